@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: MIT */
+/* hyper-derp/base.h - the few values and idioms that every header shares.
+ *
+ * Ownership, everywhere in this API: `x *` borrows until the call returns,
+ * `x **` takes (and is NULL afterwards, also on failure), `ret_x` gives.
+ * Errors are negative errno values; where a person reads the failure a
+ * struct hd_error comes last and is filled whenever the result is < 0. */
+#pragma once
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define HD_API __attribute__((visibility("default")))
+#define HD_PRINTF(fmt, first) __attribute__((format(printf, fmt, first)))
+
+struct hd_module;  /* a loaded module: owns everything it registers */
+struct hd_worker;  /* a thread and its ring */
+struct hd_stream;  /* a TCP connection, TLS or not */
+struct hd_udp;     /* a UDP socket of one worker */
+struct hd_peer;    /* an admitted connection, on its key's home worker */
+struct hd_request; /* an HTTP request, during the call that answers it */
+
+#define HD_KEY_BYTES 32
+
+struct hd_key { /* a Curve25519 public key */
+	uint8_t b[HD_KEY_BYTES];
+};
+
+union hd_addr { /* an IPv4 or IPv6 address and port */
+	struct sockaddr sa;
+	struct sockaddr_in in;
+	struct sockaddr_in6 in6;
+};
+
+/* Text of an address as 192.0.2.1:443 or [2001:db8::1]:443; IPv4-mapped
+ * addresses print as IPv4. Returns buf. */
+#define HD_ADDR_TEXT_BYTES 64
+HD_API const char *hd_addr_text(const union hd_addr *addr,
+				char buf[HD_ADDR_TEXT_BYTES]);
+
+enum hd_verdict { HD_PASS, HD_DENY, HD_PENDING };
+
+enum hd_close { /* why a stream ended; hd_close_text() names it in the log */
+	HD_CLOSE_DONE,     /* our side had nothing more to say */
+	HD_CLOSE_PROTOCOL, /* the peer broke its protocol */
+	HD_CLOSE_DENIED,   /* not admitted */
+	HD_CLOSE_TIMEOUT,  /* login deadline */
+	HD_CLOSE_SLOW,     /* write timeout, or a control frame did not fit */
+	HD_CLOSE_PEER,     /* the peer closed */
+	HD_CLOSE_ERROR,    /* the socket or TLS failed */
+	HD_CLOSE_DRAIN,    /* the relay drains or stops */
+	HD_CLOSE_KICKED,   /* an operator or a trusted peer asked for it */
+	HD_CLOSE_N
+};
+HD_API const char *hd_close_text(enum hd_close why);
+
+struct hd_error { /* one sentence: what failed, where, what to do */
+	char text[512];
+};
+
+/* hd_error_set - fill an error.
+ * @err   may be NULL
+ * @code  negative errno
+ * Returns code, so that a failing function ends in `return hd_error_set(…)`. */
+HD_API int hd_error_set(struct hd_error *err, int code, const char *fmt, ...)
+	HD_PRINTF(3, 4);
+
+/* hd_assert - stays on in releases; for our own bugs, never for input. */
+HD_API void hd_assert_fail(const char *what, const char *file, int line)
+	__attribute__((noreturn, cold));
+#define hd_assert(what)                                                        \
+	do {                                                                   \
+		if (__builtin_expect(!(what), 0))                              \
+			hd_assert_fail(#what, __FILE__, __LINE__);             \
+	} while (0)
+
+#define HD_ARRAY_N(a) (sizeof(a) / sizeof(*(a)))
+#define HD_MIN(a, b) ((a) < (b) ? (a) : (b))
+#define HD_MAX(a, b) ((a) > (b) ? (a) : (b))
+#define hd_container_of(ptr, type, member)                                     \
+	((type *)((char *)(ptr)-offsetof(type, member)))
+
+#ifndef __cplusplus
+/* HD_AUTO(x_free) struct x *x = NULL; - x_free(struct x **) runs at the end of
+ * the scope. hd_steal(&x) hands the value on and leaves NULL behind. */
+#define HD_AUTO(free_fn) __attribute__((cleanup(free_fn)))
+#define hd_steal(ptr)                                                          \
+	({                                                                     \
+		__auto_type hd_p_ = (ptr);                                     \
+		__auto_type hd_v_ = *hd_p_;                                    \
+		*hd_p_ = NULL;                                                 \
+		hd_v_;                                                         \
+	})
+#endif
+
+#ifdef __cplusplus
+}
+#endif

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/* hyper-derp/datagram.h - UDP in batches. Context: the socket's worker. */
+#pragma once
+#include <hyper-derp/base.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct hd_datagram {
+	union hd_addr from; /* IPv4 as AF_INET, also on a dual-stack socket */
+	union hd_addr to;   /* which of our addresses it came to; port 0 */
+	uint8_t *data;      /* borrowed for the call; may be written to */
+	uint32_t len_bytes;
+};
+typedef void hd_datagrams_fn(struct hd_udp *udp, void *arg,
+			     struct hd_datagram *v, unsigned n);
+
+enum { HD_UDP_SINGLE = 1 }; /* one socket in all, not one per worker */
+
+/* hd_udp_open - bind here in start(). Every worker that opens the same address
+ * has its own SO_REUSEPORT socket. A port that another process holds is
+ * refused (-EADDRINUSE) although SO_REUSEPORT would share it.
+ * A socket inherited through LISTEN_FDS for the address is used instead. */
+HD_API int hd_udp_open(struct hd_module *mod, struct hd_worker *w,
+		       const union hd_addr *bind, unsigned flags,
+		       hd_datagrams_fn *fn, void *arg, struct hd_udp **ret_udp,
+		       struct hd_error *err);
+/* hd_udp_send - copied; sent at the end of the loop turn.
+ * @from  the address that answers come from (a datagram's `to`), or NULL
+ * Returns 0; -ENOBUFS dropped: the batch is full or the kernel's buffer. */
+HD_API int hd_udp_send(struct hd_udp *udp, const union hd_addr *to,
+		       const union hd_addr *from, const void *data,
+		       size_t len_bytes);
+HD_API int hd_udp_fd(const struct hd_udp *udp); /* for setsockopt() */
+HD_API struct hd_worker *hd_udp_worker(const struct hd_udp *udp);
+HD_API void hd_udp_close(struct hd_udp **udp);
+
+#ifdef __cplusplus
+}
+#endif

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT */
+/* hyper-derp/derp.h - the DERP wire format, version 2: one encoder for the
+ * module, the tools and the tests. Header only. All integers are big-endian.
+ * Source: tailscale 1.102, packages derp and derphttp; doc/protocol-derp.md. */
+#pragma once
+#include <hyper-derp/base.h>
+#include <string.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define DERP_VERSION 2
+#define DERP_HEADER_BYTES 5 /* type, 4 bytes payload length */
+#define DERP_MAGIC "DERP\xf0\x9f\x94\x91"
+#define DERP_MAGIC_BYTES 8
+#define DERP_NONCE_BYTES 24
+#define DERP_MAC_BYTES 16 /* of a NaCl box */
+#define DERP_PACKET_MAX_BYTES 65536
+#define DERP_CLIENT_INFO_MIN_BYTES (HD_KEY_BYTES + DERP_NONCE_BYTES)
+#define DERP_CLIENT_INFO_MAX_BYTES (256 * 1024)
+#define DERP_PING_MIN_BYTES 8
+#define DERP_PING_MAX_BYTES 1000
+#define DERP_PONG_BYTES 8
+
+/* A disco packet starts with "TS💬"; with its sender's key, nonce and an empty
+ * box it is never shorter. Source: tailscale disco/disco.go. */
+#define DERP_DISCO_MAGIC "TS\xf0\x9f\x92\xac"
+#define DERP_DISCO_MAGIC_BYTES 6
+#define DERP_DISCO_MIN_BYTES 62
+
+enum derp_type {
+	DERP_SERVER_KEY = 0x01,     /* magic, 32 key */
+	DERP_CLIENT_INFO = 0x02,    /* 32 key, 24 nonce, box of JSON */
+	DERP_SERVER_INFO = 0x03,    /* 24 nonce, box of JSON */
+	DERP_SEND_PACKET = 0x04,    /* 32 destination, packet */
+	DERP_RECV_PACKET = 0x05,    /* 32 source, packet */
+	DERP_KEEP_ALIVE = 0x06,     /* empty */
+	DERP_NOTE_PREFERRED = 0x07, /* 1 byte */
+	DERP_PEER_GONE = 0x08,      /* 32 key, 1 reason */
+	DERP_PEER_PRESENT = 0x09,   /* 32 key, 16 IP, 2 port, 1 flags */
+	DERP_FORWARD_PACKET = 0x0a, /* 32 source, 32 destination, packet */
+	DERP_WATCH_CONNS = 0x10,    /* empty */
+	DERP_CLOSE_PEER = 0x11,     /* 32 key */
+	DERP_PING = 0x12,           /* 8..1000 bytes */
+	DERP_PONG = 0x13,           /* the first 8 */
+	DERP_HEALTH = 0x14,         /* text */
+	DERP_RESTARTING = 0x15,     /* 4 reconnect in ms, 4 try for ms */
+};
+
+enum derp_gone { DERP_GONE_DISCONNECTED = 0, DERP_GONE_NOT_HERE = 1 };
+
+struct derp_header {
+	uint8_t type;
+	uint32_t len_bytes;
+};
+
+static inline void derp_put_u32(uint8_t *p, uint32_t v)
+{
+	p[0] = (uint8_t)(v >> 24);
+	p[1] = (uint8_t)(v >> 16);
+	p[2] = (uint8_t)(v >> 8);
+	p[3] = (uint8_t)v;
+}
+
+static inline uint32_t derp_get_u32(const uint8_t *p)
+{
+	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 |
+	       (uint32_t)p[2] << 8 | p[3];
+}
+
+/* Returns the byte behind the header. */
+static inline uint8_t *derp_header_put(uint8_t *p, enum derp_type type,
+				       uint32_t len_bytes)
+{
+	p[0] = (uint8_t)type;
+	derp_put_u32(p + 1, len_bytes);
+	return p + DERP_HEADER_BYTES;
+}
+
+static inline struct derp_header derp_header_get(const uint8_t *p)
+{
+	struct derp_header h = { p[0], derp_get_u32(p + 1) };
+
+	return h;
+}
+
+static inline bool derp_looks_disco(const uint8_t *packet, size_t len_bytes)
+{
+	return len_bytes >= DERP_DISCO_MIN_BYTES &&
+	       memcmp(packet, DERP_DISCO_MAGIC, DERP_DISCO_MAGIC_BYTES) == 0;
+}
+
+#ifdef __cplusplus
+}
+#endif

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/* hyper-derp/hook.h - questions that the core asks, in load order. The first
+ * answer that is not HD_PASS stands. */
+#pragma once
+#include <hyper-derp/relay.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* on_admit - a key has been proven; in its home worker.
+ * @ticket  for HD_PENDING: answer later with hd_admit_answer(), else the
+ *          login deadline denies. For HD_DENY say why with hd_admit_reason(). */
+struct hd_ticket;
+typedef enum hd_verdict hd_admit_fn(struct hd_module *mod, struct hd_worker *w,
+				    const struct hd_login *login,
+				    const union hd_addr *from,
+				    struct hd_ticket *ticket);
+/* on_packet - a packet between two keys, in the sender's home worker; HD_DENY
+ * drops it. Costs one branch when nobody asks. Must not keep the packet. */
+typedef enum hd_verdict hd_packet_fn(struct hd_module *mod,
+				     struct hd_worker *w,
+				     const struct hd_packet *packet);
+
+/* In load(). Return 0; -ENOSPC more than HD_HOOKS_MAX. */
+HD_API int hd_hook_admit(struct hd_module *mod, hd_admit_fn *fn,
+			 struct hd_error *err);
+HD_API int hd_hook_packet(struct hd_module *mod, hd_packet_fn *fn,
+			  struct hd_error *err);
+#define HD_HOOKS_MAX 16
+
+/* hd_admit_reason - text for the log, copied; during on_admit. */
+HD_API void hd_admit_reason(struct hd_ticket *ticket, const char *text);
+/* hd_admit_hold - keep the ticket past on_admit, when returning HD_PENDING.
+ * hd_admit_answer - any thread, exactly once; releases the ticket. */
+HD_API struct hd_ticket *hd_admit_hold(struct hd_ticket *ticket);
+HD_API void hd_admit_answer(struct hd_ticket **ticket, enum hd_verdict verdict,
+			    const char *reason);
+
+#ifdef __cplusplus
+}
+#endif

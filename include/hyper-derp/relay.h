@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+/* hyper-derp/relay.h - who is here, and packets to them. Knows keys and
+ * realms, not protocols. Nothing here blocks.
+ *
+ * Every key has one home worker; everything about the key happens there.
+ * (Presence and forwarders come with their first user, the mesh.) */
+#pragma once
+#include <hyper-derp/base.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define HD_PACKET_MAX_BYTES 65536
+
+struct hd_packet { /* every pointer is borrowed for the call */
+	const struct hd_key *src, *dst;
+	const uint8_t *data;
+	uint32_t len_bytes; /* 0..HD_PACKET_MAX_BYTES */
+	uint16_t realm;
+	bool urgent;    /* disco and the like: a lane of its own */
+	bool forwarded; /* came from another relay: never leaves again */
+};
+
+enum hd_gone { HD_GONE_DISCONNECTED, HD_GONE_NOT_HERE };
+
+struct hd_peer_ops { /* all in the peer's worker */
+	/* deliver - frame the packet and append it to the peer's stream. */
+	void (*deliver)(struct hd_peer *peer, const struct hd_packet *packet);
+	/* gone - DISCONNECTED: somebody whose packet reached this peer has
+	 * left. NOT_HERE: nobody has the key that this peer sent an urgent
+	 * packet to; at most 1 a second, burst 3, per peer. */
+	void (*gone)(struct hd_peer *peer, const struct hd_key *other,
+		     enum hd_gone why);
+	/* drain - the relay will close this peer. */
+	void (*drain)(struct hd_peer *peer, uint32_t reconnect_in_ms,
+		      uint32_t try_for_ms);
+	/* health - a problem to tell the peer; "" clears it. May be NULL. */
+	void (*health)(struct hd_peer *peer, const char *text);
+};
+
+struct hd_login {
+	struct hd_key key;
+	uint16_t realm;
+	bool trusted; /* a mesh peer: no limits, no admission */
+	bool prober;
+	uint32_t flags;  /* the protocol's own, for presence */
+	char agent[64];  /* what it calls itself, "" unknown; for the log */
+};
+
+/* hd_relay_login - the protocol has proven that the key is the client's own.
+ * The core reads no more, moves the stream to the key's home worker, asks the
+ * admit hooks, registers the key and calls proto->admitted() there, or closes.
+ * Call it at most once per stream, from data(), and return from data() with
+ * the bytes used so far: the core offers the rest again after admitted().
+ * @login  borrowed */
+HD_API void hd_relay_login(struct hd_stream *s, const struct hd_login *login);
+
+/* hd_relay_send - from an admitted peer to a key. The source is the peer's own
+ * key: it cannot be forged. Copied before this returns; counts drops itself. */
+HD_API void hd_relay_send(struct hd_peer *from, const struct hd_key *dst,
+			  bool urgent, const uint8_t *data, uint32_t len_bytes);
+
+/* hd_peer_active - it spoke: the active one among duplicates. Cheap. */
+HD_API void hd_peer_active(struct hd_peer *peer);
+
+HD_API struct hd_stream *hd_peer_stream(const struct hd_peer *peer);
+HD_API const struct hd_key *hd_peer_key(const struct hd_peer *peer);
+HD_API const struct hd_login *hd_peer_login(const struct hd_peer *peer);
+
+/* hd_relay_kick - close all connections of a key. Any thread. */
+HD_API void hd_relay_kick(uint16_t realm, const struct hd_key *key,
+			  enum hd_close why);
+
+/* hd_realm - the number of a name, given on first use; main thread, in load().
+ * "" is 0, the realm that protocols with proof of the key share. */
+HD_API uint16_t hd_realm(const char *name);
+
+#ifdef __cplusplus
+}
+#endif

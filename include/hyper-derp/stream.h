@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MIT */
+/* hyper-derp/stream.h - bytes in, bytes out. Everything here runs in the
+ * worker that owns the stream. The protocol sees plaintext and never knows
+ * whether TLS is ours, the kernel's, OpenSSL's or absent. */
+#pragma once
+#include <hyper-derp/base.h>
+#include <hyper-derp/relay.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum hd_lane {
+	HD_CONTROL, /* never dropped; a stream that cannot take it is closed */
+	HD_URGENT,  /* small and bounded; the oldest goes first when full */
+	HD_BULK,    /* bounded by the output limit; the oldest goes first */
+	HD_LANES
+};
+
+/* A protocol spoken on streams. Found by table, never stored in state, so
+ * that a reload can replace it under live peers. */
+struct hd_proto {
+	const char *name;
+	uint32_t state_size; /* zeroed plain memory per stream; no pointer in
+				it may point into the module */
+	/* data - plaintext arrived. Use whole frames, return the bytes used;
+	 * the rest is kept and offered again with more. Until at least
+	 * hd_stream_want() bytes are there it is not called again.
+	 * @p  valid during the call, may be written to */
+	size_t (*data)(struct hd_stream *s, void *state, uint8_t *p, size_t n);
+	void (*timer)(struct hd_stream *s, void *state, unsigned which);
+	/* admitted - logged in, now in the key's home worker (relay.h). */
+	void (*admitted)(struct hd_stream *s, void *state,
+			 struct hd_peer *peer);
+	/* closed - last call; the state is freed after it. */
+	void (*closed)(struct hd_stream *s, void *state, enum hd_close why);
+	const struct hd_peer_ops *peer; /* NULL: never logs in */
+};
+
+/* Output. A frame is appended whole or not at all, and a drop never splits
+ * one. It is flushed at the end of the loop turn.
+ * hd_stream_reserve - room for a frame of n bytes, 1..HD_FRAME_MAX_BYTES.
+ * Returns NULL: dropped and counted, or the stream is closing.
+ * hd_stream_commit - the n bytes reserved last are a frame now. Nothing else
+ * may be called on the stream between the two. */
+#define HD_FRAME_MAX_BYTES (HD_PACKET_MAX_BYTES + 128)
+HD_API uint8_t *hd_stream_reserve(struct hd_stream *s, enum hd_lane lane,
+				  size_t n);
+HD_API void hd_stream_commit(struct hd_stream *s, size_t n);
+/* hd_stream_append - both in one. Returns whether it was taken. */
+HD_API bool hd_stream_append(struct hd_stream *s, enum hd_lane lane,
+			     const void *data, size_t n);
+
+/* hd_stream_want - the frame under way needs n bytes in all. */
+HD_API void hd_stream_want(struct hd_stream *s, size_t n);
+/* hd_stream_pause - read nothing for delay_ms: rate limits. */
+HD_API void hd_stream_pause(struct hd_stream *s, uint32_t delay_ms);
+/* hd_stream_timer - proto->timer(which) once in delay_ms; 0 cancels. */
+#define HD_STREAM_TIMERS 4
+HD_API void hd_stream_timer(struct hd_stream *s, unsigned which,
+			    uint32_t delay_ms);
+/* hd_stream_close - sends what is queued first, within the write timeout.
+ * closed() comes later, never from inside this call. Idempotent. */
+HD_API void hd_stream_close(struct hd_stream *s, enum hd_close why);
+
+HD_API void *hd_stream_state(struct hd_stream *s);
+HD_API struct hd_worker *hd_stream_worker(const struct hd_stream *s);
+HD_API const union hd_addr *hd_stream_addr(const struct hd_stream *s);
+HD_API bool hd_stream_is_tls(const struct hd_stream *s);
+/* hd_stream_server_name - the SNI, or NULL. */
+HD_API const char *hd_stream_server_name(const struct hd_stream *s);
+
+#ifdef __cplusplus
+}
+#endif

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+/* hyper-derp/timer.h - timers of a module in a worker. For a stream use
+ * hd_stream_timer(). Context: the worker. */
+#pragma once
+#include <hyper-derp/base.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct hd_timer;
+typedef void hd_timer_fn(struct hd_module *mod, struct hd_worker *w, void *arg);
+
+/* hd_timer_new - owned by the module: the core frees it after stop().
+ * Returns NULL when out of memory. */
+HD_API struct hd_timer *hd_timer_new(struct hd_module *mod,
+				     struct hd_worker *w, hd_timer_fn *fn,
+				     void *arg);
+/* hd_timer_set - run once in delay_ms; 0 cancels. Replaces an earlier time. */
+HD_API void hd_timer_set(struct hd_timer *timer, uint32_t delay_ms);
+
+#ifdef __cplusplus
+}
+#endif
