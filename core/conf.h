@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: MIT */
+/* core/conf.h - the configuration: YAML with line numbers in, typed structs
+ * out. A loaded configuration never changes; a reload builds a new one.
+ * Context: main thread; workers read the fields of the one they were given. */
+#pragma once
+#include <hyper-derp/config.h>
+#include <stdio.h>
+
+enum hd_backend { HD_BACKEND_AUTO, HD_BACKEND_IO_URING, HD_BACKEND_EPOLL };
+enum hd_ktls { HD_KTLS_AUTO, HD_KTLS_ON, HD_KTLS_OFF };
+enum hd_record_layer { HD_RECORDS_AUTO, HD_RECORDS_OWN, HD_RECORDS_OPENSSL };
+enum hd_log_format { HD_LOG_TEXT, HD_LOG_JSON };
+
+struct hd_listen_conf {
+	const char *name; /* NULL: serves the routes without a listener */
+	union hd_addr addr;
+	bool tls;
+	const char *file; /* where it was set, for messages */
+	unsigned line;
+};
+
+struct hd_cert_conf {
+	const char *cert, *key; /* PEM paths */
+	const char *file;
+	unsigned line;
+};
+
+struct hd_load_conf { /* an entry of load_module */
+	const char *name; /* "derp" or an absolute path */
+	bool optional;
+	const char *file;
+	unsigned line;
+};
+
+struct hd_conf {
+	/* workers */
+	uint64_t workers; /* 0: one per allowed CPU */
+	struct hd_list pin_cores;
+	uint64_t event_backend; /* enum hd_backend */
+	bool sqpoll;
+	bool core_dumps;
+	/* listeners */
+	struct hd_listen_conf *listen;
+	size_t n_listen;
+	uint64_t sockbuf_bytes;    /* SO_SNDBUF and SO_RCVBUF; 0: kernel's */
+	uint64_t max_accept_rate;  /* connections per second; 0: no limit */
+	/* streams */
+	uint64_t peer_rate_limit;  /* bytes per second; 0: no limit */
+	uint64_t login_timeout_ms;
+	uint64_t write_timeout_ms;
+	uint64_t drain_time_ms;
+	uint64_t output_limit_bytes; /* bulk lane, beyond what is in flight */
+	uint64_t urgent_limit_bytes; /* urgent lane */
+	/* modules */
+	struct hd_load_conf *load_module;
+	size_t n_load_module;
+	struct hd_list module_path;
+	/* tls */
+	struct hd_cert_conf *certificates;
+	size_t n_certificates;
+	uint64_t ktls;         /* enum hd_ktls */
+	uint64_t record_layer; /* enum hd_record_layer */
+	/* log */
+	const char *log_target; /* "stderr" or a path */
+	uint64_t log_format;    /* enum hd_log_format */
+	uint64_t log_level;     /* enum hd_level */
+	/* process */
+	const char *state_dir;
+	const char *user, *group;
+	bool dev;
+	struct hd_conf_private *priv; /* the parsed document, arenas */
+};
+
+struct hd_conf_cli { /* flags, which override the file; NULL or -1: not given */
+	const char *config_path; /* NULL with dev: an embedded default */
+	bool dev;
+	int port;
+	int workers;
+	const char *log_level;
+	const char *module_path;
+	const char *state_dir;
+	const char *event_backend;
+};
+
+/* hd_conf_load - read, merge includes, apply flags, check every core key.
+ * Sections of modules are checked later, by hd_conf_section().
+ * Returns 0, or negative with file:line, what is allowed and the nearest
+ * known key in err. Warnings (compat keys without effect) go to the log. */
+int hd_conf_load(const struct hd_conf_cli *cli, struct hd_conf **ret_conf,
+		 struct hd_error *err);
+void hd_conf_free(struct hd_conf **conf);
+
+/* hd_conf_section - fill a module's struct from the section `name:`.
+ * @table     ends with name NULL; NULL: the section must not exist
+ * @ret_conf  size bytes, owned by conf; defaults where nothing is set */
+int hd_conf_section(struct hd_conf *conf, const char *name,
+		    const struct hd_option *table, size_t size,
+		    void **ret_conf, struct hd_error *err);
+
+/* hd_conf_finish - after every loaded module took its section: a section of a
+ * known module that is not loaded warns, a restricting key whose module is
+ * missing and anything else unknown is an error. */
+int hd_conf_finish(struct hd_conf *conf, struct hd_error *err);
+
+/* hd_conf_live_only - whether changing from old to new needs no restart.
+ * Returns 0, or -EBUSY with the first key (file:line) that is not live. */
+int hd_conf_live_only(const struct hd_conf *old_conf,
+		      const struct hd_conf *new_conf, struct hd_error *err);
+
+/* hd_conf_print - -T: the effective configuration as YAML, with defaults. */
+int hd_conf_print(const struct hd_conf *conf, FILE *file);

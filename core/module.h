@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT */
+/* core/module.h - loaded modules: order, data per worker, hook arrays.
+ * The only place that knows libltdl and dlopen is core/module_*.c. */
+#pragma once
+#include <hyper-derp/hook.h>
+#include <hyper-derp/module.h>
+#include "core/conf.h"
+
+#define HD_MODULES_MAX 32
+
+struct hd_module {
+	const struct hd_module_def *def;
+	const char *name;
+	unsigned index; /* into hd_worker.mods */
+	const char *path; /* of the file; NULL: built in */
+	const void *conf; /* main thread's view */
+	struct hd_module_private *priv;
+};
+
+struct hd_worker_module { /* what a worker holds for one module */
+	void *data;       /* def->worker_size bytes, zeroed */
+	const void *conf; /* this worker's view */
+	uint64_t *metrics; /* one per row of def->metrics */
+	struct hd_timer *timers;
+};
+
+/* Immutable once workers run: a change makes a new one and swaps pointers. */
+struct hd_hooks {
+	unsigned n_admit, n_packet;
+	struct hd_admit_hook {
+		struct hd_module *mod;
+		hd_admit_fn *fn;
+	} admit[HD_HOOKS_MAX];
+	struct hd_packet_hook {
+		struct hd_module *mod;
+		hd_packet_fn *fn;
+	} packet[HD_HOOKS_MAX];
+};
+
+/* hd_modules_load - load all of conf->load_module in order of requirement,
+ * fill their sections and call load(). Main thread, before workers start.
+ * On failure everything is unloaded again. Each refusal says what to do. */
+int hd_modules_load(struct hd_conf *conf, struct hd_error *err);
+/* hd_modules_unload - in reverse order; after the workers have ended. */
+void hd_modules_unload(void);
+
+unsigned hd_modules_n(void);
+struct hd_module *hd_modules_at(unsigned i); /* in load order */
+const struct hd_hooks *hd_modules_hooks(void);
+
+/* hd_modules_check - fill the sections of a new configuration and ask every
+ * module's check(). The results hang on conf until hd_modules_adopt(). */
+int hd_modules_check(struct hd_conf *conf, struct hd_error *err);
+/* hd_modules_adopt - the main thread's view becomes the new sections. */
+void hd_modules_adopt(struct hd_conf *conf);
+/* The section of a module in a configuration that was loaded or checked. */
+const void *hd_modules_section(const struct hd_conf *conf,
+			       const struct hd_module *mod);
+
+/* hd_modules_start - in a worker: zero the data, call every start() in order;
+ * on failure stop() those that started. */
+int hd_modules_start(struct hd_worker *w, struct hd_error *err);
+void hd_modules_stop(struct hd_worker *w);
+/* hd_modules_changed - in a worker: swap to the sections of conf. */
+void hd_modules_changed(struct hd_worker *w, const struct hd_conf *conf);
+void hd_modules_serving(struct hd_worker *w, bool on);
