@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MIT */
+/* core/stream.h - the inside of a stream. Context: the stream's worker.
+ *
+ * Life:  accepted -> (TLS handshake) -> http -> protocol -> admitted -> closed
+ * Files: stream.c life and timers, stream_rx.c input, stream_tx.c output. */
+#pragma once
+#include <hyper-derp/module.h>
+#include <hyper-derp/stream.h>
+#include "core/chunk.h"
+#include "core/heap.h"
+
+struct hd_listener;
+struct hd_tls;
+struct hd_ws;
+
+#define HD_STREAM_MAGIC 0x4844534du
+
+enum hd_deadline { /* module timers come first: HD_STREAM_TIMERS of them */
+	HD_DEADLINE_LOGIN = HD_STREAM_TIMERS,
+	HD_DEADLINE_WRITE, /* no byte left for write_timeout */
+	HD_DEADLINE_PAUSE, /* reading resumes */
+	HD_DEADLINE_CLOSE, /* closing takes no longer than this */
+	HD_DEADLINES
+};
+
+enum hd_drop { /* reasons; the first two belong to streams */
+	HD_DROP_QUEUE_HEAD,
+	HD_DROP_WRITE_ERROR,
+	HD_DROP_STREAM_N
+};
+
+struct hd_stream {
+	uint32_t magic;
+	uint32_t slot, gen; /* in the worker's table; gen checks completions */
+	int fd;
+	struct hd_worker *worker;
+	const struct hd_listener *listener;
+	struct hd_module *mod; /* owner of proto; NULL: the core's */
+	const struct hd_proto *proto;
+	void *state;
+	struct hd_tls *tls; /* NULL: plain */
+	struct hd_ws *ws;   /* NULL: no WebSocket */
+	struct hd_peer *peer;
+	/* input */
+	struct hd_chunk *kept; /* plaintext of an unfinished frame */
+	uint32_t want;
+	bool readable : 1;  /* the kernel may have more */
+	bool rx_eof : 1;
+	bool rx_paused : 1;
+	bool rx_held : 1;   /* logging in: nothing is read */
+	bool watched : 1;   /* armed in the ring */
+	bool sending : 1;   /* one send in flight */
+	bool handshaking : 1;
+	bool closing : 1;   /* flushing, then gone */
+	bool shut : 1;      /* the socket is shut down; waiting for the ring */
+	bool dirty : 1;     /* in the worker's list of streams to flush */
+	bool queued : 1;    /* in the worker's list of readable streams */
+	bool moving : 1;
+	uint8_t why;        /* enum hd_close */
+	/* output */
+	struct hd_queue lane[HD_LANES];
+	struct hd_queue flight; /* on the wire: what the kernel has not taken */
+	struct hd_chunk *reserved;
+	uint8_t reserved_lane;
+	/* time */
+	struct hd_heap_node timer; /* at the earliest deadline or before it */
+	uint64_t deadline[HD_DEADLINES]; /* ms; 0: none */
+	uint64_t rate_debt_ms; /* peer_rate_limit: paid by pausing */
+	/* the closing line */
+	uint64_t since_ms, bytes_in, bytes_out;
+	uint32_t drops[HD_DROP_STREAM_N];
+	union hd_addr addr;
+	struct hd_stream *dirty_next, *ready_next, *prev, *next;
+};
+
+/* hd_stream_switch - another protocol takes over, from data() of the old one,
+ * which returns at once with the bytes it used and no longer touches its
+ * state. Returns the new zeroed state; NULL: no memory, the stream closes. */
+void *hd_stream_switch(struct hd_stream *s, struct hd_module *mod,
+		       const struct hd_proto *proto);
+/* hd_stream_use_ws - from now on bytes go through WebSocket. Takes ws. */
+void hd_stream_use_ws(struct hd_stream *s, struct hd_ws **ws);
+/* hd_stream_append_raw - control lane, below WebSocket framing. */
+bool hd_stream_append_raw(struct hd_stream *s, const void *data, size_t n);
+/* hd_stream_listener_name - NULL: an unnamed listener. */
+const char *hd_stream_listener_name(const struct hd_stream *s);
