@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: MIT */
+/* t/unit/base.c - texts of addresses, keys, errors and close reasons. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <hyper-derp/base.h>
+#include <hyper-derp/log.h>
+#include <string.h>
+
+static void addr_text(void **state)
+{
+	static const struct {
+		const char *ip, *want;
+	} cases[] = {
+		{ "2001:db8::1", "[2001:db8::1]:443" },
+		{ "::", "[::]:443" },
+		{ "::ffff:192.0.2.1", "192.0.2.1:443" },
+	};
+	char buf[HD_ADDR_TEXT_BYTES];
+	union hd_addr v4 = { .in = { .sin_family = AF_INET,
+				     .sin_port = htons(65535) } };
+	union hd_addr none = { .sa = { .sa_family = AF_UNSPEC } };
+
+	(void)state;
+	for (size_t i = 0; i < HD_ARRAY_N(cases); i++) {
+		union hd_addr addr = { .in6 = { .sin6_family = AF_INET6,
+						.sin6_port = htons(443) } };
+
+		assert_int_equal(1, inet_pton(AF_INET6, cases[i].ip,
+					      &addr.in6.sin6_addr));
+		assert_ptr_equal(hd_addr_text(&addr, buf), buf);
+		assert_string_equal(buf, cases[i].want);
+	}
+	inet_pton(AF_INET, "192.0.2.1", &v4.in.sin_addr);
+	assert_string_equal(hd_addr_text(&v4, buf), "192.0.2.1:65535");
+	assert_string_equal(hd_addr_text(&none, buf), "none");
+}
+
+static void key_text_is_the_first_four_bytes(void **state)
+{
+	struct hd_key key = { { 0x0a, 0xff, 0x00, 0x12, 0x34 } };
+
+	(void)state;
+	assert_string_equal(hd_key_text(&key).s, "0aff0012");
+}
+
+static void every_close_reason_has_a_text(void **state)
+{
+	(void)state;
+	for (int i = 0; i < HD_CLOSE_N; i++)
+		assert_non_null(hd_close_text((enum hd_close)i));
+	assert_string_equal(hd_close_text(HD_CLOSE_SLOW), "slow receiver");
+	assert_string_equal(hd_close_text(HD_CLOSE_N), "unknown");
+}
+
+static void error_returns_its_code(void **state)
+{
+	struct hd_error err = { "before" };
+	char big[2048];
+
+	(void)state;
+	assert_int_equal(-EINVAL, hd_error_set(NULL, -EINVAL, "nobody reads"));
+	assert_int_equal(-ENOENT,
+			 hd_error_set(&err, -ENOENT, "%s:%d: no", "f", 12));
+	assert_string_equal(err.text, "f:12: no");
+	memset(big, 'x', sizeof(big));
+	big[sizeof(big) - 1] = '\0';
+	hd_error_set(&err, -E2BIG, "%s", big);
+	assert_int_equal(strlen(err.text), sizeof(err.text) - 1);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(addr_text),
+		cmocka_unit_test(key_text_is_the_first_four_bytes),
+		cmocka_unit_test(every_close_reason_has_a_text),
+		cmocka_unit_test(error_returns_its_code),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
