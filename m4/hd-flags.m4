@@ -74,9 +74,9 @@ AS_IF([test "$enable_hardening" = yes], [
 ])
 # __FILE__ and debug information name files relative to the source tree: the
 # installed programs hold no path of the machine that built them.
-hd_top=`cd "$srcdir" && pwd`
+hd_pwd=`pwd`
 HD_TRY_FLAG([PREFIX_CFLAGS], [-ffile-prefix-map=$srcdir/=])
-HD_TRY_FLAG([PREFIX_CFLAGS], [-fdebug-prefix-map=$hd_top=.])
+HD_TRY_FLAG([PREFIX_CFLAGS], [-fdebug-prefix-map=$hd_pwd=.])
 HD_TRY_FLAG([VISIBILITY_CFLAGS], [-fvisibility=hidden])
 AC_SUBST([HARDEN_CFLAGS])
 AC_SUBST([HARDEN_LDFLAGS])
