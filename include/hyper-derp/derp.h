@@ -48,6 +48,15 @@ enum derp_type {
 	DERP_RESTARTING = 0x15,     /* 4 reconnect in ms, 4 try for ms */
 };
 
+/* Whole frames of a fixed length, and what stands before the rest of one. */
+#define DERP_SERVER_KEY_BYTES                                                  \
+	(DERP_HEADER_BYTES + DERP_MAGIC_BYTES + HD_KEY_BYTES)
+#define DERP_PACKET_HEAD_BYTES (DERP_HEADER_BYTES + HD_KEY_BYTES)
+#define DERP_NOTE_PREFERRED_BYTES (DERP_HEADER_BYTES + 1)
+#define DERP_PEER_GONE_BYTES (DERP_HEADER_BYTES + HD_KEY_BYTES + 1)
+#define DERP_PONG_FRAME_BYTES (DERP_HEADER_BYTES + DERP_PONG_BYTES)
+#define DERP_RESTARTING_BYTES (DERP_HEADER_BYTES + 8)
+
 enum derp_gone { DERP_GONE_DISCONNECTED = 0, DERP_GONE_NOT_HERE = 1 };
 
 struct derp_header {
@@ -83,6 +92,61 @@ static inline struct derp_header derp_header_get(const uint8_t *p)
 	struct derp_header h = { p[0], derp_get_u32(p + 1) };
 
 	return h;
+}
+
+/* Whole frames. Each returns the byte behind it. */
+static inline uint8_t *derp_server_key_put(uint8_t *p, const struct hd_key *key)
+{
+	p = derp_header_put(p, DERP_SERVER_KEY,
+			    DERP_MAGIC_BYTES + HD_KEY_BYTES);
+	memcpy(p, DERP_MAGIC, DERP_MAGIC_BYTES);
+	memcpy(p + DERP_MAGIC_BYTES, key->b, HD_KEY_BYTES);
+	return p + DERP_MAGIC_BYTES + HD_KEY_BYTES;
+}
+
+/* The head of SendPacket (key: the destination) or RecvPacket (key: the
+ * source). Returns where the packet goes. */
+static inline uint8_t *derp_packet_head_put(uint8_t *p, enum derp_type type,
+					    const struct hd_key *key,
+					    uint32_t packet_len_bytes)
+{
+	p = derp_header_put(p, type, HD_KEY_BYTES + packet_len_bytes);
+	memcpy(p, key->b, HD_KEY_BYTES);
+	return p + HD_KEY_BYTES;
+}
+
+static inline uint8_t *derp_note_preferred_put(uint8_t *p, bool preferred)
+{
+	p = derp_header_put(p, DERP_NOTE_PREFERRED, 1);
+	*p = preferred;
+	return p + 1;
+}
+
+static inline uint8_t *derp_peer_gone_put(uint8_t *p, const struct hd_key *key,
+					  enum derp_gone reason)
+{
+	p = derp_header_put(p, DERP_PEER_GONE, HD_KEY_BYTES + 1);
+	memcpy(p, key->b, HD_KEY_BYTES);
+	p[HD_KEY_BYTES] = (uint8_t)reason;
+	return p + HD_KEY_BYTES + 1;
+}
+
+/* @ping  the payload to echo, or for a Ping to send: 8 bytes */
+static inline uint8_t *derp_ping_put(uint8_t *p, enum derp_type type,
+				     const uint8_t ping[DERP_PONG_BYTES])
+{
+	p = derp_header_put(p, type, DERP_PONG_BYTES);
+	memcpy(p, ping, DERP_PONG_BYTES);
+	return p + DERP_PONG_BYTES;
+}
+
+static inline uint8_t *derp_restarting_put(uint8_t *p, uint32_t reconnect_in_ms,
+					   uint32_t try_for_ms)
+{
+	p = derp_header_put(p, DERP_RESTARTING, 8);
+	derp_put_u32(p, reconnect_in_ms);
+	derp_put_u32(p + 4, try_for_ms);
+	return p + 8;
 }
 
 static inline bool derp_looks_disco(const uint8_t *packet, size_t len_bytes)
