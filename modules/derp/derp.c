@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: MIT */
+/* modules/derp/derp.c - DERP as Tailscale's clients speak it.
+ * doc/protocol-derp.md describes the protocol. */
+#include "modules/derp/derp.h"
+#include <errno.h>
+#include <hyper-derp/log.h>
+#include <openssl/crypto.h>
+#include <stdio.h>
+
+struct derp_server *derp_server;
+
+static const struct hd_option options[] = {
+	{ .name = "keepalive",
+	  .type = HD_DURATION_MS,
+	  .offset = offsetof(struct derp_conf, keepalive_ms),
+	  .def = "60s",
+	  .min = 1000,
+	  .max = 100000, /* clients give up after 120 s of silence */
+	  .help = "Time between KeepAlive frames to a client; a twelfth of "
+		  "it, at most 5 s, is added by chance.",
+	  .live = true },
+	{ .name = "private_key",
+	  .type = HD_SECRET_FILE,
+	  .offset = offsetof(struct derp_conf, private_key),
+	  .help = "File with the relay's private key, as privkey:<64 hex> or "
+		  "derper's JSON. Unset: state_dir/derp.key, made at the "
+		  "first start." },
+	HD_OPTION_END,
+};
+
+#define COUNTER(name, labels, help)                                            \
+	{                                                                      \
+		(name), (labels), (help), HD_COUNTER                           \
+	}
+#define GAUGE(name, labels, help)                                              \
+	{                                                                      \
+		(name), (labels), (help), HD_GAUGE                             \
+	}
+#define PACKETS "hyper_derp_derp_packets_received_total"
+#define PACKETS_HELP "Packets from DERP clients"
+#define BYTES "hyper_derp_derp_packet_bytes_received_total"
+#define BYTES_HELP "Bytes of packets from DERP clients"
+#define GONE "hyper_derp_derp_peer_gone_total"
+#define GONE_HELP "PeerGone frames sent"
+#define REFUSED "hyper_derp_derp_frames_refused_total"
+#define REFUSED_HELP "Frames that closed their connection"
+#define UPGRADES "hyper_derp_derp_upgrades_total"
+#define UPGRADES_HELP "Connections that became DERP"
+#define LOGINS "hyper_derp_derp_logins_refused_total"
+#define LOGINS_HELP "Connections that became DERP but did not log in"
+#define CLIENTS "hyper_derp_derp_clients"
+
+static const struct hd_metric metrics[] = {
+	[DERP_M_PACKETS_OTHER] = COUNTER(PACKETS, "kind=\"other\"",
+					 PACKETS_HELP),
+	[DERP_M_PACKETS_DISCO] = COUNTER(PACKETS, "kind=\"disco\"",
+					 PACKETS_HELP),
+	[DERP_M_BYTES_OTHER] = COUNTER(BYTES, "kind=\"other\"", BYTES_HELP),
+	[DERP_M_BYTES_DISCO] = COUNTER(BYTES, "kind=\"disco\"", BYTES_HELP),
+	[DERP_M_PINGS] = COUNTER("hyper_derp_derp_pings_total", NULL,
+				 "Pings from clients"),
+	[DERP_M_KEEP_ALIVES] = COUNTER("hyper_derp_derp_keep_alives_total",
+				       NULL, "KeepAlive frames sent"),
+	[DERP_M_PEER_GONE_DISCONNECTED] =
+		COUNTER(GONE, "reason=\"disconnected\"", GONE_HELP),
+	[DERP_M_PEER_GONE_NOT_HERE] =
+		COUNTER(GONE, "reason=\"not_here\"", GONE_HELP),
+	[DERP_M_UNKNOWN_FRAMES] =
+		COUNTER("hyper_derp_derp_frames_unknown_total", NULL,
+			"Frames that were skipped: of an unknown type, or not "
+			"for a server to receive"),
+	[DERP_M_REFUSED_LENGTH] =
+		COUNTER(REFUSED, "reason=\"length\"", REFUSED_HELP),
+	[DERP_M_REFUSED_PRIVILEGED] =
+		COUNTER(REFUSED, "reason=\"privileged\"", REFUSED_HELP),
+	[DERP_M_LOGINS_TCP] =
+		COUNTER(UPGRADES, "transport=\"tcp\"", UPGRADES_HELP),
+	[DERP_M_LOGINS_WEBSOCKET] =
+		COUNTER(UPGRADES, "transport=\"websocket\"", UPGRADES_HELP),
+	[DERP_M_LOGIN_FRAME] = COUNTER(LOGINS, "reason=\"frame\"", LOGINS_HELP),
+	[DERP_M_LOGIN_KEY] = COUNTER(LOGINS, "reason=\"key\"", LOGINS_HELP),
+	[DERP_M_LOGIN_BOX] = COUNTER(LOGINS, "reason=\"box\"", LOGINS_HELP),
+	[DERP_M_LOGIN_JSON] = COUNTER(LOGINS, "reason=\"json\"", LOGINS_HELP),
+	[DERP_M_LOGIN_TIMEOUT] =
+		COUNTER(LOGINS, "reason=\"timeout\"", LOGINS_HELP),
+	[DERP_M_LOGIN_DENIED] =
+		COUNTER(LOGINS, "reason=\"denied\"", LOGINS_HELP),
+	[DERP_M_CLIENTS] = GAUGE(CLIENTS, NULL, "DERP clients connected"),
+	[DERP_M_CLIENTS_HOME] =
+		GAUGE(CLIENTS "_home", NULL,
+		      "DERP clients that have this relay as their home"),
+	[DERP_M_CLIENTS_NOT_IDEAL] =
+		GAUGE(CLIENTS "_not_ideal", NULL,
+		      "DERP clients that would rather be on another node"),
+	{ .name = NULL },
+};
+
+static void switching_make(struct derp_server *server)
+{
+	int n = snprintf(server->switching, sizeof(server->switching),
+			 "HTTP/1.1 101 Switching Protocols\r\n"
+			 "Upgrade: DERP\r\n"
+			 "Connection: Upgrade\r\n"
+			 "Derp-Version: %d\r\n"
+			 "Derp-Public-Key: %s\r\n"
+			 "\r\n",
+			 DERP_VERSION, server->public_hex);
+
+	hd_assert(n > 0 && (size_t)n < sizeof(server->switching));
+	server->switching_len = (size_t)n;
+}
+
+static int meta_cert_add(struct hd_module *mod, struct hd_error *err)
+{
+	uint8_t *der;
+	int n = derp_meta_cert_make(derp_server, &der, err);
+
+	if (n < 0)
+		return n;
+	n = hd_tls_chain_append(mod, der, (size_t)n, err);
+	OPENSSL_free(der);
+	return n;
+}
+
+static void derp_unload(struct hd_module *mod)
+{
+	(void)mod;
+	hd_secret_free(derp_server);
+	derp_server = NULL;
+}
+
+static int server_make(struct hd_module *mod, struct hd_error *err)
+{
+	const struct derp_conf *conf = hd_module_conf(mod);
+	int r;
+
+	derp_server = hd_secret_alloc(sizeof(*derp_server));
+	if (derp_server == NULL)
+		return hd_error_set(err, -ENOMEM, "out of memory");
+	derp_server->self = mod;
+	r = derp_server_key_load(derp_server, &conf->private_key, err);
+	if (r < 0)
+		return r;
+	switching_make(derp_server);
+	hd_log_notice("derp: relay key %s", derp_server->public_hex);
+	return 0;
+}
+
+static int derp_load(struct hd_module *mod, struct hd_error *err)
+{
+	int r;
+
+	if (sodium_init() < 0)
+		return hd_error_set(err, -ENOTSUP, "libsodium does not start");
+	r = server_make(mod, err);
+	if (r == 0)
+		r = meta_cert_add(mod, err);
+	if (r == 0)
+		r = derp_routes_add(mod, err);
+	if (r < 0)
+		derp_unload(mod);
+	return r;
+}
+
+HD_MODULE(derp, .version = "1.0", .licence = "MIT",
+	  .summary = "DERP, as Tailscale's clients speak it",
+	  .state_version = 1, .options = options, .metrics = metrics,
+	  .conf_size = sizeof(struct derp_conf), .load = derp_load,
+	  .unload = derp_unload);

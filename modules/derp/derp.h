@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: MIT */
+/* modules/derp/derp.h - the inside of the derp module.
+ *
+ * Files: frames.c the frame table and the packet path, login.c and
+ * client_info.c the login, server_key.c and meta_cert.c who we are, routes.c
+ * the HTTP side, derp.c the module.
+ *
+ * A connection:  LOGIN -ClientInfo-> ADMITTING -admitted()-> OPEN
+ *                  `--------- a broken rule: CLOSED ---------' */
+#pragma once
+#include <hyper-derp/config.h>
+#include <hyper-derp/derp.h>
+#include <hyper-derp/http.h>
+#include <hyper-derp/metric.h>
+#include <hyper-derp/module.h>
+#include <sodium.h>
+
+#define DERP_SERVER_INFO_JSON "{\"version\":2}" /* DERP_VERSION */
+#define DERP_SERVER_INFO_BYTES                                                 \
+	(DERP_HEADER_BYTES + DERP_NONCE_BYTES + DERP_MAC_BYTES +               \
+	 sizeof(DERP_SERVER_INFO_JSON) - 1)
+
+struct derp_conf {
+	uint64_t keepalive_ms;
+	struct hd_secret private_key; /* empty: state_dir/derp.key */
+};
+
+/* Who this relay is: made by load(), constant while workers run. Lives in
+ * memory of hd_secret_alloc(). */
+struct derp_server {
+	struct hd_module *self;
+	struct hd_key public_key;
+	uint8_t private_key[crypto_box_SECRETKEYBYTES];
+	char public_hex[2 * HD_KEY_BYTES + 1];
+	char switching[256]; /* the 101 answer */
+	size_t switching_len;
+};
+extern struct derp_server *derp_server;
+
+enum derp_phase { DERP_LOGIN, DERP_ADMITTING, DERP_OPEN, DERP_CLOSED };
+
+enum derp_timer { DERP_TIMER_KEEP_ALIVE };
+
+/* Of one connection. Plain data: it moves between workers and survives a
+ * reload; change state_version in derp.c with it. */
+struct derp_state {
+	struct hd_peer *peer; /* the core's; set in phase OPEN */
+	uint32_t skip_bytes;  /* still to come of an unknown frame */
+	uint16_t jitter;      /* of the keep-alive: 1/65536 of its range */
+	uint8_t phase;
+	bool not_ideal; /* the client would rather be elsewhere */
+	bool preferred; /* we are its home relay */
+	/* Sealed when the login is read, because the client's key has just
+	 * been expanded then; sent when it is admitted. */
+	uint8_t server_info[DERP_SERVER_INFO_BYTES];
+};
+
+/* What ClientInfo's JSON says. */
+struct derp_client_info {
+	int64_t version; /* 0: not said */
+	bool has_mesh_key, can_ack_pings, is_prober;
+	struct hd_key mesh_key;
+	char app_name[64]; /* printable ASCII; longer ones are cut */
+};
+
+enum derp_metric {
+	DERP_M_PACKETS_OTHER,
+	DERP_M_PACKETS_DISCO,
+	DERP_M_BYTES_OTHER,
+	DERP_M_BYTES_DISCO,
+	DERP_M_PINGS,
+	DERP_M_KEEP_ALIVES,
+	DERP_M_PEER_GONE_DISCONNECTED,
+	DERP_M_PEER_GONE_NOT_HERE,
+	DERP_M_UNKNOWN_FRAMES,
+	DERP_M_REFUSED_LENGTH,
+	DERP_M_REFUSED_PRIVILEGED,
+	DERP_M_LOGINS_TCP,
+	DERP_M_LOGINS_WEBSOCKET,
+	DERP_M_LOGIN_FRAME,
+	DERP_M_LOGIN_KEY,
+	DERP_M_LOGIN_BOX,
+	DERP_M_LOGIN_JSON,
+	DERP_M_LOGIN_TIMEOUT,
+	DERP_M_LOGIN_DENIED,
+	DERP_M_CLIENTS,
+	DERP_M_CLIENTS_HOME,
+	DERP_M_CLIENTS_NOT_IDEAL,
+	DERP_M_N
+};
+
+static inline uint64_t *derp_metrics(const struct hd_stream *s)
+{
+	return hd_metrics(derp_server->self, hd_stream_worker(s));
+}
+
+/* frames.c */
+extern const struct hd_proto derp_proto;
+
+/* login.c */
+/* derp_login - a whole ClientInfo arrived; on success asks the core to admit.
+ * @p  the payload; the box is opened in place
+ * Returns 0; -EACCES refused, which is counted and logged; the caller closes.*/
+int derp_login(struct hd_stream *s, struct derp_state *d, uint8_t *p,
+	       uint32_t len_bytes);
+/* derp_login_refused - count and log a login that ends here. */
+void derp_login_refused(struct hd_stream *s, enum derp_metric why);
+
+/* client_info.c */
+/* derp_client_info_parse - as derper reads it: `null` is an empty object,
+ * names in any letter case, unknown fields ignored.
+ * Returns 0; -EBADMSG not JSON, bytes behind it, a field of the wrong type. */
+int derp_client_info_parse(const char *json, size_t len_bytes,
+			   struct derp_client_info *ret_info);
+
+/* server_key.c */
+/* derp_server_key_load - from the option, else from state_dir, else made and
+ * kept there. Main thread; blocks. Returns 0 or negative errno. */
+int derp_server_key_load(struct derp_server *server,
+			 const struct hd_secret *option, struct hd_error *err);
+
+/* meta_cert.c */
+/* derp_meta_cert_make - the certificate that tells a client our key within
+ * the TLS handshake, so that it may start at once.
+ * @ret_der  given: release with OPENSSL_free()
+ * Returns the length; negative errno. */
+int derp_meta_cert_make(const struct derp_server *server, uint8_t **ret_der,
+			struct hd_error *err);
+
+/* routes.c */
+/* derp_routes_add - every path of the module. In load(). */
+int derp_routes_add(struct hd_module *mod, struct hd_error *err);

@@ -1,0 +1,364 @@
+/* SPDX-License-Identifier: MIT */
+/* modules/derp/frames.c - the frame table and the packet path. A known frame
+ * is judged by its header, at once; unknown ones are swallowed at any length
+ * without being kept. Context: the stream's worker. */
+#include "modules/derp/derp.h"
+#include <errno.h>
+#include <hyper-derp/log.h>
+#include <hyper-derp/relay.h>
+
+#define likely(x) __builtin_expect(!!(x), 1)
+
+/* derper: 60 s and up to 5 s, drawn once per connection. */
+#define KEEPALIVE_JITTER_MAX_MS 5000
+#define KEEPALIVE_JITTER_PART 12
+
+/* Longer texts are cut: it is one line in somebody's status output. */
+#define HEALTH_MAX_BYTES 1024
+
+/* ---- the table ---- */
+
+struct derp_frame {
+	const char *name; /* NULL: not for a server to read */
+	uint32_t min_bytes, max_bytes;
+	bool privileged; /* only with the mesh key, which nobody has yet */
+	enum derp_phase phase;
+	/* Returns 0; negative errno: refused, counted and logged. NULL for
+	 * SendPacket, which take_packets() has taken before. */
+	int (*take)(struct hd_stream *s, struct derp_state *d, uint8_t *p,
+		    uint32_t len_bytes);
+};
+
+static int take_client_info(struct hd_stream *s, struct derp_state *d,
+			    uint8_t *p, uint32_t len_bytes)
+{
+	return derp_login(s, d, p, len_bytes);
+}
+
+static int take_note_preferred(struct hd_stream *s, struct derp_state *d,
+			       uint8_t *p, uint32_t len_bytes)
+{
+	bool preferred = p[0] != 0;
+
+	(void)len_bytes;
+	if (preferred != d->preferred)
+		hd_count(derp_metrics(s), DERP_M_CLIENTS_HOME,
+			 preferred ? 1 : (uint64_t)-1);
+	d->preferred = preferred;
+	return 0;
+}
+
+/* In the urgent lane: a burst of pings may cost its oldest answers, as it does
+ * with derper, but never the connection. */
+static int take_ping(struct hd_stream *s, struct derp_state *d, uint8_t *p,
+		     uint32_t len_bytes)
+{
+	uint8_t *out = hd_stream_reserve(s, HD_URGENT, DERP_PONG_FRAME_BYTES);
+
+	(void)d, (void)len_bytes;
+	hd_count(derp_metrics(s), DERP_M_PINGS, 1);
+	if (out == NULL)
+		return 0;
+	derp_ping_put(out, DERP_PONG, p);
+	hd_stream_commit(s, DERP_PONG_FRAME_BYTES);
+	return 0;
+}
+
+static const struct derp_frame frames[] = {
+	[DERP_CLIENT_INFO] = { "ClientInfo", DERP_CLIENT_INFO_MIN_BYTES,
+			       DERP_CLIENT_INFO_MAX_BYTES, false, DERP_LOGIN,
+			       take_client_info },
+	[DERP_SEND_PACKET] = { "SendPacket", HD_KEY_BYTES,
+			       HD_KEY_BYTES + DERP_PACKET_MAX_BYTES, false,
+			       DERP_OPEN, NULL },
+	[DERP_NOTE_PREFERRED] = { "NotePreferred", 1, 1, false, DERP_OPEN,
+				  take_note_preferred },
+	[DERP_PING] = { "Ping", DERP_PING_MIN_BYTES, DERP_PING_MAX_BYTES, false,
+			DERP_OPEN, take_ping },
+	[DERP_FORWARD_PACKET] = { "ForwardPacket", 0, UINT32_MAX, true,
+				  DERP_OPEN, NULL },
+	[DERP_WATCH_CONNS] = { "WatchConns", 0, 0, true, DERP_OPEN, NULL },
+	[DERP_CLOSE_PEER] = { "ClosePeer", HD_KEY_BYTES, HD_KEY_BYTES, true,
+			      DERP_OPEN, NULL },
+};
+
+static const struct derp_frame *frame_find(const struct derp_state *d,
+					   uint8_t type)
+{
+	const struct derp_frame *f;
+
+	if (type >= HD_ARRAY_N(frames))
+		return NULL;
+	f = &frames[type];
+	return f->name != NULL && f->phase == d->phase ? f : NULL;
+}
+
+/* ---- the receive loop ---- */
+
+static int frame_refuse(struct hd_stream *s, struct derp_state *d,
+			const struct derp_frame *f, struct derp_header h)
+{
+	const char *why = f->privileged ? "needs the mesh key" : "length";
+	char from[HD_ADDR_TEXT_BYTES];
+
+	if (d->phase == DERP_LOGIN) {
+		derp_login_refused(s, DERP_M_LOGIN_FRAME);
+		return -EPROTO;
+	}
+	hd_count(derp_metrics(s),
+		 f->privileged ? DERP_M_REFUSED_PRIVILEGED :
+				 DERP_M_REFUSED_LENGTH,
+		 1);
+	hd_log_info("frame refused: from=%s key=%s frame=%s length=%u "
+		    "reason=\"%s\"",
+		    hd_addr_text(hd_stream_addr(s), from),
+		    hd_key_text(hd_peer_key(d->peer)).s, f->name, h.len_bytes,
+		    why);
+	return -EPROTO;
+}
+
+/* Returns the bytes of the payload that are here: the frame is dealt with. */
+static int64_t frame_skip(struct hd_stream *s, struct derp_state *d,
+			  uint32_t len_bytes, size_t have_bytes)
+{
+	uint32_t n = (uint32_t)HD_MIN((size_t)len_bytes, have_bytes);
+
+	hd_count(derp_metrics(s), DERP_M_UNKNOWN_FRAMES, 1);
+	d->skip_bytes = len_bytes - n;
+	return n;
+}
+
+/* @p  behind the header, have_bytes of it
+ * Returns the bytes of the payload that were used; -EAGAIN come again with the
+ * whole frame; other negative errno: close. */
+static int64_t frame_take(struct hd_stream *s, struct derp_state *d,
+			  struct derp_header h, uint8_t *p, size_t have_bytes)
+{
+	const struct derp_frame *f = frame_find(d, h.type);
+	int r;
+
+	if (f == NULL && d->phase == DERP_OPEN)
+		return frame_skip(s, d, h.len_bytes, have_bytes);
+	if (f == NULL || f->privileged || h.len_bytes < f->min_bytes ||
+	    h.len_bytes > f->max_bytes)
+		return frame_refuse(s, d, f, h);
+	if (have_bytes < h.len_bytes) {
+		hd_stream_want(s, DERP_HEADER_BYTES + (size_t)h.len_bytes);
+		return -EAGAIN;
+	}
+	hd_assert(f->take != NULL);
+	r = f->take(s, d, p, h.len_bytes);
+	return r < 0 ? r : (int64_t)h.len_bytes;
+}
+
+/* The packet path: as many whole SendPacket frames as stand at the front.
+ * Returns the bytes used. Nothing here allocates. */
+static size_t take_packets(struct hd_stream *s, struct derp_state *d,
+			   uint8_t *p, size_t n)
+{
+	uint64_t count[2] = { 0, 0 }, bytes[2] = { 0, 0 };
+	size_t used = 0;
+
+	while (n - used >= DERP_PACKET_HEAD_BYTES &&
+	       p[used] == DERP_SEND_PACKET) {
+		uint8_t *frame = p + used;
+		/* below 32 wraps round and is too long, too */
+		uint32_t len = derp_get_u32(frame + 1) - HD_KEY_BYTES;
+		bool disco;
+
+		if (len > DERP_PACKET_MAX_BYTES ||
+		    n - used - DERP_PACKET_HEAD_BYTES < len)
+			break;
+		disco = derp_looks_disco(frame + DERP_PACKET_HEAD_BYTES, len);
+		hd_relay_send(
+			d->peer,
+			(const struct hd_key *)(frame + DERP_HEADER_BYTES),
+			disco, frame + DERP_PACKET_HEAD_BYTES, len);
+		count[disco]++;
+		bytes[disco] += len;
+		used += DERP_PACKET_HEAD_BYTES + len;
+	}
+	if (likely(used > 0)) {
+		uint64_t *m = derp_metrics(s);
+
+		for (unsigned kind = 0; kind < 2; kind++) {
+			hd_count(m, DERP_M_PACKETS_OTHER + kind, count[kind]);
+			hd_count(m, DERP_M_BYTES_OTHER + kind, bytes[kind]);
+		}
+	}
+	return used;
+}
+
+static size_t derp_close(struct hd_stream *s, struct derp_state *d, size_t n)
+{
+	d->phase = DERP_CLOSED;
+	hd_stream_close(s, HD_CLOSE_PROTOCOL);
+	return n;
+}
+
+static size_t skip(struct derp_state *d, size_t n)
+{
+	size_t used = HD_MIN(n, (size_t)d->skip_bytes);
+
+	d->skip_bytes -= (uint32_t)used;
+	return used;
+}
+
+static size_t derp_data(struct hd_stream *s, void *state, uint8_t *p, size_t n)
+{
+	struct derp_state *d = state;
+	size_t used = skip(d, n);
+
+	if (d->phase == DERP_CLOSED)
+		return n;
+	/* Any frame makes its connection the active one among duplicates. */
+	if (d->phase == DERP_OPEN && n - used >= DERP_HEADER_BYTES)
+		hd_peer_active(d->peer);
+	while (d->phase != DERP_ADMITTING) {
+		int64_t r;
+
+		if (likely(d->phase == DERP_OPEN))
+			used += take_packets(s, d, p + used, n - used);
+		if (n - used < DERP_HEADER_BYTES)
+			break;
+		r = frame_take(s, d, derp_header_get(p + used),
+			       p + used + DERP_HEADER_BYTES,
+			       n - used - DERP_HEADER_BYTES);
+		if (r == -EAGAIN)
+			break;
+		if (r < 0)
+			return derp_close(s, d, n);
+		used += DERP_HEADER_BYTES + (size_t)r;
+	}
+	return used;
+}
+
+/* ---- life of a connection ---- */
+
+static void keep_alive_arm(struct hd_stream *s, const struct derp_state *d)
+{
+	const struct derp_conf *conf = hd_module_worker_conf(
+		derp_server->self, hd_stream_worker(s));
+	uint64_t range_ms = HD_MIN(conf->keepalive_ms / KEEPALIVE_JITTER_PART,
+				   (uint64_t)KEEPALIVE_JITTER_MAX_MS);
+
+	hd_stream_timer(s, DERP_TIMER_KEEP_ALIVE,
+			(uint32_t)(conf->keepalive_ms +
+				   (range_ms * d->jitter >> 16)));
+}
+
+static void derp_timer(struct hd_stream *s, void *state, unsigned which)
+{
+	uint8_t frame[DERP_HEADER_BYTES];
+
+	(void)which; /* there is one */
+	derp_header_put(frame, DERP_KEEP_ALIVE, 0);
+	hd_stream_append(s, HD_CONTROL, frame, sizeof(frame));
+	hd_count(derp_metrics(s), DERP_M_KEEP_ALIVES, 1);
+	keep_alive_arm(s, state);
+}
+
+static void derp_admitted(struct hd_stream *s, void *state,
+			  struct hd_peer *peer)
+{
+	struct derp_state *d = state;
+	uint64_t *m = derp_metrics(s);
+
+	d->peer = peer;
+	d->phase = DERP_OPEN;
+	d->jitter = (uint16_t)randombytes_random();
+	hd_stream_append(s, HD_CONTROL, d->server_info,
+			 sizeof(d->server_info));
+	keep_alive_arm(s, d);
+	hd_count(m, DERP_M_CLIENTS, 1);
+	hd_count(m, DERP_M_CLIENTS_NOT_IDEAL, d->not_ideal);
+}
+
+static void derp_closed(struct hd_stream *s, void *state, enum hd_close why)
+{
+	const struct derp_state *d = state;
+	uint64_t *m = derp_metrics(s);
+
+	if (d->peer == NULL) {
+		hd_count(m, DERP_M_LOGIN_TIMEOUT, why == HD_CLOSE_TIMEOUT);
+		hd_count(m, DERP_M_LOGIN_DENIED, why == HD_CLOSE_DENIED);
+		return;
+	}
+	hd_count(m, DERP_M_CLIENTS, (uint64_t)-1);
+	hd_count(m, DERP_M_CLIENTS_HOME, -(uint64_t)d->preferred);
+	hd_count(m, DERP_M_CLIENTS_NOT_IDEAL, -(uint64_t)d->not_ideal);
+}
+
+/* ---- what the relay tells a peer ---- */
+
+static void derp_deliver(struct hd_peer *peer, const struct hd_packet *packet)
+{
+	struct hd_stream *s = hd_peer_stream(peer);
+	size_t n = DERP_PACKET_HEAD_BYTES + packet->len_bytes;
+	uint8_t *out = hd_stream_reserve(
+		s, packet->urgent ? HD_URGENT : HD_BULK, n);
+
+	if (out == NULL)
+		return; /* dropped; the core has counted it */
+	out = derp_packet_head_put(out, DERP_RECV_PACKET, packet->src,
+				   packet->len_bytes);
+	memcpy(out, packet->data, packet->len_bytes);
+	hd_stream_commit(s, n);
+}
+
+static void derp_gone(struct hd_peer *peer, const struct hd_key *other,
+		      enum hd_gone why)
+{
+	static const struct {
+		enum derp_gone reason;
+		enum derp_metric metric;
+	} map[] = {
+		[HD_GONE_DISCONNECTED] = { DERP_GONE_DISCONNECTED,
+					   DERP_M_PEER_GONE_DISCONNECTED },
+		[HD_GONE_NOT_HERE] = { DERP_GONE_NOT_HERE,
+				       DERP_M_PEER_GONE_NOT_HERE },
+	};
+	struct hd_stream *s = hd_peer_stream(peer);
+	uint8_t frame[DERP_PEER_GONE_BYTES];
+
+	derp_peer_gone_put(frame, other, map[why].reason);
+	hd_count(derp_metrics(s), map[why].metric, 1);
+	hd_stream_append(s, HD_CONTROL, frame, sizeof(frame));
+}
+
+static void derp_drain(struct hd_peer *peer, uint32_t reconnect_in_ms,
+		       uint32_t try_for_ms)
+{
+	uint8_t frame[DERP_RESTARTING_BYTES];
+
+	derp_restarting_put(frame, reconnect_in_ms, try_for_ms);
+	hd_stream_append(hd_peer_stream(peer), HD_CONTROL, frame,
+			 sizeof(frame));
+}
+
+static void derp_health(struct hd_peer *peer, const char *text)
+{
+	uint32_t n = (uint32_t)strnlen(text, HEALTH_MAX_BYTES);
+	uint8_t frame[DERP_HEADER_BYTES + HEALTH_MAX_BYTES];
+
+	memcpy(derp_header_put(frame, DERP_HEALTH, n), text, n);
+	hd_stream_append(hd_peer_stream(peer), HD_CONTROL, frame,
+			 DERP_HEADER_BYTES + n);
+}
+
+static const struct hd_peer_ops peer_ops = {
+	.deliver = derp_deliver,
+	.gone = derp_gone,
+	.drain = derp_drain,
+	.health = derp_health,
+};
+
+const struct hd_proto derp_proto = {
+	.name = "derp",
+	.state_size = sizeof(struct derp_state),
+	.data = derp_data,
+	.timer = derp_timer,
+	.admitted = derp_admitted,
+	.closed = derp_closed,
+	.peer = &peer_ops,
+};

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: MIT */
+/* modules/derp/login.c - a client proves its key: whoever can seal a box with
+ * it has it. Context: the stream's worker, before the move to the home. */
+#include "modules/derp/derp.h"
+#include <errno.h>
+#include <hyper-derp/log.h>
+#include <hyper-derp/relay.h>
+#include <stdio.h>
+
+/* What a client is, told to a mesh. Source: derp/derp.go, PeerPresentFlags. */
+enum derp_present {
+	DERP_PRESENT_REGULAR = 1,
+	DERP_PRESENT_PROBER = 4,
+	DERP_PRESENT_NOT_IDEAL = 8,
+};
+
+static const char *const reasons[DERP_M_N] = {
+	[DERP_M_LOGIN_FRAME] = "not a ClientInfo frame of a legal length",
+	[DERP_M_LOGIN_KEY] = "not a usable public key",
+	[DERP_M_LOGIN_BOX] = "the box does not open: sealed to another "
+			     "relay's key, or not by the owner of the key",
+	[DERP_M_LOGIN_JSON] = "ClientInfo is not what it should be",
+};
+
+void derp_login_refused(struct hd_stream *s, enum derp_metric why)
+{
+	char from[HD_ADDR_TEXT_BYTES];
+
+	hd_count(derp_metrics(s), why, 1);
+	hd_log_warn("login refused: from=%s reason=\"%s\"",
+		    hd_addr_text(hd_stream_addr(s), from), reasons[why]);
+}
+
+static int login_refuse(struct hd_stream *s, enum derp_metric why)
+{
+	derp_login_refused(s, why);
+	return -EACCES;
+}
+
+static void seal_server_info(struct derp_state *d,
+			     const uint8_t shared[crypto_box_BEFORENMBYTES])
+{
+	uint8_t *nonce = derp_header_put(d->server_info, DERP_SERVER_INFO,
+					 sizeof(d->server_info) -
+						 DERP_HEADER_BYTES);
+
+	randombytes_buf(nonce, DERP_NONCE_BYTES);
+	crypto_box_easy_afternm(nonce + DERP_NONCE_BYTES,
+				(const uint8_t *)DERP_SERVER_INFO_JSON,
+				sizeof(DERP_SERVER_INFO_JSON) - 1, nonce,
+				shared);
+}
+
+static void admit(struct hd_stream *s, struct derp_state *d, const uint8_t *key,
+		  const struct derp_client_info *info)
+{
+	struct hd_login login = { .prober = info->is_prober,
+				  .flags = DERP_PRESENT_REGULAR };
+
+	memcpy(login.key.b, key, HD_KEY_BYTES);
+	memcpy(login.agent, info->app_name, sizeof(login.agent));
+	if (info->is_prober)
+		login.flags |= DERP_PRESENT_PROBER;
+	if (d->not_ideal)
+		login.flags |= DERP_PRESENT_NOT_IDEAL;
+	d->phase = DERP_ADMITTING;
+	hd_relay_login(s, &login);
+}
+
+/* Opens the box in place and seals our answer with the same shared key.
+ * @ret_json  lies within p
+ * Returns its length; negative: why not, an enum derp_metric. */
+static int64_t open_box(struct derp_state *d, uint8_t *p, uint32_t len_bytes,
+			const char **ret_json)
+{
+	uint8_t shared[crypto_box_BEFORENMBYTES];
+	uint8_t *nonce = p + HD_KEY_BYTES, *box = nonce + DERP_NONCE_BYTES;
+	uint32_t box_bytes = len_bytes - DERP_CLIENT_INFO_MIN_BYTES;
+	int r;
+
+	if (sodium_is_zero(p, HD_KEY_BYTES) ||
+	    crypto_box_beforenm(shared, p, derp_server->private_key) != 0)
+		return -(int64_t)DERP_M_LOGIN_KEY;
+	r = crypto_box_open_easy_afternm(box, box, box_bytes, nonce, shared);
+	if (r == 0)
+		seal_server_info(d, shared);
+	sodium_memzero(shared, sizeof(shared));
+	*ret_json = (const char *)box;
+	return r == 0 ? (int64_t)(box_bytes - DERP_MAC_BYTES) :
+			-(int64_t)DERP_M_LOGIN_BOX;
+}
+
+int derp_login(struct hd_stream *s, struct derp_state *d, uint8_t *p,
+	       uint32_t len_bytes)
+{
+	struct derp_client_info info;
+	const char *json;
+	int64_t n = open_box(d, p, len_bytes, &json);
+
+	if (n < 0)
+		return login_refuse(s, (enum derp_metric)-n);
+	if (derp_client_info_parse(json, (size_t)n, &info) < 0)
+		return login_refuse(s, DERP_M_LOGIN_JSON);
+	admit(s, d, p, &info);
+	return 0;
+}

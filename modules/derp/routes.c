@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: MIT */
+/* modules/derp/routes.c - the HTTP side: both upgrades, and what clients and
+ * captive-portal checks ask for in plain HTTP. */
+#include "modules/derp/derp.h"
+#include <errno.h>
+#include <string.h>
+
+#define CHALLENGE_MAX_BYTES 64
+#define CHALLENGE_CHARS                                                        \
+	"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-_:"
+
+/* ---- upgrades ---- */
+
+static void start(struct hd_request *req, struct hd_stream *s, void *state,
+		  enum derp_metric count)
+{
+	struct derp_state *d = state;
+	const char *ideal = hd_request_header(req, "Ideal-Node");
+	uint8_t frame[DERP_SERVER_KEY_BYTES];
+
+	d->not_ideal = ideal != NULL && *ideal != '\0';
+	derp_server_key_put(frame, &derp_server->public_key);
+	hd_stream_append(s, HD_CONTROL, frame, sizeof(frame));
+	hd_count(derp_metrics(s), count, 1);
+}
+
+static int upgrade_derp(struct hd_module *mod, struct hd_request *req,
+			struct hd_stream *s, void *state)
+{
+	const char *fast = hd_request_header(req, "Derp-Fast-Start");
+
+	(void)mod;
+	if (fast == NULL || strcmp(fast, "1") != 0)
+		hd_stream_append(s, HD_CONTROL, derp_server->switching,
+				 derp_server->switching_len);
+	start(req, s, state, DERP_M_LOGINS_TCP);
+	return 0;
+}
+
+static int upgrade_websocket(struct hd_module *mod, struct hd_request *req,
+			     struct hd_stream *s, void *state)
+{
+	(void)mod;
+	start(req, s, state, DERP_M_LOGINS_WEBSOCKET);
+	return 0;
+}
+
+/* ---- pages ---- */
+
+static void reply_text(struct hd_request *req, int status, const char *type,
+		       const char *text)
+{
+	hd_reply(req, status, type, text, strlen(text));
+}
+
+static void answer_no_upgrade(struct hd_module *mod, struct hd_request *req)
+{
+	(void)mod;
+	hd_reply_header(req, "Upgrade", "DERP");
+	reply_text(req, 426, "text/plain; charset=utf-8",
+		   "DERP requires connection upgrade\n");
+}
+
+static void answer_probe(struct hd_module *mod, struct hd_request *req)
+{
+	(void)mod;
+	hd_reply_header(req, "Access-Control-Allow-Origin", "*");
+	hd_reply(req, 200, NULL, NULL, 0);
+}
+
+/* A client must not choose a relay by its latency that then refuses it. */
+static void answer_latency_check(struct hd_module *mod, struct hd_request *req)
+{
+	if (hd_worker_serving(hd_request_worker(req))) {
+		answer_probe(mod, req);
+		return;
+	}
+	hd_reply_header(req, "Access-Control-Allow-Origin", "*");
+	reply_text(req, 503, "text/plain; charset=utf-8",
+		   "this relay is about to stop\n");
+}
+
+static bool challenge_ok(const char *challenge)
+{
+	size_t n = strlen(challenge);
+
+	return n > 0 && n <= CHALLENGE_MAX_BYTES &&
+	       strspn(challenge, CHALLENGE_CHARS) == n;
+}
+
+/* Captive-portal check: the echo proves that no portal has made the answer. */
+static void answer_generate_204(struct hd_module *mod, struct hd_request *req)
+{
+	static const char prefix[] = "response ";
+	const char *challenge = hd_request_header(req, "X-Tailscale-Challenge");
+	char response[sizeof(prefix) + CHALLENGE_MAX_BYTES];
+
+	(void)mod;
+	if (challenge != NULL && challenge_ok(challenge)) {
+		memcpy(response, prefix, sizeof(prefix));
+		strcat(response, challenge);
+		hd_reply_header(req, "X-Tailscale-Response", response);
+	}
+	hd_reply_header(req, "Cache-Control",
+			"no-cache, no-store, must-revalidate, no-transform, "
+			"max-age=0");
+	hd_reply(req, 204, NULL, NULL, 0);
+}
+
+static void answer_robots(struct hd_module *mod, struct hd_request *req)
+{
+	(void)mod;
+	reply_text(req, 200, "text/plain; charset=utf-8",
+		   "User-agent: *\nDisallow: /\n");
+}
+
+static void answer_home(struct hd_module *mod, struct hd_request *req)
+{
+	static const char page[] =
+		"<!DOCTYPE html>\n"
+		"<html lang=\"en\"><title>DERP relay</title>\n"
+		"<h1>DERP relay</h1>\n"
+		"<p>This is a Hyper-DERP server. It passes encrypted packets "
+		"between machines that cannot reach each other directly, and "
+		"cannot read them.</p></html>\n";
+
+	(void)mod;
+	reply_text(req, 200, "text/html; charset=utf-8", page);
+}
+
+#define PAGE(at, fn)                                                           \
+	{                                                                      \
+		.path = (at), .methods = HD_GET | HD_HEAD, .answer = (fn)      \
+	}
+static const struct hd_route routes[] = {
+	{ .path = "/derp",
+	  .methods = HD_GET,
+	  .token = "DERP",
+	  .upgrade = upgrade_derp,
+	  .proto = &derp_proto },
+	{ .path = "/derp",
+	  .methods = HD_GET,
+	  .token = "websocket",
+	  .subprotocol = "derp",
+	  .websocket = HD_WS_BYTES,
+	  .upgrade = upgrade_websocket,
+	  .proto = &derp_proto },
+	{ .path = "/derp", .methods = HD_GET, .answer = answer_no_upgrade },
+	PAGE("/derp/probe", answer_probe),
+	PAGE("/derp/latency-check", answer_latency_check),
+	PAGE("/generate_204", answer_generate_204),
+	PAGE("/robots.txt", answer_robots),
+	PAGE("/", answer_home),
+};
+
+int derp_routes_add(struct hd_module *mod, struct hd_error *err)
+{
+	for (size_t i = 0; i < HD_ARRAY_N(routes); i++) {
+		int r = hd_route_add(mod, &routes[i], err);
+
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
