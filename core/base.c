@@ -82,8 +82,3 @@ int hd_error_set(struct hd_error *err, int code, const char *fmt, ...)
 }
 
 /* Straight to stderr: the logger may be what has failed. */
-void hd_assert_fail(const char *what, const char *file, int line)
-{
-	fprintf(stderr, "bug: %s:%d: assertion failed: %s\n", file, line, what);
-	abort();
-}

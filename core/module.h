@@ -41,6 +41,9 @@ struct hd_hooks {
  * fill their sections and call load(). Main thread, before workers start.
  * On failure everything is unloaded again. Each refusal says what to do. */
 int hd_modules_load(struct hd_conf *conf, struct hd_error *err);
+/* hd_modules_probe - the same without load(): nothing outside this process
+ * changes. For -t and -T; ends in hd_modules_unload() too. */
+int hd_modules_probe(struct hd_conf *conf, struct hd_error *err);
 /* hd_modules_unload - in reverse order; after the workers have ended. */
 void hd_modules_unload(void);
 

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/* core/module_file.h - a module's file becomes a checked definition; libltdl
+ * and dlopen are known nowhere else. Main thread. */
+#pragma once
+#include "core/module.h"
+
+struct hd_module_file {
+	struct hd_module_def def; /* copied: fields newer than it are zero */
+	char *path;  /* NULL: built in */
+	void *handle; /* lt_dlhandle */
+	int copy_fd; /* the memory that the code runs from; -1: the file */
+};
+
+/* hd_module_find - where the file of a load_module entry is.
+ * @name  "derp": DIR/derp.so in the search path; or an absolute path
+ * Returns 0 with the path (to be freed), or NULL when it is built in;
+ * -ENOENT with the folders in err. */
+int hd_module_find(const char *name, const struct hd_list *search_path,
+		   char **ret_path, struct hd_error *err);
+
+/* hd_module_file_open - load and check; nothing of the module runs but its ELF
+ * constructors.
+ * @name  what it must be called
+ * @path  NULL: built in
+ * Returns 0, or negative with what is wrong with the file and what to do. */
+int hd_module_file_open(const char *name, const char *path,
+			struct hd_module_file *ret, struct hd_error *err);
+void hd_module_file_close(struct hd_module_file *file);
+
+/* hd_module_name - "derp" of "derp" and of "/opt/x/derp.so".
+ * Returns -EINVAL when nothing usable remains. */
+#define HD_MODULE_NAME_BYTES 64
+int hd_module_name(const char *entry, char ret[static HD_MODULE_NAME_BYTES]);
+
+/* hd_module_try - open, check, close: what a child does with a file before the
+ * relay takes it. Prints nothing. */
+int hd_module_try(const char *path, struct hd_error *err);
+/* hd_module_try_child - the same in a process of its own, at most 5 s: a file
+ * that crashes or hangs takes only the child with it. */
+int hd_module_try_child(const char *path, struct hd_error *err);

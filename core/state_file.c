@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: MIT */
+/* core/state_file.c - whole small files under state_dir. A file is replaced or
+ * untouched, never half written: temporary file, fsync, rename, fsync of the
+ * folder. Context: main and helper threads; it blocks. */
+#include "core/state_file.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static struct {
+	pthread_mutex_t lock; /* one temporary file at a time */
+	int fd;
+	char *path;
+} dir = { .lock = PTHREAD_MUTEX_INITIALIZER, .fd = -1 };
+
+static void close_fd(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
+static int make_dirs(char *path)
+{
+	for (char *p = strchr(path + 1, '/'); p != NULL; p = strchr(p + 1, '/')) {
+		*p = '\0';
+		int r = mkdir(path, 0755) < 0 ? errno : 0;
+		*p = '/';
+		if (r != 0 && r != EEXIST)
+			return -r;
+	}
+	return mkdir(path, 0700) < 0 && errno != EEXIST ? -errno : 0;
+}
+
+int hd_state_dir_open(const char *path, struct hd_error *err)
+{
+	char *copy = strdup(path);
+	int r = copy == NULL ? -ENOMEM : make_dirs(copy);
+	int fd = -1;
+
+	if (r == 0) {
+		fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		r = fd < 0 ? -errno : 0;
+	}
+	if (r < 0) {
+		free(copy);
+		return hd_error_set(err, r,
+				    "state_dir %s: %s; make the folder, owned "
+				    "by the relay's user, or set state_dir",
+				    path, strerror(-r));
+	}
+	hd_state_dir_close();
+	dir.fd = fd;
+	dir.path = copy;
+	return 0;
+}
+
+void hd_state_dir_close(void)
+{
+	close_fd(&dir.fd);
+	free(dir.path);
+	dir.path = NULL;
+}
+
+const char *hd_state_dir(void)
+{
+	return dir.path;
+}
+
+static int check_name(const char *name, struct hd_error *err)
+{
+	if (dir.fd < 0)
+		return hd_error_set(err, -ENOENT, "%s: state_dir is not set",
+				    name);
+	if (*name == '\0' || *name == '.' || strchr(name, '/') != NULL ||
+	    strlen(name) > NAME_MAX - 8)
+		return hd_error_set(err, -EINVAL,
+				    "\"%s\" is not a state file's name", name);
+	return 0;
+}
+
+static int name_error(struct hd_error *err, int code, const char *name)
+{
+	return hd_error_set(err, code, "%s/%s: %s", dir.path, name,
+			    code == -EFBIG ? "longer than it may be" :
+					     strerror(-code));
+}
+
+/* Returns the bytes read, until size or the end; negative errno. */
+static ssize_t read_all(int fd, uint8_t *p, size_t size)
+{
+	size_t n = 0;
+
+	while (n < size) {
+		ssize_t r = read(fd, p + n, size - n);
+
+		if (r < 0 && errno == EINTR)
+			continue;
+		if (r < 0)
+			return -errno;
+		if (r == 0)
+			break;
+		n += (size_t)r;
+	}
+	return (ssize_t)n;
+}
+
+int hd_state_file_read(const char *name, void *buf, size_t size,
+		       struct hd_error *err)
+{
+	HD_AUTO(close_fd) int fd = -1;
+	uint8_t more;
+	int r = check_name(name, err);
+
+	if (r < 0)
+		return r;
+	fd = openat(dir.fd, name, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return name_error(err, -errno, name);
+	ssize_t n = read_all(fd, buf, size);
+	if (n >= 0 && read_all(fd, &more, 1) > 0)
+		n = -EFBIG;
+	return n < 0 ? name_error(err, (int)n, name) : (int)n;
+}
+
+static int write_all(int fd, const uint8_t *p, size_t n)
+{
+	while (n > 0) {
+		ssize_t r = write(fd, p, n);
+
+		if (r < 0 && errno == EINTR)
+			continue;
+		if (r < 0)
+			return -errno;
+		p += r;
+		n -= (size_t)r;
+	}
+	return fsync(fd) < 0 ? -errno : 0;
+}
+
+static int replace(const char *name, const char *tmp, const void *buf,
+		   size_t len)
+{
+	HD_AUTO(close_fd) int fd = -1;
+
+	fd = openat(dir.fd, tmp,
+		    O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC,
+		    0600);
+	if (fd < 0)
+		return -errno;
+	int r = fchmod(fd, 0600) < 0 ? -errno : write_all(fd, buf, len);
+	if (r == 0 && renameat(dir.fd, tmp, dir.fd, name) < 0)
+		r = -errno;
+	if (r < 0) {
+		unlinkat(dir.fd, tmp, 0);
+		return r;
+	}
+	return fsync(dir.fd) < 0 ? -errno : 0;
+}
+
+int hd_state_file_write(const char *name, const void *buf, size_t len,
+			struct hd_error *err)
+{
+	char tmp[NAME_MAX + 1];
+	int r = check_name(name, err);
+
+	if (r < 0)
+		return r;
+	snprintf(tmp, sizeof(tmp), ".%s.new", name);
+	pthread_mutex_lock(&dir.lock);
+	r = replace(name, tmp, buf, len);
+	pthread_mutex_unlock(&dir.lock);
+	return r < 0 ? name_error(err, r, name) : 0;
+}
