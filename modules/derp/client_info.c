@@ -27,8 +27,8 @@ static int read_bool(const json_t *v, void *ret)
 /* For the log, so nothing that could forge a line gets through. */
 static int read_app_name(const json_t *v, void *ret)
 {
-	struct derp_client_info *info = hd_container_of(
-		ret, struct derp_client_info, app_name);
+	struct derp_client_info *info =
+		hd_container_of(ret, struct derp_client_info, app_name);
 	const char *text = json_string_value(v);
 	size_t n = HD_MIN(json_string_length(v), sizeof(info->app_name) - 1);
 
@@ -43,13 +43,13 @@ static int read_app_name(const json_t *v, void *ret)
 
 static int read_mesh_key(const json_t *v, void *ret)
 {
-	struct derp_client_info *info = hd_container_of(
-		ret, struct derp_client_info, mesh_key);
+	struct derp_client_info *info =
+		hd_container_of(ret, struct derp_client_info, mesh_key);
 	size_t n = json_string_length(v), got;
 
 	if (!json_is_string(v) || n != 2 * HD_KEY_BYTES ||
-	    sodium_hex2bin(info->mesh_key.b, HD_KEY_BYTES,
-			   json_string_value(v), n, NULL, &got, NULL) != 0 ||
+	    sodium_hex2bin(info->mesh_key.b, HD_KEY_BYTES, json_string_value(v),
+			   n, NULL, &got, NULL) != 0 ||
 	    got != HD_KEY_BYTES)
 		return -EBADMSG;
 	info->has_mesh_key = true;

@@ -51,10 +51,10 @@ static const struct hd_option options[] = {
 #define CLIENTS "hyper_derp_derp_clients"
 
 static const struct hd_metric metrics[] = {
-	[DERP_M_PACKETS_OTHER] = COUNTER(PACKETS, "kind=\"other\"",
-					 PACKETS_HELP),
-	[DERP_M_PACKETS_DISCO] = COUNTER(PACKETS, "kind=\"disco\"",
-					 PACKETS_HELP),
+	[DERP_M_PACKETS_OTHER] =
+		COUNTER(PACKETS, "kind=\"other\"", PACKETS_HELP),
+	[DERP_M_PACKETS_DISCO] =
+		COUNTER(PACKETS, "kind=\"disco\"", PACKETS_HELP),
 	[DERP_M_BYTES_OTHER] = COUNTER(BYTES, "kind=\"other\"", BYTES_HELP),
 	[DERP_M_BYTES_DISCO] = COUNTER(BYTES, "kind=\"disco\"", BYTES_HELP),
 	[DERP_M_PINGS] = COUNTER("hyper_derp_derp_pings_total", NULL,

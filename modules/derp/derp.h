@@ -45,8 +45,8 @@ enum derp_timer { DERP_TIMER_KEEP_ALIVE };
  * reload; change state_version in derp.c with it. */
 struct derp_state {
 	struct hd_peer *peer; /* the core's; set in phase OPEN */
-	uint32_t skip_bytes;  /* still to come of an unknown frame */
-	uint16_t jitter;      /* of the keep-alive: 1/65536 of its range */
+	uint32_t skip_bytes; /* still to come of an unknown frame */
+	uint16_t jitter; /* of the keep-alive: 1/65536 of its range */
 	uint8_t phase;
 	bool not_ideal; /* the client would rather be elsewhere */
 	bool preferred; /* we are its home relay */

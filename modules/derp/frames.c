@@ -106,8 +106,8 @@ static int frame_refuse(struct hd_stream *s, struct derp_state *d,
 		return -EPROTO;
 	}
 	hd_count(derp_metrics(s),
-		 f->privileged ? DERP_M_REFUSED_PRIVILEGED :
-				 DERP_M_REFUSED_LENGTH,
+		 f->privileged ? DERP_M_REFUSED_PRIVILEGED
+			       : DERP_M_REFUSED_LENGTH,
 		 1);
 	hd_log_info("frame refused: from=%s key=%s frame=%s length=%u "
 		    "reason=\"%s\"",
@@ -237,14 +237,14 @@ static size_t derp_data(struct hd_stream *s, void *state, uint8_t *p, size_t n)
 
 static void keep_alive_arm(struct hd_stream *s, const struct derp_state *d)
 {
-	const struct derp_conf *conf = hd_module_worker_conf(
-		derp_server->self, hd_stream_worker(s));
+	const struct derp_conf *conf =
+		hd_module_worker_conf(derp_server->self, hd_stream_worker(s));
 	uint64_t range_ms = HD_MIN(conf->keepalive_ms / KEEPALIVE_JITTER_PART,
 				   (uint64_t)KEEPALIVE_JITTER_MAX_MS);
 
-	hd_stream_timer(s, DERP_TIMER_KEEP_ALIVE,
-			(uint32_t)(conf->keepalive_ms +
-				   (range_ms * d->jitter >> 16)));
+	hd_stream_timer(
+		s, DERP_TIMER_KEEP_ALIVE,
+		(uint32_t)(conf->keepalive_ms + (range_ms * d->jitter >> 16)));
 }
 
 static void derp_timer(struct hd_stream *s, void *state, unsigned which)
@@ -267,8 +267,7 @@ static void derp_admitted(struct hd_stream *s, void *state,
 	d->peer = peer;
 	d->phase = DERP_OPEN;
 	d->jitter = (uint16_t)randombytes_random();
-	hd_stream_append(s, HD_CONTROL, d->server_info,
-			 sizeof(d->server_info));
+	hd_stream_append(s, HD_CONTROL, d->server_info, sizeof(d->server_info));
 	keep_alive_arm(s, d);
 	hd_count(m, DERP_M_CLIENTS, 1);
 	hd_count(m, DERP_M_CLIENTS_NOT_IDEAL, d->not_ideal);
@@ -295,8 +294,8 @@ static void derp_deliver(struct hd_peer *peer, const struct hd_packet *packet)
 {
 	struct hd_stream *s = hd_peer_stream(peer);
 	size_t n = DERP_PACKET_HEAD_BYTES + packet->len_bytes;
-	uint8_t *out = hd_stream_reserve(
-		s, packet->urgent ? HD_URGENT : HD_BULK, n);
+	uint8_t *out =
+		hd_stream_reserve(s, packet->urgent ? HD_URGENT : HD_BULK, n);
 
 	if (out == NULL)
 		return; /* dropped; the core has counted it */

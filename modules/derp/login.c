@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <hyper-derp/log.h>
 #include <hyper-derp/relay.h>
-#include <stdio.h>
 
 /* What a client is, told to a mesh. Source: derp/derp.go, PeerPresentFlags. */
 enum derp_present {
@@ -40,9 +39,9 @@ static int login_refuse(struct hd_stream *s, enum derp_metric why)
 static void seal_server_info(struct derp_state *d,
 			     const uint8_t shared[crypto_box_BEFORENMBYTES])
 {
-	uint8_t *nonce = derp_header_put(d->server_info, DERP_SERVER_INFO,
-					 sizeof(d->server_info) -
-						 DERP_HEADER_BYTES);
+	uint8_t *nonce =
+		derp_header_put(d->server_info, DERP_SERVER_INFO,
+				sizeof(d->server_info) - DERP_HEADER_BYTES);
 
 	randombytes_buf(nonce, DERP_NONCE_BYTES);
 	crypto_box_easy_afternm(nonce + DERP_NONCE_BYTES,
@@ -68,38 +67,38 @@ static void admit(struct hd_stream *s, struct derp_state *d, const uint8_t *key,
 }
 
 /* Opens the box in place and seals our answer with the same shared key.
- * @ret_json  lies within p
- * Returns its length; negative: why not, an enum derp_metric. */
-static int64_t open_box(struct derp_state *d, uint8_t *p, uint32_t len_bytes,
-			const char **ret_json)
+ * Returns 0; else why not, an enum derp_metric. */
+static unsigned open_box(struct derp_state *d, uint8_t *p, uint32_t len_bytes)
 {
 	uint8_t shared[crypto_box_BEFORENMBYTES];
 	uint8_t *nonce = p + HD_KEY_BYTES, *box = nonce + DERP_NONCE_BYTES;
-	uint32_t box_bytes = len_bytes - DERP_CLIENT_INFO_MIN_BYTES;
 	int r;
 
 	if (sodium_is_zero(p, HD_KEY_BYTES) ||
 	    crypto_box_beforenm(shared, p, derp_server->private_key) != 0)
-		return -(int64_t)DERP_M_LOGIN_KEY;
-	r = crypto_box_open_easy_afternm(box, box, box_bytes, nonce, shared);
+		return DERP_M_LOGIN_KEY;
+	r = crypto_box_open_easy_afternm(box, box,
+					 len_bytes - DERP_CLIENT_INFO_MIN_BYTES,
+					 nonce, shared);
 	if (r == 0)
 		seal_server_info(d, shared);
 	sodium_memzero(shared, sizeof(shared));
-	*ret_json = (const char *)box;
-	return r == 0 ? (int64_t)(box_bytes - DERP_MAC_BYTES) :
-			-(int64_t)DERP_M_LOGIN_BOX;
+	return r == 0 ? 0 : DERP_M_LOGIN_BOX;
 }
 
 int derp_login(struct hd_stream *s, struct derp_state *d, uint8_t *p,
 	       uint32_t len_bytes)
 {
+	const char *json = (const char *)p + DERP_CLIENT_INFO_MIN_BYTES;
 	struct derp_client_info info;
-	const char *json;
-	int64_t n = open_box(d, p, len_bytes, &json);
+	unsigned why = open_box(d, p, len_bytes);
 
-	if (n < 0)
-		return login_refuse(s, (enum derp_metric)-n);
-	if (derp_client_info_parse(json, (size_t)n, &info) < 0)
+	if (why != 0)
+		return login_refuse(s, why);
+	if (derp_client_info_parse(json,
+				   len_bytes - DERP_CLIENT_INFO_MIN_BYTES -
+					   DERP_MAC_BYTES,
+				   &info) < 0)
 		return login_refuse(s, DERP_M_LOGIN_JSON);
 	admit(s, d, p, &info);
 	return 0;

@@ -36,10 +36,9 @@ static bool set_names(X509 *x, const char *public_hex)
 	X509_NAME *subject = X509_get_subject_name(x);
 
 	snprintf(name, sizeof(name), META_NAME_PREFIX "%s", public_hex);
-	return X509_NAME_add_entry_by_NID(subject, NID_commonName,
-					  V_ASN1_UTF8STRING,
-					  (const unsigned char *)name, -1, -1,
-					  0) == 1 &&
+	return X509_NAME_add_entry_by_NID(
+		       subject, NID_commonName, V_ASN1_UTF8STRING,
+		       (const unsigned char *)name, -1, -1, 0) == 1 &&
 	       X509_set_issuer_name(x, subject) == 1;
 }
 

@@ -108,8 +108,8 @@ static int key_from_option(struct derp_server *server,
 int derp_server_key_load(struct derp_server *server,
 			 const struct hd_secret *option, struct hd_error *err)
 {
-	int r = option->n > 0 ? key_from_option(server, option, err) :
-				key_from_state(server, err);
+	int r = option->n > 0 ? key_from_option(server, option, err)
+			      : key_from_state(server, err);
 
 	if (r < 0)
 		return r;
