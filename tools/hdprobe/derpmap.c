@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT */
+/* tools/hdprobe/derpmap.c - --derpmap: look at the relay's certificate, then
+ * print its entry. Remarks go to stderr: stdout is a file's content. */
+#include "tools/lib/derpmap.h"
+#include "tools/hdprobe/probe.h"
+
+#include <arpa/inet.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Where the relay's name is no address of the relay, clients must be told
+ * one; and where it is an address, not to ask DNS for the other kind. */
+static void set_addresses(const struct probe *p, struct derpmap_node *node,
+			  char text[INET6_ADDRSTRLEN])
+{
+	bool v4 = p->addr->ai_family == AF_INET;
+
+	if (!conn_is_ip(p->opt.host))
+		return;
+	getnameinfo(p->addr->ai_addr, p->addr->ai_addrlen, text,
+		    INET6_ADDRSTRLEN, NULL, 0, NI_NUMERICHOST);
+	node->ipv4 = v4 ? text : "none";
+	node->ipv6 = v4 ? "none" : text;
+}
+
+static void remarks(const struct probe *p, bool is_pinned)
+{
+	if (p->opt.plain)
+		fprintf(stderr, "hdprobe: Tailscale's clients speak TLS: put "
+				"a proxy with TLS in front of a relay "
+				"without, and enter the proxy's port\n");
+	else if (!is_pinned && p->verify != X509_V_OK)
+		fprintf(stderr, "hdprobe: clients will not trust this "
+				"certificate: %s\n",
+			X509_verify_cert_error_string(p->verify));
+	if (is_pinned)
+		fprintf(stderr, "hdprobe: the certificate is self-signed and "
+				"pinned: print the entry again when it is "
+				"renewed\n");
+}
+
+static int print_all(const char *format, const struct derpmap_node *node,
+		     struct hd_error *err)
+{
+	int rc;
+
+	if (format != NULL)
+		return derpmap_print(stdout, format, node, err);
+	puts("// Tailscale: into the tailnet policy file");
+	rc = derpmap_print(stdout, "json", node, err);
+	if (rc < 0)
+		return rc;
+	puts("\n# Headscale: a file of its own, named in derp.paths");
+	return derpmap_print(stdout, "yaml", node, err);
+}
+
+int probe_derpmap(struct probe *p)
+{
+	char ip[INET6_ADDRSTRLEN], pin[PROBE_PIN_BYTES] = "";
+	struct derpmap_node node = {
+		.region_id = p->opt.region_id,
+		.region_code = p->opt.region_code,
+		.region_name = p->opt.region_name,
+		.host = p->opt.name,
+		.stun_port = p->opt.stun_port ? atoi(p->opt.stun_port) : -1,
+		.derp_port = atoi(p->opt.port),
+	};
+	bool is_pinned;
+	struct hd_error err;
+	struct report rep;
+	int status;
+
+	report_init(&rep, stderr, p->opt.host, false, true);
+	probe_run_until(p, FACT_TRANSPORT, &rep);
+	status = report_status(&rep);
+	if (!(p->facts & FACT_TRANSPORT)) {
+		fprintf(stderr, "hdprobe: %s\n", rep.first_bad);
+		report_clear(&rep);
+		return status;
+	}
+	report_clear(&rep);
+	is_pinned = !p->opt.plain && probe_needs_pin(p) && probe_pin(p, pin);
+	node.cert_name = pin;
+	set_addresses(p, &node, ip);
+	remarks(p, is_pinned);
+	if (print_all(p->opt.format, &node, &err) == 0)
+		return 0;
+	fprintf(stderr, "hdprobe: %s\n", err.text);
+	return status > 0 ? status : 3;
+}

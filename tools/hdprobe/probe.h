@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT */
+/* tools/hdprobe/probe.h - what the checks share: the options, and what the
+ * checks before them have found out. */
+#pragma once
+#include "tools/hdprobe/report.h"
+#include "tools/lib/httpc.h"
+#include "tools/lib/link.h"
+#include <openssl/x509.h>
+
+struct options {
+	const char *host, *port; /* where to connect */
+	const char *name;        /* what the relay is called: --sni or host */
+	int family, timeout_ms;
+	const char *stun_port; /* NULL: no STUN */
+	bool plain, insecure, json, quiet, derpmap;
+	const char *format; /* of the DERP map; NULL: JSON and YAML */
+	int region_id;
+	const char *region_code, *region_name;
+	char *owned; /* what host and port point into */
+};
+
+enum fact { /* each is established by one check */
+	FACT_ADDRESS = 1 << 0,
+	FACT_TCP = 1 << 1,
+	FACT_TRANSPORT = 1 << 2, /* TLS, or TCP where --plain */
+	FACT_UPGRADE = 1 << 3,
+	FACT_SERVER_KEY = 1 << 4,
+	FACT_LOGIN = 1 << 5,
+	FACT_PAIR = 1 << 6, /* both clients work */
+};
+
+struct probe {
+	struct options opt;
+	unsigned facts; /* enum fact */
+	struct addrinfo *addrs;
+	const struct addrinfo *addr; /* the one that answers */
+	SSL_CTX *ctx;
+	STACK_OF(X509) *chain; /* as presented, without the meta certificate */
+	X509 *meta;
+	long verify; /* X509_V_* of the chain */
+	bool have_meta_key;
+	struct hd_key meta_key, server_key;
+	struct conn *conn[2]; /* two clients, and */
+	struct link *peer[2]; /* what they speak */
+};
+
+struct check {
+	const char *name;
+	unsigned needs; /* facts */
+	unsigned gives;
+	bool tls; /* makes sense over TLS only */
+	void (*run)(struct probe *p, struct result *r);
+};
+
+/* The groups, in the order in which they run; each ends with a NULL name. */
+extern const struct check net_checks[], tls_checks[], derp_checks[],
+	relay_checks[], http_checks[], ws_checks[], stun_checks[];
+
+/* probe_init - false: OpenSSL is out of memory. */
+bool probe_init(struct probe *p);
+void probe_clear(struct probe *p);
+/* probe_run - all checks. probe_run_until - those that come before a fact, and
+ * the one that gives it. */
+void probe_run(struct probe *p, struct report *rep);
+void probe_run_until(struct probe *p, enum fact fact, struct report *rep);
+/* probe_derpmap - print the DERP map's entry. Returns the exit status. */
+int probe_derpmap(struct probe *p);
+
+/* probe_dial - a new connection, TLS unless --plain; its deadline is set.
+ * probe_upgrade - and the HTTP request for DERP on it; see ret_head->status.
+ * The caller closes *ret_conn, also on failure. */
+int probe_dial(struct probe *p, struct conn **ret_conn, struct hd_error *err);
+int probe_upgrade(struct probe *p, struct conn **ret_conn,
+		  struct httpc_head *ret_head, struct hd_error *err);
+
+/* probe_pin - of the certificate, as Tailscale's CertName wants it. */
+#define PROBE_PIN_BYTES (sizeof("sha256-raw:") + 64)
+bool probe_pin(const struct probe *p, char buf[PROBE_PIN_BYTES]);
+/* probe_needs_pin - the relay made its certificate itself. */
+bool probe_needs_pin(const struct probe *p);

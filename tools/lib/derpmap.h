@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+/* tools/lib/derpmap.h - a relay's entry in the DERP map, in the forms that
+ * control servers and clients read. */
+#pragma once
+#include <hyper-derp/base.h>
+#include <stdio.h>
+
+struct derpmap_node { /* everything borrowed */
+	int region_id; /* 900 to 999 are for one's own relays */
+	const char *region_code, *region_name;
+	const char *host;      /* its name, or an address */
+	const char *ipv4, *ipv6; /* "" ask DNS; "none" do not use */
+	const char *cert_name; /* "" the host's; "sha256-raw:…" a pin */
+	int derp_port;
+	int stun_port; /* -1 none */
+};
+
+/* derpmap_print - @format  "json": the part of a Tailscale policy file;
+ *   "yaml": a file for Headscale's derp.paths; "tailcat": a whole DERP map
+ *   to serve at --derpmap-url.
+ * Returns 0; -EINVAL no such format; -ENOMEM. */
+int derpmap_print(FILE *out, const char *format,
+		  const struct derpmap_node *node, struct hd_error *err);
