@@ -1,31 +1,62 @@
 /* SPDX-License-Identifier: MIT */
 /* core/http.h - the front door: a protocol like any other, spoken on each
- * accepted stream until a route takes it over. */
+ * accepted stream until a route takes it over.
+ *
+ * Files: http_parse.c the request head, http.c which route and how,
+ * http_reply.c what goes back, route.c the registry. */
 #pragma once
 #include <hyper-derp/http.h>
 #include "core/module.h"
 
 #define HD_HTTP_HEAD_MAX_BYTES 8192
 #define HD_HTTP_HEADERS_MAX 64
+#define HD_HTTP_METHOD_MAX_BYTES 32
+#define HD_HTTP_REPLY_MAX_BYTES 4096 /* of a reply's head */
 
 /* A parsed request head. Strings point into the head, which is changed: each
  * value is terminated and stripped in place. */
 struct hd_http_head {
 	const char *method, *path, *query; /* query: behind '?', or NULL */
-	unsigned minor;                    /* HTTP/1.minor */
+	unsigned minor; /* HTTP/1.minor */
 	unsigned n;
 	struct hd_http_header {
 		const char *name, *value;
 	} headers[HD_HTTP_HEADERS_MAX];
 };
 
-/* hd_http_parse - one request head.
+/* hd_http_parse - one request head, of which n bytes are there so far. Nothing
+ * is changed until it is complete. Stricter than most servers, because a proxy
+ * in front may read the same bytes in another way: lines end in CR LF, no
+ * folded lines, no space before the colon, no control characters.
  * Returns the bytes of the head; 0: not complete yet; -EBADMSG: not HTTP;
- * -E2BIG: longer than HD_HTTP_HEAD_MAX_BYTES or too many headers. */
+ * -E2BIG: longer than HD_HTTP_HEAD_MAX_BYTES or too many headers;
+ * -EPROTONOSUPPORT: HTTP, but neither 1.0 nor 1.1. */
 int hd_http_parse(char *p, size_t n, struct hd_http_head *ret_head);
 
+/* hd_http_header - the first value of a name, or NULL.
+ * hd_http_lists - whether a comma-separated header, which may be spread over
+ * several lines, has the word; neither cares about case. */
+const char *hd_http_header(const struct hd_http_head *head, const char *name);
+bool hd_http_lists(const struct hd_http_head *head, const char *name,
+		   const char *word);
+
+struct hd_request { /* lives on the stack of data() */
+	struct hd_http_head head;
+	struct hd_stream *stream;
+	enum hd_close why; /* if it is closed behind this request */
+	unsigned method; /* HD_GET …; 0: another one */
+	bool keep; /* the connection stays open for the next request */
+	bool replied;
+	bool http10; /* nothing sure is known of the client */
+	size_t extra_len;
+	char extra[HD_HTTP_REPLY_MAX_BYTES / 2]; /* of hd_reply_header() */
+};
+
+/* hd_reply_text - an answer in a sentence, for people. */
+void hd_reply_text(struct hd_request *req, int status, const char *text);
+
 /* The protocol of a fresh stream: parses, answers, upgrades by calling
- * hd_stream_switch(). */
+ * hd_stream_switch(). It keeps no state between requests. */
 extern const struct hd_proto hd_http_proto;
 
 /* A registered route and its owner; found by (listener, path, token). */
@@ -34,6 +65,9 @@ struct hd_route_entry {
 	struct hd_module *mod;
 	struct hd_route_entry *next;
 };
+/* hd_route_find - the first route of a path; hd_route_next - the others.
+ * Any thread: routes change only while no worker runs. */
 const struct hd_route_entry *hd_route_find(const char *listener,
 					   const char *path);
+const struct hd_route_entry *hd_route_next(const struct hd_route_entry *entry);
 void hd_routes_free(struct hd_module *mod); /* those it owns; NULL: all */

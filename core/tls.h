@@ -17,17 +17,25 @@ struct hd_tls_store;
  * tickets, no renegotiation, ALPN http/1.1 or none (an offer without it is
  * refused, alert 120), server preference AES-128 first, ChaCha20 for clients
  * that put it first.
- * Chains get every certificate of hd_tls_chain_append() behind them.
+ * Chains get every certificate of hd_tls_chain_append() behind them, as far as
+ * it was called before. RSA and ECDSA certificates for the same names are both
+ * offered. A connection holds a reference until its handshake is over.
  * Returns 0, or negative with "failed to open certificate PATH: …" in err. */
 int hd_tls_store_new(const struct hd_conf *conf, struct hd_tls_store **ret,
 		     struct hd_error *err);
 struct hd_tls_store *hd_tls_store_get(struct hd_tls_store *store);
 void hd_tls_store_put(struct hd_tls_store **store); /* any thread */
+/* hd_tls_store_ctx - what SSL_new() takes; the server name may lead to another
+ * context, which is set up in the same way. */
 SSL_CTX *hd_tls_store_ctx(struct hd_tls_store *store);
+/* hd_tls_chain_free - what a module appended; NULL: all. */
+void hd_tls_chain_free(struct hd_module *mod);
 
 /* hd_tls_self_signed - make dir/NAME.crt and dir/NAME.key (0600, ECDSA P-256,
  * 10 years, subject alternative names: every name, and addresses as IP) unless
- * they are there and still valid for a month. */
+ * they are there, belong together, have the names and are still valid for a
+ * month. NAME is the first of names. The folder must exist. Main thread.
+ * Returns 0; negative errno. */
 int hd_tls_self_signed(const char *dir, const char *const *names, size_t n,
 		       char cert_path[static 256], char key_path[static 256],
 		       struct hd_error *err);

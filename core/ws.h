@@ -18,7 +18,8 @@ void hd_ws_free(struct hd_ws **ws);
  * beyond the limit sends a Close frame (1002, 1009) and closes the stream.
  * State (a frame's head or payload under way) is kept in ws.
  * @p  n bytes; on return the first `result` are payload
- * Returns the payload bytes; negative: the stream is closing. */
+ * Returns the payload bytes; negative: the stream is closing. It may be closing
+ * as well with payload, which the peer sent in front of its Close frame. */
 int hd_ws_unwrap(struct hd_stream *s, struct hd_ws *ws, uint8_t *p, size_t n);
 
 /* hd_ws_head - head of a binary frame that is a whole message.
