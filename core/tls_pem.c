@@ -91,8 +91,9 @@ static int load_chain(struct hd_pem *pem, BIO *bio)
 		}
 	}
 	/* the end of the file is the one good reason to stop */
-	return ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE ?
-		       0 : -EINVAL;
+	return ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE
+		       ? 0
+		       : -EINVAL;
 }
 
 static int load_cert(const struct hd_cert_conf *conf, struct hd_pem *pem,
@@ -109,14 +110,16 @@ static int load_cert(const struct hd_cert_conf *conf, struct hd_pem *pem,
 		ERR_clear_error();
 		return content_wrong(conf, conf->cert,
 				     "no certificate in it: it must be PEM and "
-				     "begin with BEGIN CERTIFICATE", err);
+				     "begin with BEGIN CERTIFICATE",
+				     err);
 	}
 	r = load_chain(pem, bio);
 	ERR_clear_error();
 	if (r < 0)
 		return content_wrong(conf, conf->cert,
 				     "a certificate behind the first one is "
-				     "damaged", err);
+				     "damaged",
+				     err);
 	return 0;
 }
 
@@ -140,21 +143,23 @@ static int load_key(const struct hd_cert_conf *conf, struct hd_pem *pem,
 
 	if (r < 0)
 		return open_failed(conf, " key", conf->key, r, err);
-	pem->key = PEM_read_bio_PrivateKey(bio, NULL, no_passphrase,
-					   &encrypted);
+	pem->key =
+		PEM_read_bio_PrivateKey(bio, NULL, no_passphrase, &encrypted);
 	ERR_clear_error();
 	if (pem->key == NULL && encrypted)
 		return content_wrong(conf, conf->key,
 				     "the key has a passphrase: remove it with "
-				     "`openssl pkey -in OLD -out NEW`", err);
+				     "`openssl pkey -in OLD -out NEW`",
+				     err);
 	if (pem->key == NULL)
 		return content_wrong(conf, conf->key,
 				     "no private key in it: it must be PEM and "
-				     "begin with BEGIN PRIVATE KEY", err);
+				     "begin with BEGIN PRIVATE KEY",
+				     err);
 	if (mode & S_IROTH)
 		hd_log_warn("everybody on this machine may read the key, "
-			    "`chmod o= %s`: mode=%04o", conf->key,
-			    (unsigned)mode & 07777);
+			    "`chmod o= %s`: mode=%04o",
+			    conf->key, (unsigned)mode & 07777);
 	return 0;
 }
 
@@ -175,7 +180,8 @@ static void check_dates(const struct hd_cert_conf *conf, X509 *cert)
 	if (X509_cmp_current_time(X509_get0_notAfter(cert)) < 0)
 		warn_date(conf, X509_get0_notAfter(cert), "expired on");
 	else if (X509_cmp_current_time(X509_get0_notBefore(cert)) > 0)
-		warn_date(conf, X509_get0_notBefore(cert), "is not valid until");
+		warn_date(conf, X509_get0_notBefore(cert),
+			  "is not valid until");
 }
 
 int hd_pem_load(const struct hd_cert_conf *conf, struct hd_pem *ret,
@@ -192,7 +198,8 @@ int hd_pem_load(const struct hd_cert_conf *conf, struct hd_pem *ret,
 		r = hd_error_set(err, -EINVAL,
 				 "certificate %s and key %s do not belong "
 				 "together: one of them was not replaced "
-				 "(%s:%u)", conf->cert, conf->key,
+				 "(%s:%u)",
+				 conf->cert, conf->key,
 				 conf->file != NULL ? conf->file : "?",
 				 conf->line);
 	}

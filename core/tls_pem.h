@@ -8,7 +8,7 @@
 
 struct hd_pem { /* a certificate, what stands behind it, and its key */
 	X509 *cert;
-	STACK_OF(X509) *chain; /* never NULL when cert is not */
+	STACK_OF(X509) * chain; /* never NULL when cert is not */
 	EVP_PKEY *key;
 };
 

@@ -46,7 +46,8 @@ static bool is_plain_name(const char *name)
 				   "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 				   "0123456789.-_:";
 
-	return *name != '\0' && *name != '.' && name[strspn(name, good)] == '\0';
+	return *name != '\0' && *name != '.' &&
+	       name[strspn(name, good)] == '\0';
 }
 
 /* ---- is the one that is there good enough? ---- */
@@ -122,10 +123,10 @@ static bool add_names(X509 *cert, const char *const *names, size_t n)
 	size_t at = 0;
 
 	for (size_t i = 0; i < n; i++) {
-		int len = snprintf(list + at, sizeof(list) - at, "%s%s:%s",
-				   i > 0 ? "," : "",
-				   is_address(names[i]) ? "IP" : "DNS",
-				   names[i]);
+		int len =
+			snprintf(list + at, sizeof(list) - at, "%s%s:%s",
+				 i > 0 ? "," : "",
+				 is_address(names[i]) ? "IP" : "DNS", names[i]);
 
 		if (len < 0 || (size_t)len >= sizeof(list) - at)
 			return false;
@@ -186,8 +187,8 @@ static int write_pem(const char *path, const X509 *cert, const EVP_PKEY *key)
 		close(fd);
 	} else {
 		if ((key != NULL ? PEM_write_PKCS8PrivateKey(f, key, NULL, NULL,
-							     0, NULL, NULL) :
-				   PEM_write_X509(f, cert)) != 1)
+							     0, NULL, NULL)
+				 : PEM_write_X509(f, cert)) != 1)
 			r = -EIO;
 		if (r == 0 && (fflush(f) != 0 || fsync(fd) < 0))
 			r = -errno;
@@ -234,7 +235,8 @@ int hd_tls_self_signed(const char *dir, const char *const *names, size_t n,
 			return hd_error_set(err, -EINVAL,
 					    "self-signed certificate: '%s' is "
 					    "neither a host name nor an "
-					    "address", names[i]);
+					    "address",
+					    names[i]);
 	if (n == 0)
 		return hd_error_set(err, -EINVAL,
 				    "self-signed certificate: no name");
@@ -244,7 +246,8 @@ int hd_tls_self_signed(const char *dir, const char *const *names, size_t n,
 		    PATH_BYTES)
 		return hd_error_set(err, -ENAMETOOLONG,
 				    "self-signed certificate: path too long: "
-				    "%s/%s.crt", dir, names[0]);
+				    "%s/%s.crt",
+				    dir, names[0]);
 	there = good_enough(cert_path, key_path, names, n);
 	ERR_clear_error();
 	return there ? 0 : make(cert_path, key_path, names, n, err);

@@ -55,14 +55,16 @@ int hd_tls_chain_append(struct hd_module *mod, const uint8_t *der,
 		ERR_clear_error();
 		return hd_error_set(err, -EINVAL,
 				    "module %s: what it appends to the TLS "
-				    "chain is not a certificate", mod->name);
+				    "chain is not a certificate",
+				    mod->name);
 	}
 	while (appended[i].cert != NULL && appended[i].mod != mod)
 		if (++i == HD_ARRAY_N(appended)) {
 			X509_free(cert);
 			return hd_error_set(err, -ENOMEM,
 					    "module %s: too many certificates "
-					    "behind the TLS chain", mod->name);
+					    "behind the TLS chain",
+					    mod->name);
 		}
 	X509_free(appended[i].cert);
 	appended[i].mod = mod;
@@ -83,7 +85,7 @@ void hd_tls_chain_free(struct hd_module *mod)
 	memset(appended + kept, 0, sizeof(appended) - kept * sizeof(*appended));
 }
 
-static int chain_add_appended(STACK_OF(X509) *chain)
+static int chain_add_appended(STACK_OF(X509) * chain)
 {
 	for (size_t i = 0; i < HD_ARRAY_N(appended); i++) {
 		if (appended[i].cert == NULL)
@@ -226,11 +228,12 @@ static int add_pem(struct hd_tls_store *store, const struct hd_cert_conf *conf,
 	if (site == NULL || chain_add_appended(pem->chain) < 0)
 		return hd_error_set(err, -ENOMEM, "certificate %s: %s",
 				    conf->cert, hd_tls_reason());
-	if (SSL_CTX_use_cert_and_key(site->ctx, pem->cert, pem->key,
-				     pem->chain, 1) != 1)
+	if (SSL_CTX_use_cert_and_key(site->ctx, pem->cert, pem->key, pem->chain,
+				     1) != 1)
 		return hd_error_set(err, -EINVAL,
 				    "certificate %s cannot be served: %s "
-				    "(%s:%u)", conf->cert, hd_tls_reason(),
+				    "(%s:%u)",
+				    conf->cert, hd_tls_reason(),
 				    conf->file != NULL ? conf->file : "?",
 				    conf->line);
 	site->key_types[site->n_key_types++] = type;
@@ -278,8 +281,8 @@ void hd_tls_store_put(struct hd_tls_store **store)
 {
 	struct hd_tls_store *s = hd_steal(store);
 
-	if (s == NULL || atomic_fetch_sub_explicit(&s->refs, 1,
-						   memory_order_acq_rel) > 1)
+	if (s == NULL ||
+	    atomic_fetch_sub_explicit(&s->refs, 1, memory_order_acq_rel) > 1)
 		return;
 	for (size_t i = 0; i < s->n; i++)
 		SSL_CTX_free(s->sites[i].ctx);
