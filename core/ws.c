@@ -24,11 +24,11 @@ struct hd_ws {
 	struct wslay_frame_context *frames;
 	const uint8_t *in; /* what wslay reads from, during hd_ws_unwrap() */
 	size_t in_bytes;
-	uint64_t frame_bytes;   /* of the frame under way, so far */
+	uint64_t frame_bytes; /* of the frame under way, so far */
 	uint32_t message_bytes; /* of the message under way, whole frames */
-	bool fragmented;        /* a message is under way */
-	bool closed;            /* a Close frame went out */
-	uint8_t control_bytes;  /* of the control frame under way */
+	bool fragmented; /* a message is under way */
+	bool closed; /* a Close frame went out */
+	uint8_t control_bytes; /* of the control frame under way */
 	uint8_t control[WS_CONTROL_MAX_BYTES];
 };
 
@@ -163,16 +163,16 @@ static unsigned fault(const struct hd_ws *ws,
 	if (!frame->mask || frame->rsv != WSLAY_RSV_NONE)
 		return WSLAY_CODE_PROTOCOL_ERROR;
 	if (wslay_is_ctrl_frame(frame->opcode))
-		return on_control[frame->opcode] != NULL ?
-			       0 : WSLAY_CODE_PROTOCOL_ERROR;
+		return on_control[frame->opcode] != NULL
+			       ? 0
+			       : WSLAY_CODE_PROTOCOL_ERROR;
 	if (frame->opcode == WSLAY_TEXT_FRAME)
 		return WSLAY_CODE_UNSUPPORTED_DATA;
 	if (frame->opcode > WSLAY_BINARY_FRAME ||
-	    (first && (frame->opcode == WSLAY_CONTINUATION_FRAME) !=
-			      ws->fragmented))
+	    (first &&
+	     (frame->opcode == WSLAY_CONTINUATION_FRAME) != ws->fragmented))
 		return WSLAY_CODE_PROTOCOL_ERROR;
-	if (frame->payload_length >
-	    HD_WS_MESSAGE_MAX_BYTES - ws->message_bytes)
+	if (frame->payload_length > HD_WS_MESSAGE_MAX_BYTES - ws->message_bytes)
 		return WSLAY_CODE_MESSAGE_TOO_BIG;
 	return 0;
 }
@@ -183,8 +183,8 @@ static void take_data(struct hd_ws *ws, const struct wslay_frame_iocb *frame)
 	ws->frame_bytes += frame->data_length;
 	if (ws->frame_bytes < frame->payload_length)
 		return;
-	ws->message_bytes = frame->fin ?
-		0 : ws->message_bytes + (uint32_t)ws->frame_bytes;
+	ws->message_bytes =
+		frame->fin ? 0 : ws->message_bytes + (uint32_t)ws->frame_bytes;
 	ws->fragmented = !frame->fin;
 	ws->frame_bytes = 0;
 }
@@ -224,13 +224,14 @@ int hd_ws_unwrap(struct hd_stream *s, struct hd_ws *ws, uint8_t *p, size_t n)
 /* RFC 6455, 5.2. */
 size_t hd_ws_head(uint8_t head[HD_WS_HEAD_MAX_BYTES], size_t payload_bytes)
 {
-	unsigned len_bytes = payload_bytes < 126      ? 0 :
-			     payload_bytes <= 0xffff ? 2 :
-						       8;
+	unsigned len_bytes = payload_bytes < 126       ? 0
+			     : payload_bytes <= 0xffff ? 2
+						       : 8;
 
 	head[0] = WS_FIN | WSLAY_BINARY_FRAME;
-	head[1] = len_bytes == 0 ? (uint8_t)payload_bytes :
-		  len_bytes == 2 ? 126 : 127;
+	head[1] = len_bytes == 0   ? (uint8_t)payload_bytes
+		  : len_bytes == 2 ? 126
+				   : 127;
 	for (unsigned i = 0; i < len_bytes; i++)
 		head[2 + i] = (uint8_t)((uint64_t)payload_bytes >>
 					8 * (len_bytes - 1 - i));

@@ -4,7 +4,7 @@
 #pragma once
 #include <hyper-derp/stream.h>
 
-#define HD_WS_HEAD_MAX_BYTES 10            /* server frames are not masked */
+#define HD_WS_HEAD_MAX_BYTES 10 /* server frames are not masked */
 #define HD_WS_MESSAGE_MAX_BYTES (32 * 1024) /* from clients; larger: 1009 */
 
 struct hd_ws;
