@@ -8,6 +8,7 @@
 #include <hyper-derp/stream.h>
 #include "core/chunk.h"
 #include "core/heap.h"
+#include "core/stats.h"
 
 struct hd_listener;
 struct hd_tls;
@@ -20,14 +21,10 @@ enum hd_deadline { /* module timers come first: HD_STREAM_TIMERS of them */
 	HD_DEADLINE_WRITE, /* no byte left for write_timeout */
 	HD_DEADLINE_PAUSE, /* reading resumes */
 	HD_DEADLINE_CLOSE, /* closing takes no longer than this */
+	HD_DEADLINE_DRAIN, /* its turn to be closed */
 	HD_DEADLINES
 };
 
-enum hd_drop { /* reasons; the first two belong to streams */
-	HD_DROP_QUEUE_HEAD,
-	HD_DROP_WRITE_ERROR,
-	HD_DROP_STREAM_N
-};
 
 struct hd_stream {
 	uint32_t magic;
@@ -38,37 +35,43 @@ struct hd_stream {
 	struct hd_module *mod; /* owner of proto; NULL: the core's */
 	const struct hd_proto *proto;
 	void *state;
-	struct hd_tls *tls; /* NULL: plain */
-	struct hd_ws *ws;   /* NULL: no WebSocket */
-	struct hd_peer *peer;
+	struct hd_tls *tls;    /* NULL: plain */
+	struct hd_ws *ws;      /* NULL: no WebSocket */
+	struct hd_peer *peer;  /* from hd_relay_login() on */
 	/* input */
-	struct hd_chunk *kept; /* plaintext of an unfinished frame */
+	struct hd_chunk *kept; /* plaintext that was not used yet */
 	uint32_t want;
-	bool readable : 1;  /* the kernel may have more */
+	bool readable : 1; /* the kernel may have more */
 	bool rx_eof : 1;
+	bool rx_hup : 1;   /* the peer's end is on its way: read up to it */
 	bool rx_paused : 1;
-	bool rx_held : 1;   /* logging in: nothing is read */
-	bool watched : 1;   /* armed in the ring */
-	bool sending : 1;   /* one send in flight */
+	bool rx_held : 1;  /* logging in: nothing is read */
 	bool handshaking : 1;
-	bool closing : 1;   /* flushing, then gone */
-	bool shut : 1;      /* the socket is shut down; waiting for the ring */
-	bool dirty : 1;     /* in the worker's list of streams to flush */
-	bool queued : 1;    /* in the worker's list of readable streams */
-	bool moving : 1;
-	uint8_t why;        /* enum hd_close */
+	bool switched : 1; /* to another protocol, during data() */
+	bool ready : 1;    /* in the worker's list of readable streams */
 	/* output */
-	struct hd_queue lane[HD_LANES];
-	struct hd_queue flight; /* on the wire: what the kernel has not taken */
-	struct hd_chunk *reserved;
+	bool dirty : 1;   /* in the worker's list of streams to flush */
+	bool sending : 1; /* a send is under way */
+	bool blocked : 1; /* the kernel takes no more until it says so */
+	/* the end */
+	bool closing : 1;  /* flushes, then shuts down, then waits for the peer */
+	bool sealed_end : 1; /* the last bytes are in flight */
+	bool shut : 1;     /* our side is shut down */
+	bool aborted : 1;  /* the socket is of no use any more */
+	bool dead : 1;     /* freed when the last list lets go of it */
+	uint8_t why;       /* enum hd_close */
 	uint8_t reserved_lane;
+	uint32_t asked; /* bytes of the send under way */
+	struct hd_chunk *reserved;
+	struct hd_queue lane[HD_LANES];
+	struct hd_queue flight; /* what the kernel is to take next, sealed */
 	/* time */
 	struct hd_heap_node timer; /* at the earliest deadline or before it */
-	uint64_t deadline[HD_DEADLINES]; /* ms; 0: none */
-	uint64_t rate_debt_ms; /* peer_rate_limit: paid by pausing */
+	uint64_t deadline_ms[HD_DEADLINES]; /* 0: none */
+	uint64_t rate_free_ms; /* peer_rate_limit: when what came is paid for */
 	/* the closing line */
 	uint64_t since_ms, bytes_in, bytes_out;
-	uint32_t drops[HD_DROP_STREAM_N];
+	uint32_t drops[HD_DROP_N];
 	union hd_addr addr;
 	struct hd_stream *dirty_next, *ready_next, *prev, *next;
 };

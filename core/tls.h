@@ -43,3 +43,39 @@ int hd_tls_self_signed(const char *dir, const char *const *names, size_t n,
 /* ---- connection: core/tls.c; the stream's worker ---- */
 
 struct hd_tls; /* per connection */
+
+/* All of it works on memory: the stream receives and sends.
+ *
+ * hd_tls_new - the server's end of a fresh connection; takes a reference of
+ * the store. Returns NULL when out of memory. */
+struct hd_chunk_pool;
+struct hd_queue;
+struct hd_tls *hd_tls_new(struct hd_tls_store *store);
+void hd_tls_free(struct hd_tls **tls);
+
+/* hd_tls_input - what was received. Borrowed until it is used up, which
+ * hd_tls_handshake() and then hd_tls_open() do before the next receive. */
+void hd_tls_input(struct hd_tls *tls, uint8_t *in, size_t n);
+
+/* hd_tls_handshake - one step; what it has to say is appended to wire.
+ * Returns 1 done (more input may be left for hd_tls_open()); 0 needs more
+ * input; -EPROTO failed, an alert may be in wire. */
+int hd_tls_handshake(struct hd_tls *tls, struct hd_chunk_pool *pool,
+		     struct hd_queue *wire);
+bool hd_tls_got_http(const struct hd_tls *tls); /* why it failed */
+
+/* hd_tls_open - plaintext of as many records as fit.
+ * @size  at least one record, HD_TLS_RECORD_BYTES
+ * @wire  alerts and answers to KeyUpdate are appended
+ * Returns the bytes; 0: all input is used up; -EPIPE: the peer said goodbye;
+ * -EPROTO. */
+#define HD_TLS_RECORD_BYTES 16384
+int hd_tls_open(struct hd_tls *tls, struct hd_chunk_pool *pool,
+		struct hd_queue *wire, uint8_t *out, size_t size);
+/* hd_tls_seal - a queue of plaintext becomes records at the end of wire; the
+ * plaintext stays the caller's. Returns 0; -ENOMEM; -EPROTO. */
+int hd_tls_seal(struct hd_tls *tls, struct hd_chunk_pool *pool,
+		const struct hd_queue *plain, struct hd_queue *wire);
+void hd_tls_close_notify(struct hd_tls *tls, struct hd_chunk_pool *pool,
+			 struct hd_queue *wire);
+const char *hd_tls_server_name(const struct hd_tls *tls);

@@ -35,6 +35,81 @@ unsigned hd_workers_streams(void);
  * modules, join. Returns within about a second. */
 void hd_workers_stop(void);
 
+/* hd_workers_wanted - how many threads a configuration asks for. */
+unsigned hd_workers_wanted(const struct hd_conf *conf);
+
 /* hd_worker_post - run fn(w, a, b) in worker w, soon, in order. Any thread. */
 typedef void hd_worker_fn(struct hd_worker *w, void *a, void *b);
 int hd_worker_post(struct hd_worker *w, hd_worker_fn *fn, void *a, void *b);
+
+/* ---- inside: for the core's own files ---- */
+
+#include <hyper-derp/timer.h>
+#include <pthread.h>
+#include "core/chunk.h"
+#include "core/heap.h"
+#include "core/module.h"
+#include "core/relay_table.h"
+#include "core/ring.h"
+#include "core/slots.h"
+#include "core/stats.h"
+
+struct hd_stream;
+struct hd_xring;
+struct hd_post;
+
+/* What one read may bring; an unfinished frame (at most a ClientInfo of
+ * 256 KiB) stands before it in the plaintext buffer. */
+#define HD_READ_BYTES (64 * 1024)
+#define HD_PLAIN_BYTES (512 * 1024)
+/* Reads in one turn before output is flushed: input and output in balance. */
+#define HD_TURN_READS 16
+
+struct hd_inbox { /* from any thread; the lock is held for a few stores */
+	pthread_mutex_t lock;
+	struct hd_post *first, *last;
+	bool shut; /* the worker takes no more */
+};
+
+struct hd_worker {
+	unsigned index;
+	pthread_t thread;
+	struct hd_ring *ring;
+	const struct hd_ring_ops *ring_ops;
+	uint64_t now_ms;
+	const struct hd_conf *conf;
+	struct hd_tls_store *tls;
+	const struct hd_hooks *hooks;
+	struct hd_worker_module mods[HD_MODULES_MAX];
+	bool serving;
+	bool stopping;
+	bool more; /* listeners or UDP sockets have more input */
+	/* waking */
+	int wake_fd;
+	int asleep; /* atomic: nobody looks at the inbox */
+	struct hd_inbox inbox;
+	struct hd_xring **from; /* packets of other workers, by index */
+	struct hd_xring **to;
+	/* streams */
+	struct hd_slots slots;
+	struct hd_stream *streams; /* all of them */
+	unsigned n_streams;
+	struct hd_stream *dirty;   /* have output to flush */
+	struct hd_stream *ready, *ready_last; /* may have input */
+	struct hd_chunk_pool pool;
+	uint8_t *plain, *cipher;
+	/* time */
+	struct hd_heap stream_timers, module_timers;
+	/* listeners and UDP sockets */
+	struct hd_acceptor *acceptors;
+	unsigned n_acceptors;
+	struct hd_slots udps;
+	struct hd_udp *udp_dirty;
+	/* relay */
+	struct hd_relay_table relay;
+	uint64_t stats[HD_STAT_N];
+	struct hd_worker_boot *boot; /* while starting */
+};
+
+/* hd_worker_wake - after something was put where only the worker looks. */
+void hd_worker_wake(struct hd_worker *w);

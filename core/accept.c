@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: MIT */
+/* core/accept.c - a worker's side of the listeners.
+ *
+ * Accepting pauses when descriptors run out and when max_accept_rate is
+ * reached: what waits stays in the kernel's backlog and is taken later. */
+#include <errno.h>
+#include <hyper-derp/log.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include "core/accept.h"
+#include "core/listener.h"
+#include "core/stream_life.h"
+#include "core/tag.h"
+#include "core/timer.h"
+
+#define ACCEPTS_PER_TURN 32
+#define PAUSE_MS 100
+
+struct hd_acceptor {
+	const struct hd_listener *listener;
+	int fd;
+	bool readable, paused, starved;
+	struct hd_timer *resume;
+	double tokens; /* of max_accept_rate */
+	uint64_t filled_ms;
+};
+
+/* Accepted sockets inherit these. Sources: derper's write timeout, TCP user
+ * timeout 15 s and keep-alive 10 min; TCP_NOTSENT_LOWAT so that a slow reader
+ * shows at once instead of filling megabytes of kernel memory. */
+static void set_options(int fd, const struct hd_conf *conf)
+{
+	static const struct {
+		int level, name, value;
+	} options[] = {
+		{ SOL_SOCKET, SO_KEEPALIVE, 1 },
+		{ IPPROTO_TCP, TCP_NODELAY, 1 },
+		{ IPPROTO_TCP, TCP_KEEPIDLE, 600 },
+		{ IPPROTO_TCP, TCP_USER_TIMEOUT, 15000 },
+		{ IPPROTO_TCP, TCP_NOTSENT_LOWAT, 128 * 1024 },
+	};
+
+	for (size_t i = 0; i < HD_ARRAY_N(options); i++)
+		setsockopt(fd, options[i].level, options[i].name,
+			   &options[i].value, sizeof(int));
+	int size = (int)conf->sockbuf_bytes;
+
+	if (size > 0) {
+		setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
+	}
+}
+
+static void on_resume(struct hd_module *mod, struct hd_worker *w, void *arg)
+{
+	struct hd_acceptor *a = arg;
+
+	(void)mod;
+	(void)w;
+	a->paused = false;
+	a->readable = true;
+}
+
+static int acceptor_start(struct hd_worker *w, unsigned i,
+			  const struct hd_listener *l)
+{
+	struct hd_acceptor *a = &w->acceptors[i];
+
+	a->listener = l;
+	a->fd = l->fds[l->shared ? 0 : w->index];
+	a->filled_ms = w->now_ms;
+	a->tokens = 1;
+	a->resume = hd_timer_new(NULL, w, on_resume, a);
+	if (a->resume == NULL)
+		return -ENOMEM;
+	set_options(a->fd, w->conf);
+	return w->ring_ops->watch(w->ring, a->fd, hd_tag(HD_OP_ACCEPT, i, 0));
+}
+
+int hd_accept_start(struct hd_worker *w, struct hd_listener *v, size_t n)
+{
+	w->acceptors = calloc(n, sizeof(*w->acceptors));
+	if (w->acceptors == NULL && n > 0)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++) {
+		int r = acceptor_start(w, (unsigned)i, &v[i]);
+
+		if (r < 0)
+			return r;
+		w->n_acceptors++;
+	}
+	return 0;
+}
+
+void hd_accept_on_ready(struct hd_worker *w, uint32_t slot, bool disarmed)
+{
+	struct hd_acceptor *a = &w->acceptors[slot];
+
+	if (disarmed)
+		w->ring_ops->watch(w->ring, a->fd,
+				   hd_tag(HD_OP_ACCEPT, slot, 0));
+	a->readable = true;
+}
+
+static void pause_for(struct hd_worker *w, struct hd_acceptor *a, uint32_t ms)
+{
+	a->paused = true;
+	hd_timer_set(a->resume, ms);
+	hd_count(w->stats, HD_STAT_ACCEPT_PAUSES, 1);
+}
+
+/* max_accept_rate is shared out among the workers; burst: one second. */
+static bool take_token(struct hd_worker *w, struct hd_acceptor *a)
+{
+	double rate = (double)w->conf->max_accept_rate / hd_workers();
+
+	if (w->conf->max_accept_rate == 0)
+		return true;
+	a->tokens += rate * (double)(w->now_ms - a->filled_ms) / 1000;
+	a->tokens = HD_MIN(a->tokens, HD_MAX(rate, 1));
+	a->filled_ms = w->now_ms;
+	if (a->tokens < 1) {
+		pause_for(w, a, (uint32_t)HD_MAX(1, (1 - a->tokens) /
+							    rate * 1000));
+		return false;
+	}
+	a->tokens -= 1;
+	return true;
+}
+
+static void accept_failed(struct hd_worker *w, struct hd_acceptor *a, int e)
+{
+	if (e == EAGAIN) {
+		a->readable = false;
+		return;
+	}
+	if (e == ECONNABORTED || e == EINTR || e == EPROTO)
+		return;
+	if (!a->starved) {
+		errno = e;
+		hd_log_error("accept: %m; accepting pauses until it works "
+			     "again (raise LimitNOFILE or ulimit -n)");
+	}
+	a->starved = true;
+	pause_for(w, a, PAUSE_MS);
+}
+
+static void accept_one(struct hd_worker *w, struct hd_acceptor *a)
+{
+	union hd_addr from = { 0 };
+	socklen_t len = sizeof(from);
+	int fd;
+
+	if (!take_token(w, a))
+		return;
+	fd = accept4(a->fd, &from.sa, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	if (fd < 0) {
+		accept_failed(w, a, errno);
+		return;
+	}
+	a->starved = false;
+	hd_count(w->stats, HD_STAT_ACCEPTS, 1);
+	hd_stream_accept(w, a->listener, fd, &from);
+}
+
+bool hd_accept_run(struct hd_worker *w)
+{
+	bool more = false;
+
+	for (unsigned i = 0; i < w->n_acceptors; i++) {
+		struct hd_acceptor *a = &w->acceptors[i];
+
+		for (int n = 0; n < ACCEPTS_PER_TURN && a->readable &&
+				!a->paused;
+		     n++)
+			accept_one(w, a);
+		more |= a->readable && !a->paused;
+	}
+	return more;
+}
+
+void hd_accept_stop(struct hd_worker *w)
+{
+	for (unsigned i = 0; i < w->n_acceptors; i++) {
+		w->ring_ops->unwatch(w->ring, w->acceptors[i].fd,
+				     hd_tag(HD_OP_ACCEPT, i, 0));
+		hd_timer_free(&w->acceptors[i].resume);
+	}
+	free(w->acceptors);
+	w->acceptors = NULL;
+	w->n_acceptors = 0;
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+/* core/peer.h - connections of keys: login, admission, duplicates, delivery.
+ * Files: login.c the way in, relay.c packets and the way out.
+ * Context: the stream's worker; after admission that is the key's home. */
+#pragma once
+#include <hyper-derp/hook.h>
+#include "core/relay_table.h"
+#include "core/worker.h"
+
+#define HD_PEER_MAGIC 0x48445045u
+
+enum hd_peer_state {
+	HD_PEER_PROVEN,  /* the protocol said so; on its way home */
+	HD_PEER_PENDING, /* a module answers later */
+	HD_PEER_UP,
+	HD_PEER_DOWN, /* its stream is closing */
+};
+
+struct hd_peer {
+	uint32_t magic;
+	uint8_t state; /* enum hd_peer_state */
+	struct hd_stream *stream;
+	struct hd_entry *entry;    /* while UP */
+	struct hd_peer *next;      /* of the same key, spoke before this one */
+	/* the last destination, so that a conversation needs no look-up */
+	struct hd_entry *last;
+	struct hd_key last_key;
+	uint32_t last_version; /* of the table when it was found */
+	/* PeerGone(not here): 1 a second, burst 3 */
+	uint8_t not_here_tokens;
+	uint64_t not_here_ms;
+	struct hd_ticket *ticket;
+	struct hd_login login;
+};
+
+/* hd_login_due - whether hd_login_go_on() has something to do: move home, or
+ * be admitted. It may end with the stream in another worker. */
+bool hd_login_due(const struct hd_stream *s);
+void hd_login_go_on(struct hd_stream *s);
+
+/* hd_peer_up - enters the table. Returns 0; -ENOMEM. */
+int hd_peer_up(struct hd_peer *peer);
+/* hd_peer_down - leaves the table, if it is in it; PeerGone goes out. */
+void hd_peer_down(struct hd_stream *s);
+void hd_peer_free(struct hd_peer **peer);
+
+/* hd_relay_take - a record from another worker. */
+struct hd_xrecord;
+void hd_relay_take(struct hd_worker *w, const struct hd_xrecord *record,
+		   const uint8_t *data);
+
+/* hd_key_home - the index of the home worker. */
+unsigned hd_key_home(uint64_t hash);

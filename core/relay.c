@@ -1,0 +1,369 @@
+/* SPDX-License-Identifier: MIT */
+/* core/relay.c - packets to keys.
+ *
+ * Everything about a key happens in its home worker. A packet starts in the
+ * home of its source and is delivered in the home of its destination; between
+ * two workers it travels through a ring of bytes and is dropped when that is
+ * full. Context: a worker. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include "core/peer.h"
+#include "core/stream_life.h"
+#include "core/xring.h"
+
+#define NOT_HERE_BURST 3
+#define NOT_HERE_PERIOD_MS 1000
+
+unsigned hd_key_home(uint64_t hash)
+{
+	return (uint32_t)hash % hd_workers();
+}
+
+/* ---- who is here ---- */
+
+static void count_peers(struct hd_worker *w, int change)
+{
+	hd_count(w->stats, HD_STAT_PEERS, (uint64_t)(int64_t)change);
+}
+
+int hd_peer_up(struct hd_peer *p)
+{
+	struct hd_worker *w = p->stream->worker;
+	const struct hd_login *l = &p->login;
+	uint64_t hash = hd_key_hash(l->realm, &l->key);
+	struct hd_entry *e =
+		hd_relay_table_find(&w->relay, hash, l->realm, &l->key);
+
+	if (e == NULL)
+		e = hd_relay_table_add(&w->relay, hash, l->realm, &l->key);
+	if (e == NULL)
+		return -ENOMEM;
+	p->entry = e;
+	p->next = e->active; /* the newest is active */
+	e->active = p;
+	p->state = HD_PEER_UP;
+	count_peers(w, 1);
+	return 0;
+}
+
+static void entry_out(struct hd_entry *e, struct hd_peer *p)
+{
+	struct hd_peer **at = &e->active;
+
+	while (*at != p)
+		at = &(*at)->next;
+	*at = p->next;
+	p->next = NULL;
+}
+
+void hd_peer_active(struct hd_peer *p)
+{
+	struct hd_entry *e = p->entry;
+
+	if (e == NULL || e->active == p)
+		return;
+	entry_out(e, p);
+	p->next = e->active;
+	e->active = p;
+}
+
+/* ---- who has left ---- */
+
+struct gone { /* source has left; receiver got packets from it */
+	struct hd_key source, receiver;
+	uint16_t realm;
+};
+
+static void tell_gone(struct hd_worker *w, void *what, void *unused)
+{
+	struct gone *g = what;
+	struct hd_entry *e = hd_relay_table_find(
+		&w->relay, hd_key_hash(g->realm, &g->receiver), g->realm,
+		&g->receiver);
+
+	(void)unused;
+	for (struct hd_peer *p = e ? e->active : NULL; p != NULL; p = p->next)
+		p->stream->proto->peer->gone(p, &g->source,
+					     HD_GONE_DISCONNECTED);
+	free(g);
+}
+
+static void send_gone(struct hd_worker *w, const struct hd_entry *e,
+		      const struct hd_key *receiver)
+{
+	unsigned home = hd_key_home(hd_key_hash(e->realm, receiver));
+	struct gone *g = malloc(sizeof(*g));
+
+	if (g == NULL)
+		return;
+	*g = (struct gone){ e->key, *receiver, e->realm };
+	if (home == w->index)
+		tell_gone(w, g, NULL);
+	else if (hd_worker_post(hd_worker_at(home), tell_gone, g, NULL) < 0)
+		free(g);
+}
+
+static void entry_gone(struct hd_worker *w, struct hd_entry *e)
+{
+	static const struct hd_key none;
+	struct hd_keyset told = e->told;
+	struct hd_entry copy = *e;
+
+	e->told = (struct hd_keyset){ 0 };
+	hd_relay_table_remove(&w->relay, &e);
+	for (uint32_t i = 0; i < told.size; i++)
+		if (memcmp(&told.v[i], &none, sizeof(none)) != 0)
+			send_gone(w, &copy, &told.v[i]);
+	hd_keyset_free(&told);
+}
+
+void hd_peer_down(struct hd_stream *s)
+{
+	struct hd_peer *p = s->peer;
+	struct hd_entry *e;
+
+	if (p == NULL || p->state == HD_PEER_DOWN)
+		return;
+	p->state = HD_PEER_DOWN;
+	e = hd_steal(&p->entry);
+	if (e == NULL)
+		return;
+	entry_out(e, p);
+	count_peers(s->worker, -1);
+	if (e->active == NULL)
+		entry_gone(s->worker, e);
+}
+
+/* ---- packets ---- */
+
+static void drop(struct hd_worker *w, enum hd_drop why, bool urgent)
+{
+	hd_count(w->stats, hd_stat_drop(why, urgent), 1);
+}
+
+static void deliver(struct hd_worker *w, struct hd_entry *e,
+		    const struct hd_packet *packet)
+{
+	struct hd_peer *to = e->active;
+
+	hd_count(w->stats, HD_STAT_PACKETS_OUT, 1);
+	to->stream->proto->peer->deliver(to, packet);
+}
+
+static void not_here(struct hd_peer *p, const struct hd_key *dst)
+{
+	uint64_t now = p->stream->worker->now_ms;
+
+	while (p->not_here_tokens < NOT_HERE_BURST &&
+	       now - p->not_here_ms >= NOT_HERE_PERIOD_MS) {
+		p->not_here_tokens++;
+		p->not_here_ms += NOT_HERE_PERIOD_MS;
+	}
+	if (p->not_here_tokens == 0)
+		return;
+	if (p->not_here_tokens == NOT_HERE_BURST)
+		p->not_here_ms = now;
+	p->not_here_tokens--;
+	p->stream->proto->peer->gone(p, dst, HD_GONE_NOT_HERE);
+}
+
+static void send_remote(struct hd_peer *from, const struct hd_packet *packet,
+			uint64_t hash)
+{
+	struct hd_worker *w = from->stream->worker;
+	struct hd_xrecord x = {
+		.len_bytes = packet->len_bytes,
+		.hash = hash,
+		.src = *packet->src,
+		.dst = *packet->dst,
+		.realm = packet->realm,
+		.kind = HD_X_PACKET,
+		.urgent = packet->urgent,
+	};
+
+	if (memcmp(&from->last_key, packet->dst, HD_KEY_BYTES) != 0) {
+		hd_keyset_add(&from->entry->told, packet->dst);
+		from->last = NULL;
+		from->last_key = *packet->dst;
+	}
+	if (hd_xring_put(w, hd_key_home(hash), &x, packet->data) < 0)
+		drop(w, HD_DROP_XFER_FULL, packet->urgent);
+}
+
+static void send_found(struct hd_peer *from, const struct hd_packet *packet,
+		       struct hd_entry *e)
+{
+	struct hd_worker *w = from->stream->worker;
+
+	hd_keyset_add(&from->entry->told, packet->dst);
+	from->last = e;
+	from->last_key = *packet->dst;
+	from->last_version = w->relay.version;
+	deliver(w, e, packet);
+}
+
+static void send_searched(struct hd_peer *from, const struct hd_packet *packet)
+{
+	struct hd_worker *w = from->stream->worker;
+	uint64_t hash = hd_key_hash(packet->realm, packet->dst);
+	struct hd_entry *e;
+
+	if (hd_key_home(hash) != w->index) {
+		send_remote(from, packet, hash);
+		return;
+	}
+	e = hd_relay_table_find(&w->relay, hash, packet->realm, packet->dst);
+	if (e != NULL) {
+		send_found(from, packet, e);
+		return;
+	}
+	drop(w, HD_DROP_UNKNOWN_DEST, packet->urgent);
+	if (packet->urgent)
+		not_here(from, packet->dst);
+}
+
+static bool denied(struct hd_worker *w, const struct hd_packet *packet)
+{
+	for (unsigned i = 0; i < w->hooks->n_packet; i++) {
+		const struct hd_packet_hook *h = &w->hooks->packet[i];
+
+		if (h->fn(h->mod, w, packet) != HD_PASS) {
+			drop(w, HD_DROP_DENIED, packet->urgent);
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool is_cached(const struct hd_peer *p, const struct hd_key *dst)
+{
+	return p->last != NULL &&
+	       p->last_version == p->stream->worker->relay.version &&
+	       memcmp(&p->last_key, dst, sizeof(*dst)) == 0;
+}
+
+void hd_relay_send(struct hd_peer *from, const struct hd_key *dst, bool urgent,
+		   const uint8_t *data, uint32_t len_bytes)
+{
+	struct hd_worker *w = from->stream->worker;
+	const struct hd_packet packet = {
+		.src = &from->login.key,
+		.dst = dst,
+		.data = data,
+		.len_bytes = len_bytes,
+		.realm = from->login.realm,
+		.urgent = urgent,
+	};
+
+	if (from->entry == NULL)
+		return; /* it is closing */
+	hd_count(w->stats, HD_STAT_PACKETS_IN, 1);
+	if (__builtin_expect(w->hooks->n_packet > 0, 0) && denied(w, &packet))
+		return;
+	if (is_cached(from, dst))
+		deliver(w, from->last, &packet);
+	else
+		send_searched(from, &packet);
+}
+
+/* ---- from another worker ---- */
+
+static void take_packet(struct hd_worker *w, const struct hd_xrecord *x,
+			const uint8_t *data)
+{
+	struct hd_entry *e =
+		hd_relay_table_find(&w->relay, x->hash, x->realm, &x->dst);
+	const struct hd_packet packet = {
+		.src = &x->src,
+		.dst = &x->dst,
+		.data = data,
+		.len_bytes = x->len_bytes,
+		.realm = x->realm,
+		.urgent = x->urgent,
+	};
+
+	if (e != NULL) {
+		deliver(w, e, &packet);
+		return;
+	}
+	drop(w, HD_DROP_UNKNOWN_DEST, x->urgent);
+	if (!x->urgent)
+		return;
+	uint64_t hash = hd_key_hash(x->realm, &x->src);
+	struct hd_xrecord answer = {
+		.hash = hash,
+		.src = x->dst,
+		.dst = x->src,
+		.realm = x->realm,
+		.kind = HD_X_NOT_HERE,
+	};
+
+	hd_xring_put(w, hd_key_home(hash), &answer, NULL);
+}
+
+static void take_not_here(struct hd_worker *w, const struct hd_xrecord *x)
+{
+	struct hd_entry *e =
+		hd_relay_table_find(&w->relay, x->hash, x->realm, &x->dst);
+
+	if (e != NULL)
+		not_here(e->active, &x->src);
+}
+
+void hd_relay_take(struct hd_worker *w, const struct hd_xrecord *x,
+		   const uint8_t *data)
+{
+	if (x->kind == HD_X_PACKET)
+		take_packet(w, x, data);
+	else
+		take_not_here(w, x);
+}
+
+/* ---- what others ask for ---- */
+
+struct kick {
+	struct hd_key key;
+	uint16_t realm;
+	enum hd_close why;
+};
+
+static void kick_here(struct hd_worker *w, void *what, void *unused)
+{
+	struct kick *k = what;
+	struct hd_entry *e = hd_relay_table_find(
+		&w->relay, hd_key_hash(k->realm, &k->key), k->realm, &k->key);
+
+	(void)unused;
+	for (struct hd_peer *p = e ? e->active : NULL; p != NULL; p = p->next)
+		hd_stream_close(p->stream, k->why);
+	free(k);
+}
+
+void hd_relay_kick(uint16_t realm, const struct hd_key *key, enum hd_close why)
+{
+	struct kick *k = malloc(sizeof(*k));
+	struct hd_worker *home =
+		hd_worker_at(hd_key_home(hd_key_hash(realm, key)));
+
+	if (k == NULL)
+		return;
+	*k = (struct kick){ *key, realm, why };
+	if (hd_worker_post(home, kick_here, k, NULL) < 0)
+		free(k);
+}
+
+struct hd_stream *hd_peer_stream(const struct hd_peer *p)
+{
+	return p->stream;
+}
+
+const struct hd_key *hd_peer_key(const struct hd_peer *p)
+{
+	return &p->login.key;
+}
+
+const struct hd_login *hd_peer_login(const struct hd_peer *p)
+{
+	return &p->login;
+}

@@ -1,0 +1,435 @@
+/* SPDX-License-Identifier: MIT */
+/* core/stream.c - the life of a stream: birth, lists, deadlines, end.
+ *
+ *   accept --> OPEN --hd_stream_close()--> CLOSING --flushed--> SHUT --+
+ *               |                             |  peer's end, 1 s later |
+ *               `------- hd_stream_abort() ---+------------------> END <
+ *
+ * Nothing is freed inside a call from a module or the relay: closing and
+ * aborting only mark the stream, hd_stream_flush() carries it out at the end
+ * of the turn. Context: the stream's worker. */
+#include <errno.h>
+#include <hyper-derp/log.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "core/http.h"
+#include "core/listener.h"
+#include "core/peer.h"
+#include "core/stream_life.h"
+#include "core/tag.h"
+#include "core/tls.h"
+#include "core/ws.h"
+
+/* ---- lists ---- */
+
+void hd_stream_mark_dirty(struct hd_stream *s)
+{
+	if (s->dirty)
+		return;
+	s->dirty = true;
+	s->dirty_next = s->worker->dirty;
+	s->worker->dirty = s;
+}
+
+void hd_stream_mark_ready(struct hd_stream *s)
+{
+	struct hd_worker *w = s->worker;
+
+	if (s->ready)
+		return;
+	s->ready = true;
+	s->ready_next = NULL;
+	if (w->ready == NULL)
+		w->ready = s;
+	else
+		w->ready_last->ready_next = s;
+	w->ready_last = s;
+}
+
+/* A dead stream was only waiting for its lists to let go of it. */
+static bool buried(struct hd_stream *s)
+{
+	if (!s->dead)
+		return false;
+	if (!s->dirty && !s->ready)
+		free(s);
+	return true;
+}
+
+struct hd_stream *hd_streams_pop_dirty(struct hd_worker *w)
+{
+	struct hd_stream *s;
+
+	do {
+		s = w->dirty;
+		if (s == NULL)
+			return NULL;
+		w->dirty = s->dirty_next;
+		s->dirty = false;
+	} while (buried(s));
+	return s;
+}
+
+struct hd_stream *hd_streams_pop_ready(struct hd_worker *w)
+{
+	struct hd_stream *s;
+
+	do {
+		s = w->ready;
+		if (s == NULL)
+			return NULL;
+		w->ready = s->ready_next;
+		s->ready = false;
+	} while (buried(s));
+	return s;
+}
+
+static void list_in(struct hd_worker *w, struct hd_stream *s)
+{
+	s->prev = NULL;
+	s->next = w->streams;
+	if (s->next != NULL)
+		s->next->prev = s;
+	w->streams = s;
+	w->n_streams++;
+	__atomic_store_n(&w->stats[HD_STAT_STREAMS], w->n_streams,
+			 __ATOMIC_RELAXED);
+}
+
+static void list_out(struct hd_worker *w, struct hd_stream *s)
+{
+	if (s->prev != NULL)
+		s->prev->next = s->next;
+	else
+		w->streams = s->next;
+	if (s->next != NULL)
+		s->next->prev = s->prev;
+	w->n_streams--;
+	__atomic_store_n(&w->stats[HD_STAT_STREAMS], w->n_streams,
+			 __ATOMIC_RELAXED);
+}
+
+/* ---- in and out of a worker ---- */
+
+static uint64_t stream_tag(const struct hd_stream *s)
+{
+	return hd_tag(HD_OP_STREAM, s->slot, s->gen);
+}
+
+static void rearm_timer(struct hd_stream *s)
+{
+	uint64_t first = UINT64_MAX;
+
+	for (unsigned i = 0; i < HD_DEADLINES; i++)
+		if (s->deadline_ms[i] != 0)
+			first = HD_MIN(first, s->deadline_ms[i]);
+	if (first != UINT64_MAX)
+		hd_heap_set(&s->worker->stream_timers, &s->timer, first);
+}
+
+int hd_stream_attach(struct hd_worker *w, struct hd_stream *s)
+{
+	int r = hd_slots_add(&w->slots, s, &s->slot, &s->gen);
+
+	s->worker = w;
+	if (r < 0)
+		return r;
+	r = w->ring_ops->watch(w->ring, s->fd, stream_tag(s));
+	if (r < 0) {
+		hd_slots_remove(&w->slots, s->slot);
+		return r;
+	}
+	list_in(w, s);
+	rearm_timer(s);
+	s->readable = true; /* an edge may have passed meanwhile */
+	s->blocked = false;
+	return 0;
+}
+
+static void ready_out(struct hd_worker *w, struct hd_stream *s)
+{
+	struct hd_stream *before = NULL;
+
+	if (!s->ready)
+		return;
+	for (struct hd_stream *i = w->ready; i != s; i = i->ready_next)
+		before = i;
+	if (before != NULL)
+		before->ready_next = s->ready_next;
+	else
+		w->ready = s->ready_next;
+	if (w->ready_last == s)
+		w->ready_last = before;
+	s->ready = false;
+}
+
+void hd_stream_detach(struct hd_stream *s)
+{
+	struct hd_worker *w = s->worker;
+
+	hd_assert(!s->sending && s->reserved == NULL);
+	w->ring_ops->unwatch(w->ring, s->fd, stream_tag(s));
+	hd_slots_remove(&w->slots, s->slot);
+	hd_heap_remove(&w->stream_timers, &s->timer);
+	list_out(w, s);
+	ready_out(w, s);
+}
+
+static struct hd_stream *stream_new(const struct hd_listener *listener, int fd,
+				    const union hd_addr *from)
+{
+	struct hd_stream *s = calloc(1, sizeof(*s));
+
+	if (s == NULL)
+		return NULL;
+	s->magic = HD_STREAM_MAGIC;
+	s->fd = fd;
+	s->listener = listener;
+	s->proto = &hd_http_proto;
+	s->addr = *from;
+	s->state = calloc(1, HD_MAX(1u, s->proto->state_size));
+	if (s->state == NULL) {
+		free(s);
+		return NULL;
+	}
+	return s;
+}
+
+static int stream_begin(struct hd_worker *w, struct hd_stream *s)
+{
+	s->since_ms = w->now_ms;
+	if (s->listener->tls) {
+		s->tls = hd_tls_new(w->tls);
+		s->handshaking = true;
+		if (s->tls == NULL)
+			return -ENOMEM;
+	}
+	return hd_stream_attach(w, s);
+}
+
+static void stream_free(struct hd_stream *s)
+{
+	hd_tls_free(&s->tls);
+	hd_ws_free(&s->ws);
+	free(s->state);
+	s->state = NULL;
+	s->magic = 0;
+	if (s->dirty || s->ready)
+		s->dead = true; /* buried() frees it */
+	else
+		free(s);
+}
+
+void hd_stream_accept(struct hd_worker *w, const struct hd_listener *listener,
+		      int fd, const union hd_addr *from)
+{
+	struct hd_stream *s = stream_new(listener, fd, from);
+
+	if (s == NULL) {
+		close(fd);
+		return;
+	}
+	int r = stream_begin(w, s);
+
+	if (r < 0) {
+		errno = -r;
+		hd_log_warn("connection refused: %m");
+		close(fd);
+		stream_free(s);
+		return;
+	}
+	hd_stream_deadline(s, HD_DEADLINE_LOGIN, w->conf->login_timeout_ms);
+	hd_stream_mark_ready(s);
+}
+
+/* ---- deadlines ---- */
+
+void hd_stream_deadline(struct hd_stream *s, enum hd_deadline which,
+			uint64_t delay_ms)
+{
+	uint64_t when = delay_ms ? s->worker->now_ms + delay_ms : 0;
+
+	s->deadline_ms[which] = when;
+	if (when != 0 && (s->timer.at == 0 || s->timer.when_ms > when))
+		hd_heap_set(&s->worker->stream_timers, &s->timer, when);
+}
+
+static void on_deadline(struct hd_stream *s, enum hd_deadline which)
+{
+	switch (which) {
+	case HD_DEADLINE_LOGIN:
+		hd_stream_close(s, HD_CLOSE_TIMEOUT);
+		break;
+	case HD_DEADLINE_WRITE:
+		hd_stream_abort(s, HD_CLOSE_SLOW);
+		break;
+	case HD_DEADLINE_PAUSE:
+		s->rx_paused = false;
+		hd_stream_resume(s);
+		break;
+	case HD_DEADLINE_CLOSE:
+		hd_stream_abort(s, s->why);
+		break;
+	case HD_DEADLINE_DRAIN:
+		hd_stream_close(s, HD_CLOSE_DRAIN);
+		break;
+	default:
+		if (!s->closing && s->proto->timer != NULL)
+			s->proto->timer(s, s->state, which);
+	}
+}
+
+void hd_stream_on_timer(struct hd_stream *s)
+{
+	uint64_t now = s->worker->now_ms;
+
+	for (unsigned i = 0; i < HD_DEADLINES; i++) {
+		if (s->deadline_ms[i] == 0 || s->deadline_ms[i] > now)
+			continue;
+		s->deadline_ms[i] = 0;
+		on_deadline(s, i);
+	}
+	rearm_timer(s);
+}
+
+/* ---- the end ---- */
+
+void hd_stream_close(struct hd_stream *s, enum hd_close why)
+{
+	if (s->closing)
+		return;
+	s->closing = true;
+	s->why = (uint8_t)why;
+	s->deadline_ms[HD_DEADLINE_LOGIN] = 0;
+	hd_stream_deadline(s, HD_DEADLINE_CLOSE,
+			   s->worker->conf->write_timeout_ms);
+	hd_stream_mark_dirty(s);
+}
+
+void hd_stream_abort(struct hd_stream *s, enum hd_close why)
+{
+	if (!s->closing)
+		s->why = (uint8_t)why;
+	s->closing = true;
+	s->aborted = true;
+	hd_stream_mark_dirty(s);
+}
+
+static void log_end(const struct hd_stream *s)
+{
+	char addr[HD_ADDR_TEXT_BYTES];
+	const struct hd_key *key = s->peer ? hd_peer_key(s->peer) : NULL;
+	enum hd_level level = key != NULL ? HD_INFO : HD_DEBUG;
+
+	if (!hd_log_on(level))
+		return;
+	hd_log_write(level,
+		     "closed: key=%s addr=%s proto=%s seconds=%.1f in=%llu "
+		     "out=%llu drops=%u write_error=%u why=%s",
+		     key ? hd_key_text(key).s : "-",
+		     hd_addr_text(&s->addr, addr), s->proto->name,
+		     (double)(s->worker->now_ms - s->since_ms) / 1000,
+		     (unsigned long long)s->bytes_in,
+		     (unsigned long long)s->bytes_out,
+		     s->drops[HD_DROP_QUEUE_HEAD],
+		     s->drops[HD_DROP_WRITE_ERROR], hd_close_text(s->why));
+}
+
+void hd_stream_end(struct hd_stream *s)
+{
+	struct hd_worker *w = s->worker;
+
+	HD_CHECK_MAGIC(s, HD_STREAM_MAGIC);
+	hd_count(w->stats, HD_STAT_CLOSES + s->why, 1);
+	hd_stream_clear_output(s, HD_DROP_WRITE_ERROR);
+	hd_chunk_put(&w->pool, &s->kept);
+	log_end(s);
+	if (s->proto->closed != NULL)
+		s->proto->closed(s, s->state, s->why);
+	hd_peer_free(&s->peer);
+	hd_stream_detach(s);
+	shutdown(s->fd, SHUT_RDWR); /* at once: the ring may still hold it */
+	close(s->fd);
+	stream_free(s);
+}
+
+void hd_stream_lose(struct hd_stream *s)
+{
+	struct hd_chunk_pool none = { 0 };
+
+	for (unsigned i = 0; i < HD_LANES; i++)
+		hd_queue_clear(&none, &s->lane[i]);
+	hd_queue_clear(&none, &s->flight);
+	hd_chunk_put(&none, &s->kept);
+	hd_chunk_pool_free(&none);
+	if (s->proto->closed != NULL)
+		s->proto->closed(s, s->state, HD_CLOSE_ERROR);
+	hd_peer_free(&s->peer);
+	close(s->fd);
+	stream_free(s);
+}
+
+/* ---- what modules see ---- */
+
+void *hd_stream_switch(struct hd_stream *s, struct hd_module *mod,
+		       const struct hd_proto *proto)
+{
+	void *state = calloc(1, HD_MAX(1u, proto->state_size));
+
+	if (state == NULL) {
+		hd_stream_abort(s, HD_CLOSE_ERROR);
+		return NULL;
+	}
+	if (s->proto->closed != NULL)
+		s->proto->closed(s, s->state, HD_CLOSE_DONE);
+	free(s->state);
+	s->state = state;
+	s->proto = proto;
+	s->mod = mod;
+	s->switched = true;
+	s->want = 0;
+	return state;
+}
+
+void hd_stream_use_ws(struct hd_stream *s, struct hd_ws **ws)
+{
+	hd_assert(s->ws == NULL);
+	s->ws = hd_steal(ws);
+}
+
+void hd_stream_timer(struct hd_stream *s, unsigned which, uint32_t delay_ms)
+{
+	hd_assert(which < HD_STREAM_TIMERS);
+	hd_stream_deadline(s, which, delay_ms);
+}
+
+void *hd_stream_state(struct hd_stream *s)
+{
+	return s->state;
+}
+
+struct hd_worker *hd_stream_worker(const struct hd_stream *s)
+{
+	return s->worker;
+}
+
+const union hd_addr *hd_stream_addr(const struct hd_stream *s)
+{
+	return &s->addr;
+}
+
+bool hd_stream_is_tls(const struct hd_stream *s)
+{
+	return s->tls != NULL;
+}
+
+const char *hd_stream_server_name(const struct hd_stream *s)
+{
+	return s->tls != NULL ? hd_tls_server_name(s->tls) : NULL;
+}
+
+const char *hd_stream_listener_name(const struct hd_stream *s)
+{
+	return s->listener->name;
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+/* core/stream_life.h - what the worker and the relay do with streams.
+ * Context: the stream's worker. */
+#pragma once
+#include "core/stream.h"
+#include "core/worker.h"
+
+/* hd_stream_accept - takes fd, also on failure. */
+void hd_stream_accept(struct hd_worker *w, const struct hd_listener *listener,
+		      int fd, const union hd_addr *from);
+void hd_stream_on_ready(struct hd_stream *s, int32_t bits, bool disarmed);
+void hd_stream_on_sent(struct hd_stream *s, int32_t res);
+void hd_stream_on_timer(struct hd_stream *s);
+
+/* hd_stream_read - one read, given to the protocol. */
+void hd_stream_read(struct hd_stream *s);
+/* hd_stream_handshake - one step of TLS. */
+void hd_stream_handshake(struct hd_stream *s);
+/* hd_stream_flush - log in, send, close: what is due at the end of a turn.
+ * May free the stream. */
+void hd_stream_flush(struct hd_stream *s);
+/* hd_stream_resume - reading goes on: what was kept is offered first. */
+void hd_stream_resume(struct hd_stream *s);
+/* hd_stream_abort - close without sending what is queued. */
+void hd_stream_abort(struct hd_stream *s, enum hd_close why);
+/* hd_stream_end - the last thing: closes the socket, frees everything. */
+void hd_stream_end(struct hd_stream *s);
+
+void hd_stream_mark_dirty(struct hd_stream *s);
+void hd_stream_mark_ready(struct hd_stream *s);
+void hd_stream_deadline(struct hd_stream *s, enum hd_deadline which,
+			uint64_t delay_ms); /* 0 cancels */
+/* hd_stream_dropped - count packets of this stream's output as dropped. */
+void hd_stream_dropped(struct hd_stream *s, enum hd_drop why, bool urgent,
+		       unsigned n);
+void hd_stream_clear_output(struct hd_stream *s, enum hd_drop why);
+
+/* hd_stream_detach - it leaves this worker: nothing here knows it any more.
+ * hd_stream_attach - it arrives in w. Returns 0; -errno. */
+void hd_stream_detach(struct hd_stream *s);
+int hd_stream_attach(struct hd_worker *w, struct hd_stream *s);
+
+/* The worker's lists: the first stream, or NULL. */
+struct hd_stream *hd_streams_pop_dirty(struct hd_worker *w);
+struct hd_stream *hd_streams_pop_ready(struct hd_worker *w);
+/* hd_stream_lose - detached and nobody takes it: close and free. */
+void hd_stream_lose(struct hd_stream *s);

@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: MIT */
+/* core/stream_rx.c - the receiving half of a stream.
+ *
+ *   socket -> (TLS) -> (WebSocket) -> kept bytes + new ones -> proto->data()
+ *
+ * All plaintext passes through one buffer of the worker, which stays in the
+ * cache. What a protocol does not use, at most an unfinished frame, is kept in
+ * a chunk of its own; an idle stream holds none.
+ * Context: the stream's worker. */
+#include <errno.h>
+#include <hyper-derp/log.h>
+#include <string.h>
+#include "core/peer.h"
+#include "core/stream_life.h"
+#include "core/tag.h"
+#include "core/tls.h"
+#include "core/ws.h"
+
+void hd_stream_want(struct hd_stream *s, size_t n)
+{
+	s->want = (uint32_t)HD_MIN(n, HD_PLAIN_BYTES - HD_READ_BYTES);
+}
+
+static void rx_pause(struct hd_stream *s, uint64_t delay_ms)
+{
+	s->rx_paused = true;
+	hd_stream_deadline(s, HD_DEADLINE_PAUSE, delay_ms);
+	hd_count(s->worker->stats, HD_STAT_RECV_PAUSED, 1);
+	hd_log_info("recv_paused: key=%s pause_ms=%llu (it sends faster than "
+		    "peer_rate_limit allows; TCP holds it back)",
+		    s->peer ? hd_key_text(hd_peer_key(s->peer)).s : "-",
+		    (unsigned long long)delay_ms);
+}
+
+void hd_stream_pause(struct hd_stream *s, uint32_t delay_ms)
+{
+	if (delay_ms > 0 && !s->closing)
+		rx_pause(s, delay_ms);
+}
+
+static void keep(struct hd_stream *s, const uint8_t *p, size_t n)
+{
+	hd_assert(s->kept == NULL);
+	if (n == 0)
+		return;
+	s->kept = hd_chunk_new(&s->worker->pool, n);
+	if (s->kept == NULL) {
+		hd_stream_abort(s, HD_CLOSE_ERROR);
+		return;
+	}
+	memcpy(s->kept->data + s->kept->tail, p, n);
+	s->kept->tail += (uint32_t)n;
+}
+
+/* Moves what was kept to the front of the worker's buffer. */
+static size_t unkeep(struct hd_stream *s)
+{
+	size_t n;
+
+	if (s->kept == NULL)
+		return 0;
+	n = hd_chunk_len(s->kept);
+	hd_assert(n <= HD_PLAIN_BYTES - HD_READ_BYTES);
+	memcpy(s->worker->plain, s->kept->data + s->kept->head, n);
+	hd_chunk_put(&s->worker->pool, &s->kept);
+	return n;
+}
+
+static bool takes_input(const struct hd_stream *s)
+{
+	return !s->closing && !s->rx_held && !s->rx_paused;
+}
+
+/* Gives n bytes of the worker's buffer to the protocol and keeps the rest. */
+static void offer(struct hd_stream *s, size_t n)
+{
+	uint8_t *p = s->worker->plain;
+
+	while (n > 0 && n >= s->want && takes_input(s)) {
+		s->switched = false;
+		s->want = 0;
+		size_t used = s->proto->data(s, s->state, p, n);
+
+		hd_assert(used <= n);
+		p += used;
+		n -= used;
+		if (!s->switched && used == 0)
+			break;
+		if (!s->switched && !s->rx_held && s->want == 0)
+			break; /* an unfinished frame of unknown length */
+	}
+	if (!s->closing && n > HD_PLAIN_BYTES - HD_READ_BYTES)
+		hd_stream_close(s, HD_CLOSE_PROTOCOL);
+	if (!s->closing)
+		keep(s, p, n);
+}
+
+/* peer_rate_limit: bytes push the time at which they are paid for ahead of
+ * the clock; being ahead by more than the burst means to wait. Source: derper
+ * stops reading and never drops; its burst is at least one largest frame. */
+#define BURST_BYTES (HD_PACKET_MAX_BYTES + HD_KEY_BYTES)
+
+static void charge(struct hd_stream *s, size_t n)
+{
+	uint64_t limit = s->worker->conf->peer_rate_limit;
+	uint64_t now = s->worker->now_ms;
+
+	if (limit == 0 || s->peer == NULL || hd_peer_login(s->peer)->trusted)
+		return;
+	uint64_t burst_ms = BURST_BYTES * 1000ull / limit + 1;
+
+	if (s->rate_free_ms < now)
+		s->rate_free_ms = now;
+	s->rate_free_ms += n * 1000ull / limit + 1;
+	if (s->rate_free_ms > now + burst_ms && !s->rx_paused)
+		rx_pause(s, s->rate_free_ms - now - burst_ms);
+}
+
+static void got_plain(struct hd_stream *s, size_t kept, size_t n)
+{
+	struct hd_worker *w = s->worker;
+
+	s->bytes_in += n;
+	hd_count(w->stats, HD_STAT_RECV_BYTES, n);
+	charge(s, n);
+	if (s->ws != NULL) {
+		int r = hd_ws_unwrap(s, s->ws, w->plain + kept, n);
+
+		n = r < 0 ? 0 : (size_t)r;
+	}
+	offer(s, kept + n);
+}
+
+static void got_eof(struct hd_stream *s)
+{
+	s->rx_eof = true;
+	s->readable = false;
+	hd_stream_close(s, HD_CLOSE_PEER);
+	hd_stream_mark_dirty(s);
+}
+
+/* Returns the bytes, 0 when there are none now; notes the end. */
+static size_t receive(struct hd_stream *s, uint8_t *buf, size_t size)
+{
+	ssize_t n = recv(s->fd, buf, size, MSG_DONTWAIT);
+
+	if (n > 0) {
+		if ((size_t)n < size && !s->rx_hup)
+			s->readable = false;
+		return (size_t)n;
+	}
+	if (n == 0) {
+		got_eof(s);
+	} else if (errno == EAGAIN || errno == EINTR) {
+		s->readable = false;
+	} else {
+		s->readable = false;
+		s->rx_eof = true;
+		hd_stream_abort(s, errno == ECONNRESET ? HD_CLOSE_PEER :
+							 HD_CLOSE_ERROR);
+	}
+	return 0;
+}
+
+/* Opens what hd_tls_input() was given, a bufferful at a time. */
+static void open_records(struct hd_stream *s)
+{
+	struct hd_worker *w = s->worker;
+
+	while (!s->closing) {
+		size_t kept = unkeep(s);
+		int n = hd_tls_open(s->tls, &w->pool, &s->flight,
+				    w->plain + kept, HD_READ_BYTES);
+
+		if (n > 0) {
+			got_plain(s, kept, (size_t)n);
+			continue;
+		}
+		keep(s, w->plain, kept);
+		if (n == -EPIPE)
+			got_eof(s);
+		else if (n < 0)
+			hd_stream_close(s, HD_CLOSE_ERROR);
+		break;
+	}
+	if (s->flight.first != NULL)
+		hd_stream_mark_dirty(s); /* an alert, an answer to KeyUpdate */
+}
+
+static void read_tls(struct hd_stream *s)
+{
+	struct hd_worker *w = s->worker;
+	size_t n = receive(s, w->cipher, HD_READ_BYTES);
+
+	if (n == 0)
+		return;
+	hd_tls_input(s->tls, w->cipher, n);
+	open_records(s);
+}
+
+static void read_plain(struct hd_stream *s)
+{
+	struct hd_worker *w = s->worker;
+	size_t kept = s->kept ? hd_chunk_len(s->kept) : 0;
+	size_t n = receive(s, w->plain + kept, HD_READ_BYTES);
+
+	if (n == 0)
+		return;
+	unkeep(s);
+	got_plain(s, kept, n);
+}
+
+/* After our side is shut down what still comes is thrown away: closing with
+ * unread input would reset the connection under the peer's nose. */
+static void read_nothing(struct hd_stream *s)
+{
+	receive(s, s->worker->plain, HD_READ_BYTES);
+	if (s->rx_eof)
+		hd_stream_mark_dirty(s);
+}
+
+void hd_stream_read(struct hd_stream *s)
+{
+	if (s->closing) {
+		if (s->shut && !s->rx_eof)
+			read_nothing(s);
+	} else if (s->rx_held || s->rx_paused) {
+		return; /* hd_stream_resume() marks it again */
+	} else if (s->tls != NULL) {
+		read_tls(s);
+	} else {
+		read_plain(s);
+	}
+	if (s->readable && (takes_input(s) || s->shut))
+		hd_stream_mark_ready(s);
+}
+
+void hd_stream_resume(struct hd_stream *s)
+{
+	if (!takes_input(s))
+		return;
+	if (s->kept != NULL) {
+		s->want = 0;
+		offer(s, unkeep(s));
+	}
+	if (s->readable && !s->closing)
+		hd_stream_mark_ready(s);
+}
+
+/* ---- handshake ---- */
+
+static void handshake_failed(struct hd_stream *s)
+{
+	static const char answer[] =
+		"HTTP/1.0 400 Bad Request\r\n"
+		"Content-Type: text/plain\r\nConnection: close\r\n\r\n"
+		"This port speaks HTTPS.\n";
+
+	hd_count(s->worker->stats, HD_STAT_TLS_FAILED, 1);
+	if (hd_tls_got_http(s->tls)) {
+		hd_tls_free(&s->tls);
+		hd_stream_append(s, HD_CONTROL, answer, sizeof(answer) - 1);
+	}
+	s->handshaking = false;
+	hd_stream_close(s, HD_CLOSE_ERROR);
+}
+
+void hd_stream_handshake(struct hd_stream *s)
+{
+	struct hd_worker *w = s->worker;
+	size_t n = receive(s, w->cipher, HD_READ_BYTES);
+	int r;
+
+	if (n == 0)
+		return;
+	hd_tls_input(s->tls, w->cipher, n);
+	r = hd_tls_handshake(s->tls, &w->pool, &s->flight);
+	hd_stream_mark_dirty(s);
+	if (r < 0) {
+		handshake_failed(s);
+	} else if (r > 0) {
+		s->handshaking = false;
+		hd_count(w->stats, HD_STAT_TLS_OK, 1);
+		open_records(s);
+	}
+	if (s->readable && !s->closing)
+		hd_stream_mark_ready(s);
+}
+
+void hd_stream_on_ready(struct hd_stream *s, int32_t bits, bool disarmed)
+{
+	struct hd_worker *w = s->worker;
+
+	if (disarmed && !s->aborted)
+		w->ring_ops->watch(w->ring, s->fd,
+				   hd_tag(HD_OP_STREAM, s->slot, s->gen));
+	if (bits < 0) {
+		hd_stream_abort(s, HD_CLOSE_ERROR);
+		return;
+	}
+	if (bits & (HD_READY_IN | HD_READY_HUP)) {
+		s->readable = true;
+		s->rx_hup |= (bits & HD_READY_HUP) != 0;
+		hd_stream_mark_ready(s);
+	}
+	if (s->blocked && bits & (HD_READY_OUT | HD_READY_HUP)) {
+		s->blocked = false;
+		hd_stream_mark_dirty(s);
+	}
+}

@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: MIT */
+/* core/stream_tx.c - the sending half of a stream.
+ *
+ *        append             flush: seal, send        all taken
+ *   IDLE -------> (lanes) ----------------> SENDING ----------> IDLE
+ *                    ^                         | the kernel is full
+ *                    `--- more is appended     v
+ *                                           BLOCKED --room--> SENDING
+ *
+ * Frames are copied once, into chunks of the lane they belong to. While a send
+ * is under way the lanes fill: batching grows with load and adds no delay when
+ * idle. A send takes everything that is queued, so that output keeps up with
+ * input at any load. Only what is sealed is in `flight`; it is never dropped,
+ * so a drop neither splits a frame nor disturbs TLS's record numbers.
+ *
+ * Always: one send under way. Context: the stream's worker. */
+#include <errno.h>
+#include <hyper-derp/log.h>
+#include <string.h>
+#include "core/peer.h"
+#include "core/stream_life.h"
+#include "core/tag.h"
+#include "core/tls.h"
+#include "core/ws.h"
+
+/* A control lane this full means a peer that does not read. */
+#define CONTROL_LIMIT_BYTES (256 * 1024)
+/* After our end: how long the peer may take to send its own. */
+#define LINGER_MS 1000
+
+/* ---- lanes ---- */
+
+void hd_stream_dropped(struct hd_stream *s, enum hd_drop why, bool urgent,
+		       unsigned n)
+{
+	s->drops[why] += n;
+	hd_count(s->worker->stats, hd_stat_drop(why, urgent), n);
+}
+
+static void drop_oldest(struct hd_stream *s, enum hd_lane lane)
+{
+	struct hd_chunk *c = hd_queue_pop(&s->lane[lane]);
+
+	hd_stream_dropped(s, HD_DROP_QUEUE_HEAD, lane == HD_URGENT, c->frames);
+	hd_log_info("send_drop: key=%s packets=%u reason=queue_head (it reads "
+		    "slower than others send to it)",
+		    s->peer ? hd_key_text(hd_peer_key(s->peer)).s : "-",
+		    c->frames);
+	hd_chunk_put(&s->worker->pool, &c);
+}
+
+/* Makes room for n bytes. Returns false: there can be none. */
+static bool lane_room(struct hd_stream *s, enum hd_lane lane, size_t n)
+{
+	const struct hd_conf *conf = s->worker->conf;
+	struct hd_queue *q = &s->lane[lane];
+	uint64_t limit = lane == HD_BULK ? conf->output_limit_bytes :
+					   conf->urgent_limit_bytes;
+
+	if (lane == HD_CONTROL) {
+		if (q->bytes + n <= CONTROL_LIMIT_BYTES)
+			return true;
+		hd_stream_abort(s, HD_CLOSE_SLOW);
+		return false;
+	}
+	while (q->first != NULL && q->bytes + n > limit)
+		drop_oldest(s, lane);
+	return true;
+}
+
+/* Bulk fills whole records; the other lanes are a few small frames. */
+static struct hd_chunk *lane_grow(struct hd_stream *s, enum hd_lane lane,
+				  size_t n)
+{
+	size_t size = lane == HD_BULK ? HD_MAX(n, HD_CHUNK_BYTES) : n;
+	struct hd_chunk *c = hd_chunk_new(&s->worker->pool, size);
+
+	if (c != NULL)
+		hd_queue_push(&s->lane[lane], c);
+	return c;
+}
+
+uint8_t *hd_stream_reserve(struct hd_stream *s, enum hd_lane lane, size_t n)
+{
+	struct hd_chunk *c;
+
+	hd_assert(s->reserved == NULL && n <= HD_FRAME_MAX_BYTES);
+	if (s->closing) {
+		if (lane != HD_CONTROL)
+			hd_stream_dropped(s, HD_DROP_GONE, lane == HD_URGENT,
+					  1);
+		return NULL;
+	}
+	if (!lane_room(s, lane, n))
+		return NULL;
+	c = s->lane[lane].last;
+	if (c == NULL || c->raw || hd_chunk_room(c) < n)
+		c = lane_grow(s, lane, n);
+	if (c == NULL)
+		return NULL;
+	s->reserved = c;
+	s->reserved_lane = (uint8_t)lane;
+	return c->data + c->tail;
+}
+
+void hd_stream_commit(struct hd_stream *s, size_t n)
+{
+	struct hd_chunk *c = hd_steal(&s->reserved);
+
+	hd_assert(c != NULL && n <= hd_chunk_room(c));
+	c->tail += (uint32_t)n;
+	c->frames++;
+	s->lane[s->reserved_lane].bytes += (uint32_t)n;
+	if (!s->sending && !s->blocked)
+		hd_stream_mark_dirty(s);
+}
+
+bool hd_stream_append(struct hd_stream *s, enum hd_lane lane, const void *data,
+		      size_t n)
+{
+	uint8_t *to = hd_stream_reserve(s, lane, n);
+
+	if (to == NULL)
+		return false;
+	memcpy(to, data, n);
+	hd_stream_commit(s, n);
+	return true;
+}
+
+bool hd_stream_append_raw(struct hd_stream *s, const void *data, size_t n)
+{
+	struct hd_queue *q = &s->lane[HD_CONTROL];
+	struct hd_chunk *c;
+
+	if (s->closing || !lane_room(s, HD_CONTROL, n))
+		return false;
+	c = hd_chunk_new(&s->worker->pool, n);
+	if (c == NULL)
+		return false;
+	c->raw = true;
+	memcpy(c->data + c->tail, data, n);
+	c->tail += (uint32_t)n;
+	hd_queue_push(q, c);
+	if (!s->sending && !s->blocked)
+		hd_stream_mark_dirty(s);
+	return true;
+}
+
+static void count_cleared(struct hd_stream *s, enum hd_drop why,
+			  enum hd_lane lane)
+{
+	unsigned n = 0;
+
+	for (struct hd_chunk *c = s->lane[lane].first; c != NULL; c = c->next)
+		n += c->frames;
+	if (n > 0)
+		hd_stream_dropped(s, why, lane == HD_URGENT, n);
+}
+
+void hd_stream_clear_output(struct hd_stream *s, enum hd_drop why)
+{
+	if (s->peer != NULL) {
+		count_cleared(s, why, HD_URGENT);
+		count_cleared(s, why, HD_BULK);
+	}
+	for (unsigned i = 0; i < HD_LANES; i++)
+		hd_queue_clear(&s->worker->pool, &s->lane[i]);
+	hd_queue_clear(&s->worker->pool, &s->flight);
+}
+
+/* ---- sealing ---- */
+
+static void ws_frame(struct hd_queue *q)
+{
+	for (struct hd_chunk *c = q->first; c != NULL; c = c->next) {
+		uint8_t head[HD_WS_HEAD_MAX_BYTES];
+		size_t n;
+
+		if (c->raw)
+			continue;
+		n = hd_ws_head(head, hd_chunk_len(c));
+		hd_assert(n <= c->head);
+		c->head -= (uint32_t)n;
+		memcpy(c->data + c->head, head, n);
+		q->bytes += (uint32_t)n;
+	}
+}
+
+/* Everything that is queued becomes bytes for the wire. */
+static void seal(struct hd_stream *s)
+{
+	struct hd_queue q = { 0 };
+
+	for (unsigned i = 0; i < HD_LANES; i++)
+		hd_queue_append(&q, &s->lane[i]);
+	if (q.first == NULL)
+		return;
+	if (s->ws != NULL)
+		ws_frame(&q);
+	if (s->tls == NULL) {
+		hd_queue_append(&s->flight, &q);
+		return;
+	}
+	if (hd_tls_seal(s->tls, &s->worker->pool, &q, &s->flight) < 0)
+		hd_stream_abort(s, HD_CLOSE_ERROR);
+	hd_queue_clear(&s->worker->pool, &q);
+}
+
+/* ---- sending ---- */
+
+static void send_took(struct hd_stream *s, int32_t res)
+{
+	struct hd_worker *w = s->worker;
+	bool all;
+
+	if (res < 0 && res != -EAGAIN && res != -EINTR) {
+		hd_stream_abort(s, res == -EPIPE || res == -ECONNRESET ?
+					   HD_CLOSE_PEER :
+					   HD_CLOSE_ERROR);
+		return;
+	}
+	if (res > 0) {
+		s->bytes_out += (uint32_t)res;
+		hd_count(w->stats, HD_STAT_SEND_BYTES, (uint32_t)res);
+		hd_queue_consume(&w->pool, &s->flight, (uint32_t)res);
+	}
+	all = s->flight.first == NULL;
+	s->blocked = res < 0 || (uint32_t)res < s->asked;
+	if (all)
+		s->deadline_ms[HD_DEADLINE_WRITE] = 0;
+	else if (res > 0 || s->deadline_ms[HD_DEADLINE_WRITE] == 0)
+		hd_stream_deadline(s, HD_DEADLINE_WRITE,
+				   w->conf->write_timeout_ms);
+}
+
+/* Returns whether the result is known already. */
+static bool send_flight(struct hd_stream *s)
+{
+	struct hd_worker *w = s->worker;
+	struct iovec iov[HD_SEND_IOV];
+	unsigned n = 0;
+	int res;
+
+	s->asked = 0;
+	for (struct hd_chunk *c = s->flight.first; c && n < HD_SEND_IOV;
+	     c = c->next) {
+		iov[n++] = (struct iovec){ c->data + c->head, hd_chunk_len(c) };
+		s->asked += (uint32_t)hd_chunk_len(c);
+	}
+	res = w->ring_ops->send(w->ring, s->fd,
+				hd_tag(HD_OP_SENT, s->slot, s->gen), iov, n);
+	if (res == -EINPROGRESS) {
+		s->sending = true;
+		return false;
+	}
+	send_took(s, res);
+	return true;
+}
+
+static bool has_output(const struct hd_stream *s)
+{
+	return s->flight.first || s->lane[HD_CONTROL].first ||
+	       s->lane[HD_URGENT].first || s->lane[HD_BULK].first;
+}
+
+void hd_stream_on_sent(struct hd_stream *s, int32_t res)
+{
+	s->sending = false;
+	if (!s->aborted)
+		send_took(s, res);
+	if (s->closing || hd_login_due(s) || (has_output(s) && !s->blocked))
+		hd_stream_mark_dirty(s);
+}
+
+/* ---- the end of a turn ---- */
+
+static void send_end(struct hd_stream *s)
+{
+	if (s->tls != NULL && !s->handshaking)
+		hd_tls_close_notify(s->tls, &s->worker->pool, &s->flight);
+}
+
+/* All that was queued has left: say goodbye, wait for the peer's. */
+static void finish_closing(struct hd_stream *s)
+{
+	if (s->rx_eof || s->aborted) {
+		hd_stream_end(s);
+		return;
+	}
+	if (s->shut)
+		return;
+	s->shut = true;
+	s->readable = true;
+	shutdown(s->fd, SHUT_WR);
+	hd_stream_deadline(s, HD_DEADLINE_CLOSE, LINGER_MS);
+	hd_stream_mark_ready(s);
+}
+
+static void flush_closing(struct hd_stream *s)
+{
+	if (s->sending)
+		return; /* hd_stream_on_sent() comes back */
+	if (s->aborted) {
+		hd_stream_end(s);
+		return;
+	}
+	if (!s->sealed_end) {
+		s->sealed_end = true;
+		seal(s);
+		send_end(s);
+	}
+	while (s->flight.first != NULL && !s->blocked && !s->aborted)
+		if (!send_flight(s))
+			return;
+	if (s->flight.first == NULL || s->aborted)
+		finish_closing(s);
+}
+
+void hd_stream_flush(struct hd_stream *s)
+{
+	if (s->closing) {
+		hd_peer_down(s);
+		flush_closing(s);
+		return;
+	}
+	if (s->sending)
+		return;
+	if (!s->blocked && !s->handshaking)
+		seal(s);
+	while (!s->blocked && !s->aborted && s->flight.first != NULL)
+		if (!send_flight(s))
+			return;
+	if (hd_login_due(s))
+		hd_login_go_on(s);
+}

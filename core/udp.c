@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: MIT */
+/* core/udp.c - datagrams in batches: one recvmmsg and one sendmmsg a turn.
+ * Context: the socket's worker. */
+#include <errno.h>
+#include <hyper-derp/datagram.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "core/tag.h"
+#include "core/udp.h"
+#include "core/udp_bind.h"
+
+#define BATCH 32
+#define RECV_BYTES (HD_PLAIN_BYTES / BATCH) /* 16 KiB; longer ones are lost */
+#define SEND_BYTES 2048
+#define CONTROL_BYTES (CMSG_SPACE(sizeof(struct in6_pktinfo)))
+
+struct outgoing {
+	union hd_addr to, from;
+	bool has_from;
+	uint32_t len;
+	uint8_t data[SEND_BYTES];
+};
+
+struct hd_udp {
+	int fd;
+	uint32_t slot, gen;
+	struct hd_worker *worker;
+	struct hd_module *mod;
+	hd_datagrams_fn *fn;
+	void *arg;
+	bool readable, dirty, v6;
+	struct hd_udp *dirty_next;
+	unsigned n_out;
+	struct outgoing out[BATCH];
+};
+
+int hd_udp_open(struct hd_module *mod, struct hd_worker *w,
+		const union hd_addr *addr, unsigned flags, hd_datagrams_fn *fn,
+		void *arg, struct hd_udp **ret_udp, struct hd_error *err)
+{
+	struct hd_udp *u = calloc(1, sizeof(*u));
+	int r;
+
+	(void)flags; /* HD_UDP_SINGLE: the caller opens it in one worker */
+	if (u == NULL)
+		return hd_error_set(err, -ENOMEM, "out of memory");
+	*u = (struct hd_udp){ .worker = w, .mod = mod, .fn = fn, .arg = arg };
+	u->v6 = addr->sa.sa_family == AF_INET6;
+	u->fd = hd_udp_bind(addr, err);
+	r = u->fd;
+	if (r >= 0)
+		r = hd_slots_add(&w->udps, u, &u->slot, &u->gen);
+	if (r >= 0)
+		r = w->ring_ops->watch(w->ring, u->fd,
+				       hd_tag(HD_OP_UDP, u->slot, u->gen));
+	if (r < 0) {
+		if (u->fd >= 0)
+			close(u->fd);
+		free(u);
+		return r;
+	}
+	u->readable = true;
+	*ret_udp = u;
+	return 0;
+}
+
+void hd_udp_close(struct hd_udp **udp)
+{
+	struct hd_udp *u = hd_steal(udp);
+
+	if (u == NULL)
+		return;
+	struct hd_worker *w = u->worker;
+	struct hd_udp **at = &w->udp_dirty;
+
+	while (*at != NULL && *at != u)
+		at = &(*at)->dirty_next;
+	if (*at == u)
+		*at = u->dirty_next;
+	w->ring_ops->unwatch(w->ring, u->fd,
+			     hd_tag(HD_OP_UDP, u->slot, u->gen));
+	hd_slots_remove(&w->udps, u->slot);
+	close(u->fd);
+	free(u);
+}
+
+void hd_udps_close(struct hd_worker *w, const struct hd_module *mod)
+{
+	for (uint32_t i = 0; i < w->udps.n; i++) {
+		struct hd_udp *u = w->udps.v[i].object;
+
+		if (u != NULL && (mod == NULL || u->mod == mod))
+			hd_udp_close(&u);
+	}
+}
+
+int hd_udp_fd(const struct hd_udp *u)
+{
+	return u->fd;
+}
+
+struct hd_worker *hd_udp_worker(const struct hd_udp *u)
+{
+	return u->worker;
+}
+
+/* ---- receiving ---- */
+
+/* An IPv4 client on a dual-stack socket is an IPv4 client. */
+static void unmap(union hd_addr *a)
+{
+	struct in_addr v4;
+
+	if (a->sa.sa_family != AF_INET6 ||
+	    !IN6_IS_ADDR_V4MAPPED(&a->in6.sin6_addr))
+		return;
+	memcpy(&v4, &a->in6.sin6_addr.s6_addr[12], sizeof(v4));
+	in_port_t port = a->in6.sin6_port;
+
+	*a = (union hd_addr){ .in = { .sin_family = AF_INET,
+				      .sin_port = port,
+				      .sin_addr = v4 } };
+}
+
+static union hd_addr came_to(struct msghdr *m)
+{
+	union hd_addr to = { 0 };
+
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c; c = CMSG_NXTHDR(m, c)) {
+		if (c->cmsg_level == IPPROTO_IPV6 &&
+		    c->cmsg_type == IPV6_PKTINFO) {
+			struct in6_pktinfo info;
+
+			memcpy(&info, CMSG_DATA(c), sizeof(info));
+			to.in6.sin6_family = AF_INET6;
+			to.in6.sin6_addr = info.ipi6_addr;
+			to.in6.sin6_scope_id = info.ipi6_ifindex;
+		} else if (c->cmsg_level == IPPROTO_IP &&
+			   c->cmsg_type == IP_PKTINFO &&
+			   to.sa.sa_family == 0) {
+			struct in_pktinfo info;
+
+			memcpy(&info, CMSG_DATA(c), sizeof(info));
+			to.in.sin_family = AF_INET;
+			to.in.sin_addr = info.ipi_spec_dst;
+		}
+	}
+	return to;
+}
+
+static void receive(struct hd_udp *u)
+{
+	struct mmsghdr m[BATCH];
+	struct iovec iov[BATCH];
+	union hd_addr from[BATCH];
+	_Alignas(struct cmsghdr) uint8_t control[BATCH][2 * CONTROL_BYTES];
+	struct hd_datagram v[BATCH];
+	unsigned n_v = 0;
+
+	for (unsigned i = 0; i < BATCH; i++) {
+		iov[i] = (struct iovec){ u->worker->plain + i * RECV_BYTES,
+					 RECV_BYTES };
+		m[i].msg_hdr = (struct msghdr){
+			.msg_name = &from[i],
+			.msg_namelen = sizeof(from[i]),
+			.msg_iov = &iov[i],
+			.msg_iovlen = 1,
+			.msg_control = control[i],
+			.msg_controllen = sizeof(control[i]),
+		};
+	}
+	int n = recvmmsg(u->fd, m, BATCH, MSG_DONTWAIT, NULL);
+
+	if (n < BATCH)
+		u->readable = n < 0 && errno != EAGAIN && errno != EINTR;
+	for (int i = 0; i < n; i++) {
+		if (m[i].msg_hdr.msg_flags & MSG_TRUNC)
+			continue;
+		v[n_v] = (struct hd_datagram){ .from = from[i],
+					       .to = came_to(&m[i].msg_hdr),
+					       .data = iov[i].iov_base,
+					       .len_bytes = m[i].msg_len };
+		unmap(&v[n_v].from);
+		unmap(&v[n_v++].to);
+	}
+	if (n_v > 0)
+		u->fn(u, u->arg, v, n_v);
+}
+
+void hd_udp_on_ready(struct hd_worker *w, struct hd_udp *u, bool disarmed)
+{
+	if (disarmed)
+		w->ring_ops->watch(w->ring, u->fd,
+				   hd_tag(HD_OP_UDP, u->slot, u->gen));
+	u->readable = true;
+}
+
+bool hd_udps_run(struct hd_worker *w)
+{
+	bool more = false;
+
+	for (uint32_t i = 0; i < w->udps.n; i++) {
+		struct hd_udp *u = w->udps.v[i].object;
+
+		if (u == NULL || !u->readable)
+			continue;
+		receive(u);
+		more |= u->readable;
+	}
+	return more;
+}
+
+/* ---- sending ---- */
+
+int hd_udp_send(struct hd_udp *u, const union hd_addr *to,
+		const union hd_addr *from, const void *data, size_t len)
+{
+	struct outgoing *o = &u->out[u->n_out];
+
+	if (u->n_out == BATCH || len > SEND_BYTES)
+		return -ENOBUFS;
+	o->to = *to;
+	o->has_from = from != NULL && from->sa.sa_family != 0;
+	if (o->has_from)
+		o->from = *from;
+	o->len = (uint32_t)len;
+	memcpy(o->data, data, len);
+	u->n_out++;
+	if (!u->dirty) {
+		u->dirty = true;
+		u->dirty_next = u->worker->udp_dirty;
+		u->worker->udp_dirty = u;
+	}
+	return 0;
+}
+
+/* A dual-stack socket takes IPv4 addresses mapped only. */
+static void map(union hd_addr *a)
+{
+	union hd_addr v6 = { .in6 = { .sin6_family = AF_INET6,
+				      .sin6_port = a->in.sin_port } };
+
+	if (a->sa.sa_family != AF_INET)
+		return;
+	v6.in6.sin6_addr.s6_addr[10] = 0xff;
+	v6.in6.sin6_addr.s6_addr[11] = 0xff;
+	memcpy(&v6.in6.sin6_addr.s6_addr[12], &a->in.sin_addr,
+	       sizeof(a->in.sin_addr));
+	*a = v6;
+}
+
+static void control_put(struct msghdr *m, int level, int type,
+			const void *info, size_t len)
+{
+	struct cmsghdr *c = m->msg_control;
+
+	c->cmsg_level = level;
+	c->cmsg_type = type;
+	c->cmsg_len = CMSG_LEN(len);
+	memcpy(CMSG_DATA(c), info, len);
+	m->msg_controllen = CMSG_SPACE(len);
+}
+
+static void control_from(struct msghdr *m, const union hd_addr *from)
+{
+	if (from->sa.sa_family == AF_INET6) {
+		struct in6_pktinfo info = {
+			.ipi6_addr = from->in6.sin6_addr,
+			.ipi6_ifindex = from->in6.sin6_scope_id,
+		};
+
+		control_put(m, IPPROTO_IPV6, IPV6_PKTINFO, &info,
+			    sizeof(info));
+	} else {
+		struct in_pktinfo info = { .ipi_spec_dst = from->in.sin_addr };
+
+		control_put(m, IPPROTO_IP, IP_PKTINFO, &info, sizeof(info));
+	}
+}
+
+static void flush(struct hd_udp *u)
+{
+	struct mmsghdr m[BATCH];
+	struct iovec iov[BATCH];
+	_Alignas(struct cmsghdr) uint8_t control[BATCH][CONTROL_BYTES];
+	unsigned at = 0;
+
+	memset(control, 0, sizeof(control));
+	for (unsigned i = 0; i < u->n_out; i++) {
+		struct outgoing *o = &u->out[i];
+
+		if (u->v6)
+			map(&o->to);
+		iov[i] = (struct iovec){ o->data, o->len };
+		m[i].msg_hdr = (struct msghdr){
+			.msg_name = &o->to,
+			.msg_namelen = u->v6 ? sizeof(o->to.in6) :
+					       sizeof(o->to.in),
+			.msg_iov = &iov[i],
+			.msg_iovlen = 1,
+			.msg_control = control[i],
+		};
+		if (!o->has_from)
+			continue;
+		if (u->v6 && o->from.sa.sa_family == AF_INET)
+			map(&o->from);
+		control_from(&m[i].msg_hdr, &o->from);
+	}
+	while (at < u->n_out) {
+		int n = sendmmsg(u->fd, m + at, u->n_out - at, MSG_DONTWAIT);
+
+		if (n < 0 && errno == EAGAIN)
+			break; /* the kernel's buffer is full: they are lost */
+		at += n > 0 ? (unsigned)n : 1; /* skip what cannot be sent */
+	}
+	u->n_out = 0;
+	u->dirty = false;
+}
+
+void hd_udps_flush(struct hd_worker *w)
+{
+	while (w->udp_dirty != NULL) {
+		struct hd_udp *u = w->udp_dirty;
+
+		w->udp_dirty = u->dirty_next;
+		flush(u);
+	}
+}

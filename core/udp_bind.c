@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: MIT */
+/* core/udp_bind.c - a bound UDP socket.
+ *
+ * Workers share a port by SO_REUSEPORT, which would also let a second relay in
+ * without a word. So the first bind of an address in this process is tried
+ * once without it. */
+#include <errno.h>
+#include <hyper-derp/base.h>
+#include <pthread.h>
+#include <string.h>
+#include <unistd.h>
+#include "core/listener.h"
+#include "core/udp_bind.h"
+
+#define ADDRS_MAX 64
+
+static struct {
+	pthread_mutex_t lock;
+	struct bound {
+		union hd_addr addr;
+		int inherited; /* from LISTEN_FDS; -1: none */
+	} v[ADDRS_MAX];
+	unsigned n;
+} ours = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+static socklen_t addr_len(const union hd_addr *a)
+{
+	return a->sa.sa_family == AF_INET6 ? sizeof(a->in6) : sizeof(a->in);
+}
+
+static void set_flag(int fd, int level, int name, int value)
+{
+	setsockopt(fd, level, name, &value, sizeof(value));
+}
+
+static void set_options(int fd, const union hd_addr *a)
+{
+	if (a->sa.sa_family == AF_INET6) {
+		bool any = IN6_IS_ADDR_UNSPECIFIED(&a->in6.sin6_addr);
+
+		set_flag(fd, IPPROTO_IPV6, IPV6_V6ONLY, !any);
+		set_flag(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1);
+	}
+	set_flag(fd, IPPROTO_IP, IP_PKTINFO, 1);
+}
+
+static int bind_once(const union hd_addr *a, bool share)
+{
+	int fd = socket(a->sa.sa_family,
+			SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int e;
+
+	if (fd < 0)
+		return -errno;
+	set_options(fd, a);
+	if (share)
+		set_flag(fd, SOL_SOCKET, SO_REUSEPORT, 1);
+	if (bind(fd, &a->sa, addr_len(a)) == 0)
+		return fd;
+	e = -errno;
+	close(fd);
+	return e;
+}
+
+static struct bound *find_ours(const union hd_addr *a)
+{
+	for (unsigned i = 0; i < ours.n; i++)
+		if (memcmp(&ours.v[i].addr, a, addr_len(a)) == 0)
+			return &ours.v[i];
+	return NULL;
+}
+
+/* First use of the address here: inherited, or free for us to take. */
+static int claim(const union hd_addr *a)
+{
+	int fd = hd_listen_fds(SOCK_DGRAM, a);
+
+	if (ours.n == ADDRS_MAX)
+		return -ENOSPC;
+	if (fd >= 0) {
+		set_options(fd, a);
+	} else {
+		int probe = bind_once(a, false);
+
+		if (probe < 0)
+			return probe;
+		close(probe);
+	}
+	ours.v[ours.n++] = (struct bound){ *a, fd };
+	return 0;
+}
+
+static int bind_shared(const union hd_addr *a)
+{
+	const struct bound *b = find_ours(a);
+
+	if (b == NULL) {
+		int r = claim(a);
+
+		if (r < 0)
+			return r;
+		b = find_ours(a);
+	}
+	if (b->inherited >= 0) {
+		int fd = dup(b->inherited);
+
+		return fd < 0 ? -errno : fd;
+	}
+	return bind_once(a, true);
+}
+
+int hd_udp_bind(const union hd_addr *a, struct hd_error *err)
+{
+	char text[HD_ADDR_TEXT_BYTES];
+	int fd;
+
+	pthread_mutex_lock(&ours.lock);
+	fd = bind_shared(a);
+	pthread_mutex_unlock(&ours.lock);
+	if (fd >= 0)
+		return fd;
+	errno = -fd;
+	return hd_error_set(err, fd,
+			    "bind: %m: udp %s (another program serves it: "
+			    "ss -lunp; or choose another address)",
+			    hd_addr_text(a, text));
+}

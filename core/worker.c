@@ -1,0 +1,337 @@
+/* SPDX-License-Identifier: MIT */
+/* core/worker.c - a worker's thread and its loop.
+ *
+ * One turn:  wait (sends enter the kernel here) - one TLS handshake step -
+ * events - inbox - packets of other workers - at most HD_TURN_READS reads -
+ * timers - flush what became due.
+ * Starting and stopping all of them: core/workers.c. */
+#include <errno.h>
+#include <hyper-derp/log.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+#include "core/accept.h"
+#include "core/inbox.h"
+#include "core/peer.h"
+#include "core/stream_life.h"
+#include "core/tag.h"
+#include "core/timer.h"
+#include "core/udp.h"
+#include "core/worker_run.h"
+#include "core/xring.h"
+
+static __thread struct hd_worker *self;
+
+struct hd_worker *hd_worker_self(void)
+{
+	return self;
+}
+
+uint64_t hd_now_ms(const struct hd_worker *w)
+{
+	return w->now_ms;
+}
+
+static void read_clock(struct hd_worker *w)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	w->now_ms = (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+}
+
+/* ---- waking ---- */
+
+void hd_worker_wake(struct hd_worker *w)
+{
+	uint64_t one = 1;
+
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	if (__atomic_load_n(&w->asleep, __ATOMIC_RELAXED) &&
+	    write(w->wake_fd, &one, sizeof(one)) < 0 && errno != EAGAIN)
+		hd_log_error("bug: eventfd: %m");
+}
+
+static void on_wake(struct hd_worker *w)
+{
+	uint64_t n;
+
+	if (read(w->wake_fd, &n, sizeof(n)) < 0 && errno != EAGAIN)
+		hd_log_error("bug: eventfd: %m");
+}
+
+/* Says that we sleep, then looks once more: whoever puts something in our
+ * inbox either sees that we sleep or is seen. */
+static bool may_sleep(struct hd_worker *w)
+{
+	__atomic_store_n(&w->asleep, 1, __ATOMIC_RELAXED);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	return hd_inbox_empty(&w->inbox) && !hd_xring_any(w);
+}
+
+static int sleep_ms(struct hd_worker *w)
+{
+	uint64_t next = HD_MIN(hd_heap_next_ms(&w->stream_timers),
+			       hd_heap_next_ms(&w->module_timers));
+
+	if (w->ready != NULL || w->dirty != NULL || w->more)
+		return 0;
+	if (next <= w->now_ms || !may_sleep(w))
+		return 0;
+	if (next == UINT64_MAX)
+		return w->stopping ? 10 : -1;
+	return (int)HD_MIN(next - w->now_ms, w->stopping ? 10u : 3600000u);
+}
+
+static void wait(struct hd_worker *w)
+{
+	w->ring_ops->wait(w->ring, sleep_ms(w));
+	__atomic_store_n(&w->asleep, 0, __ATOMIC_RELAXED);
+	read_clock(w);
+}
+
+/* ---- events ---- */
+
+static void stream_event(struct hd_worker *w, const struct hd_event *e)
+{
+	struct hd_stream *s = hd_slots_get(&w->slots, hd_tag_slot(e->tag),
+					   hd_tag_gen(e->tag));
+
+	if (s == NULL)
+		return; /* late: of a stream that has ended or moved */
+	HD_CHECK_MAGIC(s, HD_STREAM_MAGIC);
+	if (hd_tag_op(e->tag) == HD_OP_SENT)
+		hd_stream_on_sent(s, e->res);
+	else
+		hd_stream_on_ready(s, e->res, e->disarmed);
+}
+
+static void udp_event(struct hd_worker *w, const struct hd_event *e)
+{
+	struct hd_udp *u = hd_slots_get(&w->udps, hd_tag_slot(e->tag),
+					hd_tag_gen(e->tag));
+
+	if (u != NULL)
+		hd_udp_on_ready(w, u, e->disarmed);
+}
+
+static void accept_event(struct hd_worker *w, const struct hd_event *e)
+{
+	uint32_t i = hd_tag_slot(e->tag);
+
+	if (i < w->n_acceptors)
+		hd_accept_on_ready(w, i, e->disarmed);
+}
+
+static void wake_event(struct hd_worker *w, const struct hd_event *e)
+{
+	on_wake(w);
+	if (e->disarmed)
+		w->ring_ops->watch(w->ring, w->wake_fd,
+				   hd_tag(HD_OP_WAKE, 0, 0));
+}
+
+static void no_event(struct hd_worker *w, const struct hd_event *e)
+{
+	(void)w;
+	(void)e;
+}
+
+static void (*const on_event[HD_OP_N])(struct hd_worker *,
+				       const struct hd_event *) = {
+	[HD_OP_NONE] = no_event,       [HD_OP_WAKE] = wake_event,
+	[HD_OP_ACCEPT] = accept_event, [HD_OP_STREAM] = stream_event,
+	[HD_OP_SENT] = stream_event,   [HD_OP_UDP] = udp_event,
+};
+
+static void take_events(struct hd_worker *w)
+{
+	struct hd_event e;
+
+	while (w->ring_ops->next(w->ring, &e))
+		on_event[hd_tag_op(e.tag)](w, &e);
+}
+
+/* ---- a turn ---- */
+
+static void take_input(struct hd_worker *w)
+{
+	bool shook = false;
+
+	for (int n = 0; n < HD_TURN_READS; n++) {
+		struct hd_stream *s = hd_streams_pop_ready(w);
+
+		if (s == NULL)
+			return;
+		if (!s->handshaking || s->closing) {
+			hd_stream_read(s);
+		} else if (!shook) { /* costly: one, after data is flushed */
+			shook = true;
+			hd_stream_handshake(s);
+		} else {
+			hd_stream_mark_ready(s);
+		}
+	}
+}
+
+static void run_timers(struct hd_worker *w)
+{
+	struct hd_heap_node *node;
+
+	while ((node = hd_heap_pop(&w->stream_timers, w->now_ms)) != NULL)
+		hd_stream_on_timer(
+			hd_container_of(node, struct hd_stream, timer));
+	hd_timers_run(w);
+}
+
+static void flush(struct hd_worker *w)
+{
+	struct hd_stream *s;
+
+	while ((s = hd_streams_pop_dirty(w)) != NULL)
+		hd_stream_flush(s);
+	hd_udps_flush(w);
+	hd_xring_wake(w);
+}
+
+static void turn(struct hd_worker *w)
+{
+	wait(w);
+	take_events(w);
+	hd_inbox_run(w);
+	hd_xring_run(w, hd_relay_take);
+	w->more = hd_accept_run(w);
+	w->more |= hd_udps_run(w);
+	take_input(w);
+	run_timers(w);
+	flush(w);
+}
+
+/* ---- life ---- */
+
+static void *map_buffer(size_t bytes)
+{
+	void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	return p == MAP_FAILED ? NULL : p;
+}
+
+static int open_parts(struct hd_worker *w, struct hd_error *err)
+{
+	int r = w->ring_ops->open(w->conf, &w->ring, err);
+
+	if (r < 0)
+		return r;
+	w->plain = map_buffer(HD_PLAIN_BYTES);
+	w->cipher = map_buffer(HD_READ_BYTES);
+	if (w->plain == NULL || w->cipher == NULL)
+		return hd_error_set(err, -ENOMEM, "out of memory");
+	r = w->ring_ops->watch(w->ring, w->wake_fd, hd_tag(HD_OP_WAKE, 0, 0));
+	if (r < 0)
+		return hd_error_set(err, r, "eventfd cannot be watched");
+	return 0;
+}
+
+static void close_parts(struct hd_worker *w)
+{
+	w->ring_ops->close(&w->ring);
+	if (w->plain != NULL)
+		munmap(w->plain, HD_PLAIN_BYTES);
+	if (w->cipher != NULL)
+		munmap(w->cipher, HD_READ_BYTES);
+	hd_chunk_pool_free(&w->pool);
+	hd_heap_free(&w->stream_timers);
+	hd_heap_free(&w->module_timers);
+	hd_slots_free(&w->slots);
+	hd_slots_free(&w->udps);
+	hd_relay_table_free(&w->relay);
+}
+
+static void close_streams(struct hd_worker *w, bool at_once)
+{
+	for (struct hd_stream *s = w->streams; s != NULL; s = s->next) {
+		if (at_once)
+			hd_stream_abort(s, HD_CLOSE_DRAIN);
+		else
+			hd_stream_close(s, HD_CLOSE_DRAIN);
+	}
+}
+
+/* What is queued gets half a second to leave. */
+static void wind_up(struct hd_worker *w)
+{
+	uint64_t until = w->now_ms + 500;
+
+	hd_accept_stop(w);
+	close_streams(w, false);
+	while (w->n_streams > 0 && w->now_ms < until)
+		turn(w);
+	close_streams(w, true);
+	while (w->n_streams > 0 || w->dirty != NULL || w->ready != NULL)
+		turn(w);
+}
+
+static void end(struct hd_worker *w)
+{
+	hd_modules_stop(w);
+	for (unsigned i = 0; i < hd_modules_n(); i++)
+		hd_timers_free(w, hd_modules_at(i));
+	hd_udps_close(w, NULL);
+	hd_inbox_shut(w);
+	close_streams(w, true); /* that arrived while we ended */
+	while (w->n_streams > 0 || w->dirty != NULL || w->ready != NULL)
+		turn(w);
+}
+
+static void pin(const struct hd_worker *w)
+{
+	const struct hd_list *cores = &w->conf->pin_cores;
+	cpu_set_t set;
+
+	if (cores->n == 0)
+		return;
+	int cpu = atoi(cores->v[w->index % cores->n]);
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	if (sched_setaffinity(0, sizeof(set), &set) < 0)
+		hd_log_warn("worker %u is not pinned to CPU %d: %m", w->index,
+			    cpu);
+}
+
+static int begin(struct hd_worker *w, struct hd_error *err)
+{
+	int r;
+
+	pin(w);
+	read_clock(w);
+	r = open_parts(w, err);
+	return r < 0 ? r : hd_modules_start(w, err);
+}
+
+void *hd_worker_main(void *arg)
+{
+	struct hd_worker *w = arg;
+	struct hd_error err = { "" };
+	int r;
+
+	self = w;
+	r = begin(w, &err);
+	if (hd_boot_report(w, r, &err) == 0) {
+		hd_log_notice("worker %u started (%s)", w->index,
+			      w->ring_ops->name);
+		while (!w->stopping)
+			turn(w);
+		wind_up(w);
+	}
+	if (r == 0)
+		end(w);
+	else
+		hd_inbox_shut(w);
+	close_parts(w);
+	return NULL;
+}

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: MIT */
+/* core/worker_run.h - between core/workers.c and the threads it starts. */
+#pragma once
+#include "core/worker.h"
+
+void *hd_worker_main(void *worker);
+
+/* hd_boot_report - a worker says that it has begun (0) or why not, and waits
+ * for the others. Returns 0: go; -ECANCELED: one of them failed. */
+int hd_boot_report(struct hd_worker *w, int result,
+		   const struct hd_error *err);
