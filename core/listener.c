@@ -161,11 +161,12 @@ static int open_listener(const struct hd_conf *conf,
 			 const struct hd_listen_conf *lc, unsigned n_workers,
 			 struct hd_listener *l, struct hd_error *err)
 {
-	l->name = lc->name;
+	/* the configuration may be replaced; the socket stays */
+	l->name = lc->name != NULL ? strdup(lc->name) : NULL;
 	l->tls = lc->tls;
 	l->addr = lc->addr;
 	l->fds = calloc(n_workers, sizeof(*l->fds));
-	if (l->fds == NULL)
+	if (l->fds == NULL || (lc->name != NULL && l->name == NULL))
 		return hd_error_set(err, -ENOMEM, "listen: out of memory");
 	int fd = hd_listen_fds(SOCK_STREAM, &lc->addr);
 	return fd >= 0 ? open_shared(conf, lc, l, fd, err) :
@@ -180,6 +181,7 @@ void hd_listeners_close(struct hd_listener **v, size_t *n)
 		for (unsigned k = 0; k < l->n_fds; k++)
 			close(l->fds[k]);
 		free(l->fds);
+		free((char *)l->name);
 	}
 	free(*v);
 	*v = NULL;

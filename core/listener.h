@@ -5,7 +5,7 @@
 #include "core/conf.h"
 
 struct hd_listener {
-	const char *name; /* borrowed from the configuration; NULL unnamed */
+	const char *name; /* NULL: unnamed */
 	bool tls;
 	bool shared;     /* inherited: one socket that all workers arm */
 	int *fds;        /* one per worker, or one when shared */

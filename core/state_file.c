@@ -17,7 +17,12 @@ static struct {
 	pthread_mutex_t lock; /* one temporary file at a time */
 	int fd;
 	char *path;
-} dir = { .lock = PTHREAD_MUTEX_INITIALIZER, .fd = -1 };
+	uid_t uid; /* -1: as it comes */
+	gid_t gid;
+} dir = { .lock = PTHREAD_MUTEX_INITIALIZER,
+	  .fd = -1,
+	  .uid = (uid_t)-1,
+	  .gid = (gid_t)-1 };
 
 static void close_fd(int *fd)
 {
@@ -61,8 +66,22 @@ int hd_state_dir_open(const char *path, struct hd_error *err)
 	return 0;
 }
 
+int hd_state_dir_owner(uid_t uid, gid_t gid, struct hd_error *err)
+{
+	if (fchown(dir.fd, uid, gid) < 0)
+		return hd_error_set(err, -errno,
+				    "state_dir %s: cannot give it to user %u: "
+				    "%s",
+				    dir.path, (unsigned)uid, strerror(errno));
+	dir.uid = uid;
+	dir.gid = gid;
+	return 0;
+}
+
 void hd_state_dir_close(void)
 {
+	dir.uid = (uid_t)-1;
+	dir.gid = (gid_t)-1;
 	close_fd(&dir.fd);
 	free(dir.path);
 	dir.path = NULL;
@@ -155,6 +174,9 @@ static int replace(const char *name, const char *tmp, const void *buf,
 	if (fd < 0)
 		return -errno;
 	int r = fchmod(fd, 0600) < 0 ? -errno : write_all(fd, buf, len);
+	/* after the privileges are gone it is a no-op for one's own file */
+	if (r == 0 && dir.uid != (uid_t)-1 && fchown(fd, dir.uid, dir.gid) < 0)
+		r = -errno;
 	if (r == 0 && renameat(dir.fd, tmp, dir.fd, name) < 0)
 		r = -errno;
 	if (r < 0) {
