@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: MIT
+
+// Package relay starts a relay for a test, hyper-derp or real derper, and
+// stops it again: exit status 0 and a clean log are part of every test.
+package relay
+
+import (
+	"bytes"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// Patience bounds every wait on an event that must come.
+const Patience = 20 * time.Second
+
+// Options says how a relay is to be started; the zero value is a relay on
+// 127.0.0.1 with a TLS, a plain and a STUN port.
+type Options struct {
+	Host     string // listen address, "127.0.0.1" by default
+	NoTLS    bool   // only the plain port; needed for DERP without TLS on derper
+	NoSTUN   bool
+	Sections string // more YAML; a relay that is no hyper-derp skips the test
+}
+
+// Relay is a running relay.
+type Relay struct {
+	Derper bool   // real derper, not hyper-derp
+	TLS    string // host:port; empty with NoTLS
+	Plain  string
+	STUN   string // empty with NoSTUN
+	Cert   *Cert
+	Dir    string // state folder
+
+	cmd   *exec.Cmd
+	log   lockedBuffer
+	done  chan struct{} // closed when the process has ended
+	ended bool          // its end was waited for and judged
+}
+
+// derperPath is the real derper to test instead of hyper-derp, or "".
+func derperPath() string { return os.Getenv("HD_INTEROP_DERPER") }
+
+// SkipOnDerper skips a test of what derper does not do.
+func SkipOnDerper(t testing.TB, reason string) {
+	t.Helper()
+	if derperPath() != "" {
+		t.Skip("real derper: " + reason)
+	}
+}
+
+// Start starts a relay and stops it when the test ends. Ports are picked free
+// and may be taken by somebody else before the relay binds them: it is tried
+// again then.
+func Start(t testing.TB, opt Options) *Relay {
+	t.Helper()
+	if opt.Sections != "" {
+		SkipOnDerper(t, "has no such configuration")
+	}
+	if opt.Host == "" {
+		opt.Host = "127.0.0.1"
+	}
+	cert := newCert(t)
+	for try := 0; try < 5; try++ {
+		r := &Relay{Derper: derperPath() != "", Cert: cert}
+		r.launch(t, opt)
+		if r.awaitReady(t) {
+			t.Cleanup(func() { r.Stop(t) })
+			return r
+		}
+		if !strings.Contains(strings.ToLower(r.log.String()), "in use") {
+			t.Fatalf("the relay did not start:\n%s", r.log.String())
+		}
+	}
+	t.Fatal("no free port after five tries")
+	return nil
+}
+
+func (r *Relay) launch(t testing.TB, opt Options) {
+	t.Helper()
+	r.Dir = t.TempDir()
+	r.Plain = freeTCP(t, opt.Host)
+	if !opt.NoTLS {
+		r.TLS = freeTCP(t, opt.Host)
+	}
+	if !opt.NoSTUN {
+		r.STUN = freeUDP(t, opt.Host)
+	}
+	if r.Derper {
+		r.cmd = r.derperCommand(t, opt)
+	} else {
+		r.cmd = r.hyperDerpCommand(t, opt)
+	}
+	r.cmd.Stdout = &r.log
+	r.cmd.Stderr = &r.log
+	r.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := r.cmd.Start(); err != nil {
+		t.Fatalf("cannot start the relay: %v", err)
+	}
+	r.done = make(chan struct{})
+	go func() {
+		r.cmd.Wait()
+		close(r.done)
+	}()
+}
+
+// awaitReady polls until each TCP port takes connections; false: the process
+// has ended instead.
+func (r *Relay) awaitReady(t testing.TB) bool {
+	t.Helper()
+	deadline := time.Now().Add(Patience)
+	for _, addr := range []string{r.Plain, r.TLS} {
+		for addr != "" {
+			c, err := net.DialTimeout("tcp", addr, time.Second)
+			if err == nil {
+				c.Close()
+				break
+			}
+			select {
+			case <-r.done:
+				return false
+			case <-time.After(5 * time.Millisecond):
+			}
+			if time.Now().After(deadline) {
+				r.cmd.Process.Kill()
+				<-r.done
+				t.Fatalf("%s takes no connection:\n%s", addr, r.log.String())
+			}
+		}
+	}
+	return true
+}
+
+// Signal sends sig to the relay.
+func (r *Relay) Signal(t testing.TB, sig os.Signal) {
+	t.Helper()
+	if err := r.cmd.Process.Signal(sig); err != nil {
+		t.Fatalf("signal: %v", err)
+	}
+}
+
+// Stop ends the relay by TERM and checks exit status and log. It may be
+// called before the end of the test.
+func (r *Relay) Stop(t testing.TB) {
+	t.Helper()
+	if !r.ended {
+		r.cmd.Process.Signal(syscall.SIGTERM)
+		r.AwaitEnd(t)
+	}
+}
+
+// AwaitEnd waits for the relay's end and checks exit status and log.
+func (r *Relay) AwaitEnd(t testing.TB) {
+	t.Helper()
+	r.ended = true
+	select {
+	case <-r.done:
+	case <-time.After(Patience):
+		t.Errorf("the relay did not end")
+		r.cmd.Process.Signal(syscall.SIGABRT)
+		select {
+		case <-r.done:
+		case <-time.After(5 * time.Second):
+			r.cmd.Process.Kill()
+			<-r.done
+		}
+	}
+	r.judge(t)
+}
+
+// judge fails the test for a bad exit status or a bad line in the log.
+func (r *Relay) judge(t testing.TB) {
+	t.Helper()
+	if state := r.cmd.ProcessState; state == nil || !state.Success() {
+		t.Errorf("the relay ended with %v, expected exit status 0", state)
+	}
+	if !r.Derper {
+		for _, bad := range []string{"bug:", "AddressSanitizer",
+			"LeakSanitizer", "ThreadSanitizer", "runtime error"} {
+			if strings.Contains(r.log.String(), bad) {
+				t.Errorf("the relay's log contains %q", bad)
+			}
+		}
+	}
+	if t.Failed() {
+		t.Logf("the relay's log:\n%s", r.log.String())
+	}
+}
+
+// Log is what the relay has written until now.
+func (r *Relay) Log() string { return r.log.String() }
+
+// freeTCP returns an address that was free a moment ago.
+func freeTCP(t testing.TB, host string) string {
+	t.Helper()
+	l, err := net.Listen("tcp", net.JoinHostPort(host, "0"))
+	if err != nil {
+		t.Skipf("this machine has no %s: %v", host, err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+func freeUDP(t testing.TB, host string) string {
+	t.Helper()
+	c, err := net.ListenPacket("udp", net.JoinHostPort(host, "0"))
+	if err != nil {
+		t.Skipf("this machine has no %s: %v", host, err)
+	}
+	defer c.Close()
+	return c.LocalAddr().String()
+}
+
+func mustWrite(t testing.TB, path, text string) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// envOr returns the absolute path in an environment variable, or a default
+// relative to t/interop.
+func envOr(t testing.TB, name, fallback string) string {
+	t.Helper()
+	path := os.Getenv(name)
+	if path == "" {
+		path = filepath.Join(moduleRoot(t), fallback)
+	}
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return abs
+}
+
+// moduleRoot finds t/interop from a package's folder inside it.
+func moduleRoot(t testing.TB) string {
+	t.Helper()
+	dir, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for ; dir != "/"; dir = filepath.Dir(dir) {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			return dir
+		}
+	}
+	t.Fatal("run the tests inside t/interop")
+	return ""
+}
+
+type lockedBuffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.String()
+}
+
+// Port is the port of a host:port.
+func Port(addr string) int {
+	_, port, _ := net.SplitHostPort(addr)
+	n := 0
+	fmt.Sscan(port, &n)
+	return n
+}
