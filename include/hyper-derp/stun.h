@@ -21,7 +21,8 @@ extern "C" {
 #define STUN_FINGERPRINT_XOR 0x5354554eu
 #define STUN_SOFTWARE_MAX_BYTES 763 /* RFC 5389, 15.10 */
 /* Header and XOR-MAPPED-ADDRESS of an IPv6 address. */
-#define STUN_RESPONSE_MAX_BYTES (STUN_HEADER_BYTES + STUN_ATTR_HEADER_BYTES + 20)
+#define STUN_RESPONSE_MAX_BYTES                                                \
+	(STUN_HEADER_BYTES + STUN_ATTR_HEADER_BYTES + 20)
 
 enum stun_type {
 	STUN_BINDING_REQUEST = 0x0001,
@@ -30,29 +31,29 @@ enum stun_type {
 };
 
 enum stun_attr { /* below 0x8000: whoever does not know it must refuse */
-	STUN_MAPPED_ADDRESS = 0x0001,
-	STUN_USERNAME = 0x0006,
-	STUN_MESSAGE_INTEGRITY = 0x0008,
-	STUN_ERROR_CODE = 0x0009,
-	STUN_UNKNOWN_ATTRIBUTES = 0x000a,
-	STUN_REALM = 0x0014,
-	STUN_NONCE = 0x0015,
-	STUN_XOR_MAPPED_ADDRESS = 0x0020,
-	STUN_REQUIRED_END = 0x8000,
-	STUN_SOFTWARE = 0x8022,
-	STUN_ALTERNATE_SERVER = 0x8023,
-	STUN_FINGERPRINT = 0x8028,
+		 STUN_MAPPED_ADDRESS = 0x0001,
+		 STUN_USERNAME = 0x0006,
+		 STUN_MESSAGE_INTEGRITY = 0x0008,
+		 STUN_ERROR_CODE = 0x0009,
+		 STUN_UNKNOWN_ATTRIBUTES = 0x000a,
+		 STUN_REALM = 0x0014,
+		 STUN_NONCE = 0x0015,
+		 STUN_XOR_MAPPED_ADDRESS = 0x0020,
+		 STUN_REQUIRED_END = 0x8000,
+		 STUN_SOFTWARE = 0x8022,
+		 STUN_ALTERNATE_SERVER = 0x8023,
+		 STUN_FINGERPRINT = 0x8028,
 };
 
 enum stun_family { STUN_IPV4 = 0x01, STUN_IPV6 = 0x02 };
 
 struct stun_message {
-	uint16_t type;       /* enum stun_type */
+	uint16_t type; /* enum stun_type */
 	const uint8_t *txid; /* borrowed from the datagram, as software is */
 	const char *software; /* not terminated; NULL: absent */
 	uint16_t software_len_bytes;
-	bool fingerprint;     /* present, and correct */
-	uint16_t unknown;     /* the first unknown required attribute, or 0 */
+	bool fingerprint; /* present, and correct */
+	uint16_t unknown; /* the first unknown required attribute, or 0 */
 	union hd_addr mapped; /* sa_family AF_UNSPEC: absent */
 };
 
@@ -144,8 +145,8 @@ static inline size_t stun_add_address(uint8_t *p, size_t n,
 	bool v6 = addr->sa.sa_family == AF_INET6;
 	bool mapped = v6 && IN6_IS_ADDR_V4MAPPED(&addr->in6.sin6_addr);
 	size_t ip_bytes = v6 && !mapped ? 16 : 4;
-	const uint8_t *ip = v6 ? addr->in6.sin6_addr.s6_addr :
-				 (const uint8_t *)&addr->in.sin_addr;
+	const uint8_t *ip = v6 ? addr->in6.sin6_addr.s6_addr
+			       : (const uint8_t *)&addr->in.sin_addr;
 	uint8_t value[20] = { 0 };
 
 	value[1] = ip_bytes == 16 ? STUN_IPV6 : STUN_IPV4;
@@ -222,9 +223,14 @@ static inline int stun_parse_address(const uint8_t *message, const uint8_t *v,
 static inline bool stun_attr_known(uint16_t type)
 {
 	static const uint16_t known[] = {
-		STUN_MAPPED_ADDRESS, STUN_USERNAME, STUN_MESSAGE_INTEGRITY,
-		STUN_ERROR_CODE, STUN_UNKNOWN_ATTRIBUTES, STUN_REALM,
-		STUN_NONCE, STUN_XOR_MAPPED_ADDRESS,
+		STUN_MAPPED_ADDRESS,
+		STUN_USERNAME,
+		STUN_MESSAGE_INTEGRITY,
+		STUN_ERROR_CODE,
+		STUN_UNKNOWN_ATTRIBUTES,
+		STUN_REALM,
+		STUN_NONCE,
+		STUN_XOR_MAPPED_ADDRESS,
 	};
 
 	for (size_t i = 0; i < HD_ARRAY_N(known); i++)

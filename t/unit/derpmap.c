@@ -126,8 +126,7 @@ static void unknown_format_names_the_known(void **state)
 	struct hd_error err = { "" };
 
 	(void)state;
-	assert_int_equal(derpmap_print(stdout, "toml", &named, &err),
-			 -EINVAL);
+	assert_int_equal(derpmap_print(stdout, "toml", &named, &err), -EINVAL);
 	assert_non_null(strstr(err.text, "json, yaml and tailcat"));
 }
 

@@ -90,11 +90,10 @@ static void lines_carry_the_remedy(void **state)
 	report_print_sum(&rep);
 	report_clear(&rep);
 	fclose(f);
-	assert_string_equal(got,
-			    "FAIL  check         went wrong\n"
-			    "                    -> do this\n"
-			    "target: failed - 0 ok, 0 warnings, 1 failed, "
-			    "0 skipped - check: went wrong\n");
+	assert_string_equal(got, "FAIL  check         went wrong\n"
+				 "                    -> do this\n"
+				 "target: failed - 0 ok, 0 warnings, 1 failed, "
+				 "0 skipped - check: went wrong\n");
 	free(got);
 }
 
@@ -119,15 +118,24 @@ static void json_is_one_object(void **state)
 	free(got);
 	assert_int_equal(json_integer_value(json_object_get(o, "exit")), 1);
 	check = json_array_get(json_object_get(o, "checks"), 0);
-	assert_string_equal(
-		json_string_value(json_object_get(check, "result")), "warn");
-	assert_string_equal(
-		json_string_value(json_object_get(check, "remedy")), "renew");
+	assert_string_equal(json_string_value(json_object_get(check, "result")),
+			    "warn");
+	assert_string_equal(json_string_value(json_object_get(check, "remedy")),
+			    "renew");
 	assert_int_equal(json_integer_value(json_object_get(
-				 json_object_get(check, "data"),
-				 "days_left")),
+				 json_object_get(check, "data"), "days_left")),
 			 3);
 	json_decref(o);
+}
+
+/* What a relay says goes to a terminal and into JSON. */
+static void details_are_printable(void **state)
+{
+	struct result r = { .verdict = V_OK };
+
+	(void)state;
+	result_ok(&r, "a\033[2J\xff%s", "\n\xf0\x9f");
+	assert_string_equal(r.detail, "a?[2J????");
 }
 
 int main(void)
@@ -137,6 +145,7 @@ int main(void)
 		cmocka_unit_test(statuses),
 		cmocka_unit_test(lines_carry_the_remedy),
 		cmocka_unit_test(json_is_one_object),
+		cmocka_unit_test(details_are_printable),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

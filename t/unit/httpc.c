@@ -49,10 +49,10 @@ static void head_and_headers(void **state)
 				   "derp-VERSION:\t2\r\n"
 				   "Derp-Versions: 3\r\n"
 				   "Long: 0123456789012345678\r\n\r\n",
-				   &head), 0);
+				   &head),
+			 0);
 	assert_int_equal(head.status, 101);
-	assert_true(httpc_header(&head, "Derp-Version", value,
-				 sizeof(value)));
+	assert_true(httpc_header(&head, "Derp-Version", value, sizeof(value)));
 	assert_string_equal(value, "2");
 	assert_true(httpc_header(&head, "Long", value, sizeof(value)));
 	assert_string_equal(value, "012345678901234");
@@ -94,8 +94,7 @@ static void bad_heads_are_refused(void **state)
 
 	(void)state;
 	assert_int_equal(read_head("", &head), -ECONNRESET);
-	assert_int_equal(read_head("HTTP/1.1 200 OK\r\n", &head),
-			 -ECONNRESET);
+	assert_int_equal(read_head("HTTP/1.1 200 OK\r\n", &head), -ECONNRESET);
 	assert_int_equal(read_head("HTTP/1.1 two\r\n\r\n", &head), -EBADMSG);
 	assert_int_equal(read_head("HTTP/2 200\r\n\r\n", &head), -EBADMSG);
 }
@@ -123,8 +122,8 @@ static void silence_ends_at_the_deadline(void **state)
 	int fd[2];
 
 	(void)state;
-	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0,
-				    fd), 0);
+	assert_int_equal(
+		socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fd), 0);
 	close(c->fd);
 	c->fd = fd[0];
 	conn_deadline(c, 20);

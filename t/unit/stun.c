@@ -74,8 +74,8 @@ static void request_parses(void **state)
 	struct stun_message m;
 
 	(void)state;
-	assert_int_equal(
-		stun_parse(sample_request, sizeof(sample_request), &m), 0);
+	assert_int_equal(stun_parse(sample_request, sizeof(sample_request), &m),
+			 0);
 	assert_int_equal(m.type, STUN_BINDING_REQUEST);
 	assert_memory_equal(m.txid, txid, sizeof(txid));
 	assert_int_equal(m.software_len_bytes, 16);
@@ -91,8 +91,9 @@ static void response_v4_parses(void **state)
 	struct stun_message m;
 
 	(void)state;
-	assert_int_equal(stun_parse(sample_response_v4,
-				    sizeof(sample_response_v4), &m), 0);
+	assert_int_equal(
+		stun_parse(sample_response_v4, sizeof(sample_response_v4), &m),
+		0);
 	assert_int_equal(m.type, STUN_BINDING_SUCCESS);
 	assert_true(m.fingerprint);
 	assert_int_equal(m.unknown, 0);
@@ -106,8 +107,9 @@ static void response_v6_parses(void **state)
 	struct stun_message m;
 
 	(void)state;
-	assert_int_equal(stun_parse(sample_response_v6,
-				    sizeof(sample_response_v6), &m), 0);
+	assert_int_equal(
+		stun_parse(sample_response_v6, sizeof(sample_response_v6), &m),
+		0);
 	assert_true(m.fingerprint);
 	assert_memory_equal(&m.mapped.in6, &want.in6, sizeof(want.in6));
 }
@@ -129,8 +131,7 @@ static void check_response(const union hd_addr *addr, const uint8_t *sample,
 static void responses_have_the_rfcs_address_bytes(void **state)
 {
 	union hd_addr v4 = addr4("192.0.2.1", 32853);
-	union hd_addr v6 = addr6("2001:db8:1234:5678:11:2233:4455:6677",
-				 32853);
+	union hd_addr v6 = addr6("2001:db8:1234:5678:11:2233:4455:6677", 32853);
 
 	(void)state;
 	check_response(&v4, sample_response_v4, 12);
@@ -164,11 +165,10 @@ static void response_in_place_of_the_request(void **state)
 static void request_is_what_tailscale_sends(void **state)
 {
 	const uint8_t want[] = {
-		0x00, 0x01, 0x00, 0x14, 0x21, 0x12, 0xa4, 0x42,
-		0xb7, 0xe7, 0xa7, 0x01, 0xbc, 0x34, 0xd6, 0x86,
-		0xfa, 0x87, 0xdf, 0xae, 0x80, 0x22, 0x00, 0x08,
-		't',  'a',  'i',  'l',	'n',  'o',  'd',  'e',
-		0x80, 0x28, 0x00, 0x04,
+		0x00, 0x01, 0x00, 0x14, 0x21, 0x12, 0xa4, 0x42, 0xb7,
+		0xe7, 0xa7, 0x01, 0xbc, 0x34, 0xd6, 0x86, 0xfa, 0x87,
+		0xdf, 0xae, 0x80, 0x22, 0x00, 0x08, 't',  'a',	'i',
+		'l',  'n',  'o',  'd',	'e',  0x80, 0x28, 0x00, 0x04,
 	};
 	uint8_t got[64];
 	struct stun_message m;
@@ -267,8 +267,7 @@ static void address_of_the_wrong_size_is_refused(void **state)
 	for (size_t i = 0; i < HD_ARRAY_N(bad); i++) {
 		size_t n = stun_begin(p, STUN_BINDING_SUCCESS, txid);
 
-		n = stun_add(p, n, STUN_XOR_MAPPED_ADDRESS, bad[i].v,
-			     bad[i].n);
+		n = stun_add(p, n, STUN_XOR_MAPPED_ADDRESS, bad[i].v, bad[i].n);
 		assert_int_equal(stun_parse(p, n, &m), -EBADMSG);
 	}
 }

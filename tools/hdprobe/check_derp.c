@@ -36,21 +36,20 @@ static void upgrade_refused(struct result *r, const struct httpc_head *head)
 	for (size_t i = 0; i < HD_ARRAY_N(upgrade_refusals); i++)
 		if (upgrade_refusals[i].status == head->status)
 			remedy = upgrade_refusals[i].remedy;
-	result_bad(r, V_FAIL, remedy, "answer %d instead of 101",
-		   head->status);
+	result_bad(r, V_FAIL, remedy, "answer %d instead of 101", head->status);
 }
 
 static void no_http(struct result *r, int code, const char *detail)
 {
-	result_bad(r, V_FAIL,
-		   code == -EBADMSG ?
-			   "this is not a relay: check host and port" :
-		   code == -ETIMEDOUT ?
-			   "something listens but does not answer: is this "
-			   "the relay's port? without TLS, is --plain missing?" :
-			   "it hung up on our request: check host and port, "
-			   "and the relay's log",
-		   "%s", detail);
+	result_bad(
+		r, V_FAIL,
+		code == -EBADMSG ? "this is not a relay: check host and port"
+		: code == -ETIMEDOUT
+			? "something listens but does not answer: is this "
+			  "the relay's port? without TLS, is --plain missing?"
+			: "it hung up on our request: check host and port, "
+			  "and the relay's log",
+		"%s", detail);
 }
 
 static bool hex_key(const char *hex, struct hd_key *ret_key)
@@ -77,8 +76,7 @@ static void upgrade_headers(struct probe *p, struct result *r,
 	else if (!hex_key(key, &p->server_key))
 		result_bad(r, V_FAIL,
 			   "the relay, or a proxy, garbles its answer",
-			   "Derp-Public-Key is \"%s\", not 64 hex digits",
-			   key);
+			   "Derp-Public-Key is \"%s\", not 64 hex digits", key);
 	else
 		result_ok(r, "101, Derp-Version %s, Derp-Public-Key %s",
 			  version, key);
@@ -110,8 +108,7 @@ static void compare_keys(struct probe *p, struct result *r)
 			   "two relays answer under one name, or a proxy "
 			   "mixes them up",
 			   "ServerKey %s, but Derp-Public-Key %s",
-			   key_text(key, hex),
-			   key_text(&p->server_key, other));
+			   key_text(key, hex), key_text(&p->server_key, other));
 	else if (p->have_meta_key &&
 		 memcmp(key, &p->meta_key, sizeof(*key)) != 0)
 		result_bad(r, V_FAIL,
@@ -121,9 +118,9 @@ static void compare_keys(struct probe *p, struct result *r)
 			   key_text(key, hex), key_text(&p->meta_key, other));
 	else
 		result_ok(r, "%s, the same%s", key_text(key, hex),
-			  p->have_meta_key ?
-				  " in the answer and the meta certificate" :
-				  " in the answer");
+			  p->have_meta_key
+				  ? " in the answer and the meta certificate"
+				  : " in the answer");
 }
 
 static void check_server_key(struct probe *p, struct result *r)
@@ -152,11 +149,11 @@ static void check_server_key(struct probe *p, struct result *r)
 static void login_failed(struct result *r, int code, const char *detail)
 {
 	result_bad(r, V_FAIL,
-		   code == -ECONNRESET ?
-			   "the relay refuses this client: does it admit "
-			   "known keys only (--verify-clients, admission)? "
-			   "see its log" :
-			   "see the relay's log",
+		   code == -ECONNRESET
+			   ? "the relay refuses this client: does it admit "
+			     "known keys only (--verify-clients, admission)? "
+			     "see its log"
+			   : "see the relay's log",
 		   "%s", detail);
 }
 
@@ -200,8 +197,10 @@ static void check_fast_start(struct probe *p, struct result *r)
 			   "in: a proxy in front must not pass it on",
 			   "%s", err.text);
 	else
-		result_skip(r, "%s; without a meta certificate clients do "
-			       "not use it", err.text);
+		result_skip(r,
+			    "%s; without a meta certificate clients do "
+			    "not use it",
+			    err.text);
 	conn_close(&c);
 	link_free(&l);
 }

@@ -32,8 +32,10 @@ static void check_page(struct probe *p, struct result *r, const char *path,
 	if (rc < 0)
 		result_bad(r, V_FAIL, remedy, "%s: %s", path, err.text);
 	else if (head.status == 503)
-		result_bad(r, V_FAIL, "the relay drains: wait, or start it "
-				      "again", "%s: 503", path);
+		result_bad(r, V_FAIL,
+			   "the relay drains: wait, or start it "
+			   "again",
+			   "%s: 503", path);
 	else if (head.status != 200)
 		result_bad(r, V_FAIL, remedy, "%s: %d, not 200", path,
 			   head.status);
@@ -83,8 +85,8 @@ static void check_generate_204(struct probe *p, struct result *r)
 	else if (!httpc_header(&head, "X-Tailscale-Response", got,
 			       sizeof(got)) ||
 		 strcmp(got, "response " CHALLENGE) != 0)
-		result_bad(r, V_FAIL, remedy,
-			   "X-Tailscale-Response is \"%s\"", got);
+		result_bad(r, V_FAIL, remedy, "X-Tailscale-Response is \"%s\"",
+			   got);
 	else
 		result_ok(r, "204, challenge answered");
 }

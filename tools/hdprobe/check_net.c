@@ -29,11 +29,11 @@ static void check_resolve(struct probe *p, struct result *r)
 
 	if (rc < 0) {
 		result_bad(r, V_UNKNOWN,
-			   rc == -EAGAIN ?
-				   "the resolver does not answer: see "
-				   "/etc/resolv.conf" :
-				   "check the spelling, add an A or AAAA "
-				   "record, or leave out -4/-6",
+			   rc == -EAGAIN
+				   ? "the resolver does not answer: see "
+				     "/etc/resolv.conf"
+				   : "check the spelling, add an A or AAAA "
+				     "record, or leave out -4/-6",
 			   "%s", err.text);
 		return;
 	}
@@ -102,8 +102,8 @@ static void check_tcp(struct probe *p, struct result *r)
 		conn_close(&c);
 		if (rc == 0)
 			continue;
-		(void)snprintf(text, sizeof(text), "%s: %s",
-			       addr_text(a, one), err.text);
+		(void)snprintf(text, sizeof(text), "%s: %s", addr_text(a, one),
+			       err.text);
 		if (bad.verdict < V_FAIL)
 			connect_failed(&bad, rc, text);
 	}

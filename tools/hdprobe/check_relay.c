@@ -64,12 +64,12 @@ static void percentiles(struct result *r, int64_t *us, int n)
 	const double p99 = (double)us[n * 99 / 100] / 1e3;
 	const double max = (double)us[n - 1] / 1e3;
 
-	result_ok(r, "%d packets of %d bytes, one way p50 %.2f p90 %.2f "
-		     "p99 %.2f max %.2f ms",
+	result_ok(r,
+		  "%d packets of %d bytes, one way p50 %.2f p90 %.2f "
+		  "p99 %.2f max %.2f ms",
 		  n, PACKET_BYTES, p50, p90, p99, max);
-	r->data = json_pack("{s:i, s:f, s:f, s:f, s:f}", "packets", n,
-			    "p50_ms", p50, "p90_ms", p90, "p99_ms", p99,
-			    "max_ms", max);
+	r->data = json_pack("{s:i, s:f, s:f, s:f, s:f}", "packets", n, "p50_ms",
+			    p50, "p90_ms", p90, "p99_ms", p99, "max_ms", max);
 }
 
 static void relay_failed(struct result *r, int done, const char *detail)

@@ -22,8 +22,7 @@ static int stun_socket(struct probe *p, struct hd_error *err)
 
 	getnameinfo(p->addr->ai_addr, p->addr->ai_addrlen, host, sizeof(host),
 		    NULL, 0, NI_NUMERICHOST);
-	rc = conn_resolve(host, p->opt.stun_port, p->addr->ai_family, &to,
-			  err);
+	rc = conn_resolve(host, p->opt.stun_port, p->addr->ai_family, &to, err);
 	if (rc < 0)
 		return rc;
 	fd = socket(to->ai_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
@@ -55,8 +54,8 @@ static int stun_receive(int fd, int wait_ms, const uint8_t *txid,
 		return hd_error_set(err, -EBADMSG, "%zd bytes, not STUN", n);
 	if (m.type != STUN_BINDING_SUCCESS ||
 	    memcmp(m.txid, txid, STUN_TXID_BYTES) != 0)
-		return hd_error_set(err, -EBADMSG,
-				    "an answer of type 0x%04x", m.type);
+		return hd_error_set(err, -EBADMSG, "an answer of type 0x%04x",
+				    m.type);
 	if (m.mapped.sa.sa_family == AF_UNSPEC)
 		return hd_error_set(err, -EBADMSG, "no XOR-MAPPED-ADDRESS");
 	*ret_mapped = m.mapped;
@@ -89,15 +88,16 @@ static void stun_failed(struct result *r, const char *port, int code,
 			const char *detail)
 {
 	const char *remedy =
-		code == -EBADMSG ?
-			"something else answers there: choose another "
-			"--stun-port" :
-		code == -ECONNREFUSED ?
-			"nothing listens there: load the module stun (derper: "
-			"-stun), or give --stun-port or --no-stun" :
-			"let UDP to this port in; is STUN on? (the module "
-			"stun; derper: -stun); else give --stun-port or "
-			"--no-stun";
+		code == -EBADMSG
+			? "something else answers there: choose another "
+			  "--stun-port"
+		: code == -ECONNREFUSED
+			? "nothing listens there: load the module stun "
+			  "(derper: "
+			  "-stun), or give --stun-port or --no-stun"
+			: "let UDP to this port in; is STUN on? (the module "
+			  "stun; derper: -stun); else give --stun-port or "
+			  "--no-stun";
 
 	result_bad(r, V_FAIL, remedy, "UDP port %s: %s", port, detail);
 }
@@ -109,8 +109,8 @@ static void mapped_text(const union hd_addr *a, socklen_t len, char *buf,
 
 	getnameinfo(&a->sa, len, host, sizeof(host), port, sizeof(port),
 		    NI_NUMERICHOST | NI_NUMERICSERV);
-	(void)snprintf(buf, size, strchr(host, ':') ? "[%s]:%s" : "%s:%s",
-		       host, port);
+	(void)snprintf(buf, size, strchr(host, ':') ? "[%s]:%s" : "%s:%s", host,
+		       port);
 }
 
 static void stun_answered(struct probe *p, struct result *r,
@@ -119,14 +119,13 @@ static void stun_answered(struct probe *p, struct result *r,
 	bool v6 = mapped->sa.sa_family == AF_INET6;
 	char text[96];
 
-	mapped_text(mapped, v6 ? sizeof(mapped->in6) : sizeof(mapped->in),
-		    text, sizeof(text));
+	mapped_text(mapped, v6 ? sizeof(mapped->in6) : sizeof(mapped->in), text,
+		    sizeof(text));
 	if (mapped->sa.sa_family != p->addr->ai_family)
 		result_bad(r, V_FAIL,
 			   "IPv4 clients must get an IPv4 address: update "
 			   "the relay",
-			   "it sees us as %s, the wrong kind of address",
-			   text);
+			   "it sees us as %s, the wrong kind of address", text);
 	else
 		result_ok(r, "it sees us as %s, %.1f ms", text, ms);
 	r->data = json_pack("{s:s, s:f}", "mapped", text, "ms", ms);

@@ -26,7 +26,8 @@ static bool meta_key(X509 *cert, struct hd_key *ret_key)
 	       n == HD_KEY_BYTES;
 }
 
-/* Splits the chain as presented: the meta certificate is no part of it. */
+/* Splits the chain as presented: the meta certificate is no part of it, and
+ * the first one is always the relay's. */
 static void keep_chain(struct probe *p, SSL *ssl)
 {
 	STACK_OF(X509) *chain = SSL_get_peer_cert_chain(ssl);
@@ -37,7 +38,7 @@ static void keep_chain(struct probe *p, SSL *ssl)
 		X509 *cert = sk_X509_value(chain, i);
 
 		X509_up_ref(cert);
-		if (p->meta == NULL && meta_key(cert, &p->meta_key))
+		if (i > 0 && p->meta == NULL && meta_key(cert, &p->meta_key))
 			p->meta = cert;
 		else if (!sk_X509_push(p->chain, cert))
 			X509_free(cert);
@@ -108,8 +109,8 @@ static void check_dates(struct probe *p, struct result *r)
 
 	date_text(X509_get0_notBefore(cert), from, sizeof(from));
 	date_text(X509_get0_notAfter(cert), until, sizeof(until));
-	r->data = json_pack("{s:i, s:s}", "days_left", days, "not_after",
-			    until);
+	r->data =
+		json_pack("{s:i, s:s}", "days_left", days, "not_after", until);
 	if (X509_cmp_current_time(X509_get0_notBefore(cert)) > 0)
 		result_bad(r, V_FAIL,
 			   "check the clocks of both machines, or renew it",
@@ -151,10 +152,12 @@ static void check_name(struct probe *p, struct result *r)
 	X509 *cert = sk_X509_value(p->chain, 0);
 	const char *name = p->opt.name;
 	char names[300];
-	int match = conn_is_ip(name) ?
-		X509_check_ip_asc(cert, name, 0) :
-		X509_check_host(cert, name, 0,
-				X509_CHECK_FLAG_NEVER_CHECK_SUBJECT, NULL);
+	int match =
+		conn_is_ip(name)
+			? X509_check_ip_asc(cert, name, 0)
+			: X509_check_host(cert, name, 0,
+					  X509_CHECK_FLAG_NEVER_CHECK_SUBJECT,
+					  NULL);
 
 	names_text(cert, names, sizeof(names));
 	if (match == 1)
@@ -180,9 +183,8 @@ bool probe_pin(const struct probe *p, char buf[PROBE_PIN_BYTES])
 	const size_t prefix = sizeof("sha256-raw:") - 1;
 	unsigned n = 0;
 
-	if (p->chain == NULL ||
-	    X509_digest(sk_X509_value(p->chain, 0), EVP_sha256(), hash, &n) !=
-		    1)
+	if (p->chain == NULL || X509_digest(sk_X509_value(p->chain, 0),
+					    EVP_sha256(), hash, &n) != 1)
 		return false;
 	memcpy(buf, "sha256-raw:", prefix);
 	sodium_bin2hex(buf + prefix, PROBE_PIN_BYTES - prefix, hash, n);
@@ -247,6 +249,6 @@ const struct check tls_checks[] = {
 	{ "cert-dates", FACT_TRANSPORT, 0, true, check_dates },
 	{ "cert-name", FACT_TRANSPORT, 0, true, check_name },
 	{ "cert-chain", FACT_TRANSPORT, 0, true, check_chain },
-	{ "meta-cert", FACT_TRANSPORT, 0, true, check_meta },
+	{ "meta-cert", FACT_TRANSPORT, FACT_META, true, check_meta },
 	{ 0 },
 };

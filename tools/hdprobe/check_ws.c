@@ -20,8 +20,9 @@ static int login_and_echo(struct link *l, struct hd_error *err)
 		return rc;
 	randombytes_buf(packet, sizeof(packet));
 	rc = link_send(l, &l->self.pub, packet, sizeof(packet), err);
-	return rc < 0 ? rc : link_expect_packet(l, &l->self.pub, packet,
-						sizeof(packet), err);
+	return rc < 0 ? rc
+		      : link_expect_packet(l, &l->self.pub, packet,
+					   sizeof(packet), err);
 }
 
 static int ws_client(struct probe *p, struct conn *c, struct link *l,

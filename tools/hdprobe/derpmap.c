@@ -23,20 +23,23 @@ static void set_addresses(const struct probe *p, struct derpmap_node *node,
 	node->ipv6 = v4 ? "none" : text;
 }
 
-static void remarks(const struct probe *p, bool is_pinned)
+static void remarks(const struct probe *p, const struct report *rep,
+		    bool is_pinned)
 {
 	if (p->opt.plain)
-		fprintf(stderr, "hdprobe: Tailscale's clients speak TLS: put "
-				"a proxy with TLS in front of a relay "
-				"without, and enter the proxy's port\n");
-	else if (!is_pinned && p->verify != X509_V_OK)
-		fprintf(stderr, "hdprobe: clients will not trust this "
-				"certificate: %s\n",
-			X509_verify_cert_error_string(p->verify));
+		fputs("hdprobe: Tailscale's clients speak TLS: put a proxy "
+		      "with TLS in front of a relay without, and enter the "
+		      "proxy's port\n",
+		      stderr);
+	if (rep->worst > V_SKIP)
+		fprintf(stderr,
+			"hdprobe: clients will not connect with this: "
+			"%s\n",
+			rep->first_bad);
 	if (is_pinned)
-		fprintf(stderr, "hdprobe: the certificate is self-signed and "
-				"pinned: print the entry again when it is "
-				"renewed\n");
+		fputs("hdprobe: the certificate is self-signed and pinned: "
+		      "print the entry again when it is renewed\n",
+		      stderr);
 }
 
 static int print_all(const char *format, const struct derpmap_node *node,
@@ -54,7 +57,7 @@ static int print_all(const char *format, const struct derpmap_node *node,
 	return derpmap_print(stdout, "yaml", node, err);
 }
 
-int probe_derpmap(struct probe *p)
+static void print_entry(struct probe *p, struct report *rep)
 {
 	char ip[INET6_ADDRSTRLEN], pin[PROBE_PIN_BYTES] = "";
 	struct derpmap_node node = {
@@ -64,27 +67,31 @@ int probe_derpmap(struct probe *p)
 		.host = p->opt.name,
 		.stun_port = p->opt.stun_port ? atoi(p->opt.stun_port) : -1,
 		.derp_port = atoi(p->opt.port),
+		.cert_name = pin,
 	};
-	bool is_pinned;
+	bool is_pinned = probe_needs_pin(p) && probe_pin(p, pin);
 	struct hd_error err;
+
+	set_addresses(p, &node, ip);
+	remarks(p, rep, is_pinned);
+	if (print_all(p->opt.format, &node, &err) < 0) {
+		fprintf(stderr, "hdprobe: %s\n", err.text);
+		rep->worst = HD_MAX(rep->worst, V_UNKNOWN);
+	}
+}
+
+int probe_derpmap(struct probe *p)
+{
 	struct report rep;
 	int status;
 
 	report_init(&rep, stderr, p->opt.host, false, true);
-	probe_run_until(p, FACT_TRANSPORT, &rep);
-	status = report_status(&rep);
-	if (!(p->facts & FACT_TRANSPORT)) {
+	probe_run_until(p, FACT_META, &rep);
+	if (p->facts & FACT_TRANSPORT)
+		print_entry(p, &rep);
+	else
 		fprintf(stderr, "hdprobe: %s\n", rep.first_bad);
-		report_clear(&rep);
-		return status;
-	}
+	status = report_status(&rep);
 	report_clear(&rep);
-	is_pinned = !p->opt.plain && probe_needs_pin(p) && probe_pin(p, pin);
-	node.cert_name = pin;
-	set_addresses(p, &node, ip);
-	remarks(p, is_pinned);
-	if (print_all(p->opt.format, &node, &err) == 0)
-		return 0;
-	fprintf(stderr, "hdprobe: %s\n", err.text);
-	return status > 0 ? status : 3;
+	return status;
 }

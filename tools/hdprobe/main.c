@@ -34,8 +34,8 @@ int main(int argc, char **argv)
 			fputs("hdprobe: no memory or no randomness\n", stderr);
 			status = STATUS_UNKNOWN;
 		} else {
-			status = p.opt.derpmap ? probe_derpmap(&p) :
-						 run_checks(&p);
+			status = p.opt.derpmap ? probe_derpmap(&p)
+					       : run_checks(&p);
 		}
 	}
 	probe_clear(&p);

@@ -192,8 +192,10 @@ static int finish(struct options *opt, int argc, char **argv)
 	opt->owned = strdup(argv[optind]);
 	if (opt->owned == NULL ||
 	    options_target(opt->owned, &opt->host, &opt->port) < 0) {
-		fprintf(stderr, "hdprobe: '%s' is not HOST, HOST:PORT or "
-				"[IPv6]:PORT\n", argv[optind]);
+		fprintf(stderr,
+			"hdprobe: '%s' is not HOST, HOST:PORT or "
+			"[IPv6]:PORT\n",
+			argv[optind]);
 		return STATUS_USAGE;
 	}
 	if (opt->name == NULL)
@@ -207,8 +209,11 @@ int options_parse(int argc, char **argv, struct options *ret_opt)
 	int c, rc = -1;
 
 	*ret_opt = (struct options){
-		.family = AF_UNSPEC, .timeout_ms = 5000, .stun_port = "3478",
-		.region_id = 900, .region_code = "hd",
+		.family = AF_UNSPEC,
+		.timeout_ms = 5000,
+		.stun_port = "3478",
+		.region_id = 900,
+		.region_code = "hd",
 		.region_name = "Hyper-DERP",
 	};
 	for (size_t i = 0; i < HD_ARRAY_N(table); i++)

@@ -3,10 +3,9 @@
  * it needs are established; else it is skipped, naming the one to blame. */
 #include "tools/hdprobe/probe.h"
 
-
 static const struct check *const groups[] = {
-	net_checks, tls_checks, derp_checks, relay_checks,
-	http_checks, ws_checks, stun_checks,
+	net_checks,  tls_checks, derp_checks, relay_checks,
+	http_checks, ws_checks,	 stun_checks,
 };
 
 int probe_dial(struct probe *p, struct conn **ret_conn, struct hd_error *err)
@@ -27,8 +26,8 @@ int probe_upgrade(struct probe *p, struct conn **ret_conn,
 
 	if (rc == 0)
 		rc = httpc_get(*ret_conn, p->opt.name, "/derp",
-			       "Upgrade: DERP\r\nConnection: Upgrade\r\n",
-			       NULL, 0, err);
+			       "Upgrade: DERP\r\nConnection: Upgrade\r\n", NULL,
+			       0, err);
 	return rc < 0 ? rc : httpc_read_head(*ret_conn, ret_head, err);
 }
 

@@ -9,7 +9,7 @@
 
 struct options {
 	const char *host, *port; /* where to connect */
-	const char *name;        /* what the relay is called: --sni or host */
+	const char *name; /* what the relay is called: --sni or host */
 	int family, timeout_ms;
 	const char *stun_port; /* NULL: no STUN */
 	bool plain, insecure, json, quiet, derpmap;
@@ -20,13 +20,14 @@ struct options {
 };
 
 enum fact { /* each is established by one check */
-	FACT_ADDRESS = 1 << 0,
-	FACT_TCP = 1 << 1,
-	FACT_TRANSPORT = 1 << 2, /* TLS, or TCP where --plain */
-	FACT_UPGRADE = 1 << 3,
-	FACT_SERVER_KEY = 1 << 4,
-	FACT_LOGIN = 1 << 5,
-	FACT_PAIR = 1 << 6, /* both clients work */
+	    FACT_ADDRESS = 1 << 0,
+	    FACT_TCP = 1 << 1,
+	    FACT_TRANSPORT = 1 << 2, /* TLS, or TCP where --plain */
+	    FACT_UPGRADE = 1 << 3,
+	    FACT_SERVER_KEY = 1 << 4,
+	    FACT_LOGIN = 1 << 5,
+	    FACT_PAIR = 1 << 6, /* both clients work */
+	    FACT_META = 1 << 7, /* the last one about certificates */
 };
 
 struct probe {
@@ -35,7 +36,7 @@ struct probe {
 	struct addrinfo *addrs;
 	const struct addrinfo *addr; /* the one that answers */
 	SSL_CTX *ctx;
-	STACK_OF(X509) *chain; /* as presented, without the meta certificate */
+	STACK_OF(X509) * chain; /* as presented, without the meta certificate */
 	X509 *meta;
 	long verify; /* X509_V_* of the chain */
 	bool have_meta_key;

@@ -15,6 +15,15 @@ static const struct {
 	[V_FAIL] = { "FAIL", "failed", 2 },
 };
 
+/* Much of it comes from the network: it must not command a terminal, and JSON
+ * takes no broken UTF-8. */
+static void make_printable(char *text)
+{
+	for (; *text != '\0'; text++)
+		if (*text < ' ' || *text > '~')
+			*text = '?';
+}
+
 #define RESULT_SET(r, v, fmt)                                                  \
 	do {                                                                   \
 		va_list ap_;                                                   \
@@ -23,6 +32,7 @@ static const struct {
 		va_start(ap_, fmt);                                            \
 		(void)vsnprintf((r)->detail, sizeof((r)->detail), fmt, ap_);   \
 		va_end(ap_);                                                   \
+		make_printable((r)->detail);                                   \
 	} while (0)
 
 void result_ok(struct result *r, const char *fmt, ...)
@@ -46,8 +56,11 @@ void result_bad(struct result *r, enum verdict v, const char *remedy,
 void report_init(struct report *rep, FILE *out, const char *target, bool json,
 		 bool quiet)
 {
-	*rep = (struct report){ .out = out, .target = target, .json = json,
-				.quiet = quiet, .checks = json_array() };
+	*rep = (struct report){ .out = out,
+				.target = target,
+				.json = json,
+				.quiet = quiet,
+				.checks = json_array() };
 }
 
 static json_t *check_json(const char *name, const struct result *r)
@@ -79,8 +92,8 @@ void report_add(struct report *rep, const char *name, struct result *r)
 	rep->count[r->verdict]++;
 	if (r->verdict > rep->worst) {
 		rep->worst = r->verdict;
-		(void)snprintf(rep->first_bad, sizeof(rep->first_bad),
-			       "%s: %s", name, r->detail);
+		(void)snprintf(rep->first_bad, sizeof(rep->first_bad), "%s: %s",
+			       name, r->detail);
 	}
 	json_array_append_new(rep->checks, check_json(name, r));
 	print_line(rep, name, r);
@@ -90,10 +103,10 @@ void report_add(struct report *rep, const char *name, struct result *r)
 
 static void print_json(struct report *rep)
 {
-	json_t *o = json_pack("{s:s, s:s, s:i, s:O}", "target", rep->target,
-			      "status", verdicts[rep->worst].sum, "exit",
-			      verdicts[rep->worst].status, "checks",
-			      rep->checks);
+	json_t *o =
+		json_pack("{s:s, s:s, s:i, s:O}", "target", rep->target,
+			  "status", verdicts[rep->worst].sum, "exit",
+			  verdicts[rep->worst].status, "checks", rep->checks);
 
 	json_dumpf(o, rep->out, JSON_INDENT(2) | JSON_REAL_PRECISION(6));
 	fputc('\n', rep->out);
@@ -111,10 +124,9 @@ void report_print_sum(struct report *rep)
 	fprintf(rep->out,
 		"%s%s: %s - %u ok, %u warnings, %u failed, %u skipped%s%s\n",
 		rep->quiet ? "DERP " : "", rep->target,
-		verdicts[rep->worst].sum, rep->count[V_OK],
-		rep->count[V_WARN], rep->count[V_FAIL] + rep->count[V_UNKNOWN],
-		rep->count[V_SKIP], fine ? "" : " - ",
-		fine ? "" : rep->first_bad);
+		verdicts[rep->worst].sum, rep->count[V_OK], rep->count[V_WARN],
+		rep->count[V_FAIL] + rep->count[V_UNKNOWN], rep->count[V_SKIP],
+		fine ? "" : " - ", fine ? "" : rep->first_bad);
 }
 
 int report_status(const struct report *rep)

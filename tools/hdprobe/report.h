@@ -18,7 +18,7 @@ struct result {
 	enum verdict verdict;
 	char detail[512];
 	char remedy[512]; /* "" none */
-	json_t *data;     /* figures, for --json */
+	json_t *data; /* figures, for --json */
 };
 
 /* One call each per check; the last one stands. */

@@ -61,7 +61,8 @@ static int conn_wait(struct conn *c, short events, struct hd_error *err)
 		if (r > 0)
 			return 0;
 		if (r == 0)
-			return hd_error_set(err, -ETIMEDOUT, "no answer in time");
+			return hd_error_set(err, -ETIMEDOUT,
+					    "no answer in time");
 		if (errno != EINTR)
 			return hd_error_set(err, -errno, "poll: %m");
 	}
@@ -91,8 +92,8 @@ static int conn_connect(struct conn *c, const struct addrinfo *to,
 	return hd_error_set(err, -soerr, "connect: %s", strerror(soerr));
 }
 
-int conn_open(const struct addrinfo *to, int timeout_ms,
-	      struct conn **ret_conn, struct hd_error *err)
+int conn_open(const struct addrinfo *to, int timeout_ms, struct conn **ret_conn,
+	      struct hd_error *err)
 {
 	struct conn *c = calloc(1, sizeof(*c));
 	int r;
@@ -162,8 +163,7 @@ int conn_start_tls(struct conn *c, SSL_CTX *ctx, const char *name,
 
 	c->ssl = SSL_new(ctx);
 	if (c->ssl == NULL || SSL_set_fd(c->ssl, c->fd) != 1 ||
-	    (!conn_is_ip(name) &&
-	     SSL_set_tlsext_host_name(c->ssl, name) != 1))
+	    (!conn_is_ip(name) && SSL_set_tlsext_host_name(c->ssl, name) != 1))
 		return tls_error(err);
 	while (r == 0) {
 		int done;
@@ -255,8 +255,7 @@ int conn_read(struct conn *c, void *buf, size_t n, struct hd_error *err)
 	return 0;
 }
 
-int conn_write(struct conn *c, const void *buf, size_t n,
-	       struct hd_error *err)
+int conn_write(struct conn *c, const void *buf, size_t n, struct hd_error *err)
 {
 	const uint8_t *p = buf;
 

@@ -28,8 +28,8 @@ int conn_resolve(const char *host, const char *port, int family,
 		 struct addrinfo **ret_list, struct hd_error *err);
 
 /* conn_open - TCP to one address. Returns 0; -ETIMEDOUT; -errno of connect. */
-int conn_open(const struct addrinfo *to, int timeout_ms,
-	      struct conn **ret_conn, struct hd_error *err);
+int conn_open(const struct addrinfo *to, int timeout_ms, struct conn **ret_conn,
+	      struct hd_error *err);
 /* conn_start_tls - handshake; verifies nothing: SSL_get_verify_result().
  * @name  the server name asked for; an IP address is not sent, as RFC 6066
  *        wants it
@@ -48,8 +48,7 @@ void conn_deadline(struct conn *c, int timeout_ms);
 int conn_fill(struct conn *c, struct hd_error *err);
 size_t conn_take(struct conn *c, void *buf, size_t n);
 int conn_read(struct conn *c, void *buf, size_t n, struct hd_error *err);
-int conn_write(struct conn *c, const void *buf, size_t n,
-	       struct hd_error *err);
+int conn_write(struct conn *c, const void *buf, size_t n, struct hd_error *err);
 
 /* conn_is_ip - an address, no name. */
 bool conn_is_ip(const char *host);

@@ -39,9 +39,8 @@ static json_t *map_tree(const struct derpmap_node *n)
 
 	(void)snprintf(id, sizeof(id), "%d", n->region_id);
 	return json_pack("{s:{s:{s:i, s:s, s:s, s:[o]}}}", "Regions", id,
-			 "RegionID", n->region_id, "RegionCode",
-			 n->region_code, "RegionName", n->region_name,
-			 "Nodes", node_tree(n));
+			 "RegionID", n->region_id, "RegionCode", n->region_code,
+			 "RegionName", n->region_name, "Nodes", node_tree(n));
 }
 
 static int print_json(FILE *out, const json_t *tree)
@@ -77,8 +76,8 @@ static int emit_text(yaml_emitter_t *e, const char *text, bool quoted)
 	return yaml_scalar_event_initialize(
 		       &ev, NULL, NULL, (const yaml_char_t *)text,
 		       (int)strlen(text), 1, 1,
-		       quoted ? YAML_DOUBLE_QUOTED_SCALAR_STYLE :
-				YAML_PLAIN_SCALAR_STYLE) &&
+		       quoted ? YAML_DOUBLE_QUOTED_SCALAR_STYLE
+			      : YAML_PLAIN_SCALAR_STYLE) &&
 	       yaml_emitter_emit(e, &ev);
 }
 
@@ -112,8 +111,7 @@ static int emit_list(yaml_emitter_t *e, const json_t *v)
 			 &ev, NULL, NULL, 1, YAML_BLOCK_SEQUENCE_STYLE) &&
 		 yaml_emitter_emit(e, &ev);
 
-	json_array_foreach(v, i, item)
-		ok = ok && emit(e, item);
+	json_array_foreach(v, i, item) ok = ok && emit(e, item);
 	return ok && yaml_sequence_end_event_initialize(&ev) &&
 	       yaml_emitter_emit(e, &ev);
 }
@@ -127,7 +125,7 @@ static int emit_map(yaml_emitter_t *e, const json_t *v)
 			 &ev, NULL, NULL, 1, YAML_BLOCK_MAPPING_STYLE) &&
 		 yaml_emitter_emit(e, &ev);
 
-	json_object_foreach((json_t *)v, name, item)
+	json_object_foreach ((json_t *)v, name, item)
 		ok = ok && emit_key(e, name) && emit(e, item);
 	return ok && yaml_mapping_end_event_initialize(&ev) &&
 	       yaml_emitter_emit(e, &ev);
@@ -153,8 +151,7 @@ static int emit_document(yaml_emitter_t *e, const json_t *tree)
 
 	return yaml_stream_start_event_initialize(&ev, YAML_UTF8_ENCODING) &&
 	       yaml_emitter_emit(e, &ev) &&
-	       yaml_document_start_event_initialize(&ev, NULL, NULL, NULL,
-						    1) &&
+	       yaml_document_start_event_initialize(&ev, NULL, NULL, NULL, 1) &&
 	       yaml_emitter_emit(e, &ev) && emit(e, tree) &&
 	       yaml_document_end_event_initialize(&ev, 1) &&
 	       yaml_emitter_emit(e, &ev) &&
@@ -198,8 +195,7 @@ int derpmap_print(FILE *out, const char *format,
 		if (strcmp(formats[i].name, format) != 0)
 			continue;
 		rc = formats[i].print(out, node);
-		return rc == 0 ? 0 : hd_error_set(err, rc, "%s",
-						  strerror(-rc));
+		return rc == 0 ? 0 : hd_error_set(err, rc, "%s", strerror(-rc));
 	}
 	return hd_error_set(err, -EINVAL,
 			    "format '%s': json, yaml and tailcat are known",

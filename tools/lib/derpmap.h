@@ -8,7 +8,7 @@
 struct derpmap_node { /* everything borrowed */
 	int region_id; /* 900 to 999 are for one's own relays */
 	const char *region_code, *region_name;
-	const char *host;      /* its name, or an address */
+	const char *host; /* its name, or an address */
 	const char *ipv4, *ipv6; /* "" ask DNS; "none" do not use */
 	const char *cert_name; /* "" the host's; "sha256-raw:…" a pin */
 	int derp_port;

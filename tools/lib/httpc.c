@@ -33,8 +33,8 @@ static int not_http(const struct httpc_head *head, struct hd_error *err)
 	char text[33] = "";
 
 	for (size_t i = 0; i < head->len_bytes && i < sizeof(text) - 1; i++)
-		text[i] = isprint((unsigned char)head->text[i]) ?
-				  head->text[i] : '.';
+		text[i] = isprint((unsigned char)head->text[i]) ? head->text[i]
+								: '.';
 	return hd_error_set(err, -EBADMSG, "not HTTP: it says \"%s\"", text);
 }
 
@@ -70,9 +70,9 @@ int httpc_read_head(struct conn *c, struct httpc_head *ret_head,
 					    "an endless HTTP head");
 		conn_take(c, head->text + head->len_bytes++, 1);
 		if (!looks_like_http(head)) {
-			head->len_bytes += conn_take(
-				c, head->text + head->len_bytes,
-				HTTPC_HEAD_BYTES - head->len_bytes);
+			head->len_bytes +=
+				conn_take(c, head->text + head->len_bytes,
+					  HTTPC_HEAD_BYTES - head->len_bytes);
 			return not_http(head, err);
 		}
 	}
@@ -97,8 +97,8 @@ bool httpc_header(const struct httpc_head *head, const char *name, char *buf,
 			continue;
 		value = line + name_bytes + 1;
 		value += strspn(value, " \t");
-		(void)snprintf(buf, size, "%.*s",
-			       (int)strcspn(value, "\r\n"), value);
+		(void)snprintf(buf, size, "%.*s", (int)strcspn(value, "\r\n"),
+			       value);
 		return true;
 	}
 	return false;

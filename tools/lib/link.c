@@ -117,16 +117,14 @@ int link_expect_packet(struct link *l, const struct hd_key *src,
 	if (r < 0)
 		return r;
 	if (l->frame.len_bytes != HD_KEY_BYTES + len_bytes)
-		return hd_error_set(err, -EBADMSG,
-				    "a packet of %zu bytes arrived as %d",
-				    len_bytes,
-				    (int)l->frame.len_bytes - HD_KEY_BYTES);
+		return hd_error_set(
+			err, -EBADMSG, "a packet of %zu bytes arrived as %d",
+			len_bytes, (int)l->frame.len_bytes - HD_KEY_BYTES);
 	if (memcmp(l->payload, src->b, HD_KEY_BYTES) != 0)
 		return hd_error_set(err, -EBADMSG,
 				    "a packet arrived under another source");
 	if (memcmp(l->payload + HD_KEY_BYTES, packet, len_bytes) != 0)
-		return hd_error_set(err, -EBADMSG,
-				    "a packet arrived changed");
+		return hd_error_set(err, -EBADMSG, "a packet arrived changed");
 	return 0;
 }
 
@@ -134,8 +132,10 @@ int link_expect_packet(struct link *l, const struct hd_key *src,
 static int start(struct link *l, enum derpc_upgrade upgrade, const char *host,
 		 const struct hd_key *server, struct hd_error *err)
 {
-	const struct derpc_conf conf = { .host = host, .self = &l->self,
-					 .server = server, .is_prober = true,
+	const struct derpc_conf conf = { .host = host,
+					 .self = &l->self,
+					 .server = server,
+					 .is_prober = true,
 					 .upgrade = upgrade };
 
 	return derpc_start(&l->login, &conf, err);
@@ -172,8 +172,7 @@ static int feed(struct link *l, struct hd_error *err)
 	derp_header_put(head, l->frame.type, l->frame.len_bytes);
 	r = derpc_input(&l->login, head, sizeof(head), err);
 	if (r >= 0)
-		r = derpc_input(&l->login, l->payload, l->frame.len_bytes,
-				err);
+		r = derpc_input(&l->login, l->payload, l->frame.len_bytes, err);
 	return r < 0 ? (int)r : link_housekeeping(l, err);
 }
 

@@ -19,9 +19,9 @@ struct link {
 	struct link_io io;
 	struct derpc_keys self;
 	struct derpc login;
-	struct derp_header frame;            /* the one read last */
+	struct derp_header frame; /* the one read last */
 	uint8_t payload[LINK_PAYLOAD_BYTES]; /* frame.len_bytes of it */
-	char health[256];                    /* the last Health text, or "" */
+	char health[256]; /* the last Health text, or "" */
 };
 
 /* link_new - with a key pair of its own. NULL: out of memory. */

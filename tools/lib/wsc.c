@@ -62,8 +62,7 @@ static int on_mask(wslay_event_context_ptr ctx, uint8_t *buf, size_t n,
 }
 
 static void on_message(wslay_event_context_ptr ctx,
-		       const struct wslay_event_on_msg_recv_arg *msg,
-		       void *arg)
+		       const struct wslay_event_on_msg_recv_arg *msg, void *arg)
 {
 	struct wsc *ws = arg;
 	uint8_t *in;
@@ -156,7 +155,8 @@ int wsc_open(struct conn *c, const char *host, const char *path,
 	(void)snprintf(headers, sizeof(headers),
 		       "Upgrade: websocket\r\nConnection: Upgrade\r\n"
 		       "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: %s\r\n"
-		       "Sec-WebSocket-Protocol: %s\r\n", key, subprotocol);
+		       "Sec-WebSocket-Protocol: %s\r\n",
+		       key, subprotocol);
 	r = httpc_get(c, host, path, headers, NULL, 0, err);
 	if (r == 0)
 		r = httpc_read_head(c, ret_head, err);
@@ -208,8 +208,7 @@ static int ws_read(void *arg, void *buf, size_t n, struct hd_error *err)
 	return 0;
 }
 
-static int ws_write(void *arg, const void *buf, size_t n,
-		    struct hd_error *err)
+static int ws_write(void *arg, const void *buf, size_t n, struct hd_error *err)
 {
 	struct wsc *ws = arg;
 	const struct wslay_event_msg msg = { WSLAY_BINARY_FRAME, buf, n };
@@ -220,8 +219,8 @@ static int ws_write(void *arg, const void *buf, size_t n,
 		return hd_error_set(err, -ENOMEM, "out of memory");
 	if (wslay_event_send(ws->ctx) == 0)
 		return 0;
-	return ws->error < 0 ? ws->error :
-			       hd_error_set(err, -EPROTO, "WebSocket failed");
+	return ws->error < 0 ? ws->error
+			     : hd_error_set(err, -EPROTO, "WebSocket failed");
 }
 
 struct link_io wsc_io(struct wsc *ws)
