@@ -90,6 +90,11 @@ int hd_conf_load(const struct hd_conf_cli *cli, struct hd_conf **ret_conf,
 		 struct hd_error *err);
 void hd_conf_free(struct hd_conf **conf);
 
+/* hd_conf_load_text - the same for a file in memory; it includes nothing. */
+int hd_conf_load_text(const char *text, size_t len,
+		      const struct hd_conf_cli *cli, struct hd_conf **ret_conf,
+		      struct hd_error *err);
+
 /* hd_conf_section - fill a module's struct from the section `name:`.
  * @table     ends with name NULL; NULL: the section must not exist
  * @ret_conf  size bytes, owned by conf; defaults where nothing is set */
