@@ -1,0 +1,239 @@
+#!/usr/bin/env perl
+# SPDX-License-Identifier: MIT
+# t/hdprobe.t - hdprobe says what is wrong and what to do, and exits as
+# monitoring plugins do: against what is no relay, bad certificates, and the
+# relay itself.
+use v5.36;
+use Test::More;
+use File::Temp qw(tempdir);
+use IO::Socket::INET;
+use IPC::Open2;
+use JSON::PP;
+use POSIX ();
+use Time::HiRes qw(time);
+
+my $builddir = $ENV{HD_BUILDDIR} // 'build';
+my $hdprobe = "$builddir/hdprobe";
+my $dir = tempdir(CLEANUP => 1);
+my @children;
+END { local $?; kill KILL => @children; waitpid $_, 0 for @children }
+
+# Returns the exit status and everything it printed.
+sub probe (@args) {
+	my $pid = open my $f, '-|' // die "fork: $!";
+	if ($pid == 0) {
+		open STDERR, '>&', \*STDOUT;
+		exec $hdprobe, @args or die "$hdprobe: $!";
+	}
+	local $/;
+	my $text = <$f> // '';
+	close $f;
+	return ($? >> 8, $text);
+}
+
+# The verdict of one check.
+sub verdict ($text, $check) {
+	return $text =~ /^(\w+) +\Q$check\E /m ? $1 : "no line for $check";
+}
+
+# A server in a child: talks to each client with $talk. Returns its port.
+sub server ($talk) {
+	my $l = IO::Socket::INET->new(Listen => 16, LocalAddr => '127.0.0.1')
+		or die "listen: $!";
+	my $pid = fork // die "fork: $!";
+	if ($pid == 0) {
+		local $SIG{PIPE} = 'IGNORE';
+		while (my $c = $l->accept) { $talk->($c) }
+		POSIX::_exit(0);
+	}
+	push @children, $pid;
+	return $l->sockport;
+}
+
+subtest 'wrong usage' => sub {
+	for my $args ([], ['a', 'b'], ['host:0'], ['--no-such', 'host'],
+		['--timeout', 'x', 'host'], ['--stun-port', '70000', 'host']) {
+		my ($status, $text) = probe(@$args);
+		is $status, 3, "hdprobe @$args: 3";
+		like $text, qr/^hdprobe: /m, '... with a reason';
+	}
+	my ($status, $text) = probe('--help');
+	is $status, 0, '--help: 0';
+	like $text, qr/^usage: hdprobe/, '... with the usage';
+	($status, $text) = probe('--version');
+	is $status, 0, '--version: 0';
+	like $text, qr/^hdprobe \d/, '... with the version';
+};
+
+subtest 'a name that does not exist' => sub {
+	my ($status, $text) = probe('relay.invalid');
+	is $status, 3, 'could not check';
+	is verdict($text, 'resolve'), 'FAIL', 'resolve fails';
+	like $text, qr/-> .*(record|resolver)/, 'says what to do';
+};
+
+subtest 'a closed port' => sub {
+	my $l = IO::Socket::INET->new(Listen => 1, LocalAddr => '127.0.0.1');
+	my $port = $l->sockport;
+	close $l;
+	my ($status, $text) = probe("127.0.0.1:$port");
+	is $status, 2, 'failed';
+	is verdict($text, 'tcp'), 'FAIL', 'tcp fails';
+	like $text, qr/-> nothing listens there/, 'says what to do';
+	is verdict($text, 'relay'), 'skip', 'the rest is skipped';
+	my ($map_status, $map) = probe('--derpmap', "127.0.0.1:$port");
+	is $map_status, 2, '--derpmap fails too';
+	unlike $map, qr/HostName/, '... and prints no entry';
+};
+
+subtest 'a listener that says nothing' => sub {
+	my $l = IO::Socket::INET->new(Listen => 16, LocalAddr => '127.0.0.1');
+	my $port = $l->sockport;
+	my ($status, $text) = probe('-t', '0.2', '--no-stun', "127.0.0.1:$port");
+	is $status, 2, 'failed';
+	is verdict($text, 'tls'), 'FAIL', 'tls fails';
+	like $text, qr/-> something listens but does not speak/,
+		'says what to do';
+	($status, $text) =
+		probe('-t', '0.2', '--no-stun', '--plain', "127.0.0.1:$port");
+	is $status, 2, '--plain: failed';
+	is verdict($text, 'upgrade'), 'FAIL', '--plain: the upgrade fails';
+	like $text, qr/-> something listens but does not answer/,
+		'says what to do';
+};
+
+subtest 'a listener that sends garbage' => sub {
+	my $port = server(sub ($c) { print $c "\x05\xff\e[31m\r\n" x 50 });
+	my ($status, $text) = probe('-t', '5', '--no-stun', "127.0.0.1:$port");
+	is $status, 2, 'failed';
+	is verdict($text, 'tls'), 'FAIL', 'tls fails';
+	like $text, qr/-> (this is not TLS|it hung up)/, 'says what to do';
+	($status, $text) = probe('--no-stun', '--plain', "127.0.0.1:$port");
+	is $status, 2, '--plain: failed';
+	like $text, qr/^FAIL +upgrade +not HTTP/m, 'says what it found';
+	unlike $text, qr/[^\n -~]/, '... without control characters';
+};
+
+subtest 'other servers' => sub {
+	my $ssh = server(sub ($c) { print $c "SSH-2.0-OpenSSH_9.2p1\r\n" });
+	my ($status, $text) = probe('--plain', '--no-stun', "127.0.0.1:$ssh");
+	is $status, 2, 'SSH: failed';
+	like $text, qr/it says "SSH-2.0-OpenSSH/, '... and recognised';
+
+	my $web = server(sub ($c) {
+		print $c "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n";
+		my $rest = <$c>;
+	});
+	($status, $text) = probe('--plain', '--no-stun', "127.0.0.1:$web");
+	is $status, 2, 'a web server: failed';
+	like $text, qr/^FAIL +upgrade +answer 404/m, '... at the upgrade';
+	like $text, qr/-> \/derp is not served/, '... says what to do';
+};
+
+subtest 'a server that drips' => sub {
+	my $port = server(sub ($c) {
+		$c->autoflush;
+		print $c "HTTP/1.1 101 OK\r\nX: ";
+		1 while select(undef, undef, undef, 0.05) == 0 && print $c 'x';
+	});
+	my $start = time;
+	my ($status, $text) =
+		probe('-t', '0.5', '--plain', '--no-stun', "127.0.0.1:$port");
+	is $status, 2, 'failed';
+	cmp_ok time - $start, '<', 10, 'the timeout is for the whole check';
+};
+
+### Certificates, served by openssl
+
+my ($key, $request) = ("$dir/key.pem", "$dir/request.pem");
+my $have_openssl = system("openssl req -new -newkey ec -nodes " .
+	"-pkeyopt ec_paramgen_curve:P-256 -subj /CN=relay " .
+	"-addext subjectAltName=DNS:localhost,IP:127.0.0.1 " .
+	"-keyout $key -out $request 2>/dev/null") == 0;
+
+sub certificate ($name, @args) {
+	system('openssl', 'x509', '-req', '-in', $request, '-out',
+		"$dir/$name.pem", '-copy_extensions', 'copy', @args) == 0
+		or die "openssl x509 failed";
+	return "$dir/$name.pem";
+}
+
+# Returns the port of a TLS server that shows this certificate. It ends when
+# we do: its standard input is our pipe.
+sub tls_server (@args) {
+	my $pid = open2(my $out, my $in, 'openssl', 's_server', '-accept',
+		'127.0.0.1:0', '-key', $key, @args);
+	push @children, $pid;
+	state @keep;
+	push @keep, $in, $out;
+	while (my $line = <$out>) {
+		return $1 if $line =~ /^ACCEPT .*:(\d+)$/;
+	}
+	die 'openssl s_server did not start';
+}
+
+sub tls_probe ($port, @args) {
+	return probe('-t', '0.5', '--no-stun', @args, "127.0.0.1:$port");
+}
+
+SKIP: {
+	skip 'the program openssl is not installed', 1 if !$have_openssl;
+	open STDERR, '>', "$dir/openssl.log";
+
+	subtest 'certificates' => sub {
+		my @self = (-signkey => $key);
+		my $long = certificate('long', @self, -days => 90);
+		my ($status, $text) = tls_probe(tls_server(-cert => $long));
+		is verdict($text, 'cert-dates'), 'ok', '90 days are enough';
+		is verdict($text, 'cert-name'), 'ok', 'an address matches';
+		my ($pin) = `openssl x509 -in $long -outform DER |
+			openssl dgst -sha256 -r` =~ /^(\w{64})/;
+		like $text, qr/^ok +cert-chain .*sha256-raw:$pin$/m,
+			'self-signed is fine; the pin is printed';
+		is verdict($text, 'meta-cert'), 'skip',
+			'no meta certificate: not an error';
+
+		my $short = certificate('short', @self, -days => 5);
+		($status, $text) = tls_probe(tls_server(-cert => $short));
+		is verdict($text, 'cert-dates'), 'warn', '5 days: a warning';
+		like $text, qr/-> renew it/, '... with the remedy';
+
+		my $past = certificate('past', @self, -days => -1);
+		my $port = tls_server(-cert => $past);
+		($status, $text) = tls_probe($port);
+		is $status, 2, 'expired: failed';
+		is verdict($text, 'cert-dates'), 'FAIL', '... by its date';
+
+		($status, $text) = tls_probe($port, '--sni', 'other.example');
+		like $text, qr/^FAIL +cert-name +other\.example is not/m,
+			'another name does not match';
+		($status, $text) = tls_probe($port, '--sni', 'localhost');
+		is verdict($text, 'cert-name'), 'ok', 'a name matches';
+	};
+
+	subtest 'an authority' => sub {
+		my $ca = "$dir/ca.pem";
+		system("openssl req -x509 -newkey ec -nodes -days 30 " .
+			"-pkeyopt ec_paramgen_curve:P-256 -subj /CN=authority " .
+			"-keyout $dir/cakey.pem -out $ca") == 0 or die;
+		my $leaf = certificate('leaf', -CA => $ca, -CAkey =>
+			"$dir/cakey.pem", '-CAcreateserial', -days => 30);
+		my $port = tls_server(-cert => $leaf);
+		my ($status, $text) = tls_probe($port);
+		is verdict($text, 'cert-chain'), 'FAIL', 'unknown: not trusted';
+		like $text, qr/-> serve the whole chain/, '... with the remedy';
+		($status, $text) = tls_probe($port, '--insecure');
+		is verdict($text, 'cert-chain'), 'warn', '--insecure: a warning';
+		local $ENV{SSL_CERT_FILE} = $ca;
+		($status, $text) = tls_probe($port);
+		is verdict($text, 'cert-chain'), 'ok', 'known: verified';
+		my ($map_status, $map) =
+			probe('--derpmap', '--format', 'json', "127.0.0.1:$port");
+		is $map_status, 0, '--derpmap';
+		my $node = decode_json($map)->{derpMap}{Regions}{900}{Nodes}[0];
+		is $node->{CertName}, undef, '... needs no pin';
+		is $node->{DERPPort}, $port, '... has the port';
+	};
+}
+
+done_testing;
