@@ -285,6 +285,7 @@ static void end(struct hd_worker *w)
 	close_streams(w, true); /* that arrived while we ended */
 	while (w->n_streams > 0 || w->dirty != NULL || w->ready != NULL)
 		turn(w);
+	hd_modules_free(w); /* closed() has used it to the last */
 }
 
 static void pin(const struct hd_worker *w)

@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: MIT */
+/* core/daemon.c - signals, and what the daemon is doing because of them.
+ *
+ *            USR2, QUIT           drain_time            all gone, or too long
+ *   SERVING -----------> WARNING -----------> CLOSING -----------> DRAINED
+ *      |                    |                    |                    |
+ *      `-- TERM, INT -------+--------------------+--------------------+--> STOP
+ *                                                  QUIT asked for it -'
+ *
+ * WARNING: logins are refused, STUN is silent, peers have read why. CLOSING:
+ * peers are closed, staggered. DRAINED: up, and refusing logins. */
+#include "core/daemon.h"
+#include <errno.h>
+#include <hyper-derp/log.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <time.h>
+#include <unistd.h>
+#include "core/log.h"
+#include "core/notify.h"
+#include "core/worker.h"
+
+enum {
+	CLOSE_SPREAD_MS = 10000,
+	CLOSE_EXTRA_MS = 3000, /* for the last peers to take their goodbye */
+	LOOK_MS = 50,	       /* how often CLOSING counts streams */
+};
+
+enum state { SERVING, WARNING, CLOSING, DRAINED, STOP };
+
+struct life {
+	struct hd_daemon *d;
+	enum state state;
+	bool exit_after; /* the drain was QUIT's */
+	uint64_t until_ms; /* WARNING, CLOSING: no longer than this */
+};
+
+static uint64_t now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+}
+
+static void reload(struct life *l)
+{
+	struct hd_error err = { "" };
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	hd_notify("RELOADING=1\nMONOTONIC_USEC=%ju",
+		  (uintmax_t)ts.tv_sec * 1000000 +
+			  (uintmax_t)ts.tv_nsec / 1000);
+	if (hd_daemon_reload(l->d, &err) < 0)
+		hd_log_write(HD_ERROR, "reload refused, nothing has changed: "
+				       "%s",
+			     err.text);
+	else
+		hd_log_write(HD_NOTICE, "configuration reloaded");
+	hd_notify("READY=1");
+}
+
+static void drain(struct life *l, bool exit_after)
+{
+	uint64_t wait_ms = l->d->conf->drain_time_ms;
+
+	l->exit_after |= exit_after;
+	if (l->state == DRAINED && l->exit_after)
+		l->state = STOP;
+	if (l->state != SERVING)
+		return;
+	l->state = WARNING;
+	l->until_ms = now_ms() + wait_ms;
+	hd_log_write(HD_NOTICE,
+		     "drain begins: streams=%u drain_time_ms=%ju then=%s",
+		     hd_workers_streams(), (uintmax_t)wait_ms,
+		     exit_after ? "exit" : "stay");
+	hd_notify("STATUS=draining");
+	hd_workers_serving(false, "this relay is about to stop; clients "
+				  "will be moved to another one");
+}
+
+static void on_hup(struct life *l)
+{
+	reload(l);
+}
+
+static void on_usr1(struct life *l)
+{
+	(void)l;
+	hd_log_reopen();
+	hd_log_write(HD_NOTICE, "log reopened");
+}
+
+static void on_usr2(struct life *l)
+{
+	drain(l, false);
+}
+
+static void on_quit(struct life *l)
+{
+	drain(l, true);
+}
+
+static void on_term(struct life *l)
+{
+	l->state = STOP;
+}
+
+static const struct {
+	int number;
+	const char *name;
+	void (*on)(struct life *l);
+} signals[] = {
+	{ SIGHUP, "HUP", on_hup },    { SIGUSR1, "USR1", on_usr1 },
+	{ SIGUSR2, "USR2", on_usr2 }, { SIGQUIT, "QUIT", on_quit },
+	{ SIGTERM, "TERM", on_term }, { SIGINT, "INT", on_term },
+};
+
+static int block_signals(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	for (unsigned i = 0; i < HD_ARRAY_N(signals); i++)
+		sigaddset(&set, signals[i].number);
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+static void on_signal(struct life *l, int number)
+{
+	for (unsigned i = 0; i < HD_ARRAY_N(signals); i++) {
+		if (signals[i].number != number)
+			continue;
+		hd_log_write(HD_NOTICE, "signal: name=%s", signals[i].name);
+		signals[i].on(l);
+	}
+}
+
+static void read_signals(struct life *l)
+{
+	struct signalfd_siginfo info;
+
+	while (read(l->d->signal_fd, &info, sizeof(info)) == sizeof(info))
+		on_signal(l, (int)info.ssi_signo);
+}
+
+static void begin_closing(struct life *l)
+{
+	l->state = CLOSING;
+	l->until_ms = now_ms() + CLOSE_SPREAD_MS + CLOSE_EXTRA_MS;
+	hd_workers_drain_close(CLOSE_SPREAD_MS);
+}
+
+static void look_whether_gone(struct life *l)
+{
+	unsigned left = hd_workers_streams();
+
+	if (left > 0 && now_ms() < l->until_ms)
+		return;
+	hd_log_write(HD_NOTICE, "drained: streams=%u", left);
+	hd_notify("STATUS=drained, refusing logins");
+	l->state = l->exit_after ? STOP : DRAINED;
+}
+
+static void on_time(struct life *l)
+{
+	if (l->state == WARNING && now_ms() >= l->until_ms)
+		begin_closing(l);
+	else if (l->state == CLOSING)
+		look_whether_gone(l);
+}
+
+static int timeout_ms(const struct life *l)
+{
+	uint64_t now = now_ms();
+
+	if (l->state == CLOSING)
+		return LOOK_MS;
+	if (l->state != WARNING)
+		return -1;
+	return l->until_ms > now ? (int)(l->until_ms - now) : 0;
+}
+
+static void live(struct hd_daemon *d)
+{
+	struct life l = { .d = d, .state = SERVING };
+
+	while (l.state != STOP) {
+		struct pollfd p = { .fd = d->signal_fd, .events = POLLIN };
+
+		poll(&p, 1, timeout_ms(&l));
+		read_signals(&l);
+		on_time(&l);
+	}
+}
+
+static int run(const struct hd_cli *cli)
+{
+	struct hd_daemon d = { .cli = cli, .signal_fd = block_signals() };
+
+	hd_assert(d.signal_fd >= 0);
+	hd_listen_fds_init();
+	int code = hd_daemon_start(&d);
+	if (code == 0) {
+		hd_log_write(HD_NOTICE, "ready");
+		hd_notify("READY=1\nSTATUS=serving");
+		live(&d);
+		hd_notify("STOPPING=1");
+		hd_log_write(HD_NOTICE, "stopping");
+	}
+	hd_daemon_stop(&d);
+	if (code == 0)
+		hd_log_write(HD_NOTICE, "stopped");
+	hd_log_close();
+	close(d.signal_fd);
+	return code;
+}
+
+int hd_daemon_main(const struct hd_cli *cli)
+{
+	return cli->action == HD_RUN ? run(cli) : hd_daemon_check(cli);
+}

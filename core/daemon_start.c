@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: MIT */
+/* core/daemon_start.c - a configuration becomes a serving relay.
+ *
+ *   configuration -> log -> limits -> state folder -> modules -> TLS ->
+ *   listeners -> privileges -> workers
+ *
+ * The order is that of need: modules make keys that certificates carry, ports
+ * are bound while we may, threads start with the privileges they keep. */
+#include <errno.h>
+#include <hyper-derp/log.h>
+#include <string.h>
+#include <unistd.h>
+#include "core/daemon.h"
+#include "core/log.h"
+#include "core/module.h"
+#include "core/notify.h"
+#include "core/secret.h"
+#include "core/state_file.h"
+#include "core/task.h"
+#include "core/version.h"
+#include "core/worker.h"
+
+/* Also to the terminal, when the log goes elsewhere. */
+static int failed(const struct hd_daemon *d, int code,
+		  const struct hd_error *err)
+{
+	const char *target = d->conf != NULL ? d->conf->log_target : NULL;
+
+	hd_log_write(HD_ERROR, "%s", err->text);
+	if (target != NULL && strcmp(target, "stderr") != 0)
+		fprintf(stderr, "hyper-derp: %s\n", err->text);
+	return code;
+}
+
+/* --dev without certificates: one of our own, for the names of this host. */
+static int dev_certificate(struct hd_conf *conf, struct hd_error *err)
+{
+	static const char *const names[] = { "localhost", "127.0.0.1", "::1" };
+	static char cert[256], key[256];
+	static struct hd_cert_conf one = { .cert = cert, .key = key };
+
+	if (!conf->dev || conf->n_certificates > 0)
+		return 0;
+	int r = hd_tls_self_signed(conf->state_dir, names, HD_ARRAY_N(names),
+				   cert, key, err);
+	if (r < 0)
+		return r;
+	conf->certificates = &one;
+	conf->n_certificates = 1;
+	return 0;
+}
+
+static bool wants_tls(const struct hd_conf *conf)
+{
+	for (size_t i = 0; i < conf->n_listen; i++)
+		if (conf->listen[i].tls)
+			return true;
+	return false;
+}
+
+static int make_store(const struct hd_conf *conf, struct hd_tls_store **ret,
+		      struct hd_error *err)
+{
+	*ret = NULL;
+	return wants_tls(conf) ? hd_tls_store_new(conf, ret, err) : 0;
+}
+
+/* What a module or the core says about the configuration is -EINVAL. */
+static int exit_code(int r)
+{
+	return r == -EINVAL ? HD_EXIT_CONFIG : HD_EXIT_FAILED;
+}
+
+static void tell_listeners(const struct hd_daemon *d)
+{
+	for (size_t i = 0; i < d->n_listeners; i++) {
+		const struct hd_listener *l = &d->listeners[i];
+		char addr[HD_ADDR_TEXT_BYTES];
+
+		hd_log_write(HD_NOTICE, "listening: addr=%s tls=%s%s%s%s",
+			     hd_addr_text(&l->addr, addr),
+			     l->tls ? "yes" : "no",
+			     l->name != NULL ? " name=" : "",
+			     l->name != NULL ? l->name : "",
+			     l->shared ? " inherited=yes" : "");
+	}
+	hd_listen_fds_unused();
+}
+
+/* The state folder, and what needs the privileges of the start. */
+static int prepare(struct hd_daemon *d, struct hd_error *err)
+{
+	struct hd_conf *conf = d->conf;
+	int r = hd_state_dir_open(conf->state_dir, err);
+
+	if (r == 0)
+		r = hd_user_prepare(conf, err);
+	if (r == 0)
+		r = hd_modules_load(conf, err);
+	if (r == 0)
+		r = dev_certificate(conf, err);
+	if (r == 0)
+		r = make_store(conf, &d->tls, err);
+	if (r == 0)
+		r = hd_listeners_open(conf, hd_workers_wanted(conf),
+				      &d->listeners, &d->n_listeners, err);
+	return r;
+}
+
+static int start_workers(struct hd_daemon *d, struct hd_error *err)
+{
+	const struct hd_workers_args args = {
+		.conf = d->conf,
+		.tls = d->tls,
+		.listeners = d->listeners,
+		.n_listeners = d->n_listeners,
+	};
+
+	return hd_workers_start(&args, err);
+}
+
+int hd_daemon_start(struct hd_daemon *d)
+{
+	struct hd_error err = { "" };
+
+	if (hd_conf_load(&d->cli->conf, &d->conf, &err) < 0)
+		return failed(d, HD_EXIT_CONFIG, &err);
+	if (hd_log_open(d->conf->log_target,
+			(enum hd_log_format)d->conf->log_format,
+			(enum hd_level)d->conf->log_level, &err) < 0)
+		return failed(d, HD_EXIT_FAILED, &err);
+	hd_log_notice("starting: version=%s commit=%s pid=%d", hd_version,
+		      hd_commit, (int)getpid());
+	hd_process_protect(d->conf->core_dumps);
+	hd_raise_nofile();
+	hd_tasks_start();
+	int r = prepare(d, &err);
+	if (r == 0)
+		r = hd_user_drop(d->conf, &err);
+	if (r == 0)
+		r = start_workers(d, &err);
+	if (r < 0)
+		return failed(d, exit_code(r), &err);
+	d->started = true;
+	tell_listeners(d);
+	return 0;
+}
+
+static void tell_metric(void *arg, const char *module,
+			const struct hd_metric *metric, uint64_t sum)
+{
+	(void)arg;
+	(void)module;
+	if (sum == 0)
+		return;
+	if (metric->labels != NULL)
+		hd_log_write(HD_INFO, "metric %s{%s}=%ju", metric->name,
+			     metric->labels, (uintmax_t)sum);
+	else
+		hd_log_write(HD_INFO, "metric %s=%ju", metric->name,
+			     (uintmax_t)sum);
+}
+
+void hd_daemon_stop(struct hd_daemon *d)
+{
+	enum { TASKS_LIMIT_MS = 1000 };
+
+	if (!hd_tasks_stop(TASKS_LIMIT_MS))
+		hd_log_warn("a background task did not end in time");
+	if (d->started) {
+		hd_metrics_each(tell_metric, NULL);
+		hd_workers_stop();
+	}
+	hd_listeners_close(&d->listeners, &d->n_listeners);
+	hd_tls_store_put(&d->tls);
+	hd_modules_unload();
+	hd_state_dir_close();
+	hd_conf_free(&d->conf);
+}
+
+/* Both configurations are good; which keys may differ? */
+static int check_reload(const struct hd_daemon *d, struct hd_conf *conf,
+			struct hd_tls_store **ret_tls, struct hd_error *err)
+{
+	int r = dev_certificate(conf, err);
+
+	if (r == 0)
+		r = hd_modules_check(conf, err);
+	if (r == 0)
+		r = hd_conf_live_only(d->conf, conf, err);
+	if (r == 0)
+		r = make_store(conf, ret_tls, err);
+	return r;
+}
+
+int hd_daemon_reload(struct hd_daemon *d, struct hd_error *err)
+{
+	HD_AUTO(hd_conf_free) struct hd_conf *conf = NULL;
+	struct hd_tls_store *tls = NULL;
+	int r = hd_conf_load(&d->cli->conf, &conf, err);
+
+	if (r == 0)
+		r = check_reload(d, conf, &tls, err);
+	if (r < 0)
+		return r;
+	hd_workers_reload(conf, tls);
+	hd_modules_adopt(conf);
+	hd_log_level_set((enum hd_level)conf->log_level);
+	hd_tls_store_put(&d->tls);
+	hd_conf_free(&d->conf);
+	d->tls = tls;
+	d->conf = hd_steal(&conf);
+	return 0;
+}
+
+int hd_daemon_check(const struct hd_cli *cli)
+{
+	struct hd_daemon d = { .cli = cli };
+	struct hd_error err = { "" };
+	int code = HD_EXIT_OK;
+	int r = hd_conf_load(&cli->conf, &d.conf, &err);
+
+	if (r < 0)
+		return failed(&d, HD_EXIT_CONFIG, &err);
+	r = hd_modules_probe(d.conf, &err);
+	if (r == 0 && d.conf->n_certificates > 0)
+		r = make_store(d.conf, &d.tls, &err);
+	if (r < 0)
+		code = failed(&d, exit_code(r), &err);
+	else if (cli->action == HD_PRINT)
+		code = hd_conf_print(d.conf, stdout) < 0 ? HD_EXIT_FAILED : 0;
+	else
+		printf("the configuration is good\n");
+	hd_tls_store_put(&d.tls);
+	hd_modules_unload();
+	hd_conf_free(&d.conf);
+	return code;
+}

@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: MIT */
+/* core/module_run.c - modules in workers: their data, their view of the
+ * configuration, start and stop. The sections of the current and of the next
+ * configuration live here; both are only changed while no worker looks. */
+#include <errno.h>
+#include <hyper-derp/log.h>
+#include <stdlib.h>
+#include <string.h>
+#include "core/module_private.h"
+#include "core/timer.h"
+#include "core/worker.h"
+
+enum { CACHE_LINE = 64 };
+
+struct sections { /* the filled structs of one configuration, by index */
+	const struct hd_conf *conf;
+	void *v[HD_MODULES_MAX];
+};
+static struct sections current, next;
+
+const void *hd_modules_section(const struct hd_conf *conf,
+			       const struct hd_module *mod)
+{
+	if (conf == next.conf)
+		return next.v[mod->index];
+	hd_assert(conf == current.conf);
+	return current.v[mod->index];
+}
+
+static int fill_section(struct hd_conf *conf, const struct hd_module *mod,
+			struct sections *s, struct hd_error *err)
+{
+	s->conf = conf;
+	s->v[mod->index] = NULL;
+	return hd_conf_section(conf, mod->name, mod->def->options,
+			       mod->def->conf_size, &s->v[mod->index], err);
+}
+
+int hd_module_section_load(struct hd_conf *conf, struct hd_module *mod,
+			   struct hd_error *err)
+{
+	int r = fill_section(conf, mod, &current, err);
+
+	mod->conf = current.v[mod->index];
+	return r;
+}
+
+void hd_module_sections_clear(void)
+{
+	current = (struct sections){ 0 };
+	next = (struct sections){ 0 };
+}
+
+static int check_module(struct hd_conf *conf, struct hd_module *mod,
+			struct hd_error *err)
+{
+	int r = fill_section(conf, mod, &next, err);
+
+	if (r < 0 || mod->def->check == NULL)
+		return r;
+	err->text[0] = '\0';
+	r = mod->def->check(mod, next.v[mod->index], err);
+	if (r < 0 && err->text[0] == '\0')
+		hd_error_set(err, r, "module %s refuses its section: %s",
+			     mod->name, strerror(-r));
+	return r;
+}
+
+int hd_modules_check(struct hd_conf *conf, struct hd_error *err)
+{
+	struct hd_error own;
+	int r = 0;
+
+	err = err != NULL ? err : &own;
+	next.conf = conf;
+	for (unsigned i = 0; i < hd_modules_n() && r >= 0; i++)
+		r = check_module(conf, hd_modules_at(i), err);
+	return r < 0 ? r : hd_conf_finish(conf, err);
+}
+
+void hd_modules_adopt(struct hd_conf *conf)
+{
+	hd_assert(next.conf == conf);
+	current = next;
+	next = (struct sections){ 0 };
+	for (unsigned i = 0; i < hd_modules_n(); i++)
+		hd_modules_at(i)->conf = current.v[i];
+}
+
+const void *hd_module_conf(struct hd_module *mod)
+{
+	return mod->conf;
+}
+
+const void *hd_module_worker_conf(struct hd_module *mod, struct hd_worker *w)
+{
+	return w->mods[mod->index].conf;
+}
+
+void *hd_module_worker_data(struct hd_module *mod, struct hd_worker *w)
+{
+	return w->mods[mod->index].data;
+}
+
+uint64_t *hd_metrics(struct hd_module *mod, struct hd_worker *w)
+{
+	return w->mods[mod->index].metrics;
+}
+
+/* Zeroed, in whole cache lines: no other worker's data beside it. */
+static void *alloc_lines(size_t len)
+{
+	size_t n = (len + CACHE_LINE) / CACHE_LINE * CACHE_LINE;
+	void *p = aligned_alloc(CACHE_LINE, n);
+
+	return p != NULL ? memset(p, 0, n) : NULL;
+}
+
+static size_t metrics_n(const struct hd_metric *table)
+{
+	size_t n = 0;
+
+	while (table != NULL && table[n].name != NULL)
+		n++;
+	return n;
+}
+
+static void free_module(struct hd_module *mod, struct hd_worker *w)
+{
+	struct hd_worker_module *wm = &w->mods[mod->index];
+
+	hd_timers_free(w, mod);
+	free(wm->data);
+	free(wm->metrics);
+	wm->data = NULL;
+	wm->metrics = NULL;
+	wm->conf = NULL;
+}
+
+static int start_module(struct hd_module *mod, struct hd_worker *w,
+			struct hd_error *err)
+{
+	struct hd_worker_module *wm = &w->mods[mod->index];
+
+	wm->conf = mod->conf;
+	wm->data = alloc_lines(mod->def->worker_size);
+	wm->metrics = alloc_lines(metrics_n(mod->def->metrics) *
+				  sizeof(*wm->metrics));
+	if (wm->data == NULL || wm->metrics == NULL)
+		return hd_error_set(err, -ENOMEM,
+				    "module %s: no memory for worker %u",
+				    mod->name, hd_worker_index(w));
+	return mod->def->start != NULL ? mod->def->start(mod, w, err) : 0;
+}
+
+static void stop_module(struct hd_module *mod, struct hd_worker *w)
+{
+	if (mod->def->stop != NULL)
+		mod->def->stop(mod, w);
+}
+
+int hd_modules_start(struct hd_worker *w, struct hd_error *err)
+{
+	for (unsigned i = 0; i < hd_modules_n(); i++) {
+		int r = start_module(hd_modules_at(i), w, err);
+
+		if (r >= 0)
+			continue;
+		while (i-- > 0)
+			stop_module(hd_modules_at(i), w);
+		hd_modules_free(w);
+		return r;
+	}
+	return 0;
+}
+
+void hd_modules_stop(struct hd_worker *w)
+{
+	for (unsigned i = hd_modules_n(); i-- > 0;)
+		stop_module(hd_modules_at(i), w);
+}
+
+void hd_modules_free(struct hd_worker *w)
+{
+	for (unsigned i = 0; i < hd_modules_n(); i++)
+		free_module(hd_modules_at(i), w);
+}
+
+void hd_modules_changed(struct hd_worker *w, const struct hd_conf *conf)
+{
+	for (unsigned i = 0; i < hd_modules_n(); i++) {
+		struct hd_module *mod = hd_modules_at(i);
+		struct hd_worker_module *wm = &w->mods[i];
+		const void *old_conf = wm->conf;
+
+		wm->conf = hd_modules_section(conf, mod);
+		if (mod->def->changed != NULL)
+			mod->def->changed(mod, w, old_conf);
+	}
+}
+
+void hd_modules_serving(struct hd_worker *w, bool on)
+{
+	for (unsigned i = 0; i < hd_modules_n(); i++) {
+		struct hd_module *mod = hd_modules_at(i);
+
+		if (mod->def->serving != NULL)
+			mod->def->serving(mod, w, on);
+	}
+}
