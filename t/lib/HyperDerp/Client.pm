@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: MIT
+# t/lib/HyperDerp/Client.pm - a DERP client: t/client/derp_client.c on a leash.
+package HyperDerp::Client;
+use v5.36;
+use IO::Select;
+use IPC::Open2;
+use Time::HiRes qw(time);
+
+my %alive;
+
+# Options: plain, upgrade (101), secret (hex). Dies unless it logs in; with
+# `may_fail` check ->ok.
+sub new ($class, $port, %o) {
+    my @cmd = ("$o{build}/t/client/derp-client");
+    push @cmd, '--plain' if $o{plain};
+    push @cmd, '--101' if $o{upgrade};
+    push @cmd, '--secret', $o{secret} if $o{secret};
+    push @cmd, '127.0.0.1', $port;
+    my $pid = open2(my $out, my $in, @cmd);
+    $in->autoflush(1);
+    $alive{$pid} = 1;
+    my $self = bless { pid => $pid, in => $in, out => $out, buf => '', events => [] }, $class;
+    return $self if $o{no_wait};
+    $self->wait_ready or $o{may_fail} or die "no login: $self->{failed}\n";
+    return $self;
+}
+
+sub wait_ready ($self, $seconds = 20) {
+    my $first = $self->event($seconds) // 'nothing said';
+    if ($first !~ /^key ([0-9a-f]{64})$/) {
+        $self->{failed} = $first;
+        return 0;
+    }
+    $self->{key} = $1;
+    $self->event;    # ready
+    return 1;
+}
+
+sub ok ($self)  { return defined $self->{key} }
+sub key ($self) { return $self->{key} }
+
+sub tell ($self, @words) {
+    local $SIG{PIPE} = 'IGNORE';
+    return print { $self->{in} } "@words\n";
+}
+
+sub send ($self, $key, $data)      { return $self->tell('send', $key, unpack('H*', $data)) }
+sub fill ($self, $key, $bytes, $n) { return $self->tell('fill', $key, $bytes, $n) }
+sub raw ($self, $bytes)            { return $self->tell('raw', unpack('H*', $bytes)) }
+sub frame ($self, $type, $payload = '') { return $self->raw(pack('CN', $type, length $payload) . $payload) }
+sub ping ($self, $bytes)           { return $self->tell('ping', unpack('H*', $bytes)) }
+
+# The next event as a line, or nothing after $seconds.
+sub event ($self, $seconds = 10) {
+    my $until = time + $seconds;
+    while ($self->{buf} !~ s/^(.*)\n//) {
+        my $left = $until - time;
+        return if $left <= 0 || !IO::Select->new($self->{out})->can_read($left);
+        sysread($self->{out}, $self->{buf}, 65536, length $self->{buf}) or return;
+    }
+    return $1;
+}
+
+# The first event that matches; those before it are passed over.
+sub expect ($self, $re, $seconds = 10) {
+    my $until = time + $seconds;
+    while (defined(my $e = $self->event($until - time))) {
+        return $e if $e =~ $re;
+    }
+    return;
+}
+
+# The first 32 bytes of the next packet.
+sub packet ($self, $seconds = 10) {
+    my $e = $self->expect(qr/^packet /, $seconds) // return;
+    return pack 'H*', (split / /, $e)[3] // '';
+}
+
+sub closed_within ($self, $seconds = 10) { return defined $self->expect(qr/^closed/, $seconds) }
+
+# Nothing but a pong comes: what was sent before had no effect here.
+sub silent ($self) {
+    my $mark = pack 'a8', 'mark' . ++$self->{marks};
+    $self->ping($mark);
+    my $e = $self->event // return 0;
+    return $e eq 'pong ' . unpack 'H*', $mark;
+}
+
+sub quit ($self) {
+    return unless delete $alive{ $self->{pid} };
+    $self->tell('quit');
+    close $self->{in};
+    waitpid $self->{pid}, 0;
+    return;
+}
+
+sub END {
+    my $status = $?;
+    for my $pid (keys %alive) {
+        kill 'KILL', $pid;
+        waitpid $pid, 0;
+    }
+    $? = $status;
+}
+
+1;

@@ -1,0 +1,207 @@
+# SPDX-License-Identifier: MIT
+# t/lib/HyperDerp/Test.pm - a real daemon in a temporary folder, on free ports.
+#
+#   my $hd = HyperDerp::Test->start(workers => 2, conf => "drain_time: 1s\n");
+#   my ($alice, $bob) = map { $hd->client } 1 .. 2;
+#   $alice->send($bob->key, 'hello');
+#   is $bob->packet, 'hello';
+#   $hd->finish;    # tests too: exit 0, no "bug:", no sanitizer report
+package HyperDerp::Test;
+use v5.36;
+use Cwd qw(abs_path);
+use File::Basename qw(dirname);
+use File::Temp;
+use HyperDerp::Client;
+use IO::Socket::IP;
+use POSIX qw(:sys_wait_h);
+use Test::More ();
+use Time::HiRes qw(time sleep);
+
+our $srcdir = abs_path(dirname(__FILE__) . '/../../..');
+our $build  = abs_path($ENV{HD_BUILD} // (-x 'hyper-derp' ? '.' : "$srcdir/build"));
+my %alive;    # pid => object, so that nothing survives a dying test
+
+sub free_port ($type = SOCK_STREAM) {
+    my $s = IO::Socket::IP->new(
+        LocalHost => '127.0.0.1', LocalPort => 0, Type => $type,
+        ($type == SOCK_STREAM ? (Listen => 1) : ()),
+    ) or die "no free port: $@";
+    return $s->sockport;
+}
+
+# Waits until $cond->() is true. Returns its value, or nothing after $seconds.
+sub wait_for ($cond, $seconds = 10) {
+    my $until = time + $seconds;
+    while (1) {
+        my $v = $cond->();
+        return $v if $v;
+        return if time > $until;
+        sleep 0.01;
+    }
+}
+
+sub slurp ($path) {
+    open my $f, '<', $path or return '';
+    local $/;
+    return <$f> // '';
+}
+
+sub spew ($path, $text) {
+    open my $f, '>', $path or die "$path: $!";
+    print $f $text;
+    close $f or die "$path: $!";
+    return $path;
+}
+
+# A self-signed certificate; returns the paths of certificate and key.
+sub certificate ($dir, $name = 'relay', $host = 'localhost') {
+    my ($crt, $key) = ("$dir/$name.crt", "$dir/$name.key");
+    system(qw(openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes
+            -days 30 -subj), "/CN=$host", '-addext', "subjectAltName=DNS:$host,IP:127.0.0.1",
+        '-keyout', $key, '-out', $crt, '-batch', '-quiet') == 0
+        or system("openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes "
+            . "-days 30 -subj /CN=$host -addext subjectAltName=DNS:$host,IP:127.0.0.1 "
+            . "-keyout $key -out $crt 2>/dev/null") == 0
+        or die 'openssl req failed';
+    return ($crt, $key);
+}
+
+sub new ($class, %o) {
+    my $dir = File::Temp->newdir('hd-test-XXXXXX', TMPDIR => 1);
+    my $self = bless {
+        dir => $dir, tls => free_port(), plain => free_port(),
+        stun => free_port(SOCK_DGRAM), log => "$dir/stderr", %o,
+    }, $class;
+    ($self->{crt}, $self->{key}) = certificate($dir) unless $o{no_tls};
+    $self->write_conf;
+    return $self;
+}
+
+# The default configuration; `conf` appends, `yaml` replaces all of it.
+sub yaml ($self) {
+    return $self->{yaml} if defined $self->{yaml};
+    my $backend = $ENV{HD_EVENT_BACKEND} // 'auto';
+    my $modules = join ', ', @{ $self->{load_module} // [qw(derp stun)] };
+    my $stun = $modules =~ /stun/ ? qq(stun: {listen: "127.0.0.1:$self->{stun}"}\n) : '';
+    my $tls = $self->{no_tls} ? '' : qq({addr: "127.0.0.1:$self->{tls}", tls: true}, );
+    my $cert = $self->{no_tls} ? '' : "tls_cert: $self->{crt}\ntls_key: $self->{key}\n";
+    return <<~"END" . ($self->{conf} // '');
+        listen: [$tls\{addr: "127.0.0.1:$self->{plain}"}]
+        ${cert}workers: @{[$self->{workers} // 2]}
+        event_backend: $backend
+        load_module: [$modules]
+        module_path: [$build/modules.d, $build/t/modules/.libs]
+        state_dir: $self->{dir}
+        log: {level: info}
+        $stun
+        END
+}
+
+sub write_conf ($self) {
+    return $self->{file} = spew("$self->{dir}/hd.yaml", $self->yaml);
+}
+
+sub run ($self) {
+    my @cmd = (@{ $self->{wrap} // [] }, "$build/hyper-derp", '--config', $self->{file},
+        @{ $self->{args} // [] });
+    my $pid = fork // die "fork: $!";
+    if ($pid == 0) {
+        open STDOUT, '>>', "$self->{dir}/stdout";
+        open STDERR, '>>', $self->{log};
+        $ENV{$_} = $self->{env}{$_} for keys %{ $self->{env} // {} };
+        delete $ENV{NOTIFY_SOCKET} unless $self->{env}{NOTIFY_SOCKET};
+        exec @cmd or POSIX::_exit(127);
+    }
+    $self->{pid} = $pid;
+    $alive{$pid} = $self;
+    delete $self->{status};
+    return $self;
+}
+
+sub start ($class, %o) {
+    my $self = $class->new(%o)->run;
+    $self->ready or do {
+        Test::More::diag($self->log_text);
+        Test::More::BAIL_OUT('the daemon does not start') if $ENV{HD_BAIL};
+        die "the daemon does not start";
+    };
+    return $self;
+}
+
+sub ready ($self, $port = $self->{plain}) {
+    return wait_for(sub {
+        return 0 if defined $self->exited;
+        return $self->log_text =~ /worker \d+ started/
+            && IO::Socket::IP->new(PeerHost => '127.0.0.1', PeerPort => $port);
+    }, 30);
+}
+
+# The wait status once it has ended, else nothing.
+sub exited ($self) {
+    return $self->{status} if defined $self->{status};
+    return unless $self->{pid};
+    return if waitpid($self->{pid}, WNOHANG) != $self->{pid};
+    $self->{status} = $?;
+    delete $alive{ $self->{pid} };
+    return $self->{status};
+}
+
+sub wait_exit ($self, $seconds = 10) {
+    wait_for(sub { defined $self->exited }, $seconds);
+    return $self->exited;
+}
+
+sub signal ($self, $name) { return kill $name, $self->{pid} }
+sub pid ($self)       { return $self->{pid} }
+sub port ($self)      { return $self->{no_tls} ? $self->{plain} : $self->{tls} }
+sub dir ($self)       { return "$self->{dir}" }
+sub log_text ($self)  { return slurp($self->{log}) }
+
+sub log_like ($self, $re, $seconds = 10) {
+    return wait_for(sub { $self->log_text =~ $re }, $seconds);
+}
+
+sub client ($self, %o) {
+    my $port = $o{plain} || $self->{no_tls} ? $self->{plain} : $self->{tls};
+    return HyperDerp::Client->new($port, plain => $self->{no_tls}, %o, build => $build);
+}
+
+# A bare TCP connection, for bad input.
+sub socket ($self, $port = $self->{plain}) {
+    return IO::Socket::IP->new(PeerHost => '127.0.0.1', PeerPort => $port, Timeout => 10);
+}
+
+# A number of the exit report; only after finish().
+sub metric ($self, $name) {
+    my $sum = 0;
+    $sum += $1 while $self->log_text =~ /\Q$name\E\S*?[= ](\d+)$/mg;
+    return $sum;
+}
+
+sub stop ($self, $signal = 'TERM', $seconds = 10) {
+    $self->signal($signal) unless defined $self->exited;
+    my $status = $self->wait_exit($seconds);
+    kill 'KILL', $self->{pid} unless defined $status;
+    return $status;
+}
+
+sub finish ($self, $signal = 'TERM') {
+    my $status = $self->stop($signal);
+    my $log    = $self->log_text;
+    Test::More::is($status, 0, 'the daemon ends with exit status 0') or Test::More::diag($log);
+    Test::More::unlike($log, qr/bug:|assertion failed/, 'no bug: line in the log');
+    Test::More::unlike($log, qr/Sanitizer|runtime error:/, 'no sanitizer report')
+        or Test::More::diag($log);
+    return;
+}
+
+sub END {
+    my $status = $?;
+    for my $pid (keys %alive) {
+        kill 'KILL', $pid;
+        waitpid $pid, 0;
+    }
+    $? = $status;
+}
+
+1;
