@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT */
+/* t/unit/fake_stream.c - see fake_stream.h. */
+#include "t/unit/fake_stream.h"
+#include "core/ws.h"
+#include <arpa/inet.h>
+#include <string.h>
+
+static struct fake_stream *fake(const struct hd_stream *s)
+{
+	return hd_container_of(s, struct fake_stream, s);
+}
+
+void fake_stream_init(struct fake_stream *f)
+{
+	memset(f, 0, sizeof(*f));
+	f->s.magic = HD_STREAM_MAGIC;
+	f->s.addr.in.sin_family = AF_INET;
+	f->s.addr.in.sin_port = htons(40000);
+	f->s.addr.in.sin_addr.s_addr = htonl(0xc0000201); /* 192.0.2.1 */
+}
+
+void fake_stream_free(struct fake_stream *f)
+{
+	hd_ws_free(&f->ws);
+}
+
+bool hd_stream_append(struct hd_stream *s, enum hd_lane lane, const void *data,
+		      size_t n)
+{
+	struct fake_stream *f = fake(s);
+
+	(void)lane;
+	hd_assert(n > 0);
+	if (f->closed || f->fail_append || f->out_len + n >= sizeof(f->out))
+		return false;
+	memcpy(f->out + f->out_len, data, n);
+	f->out_len += n;
+	f->out[f->out_len] = '\0';
+	return true;
+}
+
+bool hd_stream_append_raw(struct hd_stream *s, const void *data, size_t n)
+{
+	fake(s)->raw_len += n;
+	return hd_stream_append(s, HD_CONTROL, data, n);
+}
+
+void hd_stream_close(struct hd_stream *s, enum hd_close why)
+{
+	struct fake_stream *f = fake(s);
+
+	if (!f->closed)
+		f->why = why;
+	f->closed = true;
+}
+
+void *hd_stream_switch(struct hd_stream *s, struct hd_module *mod,
+		       const struct hd_proto *proto)
+{
+	struct fake_stream *f = fake(s);
+
+	if (f->fail_switch) {
+		hd_stream_close(s, HD_CLOSE_ERROR);
+		return NULL;
+	}
+	s->mod = mod;
+	f->proto = proto;
+	return f->state;
+}
+
+void hd_stream_use_ws(struct hd_stream *s, struct hd_ws **ws)
+{
+	fake(s)->ws = hd_steal(ws);
+}
+
+const char *hd_stream_listener_name(const struct hd_stream *s)
+{
+	return fake(s)->listener;
+}
+
+const union hd_addr *hd_stream_addr(const struct hd_stream *s)
+{
+	return &s->addr;
+}
+
+struct hd_worker *hd_stream_worker(const struct hd_stream *s)
+{
+	return s->worker;
+}
