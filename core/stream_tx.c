@@ -233,8 +233,14 @@ static void send_took(struct hd_stream *s, int32_t res)
 				   w->conf->write_timeout_ms);
 }
 
-/* Returns whether the result is known already. */
-static bool send_flight(struct hd_stream *s)
+/* The worker sleeps on although sends complete (core/ring_uring.c); not when
+ * something goes on after this one. */
+static void expect_sent(struct hd_stream *s)
+{
+	s->worker->more = true;
+}
+
+static void send_flight(struct hd_stream *s)
 {
 	struct hd_worker *w = s->worker;
 	struct iovec iov[HD_SEND_IOV];
@@ -251,10 +257,11 @@ static bool send_flight(struct hd_stream *s)
 				hd_tag(HD_OP_SENT, s->slot, s->gen), iov, n);
 	if (res == -EINPROGRESS) {
 		s->sending = true;
-		return false;
+		if (s->asked < s->flight.bytes)
+			expect_sent(s);
+		return;
 	}
 	send_took(s, res);
-	return true;
 }
 
 static bool has_output(const struct hd_stream *s)
@@ -296,23 +303,28 @@ static void finish_closing(struct hd_stream *s)
 	hd_stream_mark_ready(s);
 }
 
+static void send_all(struct hd_stream *s)
+{
+	while (!s->sending && !s->blocked && !s->aborted &&
+	       s->flight.first != NULL)
+		send_flight(s);
+}
+
 static void flush_closing(struct hd_stream *s)
 {
-	if (s->sending)
-		return; /* hd_stream_on_sent() comes back */
-	if (s->aborted) {
+	if (s->aborted && !s->sending) {
 		hd_stream_end(s);
 		return;
 	}
-	if (!s->sealed_end) {
+	if (!s->sealed_end && !s->sending) {
 		s->sealed_end = true;
 		seal(s);
 		send_end(s);
 	}
-	while (s->flight.first != NULL && !s->blocked && !s->aborted)
-		if (!send_flight(s))
-			return;
-	if (s->flight.first == NULL || s->aborted)
+	send_all(s);
+	if (s->sending)
+		expect_sent(s);
+	else if (s->flight.first == NULL || s->aborted)
 		finish_closing(s);
 }
 
@@ -323,13 +335,13 @@ void hd_stream_flush(struct hd_stream *s)
 		flush_closing(s);
 		return;
 	}
-	if (s->sending)
-		return;
-	if (!s->blocked && !s->handshaking)
+	if (!s->sending && !s->blocked && !s->handshaking)
 		seal(s);
-	while (!s->blocked && !s->aborted && s->flight.first != NULL)
-		if (!send_flight(s))
-			return;
-	if (hd_login_due(s))
+	send_all(s);
+	if (!hd_login_due(s))
+		return;
+	if (s->sending)
+		expect_sent(s);
+	else
 		hd_login_go_on(s);
 }
