@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: MIT */
+/* tools/hdbench/connect.c - a peer's way from a socket to a login. */
+#include "tools/hdbench/peer.h"
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/tcp.h>
+#include <openssl/err.h>
+#include <openssl/x509v3.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+static int resolve(struct net *net, struct hd_error *err)
+{
+	const struct addrinfo hints = { .ai_socktype = SOCK_STREAM };
+	const struct opts *o = net->opts;
+	struct addrinfo *list;
+	int r = getaddrinfo(o->host, o->port, &hints, &list);
+
+	if (r != 0)
+		return hd_error_set(err, -ENOENT, "%s:%s: %s", o->host, o->port,
+				    gai_strerror(r));
+	memcpy(&net->to, list->ai_addr, list->ai_addrlen);
+	net->to_bytes = list->ai_addrlen;
+	freeaddrinfo(list);
+	return 0;
+}
+
+static int open_tls(struct net *net, struct hd_error *err)
+{
+	const struct opts *o = net->opts;
+
+	if (o->is_plain)
+		return 0;
+	net->tls = tls13_client_ctx();
+	if (net->tls == NULL)
+		return hd_error_set(err, -ENOMEM, "TLS: out of memory");
+	if (o->ca_file == NULL)
+		return 0;
+	SSL_CTX_set_verify(net->tls, SSL_VERIFY_PEER, NULL);
+	if (SSL_CTX_load_verify_locations(net->tls, o->ca_file, NULL) != 1)
+		return hd_error_set(err, -EINVAL,
+				    "--ca %s: no certificate in PEM form",
+				    o->ca_file);
+	return 0;
+}
+
+int net_open(struct net *net, const struct opts *opts, struct hd_error *err)
+{
+	int r;
+
+	*net = (struct net){ .opts = opts };
+	net->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	net->rx = malloc(NET_RX_BYTES + TLS13_RECORD_MAX_BYTES);
+	net->tx = malloc(NET_TX_BYTES);
+	if (net->epoll_fd < 0 || net->rx == NULL || net->tx == NULL)
+		return hd_error_set(err, -ENOMEM, "out of memory");
+	r = resolve(net, err);
+	return r < 0 ? r : open_tls(net, err);
+}
+
+void net_close(struct net *net)
+{
+	SSL_CTX_free(net->tls);
+	free(net->rx);
+	free(net->tx);
+	close(net->epoll_fd);
+}
+
+static int fail(struct peer *p, int code, const char *what, const char *why)
+{
+	hd_error_set(&p->error, code, "%s: %s", what, why);
+	peer_close(p);
+	return code;
+}
+
+int peer_open(struct net *net, struct peer *p)
+{
+	struct epoll_event ev = { .events = EPOLLIN | EPOLLOUT | EPOLLET,
+				  .data.ptr = p };
+	int one = 1;
+
+	derpc_keys_make(&p->keys);
+	p->state = PEER_CONNECTING;
+	p->hs = calloc(1, sizeof(*p->hs));
+	p->fd = socket(net->to.ss_family,
+		       SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (p->hs == NULL || p->fd < 0)
+		return fail(p, -errno, "socket", strerror(errno));
+	(void)setsockopt(p->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	if (connect(p->fd, (struct sockaddr *)&net->to, net->to_bytes) < 0 &&
+	    errno != EINPROGRESS)
+		return fail(p, -errno, "connect", strerror(errno));
+	if (epoll_ctl(net->epoll_fd, EPOLL_CTL_ADD, p->fd, &ev) < 0)
+		return fail(p, -errno, "epoll", strerror(errno));
+	return 0;
+}
+
+static bool is_ip(const char *host)
+{
+	struct in6_addr a;
+
+	return inet_pton(AF_INET, host, &a) == 1 ||
+	       inet_pton(AF_INET6, host, &a) == 1;
+}
+
+static int start_tls(struct net *net, struct peer *p)
+{
+	const struct opts *o = net->opts;
+	const char *name = o->sni != NULL ? o->sni : o->host;
+	SSL *ssl = SSL_new(net->tls);
+
+	p->hs->ssl = ssl;
+	if (ssl == NULL || SSL_set_fd(ssl, p->fd) != 1)
+		return fail(p, -ENOMEM, "TLS", "out of memory");
+	SSL_set_connect_state(ssl);
+	SSL_set_app_data(ssl, &p->hs->secrets);
+	if (is_ip(name)) /* RFC 6066: no address in SNI */
+		X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), name);
+	else if (SSL_set_tlsext_host_name(ssl, name) != 1 ||
+		 SSL_set1_host(ssl, name) != 1)
+		return fail(p, -EINVAL, "TLS", "bad server name");
+	p->state = PEER_TLS;
+	return 0;
+}
+
+static int start_login(struct net *net, struct peer *p)
+{
+	const struct opts *o = net->opts;
+	struct peer_handshake *hs = p->hs;
+	struct derpc_conf conf = {
+		.host = o->host,
+		.self = &p->keys,
+		.server = o->is_fast && hs->has_meta ? &hs->meta : NULL,
+		.upgrade = o->is_fast ? DERPC_UPGRADE_FAST : DERPC_UPGRADE_101,
+	};
+	int r = derpc_start(&hs->login, &conf, &p->error);
+
+	p->state = PEER_LOGIN;
+	if (r < 0)
+		peer_close(p);
+	return r;
+}
+
+static int on_connected(struct net *net, struct peer *p)
+{
+	socklen_t n = sizeof(int);
+	int code = 0;
+
+	(void)getsockopt(p->fd, SOL_SOCKET, SO_ERROR, &code, &n);
+	if (code != 0)
+		return fail(p, -code, "connect", strerror(code));
+	return net->tls != NULL ? start_tls(net, p) : start_login(net, p);
+}
+
+static const char *tls_reason(SSL *ssl)
+{
+	unsigned long code = ERR_peek_last_error();
+	long v = SSL_get_verify_result(ssl);
+
+	if (v != X509_V_OK)
+		return X509_verify_cert_error_string(v);
+	if (code == 0)
+		return "the relay closed the connection";
+	return ERR_reason_error_string(code) != NULL
+		       ? ERR_reason_error_string(code)
+		       : "protocol error";
+}
+
+/* From here on OpenSSL is out of it: read_ahead is off, so all that comes
+ * after the handshake is still in the socket. */
+static int take_over(struct net *net, struct peer *p)
+{
+	struct peer_handshake *hs = p->hs;
+	uint16_t suite =
+		SSL_CIPHER_get_protocol_id(SSL_get_current_cipher(hs->ssl));
+
+	hs->has_meta = derpc_meta_key(hs->ssl, &hs->meta) == 0;
+	if (tls13_half_start(&p->in, suite, hs->secrets.server, false) < 0 ||
+	    tls13_half_start(&p->out, suite, hs->secrets.client, true) < 0)
+		return fail(p, -EOPNOTSUPP, "TLS", "no keys");
+	SSL_free(hs->ssl);
+	hs->ssl = NULL;
+	return start_login(net, p);
+}
+
+static int on_tls(struct net *net, struct peer *p)
+{
+	int r, why;
+
+	ERR_clear_error();
+	r = SSL_connect(p->hs->ssl);
+	if (r == 1)
+		return take_over(net, p);
+	why = SSL_get_error(p->hs->ssl, r);
+	if (why == SSL_ERROR_WANT_READ || why == SSL_ERROR_WANT_WRITE)
+		return 0;
+	return fail(p, -EPROTO, "TLS", tls_reason(p->hs->ssl));
+}
+
+static int login_send(struct peer *p)
+{
+	uint8_t data[DERPC_OUT_BYTES + 1];
+	uint8_t record[DERPC_OUT_BYTES + TLS13_OVERHEAD_BYTES];
+	const uint8_t *out;
+	size_t n = derpc_out(&p->hs->login, &out);
+
+	if (n == 0)
+		return 0;
+	memcpy(data, out, n);
+	return peer_write(p, record, peer_seal(p, record, data, n));
+}
+
+static void ignore_frame(void *arg, const uint8_t *head, struct derp_header h)
+{
+	(void)arg;
+	(void)head;
+	(void)h;
+}
+
+static int on_login(struct net *net, struct peer *p)
+{
+	ssize_t n = 1;
+
+	while (n > 0 && p->state == PEER_LOGIN) {
+		if (login_send(p) < 0)
+			return -EPIPE;
+		if (p->hs->login.state == DERPC_DONE) {
+			free(p->hs);
+			p->hs = NULL;
+			p->state = PEER_UP;
+			return 0;
+		}
+		n = peer_read(net, p, ignore_frame, NULL);
+	}
+	return n < 0 ? (int)n : 0;
+}
+
+enum peer_state peer_advance(struct net *net, struct peer *p)
+{
+	int (*const steps[])(struct net *, struct peer *) = {
+		[PEER_CONNECTING] = on_connected,
+		[PEER_TLS] = on_tls,
+		[PEER_LOGIN] = on_login,
+	};
+	enum peer_state before;
+
+	do {
+		before = p->state;
+		if (before >= PEER_UP || steps[before](net, p) < 0)
+			break;
+	} while (p->state != before);
+	return p->state;
+}

@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: MIT */
+/* tools/hdbench/opts.c - one table: parsing, ranges, --help. */
+#include "tools/hdbench/opts.h"
+#include "tools/hdbench/frames.h"
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum kind { K_FLAG, K_TEXT, K_COUNT, K_REAL, K_RATE, K_PID, K_HELP, K_VERSION };
+
+struct row {
+	const char *name, *arg;
+	enum kind kind;
+	size_t offset;
+	double min, max;
+	const char *help;
+};
+
+#define AT(field) offsetof(struct opts, field)
+
+static const struct row rows[] = {
+	{ "plain", NULL, K_FLAG, AT(is_plain), 0, 0, "plain TCP, no TLS" },
+	{ "ca", "FILE", K_TEXT, AT(ca_file), 0, 0,
+	  "verify the certificate against FILE (PEM); else it is not "
+	  "verified" },
+	{ "sni", "NAME", K_TEXT, AT(sni), 0, 0,
+	  "server name to ask for and to verify; default HOST" },
+	{ "fast-start", NULL, K_FLAG, AT(is_fast), 0, 0,
+	  "log in without waiting for the HTTP answer, as real clients do" },
+	{ "pairs", "N", K_COUNT, AT(pairs), 1, 500000,
+	  "sender-receiver pairs, two connections each; default 10" },
+	{ "peers", "N", K_COUNT, AT(peers), 2, 1000000,
+	  "the same as --pairs N/2" },
+	{ "size", "BYTES", K_COUNT, AT(size_bytes), sizeof(struct stamp), 65536,
+	  "bytes per packet; default 1400" },
+	{ "rate", "N|max", K_RATE, AT(rate_pps), 1, 1e8,
+	  "packets per second offered by all pairs together, or as many as the "
+	  "relay takes; default 10000" },
+	{ "find", NULL, K_FLAG, AT(is_find), 0, 0,
+	  "find the highest rate that is delivered, by bisection" },
+	{ "share", "PERCENT", K_REAL, AT(share_percent), 1, 100,
+	  "what counts as delivered for --find; default 99.5" },
+	{ "duration", "S", K_REAL, AT(duration_s), 0.05, 86400,
+	  "seconds measured; default 5 (with --find: per step)" },
+	{ "warmup", "S", K_REAL, AT(warmup_s), 0, 3600,
+	  "seconds before that; default 1" },
+	{ "batch", "N", K_COUNT, AT(batch), 1, OPTS_BATCH_MAX,
+	  "records of one connection that are due together may leave in one "
+	  "write(2); default 1, as real clients" },
+	{ "idle", "N", K_COUNT, AT(idle), 1, 1000000,
+	  "log N peers in, leave them idle, print the relay's memory; needs "
+	  "--pid" },
+	{ "logins", "N", K_COUNT, AT(logins), 1, 100000000,
+	  "log N peers in, each one out at once; prints rate, time and CPU" },
+	{ "login-rate", "N", K_REAL, AT(login_rate), 0.1, 1e6,
+	  "logins started per second; default as fast as they go" },
+	{ "parallel", "N", K_COUNT, AT(parallel), 1, 10000,
+	  "logins under way at a time; default 32" },
+	{ "pid", "PID", K_PID, AT(pids), 1, 1 << 22,
+	  "a process of the relay, for CPU and memory; repeatable" },
+	{ "json", NULL, K_FLAG, AT(is_json), 0, 0, "print one JSON object" },
+	{ "help", NULL, K_HELP, 0, 0, 0, "print this" },
+	{ "version", NULL, K_VERSION, 0, 0, 0, "print the version" },
+};
+
+static void print_help(void)
+{
+	puts("Usage: hdbench [OPTION]... HOST[:PORT]\n\n"
+	     "Load a DERP relay and measure it. PORT is 443, with --plain "
+	     "80.\n");
+	for (size_t i = 0; i < HD_ARRAY_N(rows); i++) {
+		const struct row *r = &rows[i];
+
+		printf("  --%s%s%s\n      %s\n", r->name, r->arg ? " " : "",
+		       r->arg ? r->arg : "", r->help);
+	}
+	puts("\nExit status: 0 measured, 1 could not be measured, 2 usage.\n"
+	     "More in hdbench(1).");
+}
+
+static int bad_value(const struct row *r, const char *text)
+{
+	fprintf(stderr, "hdbench: --%s %s: not a number from %.10g to %.10g\n",
+		r->name, text, r->min, r->max);
+	return -EINVAL;
+}
+
+static int parse_number(const struct row *r, const char *text, double *ret)
+{
+	char *end;
+
+	*ret = strtod(text, &end);
+	if (end == text || *end != '\0' || !(*ret >= r->min && *ret <= r->max))
+		return bad_value(r, text);
+	if (r->kind != K_REAL && *ret != (double)(uint64_t)*ret)
+		return bad_value(r, text);
+	return 0;
+}
+
+static int add_pid(struct proc_set *set, double pid)
+{
+	if (set->n == PROC_PIDS_MAX) {
+		fprintf(stderr, "hdbench: --pid: at most %d\n", PROC_PIDS_MAX);
+		return -EINVAL;
+	}
+	set->pid[set->n++] = (pid_t)pid;
+	return 0;
+}
+
+static int set_value(struct opts *o, const struct row *r, const char *text)
+{
+	void *at = (char *)o + r->offset;
+	double v = 0;
+
+	if (r->kind == K_FLAG)
+		*(bool *)at = true;
+	if (r->kind == K_TEXT)
+		*(const char **)at = text;
+	if (r->kind == K_FLAG || r->kind == K_TEXT)
+		return 0;
+	if (r->kind == K_RATE && strcmp(text, "max") == 0) {
+		o->is_rate_max = true;
+		return 0;
+	}
+	if (parse_number(r, text, &v) < 0)
+		return -EINVAL;
+	if (r->kind == K_PID)
+		return add_pid(at, v);
+	if (r->kind == K_COUNT)
+		*(uint64_t *)at = (uint64_t)v;
+	else
+		*(double *)at = v;
+	return 0;
+}
+
+/* HOST, HOST:PORT, [v6], [v6]:PORT, or a bare v6 address. */
+static int parse_target(struct opts *o, const char *text)
+{
+	const char *host = text, *colon = strrchr(text, ':');
+	size_t n = strlen(text);
+
+	if (*text == '[') {
+		host = text + 1;
+		n = strcspn(host, "]");
+		colon = host[n] == ']' && host[n + 1] == ':' ? host + n + 1
+							     : NULL;
+	} else if (colon != NULL && strchr(text, ':') == colon) {
+		n = (size_t)(colon - text);
+	} else {
+		colon = NULL;
+	}
+	snprintf(o->port, sizeof(o->port), "%s",
+		 colon != NULL ? colon + 1
+		 : o->is_plain ? "80"
+			       : "443");
+	if (n == 0 || n >= sizeof(o->host)) {
+		fprintf(stderr, "hdbench: %s: not HOST[:PORT]\n", text);
+		return -EINVAL;
+	}
+	memcpy(o->host, host, n);
+	o->host[n] = '\0';
+	return 0;
+}
+
+static int check(struct opts *o)
+{
+	if (o->peers > 0)
+		o->pairs = o->peers / 2;
+	if (o->idle > 0 && o->pids.n == 0) {
+		fputs("hdbench: --idle needs the relay's --pid\n", stderr);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static void fill_getopt(struct option long_opts[HD_ARRAY_N(rows) + 1])
+{
+	for (size_t i = 0; i < HD_ARRAY_N(rows); i++)
+		long_opts[i] = (struct option){
+			.name = rows[i].name,
+			.has_arg = rows[i].arg != NULL,
+			.val = (int)i + 1,
+		};
+	long_opts[HD_ARRAY_N(rows)] = (struct option){ 0 };
+}
+
+static int parse_options(struct opts *o, int argc, char **argv)
+{
+	struct option long_opts[HD_ARRAY_N(rows) + 1];
+	int i;
+
+	fill_getopt(long_opts);
+	while ((i = getopt_long(argc, argv, "", long_opts, NULL)) != -1) {
+		if (i == '?')
+			return -EINVAL;
+		if (rows[i - 1].kind == K_HELP) {
+			print_help();
+			return 1;
+		}
+		if (rows[i - 1].kind == K_VERSION) {
+			puts("hdbench " PACKAGE_VERSION);
+			return 1;
+		}
+		if (set_value(o, &rows[i - 1], optarg) < 0)
+			return -EINVAL;
+	}
+	return 0;
+}
+
+int opts_parse(struct opts *o, int argc, char **argv)
+{
+	int r;
+
+	*o = (struct opts){ .pairs = 10,
+			    .size_bytes = 1400,
+			    .rate_pps = 10000,
+			    .share_percent = 99.5,
+			    .duration_s = 5,
+			    .warmup_s = 1,
+			    .batch = 1,
+			    .parallel = 32 };
+	r = parse_options(o, argc, argv);
+	if (r != 0)
+		return r;
+	if (optind + 1 != argc) {
+		fputs("hdbench: one HOST[:PORT] is needed; see --help\n",
+		      stderr);
+		return -EINVAL;
+	}
+	r = parse_target(o, argv[optind]);
+	return r < 0 ? r : check(o);
+}

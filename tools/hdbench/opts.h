@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/* tools/hdbench/opts.h - what the user asked for. */
+#pragma once
+#include "tools/hdbench/proc.h"
+#include <hyper-derp/base.h>
+
+#define OPTS_BATCH_MAX 64
+
+struct opts {
+	char host[256];
+	char port[16];
+	bool is_plain, is_fast, is_json, is_find, is_rate_max;
+	const char *ca_file;
+	const char *sni;
+	uint64_t pairs, peers;
+	uint64_t size_bytes;
+	double rate_pps;
+	double share_percent; /* of the offered packets, for --find */
+	double duration_s, warmup_s;
+	uint64_t batch; /* records per write(2) */
+	uint64_t idle, logins, parallel;
+	double login_rate;
+	struct proc_set pids;
+};
+
+/* opts_parse - Returns 0; 1 after --help or --version; -EINVAL, said on
+ * stderr. */
+int opts_parse(struct opts *o, int argc, char **argv);

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: MIT */
+/* tools/hdbench/rate.c - one rate, or the search for the highest. */
+#include "tools/hdbench/modes.h"
+#include "tools/hdbench/progress.h"
+#include "tools/hdbench/report.h"
+#include <errno.h>
+
+#define RESOLUTION 0.01 /* the search ends when the bounds are that close */
+#define TRIES                                                                  \
+	2 /* a rate fails if it fails that often: the machine                  \
+	   * may have been busy elsewhere */
+#define RATE_MIN 100.0
+#define RATE_MAX 1e8
+
+static struct run_conf conf_of(const struct opts *o)
+{
+	return (struct run_conf){ .rate_pps = o->rate_pps,
+				  .is_max = o->is_rate_max,
+				  .warmup_s = o->warmup_s,
+				  .duration_s = o->duration_s };
+}
+
+int mode_rate(struct net *net, struct hd_error *err)
+{
+	const struct run_conf conf = conf_of(net->opts);
+	static struct run_result res; /* too large for some stacks */
+	struct traffic t;
+	int r = traffic_open(&t, net, err);
+
+	if (r == 0)
+		r = run_traffic(&t, &conf, &res, err);
+	if (r == 0)
+		report_run(net->opts, &res);
+	if (r == 0 && res.closed > 0)
+		r = hd_error_set(
+			err, -ECONNRESET, "%llu connections were lost: %s",
+			(unsigned long long)res.closed, res.error.text);
+	traffic_close(&t);
+	return r;
+}
+
+struct search {
+	struct traffic t;
+	struct run_conf conf;
+	struct found found;
+	struct run_result last;
+	double low, high; /* passed, failed; high 0: none yet */
+};
+
+/* Returns 1 it is delivered, 0 it is not, or an error. */
+static int try_rate(struct search *s, struct hd_error *err)
+{
+	double want = s->t.net->opts->share_percent / 100;
+
+	for (int i = 0; i < TRIES; i++) {
+		int r = run_traffic(&s->t, &s->conf, &s->last, err);
+
+		if (r < 0)
+			return r;
+		s->found.steps++;
+		if (s->last.closed > 0)
+			return hd_error_set(
+				err, -ECONNRESET,
+				"at %.0f packets/s the relay closed "
+				"connections: %s",
+				s->conf.rate_pps, s->last.error.text);
+		if (s->last.share >= want && 1 - s->last.lost_share >= want)
+			return 1;
+	}
+	return 0;
+}
+
+static void passed(struct search *s)
+{
+	s->found.is_any = true;
+	s->found.best = s->last;
+	s->low = s->conf.rate_pps;
+}
+
+static void failed(struct search *s)
+{
+	s->found.failed_pps = s->high = s->conf.rate_pps;
+}
+
+/* Doubles or halves until there is a bound on both sides, then bisects. */
+static double next_rate(const struct search *s)
+{
+	if (s->high == 0)
+		return s->low * 2;
+	if (s->low == 0)
+		return s->high / 2;
+	return (s->low + s->high) / 2;
+}
+
+static bool is_found(const struct search *s)
+{
+	if (s->high > 0 && s->low > 0)
+		return s->high - s->low <= RESOLUTION * s->high;
+	return s->conf.rate_pps < RATE_MIN || s->conf.rate_pps > RATE_MAX;
+}
+
+static int search(struct search *s, struct hd_error *err)
+{
+	do {
+		int r = try_rate(s, err);
+
+		if (r < 0)
+			return r;
+		if (r == 1)
+			passed(s);
+		else
+			failed(s);
+		s->conf.rate_pps = next_rate(s);
+	} while (!is_found(s));
+	return 0;
+}
+
+int mode_find(struct net *net, struct hd_error *err)
+{
+	static struct search s;
+	int r = traffic_open(&s.t, net, err);
+
+	s.conf = conf_of(net->opts);
+	s.conf.is_max = false;
+	if (r == 0)
+		r = search(&s, err);
+	if (r == 0)
+		report_found(net->opts, &s.found);
+	if (r == 0 && !s.found.is_any)
+		r = hd_error_set(err, -ENOENT, "no rate was delivered");
+	traffic_close(&s.t);
+	return r;
+}

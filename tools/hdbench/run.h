@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT */
+/* tools/hdbench/run.h - traffic at a rate through pairs, and what came of it.
+ *
+ *   start ---- warmup ---- window ---- drain
+ *
+ * Packet number k is due at start + k / rate, whatever happened to those
+ * before it, goes to pair k modulo pairs, and carries that time: latency is
+ * counted from when it should have left. A pair that cannot send keeps no
+ * packets, only a number: the k of its next one says when it was due. */
+#pragma once
+#include "tools/hdbench/hist.h"
+#include "tools/hdbench/pool.h"
+
+struct pair {
+	struct peer *from, *to;
+	uint8_t *frame; /* SendPacket; one spare byte behind it */
+	uint64_t due, sent, seen; /* packets of this run; seen: last seq + 1 */
+	bool is_blocked, is_dirty;
+};
+
+struct traffic {
+	struct net *net;
+	struct peer *peers; /* 2 per pair */
+	struct pair *pairs;
+	size_t n;
+	uint32_t *dirty; /* pairs with something to send; room for 2 n */
+	size_t dirty_n;
+	uint32_t runs;
+};
+
+struct run_conf {
+	double rate_pps;
+	bool is_max;
+	double warmup_s, duration_s;
+};
+
+struct run_result {
+	double offered_pps; /* due in the window (max: sent in it) */
+	double sent_pps, delivered_pps; /* sent, arrived in the window */
+	double share; /* delivered_pps / offered_pps, at most 1 */
+	double lost_share; /* of all packets sent in the run */
+	uint64_t lost, reordered, foreign, unsent, closed;
+	double busy; /* share of the window that we worked */
+	double cpu_cores, cpu_us_per_packet; /* the relay's; < 0 unknown */
+	struct hist latency; /* of packets due in the window */
+	struct hist late; /* sent after it was due, in the window */
+	struct hd_error error; /* of a connection that was closed */
+};
+
+/* traffic_open - log all pairs in. */
+int traffic_open(struct traffic *t, struct net *net, struct hd_error *err);
+void traffic_close(struct traffic *t);
+
+/* run_traffic - Returns 0; -ESRCH a --pid is gone. */
+int run_traffic(struct traffic *t, const struct run_conf *conf,
+		struct run_result *ret_result, struct hd_error *err);
