@@ -98,17 +98,36 @@ func (r *Relay) launch(t testing.TB, opt Options) {
 	} else {
 		r.cmd = r.hyperDerpCommand(t, opt)
 	}
+	r.run(t)
+}
+
+func (r *Relay) run(t testing.TB) {
+	t.Helper()
 	r.cmd.Stdout = &r.log
 	r.cmd.Stderr = &r.log
 	r.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := r.cmd.Start(); err != nil {
 		t.Fatalf("cannot start the relay: %v", err)
 	}
-	r.done = make(chan struct{})
+	cmd, done := r.cmd, make(chan struct{})
+	r.done = done
 	go func() {
-		r.cmd.Wait()
-		close(r.done)
+		cmd.Wait()
+		close(done)
 	}()
+}
+
+// Restart ends the relay as Stop does and starts it again with the same ports
+// and the same key.
+func (r *Relay) Restart(t testing.TB) {
+	t.Helper()
+	r.Stop(t)
+	r.cmd = exec.Command(r.cmd.Path, r.cmd.Args[1:]...)
+	r.ended = false
+	r.run(t)
+	if !r.awaitReady(t) {
+		t.Fatalf("the relay did not start again:\n%s", r.log.String())
+	}
 }
 
 // awaitReady polls until each TCP port takes connections; false: the process

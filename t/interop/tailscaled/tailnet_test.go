@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: MIT
+
+// Package tailscaled lets two real tailscaled talk through the relay. They
+// have no network device and no way to each other but DERP.
+package tailscaled
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"hyper-derp/interop/relay"
+	"tailscale.com/tailcfg"
+	"tailscale.com/tstest/integration/testcontrol"
+	"tailscale.com/types/logger"
+)
+
+const transferBytes = 32 << 20
+
+// Real tailscaled finds no way around DERP: without UDP, or told so.
+const (
+	noUDP    = "TS_DEBUG_ALWAYS_USE_DERP=1"
+	noDirect = "TS_DEBUG_NEVER_DIRECT_UDP=1"
+)
+
+// derpMap is the map of a tailnet whose only relay is r.
+func derpMap(r *relay.Relay, port string) *tailcfg.DERPMap {
+	n := &tailcfg.DERPNode{
+		Name: "test1", RegionID: 1,
+		HostName: "127.0.0.1", IPv4: "127.0.0.1", IPv6: "none",
+		DERPPort: relay.Port(port), CertName: r.Cert.Pin,
+		STUNPort: -1,
+	}
+	if r.STUN != "" {
+		n.STUNPort = relay.Port(r.STUN)
+		n.STUNTestIP = "127.0.0.1"
+	}
+	return &tailcfg.DERPMap{
+		OmitDefaultRegions: true,
+		Regions: map[int]*tailcfg.DERPRegion{1: {
+			RegionID: 1, RegionCode: "test", RegionName: "test",
+			Nodes: []*tailcfg.DERPNode{n},
+		}},
+	}
+}
+
+// startControl starts tailscale's control server for tests.
+func startControl(t *testing.T, m *tailcfg.DERPMap) string {
+	t.Helper()
+	control := &testcontrol.Server{
+		Logf: logger.Discard, DERPMap: m, AllNodesSameUser: true,
+	}
+	control.HTTPTestServer = httptest.NewUnstartedServer(control)
+	control.HTTPTestServer.Start()
+	t.Cleanup(func() {
+		control.HTTPTestServer.CloseClientConnections()
+		control.HTTPTestServer.Close()
+	})
+	return control.HTTPTestServer.URL
+}
+
+// tailnet is two nodes that know each other.
+func tailnet(t *testing.T, m *tailcfg.DERPMap, env ...string) (a, b *node) {
+	t.Helper()
+	control := startControl(t, m)
+	a = startNode(t, "alice", control, env...)
+	b = startNode(t, "bob", control, env...)
+	a.awaitPeer(b)
+	b.awaitPeer(a)
+	return a, b
+}
+
+// pingByDERP pings with disco and expects the answer by the relay.
+func pingByDERP(t *testing.T, from, to *node) {
+	t.Helper()
+	out := from.tailscale("ping", "--c=3", "--until-direct=false",
+		"--timeout=5s", to.ip)
+	if !strings.Contains(out, "via DERP(test)") {
+		t.Errorf("ping from %s to %s: %q, expected: via DERP(test)",
+			from.name, to.name, out)
+	}
+}
+
+// transfer sends random bytes through a TCP connection inside the tailnet and
+// compares the hashes. The receiving node hands the connection to a listener
+// on loopback, as tailscaled does without a network device.
+func transfer(t *testing.T, from, to *node) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	type result struct {
+		sum []byte
+		err error
+	}
+	received := make(chan result, 1)
+	go func() {
+		sum, err := receive(l)
+		received <- result{sum, err}
+	}()
+
+	begin := time.Now()
+	want, err := send(from, to.ip, l.Addr().(*net.TCPAddr).Port)
+	if err != nil {
+		t.Fatalf("%s to %s: %v", from.name, to.name, err)
+	}
+	select {
+	case got := <-received:
+		if got.err != nil {
+			t.Fatalf("%s to %s: %v", from.name, to.name, got.err)
+		}
+		if !bytes.Equal(got.sum, want) {
+			t.Errorf("%s to %s: other bytes came", from.name, to.name)
+		}
+	case <-time.After(2 * relay.Patience):
+		t.Fatalf("%s to %s: the end did not come", from.name, to.name)
+	}
+	t.Logf("%s to %s: %d MiB in %v", from.name, to.name, transferBytes>>20,
+		time.Since(begin).Round(time.Millisecond))
+}
+
+func send(from *node, ip string, port int) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), relay.Patience)
+	defer cancel()
+	c, err := from.client.DialTCP(ctx, ip, uint16(port))
+	if err != nil {
+		return nil, err
+	}
+	defer c.Close()
+	c.SetDeadline(time.Now().Add(3 * relay.Patience))
+	hash := sha256.New()
+	random := rand.NewChaCha8([32]byte{1})
+	if _, err := io.CopyN(io.MultiWriter(c, hash), random, transferBytes); err != nil {
+		return nil, err
+	}
+	// The receiver knows the size and says when it has everything; closing
+	// earlier could cut the stream inside the node.
+	if _, err := io.ReadFull(c, make([]byte, 1)); err != nil {
+		return nil, fmt.Errorf("no acknowledgement: %w", err)
+	}
+	return hash.Sum(nil), nil
+}
+
+func receive(l net.Listener) ([]byte, error) {
+	c, err := l.Accept()
+	if err != nil {
+		return nil, err
+	}
+	defer c.Close()
+	c.SetDeadline(time.Now().Add(3 * relay.Patience))
+	hash := sha256.New()
+	if _, err := io.CopyN(hash, c, transferBytes); err != nil {
+		return nil, err
+	}
+	_, err = c.Write([]byte{1})
+	return hash.Sum(nil), err
+}
+
+// onlyDERP checks that two nodes have found no other way.
+func onlyDERP(t *testing.T, a, b *node) {
+	t.Helper()
+	p := a.peer(b)
+	if p == nil {
+		t.Fatalf("%s has lost %s", a.name, b.name)
+	}
+	if p.CurAddr != "" || p.Relay != "test" {
+		t.Errorf("%s reaches %s at %q, relay %q; expected only the relay",
+			a.name, b.name, p.CurAddr, p.Relay)
+	}
+	for _, problem := range a.status().Health {
+		if strings.Contains(strings.ToLower(problem), "relay") {
+			t.Errorf("%s complains: %s", a.name, problem)
+		}
+	}
+}
+
+// talk is everything that two nodes do by the relay.
+func talk(t *testing.T, a, b *node) {
+	t.Helper()
+	pingByDERP(t, a, b)
+	pingByDERP(t, b, a)
+	transfer(t, a, b)
+	transfer(t, b, a)
+	onlyDERP(t, a, b)
+	onlyDERP(t, b, a)
+}
+
+func TestWithSTUN(t *testing.T) {
+	r := relay.Start(t, relay.Options{})
+	a, b := tailnet(t, derpMap(r, r.TLS), noDirect)
+	if got := a.netcheck(); !got.UDP || got.PreferredDERP != 1 {
+		t.Errorf("netcheck %+v, expected UDP and relay 1", got)
+	}
+	talk(t, a, b)
+}
+
+func TestWithoutSTUN(t *testing.T) {
+	r := relay.Start(t, relay.Options{NoSTUN: true})
+	a, b := tailnet(t, derpMap(r, r.TLS), noUDP)
+	if got := a.netcheck(); got.UDP || got.PreferredDERP != 1 ||
+		len(got.RegionLatency) != 1 {
+		t.Errorf("netcheck %+v, expected no UDP and the latency of relay 1", got)
+	}
+	talk(t, a, b)
+}
+
+// The client that browsers use, in a real tailscaled.
+func TestWebSocket(t *testing.T) {
+	r := relay.Start(t, relay.Options{})
+	a, b := tailnet(t, derpMap(r, r.TLS), noDirect,
+		"TS_DEBUG_DERP_WS_CLIENT=1", "SSL_CERT_FILE="+r.Cert.CertFile)
+	talk(t, a, b)
+	for _, n := range []*node{a, b} {
+		if !strings.Contains(n.tail(1<<30), "websocket: connected to") {
+			t.Errorf("%s did not use WebSocket", n.name)
+		}
+	}
+}
+
+func TestWithoutTLS(t *testing.T) {
+	r := relay.Start(t, relay.Options{NoTLS: true})
+	a, b := tailnet(t, derpMap(r, r.Plain), noDirect,
+		"TS_DEBUG_USE_DERP_HTTP=1")
+	talk(t, a, b)
+}
+
+// The relay is restarted: both nodes come back by themselves.
+func TestRelayRestart(t *testing.T) {
+	r := relay.Start(t, relay.Options{})
+	a, b := tailnet(t, derpMap(r, r.TLS), noDirect)
+	pingByDERP(t, a, b)
+	r.Restart(t)
+	a.await("an answer after the restart", func() bool {
+		out, err := a.tryTailscale("ping", "--c=1", "--until-direct=false",
+			"--timeout=1s", b.ip)
+		return err == nil && strings.Contains(out, "via DERP(test)")
+	})
+	transfer(t, a, b)
+}
