@@ -116,21 +116,23 @@ static int move(struct hd_conf_private *priv, const struct compat *row,
 		return hd_error_set(err, -ENOMEM, "out of memory");
 	r = hd_node_put(&priv->arena, priv->root, row->to, node);
 	if (r == -EEXIST)
-		return hd_node_error(node, err, "`%s` is the old name of `%s`, "
+		return hd_node_error(node, err,
+				     "`%s` is the old name of `%s`, "
 				     "which is set too; remove one of the two",
 				     row->key, row->to);
 	if (r == -ENOTDIR)
-		return hd_node_error(node, err, "`%s` belongs to a section "
-				     "that is no mapping", row->to);
+		return hd_node_error(node, err,
+				     "`%s` belongs to a section "
+				     "that is no mapping",
+				     row->to);
 	return r;
 }
 
 static bool in_list(const struct hd_node *list, const char *name)
 {
 	for (const struct hd_node *i = list->first; i != NULL; i = i->next) {
-		const struct hd_node *n = i->type == HD_NODE_SCALAR ?
-						  i :
-						  hd_node_get(i, "name");
+		const struct hd_node *n =
+			i->type == HD_NODE_SCALAR ? i : hd_node_get(i, "name");
 
 		if (n != NULL && n->type == HD_NODE_SCALAR &&
 		    strcmp(n->text, name) == 0)
@@ -144,8 +146,8 @@ static int want_module(struct hd_conf_private *priv, struct hd_node *list,
 		       const char *name, const struct hd_node *at)
 {
 	struct hd_arena *arena = &priv->arena;
-	struct hd_node *item = hd_node_new(arena, HD_NODE_MAP, at->file,
-					   at->line);
+	struct hd_node *item =
+		hd_node_new(arena, HD_NODE_MAP, at->file, at->line);
 	struct hd_node *key = hd_node_scalar(arena, name, at);
 	struct hd_node *optional = hd_node_scalar(arena, "true", at);
 
@@ -173,8 +175,10 @@ static int imply(struct hd_conf_private *priv, const struct compat *row,
 			j->line = node->line;
 	hd_merge_weak(priv->root, top);
 	if (!in_list(hd_node_get(priv->root, "load_module"), row->module))
-		return hd_node_error(node, err, "`mode: %s` needs %s in "
-				     "`load_module`", row->value, row->module);
+		return hd_node_error(node, err,
+				     "`mode: %s` needs %s in "
+				     "`load_module`",
+				     row->value, row->module);
 	return 0;
 }
 
@@ -256,6 +260,8 @@ static int apply_left(struct hd_conf_private *priv, struct hd_error *err)
 
 		if (node == NULL)
 			continue;
+		if (node->type != HD_NODE_MAP)
+			return hd_not_map(node, sections[i], err);
 		r = check_left(node, sections[i], err);
 		hd_node_remove(priv->root, node);
 	}
@@ -276,8 +282,8 @@ static int check_mode(const struct hd_conf_private *priv, struct hd_error *err)
 static int default_list(struct hd_conf_private *priv, struct hd_node *wanted)
 {
 	static const struct hd_node nowhere = { .file = "default" };
-	struct hd_node *list = hd_node_new(&priv->arena, HD_NODE_LIST,
-					   "default", 0);
+	struct hd_node *list =
+		hd_node_new(&priv->arena, HD_NODE_LIST, "default", 0);
 
 	if (list == NULL)
 		return -ENOMEM;
@@ -348,11 +354,12 @@ int hd_compat_finish(const struct hd_conf *conf, struct hd_error *err)
 		struct hd_node *node = hd_node_find(conf->priv->root, path);
 
 		if (node != NULL && !is_off(node) && !is_taken(conf, path))
-			return hd_node_error(node, err, "`%s` keeps peers "
+			return hd_node_error(node, err,
+					     "`%s` keeps peers "
 					     "out, and the module %.*s that "
 					     "would do it is not loaded; load "
-					     "it or remove the key", path,
-					     module, path);
+					     "it or remove the key",
+					     path, module, path);
 	}
 	return 0;
 }

@@ -41,8 +41,8 @@ static const char *dev_state_dir(struct hd_arena *arena)
 	if (state != NULL && state[0] == '/')
 		return hd_arena_printf(arena, "%s/hyper-derp-dev", state);
 	if (home != NULL && home[0] == '/')
-		return hd_arena_printf(arena,
-				       "%s/.local/state/hyper-derp-dev", home);
+		return hd_arena_printf(arena, "%s/.local/state/hyper-derp-dev",
+				       home);
 	return hd_arena_printf(arena, "/tmp/hyper-derp-dev.%u",
 			       (unsigned)geteuid());
 }
@@ -83,8 +83,7 @@ static int dev_defaults(struct hd_conf_private *priv, struct hd_error *err)
 	hd_merge_weak(priv->root, top);
 	r = dev_put(priv, "state_dir", dev_state_dir(&priv->arena));
 	if (r == 0)
-		r = dev_put(priv, "module_path",
-			    dev_module_path(&priv->arena));
+		r = dev_put(priv, "module_path", dev_module_path(&priv->arena));
 	return r;
 }
 
@@ -114,9 +113,9 @@ static int apply_flags(struct hd_conf_private *priv,
 		       const struct hd_conf_cli *cli)
 {
 	const char *workers =
-		cli->workers < 0 ? NULL :
-				   hd_arena_printf(&priv->arena, "%d",
-						   cli->workers);
+		cli->workers < 0
+			? NULL
+			: hd_arena_printf(&priv->arena, "%d", cli->workers);
 	const struct {
 		const char *flag, *path, *text;
 	} flags[] = {
@@ -165,8 +164,8 @@ static void names_of(struct names *names, const char *section)
 						hd_special_sections };
 
 	for (size_t i = 0; i < HD_ARRAY_N(all); i++)
-		for (const struct hd_core_section *s = all[i];
-		     s->table != NULL; s++) {
+		for (const struct hd_core_section *s = all[i]; s->table != NULL;
+		     s++) {
 			const struct hd_option *o = s->table;
 
 			if (section == NULL && s->name != NULL)
@@ -196,8 +195,7 @@ static int check_section(const struct hd_node *map, const char *section,
 	if (map == NULL)
 		return 0;
 	if (map->type != HD_NODE_MAP)
-		return hd_node_error(map, err, "`%s` must be a mapping, as in "
-				     "`%s: {key: value}`", section, section);
+		return hd_not_map(map, section, err);
 	names_of(&names, section);
 	for (const struct hd_node *i = map->first; i != NULL; i = i->next)
 		if (!name_has(&names, i->key))
@@ -221,8 +219,8 @@ static int check_sections(const struct hd_node *root, struct hd_error *err)
 static void names_of_modules(struct names *names, struct hd_conf *conf)
 {
 	for (size_t i = 0; i < conf->n_load_module; i++) {
-		const char *name = section_of_module(
-			&conf->priv->arena, conf->load_module[i].name);
+		const char *name = section_of_module(&conf->priv->arena,
+						     conf->load_module[i].name);
 
 		if (name != NULL)
 			name_add(names, name);
@@ -254,9 +252,9 @@ static int fill_core(struct hd_conf *conf, struct hd_error *err)
 	for (const struct hd_core_section *s = hd_core_sections;
 	     r == 0 && s->table != NULL; s++) {
 		const struct hd_node *map =
-			s->name == NULL ? conf->priv->root :
-					  hd_node_get(conf->priv->root,
-						      s->name);
+			s->name == NULL
+				? conf->priv->root
+				: hd_node_get(conf->priv->root, s->name);
 
 		r = hd_table_fill(conf->priv, s->table, map, conf, err);
 	}
@@ -339,8 +337,8 @@ static int read_files(struct hd_conf_private *priv,
 		return 0;
 	if (path == NULL && access(DEFAULT_PATH, F_OK) < 0)
 		return hd_error_set(err, -ENOENT,
-				    "there is no configuration at "
-				    DEFAULT_PATH "; write one, name one with "
+				    "there is no configuration at " DEFAULT_PATH
+				    "; write one, name one with "
 				    "--config FILE, or try --dev");
 	if (path == NULL)
 		path = DEFAULT_PATH;

@@ -42,10 +42,10 @@ struct hd_conf {
 	/* listeners */
 	struct hd_listen_conf *listen;
 	size_t n_listen;
-	uint64_t sockbuf_bytes;    /* SO_SNDBUF and SO_RCVBUF; 0: kernel's */
-	uint64_t max_accept_rate;  /* connections per second; 0: no limit */
+	uint64_t sockbuf_bytes; /* SO_SNDBUF and SO_RCVBUF; 0: kernel's */
+	uint64_t max_accept_rate; /* connections per second; 0: no limit */
 	/* streams */
-	uint64_t peer_rate_limit;  /* bytes per second; 0: no limit */
+	uint64_t peer_rate_limit; /* bytes per second; 0: no limit */
 	uint64_t login_timeout_ms;
 	uint64_t write_timeout_ms;
 	uint64_t drain_time_ms;
@@ -58,12 +58,12 @@ struct hd_conf {
 	/* tls */
 	struct hd_cert_conf *certificates;
 	size_t n_certificates;
-	uint64_t ktls;         /* enum hd_ktls */
+	uint64_t ktls; /* enum hd_ktls */
 	uint64_t record_layer; /* enum hd_record_layer */
 	/* log */
 	const char *log_target; /* "stderr" or a path */
-	uint64_t log_format;    /* enum hd_log_format */
-	uint64_t log_level;     /* enum hd_level */
+	uint64_t log_format; /* enum hd_log_format */
+	uint64_t log_level; /* enum hd_level */
 	/* process */
 	const char *state_dir;
 	const char *user, *group;
@@ -99,8 +99,8 @@ int hd_conf_load_text(const char *text, size_t len,
  * @table     ends with name NULL; NULL: the section must not exist
  * @ret_conf  size bytes, owned by conf; defaults where nothing is set */
 int hd_conf_section(struct hd_conf *conf, const char *name,
-		    const struct hd_option *table, size_t size,
-		    void **ret_conf, struct hd_error *err);
+		    const struct hd_option *table, size_t size, void **ret_conf,
+		    struct hd_error *err);
 
 /* hd_conf_finish - after every loaded module took its section: a section of a
  * known module that is not loaded warns, a restricting key whose module is
@@ -114,3 +114,7 @@ int hd_conf_live_only(const struct hd_conf *old_conf,
 
 /* hd_conf_print - -T: the effective configuration as YAML, with defaults. */
 int hd_conf_print(const struct hd_conf *conf, FILE *file);
+
+/* hd_conf_example - every option of the core and of the modules that took
+ * their section, commented out, with default and help: the example file. */
+int hd_conf_example(const struct hd_conf *conf, FILE *file);

@@ -16,7 +16,8 @@ static int open_list(struct hd_conf_private *priv, const struct hd_node *node,
 		     size_t size, void **ret, struct hd_error *err)
 {
 	if (node->type != HD_NODE_LIST)
-		return hd_node_error(node, err, "`%s` must be a list, as in "
+		return hd_node_error(node, err,
+				     "`%s` must be a list, as in "
 				     "`%s: [first, second]`",
 				     node->key, node->key);
 	*ret = hd_arena_alloc(&priv->arena, (node->n + 1) * size);
@@ -95,11 +96,13 @@ static int short_cert(struct hd_conf *conf, const struct hd_node *list,
 	if (r < 0 || (c->cert == NULL && c->key == NULL))
 		return r;
 	if (c->cert == NULL || c->key == NULL)
-		return hd_node_error(at, err, "`tls_cert` and `tls_key` go "
+		return hd_node_error(at, err,
+				     "`tls_cert` and `tls_key` go "
 				     "together; `%s` is missing",
 				     c->cert == NULL ? "tls_cert" : "tls_key");
 	if (list != NULL)
-		return hd_node_error(list, err, "`tls.certificates` and "
+		return hd_node_error(list, err,
+				     "`tls.certificates` and "
 				     "`tls_cert` (%s:%u) are both set; move "
 				     "the latter into the list",
 				     at->file, at->line);
@@ -150,13 +153,16 @@ static int check_load(const struct hd_conf *conf, const struct hd_node *item,
 	if (l->name == NULL)
 		return fail_missing(item, "load_module", "name", err);
 	if (!is_module_name(l->name))
-		return hd_node_error(item, err, "`%s` is neither a module's "
-				     "name nor an absolute path", l->name);
+		return hd_node_error(item, err,
+				     "`%s` is neither a module's "
+				     "name nor an absolute path",
+				     l->name);
 	for (size_t i = 0; i < last; i++)
 		if (strcmp(conf->load_module[i].name, l->name) == 0)
-			return hd_node_error(item, err, "module %s is loaded "
-					     "already, by %s:%u", l->name,
-					     conf->load_module[i].file,
+			return hd_node_error(item, err,
+					     "module %s is loaded "
+					     "already, by %s:%u",
+					     l->name, conf->load_module[i].file,
 					     conf->load_module[i].line);
 	return 0;
 }
@@ -203,12 +209,14 @@ static int check_listen(const struct hd_conf *conf, const struct hd_node *item,
 	if (l->addr.sa.sa_family == AF_UNSPEC)
 		return fail_missing(item, "listen", "addr", err);
 	if (l->tls && conf->n_certificates == 0 && !conf->dev)
-		return hd_node_error(item, err, "`tls: true` needs a "
+		return hd_node_error(item, err,
+				     "`tls: true` needs a "
 				     "certificate; set `tls_cert` and "
 				     "`tls_key`");
 	for (size_t i = 0; i < last; i++)
 		if (same_addr(&conf->listen[i].addr, &l->addr))
-			return hd_node_error(item, err, "this address is "
+			return hd_node_error(item, err,
+					     "this address is "
 					     "listened on already, by %s:%u",
 					     conf->listen[i].file,
 					     conf->listen[i].line);
@@ -267,11 +275,12 @@ static int read_listen(struct hd_conf *conf, struct hd_error *err)
 	const struct hd_node *port = hd_node_get(conf->priv->root, "port");
 
 	if (list != NULL && port != NULL)
-		return hd_node_error(port, err, "`port` and `listen` (%s:%u) "
+		return hd_node_error(port, err,
+				     "`port` and `listen` (%s:%u) "
 				     "are both set; add the port to the list",
 				     list->file, list->line);
-	return list != NULL ? read_listen_list(conf, list, err) :
-			      read_port(conf, port, err);
+	return list != NULL ? read_listen_list(conf, list, err)
+			    : read_port(conf, port, err);
 }
 
 static int override_port(struct hd_conf *conf, int port, struct hd_error *err)
@@ -282,7 +291,8 @@ static int override_port(struct hd_conf *conf, int port, struct hd_error *err)
 		return hd_error_set(err, -EINVAL,
 				    "--port %d: ports end at 65535", port);
 	if (conf->n_listen == 0)
-		return hd_error_set(err, -EINVAL, "--port %d: there is no "
+		return hd_error_set(err, -EINVAL,
+				    "--port %d: there is no "
 				    "listener whose port it could replace",
 				    port);
 	/* sin_port and sin6_port lie at the same place. */
@@ -296,21 +306,20 @@ static int override_port(struct hd_conf *conf, int port, struct hd_error *err)
 static int add_cores(struct hd_conf *conf, const char *text, const char **v,
 		     struct hd_error *err)
 {
-	const struct hd_node *node =
-		hd_node_get(conf->priv->root, "pin_cores");
+	const struct hd_node *node = hd_node_get(conf->priv->root, "pin_cores");
 
 	do {
 		size_t len = strcspn(text, ",");
-		const char *core =
-			hd_arena_text(&conf->priv->arena, text, len);
+		const char *core = hd_arena_text(&conf->priv->arena, text, len);
 		uint64_t n;
 
 		if (core == NULL)
 			return hd_error_set(err, -ENOMEM, "out of memory");
 		if (hd_number_parse(HD_UINT, core, &n) < 0 || n > CORE_MAX)
-			return hd_node_error(node, err, "`pin_cores`: `%s` is "
-					     "no CPU number, 0 to %d", core,
-					     CORE_MAX);
+			return hd_node_error(node, err,
+					     "`pin_cores`: `%s` is "
+					     "no CPU number, 0 to %d",
+					     core, CORE_MAX);
 		v[conf->pin_cores.n++] = core;
 		text += len;
 	} while (*text++ == ',');

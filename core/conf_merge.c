@@ -193,7 +193,8 @@ static int merge_pattern(struct merge *m, const struct chain *up,
 	int r;
 
 	if (at->type != HD_NODE_SCALAR)
-		return hd_node_error(at, m->err, "`include` must be a path, "
+		return hd_node_error(at, m->err,
+				     "`include` must be a path, "
 				     "a pattern or a list of them");
 	pattern = pattern_of(m, up->path, at->text);
 	if (pattern == NULL)
@@ -202,11 +203,15 @@ static int merge_pattern(struct merge *m, const struct chain *up,
 	if (r == 0)
 		r = merge_found(m, up, at, &found);
 	else if (r != GLOB_NOMATCH)
-		r = hd_node_error(at, m->err, "cannot read the folder of "
-				  "`include: %s`", at->text);
+		r = hd_node_error(at, m->err,
+				  "cannot read the folder of "
+				  "`include: %s`",
+				  at->text);
 	else if (strpbrk(pattern, "*?[") == NULL)
-		r = hd_node_error(at, m->err, "`include: %s`: there is no "
-				  "such file", at->text);
+		r = hd_node_error(at, m->err,
+				  "`include: %s`: there is no "
+				  "such file",
+				  at->text);
 	else
 		r = 0; /* a pattern may match nothing */
 	globfree(&found);

@@ -184,7 +184,8 @@ int hd_node_twice(const struct hd_node *first, const struct hd_node *second,
 {
 	char where[PLACE_BYTES];
 
-	return hd_node_error(second, err, "`%s` is set already, at %s; "
+	return hd_node_error(second, err,
+			     "`%s` is set already, at %s; "
 			     "remove one of the two",
 			     second->key, place(first, where));
 }

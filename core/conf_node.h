@@ -33,12 +33,12 @@ enum hd_node_type { HD_NODE_SCALAR, HD_NODE_LIST, HD_NODE_MAP };
 
 struct hd_node {
 	enum hd_node_type type;
-	bool plain;       /* a scalar without quotes: it may mean null */
-	const char *key;  /* in a mapping */
+	bool plain; /* a scalar without quotes: it may mean null */
+	const char *key; /* in a mapping */
 	const char *text; /* of a scalar */
 	const char *file; /* or the flag that it comes from */
-	unsigned line;    /* of the key; 0: not from a file */
-	unsigned n;       /* children, first to last */
+	unsigned line; /* of the key; 0: not from a file */
+	unsigned n; /* children, first to last */
 	struct hd_node *first, *last, *next;
 };
 

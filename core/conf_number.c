@@ -27,9 +27,9 @@ static const struct unit plain[] = { { "", 1 }, { NULL, 0 } };
 
 static const struct unit *units_of(enum hd_type type)
 {
-	return type == HD_DURATION_MS ? durations :
-	       type == HD_SIZE_BYTES  ? sizes :
-					plain;
+	return type == HD_DURATION_MS  ? durations
+	       : type == HD_SIZE_BYTES ? sizes
+				       : plain;
 }
 
 int hd_number_parse(enum hd_type type, const char *text, uint64_t *ret)
@@ -68,9 +68,9 @@ const char *hd_number_text(enum hd_type type, uint64_t v,
 
 const char *hd_number_form(enum hd_type type)
 {
-	return type == HD_DURATION_MS ? "a time, as in 500ms, 10s, 5m or 2h" :
-	       type == HD_SIZE_BYTES  ? "a size, as in 4096, 256KiB or 1MiB" :
-					"a whole number";
+	return type == HD_DURATION_MS  ? "a time, as in 500ms, 10s, 5m or 2h"
+	       : type == HD_SIZE_BYTES ? "a size, as in 4096, 256KiB or 1MiB"
+				       : "a whole number";
 }
 
 static int parse_port(const char *text, in_port_t *ret_port)

@@ -33,17 +33,18 @@ static int check_map(const struct hd_node *node, const char *name,
 	if (node == NULL)
 		return 0;
 	if (table == NULL)
-		return hd_node_error(node, err, "the module %s has no options; "
-				     "remove `%s`", name, name);
+		return hd_node_error(node, err,
+				     "the module %s has no options; "
+				     "remove `%s`",
+				     name, name);
 	if (node->type != HD_NODE_MAP)
-		return hd_node_error(node, err, "`%s` must be a mapping, as in "
-				     "`%s: {key: value}`", name, name);
+		return hd_not_map(node, name, err);
 	return hd_table_check(table, node, name, err);
 }
 
 int hd_conf_section(struct hd_conf *conf, const char *name,
-		    const struct hd_option *table, size_t size,
-		    void **ret_conf, struct hd_error *err)
+		    const struct hd_option *table, size_t size, void **ret_conf,
+		    struct hd_error *err)
 {
 	const struct hd_node *node = hd_node_get(conf->priv->root, name);
 	void *data = hd_arena_alloc(&conf->priv->arena, HD_MAX(size, 1u));
@@ -68,8 +69,8 @@ static bool is_core(const char *key)
 						hd_special_sections };
 
 	for (size_t i = 0; i < HD_ARRAY_N(all); i++)
-		for (const struct hd_core_section *s = all[i];
-		     s->table != NULL; s++) {
+		for (const struct hd_core_section *s = all[i]; s->table != NULL;
+		     s++) {
 			const struct hd_option *o = s->table;
 
 			if (s->name != NULL && strcmp(s->name, key) == 0)
@@ -107,8 +108,10 @@ int hd_conf_finish(struct hd_conf *conf, struct hd_error *err)
 	     i = i->next)
 		if (is_written(i) && !is_core(i->key) &&
 		    !is_section(conf, i->key))
-			hd_node_warn(i, "the section `%s` has no effect: that "
-				     "module is not loaded", i->key);
+			hd_node_warn(i,
+				     "the section `%s` has no effect: that "
+				     "module is not loaded",
+				     i->key);
 	return 0;
 }
 
@@ -130,8 +133,10 @@ static int fail_live(const struct hd_conf *conf, const struct hd_conf *other,
 		hd_error_set(err, -EBUSY, "`%s` has changed; restart to apply",
 			     path);
 	else
-		hd_node_error(node, err, "`%s` has changed, which needs a "
-			      "restart", path);
+		hd_node_error(node, err,
+			      "`%s` has changed, which needs a "
+			      "restart",
+			      path);
 	return -EBUSY;
 }
 
@@ -208,9 +213,9 @@ int hd_conf_live_only(const struct hd_conf *old_conf,
 	if (!same_listen(old_conf, new_conf))
 		return fail_live(new_conf, old_conf, NULL,
 				 hd_node_get(new_conf->priv->root, "port") ==
-						 NULL ?
-					 "listen" :
-					 "port",
+						 NULL
+					 ? "listen"
+					 : "port",
 				 err);
 	if (!same_modules(old_conf, new_conf))
 		return fail_live(new_conf, old_conf, NULL, "load_module", err);

@@ -39,7 +39,8 @@ int hd_unknown_key(const struct hd_node *node, const char *section,
 	if (near != NULL)
 		return hd_node_error(node, err,
 				     "unknown key `%.64s`%s; did you mean "
-				     "`%s`?", node->key, in, near);
+				     "`%s`?",
+				     node->key, in, near);
 	if (section == NULL)
 		return hd_node_error(node, err,
 				     "unknown key `%.64s`; "
@@ -48,6 +49,15 @@ int hd_unknown_key(const struct hd_node *node, const char *section,
 	return hd_node_error(node, err, "unknown key `%.64s`%s; known: %s",
 			     node->key, in,
 			     name_list(names, n, all, sizeof(all)));
+}
+
+int hd_not_map(const struct hd_node *node, const char *section,
+	       struct hd_error *err)
+{
+	return hd_node_error(node, err,
+			     "`%s` must be a mapping, as in "
+			     "`%s: {key: value}`",
+			     section, section);
 }
 
 #define TABLE_NAMES_MAX 128

@@ -74,13 +74,6 @@ static int set_string(const struct setting *s, void *at)
 	return 0;
 }
 
-/* `tls_cert: ""` has always meant none. */
-static int set_path(const struct setting *s, void *at)
-{
-	*(const char **)at = s->node->text[0] == '\0' ? NULL : s->node->text;
-	return 0;
-}
-
 static int set_addr(const struct setting *s, void *at)
 {
 	if (hd_addr_parse(s->node->text, at) < 0)
@@ -134,11 +127,11 @@ static int fail_choice(const struct setting *s)
 	for (size_t i = 0, len = 0; names[i] != NULL && len < sizeof(all); i++)
 		len += (size_t)snprintf(all + len, sizeof(all) - len, "%s%s",
 					i == 0 ? "" : ", ", names[i]);
-	return hd_node_error(s->node, s->err,
-			     "`%s: %s` is not one of %s%s%s%s", s->opt->name,
-			     s->node->text, all,
+	return hd_node_error(s->node, s->err, "`%s: %s` is not one of %s%s%s%s",
+			     s->opt->name, s->node->text, all,
 			     near == NULL ? "" : "; did you mean `",
-			     near == NULL ? "" : near, near == NULL ? "" : "`?");
+			     near == NULL ? "" : near,
+			     near == NULL ? "" : "`?");
 }
 
 static int set_choice(const struct setting *s, void *at)
@@ -168,8 +161,10 @@ static int set_list(const struct setting *s, void *at)
 		v[list->n++] = node->text;
 	for (node = node->first; !one && node != NULL; node = node->next) {
 		if (node->type != HD_NODE_SCALAR)
-			return hd_node_error(node, s->err, "an entry of `%s` "
-					     "must be a text", s->opt->name);
+			return hd_node_error(node, s->err,
+					     "an entry of `%s` "
+					     "must be a text",
+					     s->opt->name);
 		v[list->n++] = node->text;
 	}
 	return 0;
@@ -184,7 +179,7 @@ static const struct {
 	[HD_DURATION_MS] = { sizeof(uint64_t), set_number },
 	[HD_SIZE_BYTES] = { sizeof(uint64_t), set_number },
 	[HD_STRING] = { sizeof(char *), set_string },
-	[HD_PATH] = { sizeof(char *), set_path },
+	[HD_PATH] = { sizeof(char *), set_string },
 	[HD_ADDR] = { sizeof(union hd_addr), set_addr },
 	[HD_KEY] = { sizeof(struct hd_key), set_key },
 	[HD_SECRET_FILE] = { sizeof(struct hd_secret), set_secret },
@@ -194,8 +189,8 @@ static const struct {
 
 /* The default as if it stood in a file; NULL: unset. */
 static int default_node(struct hd_conf_private *priv,
-			const struct hd_option *opt,
-			const struct hd_node **ret, struct hd_error *err)
+			const struct hd_option *opt, const struct hd_node **ret,
+			struct hd_error *err)
 {
 	static const struct hd_node nowhere = { .file = "default" };
 	struct hd_node *top;
@@ -219,6 +214,14 @@ static int default_node(struct hd_conf_private *priv,
 	return r;
 }
 
+/* `tls_cert: ""` has always meant none. */
+static bool is_unset(const struct hd_option *opt, const struct hd_node *node)
+{
+	return node == NULL ||
+	       (opt->type == HD_PATH && node->type == HD_NODE_SCALAR &&
+		node->text[0] == '\0');
+}
+
 int hd_value_set(struct hd_conf_private *priv, const struct hd_option *opt,
 		 const struct hd_node *node, void *base, struct hd_error *err)
 {
@@ -226,15 +229,17 @@ int hd_value_set(struct hd_conf_private *priv, const struct hd_option *opt,
 	int r = 0;
 
 	hd_assert(opt->type < HD_ARRAY_N(types));
-	if (node == NULL)
+	if (is_unset(opt, node)) {
+		s.node = NULL;
 		r = default_node(priv, opt, &s.node, err);
+	}
 	if (r < 0 || s.node == NULL)
 		return r;
 	if (s.node->type == HD_NODE_MAP ||
 	    (s.node->type == HD_NODE_LIST && opt->type != HD_LIST))
 		return hd_node_error(s.node, err, "`%s` must be %s", opt->name,
-				     opt->type == HD_LIST ? "a list" :
-							    "one value");
+				     opt->type == HD_LIST ? "a list"
+							  : "one value");
 	return types[opt->type].set(&s, (char *)base + opt->offset);
 }
 

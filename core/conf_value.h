@@ -40,6 +40,9 @@ int hd_table_fill(struct hd_conf_private *priv, const struct hd_option *table,
 int hd_table_check(const struct hd_option *table, const struct hd_node *map,
 		   const char *section, struct hd_error *err);
 
+/* hd_not_map - the error of a section that is none. */
+int hd_not_map(const struct hd_node *node, const char *section,
+	       struct hd_error *err);
 /* hd_unknown_key - the error that names the nearest known key. */
 int hd_unknown_key(const struct hd_node *node, const char *section,
 		   const char *const *names, size_t n, struct hd_error *err);
@@ -72,6 +75,6 @@ int hd_compat_apply(struct hd_conf_private *priv, struct hd_error *err);
 size_t hd_compat_names(const char **names, size_t size);
 /* hd_compat_finish - what is left over for modules that are not loaded. */
 int hd_compat_finish(const struct hd_conf *conf, struct hd_error *err);
-extern const char *const hd_known_modules[];   /* NULL at the end */
+extern const char *const hd_known_modules[]; /* NULL at the end */
 extern const char *const hd_default_modules[]; /* those without load_module */
-extern const char hd_dev_defaults[];           /* YAML */
+extern const char hd_dev_defaults[]; /* YAML */

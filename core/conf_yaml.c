@@ -59,8 +59,8 @@ static int fail_yaml(struct reader *rd)
 {
 	const yaml_parser_t *y = &rd->yaml;
 	bool bytes = y->error == YAML_READER_ERROR; /* has no mark */
-	unsigned line = bytes ? line_at(rd, y->problem_offset) :
-				(unsigned)y->problem_mark.line + 1;
+	unsigned line = bytes ? line_at(rd, y->problem_offset)
+			      : (unsigned)y->problem_mark.line + 1;
 
 	if (y->error == YAML_MEMORY_ERROR)
 		return -ENOMEM;
@@ -169,8 +169,8 @@ static int read_node(struct reader *rd, const yaml_event_t *ev, unsigned depth,
 		return fail(rd, line_of(ev), "nested too deeply");
 	if (++rd->nodes > HD_CONF_NODES_MAX)
 		return fail(rd, line_of(ev), "too many values");
-	*ret = node = hd_node_new(rd->arena, HD_NODE_SCALAR, rd->file,
-				  line_of(ev));
+	*ret = node =
+		hd_node_new(rd->arena, HD_NODE_SCALAR, rd->file, line_of(ev));
 	if (node == NULL)
 		return -ENOMEM;
 	switch (ev->type) {
@@ -233,13 +233,17 @@ int hd_yaml_parse(struct hd_arena *arena, const char *text, size_t len,
 		  const char *name, struct hd_node **ret_root,
 		  struct hd_error *err)
 {
-	struct reader rd = { .arena = arena, .file = name, .text = text,
-			     .len = len, .err = err };
+	struct reader rd = { .arena = arena,
+			     .file = name,
+			     .text = text,
+			     .len = len,
+			     .err = err };
 	struct hd_node *root = NULL;
 	int r;
 
 	if (len > HD_CONF_FILE_MAX_BYTES)
-		return hd_error_set(err, -EINVAL, "%s: larger than 1 MiB", name);
+		return hd_error_set(err, -EINVAL, "%s: larger than 1 MiB",
+				    name);
 	if (!yaml_parser_initialize(&rd.yaml))
 		return hd_error_set(err, -ENOMEM, "out of memory");
 	yaml_parser_set_input_string(&rd.yaml, (const unsigned char *)text,

@@ -22,7 +22,8 @@ struct head { /* in the first bytes of the mapping */
 void *hd_secret_alloc(size_t len_bytes)
 {
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);
-	size_t size = (sizeof(struct head) + len_bytes + page - 1) / page * page;
+	size_t size =
+		(sizeof(struct head) + len_bytes + page - 1) / page * page;
 	struct head *head;
 
 	if (size < len_bytes)
@@ -54,12 +55,14 @@ void hd_secret_free(void *secret)
 
 void hd_process_protect(bool core_dumps)
 {
-	const struct rlimit none = { 0, 0 };
+	struct rlimit limit;
 
-	if (core_dumps) /* a change of user has turned it off */
-		(void)prctl(PR_SET_DUMPABLE, 1);
-	else if (prctl(PR_SET_DUMPABLE, 0) < 0 || true)
-		(void)setrlimit(RLIMIT_CORE, &none);
+	/* A change of user has turned it off: 1 is no default by then. */
+	(void)prctl(PR_SET_DUMPABLE, core_dumps ? 1 : 0);
+	if (core_dumps || getrlimit(RLIMIT_CORE, &limit) < 0)
+		return;
+	limit.rlim_cur = 0;
+	(void)setrlimit(RLIMIT_CORE, &limit);
 }
 
 static int read_into(int fd, uint8_t *buf, size_t size, size_t *ret_n)
@@ -116,9 +119,9 @@ int hd_secret_read(const char *path, struct hd_secret *ret,
 		hd_secret_free(buf);
 		return hd_error_set(err, r, "cannot read the secret in %s: %s",
 				    path,
-				    r == -ENODATA ? "the file is empty" :
-				    r == -EINVAL  ? "it is no regular file" :
-						    strerror(-r));
+				    r == -ENODATA  ? "the file is empty"
+				    : r == -EINVAL ? "it is no regular file"
+						   : strerror(-r));
 	}
 	ret->v = buf;
 	ret->n = n;

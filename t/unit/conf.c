@@ -70,7 +70,8 @@ static void without_load_module_derp_and_stun_are_loaded(void **state)
 
 static void empty_lists_are_legal(void **state)
 {
-	HD_AUTO(hd_conf_free) struct hd_conf *conf =
+	HD_AUTO(hd_conf_free)
+	struct hd_conf *conf =
 		load("load_module: []\nlisten: []\nmodule_path: []\n");
 
 	(void)state;
@@ -83,7 +84,8 @@ static void empty_lists_are_legal(void **state)
 
 static void every_option_can_be_set(void **state)
 {
-	HD_AUTO(hd_conf_free) struct hd_conf *conf =
+	HD_AUTO(hd_conf_free)
+	struct hd_conf *conf =
 		load("workers: 256\npin_cores: [0, 2]\nsqpoll: true\n"
 		     "event_backend: epoll\nsockbuf: 1MiB\ncore_dumps: on\n"
 		     "max_accept_rate: 1000000\nlogin_timeout: 5m\n"
@@ -122,7 +124,8 @@ static void every_option_can_be_set(void **state)
 
 static void null_is_unset(void **state)
 {
-	HD_AUTO(hd_conf_free) struct hd_conf *conf =
+	HD_AUTO(hd_conf_free)
+	struct hd_conf *conf =
 		load("workers:\ntls_cert: ~\ntls_key: \"\"\nlisten: null\n"
 		     "tls:\nload_module:\n");
 
@@ -135,7 +138,8 @@ static void null_is_unset(void **state)
 
 static void pin_cores_may_be_one_text(void **state)
 {
-	HD_AUTO(hd_conf_free) struct hd_conf *conf = load("pin_cores: '0,2,1023'");
+	HD_AUTO(hd_conf_free)
+	struct hd_conf *conf = load("pin_cores: '0,2,1023'");
 
 	(void)state;
 	assert_int_equal(conf->pin_cores.n, 3);
@@ -174,7 +178,8 @@ static void wrong_values_are_explained(void **state)
 		  "text:1: `write_timeout: 99ms` is out of range: 100ms to "
 		  "10m" },
 		{ "login_timeout: 20000000000h",
-		  "text:1: `login_timeout: 20000000000h` is out of range: 1s to "
+		  "text:1: `login_timeout: 20000000000h` is out of range: 1s "
+		  "to "
 		  "10m" },
 		{ "output_limit: 64KiB",
 		  "text:1: `output_limit: 64KiB` is out of range: 128KiB to "
@@ -194,8 +199,7 @@ static void wrong_values_are_explained(void **state)
 		  "text:1: `pin_cores`: `` is no CPU number, 0 to 1023" },
 		{ "tls: on", "text:1: `tls` must be a mapping, as in "
 			     "`tls: {key: value}`" },
-		{ "port: 0",
-		  "text:1: `port: 0` is out of range: 1 to 65535" },
+		{ "port: 0", "text:1: `port: 0` is out of range: 1 to 65535" },
 	};
 
 	(void)state;
@@ -256,216 +260,6 @@ static void a_key_set_twice_names_both_places(void **state)
 	       "set too; remove one of the two");
 }
 
-/* ---- listen ---- */
-
-static void listeners_are_read(void **state)
-{
-	HD_AUTO(hd_conf_free) struct hd_conf *conf = load(
-		"tls: {certificates: [{cert: a.pem, key: a.key}]}\n"
-		"listen:\n"
-		"  - {addr: \"[::]:443\", tls: true}\n"
-		"  - addr: 0.0.0.0:80\n"
-		"  - {name: metrics, addr: \"127.0.0.1:9340\"}\n"
-		"  - 192.0.2.1:0\n");
-
-	(void)state;
-	assert_int_equal(conf->n_listen, 4);
-	addr_is(&conf->listen[0].addr, "[::]:443");
-	assert_true(conf->listen[0].tls);
-	assert_int_equal(conf->listen[0].line, 3);
-	assert_string_equal(conf->listen[0].file, "text");
-	addr_is(&conf->listen[1].addr, "0.0.0.0:80");
-	assert_false(conf->listen[1].tls);
-	assert_string_equal(conf->listen[2].name, "metrics");
-	addr_is(&conf->listen[3].addr, "192.0.2.1:0");
-}
-
-static void port_is_the_short_form(void **state)
-{
-	HD_AUTO(hd_conf_free) struct hd_conf *plain = load("port: 8080");
-	HD_AUTO(hd_conf_free) struct hd_conf *tls =
-		load("port: 443\ntls_cert: c.pem\ntls_key: k.pem");
-
-	(void)state;
-	assert_int_equal(plain->n_listen, 1);
-	addr_is(&plain->listen[0].addr, "[::]:8080");
-	assert_false(plain->listen[0].tls);
-	addr_is(&tls->listen[0].addr, "[::]:443");
-	assert_true(tls->listen[0].tls);
-	assert_int_equal(tls->n_certificates, 1);
-	assert_string_equal(tls->certificates[0].cert, "c.pem");
-	assert_string_equal(tls->certificates[0].key, "k.pem");
-	assert_int_equal(tls->certificates[0].line, 2);
-	assert_string_equal(logged, "");
-}
-
-static void wrong_listeners_are_refused(void **state)
-{
-	static const struct {
-		const char *text, *want;
-	} cases[] = {
-		{ "port: 1\nlisten: []",
-		  "text:1: `port` and `listen` (text:2) are both set; add the "
-		  "port to the list" },
-		{ "listen: [{addr: '[::]:443', tls: true}]",
-		  "text:1: `tls: true` needs a certificate; set `tls_cert` and "
-		  "`tls_key`" },
-		{ "listen: [{addr: 127.0.0.1}]",
-		  "text:1: `addr: 127.0.0.1` is not an address with a port, as "
-		  "in 0.0.0.0:3340 or \"[::]:3340\"" },
-		{ "listen: [{addr: '1.2.3.4:65536'}]",
-		  "text:1: `addr: 1.2.3.4:65536` is not an address with a "
-		  "port, as in 0.0.0.0:3340 or \"[::]:3340\"" },
-		{ "listen: [{name: x}]",
-		  "text:1: an entry of `listen` needs `addr`" },
-		{ "listen: [[]]",
-		  "text:1: an entry of `listen` cannot be a list" },
-		{ "listen: 443", "text:1: `listen` must be a list, as in "
-				 "`listen: [first, second]`" },
-		{ "listen:\n- '[::]:80'\n- '[::]:80'",
-		  "text:3: this address is listened on already, by text:2" },
-	};
-
-	(void)state;
-	for (size_t i = 0; i < HD_ARRAY_N(cases); i++)
-		refuse(cases[i].text, cases[i].want);
-}
-
-static void an_unquoted_address_gets_a_hint(void **state)
-{
-	static const char text[] = "listen:\n- addr: [::]:443\n";
-	struct hd_conf *conf = NULL;
-	struct hd_error err;
-
-	(void)state;
-	assert_int_equal(-EINVAL, hd_conf_load_text(text, strlen(text),
-						    &no_flags, &conf, &err));
-	assert_non_null(strstr(err.text, "text:2: not YAML: "));
-	assert_non_null(strstr(err.text, "needs quotes: \"[::]:443\""));
-}
-
-static void wrong_certificates_are_refused(void **state)
-{
-	(void)state;
-	refuse("tls_cert: a", "text:1: `tls_cert` and `tls_key` go together; "
-			      "`tls_key` is missing");
-	refuse("tls_key: a", "text:1: `tls_cert` and `tls_key` go together; "
-			     "`tls_cert` is missing");
-	refuse("tls: {certificates: [{cert: a}]}",
-	       "text:1: an entry of `tls.certificates` needs `key`");
-	refuse("tls_cert: a\ntls_key: b\ntls: {certificates: []}",
-	       "text:3: `tls.certificates` and `tls_cert` (text:1) are both "
-	       "set; move the latter into the list");
-}
-
-/* ---- load_module ---- */
-
-static void modules_are_read(void **state)
-{
-	HD_AUTO(hd_conf_free) struct hd_conf *conf =
-		load("load_module:\n- derp\n- {name: wg, optional: true}\n"
-		     "- /opt/example/chat.so\nchat: {colour: red}\n");
-
-	(void)state;
-	assert_int_equal(conf->n_load_module, 3);
-	assert_string_equal(conf->load_module[1].name, "wg");
-	assert_true(conf->load_module[1].optional);
-	assert_int_equal(conf->load_module[1].line, 3);
-	assert_string_equal(conf->load_module[2].name, "/opt/example/chat.so");
-}
-
-static void wrong_modules_are_refused(void **state)
-{
-	(void)state;
-	refuse("load_module: [../x]", "text:1: `../x` is neither a module's "
-				      "name nor an absolute path");
-	refuse("load_module: [{optional: true}]",
-	       "text:1: an entry of `load_module` needs `name`");
-	refuse("load_module:\n- derp\n- derp",
-	       "text:3: module derp is loaded already, by text:2");
-	refuse("load_module: derp", "text:1: `load_module` must be a list, as "
-				    "in `load_module: [first, second]`");
-}
-
-/* ---- flags ---- */
-
-static void flags_override_the_file(void **state)
-{
-	const struct hd_conf_cli cli = {
-		.port = 1234,
-		.workers = 3,
-		.log_level = "error",
-		.module_path = "/m",
-		.state_dir = "/s",
-		.event_backend = "epoll",
-	};
-	HD_AUTO(hd_conf_free) struct hd_conf *conf = load_with(
-		&cli, "workers: 1\nlog_level: debug\nmodule_path: [/a, /b]\n"
-		      "listen: ['127.0.0.1:1', '127.0.0.1:2']\n");
-
-	(void)state;
-	assert_int_equal(conf->workers, 3);
-	assert_int_equal(conf->log_level, HD_ERROR);
-	assert_int_equal(conf->module_path.n, 1);
-	assert_string_equal(conf->module_path.v[0], "/m");
-	assert_string_equal(conf->state_dir, "/s");
-	assert_int_equal(conf->event_backend, HD_BACKEND_EPOLL);
-	addr_is(&conf->listen[0].addr, "127.0.0.1:1234");
-	addr_is(&conf->listen[1].addr, "127.0.0.1:2");
-}
-
-static void wrong_flags_are_named(void **state)
-{
-	struct hd_conf_cli cli = no_flags;
-
-	(void)state;
-	cli.workers = 999;
-	refuse_with(&cli, "", "--workers: `workers: 999` is out of range: 0 "
-			      "to 256 threads");
-	cli = no_flags;
-	cli.port = 70000;
-	refuse_with(&cli, "", "--port 70000: ports end at 65535");
-	cli.port = 1;
-	refuse_with(&cli, "listen: []", "--port 1: there is no listener whose "
-					"port it could replace");
-	cli = no_flags;
-	cli.log_level = "loud";
-	refuse_with(&cli, "log: []", "text:1: `log` must be a mapping, as in "
-				     "`log: {key: value}`");
-}
-
-/* ---- --dev ---- */
-
-static void dev_fills_what_is_unset(void **state)
-{
-	HD_AUTO(hd_conf_free) struct hd_conf *conf = NULL;
-
-	(void)state;
-	setenv("XDG_STATE_HOME", "/x/state", 1);
-	conf = load_with(&dev_flags, "");
-	assert_true(conf->dev);
-	assert_int_equal(conf->n_listen, 1);
-	addr_is(&conf->listen[0].addr, "127.0.0.1:3340");
-	assert_true(conf->listen[0].tls);
-	assert_int_equal(conf->n_certificates, 0);
-	assert_string_equal(conf->state_dir, "/x/state/hyper-derp-dev");
-	hd_conf_free(&conf);
-
-	unsetenv("XDG_STATE_HOME");
-	setenv("HOME", "/home/me", 1);
-	conf = load_with(&dev_flags, "port: 1\nlog_level: warn\n");
-	addr_is(&conf->listen[0].addr, "[::]:1");
-	assert_true(conf->listen[0].tls);
-	assert_string_equal(conf->state_dir,
-			    "/home/me/.local/state/hyper-derp-dev");
-	hd_conf_free(&conf);
-
-	conf = load_with(&dev_flags, "listen: ['[::1]:2']\nstate_dir: /s\n");
-	addr_is(&conf->listen[0].addr, "[::1]:2");
-	assert_false(conf->listen[0].tls);
-	assert_string_equal(conf->state_dir, "/s");
-}
-
 /* ---- hostile files ---- */
 
 static void hostile_yaml_is_refused(void **state)
@@ -480,8 +274,7 @@ static void hostile_yaml_is_refused(void **state)
 		{ "- a", "text:1: expected lines of `key: value`" },
 		{ "? [a]\n: b", "text:1: a key must be a word" },
 		{ "a: \"x\\0y\"", "text:1: a text contains a NUL byte" },
-		{ "a: [[[[[[[[[[[[[[[[[[[[",
-		  "text:1: nested too deeply" },
+		{ "a: [[[[[[[[[[[[[[[[[[[[", "text:1: nested too deeply" },
 		{ "workers: 1\n\tport: 2",
 		  "text:2: not YAML: found a tab character that violates "
 		  "indentation; indent with blanks, not with tabs" },
@@ -531,16 +324,6 @@ int main(void)
 		cmocka_unit_test(wrong_values_are_explained),
 		cmocka_unit_test(unknown_keys_name_the_nearest),
 		cmocka_unit_test(a_key_set_twice_names_both_places),
-		cmocka_unit_test(listeners_are_read),
-		cmocka_unit_test(port_is_the_short_form),
-		cmocka_unit_test(wrong_listeners_are_refused),
-		cmocka_unit_test(an_unquoted_address_gets_a_hint),
-		cmocka_unit_test(wrong_certificates_are_refused),
-		cmocka_unit_test(modules_are_read),
-		cmocka_unit_test(wrong_modules_are_refused),
-		cmocka_unit_test(flags_override_the_file),
-		cmocka_unit_test(wrong_flags_are_named),
-		cmocka_unit_test(dev_fills_what_is_unset),
 		cmocka_unit_test(hostile_yaml_is_refused),
 		cmocka_unit_test(a_huge_file_is_refused),
 		cmocka_unit_test(many_keys_are_refused),
