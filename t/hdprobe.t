@@ -5,7 +5,10 @@
 # relay itself.
 use v5.36;
 use Test::More;
+use FindBin;
+use lib "$FindBin::Bin/lib";
 use File::Temp qw(tempdir);
+use HyperDerp::Test;
 use IO::Socket::INET;
 use IPC::Open2;
 use JSON::PP;
@@ -235,5 +238,97 @@ SKIP: {
 		is $node->{DERPPort}, $port, '... has the port';
 	};
 }
+
+### The relay itself
+
+# Every check that the text has lines for, but these, must be ok.
+sub all_ok ($text, @but) {
+	my %but = map { $_ => 1 } @but;
+	my @bad = grep { !/^ok / && !$but{ (split)[1] } }
+		grep { /^(ok|warn|FAIL|skip) / } split /\n/, $text;
+	is_deeply \@bad, [], 'every check is ok';
+}
+
+subtest 'hyper-derp over TLS' => sub {
+	my $hd = HyperDerp::Test->start;
+	my @stun = ('--stun-port', $hd->{stun});
+	my $target = "127.0.0.1:$hd->{tls}";
+
+	my ($status, $text) = probe(@stun, $target);
+	is $status, 0, 'ok' or diag $text;
+	all_ok($text);
+	like $text, qr/^ok +relay +100 packets .*p50 [\d.]+/m,
+		'two clients exchange packets';
+
+	($status, $text) = probe(@stun, '--json', '--sni', 'localhost', $target);
+	my $json = eval { decode_json($text) } // {};
+	is $json->{status}, 'ok', '--json: ok';
+	my %check = map { $_->{name} => $_ } @{ $json->{checks} };
+	is scalar(keys %check), 22, '... with every check';
+	ok $check{relay}{data}{p99_ms} > 0, '... and figures';
+
+	($status, $text) = probe(@stun, '--quiet', $target);
+	is $status, 0, '--quiet: ok';
+	like $text, qr/\ADERP .*: ok - 22 ok.*\n\z/, '... in one line';
+
+	($status, $text) =
+		probe(@stun, '--derpmap', '--format', 'tailcat', $target);
+	is $status, 0, '--derpmap';
+	my $node = decode_json($text =~ s/^hdprobe: .*\n//mgr)
+		->{Regions}{900}{Nodes}[0];
+	is $node->{CertName}, $check{'cert-chain'}{data}{pin},
+		'... pins the certificate';
+	is $node->{STUNPort}, $hd->{stun}, '... has the STUN port';
+
+	($status, $text) = probe('--stun-port', HyperDerp::Test::free_port(),
+		$target);
+	is $status, 2, 'STUN elsewhere: failed';
+	like $text, qr/^FAIL +stun .*\n +-> .*--stun-port/m,
+		'... with the remedy';
+	$hd->finish;
+};
+
+subtest 'hyper-derp without TLS' => sub {
+	my $hd = HyperDerp::Test->start(no_tls => 1, load_module => ['derp']);
+	my $target = "127.0.0.1:$hd->{plain}";
+	my ($status, $text) = probe('--plain', '--no-stun', $target);
+	is $status, 0, 'ok' or diag $text;
+	all_ok($text, qw(tls cert-dates cert-name cert-chain meta-cert stun));
+	($status, $text) = probe('--no-stun', $target);
+	is $status, 2, 'TLS to a plain port: failed';
+	like $text, qr/^FAIL +tls .*\n +-> .*--plain/m,
+		'... with the remedy';
+	$hd->finish;
+};
+
+# A configuration that loads no derp still serves: but not what we want.
+subtest 'hyper-derp without the module derp' => sub {
+	my $hd = HyperDerp::Test->start(no_tls => 1, load_module => ['stun']);
+	my ($status, $text) = probe('--plain', '--stun-port', $hd->{stun},
+		"127.0.0.1:$hd->{plain}");
+	is $status, 2, 'failed';
+	like $text, qr/^FAIL +upgrade .*\n +-> .*module derp/m,
+		'... with the remedy';
+	is verdict($text, 'stun'), 'ok', 'STUN is there';
+	$hd->finish;
+};
+
+subtest 'derper' => sub {
+	my $derper = $ENV{HD_INTEROP_DERPER} // '';
+	plan skip_all => 'HD_INTEROP_DERPER names no derper program' if !-x $derper;
+	my ($port, $stun) = (HyperDerp::Test::free_port(),
+		HyperDerp::Test::free_port());
+	my $pid = open2(my $out, my $in, 'sh', '-c', 'exec "$@" 2>&1', 'sh',
+		$derper, '-a', "127.0.0.1:$port", '-http-port', -1,
+		'-stun-port', $stun, '-certmode', 'manual', '-hostname',
+		'127.0.0.1', '-certdir', "$dir/certs", '-c', "$dir/derper.key");
+	push @children, $pid;
+	HyperDerp::Test::wait_for(sub {
+		IO::Socket::INET->new(PeerAddr => "127.0.0.1:$port");
+	});
+	my ($status, $text) = probe('--stun-port', $stun, "127.0.0.1:$port");
+	is $status, 0, 'ok' or diag $text;
+	all_ok($text);
+};
 
 done_testing;

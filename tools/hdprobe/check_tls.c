@@ -52,7 +52,8 @@ static const struct {
 	{ ETIMEDOUT, "something listens but does not speak: is this the "
 		     "relay's port?" },
 	{ ECONNRESET, "it hung up during the handshake: is this the relay's "
-		      "port, and does it know this name? (--sni)" },
+		      "port, has it no TLS (--plain), or does it refuse this "
+		      "name (--sni)?" },
 	{ EPROTO, "this is not TLS, or it refuses this name: for a relay "
 		  "without TLS use --plain, for another name --sni" },
 };
