@@ -95,26 +95,34 @@ static const struct derp_frame *frame_find(const struct derp_state *d,
 
 /* ---- the receive loop ---- */
 
-static int frame_refuse(struct hd_stream *s, struct derp_state *d,
+/* Before the login any frame but ClientInfo, which is why f may be NULL. */
+static int login_refuse(struct hd_stream *s)
+{
+	derp_login_refused(s, DERP_M_LOGIN_FRAME);
+	return -EPROTO;
+}
+
+static int frame_refuse(struct hd_stream *s, const struct derp_state *d,
 			const struct derp_frame *f, struct derp_header h)
 {
-	const char *why = f->privileged ? "needs the mesh key" : "length";
+	bool privileged = f->privileged;
 	char from[HD_ADDR_TEXT_BYTES];
 
-	if (d->phase == DERP_LOGIN) {
-		derp_login_refused(s, DERP_M_LOGIN_FRAME);
-		return -EPROTO;
-	}
 	hd_count(derp_metrics(s),
-		 f->privileged ? DERP_M_REFUSED_PRIVILEGED
-			       : DERP_M_REFUSED_LENGTH,
+		 privileged ? DERP_M_REFUSED_PRIVILEGED : DERP_M_REFUSED_LENGTH,
 		 1);
 	hd_log_info("frame refused: from=%s key=%s frame=%s length=%u "
 		    "reason=\"%s\"",
 		    hd_addr_text(hd_stream_addr(s), from),
 		    hd_key_text(hd_peer_key(d->peer)).s, f->name, h.len_bytes,
-		    why);
+		    privileged ? "needs the mesh key" : "length");
 	return -EPROTO;
+}
+
+static bool frame_ok(const struct derp_frame *f, struct derp_header h)
+{
+	return !f->privileged && h.len_bytes >= f->min_bytes &&
+	       h.len_bytes <= f->max_bytes;
 }
 
 /* Returns the bytes of the payload that are here: the frame is dealt with. */
@@ -139,8 +147,9 @@ static int64_t frame_take(struct hd_stream *s, struct derp_state *d,
 
 	if (f == NULL && d->phase == DERP_OPEN)
 		return frame_skip(s, d, h.len_bytes, have_bytes);
-	if (f == NULL || f->privileged || h.len_bytes < f->min_bytes ||
-	    h.len_bytes > f->max_bytes)
+	if (d->phase == DERP_LOGIN && (f == NULL || !frame_ok(f, h)))
+		return login_refuse(s);
+	if (!frame_ok(f, h))
 		return frame_refuse(s, d, f, h);
 	if (have_bytes < h.len_bytes) {
 		hd_stream_want(s, DERP_HEADER_BYTES + (size_t)h.len_bytes);

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: MIT */
+/* t/unit/derp_help.c - see derp_help.h. */
+#include "t/unit/derp_help.h"
+#include "modules/derp/derp.h"
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+extern const struct hd_module_def derp_LTX_hd_module;
+
+static struct derp_conf conf = { .keepalive_ms = KEEPALIVE_MS };
+
+size_t hex(const char *text, uint8_t *ret_bytes)
+{
+	size_t n = 0;
+
+	while (*text != '\0') {
+		unsigned byte;
+
+		if (isspace((unsigned char)*text)) {
+			text++;
+		} else if (strncmp(text, "..", 2) == 0) {
+			memset(ret_bytes + n, ret_bytes[n - 1], 31);
+			n += 31;
+			text += 2;
+		} else {
+			assert_int_equal(sscanf(text, "%2x", &byte), 1);
+			ret_bytes[n++] = (uint8_t)byte;
+			text += 2;
+		}
+	}
+	return n;
+}
+
+void assert_hex(const void *got, size_t n, const char *text)
+{
+	uint8_t want[4096];
+	size_t want_n = hex(text, want);
+
+	if (n == want_n && n == 0)
+		return;
+	assert_memory_equal(got, want, HD_MIN(n, want_n));
+	assert_int_equal(n, want_n);
+}
+
+int derp_up(void **state)
+{
+	static const char file[] =
+		"{\n\t\"PrivateKey\": \"privkey:" SERVER_PRIVATE "\"\n}\n";
+	struct hd_error err = { "" };
+
+	(void)state;
+	fake_bytes_add(&fake.state_file, file, strlen(file));
+	if (fake_load(&derp_LTX_hd_module, &conf, &err) < 0) {
+		fprintf(stderr, "%s\n", err.text);
+		return -1;
+	}
+	return 0;
+}
+
+int derp_down(void **state)
+{
+	(void)state;
+	fake_unload();
+	fake_bytes_free(&fake.state_file);
+	return 0;
+}
+
+struct hd_stream *derp_fast(void)
+{
+	const struct hd_route *route = fake_route("/derp", "DERP");
+	struct hd_stream *s = fake_stream_new(route->proto);
+	struct hd_request req = { 0 };
+
+	fake_request_header(&req, "Derp-Fast-Start", "1");
+	hd_assert(route->upgrade(&fake.module, &req, s, s->state) == 0);
+	fake_out_clear(s);
+	return s;
+}
+
+size_t derp_client_info(const char *json, size_t len_bytes, uint8_t *ret_frame)
+{
+	uint8_t private_key[32], server[32];
+	uint8_t *p = ret_frame + 5, *nonce = p + 32;
+
+	hex(ALICE_PRIVATE, private_key);
+	hex(SERVER_PUBLIC, server);
+	hex(ALICE_PUBLIC, p);
+	memset(nonce, 0x24, 24);
+	hd_assert(crypto_box_easy(nonce + 24, (const uint8_t *)json, len_bytes,
+				  nonce, server, private_key) == 0);
+	ret_frame[0] = 2;
+	for (unsigned i = 0; i < 4; i++)
+		ret_frame[1 + i] =
+			(uint8_t)((32 + 24 + 16 + len_bytes) >> (24 - 8 * i));
+	return 5 + 32 + 24 + 16 + len_bytes;
+}
+
+struct hd_stream *derp_alice(void)
+{
+	static const char json[] = "{\"version\":2,\"CanAckPings\":true}";
+	struct hd_stream *s = derp_fast();
+	uint8_t frame[256];
+
+	fake_feed(s, frame, derp_client_info(json, strlen(json), frame));
+	fake_admit(s);
+	fake_out_clear(s);
+	return s;
+}
+
+void feed(struct hd_stream *s, const char *text)
+{
+	uint8_t bytes[4096];
+
+	fake_feed(s, bytes, hex(text, bytes));
+}

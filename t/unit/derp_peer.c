@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: MIT */
+/* t/unit/derp_peer.c - what an admitted client is told. Bytes are those of
+ * doc/protocol-derp.md. */
+#include "t/unit/derp_help.h"
+
+static struct hd_stream *alice;
+
+static int setup(void **state)
+{
+	int r = derp_up(state);
+
+	if (r == 0)
+		alice = derp_alice();
+	return r;
+}
+
+static int teardown(void **state)
+{
+	fake_close(alice, HD_CLOSE_PEER);
+	assert_int_equal(fake_metric("hyper_derp_derp_clients", NULL), 0);
+	fake_stream_free(&alice);
+	return derp_down(state);
+}
+
+static void assert_open(void)
+{
+	assert_false(alice->closing);
+}
+
+static void packet_is_delivered(void **state)
+{
+	struct hd_key bob;
+	struct hd_packet packet = { .src = &bob,
+				    .data = (const uint8_t *)"hi",
+				    .len_bytes = 2 };
+
+	(void)state;
+	memset(bob.b, 0xbb, sizeof(bob.b));
+	alice->proto->peer->deliver(&alice->peer, &packet);
+	assert_hex(alice->lane[HD_BULK].v, alice->lane[HD_BULK].n,
+		   "05 00000022 bb.. 6869");
+	packet.urgent = true;
+	alice->proto->peer->deliver(&alice->peer, &packet);
+	assert_hex(alice->lane[HD_URGENT].v, alice->lane[HD_URGENT].n,
+		   "05 00000022 bb.. 6869");
+}
+
+static void largest_packet_is_delivered(void **state)
+{
+	static uint8_t data[65536];
+	struct hd_key bob;
+	struct hd_packet packet = { .src = &bob,
+				    .data = data,
+				    .len_bytes = sizeof(data) };
+
+	(void)state;
+	memset(bob.b, 0xbb, sizeof(bob.b));
+	alice->proto->peer->deliver(&alice->peer, &packet);
+	assert_int_equal(alice->out.n, 5 + 32 + 65536);
+	assert_hex(alice->out.v, 37, "05 00010020 bb..");
+}
+
+static void full_lane_drops_the_packet(void **state)
+{
+	struct hd_key bob = { { 0 } };
+	struct hd_packet packet = { .src = &bob,
+				    .data = (const uint8_t *)"hi",
+				    .len_bytes = 2 };
+
+	(void)state;
+	alice->lane_full[HD_BULK] = true;
+	alice->proto->peer->deliver(&alice->peer, &packet);
+	assert_int_equal(alice->out.n, 0);
+	assert_open();
+}
+
+static void peer_gone_has_its_reason(void **state)
+{
+	struct hd_key bob;
+
+	(void)state;
+	memset(bob.b, 0xbb, sizeof(bob.b));
+	alice->proto->peer->gone(&alice->peer, &bob, HD_GONE_DISCONNECTED);
+	alice->proto->peer->gone(&alice->peer, &bob, HD_GONE_NOT_HERE);
+	assert_hex(alice->lane[HD_CONTROL].v, alice->lane[HD_CONTROL].n,
+		   "08 00000021 bb.. 00 08 00000021 bb.. 01");
+	assert_int_equal(fake_metric("hyper_derp_derp_peer_gone_total",
+				     "reason=\"not_here\""),
+			 1);
+}
+
+static void drain_says_restarting(void **state)
+{
+	(void)state;
+	alice->proto->peer->drain(&alice->peer, 1000, 30000);
+	assert_hex(alice->lane[HD_CONTROL].v, alice->lane[HD_CONTROL].n,
+		   "15 00000008 000003e8 00007530");
+}
+
+static void health_is_told_and_cleared(void **state)
+{
+	(void)state;
+	alice->proto->peer->health(&alice->peer, "no UDP");
+	alice->proto->peer->health(&alice->peer, "");
+	assert_hex(alice->lane[HD_CONTROL].v, alice->lane[HD_CONTROL].n,
+		   "14 00000006 6e6f20554450 14 00000000");
+}
+
+static void health_is_cut_at_1_kib(void **state)
+{
+	static char text[5000];
+
+	(void)state;
+	memset(text, 'x', sizeof(text) - 1);
+	alice->proto->peer->health(&alice->peer, text);
+	assert_int_equal(alice->out.n, 5 + 1024);
+	assert_hex(alice->out.v, 6, "14 00000400 78");
+}
+
+static void keep_alive_comes_back(void **state)
+{
+	uint32_t first_ms = alice->timer_ms[0];
+
+	(void)state;
+	assert_true(first_ms >= KEEPALIVE_MS);
+	assert_true(first_ms < KEEPALIVE_MS + 5000);
+	alice->timer_ms[0] = 0;
+	alice->proto->timer(alice, alice->state, 0);
+	assert_hex(alice->lane[HD_CONTROL].v, alice->lane[HD_CONTROL].n,
+		   "06 00000000");
+	assert_int_equal(alice->timer_ms[0], first_ms); /* one draw per peer */
+}
+
+#define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(packet_is_delivered),
+		TEST(largest_packet_is_delivered),
+		TEST(full_lane_drops_the_packet),
+		TEST(peer_gone_has_its_reason),
+		TEST(drain_says_restarting),
+		TEST(health_is_told_and_cleared),
+		TEST(health_is_cut_at_1_kib),
+		TEST(keep_alive_comes_back),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

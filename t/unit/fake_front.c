@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: MIT */
+/* t/unit/fake_front.c - the HTTP and UDP side of the fake core. */
+#include "t/unit/fake_core.h"
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+/* ---- HTTP ---- */
+
+int hd_route_add(struct hd_module *mod, const struct hd_route *route,
+		 struct hd_error *err)
+{
+	(void)mod, (void)err;
+	hd_assert(fake.n_routes < FAKE_ROUTES_MAX);
+	fake.routes[fake.n_routes++] = *route;
+	return 0;
+}
+
+const struct hd_route *fake_route(const char *path, const char *token)
+{
+	for (unsigned i = 0; i < fake.n_routes; i++) {
+		const struct hd_route *r = &fake.routes[i];
+
+		if (strcmp(r->path, path) == 0 &&
+		    (token == NULL ? r->token == NULL
+				   : r->token != NULL &&
+					     strcasecmp(r->token, token) == 0))
+			return r;
+	}
+	return NULL;
+}
+
+void fake_request_header(struct hd_request *req, const char *name,
+			 const char *value)
+{
+	struct fake_header *h = &req->in[req->n_in++];
+
+	hd_assert(req->n_in < FAKE_HEADERS_MAX);
+	h->name = name;
+	snprintf(h->value, sizeof(h->value), "%s", value);
+}
+
+static const char *find(const struct fake_header *h, unsigned n,
+			const char *name)
+{
+	for (unsigned i = 0; i < n; i++)
+		if (strcasecmp(h[i].name, name) == 0)
+			return h[i].value;
+	return NULL;
+}
+
+const char *fake_replied(const struct hd_request *req, const char *name)
+{
+	return find(req->out, req->n_out, name);
+}
+
+const char *hd_request_header(struct hd_request *req, const char *name)
+{
+	return find(req->in, req->n_in, name);
+}
+
+struct hd_worker *hd_request_worker(const struct hd_request *req)
+{
+	(void)req;
+	return &fake.worker;
+}
+
+const union hd_addr *hd_request_addr(const struct hd_request *req)
+{
+	return &req->addr;
+}
+
+void hd_reply_header(struct hd_request *req, const char *name,
+		     const char *value)
+{
+	struct fake_header *h = &req->out[req->n_out++];
+
+	hd_assert(req->n_out < FAKE_HEADERS_MAX && req->status == 0);
+	h->name = name;
+	snprintf(h->value, sizeof(h->value), "%s", value);
+}
+
+void hd_reply(struct hd_request *req, int status, const char *type,
+	      const void *body, size_t len_bytes)
+{
+	hd_assert(req->status == 0 && len_bytes < sizeof(req->body));
+	req->status = status;
+	req->type = type;
+	req->body_len = len_bytes;
+	if (len_bytes > 0)
+		memcpy(req->body, body, len_bytes);
+}
+
+/* ---- datagrams ---- */
+
+int hd_udp_open(struct hd_module *mod, struct hd_worker *w,
+		const union hd_addr *bind, unsigned flags, hd_datagrams_fn *fn,
+		void *arg, struct hd_udp **ret_udp, struct hd_error *err)
+{
+	(void)mod, (void)w, (void)flags, (void)err;
+	fake.udp = (struct hd_udp){ .fn = fn, .arg = arg, .bind = *bind };
+	*ret_udp = &fake.udp;
+	return 0;
+}
+
+void hd_udp_close(struct hd_udp **udp)
+{
+	*udp = NULL;
+}
+
+struct hd_worker *hd_udp_worker(const struct hd_udp *udp)
+{
+	(void)udp;
+	return &fake.worker;
+}
+
+int hd_udp_send(struct hd_udp *udp, const union hd_addr *to,
+		const union hd_addr *from, const void *data, size_t len_bytes)
+{
+	hd_assert(len_bytes <= sizeof(udp->out));
+	if (udp->send_result < 0)
+		return udp->send_result;
+	udp->to = *to;
+	udp->from = *from;
+	memcpy(udp->out, data, len_bytes);
+	udp->out_len = len_bytes;
+	udp->sent++;
+	return 0;
+}
