@@ -8,11 +8,17 @@
 #include <string.h>
 #include <strings.h>
 
+#define EXACT_MAX 9007199254740992.0 /* 2^53: a double holds all below */
+
+/* A whole number; it comes as a real one when decode() had to read so. */
 static int read_int(const json_t *v, void *ret)
 {
-	if (!json_is_integer(v))
+	double real = json_number_value(v);
+
+	if (!json_is_number(v) || real < -EXACT_MAX || real > EXACT_MAX ||
+	    real != (double)(int64_t)real)
 		return -EBADMSG;
-	*(int64_t *)ret = json_integer_value(v);
+	*(int64_t *)ret = (int64_t)real;
 	return 0;
 }
 
