@@ -154,13 +154,13 @@ static int check_load(const struct hd_conf *conf, const struct hd_node *item,
 		return fail_missing(item, "load_module", "name", err);
 	if (!is_module_name(l->name))
 		return hd_node_error(item, err,
-				     "`%s` is neither a module's "
+				     "`%.64s` is neither a module's "
 				     "name nor an absolute path",
 				     l->name);
 	for (size_t i = 0; i < last; i++)
 		if (strcmp(conf->load_module[i].name, l->name) == 0)
 			return hd_node_error(item, err,
-					     "module %s is loaded "
+					     "module %.64s is loaded "
 					     "already, by %s:%u",
 					     l->name, conf->load_module[i].file,
 					     conf->load_module[i].line);

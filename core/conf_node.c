@@ -2,6 +2,7 @@
 /* core/conf_node.c - the tree of a configuration, and messages that name the
  * place of a node. */
 #include "core/conf_node.h"
+#include <ctype.h>
 #include <errno.h>
 #include <hyper-derp/log.h>
 #include <stdio.h>
@@ -167,6 +168,14 @@ static const char *place(const struct hd_node *at, char buf[PLACE_BYTES])
 	return buf;
 }
 
+/* A file must not drive the terminal that its mistakes are shown on. */
+static void clean(char *text)
+{
+	for (; *text != '\0'; text++)
+		if (iscntrl((unsigned char)*text))
+			*text = '?';
+}
+
 int hd_node_error(const struct hd_node *at, struct hd_error *err,
 		  const char *fmt, ...)
 {
@@ -176,6 +185,7 @@ int hd_node_error(const struct hd_node *at, struct hd_error *err,
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
+	clean(text);
 	return hd_error_set(err, -EINVAL, "%s: %s", place(at, where), text);
 }
 
@@ -198,6 +208,7 @@ void hd_node_warn(const struct hd_node *at, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
+	clean(text);
 	/* Not hd_log_warn(): a start may bring more than 5 of them. */
 	if (hd_log_on(HD_WARN))
 		hd_log_write(HD_WARN, "%s: %s", place(at, where), text);

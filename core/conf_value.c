@@ -19,7 +19,7 @@ struct setting { /* one option being set */
 
 static int fail(const struct setting *s, const char *want)
 {
-	return hd_node_error(s->node, s->err, "`%s: %s` is not %s",
+	return hd_node_error(s->node, s->err, "`%s: %.64s` is not %s",
 			     s->opt->name, s->node->text, want);
 }
 
@@ -43,7 +43,7 @@ static int fail_range(const struct setting *s)
 	bool unit = opt->type == HD_UINT && opt->unit != NULL;
 
 	return hd_node_error(s->node, s->err,
-			     "`%s: %s` is out of range: %s to %s%s%s",
+			     "`%s: %.64s` is out of range: %s to %s%s%s",
 			     opt->name, s->node->text,
 			     hd_number_text(opt->type, (uint64_t)opt->min, min),
 			     hd_number_text(opt->type, (uint64_t)opt->max, max),
@@ -127,7 +127,7 @@ static int fail_choice(const struct setting *s)
 	for (size_t i = 0, len = 0; names[i] != NULL && len < sizeof(all); i++)
 		len += (size_t)snprintf(all + len, sizeof(all) - len, "%s%s",
 					i == 0 ? "" : ", ", names[i]);
-	return hd_node_error(s->node, s->err, "`%s: %s` is not one of %s%s%s%s",
+	return hd_node_error(s->node, s->err, "`%s: %.64s` is not one of %s%s%s%s",
 			     s->opt->name, s->node->text, all,
 			     near == NULL ? "" : "; did you mean `",
 			     near == NULL ? "" : near,

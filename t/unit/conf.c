@@ -230,6 +230,9 @@ static void unknown_keys_name_the_nearest(void **state)
 		{ "log:\n  levle: info",
 		  "text:2: unknown key `levle` in `log`; did you mean "
 		  "`level`?" },
+		{ "\"\\e[2J\": 1",
+		  "text:1: unknown key `?[2J`; hyper-derp.yaml(5) lists them "
+		  "all" },
 		{ "log: {colour: red}",
 		  "text:1: unknown key `colour` in `log`; known: target, "
 		  "format, level" },
