@@ -77,6 +77,8 @@ static void offer(struct hd_stream *s, size_t n)
 	uint8_t *p = s->worker->plain;
 
 	while (n > 0 && n >= s->want && takes_input(s)) {
+		bool framed = s->ws != NULL;
+
 		s->switched = false;
 		s->want = 0;
 		size_t used = s->proto->data(s, s->state, p, n);
@@ -84,6 +86,8 @@ static void offer(struct hd_stream *s, size_t n)
 		hd_assert(used <= n);
 		p += used;
 		n -= used;
+		if (!framed && s->ws != NULL) /* from here on */
+			n = hd_ws_unwrap(s, s->ws, p, n);
 		if (!s->switched && used == 0)
 			break;
 		if (!s->switched && !s->rx_held && s->want == 0)
@@ -123,12 +127,11 @@ static void got_plain(struct hd_stream *s, size_t kept, size_t n)
 	s->bytes_in += n;
 	hd_count(w->stats, HD_STAT_RECV_BYTES, n);
 	charge(s, n);
-	if (s->ws != NULL) {
-		int r = hd_ws_unwrap(s, s->ws, w->plain + kept, n);
-
-		n = r < 0 ? 0 : (size_t)r;
-	}
+	if (s->ws != NULL)
+		n = hd_ws_unwrap(s, s->ws, w->plain + kept, n);
 	offer(s, kept + n);
+	if (s->ws != NULL)
+		hd_ws_settle(s, s->ws);
 }
 
 static void got_eof(struct hd_stream *s)

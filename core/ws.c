@@ -19,6 +19,7 @@
 
 #define WS_CONTROL_MAX_BYTES 125
 #define WS_FIN 0x80
+#define NO_CODE 0 /* a Close frame without a status code */
 
 struct hd_ws {
 	struct wslay_frame_context *frames;
@@ -27,7 +28,9 @@ struct hd_ws {
 	uint64_t frame_bytes; /* of the frame under way, so far */
 	uint32_t message_bytes; /* of the message under way, whole frames */
 	bool fragmented; /* a message is under way */
-	bool closed; /* a Close frame went out */
+	bool ended; /* by a Close frame or a violation */
+	uint16_t code; /* to say so, or NO_CODE */
+	enum hd_close why;
 	uint8_t control_bytes; /* of the control frame under way */
 	uint8_t control[WS_CONTROL_MAX_BYTES];
 };
@@ -81,15 +84,12 @@ static void send_control(struct hd_stream *s, enum wslay_opcode opcode,
 	hd_stream_append_raw(s, frame, 2 + n);
 }
 
-static int close_with(struct hd_stream *s, struct hd_ws *ws, unsigned code,
-		      enum hd_close why)
+/* No input counts any more; hd_ws_settle() says so to the peer. */
+static void end_with(struct hd_ws *ws, unsigned code, enum hd_close why)
 {
-	const uint8_t payload[2] = { (uint8_t)(code >> 8), (uint8_t)code };
-
-	ws->closed = true;
-	send_control(s, WSLAY_CONNECTION_CLOSE, payload, sizeof(payload));
-	hd_stream_close(s, why);
-	return -EPIPE;
+	ws->ended = true;
+	ws->code = (uint16_t)code;
+	ws->why = why;
 }
 
 /* RFC 6455, 7.4: codes that may be on the wire. */
@@ -101,57 +101,47 @@ static bool close_code_is_valid(unsigned code)
 }
 
 /* RFC 6455, 5.5.1: the answer usually repeats the status code. */
-static int on_close(struct hd_stream *s, struct hd_ws *ws)
+static void on_close(struct hd_stream *s, struct hd_ws *ws)
 {
-	unsigned code;
+	unsigned code = (unsigned)ws->control[0] << 8 | ws->control[1];
 
-	if (ws->control_bytes == 0) {
-		ws->closed = true;
-		send_control(s, WSLAY_CONNECTION_CLOSE, ws->control, 0);
-		hd_stream_close(s, HD_CLOSE_PEER);
-		return -EPIPE;
-	}
-	code = (unsigned)ws->control[0] << 8 | ws->control[1];
-	if (ws->control_bytes == 1 || !close_code_is_valid(code))
-		return close_with(s, ws, WSLAY_CODE_PROTOCOL_ERROR,
-				  HD_CLOSE_PROTOCOL);
-	return close_with(s, ws, code, HD_CLOSE_PEER);
+	(void)s;
+	if (ws->control_bytes == 0)
+		end_with(ws, NO_CODE, HD_CLOSE_PEER);
+	else if (ws->control_bytes == 1 || !close_code_is_valid(code))
+		end_with(ws, WSLAY_CODE_PROTOCOL_ERROR, HD_CLOSE_PROTOCOL);
+	else
+		end_with(ws, code, HD_CLOSE_PEER);
 }
 
-static int on_ping(struct hd_stream *s, struct hd_ws *ws)
+static void on_ping(struct hd_stream *s, struct hd_ws *ws)
 {
 	send_control(s, WSLAY_PONG, ws->control, ws->control_bytes);
-	return 0;
 }
 
-static int on_pong(struct hd_stream *s, struct hd_ws *ws)
+static void on_pong(struct hd_stream *s, struct hd_ws *ws)
 {
 	(void)s;
 	(void)ws;
-	return 0;
 }
 
-static int (*const on_control[16])(struct hd_stream *, struct hd_ws *) = {
+static void (*const on_control[16])(struct hd_stream *, struct hd_ws *) = {
 	[WSLAY_CONNECTION_CLOSE] = on_close,
 	[WSLAY_PING] = on_ping,
 	[WSLAY_PONG] = on_pong,
 };
 
-/* A piece of a control frame; wslay has refused long and fragmented ones.
- * Returns 0, or negative: the stream is closing. */
-static int take_control(struct hd_stream *s, struct hd_ws *ws,
-			const struct wslay_frame_iocb *frame)
+/* A piece of a control frame; wslay has refused long and fragmented ones. */
+static void take_control(struct hd_stream *s, struct hd_ws *ws,
+			 const struct wslay_frame_iocb *frame)
 {
-	int r;
-
 	memcpy(ws->control + ws->control_bytes, frame->data,
 	       frame->data_length);
 	ws->control_bytes += (uint8_t)frame->data_length;
 	if (ws->control_bytes < frame->payload_length)
-		return 0;
-	r = on_control[frame->opcode](s, ws);
+		return;
+	on_control[frame->opcode](s, ws);
 	ws->control_bytes = 0;
-	return r;
 }
 
 /* What is wrong with a frame's head. Returns a status code, or 0. */
@@ -177,7 +167,7 @@ static unsigned fault(const struct hd_ws *ws,
 	return 0;
 }
 
-/* Accounts for a piece of a data frame. */
+/* A piece of a data frame: only its length matters. */
 static void take_data(struct hd_ws *ws, const struct wslay_frame_iocb *frame)
 {
 	ws->frame_bytes += frame->data_length;
@@ -189,36 +179,44 @@ static void take_data(struct hd_ws *ws, const struct wslay_frame_iocb *frame)
 	ws->frame_bytes = 0;
 }
 
-int hd_ws_unwrap(struct hd_stream *s, struct hd_ws *ws, uint8_t *p, size_t n)
+size_t hd_ws_unwrap(struct hd_stream *s, struct hd_ws *ws, uint8_t *p, size_t n)
 {
 	struct wslay_frame_iocb frame;
 	uint8_t *out = p;
-	ssize_t r;
 
-	if (ws->closed)
-		return -EPIPE;
 	ws->in = p;
 	ws->in_bytes = n;
-	while ((r = wslay_frame_recv(ws->frames, &frame)) >= 0) {
-		unsigned code = fault(ws, &frame);
+	while (!ws->ended) {
+		ssize_t r = wslay_frame_recv(ws->frames, &frame);
+		unsigned code = r == WSLAY_ERR_WANT_READ ? 0
+				: r < 0 ? WSLAY_CODE_PROTOCOL_ERROR
+					: fault(ws, &frame);
 
-		if (code != 0)
-			return close_with(s, ws, code, HD_CLOSE_PROTOCOL);
-		if (wslay_is_ctrl_frame(frame.opcode)) {
-			if (take_control(s, ws, &frame) < 0)
-				break;
-			continue;
+		if (code != 0) {
+			end_with(ws, code, HD_CLOSE_PROTOCOL);
+		} else if (r < 0) {
+			break;
+		} else if (wslay_is_ctrl_frame(frame.opcode)) {
+			take_control(s, ws, &frame);
+		} else {
+			memcpy(out, frame.data, frame.data_length);
+			out += frame.data_length;
+			take_data(ws, &frame);
 		}
-		memmove(out, frame.data, frame.data_length);
-		out += frame.data_length;
-		take_data(ws, &frame);
 	}
-	if (r < 0 && r != WSLAY_ERR_WANT_READ)
-		return close_with(s, ws, WSLAY_CODE_PROTOCOL_ERROR,
-				  HD_CLOSE_PROTOCOL);
-	if (ws->closed && out == p)
-		return -EPIPE;
-	return (int)(out - p); /* also what came in front of a Close */
+	return (size_t)(out - p);
+}
+
+void hd_ws_settle(struct hd_stream *s, struct hd_ws *ws)
+{
+	const uint8_t payload[2] = { (uint8_t)(ws->code >> 8),
+				     (uint8_t)ws->code };
+
+	if (!ws->ended)
+		return;
+	send_control(s, WSLAY_CONNECTION_CLOSE, payload,
+		     ws->code == NO_CODE ? 0 : sizeof(payload));
+	hd_stream_close(s, ws->why);
 }
 
 /* RFC 6455, 5.2. */

@@ -14,13 +14,15 @@ struct hd_ws *hd_ws_new(void);
 void hd_ws_free(struct hd_ws **ws);
 
 /* hd_ws_unwrap - take the payload bytes out of what arrived, in place. Answers
- * pings and closes through hd_stream_append_raw(); a violation or a message
- * beyond the limit sends a Close frame (1002, 1009) and closes the stream.
- * State (a frame's head or payload under way) is kept in ws.
+ * pings through hd_stream_append_raw(). State (a frame's head or payload under
+ * way) is kept in ws.
  * @p  n bytes; on return the first `result` are payload
- * Returns the payload bytes; negative: the stream is closing. It may be closing
- * as well with payload, which the peer sent in front of its Close frame. */
-int hd_ws_unwrap(struct hd_stream *s, struct hd_ws *ws, uint8_t *p, size_t n);
+ * hd_ws_settle - call it when the payload has been used: a peer's Close frame
+ * is answered and the stream closed; so it is, with a Close frame of ours
+ * (1002, 1003, 1009), after a violation or a message beyond the limit. */
+size_t hd_ws_unwrap(struct hd_stream *s, struct hd_ws *ws, uint8_t *p,
+		    size_t n);
+void hd_ws_settle(struct hd_stream *s, struct hd_ws *ws);
 
 /* hd_ws_head - head of a binary frame that is a whole message.
  * Returns its length, 2..HD_WS_HEAD_MAX_BYTES. */
