@@ -170,20 +170,49 @@ void hd_stream_clear_output(struct hd_stream *s, enum hd_drop why)
 
 /* ---- sealing ---- */
 
-static void ws_frame(struct hd_queue *q)
+static void ws_head(struct hd_chunk *c)
 {
-	for (struct hd_chunk *c = q->first; c != NULL; c = c->next) {
-		uint8_t head[HD_WS_HEAD_MAX_BYTES];
-		size_t n;
+	uint8_t head[HD_WS_HEAD_MAX_BYTES];
+	size_t n = hd_ws_head(head, hd_chunk_len(c));
 
-		if (c->raw)
-			continue;
-		n = hd_ws_head(head, hd_chunk_len(c));
-		hd_assert(n <= c->head);
-		c->head -= (uint32_t)n;
-		memcpy(c->data + c->head, head, n);
-		q->bytes += (uint32_t)n;
+	hd_assert(n <= c->head);
+	c->head -= (uint32_t)n;
+	memcpy(c->data + c->head, head, n);
+}
+
+/* The client that Tailscale's browser code uses takes messages of 32 KiB, as
+ * derper does. Returns the front of a larger chunk; NULL: c is the message,
+ * also when out of memory. */
+static struct hd_chunk *ws_cut(struct hd_chunk_pool *pool, struct hd_chunk *c)
+{
+	struct hd_chunk *front;
+
+	if (hd_chunk_len(c) <= HD_WS_MESSAGE_MAX_BYTES)
+		return NULL;
+	front = hd_chunk_new(pool, HD_CHUNK_BYTES);
+	if (front == NULL)
+		return NULL;
+	memcpy(front->data + front->tail, c->data + c->head, HD_CHUNK_BYTES);
+	front->tail += HD_CHUNK_BYTES;
+	c->head += HD_CHUNK_BYTES;
+	return front;
+}
+
+static void ws_frame(struct hd_chunk_pool *pool, struct hd_queue *q)
+{
+	struct hd_queue out = { 0 };
+	struct hd_chunk *c, *front;
+
+	while ((c = hd_queue_pop(q)) != NULL) {
+		while (!c->raw && (front = ws_cut(pool, c)) != NULL) {
+			ws_head(front);
+			hd_queue_push(&out, front);
+		}
+		if (!c->raw)
+			ws_head(c);
+		hd_queue_push(&out, c);
 	}
+	*q = out;
 }
 
 /* Everything that is queued becomes bytes for the wire. */
@@ -196,7 +225,7 @@ static void seal(struct hd_stream *s)
 	if (q.first == NULL)
 		return;
 	if (s->ws != NULL)
-		ws_frame(&q);
+		ws_frame(&s->worker->pool, &q);
 	if (s->tls == NULL) {
 		hd_queue_append(&s->flight, &q);
 		return;

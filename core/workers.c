@@ -204,10 +204,12 @@ static void start_serving(struct hd_worker *w, void *arg)
 
 static int run_threads(struct hd_error *err)
 {
-	struct hd_worker_boot boot = { 0 };
+	/* static: a worker still looks at it after it was decided */
+	static struct hd_worker_boot boot;
 	unsigned started = 0;
 	int r;
 
+	boot = (struct hd_worker_boot){ 0 };
 	pthread_mutex_init(&boot.lock, NULL);
 	pthread_cond_init(&boot.change, NULL);
 	while (started < n_workers) {

@@ -63,8 +63,6 @@ func TestUpgradeSpellings(t *testing.T) {
 		"proxied": lines("GET /derp HTTP/1.1", "Host: relay",
 			"X-Real-IP: 192.0.2.1", "X-Forwarded-For: 192.0.2.1",
 			"Upgrade: DERP", "Connection: Upgrade"),
-		"old websocket": lines("GET /derp HTTP/1.1", "Host: relay",
-			"Upgrade: WebSocket", "Connection: Upgrade"),
 	}
 	r := start(t, peer.TLS13)
 	for name, request := range requests {

@@ -17,6 +17,9 @@ func (r *Relay) hyperDerpCommand(t testing.TB, opt Options) *exec.Cmd {
 	t.Helper()
 	bin := envOr(t, "HD_RELAY_BIN", "../../build/hyper-derp")
 	if _, err := os.Stat(bin); err != nil {
+		if os.Getenv("HD_RELAY_BIN") != "" {
+			t.Fatalf("HD_RELAY_BIN: %v", err)
+		}
 		t.Skipf("lacking the relay: build it first, or set HD_RELAY_BIN (%v)", err)
 	}
 	path := filepath.Join(r.Dir, "hyper-derp.yaml")
