@@ -301,6 +301,21 @@ subtest 'hyper-derp without TLS' => sub {
 	$hd->finish;
 };
 
+subtest 'a relay that drains' => sub {
+	my $hd = HyperDerp::Test->start;
+	$hd->signal('USR2');
+	ok $hd->log_like(qr/drain begins/), 'it drains';
+	my ($status, $text) = probe('-t', '0.5', '--stun-port', $hd->{stun},
+		"127.0.0.1:$hd->{tls}");
+	is $status, 2, 'failed';
+	like $text, qr/^FAIL +login .*\n +-> .*does it drain/m,
+		'login is refused, with the remedy';
+	like $text, qr/^FAIL +latency-check .*503\n +-> the relay drains/m,
+		'latency-check says so';
+	is verdict($text, 'stun'), 'FAIL', 'STUN is silent';
+	$hd->finish;
+};
+
 # A configuration that loads no derp still serves: but not what we want.
 subtest 'hyper-derp without the module derp' => sub {
 	my $hd = HyperDerp::Test->start(no_tls => 1, load_module => ['stun']);

@@ -146,31 +146,31 @@ static void check_server_key(struct probe *p, struct result *r)
 		compare_keys(p, r);
 }
 
-static void login_failed(struct result *r, int code, const char *detail)
+static void login_failed(struct result *r, int code, const char *detail,
+			 const char *health)
 {
-	result_bad(r, V_FAIL,
-		   code == -ECONNRESET
-			   ? "the relay refuses this client: does it admit "
-			     "known keys only (--verify-clients, admission)? "
-			     "see its log"
-			   : "see the relay's log",
-		   "%s", detail);
+	const char *remedy =
+		code == -ECONNRESET
+			? "the relay refuses this client: does it drain, or "
+			  "admit known keys only (derper: --verify-clients)? "
+			  "see its log"
+			: "see the relay's log";
+
+	result_bad(r, V_FAIL, remedy, "%s%s%s", detail,
+		   health[0] != '\0' ? "; it says: " : "", health);
 }
 
 static void check_login(struct probe *p, struct result *r)
 {
-	int64_t start = now_us();
 	struct hd_error err;
 	int rc;
 
 	conn_deadline(p->conn[0], p->opt.timeout_ms);
 	rc = link_login(p->peer[0], &err);
 	if (rc < 0)
-		login_failed(r, rc, err.text);
+		login_failed(r, rc, err.text, p->peer[0]->health);
 	else
-		result_ok(r, "ServerInfo %s in %.1f ms",
-			  p->peer[0]->login.server_json,
-			  (double)(now_us() - start) / 1e3);
+		result_ok(r, "ServerInfo %s", p->peer[0]->login.server_json);
 }
 
 /* Real clients do it over TLS 1.3 with a meta certificate, and then always. */
