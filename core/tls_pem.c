@@ -24,19 +24,19 @@ const char *hd_tls_reason(void)
 static int open_failed(const struct hd_cert_conf *conf, const char *what,
 		       const char *path, int code, struct hd_error *err)
 {
-	return hd_error_set(err, code,
-			    "failed to open certificate%s %s: %s (%s at %s:%u)",
-			    what, path, strerror(-code),
-			    *what != '\0' ? "tls_key" : "tls_cert",
-			    conf->file != NULL ? conf->file : "?", conf->line);
+	return hd_error_set(
+		err, code, "failed to open certificate%s %s: %s (%s at %s:%u)",
+		what, path, strerror(-code),
+		*what != '\0' ? "tls_key" : "tls_cert",
+		conf->file != NULL ? conf->file : "--dev", conf->line);
 }
 
 static int content_wrong(const struct hd_cert_conf *conf, const char *path,
 			 const char *why, struct hd_error *err)
 {
-	return hd_error_set(err, -EINVAL, "certificate file %s: %s (%s:%u)",
-			    path, why, conf->file != NULL ? conf->file : "?",
-			    conf->line);
+	return hd_error_set(
+		err, -EINVAL, "certificate file %s: %s (%s:%u)", path, why,
+		conf->file != NULL ? conf->file : "--dev", conf->line);
 }
 
 /* The whole file: later reads cannot see another version of it. */
@@ -200,7 +200,7 @@ int hd_pem_load(const struct hd_cert_conf *conf, struct hd_pem *ret,
 				 "together: one of them was not replaced "
 				 "(%s:%u)",
 				 conf->cert, conf->key,
-				 conf->file != NULL ? conf->file : "?",
+				 conf->file != NULL ? conf->file : "--dev",
 				 conf->line);
 	}
 	if (r < 0)

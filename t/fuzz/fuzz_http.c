@@ -45,10 +45,16 @@ static void add_routes(void)
 {
 	static const struct hd_route routes[] = {
 		{ .path = "/", .methods = HD_GET | HD_POST, .answer = answer },
-		{ .path = "/derp", .methods = HD_GET, .token = "DERP",
-		  .upgrade = upgrade, .proto = &proto },
-		{ .path = "/derp", .methods = HD_GET, .token = "websocket",
-		  .subprotocol = "derp", .websocket = HD_WS_BYTES,
+		{ .path = "/derp",
+		  .methods = HD_GET,
+		  .token = "DERP",
+		  .upgrade = upgrade,
+		  .proto = &proto },
+		{ .path = "/derp",
+		  .methods = HD_GET,
+		  .token = "websocket",
+		  .subprotocol = "derp",
+		  .websocket = HD_WS_BYTES,
 		  .proto = &proto },
 	};
 

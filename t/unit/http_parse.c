@@ -36,8 +36,7 @@ static void a_head_is_taken_apart(void **state)
 	assert_string_equal(head.query, "a=b");
 	assert_int_equal(head.minor, 1);
 	assert_int_equal(head.n, 3);
-	assert_string_equal(hd_http_header(&head, "HOST"),
-			    "relay.example:443");
+	assert_string_equal(hd_http_header(&head, "HOST"), "relay.example:443");
 	assert_string_equal(hd_http_header(&head, "x-empty"), "");
 	assert_string_equal(hd_http_header(&head, "X-Spaces"), "two  words");
 	assert_null(hd_http_header(&head, "X-Space"));
@@ -155,8 +154,7 @@ static void absolute_form(void **state)
 
 static void size_limit(void **state)
 {
-	size_t n = (size_t)snprintf(buf, sizeof(buf),
-				    "GET / HTTP/1.1\r\nA: ");
+	size_t n = (size_t)snprintf(buf, sizeof(buf), "GET / HTTP/1.1\r\nA: ");
 
 	(void)state;
 	memset(buf + n, 'x', sizeof(buf) - n);
