@@ -18,7 +18,7 @@ use Test::More ();
 use Time::HiRes qw(time sleep);
 
 our $srcdir = abs_path(dirname(__FILE__) . '/../../..');
-our $build  = abs_path($ENV{HD_BUILD} // (-x 'hyper-derp' ? '.' : "$srcdir/build"));
+our $build  = abs_path($ENV{HD_BUILD} // $ENV{HD_BUILDDIR} // (-x 'hyper-derp' ? '.' : "$srcdir/build"));
 my %alive;    # pid => object, so that nothing survives a dying test
 
 sub free_port ($type = SOCK_STREAM) {
