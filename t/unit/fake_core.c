@@ -293,12 +293,11 @@ void hd_relay_send(struct hd_peer *from, const struct hd_key *dst, bool urgent,
 		   const uint8_t *data, uint32_t len_bytes)
 {
 	struct fake_sent *sent = &fake.sent[fake.n_sent % FAKE_SENT_MAX];
-	volatile uint8_t sum = 0;
 
 	hd_assert(from->stream->admitted && len_bytes <= HD_PACKET_MAX_BYTES);
-	for (uint32_t i = 0; i < len_bytes; i++)
-		sum ^= data[i]; /* all of it may be read */
 	memset(sent, 0, sizeof(*sent));
+	for (uint32_t i = 0; i < len_bytes; i++)
+		sent->sum ^= data[i]; /* all of it can be read */
 	sent->dst = *dst;
 	sent->urgent = urgent;
 	sent->len_bytes = len_bytes;

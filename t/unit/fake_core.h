@@ -58,6 +58,7 @@ struct fake_sent { /* hd_relay_send() */
 	bool urgent;
 	uint32_t len_bytes;
 	uint8_t head[128]; /* of the packet */
+	uint8_t sum; /* of all of it */
 };
 
 struct fake_header {
