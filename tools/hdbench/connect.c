@@ -163,6 +163,8 @@ static const char *tls_reason(SSL *ssl)
 		return X509_verify_cert_error_string(v);
 	if (code == 0)
 		return "the relay closed the connection";
+	if (ERR_GET_REASON(code) == SSL_R_WRONG_VERSION_NUMBER)
+		return "this port speaks no TLS; --plain?";
 	return ERR_reason_error_string(code) != NULL
 		       ? ERR_reason_error_string(code)
 		       : "protocol error";

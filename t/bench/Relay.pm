@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: MIT
+# t/bench/Relay.pm - starts a relay on CPU 0, loads it from CPU 1.
+package Relay;
+use v5.36;
+use IO::Socket::INET;
+use JSON::PP qw(decode_json);
+use POSIX    qw(:sys_wait_h setsid);
+
+use constant { RELAY_CPU => 0, LOAD_CPU => 1, START_S => 30 };
+
+my %build;    # bin => derper, builddir, srcdir, tmp
+
+sub setup ($class, %args) {
+    %build = %args;
+    my $crt = "$build{tmp}/127.0.0.1.crt";
+    my $r   = system "openssl req -x509 -newkey ec -nodes -days 30"
+        . " -pkeyopt ec_paramgen_curve:P-256 -subj /CN=127.0.0.1"
+        . " -addext subjectAltName=IP:127.0.0.1 -out $crt"
+        . " -keyout $build{tmp}/127.0.0.1.key 2>$build{tmp}/openssl.log";
+    die "openssl req failed, see $build{tmp}/openssl.log\n" if $r != 0;
+    return;
+}
+
+# A session of its own has a scheduling group of its own: so root can put the
+# measured programs before whatever else runs here.
+sub favour {
+    setsid();
+    return if $> != 0;
+    if (open my $fh, '>', '/proc/self/autogroup') { print $fh "-15"; close $fh }
+    POSIX::nice(-15);
+    return;
+}
+
+sub free_port {
+    my $s = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 1)
+        or die "no free port: $!\n";
+    return $s->sockport;
+}
+
+sub spawn ($self, @cmd) {
+    my $pid = fork // die "fork: $!\n";
+    if ($pid == 0) {
+        favour();
+        open STDIN,  '<',  '/dev/null';
+        open STDOUT, '>>', $self->{log};
+        open STDERR, '>&', \*STDOUT;
+        exec 'taskset', '-c', RELAY_CPU, @cmd or POSIX::_exit(127);
+    }
+    return $pid;
+}
+
+my %command = (
+    derper => sub ($self) {
+        my @tls = $self->{tls}
+            ? (qw(-certmode manual -certdir), $build{tmp},
+            qw(-hostname 127.0.0.1)) : ();
+        return ($build{derper}, '-c', "$build{tmp}/derper.json",
+            '-a', "127.0.0.1:$self->{port}", qw(-http-port -1 -stun=false),
+            @tls);
+    },
+    ours => sub ($self) {
+        my $file    = "$build{tmp}/$self->{port}.yaml";
+        my $modules = join ', ', 'derp', ($self->{modules} // [])->@*;
+        my $tls     = $self->{tls} ? 'true' : 'false';
+        open my $fh, '>', $file or die "$file: $!\n";
+        print $fh <<~"END";
+            listen: [ {addr: "127.0.0.1:$self->{port}", tls: $tls} ]
+            workers: 1
+            event_backend: $self->{backend}
+            max_accept_rate: 0
+            load_module: [$modules]
+            module_path: [$build{builddir}/modules.d, $build{tmp}]
+            state_dir: $build{tmp}/state
+            END
+        print $fh "tls_cert: $build{tmp}/127.0.0.1.crt\n",
+            "tls_key: $build{tmp}/127.0.0.1.key\n" if $self->{tls};
+        close $fh;
+        mkdir "$build{tmp}/state";
+        return (($self->{under} // [])->@*, "$build{builddir}/hyper-derp",
+            '--config', $file);
+    },
+);
+
+# start(kind => derper|ours, tls => 0|1, backend => ..., modules => [...],
+# under => [valgrind...]): returns when it takes connections.
+sub start ($class, %args) {
+    my $self = bless {
+        backend => 'io_uring', %args, port => free_port(),
+        log => "$build{tmp}/$args{kind}.log"
+    }, $class;
+    $self->{pid} = $self->spawn($command{ $self->{kind} }->($self));
+    for (1 .. START_S * 20) {
+        die "$self->{kind} did not start:\n" . $self->log_tail
+            if waitpid($self->{pid}, WNOHANG) != 0;
+        return $self
+            if IO::Socket::INET->new(
+            PeerAddr => "127.0.0.1:$self->{port}");
+        select undef, undef, undef, 0.05;
+    }
+    die "$self->{kind} takes no connections:\n" . $self->log_tail;
+}
+
+sub log_tail ($self) {
+    open my $fh, '<', $self->{log} or return '';
+    my @lines = <$fh>;
+    return join '', @lines > 10 ? @lines[ -10 .. -1 ] : @lines;
+}
+
+sub stop ($self) {
+    my $pid = delete $self->{pid} // return;
+    kill TERM => $pid;
+    waitpid $pid, 0;
+    return;
+}
+
+sub DESTROY ($self) {
+    local ($?, $@);
+    $self->stop;
+    return;
+}
+
+sub rss_kb ($self) {
+    open my $fh, '<', "/proc/$self->{pid}/status" or return;
+    my ($kb) = map { /^VmRSS:\s+(\d+)/ ? $1 : () } <$fh>;
+    return $kb;
+}
+
+# hdbench against this relay: the decoded JSON.
+sub bench ($self, @args) {
+    my @cmd = (
+        'taskset', '-c', LOAD_CPU, "$build{builddir}/hdbench", '--json',
+        '--pid', $self->{pid}, $self->{tls} ? () : '--plain',
+        @args, "127.0.0.1:$self->{port}"
+    );
+    my $pid = open(my $out, '-|') // die "fork: $!\n";
+    if ($pid == 0) {
+        favour();
+        exec @cmd or POSIX::_exit(127);
+    }
+    local $/;
+    my $json = <$out>;
+    close $out;
+    die "failed: @cmd\n" if $? != 0;
+    return decode_json($json);
+}
+
+1;

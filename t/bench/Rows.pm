@@ -1,0 +1,308 @@
+# SPDX-License-Identifier: MIT
+# t/bench/Rows.pm - what is measured, and the goal of each figure.
+package Rows;
+use v5.36;
+use List::Util ();
+
+use constant {
+    BATCH   => 16,     # see doc/benchmarks.md: what the load can offer
+    NOISE   => 1.03,   # "at least equal" allows for that much
+    HOOK_PACKETS => [ 500, 3500 ],
+    HOOK_RATE    => 250,
+    KIB          => 1.024,    # kB: the kernel counts in KiB
+};
+
+my %vs_derper = (
+    ours   => { kind => 'ours' },
+    derper => { kind => 'derper' },
+);
+my %vs_epoll = (
+    io_uring => { kind => 'ours', backend => 'io_uring' },
+    epoll    => { kind => 'ours', backend => 'epoll' },
+);
+
+sub rate ($relay, $opt, @args) {
+    return $relay->bench('--duration', $opt->{duration}, @args);
+}
+
+# The highest loss-free rate and what a packet costs there. Later groups ask
+# for the same relay's capacity again: measured once per run.
+my %capacity;
+
+sub find ($opt, $who, $tls, $run) {
+    my $key = join '/', $who->{kind}, $who->{backend} // '', $tls, $run;
+    return $capacity{$key} //= do {
+        my $relay = Relay->start(%$who, tls => $tls);
+        my $r     = $relay->bench(qw(--find --rate 100000 --warmup 0.5),
+            '--batch', BATCH, '--duration', $opt->{duration} / 2);
+        {
+            rate => $r->{found_pps},
+            cpu  => $r->{cpu_us_per_packet},
+            p99  => $r->{latency_us}{p99},
+            busy => $r->{load_busy},
+        };
+    };
+}
+
+sub finds ($name, $label, $tls, %goal) {
+    my @rows;
+    push @rows, { label => "$label, highest rate with 99.5 % delivered",
+        metric => 'rate', unit => 'packets/s', goal => $goal{rate},
+        is_high => 1 } if $goal{rate};
+    push @rows, { label => "$label, CPU per packet there",
+        metric => 'cpu', unit => 'us', goal => $goal{cpu} };
+    push @rows, { label => "$label, hdbench was busy", metric => 'busy',
+        unit => 'share' };
+    return {
+        name => $name, who => \%vs_derper, rows => \@rows,
+        measure => sub ($opt, $who, $run) { find($opt, $who, $tls, $run) },
+    };
+}
+
+sub at_rate ($name, $label, $who, $rows, $tls, @args) {
+    return {
+        name => $name, who => $who,
+        rows => [ map { +{ %$_, label => "$label, $_->{label}" } } @$rows ],
+        measure => sub ($opt, $relay, $run) {
+            my $r = rate(Relay->start(%$relay, tls => $tls), $opt, @args);
+            return {
+                cpu   => $r->{cpu_us_per_packet},
+                p99   => $r->{latency_us}{p99},
+                share => 100 * $r->{delivered_share},
+                rate  => $r->{delivered_pps},
+            };
+        },
+    };
+}
+
+sub backends {
+    my @cpu = ({ label => 'CPU per packet', metric => 'cpu', unit => 'us',
+            goal => NOISE });
+    my @p99 = ({ label => 'p99', metric => 'p99', unit => 'us', goal => 1 });
+    my @groups;
+    for my $pairs (10, 100) {
+        for my $rate (40000, 160000, 'max') {
+            push @groups, at_rate('backend',
+                "plain, $pairs pairs, "
+                    . ($rate eq 'max' ? 'unlimited' : "$rate/s"),
+                \%vs_epoll, [ @cpu, $rate eq 'max' ? () : @p99 ], 0,
+                '--pairs', $pairs, '--rate', $rate,
+                $rate eq 'max' ? ('--batch', BATCH) : ());
+        }
+    }
+    return @groups;
+}
+
+sub overload {
+    return {
+        name => 'overload', who => \%vs_derper,
+        rows => [
+            { label => 'TLS, offered 2 x its capacity, delivered of capacity',
+                metric => 'share', unit => '%', own_min => 90 },
+            { label => 'TLS, 2 x its capacity, sent by hdbench of capacity',
+                metric => 'sent', unit => '%' },
+        ],
+        measure => sub ($opt, $who, $run) {
+            my $cap   = find($opt, $who, 1, $run)->{rate};
+            my $relay = Relay->start(%$who, tls => 1);
+            my $r     = rate($relay, $opt, '--rate', int 2 * $cap, '--batch',
+                BATCH);
+            return { share => 100 * $r->{delivered_pps} / $cap,
+                sent => 100 * $r->{sent_pps} / $cap };
+        },
+    };
+}
+
+sub peers {
+    my %who = map {
+        ("$_->{kind} $_->{peers}" => $_)
+    } map { my $k = $_; map { +{ kind => $k, peers => $_ } } 20, 1000 }
+        qw(ours derper);
+    return {
+        name => 'peers', who => \%who,
+        rows => [
+            { label => 'TLS, 40000/s, 1,000 peers (other: 20), CPU per packet',
+                metric => 'cpu', unit => 'us', goal => 1.1,
+                pair => [ 'ours 1000', 'ours 20' ] },
+            { label => 'the same, derper', metric => 'cpu', unit => 'us',
+                pair => [ 'derper 1000', 'derper 20' ] },
+        ],
+        measure => sub ($opt, $who, $run) {
+            my $relay = Relay->start(%$who, tls => 1);
+            my $r     = rate($relay, $opt, qw(--rate 40000 --peers),
+                $who->{peers});
+            return { cpu => $r->{cpu_us_per_packet} };
+        },
+    };
+}
+
+sub memory {
+    return {
+        name => 'memory', who => \%vs_derper,
+        rows => [
+            { label => 'RSS after start, one worker', metric => 'start',
+                unit => 'MB', own_max => 12 },
+            { label => 'idle TLS peer, growth of RSS', metric => 'peer',
+                unit => 'kB', own_max => 16 },
+        ],
+        measure => sub ($opt, $who, $run) {
+            my $relay = Relay->start(%$who, tls => 1);
+            my $start = $relay->rss_kb;
+            my $r     = $relay->bench('--idle', $opt->{idle}, '--fast-start');
+            return { start => $start * KIB / 1000, peer => $r->{kb_per_peer} * KIB };
+        },
+    };
+}
+
+sub logins {
+    return {
+        name => 'login', who => \%vs_derper,
+        rows => [
+            { label => 'TLS login with fast start, CPU', metric => 'cpu',
+                unit => 'us' },
+            { label => 'TLS logins, as fast as they go', metric => 'rate',
+                unit => '1/s', is_high => 1 },
+        ],
+        measure => sub ($opt, $who, $run) {
+            my $relay = Relay->start(%$who, tls => 1);
+            my $r = $relay->bench(qw(--logins 3000 --fast-start));
+            return { cpu => 1000 * $r->{cpu_ms_per_login},
+                rate => $r->{logins_per_s} };
+        },
+    };
+}
+
+# Instructions in user space, from two runs of different length.
+sub instructions ($opt, $who, $packets) {
+    my $out   = "$opt->{tmp}/callgrind";
+    my $relay = Relay->start(%$who, tls => 0, backend => 'epoll',
+        under => [ qw(valgrind --tool=callgrind -q),
+            "--callgrind-out-file=$out" ]);
+    my $r = $relay->bench(qw(--pairs 1 --warmup 0 --rate), HOOK_RATE,
+        '--duration', $packets / HOOK_RATE);
+    $relay->stop;
+    open my $fh, '<', $out or die "$out: $!\n";
+    my ($ir) = map { /^(?:summary|totals): (\d+)/ ? $1 : () } <$fh>;
+    return ($ir, $r->{delivered_pps} * $r->{duration_s});
+}
+
+sub hook {
+    return {
+        name => 'hook', once => 1,
+        who  => {
+            'without' => { kind => 'ours' },
+            'with'    => { kind => 'ours', modules => ['nullhook'] },
+        },
+        rows => [
+            { label => 'packet hook that does nothing (other: no hook), '
+                    . 'user instructions per packet',
+                metric => 'ir', unit => '', goal => 1.01,
+                pair => [ 'with', 'without' ] },
+        ],
+        measure => sub ($opt, $who, $run) {
+            my ($short, $long) = map { [ instructions($opt, $who, $_) ] }
+                HOOK_PACKETS->@*;
+            return { ir => ($long->[0] - $short->[0]) /
+                    ($long->[1] - $short->[1]) };
+        },
+    };
+}
+
+sub groups {
+    my @cpu = ({ label => 'CPU per packet', metric => 'cpu', unit => 'us',
+            goal => 0.8 }, { label => 'p99', metric => 'p99', unit => 'us' });
+    my @p99 = ({ label => 'p99', metric => 'p99', unit => 'us',
+            goal => 1 / 3 },
+        { label => 'delivered', metric => 'share', unit => '%',
+            is_high => 1 });
+    return (
+        finds('tls', 'TLS, 10 pairs, 1400 B', 1, rate => 3, cpu => 1 / 3),
+        finds('plain', 'plain TCP, 10 pairs, 1400 B', 0, rate => 0,
+            cpu => 1 / 7),
+        at_rate('rate40k', 'TLS, 40000/s', \%vs_derper, \@cpu, 1,
+            qw(--rate 40000)),
+        at_rate('rate150k', 'TLS, 150000/s', \%vs_derper, \@p99, 1,
+            qw(--rate 150000)),
+        overload(), backends(), peers(), memory(), logins(), hook(),
+    );
+}
+
+# Medians to rows of text: what, unit, ours, other, ratio, goal, result.
+sub verdict ($row, $ours, $ratio) {
+    return 'not measured' if !defined $ours;
+    my $ok =
+          $row->{own_min} ? $ours >= $row->{own_min}
+        : $row->{own_max} ? $ours <= $row->{own_max}
+        : !$row->{goal}   ? return ''
+        : !defined $ratio ? return 'not measured'
+        : $row->{is_high} ? $ratio >= $row->{goal}
+        :                   $ratio <= $row->{goal};
+    return $ok ? 'met' : 'MISSED';
+}
+
+sub goal_text ($row) {
+    return ">= $row->{own_min} $row->{unit}" if $row->{own_min};
+    return "<= $row->{own_max} $row->{unit}" if $row->{own_max};
+    return ''                                if !$row->{goal};
+    return sprintf '%s %.3g', $row->{is_high} ? '>=' : '<=', $row->{goal};
+}
+
+sub number ($v) {
+    return '-' if !defined $v;
+    my $text = sprintf $v >= 1000 ? '%.0f' : $v >= 100 ? '%.1f' : '%.3g', $v;
+    1 while $text =~ s/^(\d+)(\d{3})/$1,$2/;
+    return $text;
+}
+
+sub finish ($group, $median) {
+    my @default = $group->{who}{ours} ? qw(ours derper) : qw(io_uring epoll);
+    my @out;
+    for my $row ($group->{rows}->@*) {
+        my ($us, $them) = ($row->{pair} // \@default)->@*;
+        my $ours  = $median->{$us}{ $row->{metric} };
+        my $other = $median->{$them}{ $row->{metric} };
+        my $ratio = $ours && $other ? $ours / $other : undef;
+        push @out, [
+            $row->{label}, $row->{unit}, number($ours), number($other), $them,
+            defined $ratio ? sprintf('%.2f', $ratio) : '-',
+            goal_text($row), verdict($row, $ours, $ratio)
+        ];
+    }
+    return @out;
+}
+
+sub aligned (@rows) {
+    my @width = map { my $i = $_; List::Util::max(map { length $_->[$i] }
+                @rows) } 0 .. $rows[0]->$#*;
+    my $text = '';
+    for my $n (0 .. $#rows) {
+        $text .= '| ' . join(' | ', map { sprintf "%-*s", $width[$_],
+                $rows[$n][$_] } 0 .. $#width) . " |\n";
+        $text .= '|' . join('|', map { '-' x ($_ + 2) } @width) . "|\n"
+            if $n == 0;
+    }
+    return $text;
+}
+
+sub table ($machine, $opt, @rows) {
+    my @head = ('what', 'unit', 'ours', 'other', '', 'ratio', 'goal', 'result');
+    return <<~"END" . aligned(\@head, @rows);
+        <!-- SPDX-License-Identifier: MIT -->
+        <!-- Written by t/bench/run (make bench); do not edit. -->
+        # Benchmarks
+
+        $machine.
+
+        Either relay runs alone on CPU 0 (derper with GOMAXPROCS as it likes),
+        hdbench on CPU 1, over loopback; $opt->{runs} runs of
+        $opt->{duration} s, interleaved, and the median of each figure. Packets
+        are 1,400 bytes, 10 pairs if not said otherwise; latency counts from
+        when a packet was due. Where the highest rate is sought, and in
+        overload, up to ${\BATCH} records that are due together leave hdbench
+        in one write(2): with a write for each, as real clients do it, one core
+        of load could not fill the relay. A ratio is ours / other.
+
+        END
+}
+
+1;
