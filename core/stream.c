@@ -169,6 +169,9 @@ void hd_stream_detach(struct hd_stream *s)
 	struct hd_worker *w = s->worker;
 
 	hd_assert(!s->sending && s->reserved == NULL);
+	if (s->tls != NULL)
+		hd_tls_rest(s->tls, &w->ciphers);
+	s->deadline_ms[HD_DEADLINE_QUIET] = 0;
 	w->ring_ops->unwatch(w->ring, s->fd, stream_tag(s));
 	hd_slots_remove(&w->slots, s->slot);
 	hd_heap_remove(&w->stream_timers, &s->timer);
@@ -200,7 +203,8 @@ static int stream_begin(struct hd_worker *w, struct hd_stream *s)
 {
 	s->since_ms = w->now_ms;
 	if (s->listener->tls) {
-		s->tls = hd_tls_new(w->tls);
+		s->tls = hd_tls_new(w->tls, w->conf->record_layer !=
+						    HD_RECORDS_OPENSSL);
 		s->handshaking = true;
 		if (s->tls == NULL)
 			return -ENOMEM;
@@ -255,6 +259,35 @@ void hd_stream_deadline(struct hd_stream *s, enum hd_deadline which,
 		hd_heap_set(&s->worker->stream_timers, &s->timer, when);
 }
 
+/* An idle connection owns keys, no cipher contexts. */
+#define QUIET_MS 60000
+
+void hd_stream_tls_used(struct hd_stream *s)
+{
+	if (s->deadline_ms[HD_DEADLINE_QUIET] == 0)
+		hd_stream_deadline(s, HD_DEADLINE_QUIET, QUIET_MS);
+}
+
+static void tls_quiet(struct hd_stream *s)
+{
+	uint64_t quiet_ms = hd_tls_quiet_ms(s->tls, s->worker->now_ms);
+
+	if (quiet_ms >= QUIET_MS)
+		hd_tls_rest(s->tls, &s->worker->ciphers);
+	else
+		hd_stream_deadline(s, HD_DEADLINE_QUIET, QUIET_MS - quiet_ms);
+}
+
+struct hd_tls_env hd_stream_tls_env(struct hd_stream *s)
+{
+	return (struct hd_tls_env){
+		.pool = &s->worker->pool,
+		.ciphers = &s->worker->ciphers,
+		.now_ms = s->worker->now_ms,
+		.wire = &s->flight,
+	};
+}
+
 static void on_deadline(struct hd_stream *s, enum hd_deadline which)
 {
 	switch (which) {
@@ -273,6 +306,9 @@ static void on_deadline(struct hd_stream *s, enum hd_deadline which)
 		break;
 	case HD_DEADLINE_DRAIN:
 		hd_stream_close(s, HD_CLOSE_DRAIN);
+		break;
+	case HD_DEADLINE_QUIET:
+		tls_quiet(s);
 		break;
 	default:
 		if (!s->closing && s->proto->timer != NULL)

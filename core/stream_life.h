@@ -3,6 +3,7 @@
  * Context: the stream's worker. */
 #pragma once
 #include "core/stream.h"
+#include "core/tls.h"
 #include "core/worker.h"
 
 /* hd_stream_accept - takes fd, also on failure. */
@@ -39,6 +40,11 @@ void hd_stream_clear_output(struct hd_stream *s, enum hd_drop why);
  * hd_stream_attach - it arrives in w. Returns 0; -errno. */
 void hd_stream_detach(struct hd_stream *s);
 int hd_stream_attach(struct hd_worker *w, struct hd_stream *s);
+
+/* hd_stream_tls_env - the worker's things that TLS may use during a call. */
+struct hd_tls_env hd_stream_tls_env(struct hd_stream *s);
+/* hd_stream_tls_used - records went through: it may be quiet in a minute. */
+void hd_stream_tls_used(struct hd_stream *s);
 
 /* The worker's lists: the first stream, or NULL. */
 struct hd_stream *hd_streams_pop_dirty(struct hd_worker *w);

@@ -169,11 +169,12 @@ static size_t receive(struct hd_stream *s, uint8_t *buf, size_t size)
 static void open_records(struct hd_stream *s)
 {
 	struct hd_worker *w = s->worker;
+	struct hd_tls_env env = hd_stream_tls_env(s);
 
 	while (!s->closing) {
 		size_t kept = unkeep(s);
-		int n = hd_tls_open(s->tls, &w->pool, &s->flight,
-				    w->plain + kept, HD_READ_BYTES);
+		int n = hd_tls_open(s->tls, &env, w->plain + kept,
+				    HD_READ_BYTES);
 
 		if (n > 0) {
 			got_plain(s, kept, (size_t)n);
@@ -182,10 +183,13 @@ static void open_records(struct hd_stream *s)
 		keep(s, w->plain, kept);
 		if (n == -EPIPE)
 			got_eof(s);
+		else if (n == -ECONNRESET)
+			hd_stream_abort(s, HD_CLOSE_PEER);
 		else if (n < 0)
 			hd_stream_close(s, HD_CLOSE_ERROR);
 		break;
 	}
+	hd_stream_tls_used(s);
 	if (s->flight.first != NULL)
 		hd_stream_mark_dirty(s); /* an alert, an answer to KeyUpdate */
 }
@@ -193,11 +197,13 @@ static void open_records(struct hd_stream *s)
 static void read_tls(struct hd_stream *s)
 {
 	struct hd_worker *w = s->worker;
-	size_t n = receive(s, w->cipher, HD_READ_BYTES);
+	size_t cut = hd_tls_cut_bytes(s->tls);
+	size_t n = receive(s, w->cipher + cut, HD_READ_BYTES);
 
 	if (n == 0)
 		return;
-	hd_tls_input(s->tls, w->cipher, n);
+	hd_tls_uncut(s->tls, &w->pool, w->cipher);
+	hd_tls_input(s->tls, w->cipher, cut + n);
 	open_records(s);
 }
 
@@ -271,13 +277,14 @@ static void handshake_failed(struct hd_stream *s)
 void hd_stream_handshake(struct hd_stream *s)
 {
 	struct hd_worker *w = s->worker;
+	struct hd_tls_env env = hd_stream_tls_env(s);
 	size_t n = receive(s, w->cipher, HD_READ_BYTES);
 	int r;
 
 	if (n == 0)
 		return;
 	hd_tls_input(s->tls, w->cipher, n);
-	r = hd_tls_handshake(s->tls, &w->pool, &s->flight);
+	r = hd_tls_handshake(s->tls, &env);
 	hd_stream_mark_dirty(s);
 	if (r < 0) {
 		handshake_failed(s);

@@ -230,9 +230,11 @@ static void seal(struct hd_stream *s)
 		hd_queue_append(&s->flight, &q);
 		return;
 	}
-	if (hd_tls_seal(s->tls, &s->worker->pool, &q, &s->flight) < 0)
+	struct hd_tls_env env = hd_stream_tls_env(s);
+
+	if (hd_tls_seal(s->tls, &env, &q) < 0)
 		hd_stream_abort(s, HD_CLOSE_ERROR);
-	hd_queue_clear(&s->worker->pool, &q);
+	hd_stream_tls_used(s);
 }
 
 /* ---- sending ---- */
@@ -312,8 +314,10 @@ void hd_stream_on_sent(struct hd_stream *s, int32_t res)
 
 static void send_end(struct hd_stream *s)
 {
+	struct hd_tls_env env = hd_stream_tls_env(s);
+
 	if (s->tls != NULL && !s->handshaking)
-		hd_tls_close_notify(s->tls, &s->worker->pool, &s->flight);
+		hd_tls_close_notify(s->tls, &env);
 }
 
 /* All that was queued has left: say goodbye, wait for the peer's. */

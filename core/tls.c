@@ -1,177 +1,71 @@
 /* SPDX-License-Identifier: MIT */
-/* core/tls.c - a TLS connection on OpenSSL's SSL object, between memory and
- * memory: records come from the worker's receive buffer and go into chunks of
- * the stream's flight. Context: the stream's worker. */
+/* core/tls.c - a TLS connection, whoever does its records.
+ *
+ *   HANDSHAKE (SSL object) --TLS 1.3, our suite--> RECORDS (plain data)
+ *                 `--------- anything else ------> OPENSSL (SSL object)
+ *
+ * Context: the stream's worker. */
 #include <errno.h>
-#include <openssl/bio.h>
-#include <openssl/err.h>
-#include <openssl/sslerr.h>
-#include <pthread.h>
+#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 #include "core/chunk.h"
+#include "core/records.h"
+#include "core/slab.h"
 #include "core/tls.h"
+#include "core/tls_ssl.h"
 
 struct hd_tls {
-	SSL *ssl;
-	struct hd_tls_store *store;
+	struct hd_ssl openssl; /* .ssl is NULL once the records are ours */
+	struct hd_tls_store *store; /* while OpenSSL needs its context */
+	struct hd_records *records; /* in memory that no core dump has */
+	bool ready;    /* the handshake is done */
 	bool got_http;
-	/* during a call */
-	const uint8_t *in;
-	size_t in_left;
-	struct hd_chunk_pool *pool;
-	struct hd_queue *wire;
+	uint8_t secrets; /* how many of the two the key log has given */
+	char *server_name;
+	struct hd_chunk *cut; /* the front of a record */
 };
 
-/* ---- OpenSSL's view of our memory ---- */
-
-static int bio_read(BIO *bio, char *to, int n)
-{
-	struct hd_tls *t = BIO_get_data(bio);
-	size_t take = HD_MIN((size_t)n, t->in_left);
-
-	BIO_clear_retry_flags(bio);
-	if (take == 0) {
-		BIO_set_retry_read(bio);
-		return -1;
-	}
-	memcpy(to, t->in, take);
-	t->in += take;
-	t->in_left -= take;
-	return (int)take;
-}
-
-/* A chunk that holds a whole sealed record. */
-static struct hd_chunk *wire_room(struct hd_tls *t, size_t n)
-{
-	struct hd_chunk *c = t->wire->last;
-
-	if (c != NULL && hd_chunk_room(c) >= HD_MIN(n, 1024u))
-		return c;
-	c = hd_chunk_new(t->pool, HD_MIN(n, (size_t)HD_CHUNK_BYTES));
-	if (c == NULL)
-		return NULL;
-	c->cap += HD_CHUNK_TAILROOM_BYTES;
-	hd_queue_push(t->wire, c);
-	return c;
-}
-
-static int bio_write(BIO *bio, const char *from, int n)
-{
-	struct hd_tls *t = BIO_get_data(bio);
-	size_t left = (size_t)n;
-
-	while (left > 0) {
-		struct hd_chunk *c = wire_room(t, left);
-
-		if (c == NULL)
-			return -1;
-		size_t take = HD_MIN(left, hd_chunk_room(c));
-
-		memcpy(c->data + c->tail, from, take);
-		c->tail += (uint32_t)take;
-		t->wire->bytes += (uint32_t)take;
-		from += take;
-		left -= take;
-	}
-	return n;
-}
-
-static long bio_ctrl(BIO *bio, int cmd, long num, void *ptr)
-{
-	(void)bio;
-	(void)num;
-	(void)ptr;
-	return cmd == BIO_CTRL_FLUSH || cmd == BIO_CTRL_PUSH ||
-	       cmd == BIO_CTRL_POP;
-}
-
-static BIO_METHOD *bio_method;
-
-static void make_bio_method(void)
-{
-	bio_method = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK,
-				  "hd_stream");
-	hd_assert(bio_method != NULL);
-	BIO_meth_set_read(bio_method, bio_read);
-	BIO_meth_set_write(bio_method, bio_write);
-	BIO_meth_set_ctrl(bio_method, bio_ctrl);
-}
-
-static BIO *bio_for(struct hd_tls *t)
-{
-	static pthread_once_t once = PTHREAD_ONCE_INIT;
-	BIO *bio;
-
-	pthread_once(&once, make_bio_method);
-	bio = BIO_new(bio_method);
-	if (bio == NULL)
-		return NULL;
-	BIO_set_data(bio, t);
-	BIO_set_init(bio, 1);
-	return bio;
-}
+/* Keys of all connections: locked to this process, not dumped. */
+static struct hd_slab secret_slab = HD_SLAB(sizeof(struct hd_records), true);
 
 /* ---- life ---- */
 
 void hd_tls_free(struct hd_tls **tls)
 {
 	struct hd_tls *t = hd_steal(tls);
+	struct hd_chunk_pool none = { 0 };
 
 	if (t == NULL)
 		return;
-	SSL_free(t->ssl);
+	hd_tls_rest(t, NULL);
+	hd_slab_free(&secret_slab, (void **)&t->records);
+	hd_ssl_free(&t->openssl);
 	hd_tls_store_put(&t->store);
+	hd_chunk_put(&none, &t->cut);
+	hd_chunk_pool_free(&none);
+	free(t->server_name);
 	free(t);
 }
 
-struct hd_tls *hd_tls_new(struct hd_tls_store *store)
+struct hd_tls *hd_tls_new(struct hd_tls_store *store, bool own)
 {
 	HD_AUTO(hd_tls_free) struct hd_tls *t = calloc(1, sizeof(*t));
-	BIO *bio;
 
 	if (t == NULL)
 		return NULL;
 	t->store = hd_tls_store_get(store);
-	t->ssl = SSL_new(hd_tls_store_ctx(store));
-	if (t->ssl == NULL)
+	if (hd_ssl_init(&t->openssl, hd_tls_store_ctx(store)) < 0)
 		return NULL;
-	bio = bio_for(t);
-	if (bio == NULL)
-		return NULL;
-	SSL_set_bio(t->ssl, bio, bio);
-	SSL_set_accept_state(t->ssl);
+	SSL_set_app_data(t->openssl.ssl, t);
+	if (own)
+		t->records = hd_slab_alloc(&secret_slab);
 	return hd_steal(&t);
 }
 
-void hd_tls_input(struct hd_tls *t, uint8_t *in, size_t n)
+bool hd_tls_is_own(const struct hd_tls *t)
 {
-	t->in = in;
-	t->in_left = n;
-}
-
-static void begin(struct hd_tls *t, struct hd_chunk_pool *pool,
-		  struct hd_queue *wire)
-{
-	t->pool = pool;
-	t->wire = wire;
-	ERR_clear_error();
-}
-
-/* ---- work ---- */
-
-int hd_tls_handshake(struct hd_tls *t, struct hd_chunk_pool *pool,
-		     struct hd_queue *wire)
-{
-	begin(t, pool, wire);
-	int r = SSL_do_handshake(t->ssl);
-
-	if (r == 1)
-		return 1;
-	if (SSL_get_error(t->ssl, r) == SSL_ERROR_WANT_READ)
-		return 0;
-	t->got_http = ERR_GET_REASON(ERR_peek_error()) == SSL_R_HTTP_REQUEST;
-	return -EPROTO;
+	return t->ready && t->records != NULL;
 }
 
 bool hd_tls_got_http(const struct hd_tls *t)
@@ -179,53 +73,270 @@ bool hd_tls_got_http(const struct hd_tls *t)
 	return t->got_http;
 }
 
-static int open_failed(struct hd_tls *t, int r)
+const char *hd_tls_server_name(const struct hd_tls *t)
 {
-	switch (SSL_get_error(t->ssl, r)) {
-	case SSL_ERROR_WANT_READ:
+	return t->server_name;
+}
+
+/* ---- from handshake to records ---- */
+
+/* A line is LABEL, client random, secret in hexadecimal. Source: NSS key log
+ * format, as SSL_CTX_set_keylog_callback(3) has it. */
+void hd_tls_on_keylog(const SSL *ssl, const char *line)
+{
+	struct hd_tls *t = SSL_get_app_data(ssl);
+	const char *hex = strrchr(line, ' ');
+	struct hd_tls_keys *k = NULL;
+	size_t n;
+
+	if (t == NULL || t->records == NULL || hex == NULL)
+		return;
+	if (strncmp(line, "CLIENT_TRAFFIC_SECRET_0 ", 24) == 0)
+		k = &t->records->rx;
+	else if (strncmp(line, "SERVER_TRAFFIC_SECRET_0 ", 24) == 0)
+		k = &t->records->tx;
+	if (k != NULL && sodium_hex2bin(k->secret, sizeof(k->secret), hex + 1,
+					strlen(hex + 1), NULL, &n, NULL) == 0)
+		t->secrets++;
+}
+
+static bool can_own(struct hd_tls *t)
+{
+	struct hd_records *r = t->records;
+	const SSL_CIPHER *cipher = SSL_get_current_cipher(t->openssl.ssl);
+
+	if (r == NULL || t->secrets != 2 || cipher == NULL ||
+	    SSL_version(t->openssl.ssl) != TLS1_3_VERSION)
+		return false;
+	r->suite = hd_tls_suite_find(SSL_CIPHER_get_protocol_id(cipher));
+	return r->suite != NULL &&
+	       hd_tls_keys_derive(&r->rx, r->suite) == 0 &&
+	       hd_tls_keys_derive(&r->tx, r->suite) == 0;
+}
+
+/* Without tickets neither side has sent a record under these keys yet. */
+static void handshake_done(struct hd_tls *t)
+{
+	const char *name = SSL_get_servername(t->openssl.ssl,
+					      TLSEXT_NAMETYPE_host_name);
+
+	if (name != NULL)
+		t->server_name = strdup(name);
+	t->ready = true;
+	if (can_own(t)) {
+		hd_ssl_free(&t->openssl);
+		hd_tls_store_put(&t->store);
+	} else {
+		hd_slab_free(&secret_slab, (void **)&t->records);
+	}
+}
+
+int hd_tls_handshake(struct hd_tls *t, const struct hd_tls_env *env)
+{
+	int r = hd_ssl_handshake(&t->openssl, env, &t->got_http);
+
+	if (r == 1)
+		handshake_done(t);
+	return r;
+}
+
+/* ---- input ---- */
+
+size_t hd_tls_cut_bytes(const struct hd_tls *t)
+{
+	return t->cut != NULL ? hd_chunk_len(t->cut) : 0;
+}
+
+size_t hd_tls_uncut(struct hd_tls *t, struct hd_chunk_pool *pool, uint8_t *buf)
+{
+	size_t n = hd_tls_cut_bytes(t);
+
+	if (n == 0)
 		return 0;
-	case SSL_ERROR_ZERO_RETURN:
-		return -EPIPE;
-	default:
-		return -EPROTO;
-	}
+	memcpy(buf, t->cut->data + t->cut->head, n);
+	hd_chunk_put(pool, &t->cut);
+	return n;
 }
 
-int hd_tls_open(struct hd_tls *t, struct hd_chunk_pool *pool,
-		struct hd_queue *wire, uint8_t *out, size_t size)
+void hd_tls_input(struct hd_tls *t, const uint8_t *in, size_t n)
 {
-	size_t n = 0;
-	int r = 1;
-
-	begin(t, pool, wire);
-	while (size - n >= HD_TLS_RECORD_BYTES) {
-		r = SSL_read(t->ssl, out + n, (int)(size - n));
-		if (r <= 0)
-			break;
-		n += (size_t)r;
-	}
-	return n > 0 ? (int)n : open_failed(t, r);
+	t->openssl.in = in;
+	t->openssl.in_left = n;
 }
 
-int hd_tls_seal(struct hd_tls *t, struct hd_chunk_pool *pool,
-		const struct hd_queue *plain, struct hd_queue *wire)
+static int keep_cut(struct hd_tls *t, const struct hd_tls_env *env)
 {
-	begin(t, pool, wire);
-	for (const struct hd_chunk *c = plain->first; c; c = c->next)
-		if (SSL_write(t->ssl, c->data + c->head,
-			      (int)hd_chunk_len(c)) <= 0)
-			return -EPROTO;
+	struct hd_ssl *s = &t->openssl;
+
+	if (s->in_left == 0)
+		return 0;
+	t->cut = hd_chunk_new(env->pool, s->in_left);
+	if (t->cut == NULL)
+		return -ENOMEM;
+	memcpy(t->cut->data + t->cut->tail, s->in, s->in_left);
+	t->cut->tail += (uint32_t)s->in_left;
+	s->in_left = 0;
 	return 0;
 }
 
-void hd_tls_close_notify(struct hd_tls *t, struct hd_chunk_pool *pool,
-			 struct hd_queue *wire)
+/* A small record of our own: alert, KeyUpdate. */
+static struct hd_chunk *small_chunk(const struct hd_tls_env *env)
 {
-	begin(t, pool, wire);
-	SSL_shutdown(t->ssl);
+	struct hd_chunk *c = hd_chunk_new(env->pool, 64);
+
+	if (c != NULL)
+		c->head = c->tail = 0;
+	return c;
 }
 
-const char *hd_tls_server_name(const struct hd_tls *t)
+static void push_sealed(const struct hd_tls_env *env, struct hd_chunk *c,
+			int len)
 {
-	return SSL_get_servername(t->ssl, TLSEXT_NAMETYPE_host_name);
+	if (len < 0) {
+		hd_chunk_put(env->pool, &c);
+		return;
+	}
+	c->tail = c->head + (uint32_t)len;
+	hd_queue_push(env->wire, c);
+}
+
+static void send_alert(struct hd_tls *t, const struct hd_tls_env *env,
+		       enum hd_alert alert)
+{
+	struct hd_chunk *c = small_chunk(env);
+
+	if (c != NULL)
+		push_sealed(env, c,
+			    hd_records_alert(t->records, env->ciphers, alert,
+					     c->data));
+}
+
+static int open_own(struct hd_tls *t, const struct hd_tls_env *env,
+		    uint8_t *out, size_t size)
+{
+	struct hd_ssl *s = &t->openssl;
+	size_t used;
+	int r = hd_records_open(t->records, env->ciphers, s->in, s->in_left,
+				&used, out, size);
+
+	t->records->used_ms = env->now_ms;
+	s->in += used;
+	s->in_left -= used;
+	if (r == 0)
+		return keep_cut(t, env);
+	if (r == -EPROTO)
+		send_alert(t, env, t->records->alert);
+	return r;
+}
+
+int hd_tls_open(struct hd_tls *t, const struct hd_tls_env *env, uint8_t *out,
+		size_t size)
+{
+	return hd_tls_is_own(t) ? open_own(t, env, out, size) :
+				  hd_ssl_open(&t->openssl, env, out, size);
+}
+
+/* ---- output ---- */
+
+static int update_key(struct hd_tls *t, const struct hd_tls_env *env)
+{
+	struct hd_chunk *c = small_chunk(env);
+	int len;
+
+	if (c == NULL)
+		return -ENOMEM;
+	len = hd_records_update(t->records, env->ciphers, c->data);
+	push_sealed(env, c, len);
+	return len < 0 ? len : 0;
+}
+
+/* In place: a chunk has room before its frames and behind them. */
+static int seal_chunk(struct hd_tls *t, const struct hd_tls_env *env,
+		      struct hd_chunk *c)
+{
+	size_t n = hd_chunk_len(c);
+	int len;
+
+	if (hd_records_update_due(t->records) && update_key(t, env) < 0) {
+		hd_chunk_put(env->pool, &c);
+		return -EPROTO;
+	}
+	hd_assert(c->head >= HD_RECORD_HEAD_BYTES);
+	c->head -= HD_RECORD_HEAD_BYTES;
+	len = hd_records_seal(t->records, env->ciphers, HD_RECORD_DATA,
+			      c->data + c->head, n);
+	push_sealed(env, c, len);
+	return len < 0 ? len : 0;
+}
+
+/* One that is longer than a record goes into several. */
+static int seal_long(struct hd_tls *t, const struct hd_tls_env *env,
+		     struct hd_chunk *c)
+{
+	int r = 0;
+
+	while (r == 0 && hd_chunk_len(c) > 0) {
+		uint32_t take = (uint32_t)HD_MIN(
+			hd_chunk_len(c), (size_t)HD_RECORD_PLAIN_MAX_BYTES);
+		struct hd_chunk *part = hd_chunk_new(env->pool, take);
+
+		if (part == NULL) {
+			r = -ENOMEM;
+			break;
+		}
+		memcpy(part->data + part->tail, c->data + c->head, take);
+		part->tail += take;
+		c->head += take;
+		r = seal_chunk(t, env, part);
+	}
+	hd_chunk_put(env->pool, &c);
+	return r;
+}
+
+static int seal_own(struct hd_tls *t, const struct hd_tls_env *env,
+		    struct hd_queue *plain)
+{
+	struct hd_chunk *c;
+	int r = 0;
+
+	t->records->used_ms = env->now_ms;
+	while (r == 0 && (c = hd_queue_pop(plain)) != NULL)
+		r = hd_chunk_len(c) <= HD_RECORD_PLAIN_MAX_BYTES ?
+			    seal_chunk(t, env, c) :
+			    seal_long(t, env, c);
+	return r;
+}
+
+int hd_tls_seal(struct hd_tls *t, const struct hd_tls_env *env,
+		struct hd_queue *plain)
+{
+	int r = hd_tls_is_own(t) ? seal_own(t, env, plain) :
+				   hd_ssl_seal(&t->openssl, env, plain);
+
+	hd_queue_clear(env->pool, plain);
+	return r;
+}
+
+void hd_tls_close_notify(struct hd_tls *t, const struct hd_tls_env *env)
+{
+	if (!hd_tls_is_own(t))
+		hd_ssl_close_notify(&t->openssl, env);
+	else if (t->records->alert == 0) /* after a fatal alert nothing */
+		send_alert(t, env, HD_ALERT_CLOSE_NOTIFY);
+}
+
+/* ---- rest ---- */
+
+void hd_tls_rest(struct hd_tls *t, struct hd_cipher_cache *ciphers)
+{
+	if (hd_tls_is_own(t))
+		hd_records_rest(t->records, ciphers);
+}
+
+uint64_t hd_tls_quiet_ms(const struct hd_tls *t, uint64_t now_ms)
+{
+	if (!hd_tls_is_own(t) ||
+	    (t->records->rx_ctx == NULL && t->records->tx_ctx == NULL))
+		return 0;
+	return now_ms - t->records->used_ms;
 }

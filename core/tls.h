@@ -40,42 +40,69 @@ int hd_tls_self_signed(const char *dir, const char *const *names, size_t n,
 		       char cert_path[static 256], char key_path[static 256],
 		       struct hd_error *err);
 
-/* ---- connection: core/tls.c; the stream's worker ---- */
-
-struct hd_tls; /* per connection */
-
-/* All of it works on memory: the stream receives and sends.
+/* ---- connection: core/tls.c; the stream's worker ----
  *
- * hd_tls_new - the server's end of a fresh connection; takes a reference of
- * the store. Returns NULL when out of memory. */
+ * OpenSSL shakes hands. A TLS 1.3 connection with one of three suites then
+ * becomes plain data (core/records.h) and its SSL object is freed; everything
+ * else stays on SSL_read and SSL_write (core/tls_ssl.c). All of it works on
+ * memory: the stream receives and sends. */
+
 struct hd_chunk_pool;
+struct hd_cipher_cache;
 struct hd_queue;
-struct hd_tls *hd_tls_new(struct hd_tls_store *store);
+
+struct hd_tls_env { /* the worker's, lent for a call */
+	struct hd_chunk_pool *pool;
+	struct hd_cipher_cache *ciphers;
+	uint64_t now_ms;
+	struct hd_queue *wire; /* what has to be sent is appended here */
+};
+
+/* The buffer that hd_tls_input() is given: a read behind a cut record. */
+#define HD_TLS_CUT_BYTES (5 + 16384 + 256)
+
+/* hd_tls_new - the server's end of a fresh connection.
+ * @own  use our record layer where it can
+ * Returns NULL when out of memory. */
+struct hd_tls *hd_tls_new(struct hd_tls_store *store, bool own);
 void hd_tls_free(struct hd_tls **tls);
 
-/* hd_tls_input - what was received. Borrowed until it is used up, which
- * hd_tls_handshake() and then hd_tls_open() do before the next receive. */
-void hd_tls_input(struct hd_tls *tls, uint8_t *in, size_t n);
+/* hd_tls_uncut - before a receive: move the front of a record that was cut off
+ * to buf. Returns its bytes, hd_tls_cut_bytes(), less than HD_TLS_CUT_BYTES.
+ * hd_tls_input - that and what was received behind it. Borrowed until the next
+ * hd_tls_open() returns 0 or less. */
+size_t hd_tls_uncut(struct hd_tls *tls, struct hd_chunk_pool *pool,
+		    uint8_t *buf);
+size_t hd_tls_cut_bytes(const struct hd_tls *tls);
+void hd_tls_input(struct hd_tls *tls, const uint8_t *in, size_t n);
 
-/* hd_tls_handshake - one step; what it has to say is appended to wire.
+/* hd_tls_handshake - one step.
  * Returns 1 done (more input may be left for hd_tls_open()); 0 needs more
- * input; -EPROTO failed, an alert may be in wire. */
-int hd_tls_handshake(struct hd_tls *tls, struct hd_chunk_pool *pool,
-		     struct hd_queue *wire);
+ * input; -EPROTO failed, an alert may be in the wire queue. */
+int hd_tls_handshake(struct hd_tls *tls, const struct hd_tls_env *env);
 bool hd_tls_got_http(const struct hd_tls *tls); /* why it failed */
 
 /* hd_tls_open - plaintext of as many records as fit.
- * @size  at least one record, HD_TLS_RECORD_BYTES
- * @wire  alerts and answers to KeyUpdate are appended
+ * @size  at least HD_TLS_CUT_BYTES
  * Returns the bytes; 0: all input is used up; -EPIPE: the peer said goodbye;
- * -EPROTO. */
-#define HD_TLS_RECORD_BYTES 16384
-int hd_tls_open(struct hd_tls *tls, struct hd_chunk_pool *pool,
-		struct hd_queue *wire, uint8_t *out, size_t size);
-/* hd_tls_seal - a queue of plaintext becomes records at the end of wire; the
- * plaintext stays the caller's. Returns 0; -ENOMEM; -EPROTO. */
-int hd_tls_seal(struct hd_tls *tls, struct hd_chunk_pool *pool,
-		const struct hd_queue *plain, struct hd_queue *wire);
-void hd_tls_close_notify(struct hd_tls *tls, struct hd_chunk_pool *pool,
-			 struct hd_queue *wire);
+ * -ECONNRESET: it sent a fatal alert; -EPROTO, our alert is in the queue. */
+int hd_tls_open(struct hd_tls *tls, const struct hd_tls_env *env, uint8_t *out,
+		size_t size);
+/* hd_tls_seal - takes the queue of plaintext: it becomes records. Returns 0;
+ * -ENOMEM; -EPROTO. */
+int hd_tls_seal(struct hd_tls *tls, const struct hd_tls_env *env,
+		struct hd_queue *plain);
+void hd_tls_close_notify(struct hd_tls *tls, const struct hd_tls_env *env);
 const char *hd_tls_server_name(const struct hd_tls *tls);
+
+/* hd_tls_rest - a quiet connection, or one that moves to another worker: give
+ * back what is the worker's. @ciphers NULL: free it. */
+void hd_tls_rest(struct hd_tls *tls, struct hd_cipher_cache *ciphers);
+/* hd_tls_quiet_ms - how long it has held contexts without using them; 0: it
+ * holds none. */
+uint64_t hd_tls_quiet_ms(const struct hd_tls *tls, uint64_t now_ms);
+/* hd_tls_is_own - whether it is on our record layer. */
+bool hd_tls_is_own(const struct hd_tls *tls);
+
+/* hd_tls_on_keylog - for SSL_CTX_set_keylog_callback(): the secrets. */
+void hd_tls_on_keylog(const SSL *ssl, const char *line);

@@ -168,6 +168,7 @@ static SSL_CTX *new_ctx(struct hd_tls_store *store)
 	SSL_CTX_set_alpn_select_cb(ctx, on_alpn, NULL);
 	SSL_CTX_set_tlsext_servername_callback(ctx, on_server_name);
 	SSL_CTX_set_tlsext_servername_arg(ctx, store);
+	SSL_CTX_set_keylog_callback(ctx, hd_tls_on_keylog);
 	if (SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) == 1 &&
 	    SSL_CTX_set_num_tickets(ctx, 0) == 1 &&
 	    SSL_CTX_set_cipher_list(ctx, TLS12_CIPHERS) == 1 &&

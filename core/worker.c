@@ -23,6 +23,9 @@
 #include "core/worker_run.h"
 #include "core/xring.h"
 
+/* What a read brings stands behind the front of a record. */
+#define CIPHER_BYTES (HD_READ_BYTES + HD_TLS_CUT_BYTES)
+
 static __thread struct hd_worker *self;
 
 struct hd_worker *hd_worker_self(void)
@@ -227,7 +230,7 @@ static int open_parts(struct hd_worker *w, struct hd_error *err)
 	if (r < 0)
 		return r;
 	w->plain = map_buffer(HD_PLAIN_BYTES);
-	w->cipher = map_buffer(HD_READ_BYTES);
+	w->cipher = map_buffer(CIPHER_BYTES);
 	if (w->plain == NULL || w->cipher == NULL)
 		return hd_error_set(err, -ENOMEM, "out of memory");
 	r = w->ring_ops->watch(w->ring, w->wake_fd, hd_tag(HD_OP_WAKE, 0, 0));
@@ -242,8 +245,9 @@ static void close_parts(struct hd_worker *w)
 	if (w->plain != NULL)
 		munmap(w->plain, HD_PLAIN_BYTES);
 	if (w->cipher != NULL)
-		munmap(w->cipher, HD_READ_BYTES);
+		munmap(w->cipher, CIPHER_BYTES);
 	hd_chunk_pool_free(&w->pool);
+	hd_cipher_cache_free(&w->ciphers);
 	hd_heap_free(&w->stream_timers);
 	hd_heap_free(&w->module_timers);
 	hd_slots_free(&w->slots);

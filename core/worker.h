@@ -53,6 +53,7 @@ int hd_worker_post(struct hd_worker *w, hd_worker_fn *fn, void *a, void *b);
 #include "core/ring.h"
 #include "core/slots.h"
 #include "core/stats.h"
+#include "core/tls_keys.h"
 
 struct hd_stream;
 struct hd_xring;
@@ -98,6 +99,7 @@ struct hd_worker {
 	struct hd_stream *ready, *ready_last; /* may have input */
 	struct hd_chunk_pool pool;
 	uint8_t *plain, *cipher;
+	struct hd_cipher_cache ciphers;
 	/* time */
 	struct hd_heap stream_timers, module_timers;
 	/* listeners and UDP sockets */
