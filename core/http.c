@@ -306,19 +306,28 @@ static enum after handle(struct hd_request *req)
 	return serve(req);
 }
 
+static const struct {
+	int error, status;
+	const char *text;
+} malformed[] = {
+	/* the first is also for whatever is not here */
+	{ -EBADMSG, 400, "not an HTTP request\n" },
+	{ -E2BIG, 431, "request head too large\n" },
+	{ -EPROTONOSUPPORT, 505, "only HTTP/1.0 and HTTP/1.1\n" },
+};
+
 static enum after reply_malformed(struct hd_request *req, int error)
 {
 	char from[HD_ADDR_TEXT_BYTES];
+	size_t i = HD_ARRAY_N(malformed) - 1;
 
-	req->http10 = true; /* nothing sure is known about the client */
-	hd_log_debug("not an HTTP request that we take: from=%s error=%s",
+	while (i > 0 && malformed[i].error != error)
+		i--;
+	hd_log_debug("request refused: from=%s status=%d",
 		     hd_addr_text(hd_stream_addr(req->stream), from),
-		     strerror(-error));
-	if (error == -E2BIG)
-		return refuse(req, 431, "request head too large\n");
-	if (error == -EPROTONOSUPPORT)
-		return refuse(req, 505, "only HTTP/1.0 and HTTP/1.1\n");
-	return refuse(req, 400, "bad request\n");
+		     malformed[i].status);
+	req->http10 = true; /* nothing sure is known about the client */
+	return refuse(req, malformed[i].status, malformed[i].text);
 }
 
 /* A TLS record of type handshake, major version 3; no request begins so. */

@@ -14,14 +14,15 @@ struct hd_route { /* copied */
 	const char *listener; /* NULL: every unnamed listener; else a name
 				 from the `listen:` list, "metrics" */
 	const char *path;     /* exact, without the query */
-	unsigned methods;     /* others get 405 */
+	unsigned methods;     /* others get 405; HD_GET brings HD_HEAD */
 	/* answer - a plain request; must hd_reply() before it returns. */
 	void (*answer)(struct hd_module *mod, struct hd_request *req);
 	/* Upgrade: for `Upgrade: token` (case-insensitive; and for WebSocket
 	 * one of the subprotocols) the connection becomes a stream of proto.
 	 * upgrade - writes the 101, or nothing, with hd_stream_append(); the
-	 * core writes WebSocket's. Returns 0, or after hd_reply() a negative
-	 * errno to refuse. */
+	 * core has written WebSocket's. Returns 0, or after hd_reply() a
+	 * negative errno to refuse: the connection closes (WebSocket cannot
+	 * reply any more) and proto->closed() sees the zeroed state. */
 	const char *token, *subprotocol;
 	enum hd_websocket websocket;
 	int (*upgrade)(struct hd_module *mod, struct hd_request *req,

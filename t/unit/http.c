@@ -1,174 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /* t/unit/http.c - from request to route, and what goes back. */
-#include "t/unit/fake_stream.h"
+#include "t/unit/http_case.h"
 #include "t/unit/unit.h"
-#include "core/http.h"
-#include "core/ws.h"
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
-
-#define HOST "Host: relay.example\r\n"
-#define UP "Connection: Upgrade\r\nUpgrade: "
-/* RFC 6455, 1.3 */
-#define WS_KEY "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
-#define WS_ACCEPT "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"
-#define WS_VERSION "Sec-WebSocket-Version: 13\r\n"
-#define WS_PROTOCOL "Sec-WebSocket-Protocol: other, derp\r\n"
-
-static struct hd_module derp = { .name = "derp" };
-static struct hd_module other = { .name = "other" };
-static struct fake_stream f;
-static int refuse_with; /* upgrade() replies and refuses */
-static bool silent; /* answer() forgets to reply */
-
-static size_t send_request(const char *text)
-{
-	static uint8_t buf[65536];
-	size_t n = strlen(text);
-
-	fake_stream_free(&f);
-	fake_stream_init(&f);
-	memcpy(buf, text, n);
-	return hd_http_proto.data(&f.s, NULL, buf, n);
-}
-
-static void assert_out(const char *part)
-{
-	if (strstr(f.out, part) == NULL)
-		fail_msg("no '%s' in: %s", part, f.out);
-}
-
-static void assert_no_out(const char *part)
-{
-	if (strstr(f.out, part) != NULL)
-		fail_msg("'%s' in: %s", part, f.out);
-}
-
-static void assert_status(const char *line)
-{
-	if (strncmp(f.out, line, strlen(line)) != 0)
-		fail_msg("not '%s': %s", line, f.out);
-}
-
-/* ---- routes ---- */
-
-static size_t proto_data(struct hd_stream *s, void *state, uint8_t *p, size_t n)
-{
-	(void)s;
-	(void)state;
-	(void)p;
-	return n;
-}
-
-static const struct hd_proto derp_proto = { .name = "derp",
-					    .data = proto_data };
-static const struct hd_proto ws_proto = { .name = "derp-ws",
-					  .data = proto_data };
-
-static void answer_page(struct hd_module *mod, struct hd_request *req)
-{
-	const char *query = hd_request_query(req);
-
-	assert_ptr_equal(mod, &derp);
-	if (silent)
-		return;
-	hd_reply_header(req, "X-Query", query != NULL ? query : "none");
-	hd_reply(req, 200, "text/plain", "a page\n", 7);
-	hd_reply(req, 500, NULL, NULL, 0); /* the first one stands */
-}
-
-static void answer_204(struct hd_module *mod, struct hd_request *req)
-{
-	(void)mod;
-	hd_reply(req, 204, NULL, NULL, 0);
-}
-
-static int upgrade_derp(struct hd_module *mod, struct hd_request *req,
-			struct hd_stream *s, void *state)
-{
-	assert_ptr_equal(mod, &derp);
-	assert_ptr_equal(state, f.state);
-	if (refuse_with != 0) {
-		hd_reply(req, refuse_with, NULL, NULL, 0);
-		return -EPERM;
-	}
-	if (hd_request_header(req, "Derp-Fast-Start") == NULL)
-		hd_stream_append(s, HD_CONTROL, "HTTP/1.1 101 by derp\r\n\r\n",
-				 24);
-	return 0;
-}
-
-static int upgrade_ws(struct hd_module *mod, struct hd_request *req,
-		      struct hd_stream *s, void *state)
-{
-	(void)mod;
-	(void)state;
-	assert_non_null(f.ws);
-	if (refuse_with != 0) {
-		hd_reply(req, refuse_with, NULL, NULL, 0);
-		return -EPERM;
-	}
-	hd_stream_append(s, HD_CONTROL, "frame", 5);
-	return 0;
-}
-
-static const struct hd_route page = { .path = "/",
-				      .methods = HD_GET,
-				      .answer = answer_page };
-static const struct hd_route upgrade = { .path = "/derp",
-					 .methods = HD_GET,
-					 .token = "DERP",
-					 .upgrade = upgrade_derp,
-					 .proto = &derp_proto };
-
-static int set_up(void **state)
-{
-	static const struct hd_route more[] = {
-		{ .path = "/derp",
-		  .methods = HD_GET,
-		  .token = "websocket",
-		  .subprotocol = "derp",
-		  .websocket = HD_WS_BYTES,
-		  .upgrade = upgrade_ws,
-		  .proto = &ws_proto },
-		{ .path = "/generate_204",
-		  .methods = HD_GET | HD_POST,
-		  .answer = answer_204 },
-		{ .listener = "metrics",
-		  .path = "/metrics",
-		  .methods = HD_GET,
-		  .answer = answer_page },
-	};
-
-	(void)state;
-	refuse_with = 0;
-	silent = false;
-	fake_stream_init(&f);
-	assert_int_equal(hd_route_add(&derp, &page, NULL), 0);
-	assert_int_equal(hd_route_add(&derp, &upgrade, NULL), 0);
-	for (size_t i = 0; i < HD_ARRAY_N(more); i++)
-		assert_int_equal(hd_route_add(&derp, &more[i], NULL), 0);
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	hd_routes_free(NULL);
-	fake_stream_free(&f);
-	return 0;
-}
-
-/* ---- tests ---- */
 
 static void a_taken_route_names_its_owner(void **state)
 {
-	struct hd_route longer = upgrade;
+	struct hd_route longer = upgrade_route;
 	struct hd_error err;
 
 	(void)state;
-	assert_int_equal(hd_route_add(&other, &page, &err), -EEXIST);
+	assert_int_equal(hd_route_add(&other, &page_route, &err), -EEXIST);
 	assert_non_null(strstr(err.text, "derp"));
 	longer.token = "dErP";
 	assert_int_equal(hd_route_add(&other, &longer, &err), -EEXIST);
@@ -341,108 +184,6 @@ static void named_listeners_have_routes_of_their_own(void **state)
 	assert_status("HTTP/1.1 404 ");
 }
 
-static void upgrades(void **state)
-{
-	static const char *const heads[] = {
-		"GET /derp HTTP/1.1\r\n" HOST UP "DERP\r\n\r\n",
-		"GET /derp HTTP/1.1\r\n" HOST UP "derp\r\n\r\n",
-		"GET /derp HTTP/1.0\r\n" UP "DERP\r\n\r\n",
-		"GET /derp HTTP/1.1\r\n" HOST "Upgrade: foo, DERP\r\n"
-		"Connection: keep-alive, Upgrade\r\n\r\n",
-		"GET http://relay.example/derp HTTP/1.1\r\n" HOST UP
-		"DERP\r\n\r\n",
-	};
-	char text[512];
-
-	(void)state;
-	for (size_t i = 0; i < HD_ARRAY_N(heads); i++) {
-		snprintf(text, sizeof(text), "%sframes", heads[i]);
-		assert_int_equal(send_request(text), strlen(heads[i]));
-		assert_ptr_equal(f.proto, &derp_proto);
-		assert_ptr_equal(f.s.mod, &derp);
-		assert_string_equal(f.out, "HTTP/1.1 101 by derp\r\n\r\n");
-		assert_false(f.closed);
-		assert_null(f.ws);
-	}
-}
-
-static void fast_start_gets_no_answer(void **state)
-{
-	(void)state;
-	send_request("GET /derp HTTP/1.1\r\n" HOST UP "DERP\r\n"
-		     "Derp-Fast-Start: 1\r\n\r\nframes");
-	assert_ptr_equal(f.proto, &derp_proto);
-	assert_int_equal(f.out_len, 0);
-	assert_false(f.closed);
-}
-
-static void a_refused_upgrade_is_closed(void **state)
-{
-	static const char text[] =
-		"GET /derp HTTP/1.1\r\n" HOST UP "DERP\r\n\r\nframes";
-
-	(void)state;
-	refuse_with = 503;
-	assert_int_equal(send_request(text), sizeof(text) - 1);
-	assert_status("HTTP/1.1 503 ");
-	assert_out("\r\nConnection: close\r\n");
-	assert_true(f.closed);
-	assert_int_equal(f.why, HD_CLOSE_DENIED);
-}
-
-static void websocket(void **state)
-{
-	static const char head[] =
-		"GET /derp HTTP/1.1\r\n" HOST UP
-		"WebSocket\r\n" WS_KEY WS_VERSION WS_PROTOCOL "\r\n";
-
-	(void)state;
-	assert_int_equal(send_request(head), sizeof(head) - 1);
-	assert_ptr_equal(f.proto, &ws_proto);
-	assert_string_equal(f.out, "HTTP/1.1 101 Switching Protocols\r\n"
-				   "Upgrade: websocket\r\n"
-				   "Connection: Upgrade\r\n" WS_ACCEPT
-				   "Sec-WebSocket-Protocol: derp\r\n\r\n"
-				   "frame");
-	assert_int_equal(f.raw_len, f.out_len - 5);
-	assert_false(f.closed);
-}
-
-static void websocket_refusals(void **state)
-{
-	static const struct {
-		const char *headers, *status;
-	} cases[] = {
-		{ WS_KEY WS_VERSION, "HTTP/1.1 426 " },
-		{ WS_KEY WS_VERSION "Sec-WebSocket-Protocol: derper\r\n",
-		  "HTTP/1.1 426 " },
-		{ WS_KEY WS_PROTOCOL, "HTTP/1.1 426 " },
-		{ WS_KEY WS_PROTOCOL "Sec-WebSocket-Version: 8\r\n",
-		  "HTTP/1.1 426 " },
-		{ WS_VERSION WS_PROTOCOL, "HTTP/1.1 400 " },
-		{ WS_VERSION WS_PROTOCOL "Sec-WebSocket-Key: short\r\n",
-		  "HTTP/1.1 400 " },
-	};
-	char text[512];
-
-	(void)state;
-	for (size_t i = 0; i < HD_ARRAY_N(cases); i++) {
-		snprintf(text, sizeof(text),
-			 "GET /derp HTTP/1.1\r\n" HOST UP "websocket\r\n%s\r\n",
-			 cases[i].headers);
-		send_request(text);
-		assert_status(cases[i].status);
-		assert_null(f.ws);
-		assert_null(f.proto);
-	}
-	refuse_with = 503; /* too late for HTTP: the 101 is out */
-	send_request("GET /derp HTTP/1.1\r\n" HOST UP
-		     "websocket\r\n" WS_KEY WS_VERSION WS_PROTOCOL "\r\n");
-	assert_status("HTTP/1.1 101 ");
-	assert_no_out("503");
-	assert_true(f.closed);
-}
-
 static void a_header_cannot_be_split(void **state)
 {
 	struct hd_request req = { .stream = &f.s,
@@ -468,18 +209,6 @@ static void a_silent_route_is_a_500(void **state)
 	assert_true(f.closed);
 }
 
-static void no_memory_for_the_new_protocol(void **state)
-{
-	static char text[] = "GET /derp HTTP/1.1\r\n" HOST UP "DERP\r\n\r\n";
-	size_t n = strlen(text);
-
-	(void)state;
-	fake_stream_init(&f);
-	f.fail_switch = true;
-	assert_int_equal(hd_http_proto.data(&f.s, NULL, (uint8_t *)text, n), n);
-	assert_true(f.closed);
-}
-
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
 
 int main(void)
@@ -494,14 +223,8 @@ int main(void)
 		TEST(an_oversize_head_gets_431),
 		TEST(tls_on_a_plain_port_gets_nothing),
 		TEST(named_listeners_have_routes_of_their_own),
-		TEST(upgrades),
-		TEST(fast_start_gets_no_answer),
-		TEST(a_refused_upgrade_is_closed),
-		TEST(websocket),
-		TEST(websocket_refusals),
 		TEST(a_header_cannot_be_split),
 		TEST(a_silent_route_is_a_500),
-		TEST(no_memory_for_the_new_protocol),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: MIT */
+/* t/unit/http_upgrade.c - how a connection gets another protocol. */
+#include "t/unit/http_case.h"
+#include "t/unit/unit.h"
+#include <stdio.h>
+#include <string.h>
+
+/* RFC 6455, 1.3 */
+#define WS_KEY "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+#define WS_ACCEPT "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"
+#define WS_VERSION "Sec-WebSocket-Version: 13\r\n"
+#define WS_PROTOCOL "Sec-WebSocket-Protocol: other, derp\r\n"
+
+static void upgrades(void **state)
+{
+	static const char *const heads[] = {
+		"GET /derp HTTP/1.1\r\n" HOST UP "DERP\r\n\r\n",
+		"GET /derp HTTP/1.1\r\n" HOST UP "derp\r\n\r\n",
+		"GET /derp HTTP/1.0\r\n" UP "DERP\r\n\r\n",
+		"GET /derp HTTP/1.1\r\n" HOST "Upgrade: foo, DERP\r\n"
+		"Connection: keep-alive, Upgrade\r\n\r\n",
+		"GET http://relay.example/derp HTTP/1.1\r\n" HOST UP
+		"DERP\r\n\r\n",
+	};
+	char text[512];
+
+	(void)state;
+	for (size_t i = 0; i < HD_ARRAY_N(heads); i++) {
+		snprintf(text, sizeof(text), "%sframes", heads[i]);
+		assert_int_equal(send_request(text), strlen(heads[i]));
+		assert_ptr_equal(f.proto, &derp_proto);
+		assert_ptr_equal(f.s.mod, &derp);
+		assert_string_equal(f.out, "HTTP/1.1 101 by derp\r\n\r\n");
+		assert_false(f.closed);
+		assert_null(f.ws);
+	}
+}
+
+static void fast_start_gets_no_answer(void **state)
+{
+	(void)state;
+	send_request("GET /derp HTTP/1.1\r\n" HOST UP "DERP\r\n"
+		     "Derp-Fast-Start: 1\r\n\r\nframes");
+	assert_ptr_equal(f.proto, &derp_proto);
+	assert_int_equal(f.out_len, 0);
+	assert_false(f.closed);
+}
+
+static void a_refused_upgrade_is_closed(void **state)
+{
+	static const char text[] =
+		"GET /derp HTTP/1.1\r\n" HOST UP "DERP\r\n\r\nframes";
+
+	(void)state;
+	refuse_with = 503;
+	assert_int_equal(send_request(text), sizeof(text) - 1);
+	assert_status("HTTP/1.1 503 ");
+	assert_out("\r\nConnection: close\r\n");
+	assert_true(f.closed);
+	assert_int_equal(f.why, HD_CLOSE_DENIED);
+}
+
+static void websocket(void **state)
+{
+	static const char head[] =
+		"GET /derp HTTP/1.1\r\n" HOST UP
+		"WebSocket\r\n" WS_KEY WS_VERSION WS_PROTOCOL "\r\n";
+
+	(void)state;
+	assert_int_equal(send_request(head), sizeof(head) - 1);
+	assert_ptr_equal(f.proto, &ws_proto);
+	assert_string_equal(f.out, "HTTP/1.1 101 Switching Protocols\r\n"
+				   "Upgrade: websocket\r\n"
+				   "Connection: Upgrade\r\n" WS_ACCEPT
+				   "Sec-WebSocket-Protocol: derp\r\n\r\n"
+				   "frame");
+	assert_int_equal(f.raw_len, f.out_len - 5);
+	assert_false(f.closed);
+}
+
+static void websocket_refusals(void **state)
+{
+	static const struct {
+		const char *headers, *status;
+	} cases[] = {
+		{ WS_KEY WS_VERSION, "HTTP/1.1 426 " },
+		{ WS_KEY WS_VERSION "Sec-WebSocket-Protocol: derper\r\n",
+		  "HTTP/1.1 426 " },
+		{ WS_KEY WS_PROTOCOL, "HTTP/1.1 426 " },
+		{ WS_KEY WS_PROTOCOL "Sec-WebSocket-Version: 8\r\n",
+		  "HTTP/1.1 426 " },
+		{ WS_VERSION WS_PROTOCOL, "HTTP/1.1 400 " },
+		{ WS_VERSION WS_PROTOCOL "Sec-WebSocket-Key: short\r\n",
+		  "HTTP/1.1 400 " },
+	};
+	char text[512];
+
+	(void)state;
+	for (size_t i = 0; i < HD_ARRAY_N(cases); i++) {
+		snprintf(text, sizeof(text),
+			 "GET /derp HTTP/1.1\r\n" HOST UP "websocket\r\n%s\r\n",
+			 cases[i].headers);
+		send_request(text);
+		assert_status(cases[i].status);
+		assert_null(f.ws);
+		assert_null(f.proto);
+	}
+	refuse_with = 503; /* too late for HTTP: the 101 is out */
+	send_request("GET /derp HTTP/1.1\r\n" HOST UP
+		     "websocket\r\n" WS_KEY WS_VERSION WS_PROTOCOL "\r\n");
+	assert_status("HTTP/1.1 101 ");
+	assert_no_out("503");
+	assert_true(f.closed);
+}
+
+static void no_memory_for_the_new_protocol(void **state)
+{
+	static char text[] = "GET /derp HTTP/1.1\r\n" HOST UP "DERP\r\n\r\n";
+	size_t n = strlen(text);
+
+	(void)state;
+	fake_stream_init(&f);
+	f.fail_switch = true;
+	assert_int_equal(hd_http_proto.data(&f.s, NULL, (uint8_t *)text, n), n);
+	assert_true(f.closed);
+}
+
+#define TEST(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(upgrades),
+		TEST(fast_start_gets_no_answer),
+		TEST(a_refused_upgrade_is_closed),
+		TEST(websocket),
+		TEST(websocket_refusals),
+		TEST(no_memory_for_the_new_protocol),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
