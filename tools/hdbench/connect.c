@@ -161,10 +161,9 @@ static const char *tls_reason(SSL *ssl)
 
 	if (v != X509_V_OK)
 		return X509_verify_cert_error_string(v);
-	if (code == 0)
-		return "the relay closed the connection";
-	if (ERR_GET_REASON(code) == SSL_R_WRONG_VERSION_NUMBER)
-		return "this port speaks no TLS; --plain?";
+	if (code == 0 || ERR_GET_REASON(code) == SSL_R_WRONG_VERSION_NUMBER ||
+	    ERR_GET_REASON(code) == SSL_R_UNEXPECTED_EOF_WHILE_READING)
+		return "no TLS 1.3 on this port; if it is plain: --plain";
 	return ERR_reason_error_string(code) != NULL
 		       ? ERR_reason_error_string(code)
 		       : "protocol error";
