@@ -82,6 +82,15 @@ static int on_try_module(struct hd_cli *c, const char *arg)
 	return set_text(&c->module, arg);
 }
 
+/* It needs no file: --dev has none. */
+static int on_example(struct hd_cli *c, const char *arg)
+{
+	(void)arg;
+	c->action = HD_EXAMPLE;
+	c->conf.dev = true;
+	return 0;
+}
+
 #define ACTION(fn, what)                                                       \
 	static int fn(struct hd_cli *c, const char *arg)                       \
 	{                                                                      \
@@ -91,7 +100,6 @@ static int on_try_module(struct hd_cli *c, const char *arg)
 	}
 ACTION(on_check, HD_CHECK)
 ACTION(on_print, HD_PRINT)
-ACTION(on_example, HD_EXAMPLE)
 ACTION(on_about, HD_ABOUT)
 ACTION(on_help, HD_HELP)
 

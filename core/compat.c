@@ -205,7 +205,7 @@ static int apply_row(struct hd_conf_private *priv, const struct compat *row,
 		drop(priv, row->drops);
 	if (!row->keep)
 		hd_node_remove(parent, node);
-	if (row->ignored != NULL)
+	if (row->ignored != NULL && !is_off(node))
 		hd_node_warn(node, "`%s` has no effect here: %s", row->key,
 			     row->ignored);
 	if (row->sets != NULL)

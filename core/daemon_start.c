@@ -229,6 +229,8 @@ int hd_daemon_check(const struct hd_cli *cli)
 		code = failed(&d, exit_code(r), &err);
 	else if (cli->action == HD_PRINT)
 		code = hd_conf_print(d.conf, stdout) < 0 ? HD_EXIT_FAILED : 0;
+	else if (cli->action == HD_EXAMPLE)
+		code = hd_conf_example(d.conf, stdout) < 0 ? HD_EXIT_FAILED : 0;
 	else
 		printf("the configuration is good\n");
 	hd_tls_store_put(&d.tls);

@@ -110,21 +110,22 @@ static const struct hd_option special_top[] = {
 	{ .name = "include", .type = HD_LIST,
 	  .def = "/etc/hyper-derp/modules-enabled/*.yaml",
 	  .help = "more files, as paths or patterns, relative to this file's "
-		  "folder; their lists are appended to those here" },
+		  "folder; their lists are appended to those here; none by "
+		  "default" },
 	{ .name = "port", .type = HD_UINT, .def = "3340", .min = 1,
 	  .max = 65535,
 	  .help = "short form of `listen: [{addr: \"[::]:3340\"}]`, with TLS "
 		  "if a certificate is set" },
 	{ .name = "listen", .type = HD_LIST,
 	  .def = "[{addr: \"[::]:443\", tls: true}, {addr: \"[::]:80\"}]",
-	  .help = "TCP ports; `name` is for modules that serve one port only "
-		  "(not together with `port`)" },
+	  .help = "TCP ports, instead of `port`; `name` is for modules that "
+		  "serve one port only" },
 	{ .name = "load_module", .type = HD_LIST, .def = "[derp, stun]",
 	  .help = "modules by name or absolute path; with {name: wg, "
 		  "optional: true} one that is missing is skipped" },
 	{ .name = "tls_cert", .type = HD_PATH, .def = "/etc/hyper-derp/tls.crt",
 	  .help = "short form of one entry in tls.certificates: PEM, the "
-		  "whole chain" },
+		  "whole chain; none by default" },
 	{ .name = "tls_key", .type = HD_PATH, .def = "/etc/hyper-derp/tls.key",
 	  .help = "its private key" },
 	{ .name = "log_level", .type = HD_STRING, .def = "info",
@@ -136,7 +137,7 @@ static const struct hd_option special_tls[] = {
 	{ .name = "certificates", .type = HD_LIST,
 	  .def = "[{cert: a.pem, key: a.key}, {cert: b.pem, key: b.key}]",
 	  .help = "chosen by the name that the client asks for; the first "
-		  "answers everybody else" },
+		  "answers everybody else; none by default" },
 	HD_OPTION_END,
 };
 

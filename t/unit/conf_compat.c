@@ -99,7 +99,7 @@ static void keys_without_effect_warn_once_each(void **state)
 	struct hd_conf *conf =
 		load("port: 1\ntls_cert: a\ntls_key: b\n"
 		     "einheit:\n  ctl_endpoint: ipc:///tmp/x\n"
-		     "level2:\n  enabled: false\n  turn:\n    realm: r\n");
+		     "level2:\n  enabled: true\n  xdp_interface: \"\"\n  turn:\n    realm: r\n");
 
 	(void)state;
 	assert_int_equal(conf->n_listen, 1);
@@ -107,7 +107,7 @@ static void keys_without_effect_warn_once_each(void **state)
 		logged,
 		"text:7: `level2.enabled` has no effect here: direct paths are "
 		"the business of clients\n"
-		"text:9: `level2.turn.realm` has no effect here: direct paths "
+		"text:10: `level2.turn.realm` has no effect here: direct paths "
 		"are the business of clients\n"
 		"text:5: `einheit.ctl_endpoint` has no effect here: the "
 		"control socket is a unix socket and needs no setting\n");

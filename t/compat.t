@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: MIT
+# t/compat.t - files that were written for the predecessor start unchanged, or
+# say why they must not. Only ports and paths are this test's own.
+use v5.36;
+use Test::More;
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use HyperDerp::Test;
+
+sub text_of ($name) { return HyperDerp::Test::slurp("$FindBin::Bin/compat/$name.yaml") }
+
+# The module path and the STUN address are not in such files; flags give the
+# rest.
+sub daemon ($name, %o) {
+    my $hd = HyperDerp::Test->new(no_tls => 1, yaml => '', %o);
+    my $yaml = text_of($name);
+    $yaml =~ s{^tls_cert: \S+$}{tls_cert: $hd->{crt}}m if $hd->{crt};
+    $yaml =~ s{^tls_key: \S+$}{tls_key: $hd->{key}}m   if $hd->{crt};
+    $yaml =~ s{stun_port: 3478}{stun_port: $hd->{stun}}
+        or $yaml .= qq(stun: {listen: "127.0.0.1:$hd->{stun}"}\n);
+    $hd->{yaml} = $yaml;
+    $hd->{args} = [
+        '--port', $hd->{plain}, '--state-dir', $hd->dir,
+        '--module-path', "$HyperDerp::Test::build/modules.d",
+    ];
+    $hd->write_conf;
+    return $hd->run;
+}
+
+sub relays ($hd) {
+    my ($alice, $bob) = map { $hd->client } 1 .. 2;
+    $alice->send($bob->key, 'still the same');
+    return $bob->packet eq 'still the same';
+}
+
+subtest 'derp.yaml: TLS, limits, pinned workers' => sub {
+    my $hd = daemon('derp', no_tls => 0);
+    $hd->{tls} = $hd->{plain};    # --port replaced it
+    ok $hd->ready, 'it starts' or diag $hd->log_text;
+    ok relays($hd), 'and relays';
+    my @warn = $hd->log_text =~ /(?<= warn )(.*)/g;
+    is_deeply \@warn, [], 'without a warning';
+    $hd->finish;
+};
+
+subtest 'full.yaml: every section' => sub {
+    my $hd = daemon('full');
+    # its log_level is warn: nothing says that workers have started
+    ok HyperDerp::Test::wait_for(sub { $hd->socket }), 'it starts' or diag $hd->log_text;
+    ok relays($hd), 'and relays';
+    my $log = $hd->log_text;
+    for my $section (qw(metrics hd)) {
+        my @lines = $log =~ /:(\d+: the section `$section` has no effect)/g;
+        is @lines, 1, "one warning for the section $section, with its line";
+    }
+    for my $key (qw(level2.turn.realm einheit.ctl_endpoint)) {
+        my @lines = $log =~ /:(\d+: `\Q$key\E` has no effect here)/g;
+        is @lines, 1, "one warning for $key, with its line";
+    }
+    unlike $log, qr/6b1f0e7c/, 'the relay key is not in the log';
+    $hd->finish;
+};
+
+subtest 'plain.yaml: without TLS' => sub {
+    my $hd = daemon('plain');
+    ok $hd->ready, 'it starts' or diag $hd->log_text;
+    ok relays($hd), 'and relays';
+    like $hd->log_text, qr/warn no listener has TLS/, 'and says what is missing';
+    $hd->finish;
+};
+
+sub refused ($name, $re) {
+    my $hd = daemon($name);
+    my $status = $hd->wait_exit;
+    ok defined $status && $status != 0, "$name.yaml does not start";
+    like $hd->log_text, $re, 'and says why';
+    return;
+}
+
+refused 'denylist', qr/yaml:5: `hd\.denylist_path` keeps peers out, and the module hd/;
+
+SKIP: {
+    skip 'the module wg is built: its own tests start it', 2
+        if -e "$HyperDerp::Test::build/modules.d/wg.so";
+    refused 'wireguard', qr/yaml:2: module wg: no file wg\.so/;
+}
+
+done_testing;
