@@ -290,11 +290,12 @@ static int override_port(struct hd_conf *conf, int port, struct hd_error *err)
 	if (port > UINT16_MAX)
 		return hd_error_set(err, -EINVAL,
 				    "--port %d: ports end at 65535", port);
-	if (conf->n_listen == 0)
-		return hd_error_set(err, -EINVAL,
-				    "--port %d: there is no "
-				    "listener whose port it could replace",
-				    port);
+	if (conf->n_listen == 0) {
+		if (hd_log_on(HD_WARN))
+			hd_log_write(HD_WARN, "--port %d has no effect: there "
+					      "is no listener", port);
+		return 0;
+	}
 	/* sin_port and sin6_port lie at the same place. */
 	conf->listen[0].addr.in.sin_port = htons((uint16_t)port);
 	return 0;

@@ -53,11 +53,12 @@ sub ping ($self, $bytes)           { return $self->tell('ping', unpack('H*', $by
 # The next event as a line, or nothing after $seconds.
 sub event ($self, $seconds = 10) {
     my $until = time + $seconds;
-    while ($self->{buf} !~ s/^(.*)\n//) {
+    while (index($self->{buf}, "\n") < 0) {
         my $left = $until - time;
         return if $left <= 0 || !IO::Select->new($self->{out})->can_read($left);
         sysread($self->{out}, $self->{buf}, 65536, length $self->{buf}) or return;
     }
+    $self->{buf} =~ s/^(.*)\n//;
     return $1;
 }
 
