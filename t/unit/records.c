@@ -1,0 +1,451 @@
+/* SPDX-License-Identifier: MIT */
+/* t/unit/records.c - TLS 1.3's record layer. The trace is RFC 8448, section 3
+ * ("Simple 1-RTT Handshake"): traffic secrets, keys and records as printed
+ * there; the rules are RFC 8446, sections 4.6.3, 5 and 6. */
+#include "t/unit/unit.h"
+
+#include <errno.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+#include "core/records.h"
+
+static const char server_secret[] =
+	"a11af9f05531f856ad47116b45a950328204b4f44bfb6b3a4b4f1f3fcb631643";
+static const char server_key[] = "9f02283b6c9c07efc26bb9f2ac92e356";
+static const char server_iv[] = "cf782b88dd83549aadf1e984";
+static const char client_secret[] =
+	"9e40646ce79a7f9dc05af8889bce6552875afa0b06df0087f792ebb7c17504a5";
+static const char client_key[] = "17422dda596ed5d9acd890e3c63f5051";
+static const char client_iv[] = "5b78923dee08579033e523d9";
+static const char client_data[] =
+	"1703030043a23f7054b62c94d0affafe8228ba55cbefacea42f914aa66bcab3f2b98"
+	"19a8a5b46b395bd54a9a20441e2b62974e1f5a6292a2977014bd1e3deae63aeebb21"
+	"694915e4";
+static const char server_data[] =
+	"17030300432e937e11ef4ac740e538ad36005fc4a46932fc3225d05f82aa1b36e30e"
+	"faf97d90e6dffc602dcb501a59a8fcc49c4bf2e5f0a21c0047c2abf332540dd032e1"
+	"67c2955d";
+static const char client_alert[] =
+	"1703030013c9872760655666b74d7ff1153efd6db6d0b0e3";
+#define DATA_BYTES 50 /* 00 01 .. 31 */
+
+static struct hd_cipher_cache cache;
+
+static size_t hex(const char *text, uint8_t *to, size_t size)
+{
+	size_t n;
+
+	assert_int_equal(sodium_hex2bin(to, size, text, strlen(text), NULL, &n,
+					NULL),
+			 0);
+	return n;
+}
+
+static void assert_hex(const uint8_t *got, const char *want)
+{
+	uint8_t bytes[256];
+
+	assert_memory_equal(got, bytes, hex(want, bytes, sizeof(bytes)));
+}
+
+/* The server's end, as after the handshake. */
+static struct hd_records server(void)
+{
+	struct hd_records r = { .suite = hd_tls_suite_find(0x1301) };
+
+	assert_non_null(r.suite);
+	hex(client_secret, r.rx.secret, sizeof(r.rx.secret));
+	hex(server_secret, r.tx.secret, sizeof(r.tx.secret));
+	assert_int_equal(hd_tls_keys_derive(&r.rx, r.suite), 0);
+	assert_int_equal(hd_tls_keys_derive(&r.tx, r.suite), 0);
+	return r;
+}
+
+/* The other end: what one seals the other opens. */
+static struct hd_records client(void)
+{
+	struct hd_records r = server();
+	struct hd_tls_keys k = r.rx;
+
+	r.rx = r.tx;
+	r.tx = k;
+	return r;
+}
+
+struct wire {
+	uint8_t bytes[4 * HD_RECORD_MAX_BYTES];
+	size_t n;
+};
+static struct wire wire;
+static uint8_t plain[65536];
+
+static void send_as(struct hd_records *from, enum hd_record_type type,
+		    const void *data, size_t n)
+{
+	uint8_t *record = wire.bytes + wire.n;
+
+	memcpy(record + HD_RECORD_HEAD_BYTES, data, n);
+	int len = hd_records_seal(from, &cache, type, record, n);
+
+	assert_true(len > 0);
+	wire.n += (size_t)len;
+}
+
+static int take(struct hd_records *r)
+{
+	size_t used;
+	int n = hd_records_open(r, &cache, wire.bytes, wire.n, &used, plain,
+				sizeof(plain));
+
+	memmove(wire.bytes, wire.bytes + used, wire.n - used);
+	wire.n -= used;
+	return n;
+}
+
+/* Type and padding as the test wants them: sealed by hand. */
+static void send_inner(struct hd_records *from, const uint8_t *inner, size_t n)
+{
+	/* hd_records_seal() appends a type; make it the last inner byte */
+	send_as(from, n > 0 ? inner[n - 1] : 0, inner, n > 0 ? n - 1 : 0);
+}
+
+static int fresh(void **state)
+{
+	(void)state;
+	wire.n = 0;
+	return 0;
+}
+
+static void keys_come_from_secrets(void **state)
+{
+	struct hd_records r = server();
+
+	(void)state;
+	assert_hex(r.rx.key, client_key);
+	assert_hex(r.rx.iv, client_iv);
+	assert_hex(r.tx.key, server_key);
+	assert_hex(r.tx.iv, server_iv);
+}
+
+static void assert_data(int n)
+{
+	assert_int_equal(n, DATA_BYTES);
+	for (int i = 0; i < DATA_BYTES; i++)
+		assert_int_equal(plain[i], i);
+}
+
+static void the_traces_records_open(void **state)
+{
+	struct hd_records r = server();
+
+	(void)state;
+	wire.n = hex(client_data, wire.bytes, sizeof(wire.bytes));
+	wire.n += hex(client_alert, wire.bytes + wire.n, 100);
+	assert_data(take(&r));
+	assert_int_equal(take(&r), -EPIPE); /* close_notify */
+	assert_int_equal(take(&r), -EPIPE);
+	hd_records_rest(&r, &cache);
+}
+
+static void the_traces_record_is_sealed(void **state)
+{
+	struct hd_records r = server();
+	uint8_t data[DATA_BYTES];
+
+	(void)state;
+	for (int i = 0; i < DATA_BYTES; i++)
+		data[i] = (uint8_t)i;
+	r.tx.seq = 1; /* the trace's server sent a ticket first */
+	send_as(&r, HD_RECORD_DATA, data, sizeof(data));
+	assert_hex(wire.bytes, server_data);
+	hd_records_rest(&r, &cache);
+}
+
+static void records_may_be_cut_anywhere(void **state)
+{
+	uint8_t all[100];
+	size_t n = hex(client_data, all, sizeof(all));
+
+	(void)state;
+	for (size_t cut = 0; cut < n; cut++) {
+		struct hd_records r = server();
+		size_t used;
+
+		assert_int_equal(hd_records_open(&r, &cache, all, cut, &used,
+						 plain, sizeof(plain)),
+				 0);
+		assert_int_equal(used, 0);
+		memcpy(wire.bytes, all, n);
+		wire.n = n;
+		assert_data(take(&r));
+		hd_records_rest(&r, &cache);
+	}
+}
+
+/* Everything that must end in an alert. */
+static void assert_refused(struct hd_records *r, enum hd_alert alert)
+{
+	assert_int_equal(take(r), -EPROTO);
+	assert_int_equal(r->alert, alert);
+	assert_int_equal(take(r), -EPROTO); /* it stays so */
+	hd_records_rest(r, &cache);
+	wire.n = 0;
+}
+
+static void a_changed_bit_is_bad_record_mac(void **state)
+{
+	(void)state;
+	for (size_t at = HD_RECORD_HEAD_BYTES; at < 72; at += 7) {
+		struct hd_records r = server();
+
+		wire.n = hex(client_data, wire.bytes, sizeof(wire.bytes));
+		wire.bytes[at] ^= 1;
+		assert_refused(&r, HD_ALERT_BAD_RECORD_MAC);
+	}
+}
+
+static void a_replayed_record_is_bad_record_mac(void **state)
+{
+	struct hd_records r = server();
+
+	(void)state;
+	wire.n = hex(client_data, wire.bytes, sizeof(wire.bytes));
+	assert_data(take(&r));
+	wire.n = hex(client_data, wire.bytes, sizeof(wire.bytes));
+	assert_refused(&r, HD_ALERT_BAD_RECORD_MAC);
+}
+
+static void wrong_heads_are_refused(void **state)
+{
+	static const struct {
+		uint8_t head[HD_RECORD_HEAD_BYTES];
+		enum hd_alert alert;
+	} cases[] = {
+		{ { 20, 3, 3, 0, 1 }, HD_ALERT_UNEXPECTED_MESSAGE },
+		{ { 21, 3, 3, 0, 2 }, HD_ALERT_UNEXPECTED_MESSAGE },
+		{ { 22, 3, 3, 0, 5 }, HD_ALERT_UNEXPECTED_MESSAGE },
+		{ { 'G', 'E', 'T', ' ', '/' }, HD_ALERT_UNEXPECTED_MESSAGE },
+		{ { 23, 3, 3, 0x41, 0x01 }, HD_ALERT_RECORD_OVERFLOW },
+		{ { 23, 3, 3, 0xff, 0xff }, HD_ALERT_RECORD_OVERFLOW },
+		{ { 23, 3, 3, 0, 16 }, HD_ALERT_BAD_RECORD_MAC },
+		{ { 23, 3, 3, 0, 0 }, HD_ALERT_BAD_RECORD_MAC },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < HD_ARRAY_N(cases); i++) {
+		struct hd_records r = server();
+
+		memcpy(wire.bytes, cases[i].head, HD_RECORD_HEAD_BYTES);
+		wire.n = HD_RECORD_HEAD_BYTES;
+		assert_refused(&r, cases[i].alert);
+	}
+}
+
+static void padding_is_taken_off(void **state)
+{
+	struct hd_records s = server(), c = client();
+	uint8_t inner[1000] = { 'h', 'i', HD_RECORD_DATA };
+
+	(void)state;
+	send_inner(&c, inner, sizeof(inner));
+	assert_int_equal(take(&s), 2);
+	assert_memory_equal(plain, "hi", 2);
+	inner[0] = HD_RECORD_DATA; /* an empty one, padded */
+	inner[1] = inner[2] = 0;
+	send_inner(&c, inner, sizeof(inner));
+	send_as(&c, HD_RECORD_DATA, "", 0); /* an empty one, not padded */
+	send_as(&c, HD_RECORD_DATA, "x", 1);
+	assert_int_equal(take(&s), 1);
+	memset(inner, 0, sizeof(inner)); /* nothing but padding */
+	send_inner(&c, inner, sizeof(inner));
+	hd_records_rest(&c, &cache);
+	assert_refused(&s, HD_ALERT_UNEXPECTED_MESSAGE);
+}
+
+static void sizes_up_to_a_full_record(void **state)
+{
+	static const size_t sizes[] = { 1, 2, 1400, 16383, 16384 };
+	static uint8_t data[HD_RECORD_PLAIN_MAX_BYTES];
+	struct hd_records s = server(), c = client();
+
+	(void)state;
+	for (size_t i = 0; i < HD_ARRAY_N(sizes); i++) {
+		randombytes_buf(data, sizes[i]);
+		send_as(&c, HD_RECORD_DATA, data, sizes[i]);
+		assert_int_equal(take(&s), sizes[i]);
+		assert_memory_equal(plain, data, sizes[i]);
+	}
+	hd_records_rest(&s, &cache);
+	hd_records_rest(&c, &cache);
+}
+
+static void key_updates_both_ways(void **state)
+{
+	static const uint8_t asked[] = { 24, 0, 0, 1, 1 };
+	struct hd_records s = server(), c = client();
+
+	(void)state;
+	for (int round = 0; round < 3; round++) {
+		send_as(&c, HD_RECORD_HANDSHAKE, asked, sizeof(asked));
+		hd_tls_keys_update(&c.tx, c.suite);
+		hd_cipher_rekey(c.tx_ctx, &c.tx);
+		send_as(&c, HD_RECORD_DATA, "after", 5);
+		assert_int_equal(take(&s), 5);
+		assert_true(hd_records_update_due(&s));
+		wire.n = (size_t)hd_records_update(&s, &cache, wire.bytes);
+		assert_false(hd_records_update_due(&s));
+		send_as(&s, HD_RECORD_DATA, "answer", 6);
+		assert_int_equal(take(&c), 6);
+		assert_false(hd_records_update_due(&c)); /* not requested */
+	}
+	hd_records_rest(&s, &cache);
+	hd_records_rest(&c, &cache);
+}
+
+static void a_key_update_may_be_split(void **state)
+{
+	static const uint8_t update[] = { 24, 0, 0, 1, 0 };
+	struct hd_records s = server(), c = client();
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(update); i++)
+		send_as(&c, HD_RECORD_HANDSHAKE, update + i, 1);
+	hd_tls_keys_update(&c.tx, c.suite);
+	hd_cipher_rekey(c.tx_ctx, &c.tx);
+	send_as(&c, HD_RECORD_DATA, "x", 1);
+	assert_int_equal(take(&s), 1);
+	assert_false(hd_records_update_due(&s));
+	hd_records_rest(&s, &cache);
+	hd_records_rest(&c, &cache);
+}
+
+static void wrong_messages_are_refused(void **state)
+{
+	static const struct {
+		enum hd_record_type type;
+		uint8_t bytes[12];
+		size_t n;
+		enum hd_alert alert;
+	} cases[] = {
+		{ HD_RECORD_HANDSHAKE, { 24, 0, 0, 1, 2 }, 5,
+		  HD_ALERT_ILLEGAL_PARAMETER },
+		{ HD_RECORD_HANDSHAKE, { 24, 0, 0, 2, 0, 0 }, 6,
+		  HD_ALERT_UNEXPECTED_MESSAGE },
+		{ HD_RECORD_HANDSHAKE, { 24, 0, 0, 2, 0 }, 5,
+		  HD_ALERT_DECODE_ERROR },
+		{ HD_RECORD_HANDSHAKE, { 24, 0, 0, 1, 0, 24, 0, 0, 1, 0 }, 10,
+		  HD_ALERT_UNEXPECTED_MESSAGE }, /* 5.1: not across a key */
+		{ HD_RECORD_HANDSHAKE, { 1, 0, 0, 1, 0 }, 5,
+		  HD_ALERT_UNEXPECTED_MESSAGE },
+		{ HD_RECORD_HANDSHAKE, { 0 }, 0, HD_ALERT_UNEXPECTED_MESSAGE },
+		{ HD_RECORD_ALERT, { 1 }, 1, HD_ALERT_DECODE_ERROR },
+		{ HD_RECORD_ALERT, { 1, 0, 0 }, 3, HD_ALERT_DECODE_ERROR },
+		{ HD_RECORD_CCS, { 1 }, 1, HD_ALERT_UNEXPECTED_MESSAGE },
+		{ 99, { 1 }, 1, HD_ALERT_UNEXPECTED_MESSAGE },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < HD_ARRAY_N(cases); i++) {
+		struct hd_records s = server(), c = client();
+
+		send_as(&c, cases[i].type, cases[i].bytes, cases[i].n);
+		assert_refused(&s, cases[i].alert);
+		hd_records_rest(&c, &cache);
+	}
+}
+
+static void nothing_comes_between_the_parts_of_a_message(void **state)
+{
+	struct hd_records s = server(), c = client();
+
+	(void)state;
+	send_as(&c, HD_RECORD_HANDSHAKE, "\x18", 1);
+	send_as(&c, HD_RECORD_DATA, "x", 1);
+	hd_records_rest(&c, &cache);
+	assert_refused(&s, HD_ALERT_UNEXPECTED_MESSAGE);
+}
+
+static void alerts_end_it(void **state)
+{
+	struct hd_records s = server(), c = client();
+
+	(void)state;
+	send_as(&c, HD_RECORD_ALERT, "\x01\x5a", 2); /* user_canceled */
+	send_as(&c, HD_RECORD_DATA, "x", 1);
+	send_as(&c, HD_RECORD_ALERT, "\x02\x28", 2); /* handshake_failure */
+	assert_int_equal(take(&s), 1); /* data before the end is given out */
+	assert_true(take(&s) < 0);
+	hd_records_rest(&s, &cache);
+	s = server();
+	wire.n = 0;
+	hd_records_rest(&c, &cache);
+	c = client();
+	send_as(&c, HD_RECORD_ALERT, "\x02\x28", 2);
+	assert_int_equal(take(&s), -ECONNRESET);
+	hd_records_rest(&s, &cache);
+	hd_records_rest(&c, &cache);
+}
+
+static void our_key_is_updated_before_its_limit(void **state)
+{
+	struct hd_records s = server();
+
+	(void)state;
+	s.tx.seq = HD_RECORD_KEY_LIMIT - 2;
+	assert_false(hd_records_update_due(&s));
+	s.tx.seq++;
+	assert_true(hd_records_update_due(&s));
+	assert_true(hd_records_update(&s, &cache, wire.bytes) > 0);
+	assert_int_equal(s.tx.seq, 0);
+	hd_records_rest(&s, &cache);
+}
+
+static void every_suite_goes_round(void **state)
+{
+	static const uint16_t ids[] = { 0x1301, 0x1302, 0x1303 };
+
+	(void)state;
+	assert_null(hd_tls_suite_find(0x1304));
+	for (size_t i = 0; i < HD_ARRAY_N(ids); i++) {
+		struct hd_records a = { .suite = hd_tls_suite_find(ids[i]) };
+
+		randombytes_buf(a.tx.secret, sizeof(a.tx.secret));
+		a.rx = a.tx;
+		hd_tls_keys_derive(&a.tx, a.suite);
+		hd_tls_keys_derive(&a.rx, a.suite);
+		for (int n = 0; n < 300; n++) { /* the number's second byte */
+			send_as(&a, HD_RECORD_DATA, &n, sizeof(n));
+			assert_int_equal(take(&a), sizeof(n));
+			hd_records_rest(&a, &cache); /* keys are enough */
+		}
+	}
+}
+
+#define T(f) cmocka_unit_test_setup(f, fresh)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(keys_come_from_secrets),
+		T(the_traces_records_open),
+		T(the_traces_record_is_sealed),
+		T(records_may_be_cut_anywhere),
+		T(a_changed_bit_is_bad_record_mac),
+		T(a_replayed_record_is_bad_record_mac),
+		T(wrong_heads_are_refused),
+		T(padding_is_taken_off),
+		T(sizes_up_to_a_full_record),
+		T(key_updates_both_ways),
+		T(a_key_update_may_be_split),
+		T(wrong_messages_are_refused),
+		T(nothing_comes_between_the_parts_of_a_message),
+		T(alerts_end_it),
+		T(our_key_is_updated_before_its_limit),
+		T(every_suite_goes_round),
+	};
+	int failed = cmocka_run_group_tests(tests, NULL, NULL);
+
+	hd_cipher_cache_free(&cache);
+	return failed;
+}
