@@ -31,6 +31,8 @@ void hd_stream_mark_dirty(struct hd_stream *s);
 void hd_stream_mark_ready(struct hd_stream *s);
 void hd_stream_deadline(struct hd_stream *s, enum hd_deadline which,
 			uint64_t delay_ms); /* 0 cancels */
+/* hd_stream_rearm - after deadlines have passed: the timer for the next. */
+void hd_stream_rearm(struct hd_stream *s);
 /* hd_stream_dropped - count packets of this stream's output as dropped. */
 void hd_stream_dropped(struct hd_stream *s, enum hd_drop why, bool urgent,
 		       unsigned n);

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: MIT */
+/* core/stream_place.c - where a stream stands in its worker: lists, slot,
+ * deadlines; in and out. Context: the stream's worker. */
+#include <stdlib.h>
+#include "core/stream_life.h"
+#include "core/tag.h"
+
+/* ---- lists ---- */
+
+void hd_stream_mark_dirty(struct hd_stream *s)
+{
+	if (s->dirty)
+		return;
+	s->dirty = true;
+	s->dirty_next = s->worker->dirty;
+	s->worker->dirty = s;
+}
+
+void hd_stream_mark_ready(struct hd_stream *s)
+{
+	struct hd_worker *w = s->worker;
+
+	if (s->ready)
+		return;
+	s->ready = true;
+	s->ready_next = NULL;
+	if (w->ready == NULL)
+		w->ready = s;
+	else
+		w->ready_last->ready_next = s;
+	w->ready_last = s;
+}
+
+/* A dead stream was only waiting for its lists to let go of it. */
+static bool buried(struct hd_stream *s)
+{
+	if (!s->dead)
+		return false;
+	if (!s->dirty && !s->ready)
+		free(s);
+	return true;
+}
+
+struct hd_stream *hd_streams_pop_dirty(struct hd_worker *w)
+{
+	struct hd_stream *s;
+
+	do {
+		s = w->dirty;
+		if (s == NULL)
+			return NULL;
+		w->dirty = s->dirty_next;
+		s->dirty = false;
+	} while (buried(s));
+	return s;
+}
+
+struct hd_stream *hd_streams_pop_ready(struct hd_worker *w)
+{
+	struct hd_stream *s;
+
+	do {
+		s = w->ready;
+		if (s == NULL)
+			return NULL;
+		w->ready = s->ready_next;
+		s->ready = false;
+	} while (buried(s));
+	return s;
+}
+
+static void list_in(struct hd_worker *w, struct hd_stream *s)
+{
+	s->prev = NULL;
+	s->next = w->streams;
+	if (s->next != NULL)
+		s->next->prev = s;
+	w->streams = s;
+	w->n_streams++;
+	__atomic_store_n(&w->stats[HD_STAT_STREAMS], w->n_streams,
+			 __ATOMIC_RELAXED);
+}
+
+static void list_out(struct hd_worker *w, struct hd_stream *s)
+{
+	if (s->prev != NULL)
+		s->prev->next = s->next;
+	else
+		w->streams = s->next;
+	if (s->next != NULL)
+		s->next->prev = s->prev;
+	w->n_streams--;
+	__atomic_store_n(&w->stats[HD_STAT_STREAMS], w->n_streams,
+			 __ATOMIC_RELAXED);
+}
+
+/* ---- in and out of a worker ---- */
+
+static uint64_t stream_tag(const struct hd_stream *s)
+{
+	return hd_tag(HD_OP_STREAM, s->slot, s->gen);
+}
+
+void hd_stream_rearm(struct hd_stream *s)
+{
+	uint64_t first = UINT64_MAX;
+
+	for (unsigned i = 0; i < HD_DEADLINES; i++)
+		if (s->deadline_ms[i] != 0)
+			first = HD_MIN(first, s->deadline_ms[i]);
+	if (first != UINT64_MAX)
+		hd_heap_set(&s->worker->stream_timers, &s->timer, first);
+}
+
+int hd_stream_attach(struct hd_worker *w, struct hd_stream *s)
+{
+	int r = hd_slots_add(&w->slots, s, &s->slot, &s->gen);
+
+	s->worker = w;
+	if (r < 0)
+		return r;
+	r = w->ring_ops->watch(w->ring, s->fd, stream_tag(s));
+	if (r < 0) {
+		hd_slots_remove(&w->slots, s->slot);
+		return r;
+	}
+	list_in(w, s);
+	hd_stream_rearm(s);
+	s->readable = true; /* an edge may have passed meanwhile */
+	s->blocked = false;
+	return 0;
+}
+
+static void ready_out(struct hd_worker *w, struct hd_stream *s)
+{
+	struct hd_stream *before = NULL;
+
+	if (!s->ready)
+		return;
+	for (struct hd_stream *i = w->ready; i != s; i = i->ready_next)
+		before = i;
+	if (before != NULL)
+		before->ready_next = s->ready_next;
+	else
+		w->ready = s->ready_next;
+	if (w->ready_last == s)
+		w->ready_last = before;
+	s->ready = false;
+}
+
+void hd_stream_detach(struct hd_stream *s)
+{
+	struct hd_worker *w = s->worker;
+
+	hd_assert(!s->sending && s->reserved == NULL);
+	if (s->tls != NULL)
+		hd_tls_rest(s->tls, &w->ciphers);
+	s->deadline_ms[HD_DEADLINE_QUIET] = 0;
+	w->ring_ops->unwatch(w->ring, s->fd, stream_tag(s));
+	hd_slots_remove(&w->slots, s->slot);
+	hd_heap_remove(&w->stream_timers, &s->timer);
+	list_out(w, s);
+	ready_out(w, s);
+}
+
+/* ---- deadlines ---- */
+
+void hd_stream_deadline(struct hd_stream *s, enum hd_deadline which,
+			uint64_t delay_ms)
+{
+	uint64_t when = delay_ms ? s->worker->now_ms + delay_ms : 0;
+
+	s->deadline_ms[which] = when;
+	if (when != 0 && (s->timer.at == 0 || s->timer.when_ms > when))
+		hd_heap_set(&s->worker->stream_timers, &s->timer, when);
+}
