@@ -66,7 +66,9 @@ static void reload(struct life *l)
 
 static void drain(struct life *l, bool exit_after)
 {
-	uint64_t wait_ms = l->d->conf->drain_time_ms;
+	unsigned streams = hd_workers_streams();
+	/* with nobody to tell there is nothing to wait for */
+	uint64_t wait_ms = streams > 0 ? l->d->conf->drain_time_ms : 0;
 
 	l->exit_after |= exit_after;
 	if (l->state == DRAINED && l->exit_after)
@@ -77,7 +79,7 @@ static void drain(struct life *l, bool exit_after)
 	l->until_ms = now_ms() + wait_ms;
 	hd_log_write(HD_NOTICE,
 		     "drain begins: streams=%u drain_time_ms=%ju then=%s",
-		     hd_workers_streams(), (uintmax_t)wait_ms,
+		     streams, (uintmax_t)wait_ms,
 		     exit_after ? "exit" : "stay");
 	hd_notify("STATUS=draining");
 	hd_workers_serving(false, "this relay is about to stop; clients "

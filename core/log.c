@@ -32,7 +32,7 @@ static struct {
 	pthread_t thread;
 	struct buffer *fill, *drain; /* fill: under the lock */
 	uint64_t lost, lost_told;
-	bool running, stop, reopen;
+	bool running, stop, reopen, ended;
 	/* the writing thread's, and after it has ended the main thread's */
 	int fd;
 	enum hd_log_style style;
@@ -42,7 +42,7 @@ static struct {
 	.wake = PTHREAD_COND_INITIALIZER,
 	.fd = STDERR_FILENO,
 };
-static struct buffer buffers[2];
+static struct buffer buffers[2]; /* [0] begins with what came before open */
 static int log_level = HD_INFO;
 static uint64_t bugs;
 
@@ -214,6 +214,8 @@ int hd_log_open(const char *target, enum hd_log_format format,
 						      : HD_LOG_STYLE_TEXT;
 	logger.fill = &buffers[0];
 	logger.drain = &buffers[1];
+	if (!file)
+		buffers[0].len = 0; /* stderr has these lines already */
 	logger.stop = false;
 	hd_log_level_set(level);
 	int r = pthread_create(&logger.thread, NULL, log_thread, NULL);
@@ -233,6 +235,7 @@ void hd_log_close(void)
 	pthread_mutex_lock(&logger.lock);
 	bool was = logger.running;
 	logger.running = false;
+	logger.ended = true;
 	logger.stop = true;
 	pthread_cond_signal(&logger.wake);
 	pthread_mutex_unlock(&logger.lock);
@@ -276,6 +279,27 @@ uint64_t hd_log_lost(void)
 	return lost;
 }
 
+/* Returns whether it fitted. Under the lock. */
+static bool append(struct buffer *b, const struct hd_log_record *rec,
+		   const char *text, size_t max_bytes)
+{
+	if (b->len + sizeof(*rec) + rec->len_bytes > max_bytes)
+		return false;
+	memcpy(b->data + b->len, rec, sizeof(*rec));
+	memcpy(b->data + b->len + sizeof(*rec), text, rec->len_bytes);
+	b->len += sizeof(*rec) + rec->len_bytes;
+	return true;
+}
+
+/* Before the log is open stderr gets the line now, and the log file later:
+ * warnings about the configuration belong there too. */
+static void put_early(const struct hd_log_record *rec, const char *text)
+{
+	write_record(rec, text);
+	if (!logger.ended)
+		append(&buffers[0], rec, text, HD_LOG_BUFFER_BYTES / 2);
+}
+
 static void put(enum hd_level level, const char *text, size_t len)
 {
 	struct hd_log_record rec = { .time_ms = wall_ms(),
@@ -284,18 +308,13 @@ static void put(enum hd_level level, const char *text, size_t len)
 
 	pthread_mutex_lock(&logger.lock);
 	if (!logger.running) {
-		write_record(&rec, text);
-	} else if (sizeof(rec) + len >
-		   HD_LOG_BUFFER_BYTES - logger.fill->len) {
-		logger.lost++;
+		put_early(&rec, text);
 	} else {
-		struct buffer *b = logger.fill;
-		bool first = b->len == 0;
+		bool first = logger.fill->len == 0;
 
-		memcpy(b->data + b->len, &rec, sizeof(rec));
-		memcpy(b->data + b->len + sizeof(rec), text, len);
-		b->len += sizeof(rec) + len;
-		if (first)
+		if (!append(logger.fill, &rec, text, HD_LOG_BUFFER_BYTES))
+			logger.lost++;
+		else if (first)
 			pthread_cond_signal(&logger.wake);
 	}
 	pthread_mutex_unlock(&logger.lock);

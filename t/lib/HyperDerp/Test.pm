@@ -56,12 +56,9 @@ sub spew ($path, $text) {
 # A self-signed certificate; returns the paths of certificate and key.
 sub certificate ($dir, $name = 'relay', $host = 'localhost') {
     my ($crt, $key) = ("$dir/$name.crt", "$dir/$name.key");
-    system(qw(openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes
-            -days 30 -subj), "/CN=$host", '-addext', "subjectAltName=DNS:$host,IP:127.0.0.1",
-        '-keyout', $key, '-out', $crt, '-batch', '-quiet') == 0
-        or system("openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes "
-            . "-days 30 -subj /CN=$host -addext subjectAltName=DNS:$host,IP:127.0.0.1 "
-            . "-keyout $key -out $crt 2>/dev/null") == 0
+    system("openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes "
+        . "-days 30 -subj /CN=$host -addext subjectAltName=DNS:$host,IP:127.0.0.1 "
+        . "-keyout $key -out $crt 2>/dev/null") == 0
         or die 'openssl req failed';
     return ($crt, $key);
 }
@@ -173,8 +170,8 @@ sub socket ($self, $port = $self->{plain}) {
 
 # A number of the exit report; only after finish().
 sub metric ($self, $name) {
-    my $sum = 0;
-    $sum += $1 while $self->log_text =~ /\Q$name\E\S*?[= ](\d+)$/mg;
+    my ($sum, $log) = (0, $self->log_text);
+    $sum += $1 while $log =~ /\Q$name\E\S*?[= ](\d+)$/mg;
     return $sum;
 }
 
