@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* core/compat.c - data about modules and about files that were written for
- * Hyper-DERP's predecessor. No other file of the core names a module. */
+ * Hyper-DERP's predecessor. Only this file and the help in options.c name
+ * modules. */
 #include "core/conf_value.h"
 #include <errno.h>
 #include <hyper-derp/log.h>

@@ -75,17 +75,12 @@ static void put_section(const char *name, const struct hd_option *table,
 		put_option(table, name == NULL ? "" : "  ", file);
 }
 
-static bool same_name(const char *a, const char *b)
-{
-	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
-}
-
 static const struct hd_option *special_of(const char *section)
 {
 	const struct hd_core_section *s = hd_special_sections;
 	static const struct hd_option none[] = { HD_OPTION_END };
 
-	while (s->table != NULL && !same_name(s->name, section))
+	while (s->table != NULL && !hd_same_text(s->name, section))
 		s++;
 	return s->table == NULL ? none : s->table;
 }

@@ -68,49 +68,45 @@ static int add_cert(struct hd_conf *conf, const struct hd_node *item,
 	return c->key == NULL ? fail_missing(item, section, "key", err) : 0;
 }
 
+/* Both or none, and not beside the list. @at  one of the two keys */
+static int check_short(const struct hd_cert_conf *c, const struct hd_node *at,
+		       const struct hd_node *list, struct hd_error *err)
+{
+	if (c->cert == NULL || c->key == NULL)
+		return hd_node_error(at, err,
+				     "`tls_cert` and `tls_key` go together; "
+				     "`%s` is missing",
+				     c->cert == NULL ? "tls_cert" : "tls_key");
+	if (list != NULL)
+		return hd_node_error(list, err,
+				     "`tls.certificates` and `tls_cert` "
+				     "(%s:%u) are both set; move the latter "
+				     "into the list",
+				     at->file, at->line);
+	return 0;
+}
+
 /* `tls_cert` and `tls_key`, which stand for the one entry of the list. */
 static int short_cert(struct hd_conf *conf, const struct hd_node *list,
 		      struct hd_error *err)
 {
 	const struct hd_node *root = conf->priv->root;
-	const struct hd_node *cert = hd_node_get(root, "tls_cert");
-	const struct hd_node *key = hd_node_get(root, "tls_key");
-	const struct hd_node *at = cert != NULL ? cert : key;
-	struct hd_cert_conf *c;
-	struct hd_option opt = { .type = HD_PATH };
-	int r = 0;
+	const struct hd_node *at = hd_node_get(root, "tls_cert");
+	struct hd_cert_conf *c = hd_arena_alloc(&conf->priv->arena, sizeof(*c));
+	int r = c == NULL ? -ENOMEM : 0;
 
 	if (at == NULL)
-		return 0;
-	c = hd_arena_alloc(&conf->priv->arena, sizeof(*c));
-	if (c == NULL)
-		return hd_error_set(err, -ENOMEM, "out of memory");
-	opt = hd_cert_options[0];
-	opt.name = "tls_cert";
-	if (cert != NULL)
-		r = hd_value_set(conf->priv, &opt, cert, c, err);
-	opt = hd_cert_options[1];
-	opt.name = "tls_key";
-	if (r == 0 && key != NULL)
-		r = hd_value_set(conf->priv, &opt, key, c, err);
+		at = hd_node_get(root, "tls_key");
+	if (r == 0)
+		r = hd_table_fill(conf->priv, hd_short_cert_options, root, c,
+				  err);
 	if (r < 0 || (c->cert == NULL && c->key == NULL))
 		return r;
-	if (c->cert == NULL || c->key == NULL)
-		return hd_node_error(at, err,
-				     "`tls_cert` and `tls_key` go "
-				     "together; `%s` is missing",
-				     c->cert == NULL ? "tls_cert" : "tls_key");
-	if (list != NULL)
-		return hd_node_error(list, err,
-				     "`tls.certificates` and "
-				     "`tls_cert` (%s:%u) are both set; move "
-				     "the latter into the list",
-				     at->file, at->line);
 	c->file = at->file;
 	c->line = at->line;
 	conf->certificates = c;
 	conf->n_certificates = 1;
-	return 0;
+	return check_short(c, at, list, err);
 }
 
 static int read_certs(struct hd_conf *conf, struct hd_error *err)
@@ -292,8 +288,10 @@ static int override_port(struct hd_conf *conf, int port, struct hd_error *err)
 				    "--port %d: ports end at 65535", port);
 	if (conf->n_listen == 0) {
 		if (hd_log_on(HD_WARN))
-			hd_log_write(HD_WARN, "--port %d has no effect: there "
-					      "is no listener", port);
+			hd_log_write(HD_WARN,
+				     "--port %d has no effect: there "
+				     "is no listener",
+				     port);
 		return 0;
 	}
 	/* sin_port and sin6_port lie at the same place. */

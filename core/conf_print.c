@@ -56,14 +56,12 @@ static void put_text(const char *s, FILE *file)
 	fputc('"', file);
 }
 
-static void put_list(const struct hd_list *list, FILE *file)
+static void put_string(const char *s, FILE *file)
 {
-	fputc('[', file);
-	for (size_t i = 0; i < list->n; i++) {
-		fputs(i == 0 ? "" : ", ", file);
-		put_text(list->v[i], file);
-	}
-	fputc(']', file);
+	if (s == NULL)
+		fputc('~', file);
+	else
+		put_text(s, file);
 }
 
 static void put_addr(const union hd_addr *addr, FILE *file)
@@ -76,59 +74,88 @@ static void put_addr(const union hd_addr *addr, FILE *file)
 		fprintf(file, "\"%s\"", hd_addr_text(addr, buf));
 }
 
-static void put_key(const struct hd_key *key, FILE *file)
+/* ---- one function per type of option ---- */
+
+struct printing {
+	const struct hd_option *opt;
+	const void *at; /* the value */
+	const struct hd_node *node; /* in the file; NULL: the default */
+	FILE *file;
+};
+
+static void print_bool(const struct printing *p)
 {
-	for (size_t i = 0; i < HD_KEY_BYTES; i++)
-		fprintf(file, "%02x", key->b[i]);
+	fputs(*(const bool *)p->at ? "true" : "false", p->file);
 }
 
-static void put_string(const char *s, FILE *file)
+static void print_number(const struct printing *p)
 {
-	if (s == NULL)
-		fputc('~', file);
-	else
-		put_text(s, file);
-}
-
-void hd_value_print(const struct hd_option *opt, const void *base,
-		    const struct hd_node *node, FILE *file)
-{
-	const void *at = (const char *)base + opt->offset;
 	char buf[HD_NUMBER_TEXT_BYTES];
 
-	switch (opt->type) {
-	case HD_BOOL:
-		fputs(*(const bool *)at ? "true" : "false", file);
-		break;
-	case HD_UINT:
-	case HD_DURATION_MS:
-	case HD_SIZE_BYTES:
-		fputs(hd_number_text(opt->type, *(const uint64_t *)at, buf),
-		      file);
-		break;
-	case HD_STRING:
-	case HD_PATH:
-		put_string(*(const char *const *)at, file);
-		break;
-	case HD_ADDR:
-		put_addr(at, file);
-		break;
-	case HD_KEY:
-		if (node != NULL)
-			put_key(at, file);
-		else
-			fputc('~', file);
-		break;
-	case HD_SECRET_FILE: /* the path, never what is in it */
-		put_string(node == NULL ? opt->def : node->text, file);
-		break;
-	case HD_CHOICE:
-		fputs(opt->choices[*(const uint64_t *)at], file);
-		break;
-	case HD_LIST:
-		put_list(at, file);
-		break;
+	fputs(hd_number_text(p->opt->type, *(const uint64_t *)p->at, buf),
+	      p->file);
+}
+
+static void print_string(const struct printing *p)
+{
+	put_string(*(const char *const *)p->at, p->file);
+}
+
+static void print_addr(const struct printing *p)
+{
+	put_addr(p->at, p->file);
+}
+
+static void print_key(const struct printing *p)
+{
+	const struct hd_key *key = p->at;
+
+	if (p->node == NULL && p->opt->def == NULL)
+		fputc('~', p->file);
+	else
+		for (size_t i = 0; i < HD_KEY_BYTES; i++)
+			fprintf(p->file, "%02x", key->b[i]);
+}
+
+/* The path, never what is in the file. */
+static void print_secret(const struct printing *p)
+{
+	put_string(p->node == NULL ? p->opt->def : p->node->text, p->file);
+}
+
+static void print_choice(const struct printing *p)
+{
+	fputs(p->opt->choices[*(const uint64_t *)p->at], p->file);
+}
+
+static void print_list(const struct printing *p)
+{
+	const struct hd_list *list = p->at;
+
+	fputc('[', p->file);
+	for (size_t i = 0; i < list->n; i++) {
+		fputs(i == 0 ? "" : ", ", p->file);
+		put_text(list->v[i], p->file);
 	}
+	fputc(']', p->file);
+}
+
+static void (*const types[])(const struct printing *p) = {
+	[HD_BOOL] = print_bool,		 [HD_UINT] = print_number,
+	[HD_DURATION_MS] = print_number, [HD_SIZE_BYTES] = print_number,
+	[HD_STRING] = print_string,	 [HD_PATH] = print_string,
+	[HD_ADDR] = print_addr,		 [HD_KEY] = print_key,
+	[HD_SECRET_FILE] = print_secret, [HD_CHOICE] = print_choice,
+	[HD_LIST] = print_list,
+};
+
+static void print_value(const struct hd_option *opt, const void *base,
+			const struct hd_node *node, FILE *file)
+{
+	const struct printing p = { opt, (const char *)base + opt->offset, node,
+				    file };
+
+	types[opt->type](&p);
 }
 
 static void put_table(const struct hd_option *table, const struct hd_node *map,
@@ -136,8 +163,7 @@ static void put_table(const struct hd_option *table, const struct hd_node *map,
 {
 	for (; table->name != NULL; table++) {
 		fprintf(file, "%s%s: ", indent, table->name);
-		hd_value_print(table, base, hd_node_get(map, table->name),
-			       file);
+		print_value(table, base, hd_node_get(map, table->name), file);
 		fputc('\n', file);
 	}
 }

@@ -63,25 +63,6 @@ int hd_conf_section(struct hd_conf *conf, const char *name,
 	return r;
 }
 
-static bool is_core(const char *key)
-{
-	const struct hd_core_section *all[] = { hd_core_sections,
-						hd_special_sections };
-
-	for (size_t i = 0; i < HD_ARRAY_N(all); i++)
-		for (const struct hd_core_section *s = all[i]; s->table != NULL;
-		     s++) {
-			const struct hd_option *o = s->table;
-
-			if (s->name != NULL && strcmp(s->name, key) == 0)
-				return true;
-			for (; s->name == NULL && o->name != NULL; o++)
-				if (strcmp(o->name, key) == 0)
-					return true;
-		}
-	return false;
-}
-
 static bool is_section(const struct hd_conf *conf, const char *key)
 {
 	const struct hd_conf_section *s;
@@ -106,7 +87,7 @@ int hd_conf_finish(struct hd_conf *conf, struct hd_error *err)
 		return r;
 	for (const struct hd_node *i = conf->priv->root->first; i != NULL;
 	     i = i->next)
-		if (is_written(i) && !is_core(i->key) &&
+		if (is_written(i) && !hd_is_core_key(i->key) &&
 		    !is_section(conf, i->key))
 			hd_node_warn(i,
 				     "the section `%s` has no effect: that "
@@ -149,17 +130,12 @@ static const struct hd_option *table_change(const struct hd_option *o,
 	return NULL;
 }
 
-static bool same_text(const char *a, const char *b)
-{
-	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
-}
-
 static bool same_listen(const struct hd_conf *a, const struct hd_conf *b)
 {
 	if (a->n_listen != b->n_listen)
 		return false;
 	for (size_t i = 0; i < a->n_listen; i++)
-		if (!same_text(a->listen[i].name, b->listen[i].name) ||
+		if (!hd_same_text(a->listen[i].name, b->listen[i].name) ||
 		    a->listen[i].tls != b->listen[i].tls ||
 		    memcmp(&a->listen[i].addr, &b->listen[i].addr,
 			   sizeof(a->listen[i].addr)) != 0)

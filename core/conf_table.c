@@ -60,23 +60,27 @@ int hd_not_map(const struct hd_node *node, const char *section,
 			     section, section);
 }
 
-#define TABLE_NAMES_MAX 128
+static bool table_has(const struct hd_option *table, const char *name)
+{
+	while (table->name != NULL && strcmp(table->name, name) != 0)
+		table++;
+	return table->name != NULL;
+}
+
+#define NAMES_MAX 128 /* to choose the nearest from */
 
 int hd_table_check(const struct hd_option *table, const struct hd_node *map,
 		   const char *section, struct hd_error *err)
 {
-	const char *names[TABLE_NAMES_MAX];
+	const char *names[NAMES_MAX];
+	const struct hd_node *i = map->first;
 	size_t n = 0;
 
-	for (; table->name != NULL && n < TABLE_NAMES_MAX; table++)
+	while (i != NULL && table_has(table, i->key))
+		i = i->next;
+	if (i == NULL)
+		return 0;
+	for (; table->name != NULL && n < NAMES_MAX; table++)
 		names[n++] = table->name;
-	for (const struct hd_node *i = map->first; i != NULL; i = i->next) {
-		size_t j = 0;
-
-		while (j < n && strcmp(names[j], i->key) != 0)
-			j++;
-		if (j == n)
-			return hd_unknown_key(i, section, names, n, err);
-	}
-	return 0;
+	return hd_unknown_key(i, section, names, n, err);
 }

@@ -127,11 +127,11 @@ static int fail_choice(const struct setting *s)
 	for (size_t i = 0, len = 0; names[i] != NULL && len < sizeof(all); i++)
 		len += (size_t)snprintf(all + len, sizeof(all) - len, "%s%s",
 					i == 0 ? "" : ", ", names[i]);
-	return hd_node_error(s->node, s->err, "`%s: %.64s` is not one of %s%s%s%s",
-			     s->opt->name, s->node->text, all,
-			     near == NULL ? "" : "; did you mean `",
-			     near == NULL ? "" : near,
-			     near == NULL ? "" : "`?");
+	return hd_node_error(
+		s->node, s->err, "`%s: %.64s` is not one of %s%s%s%s",
+		s->opt->name, s->node->text, all,
+		near == NULL ? "" : "; did you mean `",
+		near == NULL ? "" : near, near == NULL ? "" : "`?");
 }
 
 static int set_choice(const struct setting *s, void *at)
@@ -243,7 +243,7 @@ int hd_value_set(struct hd_conf_private *priv, const struct hd_option *opt,
 	return types[opt->type].set(&s, (char *)base + opt->offset);
 }
 
-static bool same_text(const char *a, const char *b)
+bool hd_same_text(const char *a, const char *b)
 {
 	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
 }
@@ -268,8 +268,8 @@ bool hd_value_equal(const struct hd_option *opt, const void *base_a,
 	switch (opt->type) {
 	case HD_STRING:
 	case HD_PATH:
-		return same_text(*(const char *const *)a,
-				 *(const char *const *)b);
+		return hd_same_text(*(const char *const *)a,
+				    *(const char *const *)b);
 	case HD_LIST:
 		return same_list(a, b);
 	case HD_SECRET_FILE:

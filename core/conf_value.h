@@ -28,10 +28,9 @@ struct hd_conf_private {
  * @node  NULL: the option's default */
 int hd_value_set(struct hd_conf_private *priv, const struct hd_option *opt,
 		 const struct hd_node *node, void *base, struct hd_error *err);
+/* hd_same_text - equal, or both NULL. */
+bool hd_same_text(const char *a, const char *b);
 bool hd_value_equal(const struct hd_option *opt, const void *a, const void *b);
-/* hd_value_print - as it stands in a file. */
-void hd_value_print(const struct hd_option *opt, const void *base,
-		    const struct hd_node *node, FILE *file);
 
 /* hd_table_fill - every option of a table from a mapping, or its default.
  * hd_table_check - no other keys are in the mapping. */
@@ -60,8 +59,18 @@ extern const struct hd_core_section hd_special_sections[];
 
 extern const struct hd_option hd_listen_options[];
 extern const struct hd_option hd_cert_options[];
+extern const struct hd_option hd_short_cert_options[];
 extern const struct hd_option hd_load_options[];
 extern const struct hd_option hd_port_option;
+
+/* ---- keys: core/conf_keys.c ---- */
+
+/* hd_conf_check_sections - those of the core are mappings of known keys.
+ * hd_conf_check_keys - at the top are only keys of the core, of modules that
+ * are loaded or ours, and of the predecessor. */
+int hd_conf_check_sections(const struct hd_node *root, struct hd_error *err);
+int hd_conf_check_keys(struct hd_conf *conf, struct hd_error *err);
+bool hd_is_core_key(const char *key);
 
 /* ---- lists of mappings: core/conf_list.c ---- */
 int hd_conf_lists(struct hd_conf *conf, const struct hd_conf_cli *cli,

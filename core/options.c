@@ -170,6 +170,12 @@ const struct hd_option hd_cert_options[] = {
 	HD_OPTION_END,
 };
 
+const struct hd_option hd_short_cert_options[] = {
+	{ .name = "tls_cert", .type = HD_PATH, AT(hd_cert_conf, cert) },
+	{ .name = "tls_key", .type = HD_PATH, AT(hd_cert_conf, key) },
+	HD_OPTION_END,
+};
+
 const struct hd_option hd_load_options[] = {
 	{ .name = "name", .type = HD_STRING, AT(hd_load_conf, name) },
 	{ .name = "optional", .type = HD_BOOL, AT(hd_load_conf, optional),
