@@ -32,14 +32,31 @@ struct hd_ring {
 	struct gather *gathers; /* the kernel reads them while it submits */
 };
 
+/* The kernel ends a ring in the background, and what is armed holds its socket
+ * open until then: without this a relay that is started again at once finds
+ * its own ports in use. */
+static void cancel_all(struct io_uring *uring)
+{
+	struct io_uring_sync_cancel_reg reg = {
+		.fd = -1,
+		.flags = IORING_ASYNC_CANCEL_ANY | IORING_ASYNC_CANCEL_ALL,
+		.timeout = { .tv_sec = 1 },
+	};
+
+	io_uring_register_sync_cancel(uring, &reg);
+	io_uring_get_events(uring); /* runs what the cancelling deferred */
+}
+
 static void uring_close(struct hd_ring **ring)
 {
 	struct hd_ring *r = hd_steal(ring);
 
 	if (r == NULL)
 		return;
-	if (r->uring.ring_fd > 0)
+	if (r->uring.ring_fd > 0) {
+		cancel_all(&r->uring);
 		io_uring_queue_exit(&r->uring);
+	}
 	free(r->gathers);
 	free(r);
 }

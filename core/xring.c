@@ -79,7 +79,8 @@ int hd_xring_put(struct hd_worker *w, unsigned to,
 
 	*to_record = *record;
 	to_record->total_bytes = total;
-	memcpy(to_record + 1, data, record->len_bytes);
+	if (record->len_bytes > 0) /* else data may be NULL */
+		memcpy(to_record + 1, data, record->len_bytes);
 	__atomic_store_n(&r->tail, at + total, __ATOMIC_RELEASE);
 	r->wake = true;
 	return 0;
