@@ -6,8 +6,13 @@ use IO::Socket::INET;
 use JSON::PP qw(decode_json);
 use POSIX    qw(:sys_wait_h setsid);
 
-use constant { RELAY_CPU => 0, LOAD_CPU => 1, START_S => 30 };
+use constant {
+    RELAY_CPU => 0, LOAD_CPU => 1, START_S => 30,
+    NICE => -15, SYS_SCHED_SETATTR => 314,    # x86-64
+    SLICE_NS => 100_000, QUIET_CORES => 0.05,
+};
 
+our $disturbed = 0;    # measurements that other programs disturbed
 my %build;    # bin => derper, builddir, srcdir, tmp
 
 sub setup ($class, %args) {
@@ -26,8 +31,12 @@ sub setup ($class, %args) {
 sub favour {
     setsid();
     return if $> != 0;
-    if (open my $fh, '>', '/proc/self/autogroup') { print $fh "-15"; close $fh }
-    POSIX::nice(-15);
+    if (open my $fh, '>', '/proc/self/autogroup') { print $fh NICE; close $fh }
+    POSIX::nice(NICE);
+    # a short slice may preempt a longer one that is running (EEVDF)
+    my $attr = pack 'LLQlLQQQ', 48, 0, 0, NICE, 0, SLICE_NS, 0, 0;
+    syscall SYS_SCHED_SETATTR, 0, $attr, 0
+        if (POSIX::uname())[4] eq 'x86_64';
     return;
 }
 
@@ -125,8 +134,21 @@ sub rss_kb ($self) {
     return $kb;
 }
 
-# hdbench against this relay: the decoded JSON.
+# hdbench against this relay: the decoded JSON. What other programs disturbed
+# is measured again, a few times.
 sub bench ($self, @args) {
+    my ($best, $r);
+    for (1 .. $build{tries}) {
+        $r    = $self->bench_once(@args);
+        $best = $r
+            if !$best || ($r->{others_cores} // 0) < $best->{others_cores};
+        last if ($r->{others_cores} // 0) <= QUIET_CORES;
+    }
+    $disturbed++ if ($best->{others_cores} // 0) > QUIET_CORES;
+    return $best;
+}
+
+sub bench_once ($self, @args) {
     my @cmd = (
         'taskset', '-c', LOAD_CPU, "$build{builddir}/hdbench", '--json',
         '--pid', $self->{pid}, $self->{tls} ? () : '--plain',

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <time.h>
 #include <unistd.h>
 
 #define PATH_BYTES 64
@@ -94,6 +95,30 @@ int proc_cpu_ns(const struct proc_set *set, uint64_t *ret_ns)
 		*ret_ns += ns > 0 ? ns : ticks_ns;
 	}
 	return 0;
+}
+
+/* user, nice, system, idle, iowait, irq, softirq, steal; proc(5) */
+uint64_t proc_all_ns(void)
+{
+	char text[TEXT_BYTES];
+	uint64_t t[8];
+
+	if (read_text("/proc/stat", text) < 0 ||
+	    sscanf(text,
+		   "cpu %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64
+		   " %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64,
+		   &t[0], &t[1], &t[2], &t[3], &t[4], &t[5], &t[6], &t[7]) != 8)
+		return 0;
+	return (t[0] + t[1] + t[2] + t[5] + t[6] + t[7]) *
+	       (NS_PER_S / (uint64_t)sysconf(_SC_CLK_TCK));
+}
+
+uint64_t proc_self_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+	return (uint64_t)t.tv_sec * NS_PER_S + (uint64_t)t.tv_nsec;
 }
 
 int proc_rss_kb(const struct proc_set *set, uint64_t *ret_kb)

@@ -17,6 +17,13 @@ struct proc_set {
  * keeps none. Returns 0; -ESRCH one of them is gone. */
 int proc_cpu_ns(const struct proc_set *set, uint64_t *ret_ns);
 
+/* proc_all_ns - what all CPUs of the machine have worked, from /proc/stat (in
+ * ticks of 10 ms). 0 if that cannot be read. */
+uint64_t proc_all_ns(void);
+
+/* proc_self_ns - CPU time of this process. */
+uint64_t proc_self_ns(void);
+
 /* proc_rss_kb - VmRSS, summed. Returns 0; -ESRCH. */
 int proc_rss_kb(const struct proc_set *set, uint64_t *ret_kb);
 

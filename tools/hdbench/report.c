@@ -5,6 +5,8 @@
 #include <jansson.h>
 #include <stdio.h>
 
+#define OTHERS_MUCH 0.05 /* cores; less is lost in the ticks */
+
 static const struct {
 	const char *name;
 	double percent;
@@ -84,6 +86,7 @@ static json_t *json_run(const struct opts *o, const struct run_result *r,
 	if (r->cpu_cores >= 0) {
 		add_real(j, "cpu_cores", r->cpu_cores);
 		add_real(j, "cpu_us_per_packet", r->cpu_us_per_packet);
+		add_real(j, "others_cores", r->others_cores);
 	}
 	return j;
 }
@@ -143,6 +146,9 @@ static void print_run(const struct opts *o, const struct run_result *r)
 	if (r->cpu_cores >= 0)
 		printf("  relay's CPU        %.3f cores, %.3f us per packet\n",
 		       r->cpu_cores, r->cpu_us_per_packet);
+	if (r->others_cores > OTHERS_MUCH)
+		printf("  other programs     %.2f cores: they disturb\n",
+		       r->others_cores);
 	printf("  hdbench was busy   %.0f %% of the time%s\n", 100 * r->busy,
 	       r->busy > 0.97 ? ": it may be what limits" : "");
 }

@@ -25,7 +25,9 @@ struct run {
 	uint64_t sent, received, in_window_sent, in_window, offered;
 	int64_t arrived_ns; /* the latest packet */
 	int64_t idle_ns, now_ns;
-	uint64_t cpu_ns[2];
+	struct cpu {
+		uint64_t relay_ns, self_ns, all_ns;
+	} cpu[2]; /* at the window's ends */
 	bool is_draining, has_sent; /* has_sent: in the last turn */
 };
 
@@ -272,10 +274,12 @@ static void show(const struct run *r)
 		      (double)r->sent / s, (double)r->received / s);
 }
 
-static int read_cpu(struct run *r, int which, struct hd_error *err)
+static int read_cpu(struct run *r, struct cpu *cpu, struct hd_error *err)
 {
-	int res = proc_cpu_ns(&r->t->net->opts->pids, &r->cpu_ns[which]);
+	int res = proc_cpu_ns(&r->t->net->opts->pids, &cpu->relay_ns);
 
+	cpu->self_ns = proc_self_ns();
+	cpu->all_ns = proc_all_ns();
 	return res < 0 ? hd_error_set(err, res, "--pid: the process is gone")
 		       : 0;
 }
@@ -300,13 +304,29 @@ static void drain(struct run *r)
 	progress_clear();
 }
 
+/* Others: what the machine worked, less the relay and us. */
+static void sum_up_cpu(struct run *r)
+{
+	struct run_result *res = r->res;
+	const struct cpu *cpu = r->cpu;
+	double window_ns = r->conf->duration_s * (double)NS_PER_S;
+	double relay_ns = (double)(cpu[1].relay_ns - cpu[0].relay_ns);
+	double all_ns = (double)(cpu[1].all_ns - cpu[0].all_ns);
+	double self_ns = (double)(cpu[1].self_ns - cpu[0].self_ns);
+
+	res->cpu_cores = relay_ns / window_ns;
+	res->others_cores = fmax(0, (all_ns - relay_ns - self_ns) / window_ns);
+	if (r->in_window > 0)
+		res->cpu_us_per_packet =
+			relay_ns / (double)NS_PER_US / (double)r->in_window;
+}
+
 static void sum_up(struct run *r)
 {
 	struct run_result *res = r->res;
 	double s = r->conf->duration_s;
 	uint64_t lost = r->sent - r->received;
 	uint64_t offered = r->conf->is_max ? r->in_window_sent : r->offered;
-	double cpu_ns = (double)(r->cpu_ns[1] - r->cpu_ns[0]);
 
 	res->offered_pps = (double)offered / s;
 	res->sent_pps = (double)r->in_window_sent / s;
@@ -317,13 +337,9 @@ static void sum_up(struct run *r)
 	res->lost = lost;
 	res->lost_share = r->sent == 0 ? 0 : (double)lost / (double)r->sent;
 	res->busy = 1 - (double)r->idle_ns / (s * (double)NS_PER_S);
-	res->cpu_cores = res->cpu_us_per_packet = -1;
-	if (r->t->net->opts->pids.n == 0)
-		return;
-	res->cpu_cores = cpu_ns / (s * (double)NS_PER_S);
-	if (r->in_window > 0)
-		res->cpu_us_per_packet =
-			cpu_ns / (double)NS_PER_US / (double)r->in_window;
+	res->cpu_cores = res->cpu_us_per_packet = res->others_cores = -1;
+	if (r->t->net->opts->pids.n > 0)
+		sum_up_cpu(r);
 }
 
 static void begin(struct run *r)
@@ -353,11 +369,11 @@ int run_traffic(struct traffic *t, const struct run_conf *conf,
 	memset(ret_result, 0, sizeof(*ret_result));
 	begin(&r);
 	run_until(&r, r.from_ns);
-	res = read_cpu(&r, 0, err);
+	res = read_cpu(&r, &r.cpu[0], err);
 	if (res < 0)
 		return res;
 	run_until(&r, r.to_ns);
-	res = read_cpu(&r, 1, err);
+	res = read_cpu(&r, &r.cpu[1], err);
 	if (res < 0)
 		return res;
 	drain(&r);

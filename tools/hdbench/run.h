@@ -42,6 +42,7 @@ struct run_result {
 	uint64_t lost, reordered, foreign, unsent, closed;
 	double busy; /* share of the window that we worked */
 	double cpu_cores, cpu_us_per_packet; /* the relay's; < 0 unknown */
+	double others_cores; /* used by all but the relay and us; < 0 unknown */
 	struct hist latency; /* of packets due in the window */
 	struct hist late; /* sent after it was due, in the window */
 	struct hd_error error; /* of a connection that was closed */
