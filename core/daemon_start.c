@@ -62,7 +62,9 @@ static int make_store(const struct hd_conf *conf, struct hd_tls_store **ret,
 		      struct hd_error *err)
 {
 	*ret = NULL;
-	return wants_tls(conf) ? hd_tls_store_new(conf, ret, err) : 0;
+	int r = wants_tls(conf) ? hd_tls_store_new(conf, ret, err) : 0;
+	/* a bad certificate is no error in the configuration's text */
+	return r == -EINVAL ? -EIO : r;
 }
 
 /* What a module or the core says about the configuration is -EINVAL. */

@@ -7,7 +7,6 @@
  * does not wait for a disk. A full buffer drops lines and later says how many.
  * Context: any thread, unless log.h says otherwise. */
 #include "core/log.h"
-#include "core/bug.h"
 #include "core/log_format.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -21,6 +20,8 @@
 #include <time.h>
 #include <unistd.h>
 
+enum { REOPEN = 255 }; /* a record's level: from here on the new file */
+
 struct buffer {
 	size_t len;
 	char data[HD_LOG_BUFFER_BYTES];
@@ -32,7 +33,7 @@ static struct {
 	pthread_t thread;
 	struct buffer *fill, *drain; /* fill: under the lock */
 	uint64_t lost, lost_told;
-	bool running, stop, reopen, ended;
+	bool running, stop, ended;
 	/* the writing thread's, and after it has ended the main thread's */
 	int fd;
 	enum hd_log_style style;
@@ -44,7 +45,6 @@ static struct {
 };
 static struct buffer buffers[2]; /* [0] begins with what came before open */
 static int log_level = HD_INFO;
-static uint64_t bugs;
 
 static void write_all(const char *p, size_t n)
 {
@@ -84,6 +84,33 @@ static void write_now(enum hd_level level, const char *text, size_t len)
 	write_record(&rec, text);
 }
 
+static int open_file(const char *path)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY,
+		      0640);
+
+	return fd < 0 ? -errno : fd;
+}
+
+static void do_reopen(void)
+{
+	char text[HD_LOG_LINE_MAX_BYTES];
+
+	if (logger.path == NULL)
+		return;
+	int fd = open_file(logger.path);
+	if (fd >= 0) {
+		close(logger.fd);
+		logger.fd = fd;
+		return;
+	}
+	int n = snprintf(text, sizeof(text),
+			 "cannot reopen the log file, the old one stays: "
+			 "path=%.512s error=\"%s\"",
+			 logger.path, strerror(-fd));
+	write_now(HD_ERROR, text, (size_t)n);
+}
+
 /* Lines go out by the many: one write() for up to 64 KiB of them. */
 static void write_buffer(struct buffer *b)
 {
@@ -95,6 +122,12 @@ static void write_buffer(struct buffer *b)
 
 		memcpy(&rec, b->data + at, sizeof(rec));
 		at += sizeof(rec);
+		if (rec.level == REOPEN) {
+			write_all(out, n);
+			n = 0;
+			do_reopen();
+			continue;
+		}
 		if (n + HD_LOG_OUT_MAX_BYTES > sizeof(out)) {
 			write_all(out, n);
 			n = 0;
@@ -131,33 +164,6 @@ static bool stderr_is_journal(void)
 	return strcmp(env, want) == 0;
 }
 
-static int open_file(const char *path)
-{
-	int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY,
-		      0640);
-
-	return fd < 0 ? -errno : fd;
-}
-
-static void do_reopen(void)
-{
-	char text[HD_LOG_LINE_MAX_BYTES];
-
-	if (logger.path == NULL)
-		return;
-	int fd = open_file(logger.path);
-	if (fd >= 0) {
-		close(logger.fd);
-		logger.fd = fd;
-		return;
-	}
-	int n = snprintf(text, sizeof(text),
-			 "cannot reopen the log file, the old one stays: "
-			 "path=%.512s error=\"%s\"",
-			 logger.path, strerror(-fd));
-	write_now(HD_ERROR, text, (size_t)n);
-}
-
 static struct buffer *swap_buffers(void)
 {
 	struct buffer *full = logger.fill;
@@ -173,21 +179,17 @@ static void *log_thread(void *arg)
 	pthread_setname_np(pthread_self(), "hd-log");
 	pthread_mutex_lock(&logger.lock);
 	for (;;) {
-		while (logger.fill->len == 0 && !logger.stop && !logger.reopen)
+		while (logger.fill->len == 0 && !logger.stop)
 			pthread_cond_wait(&logger.wake, &logger.lock);
 		struct buffer *full = swap_buffers();
 		bool stop = logger.stop && full->len == 0;
-		bool reopen = logger.reopen;
 		uint64_t lost = logger.lost - logger.lost_told;
 
-		logger.reopen = false;
 		logger.lost_told = logger.lost;
 		pthread_mutex_unlock(&logger.lock);
 		write_buffer(full);
 		if (lost > 0)
 			write_lost(lost);
-		if (reopen)
-			do_reopen();
 		if (stop)
 			return NULL;
 		pthread_mutex_lock(&logger.lock);
@@ -253,14 +255,6 @@ void hd_log_close(void)
 	logger.style = HD_LOG_STYLE_TEXT;
 }
 
-void hd_log_reopen(void)
-{
-	pthread_mutex_lock(&logger.lock);
-	logger.reopen = true;
-	pthread_cond_signal(&logger.wake);
-	pthread_mutex_unlock(&logger.lock);
-}
-
 void hd_log_level_set(enum hd_level level)
 {
 	__atomic_store_n(&log_level, (int)level, __ATOMIC_RELAXED);
@@ -320,6 +314,18 @@ static void put(enum hd_level level, const char *text, size_t len)
 	pthread_mutex_unlock(&logger.lock);
 }
 
+/* As a record, so that it has its place among the lines. A full buffer comes
+ * from a target that does not take lines: then there is nothing to rotate. */
+void hd_log_reopen(void)
+{
+	struct hd_log_record rec = { .level = REOPEN };
+
+	pthread_mutex_lock(&logger.lock);
+	if (logger.running && append(logger.fill, &rec, "", HD_LOG_BUFFER_BYTES))
+		pthread_cond_signal(&logger.wake);
+	pthread_mutex_unlock(&logger.lock);
+}
+
 void hd_log_write(enum hd_level level, const char *fmt, ...)
 {
 	char text[HD_LOG_LINE_MAX_BYTES];
@@ -367,16 +373,6 @@ bool hd_log_allow(struct hd_log_site *site)
 		return true;
 	__atomic_add_fetch(&site->suppressed, 1, __ATOMIC_RELAXED);
 	return false;
-}
-
-void hd_bug_count(void)
-{
-	__atomic_add_fetch(&bugs, 1, __ATOMIC_RELAXED);
-}
-
-uint64_t hd_bugs(void)
-{
-	return __atomic_load_n(&bugs, __ATOMIC_RELAXED);
 }
 
 /* The buffers are written without the lock: the holder may be who failed. */
