@@ -57,9 +57,9 @@ static void on_resume(struct hd_module *mod, struct hd_worker *w, void *arg)
 	struct hd_acceptor *a = arg;
 
 	(void)mod;
-	(void)w;
 	a->paused = false;
 	a->readable = true;
+	w->more = true; /* timers come last in a turn: no sleep before it */
 }
 
 static int acceptor_start(struct hd_worker *w, unsigned i,
