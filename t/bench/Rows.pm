@@ -173,12 +173,12 @@ sub logins {
 }
 
 # Instructions in user space, from two runs of different length.
-sub instructions ($opt, $who, $packets) {
+sub instructions ($opt, $who, $tls, $packets) {
     my $out   = "$opt->{tmp}/callgrind";
-    my $relay = Relay->start(%$who, tls => 0, backend => 'epoll',
+    my $relay = Relay->start(%$who, tls => $tls, backend => 'epoll',
         under => [ qw(valgrind --tool=callgrind -q),
             "--callgrind-out-file=$out" ]);
-    my $r = $relay->bench(qw(--pairs 1 --warmup 0 --rate), HOOK_RATE,
+    my $r = $relay->bench_once(qw(--pairs 1 --warmup 0 --rate), HOOK_RATE,
         '--duration', $packets / HOOK_RATE);
     $relay->stop;
     open my $fh, '<', $out or die "$out: $!\n";
@@ -186,21 +186,20 @@ sub instructions ($opt, $who, $packets) {
     return ($ir, $r->{delivered_pps} * $r->{duration_s});
 }
 
-sub hook {
+sub hook ($tls) {
+    my $what = ($tls ? 'TLS' : 'plain TCP')
+        . ', packet hook that does nothing, user instructions per packet';
     return {
         name => 'hook', once => 1,
         who  => {
-            'without' => { kind => 'ours' },
-            'with'    => { kind => 'ours', modules => ['nullhook'] },
+            'no hook' => { kind => 'ours' },
+            'hook'    => { kind => 'ours', modules => ['nullhook'] },
         },
-        rows => [
-            { label => 'packet hook that does nothing (other: no hook), '
-                    . 'user instructions per packet',
-                metric => 'ir', unit => '', goal => 1.01,
-                pair => [ 'with', 'without' ] },
-        ],
+        rows => [ { label => $what, metric => 'ir', unit => '', goal => 1.01,
+                pair => [ 'hook', 'no hook' ] } ],
         measure => sub ($opt, $who, $run) {
-            my ($short, $long) = map { [ instructions($opt, $who, $_) ] }
+            my ($short, $long)
+                = map { [ instructions($opt, $who, $tls, $_) ] }
                 HOOK_PACKETS->@*;
             return { ir => ($long->[0] - $short->[0]) /
                     ($long->[1] - $short->[1]) };
@@ -223,7 +222,8 @@ sub groups {
             qw(--rate 40000)),
         at_rate('rate150k', 'TLS, 150000/s', \%vs_derper, \@p99, 1,
             qw(--rate 150000)),
-        overload(), backends(), peers(), memory(), logins(), hook(),
+        overload(), backends(), peers(), memory(), logins(),
+        hook(1), hook(0),
     );
 }
 
