@@ -40,7 +40,7 @@ func dialSTUN(t *testing.T, addr string) *net.UDPConn {
 	return c.(*net.UDPConn)
 }
 
-// bound asks until STUN answers: real derper binds it beside the TCP port.
+// bound asks until STUN answers: it may begin later than the TCP ports.
 func bound(t *testing.T, c *net.UDPConn) {
 	t.Helper()
 	deadline := time.Now().Add(relay.Patience)
@@ -91,6 +91,7 @@ func TestSTUNDualStack(t *testing.T) {
 	for name, host := range loopbacks {
 		t.Run(name, func(t *testing.T) {
 			c := dialSTUN(t, net.JoinHostPort(host, port))
+			bound(t, c)
 			tx := stun.NewTxID()
 			answer := ask(t, c, stun.Request(tx), relay.Patience)
 			_, got, err := stun.ParseResponse(answer)
