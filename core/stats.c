@@ -44,6 +44,8 @@ const struct hd_metric hd_core_metrics[] = {
 		"TLS handshakes that succeeded"),
 	COUNTER(HD_STAT_TLS_FAILED, "hyper_derp_tls_failures_total",
 		"TLS handshakes that failed"),
+	COUNTER(HD_STAT_KTLS_REKEY, "hyper_derp_ktls_rekey_total",
+		"Connections closed since the kernel cannot rekey them"),
 	COUNTER(HD_STAT_RECV_PAUSED, "hyper_derp_recv_paused_total",
 		"Times that reading from a peer paused"),
 	GAUGE(HD_STAT_PEERS, "hyper_derp_peers_active",

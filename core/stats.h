@@ -26,6 +26,7 @@ enum hd_stat {
 	HD_STAT_MOVES,
 	HD_STAT_TLS_OK,
 	HD_STAT_TLS_FAILED,
+	HD_STAT_KTLS_REKEY,
 	HD_STAT_RECV_PAUSED,
 	HD_STAT_PEERS,   /* gauge */
 	HD_STAT_STREAMS, /* gauge */

@@ -48,6 +48,7 @@ struct hd_stream {
 	bool rx_paused : 1;
 	bool rx_held : 1;  /* logging in: nothing is read */
 	bool handshaking : 1;
+	uint8_t kernel_tries; /* TLS goes to the kernel: offers left */
 	bool switched : 1; /* to another protocol, during data() */
 	bool ready : 1;    /* in the worker's list of readable streams */
 	/* output */
@@ -69,7 +70,7 @@ struct hd_stream {
 	/* time */
 	struct hd_heap_node timer; /* at the earliest deadline or before it */
 	uint64_t deadline_ms[HD_DEADLINES]; /* 0: none */
-	uint64_t rate_free_ms; /* peer_rate_limit: when what came is paid for */
+	uint64_t rate_free_us; /* peer_rate_limit: when what came is paid for */
 	/* the closing line */
 	uint64_t since_ms, bytes_in, bytes_out;
 	uint32_t drops[HD_DROP_N];

@@ -20,6 +20,10 @@ void hd_stream_handshake(struct hd_stream *s);
 /* hd_stream_flush - log in, send, close: what is due at the end of a turn.
  * May free the stream. */
 void hd_stream_flush(struct hd_stream *s);
+/* hd_stream_seal - all lanes go to the flight. hd_stream_offer_kernel - let
+ * the kernel make the records from here on, if it may now. */
+void hd_stream_seal(struct hd_stream *s);
+void hd_stream_offer_kernel(struct hd_stream *s);
 /* hd_stream_resume - reading goes on: what was kept is offered first. */
 void hd_stream_resume(struct hd_stream *s);
 /* hd_stream_abort - close without sending what is queued. */

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <hyper-derp/log.h>
 #include <string.h>
+#include "core/ktls.h"
 #include "core/peer.h"
 #include "core/stream_life.h"
 #include "core/tag.h"
@@ -107,17 +108,16 @@ static void offer(struct hd_stream *s, size_t n)
 static void charge(struct hd_stream *s, size_t n)
 {
 	uint64_t limit = s->worker->conf->peer_rate_limit;
-	uint64_t now = s->worker->now_ms;
+	uint64_t now_us = s->worker->now_ms * 1000;
 
 	if (limit == 0 || s->peer == NULL || hd_peer_login(s->peer)->trusted)
 		return;
-	uint64_t burst_ms = BURST_BYTES * 1000ull / limit + 1;
+	uint64_t burst_us = BURST_BYTES * 1000000ull / limit;
 
-	if (s->rate_free_ms < now)
-		s->rate_free_ms = now;
-	s->rate_free_ms += n * 1000ull / limit + 1;
-	if (s->rate_free_ms > now + burst_ms && !s->rx_paused)
-		rx_pause(s, s->rate_free_ms - now - burst_ms);
+	s->rate_free_us = HD_MAX(s->rate_free_us, now_us);
+	s->rate_free_us += n * 1000000ull / limit;
+	if (s->rate_free_us > now_us + burst_us && !s->rx_paused)
+		rx_pause(s, (s->rate_free_us - now_us - burst_us) / 1000 + 1);
 }
 
 static void got_plain(struct hd_stream *s, size_t kept, size_t n)
@@ -207,6 +207,43 @@ static void read_tls(struct hd_stream *s)
 	open_records(s);
 }
 
+static void kernel_failed(struct hd_stream *s, int e)
+{
+	s->readable = false;
+	if (e == -EPIPE) {
+		got_eof(s);
+	} else if (e == -EPROTO) {
+		hd_stream_close(s, HD_CLOSE_ERROR);
+	} else {
+		if (e == -EKEYEXPIRED)
+			hd_count(s->worker->stats, HD_STAT_KTLS_REKEY, 1);
+		s->rx_eof = true;
+		hd_stream_abort(s, e == -ECONNRESET ? HD_CLOSE_PEER :
+						      HD_CLOSE_ERROR);
+	}
+}
+
+/* A read brings a record at most: an edge is used up by -EAGAIN only. */
+static void read_kernel(struct hd_stream *s)
+{
+	struct hd_worker *w = s->worker;
+	size_t kept = unkeep(s);
+	int n = hd_tls_kernel_recv(s->tls, s->fd, w->plain + kept,
+				   HD_READ_BYTES);
+
+	if (n > 0) {
+		got_plain(s, kept, (size_t)n);
+		return;
+	}
+	keep(s, w->plain, kept);
+	if (n == -EAGAIN || n == -EINTR)
+		s->readable = n == -EINTR;
+	else if (n == 0)
+		got_eof(s);
+	else
+		kernel_failed(s, n);
+}
+
 static void read_plain(struct hd_stream *s)
 {
 	struct hd_worker *w = s->worker;
@@ -235,6 +272,8 @@ void hd_stream_read(struct hd_stream *s)
 			read_nothing(s);
 	} else if (s->rx_held || s->rx_paused) {
 		return; /* hd_stream_resume() marks it again */
+	} else if (s->tls != NULL && hd_tls_kernel(s->tls) & HD_KTLS_RX) {
+		read_kernel(s);
 	} else if (s->tls != NULL) {
 		read_tls(s);
 	} else {
@@ -257,6 +296,9 @@ void hd_stream_resume(struct hd_stream *s)
 }
 
 /* ---- handshake ---- */
+
+/* A record may be cut off when it is offered: then a little later. */
+#define KERNEL_TRIES 8
 
 static void handshake_failed(struct hd_stream *s)
 {
@@ -290,6 +332,7 @@ void hd_stream_handshake(struct hd_stream *s)
 		handshake_failed(s);
 	} else if (r > 0) {
 		s->handshaking = false;
+		s->kernel_tries = w->ktls != 0 ? KERNEL_TRIES : 0;
 		hd_count(w->stats, HD_STAT_TLS_OK, 1);
 		open_records(s);
 	}

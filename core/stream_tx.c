@@ -21,7 +21,6 @@
 #include "core/stream_life.h"
 #include "core/tag.h"
 #include "core/tls.h"
-#include "core/ws.h"
 
 /* A control lane this full means a peer that does not read. */
 #define CONTROL_LIMIT_BYTES (256 * 1024)
@@ -168,75 +167,6 @@ void hd_stream_clear_output(struct hd_stream *s, enum hd_drop why)
 	hd_queue_clear(&s->worker->pool, &s->flight);
 }
 
-/* ---- sealing ---- */
-
-static void ws_head(struct hd_chunk *c)
-{
-	uint8_t head[HD_WS_HEAD_MAX_BYTES];
-	size_t n = hd_ws_head(head, hd_chunk_len(c));
-
-	hd_assert(n <= c->head);
-	c->head -= (uint32_t)n;
-	memcpy(c->data + c->head, head, n);
-}
-
-/* The client that Tailscale's browser code uses takes messages of 32 KiB, as
- * derper does. Returns the front of a larger chunk; NULL: c is the message,
- * also when out of memory. */
-static struct hd_chunk *ws_cut(struct hd_chunk_pool *pool, struct hd_chunk *c)
-{
-	struct hd_chunk *front;
-
-	if (hd_chunk_len(c) <= HD_WS_MESSAGE_MAX_BYTES)
-		return NULL;
-	front = hd_chunk_new(pool, HD_CHUNK_BYTES);
-	if (front == NULL)
-		return NULL;
-	memcpy(front->data + front->tail, c->data + c->head, HD_CHUNK_BYTES);
-	front->tail += HD_CHUNK_BYTES;
-	c->head += HD_CHUNK_BYTES;
-	return front;
-}
-
-static void ws_frame(struct hd_chunk_pool *pool, struct hd_queue *q)
-{
-	struct hd_queue out = { 0 };
-	struct hd_chunk *c, *front;
-
-	while ((c = hd_queue_pop(q)) != NULL) {
-		while (!c->raw && (front = ws_cut(pool, c)) != NULL) {
-			ws_head(front);
-			hd_queue_push(&out, front);
-		}
-		if (!c->raw)
-			ws_head(c);
-		hd_queue_push(&out, c);
-	}
-	*q = out;
-}
-
-/* Everything that is queued becomes bytes for the wire. */
-static void seal(struct hd_stream *s)
-{
-	struct hd_queue q = { 0 };
-
-	for (unsigned i = 0; i < HD_LANES; i++)
-		hd_queue_append(&q, &s->lane[i]);
-	if (q.first == NULL)
-		return;
-	if (s->ws != NULL)
-		ws_frame(&s->worker->pool, &q);
-	if (s->tls == NULL) {
-		hd_queue_append(&s->flight, &q);
-		return;
-	}
-	struct hd_tls_env env = hd_stream_tls_env(s);
-
-	if (hd_tls_seal(s->tls, &env, &q) < 0)
-		hd_stream_abort(s, HD_CLOSE_ERROR);
-	hd_stream_tls_used(s);
-}
-
 /* ---- sending ---- */
 
 static void send_took(struct hd_stream *s, int32_t res)
@@ -329,6 +259,8 @@ static void finish_closing(struct hd_stream *s)
 	}
 	if (s->shut)
 		return;
+	if (s->tls != NULL && hd_tls_kernel(s->tls) & HD_KTLS_TX)
+		hd_tls_kernel_alert(s->tls, s->fd);
 	s->shut = true;
 	s->readable = true;
 	shutdown(s->fd, SHUT_WR);
@@ -351,7 +283,7 @@ static void flush_closing(struct hd_stream *s)
 	}
 	if (!s->sealed_end && !s->sending) {
 		s->sealed_end = true;
-		seal(s);
+		hd_stream_seal(s);
 		send_end(s);
 	}
 	send_all(s);
@@ -369,8 +301,10 @@ void hd_stream_flush(struct hd_stream *s)
 		return;
 	}
 	if (!s->sending && !s->blocked && !s->handshaking)
-		seal(s);
+		hd_stream_seal(s);
 	send_all(s);
+	if (s->kernel_tries > 0 && !s->handshaking)
+		hd_stream_offer_kernel(s);
 	if (!hd_login_due(s))
 		return;
 	if (s->sending)

@@ -10,21 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include "core/chunk.h"
-#include "core/records.h"
+#include "core/ktls.h"
 #include "core/slab.h"
-#include "core/tls.h"
-#include "core/tls_ssl.h"
-
-struct hd_tls {
-	struct hd_ssl openssl; /* .ssl is NULL once the records are ours */
-	struct hd_tls_store *store; /* while OpenSSL needs its context */
-	struct hd_records *records; /* in memory that no core dump has */
-	bool ready;    /* the handshake is done */
-	bool got_http;
-	uint8_t secrets; /* how many of the two the key log has given */
-	char *server_name;
-	struct hd_chunk *cut; /* the front of a record */
-};
+#include "core/tls_conn.h"
 
 /* Keys of all connections: locked to this process, not dumped. */
 static struct hd_slab secret_slab = HD_SLAB(sizeof(struct hd_records), true);
@@ -224,7 +212,7 @@ static int open_own(struct hd_tls *t, const struct hd_tls_env *env,
 	s->in_left -= used;
 	if (r == 0)
 		return keep_cut(t, env);
-	if (r == -EPROTO)
+	if (r == -EPROTO && !(t->kernel & HD_KTLS_TX))
 		send_alert(t, env, t->records->alert);
 	return r;
 }
@@ -299,6 +287,10 @@ static int seal_own(struct hd_tls *t, const struct hd_tls_env *env,
 	struct hd_chunk *c;
 	int r = 0;
 
+	if (t->kernel & HD_KTLS_TX) {
+		hd_queue_append(env->wire, plain);
+		return 0;
+	}
 	t->records->used_ms = env->now_ms;
 	while (r == 0 && (c = hd_queue_pop(plain)) != NULL)
 		r = hd_chunk_len(c) <= HD_RECORD_PLAIN_MAX_BYTES ?
@@ -321,6 +313,8 @@ void hd_tls_close_notify(struct hd_tls *t, const struct hd_tls_env *env)
 {
 	if (!hd_tls_is_own(t))
 		hd_ssl_close_notify(&t->openssl, env);
+	else if (t->kernel & HD_KTLS_TX)
+		return; /* hd_tls_kernel_alert(), when all has been sent */
 	else if (t->records->alert == 0) /* after a fatal alert nothing */
 		send_alert(t, env, HD_ALERT_CLOSE_NOTIFY);
 }

@@ -104,5 +104,25 @@ uint64_t hd_tls_quiet_ms(const struct hd_tls *tls, uint64_t now_ms);
 /* hd_tls_is_own - whether it is on our record layer. */
 bool hd_tls_is_own(const struct hd_tls *tls);
 
+/* ---- in the kernel: core/tls_kernel.c ---- */
+
+/* hd_tls_to_kernel - records are the kernel's from now on, in the directions
+ * that this connection may hand over now: nothing sealed may be waiting to be
+ * sent. Does nothing where it cannot.
+ * @directions  HD_KTLS_ bits
+ * Returns the directions that are the kernel's. */
+unsigned hd_tls_to_kernel(struct hd_tls *tls, int fd, unsigned directions);
+/* hd_tls_kernel - those directions. */
+unsigned hd_tls_kernel(const struct hd_tls *tls);
+/* hd_tls_kernel_recv - plaintext; alerts and KeyUpdate are handled inside.
+ * Returns as recv(2) with negative errno; -EPIPE and -EPROTO as hd_tls_open();
+ * -EKEYEXPIRED a KeyUpdate that this kernel cannot follow. */
+int hd_tls_kernel_recv(struct hd_tls *tls, int fd, uint8_t *buf, size_t size);
+/* hd_tls_kernel_sending - before n bytes are sent; sends KeyUpdate when it is
+ * due. Returns 0; -EKEYEXPIRED; -EAGAIN; -errno. */
+int hd_tls_kernel_sending(struct hd_tls *tls, int fd, size_t n);
+/* hd_tls_kernel_alert - close_notify, or what -EPROTO asked for. */
+void hd_tls_kernel_alert(struct hd_tls *tls, int fd);
+
 /* hd_tls_on_keylog - for SSL_CTX_set_keylog_callback(): the secrets. */
 void hd_tls_on_keylog(const SSL *ssl, const char *line);

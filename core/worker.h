@@ -80,6 +80,7 @@ struct hd_worker {
 	uint64_t now_ms;
 	const struct hd_conf *conf;
 	struct hd_tls_store *tls;
+	unsigned ktls; /* HD_KTLS_ directions for fresh connections */
 	const struct hd_hooks *hooks;
 	struct hd_worker_module mods[HD_MODULES_MAX];
 	bool serving;

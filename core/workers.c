@@ -10,6 +10,7 @@
 #include <unistd.h>
 #include "core/accept.h"
 #include "core/inbox.h"
+#include "core/ktls.h"
 #include "core/peer.h"
 #include "core/stream_life.h"
 #include "core/worker_run.h"
@@ -177,6 +178,8 @@ static int init_all(const struct hd_workers_args *args, struct hd_error *err)
 		n_workers = 0;
 		return hd_error_set(err, -ENOMEM, "out of memory");
 	}
+	unsigned ktls = args->tls != NULL ? hd_ktls_directions(args->conf) : 0;
+
 	for (unsigned i = 0; i < n_workers; i++)
 		workers[i].wake_fd = -1;
 	for (unsigned i = 0; i < n_workers; i++) {
@@ -186,6 +189,7 @@ static int init_all(const struct hd_workers_args *args, struct hd_error *err)
 			return hd_error_set(err, r, "worker %u: out of "
 					    "memory or descriptors", i);
 		workers[i].ring_ops = ops;
+		workers[i].ktls = ktls;
 	}
 	hd_key_hash_seed();
 	return 0;

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MIT */
+/* core/stream_seal.c - what is queued becomes bytes for the wire: WebSocket
+ * frames, TLS records. Context: the stream's worker. */
+#include <errno.h>
+#include <string.h>
+#include "core/ktls.h"
+#include "core/stream_life.h"
+#include "core/ws.h"
+
+static void ws_head(struct hd_chunk *c)
+{
+	uint8_t head[HD_WS_HEAD_MAX_BYTES];
+	size_t n = hd_ws_head(head, hd_chunk_len(c));
+
+	hd_assert(n <= c->head);
+	c->head -= (uint32_t)n;
+	memcpy(c->data + c->head, head, n);
+}
+
+/* The client that Tailscale's browser code uses takes messages of 32 KiB, as
+ * derper does. Returns the front of a larger chunk; NULL: c is the message,
+ * also when out of memory. */
+static struct hd_chunk *ws_cut(struct hd_chunk_pool *pool, struct hd_chunk *c)
+{
+	struct hd_chunk *front;
+
+	if (hd_chunk_len(c) <= HD_WS_MESSAGE_MAX_BYTES)
+		return NULL;
+	front = hd_chunk_new(pool, HD_CHUNK_BYTES);
+	if (front == NULL)
+		return NULL;
+	memcpy(front->data + front->tail, c->data + c->head, HD_CHUNK_BYTES);
+	front->tail += HD_CHUNK_BYTES;
+	c->head += HD_CHUNK_BYTES;
+	return front;
+}
+
+static void ws_frame(struct hd_chunk_pool *pool, struct hd_queue *q)
+{
+	struct hd_queue out = { 0 };
+	struct hd_chunk *c, *front;
+
+	while ((c = hd_queue_pop(q)) != NULL) {
+		while (!c->raw && (front = ws_cut(pool, c)) != NULL) {
+			ws_head(front);
+			hd_queue_push(&out, front);
+		}
+		if (!c->raw)
+			ws_head(c);
+		hd_queue_push(&out, c);
+	}
+	*q = out;
+}
+
+/* Everything that is queued becomes bytes for the wire. */
+void hd_stream_seal(struct hd_stream *s)
+{
+	struct hd_queue q = { 0 };
+
+	for (unsigned i = 0; i < HD_LANES; i++)
+		hd_queue_append(&q, &s->lane[i]);
+	if (q.first == NULL)
+		return;
+	if (s->ws != NULL)
+		ws_frame(&s->worker->pool, &q);
+	if (s->tls == NULL) {
+		hd_queue_append(&s->flight, &q);
+		return;
+	}
+	struct hd_tls_env env = hd_stream_tls_env(s);
+	int r = hd_tls_kernel(s->tls) & HD_KTLS_TX ?
+			hd_tls_kernel_sending(s->tls, s->fd, q.bytes) :
+			0;
+
+	if (r == -EKEYEXPIRED)
+		hd_count(s->worker->stats, HD_STAT_KTLS_REKEY, 1);
+	if (r < 0 || hd_tls_seal(s->tls, &env, &q) < 0)
+		hd_stream_abort(s, HD_CLOSE_ERROR);
+	hd_queue_clear(env.pool, &q);
+	hd_stream_tls_used(s);
+}
+
+/* What was sealed here has left: the kernel may take over. */
+void hd_stream_offer_kernel(struct hd_stream *s)
+{
+	unsigned want = s->worker->ktls;
+
+	if (s->sending || s->aborted || s->flight.first != NULL)
+		return;
+	s->kernel_tries--;
+	if (hd_tls_to_kernel(s->tls, s->fd, want) == want)
+		s->kernel_tries = 0;
+	s->readable = true; /* an edge may have gone to the old reader */
+	hd_stream_mark_ready(s);
+}
