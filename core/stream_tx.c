@@ -17,6 +17,7 @@
 #include <errno.h>
 #include <hyper-derp/log.h>
 #include <string.h>
+#include "core/ktls.h"
 #include "core/peer.h"
 #include "core/stream_life.h"
 #include "core/tag.h"
