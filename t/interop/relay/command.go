@@ -15,7 +15,7 @@ import (
 // hyperDerpCommand writes the configuration and returns the command.
 func (r *Relay) hyperDerpCommand(t testing.TB, opt Options) *exec.Cmd {
 	t.Helper()
-	bin := envOr(t, "HD_RELAY_BIN", "../../build/hyper-derp")
+	bin := built(t, "HD_RELAY_BIN", "hyper-derp")
 	if _, err := os.Stat(bin); err != nil {
 		if os.Getenv("HD_RELAY_BIN") != "" {
 			t.Fatalf("HD_RELAY_BIN: %v", err)
@@ -46,7 +46,7 @@ func (r *Relay) config(t testing.TB, opt Options) string {
 	fmt.Fprintf(&y, "listen: [%s]\n", strings.Join(listen, ", "))
 	fmt.Fprintf(&y, "load_module: [%s]\n", strings.Join(modules, ", "))
 	fmt.Fprintf(&y, "module_path: [%s]\n",
-		envOr(t, "HD_MODULE_PATH", "../../build/modules.d"))
+		built(t, "HD_MODULE_PATH", "modules.d"))
 	fmt.Fprintf(&y, "state_dir: %s\n", r.Dir)
 	fmt.Fprintf(&y, "workers: 2\n")
 	if backend := os.Getenv("HD_EVENT_BACKEND"); backend != "" {

@@ -6,6 +6,7 @@ package relay
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"net"
 	"os"
@@ -244,13 +245,13 @@ func mustWrite(t testing.TB, path, text string) {
 	}
 }
 
-// envOr returns the path in an environment variable, or a default; relative
-// ones start at t/interop, whatever package the test is in.
-func envOr(t testing.TB, name, fallback string) string {
+// built returns the path in an environment variable, or a file of the build
+// folder. Relative paths start at t/interop, whatever package the test is in.
+func built(t testing.TB, name, file string) string {
 	t.Helper()
 	path := os.Getenv(name)
 	if path == "" {
-		path = fallback
+		path = filepath.Join(cmp.Or(os.Getenv("HD_BUILDDIR"), "../../build"), file)
 	}
 	if !filepath.IsAbs(path) {
 		path = filepath.Join(moduleRoot(t), path)
