@@ -234,6 +234,9 @@ int hd_cli_parse(int argc, char **argv, struct hd_cli *ret,
 				    "%s: hyper-derp takes options only; see "
 				    "--help",
 				    argv[optind]);
+	/* the example is wanted before there is a file */
+	if (ret->action == HD_EXAMPLE && ret->conf.config_path == NULL)
+		ret->conf.dev = true;
 	return 0;
 }
 

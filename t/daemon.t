@@ -238,4 +238,22 @@ subtest 'a socket of the service manager' => sub {
     $hd->finish;
 };
 
+subtest 'privileges' => sub {
+    plan skip_all => 'needs root' if $>;
+    my $hd = HyperDerp::Test->new(no_tls => 1, conf => "user: nobody\n");
+    chmod 0711, $hd->dir;
+    $hd->run;
+    ok $hd->ready, 'serves';
+    my ($uid) = HyperDerp::Test::slurp("/proc/$hd->{pid}/status") =~ /^Uid:\s+(\d+\s+\d+\s+\d+)/m;
+    my $nobody = getpwnam 'nobody';
+    is_deeply [split ' ', $uid], [($nobody) x 3], 'as the user';
+    is((stat $hd->dir . '/derp.key')[4], $nobody, 'who owns the key');
+    $hd->client;
+    $hd->finish;
+    $hd = HyperDerp::Test->new(no_tls => 1, conf => "user: no-such-user\n");
+    $hd->run;
+    is $hd->wait_exit >> 8, 78, 'an unknown user: exit 78';
+    like $hd->log_text, qr/no user no-such-user.*useradd/, '... with the remedy';
+};
+
 done_testing;

@@ -181,7 +181,30 @@ static void try_without_a_child(void **state)
 	assert_non_null(strstr(err.text, "absolute path"));
 }
 
-int main(void)
+static void try_in_a_child(void **state)
+{
+	struct hd_error err;
+
+	(void)state;
+	assert_int_equal(hd_module_try_child(module_path("good"), &err), 0);
+	assert_true(hd_module_try_child(module_path("wrong_abi"), &err) < 0);
+	assert_non_null(strstr(err.text, "wrong_abi.so: built for ABI"));
+	assert_true(hd_module_try_child(module_path("crashes"), &err) < 0);
+	assert_non_null(strstr(err.text, "crashes while it is loaded"));
+}
+
+/* As the child of the last test it does what the daemon would do. */
+static int child(const char *path)
+{
+	struct hd_error err;
+
+	if (hd_module_try(path, &err) == 0)
+		return 0;
+	fprintf(stderr, "%s\n", err.text);
+	return 1;
+}
+
+int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(names),
@@ -191,7 +214,11 @@ int main(void)
 		cmocka_unit_test(where_it_looked),
 		cmocka_unit_test(overwritten_while_loaded),
 		cmocka_unit_test(try_without_a_child),
+		cmocka_unit_test(try_in_a_child),
 	};
+
+	if (argc == 3 && strcmp(argv[1], "--try-module") == 0)
+		return child(argv[2]);
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
