@@ -275,6 +275,18 @@ static void connect_to(struct client *c, const struct options *o)
 		fail("tls", &err);
 }
 
+/* link_login() reads frames; the answer's head stands before them. */
+static void read_head(struct client *c)
+{
+	struct hd_error err;
+	uint8_t byte;
+
+	while (c->link->login.state == DERPC_HEAD)
+		if (conn_read(c->conn, &byte, 1, &err) < 0 ||
+		    derpc_input(&c->link->login, &byte, 1, &err) < 0)
+			fail("upgrade", &err);
+}
+
 static void log_in(struct client *c, const struct options *o)
 {
 	struct hd_error err;
@@ -292,6 +304,7 @@ static void log_in(struct client *c, const struct options *o)
 	n = derpc_out(&c->link->login, &out);
 	if (conn_write(c->conn, out, n, &err) < 0)
 		fail("request", &err);
+	read_head(c);
 	if (link_login(c->link, &err) < 0)
 		fail("login", &err);
 }

@@ -168,11 +168,20 @@ sub socket ($self, $port = $self->{plain}) {
     return IO::Socket::IP->new(PeerHost => '127.0.0.1', PeerPort => $port, Timeout => 10);
 }
 
-# A number of the exit report; only after finish().
-sub metric ($self, $name) {
-    my ($sum, $log) = (0, $self->log_text);
-    $sum += $1 while $log =~ /\Q$name\E\S*?[= ](\d+)$/mg;
+# A number of the exit report, over all labels that match; after finish().
+sub metric ($self, $name, $labels = qr//) {
+    my $log = $self->log_text;
+    my $sum = 0;
+    while ($log =~ /metric \Q$name\E(?:\{([^}]*)\})?=(\d+)$/mg) {
+        my ($where, $n) = ($1 // '', $2);
+        $sum += $n if $where =~ $labels;
+    }
     return $sum;
+}
+
+# Resident memory in bytes.
+sub rss ($self) {
+    return slurp("/proc/$self->{pid}/status") =~ /^VmRSS:\s+(\d+) kB/m ? $1 * 1024 : 0;
 }
 
 sub stop ($self, $signal = 'TERM', $seconds = 10) {
