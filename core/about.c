@@ -29,8 +29,8 @@ static void uring_text(char *buf, size_t size)
 	}
 	snprintf(buf, size, "not available (%s%s)", strerror(errno),
 		 errno == EPERM ? ", see sysctl kernel.io_uring_disabled "
-				  "and the container's seccomp profile" :
-				  "");
+				  "and the container's seccomp profile"
+				: "");
 }
 
 /* The list has what is built in or loaded; the module may still be there. */
@@ -44,8 +44,7 @@ static const char *ktls_text(void)
 	bool there = fgets(line, sizeof(line), f) != NULL &&
 		     strstr(line, "tls") != NULL;
 	fclose(f);
-	return there ? "available" :
-		       "not available (try: modprobe tls)";
+	return there ? "available" : "not available (try: modprobe tls)";
 }
 
 void hd_about(FILE *out)

@@ -113,13 +113,14 @@ static const struct flag {
 	  on_config, 'c' },
 	{ "dev", NULL,
 	  "try it out: loopback, a self-signed certificate, state under "
-	  "~/.local/state; no root and no file needed", on_dev, 0 },
+	  "~/.local/state; no root and no file needed",
+	  on_dev, 0 },
 	{ "port", "N", "TCP port of the first listener, 1 to 65535", on_port,
 	  0 },
 	{ "workers", "N", "threads, 0 (one per CPU) to 256", on_workers, 0 },
 	{ "state-dir", "DIR", "where keys are kept", on_state_dir, 0 },
-	{ "module-path", "DIR", "where modules are looked for",
-	  on_module_path, 0 },
+	{ "module-path", "DIR", "where modules are looked for", on_module_path,
+	  0 },
 	{ "event-backend", "NAME", "auto, io_uring or epoll", on_backend, 0 },
 	{ "log-level", "LEVEL", "error, warn, notice, info or debug",
 	  on_log_level, 0 },
@@ -225,8 +226,9 @@ int hd_cli_parse(int argc, char **argv, struct hd_cli *ret,
 					    "%s is no option; see --help",
 					    argv[optind - 1]);
 		if (f->set(ret, optarg) < 0)
-			return hd_error_set(err, -EINVAL, "--%s %s: allowed "
-						       "is %s",
+			return hd_error_set(err, -EINVAL,
+					    "--%s %s: allowed "
+					    "is %s",
 					    f->name, optarg, f->help);
 	}
 	if (optind < argc)

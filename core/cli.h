@@ -4,7 +4,8 @@
 #include "core/conf.h"
 #include <stdio.h>
 
-enum { /* exit codes, documented in hyper-derp(8) */
+/* Exit codes, documented in hyper-derp(8). */
+enum {
 	HD_EXIT_OK = 0,
 	HD_EXIT_FAILED = 1,
 	HD_EXIT_USAGE = 2,
@@ -13,11 +14,11 @@ enum { /* exit codes, documented in hyper-derp(8) */
 
 enum hd_action {
 	HD_RUN,
-	HD_CHECK,   /* -t */
-	HD_PRINT,   /* -T */
+	HD_CHECK, /* -t */
+	HD_PRINT, /* -T */
 	HD_EXAMPLE, /* --print-example */
-	HD_ABOUT,   /* -V, --version */
-	HD_HELP,    /* -h */
+	HD_ABOUT, /* -V, --version */
+	HD_HELP, /* -h */
 	HD_TRY_MODULE,
 };
 

@@ -26,7 +26,7 @@
 enum {
 	CLOSE_SPREAD_MS = 10000,
 	CLOSE_EXTRA_MS = 3000, /* for the last peers to take their goodbye */
-	LOOK_MS = 50,	       /* how often CLOSING counts streams */
+	LOOK_MS = 50, /* how often CLOSING counts streams */
 };
 
 enum state { SERVING, WARNING, CLOSING, DRAINED, STOP };
@@ -56,8 +56,9 @@ static void reload(struct life *l)
 		  (uintmax_t)ts.tv_sec * 1000000 +
 			  (uintmax_t)ts.tv_nsec / 1000);
 	if (hd_daemon_reload(l->d, &err) < 0)
-		hd_log_write(HD_ERROR, "reload refused, nothing has changed: "
-				       "%s",
+		hd_log_write(HD_ERROR,
+			     "reload refused, nothing has changed: "
+			     "%s",
 			     err.text);
 	else
 		hd_log_write(HD_NOTICE, "configuration reloaded");
@@ -79,8 +80,7 @@ static void drain(struct life *l, bool exit_after)
 	l->until_ms = now_ms() + wait_ms;
 	hd_log_write(HD_NOTICE,
 		     "drain begins: streams=%u drain_time_ms=%ju then=%s",
-		     streams, (uintmax_t)wait_ms,
-		     exit_after ? "exit" : "stay");
+		     streams, (uintmax_t)wait_ms, exit_after ? "exit" : "stay");
 	hd_notify("STATUS=draining");
 	hd_workers_serving(false, "this relay is about to stop; clients "
 				  "will be moved to another one");

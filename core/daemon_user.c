@@ -29,8 +29,8 @@ void hd_raise_nofile(void)
 			    (uintmax_t)lim.rlim_cur);
 }
 
-static int find_user(const struct hd_conf *conf, uid_t *ret_uid,
-		     gid_t *ret_gid, struct hd_error *err)
+static int find_user(const struct hd_conf *conf, uid_t *ret_uid, gid_t *ret_gid,
+		     struct hd_error *err)
 {
 	errno = 0;
 	const struct passwd *pw = getpwnam(conf->user);

@@ -51,8 +51,8 @@ static int bind_error(const struct hd_listen_conf *conf, const char *what,
 
 static socklen_t addr_len(const union hd_addr *addr)
 {
-	return addr->sa.sa_family == AF_INET ? sizeof(addr->in) :
-					       sizeof(addr->in6);
+	return addr->sa.sa_family == AF_INET ? sizeof(addr->in)
+					     : sizeof(addr->in6);
 }
 
 static void set_option(int fd, int level, int name, int value)
@@ -169,8 +169,8 @@ static int open_listener(const struct hd_conf *conf,
 	if (l->fds == NULL || (lc->name != NULL && l->name == NULL))
 		return hd_error_set(err, -ENOMEM, "listen: out of memory");
 	int fd = hd_listen_fds(SOCK_STREAM, &lc->addr);
-	return fd >= 0 ? open_shared(conf, lc, l, fd, err) :
-			 open_per_worker(conf, lc, n_workers, l, err);
+	return fd >= 0 ? open_shared(conf, lc, l, fd, err)
+		       : open_per_worker(conf, lc, n_workers, l, err);
 }
 
 void hd_listeners_close(struct hd_listener **v, size_t *n)

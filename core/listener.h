@@ -7,8 +7,8 @@
 struct hd_listener {
 	const char *name; /* NULL: unnamed */
 	bool tls;
-	bool shared;     /* inherited: one socket that all workers arm */
-	int *fds;        /* one per worker, or one when shared */
+	bool shared; /* inherited: one socket that all workers arm */
+	int *fds; /* one per worker, or one when shared */
 	unsigned n_fds;
 	union hd_addr addr;
 };

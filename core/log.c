@@ -86,8 +86,9 @@ static void write_now(enum hd_level level, const char *text, size_t len)
 
 static int open_file(const char *path)
 {
-	int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY,
-		      0640);
+	int fd =
+		open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY,
+		     0640);
 
 	return fd < 0 ? -errno : fd;
 }
@@ -206,12 +207,11 @@ int hd_log_open(const char *target, enum hd_log_format format,
 	hd_assert(!logger.running);
 	bool file = target != NULL && strcmp(target, "stderr") != 0;
 	if (file && (fd = open_file(target)) < 0)
-		return hd_error_set(err, fd,
-				    "log target %s: %s; %s", target,
+		return hd_error_set(err, fd, "log target %s: %s; %s", target,
 				    strerror(-fd), remedy);
 	logger.fd = fd;
 	logger.path = file ? strdup(target) : NULL;
-	logger.style = format == HD_LOG_JSON ? HD_LOG_STYLE_JSON
+	logger.style = format == HD_LOG_JSON	      ? HD_LOG_STYLE_JSON
 		       : !file && stderr_is_journal() ? HD_LOG_STYLE_JOURNAL
 						      : HD_LOG_STYLE_TEXT;
 	logger.fill = &buffers[0];
@@ -321,7 +321,8 @@ void hd_log_reopen(void)
 	struct hd_log_record rec = { .level = REOPEN };
 
 	pthread_mutex_lock(&logger.lock);
-	if (logger.running && append(logger.fill, &rec, "", HD_LOG_BUFFER_BYTES))
+	if (logger.running &&
+	    append(logger.fill, &rec, "", HD_LOG_BUFFER_BYTES))
 		pthread_cond_signal(&logger.wake);
 	pthread_mutex_unlock(&logger.lock);
 }
@@ -344,8 +345,7 @@ static void tell_suppressed(uint32_t n)
 {
 	char text[64];
 	int len = snprintf(text, sizeof(text),
-			   "%" PRIu32 " lines like the next one suppressed",
-			   n);
+			   "%" PRIu32 " lines like the next one suppressed", n);
 
 	put(HD_NOTICE, text, (size_t)len);
 }
@@ -379,8 +379,9 @@ bool hd_log_allow(struct hd_log_site *site)
 void hd_assert_fail(const char *what, const char *file, int line)
 {
 	char text[512];
-	int n = snprintf(text, sizeof(text), "bug: assertion failed: %s at=%s:%d",
-			 what, file, line);
+	int n = snprintf(text, sizeof(text),
+			 "bug: assertion failed: %s at=%s:%d", what, file,
+			 line);
 
 	if (pthread_mutex_trylock(&logger.lock) == 0 && logger.running)
 		write_buffer(logger.fill);

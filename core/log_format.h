@@ -9,7 +9,11 @@ struct hd_log_record { /* as it stands in the buffer, the text behind it */
 	uint8_t level;
 };
 
-enum hd_log_style { HD_LOG_STYLE_TEXT, HD_LOG_STYLE_JSON, HD_LOG_STYLE_JOURNAL };
+enum hd_log_style {
+	HD_LOG_STYLE_TEXT,
+	HD_LOG_STYLE_JSON,
+	HD_LOG_STYLE_JOURNAL
+};
 
 /* Room for the longest line: JSON may need six bytes for one. */
 #define HD_LOG_OUT_MAX_BYTES (HD_LOG_LINE_MAX_BYTES * 6 + 128)

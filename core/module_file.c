@@ -127,7 +127,8 @@ static int not_found(const char *name, const struct hd_list *search_path,
 	return hd_error_set(err, -ENOENT,
 			    "no file %s.so in %s; install the module or set "
 			    "module_path",
-			    name, n > 0 ? where : "module_path, which is empty");
+			    name,
+			    n > 0 ? where : "module_path, which is empty");
 }
 
 int hd_module_find(const char *name, const struct hd_list *search_path,
@@ -289,8 +290,9 @@ static int check_path(const char *path, struct hd_error *err)
 	if (stat(path, &st) < 0)
 		return hd_error_set(err, -errno, "%s", strerror(errno));
 	if (!S_ISREG(st.st_mode))
-		return hd_error_set(err, -ENOEXEC, "not a file; name the "
-						   "module's .so file");
+		return hd_error_set(err, -ENOEXEC,
+				    "not a file; name the "
+				    "module's .so file");
 	return 0;
 }
 

@@ -6,7 +6,7 @@
 
 struct hd_module_file {
 	struct hd_module_def def; /* copied: fields newer than it are zero */
-	char *path;  /* NULL: built in */
+	char *path; /* NULL: built in */
 	void *handle; /* lt_dlhandle */
 	int copy_fd; /* the memory that the code runs from; -1: the file */
 };

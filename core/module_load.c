@@ -76,15 +76,14 @@ static int check_entry(struct candidate *v, unsigned n, struct candidate *c,
 					    "the name is taken by line %u "
 					    "(%s); remove one of the two",
 					    v[i].entry->line,
-					    v[i].file.path != NULL ?
-						    v[i].file.path :
-						    "built in");
+					    v[i].file.path != NULL
+						    ? v[i].file.path
+						    : "built in");
 	return 0;
 }
 
 static int open_candidate(const struct hd_conf *conf, struct candidate *v,
-			  unsigned n, struct candidate *c,
-			  struct hd_error *err)
+			  unsigned n, struct candidate *c, struct hd_error *err)
 {
 	char *path = NULL;
 	int r = check_entry(v, n, c, err);
@@ -246,8 +245,8 @@ static int run_load(const struct candidate *c, struct hd_module *mod,
 	return refuse(c, mod->path, r, err);
 }
 
-static int start_module(struct hd_conf *conf, struct candidate *c,
-			enum run run, struct hd_error *err)
+static int start_module(struct hd_conf *conf, struct candidate *c, enum run run,
+			struct hd_error *err)
 {
 	struct hd_module *mod = place(c);
 	int r = hd_module_section_load(conf, mod, err);
@@ -272,8 +271,8 @@ static int load_in_order(struct hd_conf *conf, struct candidate *v,
 
 		if (stuck && (c = next_stuck(v, n)) == NULL)
 			return 0;
-		int r = stuck ? requirement_error(v, n, c, err) :
-				start_module(conf, c, run, err);
+		int r = stuck ? requirement_error(v, n, c, err)
+			      : start_module(conf, c, run, err);
 		if (r == 0)
 			continue;
 		if (!c->entry->optional)

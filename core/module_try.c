@@ -109,8 +109,9 @@ int hd_module_try_child(const char *path, struct hd_error *err)
 	close(fds[1]);
 	if (r < 0) {
 		close(fds[0]);
-		return hd_error_set(err, r, "cannot start a child to try %s: "
-					    "%s",
+		return hd_error_set(err, r,
+				    "cannot start a child to try %s: "
+				    "%s",
 				    path, strerror(-r));
 	}
 	int status = wait_child(pid);

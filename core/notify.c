@@ -52,8 +52,7 @@ void hd_notify(const char *fmt, ...)
 	if (sendto(fd, text, strlen(text), MSG_NOSIGNAL,
 		   (const struct sockaddr *)&to,
 		   (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n)) < 0)
-		hd_log_debug("sd_notify failed: error=\"%s\"",
-			     strerror(errno));
+		hd_log_debug("sd_notify failed: error=\"%s\"", strerror(errno));
 	close(fd);
 }
 

@@ -33,7 +33,8 @@ static void close_fd(int *fd)
 
 static int make_dirs(char *path)
 {
-	for (char *p = strchr(path + 1, '/'); p != NULL; p = strchr(p + 1, '/')) {
+	for (char *p = strchr(path + 1, '/'); p != NULL;
+	     p = strchr(p + 1, '/')) {
 		*p = '\0';
 		int r = mkdir(path, 0755) < 0 ? errno : 0;
 		*p = '/';
@@ -107,8 +108,8 @@ static int check_name(const char *name, struct hd_error *err)
 static int name_error(struct hd_error *err, int code, const char *name)
 {
 	return hd_error_set(err, code, "%s/%s: %s", dir.path, name,
-			    code == -EFBIG ? "longer than it may be" :
-					     strerror(-code));
+			    code == -EFBIG ? "longer than it may be"
+					   : strerror(-code));
 }
 
 /* Returns the bytes read, until size or the end; negative errno. */

@@ -88,16 +88,17 @@ static void grow(void)
 		tasks.n_threads++;
 }
 
-int hd_task(struct hd_module *mod, struct hd_worker *w,
-	    void (*work)(void *arg), hd_post_fn *done, void *arg)
+int hd_task(struct hd_module *mod, struct hd_worker *w, void (*work)(void *arg),
+	    hd_post_fn *done, void *arg)
 {
 	struct task *t = malloc(sizeof(*t));
 	int r = 0;
 
 	if (t == NULL)
 		return -ENOMEM;
-	*t = (struct task){ .mod = mod, .w = w, .work = work, .done = done,
-			    .arg = arg };
+	*t = (struct task){
+		.mod = mod, .w = w, .work = work, .done = done, .arg = arg
+	};
 	pthread_mutex_lock(&tasks.lock);
 	if (!tasks.open || tasks.n >= TASKS_MAX) {
 		r = -EBUSY;

@@ -18,6 +18,5 @@ static const struct hd_option good_options[] = {
 	HD_OPTION_END,
 };
 
-HD_MODULE(good, .version = "1.0", .licence = "MIT",
-	  .summary = "does nothing", .options = good_options,
-	  .conf_size = sizeof(struct good_conf));
+HD_MODULE(good, .version = "1.0", .licence = "MIT", .summary = "does nothing",
+	  .options = good_options, .conf_size = sizeof(struct good_conf));

@@ -52,8 +52,8 @@ static int connect_to(const union hd_addr *addr)
 {
 	int fd = socket(addr->sa.sa_family, SOCK_STREAM, 0);
 	int r = connect(fd, &addr->sa,
-			addr->sa.sa_family == AF_INET ? sizeof(addr->in) :
-							sizeof(addr->in6));
+			addr->sa.sa_family == AF_INET ? sizeof(addr->in)
+						      : sizeof(addr->in6));
 
 	close(fd);
 	return r;

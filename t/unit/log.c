@@ -135,9 +135,9 @@ static void bad_target_names_the_remedy(void **state)
 	struct hd_error err = { "" };
 
 	(void)state;
-	assert_int_equal(hd_log_open("/nowhere/x/log", HD_LOG_TEXT, HD_INFO,
-				     &err),
-			 -ENOENT);
+	assert_int_equal(
+		hd_log_open("/nowhere/x/log", HD_LOG_TEXT, HD_INFO, &err),
+		-ENOENT);
 	assert_non_null(strstr(err.text, "/nowhere/x/log"));
 	assert_non_null(strstr(err.text, "writable"));
 }

@@ -83,8 +83,7 @@ static void missing_and_bad_names(void **state)
 	assert_non_null(strstr(err.text, path));
 	assert_int_equal(hd_state_file_write("../x", buf, 4, &err), -EINVAL);
 	assert_int_equal(hd_state_file_write("", buf, 4, &err), -EINVAL);
-	assert_int_equal(hd_state_file_write(".hidden", buf, 4, &err),
-			 -EINVAL);
+	assert_int_equal(hd_state_file_write(".hidden", buf, 4, &err), -EINVAL);
 }
 
 static void a_failed_write_leaves_the_old(void **state)
