@@ -48,12 +48,13 @@ static void read_clock(struct hd_worker *w)
 
 /* ---- waking ---- */
 
+/* Sleeper and waker both change `asleep`, one after the other: either the
+ * waker finds it set, or the sleeper sees what was put before. */
 void hd_worker_wake(struct hd_worker *w)
 {
 	uint64_t one = 1;
 
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	if (__atomic_load_n(&w->asleep, __ATOMIC_RELAXED) &&
+	if (__atomic_fetch_add(&w->asleep, 0, __ATOMIC_SEQ_CST) != 0 &&
 	    write(w->wake_fd, &one, sizeof(one)) < 0 && errno != EAGAIN)
 		hd_log_error("bug: eventfd: %m");
 }
@@ -66,12 +67,9 @@ static void on_wake(struct hd_worker *w)
 		hd_log_error("bug: eventfd: %m");
 }
 
-/* Says that we sleep, then looks once more: whoever puts something in our
- * inbox either sees that we sleep or is seen. */
 static bool may_sleep(struct hd_worker *w)
 {
-	__atomic_store_n(&w->asleep, 1, __ATOMIC_RELAXED);
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	__atomic_exchange_n(&w->asleep, 1, __ATOMIC_SEQ_CST);
 	return hd_inbox_empty(&w->inbox) && !hd_xring_any(w);
 }
 
