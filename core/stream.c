@@ -129,7 +129,10 @@ static void on_deadline(struct hd_stream *s, enum hd_deadline which)
 		hd_stream_close(s, HD_CLOSE_TIMEOUT);
 		break;
 	case HD_DEADLINE_WRITE:
-		hd_stream_abort(s, HD_CLOSE_SLOW);
+		if (hd_stream_progressed(s))
+			hd_stream_await_progress(s);
+		else
+			hd_stream_abort(s, HD_CLOSE_SLOW);
 		break;
 	case HD_DEADLINE_PAUSE:
 		s->rx_paused = false;

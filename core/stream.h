@@ -64,6 +64,7 @@ struct hd_stream {
 	uint8_t why;       /* enum hd_close */
 	uint8_t reserved_lane;
 	uint32_t asked; /* bytes of the send under way */
+	int unacked;    /* SIOCOUTQ when it was blocked */
 	struct hd_chunk *reserved;
 	struct hd_queue lane[HD_LANES];
 	struct hd_queue flight; /* what the kernel is to take next, sealed */

@@ -35,6 +35,10 @@ void hd_stream_mark_dirty(struct hd_stream *s);
 void hd_stream_mark_ready(struct hd_stream *s);
 void hd_stream_deadline(struct hd_stream *s, enum hd_deadline which,
 			uint64_t delay_ms); /* 0 cancels */
+/* hd_stream_await_progress - output is blocked: bytes must leave within the
+ * write timeout. hd_stream_progressed - whether some have since. */
+void hd_stream_await_progress(struct hd_stream *s);
+bool hd_stream_progressed(const struct hd_stream *s);
 /* hd_stream_rearm - after deadlines have passed: the timer for the next. */
 void hd_stream_rearm(struct hd_stream *s);
 /* hd_stream_dropped - count packets of this stream's output as dropped. */
@@ -54,6 +58,6 @@ void hd_stream_tls_used(struct hd_stream *s);
 
 /* The worker's lists: the first stream, or NULL. */
 struct hd_stream *hd_streams_pop_dirty(struct hd_worker *w);
-struct hd_stream *hd_streams_pop_ready(struct hd_worker *w);
+struct hd_stream *hd_streams_pop_ready(struct hd_ready *list);
 /* hd_stream_lose - detached and nobody takes it: close and free. */
 void hd_stream_lose(struct hd_stream *s);

@@ -16,19 +16,26 @@ void hd_stream_mark_dirty(struct hd_stream *s)
 	s->worker->dirty = s;
 }
 
+/* Handshakes are costly and wait in a list of their own: a crowd that logs in
+ * does not stand before those who have. */
+static struct hd_ready *list_of(struct hd_stream *s)
+{
+	return s->handshaking ? &s->worker->shaking : &s->worker->ready;
+}
+
 void hd_stream_mark_ready(struct hd_stream *s)
 {
-	struct hd_worker *w = s->worker;
+	struct hd_ready *list = list_of(s);
 
 	if (s->ready)
 		return;
 	s->ready = true;
 	s->ready_next = NULL;
-	if (w->ready == NULL)
-		w->ready = s;
+	if (list->first == NULL)
+		list->first = s;
 	else
-		w->ready_last->ready_next = s;
-	w->ready_last = s;
+		list->last->ready_next = s;
+	list->last = s;
 }
 
 /* A dead stream was only waiting for its lists to let go of it. */
@@ -55,15 +62,15 @@ struct hd_stream *hd_streams_pop_dirty(struct hd_worker *w)
 	return s;
 }
 
-struct hd_stream *hd_streams_pop_ready(struct hd_worker *w)
+struct hd_stream *hd_streams_pop_ready(struct hd_ready *list)
 {
 	struct hd_stream *s;
 
 	do {
-		s = w->ready;
+		s = list->first;
 		if (s == NULL)
 			return NULL;
-		w->ready = s->ready_next;
+		list->first = s->ready_next;
 		s->ready = false;
 	} while (buried(s));
 	return s;
@@ -131,20 +138,20 @@ int hd_stream_attach(struct hd_worker *w, struct hd_stream *s)
 	return 0;
 }
 
-static void ready_out(struct hd_worker *w, struct hd_stream *s)
+static void ready_out(struct hd_ready *list, struct hd_stream *s)
 {
 	struct hd_stream *before = NULL;
 
 	if (!s->ready)
 		return;
-	for (struct hd_stream *i = w->ready; i != s; i = i->ready_next)
+	for (struct hd_stream *i = list->first; i != s; i = i->ready_next)
 		before = i;
 	if (before != NULL)
 		before->ready_next = s->ready_next;
 	else
-		w->ready = s->ready_next;
-	if (w->ready_last == s)
-		w->ready_last = before;
+		list->first = s->ready_next;
+	if (list->last == s)
+		list->last = before;
 	s->ready = false;
 }
 
@@ -160,7 +167,7 @@ void hd_stream_detach(struct hd_stream *s)
 	hd_slots_remove(&w->slots, s->slot);
 	hd_heap_remove(&w->stream_timers, &s->timer);
 	list_out(w, s);
-	ready_out(w, s);
+	ready_out(list_of(s), s);
 }
 
 /* ---- deadlines ---- */

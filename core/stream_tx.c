@@ -16,7 +16,9 @@
  * Always: one send under way. Context: the stream's worker. */
 #include <errno.h>
 #include <hyper-derp/log.h>
+#include <linux/sockios.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include "core/ktls.h"
 #include "core/peer.h"
 #include "core/stream_life.h"
@@ -170,6 +172,27 @@ void hd_stream_clear_output(struct hd_stream *s, enum hd_drop why)
 
 /* ---- sending ---- */
 
+static int unacked(const struct hd_stream *s)
+{
+	int n = 0;
+
+	return ioctl(s->fd, SIOCOUTQ, &n) == 0 ? n : 0;
+}
+
+void hd_stream_await_progress(struct hd_stream *s)
+{
+	s->unacked = unacked(s);
+	hd_stream_deadline(s, HD_DEADLINE_WRITE,
+			   s->worker->conf->write_timeout_ms);
+}
+
+/* The kernel wakes us for room by the third of its buffer; a slow reader that
+ * takes a little in that time is alive. */
+bool hd_stream_progressed(const struct hd_stream *s)
+{
+	return unacked(s) < s->unacked;
+}
+
 static void send_took(struct hd_stream *s, int32_t res)
 {
 	struct hd_worker *w = s->worker;
@@ -191,8 +214,7 @@ static void send_took(struct hd_stream *s, int32_t res)
 	if (all)
 		s->deadline_ms[HD_DEADLINE_WRITE] = 0;
 	else if (res > 0 || s->deadline_ms[HD_DEADLINE_WRITE] == 0)
-		hd_stream_deadline(s, HD_DEADLINE_WRITE,
-				   w->conf->write_timeout_ms);
+		hd_stream_await_progress(s);
 }
 
 /* The worker sleeps on although sends complete (core/ring_uring.c); not when

@@ -73,12 +73,17 @@ static bool may_sleep(struct hd_worker *w)
 	return hd_inbox_empty(&w->inbox) && !hd_xring_any(w);
 }
 
+static bool has_input(const struct hd_worker *w)
+{
+	return w->ready.first != NULL || w->shaking.first != NULL;
+}
+
 static int sleep_ms(struct hd_worker *w)
 {
 	uint64_t next = HD_MIN(hd_heap_next_ms(&w->stream_timers),
 			       hd_heap_next_ms(&w->module_timers));
 
-	if (w->ready != NULL || w->dirty != NULL || w->more)
+	if (has_input(w) || w->dirty != NULL || w->more)
 		return 0;
 	if (next <= w->now_ms || !may_sleep(w))
 		return 0;
@@ -158,23 +163,25 @@ static void take_events(struct hd_worker *w)
 
 /* ---- a turn ---- */
 
+/* Costly, so one step a turn, when what was queued has just been sent. */
+static void shake_hands(struct hd_worker *w)
+{
+	struct hd_stream *s = hd_streams_pop_ready(&w->shaking);
+
+	if (s != NULL && s->closing)
+		hd_stream_read(s);
+	else if (s != NULL)
+		hd_stream_handshake(s);
+}
+
 static void take_input(struct hd_worker *w)
 {
-	bool shook = false;
-
 	for (int n = 0; n < HD_TURN_READS; n++) {
-		struct hd_stream *s = hd_streams_pop_ready(w);
+		struct hd_stream *s = hd_streams_pop_ready(&w->ready);
 
 		if (s == NULL)
 			return;
-		if (!s->handshaking || s->closing) {
-			hd_stream_read(s);
-		} else if (!shook) { /* costly: one, after data is flushed */
-			shook = true;
-			hd_stream_handshake(s);
-		} else {
-			hd_stream_mark_ready(s);
-		}
+		hd_stream_read(s);
 	}
 }
 
@@ -201,6 +208,7 @@ static void flush(struct hd_worker *w)
 static void turn(struct hd_worker *w)
 {
 	wait(w);
+	shake_hands(w);
 	take_events(w);
 	hd_inbox_run(w);
 	hd_xring_run(w, hd_relay_take);
@@ -273,7 +281,7 @@ static void wind_up(struct hd_worker *w)
 	while (w->n_streams > 0 && w->now_ms < until)
 		turn(w);
 	close_streams(w, true);
-	while (w->n_streams > 0 || w->dirty != NULL || w->ready != NULL)
+	while (w->n_streams > 0 || w->dirty != NULL || has_input(w))
 		turn(w);
 }
 
@@ -285,7 +293,7 @@ static void end(struct hd_worker *w)
 	hd_udps_close(w, NULL);
 	hd_inbox_shut(w);
 	close_streams(w, true); /* that arrived while we ended */
-	while (w->n_streams > 0 || w->dirty != NULL || w->ready != NULL)
+	while (w->n_streams > 0 || w->dirty != NULL || has_input(w))
 		turn(w);
 	hd_modules_free(w); /* closed() has used it to the last */
 }
