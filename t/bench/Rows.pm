@@ -7,8 +7,8 @@ use List::Util ();
 use constant {
     BATCH   => 16,     # see doc/benchmarks.md: what the load can offer
     NOISE   => 1.03,   # "at least equal" allows for that much
-    HOOK_PACKETS => [ 500, 3500 ],
-    HOOK_RATE    => 250,
+    HOOK_PACKETS => [ 500, 6500 ],
+    HOOK_RATE    => 500,
     KIB          => 1.024,    # kB: the kernel counts in KiB
 };
 

@@ -6,9 +6,8 @@
 #include <errno.h>
 
 #define RESOLUTION 0.01 /* the search ends when the bounds are that close */
-#define TRIES                                                                  \
-	2 /* a rate fails if it fails that often: the machine                  \
-	   * may have been busy elsewhere */
+#define TRIES 3 /* a rate fails if it fails that often, or clearly: */
+#define CLEARLY 0.97 /* not even that share of the wanted, undisturbed */
 #define RATE_MIN 100.0
 #define RATE_MAX 1e8
 
@@ -47,6 +46,15 @@ struct search {
 	double low, high; /* passed, failed; high 0: none yet */
 };
 
+/* A failure that trying again may turn: a near one, or other programs took
+ * the CPU. */
+static bool is_doubtful(const struct run_result *r, double want)
+{
+	return r->others_cores > DISTURBED_CORES ||
+	       (r->share >= want * CLEARLY &&
+		1 - r->lost_share >= want * CLEARLY);
+}
+
 /* Returns 1 it is delivered, 0 it is not, or an error. */
 static int try_rate(struct search *s, struct hd_error *err)
 {
@@ -66,6 +74,8 @@ static int try_rate(struct search *s, struct hd_error *err)
 				s->conf.rate_pps, s->last.error.text);
 		if (s->last.share >= want && 1 - s->last.lost_share >= want)
 			return 1;
+		if (!is_doubtful(&s->last, want))
+			break;
 	}
 	return 0;
 }

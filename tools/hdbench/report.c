@@ -5,8 +5,6 @@
 #include <jansson.h>
 #include <stdio.h>
 
-#define OTHERS_MUCH 0.05 /* cores; less is lost in the ticks */
-
 static const struct {
 	const char *name;
 	double percent;
@@ -146,7 +144,7 @@ static void print_run(const struct opts *o, const struct run_result *r)
 	if (r->cpu_cores >= 0)
 		printf("  relay's CPU        %.3f cores, %.3f us per packet\n",
 		       r->cpu_cores, r->cpu_us_per_packet);
-	if (r->others_cores > OTHERS_MUCH)
+	if (r->others_cores > DISTURBED_CORES)
 		printf("  other programs     %.2f cores: they disturb\n",
 		       r->others_cores);
 	printf("  hdbench was busy   %.0f %% of the time%s\n", 100 * r->busy,

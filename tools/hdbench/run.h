@@ -11,6 +11,9 @@
 #include "tools/hdbench/hist.h"
 #include "tools/hdbench/pool.h"
 
+/* Others that use more disturb; less is lost in the ticks of /proc/stat. */
+#define DISTURBED_CORES 0.05
+
 struct pair {
 	struct peer *from, *to;
 	uint8_t *frame; /* SendPacket; one spare byte behind it */
