@@ -14,6 +14,7 @@ use File::Temp;
 use HyperDerp::Client;
 use IO::Socket::IP;
 use POSIX qw(:sys_wait_h);
+use Socket qw(IPPROTO_TCP TCP_NODELAY);
 use Test::More ();
 use Time::HiRes qw(time sleep);
 
@@ -165,7 +166,9 @@ sub client ($self, %o) {
 
 # A bare TCP connection, for bad input.
 sub socket ($self, $port = $self->{plain}) {
-    return IO::Socket::IP->new(PeerHost => '127.0.0.1', PeerPort => $port, Timeout => 10);
+    my $s = IO::Socket::IP->new(PeerHost => '127.0.0.1', PeerPort => $port, Timeout => 10);
+    setsockopt $s, IPPROTO_TCP, TCP_NODELAY, 1 if $s;
+    return $s;
 }
 
 # A number of the exit report, over all labels that match; after finish().
