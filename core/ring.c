@@ -5,6 +5,12 @@
 #include "core/conf.h"
 #include "core/ring.h"
 
+#ifdef HAVE_LIBURING
+#define URING (&hd_ring_uring)
+#else
+#define URING NULL
+#endif
+
 static int try_backend(const struct hd_ring_ops *ops,
 		       const struct hd_conf *conf, struct hd_error *err)
 {
@@ -27,8 +33,8 @@ const struct hd_ring_ops *hd_ring_choose(const struct hd_conf *conf,
 
 	if (conf->event_backend == HD_BACKEND_EPOLL)
 		return &hd_ring_epoll;
-	if (try_backend(&hd_ring_uring, conf, &why) == 0)
-		return &hd_ring_uring;
+	if (try_backend(URING, conf, &why) == 0)
+		return URING;
 	if (conf->event_backend == HD_BACKEND_IO_URING) {
 		hd_error_set(err, -1, "%s", why.text);
 		return NULL;

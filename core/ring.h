@@ -46,8 +46,7 @@ struct hd_ring_ops {
 };
 
 extern const struct hd_ring_ops hd_ring_epoll;
-/* Weak: a build without liburing has none. */
-extern const struct hd_ring_ops hd_ring_uring __attribute__((weak));
+extern const struct hd_ring_ops hd_ring_uring; /* with liburing only */
 
 /* hd_ring_choose - the backend that conf->event_backend asks for. `auto` tries
  * io_uring and falls back to epoll, saying why; `io_uring` makes that an

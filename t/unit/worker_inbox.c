@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: MIT */
+/* t/unit/worker_inbox.c - real workers: what other threads and other workers
+ * hand to them arrives, in order, also while they fall asleep. Meant to run
+ * under ThreadSanitizer too. */
+#include "t/unit/unit.h"
+
+#include <pthread.h>
+#include <sodium.h>
+#include <time.h>
+#include "core/worker.h"
+#include "core/xring.h"
+
+#define WORKERS 3
+#define POSTERS 3
+#define POSTS 2000
+
+static struct hd_conf conf = {
+	.workers = WORKERS,
+	.login_timeout_ms = 1000,
+	.write_timeout_ms = 1000,
+	.output_limit_bytes = 262144,
+	.urgent_limit_bytes = 16384,
+};
+
+static int start(void **state)
+{
+	struct hd_workers_args args = { .conf = &conf };
+	struct hd_error err = { "" };
+
+	(void)state;
+	if (hd_workers_start(&args, &err) == 0)
+		return 0;
+	print_error("%s\n", err.text);
+	return -1;
+}
+
+static int stop(void **state)
+{
+	(void)state;
+	hd_workers_stop();
+	return 0;
+}
+
+/* ---- posts ---- */
+
+static uint64_t got[WORKERS][POSTERS]; /* each written by its worker only */
+static int out_of_order;               /* atomic */
+static int arrived;                    /* atomic */
+
+static void take(struct hd_worker *w, void *poster, void *number)
+{
+	uint64_t *last = &got[hd_worker_index(w)][(uintptr_t)poster];
+
+	if ((uintptr_t)number != *last + 1 || hd_worker_self() != w)
+		__atomic_store_n(&out_of_order, 1, __ATOMIC_RELAXED);
+	*last = (uintptr_t)number;
+	__atomic_fetch_add(&arrived, 1, __ATOMIC_RELEASE);
+}
+
+static void *post_many(void *poster)
+{
+	for (uintptr_t i = 1; i <= POSTS; i++)
+		for (unsigned w = 0; w < WORKERS; w++)
+			if (hd_worker_post(hd_worker_at(w), take, poster,
+					   (void *)i) < 0)
+				__atomic_store_n(&out_of_order, 1,
+						 __ATOMIC_RELAXED);
+	return NULL;
+}
+
+static void wait_for(const int *counter, int want)
+{
+	for (int i = 0; i < 20000; i++) {
+		if (__atomic_load_n(counter, __ATOMIC_ACQUIRE) == want)
+			return;
+		nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
+	}
+}
+
+static void posts_arrive_in_order(void **state)
+{
+	pthread_t threads[POSTERS];
+
+	(void)state;
+	for (uintptr_t i = 0; i < POSTERS; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, post_many,
+						(void *)i),
+				 0);
+	for (int i = 0; i < POSTERS; i++)
+		pthread_join(threads[i], NULL);
+	wait_for(&arrived, WORKERS * POSTERS * POSTS);
+	assert_int_equal(arrived, WORKERS * POSTERS * POSTS);
+	assert_int_equal(out_of_order, 0);
+}
+
+/* ---- packets between workers ---- */
+
+#define PACKETS 500
+
+static int sent; /* atomic: what the rings took */
+
+static void send_packets(struct hd_worker *w, void *unused, void *unused2)
+{
+	static const uint8_t data[1400];
+
+	(void)unused;
+	(void)unused2;
+	for (int i = 0; i < PACKETS; i++) {
+		struct hd_xrecord x = { .kind = HD_X_PACKET,
+					.len_bytes = (uint32_t)i };
+
+		randombytes_buf(&x.dst, sizeof(x.dst));
+		x.hash = hd_key_hash(0, &x.dst);
+		for (unsigned to = 0; to < WORKERS; to++)
+			if (to != w->index && hd_xring_put(w, to, &x, data) == 0)
+				__atomic_fetch_add(&sent, 1, __ATOMIC_RELAXED);
+	}
+	hd_xring_wake(w);
+	__atomic_fetch_add(&arrived, 1, __ATOMIC_RELEASE);
+}
+
+static uint64_t unknown(void)
+{
+	uint64_t n = 0;
+
+	for (unsigned i = 0; i < WORKERS; i++)
+		n += __atomic_load_n(
+			&hd_worker_at(i)->stats[hd_stat_drop(
+				HD_DROP_UNKNOWN_DEST, false)],
+			__ATOMIC_RELAXED);
+	return n;
+}
+
+/* Nobody has these keys: each packet that was taken is counted as such. */
+static void packets_cross_between_all_workers(void **state)
+{
+	(void)state;
+	arrived = 0;
+	for (unsigned i = 0; i < WORKERS; i++)
+		assert_int_equal(hd_worker_post(hd_worker_at(i), send_packets,
+						NULL, NULL),
+				 0);
+	wait_for(&arrived, WORKERS);
+	for (int i = 0; i < 20000 && unknown() < (uint64_t)sent; i++)
+		nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
+	assert_true(sent > PACKETS); /* a ring holds a few hundred of them */
+	assert_int_equal(unknown(), sent);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(posts_arrive_in_order),
+		cmocka_unit_test(packets_cross_between_all_workers),
+	};
+
+	if (sodium_init() < 0)
+		return 1;
+	return cmocka_run_group_tests(tests, start, stop);
+}
