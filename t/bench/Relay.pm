@@ -12,6 +12,10 @@ use constant {
     SLICE_NS => 100_000, QUIET_CORES => 0.05,
 };
 
+my %alive;             # pids, which die with us
+END { local $?; kill TERM => keys %alive if %alive }
+$SIG{$_} = sub { exit 1 } for qw(INT TERM HUP);
+
 our $disturbed = 0;    # measurements that other programs disturbed
 my %build;    # bin => derper, builddir, srcdir, tmp
 
@@ -55,6 +59,7 @@ sub spawn ($self, @cmd) {
         open STDERR, '>&', \*STDOUT;
         exec 'taskset', '-c', RELAY_CPU, @cmd or POSIX::_exit(127);
     }
+    $alive{$pid} = 1;
     return $pid;
 }
 
@@ -119,6 +124,7 @@ sub stop ($self) {
     my $pid = delete $self->{pid} // return;
     kill TERM => $pid;
     waitpid $pid, 0;
+    delete $alive{$pid};
     return;
 }
 
@@ -160,9 +166,11 @@ sub bench_once ($self, @args) {
         favour();
         exec @cmd or POSIX::_exit(127);
     }
+    $alive{$pid} = 1;
     local $/;
     my $json = <$out>;
     close $out;
+    delete $alive{$pid};
     die "failed: @cmd\n" if $? != 0;
     return decode_json($json);
 }
