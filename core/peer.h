@@ -25,6 +25,7 @@ struct hd_peer {
 	/* the last destination, so that a conversation needs no look-up */
 	struct hd_entry *last;
 	struct hd_key last_key;
+	bool last_told; /* it is in entry->told */
 	uint32_t last_version; /* of the table when it was found */
 	/* PeerGone(not here): 1 a second, burst 3 */
 	uint8_t not_here_tokens;

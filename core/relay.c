@@ -89,15 +89,16 @@ static void tell_gone(struct hd_worker *w, void *what, void *unused)
 	free(g);
 }
 
-static void send_gone(struct hd_worker *w, const struct hd_entry *e,
+static void send_gone(struct hd_worker *w, uint16_t realm,
+		      const struct hd_key *source,
 		      const struct hd_key *receiver)
 {
-	unsigned home = hd_key_home(hd_key_hash(e->realm, receiver));
+	unsigned home = hd_key_home(hd_key_hash(realm, receiver));
 	struct gone *g = malloc(sizeof(*g));
 
 	if (g == NULL)
 		return;
-	*g = (struct gone){ e->key, *receiver, e->realm };
+	*g = (struct gone){ *source, *receiver, realm };
 	if (home == w->index)
 		tell_gone(w, g, NULL);
 	else if (hd_worker_post(hd_worker_at(home), tell_gone, g, NULL) < 0)
@@ -108,13 +109,14 @@ static void entry_gone(struct hd_worker *w, struct hd_entry *e)
 {
 	static const struct hd_key none;
 	struct hd_keyset told = e->told;
-	struct hd_entry copy = *e;
+	struct hd_key key = e->key;
+	uint16_t realm = e->realm;
 
 	e->told = (struct hd_keyset){ 0 };
 	hd_relay_table_remove(&w->relay, &e);
 	for (uint32_t i = 0; i < told.size; i++)
 		if (memcmp(&told.v[i], &none, sizeof(none)) != 0)
-			send_gone(w, &copy, &told.v[i]);
+			send_gone(w, realm, &key, &told.v[i]);
 	hd_keyset_free(&told);
 }
 
@@ -182,11 +184,16 @@ static void send_remote(struct hd_peer *from, const struct hd_packet *packet,
 		.urgent = packet->urgent,
 	};
 
-	if (memcmp(&from->last_key, packet->dst, HD_KEY_BYTES) != 0) {
-		hd_keyset_add(&from->entry->told, packet->dst);
+	if (from->last != NULL ||
+	    memcmp(&from->last_key, packet->dst, HD_KEY_BYTES) != 0) {
 		from->last = NULL;
 		from->last_key = *packet->dst;
+		from->last_told = false;
 	}
+	if (!from->last_told) /* only who got a packet is told of the end */
+		from->last_told = hd_keyset_has(&from->entry->told,
+						packet->dst);
+	x.first = !from->last_told;
 	if (hd_xring_put(w, hd_key_home(hash), &x, packet->data) < 0)
 		drop(w, HD_DROP_XFER_FULL, packet->urgent);
 }
@@ -269,6 +276,22 @@ void hd_relay_send(struct hd_peer *from, const struct hd_key *dst, bool urgent,
 
 /* ---- from another worker ---- */
 
+/* Best effort: when the ring is full the next packet asks again. */
+static void answer(struct hd_worker *w, const struct hd_xrecord *x,
+		   enum hd_xkind kind)
+{
+	uint64_t hash = hd_key_hash(x->realm, &x->src);
+	struct hd_xrecord a = {
+		.hash = hash,
+		.src = x->dst,
+		.dst = x->src,
+		.realm = x->realm,
+		.kind = (uint8_t)kind,
+	};
+
+	hd_xring_put(w, hd_key_home(hash), &a, NULL);
+}
+
 static void take_packet(struct hd_worker *w, const struct hd_xrecord *x,
 			const uint8_t *data)
 {
@@ -285,30 +308,26 @@ static void take_packet(struct hd_worker *w, const struct hd_xrecord *x,
 
 	if (e != NULL) {
 		deliver(w, e, &packet);
+		if (x->first)
+			answer(w, x, HD_X_DELIVERED);
 		return;
 	}
 	drop(w, HD_DROP_UNKNOWN_DEST, x->urgent);
-	if (!x->urgent)
-		return;
-	uint64_t hash = hd_key_hash(x->realm, &x->src);
-	struct hd_xrecord answer = {
-		.hash = hash,
-		.src = x->dst,
-		.dst = x->src,
-		.realm = x->realm,
-		.kind = HD_X_NOT_HERE,
-	};
-
-	hd_xring_put(w, hd_key_home(hash), &answer, NULL);
+	if (x->urgent)
+		answer(w, x, HD_X_NOT_HERE);
 }
 
-static void take_not_here(struct hd_worker *w, const struct hd_xrecord *x)
+static void take_answer(struct hd_worker *w, const struct hd_xrecord *x)
 {
 	struct hd_entry *e =
 		hd_relay_table_find(&w->relay, x->hash, x->realm, &x->dst);
 
-	if (e != NULL)
+	if (x->kind == HD_X_NOT_HERE && e != NULL)
 		not_here(e->active, &x->src);
+	else if (x->kind == HD_X_DELIVERED && e != NULL)
+		hd_keyset_add(&e->told, &x->src);
+	else if (x->kind == HD_X_DELIVERED) /* it has left meanwhile */
+		send_gone(w, x->realm, &x->dst, &x->src);
 }
 
 void hd_relay_take(struct hd_worker *w, const struct hd_xrecord *x,
@@ -317,7 +336,7 @@ void hd_relay_take(struct hd_worker *w, const struct hd_xrecord *x,
 	if (x->kind == HD_X_PACKET)
 		take_packet(w, x, data);
 	else
-		take_not_here(w, x);
+		take_answer(w, x);
 }
 
 /* ---- what others ask for ---- */

@@ -193,6 +193,11 @@ int hd_keyset_add(struct hd_keyset *set, const struct hd_key *key)
 	return 1;
 }
 
+bool hd_keyset_has(const struct hd_keyset *set, const struct hd_key *key)
+{
+	return set->n > 0 && same_key(&set->v[keyset_slot(set, key)], key);
+}
+
 void hd_keyset_free(struct hd_keyset *set)
 {
 	free(set->v);

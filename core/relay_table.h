@@ -10,6 +10,7 @@ struct hd_keyset { /* open addressing; an all-zero key is never in it */
 };
 /* hd_keyset_add - returns 1 added; 0 was there; -ENOMEM. */
 int hd_keyset_add(struct hd_keyset *set, const struct hd_key *key);
+bool hd_keyset_has(const struct hd_keyset *set, const struct hd_key *key);
 void hd_keyset_free(struct hd_keyset *set);
 
 struct hd_entry { /* one key; lives while it has connections */

@@ -4,7 +4,11 @@
 #pragma once
 #include "core/worker.h"
 
-enum hd_xkind { HD_X_PACKET, HD_X_NOT_HERE };
+enum hd_xkind {
+	HD_X_PACKET,
+	HD_X_DELIVERED, /* back to the source's home: dst (src there) got one */
+	HD_X_NOT_HERE,  /* back to it: nobody has the key */
+};
 
 struct hd_xrecord { /* what stands before the packet's bytes */
 	uint32_t total_bytes; /* with this head, a multiple of 8; 0: wrap */
@@ -14,6 +18,7 @@ struct hd_xrecord { /* what stands before the packet's bytes */
 	uint16_t realm;
 	uint8_t kind; /* enum hd_xkind */
 	bool urgent;
+	bool first; /* HD_X_PACKET: HD_X_DELIVERED is wanted */
 };
 
 /* hd_xring_put - copy a record for worker `to`; it is woken at the end of the
