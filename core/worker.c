@@ -176,7 +176,7 @@ static void shake_hands(struct hd_worker *w)
 
 static void take_input(struct hd_worker *w)
 {
-	for (int n = 0; n < HD_TURN_READS; n++) {
+	for (int n = 0; n < HD_TURN_READS && !w->xfull; n++) {
 		struct hd_stream *s = hd_streams_pop_ready(&w->ready);
 
 		if (s == NULL)
@@ -212,6 +212,7 @@ static void turn(struct hd_worker *w)
 	take_events(w);
 	hd_inbox_run(w);
 	hd_xring_run(w, hd_relay_take);
+	hd_xring_look(w);
 	w->more = hd_accept_run(w);
 	w->more |= hd_udps_run(w);
 	take_input(w);

@@ -92,6 +92,7 @@ struct hd_worker {
 	struct hd_inbox inbox;
 	struct hd_xring **from; /* packets of other workers, by index */
 	struct hd_xring **to;
+	bool xfull; /* one of `to` fills up: read no more for now */
 	/* streams */
 	struct hd_slots slots;
 	struct hd_stream *streams; /* all of them */

@@ -6,6 +6,9 @@
 #include "core/xring.h"
 
 #define RING_BYTES (256u * 1024)
+/* From here on the producer reads no more from its sockets: one more read
+ * still fits, and TCP holds the senders back instead of us dropping. */
+#define FULL_BYTES (RING_BYTES / 2)
 
 struct hd_xring {
 	_Alignas(64) uint32_t head; /* atomic; the consumer's, free-running */
@@ -63,6 +66,11 @@ static bool ring_room(struct hd_xring *r, uint32_t total, uint32_t *at)
 	return true;
 }
 
+static uint32_t ring_used(const struct hd_xring *r)
+{
+	return r->tail - __atomic_load_n(&r->head, __ATOMIC_ACQUIRE);
+}
+
 int hd_xring_put(struct hd_worker *w, unsigned to,
 		 const struct hd_xrecord *record, const uint8_t *data)
 {
@@ -84,6 +92,10 @@ int hd_xring_put(struct hd_worker *w, unsigned to,
 		memcpy(to_record + 1, data, record->len_bytes);
 	__atomic_store_n(&r->tail, at + total, __ATOMIC_RELEASE);
 	r->wake = true;
+	if (ring_used(r) > FULL_BYTES && !w->xfull) {
+		w->xfull = true;
+		hd_worker_wake(hd_worker_at(to)); /* not at the turn's end */
+	}
 	return 0;
 }
 
@@ -100,6 +112,14 @@ void hd_xring_wake(struct hd_worker *w)
 static struct hd_xring *ring_from(const struct hd_worker *w, unsigned i)
 {
 	return __atomic_load_n(&w->from[i], __ATOMIC_ACQUIRE);
+}
+
+void hd_xring_look(struct hd_worker *w)
+{
+	w->xfull = false;
+	for (unsigned i = 0; i < hd_workers(); i++)
+		w->xfull |= w->to[i] != NULL &&
+			    ring_used(w->to[i]) > FULL_BYTES;
 }
 
 bool hd_xring_any(const struct hd_worker *w)

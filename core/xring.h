@@ -27,6 +27,9 @@ int hd_xring_put(struct hd_worker *w, unsigned to,
 		 const struct hd_xrecord *record, const uint8_t *data);
 void hd_xring_wake(struct hd_worker *w);
 
+/* hd_xring_look - set w->xfull by what the others have taken by now. */
+void hd_xring_look(struct hd_worker *w);
+
 bool hd_xring_any(const struct hd_worker *w);
 /* hd_xring_run - take at most a ring's worth from every other worker. */
 typedef void hd_xring_fn(struct hd_worker *w, const struct hd_xrecord *record,
