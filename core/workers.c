@@ -197,13 +197,18 @@ static int init_all(const struct hd_workers_args *args, struct hd_error *err)
 
 static void start_serving(struct hd_worker *w, void *arg)
 {
+	(void)arg;
+	w->serving = true;
+	hd_modules_serving(w, true);
+}
+
+static void start_accepting(struct hd_worker *w, void *arg)
+{
 	const struct hd_workers_args *a = arg;
 
 	if (hd_accept_start(w, a->listeners, a->n_listeners) < 0)
 		hd_log_error("worker %u cannot accept: out of memory",
 			     w->index);
-	w->serving = true;
-	hd_modules_serving(w, true);
 }
 
 static int run_threads(struct hd_error *err)
@@ -243,7 +248,10 @@ int hd_workers_start(const struct hd_workers_args *args, struct hd_error *err)
 		free_all();
 		return r;
 	}
-	ask_all(start_serving, &copy); /* also: none is in boot any more */
+	/* First all serve, then all accept: a connection may move to any worker.
+	 * After the first round none is in boot any more. */
+	ask_all(start_serving, NULL);
+	ask_all(start_accepting, &copy);
 	return 0;
 }
 
