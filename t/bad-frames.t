@@ -43,6 +43,44 @@ sub stays ($bytes, $why) {
 sub frame ($type, $payload) { return pack('CN', $type, length $payload) . $payload }
 sub header ($type, $len) { return pack 'CN', $type, $len }
 
+# The predecessor let any client list everybody, cut off everybody and declare
+# anybody gone. (First, as is SendPacket of 31 below: the log tells 10 a second.)
+subtest 'what needs the mesh key' => sub {
+    my $watcher = attacker();
+    $watcher->frame(HyperDerp::Raw::WATCH_CONNS);
+    my $said = $watcher->rest // 'not closed';
+    is $said, '', 'WatchConns: closed, and told nothing';
+
+    my $closer = attacker();
+    $closer->frame(HyperDerp::Raw::CLOSE_PEER, pack 'H64', $bob->key);
+    ok $closer->closed, 'ClosePeer: closed';
+    unharmed('ClosePeer');
+
+    my $forwarder = attacker();
+    $forwarder->frame(HyperDerp::Raw::FORWARD, pack('H64H64', $alice->key, $bob->key) . 'forged');
+    ok $forwarder->closed, 'ForwardPacket: closed';
+    ok $bob->silent, '... and the packet did not get through';
+
+    my $liar = attacker();
+    $liar->send($bob->key, 'from me');
+    $bob->packet;
+    $liar->frame(HyperDerp::Raw::PEER_GONE, pack('H64C', $alice->key, 0));
+    $liar->frame(HyperDerp::Raw::PEER_PRESENT, pack('H64', $alice->key) . 'x' x 19);
+    ok $liar->ping, 'PeerGone and PeerPresent from a client: no effect';
+    unharmed('a false PeerGone');
+    ok $bob->silent, '... nobody is told';
+    $liar->close;
+    is $bob->expect(HyperDerp::Raw::PEER_GONE), pack('H64C', $liar->key, 0), 'but of the liar';
+
+    my ($key) = HyperDerp::Raw::logins($hd, 1, '{"meshKey":"' . '5a' x 32 . '"}');
+    my $mesh = HyperDerp::Raw->login($hd, $key);
+    ok $mesh->silent, 'a mesh key that nobody set: an ordinary client';
+    $mesh->frame(HyperDerp::Raw::WATCH_CONNS);
+    ok $mesh->closed, '... WatchConns: closed';
+    ok $hd->log_like(qr/frame refused: .*frame=WatchConns .*reason="needs the mesh key"/),
+        'the log tells why';
+};
+
 # By the header alone: the bytes that it announces are not awaited.
 subtest 'wrong lengths' => sub {
     closes(header(4, $_), "SendPacket of $_") for 0, 31, 32 + 65536 + 1, 0x7fffffff, 0xffffffff;
@@ -80,44 +118,6 @@ subtest 'frames that only a relay sends' => sub {
     stays(frame($_, 'x' x 40), "type $_") for 1, 3, 5, 6, 9, 14, 15, 19, 20, 21;
     stays(frame(2, 'x' x 100), 'a second ClientInfo');
     unharmed('a relay\'s frames');
-};
-
-# The predecessor let any client list everybody, cut off everybody and declare
-# anybody gone.
-subtest 'what needs the mesh key' => sub {
-    my $watcher = attacker();
-    $watcher->frame(HyperDerp::Raw::WATCH_CONNS);
-    my $said = $watcher->rest // 'not closed';
-    is $said, '', 'WatchConns: closed, and told nothing';
-
-    my $closer = attacker();
-    $closer->frame(HyperDerp::Raw::CLOSE_PEER, pack 'H64', $bob->key);
-    ok $closer->closed, 'ClosePeer: closed';
-    unharmed('ClosePeer');
-
-    my $forwarder = attacker();
-    $forwarder->frame(HyperDerp::Raw::FORWARD, pack('H64H64', $alice->key, $bob->key) . 'forged');
-    ok $forwarder->closed, 'ForwardPacket: closed';
-    ok $bob->silent, '... and the packet did not get through';
-
-    my $liar = attacker();
-    $liar->send($bob->key, 'from me');
-    $bob->packet;
-    $liar->frame(HyperDerp::Raw::PEER_GONE, pack('H64C', $alice->key, 0));
-    $liar->frame(HyperDerp::Raw::PEER_PRESENT, pack('H64', $alice->key) . 'x' x 19);
-    ok $liar->ping, 'PeerGone and PeerPresent from a client: no effect';
-    unharmed('a false PeerGone');
-    ok $bob->silent, '... nobody is told';
-    $liar->close;
-    is $bob->expect(HyperDerp::Raw::PEER_GONE), pack('H64C', $liar->key, 0), 'but of the liar';
-
-    my ($key) = HyperDerp::Raw::logins($hd, 1, '{"meshKey":"' . '5a' x 32 . '"}');
-    my $mesh = HyperDerp::Raw->login($hd, $key);
-    ok $mesh->silent, 'a mesh key that nobody set: an ordinary client';
-    $mesh->frame(HyperDerp::Raw::WATCH_CONNS);
-    ok $mesh->closed, '... WatchConns: closed';
-    ok $hd->log_like(qr/frame refused: .*frame=WatchConns .*reason="needs the mesh key"/),
-        'the log tells why';
 };
 
 subtest 'frames cut at the end of a connection' => sub {
