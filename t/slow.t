@@ -1,0 +1,150 @@
+#!/usr/bin/env perl
+# SPDX-License-Identifier: MIT
+# t/slow.t - clients that do not read, or read slowly: what waits for them is
+# bounded, nobody else waits, and only the one that takes nothing is closed.
+use v5.36;
+use Test::More;
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use HyperDerp::Raw;
+use HyperDerp::Test;
+use IO::Select;
+use Time::HiRes qw(time);
+
+use constant {
+    BYTES => 1400,
+    DISCO => "TS\xf0\x9f\x92\xac" . 'x' x 94,
+    MIB => 1024 * 1024,
+};
+
+# A small socket buffer: the kernel takes little before the relay must queue.
+sub relay (%o) {
+    return HyperDerp::Test->start(no_tls => 1, conf => "sockbuf: 64KiB\n" . ($o{conf} // ''));
+}
+
+# Sends packets to $to until $enough->(), in batches, never waiting for others.
+# Returns how many.
+sub flood ($from, $to, $enough, $data = 'z' x BYTES) {
+    my $batch = HyperDerp::Raw::packet_frame($to, $data) x 64;
+    my $n = 0;
+    until ($enough->()) {
+        $from->write($batch) or return $n;
+        $n += 64;
+    }
+    return $n;
+}
+
+sub drops ($hd, $kind) {
+    return $hd->metric('hyper_derp_send_drops_total', qr/reason="queue_head",kind="$kind"/);
+}
+
+subtest 'a client that never reads' => sub {
+    my $hd = relay(conf => "write_timeout: 2s\n");
+    my ($from, $stuck, $alice, $bob) =
+        map { HyperDerp::Raw->login($hd, $_) } HyperDerp::Raw::logins($hd, 4);
+    $alice->send($bob->key, 'warm up');
+    $bob->packet;
+    my $rss = $hd->rss;
+    my ($bytes, $worst, $others, $max_rss) = (0, 0, 0, 0);
+    my $start = time;
+    my $closed = qr/closed: key=@{[substr $stuck->key, 0, 8]} .*why=/;
+    my $n = flood($from, $stuck->key, sub {
+        my $t = time;
+        $alice->send($bob->key, "packet $others");
+        $bob->packet eq "packet $others" or return 1;
+        $others++;
+        my $took = time - $t;
+        $worst = $took if $took > $worst;
+        my $now = $hd->rss;
+        $max_rss = $now if $now > $max_rss;
+        return $hd->log_text =~ $closed || time - $start > 20;
+    });
+    ok $hd->log_like($closed), 'is closed';
+    like $hd->log_text, qr/closed: key=\w+ .* drops=[1-9]\d* .*why=.*slow|too slow|write/i,
+        '... because it took nothing';
+    cmp_ok time - $start, '>=', 2, '... not before write_timeout';
+    cmp_ok time - $start, '<', 10, '... and not much later';
+    cmp_ok $n * BYTES, '>', 4 * MIB, 'much was sent to it: ' . int($n * BYTES / MIB) . ' MiB';
+    cmp_ok $max_rss - $rss, '<', 3 * MIB, '... but little kept';
+    cmp_ok $others, '>', 50, "others exchanged $others packets meanwhile";
+    cmp_ok $worst, '<', 1, '... each at once';
+    ok $hd->log_like(qr/send_drop: key=@{[substr $stuck->key, 0, 8]} packets=\d+ reason=queue_head/),
+        'the log says send_drop';
+    is $from->expect(HyperDerp::Raw::PEER_GONE, 0.1), undef, 'the sender got nothing from it: no PeerGone';
+    ok $from->ping, '... and stays';
+    $hd->finish;
+    cmp_ok drops($hd, 'other'), '>', 1000, 'drops are counted';
+    is drops($hd, 'disco'), 0, '... as not disco';
+};
+
+# Disco finds direct paths: it has a queue of its own that bulk cannot fill.
+subtest 'disco to a client that does not read' => sub {
+    my $hd = relay(conf => "write_timeout: 60s\n");
+    my ($from, $to) = map { HyperDerp::Raw->login($hd, $_) } HyperDerp::Raw::logins($hd, 2);
+    flood($from, $to->key, sub { $hd->log_text =~ /send_drop/ });
+    $from->send($to->key, DISCO . pack 'N', $_) for 1 .. 5;
+    $from->ping;
+    my ($bulk, @disco) = (0);
+    while (my $p = $to->packet(2)) {
+        push @disco, unpack 'N', substr $p, length DISCO if $p =~ /^TS/;
+        $bulk++ if $p =~ /^z/;
+        last if @disco == 5 && $bulk > 150;
+    }
+    is_deeply \@disco, [1 .. 5], 'none of five is lost behind a full queue of bulk';
+    # what waits: at most output_limit and what the sockets hold
+    $hd->finish;
+    is drops($hd, 'disco'), 0, 'no disco drop';
+};
+
+subtest 'too much disco' => sub {
+    my $hd = relay(conf => "write_timeout: 60s\n");
+    my ($from, $to) = map { HyperDerp::Raw->login($hd, $_) } HyperDerp::Raw::logins($hd, 2);
+    my $until = time + 15;
+    flood($from, $to->key, sub { $hd->log_text =~ /send_drop/ || time > $until }, DISCO);
+    $from->send($to->key, 'TSlast');
+    ok $from->ping, 'the sender is not slowed';
+    my $last;
+    while (defined(my $p = $to->packet(2))) { $last = $p and last if $p eq 'TSlast' }
+    is $last, 'TSlast', 'the newest is kept, the oldest go';
+    $hd->finish;
+    cmp_ok drops($hd, 'disco'), '>', 0, 'the drops are counted as disco';
+    is drops($hd, 'other'), 0, '... only';
+};
+
+# A 16 KiB sip every tenth of write_timeout: bytes leave, so it lives.
+subtest 'a client that reads slowly' => sub {
+    my $hd = relay(conf => "write_timeout: 500ms\n");
+    my ($from, $slow) = map { HyperDerp::Raw->login($hd, $_) } HyperDerp::Raw::logins($hd, 2);
+    my $start = time;
+    my ($sips, $next, $taken) = (0, 0, 0);
+    flood($from, $slow->key, sub {
+        if (time > $next) {
+            $next = time + 0.05;
+            $sips++;
+            $taken += sysread($slow->socket, my $sip, 16384) // 0;
+        }
+        return time - $start > 2;
+    });
+    cmp_ok $sips, '>', 10, "$sips sips in four times write_timeout";
+    unlike $hd->log_text, qr/closed: key=@{[substr $slow->key, 0, 8]}/, 'it is not closed';
+    $slow->{in} = '';
+    ok defined sysread($slow->socket, my $more, 16384), '... and can read on';
+    like $hd->log_text, qr/send_drop: key=@{[substr $slow->key, 0, 8]}/, 'what it is too slow for is dropped';
+    $hd->finish;
+    cmp_ok drops($hd, 'other'), '>', 0, '... and counted';
+};
+
+subtest 'a TLS client that never reads' => sub {
+    my $hd = HyperDerp::Test->start(conf => "sockbuf: 64KiB\nwrite_timeout: 1s\n");
+    my $stuck = $hd->client;
+    my ($from) = HyperDerp::Raw->login($hd);
+    $stuck->tell('stop');
+    my $key = substr $stuck->key, 0, 8;
+    my $start = time;
+    my $n = flood($from, $stuck->key, sub { $hd->log_text =~ /closed: key=$key/ || time - $start > 20 });
+    ok $hd->log_like(qr/closed: key=$key .*drops=[1-9]/), "is closed after $n packets";
+    ok $from->ping, 'the sender stays';
+    $hd->finish;
+};
+
+done_testing;
