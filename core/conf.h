@@ -9,6 +9,7 @@
 enum hd_backend { HD_BACKEND_AUTO, HD_BACKEND_IO_URING, HD_BACKEND_EPOLL };
 enum hd_ktls { HD_KTLS_AUTO, HD_KTLS_ON, HD_KTLS_OFF };
 enum hd_record_layer { HD_RECORDS_AUTO, HD_RECORDS_OWN, HD_RECORDS_OPENSSL };
+enum hd_others { HD_OTHERS_REFUSE, HD_OTHERS_READ };
 enum hd_log_format { HD_LOG_TEXT, HD_LOG_JSON };
 
 struct hd_listen_conf {
@@ -64,6 +65,10 @@ struct hd_conf {
 	const char *log_target; /* "stderr" or a path */
 	uint64_t log_format; /* enum hd_log_format */
 	uint64_t log_level; /* enum hd_level */
+	/* control */
+	const char *control_socket; /* NULL: hd_control_open() knows */
+	const char *control_group;
+	uint64_t control_others; /* enum hd_others */
 	/* process */
 	const char *state_dir;
 	const char *user, *group;

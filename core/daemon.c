@@ -11,15 +11,17 @@
  * peers are closed, staggered. DRAINED: up, and refusing logins. */
 #include "core/daemon.h"
 #include <errno.h>
+#include <hyper-derp/control.h>
 #include <hyper-derp/log.h>
-#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/signalfd.h>
 #include <time.h>
 #include <unistd.h>
 #include "core/log.h"
+#include "core/mainloop.h"
 #include "core/notify.h"
 #include "core/worker.h"
 
@@ -36,7 +38,10 @@ struct life {
 	enum state state;
 	bool exit_after; /* the drain was QUIT's */
 	uint64_t until_ms; /* WARNING, CLOSING: no longer than this */
+	uint64_t since_ms;
 };
+
+static struct life *living; /* NULL: not serving yet, or no more */
 
 static uint64_t now_ms(void)
 {
@@ -46,31 +51,33 @@ static uint64_t now_ms(void)
 	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
 }
 
-static void reload(struct life *l)
+static int reload(struct life *l, struct hd_error *err)
 {
-	struct hd_error err = { "" };
 	struct timespec ts;
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
 	hd_notify("RELOADING=1\nMONOTONIC_USEC=%ju",
 		  (uintmax_t)ts.tv_sec * 1000000 +
 			  (uintmax_t)ts.tv_nsec / 1000);
-	if (hd_daemon_reload(l->d, &err) < 0)
+	int r = hd_daemon_reload(l->d, err);
+
+	if (r < 0)
 		hd_log_write(HD_ERROR,
-			     "reload refused, nothing has changed: "
-			     "%s",
-			     err.text);
+			     "reload refused, nothing has changed: %s",
+			     err->text);
 	else
 		hd_log_write(HD_NOTICE, "configuration reloaded");
+	hd_event("reload", r < 0 ? "{\"ok\":false}" : "{\"ok\":true}");
 	hd_notify("READY=1");
+	return r;
 }
 
-static void drain(struct life *l, bool exit_after)
+static void drain(struct life *l, uint64_t wait_ms, bool exit_after)
 {
 	unsigned streams = hd_workers_streams();
-	/* with nobody to tell there is nothing to wait for */
-	uint64_t wait_ms = streams > 0 ? l->d->conf->drain_time_ms : 0;
 
+	if (streams == 0)
+		wait_ms = 0; /* nobody is to be told */
 	l->exit_after |= exit_after;
 	if (l->state == DRAINED && l->exit_after)
 		l->state = STOP;
@@ -82,13 +89,16 @@ static void drain(struct life *l, bool exit_after)
 		     "drain begins: streams=%u drain_time_ms=%ju then=%s",
 		     streams, (uintmax_t)wait_ms, exit_after ? "exit" : "stay");
 	hd_notify("STATUS=draining");
+	hd_event("drain", "{\"state\":\"warning\"}");
 	hd_workers_serving(false, "this relay is about to stop; clients "
 				  "will be moved to another one");
 }
 
 static void on_hup(struct life *l)
 {
-	reload(l);
+	struct hd_error err = { "" };
+
+	reload(l, &err); /* which logs it */
 }
 
 static void on_usr1(struct life *l)
@@ -100,12 +110,12 @@ static void on_usr1(struct life *l)
 
 static void on_usr2(struct life *l)
 {
-	drain(l, false);
+	drain(l, l->d->conf->drain_time_ms, false);
 }
 
 static void on_quit(struct life *l)
 {
-	drain(l, true);
+	drain(l, l->d->conf->drain_time_ms, true);
 }
 
 static void on_term(struct life *l)
@@ -145,10 +155,12 @@ static void on_signal(struct life *l, int number)
 	}
 }
 
-static void read_signals(struct life *l)
+static void read_signals(void *life, uint32_t events)
 {
+	struct life *l = life;
 	struct signalfd_siginfo info;
 
+	(void)events;
 	while (read(l->d->signal_fd, &info, sizeof(info)) == sizeof(info))
 		on_signal(l, (int)info.ssi_signo);
 }
@@ -156,6 +168,7 @@ static void read_signals(struct life *l)
 static void begin_closing(struct life *l)
 {
 	l->state = CLOSING;
+	hd_event("drain", "{\"state\":\"closing\"}");
 	l->until_ms = now_ms() + CLOSE_SPREAD_MS + CLOSE_EXTRA_MS;
 	hd_workers_drain_close(CLOSE_SPREAD_MS);
 }
@@ -168,6 +181,7 @@ static void look_whether_gone(struct life *l)
 		return;
 	hd_log_write(HD_NOTICE, "drained: streams=%u", left);
 	hd_notify("STATUS=drained, refusing logins");
+	hd_event("drain", "{\"state\":\"drained\"}");
 	l->state = l->exit_after ? STOP : DRAINED;
 }
 
@@ -192,22 +206,62 @@ static int timeout_ms(const struct life *l)
 
 static void live(struct hd_daemon *d)
 {
-	struct life l = { .d = d, .state = SERVING };
+	struct life l = { .d = d, .state = SERVING, .since_ms = now_ms() };
 
+	hd_assert(hd_main_watch(d->signal_fd, EPOLLIN, read_signals, &l) == 0);
+	living = &l;
 	while (l.state != STOP) {
-		struct pollfd p = { .fd = d->signal_fd, .events = POLLIN };
-
-		poll(&p, 1, timeout_ms(&l));
-		read_signals(&l);
+		hd_main_turn(timeout_ms(&l));
 		on_time(&l);
 	}
+	living = NULL;
+	hd_main_unwatch(d->signal_fd);
+}
+
+/* ---- what the control socket asks for ---- */
+
+const struct hd_daemon *hd_daemon(void)
+{
+	return living != NULL ? living->d : NULL;
+}
+
+const char *hd_daemon_state(void)
+{
+	static const char *const text[] = {
+		[SERVING] = "serving", [WARNING] = "draining",
+		[CLOSING] = "closing", [DRAINED] = "drained",
+		[STOP] = "stopping",
+	};
+
+	return text[living != NULL ? living->state : STOP];
+}
+
+uint64_t hd_daemon_uptime_ms(void)
+{
+	return living != NULL ? now_ms() - living->since_ms : 0;
+}
+
+int hd_daemon_ask_reload(struct hd_error *err)
+{
+	return reload(living, err);
+}
+
+int hd_daemon_ask_drain(uint64_t wait_ms, bool exit_after,
+			struct hd_error *err)
+{
+	if (living->state != SERVING && !exit_after)
+		return hd_error_set(err, -EALREADY,
+				    "the relay is %s already: nothing has "
+				    "changed", hd_daemon_state());
+	drain(living, wait_ms, exit_after);
+	return 0;
 }
 
 static int run(const struct hd_cli *cli)
 {
 	struct hd_daemon d = { .cli = cli, .signal_fd = block_signals() };
 
-	hd_assert(d.signal_fd >= 0);
+	hd_assert(d.signal_fd >= 0 && hd_main_init() == 0);
 	hd_listen_fds_init();
 	int code = hd_daemon_start(&d);
 	if (code == 0) {

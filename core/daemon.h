@@ -23,6 +23,16 @@ struct hd_daemon { /* what serves now */
  * wrong has been logged. */
 int hd_daemon_main(const struct hd_cli *cli);
 
+/* What the control socket asks for. hd_daemon - what serves now, NULL before
+ * and after. hd_daemon_ask_reload - as HUP does. hd_daemon_ask_drain - as USR2
+ * and QUIT do; peers are closed after wait_ms. */
+const struct hd_daemon *hd_daemon(void);
+const char *hd_daemon_state(void);
+uint64_t hd_daemon_uptime_ms(void);
+int hd_daemon_ask_reload(struct hd_error *err);
+int hd_daemon_ask_drain(uint64_t wait_ms, bool exit_after,
+			struct hd_error *err);
+
 /* hd_daemon_check - -t and -T: all that can be checked without serving. */
 int hd_daemon_check(const struct hd_cli *cli);
 /* hd_daemon_start - until the workers accept. Returns 0 or an exit code, after
@@ -30,6 +40,8 @@ int hd_daemon_check(const struct hd_cli *cli);
 int hd_daemon_start(struct hd_daemon *d);
 /* hd_daemon_stop - fast; accepts what a failed start left. */
 void hd_daemon_stop(struct hd_daemon *d);
+/* hd_daemon_try_reload - whether hd_daemon_reload() would succeed. */
+int hd_daemon_try_reload(const struct hd_daemon *d, struct hd_error *err);
 /* hd_daemon_reload - all of the new configuration or none of it. */
 int hd_daemon_reload(struct hd_daemon *d, struct hd_error *err);
 

@@ -10,6 +10,7 @@
 #include <hyper-derp/log.h>
 #include <string.h>
 #include <unistd.h>
+#include "core/control.h"
 #include "core/daemon.h"
 #include "core/log.h"
 #include "core/module.h"
@@ -98,6 +99,8 @@ static int prepare(struct hd_daemon *d, struct hd_error *err)
 	if (r == 0)
 		r = hd_user_prepare(conf, err);
 	if (r == 0)
+		r = hd_control_commands(err);
+	if (r == 0)
 		r = hd_modules_load(conf, err);
 	if (r == 0)
 		r = dev_certificate(conf, err);
@@ -106,6 +109,8 @@ static int prepare(struct hd_daemon *d, struct hd_error *err)
 	if (r == 0)
 		r = hd_listeners_open(conf, hd_workers_wanted(conf),
 				      &d->listeners, &d->n_listeners, err);
+	if (r == 0)
+		r = hd_control_open(conf, err);
 	return r;
 }
 
@@ -141,9 +146,11 @@ int hd_daemon_start(struct hd_daemon *d)
 		r = hd_user_drop(d->conf, &err);
 	if (r == 0)
 		r = start_workers(d, &err);
+	d->started = r == 0;
+	if (r == 0)
+		r = hd_control_start(&err);
 	if (r < 0)
 		return failed(d, exit_code(r), &err);
-	d->started = true;
 	tell_listeners(d);
 	return 0;
 }
@@ -167,6 +174,7 @@ void hd_daemon_stop(struct hd_daemon *d)
 {
 	enum { TASKS_LIMIT_MS = 1000 };
 
+	hd_control_stop();
 	if (!hd_tasks_stop(TASKS_LIMIT_MS))
 		hd_log_warn("a background task did not end in time");
 	if (d->started) {
@@ -175,7 +183,9 @@ void hd_daemon_stop(struct hd_daemon *d)
 	}
 	hd_listeners_close(&d->listeners, &d->n_listeners);
 	hd_tls_store_put(&d->tls);
+	hd_main_free(); /* calls that were under way come to their end */
 	hd_modules_unload();
+	hd_control_free();
 	hd_state_dir_close();
 	hd_conf_free(&d->conf);
 }
@@ -193,6 +203,15 @@ static int check_reload(const struct hd_daemon *d, struct hd_conf *conf,
 	if (r == 0)
 		r = make_store(conf, ret_tls, err);
 	return r;
+}
+
+int hd_daemon_try_reload(const struct hd_daemon *d, struct hd_error *err)
+{
+	HD_AUTO(hd_conf_free) struct hd_conf *conf = NULL;
+	HD_AUTO(hd_tls_store_put) struct hd_tls_store *tls = NULL;
+	int r = hd_conf_load(&d->cli->conf, &conf, err);
+
+	return r == 0 ? check_reload(d, conf, &tls, err) : r;
 }
 
 int hd_daemon_reload(struct hd_daemon *d, struct hd_error *err)

@@ -65,6 +65,8 @@ struct hd_route_entry {
 	struct hd_module *mod;
 	struct hd_route_entry *next;
 };
+/* hd_routes_first - all of them, along next. Main thread. */
+const struct hd_route_entry *hd_routes_first(void);
 /* hd_route_find - the first route of a path; hd_route_next - the others.
  * Any thread: routes change only while no worker runs. */
 const struct hd_route_entry *hd_route_find(const char *listener,

@@ -14,6 +14,7 @@
 #include <string.h>
 #include "core/peer.h"
 #include "core/stream_life.h"
+#include "core/trace.h"
 
 struct hd_ticket { /* a login that waits for a module's answer */
 	struct hd_worker *worker;
@@ -89,6 +90,7 @@ static void deny(struct hd_stream *s, const char *reason)
 	hd_log_notice("login refused: key=%s addr=%s reason=%s",
 		      hd_key_text(&s->peer->login.key).s,
 		      hd_addr_text(&s->addr, addr), reason);
+	hd_trace_stream(s, HD_TRACE_DENIED, reason);
 	hd_stream_close(s, HD_CLOSE_DENIED);
 }
 
@@ -105,6 +107,7 @@ static void admit(struct hd_stream *s)
 	hd_log_info("login: key=%s addr=%s proto=%s tls=%d agent=%s",
 		    hd_key_text(&p->login.key).s, hd_addr_text(&s->addr, addr),
 		    s->proto->name, s->tls != NULL, p->login.agent);
+	hd_trace_stream(s, HD_TRACE_LOGIN, p->login.agent);
 	s->deadline_ms[HD_DEADLINE_LOGIN] = 0;
 	s->rx_held = false;
 	s->proto->admitted(s, s->state, p);

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "core/control_table.h"
 #include "core/hook.h"
 #include "core/http.h"
 #include "core/module_file.h"
@@ -207,6 +208,7 @@ static void unload_last(void)
 
 	if (priv->loaded && mod->def->unload != NULL)
 		mod->def->unload(mod);
+	hd_commands_drop(mod);
 	hd_hooks_drop(mod);
 	hd_routes_free(mod);
 	hd_tls_chain_free(mod);

@@ -9,6 +9,7 @@ static const char *const backends[] = { "auto", "io_uring", "epoll", NULL };
 static const char *const ktls[] = { "auto", "on", "off", NULL };
 static const char *const records[] = { "auto", "own", "openssl", NULL };
 static const char *const formats[] = { "text", "json", NULL };
+static const char *const others[] = { "refuse", "read", NULL };
 static const char *const levels[] = { "error", "warn",	"notice",
 				      "info",  "debug", NULL };
 
@@ -98,10 +99,26 @@ static const struct hd_option log_options[] = {
 	HD_OPTION_END,
 };
 
+static const struct hd_option control_options[] = {
+	{ .name = "socket", .type = HD_PATH, AT(control_socket),
+	  .help = "unix socket where hdctl asks; default: "
+		  "/run/hyper-derp/control.sock, with --dev control.sock in "
+		  "state_dir" },
+	{ .name = "group", .type = HD_STRING, AT(control_group),
+	  .help = "whose members may operate the relay; default: hyper-derp, "
+		  "if there is such a group" },
+	{ .name = "others", .type = HD_CHOICE, AT(control_others),
+	  .def = "refuse", .choices = others,
+	  .help = "what all other users may do; root and the relay's own user "
+		  "may do everything" },
+	HD_OPTION_END,
+};
+
 const struct hd_core_section hd_core_sections[] = {
 	{ NULL, top_options },
 	{ "tls", tls_options },
 	{ "log", log_options },
+	{ "control", control_options },
 	{ NULL, NULL },
 };
 

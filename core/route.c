@@ -86,6 +86,11 @@ static const struct hd_route_entry *find(const struct hd_route_entry *entry,
 	return entry;
 }
 
+const struct hd_route_entry *hd_routes_first(void)
+{
+	return routes;
+}
+
 const struct hd_route_entry *hd_route_find(const char *listener,
 					   const char *path)
 {

@@ -19,6 +19,7 @@
 #include "core/stream_life.h"
 #include "core/tag.h"
 #include "core/tls.h"
+#include "core/trace.h"
 #include "core/ws.h"
 
 /* ---- birth ---- */
@@ -209,6 +210,14 @@ static void log_end(const struct hd_stream *s)
 		     s->drops[HD_DROP_WRITE_ERROR], hd_close_text(s->why));
 }
 
+/* Peers, and what failed before it became one: not every look at a page. */
+static void trace_end(const struct hd_stream *s)
+{
+	if (s->peer != NULL ||
+	    (s->why != HD_CLOSE_DONE && s->why != HD_CLOSE_PEER))
+		hd_trace_stream(s, HD_TRACE_CLOSED, hd_close_text(s->why));
+}
+
 void hd_stream_end(struct hd_stream *s)
 {
 	struct hd_worker *w = s->worker;
@@ -218,6 +227,7 @@ void hd_stream_end(struct hd_stream *s)
 	hd_stream_clear_output(s, HD_DROP_WRITE_ERROR);
 	hd_chunk_put(&w->pool, &s->kept);
 	log_end(s);
+	trace_end(s);
 	if (s->proto->closed != NULL)
 		s->proto->closed(s, s->state, s->why);
 	hd_peer_free(&s->peer);

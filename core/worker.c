@@ -260,6 +260,8 @@ static void close_parts(struct hd_worker *w)
 	hd_slots_free(&w->slots);
 	hd_slots_free(&w->udps);
 	hd_relay_table_free(&w->relay);
+	free(w->trace);
+	w->trace = NULL;
 }
 
 static void close_streams(struct hd_worker *w, bool at_once)

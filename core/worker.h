@@ -58,6 +58,7 @@ int hd_worker_post(struct hd_worker *w, hd_worker_fn *fn, void *a, void *b);
 struct hd_stream;
 struct hd_xring;
 struct hd_post;
+struct hd_trace;
 
 /* What one read may bring; an unfinished frame (at most a ClientInfo of
  * 256 KiB) stands before it in the plaintext buffer. */
@@ -114,6 +115,7 @@ struct hd_worker {
 	/* relay */
 	struct hd_relay_table relay;
 	uint64_t stats[HD_STAT_N];
+	struct hd_trace *trace; /* made by its first record */
 	struct hd_worker_boot *boot; /* while starting */
 };
 

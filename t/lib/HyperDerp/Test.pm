@@ -91,6 +91,7 @@ sub yaml ($self) {
         module_path: [$build/modules.d, $build/t/modules/.libs]
         state_dir: $self->{dir}
         log: {level: info}
+        control: {socket: $self->{dir}/control.sock}
         $stun
         END
 }
@@ -151,6 +152,7 @@ sub wait_exit ($self, $seconds = 10) {
 
 sub signal ($self, $name) { return kill $name, $self->{pid} }
 sub pid ($self)       { return $self->{pid} }
+sub control ($self)   { return "$self->{dir}/control.sock" }
 sub port ($self)      { return $self->{no_tls} ? $self->{plain} : $self->{tls} }
 sub dir ($self)       { return "$self->{dir}" }
 sub log_text ($self)  { return slurp($self->{log}) }

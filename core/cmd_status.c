@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: MIT */
+/* core/cmd_status.c - the relay on one page. */
+#include <unistd.h>
+#include "core/control.h"
+#include "core/daemon.h"
+#include "core/log.h"
+#include "core/module.h"
+#include "core/version.h"
+#include "core/worker.h"
+
+static uint64_t sum(unsigned stat)
+{
+	uint64_t n = 0;
+
+	for (unsigned i = 0; i < hd_workers(); i++)
+		n += __atomic_load_n(&hd_worker_at(i)->stats[stat],
+				     __ATOMIC_RELAXED);
+	return n;
+}
+
+static void put_drops(struct hd_call *c)
+{
+	hd_out_open(c, "drops", '{');
+	for (unsigned i = 0; i < HD_DROP_N; i++)
+		hd_out_uint(c, hd_drop_text(i),
+			    sum(hd_stat_drop(i, false)) +
+				    sum(hd_stat_drop(i, true)));
+	hd_out_close(c);
+}
+
+static void put_counts(struct hd_call *c)
+{
+	static const struct {
+		const char *name;
+		unsigned stat;
+	} rows[] = {
+		{ "peers", HD_STAT_PEERS },
+		{ "streams", HD_STAT_STREAMS },
+		{ "accepts", HD_STAT_ACCEPTS },
+		{ "logins", HD_STAT_LOGINS },
+		{ "logins_denied", HD_STAT_LOGINS_DENIED },
+		{ "packets_in", HD_STAT_PACKETS_IN },
+		{ "packets_out", HD_STAT_PACKETS_OUT },
+		{ "bytes_in", HD_STAT_RECV_BYTES },
+		{ "bytes_out", HD_STAT_SEND_BYTES },
+		{ "tls_handshakes", HD_STAT_TLS_OK },
+		{ "tls_failures", HD_STAT_TLS_FAILED },
+	};
+
+	for (unsigned i = 0; i < HD_ARRAY_N(rows); i++)
+		hd_out_uint(c, rows[i].name, sum(rows[i].stat));
+	put_drops(c);
+}
+
+static void put_listeners(struct hd_call *c, const struct hd_daemon *d)
+{
+	char addr[HD_ADDR_TEXT_BYTES];
+
+	hd_out_open(c, "listeners", '[');
+	for (size_t i = 0; i < d->n_listeners; i++) {
+		hd_out_open(c, NULL, '{');
+		hd_out_string(c, "addr",
+			      hd_addr_text(&d->listeners[i].addr, addr));
+		hd_out_bool(c, "tls", d->listeners[i].tls);
+		hd_out_string(c, "name", d->listeners[i].name);
+		hd_out_close(c);
+	}
+	hd_out_close(c);
+}
+
+static void put_modules(struct hd_call *c)
+{
+	hd_out_open(c, "modules", '[');
+	for (unsigned i = 0; i < hd_modules_n(); i++)
+		hd_out_string(c, NULL, hd_modules_at(i)->name);
+	hd_out_close(c);
+}
+
+static void run_status(struct hd_module *mod, struct hd_call *c)
+{
+	const struct hd_daemon *d = hd_daemon();
+
+	(void)mod;
+	hd_out_open(c, NULL, '{');
+	hd_out_string(c, "version", hd_version);
+	hd_out_string(c, "commit", hd_commit);
+	hd_out_uint(c, "pid", (uint64_t)getpid());
+	hd_out_string(c, "state", hd_daemon_state());
+	hd_out_double(c, "uptime_s", (double)hd_daemon_uptime_ms() / 1000);
+	hd_out_string(c, "config", d->cli->conf.config_path);
+	hd_out_uint(c, "workers", hd_workers());
+	hd_out_string(c, "backend", hd_worker_at(0)->ring_ops->name);
+	put_modules(c);
+	put_listeners(c, d);
+	put_counts(c);
+	hd_out_uint(c, "log_lines_lost", hd_log_lost());
+	hd_out_uint(c, "events_lost", hd_events_lost());
+	hd_out_uint(c, "control_clients", hd_clients_n());
+	hd_out_close(c);
+}
+
+const struct hd_command hd_cmd_status[] = {
+	{ .words = "status", .args = "", .role = HD_ROLE_READ,
+	  .help = "the relay on one page", .run = run_status },
+	{ .words = NULL },
+};

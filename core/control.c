@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: MIT */
+/* core/control.c - the socket where operators ask. Main thread. */
+#include "core/control.h"
+#include <errno.h>
+#include <hyper-derp/log.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/timerfd.h>
+#include <sys/un.h>
+#include <unistd.h>
+#include "core/trace.h"
+
+#define DEFAULT_SOCKET "/run/hyper-derp/control.sock"
+#define SOCKET_NAME "control.sock"
+
+enum { BACKLOG = 128 };
+
+static struct {
+	int fd; /* -1: no socket */
+	int tick_fd;
+	struct sockaddr_un addr;
+	struct stat made; /* to remove no socket but ours */
+	struct hd_role_rules rules;
+	bool listening; /* false: no room for another client, or no descriptor */
+} control = { .fd = -1, .tick_fd = -1 };
+
+const char *hd_control_path(void)
+{
+	return control.fd >= 0 ? control.addr.sun_path : NULL;
+}
+
+/* ---- open ---- */
+
+static int set_path(const struct hd_conf *conf, struct hd_error *err)
+{
+	char *to = control.addr.sun_path;
+	size_t size = sizeof(control.addr.sun_path);
+	int n;
+
+	control.addr.sun_family = AF_UNIX;
+	if (conf->control_socket != NULL)
+		n = snprintf(to, size, "%s", conf->control_socket);
+	else if (conf->dev)
+		n = snprintf(to, size, "%s/" SOCKET_NAME, conf->state_dir);
+	else
+		n = snprintf(to, size, DEFAULT_SOCKET);
+	if (n <= 0 || (size_t)n >= size)
+		return hd_error_set(err, -ENAMETOOLONG,
+				    "control.socket: the path has %d bytes, a "
+				    "unix socket's has 1 to %zu: choose "
+				    "another", n, size - 1);
+	return 0;
+}
+
+/* A socket that nobody answers on is left over from a crash. */
+static int remove_stale(void)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int r = fd < 0 ? -errno : 0;
+
+	if (r == 0 && connect(fd, (struct sockaddr *)&control.addr,
+			      sizeof(control.addr)) < 0)
+		r = -errno;
+	else if (r == 0)
+		r = -EADDRINUSE;
+	if (fd >= 0)
+		close(fd);
+	if (r != -ECONNREFUSED)
+		return r == -EAGAIN ? -EADDRINUSE : r;
+	return unlink(control.addr.sun_path) < 0 ? -errno : 0;
+}
+
+static int bind_here(int fd)
+{
+	const struct sockaddr *sa = (const struct sockaddr *)&control.addr;
+
+	/* the file's mode from its first moment on: nobody is early */
+	if (fchmod(fd, 0600) < 0)
+		return -errno;
+	if (bind(fd, sa, sizeof(control.addr)) == 0)
+		return 0;
+	if (errno != EADDRINUSE)
+		return -errno;
+	int r = remove_stale();
+
+	if (r == 0 && bind(fd, sa, sizeof(control.addr)) < 0)
+		r = -errno;
+	return r;
+}
+
+static int give_away(void)
+{
+	const char *path = control.addr.sun_path;
+	mode_t mode = control.rules.others_read ? 0666 : 0660;
+
+	if (control.rules.group != (gid_t)-1 &&
+	    lchown(path, (uid_t)-1, control.rules.group) < 0 &&
+	    errno != EPERM) /* not root, and no member */
+		return -errno;
+	if (chmod(path, mode) < 0 || stat(path, &control.made) < 0)
+		return -errno;
+	return 0;
+}
+
+static int open_socket(void)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	if (fd < 0)
+		return -errno;
+	int r = bind_here(fd);
+
+	if (r == 0)
+		r = give_away();
+	if (r == 0 && listen(fd, BACKLOG) < 0)
+		r = -errno;
+	if (r < 0)
+		close(fd);
+	else
+		control.fd = fd;
+	return r;
+}
+
+static int explain(int r, struct hd_error *err)
+{
+	const char *path = control.addr.sun_path;
+
+	if (r == -EADDRINUSE)
+		return hd_error_set(err, r,
+				    "control.socket: another relay answers at "
+				    "%s: stop it, or set another path", path);
+	if (r == -ENOENT)
+		return hd_error_set(err, r,
+				    "control.socket: the folder of %s is "
+				    "missing: make it, or set another path",
+				    path);
+	return hd_error_set(err, r, "control.socket: %s: %s", path,
+			    strerror(-r));
+}
+
+int hd_control_open(const struct hd_conf *conf, struct hd_error *err)
+{
+	int r = hd_role_rules(conf, &control.rules, err);
+
+	if (r == 0)
+		r = set_path(conf, err);
+	if (r < 0)
+		return r;
+	r = open_socket();
+	if (r == 0)
+		return 0;
+	r = explain(r, err);
+	if (conf->control_socket != NULL)
+		return r == -EINVAL ? -EIO : r;
+	hd_log_write(HD_WARN, "no control socket: %s", err->text);
+	return 0;
+}
+
+/* ---- accept ---- */
+
+static void on_connection(void *unused, uint32_t events);
+
+static void listen_if(bool on)
+{
+	if (control.fd < 0 || control.listening == on)
+		return;
+	if (on && hd_main_watch(control.fd, EPOLLIN, on_connection, NULL) < 0)
+		return;
+	if (!on)
+		hd_main_unwatch(control.fd);
+	control.listening = on;
+}
+
+static void tell(int fd, const char *line)
+{
+	if (send(fd, line, strlen(line), MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+		hd_log_debug("control: a refused client does not listen");
+	close(fd);
+}
+
+static void take(int fd)
+{
+	struct hd_who who;
+	int r = hd_role_of(fd, &control.rules, &who);
+
+	if (r == -EACCES) {
+		hd_log_notice("audit: uid=%u pid=%d result=not_permitted",
+			      (unsigned)who.uid, (int)who.pid);
+		tell(fd, "{\"id\":null,\"ok\":false,\"error\":{\"code\":"
+			 "\"not_permitted\",\"message\":\"only root and the "
+			 "members of the control group may ask\"}}\n");
+	} else if (r < 0) {
+		close(fd);
+	} else {
+		hd_client_new(fd, &who);
+	}
+}
+
+static void on_connection(void *unused, uint32_t events)
+{
+	(void)unused;
+	(void)events;
+	int fd = accept4(control.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+	if (fd >= 0 && hd_clients_n() < HD_CONTROL_CLIENTS_MAX) {
+		take(fd);
+	} else if (fd >= 0) {
+		hd_log_warn("control: refused, there are %d clients",
+			    HD_CONTROL_CLIENTS_MAX);
+		tell(fd, "{\"id\":null,\"ok\":false,\"error\":{\"code\":"
+			 "\"busy\",\"message\":\"there are too many control "
+			 "clients: close some\"}}\n");
+	} else if (errno == EMFILE || errno == ENFILE || errno == ENOMEM) {
+		listen_if(false); /* until the next tick */
+	}
+}
+
+void hd_control_ended(void)
+{
+	listen_if(true);
+}
+
+static void on_tick(void *unused, uint32_t events)
+{
+	uint64_t n;
+
+	(void)unused;
+	(void)events;
+	if (read(control.tick_fd, &n, sizeof(n)) < 0)
+		return;
+	hd_clients_tick(hd_control_now_ms());
+	hd_trace_tick();
+	listen_if(true);
+}
+
+/* ---- begin and end ---- */
+
+int hd_control_start(struct hd_error *err)
+{
+	const struct itimerspec second = { .it_value.tv_sec = 1,
+					   .it_interval.tv_sec = 1 };
+
+	if (control.fd < 0)
+		return 0;
+	control.tick_fd =
+		timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+	if (control.tick_fd < 0 ||
+	    timerfd_settime(control.tick_fd, 0, &second, NULL) < 0)
+		return hd_error_set(err, -errno, "control socket: %s",
+				    strerror(errno));
+	int r = hd_main_watch(control.tick_fd, EPOLLIN, on_tick, NULL);
+
+	if (r < 0)
+		return hd_error_set(err, r, "control socket: %s",
+				    strerror(-r));
+	listen_if(true);
+	hd_log_write(HD_NOTICE, "control socket: path=%s",
+		     control.addr.sun_path);
+	return 0;
+}
+
+static void close_fd(int *fd)
+{
+	if (*fd >= 0) {
+		hd_main_unwatch(*fd);
+		close(*fd);
+	}
+	*fd = -1;
+}
+
+void hd_control_stop(void)
+{
+	struct stat now;
+	bool ours = control.fd >= 0 &&
+		    stat(control.addr.sun_path, &now) == 0 &&
+		    now.st_dev == control.made.st_dev &&
+		    now.st_ino == control.made.st_ino;
+
+	if (ours && unlink(control.addr.sun_path) < 0)
+		hd_log_debug("control: %s stays behind: %s",
+			     control.addr.sun_path, strerror(errno));
+	control.listening = false;
+	close_fd(&control.fd);
+	close_fd(&control.tick_fd);
+	hd_clients_close();
+}
+
+void hd_control_free(void)
+{
+	hd_commands_drop(NULL);
+}

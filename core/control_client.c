@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: MIT */
+/* core/control_client.c - a connection to the control socket: lines in, lines
+ * out. Everything of it is bounded: a line, the events that wait, and there is
+ * one call at a time; what comes behind it stays in the kernel.
+ *
+ * Only hd_client_go_on() and what ends the main loop free a client; all else
+ * marks it. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+#include "core/control.h"
+
+enum { FIRST_BYTES = 1024 };
+
+static struct hd_client *clients;
+static unsigned n_clients;
+
+static void on_ready(void *client, uint32_t events);
+
+uint64_t hd_control_now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+}
+
+unsigned hd_clients_n(void)
+{
+	return n_clients;
+}
+
+/* ---- life ---- */
+
+struct hd_client *hd_client_new(int fd, const struct hd_who *who)
+{
+	struct hd_client *c = calloc(1, sizeof(*c));
+
+	if (c == NULL || hd_main_watch(fd, EPOLLIN, on_ready, c) < 0) {
+		free(c);
+		close(fd);
+		return NULL;
+	}
+	c->fd = fd;
+	c->who = *who;
+	c->next = clients;
+	if (clients != NULL)
+		clients->prev = c;
+	clients = c;
+	n_clients++;
+	return c;
+}
+
+static void client_free(struct hd_client *c)
+{
+	if (c->prev != NULL)
+		c->prev->next = c->next;
+	else
+		clients = c->next;
+	if (c->next != NULL)
+		c->next->prev = c->prev;
+	n_clients--;
+	if (c->call != NULL)
+		hd_call_lost(c->call);
+	hd_watch_end(c);
+	hd_main_unwatch(c->fd);
+	close(c->fd);
+	free(c->in);
+	hd_json_free(&c->out);
+	free(c);
+	hd_control_ended();
+}
+
+void hd_clients_each(void (*fn)(struct hd_client *c, void *arg), void *arg)
+{
+	struct hd_client *c = clients, *next;
+
+	for (; c != NULL; c = next) {
+		next = c->next;
+		fn(c, arg);
+		hd_client_go_on(c);
+	}
+}
+
+void hd_clients_close(void)
+{
+	while (clients != NULL)
+		client_free(clients);
+}
+
+void hd_clients_tick(uint64_t now_ms)
+{
+	struct hd_client *c = clients, *next;
+
+	for (; c != NULL; c = next) {
+		next = c->next;
+		if (c->stalled_ms != 0 &&
+		    now_ms - c->stalled_ms > HD_CONTROL_STALL_MS)
+			client_free(c);
+	}
+}
+
+/* ---- out ---- */
+
+static size_t unsent(const struct hd_client *c)
+{
+	return c->out.len - c->out_off;
+}
+
+void hd_client_send(struct hd_client *c, const char *line, size_t n)
+{
+	if (c->out_off > 0 && c->out_off == c->out.len) {
+		c->out.len = 0;
+		c->out_off = 0;
+	}
+	hd_json_put(&c->out, line, n);
+	if (c->out.error != 0)
+		c->broken = true;
+}
+
+void hd_client_take(struct hd_client *c, struct hd_json *out)
+{
+	if (out->error != 0) {
+		c->broken = true;
+	} else if (unsent(c) == 0) {
+		hd_json_free(&c->out);
+		c->out = *out;
+		c->out.limit = 0;
+		c->out_off = 0;
+		*out = (struct hd_json){ 0 };
+	} else {
+		hd_client_send(c, out->text, out->len);
+	}
+}
+
+static void send_out(struct hd_client *c)
+{
+	while (unsent(c) > 0 && !c->broken) {
+		ssize_t n = send(c->fd, c->out.text + c->out_off, unsent(c),
+				 MSG_NOSIGNAL | MSG_DONTWAIT);
+
+		if (n < 0 && errno == EAGAIN) {
+			if (c->stalled_ms == 0)
+				c->stalled_ms = hd_control_now_ms();
+			return;
+		}
+		if (n < 0) {
+			c->broken = true;
+			return;
+		}
+		c->out_off += (size_t)n;
+		c->stalled_ms = 0;
+	}
+	/* nothing waits, so nothing is kept: an answer may have been large */
+	hd_json_free(&c->out);
+	c->out_off = 0;
+	c->stalled_ms = 0;
+}
+
+/* ---- in ---- */
+
+static bool make_room(struct hd_client *c)
+{
+	size_t size = c->in_size > 0 ? 2 * c->in_size : FIRST_BYTES;
+
+	if (c->in_len < c->in_size)
+		return true;
+	size = HD_MIN(size, (size_t)HD_CONTROL_LINE_MAX_BYTES + 1);
+	char *in = realloc(c->in, size);
+
+	if (in == NULL) {
+		c->broken = true;
+		return false;
+	}
+	c->in = in;
+	c->in_size = size;
+	return true;
+}
+
+static bool is_full(const struct hd_client *c)
+{
+	return c->in_len > HD_CONTROL_LINE_MAX_BYTES;
+}
+
+static void receive(struct hd_client *c)
+{
+	while (!is_full(c) && make_room(c)) {
+		ssize_t n = recv(c->fd, c->in + c->in_len,
+				 c->in_size - c->in_len, MSG_DONTWAIT);
+
+		if (n < 0 && errno == EAGAIN)
+			return;
+		if (n < 0)
+			c->broken = true;
+		if (n <= 0) {
+			c->ended = true;
+			return;
+		}
+		c->in_len += (size_t)n;
+	}
+}
+
+static void consume(struct hd_client *c, size_t n)
+{
+	c->in_len -= n;
+	memmove(c->in, c->in + n, c->in_len);
+}
+
+static void too_long(struct hd_client *c)
+{
+	if (!c->skipping)
+		hd_refuse(c, "null", "too_long",
+			  "a line has at most 65536 bytes");
+	c->skipping = true;
+	c->in_len = 0;
+}
+
+/* The next line, if it is all there. Returns whether there was one. */
+static bool next_line(struct hd_client *c)
+{
+	char *end = c->in_len > 0 ? memchr(c->in, '\n', c->in_len) : NULL;
+
+	if (end == NULL && is_full(c))
+		too_long(c);
+	if (end == NULL)
+		return false;
+	size_t n = (size_t)(end - c->in);
+
+	if (c->skipping)
+		c->skipping = false;
+	else if (n > 0)
+		hd_request(c, c->in, n);
+	consume(c, n + 1);
+	return true;
+}
+
+/* ---- what is due ---- */
+
+static bool is_busy(const struct hd_client *c)
+{
+	return c->call != NULL || unsent(c) > 0;
+}
+
+static void wait_for(struct hd_client *c)
+{
+	bool reads = !c->ended && !(is_busy(c) && is_full(c));
+
+	if (hd_main_watch(c->fd,
+			  (reads ? EPOLLIN : 0u) |
+				  (unsent(c) > 0 ? EPOLLOUT : 0u),
+			  on_ready, c) < 0)
+		c->broken = true;
+}
+
+void hd_client_go_on(struct hd_client *c)
+{
+	if (c->working)
+		return; /* inside a call of it, further up */
+	c->working = true;
+	send_out(c);
+	while (!is_busy(c) && !c->broken && next_line(c))
+		send_out(c);
+	if (!c->broken && unsent(c) > 0)
+		send_out(c);
+	c->working = false;
+	c->broken |= c->gone; /* what it asked for in time has begun */
+	if (!c->broken)
+		wait_for(c);
+	/* the end of what it sends is not the end of what it reads */
+	if (c->broken || (c->ended && !is_busy(c) && !c->watching))
+		client_free(c);
+}
+
+static void on_ready(void *client, uint32_t events)
+{
+	struct hd_client *c = client;
+
+	if (events & (EPOLLIN | EPOLLHUP | EPOLLERR))
+		receive(c);
+	c->gone = (events & (EPOLLHUP | EPOLLERR)) != 0;
+	hd_client_go_on(c);
+}
