@@ -155,7 +155,9 @@ int hd_control_open(const struct hd_conf *conf, struct hd_error *err)
 	r = explain(r, err);
 	if (conf->control_socket != NULL)
 		return r == -EINVAL ? -EIO : r;
-	hd_log_write(HD_WARN, "no control socket: %s", err->text);
+	/* without the folder nobody has asked for one */
+	hd_log_write(r == -ENOENT ? HD_NOTICE : HD_WARN,
+		     "no control socket: %s", err->text);
 	return 0;
 }
 
