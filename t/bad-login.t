@@ -121,7 +121,7 @@ subtest 'a box that does not open' => sub {
     my $at = length($info) - 1;
     for my $i (5, 36, 37, 60, 61, $at) {    # key, nonce, tag, JSON
         my $bad = $info;
-        substr($bad, $i, 1) ^= "\x01";
+        substr($bad, $i, 1) ^.= "\x01";
         closed_ok("$head$bad", "byte $i flipped");
     }
     closed_ok($head . header(2, 32 + 24 + 16) . "\0" x 72, 'a key of zeros');

@@ -158,7 +158,7 @@ subtest 'a record that was changed' => sub {
     my $bite = 0;
     my $p = through(sub ($bytes) {
         return $bytes unless $bite;
-        substr($bytes, -1, 1) ^= "\x01";
+        substr($bytes, -1, 1) ^.= "\x01";
         return $bytes;
     });
     ok $p->{until}->(qr/Verify return code/), 'a handshake through a proxy';
@@ -194,7 +194,7 @@ subtest 'a handshake that is cut' => sub {
     my $bad = 0;
     for my $at (0 .. $n - 1) {
         my $c = HyperDerp::Raw->open($hd, port => $hd->{tls});
-        substr(my $wrong = $hello, $at, 1) ^= "\x80";
+        substr(my $wrong = $hello, $at, 1) ^.= "\x80";
         $c->write($wrong);
         shutdown $c->socket, 1;
         $c->closed or $bad++;
