@@ -1,0 +1,127 @@
+#!/usr/bin/env perl
+# SPDX-License-Identifier: MIT
+# t/reload.t - HUP: live options take effect on connections that stay, and a
+# file with one mistake changes nothing at all. (t/config.t: included files;
+# t/daemon.t, t/tls.t: certificates.)
+use v5.36;
+use Test::More;
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use HyperDerp::Raw;
+use HyperDerp::Test;
+use Time::HiRes qw(time);
+
+my $hd = HyperDerp::Test->start(no_tls => 1, conf => "login_timeout: 60s\n");
+my @logins = HyperDerp::Raw::logins($hd, 8);
+my ($alice, $bob) = map { HyperDerp::Raw->login($hd, $_) } splice @logins, 0, 2;
+
+# Writes the configuration with other lines and reloads; waits for what the log
+# says of it. Returns the reason of a refusal, '' if there was none.
+sub reload ($conf, $edit = sub ($yaml) { $yaml }) {
+    my $answers = qr/configuration reloaded|reload refused, nothing has changed: .*/;
+    my $before = () = $hd->log_text =~ /$answers/g;
+    local $hd->{conf} = $conf;
+    HyperDerp::Test::spew($hd->{file}, $edit->($hd->yaml));
+    $hd->signal('HUP');
+    my @all;
+    HyperDerp::Test::wait_for(sub { (@all = $hd->log_text =~ /($answers)/g) > $before })
+        or return 'no answer';
+    return $all[-1] =~ /refused, nothing has changed: (.*)/ ? $1 : '';
+}
+
+sub connected ($why) {
+    $alice->send($bob->key, $why);
+    is $bob->packet, $why, "$why: connections stay";
+}
+
+subtest 'login_timeout' => sub {
+    is reload("login_timeout: 1s\n"), '', 'is live';
+    my $start = time;
+    ok(HyperDerp::Raw->open($hd)->closed, 'a new connection has it');
+    cmp_ok time - $start, '<', 8, '... and not the old one';
+    connected('login_timeout');
+};
+
+subtest 'derp.keepalive' => sub {
+    is reload("derp: {keepalive: 1s}\n"), '', 'is live';
+    my $c = HyperDerp::Raw->login($hd, shift @logins);
+    ok defined $c->expect(HyperDerp::Raw::KEEP_ALIVE, 5), 'a client that logs in now gets one soon';
+    $c->close;
+};
+
+subtest 'log.level' => sub {
+    is reload('', sub ($yaml) { $yaml =~ s/level: info/level: debug/r }), '', 'is live';
+    my $c = HyperDerp::Raw->open($hd);
+    $c->close;
+    ok $hd->log_like(qr/debug closed: key=- /), 'more is said';
+};
+
+subtest 'peer_rate_limit' => sub {
+    my $flood = sub {
+        $alice->send($bob->key, 'x' x 60_000) for 1 .. 8;
+        for (1 .. 8) { $bob->packet // return 0 }
+        return 1;
+    };
+    ok $flood->(), 'without: eight packets of 60 kB';
+    unlike $hd->log_text, qr/recv_paused/, '... and no pause';
+    is reload("peer_rate_limit: 1000000\n"), '', 'is live';
+    ok $flood->(), 'with it: eight, too';
+    ok $hd->log_like(qr/recv_paused: key=@{[substr $alice->key, 0, 8]}/), '... of a connection that was there before, with pauses';
+    is reload(''), '', 'without it again';
+    $flood->();
+    my $n = () = $hd->log_text =~ /recv_paused/g;
+    ok $flood->(), 'eight more';
+    is scalar(() = $hd->log_text =~ /recv_paused/g), $n, '... no new pause';
+};
+
+# Each has a change that would be good alone: a login_timeout of 1 s.
+my $good = "login_timeout: 1s\n";
+my $file = qr/\Q$hd->{file}\E:\d+: /;
+for (
+    ['an unknown key', "$good" . "wrokers: 3\n", qr/$file.*wrokers.*workers/],
+    ['no YAML', $good . "x: [\n", qr/\Q$hd->{file}\E:\d+/],
+    ['a value out of range', $good . "write_timeout: 1ms\n", qr/$file.*write_timeout/],
+    ['an unknown option of a module', $good . "derp: {kepalive: 2s}\n", qr/$file.*kepalive.*keepalive/],
+    ['a wrong option of a module', $good . "derp: {keepalive: 500s}\n", qr/$file.*keepalive/],
+    ['a key that is not live', $good . "sockbuf: 1MiB\n", qr/$file.*sockbuf.*restart/],
+    ['another listener', $good, qr/listen.*restart/, sub ($yaml) { $yaml =~ s/$hd->{plain}/1/r }],
+    ['another module', $good, qr/load_module.*restart/, sub ($yaml) { $yaml =~ s/\[derp, stun\]/[derp]/r }],
+    ['a state_dir elsewhere', $good, qr/state_dir.*restart/, sub ($yaml) { $yaml =~ s/(state_dir: ).*/$1\/nowhere/r }],
+    ['an empty file', '', qr/\S/, sub ($yaml) { '' }],
+) {
+    my ($what, $conf, $why, $edit) = @$_;
+    subtest "refused: $what" => sub {
+        like reload($conf, $edit // sub ($yaml) { $yaml }), $why, 'with place and reason';
+        connected($what);
+    };
+}
+
+subtest 'a file that is gone' => sub {
+    unlink $hd->{file};
+    $hd->signal('HUP');
+    ok $hd->log_like(qr/reload refused.*No such file/), 'is refused';
+    connected('no file');
+};
+
+# login_timeout is 10 s since the last reload: had a refused file been used in
+# part, this connection would be closed after 1 s.
+subtest 'nothing of them took effect' => sub {
+    my $c = HyperDerp::Raw->open($hd);
+    ok !$c->closed(1.5), 'login_timeout is the old one';
+};
+
+subtest 'many in a row, under traffic' => sub {
+    my ($n, $lost) = (0, 0);
+    for my $i (1 .. 30) {
+        HyperDerp::Test::spew($hd->{file}, $hd->yaml . 'write_timeout: ' . (2 + $i % 2) . "s\n");
+        $hd->signal('HUP');
+        for (1 .. 20) {
+            $alice->send($bob->key, ++$n);
+            ($bob->packet // '') eq $n or $lost++;
+        }
+    }
+    is $lost, 0, "30 reloads, $n packets";
+};
+
+$hd->finish;
+done_testing;
