@@ -69,6 +69,8 @@ $r = measured(qw(--size 65536 --rate 100 --duration 0.3 --warmup 0), $tls);
 is $r->{lost}, 0, 'packets of 64 KiB';
 $r = measured(qw(--rate max --pairs 2 --duration 0.3 --warmup 0.1), $tls);
 cmp_ok $r->{delivered_pps}, '>', 0, 'as fast as it goes';
+$r = measured(qw(--rate max --in-flight 1 --duration 0.3 --warmup 0), $tls);
+cmp_ok $r->{delivered_pps}, '>', 10, 'one packet at a time';
 $r = measured(qw(--find --rate 200 --share 1 --duration 0.05 --warmup 0),
     '--pairs', 2, '--plain', $plain);
 cmp_ok $r->{found_pps}, '>', 200, 'a rate is found';

@@ -7,8 +7,7 @@ use List::Util ();
 use constant {
     BATCH   => 16,     # see doc/benchmarks.md: what the load can offer
     NOISE   => 1.03,   # "at least equal" allows for that much
-    HOOK_PACKETS => [ 500, 6500 ],
-    HOOK_RATE    => 500,
+    HOOK_SECONDS => [ 2, 10 ],
     KIB          => 1.024,    # kB: the kernel counts in KiB
 };
 
@@ -172,14 +171,15 @@ sub logins {
     };
 }
 
-# Instructions in user space, from two runs of different length.
-sub instructions ($opt, $who, $tls, $packets) {
+# Instructions in user space, from two runs of different length, one packet at
+# a time: else the number of packets per turn would decide.
+sub instructions ($opt, $who, $tls, $seconds) {
     my $out   = "$opt->{tmp}/callgrind";
     my $relay = Relay->start(%$who, tls => $tls, backend => 'epoll',
         under => [ qw(valgrind --tool=callgrind -q),
             "--callgrind-out-file=$out" ]);
-    my $r = $relay->bench_once(qw(--pairs 1 --warmup 0 --rate), HOOK_RATE,
-        '--duration', $packets / HOOK_RATE);
+    my $r = $relay->bench_once(qw(--pairs 1 --rate max --in-flight 1),
+        qw(--warmup 0 --duration), $seconds);
     $relay->stop;
     open my $fh, '<', $out or die "$out: $!\n";
     my ($ir) = map { /^(?:summary|totals): (\d+)/ ? $1 : () } <$fh>;
@@ -200,7 +200,7 @@ sub hook ($tls) {
         measure => sub ($opt, $who, $run) {
             my ($short, $long)
                 = map { [ instructions($opt, $who, $tls, $_) ] }
-                HOOK_PACKETS->@*;
+                HOOK_SECONDS->@*;
             return { ir => ($long->[0] - $short->[0]) /
                     ($long->[1] - $short->[1]) };
         },

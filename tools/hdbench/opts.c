@@ -48,6 +48,9 @@ static const struct row rows[] = {
 	{ "batch", "N", K_COUNT, AT(batch), 1, OPTS_BATCH_MAX,
 	  "records of one connection that are due together may leave in one "
 	  "write(2); default 1, as real clients" },
+	{ "in-flight", "N", K_COUNT, AT(in_flight), 1, 1000000,
+	  "with --rate max: send only while fewer than N packets are under "
+	  "way" },
 	{ "idle", "N", K_COUNT, AT(idle), 1, 1000000,
 	  "log N peers in, leave them idle, print the relay's memory; needs "
 	  "--pid" },

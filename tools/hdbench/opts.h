@@ -18,6 +18,7 @@ struct opts {
 	double share_percent; /* of the offered packets, for --find */
 	double duration_s, warmup_s;
 	uint64_t batch; /* records per write(2) */
+	uint64_t in_flight; /* with is_rate_max: packets under way; 0: any */
 	uint64_t idle, logins, parallel;
 	double login_rate;
 	struct proc_set pids;

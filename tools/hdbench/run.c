@@ -154,14 +154,27 @@ static bool pump_dirty(struct run *r)
 
 /* The schedule */
 
+/* How many packets --in-flight allows now. */
+static uint64_t room(const struct run *r)
+{
+	uint64_t most = r->t->net->opts->in_flight;
+	uint64_t flying = r->scheduled - r->received;
+
+	if (most == 0)
+		return UINT64_MAX;
+	return most > flying ? most - flying : 0;
+}
+
 static void schedule_max(struct run *r)
 {
 	for (size_t i = 0; i < r->t->n; i++) {
 		struct pair *pair = &r->t->pairs[i];
+		uint64_t n = HD_MIN(room(r), (uint64_t)QUOTA);
 
-		if (pair->is_blocked)
+		if (pair->is_blocked || pair->sent < pair->due || n == 0)
 			continue;
-		pair->due = pair->sent + QUOTA;
+		pair->due += n;
+		r->scheduled += n;
 		mark_dirty(r->t, pair);
 	}
 }
