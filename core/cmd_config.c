@@ -110,6 +110,6 @@ const struct hd_command hd_cmd_config[] = {
 	  .run = run_show },
 	{ .words = "config schema", .args = "", .role = HD_ROLE_READ,
 	  .help = "every option: type, default, range, meaning",
-	  .run = run_schema },
+	  .run = run_schema, .columns = "section name type default live help" },
 	{ .words = NULL },
 };

@@ -37,6 +37,7 @@ static void run_commands(struct hd_module *mod, struct hd_call *c)
 		hd_out_string(c, "role", hd_role_text(e->command->role));
 		hd_out_string(c, "module",
 			      e->mod != NULL ? e->mod->name : NULL);
+		hd_out_string(c, "columns", e->command->columns);
 		put_args(c, e);
 		hd_out_close(c);
 	}
@@ -84,6 +85,7 @@ static void run_log_reopen(struct hd_module *mod, struct hd_call *c)
 const struct hd_command hd_cmd_control[] = {
 	{ .words = "commands", .args = "", .role = HD_ROLE_READ,
 	  .help = "list all commands, with their arguments",
+	  .columns = "words args role help",
 	  .run = run_commands },
 	{ .words = "whoami", .args = "", .role = HD_ROLE_READ,
 	  .help = "who the relay takes this client for",

@@ -121,6 +121,7 @@ static void run_status(struct hd_module *unused, struct hd_call *c)
 const struct hd_command hd_cmd_module[] = {
 	{ .words = "module status", .args = "[MODULE]", .role = HD_ROLE_READ,
 	  .help = "modules: version, ABI, file, what they provide, counters",
-	  .run = run_status },
+	  .run = run_status,
+	  .columns = "name version abi state hooks routes commands file" },
 	{ .words = NULL },
 };

@@ -235,7 +235,9 @@ static void done_close(struct hd_module *mod, struct hd_call *c)
 const struct hd_command hd_cmd_peers[] = {
 	{ .words = "peers", .args = "[KEY]", .role = HD_ROLE_READ,
 	  .help = "connected peers: all, or those whose key begins so",
-	  .each = each_peers, .done = done_peers },
+	  .each = each_peers, .done = done_peers,
+	  .columns = "key addr proto tls seconds bytes_in bytes_out queued "
+		     "drops agent" },
 	{ .words = "peer close", .args = "KEY", .role = HD_ROLE_OPERATE,
 	  .help = "close the connections of a key; the client may come back",
 	  .each = each_peers, .done = done_close },

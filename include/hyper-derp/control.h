@@ -44,6 +44,9 @@ struct hd_command {
 	void (*each)(struct hd_module *mod, struct hd_call *call,
 		     struct hd_worker *w);
 	void (*done)(struct hd_module *mod, struct hd_call *call);
+	/* For tools that print an array of objects to people: the members that
+	 * become columns, "key addr bytes_in"; NULL: all. */
+	const char *columns;
 };
 
 /* hd_command_add - in load(); gone after unload.

@@ -153,6 +153,18 @@ sub wait_exit ($self, $seconds = 10) {
 sub signal ($self, $name) { return kill $name, $self->{pid} }
 sub pid ($self)       { return $self->{pid} }
 sub control ($self)   { return "$self->{dir}/control.sock" }
+
+# What hdctl prints, both ways; its exit status in $?.
+sub ctl ($self, @words) {
+    open my $f, '-|', 'sh', '-c', 'exec "$@" 2>&1', 'sh', "$build/hdctl", '--socket',
+        $self->control, @words or die "hdctl: $!";
+    local $/;
+    my $out = <$f> // '';
+    close $f;
+    $? >>= 8;
+    return $out;
+}
+
 sub port ($self)      { return $self->{no_tls} ? $self->{plain} : $self->{tls} }
 sub dir ($self)       { return "$self->{dir}" }
 sub log_text ($self)  { return slurp($self->{log}) }

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+/* tools/hdctl/hdctl.h - one command for a relay, from the command line or in
+ * the shell. What commands there are, the daemon says; only those in local.c
+ * are our own. */
+#pragma once
+#include "tools/hdctl/ask.h"
+#include "tools/hdctl/print.h"
+
+enum { HDCTL_WORDS_MAX = 64 };
+
+struct hdctl {
+	const char *socket; /* NULL: the usual places */
+	bool json;
+	const char *sort; /* NULL: as they come */
+	struct ask ask;
+	json_t *commands; /* the daemon's table; NULL: not asked yet */
+	bool shell;
+};
+
+/* hdctl_run - one command, ours or the daemon's. Prints; returns an exit
+ * status. */
+int hdctl_run(struct hdctl *h, const char *const *words, size_t n);
+/* hdctl_fail - tell the reason. Returns status. */
+int hdctl_fail(int status, const char *fmt, ...) HD_PRINTF(2, 3);
+/* hdctl_connect - unless it is. hdctl_commands - the table, asked for once.
+ * Return HDCTL_OK, or another HDCTL_, told. */
+int hdctl_connect(struct hdctl *h);
+int hdctl_commands(struct hdctl *h);
+/* hdctl_find - the entry of the table that most words name, or NULL. */
+const json_t *hdctl_find(const struct hdctl *h, const char *const *words,
+			 size_t n);
+/* hdctl_ask - the daemon's command; tells what goes wrong. */
+int hdctl_ask(struct hdctl *h, const char *words, json_t **ret_data);
+
+/* ---- local commands ---- */
+
+struct local {
+	const char *words, *args, *help;
+	/* @words  those behind the command's */
+	int (*run)(struct hdctl *h, const char *const *words, size_t n);
+};
+extern const struct local locals[]; /* words NULL at the end */
+const struct local *local_find(const char *const *words, size_t n,
+			       size_t *ret_used);
+
+int run_help(struct hdctl *h, const char *const *words, size_t n);
+int run_watch(struct hdctl *h, const char *const *words, size_t n);

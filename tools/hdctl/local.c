@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: MIT */
+/* tools/hdctl/local.c - the commands that are hdctl's own. */
+#include <string.h>
+
+#include "tools/hdctl/hdctl.h"
+
+const struct local locals[] = {
+	{ "help", "[COMMAND...]", "what there is, or more about one",
+	  run_help },
+	{ "watch", "[EVENT...]", "print events as they happen", run_watch },
+	{ .words = NULL },
+};
+
+const struct local *local_find(const char *const *words, size_t n,
+			       size_t *ret_used)
+{
+	for (const struct local *l = locals; l->words != NULL; l++) {
+		const char *space = strchr(l->words, ' ');
+		size_t len = space != NULL ? (size_t)(space - l->words) :
+					     strlen(l->words);
+
+		if (n < 1 || strlen(words[0]) != len ||
+		    memcmp(words[0], l->words, len) != 0)
+			continue;
+		if (space != NULL &&
+		    (n < 2 || strcmp(words[1], space + 1) != 0))
+			continue;
+		*ret_used = space != NULL ? 2 : 1;
+		return l;
+	}
+	return NULL;
+}
+
+static const char *text_of(const json_t *entry, const char *name)
+{
+	const char *text = json_string_value(json_object_get(entry, name));
+
+	return text != NULL ? text : "";
+}
+
+static void put_help(const char *words, const char *args, const char *help)
+{
+	int n = printf("  %s%s%s", words, args[0] != '\0' ? " " : "", args);
+
+	if (n < 34)
+		printf("%*s %s\n", 34 - n, "", help);
+	else
+		printf("\n%35s%s\n", "", help);
+}
+
+static bool begins(const char *all, const char *const *words, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		size_t len = strlen(words[i]);
+
+		if (strncmp(all, words[i], len) != 0 ||
+		    (all[len] != ' ' && all[len] != '\0'))
+			return false;
+		all += len + (all[len] == ' ');
+	}
+	return true;
+}
+
+int run_help(struct hdctl *h, const char *const *words, size_t n)
+{
+	const json_t *entry;
+	unsigned shown = 0;
+	size_t i, used;
+	int r = hdctl_commands(h);
+
+	if (r != HDCTL_OK)
+		return r;
+	json_array_foreach(h->commands, i, entry) {
+		const char *name = text_of(entry, "words");
+
+		if (!begins(name, words, n) || local_find(&name, 1, &used))
+			continue;
+		put_help(name, text_of(entry, "args"), text_of(entry, "help"));
+		shown++;
+	}
+	for (const struct local *l = locals; l->words != NULL; l++) {
+		if (!begins(l->words, words, n))
+			continue;
+		put_help(l->words, l->args, l->help);
+		shown++;
+	}
+	return shown > 0 ? HDCTL_OK :
+			   hdctl_fail(HDCTL_USAGE, "there is no command \"%s\"",
+				      words[0]);
+}
+
+static void put_event(const struct hdctl *h, const json_t *event)
+{
+	char time[PRINT_CELL_BYTES], value[PRINT_CELL_BYTES];
+	const json_t *v;
+	const char *name;
+
+	if (h->json) {
+		json_dumpf(event, stdout,
+			   JSON_COMPACT | JSON_REAL_PRECISION(15));
+		putchar('\n');
+		return;
+	}
+	printf("%s %-10s",
+	       print_cell("time", json_object_get(event, "time"), time),
+	       text_of(event, "event"));
+	json_object_foreach(json_object_get(event, "data"), name, v)
+		printf(" %s=%s", name, print_cell(name, v, value));
+	putchar('\n');
+}
+
+/* Until the daemon ends, or Ctrl-C. */
+int run_watch(struct hdctl *h, const char *const *words, size_t n)
+{
+	const char *all[HDCTL_WORDS_MAX + 1] = { "watch" };
+	struct hd_error err;
+	json_t *data, *event;
+	int r = hdctl_connect(h);
+
+	if (r != HDCTL_OK)
+		return r;
+	memcpy(all + 1, words, n * sizeof(*words));
+	r = ask(&h->ask, all, n + 1, &data, &err);
+	json_decref(data);
+	if (r != HDCTL_OK)
+		return hdctl_fail(r, "%s", err.text);
+	while ((event = ask_next(&h->ask)) != NULL) {
+		put_event(h, event);
+		json_decref(event);
+		if (fflush(stdout) != 0)
+			break;
+	}
+	ask_close(&h->ask); /* in the shell the next command connects anew */
+	return HDCTL_OK;
+}

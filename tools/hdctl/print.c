@@ -1,0 +1,347 @@
+/* SPDX-License-Identifier: MIT */
+/* tools/hdctl/print.c - answers for people. */
+#include "tools/hdctl/print.h"
+
+#include <hyper-derp/base.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum { COLUMNS_MAX = 32, KEY_SHOWN = 12, LIST_SHOWN = 60 };
+
+/* ---- one value ---- */
+
+const char *print_size(double n, char buf[32])
+{
+	static const char units[] = " KMGTPE";
+	unsigned u = 0;
+
+	for (; n >= 9999.5 && units[u + 1] != '\0'; u++)
+		n /= 1024;
+	if (u == 0)
+		(void)snprintf(buf, 32, "%.0f", n);
+	else
+		(void)snprintf(buf, 32, "%.*f%c", n < 99.95 ? 1 : 0, n,
+			       units[u]);
+	return buf;
+}
+
+static void size_cell(const json_t *v, char *buf)
+{
+	print_size(json_number_value(v), buf);
+}
+
+static void span_cell(const json_t *v, char *buf)
+{
+	double s = json_number_value(v);
+	long n = (long)s;
+
+	if (s < 60)
+		(void)snprintf(buf, PRINT_CELL_BYTES, "%.1fs", s);
+	else if (n < 3600)
+		(void)snprintf(buf, PRINT_CELL_BYTES, "%ldm%02lds", n / 60,
+			       n % 60);
+	else if (n < 86400)
+		(void)snprintf(buf, PRINT_CELL_BYTES, "%ldh%02ldm", n / 3600,
+			       n / 60 % 60);
+	else
+		(void)snprintf(buf, PRINT_CELL_BYTES, "%ldd%02ldh", n / 86400,
+			       n / 3600 % 24);
+}
+
+static void time_cell(const json_t *v, char *buf)
+{
+	double t = json_number_value(v);
+	time_t s = (time_t)t;
+	struct tm tm;
+	size_t n;
+
+	localtime_r(&s, &tm);
+	n = strftime(buf, PRINT_CELL_BYTES, "%m-%d %H:%M:%S", &tm);
+	(void)snprintf(buf + n, PRINT_CELL_BYTES - n, ".%03d",
+		       (int)((t - (double)s) * 1000));
+}
+
+static void key_cell(const json_t *v, char *buf)
+{
+	(void)snprintf(buf, PRINT_CELL_BYTES, "%.*s", KEY_SHOWN,
+		       json_string_value(v));
+}
+
+static const struct {
+	const char *name; /* with * at the end: begins so */
+	void (*cell)(const json_t *v, char *buf);
+	json_type type;
+} cells[] = {
+	{ "bytes*", size_cell, JSON_INTEGER },
+	{ "queued", size_cell, JSON_INTEGER },
+	{ "seconds", span_cell, JSON_REAL },
+	{ "seconds", span_cell, JSON_INTEGER },
+	{ "uptime_s", span_cell, JSON_REAL },
+	{ "time", time_cell, JSON_REAL },
+	{ "key", key_cell, JSON_STRING },
+};
+
+static bool is_named(const char *pattern, const char *name)
+{
+	size_t n = strlen(pattern);
+
+	if (pattern[n - 1] == '*')
+		return strncmp(pattern, name, n - 1) == 0;
+	return strcmp(pattern, name) == 0;
+}
+
+static void list_cell(const json_t *v, char *buf)
+{
+	char item[PRINT_CELL_BYTES];
+	const char *name;
+	const json_t *e;
+	size_t i, n = 0;
+
+	buf[0] = '\0';
+	json_array_foreach(v, i, e)
+		if (n < LIST_SHOWN)
+			n += (size_t)snprintf(buf + n, PRINT_CELL_BYTES - n,
+					      "%s%.80s", i > 0 ? " " : "",
+					      print_cell("", e, item));
+	json_object_foreach((json_t *)v, name, e)
+		if (n < LIST_SHOWN)
+			n += (size_t)snprintf(buf + n, PRINT_CELL_BYTES - n,
+					      "%s%.40s=%.80s", n > 0 ? " " : "",
+					      name, print_cell(name, e, item));
+	if (n >= LIST_SHOWN)
+		(void)snprintf(buf + n, PRINT_CELL_BYTES - n, " ...");
+}
+
+/* What a peer or a file calls itself must not move the cursor. */
+static void clean(char *text)
+{
+	for (unsigned char *p = (unsigned char *)text; *p != '\0'; p++)
+		if (*p < 0x20 || *p == 0x7f)
+			*p = '?';
+}
+
+const char *print_cell(const char *name, const json_t *v,
+		       char buf[PRINT_CELL_BYTES])
+{
+	for (size_t i = 0; i < HD_ARRAY_N(cells); i++)
+		if (json_typeof(v) == cells[i].type &&
+		    is_named(cells[i].name, name)) {
+			cells[i].cell(v, buf);
+			clean(buf);
+			return buf;
+		}
+	if (json_is_string(v))
+		(void)snprintf(buf, PRINT_CELL_BYTES, "%s",
+			       json_string_value(v));
+	else if (json_is_integer(v))
+		(void)snprintf(buf, PRINT_CELL_BYTES, "%lld",
+			       (long long)json_integer_value(v));
+	else if (json_is_real(v))
+		(void)snprintf(buf, PRINT_CELL_BYTES, "%.3f",
+			       json_real_value(v));
+	else if (json_is_boolean(v))
+		strcpy(buf, json_is_true(v) ? "yes" : "no");
+	else if (json_is_array(v) || json_is_object(v))
+		list_cell(v, buf);
+	else
+		strcpy(buf, "-");
+	clean(buf);
+	return buf;
+}
+
+/* ---- sorting ---- */
+
+static const char *sort_by; /* qsort has no argument */
+
+static double sort_number(const json_t *row)
+{
+	const char *name;
+	const json_t *v;
+	double sum = 0;
+
+	json_object_foreach((json_t *)row, name, v)
+		if (json_is_number(v) &&
+		    strncmp(name, sort_by, strlen(sort_by)) == 0)
+			sum += json_number_value(v);
+	return sum;
+}
+
+static int compare_rows(const void *a, const void *b)
+{
+	const json_t *ra = *(json_t *const *)a, *rb = *(json_t *const *)b;
+	const char *ta = json_string_value(json_object_get(ra, sort_by));
+	const char *tb = json_string_value(json_object_get(rb, sort_by));
+	double na, nb;
+
+	if (ta != NULL && tb != NULL)
+		return strcmp(ta, tb);
+	na = sort_number(ra);
+	nb = sort_number(rb);
+	return (na < nb) - (na > nb);
+}
+
+void print_sort(json_t *data, const char *by)
+{
+	size_t n = json_array_size(data);
+	json_t **rows = calloc(n + 1, sizeof(*rows));
+
+	if (rows == NULL)
+		return;
+	for (size_t i = 0; i < n; i++)
+		rows[i] = json_incref(json_array_get(data, i));
+	sort_by = by;
+	qsort(rows, n, sizeof(*rows), compare_rows);
+	for (size_t i = 0; i < n; i++)
+		json_array_set_new(data, i, rows[i]);
+	free(rows);
+}
+
+/* ---- tables ---- */
+
+struct table {
+	char names[COLUMNS_MAX][48];
+	size_t width[COLUMNS_MAX];
+	bool right[COLUMNS_MAX]; /* numbers */
+	unsigned n;
+};
+
+static void column_add(struct table *t, const char *name, size_t len)
+{
+	if (t->n == COLUMNS_MAX || len == 0 || len >= sizeof(t->names[0]))
+		return;
+	memcpy(t->names[t->n], name, len);
+	t->names[t->n][len] = '\0';
+	t->width[t->n] = len;
+	t->n++;
+}
+
+static void choose_columns(struct table *t, const json_t *rows,
+			   const char *columns)
+{
+	const json_t *first = json_array_get(rows, 0);
+	const char *name;
+	const json_t *v;
+
+	for (; columns != NULL && *columns != '\0';
+	     columns += strspn(columns, " ")) {
+		size_t n = strcspn(columns, " ");
+
+		column_add(t, columns, n);
+		columns += n;
+	}
+	if (t->n == 0)
+		json_object_foreach((json_t *)first, name, v)
+			column_add(t, name, strlen(name));
+}
+
+static const char *cell_of(const struct table *t, const json_t *row, unsigned i,
+			   char buf[PRINT_CELL_BYTES])
+{
+	const json_t *v = json_object_get(row, t->names[i]);
+
+	return v != NULL ? print_cell(t->names[i], v, buf) : "-";
+}
+
+static void measure(struct table *t, const json_t *rows)
+{
+	char buf[PRINT_CELL_BYTES];
+	const json_t *row;
+	size_t r;
+
+	json_array_foreach(rows, r, row)
+		for (unsigned i = 0; i < t->n; i++) {
+			size_t n = strlen(cell_of(t, row, i, buf));
+
+			t->width[i] = HD_MAX(t->width[i], n);
+			t->right[i] |= json_is_number(
+				json_object_get(row, t->names[i]));
+		}
+}
+
+static void put_cell(FILE *out, const struct table *t, unsigned i,
+		     const char *text)
+{
+	int w = (int)HD_MIN(t->width[i], 120u);
+
+	if (i + 1 == t->n && !t->right[i])
+		fprintf(out, "%s\n", text);
+	else
+		fprintf(out, t->right[i] ? "%*s%s" : "%-*s%s", w, text,
+			i + 1 == t->n ? "\n" : "  ");
+}
+
+static void print_table(FILE *out, const json_t *rows, const char *columns)
+{
+	struct table t = { .n = 0 };
+	char buf[PRINT_CELL_BYTES];
+	const json_t *row;
+	size_t r;
+
+	choose_columns(&t, rows, columns);
+	measure(&t, rows);
+	for (unsigned i = 0; i < t.n; i++)
+		put_cell(out, &t, i, t.names[i]);
+	json_array_foreach(rows, r, row)
+		for (unsigned i = 0; i < t.n; i++)
+			put_cell(out, &t, i, cell_of(&t, row, i, buf));
+}
+
+/* ---- the rest ---- */
+
+static void print_object(FILE *out, const json_t *o, int indent)
+{
+	char buf[PRINT_CELL_BYTES];
+	const char *name;
+	const json_t *v, *e;
+	size_t i;
+
+	json_object_foreach((json_t *)o, name, v) {
+		bool objects = json_is_object(json_array_get(v, 0));
+
+		if (json_is_object(v) || objects)
+			fprintf(out, "%*s%s\n", indent, "", name);
+		if (json_is_object(v))
+			print_object(out, v, indent + 2);
+		else if (objects)
+			json_array_foreach(v, i, e)
+				fprintf(out, "%*s%s\n", indent + 2, "",
+					print_cell("", e, buf));
+		else if (strcmp(name, "key") == 0 && json_is_string(v))
+			fprintf(out, "%*s%-16s  %s\n", indent, "", name,
+				json_string_value(v));
+		else
+			fprintf(out, "%*s%-16s  %s\n", indent, "", name,
+				print_cell(name, v, buf));
+	}
+}
+
+static void print_text(FILE *out, const char *text)
+{
+	size_t n = strlen(text);
+
+	fputs(text, out);
+	if (n > 0 && text[n - 1] != '\n')
+		fputc('\n', out);
+}
+
+void print_answer(FILE *out, const json_t *data, const char *columns)
+{
+	const json_t *first = json_array_get(data, 0), *e;
+	char buf[PRINT_CELL_BYTES];
+	size_t i;
+
+	if (data == NULL || json_is_null(data))
+		fputs("ok\n", out);
+	else if (json_is_string(data))
+		print_text(out, json_string_value(data));
+	else if (json_is_object(data))
+		print_object(out, data, 0);
+	else if (json_is_object(first))
+		print_table(out, data, columns);
+	else if (json_is_array(data))
+		json_array_foreach(data, i, e)
+			fprintf(out, "%s\n", print_cell("", e, buf));
+	else
+		fprintf(out, "%s\n", print_cell("", data, buf));
+}

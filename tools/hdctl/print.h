@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT */
+/* tools/hdctl/print.h - answers for people. What a value means is told by the
+ * name of its member: bytes_in is a size, seconds a time. */
+#pragma once
+#include <jansson.h>
+#include <stdio.h>
+
+/* print_answer - @columns  "key addr", of an array of objects; NULL: all */
+void print_answer(FILE *out, const json_t *data, const char *columns);
+/* print_sort - an array of objects by a member, the largest first; text in the
+ * order of letters. "bytes" is the sum of bytes_in and bytes_out. */
+void print_sort(json_t *data, const char *by);
+/* print_cell - one value as print_answer() has it. Returns buf. */
+#define PRINT_CELL_BYTES 512
+const char *print_cell(const char *name, const json_t *v,
+		       char buf[PRINT_CELL_BYTES]);
+/* print_size - 1.5M. Returns buf. */
+const char *print_size(double n, char buf[32]);

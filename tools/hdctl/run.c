@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: MIT */
+/* tools/hdctl/run.c - one command: ours, or the daemon's. */
+#include <stdarg.h>
+#include <string.h>
+
+#include "tools/hdctl/hdctl.h"
+
+int hdctl_fail(int status, const char *fmt, ...)
+{
+	va_list ap;
+
+	fputs("hdctl: ", stderr);
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fputc('\n', stderr);
+	return status;
+}
+
+int hdctl_connect(struct hdctl *h)
+{
+	struct hd_error err;
+	int r;
+
+	if (h->ask.fd >= 0)
+		return HDCTL_OK;
+	r = ask_open(&h->ask, h->socket, &err);
+	return r == HDCTL_OK ? r : hdctl_fail(r, "%s", err.text);
+}
+
+int hdctl_ask(struct hdctl *h, const char *words, json_t **ret_data)
+{
+	struct hd_error err;
+	int r = hdctl_connect(h);
+
+	*ret_data = NULL;
+	if (r != HDCTL_OK)
+		return r;
+	r = ask_words(&h->ask, words, ret_data, &err);
+	return r == HDCTL_OK ? r : hdctl_fail(r, "%s", err.text);
+}
+
+int hdctl_commands(struct hdctl *h)
+{
+	if (h->commands != NULL)
+		return HDCTL_OK;
+	return hdctl_ask(h, "commands", &h->commands);
+}
+
+const json_t *hdctl_find(const struct hdctl *h, const char *const *words,
+			 size_t n)
+{
+	const json_t *entry, *best = NULL;
+	size_t i, best_n = 0;
+
+	json_array_foreach(h->commands, i, entry) {
+		const char *p = json_string_value(
+			json_object_get(entry, "words"));
+		size_t k = 0;
+
+		while (p != NULL && *p != '\0' && k < n) {
+			size_t len = strcspn(p, " ");
+
+			if (strlen(words[k]) != len ||
+			    memcmp(words[k], p, len) != 0)
+				break;
+			k++;
+			p += len + (p[len] == ' ');
+		}
+		if (p != NULL && *p == '\0' && k > best_n) {
+			best = entry;
+			best_n = k;
+		}
+	}
+	return best;
+}
+
+static const char *columns_of(struct hdctl *h, const char *const *words,
+			      size_t n)
+{
+	if (hdctl_commands(h) != HDCTL_OK)
+		return NULL;
+	return json_string_value(
+		json_object_get(hdctl_find(h, words, n), "columns"));
+}
+
+static void print_json(const json_t *data)
+{
+	if (data == NULL || json_is_null(data))
+		fputs("null", stdout);
+	else
+		json_dumpf(data, stdout, JSON_INDENT(2) | JSON_ENCODE_ANY |
+					 JSON_REAL_PRECISION(15));
+	putchar('\n');
+}
+
+static int run_daemons(struct hdctl *h, const char *const *words, size_t n)
+{
+	struct hd_error err;
+	json_t *data;
+	int r = hdctl_connect(h);
+
+	if (r == HDCTL_OK) {
+		r = ask(&h->ask, words, n, &data, &err);
+		if (r != HDCTL_OK)
+			hdctl_fail(r, "%s", err.text);
+	}
+	if (r == HDCTL_NO_DAEMON)
+		ask_close(&h->ask);
+	if (r != HDCTL_OK)
+		return r;
+	if (h->sort != NULL && json_is_array(data))
+		print_sort(data, h->sort);
+	if (h->json)
+		print_json(data);
+	else
+		print_answer(stdout, data,
+			     json_is_array(data) ? columns_of(h, words, n) :
+						   NULL);
+	json_decref(data);
+	return HDCTL_OK;
+}
+
+/* --json, --sort and --socket may stand anywhere. Returns how many words are
+ * left; -1: told. */
+static int take_options(struct hdctl *h, const char *const *words, size_t n,
+			const char *rest[static HDCTL_WORDS_MAX])
+{
+	size_t left = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		bool sort = strcmp(words[i], "--sort") == 0;
+		bool socket = strcmp(words[i], "--socket") == 0;
+
+		if (strcmp(words[i], "--json") == 0)
+			h->json = true;
+		else if (strncmp(words[i], "--sort=", 7) == 0)
+			h->sort = words[i] + 7;
+		else if (strncmp(words[i], "--socket=", 9) == 0)
+			h->socket = words[i] + 9;
+		else if ((sort || socket) && ++i == n)
+			return hdctl_fail(-1, "%s needs a value; see --help",
+					  words[i - 1]);
+		else if (sort)
+			h->sort = words[i];
+		else if (socket)
+			h->socket = words[i];
+		else if (left < HDCTL_WORDS_MAX)
+			rest[left++] = words[i];
+	}
+	return (int)left;
+}
+
+int hdctl_run(struct hdctl *h, const char *const *words, size_t n)
+{
+	const char *rest[HDCTL_WORDS_MAX];
+	struct hdctl saved = *h;
+	const struct local *l;
+	int left = take_options(h, words, n, rest), r = HDCTL_OK;
+	size_t used;
+
+	if (left > 0) {
+		l = local_find(rest, (size_t)left, &used);
+		r = l != NULL ? l->run(h, rest + used, (size_t)left - used) :
+				run_daemons(h, rest, (size_t)left);
+	}
+	if (h->shell) { /* options are for one command */
+		h->json = saved.json;
+		h->sort = saved.sort;
+		h->socket = saved.socket;
+	}
+	return left < 0 ? HDCTL_USAGE : r;
+}
