@@ -248,7 +248,7 @@ int hd_workers_start(const struct hd_workers_args *args, struct hd_error *err)
 		free_all();
 		return r;
 	}
-	/* First all serve, then all accept: a connection may move to any worker.
+	/* First all serve, then all accept: a login may move to any worker.
 	 * After the first round none is in boot any more. */
 	ask_all(start_serving, NULL);
 	ask_all(start_accepting, &copy);
