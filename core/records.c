@@ -36,8 +36,8 @@ static int aead_open(EVP_CIPHER_CTX *ctx, struct hd_tls_keys *k,
 	if (EVP_DecryptInit_ex2(ctx, NULL, NULL, nonce, NULL) != 1 ||
 	    EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_SET_TAG, HD_TLS_TAG_BYTES,
 				(void *)(in + n)) != 1 ||
-	    EVP_DecryptUpdate(ctx, NULL, &len, record,
-			      HD_RECORD_HEAD_BYTES) != 1 ||
+	    EVP_DecryptUpdate(ctx, NULL, &len, record, HD_RECORD_HEAD_BYTES) !=
+		    1 ||
 	    EVP_DecryptUpdate(ctx, out, &len, in, (int)n) != 1 ||
 	    EVP_DecryptFinal_ex(ctx, out + n, &len) != 1)
 		return -EBADMSG;
@@ -54,8 +54,8 @@ static int aead_seal(EVP_CIPHER_CTX *ctx, struct hd_tls_keys *k,
 
 	make_nonce(k, nonce);
 	if (EVP_EncryptInit_ex2(ctx, NULL, NULL, nonce, NULL) != 1 ||
-	    EVP_EncryptUpdate(ctx, NULL, &len, record,
-			      HD_RECORD_HEAD_BYTES) != 1 ||
+	    EVP_EncryptUpdate(ctx, NULL, &len, record, HD_RECORD_HEAD_BYTES) !=
+		    1 ||
 	    EVP_EncryptUpdate(ctx, p, &len, p, (int)n) != 1 ||
 	    EVP_EncryptFinal_ex(ctx, p + n, &len) != 1 ||
 	    EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_GET_TAG, HD_TLS_TAG_BYTES,
@@ -94,24 +94,23 @@ static int update_keys(struct hd_records *r, struct hd_tls_keys *k,
 
 static int on_alert(struct hd_records *r, const uint8_t *p, size_t n)
 {
+	if (n == 0) /* 5.4 */
+		return refuse(r, HD_ALERT_UNEXPECTED_MESSAGE);
 	if (n != ALERT_BYTES)
 		return refuse(r, HD_ALERT_DECODE_ERROR);
 	if (p[1] == HD_ALERT_USER_CANCELED)
 		return 0; /* 6.1: close_notify follows */
-	r->ended = true;
-	return p[1] == HD_ALERT_CLOSE_NOTIFY ? -EPIPE : -ECONNRESET;
+	r->ended = p[1] == HD_ALERT_CLOSE_NOTIFY ? -EPIPE : -ECONNRESET;
+	return r->ended;
 }
+
+static const uint8_t update_head[] = { HANDSHAKE_KEY_UPDATE, 0, 0, 1 };
 
 /* 4.6.3. The message ends its record: what follows has the new key (5.1). */
 static int on_key_update(struct hd_records *r)
 {
-	static const uint8_t head[] = { HANDSHAKE_KEY_UPDATE, 0, 0, 1 };
-	uint8_t request = r->message[sizeof(head)];
+	uint8_t request = r->message[sizeof(update_head)];
 
-	if (memcmp(r->message, head, sizeof(head)) != 0)
-		return refuse(r, r->message[0] == HANDSHAKE_KEY_UPDATE ?
-					 HD_ALERT_DECODE_ERROR :
-					 HD_ALERT_UNEXPECTED_MESSAGE);
 	if (request > 1)
 		return refuse(r, HD_ALERT_ILLEGAL_PARAMETER);
 	r->message_bytes = 0;
@@ -124,18 +123,18 @@ static int on_key_update(struct hd_records *r)
 static int on_handshake(struct hd_records *r, const uint8_t *p, size_t n)
 {
 	size_t take = HD_MIN(n, (size_t)HD_KEY_UPDATE_BYTES - r->message_bytes);
+	size_t known;
 
-	if (n == 0)
-		return refuse(r, HD_ALERT_UNEXPECTED_MESSAGE);
-	if (r->message_bytes == 0 && p[0] != HANDSHAKE_KEY_UPDATE)
+	if (n == 0 || (r->message_bytes == 0 && p[0] != HANDSHAKE_KEY_UPDATE))
 		return refuse(r, HD_ALERT_UNEXPECTED_MESSAGE);
 	memcpy(r->message + r->message_bytes, p, take);
 	r->message_bytes += (uint8_t)take;
-	if (r->message_bytes < HD_KEY_UPDATE_BYTES)
-		return 0;
+	known = HD_MIN((size_t)r->message_bytes, sizeof(update_head));
+	if (memcmp(r->message, update_head, known) != 0)
+		return refuse(r, HD_ALERT_DECODE_ERROR);
 	if (take < n)
 		return refuse(r, HD_ALERT_UNEXPECTED_MESSAGE);
-	return on_key_update(r);
+	return r->message_bytes < HD_KEY_UPDATE_BYTES ? 0 : on_key_update(r);
 }
 
 int hd_records_inner(struct hd_records *r, enum hd_record_type type,
@@ -207,16 +206,16 @@ static int open_one(struct hd_records *r, struct hd_cipher_cache *cache,
 }
 
 int hd_records_open(struct hd_records *r, struct hd_cipher_cache *cache,
-		    const uint8_t *in, size_t n, size_t *ret_used,
-		    uint8_t *out, size_t size)
+		    const uint8_t *in, size_t n, size_t *ret_used, uint8_t *out,
+		    size_t size)
 {
 	size_t used = 0, got = 0;
 	int bytes = 0;
 
 	if (r->alert != 0)
 		bytes = -EPROTO; /* found behind data that was given out */
-	else if (r->ended)
-		bytes = -EPIPE;
+	else
+		bytes = r->ended;
 	while (bytes >= 0) {
 		int len = record_bytes(r, in + used, n - used);
 

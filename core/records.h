@@ -18,21 +18,21 @@
 #define HD_RECORD_KEY_LIMIT ((uint64_t)1 << 24)
 
 enum hd_record_type { /* RFC 8446, B.1 */
-	HD_RECORD_CCS = 20,
-	HD_RECORD_ALERT = 21,
-	HD_RECORD_HANDSHAKE = 22,
-	HD_RECORD_DATA = 23,
+		      HD_RECORD_CCS = 20,
+		      HD_RECORD_ALERT = 21,
+		      HD_RECORD_HANDSHAKE = 22,
+		      HD_RECORD_DATA = 23,
 };
 
 enum hd_alert { /* RFC 8446, 6 */
-	HD_ALERT_CLOSE_NOTIFY = 0,
-	HD_ALERT_UNEXPECTED_MESSAGE = 10,
-	HD_ALERT_BAD_RECORD_MAC = 20,
-	HD_ALERT_RECORD_OVERFLOW = 22,
-	HD_ALERT_ILLEGAL_PARAMETER = 47,
-	HD_ALERT_DECODE_ERROR = 50,
-	HD_ALERT_INTERNAL_ERROR = 80,
-	HD_ALERT_USER_CANCELED = 90,
+		HD_ALERT_CLOSE_NOTIFY = 0,
+		HD_ALERT_UNEXPECTED_MESSAGE = 10,
+		HD_ALERT_BAD_RECORD_MAC = 20,
+		HD_ALERT_RECORD_OVERFLOW = 22,
+		HD_ALERT_ILLEGAL_PARAMETER = 47,
+		HD_ALERT_DECODE_ERROR = 50,
+		HD_ALERT_INTERNAL_ERROR = 80,
+		HD_ALERT_USER_CANCELED = 90,
 };
 
 #define HD_KEY_UPDATE_BYTES 5 /* the whole handshake message */
@@ -44,22 +44,22 @@ struct hd_records { /* no pointer but the suite and contexts in use */
 	uint64_t used_ms;
 	uint8_t message[HD_KEY_UPDATE_BYTES]; /* one that is split */
 	uint8_t message_bytes;
-	uint8_t alert;    /* enum hd_alert to send after -EPROTO */
+	uint8_t alert; /* enum hd_alert to send after -EPROTO */
 	bool owes_update; /* KeyUpdate is due before our next data */
-	bool ended;       /* close_notify came: what follows is ignored */
+	int8_t ended; /* -EPIPE, -ECONNRESET: what follows is ignored */
 };
 
 /* hd_records_open - take whole records off the front of in.
  * @in        n bytes
  * @ret_used  bytes of whole records that were taken
- * @out       at least HD_RECORD_PLAIN_MAX_BYTES + 1 bytes; as many records as
- *            surely fit are opened
+ * @out       at least HD_RECORD_MAX_BYTES, else the largest record would never
+ *            fit; as many records as surely fit are opened
  * Returns the plaintext bytes. 0: more input is needed. -EPIPE close_notify;
  * -ECONNRESET a fatal alert; -EPROTO send r->alert and close. An error is
  * returned only when no plaintext comes before it. */
 int hd_records_open(struct hd_records *r, struct hd_cipher_cache *cache,
-		    const uint8_t *in, size_t n, size_t *ret_used,
-		    uint8_t *out, size_t size);
+		    const uint8_t *in, size_t n, size_t *ret_used, uint8_t *out,
+		    size_t size);
 
 /* hd_records_seal - make a record in place.
  * @record  head, then n bytes of plaintext, then HD_RECORD_BEHIND_BYTES free

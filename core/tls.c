@@ -88,13 +88,21 @@ void hd_tls_on_keylog(const SSL *ssl, const char *line)
 		t->secrets++;
 }
 
+/* RFC 6066, 4: the client was promised records of at most 512 to 4096. */
+static bool wants_small_records(SSL *ssl)
+{
+	return SSL_SESSION_get_max_fragment_length(SSL_get_session(ssl)) !=
+	       TLSEXT_max_fragment_length_DISABLED;
+}
+
 static bool can_own(struct hd_tls *t)
 {
 	struct hd_records *r = t->records;
 	const SSL_CIPHER *cipher = SSL_get_current_cipher(t->openssl.ssl);
 
 	if (r == NULL || t->secrets != 2 || cipher == NULL ||
-	    SSL_version(t->openssl.ssl) != TLS1_3_VERSION)
+	    SSL_version(t->openssl.ssl) != TLS1_3_VERSION ||
+	    wants_small_records(t->openssl.ssl))
 		return false;
 	r->suite = hd_tls_suite_find(SSL_CIPHER_get_protocol_id(cipher));
 	return r->suite != NULL &&

@@ -9,7 +9,8 @@
 #include <string.h>
 #include "core/tls_keys.h"
 
-static const struct hd_tls_suite suites[HD_TLS_SUITES] = { /* RFC 8446, B.4 */
+static const struct hd_tls_suite suites[HD_TLS_SUITES] = {
+	/* RFC 8446, B.4 */
 	{ 0x1301, 16, 32, "AES-128-GCM", "SHA256" },
 	{ 0x1302, 32, 48, "AES-256-GCM", "SHA384" },
 	{ 0x1303, 32, 32, "ChaCha20-Poly1305", "SHA256" },
@@ -57,9 +58,8 @@ static size_t hkdf_label(uint8_t *to, const char *label, size_t out_bytes)
 	return 10 + n;
 }
 
-static int expand_label(const struct hd_tls_suite *suite,
-			const uint8_t *secret, const char *label, uint8_t *out,
-			size_t out_bytes)
+static int expand_label(const struct hd_tls_suite *suite, const uint8_t *secret,
+			const char *label, uint8_t *out, size_t out_bytes)
 {
 	uint8_t info[64];
 	size_t info_bytes = hkdf_label(info, label, out_bytes);
@@ -68,16 +68,15 @@ static int expand_label(const struct hd_tls_suite *suite,
 		OSSL_PARAM_construct_int(OSSL_KDF_PARAM_MODE, &mode),
 		OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST,
 						 (char *)suite->digest, 0),
-		OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_KEY,
-						  (void *)secret,
-						  suite->hash_bytes),
+		OSSL_PARAM_construct_octet_string(
+			OSSL_KDF_PARAM_KEY, (void *)secret, suite->hash_bytes),
 		OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_INFO, info,
 						  info_bytes),
 		OSSL_PARAM_construct_end(),
 	};
 	EVP_KDF_CTX *ctx = EVP_KDF_CTX_new(hkdf);
-	int ok = ctx != NULL &&
-		 EVP_KDF_derive(ctx, out, out_bytes, params) == 1;
+	int ok =
+		ctx != NULL && EVP_KDF_derive(ctx, out, out_bytes, params) == 1;
 
 	EVP_KDF_CTX_free(ctx);
 	return ok ? 0 : -EPROTO;
@@ -85,8 +84,7 @@ static int expand_label(const struct hd_tls_suite *suite,
 
 int hd_tls_keys_derive(struct hd_tls_keys *k, const struct hd_tls_suite *suite)
 {
-	int r = expand_label(suite, k->secret, "key", k->key,
-			     suite->key_bytes);
+	int r = expand_label(suite, k->secret, "key", k->key, suite->key_bytes);
 
 	if (r == 0)
 		r = expand_label(suite, k->secret, "iv", k->iv, sizeof(k->iv));
@@ -112,9 +110,9 @@ int hd_tls_keys_update(struct hd_tls_keys *k, const struct hd_tls_suite *suite)
 
 int hd_cipher_rekey(EVP_CIPHER_CTX *ctx, const struct hd_tls_keys *k)
 {
-	return EVP_CipherInit_ex2(ctx, NULL, k->key, NULL, -1, NULL) == 1 ?
-		       0 :
-		       -EPROTO;
+	return EVP_CipherInit_ex2(ctx, NULL, k->key, NULL, -1, NULL) == 1
+		       ? 0
+		       : -EPROTO;
 }
 
 static EVP_CIPHER_CTX *cipher_new(unsigned suite, bool encrypt)
@@ -135,9 +133,9 @@ EVP_CIPHER_CTX *hd_cipher_get(struct hd_cipher_cache *cache,
 {
 	unsigned i = hd_tls_suite_index(suite);
 	EVP_CIPHER_CTX *ctx =
-		cache->n[i][encrypt] > 0 ?
-			cache->idle[i][encrypt][--cache->n[i][encrypt]] :
-			cipher_new(i, encrypt);
+		cache->n[i][encrypt] > 0
+			? cache->idle[i][encrypt][--cache->n[i][encrypt]]
+			: cipher_new(i, encrypt);
 
 	if (ctx != NULL && hd_cipher_rekey(ctx, keys) < 0) {
 		EVP_CIPHER_CTX_free(ctx);
@@ -156,7 +154,8 @@ void hd_cipher_put(struct hd_cipher_cache *cache,
 
 	if (c == NULL)
 		return;
-	if (cache == NULL || hd_cipher_rekey(c, &none) < 0 || cache->n[i][encrypt] == HD_CIPHERS_IDLE_MAX)
+	if (cache == NULL || cache->n[i][encrypt] == HD_CIPHERS_IDLE_MAX ||
+	    hd_cipher_rekey(c, &none) < 0)
 		EVP_CIPHER_CTX_free(c);
 	else
 		cache->idle[i][encrypt][cache->n[i][encrypt]++] = c;

@@ -142,8 +142,10 @@ static int open_failed(struct hd_ssl *s, int r)
 		return 0;
 	case SSL_ERROR_ZERO_RETURN:
 		return -EPIPE;
-	default:
-		return -EPROTO;
+	default: /* a fatal alert that was received counts as its shutdown */
+		return SSL_get_shutdown(s->ssl) & SSL_RECEIVED_SHUTDOWN
+			       ? -ECONNRESET
+			       : -EPROTO;
 	}
 }
 
@@ -154,13 +156,15 @@ int hd_ssl_open(struct hd_ssl *s, const struct hd_tls_env *env, uint8_t *out,
 	int r = 1;
 
 	begin(s, env);
-	while (size - n >= RECORD_BYTES) {
+	while (s->failed == 0 && size - n >= RECORD_BYTES) {
 		r = SSL_read(s->ssl, out + n, (int)(size - n));
 		if (r <= 0)
 			break;
 		n += (size_t)r;
 	}
-	return n > 0 ? (int)n : open_failed(s, r);
+	if (r <= 0) /* asked again, OpenSSL would say something else */
+		s->failed = open_failed(s, r);
+	return n > 0 ? (int)n : s->failed;
 }
 
 int hd_ssl_seal(struct hd_ssl *s, const struct hd_tls_env *env,

@@ -9,6 +9,7 @@ struct hd_ssl {
 	const uint8_t *in; /* received, not used yet */
 	size_t in_left;
 	const struct hd_tls_env *env; /* during a call */
+	int failed; /* found behind data that was given out */
 };
 
 /* Return as their namesakes in core/tls.h. */
