@@ -140,7 +140,7 @@ static struct step choose(struct dice *d, uint8_t *held)
 		data(d, &s);
 	else if (kind < 12)
 		handshake(d, &s);
-	else if (kind < 13)
+	else if (kind < 13 && *held == 0) /* 5.1; OpenSSL takes it there too */
 		alert(d, &s);
 	else if (kind < 14)
 		odd_one(d, &s);
