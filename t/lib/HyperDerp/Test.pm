@@ -111,6 +111,11 @@ sub run ($self) {
         delete $ENV{NOTIFY_SOCKET} unless $self->{env}{NOTIFY_SOCKET};
         exec @cmd or POSIX::_exit(127);
     }
+    return $self->adopt($pid);
+}
+
+# A child of this process is the daemon.
+sub adopt ($self, $pid) {
     $self->{pid} = $pid;
     $alive{$pid} = $self;
     delete $self->{status};
