@@ -3,6 +3,7 @@
  * doc/protocol-derp.md describes the protocol. */
 #include "modules/derp/derp.h"
 #include <errno.h>
+#include <hyper-derp/control.h>
 #include <hyper-derp/log.h>
 #include <openssl/crypto.h>
 #include <stdio.h>
@@ -146,6 +147,21 @@ static int server_make(struct hd_module *mod, struct hd_error *err)
 	return 0;
 }
 
+static void run_info(struct hd_module *mod, struct hd_call *call)
+{
+	(void)mod;
+	hd_out_open(call, NULL, '{');
+	hd_out_key(call, "key", &derp_server->public_key);
+	hd_out_uint(call, "version", DERP_VERSION);
+	hd_out_close(call);
+}
+
+static const struct hd_command info_command = {
+	.words = "derp info",
+	.help = "the relay's key, as its clients know it",
+	.run = run_info,
+};
+
 static int derp_load(struct hd_module *mod, struct hd_error *err)
 {
 	int r;
@@ -157,6 +173,8 @@ static int derp_load(struct hd_module *mod, struct hd_error *err)
 		r = meta_cert_add(mod, err);
 	if (r == 0)
 		r = derp_routes_add(mod, err);
+	if (r == 0)
+		r = hd_command_add(mod, &info_command, err);
 	if (r < 0)
 		derp_unload(mod);
 	return r;

@@ -4,6 +4,7 @@
  * A client chooses its home relay by the time this takes and stays as long as
  * it answers. So it answers only while the relay serves. */
 #include <hyper-derp/config.h>
+#include <hyper-derp/control.h>
 #include <hyper-derp/datagram.h>
 #include <hyper-derp/metric.h>
 #include <hyper-derp/module.h>
@@ -116,9 +117,31 @@ static void stun_stop(struct hd_module *mod, struct hd_worker *w)
 	hd_udp_close(&sw->udp);
 }
 
+static void run_info(struct hd_module *mod, struct hd_call *call)
+{
+	const struct stun_conf *conf = hd_module_conf(mod);
+	char addr[HD_ADDR_TEXT_BYTES];
+
+	hd_out_open(call, NULL, '{');
+	hd_out_string(call, "addr", hd_addr_text(&conf->listen, addr));
+	hd_out_uint(call, "port", ntohs(conf->listen.in.sin_port));
+	hd_out_close(call);
+}
+
+static const struct hd_command info_command = {
+	.words = "stun info",
+	.help = "where STUN is answered",
+	.run = run_info,
+};
+
+static int stun_load(struct hd_module *mod, struct hd_error *err)
+{
+	return hd_command_add(mod, &info_command, err);
+}
+
 HD_MODULE(stun, .version = "1.0", .licence = "MIT",
 	  .summary = "tells clients their address (STUN binding requests)",
 	  .options = options, .metrics = metrics,
 	  .conf_size = sizeof(struct stun_conf),
-	  .worker_size = sizeof(struct stun_worker), .start = stun_start,
+	  .worker_size = sizeof(struct stun_worker), .load = stun_load, .start = stun_start,
 	  .stop = stun_stop);
