@@ -106,6 +106,8 @@ subtest 'optional modules' => sub {
 
 # cp(1) truncates the file that the code is mapped from.
 subtest 'overwritten while loaded' => sub {
+    plan skip_all => 'derp is built into this daemon'
+        unless -e "$HyperDerp::Test::build/modules.d/derp.so";
     my $dir = File::Temp->newdir;
     for my $name (qw(derp good)) {
         my $from = $name eq 'derp' ? "$HyperDerp::Test::build/modules.d" : $modules;
