@@ -107,7 +107,7 @@ subtest '8,000 connections' => sub {
     is scalar(grep { !$_->admitted(30) } @c), 0, 'all log in';
     note sprintf '%.1f s, %d bytes of memory each', time - $start, ($hd->rss - $rss) / CROWD;
     cmp_ok +($hd->rss - $rss) / CROWD, '<', 16384, 'each takes less than 16 kB of memory'
-        unless $ENV{HD_SANITIZERS} && $ENV{HD_SANITIZERS} ne 'no';
+        unless HyperDerp::Test::sanitized();
     $c[$_]->send($c[-1 - $_]->key, "packet $_") for 0 .. 99;
     is scalar(grep { ($c[-1 - $_]->packet // '') ne "packet $_" } 0 .. 99), 0, 'packets among them';
     my $new = HyperDerp::Raw->login($hd);

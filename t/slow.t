@@ -65,7 +65,7 @@ subtest 'a client that never reads' => sub {
     cmp_ok time - $start, '>=', 2, '... not before write_timeout';
     cmp_ok time - $start, '<', 10, '... and not much later';
     cmp_ok $n * BYTES, '>', 4 * MIB, 'much was sent to it: ' . int($n * BYTES / MIB) . ' MiB';
-    cmp_ok $max_rss - $rss, '<', 3 * MIB, '... but little kept';
+    cmp_ok $max_rss - $rss, '<', 3 * MIB, '... but little kept' unless HyperDerp::Test::sanitized();
     cmp_ok $others, '>', 50, "others exchanged $others packets meanwhile";
     cmp_ok $worst, '<', 1, '... each at once';
     ok $hd->log_like(qr/send_drop: key=@{[substr $stuck->key, 0, 8]} packets=\d+ reason=queue_head/),
