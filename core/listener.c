@@ -105,17 +105,16 @@ static int start_listening(const struct hd_conf *conf,
 	return 0;
 }
 
-/* SO_REUSEADDR lets a bind through while another socket is only bound, so the
- * check also listens. */
+/* Only binds: a client that came while the check listened would be reset. A
+ * socket that is bound and does not listen yet goes unseen, with SO_REUSEADDR;
+ * then one of the two listen() calls fails. */
 static int check_free(const struct hd_listen_conf *lc, struct hd_error *err)
 {
 	int fd = bind_socket(lc, false, err);
 
-	if (fd < 0)
-		return fd;
-	int r = listen(fd, 1) < 0 ? bind_error(lc, "bind", errno, err) : 0;
-	close(fd);
-	return r;
+	if (fd >= 0)
+		close(fd);
+	return fd < 0 ? fd : 0;
 }
 
 /* Port 0 is any free port: the first socket's, for all of them. */
