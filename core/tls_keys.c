@@ -11,9 +11,9 @@
 
 static const struct hd_tls_suite suites[HD_TLS_SUITES] = {
 	/* RFC 8446, B.4 */
-	{ 0x1301, 16, 32, "AES-128-GCM", "SHA256" },
-	{ 0x1302, 32, 48, "AES-256-GCM", "SHA384" },
-	{ 0x1303, 32, 32, "ChaCha20-Poly1305", "SHA256" },
+	{ 0x1301, 16, 32, true, "AES-128-GCM", "SHA256" },
+	{ 0x1302, 32, 48, true, "AES-256-GCM", "SHA384" },
+	{ 0x1303, 32, 32, false, "ChaCha20-Poly1305", "SHA256" },
 };
 
 /* Fetched once: a fetch by name takes a lock and a search. */

@@ -15,6 +15,7 @@
 struct hd_tls_suite { /* one of three; the rest stays with OpenSSL */
 	uint16_t id; /* on the wire */
 	uint8_t key_bytes, hash_bytes;
+	bool is_gcm;
 	const char *cipher, *digest; /* OpenSSL's names */
 };
 /* Returns NULL: not one of ours. */
