@@ -107,6 +107,13 @@ int hd_conf_section(struct hd_conf *conf, const char *name,
 		    const struct hd_option *table, size_t size, void **ret_conf,
 		    struct hd_error *err);
 
+/* hd_conf_section_put - the section of a module that is loaded again has this
+ * table and this struct, which conf owns already. Returns 0; -ENOMEM.
+ * hd_conf_section_drop - the module goes, and its table with it. */
+int hd_conf_section_put(struct hd_conf *conf, const char *name,
+			const struct hd_option *table, void *data);
+void hd_conf_section_drop(struct hd_conf *conf, const char *name);
+
 /* hd_conf_finish - after every loaded module took its section: a section of a
  * known module that is not loaded warns, a restricting key whose module is
  * missing and anything else unknown is an error. */

@@ -5,26 +5,40 @@
 #include <errno.h>
 #include <string.h>
 
-static int section_add(struct hd_conf *conf, const char *name,
-		       const struct hd_option *table, void *data)
+static struct hd_conf_section **place_of(struct hd_conf *conf, const char *name)
 {
-	struct hd_conf_section **end = &conf->priv->sections;
-	struct hd_conf_section *s =
-		hd_arena_alloc(&conf->priv->arena, sizeof(*s));
+	struct hd_conf_section **at = &conf->priv->sections;
 
-	if (s == NULL)
-		return -ENOMEM;
-	s->name = hd_arena_text(&conf->priv->arena, name, strlen(name));
-	if (s->name == NULL)
-		return -ENOMEM;
+	while (*at != NULL && strcmp((*at)->name, name) != 0)
+		at = &(*at)->next;
+	return at;
+}
+
+int hd_conf_section_put(struct hd_conf *conf, const char *name,
+			const struct hd_option *table, void *data)
+{
+	struct hd_conf_section **at = place_of(conf, name), *s = *at;
+
+	if (s == NULL) {
+		s = hd_arena_alloc(&conf->priv->arena, sizeof(*s));
+		if (s == NULL)
+			return -ENOMEM;
+		s->name = hd_arena_text(&conf->priv->arena, name, strlen(name));
+		if (s->name == NULL)
+			return -ENOMEM;
+		*at = s;
+	}
 	s->table = table;
 	s->data = data;
-	while (*end != NULL && strcmp((*end)->name, name) != 0)
-		end = &(*end)->next;
-	if (*end != NULL) /* taken anew: the module was loaded again */
-		s->next = (*end)->next;
-	*end = s;
 	return 0;
+}
+
+void hd_conf_section_drop(struct hd_conf *conf, const char *name)
+{
+	struct hd_conf_section **at = place_of(conf, name);
+
+	if (*at != NULL)
+		*at = (*at)->next;
 }
 
 static int check_map(const struct hd_node *node, const char *name,
@@ -55,7 +69,7 @@ int hd_conf_section(struct hd_conf *conf, const char *name,
 	if (r == 0 && table != NULL)
 		r = hd_table_fill(conf->priv, table, node, data, err);
 	if (r == 0)
-		r = section_add(conf, name, table, data);
+		r = hd_conf_section_put(conf, name, table, data);
 	if (r == -ENOMEM)
 		return hd_error_set(err, r, "out of memory");
 	if (r == 0)

@@ -45,6 +45,10 @@ int hd_daemon_try_reload(const struct hd_daemon *d, struct hd_error *err);
 /* hd_daemon_reload - all of the new configuration or none of it. */
 int hd_daemon_reload(struct hd_daemon *d, struct hd_error *err);
 
+/* hd_daemon_renew_tls - after modules have changed what is served behind the
+ * certificates. */
+int hd_daemon_renew_tls(struct hd_daemon *d, struct hd_error *err);
+
 /* hd_raise_nofile - the soft limit of descriptors becomes the hard one. */
 void hd_raise_nofile(void);
 /* hd_user_prepare - as root: the state folder will belong to conf->user.

@@ -14,6 +14,7 @@
 #include "core/daemon.h"
 #include "core/log.h"
 #include "core/module.h"
+#include "core/module_live.h"
 #include "core/notify.h"
 #include "core/secret.h"
 #include "core/state_file.h"
@@ -151,6 +152,7 @@ int hd_daemon_start(struct hd_daemon *d)
 		r = hd_control_start(&err);
 	if (r < 0)
 		return failed(d, exit_code(r), &err);
+	hd_live_begin(d);
 	tell_listeners(d);
 	return 0;
 }
@@ -231,6 +233,21 @@ int hd_daemon_reload(struct hd_daemon *d, struct hd_error *err)
 	hd_conf_free(&d->conf);
 	d->tls = tls;
 	d->conf = hd_steal(&conf);
+	return 0;
+}
+
+int hd_daemon_renew_tls(struct hd_daemon *d, struct hd_error *err)
+{
+	struct hd_tls_store *tls, *old = d->tls;
+
+	if (old == NULL || !hd_tls_chain_changed())
+		return 0;
+	int r = make_store(d->conf, &tls, err);
+	if (r < 0)
+		return r;
+	d->tls = tls;
+	hd_workers_use_tls(tls);
+	hd_tls_store_put(&old);
 	return 0;
 }
 

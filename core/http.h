@@ -64,12 +64,26 @@ struct hd_route_entry {
 	struct hd_route route;
 	struct hd_module *mod;
 	struct hd_route_entry *next;
+	struct hd_route_entry *buried; /* the next of those that are out */
 };
 /* hd_routes_first - all of them, along next. Main thread. */
 const struct hd_route_entry *hd_routes_first(void);
 /* hd_route_find - the first route of a path; hd_route_next - the others.
- * Any thread: routes change only while no worker runs. */
+ * Any thread, within a turn of its worker. */
 const struct hd_route_entry *hd_route_find(const char *listener,
 					   const char *path);
 const struct hd_route_entry *hd_route_next(const struct hd_route_entry *entry);
-void hd_routes_free(struct hd_module *mod); /* those it owns; NULL: all */
+/* hd_routes_each - those of a module, also before they are published. */
+void hd_routes_each(const struct hd_module *mod,
+		    void (*fn)(void *arg, const struct hd_route *route),
+		    void *arg);
+/* hd_routes_draft - what is added from now on is only found after
+ * hd_routes_publish().
+ * hd_routes_out - a module's are found no more; a worker may still look at
+ * one. hd_routes_bury - free them: since then every worker has ended a turn.
+ * hd_routes_free - both, while no worker runs; NULL: all. Main thread. */
+void hd_routes_draft(void);
+void hd_routes_publish(void);
+void hd_routes_out(const struct hd_module *mod);
+void hd_routes_bury(void);
+void hd_routes_free(const struct hd_module *mod);

@@ -69,7 +69,12 @@ int hd_post(struct hd_module *mod, struct hd_worker *w, hd_post_fn *fn,
 {
 	struct hd_post p = { .mod = mod, .mod_fn = fn, .a = arg };
 
-	return post(w, &p);
+	__atomic_add_fetch(&mod->posts, 1, __ATOMIC_RELAXED);
+	int r = post(w, &p);
+
+	if (r < 0)
+		__atomic_sub_fetch(&mod->posts, 1, __ATOMIC_RELEASE);
+	return r;
 }
 
 static struct hd_post *inbox_take(struct hd_inbox *inbox)
@@ -83,6 +88,19 @@ static struct hd_post *inbox_take(struct hd_inbox *inbox)
 	return first;
 }
 
+/* Returns whether it waits: its module is just starting in this worker. */
+static bool run_module_post(struct hd_worker *w, struct hd_post *p)
+{
+	uint8_t phase = w->mods[p->mod->index].phase;
+
+	if (phase == HD_MOD_STARTING && inbox_put(&w->inbox, p) == 0)
+		return true;
+	if (phase == HD_MOD_STARTED)
+		p->mod_fn(p->mod, w, p->a);
+	__atomic_sub_fetch(&p->mod->posts, 1, __ATOMIC_RELEASE);
+	return false;
+}
+
 void hd_inbox_run(struct hd_worker *w)
 {
 	if (hd_inbox_empty(&w->inbox))
@@ -92,11 +110,15 @@ void hd_inbox_run(struct hd_worker *w)
 	while (p != NULL) {
 		struct hd_post *next = p->next;
 
+		bool waits = false;
+
+		p->next = NULL;
 		if (p->fn != NULL)
 			p->fn(w, p->a, p->b);
 		else
-			p->mod_fn(p->mod, w, p->a);
-		free(p);
+			waits = run_module_post(w, p);
+		if (!waits)
+			free(p);
 		p = next;
 	}
 }

@@ -27,16 +27,28 @@ static uint64_t sum_module(const struct hd_module *mod, unsigned row)
 	return sum;
 }
 
-void hd_metrics_each(hd_metric_fn *fn, void *arg)
+static void each_module(hd_metric_fn *fn, void *arg)
 {
-	for (unsigned i = 0; hd_core_metrics[i].name != NULL; i++)
-		fn(arg, "core", &hd_core_metrics[i], sum_core(i));
-	for (unsigned m = 0; m < hd_modules_n(); m++) {
-		const struct hd_module *mod = hd_modules_at(m);
-		const struct hd_metric *table = mod->def->metrics;
+	for (unsigned m = 0; m < HD_MODULES_MAX; m++) {
+		const struct hd_module *mod = hd_modules_slot(m);
+		const struct hd_metric *table =
+			mod != NULL ? mod->def->metrics : NULL;
 
 		for (unsigned i = 0; table != NULL && table[i].name != NULL;
 		     i++)
 			fn(arg, mod->name, &table[i], sum_module(mod, i));
 	}
+}
+
+void hd_metrics_each(hd_metric_fn *fn, void *arg)
+{
+	bool in_worker = hd_worker_self() != NULL;
+
+	for (unsigned i = 0; hd_core_metrics[i].name != NULL; i++)
+		fn(arg, "core", &hd_core_metrics[i], sum_core(i));
+	if (!in_worker)
+		hd_modules_hold();
+	each_module(fn, arg);
+	if (!in_worker)
+		hd_modules_release();
 }

@@ -11,10 +11,22 @@
 struct hd_module {
 	const struct hd_module_def *def;
 	const char *name;
-	unsigned index; /* into hd_worker.mods */
+	unsigned index; /* into hd_worker.mods; stays while it is loaded */
+	unsigned order; /* of loading: hooks are asked in it */
 	const char *path; /* of the file; NULL: built in */
 	const void *conf; /* main thread's view */
 	struct hd_module_private *priv;
+	/* atomics: what keeps its code busy */
+	unsigned streams, tasks, posts;
+	bool closing; /* atomic: new tasks are refused */
+	bool listed;  /* its metrics are there in every worker */
+};
+
+enum hd_module_phase { /* of a module in a worker: what its posts do */
+	HD_MOD_NONE,
+	HD_MOD_STARTING, /* wait: start() has not run */
+	HD_MOD_STARTED,
+	HD_MOD_FAILED, /* are dropped */
 };
 
 struct hd_worker_module { /* what a worker holds for one module */
@@ -22,9 +34,11 @@ struct hd_worker_module { /* what a worker holds for one module */
 	const void *conf; /* this worker's view */
 	uint64_t *metrics; /* one per row of def->metrics */
 	struct hd_timer *timers;
+	uint8_t phase; /* enum hd_module_phase */
 };
 
-/* Immutable once workers run: a change makes a new one and swaps pointers. */
+/* Never changes while a worker has it: a change makes a new one, and each
+ * worker swaps its pointer. */
 struct hd_hooks {
 	unsigned n_admit, n_packet;
 	struct hd_admit_hook {
@@ -47,8 +61,15 @@ int hd_modules_probe(struct hd_conf *conf, struct hd_error *err);
 /* hd_modules_unload - in reverse order; after the workers have ended. */
 void hd_modules_unload(void);
 
+/* In load order. Main thread, and workers while it asks them. */
 unsigned hd_modules_n(void);
-struct hd_module *hd_modules_at(unsigned i); /* in load order */
+struct hd_module *hd_modules_at(unsigned i);
+struct hd_module *hd_modules_find(const char *name); /* or NULL */
+/* hd_modules_slot - by index: NULL unless it is listed. Any worker, within a
+ * turn; any other thread between hd_modules_hold() and hd_modules_release(). */
+struct hd_module *hd_modules_slot(unsigned index);
+void hd_modules_hold(void);
+void hd_modules_release(void);
 const struct hd_hooks *hd_modules_hooks(void);
 
 /* hd_modules_check - fill the sections of a new configuration and ask every

@@ -169,14 +169,17 @@ static int copy_bytes(int to, int from)
 	return 0;
 }
 
-/* Returns a memfd with the file's bytes; -1: run from the file. */
-static int copy_to_memory(const char *name, const char *path)
+static bool in_build_tree(const char *path)
 {
 	const char *build = build_folder();
 	size_t n = strlen(build);
 
-	if (n > 0 && strncmp(path, build, n) == 0 && path[n] == '/')
-		return -1;
+	return n > 0 && strncmp(path, build, n) == 0 && path[n] == '/';
+}
+
+/* Returns a memfd with the file's bytes; -1. */
+static int copy_to_memory(const char *name, const char *path)
+{
 	int from = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (from < 0)
 		return -1;
@@ -247,26 +250,47 @@ static int open_code(const char *at, lt_dlhandle *ret, struct hd_error *err)
 	return 0;
 }
 
+enum { COPY_PATH_BYTES = 32 };
+
+static void copy_path(int fd, char ret[static COPY_PATH_BYTES])
+{
+	snprintf(ret, COPY_PATH_BYTES, "/proc/self/fd/%d", fd);
+}
+
 /* The descriptor of the copy stays open while the module is loaded: glibc
  * takes two modules with one path for the same. */
+static int open_copy(const char *name, const char *path,
+		     struct hd_module_file *file, struct hd_error *err)
+{
+	char at[COPY_PATH_BYTES];
+	lt_dlhandle h = NULL;
+	int fd = copy_to_memory(name, path);
+
+	if (fd < 0)
+		return hd_error_set(err, -EIO,
+				    "no copy in memory: %s; restart "
+				    "the relay to load it",
+				    strerror(errno));
+	copy_path(fd, at);
+	int r = open_code(at, &h, err);
+	if (r < 0) {
+		close(fd);
+		return r;
+	}
+	file->copy_fd = fd;
+	file->handle = h;
+	return 0;
+}
+
 static int open_file(const char *name, const char *path,
 		     struct hd_module_file *file, struct hd_error *err)
 {
-	char at[64];
 	lt_dlhandle h = NULL;
-	int r = -1;
 
-	file->copy_fd = copy_to_memory(name, path);
-	if (file->copy_fd >= 0) {
-		snprintf(at, sizeof(at), "/proc/self/fd/%d", file->copy_fd);
-		r = open_code(at, &h, NULL);
-	}
-	if (r < 0) {
-		if (file->copy_fd >= 0)
-			close(file->copy_fd);
-		file->copy_fd = -1;
-		r = open_code(path, &h, err);
-	}
+	if (!in_build_tree(path) && open_copy(name, path, file, NULL) == 0)
+		return 0;
+	int r = open_code(path, &h, err);
+
 	file->handle = h;
 	return r;
 }
@@ -296,7 +320,10 @@ static int check_path(const char *path, struct hd_error *err)
 	return 0;
 }
 
-int hd_module_file_open(const char *name, const char *path,
+static int open_checked(const char *name, const char *path,
+			int (*open_it)(const char *, const char *,
+				       struct hd_module_file *,
+				       struct hd_error *),
 			struct hd_module_file *ret, struct hd_error *err)
 {
 	int r = ltdl_init(err);
@@ -309,7 +336,7 @@ int hd_module_file_open(const char *name, const char *path,
 	if (path == NULL)
 		ret->handle = open_builtin(name);
 	else
-		r = open_file(name, path, ret, err);
+		r = open_it(name, path, ret, err);
 	if (r < 0)
 		return r;
 	hd_assert(ret->handle != NULL);
@@ -328,14 +355,45 @@ int hd_module_file_open(const char *name, const char *path,
 	return r;
 }
 
-void hd_module_file_close(struct hd_module_file *file)
+int hd_module_file_open(const char *name, const char *path,
+			struct hd_module_file *ret, struct hd_error *err)
+{
+	return open_checked(name, path, open_file, ret, err);
+}
+
+int hd_module_file_open_beside(const char *name, const char *path,
+			       struct hd_module_file *ret, struct hd_error *err)
+{
+	return open_checked(name, path, open_copy, ret, err);
+}
+
+static bool is_mapped(const struct hd_module_file *file)
+{
+	char copy[COPY_PATH_BYTES];
+	const char *at = file->path;
+
+	if (file->copy_fd >= 0) {
+		copy_path(file->copy_fd, copy);
+		at = copy;
+	}
+	void *still = at != NULL ? dlopen(at, RTLD_NOW | RTLD_NOLOAD) : NULL;
+
+	if (still != NULL)
+		dlclose(still);
+	return still != NULL;
+}
+
+bool hd_module_file_close(struct hd_module_file *file)
 {
 	if (file->handle != NULL && lt_dlclose(file->handle) != 0)
 		hd_log_warn("module was not closed: file=%s error=\"%s\"",
 			    file->path != NULL ? file->path : "built in",
 			    lt_dlerror());
+	bool gone = file->handle == NULL || !is_mapped(file);
+
 	if (file->copy_fd >= 0)
 		close(file->copy_fd);
 	free(file->path);
 	*file = (struct hd_module_file){ .copy_fd = -1 };
+	return gone;
 }

@@ -25,7 +25,14 @@ int hd_module_find(const char *name, const struct hd_list *search_path,
  * Returns 0, or negative with what is wrong with the file and what to do. */
 int hd_module_file_open(const char *name, const char *path,
 			struct hd_module_file *ret, struct hd_error *err);
-void hd_module_file_close(struct hd_module_file *file);
+/* hd_module_file_open_beside - the same while another version of it is loaded:
+ * always from a copy. */
+int hd_module_file_open_beside(const char *name, const char *path,
+			       struct hd_module_file *ret,
+			       struct hd_error *err);
+/* hd_module_file_close - returns whether the code is really gone: glibc keeps
+ * it when something still refers to it, and says nothing. */
+bool hd_module_file_close(struct hd_module_file *file);
 
 /* hd_module_name - "derp" of "derp" and of "/opt/x/derp.so".
  * Returns -EINVAL when nothing usable remains. */

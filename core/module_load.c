@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* core/module_load.c - the list of loaded modules.
+/* core/module_load.c - modules from the configuration, at the start.
  *
  *   load_module -> find, open, check each -> order by requirement -> fill the
  *   section, load() each in that order
@@ -27,21 +27,6 @@ struct candidate { /* an entry of load_module on its way */
 	struct hd_module_file file;
 	bool open, placed;
 };
-
-static struct hd_module modules[HD_MODULES_MAX];
-static struct hd_module_private privates[HD_MODULES_MAX];
-static unsigned n_modules;
-
-unsigned hd_modules_n(void)
-{
-	return n_modules;
-}
-
-struct hd_module *hd_modules_at(unsigned i)
-{
-	hd_assert(i < n_modules);
-	return &modules[i];
-}
 
 /* FILE:LINE: module derp (/path/derp.so): what is wrong. */
 static int refuse(const struct candidate *c, const char *path, int code,
@@ -182,39 +167,35 @@ static struct candidate *next_stuck(struct candidate *v, unsigned n)
 	return stuck;
 }
 
-static struct hd_module *place(struct candidate *c)
+const char *hd_module_unmet(const struct hd_module_def *def)
 {
-	struct hd_module *mod = &modules[n_modules];
-	struct hd_module_private *priv = &privates[n_modules];
+	const char *const *req = def->requires_;
 
-	priv->file = c->file;
-	c->file = (struct hd_module_file){ .copy_fd = -1 };
-	*mod = (struct hd_module){
-		.def = &priv->file.def,
-		.name = priv->file.def.name,
-		.index = n_modules,
-		.path = priv->file.path,
-		.priv = priv,
-	};
-	n_modules++;
-	c->placed = true;
-	return mod;
+	for (; req != NULL && *req != NULL; req++)
+		if (hd_modules_find(*req) == NULL)
+			return *req;
+	return NULL;
 }
 
-static void unload_last(void)
+void hd_module_run_unload(struct hd_module *mod)
 {
-	struct hd_module *mod = &modules[n_modules - 1];
-	struct hd_module_private *priv = mod->priv;
-
-	if (priv->loaded && mod->def->unload != NULL)
+	if (mod->priv->loaded && mod->def->unload != NULL)
 		mod->def->unload(mod);
+	mod->priv->loaded = false;
 	hd_commands_drop(mod);
 	hd_hooks_drop(mod);
-	hd_routes_free(mod);
+	hd_routes_out(mod);
 	hd_tls_chain_free(mod);
-	hd_module_file_close(&priv->file);
-	*priv = (struct hd_module_private){ 0 };
-	n_modules--;
+}
+
+/* While no worker runs. */
+static void unload_last(void)
+{
+	struct hd_module *mod = hd_modules_at(hd_modules_n() - 1);
+
+	hd_module_run_unload(mod);
+	hd_routes_bury();
+	hd_module_remove(mod);
 }
 
 static void tell_loaded(const struct hd_module *mod)
@@ -226,39 +207,54 @@ static void tell_loaded(const struct hd_module *mod)
 		      mod->path != NULL ? mod->path : "built in");
 }
 
-/* check() and load() of the module; an error that it did not explain gets
- * errno's words. */
-static int run_load(const struct candidate *c, struct hd_module *mod,
-		    enum run run, struct hd_error *err)
+/* An error that the module did not explain gets errno's words. */
+static int explain(int r, struct hd_error *err)
 {
-	int r = 0;
-
-	err->text[0] = '\0';
-	if (mod->def->check != NULL)
-		r = mod->def->check(mod, mod->conf, err);
-	if (r == 0 && run == RUN_LOAD && mod->def->load != NULL)
-		r = mod->def->load(mod, err);
-	if (r >= 0) {
-		mod->priv->loaded = run == RUN_LOAD;
-		return 0;
-	}
-	if (err->text[0] == '\0')
+	if (r < 0 && err->text[0] == '\0')
 		hd_error_set(err, r, "it refuses to start: %s", strerror(-r));
-	return refuse(c, mod->path, r, err);
+	return HD_MIN(r, 0);
+}
+
+static int run_check(struct hd_module *mod, struct hd_error *err)
+{
+	err->text[0] = '\0';
+	if (mod->def->check == NULL)
+		return 0;
+	return explain(mod->def->check(mod, mod->conf, err), err);
+}
+
+int hd_module_run_load(struct hd_module *mod, struct hd_error *err)
+{
+	int r = run_check(mod, err);
+
+	if (r == 0 && mod->def->load != NULL)
+		r = explain(mod->def->load(mod, err), err);
+	mod->priv->loaded = r == 0;
+	return r;
 }
 
 static int start_module(struct hd_conf *conf, struct candidate *c, enum run run,
 			struct hd_error *err)
 {
-	struct hd_module *mod = place(c);
-	int r = hd_module_section_load(conf, mod, err);
+	struct hd_module *mod = hd_module_place(&c->file);
+	int r;
 
-	if (r == 0)
-		r = run_load(c, mod, run, err);
-	if (r < 0)
+	hd_assert(mod != NULL); /* load_all() has counted them */
+	c->placed = true;
+	r = hd_module_section_load(conf, mod, err);
+	if (r < 0) {
 		unload_last();
-	else if (run == RUN_LOAD)
+		return r;
+	}
+	r = run == RUN_LOAD ? hd_module_run_load(mod, err)
+			    : run_check(mod, err);
+	if (r < 0) {
+		refuse(c, mod->path, r, err);
+		unload_last();
+	} else if (run == RUN_LOAD) {
+		hd_module_list(mod, true);
 		tell_loaded(mod);
+	}
 	return r;
 }
 
@@ -290,7 +286,7 @@ static int load_all(struct hd_conf *conf, enum run run, struct hd_error *err)
 	unsigned n = (unsigned)conf->n_load_module;
 	struct hd_error own;
 
-	hd_assert(n_modules == 0);
+	hd_assert(hd_modules_n() == 0);
 	err = err != NULL ? err : &own;
 	if (n > HD_MODULES_MAX)
 		return hd_error_set(err, -E2BIG,
@@ -311,6 +307,7 @@ static int load_all(struct hd_conf *conf, enum run run, struct hd_error *err)
 	free(v);
 	if (r < 0)
 		hd_modules_unload();
+	hd_hooks_publish();
 	return r;
 }
 
@@ -326,7 +323,7 @@ int hd_modules_probe(struct hd_conf *conf, struct hd_error *err)
 
 void hd_modules_unload(void)
 {
-	while (n_modules > 0)
+	while (hd_modules_n() > 0)
 		unload_last();
 	hd_module_sections_clear();
 }

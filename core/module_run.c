@@ -45,6 +45,12 @@ int hd_module_section_load(struct hd_conf *conf, struct hd_module *mod,
 	return r;
 }
 
+void hd_module_section_set(struct hd_module *mod, const void *section)
+{
+	current.v[mod->index] = (void *)section;
+	mod->conf = section;
+}
+
 void hd_module_sections_clear(void)
 {
 	current = (struct sections){ 0 };
@@ -83,8 +89,11 @@ void hd_modules_adopt(struct hd_conf *conf)
 	hd_assert(next.conf == conf);
 	current = next;
 	next = (struct sections){ 0 };
-	for (unsigned i = 0; i < hd_modules_n(); i++)
-		hd_modules_at(i)->conf = current.v[i];
+	for (unsigned i = 0; i < hd_modules_n(); i++) {
+		struct hd_module *mod = hd_modules_at(i);
+
+		mod->conf = current.v[mod->index];
+	}
 }
 
 const void *hd_module_conf(struct hd_module *mod)
@@ -125,49 +134,65 @@ static size_t metrics_n(const struct hd_metric *table)
 	return n;
 }
 
-static void free_module(struct hd_module *mod, struct hd_worker *w)
+void hd_module_free(struct hd_module *mod, struct hd_worker *w)
 {
 	struct hd_worker_module *wm = &w->mods[mod->index];
 
 	hd_timers_free(w, mod);
 	free(wm->data);
 	free(wm->metrics);
-	wm->data = NULL;
-	wm->metrics = NULL;
-	wm->conf = NULL;
+	*wm = (struct hd_worker_module){ .phase = HD_MOD_NONE };
 }
 
-static int start_module(struct hd_module *mod, struct hd_worker *w,
-			struct hd_error *err)
+int hd_module_prepare(struct hd_module *mod, struct hd_worker *w,
+		      struct hd_error *err)
 {
 	struct hd_worker_module *wm = &w->mods[mod->index];
 
+	wm->phase = HD_MOD_STARTING;
 	wm->conf = mod->conf;
-	wm->data = alloc_lines(mod->def->worker_size);
-	wm->metrics = alloc_lines(metrics_n(mod->def->metrics) *
-				  sizeof(*wm->metrics));
+	if (wm->data == NULL)
+		wm->data = alloc_lines(mod->def->worker_size);
+	if (wm->metrics == NULL)
+		wm->metrics = alloc_lines(metrics_n(mod->def->metrics) *
+					  sizeof(*wm->metrics));
 	if (wm->data == NULL || wm->metrics == NULL)
 		return hd_error_set(err, -ENOMEM,
 				    "module %s: no memory for worker %u",
 				    mod->name, hd_worker_index(w));
-	return mod->def->start != NULL ? mod->def->start(mod, w, err) : 0;
+	return 0;
 }
 
-static void stop_module(struct hd_module *mod, struct hd_worker *w)
+int hd_module_start(struct hd_module *mod, struct hd_worker *w,
+		    struct hd_error *err)
+{
+	int r = 0;
+
+	if (mod->def->start != NULL)
+		r = mod->def->start(mod, w, err);
+	w->mods[mod->index].phase = r < 0 ? HD_MOD_FAILED : HD_MOD_STARTED;
+	return HD_MIN(r, 0);
+}
+
+void hd_module_stop(struct hd_module *mod, struct hd_worker *w)
 {
 	if (mod->def->stop != NULL)
 		mod->def->stop(mod, w);
+	hd_timers_free(w, mod);
 }
 
 int hd_modules_start(struct hd_worker *w, struct hd_error *err)
 {
 	for (unsigned i = 0; i < hd_modules_n(); i++) {
-		int r = start_module(hd_modules_at(i), w, err);
+		struct hd_module *mod = hd_modules_at(i);
+		int r = hd_module_prepare(mod, w, err);
 
-		if (r >= 0)
+		if (r == 0)
+			r = hd_module_start(mod, w, err);
+		if (r == 0)
 			continue;
 		while (i-- > 0)
-			stop_module(hd_modules_at(i), w);
+			hd_module_stop(hd_modules_at(i), w);
 		hd_modules_free(w);
 		return r;
 	}
@@ -177,20 +202,20 @@ int hd_modules_start(struct hd_worker *w, struct hd_error *err)
 void hd_modules_stop(struct hd_worker *w)
 {
 	for (unsigned i = hd_modules_n(); i-- > 0;)
-		stop_module(hd_modules_at(i), w);
+		hd_module_stop(hd_modules_at(i), w);
 }
 
 void hd_modules_free(struct hd_worker *w)
 {
 	for (unsigned i = 0; i < hd_modules_n(); i++)
-		free_module(hd_modules_at(i), w);
+		hd_module_free(hd_modules_at(i), w);
 }
 
 void hd_modules_changed(struct hd_worker *w, const struct hd_conf *conf)
 {
 	for (unsigned i = 0; i < hd_modules_n(); i++) {
 		struct hd_module *mod = hd_modules_at(i);
-		struct hd_worker_module *wm = &w->mods[i];
+		struct hd_worker_module *wm = &w->mods[mod->index];
 		const void *old_conf = wm->conf;
 
 		wm->conf = hd_modules_section(conf, mod);

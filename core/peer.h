@@ -5,6 +5,7 @@
 #pragma once
 #include <hyper-derp/hook.h>
 #include "core/relay_table.h"
+#include "core/stream.h"
 #include "core/worker.h"
 
 #define HD_PEER_MAGIC 0x48445045u
@@ -49,6 +50,16 @@ void hd_peer_free(struct hd_peer **peer);
 struct hd_xrecord;
 void hd_relay_take(struct hd_worker *w, const struct hd_xrecord *record,
 		   const uint8_t *data);
+
+/* hd_peer_ops_of - what can be told to the peer of a stream; NULL: nothing,
+ * nobody has logged in. */
+static inline const struct hd_peer_ops *
+hd_peer_ops_of(const struct hd_stream *s)
+{
+	return s->peer != NULL && s->peer->state == HD_PEER_UP ?
+		       s->proto->peer :
+		       NULL;
+}
 
 /* hd_key_home - the index of the home worker. */
 unsigned hd_key_home(uint64_t hash);

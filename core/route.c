@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* core/route.c - who answers which path. A list: a relay has a dozen routes,
- * and they are looked up once per connection. Changed on the main thread while
- * no worker runs. */
+ * and they are looked up once per connection. The main thread changes the list
+ * while workers read it: an entry is complete before it is linked, and one that
+ * was unlinked leads on to the rest until every worker has ended its turn. */
 #include "core/http.h"
 #include <errno.h>
 #include <stdlib.h>
@@ -9,6 +10,19 @@
 #include <strings.h>
 
 static struct hd_route_entry *routes;
+static struct hd_route_entry *drafts; /* not published yet */
+static bool drafting;
+static struct hd_route_entry *graves; /* out, not freed */
+
+static struct hd_route_entry *load(struct hd_route_entry *const *at)
+{
+	return __atomic_load_n(at, __ATOMIC_ACQUIRE);
+}
+
+static void store(struct hd_route_entry **at, struct hd_route_entry *entry)
+{
+	__atomic_store_n(at, entry, __ATOMIC_RELEASE);
+}
 
 static bool same_place(const struct hd_route *a, const char *listener,
 		       const char *path)
@@ -47,10 +61,25 @@ static const char *fault(const struct hd_route *route)
 	return NULL;
 }
 
+static const struct hd_route_entry *taken(const struct hd_route_entry *entry,
+					  const struct hd_route *route)
+{
+	while (entry != NULL && !clash(&entry->route, route))
+		entry = entry->next;
+	return entry;
+}
+
+static void append(struct hd_route_entry **at, struct hd_route_entry *entry)
+{
+	while (*at != NULL)
+		at = &(*at)->next;
+	store(at, entry);
+}
+
 int hd_route_add(struct hd_module *mod, const struct hd_route *route,
 		 struct hd_error *err)
 {
-	struct hd_route_entry **at = &routes, *entry;
+	const struct hd_route_entry *other;
 	const char *wrong = fault(route);
 
 	if (wrong != NULL)
@@ -59,30 +88,43 @@ int hd_route_add(struct hd_module *mod, const struct hd_route *route,
 			"route %s is refused: %s: the module has "
 			"a bug, report it to its author",
 			route->path != NULL ? route->path : "(none)", wrong);
-	for (; *at != NULL; at = &(*at)->next) {
-		if (!clash(&(*at)->route, route))
-			continue;
+	other = taken(routes, route);
+	if (other == NULL)
+		other = taken(drafts, route);
+	if (other != NULL)
 		return hd_error_set(err, -EEXIST,
 				    "route %s%s%s is taken by module %s: load "
 				    "only one of the two modules",
 				    route->path, route->token ? " for " : "",
 				    route->token ? route->token : "",
-				    (*at)->mod->name);
-	}
-	entry = malloc(sizeof(*entry));
+				    other->mod->name);
+	struct hd_route_entry *entry = malloc(sizeof(*entry));
+
 	if (entry == NULL)
 		return hd_error_set(err, -ENOMEM, "route %s: out of memory",
 				    route->path);
 	*entry = (struct hd_route_entry){ .route = *route, .mod = mod };
-	*at = entry;
+	append(drafting ? &drafts : &routes, entry);
 	return 0;
+}
+
+void hd_routes_draft(void)
+{
+	drafting = true;
+}
+
+void hd_routes_publish(void)
+{
+	drafting = false;
+	append(&routes, drafts);
+	drafts = NULL;
 }
 
 static const struct hd_route_entry *find(const struct hd_route_entry *entry,
 					 const char *listener, const char *path)
 {
 	while (entry != NULL && !same_place(&entry->route, listener, path))
-		entry = entry->next;
+		entry = load(&entry->next);
 	return entry;
 }
 
@@ -94,18 +136,29 @@ const struct hd_route_entry *hd_routes_first(void)
 const struct hd_route_entry *hd_route_find(const char *listener,
 					   const char *path)
 {
-	return find(routes, listener, path);
+	return find(load(&routes), listener, path);
 }
 
 const struct hd_route_entry *hd_route_next(const struct hd_route_entry *entry)
 {
-	return find(entry->next, entry->route.listener, entry->route.path);
+	return find(load(&entry->next), entry->route.listener,
+		    entry->route.path);
 }
 
-void hd_routes_free(struct hd_module *mod)
+void hd_routes_each(const struct hd_module *mod,
+		    void (*fn)(void *arg, const struct hd_route *route),
+		    void *arg)
 {
-	struct hd_route_entry **at = &routes;
+	for (const struct hd_route_entry *i = routes; i != NULL; i = i->next)
+		if (i->mod == mod)
+			fn(arg, &i->route);
+	for (const struct hd_route_entry *i = drafts; i != NULL; i = i->next)
+		if (i->mod == mod)
+			fn(arg, &i->route);
+}
 
+static void out_of(struct hd_route_entry **at, const struct hd_module *mod)
+{
 	while (*at != NULL) {
 		struct hd_route_entry *entry = *at;
 
@@ -113,7 +166,30 @@ void hd_routes_free(struct hd_module *mod)
 			at = &entry->next;
 			continue;
 		}
-		*at = entry->next;
+		store(at, entry->next);
+		entry->buried = graves;
+		graves = entry;
+	}
+}
+
+void hd_routes_out(const struct hd_module *mod)
+{
+	out_of(&routes, mod);
+	out_of(&drafts, mod);
+}
+
+void hd_routes_bury(void)
+{
+	while (graves != NULL) {
+		struct hd_route_entry *entry = graves;
+
+		graves = entry->buried;
 		free(entry);
 	}
+}
+
+void hd_routes_free(const struct hd_module *mod)
+{
+	hd_routes_out(mod);
+	hd_routes_bury();
 }

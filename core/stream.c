@@ -218,6 +218,22 @@ static void trace_end(const struct hd_stream *s)
 		hd_trace_stream(s, HD_TRACE_CLOSED, hd_close_text(s->why));
 }
 
+static void own(struct hd_stream *s, struct hd_module *mod)
+{
+	if (s->mod != NULL)
+		__atomic_sub_fetch(&s->mod->streams, 1, __ATOMIC_RELEASE);
+	if (mod != NULL)
+		__atomic_add_fetch(&mod->streams, 1, __ATOMIC_RELAXED);
+	s->mod = mod;
+}
+
+void hd_stream_set_proto(struct hd_stream *s, struct hd_module *mod,
+			 const struct hd_proto *proto)
+{
+	s->proto = proto;
+	own(s, mod);
+}
+
 void hd_stream_end(struct hd_stream *s)
 {
 	struct hd_worker *w = s->worker;
@@ -230,6 +246,7 @@ void hd_stream_end(struct hd_stream *s)
 	trace_end(s);
 	if (s->proto->closed != NULL)
 		s->proto->closed(s, s->state, s->why);
+	own(s, NULL);
 	hd_peer_free(&s->peer);
 	hd_stream_detach(s);
 	shutdown(s->fd, SHUT_RDWR); /* at once: the ring may still hold it */
@@ -248,6 +265,7 @@ void hd_stream_lose(struct hd_stream *s)
 	hd_chunk_pool_free(&none);
 	if (s->proto->closed != NULL)
 		s->proto->closed(s, s->state, HD_CLOSE_ERROR);
+	own(s, NULL);
 	hd_peer_free(&s->peer);
 	close(s->fd);
 	stream_free(s);
@@ -268,8 +286,7 @@ void *hd_stream_switch(struct hd_stream *s, struct hd_module *mod,
 		s->proto->closed(s, s->state, HD_CLOSE_DONE);
 	free(s->state);
 	s->state = state;
-	s->proto = proto;
-	s->mod = mod;
+	hd_stream_set_proto(s, mod, proto);
 	s->switched = true;
 	s->want = 0;
 	return state;

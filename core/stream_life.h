@@ -28,6 +28,9 @@ void hd_stream_offer_kernel(struct hd_stream *s);
 void hd_stream_resume(struct hd_stream *s);
 /* hd_stream_abort - close without sending what is queued. */
 void hd_stream_abort(struct hd_stream *s, enum hd_close why);
+/* hd_stream_set_proto - who speaks on it from now on; the state stays. */
+void hd_stream_set_proto(struct hd_stream *s, struct hd_module *mod,
+			 const struct hd_proto *proto);
 /* hd_stream_end - the last thing: closes the socket, frees everything. */
 void hd_stream_end(struct hd_stream *s);
 

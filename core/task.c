@@ -45,6 +45,24 @@ static struct task *pop(void)
 	return t;
 }
 
+static bool may_begin(struct hd_module *mod)
+{
+	if (mod == NULL)
+		return true;
+	/* whoever closes the module sets the flag first, then counts */
+	__atomic_add_fetch(&mod->tasks, 1, __ATOMIC_SEQ_CST);
+	if (!__atomic_load_n(&mod->closing, __ATOMIC_SEQ_CST))
+		return true;
+	__atomic_sub_fetch(&mod->tasks, 1, __ATOMIC_SEQ_CST);
+	return false;
+}
+
+static void ended(struct hd_module *mod)
+{
+	if (mod != NULL)
+		__atomic_sub_fetch(&mod->tasks, 1, __ATOMIC_SEQ_CST);
+}
+
 static void run(const struct task *t)
 {
 	t->work(t->arg);
@@ -69,6 +87,7 @@ static void *helper(void *arg)
 		struct task *t = pop();
 		pthread_mutex_unlock(&tasks.lock);
 		run(t);
+		ended(t->mod);
 		free(t);
 		pthread_mutex_lock(&tasks.lock);
 		if (--tasks.n == 0)
@@ -91,11 +110,16 @@ static void grow(void)
 int hd_task(struct hd_module *mod, struct hd_worker *w, void (*work)(void *arg),
 	    hd_post_fn *done, void *arg)
 {
-	struct task *t = malloc(sizeof(*t));
+	struct task *t;
 	int r = 0;
 
-	if (t == NULL)
+	if (!may_begin(mod))
+		return -EBUSY;
+	t = malloc(sizeof(*t));
+	if (t == NULL) {
+		ended(mod);
 		return -ENOMEM;
+	}
 	*t = (struct task){
 		.mod = mod, .w = w, .work = work, .done = done, .arg = arg
 	};
@@ -115,8 +139,10 @@ int hd_task(struct hd_module *mod, struct hd_worker *w, void (*work)(void *arg),
 		pthread_cond_signal(&tasks.more);
 	}
 	pthread_mutex_unlock(&tasks.lock);
-	if (r < 0)
+	if (r < 0) {
+		ended(mod);
 		free(t);
+	}
 	return r;
 }
 

@@ -30,6 +30,8 @@ void hd_tls_store_put(struct hd_tls_store **store); /* any thread */
 SSL_CTX *hd_tls_store_ctx(struct hd_tls_store *store);
 /* hd_tls_chain_free - what a module appended; NULL: all. */
 void hd_tls_chain_free(struct hd_module *mod);
+/* hd_tls_chain_changed - whether it has since the last store was made. */
+bool hd_tls_chain_changed(void);
 
 /* hd_tls_self_signed - make dir/NAME.crt and dir/NAME.key (0600, ECDSA P-256,
  * 10 years, subject alternative names: every name, and addresses as IP) unless

@@ -42,6 +42,7 @@ static struct { /* main thread */
 	struct hd_module *mod;
 	X509 *cert;
 } appended[HD_MODULES_MAX];
+static bool chain_changed;
 
 int hd_tls_chain_append(struct hd_module *mod, const uint8_t *der,
 			size_t len_bytes, struct hd_error *err)
@@ -69,6 +70,7 @@ int hd_tls_chain_append(struct hd_module *mod, const uint8_t *der,
 	X509_free(appended[i].cert);
 	appended[i].mod = mod;
 	appended[i].cert = cert;
+	chain_changed = true;
 	return 0;
 }
 
@@ -77,12 +79,21 @@ void hd_tls_chain_free(struct hd_module *mod)
 	size_t kept = 0;
 
 	for (size_t i = 0; i < HD_ARRAY_N(appended); i++) {
-		if (mod == NULL || appended[i].mod == mod)
+		if (appended[i].cert == NULL)
+			break;
+		if (mod == NULL || appended[i].mod == mod) {
 			X509_free(appended[i].cert);
-		else
+			chain_changed = true;
+		} else {
 			appended[kept++] = appended[i];
+		}
 	}
 	memset(appended + kept, 0, sizeof(appended) - kept * sizeof(*appended));
+}
+
+bool hd_tls_chain_changed(void)
+{
+	return chain_changed;
 }
 
 static int chain_add_appended(STACK_OF(X509) * chain)
@@ -268,6 +279,7 @@ int hd_tls_store_new(const struct hd_conf *conf, struct hd_tls_store **ret,
 		if (r < 0)
 			return r;
 	}
+	chain_changed = false;
 	*ret = hd_steal(&store);
 	return 0;
 }

@@ -29,48 +29,85 @@ struct hd_udp {
 	struct hd_module *mod;
 	hd_datagrams_fn *fn;
 	void *arg;
+	union hd_addr addr; /* as it was asked for */
 	bool readable, dirty, v6;
+	bool left; /* by the old code: the new takes it, or it is closed */
 	struct hd_udp *dirty_next;
 	unsigned n_out;
 	struct outgoing out[BATCH];
 };
 
-int hd_udp_open(struct hd_module *mod, struct hd_worker *w,
-		const union hd_addr *addr, unsigned flags, hd_datagrams_fn *fn,
-		void *arg, struct hd_udp **ret_udp, struct hd_error *err)
+static bool same_addr(const union hd_addr *a, const union hd_addr *b)
 {
-	struct hd_udp *u = calloc(1, sizeof(*u));
+	if (a->sa.sa_family != b->sa.sa_family)
+		return false;
+	return a->sa.sa_family == AF_INET6 ?
+		       memcmp(&a->in6, &b->in6, sizeof(a->in6)) == 0 :
+		       memcmp(&a->in, &b->in, sizeof(a->in)) == 0;
+}
+
+/* What the old code of a module had open for the address. */
+static struct hd_udp *find_left(const struct hd_worker *w,
+				const struct hd_module *mod,
+				const union hd_addr *addr)
+{
+	for (uint32_t i = 0; i < w->udps.n; i++) {
+		struct hd_udp *u = w->udps.v[i].object;
+
+		if (u != NULL && u->left && u->mod == mod &&
+		    same_addr(&u->addr, addr))
+			return u;
+	}
+	return NULL;
+}
+
+static int udp_open(struct hd_udp *u, struct hd_error *err)
+{
+	struct hd_worker *w = u->worker;
 	int r;
 
-	(void)flags; /* HD_UDP_SINGLE: the caller opens it in one worker */
-	if (u == NULL)
-		return hd_error_set(err, -ENOMEM, "out of memory");
-	*u = (struct hd_udp){ .worker = w, .mod = mod, .fn = fn, .arg = arg };
-	u->v6 = addr->sa.sa_family == AF_INET6;
-	u->fd = hd_udp_bind(addr, err);
+	u->v6 = u->addr.sa.sa_family == AF_INET6;
+	u->fd = hd_udp_bind(&u->addr, err);
 	r = u->fd;
 	if (r >= 0)
 		r = hd_slots_add(&w->udps, u, &u->slot, &u->gen);
 	if (r >= 0)
 		r = w->ring_ops->watch(w->ring, u->fd,
 				       hd_tag(HD_OP_UDP, u->slot, u->gen));
+	if (r < 0 && u->fd >= 0)
+		close(u->fd);
+	u->readable = true;
+	return HD_MIN(r, 0);
+}
+
+int hd_udp_open(struct hd_module *mod, struct hd_worker *w,
+		const union hd_addr *addr, unsigned flags, hd_datagrams_fn *fn,
+		void *arg, struct hd_udp **ret_udp, struct hd_error *err)
+{
+	struct hd_udp *u = find_left(w, mod, addr);
+	int r = 0;
+
+	(void)flags; /* HD_UDP_SINGLE: the caller opens it in one worker */
+	if (u == NULL) {
+		u = calloc(1, sizeof(*u));
+		if (u == NULL)
+			return hd_error_set(err, -ENOMEM, "out of memory");
+		*u = (struct hd_udp){ .worker = w, .mod = mod, .addr = *addr };
+		r = udp_open(u, err);
+	}
 	if (r < 0) {
-		if (u->fd >= 0)
-			close(u->fd);
 		free(u);
 		return r;
 	}
-	u->readable = true;
+	u->left = false;
+	u->fn = fn;
+	u->arg = arg;
 	*ret_udp = u;
 	return 0;
 }
 
-void hd_udp_close(struct hd_udp **udp)
+static void udp_end(struct hd_udp *u)
 {
-	struct hd_udp *u = hd_steal(udp);
-
-	if (u == NULL)
-		return;
 	struct hd_worker *w = u->worker;
 	struct hd_udp **at = &w->udp_dirty;
 
@@ -85,13 +122,45 @@ void hd_udp_close(struct hd_udp **udp)
 	free(u);
 }
 
+void hd_udp_close(struct hd_udp **udp)
+{
+	struct hd_udp *u = hd_steal(udp);
+
+	if (u == NULL)
+		return;
+	if (u->mod != NULL && u->worker->reloading == u->mod)
+		u->left = true; /* for the new code */
+	else
+		udp_end(u);
+}
+
 void hd_udps_close(struct hd_worker *w, const struct hd_module *mod)
 {
 	for (uint32_t i = 0; i < w->udps.n; i++) {
 		struct hd_udp *u = w->udps.v[i].object;
 
 		if (u != NULL && (mod == NULL || u->mod == mod))
-			hd_udp_close(&u);
+			udp_end(u);
+	}
+}
+
+void hd_udps_leave(struct hd_worker *w, const struct hd_module *mod)
+{
+	for (uint32_t i = 0; i < w->udps.n; i++) {
+		struct hd_udp *u = w->udps.v[i].object;
+
+		if (u != NULL && u->mod == mod)
+			u->left = true;
+	}
+}
+
+void hd_udps_close_left(struct hd_worker *w, const struct hd_module *mod)
+{
+	for (uint32_t i = 0; i < w->udps.n; i++) {
+		struct hd_udp *u = w->udps.v[i].object;
+
+		if (u != NULL && u->left && u->mod == mod)
+			udp_end(u);
 	}
 }
 

@@ -10,3 +10,8 @@ bool hd_udps_run(struct hd_worker *w);
 void hd_udps_flush(struct hd_worker *w);
 /* hd_udps_close - those of a module, or all (NULL). */
 void hd_udps_close(struct hd_worker *w, const struct hd_module *mod);
+/* A reload: hd_udps_leave - a module's stay open without an owner (so does one
+ * that it closes while w->reloading is the module); hd_udp_open() for the same
+ * address takes it. hd_udps_close_left - those that nobody took. */
+void hd_udps_leave(struct hd_worker *w, const struct hd_module *mod);
+void hd_udps_close_left(struct hd_worker *w, const struct hd_module *mod);

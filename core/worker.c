@@ -338,8 +338,11 @@ void *hd_worker_main(void *arg)
 	if (hd_boot_report(w, r, &err) == 0) {
 		hd_log_notice("worker %u started (%s)", w->index,
 			      w->ring_ops->name);
-		while (!w->stopping)
+		while (!w->stopping) {
 			turn(w);
+			if (w->park != NULL)
+				hd_worker_stand(w);
+		}
 		wind_up(w);
 	}
 	if (r == 0)

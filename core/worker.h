@@ -35,6 +35,21 @@ unsigned hd_workers_streams(void);
  * modules, join. Returns within about a second. */
 void hd_workers_stop(void);
 
+/* hd_workers_ask - run fn in every worker; returns after the last one has. So
+ * every worker has ended the turn it was in. Main thread. */
+typedef void hd_ask_fn(struct hd_worker *w, void *arg);
+void hd_workers_ask(hd_ask_fn *fn, void *arg);
+/* hd_workers_use_tls - for fresh connections; hd_workers_ask() it. */
+void hd_workers_use_tls(struct hd_tls_store *tls);
+
+/* hd_workers_park - every worker stands still between two turns, until
+ * hd_workers_unpark(). hd_workers_order - meanwhile: run fn in each, returns
+ * after the last. Main thread; core/workers_park.c.
+ * Returns 0; -ENOMEM, then all of them run. */
+int hd_workers_park(void);
+void hd_workers_order(hd_ask_fn *fn, void *arg);
+void hd_workers_unpark(void);
+
 /* hd_workers_wanted - how many threads a configuration asks for. */
 unsigned hd_workers_wanted(const struct hd_conf *conf);
 
@@ -86,6 +101,8 @@ struct hd_worker {
 	struct hd_worker_module mods[HD_MODULES_MAX];
 	bool serving;
 	bool stopping;
+	struct hd_park *park; /* stand still at the end of this turn */
+	const struct hd_module *reloading; /* its UDP sockets stay open */
 	bool more; /* listeners or UDP sockets have more input */
 	/* waking */
 	int wake_fd;
@@ -119,5 +136,7 @@ struct hd_worker {
 	struct hd_worker_boot *boot; /* while starting */
 };
 
+/* hd_worker_stand - in the worker: until all may go on. */
+void hd_worker_stand(struct hd_worker *w);
 /* hd_worker_wake - after something was put where only the worker looks. */
 void hd_worker_wake(struct hd_worker *w);

@@ -56,7 +56,7 @@ struct round {
 	pthread_mutex_t lock;
 	pthread_cond_t done;
 	unsigned left;
-	void (*fn)(struct hd_worker *w, void *arg);
+	hd_ask_fn *fn;
 	void *arg;
 };
 
@@ -72,8 +72,7 @@ static void round_answer(struct hd_worker *w, void *round, void *unused)
 	pthread_mutex_unlock(&r->lock);
 }
 
-/* Runs fn in every worker; returns after the last one. */
-static void ask_all(void (*fn)(struct hd_worker *, void *), void *arg)
+void hd_workers_ask(hd_ask_fn *fn, void *arg)
 {
 	struct round r = { .left = n_workers, .fn = fn, .arg = arg };
 
@@ -250,8 +249,8 @@ int hd_workers_start(const struct hd_workers_args *args, struct hd_error *err)
 	}
 	/* First all serve, then all accept: a login may move to any worker.
 	 * After the first round none is in boot any more. */
-	ask_all(start_serving, NULL);
-	ask_all(start_accepting, &copy);
+	hd_workers_ask(start_serving, NULL);
+	hd_workers_ask(start_accepting, &copy);
 	return 0;
 }
 
@@ -276,17 +275,20 @@ void hd_workers_reload(const struct hd_conf *conf, struct hd_tls_store *tls)
 {
 	struct reload r = { conf, tls };
 
-	ask_all(reload_here, &r);
+	hd_workers_ask(reload_here, &r);
+}
+
+static void use_tls_here(struct hd_worker *w, void *tls)
+{
+	w->tls = tls;
+}
+
+void hd_workers_use_tls(struct hd_tls_store *tls)
+{
+	hd_workers_ask(use_tls_here, tls);
 }
 
 /* ---- drain ---- */
-
-static const struct hd_peer_ops *ops_of(const struct hd_stream *s)
-{
-	return s->peer != NULL && s->peer->state == HD_PEER_UP ?
-		       s->proto->peer :
-		       NULL;
-}
 
 struct serving {
 	bool on;
@@ -300,7 +302,7 @@ static void serving_here(struct hd_worker *w, void *arg)
 	w->serving = v->on;
 	hd_modules_serving(w, v->on);
 	for (struct hd_stream *s = w->streams; s != NULL; s = s->next) {
-		const struct hd_peer_ops *ops = ops_of(s);
+		const struct hd_peer_ops *ops = hd_peer_ops_of(s);
 
 		if (ops != NULL && ops->health != NULL)
 			ops->health(s->peer, v->health);
@@ -311,7 +313,7 @@ void hd_workers_serving(bool on, const char *health)
 {
 	struct serving v = { on, health != NULL ? health : "" };
 
-	ask_all(serving_here, &v);
+	hd_workers_ask(serving_here, &v);
 }
 
 /* Peers get told when to come back, a little later than they are closed, and
@@ -322,7 +324,7 @@ static void drain_here(struct hd_worker *w, void *arg)
 	uint64_t i = 0, n = HD_MAX(1u, w->n_streams);
 
 	for (struct hd_stream *s = w->streams; s != NULL; s = s->next, i++) {
-		const struct hd_peer_ops *ops = ops_of(s);
+		const struct hd_peer_ops *ops = hd_peer_ops_of(s);
 		uint32_t at_ms = (uint32_t)(spread_ms * i / n) + 1;
 
 		if (ops != NULL && ops->drain != NULL)
@@ -333,7 +335,7 @@ static void drain_here(struct hd_worker *w, void *arg)
 
 void hd_workers_drain_close(uint32_t spread_ms)
 {
-	ask_all(drain_here, &spread_ms);
+	hd_workers_ask(drain_here, &spread_ms);
 }
 
 unsigned hd_workers_streams(void)
@@ -358,7 +360,7 @@ void hd_workers_stop(void)
 {
 	if (n_workers == 0)
 		return;
-	ask_all(stop_here, NULL);
+	hd_workers_ask(stop_here, NULL);
 	for (unsigned i = 0; i < n_workers; i++)
 		pthread_join(workers[i].thread, NULL);
 	free_all();

@@ -5,6 +5,8 @@
  *
  * ABI history
  * 1.0  first version
+ * 1.1  flags (HD_RESIDENT); state_version is also the version of the data in
+ *      workers, which a reload keeps with it
  *
  * Where the shapes differ from the first proposal, and why:
  * - load() takes a struct hd_error: the loader prints one sentence, with the
@@ -22,14 +24,14 @@ extern "C" {
 
 #define HD_MODULE_MAGIC 0x48444d31u /* "HDM1" */
 #define HD_ABI_MAJOR 1
-#define HD_ABI_MINOR 0
+#define HD_ABI_MINOR 1
 
 struct hd_module_def {
 	uint32_t magic;
 	uint16_t abi_major, abi_minor; /* what the module was built against */
 	uint32_t size; /* of this struct then: later fields read as zero */
-	uint32_t state_version; /* of the state it keeps in streams; 0: its
-				   peers do not survive a reload */
+	uint32_t state_version; /* of the state it keeps in streams and of its
+				   data in workers; 0: no reload keeps them */
 	const char *name, *version, *licence, *summary;
 	const char *const *requires_; /* module names, NULL at the end */
 	const struct hd_option *options; /* the section `name:` */
@@ -57,7 +59,12 @@ struct hd_module_def {
 	/* serving - new logins are welcome (true) or the relay drains. In
 	 * each worker; called once with true after start. */
 	void (*serving)(struct hd_module *mod, struct hd_worker *w, bool on);
+	uint32_t flags; /* HD_RESIDENT */
 };
+
+/* HD_RESIDENT - something outside the core keeps pointers into the code (a
+ * thread, an exit handler): it is never unloaded or reloaded. */
+enum { HD_RESIDENT = 1 };
 
 /* HD_MODULE(derp, .version = "1.0", …): the name must be the file's name.
  * The symbol is NAME_LTX_hd_module, as libltdl's static preloading wants it. */
@@ -78,7 +85,8 @@ struct hd_module_def {
 HD_API const void *hd_module_conf(struct hd_module *mod);
 HD_API const void *hd_module_worker_conf(struct hd_module *mod,
 					 struct hd_worker *w);
-/* hd_module_worker_data - worker_size bytes, zeroed before start(). */
+/* hd_module_worker_data - worker_size bytes, zeroed before start(); after a
+ * reload with the same state_version and size as the old code left them. */
 HD_API void *hd_module_worker_data(struct hd_module *mod, struct hd_worker *w);
 
 HD_API unsigned hd_workers(void);

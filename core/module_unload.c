@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: MIT */
+/* core/module_unload.c - a module leaves a relay that runs. Nobody stands still
+ * for it.
+ *
+ *   tasks end -> routes and hooks are hidden -> its connections are closed ->
+ *   stop() in every worker -> posts end -> unload() -> the file is closed
+ *
+ * Workers are asked one step at a time, in turns of their own; when the last
+ * one has answered, none is left that looks at what was there before.
+ * Context: main thread; ..._here() in a worker. */
+#include <errno.h>
+#include <hyper-derp/log.h>
+#include <stdio.h>
+#include <string.h>
+#include "core/daemon.h"
+#include "core/hook.h"
+#include "core/http.h"
+#include "core/module_live.h"
+#include "core/worker.h"
+
+static void use_hooks_here(struct hd_worker *w, void *arg)
+{
+	(void)arg;
+	w->hooks = hd_modules_hooks();
+}
+
+void hd_live_take_out(struct hd_module *mod)
+{
+	hd_hooks_drop(mod);
+	hd_hooks_publish();
+	hd_routes_out(mod);
+	hd_module_list(mod, false);
+	hd_workers_ask(use_hooks_here, NULL);
+	hd_routes_bury();
+}
+
+void hd_live_forget(struct hd_module *mod)
+{
+	char name[HD_MODULE_NAME_BYTES];
+
+	strcpy(name, mod->name);
+	hd_module_lock();
+	hd_module_run_unload(mod);
+	hd_routes_bury();
+	hd_conf_section_drop(hd_live_daemon()->conf, name);
+	bool gone = hd_module_remove(mod);
+	hd_module_unlock();
+	if (!gone)
+		hd_log_write(HD_WARN,
+			     "module %s: its code stays in memory, something "
+			     "still uses it (a thread, an exit handler?): it "
+			     "should declare itself HD_RESIDENT",
+			     name);
+}
+
+static bool needs(const struct hd_module *mod, const char *name)
+{
+	const char *const *req = mod->def->requires_;
+
+	while (req != NULL && *req != NULL && strcmp(*req, name) != 0)
+		req++;
+	return req != NULL && *req != NULL;
+}
+
+static int check_not_needed(const struct hd_module *mod, struct hd_error *err)
+{
+	char names[200] = "";
+
+	for (unsigned i = 0; i < hd_modules_n(); i++) {
+		size_t n = strlen(names);
+
+		if (needs(hd_modules_at(i), mod->name))
+			snprintf(names + n, sizeof(names) - n, "%s%s",
+				 n > 0 ? ", " : "", hd_modules_at(i)->name);
+	}
+	if (names[0] == '\0')
+		return 0;
+	return hd_error_set(err, -EBUSY,
+			    "module %s is required by %s; unload that first",
+			    mod->name, names);
+}
+
+int hd_module_live_unload(const char *name, struct hd_error *err)
+{
+	struct hd_module *mod;
+	int r = hd_live_find(name, &mod, err);
+
+	if (r == 0)
+		r = check_not_needed(mod, err);
+	if (r == 0)
+		r = hd_live_quiet(mod, err);
+	if (r < 0)
+		return r;
+	hd_live_take_out(mod);
+	if (hd_module_close_streams(mod) < 0 || !hd_live_stop(mod))
+		return hd_error_set(err, -EBUSY,
+				    "module %s does not end; what is left of "
+				    "it does nothing any more, restart the "
+				    "relay to be rid of it",
+				    name);
+	hd_log_write(HD_NOTICE, "module unloaded: name=%s", mod->name);
+	hd_live_forget(mod);
+	hd_live_renew_tls();
+	return 0;
+}
