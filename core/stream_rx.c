@@ -39,12 +39,28 @@ void hd_stream_pause(struct hd_stream *s, uint32_t delay_ms)
 		rx_pause(s, delay_ms);
 }
 
-static void keep(struct hd_stream *s, const uint8_t *p, size_t n)
+static size_t kept_bytes(const struct hd_stream *s)
 {
-	hd_assert(s->kept == NULL);
-	if (n == 0)
-		return;
-	s->kept = hd_chunk_new(&s->worker->pool, n);
+	return s->kept != NULL ? hd_chunk_len(s->kept) : 0;
+}
+
+/* Puts n bytes behind what is kept. The chunk at least doubles when it grows:
+ * a large frame that comes in drops is not copied for each of them. */
+static void keep_more(struct hd_stream *s, const uint8_t *p, size_t n)
+{
+	struct hd_chunk *old = s->kept;
+	size_t have = kept_bytes(s);
+
+	if (old == NULL || hd_chunk_room(old) < n) {
+		s->kept = hd_chunk_new(&s->worker->pool,
+				       have + HD_MAX(have, n));
+		if (s->kept != NULL && have > 0)
+			memcpy(s->kept->data + s->kept->tail,
+			       old->data + old->head, have);
+		if (s->kept != NULL)
+			s->kept->tail += (uint32_t)have;
+		hd_chunk_put(&s->worker->pool, &old);
+	}
 	if (s->kept == NULL) {
 		hd_stream_abort(s, HD_CLOSE_ERROR);
 		return;
@@ -96,8 +112,8 @@ static void offer(struct hd_stream *s, size_t n)
 	}
 	if (!s->closing && n > HD_PLAIN_BYTES - HD_READ_BYTES)
 		hd_stream_close(s, HD_CLOSE_PROTOCOL);
-	if (!s->closing)
-		keep(s, p, n);
+	if (!s->closing && n > 0)
+		keep_more(s, p, n);
 }
 
 /* peer_rate_limit: bytes push the time at which they are paid for ahead of
@@ -120,16 +136,21 @@ static void charge(struct hd_stream *s, size_t n)
 		rx_pause(s, (s->rate_free_us - now_us - burst_us) / 1000 + 1);
 }
 
-static void got_plain(struct hd_stream *s, size_t kept, size_t n)
+/* n bytes stand in the worker's buffer, behind room for what was kept. */
+static void got_plain(struct hd_stream *s, size_t n)
 {
 	struct hd_worker *w = s->worker;
+	size_t kept = kept_bytes(s);
 
 	s->bytes_in += n;
 	hd_count(w->stats, HD_STAT_RECV_BYTES, n);
 	charge(s, n);
 	if (s->ws != NULL)
 		n = hd_ws_unwrap(s, s->ws, w->plain + kept, n);
-	offer(s, kept + n);
+	if (kept > 0 && kept + n < s->want)
+		keep_more(s, w->plain + kept, n);
+	else
+		offer(s, unkeep(s) + n);
 	if (s->ws != NULL)
 		hd_ws_settle(s, s->ws);
 }
@@ -172,15 +193,13 @@ static void open_records(struct hd_stream *s)
 	struct hd_tls_env env = hd_stream_tls_env(s);
 
 	while (!s->closing) {
-		size_t kept = unkeep(s);
-		int n = hd_tls_open(s->tls, &env, w->plain + kept,
+		int n = hd_tls_open(s->tls, &env, w->plain + kept_bytes(s),
 				    HD_READ_BYTES);
 
 		if (n > 0) {
-			got_plain(s, kept, (size_t)n);
+			got_plain(s, (size_t)n);
 			continue;
 		}
-		keep(s, w->plain, kept);
 		if (n == -EPIPE)
 			got_eof(s);
 		else if (n == -ECONNRESET)
@@ -227,16 +246,12 @@ static void kernel_failed(struct hd_stream *s, int e)
 static void read_kernel(struct hd_stream *s)
 {
 	struct hd_worker *w = s->worker;
-	size_t kept = unkeep(s);
-	int n = hd_tls_kernel_recv(s->tls, s->fd, w->plain + kept,
+	int n = hd_tls_kernel_recv(s->tls, s->fd, w->plain + kept_bytes(s),
 				   HD_READ_BYTES);
 
-	if (n > 0) {
-		got_plain(s, kept, (size_t)n);
-		return;
-	}
-	keep(s, w->plain, kept);
-	if (n == -EAGAIN || n == -EINTR)
+	if (n > 0)
+		got_plain(s, (size_t)n);
+	else if (n == -EAGAIN || n == -EINTR)
 		s->readable = n == -EINTR;
 	else if (n == 0)
 		got_eof(s);
@@ -246,14 +261,11 @@ static void read_kernel(struct hd_stream *s)
 
 static void read_plain(struct hd_stream *s)
 {
-	struct hd_worker *w = s->worker;
-	size_t kept = s->kept ? hd_chunk_len(s->kept) : 0;
-	size_t n = receive(s, w->plain + kept, HD_READ_BYTES);
+	uint8_t *to = s->worker->plain + kept_bytes(s);
+	size_t n = receive(s, to, HD_READ_BYTES);
 
-	if (n == 0)
-		return;
-	unkeep(s);
-	got_plain(s, kept, n);
+	if (n > 0)
+		got_plain(s, n);
 }
 
 /* After our side is shut down what still comes is thrown away: closing with

@@ -27,6 +27,9 @@
 
 /* A control lane this full means a peer that does not read. */
 #define CONTROL_LIMIT_BYTES (256 * 1024)
+/* Sealed output cannot be dropped: no more than this waits before the lanes
+ * join it. */
+#define SEAL_BELOW_BYTES HD_CHUNK_BYTES
 /* After our end: how long the peer may take to send its own. */
 #define LINGER_MS 1000
 
@@ -82,6 +85,26 @@ static struct hd_chunk *lane_grow(struct hd_stream *s, enum hd_lane lane,
 	return c;
 }
 
+/* The chunk that takes n more bytes. Small ones share it, whatever they are:
+ * a limit on bytes would not bound chunks. Returns NULL: there is no room. */
+static struct hd_chunk *lane_chunk(struct hd_stream *s, enum hd_lane lane,
+				   size_t n, bool raw)
+{
+	struct hd_chunk *c;
+
+	if (!lane_room(s, lane, n))
+		return NULL;
+	c = s->lane[lane].last;
+	if (c == NULL || c->raw != raw || hd_chunk_room(c) < n)
+		c = lane_grow(s, lane, n);
+	if (c == NULL)
+		return NULL;
+	c->raw = raw;
+	s->reserved = c;
+	s->reserved_lane = (uint8_t)lane;
+	return c;
+}
+
 uint8_t *hd_stream_reserve(struct hd_stream *s, enum hd_lane lane, size_t n)
 {
 	struct hd_chunk *c;
@@ -93,16 +116,8 @@ uint8_t *hd_stream_reserve(struct hd_stream *s, enum hd_lane lane, size_t n)
 					  1);
 		return NULL;
 	}
-	if (!lane_room(s, lane, n))
-		return NULL;
-	c = s->lane[lane].last;
-	if (c == NULL || c->raw || hd_chunk_room(c) < n)
-		c = lane_grow(s, lane, n);
-	if (c == NULL)
-		return NULL;
-	s->reserved = c;
-	s->reserved_lane = (uint8_t)lane;
-	return c->data + c->tail;
+	c = lane_chunk(s, lane, n, false);
+	return c != NULL ? c->data + c->tail : NULL;
 }
 
 void hd_stream_commit(struct hd_stream *s, size_t n)
@@ -131,20 +146,15 @@ bool hd_stream_append(struct hd_stream *s, enum hd_lane lane, const void *data,
 
 bool hd_stream_append_raw(struct hd_stream *s, const void *data, size_t n)
 {
-	struct hd_queue *q = &s->lane[HD_CONTROL];
 	struct hd_chunk *c;
 
-	if (s->closing || !lane_room(s, HD_CONTROL, n))
+	if (s->closing)
 		return false;
-	c = hd_chunk_new(&s->worker->pool, n);
+	c = lane_chunk(s, HD_CONTROL, n, true);
 	if (c == NULL)
 		return false;
-	c->raw = true;
 	memcpy(c->data + c->tail, data, n);
-	c->tail += (uint32_t)n;
-	hd_queue_push(q, c);
-	if (!s->sending && !s->blocked)
-		hd_stream_mark_dirty(s);
+	hd_stream_commit(s, n);
 	return true;
 }
 
@@ -224,6 +234,12 @@ static void expect_sent(struct hd_stream *s)
 	s->worker->more = true;
 }
 
+static bool is_queued(const struct hd_stream *s)
+{
+	return s->lane[HD_CONTROL].first || s->lane[HD_URGENT].first ||
+	       s->lane[HD_BULK].first;
+}
+
 static void send_flight(struct hd_stream *s)
 {
 	struct hd_worker *w = s->worker;
@@ -241,17 +257,11 @@ static void send_flight(struct hd_stream *s)
 				hd_tag(HD_OP_SENT, s->slot, s->gen), iov, n);
 	if (res == -EINPROGRESS) {
 		s->sending = true;
-		if (s->asked < s->flight.bytes)
+		if (s->asked < s->flight.bytes || is_queued(s))
 			expect_sent(s);
 		return;
 	}
 	send_took(s, res);
-}
-
-static bool has_output(const struct hd_stream *s)
-{
-	return s->flight.first || s->lane[HD_CONTROL].first ||
-	       s->lane[HD_URGENT].first || s->lane[HD_BULK].first;
 }
 
 void hd_stream_on_sent(struct hd_stream *s, int32_t res)
@@ -259,7 +269,8 @@ void hd_stream_on_sent(struct hd_stream *s, int32_t res)
 	s->sending = false;
 	if (!s->aborted)
 		send_took(s, res);
-	if (s->closing || hd_login_due(s) || (has_output(s) && !s->blocked))
+	if (s->closing || hd_login_due(s) ||
+	    (!s->blocked && (s->flight.first != NULL || is_queued(s))))
 		hd_stream_mark_dirty(s);
 }
 
@@ -291,11 +302,17 @@ static void finish_closing(struct hd_stream *s)
 	hd_stream_mark_ready(s);
 }
 
+/* While the kernel is behind, what is sealed goes first: if each bit of room
+ * sealed all lanes, a slow reader's flight would grow without limit. */
 static void send_all(struct hd_stream *s)
 {
-	while (!s->sending && !s->blocked && !s->aborted &&
-	       s->flight.first != NULL)
+	while (!s->sending && !s->blocked && !s->aborted) {
+		if (s->flight.bytes < SEAL_BELOW_BYTES)
+			hd_stream_seal(s);
+		if (s->aborted || s->flight.first == NULL)
+			return;
 		send_flight(s);
+	}
 }
 
 static void flush_closing(struct hd_stream *s)
@@ -323,8 +340,6 @@ void hd_stream_flush(struct hd_stream *s)
 		flush_closing(s);
 		return;
 	}
-	if (!s->sending && !s->blocked && !s->handshaking)
-		hd_stream_seal(s);
 	send_all(s);
 	if (s->kernel_tries > 0 && !s->handshaking)
 		hd_stream_offer_kernel(s);
