@@ -32,6 +32,14 @@ struct hd_ring {
 	struct gather *gathers; /* the kernel reads them while it submits */
 };
 
+/* Entries that the kernel has not taken yet still point to their gathers:
+ * SQPOLL's thread is behind us, a submission may stop half way. */
+static void release_gathers(struct hd_ring *r)
+{
+	if (io_uring_sq_ready(&r->uring) == 0)
+		r->n_gathers = 0;
+}
+
 /* The kernel ends a ring in the background, and what is armed holds its socket
  * open until then: without this a relay that is started again at once finds
  * its own ports in use. */
@@ -107,19 +115,15 @@ static int uring_open(const struct hd_conf *conf, struct hd_ring **ret,
 static void uring_submit(struct hd_ring *r)
 {
 	io_uring_submit(&r->uring);
-	r->n_gathers = 0;
+	release_gathers(r);
 }
 
 static struct io_uring_sqe *uring_sqe(struct hd_ring *r)
 {
 	struct io_uring_sqe *sqe = io_uring_get_sqe(&r->uring);
 
-	if (sqe == NULL) {
+	while (sqe == NULL) { /* again: SQPOLL's thread has not caught up */
 		uring_submit(r);
-		sqe = io_uring_get_sqe(&r->uring);
-	}
-	while (sqe == NULL) { /* SQPOLL: its thread has not caught up */
-		io_uring_sqring_wait(&r->uring);
 		sqe = io_uring_get_sqe(&r->uring);
 	}
 	return sqe;
@@ -158,7 +162,7 @@ static void prep_gather(struct hd_ring *r, struct io_uring_sqe *sqe, int fd,
 static int uring_send(struct hd_ring *r, int fd, uint64_t tag,
 		      const struct iovec *iov, unsigned n)
 {
-	if (n > 1 && r->n_gathers == GATHERS)
+	while (n > 1 && r->n_gathers == GATHERS)
 		uring_submit(r);
 	struct io_uring_sqe *sqe = uring_sqe(r);
 
@@ -187,7 +191,7 @@ static void uring_wait(struct hd_ring *r, int timeout_ms)
 						 r->sending + 1,
 						 timeout_ms < 0 ? NULL : &ts,
 						 NULL);
-	r->n_gathers = 0;
+	release_gathers(r);
 }
 
 static int32_t ready_bits(int32_t res)
