@@ -159,7 +159,10 @@ int hdctl_run(struct hdctl *h, const char *const *words, size_t n)
 	int left = take_options(h, words, n, rest), r = HDCTL_OK;
 	size_t used;
 
-	if (left > 0) {
+	if (left == 0 && !h->shell) {
+		r = hdctl_fail(HDCTL_USAGE, "no command; \"help\" lists those "
+					    "there are");
+	} else if (left > 0) {
 		l = local_find(rest, (size_t)left, &used);
 		r = l != NULL ? l->run(h, rest + used, (size_t)left - used) :
 				run_daemons(h, rest, (size_t)left);

@@ -1,0 +1,226 @@
+# SPDX-License-Identifier: MIT
+# t/control.t - a running relay under hdctl, and under those who mean it ill.
+use v5.36;
+use Test::More;
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use HyperDerp::Test;
+use IO::Socket::UNIX;
+use JSON::PP qw(decode_json encode_json);
+
+my $build = $HyperDerp::Test::build;
+my $hd = HyperDerp::Test->start(workers => 2, conf => "drain_time: 0s\n");
+my ($alice, $bob) = map { $hd->client } 1 .. 2;
+$alice->send($bob->key, 'hello');
+$bob->packet;
+
+sub connection () {
+    return IO::Socket::UNIX->new(Peer => $hd->control) // die "control socket: $!";
+}
+
+# One line there, one line back.
+sub ask ($s, $line) {
+    local $SIG{PIPE} = 'IGNORE';
+    print {$s} "$line\n";
+    $s->flush;
+    my $answer = readline $s;
+    return defined $answer ? decode_json($answer) : undef;
+}
+
+sub json (@words) { return decode_json($hd->ctl('--json', @words)) }
+
+sub still_works ($name) {
+    $alice->send($bob->key, $name);
+    is $bob->packet, $name, "$name: the relay goes on";
+}
+
+subtest 'status and peers' => sub {
+    my $s = json('status');
+    is $s->{state}, 'serving', 'state';
+    is $s->{pid}, $hd->pid, 'pid';
+    is $s->{peers}, 2, 'peers';
+    is $s->{workers}, 2, 'workers';
+    cmp_ok $s->{packets_in}, '>=', 1, 'packets';
+    like $hd->ctl('status'), qr/^state +serving$/m, 'for people';
+    is $?, 0, 'exit status 0';
+    my %by = map { $_->{key} => $_ } json('peers')->@*;
+    is_deeply [sort keys %by], [sort $alice->key, $bob->key], 'of every worker';
+    my $p = $by{ $alice->key };
+    is $p->{proto}, 'derp', 'protocol';
+    is $p->{tls}, 'own', 'who encrypts';
+    like $p->{addr}, qr/^127\.0\.0\.1:\d+$/, 'address';
+    cmp_ok $p->{bytes_in}, '>', 0, 'bytes';
+    is scalar json('peers', substr $alice->key, 0, 8)->@*, 1, 'by the beginning of a key';
+    my @sorted = map { $_->{bytes_in} + $_->{bytes_out} } json(qw(peers --sort bytes))->@*;
+    cmp_ok $sorted[0], '>=', $sorted[1], '--sort bytes';
+};
+
+subtest 'what there is' => sub {
+    my @words = map { $_->{words} } json('commands')->@*;
+    is_deeply [grep { /^(?:derp|stun) info$/ } @words], ['derp info', 'stun info'],
+        'modules have their commands';
+    my $help = $hd->ctl('help');
+    like $help, qr/^ +\Q$_\E /m, "help has $_" for @words;
+    like json('derp', 'info')->{key}, qr/^[0-9a-f]{64}$/, 'derp info';
+    is json('stun', 'info')->{port}, $hd->{stun}, 'stun info';
+    my ($derp) = json('module', 'status', 'derp')->@*;
+    ok $derp->{file}, 'module status: file';
+    is $derp->{counters}{'hyper_derp_derp_clients'}, 2, '... counters';
+    ok((grep { $_ eq '/derp' } $derp->{routes}->@*), '... routes');
+    ok((grep { $_->{name} eq 'hyper_derp_peers_active' && $_->{value} == 2 } json('metrics')->@*),
+        'metrics');
+    like json('config', 'show'), qr/^drain_time: 0$/m, 'config show';
+    ok((grep { ($_->{section} // '') eq 'control' } json('config', 'schema')->@*), 'config schema');
+    is json('whoami')->{role}, 'admin', 'whoami';
+};
+
+subtest 'operating' => sub {
+    my $carol = $hd->client;
+    is json('peer', 'close', $carol->key)->{closed}, 1, 'peer close';
+    ok $carol->closed_within(5), '... and it is closed';
+    ok $hd->log_like(qr/audit: uid=\d+ pid=\d+ role=admin command="peer close key=\w+" result=ok/),
+        '... and in the audit log';
+    my @trace = json('trace')->@*;
+    is scalar(grep { $_->{what} eq 'login' } @trace), 3, 'trace: logins';
+    my ($closed) = grep { $_->{what} eq 'closed' && ($_->{key} // '') eq $carol->key } @trace;
+    is $closed->{reason}, 'kicked', '... and why she was closed';
+    $hd->ctl('peer', 'close', 'f' x 64);
+    is $?, 1, 'nobody has the key: 1';
+    is $hd->ctl('config', 'check'), "a reload would take it\n", 'config check';
+    is $hd->ctl('reload'), "ok\n", 'reload';
+    ok $hd->log_like(qr/configuration reloaded/), '... is one';
+    HyperDerp::Test::spew($hd->{file}, $hd->yaml . "nonsense: 1\n");
+    like $hd->ctl('config', 'check'), qr/nonsense/, 'config check: an error';
+    is $?, 1, '... exit status 1';
+    like $hd->ctl('reload'), qr/nonsense/, 'reload: an error';
+    is $?, 1, '... exit status 1';
+    $hd->write_conf;
+    is $hd->ctl('log', 'level', 'debug'), "level             debug\n", 'log level';
+    still_works('operating');
+};
+
+subtest 'events' => sub {
+    my $s = connection;
+    is ask($s, '{"cmd":["watch","peer"]}')->{ok}, JSON::PP::true, 'watch';
+    my $dave = $hd->client;
+    my $up = decode_json(scalar readline $s);
+    is $up->{event}, 'peer.up', 'a login';
+    is $up->{data}{key}, $dave->key, '... whose';
+    $hd->ctl('peer', 'close', $dave->key);
+    my $down = decode_json(scalar readline $s);
+    is "$down->{event} $down->{data}{why}", 'peer.down kicked', 'and its end';
+};
+
+subtest 'exit codes of hdctl' => sub {
+    for ([2, 'nonsense'], [2, 'peer', 'close'], [2, 'peer', 'close', 'xyz'],
+        [2, 'drain', '--for', 'ever'], [2, 'peers', '--no-such'], [2, '--sort'], [2]) {
+        my ($code, @words) = @$_;
+        ok length $hd->ctl(@words), "'@words' is explained";
+        is $?, $code, "... and ends with $code";
+    }
+    like $hd->ctl('peerz'), qr/is "peers" meant/, 'the nearest command is named';
+    my $out = qx($build/hdctl --socket /nowhere/at/all status 2>&1);
+    is $? >> 8, 3, 'no relay: 3';
+    like $out, qr/is the relay running/, '... says so';
+    SKIP: {
+        skip 'needs root', 3 if $>;
+        chmod 0711, $hd->dir;
+        my $nobody = getpwnam 'nobody';
+        my $as = sub ($out) {
+            my $pid = fork // die;
+            if (!$pid) {
+                open STDOUT, '>', $out;
+                open STDERR, '>&', \*STDOUT;
+                $( = $) = "65534 65534";
+                ($<, $>) = ($nobody, $nobody);
+                exec "$build/hdctl", '--socket', $hd->control, 'status' or POSIX::_exit(127);
+            }
+            waitpid $pid, 0;
+            return $? >> 8;
+        };
+        skip 'nobody cannot run hdctl here', 3 if system('su', '-s', '/bin/sh', 'nobody', '-c', "test -x $build/hdctl");
+        is $as->("$hd->{dir}/out"), 4, 'the socket is closed to others: 4';
+        chmod 0666, $hd->control;
+        is $as->("$hd->{dir}/out"), 4, '... and so is the relay';
+        like HyperDerp::Test::slurp("$hd->{dir}/out"), qr/control group/, '... which says why';
+        chmod 0660, $hd->control;
+    }
+};
+
+subtest 'bad input' => sub {
+    my $s = connection;
+    for (['no JSON', 'bad_json'], ['{"cmd":["status"', 'bad_json'], ['[1]', 'bad_request'],
+        ['{"cmd":"status"}', 'bad_request'], ['{"cmd":["nothing"]}', 'unknown_command'],
+        ['{"cmd":["peer","close"]}', 'bad_argument'],
+        ['{"cmd":["peer","close"],"args":{"key":7}}', 'bad_argument'],
+        ['{"cmd":["peers"],"args":{"key":[]}}', 'bad_argument'],
+        ['[' x 30000, 'bad_json'], ["\xff\xfe", 'bad_json'], ["\0", 'bad_json']) {
+        my ($line, $code) = @$_;
+        is ask($s, $line)->{error}{code}, $code, substr($line, 0, 40) =~ s/[^ -~]/?/gr;
+    }
+    is ask($s, 'x' x 100000)->{error}{code}, 'too_long', 'a line of 100,000 bytes';
+    is ask($s, '{"id":1,"cmd":["whoami"]}')->{id}, 1, 'and the connection goes on';
+    still_works('bad input');
+};
+
+subtest 'a client that never reads' => sub {
+    my $s = connection;
+    my $line = encode_json({ cmd => ['metrics'] }) . "\n";
+    $s->blocking(0);
+    local $SIG{PIPE} = 'IGNORE';
+    my $sent = 0;
+    while (defined(my $n = syswrite $s, $line x 100)) { $sent += $n }
+    cmp_ok $sent, '>', 0, "$sent bytes of requests, then the kernel takes no more";
+    is json('whoami')->{role}, 'admin', 'others are answered';
+    still_works('never reads');
+    ok HyperDerp::Test::wait_for(sub { json('status')->{control_clients} == 1 }, 20),
+        'and in the end it is closed';
+};
+
+subtest '1,000 connections' => sub {
+    my @s = map { connection } 1 .. 1000;
+    ok HyperDerp::Test::wait_for(sub {
+        my $s = IO::Socket::UNIX->new(Peer => $hd->control) or return;
+        return (ask($s, '{"cmd":["whoami"]}')->{error}{code} // '') eq 'busy';
+    }, 10), 'one more is told that there are too many';
+    is ask($s[$_], "{\"id\":$_,\"cmd\":[\"whoami\"]}")->{id}, $_, "connection $_ is answered"
+        for 0, 499, 999;
+    still_works('1,000 connections');
+    @s = ();
+    ok HyperDerp::Test::wait_for(sub { $hd->ctl('whoami'); $? == 0 }, 10), 'then there is room';
+};
+
+subtest 'a second relay, a stale socket' => sub {
+    my $other = HyperDerp::Test->new(conf => '');
+    my $yaml = $other->yaml =~ s/^control:.*$/control: {socket: ${\$hd->control}}/mr;
+    HyperDerp::Test::spew($other->{file}, $yaml);
+    $other->run;
+    is $other->wait_exit >> 8, 1, 'does not start on the same socket';
+    like $other->log_text, qr/another relay answers/, '... and says why';
+    is json('whoami')->{role}, 'admin', '... which still answers';
+    my $stale = IO::Socket::UNIX->new(Local => $other->control, Listen => 1) or die "stale: $!";
+    close $stale;
+    HyperDerp::Test::spew($other->{file}, $other->yaml);
+    delete $other->{status};
+    unlink $other->{log};
+    $other->run;
+    ok $other->ready, 'a socket that a crash has left is replaced';
+    $other->ctl('whoami');
+    is $?, 0, '... and answered on';
+    $other->finish;
+    ok !-e $other->control, 'it is removed in the end';
+};
+
+subtest 'drain' => sub {
+    is json('drain', '--for', '100ms')->{state}, 'draining', 'begins';
+    ok $alice->closed_within(15), 'peers are closed';
+    ok HyperDerp::Test::wait_for(sub { json('status')->{state} eq 'drained' }, 20), 'drained';
+    $hd->ctl('drain');
+    is $?, 1, 'a second one is refused';
+    $hd->ctl('drain', '--exit');
+    is $?, 0, '--exit';
+    ok defined $hd->wait_exit, 'ends the relay';
+    $hd->finish;
+};
+
+done_testing;
