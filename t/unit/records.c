@@ -8,113 +8,20 @@
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
-#include "core/records.h"
+#include "t/unit/record_ends.h"
 
-static const char server_secret[] =
-	"a11af9f05531f856ad47116b45a950328204b4f44bfb6b3a4b4f1f3fcb631643";
-static const char server_key[] = "9f02283b6c9c07efc26bb9f2ac92e356";
-static const char server_iv[] = "cf782b88dd83549aadf1e984";
-static const char client_secret[] =
-	"9e40646ce79a7f9dc05af8889bce6552875afa0b06df0087f792ebb7c17504a5";
-static const char client_key[] = "17422dda596ed5d9acd890e3c63f5051";
-static const char client_iv[] = "5b78923dee08579033e523d9";
-static const char client_data[] =
-	"1703030043a23f7054b62c94d0affafe8228ba55cbefacea42f914aa66bcab3f2b98"
-	"19a8a5b46b395bd54a9a20441e2b62974e1f5a6292a2977014bd1e3deae63aeebb21"
-	"694915e4";
 static const char server_data[] =
 	"17030300432e937e11ef4ac740e538ad36005fc4a46932fc3225d05f82aa1b36e30e"
 	"faf97d90e6dffc602dcb501a59a8fcc49c4bf2e5f0a21c0047c2abf332540dd032e1"
 	"67c2955d";
 static const char client_alert[] =
 	"1703030013c9872760655666b74d7ff1153efd6db6d0b0e3";
-#define DATA_BYTES 50 /* 00 01 .. 31 */
-
-static struct hd_cipher_cache cache;
-
-static size_t hex(const char *text, uint8_t *to, size_t size)
-{
-	size_t n;
-
-	assert_int_equal(sodium_hex2bin(to, size, text, strlen(text), NULL, &n,
-					NULL),
-			 0);
-	return n;
-}
 
 static void assert_hex(const uint8_t *got, const char *want)
 {
 	uint8_t bytes[256];
 
 	assert_memory_equal(got, bytes, hex(want, bytes, sizeof(bytes)));
-}
-
-/* The server's end, as after the handshake. */
-static struct hd_records server(void)
-{
-	struct hd_records r = { .suite = hd_tls_suite_find(0x1301) };
-
-	assert_non_null(r.suite);
-	hex(client_secret, r.rx.secret, sizeof(r.rx.secret));
-	hex(server_secret, r.tx.secret, sizeof(r.tx.secret));
-	assert_int_equal(hd_tls_keys_derive(&r.rx, r.suite), 0);
-	assert_int_equal(hd_tls_keys_derive(&r.tx, r.suite), 0);
-	return r;
-}
-
-/* The other end: what one seals the other opens. */
-static struct hd_records client(void)
-{
-	struct hd_records r = server();
-	struct hd_tls_keys k = r.rx;
-
-	r.rx = r.tx;
-	r.tx = k;
-	return r;
-}
-
-struct wire {
-	uint8_t bytes[4 * HD_RECORD_MAX_BYTES];
-	size_t n;
-};
-static struct wire wire;
-static uint8_t plain[65536];
-
-static void send_as(struct hd_records *from, enum hd_record_type type,
-		    const void *data, size_t n)
-{
-	uint8_t *record = wire.bytes + wire.n;
-
-	memcpy(record + HD_RECORD_HEAD_BYTES, data, n);
-	int len = hd_records_seal(from, &cache, type, record, n);
-
-	assert_true(len > 0);
-	wire.n += (size_t)len;
-}
-
-static int take(struct hd_records *r)
-{
-	size_t used;
-	int n = hd_records_open(r, &cache, wire.bytes, wire.n, &used, plain,
-				sizeof(plain));
-
-	memmove(wire.bytes, wire.bytes + used, wire.n - used);
-	wire.n -= used;
-	return n;
-}
-
-/* Type and padding as the test wants them: sealed by hand. */
-static void send_inner(struct hd_records *from, const uint8_t *inner, size_t n)
-{
-	/* hd_records_seal() appends a type; make it the last inner byte */
-	send_as(from, n > 0 ? inner[n - 1] : 0, inner, n > 0 ? n - 1 : 0);
-}
-
-static int fresh(void **state)
-{
-	(void)state;
-	wire.n = 0;
-	return 0;
 }
 
 static void keys_come_from_secrets(void **state)
@@ -126,13 +33,6 @@ static void keys_come_from_secrets(void **state)
 	assert_hex(r.rx.iv, client_iv);
 	assert_hex(r.tx.key, server_key);
 	assert_hex(r.tx.iv, server_iv);
-}
-
-static void assert_data(int n)
-{
-	assert_int_equal(n, DATA_BYTES);
-	for (int i = 0; i < DATA_BYTES; i++)
-		assert_int_equal(plain[i], i);
 }
 
 static void the_traces_records_open(void **state)
@@ -180,65 +80,6 @@ static void records_may_be_cut_anywhere(void **state)
 		wire.n = n;
 		assert_data(take(&r));
 		hd_records_rest(&r, &cache);
-	}
-}
-
-/* Everything that must end in an alert. */
-static void assert_refused(struct hd_records *r, enum hd_alert alert)
-{
-	assert_int_equal(take(r), -EPROTO);
-	assert_int_equal(r->alert, alert);
-	assert_int_equal(take(r), -EPROTO); /* it stays so */
-	hd_records_rest(r, &cache);
-	wire.n = 0;
-}
-
-static void a_changed_bit_is_bad_record_mac(void **state)
-{
-	(void)state;
-	for (size_t at = HD_RECORD_HEAD_BYTES; at < 72; at += 7) {
-		struct hd_records r = server();
-
-		wire.n = hex(client_data, wire.bytes, sizeof(wire.bytes));
-		wire.bytes[at] ^= 1;
-		assert_refused(&r, HD_ALERT_BAD_RECORD_MAC);
-	}
-}
-
-static void a_replayed_record_is_bad_record_mac(void **state)
-{
-	struct hd_records r = server();
-
-	(void)state;
-	wire.n = hex(client_data, wire.bytes, sizeof(wire.bytes));
-	assert_data(take(&r));
-	wire.n = hex(client_data, wire.bytes, sizeof(wire.bytes));
-	assert_refused(&r, HD_ALERT_BAD_RECORD_MAC);
-}
-
-static void wrong_heads_are_refused(void **state)
-{
-	static const struct {
-		uint8_t head[HD_RECORD_HEAD_BYTES];
-		enum hd_alert alert;
-	} cases[] = {
-		{ { 20, 3, 3, 0, 1 }, HD_ALERT_UNEXPECTED_MESSAGE },
-		{ { 21, 3, 3, 0, 2 }, HD_ALERT_UNEXPECTED_MESSAGE },
-		{ { 22, 3, 3, 0, 5 }, HD_ALERT_UNEXPECTED_MESSAGE },
-		{ { 'G', 'E', 'T', ' ', '/' }, HD_ALERT_UNEXPECTED_MESSAGE },
-		{ { 23, 3, 3, 0x41, 0x01 }, HD_ALERT_RECORD_OVERFLOW },
-		{ { 23, 3, 3, 0xff, 0xff }, HD_ALERT_RECORD_OVERFLOW },
-		{ { 23, 3, 3, 0, 16 }, HD_ALERT_BAD_RECORD_MAC },
-		{ { 23, 3, 3, 0, 0 }, HD_ALERT_BAD_RECORD_MAC },
-	};
-
-	(void)state;
-	for (size_t i = 0; i < HD_ARRAY_N(cases); i++) {
-		struct hd_records r = server();
-
-		memcpy(wire.bytes, cases[i].head, HD_RECORD_HEAD_BYTES);
-		wire.n = HD_RECORD_HEAD_BYTES;
-		assert_refused(&r, cases[i].alert);
 	}
 }
 
@@ -320,55 +161,6 @@ static void a_key_update_may_be_split(void **state)
 	hd_records_rest(&c, &cache);
 }
 
-static void wrong_messages_are_refused(void **state)
-{
-	static const struct {
-		enum hd_record_type type;
-		uint8_t bytes[12];
-		size_t n;
-		enum hd_alert alert;
-	} cases[] = {
-		{ HD_RECORD_HANDSHAKE, { 24, 0, 0, 1, 2 }, 5,
-		  HD_ALERT_ILLEGAL_PARAMETER },
-		{ HD_RECORD_HANDSHAKE, { 24, 0, 0, 2, 0, 0 }, 6,
-		  HD_ALERT_DECODE_ERROR },
-		{ HD_RECORD_HANDSHAKE, { 24, 0, 0, 0 }, 4,
-		  HD_ALERT_DECODE_ERROR },
-		{ HD_RECORD_HANDSHAKE, { 24, 0, 0, 1, 0, 0 }, 6,
-		  HD_ALERT_UNEXPECTED_MESSAGE },
-		{ HD_RECORD_HANDSHAKE, { 24, 0, 0, 1, 0, 24, 0, 0, 1, 0 }, 10,
-		  HD_ALERT_UNEXPECTED_MESSAGE }, /* 5.1: not across a key */
-		{ HD_RECORD_HANDSHAKE, { 1, 0, 0, 1, 0 }, 5,
-		  HD_ALERT_UNEXPECTED_MESSAGE },
-		{ HD_RECORD_HANDSHAKE, { 0 }, 0, HD_ALERT_UNEXPECTED_MESSAGE },
-		{ HD_RECORD_ALERT, { 0 }, 0, HD_ALERT_UNEXPECTED_MESSAGE },
-		{ HD_RECORD_ALERT, { 1 }, 1, HD_ALERT_DECODE_ERROR },
-		{ HD_RECORD_ALERT, { 1, 0, 0 }, 3, HD_ALERT_DECODE_ERROR },
-		{ HD_RECORD_CCS, { 1 }, 1, HD_ALERT_UNEXPECTED_MESSAGE },
-		{ 99, { 1 }, 1, HD_ALERT_UNEXPECTED_MESSAGE },
-	};
-
-	(void)state;
-	for (size_t i = 0; i < HD_ARRAY_N(cases); i++) {
-		struct hd_records s = server(), c = client();
-
-		send_as(&c, cases[i].type, cases[i].bytes, cases[i].n);
-		assert_refused(&s, cases[i].alert);
-		hd_records_rest(&c, &cache);
-	}
-}
-
-static void nothing_comes_between_the_parts_of_a_message(void **state)
-{
-	struct hd_records s = server(), c = client();
-
-	(void)state;
-	send_as(&c, HD_RECORD_HANDSHAKE, "\x18", 1);
-	send_as(&c, HD_RECORD_DATA, "x", 1);
-	hd_records_rest(&c, &cache);
-	assert_refused(&s, HD_ALERT_UNEXPECTED_MESSAGE);
-}
-
 static void alerts_end_it(void **state)
 {
 	struct hd_records s = server(), c = client();
@@ -434,15 +226,10 @@ int main(void)
 		T(the_traces_records_open),
 		T(the_traces_record_is_sealed),
 		T(records_may_be_cut_anywhere),
-		T(a_changed_bit_is_bad_record_mac),
-		T(a_replayed_record_is_bad_record_mac),
-		T(wrong_heads_are_refused),
 		T(padding_is_taken_off),
 		T(sizes_up_to_a_full_record),
 		T(key_updates_both_ways),
 		T(a_key_update_may_be_split),
-		T(wrong_messages_are_refused),
-		T(nothing_comes_between_the_parts_of_a_message),
 		T(alerts_end_it),
 		T(our_key_is_updated_before_its_limit),
 		T(every_suite_goes_round),

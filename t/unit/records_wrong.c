@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: MIT */
+/* t/unit/records_wrong.c - what TLS 1.3's record layer must refuse, and with
+ * which alert: RFC 8446, sections 4.6.3, 5 and 6. */
+#include "t/unit/unit.h"
+
+#include <string.h>
+#include "t/unit/record_ends.h"
+
+static void a_changed_bit_is_bad_record_mac(void **state)
+{
+	(void)state;
+	for (size_t at = HD_RECORD_HEAD_BYTES; at < 72; at += 7) {
+		struct hd_records r = server();
+
+		wire.n = hex(client_data, wire.bytes, sizeof(wire.bytes));
+		wire.bytes[at] ^= 1;
+		assert_refused(&r, HD_ALERT_BAD_RECORD_MAC);
+	}
+}
+
+static void a_replayed_record_is_bad_record_mac(void **state)
+{
+	struct hd_records r = server();
+
+	(void)state;
+	wire.n = hex(client_data, wire.bytes, sizeof(wire.bytes));
+	assert_data(take(&r));
+	wire.n = hex(client_data, wire.bytes, sizeof(wire.bytes));
+	assert_refused(&r, HD_ALERT_BAD_RECORD_MAC);
+}
+
+static void wrong_heads_are_refused(void **state)
+{
+	static const struct {
+		uint8_t head[HD_RECORD_HEAD_BYTES];
+		enum hd_alert alert;
+	} cases[] = {
+		{ { 20, 3, 3, 0, 1 }, HD_ALERT_UNEXPECTED_MESSAGE },
+		{ { 21, 3, 3, 0, 2 }, HD_ALERT_UNEXPECTED_MESSAGE },
+		{ { 22, 3, 3, 0, 5 }, HD_ALERT_UNEXPECTED_MESSAGE },
+		{ { 'G', 'E', 'T', ' ', '/' }, HD_ALERT_UNEXPECTED_MESSAGE },
+		{ { 23, 3, 3, 0x41, 0x01 }, HD_ALERT_RECORD_OVERFLOW },
+		{ { 23, 3, 3, 0xff, 0xff }, HD_ALERT_RECORD_OVERFLOW },
+		{ { 23, 3, 3, 0, 16 }, HD_ALERT_BAD_RECORD_MAC },
+		{ { 23, 3, 3, 0, 0 }, HD_ALERT_BAD_RECORD_MAC },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < HD_ARRAY_N(cases); i++) {
+		struct hd_records r = server();
+
+		memcpy(wire.bytes, cases[i].head, HD_RECORD_HEAD_BYTES);
+		wire.n = HD_RECORD_HEAD_BYTES;
+		assert_refused(&r, cases[i].alert);
+	}
+}
+
+static void wrong_messages_are_refused(void **state)
+{
+	static const struct {
+		enum hd_record_type type;
+		uint8_t bytes[12];
+		size_t n;
+		enum hd_alert alert;
+	} cases[] = {
+		{ HD_RECORD_HANDSHAKE, { 24, 0, 0, 1, 2 }, 5,
+		  HD_ALERT_ILLEGAL_PARAMETER },
+		{ HD_RECORD_HANDSHAKE, { 24, 0, 0, 2, 0, 0 }, 6,
+		  HD_ALERT_DECODE_ERROR },
+		{ HD_RECORD_HANDSHAKE, { 24, 0, 0, 0 }, 4,
+		  HD_ALERT_DECODE_ERROR },
+		{ HD_RECORD_HANDSHAKE, { 24, 0, 0, 1, 0, 0 }, 6,
+		  HD_ALERT_UNEXPECTED_MESSAGE },
+		{ HD_RECORD_HANDSHAKE, { 24, 0, 0, 1, 0, 24, 0, 0, 1, 0 }, 10,
+		  HD_ALERT_UNEXPECTED_MESSAGE }, /* 5.1: not across a key */
+		{ HD_RECORD_HANDSHAKE, { 1, 0, 0, 1, 0 }, 5,
+		  HD_ALERT_UNEXPECTED_MESSAGE },
+		{ HD_RECORD_HANDSHAKE, { 0 }, 0, HD_ALERT_UNEXPECTED_MESSAGE },
+		{ HD_RECORD_ALERT, { 0 }, 0, HD_ALERT_UNEXPECTED_MESSAGE },
+		{ HD_RECORD_ALERT, { 1 }, 1, HD_ALERT_DECODE_ERROR },
+		{ HD_RECORD_ALERT, { 1, 0, 0 }, 3, HD_ALERT_DECODE_ERROR },
+		{ HD_RECORD_CCS, { 1 }, 1, HD_ALERT_UNEXPECTED_MESSAGE },
+		{ 99, { 1 }, 1, HD_ALERT_UNEXPECTED_MESSAGE },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < HD_ARRAY_N(cases); i++) {
+		struct hd_records s = server(), c = client();
+
+		send_as(&c, cases[i].type, cases[i].bytes, cases[i].n);
+		assert_refused(&s, cases[i].alert);
+		hd_records_rest(&c, &cache);
+	}
+}
+
+static void nothing_comes_between_the_parts_of_a_message(void **state)
+{
+	struct hd_records s = server(), c = client();
+
+	(void)state;
+	send_as(&c, HD_RECORD_HANDSHAKE, "\x18", 1);
+	send_as(&c, HD_RECORD_DATA, "x", 1);
+	hd_records_rest(&c, &cache);
+	assert_refused(&s, HD_ALERT_UNEXPECTED_MESSAGE);
+}
+
+#define T(f) cmocka_unit_test_setup(f, fresh)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(a_changed_bit_is_bad_record_mac),
+		T(a_replayed_record_is_bad_record_mac),
+		T(wrong_heads_are_refused),
+		T(wrong_messages_are_refused),
+		T(nothing_comes_between_the_parts_of_a_message),
+	};
+	int failed = cmocka_run_group_tests(tests, NULL, NULL);
+
+	hd_cipher_cache_free(&cache);
+	return failed;
+}
