@@ -273,6 +273,7 @@ static void connect_to(struct client *c, const struct options *o)
 
 	if (conn_start_tls(c->conn, ctx, o->host, &err) < 0)
 		fail("tls", &err);
+	SSL_CTX_free(ctx); /* the connection has it */
 }
 
 /* link_login() reads frames; the answer's head stands before them. */
