@@ -16,6 +16,7 @@
 #include "core/module.h"
 #include "core/module_live.h"
 #include "core/notify.h"
+#include "core/openssl_memory.h"
 #include "core/secret.h"
 #include "core/state_file.h"
 #include "core/task.h"
@@ -140,6 +141,9 @@ int hd_daemon_start(struct hd_daemon *d)
 	hd_log_notice("starting: version=%s commit=%s pid=%d", hd_version,
 		      hd_commit, (int)getpid());
 	hd_process_protect(d->conf->core_dumps);
+	if (hd_openssl_memory(d->conf->core_dumps) < 0)
+		hd_log_warn("OpenSSL keeps its own memory: what it frees is "
+			    "not wiped, a core dump would hold keys");
 	hd_raise_nofile();
 	hd_tasks_start();
 	int r = prepare(d, &err);
