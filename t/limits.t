@@ -112,6 +112,15 @@ subtest '8,000 connections' => sub {
     is scalar(grep { ($c[-1 - $_]->packet // '') ne "packet $_" } 0 .. 99), 0, 'packets among them';
     my $new = HyperDerp::Raw->login($hd);
     ok $new->ping, 'and there is room for more';
+    my $woken = sub {
+        my $n = 0;
+        $n += HyperDerp::Test::slurp("$_/status") =~ /^voluntary_ctxt_switches:\s+(\d+)/m ? $1 : 0
+            for glob "/proc/$hd->{pid}/task/*";
+        return $n;
+    };
+    my $n = $woken->();
+    HyperDerp::Test::wait_for(sub { 0 }, 0.5);
+    cmp_ok $woken->() - $n, '<', 50, 'nobody wakes up while nothing happens';
     $_->close for @c;
     ok HyperDerp::Test::wait_for(sub { $fds->() <= $before + 10 }), 'descriptors are given back';
     ok $new->ping, 'the relay lives on';
