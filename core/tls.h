@@ -117,7 +117,8 @@ unsigned hd_tls_to_kernel(struct hd_tls *tls, int fd, unsigned directions);
 /* hd_tls_kernel - those directions. */
 unsigned hd_tls_kernel(const struct hd_tls *tls);
 /* hd_tls_kernel_recv - plaintext; alerts and KeyUpdate are handled inside.
- * Returns as recv(2) with negative errno; -EPIPE and -EPROTO as hd_tls_open();
+ * Returns as recv(2) with negative errno; -EINTR: call again, a record was not
+ * data; -EPIPE and -EPROTO as hd_tls_open();
  * -EKEYEXPIRED a KeyUpdate that this kernel cannot follow. */
 int hd_tls_kernel_recv(struct hd_tls *tls, int fd, uint8_t *buf, size_t size);
 /* hd_tls_kernel_sending - before n bytes are sent; sends KeyUpdate when it is

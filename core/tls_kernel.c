@@ -69,22 +69,21 @@ static int recv_error(struct hd_tls *t, int e)
 	return -EPROTO;
 }
 
+/* One record a call: a client that sends nothing but KeyUpdate does not keep
+ * the worker to itself. */
 int hd_tls_kernel_recv(struct hd_tls *t, int fd, uint8_t *buf, size_t size)
 {
-	for (;;) {
-		enum hd_record_type type;
-		int n = hd_ktls_recv(fd, buf, size, &type);
+	enum hd_record_type type;
+	int n = hd_ktls_recv(fd, buf, size, &type);
 
-		if (n < 0)
-			return recv_error(t, n);
-		if (type == HD_RECORD_DATA && t->records->message_bytes > 0)
-			n = hd_records_inner(t->records, type, buf, 0);
-		if (n <= 0 || type == HD_RECORD_DATA)
-			return n;
-		n = on_record(t, fd, type, buf, (size_t)n);
-		if (n < 0)
-			return n;
-	}
+	if (n < 0)
+		return recv_error(t, n);
+	if (type == HD_RECORD_DATA && t->records->message_bytes > 0)
+		n = hd_records_inner(t->records, type, buf, 0);
+	if (n <= 0 || type == HD_RECORD_DATA)
+		return n;
+	n = on_record(t, fd, type, buf, (size_t)n);
+	return n < 0 ? n : -EINTR;
 }
 
 /* ---- sending ---- */

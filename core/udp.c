@@ -61,6 +61,19 @@ static struct hd_udp *find_left(const struct hd_worker *w,
 	return NULL;
 }
 
+static int udp_place(struct hd_worker *w, struct hd_udp *u)
+{
+	int r = hd_slots_add(&w->udps, u, &u->slot, &u->gen);
+
+	if (r < 0)
+		return r;
+	r = w->ring_ops->watch(w->ring, u->fd,
+			       hd_tag(HD_OP_UDP, u->slot, u->gen));
+	if (r < 0)
+		hd_slots_remove(&w->udps, u->slot);
+	return r;
+}
+
 static int udp_open(struct hd_udp *u, struct hd_error *err)
 {
 	struct hd_worker *w = u->worker;
@@ -68,16 +81,15 @@ static int udp_open(struct hd_udp *u, struct hd_error *err)
 
 	u->v6 = u->addr.sa.sa_family == AF_INET6;
 	u->fd = hd_udp_bind(&u->addr, err);
-	r = u->fd;
-	if (r >= 0)
-		r = hd_slots_add(&w->udps, u, &u->slot, &u->gen);
-	if (r >= 0)
-		r = w->ring_ops->watch(w->ring, u->fd,
-				       hd_tag(HD_OP_UDP, u->slot, u->gen));
-	if (r < 0 && u->fd >= 0)
+	if (u->fd < 0)
+		return u->fd;
+	r = udp_place(w, u);
+	if (r < 0) {
 		close(u->fd);
+		return hd_error_set(err, r, "out of memory for a UDP socket");
+	}
 	u->readable = true;
-	return HD_MIN(r, 0);
+	return 0;
 }
 
 int hd_udp_open(struct hd_module *mod, struct hd_worker *w,

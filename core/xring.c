@@ -88,7 +88,6 @@ int hd_xring_put(struct hd_worker *w, unsigned to,
 	*to_record = *record;
 	to_record->total_bytes = total;
 	if (record->len_bytes > 0) /* else data may be NULL */
-		if (record->len_bytes > 0)
 		memcpy(to_record + 1, data, record->len_bytes);
 	__atomic_store_n(&r->tail, at + total, __ATOMIC_RELEASE);
 	r->wake = true;
