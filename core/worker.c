@@ -274,6 +274,15 @@ static void close_streams(struct hd_worker *w, bool at_once)
 	}
 }
 
+/* Those that other workers send meanwhile, too. */
+static void drop_streams(struct hd_worker *w)
+{
+	do {
+		close_streams(w, true);
+		turn(w);
+	} while (w->n_streams > 0 || w->dirty != NULL || has_input(w));
+}
+
 /* What is queued gets half a second to leave. */
 static void wind_up(struct hd_worker *w)
 {
@@ -283,9 +292,7 @@ static void wind_up(struct hd_worker *w)
 	close_streams(w, false);
 	while (w->n_streams > 0 && w->now_ms < until)
 		turn(w);
-	close_streams(w, true);
-	while (w->n_streams > 0 || w->dirty != NULL || has_input(w))
-		turn(w);
+	drop_streams(w);
 }
 
 static void end(struct hd_worker *w)
@@ -295,9 +302,7 @@ static void end(struct hd_worker *w)
 		hd_timers_free(w, hd_modules_at(i));
 	hd_udps_close(w, NULL);
 	hd_inbox_shut(w);
-	close_streams(w, true); /* that arrived while we ended */
-	while (w->n_streams > 0 || w->dirty != NULL || has_input(w))
-		turn(w);
+	drop_streams(w);
 	hd_modules_free(w); /* closed() has used it to the last */
 }
 
