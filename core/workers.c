@@ -290,30 +290,29 @@ void hd_workers_use_tls(struct hd_tls_store *tls)
 
 /* ---- drain ---- */
 
-struct serving {
-	bool on;
-	const char *health;
-};
-
 static void serving_here(struct hd_worker *w, void *arg)
 {
-	const struct serving *v = arg;
+	const bool *on = arg;
 
-	w->serving = v->on;
-	hd_modules_serving(w, v->on);
+	w->serving = *on;
+	hd_modules_serving(w, *on);
+}
+
+static void health_here(struct hd_worker *w, void *arg)
+{
 	for (struct hd_stream *s = w->streams; s != NULL; s = s->next) {
 		const struct hd_peer_ops *ops = hd_peer_ops_of(s);
 
 		if (ops != NULL && ops->health != NULL)
-			ops->health(s->peer, v->health);
+			ops->health(s->peer, arg);
 	}
 }
 
 void hd_workers_serving(bool on, const char *health)
 {
-	struct serving v = { on, health != NULL ? health : "" };
-
-	hd_workers_ask(serving_here, &v);
+	/* Who has read why may rely on it, whichever worker answers. */
+	hd_workers_ask(serving_here, &on);
+	hd_workers_ask(health_here, (void *)(health != NULL ? health : ""));
 }
 
 /* Peers get told when to come back, a little later than they are closed, and
