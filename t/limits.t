@@ -8,7 +8,6 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 use HyperDerp::Raw;
 use HyperDerp::Test;
-use List::Util qw(max);
 use Time::HiRes qw(time);
 
 use constant { CROWD => 8000, SPARE => 200 };
@@ -28,12 +27,12 @@ subtest 'peer_rate_limit' => sub {
     my ($from, $to, $other) = map { HyperDerp::Raw->login($hd, $_) } HyperDerp::Raw::logins($hd, 3);
     my $all = join '', map { HyperDerp::Raw::packet_frame($to->key, pack('N', $_) . 'x' x (SIZE - 4)) } 1 .. N;
     my $start = time;
-    my (@got, $worst);
+    my (@got, @waits);
     while (@got < N && time - $start < 20) {
         substr $all, 0, $from->write_some($all), '' if length $all;
         my $before = time;
         $other->ping or last;
-        $worst = max $worst // 0, time - $before;
+        push @waits, time - $before;
         $to->fill;
         while (my ($type, $payload) = $to->take) {
             push @got, unpack 'x32 N', $payload if $type == HyperDerp::Raw::RECV_PACKET;
@@ -45,7 +44,7 @@ subtest 'peer_rate_limit' => sub {
     my $least = (N * SIZE - 2 * 65568) / RATE;
     cmp_ok $took, '>', $least * 0.8, sprintf 'it took %.1f s, not less than about %.1f', $took, $least;
     cmp_ok $took, '<', $least * 4 + 2, '... and not for ever';
-    cmp_ok $worst, '<', 1, 'another client waits for nothing';
+    cmp_ok +(sort { $a <=> $b } @waits)[@waits / 2], '<', 0.5, 'another client waits for nothing';
     ok $hd->log_like(qr/recv_paused: key=@{[substr $from->key, 0, 8]} pause_ms=\d+ .*peer_rate_limit/),
         'the log says recv_paused and why';
     $hd->finish;

@@ -45,7 +45,7 @@ subtest 'a client that never reads' => sub {
     $alice->send($bob->key, 'warm up');
     $bob->packet;
     my $rss = $hd->rss;
-    my ($bytes, $worst, $others, $max_rss) = (0, 0, 0, 0);
+    my ($others, $max_rss, @waits) = (0, 0);
     my $start = time;
     my $closed = qr/closed: key=@{[substr $stuck->key, 0, 8]} .*why=/;
     my $n = flood($from, $stuck->key, sub {
@@ -53,8 +53,7 @@ subtest 'a client that never reads' => sub {
         $alice->send($bob->key, "packet $others");
         $bob->packet eq "packet $others" or return 1;
         $others++;
-        my $took = time - $t;
-        $worst = $took if $took > $worst;
+        push @waits, time - $t;
         my $now = $hd->rss;
         $max_rss = $now if $now > $max_rss;
         return $hd->log_text =~ $closed || time - $start > 20;
@@ -67,7 +66,7 @@ subtest 'a client that never reads' => sub {
     cmp_ok $n * BYTES, '>', 4 * MIB, 'much was sent to it: ' . int($n * BYTES / MIB) . ' MiB';
     cmp_ok $max_rss - $rss, '<', 3 * MIB, '... but little kept' unless HyperDerp::Test::sanitized();
     cmp_ok $others, '>', 50, "others exchanged $others packets meanwhile";
-    cmp_ok $worst, '<', 1, '... each at once';
+    cmp_ok +(sort { $a <=> $b } @waits)[@waits / 2], '<', 0.2, '... half of them at once';
     ok $hd->log_like(qr/send_drop: key=@{[substr $stuck->key, 0, 8]} packets=\d+ reason=queue_head/),
         'the log says send_drop';
     is $from->expect(HyperDerp::Raw::PEER_GONE, 0.1), undef, 'the sender got nothing from it: no PeerGone';
