@@ -138,12 +138,14 @@ static int uring_watch(struct hd_ring *r, int fd, uint64_t tag)
 	return 0;
 }
 
+/* Not poll_remove: that one fails when a wake-up is on its way, and a socket
+ * that is being closed has one. The poll would hold the socket for ever. */
 static void uring_unwatch(struct hd_ring *r, int fd, uint64_t tag)
 {
 	struct io_uring_sqe *sqe = uring_sqe(r);
 
 	(void)fd;
-	io_uring_prep_poll_remove(sqe, tag);
+	io_uring_prep_cancel64(sqe, tag, 0);
 	io_uring_sqe_set_flags(sqe, IOSQE_CQE_SKIP_SUCCESS);
 	io_uring_sqe_set_data64(sqe, hd_tag(HD_OP_NONE, 0, 0));
 }

@@ -1,0 +1,38 @@
+#!/usr/bin/env perl
+# SPDX-License-Identifier: MIT
+# t/closed.t - a closed connection is gone from the kernel, too: io_uring must
+# not go on polling it.
+use v5.36;
+use Test::More;
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use HyperDerp::Raw;
+use HyperDerp::Test;
+
+my $hd = HyperDerp::Test->start(workers => 2);
+
+# What the rings poll. Source: io_uring's fdinfo.
+sub polls () {
+    my $pid = $hd->pid;
+    my @rings = grep { (readlink // '') =~ /io_uring/ } glob "/proc/$pid/fd/*";
+    return unless @rings;
+    my $text = join '', map { HyperDerp::Test::slurp(s{/fd/}{/fdinfo/}r) } @rings;
+    return scalar(() = $text =~ /^\s+op=\d+, task_works/mg);
+}
+
+my $before = polls();
+my $ended = 0;
+for my $login (HyperDerp::Raw::logins($hd, 100)) {
+    my $c = HyperDerp::Raw->login($hd, $login);
+    $c->close if $ended++ % 2;
+    $c->frame(HyperDerp::Raw::SEND_PACKET, 'too short') if !($ended % 2);
+}
+ok $hd->log_like(qr/(?:closed: key=.*?){100}/s), 'a hundred connections have come and gone';
+
+SKIP: {
+    skip 'no io_uring here, or its fdinfo is not readable', 1 unless $before;
+    HyperDerp::Test::wait_for(sub { polls() <= $before });
+    is polls(), $before, 'nothing polls them any more';
+}
+$hd->finish;
+done_testing;
