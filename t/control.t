@@ -147,6 +147,38 @@ subtest 'exit codes of hdctl' => sub {
     }
 };
 
+subtest 'commands of hdctl' => sub {
+    like $hd->ctl('top', '-1'), qr/^serving .*peers 2.*packets\/s.*drops\/s/s, 'top -1';
+    my $map = decode_json($hd->ctl('derpmap', '--host', 'relay.example.com') =~ s/^hdctl:.*\n//mgr);
+    my $node = $map->{derpMap}{Regions}{900}{Nodes}[0];
+    is $node->{HostName}, 'relay.example.com', 'derpmap: host';
+    is $node->{DERPPort}, $hd->port, '... port';
+    is $node->{STUNPort}, $hd->{stun}, '... STUN port';
+    my $pin = qx(openssl x509 -in $hd->{crt} -outform DER | sha256sum) =~ s/ .*//sr;
+    is $node->{CertName}, "sha256-raw:$pin", '... pin of the certificate';
+    is $hd->ctl('complete', '--', 'pee'), "peer\npeers\n", 'completion: words';
+    is $hd->ctl('complete', '--', 'peer', 'close', substr $alice->key, 0, 6),
+        substr($alice->key, 0, 16) . "\n", '... keys';
+    is $hd->ctl('complete', '--', 'drain', '--'), "--for\n--exit\n", '... options';
+    like $hd->ctl('completion', $_), qr/hdctl complete/, "completion $_" for qw(bash zsh fish);
+    is $hd->ctl('config', 'check', $hd->{file}), "the configuration is good\n", 'config check FILE';
+    like $hd->ctl('config', 'check', '/nowhere'), qr/nowhere/, '... that is missing';
+    is $?, 1, '... exit status 1';
+};
+
+subtest 'the shell' => sub {
+    open my $f, '-|', 'bash', '-c',
+        "printf 'whoami\\nnonsense\\n  \\nexit\\nstatus\\n' | (HDCTL_SOCKET=${\$hd->control} HOME= exec -a hdcli $build/hdctl) 2>&1"
+        or die "hdcli: $!";
+    local $/;
+    my $out = readline $f;
+    close $f;
+    is $?, 0, 'hdcli: exit status 0';
+    like $out, qr/^role +admin$/m, 'a command';
+    like $out, qr/no command "nonsense"/, 'a wrong one does not end it';
+    unlike $out, qr/uptime/, 'exit does';
+};
+
 subtest 'bad input' => sub {
     my $s = connection;
     for (['no JSON', 'bad_json'], ['{"cmd":["status"', 'bad_json'], ['[1]', 'bad_request'],

@@ -424,27 +424,6 @@ static void too_many_events_are_counted(void **state)
 	turns(3);
 }
 
-static void roles(void **state)
-{
-	const struct hd_role_rules rules = { .group = 50 };
-	const struct hd_role_rules open = { .group = (gid_t)-1,
-					    .others_read = true };
-	const gid_t in[] = { 1, 50 }, out[] = { 1, 51 }, none[] = { -1u };
-	enum hd_role role;
-	uid_t other = geteuid() + 12345;
-
-	(void)state;
-	assert_int_equal(hd_role_decide(0, out, 2, &rules, &role), 0);
-	assert_int_equal(role, HD_ROLE_ADMIN);
-	assert_int_equal(hd_role_decide(geteuid(), out, 2, &rules, &role), 0);
-	assert_int_equal(role, HD_ROLE_ADMIN);
-	assert_int_equal(hd_role_decide(other, in, 2, &rules, &role), 0);
-	assert_int_equal(role, HD_ROLE_OPERATE);
-	assert_int_equal(hd_role_decide(other, out, 2, &rules, &role), -EACCES);
-	assert_int_equal(hd_role_decide(other, none, 1, &open, &role), 0);
-	assert_int_equal(role, HD_ROLE_READ);
-}
-
 static void changes_are_audited(void **state)
 {
 	int fd = connect_as(HD_ROLE_OPERATE);
@@ -476,7 +455,6 @@ int main(void)
 		cmocka_unit_test(events_by_filter),
 		cmocka_unit_test(deaf_watcher_is_closed),
 		cmocka_unit_test(too_many_events_are_counted),
-		cmocka_unit_test(roles),
 		cmocka_unit_test(changes_are_audited),
 	};
 

@@ -35,9 +35,10 @@ int hdctl_ask(struct hdctl *h, const char *words, json_t **ret_data);
 /* ---- local commands ---- */
 
 struct local {
-	const char *words, *args, *help;
+	const char *words, *args, *help; /* help NULL: not for people */
 	/* @words  those behind the command's */
 	int (*run)(struct hdctl *h, const char *const *words, size_t n);
+	size_t min; /* with fewer words the daemon's command is meant */
 };
 extern const struct local locals[]; /* words NULL at the end */
 const struct local *local_find(const char *const *words, size_t n,
@@ -45,3 +46,10 @@ const struct local *local_find(const char *const *words, size_t n,
 
 int run_help(struct hdctl *h, const char *const *words, size_t n);
 int run_watch(struct hdctl *h, const char *const *words, size_t n);
+int run_top(struct hdctl *h, const char *const *words, size_t n);
+int run_derpmap(struct hdctl *h, const char *const *words, size_t n);
+int run_complete(struct hdctl *h, const char *const *words, size_t n);
+int run_completion(struct hdctl *h, const char *const *words, size_t n);
+int run_check_file(struct hdctl *h, const char *const *words, size_t n);
+/* run_shell - until its end. */
+int run_shell(struct hdctl *h);

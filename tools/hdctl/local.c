@@ -1,13 +1,27 @@
 /* SPDX-License-Identifier: MIT */
 /* tools/hdctl/local.c - the commands that are hdctl's own. */
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "tools/hdctl/hdctl.h"
 
 const struct local locals[] = {
-	{ "help", "[COMMAND...]", "what there is, or more about one",
-	  run_help },
-	{ "watch", "[EVENT...]", "print events as they happen", run_watch },
+	{ "help", "[COMMAND...]", "what there is, or more about one", run_help,
+	  0 },
+	{ "complete", "", NULL, run_complete, 0 },
+	{ "completion", "bash|zsh|fish", "print a script for a shell",
+	  run_completion, 0 },
+	{ "config check", "FILE",
+	  "whether a relay would start with this file", run_check_file, 1 },
+	{ "derpmap",
+	  "[--format json|yaml|tailcat] [--host NAME] [--region-id N]",
+	  "the relay's entry for Tailscale, Headscale and tailcat",
+	  run_derpmap, 0 },
+	{ "top", "[-1]",
+	  "rates of the relay and of its busiest peers; Enter ends", run_top,
+	  0 },
+	{ "watch", "[EVENT...]", "print events as they happen", run_watch, 0 },
 	{ .words = NULL },
 };
 
@@ -26,7 +40,7 @@ const struct local *local_find(const char *const *words, size_t n,
 		    (n < 2 || strcmp(words[1], space + 1) != 0))
 			continue;
 		*ret_used = space != NULL ? 2 : 1;
-		return l;
+		return n - *ret_used >= l->min ? l : NULL;
 	}
 	return NULL;
 }
@@ -61,11 +75,19 @@ static bool begins(const char *all, const char *const *words, size_t n)
 	return true;
 }
 
+static bool is_local(const char *words)
+{
+	for (const struct local *l = locals; l->words != NULL; l++)
+		if (l->min == 0 && strcmp(l->words, words) == 0)
+			return true;
+	return false;
+}
+
 int run_help(struct hdctl *h, const char *const *words, size_t n)
 {
 	const json_t *entry;
 	unsigned shown = 0;
-	size_t i, used;
+	size_t i;
 	int r = hdctl_commands(h);
 
 	if (r != HDCTL_OK)
@@ -73,13 +95,13 @@ int run_help(struct hdctl *h, const char *const *words, size_t n)
 	json_array_foreach(h->commands, i, entry) {
 		const char *name = text_of(entry, "words");
 
-		if (!begins(name, words, n) || local_find(&name, 1, &used))
+		if (!begins(name, words, n) || is_local(name))
 			continue;
 		put_help(name, text_of(entry, "args"), text_of(entry, "help"));
 		shown++;
 	}
 	for (const struct local *l = locals; l->words != NULL; l++) {
-		if (!begins(l->words, words, n))
+		if (l->help == NULL || !begins(l->words, words, n))
 			continue;
 		put_help(l->words, l->args, l->help);
 		shown++;
@@ -107,6 +129,47 @@ static void put_event(const struct hdctl *h, const json_t *event)
 	json_object_foreach(json_object_get(event, "data"), name, v)
 		printf(" %s=%s", name, print_cell(name, v, value));
 	putchar('\n');
+}
+
+/* A file is checked by the daemon's program, which need not run. */
+static int check_file(const char *file)
+{
+	char path[4096];
+	ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 32);
+	char *slash;
+
+	path[n > 0 ? n : 0] = '\0';
+	slash = strrchr(path, '/');
+	if (slash != NULL) {
+		strcpy(slash + 1, "hyper-derp");
+		execl(path, "hyper-derp", "-t", "-c", file, (char *)NULL);
+		strcpy(slash + 1, "../sbin/hyper-derp");
+		execl(path, "hyper-derp", "-t", "-c", file, (char *)NULL);
+	}
+	execlp("hyper-derp", "hyper-derp", "-t", "-c", file, (char *)NULL);
+	return hdctl_fail(HDCTL_NO_DAEMON, "hyper-derp is not found beside "
+					   "hdctl nor in PATH");
+}
+
+int run_check_file(struct hdctl *h, const char *const *words, size_t n)
+{
+	pid_t pid;
+	int status = 0;
+
+	(void)h;
+	if (n != 1)
+		return hdctl_fail(HDCTL_USAGE, "config check takes one file");
+	fflush(stdout);
+	pid = fork();
+	if (pid == 0)
+		_exit(check_file(words[0]));
+	if (pid < 0 || waitpid(pid, &status, 0) < 0)
+		return hdctl_fail(HDCTL_REFUSED, "cannot start hyper-derp");
+	if (!WIFEXITED(status))
+		return HDCTL_REFUSED;
+	return WEXITSTATUS(status) == HDCTL_NO_DAEMON ? HDCTL_NO_DAEMON :
+	       WEXITSTATUS(status) == 0		      ? HDCTL_OK :
+							HDCTL_REFUSED;
 }
 
 /* Until the daemon ends, or Ctrl-C. */

@@ -26,6 +26,13 @@ static bool is_one_of(const char *word, const char *a, const char *b)
 	return word != NULL && (strcmp(word, a) == 0 || strcmp(word, b) == 0);
 }
 
+static bool is_hdcli(const char *name)
+{
+	const char *slash = strrchr(name, '/');
+
+	return strcmp(slash != NULL ? slash + 1 : name, "hdcli") == 0;
+}
+
 static int run(struct hdctl *h, int argc, char **argv)
 {
 	if (is_one_of(argv[1], "--help", "-h"))
@@ -34,6 +41,10 @@ static int run(struct hdctl *h, int argc, char **argv)
 		printf("hdctl %s\n", PACKAGE_VERSION);
 		return HDCTL_OK;
 	}
+	if (argc < 2 && isatty(STDIN_FILENO) && isatty(STDOUT_FILENO))
+		return run_shell(h);
+	if (argc < 2 && is_hdcli(argv[0]))
+		return run_shell(h);
 	if (argc < 2)
 		return usage(stderr);
 	return hdctl_run(h, (const char *const *)argv + 1, (size_t)argc - 1);
