@@ -13,6 +13,10 @@
 
 /* ---- malloc ---- */
 
+/* What is larger are records and certificates on their way: no keys. An SSL
+ * object has some 6 KiB. */
+#define WIPE_MAX_BYTES 8192
+
 static void *wiping_malloc(size_t n, const char *file, int line)
 {
 	(void)file;
@@ -22,10 +26,12 @@ static void *wiping_malloc(size_t n, const char *file, int line)
 
 static void wiping_free(void *p, const char *file, int line)
 {
+	size_t n = malloc_usable_size(p);
+
 	(void)file;
 	(void)line;
-	if (p != NULL)
-		explicit_bzero(p, malloc_usable_size(p));
+	if (n > 0 && n <= WIPE_MAX_BYTES)
+		explicit_bzero(p, n);
 	free(p);
 }
 

@@ -5,7 +5,7 @@
 #pragma once
 #include <stdbool.h>
 
-/* hd_openssl_memory - what OpenSSL frees is wiped; and all that it holds is
- * left out of core dumps if there are any. Main thread, before OpenSSL is used.
- * Returns 0; -EALREADY it was used: nothing has changed. */
+/* hd_openssl_memory - what OpenSSL frees is wiped (but large buffers); and all
+ * that it holds is left out of core dumps if there are any. Main thread, before
+ * OpenSSL is used. Returns 0; -EALREADY it was used: nothing has changed. */
 int hd_openssl_memory(bool core_dumps);
