@@ -181,6 +181,7 @@ void hd_daemon_stop(struct hd_daemon *d)
 	enum { TASKS_LIMIT_MS = 1000 };
 
 	hd_control_stop();
+	hd_live_end();
 	if (!hd_tasks_stop(TASKS_LIMIT_MS))
 		hd_log_warn("a background task did not end in time");
 	if (d->started) {

@@ -2,8 +2,8 @@
 /* core/module_live.c - a module is loaded into a relay that runs. Nobody stands
  * still for it.
  *
- *   a child tries the file -> it is opened -> section -> load() -> start() in
- *   every worker -> its routes and hooks are shown
+ *   the file is opened -> section -> load() -> start() in every worker -> its
+ *   routes and hooks are shown
  *
  * Context: main thread; ..._here() in a worker. */
 #include "core/module_live.h"
@@ -30,6 +30,18 @@ void hd_live_begin(struct hd_daemon *d)
 	the_daemon = d;
 }
 
+void hd_live_end(void)
+{
+	the_daemon = NULL;
+}
+
+int hd_live_check_running(struct hd_error *err)
+{
+	if (the_daemon != NULL)
+		return 0;
+	return hd_error_set(err, -ESHUTDOWN, "the relay is stopping");
+}
+
 struct hd_daemon *hd_live_daemon(void)
 {
 	return the_daemon;
@@ -42,23 +54,35 @@ int hd_live_refused(int r, const char *name, struct hd_error *err)
 	return hd_error_set(err, r, "module %s: %s", name, why.text);
 }
 
+uint64_t hd_live_now_us(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
+}
+
 bool hd_live_wait_zero(const unsigned *count, unsigned limit_ms)
 {
 	const struct timespec look = { .tv_nsec = LOOK_MS * 1000000L };
+	uint64_t until_us = hd_live_now_us() + 1000ull * limit_ms;
 
-	for (unsigned ms = 0; ms < limit_ms; ms += LOOK_MS) {
-		if (__atomic_load_n(count, __ATOMIC_ACQUIRE) == 0)
-			return true;
+	while (__atomic_load_n(count, __ATOMIC_ACQUIRE) != 0) {
+		if (hd_live_now_us() > until_us)
+			return false;
 		nanosleep(&look, NULL);
 	}
-	return __atomic_load_n(count, __ATOMIC_ACQUIRE) == 0;
+	return true;
 }
 
 int hd_live_find(const char *name, struct hd_module **ret, struct hd_error *err)
 {
 	struct hd_module *mod = hd_modules_find(name);
+	int r = hd_live_check_running(err);
 
 	*ret = mod;
+	if (r < 0)
+		return r;
 	if (mod == NULL)
 		return hd_error_set(err, -ENOENT,
 				    "module %s is not loaded; `module status` "
@@ -95,11 +119,6 @@ int hd_live_quiet(struct hd_module *mod, struct hd_error *err)
 			    mod->name, QUIET_MS / 1000);
 }
 
-int hd_live_check_file(const char *path, struct hd_error *err)
-{
-	return hd_module_try_child(path, err);
-}
-
 int hd_live_check_needs(const struct hd_module_def *def, struct hd_error *err)
 {
 	const char *unmet = hd_module_unmet(def);
@@ -110,6 +129,15 @@ int hd_live_check_needs(const struct hd_module_def *def, struct hd_error *err)
 			    "requires the module %s, which is not loaded; "
 			    "load it first",
 			    unmet);
+}
+
+void hd_live_event(const char *name, const char *what)
+{
+	char json[HD_MODULE_NAME_BYTES + 64];
+
+	snprintf(json, sizeof(json), "{\"module\":\"%s\",\"state\":\"%s\"}",
+		 name, what);
+	hd_event("module", json);
 }
 
 void hd_live_renew_tls(void)
@@ -239,11 +267,8 @@ static int find_file(const char *entry, const char *name, char **ret_path,
 				    name);
 	if (entry[0] != '/')
 		entry = entry_for(name);
-	int r = hd_module_find(entry, &the_daemon->conf->module_path, ret_path,
-			       err);
-	if (r == 0 && *ret_path != NULL)
-		r = hd_live_check_file(*ret_path, err);
-	return r;
+	return hd_module_find(entry, &the_daemon->conf->module_path, ret_path,
+			      err);
 }
 
 static int open_new(const char *entry, const char *name,
@@ -302,23 +327,49 @@ static int load(const char *entry, const char *name, struct hd_error *err)
 	hd_workers_ask(serve_here, mod);
 	hd_module_list(mod, true);
 	hd_live_renew_tls();
+	hd_live_event(mod->name, "loaded");
 	hd_log_write(HD_NOTICE, "module loaded: name=%s version=%s file=%s",
 		     mod->name, mod->def->version ? mod->def->version : "-",
 		     mod->path != NULL ? mod->path : "built in");
 	return 0;
 }
 
+static int check_name(const char *entry, char ret[static HD_MODULE_NAME_BYTES],
+		      struct hd_error *err)
+{
+	/* ../x would be found outside module_path */
+	if (hd_module_name(entry, ret) == 0 &&
+	    (entry[0] == '/' || strchr(entry, '/') == NULL))
+		return 0;
+	return hd_error_set(err, -EINVAL,
+			    "%.80s: this is no module's name; write "
+			    "derp or /path/derp.so, of a-z, 0-9 and _",
+			    entry);
+}
+
+int hd_module_live_file(const char *entry, char **ret_path,
+			struct hd_error *err)
+{
+	char name[HD_MODULE_NAME_BYTES];
+	int r = hd_live_check_running(err);
+
+	if (r == 0)
+		r = check_name(entry, name, err);
+	if (r < 0)
+		return r;
+	r = find_file(entry, name, ret_path, err);
+	return r < 0 ? hd_live_refused(r, name, err) : 0;
+}
+
 int hd_module_live_load(const char *entry, struct hd_error *err)
 {
 	char name[HD_MODULE_NAME_BYTES];
+	int r = hd_live_check_running(err);
 
-	/* ../x would be found outside module_path */
-	if (hd_module_name(entry, name) < 0 ||
-	    (entry[0] != '/' && strchr(entry, '/') != NULL))
-		return hd_error_set(err, -EINVAL,
-				    "%.80s: this is no module's name; write "
-				    "derp or /path/derp.so, of a-z, 0-9 and _",
-				    entry);
-	int r = load(entry, name, err);
+	if (r == 0)
+		r = check_name(entry, name, err);
+	if (r < 0)
+		return r;
+	r = load(entry, name, err);
 	return r < 0 ? hd_live_refused(r, name, err) : 0;
 }

@@ -10,11 +10,20 @@
 #include "core/module_private.h"
 
 struct hd_daemon;
-void hd_live_begin(struct hd_daemon *d); /* when workers have started */
+/* hd_live_begin - workers have started. hd_live_end - they are about to stop:
+ * what is asked for from now on is refused with -ESHUTDOWN. */
+void hd_live_begin(struct hd_daemon *d);
+void hd_live_end(void);
 
-/* hd_module_live_load - by the name of an entry of load_module, else of a file
+/* Before load and reload a child should try the file: core/cmd_live.c.
+ *
+ * hd_module_live_file - where the file of an entry is, as for load.
+ * @ret_path  to be freed; NULL: built in
+ * hd_module_live_load - by the name of an entry of load_module, else of a file
  * in module_path; or by an absolute path.
  * Returns 0; -EEXIST it is loaded; -ENOENT; -ENOEXEC; what load() says. */
+int hd_module_live_file(const char *entry, char **ret_path,
+			struct hd_error *err);
 int hd_module_live_load(const char *entry, struct hd_error *err);
 /* hd_module_live_unload - its peers are told, then closed.
  * Returns 0; -ENOENT it is not loaded; -EBUSY it is required, or its tasks do
@@ -28,16 +37,16 @@ int hd_module_live_reload(const char *name, struct hd_error *err);
 /* ---- shared by the files ---- */
 
 struct hd_daemon *hd_live_daemon(void);
+int hd_live_check_running(struct hd_error *err);
 /* hd_live_find - a module that may be taken out. hd_live_quiet - no tasks of
  * it run any more, and none begin until mod->closing is cleared. */
 int hd_live_find(const char *name, struct hd_module **ret,
 		 struct hd_error *err);
 int hd_live_quiet(struct hd_module *mod, struct hd_error *err);
+uint64_t hd_live_now_us(void);
 /* hd_live_wait_zero - an atomic count. Returns whether it came to that. */
 bool hd_live_wait_zero(const unsigned *count, unsigned limit_ms);
-/* hd_live_check_file - in a child. hd_live_check_needs - what a file that was
- * opened requires is loaded. */
-int hd_live_check_file(const char *path, struct hd_error *err);
+/* hd_live_check_needs - what a file that was opened requires is loaded. */
 int hd_live_check_needs(const struct hd_module_def *def, struct hd_error *err);
 /* hd_live_refused - puts the module's name before the reason. Returns r. */
 int hd_live_refused(int r, const char *name, struct hd_error *err);
@@ -47,6 +56,8 @@ bool hd_live_stop(struct hd_module *mod);
 void hd_live_take_out(struct hd_module *mod);
 /* hd_live_forget - the last step: no worker knows it. */
 void hd_live_forget(struct hd_module *mod);
+/* hd_live_event - for those who watch: what happened to a module. */
+void hd_live_event(const char *name, const char *what);
 /* hd_live_renew_tls - a failure is logged: the old chain is still served. */
 void hd_live_renew_tls(void);
 

@@ -15,22 +15,13 @@
 #include <errno.h>
 #include <hyper-derp/log.h>
 #include <string.h>
-#include <time.h>
 #include "core/module_live.h"
 #include "core/worker.h"
-
-static uint64_t now_us(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
-}
 
 static int park_and_swap(struct hd_reload *r, uint64_t *ret_us,
 			 struct hd_error *err)
 {
-	uint64_t since = now_us();
+	uint64_t since = hd_live_now_us();
 	int e = hd_workers_park();
 
 	if (e < 0)
@@ -39,7 +30,7 @@ static int park_and_swap(struct hd_reload *r, uint64_t *ret_us,
 	if (e == 0 || !r->keep)
 		e = hd_reload_swap(r, err);
 	hd_workers_unpark();
-	*ret_us = now_us() - since;
+	*ret_us = hd_live_now_us() - since;
 	return e;
 }
 
@@ -60,11 +51,8 @@ static bool same_section(const struct hd_module_def *a,
 static int open_new(struct hd_reload *r, struct hd_error *err)
 {
 	struct hd_module *mod = r->mod;
-	int e = hd_live_check_file(mod->path, err);
+	int e = hd_module_file_open_beside(mod->name, mod->path, &r->new, err);
 
-	if (e == 0)
-		e = hd_module_file_open_beside(mod->name, mod->path, &r->new,
-					       err);
 	if (e < 0)
 		return e;
 	e = hd_live_check_needs(&r->new.def, err);
@@ -100,6 +88,7 @@ static void tell(const struct hd_reload *r, uint64_t us)
 		     r->keep ? "kept" : "closed",
 		     __atomic_load_n(&mod->streams, __ATOMIC_RELAXED),
 		     (uintmax_t)us);
+	hd_live_event(mod->name, "reloaded");
 }
 
 static void close_file(struct hd_reload *r, struct hd_module_file *file)

@@ -91,10 +91,15 @@ static int judge(const char *path, int status, const char *said,
 				    "%s: crashes while it is loaded (%s); "
 				    "nothing was changed",
 				    path, strsignal(WTERMSIG(status)));
-	if (WEXITSTATUS(status) != 0)
-		return hd_error_set(err, -ENOEXEC, "%s",
-				    *said != '\0' ? said : path);
-	return 0;
+	if (WEXITSTATUS(status) == 0)
+		return 0;
+	/* what hd_module_try() says begins so */
+	if (strncmp(said, path, strlen(path)) == 0)
+		return hd_error_set(err, -ENOEXEC, "%s", said);
+	return hd_error_set(err, -ENOEXEC,
+			    "%s: ends the process while it is loaded (status "
+			    "%d); nothing was changed", path,
+			    WEXITSTATUS(status));
 }
 
 int hd_module_try_child(const char *path, struct hd_error *err)

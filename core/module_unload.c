@@ -99,6 +99,7 @@ int hd_module_live_unload(const char *name, struct hd_error *err)
 				    "relay to be rid of it",
 				    name);
 	hd_log_write(HD_NOTICE, "module unloaded: name=%s", mod->name);
+	hd_live_event(mod->name, "unloaded");
 	hd_live_forget(mod);
 	hd_live_renew_tls();
 	return 0;
