@@ -8,12 +8,12 @@
 #include <unistd.h>
 #include "core/tag.h"
 #include "core/udp.h"
+#include "core/udp_addr.h"
 #include "core/udp_bind.h"
 
 #define BATCH 32
 #define RECV_BYTES (HD_PLAIN_BYTES / BATCH) /* 16 KiB; longer ones are lost */
 #define SEND_BYTES 2048
-#define CONTROL_BYTES (CMSG_SPACE(sizeof(struct in6_pktinfo)))
 
 struct outgoing {
 	union hd_addr to, from;
@@ -41,9 +41,9 @@ static bool same_addr(const union hd_addr *a, const union hd_addr *b)
 {
 	if (a->sa.sa_family != b->sa.sa_family)
 		return false;
-	return a->sa.sa_family == AF_INET6 ?
-		       memcmp(&a->in6, &b->in6, sizeof(a->in6)) == 0 :
-		       memcmp(&a->in, &b->in, sizeof(a->in)) == 0;
+	return a->sa.sa_family == AF_INET6
+		       ? memcmp(&a->in6, &b->in6, sizeof(a->in6)) == 0
+		       : memcmp(&a->in, &b->in, sizeof(a->in)) == 0;
 }
 
 /* What the old code of a module had open for the address. */
@@ -188,54 +188,13 @@ struct hd_worker *hd_udp_worker(const struct hd_udp *u)
 
 /* ---- receiving ---- */
 
-/* An IPv4 client on a dual-stack socket is an IPv4 client. */
-static void unmap(union hd_addr *a)
-{
-	struct in_addr v4;
-
-	if (a->sa.sa_family != AF_INET6 ||
-	    !IN6_IS_ADDR_V4MAPPED(&a->in6.sin6_addr))
-		return;
-	memcpy(&v4, &a->in6.sin6_addr.s6_addr[12], sizeof(v4));
-	in_port_t port = a->in6.sin6_port;
-
-	*a = (union hd_addr){ .in = { .sin_family = AF_INET,
-				      .sin_port = port,
-				      .sin_addr = v4 } };
-}
-
-static union hd_addr came_to(struct msghdr *m)
-{
-	union hd_addr to = { 0 };
-
-	for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c; c = CMSG_NXTHDR(m, c)) {
-		if (c->cmsg_level == IPPROTO_IPV6 &&
-		    c->cmsg_type == IPV6_PKTINFO) {
-			struct in6_pktinfo info;
-
-			memcpy(&info, CMSG_DATA(c), sizeof(info));
-			to.in6.sin6_family = AF_INET6;
-			to.in6.sin6_addr = info.ipi6_addr;
-			to.in6.sin6_scope_id = info.ipi6_ifindex;
-		} else if (c->cmsg_level == IPPROTO_IP &&
-			   c->cmsg_type == IP_PKTINFO &&
-			   to.sa.sa_family == 0) {
-			struct in_pktinfo info;
-
-			memcpy(&info, CMSG_DATA(c), sizeof(info));
-			to.in.sin_family = AF_INET;
-			to.in.sin_addr = info.ipi_spec_dst;
-		}
-	}
-	return to;
-}
-
 static void receive(struct hd_udp *u)
 {
 	struct mmsghdr m[BATCH];
 	struct iovec iov[BATCH];
 	union hd_addr from[BATCH];
-	_Alignas(struct cmsghdr) uint8_t control[BATCH][2 * CONTROL_BYTES];
+	_Alignas(struct cmsghdr)
+		uint8_t control[BATCH][2 * HD_UDP_CONTROL_BYTES];
 	struct hd_datagram v[BATCH];
 	unsigned n_v = 0;
 
@@ -259,11 +218,12 @@ static void receive(struct hd_udp *u)
 		if (m[i].msg_hdr.msg_flags & MSG_TRUNC)
 			continue;
 		v[n_v] = (struct hd_datagram){ .from = from[i],
-					       .to = came_to(&m[i].msg_hdr),
+					       .to = hd_udp_came_to(
+						       &m[i].msg_hdr),
 					       .data = iov[i].iov_base,
 					       .len_bytes = m[i].msg_len };
-		unmap(&v[n_v].from);
-		unmap(&v[n_v++].to);
+		hd_udp_unmap(&v[n_v].from);
+		hd_udp_unmap(&v[n_v++].to);
 	}
 	if (n_v > 0)
 		u->fn(u, u->arg, v, n_v);
@@ -316,55 +276,11 @@ int hd_udp_send(struct hd_udp *u, const union hd_addr *to,
 	return 0;
 }
 
-/* A dual-stack socket takes IPv4 addresses mapped only. */
-static void map(union hd_addr *a)
-{
-	union hd_addr v6 = { .in6 = { .sin6_family = AF_INET6,
-				      .sin6_port = a->in.sin_port } };
-
-	if (a->sa.sa_family != AF_INET)
-		return;
-	v6.in6.sin6_addr.s6_addr[10] = 0xff;
-	v6.in6.sin6_addr.s6_addr[11] = 0xff;
-	memcpy(&v6.in6.sin6_addr.s6_addr[12], &a->in.sin_addr,
-	       sizeof(a->in.sin_addr));
-	*a = v6;
-}
-
-static void control_put(struct msghdr *m, int level, int type,
-			const void *info, size_t len)
-{
-	struct cmsghdr *c = m->msg_control;
-
-	c->cmsg_level = level;
-	c->cmsg_type = type;
-	c->cmsg_len = CMSG_LEN(len);
-	memcpy(CMSG_DATA(c), info, len);
-	m->msg_controllen = CMSG_SPACE(len);
-}
-
-static void control_from(struct msghdr *m, const union hd_addr *from)
-{
-	if (from->sa.sa_family == AF_INET6) {
-		struct in6_pktinfo info = {
-			.ipi6_addr = from->in6.sin6_addr,
-			.ipi6_ifindex = from->in6.sin6_scope_id,
-		};
-
-		control_put(m, IPPROTO_IPV6, IPV6_PKTINFO, &info,
-			    sizeof(info));
-	} else {
-		struct in_pktinfo info = { .ipi_spec_dst = from->in.sin_addr };
-
-		control_put(m, IPPROTO_IP, IP_PKTINFO, &info, sizeof(info));
-	}
-}
-
 static void flush(struct hd_udp *u)
 {
 	struct mmsghdr m[BATCH];
 	struct iovec iov[BATCH];
-	_Alignas(struct cmsghdr) uint8_t control[BATCH][CONTROL_BYTES];
+	_Alignas(struct cmsghdr) uint8_t control[BATCH][HD_UDP_CONTROL_BYTES];
 	unsigned at = 0;
 
 	memset(control, 0, sizeof(control));
@@ -372,12 +288,12 @@ static void flush(struct hd_udp *u)
 		struct outgoing *o = &u->out[i];
 
 		if (u->v6)
-			map(&o->to);
+			hd_udp_map(&o->to);
 		iov[i] = (struct iovec){ o->data, o->len };
 		m[i].msg_hdr = (struct msghdr){
 			.msg_name = &o->to,
-			.msg_namelen = u->v6 ? sizeof(o->to.in6) :
-					       sizeof(o->to.in),
+			.msg_namelen =
+				u->v6 ? sizeof(o->to.in6) : sizeof(o->to.in),
 			.msg_iov = &iov[i],
 			.msg_iovlen = 1,
 			.msg_control = control[i],
@@ -385,8 +301,8 @@ static void flush(struct hd_udp *u)
 		if (!o->has_from)
 			continue;
 		if (u->v6 && o->from.sa.sa_family == AF_INET)
-			map(&o->from);
-		control_from(&m[i].msg_hdr, &o->from);
+			hd_udp_map(&o->from);
+		hd_udp_send_from(&m[i].msg_hdr, &o->from);
 	}
 	while (at < u->n_out) {
 		int n = sendmmsg(u->fd, m + at, u->n_out - at, MSG_DONTWAIT);
