@@ -62,7 +62,6 @@ sub close ($self) { return close $self->{socket} }
 # Writes all of it. Returns false when the relay takes no more.
 sub write ($self, $bytes, $seconds = 10) {
     local $SIG{PIPE} = 'IGNORE';
-    my $s = IO::Select->new($self->{socket});
     my $until = time + $seconds;
     while (length $bytes) {
         my $n = syswrite $self->{socket}, $bytes;
@@ -71,7 +70,7 @@ sub write ($self, $bytes, $seconds = 10) {
             next;
         }
         return 0 unless $! == EAGAIN || $! == EINTR;
-        return 0 if time > $until || !$s->can_write($until - time);
+        return 0 if time > $until || !IO::Select->new($self->{socket})->can_write($until - time);
     }
     return 1;
 }
@@ -94,9 +93,14 @@ sub send ($self, $key, $data) { return $self->write(packet_frame($key, $data)) }
 
 # Reads what is there. Returns false at the end.
 sub fill ($self) {
+    state $buf = '';    # one for all: thousands of their own would cost gigabytes
     while (1) {
-        my $n = sysread $self->{socket}, $self->{in}, 262144, length $self->{in};
-        next if $n;
+        my $n = sysread $self->{socket}, $buf, 65536;
+        if ($n) {
+            $self->{in} .= $buf;
+            next if $n == 65536;
+            return 1;
+        }
         return 1 if !defined $n && ($! == EAGAIN || $! == EINTR);
         $self->{ended} = defined $n ? 'end' : "$!";
         return 0;
@@ -116,14 +120,15 @@ sub take ($self) {
 # The next frame, or nothing after $seconds or at the end.
 sub next ($self, $seconds = 10) {
     my $until = time + $seconds;
-    my $s = IO::Select->new($self->{socket});
     while (1) {
         my @frame = $self->take;
         return @frame if @frame;
         return if $self->{ended};
-        my $left = $until - time;
-        return if $left <= 0 || !$s->can_read($left);
+        my $had = length $self->{in};
         $self->fill;
+        next if length $self->{in} > $had || $self->{ended};
+        my $left = $until - time;
+        return if $left <= 0 || !IO::Select->new($self->{socket})->can_read($left);
     }
 }
 
@@ -166,11 +171,9 @@ sub silent ($self) {
 # All that the relay says until it closes, or nothing if it does not.
 sub rest ($self, $seconds = 10) {
     my $until = time + $seconds;
-    my $s = IO::Select->new($self->{socket});
-    while (!$self->{ended}) {
+    while (!$self->{ended} && $self->fill) {
         my $left = $until - time;
-        return if $left <= 0 || !$s->can_read($left);
-        $self->fill;
+        return if $left <= 0 || !IO::Select->new($self->{socket})->can_read($left);
     }
     return $self->{in};
 }
