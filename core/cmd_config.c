@@ -42,11 +42,16 @@ static void run_show(struct hd_module *mod, struct hd_call *c)
 static const char *type_text(enum hd_type type)
 {
 	static const char *const text[] = {
-		[HD_BOOL] = "bool",	      [HD_UINT] = "number",
-		[HD_DURATION_MS] = "duration", [HD_SIZE_BYTES] = "size",
-		[HD_STRING] = "string",	      [HD_PATH] = "path",
-		[HD_ADDR] = "address",	      [HD_KEY] = "key",
-		[HD_SECRET_FILE] = "secret",  [HD_CHOICE] = "choice",
+		[HD_BOOL] = "bool",
+		[HD_UINT] = "number",
+		[HD_DURATION_MS] = "duration",
+		[HD_SIZE_BYTES] = "size",
+		[HD_STRING] = "string",
+		[HD_PATH] = "path",
+		[HD_ADDR] = "address",
+		[HD_KEY] = "key",
+		[HD_SECRET_FILE] = "secret",
+		[HD_CHOICE] = "choice",
 		[HD_LIST] = "list",
 	};
 
@@ -92,8 +97,8 @@ static void run_schema(struct hd_module *mod, struct hd_call *c)
 	(void)mod;
 	hd_out_open(c, NULL, '[');
 	for (unsigned i = 0; i < HD_ARRAY_N(all); i++)
-		for (const struct hd_core_section *s = all[i];
-		     s->table != NULL; s++)
+		for (const struct hd_core_section *s = all[i]; s->table != NULL;
+		     s++)
 			put_table(c, s->name, s->table);
 	for (unsigned i = 0; i < hd_modules_n(); i++)
 		put_table(c, hd_modules_at(i)->name,
@@ -102,14 +107,21 @@ static void run_schema(struct hd_module *mod, struct hd_call *c)
 }
 
 const struct hd_command hd_cmd_config[] = {
-	{ .words = "config check", .args = "", .role = HD_ROLE_READ,
+	{ .words = "config check",
+	  .args = "",
+	  .role = HD_ROLE_READ,
 	  .help = "whether a reload would take the file as it is now",
 	  .run = run_check },
-	{ .words = "config show", .args = "", .role = HD_ROLE_READ,
+	{ .words = "config show",
+	  .args = "",
+	  .role = HD_ROLE_READ,
 	  .help = "the configuration in effect, with defaults",
 	  .run = run_show },
-	{ .words = "config schema", .args = "", .role = HD_ROLE_READ,
+	{ .words = "config schema",
+	  .args = "",
+	  .role = HD_ROLE_READ,
 	  .help = "every option: type, default, range, meaning",
-	  .run = run_schema, .columns = "section name type default live help" },
+	  .run = run_schema,
+	  .columns = "section name type default live help" },
 	{ .words = NULL },
 };

@@ -83,21 +83,31 @@ static void run_log_reopen(struct hd_module *mod, struct hd_call *c)
 }
 
 const struct hd_command hd_cmd_control[] = {
-	{ .words = "commands", .args = "", .role = HD_ROLE_READ,
+	{ .words = "commands",
+	  .args = "",
+	  .role = HD_ROLE_READ,
 	  .help = "list all commands, with their arguments",
 	  .columns = "words args role help",
 	  .run = run_commands },
-	{ .words = "whoami", .args = "", .role = HD_ROLE_READ,
+	{ .words = "whoami",
+	  .args = "",
+	  .role = HD_ROLE_READ,
 	  .help = "who the relay takes this client for",
 	  .run = run_whoami },
-	{ .words = "watch", .args = "[EVENT...]", .role = HD_ROLE_READ,
+	{ .words = "watch",
+	  .args = "[EVENT...]",
+	  .role = HD_ROLE_READ,
 	  .help = "print events as they happen: all, or those named (peer, "
 		  "peer.up, drops, reload, drain, module)",
 	  .run = run_watch },
-	{ .words = "log level", .args = "LEVEL", .role = HD_ROLE_OPERATE,
+	{ .words = "log level",
+	  .args = "LEVEL",
+	  .role = HD_ROLE_OPERATE,
 	  .help = "change what is logged, until the next reload",
 	  .run = run_log_level },
-	{ .words = "log reopen", .args = "", .role = HD_ROLE_OPERATE,
+	{ .words = "log reopen",
+	  .args = "",
+	  .role = HD_ROLE_OPERATE,
 	  .help = "write the log to a new file of the same name",
 	  .run = run_log_reopen },
 	{ .words = NULL },
@@ -107,8 +117,8 @@ int hd_control_commands(struct hd_error *err)
 {
 	static const struct hd_command *const tables[] = {
 		hd_cmd_config, hd_cmd_control, hd_cmd_daemon, hd_cmd_derpmap,
-		hd_cmd_live, hd_cmd_metrics, hd_cmd_module, hd_cmd_peers, hd_cmd_status,
-		hd_cmd_trace,
+		hd_cmd_live,   hd_cmd_metrics, hd_cmd_module, hd_cmd_peers,
+		hd_cmd_status, hd_cmd_trace,
 	};
 
 	for (unsigned i = 0; i < HD_ARRAY_N(tables); i++)

@@ -19,8 +19,8 @@ static void run_drain(struct hd_module *mod, struct hd_call *c)
 	struct hd_error err = { "" };
 
 	(void)mod;
-	if (hd_daemon_ask_drain(wait_ms, hd_call_arg(c, "exit") != NULL,
-				&err) < 0) {
+	if (hd_daemon_ask_drain(wait_ms, hd_call_arg(c, "exit") != NULL, &err) <
+	    0) {
 		hd_call_error(c, "%s", err.text);
 		return;
 	}
@@ -31,12 +31,17 @@ static void run_drain(struct hd_module *mod, struct hd_call *c)
 }
 
 const struct hd_command hd_cmd_daemon[] = {
-	{ .words = "reload", .args = "", .role = HD_ROLE_OPERATE,
+	{ .words = "reload",
+	  .args = "",
+	  .role = HD_ROLE_OPERATE,
 	  .help = "read configuration and certificates again: all of it, or "
-		  "nothing if there is an error", .run = run_reload },
-	{ .words = "drain", .args = "[--for DURATION] [--exit]",
+		  "nothing if there is an error",
+	  .run = run_reload },
+	{ .words = "drain",
+	  .args = "[--for DURATION] [--exit]",
 	  .role = HD_ROLE_OPERATE,
 	  .help = "refuse logins, tell the peers, close them after drain_time; "
-		  "--exit: then end", .run = run_drain },
+		  "--exit: then end",
+	  .run = run_drain },
 	{ .words = NULL },
 };

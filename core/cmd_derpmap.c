@@ -63,10 +63,10 @@ static void put_names(struct hd_call *c, const X509 *cert)
 
 static void put_certificate(struct hd_call *c, const struct hd_conf *conf)
 {
-	HD_AUTO(free_cert) X509 *cert =
-		conf->n_certificates > 0 ?
-			read_cert(conf->certificates[0].cert) :
-			NULL;
+	HD_AUTO(free_cert)
+	X509 *cert =
+		conf->n_certificates > 0 ? read_cert(conf->certificates[0].cert)
+					 : NULL;
 
 	if (cert == NULL) {
 		hd_out_string(c, "certificate", NULL);
@@ -103,7 +103,9 @@ static void run_relay(struct hd_module *mod, struct hd_call *c)
 }
 
 const struct hd_command hd_cmd_derpmap[] = {
-	{ .words = "relay info", .args = "", .role = HD_ROLE_READ,
+	{ .words = "relay info",
+	  .args = "",
+	  .role = HD_ROLE_READ,
 	  .help = "ports and certificate, as maps of relays need them",
 	  .run = run_relay },
 	{ .words = NULL },

@@ -28,8 +28,11 @@ static void run_metrics(struct hd_module *mod, struct hd_call *c)
 }
 
 const struct hd_command hd_cmd_metrics[] = {
-	{ .words = "metrics", .args = "", .role = HD_ROLE_READ,
+	{ .words = "metrics",
+	  .args = "",
+	  .role = HD_ROLE_READ,
 	  .help = "every number of the core and of the modules",
-	  .run = run_metrics, .columns = "name labels value" },
+	  .run = run_metrics,
+	  .columns = "name labels value" },
 	{ .words = NULL },
 };

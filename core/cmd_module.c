@@ -114,12 +114,16 @@ static void run_status(struct hd_module *unused, struct hd_call *c)
 	}
 	hd_out_close(c);
 	if (name != NULL && n == 0)
-		hd_call_error(c, "no module %s is loaded; \"module status\" "
-				 "lists those that are", name);
+		hd_call_error(c,
+			      "no module %s is loaded; \"module status\" "
+			      "lists those that are",
+			      name);
 }
 
 const struct hd_command hd_cmd_module[] = {
-	{ .words = "module status", .args = "[MODULE]", .role = HD_ROLE_READ,
+	{ .words = "module status",
+	  .args = "[MODULE]",
+	  .role = HD_ROLE_READ,
 	  .help = "modules: version, ABI, file, what they provide, counters",
 	  .run = run_status,
 	  .columns = "name version abi state hooks routes commands file" },

@@ -18,7 +18,8 @@ struct row { /* plain data: the stream goes on without us */
 	union hd_addr addr;
 	uint16_t realm;
 	uint8_t tls;
-	bool active; /* of the connections with this key, the one that is sent to */
+	bool active; /* of the connections with this key, the one that is sent
+			to */
 	char proto[15], agent[64];
 	unsigned worker;
 	uint64_t age_ms, bytes_in, bytes_out, queued, drops;
@@ -211,15 +212,18 @@ static void done_close(struct hd_module *mod, struct hd_call *c)
 		for (unsigned i = 0; i < b->n; i++, n++) {
 			first = first != NULL ? first : &b->v[i];
 			if (memcmp(&b->v[i].key, &first->key, HD_KEY_BYTES)) {
-				hd_call_error(c, "more than one key begins "
-						 "with %s: give more digits",
+				hd_call_error(c,
+					      "more than one key begins "
+					      "with %s: give more digits",
 					      l->prefix);
 				return;
 			}
 		}
 	if (n == 0) {
-		hd_call_error(c, "no peer has a key that begins with %s; "
-				 "\"peers\" lists those there are", l->prefix);
+		hd_call_error(c,
+			      "no peer has a key that begins with %s; "
+			      "\"peers\" lists those there are",
+			      l->prefix);
 		return;
 	}
 	for (const struct block *b = l->first; b != NULL; b = b->next)
@@ -233,13 +237,19 @@ static void done_close(struct hd_module *mod, struct hd_call *c)
 }
 
 const struct hd_command hd_cmd_peers[] = {
-	{ .words = "peers", .args = "[KEY]", .role = HD_ROLE_READ,
+	{ .words = "peers",
+	  .args = "[KEY]",
+	  .role = HD_ROLE_READ,
 	  .help = "connected peers: all, or those whose key begins so",
-	  .each = each_peers, .done = done_peers,
+	  .each = each_peers,
+	  .done = done_peers,
 	  .columns = "key addr proto tls seconds bytes_in bytes_out queued "
 		     "drops agent" },
-	{ .words = "peer close", .args = "KEY", .role = HD_ROLE_OPERATE,
+	{ .words = "peer close",
+	  .args = "KEY",
+	  .role = HD_ROLE_OPERATE,
 	  .help = "close the connections of a key; the client may come back",
-	  .each = each_peers, .done = done_close },
+	  .each = each_peers,
+	  .done = done_close },
 	{ .words = NULL },
 };

@@ -100,7 +100,10 @@ static void run_status(struct hd_module *mod, struct hd_call *c)
 }
 
 const struct hd_command hd_cmd_status[] = {
-	{ .words = "status", .args = "", .role = HD_ROLE_READ,
-	  .help = "the relay on one page", .run = run_status },
+	{ .words = "status",
+	  .args = "",
+	  .role = HD_ROLE_READ,
+	  .help = "the relay on one page",
+	  .run = run_status },
 	{ .words = NULL },
 };

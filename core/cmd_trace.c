@@ -102,11 +102,13 @@ static void done_trace(struct hd_module *mod, struct hd_call *c)
 }
 
 const struct hd_command hd_cmd_trace[] = {
-	{ .words = "trace", .args = "[--last N] [--what WHAT]",
+	{ .words = "trace",
+	  .args = "[--last N] [--what WHAT]",
 	  .role = HD_ROLE_READ,
 	  .help = "the last logins, denials, drops and closes (of each worker "
 		  "512 are kept); WHAT: login, denied, drops, closed",
-	  .each = each_trace, .done = done_trace,
+	  .each = each_trace,
+	  .done = done_trace,
 	  .columns = "time what key addr proto reason agent seconds bytes_in "
 		     "bytes_out packets" },
 	{ .words = NULL },

@@ -24,7 +24,8 @@ static struct {
 	struct sockaddr_un addr;
 	struct stat made; /* to remove no socket but ours */
 	struct hd_role_rules rules;
-	bool listening; /* false: no room for another client, or no descriptor */
+	bool listening; /* false: no room for another client, or no descriptor
+			 */
 } control = { .fd = -1, .tick_fd = -1 };
 
 const char *hd_control_path(void)
@@ -51,7 +52,8 @@ static int set_path(const struct hd_conf *conf, struct hd_error *err)
 		return hd_error_set(err, -ENAMETOOLONG,
 				    "control.socket: the path has %d bytes, a "
 				    "unix socket's has 1 to %zu: choose "
-				    "another", n, size - 1);
+				    "another",
+				    n, size - 1);
 	return 0;
 }
 
@@ -131,7 +133,8 @@ static int explain(int r, struct hd_error *err)
 	if (r == -EADDRINUSE)
 		return hd_error_set(err, r,
 				    "control.socket: another relay answers at "
-				    "%s: stop it, or set another path", path);
+				    "%s: stop it, or set another path",
+				    path);
 	if (r == -ENOENT)
 		return hd_error_set(err, r,
 				    "control.socket: the folder of %s is "
@@ -256,8 +259,7 @@ int hd_control_start(struct hd_error *err)
 	int r = hd_main_watch(control.tick_fd, EPOLLIN, on_tick, NULL);
 
 	if (r < 0)
-		return hd_error_set(err, r, "control socket: %s",
-				    strerror(-r));
+		return hd_error_set(err, r, "control socket: %s", strerror(-r));
 	listen_if(true);
 	hd_log_write(HD_NOTICE, "control socket: path=%s",
 		     control.addr.sun_path);
@@ -276,8 +278,7 @@ static void close_fd(int *fd)
 void hd_control_stop(void)
 {
 	struct stat now;
-	bool ours = control.fd >= 0 &&
-		    stat(control.addr.sun_path, &now) == 0 &&
+	bool ours = control.fd >= 0 && stat(control.addr.sun_path, &now) == 0 &&
 		    now.st_dev == control.made.st_dev &&
 		    now.st_ino == control.made.st_ino;
 

@@ -74,8 +74,8 @@ struct hd_client {
 	struct hd_call *call; /* the next line waits for its answer */
 	bool skipping; /* a line that was too long: up to its end */
 	bool working; /* hd_client_go_on() is under way */
-	bool ended;  /* wrote its last; close when nothing is left to do */
-	bool gone;   /* the other end is closed */
+	bool ended; /* wrote its last; close when nothing is left to do */
+	bool gone; /* the other end is closed */
 	bool broken; /* close at once */
 	bool watching;
 	char *filters[HD_CONTROL_FILTERS_MAX]; /* none: every event */
@@ -151,5 +151,4 @@ uint64_t hd_events_lost(void);
 int hd_control_commands(struct hd_error *err);
 extern const struct hd_command hd_cmd_control[], hd_cmd_status[],
 	hd_cmd_peers[], hd_cmd_daemon[], hd_cmd_config[], hd_cmd_module[],
-	hd_cmd_live[],
-	hd_cmd_metrics[], hd_cmd_derpmap[], hd_cmd_trace[];
+	hd_cmd_live[], hd_cmd_metrics[], hd_cmd_derpmap[], hd_cmd_trace[];

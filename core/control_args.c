@@ -62,14 +62,14 @@ static int check_kind(const struct hd_arg *a, const char *text,
 		if (iscntrl((unsigned char)text[i]))
 			return hd_error_set(err, -EINVAL,
 					    "%s: control characters are not "
-					    "allowed", a->name);
+					    "allowed",
+					    a->name);
 	for (unsigned i = 0; i < HD_ARRAY_N(kinds); i++)
-		if (strcmp(kinds[i].kind, a->kind) == 0 &&
-		    !kinds[i].good(text))
+		if (strcmp(kinds[i].kind, a->kind) == 0 && !kinds[i].good(text))
 			return hd_error_set(err, -EINVAL,
 					    "%s: \"%.64s\" is given, allowed "
-					    "is %s", a->name, text,
-					    kinds[i].allowed);
+					    "is %s",
+					    a->name, text, kinds[i].allowed);
 	return 0;
 }
 
@@ -133,7 +133,8 @@ int hd_args_parse(const char *text, struct hd_arg args[static HD_ARGS_MAX],
 bad:
 	return hd_error_set(err, -EINVAL,
 			    "its arguments \"%s\" cannot be read: report it to "
-			    "the module's author", text);
+			    "the module's author",
+			    text);
 }
 
 /* ---- what an operator gives ---- */
@@ -145,8 +146,7 @@ static int usage(const struct hd_command_entry *e, struct hd_error *err,
 	bool has = args != NULL && args[0] != '\0';
 
 	return hd_error_set(err, -EINVAL, "%s%.64s; usage: %s%s%s", what, which,
-			    e->command->words, has ? " " : "",
-			    has ? args : "");
+			    e->command->words, has ? " " : "", has ? args : "");
 }
 
 static const struct hd_arg *find_arg(const struct hd_command_entry *e,
@@ -218,12 +218,12 @@ static int fill_option(const struct hd_command_entry *e,
 		       struct hd_arg_values *values, struct hd_error *err)
 {
 	const char *eq = strchr(words[0], '=');
-	size_t len = (eq != NULL ? (size_t)(eq - words[0]) :
-				   strlen(words[0])) - 2;
+	size_t len =
+		(eq != NULL ? (size_t)(eq - words[0]) : strlen(words[0])) - 2;
 	char name[HD_ARG_NAME_BYTES];
-	const struct hd_arg *a =
-		copy_name(name, words[0] + 2, len, false) ? find_arg(e, name) :
-							    NULL;
+	const struct hd_arg *a = copy_name(name, words[0] + 2, len, false)
+					 ? find_arg(e, name)
+					 : NULL;
 	int r;
 
 	if (a == NULL || !a->option)

@@ -12,8 +12,9 @@ static bool place(struct hd_call *c, const char *name)
 
 	if (!top || (name == NULL && c->out.len == c->out_begin))
 		return true;
-	hd_call_error(c, "the command \"%s\" does not write one answer: "
-			 "report it to the author of %s",
+	hd_call_error(c,
+		      "the command \"%s\" does not write one answer: "
+		      "report it to the author of %s",
 		      c->entry.command->words,
 		      c->entry.mod != NULL ? c->entry.mod->name : "the core");
 	return false;

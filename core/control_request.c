@@ -64,7 +64,8 @@ static const char *read_words(struct request *q)
 	if (!json_is_array(cmd) || json_array_size(cmd) == 0 ||
 	    json_array_size(cmd) > WORDS_MAX)
 		return "\"cmd\" must be an array of 1 to 64 words";
-	json_array_foreach(cmd, i, word) {
+	json_array_foreach(cmd, i, word)
+	{
 		if (!json_is_string(word))
 			return "\"cmd\" must be an array of strings";
 		q->words[q->n_words++] = json_string_value(word);
@@ -80,7 +81,7 @@ static const char *read_rest(struct request *q)
 	q->args = json_object_get(q->top, "args");
 	if (q->args != NULL && !json_is_object(q->args))
 		return "\"args\" must be an object";
-	json_object_foreach(q->top, name, unused)
+	json_object_foreach (q->top, name, unused)
 		if (strcmp(name, "id") != 0 && strcmp(name, "cmd") != 0 &&
 		    strcmp(name, "args") != 0)
 			return "a request has id, cmd and args, nothing else";
@@ -101,7 +102,8 @@ static int set_arg(const struct hd_command_entry *e, const char *name,
 	if (!json_is_integer(v))
 		return hd_error_set(err, -1,
 				    "%.64s: a string, a whole number, true or "
-				    "false is allowed", name);
+				    "false is allowed",
+				    name);
 	snprintf(number, sizeof(number), "%lld",
 		 (long long)json_integer_value(v));
 	return hd_args_set(e, name, number, values, err);
@@ -116,7 +118,7 @@ static int set_args(const struct hd_command_entry *e, const struct request *q,
 	const char *name;
 	const json_t *v;
 
-	json_object_foreach((json_t *)q->args, name, v)
+	json_object_foreach ((json_t *)q->args, name, v)
 		if (r == 0)
 			r = set_arg(e, name, v, values, err);
 	return r == 0 ? hd_args_check(e, values, err) : r;
@@ -129,8 +131,9 @@ static void not_permitted(struct hd_client *c, const struct request *q,
 
 	snprintf(why, sizeof(why),
 		 "\"%s\" needs the role %s, yours is %s: be a member of the "
-		 "control group, or root", e->command->words,
-		 hd_role_text(e->command->role), hd_role_text(c->who.role));
+		 "control group, or root",
+		 e->command->words, hd_role_text(e->command->role),
+		 hd_role_text(c->who.role));
 	hd_log_notice("audit: uid=%u pid=%d role=%s command=\"%s\" "
 		      "result=not_permitted",
 		      (unsigned)c->who.uid, (int)c->who.pid,
@@ -170,7 +173,8 @@ static const char *read_request(struct request *q)
 	const char *why;
 
 	if (!json_is_object(q->top))
-		return "a request is an object: {\"id\":1,\"cmd\":[\"status\"]}";
+		return "a request is an object: "
+		       "{\"id\":1,\"cmd\":[\"status\"]}";
 	if (!read_id(q))
 		return "\"id\" must be a whole number or a short string";
 	why = read_words(q);

@@ -44,8 +44,8 @@ static unsigned count_words(const char *words)
 	for (const char *p = words; *p != '\0'; p++) {
 		if (*p == ' ' && p > words && p[-1] != ' ' && p[1] != '\0')
 			n++;
-		else if (strchr("abcdefghijklmnopqrstuvwxyz0123456789-_",
-				*p) == NULL)
+		else if (strchr("abcdefghijklmnopqrstuvwxyz0123456789-_", *p) ==
+			 NULL)
 			return 0;
 	}
 	return *words != '\0' ? n : 0;
@@ -94,12 +94,12 @@ int hd_command_add(struct hd_module *mod, const struct hd_command *command,
 				    "only one of the two",
 				    command->words,
 				    entries[at].mod ? "module " : "the core",
-				    entries[at].mod ? entries[at].mod->name :
-						      "");
+				    entries[at].mod ? entries[at].mod->name
+						    : "");
 	struct hd_command_entry *v =
-		n_entries < COMMANDS_MAX ?
-			realloc(entries, (n_entries + 1) * sizeof(*v)) :
-			NULL;
+		n_entries < COMMANDS_MAX
+			? realloc(entries, (n_entries + 1) * sizeof(*v))
+			: NULL;
 
 	if (v == NULL)
 		return hd_error_set(err, -ENOMEM,
@@ -165,10 +165,12 @@ static int not_found(const char *const *words, size_t n, struct hd_error *err)
 	if (near != NULL)
 		return hd_error_set(err, -ENOENT,
 				    "there is no command \"%s\"; is \"%s\" "
-				    "meant?", said, near);
+				    "meant?",
+				    said, near);
 	return hd_error_set(err, -ENOENT,
 			    "there is no command \"%s\"; \"commands\" lists "
-			    "those there are", said);
+			    "those there are",
+			    said);
 }
 
 const struct hd_command_entry *hd_command_find(const char *const *words,

@@ -61,7 +61,8 @@ int hd_main_watch(int fd, uint32_t events, hd_main_fn *fn, void *arg)
 	};
 
 	if (epoll_ctl(loop.epoll_fd,
-		      w->fn != NULL ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd, &e) < 0)
+		      w->fn != NULL ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd,
+		      &e) < 0)
 		return -errno;
 	w->fn = fn;
 	w->arg = arg;

@@ -30,7 +30,8 @@ static struct hd_trace_record *next_record(struct hd_trace **ring)
 		*ring = calloc(1, sizeof(**ring));
 	if (*ring == NULL)
 		return NULL;
-	struct hd_trace_record *r = &(*ring)->v[(*ring)->n++ % HD_TRACE_RECORDS];
+	struct hd_trace_record *r =
+		&(*ring)->v[(*ring)->n++ % HD_TRACE_RECORDS];
 
 	clock_gettime(CLOCK_REALTIME, &now);
 	*r = (struct hd_trace_record){
@@ -52,8 +53,8 @@ static uint64_t drops_of(const struct hd_stream *s)
 static void fill(struct hd_trace_record *r, const struct hd_stream *s,
 		 enum hd_trace_kind kind, const char *why)
 {
-	const struct hd_key *key = s->peer != NULL ? hd_peer_key(s->peer) :
-						     NULL;
+	const struct hd_key *key =
+		s->peer != NULL ? hd_peer_key(s->peer) : NULL;
 
 	r->kind = (uint8_t)kind;
 	r->has_key = key != NULL;

@@ -20,9 +20,9 @@ extern "C" {
 struct hd_call; /* one request on its way */
 
 enum hd_role { /* whoever has a role has those before it */
-	HD_ROLE_READ,
-	HD_ROLE_OPERATE, /* commands from here on go to the audit log */
-	HD_ROLE_ADMIN,
+	       HD_ROLE_READ,
+	       HD_ROLE_OPERATE, /* commands from here on go to the audit log */
+	       HD_ROLE_ADMIN,
 };
 
 /* The arguments of a command, as help shows them and as they are checked:
@@ -34,8 +34,8 @@ enum hd_role { /* whoever has a role has those before it */
  * text. */
 struct hd_command {
 	const char *words; /* "peer close" */
-	const char *args;  /* "KEY [--why TEXT]"; "" none */
-	const char *help;  /* "close the connections of a key" */
+	const char *args; /* "KEY [--why TEXT]"; "" none */
+	const char *help; /* "close the connections of a key" */
 	enum hd_role role;
 	/* run - main thread; must not block. */
 	void (*run)(struct hd_module *mod, struct hd_call *call);

@@ -44,16 +44,27 @@ static void run_watch(struct hd_module *mod, struct hd_call *c)
 }
 
 static const struct hd_command commands[] = {
-	{ .words = "peer close", .args = "KEY [--why TEXT] [--all]",
-	  .help = "-", .run = run_echo, .role = HD_ROLE_OPERATE },
+	{ .words = "peer close",
+	  .args = "KEY [--why TEXT] [--all]",
+	  .help = "-",
+	  .run = run_echo,
+	  .role = HD_ROLE_OPERATE },
 	{ .words = "peer", .args = "[N]", .help = "-", .run = run_echo },
-	{ .words = "drain", .args = "[--for DURATION] [--exit]", .help = "-",
+	{ .words = "drain",
+	  .args = "[--for DURATION] [--exit]",
+	  .help = "-",
 	  .run = run_echo },
-	{ .words = "echo", .args = "[LEVEL] [TEXT...]", .help = "-",
+	{ .words = "echo",
+	  .args = "[LEVEL] [TEXT...]",
+	  .help = "-",
 	  .run = run_echo },
-	{ .words = "watch", .args = "[EVENT...]", .help = "-",
+	{ .words = "watch",
+	  .args = "[EVENT...]",
+	  .help = "-",
 	  .run = run_watch },
-	{ .words = "admin", .help = "-", .run = run_echo,
+	{ .words = "admin",
+	  .help = "-",
+	  .run = run_echo,
 	  .role = HD_ROLE_ADMIN },
 };
 

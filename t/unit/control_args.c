@@ -13,10 +13,14 @@ static void nothing(struct hd_module *mod, struct hd_call *call)
 
 static const struct hd_command commands[] = {
 	{ .words = "peer", .help = "-", .run = nothing },
-	{ .words = "peer close", .args = "KEY [--why TEXT] [--all]",
-	  .help = "-", .run = nothing },
+	{ .words = "peer close",
+	  .args = "KEY [--why TEXT] [--all]",
+	  .help = "-",
+	  .run = nothing },
 	{ .words = "watch", .args = "[EVENT...]", .help = "-", .run = nothing },
-	{ .words = "drain", .args = "[--for DURATION] [--exit]", .help = "-",
+	{ .words = "drain",
+	  .args = "[--for DURATION] [--exit]",
+	  .help = "-",
 	  .run = nothing },
 	{ .words = "log level", .args = "LEVEL", .help = "-", .run = nothing },
 };
@@ -49,8 +53,8 @@ static int fill(const char *line, char values[HD_ARGS_MAX][32],
 	strcpy(copy, line);
 	for (char *w = strtok(copy, " "); w != NULL; w = strtok(NULL, " "))
 		words[n++] = w;
-	const struct hd_command_entry *e = hd_command_find(words, n, &used,
-							   err);
+	const struct hd_command_entry *e =
+		hd_command_find(words, n, &used, err);
 
 	if (e == NULL)
 		return -ENOENT;
@@ -69,8 +73,7 @@ static void good_lines(void **state)
 		const char *line, *want[3];
 	} rows[] = {
 		{ "peer close abcd", { "abcd", "-", "-" } },
-		{ "peer close --all abcd --why x",
-		  { "abcd", "x", "true" } },
+		{ "peer close --all abcd --why x", { "abcd", "x", "true" } },
 		{ "peer close abcd --why=", { NULL } },
 		{ "peer close --why=x=y abcd", { "abcd", "x=y", "-" } },
 		{ "drain --for 30s", { "30s", "-" } },
@@ -135,8 +138,8 @@ static void arguments_by_name(void **state)
 	struct hd_arg_values v = { { NULL } };
 	struct hd_error err;
 	size_t used;
-	const struct hd_command_entry *e = hd_command_find(words, 1, &used,
-							   &err);
+	const struct hd_command_entry *e =
+		hd_command_find(words, 1, &used, &err);
 
 	(void)state;
 	assert_int_equal(hd_args_set(e, "for", "1s", &v, &err), 0);
@@ -158,9 +161,13 @@ static void table_is_checked(void **state)
 		{ .words = "x", .help = "-" },
 		{ .words = "x", .run = nothing },
 		{ .words = "x", .args = "[KEY", .help = "-", .run = nothing },
-		{ .words = "x", .args = "--needed X", .help = "-",
+		{ .words = "x",
+		  .args = "--needed X",
+		  .help = "-",
 		  .run = nothing },
-		{ .words = "x", .args = "A B C D E F G H I", .help = "-",
+		{ .words = "x",
+		  .args = "A B C D E F G H I",
+		  .help = "-",
 		  .run = nothing },
 	};
 	struct hd_error err;

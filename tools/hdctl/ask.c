@@ -56,7 +56,8 @@ static int no_daemon(const struct ask *a, int r, bool searched,
 	if (r == -EACCES || r == -EPERM)
 		return hd_error_set(err, HDCTL_NOT_PERMITTED,
 				    "%s: not permitted: be root, or a member "
-				    "of the group hyper-derp", a->path);
+				    "of the group hyper-derp",
+				    a->path);
 	return hd_error_set(err, HDCTL_NO_DAEMON,
 			    "%s%s: %s: is the relay running? --socket PATH "
 			    "names another socket (control.socket)",
@@ -127,9 +128,8 @@ static bool make_room(struct ask *a)
 /* The first line becomes a tree. Returns NULL: it is not all there. */
 static json_t *take_line(struct ask *a, size_t from)
 {
-	char *end = a->len > from ?
-			    memchr(a->buf + from, '\n', a->len - from) :
-			    NULL;
+	char *end = a->len > from ? memchr(a->buf + from, '\n', a->len - from)
+				  : NULL;
 	json_t *line;
 	size_t n;
 
@@ -167,7 +167,8 @@ json_t *ask_next(struct ask *a)
 static const struct {
 	const char *code;
 	int status;
-} codes[] = { /* every other is HDCTL_REFUSED */
+} codes[] = {
+	/* every other is HDCTL_REFUSED */
 	{ "unknown_command", HDCTL_USAGE },
 	{ "bad_argument", HDCTL_USAGE },
 	{ "bad_request", HDCTL_USAGE },
@@ -207,8 +208,7 @@ static bool send_request(struct ask *a, const char *const *words, size_t n)
 
 	for (size_t i = 0; i < n; i++)
 		json_array_append_new(cmd, json_string(words[i]));
-	request = json_pack("{s:I,s:o}", "id", (json_int_t)++a->id, "cmd",
-			    cmd);
+	request = json_pack("{s:I,s:o}", "id", (json_int_t)++a->id, "cmd", cmd);
 	text = json_dumps(request, JSON_COMPACT);
 	sent = text != NULL && write_all(a->fd, text, strlen(text)) &&
 	       write_all(a->fd, "\n", 1);

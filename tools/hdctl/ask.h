@@ -5,11 +5,11 @@
 #include <jansson.h>
 
 enum { /* what hdctl ends with */
-	HDCTL_OK = 0,
-	HDCTL_REFUSED = 1,
-	HDCTL_USAGE = 2,
-	HDCTL_NO_DAEMON = 3,
-	HDCTL_NOT_PERMITTED = 4,
+       HDCTL_OK = 0,
+       HDCTL_REFUSED = 1,
+       HDCTL_USAGE = 2,
+       HDCTL_NO_DAEMON = 3,
+       HDCTL_NOT_PERMITTED = 4,
 };
 
 struct ask {

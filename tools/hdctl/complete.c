@@ -74,7 +74,8 @@ static void offer_members(struct completing *c, const char *command,
 
 	if (ask_words(&c->h->ask, command, &data, &err) != HDCTL_OK)
 		return;
-	json_array_foreach(data, i, row) {
+	json_array_foreach(data, i, row)
+	{
 		const char *text =
 			json_string_value(json_object_get(row, member));
 
@@ -86,8 +87,8 @@ static void offer_members(struct completing *c, const char *command,
 
 static void offer_value(struct completing *c, const char *kind)
 {
-	static const char *const levels[] = { "error", "warn", "notice",
-					      "info", "debug" };
+	static const char *const levels[] = { "error", "warn", "notice", "info",
+					      "debug" };
 
 	if (strcmp(kind, "KEY") == 0)
 		offer_members(c, "peers", "key");
@@ -113,7 +114,8 @@ static void offer_arguments(struct completing *c, const json_t *entry)
 	char option[64];
 	size_t i;
 
-	json_array_foreach(json_object_get(entry, "arguments"), i, a) {
+	json_array_foreach(json_object_get(entry, "arguments"), i, a)
+	{
 		const char *kind = text_of(a, "kind");
 
 		(void)snprintf(option, sizeof(option), "--%s",
@@ -136,7 +138,8 @@ void complete_each(struct hdctl *h, const char *const *words, size_t n,
 
 	if (hdctl_commands(h) != HDCTL_OK)
 		return;
-	json_array_foreach(h->commands, i, entry) {
+	json_array_foreach(h->commands, i, entry)
+	{
 		const char *name = text_of(entry, "words");
 
 		offer_next_word(&c, name, text_of(entry, "help"));
@@ -173,27 +176,24 @@ int run_complete(struct hdctl *h, const char *const *words, size_t n)
 static const struct {
 	const char *shell, *script;
 } scripts[] = {
-	{ "bash",
-	  "_hdctl() {\n"
-	  "\tlocal IFS=$'\\n'\n"
-	  "\tCOMPREPLY=($(hdctl complete -- "
-	  "\"${COMP_WORDS[@]:1:COMP_CWORD}\" 2>/dev/null))\n"
-	  "}\n"
-	  "complete -F _hdctl hdctl hdcli\n" },
-	{ "zsh",
-	  "#compdef hdctl hdcli\n"
-	  "_hdctl() {\n"
-	  "\tlocal -a found\n"
-	  "\tfound=(${(f)\"$(hdctl complete -- "
-	  "\"${(@)words[2,CURRENT]}\" 2>/dev/null)\"})\n"
-	  "\tcompadd -a found\n"
-	  "}\n"
-	  "compdef _hdctl hdctl hdcli\n" },
-	{ "fish",
-	  "for c in hdctl hdcli\n"
-	  "\tcomplete -c $c -f -a '(hdctl complete -- "
-	  "(commandline -opc)[2..-1] (commandline -ct) 2>/dev/null)'\n"
-	  "end\n" },
+	{ "bash", "_hdctl() {\n"
+		  "\tlocal IFS=$'\\n'\n"
+		  "\tCOMPREPLY=($(hdctl complete -- "
+		  "\"${COMP_WORDS[@]:1:COMP_CWORD}\" 2>/dev/null))\n"
+		  "}\n"
+		  "complete -F _hdctl hdctl hdcli\n" },
+	{ "zsh", "#compdef hdctl hdcli\n"
+		 "_hdctl() {\n"
+		 "\tlocal -a found\n"
+		 "\tfound=(${(f)\"$(hdctl complete -- "
+		 "\"${(@)words[2,CURRENT]}\" 2>/dev/null)\"})\n"
+		 "\tcompadd -a found\n"
+		 "}\n"
+		 "compdef _hdctl hdctl hdcli\n" },
+	{ "fish", "for c in hdctl hdcli\n"
+		  "\tcomplete -c $c -f -a '(hdctl complete -- "
+		  "(commandline -opc)[2..-1] (commandline -ct) 2>/dev/null)'\n"
+		  "end\n" },
 };
 
 int run_completion(struct hdctl *h, const char *const *words, size_t n)

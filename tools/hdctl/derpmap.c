@@ -20,10 +20,8 @@ static int read_wish(const char *const *words, size_t n, struct wish *w)
 	const struct {
 		const char *option, **to;
 	} rows[] = {
-		{ "--format", &w->format },
-		{ "--host", &w->host },
-		{ "--region-id", &w->region_id },
-		{ "--region-code", &w->code },
+		{ "--format", &w->format },	  { "--host", &w->host },
+		{ "--region-id", &w->region_id }, { "--region-code", &w->code },
 		{ "--region-name", &w->name },
 	};
 
@@ -49,10 +47,10 @@ static const json_t *choose_listener(const json_t *relay)
 	const json_t *all = json_object_get(relay, "listeners"), *l;
 	size_t i;
 
-	json_array_foreach(all, i, l)
-		if (json_is_true(json_object_get(l, "tls")) &&
-		    json_is_null(json_object_get(l, "name")))
-			return l;
+	json_array_foreach(
+		all, i,
+		l) if (json_is_true(json_object_get(l, "tls")) &&
+		       json_is_null(json_object_get(l, "name"))) return l;
 	return json_array_get(all, 0);
 }
 
@@ -95,8 +93,8 @@ static int print_entry(const struct wish *w, const json_t *relay,
 	const json_t *cert = json_object_get(relay, "certificate");
 	bool pinned = json_is_true(json_object_get(cert, "self_signed"));
 	struct derpmap_node node = {
-		.region_id = w->region_id != NULL ? atoi(w->region_id) :
-						    REGION_FIRST,
+		.region_id = w->region_id != NULL ? atoi(w->region_id)
+						  : REGION_FIRST,
 		.region_code = w->code != NULL ? w->code : "hd",
 		.region_name = w->name != NULL ? w->name : "Hyper-DERP",
 		.ipv4 = "",
@@ -110,9 +108,10 @@ static int print_entry(const struct wish *w, const json_t *relay,
 	set_host(&node, w, cert);
 	if (pinned)
 		fputs("hdctl: the certificate is self-signed and pinned: print "
-		      "the entry again when it is renewed\n", stderr);
-	if (derpmap_print(stdout, w->format != NULL ? w->format : "json",
-			  &node, &err) < 0)
+		      "the entry again when it is renewed\n",
+		      stderr);
+	if (derpmap_print(stdout, w->format != NULL ? w->format : "json", &node,
+			  &err) < 0)
 		return hdctl_fail(HDCTL_USAGE, "%s", err.text);
 	return HDCTL_OK;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* tools/hdctl/line.h - lines from a person. line_edit.c has libedit behind it:
- * history, completion, ? for help; line_plain.c is for where that is missing. */
+ * history, completion, ? for help; line_plain.c is for where that is missing.
+ */
 #pragma once
 #include "tools/hdctl/complete.h"
 

@@ -32,8 +32,8 @@ struct found {
 static void split(EditLine *el, struct before *b)
 {
 	const LineInfo *li = el_line(el);
-	size_t len = HD_MIN((size_t)(li->cursor - li->buffer),
-			    sizeof(b->text) - 1);
+	size_t len =
+		HD_MIN((size_t)(li->cursor - li->buffer), sizeof(b->text) - 1);
 	char *p = b->text;
 
 	memcpy(b->text, li->buffer, len);

@@ -12,12 +12,12 @@ const struct local locals[] = {
 	{ "complete", "", NULL, run_complete, 0 },
 	{ "completion", "bash|zsh|fish", "print a script for a shell",
 	  run_completion, 0 },
-	{ "config check", "FILE",
-	  "whether a relay would start with this file", run_check_file, 1 },
+	{ "config check", "FILE", "whether a relay would start with this file",
+	  run_check_file, 1 },
 	{ "derpmap",
 	  "[--format json|yaml|tailcat] [--host NAME] [--region-id N]",
-	  "the relay's entry for Tailscale, Headscale and tailcat",
-	  run_derpmap, 0 },
+	  "the relay's entry for Tailscale, Headscale and tailcat", run_derpmap,
+	  0 },
 	{ "top", "[-1]",
 	  "rates of the relay and of its busiest peers; Enter ends", run_top,
 	  0 },
@@ -30,8 +30,8 @@ const struct local *local_find(const char *const *words, size_t n,
 {
 	for (const struct local *l = locals; l->words != NULL; l++) {
 		const char *space = strchr(l->words, ' ');
-		size_t len = space != NULL ? (size_t)(space - l->words) :
-					     strlen(l->words);
+		size_t len = space != NULL ? (size_t)(space - l->words)
+					   : strlen(l->words);
 
 		if (n < 1 || strlen(words[0]) != len ||
 		    memcmp(words[0], l->words, len) != 0)
@@ -92,7 +92,8 @@ int run_help(struct hdctl *h, const char *const *words, size_t n)
 
 	if (r != HDCTL_OK)
 		return r;
-	json_array_foreach(h->commands, i, entry) {
+	json_array_foreach(h->commands, i, entry)
+	{
 		const char *name = text_of(entry, "words");
 
 		if (!begins(name, words, n) || is_local(name))
@@ -106,8 +107,8 @@ int run_help(struct hdctl *h, const char *const *words, size_t n)
 		put_help(l->words, l->args, l->help);
 		shown++;
 	}
-	return shown > 0 ? HDCTL_OK :
-			   hdctl_fail(HDCTL_USAGE, "there is no command \"%s\"",
+	return shown > 0 ? HDCTL_OK
+			 : hdctl_fail(HDCTL_USAGE, "there is no command \"%s\"",
 				      words[0]);
 }
 
@@ -126,7 +127,7 @@ static void put_event(const struct hdctl *h, const json_t *event)
 	printf("%s %-10s",
 	       print_cell("time", json_object_get(event, "time"), time),
 	       text_of(event, "event"));
-	json_object_foreach(json_object_get(event, "data"), name, v)
+	json_object_foreach (json_object_get(event, "data"), name, v)
 		printf(" %s=%s", name, print_cell(name, v, value));
 	putchar('\n');
 }
@@ -167,9 +168,9 @@ int run_check_file(struct hdctl *h, const char *const *words, size_t n)
 		return hdctl_fail(HDCTL_REFUSED, "cannot start hyper-derp");
 	if (!WIFEXITED(status))
 		return HDCTL_REFUSED;
-	return WEXITSTATUS(status) == HDCTL_NO_DAEMON ? HDCTL_NO_DAEMON :
-	       WEXITSTATUS(status) == 0		      ? HDCTL_OK :
-							HDCTL_REFUSED;
+	return WEXITSTATUS(status) == HDCTL_NO_DAEMON ? HDCTL_NO_DAEMON
+	       : WEXITSTATUS(status) == 0	      ? HDCTL_OK
+						      : HDCTL_REFUSED;
 }
 
 /* Until the daemon ends, or Ctrl-C. */

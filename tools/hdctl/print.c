@@ -99,12 +99,10 @@ static void list_cell(const json_t *v, char *buf)
 	size_t i, n = 0;
 
 	buf[0] = '\0';
-	json_array_foreach(v, i, e)
-		if (n < LIST_SHOWN)
-			n += (size_t)snprintf(buf + n, PRINT_CELL_BYTES - n,
-					      "%s%.80s", i > 0 ? " " : "",
-					      print_cell("", e, item));
-	json_object_foreach((json_t *)v, name, e)
+	json_array_foreach(v, i, e) if (n < LIST_SHOWN) n +=
+		(size_t)snprintf(buf + n, PRINT_CELL_BYTES - n, "%s%.80s",
+				 i > 0 ? " " : "", print_cell("", e, item));
+	json_object_foreach ((json_t *)v, name, e)
 		if (n < LIST_SHOWN)
 			n += (size_t)snprintf(buf + n, PRINT_CELL_BYTES - n,
 					      "%s%.40s=%.80s", n > 0 ? " " : "",
@@ -160,7 +158,7 @@ static double sort_number(const json_t *row)
 	const json_t *v;
 	double sum = 0;
 
-	json_object_foreach((json_t *)row, name, v)
+	json_object_foreach ((json_t *)row, name, v)
 		if (json_is_number(v) &&
 		    strncmp(name, sort_by, strlen(sort_by)) == 0)
 			sum += json_number_value(v);
@@ -231,7 +229,7 @@ static void choose_columns(struct table *t, const json_t *rows,
 		columns += n;
 	}
 	if (t->n == 0)
-		json_object_foreach((json_t *)first, name, v)
+		json_object_foreach ((json_t *)first, name, v)
 			column_add(t, name, strlen(name));
 }
 
@@ -249,14 +247,14 @@ static void measure(struct table *t, const json_t *rows)
 	const json_t *row;
 	size_t r;
 
-	json_array_foreach(rows, r, row)
-		for (unsigned i = 0; i < t->n; i++) {
-			size_t n = strlen(cell_of(t, row, i, buf));
+	json_array_foreach(rows, r, row) for (unsigned i = 0; i < t->n; i++)
+	{
+		size_t n = strlen(cell_of(t, row, i, buf));
 
-			t->width[i] = HD_MAX(t->width[i], n);
-			t->right[i] |= json_is_number(
-				json_object_get(row, t->names[i]));
-		}
+		t->width[i] = HD_MAX(t->width[i], n);
+		t->right[i] |=
+			json_is_number(json_object_get(row, t->names[i]));
+	}
 }
 
 static void put_cell(FILE *out, const struct table *t, unsigned i,
@@ -282,9 +280,8 @@ static void print_table(FILE *out, const json_t *rows, const char *columns)
 	measure(&t, rows);
 	for (unsigned i = 0; i < t.n; i++)
 		put_cell(out, &t, i, t.names[i]);
-	json_array_foreach(rows, r, row)
-		for (unsigned i = 0; i < t.n; i++)
-			put_cell(out, &t, i, cell_of(&t, row, i, buf));
+	json_array_foreach(rows, r, row) for (unsigned i = 0; i < t.n; i++)
+		put_cell(out, &t, i, cell_of(&t, row, i, buf));
 }
 
 /* ---- the rest ---- */
@@ -296,7 +293,7 @@ static void print_object(FILE *out, const json_t *o, int indent)
 	const json_t *v, *e;
 	size_t i;
 
-	json_object_foreach((json_t *)o, name, v) {
+	json_object_foreach ((json_t *)o, name, v) {
 		bool objects = json_is_object(json_array_get(v, 0));
 
 		if (json_is_object(v) || objects)

@@ -53,9 +53,10 @@ const json_t *hdctl_find(const struct hdctl *h, const char *const *words,
 	const json_t *entry, *best = NULL;
 	size_t i, best_n = 0;
 
-	json_array_foreach(h->commands, i, entry) {
-		const char *p = json_string_value(
-			json_object_get(entry, "words"));
+	json_array_foreach(h->commands, i, entry)
+	{
+		const char *p =
+			json_string_value(json_object_get(entry, "words"));
 		size_t k = 0;
 
 		while (p != NULL && *p != '\0' && k < n) {
@@ -89,8 +90,9 @@ static void print_json(const json_t *data)
 	if (data == NULL || json_is_null(data))
 		fputs("null", stdout);
 	else
-		json_dumpf(data, stdout, JSON_INDENT(2) | JSON_ENCODE_ANY |
-					 JSON_REAL_PRECISION(15));
+		json_dumpf(data, stdout,
+			   JSON_INDENT(2) | JSON_ENCODE_ANY |
+				   JSON_REAL_PRECISION(15));
 	putchar('\n');
 }
 
@@ -115,8 +117,8 @@ static int run_daemons(struct hdctl *h, const char *const *words, size_t n)
 		print_json(data);
 	else
 		print_answer(stdout, data,
-			     json_is_array(data) ? columns_of(h, words, n) :
-						   NULL);
+			     json_is_array(data) ? columns_of(h, words, n)
+						 : NULL);
 	json_decref(data);
 	return HDCTL_OK;
 }
@@ -164,8 +166,8 @@ int hdctl_run(struct hdctl *h, const char *const *words, size_t n)
 					    "there are");
 	} else if (left > 0) {
 		l = local_find(rest, (size_t)left, &used);
-		r = l != NULL ? l->run(h, rest + used, (size_t)left - used) :
-				run_daemons(h, rest, (size_t)left);
+		r = l != NULL ? l->run(h, rest + used, (size_t)left - used)
+			      : run_daemons(h, rest, (size_t)left);
 	}
 	if (h->shell) { /* options are for one command */
 		h->json = saved.json;

@@ -60,13 +60,15 @@ static void add_rates(const struct sample *a, struct sample *b)
 	char id[128];
 	size_t i;
 
-	json_array_foreach(a->peers, i, row) {
+	json_array_foreach(a->peers, i, row)
+	{
 		(void)snprintf(id, sizeof(id), "%s %s",
 			       json_string_value(json_object_get(row, "key")),
 			       json_string_value(json_object_get(row, "addr")));
 		json_object_set(old, id, row);
 	}
-	json_array_foreach(b->peers, i, row) {
+	json_array_foreach(b->peers, i, row)
+	{
 		(void)snprintf(id, sizeof(id), "%s %s",
 			       json_string_value(json_object_get(row, "key")),
 			       json_string_value(json_object_get(row, "addr")));
@@ -92,7 +94,7 @@ static void put_drops(const struct sample *a, const struct sample *b)
 	const json_t *v;
 
 	fputs("drops/s ", stdout);
-	json_object_foreach(to, name, v)
+	json_object_foreach (to, name, v)
 		printf("  %s %.0f", name, rate(a, b, from, to, name));
 	putchar('\n');
 }

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: MIT */
+/* t/unit/control_bounds.c - control clients that ask for too much, or do not
+ * read. */
+#include "t/unit/control_help.h"
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static void run_echo(struct hd_module *mod, struct hd_call *c)
+{
+	(void)mod;
+	hd_out_string(c, NULL, hd_call_arg(c, "text"));
+}
+
+static const struct hd_command commands[] = {
+	{ .words = "echo", .args = "TEXT...", .help = "-", .run = run_echo },
+	{ .words = "big", .args = "N", .help = "-", .run = control_run_big },
+	{ .words = "watch",
+	  .args = "[EVENT...]",
+	  .help = "-",
+	  .run = control_run_watch },
+	{ .words = NULL },
+};
+
+static int begin(void **state)
+{
+	(void)state;
+	return control_begin(commands);
+}
+
+static void long_line(void **state)
+{
+	static char text[200000];
+	int fd = control_connect(HD_ROLE_READ);
+
+	(void)state;
+	memset(text, ' ', sizeof(text));
+	control_say_n(
+		fd, text,
+		sizeof(text)); /* one control_answer, not one per 64 KiB */
+	const char *first = strstr(control_answer, "too_long");
+
+	assert_non_null(first);
+	assert_null(strstr(first + 1, "too_long"));
+	assert_string_equal(control_say(fd, "\n{\"cmd\":[\"echo\",\"on\"]}\n"),
+			    "{\"id\":null,\"ok\":true,\"data\":\"on\"}\n");
+	control_leave(fd);
+}
+
+static void large_answers(void **state)
+{
+	int fd = control_connect(HD_ROLE_READ);
+
+	(void)state;
+	assert_non_null(strstr(control_say(fd, "{\"cmd\":[\"big\",\"65\"]}\n"),
+			       "too_large"));
+	control_say(fd, "{\"cmd\":[\"big\",\"2\"]}\n");
+	assert_int_equal(
+		strncmp(control_answer, "{\"id\":null,\"ok\":true", 20), 0);
+	close(fd);
+	control_turns(3);
+	assert_int_equal(hd_clients_n(), 0);
+}
+
+/* It asks and asks: its second line waits until it has read the first
+ * answer, and in the end it is closed. */
+static void never_reads(void **state)
+{
+	int fd = control_connect(HD_ROLE_READ);
+	const char *line = "{\"cmd\":[\"big\",\"8\"]}\n";
+
+	(void)state;
+	for (unsigned i = 0; i < 100; i++) {
+		assert_true(send(fd, line, strlen(line), MSG_DONTWAIT) > 0);
+		control_turns(2);
+	}
+	assert_int_equal(hd_clients_n(), 1);
+	uint64_t now = hd_control_now_ms();
+
+	hd_clients_tick(now + HD_CONTROL_STALL_MS / 2);
+	assert_int_equal(hd_clients_n(), 1);
+	hd_clients_tick(now + HD_CONTROL_STALL_MS + 1000);
+	assert_int_equal(hd_clients_n(), 0);
+	close(fd);
+}
+
+static void deaf_watcher_is_closed(void **state)
+{
+	static char json[10000];
+	int fd = control_connect(HD_ROLE_READ);
+
+	(void)state;
+	snprintf(json, sizeof(json), "{\"x\":\"%09000d\"}", 0);
+	control_say(fd, "{\"cmd\":[\"watch\"]}\n");
+	for (unsigned i = 0; i < 1000 && hd_clients_n() > 0; i++) {
+		hd_event("x", json);
+		control_turns(2);
+	}
+	assert_int_equal(hd_clients_n(), 0);
+	close(fd);
+}
+
+static void too_many_events_are_counted(void **state)
+{
+	int fd = control_connect(HD_ROLE_READ);
+	uint64_t before = hd_events_lost();
+
+	(void)state;
+	control_say(fd, "{\"cmd\":[\"watch\"]}\n");
+	for (unsigned i = 0; i < HD_CONTROL_EVENTS_MAX + 10; i++)
+		hd_event("x", NULL);
+	assert_int_equal(hd_events_lost() - before, 10);
+	close(fd);
+	control_turns(3);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(long_line),
+		cmocka_unit_test(large_answers),
+		cmocka_unit_test(never_reads),
+		cmocka_unit_test(deaf_watcher_is_closed),
+		cmocka_unit_test(too_many_events_are_counted),
+	};
+
+	return cmocka_run_group_tests(tests, begin, control_end);
+}
