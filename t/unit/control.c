@@ -207,7 +207,7 @@ static void half_closed_is_answered(void **state)
 	int fd = control_connect(HD_ROLE_READ);
 
 	(void)state;
-	send(fd, "{\"cmd\":[\"echo\",\"x\"]}\n", 23, 0);
+	send(fd, "{\"cmd\":[\"echo\",\"x\"]}\n", 21, 0);
 	shutdown(fd, SHUT_WR);
 	assert_string_equal(control_say(fd, ""),
 			    "{\"id\":null,\"ok\":true,\"data\":\"x\"}\n");
