@@ -5,6 +5,7 @@
 #include <hyper-derp/log.h>
 #include <linux/tls.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -118,6 +119,13 @@ int hd_ktls_send(int fd, enum hd_record_type type, const uint8_t *p, size_t n)
 	c->cmsg_len = CMSG_LEN(1);
 	*CMSG_DATA(c) = (uint8_t)type;
 	return sendmsg(fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -errno : 0;
+}
+
+bool hd_ktls_has_room(int fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLOUT };
+
+	return poll(&p, 1, 0) != 0;
 }
 
 /* ---- what this kernel can do ---- */

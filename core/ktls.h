@@ -31,3 +31,6 @@ int hd_ktls_recv(int fd, uint8_t *buf, size_t size,
 		 enum hd_record_type *ret_type);
 /* hd_ktls_send - a record that is not data. Returns 0; -EAGAIN; -errno. */
 int hd_ktls_send(int fd, enum hd_record_type type, const uint8_t *p, size_t n);
+/* hd_ktls_has_room - whether TCP takes what the kernel has sealed; if not, an
+ * edge comes. A send that was taken says nothing about it. */
+bool hd_ktls_has_room(int fd);

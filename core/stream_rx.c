@@ -268,11 +268,24 @@ static void read_plain(struct hd_stream *s)
 		got_plain(s, n);
 }
 
+/* Records of any kind, up to the end or one that does not open. */
+static void skip_kernel(struct hd_stream *s)
+{
+	enum hd_record_type type;
+	int n = hd_ktls_recv(s->fd, s->worker->plain, HD_READ_BYTES, &type);
+
+	s->readable = n > 0 || n == -EINTR;
+	s->rx_eof = !s->readable && n != -EAGAIN;
+}
+
 /* After our side is shut down what still comes is thrown away: closing with
  * unread input would reset the connection under the peer's nose. */
 static void read_nothing(struct hd_stream *s)
 {
-	receive(s, s->worker->plain, HD_READ_BYTES);
+	if (s->tls != NULL && hd_tls_kernel(s->tls) & HD_KTLS_RX)
+		skip_kernel(s);
+	else
+		receive(s, s->worker->plain, HD_READ_BYTES);
 	if (s->rx_eof)
 		hd_stream_mark_dirty(s);
 }

@@ -88,8 +88,10 @@ void hd_stream_offer_kernel(struct hd_stream *s)
 	if (s->sending || s->aborted || s->flight.first != NULL)
 		return;
 	s->kernel_tries--;
-	if (hd_tls_to_kernel(s->tls, s->fd, want) == want)
+	if (hd_tls_to_kernel(s->tls, s->fd, want) == want) {
 		s->kernel_tries = 0;
+		hd_tls_rest(s->tls, &s->worker->ciphers);
+	}
 	s->readable = true; /* an edge may have gone to the old reader */
 	hd_stream_mark_ready(s);
 }

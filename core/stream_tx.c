@@ -284,17 +284,29 @@ static void send_end(struct hd_stream *s)
 		hd_tls_close_notify(s->tls, &env);
 }
 
+/* Records that the kernel made and TCP has no room for would be lost at the
+ * end, goodbye with them. Returns false: later. */
+static bool kernel_goodbye(struct hd_stream *s)
+{
+	if (s->tls == NULL || !(hd_tls_kernel(s->tls) & HD_KTLS_TX))
+		return true;
+	s->blocked = !hd_ktls_has_room(s->fd);
+	if (!s->blocked)
+		hd_tls_kernel_alert(s->tls, s->fd);
+	return !s->blocked;
+}
+
 /* All that was queued has left: say goodbye, wait for the peer's. */
 static void finish_closing(struct hd_stream *s)
 {
+	if (!s->aborted && !s->shut && !kernel_goodbye(s))
+		return;
 	if (s->rx_eof || s->aborted) {
 		hd_stream_end(s);
 		return;
 	}
 	if (s->shut)
 		return;
-	if (s->tls != NULL && hd_tls_kernel(s->tls) & HD_KTLS_TX)
-		hd_tls_kernel_alert(s->tls, s->fd);
 	s->shut = true;
 	s->readable = true;
 	shutdown(s->fd, SHUT_WR);

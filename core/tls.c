@@ -323,8 +323,9 @@ void hd_tls_close_notify(struct hd_tls *t, const struct hd_tls_env *env)
 		hd_ssl_close_notify(&t->openssl, env);
 	else if (t->kernel & HD_KTLS_TX)
 		return; /* hd_tls_kernel_alert(), when all has been sent */
-	else if (t->records->alert == 0) /* after a fatal alert nothing */
-		send_alert(t, env, HD_ALERT_CLOSE_NOTIFY);
+	else if (t->records->alert == 0 || t->kernel & HD_KTLS_RX)
+		send_alert(t, env, t->records->alert);
+	/* else: hd_tls_open() sent a fatal alert, after which nothing comes */
 }
 
 /* ---- rest ---- */

@@ -80,7 +80,7 @@ int hd_tls_kernel_recv(struct hd_tls *t, int fd, uint8_t *buf, size_t size)
 		return recv_error(t, n);
 	if (type == HD_RECORD_DATA && t->records->message_bytes > 0)
 		n = hd_records_inner(t->records, type, buf, 0);
-	if (n <= 0 || type == HD_RECORD_DATA)
+	if (n < 0 || type == HD_RECORD_DATA)
 		return n;
 	n = on_record(t, fd, type, buf, (size_t)n);
 	return n < 0 ? n : -EINTR;

@@ -2,15 +2,18 @@
 /* t/client/derp_client.c - a DERP client on a leash: a system test writes
  * commands to its standard input and reads what happens from its output.
  *
- *   derp-client [--plain] [--101] [--secret HEX] HOST PORT
+ *   derp-client [--plain] [--101] [--secret HEX] [--suite NAME] HOST PORT
  *
  * After login it prints `key HEX` and `ready`. Commands, a line each:
  *   send KEY HEX     a packet          fill KEY BYTES N  N packets of zeros
  *   raw HEX          bytes as they are ping HEX          8 bytes or more
  *   stop, go         reading           quit
+ *   wire HEX         below TLS         bye           close_notify
+ *   update 0|1       KeyUpdate; 1: ask for theirs
  * Events: packet KEY BYTES HEX (the first 32 bytes), gone KEY REASON, pong
  * HEX, health TEXT, restarting MS MS, keepalive, frame TYPE BYTES, done (a
- * fill has been written), closed. */
+ * fill has been written), closed WHY (`closed notify`: TLS said so). */
+#include <errno.h>
 #include <poll.h>
 #include <signal.h>
 #include <sodium.h>
@@ -95,16 +98,29 @@ static void (*const on_frame[256])(const uint8_t *, uint32_t) = {
 	[DERP_RESTARTING] = on_restarting, [DERP_KEEP_ALIVE] = on_keepalive,
 };
 
+/* An alert that is fatal sets OpenSSL's flag, too. */
+static void on_end(struct client *c, int r, const struct hd_error *err)
+{
+	SSL *ssl = c->conn->ssl;
+
+	if (r == -ECONNRESET && ssl != NULL &&
+	    SSL_get_shutdown(ssl) & SSL_RECEIVED_SHUTDOWN)
+		printf("closed notify\n");
+	else
+		printf("closed %s\n", err->text);
+	exit(0);
+}
+
 static void read_frame(struct client *c)
 {
 	struct hd_error err;
 	const struct derp_header *h = &c->link->frame;
+	int r;
 
 	conn_deadline(c->conn, FOREVER_MS);
-	if (link_read(c->link, &err) < 0) {
-		printf("closed\n");
-		exit(0);
-	}
+	r = link_read(c->link, &err);
+	if (r < 0)
+		on_end(c, r, &err);
 	if (on_frame[h->type] != NULL)
 		on_frame[h->type](c->link->payload, h->len_bytes);
 	else
@@ -162,6 +178,33 @@ static void do_ping(struct client *c, char *rest)
 	link_write(c->link, DERP_PING, bytes, n, &err);
 }
 
+static void do_wire(struct client *c, char *rest)
+{
+	static uint8_t bytes[DERP_PACKET_MAX_BYTES];
+	size_t n = unhex(strtok_r(NULL, " ", &rest), bytes, sizeof(bytes));
+
+	if (write(c->conn->fd, bytes, n) < (ssize_t)n)
+		printf("failed wire\n");
+}
+
+static void do_update(struct client *c, char *rest)
+{
+	char *word = strtok_r(NULL, " ", &rest);
+	int type = word != NULL && *word == '1' ?
+			   SSL_KEY_UPDATE_REQUESTED :
+			   SSL_KEY_UPDATE_NOT_REQUESTED;
+
+	if (SSL_key_update(c->conn->ssl, type) != 1 ||
+	    SSL_do_handshake(c->conn->ssl) != 1)
+		printf("failed update\n");
+}
+
+static void do_bye(struct client *c, char *rest)
+{
+	(void)rest;
+	SSL_shutdown(c->conn->ssl);
+}
+
 static void do_stop(struct client *c, char *rest)
 {
 	(void)rest;
@@ -187,6 +230,7 @@ static const struct {
 } commands[] = {
 	{ "send", do_send }, { "fill", do_fill }, { "raw", do_raw },
 	{ "ping", do_ping }, { "stop", do_stop }, { "go", do_go },
+	{ "wire", do_wire }, { "update", do_update }, { "bye", do_bye },
 	{ "quit", do_quit },
 };
 
@@ -232,7 +276,7 @@ static void serve(struct client *c)
 
 struct options {
 	bool plain, upgrade_101;
-	const char *secret, *host, *port;
+	const char *secret, *suite, *host, *port;
 };
 
 static void parse(int argc, char **argv, struct options *o)
@@ -246,10 +290,12 @@ static void parse(int argc, char **argv, struct options *o)
 			o->upgrade_101 = true;
 		else if (strcmp(argv[i], "--secret") == 0 && i + 1 < argc)
 			o->secret = argv[++i];
+		else if (strcmp(argv[i], "--suite") == 0 && i + 1 < argc)
+			o->suite = argv[++i];
 	}
 	if (argc - i != 2) {
 		fprintf(stderr, "usage: derp-client [--plain] [--101] "
-				"[--secret HEX] HOST PORT\n");
+				"[--secret HEX] [--suite NAME] HOST PORT\n");
 		exit(2);
 	}
 	o->host = argv[i];
@@ -271,6 +317,10 @@ static void connect_to(struct client *c, const struct options *o)
 		return;
 	SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
 
+	if (o->suite != NULL && SSL_CTX_set_ciphersuites(ctx, o->suite) != 1) {
+		printf("failed suite: %s\n", o->suite);
+		exit(1);
+	}
 	if (conn_start_tls(c->conn, ctx, o->host, &err) < 0)
 		fail("tls", &err);
 	SSL_CTX_free(ctx); /* the connection has it */

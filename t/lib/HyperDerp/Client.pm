@@ -8,13 +8,14 @@ use Time::HiRes qw(time);
 
 my %alive;
 
-# Options: plain, upgrade (101), secret (hex). Dies unless it logs in; with
+# Options: plain, upgrade (101), secret (hex), suite (of TLS 1.3). Dies unless it logs in; with
 # `may_fail` check ->ok.
 sub new ($class, $port, %o) {
     my @cmd = ("$o{build}/t/client/derp-client");
     push @cmd, '--plain' if $o{plain};
     push @cmd, '--101' if $o{upgrade};
     push @cmd, '--secret', $o{secret} if $o{secret};
+    push @cmd, '--suite', $o{suite} if $o{suite};
     push @cmd, '127.0.0.1', $port;
     my $pid = open2(my $out, my $in, @cmd);
     $in->autoflush(1);
@@ -48,6 +49,7 @@ sub send ($self, $key, $data)      { return $self->tell('send', $key, unpack('H*
 sub fill ($self, $key, $bytes, $n) { return $self->tell('fill', $key, $bytes, $n) }
 sub raw ($self, $bytes)            { return $self->tell('raw', unpack('H*', $bytes)) }
 sub frame ($self, $type, $payload = '') { return $self->raw(pack('CN', $type, length $payload) . $payload) }
+sub bye ($self)                    { return $self->tell('bye') }
 sub ping ($self, $bytes)           { return $self->tell('ping', unpack('H*', $bytes)) }
 
 # The next event as a line, or nothing after $seconds.

@@ -86,6 +86,8 @@ sub yaml ($self) {
     my $stun = $modules =~ /stun/ ? qq(stun: {listen: "127.0.0.1:$self->{stun}"}\n) : '';
     my $tls = $self->{no_tls} ? '' : qq({addr: "127.0.0.1:$self->{tls}", tls: true}, );
     my $cert = $self->{no_tls} ? '' : "tls_cert: $self->{crt}\ntls_key: $self->{key}\n";
+    # For t/vm: every test on a kernel that has kTLS.
+    my $ktls = $ENV{HD_KTLS} && ($self->{conf} // '') !~ /^tls:/m ? "tls: {ktls: $ENV{HD_KTLS}}\n" : '';
     return <<~"END" . ($self->{conf} // '');
         listen: [$tls\{addr: "127.0.0.1:$self->{plain}"}]
         ${cert}workers: @{[$self->{workers} // 2]}
@@ -95,7 +97,7 @@ sub yaml ($self) {
         state_dir: $self->{dir}
         log: {level: info}
         control: {socket: $self->{dir}/control.sock}
-        $stun
+        $stun$ktls
         END
 }
 
