@@ -79,6 +79,18 @@ int hd_ktls_set(int fd, unsigned direction, const struct hd_tls_suite *suite,
 	return r;
 }
 
+/* A record that does not open is left as the socket's error, too, which would
+ * fail the next send: that of our alert. */
+static int recv_failed(int fd)
+{
+	int e = errno, left;
+	socklen_t len = sizeof(left);
+
+	if (e == EBADMSG)
+		getsockopt(fd, SOL_SOCKET, SO_ERROR, &left, &len);
+	return -e;
+}
+
 int hd_ktls_recv(int fd, uint8_t *buf, size_t size,
 		 enum hd_record_type *ret_type)
 {
@@ -94,7 +106,7 @@ int hd_ktls_recv(int fd, uint8_t *buf, size_t size,
 	struct cmsghdr *c = n < 0 ? NULL : CMSG_FIRSTHDR(&m);
 
 	if (n < 0)
-		return -errno;
+		return recv_failed(fd);
 	*ret_type = HD_RECORD_DATA;
 	if (c != NULL && c->cmsg_level == SOL_TLS &&
 	    c->cmsg_type == TLS_GET_RECORD_TYPE)

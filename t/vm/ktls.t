@@ -185,6 +185,6 @@ subtest 'the relay stops' => sub {
 };
 is $hd->metric('hyper_derp_ktls_rekey_total'), $on && !$rekeys ? 2 : 0, 'counted: two had to be closed';
 cmp_ok $hd->metric('hyper_derp_moves_total'), '>', 100, 'connections moved';
-is stat_of('TlsDecryptError'), 1, 'the kernel saw one record that does not open' if $on;
+cmp_ok stat_of('TlsDecryptError'), '>', 0, 'the kernel has seen the record that does not open' if $on;
 
 done_testing;
