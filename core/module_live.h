@@ -100,9 +100,11 @@ struct hd_reload {
 	struct hd_error *err;
 };
 
-/* hd_reload_settle - posts of the module that are under way end.
+/* Every step is one round of all threads, and a busy machine makes each cost
+ * more than what is done in it: so they are few.
+ * hd_reload_settle - posts of the module that are under way end.
  * Returns 0; -EBUSY.
- * hd_reload_swap - from the old code to r->new.
+ * hd_reload_swap - from the old code to r->new; then they go on.
  * Returns 0; -ESTALE neither runs; else negative, the old one runs again. */
 int hd_reload_settle(const struct hd_module *mod, struct hd_error *err);
 int hd_reload_swap(struct hd_reload *r, struct hd_error *err);

@@ -29,7 +29,8 @@ static int park_and_swap(struct hd_reload *r, uint64_t *ret_us,
 	e = hd_reload_settle(r->mod, err);
 	if (e == 0 || !r->keep)
 		e = hd_reload_swap(r, err);
-	hd_workers_unpark();
+	else
+		hd_workers_unpark(NULL, NULL);
 	*ret_us = hd_live_now_us() - since;
 	return e;
 }

@@ -30,6 +30,7 @@ static void stop_here(struct hd_worker *w, void *arg)
 	struct hd_reload *r = arg;
 	struct hd_worker_module *wm = &w->mods[r->mod->index];
 
+	hd_inbox_run(w); /* streams that are on their way here arrive */
 	w->reloading = r->keep ? r->mod : NULL;
 	if (wm->phase == HD_MOD_STARTED)
 		hd_module_stop(r->mod, w);
@@ -113,15 +114,13 @@ static void give_up_here(struct hd_worker *w, void *arg)
 
 /* ---- while they stand ---- */
 
-/* Posts that are under way name functions of the old code. And streams that
- * are on their way from worker to worker are in nobody's list: they arrive in
- * the first round, and none leaves while all stand. */
+/* Posts that are under way name functions of the old code. */
 int hd_reload_settle(const struct hd_module *mod, struct hd_error *err)
 {
 	for (unsigned i = 0; i < SETTLE_ROUNDS; i++) {
-		hd_workers_order(settle_here, NULL);
 		if (__atomic_load_n(&mod->posts, __ATOMIC_ACQUIRE) == 0)
 			return 0;
+		hd_workers_order(settle_here, NULL);
 	}
 	return hd_error_set(err, -EBUSY,
 			    "busy: %s: its workers post to each other without "
@@ -163,7 +162,8 @@ static int start_all(struct hd_reload *r, struct hd_error *err)
 static void stop_all(struct hd_reload *r)
 {
 	hd_workers_order(stop_here, r);
-	hd_workers_order(settle_here, NULL);
+	if (__atomic_load_n(&r->mod->posts, __ATOMIC_ACQUIRE) > 0)
+		hd_workers_order(settle_here, NULL); /* drops them */
 	hd_module_run_unload(r->mod);
 }
 
@@ -225,6 +225,6 @@ int hd_reload_swap(struct hd_reload *r, struct hd_error *err)
 	hd_hooks_publish();
 	hd_routes_bury();
 	hd_protos_match(&r->protos, r->mod);
-	hd_workers_order(e == -ESTALE ? give_up_here : finish_here, r);
+	hd_workers_unpark(e == -ESTALE ? give_up_here : finish_here, r);
 	return e;
 }

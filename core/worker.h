@@ -43,12 +43,13 @@ void hd_workers_ask(hd_ask_fn *fn, void *arg);
 void hd_workers_use_tls(struct hd_tls_store *tls);
 
 /* hd_workers_park - every worker stands still between two turns, until
- * hd_workers_unpark(). hd_workers_order - meanwhile: run fn in each, returns
- * after the last. Main thread; core/workers_park.c.
+ * hd_workers_unpark(), which runs fn (may be NULL) in each before it goes on.
+ * hd_workers_order - meanwhile: run fn in each, returns after the last. Main
+ * thread; core/workers_park.c.
  * Returns 0; -ENOMEM, then all of them run. */
 int hd_workers_park(void);
 void hd_workers_order(hd_ask_fn *fn, void *arg);
-void hd_workers_unpark(void);
+void hd_workers_unpark(hd_ask_fn *fn, void *arg);
 
 /* hd_workers_wanted - how many threads a configuration asks for. */
 unsigned hd_workers_wanted(const struct hd_conf *conf);

@@ -34,10 +34,11 @@ static void obey(struct hd_worker *w, struct hd_park *p)
 	void *arg = p->arg;
 
 	pthread_mutex_unlock(&p->lock);
-	fn(w, arg);
+	if (fn != NULL)
+		fn(w, arg);
 	pthread_mutex_lock(&p->lock);
-	p->left--;
-	pthread_cond_broadcast(&p->change);
+	if (--p->left == 0)
+		pthread_cond_broadcast(&p->change);
 }
 
 void hd_worker_stand(struct hd_worker *w)
@@ -49,12 +50,11 @@ void hd_worker_stand(struct hd_worker *w)
 
 	p->standing++;
 	pthread_cond_broadcast(&p->change);
-	while (!p->over) {
-		if (p->orders == done) {
+	for (bool over = false; !over;) {
+		while (p->orders == done)
 			pthread_cond_wait(&p->change, &p->lock);
-			continue;
-		}
 		done = p->orders;
+		over = p->over;
 		obey(w, p);
 	}
 	p->standing--;
@@ -83,13 +83,13 @@ int hd_workers_park(void)
 	wait_standing(n);
 	if (n == hd_workers())
 		return 0;
-	hd_workers_unpark();
+	hd_workers_unpark(NULL, NULL);
 	return -ENOMEM;
 }
 
-void hd_workers_order(hd_ask_fn *fn, void *arg)
+/* With the lock held. */
+static void give_order(hd_ask_fn *fn, void *arg)
 {
-	pthread_mutex_lock(&park.lock);
 	park.fn = fn;
 	park.arg = arg;
 	park.left = park.standing;
@@ -97,14 +97,20 @@ void hd_workers_order(hd_ask_fn *fn, void *arg)
 	pthread_cond_broadcast(&park.change);
 	while (park.left > 0)
 		pthread_cond_wait(&park.change, &park.lock);
+}
+
+void hd_workers_order(hd_ask_fn *fn, void *arg)
+{
+	pthread_mutex_lock(&park.lock);
+	give_order(fn, arg);
 	pthread_mutex_unlock(&park.lock);
 }
 
-void hd_workers_unpark(void)
+void hd_workers_unpark(hd_ask_fn *fn, void *arg)
 {
 	pthread_mutex_lock(&park.lock);
 	park.over = true;
-	pthread_cond_broadcast(&park.change);
+	give_order(fn, arg);
 	pthread_mutex_unlock(&park.lock);
 	wait_standing(0);
 }

@@ -1,0 +1,81 @@
+#!/usr/bin/env perl
+# SPDX-License-Identifier: MIT
+# t/live-long.t - a thousand new builds of derp under a thousand clients that
+# send at full rate; nothing is lost. `./bootstrap check --long` runs it.
+# HD_LIVE_CYCLES, HD_LIVE_PAIRS, HD_LIVE_RATE: other numbers.
+use v5.36;
+use Test::More;
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use HyperDerp::Live;
+use HyperDerp::Test;
+use POSIX qw(WNOHANG);
+use Time::HiRes qw(time);
+
+plan skip_all => 'takes minutes: set HD_LONG=1, or ./bootstrap check --long'
+    unless $ENV{HD_LONG};
+my $cycles = $ENV{HD_LIVE_CYCLES} // 1000;
+my $pairs  = $ENV{HD_LIVE_PAIRS} // 500;
+my $rate   = $ENV{HD_LIVE_RATE} // 10000;
+
+my $live = HyperDerp::Live->new;
+my $hd = HyperDerp::Test->start(workers => 2, load_module => [$live->make('derp'), 'stun'],
+    conf => "login_timeout: 60s\n");
+my ($done, $runs, @wrong, %sum) = (0, 0);
+
+# A load of 20 s; its report is its output.
+sub load_begin () {
+    my $pid = open my $out, '-|', "$HyperDerp::Test::build/hdbench", '--json', '--pairs', $pairs,
+        '--rate', $rate, '--duration', 20, "127.0.0.1:$hd->{tls}"
+        or die "hdbench: $!";
+    return { pid => $pid, out => $out };
+}
+
+sub load_ended ($load) {
+    my $bits = '';
+    vec($bits, fileno $load->{out}, 1) = 1;
+    return scalar select $bits, undef, undef, 0;
+}
+
+sub load_count ($load) {
+    local $/;
+    my $text = readline $load->{out};
+    close $load->{out} or push @wrong, "hdbench: status $?";
+    my $report = eval { JSON::PP::decode_json($text) }
+        or return push @wrong, "hdbench said: $text";
+    $sum{$_} += $report->{$_} for qw(lost closed foreign reordered);
+    $sum{packets} += int $report->{delivered_pps} * $report->{duration_s};
+    return ++$runs;
+}
+
+sub build_answers () {
+    my $s = $hd->socket or return 'no connection';
+    print {$s} "GET /derp HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    local $/;
+    return <$s> =~ /connection b(\d+)/ ? $1 + 0 : 'none';
+}
+
+while ($done < $cycles && @wrong < 10) {
+    my $load = load_begin();
+    while (!load_ended($load) && @wrong < 10) {
+        $live->make('derp', build => ++$done);
+        my $r = ctl($hd, qw(module reload derp));
+        push @wrong, "cycle $done: $r->{error}{message}" unless $r->{ok};
+        my $build = build_answers();
+        push @wrong, "cycle $done: build $build answers" unless $build eq $done;
+    }
+    load_count($load);
+}
+is_deeply \@wrong, [], "$done reloads, each answered by its own build";
+is $sum{lost}, 0, "of $sum{packets} packets none is lost";
+is $sum{reordered}, 0, '... nor reordered';
+is $sum{foreign}, 0, '... nor changed';
+is $sum{closed}, 0, 'no connection is closed';
+my @pauses = sort { $a <=> $b } $hd->log_text =~ /module reloaded: name=derp.*pause_us=(\d+)/g;
+diag sprintf '%d reloads in %d runs of %d clients, %d packets/s; pause: median %d us, '
+    . '99 %% %d us, worst %d us', $done, $runs, 2 * $pairs, $rate, $pauses[@pauses / 2],
+    $pauses[@pauses * 0.99], $pauses[-1];
+my $rss = $hd->rss;
+cmp_ok $rss, '<', 400e6, sprintf 'memory: %d MB', $rss / 1e6;
+$hd->finish;
+done_testing;
