@@ -35,6 +35,10 @@ enum hd_alert { /* RFC 8446, 6 */
 		HD_ALERT_USER_CANCELED = 90,
 };
 
+/* So many records in a row without a byte of data are taken: a KeyUpdate of 27
+ * bytes costs as much as opening 16 KiB. OpenSSL's limit, and about Go's. */
+#define HD_RECORDS_BARREN_MAX 32
+
 #define HD_KEY_UPDATE_BYTES 5 /* the whole handshake message */
 
 struct hd_records { /* no pointer but the suite and contexts in use */
@@ -44,6 +48,7 @@ struct hd_records { /* no pointer but the suite and contexts in use */
 	uint64_t used_ms;
 	uint8_t message[HD_KEY_UPDATE_BYTES]; /* one that is split */
 	uint8_t message_bytes;
+	uint8_t barren; /* records since the last one with data */
 	uint8_t alert; /* enum hd_alert to send after -EPROTO */
 	bool owes_update; /* KeyUpdate is due before our next data */
 	int8_t ended; /* -EPIPE, -ECONNRESET: what follows is ignored */

@@ -17,7 +17,7 @@ struct talk {
 	struct ends *e;
 	bool own, tls13;
 	uint64_t sent[2], got[2]; /* up, down */
-	unsigned updates; /* of the client's that ask for one of ours */
+	unsigned barren; /* KeyUpdates of the client's without data */
 };
 
 /* What stands at an offset of a direction's stream. */
@@ -56,6 +56,7 @@ static void client_writes(struct talk *t, size_t n)
 {
 	if (n == 0)
 		return;
+	t->barren = 0;
 	MUST(SSL_write(t->e->client, make(t, 0, n), (int)n) == (int)n);
 	ends_flush(t->e);
 }
@@ -90,9 +91,11 @@ static void client_updates(struct talk *t)
 	int ask = dice(t->d, 2) ? SSL_KEY_UPDATE_REQUESTED
 				: SSL_KEY_UPDATE_NOT_REQUESTED;
 
-	if (!t->tls13 || SSL_get_key_update_type(t->e->client) >= 0)
+	if (!t->tls13 || t->barren == HD_RECORDS_BARREN_MAX ||
+	    SSL_get_key_update_type(t->e->client) >= 0)
 		return;
 	MUST(SSL_key_update(t->e->client, ask) == 1);
+	t->barren++;
 	if (dice(t->d, 2)) /* else with the next data */
 		MUST(SSL_do_handshake(t->e->client) == 1);
 	ends_flush(t->e);

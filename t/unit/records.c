@@ -182,6 +182,23 @@ static void alerts_end_it(void **state)
 	hd_records_rest(&c, &cache);
 }
 
+static void records_without_data_are_counted(void **state)
+{
+	struct hd_records s = server(), c = client();
+
+	(void)state;
+	for (int round = 0; round < 2; round++) {
+		for (int i = 0; i < HD_RECORDS_BARREN_MAX; i++)
+			send_as(&c, HD_RECORD_DATA, "", 0);
+		send_as(&c, HD_RECORD_DATA, "x", 1);
+		assert_int_equal(take(&s), 1);
+	}
+	for (int i = 0; i <= HD_RECORDS_BARREN_MAX; i++)
+		send_as(&c, HD_RECORD_ALERT, "\x01\x5a", 2);
+	hd_records_rest(&c, &cache);
+	assert_refused(&s, HD_ALERT_UNEXPECTED_MESSAGE);
+}
+
 static void our_key_is_updated_before_its_limit(void **state)
 {
 	struct hd_records s = server();
@@ -231,6 +248,7 @@ int main(void)
 		T(key_updates_both_ways),
 		T(a_key_update_may_be_split),
 		T(alerts_end_it),
+		T(records_without_data_are_counted),
 		T(our_key_is_updated_before_its_limit),
 		T(every_suite_goes_round),
 	};
