@@ -3,10 +3,10 @@
  *
  * A module file defines exactly one symbol, with HD_MODULE().
  *
- * ABI history
+ * ABI history; `t/abi BUILDDIR` keeps it honest
  * 1.0  first version
  * 1.1  flags (HD_RESIDENT); state_version is also the version of the data in
- *      workers, which a reload keeps with it
+ *      workers, which a reload keeps with it; control.h: commands, events
  *
  * Where the shapes differ from the first proposal, and why:
  * - load() takes a struct hd_error: the loader prints one sentence, with the

@@ -18,6 +18,8 @@ const struct local locals[] = {
 	  "[--format json|yaml|tailcat] [--host NAME] [--region-id N]",
 	  "the relay's entry for Tailscale, Headscale and tailcat", run_derpmap,
 	  0 },
+	{ "module new", "NAME", "write the beginning of a module into NAME/",
+	  run_module_new, 0 },
 	{ "top", "[-1]",
 	  "rates of the relay and of its busiest peers; Enter ends", run_top,
 	  0 },

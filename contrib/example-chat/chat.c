@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: MIT */
+/* chat.c - lines of text between names, on the relay's own port; and a packet
+ * hook that counts, and drops what is too long. See doc/module-guide.md. */
+#include <hyper-derp/hook.h>
+#include <hyper-derp/http.h>
+#include <hyper-derp/module.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#define CHAT_BUILD 1
+#define CHAT_LINE_MAX_BYTES 512
+
+/* Filled by the core from the section `chat:`. */
+struct chat_conf { uint64_t packet_max_bytes; };
+/* Of a connection, zeroed by the core; peer is NULL until it has a name. */
+struct chat_state { struct hd_peer *peer; };
+
+static const struct hd_option options[] = {
+	{ .name = "packet_max", .type = HD_SIZE_BYTES, .live = true,
+	  .offset = offsetof(struct chat_conf, packet_max_bytes),
+	  .def = "64KiB", .min = 1, .max = HD_PACKET_MAX_BYTES,
+	  .help = "Longer packets between peers are dropped." },
+	HD_OPTION_END,
+};
+
+enum { M_PACKETS, M_DENIED };
+static const struct hd_metric metrics[] = {
+	[M_PACKETS] = { "chat_packets_total", NULL, "Passed", HD_COUNTER },
+	[M_DENIED] = { "chat_denied_total", NULL, "Too long", HD_COUNTER },
+	{ .name = NULL },
+};
+
+static uint16_t realm; /* set by load(): names meet no other protocol's keys */
+
+HD_PRINTF(2, 3) static void tell(struct hd_stream *s, const char *fmt, ...)
+{
+	char text[CHAT_LINE_MAX_BYTES + 64];
+	va_list ap;
+
+	va_start(ap, fmt);
+	int n = vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	hd_stream_append(s, HD_URGENT, text, HD_MIN((size_t)n, sizeof(text)));
+}
+
+/* A name, padded with zeros, is the key: nobody proves anything. */
+static bool key_of(const uint8_t *name, size_t n, struct hd_key *ret_key)
+{
+	memset(ret_key, 0, sizeof(*ret_key));
+	memcpy(ret_key->b, name, HD_MIN(n, (size_t)HD_KEY_BYTES));
+	return n > 0 && n <= HD_KEY_BYTES && memchr(name, ' ', n) == NULL;
+}
+
+/* `NAME text`. As urgent, so that gone() tells when nobody has that name. */
+static void on_line(struct hd_stream *s, struct hd_peer *peer,
+		    const uint8_t *p, size_t n)
+{
+	const uint8_t *space = memchr(p, ' ', n);
+	struct hd_key dst;
+
+	if (space != NULL && key_of(p, (size_t)(space - p), &dst))
+		hd_relay_send(peer, &dst, true, space + 1,
+			      (uint32_t)(p + n - space - 1));
+	else
+		tell(s, "* build %d: NAME text\n", CHAT_BUILD);
+}
+
+/* The first line is the own name. Returns the bytes used: whole lines. */
+static size_t on_data(struct hd_stream *s, void *state, uint8_t *p, size_t n)
+{
+	const struct chat_state *st = state;
+	struct hd_login login = { .realm = realm, .agent = "chat" };
+	size_t used = 0;
+
+	for (uint8_t *end; (end = memchr(p + used, '\n', n - used)) != NULL;) {
+		uint8_t *line = p + used;
+		size_t len = (size_t)(end - line);
+
+		used += len + 1;
+		if (st->peer == NULL && key_of(line, len, &login.key)) {
+			hd_relay_login(s, &login);
+			return used; /* the rest comes again after admitted() */
+		}
+		if (st->peer == NULL || len > CHAT_LINE_MAX_BYTES)
+			hd_stream_close(s, HD_CLOSE_PROTOCOL);
+		else
+			on_line(s, st->peer, line, len);
+	}
+	if (n - used > CHAT_LINE_MAX_BYTES)
+		hd_stream_close(s, HD_CLOSE_PROTOCOL);
+	return used;
+}
+
+static void on_admitted(struct hd_stream *s, void *state, struct hd_peer *peer)
+{
+	((struct chat_state *)state)->peer = peer;
+	tell(s, "* build %d\n", CHAT_BUILD);
+}
+
+static void on_deliver(struct hd_peer *peer, const struct hd_packet *packet)
+{
+	tell(hd_peer_stream(peer), "%.*s: %.*s\n", HD_KEY_BYTES,
+	     (const char *)packet->src->b, (int)packet->len_bytes,
+	     (const char *)packet->data);
+}
+
+static void on_gone(struct hd_peer *peer, const struct hd_key *other,
+		    enum hd_gone why)
+{
+	tell(hd_peer_stream(peer), "* %.*s is %s\n", HD_KEY_BYTES,
+	     (const char *)other->b, why == HD_GONE_NOT_HERE ? "not here" : "gone");
+}
+
+static const struct hd_peer_ops peer_ops = {
+	.deliver = on_deliver, .gone = on_gone
+};
+static const struct hd_proto proto = {
+	.name = "chat", .state_size = sizeof(struct chat_state),
+	.data = on_data, .admitted = on_admitted, .peer = &peer_ops
+};
+
+static int on_upgrade(struct hd_module *mod, struct hd_request *req,
+		      struct hd_stream *s, void *state)
+{
+	(void)mod, (void)req, (void)state;
+	tell(s, "HTTP/1.1 101 Switching Protocols\r\n"
+		"Connection: Upgrade\r\nUpgrade: chat\r\n\r\n");
+	return 0;
+}
+
+static enum hd_verdict on_packet(struct hd_module *mod, struct hd_worker *w,
+				 const struct hd_packet *packet)
+{
+	const struct chat_conf *conf = hd_module_worker_conf(mod, w);
+	bool fits = packet->len_bytes <= conf->packet_max_bytes;
+
+	hd_count(hd_metrics(mod, w), fits ? M_PACKETS : M_DENIED, 1);
+	return fits ? HD_PASS : HD_DENY;
+}
+
+static const struct hd_route route = {
+	.path = "/chat", .methods = HD_GET, .token = "chat",
+	.upgrade = on_upgrade, .proto = &proto
+};
+
+static int chat_load(struct hd_module *mod, struct hd_error *err)
+{
+	int r = hd_route_add(mod, &route, err);
+
+	realm = hd_realm("chat");
+	return r == 0 ? hd_hook_packet(mod, on_packet, err) : r;
+}
+
+HD_MODULE(chat, .version = "1.0", .licence = "MIT", .state_version = 1,
+	  .summary = "lines of text between names", .options = options,
+	  .metrics = metrics, .conf_size = sizeof(struct chat_conf),
+	  .load = chat_load);
