@@ -52,11 +52,30 @@ static void ws_frame(struct hd_chunk_pool *pool, struct hd_queue *q)
 	*q = out;
 }
 
+/* The kernel's key, before more is sent under it. Returns false: not now. */
+static bool kernel_ready(struct hd_stream *s)
+{
+	int r = hd_tls_kernel_sending(s->tls, s->fd);
+
+	if (r == -EAGAIN) { /* no room for KeyUpdate */
+		s->blocked = true;
+		hd_stream_await_progress(s);
+	} else if (r < 0) {
+		if (r == -EKEYEXPIRED)
+			hd_count(s->worker->stats, HD_STAT_KTLS_REKEY, 1);
+		hd_stream_abort(s, HD_CLOSE_ERROR);
+	}
+	return r == 0;
+}
+
 /* Everything that is queued becomes bytes for the wire. */
 void hd_stream_seal(struct hd_stream *s)
 {
 	struct hd_queue q = { 0 };
 
+	if (s->tls != NULL && hd_tls_kernel(s->tls) & HD_KTLS_TX &&
+	    !kernel_ready(s))
+		return;
 	for (unsigned i = 0; i < HD_LANES; i++)
 		hd_queue_append(&q, &s->lane[i]);
 	if (q.first == NULL)
@@ -68,13 +87,8 @@ void hd_stream_seal(struct hd_stream *s)
 		return;
 	}
 	struct hd_tls_env env = hd_stream_tls_env(s);
-	int r = hd_tls_kernel(s->tls) & HD_KTLS_TX ?
-			hd_tls_kernel_sending(s->tls, s->fd, q.bytes) :
-			0;
 
-	if (r == -EKEYEXPIRED)
-		hd_count(s->worker->stats, HD_STAT_KTLS_REKEY, 1);
-	if (r < 0 || hd_tls_seal(s->tls, &env, &q) < 0)
+	if (hd_tls_seal(s->tls, &env, &q) < 0)
 		hd_stream_abort(s, HD_CLOSE_ERROR);
 	hd_queue_clear(env.pool, &q);
 	hd_stream_tls_used(s);

@@ -121,9 +121,11 @@ unsigned hd_tls_kernel(const struct hd_tls *tls);
  * data; -EPIPE and -EPROTO as hd_tls_open();
  * -EKEYEXPIRED a KeyUpdate that this kernel cannot follow. */
 int hd_tls_kernel_recv(struct hd_tls *tls, int fd, uint8_t *buf, size_t size);
-/* hd_tls_kernel_sending - before n bytes are sent; sends KeyUpdate when it is
- * due. Returns 0; -EKEYEXPIRED; -EAGAIN; -errno. */
-int hd_tls_kernel_sending(struct hd_tls *tls, int fd, size_t n);
+/* hd_tls_kernel_sending - before more is sent; sends KeyUpdate when it is due.
+ * Returns 0; -EKEYEXPIRED; -EAGAIN; -errno.
+ * hd_tls_kernel_sent - a send has taken n bytes, of whatever connection. */
+int hd_tls_kernel_sending(struct hd_tls *tls, int fd);
+void hd_tls_kernel_sent(struct hd_tls *tls, size_t n);
 /* hd_tls_kernel_alert - close_notify, or what -EPROTO asked for. */
 void hd_tls_kernel_alert(struct hd_tls *tls, int fd);
 

@@ -88,13 +88,19 @@ int hd_tls_kernel_recv(struct hd_tls *t, int fd, uint8_t *buf, size_t size)
 
 /* ---- sending ---- */
 
-int hd_tls_kernel_sending(struct hd_tls *t, int fd, size_t n)
+/* A send ends with a record that may be short, all others are full: our count
+ * is never below the kernel's. */
+void hd_tls_kernel_sent(struct hd_tls *t, size_t n)
+{
+	if (t->kernel & HD_KTLS_TX)
+		t->records->tx.seq += n / HD_RECORD_PLAIN_MAX_BYTES + 1;
+}
+
+int hd_tls_kernel_sending(struct hd_tls *t, int fd)
 {
 	struct hd_records *r = t->records;
 	int res;
 
-	/* Our count is never below the kernel's. */
-	r->tx.seq += n / HD_RECORD_PLAIN_MAX_BYTES + 1;
 	if (!hd_records_update_due(r))
 		return 0;
 	if (!hd_ktls_rekeys(HD_KTLS_TX))

@@ -85,6 +85,8 @@ subtest 'ALPN' => sub {
 };
 
 subtest 'KeyUpdate' => sub {
+    plan skip_all => 'the kernel does the records and cannot rekey (t/vm/ktls.t)'
+        if $hd->log_text =~ /kTLS enabled.*rekey=none/;
     my $c = s_client('-tls1_3');
     ok login($c), 'a login';
     my $bad = 0;
@@ -207,7 +209,7 @@ subtest 'certificates by name' => sub {
     my $hd2 = HyperDerp::Test->new;
     my @a = HyperDerp::Test::certificate($hd2->dir, 'a', 'a.example');
     my @b = HyperDerp::Test::certificate($hd2->dir, 'b', 'b.example');
-    $hd2->{yaml} = $hd2->yaml =~ s/^tls_cert:.*\ntls_key:.*\n//mr
+    $hd2->{yaml} = $hd2->yaml =~ s/^tls_cert:.*\ntls_key:.*\n//mr =~ s/^tls:.*\n//mr
         . "tls: {certificates: [{cert: $a[0], key: $a[1]}, {cert: $b[0], key: $b[1]}]}\n";
     $hd2->write_conf;
     $hd2->run->ready or BAIL_OUT($hd2->log_text);

@@ -11,6 +11,8 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
+#define SOURCES 200 /* addresses to connect from, on the loopback */
+
 static int resolve(struct net *net, struct hd_error *err)
 {
 	const struct addrinfo hints = { .ai_socktype = SOCK_STREAM };
@@ -75,11 +77,41 @@ static int fail(struct peer *p, int code, const char *what, const char *why)
 	return code;
 }
 
+/* A source address has some 28,000 ports for one destination; the loopback has
+ * more addresses. Returns 0, also when under way. */
+static int connect_from(struct net *net, int fd)
+{
+	const struct sockaddr_in *to = (const struct sockaddr_in *)&net->to;
+	bool is_loopback = to->sin_family == AF_INET &&
+			   ntohl(to->sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
+	int one = 1;
+
+	for (; net->source < SOURCES; net->source++) {
+		struct sockaddr_in from = {
+			.sin_family = AF_INET,
+			.sin_addr = { htonl(INADDR_LOOPBACK + net->source) },
+		};
+
+		if (net->source > 0 &&
+		    (setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one,
+				sizeof(one)) < 0 ||
+		     bind(fd, (struct sockaddr *)&from, sizeof(from)) < 0))
+			return -errno;
+		if (connect(fd, (struct sockaddr *)&net->to, net->to_bytes) ==
+			    0 ||
+		    errno == EINPROGRESS)
+			return 0;
+		if (errno != EADDRNOTAVAIL || !is_loopback)
+			return -errno;
+	}
+	return -EADDRNOTAVAIL;
+}
+
 int peer_open(struct net *net, struct peer *p)
 {
 	struct epoll_event ev = { .events = EPOLLIN | EPOLLOUT | EPOLLET,
 				  .data.ptr = p };
-	int one = 1;
+	int one = 1, r;
 
 	derpc_keys_make(&p->keys);
 	p->state = PEER_CONNECTING;
@@ -89,9 +121,9 @@ int peer_open(struct net *net, struct peer *p)
 	if (p->hs == NULL || p->fd < 0)
 		return fail(p, -errno, "socket", strerror(errno));
 	(void)setsockopt(p->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-	if (connect(p->fd, (struct sockaddr *)&net->to, net->to_bytes) < 0 &&
-	    errno != EINPROGRESS)
-		return fail(p, -errno, "connect", strerror(errno));
+	r = connect_from(net, p->fd);
+	if (r < 0)
+		return fail(p, r, "connect", strerror(-r));
 	if (epoll_ctl(net->epoll_fd, EPOLL_CTL_ADD, p->fd, &ev) < 0)
 		return fail(p, -errno, "epoll", strerror(errno));
 	return 0;

@@ -20,6 +20,7 @@ struct net { /* what all peers share */
 	SSL_CTX *tls; /* NULL: plain */
 	struct sockaddr_storage to;
 	socklen_t to_bytes;
+	uint32_t source; /* 127.0.0.1 + source; 0: as the kernel likes */
 	/* hot buffers: a received part of a record is put in front of the
 	 * next bytes, so rx has room for one record more */
 	uint8_t *rx, *tx;

@@ -91,6 +91,7 @@ sub silent ($self) {
 
 sub quit ($self) {
     return unless delete $alive{ $self->{pid} };
+    local $SIG{PIPE} = 'IGNORE';    # close() writes what an ended client did not take
     $self->tell('quit');
     close $self->{in};
     waitpid $self->{pid}, 0;
