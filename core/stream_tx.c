@@ -258,7 +258,7 @@ static void send_flight(struct hd_stream *s)
 	res = w->ring_ops->send(w->ring, s->fd,
 				hd_tag(HD_OP_SENT, s->slot, s->gen), iov, n);
 	if (res == -EINPROGRESS) {
-		s->sending = true;
+		s->sending = w->sent = true;
 		if (s->asked < s->flight.bytes || is_queued(s))
 			expect_sent(s);
 		return;

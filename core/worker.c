@@ -78,18 +78,24 @@ static bool has_input(const struct hd_worker *w)
 	return w->ready.first != NULL || w->shaking.first != NULL;
 }
 
+/* A send that the kernel could not take whole is seen with the next event; its
+ * write timeout must not wait for one for ever. */
+#define UNSEEN_MS 200
+
 static int sleep_ms(struct hd_worker *w)
 {
 	uint64_t next = HD_MIN(hd_heap_next_ms(&w->stream_timers),
 			       hd_heap_next_ms(&w->module_timers));
+	uint64_t most = w->stopping ? 10 : w->sent ? UNSEEN_MS : 3600000;
 
 	if (has_input(w) || w->dirty != NULL || w->more)
 		return 0;
 	if (next <= w->now_ms || !may_sleep(w))
 		return 0;
-	if (next == UINT64_MAX)
-		return w->stopping ? 10 : -1;
-	return (int)HD_MIN(next - w->now_ms, w->stopping ? 10u : 3600000u);
+	w->sent = false;
+	if (next == UINT64_MAX && most == 3600000)
+		return -1;
+	return (int)HD_MIN(next - w->now_ms, most);
 }
 
 static void wait(struct hd_worker *w)

@@ -104,6 +104,7 @@ struct hd_worker {
 	bool stopping;
 	struct hd_park *park; /* stand still at the end of this turn */
 	const struct hd_module *reloading; /* its UDP sockets stay open */
+	bool sent; /* sends ended unseen: look before long */
 	bool more; /* listeners or UDP sockets have more input */
 	/* waking */
 	int wake_fd;
