@@ -16,6 +16,7 @@ use constant { PING => "\x12\0\0\0\x08", PONG => qr/\x13\0\0\0\x08/ };
 
 my $hd = HyperDerp::Test->start(conf => "login_timeout: 5s\n");
 my @logins = HyperDerp::Raw::logins($hd, 40);
+my $no_rekey = 'the kernel does the records and cannot rekey: t/vm/ktls.t';
 my ($alice, $bob) = ($hd->client, $hd->client(plain => 1));
 
 sub unharmed ($why) {
@@ -85,8 +86,7 @@ subtest 'ALPN' => sub {
 };
 
 subtest 'KeyUpdate' => sub {
-    plan skip_all => 'the kernel does the records and cannot rekey (t/vm/ktls.t)'
-        if $hd->log_text =~ /kTLS enabled.*rekey=none/;
+    plan skip_all => $no_rekey if $hd->log_text =~ /kTLS enabled.*rekey=none/;
     my $c = s_client('-tls1_3');
     ok login($c), 'a login';
     my $bad = 0;
@@ -139,8 +139,10 @@ sub through ($mangle, @args) {
         c => $c,
         # Carries bytes until s_client says $re or the relay closes.
         until => sub ($re) {
-            while ($c->expect($re, 0) == 0) {
-                my @ready = $s->can_read(10) or return 0;
+            my $end = time + 20;
+            while ($c->expect($re, 0.01) == 0) {
+                my @ready = $s->can_read(0.1);
+                last if time > $end;
                 for my $from (@ready) {
                     my $to = $from == $client ? $relay : $client;
                     my $n = sysread $from, my $bytes, 65536;
@@ -149,7 +151,6 @@ sub through ($mangle, @args) {
                     else { $s->remove($from); shutdown $to, 1 }
                 }
                 last if !$s->count;
-                $c->expect($re, 0.01);
             }
             return $c->expect($re, 10);
         },
@@ -246,10 +247,13 @@ subtest 'a new certificate while clients are connected' => sub {
     is $subject->(), 'new.example', 'the new one is served';
     ok ping($c), 'a TLS 1.3 session goes on';
     ok ping($c12), '... and one of TLS 1.2';
-    $c->mark;
-    $c->say("K\n");
-    $c->expect(qr/KEYUPDATE/);
-    ok ping($c), '... also past a KeyUpdate';
+    SKIP: {
+        skip $no_rekey, 1 if $hd->log_text =~ /kTLS enabled.*rekey=none/;
+        $c->mark;
+        $c->say("K\n");
+        $c->expect(qr/KEYUPDATE/);
+        ok ping($c), '... also past a KeyUpdate';
+    }
     unharmed('a new certificate');
     $_->end for $c, $c12;
 };
@@ -274,7 +278,8 @@ subtest 'OpenSSL\'s record layer' => sub {
     $hd2->finish;
 };
 
-like $hd->log_text, qr/kTLS (?:enabled|not available)/, 'the log says about kTLS';
+like $hd->log_text, qr/kTLS (?:enabled|not available)/, 'the log says about kTLS'
+    if ($ENV{HD_KTLS} // 'auto') ne 'off';
 $hd->finish;
 
 # ---- certificates that are not ----
