@@ -22,6 +22,7 @@
 #include <unistd.h>
 #include "tools/lib/link.h"
 
+#define LOGIN_MS 60000
 #define FOREVER_MS (3600 * 1000)
 #define SHOWN_BYTES 32
 
@@ -309,10 +310,10 @@ static void connect_to(struct client *c, const struct options *o)
 
 	if (conn_resolve(o->host, o->port, AF_UNSPEC, &list, &err) < 0)
 		fail("resolve", &err);
-	if (conn_open(list, 10000, &c->conn, &err) < 0)
+	if (conn_open(list, LOGIN_MS, &c->conn, &err) < 0)
 		fail("connect", &err);
 	freeaddrinfo(list);
-	conn_deadline(c->conn, 10000);
+	conn_deadline(c->conn, LOGIN_MS);
 	if (o->plain)
 		return;
 	SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());

@@ -25,8 +25,8 @@ sub idle ($n) {
     my $kernel = kernel_kb();
     my $most = $kernel;
     my $t = time;
-    my $pid = open my $out, '-|', "$HyperDerp::Test::build/hdbench", qw(--json --idle), $n,
-        '--parallel', 16, '--pid', $hd->pid, "127.0.0.1:$hd->{tls}" or die "hdbench: $!";
+    open my $out, '-|', "$HyperDerp::Test::build/hdbench --json --parallel 16 --idle $n --pid "
+        . $hd->pid . " 127.0.0.1:$hd->{tls} 2>&1" or die "hdbench: $!";
     my $sel = IO::Select->new($out);
     while (!$sel->can_read(1)) {
         my $now = kernel_kb();

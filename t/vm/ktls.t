@@ -46,7 +46,7 @@ sub bench ($hd, @args) {
     return eval { decode_json($out) } // {};
 }
 
-my %conf = (workers => 4, conf => "write_timeout: 60s\ntls: {ktls: $ENV{HD_KTLS}}\n");
+my %conf = (workers => 4, conf => "login_timeout: 60s\nwrite_timeout: 60s\ntls: {ktls: $ENV{HD_KTLS}}\n");
 my $hd = HyperDerp::Test->start(%conf);
 my $rekey = $rekeys ? 'send and receive' : 'none';
 like $hd->log_text, qr/kTLS enabled: directions=send and receive rekey=$rekey$/m,

@@ -7,6 +7,7 @@ use IPC::Open2;
 use Time::HiRes qw(time);
 
 my %alive;
+my $patience = $ENV{HD_VM} ? 60 : 10;    # an emulated processor is slow
 
 # Options: plain, upgrade (101), secret (hex), suite (of TLS 1.3). Dies unless it logs in; with
 # `may_fail` check ->ok.
@@ -26,7 +27,7 @@ sub new ($class, $port, %o) {
     return $self;
 }
 
-sub wait_ready ($self, $seconds = 20) {
+sub wait_ready ($self, $seconds = 2 * $patience) {
     my $first = $self->event($seconds) // 'nothing said';
     if ($first !~ /^key ([0-9a-f]{64})$/) {
         $self->{failed} = $first;
@@ -53,7 +54,7 @@ sub bye ($self)                    { return $self->tell('bye') }
 sub ping ($self, $bytes)           { return $self->tell('ping', unpack('H*', $bytes)) }
 
 # The next event as a line, or nothing after $seconds.
-sub event ($self, $seconds = 10) {
+sub event ($self, $seconds = $patience) {
     my $until = time + $seconds;
     while (index($self->{buf}, "\n") < 0) {
         my $left = $until - time;
@@ -65,7 +66,7 @@ sub event ($self, $seconds = 10) {
 }
 
 # The first event that matches; those before it are passed over.
-sub expect ($self, $re, $seconds = 10) {
+sub expect ($self, $re, $seconds = $patience) {
     my $until = time + $seconds;
     while (defined(my $e = $self->event($until - time))) {
         return $e if $e =~ $re;
@@ -74,12 +75,12 @@ sub expect ($self, $re, $seconds = 10) {
 }
 
 # The first 32 bytes of the next packet.
-sub packet ($self, $seconds = 10) {
+sub packet ($self, $seconds = $patience) {
     my $e = $self->expect(qr/^packet /, $seconds) // return;
     return pack 'H*', (split / /, $e)[3] // '';
 }
 
-sub closed_within ($self, $seconds = 10) { return defined $self->expect(qr/^closed/, $seconds) }
+sub closed_within ($self, $seconds = $patience) { return defined $self->expect(qr/^closed/, $seconds) }
 
 # Nothing but a pong comes: what was sent before had no effect here.
 sub silent ($self) {

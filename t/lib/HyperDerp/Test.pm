@@ -20,6 +20,7 @@ use Time::HiRes qw(time sleep);
 
 our $srcdir = abs_path(dirname(__FILE__) . '/../../..');
 our $build  = abs_path($ENV{HD_BUILD} // $ENV{HD_BUILDDIR} // (-x 'hyper-derp' ? '.' : "$srcdir/build"));
+my $patience = $ENV{HD_VM} ? 60 : 10;    # seconds; an emulated processor is slow
 my %alive;    # pid => object, so that nothing survives a dying test
 
 # Memory and times mean little then.
@@ -34,7 +35,7 @@ sub free_port ($type = SOCK_STREAM) {
 }
 
 # Waits until $cond->() is true. Returns its value, or nothing after $seconds.
-sub wait_for ($cond, $seconds = 10) {
+sub wait_for ($cond, $seconds = $patience) {
     my $until = time + $seconds;
     while (1) {
         my $v = $cond->();
@@ -155,7 +156,7 @@ sub exited ($self) {
     return $self->{status};
 }
 
-sub wait_exit ($self, $seconds = 10) {
+sub wait_exit ($self, $seconds = $patience) {
     wait_for(sub { defined $self->exited }, $seconds);
     return $self->exited;
 }
@@ -179,7 +180,7 @@ sub port ($self)      { return $self->{no_tls} ? $self->{plain} : $self->{tls} }
 sub dir ($self)       { return "$self->{dir}" }
 sub log_text ($self)  { return slurp($self->{log}) }
 
-sub log_like ($self, $re, $seconds = 10) {
+sub log_like ($self, $re, $seconds = $patience) {
     return wait_for(sub { $self->log_text =~ $re }, $seconds);
 }
 
@@ -213,7 +214,7 @@ sub rss ($self) {
     return slurp("/proc/$self->{pid}/status") =~ /^VmRSS:\s+(\d+) kB/m ? $1 * 1024 : 0;
 }
 
-sub stop ($self, $signal = 'TERM', $seconds = 10) {
+sub stop ($self, $signal = 'TERM', $seconds = $patience) {
     $self->signal($signal) unless defined $self->exited;
     my $status = $self->wait_exit($seconds);
     kill 'KILL', $self->{pid} unless defined $status;
