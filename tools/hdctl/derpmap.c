@@ -120,7 +120,7 @@ int run_derpmap(struct hdctl *h, const char *const *words, size_t n)
 {
 	const char *stun_words[] = { "stun", "info" };
 	const char *derp_words[] = { "derp", "info" };
-	struct wish w = { NULL };
+	struct wish w = { .host = NULL };
 	json_t *relay = NULL, *stun = NULL;
 	int r = read_wish(words, n, &w);
 
