@@ -143,10 +143,8 @@ static enum after upgrade_websocket(struct hd_request *req,
 		return AFTER_CLOSE;
 	hd_stream_use_ws(req->stream, &ws);
 	req->replied = true; /* the route cannot answer in HTTP any more */
-	if (entry->route.upgrade == NULL ||
-	    entry->route.upgrade(entry->mod, req, req->stream, state) == 0)
-		return AFTER_SWITCH;
-	return AFTER_CLOSE;
+	return hd_route_upgrade(entry, req, state) == 0 ? AFTER_SWITCH
+							: AFTER_CLOSE;
 }
 
 static enum after upgrade(struct hd_request *req,
@@ -161,7 +159,7 @@ static enum after upgrade(struct hd_request *req,
 	state = hd_stream_switch(req->stream, entry->mod, entry->route.proto);
 	if (state == NULL)
 		return AFTER_CLOSE;
-	if (entry->route.upgrade(entry->mod, req, req->stream, state) == 0)
+	if (hd_route_upgrade(entry, req, state) == 0)
 		return AFTER_SWITCH;
 	hd_reply_text(req, 403, "refused\n"); /* unless it said why */
 	return AFTER_CLOSE;
@@ -199,7 +197,7 @@ static const struct hd_route_entry *find_plain(const struct hd_route_entry *e)
 
 static void answer(struct hd_request *req, const struct hd_route_entry *entry)
 {
-	entry->route.answer(entry->mod, req);
+	hd_route_answer(entry, req);
 	if (req->replied)
 		return;
 	hd_bug_once("route without a reply: module=%s path=%s",

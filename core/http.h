@@ -73,6 +73,12 @@ const struct hd_route_entry *hd_routes_first(void);
 const struct hd_route_entry *hd_route_find(const char *listener,
 					   const char *path);
 const struct hd_route_entry *hd_route_next(const struct hd_route_entry *entry);
+/* hd_route_answer, hd_route_upgrade - call it; an upgrade without a function
+ * is 0. In the stream's worker. */
+void hd_route_answer(const struct hd_route_entry *entry,
+		     struct hd_request *req);
+int hd_route_upgrade(const struct hd_route_entry *entry,
+		     struct hd_request *req, void *state);
 /* hd_routes_each - those of a module, also before they are published. */
 void hd_routes_each(const struct hd_module *mod,
 		    void (*fn)(void *arg, const struct hd_route *route),

@@ -88,6 +88,15 @@ static struct hd_post *inbox_take(struct hd_inbox *inbox)
 	return first;
 }
 
+static void call(struct hd_worker *w, const struct hd_post *p)
+{
+	struct hd_use *before =
+		hd_meter_enter(&w->meter, hd_use_of(w, p->mod));
+
+	p->mod_fn(p->mod, w, p->a);
+	hd_meter_leave(&w->meter, before);
+}
+
 /* Returns whether it waits: its module is just starting in this worker. */
 static bool run_module_post(struct hd_worker *w, struct hd_post *p)
 {
@@ -96,7 +105,7 @@ static bool run_module_post(struct hd_worker *w, struct hd_post *p)
 	if (phase == HD_MOD_STARTING && inbox_put(&w->inbox, p) == 0)
 		return true;
 	if (phase == HD_MOD_STARTED)
-		p->mod_fn(p->mod, w, p->a);
+		call(w, p);
 	__atomic_sub_fetch(&p->mod->posts, 1, __ATOMIC_RELEASE);
 	return false;
 }

@@ -110,19 +110,26 @@ static void admit(struct hd_stream *s)
 	hd_trace_stream(s, HD_TRACE_LOGIN, p->login.agent);
 	s->deadline_ms[HD_DEADLINE_LOGIN] = 0;
 	s->rx_held = false;
+	struct hd_use *before = hd_meter_enter(&s->worker->meter, s->use);
 	s->proto->admitted(s, s->state, p);
+	hd_meter_leave(&s->worker->meter, before);
 	hd_stream_resume(s);
 }
 
 static enum hd_verdict ask_hooks(struct hd_stream *s, struct hd_ticket *t)
 {
-	const struct hd_hooks *hooks = s->worker->hooks;
+	struct hd_worker *w = s->worker;
+	const struct hd_hooks *hooks = w->hooks;
 
 	for (unsigned i = 0; i < hooks->n_admit; i++) {
 		const struct hd_admit_hook *h = &hooks->admit[i];
-		enum hd_verdict v = h->fn(h->mod, s->worker, &s->peer->login,
-					  &s->addr, t);
+		struct hd_use *use = hd_use_of(w, h->mod);
+		struct hd_use *before = hd_meter_enter(&w->meter, use);
+		enum hd_verdict v =
+			h->fn(h->mod, w, &s->peer->login, &s->addr, t);
 
+		hd_meter_leave(&w->meter, before);
+		hd_use_add(use, HD_USE_DENIED, v == HD_DENY);
 		if (v != HD_PASS)
 			return v;
 	}

@@ -5,6 +5,7 @@
 #include <hyper-derp/hook.h>
 #include <hyper-derp/module.h>
 #include "core/conf.h"
+#include "core/use.h"
 
 #define HD_MODULES_MAX 32
 
@@ -34,6 +35,7 @@ struct hd_worker_module { /* what a worker holds for one module */
 	const void *conf; /* this worker's view */
 	uint64_t *metrics; /* one per row of def->metrics */
 	struct hd_timer *timers;
+	struct hd_use use;
 	uint8_t phase; /* enum hd_module_phase */
 };
 

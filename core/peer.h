@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* core/peer.h - connections of keys: login, admission, duplicates, delivery.
- * Files: login.c the way in, relay.c packets and the way out.
+ * Files: login.c the way in, relay.c packets and the way out, relay_ask.c what
+ * others ask.
  * Context: the stream's worker; after admission that is the key's home. */
 #pragma once
 #include <hyper-derp/hook.h>

@@ -44,6 +44,7 @@ int hd_peer_up(struct hd_peer *p)
 	e->active = p;
 	p->state = HD_PEER_UP;
 	count_peers(w, 1);
+	hd_use_add(p->stream->use, HD_USE_PEERS, 1);
 	return 0;
 }
 
@@ -75,6 +76,16 @@ struct gone { /* source has left; receiver got packets from it */
 	uint16_t realm;
 };
 
+static void call_gone(struct hd_peer *p, const struct hd_key *other,
+		      enum hd_gone why)
+{
+	struct hd_meter *m = &p->stream->worker->meter;
+	struct hd_use *before = hd_meter_enter(m, p->stream->use);
+
+	p->stream->proto->peer->gone(p, other, why);
+	hd_meter_leave(m, before);
+}
+
 static void tell_gone(struct hd_worker *w, void *what, void *unused)
 {
 	struct gone *g = what;
@@ -84,8 +95,7 @@ static void tell_gone(struct hd_worker *w, void *what, void *unused)
 
 	(void)unused;
 	for (struct hd_peer *p = e ? e->active : NULL; p != NULL; p = p->next)
-		p->stream->proto->peer->gone(p, &g->source,
-					     HD_GONE_DISCONNECTED);
+		call_gone(p, &g->source, HD_GONE_DISCONNECTED);
 	free(g);
 }
 
@@ -133,6 +143,7 @@ void hd_peer_down(struct hd_stream *s)
 		return;
 	entry_out(e, p);
 	count_peers(s->worker, -1);
+	hd_use_add(s->use, HD_USE_PEERS, (uint64_t)-1);
 	if (e->active == NULL)
 		entry_gone(s->worker, e);
 }
@@ -148,9 +159,13 @@ static void deliver(struct hd_worker *w, struct hd_entry *e,
 		    const struct hd_packet *packet)
 {
 	struct hd_peer *to = e->active;
+	struct hd_use *use = to->stream->use;
+	struct hd_use *before = hd_meter_enter(&w->meter, use);
 
 	hd_count(w->stats, HD_STAT_PACKETS_OUT, 1);
+	hd_use_add(use, HD_USE_PACKETS_OUT, 1);
 	to->stream->proto->peer->deliver(to, packet);
+	hd_meter_leave(&w->meter, before);
 }
 
 static void not_here(struct hd_peer *p, const struct hd_key *dst)
@@ -167,7 +182,7 @@ static void not_here(struct hd_peer *p, const struct hd_key *dst)
 	if (p->not_here_tokens == NOT_HERE_BURST)
 		p->not_here_ms = now;
 	p->not_here_tokens--;
-	p->stream->proto->peer->gone(p, dst, HD_GONE_NOT_HERE);
+	call_gone(p, dst, HD_GONE_NOT_HERE);
 }
 
 static void send_remote(struct hd_peer *from, const struct hd_packet *packet,
@@ -234,11 +249,16 @@ static bool denied(struct hd_worker *w, const struct hd_packet *packet)
 {
 	for (unsigned i = 0; i < w->hooks->n_packet; i++) {
 		const struct hd_packet_hook *h = &w->hooks->packet[i];
+		struct hd_use *use = hd_use_of(w, h->mod);
+		struct hd_use *before = hd_meter_enter(&w->meter, use);
+		enum hd_verdict v = h->fn(h->mod, w, packet);
 
-		if (h->fn(h->mod, w, packet) != HD_PASS) {
-			drop(w, HD_DROP_DENIED, packet->urgent);
-			return true;
-		}
+		hd_meter_leave(&w->meter, before);
+		if (v == HD_PASS)
+			continue;
+		hd_use_add(use, HD_USE_DENIED, 1);
+		drop(w, HD_DROP_DENIED, packet->urgent);
+		return true;
 	}
 	return false;
 }
@@ -266,6 +286,7 @@ void hd_relay_send(struct hd_peer *from, const struct hd_key *dst, bool urgent,
 	if (from->entry == NULL)
 		return; /* it is closing */
 	hd_count(w->stats, HD_STAT_PACKETS_IN, 1);
+	hd_use_add(from->stream->use, HD_USE_PACKETS_IN, 1);
 	if (__builtin_expect(w->hooks->n_packet > 0, 0) && denied(w, &packet))
 		return;
 	if (is_cached(from, dst))
@@ -337,52 +358,4 @@ void hd_relay_take(struct hd_worker *w, const struct hd_xrecord *x,
 		take_packet(w, x, data);
 	else
 		take_answer(w, x);
-}
-
-/* ---- what others ask for ---- */
-
-struct kick {
-	struct hd_key key;
-	uint16_t realm;
-	enum hd_close why;
-};
-
-static void kick_here(struct hd_worker *w, void *what, void *unused)
-{
-	struct kick *k = what;
-	struct hd_entry *e = hd_relay_table_find(
-		&w->relay, hd_key_hash(k->realm, &k->key), k->realm, &k->key);
-
-	(void)unused;
-	for (struct hd_peer *p = e ? e->active : NULL; p != NULL; p = p->next)
-		hd_stream_close(p->stream, k->why);
-	free(k);
-}
-
-void hd_relay_kick(uint16_t realm, const struct hd_key *key, enum hd_close why)
-{
-	struct kick *k = malloc(sizeof(*k));
-	struct hd_worker *home =
-		hd_worker_at(hd_key_home(hd_key_hash(realm, key)));
-
-	if (k == NULL)
-		return;
-	*k = (struct kick){ *key, realm, why };
-	if (hd_worker_post(home, kick_here, k, NULL) < 0)
-		free(k);
-}
-
-struct hd_stream *hd_peer_stream(const struct hd_peer *p)
-{
-	return p->stream;
-}
-
-const struct hd_key *hd_peer_key(const struct hd_peer *p)
-{
-	return &p->login.key;
-}
-
-const struct hd_login *hd_peer_login(const struct hd_peer *p)
-{
-	return &p->login;
 }

@@ -4,6 +4,7 @@
  * while workers read it: an entry is complete before it is linked, and one that
  * was unlinked leads on to the rest until every worker has ended its turn. */
 #include "core/http.h"
+#include "core/stream.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -143,6 +144,27 @@ const struct hd_route_entry *hd_route_next(const struct hd_route_entry *entry)
 {
 	return find(load(&entry->next), entry->route.listener,
 		    entry->route.path);
+}
+
+void hd_route_answer(const struct hd_route_entry *entry, struct hd_request *req)
+{
+	struct hd_use *before = hd_stream_enter(req->stream, entry->mod);
+
+	entry->route.answer(entry->mod, req);
+	hd_stream_leave(req->stream, before);
+}
+
+int hd_route_upgrade(const struct hd_route_entry *entry, struct hd_request *req,
+		     void *state)
+{
+	const struct hd_route *route = &entry->route;
+	struct hd_use *before = hd_stream_enter(req->stream, entry->mod);
+	int r = 0;
+
+	if (route->upgrade != NULL)
+		r = route->upgrade(entry->mod, req, req->stream, state);
+	hd_stream_leave(req->stream, before);
+	return r;
 }
 
 void hd_routes_each(const struct hd_module *mod,

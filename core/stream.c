@@ -123,6 +123,18 @@ struct hd_tls_env hd_stream_tls_env(struct hd_stream *s)
 	};
 }
 
+static void module_timer(struct hd_stream *s, unsigned which)
+{
+	struct hd_meter *m = &s->worker->meter;
+
+	if (s->closing || s->proto->timer == NULL)
+		return;
+	struct hd_use *before = hd_meter_enter(m, s->use);
+
+	s->proto->timer(s, s->state, which);
+	hd_meter_leave(m, before);
+}
+
 static void on_deadline(struct hd_stream *s, enum hd_deadline which)
 {
 	switch (which) {
@@ -149,8 +161,7 @@ static void on_deadline(struct hd_stream *s, enum hd_deadline which)
 		tls_quiet(s);
 		break;
 	default:
-		if (!s->closing && s->proto->timer != NULL)
-			s->proto->timer(s, s->state, which);
+		module_timer(s, which);
 	}
 }
 
@@ -227,11 +238,38 @@ static void own(struct hd_stream *s, struct hd_module *mod)
 	s->mod = mod;
 }
 
+/* Its peer, too, is another module's from now on. */
+static void use_of(struct hd_stream *s, struct hd_module *mod)
+{
+	uint64_t peers = s->peer != NULL && s->peer->state == HD_PEER_UP;
+
+	hd_use_add(s->use, HD_USE_PEERS, -peers);
+	s->use = hd_use_of(s->worker, mod);
+	hd_use_add(s->use, HD_USE_PEERS, peers);
+}
+
+static bool is_error(enum hd_close why)
+{
+	return why == HD_CLOSE_PROTOCOL || why == HD_CLOSE_TIMEOUT ||
+	       why == HD_CLOSE_SLOW || why == HD_CLOSE_ERROR;
+}
+
+static void tell_closed(struct hd_stream *s, enum hd_close why)
+{
+	struct hd_meter *m = &s->worker->meter;
+	struct hd_use *before = hd_meter_enter(m, s->use);
+
+	if (s->proto->closed != NULL)
+		s->proto->closed(s, s->state, why);
+	hd_meter_leave(m, before);
+}
+
 void hd_stream_set_proto(struct hd_stream *s, struct hd_module *mod,
 			 const struct hd_proto *proto)
 {
 	s->proto = proto;
 	own(s, mod);
+	use_of(s, mod);
 }
 
 void hd_stream_end(struct hd_stream *s)
@@ -244,8 +282,8 @@ void hd_stream_end(struct hd_stream *s)
 	hd_chunk_put(&w->pool, &s->kept);
 	log_end(s);
 	trace_end(s);
-	if (s->proto->closed != NULL)
-		s->proto->closed(s, s->state, s->why);
+	hd_use_add(s->use, HD_USE_ERRORS, is_error(s->why));
+	tell_closed(s, s->why);
 	own(s, NULL);
 	hd_peer_free(&s->peer);
 	hd_stream_detach(s);
@@ -282,14 +320,27 @@ void *hd_stream_switch(struct hd_stream *s, struct hd_module *mod,
 		hd_stream_abort(s, HD_CLOSE_ERROR);
 		return NULL;
 	}
-	if (s->proto->closed != NULL)
-		s->proto->closed(s, s->state, HD_CLOSE_DONE);
+	tell_closed(s, HD_CLOSE_DONE);
 	free(s->state);
 	s->state = state;
 	hd_stream_set_proto(s, mod, proto);
 	s->switched = true;
 	s->want = 0;
 	return state;
+}
+
+struct hd_use *hd_stream_enter(struct hd_stream *s,
+			       const struct hd_module *mod)
+{
+	struct hd_use *use = hd_use_of(s->worker, mod);
+
+	hd_use_add(use, HD_USE_REQUESTS, 1);
+	return hd_meter_enter(&s->worker->meter, use);
+}
+
+void hd_stream_leave(struct hd_stream *s, struct hd_use *before)
+{
+	hd_meter_leave(&s->worker->meter, before);
 }
 
 void hd_stream_use_ws(struct hd_stream *s, struct hd_ws **ws)

@@ -88,6 +88,17 @@ static bool takes_input(const struct hd_stream *s)
 	return !s->closing && !s->rx_held && !s->rx_paused;
 }
 
+static size_t call_data(struct hd_stream *s, uint8_t *p, size_t n)
+{
+	struct hd_meter *m = &s->worker->meter;
+	struct hd_use *before =
+		hd_meter_enter(m, s->mod != NULL ? s->use : NULL);
+	size_t used = s->proto->data(s, s->state, p, n);
+
+	hd_meter_leave(m, before);
+	return used;
+}
+
 /* Gives n bytes of the worker's buffer to the protocol and keeps the rest. */
 static void offer(struct hd_stream *s, size_t n)
 {
@@ -98,7 +109,7 @@ static void offer(struct hd_stream *s, size_t n)
 
 		s->switched = false;
 		s->want = 0;
-		size_t used = s->proto->data(s, s->state, p, n);
+		size_t used = call_data(s, p, n);
 
 		hd_assert(used <= n);
 		p += used;
@@ -144,6 +155,7 @@ static void got_plain(struct hd_stream *s, size_t n)
 
 	s->bytes_in += n;
 	hd_count(w->stats, HD_STAT_RECV_BYTES, n);
+	hd_use_add(s->use, HD_USE_BYTES_IN, n);
 	charge(s, n);
 	if (s->ws != NULL)
 		n = hd_ws_unwrap(s, s->ws, w->plain + kept, n);

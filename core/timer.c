@@ -62,6 +62,16 @@ void hd_timers_free(struct hd_worker *w, struct hd_module *mod)
 	w->mods[mod->index].timers = NULL;
 }
 
+unsigned hd_timers_n(const struct hd_worker *w, const struct hd_module *mod)
+{
+	const struct hd_timer *t = w->mods[mod->index].timers;
+	unsigned n = 0;
+
+	for (; t != NULL; t = t->next)
+		n++;
+	return n;
+}
+
 void hd_timers_run(struct hd_worker *w)
 {
 	struct hd_heap_node *node;
@@ -70,6 +80,11 @@ void hd_timers_run(struct hd_worker *w)
 		struct hd_timer *t =
 			hd_container_of(node, struct hd_timer, node);
 
+		struct hd_use *before = hd_meter_enter(
+			&w->meter,
+			t->mod != NULL ? hd_use_of(w, t->mod) : NULL);
+
 		t->fn(t->mod, w, t->arg);
+		hd_meter_leave(&w->meter, before);
 	}
 }

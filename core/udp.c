@@ -176,6 +176,17 @@ void hd_udps_close_left(struct hd_worker *w, const struct hd_module *mod)
 	}
 }
 
+void hd_udps_list(const struct hd_worker *w, const struct hd_module *mod,
+		  void (*fn)(void *arg, const union hd_addr *addr), void *arg)
+{
+	for (uint32_t i = 0; i < w->udps.n; i++) {
+		const struct hd_udp *u = w->udps.v[i].object;
+
+		if (u != NULL && u->mod == mod)
+			fn(arg, &u->addr);
+	}
+}
+
 int hd_udp_fd(const struct hd_udp *u)
 {
 	return u->fd;
@@ -187,6 +198,20 @@ struct hd_worker *hd_udp_worker(const struct hd_udp *u)
 }
 
 /* ---- receiving ---- */
+
+static void hand_over(struct hd_udp *u, struct hd_datagram *v, unsigned n)
+{
+	struct hd_use *use = hd_use_of(u->worker, u->mod);
+	struct hd_use *before = hd_meter_enter(&u->worker->meter, use);
+	uint64_t bytes = 0;
+
+	for (unsigned i = 0; i < n; i++)
+		bytes += v[i].len_bytes;
+	hd_use_add(use, HD_USE_PACKETS_IN, n);
+	hd_use_add(use, HD_USE_BYTES_IN, bytes);
+	u->fn(u, u->arg, v, n);
+	hd_meter_leave(&u->worker->meter, before);
+}
 
 static void receive(struct hd_udp *u)
 {
@@ -226,7 +251,7 @@ static void receive(struct hd_udp *u)
 		hd_udp_unmap(&v[n_v++].to);
 	}
 	if (n_v > 0)
-		u->fn(u, u->arg, v, n_v);
+		hand_over(u, v, n_v);
 }
 
 void hd_udp_on_ready(struct hd_worker *w, struct hd_udp *u, bool disarmed)
@@ -281,7 +306,9 @@ static void flush(struct hd_udp *u)
 	struct mmsghdr m[BATCH];
 	struct iovec iov[BATCH];
 	_Alignas(struct cmsghdr) uint8_t control[BATCH][HD_UDP_CONTROL_BYTES];
-	unsigned at = 0;
+	struct hd_use *use = hd_use_of(u->worker, u->mod);
+	uint64_t bytes = 0;
+	unsigned at = 0, sent = 0;
 
 	memset(control, 0, sizeof(control));
 	for (unsigned i = 0; i < u->n_out; i++) {
@@ -309,8 +336,14 @@ static void flush(struct hd_udp *u)
 
 		if (n < 0 && errno == EAGAIN)
 			break; /* the kernel's buffer is full: they are lost */
+		for (int i = 0; i < n; i++)
+			bytes += u->out[at + (unsigned)i].len;
+		sent += n > 0 ? (unsigned)n : 0;
 		at += n > 0 ? (unsigned)n : 1; /* skip what cannot be sent */
 	}
+	hd_use_add(use, HD_USE_PACKETS_OUT, sent);
+	hd_use_add(use, HD_USE_BYTES_OUT, bytes);
+	hd_use_add(use, HD_USE_ERRORS, u->n_out - sent);
 	u->n_out = 0;
 	u->dirty = false;
 }

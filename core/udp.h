@@ -10,6 +10,9 @@ bool hd_udps_run(struct hd_worker *w);
 void hd_udps_flush(struct hd_worker *w);
 /* hd_udps_close - those of a module, or all (NULL). */
 void hd_udps_close(struct hd_worker *w, const struct hd_module *mod);
+/* hd_udps_list - the addresses that a module has open. */
+void hd_udps_list(const struct hd_worker *w, const struct hd_module *mod,
+		  void (*fn)(void *arg, const union hd_addr *addr), void *arg);
 /* A reload: hd_udps_leave - a module's stay open without an owner (so does one
  * that it closes while w->reloading is the module); hd_udp_open() for the same
  * address takes it. hd_udps_close_left - those that nobody took. */

@@ -214,6 +214,7 @@ static void flush(struct hd_worker *w)
 static void turn(struct hd_worker *w)
 {
 	wait(w);
+	hd_meter_turn(&w->meter);
 	shake_hands(w);
 	take_events(w);
 	hd_inbox_run(w);

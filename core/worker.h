@@ -134,9 +134,18 @@ struct hd_worker {
 	/* relay */
 	struct hd_relay_table relay;
 	uint64_t stats[HD_STAT_N];
+	struct hd_use core_use; /* what no module has to do with */
+	struct hd_meter meter;
 	struct hd_trace *trace; /* made by its first record */
 	struct hd_worker_boot *boot; /* while starting */
 };
+
+/* hd_use_of - a module's in this worker; mod may be NULL. */
+static inline struct hd_use *hd_use_of(struct hd_worker *w,
+				       const struct hd_module *mod)
+{
+	return mod != NULL ? &w->mods[mod->index].use : &w->core_use;
+}
 
 /* hd_worker_stand - in the worker: until all may go on. */
 void hd_worker_stand(struct hd_worker *w);

@@ -54,6 +54,20 @@ void hd_stream_close(struct hd_stream *s, enum hd_close why)
 	f->closed = true;
 }
 
+struct hd_use *hd_stream_enter(struct hd_stream *s,
+			       const struct hd_module *mod)
+{
+	(void)s;
+	(void)mod;
+	return NULL;
+}
+
+void hd_stream_leave(struct hd_stream *s, struct hd_use *before)
+{
+	(void)s;
+	(void)before;
+}
+
 void *hd_stream_switch(struct hd_stream *s, struct hd_module *mod,
 		       const struct hd_proto *proto)
 {

@@ -76,13 +76,31 @@ const json_t *hdctl_find(const struct hdctl *h, const char *const *words,
 	return best;
 }
 
-static const char *columns_of(struct hdctl *h, const char *const *words,
-			      size_t n)
+static size_t count_words(const char *text)
 {
-	if (hdctl_commands(h) != HDCTL_OK)
-		return NULL;
-	return json_string_value(
-		json_object_get(hdctl_find(h, words, n), "columns"));
+	size_t n = text != NULL && *text != '\0';
+
+	for (; text != NULL && *text != '\0'; text++)
+		n += *text == ' ';
+	return n;
+}
+
+/* One of many that was asked for is shown with all that is known of it, else a
+ * row has what the command's columns say. */
+static void print_data(struct hdctl *h, const char *const *words, size_t n,
+		       const json_t *data)
+{
+	const json_t *only = json_array_get(data, 0);
+	const json_t *command = NULL;
+
+	if (json_is_array(data) && hdctl_commands(h) == HDCTL_OK)
+		command = hdctl_find(h, words, n);
+	if (json_array_size(data) == 1 && json_is_object(only) &&
+	    n > count_words(json_string_value(
+			json_object_get(command, "words"))))
+		data = only;
+	print_answer(stdout, data,
+		     json_string_value(json_object_get(command, "columns")));
 }
 
 static void print_json(const json_t *data)
@@ -116,9 +134,7 @@ static int run_daemons(struct hdctl *h, const char *const *words, size_t n)
 	if (h->json)
 		print_json(data);
 	else
-		print_answer(stdout, data,
-			     json_is_array(data) ? columns_of(h, words, n)
-						 : NULL);
+		print_data(h, words, n, data);
 	json_decref(data);
 	return HDCTL_OK;
 }

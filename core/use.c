@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+/* core/use.c - the clock behind `module status`. */
+#include "core/use.h"
+#include <time.h>
+
+enum { SAMPLED_TURNS = 64 }; /* one in so many, on average */
+
+static uint64_t now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
+}
+
+/* By chance: traffic that comes in a rhythm must not meet the sampling's. The
+ * distance is 1 to 127 turns. Xorshift, of Marsaglia. */
+static uint8_t distance(struct hd_meter *m)
+{
+	uint32_t x = m->chance != 0 ? m->chance : 2463534242u;
+
+	x ^= x << 13;
+	x ^= x >> 17;
+	x ^= x << 5;
+	m->chance = x;
+	return (uint8_t)(1 + x % (2 * SAMPLED_TURNS - 1));
+}
+
+void hd_meter_turn(struct hd_meter *m)
+{
+	m->on = false;
+	m->now = NULL;
+	if (m->turns_left-- > 0)
+		return;
+	m->turns_left = (uint8_t)(distance(m) - 1);
+	m->on = true;
+}
+
+struct hd_use *hd_meter_switch(struct hd_meter *m, struct hd_use *to)
+{
+	struct hd_use *before = m->now;
+
+	if (to == before)
+		return before;
+	uint64_t now = now_ns();
+
+	if (before != NULL)
+		hd_use_add(before, HD_USE_CPU_NS,
+			   (now - m->since_ns) * SAMPLED_TURNS);
+	m->now = to;
+	m->since_ns = now;
+	return before;
+}
