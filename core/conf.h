@@ -59,6 +59,7 @@ struct hd_conf {
 	/* tls */
 	struct hd_cert_conf *certificates;
 	size_t n_certificates;
+	bool self_signed; /* without certificates: one of our own */
 	uint64_t ktls; /* enum hd_ktls */
 	uint64_t record_layer; /* enum hd_record_layer */
 	/* log */
@@ -120,6 +121,7 @@ void hd_conf_section_drop(struct hd_conf *conf, const char *name);
 int hd_conf_finish(struct hd_conf *conf, struct hd_error *err);
 
 /* hd_conf_live_only - whether changing from old to new needs no restart.
+ * load_module may: it is what the next start loads.
  * Returns 0, or -EBUSY with the first key (file:line) that is not live. */
 int hd_conf_live_only(const struct hd_conf *old_conf,
 		      const struct hd_conf *new_conf, struct hd_error *err);

@@ -196,6 +196,11 @@ static bool same_addr(const union hd_addr *a, const union hd_addr *b)
 	return a->in.sin_port != 0 && memcmp(a, b, sizeof(*a)) == 0;
 }
 
+static bool has_certificate(const struct hd_conf *conf)
+{
+	return conf->n_certificates > 0 || conf->dev || conf->self_signed;
+}
+
 static int check_listen(const struct hd_conf *conf, const struct hd_node *item,
 			struct hd_error *err)
 {
@@ -204,11 +209,11 @@ static int check_listen(const struct hd_conf *conf, const struct hd_node *item,
 
 	if (l->addr.sa.sa_family == AF_UNSPEC)
 		return fail_missing(item, "listen", "addr", err);
-	if (l->tls && conf->n_certificates == 0 && !conf->dev)
+	if (l->tls && !has_certificate(conf))
 		return hd_node_error(item, err,
 				     "`tls: true` needs a "
 				     "certificate; set `tls_cert` and "
-				     "`tls_key`");
+				     "`tls_key`, or `tls: {self_signed: true}`");
 	for (size_t i = 0; i < last; i++)
 		if (same_addr(&conf->listen[i].addr, &l->addr))
 			return hd_node_error(item, err,
@@ -257,7 +262,7 @@ static int read_port(struct hd_conf *conf, const struct hd_node *node,
 		r = hd_value_set(conf->priv, &hd_port_option, node, &port, err);
 	l->file = node == NULL ? "default" : node->file;
 	l->line = node == NULL ? 0 : node->line;
-	l->tls = conf->n_certificates > 0 || conf->dev;
+	l->tls = has_certificate(conf);
 	l->addr.in6.sin6_family = AF_INET6;
 	l->addr.in6.sin6_port = htons((uint16_t)port);
 	conf->listen = l;

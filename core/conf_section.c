@@ -157,16 +157,6 @@ static bool same_listen(const struct hd_conf *a, const struct hd_conf *b)
 	return true;
 }
 
-static bool same_modules(const struct hd_conf *a, const struct hd_conf *b)
-{
-	if (a->n_load_module != b->n_load_module)
-		return false;
-	for (size_t i = 0; i < a->n_load_module; i++)
-		if (strcmp(a->load_module[i].name, b->load_module[i].name) != 0)
-			return false;
-	return true;
-}
-
 /* Sections that both have with the same table. */
 static int live_sections(const struct hd_conf *old_conf,
 			 const struct hd_conf *new_conf, struct hd_error *err)
@@ -207,7 +197,5 @@ int hd_conf_live_only(const struct hd_conf *old_conf,
 					 ? "listen"
 					 : "port",
 				 err);
-	if (!same_modules(old_conf, new_conf))
-		return fail_live(new_conf, old_conf, NULL, "load_module", err);
 	return live_sections(old_conf, new_conf, err);
 }

@@ -14,6 +14,7 @@
 #include "core/daemon.h"
 #include "core/log.h"
 #include "core/module.h"
+#include "core/module_file.h"
 #include "core/module_live.h"
 #include "core/notify.h"
 #include "core/openssl_memory.h"
@@ -35,17 +36,21 @@ static int failed(const struct hd_daemon *d, int code,
 	return code;
 }
 
-/* --dev without certificates: one of our own, for the names of this host. */
-static int dev_certificate(struct hd_conf *conf, struct hd_error *err)
+/* One of our own, where none is configured. */
+static int own_certificate(struct hd_conf *conf, struct hd_error *err)
 {
 	static const char *const names[] = { "localhost", "127.0.0.1", "::1" };
 	static char cert[256], key[256];
 	static struct hd_cert_conf one = { .cert = cert, .key = key };
+	int r;
 
-	if (!conf->dev || conf->n_certificates > 0)
+	if (conf->n_certificates > 0 || !(conf->dev || conf->self_signed))
 		return 0;
-	int r = hd_tls_self_signed(conf->state_dir, names, HD_ARRAY_N(names),
-				   cert, key, err);
+	if (conf->self_signed)
+		r = hd_tls_self_signed_host(conf->state_dir, cert, key, err);
+	else
+		r = hd_tls_self_signed(conf->state_dir, names,
+				       HD_ARRAY_N(names), cert, key, err);
 	if (r < 0)
 		return r;
 	conf->certificates = &one;
@@ -105,7 +110,7 @@ static int prepare(struct hd_daemon *d, struct hd_error *err)
 	if (r == 0)
 		r = hd_modules_load(conf, err);
 	if (r == 0)
-		r = dev_certificate(conf, err);
+		r = own_certificate(conf, err);
 	if (r == 0)
 		r = make_store(conf, &d->tls, err);
 	if (r == 0)
@@ -197,11 +202,41 @@ void hd_daemon_stop(struct hd_daemon *d)
 	hd_conf_free(&d->conf);
 }
 
+static bool is_listed(const struct hd_conf *conf, const char *name)
+{
+	char other[HD_MODULE_NAME_BYTES];
+
+	for (size_t i = 0; i < conf->n_load_module; i++)
+		if (hd_module_name(conf->load_module[i].name, other) == 0 &&
+		    strcmp(other, name) == 0)
+			return true;
+	return false;
+}
+
+/* A reload changes no module: that is for whoever asked, one at a time. */
+static void tell_modules(const struct hd_conf *conf)
+{
+	char name[HD_MODULE_NAME_BYTES];
+
+	for (size_t i = 0; i < conf->n_load_module; i++)
+		if (hd_module_name(conf->load_module[i].name, name) == 0 &&
+		    hd_modules_find(name) == NULL)
+			hd_log_notice("load_module lists a module that is not "
+				      "loaded; now: hdctl module load %s",
+				      name);
+	for (unsigned i = 0; i < hd_modules_n(); i++)
+		if (!is_listed(conf, hd_modules_at(i)->name))
+			hd_log_notice("a module is loaded that load_module "
+				      "does not list; now: hdctl module "
+				      "unload %s",
+				      hd_modules_at(i)->name);
+}
+
 /* Both configurations are good; which keys may differ? */
 static int check_reload(const struct hd_daemon *d, struct hd_conf *conf,
 			struct hd_tls_store **ret_tls, struct hd_error *err)
 {
-	int r = dev_certificate(conf, err);
+	int r = own_certificate(conf, err);
 
 	if (r == 0)
 		r = hd_modules_check(conf, err);
@@ -234,6 +269,7 @@ int hd_daemon_reload(struct hd_daemon *d, struct hd_error *err)
 	hd_workers_reload(conf, tls);
 	hd_modules_adopt(conf);
 	hd_log_level_set((enum hd_level)conf->log_level);
+	tell_modules(conf);
 	hd_tls_store_put(&d->tls);
 	hd_conf_free(&d->conf);
 	d->tls = tls;

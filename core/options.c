@@ -77,6 +77,10 @@ static const struct hd_option top_options[] = {
 };
 
 static const struct hd_option tls_options[] = {
+	{ .name = "self_signed", .type = HD_BOOL, AT(self_signed),
+	  .def = "false", .live = true,
+	  .help = "without a certificate, serve one that the first start "
+		  "makes in state_dir; clients need its pin: hdctl derpmap" },
 	{ .name = "ktls", .type = HD_CHOICE, AT(ktls), .def = "auto",
 	  .choices = ktls,
 	  .help = "let the kernel encrypt; auto: where it can" },

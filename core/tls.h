@@ -42,6 +42,13 @@ int hd_tls_self_signed(const char *dir, const char *const *names, size_t n,
 		       char cert_path[static 256], char key_path[static 256],
 		       struct hd_error *err);
 
+/* hd_tls_self_signed_host - dir/self-signed.crt and .key, for the names of this
+ * machine. What is there is kept for as long as it is valid, whatever the
+ * machine is called now: clients have its pin. Both belong to the owner of
+ * dir. */
+int hd_tls_self_signed_host(const char *dir, char cert_path[static 256],
+			    char key_path[static 256], struct hd_error *err);
+
 /* ---- connection: core/tls.c; the stream's worker ----
  *
  * OpenSSL shakes hands. A TLS 1.3 connection with one of three suites then

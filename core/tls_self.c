@@ -12,6 +12,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #define DAY_S (24 * 60 * 60)
@@ -224,12 +226,23 @@ static int make(const char *cert_path, const char *key_path,
 	return 0;
 }
 
+static int set_paths(const char *dir, const char *name, char *cert_path,
+		     char *key_path, struct hd_error *err)
+{
+	if (snprintf(cert_path, PATH_BYTES, "%s/%s.crt", dir, name) <
+		    PATH_BYTES &&
+	    snprintf(key_path, PATH_BYTES, "%s/%s.key", dir, name) < PATH_BYTES)
+		return 0;
+	return hd_error_set(err, -ENAMETOOLONG,
+			    "self-signed certificate: path too long: "
+			    "%s/%s.crt",
+			    dir, name);
+}
+
 int hd_tls_self_signed(const char *dir, const char *const *names, size_t n,
 		       char cert_path[static 256], char key_path[static 256],
 		       struct hd_error *err)
 {
-	bool there;
-
 	for (size_t i = 0; i < n; i++)
 		if (!is_plain_name(names[i]))
 			return hd_error_set(err, -EINVAL,
@@ -240,15 +253,45 @@ int hd_tls_self_signed(const char *dir, const char *const *names, size_t n,
 	if (n == 0)
 		return hd_error_set(err, -EINVAL,
 				    "self-signed certificate: no name");
-	if (snprintf(cert_path, PATH_BYTES, "%s/%s.crt", dir, names[0]) >=
-		    PATH_BYTES ||
-	    snprintf(key_path, PATH_BYTES, "%s/%s.key", dir, names[0]) >=
-		    PATH_BYTES)
-		return hd_error_set(err, -ENAMETOOLONG,
-				    "self-signed certificate: path too long: "
-				    "%s/%s.crt",
-				    dir, names[0]);
-	there = good_enough(cert_path, key_path, names, n);
+	int r = set_paths(dir, names[0], cert_path, key_path, err);
+	if (r < 0)
+		return r;
+	bool there = good_enough(cert_path, key_path, names, n);
 	ERR_clear_error();
 	return there ? 0 : make(cert_path, key_path, names, n, err);
+}
+
+/* Made by root, read again after root has become somebody else. */
+static int give_to_owner(const char *dir, const char *path,
+			 struct hd_error *err)
+{
+	struct stat st;
+
+	if (stat(dir, &st) == 0 &&
+	    (geteuid() != 0 || chown(path, st.st_uid, st.st_gid) == 0))
+		return 0;
+	return hd_error_set(err, -errno,
+			    "%s: cannot give it to the owner of %s: %s", path,
+			    dir, strerror(errno));
+}
+
+int hd_tls_self_signed_host(const char *dir, char cert_path[static 256],
+			    char key_path[static 256], struct hd_error *err)
+{
+	struct utsname host;
+	bool named = uname(&host) == 0 && is_plain_name(host.nodename);
+	const char *const names[] = { named ? host.nodename : "localhost",
+				      "localhost", "127.0.0.1", "::1" };
+	int r = set_paths(dir, "self-signed", cert_path, key_path, err);
+
+	if (r < 0)
+		return r;
+	bool there = good_enough(cert_path, key_path, NULL, 0);
+	ERR_clear_error();
+	if (there)
+		return 0;
+	r = make(cert_path, key_path, names, HD_ARRAY_N(names), err);
+	if (r == 0)
+		r = give_to_owner(dir, cert_path, err);
+	return r == 0 ? give_to_owner(dir, key_path, err) : r;
 }

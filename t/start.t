@@ -197,6 +197,39 @@ subtest 'ports that one may not have' => sub {
     like $log, qr/error bind: Cannot assign requested address: 192\.0\.2\.1:3340 .*ip address/, '... and the remedy';
 };
 
+subtest 'a certificate of its own' => sub {
+    my $dir = File::Temp->newdir;
+    my $port = HyperDerp::Test::free_port();
+    my $stun = HyperDerp::Test::free_port(Socket::SOCK_DGRAM());
+    my $yaml = sub ($more) { return <<~"END" };
+        listen: [{addr: "127.0.0.1:$port", tls: true}]
+        stun: {listen: "127.0.0.1:$stun"}
+        module_path: [$HyperDerp::Test::build/modules.d]
+        state_dir: $dir
+        control: {socket: $dir/control.sock}
+        $more
+        END
+    my ($code, $log) = refused(yaml => $yaml->(''));
+    is $code, 78, 'is not made unless asked for';
+    like $log, qr/needs a certificate.*self_signed: true/, '... and the log says how';
+    my $hd = HyperDerp::Test->new(no_tls => 1, plain => $port, yaml => $yaml->('tls: {self_signed: true}'));
+    qx{$HyperDerp::Test::build/hyper-derp -t -c $hd->{file}};
+    is $?, 0, 'a check';
+    ok !-e "$dir/self-signed.crt", '... makes none';
+    my $pin = sub {
+        $hd->run->ready($port) or diag $hd->log_text;
+        my $out = qx{$HyperDerp::Test::build/hdctl --socket $dir/control.sock derpmap 2>&1};
+        like $out, qr/"CertName": "sha256-raw:[0-9a-f]{64}"/, 'hdctl derpmap prints the pin';
+        $hd->signal('HUP');
+        ok $hd->log_like(qr/configuration reloaded/), 'a reload keeps it';
+        $hd->finish;
+        return $out =~ /(sha256-raw:\w+)/ ? $1 : $out;
+    };
+    my $first = $pin->();
+    is((stat "$dir/self-signed.key")[2] & 0777, 0600, 'the key is nobody else\'s');
+    is $pin->(), $first, 'the next start serves the same';
+};
+
 subtest '--dev without root' => sub {
     plan skip_all => 'needs root and setpriv (util-linux), to be somebody else'
         if $> != 0 || system('setpriv --version >/dev/null 2>&1');

@@ -66,7 +66,7 @@ static void wrong_listeners_are_refused(void **state)
 		  "port to the list" },
 		{ "listen: [{addr: '[::]:443', tls: true}]",
 		  "text:1: `tls: true` needs a certificate; set `tls_cert` and "
-		  "`tls_key`" },
+		  "`tls_key`, or `tls: {self_signed: true}`" },
 		{ "listen: [{addr: 127.0.0.1}]",
 		  "text:1: `addr: 127.0.0.1` is not an address with a port, as "
 		  "in 0.0.0.0:3340 or \"[::]:3340\"" },
