@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: MIT
+# t/lib/HyperDerp/Guide.pm - the blocks of a page for operators, and a room to
+# run them in: the machine's own files, but what is written to /etc, /var and
+# /run goes away, and the network is a loopback of its own.
+package HyperDerp::Guide;
+use v5.36;
+use File::Temp;
+use HyperDerp::Test;
+use IPC::Open2;
+use POSIX qw(:sys_wait_h);
+
+my $srcdir = $HyperDerp::Test::srcdir;
+my $build  = $HyperDerp::Test::build;
+
+# What this machine lacks to make a room.
+sub missing () {
+    return 'a room of its own needs root' if $>;
+    my $try = 'mount -t tmpfs t /mnt && mkdir /mnt/u /mnt/w && '
+        . 'mount -t overlay o -o lowerdir=/etc,upperdir=/mnt/u,workdir=/mnt/w /etc';
+    return 'this kernel has no overlay file system or no namespaces'
+        if system("unshare -mn sh -c '$try' >/dev/null 2>&1");
+    return '';
+}
+
+# The fenced blocks of a page, each with the comment above it.
+sub blocks ($path) {
+    my (@blocks, $marker, $in);
+    my $line = 0;
+    for (split /^/, HyperDerp::Test::slurp($path)) {
+        $line++;
+        if ($in) {
+            if (/^```/) { undef $in; undef $marker }
+            else { $in->{text} .= $_ }
+        } elsif (/^```/) {
+            push @blocks, $in = { line => $line, text => '', kind => 'unmarked', %{ $marker // {} } };
+        } elsif (/^<!-- (run in the background|run|file|not run)(?::? (.*?))? *-->/) {
+            $marker = { kind => $1, what => $2 // '' };
+        } elsif (/\S/) {
+            undef $marker;
+        }
+    }
+    return @blocks;
+}
+
+my $pebble;    # its path, built once
+
+# An ACME server from Go's proxy; '' where it cannot be built.
+sub pebble () {
+    return $pebble if defined $pebble;
+    my $dir = "$build/t/pebble";
+    my $module = 'github.com/letsencrypt/pebble/v2';
+    system(qq(mkdir -p $dir && cd $dir && { test -x pebble || { { test -e go.mod || go mod init pebble; }
+        go get $module/cmd/pebble\@v2.8.0 && go build -o pebble $module/cmd/pebble; }; } >$dir/log 2>&1));
+    return $pebble = -x "$dir/pebble" ? "$dir/pebble" : '';
+}
+
+# Why a block cannot run here, '' if it can.
+sub lacks ($self, $text) {
+    for my $client (qw(certbot lego uacme)) {
+        next unless $text =~ /^$client\b/m;
+        return "$client is not installed" unless grep { -x "$_/$client" } split /:/, $ENV{PATH};
+        return 'the ACME server pebble could not be built (Go 1.26, its proxy)' unless pebble();
+    }
+    return '';
+}
+
+my $room_sh = <<'END';
+set -eu
+room=$1 build=$2 src=$3 pebble=$4
+mount -t tmpfs room "$room"
+for d in etc var run; do
+    mkdir -p "$room/up/$d" "$room/work/$d"
+    mount -t overlay o -o "lowerdir=/$d,upperdir=$room/up/$d,workdir=$room/work/$d" "/$d"
+done
+ip link set lo up
+echo '127.0.0.1 relay.example.net localhost' >/etc/hosts
+mkdir "$room/bin"
+prefix() { # NAME REST... - a command that calls ours with something before
+    name=$1
+    shift
+    printf '#!/bin/sh\nexec %s "$@"\n' "$*" >"$room/bin/$name"
+    chmod +x "$room/bin/$name"
+}
+prefix hyper-derp "$build/hyper-derp" --config /etc/hyper-derp/hyper-derp.yaml --module-path "$build/modules.d"
+for p in hdctl hdprobe hdbench; do prefix $p "$build/$p"; done
+prefix hyper-derp-cert "$src/contrib/acme/hyper-derp-cert"
+export PATH="$room/bin:$PATH"
+if test -n "$pebble"; then
+    mkdir "$room/acme"
+    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 9 \
+        -subj /CN=localhost -addext subjectAltName=DNS:localhost \
+        -keyout "$room/acme/key" -out "$room/acme/crt" 2>/dev/null
+    cat "$room/acme/crt" >>/etc/ssl/certs/ca-certificates.crt
+    cat >"$room/acme/conf" <<CONF
+{"pebble": {"listenAddress": "127.0.0.1:14000", "managementListenAddress": "127.0.0.1:15000",
+ "certificate": "$room/acme/crt", "privateKey": "$room/acme/key", "httpPort": 80, "tlsPort": 5001}}
+CONF
+    PEBBLE_VA_ALWAYS_VALID=1 PEBBLE_WFE_NONCEREJECT=0 "$pebble" -config "$room/acme/conf" >"$room/acme/log" 2>&1 &
+    url=https://localhost:14000/dir
+    for c in lego uacme certbot; do
+        p=$(command -v $c) || continue
+        case $c in
+        lego) prefix lego "LEGO_CA_CERTIFICATES=$room/acme/crt $p --server $url" ;;
+        uacme) prefix uacme "$p --acme-url $url" ;;
+        certbot) prefix certbot "REQUESTS_CA_BUNDLE=$room/acme/crt $p --server $url" ;;
+        esac
+        sed -i 's/^exec \([A-Z_]*=[^ ]*\) /export \1\nexec /' "$room/bin/$c"
+    done
+fi
+cd /
+echo ready
+while read -r mode file; do
+    case $mode in
+    run) if sh -eu "$file" >"$file.out" 2>&1 </dev/null; then echo ok; else echo failed; fi ;;
+    background)
+        sh -eu "$file" >"$file.out" 2>&1 </dev/null &
+        n=0
+        until hdctl status >/dev/null 2>&1 || test $n -gt 100; do sleep 0.1; n=$((n + 1)); done
+        if test $n -le 100; then echo ok; else echo failed; fi ;;
+    esac
+done
+END
+
+sub new ($class) {
+    my $self = bless { dir => File::Temp->newdir('hd-guide-XXXXXX', TMPDIR => 1), n => 0 }, $class;
+    my $script = HyperDerp::Test::spew("$self->{dir}/room.sh", $room_sh);
+    mkdir "$self->{dir}/room";
+    # --kill-child, --pid: whatever was started ends with the room
+    $self->{pid} = open2($self->{from}, $self->{to}, 'unshare', '-mn', '--pid', '--fork', '--kill-child',
+        '--mount-proc', 'sh', $script, "$self->{dir}/room", $build, $srcdir, pebble());
+    my $said = readline $self->{from};
+    die "no room: $?\n" unless ($said // '') eq "ready\n";
+    return $self;
+}
+
+# Runs one block. Returns whether it ended well, and what it printed.
+sub take ($self, $b) {
+    my $file = HyperDerp::Test::spew("$self->{dir}/block" . $self->{n}++, $b->{text});
+    my $mode = 'run';
+    if ($b->{kind} eq 'file') {
+        my $to = $b->{what};
+        $file = HyperDerp::Test::spew("$file.sh",
+            qq(mkdir -p "\$(dirname '$to')" && cp '$file' '$to'\n));
+    } elsif ($b->{kind} eq 'run in the background') {
+        $mode = 'background';
+    }
+    $self->{to}->print("$mode $file\n");
+    $self->{to}->flush;
+    my $answer = readline $self->{from};
+    return (($answer // '') eq "ok\n", HyperDerp::Test::slurp("$file.out"));
+}
+
+# Whether the certificate that clients see is the ACME server's.
+sub serves_pebble ($self) {
+    my ($ok) = $self->take({ kind => 'run', text => 'openssl s_client -connect relay.example.net:443 '
+            . "</dev/null 2>/dev/null | openssl x509 -noout -issuer | grep -i pebble\n" });
+    return $ok;
+}
+
+sub finish ($self) {
+    return unless $self->{pid};
+    close $self->{to};
+    kill KILL => $self->{pid};
+    waitpid delete $self->{pid}, 0;
+    return;
+}
+
+sub DESTROY ($self) {
+    local ($?, $!);
+    return $self->finish;
+}
+
+1;
