@@ -19,6 +19,7 @@
 
 struct hd_acceptor {
 	const struct hd_listener *listener;
+	uint32_t slot, gen;
 	int fd;
 	bool readable, paused, starved;
 	struct hd_timer *resume;
@@ -62,44 +63,100 @@ static void on_resume(struct hd_module *mod, struct hd_worker *w, void *arg)
 	w->more = true; /* timers come last in a turn: no sleep before it */
 }
 
-static int acceptor_start(struct hd_worker *w, unsigned i,
-			  const struct hd_listener *l)
+static uint64_t tag_of(const struct hd_acceptor *a)
 {
-	struct hd_acceptor *a = &w->acceptors[i];
+	return hd_tag(HD_OP_ACCEPT, a->slot, a->gen);
+}
 
+static void acceptor_free(struct hd_acceptor *a)
+{
+	hd_timer_free(&a->resume);
+	free(a);
+}
+
+static int acceptor_arm(struct hd_worker *w, struct hd_acceptor *a)
+{
+	int r;
+
+	a->resume = hd_timer_new(NULL, w, on_resume, a);
+	if (a->resume == NULL)
+		return -ENOMEM;
+	r = hd_slots_add(&w->acceptors, a, &a->slot, &a->gen);
+	if (r < 0)
+		return r;
+	set_options(a->fd, w->conf);
+	r = w->ring_ops->watch(w->ring, a->fd, tag_of(a));
+	if (r < 0)
+		hd_slots_remove(&w->acceptors, a->slot);
+	return r;
+}
+
+static int acceptor_start(struct hd_worker *w, const struct hd_listener *l)
+{
+	struct hd_acceptor *a = calloc(1, sizeof(*a));
+	int r;
+
+	if (a == NULL)
+		return -ENOMEM;
 	a->listener = l;
 	a->fd = l->fds[l->shared ? 0 : w->index];
 	a->filled_ms = w->now_ms;
 	a->tokens = 1;
-	a->resume = hd_timer_new(NULL, w, on_resume, a);
-	if (a->resume == NULL)
-		return -ENOMEM;
-	set_options(a->fd, w->conf);
-	return w->ring_ops->watch(w->ring, a->fd, hd_tag(HD_OP_ACCEPT, i, 0));
+	r = acceptor_arm(w, a);
+	if (r < 0)
+		acceptor_free(a);
+	return r;
+}
+
+static void acceptor_stop(struct hd_worker *w, struct hd_acceptor *a)
+{
+	w->ring_ops->unwatch(w->ring, a->fd, tag_of(a));
+	hd_slots_remove(&w->acceptors, a->slot);
+	acceptor_free(a);
+}
+
+static struct hd_acceptor *acceptor_of(const struct hd_worker *w,
+				       const struct hd_listener *l)
+{
+	for (uint32_t i = 0; i < w->acceptors.n; i++) {
+		struct hd_acceptor *a = w->acceptors.v[i].object;
+
+		if (a != NULL && a->listener == l)
+			return a;
+	}
+	return NULL;
 }
 
 int hd_accept_start(struct hd_worker *w, struct hd_listener *v, size_t n)
 {
-	w->acceptors = calloc(n, sizeof(*w->acceptors));
-	if (w->acceptors == NULL && n > 0)
-		return -ENOMEM;
-	for (size_t i = 0; i < n; i++) {
-		int r = acceptor_start(w, (unsigned)i, &v[i]);
+	int r = 0;
 
-		if (r < 0)
-			return r;
-		w->n_acceptors++;
-	}
-	return 0;
+	for (size_t i = 0; i < n && r == 0; i++)
+		r = acceptor_start(w, &v[i]);
+	return r == 0 ? hd_accept_sync(w) : r;
 }
 
-void hd_accept_on_ready(struct hd_worker *w, uint32_t slot, bool disarmed)
+int hd_accept_sync(struct hd_worker *w)
 {
-	struct hd_acceptor *a = &w->acceptors[slot];
+	int r = 0;
 
+	for (const struct hd_listener *l = hd_listens_first();
+	     l != NULL && r == 0; l = l->next) {
+		struct hd_acceptor *a = acceptor_of(w, l);
+
+		if (l->left && a != NULL)
+			acceptor_stop(w, a);
+		else if (!l->left && a == NULL)
+			r = acceptor_start(w, l);
+	}
+	return r;
+}
+
+void hd_accept_on_ready(struct hd_worker *w, struct hd_acceptor *a,
+			bool disarmed)
+{
 	if (disarmed)
-		w->ring_ops->watch(w->ring, a->fd,
-				   hd_tag(HD_OP_ACCEPT, slot, 0));
+		w->ring_ops->watch(w->ring, a->fd, tag_of(a));
 	a->readable = true;
 }
 
@@ -168,26 +225,21 @@ bool hd_accept_run(struct hd_worker *w)
 {
 	bool more = false;
 
-	for (unsigned i = 0; i < w->n_acceptors; i++) {
-		struct hd_acceptor *a = &w->acceptors[i];
+	for (uint32_t i = 0; i < w->acceptors.n; i++) {
+		struct hd_acceptor *a = w->acceptors.v[i].object;
 
-		for (int n = 0; n < ACCEPTS_PER_TURN && a->readable &&
-				!a->paused;
+		for (int n = 0; a != NULL && n < ACCEPTS_PER_TURN &&
+				a->readable && !a->paused;
 		     n++)
 			accept_one(w, a);
-		more |= a->readable && !a->paused;
+		more |= a != NULL && a->readable && !a->paused;
 	}
 	return more;
 }
 
 void hd_accept_stop(struct hd_worker *w)
 {
-	for (unsigned i = 0; i < w->n_acceptors; i++) {
-		w->ring_ops->unwatch(w->ring, w->acceptors[i].fd,
-				     hd_tag(HD_OP_ACCEPT, i, 0));
-		hd_timer_free(&w->acceptors[i].resume);
-	}
-	free(w->acceptors);
-	w->acceptors = NULL;
-	w->n_acceptors = 0;
+	for (uint32_t i = 0; i < w->acceptors.n; i++)
+		if (w->acceptors.v[i].object != NULL)
+			acceptor_stop(w, w->acceptors.v[i].object);
 }

@@ -52,19 +52,26 @@ static void put_counts(struct hd_call *c)
 	put_drops(c);
 }
 
-static void put_listeners(struct hd_call *c, const struct hd_daemon *d)
+static void put_listener(struct hd_call *c, const struct hd_listener *l)
 {
 	char addr[HD_ADDR_TEXT_BYTES];
 
+	hd_out_open(c, NULL, '{');
+	hd_out_string(c, "addr", hd_addr_text(&l->addr, addr));
+	hd_out_bool(c, "tls", l->tls);
+	hd_out_string(c, "name", l->name);
+	hd_out_close(c);
+}
+
+static void put_listeners(struct hd_call *c, const struct hd_daemon *d)
+{
+	const struct hd_listener *l = hd_listens_first();
+
 	hd_out_open(c, "listeners", '[');
-	for (size_t i = 0; i < d->n_listeners; i++) {
-		hd_out_open(c, NULL, '{');
-		hd_out_string(c, "addr",
-			      hd_addr_text(&d->listeners[i].addr, addr));
-		hd_out_bool(c, "tls", d->listeners[i].tls);
-		hd_out_string(c, "name", d->listeners[i].name);
-		hd_out_close(c);
-	}
+	for (size_t i = 0; i < d->n_listeners; i++)
+		put_listener(c, &d->listeners[i]);
+	for (; l != NULL; l = l->next)
+		put_listener(c, l);
 	hd_out_close(c);
 }
 

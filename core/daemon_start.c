@@ -107,6 +107,7 @@ static int prepare(struct hd_daemon *d, struct hd_error *err)
 		r = hd_user_prepare(conf, err);
 	if (r == 0)
 		r = hd_control_commands(err);
+	hd_listens_begin(conf);
 	if (r == 0)
 		r = hd_modules_load(conf, err);
 	if (r == 0)

@@ -90,12 +90,12 @@ static int bind_socket(const struct hd_listen_conf *conf, bool share,
 	return fd;
 }
 
-static int start_listening(const struct hd_conf *conf,
+static int start_listening(uint64_t sockbuf_bytes,
 			   const struct hd_listen_conf *lc, int fd,
 			   struct hd_error *err)
 {
-	if (conf->sockbuf_bytes > 0) { /* before listen(): the window scale */
-		int bytes = (int)HD_MIN(conf->sockbuf_bytes, INT32_MAX);
+	if (sockbuf_bytes > 0) { /* before listen(): the window scale */
+		int bytes = (int)HD_MIN(sockbuf_bytes, INT32_MAX);
 
 		set_option(fd, SOL_SOCKET, SO_SNDBUF, bytes);
 		set_option(fd, SOL_SOCKET, SO_RCVBUF, bytes);
@@ -126,16 +126,15 @@ static void learn_port(struct hd_listener *l, struct hd_listen_conf *lc, int fd)
 		lc->addr = l->addr;
 }
 
-static int open_shared(const struct hd_conf *conf,
-		       const struct hd_listen_conf *lc, struct hd_listener *l,
-		       int fd, struct hd_error *err)
+static int open_shared(uint64_t sockbuf_bytes, const struct hd_listen_conf *lc,
+		       struct hd_listener *l, int fd, struct hd_error *err)
 {
 	l->shared = true;
 	l->fds[l->n_fds++] = fd;
-	return start_listening(conf, lc, fd, err);
+	return start_listening(sockbuf_bytes, lc, fd, err);
 }
 
-static int open_per_worker(const struct hd_conf *conf,
+static int open_per_worker(uint64_t sockbuf_bytes,
 			   const struct hd_listen_conf *conf_entry,
 			   unsigned n_workers, struct hd_listener *l,
 			   struct hd_error *err)
@@ -149,16 +148,16 @@ static int open_per_worker(const struct hd_conf *conf,
 		if (fd < 0)
 			return fd;
 		l->fds[l->n_fds++] = fd;
-		r = start_listening(conf, &lc, fd, err);
+		r = start_listening(sockbuf_bytes, &lc, fd, err);
 		if (i == 0)
 			learn_port(l, &lc, fd);
 	}
 	return r;
 }
 
-static int open_listener(const struct hd_conf *conf,
-			 const struct hd_listen_conf *lc, unsigned n_workers,
-			 struct hd_listener *l, struct hd_error *err)
+int hd_listener_open(const struct hd_listen_conf *lc, uint64_t sockbuf_bytes,
+		     unsigned n_workers, struct hd_listener *l,
+		     struct hd_error *err)
 {
 	/* the configuration may be replaced; the socket stays */
 	l->name = lc->name != NULL ? strdup(lc->name) : NULL;
@@ -168,20 +167,25 @@ static int open_listener(const struct hd_conf *conf,
 	if (l->fds == NULL || (lc->name != NULL && l->name == NULL))
 		return hd_error_set(err, -ENOMEM, "listen: out of memory");
 	int fd = hd_listen_fds(SOCK_STREAM, &lc->addr);
-	return fd >= 0 ? open_shared(conf, lc, l, fd, err)
-		       : open_per_worker(conf, lc, n_workers, l, err);
+	return fd >= 0 ? open_shared(sockbuf_bytes, lc, l, fd, err)
+		       : open_per_worker(sockbuf_bytes, lc, n_workers, l, err);
+}
+
+void hd_listener_close(struct hd_listener *l)
+{
+	for (unsigned i = 0; i < l->n_fds; i++)
+		close(l->fds[i]);
+	l->n_fds = 0;
+	free(l->fds);
+	l->fds = NULL;
+	free((char *)l->name);
+	l->name = NULL;
 }
 
 void hd_listeners_close(struct hd_listener **v, size_t *n)
 {
-	for (size_t i = 0; *v != NULL && i < *n; i++) {
-		struct hd_listener *l = &(*v)[i];
-
-		for (unsigned k = 0; k < l->n_fds; k++)
-			close(l->fds[k]);
-		free(l->fds);
-		free((char *)l->name);
-	}
+	for (size_t i = 0; *v != NULL && i < *n; i++)
+		hd_listener_close(&(*v)[i]);
 	free(*v);
 	*v = NULL;
 	*n = 0;
@@ -200,8 +204,8 @@ int hd_listeners_open(const struct hd_conf *conf, unsigned n_workers,
 	if (v == NULL)
 		return hd_error_set(err, -ENOMEM, "listen: out of memory");
 	for (size_t i = 0; i < n && r == 0; i++)
-		r = open_listener(conf, &conf->listen[i], n_workers, &v[i],
-				  err);
+		r = hd_listener_open(&conf->listen[i], conf->sockbuf_bytes,
+				     n_workers, &v[i], err);
 	if (r < 0) {
 		hd_listeners_close(&v, &n);
 		return r;

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* core/listener.h - TCP listeners: the bind check, LISTEN_FDS, one
- * SO_REUSEPORT socket per worker. Main thread. */
+ * SO_REUSEPORT socket per worker. Main thread.
+ *
+ * Files: listener.c sockets and those of the configuration, listen.c those of
+ * modules, accept.c a worker's side. */
 #pragma once
+#include <hyper-derp/listen.h>
 #include "core/conf.h"
 
 struct hd_listener {
@@ -11,6 +15,12 @@ struct hd_listener {
 	int *fds; /* one per worker, or one when shared */
 	unsigned n_fds;
 	union hd_addr addr;
+	/* of a module only: core/listen.c */
+	struct hd_module *mod; /* NULL: of the configuration */
+	struct hd_listener *next;
+	union hd_addr asked; /* addr before a port was given */
+	bool left; /* its module has ended and may claim it again */
+	unsigned refs; /* atomic: the list's and one for each stream */
 };
 
 /* hd_listeners_open - bind every address for n workers. A port that somebody
@@ -21,6 +31,29 @@ int hd_listeners_open(const struct hd_conf *conf, unsigned n_workers,
 		      struct hd_listener **ret, size_t *ret_n,
 		      struct hd_error *err);
 void hd_listeners_close(struct hd_listener **v, size_t *n);
+/* hd_listener_open - one of them; l is zeroed. hd_listener_close - what there
+ * is of it. */
+int hd_listener_open(const struct hd_listen_conf *lc, uint64_t sockbuf_bytes,
+		     unsigned n_workers, struct hd_listener *l,
+		     struct hd_error *err);
+void hd_listener_close(struct hd_listener *l);
+
+/* ---- listen.c ---- */
+
+/* hd_listens_begin - before modules load: what all sockets have in common. */
+void hd_listens_begin(const struct hd_conf *conf);
+/* hd_listens_first - all of them, along next. */
+struct hd_listener *hd_listens_first(void);
+/* hd_listens_leave - their module has ended; hd_listen_open() for the same name
+ * and address takes one back. hd_listens_bury - close those that nobody took;
+ * no worker accepts on them any more (hd_accept_sync()). */
+void hd_listens_leave(const struct hd_module *mod);
+void hd_listens_bury(void);
+/* hd_listens_any - whether a module has or had one. */
+bool hd_listens_any(const struct hd_module *mod);
+/* hd_listener_get, _put - a stream came by it. Any worker. */
+const struct hd_listener *hd_listener_get(const struct hd_listener *l);
+void hd_listener_put(const struct hd_listener **l);
 
 /* hd_listen_fds - the inherited socket of a type bound to addr, or -1; each is
  * given once, close-on-exec set. Source: sd_listen_fds(3). */

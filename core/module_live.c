@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include "core/accept.h"
 #include "core/bug.h"
 #include "core/control.h"
 #include "core/daemon.h"
@@ -158,6 +159,10 @@ static void serve_here(struct hd_worker *w, void *arg)
 	struct hd_module *mod = arg;
 
 	w->hooks = hd_modules_hooks();
+	if (hd_accept_sync(w) < 0)
+		hd_log_error("worker %u cannot accept for module %s: out of "
+			     "memory",
+			     w->index, mod->name);
 	if (mod->def->serving != NULL)
 		mod->def->serving(mod, w, w->serving);
 }

@@ -15,6 +15,7 @@
 #include "core/control_table.h"
 #include "core/hook.h"
 #include "core/http.h"
+#include "core/listener.h"
 #include "core/module_file.h"
 #include "core/module_private.h"
 #include "core/tls.h"
@@ -185,6 +186,7 @@ void hd_module_run_unload(struct hd_module *mod)
 	hd_commands_drop(mod);
 	hd_hooks_drop(mod);
 	hd_routes_out(mod);
+	hd_listens_leave(mod);
 	hd_tls_chain_free(mod);
 }
 
@@ -195,6 +197,7 @@ static void unload_last(void)
 
 	hd_module_run_unload(mod);
 	hd_routes_bury();
+	hd_listens_bury();
 	hd_module_remove(mod);
 }
 

@@ -6,6 +6,7 @@
 #include <string.h>
 #include "core/bug.h"
 #include "core/http.h"
+#include "core/listener.h"
 #include "core/module_live.h"
 #include "core/peer.h"
 #include "core/stream_life.h"
@@ -24,6 +25,9 @@ static void close_here(struct hd_worker *w, void *arg)
 	for (struct hd_stream *s = w->streams; s != NULL; s = s->next) {
 		const struct hd_peer_ops *ops = hd_peer_ops_of(s);
 
+		/* who came by its listener finds no route any more */
+		if (s->listener->mod == arg)
+			hd_stream_close(s, HD_CLOSE_DRAIN);
 		if (s->mod != arg || s->closing)
 			continue;
 		if (ops != NULL && ops->drain != NULL)

@@ -6,10 +6,12 @@
 #include <hyper-derp/log.h>
 #include <stdlib.h>
 #include <string.h>
+#include "core/accept.h"
 #include "core/daemon.h"
 #include "core/hook.h"
 #include "core/http.h"
 #include "core/inbox.h"
+#include "core/listener.h"
 #include "core/module_live.h"
 #include "core/timer.h"
 #include "core/udp.h"
@@ -69,6 +71,16 @@ static int start_in(struct hd_worker *w, struct hd_reload *r,
 	if (e < 0 && err->text[0] == '\0')
 		hd_error_set(err, e, "it does not start: %s", strerror(-e));
 	return e;
+}
+
+static void listen_here(struct hd_worker *w, void *arg)
+{
+	const struct hd_reload *r = arg;
+
+	if (hd_accept_sync(w) < 0)
+		hd_log_error("worker %u cannot accept for module %s: out of "
+			     "memory",
+			     w->index, r->mod->name);
 }
 
 static void start_here(struct hd_worker *w, void *arg)
@@ -224,6 +236,10 @@ int hd_reload_swap(struct hd_reload *r, struct hd_error *err)
 		e = -ESTALE;
 	hd_hooks_publish();
 	hd_routes_bury();
+	if (hd_listens_any(r->mod)) {
+		hd_workers_order(listen_here, r);
+		hd_listens_bury();
+	}
 	hd_protos_match(&r->protos, r->mod);
 	hd_workers_unpark(e == -ESTALE ? give_up_here : finish_here, r);
 	return e;

@@ -12,16 +12,19 @@
 #include <hyper-derp/log.h>
 #include <stdio.h>
 #include <string.h>
+#include "core/accept.h"
 #include "core/daemon.h"
 #include "core/hook.h"
 #include "core/http.h"
+#include "core/listener.h"
 #include "core/module_live.h"
 #include "core/worker.h"
 
-static void use_hooks_here(struct hd_worker *w, void *arg)
+static void let_go_here(struct hd_worker *w, void *arg)
 {
 	(void)arg;
 	w->hooks = hd_modules_hooks();
+	hd_accept_sync(w);
 }
 
 void hd_live_take_out(struct hd_module *mod)
@@ -29,8 +32,9 @@ void hd_live_take_out(struct hd_module *mod)
 	hd_hooks_drop(mod);
 	hd_hooks_publish();
 	hd_routes_out(mod);
+	hd_listens_leave(mod);
 	hd_module_list(mod, false);
-	hd_workers_ask(use_hooks_here, NULL);
+	hd_workers_ask(let_go_here, NULL);
 	hd_routes_bury();
 }
 
@@ -42,6 +46,7 @@ void hd_live_forget(struct hd_module *mod)
 	hd_module_lock();
 	hd_module_run_unload(mod);
 	hd_routes_bury();
+	hd_listens_bury();
 	hd_conf_section_drop(hd_live_daemon()->conf, name);
 	bool gone = hd_module_remove(mod);
 	hd_module_unlock();

@@ -33,11 +33,12 @@ static struct hd_stream *stream_new(const struct hd_listener *listener, int fd,
 		return NULL;
 	s->magic = HD_STREAM_MAGIC;
 	s->fd = fd;
-	s->listener = listener;
+	s->listener = hd_listener_get(listener);
 	s->proto = &hd_http_proto;
 	s->addr = *from;
 	s->state = calloc(1, HD_MAX(1u, s->proto->state_size));
 	if (s->state == NULL) {
+		hd_listener_put(&s->listener);
 		free(s);
 		return NULL;
 	}
@@ -61,6 +62,7 @@ static void stream_free(struct hd_stream *s)
 {
 	hd_tls_free(&s->tls);
 	hd_ws_free(&s->ws);
+	hd_listener_put(&s->listener);
 	free(s->state);
 	s->state = NULL;
 	s->magic = 0;

@@ -132,10 +132,11 @@ static void udp_event(struct hd_worker *w, const struct hd_event *e)
 
 static void accept_event(struct hd_worker *w, const struct hd_event *e)
 {
-	uint32_t i = hd_tag_slot(e->tag);
+	struct hd_acceptor *a = hd_slots_get(
+		&w->acceptors, hd_tag_slot(e->tag), hd_tag_gen(e->tag));
 
-	if (i < w->n_acceptors)
-		hd_accept_on_ready(w, i, e->disarmed);
+	if (a != NULL)
+		hd_accept_on_ready(w, a, e->disarmed);
 }
 
 static void wake_event(struct hd_worker *w, const struct hd_event *e)
@@ -265,6 +266,7 @@ static void close_parts(struct hd_worker *w)
 	hd_heap_free(&w->stream_timers);
 	hd_heap_free(&w->module_timers);
 	hd_slots_free(&w->slots);
+	hd_slots_free(&w->acceptors);
 	hd_slots_free(&w->udps);
 	hd_relay_table_free(&w->relay);
 	free(w->trace);

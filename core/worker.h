@@ -127,9 +127,7 @@ struct hd_worker {
 	/* time */
 	struct hd_heap stream_timers, module_timers;
 	/* listeners and UDP sockets */
-	struct hd_acceptor *acceptors;
-	unsigned n_acceptors;
-	struct hd_slots udps;
+	struct hd_slots acceptors, udps;
 	struct hd_udp *udp_dirty;
 	/* relay */
 	struct hd_relay_table relay;

@@ -26,7 +26,7 @@ subtest 'no module at all' => sub {
 
 subtest 'a module that is good' => sub {
     my $hd = HyperDerp::Test->start(load_module => ['good'], no_tls => 1);
-    like $hd->log_text, qr/module loaded: name=good version=1.0 abi=1.1 file=\S+good.so/,
+    like $hd->log_text, qr/module loaded: name=good version=1.0 abi=1\.\d+ file=\S+good.so/,
         'is named in the log';
     $hd->finish;
 };
@@ -45,7 +45,7 @@ subtest 'options of a module' => sub {
 my @cases = (
     ['missing',          qr/no file missing\.so in .*module_path/],
     ['wrong_abi',        qr/wrong_abi\.so.*built for ABI 2\.0.*headers/],
-    ['newer_minor',      qr/newer_minor\.so.*needs ABI 1\.2.*update the relay/],
+    ['newer_minor',      qr/newer_minor\.so.*needs ABI 1\.\d+.*update the relay/],
     ['undefined_symbol', qr/undefined_symbol\.so.*undefined symbol: hd_no_such_function/],
     ['no_symbol',        qr/no_symbol\.so.*no symbol no_symbol_LTX_hd_module/],
     ['wrong_name',       qr/wrong_name\.so.*calls itself other/],

@@ -7,6 +7,7 @@
  * 1.0  first version
  * 1.1  flags (HD_RESIDENT); state_version is also the version of the data in
  *      workers, which a reload keeps with it; control.h: commands, events
+ * 1.2  listen.h: listeners of modules
  *
  * Where the shapes differ from the first proposal, and why:
  * - load() takes a struct hd_error: the loader prints one sentence, with the
@@ -24,7 +25,7 @@ extern "C" {
 
 #define HD_MODULE_MAGIC 0x48444d31u /* "HDM1" */
 #define HD_ABI_MAJOR 1
-#define HD_ABI_MINOR 1
+#define HD_ABI_MINOR 2
 
 struct hd_module_def {
 	uint32_t magic;

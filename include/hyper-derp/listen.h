@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/* hyper-derp/listen.h - a TCP listener of a module's own, beside those of the
+ * `listen:` list. What comes in is served like everywhere, by the routes that
+ * have the listener's name (http.h). */
+#pragma once
+#include <hyper-derp/base.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct hd_listen { /* copied */
+	const char *name; /* "metrics": routes with `listener` of this name */
+	union hd_addr addr; /* port 0: any free one */
+};
+
+/* hd_listen_open - bind and listen, in load(). Connections are accepted in
+ * every worker once the module has started there, and no more when it is
+ * unloaded. A reload that asks for the same name and address gets the same
+ * sockets: nobody who connects meanwhile is refused.
+ * Returns 0; -EADDRINUSE and other -errno, with the address and the remedy in
+ * err; -EEXIST the module has this name already; -ENOMEM. */
+HD_API int hd_listen_open(struct hd_module *mod, const struct hd_listen *listen,
+			  struct hd_error *err);
+
+#ifdef __cplusplus
+}
+#endif
