@@ -80,12 +80,12 @@ static int udp_open(struct hd_udp *u, struct hd_error *err)
 	int r;
 
 	u->v6 = u->addr.sa.sa_family == AF_INET6;
-	u->fd = hd_udp_bind(&u->addr, err);
+	u->fd = hd_udp_bind(u->mod, &u->addr, err);
 	if (u->fd < 0)
 		return u->fd;
 	r = udp_place(w, u);
 	if (r < 0) {
-		close(u->fd);
+		hd_udp_unbind(&u->addr, u->fd);
 		return hd_error_set(err, r, "out of memory for a UDP socket");
 	}
 	u->readable = true;
@@ -130,7 +130,7 @@ static void udp_end(struct hd_udp *u)
 	w->ring_ops->unwatch(w->ring, u->fd,
 			     hd_tag(HD_OP_UDP, u->slot, u->gen));
 	hd_slots_remove(&w->udps, u->slot);
-	close(u->fd);
+	hd_udp_unbind(&u->addr, u->fd);
 	free(u);
 }
 

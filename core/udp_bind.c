@@ -18,6 +18,8 @@ static struct {
 	pthread_mutex_t lock;
 	struct bound {
 		union hd_addr addr;
+		const struct hd_module *mod; /* whose it is */
+		unsigned users; /* sockets */
 		int inherited; /* from LISTEN_FDS; -1: none */
 	} v[ADDRS_MAX];
 	unsigned n;
@@ -71,7 +73,7 @@ static struct bound *find_ours(const union hd_addr *a)
 }
 
 /* First use of the address here: inherited, or free for us to take. */
-static int claim(const union hd_addr *a)
+static int claim(const struct hd_module *mod, const union hd_addr *a)
 {
 	int fd = hd_listen_fds(SOCK_DGRAM, a);
 
@@ -86,42 +88,84 @@ static int claim(const union hd_addr *a)
 			return probe;
 		close(probe);
 	}
-	ours.v[ours.n++] = (struct bound){ *a, fd };
+	ours.v[ours.n++] = (struct bound){ *a, mod, 0, fd };
 	return 0;
 }
 
-static int bind_shared(const union hd_addr *a)
+static int open_shared(const struct bound *b)
 {
-	const struct bound *b = find_ours(a);
+	if (b->inherited < 0)
+		return bind_once(&b->addr, true);
+	int fd = dup(b->inherited);
+
+	return fd < 0 ? -errno : fd;
+}
+
+/* Port 0 is another port each time: nobody's. */
+static bool is_others(const struct bound *b, const struct hd_module *mod)
+{
+	return b->users > 0 && b->mod != mod && b->addr.in.sin_port != 0;
+}
+
+static int bind_shared(const struct hd_module *mod, const union hd_addr *a)
+{
+	struct bound *b = find_ours(a);
 
 	if (b == NULL) {
-		int r = claim(a);
+		int r = claim(mod, a);
 
 		if (r < 0)
 			return r;
 		b = find_ours(a);
 	}
-	if (b->inherited >= 0) {
-		int fd = dup(b->inherited);
+	if (is_others(b, mod))
+		return -EADDRINUSE;
+	int fd = open_shared(b);
 
-		return fd < 0 ? -errno : fd;
-	}
-	return bind_once(a, true);
+	b->mod = mod;
+	b->users += fd >= 0;
+	return fd;
 }
 
-int hd_udp_bind(const union hd_addr *a, struct hd_error *err)
+void hd_udp_unbind(const union hd_addr *a, int fd)
+{
+	pthread_mutex_lock(&ours.lock);
+	struct bound *b = find_ours(a);
+
+	if (b != NULL)
+		b->users--;
+	close(fd);
+	pthread_mutex_unlock(&ours.lock);
+}
+
+/* What was inherited stays ours. */
+void hd_udp_forget(void)
+{
+	unsigned n = 0;
+
+	pthread_mutex_lock(&ours.lock);
+	for (unsigned i = 0; i < ours.n; i++)
+		if (ours.v[i].users > 0 || ours.v[i].inherited >= 0)
+			ours.v[n++] = ours.v[i];
+	ours.n = n;
+	pthread_mutex_unlock(&ours.lock);
+}
+
+int hd_udp_bind(const struct hd_module *mod, const union hd_addr *a,
+		struct hd_error *err)
 {
 	char text[HD_ADDR_TEXT_BYTES];
 	int fd;
 
 	pthread_mutex_lock(&ours.lock);
-	fd = bind_shared(a);
+	fd = bind_shared(mod, a);
 	pthread_mutex_unlock(&ours.lock);
 	if (fd >= 0)
 		return fd;
 	errno = -fd;
 	return hd_error_set(err, fd,
-			    "bind: %m: udp %s (another program serves it: "
-			    "ss -lunp; or choose another address)",
+			    "bind: %m: udp %s (another program or module "
+			    "serves it: ss -lunp; or choose another "
+			    "address)",
 			    hd_addr_text(a, text));
 }

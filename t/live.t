@@ -218,6 +218,28 @@ subtest 'load() or start() fails' => sub {
     $hd->finish;
 };
 
+subtest 'a UDP address' => sub {
+    my $hd = without_live();
+    my $file = $live->make('live', build => 1);
+    ok ctl($hd, qw(module load), $file)->{ok} && ctl($hd, qw(module unload live))->{ok},
+        'it was bound, and is not any more';
+    my $other = IO::Socket::IP->new(LocalHost => '127.0.0.1', LocalPort => $udp_port,
+        Type => SOCK_DGRAM, ReusePort => 1);
+    ok $other, 'another program takes it';
+    refused ctl($hd, qw(module load), $file), qr/Address already in use: udp 127.0.0.1:$udp_port/,
+        '... and is not robbed of its datagrams';
+    close $other;
+    taken ctl($hd, qw(module load), $file), 'when that has gone it is ours again';
+    is datagram(), 'BUILD=000001', '... and answers';
+    $hd->finish;
+
+    $hd = HyperDerp::Test->start(no_tls => 1, load_module => ['derp', 'stun'], stun => $udp_port,
+        conf => $conf);
+    refused ctl($hd, qw(module load), $file), qr/Address already in use.*or module/,
+        'two modules do not share one';
+    $hd->finish;
+};
+
 subtest 'busy' => sub {
     my $file = $live->make('live', build => 1);
     my $hd = HyperDerp::Test->start(no_tls => 1, load_module => ['derp', $file], conf => $conf);
