@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* core/conf_keys.c - which keys may be in a file at all. */
 #include "core/conf_value.h"
+#include <stdlib.h>
 #include <string.h>
+#include "core/module_file.h"
 
 #define NAMES_MAX 256
 
@@ -104,6 +106,21 @@ static void names_of_modules(struct names *names, struct hd_conf *conf)
 		name_add(names, hd_known_modules[i]);
 }
 
+/* Somebody's module that may be loaded later, or is. */
+static bool is_module(const struct hd_conf *conf, const char *key)
+{
+	char name[HD_MODULE_NAME_BYTES], *path = NULL;
+	struct hd_error err;
+
+	if (strchr(key, '/') != NULL || hd_module_name(key, name) < 0)
+		return false;
+	bool found = hd_modules_find(name) != NULL ||
+		     hd_module_find(name, &conf->module_path, &path, &err) == 0;
+
+	free(path);
+	return found;
+}
+
 int hd_conf_check_keys(struct hd_conf *conf, struct hd_error *err)
 {
 	struct names names = { .n = 0 };
@@ -113,7 +130,7 @@ int hd_conf_check_keys(struct hd_conf *conf, struct hd_error *err)
 	names_of_modules(&names, conf);
 	names.n += hd_compat_names(names.v + names.n, NAMES_MAX - names.n);
 	for (i = conf->priv->root->first; i != NULL; i = i->next)
-		if (!name_has(&names, i->key))
+		if (!name_has(&names, i->key) && !is_module(conf, i->key))
 			return hd_unknown_key(i, NULL, names.v, names.n, err);
 	return 0;
 }

@@ -42,6 +42,20 @@ subtest 'options of a module' => sub {
     like $hd->log_text, qr/100/, '... with the range';
 };
 
+subtest 'a section of a module that is not loaded' => sub {
+    my $hd = HyperDerp::Test->start(load_module => ['derp'], no_tls => 1,
+        conf => "good: {number: 5}\nstun: {}\n");
+    like $hd->log_text, qr/warn .*hd\.yaml:\d+: the section `$_` has no effect: .* not loaded/,
+        "$_: its file is there, it may be loaded later" for qw(good stun);
+    $hd->ctl(qw(module load good));
+    is $?, 0, '... and is';
+    like $hd->ctl(qw(config show)), qr/^good:\n +number: 5$/m, '... with its section';
+    $hd->finish;
+    $hd = HyperDerp::Test->new(load_module => ['derp'], no_tls => 1, conf => "goood: {number: 5}\n")->run;
+    is $hd->wait_exit(20) >> 8, 78, 'of one that is nowhere: exit 78';
+    like $hd->log_text, qr/hd\.yaml:\d+: unknown key `goood`/, '... with file and line';
+};
+
 my @cases = (
     ['missing',          qr/no file missing\.so in .*module_path/],
     ['wrong_abi',        qr/wrong_abi\.so.*built for ABI 2\.0.*headers/],
