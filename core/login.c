@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "core/peer.h"
+#include "core/probes.h"
 #include "core/stream_life.h"
 #include "core/trace.h"
 
@@ -39,6 +40,7 @@ void hd_relay_login(struct hd_stream *s, const struct hd_login *login)
 	p->magic = HD_PEER_MAGIC;
 	p->stream = s;
 	p->login = *login;
+	p->name = hd_key_text(&login->key);
 	p->not_here_tokens = 3;
 	s->peer = p;
 	s->rx_held = true;
@@ -91,6 +93,7 @@ static void deny(struct hd_stream *s, const char *reason)
 		      hd_key_text(&s->peer->login.key).s,
 		      hd_addr_text(&s->addr, addr), reason);
 	hd_trace_stream(s, HD_TRACE_DENIED, reason);
+	HD_PROBE(login_refused, s, s->worker->index, s->peer->name.s, reason);
 	hd_stream_close(s, HD_CLOSE_DENIED);
 }
 
@@ -108,6 +111,8 @@ static void admit(struct hd_stream *s)
 		    hd_key_text(&p->login.key).s, hd_addr_text(&s->addr, addr),
 		    s->proto->name, s->tls != NULL, p->login.agent);
 	hd_trace_stream(s, HD_TRACE_LOGIN, p->login.agent);
+	HD_PROBE(peer_up, s, s->worker->index, p->name.s, &p->login.key,
+		 s->proto->name, p->login.agent);
 	s->deadline_ms[HD_DEADLINE_LOGIN] = 0;
 	s->rx_held = false;
 	struct hd_use *before = hd_meter_enter(&s->worker->meter, s->use);

@@ -18,6 +18,7 @@
 #include "core/daemon.h"
 #include "core/hook.h"
 #include "core/http.h"
+#include "core/probes.h"
 #include "core/timer.h"
 #include "core/udp.h"
 #include "core/worker.h"
@@ -336,6 +337,7 @@ static int load(const char *entry, const char *name, struct hd_error *err)
 	hd_log_write(HD_NOTICE, "module loaded: name=%s version=%s file=%s",
 		     mod->name, mod->def->version ? mod->def->version : "-",
 		     mod->path != NULL ? mod->path : "built in");
+	HD_PROBE(module_loaded, mod->name, mod->def->version);
 	return 0;
 }
 

@@ -18,6 +18,7 @@
 #include "core/listener.h"
 #include "core/module_file.h"
 #include "core/module_private.h"
+#include "core/probes.h"
 #include "core/tls.h"
 
 enum run { RUN_LOAD, RUN_CHECK }; /* CHECK: all but load() */
@@ -208,6 +209,7 @@ static void tell_loaded(const struct hd_module *mod)
 		      mod->def->version != NULL ? mod->def->version : "-",
 		      mod->def->abi_major, mod->def->abi_minor,
 		      mod->path != NULL ? mod->path : "built in");
+	HD_PROBE(module_loaded, mod->name, mod->def->version);
 }
 
 /* An error that the module did not explain gets errno's words. */

@@ -16,6 +16,7 @@
 #include <hyper-derp/log.h>
 #include <string.h>
 #include "core/module_live.h"
+#include "core/probes.h"
 #include "core/worker.h"
 
 static int park_and_swap(struct hd_reload *r, uint64_t *ret_us,
@@ -90,6 +91,7 @@ static void tell(const struct hd_reload *r, uint64_t us)
 		     __atomic_load_n(&mod->streams, __ATOMIC_RELAXED),
 		     (uintmax_t)us);
 	hd_live_event(mod->name, "reloaded");
+	HD_PROBE(module_reloaded, mod->name, mod->def->version, r->keep, us);
 }
 
 static void close_file(struct hd_reload *r, struct hd_module_file *file)

@@ -18,6 +18,7 @@
 #include "core/http.h"
 #include "core/listener.h"
 #include "core/module_live.h"
+#include "core/probes.h"
 #include "core/worker.h"
 
 static void let_go_here(struct hd_worker *w, void *arg)
@@ -105,6 +106,7 @@ int hd_module_live_unload(const char *name, struct hd_error *err)
 				    name);
 	hd_log_write(HD_NOTICE, "module unloaded: name=%s", mod->name);
 	hd_live_event(mod->name, "unloaded");
+	HD_PROBE(module_unloaded, mod->name);
 	hd_live_forget(mod);
 	hd_live_renew_tls();
 	return 0;

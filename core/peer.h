@@ -5,6 +5,7 @@
  * Context: the stream's worker; after admission that is the key's home. */
 #pragma once
 #include <hyper-derp/hook.h>
+#include <hyper-derp/log.h>
 #include "core/relay_table.h"
 #include "core/stream.h"
 #include "core/worker.h"
@@ -34,6 +35,7 @@ struct hd_peer {
 	uint64_t not_here_ms;
 	struct hd_ticket *ticket;
 	struct hd_login login;
+	struct hd_key_text name; /* of the key, for probes */
 };
 
 /* hd_login_due - whether hd_login_go_on() has something to do: move home, or

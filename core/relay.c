@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "core/peer.h"
+#include "core/probes.h"
 #include "core/stream_life.h"
 #include "core/xring.h"
 
@@ -144,19 +145,25 @@ void hd_peer_down(struct hd_stream *s)
 	entry_out(e, p);
 	count_peers(s->worker, -1);
 	hd_use_add(s->use, HD_USE_PEERS, (uint64_t)-1);
+	HD_PROBE(peer_down, s, s->worker->index, p->name.s, &p->login.key,
+		 s->why);
 	if (e->active == NULL)
 		entry_gone(s->worker, e);
 }
 
 /* ---- packets ---- */
 
-static void drop(struct hd_worker *w, enum hd_drop why, bool urgent)
+/* from: the sender's name, "" when it is another worker's. */
+static void drop(struct hd_worker *w, enum hd_drop why,
+		 const struct hd_packet *packet, const char *from)
 {
-	hd_count(w->stats, hd_stat_drop(why, urgent), 1);
+	hd_count(w->stats, hd_stat_drop(why, packet->urgent), 1);
+	HD_PROBE(drop, w->index, why, 1, packet->urgent, from, packet->dst);
 }
 
-static void deliver(struct hd_worker *w, struct hd_entry *e,
-		    const struct hd_packet *packet)
+/* A probe is one nop, but looks long to the compiler: it would not inline. */
+__attribute__((always_inline)) static inline void
+deliver(struct hd_worker *w, struct hd_entry *e, const struct hd_packet *packet)
 {
 	struct hd_peer *to = e->active;
 	struct hd_use *use = to->stream->use;
@@ -164,6 +171,8 @@ static void deliver(struct hd_worker *w, struct hd_entry *e,
 
 	hd_count(w->stats, HD_STAT_PACKETS_OUT, 1);
 	hd_use_add(use, HD_USE_PACKETS_OUT, 1);
+	HD_PROBE(packet_out, w->index, to->name.s, packet->src, packet->dst,
+		 packet->len_bytes, packet->urgent);
 	to->stream->proto->peer->deliver(to, packet);
 	hd_meter_leave(&w->meter, before);
 }
@@ -210,7 +219,7 @@ static void send_remote(struct hd_peer *from, const struct hd_packet *packet,
 						packet->dst);
 	x.first = !from->last_told;
 	if (hd_xring_put(w, hd_key_home(hash), &x, packet->data) < 0)
-		drop(w, HD_DROP_XFER_FULL, packet->urgent);
+		drop(w, HD_DROP_XFER_FULL, packet, from->name.s);
 }
 
 static void send_found(struct hd_peer *from, const struct hd_packet *packet,
@@ -240,13 +249,15 @@ static void send_searched(struct hd_peer *from, const struct hd_packet *packet)
 		send_found(from, packet, e);
 		return;
 	}
-	drop(w, HD_DROP_UNKNOWN_DEST, packet->urgent);
+	drop(w, HD_DROP_UNKNOWN_DEST, packet, from->name.s);
 	if (packet->urgent)
 		not_here(from, packet->dst);
 }
 
-static bool denied(struct hd_worker *w, const struct hd_packet *packet)
+static bool denied(const struct hd_peer *from, const struct hd_packet *packet)
 {
+	struct hd_worker *w = from->stream->worker;
+
 	for (unsigned i = 0; i < w->hooks->n_packet; i++) {
 		const struct hd_packet_hook *h = &w->hooks->packet[i];
 		struct hd_use *use = hd_use_of(w, h->mod);
@@ -257,7 +268,7 @@ static bool denied(struct hd_worker *w, const struct hd_packet *packet)
 		if (v == HD_PASS)
 			continue;
 		hd_use_add(use, HD_USE_DENIED, 1);
-		drop(w, HD_DROP_DENIED, packet->urgent);
+		drop(w, HD_DROP_DENIED, packet, from->name.s);
 		return true;
 	}
 	return false;
@@ -287,7 +298,10 @@ void hd_relay_send(struct hd_peer *from, const struct hd_key *dst, bool urgent,
 		return; /* it is closing */
 	hd_count(w->stats, HD_STAT_PACKETS_IN, 1);
 	hd_use_add(from->stream->use, HD_USE_PACKETS_IN, 1);
-	if (__builtin_expect(w->hooks->n_packet > 0, 0) && denied(w, &packet))
+	HD_PROBE(packet_in, w->index, from->name.s, packet.src, packet.dst,
+		 packet.len_bytes, packet.urgent);
+	if (__builtin_expect(w->hooks->n_packet > 0, 0) &&
+	    denied(from, &packet))
 		return;
 	if (is_cached(from, dst))
 		deliver(w, from->last, &packet);
@@ -333,7 +347,7 @@ static void take_packet(struct hd_worker *w, const struct hd_xrecord *x,
 			answer(w, x, HD_X_DELIVERED);
 		return;
 	}
-	drop(w, HD_DROP_UNKNOWN_DEST, x->urgent);
+	drop(w, HD_DROP_UNKNOWN_DEST, &packet, "");
 	if (x->urgent)
 		answer(w, x, HD_X_NOT_HERE);
 }

@@ -16,6 +16,7 @@
 #include "core/http.h"
 #include "core/listener.h"
 #include "core/peer.h"
+#include "core/probes.h"
 #include "core/stream_life.h"
 #include "core/tag.h"
 #include "core/tls.h"
@@ -90,6 +91,7 @@ void hd_stream_accept(struct hd_worker *w, const struct hd_listener *listener,
 		stream_free(s);
 		return;
 	}
+	HD_PROBE(accept, s, w->index, &s->addr, s->tls != NULL);
 	hd_stream_deadline(s, HD_DEADLINE_LOGIN, w->conf->login_timeout_ms);
 	hd_stream_mark_ready(s);
 }
@@ -286,6 +288,7 @@ void hd_stream_end(struct hd_stream *s)
 	trace_end(s);
 	hd_use_add(s->use, HD_USE_ERRORS, is_error(s->why));
 	tell_closed(s, s->why);
+	HD_PROBE(closed, s, w->index, s->why, s->bytes_in, s->bytes_out);
 	own(s, NULL);
 	hd_peer_free(&s->peer);
 	hd_stream_detach(s);
@@ -303,6 +306,8 @@ void hd_stream_lose(struct hd_stream *s)
 	hd_queue_clear(&none, &s->flight);
 	hd_chunk_put(&none, &s->kept);
 	hd_chunk_pool_free(&none);
+	HD_PROBE(closed, s, UINT32_MAX, HD_CLOSE_ERROR, s->bytes_in,
+		 s->bytes_out);
 	if (s->proto->closed != NULL)
 		s->proto->closed(s, s->state, HD_CLOSE_ERROR);
 	own(s, NULL);

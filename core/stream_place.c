@@ -182,3 +182,26 @@ void hd_stream_deadline(struct hd_stream *s, enum hd_deadline which,
 	if (when != 0 && (s->timer.at == 0 || s->timer.when_ms > when))
 		hd_heap_set(&s->worker->stream_timers, &s->timer, when);
 }
+
+/* ---- what the kernel says ---- */
+
+void hd_stream_on_ready(struct hd_stream *s, int32_t bits, bool disarmed)
+{
+	struct hd_worker *w = s->worker;
+
+	if (disarmed && !s->aborted)
+		w->ring_ops->watch(w->ring, s->fd, stream_tag(s));
+	if (bits < 0) {
+		hd_stream_abort(s, HD_CLOSE_ERROR);
+		return;
+	}
+	if (bits & (HD_READY_IN | HD_READY_HUP)) {
+		s->readable = true;
+		s->rx_hup |= (bits & HD_READY_HUP) != 0;
+		hd_stream_mark_ready(s);
+	}
+	if (s->blocked && bits & (HD_READY_OUT | HD_READY_HUP)) {
+		s->blocked = false;
+		hd_stream_mark_dirty(s);
+	}
+}

@@ -12,8 +12,8 @@
 #include <string.h>
 #include "core/ktls.h"
 #include "core/peer.h"
+#include "core/probes.h"
 #include "core/stream_life.h"
-#include "core/tag.h"
 #include "core/tls.h"
 #include "core/ws.h"
 
@@ -345,6 +345,7 @@ static void handshake_failed(struct hd_stream *s)
 		"This port speaks HTTPS.\n";
 
 	hd_count(s->worker->stats, HD_STAT_TLS_FAILED, 1);
+	HD_PROBE(tls_done, s, s->worker->index, 0);
 	if (hd_tls_got_http(s->tls)) {
 		hd_tls_free(&s->tls);
 		hd_stream_append(s, HD_CONTROL, answer, sizeof(answer) - 1);
@@ -371,30 +372,9 @@ void hd_stream_handshake(struct hd_stream *s)
 		s->handshaking = false;
 		s->kernel_tries = w->ktls != 0 ? KERNEL_TRIES : 0;
 		hd_count(w->stats, HD_STAT_TLS_OK, 1);
+		HD_PROBE(tls_done, s, w->index, 1);
 		open_records(s);
 	}
 	if (s->readable && !s->closing)
 		hd_stream_mark_ready(s);
-}
-
-void hd_stream_on_ready(struct hd_stream *s, int32_t bits, bool disarmed)
-{
-	struct hd_worker *w = s->worker;
-
-	if (disarmed && !s->aborted)
-		w->ring_ops->watch(w->ring, s->fd,
-				   hd_tag(HD_OP_STREAM, s->slot, s->gen));
-	if (bits < 0) {
-		hd_stream_abort(s, HD_CLOSE_ERROR);
-		return;
-	}
-	if (bits & (HD_READY_IN | HD_READY_HUP)) {
-		s->readable = true;
-		s->rx_hup |= (bits & HD_READY_HUP) != 0;
-		hd_stream_mark_ready(s);
-	}
-	if (s->blocked && bits & (HD_READY_OUT | HD_READY_HUP)) {
-		s->blocked = false;
-		hd_stream_mark_dirty(s);
-	}
 }

@@ -21,6 +21,7 @@
 #include <sys/ioctl.h>
 #include "core/ktls.h"
 #include "core/peer.h"
+#include "core/probes.h"
 #include "core/stream_life.h"
 #include "core/tag.h"
 #include "core/tls.h"
@@ -40,6 +41,9 @@ void hd_stream_dropped(struct hd_stream *s, enum hd_drop why, bool urgent,
 {
 	s->drops[why] += n;
 	hd_count(s->worker->stats, hd_stat_drop(why, urgent), n);
+	if (s->peer != NULL)
+		HD_PROBE(drop, s->worker->index, why, n, urgent,
+			 s->peer->name.s, &s->peer->login.key);
 }
 
 static void drop_oldest(struct hd_stream *s, enum hd_lane lane)

@@ -16,6 +16,7 @@
 #include "core/accept.h"
 #include "core/inbox.h"
 #include "core/peer.h"
+#include "core/probes.h"
 #include "core/stream_life.h"
 #include "core/tag.h"
 #include "core/timer.h"
@@ -216,6 +217,7 @@ static void turn(struct hd_worker *w)
 {
 	wait(w);
 	hd_meter_turn(&w->meter);
+	HD_PROBE(turn_begin, w->index);
 	shake_hands(w);
 	take_events(w);
 	hd_inbox_run(w);
@@ -226,6 +228,7 @@ static void turn(struct hd_worker *w)
 	take_input(w);
 	run_timers(w);
 	flush(w);
+	HD_PROBE(turn_end, w->index);
 }
 
 /* ---- life ---- */
