@@ -206,5 +206,5 @@ int main(void)
 		cmocka_unit_test(vlan_tags_stay),
 		cmocka_unit_test(another_vlan_is_passed_up),
 	};
-	return xdp_main("wg_xdp", tests, HD_ARRAY_N(tests));
+	return xdp_main("wg_xdp", tests, HD_ARRAY_N(tests), xdp_up, xdp_down);
 }

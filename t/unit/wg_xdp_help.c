@@ -4,6 +4,7 @@
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mount.h>
 #include <unistd.h>
 #include "t/unit/wg_xdp_help.h"
 
@@ -146,7 +147,7 @@ static const char net[] =
 	"echo 1 >/proc/sys/net/ipv4/conf/lo/forwarding; "
 	"echo 1 >/proc/sys/net/ipv6/conf/lo/forwarding";
 
-static int up(void **state)
+int xdp_up(void **state)
 {
 	struct wg_xdp_conf conf = { .mode = WG_XDP_SKB,
 				    .port = PORT,
@@ -161,7 +162,7 @@ static int up(void **state)
 	return -1;
 }
 
-static int down(void **state)
+int xdp_down(void **state)
 {
 	(void)state;
 	wg_xdp_close(&xdp);
@@ -174,7 +175,8 @@ static int skip_all(const char *why)
 	return SKIPPED;
 }
 
-int xdp_main(const char *name, const struct CMUnitTest *tests, size_t n)
+int xdp_main(const char *name, const struct CMUnitTest *tests, size_t n,
+	     CMFixtureFunction setup, CMFixtureFunction teardown)
 {
 	LIBBPF_OPTS(bpf_prog_load_opts, opts);
 	struct bpf_insn nothing[] = { { .code = 0xb7, .imm = XDP_PASS },
@@ -182,7 +184,7 @@ int xdp_main(const char *name, const struct CMUnitTest *tests, size_t n)
 
 	if (geteuid() != 0)
 		return skip_all("XDP programs need root");
-	if (unshare(CLONE_NEWNET) < 0)
+	if (unshare(CLONE_NEWNET | CLONE_NEWNS) < 0)
 		return skip_all("this machine allows no network namespace");
 	int fd = bpf_prog_load(BPF_PROG_TYPE_XDP, NULL, "MIT", nothing, 2,
 			       &opts);
@@ -192,7 +194,11 @@ int xdp_main(const char *name, const struct CMUnitTest *tests, size_t n)
 	if (system(net) != 0)
 		return skip_all("no ip(8), no veth or no IPv6 to make a "
 				"network with");
+	/* libxdp pins there; not having it costs the tests of its dispatcher */
+	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+	    mount("bpf", "/sys/fs/bpf", "bpf", 0, NULL) < 0)
+		print_message("no bpf file system here\n");
 	eth0 = if_nametoindex("eth0");
 	eth1 = if_nametoindex("eth1");
-	return _cmocka_run_group_tests(name, tests, n, up, down);
+	return _cmocka_run_group_tests(name, tests, n, setup, teardown);
 }

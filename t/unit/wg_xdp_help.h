@@ -21,7 +21,11 @@ extern struct wg_xdp *xdp;
 extern uint32_t eth0, eth1;
 
 /* xdp_main - the namespace, then the tests; 77 where that cannot be. */
-int xdp_main(const char *name, const struct CMUnitTest *tests, size_t n);
+int xdp_main(const char *name, const struct CMUnitTest *tests, size_t n,
+	     CMFixtureFunction setup, CMFixtureFunction teardown);
+/* Open the fast path on both interfaces, in skb mode; close it. */
+int xdp_up(void **state);
+int xdp_down(void **state);
 
 struct frame_spec alice4(void);
 struct frame_spec alice6(void);

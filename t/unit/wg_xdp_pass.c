@@ -369,5 +369,6 @@ int main(void)
 		with_sessions(what_cannot_be_entered),
 		with_sessions(one_that_moved_keeps_its_counts),
 	};
-	return xdp_main("wg_xdp_pass", tests, HD_ARRAY_N(tests));
+	return xdp_main("wg_xdp_pass", tests, HD_ARRAY_N(tests), xdp_up,
+			xdp_down);
 }
