@@ -134,7 +134,9 @@ static const struct flag {
 	{ "print-example", NULL,
 	  "print a file with every option and its default, and exit",
 	  on_example, 0 },
-	{ "try-module", "FILE", "check one module file, and exit",
+	{ "try-module", "FILE",
+	  "load a module file, with its section of the configuration, unload "
+	  "it, and exit",
 	  on_try_module, 0 },
 	{ "version", NULL,
 	  "print version, libraries and what the kernel can do, and exit",
@@ -242,12 +244,32 @@ int hd_cli_parse(int argc, char **argv, struct hd_cli *ret,
 	return 0;
 }
 
-static int try_module(const char *path)
+/* What a relay says of the section. */
+static char *read_stdin(char *buf, size_t size)
 {
+	size_t n = 0;
+	ssize_t r = 1;
+
+	while (n < size - 1 && r > 0) {
+		r = read(STDIN_FILENO, buf + n, size - 1 - n);
+		n += r > 0 ? (size_t)r : 0;
+	}
+	buf[n] = '\0';
+	return n > 0 ? buf : NULL;
+}
+
+static int try_module(const struct hd_cli *cli)
+{
+	static char text[HD_TRY_TEXT_MAX_BYTES];
 	struct hd_error err;
 
-	alarm(5); /* a constructor may hang */
-	if (hd_module_try(path, &err) < 0) {
+	const char *from = cli->conf.config_path;
+	bool from_stdin = from != NULL && strcmp(from, "-") == 0;
+
+	alarm(5); /* its code may hang */
+	if (hd_module_try(cli->module, &cli->conf,
+			  from_stdin ? read_stdin(text, sizeof(text)) : NULL,
+			  &err) < 0) {
 		fprintf(stderr, "%s\n", err.text);
 		return HD_EXIT_FAILED;
 	}
@@ -271,7 +293,7 @@ int hd_cli_main(int argc, char **argv)
 		hd_cli_help(stdout);
 		return HD_EXIT_OK;
 	case HD_TRY_MODULE:
-		return try_module(cli.module);
+		return try_module(&cli);
 	default:
 		return hd_daemon_main(&cli);
 	}

@@ -12,6 +12,8 @@ enum {
 	HD_EXIT_CONFIG = 78, /* EX_CONFIG of sysexits.h */
 };
 
+#define HD_TRY_TEXT_MAX_BYTES (1024 * 1024)
+
 enum hd_action {
 	HD_RUN,
 	HD_CHECK, /* -t */

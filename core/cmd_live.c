@@ -2,7 +2,7 @@
 /* core/cmd_live.c - commands that change which modules are loaded.
  *
  *   run -> in a helper thread: a child tries the files -> on the main thread:
- *   the change -> the answer
+ *   the change, when those before it are done -> the answer
  *
  * A file that hangs while it is loaded holds up nobody but who asked for it. */
 #include <errno.h>
@@ -15,12 +15,9 @@
 struct job {
 	struct hd_main_post post;
 	struct hd_call *call;
-	int (*change)(const char *name, struct hd_error *err);
-	const char *name; /* the call's; NULL: all */
-	char *files[HD_MODULES_MAX]; /* to be tried */
+	struct hd_change change;
+	struct hd_trial trials[HD_MODULES_MAX];
 	unsigned n;
-	int result;
-	struct hd_error err;
 };
 
 static void answer(struct hd_call *c, int r, const struct hd_error *err)
@@ -34,34 +31,50 @@ static void answer(struct hd_call *c, int r, const struct hd_error *err)
 static void job_free(struct job *j)
 {
 	for (unsigned i = 0; i < j->n; i++)
-		free(j->files[i]);
+		hd_trial_free(&j->trials[i]);
 	free(j);
+}
+
+static void on_done(struct hd_change *c)
+{
+	struct job *j = hd_container_of(c, struct job, change);
+	struct hd_call *call = j->call;
+
+	answer(call, c->result, &c->err);
+	job_free(j);
+	hd_call_answer(&call);
 }
 
 static void on_main(struct hd_main_post *post)
 {
 	struct job *j = hd_container_of(post, struct job, post);
-	struct hd_call *call = j->call;
 
-	if (j->result == 0)
-		j->result = j->change(j->name, &j->err);
-	answer(call, j->result, &j->err);
-	job_free(j);
-	hd_call_answer(&call);
+	if (j->change.result < 0)
+		on_done(&j->change);
+	else
+		hd_change_begin(&j->change);
 }
 
 static void in_helper(void *arg)
 {
 	struct job *j = arg;
 
-	for (unsigned i = 0; i < j->n && j->result == 0; i++)
-		j->result = hd_module_try_child(j->files[i], &j->err);
+	struct hd_change *c = &j->change;
+
+	char name[HD_MODULE_NAME_BYTES];
+
+	for (unsigned i = 0; i < j->n && c->result == 0; i++) {
+		c->result = hd_module_try_child(&j->trials[i], &c->err);
+		if (c->result < 0 &&
+		    hd_module_name(j->trials[i].path, name) == 0)
+			hd_live_refused(c->result, name, &c->err);
+	}
 	j->post.fn = on_main;
 	hd_main_post(&j->post);
 }
 
 static struct job *job_new(struct hd_call *c, const char *name,
-			   int (*change)(const char *, struct hd_error *))
+			   int (*step)(struct hd_change *))
 {
 	struct job *j = calloc(1, sizeof(*j));
 
@@ -70,19 +83,40 @@ static struct job *job_new(struct hd_call *c, const char *name,
 		return NULL;
 	}
 	j->call = c;
-	j->change = change;
-	j->name = name;
+	j->change.name = name; /* the call's */
+	j->change.step = step;
+	j->change.done = on_done;
 	return j;
 }
 
 static void job_begin(struct job *j)
 {
-	if (hd_task(NULL, NULL, in_helper, NULL, j) < 0) {
-		hd_call_fail(j->call, "busy", "too much work waits already");
-		job_free(j);
-		return;
-	}
 	hd_call_hold(j->call);
+	if (j->n == 0) {
+		hd_change_begin(&j->change);
+	} else if (hd_task(NULL, NULL, in_helper, NULL, j) < 0) {
+		j->change.result =
+			hd_error_set(&j->change.err, -EBUSY,
+				     "too much work waits already");
+		on_done(&j->change);
+	}
+}
+
+/* @path  taken; NULL: nothing to try, it is built in, or out of memory, which
+ *        the change will find, too */
+static void job_try(struct job *j, const char *name, char *path)
+{
+	const char *file = NULL;
+
+	if (path == NULL)
+		return;
+	char *text = hd_conf_section_text(hd_daemon()->conf, name, path, &file);
+
+	j->trials[j->n++] = (struct hd_trial){
+		.path = path,
+		.text = text,
+		.conf_file = file != NULL ? strdup(file) : NULL,
+	};
 }
 
 /* Whoever may write elsewhere could run code as the relay. */
@@ -115,22 +149,26 @@ static void run_load(struct hd_module *unused, struct hd_call *c)
 	struct job *j = job_new(c, entry, hd_module_live_load);
 	if (j == NULL)
 		return;
-	int r = hd_module_live_file(entry, &j->files[0], &err);
+	char name[HD_MODULE_NAME_BYTES], *path = NULL;
+	int r = hd_module_live_file(entry, &path, &err);
 	if (r < 0) {
 		answer(c, r, &err);
 		job_free(j);
 		return;
 	}
-	j->n = j->files[0] != NULL; /* nothing to try: it is built in */
+	hd_module_name(entry, name);
+	job_try(j, name, path);
 	job_begin(j);
 }
 
 static void run_unload(struct hd_module *unused, struct hd_call *c)
 {
-	struct hd_error err = { "" };
+	struct job *j = job_new(c, hd_call_arg(c, "module"),
+				hd_module_live_unload);
 
 	(void)unused;
-	answer(c, hd_module_live_unload(hd_call_arg(c, "module"), &err), &err);
+	if (j != NULL)
+		job_begin(j);
 }
 
 static void run_reload(struct hd_module *unused, struct hd_call *c)
@@ -146,7 +184,7 @@ static void run_reload(struct hd_module *unused, struct hd_call *c)
 
 		if (mod->path != NULL && !(mod->def->flags & HD_RESIDENT) &&
 		    (name == NULL || strcmp(name, mod->name) == 0))
-			j->files[j->n++] = strdup(mod->path);
+			job_try(j, mod->name, strdup(mod->path));
 	}
 	job_begin(j);
 }

@@ -138,17 +138,27 @@ static void put_addr(struct hd_call *c, const char *kind,
 	hd_out_string(c, NULL, text);
 }
 
+static void put_listener(struct hd_call *c, const struct hd_listener *l)
+{
+	put_addr(c, l->tls ? "tls" : "tcp", &l->addr);
+}
+
 static unsigned put_listeners(struct hd_call *c, const struct hd_module *mod,
 			      const struct part *p)
 {
 	const struct hd_daemon *d = hd_daemon();
+	const struct hd_listener *l = hd_listens_first();
 	unsigned n = p->n_udp;
 
 	hd_out_open(c, "listeners", '[');
 	for (size_t i = 0; d != NULL && i < d->n_listeners; i++)
 		if (has_route_at(mod, d->listeners[i].name)) {
-			put_addr(c, d->listeners[i].tls ? "tls" : "tcp",
-				 &d->listeners[i].addr);
+			put_listener(c, &d->listeners[i]);
+			n++;
+		}
+	for (; l != NULL; l = l->next)
+		if (l->mod == mod) {
+			put_listener(c, l);
 			n++;
 		}
 	for (unsigned i = 0; i < p->n_udp; i++)

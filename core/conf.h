@@ -115,6 +115,13 @@ int hd_conf_section_put(struct hd_conf *conf, const char *name,
 			const struct hd_option *table, void *data);
 void hd_conf_section_drop(struct hd_conf *conf, const char *name);
 
+/* hd_conf_section_text - a configuration that has only what the section's text
+ * was, and that loads module_file; for another process. Lines are where they
+ * were. The caller frees it. NULL: out of memory.
+ * @ret_file  where it was read from, for messages; NULL: nowhere */
+char *hd_conf_section_text(const struct hd_conf *conf, const char *name,
+			   const char *module_file, const char **ret_file);
+
 /* hd_conf_finish - after every loaded module took its section: a section of a
  * known module that is not loaded warns, a restricting key whose module is
  * missing and anything else unknown is an error. */

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "core/dry.h"
 #include "core/listener.h"
 #include "core/worker.h"
 
@@ -133,6 +134,8 @@ int hd_listen_open(struct hd_module *mod, const struct hd_listen *listen,
 {
 	struct hd_listener *l = find_left(mod, listen);
 
+	if (hd_dry)
+		return 0;
 	if (is_open(mod, listen->name))
 		return hd_error_set(err, -EEXIST,
 				    "listener %s is opened twice: the module "

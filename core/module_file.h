@@ -39,9 +39,21 @@ bool hd_module_file_close(struct hd_module_file *file);
 #define HD_MODULE_NAME_BYTES 64
 int hd_module_name(const char *entry, char ret[static HD_MODULE_NAME_BYTES]);
 
-/* hd_module_try - open, check, close: what a child does with a file before the
- * relay takes it. Prints nothing. */
-int hd_module_try(const char *path, struct hd_error *err);
+/* hd_module_try - what a child does with a file before the relay takes it:
+ * open, header, options, check(), load(), unload(), close. No task runs, no
+ * file of the state folder is touched; there are no workers, no sockets. Call
+ * nothing else in this process afterwards. Prints nothing.
+ * @cli   its config_path is read for the section; NULL: every option has its
+ *        default
+ * @text  is read instead, when it is not NULL: of hd_conf_section_text() */
+int hd_module_try(const char *path, const struct hd_conf_cli *cli,
+		  const char *text, struct hd_error *err);
+struct hd_trial {
+	char *path;
+	char *text; /* may be NULL */
+	char *conf_file; /* what messages call it; may be NULL */
+};
+void hd_trial_free(struct hd_trial *t);
 /* hd_module_try_child - the same in a process of its own, at most 5 s: a file
- * that crashes or hangs takes only the child with it. */
-int hd_module_try_child(const char *path, struct hd_error *err);
+ * that crashes or hangs takes only the child with it. Helper threads. */
+int hd_module_try_child(const struct hd_trial *t, struct hd_error *err);

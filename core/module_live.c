@@ -35,6 +35,7 @@ void hd_live_begin(struct hd_daemon *d)
 void hd_live_end(void)
 {
 	the_daemon = NULL;
+	hd_changes_end();
 }
 
 int hd_live_check_running(struct hd_error *err)
@@ -104,21 +105,28 @@ int hd_live_find(const char *name, struct hd_module **ret, struct hd_error *err)
 	return 0;
 }
 
-int hd_live_quiet(struct hd_module *mod, struct hd_error *err)
+int hd_live_quiet(struct hd_change *c)
 {
-	if (hd_control_calls(mod) > 0)
-		return hd_error_set(err, -EBUSY,
-				    "busy: %s: a command of it is under way; "
-				    "nothing has changed, try again later",
-				    mod->name);
+	struct hd_module *mod = c->mod;
+
+	if (c->until_us == 0)
+		c->until_us = hd_live_now_us() + 1000ull * QUIET_MS;
 	__atomic_store_n(&mod->closing, true, __ATOMIC_SEQ_CST);
-	if (hd_live_wait_zero(&mod->tasks, QUIET_MS))
+	unsigned tasks = __atomic_load_n(&mod->tasks, __ATOMIC_SEQ_CST);
+
+	if (tasks == 0 && hd_control_calls(mod) == 0) {
+		c->until_us = 0;
 		return 0;
+	}
+	if (hd_live_now_us() < c->until_us)
+		return -EINPROGRESS;
 	__atomic_store_n(&mod->closing, false, __ATOMIC_SEQ_CST);
-	return hd_error_set(err, -EBUSY,
-			    "busy: %s: background work of it has not ended "
-			    "within %d s; nothing has changed, try again later",
-			    mod->name, QUIET_MS / 1000);
+	return hd_error_set(&c->err, -EBUSY,
+			    "busy: %s: %s of it has not ended within %d s; "
+			    "nothing has changed, try again later",
+			    mod->name,
+			    tasks > 0 ? "background work" : "a command",
+			    QUIET_MS / 1000);
 }
 
 int hd_live_check_needs(const struct hd_module_def *def, struct hd_error *err)
@@ -368,15 +376,15 @@ int hd_module_live_file(const char *entry, char **ret_path,
 	return r < 0 ? hd_live_refused(r, name, err) : 0;
 }
 
-int hd_module_live_load(const char *entry, struct hd_error *err)
+int hd_module_live_load(struct hd_change *c)
 {
 	char name[HD_MODULE_NAME_BYTES];
-	int r = hd_live_check_running(err);
+	int r = hd_live_check_running(&c->err);
 
 	if (r == 0)
-		r = check_name(entry, name, err);
+		r = check_name(c->name, name, &c->err);
 	if (r < 0)
 		return r;
-	r = load(entry, name, err);
-	return r < 0 ? hd_live_refused(r, name, err) : 0;
+	r = load(c->name, name, &c->err);
+	return r < 0 ? hd_live_refused(r, name, &c->err) : 0;
 }

@@ -2,8 +2,8 @@
 /* core/module_live.h - modules come, go and are replaced while the relay runs.
  * Main thread. A failure leaves everything as it was, unless it says else.
  *
- * Files: module_live.c load, module_unload.c, module_reload.c and module_swap.c
- * reload, module_streams.c the connections of a module, module_same.c its
+ * Files: module_change.c one after the other, module_live.c load,
+ * module_unload.c, module_reload.c and module_swap.c reload, module_streams.c the connections of a module, module_same.c its
  * tables, module_scan.c what a reload may not leave behind. */
 #pragma once
 #include <pthread.h>
@@ -15,6 +15,28 @@ struct hd_daemon;
 void hd_live_begin(struct hd_daemon *d);
 void hd_live_end(void);
 
+/* A change under way; part of a larger struct of whoever asked for it. */
+struct hd_change {
+	const char *name; /* lives until done() */
+	/* step - one of hd_module_live_...(). done - the result stands. */
+	int (*step)(struct hd_change *c);
+	void (*done)(struct hd_change *c);
+	int result;
+	struct hd_error err;
+	/* inside */
+	struct hd_change *next;
+	unsigned stage; /* of the step's own; 0: it begins */
+	struct hd_module *mod;
+	uint64_t until_us; /* no longer than this */
+	uint64_t round_us; /* when connections are asked again to close */
+	struct hd_reload *reload;
+	unsigned at; /* of all modules */
+};
+/* hd_change_begin - when those before it are done, step until the result is
+ * not -EINPROGRESS. hd_changes_end - none is left; after hd_live_end(). */
+void hd_change_begin(struct hd_change *c);
+void hd_changes_end(void);
+
 /* Before load and reload a child should try the file: core/cmd_live.c.
  *
  * hd_module_live_file - where the file of an entry is, as for load.
@@ -24,25 +46,26 @@ void hd_live_end(void);
  * Returns 0; -EEXIST it is loaded; -ENOENT; -ENOEXEC; what load() says. */
 int hd_module_live_file(const char *entry, char **ret_path,
 			struct hd_error *err);
-int hd_module_live_load(const char *entry, struct hd_error *err);
+int hd_module_live_load(struct hd_change *c);
 /* hd_module_live_unload - its peers are told, then closed.
  * Returns 0; -ENOENT it is not loaded; -EBUSY it is required, or its tasks do
- * not end; -EPERM it is built in or resident. */
-int hd_module_live_unload(const char *name, struct hd_error *err);
+ * not end within 5 s; -EPERM it is built in or resident. */
+int hd_module_live_unload(struct hd_change *c);
 /* hd_module_live_reload - from its file as it is now. Its connections stay
  * when state_version and sizes are the same, else they are closed.
- * @name  NULL: all that can be reloaded, until one fails */
-int hd_module_live_reload(const char *name, struct hd_error *err);
+ * name NULL: all that can be reloaded, until one fails. */
+int hd_module_live_reload(struct hd_change *c);
 
 /* ---- shared by the files ---- */
 
 struct hd_daemon *hd_live_daemon(void);
 int hd_live_check_running(struct hd_error *err);
 /* hd_live_find - a module that may be taken out. hd_live_quiet - no tasks of
- * it run any more, and none begin until mod->closing is cleared. */
+ * it run any more, and none begin until mod->closing is cleared; again while
+ * it returns -EINPROGRESS, from which on c->until_us is set. */
 int hd_live_find(const char *name, struct hd_module **ret,
 		 struct hd_error *err);
-int hd_live_quiet(struct hd_module *mod, struct hd_error *err);
+int hd_live_quiet(struct hd_change *c);
 uint64_t hd_live_now_us(void);
 /* hd_live_wait_zero - an atomic count. Returns whether it came to that. */
 bool hd_live_wait_zero(const unsigned *count, unsigned limit_ms);
@@ -63,9 +86,10 @@ void hd_live_renew_tls(void);
 
 /* ---- module_streams.c ---- */
 
-/* hd_module_close_streams - tell the peers, close, wait until all are gone.
+/* hd_module_close_streams - of c->mod: tell the peers, close, until all are
+ * gone; again while it returns -EINPROGRESS. c->until_us is 0 at first.
  * Returns 0; -EBUSY they do not go. */
-int hd_module_close_streams(struct hd_module *mod);
+int hd_module_close_streams(struct hd_change *c);
 
 enum { HD_PROTOS_MAX = 16 };
 struct hd_protos { /* what the connections of a module speak, before and now */

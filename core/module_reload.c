@@ -14,6 +14,7 @@
  * Context: main thread. */
 #include <errno.h>
 #include <hyper-derp/log.h>
+#include <stdlib.h>
 #include <string.h>
 #include "core/module_live.h"
 #include "core/probes.h"
@@ -60,22 +61,8 @@ static int open_new(struct hd_reload *r, struct hd_error *err)
 	e = hd_live_check_needs(&r->new.def, err);
 	r->keep = same_state(mod->def, &r->new.def);
 	r->same_section = same_section(mod->def, &r->new.def);
-	r->old_section = mod->conf;
 	r->metrics = mod->def->metrics;
 	return e;
-}
-
-/* Its connections cannot stay: they end while it still runs. */
-static int say_goodbye(struct hd_reload *r, struct hd_error *err)
-{
-	if (r->keep)
-		return 0;
-	hd_live_take_out(r->mod);
-	if (hd_module_close_streams(r->mod) == 0)
-		return 0;
-	return hd_error_set(err, -EBUSY,
-			    "its connections do not end; it does nothing any "
-			    "more, restart the relay to be rid of it");
 }
 
 static void tell(const struct hd_reload *r, uint64_t us)
@@ -105,16 +92,53 @@ static void close_file(struct hd_reload *r, struct hd_module_file *file)
 			     r->mod->name);
 }
 
-static int replace(struct hd_reload *r, struct hd_error *err)
+/* ---- the stages ---- */
+
+enum { BEGIN, QUIET, CLOSING, SWAP, STAGES };
+
+static int begin(struct hd_change *c)
 {
+	c->reload = calloc(1, sizeof(*c->reload));
+	if (c->reload == NULL)
+		return hd_error_set(&c->err, -ENOMEM, "out of memory");
+	struct hd_reload *r = c->reload;
+
+	r->mod = c->mod;
+	r->old.copy_fd = r->new.copy_fd = -1;
+	pthread_mutex_init(&r->lock, NULL);
+	return open_new(r, &c->err);
+}
+
+/* Connections that cannot stay end while the old code still runs. */
+static int quiet(struct hd_change *c)
+{
+	int e = hd_live_quiet(c);
+
+	if (e == 0 && !c->reload->keep)
+		hd_live_take_out(c->mod);
+	return e;
+}
+
+static int closing(struct hd_change *c)
+{
+	int e = c->reload->keep ? 0 : hd_module_close_streams(c);
+
+	if (e == 0 || e == -EINPROGRESS)
+		return e;
+	return hd_error_set(&c->err, e,
+			    "its connections do not end; it does nothing any "
+			    "more, restart the relay to be rid of it");
+}
+
+static int swap(struct hd_change *c)
+{
+	struct hd_reload *r = c->reload;
 	uint64_t us = 0;
 
-	int e = say_goodbye(r, err);
-	if (e < 0)
-		return e;
+	r->old_section = r->mod->conf; /* the configuration may be a new one */
 	hd_protos_note(&r->protos, r->mod);
 	hd_module_lock();
-	e = park_and_swap(r, &us, err);
+	int e = park_and_swap(r, &us, &c->err);
 	hd_module_unlock();
 	if (e == -ESTALE)
 		return e;
@@ -124,49 +148,90 @@ static int replace(struct hd_reload *r, struct hd_error *err)
 	return e;
 }
 
-static int reload(struct hd_reload *r, struct hd_error *err)
+static int stages(struct hd_change *c)
 {
-	int e = open_new(r, err);
+	static int (*const all[STAGES])(struct hd_change *) = {
+		[BEGIN] = begin,
+		[QUIET] = quiet,
+		[CLOSING] = closing,
+		[SWAP] = swap,
+	};
+	int e = hd_live_check_running(&c->err);
 
-	if (e == 0)
-		e = hd_live_quiet(r->mod, err);
-	if (e == 0)
-		e = replace(r, err);
+	while (e == 0 && c->stage < STAGES) {
+		e = all[c->stage](c);
+		c->stage += e == 0;
+	}
+	return e;
+}
+
+static void end(struct hd_change *c, int e)
+{
+	struct hd_reload *r = c->reload;
+
+	if (r == NULL)
+		return;
+	c->reload = NULL;
 	__atomic_store_n(&r->mod->closing, false, __ATOMIC_SEQ_CST);
 	close_file(r, &r->old);
 	close_file(r, &r->new);
 	if (e == -ESTALE)
 		hd_live_forget(r->mod);
-	hd_live_renew_tls();
-	return e;
+	if (e != -ESHUTDOWN)
+		hd_live_renew_tls();
+	pthread_mutex_destroy(&r->lock);
+	free(r);
 }
 
-static int reload_one(const char *name, struct hd_error *err)
+static int reload_one(struct hd_change *c)
 {
-	struct hd_reload r = { .old.copy_fd = -1, .new.copy_fd = -1 };
-	char own_name[HD_MODULE_NAME_BYTES];
-	int e = hd_live_find(name, &r.mod, err);
+	char name[HD_MODULE_NAME_BYTES];
 
-	if (e < 0)
+	strcpy(name, c->mod->name); /* of which nothing may be left */
+	int e = stages(c);
+
+	if (e == -EINPROGRESS)
 		return e;
-	strcpy(own_name, r.mod->name);
-	pthread_mutex_init(&r.lock, NULL);
-	e = reload(&r, err);
-	pthread_mutex_destroy(&r.lock);
-	return e < 0 ? hd_live_refused(e, own_name, err) : 0;
+	end(c, e);
+	return e < 0 ? hd_live_refused(e, name, &c->err) : 0;
 }
 
-int hd_module_live_reload(const char *name, struct hd_error *err)
+static struct hd_module *next_of_all(struct hd_change *c)
+{
+	while (c->at < hd_modules_n()) {
+		struct hd_module *mod = hd_modules_at(c->at++);
+
+		if (mod->path != NULL && !(mod->def->flags & HD_RESIDENT))
+			return mod;
+	}
+	return NULL;
+}
+
+static int reload_all(struct hd_change *c)
 {
 	int e = 0;
 
-	if (name != NULL)
-		return reload_one(name, err);
-	for (unsigned i = 0; i < hd_modules_n() && e == 0; i++) {
-		const struct hd_module *mod = hd_modules_at(i);
-
-		if (mod->path != NULL && !(mod->def->flags & HD_RESIDENT))
-			e = reload_one(mod->name, err);
+	while (e == 0) {
+		if (c->mod == NULL)
+			c->mod = next_of_all(c);
+		if (c->mod == NULL)
+			return 0;
+		e = reload_one(c);
+		if (e == 0) {
+			c->mod = NULL;
+			c->stage = BEGIN;
+		}
 	}
 	return e;
+}
+
+int hd_module_live_reload(struct hd_change *c)
+{
+	int e = 0;
+
+	if (c->name == NULL)
+		return reload_all(c);
+	if (c->mod == NULL)
+		e = hd_live_find(c->name, &c->mod, &c->err);
+	return e < 0 ? e : reload_one(c);
 }

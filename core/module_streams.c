@@ -36,6 +36,12 @@ static void close_here(struct hd_worker *w, void *arg)
 	}
 }
 
+/* They get the write timeout to take what is queued. */
+static uint64_t limit_ms(void)
+{
+	return hd_worker_at(0)->conf->write_timeout_ms + 1000 + GONE_MS;
+}
+
 static void abort_here(struct hd_worker *w, void *arg)
 {
 	for (struct hd_stream *s = w->streams; s != NULL; s = s->next)
@@ -43,25 +49,30 @@ static void abort_here(struct hd_worker *w, void *arg)
 			hd_stream_abort(s, HD_CLOSE_DRAIN);
 }
 
-static bool rounds(struct hd_module *mod, hd_ask_fn *fn, uint64_t limit_ms)
+int hd_module_close_streams(struct hd_change *c)
 {
-	for (uint64_t ms = 0; ms <= limit_ms; ms += ROUND_MS) {
-		hd_workers_ask(fn, mod);
-		if (hd_live_wait_zero(&mod->streams, ROUND_MS))
-			return true;
+	struct hd_module *mod = c->mod;
+	uint64_t now_us = hd_live_now_us();
+
+	if (c->until_us == 0) {
+		c->until_us = now_us + 1000 * limit_ms();
+		c->round_us = 0;
 	}
-	return false;
-}
+	if (now_us >= c->round_us) {
+		c->round_us = now_us + 1000 * ROUND_MS;
+		hd_workers_ask(now_us + 1000 * GONE_MS < c->until_us
+				       ? close_here
+				       : abort_here,
+			       mod);
+	}
+	unsigned n = __atomic_load_n(&mod->streams, __ATOMIC_ACQUIRE);
 
-int hd_module_close_streams(struct hd_module *mod)
-{
-	uint64_t limit_ms = hd_worker_at(0)->conf->write_timeout_ms + 1000;
-
-	if (rounds(mod, close_here, limit_ms) ||
-	    rounds(mod, abort_here, GONE_MS))
+	if (n > 0 && now_us < c->until_us)
+		return -EINPROGRESS;
+	c->until_us = 0;
+	if (n == 0)
 		return 0;
-	hd_bug_once("connections do not end: module=%s n=%u", mod->name,
-		    mod->streams);
+	hd_bug_once("connections do not end: module=%s n=%u", mod->name, n);
 	return -EBUSY;
 }
 

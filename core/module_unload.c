@@ -2,8 +2,8 @@
 /* core/module_unload.c - a module leaves a relay that runs. Nobody stands still
  * for it.
  *
- *   tasks end -> routes and hooks are hidden -> its connections are closed ->
- *   stop() in every worker -> posts end -> unload() -> the file is closed
+ *   tasks end -> routes, hooks and commands are hidden -> its connections are
+ *   closed -> stop() in every worker -> posts end -> unload() -> the file is closed
  *
  * Workers are asked one step at a time, in turns of their own; when the last
  * one has answered, none is left that looks at what was there before.
@@ -13,12 +13,14 @@
 #include <stdio.h>
 #include <string.h>
 #include "core/accept.h"
+#include "core/control_table.h"
 #include "core/daemon.h"
 #include "core/hook.h"
 #include "core/http.h"
 #include "core/listener.h"
 #include "core/module_live.h"
 #include "core/probes.h"
+#include "core/udp_bind.h"
 #include "core/worker.h"
 
 static void let_go_here(struct hd_worker *w, void *arg)
@@ -34,6 +36,7 @@ void hd_live_take_out(struct hd_module *mod)
 	hd_hooks_publish();
 	hd_routes_out(mod);
 	hd_listens_leave(mod);
+	hd_commands_drop(mod);
 	hd_module_list(mod, false);
 	hd_workers_ask(let_go_here, NULL);
 	hd_routes_bury();
@@ -49,6 +52,7 @@ void hd_live_forget(struct hd_module *mod)
 	hd_routes_bury();
 	hd_listens_bury();
 	hd_conf_section_drop(hd_live_daemon()->conf, name);
+	hd_udp_forget();
 	bool gone = hd_module_remove(mod);
 	hd_module_unlock();
 	if (!gone)
@@ -86,28 +90,64 @@ static int check_not_needed(const struct hd_module *mod, struct hd_error *err)
 			    mod->name, names);
 }
 
-int hd_module_live_unload(const char *name, struct hd_error *err)
+/* ---- the stages ---- */
+
+enum { BEGIN, QUIET, CLOSING };
+
+static int begin(struct hd_change *c)
 {
-	struct hd_module *mod;
-	int r = hd_live_find(name, &mod, err);
+	int r = hd_live_find(c->name, &c->mod, &c->err);
+
+	return r == 0 ? check_not_needed(c->mod, &c->err) : r;
+}
+
+static int quiet(struct hd_change *c)
+{
+	int r = hd_live_quiet(c);
 
 	if (r == 0)
-		r = check_not_needed(mod, err);
-	if (r == 0)
-		r = hd_live_quiet(mod, err);
-	if (r < 0)
+		hd_live_take_out(c->mod);
+	return r;
+}
+
+static int stuck(struct hd_change *c)
+{
+	return hd_error_set(&c->err, -EBUSY,
+			    "module %s does not end; what is left of it does "
+			    "nothing any more, restart the relay to be rid of "
+			    "it",
+			    c->name);
+}
+
+static int closing(struct hd_change *c)
+{
+	struct hd_module *mod = c->mod;
+	int r = hd_module_close_streams(c);
+
+	if (r == -EINPROGRESS)
 		return r;
-	hd_live_take_out(mod);
-	if (hd_module_close_streams(mod) < 0 || !hd_live_stop(mod))
-		return hd_error_set(err, -EBUSY,
-				    "module %s does not end; what is left of "
-				    "it does nothing any more, restart the "
-				    "relay to be rid of it",
-				    name);
+	if (r < 0 || !hd_live_stop(mod))
+		return stuck(c);
 	hd_log_write(HD_NOTICE, "module unloaded: name=%s", mod->name);
 	hd_live_event(mod->name, "unloaded");
 	HD_PROBE(module_unloaded, mod->name);
 	hd_live_forget(mod);
 	hd_live_renew_tls();
 	return 0;
+}
+
+int hd_module_live_unload(struct hd_change *c)
+{
+	static int (*const stages[])(struct hd_change *) = {
+		[BEGIN] = begin,
+		[QUIET] = quiet,
+		[CLOSING] = closing,
+	};
+	int r = hd_live_check_running(&c->err);
+
+	while (r == 0 && c->stage < HD_ARRAY_N(stages)) {
+		r = stages[c->stage](c);
+		c->stage += r == 0;
+	}
+	return r;
 }

@@ -3,6 +3,7 @@
  * untouched, never half written: temporary file, fsync, rename, fsync of the
  * folder. Context: main and helper threads; it blocks. */
 #include "core/state_file.h"
+#include "core/dry.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -95,7 +96,7 @@ const char *hd_state_dir(void)
 
 static int check_name(const char *name, struct hd_error *err)
 {
-	if (dir.fd < 0)
+	if (dir.fd < 0 && !hd_dry)
 		return hd_error_set(err, -ENOENT, "%s: state_dir is not set",
 				    name);
 	if (*name == '\0' || *name == '.' || strchr(name, '/') != NULL ||
@@ -140,6 +141,8 @@ int hd_state_file_read(const char *name, void *buf, size_t size,
 
 	if (r < 0)
 		return r;
+	if (hd_dry)
+		return name_error(err, -ENOENT, name);
 	fd = openat(dir.fd, name, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return name_error(err, -errno, name);
@@ -193,7 +196,7 @@ int hd_state_file_write(const char *name, const void *buf, size_t len,
 	char tmp[NAME_MAX + 1];
 	int r = check_name(name, err);
 
-	if (r < 0)
+	if (r < 0 || hd_dry)
 		return r;
 	snprintf(tmp, sizeof(tmp), ".%s.new", name);
 	pthread_mutex_lock(&dir.lock);

@@ -269,6 +269,10 @@ static int live_load(struct hd_module *mod, struct hd_error *err)
 		r = hd_route_add(mod, &routes[i], err);
 	if (r == 0)
 		r = hd_command_add(mod, &hello, err);
+	while (is_mode("hang"))
+		pause();
+	if (is_mode("cras"))
+		abort();
 	if (r == 0 && is_mode("load"))
 		r = hd_error_set(err, -EPERM, "load() has a bad day");
 	return r;
@@ -309,9 +313,28 @@ static void live_stop(struct hd_module *mod, struct hd_worker *w)
 	hd_udp_close(&lw->udp);
 }
 
+static int live_check(struct hd_module *mod, const void *section,
+		      struct hd_error *err)
+{
+	const struct live_conf *conf = section;
+
+	(void)mod;
+	if (strcmp(conf->word, "wrong") == 0)
+		return hd_error_set(err, -EINVAL, "check() dislikes the word");
+	return 0;
+}
+
+static void live_unload(struct hd_module *mod)
+{
+	(void)mod;
+	if (is_mode("unlo"))
+		abort();
+}
+
 HD_MODULE(live, .version = "1.0", .licence = "MIT",
 	  .summary = "one of everything", .state_version = STATE_VERSION,
 	  .options = options, .metrics = metrics,
 	  .conf_size = sizeof(struct live_conf),
 	  .worker_size = sizeof(struct live_worker), .load = live_load,
-	  .start = live_start, .stop = live_stop);
+	  .start = live_start, .check = live_check, .stop = live_stop,
+	  .unload = live_unload);

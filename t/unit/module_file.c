@@ -169,16 +169,25 @@ static void overwritten_while_loaded(void **state)
 	rmdir(dir);
 }
 
+static const struct hd_conf_cli no_flags = { .port = -1, .workers = -1 };
+
 static void try_without_a_child(void **state)
 {
 	struct hd_error err;
 
 	(void)state;
-	assert_int_equal(hd_module_try(module_path("good"), &err), 0);
-	assert_true(hd_module_try(module_path("wrong_abi"), &err) < 0);
+	assert_int_equal(hd_module_try(module_path("good"), &no_flags, NULL, &err), 0);
+	assert_true(hd_module_try(module_path("wrong_abi"), &no_flags, NULL, &err) < 0);
 	assert_non_null(strstr(err.text, "wrong_abi.so: built for ABI"));
-	assert_true(hd_module_try("good.so", &err) < 0);
+	assert_true(hd_module_try("good.so", &no_flags, NULL, &err) < 0);
 	assert_non_null(strstr(err.text, "absolute path"));
+}
+
+static int try_child(const char *name, struct hd_error *err)
+{
+	const struct hd_trial t = { .path = (char *)module_path(name) };
+
+	return hd_module_try_child(&t, err);
 }
 
 static void try_in_a_child(void **state)
@@ -186,10 +195,10 @@ static void try_in_a_child(void **state)
 	struct hd_error err;
 
 	(void)state;
-	assert_int_equal(hd_module_try_child(module_path("good"), &err), 0);
-	assert_true(hd_module_try_child(module_path("wrong_abi"), &err) < 0);
+	assert_int_equal(try_child("good", &err), 0);
+	assert_true(try_child("wrong_abi", &err) < 0);
 	assert_non_null(strstr(err.text, "wrong_abi.so: built for ABI"));
-	assert_true(hd_module_try_child(module_path("crashes"), &err) < 0);
+	assert_true(try_child("crashes", &err) < 0);
 	assert_non_null(strstr(err.text, "crashes while it is loaded"));
 }
 
@@ -198,7 +207,7 @@ static int child(const char *path)
 {
 	struct hd_error err;
 
-	if (hd_module_try(path, &err) == 0)
+	if (hd_module_try(path, &no_flags, NULL, &err) == 0)
 		return 0;
 	fprintf(stderr, "%s\n", err.text);
 	return 1;
@@ -217,7 +226,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(try_in_a_child),
 	};
 
-	if (argc == 3 && strcmp(argv[1], "--try-module") == 0)
+	if (argc == 5 && strcmp(argv[1], "--try-module") == 0)
 		return child(argv[2]);
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
