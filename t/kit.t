@@ -76,7 +76,19 @@ subtest 'what is installed' => sub {
     like qx{find $tmp/root -name hyper-derp.m4}, qr{/share/aclocal/}, 'the m4 macro';
 };
 
+subtest 'the guide' => sub {
+    my $guide = HyperDerp::Test::slurp("$src/doc/module-guide.md");
+    my $c = HyperDerp::Test::slurp("$src/contrib/example-chat/chat.c");
+    is $guide =~ /\((\d+) with comments/ ? $1 : 0, $c =~ tr/\n//, 'says how long the example is';
+    for my $code (map { s/\s+/ /gr } $guide =~ /^((?:    .*\n)+)/mg) {
+        next unless $code =~ /hd_route_add|struct hd_route |on_packet\(|HD_MODULE\(chat/;
+        ok index($c =~ s/\s+/ /gr, $code =~ s/^ | $//gr) >= 0, 'quotes it: ' . substr $code, 0, 40;
+    }
+};
+
 subtest 'the example' => sub {
+    cmp_ok HyperDerp::Test::slurp("$src/contrib/example-chat/chat.c") =~ tr/\n//, '<=', 150,
+        'a protocol and a hook in 150 lines';
     my $dir = "$tmp/chat";
     sh 'a clean folder', "cp -R $src/contrib/example-chat $dir && chmod -R u+w $dir";
     sh 'it builds', "$make -C $dir";
@@ -98,7 +110,7 @@ subtest 'the example' => sub {
     $dave->send($erin->key, 'x' x 1001);
     $dave->send($erin->key, 'fits');
     is $erin->packet, 'fits', 'the hook drops what is too long, from DERP, too';
-    is metric_now($hd, 'chat_denied_total'), 1, '... and counts it';
+    is ctl($hd, qw(module status chat))->{data}[0]{denied}, 1, '... and the relay counts it';
     my $passed = metric_now($hd, 'chat_packets_total');
     cmp_ok $passed, '>=', 2, 'it counts what passes';
 

@@ -11,10 +11,8 @@
 #define CHAT_BUILD 1
 #define CHAT_LINE_MAX_BYTES 512
 
-/* Filled by the core from the section `chat:`. */
-struct chat_conf { uint64_t packet_max_bytes; };
-/* Of a connection, zeroed by the core; peer is NULL until it has a name. */
-struct chat_state { struct hd_peer *peer; };
+struct chat_conf { uint64_t packet_max_bytes; }; /* the section `chat:` */
+struct chat_state { struct hd_peer *peer; }; /* NULL: it has no name yet */
 
 static const struct hd_option options[] = {
 	{ .name = "packet_max", .type = HD_SIZE_BYTES, .live = true,
@@ -24,10 +22,9 @@ static const struct hd_option options[] = {
 	HD_OPTION_END,
 };
 
-enum { M_PACKETS, M_DENIED };
+enum { M_PACKETS };
 static const struct hd_metric metrics[] = {
-	[M_PACKETS] = { "chat_packets_total", NULL, "Passed", HD_COUNTER },
-	[M_DENIED] = { "chat_denied_total", NULL, "Too long", HD_COUNTER },
+	[M_PACKETS] = { "chat_packets_total", NULL, "Seen", HD_COUNTER },
 	{ .name = NULL },
 };
 
@@ -71,25 +68,23 @@ static size_t on_data(struct hd_stream *s, void *state, uint8_t *p, size_t n)
 {
 	const struct chat_state *st = state;
 	struct hd_login login = { .realm = realm, .agent = "chat" };
-	size_t used = 0;
+	const uint8_t *line = p, *behind = p + n, *end;
 
-	for (uint8_t *end; (end = memchr(p + used, '\n', n - used)) != NULL;) {
-		uint8_t *line = p + used;
+	for (; (end = memchr(line, '\n', behind - line)) != NULL; line = end + 1) {
 		size_t len = (size_t)(end - line);
 
-		used += len + 1;
 		if (st->peer == NULL && key_of(line, len, &login.key)) {
 			hd_relay_login(s, &login);
-			return used; /* the rest comes again after admitted() */
+			return end + 1 - p; /* the rest comes after admitted() */
 		}
 		if (st->peer == NULL || len > CHAT_LINE_MAX_BYTES)
 			hd_stream_close(s, HD_CLOSE_PROTOCOL);
 		else
 			on_line(s, st->peer, line, len);
 	}
-	if (n - used > CHAT_LINE_MAX_BYTES)
+	if (behind - line > CHAT_LINE_MAX_BYTES)
 		hd_stream_close(s, HD_CLOSE_PROTOCOL);
-	return used;
+	return line - p;
 }
 
 static void on_admitted(struct hd_stream *s, void *state, struct hd_peer *peer)
@@ -112,9 +107,8 @@ static void on_gone(struct hd_peer *peer, const struct hd_key *other,
 	     (const char *)other->b, why == HD_GONE_NOT_HERE ? "not here" : "gone");
 }
 
-static const struct hd_peer_ops peer_ops = {
-	.deliver = on_deliver, .gone = on_gone
-};
+static const struct hd_peer_ops peer_ops = { .deliver = on_deliver,
+					     .gone = on_gone };
 static const struct hd_proto proto = {
 	.name = "chat", .state_size = sizeof(struct chat_state),
 	.data = on_data, .admitted = on_admitted, .peer = &peer_ops
@@ -133,10 +127,9 @@ static enum hd_verdict on_packet(struct hd_module *mod, struct hd_worker *w,
 				 const struct hd_packet *packet)
 {
 	const struct chat_conf *conf = hd_module_worker_conf(mod, w);
-	bool fits = packet->len_bytes <= conf->packet_max_bytes;
 
-	hd_count(hd_metrics(mod, w), fits ? M_PACKETS : M_DENIED, 1);
-	return fits ? HD_PASS : HD_DENY;
+	hd_count(hd_metrics(mod, w), M_PACKETS, 1);
+	return packet->len_bytes <= conf->packet_max_bytes ? HD_PASS : HD_DENY;
 }
 
 static const struct hd_route route = {
@@ -146,9 +139,8 @@ static const struct hd_route route = {
 
 static int chat_load(struct hd_module *mod, struct hd_error *err)
 {
-	int r = hd_route_add(mod, &route, err);
-
 	realm = hd_realm("chat");
+	int r = hd_route_add(mod, &route, err);
 	return r == 0 ? hd_hook_packet(mod, on_packet, err) : r;
 }
 
