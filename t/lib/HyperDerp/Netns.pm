@@ -13,6 +13,9 @@
 # A daemon in a host: HyperDerp::Test->start(wrap => [$relay->wrap], …).
 # Needs root, ip, nft (for nat), wireguard-go, wg: missing() names what is not
 # there. All is gone with the object; processes are stopped by their ids.
+#
+# HD_WG_KERNEL=1: the kernel's wireguard instead of wireguard-go. HD_NETEM=1:
+# every host behind the bridge loses and reorders packets. (t/vm/run sets them.)
 package HyperDerp::Netns;
 use v5.36;
 use File::Temp;
@@ -20,6 +23,8 @@ use HyperDerp::Test;
 use POSIX qw(:sys_wait_h);
 use Scalar::Util qw(weaken);
 
+our $kernel_wg = $ENV{HD_WG_KERNEL};
+our $netem = $ENV{HD_NETEM} ? 'loss 5% delay 5ms 2ms reorder 20% 50%' : '';
 my $count = 0;
 my %made;    # weak, so that a dying test leaves nothing
 
@@ -27,12 +32,11 @@ my %made;    # weak, so that a dying test leaves nothing
 sub missing () {
     return 'network namespaces need root' if $>;
     my @absent = grep { my $p = $_; !grep { -x "$_/$p" } qw(/usr/bin /bin /usr/sbin /sbin) }
-        qw(ip nft wg wireguard-go ping);
+        qw(ip nft wg ping), $kernel_wg ? () : 'wireguard-go', $netem ? 'tc' : ();
     return "not installed: @absent" if @absent;
-    return '/dev/net/tun is missing' unless -e '/dev/net/tun';
-    return 'network namespaces cannot be made here'
-        if system("ip netns add hd-probe-$$ 2>/dev/null && ip netns del hd-probe-$$");
-    return '';
+    return '/dev/net/tun is missing' unless $kernel_wg || -e '/dev/net/tun';
+    my $said = qx({ ip netns add hd-probe-$$ && ip netns del hd-probe-$$; } 2>&1);
+    return $? ? "no network namespaces here: $said" : '';
 }
 
 sub run (@cmd) {
@@ -94,6 +98,7 @@ sub host ($self, $name, %o) {
         return $h;
     }
     @$h{qw(ip ip6)} = $self->plug($h, 'eth0');
+    $h->run(qw(tc qdisc add dev eth0 root netem), split / /, $netem) if $netem;
     return $h;
 }
 
@@ -180,6 +185,16 @@ sub new_mappings ($self) {
     return;
 }
 
+# A WireGuard device that wg can speak to.
+sub device ($self, $dev) {
+    return $self->run(qw(ip link add), $dev, qw(type wireguard)) if $HyperDerp::Netns::kernel_wg;
+    local $ENV{LOG_LEVEL} = 'verbose';
+    $self->{wg_pid} = $self->spawn('wireguard-go', 'wireguard-go', '-f', $dev);
+    HyperDerp::Test::wait_for(sub { system($self->wrap, 'sh', '-c', "wg show $dev >/dev/null 2>&1") == 0 })
+        or die 'wireguard-go does not start: ' . HyperDerp::Test::slurp($self->file('wireguard-go'));
+    return;
+}
+
 # wireguard-go with a new key, or `private`; ->{public} is its public key. Its
 # sockets stand in one folder for all namespaces, so the device has a name of
 # its own: ->{dev}.
@@ -189,10 +204,7 @@ sub wireguard ($self, %o) {
     $self->{private} = $o{private} // $self->{private} // chomped(qx(wg genkey));
     HyperDerp::Test::spew($key, "$self->{private}\n");
     $self->{public} = chomped(qx(wg pubkey <'$key'));
-    local $ENV{LOG_LEVEL} = 'verbose';
-    $self->{wg_pid} = $self->spawn('wireguard-go', 'wireguard-go', '-f', $dev);
-    HyperDerp::Test::wait_for(sub { system($self->wrap, 'sh', '-c', "wg show $dev >/dev/null 2>&1") == 0 })
-        or die 'wireguard-go does not start: ' . HyperDerp::Test::slurp($self->file('wireguard-go'));
+    $self->device($dev);
     $self->run('wg', 'set', $dev, 'private-key', $key, $o{port} ? ('listen-port', $o{port}) : ());
     HyperDerp::Netns::address($self->{ns}, $dev, grep { defined } $o{ip}, $o{ip6});
     $self->run('ip', 'link', 'set', 'mtu', $o{mtu} // 1420, 'up', 'dev', $dev);
