@@ -117,8 +117,8 @@ int hd_control_commands(struct hd_error *err)
 {
 	static const struct hd_command *const tables[] = {
 		hd_cmd_config, hd_cmd_control, hd_cmd_daemon, hd_cmd_derpmap,
-		hd_cmd_live,   hd_cmd_metrics, hd_cmd_module, hd_cmd_peers,
-		hd_cmd_status, hd_cmd_trace,
+		hd_cmd_live,   hd_cmd_metrics, hd_cmd_module, hd_cmd_pairs,
+		hd_cmd_peers,  hd_cmd_status,  hd_cmd_trace,
 	};
 
 	for (unsigned i = 0; i < HD_ARRAY_N(tables); i++)

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include "core/pairs.h"
 #include "core/peer.h"
 #include "core/probes.h"
 #include "core/stream_life.h"
@@ -303,6 +304,8 @@ void hd_relay_send(struct hd_peer *from, const struct hd_key *dst, bool urgent,
 	if (__builtin_expect(w->hooks->n_packet > 0, 0) &&
 	    denied(from, &packet))
 		return;
+	if (__builtin_expect(w->pairs != NULL, 0))
+		hd_pairs_count(w, &packet);
 	if (is_cached(from, dst))
 		deliver(w, from->last, &packet);
 	else

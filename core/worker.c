@@ -15,6 +15,7 @@
 #include <unistd.h>
 #include "core/accept.h"
 #include "core/inbox.h"
+#include "core/pairs.h"
 #include "core/peer.h"
 #include "core/probes.h"
 #include "core/stream_life.h"
@@ -266,6 +267,7 @@ static void close_parts(struct hd_worker *w)
 		munmap(w->cipher, CIPHER_BYTES);
 	hd_chunk_pool_free(&w->pool);
 	hd_cipher_cache_free(&w->ciphers);
+	hd_pairs_free(w);
 	hd_heap_free(&w->stream_timers);
 	hd_heap_free(&w->module_timers);
 	hd_slots_free(&w->slots);

@@ -75,6 +75,7 @@ struct hd_stream;
 struct hd_xring;
 struct hd_post;
 struct hd_trace;
+struct hd_pairs;
 
 /* What one read may bring; an unfinished frame (at most a ClientInfo of
  * 256 KiB) stands before it in the plaintext buffer. */
@@ -134,6 +135,7 @@ struct hd_worker {
 	uint64_t stats[HD_STAT_N];
 	struct hd_use core_use; /* what no module has to do with */
 	struct hd_meter meter;
+	struct hd_pairs *pairs; /* NULL: nobody asks */
 	struct hd_trace *trace; /* made by its first record */
 	struct hd_worker_boot *boot; /* while starting */
 };

@@ -80,6 +80,8 @@ static const struct {
 	{ "uptime_s", span_cell, JSON_REAL },
 	{ "time", time_cell, JSON_REAL },
 	{ "key", key_cell, JSON_STRING },
+	{ "src", key_cell, JSON_STRING },
+	{ "dst", key_cell, JSON_STRING },
 };
 
 static bool is_named(const char *pattern, const char *name)

@@ -9,11 +9,11 @@
 
 #include "tools/hdctl/hdctl.h"
 
-enum { INTERVAL_MS = 1000, ROWS_DEFAULT = 20, ROWS_AROUND = 8 };
+enum { INTERVAL_MS = 1000, ROWS_DEFAULT = 20, ROWS_AROUND = 11 };
 
 struct sample {
 	double at_s;
-	json_t *status, *peers;
+	json_t *status, *peers, *pairs;
 };
 
 static double now_s(void)
@@ -28,6 +28,7 @@ static void sample_free(struct sample *s)
 {
 	json_decref(s->status);
 	json_decref(s->peers);
+	json_decref(s->pairs);
 	*s = (struct sample){ 0 };
 }
 
@@ -36,7 +37,9 @@ static int take(struct hdctl *h, struct sample *s)
 	int r = hdctl_ask(h, "status", &s->status);
 
 	s->at_s = now_s();
-	return r == HDCTL_OK ? hdctl_ask(h, "peers", &s->peers) : r;
+	if (r == HDCTL_OK)
+		r = hdctl_ask(h, "peers", &s->peers);
+	return r == HDCTL_OK ? hdctl_ask(h, "pairs", &s->pairs) : r;
 }
 
 static double number(const json_t *o, const char *name)
@@ -53,37 +56,90 @@ static double rate(const struct sample *a, const struct sample *b,
 	return s > 0 && d > 0 ? d / s : 0; /* a new connection starts at 0 */
 }
 
-/* Each peer gets its rates; those of the same key and address are the same. */
-static void add_rates(const struct sample *a, struct sample *b)
+static const char *text(const json_t *row, const char *name)
 {
-	json_t *old = json_object(), *row;
-	char id[128];
+	return json_string_value(json_object_get(row, name));
+}
+
+/* Rows that have the same in both members are the same. */
+static json_t *index_of(const json_t *rows, const char *one, const char *two)
+{
+	json_t *index = json_object(), *row;
+	char id[192];
 	size_t i;
 
-	json_array_foreach(a->peers, i, row)
+	json_array_foreach(rows, i, row)
 	{
-		(void)snprintf(id, sizeof(id), "%s %s",
-			       json_string_value(json_object_get(row, "key")),
-			       json_string_value(json_object_get(row, "addr")));
-		json_object_set(old, id, row);
+		(void)snprintf(id, sizeof(id), "%s %s", text(row, one),
+			       text(row, two));
+		json_object_set(index, id, row);
 	}
+	return index;
+}
+
+static const json_t *old_row(const json_t *index, const json_t *row,
+			     const char *one, const char *two)
+{
+	char id[192];
+
+	(void)snprintf(id, sizeof(id), "%s %s", text(row, one), text(row, two));
+	return json_object_get(index, id);
+}
+
+static void set_rate(json_t *row, const char *name, double v)
+{
+	json_object_set_new(row, name, json_integer((json_int_t)v));
+}
+
+static void rate_peers(const struct sample *a, struct sample *b)
+{
+	json_t *old = index_of(a->peers, "key", "addr"), *row;
+	size_t i;
+
 	json_array_foreach(b->peers, i, row)
 	{
-		(void)snprintf(id, sizeof(id), "%s %s",
-			       json_string_value(json_object_get(row, "key")),
-			       json_string_value(json_object_get(row, "addr")));
-		const json_t *was = json_object_get(old, id);
+		const json_t *was = old_row(old, row, "key", "addr");
 		double in = was ? rate(a, b, was, row, "bytes_in") : 0;
 		double out = was ? rate(a, b, was, row, "bytes_out") : 0;
 
-		json_object_set_new(row, "bytes_in/s",
-				    json_integer((json_int_t)in));
-		json_object_set_new(row, "bytes_out/s",
-				    json_integer((json_int_t)out));
+		set_rate(row, "bytes_in/s", in);
+		set_rate(row, "bytes_out/s", out);
 		json_object_set_new(row, "rate", json_real(in + out));
 	}
 	json_decref(old);
 	print_sort(b->peers, "rate");
+}
+
+/* A pair that was not there, or whose place another had meanwhile, has been
+ * counted since it came. */
+static double pair_rate(const struct sample *a, const struct sample *b,
+			const json_t *was, const json_t *row, const char *name)
+{
+	double s = number(row, "seconds");
+
+	if (was != NULL && number(was, "bytes") <= number(row, "bytes") &&
+	    number(was, "seconds") <= s)
+		return rate(a, b, was, row, name);
+	return number(row, name) / (s > 0.1 ? s : 0.1);
+}
+
+static void rate_pairs(const struct sample *a, struct sample *b)
+{
+	json_t *old = index_of(a->pairs, "src", "dst"), *row;
+	size_t i;
+
+	json_array_foreach(b->pairs, i, row)
+	{
+		const json_t *was = old_row(old, row, "src", "dst");
+		double bytes = pair_rate(a, b, was, row, "bytes");
+
+		set_rate(row, "packets/s",
+			 pair_rate(a, b, was, row, "packets"));
+		set_rate(row, "bytes/s", bytes);
+		json_object_set_new(row, "rate", json_real(bytes));
+	}
+	json_decref(old);
+	print_sort(b->pairs, "rate");
 }
 
 static void put_drops(const struct sample *a, const struct sample *b)
@@ -132,29 +188,51 @@ static size_t rows_that_fit(bool once)
 	return ws.ws_row - ROWS_AROUND;
 }
 
+/* Pairs get a half of the rows, or what peers leave of theirs. */
+static void fit(struct sample *s, size_t rows)
+{
+	size_t peers = json_array_size(s->peers);
+	size_t pairs = json_array_size(s->pairs);
+	size_t most = peers < rows / 2 ? rows - peers : rows - rows / 2;
+
+	while (pairs > most)
+		json_array_remove(s->pairs, --pairs);
+	while (peers > rows - pairs)
+		json_array_remove(s->peers, --peers);
+}
+
+static void put_json(const struct sample *s)
+{
+	json_t *all = json_pack("{s:O,s:O,s:O}", "status", s->status, "peers",
+				s->peers, "pairs", s->pairs);
+
+	json_dumpf(all, stdout, JSON_COMPACT | JSON_REAL_PRECISION(15));
+	putchar('\n');
+	fflush(stdout);
+	json_decref(all);
+}
+
 static void put(const struct hdctl *h, const struct sample *a, struct sample *b,
 		bool once)
 {
-	size_t max = rows_that_fit(once);
-
-	add_rates(a, b);
+	rate_peers(a, b);
+	rate_pairs(a, b);
 	if (h->json) {
-		json_t *all = json_pack("{s:O,s:O}", "status", b->status,
-					"peers", b->peers);
-
-		json_dumpf(all, stdout, JSON_COMPACT | JSON_REAL_PRECISION(15));
-		putchar('\n');
-		json_decref(all);
+		put_json(b);
 		return;
 	}
 	if (!once)
 		fputs("\033[H\033[2J", stdout);
-	while (json_array_size(b->peers) > max)
-		json_array_remove(b->peers, json_array_size(b->peers) - 1);
+	fit(b, rows_that_fit(once));
 	put_head(a, b);
 	print_answer(stdout, b->peers,
 		     "key addr proto bytes_in/s bytes_out/s bytes_in bytes_out "
 		     "queued drops");
+	if (json_array_size(b->pairs) > 0) {
+		putchar('\n');
+		print_answer(stdout, b->pairs,
+			     "src dst packets/s bytes/s packets bytes");
+	}
 	fflush(stdout);
 }
 
