@@ -10,6 +10,7 @@
 #include <hyper-derp/log.h>
 #include <string.h>
 #include <unistd.h>
+#include "core/about_relay.h"
 #include "core/control.h"
 #include "core/daemon.h"
 #include "core/log.h"
@@ -21,6 +22,7 @@
 #include "core/secret.h"
 #include "core/state_file.h"
 #include "core/task.h"
+#include "core/tls_about.h"
 #include "core/version.h"
 #include "core/worker.h"
 
@@ -151,6 +153,7 @@ int hd_daemon_start(struct hd_daemon *d)
 		hd_log_warn("OpenSSL keeps its own memory: what it frees is "
 			    "not wiped, a core dump would hold keys");
 	hd_raise_nofile();
+	hd_about_begin();
 	hd_tasks_start();
 	int r = prepare(d, &err);
 	if (r == 0)
@@ -158,6 +161,7 @@ int hd_daemon_start(struct hd_daemon *d)
 	if (r == 0)
 		r = start_workers(d, &err);
 	d->started = r == 0;
+	hd_tls_show(d->tls);
 	if (r == 0)
 		r = hd_control_start(&err);
 	if (r < 0)
@@ -195,6 +199,7 @@ void hd_daemon_stop(struct hd_daemon *d)
 		hd_workers_stop();
 	}
 	hd_listeners_close(&d->listeners, &d->n_listeners);
+	hd_tls_show(NULL);
 	hd_tls_store_put(&d->tls);
 	hd_main_free(); /* calls that were under way come to their end */
 	hd_modules_unload();
@@ -268,6 +273,7 @@ int hd_daemon_reload(struct hd_daemon *d, struct hd_error *err)
 	if (r < 0)
 		return r;
 	hd_workers_reload(conf, tls);
+	hd_tls_show(tls);
 	hd_modules_adopt(conf);
 	hd_log_level_set((enum hd_level)conf->log_level);
 	tell_modules(conf);
@@ -289,6 +295,7 @@ int hd_daemon_renew_tls(struct hd_daemon *d, struct hd_error *err)
 		return r;
 	d->tls = tls;
 	hd_workers_use_tls(tls);
+	hd_tls_show(tls);
 	hd_tls_store_put(&old);
 	return 0;
 }

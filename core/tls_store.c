@@ -4,6 +4,7 @@
  * connections under way keep theirs by reference. */
 #include "core/module.h"
 #include "core/tls.h"
+#include "core/tls_about.h"
 #include "core/tls_pem.h"
 #include <errno.h>
 #include <openssl/err.h>
@@ -32,6 +33,8 @@ struct hd_tls_site { /* a name, or several: one certificate per key type */
 
 struct hd_tls_store {
 	atomic_uint refs;
+	struct hd_tls_cert *certs; /* as they were configured */
+	size_t n_certs;
 	size_t n;
 	struct hd_tls_site sites[];
 };
@@ -251,6 +254,8 @@ static int add_pem(struct hd_tls_store *store, const struct hd_cert_conf *conf,
 	site->key_types[site->n_key_types++] = type;
 	if (site->cert == NULL)
 		site->cert = SSL_CTX_get0_certificate(site->ctx);
+	if (hd_tls_cert_read(pem->cert, &store->certs[store->n_certs++]) < 0)
+		return hd_error_set(err, -ENOMEM, "TLS: out of memory");
 	return 0;
 }
 
@@ -268,6 +273,9 @@ int hd_tls_store_new(const struct hd_conf *conf, struct hd_tls_store **ret,
 	if (store == NULL)
 		return hd_error_set(err, -ENOMEM, "TLS: out of memory");
 	store->refs = 1;
+	store->certs = calloc(conf->n_certificates, sizeof(*store->certs));
+	if (store->certs == NULL)
+		return hd_error_set(err, -ENOMEM, "TLS: out of memory");
 	for (size_t i = 0; i < conf->n_certificates; i++) {
 		struct hd_pem pem;
 		int r = hd_pem_load(&conf->certificates[i], &pem, err);
@@ -299,7 +307,17 @@ void hd_tls_store_put(struct hd_tls_store **store)
 		return;
 	for (size_t i = 0; i < s->n; i++)
 		SSL_CTX_free(s->sites[i].ctx);
+	for (size_t i = 0; i < s->n_certs; i++)
+		hd_tls_cert_free(&s->certs[i]);
+	free(s->certs);
 	free(s);
+}
+
+const struct hd_tls_cert *hd_tls_store_certs(const struct hd_tls_store *store,
+					     size_t *ret_n)
+{
+	*ret_n = store->n_certs;
+	return store->certs;
 }
 
 SSL_CTX *hd_tls_store_ctx(struct hd_tls_store *store)

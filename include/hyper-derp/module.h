@@ -8,6 +8,7 @@
  * 1.1  flags (HD_RESIDENT); state_version is also the version of the data in
  *      workers, which a reload keeps with it; control.h: commands, events
  * 1.2  listen.h: listeners of modules
+ * 1.3  about.h: what the relay is, for modules that show it
  *
  * Where the shapes differ from the first proposal, and why:
  * - load() takes a struct hd_error: the loader prints one sentence, with the
@@ -25,7 +26,7 @@ extern "C" {
 
 #define HD_MODULE_MAGIC 0x48444d31u /* "HDM1" */
 #define HD_ABI_MAJOR 1
-#define HD_ABI_MINOR 2
+#define HD_ABI_MINOR 3
 
 struct hd_module_def {
 	uint32_t magic;

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/* hyper-derp/about.h - what the relay is and how it is, for modules that show
+ * it. Any thread; no worker waits for any of this. What a function is given
+ * lives until it returns. */
+#pragma once
+#include <hyper-derp/base.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct hd_about_relay {
+	const char *version, *commit; /* "0.1.0", git's short id */
+	const char *backend; /* "io_uring", "epoll" */
+	const char *state; /* "serving", "draining" */
+	uint64_t uptime_ms;
+	uint64_t started_s; /* seconds since the epoch */
+};
+HD_API void hd_about_relay(struct hd_about_relay *ret_about);
+
+struct hd_about_module {
+	const char *name, *version; /* version "": it has none */
+	const char *state; /* "loaded" */
+	unsigned streams; /* connections that speak its protocols */
+};
+typedef void hd_about_module_fn(void *arg, const struct hd_about_module *m);
+HD_API void hd_about_modules(hd_about_module_fn *fn, void *arg);
+
+/* hd_about_certificates - those that are served now. */
+struct hd_about_certificate {
+	const char *subject; /* "CN=derp.example.com", RFC 2253 */
+	const char *names;   /* what clients may ask for: "a.example,192.0.2.1" */
+	int64_t not_after;   /* seconds since the epoch */
+};
+typedef void hd_about_certificate_fn(void *arg,
+				     const struct hd_about_certificate *c);
+HD_API void hd_about_certificates(hd_about_certificate_fn *fn, void *arg);
+
+#ifdef __cplusplus
+}
+#endif

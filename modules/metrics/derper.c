@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: MIT */
+/* modules/metrics/derper.c - our numbers under the names that derper has for
+ * them, so that alerts and dashboards made for it go on working. What derper
+ * counts and we do not is left out: an alert on a number that stands at 0 for
+ * ever would be worse than one that says "absent".
+ *
+ * Source: names and kinds of derper 1.102 (derp/derpserver, ExpVar) as
+ * tsweb/varz writes them: prefix "derp_", no HELP, gauge_ and counter_ taken
+ * off. */
+#include <stdio.h>
+#include <string.h>
+#include "modules/metrics/metrics.h"
+
+#define OWNER "derper"
+
+/* Numbers of ours that add up to one of theirs. */
+static const struct row {
+	const char *name; /* theirs */
+	enum metrics_type type;
+	const char *labels; /* theirs; NULL: none */
+	const char *ours, *with; /* our name; a part of our labels, or NULL */
+} rows[] = {
+	{ "derp_accepts", METRICS_COUNTER, NULL,
+	  "hyper_derp_derp_upgrades_total", NULL },
+	{ "derp_bytes_received", METRICS_COUNTER, NULL,
+	  "hyper_derp_derp_packet_bytes_received_total", NULL },
+	{ "derp_bytes_sent", METRICS_COUNTER, NULL,
+	  "hyper_derp_send_bytes_total", NULL },
+	{ "derp_packets_received", METRICS_COUNTER, NULL,
+	  "hyper_derp_derp_packets_received_total", NULL },
+	{ "derp_packets_received_kind", METRICS_COUNTER, "kind=\"disco\"",
+	  "hyper_derp_derp_packets_received_total", "kind=\"disco\"" },
+	{ "derp_packets_received_kind", METRICS_COUNTER, "kind=\"other\"",
+	  "hyper_derp_derp_packets_received_total", "kind=\"other\"" },
+	{ "derp_packets_sent", METRICS_COUNTER, NULL,
+	  "hyper_derp_send_packets_total", NULL },
+	{ "derp_current_connections", METRICS_GAUGE, NULL,
+	  "hyper_derp_peers_active", NULL },
+	{ "derp_unknown_frames", METRICS_COUNTER, NULL,
+	  "hyper_derp_derp_frames_unknown_total", NULL },
+	{ "derp_got_ping", METRICS_COUNTER, NULL,
+	  "hyper_derp_derp_pings_total", NULL },
+	{ "derp_sent_pong", METRICS_COUNTER, NULL,
+	  "hyper_derp_derp_pings_total", NULL },
+	{ "derp_peer_gone_disconnected_frames", METRICS_COUNTER, NULL,
+	  "hyper_derp_derp_peer_gone_total", "reason=\"disconnected\"" },
+	{ "derp_peer_gone_not_here_frames", METRICS_COUNTER, NULL,
+	  "hyper_derp_derp_peer_gone_total", "reason=\"not_here\"" },
+	{ "derp_sclient_write_timeouts", METRICS_COUNTER, NULL,
+	  "hyper_derp_closes_total", "reason=\"slow\"" },
+};
+
+struct sums {
+	struct metrics_page *page;
+	uint64_t v[HD_ARRAY_N(rows)];
+	bool seen[HD_ARRAY_N(rows)];
+};
+
+/* Their reasons are ours; the labels stand in the order of their struct. */
+static void put_drop(struct metrics_page *p, const struct hd_metric *m,
+		     uint64_t sum)
+{
+	char reason[32], kind[16], labels[80];
+
+	if (strcmp(m->name, "hyper_derp_send_drops_total") != 0 ||
+	    m->labels == NULL ||
+	    sscanf(m->labels, "reason=\"%31[^\"]\",kind=\"%15[^\"]\"", reason,
+		   kind) != 2)
+		return;
+	snprintf(labels, sizeof(labels), "kind=\"%s\",reason=\"%s\"", kind,
+		 reason);
+	metrics_sample(metrics_family(p, "derp_packets_dropped",
+				      METRICS_COUNTER,
+				      "DERP packets dropped by reason and by "
+				      "kind",
+				      OWNER),
+		       labels, sum);
+}
+
+static void add(void *arg, const char *module, const struct hd_metric *m,
+		uint64_t sum)
+{
+	struct sums *s = arg;
+
+	(void)module;
+	for (size_t i = 0; i < HD_ARRAY_N(rows); i++) {
+		if (strcmp(m->name, rows[i].ours) != 0)
+			continue;
+		if (rows[i].with != NULL &&
+		    (m->labels == NULL ||
+		     strstr(m->labels, rows[i].with) == NULL))
+			continue;
+		s->v[i] += sum;
+		s->seen[i] = true;
+	}
+	put_drop(s->page, m, sum);
+}
+
+void metrics_put_derper(struct metrics_page *p)
+{
+	struct sums s = { .page = p };
+
+	hd_metrics_each(add, &s);
+	for (size_t i = 0; i < HD_ARRAY_N(rows); i++) {
+		const struct row *r = &rows[i];
+
+		if (s.seen[i])
+			metrics_sample(metrics_family(p, r->name, r->type,
+						      "As derper counts it",
+						      OWNER),
+				       r->labels, s.v[i]);
+	}
+}

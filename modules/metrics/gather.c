@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: MIT */
+/* modules/metrics/gather.c - what is shown: the tables of the core and of all
+ * modules, and what is known of relay, modules, certificates and process. */
+#include <hyper-derp/about.h>
+#include <stdio.h>
+#include <string.h>
+#include "modules/metrics/metrics.h"
+
+#define OWNER "metrics"
+
+/* ---- tables ---- */
+
+static void put_metric(void *page, const char *module,
+		       const struct hd_metric *m, uint64_t sum)
+{
+	enum metrics_type type = m->kind == HD_GAUGE ? METRICS_GAUGE :
+						       METRICS_COUNTER;
+
+	metrics_sample(metrics_family(page, m->name, type, m->help, module),
+		       m->labels, sum);
+}
+
+/* ---- names of the predecessor that differ from ours ---- */
+
+struct alias {
+	struct metrics_page *page;
+	uint64_t xfer_drops;
+};
+
+static void add_alias(void *arg, const char *module, const struct hd_metric *m,
+		      uint64_t sum)
+{
+	struct alias *a = arg;
+
+	(void)module;
+	if (strcmp(m->name, "hyper_derp_send_drops_total") == 0 &&
+	    m->labels != NULL && strstr(m->labels, "\"xfer_full\"") != NULL)
+		a->xfer_drops += sum;
+}
+
+static void put_aliases(struct metrics_page *p)
+{
+	struct alias a = { .page = p };
+
+	hd_metrics_each(add_alias, &a);
+	metrics_sample(metrics_family(p, "hyper_derp_xfer_drops_total",
+				      METRICS_COUNTER,
+				      "Packets dropped between workers: "
+				      "send_drops with reason xfer_full",
+				      OWNER),
+		       NULL, a.xfer_drops);
+	metrics_sample(metrics_family(p, "hyper_derp_workers", METRICS_GAUGE,
+				      "Worker threads", OWNER),
+		       NULL, hd_workers());
+}
+
+/* ---- the relay ---- */
+
+static void put_labels(struct metrics_family *f, struct metrics_text *labels,
+		       uint64_t value)
+{
+	metrics_put(labels, "", 1);
+	if (!labels->failed)
+		metrics_sample(f, labels->v, value);
+	metrics_text_free(labels);
+}
+
+static void put_module(void *page, const struct hd_about_module *m)
+{
+	struct metrics_text t = { 0 };
+
+	metrics_put_label(&t, "module", m->name);
+	metrics_puts(&t, ",");
+	metrics_put_label(&t, "version", m->version);
+	metrics_puts(&t, ",");
+	metrics_put_label(&t, "state", m->state);
+	put_labels(metrics_family(page, "hyper_derp_module_info", METRICS_INFO,
+				  "Modules that are loaded", OWNER),
+		   &t, 1);
+}
+
+static void put_certificate(void *page, const struct hd_about_certificate *c)
+{
+	struct metrics_text t = { 0 };
+	int64_t at = c->not_after;
+
+	metrics_put_label(&t, "subject", c->subject);
+	metrics_puts(&t, ",");
+	metrics_put_label(&t, "names", c->names);
+	put_labels(metrics_family(page,
+				  "hyper_derp_tls_certificate_expiry_seconds",
+				  METRICS_GAUGE,
+				  "When a certificate that is served expires, "
+				  "in seconds since the epoch",
+				  OWNER),
+		   &t, at > 0 ? (uint64_t)at : 0);
+}
+
+static void put_build(struct metrics_page *p, const struct hd_about_relay *r)
+{
+	struct metrics_text t = { 0 };
+	char abi[16];
+
+	snprintf(abi, sizeof(abi), "%d.%d", HD_ABI_MAJOR, HD_ABI_MINOR);
+	metrics_put_label(&t, "version", r->version);
+	metrics_puts(&t, ",");
+	metrics_put_label(&t, "commit", r->commit);
+	metrics_puts(&t, ",");
+	metrics_put_label(&t, "abi", abi);
+	metrics_puts(&t, ",");
+	metrics_put_label(&t, "backend", r->backend);
+	put_labels(metrics_family(p, "hyper_derp_build_info", METRICS_INFO,
+				  "What runs", OWNER),
+		   &t, 1);
+}
+
+static void put_relay(struct metrics_page *p, const struct hd_about_relay *r)
+{
+	metrics_sample(metrics_family(p, "hyper_derp_serving", METRICS_GAUGE,
+				      "1: new logins are welcome; 0: the relay "
+				      "drains",
+				      OWNER),
+		       NULL, strcmp(r->state, "serving") == 0);
+	put_build(p, r);
+	hd_about_modules(put_module, p);
+	hd_about_certificates(put_certificate, p);
+}
+
+void metrics_gather(struct metrics_page *p, const struct metrics_conf *conf)
+{
+	struct hd_about_relay relay;
+
+	hd_about_relay(&relay);
+	hd_metrics_each(put_metric, p);
+	put_aliases(p);
+	put_relay(p, &relay);
+	metrics_put_process(p, relay.started_s);
+	if (conf->compat == METRICS_COMPAT_DERPER)
+		metrics_put_derper(p);
+}

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: MIT */
+/* modules/metrics/metrics.c - what the relay does, for Prometheus and for eyes:
+ * on a listener of its own, so that it can stay on loopback or in a network of
+ * the operators while the relay serves everybody. Nothing can be changed
+ * here: all routes are GET. */
+#include "modules/metrics/metrics.h"
+#include <arpa/inet.h>
+#include <errno.h>
+#include <hyper-derp/listen.h>
+#include <hyper-derp/log.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const compats[] = { "none", "derper", NULL };
+
+static const struct hd_option options[] = {
+	{ .name = "port",
+	  .type = HD_UINT,
+	  .offset = offsetof(struct metrics_conf, port),
+	  .def = "9340",
+	  .max = 65535,
+	  .help = "TCP port of 127.0.0.1 for /metrics and the other pages. 0: "
+		  "only listeners named metrics in `listen:` serve them." },
+	{ .name = "addr",
+	  .type = HD_ADDR,
+	  .offset = offsetof(struct metrics_conf, addr),
+	  .help = "Address and port to listen on instead. Nobody is asked for "
+		  "a password: keep others out with a firewall." },
+	{ .name = "compat",
+	  .type = HD_CHOICE,
+	  .offset = offsetof(struct metrics_conf, compat),
+	  .def = "none",
+	  .choices = compats,
+	  .live = true,
+	  .help = "derper: also export the derp_* names of derper." },
+	{ .name = "debug_endpoints",
+	  .type = HD_BOOL,
+	  .offset = offsetof(struct metrics_conf, debug_endpoints),
+	  .def = "false",
+	  .live = true,
+	  .help = "Serve /debug/workers and /debug/peers, which show keys and "
+		  "addresses of peers." },
+	HD_OPTION_END,
+};
+
+/* ---- /metrics ---- */
+
+#define TYPE_PLAIN "text/plain; version=0.0.4; charset=utf-8"
+#define TYPE_OPEN                                                              \
+	"application/openmetrics-text; version=1.0.0; charset=utf-8"
+
+/* Who can read OpenMetrics says so, and Prometheus prefers it then. */
+static bool wants_open(struct hd_request *req)
+{
+	const char *accept = hd_request_header(req, "Accept");
+
+	return accept != NULL &&
+	       strstr(accept, "application/openmetrics-text") != NULL;
+}
+
+void metrics_reply(struct hd_request *req, int status, const char *type,
+		   struct metrics_text *t)
+{
+	static const char sorry[] = "out of memory\n";
+
+	if (t->failed)
+		hd_reply(req, 503, "text/plain; charset=utf-8", sorry,
+			 sizeof(sorry) - 1);
+	else
+		hd_reply(req, status, type, t->v, t->n);
+	metrics_text_free(t);
+}
+
+static void answer_metrics(struct hd_module *mod, struct hd_request *req)
+{
+	const struct metrics_conf *conf =
+		hd_module_worker_conf(mod, hd_request_worker(req));
+	struct metrics_page page = { 0 };
+	struct metrics_text t = { 0 };
+	bool open = wants_open(req);
+
+	metrics_gather(&page, conf);
+	metrics_write(&page, open, &t);
+	metrics_page_free(&page);
+	hd_reply_header(req, "Vary", "Accept");
+	metrics_reply(req, 200, open ? TYPE_OPEN : TYPE_PLAIN, &t);
+}
+
+/* ---- life ---- */
+
+static const struct {
+	const char *path;
+	void (*answer)(struct hd_module *mod, struct hd_request *req);
+} metrics_routes[] = {
+	{ "/metrics", answer_metrics },
+	{ "/health", metrics_answer_health },
+};
+
+static int add_routes(struct hd_module *mod, struct hd_error *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < HD_ARRAY_N(metrics_routes) && r == 0; i++) {
+		const struct hd_route route = {
+			.listener = METRICS_LISTENER,
+			.path = metrics_routes[i].path,
+			.methods = HD_GET,
+			.answer = metrics_routes[i].answer,
+		};
+
+		r = hd_route_add(mod, &route, err);
+	}
+	return r;
+}
+
+static int open_listener(struct hd_module *mod, struct hd_error *err)
+{
+	const struct metrics_conf *conf = hd_module_conf(mod);
+	struct hd_listen listen = { .name = METRICS_LISTENER,
+				    .addr = conf->addr };
+
+	if (conf->addr.sa.sa_family == AF_UNSPEC) {
+		if (conf->port == 0)
+			return 0;
+		listen.addr.in = (struct sockaddr_in){
+			.sin_family = AF_INET,
+			.sin_port = htons((uint16_t)conf->port),
+			.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+		};
+		hd_log_notice("metrics: only this machine is served; "
+			      "metrics.addr widens that");
+	}
+	return hd_listen_open(mod, &listen, err);
+}
+
+static int metrics_load(struct hd_module *mod, struct hd_error *err)
+{
+	int r = add_routes(mod, err);
+
+	return r == 0 ? open_listener(mod, err) : r;
+}
+
+HD_MODULE(metrics, .version = "1.0", .licence = "MIT", .state_version = 1,
+	  .summary = "what the relay does, for Prometheus and for eyes",
+	  .options = options, .conf_size = sizeof(struct metrics_conf),
+	  .load = metrics_load);

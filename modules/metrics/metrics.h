@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/* modules/metrics/metrics.h - what the parts of the module share.
+ *
+ * Files: metrics.c options, listener and routes; gather.c what is shown, with
+ * process.c and derper.c; page.c and text.c the formats; health.c /health.
+ *
+ * To add a page: a row in metrics_routes[] of metrics.c. All routes have the
+ * listener's name METRICS_LISTENER, so they are served by the listener that
+ * the module opens and by any of that name in the `listen:` list. */
+#pragma once
+#include <hyper-derp/http.h>
+#include <hyper-derp/metric.h>
+#include <hyper-derp/module.h>
+#include "modules/metrics/page.h"
+
+#define METRICS_LISTENER "metrics"
+
+enum metrics_compat { METRICS_COMPAT_NONE, METRICS_COMPAT_DERPER };
+
+struct metrics_conf {
+	uint64_t port; /* of 127.0.0.1; 0: no listener of our own */
+	union hd_addr addr; /* instead; AF_UNSPEC: not set */
+	uint64_t compat; /* enum metrics_compat */
+	bool debug_endpoints;
+};
+
+/* metrics_gather - everything that is to be seen. */
+void metrics_gather(struct metrics_page *p, const struct metrics_conf *conf);
+void metrics_put_process(struct metrics_page *p, uint64_t started_s);
+void metrics_put_derper(struct metrics_page *p);
+
+/* Pages */
+void metrics_answer_health(struct hd_module *mod, struct hd_request *req);
+/* metrics_reply - a text that was made; frees it. */
+void metrics_reply(struct hd_request *req, int status, const char *type,
+		   struct metrics_text *t);
