@@ -37,7 +37,8 @@ like $text, qr/--rate N\|max/, 'the help names the options';
 ($status, $text) = run_bench('--version');
 like $text, qr/^hdbench \d+\.\d+/, '--version';
 for my $wrong ([], ['a', 'b'], ['--pairs', '0', 'x'], ['--rate', '1.5', 'x'],
-    ['--size', '23', 'x'], ['--nosuch', 'x'], ['--idle', '5', 'x']) {
+    ['--size', '23', 'x'], ['--nosuch', 'x'], ['--idle', '5', 'x'],
+    ['--behind', '5', 'x']) {
     ($status, $text, $errors) = run_bench(@$wrong);
     is $status, 2, "usage: @$wrong";
     ok length $errors, '... and says why';
@@ -78,6 +79,8 @@ $r = measured('--idle', 20, '--pid', $hd->pid, $tls);
 is $r->{closed}, 0, 'idle peers stay';
 $r = measured('--logins', 40, '--pid', $hd->pid, '--fast-start', $tls);
 is $r->{logins}, 40, 'logins';
+$r = measured(qw(--logins 40 --behind 8 --size 10000), @$_, $tls) for [], ['--fast-start'];
+is $r->{logins}, 40, '... with packets behind them';
 $r = measured(qw(--logins 20 --login-rate 200), $tls);
 cmp_ok $r->{logins_per_s}, '<=', 220, 'logins by the clock';
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* tools/hdbench/connect.c - a peer's way from a socket to a login. */
-#include "tools/hdbench/peer.h"
+#include "tools/hdbench/behind.h"
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netdb.h>
@@ -12,6 +12,9 @@
 #include <unistd.h>
 
 #define SOURCES 200 /* addresses to connect from, on the loopback */
+/* Connections from each. It has more ports, but before 6.16 the kernel looks
+ * at every even one that is taken before it tries the odd ones. */
+#define PER_SOURCE 20000
 
 static int resolve(struct net *net, struct hd_error *err)
 {
@@ -56,7 +59,9 @@ int net_open(struct net *net, const struct opts *opts, struct hd_error *err)
 	net->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	net->rx = malloc(NET_RX_BYTES + TLS13_RECORD_MAX_BYTES);
 	net->tx = malloc(NET_TX_BYTES);
-	if (net->epoll_fd < 0 || net->rx == NULL || net->tx == NULL)
+	net->plain = malloc(DERPC_OUT_BYTES + behind_bytes(opts) + 1);
+	if (net->epoll_fd < 0 || net->rx == NULL || net->tx == NULL ||
+	    net->plain == NULL)
 		return hd_error_set(err, -ENOMEM, "out of memory");
 	r = resolve(net, err);
 	return r < 0 ? r : open_tls(net, err);
@@ -67,6 +72,7 @@ void net_close(struct net *net)
 	SSL_CTX_free(net->tls);
 	free(net->rx);
 	free(net->tx);
+	free(net->plain);
 	close(net->epoll_fd);
 }
 
@@ -86,6 +92,8 @@ static int connect_from(struct net *net, int fd)
 			   ntohl(to->sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
 	int one = 1;
 
+	if (is_loopback)
+		net->source = HD_MAX(net->source, net->opened++ / PER_SOURCE);
 	for (; net->source < SOURCES; net->source++) {
 		struct sockaddr_in from = {
 			.sin_family = AF_INET,
@@ -232,42 +240,73 @@ static int on_tls(struct net *net, struct peer *p)
 	return fail(p, -EPROTO, "TLS", tls_reason(p->hs->ssl));
 }
 
-static int login_send(struct peer *p)
+/* Adds --behind once ClientInfo is on its way. Returns the bytes. */
+static size_t add_behind(struct net *net, struct peer *p, uint8_t *out)
 {
-	uint8_t data[DERPC_OUT_BYTES + 1];
-	uint8_t record[DERPC_OUT_BYTES + TLS13_OVERHEAD_BYTES];
+	struct derpc *l = &p->hs->login;
+
+	if (p->hs->is_info_sent ||
+	    (!l->is_server_known && l->state != DERPC_SERVER_INFO))
+		return 0;
+	p->hs->is_info_sent = true;
+	behind_put(net->opts, p, out);
+	return behind_bytes(net->opts);
+}
+
+/* With --behind in two writes: the relay may find the login alone. */
+static int send_cut(struct net *net, struct peer *p, const uint8_t *data,
+		    size_t n)
+{
+	size_t cut = net->opts->behind > 0 ? behind_cut(p, n) : 0;
+	ssize_t sent = cut > 0 ? send(p->fd, data, cut, MSG_NOSIGNAL) : 0;
+
+	if (sent < 0 && errno != EAGAIN)
+		return fail(p, -errno, "send", strerror(errno));
+	sent = HD_MAX(sent, 0);
+	return peer_write(p, data + sent, n - (size_t)sent);
+}
+
+static int login_send(struct net *net, struct peer *p)
+{
 	const uint8_t *out;
 	size_t n = derpc_out(&p->hs->login, &out);
 
 	if (n == 0)
-		return 0;
-	memcpy(data, out, n);
-	return peer_write(p, record, peer_seal(p, record, data, n));
+		return peer_flush(p);
+	memcpy(net->plain, out, n);
+	n += add_behind(net, p, net->plain + n);
+	return send_cut(net, p, net->tx, peer_seal(p, net->tx, net->plain, n));
 }
 
-static void ignore_frame(void *arg, const uint8_t *head, struct derp_header h)
+/* Returns 1 when nothing more is awaited, 0, -EBADMSG. */
+static int login_done(struct net *net, struct peer *p)
 {
-	(void)arg;
-	(void)head;
-	(void)h;
+	struct peer_handshake *hs = p->hs;
+
+	if (net->opts->behind > 0 && hs->behind_odd)
+		return fail(p, -EBADMSG, "behind the login",
+			    "packets are lost or in another order");
+	return hs->login.state == DERPC_DONE &&
+	       hs->behind_back >= net->opts->behind;
 }
 
 static int on_login(struct net *net, struct peer *p)
 {
 	ssize_t n = 1;
+	int done = 0;
 
-	while (n > 0 && p->state == PEER_LOGIN) {
-		if (login_send(p) < 0)
+	while (n > 0 && done == 0) {
+		if (login_send(net, p) < 0)
 			return -EPIPE;
-		if (p->hs->login.state == DERPC_DONE) {
-			free(p->hs);
-			p->hs = NULL;
-			p->state = PEER_UP;
-			return 0;
-		}
-		n = peer_read(net, p, ignore_frame, NULL);
+		n = peer_read(net, p, behind_on_frame, p);
+		done = n < 0 ? (int)n : login_done(net, p);
 	}
-	return n < 0 ? (int)n : 0;
+	if (done <= 0)
+		return done;
+	free(p->hs);
+	p->hs = NULL;
+	p->state = PEER_UP;
+	return 0;
 }
 
 enum peer_state peer_advance(struct net *net, struct peer *p)

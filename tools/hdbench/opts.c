@@ -58,6 +58,9 @@ static const struct row rows[] = {
 	  "log N peers in, each one out at once; prints rate, time and CPU" },
 	{ "login-rate", "N", K_REAL, AT(login_rate), 0.1, 1e6,
 	  "logins started per second; default as fast as they go" },
+	{ "behind", "N", K_COUNT, AT(behind), 1, OPTS_BEHIND_MAX,
+	  "with --logins: each peer sends N packets to itself right behind its "
+	  "login, and leaves when all are back, in order" },
 	{ "parallel", "N", K_COUNT, AT(parallel), 1, 10000,
 	  "logins under way at a time; default 32" },
 	{ "pid", "PID", K_PID, AT(pids), 1, 1 << 22,
@@ -170,6 +173,10 @@ static int check(struct opts *o)
 {
 	if (o->peers > 0)
 		o->pairs = o->peers / 2;
+	if (o->behind > 0 && o->logins == 0) {
+		fputs("hdbench: --behind needs --logins\n", stderr);
+		return -EINVAL;
+	}
 	if (o->idle > 0 && o->pids.n == 0) {
 		fputs("hdbench: --idle needs the relay's --pid\n", stderr);
 		return -EINVAL;

@@ -5,6 +5,7 @@
 #include <hyper-derp/base.h>
 
 #define OPTS_BATCH_MAX 64
+#define OPTS_BEHIND_MAX 8
 
 struct opts {
 	char host[256];
@@ -20,6 +21,7 @@ struct opts {
 	uint64_t batch; /* records per write(2) */
 	uint64_t in_flight; /* with is_rate_max: packets under way; 0: any */
 	uint64_t idle, logins, parallel;
+	uint64_t behind; /* packets behind each login */
 	double login_rate;
 	struct proc_set pids;
 };

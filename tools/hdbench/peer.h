@@ -21,9 +21,11 @@ struct net { /* what all peers share */
 	struct sockaddr_storage to;
 	socklen_t to_bytes;
 	uint32_t source; /* 127.0.0.1 + source; 0: as the kernel likes */
+	uint32_t opened; /* connections to the loopback */
 	/* hot buffers: a received part of a record is put in front of the
 	 * next bytes, so rx has room for one record more */
 	uint8_t *rx, *tx;
+	uint8_t *plain; /* a login and what stands behind it */
 	int64_t rx_ns; /* when the latest receive returned */
 };
 
@@ -41,6 +43,8 @@ struct peer_handshake { /* exists until the peer is up */
 	bool has_meta;
 	struct hd_key meta;
 	struct derpc login;
+	bool is_info_sent, behind_odd;
+	uint64_t behind_back; /* of --behind */
 };
 
 struct peer {
