@@ -6,18 +6,19 @@
 #include <stdlib.h>
 #include <string.h>
 #include "core/control.h"
+#include "core/ktls.h"
 #include "core/peer.h"
 #include "core/stream_life.h"
 
 enum { ROWS_PER_TURN = 256 };
 
-enum tls { TLS_NONE, TLS_OWN, TLS_KERNEL, TLS_OPENSSL };
+enum tls { TLS_NONE, TLS_OWN, TLS_KTLS, TLS_KERNEL, TLS_OPENSSL };
 
 struct row { /* plain data: the stream goes on without us */
 	struct hd_key key;
 	union hd_addr addr;
 	uint16_t realm;
-	uint8_t tls;
+	uint8_t tls, tls_rx, tls_tx; /* enum tls */
 	bool active; /* of the connections with this key, the one that is sent
 			to */
 	char proto[15], agent[64];
@@ -80,6 +81,16 @@ static enum tls tls_of(const struct hd_stream *s)
 	if (s->tls == NULL)
 		return TLS_NONE;
 	if (hd_tls_kernel(s->tls) != 0)
+		return TLS_KTLS;
+	return hd_tls_is_own(s->tls) ? TLS_OWN : TLS_OPENSSL;
+}
+
+/* Who makes or opens the records of a direction, an HD_KTLS_ bit. */
+static enum tls layer_of(const struct hd_stream *s, unsigned direction)
+{
+	if (s->tls == NULL)
+		return TLS_NONE;
+	if ((hd_tls_kernel(s->tls) & direction) != 0)
 		return TLS_KERNEL;
 	return hd_tls_is_own(s->tls) ? TLS_OWN : TLS_OPENSSL;
 }
@@ -102,6 +113,8 @@ static void fill_row(struct row *r, const struct hd_stream *s)
 		.addr = s->addr,
 		.realm = l->realm,
 		.tls = (uint8_t)tls_of(s),
+		.tls_rx = (uint8_t)layer_of(s, HD_KTLS_RX),
+		.tls_tx = (uint8_t)layer_of(s, HD_KTLS_TX),
 		.active = s->peer->entry->active == s->peer,
 		.worker = s->worker->index,
 		.age_ms = s->worker->now_ms - s->since_ms,
@@ -166,7 +179,8 @@ static void put_row(struct hd_call *c, const struct row *r)
 	static const char *const tls[] = {
 		[TLS_NONE] = NULL,
 		[TLS_OWN] = "own",
-		[TLS_KERNEL] = "ktls",
+		[TLS_KTLS] = "ktls",
+		[TLS_KERNEL] = "kernel",
 		[TLS_OPENSSL] = "openssl",
 	};
 	char addr[HD_ADDR_TEXT_BYTES];
@@ -178,6 +192,8 @@ static void put_row(struct hd_call *c, const struct row *r)
 	hd_out_string(c, "agent", r->agent);
 	hd_out_uint(c, "realm", r->realm);
 	hd_out_string(c, "tls", tls[r->tls]);
+	hd_out_string(c, "tls_rx", tls[r->tls_rx]);
+	hd_out_string(c, "tls_tx", tls[r->tls_tx]);
 	hd_out_bool(c, "active", r->active);
 	hd_out_uint(c, "worker", r->worker);
 	hd_out_double(c, "seconds", (double)r->age_ms / 1000);

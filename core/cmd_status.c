@@ -28,6 +28,40 @@ static void put_drops(struct hd_call *c)
 	hd_out_close(c);
 }
 
+static uint64_t slowest_move_us(void)
+{
+	uint64_t most = 0;
+
+	for (unsigned i = 0; i < hd_workers(); i++)
+		most = HD_MAX(most,
+			      __atomic_load_n(&hd_worker_at(i)->slowest_move_us,
+					      __ATOMIC_RELAXED));
+	return most;
+}
+
+static void put_moves(struct hd_call *c)
+{
+	uint64_t n = sum(HD_STAT_MOVES);
+
+	hd_out_open(c, "moves", '{');
+	hd_out_uint(c, "done", n);
+	hd_out_uint(c, "mean_us", n > 0 ? sum(HD_STAT_MOVE_US) / n : 0);
+	hd_out_uint(c, "max_us", slowest_move_us());
+	hd_out_uint(c, "over_200_us", sum(HD_STAT_SLOW_MOVES));
+	hd_out_close(c);
+}
+
+static void put_listener(struct hd_call *c, const struct hd_listener *l)
+{
+	char addr[HD_ADDR_TEXT_BYTES];
+
+	hd_out_open(c, NULL, '{');
+	hd_out_string(c, "addr", hd_addr_text(&l->addr, addr));
+	hd_out_bool(c, "tls", l->tls);
+	hd_out_string(c, "name", l->name);
+	hd_out_close(c);
+}
+
 static void put_counts(struct hd_call *c)
 {
 	static const struct {
@@ -50,17 +84,7 @@ static void put_counts(struct hd_call *c)
 	for (unsigned i = 0; i < HD_ARRAY_N(rows); i++)
 		hd_out_uint(c, rows[i].name, sum(rows[i].stat));
 	put_drops(c);
-}
-
-static void put_listener(struct hd_call *c, const struct hd_listener *l)
-{
-	char addr[HD_ADDR_TEXT_BYTES];
-
-	hd_out_open(c, NULL, '{');
-	hd_out_string(c, "addr", hd_addr_text(&l->addr, addr));
-	hd_out_bool(c, "tls", l->tls);
-	hd_out_string(c, "name", l->name);
-	hd_out_close(c);
+	put_moves(c);
 }
 
 static void put_listeners(struct hd_call *c, const struct hd_daemon *d)

@@ -12,6 +12,7 @@
 #include <hyper-derp/log.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include "core/peer.h"
 #include "core/probes.h"
 #include "core/stream_life.h"
@@ -24,6 +25,14 @@ struct hd_ticket { /* a login that waits for a module's answer */
 	bool held;
 	char reason[96];
 };
+
+static uint64_t clock_us(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
+}
 
 void hd_relay_login(struct hd_stream *s, const struct hd_login *login)
 {
@@ -42,6 +51,7 @@ void hd_relay_login(struct hd_stream *s, const struct hd_login *login)
 	p->login = *login;
 	p->name = hd_key_text(&login->key);
 	p->not_here_tokens = 3;
+	p->proven_us = clock_us();
 	s->peer = p;
 	s->rx_held = true;
 	hd_stream_mark_dirty(s);
@@ -60,6 +70,20 @@ void hd_peer_free(struct hd_peer **peer)
 
 /* ---- move ---- */
 
+#define SLOW_MOVE_US 200
+
+/* At home, about to be admitted. */
+static void count_move(struct hd_worker *w, const struct hd_peer *p)
+{
+	uint64_t us = clock_us() - p->proven_us;
+
+	hd_count(w->stats, HD_STAT_MOVES, 1);
+	hd_count(w->stats, HD_STAT_MOVE_US, us);
+	hd_count(w->stats, HD_STAT_SLOW_MOVES, us > SLOW_MOVE_US);
+	if (us > w->slowest_move_us)
+		__atomic_store_n(&w->slowest_move_us, us, __ATOMIC_RELAXED);
+}
+
 static void adopt(struct hd_worker *w, void *stream, void *unused)
 {
 	struct hd_stream *s = stream;
@@ -70,13 +94,14 @@ static void adopt(struct hd_worker *w, void *stream, void *unused)
 		hd_stream_lose(s);
 		return;
 	}
-	hd_count(w->stats, HD_STAT_MOVES, 1);
 	hd_stream_mark_dirty(s);
 	hd_stream_mark_ready(s);
 }
 
+
 static void move(struct hd_stream *s, struct hd_worker *home)
 {
+	s->peer->moved = true;
 	hd_stream_detach(s);
 	if (hd_worker_post(home, adopt, s, NULL) < 0)
 		hd_stream_lose(s);
@@ -219,8 +244,11 @@ void hd_login_go_on(struct hd_stream *s)
 	const struct hd_login *l = &s->peer->login;
 	unsigned home = hd_key_home(hd_key_hash(l->realm, &l->key));
 
-	if (home == s->worker->index)
-		ask(s);
-	else
+	if (home != s->worker->index) {
 		move(s, hd_worker_at(home));
+		return;
+	}
+	if (s->peer->moved)
+		count_move(s->worker, s->peer);
+	ask(s);
 }

@@ -28,11 +28,13 @@ struct hd_peer {
 	/* the last destination, so that a conversation needs no look-up */
 	struct hd_entry *last;
 	struct hd_key last_key;
+	bool moved; /* to its home worker */
 	bool last_told; /* it is in entry->told */
 	uint32_t last_version; /* of the table when it was found */
 	/* PeerGone(not here): 1 a second, burst 3 */
 	uint8_t not_here_tokens;
 	uint64_t not_here_ms;
+	uint64_t proven_us; /* when the protocol said so */
 	struct hd_ticket *ticket;
 	struct hd_login login;
 	struct hd_key_text name; /* of the key, for probes */

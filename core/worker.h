@@ -136,6 +136,7 @@ struct hd_worker {
 	struct hd_use core_use; /* what no module has to do with */
 	struct hd_meter meter;
 	struct hd_pairs *pairs; /* NULL: nobody asks */
+	uint64_t slowest_move_us; /* the worker writes, others look */
 	struct hd_trace *trace; /* made by its first record */
 	struct hd_worker_boot *boot; /* while starting */
 };

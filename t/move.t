@@ -8,6 +8,7 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 use HyperDerp::Raw;
 use HyperDerp::Test;
+use JSON::PP;
 
 use constant N => 300;
 
@@ -102,6 +103,28 @@ subtest 'over TLS' => sub {
     $sink->send($_->key, 'back') for @c;
     is scalar(grep { ($_->packet // '') ne 'back' } @c), 0, '... and one to each';
     $_->quit for @c;
+};
+
+# Each peer sends packets to itself in the same breath as its login, cut in two
+# anywhere, and waits until all are back, in order: hdbench fails otherwise.
+# HD_LONG=1: more than 10,000 moves.
+subtest 'data in flight behind many logins' => sub {
+    my $n = $ENV{HD_LONG} ? 14000 : 1000;
+    my $before = decode_json($hd->ctl('--json', 'status'))->{moves};
+    for (["$n over TLS", '--logins', $n, '--behind', 3, $hd->{tls}],
+        ['1,000 over TLS, 64 kB each', qw(--logins 1000 --behind 4 --size 16000), $hd->{tls}],
+        ["$n in the clear", '--plain', '--logins', $n, '--behind', 8, $hd->{plain}]) {
+        my ($what, @args) = @$_;
+        my $port = pop @args;
+        my $out = `$HyperDerp::Test::build/hdbench --fast-start @args 127.0.0.1:$port 2>&1`;
+        is $?, 0, "$what: nothing is lost" or diag $out;
+    }
+    my $moves = decode_json($hd->ctl('--json', 'status'))->{moves};
+    my $done = $moves->{done} - $before->{done};
+    cmp_ok $done, '>', 1.4 * $n, "$done moves, mean $moves->{mean_us} us, "
+        . "$moves->{over_200_us} of all above 200 us, the slowest $moves->{max_us} us";
+    cmp_ok $moves->{max_us}, '>=', $moves->{mean_us}, 'the numbers of a move';
+    cmp_ok $moves->{mean_us}, '>', 0, '... are there';
 };
 
 $hd->finish;
