@@ -11,6 +11,7 @@ use HyperDerp::SClient;
 use HyperDerp::Test;
 use IO::Select;
 use IO::Socket::IP;
+use JSON::PP qw(decode_json);
 
 use constant { PING => "\x12\0\0\0\x08", PONG => qr/\x13\0\0\0\x08/ };
 
@@ -44,7 +45,14 @@ sub ping ($c) {
     return $c->expect(qr/@{[PONG]}\Q$mark\E/);
 }
 
+# What hdctl says about who opens and who makes a peer's records.
+sub layers ($key) {
+    my ($row) = @{ decode_json($hd->ctl('--json', 'peers', $key)) };
+    return join ' ', map { $row->{$_} // 'none' } qw(tls tls_rx tls_tx);
+}
+
 subtest 'versions and suites' => sub {
+    my $tls13 = $hd->log_text =~ /kTLS enabled/ ? 'ktls kernel kernel' : 'own own own';
     my @sessions = (
         (map { ['TLSv1.3', $_, '-tls1_3', '-ciphersuites', $_] }
             qw(TLS_AES_128_GCM_SHA256 TLS_AES_256_GCM_SHA384 TLS_CHACHA20_POLY1305_SHA256)),
@@ -56,8 +64,10 @@ subtest 'versions and suites' => sub {
         my ($version, $suite, @args) = @$_;
         my $c = s_client(@args);
         like $c->text, qr/$version, Cipher is \Q$suite\E/, "$version $suite";
+        my $key = $logins[0]{key};
         ok login($c), '... a login';
         ok ping($c), '... a pong';
+        is layers($key), $version eq 'TLSv1.2' ? 'openssl openssl openssl' : $tls13, '... hdctl peers';
         $alice->send($logins[0]{key}, 'x');    # nobody: nothing happens
         $c->end;
     }

@@ -11,9 +11,11 @@ use HyperDerp::Test;
 use IO::Select;
 use JSON::PP;
 
+use constant STEP => 10000;    # a line for so many
+
 my $peers = $ENV{HD_IDLE} // 1000;
 my $hd = HyperDerp::Test->start(workers => 2, conf => "login_timeout: 600s\n"
-    . 'tls: {ktls: ' . ($ENV{HD_KTLS} // 'off') . "}\n");
+    . "derp: {keepalive: 100s}\n" . 'tls: {ktls: ' . ($ENV{HD_KTLS} // 'off') . "}\n");
 
 # What the kernel holds outside of programs, both ends of every connection.
 sub kernel_kb () {
@@ -21,16 +23,29 @@ sub kernel_kb () {
     return $kb{Slab} + $kb{Percpu};
 }
 
+sub peers_up () {
+    my $status = eval { decode_json($hd->ctl('--json', 'status')) } // {};
+    return $status->{peers} // 0;
+}
+
 sub idle ($n) {
     my $kernel = kernel_kb();
     my $most = $kernel;
     my $t = time;
-    open my $out, '-|', "$HyperDerp::Test::build/hdbench --json --parallel 16 --idle $n --pid "
+    open my $out, '-|', "$HyperDerp::Test::build/hdbench --json --parallel 32 --idle $n --pid "
         . $hd->pid . " 127.0.0.1:$hd->{tls} 2>&1" or die "hdbench: $!";
     my $sel = IO::Select->new($out);
+    my ($shown, $ask) = (0, $t + 20);
     while (!$sel->can_read(1)) {
         my $now = kernel_kb();
         $most = $now if $now > $most;
+        next if time < $ask;
+        $ask = time + 20;
+        my $up = peers_up();
+        next if $up < $shown + STEP;
+        $shown = $up;
+        printf "# %d of them after %d s: relay %d kB, kernel %d kB\n", $up, time - $t,
+            $hd->rss / 1024, $now - $kernel;
     }
     my $text = do { local $/; <$out> };
     close $out;

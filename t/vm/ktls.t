@@ -67,6 +67,10 @@ for my $suite (@suites) {
         my ($alice, $bob) = @clients;
         my @sizes = (0, 1, 31, 32, 1280, 16347, 16348, 16384, 65535, 65536);
         becomes('4/4', 'four clients');
+        my $layer = $on ? 'kernel' : 'own';
+        my $peers = eval { decode_json($hd->ctl('--json', 'peers')) } // [];
+        is join(' ', map { @$_{qw(tls_rx tls_tx)} } @$peers), join(' ', ($layer) x 8),
+            "hdctl peers: $layer, both ways";
         $alice->fill($bob->key, $_, 1) for @sizes;
         my @got = map { ($bob->expect(qr/^packet/, $patience) // '? ? ?') =~ /^\S+ \S+ (\S+)/ } @sizes;
         is "@got", "@sizes", 'packets of all sizes, in order';
