@@ -128,6 +128,27 @@ static void print_choice(const struct printing *p)
 	fputs(p->opt->choices[*(const uint64_t *)p->at], p->file);
 }
 
+/* "1\t2\t" with the choices a, b: {a: 1, b: 2}; what is empty is left out. */
+static void print_map(const char *text, const char *const *names, FILE *file)
+{
+	const char *before = "";
+
+	fputc('{', file);
+	for (; *names != NULL && strchr(text, '\t') != NULL; names++) {
+		char one[256];
+		size_t n = strcspn(text, "\t");
+
+		snprintf(one, sizeof(one), "%.*s", (int)n, text);
+		text += n + 1;
+		if (n == 0)
+			continue;
+		fprintf(file, "%s%s: ", before, *names);
+		put_text(one, file);
+		before = ", ";
+	}
+	fputc('}', file);
+}
+
 static void print_list(const struct printing *p)
 {
 	const struct hd_list *list = p->at;
@@ -135,7 +156,10 @@ static void print_list(const struct printing *p)
 	fputc('[', p->file);
 	for (size_t i = 0; i < list->n; i++) {
 		fputs(i == 0 ? "" : ", ", p->file);
-		put_text(list->v[i], p->file);
+		if (p->opt->choices != NULL && strchr(list->v[i], '\t') != NULL)
+			print_map(list->v[i], p->opt->choices, p->file);
+		else
+			put_text(list->v[i], p->file);
 	}
 	fputc(']', p->file);
 }

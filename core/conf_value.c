@@ -144,6 +144,69 @@ static int set_choice(const struct setting *s, void *at)
 	return fail_choice(s);
 }
 
+static bool is_name(const char *key, const char *const *names)
+{
+	while (*names != NULL && strcmp(*names, key) != 0)
+		names++;
+	return *names != NULL;
+}
+
+static int one_value(const struct setting *s, const struct hd_node *map,
+		     const char *key, const char **ret)
+{
+	const struct hd_node *node = hd_node_get((void *)map, key);
+
+	*ret = "";
+	if (node == NULL || hd_node_is_null(node))
+		return 0;
+	if (node->type != HD_NODE_SCALAR || strchr(node->text, '\t') != NULL)
+		return hd_node_error(node, s->err,
+				     "`%s` in an entry of `%s` must be one "
+				     "text without tabs",
+				     key, s->opt->name);
+	*ret = node->text;
+	return 0;
+}
+
+/* {b: 2, a: 1} with the choices a, b: "1\t2\t" */
+static int map_text(const struct setting *s, const struct hd_node *map,
+		    const char **ret)
+{
+	const char *const *names = s->opt->choices;
+	const char *text = "", *value;
+	int r;
+
+	for (const struct hd_node *i = map->first; i != NULL; i = i->next) {
+		if (!is_name(i->key, names))
+			return hd_unknown_key(i, s->opt->name, names,
+					      names_n(names), s->err);
+	}
+	for (; *names != NULL; names++) {
+		r = one_value(s, map, *names, &value);
+		if (r < 0)
+			return r;
+		text = hd_arena_printf(&s->priv->arena, "%s%s\t", text,
+				       value);
+		if (text == NULL)
+			return -ENOMEM;
+	}
+	*ret = text;
+	return 0;
+}
+
+static int list_entry(const struct setting *s, const struct hd_node *node,
+		      const char **ret)
+{
+	if (node->type == HD_NODE_MAP && s->opt->choices != NULL)
+		return map_text(s, node, ret);
+	if (node->type != HD_NODE_SCALAR)
+		return hd_node_error(node, s->err,
+				     "an entry of `%s` must be a text",
+				     s->opt->name);
+	*ret = node->text;
+	return 0;
+}
+
 /* A single text is a list of one. */
 static int set_list(const struct setting *s, void *at)
 {
@@ -160,12 +223,10 @@ static int set_list(const struct setting *s, void *at)
 	if (one)
 		v[list->n++] = node->text;
 	for (node = node->first; !one && node != NULL; node = node->next) {
-		if (node->type != HD_NODE_SCALAR)
-			return hd_node_error(node, s->err,
-					     "an entry of `%s` "
-					     "must be a text",
-					     s->opt->name);
-		v[list->n++] = node->text;
+		int r = list_entry(s, node, &v[list->n++]);
+
+		if (r < 0)
+			return r;
 	}
 	return 0;
 }

@@ -96,6 +96,11 @@ void hd_modules_adopt(struct hd_conf *conf)
 	}
 }
 
+bool hd_module_kept(const struct hd_module *mod, const struct hd_worker *w)
+{
+	return w->reloading == mod;
+}
+
 const void *hd_module_conf(struct hd_module *mod)
 {
 	return mod->conf;

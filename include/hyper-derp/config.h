@@ -19,7 +19,11 @@ extern "C" {
  * HD_KEY            struct hd_key            64 hexadecimal digits
  * HD_SECRET_FILE    struct hd_secret         path of a file that holds it
  * HD_CHOICE         uint64_t, index          one of .choices
- * HD_LIST           struct hd_list           a sequence of strings */
+ * HD_LIST           struct hd_list           a sequence of strings; with
+ *                                            .choices also of mappings with
+ *                                            these keys: each comes as their
+ *                                            values in that order, a tab
+ *                                            behind each */
 enum hd_type {
 	HD_BOOL,
 	HD_UINT,
@@ -41,7 +45,7 @@ struct hd_option { /* a table ends with an entry whose name is NULL */
 	const char *def;  /* as it stands in the file: "2s"; NULL = unset */
 	int64_t min, max; /* both 0: no range */
 	const char *unit, *help;
-	const char *const *choices; /* HD_CHOICE: NULL at the end */
+	const char *const *choices; /* HD_CHOICE, HD_LIST: NULL at the end */
 	bool live;                  /* may change while running */
 };
 #define HD_OPTION_END                                                          \

@@ -16,7 +16,13 @@ struct hd_datagram {
 typedef void hd_datagrams_fn(struct hd_udp *udp, void *arg,
 			     struct hd_datagram *v, unsigned n);
 
-enum { HD_UDP_SINGLE = 1 }; /* one socket in all, not one per worker */
+enum {
+	HD_UDP_SINGLE = 1, /* one socket in all, not one per worker */
+	HD_UDP_LARGE = 2, /* datagrams up to 64 KiB, and many of them: buffers
+			     of its own (2.5 MiB, used as far as needed), large
+			     ones in the kernel, GRO and GSO where it has them.
+			     Without it: 16 KiB in, 2 KiB out. */
+};
 
 /* hd_udp_open - bind here in start(). Every worker that opens the same address
  * has its own SO_REUSEPORT socket. A port that another process holds is
@@ -28,7 +34,9 @@ HD_API int hd_udp_open(struct hd_module *mod, struct hd_worker *w,
 		       struct hd_error *err);
 /* hd_udp_send - copied; sent at the end of the loop turn.
  * @from  the address that answers come from (a datagram's `to`), or NULL
- * Returns 0; -ENOBUFS dropped: the batch is full or the kernel's buffer. */
+ * With HD_UDP_LARGE a full batch is sent at once, and what is too long for the
+ * path leaves in IP fragments.
+ * Returns 0; -ENOBUFS dropped: the batch is full, or it is too long. */
 HD_API int hd_udp_send(struct hd_udp *udp, const union hd_addr *to,
 		       const union hd_addr *from, const void *data,
 		       size_t len_bytes);

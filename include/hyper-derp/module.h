@@ -9,6 +9,7 @@
  *      workers, which a reload keeps with it; control.h: commands, events
  * 1.2  listen.h: listeners of modules
  * 1.3  about.h: what the relay is, for modules that show it
+ * 1.4  HD_UDP_LARGE; hd_module_kept(); HD_LIST with choices: mappings
  *
  * Where the shapes differ from the first proposal, and why:
  * - load() takes a struct hd_error: the loader prints one sentence, with the
@@ -26,7 +27,7 @@ extern "C" {
 
 #define HD_MODULE_MAGIC 0x48444d31u /* "HDM1" */
 #define HD_ABI_MAJOR 1
-#define HD_ABI_MINOR 3
+#define HD_ABI_MINOR 4
 
 struct hd_module_def {
 	uint32_t magic;
@@ -90,6 +91,12 @@ HD_API const void *hd_module_worker_conf(struct hd_module *mod,
 /* hd_module_worker_data - worker_size bytes, zeroed before start(); after a
  * reload with the same state_version and size as the old code left them. */
 HD_API void *hd_module_worker_data(struct hd_module *mod, struct hd_worker *w);
+
+/* hd_module_kept - in stop(): new code takes over the worker's data, and all
+ * memory that it points to (plain memory without pointers into this code).
+ * Else stop() frees that. */
+HD_API bool hd_module_kept(const struct hd_module *mod,
+			   const struct hd_worker *w);
 
 HD_API unsigned hd_workers(void);
 HD_API struct hd_worker *hd_worker_at(unsigned i);
