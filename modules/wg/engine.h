@@ -117,7 +117,8 @@ struct wg_totals {
 	struct wg_count rx, fwd; /* user space and XDP */
 	struct wg_count xdp;
 	uint64_t drops[WG_DROP_N];
-	uint32_t peers, links, sessions, pending, confirmed;
+	uint32_t peers, links, sessions, pending;
+	uint32_t confirmed; /* peers whose endpoint is known */
 	uint64_t relearned, cookies_sent, handshakes;
 	bool pressure; /* unknown addresses are asked for a cookie */
 	uint16_t port;

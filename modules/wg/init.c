@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: MIT */
+/* modules/wg/init.c - handshake initiations.
+ *
+ * From a peer's known address it goes to the one it is for. From anywhere else
+ * too, if that one's endpoint is known and nothing is wrong; else the address
+ * must prove itself by a cookie first, and may then be one of the keys that
+ * are linked with the one it asked for: a candidate. */
+#include "modules/wg/state.h"
+#include "modules/wg/wire.h"
+
+enum { KNOWN_MS = WG_REJECT_AFTER_MS, TRIES_BEFORE_OTHERS = 2 };
+
+/* ---- who asks ---- */
+
+/* Whether the address belongs to a peer that is there now. */
+static struct wg_peer *present_at(const struct wg_engine *e,
+				  const struct wg_addr *addr)
+{
+	struct wg_at_cursor c = { 0 };
+	struct wg_peer *p;
+
+	while ((p = wg_at_next(e, addr, &c)) != NULL)
+		if (wg_addr_same(&p->pinned, addr) ||
+		    (p->seen_ms != 0 && e->now_ms - p->seen_ms < KNOWN_MS))
+			return p;
+	return NULL;
+}
+
+static struct wg_link *link_from(const struct wg_engine *e,
+				 const struct wg_addr *addr,
+				 const struct wg_peer *to,
+				 struct wg_peer **ret_peer)
+{
+	struct wg_at_cursor c = { 0 };
+	struct wg_peer *p;
+
+	while ((p = wg_at_next(e, addr, &c)) != NULL) {
+		struct wg_link *l =
+			wg_link_between(e, p->item.id, to->item.id);
+
+		*ret_peer = p;
+		if (l != NULL)
+			return l;
+	}
+	return NULL;
+}
+
+/* ---- where to ---- */
+
+static void add_target(struct wg_pending *p, const struct wg_addr *addr)
+{
+	for (unsigned i = 0; i < p->n_targets; i++)
+		if (wg_addr_same(&p->target[i], addr))
+			return;
+	if (p->n_targets < WG_TARGETS && !wg_addr_same(addr, &p->from))
+		p->target[p->n_targets++] = *addr;
+}
+
+static bool send_to(struct wg_engine *e, const struct wg_in *in,
+		    struct wg_pending *p, const struct wg_addr *addr,
+		    const struct wg_addr *local)
+{
+	add_target(p, addr);
+	return wg_forward(e, in, addr, local);
+}
+
+/* Returns how many it went to. */
+static unsigned to_candidates(struct wg_engine *e, const struct wg_in *in,
+			      struct wg_pending *p, const struct wg_peer *to)
+{
+	struct wg_addr v[WG_CANDIDATES];
+	unsigned n = wg_candidates(e, to, v), sent = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		struct wg_caller *c = wg_caller_find(e, &v[i]);
+
+		if (c == NULL || wg_addr_same(&v[i], &in->from) ||
+		    !wg_caller_take(e, c))
+			continue;
+		sent += send_to(e, in, p, &v[i], &c->local);
+	}
+	return sent;
+}
+
+/* A tunnel between the two that works shows best where the other one is. Else
+ * its endpoint does; when that does not answer, it may have gone elsewhere. */
+static unsigned send_on(struct wg_engine *e, const struct wg_in *in,
+			struct wg_pending *p, const struct wg_peer *from,
+			const struct wg_link *l, const struct wg_peer *to)
+{
+	unsigned tries = wg_tries(e, &in->from, to), n = 0;
+	const struct wg_session *s =
+		l == NULL ? NULL
+			  : wg_session_between(e, l, from->item.id, &in->from);
+
+	if (tries > TRIES_BEFORE_OTHERS && tries % 2 == 1 &&
+	    (p->known || p->proven))
+		n = to_candidates(e, in, p, to);
+	if (n > 0)
+		return n;
+	if (s != NULL && tries <= TRIES_BEFORE_OTHERS) {
+		const struct wg_end *end = &s->end[wg_side(l, to->item.id)];
+
+		return send_to(e, in, p, &end->addr, &end->local);
+	}
+	if (!to->endpoint.set)
+		return to_candidates(e, in, p, to);
+	p->judge = true;
+	return send_to(e, in, p, &to->endpoint, &to->local);
+}
+
+static void pass_on(struct wg_engine *e, const struct wg_in *in,
+		    struct wg_peer *from, const struct wg_link *l,
+		    struct wg_peer *to, bool proven)
+{
+	struct wg_pending *p = wg_pending_new(
+		e, wg_get32(in->data + WG_SENDER), to, &in->from);
+
+	if (p == NULL)
+		return;
+	p->local = in->local;
+	p->known = l != NULL;
+	p->proven |= proven;
+	if (send_on(e, in, p, from, l, to) == 0)
+		wg_drop(e, WG_DROP_NO_ENDPOINT, &in->from, to);
+}
+
+/* ---- proof of an address ---- */
+
+static void demand_cookie(struct wg_engine *e, const struct wg_in *in,
+			  struct wg_peer *to)
+{
+	uint8_t reply[WG_COOKIE_BYTES];
+	struct wg_in out = { .data = reply, .len = sizeof(reply) };
+
+	wg_drop(e, WG_DROP_COOKIE, &in->from, to);
+	if (wg_cookie_reply(e, to, &in->from, in->data, reply) < 0)
+		return;
+	e->sum.cookies_sent++;
+	hd_count(e->metrics, WG_M_COOKIES, 1);
+	wg_forward(e, &out, &in->from, &in->local);
+}
+
+static bool must_prove(struct wg_engine *e, const struct wg_in *in,
+		       struct wg_peer *to)
+{
+	return !to->endpoint.set || wg_pressure(e) ||
+	       wg_is_suspect(e, &in->from) || !wg_dest_take(e, to);
+}
+
+static void from_stranger(struct wg_engine *e, const struct wg_in *in,
+			  struct wg_peer *to, bool proven)
+{
+	struct wg_caller *c;
+
+	wg_pressure_feel(e);
+	if (!wg_source_take(e, &in->from)) {
+		wg_drop(e, WG_DROP_RATE, &in->from, to);
+		return;
+	}
+	if (!proven && must_prove(e, in, to)) {
+		demand_cookie(e, in, to);
+		return;
+	}
+	c = proven ? wg_caller_find(e, &in->from) : NULL;
+	if (c != NULL) {
+		c->last_peer = to->item.id;
+		wg_caller_credit(c);
+		wg_candidate_note(e, to, &in->from);
+	}
+	pass_on(e, in, NULL, NULL, to, proven);
+}
+
+/* ---- the message ---- */
+
+static bool prove(struct wg_engine *e, const struct wg_in *in)
+{
+	if (wg_cookie_verify(e, &in->from, in->data))
+		wg_caller_prove(e, &in->from, &in->local);
+	return wg_caller_find(e, &in->from) != NULL;
+}
+
+/* A known peer without a key at the other end: there is no mac1 to check, so
+ * the link must be the only one. */
+static struct wg_peer *only_keyless(const struct wg_engine *e,
+				    const struct wg_peer *p)
+{
+	struct wg_peer *only = NULL;
+
+	for (uint32_t i = 0; i < p->n_links; i++) {
+		struct wg_peer *other =
+			wg_other(e, wg_link(e, p->links[i]), p->item.id);
+
+		if (other->has_key)
+			continue;
+		if (only != NULL)
+			return NULL;
+		only = other;
+	}
+	return only;
+}
+
+void wg_init_found(struct wg_engine *e, const struct wg_in *in,
+		   struct wg_peer *to, bool proven)
+{
+	struct wg_peer *from = NULL;
+	const struct wg_link *l = link_from(e, &in->from, to, &from);
+
+	if (l != NULL) {
+		from->seen_ms = e->now_ms;
+		pass_on(e, in, from, l, to, proven);
+	} else if (present_at(e, &in->from) != NULL) {
+		wg_drop(e, WG_DROP_NO_LINK, &in->from, from);
+	} else if (to->n_links == 0) {
+		wg_drop(e, WG_DROP_NO_LINK, &in->from, to);
+	} else {
+		from_stranger(e, in, to, proven);
+	}
+}
+
+static void for_nobody(struct wg_engine *e, const struct wg_in *in,
+		       bool proven)
+{
+	struct wg_peer *p = present_at(e, &in->from);
+	struct wg_peer *to = p != NULL ? only_keyless(e, p) : NULL;
+
+	if (to != NULL)
+		wg_init_found(e, in, to, proven);
+	else if (p != NULL)
+		wg_drop(e, WG_DROP_PUBKEY_MISMATCH, &in->from, p);
+	else
+		wg_drop(e, WG_DROP_NO_PUBKEY_MATCH, &in->from, NULL);
+}
+
+void wg_on_init(struct wg_engine *e, const struct wg_in *in)
+{
+	bool known = wg_is_known(e, &in->from), proven;
+	struct wg_peer *to;
+
+	if (!known && wg_is_blocked(e, &in->from)) {
+		wg_drop(e, WG_DROP_BLOCKED, &in->from, NULL);
+		return;
+	}
+	proven = prove(e, in);
+	switch (wg_find_receiver(e, in, proven, &to)) {
+	case WG_FOUND:
+		wg_init_found(e, in, to, proven);
+		break;
+	case WG_NOBODY:
+		for_nobody(e, in, proven);
+		break;
+	case WG_BUSY:
+		wg_drop(e, WG_DROP_SEARCH, &in->from, NULL);
+		break;
+	case WG_LATER:
+		break;
+	}
+}

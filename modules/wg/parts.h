@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: MIT */
+/* modules/wg/parts.h - what the engine's files offer each other. Context of
+ * all: the engine's worker. Included by state.h. */
+#pragma once
+
+/* ---- peers.c: who is registered ---- */
+struct wg_peer *wg_peer(const struct wg_engine *e, uint32_t id);
+struct wg_link *wg_link(const struct wg_engine *e, uint32_t id);
+struct wg_peer *wg_peer_by_name(const struct wg_engine *e, const char *name);
+struct wg_peer *wg_peer_by_key(const struct wg_engine *e, const uint8_t *key);
+/* wg_link_between - two peers, by id; or NULL. */
+struct wg_link *wg_link_between(const struct wg_engine *e, uint32_t a,
+				uint32_t b);
+/* wg_side - which of the link's two ends the peer is. */
+static inline unsigned wg_side(const struct wg_link *l, uint32_t peer)
+{
+	return l->peer[1] == peer;
+}
+/* wg_other - the peer at the other end. */
+static inline struct wg_peer *wg_other(const struct wg_engine *e,
+				       const struct wg_link *l, uint32_t peer)
+{
+	return wg_peer(e, l->peer[!wg_side(l, peer)]);
+}
+int wg_peer_put(struct wg_engine *e, const struct wg_peer_conf *conf);
+void wg_peer_drop(struct wg_engine *e, struct wg_peer *p);
+int wg_link_put(struct wg_engine *e, struct wg_peer *a, struct wg_peer *b);
+void wg_link_cut(struct wg_engine *e, struct wg_link *l);
+void wg_link_drop(struct wg_engine *e, struct wg_link *l);
+
+/* ---- places.c: where peers are, or may be ---- */
+int wg_at_add(struct wg_engine *e, const struct wg_addr *addr, uint32_t peer);
+void wg_at_drop(struct wg_engine *e, const struct wg_addr *addr,
+		uint32_t peer);
+struct wg_at_cursor { /* zeroed at first */
+	uint32_t at;
+	bool begun;
+};
+struct wg_peer *wg_at_next(const struct wg_engine *e,
+			   const struct wg_addr *addr, struct wg_at_cursor *c);
+bool wg_is_known(const struct wg_engine *e, const struct wg_addr *addr);
+/* wg_peer_move - its endpoint is there now; its sessions follow. */
+void wg_peer_move(struct wg_engine *e, struct wg_peer *p,
+		  const struct wg_addr *addr, const struct wg_addr *local);
+void wg_peer_forget(struct wg_engine *e, struct wg_peer *p);
+void wg_candidate_note(struct wg_engine *e, struct wg_peer *to,
+		       const struct wg_addr *addr);
+/* wg_candidates - addresses that may be p, newest first. Returns how many. */
+unsigned wg_candidates(const struct wg_engine *e, const struct wg_peer *p,
+		       struct wg_addr ret[WG_CANDIDATES]);
+
+/* ---- pending.c: initiations that may be answered ---- */
+struct wg_pending *wg_pending_at(const struct wg_engine *e, uint32_t id);
+struct wg_pending *wg_pending_new(struct wg_engine *e, uint32_t index,
+				  const struct wg_peer *to,
+				  const struct wg_addr *from);
+/* wg_pending_next - those with this index; *at is the hash cursor. */
+struct wg_pending *wg_pending_next(const struct wg_engine *e, uint32_t index,
+				   struct wg_at_cursor *c);
+/* wg_pending_answered - the one with this index that was sent there. */
+struct wg_pending *wg_pending_answered(const struct wg_engine *e,
+				       uint32_t index,
+				       const struct wg_addr *from);
+void wg_pending_drop(struct wg_engine *e, struct wg_pending *p);
+/* wg_tries - how many of an address for a peer are not answered yet. */
+unsigned wg_tries(const struct wg_engine *e, const struct wg_addr *from,
+		  const struct wg_peer *to);
+void wg_tries_drop(struct wg_engine *e, const struct wg_addr *from,
+		   const struct wg_peer *to);
+void wg_pendings_sweep(struct wg_engine *e, uint32_t n);
+
+/* ---- sessions.c ---- */
+struct wg_session *wg_session(const struct wg_engine *e, uint32_t id);
+/* wg_session_new - not confirmed yet.
+ * @ends  addr, local and index of both
+ * Returns NULL: out of memory. */
+struct wg_session *wg_session_new(struct wg_engine *e, struct wg_link *l,
+				  unsigned initiator,
+				  const struct wg_end ends[2]);
+/* wg_session_find - to whom an index belongs. *ret_to is the end that the
+ * packet is for; *ret_here whether it comes from the other end's address. */
+struct wg_session *wg_session_find(const struct wg_engine *e, uint32_t index,
+				   const struct wg_addr *from,
+				   unsigned *ret_to, bool *ret_here);
+void wg_session_confirm(struct wg_engine *e, struct wg_session *s);
+/* wg_session_known - confirmed in an earlier run. */
+bool wg_session_known(struct wg_engine *e, struct wg_session *s);
+void wg_session_move(struct wg_engine *e, struct wg_session *s, unsigned side,
+		     const struct wg_addr *addr, const struct wg_addr *local);
+void wg_session_end(struct wg_engine *e, struct wg_session *s,
+		    const char *why);
+/* wg_session_between - the newest confirmed one of a link in which a peer is
+ * at this address. */
+struct wg_session *wg_session_between(const struct wg_engine *e,
+				      const struct wg_link *l, uint32_t peer,
+				      const struct wg_addr *addr);
+void wg_sessions_sweep(struct wg_engine *e, uint32_t n);
+void wg_account(struct wg_engine *e, struct wg_session *s, unsigned from,
+		uint64_t packets, uint64_t bytes);
+
+/* ---- paths.c: what the kernel forwards ---- */
+void wg_paths_put(struct wg_engine *e, struct wg_session *s);
+void wg_paths_remove(struct wg_engine *e, struct wg_session *s);
+void wg_paths_read(struct wg_engine *e, struct wg_session *s);
+
+/* ---- tell.c: log lines and events ---- */
+void wg_tell_confirmed(const struct wg_engine *e, const struct wg_session *s);
+void wg_tell_ended(const struct wg_engine *e, const struct wg_session *s,
+		   const char *why);
+void wg_tell_moved(const struct wg_engine *e, const struct wg_peer *p,
+		   const struct wg_addr *old, const char *proof);
+
+/* ---- cookie.c ---- */
+void wg_cookie_rotate(struct wg_engine *e);
+bool wg_cookie_verify(const struct wg_engine *e, const struct wg_addr *from,
+		      const uint8_t *initiation);
+/* @ret  WG_COOKIE_BYTES
+ * Returns 0; -ENOMEM. */
+int wg_cookie_reply(const struct wg_engine *e, const struct wg_peer *to,
+		    const struct wg_addr *from, const uint8_t *initiation,
+		    uint8_t *ret);
+
+/* ---- limits.c ---- */
+bool wg_bucket_take(struct wg_bucket *b, uint64_t per_s, uint64_t burst,
+		    uint32_t n, uint64_t now_ms);
+struct wg_source *wg_source_get(struct wg_engine *e,
+				const struct wg_addr *from);
+bool wg_source_take(struct wg_engine *e, const struct wg_addr *from);
+bool wg_dest_take(struct wg_engine *e, struct wg_peer *to);
+void wg_pressure_feel(struct wg_engine *e);
+bool wg_pressure(const struct wg_engine *e);
+void wg_suspect(struct wg_engine *e, const struct wg_addr *from);
+bool wg_is_suspect(struct wg_engine *e, const struct wg_addr *from);
+/* wg_caller_find - an address whose proof still holds, or NULL. */
+struct wg_caller *wg_caller_find(const struct wg_engine *e,
+				 const struct wg_addr *addr);
+struct wg_caller *wg_caller_prove(struct wg_engine *e,
+				  const struct wg_addr *addr,
+				  const struct wg_addr *local);
+void wg_caller_credit(struct wg_caller *c);
+bool wg_caller_take(const struct wg_engine *e, struct wg_caller *c);
+void wg_caller_has_cookie(struct wg_engine *e, const struct wg_addr *addr);
+
+/* ---- blocks.c ---- */
+void wg_strike(struct wg_engine *e, const struct wg_addr *from);
+bool wg_is_blocked(const struct wg_engine *e, const struct wg_addr *from);
+void wg_blocks_sweep(struct wg_engine *e);
+/* @peer  whose packet it was, or NULL */
+void wg_drop(struct wg_engine *e, enum wg_drop why, const struct wg_addr *from,
+	     struct wg_peer *peer);
+
+/* ---- search.c: whom a handshake message is for ---- */
+struct wg_in { /* a datagram */
+	struct wg_addr from, local;
+	const uint8_t *data;
+	uint32_t len;
+};
+enum wg_found { WG_FOUND, WG_NOBODY, WG_LATER, WG_BUSY };
+/* wg_find_receiver - of an initiation. WG_LATER: wg_init_found() will be
+ * called, or nobody has the key. WG_BUSY: there is no time to look. */
+enum wg_found wg_find_receiver(struct wg_engine *e, const struct wg_in *in,
+			       bool proven, struct wg_peer **ret);
+/* wg_find_initiator - among the links of the responder. */
+enum wg_found wg_find_initiator(struct wg_engine *e, const struct wg_in *in,
+				const struct wg_pending *p,
+				struct wg_peer **ret);
+void wg_search_run(struct wg_engine *e);
+
+/* ---- init.c, response.c, cookies.c, data.c: one message type each ---- */
+void wg_on_init(struct wg_engine *e, const struct wg_in *in);
+void wg_init_found(struct wg_engine *e, const struct wg_in *in,
+		   struct wg_peer *to, bool proven);
+void wg_on_response(struct wg_engine *e, const struct wg_in *in);
+void wg_response_found(struct wg_engine *e, const struct wg_in *in,
+		       struct wg_pending *p, struct wg_peer *initiator);
+void wg_on_cookie(struct wg_engine *e, const struct wg_in *in);
+void wg_on_data(struct wg_engine *e, const struct wg_in *in);
+
+/* ---- route.c ---- */
+void wg_route(struct wg_engine *e, const struct hd_datagram *dg);
+/* wg_forward - Returns whether the kernel took it. Counts. */
+bool wg_forward(struct wg_engine *e, const struct wg_in *in,
+		const struct wg_addr *to, const struct wg_addr *local);
+
+/* ---- persist.c: what was learned outlives the process ---- */
+struct wg_saved; /* bytes of the state file, as read */
+int wg_saved_read(struct wg_saved **ret, struct hd_error *err);
+void wg_saved_free(struct wg_saved **saved);
+void wg_restore(struct wg_engine *e, const struct wg_saved *saved);
+void wg_save_tick(struct wg_engine *e);
+/* wg_save_now - for unload(), which may write. NULL: out of memory. */
+struct wg_saved *wg_save_all(struct wg_engine *e);
+int wg_saved_write(const struct wg_saved *saved, struct hd_error *err);
+
+/* ---- setup.c: life cycle ---- */
+int wg_engine_new(struct hd_module *mod, struct hd_worker *w,
+		  struct wg_engine **ret);
+void wg_engine_free(struct wg_engine **engine);
+void wg_engine_plan(struct wg_engine *e, const struct wg_plan *plan);

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MIT */
+/* modules/wg/paths.c - what of a session the kernel forwards by itself. */
+#include "modules/wg/state.h"
+
+const struct wg_xdp_ops *wg_xdp;
+
+static void path_of(const struct wg_engine *e, const struct wg_session *s,
+		    unsigned from, struct wg_path *ret)
+{
+	const struct wg_end *a = &s->end[from], *b = &s->end[!from];
+	const struct wg_peer *to = wg_peer(e, wg_link(e, s->link)->peer[!from]);
+
+	ret->index = b->index;
+	wg_addr_get(&a->addr, &ret->from);
+	wg_addr_get(&a->local, &ret->in);
+	wg_addr_get(&b->local, &ret->out);
+	wg_addr_get(&b->addr, &ret->to);
+	memcpy(ret->nic, to->nic, sizeof(ret->nic));
+}
+
+void wg_paths_put(struct wg_engine *e, struct wg_session *s)
+{
+	struct wg_path path;
+
+	if (wg_xdp == NULL || !s->confirmed)
+		return;
+	for (unsigned i = 0; i < 2; i++) {
+		path_of(e, s, i, &path);
+		s->end[i].xdp = wg_xdp->put(&path);
+	}
+}
+
+/* One last look at what was forwarded, then no more. */
+void wg_paths_remove(struct wg_engine *e, struct wg_session *s)
+{
+	struct wg_path path;
+
+	s->read_ms = 0;
+	wg_paths_read(e, s);
+	for (unsigned i = 0; i < 2; i++) {
+		if (s->end[i].xdp && wg_xdp != NULL) {
+			path_of(e, s, i, &path);
+			wg_xdp->remove(&path);
+		}
+		s->end[i].xdp = false;
+	}
+}
+
+static void take(struct wg_engine *e, struct wg_session *s, unsigned from,
+		 const struct wg_path_use *use)
+{
+	struct wg_end *end = &s->end[from];
+	struct wg_peer *p = wg_peer(e, wg_link(e, s->link)->peer[from]);
+	uint64_t at;
+
+	wg_account(e, s, from, use->sum.packets, use->sum.bytes);
+	e->sum.xdp.packets += use->sum.packets;
+	e->sum.xdp.bytes += use->sum.bytes;
+	hd_count(e->metrics, WG_M_XDP_PACKETS, use->sum.packets);
+	hd_count(e->metrics, WG_M_XDP_BYTES, use->sum.bytes);
+	if (use->counter > 0)
+		end->next = HD_MAX(end->next, use->counter + 1);
+	if (use->idle_ms >= e->now_ms)
+		return;
+	at = e->now_ms - use->idle_ms;
+	s->used_ms = HD_MAX(s->used_ms, at);
+	p->seen_ms = HD_MAX(p->seen_ms, at);
+}
+
+/* At most every 5 s: a map is asked twice for each session. */
+void wg_paths_read(struct wg_engine *e, struct wg_session *s)
+{
+	struct wg_path_use use;
+	struct wg_path path;
+
+	if (wg_xdp == NULL || e->now_ms - s->read_ms < 5000)
+		return;
+	s->read_ms = e->now_ms;
+	for (unsigned i = 0; i < 2; i++) {
+		if (!s->end[i].xdp)
+			continue;
+		path_of(e, s, i, &path);
+		if (wg_xdp->read(&path, &use))
+			take(e, s, i, &use);
+	}
+}

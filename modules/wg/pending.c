@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: MIT */
+/* modules/wg/pending.c - initiations that were forwarded and may be answered.
+ * Bounded: the oldest makes room. */
+#include "modules/wg/state.h"
+
+enum { TRIES_MAX = 8 }; /* of one address for one peer */
+
+struct wg_pending *wg_pending_at(const struct wg_engine *e, uint32_t id)
+{
+	struct wg_pending *p;
+
+	if (id >= e->pendings.n)
+		return NULL;
+	p = wg_pool_at(&e->pendings, id);
+	return p->item.next_free == WG_LIVE ? p : NULL;
+}
+
+static uint32_t hash_index(const struct wg_engine *e, uint32_t index)
+{
+	return wg_hash_u64(&e->hash, index);
+}
+
+static uint32_t hash_try(const struct wg_engine *e, const struct wg_addr *from,
+			 uint32_t to)
+{
+	return wg_hash_u64(&e->hash,
+			   (uint64_t)wg_addr_hash(&e->hash, from) << 32 | to);
+}
+
+void wg_pending_drop(struct wg_engine *e, struct wg_pending *p)
+{
+	wg_index_remove(&e->by_pending, hash_index(e, p->index), p->item.id);
+	wg_index_remove(&e->by_try, hash_try(e, &p->from, p->to), p->item.id);
+	wg_pool_remove(&e->pendings, p);
+}
+
+/* Those of an address for a peer; the oldest in *ret_oldest. */
+static unsigned tries(const struct wg_engine *e, const struct wg_addr *from,
+		      uint32_t to, struct wg_pending **ret_oldest)
+{
+	uint32_t hash = hash_try(e, from, to), at = hash, id;
+	unsigned n = 0;
+
+	*ret_oldest = NULL;
+	while (wg_index_next(&e->by_try, hash, &at, &id)) {
+		struct wg_pending *p = wg_pool_at(&e->pendings, id);
+
+		if (p->to != to || !wg_addr_same(&p->from, from))
+			continue;
+		n++;
+		if (*ret_oldest == NULL || p->made_ms < (*ret_oldest)->made_ms)
+			*ret_oldest = p;
+	}
+	return n;
+}
+
+unsigned wg_tries(const struct wg_engine *e, const struct wg_addr *from,
+		  const struct wg_peer *to)
+{
+	struct wg_pending *oldest;
+
+	return tries(e, from, to->item.id, &oldest);
+}
+
+void wg_tries_drop(struct wg_engine *e, const struct wg_addr *from,
+		   const struct wg_peer *to)
+{
+	struct wg_pending *p;
+
+	while (tries(e, from, to->item.id, &p) > 0)
+		wg_pending_drop(e, p);
+}
+
+static void make_room(struct wg_engine *e)
+{
+	struct wg_pending *p = wg_pool_next(&e->pendings, &e->swept_pending);
+
+	if (p == NULL) {
+		e->swept_pending = 0;
+		p = wg_pool_next(&e->pendings, &e->swept_pending);
+	}
+	wg_pending_drop(e, p);
+}
+
+static struct wg_pending *find_same(const struct wg_engine *e, uint32_t index,
+				    uint32_t to, const struct wg_addr *from)
+{
+	struct wg_at_cursor c = { 0 };
+	struct wg_pending *p;
+
+	while ((p = wg_pending_next(e, index, &c)) != NULL)
+		if (p->to == to && wg_addr_same(&p->from, from))
+			return p;
+	return NULL;
+}
+
+struct wg_pending *wg_pending_new(struct wg_engine *e, uint32_t index,
+				  const struct wg_peer *to,
+				  const struct wg_addr *from)
+{
+	struct wg_pending *p = find_same(e, index, to->item.id, from);
+	struct wg_pending *oldest;
+	int r;
+
+	if (p != NULL)
+		return p; /* a copy: it is not judged later for that */
+	if (tries(e, from, to->item.id, &oldest) >= TRIES_MAX)
+		wg_pending_drop(e, oldest);
+	if (e->pendings.used == e->pendings.max)
+		make_room(e);
+	p = wg_pool_add(&e->pendings);
+	if (p == NULL)
+		return NULL;
+	p->index = index;
+	p->to = to->item.id;
+	p->to_serial = to->serial;
+	p->from = *from;
+	p->made_ms = e->now_ms;
+	r = wg_index_add(&e->by_pending, hash_index(e, index), p->item.id);
+	if (r == 0)
+		r = wg_index_add(&e->by_try, hash_try(e, from, p->to),
+				 p->item.id);
+	if (r == 0)
+		return p;
+	wg_pending_drop(e, p);
+	return NULL;
+}
+
+struct wg_pending *wg_pending_next(const struct wg_engine *e, uint32_t index,
+				   struct wg_at_cursor *c)
+{
+	uint32_t hash = hash_index(e, index), id;
+
+	if (!c->begun) {
+		c->begun = true;
+		c->at = hash;
+	}
+	while (wg_index_next(&e->by_pending, hash, &c->at, &id)) {
+		struct wg_pending *p = wg_pool_at(&e->pendings, id);
+
+		if (p->index == index)
+			return p;
+	}
+	return NULL;
+}
+
+/* Nobody answered it. Where the one it was for is alive, it was no good. */
+static void judge(struct wg_engine *e, const struct wg_pending *p)
+{
+	struct wg_peer *to = wg_peer(e, p->to);
+	struct wg_caller *c;
+
+	if (!p->judge || p->known || to->serial != p->to_serial ||
+	    to->seen_ms <= p->made_ms)
+		return;
+	wg_drop(e, WG_DROP_RELEARN_UNCONFIRMED, &p->from, to);
+	wg_suspect(e, &p->from);
+	c = p->proven ? wg_caller_find(e, &p->from) : NULL;
+	if (c == NULL ||
+	    (c->struck_ms != 0 && e->now_ms - c->struck_ms < WG_PENDING_MS))
+		return;
+	c->struck_ms = e->now_ms;
+	wg_strike(e, &p->from);
+}
+
+void wg_pendings_sweep(struct wg_engine *e, uint32_t n)
+{
+	struct wg_pending *p = NULL;
+
+	for (; n > 0; n--) {
+		p = wg_pool_next(&e->pendings, &e->swept_pending);
+		if (p == NULL)
+			break;
+		if (e->now_ms - p->made_ms < WG_PENDING_MS)
+			continue;
+		judge(e, p);
+		wg_pending_drop(e, p);
+	}
+	if (p == NULL)
+		e->swept_pending = 0;
+}

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: MIT */
+/* modules/wg/read.c - what commands may see. */
+#include <errno.h>
+#include "modules/wg/state.h"
+
+static uint64_t ago(const struct wg_engine *e, uint64_t at_ms)
+{
+	return at_ms == 0 ? UINT64_MAX : e->now_ms - at_ms;
+}
+
+static void count_sessions(const struct wg_engine *e, const struct wg_link *l,
+			   uint32_t *n, bool *xdp)
+{
+	for (unsigned i = 0; i < WG_LINK_SESSIONS; i++) {
+		const struct wg_session *s;
+
+		if (l->session[i] == WG_NONE)
+			break;
+		s = wg_session(e, l->session[i]);
+		*n += s->confirmed;
+		*xdp |= s->end[0].xdp || s->end[1].xdp;
+	}
+}
+
+static void fill_peer(const struct wg_engine *e, const struct wg_peer *p,
+		      struct wg_peer_info *ret)
+{
+	struct wg_addr candidates[WG_CANDIDATES];
+
+	*ret = (struct wg_peer_info){
+		.name = p->name,
+		.has_key = p->has_key,
+		.has_endpoint = p->endpoint.set,
+		.fixed = p->fixed,
+		.n_links = p->n_links,
+		.seen_ms = ago(e, p->seen_ms),
+		.handshake_ms = ago(e, p->handshake_ms),
+		.rx = p->rx,
+		.tx = p->tx,
+		.relearned = p->relearned,
+	};
+	memcpy(ret->key, p->key, sizeof(ret->key));
+	memcpy(ret->drops, p->drops, sizeof(ret->drops));
+	wg_addr_get(&p->endpoint, &ret->endpoint);
+	ret->n_candidates = wg_candidates(e, p, candidates);
+	for (uint32_t i = 0; i < ret->n_candidates; i++)
+		wg_addr_get(&candidates[i], &ret->candidates[i]);
+	for (uint32_t i = 0; i < p->n_links; i++)
+		count_sessions(e, wg_link(e, p->links[i]), &ret->n_sessions,
+			       &ret->xdp);
+}
+
+bool wg_engine_peer_next(struct wg_engine *e, uint64_t *cursor,
+			 struct wg_peer_info *ret)
+{
+	uint32_t at = (uint32_t)*cursor;
+	const struct wg_peer *p = wg_pool_next(&e->peers, &at);
+
+	*cursor = at;
+	if (p != NULL)
+		fill_peer(e, p, ret);
+	return p != NULL;
+}
+
+int wg_engine_peer_find(struct wg_engine *e, const char *name,
+			struct wg_peer_info *ret)
+{
+	const struct wg_peer *p = wg_peer_by_name(e, name);
+
+	if (p == NULL)
+		return -ENOENT;
+	fill_peer(e, p, ret);
+	return 0;
+}
+
+static void fill_link(const struct wg_engine *e, const struct wg_link *l,
+		      unsigned first, struct wg_link_info *ret)
+{
+	bool xdp = false;
+
+	*ret = (struct wg_link_info){
+		.a = wg_peer(e, l->peer[first])->name,
+		.b = wg_peer(e, l->peer[!first])->name,
+		.handshake_ms = ago(e, l->handshake_ms),
+		.a_to_b = l->sum[first],
+		.b_to_a = l->sum[!first],
+	};
+	count_sessions(e, l, &ret->n_sessions, &xdp);
+}
+
+bool wg_engine_link_next(struct wg_engine *e, uint64_t *cursor,
+			 struct wg_link_info *ret)
+{
+	uint32_t at = (uint32_t)*cursor;
+	const struct wg_link *l = wg_pool_next(&e->links, &at);
+
+	*cursor = at;
+	if (l != NULL)
+		fill_link(e, l, 0, ret);
+	return l != NULL;
+}
+
+bool wg_engine_link_of(struct wg_engine *e, const char *name, uint64_t *cursor,
+		       struct wg_link_info *ret)
+{
+	const struct wg_peer *p = wg_peer_by_name(e, name);
+	const struct wg_link *l;
+
+	if (p == NULL || *cursor >= p->n_links)
+		return false;
+	l = wg_link(e, p->links[(*cursor)++]);
+	fill_link(e, l, wg_side(l, p->item.id), ret);
+	return true;
+}
+
+void wg_engine_totals(struct wg_engine *e, struct wg_totals *ret)
+{
+	*ret = e->sum;
+	ret->rx.packets += e->sum.xdp.packets;
+	ret->rx.bytes += e->sum.xdp.bytes;
+	ret->fwd.packets += e->sum.xdp.packets;
+	ret->fwd.bytes += e->sum.xdp.bytes;
+	ret->peers = e->peers.used;
+	ret->links = e->links.used;
+	ret->sessions = e->sessions.used;
+	ret->pending = e->pendings.used;
+	ret->pressure = wg_pressure(e);
+}

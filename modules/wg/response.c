@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: MIT */
+/* modules/wg/response.c - handshake responses.
+ *
+ * A responder has authenticated the initiator before it answers, and mac1 is
+ * made with the initiator's public key: so a response says who sits where the
+ * initiation came from. It counts only from where that initiation was sent. */
+#include "modules/wg/state.h"
+#include "modules/wg/wire.h"
+
+static bool was_sent_to(const struct wg_pending *p, const struct wg_addr *addr)
+{
+	for (unsigned i = 0; i < p->n_targets; i++)
+		if (wg_addr_same(&p->target[i], addr))
+			return true;
+	return false;
+}
+
+struct wg_pending *wg_pending_answered(const struct wg_engine *e,
+				       uint32_t index,
+				       const struct wg_addr *from)
+{
+	struct wg_at_cursor c = { 0 };
+	struct wg_pending *p;
+
+	while ((p = wg_pending_next(e, index, &c)) != NULL)
+		if (was_sent_to(p, from) &&
+		    wg_peer(e, p->to)->serial == p->to_serial)
+			return p;
+	return NULL;
+}
+
+static bool is_session(const struct wg_session *s, const struct wg_end ends[2])
+{
+	for (unsigned i = 0; i < 2; i++)
+		if (s->end[i].index != ends[i].index ||
+		    !wg_addr_same(&s->end[i].addr, &ends[i].addr))
+			return false;
+	return true;
+}
+
+static bool is_new(const struct wg_engine *e, const struct wg_link *l,
+		   const struct wg_end ends[2])
+{
+	for (unsigned i = 0; i < WG_LINK_SESSIONS; i++)
+		if (l->session[i] != WG_NONE &&
+		    is_session(wg_session(e, l->session[i]), ends))
+			return false;
+	return true;
+}
+
+void wg_response_found(struct wg_engine *e, const struct wg_in *in,
+		       struct wg_pending *p, struct wg_peer *initiator)
+{
+	struct wg_peer *to = wg_peer(e, p->to);
+	struct wg_link *l = wg_link_between(e, initiator->item.id, p->to);
+	struct wg_end ends[2] = { 0 };
+	unsigned side;
+
+	if (l == NULL) {
+		wg_drop(e, WG_DROP_NO_LINK, &in->from, to);
+		return;
+	}
+	side = wg_side(l, initiator->item.id);
+	ends[side] = (struct wg_end){ .addr = p->from,
+				      .local = p->local,
+				      .index = p->index };
+	ends[!side] =
+		(struct wg_end){ .addr = in->from,
+				 .local = in->local,
+				 .index = wg_get32(in->data + WG_SENDER) };
+	if (wg_addr_same(&to->endpoint, &in->from))
+		to->seen_ms = e->now_ms;
+	if (is_new(e, l, ends) && wg_session_new(e, l, side, ends) == NULL)
+		return;
+	wg_forward(e, in, &p->from, &p->local);
+}
+
+/* Where mac1 tells nothing: a peer without a key that stands there. */
+static struct wg_peer *keyless_at(const struct wg_engine *e,
+				  const struct wg_pending *p)
+{
+	struct wg_at_cursor c = { 0 };
+	struct wg_peer *a;
+
+	while ((a = wg_at_next(e, &p->from, &c)) != NULL)
+		if (!a->has_key &&
+		    wg_link_between(e, a->item.id, p->to) != NULL)
+			return a;
+	return NULL;
+}
+
+static void for_nobody(struct wg_engine *e, const struct wg_in *in,
+		       struct wg_pending *p)
+{
+	struct wg_peer *a = keyless_at(e, p);
+
+	if (a != NULL)
+		wg_response_found(e, in, p, a);
+	else
+		wg_drop(e, WG_DROP_PUBKEY_MISMATCH, &in->from,
+			wg_peer(e, p->to));
+}
+
+void wg_on_response(struct wg_engine *e, const struct wg_in *in)
+{
+	struct wg_pending *p = wg_pending_answered(
+		e, wg_get32(in->data + WG_RECEIVER_OF_RESPONSE), &in->from);
+	struct wg_peer *initiator;
+
+	if (p == NULL) {
+		wg_drop(e, WG_DROP_UNKNOWN_SRC, &in->from, NULL);
+		return;
+	}
+	switch (wg_find_initiator(e, in, p, &initiator)) {
+	case WG_FOUND:
+		wg_response_found(e, in, p, initiator);
+		break;
+	case WG_NOBODY:
+		for_nobody(e, in, p);
+		break;
+	case WG_BUSY:
+		wg_drop(e, WG_DROP_SEARCH, &in->from, wg_peer(e, p->to));
+		break;
+	case WG_LATER:
+		break;
+	}
+}

@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: MIT */
+/* modules/wg/wg.c - a relay for stock WireGuard clients: public keys in,
+ * packets out. doc/wireguard.md says how, and why it is safe. */
+#include <errno.h>
+#include <hyper-derp/log.h>
+#include <string.h>
+#include "modules/wg/plan.h"
+#include "modules/wg/state.h"
+#include "modules/wg/yaml.h"
+
+#define AT(field) .offset = offsetof(struct wg_conf, field)
+
+static const struct hd_option options[] = {
+	{ .name = "port", .type = HD_UINT, AT(port), .def = "51820", .min = 1,
+	  .max = 65535,
+	  .help = "UDP port for WireGuard clients, on all addresses" },
+	{ .name = "listen", .type = HD_ADDR, AT(listen),
+	  .help = "the address and port to use instead of `port`" },
+	{ .name = "peers", .type = HD_LIST, AT(peers), .def = "[]",
+	  .choices = wg_yaml_peer_keys,
+	  .help = "peers beside those of the roster: name, pubkey (base64), "
+		  "endpoint (only where it is fixed), label" },
+	{ .name = "links", .type = HD_LIST, AT(links), .def = "[]",
+	  .choices = wg_yaml_link_keys,
+	  .help = "which of them may talk to each other: a, b" },
+	{ .name = "source_rate", .type = HD_UINT, AT(source_rate), .def = "20",
+	  .min = 1, .max = 100000, .unit = "1/s", .live = true,
+	  .help = "handshakes that one unknown address may begin" },
+	{ .name = "dest_rate", .type = HD_UINT, AT(dest_rate), .def = "20",
+	  .min = 1, .max = 100000, .unit = "1/s", .live = true,
+	  .help = "handshakes from unknown addresses that a peer sees before "
+		  "they must prove their address" },
+	{ .name = "pressure", .type = HD_UINT, AT(pressure), .def = "200",
+	  .min = 1, .max = 1000000, .unit = "1/s", .live = true,
+	  .help = "handshakes from unknown addresses in all before each must "
+		  "prove its address" },
+	{ .name = "search_rate", .type = HD_UINT, AT(search_rate),
+	  .def = "4000000", .min = 8000, .max = 1000000000, .unit = "1/s",
+	  .live = true,
+	  .help = "keys tried for handshakes that are for none of the "
+		  "likely ones" },
+	HD_OPTION_END,
+};
+
+enum { SWEEP_MS = 500, SWEEPS = 10 }; /* of a whole table */
+
+/* Of load(): for start(). Of stop(): for unload(), which may write. */
+static struct wg_saved *saved, *to_save;
+
+struct wg_engine *wg_engine_of(struct hd_module *mod, struct hd_worker *w)
+{
+	struct wg_worker *ww = hd_module_worker_data(mod, w);
+
+	return ww->engine;
+}
+
+static void on_datagrams(struct hd_udp *udp, void *arg, struct hd_datagram *v,
+			 unsigned n)
+{
+	struct wg_engine *e = arg;
+
+	e->now_ms = hd_now_ms(hd_udp_worker(udp));
+	for (unsigned i = 0; i < n; i++)
+		wg_route(e, &v[i]);
+}
+
+static void set_gauge(struct wg_engine *e, unsigned which, uint64_t n)
+{
+	hd_count(e->metrics, which, n - e->metrics[which]);
+}
+
+static void on_sweep(struct hd_module *mod, struct hd_worker *w, void *arg)
+{
+	struct wg_engine *e = arg;
+
+	(void)mod;
+	e->now_ms = hd_now_ms(w);
+	wg_cookie_rotate(e);
+	wg_pendings_sweep(e, e->pendings.used / SWEEPS + 16);
+	wg_sessions_sweep(e, e->sessions.used / SWEEPS + 16);
+	if (e->now_ms - e->swept_ms >= 60000) {
+		wg_blocks_sweep(e);
+		e->swept_ms = e->now_ms;
+	}
+	wg_save_tick(e);
+	set_gauge(e, WG_M_PEERS, e->peers.used);
+	set_gauge(e, WG_M_LINKS, e->links.used);
+	set_gauge(e, WG_M_SESSIONS, e->sessions.used);
+	set_gauge(e, WG_M_PENDING, e->pendings.used);
+	set_gauge(e, WG_M_BLOCKED, e->blocks.pool.used);
+	hd_timer_set(e->sweep, SWEEP_MS);
+}
+
+static void on_search(struct hd_module *mod, struct hd_worker *w, void *arg)
+{
+	struct wg_engine *e = arg;
+
+	(void)mod;
+	e->now_ms = hd_now_ms(w);
+	wg_search_run(e);
+}
+
+static int set_timers(struct wg_engine *e)
+{
+	e->sweep = hd_timer_new(e->mod, e->w, on_sweep, e);
+	e->search_timer = hd_timer_new(e->mod, e->w, on_search, e);
+	if (e->sweep == NULL || e->search_timer == NULL)
+		return -ENOMEM;
+	hd_timer_set(e->sweep, SWEEP_MS);
+	if (e->searches->n > 0)
+		hd_timer_set(e->search_timer, 1);
+	return 0;
+}
+
+static int open_socket(struct wg_engine *e, struct hd_error *err)
+{
+	union hd_addr any = { .in6 = { .sin6_family = AF_INET6,
+				       .sin6_port = htons(
+					       (uint16_t)e->conf->port) } };
+	const union hd_addr *addr =
+		e->conf->listen.sa.sa_family != 0 ? &e->conf->listen : &any;
+
+	e->sum.port = ntohs(addr->in.sin_port);
+	return hd_udp_open(e->mod, e->w, addr, HD_UDP_SINGLE | HD_UDP_LARGE,
+			   on_datagrams, e, &e->udp, err);
+}
+
+static int begin(struct wg_worker *ww, struct hd_module *mod,
+		 struct hd_worker *w)
+{
+	bool fresh = ww->engine == NULL; /* else: of the code before */
+	struct wg_engine *e;
+	int r = fresh ? wg_engine_new(mod, w, &ww->engine) : 0;
+
+	if (r < 0)
+		return r;
+	e = ww->engine;
+	e->conf = hd_module_worker_conf(mod, w);
+	e->metrics = hd_metrics(mod, w);
+	e->now_ms = hd_now_ms(w);
+	e->save_running = false;
+	wg_cookie_rotate(e);
+	HD_AUTO(wg_plan_free) struct wg_plan *plan = wg_plan_first();
+	if (plan != NULL)
+		wg_engine_plan(e, plan);
+	if (fresh && saved != NULL)
+		wg_restore(e, saved);
+	wg_saved_free(&saved);
+	return set_timers(e);
+}
+
+static int wg_start(struct hd_module *mod, struct hd_worker *w,
+		    struct hd_error *err)
+{
+	struct wg_worker *ww = hd_module_worker_data(mod, w);
+	int r;
+
+	if (hd_worker_index(w) != 0)
+		return 0;
+	r = begin(ww, mod, w);
+	if (r < 0)
+		return hd_error_set(err, r, "out of memory");
+	r = open_socket(ww->engine, err);
+	if (r < 0)
+		wg_engine_free(&ww->engine);
+	return r;
+}
+
+static void wg_changed(struct hd_module *mod, struct hd_worker *w,
+		       const void *old_conf)
+{
+	struct wg_engine *e = wg_engine_of(mod, w);
+
+	(void)old_conf;
+	if (e != NULL)
+		e->conf = hd_module_worker_conf(mod, w);
+}
+
+static void wg_stop(struct hd_module *mod, struct hd_worker *w)
+{
+	struct wg_worker *ww = hd_module_worker_data(mod, w);
+
+	if (ww->engine == NULL)
+		return;
+	wg_plan_stopped();
+	hd_udp_close(&ww->engine->udp);
+	if (hd_module_kept(mod, w))
+		return; /* the new code takes it all */
+	ww->engine->now_ms = hd_now_ms(w);
+	to_save = wg_save_all(ww->engine);
+	wg_engine_free(&ww->engine);
+}
+
+static int wg_load(struct hd_module *mod, struct hd_error *err)
+{
+	struct wg_plan *plan = NULL;
+	int r = wg_yaml_plan(hd_module_conf(mod), &plan, err);
+
+	if (r == 0)
+		r = wg_engine_apply(mod, &plan);
+	if (r < 0)
+		return r;
+	r = wg_saved_read(&saved, err);
+	if (r < 0 && r != -ENOENT)
+		hd_log_warn("wg: endpoints are learned anew: %s", err->text);
+	return 0;
+}
+
+static int wg_check(struct hd_module *mod, const void *conf,
+		    struct hd_error *err)
+{
+	struct wg_plan *plan = NULL;
+	int r = wg_yaml_plan(conf, &plan, err);
+
+	(void)mod;
+	wg_plan_free(&plan);
+	return r;
+}
+
+static void wg_unload(struct hd_module *mod)
+{
+	struct hd_error err = { "" };
+
+	(void)mod;
+	if (to_save != NULL && wg_saved_write(to_save, &err) < 0)
+		hd_log_warn("wg: endpoints are not saved: %s", err.text);
+	wg_saved_free(&to_save);
+	wg_saved_free(&saved);
+	wg_plan_forget();
+}
+
+HD_MODULE(wg, .version = "1.0", .licence = "MIT",
+	  .summary = "relays stock WireGuard clients by their public keys",
+	  .state_version = WG_STATE_VERSION, .options = options,
+	  .metrics = wg_metrics, .conf_size = sizeof(struct wg_conf),
+	  .worker_size = sizeof(struct wg_worker), .load = wg_load,
+	  .check = wg_check, .start = wg_start, .changed = wg_changed,
+	  .stop = wg_stop, .unload = wg_unload);
