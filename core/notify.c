@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -32,6 +33,7 @@ void hd_notify(const char *fmt, ...)
 {
 	const char *path = getenv("NOTIFY_SOCKET");
 	struct sockaddr_un to = { .sun_family = AF_UNIX };
+	const struct timeval limit = { .tv_sec = 1 };
 	char text[512];
 	va_list ap;
 
@@ -48,6 +50,8 @@ void hd_notify(const char *fmt, ...)
 	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return;
+	/* a manager that hangs must not hang us */
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
 	/* no answer, no remedy: the manager's time limit tells the operator */
 	if (sendto(fd, text, strlen(text), MSG_NOSIGNAL,
 		   (const struct sockaddr *)&to,
