@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: MIT
+# t/packages/Root.pm - this machine's file system with a layer over it: what is
+# installed there is gone with the namespace.
+#
+#   my $root = Root->new(debs => '/.../build-deb');
+#   $root->run('apt-get install hyper-derp');   # true if it succeeds
+#   $root->out                                  # what it printed
+#
+# Needs a mount, network and process namespace of its own: t/packages/run.
+package Root;
+use v5.36;
+use File::Basename qw(basename);
+use File::Copy qw(copy);
+use File::Find qw(find);
+use File::Path qw(make_path);
+use POSIX qw(:sys_wait_h);
+use Time::HiRes qw(time sleep);
+
+# The overlay's upper part cannot lie in its lower one: so it is a tmpfs.
+sub new ($class, %o) {
+    my $self = bless { %o, out => '' }, $class;
+    my $base = $self->{base} = '/mnt';
+    must('mount --make-rprivate /');
+    must("mount -t tmpfs -o size=1g hd-packages $base");
+    make_path(map { "$base/$_" } qw(upper work root));
+    must("mount -t overlay overlay -o lowerdir=/,upperdir=$base/upper,workdir=$base/work $base/root");
+    $self->{root} = "$base/root";
+    must("mount --rbind /dev $self->{root}/dev");
+    must("mount -t proc proc $self->{root}/proc");
+    must("mount -t tmpfs -o mode=$_->[1] tmpfs $self->{root}/$_->[0]")
+        for ['run', '755'], ['tmp', '1777'];
+    make_path("$self->{root}/tmp/debs");
+    must('ip link set lo up');
+    # packages of ours and no others; dependencies are on this machine
+    $self->run('rm -rf /etc/apt/sources.list /etc/apt/sources.list.d/* /var/lib/apt/lists/*'
+        . ' && echo "deb [trusted=yes] file:/tmp/debs ./" >/etc/apt/sources.list'
+        . ' && echo \'APT::Sandbox::User "root"; Acquire::Languages "none";\' >/etc/apt/apt.conf.d/99test'
+        . ' && dpkg-divert -q --local --rename --add /usr/bin/man-db-off 2>/dev/null;'
+        . ' rm -f /usr/bin/mandb; ln -s /bin/true /usr/bin/mandb;'
+        . ' dpkg --purge $(dpkg-query -W -f \'${Package}\n\' \'hyper-derp*\' 2>/dev/null) 2>/dev/null; true');
+    $self->publish(glob "$self->{debs}/*.deb");
+    return $self;
+}
+
+sub must ($cmd) {
+    system($cmd) == 0 or die "$cmd: failed\n";
+}
+
+# Packages that apt may choose from now on.
+sub publish ($self, @debs) {
+    copy($_, "$self->{root}/tmp/debs/") or die "$_: $!" for @debs;
+    $self->run('cd /tmp/debs && dpkg-scanpackages -m . >Packages 2>/dev/null'
+        . ' && apt-get -q update') or die "apt-get update: $self->{out}";
+}
+
+sub run ($self, $cmd) {
+    my $pid = open(my $f, '-|') // die "fork: $!";
+    if ($pid == 0) {
+        open STDERR, '>&', \*STDOUT;
+        chroot $self->{root} or POSIX::_exit(126);
+        chdir '/';
+        %ENV = (PATH => '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL => 'C.UTF-8', HOME => '/root',
+            DEBIAN_FRONTEND => 'noninteractive', %{ $self->{env} // {} });
+        exec 'sh', '-c', $cmd or POSIX::_exit(127);
+    }
+    local $/;
+    $self->{out} = <$f> // '';
+    close $f;
+    return $? == 0;
+}
+
+sub out ($self) { return $self->{out} }
+sub path ($self, $path) { return "$self->{root}$path" }
+
+# What was made since new(), by name. The package manager keeps notes of what
+# it may remove, apt what it has read.
+sub left ($self, $re) {
+    my @found;
+    find({ no_chdir => 1, wanted => sub {
+        my $path = substr $File::Find::name, length "$self->{base}/upper";
+        push @found, $path if basename($path) =~ $re && !-c $File::Find::name
+            && $path !~ m{^/(?:var/(?:lib|cache)/apt|work|root)/};
+    } }, "$self->{base}/upper");
+    return @found;
+}
+
+# A copy of a package with another version, and what $edit->($dir) changes.
+sub repack ($self, $name, $version, $edit = sub ($dir) { }) {
+    my ($deb) = glob "$self->{debs}/${name}_*.deb";
+    my $dir = "$self->{root}/tmp/repack";
+    must("rm -rf $dir && dpkg-deb -R $deb $dir && sed -i 's/^Version: .*/Version: $version/' $dir/DEBIAN/control");
+    $edit->($dir);
+    my $to = "$self->{root}/tmp/debs/${name}_${version}_all.deb";
+    must("dpkg-deb -Znone -b $dir $to >/dev/null && rm -rf $dir");
+    $self->publish();
+    return "/tmp/debs/${name}_${version}_all.deb";
+}
+
+1;

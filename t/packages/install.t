@@ -1,0 +1,201 @@
+#!/usr/bin/env perl
+# SPDX-License-Identifier: MIT
+# t/packages/install.t - the packages of t/packages/build.t are installed,
+# upgraded, removed and purged beside a running relay. The root file system is
+# this machine's under an overlay, in namespaces that end with the test.
+use v5.36;
+use Cwd qw(abs_path);
+use File::Basename qw(dirname);
+use FindBin;
+use lib "$FindBin::Bin", "$FindBin::Bin/../lib";
+use Test::More;
+
+sub skip_all ($why) {
+    say "1..0 # SKIP $why";
+    exit 0;
+}
+
+my $src = abs_path("$FindBin::Bin/../..");
+unless ($ENV{HD_INSIDE}) {
+    skip_all('root is needed: packages are installed') if $> != 0;
+    skip_all('no packages: t/packages/build.t makes them') unless glob "$src/build-deb/hyper-derp_*.deb";
+    for my $program (qw(unshare apt-get dpkg-scanpackages systemd-socket-activate setpriv)) {
+        skip_all("$program is missing") if system("command -v $program >/dev/null") != 0;
+    }
+    skip_all('the kernel has no overlayfs') if system('grep -qw overlay /proc/filesystems || modprobe -q overlay') != 0;
+    $ENV{HD_INSIDE} = 1;
+    exec qw(unshare --mount --net --pid --fork --kill-child --mount-proc), $^X, $0;
+    die "unshare: $!";
+}
+
+require Root;
+require Unit;
+require HyperDerp::Test;
+my $root = Root->new(debs => "$src/build-deb");
+my $unit = Unit->new($root);
+
+sub installs ($what, @names) {
+    my $ok = $root->run("apt-get -q -y --allow-downgrades install @names");
+    return ok($ok, $what) || diag $root->out;
+}
+
+sub removes ($what, $how, @names) {
+    my $ok = $root->run("apt-get -q -y $how @names");
+    return ok($ok, $what) || diag $root->out;
+}
+
+sub ctl (@words) { $root->run("hdctl @words"); return $root->out }
+
+sub modules () {
+    my @names = ctl('module status') =~ /^(?!name )(\w+)/mg;
+    return join ' ', sort @names;
+}
+
+sub link_of ($name) { return $root->path("/etc/hyper-derp/modules-enabled/$name.yaml") }
+
+sub relays ($alice, $bob, $what) {
+    $alice->send($bob->key, $what);
+    is $bob->packet, $what, "a packet: $what";
+}
+
+subtest 'apt install' => sub {
+    installs 'hyper-derp', 'hyper-derp';
+    ok -l link_of('derp') && -l link_of('stun'), 'with the modules of a DERP relay, enabled';
+    ok $root->run('getent passwd hyper-derp && getent group hyper-derp'), 'a user and a group';
+    like $root->out, qr{/var/lib/hyper-derp:/usr/sbin/nologin}, '... who cannot log in';
+    my @st = stat $root->path('/etc/hyper-derp/tls');
+    is sprintf('%o', $st[2] & 07777), '750', 'a folder for certificates';
+    ok $root->run('hyper-derp -t'), 'its configuration is good' or diag $root->out;
+};
+
+my ($alice, $bob);
+subtest 'the first start' => sub {
+    $unit->start;
+    ok $unit->told(qr/^READY=1/m), 'tells systemd that it is ready' or diag $unit->log_text;
+    like $unit->log_text, qr/listening: addr=\[::\]:3340 tls=yes inherited=yes/, 'takes the socket of systemd';
+    my $map = ctl('derpmap');
+    like $map, qr/"CertName": "sha256-raw:[0-9a-f]{64}"/, 'derpmap prints the pin';
+    like $map, qr/"DERPPort": 3340/, '... and the port';
+    like $map, qr/"STUNPort": 3478/, '... and that of STUN' or diag $map;
+    $_ = HyperDerp::Client->new(3340, build => $HyperDerp::Test::build) for $alice, $bob;
+    relays $alice, $bob, 'through the installed relay';
+    is modules(), 'derp stun', 'both modules are loaded';
+    $root->run('stat -c "%U %a %n" /var/lib/hyper-derp/*');
+    unlike $root->out, qr/^(?!hyper-derp 600)/m, 'its keys are its own';
+    ok $root->run('setpriv --reuid=nobody --clear-groups hdctl status') ? 0 : 1, 'others may not ask';
+    ok $root->run('setpriv --reuid=nobody --regid=nogroup --groups=$(getent group hyper-derp | cut -d: -f3) hdctl status'),
+        'members of the group may' or diag $root->out;
+};
+
+subtest 'the tools' => sub {
+    installs 'hyper-derp-tools', 'hyper-derp-tools';
+    $root->run('hdprobe 127.0.0.1:3340');
+    like $root->out, qr/derp/i, 'hdprobe sees the relay' or diag $root->out;
+};
+
+subtest 'a module goes and comes while it runs' => sub {
+    removes 'stun is removed', 'remove', 'hyper-derp-mod-stun';
+    is modules(), 'derp', 'it is unloaded, without a restart' or diag $root->out;
+    ok -l link_of('stun') . '.removed', 'the link waits';
+    relays $alice, $bob, 'while stun is away';
+    installs 'stun is installed again', 'hyper-derp-mod-stun';
+    is modules(), 'derp stun', 'it is loaded' or diag $unit->log_text;
+    ok -l link_of('stun'), 'the link is back';
+    relays $alice, $bob, 'after it is back';
+};
+
+subtest 'a module more' => sub {
+    installs 'metrics', 'hyper-derp-mod-metrics';
+    is modules(), 'derp metrics stun', 'it is loaded' or diag $root->out;
+    my $s = HyperDerp::Test::wait_for(sub { IO::Socket::IP->new(PeerHost => '127.0.0.1', PeerPort => 9340) });
+    print {$s} "GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    like join('', <$s>), qr{^HTTP/1.1 200 }, '... and serves';
+    removes 'it is purged', 'purge', 'hyper-derp-mod-metrics';
+    is modules(), 'derp stun', '... and unloaded';
+    relays $alice, $bob, 'after it';
+};
+
+subtest 'upgrades while clients are connected' => sub {
+    my @debs = map { $root->repack($_, '1.0') } qw(hyper-derp hyper-derp-mod-derp hyper-derp-mod-stun);
+    my $pid = $unit->pid;
+    installs 'all of them', @debs;
+    like $root->out, qr/module derp: reloaded/, 'derp is reloaded' or diag $root->out;
+    relays $alice, $bob, 'over the upgrade';
+    is $unit->pid, $pid, 'it is the same process';
+    is modules(), 'derp stun', 'with the same modules';
+};
+
+subtest 'what an administrator has done stays' => sub {
+    unlink link_of('stun');
+    my $new = $root->repack('hyper-derp-mod-stun', '1.1');
+    installs 'an upgrade', $new;
+    ok !-l link_of('stun'), 'makes no link';
+    removes 'a removal', 'remove', 'hyper-derp-mod-stun';
+    installs 'the same again', $new;
+    ok !-l link_of('stun'), 'makes none';
+    is modules(), 'derp', 'and nothing is loaded';
+    removes 'a purge', 'purge', 'hyper-derp-mod-stun';
+    installs 'after that', $new;
+    ok -l link_of('stun'), '... it is new';
+    is modules(), 'derp stun', '... and loaded';
+};
+
+subtest 'a certificate is renewed after a module came' => sub {
+    my ($crt, $key) = HyperDerp::Test::certificate($root->path('/tmp'), 'new', 'relay.test');
+    HyperDerp::Test::spew($root->path('/etc/hyper-derp/conf.d/tls.yaml'),
+        "tls_cert: /etc/hyper-derp/tls/relay.crt\ntls_key: /etc/hyper-derp/tls/relay.key\n");
+    ok $root->run('hyper-derp-cert /tmp/new.crt /tmp/new.key relay'), 'the hook' or diag $root->out;
+    like ctl('derpmap'), qr/"HostName": "relay.test"/, 'the relay serves it';
+    $root->run('stat -c "%U %G %a" /etc/hyper-derp/tls/relay.key');
+    is $root->out, "root hyper-derp 640\n", 'the key is readable for the relay only';
+    relays $alice, $bob, 'after the renewal';
+};
+
+subtest 'a module of somebody else' => sub {
+    installs 'what it is built with', 'hyper-derp-dev';
+    ok $root->run("rm -rf /tmp/chat && cp -r $src/contrib/example-chat /tmp/chat"
+        . " && cp -r $src/t/packages/chat-debian /tmp/chat/debian && cd /tmp/chat"
+        . ' && dpkg-buildpackage -us -uc -b'), 'it builds a package' or diag $root->out;
+    ok $root->run('dpkg-deb -f /tmp/hyper-derp-mod-chat_*.deb Depends'), 'there it is';
+    like $root->out, qr/^hyper-derp-abi-1 \(>= \d+\)/, '... which needs our ABI';
+    installs 'it is installed', '/tmp/hyper-derp-mod-chat_*.deb';
+    is modules(), 'chat derp stun', 'and loaded' or diag $root->out;
+    my $other = $root->repack('hyper-derp-mod-stun', '2.0', sub ($dir) {
+        system("sed -i 's/hyper-derp-abi-1 (>= [0-9]*)/hyper-derp-abi-1 (>= 99)/' $dir/DEBIAN/control");
+    });
+    ok !$root->run("apt-get -q -y install $other"), 'one that needs a newer relay is refused';
+    like $root->out, qr/hyper-derp-abi-1 \(>= 99\)/, '... with the reason';
+    unlink $root->path($other);
+    $root->publish;
+    removes 'chat is purged', 'purge', 'hyper-derp-mod-chat';
+    is modules(), 'derp stun', '... and unloaded';
+    relays $alice, $bob, 'after all that';
+};
+
+subtest 'a configuration that is wrong, an upgrade all the same' => sub {
+    my $bad = HyperDerp::Test::spew($root->path('/etc/hyper-derp/conf.d/bad.yaml'), "wrokers: 3\n");
+    installs 'apt does not fail', $root->repack('hyper-derp-mod-stun', '1.2');
+    like $root->out, qr{conf\.d/bad\.yaml:1: unknown key}, 'and says what is wrong' or diag $root->out;
+    unlink $bad;
+    relays $alice, $bob, 'meanwhile';
+};
+
+subtest 'the module of those who are connected goes' => sub {
+    removes 'derp is removed', 'remove', 'hyper-derp-mod-derp';
+    ok $_->closed_within(10), 'its client is closed' for $alice, $bob;
+    is modules(), 'stun', 'the relay goes on';
+    installs 'derp again', 'hyper-derp-mod-derp';
+    $_ = HyperDerp::Client->new(3340, build => $HyperDerp::Test::build) for $alice, $bob;
+    relays $alice, $bob, 'new clients';
+};
+
+subtest 'the end' => sub {
+    $_->quit for $alice, $bob;
+    is $unit->stop, 0, 'it stops with status 0';
+    unlike $unit->log_text, qr/bug:/, 'without a bug' or diag $unit->log_text;
+    removes 'all is purged', 'purge', '"hyper-derp*"';
+    is join(' ', $root->left(qr/hyper-?_?derp/)), '', 'nothing is left';
+    ok !-e $root->path("/$_"), "no /$_" for qw(etc/hyper-derp var/lib/hyper-derp var/log/hyper-derp run/hyper-derp.changed);
+};
+
+done_testing;
