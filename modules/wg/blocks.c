@@ -6,6 +6,7 @@
  * bring them upon somebody else. */
 #include <hyper-derp/log.h>
 #include "modules/wg/state.h"
+#include "modules/wg/xdp.h"
 
 #define MINUTE_MS 60000ull
 #define HOUR_MS (60 * MINUTE_MS)
@@ -31,6 +32,16 @@ static const struct step *step_of(const struct wg_block *b, uint64_t now_ms)
 	return NULL;
 }
 
+/* Where the kernel sees it first. */
+static void block_below(const struct wg_engine *e, const struct wg_block *b,
+			uint64_t for_ms)
+{
+	union hd_addr ip;
+
+	wg_addr_get(&b->keyed.addr, &ip);
+	wg_xdp_block(e->xdp, &ip, for_ms);
+}
+
 void wg_strike(struct wg_engine *e, const struct wg_addr *from)
 {
 	struct wg_addr ip = wg_addr_source(from);
@@ -47,6 +58,7 @@ void wg_strike(struct wg_engine *e, const struct wg_addr *from)
 	if (step == NULL)
 		return;
 	b->until_ms = e->now_ms + step->for_ms;
+	block_below(e, b, step->for_ms);
 	hd_log_notice("wg: handshakes of an address are ignored: addr=%s "
 		      "strikes=%u seconds=%ju",
 		      wg_addr_text(&ip, text), step->strikes,
@@ -118,6 +130,7 @@ unsigned wg_engine_block_clear(struct wg_engine *e, const union hd_addr *ip)
 	while ((b = wg_pool_next(&e->blocks.pool, &at)) != NULL) {
 		if (ip != NULL && !wg_addr_same(&b->keyed.addr, &only))
 			continue;
+		block_below(e, b, 0);
 		wg_book_remove(&e->blocks, &e->hash, b);
 		n++;
 	}

@@ -148,7 +148,7 @@ void wg_engine_totals(struct wg_engine *e, struct wg_totals *ret);
 /* wg_engine_block_clear - one address, or all (NULL). Returns how many. */
 unsigned wg_engine_block_clear(struct wg_engine *e, const union hd_addr *ip);
 
-/* ---- the kernel's fast path (xdp.c) ---- */
+/* ---- the kernel's fast path (xdp.h), in the engine's worker ---- */
 
 /* One direction of a confirmed session: transport data with this index that
  * comes from `from` to our address `in` leaves from our address `out` to `to`.
@@ -164,16 +164,3 @@ struct wg_path_use { /* since the last read */
 	uint64_t idle_ms; /* since the last packet; UINT64_MAX: none ever */
 	uint64_t counter; /* the highest counter it has forwarded, or 0 */
 };
-
-/* xdp.c sets wg_xdp in start(), before the engine's; NULL: no fast path. All
- * are called in the engine's worker, and change a map at most; none may fail
- * loudly: a path that could not be entered stays in user space. */
-struct wg_xdp_ops {
-	/* A session was confirmed, or one of its ends moved (same index and
-	 * from: replaced). Returns whether the kernel forwards it now. */
-	bool (*put)(const struct wg_path *path);
-	void (*remove)(const struct wg_path *path);
-	/* read - what the kernel forwarded since the last read. */
-	bool (*read)(const struct wg_path *path, struct wg_path_use *ret);
-};
-extern const struct wg_xdp_ops *wg_xdp;

@@ -102,6 +102,8 @@ void wg_account(struct wg_engine *e, struct wg_session *s, unsigned from,
 void wg_paths_put(struct wg_engine *e, struct wg_session *s);
 void wg_paths_remove(struct wg_engine *e, struct wg_session *s);
 void wg_paths_read(struct wg_engine *e, struct wg_session *s);
+/* wg_paths_all - the fast path comes (put) or goes. */
+void wg_paths_all(struct wg_engine *e, bool put);
 
 /* ---- tell.c: log lines and events ---- */
 void wg_tell_confirmed(const struct wg_engine *e, const struct wg_session *s);

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* modules/wg/paths.c - what of a session the kernel forwards by itself. */
 #include "modules/wg/state.h"
-
-const struct wg_xdp_ops *wg_xdp;
+#include "modules/wg/xdp.h"
 
 static void path_of(const struct wg_engine *e, const struct wg_session *s,
 		    unsigned from, struct wg_path *ret)
@@ -22,11 +21,11 @@ void wg_paths_put(struct wg_engine *e, struct wg_session *s)
 {
 	struct wg_path path;
 
-	if (wg_xdp == NULL || !s->confirmed)
+	if (e->xdp == NULL || !s->confirmed)
 		return;
 	for (unsigned i = 0; i < 2; i++) {
 		path_of(e, s, i, &path);
-		s->end[i].xdp = wg_xdp->put(&path);
+		s->end[i].xdp = wg_xdp_put(e->xdp, &path);
 	}
 }
 
@@ -38,9 +37,9 @@ void wg_paths_remove(struct wg_engine *e, struct wg_session *s)
 	s->read_ms = 0;
 	wg_paths_read(e, s);
 	for (unsigned i = 0; i < 2; i++) {
-		if (s->end[i].xdp && wg_xdp != NULL) {
+		if (s->end[i].xdp && e->xdp != NULL) {
 			path_of(e, s, i, &path);
-			wg_xdp->remove(&path);
+			wg_xdp_remove(e->xdp, &path);
 		}
 		s->end[i].xdp = false;
 	}
@@ -73,14 +72,27 @@ void wg_paths_read(struct wg_engine *e, struct wg_session *s)
 	struct wg_path_use use;
 	struct wg_path path;
 
-	if (wg_xdp == NULL || e->now_ms - s->read_ms < 5000)
+	if (e->xdp == NULL || e->now_ms - s->read_ms < 5000)
 		return;
 	s->read_ms = e->now_ms;
 	for (unsigned i = 0; i < 2; i++) {
 		if (!s->end[i].xdp)
 			continue;
 		path_of(e, s, i, &path);
-		if (wg_xdp->read(&path, &use))
+		if (wg_xdp_read(e->xdp, &path, &use))
 			take(e, s, i, &use);
+	}
+}
+
+void wg_paths_all(struct wg_engine *e, bool put)
+{
+	uint32_t at = 0;
+	struct wg_session *s;
+
+	while ((s = wg_pool_next(&e->sessions, &at)) != NULL) {
+		if (put)
+			wg_paths_put(e, s);
+		else
+			wg_paths_remove(e, s);
 	}
 }

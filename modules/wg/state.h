@@ -36,6 +36,8 @@ struct wg_conf {
 	uint64_t port;
 	union hd_addr listen; /* family 0: any address, that port */
 	struct hd_list peers, links;
+	uint64_t xdp; /* enum wg_xdp_mode */
+	const char *xdp_interface;
 	uint64_t source_rate, dest_rate, pressure;
 	uint64_t search_rate;
 };
@@ -171,6 +173,7 @@ struct wg_engine {
 	struct hd_module *mod;
 	struct hd_worker *w;
 	struct hd_udp *udp;
+	struct wg_xdp *xdp; /* NULL: all goes through here */
 	struct hd_timer *sweep, *search_timer, *save;
 	uint64_t *metrics; /* of the module in this worker */
 	const struct wg_conf *conf;

@@ -6,9 +6,16 @@
 #include <string.h>
 #include "modules/wg/plan.h"
 #include "modules/wg/state.h"
+#include "modules/wg/xdp.h"
 #include "modules/wg/yaml.h"
 
 #define AT(field) .offset = offsetof(struct wg_conf, field)
+
+static const char *const xdp_modes[] = { [WG_XDP_OFF] = "off",
+					 [WG_XDP_AUTO] = "auto",
+					 [WG_XDP_DRV] = "drv",
+					 [WG_XDP_SKB] = "skb",
+					 [WG_XDP_SKB + 1] = NULL };
 
 static const struct hd_option options[] = {
 	{ .name = "port", .type = HD_UINT, AT(port), .def = "51820", .min = 1,
@@ -23,6 +30,13 @@ static const struct hd_option options[] = {
 	{ .name = "links", .type = HD_LIST, AT(links), .def = "[]",
 	  .choices = wg_yaml_link_keys,
 	  .help = "which of them may talk to each other: a, b" },
+	{ .name = "xdp", .type = HD_CHOICE, AT(xdp), .def = "auto",
+	  .choices = xdp_modes,
+	  .help = "forward in the network driver (drv), in the kernel's "
+		  "generic path (skb), in the best of them that works (auto), "
+		  "or not at all" },
+	{ .name = "xdp_interface", .type = HD_STRING, AT(xdp_interface),
+	  .help = "the interfaces for it, separated by commas or spaces" },
 	{ .name = "source_rate", .type = HD_UINT, AT(source_rate), .def = "20",
 	  .min = 1, .max = 100000, .unit = "1/s", .live = true,
 	  .help = "handshakes that one unknown address may begin" },
@@ -83,6 +97,7 @@ static void on_sweep(struct hd_module *mod, struct hd_worker *w, void *arg)
 		e->swept_ms = e->now_ms;
 	}
 	wg_save_tick(e);
+	wg_xdp_renew(e->xdp);
 	set_gauge(e, WG_M_PEERS, e->peers.used);
 	set_gauge(e, WG_M_LINKS, e->links.used);
 	set_gauge(e, WG_M_SESSIONS, e->sessions.used);
@@ -125,6 +140,28 @@ static int open_socket(struct wg_engine *e, struct hd_error *err)
 			   on_datagrams, e, &e->udp, err);
 }
 
+/* It belongs to this code: a reload closes it and opens it again. */
+static int open_xdp(struct wg_engine *e, struct hd_error *err)
+{
+	const struct wg_xdp_conf conf = {
+		.mode = (enum wg_xdp_mode)e->conf->xdp,
+		.interfaces = e->conf->xdp_interface,
+		.port = e->sum.port,
+		.paths_max = 2 * HD_MIN(e->links.max, 1u << 17),
+	};
+	int r = wg_xdp_open(&conf, &e->xdp, err);
+
+	if (r == 0)
+		wg_paths_all(e, true);
+	return r;
+}
+
+static void close_xdp(struct wg_engine *e)
+{
+	wg_paths_all(e, false);
+	wg_xdp_close(&e->xdp);
+}
+
 static int begin(struct wg_worker *ww, struct hd_module *mod,
 		 struct hd_worker *w)
 {
@@ -161,8 +198,12 @@ static int wg_start(struct hd_module *mod, struct hd_worker *w,
 	if (r < 0)
 		return hd_error_set(err, r, "out of memory");
 	r = open_socket(ww->engine, err);
-	if (r < 0)
+	if (r == 0)
+		r = open_xdp(ww->engine, err);
+	if (r < 0) {
+		hd_udp_close(&ww->engine->udp);
 		wg_engine_free(&ww->engine);
+	}
 	return r;
 }
 
@@ -183,10 +224,11 @@ static void wg_stop(struct hd_module *mod, struct hd_worker *w)
 	if (ww->engine == NULL)
 		return;
 	wg_plan_stopped();
+	ww->engine->now_ms = hd_now_ms(w);
+	close_xdp(ww->engine);
 	hd_udp_close(&ww->engine->udp);
 	if (hd_module_kept(mod, w))
-		return; /* the new code takes it all */
-	ww->engine->now_ms = hd_now_ms(w);
+		return; /* the new code takes the rest */
 	to_save = wg_save_all(ww->engine);
 	wg_engine_free(&ww->engine);
 }
