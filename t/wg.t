@@ -1,6 +1,6 @@
 #!/usr/bin/env perl
 # SPDX-License-Identifier: MIT
-# t/wg.t - two wireguard-go peers that know only the relay's address.
+# t/wg.t - wireguard-go peers that know only the relay's address.
 use v5.36;
 use Test::More;
 use FindBin;
@@ -14,33 +14,108 @@ plan skip_all => $missing if $missing;
 my $net   = HyperDerp::Netns->new;
 my $relay = $net->host('relay');
 my ($alice, $bob) = map { $net->host($_) } qw(alice bob);
+my $nat   = $net->nat('nat');
+my $carol = $net->host('carol', behind => $nat);
 $alice->wireguard(ip => '10.9.0.1/24');
-$bob->wireguard(ip => '10.9.0.2/24');
+$bob->wireguard(ip => '10.9.0.2/24', mtu => 8920);
+$carol->wireguard(ip => '10.9.0.3/24');
 
-sub yaml ($links) {
-    return <<~"END";
-        wg:
-          peers:
-            - {name: alice, pubkey: "$alice->{public}"}
-            - {name: bob, pubkey: "$bob->{public}"}
-          links: [$links]
-        END
-}
-
-my $hd = HyperDerp::Test->new(no_tls => 1, load_module => ['wg'], wrap => [$relay->wrap],
-    conf => yaml('{a: alice, b: bob}'));
+my $hd = HyperDerp::Test->new(no_tls => 1, load_module => ['wg'], wrap => [$relay->wrap], conf => <<~"END");
+    wg:
+      peers:
+        - {name: alice, pubkey: "$alice->{public}"}
+        - {name: bob, pubkey: "$bob->{public}"}
+        - {name: carol, pubkey: "$carol->{public}"}
+      links:
+        - {a: alice, b: bob}
+        - {a: carol, b: alice}
+    END
 
 # The relay is in another namespace: its log says when it runs.
-sub start ($hd) {
+sub run () {
+    my $before = () = $hd->log_text =~ /worker 0 started/g;
     $hd->run;
-    return $hd->log_like(qr/worker 0 started/) || (diag($hd->log_text), BAIL_OUT('no relay'));
+    HyperDerp::Test::wait_for(sub { $before < (() = $hd->log_text =~ /worker 0 started/g) })
+        or BAIL_OUT('no relay: ' . $hd->log_text);
+    return;
 }
 
-start($hd);
+sub count ($re) { return scalar(() = $hd->log_text =~ /$re/g) }
+
+run();
 my $endpoint = "$relay->{ip}:51820";
 $alice->wg_peer($bob->{public}, '10.9.0.2/32', $endpoint);
+$alice->wg_peer($carol->{public}, '10.9.0.3/32', $endpoint);
 $bob->wg_peer($alice->{public}, '10.9.0.1/32', $endpoint);
-ok $alice->pings('10.9.0.2', 30), 'first contact: alice reaches bob';
-ok $bob->pings('10.9.0.1'), 'bob reaches alice';
+$bob->wg_peer($carol->{public}, '10.9.0.3/32', $endpoint);
+$carol->wg_peer($alice->{public}, '10.9.0.1/32', $endpoint);
+$carol->wg_peer($bob->{public}, '10.9.0.2/32', $endpoint);
+
+subtest 'first contact' => sub {
+    ok $alice->pings('10.9.0.2', 30), 'alice reaches bob';
+    ok $bob->pings('10.9.0.1'), 'bob reaches alice';
+    ok $carol->pings('10.9.0.1', 30), 'carol, behind a NAT, reaches alice through the same port';
+    ok $hd->log_like(qr/session confirmed: initiator=\w+ addr=\Q$bob->{ip}\E|addr=\Q$bob->{ip}\E/), 'a log line says so';
+    ok $carol->silent('10.9.0.2'), 'carol and bob are not linked';
+};
+
+subtest 'large datagrams' => sub {
+    $alice->run('ip', 'link', 'set', 'mtu', 8920, 'dev', $alice->{dev});
+    ok $alice->pings('10.9.0.2', 5, '-s', 8000), 'IP fragments pass';
+};
+
+subtest 'a new handshake while the tunnel is used' => sub {
+    my $n = count('session confirmed');
+    $alice->run('wg', 'set', $alice->{dev}, 'peer', $bob->{public}, 'remove');
+    $alice->wg_peer($bob->{public}, '10.9.0.2/32', $endpoint);
+    ok $alice->pings('10.9.0.2', 8), 'alice reaches bob in a new session';
+    cmp_ok count('session confirmed'), '>', $n, 'which is another one';
+};
+
+subtest 'the module is replaced' => sub {
+    my $n = count('session confirmed');
+    is $hd->ctl(qw(module reload wg)), "ok\n", 'reloaded';
+    ok $alice->pings('10.9.0.2', 1), 'the tunnel goes on at once';
+    ok $carol->pings('10.9.0.1', 1), '... and the other one';
+    is count('session confirmed'), $n, 'without a new handshake';
+};
+
+subtest 'the relay restarts' => sub {
+    my $n = count('session confirmed');
+    is $hd->stop, 0, 'it stops';
+    run();
+    like $hd->log_text, qr/taken up again: endpoints=3 sessions=\d/, 'it knows what it knew';
+    ok $alice->pings('10.9.0.2', 1), 'the tunnel goes on at once';
+    ok $bob->pings('10.9.0.1', 1), '... both ways';
+    is count('session confirmed'), $n, 'without a new handshake';
+};
+
+subtest 'it is killed and starts again' => sub {
+    my $n = count('session confirmed');
+    is $hd->stop('KILL'), 9, 'it is gone';
+    run();
+    ok $alice->pings('10.9.0.2', 1), 'the tunnel goes on at once';
+    is count('session confirmed'), $n, 'without a new handshake';
+};
+
+subtest 'roaming' => sub {
+    $nat->new_mappings;
+    ok $carol->pings('10.9.0.1', 30), 'carol behind a NAT that forgot her';
+    my ($ip) = $net->plug($bob, 'eth1');
+    $bob->run(qw(ip link set eth0 down));
+    ok $bob->pings('10.9.0.1', 40), 'bob has another address';
+    ok $hd->log_like(qr/peer moved: peer=bob from=\Q$bob->{ip}\E:\d+ to=\Q$ip\E:\d+/), 'a log line says so';
+    ok $alice->pings('10.9.0.2', 5), 'alice reaches him there';
+};
+
+subtest 'IPv6 outside' => sub {
+    my $six = "[$relay->{ip6}]:51820";
+    $alice->run(qw(ip -4 address flush dev eth0));
+    $alice->wg_peer($bob->{public}, '10.9.0.2/32', $six);
+    $alice->wg_peer($carol->{public}, '10.9.0.3/32', $six);
+    ok $alice->pings('10.9.0.2', 40), 'alice has moved to IPv6, bob has not';
+    ok $hd->log_like(qr/peer moved: peer=alice from=\S+ to=\[\Qfd77::\E/), 'a log line says so';
+};
+
 $hd->finish;
 done_testing;
