@@ -18,6 +18,8 @@
 enum {
 	HD_CONTROL_CLIENTS_MAX = 1000,
 	HD_CONTROL_LINE_MAX_BYTES = 64 * 1024,
+	/* of one client at a time that may operate: a file, as JSON */
+	HD_CONTROL_LONG_MAX_BYTES = 40 * 1024 * 1024,
 	HD_CONTROL_ANSWER_MAX_BYTES = 64 * 1024 * 1024,
 	HD_CONTROL_WAITING_MAX_BYTES = 1024 * 1024, /* of events, for one */
 	HD_CONTROL_STALL_MS = 10000, /* takes no byte for so long: closed */

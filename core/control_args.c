@@ -38,6 +38,11 @@ static bool is_level(const char *text)
 	return hd_log_level_parse(text) >= 0;
 }
 
+static bool is_text(const char *text)
+{
+	return text[0] != '\0';
+}
+
 static const struct {
 	const char *kind;
 	bool (*good)(const char *text);
@@ -46,19 +51,27 @@ static const struct {
 	{ "KEY", is_key, "4 to 64 hexadecimal digits of a peer's key" },
 	{ "DURATION", is_duration, "a time such as 500ms, 30s, 5m or 2h" },
 	{ "N", is_number, "a number" },
+	{ "FILE", is_text, "the text of a file" },
 	{ "LEVEL", is_level, "error, warn, notice, info or debug" },
 };
+
+bool hd_arg_is_file(const struct hd_arg *a)
+{
+	return strcmp(a->kind, "FILE") == 0;
+}
 
 static int check_kind(const struct hd_arg *a, const char *text,
 		      struct hd_error *err)
 {
 	size_t n = strlen(text);
+	bool file = hd_arg_is_file(a);
+	int most = file ? HD_ARG_FILE_MAX_BYTES : HD_ARG_MAX_BYTES;
 
-	if (n == 0 || n > HD_ARG_MAX_BYTES)
+	if (n == 0 || n > (size_t)most)
 		return hd_error_set(err, -EINVAL,
 				    "%s: 1 to %d bytes of text are allowed",
-				    a->name, HD_ARG_MAX_BYTES);
-	for (size_t i = 0; i < n; i++)
+				    a->name, most);
+	for (size_t i = 0; !file && i < n; i++)
 		if (iscntrl((unsigned char)text[i]))
 			return hd_error_set(err, -EINVAL,
 					    "%s: control characters are not "

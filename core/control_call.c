@@ -112,6 +112,15 @@ static void write_end(struct hd_call *c)
 	hd_json_put(&c->out, "\n", 1);
 }
 
+static size_t audit_arg(const struct hd_arg *a, const char *value, char *to,
+			size_t size)
+{
+	if (hd_arg_is_file(a))
+		return (size_t)snprintf(to, size, " %s=(%zu bytes)", a->name,
+					strlen(value));
+	return (size_t)snprintf(to, size, " %s=%s", a->name, value);
+}
+
 /* Who, what, with which result: in the log, whatever its level filters. */
 static void audit(const struct hd_call *c)
 {
@@ -122,9 +131,8 @@ static void audit(const struct hd_call *c)
 		return;
 	for (unsigned i = 0; i < c->entry.n_args && n < sizeof(args) - 1; i++)
 		if (c->values.v[i] != NULL)
-			n += (size_t)snprintf(args + n, sizeof(args) - n,
-					      " %s=%s", c->entry.args[i].name,
-					      c->values.v[i]);
+			n += audit_arg(&c->entry.args[i], c->values.v[i],
+				       args + n, sizeof(args) - n);
 	hd_log_write(HD_NOTICE,
 		     "audit: uid=%u pid=%d role=%s command=\"%s%s\" "
 		     "result=%s%s%s",
@@ -257,6 +265,18 @@ void hd_call_error(struct hd_call *call, const char *fmt, ...)
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	hd_call_fail(call, "refused", text);
+}
+
+void hd_call_refuse(struct hd_call *call, const char *code, const char *fmt,
+		    ...)
+{
+	char text[sizeof(call->err.text)];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	hd_call_fail(call, code, text);
 }
 
 void *hd_call_data(struct hd_call *call, size_t size)

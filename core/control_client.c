@@ -18,6 +18,7 @@ enum { FIRST_BYTES = 1024 };
 
 static struct hd_client *clients;
 static unsigned n_clients;
+static struct hd_client *long_line; /* whose line may be long; or NULL */
 
 static void on_ready(void *client, uint32_t events);
 
@@ -69,6 +70,8 @@ static void client_free(struct hd_client *c)
 	hd_watch_end(c);
 	hd_main_unwatch(c->fd);
 	close(c->fd);
+	if (long_line == c)
+		long_line = NULL;
 	free(c->in);
 	hd_json_free(&c->out);
 	free(c);
@@ -163,13 +166,21 @@ static void send_out(struct hd_client *c)
 
 /* ---- in ---- */
 
+static size_t line_limit(const struct hd_client *c)
+{
+	bool may = c->who.role >= HD_ROLE_OPERATE &&
+		   (long_line == NULL || long_line == c);
+
+	return may ? HD_CONTROL_LONG_MAX_BYTES : HD_CONTROL_LINE_MAX_BYTES;
+}
+
 static bool make_room(struct hd_client *c)
 {
 	size_t size = c->in_size > 0 ? 2 * c->in_size : FIRST_BYTES;
 
 	if (c->in_len < c->in_size)
 		return true;
-	size = HD_MIN(size, (size_t)HD_CONTROL_LINE_MAX_BYTES + 1);
+	size = HD_MIN(size, line_limit(c) + 1);
 	char *in = realloc(c->in, size);
 
 	if (in == NULL) {
@@ -178,12 +189,25 @@ static bool make_room(struct hd_client *c)
 	}
 	c->in = in;
 	c->in_size = size;
+	if (size > HD_CONTROL_LINE_MAX_BYTES + 1)
+		long_line = c;
 	return true;
+}
+
+/* A long line was dealt with: the next client may send one. */
+static void give_back(struct hd_client *c)
+{
+	if (long_line != c || c->in_len > 0)
+		return;
+	long_line = NULL;
+	free(c->in);
+	c->in = NULL;
+	c->in_size = 0;
 }
 
 static bool is_full(const struct hd_client *c)
 {
-	return c->in_len > HD_CONTROL_LINE_MAX_BYTES;
+	return c->in_len > line_limit(c);
 }
 
 static void receive(struct hd_client *c)
@@ -214,9 +238,11 @@ static void too_long(struct hd_client *c)
 {
 	if (!c->skipping)
 		hd_refuse(c, "null", "too_long",
-			  "a line has at most 65536 bytes");
+			  "a line has at most 65536 bytes; 40 MiB from one "
+			  "operator at a time");
 	c->skipping = true;
 	c->in_len = 0;
+	give_back(c);
 }
 
 /* The next line, if it is all there. Returns whether there was one. */
@@ -235,6 +261,7 @@ static bool next_line(struct hd_client *c)
 	else if (n > 0)
 		hd_request(c, c->in, n);
 	consume(c, n + 1);
+	give_back(c);
 	return true;
 }
 

@@ -8,6 +8,7 @@ enum {
 	HD_ARGS_MAX = 8,
 	HD_ARG_NAME_BYTES = 24,
 	HD_ARG_MAX_BYTES = 4096, /* of one value */
+	HD_ARG_FILE_MAX_BYTES = 32 * 1024 * 1024, /* of one of the kind FILE */
 };
 
 struct hd_arg { /* one argument of a command */
@@ -17,6 +18,9 @@ struct hd_arg { /* one argument of a command */
 	bool optional;
 	bool rest; /* takes all words that are left */
 };
+
+/* hd_arg_is_file - its value is the text of a file: long, with line feeds. */
+bool hd_arg_is_file(const struct hd_arg *a);
 
 struct hd_command_entry {
 	struct hd_module *mod; /* NULL: the core's */

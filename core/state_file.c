@@ -94,21 +94,75 @@ const char *hd_state_dir(void)
 	return dir.path;
 }
 
-static int check_name(const char *name, struct hd_error *err)
+struct place { /* a file's name in an open folder */
+	int fd;
+	bool own; /* fd is to be closed */
+	const char *name, *path; /* path: as messages call it */
+	char buf[PATH_MAX];
+};
+
+static void leave(struct place *at)
 {
-	if (dir.fd < 0 && !hd_dry)
-		return hd_error_set(err, -ENOENT, "%s: state_dir is not set",
-				    name);
-	if (*name == '\0' || *name == '.' || strchr(name, '/') != NULL ||
-	    strlen(name) > NAME_MAX - 8)
-		return hd_error_set(err, -EINVAL,
-				    "\"%s\" is not a state file's name", name);
+	if (at->own)
+		close_fd(&at->fd);
+}
+
+static bool is_name(const char *name)
+{
+	return *name != '\0' && *name != '.' && strchr(name, '/') == NULL &&
+	       strlen(name) <= NAME_MAX - 8;
+}
+
+static int bad_name(const char *name, struct hd_error *err)
+{
+	return hd_error_set(err, -EINVAL,
+			    "\"%.200s\" is not a state file's name", name);
+}
+
+/* An absolute path: the folder is opened for this one time. */
+static int find_path(const char *path, struct place *at, struct hd_error *err)
+{
+	const char *name = strrchr(path, '/') + 1;
+
+	if (!is_name(name) || strlen(path) >= sizeof(at->buf))
+		return bad_name(path, err);
+	snprintf(at->buf, sizeof(at->buf), "%.*s",
+		 (int)HD_MAX(name - path - 1, 1), path);
+	at->name = name;
+	at->path = path;
+	if (hd_dry)
+		return 0;
+	at->fd = open(at->buf, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (at->fd < 0)
+		return hd_error_set(err, -EIO,
+				    "%.200s: cannot open its folder: %s; make "
+				    "it, owned by the relay's user",
+				    path, strerror(errno));
+	at->own = true;
 	return 0;
 }
 
-static int name_error(struct hd_error *err, int code, const char *name)
+static int find(const char *name, struct place *at, struct hd_error *err)
 {
-	return hd_error_set(err, code, "%s/%s: %s", dir.path, name,
+	*at = (struct place){ .fd = -1 };
+	if (name[0] == '/')
+		return find_path(name, at, err);
+	if (dir.fd < 0 && !hd_dry)
+		return hd_error_set(err, -ENOENT, "%s: state_dir is not set",
+				    name);
+	if (!is_name(name))
+		return bad_name(name, err);
+	snprintf(at->buf, sizeof(at->buf), "%s/%s",
+		 dir.path != NULL ? dir.path : "", name);
+	at->fd = dir.fd;
+	at->name = name;
+	at->path = at->buf;
+	return 0;
+}
+
+static int place_error(struct hd_error *err, int code, const struct place *at)
+{
+	return hd_error_set(err, code, "%.400s: %s", at->path,
 			    code == -EFBIG ? "longer than it may be"
 					   : strerror(-code));
 }
@@ -135,21 +189,22 @@ static ssize_t read_all(int fd, uint8_t *p, size_t size)
 int hd_state_file_read(const char *name, void *buf, size_t size,
 		       struct hd_error *err)
 {
+	HD_AUTO(leave) struct place at = { .fd = -1 };
 	HD_AUTO(close_fd) int fd = -1;
 	uint8_t more;
-	int r = check_name(name, err);
+	int r = find(name, &at, err);
 
 	if (r < 0)
 		return r;
 	if (hd_dry)
-		return name_error(err, -ENOENT, name);
-	fd = openat(dir.fd, name, O_RDONLY | O_CLOEXEC);
+		return place_error(err, -ENOENT, &at);
+	fd = openat(at.fd, at.name, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
-		return name_error(err, -errno, name);
+		return place_error(err, -errno, &at);
 	ssize_t n = read_all(fd, buf, size);
 	if (n >= 0 && read_all(fd, &more, 1) > 0)
 		n = -EFBIG;
-	return n < 0 ? name_error(err, (int)n, name) : (int)n;
+	return n < 0 ? place_error(err, (int)n, &at) : (int)n;
 }
 
 static int write_all(int fd, const uint8_t *p, size_t n)
@@ -167,12 +222,12 @@ static int write_all(int fd, const uint8_t *p, size_t n)
 	return fsync(fd) < 0 ? -errno : 0;
 }
 
-static int replace(const char *name, const char *tmp, const void *buf,
+static int replace(const struct place *at, const char *tmp, const void *buf,
 		   size_t len)
 {
 	HD_AUTO(close_fd) int fd = -1;
 
-	fd = openat(dir.fd, tmp,
+	fd = openat(at->fd, tmp,
 		    O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC,
 		    0600);
 	if (fd < 0)
@@ -181,26 +236,27 @@ static int replace(const char *name, const char *tmp, const void *buf,
 	/* after the privileges are gone it is a no-op for one's own file */
 	if (r == 0 && dir.uid != (uid_t)-1 && fchown(fd, dir.uid, dir.gid) < 0)
 		r = -errno;
-	if (r == 0 && renameat(dir.fd, tmp, dir.fd, name) < 0)
+	if (r == 0 && renameat(at->fd, tmp, at->fd, at->name) < 0)
 		r = -errno;
 	if (r < 0) {
-		unlinkat(dir.fd, tmp, 0);
+		unlinkat(at->fd, tmp, 0);
 		return r;
 	}
-	return fsync(dir.fd) < 0 ? -errno : 0;
+	return fsync(at->fd) < 0 ? -errno : 0;
 }
 
 int hd_state_file_write(const char *name, const void *buf, size_t len,
 			struct hd_error *err)
 {
+	HD_AUTO(leave) struct place at = { .fd = -1 };
 	char tmp[NAME_MAX + 1];
-	int r = check_name(name, err);
+	int r = find(name, &at, err);
 
 	if (r < 0 || hd_dry)
 		return r;
-	snprintf(tmp, sizeof(tmp), ".%s.new", name);
+	snprintf(tmp, sizeof(tmp), ".%s.new", at.name);
 	pthread_mutex_lock(&dir.lock);
-	r = replace(name, tmp, buf, len);
+	r = replace(&at, tmp, buf, len);
 	pthread_mutex_unlock(&dir.lock);
-	return r < 0 ? name_error(err, r, name) : 0;
+	return r < 0 ? place_error(err, r, &at) : 0;
 }

@@ -191,7 +191,7 @@ subtest 'bad input' => sub {
         my ($line, $code) = @$_;
         is ask($s, $line)->{error}{code}, $code, substr($line, 0, 40) =~ s/[^ -~]/?/gr;
     }
-    is ask($s, 'x' x 100000)->{error}{code}, 'too_long', 'a line of 100,000 bytes';
+    is ask($s, 'x' x (41 << 20))->{error}{code}, 'too_long', 'a line of 41 MiB';
     is ask($s, '{"id":1,"cmd":["whoami"]}')->{id}, 1, 'and the connection goes on';
     still_works('bad input');
 };

@@ -30,8 +30,9 @@ enum hd_role { /* whoever has a role has those before it */
  *   --for DURATION  in brackets     [--exit]     a flag
  *   NAME...         last: one or more words, joined by spaces
  * A NAME decides what is allowed: KEY 4 to 64 hexadecimal digits, DURATION
- * as in the configuration (30s), N a number, LEVEL a log level, else any
- * text. */
+ * as in the configuration (30s), N a number, LEVEL a log level, FILE (ABI 1.5)
+ * the text of a file of up to 32 MiB that hdctl reads and sends, so that the
+ * relay never opens a file for an operator; else any text. */
 struct hd_command {
 	const char *words; /* "peer close" */
 	const char *args; /* "KEY [--why TEXT]"; "" none */
@@ -68,6 +69,10 @@ HD_API uint64_t hd_call_arg_ms(const struct hd_call *call, const char *name,
  * first one stands. */
 HD_API void hd_call_error(struct hd_call *call, const char *fmt, ...)
 	HD_PRINTF(2, 3);
+/* hd_call_refuse - the same with a code of the module's own, for programs:
+ * a word in lower case that lives as long as the module. Since ABI 1.5. */
+HD_API void hd_call_refuse(struct hd_call *call, const char *code,
+			   const char *fmt, ...) HD_PRINTF(3, 4);
 /* hd_call_data - zeroed memory that lives as long as the call. The first call
  * makes it. Returns NULL when out of memory; the answer says so. */
 HD_API void *hd_call_data(struct hd_call *call, size_t size);

@@ -10,6 +10,8 @@
  * 1.2  listen.h: listeners of modules
  * 1.3  about.h: what the relay is, for modules that show it
  * 1.4  HD_UDP_LARGE; hd_module_kept(); HD_LIST with choices: mappings
+ * 1.5  control.h: hd_call_refuse(), arguments of the kind FILE; state files by
+ *      absolute path
  *
  * Where the shapes differ from the first proposal, and why:
  * - load() takes a struct hd_error: the loader prints one sentence, with the
@@ -27,7 +29,7 @@ extern "C" {
 
 #define HD_MODULE_MAGIC 0x48444d31u /* "HDM1" */
 #define HD_ABI_MAJOR 1
-#define HD_ABI_MINOR 4
+#define HD_ABI_MINOR 5
 
 struct hd_module_def {
 	uint32_t magic;
@@ -122,6 +124,7 @@ HD_API int hd_task(struct hd_module *mod, struct hd_worker *w,
 		   void (*work)(void *arg), hd_post_fn *done, void *arg);
 
 /* hd_state_file_read - bytes of state_dir/name into buf.
+ * @name  or, since ABI 1.5, an absolute path in a folder that is there
  * Returns the length; -ENOENT; -EFBIG longer than size; other -errno.
  * hd_state_file_write - replace it: temporary file, fsync, rename, mode 0600.
  * Main or helper threads: they block. */

@@ -2,6 +2,7 @@
 /* t/unit/control_bounds.c - control clients that ask for too much, or do not
  * read. */
 #include "t/unit/control_help.h"
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -12,9 +13,16 @@ static void run_echo(struct hd_module *mod, struct hd_call *c)
 	hd_out_string(c, NULL, hd_call_arg(c, "text"));
 }
 
+static void run_size(struct hd_module *mod, struct hd_call *c)
+{
+	(void)mod;
+	hd_out_uint(c, NULL, strlen(hd_call_arg(c, "file")));
+}
+
 static const struct hd_command commands[] = {
 	{ .words = "echo", .args = "TEXT...", .help = "-", .run = run_echo },
 	{ .words = "big", .args = "N", .help = "-", .run = control_run_big },
+	{ .words = "size", .args = "FILE", .help = "-", .run = run_size },
 	{ .words = "watch",
 	  .args = "[EVENT...]",
 	  .help = "-",
@@ -45,6 +53,30 @@ static void long_line(void **state)
 	assert_string_equal(control_say(fd, "\n{\"cmd\":[\"echo\",\"on\"]}\n"),
 			    "{\"id\":null,\"ok\":true,\"data\":\"on\"}\n");
 	control_leave(fd);
+}
+
+/* A file's text, by one operator at a time. */
+static void a_file_is_a_long_line(void **state)
+{
+	static char text[300000];
+	int fd = control_connect(HD_ROLE_OPERATE);
+	int other = control_connect(HD_ROLE_OPERATE);
+	int at = snprintf(text, sizeof(text), "{\"cmd\":[\"size\",\"");
+
+	(void)state;
+	memset(text + at, 'x', 200000);
+	memcpy(text + at + 1000, "\\n", 2);
+	control_say_n(fd, text, (size_t)at + 200000);
+	control_say_n(other, text, (size_t)at + 200000);
+	assert_non_null(strstr(control_answer, "too_long"));
+	assert_string_equal(control_say(fd, "\"]}\n"),
+			    "{\"id\":null,\"ok\":true,\"data\":199999}\n");
+	control_say(other, "\n");
+	control_say_n(other, text, (size_t)at + 200000);
+	assert_string_equal(control_say(other, "\"]}\n"),
+			    "{\"id\":null,\"ok\":true,\"data\":199999}\n");
+	close(fd);
+	control_leave(other);
 }
 
 static void large_answers(void **state)
@@ -118,6 +150,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(long_line),
+		cmocka_unit_test(a_file_is_a_long_line),
 		cmocka_unit_test(large_answers),
 		cmocka_unit_test(never_reads),
 		cmocka_unit_test(deaf_watcher_is_closed),

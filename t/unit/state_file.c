@@ -100,6 +100,25 @@ static void a_failed_write_leaves_the_old(void **state)
 	rmdir(tmp);
 }
 
+static void an_absolute_path_is_a_file_elsewhere(void **state)
+{
+	struct hd_error err;
+	char file[128], buf[8];
+
+	(void)state;
+	snprintf(file, sizeof(file), "%s/roster", base);
+	assert_int_equal(hd_state_file_read(file, buf, 8, NULL), -ENOENT);
+	assert_int_equal(hd_state_file_write(file, "peers", 5, NULL), 0);
+	assert_int_equal(access(file, R_OK), 0);
+	assert_int_equal(hd_state_file_read(file, buf, 8, NULL), 5);
+	snprintf(file, sizeof(file), "%s/none/roster", base);
+	assert_int_equal(hd_state_file_read(file, buf, 8, &err), -EIO);
+	assert_non_null(strstr(err.text, "cannot open its folder"));
+	assert_int_equal(hd_state_file_write(file, "x", 1, NULL), -EIO);
+	snprintf(file, sizeof(file), "%s/", base);
+	assert_int_equal(hd_state_file_write(file, "x", 1, NULL), -EINVAL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -107,6 +126,7 @@ int main(void)
 		cmocka_unit_test(written_is_read),
 		cmocka_unit_test(length_must_fit),
 		cmocka_unit_test(missing_and_bad_names),
+		cmocka_unit_test(an_absolute_path_is_a_file_elsewhere),
 		cmocka_unit_test(a_failed_write_leaves_the_old),
 	};
 

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* tools/hdctl/run.c - one command: ours, or the daemon's. */
 #include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "tools/hdctl/file_arg.h"
 #include "tools/hdctl/hdctl.h"
+#include "tools/hdctl/wg_quick.h"
 
 int hdctl_fail(int status, const char *fmt, ...)
 {
@@ -96,8 +99,8 @@ static void print_data(struct hdctl *h, const char *const *words, size_t n,
 	if (json_is_array(data) && hdctl_commands(h) == HDCTL_OK)
 		command = hdctl_find(h, words, n);
 	if (json_array_size(data) == 1 && json_is_object(only) &&
-	    n > count_words(json_string_value(
-			json_object_get(command, "words"))))
+	    n > count_words(
+			json_string_value(json_object_get(command, "words"))))
 		data = only;
 	print_answer(stdout, data,
 		     json_string_value(json_object_get(command, "columns")));
@@ -114,17 +117,49 @@ static void print_json(const json_t *data)
 	putchar('\n');
 }
 
+/* The word that names a file becomes what is in it.
+ * @ret_text  given; NULL: none of the words does */
+static int read_file(struct hdctl *h, const char **words, size_t n,
+		     char **ret_text, struct hd_error *err)
+{
+	const json_t *command = hdctl_find(h, words, n);
+	size_t used = count_words(
+		json_string_value(json_object_get(command, "words")));
+	size_t at = used + file_arg_find(command, words + used, n - used);
+	int r;
+
+	if (at == n)
+		return HDCTL_OK;
+	r = file_arg_read(words[at], ret_text, err);
+	if (r == HDCTL_OK)
+		r = wg_quick_public(ret_text, err);
+	words[at] = *ret_text;
+	return r;
+}
+
+static int ask_daemon(struct hdctl *h, const char *const *words, size_t n,
+		      json_t **ret_data)
+{
+	const char *copy[HDCTL_WORDS_MAX];
+	struct hd_error err;
+	char *text = NULL;
+	int r = hdctl_commands(h);
+
+	if (r != HDCTL_OK)
+		return r;
+	memcpy(copy, words, n * sizeof(*words));
+	r = read_file(h, copy, n, &text, &err);
+	if (r == HDCTL_OK)
+		r = ask(&h->ask, copy, n, ret_data, &err);
+	free(text);
+	return r == HDCTL_OK ? r : hdctl_fail(r, "%s", err.text);
+}
+
 static int run_daemons(struct hdctl *h, const char *const *words, size_t n)
 {
-	struct hd_error err;
 	json_t *data;
-	int r = hdctl_connect(h);
+	int r = ask_daemon(h, words, n, &data);
 
-	if (r == HDCTL_OK) {
-		r = ask(&h->ask, words, n, &data, &err);
-		if (r != HDCTL_OK)
-			hdctl_fail(r, "%s", err.text);
-	}
 	if (r == HDCTL_NO_DAEMON)
 		ask_close(&h->ask);
 	if (r != HDCTL_OK)
