@@ -65,6 +65,7 @@ void hd_hooks_drop(const struct hd_module *mod)
 void hd_hooks_publish(void)
 {
 	shown[at ^ 1] = draft;
+	shown[at ^ 1].packet[draft.n_packet].fn = NULL;
 	at ^= 1;
 }
 

@@ -50,7 +50,7 @@ struct hd_hooks {
 	struct hd_packet_hook {
 		struct hd_module *mod;
 		hd_packet_fn *fn;
-	} packet[HD_HOOKS_MAX];
+	} packet[HD_HOOKS_MAX + 1]; /* the one behind the last has no fn */
 };
 
 /* hd_modules_load - load all of conf->load_module in order of requirement,

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include "core/hook_ask.h"
 #include "core/pairs.h"
 #include "core/peer.h"
 #include "core/probes.h"
@@ -162,20 +163,29 @@ static void drop(struct hd_worker *w, enum hd_drop why,
 	HD_PROBE(drop, w->index, why, 1, packet->urgent, from, packet->dst);
 }
 
+static void deliver_measured(struct hd_worker *w, struct hd_peer *to,
+			     const struct hd_packet *packet)
+{
+	struct hd_use *before = hd_meter_switch(&w->meter, to->stream->use);
+
+	to->stream->proto->peer->deliver(to, packet);
+	hd_meter_switch(&w->meter, before);
+}
+
 /* A probe is one nop, but looks long to the compiler: it would not inline. */
 __attribute__((always_inline)) static inline void
 deliver(struct hd_worker *w, struct hd_entry *e, const struct hd_packet *packet)
 {
 	struct hd_peer *to = e->active;
-	struct hd_use *use = to->stream->use;
-	struct hd_use *before = hd_meter_enter(&w->meter, use);
 
 	hd_count(w->stats, HD_STAT_PACKETS_OUT, 1);
-	hd_use_add(use, HD_USE_PACKETS_OUT, 1);
+	hd_use_add(to->stream->use, HD_USE_PACKETS_OUT, 1);
 	HD_PROBE(packet_out, w->index, to->name.s, packet->src, packet->dst,
 		 packet->len_bytes, packet->urgent);
-	to->stream->proto->peer->deliver(to, packet);
-	hd_meter_leave(&w->meter, before);
+	if (__builtin_expect(w->meter.on, 0))
+		deliver_measured(w, to, packet);
+	else
+		to->stream->proto->peer->deliver(to, packet);
 }
 
 static void not_here(struct hd_peer *p, const struct hd_key *dst)
@@ -255,24 +265,16 @@ static void send_searched(struct hd_peer *from, const struct hd_packet *packet)
 		not_here(from, packet->dst);
 }
 
-static bool denied(const struct hd_peer *from, const struct hd_packet *packet)
+static bool denied(struct hd_worker *w, const struct hd_peer *from,
+		   const struct hd_packet *packet)
 {
-	struct hd_worker *w = from->stream->worker;
+	const struct hd_packet_hook *h = hd_hooks_ask_packet(w, packet);
 
-	for (unsigned i = 0; i < w->hooks->n_packet; i++) {
-		const struct hd_packet_hook *h = &w->hooks->packet[i];
-		struct hd_use *use = hd_use_of(w, h->mod);
-		struct hd_use *before = hd_meter_enter(&w->meter, use);
-		enum hd_verdict v = h->fn(h->mod, w, packet);
-
-		hd_meter_leave(&w->meter, before);
-		if (v == HD_PASS)
-			continue;
-		hd_use_add(use, HD_USE_DENIED, 1);
-		drop(w, HD_DROP_DENIED, packet, from->name.s);
-		return true;
-	}
-	return false;
+	if (__builtin_expect(h->fn == NULL, 1))
+		return false;
+	hd_use_add(hd_use_of(w, h->mod), HD_USE_DENIED, 1);
+	drop(w, HD_DROP_DENIED, packet, from->name.s);
+	return true;
 }
 
 static bool is_cached(const struct hd_peer *p, const struct hd_key *dst)
@@ -302,7 +304,7 @@ void hd_relay_send(struct hd_peer *from, const struct hd_key *dst, bool urgent,
 	HD_PROBE(packet_in, w->index, from->name.s, packet.src, packet.dst,
 		 packet.len_bytes, packet.urgent);
 	if (__builtin_expect(w->hooks->n_packet > 0, 0) &&
-	    denied(from, &packet))
+	    denied(w, from, &packet))
 		return;
 	if (__builtin_expect(w->pairs != NULL, 0))
 		hd_pairs_count(w, &packet);

@@ -91,11 +91,14 @@ static bool takes_input(const struct hd_stream *s)
 static size_t call_data(struct hd_stream *s, uint8_t *p, size_t n)
 {
 	struct hd_meter *m = &s->worker->meter;
+
+	if (__builtin_expect(!m->on, 1))
+		return s->proto->data(s, s->state, p, n);
 	struct hd_use *before =
-		hd_meter_enter(m, s->mod != NULL ? s->use : NULL);
+		hd_meter_switch(m, s->mod != NULL ? s->use : NULL);
 	size_t used = s->proto->data(s, s->state, p, n);
 
-	hd_meter_leave(m, before);
+	hd_meter_switch(m, before);
 	return used;
 }
 

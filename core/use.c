@@ -26,14 +26,16 @@ static uint8_t distance(struct hd_meter *m)
 	return (uint8_t)(1 + x % (2 * SAMPLED_TURNS - 1));
 }
 
-void hd_meter_turn(struct hd_meter *m)
+void hd_meter_begin(struct hd_meter *m)
+{
+	m->turns_left = (uint8_t)(distance(m) - 1);
+	m->on = true;
+}
+
+void hd_meter_end(struct hd_meter *m)
 {
 	m->on = false;
 	m->now = NULL;
-	if (m->turns_left-- > 0)
-		return;
-	m->turns_left = (uint8_t)(distance(m) - 1);
-	m->on = true;
 }
 
 struct hd_use *hd_meter_switch(struct hd_meter *m, struct hd_use *to)

@@ -39,10 +39,20 @@ static inline void hd_use_add(struct hd_use *use, enum hd_use_number i,
 	hd_count(use->v, i, n);
 }
 
-/* hd_meter_turn - a turn begins. hd_meter_switch - other code runs from now
- * on; returns whose ran. */
-void hd_meter_turn(struct hd_meter *m);
+/* hd_meter_begin, hd_meter_end - of a turn that is measured. hd_meter_switch -
+ * other code runs from now on; returns whose ran. */
+void hd_meter_begin(struct hd_meter *m);
+void hd_meter_end(struct hd_meter *m);
 struct hd_use *hd_meter_switch(struct hd_meter *m, struct hd_use *to);
+
+/* hd_meter_turn - a turn begins. */
+static inline void hd_meter_turn(struct hd_meter *m)
+{
+	if (__builtin_expect(m->on, 0))
+		hd_meter_end(m);
+	if (__builtin_expect(m->turns_left-- == 0, 0))
+		hd_meter_begin(m);
+}
 
 /* hd_meter_enter, hd_meter_leave - around a call into a module. */
 static inline struct hd_use *hd_meter_enter(struct hd_meter *m,
