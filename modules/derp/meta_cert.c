@@ -3,7 +3,8 @@
  * carries our public key and its serial number the protocol version. A client
  * that reads it in TLS 1.3 seals its login before we have said a word.
  * Source: tailscale 1.102, derp/derpserver (initMetacert) and derphttp
- * (parseMetaCert). */
+ * (parseMetaCert). derper's is valid for 30 days from its start; clients do not
+ * look, but a relay that runs for longer should not show an expired one. */
 #include "modules/derp/derp.h"
 #include <errno.h>
 #include <openssl/evp.h>
@@ -11,7 +12,8 @@
 #include <stdio.h>
 
 #define META_NAME_PREFIX "derpkey"
-#define META_VALID_S (30L * 24 * 3600)
+#define META_BEFORE_S (30L * 24 * 3600) /* for clocks that are behind */
+#define META_DAYS 3650
 
 static void x509_free(X509 **x)
 {
@@ -53,8 +55,10 @@ static bool set_fields(X509 *x)
 	return ext != NULL && X509_add_ext(x, ext, -1) == 1 &&
 	       X509_set_version(x, X509_VERSION_3) == 1 &&
 	       ASN1_INTEGER_set(X509_get_serialNumber(x), DERP_VERSION) == 1 &&
-	       X509_gmtime_adj(X509_getm_notBefore(x), -META_VALID_S) != NULL &&
-	       X509_gmtime_adj(X509_getm_notAfter(x), META_VALID_S) != NULL;
+	       X509_gmtime_adj(X509_getm_notBefore(x), -META_BEFORE_S) !=
+		       NULL &&
+	       X509_time_adj_ex(X509_getm_notAfter(x), META_DAYS, 0, NULL) !=
+		       NULL;
 }
 
 int derp_meta_cert_make(const struct derp_server *server, uint8_t **ret_der,
