@@ -170,10 +170,13 @@ static void got_plain(struct hd_stream *s, size_t n)
 		hd_ws_settle(s, s->ws);
 }
 
+/* What it said before comes first: hd_stream_resume() closes. */
 static void got_eof(struct hd_stream *s)
 {
 	s->rx_eof = true;
 	s->readable = false;
+	if (s->kept != NULL && !s->closing && (s->rx_held || s->rx_paused))
+		return;
 	hd_stream_close(s, HD_CLOSE_PEER);
 	hd_stream_mark_dirty(s);
 }
@@ -310,8 +313,8 @@ void hd_stream_read(struct hd_stream *s)
 	if (s->closing) {
 		if (s->shut && !s->rx_eof)
 			read_nothing(s);
-	} else if (s->rx_held || s->rx_paused) {
-		return; /* hd_stream_resume() marks it again */
+	} else if (s->rx_held || s->rx_paused || s->rx_eof) {
+		return; /* hd_stream_resume() marks it again, or closes */
 	} else if (s->tls != NULL && hd_tls_kernel(s->tls) & HD_KTLS_RX) {
 		read_kernel(s);
 	} else if (s->tls != NULL) {
@@ -331,6 +334,8 @@ void hd_stream_resume(struct hd_stream *s)
 		s->want = 0;
 		offer(s, unkeep(s));
 	}
+	if (s->rx_eof && takes_input(s))
+		got_eof(s);
 	if (s->readable && !s->closing)
 		hd_stream_mark_ready(s);
 }

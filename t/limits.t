@@ -52,6 +52,21 @@ subtest 'peer_rate_limit' => sub {
     is $hd->metric('hyper_derp_send_drops_total'), 0, 'nothing was dropped';
 };
 
+subtest 'peer_rate_limit: what was said before the goodbye' => sub {
+    my $hd = HyperDerp::Test->start(conf => "peer_rate_limit: 60000\n");
+    my ($from, $to) = map { $hd->client } 1 .. 2;
+    my $n = 0;
+    $hd->signal('STOP');    # it finds all of it and close_notify at once
+    $from->fill($to->key, 1000, 90);
+    $from->bye;
+    $from->quit;
+    $hd->signal('CONT');
+    $n++ while $n < 90 && defined $to->packet;
+    is $n, 90, 'arrives';
+    ok $hd->log_like(qr/closed: key=@{[substr $from->key, 0, 8]} .*why=closed by peer/), '... then it is closed';
+    $hd->finish;
+};
+
 subtest 'max_accept_rate' => sub {
     my ($rate, $n) = (30, 90);
     my $hd = HyperDerp::Test->start(no_tls => 1, conf => "max_accept_rate: $rate\n");
