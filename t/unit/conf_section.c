@@ -245,8 +245,9 @@ static void some_changes_need_a_restart(void **state)
 	(void)state;
 	live(CHAT "write_timeout: 2s", CHAT "write_timeout: 3s", NULL);
 	live(CHAT "workers: 0", CHAT, NULL);
-	/* the default listener has TLS, by a certificate of its own or ours */
-	live(CHAT, CHAT "tls_cert: a\ntls_key: b\nlisten:", NULL);
+	live(CHAT, CHAT "tls_cert: a\ntls_key: b\nlisten:",
+	     "text:2: `port` "
+	     "has changed, which needs a restart");
 	live(CHAT "chat: {loud: no, motd: a}", CHAT "chat: {motd: b}", NULL);
 	live(CHAT "workers: 1", CHAT "workers: 2",
 	     "text:3: `workers` has changed, which needs a restart");
