@@ -79,13 +79,14 @@ my %command = (
         open my $fh, '>', $file or die "$file: $!\n";
         print $fh <<~"END";
             listen: [ {addr: "127.0.0.1:$self->{port}", tls: $tls} ]
-            workers: 1
+            workers: @{[$self->{workers} // 1]}
             event_backend: $self->{backend}
             tls: {record_layer: @{[$self->{records} // 'auto']}}
             max_accept_rate: 0
             load_module: [$modules]
             module_path: [$build{builddir}/modules.d, $build{tmp}]
             state_dir: $build{tmp}/state
+            control: {socket: $build{tmp}/$self->{port}.sock}
             END
         print $fh "tls_cert: $build{tmp}/127.0.0.1.crt\n",
             "tls_key: $build{tmp}/127.0.0.1.key\n" if $self->{tls};
@@ -152,6 +153,12 @@ sub DESTROY ($self) {
     local ($?, $@);
     $self->stop;
     return;
+}
+
+# What hdctl says about ours.
+sub status ($self) {
+    my $json = `$build{builddir}/hdctl --json --socket $build{tmp}/$self->{port}.sock status`;
+    return decode_json($json);
 }
 
 sub rss_kb ($self) {

@@ -34,7 +34,7 @@ sub batch ($who) { return $who->{kind} eq 'derper' ? 1 : BATCH }
 
 sub find ($opt, $who, $tls, $run) {
     my $key = join '/', $who->{kind}, $who->{backend} // '', $tls, $run,
-        $who->{hog} // 0;
+        $who->{hog} // 0, $who->{records} // '';
     return $capacity{$key} //= do {
         my $relay = Relay->start(%$who, tls => $tls);
         my $r     = $relay->bench(qw(--find --rate 100000 --warmup 0.5),
@@ -141,38 +141,85 @@ sub peers {
     };
 }
 
-sub memory {
+sub memory ($opt) {
+    my ($n, $many) = @$opt{qw(idle many)};
     return {
         name => 'memory', who => \%vs_derper,
         rows => [
             { label => 'RSS after start, one worker', metric => 'start',
                 unit => 'MB', own_max => 12 },
-            { label => 'idle TLS peer, growth of RSS', metric => 'peer',
+            { label => "idle TLS peer, growth of RSS, $n peers", metric => 'peer',
+                unit => 'kB', own_max => 4 },
+            { label => "idle TLS peer, growth of RSS, $many peers", metric => 'many',
+                unit => 'kB', own_max => 4 },
+            { label => 'the slope between them', metric => 'slope',
                 unit => 'kB', own_max => 4 },
         ],
         measure => sub ($opt, $who, $run) {
             my $relay = Relay->start(%$who, tls => 1);
             my $start = $relay->rss_kb;
-            my $r     = $relay->bench('--idle', $opt->{idle}, '--fast-start');
-            return { start => $start * KIB / 1000, peer => $r->{kb_per_peer} * KIB };
+            my @r = $relay->bench('--idle', $n, '--fast-start');
+            $relay->stop;
+            push @r, Relay->start(%$who, tls => 1)->bench('--idle', $many, '--fast-start');
+            return {
+                start => $start * KIB / 1000,
+                peer  => $r[0]{kb_per_peer} * KIB,
+                many  => $r[1]{kb_per_peer} * KIB,
+                slope => ($r[1]{rss_after_kb} - $r[0]{rss_after_kb}) / ($many - $n) * KIB,
+            };
         },
     };
 }
 
-# The same rate through our record layer and through SSL_read and SSL_write.
+# Connections that move to another worker at their login, with packets right
+# behind it; hdbench fails if one is lost. Three of four move.
+sub moves {
+    return {
+        name => 'moves', once => 1, who => { ours => { kind => 'ours', workers => 4 } },
+        rows => [
+            { label => 'TLS login that moves to its home worker: time of the move',
+                metric => 'mean', unit => 'us', own_max => 200 },
+            { label => 'the same, of those within 200 us', metric => 'within', unit => '%' },
+            { label => 'the same, moves with 3 packets behind each login, none lost',
+                metric => 'done', unit => '', own_min => 10000 },
+        ],
+        measure => sub ($opt, $who, $run) {
+            my $relay = Relay->start(%$who, tls => 1);
+            $relay->bench(qw(--logins 14000 --login-rate 500 --behind 3 --fast-start));
+            my $m = $relay->status->{moves};
+            return { mean => $m->{mean_us}, done => $m->{done},
+                within => 100 - 100 * $m->{over_200_us} / $m->{done} };
+        },
+    };
+}
+
+# The same rate through our record layer and through SSL_read and SSL_write:
+# the highest that the latter carries, and one far below, where waking up is
+# most of the cost.
 sub records {
     my %who = (
         ours   => { kind => 'ours' },
         'SSL_*' => { kind => 'ours', records => 'openssl' },
     );
-    my @rows = ({ label => 'CPU per packet', metric => 'cpu', unit => 'us',
-            goal => 0.9, pair => [ 'ours', 'SSL_*' ] },
-        { label => 'delivered', metric => 'share', unit => '%', is_high => 1,
-            pair => [ 'ours', 'SSL_*' ] });
-    return map {
-        at_rate('records', "TLS, $_/s", \%who, \@rows, 1, '--rate', $_,
-            '--batch', BATCH)
-    } 200000, 400000;
+    my @pair = (pair => [ 'ours', 'SSL_*' ]);
+    my $cpu = { label => 'CPU per packet', metric => 'cpu', unit => 'us', @pair };
+    my $share = { label => 'delivered', metric => 'share', unit => '%', is_high => 1, @pair };
+    my $near = {
+        name => 'records', who => \%who,
+        rows => [
+            { label => 'TLS, the highest rate that SSL_* carries', metric => 'rate',
+                unit => 'packets/s', is_high => 1, @pair },
+            map { +{ %$_, label => "there, $_->{label}" } } { %$cpu, goal => 0.9 }, $share,
+        ],
+        measure => sub ($opt, $who, $run) {
+            my $rate = find($opt, $who{'SSL_*'}, 1, $run)->{rate};
+            my $r = rate(Relay->start(%$who, tls => 1), $opt, '--rate', int $rate, '--batch', BATCH);
+            return { cpu => $r->{cpu_us_per_packet}, share => 100 * $r->{delivered_share},
+                rate => $r->{offered_pps} };
+        },
+    };
+    return ($near, at_rate('records', 'TLS, 200000/s', \%who, [ $cpu, $share ], 1,
+            '--rate', 200000, '--batch', BATCH));
 }
 
 sub logins {
@@ -234,7 +281,7 @@ sub hook ($tls) {
     };
 }
 
-sub groups {
+sub groups ($opt) {
     my @cpu = ({ label => 'CPU per packet', metric => 'cpu', unit => 'us',
             goal => 0.8 }, { label => 'p99', metric => 'p99', unit => 'us' });
     my @p99 = ({ label => 'p99', metric => 'p99', unit => 'us',
@@ -249,7 +296,7 @@ sub groups {
             qw(--rate 40000)),
         at_rate('rate150k', 'TLS, 150000/s', \%vs_derper, \@p99, 1,
             qw(--rate 150000 --batch), BATCH),
-        records(), overload(), backends(), peers(), memory(), logins(),
+        records(), overload(), backends(), peers(), memory($opt), logins(), moves(),
         hook(1), hook(0),
     );
 }
