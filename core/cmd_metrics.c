@@ -6,6 +6,9 @@
 static void put_metric(void *call, const char *module,
 		       const struct hd_metric *metric, uint64_t sum)
 {
+	static const char *const kinds[] = { [HD_COUNTER] = "counter",
+					     [HD_GAUGE] = "gauge",
+					     [HD_HISTOGRAM] = "histogram" };
 	struct hd_call *c = call;
 
 	hd_out_open(c, NULL, '{');
@@ -13,7 +16,7 @@ static void put_metric(void *call, const char *module,
 	hd_out_string(c, "name", metric->name);
 	hd_out_string(c, "labels", metric->labels);
 	hd_out_string(c, "kind",
-		      metric->kind == HD_GAUGE ? "gauge" : "counter");
+		      kinds[metric->kind]);
 	hd_out_uint(c, "value", sum);
 	hd_out_string(c, "help", metric->help);
 	hd_out_close(c);

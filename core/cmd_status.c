@@ -39,13 +39,22 @@ static uint64_t slowest_move_us(void)
 	return most;
 }
 
+static uint64_t mean_move_us(uint64_t moves)
+{
+	uint64_t ns = 0;
+
+	for (unsigned i = 0; i < hd_workers(); i++)
+		ns += hd_observed_ns(hd_worker_at(i)->stats, HD_STAT_MOVE_TIME);
+	return moves > 0 ? ns / moves / 1000 : 0;
+}
+
 static void put_moves(struct hd_call *c)
 {
 	uint64_t n = sum(HD_STAT_MOVES);
 
 	hd_out_open(c, "moves", '{');
 	hd_out_uint(c, "done", n);
-	hd_out_uint(c, "mean_us", n > 0 ? sum(HD_STAT_MOVE_US) / n : 0);
+	hd_out_uint(c, "mean_us", mean_move_us(n));
 	hd_out_uint(c, "max_us", slowest_move_us());
 	hd_out_uint(c, "over_200_us", sum(HD_STAT_SLOW_MOVES));
 	hd_out_close(c);

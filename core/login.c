@@ -78,7 +78,7 @@ static void count_move(struct hd_worker *w, const struct hd_peer *p)
 	uint64_t us = clock_us() - p->proven_us;
 
 	hd_count(w->stats, HD_STAT_MOVES, 1);
-	hd_count(w->stats, HD_STAT_MOVE_US, us);
+	hd_observe(w->stats, HD_STAT_MOVE_TIME, us * 1000);
 	hd_count(w->stats, HD_STAT_SLOW_MOVES, us > SLOW_MOVE_US);
 	if (us > w->slowest_move_us)
 		__atomic_store_n(&w->slowest_move_us, us, __ATOMIC_RELAXED);
@@ -132,6 +132,8 @@ static void admit(struct hd_stream *s)
 		return;
 	}
 	hd_count(s->worker->stats, HD_STAT_LOGINS, 1);
+	hd_observe(s->worker->stats, HD_STAT_LOGIN_TIME,
+		   hd_clock_ns() - s->since_ns);
 	hd_log_info("login: key=%s addr=%s proto=%s tls=%d agent=%s",
 		    hd_key_text(&p->login.key).s, hd_addr_text(&s->addr, addr),
 		    s->proto->name, s->tls != NULL, p->login.agent);

@@ -6,6 +6,7 @@
 #include <hyper-derp/log.h>
 #include <stdlib.h>
 #include <string.h>
+#include "core/metric.h"
 #include "core/module_private.h"
 #include "core/timer.h"
 #include "core/worker.h"
@@ -130,13 +131,13 @@ static void *alloc_lines(size_t len)
 	return p != NULL ? memset(p, 0, n) : NULL;
 }
 
-static size_t metrics_n(const struct hd_metric *table)
+static uint64_t *alloc_metrics(const struct hd_metric *table)
 {
-	size_t n = 0;
+	uint64_t *v = alloc_lines(hd_metrics_room(table) * sizeof(*v));
 
-	while (table != NULL && table[n].name != NULL)
-		n++;
-	return n;
+	if (v != NULL)
+		hd_metrics_lay(v, table);
+	return v;
 }
 
 void hd_module_free(struct hd_module *mod, struct hd_worker *w)
@@ -159,8 +160,7 @@ int hd_module_prepare(struct hd_module *mod, struct hd_worker *w,
 	if (wm->data == NULL)
 		wm->data = alloc_lines(mod->def->worker_size);
 	if (wm->metrics == NULL)
-		wm->metrics = alloc_lines(metrics_n(mod->def->metrics) *
-					  sizeof(*wm->metrics));
+		wm->metrics = alloc_metrics(mod->def->metrics);
 	if (wm->data == NULL || wm->metrics == NULL)
 		return hd_error_set(err, -ENOMEM,
 				    "module %s: no memory for worker %u",

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "core/conf_value.h"
+#include "core/metric.h"
 #include "core/module_live.h"
 
 static bool same_choices(const char *const *a, const char *const *b)
@@ -32,30 +33,23 @@ bool hd_options_same(const struct hd_option *a, const struct hd_option *b)
 	return a->name == NULL && b->name == NULL;
 }
 
-static size_t rows(const struct hd_metric *table)
-{
-	size_t n = 0;
-
-	while (table != NULL && table[n].name != NULL)
-		n++;
-	return n;
-}
-
 static bool same_metric(const struct hd_metric *a, const struct hd_metric *b)
 {
 	return strcmp(a->name, b->name) == 0 &&
-	       hd_same_text(a->labels, b->labels);
+	       hd_same_text(a->labels, b->labels) && a->kind == b->kind;
 }
 
 uint64_t *hd_metrics_carry(const uint64_t *v, const struct hd_metric *from,
 			   const struct hd_metric *to)
 {
-	size_t n_from = rows(from), n_to = rows(to);
-	uint64_t *all = calloc(n_to + 1, sizeof(*all));
+	size_t n_from = hd_metrics_rows(from), n_to = hd_metrics_rows(to);
+	uint64_t *all = calloc(hd_metrics_room(to) + 1, sizeof(*all));
 
+	if (all != NULL)
+		hd_metrics_lay(all, to);
 	for (size_t i = 0; all != NULL && i < n_to; i++)
 		for (size_t k = 0; v != NULL && k < n_from; k++)
 			if (same_metric(&to[i], &from[k]))
-				all[i] = v[k];
+				hd_metrics_copy(all, to, i, v, k);
 	return all;
 }

@@ -178,6 +178,8 @@ deliver(struct hd_worker *w, struct hd_entry *e, const struct hd_packet *packet)
 {
 	struct hd_peer *to = e->active;
 
+	if (w->stats[HD_STAT_PACKETS_OUT] % HD_TIMED_PACKETS == 0)
+		hd_stream_time(to->stream);
 	hd_count(w->stats, HD_STAT_PACKETS_OUT, 1);
 	hd_use_add(to->stream->use, HD_USE_PACKETS_OUT, 1);
 	HD_PROBE(packet_out, w->index, to->name.s, packet->src, packet->dst,

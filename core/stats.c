@@ -5,6 +5,7 @@
 
 #define COUNTER(id, n, h) [id] = { .name = n, .help = h, .kind = HD_COUNTER }
 #define GAUGE(id, n, h) [id] = { .name = n, .help = h, .kind = HD_GAUGE }
+#define TIMES(id, n, h) [id] = { .name = n, .help = h, .kind = HD_HISTOGRAM }
 #define DROP_NAME "hyper_derp_send_drops_total"
 #define DROP_HELP "Packets dropped, by reason and kind"
 #define DROP(id, reason)                                                       \
@@ -40,8 +41,6 @@ const struct hd_metric hd_core_metrics[] = {
 		"Proven keys that were not admitted"),
 	COUNTER(HD_STAT_MOVES, "hyper_derp_moves_total",
 		"Connections moved to their key's home worker"),
-	COUNTER(HD_STAT_MOVE_US, "hyper_derp_move_microseconds_total",
-		"Time that moves took, from the login to the home worker"),
 	COUNTER(HD_STAT_SLOW_MOVES, "hyper_derp_moves_slow_total",
 		"Moves that took longer than 200 microseconds"),
 	COUNTER(HD_STAT_TLS_OK, "hyper_derp_tls_handshakes_total",
@@ -56,6 +55,17 @@ const struct hd_metric hd_core_metrics[] = {
 	      "Admitted connections"),
 	GAUGE(HD_STAT_STREAMS, "hyper_derp_streams_active",
 	      "Open connections"),
+	TIMES(HD_STAT_LOGIN_TIME, "hyper_derp_login_seconds",
+	      "From accept to an admitted key"),
+	TIMES(HD_STAT_MOVE_TIME, "hyper_derp_move_seconds",
+	      "Connections on their way to their key's home worker"),
+	TIMES(HD_STAT_QUEUE_TIME, "hyper_derp_queue_delay_seconds",
+	      "How long packets wait for the kernel to be ready for them, one "
+	      "in 64"),
+	TIMES(HD_STAT_TLS_TIME, "hyper_derp_tls_handshake_seconds",
+	      "From accept to the end of a TLS handshake that succeeded"),
+	TIMES(HD_STAT_TURN_TIME, "hyper_derp_loop_turn_seconds",
+	      "A worker's turn: what comes in meanwhile waits"),
 	DROP(HD_DROP_QUEUE_HEAD, "queue_head"),
 	DROP(HD_DROP_WRITE_ERROR, "write_error"),
 	DROP(HD_DROP_GONE, "gone_disconnected"),

@@ -2,7 +2,7 @@
 /* core/stats.h - the core's own numbers, per worker. The table that names them
  * is hd_core_metrics in core/stats.c. */
 #pragma once
-#include <hyper-derp/metric.h>
+#include "core/metric.h"
 
 enum hd_drop { /* why a packet was dropped; two numbers each: other, disco */
 	HD_DROP_QUEUE_HEAD,   /* the receiver does not keep up */
@@ -24,7 +24,6 @@ enum hd_stat {
 	HD_STAT_LOGINS,
 	HD_STAT_LOGINS_DENIED,
 	HD_STAT_MOVES,
-	HD_STAT_MOVE_US,
 	HD_STAT_SLOW_MOVES,
 	HD_STAT_TLS_OK,
 	HD_STAT_TLS_FAILED,
@@ -32,9 +31,15 @@ enum hd_stat {
 	HD_STAT_RECV_PAUSED,
 	HD_STAT_PEERS,   /* gauge */
 	HD_STAT_STREAMS, /* gauge */
+	HD_STAT_LOGIN_TIME, /* histograms */
+	HD_STAT_MOVE_TIME,
+	HD_STAT_QUEUE_TIME,
+	HD_STAT_TLS_TIME,
+	HD_STAT_TURN_TIME,
 	HD_STAT_DROPS,   /* 2 * HD_DROP_N numbers */
 	HD_STAT_CLOSES = HD_STAT_DROPS + 2 * HD_DROP_N, /* HD_CLOSE_N numbers */
-	HD_STAT_N = HD_STAT_CLOSES + HD_CLOSE_N
+	HD_STAT_N = HD_STAT_CLOSES + HD_CLOSE_N,
+	HD_STAT_ROOM = HD_STAT_N + 5 * HD_HISTOGRAM_ROOM
 };
 
 extern const struct hd_metric hd_core_metrics[]; /* HD_STAT_N rows and an end */

@@ -49,6 +49,7 @@ static struct hd_stream *stream_new(const struct hd_listener *listener, int fd,
 static int stream_begin(struct hd_worker *w, struct hd_stream *s)
 {
 	s->since_ms = w->now_ms;
+	s->since_ns = w->now_ns;
 	if (s->listener->tls) {
 		s->tls = hd_tls_new(w->tls, w->conf->record_layer !=
 						    HD_RECORDS_OPENSSL);

@@ -74,7 +74,8 @@ struct hd_stream {
 	uint64_t deadline_ms[HD_DEADLINES]; /* 0: none */
 	uint64_t rate_free_us; /* peer_rate_limit: when what came is paid for */
 	/* the closing line */
-	uint64_t since_ms, bytes_in, bytes_out;
+	uint64_t since_ms, since_ns, bytes_in, bytes_out;
+	uint64_t queued_ns; /* a packet is timed since then; 0: none */
 	uint32_t drops[HD_DROP_N];
 	union hd_addr addr;
 	struct hd_stream *dirty_next, *ready_next, *prev, *next;

@@ -24,6 +24,10 @@ void hd_stream_flush(struct hd_stream *s);
  * the kernel make the records from here on, if it may now. */
 void hd_stream_seal(struct hd_stream *s);
 void hd_stream_offer_kernel(struct hd_stream *s);
+/* hd_stream_time - how long the packet that is appended next stays queued, for
+ * one in so many. */
+#define HD_TIMED_PACKETS 64
+void hd_stream_time(struct hd_stream *s);
 /* hd_stream_resume - reading goes on: what was kept is offered first. */
 void hd_stream_resume(struct hd_stream *s);
 /* hd_stream_abort - close without sending what is queued. */

@@ -380,6 +380,8 @@ void hd_stream_handshake(struct hd_stream *s)
 		s->handshaking = false;
 		s->kernel_tries = w->ktls != 0 ? KERNEL_TRIES : 0;
 		hd_count(w->stats, HD_STAT_TLS_OK, 1);
+		hd_observe(w->stats, HD_STAT_TLS_TIME,
+			   hd_clock_ns() - s->since_ns);
 		HD_PROBE(tls_done, s, w->index, 1);
 		open_records(s);
 	}

@@ -69,6 +69,21 @@ static bool kernel_ready(struct hd_stream *s)
 }
 
 /* Everything that is queued becomes bytes for the wire. */
+/* ---- how long packets are queued ---- */
+
+void hd_stream_time(struct hd_stream *s)
+{
+	if (s->queued_ns == 0)
+		s->queued_ns = hd_clock_ns();
+}
+
+static void timed(struct hd_stream *s)
+{
+	hd_observe(s->worker->stats, HD_STAT_QUEUE_TIME,
+		   hd_clock_ns() - s->queued_ns);
+	s->queued_ns = 0;
+}
+
 void hd_stream_seal(struct hd_stream *s)
 {
 	struct hd_queue q = { 0 };
@@ -80,6 +95,8 @@ void hd_stream_seal(struct hd_stream *s)
 		hd_queue_append(&q, &s->lane[i]);
 	if (q.first == NULL)
 		return;
+	if (s->queued_ns != 0)
+		timed(s);
 	if (s->ws != NULL)
 		ws_frame(&s->worker->pool, &q);
 	if (s->tls == NULL) {

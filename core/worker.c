@@ -40,12 +40,18 @@ uint64_t hd_now_ms(const struct hd_worker *w)
 	return w->now_ms;
 }
 
-static void read_clock(struct hd_worker *w)
+uint64_t hd_clock_ns(void)
 {
 	struct timespec ts;
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
-	w->now_ms = (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
+}
+
+static void read_clock(struct hd_worker *w)
+{
+	w->now_ns = hd_clock_ns();
+	w->now_ms = w->now_ns / 1000000;
 }
 
 /* ---- waking ---- */
@@ -100,11 +106,24 @@ static int sleep_ms(struct hd_worker *w)
 	return (int)HD_MIN(next - w->now_ms, most);
 }
 
+static void count_turn(struct hd_worker *w, uint64_t began_ns, uint64_t now_ns)
+{
+	hd_observe(w->stats, HD_STAT_TURN_TIME, now_ns - began_ns);
+}
+
+/* How long a turn took: who has no time to sleep reads the clock only once. */
 static void wait(struct hd_worker *w)
 {
-	w->ring_ops->wait(w->ring, sleep_ms(w));
+	uint64_t began_ns = w->now_ns;
+	int ms = sleep_ms(w);
+
+	if (ms != 0)
+		count_turn(w, began_ns, hd_clock_ns());
+	w->ring_ops->wait(w->ring, ms);
 	__atomic_store_n(&w->asleep, 0, __ATOMIC_RELAXED);
 	read_clock(w);
+	if (ms == 0)
+		count_turn(w, began_ns, w->now_ns);
 }
 
 /* ---- events ---- */

@@ -95,7 +95,7 @@ struct hd_worker {
 	pthread_t thread;
 	struct hd_ring *ring;
 	const struct hd_ring_ops *ring_ops;
-	uint64_t now_ms;
+	uint64_t now_ms, now_ns; /* of the turn */
 	const struct hd_conf *conf;
 	struct hd_tls_store *tls;
 	unsigned ktls; /* HD_KTLS_ directions for fresh connections */
@@ -132,7 +132,7 @@ struct hd_worker {
 	struct hd_udp *udp_dirty;
 	/* relay */
 	struct hd_relay_table relay;
-	uint64_t stats[HD_STAT_N];
+	uint64_t stats[HD_STAT_ROOM];
 	struct hd_use core_use; /* what no module has to do with */
 	struct hd_meter meter;
 	struct hd_pairs *pairs; /* NULL: nobody asks */
@@ -150,5 +150,7 @@ static inline struct hd_use *hd_use_of(struct hd_worker *w,
 
 /* hd_worker_stand - in the worker: until all may go on. */
 void hd_worker_stand(struct hd_worker *w);
+/* hd_clock_ns - monotonic, read now. */
+uint64_t hd_clock_ns(void);
 /* hd_worker_wake - after something was put where only the worker looks. */
 void hd_worker_wake(struct hd_worker *w);

@@ -37,6 +37,17 @@ subtest 'Prometheus text' => sub {
     ok abs($v{process_open_fds} - @fds) <= 2, 'descriptors';
     ok abs($v{process_start_time_seconds} - time) < 300, 'start';
     ok $v{process_cpu_seconds_total} >= 0, 'CPU time';
+    is $v{hyper_derp_login_seconds_count}, 2, 'two logins took their time';
+    is $v{'hyper_derp_login_seconds_bucket{le="+Inf"}'}, 2, '... all of them in the last bucket';
+    my $sum = $v{hyper_derp_login_seconds_sum};
+    ok $sum > 0 && $sum < 20, '... in seconds';
+    is $v{hyper_derp_tls_handshake_seconds_count}, $v{hyper_derp_tls_handshakes_total}, 'handshakes';
+    is $v{hyper_derp_queue_delay_seconds_count}, 1, 'the first packet was timed';
+    ok $v{hyper_derp_loop_turn_seconds_count} > 10, 'turns';
+    my @le = map { /^hyper_derp_loop_turn_seconds_bucket\{le="(\d.*)"\}$/ ? $1 : () } keys %v;
+    is 0 + @le, 21, '21 buckets';
+    my @n = map { $v{"hyper_derp_loop_turn_seconds_bucket{le=\"$_\"}"} } sort { $a <=> $b } @le;
+    ok !(grep { $n[$_] < $n[$_ - 1] } 1 .. $#n), '... that grow';
     ok !(grep { /^derp_/ } keys %v), 'no names of derper unless asked for';
 };
 

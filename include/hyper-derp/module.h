@@ -12,6 +12,7 @@
  * 1.4  HD_UDP_LARGE; hd_module_kept(); HD_LIST with choices: mappings
  * 1.5  control.h: hd_call_refuse(), arguments of the kind FILE; state files by
  *      absolute path
+ * 1.6  metric.h: histograms
  *
  * Where the shapes differ from the first proposal, and why:
  * - load() takes a struct hd_error: the loader prints one sentence, with the
@@ -29,7 +30,7 @@ extern "C" {
 
 #define HD_MODULE_MAGIC 0x48444d31u /* "HDM1" */
 #define HD_ABI_MAJOR 1
-#define HD_ABI_MINOR 5
+#define HD_ABI_MINOR 6
 
 struct hd_module_def {
 	uint32_t magic;

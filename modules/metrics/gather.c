@@ -11,13 +11,21 @@
 /* ---- tables ---- */
 
 static void put_metric(void *page, const char *module,
-		       const struct hd_metric *m, uint64_t sum)
+		       const struct hd_metric *m, uint64_t sum,
+		       const struct hd_histogram *h)
 {
-	enum metrics_type type = m->kind == HD_GAUGE ? METRICS_GAUGE :
-						       METRICS_COUNTER;
+	static const enum metrics_type types[] = {
+		[HD_COUNTER] = METRICS_COUNTER,
+		[HD_GAUGE] = METRICS_GAUGE,
+		[HD_HISTOGRAM] = METRICS_HISTOGRAM,
+	};
+	struct metrics_family *f = metrics_family(
+		page, m->name, types[m->kind], m->help, module);
 
-	metrics_sample(metrics_family(page, m->name, type, m->help, module),
-		       m->labels, sum);
+	if (h != NULL)
+		metrics_sample_times(f, m->labels, h);
+	else
+		metrics_sample(f, m->labels, sum);
 }
 
 /* ---- names of the predecessor that differ from ours ---- */
@@ -131,7 +139,7 @@ void metrics_gather(struct metrics_page *p, const struct metrics_conf *conf)
 	struct hd_about_relay relay;
 
 	hd_about_relay(&relay);
-	hd_metrics_each(put_metric, p);
+	hd_metrics_read(NULL, put_metric, p);
 	put_aliases(p);
 	put_relay(p, &relay);
 	metrics_put_process(p, relay.started_s);

@@ -152,6 +152,43 @@ void metrics_sample_real(struct metrics_family *f, const char *labels,
 	metrics_sample_text(f, "", labels, text);
 }
 
+/* Buckets end at powers of two of microseconds, as the cells do: 16 us to
+ * 16.8 s. */
+enum { BUCKET_FIRST = 4, BUCKET_LAST = 24 };
+
+static void put_bucket(struct metrics_family *f, const char *labels,
+		       const char *le, uint64_t n)
+{
+	char all[256], value[24];
+
+	int len = snprintf(all, sizeof(all), "%s%sle=\"%s\"",
+			   labels ? labels : "", labels ? "," : "", le);
+
+	if (len < 0 || (size_t)len >= sizeof(all))
+		return;
+	snprintf(value, sizeof(value), "%ju", (uintmax_t)n);
+	metrics_sample_text(f, "_bucket", all, value);
+}
+
+void metrics_sample_times(struct metrics_family *f, const char *labels,
+			  const struct hd_histogram *h)
+{
+	char text[32];
+
+	if (f == NULL)
+		return;
+	for (unsigned exp = BUCKET_FIRST; exp <= BUCKET_LAST; exp++) {
+		snprintf(text, sizeof(text), "%.9g",
+			 (double)(1u << exp) / 1e6);
+		put_bucket(f, labels, text, hd_histogram_below(h, exp));
+	}
+	put_bucket(f, labels, "+Inf", h->n);
+	snprintf(text, sizeof(text), "%.9f", (double)h->sum_ns / 1e9);
+	metrics_sample_text(f, "_sum", labels, text);
+	snprintf(text, sizeof(text), "%ju", (uintmax_t)h->n);
+	metrics_sample_text(f, "_count", labels, text);
+}
+
 /* ---- writing ---- */
 
 static size_t without(const char *name, const char *suffix)

@@ -7,6 +7,7 @@
  * and OpenMetrics 1.0 (in both a name means the same series)
  *   https://github.com/prometheus/OpenMetrics, OpenMetrics.md */
 #pragma once
+#include <hyper-derp/metric.h>
 #include "modules/metrics/text.h"
 
 enum metrics_type {
@@ -41,6 +42,10 @@ void metrics_sample_real(struct metrics_family *f, const char *labels,
 			 double value);
 void metrics_sample_text(struct metrics_family *f, const char *suffix,
 			 const char *labels, const char *value);
+
+/* metrics_sample_times - a histogram, in seconds. */
+void metrics_sample_times(struct metrics_family *f, const char *labels,
+			  const struct hd_histogram *h);
 
 /* metrics_write - the whole page. @open OpenMetrics. */
 void metrics_write(const struct metrics_page *p, bool open,
