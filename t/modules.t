@@ -118,6 +118,29 @@ subtest 'optional modules' => sub {
     $hd->finish;
 };
 
+subtest 'built in' => sub {
+    plan skip_all => 'derp is not built into this daemon (--with-module-derp=static)'
+        if -e "$HyperDerp::Test::build/modules.d/derp.so";
+    my $hd = HyperDerp::Test->start(no_tls => 1, load_module => ['derp']);
+    for my $change (qw(unload reload)) {
+        like $hd->ctl('module', $change, 'derp'), qr/derp is built in: it comes and goes with the relay/,
+            "$change says so";
+        is $?, 1, '... and refuses';
+    }
+    like $hd->ctl(qw(module load derp)), qr/is loaded/, 'load, too';
+    is $hd->ctl(qw(module reload)), "ok\n", 'reload of all leaves it out';
+    like $hd->ctl(qw(module status)), qr/^derp .* built in .* -$/m, 'module status says so';
+    my ($alice, $bob) = map { $hd->client } 1, 2;
+    $alice->send($bob->key, 'still here');
+    is $bob->packet, 'still here', 'it works as before';
+    $hd->finish;
+    $hd = HyperDerp::Test->start(no_tls => 1, load_module => ['stun']);
+    $hd->ctl(qw(module load derp));
+    is $?, 0, 'one that was left out can be loaded';
+    like $hd->ctl(qw(module status derp)), qr/^state +built in$/m, '... and is built in';
+    $hd->finish;
+};
+
 # cp(1) truncates the file that the code is mapped from.
 subtest 'overwritten while loaded' => sub {
     plan skip_all => 'derp is built into this daemon'
