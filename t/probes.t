@@ -181,7 +181,7 @@ SKIP: {
         HyperDerp::Test::wait_for(sub { $hd->ctl('peers') !~ /$name/ });
         $hd->ctl('module', $_, 'stun') for qw(reload unload load);
         $hd->signal('USR2');
-        $hd->log_like(qr/drain/);
+        $hd->log_like(qr/drained: streams=0/);
         my $late = $hd->client(may_fail => 1);
         ok !$late->ok, 'a login is refused';
         my $out = seen($t);
