@@ -36,6 +36,7 @@ struct wg_conf {
 	uint64_t port;
 	union hd_addr listen; /* family 0: any address, that port */
 	struct hd_list peers, links;
+	const char *roster_path; /* NULL: in state_dir */
 	uint64_t xdp; /* enum wg_xdp_mode */
 	const char *xdp_interface;
 	uint64_t source_rate, dest_rate, pressure;

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <hyper-derp/log.h>
 #include <string.h>
+#include "modules/wg/ops.h"
 #include "modules/wg/plan.h"
 #include "modules/wg/state.h"
 #include "modules/wg/xdp.h"
@@ -30,6 +31,9 @@ static const struct hd_option options[] = {
 	{ .name = "links", .type = HD_LIST, AT(links), .def = "[]",
 	  .choices = wg_yaml_link_keys,
 	  .help = "which of them may talk to each other: a, b" },
+	{ .name = "roster_path", .type = HD_PATH, AT(roster_path),
+	  .help = "the file of peers and links that hdctl adds, an absolute "
+		  "path; state_dir/wg-roster if it is not set" },
 	{ .name = "xdp", .type = HD_CHOICE, AT(xdp), .def = "auto",
 	  .choices = xdp_modes,
 	  .help = "forward in the network driver (drv), in the kernel's "
@@ -235,11 +239,8 @@ static void wg_stop(struct hd_module *mod, struct hd_worker *w)
 
 static int wg_load(struct hd_module *mod, struct hd_error *err)
 {
-	struct wg_plan *plan = NULL;
-	int r = wg_yaml_plan(hd_module_conf(mod), &plan, err);
+	int r = wg_ops_load(mod, hd_module_conf(mod), err);
 
-	if (r == 0)
-		r = wg_engine_apply(mod, &plan);
 	if (r < 0)
 		return r;
 	r = wg_saved_read(&saved, err);
@@ -251,12 +252,8 @@ static int wg_load(struct hd_module *mod, struct hd_error *err)
 static int wg_check(struct hd_module *mod, const void *conf,
 		    struct hd_error *err)
 {
-	struct wg_plan *plan = NULL;
-	int r = wg_yaml_plan(conf, &plan, err);
-
 	(void)mod;
-	wg_plan_free(&plan);
-	return r;
+	return wg_ops_check(conf, err);
 }
 
 static void wg_unload(struct hd_module *mod)
@@ -269,6 +266,7 @@ static void wg_unload(struct hd_module *mod)
 	wg_saved_free(&to_save);
 	wg_saved_free(&saved);
 	wg_plan_forget();
+	wg_ops_unload();
 }
 
 HD_MODULE(wg, .version = "1.0", .licence = "MIT",

@@ -2,130 +2,95 @@
 /* modules/wg/yaml.c - see yaml.h. An entry of a list of mappings comes as the
  * values of its keys, each ended by a tab. */
 #include "modules/wg/yaml.h"
-#include <arpa/inet.h>
 #include <errno.h>
-#include <sodium.h>
-#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { PEER_NAME, PEER_ENDPOINT, PEER_PUBKEY, PEER_LABEL, PEER_NIC, PEER_N };
 const char *const wg_yaml_peer_keys[] = { "name",  "endpoint", "pubkey",
 					  "label", "nic",      NULL };
 const char *const wg_yaml_link_keys[] = { "a", "b", NULL };
 
-struct text {
-	char s[256];
-};
-
-/* Value i of an entry. */
-static struct text value(const char *entry, unsigned i)
+static void free_text(char **text)
 {
-	struct text t = { "" };
+	free(*text);
+}
 
-	for (; i > 0 && entry != NULL; i--) {
-		entry = strchr(entry, '\t');
-		entry += entry != NULL;
+/* @copy  of an entry; its tabs become ends */
+static void split(char *copy, const char **v, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		char *tab = strchr(copy, '\t');
+
+		v[i] = copy;
+		if (tab == NULL)
+			copy += strlen(copy);
+		else
+			*tab = '\0', copy = tab + 1;
 	}
-	if (entry != NULL)
-		snprintf(t.s, sizeof(t.s), "%.*s", (int)strcspn(entry, "\t"),
-			 entry);
-	return t;
 }
 
-static bool read_key(const char *text, uint8_t key[WG_KEY_BYTES])
+static int read_peer(struct wg_roster *r, const char *entry,
+		     struct wg_refusal *why)
 {
-	size_t n = 0;
+	HD_AUTO(free_text) char *copy = strdup(entry);
+	const char *v[PEER_N];
 
-	return sodium_base642bin(key, WG_KEY_BYTES, text, strlen(text), NULL,
-				 &n, NULL,
-				 sodium_base64_VARIANT_ORIGINAL) == 0 &&
-	       n == WG_KEY_BYTES;
+	if (copy == NULL)
+		return wg_refuse(why, -ENOMEM, "no_memory", "out of memory");
+	split(copy, v, PEER_N);
+	return wg_roster_add(
+		r,
+		&(struct wg_entry_text){ .name = v[PEER_NAME],
+					 .endpoint = v[PEER_ENDPOINT],
+					 .pubkey = v[PEER_PUBKEY],
+					 .label = v[PEER_LABEL],
+					 .nic = v[PEER_NIC],
+					 .fixed = true },
+		NULL, why);
 }
 
-static bool read_endpoint(char *text, union hd_addr *ret)
+static int read_link(struct wg_roster *r, const char *entry,
+		     struct wg_refusal *why)
 {
-	char *colon = strrchr(text, ':'), *end;
-	unsigned long port = colon != NULL ? strtoul(colon + 1, &end, 10) : 0;
+	HD_AUTO(free_text) char *copy = strdup(entry);
+	const char *v[2];
 
-	memset(ret, 0, sizeof(*ret));
-	if (port < 1 || port > 65535 || *end != '\0')
-		return false;
-	*colon = '\0';
-	if (text[0] == '[' && colon[-1] == ']') {
-		colon[-1] = '\0';
-		ret->in6.sin6_family = AF_INET6;
-		ret->in6.sin6_port = htons((uint16_t)port);
-		return inet_pton(AF_INET6, text + 1, &ret->in6.sin6_addr) == 1;
+	if (copy == NULL)
+		return wg_refuse(why, -ENOMEM, "no_memory", "out of memory");
+	split(copy, v, 2);
+	return wg_roster_link(r, v[0], v[1], true, why);
+}
+
+/* @entry  as it comes; for people its tabs are commas */
+static int refused(const char *list, size_t i, const char *entry, int r,
+		   const struct wg_refusal *why, struct hd_error *err)
+{
+	char text[64];
+
+	snprintf(text, sizeof(text), "%s", entry);
+	for (char *p = text; *p != '\0'; p++)
+		if (*p == '\t')
+			*p = ' ';
+	return hd_error_set(err, r, "`wg.%s`: entry %zu (%s): %s", list, i + 1,
+			    text, why->err.text);
+}
+
+int wg_yaml_read(struct wg_roster *r, const struct hd_list *peers,
+		 const struct hd_list *links, struct hd_error *err)
+{
+	struct wg_refusal why;
+	int e;
+
+	for (size_t i = 0; i < peers->n; i++) {
+		e = read_peer(r, peers->v[i], &why);
+		if (e < 0)
+			return refused("peers", i, peers->v[i], e, &why, err);
 	}
-	ret->in.sin_family = AF_INET;
-	ret->in.sin_port = htons((uint16_t)port);
-	return inet_pton(AF_INET, text, &ret->in.sin_addr) == 1;
-}
-
-static int read_peer(const char *entry, struct wg_peer_conf *p,
-		     struct hd_error *err)
-{
-	struct text name = value(entry, PEER_NAME);
-	struct text key = value(entry, PEER_PUBKEY);
-	struct text endpoint = value(entry, PEER_ENDPOINT);
-	struct text nic = value(entry, PEER_NIC), kept = endpoint;
-
-	if (name.s[0] == '\0' || strlen(name.s) >= sizeof(p->name))
-		return hd_error_set(err, -EINVAL,
-				    "`wg.peers`: an entry needs a `name` of "
-				    "at most %zu characters",
-				    sizeof(p->name) - 1);
-	strcpy(p->name, name.s);
-	snprintf(p->nic, sizeof(p->nic), "%.15s", nic.s);
-	p->has_key = key.s[0] != '\0';
-	p->has_endpoint = endpoint.s[0] != '\0';
-	if (p->has_key && !read_key(key.s, p->key))
-		return hd_error_set(err, -EINVAL,
-				    "`wg.peers`: the pubkey of %s is no "
-				    "WireGuard key (44 characters)",
-				    p->name);
-	if (p->has_endpoint && !read_endpoint(endpoint.s, &p->endpoint))
-		return hd_error_set(err, -EINVAL,
-				    "`wg.peers`: the endpoint of %s must be "
-				    "ADDRESS:PORT, not %s",
-				    p->name, kept.s);
-	if (!p->has_key && !p->has_endpoint)
-		return hd_error_set(err, -EINVAL,
-				    "`wg.peers`: %s needs a pubkey or an "
-				    "endpoint",
-				    p->name);
+	for (size_t i = 0; i < links->n; i++) {
+		e = read_link(r, links->v[i], &why);
+		if (e < 0)
+			return refused("links", i, links->v[i], e, &why, err);
+	}
 	return 0;
-}
-
-static int read_link(const char *entry, struct wg_link_conf *l,
-		     struct hd_error *err)
-{
-	struct text a = value(entry, 0), b = value(entry, 1);
-
-	if (a.s[0] == '\0' || b.s[0] == '\0' || strcmp(a.s, b.s) == 0)
-		return hd_error_set(err, -EINVAL,
-				    "`wg.links`: an entry needs two names, `a` "
-				    "and `b`");
-	snprintf(l->a, sizeof(l->a), "%.63s", a.s);
-	snprintf(l->b, sizeof(l->b), "%.63s", b.s);
-	return 0;
-}
-
-int wg_yaml_plan(const struct wg_conf *conf, struct wg_plan **ret,
-		 struct hd_error *err)
-{
-	HD_AUTO(wg_plan_free)
-	struct wg_plan *plan = wg_plan_new((uint32_t)conf->peers.n,
-					   (uint32_t)conf->links.n);
-	int r = 0;
-
-	if (plan == NULL)
-		return hd_error_set(err, -ENOMEM, "out of memory");
-	for (size_t i = 0; i < conf->peers.n && r == 0; i++)
-		r = read_peer(conf->peers.v[i], &plan->peers[i], err);
-	for (size_t i = 0; i < conf->links.n && r == 0; i++)
-		r = read_link(conf->links.v[i], &plan->links[i], err);
-	if (r == 0)
-		*ret = hd_steal(&plan);
-	return r;
 }

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* modules/wg/yaml.h - peers and links that stand in the configuration. */
 #pragma once
-#include "modules/wg/state.h"
+#include <hyper-derp/config.h>
+#include "modules/wg/roster.h"
 
 extern const char *const wg_yaml_peer_keys[], *const wg_yaml_link_keys[];
 
-/* wg_yaml_plan - Returns 0; -EINVAL with what is wrong; -ENOMEM. */
-int wg_yaml_plan(const struct wg_conf *conf, struct wg_plan **ret,
-		 struct hd_error *err);
+/* wg_yaml_read - put them into an empty roster, marked as fixed.
+ * Returns 0; < 0 with what is wrong. */
+int wg_yaml_read(struct wg_roster *r, const struct hd_list *peers,
+		 const struct hd_list *links, struct hd_error *err);
