@@ -36,6 +36,21 @@ typedef void hd_about_certificate_fn(void *arg,
 				     const struct hd_about_certificate *c);
 HD_API void hd_about_certificates(hd_about_certificate_fn *fn, void *arg);
 
+/* hd_about_peers - the admitted connections of a worker, called there: those in
+ * the next n places of its table from *at on, which begins at 0. To go through
+ * all of them, call again in later turns, so that packets do not wait.
+ * Returns whether there are more. */
+struct hd_about_peer {
+	uint64_t conn; /* no other connection of the worker has this number */
+	const struct hd_key *key;
+	const union hd_addr *addr;
+	const char *proto, *agent; /* "derp"; what it calls itself, "" nothing */
+	uint64_t age_ms, bytes_in, bytes_out, drops;
+};
+typedef void hd_about_peer_fn(void *arg, const struct hd_about_peer *p);
+HD_API bool hd_about_peers(struct hd_worker *w, uint64_t *at, unsigned n,
+			   hd_about_peer_fn *fn, void *arg);
+
 #ifdef __cplusplus
 }
 #endif

@@ -13,6 +13,7 @@
  * 1.5  control.h: hd_call_refuse(), arguments of the kind FILE; state files by
  *      absolute path
  * 1.6  metric.h: histograms
+ * 1.7  about.h: peers
  *
  * Where the shapes differ from the first proposal, and why:
  * - load() takes a struct hd_error: the loader prints one sentence, with the
@@ -30,7 +31,7 @@ extern "C" {
 
 #define HD_MODULE_MAGIC 0x48444d31u /* "HDM1" */
 #define HD_ABI_MAJOR 1
-#define HD_ABI_MINOR 6
+#define HD_ABI_MINOR 7
 
 struct hd_module_def {
 	uint32_t magic;

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/* core/about_peers.c - who is connected, for modules that show it. */
+#include <hyper-derp/about.h>
+#include "core/peer.h"
+#include "core/stream_life.h"
+
+static bool is_up(const struct hd_stream *s)
+{
+	return s != NULL && s->peer != NULL && s->peer->state == HD_PEER_UP;
+}
+
+static void tell(const struct hd_stream *s, hd_about_peer_fn *fn, void *arg)
+{
+	struct hd_about_peer about = {
+		.conn = ((uint64_t)s->gen << 32) | s->slot,
+		.key = &s->peer->login.key,
+		.addr = &s->addr,
+		.proto = s->proto->name,
+		.agent = s->peer->login.agent,
+		.age_ms = s->worker->now_ms - s->since_ms,
+		.bytes_in = s->bytes_in,
+		.bytes_out = s->bytes_out,
+	};
+
+	for (unsigned i = 0; i < HD_DROP_N; i++)
+		about.drops += s->drops[i];
+	fn(arg, &about);
+}
+
+bool hd_about_peers(struct hd_worker *w, uint64_t *at, unsigned n,
+		    hd_about_peer_fn *fn, void *arg)
+{
+	uint64_t end = HD_MIN(*at + n, w->slots.n);
+
+	for (; *at < end; (*at)++) {
+		const struct hd_stream *s = w->slots.v[*at].object;
+
+		if (is_up(s))
+			tell(s, fn, arg);
+	}
+	return *at < w->slots.n;
+}

@@ -1,0 +1,154 @@
+#!/usr/bin/env perl
+# SPDX-License-Identifier: MIT
+# t/status.t - the status page: what it is told, and what a browser shows.
+# HD_SCREENSHOT=FILE keeps a picture; HD_LONG: 10,000 peers.
+use v5.36;
+use Test::More;
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use HyperDerp::Browser;
+use HyperDerp::Metrics;
+use HyperDerp::Raw;
+use HyperDerp::Test;
+use JSON::PP ();
+
+my $port = HyperDerp::Test::free_port();
+my $hostile = q(<svg/onload=alert(1)>"'</script>);
+
+sub conf ($on) { return "metrics: {port: $port, status_page: $on}\n" }
+
+sub status () {
+    my $r = get($port, '/status.json');
+    return $r->{status} == 200 ? HyperDerp::Metrics::json($r->{body}) : undef;
+}
+
+# Until an answer satisfies; the first one of a worker has no peers yet.
+sub status_with ($cond) {
+    my $s;
+    HyperDerp::Test::wait_for(sub { $s = status(); return $s && $s->{peers} && $cond->($s) }, 30);
+    return $s;
+}
+
+my $hd = HyperDerp::Test->start(load_module => [qw(derp stun metrics)], conf => conf('false'));
+
+subtest 'off' => sub {
+    is get($port, $_)->{status}, 404, $_ for qw(/status /status.json);
+    $hd->{conf} = conf('true');
+    $hd->write_conf;
+    $hd->ctl('reload');
+    is get($port, $_)->{status}, 200, "$_ after a reload" for qw(/status /status.json);
+    is get($hd->{plain}, '/status')->{status}, 404, 'not on the port of the relay';
+};
+
+subtest 'the page' => sub {
+    my $r = get($port, '/status');
+    is $r->{type}, 'text/html; charset=utf-8', 'HTML';
+    my ($policy) = $r->{head} =~ /^Content-Security-Policy: (.*)\r$/m;
+    my ($nonce) = $policy =~ /script-src 'nonce-([0-9a-f]{32})'/;
+    is $policy, "default-src 'none'; style-src 'nonce-$nonce'; script-src 'nonce-$nonce'; connect-src 'self'; "
+        . "img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'", 'its policy';
+    is_deeply [$r->{body} =~ /<(?:script|style)\b([^>]*)>/g], [(qq( nonce="$nonce")) x 2], 'what may run';
+    isnt get($port, '/status')->{head} =~ /nonce-(\w+)/ ? $1 : '', $nonce, '... is named anew each time';
+    is_deeply [$r->{body} =~ m{\b(?:src|href)="(?!data:)([^"]*)"}g], [], 'nothing from elsewhere';
+    unlike $r->{body}, qr/innerHTML|outerHTML|insertAdjacent|document\.write|\beval\b/, 'texts stay texts';
+    unlike $r->{body}, qr/\@(?:NONCE|STYLE|SCRIPT)\@/, 'whole';
+    like $r->{head}, qr/^X-Content-Type-Options: nosniff\r$/m, 'no guessing';
+};
+
+my $login = HyperDerp::Raw::logins($hd, 1, JSON::PP::encode_json({ version => 2, appName => $hostile }));
+my $mallory = HyperDerp::Raw->login($hd, $login);
+my ($alice, $bob) = map { $hd->client } 1 .. 2;
+$alice->fill($bob->key, 1000, 100);
+$bob->packet for 1 .. 100;
+$alice->fill('cd' x 32, 100, 7);
+$alice->ping('12345678');
+$alice->expect(qr/^pong/);
+
+subtest 'what it is told' => sub {
+    my $s = status_with(sub ($s) { @{ $s->{peers} } == 3 && $s->{history}{peers}[-1] });
+    is $s->{now}{peers}, 3, 'peers';
+    my %peer = map { $_->{key} => $_ } @{ $s->{peers} };
+    cmp_ok $peer{$alice->key}{bytes_in}, '>', 100_000, 'Alice sends';
+    cmp_ok $peer{$bob->key}{bytes_out}, '>', 100_000, 'Bob receives';
+    is $peer{$mallory->key}{proto}, 'derp', 'protocol';
+    is $s->{peers}[2]{key}, $mallory->key, 'who has least comes last';
+    like $peer{$mallory->key}{addr}, qr/^127\.0\.0\.1:\d+$/, 'address';
+    is $peer{$mallory->key}{agent}, $hostile, 'name, as it is';
+    my %drops = map { $_->{reason} => $_->{packets} } @{ $s->{drops} };
+    is $drops{unknown_dest}, 7, 'drops by reason';
+    is_deeply [map { $_->{worker} } @{ $s->{workers} }], [0, 1], 'workers';
+    is $s->{workers}[0]{peers} + $s->{workers}[1]{peers}, 3, '... and their peers';
+    ok scalar(grep { $_->{name} eq 'metrics' } @{ $s->{modules} }), 'modules';
+    is $s->{certificates}[0]{names}, 'localhost,127.0.0.1', 'certificates';
+    ok abs($s->{certificates}[0]{left_s} - 30 * 86400) < 3600, '... and what is left of them';
+    my ($most) = sort { $b <=> $a } @{ $s->{history}{recv_bytes} };
+    cmp_ok $most, '>', 10_000, 'the history has the traffic of before';
+};
+
+subtest 'a browser' => sub {
+    plan skip_all => 'Chromium is missing: apt-get install chromium' unless HyperDerp::Browser::program();
+    plan skip_all => 'the plain build is looked at' if HyperDerp::Test::sanitized();
+    my $page = eval { HyperDerp::Browser->open("http://127.0.0.1:$port/status") };
+    plan skip_all => "Chromium does not start here: $@" unless $page;
+    ok $page->wait_for('document.querySelectorAll("#peers tbody td.key8").length === 3'), 'peers appear';
+    is_deeply [sort $page->texts('#peers td.key8')], [sort map { substr $_->key, 0, 8 } $alice, $bob, $mallory],
+        'their keys';
+    ok scalar(grep { $_ eq $hostile } $page->texts('#peers td.cut')),
+        'a hostile name is shown';
+    is $page->eval('document.querySelectorAll("td *").length'), 0, '... not made an element';
+    is_deeply [$page->texts('#state'), $page->texts('#live')], [qw(serving live)], 'serving, live';
+    my $tile = 'document.querySelector("#tiles b")';
+    is $page->eval("$tile.textContent"), '3', 'the number of peers';
+    my $carol = $hd->client;
+    ok $page->wait_for("$tile.textContent === '4'"), '... follows';
+    ok $page->wait_for('document.querySelector("#plots path.c0:not(.area)").getAttribute("d").length > 20'),
+        'plots have lines';
+    my $in = 'document.querySelectorAll("#tiles b")[1].textContent';
+    ok HyperDerp::Test::wait_for(sub {
+        $alice->fill($bob->key, 1200, 200);
+        $bob->packet for 1 .. 200;
+        return $page->eval($in) =~ /[km]bit/i;
+    }, 30), 'rates move with traffic';
+    ok $page->wait_for('[...document.querySelectorAll("#drops td")].some((e) => e.textContent === "unknown_dest")'),
+        'drops by reason';
+    is scalar($page->texts('#workers tbody tr')), 2, 'workers';
+    for ([1280, 'light'], [1280, 'dark'], [390, 'dark'], [390, 'light']) {
+        my ($width, $scheme) = @$_;
+        $page->size($width, 900, mobile => $width < 500);
+        $page->scheme($scheme);
+        cmp_ok $page->eval('document.documentElement.scrollWidth'), '<=', $width, "$scheme, fits $width";
+    }
+    isnt $page->eval('getComputedStyle(document.body).backgroundColor'),
+        do { $page->scheme('dark'); $page->eval('getComputedStyle(document.body).backgroundColor') },
+        'dark is another colour';
+    $page->eval('document.querySelector("#plots svg").dispatchEvent(new PointerEvent("pointermove", { clientX: 40 }))');
+    like $page->eval('document.querySelector("figcaption .when").textContent'), qr/ ago$/, 'the pointer asks a plot';
+    is_deeply [$page->complaints], [], 'no complaint in the console';
+    is $page->dialogs, 0, 'no dialog';
+    is_deeply [grep { !m{^(?:http://127\.0\.0\.1:$port/status(?:\.json)?$|data:)} } $page->urls], [],
+        'nothing is loaded from elsewhere';
+    $carol->quit;
+    $page->quit;
+};
+
+subtest 'many peers' => sub {
+    my $n = $ENV{HD_LONG} ? 10_000 : 300;
+    my $have = `sh -c 'ulimit -n'`;
+    plan skip_all => "$n peers need more than $have descriptors" if $have < 2 * $n + 200;
+    my @many = map { HyperDerp::Raw->start($hd, $_) } HyperDerp::Raw::logins($hd, $n);
+    $_->admitted or die 'no login' for @many;
+    $many[17]->send($many[18]->key, 'x' x 60_000) for 1 .. 10;
+    $many[17]->ping or die;
+    my %two = map { $_->key => 1 } @many[17, 18];
+    my $first = sub ($s) { scalar grep { $_ && $two{ $_->{key} } } @{ $s->{peers} }[0 .. 3] };
+    my $s = status_with(sub ($s) { $s->{now}{peers} == $n + 3 && $first->($s) == 2 });
+    is $s->{now}{peers}, $n + 3, "$n more";
+    is scalar(@{ $s->{peers} }), 50, 'fifty are shown';
+    is $first->($s), 2, 'those with most bytes first, of all workers';
+    cmp_ok length(get($port, '/status.json')->{body}), '<', 50_000, 'an answer stays small';
+    $_->close for @many;
+};
+
+$_->quit for $alice, $bob;
+$hd->finish;
+done_testing;
