@@ -10,6 +10,7 @@
 #include <hyper-derp/log.h>
 #include <stdlib.h>
 #include <string.h>
+#include "modules/metrics/status.h"
 
 static const char *const compats[] = { "none", "derper", NULL };
 
@@ -40,6 +41,13 @@ static const struct hd_option options[] = {
 	  .live = true,
 	  .help = "Serve /debug/workers and /debug/peers, which show keys and "
 		  "addresses of peers." },
+	{ .name = "status_page",
+	  .type = HD_BOOL,
+	  .offset = offsetof(struct metrics_conf, status_page),
+	  .def = "false",
+	  .live = true,
+	  .help = "Serve /status, a page for a browser, which shows keys, "
+		  "names and addresses of peers." },
 	HD_OPTION_END,
 };
 
@@ -94,6 +102,8 @@ static const struct {
 } metrics_routes[] = {
 	{ "/metrics", answer_metrics },
 	{ "/health", metrics_answer_health },
+	{ "/status", metrics_answer_status },
+	{ "/status.json", metrics_answer_status_json },
 };
 
 static int add_routes(struct hd_module *mod, struct hd_error *err)
@@ -143,4 +153,6 @@ static int metrics_load(struct hd_module *mod, struct hd_error *err)
 HD_MODULE(metrics, .version = "1.0", .licence = "MIT", .state_version = 1,
 	  .summary = "what the relay does, for Prometheus and for eyes",
 	  .options = options, .conf_size = sizeof(struct metrics_conf),
-	  .load = metrics_load);
+	  .worker_size = sizeof(struct metrics_worker), .load = metrics_load,
+	  .start = metrics_status_start, .changed = metrics_status_changed,
+	  .stop = metrics_status_stop);

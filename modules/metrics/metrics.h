@@ -21,7 +21,7 @@ struct metrics_conf {
 	uint64_t port; /* of 127.0.0.1; 0: no listener of our own */
 	union hd_addr addr; /* instead; AF_UNSPEC: not set */
 	uint64_t compat; /* enum metrics_compat */
-	bool debug_endpoints;
+	bool debug_endpoints, status_page;
 };
 
 /* metrics_gather - everything that is to be seen. */

@@ -316,6 +316,7 @@ const show = (s) => {
 		`the ${s.peers.length} of ${s.now.peers} with most bytes` : "");
 	tiles.forEach((t) => t(s));
 	plots.forEach((p) => p.draw(s));
+	s.drops = s.drops.filter((d) => d.packets > 0);
 	for (const [name, put] of Object.entries(tables))
 		put(s[name]);
 };
