@@ -50,6 +50,8 @@ int run_top(struct hdctl *h, const char *const *words, size_t n);
 int run_derpmap(struct hdctl *h, const char *const *words, size_t n);
 int run_complete(struct hdctl *h, const char *const *words, size_t n);
 int run_completion(struct hdctl *h, const char *const *words, size_t n);
+int run_module_enable(struct hdctl *h, const char *const *words, size_t n);
+int run_module_disable(struct hdctl *h, const char *const *words, size_t n);
 int run_module_new(struct hdctl *h, const char *const *words, size_t n);
 int run_check_file(struct hdctl *h, const char *const *words, size_t n);
 /* run_shell - until its end. */

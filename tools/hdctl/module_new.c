@@ -7,9 +7,10 @@
 #include <sys/stat.h>
 
 #include "tools/hdctl/hdctl.h"
+#include "tools/hdctl/names.h"
 #include "tools/hdctl/new_texts.h"
 
-enum { NAME_MAX_BYTES = 32, PATH_BYTES = 128 };
+enum { PATH_BYTES = 128 };
 
 static const struct {
 	const char *file; /* behind the module's name, or a whole name */
@@ -22,15 +23,6 @@ static const struct {
 	{ "configure.ac", false, NEW_CONFIGURE },
 	{ "config.mk.in", false, NEW_CONFIG },
 };
-
-/* It stands in identifiers of C, in paths and in the configuration. */
-static bool is_name(const char *name)
-{
-	size_t n = strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_");
-
-	return n > 0 && n <= NAME_MAX_BYTES && name[n] == '\0' &&
-	       name[0] >= 'a' && name[0] <= 'z';
-}
 
 static void put_text(FILE *f, const char *text, const char *name)
 {
@@ -82,12 +74,12 @@ int run_module_new(struct hdctl *h, const char *const *words, size_t n)
 	int r;
 
 	(void)h;
-	if (n != 1 || !is_name(words[0]))
+	if (n != 1 || !is_module_name(words[0]))
 		return hdctl_fail(HDCTL_USAGE,
 				  "module new takes one name: a letter, then "
 				  "letters, digits and _, at most %d, all "
 				  "small",
-				  NAME_MAX_BYTES);
+				  MODULE_NAME_MAX_BYTES);
 	if (mkdir(words[0], 0777) < 0)
 		return hdctl_fail(HDCTL_REFUSED,
 				  "%s: %s; choose another name or folder",
