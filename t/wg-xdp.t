@@ -1,0 +1,182 @@
+#!/usr/bin/env perl
+# SPDX-License-Identifier: MIT
+# t/wg-xdp.t - sessions of real peers, forwarded in the driver: on one interface
+# and across two, native and generic, IPv4 and IPv6; reload, kill, stop.
+use v5.36;
+use Test::More;
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use HyperDerp::Netns;
+use HyperDerp::Test;
+use HyperDerp::Xdp;
+
+my $missing = HyperDerp::Xdp::missing();
+plan skip_all => $missing if $missing;
+
+my $net   = HyperDerp::Netns->new;
+my $relay = $net->host('relay');
+my ($alice, $bob, $carol) = map { $net->host($_) } qw(alice bob carol);
+$alice->wireguard(ip => '10.9.0.1/24');
+$bob->wireguard(ip => '10.9.0.2/24');
+$carol->wireguard(ip => '10.9.0.3/24');
+
+# carol also has a cable of her own to the relay: its second interface.
+$net->cable($relay->{ns}, 'eth1', $carol->{ns}, 'eth1');
+HyperDerp::Netns::address($relay->{ns}, 'eth1', '10.78.0.1/24');
+HyperDerp::Netns::address($carol->{ns}, 'eth1', '10.78.0.2/24');
+
+HyperDerp::Xdp::whole_checksums($_) for $alice, $bob, $carol;
+HyperDerp::Xdp::whole_checksums($carol, 'eth1');
+HyperDerp::Xdp::receptive($carol->{ns}, 'eth1');
+HyperDerp::Xdp::receptive($net->{hub}, 'p2');
+HyperDerp::Xdp::forwarding($relay);
+
+my $peers = join '', map { qq(    - {name: $_->{name}, pubkey: "$_->{public}"}\n) } $alice, $bob, $carol;
+
+sub conf ($xdp, $interfaces) {
+    return "wg:\n  xdp: $xdp\n  xdp_interface: $interfaces\n  peers:\n${peers}"
+        . "  links: [{a: alice, b: bob}, {a: alice, b: carol}]\n";
+}
+
+my $hd = HyperDerp::Test->new(no_tls => 1, load_module => ['wg'], wrap => [$relay->wrap]);
+
+# What it has learned is kept from one configuration to the next.
+sub configure ($xdp, $interfaces) {
+    $hd->{conf} = conf($xdp, $interfaces);
+    $hd->write_conf;
+    return;
+}
+
+# It is in another namespace: its log says when it runs.
+sub run () {
+    my $before = () = $hd->log_text =~ /worker 0 started/g;
+    $hd->run;
+    HyperDerp::Test::wait_for(sub { $before < (() = $hd->log_text =~ /worker 0 started/g) })
+        or BAIL_OUT('no relay: ' . $hd->log_text);
+    return;
+}
+
+# So many echoes of that size go and come; the kernel forwarded what must be.
+sub in_the_driver ($from, $ip, $size, $what) {
+    my $before = HyperDerp::Xdp::counters($relay);
+    my $out = $from->out('ping', '-n', '-q', '-c50', '-i0.005', '-W5', '-s', $size, $ip);
+    my $now = HyperDerp::Xdp::counters($relay);
+    like $out, qr/ 50 received/, "$what: every echo comes back";
+    cmp_ok $now->{fwd} - $before->{fwd}, '>=', 98, '... and user space saw none of them'
+        or diag explain $now;
+    cmp_ok $now->{fwd_bytes} - $before->{fwd_bytes}, '>=', 98 * (16 * int(($size + 28 + 15) / 16) + 32),
+        '... bytes are those of UDP';
+    return;
+}
+
+configure('drv', '"eth0, eth1"');
+run();
+my $endpoint = "$relay->{ip}:51820";
+$alice->wg_peer($bob->{public}, '10.9.0.2/32', $endpoint);
+$alice->wg_peer($carol->{public}, '10.9.0.3/32', $endpoint);
+$bob->wg_peer($alice->{public}, '10.9.0.1/32', $endpoint);
+$carol->wg_peer($alice->{public}, '10.9.0.1/32', '10.78.0.1:51820');
+
+subtest 'native, one interface' => sub {
+    is +(HyperDerp::Xdp::attached($relay))[0], 'drv', 'attached';
+    like $hd->log_text, qr/xdp_attached iface=eth0 ifindex=\d+ mode=drv/, 'a log line says so';
+    ok $alice->pings('10.9.0.2', 40), 'first contact, through user space';
+    in_the_driver($alice, '10.9.0.2', 56, 'alice to bob');
+    in_the_driver($bob, '10.9.0.1', 1300, 'bob to alice, large');
+};
+
+subtest 'native, across two interfaces' => sub {
+    ok $alice->pings('10.9.0.3', 40), 'alice reaches carol';
+    in_the_driver($alice, '10.9.0.3', 56, 'alice to carol');
+    in_the_driver($carol, '10.9.0.1', 1300, 'carol to alice, large');
+};
+
+subtest 'what the driver leaves to user space' => sub {
+    $alice->run('ip', 'link', 'set', 'mtu', 4000, 'dev', $alice->{dev});
+    $bob->run('ip', 'link', 'set', 'mtu', 4000, 'dev', $bob->{dev});
+    my $before = HyperDerp::Xdp::counters($relay);
+    ok $alice->pings('10.9.0.2', 10, '-s', 3000), 'IP fragments';
+    is HyperDerp::Xdp::counters($relay)->{fwd}, $before->{fwd}, '... are not forwarded in parts';
+    HyperDerp::Xdp::whole_checksums($alice, 'eth0', 0);
+    ok $alice->pings('10.9.0.2', 10), 'checksums that a card would have to add';
+    cmp_ok HyperDerp::Xdp::counters($relay)->{checksum}, '>', $before->{checksum}, '... are passed up';
+    HyperDerp::Xdp::whole_checksums($alice);
+    $relay->run(qw(ip neigh flush dev eth0));
+    ok $alice->pings('10.9.0.2', 10), 'a neighbour to be found again';
+    in_the_driver($alice, '10.9.0.2', 56, 'after that');
+};
+
+subtest 'the module is replaced' => sub {
+    is $hd->ctl(qw(module reload wg)), "ok\n", 'reloaded';
+    ok $alice->pings('10.9.0.2', 2), 'the tunnel goes on';
+    cmp_ok HyperDerp::Xdp::paths($relay), '>=', 4, 'the sessions are in the driver again';
+    in_the_driver($alice, '10.9.0.2', 56, 'alice to bob');
+    in_the_driver($alice, '10.9.0.3', 56, 'alice to carol');
+};
+
+subtest 'kill -9, and a new start' => sub {
+    is $hd->stop('KILL'), 9, 'it is gone';
+    ok HyperDerp::Test::wait_for(sub { !HyperDerp::Xdp::attached($relay) && !HyperDerp::Xdp::attached($relay, 'eth1') }),
+        'and its program with it';
+    run();
+    is +(HyperDerp::Xdp::attached($relay))[0], 'drv', 'attached again';
+    ok $alice->pings('10.9.0.2', 5), 'the tunnel goes on';
+    in_the_driver($alice, '10.9.0.2', 56, 'alice to bob');
+};
+
+subtest 'a second relay' => sub {
+    my $other = HyperDerp::Test->new(no_tls => 1, load_module => ['wg'], wrap => [$relay->wrap],
+        conf => conf('drv', 'eth0') =~ s/wg:\n/wg:\n  port: 51821\n/r);
+    $other->run;
+    isnt $other->wait_exit, 0, 'does not start on the same interface';
+    like $other->log_text, qr/xdp_attach_failed iface=eth0 .*another running hyper-derp/, '... and says why';
+    in_the_driver($alice, '10.9.0.2', 56, 'the first is not disturbed');
+};
+
+subtest 'stop' => sub {
+    is $hd->stop, 0, 'exit status 0';
+    ok !HyperDerp::Xdp::attached($relay), 'nothing is left on eth0';
+    ok !HyperDerp::Xdp::attached($relay, 'eth1'), '... nor on eth1';
+};
+
+subtest 'a program of somebody else' => sub {
+    HyperDerp::Xdp::receptive($relay->{ns}, 'eth0');
+    my (undef, $id) = HyperDerp::Xdp::attached($relay);
+    configure('drv', 'eth0');
+    $hd->run;
+    isnt $hd->wait_exit, 0, 'drv: no start';
+    like $hd->log_text, qr/xdp_attach_failed iface=eth0 ifindex=\d+ mode=drv driver=veth kernel=\S+ reason=".*xdp off/,
+        '... and what to do';
+    configure('auto', 'eth0');
+    run();
+    like $hd->log_text, qr/xdp_attach_failed .*everything goes through user space/, 'auto: a warning';
+    ok $alice->pings('10.9.0.2', 5), '... and the tunnels go on';
+    is +(HyperDerp::Xdp::attached($relay))[1], $id, 'the program is still there';
+    is $hd->stop, 0, 'exit status 0';
+    is +(HyperDerp::Xdp::attached($relay))[1], $id, '... and still';
+    $relay->run(qw(ip link set dev eth0 xdp off));
+};
+
+# A new handshake, from another address.
+sub moves ($peer, $to, $allowed) {
+    $peer->run('wg', 'set', $peer->{dev}, 'peer', $to->{public}, 'remove');
+    $peer->wg_peer($to->{public}, $allowed, "[$relay->{ip6}]:51820");
+    return;
+}
+
+subtest 'generic, IPv6 outside' => sub {
+    configure('skb', 'eth0');
+    run();
+    is +(HyperDerp::Xdp::attached($relay))[0], 'skb', 'attached';
+    in_the_driver($alice, '10.9.0.2', 56, 'alice to bob, IPv4');
+    moves($alice, $bob, '10.9.0.2/32');
+    ok $alice->pings('10.9.0.2', 30), 'alice has moved to IPv6';
+    moves($bob, $alice, '10.9.0.1/32');
+    ok $bob->pings('10.9.0.1', 30), 'bob, too';
+    in_the_driver($alice, '10.9.0.2', 56, 'alice to bob');
+    in_the_driver($bob, '10.9.0.1', 1300, 'bob to alice, large');
+};
+
+$hd->finish;
+ok !HyperDerp::Xdp::attached($relay), 'nothing is left';
+done_testing;
