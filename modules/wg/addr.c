@@ -15,7 +15,8 @@ struct wg_addr wg_addr_of(const union hd_addr *from)
 	} else if (from->sa.sa_family == AF_INET6) {
 		memcpy(a.ip, &from->in6.sin6_addr, 16);
 		a.port = from->in6.sin6_port;
-		a.scope = from->in6.sin6_scope_id;
+		if (IN6_IS_ADDR_LINKLOCAL(&from->in6.sin6_addr))
+			a.scope = from->in6.sin6_scope_id;
 	} else {
 		a.set = 0;
 	}

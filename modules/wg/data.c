@@ -30,11 +30,12 @@ static struct wg_peer *peer_of(const struct wg_engine *e,
 static bool pass(struct wg_engine *e, const struct wg_in *in,
 		 struct wg_session *s, unsigned to)
 {
-	struct wg_end *end = &s->end[to];
+	struct wg_end *end = &s->end[to], *from = &s->end[!to];
 
 	if (!wg_forward(e, in, &end->addr, &end->local))
 		return false;
-	wg_account(e, s, !to, 1, in->len);
+	from->sum.packets++;
+	from->sum.bytes += in->len;
 	if (in->len > WG_DATA_MIN_BYTES && end->asked_ms == 0)
 		end->asked_ms = e->now_ms;
 	return true;
@@ -46,10 +47,9 @@ static void move(struct wg_engine *e, struct wg_session *s, unsigned side,
 		 const struct wg_addr *local)
 {
 	struct wg_peer *p = peer_of(e, s, side);
-	struct wg_end *end = &s->end[side];
-	struct wg_addr old = end->addr, addr = end->roam;
+	struct wg_addr old = s->end[side].addr, addr = s->roam[side].addr;
 
-	end->next = end->roam_next;
+	s->end[side].next = s->roam[side].next;
 	if (!wg_addr_same(&p->endpoint, &old)) {
 		wg_session_move(e, s, side, &addr, local);
 		return;
@@ -61,37 +61,52 @@ static void move(struct wg_engine *e, struct wg_session *s, unsigned side,
 	wg_tell_moved(e, p, &old, "answered data");
 }
 
-static bool has_moved(const struct wg_engine *e, const struct wg_end *end)
+static bool has_moved(const struct wg_engine *e, const struct wg_session *s,
+		      unsigned side)
 {
-	return end->roam_answered && end->asked_ms != 0 &&
-	       e->now_ms - end->asked_ms >= SILENCE_MS &&
-	       e->now_ms - end->roam_ms >= SILENCE_MS;
+	uint64_t asked_ms = s->end[side].asked_ms;
+
+	return s->roam[side].answered && asked_ms != 0 &&
+	       e->now_ms - asked_ms >= SILENCE_MS &&
+	       e->now_ms - s->roam[side].since_ms >= SILENCE_MS;
+}
+
+/* From now on all of the session must be seen here. */
+static void roam_begin(struct wg_engine *e, struct wg_session *s,
+		       unsigned side, const struct wg_addr *addr)
+{
+	wg_paths_remove(e, s);
+	s->roams |= (uint8_t)(1 << side);
+	s->roam[side] = (struct wg_roam){ .addr = *addr,
+					  .since_ms = e->now_ms };
+}
+
+static bool may_roam(const struct wg_engine *e, const struct wg_session *s,
+		     unsigned side)
+{
+	const struct wg_roam *roam = &s->roam[side];
+	uint64_t wait_ms = s->roams & 1 << side ? ROAM_ALIVE_MS :
+						  ROAM_AGAIN_MS;
+
+	return roam->last_ms == 0 || e->now_ms - roam->last_ms >= wait_ms;
 }
 
 static void roam_note(struct wg_engine *e, struct wg_session *s, unsigned side,
 		      const struct wg_in *in, uint64_t next)
 {
-	struct wg_end *end = &s->end[side];
-	bool same = wg_addr_same(&end->roam, &in->from);
+	struct wg_roam *roam = &s->roam[side];
+	bool same = (s->roams & 1 << side) &&
+		    wg_addr_same(&roam->addr, &in->from);
 
-	if (end->roam.set && !same &&
-	    e->now_ms - end->roam_last_ms < ROAM_ALIVE_MS)
+	if (!same && !may_roam(e, s, side))
 		return; /* one at a time */
-	if (!end->roam.set && end->roam_last_ms != 0 &&
-	    e->now_ms - end->roam_last_ms < ROAM_AGAIN_MS)
+	if (!same)
+		roam_begin(e, s, side, &in->from);
+	if (next <= roam->next)
 		return;
-	if (!same) {
-		wg_paths_remove(e, s); /* all of it must be seen here */
-		end->roam = in->from;
-		end->roam_ms = e->now_ms;
-		end->roam_next = 0;
-		end->roam_answered = false;
-	}
-	if (next <= end->roam_next)
-		return;
-	end->roam_next = next;
-	end->roam_last_ms = e->now_ms;
-	if (has_moved(e, end))
+	roam->next = next;
+	roam->last_ms = e->now_ms;
+	if (has_moved(e, s, side))
 		move(e, s, side, &in->local);
 }
 
@@ -132,31 +147,23 @@ static void from_elsewhere(struct wg_engine *e, const struct wg_in *in,
 
 /* ---- the good path ---- */
 
-/* It is still there: whoever spoke from elsewhere was somebody else. */
-static void roam_end(struct wg_engine *e, struct wg_session *s,
-		     struct wg_end *end)
-{
-	end->roam = (struct wg_addr){ 0 };
-	end->roam_last_ms = e->now_ms;
-	if (!s->end[0].roam.set && !s->end[1].roam.set)
-		wg_paths_put(e, s);
-}
-
 static void from_here(struct wg_engine *e, const struct wg_in *in,
 		      struct wg_session *s, unsigned to)
 {
-	struct wg_end *from = &s->end[!to], *end = &s->end[to];
+	struct wg_end *from = &s->end[!to];
 	uint64_t next = wg_get64(in->data + WG_COUNTER) + 1;
 
 	if (next > from->next) {
 		from->next = next;
 		from->asked_ms = 0;
-		if (from->roam.set)
-			roam_end(e, s, from);
+		/* it is there: who spoke from elsewhere is somebody else */
+		if (s->roams & 1 << !to)
+			wg_roam_end(e, s, !to);
 	}
-	end->roam_answered |= end->roam.set;
+	if (s->roams & 1 << to)
+		s->roam[to].answered = true;
 	s->used_ms = e->now_ms;
-	peer_of(e, s, !to)->seen_ms = e->now_ms;
+	s->heard_ms[!to] = e->now_ms;
 	pass(e, in, s, to);
 }
 

@@ -145,7 +145,9 @@ static bool must_prove(struct wg_engine *e, const struct wg_in *in,
 		       struct wg_peer *to)
 {
 	return !to->endpoint.set || wg_pressure(e) ||
-	       wg_is_suspect(e, &in->from) || !wg_dest_take(e, to);
+	       wg_is_suspect(e, &in->from) ||
+	       wg_tries(e, &in->from, to) >= TRIES_BEFORE_OTHERS ||
+	       !wg_dest_take(e, to);
 }
 
 static void from_stranger(struct wg_engine *e, const struct wg_in *in,

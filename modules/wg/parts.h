@@ -82,6 +82,10 @@ struct wg_session *wg_session_new(struct wg_engine *e, struct wg_link *l,
 struct wg_session *wg_session_find(const struct wg_engine *e, uint32_t index,
 				   const struct wg_addr *from,
 				   unsigned *ret_to, bool *ret_here);
+/* wg_session_fetch_slot, then wg_session_fetch - into the caches, for a packet
+ * that comes soon. */
+void wg_session_fetch_slot(const struct wg_engine *e, uint32_t index);
+void wg_session_fetch(const struct wg_engine *e, uint32_t index);
 void wg_session_confirm(struct wg_engine *e, struct wg_session *s);
 /* wg_session_known - confirmed in an earlier run. */
 bool wg_session_known(struct wg_engine *e, struct wg_session *s);
@@ -95,8 +99,9 @@ struct wg_session *wg_session_between(const struct wg_engine *e,
 				      const struct wg_link *l, uint32_t peer,
 				      const struct wg_addr *addr);
 void wg_sessions_sweep(struct wg_engine *e, uint32_t n);
-void wg_account(struct wg_engine *e, struct wg_session *s, unsigned from,
-		uint64_t packets, uint64_t bytes);
+/* wg_session_fold - its numbers are in those of the link and the peers. */
+void wg_session_fold(struct wg_engine *e, struct wg_session *s);
+void wg_roam_end(struct wg_engine *e, struct wg_session *s, unsigned side);
 
 /* ---- paths.c: what the kernel forwards ---- */
 void wg_paths_put(struct wg_engine *e, struct wg_session *s);
@@ -180,6 +185,8 @@ void wg_on_data(struct wg_engine *e, const struct wg_in *in);
 
 /* ---- route.c ---- */
 void wg_route(struct wg_engine *e, const struct hd_datagram *dg);
+void wg_route_all(struct wg_engine *e, const struct hd_datagram *v,
+		  unsigned n);
 /* wg_forward - Returns whether the kernel took it. Counts. */
 bool wg_forward(struct wg_engine *e, const struct wg_in *in,
 		const struct wg_addr *to, const struct wg_addr *local);

@@ -21,7 +21,7 @@ void wg_paths_put(struct wg_engine *e, struct wg_session *s)
 {
 	struct wg_path path;
 
-	if (e->xdp == NULL || !s->confirmed)
+	if (e->xdp == NULL || !s->confirmed || s->roams != 0)
 		return;
 	for (unsigned i = 0; i < 2; i++) {
 		path_of(e, s, i, &path);
@@ -49,10 +49,10 @@ static void take(struct wg_engine *e, struct wg_session *s, unsigned from,
 		 const struct wg_path_use *use)
 {
 	struct wg_end *end = &s->end[from];
-	struct wg_peer *p = wg_peer(e, wg_link(e, s->link)->peer[from]);
 	uint64_t at;
 
-	wg_account(e, s, from, use->sum.packets, use->sum.bytes);
+	end->sum.packets += use->sum.packets;
+	end->sum.bytes += use->sum.bytes;
 	e->sum.xdp.packets += use->sum.packets;
 	e->sum.xdp.bytes += use->sum.bytes;
 	hd_count(e->metrics, WG_M_XDP_PACKETS, use->sum.packets);
@@ -63,7 +63,7 @@ static void take(struct wg_engine *e, struct wg_session *s, unsigned from,
 		return;
 	at = e->now_ms - use->idle_ms;
 	s->used_ms = HD_MAX(s->used_ms, at);
-	p->seen_ms = HD_MAX(p->seen_ms, at);
+	s->heard_ms[from] = HD_MAX(s->heard_ms[from], at);
 }
 
 /* At most every 5 s: a map is asked twice for each session. */

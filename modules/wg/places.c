@@ -186,17 +186,19 @@ void wg_candidate_note(struct wg_engine *e, struct wg_peer *to,
 	}
 }
 
+/* Whose proof holds, and who is not somebody else. */
 static void collect(const struct wg_engine *e, const struct wg_ring *ring,
 		    struct wg_addr *ret, unsigned *n)
 {
 	for (unsigned i = 0; ring != NULL && i < WG_CANDIDATES; i++) {
-		bool twice = !ring->addr[i].set ||
-			     wg_caller_find(e, &ring->addr[i]) == NULL;
+		const struct wg_addr *a = &ring->addr[i];
+		bool no = !a->set || wg_caller_find(e, a) == NULL ||
+			  wg_is_known(e, a);
 
 		for (unsigned k = 0; k < *n; k++)
-			twice |= wg_addr_same(&ret[k], &ring->addr[i]);
-		if (!twice && *n < WG_CANDIDATES)
-			ret[(*n)++] = ring->addr[i];
+			no |= wg_addr_same(&ret[k], a);
+		if (!no && *n < WG_CANDIDATES)
+			ret[(*n)++] = *a;
 	}
 }
 

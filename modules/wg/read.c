@@ -8,24 +8,30 @@ static uint64_t ago(const struct wg_engine *e, uint64_t at_ms)
 	return at_ms == 0 ? UINT64_MAX : e->now_ms - at_ms;
 }
 
-static void count_sessions(const struct wg_engine *e, const struct wg_link *l,
+static void count_sessions(struct wg_engine *e, const struct wg_link *l,
 			   uint32_t *n, bool *xdp)
 {
 	for (unsigned i = 0; i < WG_LINK_SESSIONS; i++) {
-		const struct wg_session *s;
+		struct wg_session *s;
 
 		if (l->session[i] == WG_NONE)
 			break;
 		s = wg_session(e, l->session[i]);
+		wg_session_fold(e, s);
 		*n += s->confirmed;
 		*xdp |= s->end[0].xdp || s->end[1].xdp;
 	}
 }
 
-static void fill_peer(const struct wg_engine *e, const struct wg_peer *p,
+static void fill_peer(struct wg_engine *e, const struct wg_peer *p,
 		      struct wg_peer_info *ret)
 {
 	struct wg_addr candidates[WG_CANDIDATES];
+	uint32_t n_sessions = 0;
+	bool xdp = false;
+
+	for (uint32_t i = 0; i < p->n_links; i++)
+		count_sessions(e, wg_link(e, p->links[i]), &n_sessions, &xdp);
 
 	*ret = (struct wg_peer_info){
 		.name = p->name,
@@ -33,6 +39,8 @@ static void fill_peer(const struct wg_engine *e, const struct wg_peer *p,
 		.has_endpoint = p->endpoint.set,
 		.fixed = p->fixed,
 		.n_links = p->n_links,
+		.n_sessions = n_sessions,
+		.xdp = xdp,
 		.seen_ms = ago(e, p->seen_ms),
 		.handshake_ms = ago(e, p->handshake_ms),
 		.rx = p->rx,
@@ -45,9 +53,6 @@ static void fill_peer(const struct wg_engine *e, const struct wg_peer *p,
 	ret->n_candidates = wg_candidates(e, p, candidates);
 	for (uint32_t i = 0; i < ret->n_candidates; i++)
 		wg_addr_get(&candidates[i], &ret->candidates[i]);
-	for (uint32_t i = 0; i < p->n_links; i++)
-		count_sessions(e, wg_link(e, p->links[i]), &ret->n_sessions,
-			       &ret->xdp);
 }
 
 bool wg_engine_peer_next(struct wg_engine *e, uint64_t *cursor,
@@ -73,19 +78,21 @@ int wg_engine_peer_find(struct wg_engine *e, const char *name,
 	return 0;
 }
 
-static void fill_link(const struct wg_engine *e, const struct wg_link *l,
+static void fill_link(struct wg_engine *e, const struct wg_link *l,
 		      unsigned first, struct wg_link_info *ret)
 {
+	uint32_t n_sessions = 0;
 	bool xdp = false;
 
+	count_sessions(e, l, &n_sessions, &xdp);
 	*ret = (struct wg_link_info){
+		.n_sessions = n_sessions,
 		.a = wg_peer(e, l->peer[first])->name,
 		.b = wg_peer(e, l->peer[!first])->name,
 		.handshake_ms = ago(e, l->handshake_ms),
 		.a_to_b = l->sum[first],
 		.b_to_a = l->sum[!first],
 	};
-	count_sessions(e, l, &ret->n_sessions, &xdp);
 }
 
 bool wg_engine_link_next(struct wg_engine *e, uint64_t *cursor,

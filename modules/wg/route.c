@@ -66,3 +66,17 @@ bool wg_forward(struct wg_engine *e, const struct wg_in *in,
 	hd_count(e->metrics, WG_M_FWD_BYTES, in->len);
 	return true;
 }
+
+/* The tables are larger than the caches: what a batch needs of them is fetched
+ * while the first of it is worked on. */
+void wg_route_all(struct wg_engine *e, const struct hd_datagram *v, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		if (v[i].len_bytes >= WG_DATA_MIN_BYTES)
+			wg_session_fetch_slot(e, wg_get32(v[i].data + 4));
+	for (unsigned i = 0; i < n; i++)
+		if (v[i].len_bytes >= WG_DATA_MIN_BYTES)
+			wg_session_fetch(e, wg_get32(v[i].data + 4));
+	for (unsigned i = 0; i < n; i++)
+		wg_route(e, &v[i]);
+}

@@ -10,7 +10,8 @@
  * peer's endpoint, a tunnel that works goes on working. */
 #include "modules/wg/state.h"
 
-enum { CONFIRMED_MAX = 3, ANSWERED_MAX = 2 };
+/* As many answers as there may be candidates: one does not push out another. */
+enum { CONFIRMED_MAX = 3, ANSWERED_MAX = WG_CANDIDATES };
 _Static_assert(CONFIRMED_MAX + ANSWERED_MAX == WG_LINK_SESSIONS, "room");
 
 struct wg_session *wg_session(const struct wg_engine *e, uint32_t id)
@@ -39,6 +40,7 @@ static void remove_session(struct wg_engine *e, struct wg_session *s)
 	struct wg_link *l = wg_link(e, s->link);
 
 	wg_paths_remove(e, s);
+	wg_session_fold(e, s);
 	for (unsigned i = 0; i < 2; i++) {
 		wg_index_remove(&e->by_index, hash_index(e, s->end[i].index),
 				s->item.id * 2 + i);
@@ -132,6 +134,25 @@ struct wg_session *wg_session_find(const struct wg_engine *e, uint32_t index,
 	return other;
 }
 
+void wg_session_fetch_slot(const struct wg_engine *e, uint32_t index)
+{
+	if (e->by_index.v != NULL)
+		__builtin_prefetch(&e->by_index.v[hash_index(e, index) &
+						  e->by_index.mask]);
+}
+
+void wg_session_fetch(const struct wg_engine *e, uint32_t index)
+{
+	uint32_t hash = hash_index(e, index), at = hash, id;
+	const char *s;
+
+	if (!wg_index_next(&e->by_index, hash, &at, &id))
+		return;
+	s = (const char *)wg_session(e, id / 2);
+	for (size_t i = 0; i < offsetof(struct wg_session, roam); i += 64)
+		__builtin_prefetch(s + i, 1);
+}
+
 struct wg_session *wg_session_between(const struct wg_engine *e,
 				      const struct wg_link *l, uint32_t peer,
 				      const struct wg_addr *addr)
@@ -163,8 +184,8 @@ void wg_session_move(struct wg_engine *e, struct wg_session *s, unsigned side,
 	end->addr = *addr;
 	if (local->set)
 		end->local = *local;
-	end->roam = (struct wg_addr){ 0 };
 	end->asked_ms = 0;
+	s->roams &= (uint8_t)~(1 << side);
 	if (s->confirmed)
 		wg_at_drop(e, &old, peer);
 	wg_paths_put(e, s);
@@ -266,19 +287,32 @@ bool wg_session_known(struct wg_engine *e, struct wg_session *s)
 	return true;
 }
 
-void wg_account(struct wg_engine *e, struct wg_session *s, unsigned from,
-		uint64_t packets, uint64_t bytes)
+/* What was counted in the session goes to the link and its peers. */
+void wg_session_fold(struct wg_engine *e, struct wg_session *s)
 {
 	struct wg_link *l = wg_link(e, s->link);
-	struct wg_peer *a = wg_peer(e, l->peer[from]);
-	struct wg_peer *b = wg_peer(e, l->peer[!from]);
 
-	l->sum[from].packets += packets;
-	l->sum[from].bytes += bytes;
-	a->rx.packets += packets;
-	a->rx.bytes += bytes;
-	b->tx.packets += packets;
-	b->tx.bytes += bytes;
+	for (unsigned i = 0; i < 2; i++) {
+		struct wg_count n = s->end[i].sum;
+		struct wg_peer *a = wg_peer(e, l->peer[i]);
+		struct wg_peer *b = wg_peer(e, l->peer[!i]);
+
+		s->end[i].sum = (struct wg_count){ 0 };
+		l->sum[i].packets += n.packets;
+		l->sum[i].bytes += n.bytes;
+		a->rx.packets += n.packets;
+		a->rx.bytes += n.bytes;
+		b->tx.packets += n.packets;
+		b->tx.bytes += n.bytes;
+		a->seen_ms = HD_MAX(a->seen_ms, s->heard_ms[i]);
+	}
+}
+
+void wg_roam_end(struct wg_engine *e, struct wg_session *s, unsigned side)
+{
+	s->roams &= (uint8_t)~(1 << side);
+	s->roam[side].last_ms = e->now_ms;
+	wg_paths_put(e, s);
 }
 
 /* ---- time ---- */
@@ -286,18 +320,10 @@ void wg_account(struct wg_engine *e, struct wg_session *s, unsigned from,
 /* What may have moved and then fell silent has not. */
 static void roam_expire(struct wg_engine *e, struct wg_session *s)
 {
-	bool gone = false;
-
-	for (unsigned i = 0; i < 2; i++) {
-		struct wg_end *end = &s->end[i];
-
-		if (!end->roam.set || e->now_ms - end->roam_last_ms < 30000)
-			continue;
-		end->roam = (struct wg_addr){ 0 };
-		gone = true;
-	}
-	if (gone && !s->end[0].roam.set && !s->end[1].roam.set)
-		wg_paths_put(e, s);
+	for (unsigned i = 0; i < 2; i++)
+		if ((s->roams & 1 << i) &&
+		    e->now_ms - s->roam[i].last_ms >= 30000)
+			wg_roam_end(e, s, i);
 }
 
 void wg_sessions_sweep(struct wg_engine *e, uint32_t n)
@@ -309,6 +335,7 @@ void wg_sessions_sweep(struct wg_engine *e, uint32_t n)
 		if (s == NULL)
 			break;
 		wg_paths_read(e, s);
+		wg_session_fold(e, s);
 		if (e->now_ms - s->used_ms >= WG_REJECT_AFTER_MS)
 			wg_session_end(e, s, "not used");
 		else

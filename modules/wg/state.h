@@ -27,7 +27,7 @@ enum {
 	WG_RINGS_MAX = 65536,
 	WG_HOT_KEYS = 64,
 	WG_SEARCHES_MAX = 128,
-	WG_LINK_SESSIONS = 5,
+	WG_LINK_SESSIONS = 7,
 	WG_TARGETS = 5,
 	WG_FEW_LINKS = 64, /* so many are looked through at once */
 };
@@ -90,19 +90,29 @@ struct wg_end { /* of a session; what goes TO it carries `index` */
 	bool xdp; /* the kernel forwards what comes FROM here */
 	uint64_t next; /* above all counters seen from here */
 	uint64_t asked_ms; /* data went there and nothing came since */
-	struct wg_addr roam; /* it may have moved there */
-	uint64_t roam_ms, roam_last_ms;
-	uint64_t roam_next;
-	bool roam_answered; /* the other end has sent since */
+	struct wg_count sum; /* from here, not yet in the link's numbers */
 };
 
+struct wg_roam { /* an end may have moved */
+	struct wg_addr addr;
+	uint64_t since_ms, last_ms;
+	uint64_t next;
+	bool answered; /* the other end has sent since */
+};
+
+/* What a packet needs comes first: few cache lines, whatever the number of
+ * sessions. */
 struct wg_session {
 	struct wg_item item;
 	uint32_t link;
 	uint8_t initiator; /* 0 or 1: which end */
 	bool confirmed; /* the initiator has sent data */
-	uint64_t made_ms, used_ms, read_ms;
+	uint8_t roams; /* ends that may have moved, one bit each */
+	uint64_t used_ms;
 	struct wg_end end[2]; /* end[i] is peer[i] of the link */
+	uint64_t made_ms, read_ms;
+	uint64_t heard_ms[2]; /* of each end */
+	struct wg_roam roam[2];
 };
 
 struct wg_pending { /* an initiation that may be answered */

@@ -78,8 +78,7 @@ static void on_datagrams(struct hd_udp *udp, void *arg, struct hd_datagram *v,
 	struct wg_engine *e = arg;
 
 	e->now_ms = hd_now_ms(hd_udp_worker(udp));
-	for (unsigned i = 0; i < n; i++)
-		wg_route(e, &v[i]);
+	wg_route_all(e, v, n);
 }
 
 static void set_gauge(struct wg_engine *e, unsigned which, uint64_t n)

@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: MIT */
+/* t/unit/wg_route.c - what the engine does with honest peers. */
+#include "t/unit/unit.h"
+#include "t/unit/wg_net.h"
+
+#define A_AT net_addr(1, 1000)
+#define B_AT net_addr(2, 2000)
+#define C_AT net_addr(3, 3000)
+
+static union hd_addr a_at, b_at, c_at, elsewhere;
+
+static int setup(void **state)
+{
+	(void)state;
+	net_start();
+	a_at = A_AT;
+	b_at = B_AT;
+	c_at = C_AT;
+	elsewhere = net_addr(9, 9000);
+	for (unsigned i = 1; i <= 3; i++)
+		net_peer(i, NULL);
+	net_link(1, 2);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	assert_true(net.bytes_out <= net.bytes_in);
+	net_stop();
+	return 0;
+}
+
+static void a_stranger_is_asked_for_a_cookie(void **state)
+{
+	uint8_t m[WG_INIT_BYTES], cookie[16];
+
+	(void)state;
+	net_make_init(m, 2, 7, NULL);
+	net_in(&a_at, m, sizeof(m));
+	assert_int_equal(net.n_sent, 1);
+	assert_true(net_open_cookie(net_to(&a_at), 2, m, cookie));
+	net_clear();
+	net_in(&a_at, m, sizeof(m)); /* the same again proves nothing */
+	assert_int_equal(net_to(&a_at)->len, WG_COOKIE_BYTES);
+	assert_int_equal(net.e->sum.drops[WG_DROP_COOKIE], 2);
+}
+
+static void a_cookie_is_for_one_address(void **state)
+{
+	uint8_t m[WG_INIT_BYTES], cookie[16];
+
+	(void)state;
+	net_make_init(m, 2, 7, NULL);
+	net_in(&a_at, m, sizeof(m));
+	assert_true(net_open_cookie(net_to(&a_at), 2, m, cookie));
+	net_make_init(m, 2, 8, cookie);
+	net_clear();
+	net_in(&elsewhere, m, sizeof(m));
+	assert_int_equal(net_to(&elsewhere)->len, WG_COOKIE_BYTES);
+	net_pass(2 * WG_COOKIE_MS);
+	net_clear();
+	net_in(&a_at, m, sizeof(m)); /* too old */
+	assert_int_equal(net_to(&a_at)->len, WG_COOKIE_BYTES);
+}
+
+static void two_strangers_find_each_other(void **state)
+{
+	(void)state;
+	net_tunnel(1, &a_at, 2, &b_at, 10);
+	assert_true(net_at(1, &a_at) && net_at(2, &b_at));
+	net_data(&a_at, 11, 1, 100);
+	assert_int_equal(net_to(&b_at)->len, 100);
+	net_data(&b_at, 10, 1, 65000);
+	assert_int_equal(net_to(&a_at)->len, 65000);
+}
+
+static void who_is_not_linked_is_not_reached(void **state)
+{
+	(void)state;
+	net_tunnel(1, &a_at, 2, &b_at, 10);
+	net_init(&a_at, 3, 20);
+	assert_int_equal(net.n_sent, 0);
+	assert_int_equal(net.e->sum.drops[WG_DROP_NO_LINK] +
+				 net.e->sum.drops[WG_DROP_PUBKEY_MISMATCH],
+			 1);
+	net_init(&c_at, 9999, 20);
+	assert_int_equal(net.e->sum.drops[WG_DROP_NO_PUBKEY_MATCH], 1);
+}
+
+static void a_rekey_leaves_the_old_session_in_use(void **state)
+{
+	(void)state;
+	net_tunnel(1, &a_at, 2, &b_at, 10);
+	net_init(&b_at, 1, 30); /* the other one begins */
+	assert_int_equal(net_to(&a_at)->len, WG_INIT_BYTES);
+	net_response(&a_at, 2, 31, 30);
+	assert_int_equal(net_to(&b_at)->len, WG_RESPONSE_BYTES);
+	net_data(&a_at, 11, 5, 64);
+	assert_int_equal(net_to(&b_at)->len, 64);
+	net_data(&b_at, 31, 0, 64);
+	assert_int_equal(net_to(&a_at)->len, 64);
+	net_data(&b_at, 10, 5, 64);
+	assert_int_equal(net_to(&a_at)->len, 64);
+}
+
+static void a_responder_does_not_speak_first(void **state)
+{
+	(void)state;
+	net_tunnel(1, &a_at, 2, &b_at, 10);
+	net_init(&a_at, 2, 40);
+	net_response(&b_at, 1, 41, 40);
+	net_data(&b_at, 40, 0, 64);
+	assert_int_equal(net.n_sent, 0);
+}
+
+static void a_new_address_is_proven_by_a_handshake(void **state)
+{
+	(void)state;
+	net_tunnel(1, &a_at, 2, &b_at, 10);
+	net_init(&elsewhere, 2, 50);
+	assert_int_equal(net_to(&b_at)->len, WG_INIT_BYTES);
+	assert_true(net_at(1, &a_at));
+	net_response(&b_at, 1, 51, 50);
+	assert_int_equal(net_to(&elsewhere)->len, WG_RESPONSE_BYTES);
+	assert_true(net_at(1, &a_at));
+	net_data(&elsewhere, 51, 0, 32);
+	assert_true(net_at(1, &elsewhere));
+	net_data(&b_at, 10, 9, 64); /* the old session goes there too */
+	assert_int_equal(net_to(&elsewhere)->len, 64);
+	assert_int_equal(net_find(1)->relearned, 1);
+}
+
+static void a_new_address_is_proven_when_the_old_is_silent(void **state)
+{
+	(void)state;
+	net_tunnel(1, &a_at, 2, &b_at, 10);
+	for (unsigned i = 1; i <= 14; i++) {
+		net_data(&elsewhere, 11, i, 64);
+		assert_int_equal(net_to(&b_at)->len, 64);
+		net_data(&b_at, 10, i, 64);
+		net_pass(1000);
+	}
+	assert_true(net_at(1, &elsewhere));
+	net_data(&b_at, 10, 99, 64);
+	assert_int_equal(net_to(&elsewhere)->len, 64);
+}
+
+static void a_peers_own_cookie_ends_ours(void **state)
+{
+	uint8_t m[WG_COOKIE_BYTES] = { WG_COOKIE };
+
+	(void)state;
+	net_tunnel(1, &a_at, 2, &b_at, 10);
+	net_init(&elsewhere, 2, 60);
+	wg_put32(m + 4, 60);
+	net_clear();
+	net_in(&b_at, m, sizeof(m));
+	assert_int_equal(net_to(&elsewhere)->len, WG_COOKIE_BYTES);
+	net.e->pressure_ms = net.now_ms + 60000;
+	net_clear();
+	uint8_t init[WG_INIT_BYTES];
+	net_make_init(init, 2, 61, (const uint8_t *)"a cookie of bob ");
+	net_in(&elsewhere, init, sizeof(init));
+	assert_int_equal(net_to(&b_at)->len, WG_INIT_BYTES);
+}
+
+static void pinned_peers_need_no_key(void **state)
+{
+	(void)state;
+	net_keyless(4, &c_at);
+	net_keyless(5, &elsewhere);
+	net_link(4, 5);
+	net_init(&c_at, 77, 1); /* mac1 of whomever */
+	assert_int_equal(net_to(&elsewhere)->len, WG_INIT_BYTES);
+	net_response(&elsewhere, 78, 2, 1);
+	assert_int_equal(net_to(&c_at)->len, WG_RESPONSE_BYTES);
+	net_data(&c_at, 2, 0, 32);
+	assert_int_equal(net_to(&elsewhere)->len, 32);
+	net_data(&elsewhere, 4711, 0, 48); /* no session: by address */
+	assert_int_equal(net_to(&c_at)->len, 48);
+}
+
+static void a_removed_link_cuts_the_tunnel(void **state)
+{
+	(void)state;
+	net_tunnel(1, &a_at, 2, &b_at, 10);
+	wg_link_drop(net.e, wg_link_between(net.e, net_find(1)->item.id,
+					    net_find(2)->item.id));
+	net_data(&a_at, 11, 9, 64);
+	assert_int_equal(net.n_sent, 0);
+	net_init(&a_at, 2, 70);
+	assert_int_equal(net.n_sent, 0);
+	assert_int_equal(net.e->sessions.used, 0);
+}
+
+static void tunnels_outlive_a_restart(void **state)
+{
+	(void)state;
+	net_tunnel(1, &a_at, 2, &b_at, 10);
+	net_restart();
+	assert_true(net_at(1, &a_at) && net_at(2, &b_at));
+	net_data(&b_at, 10, 5, 64);
+	assert_int_equal(net_to(&a_at)->len, 64);
+	net_data(&a_at, 11, 5, 64);
+	assert_int_equal(net_to(&b_at)->len, 64);
+	for (size_t i = 0; i < net.file->n; i++) { /* a damaged file */
+		struct wg_saved copy = { .v = net.file->v, .n = i };
+
+		wg_restore(net.e, &copy);
+	}
+}
+
+static void an_unused_session_ends(void **state)
+{
+	(void)state;
+	net_tunnel(1, &a_at, 2, &b_at, 10);
+	net_pass(WG_REJECT_AFTER_MS - 1000);
+	assert_int_equal(net.e->sessions.used, 1);
+	net_pass(2000);
+	assert_int_equal(net.e->sessions.used, 0);
+	assert_true(net_at(1, &a_at)); /* where it was last */
+}
+
+static void what_has_no_shape_is_dropped(void **state)
+{
+	static const struct {
+		uint32_t type;
+		size_t len;
+	} wrong[] = { { WG_INIT, 147 },	    { WG_INIT, 149 },
+		      { WG_RESPONSE, 91 },  { WG_RESPONSE, 93 },
+		      { WG_COOKIE, 63 },    { WG_COOKIE, 65 },
+		      { WG_DATA, 31 },	    { 0, 148 },
+		      { 5, 148 },	    { WG_DATA | 0x100, 64 },
+		      { WG_DATA << 24, 64 } };
+	uint8_t m[256] = { 0 };
+
+	(void)state;
+	net_tunnel(1, &a_at, 2, &b_at, 10);
+	net_clear();
+	for (size_t i = 0; i < HD_ARRAY_N(wrong); i++) {
+		wg_put32(m, wrong[i].type);
+		net_in(&a_at, m, wrong[i].len);
+	}
+	net_in(&a_at, m, 0);
+	assert_int_equal(net.n_sent, 0);
+	assert_int_equal(net.e->sum.drops[WG_DROP_NOT_WG_SHAPED],
+			 HD_ARRAY_N(wrong) + 1);
+}
+
+static void reads_show_what_happened(void **state)
+{
+	struct wg_peer_info p;
+	struct wg_link_info l;
+	uint64_t cursor = 0;
+
+	(void)state;
+	net_tunnel(1, &a_at, 2, &b_at, 10);
+	net_data(&a_at, 11, 1, 100);
+	assert_int_equal(wg_engine_peer_find(net.e, "p1", &p), 0);
+	assert_true(p.has_key && p.has_endpoint && !p.fixed && !p.xdp);
+	assert_int_equal(p.rx.bytes, 132);
+	assert_int_equal(p.tx.packets, 1);
+	assert_int_equal(p.handshake_ms, 0);
+	assert_int_equal(p.n_sessions, 1);
+	assert_int_equal(wg_engine_peer_find(net.e, "nobody", &p), -2);
+	assert_true(wg_engine_link_of(net.e, "p2", &cursor, &l));
+	assert_string_equal(l.a, "p2");
+	assert_int_equal(l.b_to_a.bytes, 132);
+	assert_false(wg_engine_link_of(net.e, "p2", &cursor, &l));
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		T(a_stranger_is_asked_for_a_cookie),
+		T(a_cookie_is_for_one_address),
+		T(two_strangers_find_each_other),
+		T(who_is_not_linked_is_not_reached),
+		T(a_rekey_leaves_the_old_session_in_use),
+		T(a_responder_does_not_speak_first),
+		T(a_new_address_is_proven_by_a_handshake),
+		T(a_new_address_is_proven_when_the_old_is_silent),
+		T(a_peers_own_cookie_ends_ours),
+		T(pinned_peers_need_no_key),
+		T(a_removed_link_cuts_the_tunnel),
+		T(tunnels_outlive_a_restart),
+		T(an_unused_session_ends),
+		T(what_has_no_shape_is_dropped),
+		T(reads_show_what_happened),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
