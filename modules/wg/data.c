@@ -114,9 +114,8 @@ static bool may_come_from(struct wg_engine *e, const struct wg_in *in)
 {
 	struct wg_source *src = wg_source_get(e, &in->from);
 
-	return src != NULL && !wg_is_blocked(e, &in->from) &&
-	       wg_bucket_take(&src->data, ROAM_PER_S, ROAM_PER_S, 1,
-			      e->now_ms);
+	return src != NULL && wg_bucket_take(&src->data, ROAM_PER_S, ROAM_PER_S,
+					     1, e->now_ms);
 }
 
 static void from_elsewhere(struct wg_engine *e, const struct wg_in *in,
