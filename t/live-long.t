@@ -14,10 +14,10 @@ use Socket qw(SOCK_DGRAM);
 
 plan skip_all => 'takes minutes: set HD_LONG=1, or ./bootstrap check --long'
     unless $ENV{HD_LONG};
-my $cycles = $ENV{HD_LIVE_CYCLES} // 1000;
-my $pairs  = $ENV{HD_LIVE_PAIRS} // 500;
-my $slow   = ($ENV{HD_SANITIZERS} // 'no') ne 'no';
-my $rate   = $ENV{HD_LIVE_RATE} // ($slow ? 2000 : 10000);
+my $slow   = HyperDerp::Test::sanitized();    # ten times less of everything
+my $cycles = $ENV{HD_LIVE_CYCLES} // ($slow ? 100 : 1000);
+my $pairs  = $ENV{HD_LIVE_PAIRS} // ($slow ? 50 : 500);
+my $rate   = $ENV{HD_LIVE_RATE} // ($slow ? 1000 : 10000);
 my $udp    = HyperDerp::Test::free_port(SOCK_DGRAM);
 
 my $live = HyperDerp::Live->new;
