@@ -97,8 +97,13 @@ static void tell_gone(struct hd_worker *w, void *what, void *unused)
 		&g->receiver);
 
 	(void)unused;
-	for (struct hd_peer *p = e ? e->active : NULL; p != NULL; p = p->next)
+	if (e != NULL) /* nothing is owed to who has left */
+		hd_keyset_remove(&e->told, &g->source);
+	for (struct hd_peer *p = e ? e->active : NULL; p != NULL; p = p->next) {
+		if (memcmp(&p->last_key, &g->source, HD_KEY_BYTES) == 0)
+			p->last_told = false;
 		call_gone(p, &g->source, HD_GONE_DISCONNECTED);
+	}
 	free(g);
 }
 

@@ -151,27 +151,33 @@ void hd_relay_table_free(struct hd_relay_table *t)
 	*t = (struct hd_relay_table){ 0 };
 }
 
+static const struct hd_key no_key;
+
+static uint32_t keyset_home(const struct hd_keyset *set,
+			    const struct hd_key *key)
+{
+	return (uint32_t)hd_key_hash(0, key) & (set->size - 1);
+}
+
 static uint32_t keyset_slot(const struct hd_keyset *set,
 			    const struct hd_key *key)
 {
-	static const struct hd_key none;
-	uint32_t i = (uint32_t)hd_key_hash(0, key) & (set->size - 1);
+	uint32_t i = keyset_home(set, key);
 
-	while (!same_key(&set->v[i], &none) && !same_key(&set->v[i], key))
+	while (!same_key(&set->v[i], &no_key) && !same_key(&set->v[i], key))
 		i = (i + 1) & (set->size - 1);
 	return i;
 }
 
 static int keyset_grow(struct hd_keyset *set)
 {
-	static const struct hd_key none;
 	struct hd_keyset wide = { .size = set->size ? 2 * set->size : 4 };
 
 	wide.v = calloc(wide.size, sizeof(*wide.v));
 	if (wide.v == NULL)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < set->size; i++)
-		if (!same_key(&set->v[i], &none))
+		if (!same_key(&set->v[i], &no_key))
 			wide.v[keyset_slot(&wide, &set->v[i])] = set->v[i];
 	wide.n = set->n;
 	free(set->v);
@@ -179,11 +185,49 @@ static int keyset_grow(struct hd_keyset *set)
 	return 0;
 }
 
+/* As in the table: what stands behind the gap moves up. */
+static void keyset_close_gap(struct hd_keyset *set, uint32_t gap)
+{
+	uint32_t mask = set->size - 1;
+
+	set->v[gap] = no_key;
+	set->n--;
+	for (uint32_t i = (gap + 1) & mask; !same_key(&set->v[i], &no_key);
+	     i = (i + 1) & mask) {
+		uint32_t home = keyset_home(set, &set->v[i]);
+
+		if (((i - home) & mask) >= ((i - gap) & mask)) {
+			set->v[gap] = set->v[i];
+			set->v[i] = no_key;
+			gap = i;
+		}
+	}
+}
+
+void hd_keyset_remove(struct hd_keyset *set, const struct hd_key *key)
+{
+	if (hd_keyset_has(set, key))
+		keyset_close_gap(set, keyset_slot(set, key));
+}
+
+/* Any but the newcomer: where that would stand, as its hash wants it. */
+static void keyset_evict(struct hd_keyset *set, const struct hd_key *newcomer)
+{
+	uint32_t i = keyset_home(set, newcomer);
+
+	while (same_key(&set->v[i], &no_key))
+		i = (i + 1) & (set->size - 1);
+	keyset_close_gap(set, i);
+}
+
 int hd_keyset_add(struct hd_keyset *set, const struct hd_key *key)
 {
 	uint32_t i;
 
-	if (4 * (set->n + 1) > 3 * set->size && keyset_grow(set) < 0)
+	if (set->n == HD_KEYSET_MAX && !hd_keyset_has(set, key))
+		keyset_evict(set, key);
+	if (set->n < HD_KEYSET_MAX && 4 * (set->n + 1) > 3 * set->size &&
+	    keyset_grow(set) < 0)
 		return -ENOMEM;
 	i = keyset_slot(set, key);
 	if (same_key(&set->v[i], key))

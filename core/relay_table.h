@@ -8,8 +8,11 @@ struct hd_keyset { /* open addressing; an all-zero key is never in it */
 	struct hd_key *v;
 	uint32_t n, size;
 };
-/* hd_keyset_add - returns 1 added; 0 was there; -ENOMEM. */
+/* hd_keyset_add - returns 1 added; 0 was there; -ENOMEM. At HD_KEYSET_MAX
+ * another key goes for it. hd_keyset_remove - if it is there. */
+#define HD_KEYSET_MAX 49152 /* three quarters of 2 MiB */
 int hd_keyset_add(struct hd_keyset *set, const struct hd_key *key);
+void hd_keyset_remove(struct hd_keyset *set, const struct hd_key *key);
 bool hd_keyset_has(const struct hd_keyset *set, const struct hd_key *key);
 void hd_keyset_free(struct hd_keyset *set);
 

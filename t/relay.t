@@ -118,6 +118,27 @@ subtest 'PeerGone each time it leaves' => sub {
     }
 };
 
+# What is owed to who has left is forgotten, and begins anew when it is back.
+subtest 'PeerGone to one that came back' => sub {
+    for my $round (1 .. 6) {
+        my ($one, $two) = HyperDerp::Raw::logins($hd, 2);
+        my ($stays, $goes) = map { HyperDerp::Raw->login($hd, $_) } $one, $two;
+        for (1 .. 4) {    # the relay keeps in mind that it has noted whom to tell
+            $stays->send($goes->key, 'hello');
+            $goes->packet;
+            $goes->send($stays->key, 'hello');
+            $stays->packet;
+        }
+        $goes->close;
+        is $stays->expect(HyperDerp::Raw::PEER_GONE), pack('H64C', $two->{key}, 0), 'it has left';
+        my $back = HyperDerp::Raw->login($hd, $two);
+        $stays->send($back->key, 'again');
+        is $back->packet, 'again', 'it is back';
+        $stays->close;
+        is $back->expect(HyperDerp::Raw::PEER_GONE), pack('H64C', $one->{key}, 0), 'and is told';
+    }
+};
+
 subtest 'duplicates' => sub {
     my $secret = '77' x 32;
     my $bob = $hd->client;

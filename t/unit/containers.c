@@ -192,6 +192,50 @@ static void a_slab_gives_zeros_again(void **state)
 	assert_memory_equal(a, zeros, sizeof(zeros));
 }
 
+static struct hd_key numbered(uint32_t n)
+{
+	struct hd_key key = { { 1 } };
+
+	memcpy(key.b + 1, &n, sizeof(n));
+	return key;
+}
+
+static void a_set_forgets_a_key(void **state)
+{
+	enum { N = 1000 };
+	struct hd_keyset set = { 0 };
+
+	(void)state;
+	hd_keyset_remove(&set, &(struct hd_key){ { 7 } }); /* an empty one */
+	for (uint32_t i = 0; i < N; i++)
+		hd_keyset_add(&set, &(struct hd_key[]){ numbered(i) }[0]);
+	for (uint32_t i = 0; i < N; i += 2)
+		hd_keyset_remove(&set, &(struct hd_key[]){ numbered(i) }[0]);
+	assert_int_equal(set.n, N / 2);
+	for (uint32_t i = 0; i < N; i++) {
+		struct hd_key key = numbered(i);
+
+		assert_int_equal(hd_keyset_has(&set, &key), i % 2);
+	}
+	hd_keyset_free(&set);
+}
+
+static void a_set_is_bounded(void **state)
+{
+	struct hd_keyset set = { 0 };
+
+	(void)state;
+	for (uint32_t i = 0; i < 3 * HD_KEYSET_MAX; i++) {
+		struct hd_key key = numbered(i);
+
+		assert_int_equal(hd_keyset_add(&set, &key), 1);
+		assert_true(hd_keyset_has(&set, &key));
+	}
+	assert_int_equal(set.n, HD_KEYSET_MAX);
+	assert_int_equal(set.size, HD_KEYSET_MAX / 3 * 4);
+	hd_keyset_free(&set);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -202,6 +246,8 @@ int main(void)
 		cmocka_unit_test(a_chunk_holds_the_largest_frame),
 		cmocka_unit_test(the_table_keeps_what_is_in_it),
 		cmocka_unit_test(a_set_has_a_key_once),
+		cmocka_unit_test(a_set_forgets_a_key),
+		cmocka_unit_test(a_set_is_bounded),
 		cmocka_unit_test(a_slab_gives_zeros_again),
 	};
 
