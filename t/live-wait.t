@@ -7,6 +7,7 @@ use Test::More;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 use HyperDerp::Live;
+use HyperDerp::Raw;
 use HyperDerp::Test;
 use Socket qw(SOCK_DGRAM);
 use Time::HiRes qw(time);
@@ -118,6 +119,20 @@ subtest 'work that does not end' => sub {
     ok ctl_end($then[0])->{ok}, 'what was asked for meanwhile comes then, when the work has ended';
     ok ctl_end($then[1])->{ok}, '... each in its turn';
     ok ctl($hd, qw(module unload live))->{ok}, 'and it goes';
+    $hd->finish;
+};
+
+subtest 'a client that takes nothing' => sub {
+    plan skip_all => 'derp is built in' unless -e "$HyperDerp::Test::build/modules.d/derp.so";
+    my $hd = HyperDerp::Test->start(no_tls => 1, load_module => [$live->make('derp')],
+        conf => "write_timeout: 5s\n");
+    my $deaf = HyperDerp::Raw->login($hd, HyperDerp::Raw::logins($hd, 1));
+    $hd->client->fill($deaf->key, 1400, 20000);
+    ok wait_for(sub { ctl($hd, 'status')->{data}{drops}{queue_head} > 0 }), 'its queue is full';
+    my $unload = ctl_begin($hd, qw(module unload derp));
+    ok wait_for(sub { get($hd, '/derp/probe') eq '404' }), 'derp is on its way out';
+    others_are_served($hd, $unload);
+    ok ctl_end($unload)->{ok}, 'it goes when the write timeout is over';
     $hd->finish;
 };
 
