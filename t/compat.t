@@ -6,6 +6,7 @@ use Test::More;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 use HyperDerp::Test;
+use Socket ();
 
 sub text_of ($name) { return HyperDerp::Test::slurp("$FindBin::Bin/compat/$name.yaml") }
 
@@ -79,10 +80,41 @@ sub refused ($name, $re) {
 
 refused 'denylist', qr/yaml:5: `hd\.denylist_path` keeps peers out, and the module hd/;
 
-SKIP: {
-    skip 'the module wg is built: its own tests start it', 2
-        if -e "$HyperDerp::Test::build/modules.d/wg.so";
-    refused 'wireguard', qr/yaml:2: module wg: no file wg\.so/;
-}
+subtest 'wireguard.yaml: peers and links, no TCP port' => sub {
+    unless (-e "$HyperDerp::Test::build/modules.d/wg.so") {
+        refused 'wireguard', qr/yaml:2: module wg: no file wg\.so/;
+        return;
+    }
+    my $hd   = HyperDerp::Test->new(no_tls => 1, yaml => '');
+    my $port = HyperDerp::Test::free_port(Socket::SOCK_DGRAM);
+    $hd->{yaml} = text_of('wireguard') =~ s{port: 51820}{port: $port}r
+        =~ s{/var/lib/hyper-derp/roster}{$hd->{dir}/roster}r
+        . "control: {socket: ${\$hd->control}}\n";
+    $hd->{args} = [
+        '--state-dir', $hd->dir, '--module-path', "$HyperDerp::Test::build/modules.d",
+    ];
+    $hd->write_conf;
+    # as the predecessor left it: with what the configuration lists, too
+    my $key = 'AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=';
+    my $roster = HyperDerp::Test::spew("$hd->{dir}/roster", <<~"END");
+        peer alice 192.0.2.9:51820
+        peer bob 192.0.2.2:51820
+        peer carol 192.0.2.3:51820 $key her phone
+        link alice bob
+        link bob carol
+        nic alice lo
+        END
+    $hd->run;
+    ok HyperDerp::Test::wait_for(sub { $hd->ctl('wg', 'show') =~ /^port +$port$/m }), 'it starts'
+        or diag $hd->log_text;
+    my $peers = $hd->ctl(qw(wg peer list));
+    like $peers, qr/^alice +192\.0\.2\.1:51820 .* bob +home$/m, 'the configuration beats the roster';
+    like $peers, qr/^carol +192\.0\.2\.3:51820 .* bob +her phone$/m, 'the roster is read where it was';
+    $hd->ctl(qw(wg link add alice carol));
+    is $?, 0, 'a change';
+    like HyperDerp::Test::slurp($roster), qr/^nic alice lo\npeer carol .*\nlink alice carol\nlink bob carol$/ms,
+        '... goes there, without what the configuration lists';
+    $hd->finish;
+};
 
 done_testing;

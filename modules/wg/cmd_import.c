@@ -25,7 +25,7 @@ static void run_import(struct hd_module *mod, struct hd_call *c)
 	uint64_t peers, links;
 	int r = quick ? wg_quick_apply(&changes, wg_ops_roster(), text, name,
 				       &why)
-		      : wg_text_apply(&changes, wg_ops_roster(), "line", text,
+		      : wg_text_apply(&changes, wg_ops_roster(), NULL, text,
 				      strlen(text), &why);
 
 	peers = count(&changes, WG_PEER_ADDED);

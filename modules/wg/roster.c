@@ -99,7 +99,7 @@ int wg_fixed_check(const struct wg_entry *p, struct wg_refusal *why)
 		return 0;
 	return wg_refuse(why, -EPERM, "wg_peer_fixed",
 			 "the peer %s stands in the configuration (wg.peers): "
-			 "change it there and reload",
+			 "change it there and restart",
 			 p->name);
 }
 

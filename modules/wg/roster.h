@@ -180,7 +180,7 @@ void wg_changes_free(struct wg_changes *c);
  * any order. */
 
 /* wg_text_apply - add what a text says.
- * @file  its name, for messages
+ * @file  its name, for messages; NULL: "line 7" has to do
  * A peer that the configuration lists is passed over: the configuration wins.
  * So is a link that there is already, and a peer of which the text says what
  * is known: the same text may be applied twice.

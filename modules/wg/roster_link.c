@@ -98,7 +98,7 @@ int wg_roster_unlink(struct wg_roster *r, const char *a, const char *b,
 		return wg_refuse(why, -EPERM, "wg_link_fixed",
 				 "the link of %s and %s stands in the "
 				 "configuration (wg.links): remove it there "
-				 "and reload",
+				 "and restart",
 				 a, b);
 	edge_delete(pa, pb);
 	edge_delete(pb, pa);

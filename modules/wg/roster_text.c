@@ -24,8 +24,9 @@ static int bad_line(const struct line *l, struct wg_refusal *why, int r)
 {
 	struct hd_error inner = why->err;
 
-	return wg_refuse(why, r, why->code, "%s:%u: %s", l->file, l->number,
-			 inner.text);
+	return wg_refuse(why, r, why->code, "%s%c%u: %s",
+			 l->file != NULL ? l->file : "line",
+			 l->file != NULL ? ':' : ' ', l->number, inner.text);
 }
 
 static int bad_form(struct wg_refusal *why, const char *form)

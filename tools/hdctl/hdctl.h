@@ -53,6 +53,7 @@ int run_completion(struct hdctl *h, const char *const *words, size_t n);
 int run_module_enable(struct hdctl *h, const char *const *words, size_t n);
 int run_module_disable(struct hdctl *h, const char *const *words, size_t n);
 int run_module_new(struct hdctl *h, const char *const *words, size_t n);
+int run_client_config(struct hdctl *h, const char *const *words, size_t n);
 int run_check_file(struct hdctl *h, const char *const *words, size_t n);
 /* run_shell - until its end. */
 int run_shell(struct hdctl *h);

@@ -29,6 +29,10 @@ const struct local locals[] = {
 	  "rates of the relay and of its busiest peers; Enter ends", run_top,
 	  0 },
 	{ "watch", "[EVENT...]", "print events as they happen", run_watch, 0 },
+	{ "wg client-config",
+	  "NAME [--endpoint HOST] [--address IP] [--private-key FILE] [--qr]",
+	  "a WireGuard client's configuration, ready for wg-quick",
+	  run_client_config, 0 },
 	{ .words = NULL },
 };
 

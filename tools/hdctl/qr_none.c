@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT */
+/* tools/hdctl/qr_none.c - without libqrencode. */
+#include "tools/hdctl/qr.h"
+
+#include <errno.h>
+
+int qr_print(FILE *out, const char *text, struct hd_error *err)
+{
+	(void)out;
+	(void)text;
+	return hd_error_set(err, -ENOSYS,
+			    "this hdctl was built without libqrencode "
+			    "(configure --with-qrencode)");
+}
