@@ -9,6 +9,15 @@ static bool is_up(const struct hd_stream *s)
 	return s != NULL && s->peer != NULL && s->peer->state == HD_PEER_UP;
 }
 
+static const char *tls_of(const struct hd_stream *s)
+{
+	if (s->tls == NULL)
+		return NULL;
+	if (hd_tls_kernel(s->tls) != 0)
+		return "ktls";
+	return hd_tls_is_own(s->tls) ? "own" : "openssl";
+}
+
 static void tell(const struct hd_stream *s, hd_about_peer_fn *fn, void *arg)
 {
 	struct hd_about_peer about = {
@@ -20,8 +29,14 @@ static void tell(const struct hd_stream *s, hd_about_peer_fn *fn, void *arg)
 		.age_ms = s->worker->now_ms - s->since_ms,
 		.bytes_in = s->bytes_in,
 		.bytes_out = s->bytes_out,
+		.tls = tls_of(s),
+		.queued_bytes = s->flight.bytes,
+		.realm = s->peer->login.realm,
+		.active = s->peer->entry->active == s->peer,
 	};
 
+	for (unsigned i = 0; i < HD_LANES; i++)
+		about.queued_bytes += s->lane[i].bytes;
 	for (unsigned i = 0; i < HD_DROP_N; i++)
 		about.drops += s->drops[i];
 	fn(arg, &about);

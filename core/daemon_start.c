@@ -249,6 +249,8 @@ static int check_reload(const struct hd_daemon *d, struct hd_conf *conf,
 	if (r == 0)
 		r = hd_conf_live_only(d->conf, conf, err);
 	if (r == 0)
+		r = hd_listens_check(err);
+	if (r == 0)
 		r = make_store(conf, ret_tls, err);
 	return r;
 }
@@ -274,6 +276,7 @@ int hd_daemon_reload(struct hd_daemon *d, struct hd_error *err)
 		return r;
 	hd_workers_reload(conf, tls);
 	hd_tls_show(tls);
+	hd_listens_renew();
 	hd_modules_adopt(conf);
 	hd_log_level_set((enum hd_level)conf->log_level);
 	tell_modules(conf);

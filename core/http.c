@@ -17,7 +17,7 @@
 #include <string.h>
 #include <strings.h>
 
-enum after { AFTER_NEXT, AFTER_SWITCH, AFTER_CLOSE };
+enum after { AFTER_NEXT, AFTER_SWITCH, AFTER_CLOSE, AFTER_WAIT };
 
 static const struct {
 	const char *name;
@@ -197,6 +197,7 @@ static const struct hd_route_entry *find_plain(const struct hd_route_entry *e)
 
 static void answer(struct hd_request *req, const struct hd_route_entry *entry)
 {
+	req->mod = entry->mod;
 	hd_route_answer(entry, req);
 	if (req->replied)
 		return;
@@ -358,9 +359,14 @@ static size_t request(struct hd_stream *s, uint8_t *p, size_t n,
 	req.stream = s;
 	req.why = HD_CLOSE_DONE;
 	req.method = 0;
-	req.keep = req.replied = req.http10 = false;
+	req.mod = NULL;
+	req.keep = req.replied = req.http10 = req.later = false;
 	req.extra_len = 0;
 	*ret_after = len < 0 ? reply_malformed(&req, len) : handle(&req);
+	if (req.later) {
+		*ret_after = AFTER_WAIT;
+		return (size_t)len;
+	}
 	if (*ret_after == AFTER_NEXT && !req.keep)
 		*ret_after = AFTER_CLOSE;
 	if (*ret_after == AFTER_CLOSE)

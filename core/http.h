@@ -3,7 +3,8 @@
  * accepted stream until a route takes it over.
  *
  * Files: http_parse.c the request head, http.c which route and how,
- * http_reply.c what goes back, route.c the registry. */
+ * http_reply.c what goes back, http_answer.c bodies that are made later,
+ * route.c the registry. */
 #pragma once
 #include <hyper-derp/http.h>
 #include "core/module.h"
@@ -43,14 +44,32 @@ bool hd_http_lists(const struct hd_http_head *head, const char *name,
 struct hd_request { /* lives on the stack of data() */
 	struct hd_http_head head;
 	struct hd_stream *stream;
+	struct hd_module *mod; /* of the route that answers */
 	enum hd_close why; /* if it is closed behind this request */
 	unsigned method; /* HD_GET …; 0: another one */
 	bool keep; /* the connection stays open for the next request */
 	bool replied;
 	bool http10; /* nothing sure is known of the client */
+	bool later; /* the body is under way: core/http_answer.c */
 	size_t extra_len;
 	char extra[HD_HTTP_REPLY_MAX_BYTES / 2]; /* of hd_reply_header() */
 };
+
+/* hd_reply_begin - the head; @len_bytes of the body, or HD_LENGTH_LATER.
+ * Returns whether the stream took it. */
+#define HD_LENGTH_LATER SIZE_MAX
+bool hd_reply_begin(struct hd_request *req, int status, const char *type,
+		    size_t len_bytes);
+/* hd_reply_large - the head has gone; the body follows as the client reads. */
+void hd_reply_large(struct hd_request *req, const void *body, size_t len_bytes);
+
+/* ---- http_answer.c: the client's worker ---- */
+
+/* hd_answer_go_on - the stream may have room. hd_answer_lost - it ends.
+ * hd_answers_cancel - those of a module, whose code is about to go. */
+void hd_answer_go_on(struct hd_stream *s);
+void hd_answer_lost(struct hd_stream *s);
+void hd_answers_cancel(struct hd_worker *w, const struct hd_module *mod);
 
 /* hd_reply_text - an answer in a sentence, for people. */
 void hd_reply_text(struct hd_request *req, int status, const char *text);

@@ -114,12 +114,15 @@ static const char *connection_line(const struct hd_request *req)
 
 /* RFC 9110, 8.6: no length where there cannot be a body. */
 static void content_lines(char *buf, size_t size, int status, const char *type,
-			  size_t len_bytes)
+			  size_t len_bytes, bool chunked)
 {
 	buf[0] = '\0';
 	if (status == 204 || status == 304)
 		return;
-	if (type != NULL)
+	if (len_bytes == HD_LENGTH_LATER)
+		snprintf(buf, size, "Content-Type: %s\r\n%s", type,
+			 chunked ? "Transfer-Encoding: chunked\r\n" : "");
+	else if (type != NULL)
 		snprintf(buf, size,
 			 "Content-Type: %s\r\nContent-Length: %zu\r\n", type,
 			 len_bytes);
@@ -127,13 +130,14 @@ static void content_lines(char *buf, size_t size, int status, const char *type,
 		snprintf(buf, size, "Content-Length: %zu\r\n", len_bytes);
 }
 
-static bool send_head(struct hd_request *req, int status, const char *type,
-		      size_t len_bytes)
+bool hd_reply_begin(struct hd_request *req, int status, const char *type,
+		    size_t len_bytes)
 {
 	char head[HD_HTTP_REPLY_MAX_BYTES], content[256], date[40];
 	int n;
 
-	content_lines(content, sizeof(content), status, type, len_bytes);
+	content_lines(content, sizeof(content), status, type, len_bytes,
+		      req->head.minor > 0);
 	date_text(date, sizeof(date));
 	n = snprintf(head, sizeof(head),
 		     "HTTP/1.%c %d %s\r\n"
@@ -146,6 +150,10 @@ static bool send_head(struct hd_request *req, int status, const char *type,
 	hd_assert(n > 0 && (size_t)n < sizeof(head));
 	return hd_stream_append(req->stream, HD_CONTROL, head, (size_t)n);
 }
+
+/* What is longer than this does not go into the output at once, which has a
+ * limit. */
+#define LARGE_BYTES (64 * 1024)
 
 static void send_body(struct hd_stream *s, const char *body, size_t n)
 {
@@ -165,9 +173,12 @@ void hd_reply(struct hd_request *req, int status, const char *type,
 	if (req->replied)
 		return; /* the first answer stands; it may have been a 101 */
 	req->replied = true;
-	if (!send_head(req, status, type, len_bytes))
+	if (!hd_reply_begin(req, status, type, len_bytes) ||
+	    req->method == HD_HEAD || status == 204 || status == 304)
 		return;
-	if (req->method != HD_HEAD && status != 204 && status != 304)
+	if (len_bytes > LARGE_BYTES)
+		hd_reply_large(req, body, len_bytes);
+	else
 		send_body(req->stream, body, len_bytes);
 }
 

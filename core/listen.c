@@ -14,6 +14,7 @@
 #include <unistd.h>
 #include "core/dry.h"
 #include "core/listener.h"
+#include "core/tls.h"
 #include "core/worker.h"
 
 static struct hd_listener *listens;
@@ -61,12 +62,15 @@ void hd_listener_put(const struct hd_listener **listener)
 	}
 }
 
-static bool is_open(const struct hd_module *mod, const char *name)
+static struct hd_listener *find_open(const struct hd_module *mod,
+				     const char *name)
 {
-	for (const struct hd_listener *l = listens; l != NULL; l = l->next)
-		if (l->mod == mod && !l->left && strcmp(l->name, name) == 0)
-			return true;
-	return false;
+	struct hd_listener *l = listens;
+
+	while (l != NULL &&
+	       (l->mod != mod || l->left || strcmp(l->name, name) != 0))
+		l = l->next;
+	return l;
 }
 
 static struct hd_listener *find_left(const struct hd_module *mod,
@@ -85,9 +89,8 @@ static void tell(const struct hd_listener *l)
 {
 	char addr[HD_ADDR_TEXT_BYTES];
 
-	hd_log_write(HD_NOTICE, "listening: addr=%s tls=%s name=%s module=%s%s",
-		     hd_addr_text(&l->addr, addr), l->tls ? "yes" : "no",
-		     l->name, l->mod->name,
+	hd_log_write(HD_NOTICE, "listening: addr=%s name=%s module=%s%s",
+		     hd_addr_text(&l->addr, addr), l->name, l->mod->name,
 		     l->shared ? " inherited=yes" : "");
 }
 
@@ -102,6 +105,10 @@ static void close_sockets(struct hd_listener *l)
 	free(l->fds);
 	l->fds = NULL;
 	l->n_fds = 0;
+	hd_tls_store_put(&l->tls_store);
+	free(l->cert);
+	free(l->key);
+	l->cert = l->key = NULL;
 }
 
 static int open_new(struct hd_module *mod, const struct hd_listen *listen,
@@ -136,7 +143,7 @@ int hd_listen_open(struct hd_module *mod, const struct hd_listen *listen,
 
 	if (hd_dry)
 		return 0;
-	if (is_open(mod, listen->name))
+	if (find_open(mod, listen->name) != NULL)
 		return hd_error_set(err, -EEXIST,
 				    "listener %s is opened twice: the module "
 				    "has a bug, report it to its author",
@@ -146,6 +153,82 @@ int hd_listen_open(struct hd_module *mod, const struct hd_listen *listen,
 	l->left = false;
 	return 0;
 }
+
+/* ---- certificates ---- */
+
+/* A worker that has just read the old pointer is in its turn: the old store is
+ * put after all have ended theirs. */
+static void use_store(struct hd_listener *l, struct hd_tls_store *store)
+{
+	struct hd_tls_store *old = l->tls_store;
+
+	__atomic_store_n(&l->tls_store, store, __ATOMIC_RELEASE);
+	__atomic_store_n(&l->tls, store != NULL, __ATOMIC_RELEASE);
+	if (old != NULL)
+		hd_workers_settle();
+	hd_tls_store_put(&old);
+}
+
+static int set_files(struct hd_listener *l, const char *cert, const char *key,
+		     struct hd_error *err)
+{
+	free(l->cert);
+	free(l->key);
+	l->cert = strdup(cert);
+	l->key = strdup(key);
+	if (l->cert != NULL && l->key != NULL)
+		return 0;
+	return hd_error_set(err, -ENOMEM, "listen: out of memory");
+}
+
+int hd_listen_tls(struct hd_module *mod, const char *name, const char *cert,
+		  const char *key, struct hd_error *err)
+{
+	struct hd_listener *l = find_open(mod, name);
+	struct hd_tls_store *store = NULL;
+	int r = hd_tls_store_own(cert, key, &store, err);
+
+	if (r == 0 && l != NULL)
+		r = set_files(l, cert, key, err);
+	if (r < 0 || l == NULL)
+		hd_tls_store_put(&store);
+	else
+		use_store(l, store);
+	return r;
+}
+
+int hd_listens_check(struct hd_error *err)
+{
+	int r = 0;
+
+	for (struct hd_listener *l = listens; l != NULL && r == 0;
+	     l = l->next) {
+		struct hd_tls_store *store = NULL;
+
+		if (l->cert != NULL)
+			r = hd_tls_store_own(l->cert, l->key, &store, err);
+		hd_tls_store_put(&store);
+	}
+	return r;
+}
+
+void hd_listens_renew(void)
+{
+	for (struct hd_listener *l = listens; l != NULL; l = l->next) {
+		struct hd_tls_store *store = NULL;
+		struct hd_error err = { "" };
+
+		if (l->cert == NULL)
+			continue;
+		if (hd_tls_store_own(l->cert, l->key, &store, &err) == 0)
+			use_store(l, store);
+		else
+			hd_log_write(HD_WARN, "listener %s: %s", l->name,
+				     err.text);
+	}
+}
+
+/* ---- the end ---- */
 
 void hd_listens_leave(const struct hd_module *mod)
 {

@@ -20,6 +20,8 @@ struct hd_listener {
 	struct hd_listener *next;
 	union hd_addr asked; /* addr before a port was given */
 	bool left; /* its module has ended and may claim it again */
+	char *cert, *key; /* PEM files of its own; NULL: of the relay */
+	struct hd_tls_store *tls_store; /* atomic; NULL: the relay's */
 	unsigned refs; /* atomic: the list's and one for each stream */
 };
 
@@ -49,6 +51,10 @@ struct hd_listener *hd_listens_first(void);
  * no worker accepts on them any more (hd_accept_sync()). */
 void hd_listens_leave(const struct hd_module *mod);
 void hd_listens_bury(void);
+/* hd_listens_check - whether their certificates can be read.
+ * hd_listens_renew - they serve what the files are now. */
+int hd_listens_check(struct hd_error *err);
+void hd_listens_renew(void);
 /* hd_listens_any - whether a module has or had one. */
 bool hd_listens_any(const struct hd_module *mod);
 /* hd_listener_get, _put - a stream came by it. Any worker. */

@@ -32,6 +32,7 @@ static void stop_here(struct hd_worker *w, void *arg)
 	struct hd_reload *r = arg;
 	struct hd_worker_module *wm = &w->mods[r->mod->index];
 
+	hd_answers_cancel(w, r->mod);
 	hd_inbox_run(w); /* streams that are on their way here arrive */
 	w->reloading = r->keep ? r->mod : NULL;
 	if (wm->phase == HD_MOD_STARTED)

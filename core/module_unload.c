@@ -25,7 +25,7 @@
 
 static void let_go_here(struct hd_worker *w, void *arg)
 {
-	(void)arg;
+	hd_answers_cancel(w, arg);
 	w->hooks = hd_modules_hooks();
 	hd_accept_sync(w);
 }
@@ -38,7 +38,7 @@ void hd_live_take_out(struct hd_module *mod)
 	hd_listens_leave(mod);
 	hd_commands_drop(mod);
 	hd_module_list(mod, false);
-	hd_workers_ask(let_go_here, NULL);
+	hd_workers_ask(let_go_here, mod);
 	hd_routes_bury();
 }
 

@@ -51,8 +51,12 @@ static int stream_begin(struct hd_worker *w, struct hd_stream *s)
 	s->since_ms = w->now_ms;
 	s->since_ns = w->now_ns;
 	if (s->listener->tls) {
-		s->tls = hd_tls_new(w->tls, w->conf->record_layer !=
-						    HD_RECORDS_OPENSSL);
+		struct hd_tls_store *own = __atomic_load_n(
+			&s->listener->tls_store, __ATOMIC_ACQUIRE);
+
+		s->tls = hd_tls_new(own != NULL ? own : w->tls,
+				    w->conf->record_layer !=
+					    HD_RECORDS_OPENSSL);
 		s->handshaking = true;
 		if (s->tls == NULL)
 			return -ENOMEM;
@@ -285,6 +289,8 @@ void hd_stream_end(struct hd_stream *s)
 	hd_count(w->stats, HD_STAT_CLOSES + s->why, 1);
 	hd_stream_clear_output(s, HD_DROP_WRITE_ERROR);
 	hd_chunk_put(&w->pool, &s->kept);
+	if (s->answer != NULL)
+		hd_answer_lost(s);
 	log_end(s);
 	trace_end(s);
 	hd_use_add(s->use, HD_USE_ERRORS, is_error(s->why));

@@ -10,6 +10,7 @@
 #include "core/heap.h"
 #include "core/stats.h"
 
+struct hd_answer;
 struct hd_listener;
 struct hd_tls;
 struct hd_ws;
@@ -40,6 +41,7 @@ struct hd_stream {
 	struct hd_tls *tls;    /* NULL: plain */
 	struct hd_ws *ws;      /* NULL: no WebSocket */
 	struct hd_peer *peer;  /* from hd_relay_login() on */
+	struct hd_answer *answer; /* an HTTP body under way; nothing is read */
 	/* input */
 	struct hd_chunk *kept; /* plaintext that was not used yet */
 	uint32_t want;

@@ -19,6 +19,7 @@
 #include <linux/sockios.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include "core/http.h"
 #include "core/ktls.h"
 #include "core/peer.h"
 #include "core/probes.h"
@@ -264,7 +265,8 @@ static void send_flight(struct hd_stream *s)
 				hd_tag(HD_OP_SENT, s->slot, s->gen), iov, n);
 	if (res == -EINPROGRESS) {
 		s->sending = w->sent = true;
-		if (s->asked < s->flight.bytes || is_queued(s))
+		if (s->asked < s->flight.bytes || is_queued(s) ||
+		    s->answer != NULL)
 			expect_sent(s);
 		return;
 	}
@@ -276,7 +278,7 @@ void hd_stream_on_sent(struct hd_stream *s, int32_t res)
 	s->sending = false;
 	if (!s->aborted)
 		send_took(s, res);
-	if (s->closing || hd_login_due(s) ||
+	if (s->closing || s->answer != NULL || hd_login_due(s) ||
 	    (!s->blocked && (s->flight.first != NULL || is_queued(s))))
 		hd_stream_mark_dirty(s);
 }
@@ -360,6 +362,8 @@ void hd_stream_flush(struct hd_stream *s)
 		return;
 	}
 	send_all(s);
+	if (s->answer != NULL)
+		hd_answer_go_on(s);
 	if (s->kernel_tries > 0 && !s->handshaking)
 		hd_stream_offer_kernel(s);
 	if (!hd_login_due(s))

@@ -23,6 +23,9 @@ struct hd_tls_store;
  * Returns 0, or negative with "failed to open certificate PATH: …" in err. */
 int hd_tls_store_new(const struct hd_conf *conf, struct hd_tls_store **ret,
 		     struct hd_error *err);
+/* hd_tls_store_own - of one certificate, with nothing behind it. */
+int hd_tls_store_own(const char *cert, const char *key,
+		     struct hd_tls_store **ret, struct hd_error *err);
 struct hd_tls_store *hd_tls_store_get(struct hd_tls_store *store);
 void hd_tls_store_put(struct hd_tls_store **store); /* any thread */
 /* hd_tls_store_ctx - what SSL_new() takes; the server name may lead to another

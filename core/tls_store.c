@@ -33,6 +33,7 @@ struct hd_tls_site { /* a name, or several: one certificate per key type */
 
 struct hd_tls_store {
 	atomic_uint refs;
+	bool chained; /* what modules append stands behind its certificates */
 	struct hd_tls_cert *certs; /* as they were configured */
 	size_t n_certs;
 	size_t n;
@@ -240,7 +241,8 @@ static int add_pem(struct hd_tls_store *store, const struct hd_cert_conf *conf,
 	int type = EVP_PKEY_get_base_id(pem->key);
 	struct hd_tls_site *site = site_for(store, pem->cert, type);
 
-	if (site == NULL || chain_add_appended(pem->chain) < 0)
+	if (site == NULL ||
+	    (store->chained && chain_add_appended(pem->chain) < 0))
 		return hd_error_set(err, -ENOMEM, "certificate %s: %s",
 				    conf->cert, hd_tls_reason());
 	if (SSL_CTX_use_cert_and_key(site->ctx, pem->cert, pem->key, pem->chain,
@@ -259,37 +261,55 @@ static int add_pem(struct hd_tls_store *store, const struct hd_cert_conf *conf,
 	return 0;
 }
 
+static int make(const struct hd_cert_conf *v, size_t n, bool chained,
+		struct hd_tls_store **ret, struct hd_error *err)
+{
+	HD_AUTO(hd_tls_store_put) struct hd_tls_store *store =
+		calloc(1, sizeof(*store) + n * sizeof(*store->sites));
+
+	if (store == NULL)
+		return hd_error_set(err, -ENOMEM, "TLS: out of memory");
+	store->refs = 1;
+	store->chained = chained;
+	store->certs = calloc(n, sizeof(*store->certs));
+	if (store->certs == NULL)
+		return hd_error_set(err, -ENOMEM, "TLS: out of memory");
+	for (size_t i = 0; i < n; i++) {
+		struct hd_pem pem;
+		int r = hd_pem_load(&v[i], &pem, err);
+
+		if (r < 0)
+			return r;
+		r = add_pem(store, &v[i], &pem, err);
+		hd_pem_free(&pem);
+		if (r < 0)
+			return r;
+	}
+	*ret = hd_steal(&store);
+	return 0;
+}
+
 int hd_tls_store_new(const struct hd_conf *conf, struct hd_tls_store **ret,
 		     struct hd_error *err)
 {
-	HD_AUTO(hd_tls_store_put) struct hd_tls_store *store = NULL;
+	int r;
 
 	if (conf->n_certificates == 0)
 		return hd_error_set(err, -EINVAL,
 				    "TLS without a certificate: set tls_cert "
 				    "and tls_key, or tls: certificates");
-	store = calloc(1, sizeof(*store) +
-				  conf->n_certificates * sizeof(*store->sites));
-	if (store == NULL)
-		return hd_error_set(err, -ENOMEM, "TLS: out of memory");
-	store->refs = 1;
-	store->certs = calloc(conf->n_certificates, sizeof(*store->certs));
-	if (store->certs == NULL)
-		return hd_error_set(err, -ENOMEM, "TLS: out of memory");
-	for (size_t i = 0; i < conf->n_certificates; i++) {
-		struct hd_pem pem;
-		int r = hd_pem_load(&conf->certificates[i], &pem, err);
+	r = make(conf->certificates, conf->n_certificates, true, ret, err);
+	if (r == 0)
+		chain_changed = false;
+	return r;
+}
 
-		if (r < 0)
-			return r;
-		r = add_pem(store, &conf->certificates[i], &pem, err);
-		hd_pem_free(&pem);
-		if (r < 0)
-			return r;
-	}
-	chain_changed = false;
-	*ret = hd_steal(&store);
-	return 0;
+int hd_tls_store_own(const char *cert, const char *key,
+		     struct hd_tls_store **ret, struct hd_error *err)
+{
+	const struct hd_cert_conf one = { .cert = cert, .key = key };
+
+	return make(&one, 1, false, ret, err);
 }
 
 struct hd_tls_store *hd_tls_store_get(struct hd_tls_store *store)

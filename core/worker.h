@@ -39,6 +39,9 @@ void hd_workers_stop(void);
  * every worker has ended the turn it was in. Main thread. */
 typedef void hd_ask_fn(struct hd_worker *w, void *arg);
 void hd_workers_ask(hd_ask_fn *fn, void *arg);
+/* hd_workers_settle - the same, for nothing else; at once while they stand or
+ * do not run. */
+void hd_workers_settle(void);
 /* hd_workers_use_tls - for fresh connections; hd_workers_ask() it. */
 void hd_workers_use_tls(struct hd_tls_store *tls);
 
@@ -137,6 +140,7 @@ struct hd_worker {
 	struct hd_meter meter;
 	struct hd_pairs *pairs; /* NULL: nobody asks */
 	uint64_t slowest_move_us; /* the worker writes, others look */
+	struct hd_answer *answers; /* HTTP bodies under way */
 	struct hd_trace *trace; /* made by its first record */
 	struct hd_worker_boot *boot; /* while starting */
 };

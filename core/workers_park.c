@@ -114,3 +114,15 @@ void hd_workers_unpark(hd_ask_fn *fn, void *arg)
 	pthread_mutex_unlock(&park.lock);
 	wait_standing(0);
 }
+
+static void nothing_here(struct hd_worker *w, void *arg)
+{
+	(void)w;
+	(void)arg;
+}
+
+void hd_workers_settle(void)
+{
+	if (hd_workers() > 0 && park.standing == 0)
+		hd_workers_ask(nothing_here, NULL);
+}

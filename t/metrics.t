@@ -3,6 +3,7 @@
 # t/metrics.t - the metrics module: both formats, what they say, its listener.
 use v5.36;
 use Test::More;
+use File::Temp;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 use HyperDerp::Live qw(ctl);
@@ -75,8 +76,52 @@ subtest 'health' => sub {
     ok defined $h->{$_}, $_ for qw(uptime_seconds recv_bytes send_bytes);
 };
 
+subtest 'peers and relay' => sub {
+    my $r = get($port, '/api/v1/peers');
+    is $r->{type}, 'application/json', 'JSON';
+    my $p = HyperDerp::Metrics::json($r->{body});
+    is $p->{count}, 2, 'two';
+    is_deeply [sort map { $_->{key} } @{ $p->{peers} }], [sort map { $_->key } $alice, $bob], 'the keys';
+    my ($to) = grep { $_->{key} eq $bob->key } @{ $p->{peers} };
+    is $to->{proto}, 'derp', 'protocol';
+    is $to->{tls}, 'own', 'TLS';
+    cmp_ok $to->{bytes_out}, '>', 100, 'bytes';
+    ok !exists $to->{addr}, 'no address of a client';
+    my $relay = HyperDerp::Metrics::json(get($port, '/api/v1/relay')->{body});
+    is $relay->{state}, 'serving', '/api/v1/relay';
+    is_deeply [map { $_->{name} } @{ $relay->{modules} }], [qw(derp stun metrics)], '... modules';
+    is $relay->{certificates}[0]{names}, 'localhost,127.0.0.1', '... certificates';
+    is $relay->{times}{login}{count}, 2, '... times';
+    my $s = $hd->socket($port);
+    print {$s} "GET /api/v1/peers HTTP/1.0\r\n\r\n";
+    $r = answer($s);
+    is HyperDerp::Metrics::json($r->{body})->{count}, 2, 'HTTP/1.0: up to the end of the connection';
+    unlike $r->{head}, qr/chunked/, '... without chunks';
+    $s = $hd->socket($port);
+    ask($s, 'GET', $_) for '/api/v1/peers', '/metrics', '/api/v1/relay';
+    is answer($s)->{status}, 200, "pipelined: $_" for 1 .. 3;
+};
+
+subtest 'debug endpoints' => sub {
+    for my $path (qw(/debug/peers /debug/workers)) {
+        my $r = get($port, $path);
+        is $r->{status}, 404, "$path is off";
+        like $r->{body}, qr/metrics\.debug_endpoints/, '... and says how to have it';
+    }
+    $hd->{conf} = "metrics: {port: $port, debug_endpoints: true}\n";
+    $hd->write_conf;
+    $hd->signal('HUP');
+    ok HyperDerp::Test::wait_for(sub { get($port, '/debug/peers')->{status} == 200 }), 'on, after a reload';
+    my $p = HyperDerp::Metrics::json(get($port, '/debug/peers')->{body});
+    like $p->{peers}[0]{addr}, qr/^127\.0\.0\.1:\d+$/, 'addresses';
+    my $w = HyperDerp::Metrics::json(get($port, '/debug/workers')->{body})->{workers};
+    is 0 + @$w, 2, 'both workers';
+    is $w->[0]{peers_active} + $w->[1]{peers_active}, 2, '... with their numbers';
+    is $w->[0]{send_drops} + $w->[1]{send_drops}, 0, '... summed over labels';
+};
+
 subtest 'methods and other listeners' => sub {
-    is request($port, 'POST', $_)->{status}, 405, "POST $_" for qw(/metrics /health);
+    is request($port, 'POST', $_)->{status}, 405, "POST $_" for qw(/metrics /health /api/v1/relay /api/v1/peers /debug/workers /debug/peers);
     is request($port, 'HEAD', '/metrics')->{body}, '', 'HEAD';
     is get($hd->{plain}, '/metrics')->{status}, 404, 'not on the port of the relay';
     is get($port, '/derp')->{status}, 404, 'no relay on the port of the metrics';
@@ -135,6 +180,29 @@ subtest 'draining' => sub {
 };
 
 $hd->finish;
+
+subtest 'TLS' => sub {
+    my $dir = File::Temp->newdir;
+    my ($crt, $key) = HyperDerp::Test::certificate("$dir", 'metrics', 'metrics.example');
+    my $tls = HyperDerp::Test->start(load_module => [qw(derp metrics)],
+        conf => "metrics: {port: $port, tls_cert: $crt, tls_key: $key}\n");
+    my $sees = sub { qx{openssl s_client -connect 127.0.0.1:$port </dev/null 2>/dev/null} =~ /^subject=(.*)$/m ? $1 : '' };
+    is $sees->(), 'CN = metrics.example', 'a certificate of its own';
+    like qx{openssl s_client -connect 127.0.0.1:$tls->{tls} </dev/null 2>/dev/null}, qr/CN = localhost/,
+        '... beside that of the relay';
+    my $page = qx{(printf 'GET /health HTTP/1.0\r\n\r\n') | openssl s_client -quiet -connect 127.0.0.1:$port 2>/dev/null};
+    like $page, qr/"status":"ok"/, 'it serves';
+    ok ctl($tls, qw(module reload metrics))->{ok}, 'reload of the module';
+    is $sees->(), 'CN = metrics.example', '... keeps TLS';
+    HyperDerp::Test::certificate("$dir", 'metrics', 'renewed.example');
+    $tls->signal('HUP');
+    ok HyperDerp::Test::wait_for(sub { $sees->() eq 'CN = renewed.example' }), 'HUP reads the certificate again';
+    HyperDerp::Test::spew($crt, 'junk');
+    $tls->signal('HUP');
+    ok $tls->log_like(qr/metrics\.crt/), 'junk is refused';
+    is $sees->(), 'CN = renewed.example', '... and the old one stays';
+    $tls->finish;
+};
 
 subtest 'a port in use at the start' => sub {
     my $thief = IO::Socket::IP->new(LocalHost => '127.0.0.1', LocalPort => $port, Listen => 1,

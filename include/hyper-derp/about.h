@@ -46,6 +46,11 @@ struct hd_about_peer {
 	const union hd_addr *addr;
 	const char *proto, *agent; /* "derp"; what it calls itself, "" nothing */
 	uint64_t age_ms, bytes_in, bytes_out, drops;
+	/* only ever made by the core: since 1.8 */
+	const char *tls; /* "own", "ktls", "openssl"; NULL: none */
+	uint64_t queued_bytes;
+	uint16_t realm;
+	bool active; /* of the connections with this key, the one sent to */
 };
 typedef void hd_about_peer_fn(void *arg, const struct hd_about_peer *p);
 HD_API bool hd_about_peers(struct hd_worker *w, uint64_t *at, unsigned n,

@@ -15,7 +15,8 @@ struct hd_route { /* copied */
 				 from the `listen:` list, "metrics" */
 	const char *path;     /* exact, without the query */
 	unsigned methods;     /* others get 405; HD_GET brings HD_HEAD */
-	/* answer - a plain request; must hd_reply() before it returns. */
+	/* answer - a plain request; must hd_reply() or hd_reply_body()
+	 * before it returns. */
 	void (*answer)(struct hd_module *mod, struct hd_request *req);
 	/* Upgrade: for `Upgrade: token` (case-insensitive; and for WebSocket
 	 * one of the subprotocols) the connection becomes a stream of proto.
@@ -50,6 +51,42 @@ HD_API void hd_reply_header(struct hd_request *req, const char *name,
 			    const char *value);
 HD_API void hd_reply(struct hd_request *req, int status, const char *type,
 		     const void *body, size_t len_bytes);
+
+/* A body that is made after answer() has returned: because it takes long, or
+ * is of all workers, or is large. The core calls what there is, in this order,
+ * and sends what each call has put before it makes the next one:
+ *   task   once, in a helper thread: may block
+ *   each   in every worker in turn; as long as *hd_answer_cursor() is not 0
+ *          then, again in the same worker's next turn
+ *   last   once, in the client's worker
+ * A client that reads slowly is waited for, within the write timeout, and
+ * costs the memory of one call's text. When it goes, or the module is unloaded
+ * or reloaded, the rest is not called and the answer ends without an end. */
+struct hd_answer;
+struct hd_body {
+	void (*task)(struct hd_module *mod, struct hd_answer *a);
+	void (*each)(struct hd_module *mod, struct hd_answer *a,
+		     struct hd_worker *w);
+	void (*last)(struct hd_module *mod, struct hd_answer *a);
+};
+
+/* hd_reply_body - instead of hd_reply().
+ * @body       must live as long as the module
+ * @data_size  of memory for the calls, hd_answer_data(): zeroed, and plain
+ * Returns the answer, for its data and to put the beginning of the body while
+ * answer() runs; NULL: nothing is to be made (HEAD), or there is no room, and
+ * the client has been told. */
+HD_API struct hd_answer *hd_reply_body(struct hd_request *req, int status,
+				       const char *type,
+				       const struct hd_body *body,
+				       size_t data_size);
+HD_API void *hd_answer_data(struct hd_answer *a);
+HD_API uint64_t *hd_answer_cursor(struct hd_answer *a);
+/* hd_answer_put - copied. hd_answer_fail - what was put is no whole body: the
+ * client gets no end; so it is when memory runs out. */
+HD_API void hd_answer_fail(struct hd_answer *a);
+HD_API void hd_answer_put(struct hd_answer *a, const void *data,
+			  size_t len_bytes);
 
 #ifdef __cplusplus
 }

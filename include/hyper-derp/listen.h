@@ -23,6 +23,14 @@ struct hd_listen { /* copied */
 HD_API int hd_listen_open(struct hd_module *mod, const struct hd_listen *listen,
 			  struct hd_error *err);
 
+/* hd_listen_tls - the listener of this name speaks TLS with a certificate of
+ * its own; in load(), after hd_listen_open(). PEM files, which are read again
+ * whenever the configuration is.
+ * Returns 0; negative with the file and the reason in err. */
+HD_API int hd_listen_tls(struct hd_module *mod, const char *name,
+			 const char *cert, const char *key,
+			 struct hd_error *err);
+
 #ifdef __cplusplus
 }
 #endif

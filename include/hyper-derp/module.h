@@ -14,6 +14,8 @@
  *      absolute path
  * 1.6  metric.h: histograms
  * 1.7  about.h: peers
+ * 1.8  http.h: hd_reply_body(); listen.h: hd_listen_tls(); about.h: more of a
+ *      peer
  *
  * Where the shapes differ from the first proposal, and why:
  * - load() takes a struct hd_error: the loader prints one sentence, with the
@@ -31,7 +33,7 @@ extern "C" {
 
 #define HD_MODULE_MAGIC 0x48444d31u /* "HDM1" */
 #define HD_ABI_MAJOR 1
-#define HD_ABI_MINOR 7
+#define HD_ABI_MINOR 8
 
 struct hd_module_def {
 	uint32_t magic;

@@ -134,7 +134,7 @@ static void put_relay(struct metrics_page *p, const struct hd_about_relay *r)
 	hd_about_certificates(put_certificate, p);
 }
 
-void metrics_gather(struct metrics_page *p, const struct metrics_conf *conf)
+void metrics_gather(struct metrics_page *p, enum metrics_compat compat)
 {
 	struct hd_about_relay relay;
 
@@ -143,6 +143,6 @@ void metrics_gather(struct metrics_page *p, const struct metrics_conf *conf)
 	put_aliases(p);
 	put_relay(p, &relay);
 	metrics_put_process(p, relay.started_s);
-	if (conf->compat == METRICS_COMPAT_DERPER)
+	if (compat == METRICS_COMPAT_DERPER)
 		metrics_put_derper(p);
 }

@@ -27,6 +27,15 @@ static const struct hd_option options[] = {
 	  .offset = offsetof(struct metrics_conf, addr),
 	  .help = "Address and port to listen on instead. Nobody is asked for "
 		  "a password: keep others out with a firewall." },
+	{ .name = "tls_cert",
+	  .type = HD_PATH,
+	  .offset = offsetof(struct metrics_conf, tls_cert),
+	  .help = "PEM file with the certificate of the listener. Without it "
+		  "the pages are served in plain HTTP." },
+	{ .name = "tls_key",
+	  .type = HD_PATH,
+	  .offset = offsetof(struct metrics_conf, tls_key),
+	  .help = "PEM file with its key." },
 	{ .name = "compat",
 	  .type = HD_CHOICE,
 	  .offset = offsetof(struct metrics_conf, compat),
@@ -39,8 +48,8 @@ static const struct hd_option options[] = {
 	  .offset = offsetof(struct metrics_conf, debug_endpoints),
 	  .def = "false",
 	  .live = true,
-	  .help = "Serve /debug/workers and /debug/peers, which show keys and "
-		  "addresses of peers." },
+	  .help = "Serve /debug/peers and /debug/workers, which show keys and "
+		  "addresses of peers, and the numbers of each worker." },
 	{ .name = "status_page",
 	  .type = HD_BOOL,
 	  .offset = offsetof(struct metrics_conf, status_page),
@@ -57,13 +66,23 @@ static const struct hd_option options[] = {
 #define TYPE_OPEN                                                              \
 	"application/openmetrics-text; version=1.0.0; charset=utf-8"
 
+/* q=0 means never. Source: RFC 9110, 12.4.2. */
+static bool is_refused(const char *params)
+{
+	size_t n = strcspn(params, ",");
+	const char *q = strstr(params, "q=");
+
+	return q != NULL && q < params + n && strtod(q + 2, NULL) == 0;
+}
+
 /* Who can read OpenMetrics says so, and Prometheus prefers it then. */
 static bool wants_open(struct hd_request *req)
 {
+	static const char type[] = "application/openmetrics-text";
 	const char *accept = hd_request_header(req, "Accept");
+	const char *at = accept != NULL ? strstr(accept, type) : NULL;
 
-	return accept != NULL &&
-	       strstr(accept, "application/openmetrics-text") != NULL;
+	return at != NULL && !is_refused(at + sizeof(type) - 1);
 }
 
 void metrics_reply(struct hd_request *req, int status, const char *type,
@@ -79,19 +98,46 @@ void metrics_reply(struct hd_request *req, int status, const char *type,
 	metrics_text_free(t);
 }
 
-static void answer_metrics(struct hd_module *mod, struct hd_request *req)
+struct scrape {
+	bool open;
+	enum metrics_compat compat;
+};
+
+/* In a helper thread: what workers do meanwhile is not held up by hundreds of
+ * samples, nor by counting 10,000 descriptors. */
+static void make_metrics(struct hd_module *mod, struct hd_answer *a)
 {
-	const struct metrics_conf *conf =
-		hd_module_worker_conf(mod, hd_request_worker(req));
+	const struct scrape *scrape = hd_answer_data(a);
 	struct metrics_page page = { 0 };
 	struct metrics_text t = { 0 };
-	bool open = wants_open(req);
 
-	metrics_gather(&page, conf);
-	metrics_write(&page, open, &t);
+	(void)mod;
+	metrics_gather(&page, scrape->compat);
+	metrics_write(&page, scrape->open, &t);
 	metrics_page_free(&page);
+	if (t.failed)
+		hd_answer_fail(a);
+	else
+		hd_answer_put(a, t.v, t.n);
+	metrics_text_free(&t);
+}
+
+static void answer_metrics(struct hd_module *mod, struct hd_request *req)
+{
+	static const struct hd_body body = { .task = make_metrics };
+	const struct metrics_conf *conf =
+		hd_module_worker_conf(mod, hd_request_worker(req));
+	bool open = wants_open(req);
+	struct hd_answer *a;
+
 	hd_reply_header(req, "Vary", "Accept");
-	metrics_reply(req, 200, open ? TYPE_OPEN : TYPE_PLAIN, &t);
+	a = hd_reply_body(req, 200, open ? TYPE_OPEN : TYPE_PLAIN, &body,
+			  sizeof(struct scrape));
+	if (a != NULL)
+		*(struct scrape *)hd_answer_data(a) = (struct scrape){
+			.open = open,
+			.compat = (enum metrics_compat)conf->compat,
+		};
 }
 
 /* ---- life ---- */
@@ -104,6 +150,10 @@ static const struct {
 	{ "/health", metrics_answer_health },
 	{ "/status", metrics_answer_status },
 	{ "/status.json", metrics_answer_status_json },
+	{ "/api/v1/relay", metrics_answer_relay },
+	{ "/api/v1/peers", metrics_answer_peers },
+	{ "/debug/peers", metrics_answer_debug_peers },
+	{ "/debug/workers", metrics_answer_debug_workers },
 };
 
 static int add_routes(struct hd_module *mod, struct hd_error *err)
@@ -140,7 +190,25 @@ static int open_listener(struct hd_module *mod, struct hd_error *err)
 		hd_log_notice("metrics: only this machine is served; "
 			      "metrics.addr widens that");
 	}
-	return hd_listen_open(mod, &listen, err);
+	int r = hd_listen_open(mod, &listen, err);
+
+	if (r == 0 && conf->tls_cert != NULL)
+		r = hd_listen_tls(mod, METRICS_LISTENER, conf->tls_cert,
+				  conf->tls_key, err);
+	return r;
+}
+
+static int metrics_check(struct hd_module *mod, const void *new_conf,
+			 struct hd_error *err)
+{
+	const struct metrics_conf *conf = new_conf;
+
+	(void)mod;
+	if ((conf->tls_cert == NULL) == (conf->tls_key == NULL))
+		return 0;
+	return hd_error_set(err, -EINVAL,
+			    "metrics.tls_cert and metrics.tls_key belong "
+			    "together: set both or none");
 }
 
 static int metrics_load(struct hd_module *mod, struct hd_error *err)
@@ -153,6 +221,7 @@ static int metrics_load(struct hd_module *mod, struct hd_error *err)
 HD_MODULE(metrics, .version = "1.0", .licence = "MIT", .state_version = 1,
 	  .summary = "what the relay does, for Prometheus and for eyes",
 	  .options = options, .conf_size = sizeof(struct metrics_conf),
-	  .worker_size = sizeof(struct metrics_worker), .load = metrics_load,
+	  .worker_size = sizeof(struct metrics_worker),
+	  .check = metrics_check, .load = metrics_load,
 	  .start = metrics_status_start, .changed = metrics_status_changed,
 	  .stop = metrics_status_stop);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* t/unit/fake_stream.c - see fake_stream.h. */
 #include "t/unit/fake_stream.h"
+#include "core/http.h"
 #include "core/ws.h"
 #include <arpa/inet.h>
 #include <string.h>
@@ -100,4 +101,10 @@ const union hd_addr *hd_stream_addr(const struct hd_stream *s)
 struct hd_worker *hd_stream_worker(const struct hd_stream *s)
 {
 	return s->worker;
+}
+
+/* Without a worker there is nobody to wait for: all of it at once. */
+void hd_reply_large(struct hd_request *req, const void *body, size_t len_bytes)
+{
+	hd_stream_append(req->stream, HD_CONTROL, body, len_bytes);
 }
