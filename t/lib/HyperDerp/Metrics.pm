@@ -22,7 +22,7 @@ sub ask ($s, $method, $path, %header) {
 sub chunks ($s) {
     my $body = '';
     while (defined(my $line = readline $s)) {
-        my $n = hex $line;
+        my $n = hex $line =~ s{\s+\z}{}r;
         read $s, my $part, $n + 2;
         return $body if $n == 0;
         $body .= substr $part, 0, $n;
