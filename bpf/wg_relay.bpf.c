@@ -323,8 +323,10 @@ static __always_inline int relay(struct xdp_md *ctx, struct hd_frame *f,
 	if (!exact(f))
 		return pass(&stats->pass_odd);
 	if (!HD_TAKE(f, msg) || !shaped(WG_LE32(msg->type), len_bytes)) {
+		if (!to_us(f))
+			return pass(&stats->pass_odd);
 		stats->not_wg_shaped++;
-		return to_us(f) ? XDP_DROP : XDP_PASS;
+		return XDP_DROP;
 	}
 	if (WG_LE32(msg->type) != WG_TRANSPORT)
 		return handshake(f, stats, now_ns);

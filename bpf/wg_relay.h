@@ -51,7 +51,7 @@ struct wg_relay_stats { /* of one CPU */
 	__u64 fwd_packets;
 	__u64 fwd_bytes;
 	__u64 drop_blocklisted; /* handshakes */
-	__u64 not_wg_shaped; /* dropped, or passed up if not clearly ours */
+	__u64 not_wg_shaped; /* dropped */
 	__u64 pass_handshake; /* types 1 to 3 */
 	__u64 pass_no_peer; /* transport data of no confirmed session */
 	__u64 pass_no_mac; /* the next hop has no neighbour entry yet */
@@ -59,7 +59,7 @@ struct wg_relay_stats { /* of one CPU */
 	__u64 pass_no_forwarding; /* the kernel refuses: sysctl, see the doc */
 	__u64 pass_too_big; /* for the MTU of the way out */
 	__u64 pass_checksum; /* not filled in yet, or IPv6 without one */
-	__u64 pass_odd; /* a length, a TTL that user space must judge */
+	__u64 pass_odd; /* a length, a TTL, a type that user space must judge */
 	__u64 pass_lapsed; /* the relay behind us does not answer */
 };
 _Static_assert(sizeof(struct wg_relay_stats) == 14 * 8, "no padding");

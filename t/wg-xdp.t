@@ -9,6 +9,7 @@ use lib "$FindBin::Bin/lib";
 use HyperDerp::Netns;
 use HyperDerp::Test;
 use HyperDerp::Xdp;
+use JSON::PP qw(decode_json);
 
 my $missing = HyperDerp::Xdp::missing();
 plan skip_all => $missing if $missing;
@@ -104,6 +105,23 @@ subtest 'what the driver leaves to user space' => sub {
     $relay->run(qw(ip neigh flush dev eth0));
     ok $alice->pings('10.9.0.2', 10), 'a neighbour to be found again';
     in_the_driver($alice, '10.9.0.2', 56, 'after that');
+};
+
+subtest 'in numbers' => sub {
+    my $before = decode_json($hd->ctl(qw(wg show --json)));
+    ok $before->{xdp_attached}, 'wg show: attached';
+    is $before->{xdp}, 'drv eth0 eth1', '... how and where';
+    cmp_ok $before->{xdp_fwd_packets}, '>=', 300, '... how much';
+    my $dropped = HyperDerp::Xdp::counters($relay)->{shape};
+    $alice->run('bash', '-c', "printf junk >/dev/udp/$relay->{ip}/51820") for 1 .. 3;
+    is HyperDerp::Xdp::counters($relay)->{shape}, $dropped + 3, 'the driver drops what is not WireGuard';
+    ok HyperDerp::Test::wait_for(sub {
+        decode_json($hd->ctl(qw(wg show --json)))->{drop_not_wg_shaped} == $before->{drop_not_wg_shaped} + 3;
+    }), '... which counts as dropped by the relay';
+    ok HyperDerp::Test::wait_for(sub {
+        my ($now) = map { $_->{rx_bytes} } grep { $_->{name} eq 'bob' } @{ decode_json($hd->ctl(qw(wg peer list --json))) };
+        return $now > 60_000;
+    }, 15), 'what the driver forwarded counts as the peer\'s';
 };
 
 subtest 'the module is replaced' => sub {

@@ -43,7 +43,11 @@ static void put_xdp(struct hd_call *c, const struct wg_rows *rows)
 	hd_out_uint(c, "xdp_pass_no_route", s->pass_no_route);
 	hd_out_uint(c, "xdp_pass_no_forwarding", s->pass_no_forwarding);
 	hd_out_uint(c, "xdp_pass_handshake", s->pass_handshake);
+	hd_out_uint(c, "xdp_pass_too_big", s->pass_too_big);
+	hd_out_uint(c, "xdp_pass_checksum", s->pass_checksum);
+	hd_out_uint(c, "xdp_pass_odd", s->pass_odd);
 	hd_out_uint(c, "xdp_drop_blocklisted", s->drop_blocklisted);
+	hd_out_uint(c, "xdp_drop_not_wg_shaped", s->not_wg_shaped);
 }
 
 /* The predecessor's names, and what it did not count. */

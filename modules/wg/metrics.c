@@ -10,6 +10,13 @@
 				 "Datagrams that were not forwarded",          \
 				 HD_COUNTER }
 
+#define PASS(i, text)                                                          \
+	[WG_M_XDP_PASS + (i)] = { "hyper_derp_wg_xdp_pass_total",              \
+				  "reason=\"" text "\"",                       \
+				  "Datagrams that the driver left to user "    \
+				  "space",                                     \
+				  HD_COUNTER }
+
 const struct hd_metric wg_metrics[] = {
 	[WG_M_RX_PACKETS] = COUNTER("rx_packets_total", "Datagrams received"),
 	[WG_M_RX_BYTES] = COUNTER("rx_bytes_total", "Bytes of UDP received"),
@@ -19,6 +26,15 @@ const struct hd_metric wg_metrics[] = {
 				     "Datagrams that the kernel forwarded"),
 	[WG_M_XDP_BYTES] = COUNTER("xdp_fwd_bytes_total",
 				   "Bytes of UDP that the kernel forwarded"),
+	PASS(0, "handshake"), /* the order of struct wg_relay_stats */
+	PASS(1, "no_peer"),
+	PASS(2, "no_mac"),
+	PASS(3, "no_route"),
+	PASS(4, "no_forwarding"),
+	PASS(5, "too_big"),
+	PASS(6, "checksum"),
+	PASS(7, "odd"),
+	PASS(8, "lapsed"),
 	[WG_M_HANDSHAKES] = COUNTER("handshakes_total", "Handshakes completed"),
 	[WG_M_RELEARNED] = COUNTER("endpoint_relearn_total",
 				   "Endpoints of peers that moved"),

@@ -109,6 +109,8 @@ void wg_paths_remove(struct wg_engine *e, struct wg_session *s);
 void wg_paths_read(struct wg_engine *e, struct wg_session *s);
 /* wg_paths_all - the fast path comes (put) or goes. */
 void wg_paths_all(struct wg_engine *e, bool put);
+/* wg_paths_count - what the driver dropped and left to us, into our numbers. */
+void wg_paths_count(struct wg_engine *e);
 
 /* ---- tell.c: log lines and events ---- */
 void wg_tell_confirmed(const struct wg_engine *e, const struct wg_session *s);

@@ -96,3 +96,28 @@ void wg_paths_all(struct wg_engine *e, bool put)
 			wg_paths_remove(e, s);
 	}
 }
+
+static void dropped(struct wg_engine *e, enum wg_drop why, uint64_t n)
+{
+	e->sum.drops[why] += n;
+	e->sum.rx.packets += n;
+	hd_count(e->metrics, WG_M_DROPS + (unsigned)why, n);
+	hd_count(e->metrics, WG_M_RX_PACKETS, n);
+}
+
+void wg_paths_count(struct wg_engine *e)
+{
+	struct wg_relay_stats news;
+	const __u64 *pass = (const __u64 *)&news.pass_handshake;
+
+	wg_xdp_news(e->xdp, &news);
+	for (unsigned i = 0; i < WG_XDP_PASS_N; i++)
+		hd_count(e->metrics, WG_M_XDP_PASS + i, pass[i]);
+	dropped(e, WG_DROP_NOT_WG_SHAPED, news.not_wg_shaped);
+	dropped(e, WG_DROP_BLOCKED, news.drop_blocklisted);
+}
+
+_Static_assert(offsetof(struct wg_relay_stats, pass_handshake) +
+			       WG_XDP_PASS_N * sizeof(__u64) ==
+		       sizeof(struct wg_relay_stats),
+	       "the reasons come last");

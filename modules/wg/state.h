@@ -215,6 +215,8 @@ struct wg_worker {
 	uint64_t version; /* WG_STATE_VERSION */
 };
 
+enum { WG_XDP_PASS_N = 9 }; /* why the driver left it to us */
+
 enum wg_metric {
 	WG_M_RX_PACKETS,
 	WG_M_RX_BYTES,
@@ -222,7 +224,8 @@ enum wg_metric {
 	WG_M_FWD_BYTES,
 	WG_M_XDP_PACKETS,
 	WG_M_XDP_BYTES,
-	WG_M_HANDSHAKES,
+	WG_M_XDP_PASS, /* one for each reason: WG_XDP_PASS_N */
+	WG_M_HANDSHAKES = WG_M_XDP_PASS + WG_XDP_PASS_N,
 	WG_M_RELEARNED,
 	WG_M_COOKIES,
 	WG_M_PEERS,

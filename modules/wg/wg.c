@@ -101,6 +101,7 @@ static void on_sweep(struct hd_module *mod, struct hd_worker *w, void *arg)
 	}
 	wg_save_tick(e);
 	wg_xdp_renew(e->xdp);
+	wg_paths_count(e);
 	set_gauge(e, WG_M_PEERS, e->peers.used);
 	set_gauge(e, WG_M_LINKS, e->links.used);
 	set_gauge(e, WG_M_SESSIONS, e->sessions.used);
@@ -162,6 +163,7 @@ static int open_xdp(struct wg_engine *e, struct hd_error *err)
 static void close_xdp(struct wg_engine *e)
 {
 	wg_paths_all(e, false);
+	wg_paths_count(e);
 	wg_xdp_close(&e->xdp);
 }
 

@@ -171,8 +171,9 @@ static int load(struct wg_xdp *x, const struct wg_xdp_conf *conf,
 	if (r < 0)
 		return hd_error_set(err, r,
 				    "xdp: the kernel does not take the "
-				    "program: %s; CAP_BPF and CAP_NET_ADMIN "
-				    "are needed, and Linux 5.15 or later",
+				    "program: %s; CAP_BPF, CAP_NET_ADMIN and "
+				    "CAP_PERFMON are needed, and Linux 5.15 "
+				    "or later",
 				    strerror(-r));
 	return 0;
 }
@@ -270,6 +271,19 @@ void wg_xdp_renew(struct wg_xdp *x)
 		wg_xdp_blocks_sweep(x);
 }
 
+/* Nothing but counters: a row of words. */
+enum { STATS_N = sizeof(struct wg_relay_stats) / sizeof(__u64) };
+
+static void add(struct wg_relay_stats *to, const struct wg_relay_stats *what,
+		bool minus)
+{
+	const __u64 *v = (const __u64 *)what;
+	__u64 *sum = (__u64 *)to;
+
+	for (size_t i = 0; i < STATS_N; i++)
+		sum[i] += minus ? -v[i] : v[i];
+}
+
 void wg_xdp_stats(const struct wg_xdp *x, struct wg_relay_stats *ret)
 {
 	int n = libbpf_num_possible_cpus();
@@ -284,10 +298,18 @@ void wg_xdp_stats(const struct wg_xdp *x, struct wg_relay_stats *ret)
 	if (bpf_map_lookup_elem(bpf_map__fd(x->bpf->maps.wg_xdp_stats), &zero,
 				all) == 0)
 		for (int i = 0; i < n; i++)
-			for (size_t j = 0; j < sizeof(*ret) / 8; j++)
-				((uint64_t *)ret)[j] +=
-					((uint64_t *)&all[i])[j];
+			add(ret, &all[i], false);
 	free(all);
+}
+
+void wg_xdp_news(struct wg_xdp *x, struct wg_relay_stats *ret)
+{
+	wg_xdp_stats(x, ret);
+	if (x == NULL)
+		return;
+	struct wg_relay_stats before = x->told;
+	x->told = *ret;
+	add(ret, &before, true);
 }
 
 const char *wg_xdp_text(const struct wg_xdp *x, char *buf, size_t size)

@@ -50,5 +50,7 @@ void wg_xdp_block(struct wg_xdp *x, const union hd_addr *ip, uint64_t for_ms);
 
 /* wg_xdp_stats - summed over all CPUs; zero without a fast path. */
 void wg_xdp_stats(const struct wg_xdp *x, struct wg_relay_stats *ret);
+/* wg_xdp_news - likewise, what has come since the last call. */
+void wg_xdp_news(struct wg_xdp *x, struct wg_relay_stats *ret);
 /* wg_xdp_text - "drv eth0 eth1", "off". Returns buf. */
 const char *wg_xdp_text(const struct wg_xdp *x, char *buf, size_t size);

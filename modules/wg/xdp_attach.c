@@ -64,8 +64,8 @@ static const char *attach_reason(int r)
 		return "the MTU is too large for the driver's XDP";
 	case -EPERM:
 	case -EACCES:
-		return "not permitted: CAP_NET_ADMIN and CAP_BPF are needed, "
-		       "CAP_SYS_ADMIN to join a dispatcher";
+		return "not permitted: CAP_NET_ADMIN, CAP_BPF and CAP_PERFMON "
+		       "are needed, CAP_SYS_ADMIN too if there are programs";
 	case -EBUSY:
 	case -EEXIST:
 		return "a program is attached in another mode; ip link set "

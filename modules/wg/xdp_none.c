@@ -67,6 +67,11 @@ void wg_xdp_stats(const struct wg_xdp *x, struct wg_relay_stats *ret)
 	memset(ret, 0, sizeof(*ret));
 }
 
+void wg_xdp_news(struct wg_xdp *x, struct wg_relay_stats *ret)
+{
+	wg_xdp_stats(x, ret);
+}
+
 const char *wg_xdp_text(const struct wg_xdp *x, char *buf, size_t size)
 {
 	(void)x;

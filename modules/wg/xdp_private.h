@@ -29,6 +29,7 @@ struct wg_xdp {
 	struct wg_relay_bpf *bpf;
 	struct wg_xdp_entry *entries;
 	uint32_t renewals;
+	struct wg_relay_stats told; /* by wg_xdp_news() */
 };
 
 /* xdp_attach.c: one interface in the mode of x.

@@ -90,7 +90,7 @@ uint64_t counter_at(size_t offset)
 	struct wg_relay_stats stats;
 
 	wg_xdp_stats(xdp, &stats);
-	return *(uint64_t *)((char *)&stats + offset);
+	return *(__u64 *)((char *)&stats + offset);
 }
 
 /* The verdict on the frame, which stays as it was, and the counter it moves. */
