@@ -5,7 +5,7 @@
 function put(text,    i, c, out) {
 	for (i = 1; i <= length(text); i++) {
 		c = substr(text, i, 1)
-		if (c == "\\" || c == "\"")
+		if (c == "\\" || c == "\"" || c == "?") # ? for trigraphs
 			out = out "\\"
 		else if (c == "\t")
 			c = "\\t"

@@ -275,35 +275,34 @@ class Rates {
 	time = 0;
 	rows = new Map();
 
-	// fields: { rate_in: "bytes_in" }
+	// fields: { rate_in: "bytes_in" }. Less than a second says little: then
+	// rates stay what they were.
 	add(time, rows, id, fields) {
 		const seconds = time - this.time;
-		const now = new Map(rows.map((row) => [id(row), row]));
 
-		if (seconds <= 0) // the same numbers again
-			return this.last;
-		for (const [key, row] of now) {
-			const old = this.rows.get(key);
+		for (const row of rows) {
+			const old = this.rows.get(id(row));
 
 			for (const [to, from] of Object.entries(fields))
-				row[to] = old ? Math.max(0, (row[from] - old[from]) / seconds) : 0;
+				row[to] = !old ? 0 : seconds < 1 ? old[to] :
+					Math.max(0, (row[from] - old[from]) / seconds);
 		}
+		if (seconds < 1)
+			return;
 		this.time = time;
-		this.rows = now;
-		this.last = rows;
-		return rows;
+		this.rows = new Map(rows.map((row) => [id(row), row]));
 	}
 }
 
 const rates = { peers: new Rates(), workers: new Rates(), drops: new Rates() };
 
 const addRates = (s) => {
-	s.peers = rates.peers.add(s.peers_time ?? 0, s.peers ?? [], (p) => p.id,
-		{ rate_in: "bytes_in", rate_out: "bytes_out" }) ?? [];
-	s.workers = rates.workers.add(s.time, s.workers, (w) => w.worker,
+	s.peers ??= [];
+	rates.peers.add(s.peers_time ?? 0, s.peers, (p) => p.id,
+		{ rate_in: "bytes_in", rate_out: "bytes_out" });
+	rates.workers.add(s.time, s.workers, (w) => w.worker,
 		{ rate_in: "recv_bytes", rate_packets: "recv_packets" });
-	s.drops = rates.drops.add(s.time, s.drops, (d) => d.reason,
-		{ rate: "packets" });
+	rates.drops.add(s.time, s.drops, (d) => d.reason, { rate: "packets" });
 };
 
 const show = (s) => {
@@ -313,7 +312,7 @@ const show = (s) => {
 	setText($("about"), `${s.relay.version} (${s.relay.commit}), ` +
 		`${s.relay.backend}, up ${time(s.relay.uptime_s)}`);
 	setText($("peers-count"), s.now.peers > s.peers.length ?
-		`the ${s.peers.length} of ${s.now.peers} with most bytes` : "");
+		`${s.peers.length} of ${count(s.now.peers)}, those with most bytes` : "");
 	tiles.forEach((t) => t(s));
 	plots.forEach((p) => p.draw(s));
 	s.drops = s.drops.filter((d) => d.packets > 0);
