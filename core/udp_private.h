@@ -9,6 +9,9 @@ enum {
 	HD_UDP_OUT = 64, /* sends that wait */
 	HD_UDP_IN = 64, /* datagrams handed over at once, at most */
 	HD_UDP_LARGE_BYTES = 65536,
+	/* Buffers that begin at the same place of the caches push each other
+	 * out. */
+	HD_UDP_STRIDE_BYTES = HD_UDP_LARGE_BYTES + 2048,
 };
 
 struct hd_outgoing { /* one datagram, or some of equal size to one address */
@@ -31,7 +34,7 @@ struct hd_udp {
 	bool large; /* HD_UDP_LARGE: with buffers of its own */
 	bool gso; /* the kernel cuts one send into datagrams */
 	struct hd_udp *dirty_next;
-	uint8_t *in; /* large: in_n buffers of HD_UDP_LARGE_BYTES */
+	uint8_t *in; /* large: buffers, HD_UDP_STRIDE_BYTES apart */
 	uint8_t *arena; /* what waits to be sent */
 	uint32_t arena_n, arena_bytes;
 	unsigned n_out;

@@ -48,10 +48,11 @@ static void hand_over(struct handing *h)
 static void prepare(const struct hd_udp *u, struct batch *b)
 {
 	size_t each = u->large ? HD_UDP_LARGE_BYTES : SHARED_BYTES;
+	size_t apart = u->large ? HD_UDP_STRIDE_BYTES : SHARED_BYTES;
 	uint8_t *in = u->large ? u->in : u->worker->plain;
 
 	for (unsigned i = 0; i < BATCH; i++) {
-		b->iov[i] = (struct iovec){ in + i * each, each };
+		b->iov[i] = (struct iovec){ in + i * apart, each };
 		b->m[i].msg_hdr = (struct msghdr){
 			.msg_name = &b->from[i],
 			.msg_namelen = sizeof(b->from[i]),

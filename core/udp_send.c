@@ -56,7 +56,7 @@ int hd_udp_buffers(struct hd_udp *u)
 	u->arena_bytes = u->large ? LARGE_ARENA_BYTES : 32 * SMALL_BYTES;
 	u->arena = map(u->arena_bytes);
 	if (u->large)
-		u->in = map((size_t)IN_N * HD_UDP_LARGE_BYTES);
+		u->in = map((size_t)IN_N * HD_UDP_STRIDE_BYTES);
 	if (u->arena == NULL || (u->large && u->in == NULL))
 		return -ENOMEM;
 	if (u->large)
@@ -69,7 +69,7 @@ void hd_udp_buffers_free(struct hd_udp *u)
 	if (u->arena != NULL)
 		munmap(u->arena, u->arena_bytes);
 	if (u->in != NULL)
-		munmap(u->in, (size_t)IN_N * HD_UDP_LARGE_BYTES);
+		munmap(u->in, (size_t)IN_N * HD_UDP_STRIDE_BYTES);
 }
 
 /* ---- collecting ---- */
