@@ -49,7 +49,7 @@ sub idle ($n) {
     }
     my $text = do { local $/; <$out> };
     close $out;
-    is $?, 0, "$n idle peers" or return;
+    is $?, 0, "$n idle peers" or return diag $text;
     my $r = decode_json($text);
     is $r->{closed}, 0, '... none is lost';
     printf "# %d idle TLS peers (ktls %s): relay %.2f kB each (%d kB before, %d kB with them), "
