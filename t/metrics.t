@@ -172,6 +172,16 @@ subtest 'names of derper' => sub {
     parser_likes(get($port, '/metrics', Accept => 'application/openmetrics-text')->{body}, 'OpenMetrics');
 };
 
+# doc/metrics.md has exactly what there is, and its types. The module wg may not
+# have been built.
+subtest 'doc/metrics.md' => sub {
+    my %doc = HyperDerp::Test::slurp("$HyperDerp::Test::srcdir/doc/metrics.md")
+        =~ /^\| `((?:hyper_derp|process|derp)_\w+)` \| (\w+) \|/mg;
+    my %is = get($port, '/metrics')->{body} =~ /^# TYPE (\S+) (\S+)$/mg;
+    delete @doc{ grep { /^hyper_derp_wg_/ } keys %doc };
+    is_deeply \%is, \%doc, 'what it lists is what is exported';
+};
+
 subtest 'draining' => sub {
     $hd->signal('USR2');
     ok HyperDerp::Test::wait_for(sub { get($port, '/health')->{status} == 503 }), '/health is 503';
