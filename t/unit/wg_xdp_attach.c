@@ -135,6 +135,43 @@ static void a_failure_says_why(void **state)
 			 0);
 }
 
+static void egress_is(struct wg_xdp *x, const char *dev, uint32_t tags)
+{
+	struct wg_relay_egress e = { 0 };
+	uint32_t ifindex = if_nametoindex(dev);
+
+	assert_int_equal(
+		bpf_map_lookup_elem(bpf_map__fd(x->bpf->maps.wg_egress),
+				    &ifindex, &e),
+		0);
+	assert_int_equal(e.ifindex, eth0);
+	assert_int_equal(e.tags, tags);
+}
+
+static void vlans_are_known(void **state)
+{
+	(void)state;
+	if (system("ip link add link eth0 name v100 type vlan id 100 && "
+		   "ip link add link v100 name v7 type vlan id 7 && "
+		   "ip link add link eth1 name other type vlan id 9") != 0) {
+		print_message("this kernel has no 8021q\n");
+		skip();
+	}
+	struct wg_xdp *x = open_(WG_XDP_SKB, "eth0", 0);
+	egress_is(x, "eth0", 0);
+	egress_is(x, "v100", 0x1000 | 100);
+	egress_is(x, "v7", (0x1000u | 100) << 16 | 0x1000 | 7);
+	uint32_t n = 0, key, *prev = NULL;
+	while (bpf_map_get_next_key(bpf_map__fd(x->bpf->maps.wg_egress), prev,
+				    &key) == 0) {
+		n++;
+		prev = &key;
+	}
+	assert_int_equal(n, 3); /* not those of eth1 */
+	wg_xdp_close(&x);
+	assert_int_equal(system("ip link del v100; ip link del other"), 0);
+}
+
 /* ---- others ---- */
 
 static struct xdp_program *other_open(void)
@@ -314,6 +351,7 @@ int main(void)
 		cmocka_unit_test(off_and_nothing_named),
 		cmocka_unit_test(auto_takes_what_there_is),
 		cmocka_unit_test(a_failure_says_why),
+		cmocka_unit_test(vlans_are_known),
 		cmocka_unit_test(a_program_of_others_stays),
 		cmocka_unit_test(a_dispatcher_is_joined),
 		cmocka_unit_test(killed),
