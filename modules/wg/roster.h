@@ -43,7 +43,10 @@ struct wg_entry {
 	bool fixed_nic; /* its interface too */
 	struct wg_edge *edges;
 	uint32_t n_edges, edges_size;
-	UT_hash_handle by_name, by_key, by_endpoint;
+	UT_hash_handle by_name;
+	union { /* it is found by the one or by the other */
+		UT_hash_handle by_key, by_endpoint;
+	};
 };
 
 struct wg_roster {
