@@ -19,6 +19,8 @@ sub daemon ($name, %o) {
     $yaml =~ s{^tls_key: \S+$}{tls_key: $hd->{key}}m   if $hd->{crt};
     $yaml =~ s{stun_port: 3478}{stun_port: $hd->{stun}}
         or $yaml .= qq(stun: {listen: "127.0.0.1:$hd->{stun}"}\n);
+    my $metrics = HyperDerp::Test::free_port();
+    $yaml =~ s{^  port: 9090$}{  port: $metrics}m;
     $hd->{yaml} = $yaml;
     $hd->{args} = [
         '--port', $hd->{plain}, '--state-dir', $hd->dir,
@@ -27,6 +29,8 @@ sub daemon ($name, %o) {
     $hd->write_conf;
     return $hd->run;
 }
+
+sub built ($module) { return -e "$HyperDerp::Test::build/modules.d/$module.so" }
 
 sub relays ($hd) {
     my ($alice, $bob) = map { $hd->client } 1 .. 2;
@@ -50,7 +54,7 @@ subtest 'full.yaml: every section' => sub {
     ok HyperDerp::Test::wait_for(sub { $hd->socket }), 'it starts' or diag $hd->log_text;
     ok relays($hd), 'and relays';
     my $log = $hd->log_text;
-    for my $section (qw(metrics hd)) {
+    for my $section (grep { !built($_) } qw(metrics hd)) {
         my @lines = $log =~ /:(\d+: the section `$section` has no effect)/g;
         is @lines, 1, "one warning for the section $section, with its line";
     }
@@ -81,7 +85,7 @@ sub refused ($name, $re) {
 refused 'denylist', qr/yaml:5: `hd\.denylist_path` keeps peers out, and the module hd/;
 
 subtest 'wireguard.yaml: peers and links, no TCP port' => sub {
-    unless (-e "$HyperDerp::Test::build/modules.d/wg.so") {
+    unless (built('wg')) {
         refused 'wireguard', qr/yaml:2: module wg: no file wg\.so/;
         return;
     }
