@@ -58,6 +58,11 @@ sub told ($self, $re) {
 sub pid ($self)      { return waitpid($self->{pid}, WNOHANG) == 0 ? $self->{pid} : 0 }
 sub log_text ($self) { return HyperDerp::Test::slurp($self->{log}) }
 
+# Lines are written by a thread of their own.
+sub log_like ($self, $re) {
+    return HyperDerp::Test::wait_for(sub { $self->log_text =~ $re }, 20);
+}
+
 sub stop ($self) {
     kill TERM => $self->{pid};
     HyperDerp::Test::wait_for(sub { waitpid($self->{pid}, WNOHANG) == $self->{pid} });

@@ -9,6 +9,7 @@ use File::Basename qw(dirname);
 use FindBin;
 use lib "$FindBin::Bin", "$FindBin::Bin/../lib";
 use Test::More;
+use Time::HiRes qw(time);
 
 sub skip_all ($why) {
     say "1..0 # SKIP $why";
@@ -58,6 +59,7 @@ sub relays ($alice, $bob, $what) {
     is $bob->packet, $what, "a packet: $what";
 }
 
+my $began = time;
 subtest 'apt install' => sub {
     installs 'hyper-derp', 'hyper-derp';
     ok -l link_of('derp') && -l link_of('stun'), 'with the modules of a DERP relay, enabled';
@@ -72,13 +74,15 @@ my ($alice, $bob);
 subtest 'the first start' => sub {
     $unit->start;
     ok $unit->told(qr/^READY=1/m), 'tells systemd that it is ready' or diag $unit->log_text;
-    like $unit->log_text, qr/listening: addr=\[::\]:3340 tls=yes inherited=yes/, 'takes the socket of systemd';
+    ok $unit->log_like(qr/listening: addr=\[::\]:3340 tls=yes inherited=yes/), 'takes the socket of systemd'
+        or diag $unit->log_text;
     my $map = ctl('derpmap');
     like $map, qr/"CertName": "sha256-raw:[0-9a-f]{64}"/, 'derpmap prints the pin';
     like $map, qr/"DERPPort": 3340/, '... and the port';
     like $map, qr/"STUNPort": 3478/, '... and that of STUN' or diag $map;
     $_ = HyperDerp::Client->new(3340, build => $HyperDerp::Test::build) for $alice, $bob;
     relays $alice, $bob, 'through the installed relay';
+    note sprintf 'from apt-get install to the first relayed packet: %.1f s', time - $began;
     is modules(), 'derp stun', 'both modules are loaded';
     $root->run('stat -c "%U %a %n" /var/lib/hyper-derp/*');
     unlike $root->out, qr/^(?!hyper-derp 600)/m, 'its keys are its own';
