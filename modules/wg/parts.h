@@ -199,7 +199,10 @@ int wg_saved_read(struct wg_saved **ret, struct hd_error *err);
 void wg_saved_free(struct wg_saved **saved);
 void wg_restore(struct wg_engine *e, const struct wg_saved *saved);
 void wg_save_tick(struct wg_engine *e);
-/* wg_save_now - for unload(), which may write. NULL: out of memory. */
+/* wg_save_run - the next slice. wg_saving_free - it ends unwritten. */
+void wg_save_run(struct wg_engine *e);
+void wg_saving_free(struct wg_engine *e);
+/* wg_save_all - for unload(), which may write. NULL: out of memory. */
 struct wg_saved *wg_save_all(struct wg_engine *e);
 int wg_saved_write(const struct wg_saved *saved, struct hd_error *err);
 

@@ -6,7 +6,7 @@
 #include <time.h>
 #include "modules/wg/saved.h"
 
-enum { BIG_BYTES = 1 << 20 };
+enum { BIG_BYTES = 1 << 20, SLICE_ITEMS = 2000 };
 
 uint64_t wg_wall_ms(void)
 {
@@ -50,107 +50,160 @@ static uint64_t ago(const struct wg_engine *e, uint64_t at_ms)
 	return at_ms == 0 ? UINT64_MAX : e->now_ms - at_ms;
 }
 
-/* @number  of each peer's record, by id */
-static uint32_t put_peers(const struct wg_engine *e, struct wg_saved *s,
-			  uint32_t *number)
+/* Ids that came after the beginning are for the next time. */
+static uint32_t number_of(const uint32_t *numbers, uint32_t n, uint32_t id)
 {
-	uint32_t at = 0, n = 0;
-	const struct wg_peer *p;
-
-	while ((p = wg_pool_next(&e->peers, &at)) != NULL) {
-		struct wg_peer_record r = {
-			.pinned = p->pinned,
-			.endpoint = p->endpoint,
-			.local = p->local,
-			.seen_ago_ms = ago(e, p->seen_ms),
-			.handshake_ago_ms = ago(e, p->handshake_ms),
-			.relearned = p->relearned,
-		};
-
-		number[p->item.id] = WG_NONE;
-		if (!p->endpoint.set)
-			continue;
-		memcpy(r.name, p->name, sizeof(r.name));
-		memcpy(r.key, p->key, sizeof(r.key));
-		number[p->item.id] = n++;
-		put(s, &r, sizeof(r));
-	}
-	return n;
+	return id < n ? numbers[id] : WG_NONE;
 }
 
-/* After this, number is that of links. */
-static uint32_t put_links(const struct wg_engine *e, struct wg_saved *s,
-			  const uint32_t *peers, uint32_t *number)
+static void put_peer(const struct wg_engine *e, struct wg_saving *v,
+		     const struct wg_peer *p)
 {
-	uint32_t at = 0, n = 0;
-	const struct wg_link *l;
+	struct wg_peer_record r = {
+		.pinned = p->pinned,
+		.endpoint = p->endpoint,
+		.local = p->local,
+		.seen_ago_ms = ago(e, p->seen_ms),
+		.handshake_ago_ms = ago(e, p->handshake_ms),
+		.relearned = p->relearned,
+	};
 
-	while ((l = wg_pool_next(&e->links, &at)) != NULL) {
-		struct wg_link_record r = {
-			.peer = { peers[l->peer[0]], peers[l->peer[1]] },
-			.trusted = l->trusted,
-			.handshake_ago_ms = ago(e, l->handshake_ms),
-		};
-
-		number[l->item.id] = WG_NONE;
-		if (l->handshake_ms == 0 || r.peer[0] == WG_NONE ||
-		    r.peer[1] == WG_NONE)
-			continue;
-		number[l->item.id] = n++;
-		put(s, &r, sizeof(r));
-	}
-	return n;
+	if (!p->endpoint.set || p->item.id >= v->peer_ids)
+		return;
+	memcpy(r.name, p->name, sizeof(r.name));
+	memcpy(r.key, p->key, sizeof(r.key));
+	v->peers[p->item.id] = v->head.n_peers++;
+	put(v->file, &r, sizeof(r));
 }
 
-static uint32_t put_sessions(const struct wg_engine *e, struct wg_saved *s,
-			     const uint32_t *links)
+static void put_link(const struct wg_engine *e, struct wg_saving *v,
+		     const struct wg_link *l)
 {
-	uint32_t at = 0, n = 0;
-	const struct wg_session *x;
+	struct wg_link_record r = {
+		.trusted = l->trusted,
+		.handshake_ago_ms = ago(e, l->handshake_ms),
+	};
 
-	while ((x = wg_pool_next(&e->sessions, &at)) != NULL) {
-		struct wg_session_record r = {
-			.link = links[x->link],
-			.initiator = x->initiator,
-			.made_ago_ms = ago(e, x->made_ms),
-			.used_ago_ms = ago(e, x->used_ms),
+	for (unsigned i = 0; i < 2; i++)
+		r.peer[i] = number_of(v->peers, v->peer_ids, l->peer[i]);
+	if (l->handshake_ms == 0 || r.peer[0] == WG_NONE ||
+	    r.peer[1] == WG_NONE || l->item.id >= v->link_ids)
+		return;
+	v->links[l->item.id] = v->head.n_links++;
+	put(v->file, &r, sizeof(r));
+}
+
+static void put_session(const struct wg_engine *e, struct wg_saving *v,
+			const struct wg_session *x)
+{
+	struct wg_session_record r = {
+		.link = number_of(v->links, v->link_ids, x->link),
+		.initiator = x->initiator,
+		.made_ago_ms = ago(e, x->made_ms),
+		.used_ago_ms = ago(e, x->used_ms),
+	};
+
+	if (!x->confirmed || r.link == WG_NONE)
+		return;
+	for (unsigned i = 0; i < 2; i++)
+		r.end[i] = (struct wg_end_record){
+			.addr = x->end[i].addr,
+			.local = x->end[i].local,
+			.next = x->end[i].next,
+			.index = x->end[i].index,
 		};
+	v->head.n_sessions++;
+	put(v->file, &r, sizeof(r));
+}
 
-		if (!x->confirmed || r.link == WG_NONE)
-			continue;
-		for (unsigned i = 0; i < 2; i++)
-			r.end[i] = (struct wg_end_record){
-				.addr = x->end[i].addr,
-				.local = x->end[i].local,
-				.next = x->end[i].next,
-				.index = x->end[i].index,
-			};
-		put(s, &r, sizeof(r));
-		n++;
+static void saving_free(struct wg_saving **at)
+{
+	struct wg_saving *v = hd_steal(at);
+
+	if (v == NULL)
+		return;
+	wg_saved_free(&v->file);
+	free(v->peers);
+	free(v->links);
+	free(v);
+}
+
+void wg_saving_free(struct wg_engine *e)
+{
+	saving_free(&e->saving);
+}
+
+static struct wg_saving *saving_new(const struct wg_engine *e)
+{
+	struct wg_saving *v = calloc(1, sizeof(*v));
+
+	if (v == NULL)
+		return NULL;
+	*v = (struct wg_saving){
+		.head = { .magic = WG_STATE_MAGIC, .wall_ms = wg_wall_ms() },
+		.peer_ids = e->peers.n,
+		.link_ids = e->links.n,
+		.file = calloc(1, sizeof(*v->file)),
+		.peers = malloc((e->peers.n + 1) * sizeof(*v->peers)),
+		.links = malloc((e->links.n + 1) * sizeof(*v->links)),
+	};
+	if (v->file == NULL || v->peers == NULL || v->links == NULL) {
+		saving_free(&v);
+		return NULL;
 	}
-	return n;
+	memset(v->peers, 0xff, v->peer_ids * sizeof(*v->peers)); /* WG_NONE */
+	memset(v->links, 0xff, v->link_ids * sizeof(*v->links));
+	put(v->file, &v->head, sizeof(v->head));
+	return v;
+}
+
+/* Peers, then links, then sessions; n of them. Returns whether there is more.
+ * What changes meanwhile may be missing, and is dirty for the next time. */
+static bool saving_step(const struct wg_engine *e, struct wg_saving *v,
+			uint32_t n)
+{
+	const struct wg_pool *const pools[] = { &e->peers, &e->links,
+						&e->sessions };
+
+	for (; n > 0 && v->pool < HD_ARRAY_N(pools); n--) {
+		const void *item = wg_pool_next(pools[v->pool], &v->at);
+
+		if (item == NULL) {
+			v->pool++;
+			v->at = 0;
+		} else if (v->pool == 0) {
+			put_peer(e, v, item);
+		} else if (v->pool == 1) {
+			put_link(e, v, item);
+		} else {
+			put_session(e, v, item);
+		}
+	}
+	return v->pool < HD_ARRAY_N(pools);
+}
+
+/* @v  taken */
+static struct wg_saved *saving_end(struct wg_saving **v)
+{
+	struct wg_saved *s = hd_steal(&(*v)->file);
+
+	if (s->failed)
+		wg_saved_free(&s);
+	else
+		memcpy(s->v, &(*v)->head, sizeof((*v)->head));
+	saving_free(v);
+	return s;
 }
 
 struct wg_saved *wg_save_all(struct wg_engine *e)
 {
-	struct wg_saved_head head = { .magic = WG_STATE_MAGIC, .wall_ms = wg_wall_ms() };
-	struct wg_saved *s = calloc(1, sizeof(*s));
-	uint32_t *peers = malloc((e->peers.n + 1) * sizeof(*peers));
-	uint32_t *links = malloc((e->links.n + 1) * sizeof(*links));
+	struct wg_saving *v = saving_new(e);
 
-	if (s != NULL && peers != NULL && links != NULL) {
-		put(s, &head, sizeof(head));
-		head.n_peers = put_peers(e, s, peers);
-		head.n_links = put_links(e, s, peers, links);
-		head.n_sessions = put_sessions(e, s, links);
-		if (!s->failed)
-			memcpy(s->v, &head, sizeof(head));
-	}
-	free(peers);
-	free(links);
-	if (s != NULL && (s->failed || s->n == 0))
-		wg_saved_free(&s);
-	return s;
+	if (v == NULL)
+		return NULL;
+	while (saving_step(e, v, UINT32_MAX))
+		;
+	return saving_end(&v);
 }
 
 int wg_saved_write(const struct wg_saved *s, struct hd_error *err)
@@ -178,24 +231,40 @@ static void written(struct hd_module *mod, struct hd_worker *w, void *arg)
 		e->save_running = false;
 }
 
+static void write_out(struct wg_engine *e)
+{
+	struct wg_saved *s = saving_end(&e->saving);
+
+	if (s == NULL)
+		return;
+	e->saved_bytes = s->n;
+	e->save_running = hd_task(e->mod, e->w, write_it, written, s) == 0;
+	if (!e->save_running)
+		wg_saved_free(&s);
+}
+
+void wg_save_run(struct wg_engine *e)
+{
+	if (e->saving == NULL)
+		return;
+	if (saving_step(e, e->saving, SLICE_ITEMS))
+		hd_timer_set(e->save, 1);
+	else
+		write_out(e);
+}
+
 /* A second after something changed; less often when there is much. */
 void wg_save_tick(struct wg_engine *e)
 {
 	uint64_t every_ms = e->saved_bytes > BIG_BYTES ? 15000 : 1000;
-	struct wg_saved *s;
 
-	if (e->dirty_ms == 0 || e->save_running ||
+	if (e->dirty_ms == 0 || e->save_running || e->saving != NULL ||
 	    e->now_ms - e->saved_ms < every_ms)
 		return;
 	e->saved_ms = e->now_ms;
-	s = wg_save_all(e);
-	if (s == NULL)
+	e->saving = saving_new(e);
+	if (e->saving == NULL)
 		return;
-	e->saved_bytes = s->n;
-	if (hd_task(e->mod, e->w, write_it, written, s) < 0) {
-		wg_saved_free(&s);
-		return;
-	}
 	e->dirty_ms = 0;
-	e->save_running = true;
+	wg_save_run(e);
 }

@@ -47,4 +47,12 @@ struct wg_saved {
 	bool failed;
 };
 
+struct wg_saving { /* goes on over several turns */
+	struct wg_saved_head head;
+	struct wg_saved *file;
+	uint32_t *peers, *links; /* number of its record, by id */
+	uint32_t peer_ids, link_ids; /* when it began */
+	uint32_t pool, at; /* how far it is */
+};
+
 uint64_t wg_wall_ms(void);

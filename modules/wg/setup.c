@@ -72,6 +72,7 @@ void wg_engine_free(struct wg_engine **engine)
 	sodium_memzero(e->secret, sizeof(e->secret));
 	free(e->keys);
 	free(e->searches);
+	wg_saving_free(e);
 	free(e);
 }
 

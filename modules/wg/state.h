@@ -9,7 +9,7 @@
 #include "modules/wg/mac1.h"
 #include "modules/wg/table.h"
 
-#define WG_STATE_VERSION 1
+#define WG_STATE_VERSION 2
 
 /* Seconds of the WireGuard protocol (whitepaper, section 6.1). */
 #define WG_REJECT_AFTER_MS 180000
@@ -205,6 +205,7 @@ struct wg_engine {
 	uint64_t secret_ms;
 	uint32_t swept_session, swept_pending; /* how far */
 	uint64_t serial, swept_ms, dirty_ms, saved_ms;
+	struct wg_saving *saving; /* under way */
 	size_t saved_bytes; /* the last time */
 	bool save_running;
 	struct wg_totals sum;

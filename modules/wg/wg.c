@@ -119,15 +119,27 @@ static void on_search(struct hd_module *mod, struct hd_worker *w, void *arg)
 	wg_search_run(e);
 }
 
+static void on_save(struct hd_module *mod, struct hd_worker *w, void *arg)
+{
+	struct wg_engine *e = arg;
+
+	(void)mod;
+	e->now_ms = hd_now_ms(w);
+	wg_save_run(e);
+}
+
 static int set_timers(struct wg_engine *e)
 {
+	e->save = hd_timer_new(e->mod, e->w, on_save, e);
 	e->sweep = hd_timer_new(e->mod, e->w, on_sweep, e);
 	e->search_timer = hd_timer_new(e->mod, e->w, on_search, e);
-	if (e->sweep == NULL || e->search_timer == NULL)
+	if (e->sweep == NULL || e->search_timer == NULL || e->save == NULL)
 		return -ENOMEM;
 	hd_timer_set(e->sweep, SWEEP_MS);
 	if (e->searches->n > 0)
 		hd_timer_set(e->search_timer, 1);
+	if (e->saving != NULL) /* the code before has begun */
+		hd_timer_set(e->save, 1);
 	return 0;
 }
 

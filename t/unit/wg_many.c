@@ -146,6 +146,28 @@ static void data_costs_the_same(void **state)
 		      few, many, PEERS / 2);
 }
 
+static void saving_is_done_in_slices(void **state)
+{
+	double worst = 0;
+	unsigned slices = 0;
+
+	(void)state;
+	net_pass(1000);
+	net.e->dirty_ms = net.e->now_ms;
+	wg_save_tick(net.e);
+	for (; net.e->saving != NULL; slices++) {
+		double since = cpu_s();
+
+		wg_save_run(net.e);
+		since = cpu_s() - since;
+		worst = since > worst ? since : worst;
+	}
+	print_message("# saved in %u slices, the longest %.2f ms\n", slices,
+		      worst * 1e3);
+	assert_true(slices > PEERS / 2000);
+	assert_true(net.e->saved_bytes > 1000000);
+}
+
 static void saving_is_short(void **state)
 {
 	double since = cpu_s();
@@ -155,6 +177,13 @@ static void saving_is_short(void **state)
 	print_message("# %zu kB saved in %.1f ms\n", s->n / 1000,
 		      (cpu_s() - since) * 1e3);
 	wg_saved_free(&s);
+	struct wg_plan *plan = net_plan();
+
+	since = cpu_s();
+	wg_engine_plan(net.e, plan);
+	print_message("# the same plan again: %.0f ms\n",
+		      (cpu_s() - since) * 1e3);
+	wg_plan_free(&plan);
 	since = cpu_s();
 	net_restart();
 	print_message("# registered and restored in %.0f ms\n",
@@ -168,6 +197,7 @@ int main(void)
 		cmocka_unit_test(a_search_is_done_in_slices),
 		cmocka_unit_test(searches_are_bounded),
 		cmocka_unit_test(data_costs_the_same),
+		cmocka_unit_test(saving_is_done_in_slices),
 		cmocka_unit_test(saving_is_short),
 	};
 

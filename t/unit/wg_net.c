@@ -15,7 +15,6 @@ struct fake_core fake;
 struct net net;
 
 /* ---- the core, as far as the engine sees it ---- */
-
 uint64_t hd_now_ms(const struct hd_worker *w)
 {
 	(void)w;
@@ -140,13 +139,13 @@ void net_pass(uint64_t ms)
 	}
 }
 
-void net_restart(void)
+struct wg_plan *net_plan(void)
 {
 	struct wg_plan *plan = wg_plan_new(net.e->peers.used,
 					   net.e->links.used);
-	uint32_t at = 0, n = 0;
 	const struct wg_peer *p;
 	const struct wg_link *l;
+	uint32_t at = 0, n = 0;
 
 	hd_assert(plan != NULL);
 	while ((p = wg_pool_next(&net.e->peers, &at)) != NULL) {
@@ -162,6 +161,13 @@ void net_restart(void)
 		strcpy(plan->links[n].a, wg_peer(net.e, l->peer[1])->name);
 		strcpy(plan->links[n].b, wg_peer(net.e, l->peer[0])->name);
 	}
+	return plan;
+}
+
+void net_restart(void)
+{
+	struct wg_plan *plan = net_plan();
+
 	wg_saved_free(&net.file);
 	net.file = wg_save_all(net.e);
 	wg_engine_free(&net.e);

@@ -29,6 +29,7 @@ extern struct net net;
 
 void net_start(void);
 void net_stop(void);
+struct wg_plan *net_plan(void); /* what is registered */
 void net_restart(void); /* with what wg_save_all() gave, and the same peers */
 void net_clear(void);
 void net_pass(uint64_t ms); /* time, with sweeps */
