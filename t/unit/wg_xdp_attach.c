@@ -148,7 +148,7 @@ static void egress_is(struct wg_xdp *x, const char *dev, uint32_t tags)
 	assert_int_equal(e.tags, tags);
 }
 
-static void vlans_are_known(void **state)
+static void needs_8021q_vlans_are_known(void **state)
 {
 	(void)state;
 	if (system("ip link add link eth0 name v100 type vlan id 100 && "
@@ -249,7 +249,7 @@ static void other_out(struct xdp_program *other)
 	assert_int_equal(attached_id(eth0), 0);
 }
 
-static void a_dispatcher_is_joined(void **state)
+static void needs_freplace_a_dispatcher_is_joined(void **state)
 {
 	struct xdp_program *other = other_in_dispatcher();
 
@@ -327,7 +327,7 @@ static void one_relay_for_an_interface(void **state)
 	relay_kill(pid);
 }
 
-static void killed_in_a_dispatcher(void **state)
+static void needs_freplace_killed_in_a_dispatcher(void **state)
 {
 	struct xdp_program *other = other_in_dispatcher();
 
@@ -351,13 +351,13 @@ int main(void)
 		cmocka_unit_test(off_and_nothing_named),
 		cmocka_unit_test(auto_takes_what_there_is),
 		cmocka_unit_test(a_failure_says_why),
-		cmocka_unit_test(vlans_are_known),
+		cmocka_unit_test(needs_8021q_vlans_are_known),
 		cmocka_unit_test(a_program_of_others_stays),
-		cmocka_unit_test(a_dispatcher_is_joined),
+		cmocka_unit_test(needs_freplace_a_dispatcher_is_joined),
 		cmocka_unit_test(killed),
 		cmocka_unit_test(killed_and_started_at_once),
 		cmocka_unit_test(one_relay_for_an_interface),
-		cmocka_unit_test(killed_in_a_dispatcher),
+		cmocka_unit_test(needs_freplace_killed_in_a_dispatcher),
 	};
 	return xdp_main("wg_xdp_attach", tests, HD_ARRAY_N(tests), NULL, NULL);
 }

@@ -8,8 +8,6 @@
 #include <unistd.h>
 #include "t/unit/wg_xdp_help.h"
 
-enum { SKIPPED = 77 };
-
 struct wg_xdp *xdp;
 uint32_t eth0, eth1;
 
@@ -171,8 +169,8 @@ int xdp_down(void **state)
 
 static int skip_all(const char *why)
 {
-	printf("1..0 # SKIP %s\n%s\n", why, why);
-	return SKIPPED;
+	printf("1..0 # SKIP %s\n", why);
+	return 0;
 }
 
 int xdp_main(const char *name, const struct CMUnitTest *tests, size_t n,

@@ -20,7 +20,7 @@ enum { PORT = 51820, INDEX = 0x01020304 };
 extern struct wg_xdp *xdp;
 extern uint32_t eth0, eth1;
 
-/* xdp_main - the namespace, then the tests; 77 where that cannot be. */
+/* xdp_main - the namespace, then the tests, or the reason why not. */
 int xdp_main(const char *name, const struct CMUnitTest *tests, size_t n,
 	     CMFixtureFunction setup, CMFixtureFunction teardown);
 /* Open the fast path on both interfaces, in skb mode; close it. */
