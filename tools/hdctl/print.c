@@ -7,7 +7,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { COLUMNS_MAX = 32, KEY_SHOWN = 12, LIST_SHOWN = 60 };
+enum { COLUMNS_MAX = 32, KEY_SHOWN = 12, LIST_SHOWN = 60, NAME_WIDTH = 16 };
 
 /* ---- one value ---- */
 
@@ -292,9 +292,22 @@ static void print_table(FILE *out, const json_t *rows, const char *columns)
 
 /* ---- the rest ---- */
 
+static int name_width(const json_t *o)
+{
+	const char *name;
+	const json_t *v;
+	size_t w = NAME_WIDTH;
+
+	json_object_foreach ((json_t *)o, name, v)
+		if (!json_is_object(v))
+			w = HD_MAX(w, strlen(name));
+	return (int)w;
+}
+
 static void print_object(FILE *out, const json_t *o, int indent)
 {
 	char buf[PRINT_CELL_BYTES];
+	int w = name_width(o);
 	const char *name;
 	const json_t *v, *e;
 	size_t i;
@@ -311,10 +324,10 @@ static void print_object(FILE *out, const json_t *o, int indent)
 				fprintf(out, "%*s%s\n", indent + 2, "",
 					print_cell("", e, buf));
 		else if (strcmp(name, "key") == 0 && json_is_string(v))
-			fprintf(out, "%*s%-16s  %s\n", indent, "", name,
+			fprintf(out, "%*s%-*s  %s\n", indent, "", w, name,
 				json_string_value(v));
 		else
-			fprintf(out, "%*s%-16s  %s\n", indent, "", name,
+			fprintf(out, "%*s%-*s  %s\n", indent, "", w, name,
 				print_cell(name, v, buf));
 	}
 }
