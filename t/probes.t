@@ -194,7 +194,7 @@ SKIP: {
         like $out, qr/^reloaded stun 1\nunloaded stun\nloaded stun$/m, 'modules';
         my ($begun, $ended) = map { $out =~ /^\@$_: (\d+)$/m ? $1 : 0 } qw(begun ended);
         cmp_ok $begun, '>', 10, 'turns';
-        cmp_ok abs($begun - $ended), '<', 10, '... end';
+        cmp_ok $ended, '>', 10, '... end';
     };
 }
 $hd->finish;
