@@ -143,17 +143,28 @@ static int set_timers(struct wg_engine *e)
 	return 0;
 }
 
-static int open_socket(struct wg_engine *e, struct hd_error *err)
+static int open_at(struct wg_engine *e, const union hd_addr *addr,
+		   struct hd_error *err)
 {
-	union hd_addr any = { .in6 = { .sin6_family = AF_INET6,
-				       .sin6_port = htons(
-					       (uint16_t)e->conf->port) } };
-	const union hd_addr *addr =
-		e->conf->listen.sa.sa_family != 0 ? &e->conf->listen : &any;
-
 	e->sum.port = ntohs(addr->in.sin_port);
 	return hd_udp_open(e->mod, e->w, addr, HD_UDP_SINGLE | HD_UDP_LARGE,
 			   on_datagrams, e, &e->udp, err);
+}
+
+/* IPv4 alone where the kernel has no IPv6. */
+static int open_socket(struct wg_engine *e, struct hd_error *err)
+{
+	in_port_t port = htons((uint16_t)e->conf->port);
+	const union hd_addr any = { .in6 = { .sin6_family = AF_INET6,
+					     .sin6_port = port } };
+	const union hd_addr any4 = { .in = { .sin_family = AF_INET,
+					     .sin_port = port } };
+	int r;
+
+	if (e->conf->listen.sa.sa_family != 0)
+		return open_at(e, &e->conf->listen, err);
+	r = open_at(e, &any, err);
+	return r == -EAFNOSUPPORT ? open_at(e, &any4, err) : r;
 }
 
 /* It belongs to this code: a reload closes it and opens it again. */
