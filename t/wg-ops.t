@@ -25,7 +25,7 @@ my $hd = HyperDerp::Test->new(no_tls => 1, load_module => ['wg'], conf => <<~"EN
       listen: "127.0.0.1:$port"
       peers:
         - {name: office, pubkey: "@{[key 200]}", label: the office}
-        - {name: gate, endpoint: "192.0.2.200:51820", pubkey: ""}
+        - {name: gate, endpoint: "localhost:51820", pubkey: ""}
       links:
         - {a: office, b: gate}
     END
@@ -121,6 +121,8 @@ subtest 'what is shown' => sub {
     is_deeply [map { "$_->{a} $_->{b}" } @{ json(qw(wg link list carol)) }], ['carol alice'], 'links of one';
     is scalar @{ json(qw(wg show alice))->{links} }, 3, 'one peer and its links';
     like $hd->ctl(qw(wg peer list)), qr/^name +endpoint +handshake_s +rx_bytes .*\nalice +-/, 'a table for people';
+    like json(qw(wg peer list gate))->[0]{endpoint}, qr/^(?:127\.0\.0\.1|\[::1\]):51820$/,
+        "a host's name in the configuration is looked up";
     is_deeply json(qw(wg blocklist list)), [], 'the blocklist';
     is json(qw(wg blocklist clear))->{cleared}, 0, '... is cleared';
     like $hd->ctl(qw(wg blocklist clear nonsense)), qr/no address/, '... by address';

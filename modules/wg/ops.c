@@ -216,15 +216,15 @@ bool wg_ops_commit(struct hd_module *mod, struct hd_call *call,
 
 /* ---- life ---- */
 
-static int read_conf(const struct wg_conf *conf, struct wg_roster **ret,
-		     struct hd_error *err)
+static int read_conf(const struct wg_conf *conf, bool look_up,
+		     struct wg_roster **ret, struct hd_error *err)
 {
 	HD_AUTO(wg_roster_free) struct wg_roster *r = wg_roster_new();
 	int e;
 
 	if (r == NULL)
 		return hd_error_set(err, -ENOMEM, "out of memory");
-	e = wg_yaml_read(r, &conf->peers, &conf->links, err);
+	e = wg_yaml_read(r, &conf->peers, &conf->links, look_up, err);
 	if (e == 0)
 		*ret = hd_steal(&r);
 	return e;
@@ -234,7 +234,7 @@ int wg_ops_check(const struct wg_conf *conf, struct hd_error *err)
 {
 	HD_AUTO(wg_roster_free) struct wg_roster *r = NULL;
 
-	return read_conf(conf, &r, err);
+	return read_conf(conf, false, &r, err);
 }
 
 static int add_commands(struct hd_module *mod, struct hd_error *err)
@@ -255,7 +255,7 @@ static int add_commands(struct hd_module *mod, struct hd_error *err)
 int wg_ops_load(struct hd_module *mod, const struct wg_conf *conf,
 		struct hd_error *err)
 {
-	int r = read_conf(conf, &ops.roster, err);
+	int r = read_conf(conf, true, &ops.roster, err);
 
 	if (r == 0 && conf->roster_path != NULL) {
 		ops.path = strdup(conf->roster_path);

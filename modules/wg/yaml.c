@@ -2,7 +2,9 @@
 /* modules/wg/yaml.c - see yaml.h. An entry of a list of mappings comes as the
  * values of its keys, each ended by a tab. */
 #include "modules/wg/yaml.h"
+#include <ctype.h>
 #include <errno.h>
+#include <netdb.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -30,17 +32,79 @@ static void split(char *copy, const char **v, unsigned n)
 	}
 }
 
-static int read_peer(struct wg_roster *r, const char *entry,
+struct reading {
+	struct wg_roster *r;
+	bool look_up;
+	char endpoint[HD_ADDR_TEXT_BYTES]; /* in place of a name */
+};
+
+/* "relay.example.com:51820": one colon, and a letter before it. */
+static bool is_host(const char *text)
+{
+	const char *colon = strchr(text, ':');
+
+	return colon != NULL && colon > text &&
+	       strchr(colon + 1, ':') == NULL &&
+	       isalpha((unsigned char)colon[-1]);
+}
+
+static int find_host(struct reading *q, const char *text,
+		     struct wg_refusal *why)
+{
+	const struct addrinfo hints = { .ai_socktype = SOCK_DGRAM };
+	const char *port = strchr(text, ':') + 1;
+	struct addrinfo *all = NULL;
+	union hd_addr addr;
+	char host[256];
+	int r;
+
+	snprintf(host, sizeof(host), "%.*s", (int)(port - 1 - text), text);
+	r = getaddrinfo(host, port, &hints, &all);
+	if (r != 0)
+		return wg_refuse(why, -EINVAL, "bad_args",
+				 "the endpoint's name cannot be looked up: %s; "
+				 "write its address",
+				 gai_strerror(r));
+	memset(&addr, 0, sizeof(addr));
+	memcpy(&addr, all->ai_addr, HD_MIN(all->ai_addrlen, sizeof(addr)));
+	freeaddrinfo(all);
+	hd_addr_text(&addr, q->endpoint);
+	return 0;
+}
+
+/* When it is not looked up, 0.0.0.0/8 has room for all and is nobody's. */
+static int take_host(struct reading *q, const char **at, struct wg_refusal *why)
+{
+	uint64_t n = q->r->next_id;
+	int r = 0;
+
+	if (!is_host(*at))
+		return 0;
+	if (q->look_up)
+		r = find_host(q, *at, why);
+	else
+		snprintf(q->endpoint, sizeof(q->endpoint), "0.%u.%u.%u%.8s",
+			 (unsigned)(n >> 16 & 255), (unsigned)(n >> 8 & 255),
+			 (unsigned)(n & 255), strchr(*at, ':'));
+	*at = q->endpoint;
+	return r;
+}
+
+static int read_peer(struct reading *q, const char *entry,
 		     struct wg_refusal *why)
 {
 	HD_AUTO(free_text) char *copy = strdup(entry);
 	const char *v[PEER_N];
+	int r;
 
 	if (copy == NULL)
 		return wg_refuse(why, -ENOMEM, "no_memory", "out of memory");
 	split(copy, v, PEER_N);
+	r = take_host(q, &v[PEER_ENDPOINT], why);
+	if (r < 0)
+		return r;
 	return wg_roster_add(
-		r,
+		q->r,
 		&(struct wg_entry_text){ .name = v[PEER_NAME],
 					 .endpoint = v[PEER_ENDPOINT],
 					 .pubkey = v[PEER_PUBKEY],
@@ -77,13 +141,15 @@ static int refused(const char *list, size_t i, const char *entry, int r,
 }
 
 int wg_yaml_read(struct wg_roster *r, const struct hd_list *peers,
-		 const struct hd_list *links, struct hd_error *err)
+		 const struct hd_list *links, bool look_up,
+		 struct hd_error *err)
 {
+	struct reading q = { .r = r, .look_up = look_up };
 	struct wg_refusal why;
 	int e;
 
 	for (size_t i = 0; i < peers->n; i++) {
-		e = read_peer(r, peers->v[i], &why);
+		e = read_peer(&q, peers->v[i], &why);
 		if (e < 0)
 			return refused("peers", i, peers->v[i], e, &why, err);
 	}

@@ -7,6 +7,10 @@
 extern const char *const wg_yaml_peer_keys[], *const wg_yaml_link_keys[];
 
 /* wg_yaml_read - put them into an empty roster, marked as fixed.
+ * @look_up  ask for the address of an endpoint that is a host's name, which the
+ *           predecessor did once, too; it may take its time. Else the peer has
+ *           an address that means nothing: enough to check the rest.
  * Returns 0; < 0 with what is wrong. */
 int wg_yaml_read(struct wg_roster *r, const struct hd_list *peers,
-		 const struct hd_list *links, struct hd_error *err);
+		 const struct hd_list *links, bool look_up,
+		 struct hd_error *err);
