@@ -22,6 +22,8 @@ sub status () {
     return $r->{status} == 200 ? HyperDerp::Metrics::json($r->{body}) : undef;
 }
 
+my $busy = sub ($s) { scalar grep { $_ > 10_000 } @{ $s->{history}{recv_bytes} } };
+
 # Until an answer satisfies; the first one of a worker has no peers yet.
 sub status_with ($cond) {
     my $s;
@@ -65,7 +67,6 @@ $alice->ping('12345678');
 $alice->expect(qr/^pong/);
 
 subtest 'what it is told' => sub {
-    my $busy = sub ($s) { scalar grep { $_ > 10_000 } @{ $s->{history}{recv_bytes} } };
     my $s = status_with(sub ($s) { @{ $s->{peers} } == 3 && $busy->($s) });
     is $s->{now}{peers}, 3, 'peers';
     my %peer = map { $_->{key} => $_ } @{ $s->{peers} };
@@ -84,6 +85,16 @@ subtest 'what it is told' => sub {
     ok abs($s->{certificates}[0]{left_s} - 30 * 86400) < 3600, '... and what is left of them';
     ok $busy->($s), 'the history has the traffic of before';
     is $s->{history}{peers}[-1], 3, '... and the peers';
+};
+
+subtest 'the module is reloaded' => sub {
+    my $samples = sub ($s) { scalar @{ $s->{history}{peers} } };
+    my $before = status();    # a round is under way now
+    is $hd->ctl(qw(module reload metrics)) =~ /refused|error/i ? 'refused' : 'done', 'done', 'reload';
+    my $s = status_with(sub ($s) { @{ $s->{peers} } == 3 });
+    cmp_ok $samples->($s), '>=', $samples->($before) - 1, 'the history is kept';
+    ok $busy->($s), '... with the traffic of before';
+    is scalar(@{ $s->{peers} }), 3, 'peers are asked anew';
 };
 
 subtest 'a browser' => sub {
