@@ -151,6 +151,21 @@ subtest 'a second relay' => sub {
     in_the_driver($alice, '10.9.0.2', 56, 'the first is not disturbed');
 };
 
+subtest 'a link is removed' => sub {
+    like $hd->ctl(qw(wg link add bob carol)), qr/bob/, 'bob and carol are linked';
+    is $?, 0, '... and hdctl says so';
+    $bob->wg_peer($carol->{public}, '10.9.0.3/32', $endpoint);
+    $carol->wg_peer($bob->{public}, '10.9.0.2/32', '10.78.0.1:51820');
+    ok $bob->pings('10.9.0.3', 30), 'bob reaches carol';
+    in_the_driver($bob, '10.9.0.3', 56, 'bob to carol');
+    my $n = HyperDerp::Xdp::paths($relay);
+    $hd->ctl(qw(wg link remove bob carol));
+    is $?, 0, 'and are not any more';
+    is HyperDerp::Xdp::paths($relay), $n - 2, 'the driver has forgotten them';
+    ok $bob->silent('10.9.0.3'), 'bob does not reach carol';
+    in_the_driver($alice, '10.9.0.2', 56, 'alice to bob');
+};
+
 subtest 'stop' => sub {
     is $hd->stop, 0, 'exit status 0';
     ok !HyperDerp::Xdp::attached($relay), 'nothing is left on eth0';
