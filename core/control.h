@@ -20,6 +20,7 @@ enum {
 	HD_CONTROL_LINE_MAX_BYTES = 64 * 1024,
 	/* of one client at a time that may operate: a file, as JSON */
 	HD_CONTROL_LONG_MAX_BYTES = 40 * 1024 * 1024,
+	HD_CONTROL_VALUES_MAX = HD_CONTROL_LINE_MAX_BYTES, /* of JSON, a line */
 	HD_CONTROL_ANSWER_MAX_BYTES = 64 * 1024 * 1024,
 	HD_CONTROL_WAITING_MAX_BYTES = 1024 * 1024, /* of events, for one */
 	HD_CONTROL_STALL_MS = 10000, /* takes no byte for so long: closed */
@@ -68,8 +69,9 @@ struct hd_client {
 	int fd;
 	struct hd_who who;
 	struct hd_client *next, *prev;
-	char *in; /* what came of a line, and behind it */
-	size_t in_len, in_size;
+	char *in; /* from in_off on: what came of a line, and behind it */
+	size_t in_off, in_len, in_size;
+	size_t in_seen; /* up to here the next line does not end */
 	struct hd_json out; /* what is to be written, from out_off on */
 	size_t out_off;
 	uint64_t stalled_ms; /* since when nothing is taken; 0: nothing waits */

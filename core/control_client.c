@@ -14,7 +14,10 @@
 #include <unistd.h>
 #include "core/control.h"
 
-enum { FIRST_BYTES = 1024 };
+enum {
+	FIRST_BYTES = 1024,
+	LINES_PER_TURN = 64, /* then others are served */
+};
 
 static struct hd_client *clients;
 static unsigned n_clients;
@@ -114,12 +117,20 @@ static size_t unsent(const struct hd_client *c)
 	return c->out.len - c->out_off;
 }
 
+/* A watcher may read on and never be done. Once half of the buffer was sent,
+ * moving the rest costs no more than sending did. */
+static void drop_sent(struct hd_client *c)
+{
+	if (c->out_off == 0 || c->out_off < unsent(c))
+		return;
+	c->out.len -= c->out_off;
+	memmove(c->out.text, c->out.text + c->out_off, c->out.len);
+	c->out_off = 0;
+}
+
 void hd_client_send(struct hd_client *c, const char *line, size_t n)
 {
-	if (c->out_off > 0 && c->out_off == c->out.len) {
-		c->out.len = 0;
-		c->out_off = 0;
-	}
+	drop_sent(c);
 	hd_json_put(&c->out, line, n);
 	if (c->out.error != 0)
 		c->broken = true;
@@ -174,10 +185,36 @@ static size_t line_limit(const struct hd_client *c)
 	return may ? HD_CONTROL_LONG_MAX_BYTES : HD_CONTROL_LINE_MAX_BYTES;
 }
 
+static size_t unread(const struct hd_client *c)
+{
+	return c->in_len - c->in_off;
+}
+
+/* The end of the next line; NULL: it is not there yet. No byte is looked at
+ * twice. */
+static char *line_end(struct hd_client *c)
+{
+	size_t n = c->in_len - c->in_seen;
+	char *end = n > 0 ? memchr(c->in + c->in_seen, '\n', n) : NULL;
+
+	c->in_seen = end != NULL ? (size_t)(end - c->in) : c->in_len;
+	return end;
+}
+
+static void forget_lines(struct hd_client *c)
+{
+	c->in_len -= c->in_off;
+	c->in_seen -= c->in_off;
+	memmove(c->in, c->in + c->in_off, c->in_len);
+	c->in_off = 0;
+}
+
 static bool make_room(struct hd_client *c)
 {
 	size_t size = c->in_size > 0 ? 2 * c->in_size : FIRST_BYTES;
 
+	if (c->in_off > 0)
+		forget_lines(c);
 	if (c->in_len < c->in_size)
 		return true;
 	size = HD_MIN(size, line_limit(c) + 1);
@@ -197,17 +234,20 @@ static bool make_room(struct hd_client *c)
 /* A long line was dealt with: the next client may send one. */
 static void give_back(struct hd_client *c)
 {
-	if (long_line != c || c->in_len > 0)
+	if (long_line != c || unread(c) > 0)
 		return;
 	long_line = NULL;
 	free(c->in);
 	c->in = NULL;
 	c->in_size = 0;
+	c->in_off = c->in_len = c->in_seen = 0;
 }
 
-static bool is_full(const struct hd_client *c)
+/* More must not come: a line is too long, or stands before much else. */
+static bool is_full(struct hd_client *c)
 {
-	return c->in_len > line_limit(c);
+	return unread(c) > line_limit(c) ||
+	       (unread(c) > HD_CONTROL_LINE_MAX_BYTES && line_end(c) != NULL);
 }
 
 static void receive(struct hd_client *c)
@@ -228,12 +268,6 @@ static void receive(struct hd_client *c)
 	}
 }
 
-static void consume(struct hd_client *c, size_t n)
-{
-	c->in_len -= n;
-	memmove(c->in, c->in + n, c->in_len);
-}
-
 static void too_long(struct hd_client *c)
 {
 	if (!c->skipping)
@@ -241,26 +275,28 @@ static void too_long(struct hd_client *c)
 			  "a line has at most 65536 bytes; 40 MiB from one "
 			  "operator at a time");
 	c->skipping = true;
-	c->in_len = 0;
+	c->in_off = c->in_seen = c->in_len;
 	give_back(c);
 }
 
 /* The next line, if it is all there. Returns whether there was one. */
 static bool next_line(struct hd_client *c)
 {
-	char *end = c->in_len > 0 ? memchr(c->in, '\n', c->in_len) : NULL;
+	char *end = line_end(c);
 
 	if (end == NULL && is_full(c))
 		too_long(c);
 	if (end == NULL)
 		return false;
-	size_t n = (size_t)(end - c->in);
+	char *line = c->in + c->in_off;
+	size_t n = (size_t)(end - line);
 
 	if (c->skipping)
 		c->skipping = false;
 	else if (n > 0)
-		hd_request(c, c->in, n);
-	consume(c, n + 1);
+		hd_request(c, line, n);
+	c->in_off += n + 1;
+	c->in_seen = c->in_off;
 	give_back(c);
 	return true;
 }
@@ -272,15 +308,29 @@ static bool is_busy(const struct hd_client *c)
 	return c->call != NULL || unsent(c) > 0;
 }
 
+/* A line is there for which this turn had no time. */
+static bool has_more(struct hd_client *c)
+{
+	return !is_busy(c) && line_end(c) != NULL;
+}
+
 static void wait_for(struct hd_client *c)
 {
-	bool reads = !c->ended && !(is_busy(c) && is_full(c));
+	bool reads = !c->ended && !is_full(c);
+	bool writes = unsent(c) > 0 || has_more(c);
 
 	if (hd_main_watch(c->fd,
-			  (reads ? EPOLLIN : 0u) |
-				  (unsent(c) > 0 ? EPOLLOUT : 0u),
+			  (reads ? EPOLLIN : 0u) | (writes ? EPOLLOUT : 0u),
 			  on_ready, c) < 0)
 		c->broken = true;
+}
+
+static void take_lines(struct hd_client *c)
+{
+	unsigned n = LINES_PER_TURN;
+
+	while (n-- > 0 && !is_busy(c) && !c->broken && next_line(c))
+		send_out(c);
 }
 
 void hd_client_go_on(struct hd_client *c)
@@ -289,8 +339,7 @@ void hd_client_go_on(struct hd_client *c)
 		return; /* inside a call of it, further up */
 	c->working = true;
 	send_out(c);
-	while (!is_busy(c) && !c->broken && next_line(c))
-		send_out(c);
+	take_lines(c);
 	if (!c->broken && unsent(c) > 0)
 		send_out(c);
 	c->working = false;
@@ -298,7 +347,8 @@ void hd_client_go_on(struct hd_client *c)
 	if (!c->broken)
 		wait_for(c);
 	/* the end of what it sends is not the end of what it reads */
-	if (c->broken || (c->ended && !is_busy(c) && !c->watching))
+	if (c->broken ||
+	    (c->ended && !is_busy(c) && !has_more(c) && !c->watching))
 		client_free(c);
 }
 

@@ -168,6 +168,25 @@ static void call(struct hd_client *c, const struct request *q)
 	}
 }
 
+/* A tree of 40 MiB of brackets would take gigabytes and seconds: no line may
+ * have more values than a short one has room for. */
+static bool is_too_branched(const char *line, size_t n)
+{
+	size_t values = 0;
+	bool in_text = false;
+
+	for (size_t i = 0; i < n; i++) {
+		if (line[i] == '"')
+			in_text = !in_text;
+		else if (in_text)
+			i += line[i] == '\\';
+		else
+			values += line[i] == ',' || line[i] == '[' ||
+				  line[i] == '{';
+	}
+	return values > HD_CONTROL_VALUES_MAX;
+}
+
 static const char *read_request(struct request *q)
 {
 	const char *why;
@@ -187,6 +206,11 @@ void hd_request(struct hd_client *c, const char *line, size_t n)
 	json_error_t err;
 	const char *why;
 
+	if (is_too_branched(line, n)) {
+		hd_refuse(c, "null", "bad_request",
+			  "a line has at most 65536 values");
+		return;
+	}
 	q.top = json_loadb(line, n, JSON_REJECT_DUPLICATES, &err);
 	if (q.top == NULL) {
 		char text[JSON_ERROR_TEXT_LENGTH + 40];

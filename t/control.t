@@ -196,6 +196,16 @@ subtest 'bad input' => sub {
     still_works('bad input');
 };
 
+subtest 'empty lines, without end' => sub {
+    my $s = connection;
+    local $SIG{ALRM} = sub { die 'the relay does not answer any more' };
+    alarm 20;
+    $s->autoflush(1);
+    print {$s} "\n" x (2 << 20);
+    is ask($s, '{"id":1,"cmd":["whoami"]}')->{id}, 1, 'are skipped';
+    alarm 0;
+};
+
 subtest 'a client that never reads' => sub {
     my $s = connection;
     my $line = encode_json({ cmd => ['metrics'] }) . "\n";

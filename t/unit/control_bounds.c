@@ -79,6 +79,60 @@ static void a_file_is_a_long_line(void **state)
 	control_leave(other);
 }
 
+static unsigned count(const char *text, const char *what)
+{
+	unsigned n = 0;
+
+	while ((text = strstr(text, what)) != NULL) {
+		text += strlen(what);
+		n++;
+	}
+	return n;
+}
+
+/* Two hundred lines at once: others are served between them. */
+static void many_lines_hold_up_nobody(void **state)
+{
+	char text[200 * 32] = "";
+	int fd = control_connect(HD_ROLE_OPERATE);
+
+	(void)state;
+	for (unsigned i = 0; i < 200; i++)
+		strcat(text, "{\"cmd\":[\"echo\",\"on\"]}\n");
+	send(fd, text, strlen(text), 0);
+	control_turns(1);
+	ssize_t n = recv(fd, control_answer, sizeof(control_answer) - 1,
+			 MSG_DONTWAIT);
+
+	assert_true(n > 0);
+	control_answer[n] = '\0';
+	unsigned first = count(control_answer, "\"on\"");
+
+	assert_in_range(first, 1, 100);
+	assert_int_equal(first + count(control_say(fd, "\n"), "\"on\""), 200);
+	/* and none is forgotten when the client has no more to say */
+	send(fd, text, strlen(text), 0);
+	shutdown(fd, SHUT_WR);
+	assert_int_equal(count(control_say_n(fd, "", 0), "\"on\""), 200);
+	control_leave(fd);
+}
+
+static void brackets_are_counted(void **state)
+{
+	static char text[300000];
+	int fd = control_connect(HD_ROLE_OPERATE);
+	int at = snprintf(text, sizeof(text), "{\"cmd\":[\"size\",\"");
+
+	(void)state;
+	memset(text + at, ',', 200000);
+	snprintf(text + at + 200000, 10, "\"]}\n");
+	assert_string_equal(control_say(fd, text),
+			    "{\"id\":null,\"ok\":true,\"data\":200000}\n");
+	memcpy(text + at - 1, "[]", 2);
+	assert_non_null(strstr(control_say(fd, text), "65536 values"));
+	control_leave(fd);
+}
+
 static void large_answers(void **state)
 {
 	int fd = control_connect(HD_ROLE_READ);
@@ -132,6 +186,35 @@ static void deaf_watcher_is_closed(void **state)
 	close(fd);
 }
 
+static void note_size(struct hd_client *c, void *max)
+{
+	size_t *to = max;
+
+	*to = HD_MAX(*to, c->out.size);
+}
+
+/* It reads as much as comes, and is always half a MiB behind. */
+static void late_watcher_costs_no_more(void **state)
+{
+	static char json[10000], text[10000];
+	int fd = control_connect(HD_ROLE_READ);
+	size_t size = 0;
+
+	(void)state;
+	snprintf(json, sizeof(json), "{\"x\":\"%09000d\"}", 0);
+	control_say(fd, "{\"cmd\":[\"watch\"]}\n");
+	for (unsigned i = 0; i < 1000; i++) {
+		hd_event("x", json);
+		control_turns(2);
+		if (i > 70)
+			recv(fd, text, 9070, MSG_DONTWAIT);
+		hd_clients_each(note_size, &size);
+	}
+	assert_int_equal(hd_clients_n(), 1);
+	assert_in_range(size, 256 * 1024, 4 * HD_CONTROL_WAITING_MAX_BYTES);
+	control_leave(fd);
+}
+
 static void too_many_events_are_counted(void **state)
 {
 	int fd = control_connect(HD_ROLE_READ);
@@ -151,9 +234,12 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(long_line),
 		cmocka_unit_test(a_file_is_a_long_line),
+		cmocka_unit_test(many_lines_hold_up_nobody),
+		cmocka_unit_test(brackets_are_counted),
 		cmocka_unit_test(large_answers),
 		cmocka_unit_test(never_reads),
 		cmocka_unit_test(deaf_watcher_is_closed),
+		cmocka_unit_test(late_watcher_costs_no_more),
 		cmocka_unit_test(too_many_events_are_counted),
 	};
 
