@@ -15,7 +15,7 @@ static void to_initiator(struct wg_engine *e, const struct wg_in *in,
 	}
 	if (!p->known)
 		wg_caller_has_cookie(e, &p->from);
-	p->judge = false; /* it was answered, after all */
+	p->answered = true;
 	wg_forward(e, in, &p->from, &p->local);
 }
 

@@ -94,7 +94,7 @@ static unsigned send_on(struct wg_engine *e, const struct wg_in *in,
 			  : wg_session_between(e, l, from->item.id, &in->from);
 
 	if (tries > TRIES_BEFORE_OTHERS && tries % 2 == 1 &&
-	    (p->known || p->proven))
+	    (p->known || p->proof != WG_PROOF_NONE))
 		n = to_candidates(e, in, p, to);
 	if (n > 0)
 		return n;
@@ -111,16 +111,18 @@ static unsigned send_on(struct wg_engine *e, const struct wg_in *in,
 
 static void pass_on(struct wg_engine *e, const struct wg_in *in,
 		    struct wg_peer *from, const struct wg_link *l,
-		    struct wg_peer *to, bool proven)
+		    struct wg_peer *to, enum wg_proof proof)
 {
 	struct wg_pending *p = wg_pending_new(
 		e, wg_get32(in->data + WG_SENDER), to, &in->from);
 
-	if (p == NULL)
+	if (p == NULL) {
+		wg_drop(e, WG_DROP_RATE, &in->from, to);
 		return;
+	}
 	p->local = in->local;
 	p->known = l != NULL;
-	p->proven |= proven;
+	p->proof = HD_MAX(p->proof, proof);
 	if (send_on(e, in, p, from, l, to) == 0)
 		wg_drop(e, WG_DROP_NO_ENDPOINT, &in->from, to);
 }
@@ -141,9 +143,13 @@ static void demand_cookie(struct wg_engine *e, const struct wg_in *in,
 	wg_forward(e, &out, &in->from, &in->local);
 }
 
+/* Where something came to nothing, proof that is not in the message does not
+ * count: anybody can send in the name of who proved it before. */
 static bool must_prove(struct wg_engine *e, const struct wg_in *in,
-		       struct wg_peer *to)
+		       struct wg_peer *to, enum wg_proof proof)
 {
+	if (proof != WG_PROOF_NONE)
+		return proof == WG_PROOF_BEFORE && wg_is_suspect(e, &in->from);
 	return !to->endpoint.set || wg_pressure(e) ||
 	       wg_is_suspect(e, &in->from) ||
 	       wg_tries(e, &in->from, to) >= TRIES_BEFORE_OTHERS ||
@@ -151,7 +157,7 @@ static bool must_prove(struct wg_engine *e, const struct wg_in *in,
 }
 
 static void from_stranger(struct wg_engine *e, const struct wg_in *in,
-			  struct wg_peer *to, bool proven)
+			  struct wg_peer *to, enum wg_proof proof)
 {
 	struct wg_caller *c;
 
@@ -160,26 +166,27 @@ static void from_stranger(struct wg_engine *e, const struct wg_in *in,
 		wg_drop(e, WG_DROP_RATE, &in->from, to);
 		return;
 	}
-	if (!proven && must_prove(e, in, to)) {
+	if (must_prove(e, in, to, proof)) {
 		demand_cookie(e, in, to);
 		return;
 	}
-	c = proven ? wg_caller_find(e, &in->from) : NULL;
+	c = proof >= WG_PROOF_BEFORE ? wg_caller_find(e, &in->from) : NULL;
 	if (c != NULL) {
 		c->last_peer = to->item.id;
 		wg_caller_credit(c);
 		wg_candidate_note(e, to, &in->from);
 	}
-	pass_on(e, in, NULL, NULL, to, proven);
+	pass_on(e, in, NULL, NULL, to, proof);
 }
 
 /* ---- the message ---- */
 
-static bool prove(struct wg_engine *e, const struct wg_in *in)
+static enum wg_proof prove(struct wg_engine *e, const struct wg_in *in)
 {
-	if (wg_cookie_verify(e, &in->from, in->data))
-		wg_caller_prove(e, &in->from, &in->local);
-	return wg_caller_find(e, &in->from) != NULL;
+	if (!wg_cookie_verify(e, &in->from, in->data))
+		return wg_caller_proof(e, wg_caller_find(e, &in->from));
+	wg_caller_prove(e, &in->from, &in->local);
+	return WG_PROOF_NOW;
 }
 
 /* A known peer without a key at the other end: there is no mac1 to check, so
@@ -203,31 +210,31 @@ static struct wg_peer *only_keyless(const struct wg_engine *e,
 }
 
 void wg_init_found(struct wg_engine *e, const struct wg_in *in,
-		   struct wg_peer *to, bool proven)
+		   struct wg_peer *to, enum wg_proof proof)
 {
 	struct wg_peer *from = NULL;
 	const struct wg_link *l = link_from(e, &in->from, to, &from);
 
 	if (l != NULL) {
 		from->seen_ms = e->now_ms;
-		pass_on(e, in, from, l, to, proven);
+		pass_on(e, in, from, l, to, proof);
 	} else if (present_at(e, &in->from) != NULL) {
 		wg_drop(e, WG_DROP_NO_LINK, &in->from, from);
 	} else if (to->n_links == 0) {
 		wg_drop(e, WG_DROP_NO_LINK, &in->from, to);
 	} else {
-		from_stranger(e, in, to, proven);
+		from_stranger(e, in, to, proof);
 	}
 }
 
 static void for_nobody(struct wg_engine *e, const struct wg_in *in,
-		       bool proven)
+		       enum wg_proof proof)
 {
 	struct wg_peer *p = present_at(e, &in->from);
 	struct wg_peer *to = p != NULL ? only_keyless(e, p) : NULL;
 
 	if (to != NULL)
-		wg_init_found(e, in, to, proven);
+		wg_init_found(e, in, to, proof);
 	else if (p != NULL)
 		wg_drop(e, WG_DROP_PUBKEY_MISMATCH, &in->from, p);
 	else
@@ -236,20 +243,21 @@ static void for_nobody(struct wg_engine *e, const struct wg_in *in,
 
 void wg_on_init(struct wg_engine *e, const struct wg_in *in)
 {
-	bool known = wg_is_known(e, &in->from), proven;
+	bool known = wg_is_known(e, &in->from);
+	enum wg_proof proof;
 	struct wg_peer *to;
 
 	if (!known && wg_is_blocked(e, &in->from)) {
 		wg_drop(e, WG_DROP_BLOCKED, &in->from, NULL);
 		return;
 	}
-	proven = prove(e, in);
-	switch (wg_find_receiver(e, in, proven, &to)) {
+	proof = prove(e, in);
+	switch (wg_find_receiver(e, in, proof, &to)) {
 	case WG_FOUND:
-		wg_init_found(e, in, to, proven);
+		wg_init_found(e, in, to, proof);
 		break;
 	case WG_NOBODY:
-		for_nobody(e, in, proven);
+		for_nobody(e, in, proof);
 		break;
 	case WG_BUSY:
 		wg_drop(e, WG_DROP_SEARCH, &in->from, NULL);

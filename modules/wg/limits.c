@@ -93,6 +93,14 @@ struct wg_caller *wg_caller_find(const struct wg_engine *e,
 		       : NULL;
 }
 
+enum wg_proof wg_caller_proof(const struct wg_engine *e,
+			      const struct wg_caller *c)
+{
+	if (c == NULL)
+		return WG_PROOF_NONE;
+	return e->now_ms < c->proven_ms ? WG_PROOF_BEFORE : WG_PROOF_WAIVED;
+}
+
 static struct wg_caller *caller_get(struct wg_engine *e,
 				    const struct wg_addr *addr)
 {

@@ -140,12 +140,15 @@ void wg_pressure_feel(struct wg_engine *e);
 bool wg_pressure(const struct wg_engine *e);
 void wg_suspect(struct wg_engine *e, const struct wg_addr *from);
 bool wg_is_suspect(struct wg_engine *e, const struct wg_addr *from);
-/* wg_caller_find - an address whose proof still holds, or NULL. */
+/* wg_caller_find - an address that is not asked for a cookie, or NULL. */
 struct wg_caller *wg_caller_find(const struct wg_engine *e,
 				 const struct wg_addr *addr);
 struct wg_caller *wg_caller_prove(struct wg_engine *e,
 				  const struct wg_addr *addr,
 				  const struct wg_addr *local);
+/* wg_caller_proof - of an address, or NULL for one that has none. */
+enum wg_proof wg_caller_proof(const struct wg_engine *e,
+			      const struct wg_caller *c);
 void wg_caller_credit(struct wg_caller *c);
 bool wg_caller_take(const struct wg_engine *e, struct wg_caller *c);
 void wg_caller_has_cookie(struct wg_engine *e, const struct wg_addr *addr);
@@ -168,7 +171,7 @@ enum wg_found { WG_FOUND, WG_NOBODY, WG_LATER, WG_BUSY };
 /* wg_find_receiver - of an initiation. WG_LATER: wg_init_found() will be
  * called, or nobody has the key. WG_BUSY: there is no time to look. */
 enum wg_found wg_find_receiver(struct wg_engine *e, const struct wg_in *in,
-			       bool proven, struct wg_peer **ret);
+			       enum wg_proof proof, struct wg_peer **ret);
 /* wg_find_initiator - among the links of the responder. */
 enum wg_found wg_find_initiator(struct wg_engine *e, const struct wg_in *in,
 				const struct wg_pending *p,
@@ -178,7 +181,7 @@ void wg_search_run(struct wg_engine *e);
 /* ---- init.c, response.c, cookies.c, data.c: one message type each ---- */
 void wg_on_init(struct wg_engine *e, const struct wg_in *in);
 void wg_init_found(struct wg_engine *e, const struct wg_in *in,
-		   struct wg_peer *to, bool proven);
+		   struct wg_peer *to, enum wg_proof proof);
 void wg_on_response(struct wg_engine *e, const struct wg_in *in);
 void wg_response_found(struct wg_engine *e, const struct wg_in *in,
 		       struct wg_pending *p, struct wg_peer *initiator);

@@ -3,7 +3,10 @@
  * Bounded: the oldest makes room. */
 #include "modules/wg/state.h"
 
-enum { TRIES_MAX = 8 }; /* of one address for one peer */
+enum {
+	TRIES_MAX = 8, /* of one address for one peer */
+	SAME_INDEX_MAX = 16, /* honest ones are random: two are rare */
+};
 
 struct wg_pending *wg_pending_at(const struct wg_engine *e, uint32_t id)
 {
@@ -82,13 +85,16 @@ static void make_room(struct wg_engine *e)
 	wg_pending_drop(e, p);
 }
 
+/* @ret_n  how many have this index */
 static struct wg_pending *find_same(const struct wg_engine *e, uint32_t index,
-				    uint32_t to, const struct wg_addr *from)
+				    uint32_t to, const struct wg_addr *from,
+				    unsigned *ret_n)
 {
 	struct wg_at_cursor c = { 0 };
 	struct wg_pending *p;
 
-	while ((p = wg_pending_next(e, index, &c)) != NULL)
+	for (*ret_n = 0; (p = wg_pending_next(e, index, &c)) != NULL;
+	     (*ret_n)++)
 		if (p->to == to && wg_addr_same(&p->from, from))
 			return p;
 	return NULL;
@@ -98,11 +104,13 @@ struct wg_pending *wg_pending_new(struct wg_engine *e, uint32_t index,
 				  const struct wg_peer *to,
 				  const struct wg_addr *from)
 {
-	struct wg_pending *p = find_same(e, index, to->item.id, from);
-	struct wg_pending *oldest;
+	struct wg_pending *oldest, *p;
+	unsigned n;
 	int r;
 
-	if (p != NULL)
+	p = find_same(e, index, to->item.id, from, &n);
+
+	if (p != NULL || n >= SAME_INDEX_MAX)
 		return p; /* a copy: it is not judged later for that */
 	if (tries(e, from, to->item.id, &oldest) >= TRIES_MAX)
 		wg_pending_drop(e, oldest);
@@ -144,18 +152,20 @@ struct wg_pending *wg_pending_next(const struct wg_engine *e, uint32_t index,
 	return NULL;
 }
 
-/* Nobody answered it. Where the one it was for is alive, it was no good. */
+/* Nobody answered it. Where the one it was for is alive, it was no good. Only
+ * who gave proof in this very message gets a strike: what an address did before
+ * does not say who sends in its name now. */
 static void judge(struct wg_engine *e, const struct wg_pending *p)
 {
 	struct wg_peer *to = wg_peer(e, p->to);
 	struct wg_caller *c;
 
-	if (!p->judge || p->known || to->serial != p->to_serial ||
+	if (!p->judge || p->answered || p->known || to->serial != p->to_serial ||
 	    to->seen_ms <= p->made_ms)
 		return;
 	wg_drop(e, WG_DROP_RELEARN_UNCONFIRMED, &p->from, to);
 	wg_suspect(e, &p->from);
-	c = p->proven ? wg_caller_find(e, &p->from) : NULL;
+	c = p->proof == WG_PROOF_NOW ? wg_caller_find(e, &p->from) : NULL;
 	if (c == NULL ||
 	    (c->struck_ms != 0 && e->now_ms - c->struck_ms < WG_PENDING_MS))
 		return;

@@ -186,14 +186,18 @@ void wg_candidate_note(struct wg_engine *e, struct wg_peer *to,
 	}
 }
 
+static bool is_proven(const struct wg_engine *e, const struct wg_addr *addr)
+{
+	return wg_caller_proof(e, wg_caller_find(e, addr)) >= WG_PROOF_BEFORE;
+}
+
 /* Whose proof holds, and who is not somebody else. */
 static void collect(const struct wg_engine *e, const struct wg_ring *ring,
 		    struct wg_addr *ret, unsigned *n)
 {
 	for (unsigned i = 0; ring != NULL && i < WG_CANDIDATES; i++) {
 		const struct wg_addr *a = &ring->addr[i];
-		bool no = !a->set || wg_caller_find(e, a) == NULL ||
-			  wg_is_known(e, a);
+		bool no = !a->set || !is_proven(e, a) || wg_is_known(e, a);
 
 		for (unsigned k = 0; k < *n; k++)
 			no |= wg_addr_same(&ret[k], a);

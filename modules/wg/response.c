@@ -68,6 +68,7 @@ void wg_response_found(struct wg_engine *e, const struct wg_in *in,
 		(struct wg_end){ .addr = in->from,
 				 .local = in->local,
 				 .index = wg_get32(in->data + WG_SENDER) };
+	p->answered = true;
 	if (wg_addr_same(&to->endpoint, &in->from))
 		to->seen_ms = e->now_ms;
 	if (is_new(e, l, ends) && wg_session_new(e, l, side, ends) == NULL)

@@ -112,9 +112,10 @@ static bool may_wait(const struct wg_engine *e, const struct wg_search *s)
 {
 	const struct wg_searches *q = e->searches;
 	struct wg_addr ip = wg_addr_source(&s->from);
-	unsigned limit = s->proven ? PROVEN_SEARCHES : 1;
+	bool many = s->known || s->proof != WG_PROOF_NONE;
+	unsigned limit = many ? PROVEN_SEARCHES : 1;
 
-	if (q->n >= (s->proven ? WG_SEARCHES_MAX : WG_SEARCHES_MAX / 2))
+	if (q->n >= (many ? WG_SEARCHES_MAX : WG_SEARCHES_MAX / 2))
 		return false;
 	for (uint32_t i = 0; i < q->n; i++) {
 		const struct wg_search *other =
@@ -165,13 +166,13 @@ static bool try_known(struct trial *t, const struct wg_addr *from,
 }
 
 enum wg_found wg_find_receiver(struct wg_engine *e, const struct wg_in *in,
-			       bool proven, struct wg_peer **ret)
+			       enum wg_proof proof, struct wg_peer **ret)
 {
 	struct trial t = trial_of(e, in->data, false);
 	const struct wg_peer *more;
 	struct wg_search s = { .of = WG_NONE,
 			       .pending = WG_NONE,
-			       .proven = proven };
+			       .proof = proof };
 	bool few = e->peers.n <= WG_FEW_LINKS, found;
 
 	found = try_known(&t, &in->from, &more);
@@ -179,7 +180,7 @@ enum wg_found wg_find_receiver(struct wg_engine *e, const struct wg_in *in,
 		s.of = more->item.id;
 		s.of_serial = more->serial;
 		s.at = WG_FEW_LINKS;
-		s.proven = true;
+		s.known = true;
 		return wait(e, in, &s);
 	}
 	if (!found && !few)
@@ -216,7 +217,7 @@ enum wg_found wg_find_initiator(struct wg_engine *e, const struct wg_in *in,
 	struct wg_search s = { .of = p->to,
 			       .of_serial = p->to_serial,
 			       .pending = p->item.id,
-			       .proven = true };
+			       .known = true };
 	bool found = try_there(&t, p) ||
 		     try_links(&t, to, &s.at, WG_FEW_LINKS);
 
@@ -265,7 +266,7 @@ static void found(struct wg_engine *e, const struct wg_search *s,
 		wg_drop(e, WG_DROP_NO_PUBKEY_MATCH, &s->from, NULL);
 	} else if (!response) {
 		hot_put(e, p->item.id);
-		wg_init_found(e, &in, p, s->proven);
+		wg_init_found(e, &in, p, s->proof);
 	} else if (pending != NULL &&
 		   pending->index == wg_get32(in.data +
 					      WG_RECEIVER_OF_RESPONSE)) {

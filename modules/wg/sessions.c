@@ -280,6 +280,7 @@ void wg_session_confirm(struct wg_engine *e, struct wg_session *s)
 
 bool wg_session_known(struct wg_engine *e, struct wg_session *s)
 {
+	push_out(e, wg_link(e, s->link), true, CONFIRMED_MAX);
 	if (be_known(e, s) < 0)
 		return false;
 	s->confirmed = true;

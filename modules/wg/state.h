@@ -9,7 +9,7 @@
 #include "modules/wg/mac1.h"
 #include "modules/wg/table.h"
 
-#define WG_STATE_VERSION 2
+#define WG_STATE_VERSION 3
 
 /* Seconds of the WireGuard protocol (whitepaper, section 6.1). */
 #define WG_REJECT_AFTER_MS 180000
@@ -115,6 +115,13 @@ struct wg_session {
 	struct wg_roam roam[2];
 };
 
+enum wg_proof { /* that somebody really is at an address */
+	WG_PROOF_NONE,
+	WG_PROOF_WAIVED, /* it has a responder's cookie and would refuse ours */
+	WG_PROOF_BEFORE, /* our cookie came back from it a while ago */
+	WG_PROOF_NOW, /* this very message has it */
+};
+
 struct wg_pending { /* an initiation that may be answered */
 	struct wg_item item;
 	uint32_t index; /* sender_index */
@@ -123,9 +130,10 @@ struct wg_pending { /* an initiation that may be answered */
 	struct wg_addr from, local;
 	struct wg_addr target[WG_TARGETS];
 	uint32_t n_targets, n_cookies;
-	bool proven; /* its source is */
+	enum wg_proof proof; /* of its source */
 	bool known; /* the source is a peer that is linked with `to` */
 	bool judge; /* sent to a confirmed endpoint: silence is a failure */
+	bool answered;
 	uint64_t made_ms;
 };
 
@@ -172,7 +180,8 @@ struct wg_search {
 	uint64_t of_serial;
 	uint32_t at; /* the next to try */
 	uint32_t pending; /* a response to it; WG_NONE: an initiation */
-	bool proven;
+	enum wg_proof proof;
+	bool known; /* its source is */
 };
 
 struct wg_searches { /* a queue */

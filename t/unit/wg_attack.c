@@ -215,6 +215,75 @@ static void failures_are_blocked_for_longer_and_longer(void **state)
 	assert_int_equal(net.n_sent, 1);
 }
 
+static bool is_struck(void)
+{
+	return net.e->blocks.pool.used > 0;
+}
+
+/* Somebody who lets bob look alive and sends in the name of `victim`. */
+static void defame(const union hd_addr *victim, unsigned n)
+{
+	uint8_t m[WG_INIT_BYTES];
+
+	for (unsigned i = 0; i < n; i++) {
+		net_make_init(m, 2, 5000 + i, NULL);
+		net_in(victim, m, sizeof(m));
+		net_pass(5000);
+		net_data(&b_at, 10, (1u << 20) + i, 32);
+		net_pass(30000);
+	}
+}
+
+static void forgery_blocks_nobody(void **state)
+{
+	union hd_addr victim = net_addr(5, 5000);
+
+	(void)state;
+	net.e->pressure_ms = net.now_ms + 5000;
+	net_init(&victim, 2, 40); /* with a cookie: it is proven now */
+	net_response(&b_at, 1, 41, 40); /* bob found it right */
+	defame(&victim, 3);
+	assert_false(is_struck());
+}
+
+/* The cookie of a responder went to an address: that it arrived, or was wanted,
+ * nobody has shown. */
+static void a_cookie_of_bob_proves_nothing(void **state)
+{
+	union hd_addr victim = net_addr(5, 5000);
+	uint8_t m[WG_INIT_BYTES], reply[WG_COOKIE_BYTES] = { WG_COOKIE };
+
+	(void)state;
+	net_make_init(m, 2, 40, NULL);
+	net_in(&victim, m, sizeof(m));
+	wg_put32(reply + WG_RECEIVER_OF_COOKIE, 40);
+	net_in(&b_at, reply, sizeof(reply));
+	net_make_init(m, 3, 41, NULL); /* 3 is nowhere: candidates of 1, 4 */
+	net_in(&victim, m, sizeof(m));
+	net_init(&evil, 4, 42);
+	net_clear();
+	net_make_init(m, 4, 43, NULL);
+	net_in(&evil, m, sizeof(m));
+	assert_null(net_to(&victim));
+	defame(&victim, 3);
+	assert_false(is_struck());
+}
+
+/* All in one chain of the table: each would walk along all others. */
+static void one_index_for_all(void **state)
+{
+	uint32_t before = net.e->pendings.used;
+
+	(void)state;
+	for (unsigned i = 0; i < 100; i++) {
+		union hd_addr from = net_addr(1000 + i, 9);
+
+		net_init(&from, 2, 7);
+	}
+	assert_int_equal(net.e->pendings.used, before + 16);
+	assert_int_equal(net.e->sum.drops[WG_DROP_RATE], 100 - 16);
+}
+
 /* 4 steps: anything from anywhere. */
 static void a_storm(void **state)
 {
@@ -267,6 +336,9 @@ int main(void)
 		T(spoofed_initiations_stay_bounded),
 		T(indexes_stay_bounded),
 		T(failures_are_blocked_for_longer_and_longer),
+		T(forgery_blocks_nobody),
+		T(a_cookie_of_bob_proves_nothing),
+		T(one_index_for_all),
 		T(a_storm),
 	};
 
