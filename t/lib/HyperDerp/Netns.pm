@@ -189,10 +189,16 @@ sub new_mappings ($self) {
 sub device ($self, $dev) {
     return $self->run(qw(ip link add), $dev, qw(type wireguard)) if $HyperDerp::Netns::kernel_wg;
     local $ENV{LOG_LEVEL} = 'verbose';
-    $self->{wg_pid} = $self->spawn('wireguard-go', 'wireguard-go', '-f', $dev);
-    HyperDerp::Test::wait_for(sub { system($self->wrap, 'sh', '-c', "wg show $dev >/dev/null 2>&1") == 0 })
-        or die 'wireguard-go does not start: ' . HyperDerp::Test::slurp($self->file('wireguard-go'));
-    return;
+    my $up = sub { system($self->wrap, 'sh', '-c', "wg show $dev >/dev/null 2>&1") == 0 };
+    for (1 .. 3) {    # /run/wireguard belongs to all: it may be gone for a moment
+        my $pid = $self->{wg_pid} = $self->spawn('wireguard-go', 'wireguard-go', '-f', $dev);
+        my $ended = 0;
+        HyperDerp::Test::wait_for(sub { $up->() || ($ended = waitpid($pid, WNOHANG) != 0) });
+        return if !$ended && $up->();
+        $self->stop($pid) unless $ended;
+        $self->{pids} = [grep { $_ != $pid } @{ $self->{pids} }];
+    }
+    die 'wireguard-go does not start: ' . HyperDerp::Test::slurp($self->file('wireguard-go'));
 }
 
 # wireguard-go with a new key, or `private`; ->{public} is its public key. Its
