@@ -79,6 +79,14 @@ static bool wanted(const struct hd_trace_record *r, const char *what)
 	return what == NULL || strcmp(hd_trace_text(r->kind), what) == 0;
 }
 
+static bool is_kind(const char *what)
+{
+	for (unsigned i = 0; i < HD_TRACE_KINDS; i++)
+		if (strcmp(hd_trace_text((enum hd_trace_kind)i), what) == 0)
+			return true;
+	return false;
+}
+
 static void done_trace(struct hd_module *mod, struct hd_call *c)
 {
 	struct records *all = records_of(c);
@@ -88,6 +96,11 @@ static void done_trace(struct hd_module *mod, struct hd_call *c)
 	size_t from, n = 0;
 
 	(void)mod;
+	if (what != NULL && !is_kind(what)) {
+		hd_call_fail(c, "bad_argument",
+			     "what: login, denied, closed or drops is allowed");
+		return;
+	}
 	take(all, hd_trace_main());
 	if (all == NULL)
 		return;

@@ -145,21 +145,55 @@ static bool begins_with(const struct hd_command_entry *e,
 	return true;
 }
 
+/* "module" alone. Returns whether any command begins so. */
+static bool is_beginning(const char *said, struct hd_error *err)
+{
+	char rest[300] = "";
+	size_t n = strlen(said), len = 0;
+
+	for (unsigned i = 0; i < n_entries && len < sizeof(rest); i++) {
+		const char *words = entries[i].command->words;
+
+		if (strncmp(words, said, n) == 0 && words[n] == ' ')
+			len += (size_t)snprintf(rest + len, sizeof(rest) - len,
+						"%s%s", len > 0 ? ", " : "",
+						words + n + 1);
+	}
+	if (len == 0)
+		return false;
+	hd_error_set(err, -ENOENT, "\"%s\" is the beginning of a command; "
+		     "behind it may stand: %s", said, rest);
+	return true;
+}
+
+static void join(char *to, size_t size, const char *const *words, size_t n)
+{
+	to[0] = '\0';
+	for (size_t i = 0; i < n && strlen(to) < size / 2; i++) {
+		size_t len = strlen(to);
+
+		snprintf(to + len, size - len, "%s%.24s", i > 0 ? " " : "",
+			 words[i]);
+	}
+}
+
 static int not_found(const char *const *words, size_t n, struct hd_error *err)
 {
 	const char *names[COMMANDS_MAX] = { NULL };
-	char said[80] = "";
+	char said[80];
 
-	for (size_t i = 0; i < n && strlen(said) < 40; i++) {
-		size_t len = strlen(said);
-
-		snprintf(said + len, sizeof(said) - len, "%s%.24s",
-			 i > 0 ? " " : "", words[i]);
-	}
+	join(said, sizeof(said), words, n);
+	if (is_beginning(said, err))
+		return -ENOENT;
 	for (unsigned i = 0; i < n_entries; i++)
 		names[i] = entries[i].command->words;
 	const char *near = hd_near(said, names, n_entries);
 
+	if (near != NULL && strcmp(near, said) == 0)
+		return hd_error_set(err, -ENOENT,
+				    "\"%s\" is given as one word: a command's "
+				    "words stand apart",
+				    said);
 	if (near == NULL && n > 0)
 		near = hd_near(words[0], names, n_entries);
 	if (near != NULL)

@@ -138,8 +138,7 @@ int hd_module_find(const char *name, const struct hd_list *search_path,
 	if (name[0] == '/') {
 		if (access(name, F_OK) < 0)
 			return hd_error_set(err, -errno,
-					    "%s: %s; correct the path in "
-					    "load_module",
+					    "%s: %s; correct the path",
 					    name, strerror(errno));
 		*ret_path = strdup(name);
 		return *ret_path == NULL ? -ENOMEM : 0;

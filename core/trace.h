@@ -12,6 +12,7 @@ enum hd_trace_kind {
 	HD_TRACE_DENIED,
 	HD_TRACE_CLOSED,
 	HD_TRACE_DROPS, /* of one reason, within a second */
+	HD_TRACE_KINDS
 };
 
 struct hd_trace_record { /* plain data: no pointer into a module */

@@ -113,12 +113,16 @@ subtest 'events' => sub {
 
 subtest 'exit codes of hdctl' => sub {
     for ([2, 'nonsense'], [2, 'peer', 'close'], [2, 'peer', 'close', 'xyz'],
-        [2, 'drain', '--for', 'ever'], [2, 'peers', '--no-such'], [2, '--sort'], [2]) {
+        [2, 'drain', '--for', 'ever'], [2, 'module'], [2, 'trace', '--what', 'logins'],
+        [2, qw(peers --sort nonsense)], [2, 'peers', '--no-such'], [2, '--sort'], [2]) {
         my ($code, @words) = @$_;
         ok length $hd->ctl(@words), "'@words' is explained";
         is $?, $code, "... and ends with $code";
     }
     like $hd->ctl('peerz'), qr/is "peers" meant/, 'the nearest command is named';
+    like $hd->ctl('module'), qr/behind it may stand: load, reload, status, unload/,
+        'the beginning of a command is known for one';
+    like $hd->ctl('module status'), qr/stand apart/, 'a command in one word';
     my $out = qx($build/hdctl --socket /nowhere/at/all status 2>&1);
     is $? >> 8, 3, 'no relay: 3';
     like $out, qr/is the relay running/, '... says so';
@@ -260,9 +264,14 @@ subtest 'drain' => sub {
     ok HyperDerp::Test::wait_for(sub { json('status')->{state} eq 'drained' }, 20), 'drained';
     $hd->ctl('drain');
     is $?, 1, 'a second one is refused';
+    open my $watch, '-|', "$build/hdctl --socket ${\$hd->control} watch module 2>&1" or die $!;
+    ok HyperDerp::Test::wait_for(sub { json('status')->{control_clients} == 2 }, 10), 'one watches';
     $hd->ctl('drain', '--exit');
     is $?, 0, '--exit';
     ok defined $hd->wait_exit, 'ends the relay';
+    like scalar readline $watch, qr/closed the connection/, '... which a watcher is told';
+    close $watch;
+    is $? >> 8, 3, '... with exit status 3';
     $hd->finish;
 };
 

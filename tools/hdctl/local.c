@@ -206,5 +206,7 @@ int run_watch(struct hdctl *h, const char *const *words, size_t n)
 			break;
 	}
 	ask_close(&h->ask); /* in the shell the next command connects anew */
-	return HDCTL_OK;
+	return event == NULL ? hdctl_fail(HDCTL_NO_DAEMON,
+					  "the relay closed the connection")
+			     : HDCTL_OK;
 }

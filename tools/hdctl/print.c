@@ -185,13 +185,28 @@ static int compare_rows(const void *a, const void *b)
 	return (na < nb) - (na > nb);
 }
 
-void print_sort(json_t *data, const char *by)
+static bool has_member(const json_t *rows, const char *by)
+{
+	const json_t *row, *v;
+	const char *name;
+	size_t i;
+
+	json_array_foreach(rows, i, row)
+		json_object_foreach ((json_t *)row, name, v)
+			if (strncmp(name, by, strlen(by)) == 0)
+				return true;
+	return json_array_size(rows) == 0;
+}
+
+bool print_sort(json_t *data, const char *by)
 {
 	size_t n = json_array_size(data);
 	json_t **rows = calloc(n + 1, sizeof(*rows));
 
-	if (rows == NULL)
-		return;
+	if (!has_member(data, by) || rows == NULL) {
+		free(rows);
+		return false;
+	}
 	for (size_t i = 0; i < n; i++)
 		rows[i] = json_incref(json_array_get(data, i));
 	sort_by = by;
@@ -199,6 +214,7 @@ void print_sort(json_t *data, const char *by)
 	for (size_t i = 0; i < n; i++)
 		json_array_set_new(data, i, rows[i]);
 	free(rows);
+	return true;
 }
 
 /* ---- tables ---- */

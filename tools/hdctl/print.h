@@ -3,13 +3,15 @@
  * name of its member: bytes_in is a size, seconds a time. */
 #pragma once
 #include <jansson.h>
+#include <stdbool.h>
 #include <stdio.h>
 
 /* print_answer - @columns  "key addr", of an array of objects; NULL: all */
 void print_answer(FILE *out, const json_t *data, const char *columns);
 /* print_sort - an array of objects by a member, the largest first; text in the
- * order of letters. "bytes" is the sum of bytes_in and bytes_out. */
-void print_sort(json_t *data, const char *by);
+ * order of letters. "bytes" is the sum of bytes_in and bytes_out.
+ * Returns whether one has such a member, or there is none. */
+bool print_sort(json_t *data, const char *by);
 /* print_cell - one value as print_answer() has it. Returns buf. */
 #define PRINT_CELL_BYTES 512
 const char *print_cell(const char *name, const json_t *v,

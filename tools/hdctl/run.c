@@ -164,8 +164,12 @@ static int run_daemons(struct hdctl *h, const char *const *words, size_t n)
 		ask_close(&h->ask);
 	if (r != HDCTL_OK)
 		return r;
-	if (h->sort != NULL && json_is_array(data))
-		print_sort(data, h->sort);
+	if (h->sort != NULL && json_is_array(data) &&
+	    !print_sort(data, h->sort)) {
+		json_decref(data);
+		return hdctl_fail(HDCTL_USAGE, "--sort %s: there is no such "
+				  "column; --json shows all there are", h->sort);
+	}
 	if (h->json)
 		print_json(data);
 	else
