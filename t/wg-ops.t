@@ -275,6 +275,7 @@ subtest 'import of a wg-quick configuration' => sub {
 
 # The client's configuration of alice, but for where it is read.
 my $private = HyperDerp::Test::spew($hd->dir . '/alice.key', key(77) . "\n");
+my $public = '8koUUNf4TrYRLfyADI7jPddBOfa2bvK18D0s1952+Ts=';    # wg pubkey
 
 subtest 'client-config' => sub {
     my $text = $hd->ctl(qw(wg client-config alice --endpoint relay.example.com));
@@ -293,6 +294,9 @@ subtest 'client-config' => sub {
     like $hd->ctl(qw(wg client-config alice --address 10.9.0.1/24)), qr/^Address = 10\.9\.0\.1\/24$/m, '--address';
     like $hd->ctl(qw(wg client-config i2)), qr/^# Address = /m, 'a peer without a key';
     like $hd->ctl(qw(wg client-config nobody)), qr/no peer "nobody"/, 'an unknown one';
+    like $hd->ctl(qw(wg client-config alice --private-key), $private), qr/not the private key of alice, but of \Q$public\E$/m,
+        'another peer\'s private key';
+    $hd->ctl(qw(wg peer pubkey alice), $public);
     like $hd->ctl(qw(wg client-config alice --private-key), $private), qr/^PrivateKey = \Q${\key 77}\E$/m, '--private-key';
     like $hd->ctl(qw(wg client-config alice --private-key), $roster), qr/no private key/, '... that is none';
     unlike $hd->log_text, qr/\Q${\key 77}\E/, 'which the relay never sees';

@@ -15,6 +15,7 @@ enum { KEY_BYTES = 32, KEY_TEXT_BYTES = 44 };
 
 struct wish {
 	const char *name, *endpoint, *address, *private_key;
+	const char *registered; /* its public key, or NULL */
 	bool qr;
 };
 
@@ -75,19 +76,44 @@ static int ask_config(struct hdctl *h, const struct wish *w, json_t **ret)
 	return r == HDCTL_OK ? r : hdctl_fail(r, "%s", err.text);
 }
 
-static bool is_key(const char *text)
+/* The public key that belongs to a private one. Returns whether it is one. */
+static bool public_of(const char *text, char ret[KEY_TEXT_BYTES + 1])
 {
-	unsigned char key[KEY_BYTES];
+	unsigned char key[KEY_BYTES], public[KEY_BYTES];
 	size_t got = 0;
-	int r = sodium_base642bin(key, sizeof(key), text, KEY_TEXT_BYTES, NULL,
-				  &got, NULL, sodium_base64_VARIANT_ORIGINAL);
+	bool good = sodium_base642bin(key, sizeof(key), text, KEY_TEXT_BYTES,
+				      NULL, &got, NULL,
+				      sodium_base64_VARIANT_ORIGINAL) == 0 &&
+		    got == sizeof(key) &&
+		    crypto_scalarmult_base(public, key) == 0;
 
 	sodium_memzero(key, sizeof(key));
-	return r == 0 && got == sizeof(key);
+	if (good)
+		sodium_bin2base64(ret, KEY_TEXT_BYTES + 1, public,
+				  sizeof(public),
+				  sodium_base64_VARIANT_ORIGINAL);
+	return good;
+}
+
+/* With another key than the registered one nothing would ever work, and nothing
+ * would say why. */
+static int check_key(const struct wish *w, const char *key)
+{
+	char mine[KEY_TEXT_BYTES + 1];
+
+	if (strlen(key) < KEY_TEXT_BYTES || !public_of(key, mine))
+		return hdctl_fail(HDCTL_USAGE,
+				  "%s: no private key; `wg genkey` makes one",
+				  w->private_key);
+	if (w->registered != NULL && strcmp(w->registered, mine) != 0)
+		return hdctl_fail(HDCTL_USAGE,
+				  "%s: not the private key of %s, but of %s",
+				  w->private_key, w->name, mine);
+	return HDCTL_OK;
 }
 
 /* The key's file in place of the words that stand for it. */
-static int put_key(const char *file, const char *text, FILE *out)
+static int put_key(const struct wish *w, const char *text, FILE *out)
 {
 	const char *line = strstr(text, KEY_LINE);
 	char *key = NULL;
@@ -97,14 +123,11 @@ static int put_key(const char *file, const char *text, FILE *out)
 	if (line == NULL)
 		return hdctl_fail(HDCTL_REFUSED, "the relay's answer has no "
 						 "place for a private key");
-	r = file_arg_read(file, &key, &err);
+	r = file_arg_read(w->private_key, &key, &err);
 	if (r != HDCTL_OK)
 		return hdctl_fail(r, "%s", err.text);
-	if (strlen(key) < KEY_TEXT_BYTES || !is_key(key))
-		r = hdctl_fail(HDCTL_USAGE,
-			       "%s: no private key; `wg genkey` makes one",
-			       file);
-	else
+	r = check_key(w, key);
+	if (r == HDCTL_OK)
 		fprintf(out, "%.*s" KEY_LINE "%.44s%s", (int)(line - text),
 			text, key, line + strcspn(line, "\n"));
 	sodium_memzero(key, strlen(key));
@@ -138,7 +161,7 @@ static int show_with_key(const struct wish *w, const char *text)
 
 	if (out == NULL)
 		return hdctl_fail(HDCTL_REFUSED, "out of memory");
-	r = put_key(w->private_key, text, out);
+	r = put_key(w, text, out);
 	if (fclose(out) != 0 && r == HDCTL_OK)
 		r = hdctl_fail(HDCTL_REFUSED, "out of memory");
 	if (r == HDCTL_OK)
@@ -149,14 +172,30 @@ static int show_with_key(const struct wish *w, const char *text)
 	return r;
 }
 
+/* @ret  holds the public key that w->registered then points to */
+static int ask_registered(struct hdctl *h, struct wish *w, json_t **ret)
+{
+	const char *words[] = { "wg", "peer", "list", w->name };
+	struct hd_error err;
+	int r = ask(&h->ask, words, HD_ARRAY_N(words), ret, &err);
+
+	if (r != HDCTL_OK)
+		return hdctl_fail(r, "%s", err.text);
+	w->registered = json_string_value(
+		json_object_get(json_array_get(*ret, 0), "pubkey"));
+	return HDCTL_OK;
+}
+
 int run_client_config(struct hdctl *h, const char *const *words, size_t n)
 {
 	struct wish w = { .name = NULL };
-	json_t *config = NULL;
+	json_t *config = NULL, *peer = NULL;
 	int r = read_wish(words, n, &w);
 
 	if (r == HDCTL_OK)
 		r = ask_config(h, &w, &config);
+	if (r == HDCTL_OK && w.private_key != NULL)
+		r = ask_registered(h, &w, &peer);
 	if (r == HDCTL_OK && !json_is_string(config))
 		r = hdctl_fail(HDCTL_REFUSED, "the relay's answer is no text");
 	if (r == HDCTL_OK)
@@ -164,5 +203,6 @@ int run_client_config(struct hdctl *h, const char *const *words, size_t n)
 			    ? show_with_key(&w, json_string_value(config))
 			    : show(&w, json_string_value(config));
 	json_decref(config);
+	json_decref(peer);
 	return r;
 }
