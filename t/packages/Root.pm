@@ -6,7 +6,7 @@
 #   $root->run('apt-get install hyper-derp');   # true if it succeeds
 #   $root->out                                  # what it printed
 #
-# Needs a mount, network and process namespace of its own: t/packages/run.
+# Needs a mount and a process namespace of its own.
 package Root;
 use v5.36;
 use File::Basename qw(basename);
@@ -21,7 +21,7 @@ sub new ($class, %o) {
     my $self = bless { %o, out => '' }, $class;
     my $base = $self->{base} = '/mnt';
     must('mount --make-rprivate /');
-    must("mount -t tmpfs -o size=1g hd-packages $base");
+    must('mount -t tmpfs -o size=' . ($o{size} // '1g') . " hd-packages $base");
     make_path(map { "$base/$_" } qw(upper work root));
     must("mount -t overlay overlay -o lowerdir=/,upperdir=$base/upper,workdir=$base/work $base/root");
     $self->{root} = "$base/root";
@@ -30,7 +30,7 @@ sub new ($class, %o) {
     must("mount -t tmpfs -o mode=$_->[1] tmpfs $self->{root}/$_->[0]")
         for ['run', '755'], ['tmp', '1777'];
     make_path("$self->{root}/tmp/debs");
-    must('ip link set lo up');
+    system('ip link set lo up');
     # packages of ours and no others; dependencies are on this machine
     $self->run('rm -rf /etc/apt/sources.list /etc/apt/sources.list.d/* /var/lib/apt/lists/*'
         . ' && echo "deb [trusted=yes] file:/tmp/debs ./" >/etc/apt/sources.list'
@@ -66,6 +66,7 @@ sub run ($self, $cmd) {
     local $/;
     $self->{out} = <$f> // '';
     close $f;
+    $self->{status} = $? >> 8;
     return $? == 0;
 }
 
