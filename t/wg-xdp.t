@@ -57,12 +57,14 @@ sub run () {
     return;
 }
 
-# So many echoes of that size go and come; the kernel forwarded what must be.
+# Echoes of that size go and come; the kernel forwarded what must be. (With -w
+# ping waits for 50; without, only two round trips for the last ones.)
 sub in_the_driver ($from, $ip, $size, $what) {
     my $before = HyperDerp::Xdp::counters($relay);
-    my $out = $from->out('ping', '-n', '-q', '-c50', '-i0.005', '-W5', '-s', $size, $ip);
+    my $out = $from->out('ping', '-n', '-q', '-c50', '-i0.005', '-w10', '-s', $size, $ip);
     my $now = HyperDerp::Xdp::counters($relay);
-    like $out, qr/ 50 received/, "$what: every echo comes back";
+    my ($received) = $out =~ / (\d+) received/;
+    cmp_ok $received // 0, '>=', 50, "$what: the echoes come back" or diag $out;
     cmp_ok $now->{fwd} - $before->{fwd}, '>=', 98, '... and user space saw none of them'
         or diag explain $now;
     cmp_ok $now->{fwd_bytes} - $before->{fwd_bytes}, '>=', 98 * (16 * int(($size + 28 + 15) / 16) + 32),
