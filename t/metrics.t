@@ -127,6 +127,25 @@ subtest 'methods and other listeners' => sub {
     is get($port, '/derp')->{status}, 404, 'no relay on the port of the metrics';
 };
 
+# What a page from elsewhere could do whose own name has become 127.0.0.1.
+subtest 'names that are not ours' => sub {
+    for my $path (qw(/metrics /health /status /status.json /api/v1/peers /api/v1/relay /debug/peers /debug/workers)) {
+        is get($port, $path, Host => "evil.example:$port")->{status}, 403, "$path: refused";
+    }
+    like get($port, '/metrics', Host => 'evil.example')->{body}, qr/localhost.*metrics\.hosts/, '... with the remedy';
+    is get($port, '/health', Host => $_)->{status}, 403, $_
+        for qw(localhost.evil.example 127.0.0.1.evil.example evil.example:127.0.0.1 x 127.0.0.1.1 EVIL.example.);
+    my $name = qx{uname -n} =~ s/\s+\z//r;
+    is get($port, '/health', Host => $_)->{status}, 200, $_ || 'none'
+        for ('localhost', "LOCALHOST:$port", 'localhost.', "127.0.0.1:$port", '192.0.2.7', "[::1]:$port", $name, '');
+    $hd->{conf} = "metrics: {port: $port, debug_endpoints: true, hosts: [mine.example]}\n";
+    $hd->write_conf;
+    $hd->signal('HUP');
+    ok HyperDerp::Test::wait_for(sub { get($port, '/health', Host => 'mine.example:80')->{status} == 200 }),
+        'metrics.hosts, after a reload';
+    is get($port, '/health', Host => 'evil.example')->{status}, 403, '... and no other';
+};
+
 subtest 'live' => sub {
     my $kept = $hd->socket($port);
     ask($kept, 'GET', '/health');

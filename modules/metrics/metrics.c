@@ -43,6 +43,15 @@ static const struct hd_option options[] = {
 	  .choices = compats,
 	  .live = true,
 	  .help = "derper: also export the derp_* names of derper." },
+	{ .name = "hosts",
+	  .type = HD_LIST,
+	  .offset = offsetof(struct metrics_conf, hosts),
+	  .def = "[]",
+	  .live = true,
+	  .help = "Names under which programs on this machine may ask, beside "
+		  "addresses, localhost, its host name and those of the "
+		  "certificates. Others get 403: a web page could have made a "
+		  "browser here ask." },
 	{ .name = "debug_endpoints",
 	  .type = HD_BOOL,
 	  .offset = offsetof(struct metrics_conf, debug_endpoints),
@@ -122,7 +131,8 @@ static void make_metrics(struct hd_module *mod, struct hd_answer *a)
 	metrics_text_free(&t);
 }
 
-static void answer_metrics(struct hd_module *mod, struct hd_request *req)
+static void metrics_answer_metrics(struct hd_module *mod,
+				   struct hd_request *req)
 {
 	static const struct hd_body body = { .task = make_metrics };
 	const struct metrics_conf *conf =
@@ -142,18 +152,33 @@ static void answer_metrics(struct hd_module *mod, struct hd_request *req)
 
 /* ---- life ---- */
 
+#define GUARDED(page)                                                          \
+	static void may_##page(struct hd_module *mod, struct hd_request *req)  \
+	{                                                                      \
+		if (metrics_may_ask(mod, req))                                 \
+			metrics_answer_##page(mod, req);                       \
+	}
+GUARDED(metrics)
+GUARDED(health)
+GUARDED(status)
+GUARDED(status_json)
+GUARDED(relay)
+GUARDED(peers)
+GUARDED(debug_peers)
+GUARDED(debug_workers)
+
 static const struct {
 	const char *path;
 	void (*answer)(struct hd_module *mod, struct hd_request *req);
 } metrics_routes[] = {
-	{ "/metrics", answer_metrics },
-	{ "/health", metrics_answer_health },
-	{ "/status", metrics_answer_status },
-	{ "/status.json", metrics_answer_status_json },
-	{ "/api/v1/relay", metrics_answer_relay },
-	{ "/api/v1/peers", metrics_answer_peers },
-	{ "/debug/peers", metrics_answer_debug_peers },
-	{ "/debug/workers", metrics_answer_debug_workers },
+	{ "/metrics", may_metrics },
+	{ "/health", may_health },
+	{ "/status", may_status },
+	{ "/status.json", may_status_json },
+	{ "/api/v1/relay", may_relay },
+	{ "/api/v1/peers", may_peers },
+	{ "/debug/peers", may_debug_peers },
+	{ "/debug/workers", may_debug_workers },
 };
 
 static int add_routes(struct hd_module *mod, struct hd_error *err)

@@ -3,7 +3,7 @@
  *
  * Files: metrics.c options, listener and routes; gather.c what is shown, with
  * process.c and derper.c; page.c and text.c the formats; health.c, relay.c,
- * peers.c and workers.c the other pages.
+ * peers.c and workers.c the other pages; host.c who may ask for them.
  *
  * To add a page: a row in metrics_routes[] of metrics.c. All routes have the
  * listener's name METRICS_LISTENER, so they are served by the listener that
@@ -23,6 +23,7 @@ struct metrics_conf {
 	union hd_addr addr; /* instead; AF_UNSPEC: not set */
 	const char *tls_cert, *tls_key; /* NULL: plain HTTP */
 	uint64_t compat; /* enum metrics_compat */
+	struct hd_list hosts; /* beside those that are known */
 	bool debug_endpoints, status_page;
 };
 
@@ -38,7 +39,9 @@ void metrics_answer_peers(struct hd_module *mod, struct hd_request *req);
 void metrics_answer_debug_peers(struct hd_module *mod, struct hd_request *req);
 void metrics_answer_debug_workers(struct hd_module *mod,
 				  struct hd_request *req);
-/* metrics_may_debug - or the client has been told how. */
+/* metrics_may_ask - or the client has been told why not.
+ * metrics_may_debug - or the client has been told how. */
+bool metrics_may_ask(struct hd_module *mod, struct hd_request *req);
 bool metrics_may_debug(struct hd_module *mod, struct hd_request *req);
 /* metrics_reply - a text that was made; frees it. */
 void metrics_reply(struct hd_request *req, int status, const char *type,

@@ -112,7 +112,7 @@ subtest 'a module more' => sub {
     installs 'metrics', 'hyper-derp-mod-metrics';
     is modules(), 'derp metrics stun', 'it is loaded' or diag $root->out;
     my $s = HyperDerp::Test::wait_for(sub { IO::Socket::IP->new(PeerHost => '127.0.0.1', PeerPort => 9340) });
-    print {$s} "GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    print {$s} "GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
     like join('', <$s>), qr{^HTTP/1.1 200 }, '... and serves';
     removes 'it is purged', 'purge', 'hyper-derp-mod-metrics';
     is modules(), 'derp stun', '... and unloaded';

@@ -15,7 +15,8 @@ sub json ($text) { return JSON::PP::decode_json($text) }
 
 sub ask ($s, $method, $path, %header) {
     my $lines = join '', map { "$_: $header{$_}\r\n" } keys %header;
-    print {$s} "$method $path HTTP/1.1\r\nHost: x\r\n$lines\r\n";
+    $lines = "Host: localhost\r\n$lines" unless exists $header{Host};
+    print {$s} "$method $path HTTP/1.1\r\n$lines\r\n";
     return;
 }
 
