@@ -10,7 +10,8 @@
 #include "modules/wg/state.h"
 #include "modules/wg/wire.h"
 
-enum { PROVEN_SEARCHES = 4 }; /* of one host */
+/* Of one host. A hub that answers many at once must not wait for itself. */
+enum { PROVEN_SEARCHES = 4, RESPONSE_SEARCHES = 64 };
 
 /* Up to eight keys that wait to be tried together. */
 struct trial {
@@ -115,6 +116,8 @@ static bool may_wait(const struct wg_engine *e, const struct wg_search *s)
 	bool many = s->known || s->proof != WG_PROOF_NONE;
 	unsigned limit = many ? PROVEN_SEARCHES : 1;
 
+	if (s->pending != WG_NONE)
+		limit = RESPONSE_SEARCHES;
 	if (q->n >= (many ? WG_SEARCHES_MAX : WG_SEARCHES_MAX / 2))
 		return false;
 	for (uint32_t i = 0; i < q->n; i++) {
