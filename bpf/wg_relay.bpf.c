@@ -20,6 +20,7 @@
 #include "bpf/checksum.h"
 
 enum {
+	WG_INITIATION = 1,
 	WG_TRANSPORT = 4, /* the whole first word: 3 reserved bytes follow */
 	WG_INITIATION_BYTES = 148,
 	WG_RESPONSE_BYTES = 92,
@@ -301,10 +302,11 @@ static __always_inline int forward(struct xdp_md *ctx, struct hd_frame *f,
 	return bpf_redirect_map(&wg_devmap, egress->ifindex, 0);
 }
 
-static __always_inline int handshake(const struct hd_frame *f,
+/* Whoever is blocked may still answer. */
+static __always_inline int handshake(const struct hd_frame *f, __u32 type,
 				     struct wg_relay_stats *stats, __u64 now_ns)
 {
-	if (!blocked(f, now_ns))
+	if (type != WG_INITIATION || !blocked(f, now_ns))
 		return pass(&stats->pass_handshake);
 	stats->drop_blocklisted++;
 	return XDP_DROP;
@@ -329,7 +331,7 @@ static __always_inline int relay(struct xdp_md *ctx, struct hd_frame *f,
 		return XDP_DROP;
 	}
 	if (WG_LE32(msg->type) != WG_TRANSPORT)
-		return handshake(f, stats, now_ns);
+		return handshake(f, WG_LE32(msg->type), stats, now_ns);
 	return forward(ctx, f, msg, stats, now_ns);
 }
 

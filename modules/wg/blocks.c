@@ -33,11 +33,12 @@ static const struct step *step_of(const struct wg_block *b, uint64_t now_ms)
 }
 
 /* Where the kernel sees it first. */
-static void block_below(const struct wg_engine *e, const struct wg_block *b,
+static void block_below(const struct wg_engine *e, struct wg_block *b,
 			uint64_t for_ms)
 {
 	union hd_addr ip;
 
+	b->below = for_ms > 0;
 	wg_addr_get(&b->keyed.addr, &ip);
 	wg_xdp_block(e->xdp, &ip, for_ms);
 }
@@ -58,7 +59,8 @@ void wg_strike(struct wg_engine *e, const struct wg_addr *from)
 	if (step == NULL)
 		return;
 	b->until_ms = e->now_ms + step->for_ms;
-	block_below(e, b, step->for_ms);
+	if (!wg_is_host_known(e, &ip))
+		block_below(e, b, step->for_ms);
 	hd_log_notice("wg: handshakes of an address are ignored: addr=%s "
 		      "strikes=%u seconds=%ju",
 		      wg_addr_text(&ip, text), step->strikes,
@@ -74,6 +76,18 @@ bool wg_is_blocked(const struct wg_engine *e, const struct wg_addr *from)
 		return false;
 	b = wg_book_find(&e->blocks, &e->hash, &ip);
 	return b != NULL && e->now_ms < b->until_ms;
+}
+
+void wg_block_spare(struct wg_engine *e, const struct wg_addr *addr)
+{
+	struct wg_addr ip = wg_addr_source(addr);
+	struct wg_block *b;
+
+	if (e->blocks.pool.used == 0)
+		return;
+	b = wg_book_find(&e->blocks, &e->hash, &ip);
+	if (b != NULL && b->below)
+		block_below(e, b, 0);
 }
 
 static uint32_t strikes_of(const struct wg_block *b, uint64_t now_ms)

@@ -39,6 +39,8 @@ struct wg_at_cursor { /* zeroed at first */
 struct wg_peer *wg_at_next(const struct wg_engine *e,
 			   const struct wg_addr *addr, struct wg_at_cursor *c);
 bool wg_is_known(const struct wg_engine *e, const struct wg_addr *addr);
+/* wg_is_host_known - the same for all ports of a host; looks at all peers. */
+bool wg_is_host_known(const struct wg_engine *e, const struct wg_addr *source);
 /* wg_peer_move - its endpoint is there now; its sessions follow. */
 void wg_peer_move(struct wg_engine *e, struct wg_peer *p,
 		  const struct wg_addr *addr, const struct wg_addr *local);
@@ -156,6 +158,8 @@ void wg_caller_has_cookie(struct wg_engine *e, const struct wg_addr *addr);
 /* ---- blocks.c ---- */
 void wg_strike(struct wg_engine *e, const struct wg_addr *from);
 bool wg_is_blocked(const struct wg_engine *e, const struct wg_addr *from);
+/* wg_block_spare - a peer is there now: the kernel cannot tell who is known. */
+void wg_block_spare(struct wg_engine *e, const struct wg_addr *addr);
 void wg_blocks_sweep(struct wg_engine *e);
 /* @peer  whose packet it was, or NULL */
 void wg_drop(struct wg_engine *e, enum wg_drop why, const struct wg_addr *from,

@@ -42,6 +42,8 @@ int wg_at_add(struct wg_engine *e, const struct wg_addr *addr, uint32_t peer)
 			 here->item.id);
 	if (r < 0)
 		wg_pool_remove(&e->ats, here);
+	else
+		wg_block_spare(e, addr);
 	return r;
 }
 
@@ -77,6 +79,20 @@ struct wg_peer *wg_at_next(const struct wg_engine *e,
 bool wg_is_known(const struct wg_engine *e, const struct wg_addr *addr)
 {
 	return wg_at_next(e, addr, &(struct wg_at_cursor){ 0 }) != NULL;
+}
+
+bool wg_is_host_known(const struct wg_engine *e, const struct wg_addr *source)
+{
+	uint32_t at = 0;
+	const struct wg_at *here;
+
+	while ((here = wg_pool_next(&e->ats, &at)) != NULL) {
+		struct wg_addr host = wg_addr_source(&here->addr);
+
+		if (wg_addr_same(&host, source))
+			return true;
+	}
+	return false;
 }
 
 /* ---- endpoints ---- */

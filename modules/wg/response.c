@@ -48,6 +48,25 @@ static bool is_new(const struct wg_engine *e, const struct wg_link *l,
 	return true;
 }
 
+/* A host's data with this index goes elsewhere already. Honest indexes are
+ * random; a peer that chose another one's would get the packets for that one. */
+static bool is_taken(const struct wg_engine *e, const struct wg_link *l,
+		     const struct wg_end ends[2])
+{
+	for (unsigned i = 0; i < 2; i++) {
+		unsigned to;
+		bool here;
+		const struct wg_session *s =
+			wg_session_find(e, ends[i].index, &ends[!i].addr, &to,
+					&here);
+
+		if (s != NULL && here && s->confirmed &&
+		    s->link != l->item.id)
+			return true;
+	}
+	return false;
+}
+
 void wg_response_found(struct wg_engine *e, const struct wg_in *in,
 		       struct wg_pending *p, struct wg_peer *initiator)
 {
@@ -68,6 +87,10 @@ void wg_response_found(struct wg_engine *e, const struct wg_in *in,
 		(struct wg_end){ .addr = in->from,
 				 .local = in->local,
 				 .index = wg_get32(in->data + WG_SENDER) };
+	if (is_taken(e, l, ends)) {
+		wg_drop(e, WG_DROP_REPLAY, &in->from, to);
+		return;
+	}
 	p->answered = true;
 	if (wg_addr_same(&to->endpoint, &in->from))
 		to->seen_ms = e->now_ms;

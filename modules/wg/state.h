@@ -163,6 +163,7 @@ struct wg_source { /* an address without port that handshakes come from */
 struct wg_block {
 	struct wg_keyed keyed;
 	uint64_t until_ms;
+	bool below; /* the kernel drops its handshakes, too */
 	uint64_t strike_ms[10]; /* newest first; 0 none */
 };
 

@@ -284,6 +284,57 @@ static void one_index_for_all(void **state)
 	assert_int_equal(net.e->sum.drops[WG_DROP_RATE], 100 - 16);
 }
 
+static void the_index_of_another(void **state)
+{
+	union hd_addr c_at = net_addr(3, 3000);
+
+	(void)state;
+	net_peer(3, &c_at); /* one of us, who listens at alice's */
+	net_init(&a_at, 3, 70);
+	net_response(&c_at, 1, 11, 70); /* 11 is bob's */
+	assert_int_equal(net.n_sent, 0);
+	net_data(&a_at, 11, 5, 64);
+	assert_non_null(net_to(&b_at));
+}
+
+static const struct wg_block *block_of(const union hd_addr *who)
+{
+	struct wg_addr addr = wg_addr_of(who), ip = wg_addr_source(&addr);
+
+	return wg_book_find(&net.e->blocks, &net.e->hash, &ip);
+}
+
+static void be_blocked(const union hd_addr *who)
+{
+	net.e->pressure_ms = net.now_ms + 200000;
+	for (unsigned i = 0; i < 3; i++) {
+		net_init(who, 2, 700 + i);
+		net_pass(5000);
+		net_data(&b_at, 10, 2000 + i, 32);
+		net_pass(30000);
+	}
+	assert_non_null(block_of(who));
+}
+
+/* The kernel's blocklist knows no ports: it must not hold a host from which
+ * somebody comes whom we know. */
+static void a_neighbour_is_not_blocked_below(void **state)
+{
+	union hd_addr neighbour = net_addr(1, 1001); /* alice's host */
+
+	(void)state;
+	be_blocked(&neighbour);
+	assert_false(block_of(&neighbour)->below);
+	net_init(&a_at, 2, 50); /* she rekeys, neighbour or no */
+	assert_non_null(net_to(&b_at));
+	be_blocked(&evil);
+	assert_true(block_of(&evil)->below);
+	net_peer(5, &evil2);
+	assert_true(block_of(&evil)->below);
+	net_peer(6, &evil); /* now there is somebody */
+	assert_false(block_of(&evil)->below);
+}
+
 /* 4 steps: anything from anywhere. */
 static void a_storm(void **state)
 {
@@ -339,6 +390,8 @@ int main(void)
 		T(forgery_blocks_nobody),
 		T(a_cookie_of_bob_proves_nothing),
 		T(one_index_for_all),
+		T(the_index_of_another),
+		T(a_neighbour_is_not_blocked_below),
 		T(a_storm),
 	};
 

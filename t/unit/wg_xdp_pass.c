@@ -248,6 +248,11 @@ static void blocked_addresses(void **state)
 	passes(&s6, pass_handshake);
 	wg_xdp_block(xdp, &other6, 60000);
 	drops(&s6, drop_blocklisted);
+	s.type = 2; /* an answer */
+	s.len_bytes = 92;
+	passes(&s, pass_handshake);
+	s.type = 1;
+	s.len_bytes = 148;
 	frame_make(&in, &data); /* what is confirmed goes on */
 	assert_int_equal(run_frame(&in, &out), XDP_TX);
 	s.to = "203.0.113.7";
