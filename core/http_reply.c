@@ -3,6 +3,7 @@
 #include "core/bug.h"
 #include "core/chunk.h"
 #include "core/http.h"
+#include "core/stream_life.h"
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -151,9 +152,17 @@ bool hd_reply_begin(struct hd_request *req, int status, const char *type,
 	return hd_stream_append(req->stream, HD_CONTROL, head, (size_t)n);
 }
 
-/* What is longer than this does not go into the output at once, which has a
- * limit. */
+/* With more than this the output, which has a limit, has enough: the rest, and
+ * the answers to what a client has asked in advance, wait. */
 #define LARGE_BYTES (64 * 1024)
+
+static bool fits(const struct hd_request *req, size_t len_bytes)
+{
+	size_t queued = req->stream->lane[HD_CONTROL].bytes;
+
+	/* what is no route's is short, or the end */
+	return len_bytes + (req->mod != NULL ? queued : 0) <= LARGE_BYTES;
+}
 
 static void send_body(struct hd_stream *s, const char *body, size_t n)
 {
@@ -176,10 +185,10 @@ void hd_reply(struct hd_request *req, int status, const char *type,
 	if (!hd_reply_begin(req, status, type, len_bytes) ||
 	    req->method == HD_HEAD || status == 204 || status == 304)
 		return;
-	if (len_bytes > LARGE_BYTES)
-		hd_reply_large(req, body, len_bytes);
-	else
+	if (fits(req, len_bytes))
 		send_body(req->stream, body, len_bytes);
+	else
+		hd_reply_large(req, body, len_bytes);
 }
 
 void hd_reply_text(struct hd_request *req, int status, const char *text)

@@ -17,7 +17,7 @@ my $slow = HyperDerp::Test::sanitized() || $ENV{HD_VM};
 my $n = $slow ? 500 : 4000;
 my $port = HyperDerp::Test::free_port();
 my $hd = HyperDerp::Test->start(no_tls => 1, load_module => [qw(derp metrics)],
-    conf => "metrics: {port: $port, debug_endpoints: true}\nlogin_timeout: 2s\n");
+    conf => "metrics: {port: $port, debug_endpoints: true, status_page: true}\nlogin_timeout: 2s\n");
 my ($alice, $bob) = map { $hd->client } 1 .. 2;
 my $crowd = crowd($n);
 
@@ -100,6 +100,14 @@ subtest '200 scrapers at once' => sub {
     is 0 + @ok, 200, 'all are answered';
 };
 
+# More than the output may hold; the client reads them all the same.
+subtest '150 requests in advance' => sub {
+    my $s = $hd->socket($port);
+    ask($s, 'GET', '/status') for 1 .. 150;
+    my @ok = grep { my $r = answer($s); $r->{status} == 200 && $r->{body} =~ m{</html>} } 1 .. 150;
+    is 0 + @ok, 150, 'all are answered';
+};
+
 subtest 'slow and wrong heads' => sub {
     my $s = $hd->socket($port);
     print {$s} "GET /metrics HTTP/1.1\r\nHost: localhost\r\nX-Slow: ";
@@ -120,6 +128,7 @@ subtest 'slow and wrong heads' => sub {
 };
 
 subtest 'a reload and an unload in the middle' => sub {
+    built_in('metrics');
     my @s = map { deaf(5) } 1 .. 10;
     ok ctl($hd, qw(module reload metrics))->{ok}, 'reload';
     is get($port, '/api/v1/peers')->{status}, 200, '... serves';
