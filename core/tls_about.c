@@ -39,12 +39,15 @@ static char *subject_of(X509 *cert)
 	return take_text(bio);
 }
 
+/* Nothing says that it has the bytes of an address. */
 static void put_address(BIO *bio, const ASN1_OCTET_STRING *ip)
 {
-	char text[INET6_ADDRSTRLEN] = "";
+	char text[INET6_ADDRSTRLEN] = "?";
+	int n = ASN1_STRING_length(ip);
 
-	inet_ntop(ASN1_STRING_length(ip) == 4 ? AF_INET : AF_INET6,
-		  ASN1_STRING_get0_data(ip), text, sizeof(text));
+	if (n == 4 || n == 16)
+		inet_ntop(n == 4 ? AF_INET : AF_INET6,
+			  ASN1_STRING_get0_data(ip), text, sizeof(text));
 	BIO_puts(bio, text);
 }
 
