@@ -9,6 +9,7 @@ use lib "$FindBin::Bin/lib";
 use HyperDerp::Live qw(ctl);
 use HyperDerp::Metrics;
 use HyperDerp::Test;
+use POSIX ();
 
 my $port = HyperDerp::Test::free_port();
 my $hd = HyperDerp::Test->start(load_module => [qw(derp stun metrics)],
@@ -147,6 +148,7 @@ subtest 'names that are not ours' => sub {
 };
 
 subtest 'live' => sub {
+    built_in(qw(metrics stun));
     my $kept = $hd->socket($port);
     ask($kept, 'GET', '/health');
     is answer($kept)->{status}, 200, 'a connection that stays open';
@@ -184,8 +186,9 @@ subtest 'names of derper' => sub {
     my $text = get($port, '/metrics')->{body};
     my %v = samples($text);
     is $v{derp_current_connections}, 2, 'connections';
-    is $v{derp_packets_received}, 2, 'packets';
-    is $v{'derp_packets_received_kind{kind="other"}'}, 2, '... by kind';
+    my $n = $v{hyper_derp_recv_packets_total};
+    is $v{derp_packets_received}, $n, 'packets';
+    is $v{'derp_packets_received_kind{kind="other"}'}, $n, '... by kind';
     ok exists $v{'derp_packets_dropped{kind="disco",reason="queue_head"}'}, 'drops';
     like $text, qr/^# TYPE derp_packets_dropped counter$/m, 'the type';
     parser_likes(get($port, '/metrics', Accept => 'application/openmetrics-text')->{body}, 'OpenMetrics');
@@ -221,8 +224,11 @@ subtest 'TLS' => sub {
         '... beside that of the relay';
     my $page = qx{(printf 'GET /health HTTP/1.0\r\n\r\n') | openssl s_client -quiet -connect 127.0.0.1:$port 2>/dev/null};
     like $page, qr/"status":"ok"/, 'it serves';
-    ok ctl($tls, qw(module reload metrics))->{ok}, 'reload of the module';
-    is $sees->(), 'CN = metrics.example', '... keeps TLS';
+    subtest 'reload of the module' => sub {
+        built_in('metrics');
+        ok ctl($tls, qw(module reload metrics))->{ok}, 'reload';
+        is $sees->(), 'CN = metrics.example', '... keeps TLS';
+    };
     HyperDerp::Test::certificate("$dir", 'metrics', 'renewed.example');
     $tls->signal('HUP');
     ok HyperDerp::Test::wait_for(sub { $sees->() eq 'CN = renewed.example' }), 'HUP reads the certificate again';
@@ -231,6 +237,51 @@ subtest 'TLS' => sub {
     ok $tls->log_like(qr/metrics\.crt/), 'junk is refused';
     is $sees->(), 'CN = renewed.example', '... and the old one stays';
     $tls->finish;
+};
+
+# A certificate for $host that ends in so many seconds.
+sub certificate_for ($dir, $name, $host, $seconds) {
+    my ($crt, $key) = HyperDerp::Test::certificate($dir, $name, $host);
+    my $end = POSIX::strftime('%Y%m%d%H%M%SZ', gmtime(time + $seconds));
+    HyperDerp::Test::spew("$dir/ca.conf", "[ca]\ndefault_ca = a\n[a]\ndatabase = $dir/index\nserial = $dir/serial\n"
+        . "new_certs_dir = $dir\ndefault_md = sha256\npolicy = p\nunique_subject = no\nx509_extensions = x\n"
+        . "[p]\ncommonName = supplied\n[x]\nsubjectAltName = DNS:$host\n");
+    HyperDerp::Test::spew("$dir/index", '');
+    HyperDerp::Test::spew("$dir/serial", "01\n");
+    system("openssl req -new -key $key -subj /CN=$host -out $dir/csr 2>/dev/null && openssl ca -batch -config $dir/ca.conf "
+        . "-selfsign -keyfile $key -in $dir/csr -startdate 20240101000000Z -enddate $end -out $crt -notext 2>$dir/err") == 0
+        or die HyperDerp::Test::slurp("$dir/err");
+    return "{cert: $crt, key: $key}";
+}
+
+sub health () {
+    my $r = get($port, '/health');
+    return ($r->{status}, HyperDerp::Metrics::json($r->{body}));
+}
+
+# RSA and ECDSA for the same names, say.
+subtest 'certificates that end' => sub {
+    my $dir = File::Temp->newdir;
+    my @cert = (certificate_for("$dir", 'long', 'a.example', 3600), certificate_for("$dir", 'short', 'a.example', 8));
+    my $relay = HyperDerp::Test->new(load_module => [qw(derp metrics)],
+        conf => "metrics: {port: $port}\ntls: {certificates: [$cert[0], $cert[1]]}\n");
+    $relay->{yaml} = $relay->yaml =~ s/^tls_(?:cert|key):.*\n//mgr;
+    $relay->write_conf;
+    ok $relay->run->ready, 'a relay with two' or diag($relay->log_text);
+    my ($status, $h) = health();
+    is $status, 200, 'one of two ends in seconds: well';
+    my $end = $h->{certificate_expiry_seconds};
+    cmp_ok $end, '<', time + 9, '... and /health says when';
+    my @series = get($port, '/metrics')->{body} =~ /^(hyper_derp_tls_certificate_expiry_seconds.*a\.example.*)$/mg;
+    is_deeply \@series, [qq(hyper_derp_tls_certificate_expiry_seconds{subject="CN=a.example",names="a.example"} $end)],
+        'the same names are one series: the first end';
+    ok HyperDerp::Test::wait_for(sub { (health())[0] == 503 }, 20), 'then it has ended: 503';
+    is +(health())[1]{status}, 'certificate expired', '... and says why';
+    cmp_ok time, '>=', $end, '... not before';
+    certificate_for("$dir", 'short', 'a.example', 3600);
+    $relay->signal('HUP');
+    ok HyperDerp::Test::wait_for(sub { (health())[0] == 200 }), 'renewed and reloaded: well again';
+    $relay->finish;
 };
 
 subtest 'a port in use at the start' => sub {

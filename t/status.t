@@ -88,6 +88,7 @@ subtest 'what it is told' => sub {
 };
 
 subtest 'the module is reloaded' => sub {
+    built_in('metrics');
     my $samples = sub ($s) { scalar @{ $s->{history}{peers} } };
     my $before = status();    # a round is under way now
     is $hd->ctl(qw(module reload metrics)) =~ /refused|error/i ? 'refused' : 'done', 'done', 'reload';

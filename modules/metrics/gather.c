@@ -87,21 +87,39 @@ static void put_module(void *page, const struct hd_about_module *m)
 		   &t, 1);
 }
 
+struct twins { /* certificates with the same labels: RSA and ECDSA, say */
+	const struct hd_about_certificate *of;
+	int64_t first_end;
+};
+
+static void look_at_twin(void *arg, const struct hd_about_certificate *c)
+{
+	struct twins *twins = arg;
+
+	if (strcmp(c->subject, twins->of->subject) == 0 &&
+	    strcmp(c->names, twins->of->names) == 0)
+		twins->first_end = HD_MIN(twins->first_end, c->not_after);
+}
+
+/* Twins have one series, or the page would be invalid: the first end, since
+ * clients that get this one are refused then. */
 static void put_certificate(void *page, const struct hd_about_certificate *c)
 {
+	struct twins twins = { .of = c, .first_end = c->not_after };
+	struct metrics_family *f = metrics_family(
+		page, "hyper_derp_tls_certificate_expiry_seconds",
+		METRICS_GAUGE,
+		"When a certificate that is served expires, in seconds since "
+		"the epoch",
+		OWNER);
 	struct metrics_text t = { 0 };
-	int64_t at = c->not_after;
 
+	hd_about_certificates(look_at_twin, &twins);
+	metrics_family_unique(f);
 	metrics_put_label(&t, "subject", c->subject);
 	metrics_puts(&t, ",");
 	metrics_put_label(&t, "names", c->names);
-	put_labels(metrics_family(page,
-				  "hyper_derp_tls_certificate_expiry_seconds",
-				  METRICS_GAUGE,
-				  "When a certificate that is served expires, "
-				  "in seconds since the epoch",
-				  OWNER),
-		   &t, at > 0 ? (uint64_t)at : 0);
+	put_labels(f, &t, (uint64_t)HD_MAX(twins.first_end, (int64_t)0));
 }
 
 static void put_build(struct metrics_page *p, const struct hd_about_relay *r)

@@ -10,7 +10,7 @@ struct metrics_family {
 	char owner[64]; /* the first one */
 	char help[256];
 	enum metrics_type type;
-	bool shared; /* samples of more than one module */
+	bool shared; /* a series may come twice: of two modules, mostly */
 	struct metrics_text lines;
 };
 
@@ -82,6 +82,12 @@ struct metrics_family *metrics_family(struct metrics_page *p, const char *name,
 		return add(p, name, type, help != NULL ? help : "", owner);
 	f->shared |= strcmp(f->owner, owner) != 0;
 	return f->type == type ? f : NULL;
+}
+
+void metrics_family_unique(struct metrics_family *f)
+{
+	if (f != NULL)
+		f->shared = true;
 }
 
 /* Whether a line begins with this. */

@@ -32,6 +32,10 @@ struct metrics_page { /* zeroed: empty */
 struct metrics_family *metrics_family(struct metrics_page *p, const char *name,
 				      enum metrics_type type, const char *help,
 				      const char *owner);
+/* metrics_family_unique - its samples may come twice: the first one stays.
+ * @f  NULL: nothing happens */
+void metrics_family_unique(struct metrics_family *f);
+
 /* metrics_sample - @labels as they stand between the braces; NULL: none. One
  * that another module has already is left out.
  * metrics_sample_real - the same with a value that is no whole number.

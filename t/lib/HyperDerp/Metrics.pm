@@ -9,7 +9,7 @@ use IO::Select;
 use JSON::PP ();
 use Test::More ();
 
-our @EXPORT = qw(get request ask answer eof_of samples promtool_likes parser_likes);
+our @EXPORT = qw(get request ask answer built_in eof_of samples promtool_likes parser_likes);
 
 sub json ($text) { return JSON::PP::decode_json($text) }
 
@@ -70,6 +70,13 @@ sub get ($port, $path, %header) { return request($port, 'GET', $path, %header) }
 # Whether the other end has closed; nothing else is expected.
 sub eof_of ($s) {
     return IO::Select->new($s)->can_read(0) && !sysread $s, my $byte, 1;
+}
+
+# Then it comes and goes with the relay. Ends a subtest that needs it otherwise.
+sub built_in (@modules) {
+    my @in = grep { !-e "$HyperDerp::Test::build/modules.d/$_.so" } @modules;
+    Test::More::plan(skip_all => "built in (--with-module-NAME=static): @in") if @in;
+    return;
 }
 
 # "name{labels}" => value
