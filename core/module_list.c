@@ -14,6 +14,8 @@ static unsigned n_modules, loads;
 
 /* For readers that are neither workers nor the main thread. */
 static pthread_rwlock_t lock = PTHREAD_RWLOCK_INITIALIZER;
+/* This thread changes it: what it calls of a module, load() say, may read. */
+static _Thread_local bool changing;
 
 unsigned hd_modules_n(void)
 {
@@ -49,21 +51,25 @@ void hd_module_list(struct hd_module *mod, bool on)
 
 void hd_modules_hold(void)
 {
-	pthread_rwlock_rdlock(&lock);
+	if (!changing)
+		pthread_rwlock_rdlock(&lock);
 }
 
 void hd_modules_release(void)
 {
-	pthread_rwlock_unlock(&lock);
+	if (!changing)
+		pthread_rwlock_unlock(&lock);
 }
 
 void hd_module_lock(void)
 {
 	pthread_rwlock_wrlock(&lock);
+	changing = true;
 }
 
 void hd_module_unlock(void)
 {
+	changing = false;
 	pthread_rwlock_unlock(&lock);
 }
 

@@ -231,6 +231,8 @@ static int old_back(struct hd_reload *r)
 int hd_reload_swap(struct hd_reload *r, struct hd_error *err)
 {
 	stop_all(r);
+	/* its numbers are moved to other tables: who asks finds none */
+	hd_module_list(r->mod, false);
 	int e = new_in(r, err);
 
 	if (e < 0 && old_back(r) < 0)

@@ -4,6 +4,7 @@
  * file: a build number, and what it shall do wrong. */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <hyper-derp/about.h>
 #include <hyper-derp/control.h>
 #include <hyper-derp/datagram.h>
 #include <hyper-derp/hook.h>
@@ -259,10 +260,36 @@ static const struct hd_route routes[] = {
 	  .proto = &echo_proto },
 };
 
+static void count_module(void *n, const struct hd_about_module *m)
+{
+	(void)m;
+	++*(unsigned *)n;
+}
+
+static void count_metric(void *n, const char *module, const struct hd_metric *m,
+			 uint64_t sum)
+{
+	(void)module;
+	(void)m;
+	(void)sum;
+	++*(unsigned *)n;
+}
+
+/* What may be asked from anywhere, also while the code changes. */
+static void look_around(void)
+{
+	unsigned n = 0;
+
+	hd_about_modules(count_module, &n);
+	hd_metrics_each(count_metric, &n);
+	hd_assert(n > 0);
+}
+
 static int live_load(struct hd_module *mod, struct hd_error *err)
 {
 	int r = hd_hook_packet(mod, on_packet, err);
 
+	look_around();
 	if (r == 0)
 		r = hd_hook_admit(mod, on_admit, err);
 	for (size_t i = 0; r == 0 && i < HD_ARRAY_N(routes); i++)
@@ -292,6 +319,7 @@ static int live_start(struct hd_module *mod, struct hd_worker *w,
 	const struct live_conf *conf = hd_module_worker_conf(mod, w);
 	struct live_worker *lw = hd_module_worker_data(mod, w);
 
+	look_around();
 	lw->self = mod;
 	lw->starts++;
 	lw->seed = is_mode("ptr ") ? options : NULL;
@@ -310,6 +338,7 @@ static void live_stop(struct hd_module *mod, struct hd_worker *w)
 {
 	struct live_worker *lw = hd_module_worker_data(mod, w);
 
+	look_around();
 	hd_udp_close(&lw->udp);
 }
 
@@ -327,6 +356,7 @@ static int live_check(struct hd_module *mod, const void *section,
 static void live_unload(struct hd_module *mod)
 {
 	(void)mod;
+	look_around();
 	if (is_mode("unlo"))
 		abort();
 }
