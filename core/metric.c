@@ -110,7 +110,9 @@ struct reader {
 static const uint64_t *numbers(const struct hd_worker *w,
 			       const struct hd_module *mod)
 {
-	return mod != NULL ? w->mods[mod->index].metrics : w->stats;
+	return mod == NULL ? w->stats :
+			     __atomic_load_n(&w->mods[mod->index].metrics,
+					     __ATOMIC_ACQUIRE);
 }
 
 static void read_row(const struct reader *r, const struct hd_module *mod,

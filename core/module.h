@@ -87,8 +87,8 @@ const void *hd_modules_section(const struct hd_conf *conf,
  * on failure stop() those that started. */
 int hd_modules_start(struct hd_worker *w, struct hd_error *err);
 void hd_modules_stop(struct hd_worker *w);
-/* hd_modules_free - in a worker that has stopped them and closed its last
- * stream: their data, metrics and timers. */
+/* hd_modules_free - their data and metrics, once no worker runs any more: the
+ * others read the metrics to the last. */
 void hd_modules_free(struct hd_worker *w);
 /* hd_modules_changed - in a worker: swap to the sections of conf. */
 void hd_modules_changed(struct hd_worker *w, const struct hd_conf *conf);

@@ -154,14 +154,17 @@ int hd_module_prepare(struct hd_module *mod, struct hd_worker *w,
 		      struct hd_error *err)
 {
 	struct hd_worker_module *wm = &w->mods[mod->index];
+	uint64_t *metrics = wm->metrics;
 
 	wm->phase = HD_MOD_STARTING;
 	wm->conf = mod->conf;
 	if (wm->data == NULL)
 		wm->data = alloc_lines(mod->def->worker_size);
-	if (wm->metrics == NULL)
-		wm->metrics = alloc_metrics(mod->def->metrics);
-	if (wm->data == NULL || wm->metrics == NULL)
+	if (metrics == NULL)
+		metrics = alloc_metrics(mod->def->metrics);
+	/* workers that have started before may read them at once */
+	__atomic_store_n(&wm->metrics, metrics, __ATOMIC_RELEASE);
+	if (wm->data == NULL || metrics == NULL)
 		return hd_error_set(err, -ENOMEM,
 				    "module %s: no memory for worker %u",
 				    mod->name, hd_worker_index(w));
@@ -196,9 +199,9 @@ int hd_modules_start(struct hd_worker *w, struct hd_error *err)
 			r = hd_module_start(mod, w, err);
 		if (r == 0)
 			continue;
+		hd_timers_free(w, mod);
 		while (i-- > 0)
 			hd_module_stop(hd_modules_at(i), w);
-		hd_modules_free(w);
 		return r;
 	}
 	return 0;

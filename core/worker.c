@@ -328,15 +328,22 @@ static void wind_up(struct hd_worker *w)
 	drop_streams(w);
 }
 
+static void free_timers(struct hd_worker *w)
+{
+	for (unsigned i = 0; i < hd_modules_n(); i++)
+		hd_timers_free(w, hd_modules_at(i));
+}
+
+/* The modules' memory stays until all workers have ended: others read the
+ * numbers in it. */
 static void end(struct hd_worker *w)
 {
 	hd_modules_stop(w);
-	for (unsigned i = 0; i < hd_modules_n(); i++)
-		hd_timers_free(w, hd_modules_at(i));
+	free_timers(w);
 	hd_udps_close(w, NULL);
 	hd_inbox_shut(w);
 	drop_streams(w);
-	hd_modules_free(w); /* closed() has used it to the last */
+	free_timers(w); /* closed() may have made some */
 }
 
 static void pin(const struct hd_worker *w)

@@ -104,7 +104,7 @@ struct hd_worker {
 	unsigned ktls; /* HD_KTLS_ directions for fresh connections */
 	const struct hd_hooks *hooks;
 	struct hd_worker_module mods[HD_MODULES_MAX];
-	bool serving;
+	bool serving; /* atomic: others show it */
 	bool stopping;
 	struct hd_park *park; /* stand still at the end of this turn */
 	const struct hd_module *reloading; /* its UDP sockets stay open */

@@ -36,7 +36,7 @@ unsigned hd_worker_index(const struct hd_worker *w)
 
 bool hd_worker_serving(const struct hd_worker *w)
 {
-	return w->serving;
+	return __atomic_load_n(&w->serving, __ATOMIC_RELAXED);
 }
 
 unsigned hd_workers_wanted(const struct hd_conf *conf)
@@ -157,6 +157,7 @@ static int worker_init(struct hd_worker *w, unsigned i,
 static void free_all(void)
 {
 	for (unsigned i = 0; i < n_workers; i++) {
+		hd_modules_free(&workers[i]);
 		hd_xring_free(&workers[i]);
 		if (workers[i].wake_fd >= 0)
 			close(workers[i].wake_fd);
@@ -198,7 +199,7 @@ static int init_all(const struct hd_workers_args *args, struct hd_error *err)
 static void start_serving(struct hd_worker *w, void *arg)
 {
 	(void)arg;
-	w->serving = true;
+	__atomic_store_n(&w->serving, true, __ATOMIC_RELAXED);
 	hd_modules_serving(w, true);
 }
 
@@ -295,7 +296,7 @@ static void serving_here(struct hd_worker *w, void *arg)
 {
 	const bool *on = arg;
 
-	w->serving = *on;
+	__atomic_store_n(&w->serving, *on, __ATOMIC_RELAXED);
 	hd_modules_serving(w, *on);
 }
 
