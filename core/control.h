@@ -22,6 +22,8 @@ enum {
 	HD_CONTROL_LONG_MAX_BYTES = 40 * 1024 * 1024,
 	HD_CONTROL_VALUES_MAX = HD_CONTROL_LINE_MAX_BYTES, /* of JSON, a line */
 	HD_CONTROL_ANSWER_MAX_BYTES = 64 * 1024 * 1024,
+	HD_CONTROL_CALLS_MAX = 64, /* in workers, at a time */
+	HD_CONTROL_UNREAD_MAX_BYTES = 256 * 1024 * 1024, /* of all clients */
 	HD_CONTROL_WAITING_MAX_BYTES = 1024 * 1024, /* of events, for one */
 	HD_CONTROL_STALL_MS = 10000, /* takes no byte for so long: closed */
 	HD_CONTROL_EVENTS_MAX = 4096, /* on their way to the main thread */

@@ -197,17 +197,31 @@ static void step(struct hd_worker *w, void *call, void *unused)
 	send_on(c, hd_worker_index(w) + (c->cursor == 0));
 }
 
+/* Each may hold a row for every peer. */
+static bool too_many(void)
+{
+	unsigned n = 0;
+
+	for (const struct hd_call *c = calls; c != NULL; c = c->next)
+		n += c->entry.command->each != NULL;
+	return n > HD_CONTROL_CALLS_MAX;
+}
+
 void hd_call_begin(struct hd_call **call)
 {
 	struct hd_call *c = hd_steal(call);
 
 	c->client->call = c;
 	write_begin(c);
-	if (c->entry.command->each != NULL) {
+	if (c->entry.command->each != NULL && !too_many()) {
 		send_on(c, 0);
 		return;
 	}
-	c->entry.command->run(c->entry.mod, c);
+	if (c->entry.command->run != NULL)
+		c->entry.command->run(c->entry.mod, c);
+	else
+		hd_call_fail(c, "busy", "too many commands are under way: "
+					"try again");
 	if (!c->held)
 		finish(c);
 }

@@ -104,8 +104,9 @@ void hd_clients_tick(uint64_t now_ms)
 
 	for (; c != NULL; c = next) {
 		next = c->next;
-		if (c->stalled_ms != 0 &&
-		    now_ms - c->stalled_ms > HD_CONTROL_STALL_MS)
+		if (c->broken ||
+		    (c->stalled_ms != 0 &&
+		     now_ms - c->stalled_ms > HD_CONTROL_STALL_MS))
 			client_free(c);
 	}
 }
@@ -136,6 +137,25 @@ void hd_client_send(struct hd_client *c, const char *line, size_t n)
 		c->broken = true;
 }
 
+/* Clients that read a byte now and then could hold an answer each: of all
+ * but c, the one that has most to read is given up. */
+static void bound_unread(const struct hd_client *c)
+{
+	struct hd_client *most = NULL;
+	size_t sum = 0;
+
+	for (struct hd_client *o = clients; o != NULL; o = o->next) {
+		sum += unsent(o);
+		if (o != c && (most == NULL || unsent(o) >= unsent(most)))
+			most = o;
+	}
+	if (sum <= HD_CONTROL_UNREAD_MAX_BYTES || most == NULL)
+		return;
+	hd_json_free(&most->out);
+	most->out_off = 0;
+	most->broken = true; /* closed within a second */
+}
+
 void hd_client_take(struct hd_client *c, struct hd_json *out)
 {
 	if (out->error != 0) {
@@ -146,6 +166,7 @@ void hd_client_take(struct hd_client *c, struct hd_json *out)
 		c->out.limit = 0;
 		c->out_off = 0;
 		*out = (struct hd_json){ 0 };
+		bound_unread(c);
 	} else {
 		hd_client_send(c, out->text, out->len);
 	}

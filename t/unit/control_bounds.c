@@ -19,10 +19,19 @@ static void run_size(struct hd_module *mod, struct hd_call *c)
 	hd_out_uint(c, NULL, strlen(hd_call_arg(c, "file")));
 }
 
+static void each_none(struct hd_module *mod, struct hd_call *c,
+		      struct hd_worker *w)
+{
+	(void)mod;
+	(void)c;
+	(void)w;
+}
+
 static const struct hd_command commands[] = {
 	{ .words = "echo", .args = "TEXT...", .help = "-", .run = run_echo },
 	{ .words = "big", .args = "N", .help = "-", .run = control_run_big },
 	{ .words = "size", .args = "FILE", .help = "-", .run = run_size },
+	{ .words = "workers", .help = "-", .each = each_none },
 	{ .words = "watch",
 	  .args = "[EVENT...]",
 	  .help = "-",
@@ -148,6 +157,52 @@ static void large_answers(void **state)
 	assert_int_equal(hd_clients_n(), 0);
 }
 
+/* As many as want ask at once. */
+static void calls_are_bounded(void **state)
+{
+	int fds[100];
+	unsigned done = 0, busy = 0;
+
+	(void)state;
+	for (unsigned i = 0; i < HD_ARRAY_N(fds); i++) {
+		fds[i] = control_connect(HD_ROLE_READ);
+		send(fds[i], "{\"cmd\":[\"workers\"]}\n", 20, 0);
+	}
+	control_turns(10);
+	for (unsigned i = 0; i < HD_ARRAY_N(fds); i++) {
+		const char *answer = control_say(fds[i], "");
+
+		done += strstr(answer, "\"ok\":true") != NULL;
+		busy += strstr(answer, "\"busy\"") != NULL;
+		close(fds[i]);
+	}
+	control_turns(10);
+	assert_int_equal(hd_clients_n(), 0);
+	assert_in_range(done, HD_CONTROL_CALLS_MAX, HD_ARRAY_N(fds) - 1);
+	assert_int_equal(done + busy, HD_ARRAY_N(fds));
+}
+
+/* Five answers of 60 MiB are more than may wait for readers. */
+static void unread_answers_are_bounded(void **state)
+{
+	const char *line = "{\"cmd\":[\"big\",\"60\"]}\n";
+	int fds[5];
+
+	(void)state;
+	for (unsigned i = 0; i < HD_ARRAY_N(fds); i++) {
+		fds[i] = control_connect(HD_ROLE_READ);
+		send(fds[i], line, strlen(line), 0);
+		control_turns(2);
+	}
+	hd_clients_tick(hd_control_now_ms());
+	assert_int_equal(hd_clients_n(), HD_ARRAY_N(fds) - 1);
+	assert_true(recv(fds[4], control_answer, 20, MSG_DONTWAIT) == 20);
+	for (unsigned i = 0; i < HD_ARRAY_N(fds); i++)
+		close(fds[i]);
+	control_turns(5);
+	assert_int_equal(hd_clients_n(), 0);
+}
+
 /* It asks and asks: its second line waits until it has read the first
  * answer, and in the end it is closed. */
 static void never_reads(void **state)
@@ -237,6 +292,8 @@ int main(void)
 		cmocka_unit_test(many_lines_hold_up_nobody),
 		cmocka_unit_test(brackets_are_counted),
 		cmocka_unit_test(large_answers),
+		cmocka_unit_test(calls_are_bounded),
+		cmocka_unit_test(unread_answers_are_bounded),
 		cmocka_unit_test(never_reads),
 		cmocka_unit_test(deaf_watcher_is_closed),
 		cmocka_unit_test(late_watcher_costs_no_more),
