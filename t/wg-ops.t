@@ -273,6 +273,25 @@ subtest 'import of a wg-quick configuration' => sub {
     like saved(), qr/^peer laptop - /m, 'endpoints are learned: they may be the relay\'s own';
 };
 
+# As the predecessor had it: the configuration links peers of the roster.
+subtest 'links of the configuration' => sub {
+    $hd->finish;
+    my $conf = $hd->dir . '/hd.yaml';
+    my $text = HyperDerp::Test::slurp($conf);
+    my $more = sub (@links) { HyperDerp::Test::spew($conf, $text =~ s/^(.*links:\n)/$1 . join '', map { "    - {$_}\n" } @links/emr) };
+    $more->('a: carol, b: office', 'a: bob, b: alice');
+    run();
+    refused 'wg_link_fixed', qw(wg link remove carol office);
+    refused 'wg_link_fixed', qw(wg link remove alice bob);
+    refused 'wg_link_fixed', qw(wg peer remove carol);
+    like $hd->ctl(qw(module reload wg)), qr/^(?!hdctl)/, 'a reload takes it too';
+    $hd->finish;
+    HyperDerp::Test::spew($conf, $text);
+    run();
+    refused 'wg_link_unknown', qw(wg link remove carol office);
+    $hd->ctl(qw(wg link add alice bob));
+};
+
 # The client's configuration of alice, but for where it is read.
 my $private = HyperDerp::Test::spew($hd->dir . '/alice.key', key(77) . "\n");
 my $public = '8koUUNf4TrYRLfyADI7jPddBOfa2bvK18D0s1952+Ts=';    # wg pubkey

@@ -64,6 +64,7 @@ static int read_file(char **ret, struct hd_error *err)
 	return n;
 }
 
+/* Returns 1; 0 there is none: nobody has been added yet, or this is a trial. */
 static int load_file(struct wg_roster *r, struct hd_error *err)
 {
 	HD_AUTO(free_text) char *text = NULL;
@@ -72,12 +73,12 @@ static int load_file(struct wg_roster *r, struct hd_error *err)
 	int n = read_file(&text, err), e;
 
 	if (n == -ENOENT)
-		return 0; /* nobody has been added yet */
+		return 0;
 	if (n < 0)
 		return n;
 	e = wg_text_apply(&c, r, file_name(), text, (size_t)n, &why);
 	wg_changes_free(&c);
-	return e < 0 ? hd_error_set(err, e, "%s", why.err.text) : 0;
+	return e < 0 ? hd_error_set(err, e, "%s", why.err.text) : 1;
 }
 
 static int save_file(struct hd_error *err)
@@ -216,25 +217,40 @@ bool wg_ops_commit(struct hd_module *mod, struct hd_call *call,
 
 /* ---- life ---- */
 
-static int read_conf(const struct wg_conf *conf, bool look_up,
-		     struct wg_roster **ret, struct hd_error *err)
+int wg_ops_check(const struct wg_conf *conf, struct hd_error *err)
 {
 	HD_AUTO(wg_roster_free) struct wg_roster *r = wg_roster_new();
 	int e;
 
 	if (r == NULL)
 		return hd_error_set(err, -ENOMEM, "out of memory");
-	e = wg_yaml_read(r, &conf->peers, &conf->links, look_up, err);
+	e = wg_yaml_peers(r, &conf->peers, false, err);
 	if (e == 0)
-		*ret = hd_steal(&r);
-	return e;
+		e = wg_yaml_links(r, &conf->links, true, err);
+	return HD_MIN(e, 0);
 }
 
-int wg_ops_check(const struct wg_conf *conf, struct hd_error *err)
+/* What the configuration lists, what the file has, who of them are linked. */
+static int read_roster(const struct wg_conf *conf, struct hd_error *err)
 {
-	HD_AUTO(wg_roster_free) struct wg_roster *r = NULL;
+	int r;
 
-	return read_conf(conf, false, &r, err);
+	ops.roster = wg_roster_new();
+	if (conf->roster_path != NULL)
+		ops.path = strdup(conf->roster_path);
+	if (ops.roster == NULL || (ops.path == NULL && conf->roster_path))
+		return hd_error_set(err, -ENOMEM, "out of memory");
+	r = wg_yaml_peers(ops.roster, &conf->peers, true, err);
+	if (r == 0)
+		r = load_file(ops.roster, err);
+	if (r < 0)
+		return r;
+	r = wg_yaml_links(ops.roster, &conf->links, r == 0, err);
+	if (r > 0)
+		hd_log_warn("wg: %d of `wg.links` are left out: they name "
+			    "peers that do not exist",
+			    r);
+	return HD_MIN(r, 0);
 }
 
 static int add_commands(struct hd_module *mod, struct hd_error *err)
@@ -255,15 +271,8 @@ static int add_commands(struct hd_module *mod, struct hd_error *err)
 int wg_ops_load(struct hd_module *mod, const struct wg_conf *conf,
 		struct hd_error *err)
 {
-	int r = read_conf(conf, true, &ops.roster, err);
+	int r = read_roster(conf, err);
 
-	if (r == 0 && conf->roster_path != NULL) {
-		ops.path = strdup(conf->roster_path);
-		if (ops.path == NULL)
-			r = hd_error_set(err, -ENOMEM, "out of memory");
-	}
-	if (r == 0)
-		r = load_file(ops.roster, err);
 	if (r == 0)
 		r = add_commands(mod, err);
 	if (r == 0 && apply_all(mod) < 0)

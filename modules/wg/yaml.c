@@ -114,7 +114,24 @@ static int read_peer(struct reading *q, const char *entry,
 		NULL, why);
 }
 
-static int read_link(struct wg_roster *r, const char *entry,
+/* One that the roster's file has, too: it is the configuration's now. */
+static bool take_link(struct wg_roster *r, const char *a, const char *b)
+{
+	const struct wg_entry *pa = wg_roster_find(r, a);
+	const struct wg_entry *pb = wg_roster_find(r, b);
+	struct wg_edge *e = NULL;
+
+	if (pa != NULL && pb != NULL && pa != pb)
+		e = wg_edge_find(pa, pb);
+	if (e == NULL || e->fixed)
+		return false;
+	e->fixed = true;
+	wg_edge_find(pb, pa)->fixed = true;
+	return true;
+}
+
+/* Returns 1: it was passed over. */
+static int read_link(struct wg_roster *r, const char *entry, bool rest,
 		     struct wg_refusal *why)
 {
 	HD_AUTO(free_text) char *copy = strdup(entry);
@@ -123,6 +140,11 @@ static int read_link(struct wg_roster *r, const char *entry,
 	if (copy == NULL)
 		return wg_refuse(why, -ENOMEM, "no_memory", "out of memory");
 	split(copy, v, 2);
+	for (unsigned i = 0; rest && i < 2; i++)
+		if (wg_roster_find(r, v[i]) == NULL)
+			return wg_name_check(v[i], why) < 0 ? -EINVAL : 1;
+	if (take_link(r, v[0], v[1]))
+		return 0;
 	return wg_roster_link(r, v[0], v[1], true, why);
 }
 
@@ -140,9 +162,8 @@ static int refused(const char *list, size_t i, const char *entry, int r,
 			    text, why->err.text);
 }
 
-int wg_yaml_read(struct wg_roster *r, const struct hd_list *peers,
-		 const struct hd_list *links, bool look_up,
-		 struct hd_error *err)
+int wg_yaml_peers(struct wg_roster *r, const struct hd_list *peers,
+		  bool look_up, struct hd_error *err)
 {
 	struct reading q = { .r = r, .look_up = look_up };
 	struct wg_refusal why;
@@ -153,10 +174,20 @@ int wg_yaml_read(struct wg_roster *r, const struct hd_list *peers,
 		if (e < 0)
 			return refused("peers", i, peers->v[i], e, &why, err);
 	}
+	return 0;
+}
+
+int wg_yaml_links(struct wg_roster *r, const struct hd_list *links, bool rest,
+		  struct hd_error *err)
+{
+	struct wg_refusal why;
+	int e, left_out = 0;
+
 	for (size_t i = 0; i < links->n; i++) {
-		e = read_link(r, links->v[i], &why);
+		e = read_link(r, links->v[i], rest, &why);
 		if (e < 0)
 			return refused("links", i, links->v[i], e, &why, err);
+		left_out += e;
 	}
-	return 0;
+	return left_out;
 }

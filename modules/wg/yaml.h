@@ -6,11 +6,16 @@
 
 extern const char *const wg_yaml_peer_keys[], *const wg_yaml_link_keys[];
 
-/* wg_yaml_read - put them into an empty roster, marked as fixed.
+/* wg_yaml_peers - put them into an empty roster, marked as fixed.
  * @look_up  ask for the address of an endpoint that is a host's name, which the
  *           predecessor did once, too; it may take its time. Else the peer has
  *           an address that means nothing: enough to check the rest.
  * Returns 0; < 0 with what is wrong. */
-int wg_yaml_read(struct wg_roster *r, const struct hd_list *peers,
-		 const struct hd_list *links, bool look_up,
-		 struct hd_error *err);
+int wg_yaml_peers(struct wg_roster *r, const struct hd_list *peers,
+		  bool look_up, struct hd_error *err);
+/* wg_yaml_links - likewise, after the roster's file: peers of it may be linked
+ * here, as the predecessor had it.
+ * @rest  the file has not been read: leave out whom it may have
+ * Returns how many were left out; < 0 with what is wrong. */
+int wg_yaml_links(struct wg_roster *r, const struct hd_list *links, bool rest,
+		  struct hd_error *err);
