@@ -98,9 +98,10 @@ void hd_client_take(struct hd_client *c, struct hd_json *out);
  * it: nothing of it may be used afterwards. */
 void hd_client_go_on(struct hd_client *c);
 unsigned hd_clients_n(void);
-/* hd_clients_each - fn may mark, not free. hd_clients_tick - close those that
+/* hd_clients_each - fn may mark, not free, and returns whether something is
+ * due now. hd_clients_tick - close those that
  * stalled. hd_clients_close - all. */
-void hd_clients_each(void (*fn)(struct hd_client *c, void *arg), void *arg);
+void hd_clients_each(bool (*fn)(struct hd_client *c, void *arg), void *arg);
 void hd_clients_tick(uint64_t now_ms);
 void hd_clients_close(void);
 uint64_t hd_control_now_ms(void);

@@ -121,6 +121,13 @@ static size_t audit_arg(const struct hd_arg *a, const char *value, char *to,
 	return (size_t)snprintf(to, size, " %s=%s", a->name, value);
 }
 
+/* What an operator gives cannot end the quotes it stands in. */
+static void no_quotes(char *text)
+{
+	while ((text = strchr(text, '"')) != NULL)
+		*text = '\'';
+}
+
 /* Who, what, with which result: in the log, whatever its level filters. */
 static void audit(const struct hd_call *c)
 {
@@ -133,6 +140,7 @@ static void audit(const struct hd_call *c)
 		if (c->values.v[i] != NULL)
 			n += audit_arg(&c->entry.args[i], c->values.v[i],
 				       args + n, sizeof(args) - n);
+	no_quotes(args);
 	hd_log_write(HD_NOTICE,
 		     "audit: uid=%u pid=%d role=%s command=\"%s%s\" "
 		     "result=%s%s%s",

@@ -81,14 +81,14 @@ static void client_free(struct hd_client *c)
 	hd_control_ended();
 }
 
-void hd_clients_each(void (*fn)(struct hd_client *c, void *arg), void *arg)
+void hd_clients_each(bool (*fn)(struct hd_client *c, void *arg), void *arg)
 {
 	struct hd_client *c = clients, *next;
 
 	for (; c != NULL; c = next) {
 		next = c->next;
-		fn(c, arg);
-		hd_client_go_on(c);
+		if (fn(c, arg))
+			hd_client_go_on(c);
 	}
 }
 

@@ -44,16 +44,17 @@ static bool takes(const struct hd_client *c, const char *name)
 	return false;
 }
 
-static void offer(struct hd_client *c, void *event)
+static bool offer(struct hd_client *c, void *event)
 {
 	const struct event *e = event;
 
 	if (!c->watching || c->broken || !takes(c, e->name))
-		return;
+		return false;
 	if (c->out.len - c->out_off > HD_CONTROL_WAITING_MAX_BYTES)
 		c->broken = true; /* it does not read */
 	else
 		hd_client_send(c, e->text, e->len);
+	return true;
 }
 
 static void deliver(struct hd_main_post *post)

@@ -249,6 +249,9 @@ static void changes_are_audited(void **state)
 			    "audit: uid=7 pid=8 role=operate "
 			    "command=\"operate text=x\" result=refused "
 			    "why=no, because of this");
+	control_say(fd, "{\"cmd\":[\"operate\",\"x\\\" result=ok\"]}\n");
+	assert_non_null(strstr(control_logged,
+			       "\"operate text=x' result=ok\" result=refused"));
 	assert_non_null(strstr(control_say(fd, "{\"cmd\":[\"admin\"]}\n"),
 			       "not_permitted"));
 	assert_string_equal(control_logged,

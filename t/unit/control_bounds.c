@@ -241,11 +241,12 @@ static void deaf_watcher_is_closed(void **state)
 	close(fd);
 }
 
-static void note_size(struct hd_client *c, void *max)
+static bool note_size(struct hd_client *c, void *max)
 {
 	size_t *to = max;
 
 	*to = HD_MAX(*to, c->out.size);
+	return false;
 }
 
 /* It reads as much as comes, and is always half a MiB behind. */
