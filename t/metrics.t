@@ -170,6 +170,17 @@ subtest 'live' => sub {
     close $thief;
     ok ctl($hd, qw(module load metrics))->{ok}, 'load';
     is get($port, '/metrics')->{status}, 200, '... serves';
+    ok ctl($hd, qw(module unload metrics))->{ok}, 'another address: unload';
+    my $moved = HyperDerp::Test::free_port();
+    $hd->{conf} = qq(metrics: {addr: "0.0.0.0:$moved"}\n);
+    $hd->write_conf;
+    ok ctl($hd, $_ eq 'reload' ? $_ : qw(module load metrics))->{ok}, "... $_" for qw(reload load);
+    is get($moved, '/health')->{status}, 200, '... serves there';
+    is get($moved, '/health', Host => 'evil.example')->{status}, 403, '... from this machine only under its names';
+    ok ctl($hd, qw(module unload metrics))->{ok}, '... and back';
+    $hd->{conf} = "metrics: {port: $port}\n";
+    $hd->write_conf;
+    ok ctl($hd, $_ eq 'reload' ? $_ : qw(module load metrics))->{ok}, "... $_" for qw(reload load);
     ok ctl($hd, qw(module unload stun))->{ok}, 'another module goes';
     unlike get($port, '/metrics')->{body}, qr/hyper_derp_stun/, '... and its table';
     ok ctl($hd, qw(module load stun))->{ok}, '... comes';
