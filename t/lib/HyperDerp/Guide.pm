@@ -74,7 +74,9 @@ for d in etc var run; do
 done
 ip link set lo up
 echo '127.0.0.1 relay.example.net localhost' >/etc/hosts
-mkdir "$room/bin"
+mkdir "$room/bin" "$room/home"
+# hdctl would find a relay that somebody tries with --dev
+export HOME="$room/home" XDG_STATE_HOME=
 prefix() { # NAME REST... - a command that calls ours with something before
     name=$1
     shift
