@@ -2,6 +2,7 @@
 /* t/unit/wg_route.c - what the engine does with honest peers. */
 #include "t/unit/unit.h"
 #include "t/unit/wg_net.h"
+#include <stdlib.h>
 
 #define A_AT net_addr(1, 1000)
 #define B_AT net_addr(2, 2000)
@@ -211,6 +212,32 @@ static void tunnels_outlive_a_restart(void **state)
 	}
 }
 
+/* A file that somebody made: ten tunnels of one link. */
+static void more_saved_tunnels_than_there_may_be(void **state)
+{
+	const size_t one = sizeof(struct wg_session_record);
+	struct wg_session_record *r;
+	struct wg_saved made;
+
+	(void)state;
+	net_tunnel(1, &a_at, 2, &b_at, 10);
+	net_restart();
+	made = *net.file;
+	made.v = malloc(made.n + 9 * one);
+	memcpy(made.v, net.file->v, made.n);
+	r = (void *)(made.v + made.n - one);
+	for (unsigned i = 1; i < 10; i++, made.n += one) {
+		r[i] = r[0];
+		r[i].end[0].index += 2 * i;
+	}
+	((struct wg_saved_head *)made.v)->n_sessions = 10;
+	wg_restore(net.e, &made);
+	free(made.v);
+	assert_true(net.e->sessions.used <= WG_LINK_SESSIONS);
+	wg_link_drop(net.e, wg_link(net.e, net_find(1)->links[0]));
+	assert_int_equal(net.e->sessions.used, 0);
+}
+
 static void an_unused_session_ends(void **state)
 {
 	(void)state;
@@ -286,6 +313,7 @@ int main(void)
 		T(pinned_peers_need_no_key),
 		T(a_removed_link_cuts_the_tunnel),
 		T(tunnels_outlive_a_restart),
+		T(more_saved_tunnels_than_there_may_be),
 		T(an_unused_session_ends),
 		T(what_has_no_shape_is_dropped),
 		T(reads_show_what_happened),
