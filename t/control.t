@@ -275,4 +275,12 @@ subtest 'drain' => sub {
     $hd->finish;
 };
 
+subtest 'a relay that hangs' => sub {
+    my $dir = File::Temp->newdir('hd-hangs-XXXXXX', TMPDIR => 1);
+    my $mute = IO::Socket::UNIX->new(Local => "$dir/mute.sock", Listen => 1) or die "listen: $!";
+    local $ENV{HDCTL_TIMEOUT} = 1;
+    like qx($build/hdctl --socket $dir/mute.sock status 2>&1), qr/does not answer/, 'hdctl says so';
+    is $? >> 8, 3, '... and does not wait for ever';
+};
+
 done_testing;

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -14,6 +15,7 @@
 #define DEV_PATH "hyper-derp-dev/control.sock" /* as core/conf.c has it */
 
 enum { LINE_MAX_BYTES = 80 * 1024 * 1024, FIRST_BYTES = 4096, WORDS_MAX = 64 };
+enum { PATIENCE_S = 60 };
 
 static int try_path(struct ask *a, const char *path)
 {
@@ -200,6 +202,34 @@ static json_t *next_answer(struct ask *a)
 	return line;
 }
 
+/* How long an answer may take; 0: for ever. */
+static unsigned patience_s(void)
+{
+	const char *text = getenv("HDCTL_TIMEOUT");
+	char *end;
+	unsigned long n = text != NULL ? strtoul(text, &end, 10) : 0;
+
+	return text == NULL || end == text || *end != '\0' || n > 86400
+		       ? PATIENCE_S
+		       : (unsigned)n;
+}
+
+static void wait_at_most(const struct ask *a, unsigned seconds)
+{
+	struct timeval t = { .tv_sec = seconds };
+
+	setsockopt(a->fd, SOL_SOCKET, SO_RCVTIMEO, &t, sizeof(t));
+}
+
+static int no_answer(const struct ask *a, bool late, struct hd_error *err)
+{
+	return hd_error_set(err, HDCTL_NO_DAEMON,
+			    late ? "%s: the relay does not answer; its log may "
+				   "say why (HDCTL_TIMEOUT waits longer)"
+				 : "%s: the relay closed the connection",
+			    a->path);
+}
+
 static bool send_request(struct ask *a, const char *const *words, size_t n)
 {
 	json_t *cmd = json_array(), *request;
@@ -234,11 +264,12 @@ int ask(struct ask *a, const char *const *words, size_t n, json_t **ret_data,
 	}
 	/* who is refused at once is told so, though nothing can be sent */
 	send_request(a, words, n);
+	wait_at_most(a, patience_s());
+	errno = 0;
 	answer = next_answer(a);
 	if (answer == NULL)
-		return hd_error_set(err, HDCTL_NO_DAEMON,
-				    "%s: the relay closed the connection",
-				    a->path);
+		return no_answer(a, errno == EAGAIN, err);
+	wait_at_most(a, 0); /* for the next event */
 	if (json_is_true(json_object_get(answer, "ok")))
 		*ret_data = json_incref(json_object_get(answer, "data"));
 	else
