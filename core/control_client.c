@@ -16,7 +16,7 @@
 
 enum {
 	FIRST_BYTES = 1024,
-	LINES_PER_TURN = 64, /* then others are served */
+	LINES_PER_TURN = 8, /* then others are served */
 };
 
 static struct hd_client *clients;
@@ -338,8 +338,12 @@ static bool has_more(struct hd_client *c)
 static void wait_for(struct hd_client *c)
 {
 	bool reads = !c->ended && !is_full(c);
-	bool writes = unsent(c) > 0 || has_more(c);
+	bool more = has_more(c);
+	bool writes = unsent(c) > 0 || more;
 
+	/* EPOLLOUT waits until it has read most of what the kernel holds */
+	if (more && c->stalled_ms == 0)
+		c->stalled_ms = hd_control_now_ms();
 	if (hd_main_watch(c->fd,
 			  (reads ? EPOLLIN : 0u) | (writes ? EPOLLOUT : 0u),
 			  on_ready, c) < 0)

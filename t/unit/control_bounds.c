@@ -182,11 +182,18 @@ static void calls_are_bounded(void **state)
 	assert_int_equal(done + busy, HD_ARRAY_N(fds));
 }
 
+static bool count_broken(struct hd_client *c, void *n)
+{
+	*(unsigned *)n += c->broken;
+	return c->broken;
+}
+
 /* Five answers of 60 MiB are more than may wait for readers. */
 static void unread_answers_are_bounded(void **state)
 {
 	const char *line = "{\"cmd\":[\"big\",\"60\"]}\n";
 	int fds[5];
+	unsigned broken = 0;
 
 	(void)state;
 	for (unsigned i = 0; i < HD_ARRAY_N(fds); i++) {
@@ -194,7 +201,9 @@ static void unread_answers_are_bounded(void **state)
 		send(fds[i], line, strlen(line), 0);
 		control_turns(2);
 	}
-	hd_clients_tick(hd_control_now_ms());
+	hd_clients_each(count_broken, &broken); /* no tick: making them takes
+						 * a sanitizer long */
+	assert_int_equal(broken, 1);
 	assert_int_equal(hd_clients_n(), HD_ARRAY_N(fds) - 1);
 	assert_true(recv(fds[4], control_answer, 20, MSG_DONTWAIT) == 20);
 	for (unsigned i = 0; i < HD_ARRAY_N(fds); i++)
