@@ -152,7 +152,8 @@ struct wg_pending *wg_pending_next(const struct wg_engine *e, uint32_t index,
 	return NULL;
 }
 
-/* Nobody answered it. Where the one it was for is alive, it was no good. Only
+/* Nobody answered it. Where the one it was for is alive, it was no good; an
+ * initiation in its name does not show that, anybody can make one. Only
  * who gave proof in this very message gets a strike: what an address did before
  * does not say who sends in its name now. */
 static void judge(struct wg_engine *e, const struct wg_pending *p)
@@ -161,7 +162,7 @@ static void judge(struct wg_engine *e, const struct wg_pending *p)
 	struct wg_caller *c;
 
 	if (!p->judge || p->answered || p->known || to->serial != p->to_serial ||
-	    to->seen_ms <= p->made_ms)
+	    to->alive_ms <= p->made_ms)
 		return;
 	wg_drop(e, WG_DROP_RELEARN_UNCONFIRMED, &p->from, to);
 	wg_suspect(e, &p->from);

@@ -93,7 +93,7 @@ void wg_response_found(struct wg_engine *e, const struct wg_in *in,
 	}
 	p->answered = true;
 	if (wg_addr_same(&to->endpoint, &in->from))
-		to->seen_ms = e->now_ms;
+		to->seen_ms = to->alive_ms = e->now_ms;
 	if (is_new(e, l, ends) && wg_session_new(e, l, side, ends) == NULL)
 		return;
 	wg_forward(e, in, &p->from, &p->local);

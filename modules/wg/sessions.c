@@ -306,6 +306,7 @@ void wg_session_fold(struct wg_engine *e, struct wg_session *s)
 		b->tx.packets += n.packets;
 		b->tx.bytes += n.bytes;
 		a->seen_ms = HD_MAX(a->seen_ms, s->heard_ms[i]);
+		a->alive_ms = HD_MAX(a->alive_ms, s->heard_ms[i]);
 	}
 }
 

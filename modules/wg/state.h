@@ -9,7 +9,7 @@
 #include "modules/wg/mac1.h"
 #include "modules/wg/table.h"
 
-#define WG_STATE_VERSION 3
+#define WG_STATE_VERSION 4
 
 /* Seconds of the WireGuard protocol (whitepaper, section 6.1). */
 #define WG_REJECT_AFTER_MS 180000
@@ -69,6 +69,7 @@ struct wg_peer {
 	struct wg_ring *callers; /* who asked for it: with many links */
 	struct wg_bucket inits; /* that come to it from unknown addresses */
 	uint64_t seen_ms, handshake_ms, relearned;
+	uint64_t alive_ms; /* the same, by more than an initiation */
 	struct wg_count rx, tx;
 	uint64_t drops[WG_DROP_N];
 };

@@ -238,6 +238,25 @@ static void more_saved_tunnels_than_there_may_be(void **state)
 	assert_int_equal(net.e->sessions.used, 0);
 }
 
+/* Bob is off; somebody in his name asks alice now and then. */
+static void who_asks_a_dead_peer_is_not_blocked(void **state)
+{
+	union hd_addr new_at = net_addr(5, 5000);
+	uint8_t m[WG_INIT_BYTES];
+
+	(void)state;
+	net_tunnel(1, &a_at, 2, &b_at, 10);
+	net.e->pressure_ms = net.now_ms + 600000;
+	for (unsigned i = 0; i < 5; i++) {
+		net_init(&new_at, 2, 40 + i); /* alice, from elsewhere */
+		net_pass(5000);
+		net_make_init(m, 1, 90 + i, NULL);
+		net_in(&b_at, m, sizeof(m));
+		net_pass(35000);
+	}
+	assert_int_equal(net.e->blocks.pool.used, 0);
+}
+
 static void an_unused_session_ends(void **state)
 {
 	(void)state;
@@ -314,6 +333,7 @@ int main(void)
 		T(a_removed_link_cuts_the_tunnel),
 		T(tunnels_outlive_a_restart),
 		T(more_saved_tunnels_than_there_may_be),
+		T(who_asks_a_dead_peer_is_not_blocked),
 		T(an_unused_session_ends),
 		T(what_has_no_shape_is_dropped),
 		T(reads_show_what_happened),
