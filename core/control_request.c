@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "core/control.h"
+#include "core/module.h"
 
 enum { WORDS_MAX = 64 };
 
@@ -141,6 +142,14 @@ static void not_permitted(struct hd_client *c, const struct request *q,
 	hd_refuse(c, q->id, "not_permitted", why);
 }
 
+/* A change of a module waits for its calls to end: who only looks comes
+ * later, else the change would never have its turn. */
+static bool has_to_wait(const struct hd_command_entry *e)
+{
+	return e->mod != NULL && e->command->role == HD_ROLE_READ &&
+	       __atomic_load_n(&e->mod->closing, __ATOMIC_RELAXED);
+}
+
 static void call(struct hd_client *c, const struct request *q)
 {
 	struct hd_error err = { "" };
@@ -154,6 +163,11 @@ static void call(struct hd_client *c, const struct request *q)
 	}
 	if (c->who.role < e->command->role) {
 		not_permitted(c, q, e);
+		return;
+	}
+	if (has_to_wait(e)) {
+		hd_refuse(c, q->id, "busy", "its module is being replaced or "
+					    "unloaded: try again");
 		return;
 	}
 	struct hd_call *new = hd_call_new(c, q->id, e);

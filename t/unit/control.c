@@ -2,6 +2,7 @@
 /* t/unit/control.c - the control protocol over a socket pair: requests,
  * answers, events. */
 #include "t/unit/control_help.h"
+#include "core/module.h"
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -239,6 +240,26 @@ static void events_by_filter(void **state)
 	assert_false(hd_event_wanted());
 }
 
+/* Else a flood of questions would keep a reload waiting until it gives up. */
+static void a_leaving_module_is_not_asked(void **state)
+{
+	static const struct hd_command look = { .words = "look",
+						.help = "-",
+						.run = run_open };
+	struct hd_module mod = { .name = "m", .closing = true };
+	int fd = control_connect(HD_ROLE_READ);
+
+	(void)state;
+	assert_int_equal(hd_command_add(&mod, &look, NULL), 0);
+	assert_non_null(strstr(control_say(fd, "{\"cmd\":[\"look\"]}\n"),
+			       "\"busy\""));
+	mod.closing = false;
+	assert_non_null(strstr(control_say(fd, "{\"cmd\":[\"look\"]}\n"),
+			       "\"ok\":true"));
+	hd_commands_drop(&mod);
+	control_leave(fd);
+}
+
 static void changes_are_audited(void **state)
 {
 	int fd = control_connect(HD_ROLE_OPERATE);
@@ -270,6 +291,7 @@ int main(void)
 		cmocka_unit_test(leaves_during_a_call),
 		cmocka_unit_test(half_closed_is_answered),
 		cmocka_unit_test(events_by_filter),
+		cmocka_unit_test(a_leaving_module_is_not_asked),
 		cmocka_unit_test(changes_are_audited),
 	};
 
