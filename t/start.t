@@ -255,12 +255,15 @@ subtest '--dev without root' => sub {
     $hd->finish;
 };
 
-# The service manager's way, with a UDP socket beside; t/daemon.t has TCP.
+# The service manager's way: clients connect before the relay is there, TLS, with
+# a UDP socket beside; t/daemon.t has plain TCP.
 subtest 'inherited sockets' => sub {
     my $tcp = IO::Socket::IP->new(LocalHost => '127.0.0.1', Listen => 16) or die "listen: $@";
     my $udp = IO::Socket::IP->new(LocalHost => '127.0.0.1', LocalPort => 0, Type => SOCK_DGRAM) or die "udp: $@";
     my $other = IO::Socket::IP->new(LocalHost => '127.0.0.1', Listen => 16) or die "listen: $@";
-    my $hd = HyperDerp::Test->new(no_tls => 1, plain => $tcp->sockport, stun => $udp->sockport);
+    my $hd = HyperDerp::Test->new(tls => $tcp->sockport, stun => $udp->sockport);
+    my @early = map { $hd->client(no_wait => 1) } 1 .. 2;
+    ok IO::Select->new($tcp)->can_read(10), 'a client waits for the relay';
     my @fds = map { fileno $_ } $tcp, $udp, $other;
     my $pid = fork // die "fork: $!";
     if ($pid == 0) {
@@ -274,8 +277,10 @@ subtest 'inherited sockets' => sub {
     }
     close $_ for $tcp, $udp, $other;
     $hd->adopt($pid);
-    ok $hd->log_like(qr/listening: addr=127\.0\.0\.1:$hd->{plain} .*inherited=yes/), 'TCP';
+    ok $hd->log_like(qr/listening: addr=127\.0\.0\.1:$hd->{tls} tls=yes inherited=yes/), 'TCP';
     ok $hd->log_like(qr/an inherited socket is in no listen entry, closed/), 'one too many is named';
+    ok $_->wait_ready, 'who waited is served' for @early;
+    relays($hd, @early);
     relays($hd);
     my $u = IO::Socket::IP->new(PeerHost => '127.0.0.1', PeerPort => $hd->{stun}, Type => SOCK_DGRAM);
     send $u, pack('nnN', 1, 0, 0x2112a442) . 'x' x 12, 0;
