@@ -37,7 +37,9 @@ sub new ($class, %o) {
         . ' && echo \'APT::Sandbox::User "root"; Acquire::Languages "none";\' >/etc/apt/apt.conf.d/99test'
         . ' && dpkg-divert -q --local --rename --add /usr/bin/man-db-off 2>/dev/null;'
         . ' rm -f /usr/bin/mandb; ln -s /bin/true /usr/bin/mandb;'
-        . ' dpkg --purge $(dpkg-query -W -f \'${Package}\n\' \'hyper-derp*\' 2>/dev/null) 2>/dev/null; true');
+        . ' dpkg --purge $(dpkg-query -W -f \'${Package}\n\' \'hyper-derp*\' 2>/dev/null) 2>/dev/null;'
+        # what a relay has left that ran here by hand
+        . ' rm -rf /etc/hyper-derp /var/lib/hyper-derp /var/log/hyper-derp; true');
     $self->publish(glob "$self->{debs}/*.deb");
     return $self;
 }
