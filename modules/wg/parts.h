@@ -41,7 +41,10 @@ struct wg_peer *wg_at_next(const struct wg_engine *e,
 bool wg_is_known(const struct wg_engine *e, const struct wg_addr *addr);
 /* wg_is_host_known - the same for all ports of a host; looks at all peers. */
 bool wg_is_host_known(const struct wg_engine *e, const struct wg_addr *source);
-/* wg_peer_move - its endpoint is there now; its sessions follow. */
+/* wg_peer_learn - its endpoint is there now.
+ * wg_peer_move - and nobody is where it was: its sessions follow. */
+void wg_peer_learn(struct wg_engine *e, struct wg_peer *p,
+		   const struct wg_addr *addr, const struct wg_addr *local);
 void wg_peer_move(struct wg_engine *e, struct wg_peer *p,
 		  const struct wg_addr *addr, const struct wg_addr *local);
 void wg_peer_forget(struct wg_engine *e, struct wg_peer *p);

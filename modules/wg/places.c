@@ -113,8 +113,8 @@ static void sessions_follow(struct wg_engine *e, struct wg_link *l,
 	}
 }
 
-void wg_peer_move(struct wg_engine *e, struct wg_peer *p,
-		  const struct wg_addr *addr, const struct wg_addr *local)
+void wg_peer_learn(struct wg_engine *e, struct wg_peer *p,
+		   const struct wg_addr *addr, const struct wg_addr *local)
 {
 	struct wg_addr old = p->endpoint;
 
@@ -126,14 +126,24 @@ void wg_peer_move(struct wg_engine *e, struct wg_peer *p,
 		return;
 	e->sum.confirmed += addr->set - old.set;
 	p->endpoint = *addr;
+	wg_at_drop(e, &old, p->item.id);
+	e->dirty_ms = e->now_ms;
+}
+
+void wg_peer_move(struct wg_engine *e, struct wg_peer *p,
+		  const struct wg_addr *addr, const struct wg_addr *local)
+{
+	struct wg_addr old = p->endpoint;
+
+	wg_peer_learn(e, p, addr, local);
+	if (wg_addr_same(&p->endpoint, &old))
+		return;
 	for (uint32_t i = 0; old.set && i < p->n_links; i++) {
 		struct wg_link *l = wg_link(e, p->links[i]);
 
 		sessions_follow(e, l, wg_side(l, p->item.id), &old, addr,
 				local);
 	}
-	wg_at_drop(e, &old, p->item.id);
-	e->dirty_ms = e->now_ms;
 }
 
 void wg_peer_forget(struct wg_engine *e, struct wg_peer *p)

@@ -212,6 +212,9 @@ static bool may_move(const struct wg_engine *e, const struct wg_session *s,
 	       (l->trusted || wg_addr_same(&other->pinned, there));
 }
 
+/* Other tunnels stay where they are: a handshake shows where this one is, and
+ * who can forge the other end's address could make it. A peer that really went
+ * elsewhere says so in each of them. */
 static void learn(struct wg_engine *e, struct wg_session *s, unsigned side)
 {
 	struct wg_peer *p = wg_peer(e, wg_link(e, s->link)->peer[side]);
@@ -224,7 +227,7 @@ static void learn(struct wg_engine *e, struct wg_session *s, unsigned side)
 	}
 	if (!may_move(e, s, side))
 		return;
-	wg_peer_move(e, p, &addr, &local);
+	wg_peer_learn(e, p, &addr, &local);
 	if (!old.set)
 		return;
 	p->relearned++;

@@ -127,7 +127,7 @@ static void a_new_address_is_proven_by_a_handshake(void **state)
 	assert_true(net_at(1, &a_at));
 	net_data(&elsewhere, 51, 0, 32);
 	assert_true(net_at(1, &elsewhere));
-	net_data(&b_at, 10, 9, 64); /* the old session goes there too */
+	net_data(&b_at, 50, 9, 64); /* the one they use from now on */
 	assert_int_equal(net_to(&elsewhere)->len, 64);
 	assert_int_equal(net_find(1)->relearned, 1);
 }
@@ -238,6 +238,27 @@ static void more_saved_tunnels_than_there_may_be(void **state)
 	assert_int_equal(net.e->sessions.used, 0);
 }
 
+/* Somebody who knows all public keys and forges bob's address completes "a
+ * handshake": alice is believed to be there until she makes one herself, but
+ * her tunnel goes on. */
+static void a_forged_answer_cuts_no_tunnel(void **state)
+{
+	union hd_addr evil = net_addr(66, 666);
+
+	(void)state;
+	net_tunnel(1, &a_at, 2, &b_at, 10);
+	net_init(&evil, 2, 20);
+	net_response(&b_at, 1, 21, 20);
+	net_data(&evil, 21, 0, 64);
+	net_data(&b_at, 10, 5, 64);
+	assert_null(net_to(&evil));
+	assert_int_equal(net_to(&a_at)->len, 64);
+	net_init(&a_at, 2, 40); /* she rekeys */
+	net_response(&b_at, 1, 41, 40);
+	net_data(&a_at, 41, 0, 64);
+	assert_true(net_at(1, &a_at));
+}
+
 /* Bob is off; somebody in his name asks alice now and then. */
 static void who_asks_a_dead_peer_is_not_blocked(void **state)
 {
@@ -333,6 +354,7 @@ int main(void)
 		T(a_removed_link_cuts_the_tunnel),
 		T(tunnels_outlive_a_restart),
 		T(more_saved_tunnels_than_there_may_be),
+		T(a_forged_answer_cuts_no_tunnel),
 		T(who_asks_a_dead_peer_is_not_blocked),
 		T(an_unused_session_ends),
 		T(what_has_no_shape_is_dropped),
