@@ -82,8 +82,9 @@ static unsigned to_candidates(struct wg_engine *e, const struct wg_in *in,
 	return sent;
 }
 
-/* A tunnel between the two that works shows best where the other one is. Else
- * its endpoint does; when that does not answer, it may have gone elsewhere. */
+/* A tunnel between the two that works shows best where the other one is: the
+ * newest, and when that does not answer the one before. Else its endpoint does;
+ * when that does not answer, it may have gone elsewhere. */
 static unsigned send_on(struct wg_engine *e, const struct wg_in *in,
 			struct wg_pending *p, const struct wg_peer *from,
 			const struct wg_link *l, const struct wg_peer *to)
@@ -91,7 +92,8 @@ static unsigned send_on(struct wg_engine *e, const struct wg_in *in,
 	unsigned tries = wg_tries(e, &in->from, to), n = 0;
 	const struct wg_session *s =
 		l == NULL ? NULL
-			  : wg_session_between(e, l, from->item.id, &in->from);
+			  : wg_session_between(e, l, from->item.id, &in->from,
+					       tries == 2);
 
 	if (tries > TRIES_BEFORE_OTHERS && tries % 2 == 1 &&
 	    (p->known || p->proof != WG_PROOF_NONE))

@@ -98,11 +98,11 @@ void wg_session_move(struct wg_engine *e, struct wg_session *s, unsigned side,
 		     const struct wg_addr *addr, const struct wg_addr *local);
 void wg_session_end(struct wg_engine *e, struct wg_session *s,
 		    const char *why);
-/* wg_session_between - the newest confirmed one of a link in which a peer is
- * at this address. */
+/* wg_session_between - the newest confirmed one, or the oldest, of a link in
+ * which a peer is at this address. */
 struct wg_session *wg_session_between(const struct wg_engine *e,
 				      const struct wg_link *l, uint32_t peer,
-				      const struct wg_addr *addr);
+				      const struct wg_addr *addr, bool oldest);
 void wg_sessions_sweep(struct wg_engine *e, uint32_t n);
 /* wg_session_fold - its numbers are in those of the link and the peers. */
 void wg_session_fold(struct wg_engine *e, struct wg_session *s);

@@ -155,9 +155,10 @@ void wg_session_fetch(const struct wg_engine *e, uint32_t index)
 
 struct wg_session *wg_session_between(const struct wg_engine *e,
 				      const struct wg_link *l, uint32_t peer,
-				      const struct wg_addr *addr)
+				      const struct wg_addr *addr, bool oldest)
 {
 	unsigned side = wg_side(l, peer);
+	struct wg_session *found = NULL;
 
 	for (unsigned i = 0; i < WG_LINK_SESSIONS; i++) {
 		struct wg_session *s;
@@ -165,10 +166,13 @@ struct wg_session *wg_session_between(const struct wg_engine *e,
 		if (l->session[i] == WG_NONE)
 			break;
 		s = wg_session(e, l->session[i]);
-		if (s->confirmed && wg_addr_same(&s->end[side].addr, addr))
-			return s;
+		if (!s->confirmed || !wg_addr_same(&s->end[side].addr, addr))
+			continue;
+		found = s;
+		if (!oldest)
+			break;
 	}
-	return NULL;
+	return found;
 }
 
 void wg_session_move(struct wg_engine *e, struct wg_session *s, unsigned side,

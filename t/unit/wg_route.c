@@ -253,6 +253,12 @@ static void a_forged_answer_cuts_no_tunnel(void **state)
 	net_data(&b_at, 10, 5, 64);
 	assert_null(net_to(&evil));
 	assert_int_equal(net_to(&a_at)->len, 64);
+	net_pass(WG_PENDING_MS + 10000);
+	net_init(&b_at, 1, 30); /* he rekeys: to where she was last */
+	assert_null(net_to(&a_at));
+	net_pass(5000);
+	net_init(&b_at, 1, 31); /* no answer: to where she was before */
+	assert_int_equal(net_to(&a_at)->len, WG_INIT_BYTES);
 	net_init(&a_at, 2, 40); /* she rekeys */
 	net_response(&b_at, 1, 41, 40);
 	net_data(&a_at, 41, 0, 64);
