@@ -8,6 +8,7 @@
 #include <hyper-derp/base.h>
 #include <pthread.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 #include "core/listener.h"
 #include "core/udp_bind.h"
@@ -72,6 +73,20 @@ static struct bound *find_ours(const union hd_addr *a)
 	return NULL;
 }
 
+/* Is it free? A relay that was killed a moment ago may still have it: the kernel
+ * ends its io_uring some milliseconds after the process. */
+static int probe(const union hd_addr *a)
+{
+	const struct timespec step = { .tv_nsec = 10000000 };
+	int fd = bind_once(a, false);
+
+	for (int i = 0; fd == -EADDRINUSE && i < 30; i++) {
+		nanosleep(&step, NULL);
+		fd = bind_once(a, false);
+	}
+	return fd;
+}
+
 /* First use of the address here: inherited, or free for us to take. */
 static int claim(const struct hd_module *mod, const union hd_addr *a)
 {
@@ -82,11 +97,11 @@ static int claim(const struct hd_module *mod, const union hd_addr *a)
 	if (fd >= 0) {
 		set_options(fd, a);
 	} else {
-		int probe = bind_once(a, false);
+		int free_fd = probe(a);
 
-		if (probe < 0)
-			return probe;
-		close(probe);
+		if (free_fd < 0)
+			return free_fd;
+		close(free_fd);
 	}
 	ours.v[ours.n++] = (struct bound){ *a, mod, 0, fd };
 	return 0;
