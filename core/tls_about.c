@@ -20,9 +20,9 @@ static struct {
 
 static char *take_text(BIO *bio)
 {
-	char *data;
+	char *data; /* NULL while nothing has been written */
 	long n = BIO_get_mem_data(bio, &data);
-	char *text = n >= 0 ? strndup(data, (size_t)n) : NULL;
+	char *text = n > 0 ? strndup(data, (size_t)n) : strdup("");
 
 	BIO_free(bio);
 	return text;
