@@ -12,7 +12,7 @@ use HyperDerp::Test;
 use Socket qw(SOCK_DGRAM);
 
 plan skip_all => 'the module wg is not built' unless -e "$HyperDerp::Test::build/modules.d/wg.so";
-plan skip_all => 'sanitizers keep memory for themselves' if $ENV{HD_SANITIZERS};
+plan skip_all => 'sanitizers keep memory for themselves' if HyperDerp::Test::sanitized();
 
 my $port = HyperDerp::Test::free_port(SOCK_DGRAM);
 
