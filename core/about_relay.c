@@ -2,6 +2,7 @@
 /* core/about_relay.c - the relay in a few words, for modules that show it. */
 #include "core/about_relay.h"
 #include <time.h>
+#include "core/clock.h"
 #include "core/version.h"
 #include "core/worker.h"
 
@@ -10,17 +11,9 @@ static struct {
 	uint64_t wall_s;
 } started;
 
-static uint64_t now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
-}
-
 void hd_about_begin(void)
 {
-	started.mono_ms = now_ms();
+	started.mono_ms = hd_clock_ms();
 	started.wall_s = (uint64_t)time(NULL);
 }
 
@@ -38,7 +31,7 @@ void hd_about_relay(struct hd_about_relay *a)
 		.backend = hd_workers() > 0 ? hd_worker_at(0)->ring_ops->name :
 					      "",
 		.state = serving() ? "serving" : "draining",
-		.uptime_ms = now_ms() - started.mono_ms,
+		.uptime_ms = hd_clock_ms() - started.mono_ms,
 		.started_s = started.wall_s,
 	};
 }

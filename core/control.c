@@ -11,6 +11,7 @@
 #include <sys/timerfd.h>
 #include <sys/un.h>
 #include <unistd.h>
+#include "core/clock.h"
 #include "core/trace.h"
 
 #define DEFAULT_SOCKET "/run/hyper-derp/control.sock"
@@ -236,7 +237,7 @@ static void on_tick(void *unused, uint32_t events)
 	(void)events;
 	if (read(control.tick_fd, &n, sizeof(n)) < 0)
 		return;
-	hd_clients_tick(hd_control_now_ms());
+	hd_clients_tick(hd_clock_ms());
 	hd_trace_tick();
 	listen_if(true);
 }

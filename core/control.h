@@ -104,7 +104,6 @@ unsigned hd_clients_n(void);
 void hd_clients_each(bool (*fn)(struct hd_client *c, void *arg), void *arg);
 void hd_clients_tick(uint64_t now_ms);
 void hd_clients_close(void);
-uint64_t hd_control_now_ms(void);
 
 /* ---- control_request.c ---- */
 

@@ -10,9 +10,9 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 #include "core/control.h"
+#include "core/clock.h"
 
 enum {
 	FIRST_BYTES = 1024,
@@ -24,14 +24,6 @@ static unsigned n_clients;
 static struct hd_client *long_line; /* whose line may be long; or NULL */
 
 static void on_ready(void *client, uint32_t events);
-
-uint64_t hd_control_now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
-}
 
 unsigned hd_clients_n(void)
 {
@@ -180,7 +172,7 @@ static void send_out(struct hd_client *c)
 
 		if (n < 0 && errno == EAGAIN) {
 			if (c->stalled_ms == 0)
-				c->stalled_ms = hd_control_now_ms();
+				c->stalled_ms = hd_clock_ms();
 			return;
 		}
 		if (n < 0) {
@@ -343,7 +335,7 @@ static void wait_for(struct hd_client *c)
 
 	/* EPOLLOUT waits until it has read most of what the kernel holds */
 	if (more && c->stalled_ms == 0)
-		c->stalled_ms = hd_control_now_ms();
+		c->stalled_ms = hd_clock_ms();
 	if (hd_main_watch(c->fd,
 			  (reads ? EPOLLIN : 0u) | (writes ? EPOLLOUT : 0u),
 			  on_ready, c) < 0)

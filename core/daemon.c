@@ -18,8 +18,8 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
-#include <time.h>
 #include <unistd.h>
+#include "core/clock.h"
 #include "core/log.h"
 #include "core/mainloop.h"
 #include "core/notify.h"
@@ -43,22 +43,9 @@ struct life {
 
 static struct life *living; /* NULL: not serving yet, or no more */
 
-static uint64_t now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
-}
-
 static int reload(struct life *l, struct hd_error *err)
 {
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	hd_notify("RELOADING=1\nMONOTONIC_USEC=%ju",
-		  (uintmax_t)ts.tv_sec * 1000000 +
-			  (uintmax_t)ts.tv_nsec / 1000);
+	hd_notify("RELOADING=1\nMONOTONIC_USEC=%ju", (uintmax_t)hd_clock_us());
 	int r = hd_daemon_reload(l->d, err);
 
 	if (r < 0)
@@ -84,7 +71,7 @@ static void drain(struct life *l, uint64_t wait_ms, bool exit_after)
 	if (l->state != SERVING)
 		return;
 	l->state = WARNING;
-	l->until_ms = now_ms() + wait_ms;
+	l->until_ms = hd_clock_ms() + wait_ms;
 	hd_log_write(HD_NOTICE,
 		     "drain begins: streams=%u drain_time_ms=%ju then=%s",
 		     streams, (uintmax_t)wait_ms, exit_after ? "exit" : "stay");
@@ -169,7 +156,7 @@ static void begin_closing(struct life *l)
 {
 	l->state = CLOSING;
 	hd_event("drain", "{\"state\":\"closing\"}");
-	l->until_ms = now_ms() + CLOSE_SPREAD_MS + CLOSE_EXTRA_MS;
+	l->until_ms = hd_clock_ms() + CLOSE_SPREAD_MS + CLOSE_EXTRA_MS;
 	hd_workers_drain_close(CLOSE_SPREAD_MS);
 }
 
@@ -177,7 +164,7 @@ static void look_whether_gone(struct life *l)
 {
 	unsigned left = hd_workers_streams();
 
-	if (left > 0 && now_ms() < l->until_ms)
+	if (left > 0 && hd_clock_ms() < l->until_ms)
 		return;
 	hd_log_write(HD_NOTICE, "drained: streams=%u", left);
 	hd_notify("STATUS=drained, refusing logins");
@@ -187,7 +174,7 @@ static void look_whether_gone(struct life *l)
 
 static void on_time(struct life *l)
 {
-	if (l->state == WARNING && now_ms() >= l->until_ms)
+	if (l->state == WARNING && hd_clock_ms() >= l->until_ms)
 		begin_closing(l);
 	else if (l->state == CLOSING)
 		look_whether_gone(l);
@@ -195,7 +182,7 @@ static void on_time(struct life *l)
 
 static int timeout_ms(const struct life *l)
 {
-	uint64_t now = now_ms();
+	uint64_t now = hd_clock_ms();
 
 	if (l->state == CLOSING)
 		return LOOK_MS;
@@ -206,7 +193,7 @@ static int timeout_ms(const struct life *l)
 
 static void live(struct hd_daemon *d)
 {
-	struct life l = { .d = d, .state = SERVING, .since_ms = now_ms() };
+	struct life l = { .d = d, .state = SERVING, .since_ms = hd_clock_ms() };
 
 	hd_assert(hd_main_watch(d->signal_fd, EPOLLIN, read_signals, &l) == 0);
 	living = &l;
@@ -238,7 +225,7 @@ const char *hd_daemon_state(void)
 
 uint64_t hd_daemon_uptime_ms(void)
 {
-	return living != NULL ? now_ms() - living->since_ms : 0;
+	return living != NULL ? hd_clock_ms() - living->since_ms : 0;
 }
 
 int hd_daemon_ask_reload(struct hd_error *err)

@@ -12,8 +12,8 @@
 #include <hyper-derp/log.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include "core/peer.h"
+#include "core/clock.h"
 #include "core/probes.h"
 #include "core/stream_life.h"
 #include "core/trace.h"
@@ -25,14 +25,6 @@ struct hd_ticket { /* a login that waits for a module's answer */
 	bool held;
 	char reason[96];
 };
-
-static uint64_t clock_us(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
-}
 
 void hd_relay_login(struct hd_stream *s, const struct hd_login *login)
 {
@@ -51,7 +43,7 @@ void hd_relay_login(struct hd_stream *s, const struct hd_login *login)
 	p->login = *login;
 	p->name = hd_key_text(&login->key);
 	p->not_here_tokens = 3;
-	p->proven_us = clock_us();
+	p->proven_us = hd_clock_us();
 	s->peer = p;
 	s->rx_held = true;
 	hd_stream_mark_dirty(s);
@@ -75,7 +67,7 @@ void hd_peer_free(struct hd_peer **peer)
 /* At home, about to be admitted. */
 static void count_move(struct hd_worker *w, const struct hd_peer *p)
 {
-	uint64_t us = clock_us() - p->proven_us;
+	uint64_t us = hd_clock_us() - p->proven_us;
 
 	hd_count(w->stats, HD_STAT_MOVES, 1);
 	hd_observe(w->stats, HD_STAT_MOVE_TIME, us * 1000);

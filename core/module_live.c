@@ -14,6 +14,7 @@
 #include <time.h>
 #include "core/accept.h"
 #include "core/bug.h"
+#include "core/clock.h"
 #include "core/control.h"
 #include "core/daemon.h"
 #include "core/hook.h"
@@ -57,21 +58,13 @@ int hd_live_refused(int r, const char *name, struct hd_error *err)
 	return hd_error_set(err, r, "module %s: %s", name, why.text);
 }
 
-uint64_t hd_live_now_us(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
-}
-
 bool hd_live_wait_zero(const unsigned *count, unsigned limit_ms)
 {
 	const struct timespec look = { .tv_nsec = LOOK_MS * 1000000L };
-	uint64_t until_us = hd_live_now_us() + 1000ull * limit_ms;
+	uint64_t until_us = hd_clock_us() + 1000ull * limit_ms;
 
 	while (__atomic_load_n(count, __ATOMIC_ACQUIRE) != 0) {
-		if (hd_live_now_us() > until_us)
+		if (hd_clock_us() > until_us)
 			return false;
 		nanosleep(&look, NULL);
 	}
@@ -110,7 +103,7 @@ int hd_live_quiet(struct hd_change *c)
 	struct hd_module *mod = c->mod;
 
 	if (c->until_us == 0)
-		c->until_us = hd_live_now_us() + 1000ull * QUIET_MS;
+		c->until_us = hd_clock_us() + 1000ull * QUIET_MS;
 	__atomic_store_n(&mod->closing, true, __ATOMIC_SEQ_CST);
 	unsigned tasks = __atomic_load_n(&mod->tasks, __ATOMIC_SEQ_CST);
 
@@ -118,7 +111,7 @@ int hd_live_quiet(struct hd_change *c)
 		c->until_us = 0;
 		return 0;
 	}
-	if (hd_live_now_us() < c->until_us)
+	if (hd_clock_us() < c->until_us)
 		return -EINPROGRESS;
 	__atomic_store_n(&mod->closing, false, __ATOMIC_SEQ_CST);
 	return hd_error_set(&c->err, -EBUSY,

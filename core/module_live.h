@@ -66,7 +66,6 @@ int hd_live_check_running(struct hd_error *err);
 int hd_live_find(const char *name, struct hd_module **ret,
 		 struct hd_error *err);
 int hd_live_quiet(struct hd_change *c);
-uint64_t hd_live_now_us(void);
 /* hd_live_wait_zero - an atomic count. Returns whether it came to that. */
 bool hd_live_wait_zero(const unsigned *count, unsigned limit_ms);
 /* hd_live_check_needs - what a file that was opened requires is loaded. */

@@ -17,13 +17,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include "core/module_live.h"
+#include "core/clock.h"
 #include "core/probes.h"
 #include "core/worker.h"
 
 static int park_and_swap(struct hd_reload *r, uint64_t *ret_us,
 			 struct hd_error *err)
 {
-	uint64_t since = hd_live_now_us();
+	uint64_t since = hd_clock_us();
 	int e = hd_workers_park();
 
 	if (e < 0)
@@ -33,7 +34,7 @@ static int park_and_swap(struct hd_reload *r, uint64_t *ret_us,
 		e = hd_reload_swap(r, err);
 	else
 		hd_workers_unpark(NULL, NULL);
-	*ret_us = hd_live_now_us() - since;
+	*ret_us = hd_clock_us() - since;
 	return e;
 }
 

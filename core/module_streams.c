@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "core/bug.h"
+#include "core/clock.h"
 #include "core/http.h"
 #include "core/listener.h"
 #include "core/module_live.h"
@@ -52,7 +53,7 @@ static void abort_here(struct hd_worker *w, void *arg)
 int hd_module_close_streams(struct hd_change *c)
 {
 	struct hd_module *mod = c->mod;
-	uint64_t now_us = hd_live_now_us();
+	uint64_t now_us = hd_clock_us();
 
 	if (c->until_us == 0) {
 		c->until_us = now_us + 1000 * limit_ms();

@@ -11,6 +11,7 @@
 #include <hyper-derp/log.h>
 #include <string.h>
 #include "core/ktls.h"
+#include "core/clock.h"
 #include "core/peer.h"
 #include "core/probes.h"
 #include "core/stream_life.h"

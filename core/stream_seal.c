@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 #include "core/ktls.h"
+#include "core/clock.h"
 #include "core/stream_life.h"
 #include "core/ws.h"
 

@@ -1,17 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* core/use.c - the clock behind `module status`. */
 #include "core/use.h"
-#include <time.h>
+#include "core/clock.h"
 
 enum { SAMPLED_TURNS = 64 }; /* one in so many, on average */
-
-static uint64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
-}
 
 /* By chance: traffic that comes in a rhythm must not meet the sampling's. The
  * distance is 1 to 127 turns. Xorshift, of Marsaglia. */
@@ -44,7 +36,7 @@ struct hd_use *hd_meter_switch(struct hd_meter *m, struct hd_use *to)
 
 	if (to == before)
 		return before;
-	uint64_t now = now_ns();
+	uint64_t now = hd_clock_ns();
 
 	if (before != NULL)
 		hd_use_add(before, HD_USE_CPU_NS,

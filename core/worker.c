@@ -11,9 +11,9 @@
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
-#include <time.h>
 #include <unistd.h>
 #include "core/accept.h"
+#include "core/clock.h"
 #include "core/inbox.h"
 #include "core/pairs.h"
 #include "core/peer.h"
@@ -38,14 +38,6 @@ struct hd_worker *hd_worker_self(void)
 uint64_t hd_now_ms(const struct hd_worker *w)
 {
 	return w->now_ms;
-}
-
-uint64_t hd_clock_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
 }
 
 static void read_clock(struct hd_worker *w)

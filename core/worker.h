@@ -154,7 +154,5 @@ static inline struct hd_use *hd_use_of(struct hd_worker *w,
 
 /* hd_worker_stand - in the worker: until all may go on. */
 void hd_worker_stand(struct hd_worker *w);
-/* hd_clock_ns - monotonic, read now. */
-uint64_t hd_clock_ns(void);
 /* hd_worker_wake - after something was put where only the worker looks. */
 void hd_worker_wake(struct hd_worker *w);

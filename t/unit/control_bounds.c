@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* t/unit/control_bounds.c - control clients that ask for too much, or do not
  * read. */
+#include "core/clock.h"
 #include "t/unit/control_help.h"
 #include <stdio.h>
 #include <string.h>
@@ -225,7 +226,7 @@ static void never_reads(void **state)
 		control_turns(2);
 	}
 	assert_int_equal(hd_clients_n(), 1);
-	uint64_t now = hd_control_now_ms();
+	uint64_t now = hd_clock_ms();
 
 	hd_clients_tick(now + HD_CONTROL_STALL_MS / 2);
 	assert_int_equal(hd_clients_n(), 1);
