@@ -203,17 +203,12 @@ void wg_out_peer(struct hd_call *c, const struct wg_peer_row *row)
 static void done_list(struct hd_module *mod, struct hd_call *c)
 {
 	struct wg_rows *rows = wg_rows_of(c);
-	const char *name = hd_call_arg(c, "name");
-	struct wg_refusal why;
 
 	(void)mod;
 	if (rows == NULL)
 		return;
-	if (name != NULL && !rows->found &&
-	    wg_roster_peer(wg_ops_roster(), name, &why) == NULL) {
-		hd_call_refuse(c, why.code, "%s", why.err.text);
+	if (!rows->found && wg_name_refused(c))
 		return;
-	}
 	if (rows->n > 1)
 		qsort(rows->peers, rows->n, sizeof(*rows->peers), compare);
 	hd_out_open(c, NULL, '[');

@@ -104,18 +104,16 @@ static void put_peer(struct hd_call *c, const struct wg_rows *rows)
 static void done_show(struct hd_module *mod, struct hd_call *c)
 {
 	struct wg_rows *rows = wg_rows_of(c);
-	const char *name = hd_call_arg(c, "name");
-	struct wg_refusal why;
 
 	(void)mod;
 	if (rows == NULL)
 		return;
-	if (name == NULL)
+	if (hd_call_arg(c, "name") == NULL)
 		put_totals(c, rows);
 	else if (rows->found)
 		put_peer(c, rows);
-	else if (wg_roster_peer(wg_ops_roster(), name, &why) == NULL)
-		hd_call_refuse(c, why.code, "%s", why.err.text);
+	else
+		wg_name_refused(c);
 	wg_rows_free(rows);
 }
 

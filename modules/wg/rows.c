@@ -20,6 +20,18 @@ void wg_rows_free(struct wg_rows *rows)
 	rows->n = 0;
 }
 
+bool wg_name_refused(struct hd_call *call)
+{
+	const char *name = hd_call_arg(call, "name");
+	struct wg_refusal why;
+
+	if (name == NULL ||
+	    wg_roster_peer(wg_ops_roster(), name, &why) != NULL)
+		return false;
+	hd_call_refuse(call, why.code, "%s", why.err.text);
+	return true;
+}
+
 static void no_memory(struct hd_call *call, struct wg_rows *rows)
 {
 	wg_rows_free(rows);

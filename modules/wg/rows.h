@@ -36,6 +36,9 @@ struct wg_rows { /* hd_call_data() of a call */
  * wg_rows_free - in done(). */
 struct wg_rows *wg_rows_of(struct hd_call *call);
 void wg_rows_free(struct wg_rows *rows);
+/* wg_name_refused - in done(), when nothing was found for the argument "name":
+ * whether it was given and there is no such peer; then that is the answer. */
+bool wg_name_refused(struct hd_call *call);
 
 /* For each(). With the argument "name", only what concerns that peer. */
 void wg_each_peer(struct hd_module *mod, struct hd_call *call,
