@@ -120,6 +120,15 @@ sub run ($self) {
     return $self->adopt($pid);
 }
 
+# Runs it in another network namespace, where nobody can connect from here: its log
+# says when it serves. Returns false if that does not come.
+sub run_elsewhere ($self) {
+    my $starts = sub { return scalar(() = $self->log_text =~ /worker 0 started/g) };
+    my $before = $starts->();
+    $self->run;
+    return wait_for(sub { $starts->() > $before });
+}
+
 # A child of this process is the daemon.
 sub adopt ($self, $pid) {
     $self->{pid} = $pid;
