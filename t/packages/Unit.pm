@@ -56,7 +56,7 @@ sub told ($self, $re) {
 }
 
 sub pid ($self)      { return waitpid($self->{pid}, WNOHANG) == 0 ? $self->{pid} : 0 }
-sub log_text ($self) { return HyperDerp::Test::slurp($self->{log}) }
+sub log_text ($self) { return HyperDerp::Test::log_text($self) }
 
 # Lines are written by a thread of their own.
 sub log_like ($self, $re) {

@@ -187,7 +187,9 @@ sub ctl ($self, @words) {
 
 sub port ($self)      { return $self->{no_tls} ? $self->{plain} : $self->{tls} }
 sub dir ($self)       { return "$self->{dir}" }
-sub log_text ($self)  { return slurp($self->{log}) }
+
+# Whole lines only: a reader can meet a line that is being written.
+sub log_text ($self)  { return slurp($self->{log}) =~ s/[^\n]+\z//r }
 
 sub log_like ($self, $re, $seconds = $patience) {
     return wait_for(sub { $self->log_text =~ $re }, $seconds);
