@@ -39,6 +39,7 @@ struct hd_conf {
 	struct hd_list pin_cores;
 	uint64_t event_backend; /* enum hd_backend */
 	bool sqpoll;
+	uint64_t coalesce_us;
 	bool core_dumps;
 	/* listeners */
 	struct hd_listen_conf *listen;

@@ -28,6 +28,10 @@ static const struct hd_option top_options[] = {
 	{ .name = "sqpoll", .type = HD_BOOL, AT(sqpoll), .def = "false",
 	  .help = "let a kernel thread submit for io_uring: spends a CPU to "
 		  "save system calls" },
+	{ .name = "coalesce_usecs", .type = HD_UINT, AT(coalesce_us),
+	  .def = "250", .max = 1000, .unit = "us", .live = true,
+	  .help = "how far apart a busy worker may hold its turns, so that "
+		  "each finds more; 0: always take the first event" },
 	{ .name = "sockbuf", .type = HD_SIZE_BYTES, AT(sockbuf_bytes),
 	  .def = "0", .max = 268435456,
 	  .help = "socket buffers of each connection, each way; 0: the "

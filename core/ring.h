@@ -39,8 +39,9 @@ struct hd_ring_ops {
 	 * @iov  1..HD_SEND_IOV entries, read before this returns */
 	int (*send)(struct hd_ring *ring, int fd, uint64_t tag,
 		    const struct iovec *iov, unsigned n);
-	/* wait - until an event is there or timeout_ms (-1: for ever). */
-	void (*wait)(struct hd_ring *ring, int timeout_ms);
+	/* wait - until an event is there or timeout_ms (-1: for ever).
+	 * @hold_ns  0, or: that long, and events gather meanwhile */
+	void (*wait)(struct hd_ring *ring, int timeout_ms, uint64_t hold_ns);
 	/* next - the next event. Returns false when there is none. */
 	bool (*next)(struct hd_ring *ring, struct hd_event *ret_event);
 };

@@ -18,6 +18,7 @@
 
 #define ENTRIES 512
 #define COMPLETIONS 8192
+#define GATHERED 256 /* events that are enough for a turn */
 #define GATHERS 128 /* sends of several chunks in one submission */
 
 struct gather {
@@ -178,21 +179,30 @@ static int uring_send(struct hd_ring *r, int fd, uint64_t tag,
 	return -EINPROGRESS;
 }
 
-static void uring_wait(struct hd_ring *r, int timeout_ms)
+/* Sends what is queued and waits for so many events besides the sends'. */
+static void enter(struct hd_ring *r, unsigned events, uint64_t ns)
 {
 	struct __kernel_timespec ts = {
-		.tv_sec = timeout_ms / 1000,
-		.tv_nsec = timeout_ms % 1000 * 1000000L,
+		.tv_sec = (int64_t)(ns / 1000000000),
+		.tv_nsec = (int64_t)(ns % 1000000000),
 	};
 	struct io_uring_cqe *cqe;
 
-	if (timeout_ms == 0 || io_uring_cq_ready(&r->uring) > r->sending)
+	io_uring_submit_and_wait_timeout(&r->uring, &cqe, r->sending + events,
+					 ns == UINT64_MAX ? NULL : &ts, NULL);
+}
+
+static void uring_wait(struct hd_ring *r, int timeout_ms, uint64_t hold_ns)
+{
+	uint64_t ns = timeout_ms < 0 ? UINT64_MAX
+				     : (uint64_t)timeout_ms * 1000000;
+
+	if (hold_ns > 0)
+		enter(r, GATHERED, hold_ns);
+	else if (ns == 0 || io_uring_cq_ready(&r->uring) > r->sending)
 		io_uring_submit_and_get_events(&r->uring);
 	else
-		io_uring_submit_and_wait_timeout(&r->uring, &cqe,
-						 r->sending + 1,
-						 timeout_ms < 0 ? NULL : &ts,
-						 NULL);
+		enter(r, 1, ns);
 	release_gathers(r);
 }
 

@@ -4,16 +4,14 @@
  * One turn:  wait (sends enter the kernel here) - one TLS handshake step -
  * events - inbox - packets of other workers - at most HD_TURN_READS reads -
  * timers - flush what became due.
- * Starting and stopping all of them: core/workers.c. */
+ * Sleeping and waking: core/worker_wait.c; starting and stopping all of them:
+ * core/workers.c. */
 #include <errno.h>
 #include <hyper-derp/log.h>
 #include <sched.h>
 #include <stdlib.h>
-#include <sys/eventfd.h>
 #include <sys/mman.h>
-#include <unistd.h>
 #include "core/accept.h"
-#include "core/clock.h"
 #include "core/inbox.h"
 #include "core/pairs.h"
 #include "core/peer.h"
@@ -38,84 +36,6 @@ struct hd_worker *hd_worker_self(void)
 uint64_t hd_now_ms(const struct hd_worker *w)
 {
 	return w->now_ms;
-}
-
-static void read_clock(struct hd_worker *w)
-{
-	w->now_ns = hd_clock_ns();
-	w->now_ms = w->now_ns / 1000000;
-}
-
-/* ---- waking ---- */
-
-/* Sleeper and waker both change `asleep`, one after the other: either the
- * waker finds it set, or the sleeper sees what was put before. */
-void hd_worker_wake(struct hd_worker *w)
-{
-	uint64_t one = 1;
-
-	if (__atomic_fetch_add(&w->asleep, 0, __ATOMIC_SEQ_CST) != 0 &&
-	    write(w->wake_fd, &one, sizeof(one)) < 0 && errno != EAGAIN)
-		hd_log_error("bug: eventfd: %m");
-}
-
-static void on_wake(struct hd_worker *w)
-{
-	uint64_t n;
-
-	if (read(w->wake_fd, &n, sizeof(n)) < 0 && errno != EAGAIN)
-		hd_log_error("bug: eventfd: %m");
-}
-
-static bool may_sleep(struct hd_worker *w)
-{
-	__atomic_exchange_n(&w->asleep, 1, __ATOMIC_SEQ_CST);
-	return hd_inbox_empty(&w->inbox) && !hd_xring_any(w);
-}
-
-static bool has_input(const struct hd_worker *w)
-{
-	return w->ready.first != NULL || w->shaking.first != NULL;
-}
-
-/* A send that the kernel could not take whole is seen with the next event; its
- * write timeout must not wait for one for ever. */
-#define UNSEEN_MS 200
-
-static int sleep_ms(struct hd_worker *w)
-{
-	uint64_t next = HD_MIN(hd_heap_next_ms(&w->stream_timers),
-			       hd_heap_next_ms(&w->module_timers));
-	uint64_t most = w->stopping ? 10 : w->sent ? UNSEEN_MS : 3600000;
-
-	if (has_input(w) || w->dirty != NULL || w->more)
-		return 0;
-	if (next <= w->now_ms || !may_sleep(w))
-		return 0;
-	w->sent = false;
-	if (next == UINT64_MAX && most == 3600000)
-		return -1;
-	return (int)HD_MIN(next - w->now_ms, most);
-}
-
-static void count_turn(struct hd_worker *w, uint64_t began_ns, uint64_t now_ns)
-{
-	hd_observe(w->stats, HD_STAT_TURN_TIME, now_ns - began_ns);
-}
-
-/* How long a turn took: who has no time to sleep reads the clock only once. */
-static void wait(struct hd_worker *w)
-{
-	uint64_t began_ns = w->now_ns;
-	int ms = sleep_ms(w);
-
-	if (ms != 0)
-		count_turn(w, began_ns, hd_clock_ns());
-	w->ring_ops->wait(w->ring, ms);
-	__atomic_store_n(&w->asleep, 0, __ATOMIC_RELAXED);
-	read_clock(w);
-	if (ms == 0)
-		count_turn(w, began_ns, w->now_ns);
 }
 
 /* ---- events ---- */
@@ -154,10 +74,7 @@ static void accept_event(struct hd_worker *w, const struct hd_event *e)
 
 static void wake_event(struct hd_worker *w, const struct hd_event *e)
 {
-	on_wake(w);
-	if (e->disarmed)
-		w->ring_ops->watch(w->ring, w->wake_fd,
-				   hd_tag(HD_OP_WAKE, 0, 0));
+	hd_worker_woken(w, e->disarmed);
 }
 
 static void no_event(struct hd_worker *w, const struct hd_event *e)
@@ -227,7 +144,7 @@ static void flush(struct hd_worker *w)
 
 static void turn(struct hd_worker *w)
 {
-	wait(w);
+	hd_worker_wait(w);
 	hd_meter_turn(&w->meter);
 	HD_PROBE(turn_begin, w->index);
 	shake_hands(w);
@@ -305,7 +222,7 @@ static void drop_streams(struct hd_worker *w)
 	do {
 		close_streams(w, true);
 		turn(w);
-	} while (w->n_streams > 0 || w->dirty != NULL || has_input(w));
+	} while (w->n_streams > 0 || w->dirty != NULL || hd_worker_has_input(w));
 }
 
 /* What is queued gets half a second to leave. */
@@ -359,7 +276,7 @@ static int begin(struct hd_worker *w, struct hd_error *err)
 	int r;
 
 	pin(w);
-	read_clock(w);
+	hd_worker_read_clock(w);
 	r = open_parts(w, err);
 	return r < 0 ? r : hd_modules_start(w, err);
 }

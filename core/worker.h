@@ -68,6 +68,7 @@ int hd_worker_post(struct hd_worker *w, hd_worker_fn *fn, void *a, void *b);
 #include "core/chunk.h"
 #include "core/heap.h"
 #include "core/module.h"
+#include "core/pace.h"
 #include "core/relay_table.h"
 #include "core/ring.h"
 #include "core/slots.h"
@@ -99,6 +100,7 @@ struct hd_worker {
 	struct hd_ring *ring;
 	const struct hd_ring_ops *ring_ops;
 	uint64_t now_ms, now_ns; /* of the turn */
+	struct hd_pace pace;
 	const struct hd_conf *conf;
 	struct hd_tls_store *tls;
 	unsigned ktls; /* HD_KTLS_ directions for fresh connections */

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: MIT */
+/* t/unit/pace.c - a busy worker's turns are held apart, an idle one's are not;
+ * and what either backend does of it. */
+#include "core/pace.h"
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+#include "core/clock.h"
+#include "core/conf.h"
+#include "core/ring.h"
+#include "core/tag.h"
+#include "t/unit/unit.h"
+
+#define MOST_NS 250000
+#define MS_NS 1000000
+
+static uint64_t cpu_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
+}
+
+/* A pace that has looked at time 0, and this thread has worked for some
+ * milliseconds since. Returns how many nanoseconds. */
+static uint64_t work(struct hd_pace *p)
+{
+	uint64_t from = cpu_ns();
+
+	*p = (struct hd_pace){ .cpu_ns = from };
+	while (cpu_ns() - from < 20 * MS_NS)
+		;
+	return cpu_ns() - from;
+}
+
+static void busy_turns_are_held_apart(void **state)
+{
+	struct hd_pace p;
+	uint64_t used = work(&p);
+
+	(void)state;
+	hd_pace_look(&p, used, MOST_NS);
+	assert_int_equal(hd_pace_hold_ns(&p, 0), MOST_NS);
+	assert_int_equal(hd_pace_hold_ns(&p, 100000), MOST_NS - 100000);
+	assert_int_equal(hd_pace_hold_ns(&p, MOST_NS), 0);
+	assert_int_equal(hd_pace_hold_ns(&p, 5 * MS_NS), 0);
+}
+
+static void the_more_the_busier(void **state)
+{
+	struct hd_pace p;
+	uint64_t used = work(&p);
+
+	(void)state;
+	hd_pace_look(&p, used * 10 / 7, MOST_NS);
+	assert_in_range(hd_pace_hold_ns(&p, 0), MOST_NS * 2 / 5,
+			MOST_NS * 3 / 5);
+}
+
+static void half_idle_takes_the_first(void **state)
+{
+	struct hd_pace p;
+	uint64_t used = work(&p);
+
+	(void)state;
+	hd_pace_look(&p, used * 5 / 2, MOST_NS);
+	assert_int_equal(hd_pace_hold_ns(&p, 0), 0);
+}
+
+static void idle_again_within_a_millisecond(void **state)
+{
+	struct hd_pace p;
+	uint64_t used = work(&p);
+
+	(void)state;
+	hd_pace_look(&p, used, MOST_NS);
+	hd_pace_look(&p, used + MS_NS / 2, MOST_NS);
+	assert_int_equal(hd_pace_hold_ns(&p, 0), MOST_NS);
+	hd_pace_look(&p, used + 100 * MS_NS, MOST_NS);
+	assert_int_equal(hd_pace_hold_ns(&p, 0), 0);
+}
+
+static void off(void **state)
+{
+	struct hd_pace p;
+	uint64_t used = work(&p);
+
+	(void)state;
+	hd_pace_look(&p, used, 0);
+	assert_int_equal(hd_pace_hold_ns(&p, 0), 0);
+}
+
+/* ---- waiting ---- */
+
+static unsigned events(const struct hd_ring_ops *ops, struct hd_ring *ring)
+{
+	struct hd_event e;
+	unsigned n = 0;
+
+	while (ops->next(ring, &e))
+		n++;
+	return n;
+}
+
+static void kick(int fd)
+{
+	assert_int_equal(write(fd, &(uint64_t){ 1 }, 8), 8);
+}
+
+static void holds(const struct hd_ring_ops *ops)
+{
+	const uint64_t hold_ns = 30 * MS_NS;
+	const struct hd_conf conf = { 0 };
+	struct hd_ring *ring = NULL;
+	struct hd_error err = { "" };
+	int fds[] = { eventfd(0, EFD_CLOEXEC), eventfd(0, EFD_CLOEXEC) };
+
+	if (ops->open(&conf, &ring, &err) < 0) {
+		print_message("%s: %s\n", ops->name, err.text);
+		skip();
+	}
+	for (uint32_t i = 0; i < 2; i++)
+		assert_int_equal(ops->watch(ring, fds[i],
+					    hd_tag(HD_OP_WAKE, i, 0)),
+				 0);
+	ops->wait(ring, 0, 0);
+	events(ops, ring); /* both can be written to */
+
+	kick(fds[0]);
+	uint64_t from = hd_clock_ns();
+
+	ops->wait(ring, 60000, hold_ns);
+	assert_true(hd_clock_ns() - from >= hold_ns);
+	assert_int_equal(events(ops, ring), 1);
+	kick(fds[1]);
+	ops->wait(ring, 60000, 0); /* does not wait for more */
+	assert_int_equal(events(ops, ring), 1);
+	close(fds[0]);
+	close(fds[1]);
+	ops->close(&ring);
+}
+
+static void epoll_lets_events_gather(void **state)
+{
+	(void)state;
+	holds(&hd_ring_epoll);
+}
+
+static void io_uring_lets_events_gather(void **state)
+{
+	(void)state;
+#ifdef HAVE_LIBURING
+	holds(&hd_ring_uring);
+#else
+	print_message("built without liburing\n");
+	skip();
+#endif
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(busy_turns_are_held_apart),
+		cmocka_unit_test(the_more_the_busier),
+		cmocka_unit_test(half_idle_takes_the_first),
+		cmocka_unit_test(idle_again_within_a_millisecond),
+		cmocka_unit_test(off),
+		cmocka_unit_test(epoll_lets_events_gather),
+		cmocka_unit_test(io_uring_lets_events_gather),
+	};
+
+	return cmocka_run_group_tests_name("pace", tests, NULL, NULL);
+}
