@@ -13,7 +13,7 @@ use Time::HiRes qw(time);
 use constant { CROWD => 8000, SPARE => 200 };
 
 # A process cannot raise its own limit without a module that Perl has not.
-my $nofile = `ulimit -Sn` =~ /(\d+)/ ? $1 : 'unlimited';
+my $nofile = qx(sh -c 'ulimit -Sn') =~ /(\d+)/ ? $1 : 'unlimited';
 if ($nofile ne 'unlimited' && $nofile < CROWD + SPARE && !$ENV{HD_NOFILE_RAISED}) {
     $ENV{HD_NOFILE_RAISED} = 1;
     exec '/bin/sh', '-c', 'ulimit -Sn $(ulimit -Hn) && exec "$@"', 'sh', $^X,
@@ -106,7 +106,7 @@ subtest 'descriptors run out' => sub {
 };
 
 subtest '8,000 connections' => sub {
-    my ($soft, $hard) = map { `ulimit -$_` =~ /(\d+)/ ? $1 : 1e9 } 'Sn', 'Hn';
+    my ($soft, $hard) = map { qx(sh -c 'ulimit -$_') =~ /(\d+)/ ? $1 : 1e9 } 'Sn', 'Hn';
     plan skip_all => "open files are limited to $hard, " . (CROWD + SPARE) . ' are needed (ulimit -n)'
         if $soft < CROWD + SPARE;
     my $hd = HyperDerp::Test->start(no_tls => 1, conf => "login_timeout: 60s\n");
