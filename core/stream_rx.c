@@ -158,6 +158,7 @@ static void got_plain(struct hd_stream *s, size_t n)
 	size_t kept = kept_bytes(s);
 
 	s->bytes_in += n;
+	w->turn_bytes += n;
 	hd_count(w->stats, HD_STAT_RECV_BYTES, n);
 	hd_use_add(s->use, HD_USE_BYTES_IN, n);
 	charge(s, n);

@@ -2,8 +2,8 @@
 /* core/worker.c - a worker's thread and its loop.
  *
  * One turn:  wait (sends enter the kernel here) - one TLS handshake step -
- * events - inbox - packets of other workers - at most HD_TURN_READS reads -
- * timers - flush what became due.
+ * events - inbox - packets of other workers - some reads - timers - flush what
+ * became due.
  * Sleeping and waking: core/worker_wait.c; starting and stopping all of them:
  * core/workers.c. */
 #include <errno.h>
@@ -113,7 +113,10 @@ static void shake_hands(struct hd_worker *w)
 
 static void take_input(struct hd_worker *w)
 {
-	for (int n = 0; n < HD_TURN_READS && !w->xfull; n++) {
+	w->turn_bytes = 0;
+	for (int n = 0; n < HD_TURN_READS && !w->xfull &&
+			w->turn_bytes < HD_TURN_BYTES;
+	     n++) {
 		struct hd_stream *s = hd_streams_pop_ready(&w->ready);
 
 		if (s == NULL)

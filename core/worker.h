@@ -85,8 +85,10 @@ struct hd_pairs;
  * 256 KiB) stands before it in the plaintext buffer. */
 #define HD_READ_BYTES (64 * 1024)
 #define HD_PLAIN_BYTES (512 * 1024)
-/* Reads in one turn before output is flushed: input and output in balance. */
-#define HD_TURN_READS 16
+/* What one turn reads before output is flushed: input and output in balance,
+ * and what is on its way through stays in the second-level cache. */
+#define HD_TURN_READS 64
+#define HD_TURN_BYTES (128 * 1024)
 
 struct hd_inbox { /* from any thread; the lock is held for a few stores */
 	pthread_mutex_t lock;
@@ -112,6 +114,7 @@ struct hd_worker {
 	const struct hd_module *reloading; /* its UDP sockets stay open */
 	bool sent; /* sends ended unseen: look before long */
 	bool more; /* listeners or UDP sockets have more input */
+	size_t turn_bytes; /* read from streams in this turn */
 	/* waking */
 	int wake_fd;
 	int asleep; /* atomic: nobody looks at the inbox */
