@@ -111,12 +111,16 @@ static void shake_hands(struct hd_worker *w)
 		hd_stream_handshake(s);
 }
 
+static bool may_read(const struct hd_worker *w, unsigned reads)
+{
+	return reads < HD_TURN_READS && w->turn_bytes < HD_TURN_BYTES &&
+	       !w->xfull;
+}
+
 static void take_input(struct hd_worker *w)
 {
 	w->turn_bytes = 0;
-	for (int n = 0; n < HD_TURN_READS && !w->xfull &&
-			w->turn_bytes < HD_TURN_BYTES;
-	     n++) {
+	for (unsigned n = 0; may_read(w, n); n++) {
 		struct hd_stream *s = hd_streams_pop_ready(&w->ready);
 
 		if (s == NULL)
