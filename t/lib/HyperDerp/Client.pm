@@ -7,7 +7,7 @@ use IPC::Open2;
 use Time::HiRes qw(time);
 
 my %alive;
-my $patience = $ENV{HD_VM} ? 60 : 10;    # an emulated processor is slow
+my $patience = $ENV{HD_VM} ? 60 : 30;    # machines stall, an emulated processor is slow
 
 # Options: plain, upgrade (101), secret (hex), suite (of TLS 1.3). Dies unless it logs in; with
 # `may_fail` check ->ok.
@@ -57,8 +57,8 @@ sub ping ($self, $bytes)           { return $self->tell('ping', unpack('H*', $by
 sub event ($self, $seconds = $patience) {
     my $until = time + $seconds;
     while (index($self->{buf}, "\n") < 0) {
-        my $left = $until - time;
-        return if $left <= 0 || !IO::Select->new($self->{out})->can_read($left);
+        my $left = $until - time;    # who was stalled takes what is there
+        return unless IO::Select->new($self->{out})->can_read($left > 0 ? $left : 0);
         sysread($self->{out}, $self->{buf}, 65536, length $self->{buf}) or return;
     }
     $self->{buf} =~ s/^(.*)\n//;

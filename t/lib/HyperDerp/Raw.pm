@@ -53,14 +53,14 @@ sub login ($class, $hd, $login = scalar logins($hd), %o) {
     return $self;
 }
 
-sub admitted ($self, $seconds = 10) { return defined $self->expect(SERVER_INFO, $seconds) }
+sub admitted ($self, $seconds = 30) { return defined $self->expect(SERVER_INFO, $seconds) }
 sub key ($self)    { return $self->{key} }
 sub socket ($self) { return $self->{socket} }
 
 sub close ($self) { return close $self->{socket} }
 
 # Writes all of it. Returns false when the relay takes no more.
-sub write ($self, $bytes, $seconds = 10) {
+sub write ($self, $bytes, $seconds = 30) {
     local $SIG{PIPE} = 'IGNORE';
     my $until = time + $seconds;
     while (length $bytes) {
@@ -118,7 +118,7 @@ sub take ($self) {
 }
 
 # The next frame, or nothing after $seconds or at the end.
-sub next ($self, $seconds = 10) {
+sub next ($self, $seconds = 30) {
     my $until = time + $seconds;
     while (1) {
         my @frame = $self->take;
@@ -133,7 +133,7 @@ sub next ($self, $seconds = 10) {
 }
 
 # The payload of the next frame of a type; those before it are passed over.
-sub expect ($self, $type, $seconds = 10) {
+sub expect ($self, $type, $seconds = 30) {
     my $until = time + $seconds;
     while (my ($t, $payload) = $self->next($until - time)) {
         return $payload if $t == $type;
@@ -142,14 +142,14 @@ sub expect ($self, $type, $seconds = 10) {
 }
 
 # The next packet; in list context its source, too.
-sub packet ($self, $seconds = 10) {
+sub packet ($self, $seconds = 30) {
     my $p = $self->expect(RECV_PACKET, $seconds) // return;
     my $data = substr $p, 32;
     return wantarray ? ($data, unpack 'H*', substr $p, 0, 32) : $data;
 }
 
 # Everything that was sent before has been dealt with once this comes back.
-sub ping ($self, $seconds = 10) {
+sub ping ($self, $seconds = 30) {
     state $n = 0;
     my $mark = pack 'NN', 0x6d61726b, ++$n;
     $self->frame(PING, $mark) or return 0;
@@ -169,7 +169,7 @@ sub silent ($self) {
 }
 
 # All that the relay says until it closes, or nothing if it does not.
-sub rest ($self, $seconds = 10) {
+sub rest ($self, $seconds = 30) {
     my $until = time + $seconds;
     while (!$self->{ended} && $self->fill) {
         my $left = $until - time;
@@ -178,6 +178,6 @@ sub rest ($self, $seconds = 10) {
     return $self->{in};
 }
 
-sub closed ($self, $seconds = 10) { return defined $self->rest($seconds) }
+sub closed ($self, $seconds = 30) { return defined $self->rest($seconds) }
 
 1;

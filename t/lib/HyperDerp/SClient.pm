@@ -29,12 +29,12 @@ sub say ($self, $bytes) {
 }
 
 # Until all that it has said matches; from $self->{at} on, if that is set.
-sub expect ($self, $re, $seconds = 10) {
+sub expect ($self, $re, $seconds = 30) {
     my $until = time + $seconds;
     my $s = IO::Select->new($self->{out});
     while (substr($self->{text}, $self->{at} // 0) !~ $re) {
-        my $left = $until - time;
-        return 0 if $left <= 0 || $self->{ended} || !$s->can_read($left);
+        my $left = $until - time;    # who was stalled takes what is there
+        return 0 if $self->{ended} || !$s->can_read($left > 0 ? $left : 0);
         sysread($self->{out}, $self->{text}, 65536, length $self->{text}) or $self->{ended} = 1;
     }
     return 1;
@@ -43,10 +43,10 @@ sub expect ($self, $re, $seconds = 10) {
 # Forgets what was said, so that expect() looks at what comes.
 sub mark ($self) { return $self->{at} = length $self->{text} }
 
-sub connected ($self, $seconds = 10) { return $self->expect(qr/Verify return code|read R BLOCK/, $seconds) }
+sub connected ($self, $seconds = 30) { return $self->expect(qr/Verify return code|read R BLOCK/, $seconds) }
 
 # All that it says until it ends; nothing if it does not.
-sub rest ($self, $seconds = 10) {
+sub rest ($self, $seconds = 30) {
     $self->expect(qr/(?!)/, $seconds);
     return $self->{ended} ? $self->{text} : undef;
 }

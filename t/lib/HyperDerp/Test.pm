@@ -20,27 +20,35 @@ use Time::HiRes qw(time sleep);
 
 our $srcdir = abs_path(dirname(__FILE__) . '/../../..');
 our $build  = abs_path($ENV{HD_BUILD} // $ENV{HD_BUILDDIR} // (-x 'hyper-derp' ? '.' : "$srcdir/build"));
-my $patience = $ENV{HD_VM} ? 60 : 10;    # seconds; an emulated processor is slow
+my $patience = $ENV{HD_VM} ? 60 : 30;    # seconds; machines stall, an emulated processor is slow
 my %alive;    # pid => object, so that nothing survives a dying test
 
 # Memory and times mean little then.
 sub sanitized () { return ($ENV{HD_SANITIZERS} // 'no') !~ /^(?:no)?$/ }
 
+# Below the ports that the kernel gives away by itself: nobody's connection has
+# it before the daemon does. None twice.
 sub free_port ($type = SOCK_STREAM) {
-    my $s = IO::Socket::IP->new(
-        LocalHost => '127.0.0.1', LocalPort => 0, Type => $type,
-        ($type == SOCK_STREAM ? (Listen => 1) : ()),
-    ) or die "no free port: $@";
-    return $s->sockport;
+    state $n = $$ * 127;
+    for (1 .. 1000) {
+        my $port = 10_000 + $n++ % 22_000;
+        return $port if IO::Socket::IP->new(
+            LocalHost => '127.0.0.1', LocalPort => $port, Type => $type,
+            ($type == SOCK_STREAM ? (Listen => 1) : ()),
+        );
+    }
+    die "no free port: $@";
 }
 
 # Waits until $cond->() is true. Returns its value, or nothing after $seconds.
+# Who was stalled until then looks once more.
 sub wait_for ($cond, $seconds = $patience) {
     my $until = time + $seconds;
     while (1) {
+        my $late = time > $until;
         my $v = $cond->();
         return $v if $v;
-        return if time > $until;
+        return if $late;
         sleep 0.01;
     }
 }
@@ -106,7 +114,12 @@ sub write_conf ($self) {
     return $self->{file} = spew("$self->{dir}/hd.yaml", $self->yaml);
 }
 
+# How often it has said that it serves; with another log.level than the default
+# it does not.
+sub starts ($self) { return scalar(() = $self->log_text =~ /(?: notice |"msg":")ready\b/g) }
+
 sub run ($self) {
+    $self->{starts_before} = $self->starts;
     my @cmd = (@{ $self->{wrap} // [] }, "$build/hyper-derp", '--config', $self->{file},
         @{ $self->{args} // [] });
     my $pid = fork // die "fork: $!";
@@ -123,10 +136,8 @@ sub run ($self) {
 # Runs it in another network namespace, where nobody can connect from here: its log
 # says when it serves. Returns false if that does not come.
 sub run_elsewhere ($self) {
-    my $starts = sub { return scalar(() = $self->log_text =~ /worker 0 started/g) };
-    my $before = $starts->();
     $self->run;
-    return wait_for(sub { $starts->() > $before });
+    return wait_for(sub { $self->starts > $self->{starts_before} });
 }
 
 # A child of this process is the daemon.
@@ -148,11 +159,13 @@ sub start ($class, %o) {
 }
 
 sub ready ($self, $port = $self->{plain}) {
-    return wait_for(sub {
-        return 0 if defined $self->exited;
-        return $self->log_text =~ /worker \d+ started/
+    my $serves;
+    wait_for(sub {
+        return 1 if defined $self->exited;
+        return $serves = $self->starts > $self->{starts_before}
             && IO::Socket::IP->new(PeerHost => '127.0.0.1', PeerPort => $port);
-    }, 30);
+    }, 2 * $patience);
+    return $serves;
 }
 
 # The wait status once it has ended, else nothing.
