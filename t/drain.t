@@ -42,8 +42,10 @@ sub farewell ($c, $seconds = 15) {
     return ($c->{ended}, @frames);
 }
 
+# drain_time is long enough for a machine that stalls: all that clients see within
+# it is looked at within it.
 subtest 'USR2: warned, served, refused, closed, and up' => sub {
-    my $hd = HyperDerp::Test->start(no_tls => 1, conf => "drain_time: 1500ms\n");
+    my $hd = HyperDerp::Test->start(no_tls => 1, conf => "drain_time: 5s\n");
     my @logins = HyperDerp::Raw::logins($hd, 12);
     my @c = map { HyperDerp::Raw->login($hd, $_) } splice @logins, 0, 6;
     my $begun = HyperDerp::Raw->open($hd);
@@ -54,25 +56,24 @@ subtest 'USR2: warned, served, refused, closed, and up' => sub {
     $hd->signal('USR2');
     like $c[0]->expect(HyperDerp::Raw::HEALTH), qr/about to stop/, 'Health tells why';
     like $_->expect(HyperDerp::Raw::HEALTH), qr/\S/, '... everybody' for @c[1 .. 5];
+    $c[0]->send($c[1]->key, 'on');
+    is $c[1]->packet, 'on', 'clients are served meanwhile';
     is status_of($hd, '/derp/latency-check'), 503, 'latency-check: 503';
     ok !stun_answers($hd, 0.3), 'STUN is silent';
     ok refused($hd, shift @logins), 'a login is refused';
     $begun->write($logins[0]{head} . $logins[0]{info});
     ok !$begun->admitted && $begun->closed, '... also of one that was connected before';
     ok $hd->log_like(qr/login refused: .*draining/), '... and logged';
-    cmp_ok time - $start, '<', 1.5, 'all of that within drain_time' or diag 'a slow machine';
-    $c[0]->send($c[1]->key, 'on');
-    is $c[1]->packet, 'on', 'clients are served meanwhile';
 
     my @in = map { unpack 'NN', $_->expect(HyperDerp::Raw::RESTARTING) // die 'no Restarting' } @c;
-    cmp_ok time - $start, '>=', 1.5, 'Restarting comes after drain_time';
+    cmp_ok time - $start, '>=', 5, 'Restarting comes after drain_time';
     my %in = map { $_ => 1 } @in[map { 2 * $_ } 0 .. 5];
     cmp_ok keys %in, '>', 1, '... with different times: ' . join ' ', sort { $a <=> $b } keys %in;
     is scalar(grep { $_ > 10_000 } keys %in), 0, '... of 10 s at most';
 
     # the first of each worker at once, the others spread out
     my @order = sort { $in[ 2 * $a ] <=> $in[ 2 * $b ] } 0 .. 5;
-    ok $c[ $order[0] ]->closed(5), 'the first is closed';
+    ok $c[ $order[0] ]->closed, 'the first is closed';
     my $last = $c[ $order[-1] ];
     ok !$last->closed(0), '... but not the last';
     ok $last->ping, '... which is still served';
@@ -84,7 +85,7 @@ subtest 'USR2: warned, served, refused, closed, and up' => sub {
     is status_of($hd, '/derp/latency-check'), 503, '... latency-check: 503';
     is status_of($hd, '/derp/probe'), 200, '... but answers';
     $hd->signal('QUIT');
-    is $hd->wait_exit(5), 0, 'QUIT after it: exit 0, at once';
+    is $hd->wait_exit, 0, 'QUIT after it: exit 0';
     unlike $hd->log_text, qr/bug:|Sanitizer/, 'no bug';
 };
 
@@ -92,8 +93,8 @@ subtest 'QUIT without clients' => sub {
     my $hd = HyperDerp::Test->start(no_tls => 1, conf => "drain_time: 0s\n");
     my $start = time;
     $hd->signal('QUIT');
-    is $hd->wait_exit(10), 0, 'exit 0';
-    cmp_ok time - $start, '<', 5, '... soon';
+    is $hd->wait_exit, 0, 'exit 0';
+    cmp_ok time - $start, '<', 12, '... without the 13 s that clients would have';
 };
 
 subtest 'QUIT with clients of every kind' => sub {
@@ -104,9 +105,9 @@ subtest 'QUIT with clients of every kind' => sub {
     $held[0]->write('GET /derp');
     $hd->signal('QUIT');
     like $_->expect(qr/^health/), qr/about to stop/, 'Health' for $tls, $plain;
-    like $_->expect(qr/^restarting/, 15), qr/^restarting \d+ \d+$/, 'Restarting' for $tls, $plain;
-    ok $_->closed_within(15), 'closed' for $tls, $plain;
-    is $hd->wait_exit(20), 0, 'exit 0';
+    like $_->expect(qr/^restarting/), qr/^restarting \d+ \d+$/, 'Restarting' for $tls, $plain;
+    ok $_->closed_within, 'closed' for $tls, $plain;
+    is $hd->wait_exit, 0, 'exit 0';
     like $hd->log_text, qr/drained: streams=0/, 'nobody was left';
 };
 
@@ -124,7 +125,7 @@ subtest 'signals while it drains' => sub {
     ok $c->silent, 'a second USR2 tells nothing new';
     my $start = time;
     $hd->finish;
-    cmp_ok time - $start, '<', 5, 'TERM ends it at once';
+    cmp_ok time - $start, '<', 30, 'TERM ends it before drain_time is over';
 };
 
 # Not read: TERM has to give up on them. t/daemon.t has more of this.
@@ -140,7 +141,7 @@ subtest 'TERM with clients that do not read' => sub {
     ok $hd->log_like(qr/send_drop/), 'two clients, their queues full';
     my $start = time;
     $hd->finish;
-    cmp_ok time - $start, '<', 5, 'within 5 s';
+    cmp_ok time - $start, '<', 30, 'before write_timeout is over';
 };
 
 done_testing;
