@@ -72,13 +72,13 @@ SKIP: {
     subtest 'operate: the group' => sub {
         like $text, qr/^role +operate$/m, 'role';
         may $gid, 'load a module of module_path', qw(module load good);
-        like $hd->log_text, qr/audit: uid=$nobody pid=\d+ role=operate command="module load module=good" result=ok/,
+        ok $hd->log_like(qr/audit: uid=$nobody pid=\d+ role=operate command="module load module=good" result=ok/),
             '... is in the audit log';
         may $gid, 'reload', qw(module reload good);
         may $gid, 'unload', qw(module unload good);
         may_not $gid, qr/outside module_path is for administrators/,
             'a file outside module_path', qw(module load), $outside;
-        like $hd->log_text, qr/role=operate command="module load module=\S+" result=not_permitted/,
+        ok $hd->log_like(qr/role=operate command="module load module=\S+" result=not_permitted/),
             '... is in the audit log, too';
         is_deeply [map { $_->{name} } @{ ctl($hd, qw(module status))->{data} }], ['derp'],
             '... and nothing was loaded';
