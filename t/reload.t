@@ -9,6 +9,7 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 use HyperDerp::Raw;
 use HyperDerp::Test;
+use JSON::PP qw(decode_json);
 use Time::HiRes qw(time);
 
 my $hd = HyperDerp::Test->start(no_tls => 1, conf => "login_timeout: 60s\n");
@@ -38,14 +39,14 @@ subtest 'login_timeout' => sub {
     is reload("login_timeout: 1s\n"), '', 'is live';
     my $start = time;
     ok(HyperDerp::Raw->open($hd)->closed, 'a new connection has it');
-    cmp_ok time - $start, '<', 8, '... and not the old one';
+    cmp_ok time - $start, '<', 30, '... and not the old one';
     connected('login_timeout');
 };
 
 subtest 'derp.keepalive' => sub {
     is reload("derp: {keepalive: 1s}\n"), '', 'is live';
     my $c = HyperDerp::Raw->login($hd, shift @logins);
-    ok defined $c->expect(HyperDerp::Raw::KEEP_ALIVE, 5), 'a client that logs in now gets one soon';
+    ok defined $c->expect(HyperDerp::Raw::KEEP_ALIVE), 'a client that logs in now gets one soon';
     $c->close;
 };
 
@@ -62,16 +63,23 @@ subtest 'peer_rate_limit' => sub {
         for (1 .. 4) { $bob->packet // return 0 }
         return 1;
     };
+    # The log may be late, and tells five a second.
+    my $pauses = sub {
+        my ($m) = grep { $_->{name} eq 'hyper_derp_recv_paused_total' } @{ decode_json($hd->ctl('--json', 'metrics')) };
+        return $m->{value};
+    };
     ok $flood->(), 'without: four packets of 60 kB';
-    unlike $hd->log_text, qr/recv_paused/, '... and no pause';
+    is $pauses->(), 0, '... and no pause';
     is reload("peer_rate_limit: 1000000\n"), '', 'is live';
     ok $flood->(), 'with it: four, too';
-    ok $hd->log_like(qr/recv_paused: key=@{[substr $alice->key, 0, 8]}/), '... of a connection that was there before, with pauses';
+    my $told = qr/recv_paused: key=@{[substr $alice->key, 0, 8]}/;
+    ok HyperDerp::Test::wait_for(sub { return 1 if $hd->log_text =~ $told; $flood->(); return 0 }), '... of a connection that was there before, with pauses';
     is reload(''), '', 'without it again';
     $flood->();
-    my $n = () = $hd->log_text =~ /recv_paused/g;
+    my $n = $pauses->();
+    cmp_ok $n, '>', 0, 'the pauses were counted';
     ok $flood->(), 'four more';
-    is scalar(() = $hd->log_text =~ /recv_paused/g), $n, '... no new pause';
+    is $pauses->(), $n, '... no new pause';
 };
 
 # What is loaded changes by `hdctl module`; the list is for the next start. A
