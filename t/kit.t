@@ -53,7 +53,7 @@ sub member ($hd, $name) {
 
 sub hear ($s) {
     local $SIG{ALRM} = sub { die "nothing to hear\n" };
-    alarm 10;
+    alarm 30;
     my $line = eval { readline $s } // 'nothing';
     alarm 0;
     $line =~ s/\r?\n\z//;

@@ -58,9 +58,9 @@ subtest 'what it carries' => sub {
 
     my $raw = $hd->client(plain => 1);
     $raw->frame(4, "x");    # a SendPacket shorter than a key
-    ok $raw->closed_within(5), 'a peer breaks the protocol';
+    ok $raw->closed_within, 'a peer breaks the protocol';
     ok wait_for(sub { status('derp')->{errors} == 1 }), '... which is an error';
-    is status('derp')->{peers}, 2, '... and no peer any more';
+    ok wait_for(sub { status('derp')->{peers} == 2 }), '... and no peer any more';
 
     my $before = status('live');
     is get($hd, '/live/build'), 'BUILD=000000', 'a page of a module';
@@ -79,7 +79,7 @@ subtest 'what it costs' => sub {
         $alice->send($bob->key, 'x' x 1000) for 1 .. 100;
         $bob->packet for 1 .. 100;
         return status('derp')->{cpu_s} > 0 && status('live')->{cpu_s} > 0;
-    }, 30), 'CPU time of both that see packets';
+    }, 60), 'CPU time of both that see packets';
     cmp_ok status('derp')->{cpu_s}, '<', 30, '... is no nonsense';
     is status('stun')->{cpu_s}, 0, '... and of nobody else';
 };

@@ -67,7 +67,9 @@ $alice->ping('12345678');
 $alice->expect(qr/^pong/);
 
 subtest 'what it is told' => sub {
-    my $s = status_with(sub ($s) { @{ $s->{peers} } == 3 && $busy->($s) });
+    my $s = status_with(sub ($s) {
+        return @{ $s->{peers} } == 3 && $busy->($s) && grep { $_->{packets} == 7 } @{ $s->{drops} };
+    });
     is $s->{now}{peers}, 3, 'peers';
     my %peer = map { $_->{key} => $_ } @{ $s->{peers} };
     cmp_ok $peer{$alice->key}{bytes_in}, '>', 100_000, 'Alice sends';
@@ -109,7 +111,8 @@ subtest 'a browser' => sub {
     ok scalar(grep { $_ eq $hostile } $page->texts('#peers td.cut')),
         'a hostile name is shown';
     is $page->eval('document.querySelectorAll("td *").length'), 0, '... not made an element';
-    is_deeply [$page->texts('#state'), $page->texts('#live')], [qw(serving live)], 'serving, live';
+    ok $page->wait_for('document.querySelector("#live").textContent === "live"'), 'live';
+    is_deeply [$page->texts('#state')], ['serving'], 'serving';
     my $tile = 'document.querySelector("#tiles b")';
     is $page->eval("$tile.textContent"), '3', 'the number of peers';
     my $carol = $hd->client;
@@ -134,8 +137,9 @@ subtest 'a browser' => sub {
     isnt $page->eval('getComputedStyle(document.body).backgroundColor'),
         do { $page->scheme('dark'); $page->eval('getComputedStyle(document.body).backgroundColor') },
         'dark is another colour';
-    $page->eval('document.querySelector("#plots svg").dispatchEvent(new PointerEvent("pointermove", { clientX: 40 }))');
-    like $page->eval('document.querySelector("figcaption .when").textContent'), qr/ ago$/, 'the pointer asks a plot';
+    # at once: the plots are drawn anew each second
+    like $page->eval('document.querySelector("#plots svg").dispatchEvent(new PointerEvent("pointermove", { clientX: 40 })), '
+            . 'document.querySelector("figcaption .when").textContent'), qr/ ago$/, 'the pointer asks a plot';
     is_deeply [$page->complaints], [], 'no complaint in the console';
     is $page->dialogs, 0, 'no dialog';
     is_deeply [grep { !m{^(?:http://127\.0\.0\.1:$port/status(?:\.json)?$|data:)} } $page->urls], [],
