@@ -72,7 +72,7 @@ sub gnutls ($port, $priority) {
             -p), $port, '127.0.0.1', '--priority', $priority);
     my ($all, $request) = ('', "GET /derp/probe HTTP/1.1\r\nHost: localhost\r\n\r\n");
     my $until = sub ($re) {
-        my $end = time + 15;
+        my $end = time + 60;
         while ($all !~ $re && time < $end) {
             next unless IO::Select->new($out)->can_read(0.2);
             sysread($out, $all, 4096, length $all) or last;

@@ -17,7 +17,7 @@ use constant {
     TLS12 => 0x0303, TLS13 => 0x0304,
 };
 
-my $hd = HyperDerp::Test->start(conf => "login_timeout: 5s\ntls: {ktls: off}\n");
+my $hd = HyperDerp::Test->start(conf => "login_timeout: 30s\ntls: {ktls: off}\n");
 my ($alice, $bob) = ($hd->client, $hd->client);
 local $SIG{PIPE} = 'IGNORE';
 
@@ -50,7 +50,7 @@ sub hello (%o) {
 }
 
 # The first records of the relay's answer, fewer if it ends before.
-sub answer ($s, $want = 1, $seconds = 10) {
+sub answer ($s, $want = 1, $seconds = 30) {
     my ($in, $until) = ('', time + $seconds);
     my @records;
     while (@records < $want && time < $until) {
@@ -84,7 +84,7 @@ sub said ($s) {
 }
 
 sub eof_of ($s) {
-    IO::Select->new($s)->can_read(10) or return 0;
+    IO::Select->new($s)->can_read(30) or return 0;
     my $n = sysread $s, my $x, 4096;
     return !$n;
 }

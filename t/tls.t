@@ -15,7 +15,7 @@ use JSON::PP qw(decode_json);
 
 use constant { PING => "\x12\0\0\0\x08", PONG => qr/\x13\0\0\0\x08/ };
 
-my $hd = HyperDerp::Test->start(conf => "login_timeout: 5s\n");
+my $hd = HyperDerp::Test->start(conf => "login_timeout: 30s\n");
 my @logins = HyperDerp::Raw::logins($hd, 40);
 my $no_rekey = 'the kernel does the records and cannot rekey: t/vm/ktls.t';
 my ($alice, $bob) = ($hd->client, $hd->client(plain => 1));
