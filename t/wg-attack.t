@@ -44,6 +44,9 @@ $bob->wg_peer($alice->{public}, '10.9.0.1/32', $endpoint);
 ok $alice->pings('10.9.0.2', 40), 'alice reaches bob';
 ok $bob->pings('10.9.0.1'), 'bob reaches alice';
 
+# What the tap has seen, without the line that it is at.
+sub seen () { return HyperDerp::Test::slurp($seen) =~ s/[^\n]+\z//r }
+
 # One attack from mallory's namespace; what it says of itself.
 sub attack ($what, @args) {
     my $said = $mallory->out($tool, $what, $relay->{ip}, 51820, @args);
@@ -64,10 +67,11 @@ sub number ($name, $labels = '') {
 sub dropped ($why) { return number('hyper_derp_wg_drops_total', qq(reason="$why")) }
 sub moves () { return number('hyper_derp_wg_endpoint_relearn_total') }
 
+# Whose tunnel is lost is silent for 15 s.
 sub unharmed ($why) {
     is moves(), 0, "$why: no endpoint moved";
-    ok $alice->pings('10.9.0.2', 3), "$why: alice reaches bob at once";
-    ok $bob->pings('10.9.0.1', 3), "$why: bob reaches alice at once";
+    ok $alice->pings('10.9.0.2', 8), "$why: alice reaches bob at once";
+    ok $bob->pings('10.9.0.1', 8), "$why: bob reaches alice at once";
     return;
 }
 
@@ -83,11 +87,12 @@ subtest 'initiations from 10,000 addresses' => sub {
     $mallory->run(qw(ip route add local 10.200.0.0/16 dev lo));
     $relay->run(qw(ip route add 10.200.0.0/16 via), $mallory->{ip});
     my ($rss, $handshakes) = ($hd->rss, number('hyper_derp_wg_handshakes_total'));
-    my $to_bob = sub { my $t = HyperDerp::Test::slurp($seen); return scalar(() = $t =~ / \Q$bob->{ip}\E:\d+ 01/g) };
-    my $before = $to_bob->();
+    my $to_bob = sub { scalar(() = seen() =~ / \Q$bob->{ip}\E:\d+ 01/g) };
+    my ($before, $start) = ($to_bob->(), time);
     my $said = attack('spoof', '10.200', 10000, $bob->{public}, $lonely);
     cmp_ok $said->{sent}, '>=', 19000, "$said->{sent} were sent";
-    cmp_ok $to_bob->() - $before, '<', 500, 'bob is hardly troubled: ' . ($to_bob->() - $before) . ' reached him';
+    # dest_rate: 20 a second
+    cmp_ok $to_bob->() - $before, '<', 500 + 20 * (time - $start), 'bob is hardly troubled: ' . ($to_bob->() - $before) . ' reached him';
     not_more_out('the flood', $said);
     my $grown = $hd->rss - $rss;
     cmp_ok $grown, '<', 8 << 20, "memory is bounded (grown by $grown bytes)" unless HyperDerp::Test::sanitized();
@@ -132,10 +137,10 @@ subtest 'data held back and sent from elsewhere' => sub {
     HyperDerp::Test::wait_for(sub { (() = HyperDerp::Test::slurp($bob->file('stream')) =~ /bytes from/g) > 5 });
     $relay->run('nft', "table ip hold { chain in { type filter hook input priority 0; "
         . "ip saddr $alice->{ip} udp dport 51820 counter drop; }; }");
-    my $to = sub ($ip, $kind) { my $t = HyperDerp::Test::slurp($seen); return scalar(() = $t =~ / \Q$ip\E:\d+ 0$kind/g) };
+    my $to = sub ($ip, $kind) { scalar(() = seen() =~ / \Q$ip\E:\d+ 0$kind/g) };
     HyperDerp::Test::wait_for(sub { ($relay->out(qw(nft list table ip hold)) =~ /packets (\d+)/)[0] >= 5 });
     my $fresh = HyperDerp::Test::spew("$net->{dir}/fresh", join '',
-        map { "$_\n" } (grep { /^\Q$alice->{ip}\E:\d+ \S+ 04/ } split /\n/, HyperDerp::Test::slurp($seen))[-3 .. -1]);
+        map { "$_\n" } (grep { /^\Q$alice->{ip}\E:\d+ \S+ 04/ } split /\n/, seen())[-3 .. -1]);
     my ($bob_had, $forwarded) = ($to->($bob->{ip}, 4), number('hyper_derp_wg_fwd_packets_total'));
     my $said = attack('replay', $fresh, 4);
     is $said->{sent}, 3, 'three packets of alice from mallory';
@@ -145,7 +150,7 @@ subtest 'data held back and sent from elsewhere' => sub {
     is moves(), 0, '... and no endpoint moves, though bob has sent since';
     is $to->($mallory->{ip}, 4), 0, '... and mallory gets nothing';
     $relay->run(qw(nft delete table ip hold));
-    ok $bob->pings('10.9.0.1', 3), 'when mallory lets go, the tunnel is there';
+    ok $bob->pings('10.9.0.1'), 'when mallory lets go, the tunnel is there';
     $bob->stop($pid);
     unharmed('afterwards');
 };

@@ -67,7 +67,7 @@ sub echoes_during ($from, $to, $happens, $for = 6) {
     HyperDerp::Test::wait_for(
         sub { (() = HyperDerp::Test::slurp($log) =~ /bytes from/g) >= $had + 10 }, $for + 35);
     kill INT => $pid;
-    waitpid $pid, 0;
+    waitpid $pid, 0;    # stop() sees that it has ended
     my $text = HyperDerp::Test::slurp($log);
     my @at = $text =~ /^\[([\d.]+)\] \d+ bytes from/mg;
     my $gap = 0;
@@ -154,7 +154,8 @@ subtest 'the module is reloaded under traffic' => sub {
     my ($sent, $back, $gap) = echoes_during($peer{bob}, $ip{carol}, sub {
         ctl(qw(module reload wg)) for 1 .. 5;
     });
-    cmp_ok $gap, '<', 3, "no tunnel is lost ($back of $sent, silent for ${gap} s)";
+    # a lost one would be silent for 15 s
+    cmp_ok $gap, '<', 10, "no tunnel is lost ($back of $sent, silent for ${gap} s)";
 };
 
 subtest 'a link is removed' => sub {

@@ -112,19 +112,20 @@ subtest 'in numbers' => sub {
     cmp_ok $before->{xdp_fwd_packets}, '>=', 300, '... how much';
     my $dropped = HyperDerp::Xdp::counters($relay)->{shape};
     $alice->run('bash', '-c', "printf junk >/dev/udp/$relay->{ip}/51820") for 1 .. 3;
-    is HyperDerp::Xdp::counters($relay)->{shape}, $dropped + 3, 'the driver drops what is not WireGuard';
+    ok HyperDerp::Test::wait_for(sub { HyperDerp::Xdp::counters($relay)->{shape} == $dropped + 3 }),
+        'the driver drops what is not WireGuard';
     ok HyperDerp::Test::wait_for(sub {
         decode_json($hd->ctl(qw(wg show --json)))->{drop_not_wg_shaped} == $before->{drop_not_wg_shaped} + 3;
     }), '... which counts as dropped by the relay';
     ok HyperDerp::Test::wait_for(sub {
         my ($now) = map { $_->{rx_bytes} } grep { $_->{name} eq 'bob' } @{ decode_json($hd->ctl(qw(wg peer list --json))) };
         return $now > 60_000;
-    }, 15), 'what the driver forwarded counts as the peer\'s';
+    }), 'what the driver forwarded counts as the peer\'s';
 };
 
 subtest 'the module is replaced' => sub {
     is $hd->ctl(qw(module reload wg)), "ok\n", 'reloaded';
-    ok $alice->pings('10.9.0.2', 2), 'the tunnel goes on';
+    ok $alice->pings('10.9.0.2', 8), 'the tunnel goes on';
     cmp_ok HyperDerp::Xdp::paths($relay), '>=', 4, 'the sessions are in the driver again';
     in_the_driver($alice, '10.9.0.2', 56, 'alice to bob');
     in_the_driver($alice, '10.9.0.3', 56, 'alice to carol');
@@ -136,7 +137,7 @@ subtest 'kill -9, and a new start' => sub {
         'and its program with it';
     run();
     is +(HyperDerp::Xdp::attached($relay))[0], 'drv', 'attached again';
-    ok $alice->pings('10.9.0.2', 5), 'the tunnel goes on';
+    ok $alice->pings('10.9.0.2', 8), 'the tunnel goes on';
     in_the_driver($alice, '10.9.0.2', 56, 'alice to bob');
 };
 
@@ -181,7 +182,7 @@ subtest 'a program of somebody else' => sub {
     configure('auto', 'eth0');
     run();
     like $hd->log_text, qr/xdp_attach_failed .*everything goes through user space/, 'auto: a warning';
-    ok $alice->pings('10.9.0.2', 5), '... and the tunnels go on';
+    ok $alice->pings('10.9.0.2', 8), '... and the tunnels go on';
     is +(HyperDerp::Xdp::attached($relay))[1], $id, 'the program is still there';
     is $hd->stop, 0, 'exit status 0';
     is +(HyperDerp::Xdp::attached($relay))[1], $id, '... and still';

@@ -11,6 +11,9 @@ use HyperDerp::Test;
 my $missing = HyperDerp::Netns::missing();
 plan skip_all => $missing if $missing;
 
+# Without its session a peer is silent for 15 s, then it begins another one.
+use constant AT_ONCE => 8;    # seconds
+
 my $net   = HyperDerp::Netns->new;
 my $relay = $net->host('relay');
 my ($alice, $bob) = map { $net->host($_) } qw(alice bob);
@@ -57,25 +60,25 @@ subtest 'first contact' => sub {
 
 subtest 'large datagrams' => sub {
     $alice->run('ip', 'link', 'set', 'mtu', 8920, 'dev', $alice->{dev});
-    ok $alice->pings('10.9.0.2', 5, '-s', 8000), 'IP fragments pass';
+    ok $alice->pings('10.9.0.2', 20, '-s', 8000), 'IP fragments pass';
     # Of equal size and at once: the relay joins them, the kernel will not cut
     # them, since each is larger than the path carries.
-    like $alice->out(qw(ping -n -q -l10 -c10 -W2 -s8000 10.9.0.2)), qr/ 10 received/, '... and ten at once';
+    like $alice->out(qw(ping -n -q -l10 -c10 -W20 -s8000 10.9.0.2)), qr/ 10 received/, '... and ten at once';
 };
 
 subtest 'a new handshake while the tunnel is used' => sub {
     my $n = count('session confirmed');
     $alice->run('wg', 'set', $alice->{dev}, 'peer', $bob->{public}, 'remove');
     $alice->wg_peer($bob->{public}, '10.9.0.2/32', $endpoint);
-    ok $alice->pings('10.9.0.2', 8), 'alice reaches bob in a new session';
-    cmp_ok count('session confirmed'), '>', $n, 'which is another one';
+    ok $alice->pings('10.9.0.2'), 'alice reaches bob in a new session';
+    ok HyperDerp::Test::wait_for(sub { count('session confirmed') > $n }), 'which is another one';
 };
 
 subtest 'the module is replaced' => sub {
     my $n = count('session confirmed');
     is $hd->ctl(qw(module reload wg)), "ok\n", 'reloaded';
-    ok $alice->pings('10.9.0.2', 1), 'the tunnel goes on at once';
-    ok $carol->pings('10.9.0.1', 1), '... and the other one';
+    ok $alice->pings('10.9.0.2', AT_ONCE), 'the tunnel goes on at once';
+    ok $carol->pings('10.9.0.1', AT_ONCE), '... and the other one';
     is count('session confirmed'), $n, 'without a new handshake';
 };
 
@@ -84,8 +87,8 @@ subtest 'the relay restarts' => sub {
     is $hd->stop, 0, 'it stops';
     run();
     like $hd->log_text, qr/taken up again: endpoints=3 sessions=\d/, 'it knows what it knew';
-    ok $alice->pings('10.9.0.2', 1), 'the tunnel goes on at once';
-    ok $bob->pings('10.9.0.1', 1), '... both ways';
+    ok $alice->pings('10.9.0.2', AT_ONCE), 'the tunnel goes on at once';
+    ok $bob->pings('10.9.0.1', AT_ONCE), '... both ways';
     is count('session confirmed'), $n, 'without a new handshake';
 };
 
@@ -93,7 +96,7 @@ subtest 'it is killed and starts again' => sub {
     my $n = count('session confirmed');
     is $hd->stop('KILL'), 9, 'it is gone';
     run();
-    ok $alice->pings('10.9.0.2', 1), 'the tunnel goes on at once';
+    ok $alice->pings('10.9.0.2', AT_ONCE), 'the tunnel goes on at once';
     is count('session confirmed'), $n, 'without a new handshake';
 };
 
@@ -104,7 +107,7 @@ subtest 'roaming' => sub {
     $bob->run(qw(ip link set eth0 down));
     ok $bob->pings('10.9.0.1', 40), 'bob has another address';
     ok $hd->log_like(qr/peer moved: peer=bob from=\Q$bob->{ip}\E:\d+ to=\Q$ip\E:\d+/), 'a log line says so';
-    ok $alice->pings('10.9.0.2', 5), 'alice reaches him there';
+    ok $alice->pings('10.9.0.2'), 'alice reaches him there';
 };
 
 subtest 'IPv6 outside' => sub {

@@ -118,7 +118,7 @@ def prove(t, to, n, key):
     s = udp()
     first = initiation(key, 1)
     t.send(s, first, to)
-    reply = t.take([s], 1)
+    reply = t.take([s], 1) or t.take([s], 20)
     cookie = None
     if len(reply) == COOKIE_BYTES and reply[0] == COOKIE:
         cookie = cookie_of(reply, key, first[116:132])

@@ -155,9 +155,11 @@ sub spawn ($self, $log, @cmd) {
     return $pid;
 }
 
+# Its number may be another's once somebody has waited for it: -1.
 sub stop ($self, $pid) {
-    kill TERM => $pid;
-    my $ended = HyperDerp::Test::wait_for(sub { waitpid($pid, WNOHANG) != 0 }, 5);
+    my $ended = waitpid($pid, WNOHANG) != 0;
+    kill TERM => $pid unless $ended;
+    $ended ||= HyperDerp::Test::wait_for(sub { waitpid($pid, WNOHANG) != 0 });
     kill KILL => $pid and waitpid $pid, 0 unless $ended;
     $self->{pids} = [grep { $_ != $pid } @{ $self->{pids} }];
     return;
