@@ -32,7 +32,8 @@ while (my ($one, $two) = splice @logins, 0, 2) {
 SKIP: {
     skip 'no io_uring here, or its fdinfo is not readable', 1 unless $before;
     HyperDerp::Test::wait_for(sub { polls() <= $before });
-    is polls(), $before, 'nothing polls them any more';
+    # that of start() may have been one of them
+    cmp_ok polls(), '<=', $before, 'nothing polls them any more';
 }
 $hd->finish;
 is $hd->metric('hyper_derp_logins_total'), 100, 'a hundred connections have come and gone';
