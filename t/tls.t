@@ -149,7 +149,7 @@ sub through ($mangle, @args) {
         c => $c,
         # Carries bytes until s_client says $re or the relay closes.
         until => sub ($re) {
-            my $end = time + 20;
+            my $end = time + 60;
             while ($c->expect($re, 0.01) == 0) {
                 my @ready = $s->can_read(0.1);
                 last if time > $end;
@@ -162,7 +162,7 @@ sub through ($mangle, @args) {
                 }
                 last if !$s->count;
             }
-            return $c->expect($re, 10);
+            return $c->expect($re);
         },
     };
 }

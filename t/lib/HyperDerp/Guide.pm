@@ -87,6 +87,14 @@ prefix hyper-derp "$build/hyper-derp" --config /etc/hyper-derp/hyper-derp.yaml -
 for p in hdctl hdprobe hdbench; do prefix $p "$build/$p"; done
 prefix hyper-derp-cert "$src/contrib/acme/hyper-derp-cert"
 export PATH="$room/bin:$PATH"
+patiently() { # COMMAND... - until it is well, for a minute
+    n=0
+    until "$@" >/dev/null 2>&1 </dev/null; do
+        n=$((n + 1))
+        test $n -lt 600 || return 1
+        sleep 0.1
+    done
+}
 if test -n "$pebble"; then
     mkdir "$room/acme"
     openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 9 \
@@ -98,6 +106,7 @@ if test -n "$pebble"; then
  "certificate": "$room/acme/crt", "privateKey": "$room/acme/key", "httpPort": 80, "tlsPort": 5001}}
 CONF
     PEBBLE_VA_ALWAYS_VALID=1 PEBBLE_WFE_NONCEREJECT=0 "$pebble" -config "$room/acme/conf" >"$room/acme/log" 2>&1 &
+    patiently openssl s_client -connect 127.0.0.1:14000
     url=https://localhost:14000/dir
     for c in lego uacme certbot; do
         p=$(command -v $c) || continue
@@ -116,9 +125,7 @@ while read -r mode file; do
     run) if sh -eu "$file" >"$file.out" 2>&1 </dev/null; then echo ok; else echo failed; fi ;;
     background)
         sh -eu "$file" >"$file.out" 2>&1 </dev/null &
-        n=0
-        until hdctl status >/dev/null 2>&1 || test $n -gt 100; do sleep 0.1; n=$((n + 1)); done
-        if test $n -le 100; then echo ok; else echo failed; fi ;;
+        if patiently hdctl status; then echo ok; else echo failed; fi ;;
     esac
 done
 END

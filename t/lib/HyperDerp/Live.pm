@@ -28,7 +28,7 @@ sub ctl_begin ($hd, @cmd) {
 
 sub ctl_end ($s) {
     local $SIG{ALRM} = sub { die "no answer on the control socket\n" };
-    alarm 30;
+    alarm 60;
     my $line = <$s> // die "the control socket closed\n";
     alarm 0;
     return JSON::PP::decode_json($line);

@@ -35,7 +35,7 @@ sub chunks ($s) {
 sub answer ($s, $head_only = 0) {
     my %r = (status => 0, type => '', body => '');
     local $SIG{ALRM} = sub { die "no answer\n" };
-    alarm 30;
+    alarm 60;
     eval {
         my $head = '';
         while (defined(my $line = readline $s)) {
