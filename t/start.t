@@ -28,10 +28,11 @@ sub refused (%o) {
     return (($hd->wait_exit(20) // -1) >> 8, $hd->log_text);
 }
 
+# Options of a relay, whose files are in the folder of `of`: gone with it.
 sub backend ($name) {
     my $hd = HyperDerp::Test->new(no_tls => 1);
     my $yaml = $hd->yaml =~ s/^event_backend: .*/event_backend: $name/mr;
-    return (yaml => $yaml, plain => $hd->{plain}, stun => $hd->{stun});
+    return (yaml => $yaml, plain => $hd->{plain}, stun => $hd->{stun}, of => $hd);
 }
 
 my $no_uring;
