@@ -23,7 +23,6 @@ struct run {
 	int64_t start_ns, from_ns, to_ns; /* the window: [from, to) */
 	uint64_t scheduled; /* packets; the next one's number */
 	uint64_t sent, received, in_window_sent, in_window, offered;
-	int64_t arrived_ns; /* the latest packet */
 	int64_t idle_ns, now_ns;
 	struct cpu {
 		uint64_t relay_ns, self_ns, all_ns;
@@ -64,7 +63,6 @@ static void on_frame(void *arg, const uint8_t *head, struct derp_header h)
 	pair->seen = HD_MAX(pair->seen, s.seq + 1);
 	r->received++;
 	r->in_window += in_window(r, now);
-	r->arrived_ns = now;
 	if (in_window(r, s.due_ns))
 		hist_add(&r->res->latency, (uint64_t)(now - s.due_ns));
 }
@@ -200,7 +198,6 @@ static void schedule(struct run *r)
 static void stop_sending(struct run *r)
 {
 	r->is_draining = true;
-	r->arrived_ns = r->now_ns;
 	for (size_t i = 0; i < r->t->n; i++) {
 		struct pair *pair = &r->t->pairs[i];
 
@@ -306,14 +303,21 @@ static void run_until(struct run *r, int64_t until_ns)
 	}
 }
 
+/* A turn that was kept from running brings all that came meanwhile: quiet is
+ * counted from its end. */
 static void drain(struct run *r)
 {
-	int64_t until = r->now_ns + DRAIN_NS;
+	int64_t until = r->now_ns + DRAIN_NS, arrived_ns = r->now_ns;
 
 	stop_sending(r);
 	while (r->received < r->sent && r->now_ns < until &&
-	       r->now_ns - r->arrived_ns < QUIET_NS)
+	       r->now_ns - arrived_ns < QUIET_NS) {
+		uint64_t before = r->received;
+
 		turn(r);
+		if (r->received > before)
+			arrived_ns = r->now_ns;
+	}
 	progress_clear();
 }
 
