@@ -45,18 +45,28 @@ func bound(t *testing.T, c *net.UDPConn) {
 	t.Helper()
 	deadline := time.Now().Add(relay.Patience)
 	for time.Now().Before(deadline) {
-		if _, err := c.Write(stun.Request(stun.NewTxID())); err != nil {
+		tx := stun.NewTxID()
+		if _, err := c.Write(stun.Request(tx)); err != nil {
 			continue // the port's refusal of the last one
 		}
-		c.SetReadDeadline(time.Now().Add(50 * time.Millisecond))
-		if _, err := c.Read(make([]byte, 2048)); err == nil {
-			break
+		if answered(c, tx) {
+			return
 		}
 	}
-	for { // late answers
-		c.SetReadDeadline(time.Now().Add(50 * time.Millisecond))
-		if _, err := c.Read(make([]byte, 2048)); err != nil {
-			return
+}
+
+// answered reads until the answer to a request has come. Answers keep the order
+// of their requests: none to an earlier one can come later.
+func answered(c *net.UDPConn, tx stun.TxID) bool {
+	c.SetReadDeadline(time.Now().Add(50 * time.Millisecond))
+	b := make([]byte, 2048)
+	for {
+		n, err := c.Read(b)
+		if err != nil {
+			return false
+		}
+		if got, _, err := stun.ParseResponse(b[:n]); err == nil && got == tx {
+			return true
 		}
 	}
 }

@@ -19,8 +19,9 @@ import (
 	"time"
 )
 
-// Patience bounds every wait on an event that must come.
-const Patience = 20 * time.Second
+// Patience bounds every wait on an event that must come; it is longer than any
+// stall of a machine that others use too.
+const Patience = 60 * time.Second
 
 // Options says how a relay is to be started; the zero value is a relay on
 // 127.0.0.1 with a TLS, a plain and a STUN port.
