@@ -20,7 +20,7 @@ import (
 
 func TestDrain(t *testing.T) {
 	t.Parallel()
-	r := relay.Start(t, relay.Options{Sections: "drain_time: 2s\n"})
+	r := relay.Start(t, relay.Options{Sections: "drain_time: 10s\n"})
 	a := peer.Dial(t, r, peer.Options{})
 	b := peer.Dial(t, r, peer.Options{Via: peer.WSS})
 	udp := dialSTUN(t, r.STUN)
@@ -143,8 +143,8 @@ func TestStopWithStuckClients(t *testing.T) {
 
 	begin := time.Now()
 	r.Stop(t)
-	if took := time.Since(begin); took > 5*time.Second && !r.Derper {
-		t.Errorf("the end took %v, expected 5 s at most", took)
+	if took := time.Since(begin); took > 15*time.Second && !r.Derper {
+		t.Errorf("the end took %v, expected 15 s at most", took)
 	}
 	a.Closed()
 	for _, c := range stuck {

@@ -161,8 +161,10 @@ func TestIdleClientStays(t *testing.T) {
 // Login that does not go on is closed at its deadline.
 func TestLoginDeadline(t *testing.T) {
 	relay.SkipOnDerper(t, "waits for a request head three times as long")
+	t.Parallel()
 	r := relay.Start(t, relay.Options{NoSTUN: true,
-		Sections: "login_timeout: 1s\n"})
+		Sections: "login_timeout: 5s\n"}) // what is said comes before it
+	waiting := map[string]*raw{} // all at the same time
 	for name, say := range map[string]func(c *raw){
 		"nothing":     func(c *raw) {},
 		"half a head": func(c *raw) { c.say(derpRequest[:20]) },
@@ -178,10 +180,10 @@ func TestLoginDeadline(t *testing.T) {
 			c.say(string(b[:40]))
 		},
 	} {
-		t.Run(name, func(t *testing.T) {
-			c := dialTLS(t, r, nil)
-			say(c)
-			c.closed()
-		})
+		waiting[name] = dialTLS(t, r, nil)
+		say(waiting[name])
+	}
+	for name, c := range waiting {
+		t.Run(name, func(t *testing.T) { onTest(c, t).closed() })
 	}
 }
