@@ -219,6 +219,20 @@ type report struct {
 	RegionLatency map[string]time.Duration
 }
 
+// awaitNetcheck checks until the report is as it should be: a check has a few
+// seconds only, and a busy machine may answer later.
+func (n *node) awaitNetcheck(what string, good func(report) bool) {
+	n.t.Helper()
+	n.await("netcheck with "+what, func() bool {
+		r := n.netcheck()
+		if !good(r) {
+			n.t.Logf("netcheck %+v, expected %s", r, what)
+			return false
+		}
+		return true
+	})
+}
+
 func (n *node) netcheck() report {
 	n.t.Helper()
 	var r report

@@ -198,19 +198,19 @@ func talk(t *testing.T, a, b *node) {
 func TestWithSTUN(t *testing.T) {
 	r := relay.Start(t, relay.Options{})
 	a, b := tailnet(t, derpMap(r, r.TLS), noDirect)
-	if got := a.netcheck(); !got.UDP || got.PreferredDERP != 1 {
-		t.Errorf("netcheck %+v, expected UDP and relay 1", got)
-	}
+	a.awaitNetcheck("UDP and relay 1", func(got report) bool {
+		return got.UDP && got.PreferredDERP == 1
+	})
 	talk(t, a, b)
 }
 
 func TestWithoutSTUN(t *testing.T) {
 	r := relay.Start(t, relay.Options{NoSTUN: true})
 	a, b := tailnet(t, derpMap(r, r.TLS), noUDP)
-	if got := a.netcheck(); got.UDP || got.PreferredDERP != 1 ||
-		len(got.RegionLatency) != 1 {
-		t.Errorf("netcheck %+v, expected no UDP and the latency of relay 1", got)
-	}
+	a.awaitNetcheck("no UDP and the latency of relay 1", func(got report) bool {
+		return !got.UDP && got.PreferredDERP == 1 &&
+			len(got.RegionLatency) == 1
+	})
 	talk(t, a, b)
 }
 
