@@ -52,7 +52,7 @@ sub listen ($self) {
 }
 
 sub told ($self, $re) {
-    return HyperDerp::Test::wait_for(sub { HyperDerp::Test::slurp($self->{told}) =~ $re }, 20);
+    return HyperDerp::Test::wait_for(sub { HyperDerp::Test::slurp($self->{told}) =~ $re }, 60);
 }
 
 sub pid ($self)      { return waitpid($self->{pid}, WNOHANG) == 0 ? $self->{pid} : 0 }
@@ -60,7 +60,7 @@ sub log_text ($self) { return HyperDerp::Test::log_text($self) }
 
 # Lines are written by a thread of their own.
 sub log_like ($self, $re) {
-    return HyperDerp::Test::wait_for(sub { $self->log_text =~ $re }, 20);
+    return HyperDerp::Test::wait_for(sub { $self->log_text =~ $re }, 60);
 }
 
 sub stop ($self) {
