@@ -9,6 +9,7 @@
 #include "t/records/talk.h"
 
 #define STEPS_MAX 24 /* OpenSSL ends after 32 empty records in a row */
+#define ALERTS_MAX 4 /* and after 5 warnings; ours counts them among the 32 */
 
 struct step {
 	uint8_t inner[FORGE_INNER_MAX_BYTES]; /* content, type, padding */
@@ -19,6 +20,11 @@ struct step {
 	uint32_t arrives; /* so many bytes of what was sent until now */
 	uint8_t junk; /* lies behind them */
 	bool update; /* a KeyUpdate: then the next key */
+};
+
+struct said {
+	uint8_t held; /* bytes of a KeyUpdate that is not whole */
+	uint8_t alerts;
 };
 
 /* ---- choosing: both servers get the same ---- */
@@ -51,13 +57,14 @@ static void data(struct dice *d, struct step *s)
 	inner(s, HD_RECORD_DATA, p, n, padding);
 }
 
-static void alert(struct dice *d, struct step *s)
+static void alert(struct dice *d, struct step *s, struct said *said)
 {
 	static const uint8_t codes[] = { 0, 10, 20, 40, 90, 100, 112, 255 };
 	uint8_t p[3] = { (uint8_t)(1 + dice(d, 2)),
 			 codes[dice(d, sizeof(codes))] };
 	size_t n = dice(d, 6);
 
+	said->alerts++;
 	inner(s, HD_RECORD_ALERT, p,
 	      n < 4    ? 2
 	      : n == 4 ? 1
@@ -117,31 +124,37 @@ static void odd_one(struct dice *d, struct step *s)
 	}
 }
 
-/* The next part of a KeyUpdate of which *held bytes were sent. */
-static void part(struct dice *d, struct step *s, uint8_t *held)
+/* The next part of a KeyUpdate. */
+static void part(struct dice *d, struct step *s, struct said *said)
 {
 	static const uint8_t message[HD_KEY_UPDATE_BYTES] = { 24, 0, 0, 1, 1 };
 	uint8_t n = (uint8_t)(1 + dice(d, 4));
 
-	n = (uint8_t)HD_MIN(n, HD_KEY_UPDATE_BYTES - *held);
-	inner(s, HD_RECORD_HANDSHAKE, message + *held, n, dice(d, 3));
-	*held = (uint8_t)((*held + n) % HD_KEY_UPDATE_BYTES);
-	s->update = *held == 0;
+	n = (uint8_t)HD_MIN(n, HD_KEY_UPDATE_BYTES - said->held);
+	inner(s, HD_RECORD_HANDSHAKE, message + said->held, n, dice(d, 3));
+	said->held = (uint8_t)((said->held + n) % HD_KEY_UPDATE_BYTES);
+	s->update = said->held == 0;
 }
 
-static struct step choose(struct dice *d, uint8_t *held)
+/* 5.1: no alert inside of a message; OpenSSL takes it there too. */
+static bool may_alert(const struct said *said)
+{
+	return said->held == 0 && said->alerts < ALERTS_MAX;
+}
+
+static struct step choose(struct dice *d, struct said *said)
 {
 	struct step s = { .junk = (uint8_t)dice(d, 256) };
 	uint32_t kind = dice(d, 16);
 
-	if (kind == 0 || (*held > 0 && dice(d, 8) != 7))
-		part(d, &s, held);
+	if (kind == 0 || (said->held > 0 && dice(d, 8) != 7))
+		part(d, &s, said);
 	else if (kind < 9)
 		data(d, &s);
 	else if (kind < 12)
 		handshake(d, &s);
-	else if (kind < 13 && *held == 0) /* 5.1; OpenSSL takes it there too */
-		alert(d, &s);
+	else if (kind < 13 && may_alert(said))
+		alert(d, &s, said);
 	else if (kind < 14)
 		odd_one(d, &s);
 	else
@@ -273,10 +286,10 @@ void forgery(struct dice *d)
 	struct server ours = server_new(suite, true);
 	struct server theirs = server_new(suite, false);
 	struct verdict a, b;
-	uint8_t held = 0;
+	struct said said = { 0 };
 
 	for (uint32_t n = dice(d, STEPS_MAX); n > 0; n--) {
-		struct step step = choose(d, &held);
+		struct step step = choose(d, &said);
 
 		play(&ours, &step);
 		play(&theirs, &step);
@@ -285,10 +298,10 @@ void forgery(struct dice *d)
 			break; /* one may see it earlier, at a record's head */
 	}
 	/* SSL_write() fails in the middle of a message; ours does not */
-	while (held > 0 && ours.e->status == 0 && theirs.e->status == 0) {
+	while (said.held > 0 && ours.e->status == 0 && theirs.e->status == 0) {
 		struct step step = { .arrives = UINT32_MAX };
 
-		part(d, &step, &held);
+		part(d, &step, &said);
 		play(&ours, &step);
 		play(&theirs, &step);
 	}
