@@ -64,6 +64,10 @@ static void alert(struct dice *d, struct step *s, struct said *said)
 			 codes[dice(d, sizeof(codes))] };
 	size_t n = dice(d, 6);
 
+	/* fatal, behind a user_canceled: SSL_get_error() looks for the latest
+	 * warning and does not see the close_notify. TLS 1.3 has no levels. */
+	if (p[1] == HD_ALERT_CLOSE_NOTIFY && said->alerts > 0)
+		p[0] = 1;
 	said->alerts++;
 	inner(s, HD_RECORD_ALERT, p,
 	      n < 4    ? 2
