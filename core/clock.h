@@ -5,6 +5,8 @@
 #include <hyper-derp/base.h>
 
 uint64_t hd_clock_ns(void);
+/* hd_clock_thread_ns - CPU time that this thread has used. */
+uint64_t hd_clock_thread_ns(void);
 
 static inline uint64_t hd_clock_us(void)
 {

@@ -11,8 +11,8 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
-#include "core/control.h"
 #include "core/clock.h"
+#include "core/control.h"
 
 enum {
 	FIRST_BYTES = 1024,

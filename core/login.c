@@ -12,8 +12,8 @@
 #include <hyper-derp/log.h>
 #include <stdlib.h>
 #include <string.h>
-#include "core/peer.h"
 #include "core/clock.h"
+#include "core/peer.h"
 #include "core/probes.h"
 #include "core/stream_life.h"
 #include "core/trace.h"

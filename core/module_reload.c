@@ -16,8 +16,8 @@
 #include <hyper-derp/log.h>
 #include <stdlib.h>
 #include <string.h>
-#include "core/module_live.h"
 #include "core/clock.h"
+#include "core/module_live.h"
 #include "core/probes.h"
 #include "core/worker.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* core/pace.c - how far apart the turns of a busy worker begin. */
-#include <time.h>
 #include "core/pace.h"
+#include "core/clock.h"
 
 #define WINDOW_NS 1000000 /* the load is that of the last millisecond */
 
@@ -9,14 +9,6 @@
  * that is allowed. In proportion, so that it settles: waiting lowers the
  * load. */
 enum { LOW = 50, HIGH = 90 };
-
-static uint64_t thread_cpu_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
-}
 
 static uint64_t apart_ns(uint64_t load, uint64_t most_ns)
 {
@@ -31,7 +23,7 @@ void hd_pace_look(struct hd_pace *p, uint64_t now_ns, uint64_t most_ns)
 
 	if (passed_ns < WINDOW_NS)
 		return;
-	cpu_ns = thread_cpu_ns();
+	cpu_ns = hd_clock_thread_ns();
 	p->apart_ns = apart_ns((cpu_ns - p->cpu_ns) * 100 / passed_ns, most_ns);
 	p->looked_ns = now_ns;
 	p->cpu_ns = cpu_ns;

@@ -79,10 +79,12 @@ static void epoll_ring_wait(struct hd_ring *r, int timeout_ms,
 
 	if (r->at < r->n)
 		return;
-	if (hold_ns > 0)
+	if (hold_ns > 0) {
 		nanosleep(&hold, NULL);
+		timeout_ms = 0;
+	}
 	r->at = 0;
-	r->n = epoll_wait(r->fd, r->events, EVENTS, hold_ns > 0 ? 0 : timeout_ms);
+	r->n = epoll_wait(r->fd, r->events, EVENTS, timeout_ms);
 	if (r->n < 0)
 		r->n = 0; /* EINTR: the caller looks at the time and returns */
 }

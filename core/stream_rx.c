@@ -10,8 +10,8 @@
 #include <errno.h>
 #include <hyper-derp/log.h>
 #include <string.h>
-#include "core/ktls.h"
 #include "core/clock.h"
+#include "core/ktls.h"
 #include "core/peer.h"
 #include "core/probes.h"
 #include "core/stream_life.h"

@@ -3,8 +3,8 @@
  * frames, TLS records. Context: the stream's worker. */
 #include <errno.h>
 #include <string.h>
-#include "core/ktls.h"
 #include "core/clock.h"
+#include "core/ktls.h"
 #include "core/stream_life.h"
 #include "core/ws.h"
 

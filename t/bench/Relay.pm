@@ -87,7 +87,6 @@ my %command = (
             module_path: [$build{builddir}/modules.d, $build{tmp}]
             state_dir: $build{tmp}/state
             control: {socket: $build{tmp}/$self->{port}.sock}
-            @{[$self->{conf} // '']}
             END
         print $fh "tls_cert: $build{tmp}/127.0.0.1.crt\n",
             "tls_key: $build{tmp}/127.0.0.1.key\n" if $self->{tls};

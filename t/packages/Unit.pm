@@ -59,9 +59,7 @@ sub pid ($self)      { return waitpid($self->{pid}, WNOHANG) == 0 ? $self->{pid}
 sub log_text ($self) { return HyperDerp::Test::log_text($self) }
 
 # Lines are written by a thread of their own.
-sub log_like ($self, $re) {
-    return HyperDerp::Test::wait_for(sub { $self->log_text =~ $re }, 60);
-}
+sub log_like ($self, $re) { return HyperDerp::Test::log_like($self, $re, 60) }
 
 sub stop ($self) {
     kill TERM => $self->{pid};

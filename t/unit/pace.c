@@ -3,7 +3,6 @@
  * and what either backend does of it. */
 #include "core/pace.h"
 #include <sys/eventfd.h>
-#include <time.h>
 #include <unistd.h>
 #include "core/clock.h"
 #include "core/conf.h"
@@ -14,24 +13,16 @@
 #define MOST_NS 250000
 #define MS_NS 1000000
 
-static uint64_t cpu_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
-}
-
 /* A pace that has looked at time 0, and this thread has worked for some
  * milliseconds since. Returns how many nanoseconds. */
 static uint64_t work(struct hd_pace *p)
 {
-	uint64_t from = cpu_ns();
+	uint64_t from = hd_clock_thread_ns();
 
 	*p = (struct hd_pace){ .cpu_ns = from };
-	while (cpu_ns() - from < 20 * MS_NS)
+	while (hd_clock_thread_ns() - from < 20 * MS_NS)
 		;
-	return cpu_ns() - from;
+	return hd_clock_thread_ns() - from;
 }
 
 /* Works, and looks when `passed` percent of the time that took have passed.

@@ -18,6 +18,7 @@ use constant {
     WATCH_CONNS => 16, CLOSE_PEER => 17,   PING => 18,       PONG => 19,       HEALTH => 20,
     RESTARTING => 21,
 };
+use constant PATIENCE_S => 30;    # machines stall
 
 # $n logins for this relay: { key, head, info }.
 sub logins ($hd, $n = 1, @json) {
@@ -53,14 +54,14 @@ sub login ($class, $hd, $login = scalar logins($hd), %o) {
     return $self;
 }
 
-sub admitted ($self, $seconds = 30) { return defined $self->expect(SERVER_INFO, $seconds) }
+sub admitted ($self, $seconds = PATIENCE_S) { return defined $self->expect(SERVER_INFO, $seconds) }
 sub key ($self)    { return $self->{key} }
 sub socket ($self) { return $self->{socket} }
 
 sub close ($self) { return close $self->{socket} }
 
 # Writes all of it. Returns false when the relay takes no more.
-sub write ($self, $bytes, $seconds = 30) {
+sub write ($self, $bytes, $seconds = PATIENCE_S) {
     local $SIG{PIPE} = 'IGNORE';
     my $until = time + $seconds;
     while (length $bytes) {
@@ -118,7 +119,7 @@ sub take ($self) {
 }
 
 # The next frame, or nothing after $seconds or at the end.
-sub next ($self, $seconds = 30) {
+sub next ($self, $seconds = PATIENCE_S) {
     my $until = time + $seconds;
     while (1) {
         my @frame = $self->take;
@@ -133,7 +134,7 @@ sub next ($self, $seconds = 30) {
 }
 
 # The payload of the next frame of a type; those before it are passed over.
-sub expect ($self, $type, $seconds = 30) {
+sub expect ($self, $type, $seconds = PATIENCE_S) {
     my $until = time + $seconds;
     while (my ($t, $payload) = $self->next($until - time)) {
         return $payload if $t == $type;
@@ -142,14 +143,14 @@ sub expect ($self, $type, $seconds = 30) {
 }
 
 # The next packet; in list context its source, too.
-sub packet ($self, $seconds = 30) {
+sub packet ($self, $seconds = PATIENCE_S) {
     my $p = $self->expect(RECV_PACKET, $seconds) // return;
     my $data = substr $p, 32;
     return wantarray ? ($data, unpack 'H*', substr $p, 0, 32) : $data;
 }
 
 # Everything that was sent before has been dealt with once this comes back.
-sub ping ($self, $seconds = 30) {
+sub ping ($self, $seconds = PATIENCE_S) {
     state $n = 0;
     my $mark = pack 'NN', 0x6d61726b, ++$n;
     $self->frame(PING, $mark) or return 0;
@@ -169,7 +170,7 @@ sub silent ($self) {
 }
 
 # All that the relay says until it closes, or nothing if it does not.
-sub rest ($self, $seconds = 30) {
+sub rest ($self, $seconds = PATIENCE_S) {
     my $until = time + $seconds;
     while (!$self->{ended} && $self->fill) {
         my $left = $until - time;
@@ -178,6 +179,6 @@ sub rest ($self, $seconds = 30) {
     return $self->{in};
 }
 
-sub closed ($self, $seconds = 30) { return defined $self->rest($seconds) }
+sub closed ($self, $seconds = PATIENCE_S) { return defined $self->rest($seconds) }
 
 1;

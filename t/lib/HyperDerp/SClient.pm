@@ -7,6 +7,8 @@ use IO::Select;
 use IPC::Open2;
 use Time::HiRes qw(time);
 
+use constant PATIENCE_S => 30;    # machines stall
+
 my %alive;
 
 # @args  options of s_client; -connect is ours
@@ -29,7 +31,7 @@ sub say ($self, $bytes) {
 }
 
 # Until all that it has said matches; from $self->{at} on, if that is set.
-sub expect ($self, $re, $seconds = 30) {
+sub expect ($self, $re, $seconds = PATIENCE_S) {
     my $until = time + $seconds;
     my $s = IO::Select->new($self->{out});
     while (substr($self->{text}, $self->{at} // 0) !~ $re) {
@@ -43,10 +45,10 @@ sub expect ($self, $re, $seconds = 30) {
 # Forgets what was said, so that expect() looks at what comes.
 sub mark ($self) { return $self->{at} = length $self->{text} }
 
-sub connected ($self, $seconds = 30) { return $self->expect(qr/Verify return code|read R BLOCK/, $seconds) }
+sub connected ($self, $seconds = PATIENCE_S) { return $self->expect(qr/Verify return code|read R BLOCK/, $seconds) }
 
 # All that it says until it ends; nothing if it does not.
-sub rest ($self, $seconds = 30) {
+sub rest ($self, $seconds = PATIENCE_S) {
     $self->expect(qr/(?!)/, $seconds);
     return $self->{ended} ? $self->{text} : undef;
 }

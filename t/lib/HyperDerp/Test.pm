@@ -59,6 +59,9 @@ sub slurp ($path) {
     return <$f> // '';
 }
 
+# A reader can meet a line that is being written: without that one.
+sub whole_lines ($path) { return slurp($path) =~ s/[^\n]+\z//r }
+
 sub spew ($path, $text) {
     open my $f, '>', $path or die "$path: $!";
     print $f $text;
@@ -201,8 +204,7 @@ sub ctl ($self, @words) {
 sub port ($self)      { return $self->{no_tls} ? $self->{plain} : $self->{tls} }
 sub dir ($self)       { return "$self->{dir}" }
 
-# Whole lines only: a reader can meet a line that is being written.
-sub log_text ($self)  { return slurp($self->{log}) =~ s/[^\n]+\z//r }
+sub log_text ($self)  { return whole_lines($self->{log}) }
 
 sub log_like ($self, $re, $seconds = $patience) {
     return wait_for(sub { $self->log_text =~ $re }, $seconds);
