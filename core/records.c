@@ -204,17 +204,18 @@ static int record_bytes(struct hd_records *r, const uint8_t *p, size_t n)
 	return (int)(HD_RECORD_HEAD_BYTES + len);
 }
 
-/* Takes the padding off. Returns the plaintext bytes without the type. */
+/* Takes the padding off. Returns the plaintext bytes without the type. The
+ * limit holds for all of the inner plaintext, padding and type too: 5.4. */
 static int strip(struct hd_records *r, const uint8_t *p, size_t n,
 		 enum hd_record_type *ret_type)
 {
+	if (n > HD_RECORD_PLAIN_MAX_BYTES + 1)
+		return refuse(r, HD_ALERT_RECORD_OVERFLOW);
 	while (n > 0 && p[n - 1] == 0)
 		n--;
 	if (n == 0) /* 5.4 */
 		return refuse(r, HD_ALERT_UNEXPECTED_MESSAGE);
 	*ret_type = p[n - 1];
-	if (n - 1 > HD_RECORD_PLAIN_MAX_BYTES)
-		return refuse(r, HD_ALERT_RECORD_OVERFLOW);
 	return (int)(n - 1);
 }
 

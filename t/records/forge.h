@@ -10,6 +10,7 @@
 
 #define FORGE_HEAD_BYTES 5
 #define FORGE_TAG_BYTES 16
+#define FORGE_PLAIN_MAX_BYTES 16384
 #define FORGE_INNER_MAX_BYTES 20000 /* more than is allowed */
 #define FORGE_RECORD_MAX_BYTES                                                 \
 	(FORGE_HEAD_BYTES + FORGE_INNER_MAX_BYTES + FORGE_TAG_BYTES)

@@ -11,7 +11,7 @@ static const char server_secret[] =
 	"a11af9f05531f856ad47116b45a950328204b4f44bfb6b3a4b4f1f3fcb631643";
 const char server_key[] = "9f02283b6c9c07efc26bb9f2ac92e356";
 const char server_iv[] = "cf782b88dd83549aadf1e984";
-static const char client_secret[] =
+const char client_secret[] =
 	"9e40646ce79a7f9dc05af8889bce6552875afa0b06df0087f792ebb7c17504a5";
 const char client_key[] = "17422dda596ed5d9acd890e3c63f5051";
 const char client_iv[] = "5b78923dee08579033e523d9";

@@ -5,6 +5,7 @@
 #include "core/records.h"
 
 extern const char server_key[], server_iv[], client_key[], client_iv[];
+extern const char client_secret[];
 extern const char client_data[]; /* a record of the trace, in hexadecimal */
 #define DATA_BYTES 50            /* its plaintext: 00 01 .. 31 */
 

@@ -4,6 +4,7 @@
 #include "t/unit/unit.h"
 
 #include <string.h>
+#include "t/records/forge.h"
 #include "t/unit/record_ends.h"
 
 static void a_changed_bit_is_bad_record_mac(void **state)
@@ -104,6 +105,46 @@ static void nothing_comes_between_the_parts_of_a_message(void **state)
 	assert_refused(&s, HD_ALERT_UNEXPECTED_MESSAGE);
 }
 
+/* A record of n bytes inside, of which the last that is not padding is at
+ * `end`; our own hd_records_seal() would not make it. */
+static struct hd_records sent_inner(size_t end, size_t n)
+{
+	static uint8_t inner[FORGE_INNER_MAX_BYTES];
+	struct forge f = { 0 };
+
+	memset(inner, 0, sizeof(inner));
+	inner[end] = HD_RECORD_DATA;
+	forge_init(&f, 0x1301, client_secret);
+	wire.n = forge_seal(&f, inner, n, wire.bytes);
+	forge_free(&f);
+	return server();
+}
+
+/* 5.4: the limit is that of the content, its type and the padding together. */
+static void too_long_inside_is_record_overflow(void **state)
+{
+	enum { max = HD_RECORD_PLAIN_MAX_BYTES + 1 };
+	static const size_t ends[] = { 1, max - 2, max - 1, max };
+
+	(void)state;
+	for (size_t i = 0; i < HD_ARRAY_N(ends); i++) {
+		struct hd_records r = sent_inner(ends[i], max + 1);
+
+		assert_refused(&r, HD_ALERT_RECORD_OVERFLOW);
+		r = sent_inner(ends[i], max + 255 - HD_TLS_TAG_BYTES);
+		assert_refused(&r, HD_ALERT_RECORD_OVERFLOW);
+	}
+}
+
+static void the_longest_padding_is_taken_off(void **state)
+{
+	struct hd_records r = sent_inner(1, HD_RECORD_PLAIN_MAX_BYTES + 1);
+
+	(void)state;
+	assert_int_equal(take(&r), 1);
+	hd_records_rest(&r, &cache);
+}
+
 #define T(f) cmocka_unit_test_setup(f, fresh)
 
 int main(void)
@@ -114,6 +155,8 @@ int main(void)
 		T(wrong_heads_are_refused),
 		T(wrong_messages_are_refused),
 		T(nothing_comes_between_the_parts_of_a_message),
+		T(too_long_inside_is_record_overflow),
+		T(the_longest_padding_is_taken_off),
 	};
 	int failed = cmocka_run_group_tests(tests, NULL, NULL);
 
