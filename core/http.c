@@ -11,7 +11,6 @@
 #include "core/bug.h"
 #include "core/http.h"
 #include "core/stream.h"
-#include "core/ws.h"
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -85,109 +84,6 @@ static void reply_426(struct hd_request *req,
 	hd_reply_text(req, 426, text);
 }
 
-/* RFC 6455, 4.2.1. Returns 0, or negative after a reply. */
-static int websocket_check(struct hd_request *req, char ret_accept[static 29])
-{
-	const char *version =
-		hd_http_header(&req->head, "Sec-WebSocket-Version");
-	const char *key = hd_http_header(&req->head, "Sec-WebSocket-Key");
-
-	if (version == NULL || strcmp(version, "13") != 0) {
-		hd_reply_header(req, "Sec-WebSocket-Version", "13");
-		hd_reply_text(req, 426, "only WebSocket version 13\n");
-		return -EPROTONOSUPPORT;
-	}
-	if (key == NULL || hd_ws_accept(key, ret_accept) < 0) {
-		hd_reply_text(req, 400, "no valid Sec-WebSocket-Key\n");
-		return -EINVAL;
-	}
-	return 0;
-}
-
-/* Below WebSocket framing, although that begins with the next byte. */
-static bool websocket_101(struct hd_stream *s, const struct hd_route *route,
-			  const char *accept)
-{
-	char head[512];
-	int n;
-
-	n = snprintf(head, sizeof(head),
-		     "HTTP/1.1 101 Switching Protocols\r\n"
-		     "Upgrade: websocket\r\n"
-		     "Connection: Upgrade\r\n"
-		     "Sec-WebSocket-Accept: %s\r\n"
-		     "%s%s%s\r\n",
-		     accept,
-		     route->subprotocol ? "Sec-WebSocket-Protocol: " : "",
-		     route->subprotocol ? route->subprotocol : "",
-		     route->subprotocol ? "\r\n" : "");
-	hd_assert(n > 0 && (size_t)n < sizeof(head));
-	return hd_stream_append_raw(s, head, (size_t)n);
-}
-
-/* hd_ws_free() is the cleanup when the stream has not taken it. */
-static enum after upgrade_websocket(struct hd_request *req,
-				    const struct hd_route_entry *entry)
-{
-	HD_AUTO(hd_ws_free) struct hd_ws *ws = NULL;
-	char accept[29];
-	void *state;
-
-	if (websocket_check(req, accept) < 0)
-		return AFTER_CLOSE;
-	ws = hd_ws_new();
-	if (ws == NULL)
-		return AFTER_CLOSE;
-	state = hd_stream_switch(req->stream, entry->mod, entry->route.proto);
-	if (state == NULL || !websocket_101(req->stream, &entry->route, accept))
-		return AFTER_CLOSE;
-	hd_stream_use_ws(req->stream, &ws);
-	req->replied = true; /* the route cannot answer in HTTP any more */
-	return hd_route_upgrade(entry, req, state) == 0 ? AFTER_SWITCH
-							: AFTER_CLOSE;
-}
-
-static enum after upgrade(struct hd_request *req,
-			  const struct hd_route_entry *entry)
-{
-	void *state;
-
-	req->keep = false; /* a refusal ends the connection */
-	req->why = HD_CLOSE_DENIED;
-	if (entry->route.websocket != HD_WS_NONE)
-		return upgrade_websocket(req, entry);
-	state = hd_stream_switch(req->stream, entry->mod, entry->route.proto);
-	if (state == NULL)
-		return AFTER_CLOSE;
-	if (hd_route_upgrade(entry, req, state) == 0)
-		return AFTER_SWITCH;
-	hd_reply_text(req, 403, "refused\n"); /* unless it said why */
-	return AFTER_CLOSE;
-}
-
-static bool upgrade_matches(const struct hd_request *req,
-			    const struct hd_route *route)
-{
-	if (route->token == NULL ||
-	    !hd_http_lists(&req->head, "Upgrade", route->token))
-		return false;
-	return route->websocket == HD_WS_NONE || route->subprotocol == NULL ||
-	       hd_http_lists(&req->head, "Sec-WebSocket-Protocol",
-			     route->subprotocol);
-}
-
-/* An upgrade that nobody knows is ignored (RFC 9110, 7.8): the plain route
- * answers. */
-static const struct hd_route_entry *find_upgrade(const struct hd_request *req,
-						 const struct hd_route_entry *e)
-{
-	if (!hd_http_lists(&req->head, "Connection", "upgrade"))
-		return NULL;
-	while (e != NULL && !upgrade_matches(req, &e->route))
-		e = hd_route_next(e);
-	return e;
-}
-
 static const struct hd_route_entry *find_plain(const struct hd_route_entry *e)
 {
 	while (e != NULL && e->route.answer == NULL)
@@ -218,7 +114,7 @@ static enum after serve(struct hd_request *req)
 		hd_reply_text(req, 404, "not found\n");
 		return AFTER_NEXT;
 	}
-	up = find_upgrade(req, first);
+	up = hd_upgrade_find(req, first);
 	plain = find_plain(first);
 	may = up != NULL      ? allowed(&up->route)
 	      : plain != NULL ? allowed(&plain->route)
@@ -226,7 +122,7 @@ static enum after serve(struct hd_request *req)
 	if ((may & req->method) == 0)
 		reply_405(req, allowed_at(first));
 	else if (up != NULL)
-		return upgrade(req, up);
+		return hd_upgrade(req, up) ? AFTER_SWITCH : AFTER_CLOSE;
 	else if (plain != NULL)
 		answer(req, plain);
 	else

@@ -3,8 +3,8 @@
  * accepted stream until a route takes it over.
  *
  * Files: http_parse.c the request head, http.c which route and how,
- * http_reply.c what goes back, http_answer.c bodies that are made later,
- * route.c the registry. */
+ * http_upgrade.c the way to another protocol, http_reply.c what goes back,
+ * http_answer.c bodies that are made later, route.c the registry. */
 #pragma once
 #include <hyper-derp/http.h>
 #include "core/module.h"
@@ -62,6 +62,16 @@ bool hd_reply_begin(struct hd_request *req, int status, const char *type,
 		    size_t len_bytes);
 /* hd_reply_large - the head has gone; the body follows as the client reads. */
 void hd_reply_large(struct hd_request *req, const void *body, size_t len_bytes);
+
+/* ---- http_upgrade.c ---- */
+
+/* hd_upgrade_find - of a path's routes the one that the request wants to
+ * upgrade to; NULL: it is a plain request.
+ * hd_upgrade - returns whether the stream has its new protocol; else it
+ * closes, and was told why. */
+const struct hd_route_entry *hd_upgrade_find(const struct hd_request *req,
+					     const struct hd_route_entry *first);
+bool hd_upgrade(struct hd_request *req, const struct hd_route_entry *entry);
 
 /* ---- http_answer.c: the client's worker ---- */
 

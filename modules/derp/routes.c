@@ -58,7 +58,8 @@ static void answer_no_upgrade(struct hd_module *mod, struct hd_request *req)
 	(void)mod;
 	hd_reply_header(req, "Upgrade", "DERP");
 	reply_text(req, 426, "text/plain; charset=utf-8",
-		   "DERP requires connection upgrade\n");
+		   "DERP requires connection upgrade, by HTTP/1.1; a proxy in "
+		   "front must pass it on\n");
 }
 
 static void answer_probe(struct hd_module *mod, struct hd_request *req)
@@ -132,9 +133,10 @@ static void answer_home(struct hd_module *mod, struct hd_request *req)
 	{                                                                      \
 		.path = (at), .methods = HD_GET | HD_HEAD, .answer = (fn)      \
 	}
+/* Tailscale's Go client asks by GET, its Rust client (ts_derp 0.6) by POST. */
 static const struct hd_route routes[] = {
 	{ .path = "/derp",
-	  .methods = HD_GET,
+	  .methods = HD_GET | HD_POST,
 	  .token = "DERP",
 	  .upgrade = upgrade_derp,
 	  .proto = &derp_proto },
@@ -145,7 +147,9 @@ static const struct hd_route routes[] = {
 	  .websocket = HD_WS_BYTES,
 	  .upgrade = upgrade_websocket,
 	  .proto = &derp_proto },
-	{ .path = "/derp", .methods = HD_GET, .answer = answer_no_upgrade },
+	{ .path = "/derp",
+	  .methods = HD_GET | HD_POST,
+	  .answer = answer_no_upgrade },
 	PAGE("/derp/probe", answer_probe),
 	PAGE("/derp/latency-check", answer_latency_check),
 	PAGE("/generate_204", answer_generate_204),

@@ -22,7 +22,9 @@ static void upgrade(const char *token)
 	const struct hd_route *route = fake_route("/derp", token);
 
 	assert_non_null(route);
-	assert_int_equal(route->methods, HD_GET);
+	assert_int_equal(route->methods, route->websocket != HD_WS_NONE ?
+						 HD_GET : /* RFC 6455, 4.1 */
+						 HD_GET | HD_POST);
 	s = fake_stream_new(route->proto);
 	assert_int_equal(route->upgrade(&fake.module, &req, s, s->state), 0);
 }
@@ -89,6 +91,7 @@ static void websocket_gets_server_key(void **state)
 static void no_upgrade_is_426(void **state)
 {
 	(void)state;
+	assert_int_equal(fake_route("/derp", NULL)->methods, HD_GET | HD_POST);
 	get("/derp");
 	assert_int_equal(req.status, 426);
 	assert_string_equal(fake_replied(&req, "Upgrade"), "DERP");

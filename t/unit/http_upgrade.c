@@ -16,7 +16,6 @@ static void upgrades(void **state)
 	static const char *const heads[] = {
 		"GET /derp HTTP/1.1\r\n" HOST UP "DERP\r\n\r\n",
 		"GET /derp HTTP/1.1\r\n" HOST UP "derp\r\n\r\n",
-		"GET /derp HTTP/1.0\r\n" UP "DERP\r\n\r\n",
 		"GET /derp HTTP/1.1\r\n" HOST "Upgrade: foo, DERP\r\n"
 		"Connection: keep-alive, Upgrade\r\n\r\n",
 		"GET http://relay.example/derp HTTP/1.1\r\n" HOST UP
@@ -33,6 +32,29 @@ static void upgrades(void **state)
 		assert_string_equal(f.out, "HTTP/1.1 101 by derp\r\n\r\n");
 		assert_false(f.closed);
 		assert_null(f.ws);
+	}
+}
+
+/* RFC 9110, 7.8. Without a plain route on the path the answer is 426. */
+static void http10_is_not_upgraded(void **state)
+{
+	static const char *const heads[] = {
+		"GET /derp HTTP/1.0\r\n" UP "DERP\r\n\r\n",
+		"GET /derp HTTP/1.0\r\n" HOST UP "DERP\r\n\r\n",
+		"GET /derp HTTP/1.0\r\n" UP "DERP\r\n"
+		"Derp-Fast-Start: 1\r\n\r\n",
+		"GET /derp HTTP/1.0\r\n" UP
+		"websocket\r\n" WS_KEY WS_VERSION WS_PROTOCOL "\r\n",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < HD_ARRAY_N(heads); i++) {
+		assert_int_equal(send_request(heads[i]), strlen(heads[i]));
+		assert_status("HTTP/1.1 426 ");
+		assert_out("\r\nConnection: Upgrade\r\n");
+		assert_null(f.proto);
+		assert_null(f.ws);
+		assert_true(f.closed);
 	}
 }
 
@@ -131,6 +153,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(upgrades),
+		TEST(http10_is_not_upgraded),
 		TEST(fast_start_gets_no_answer),
 		TEST(a_refused_upgrade_is_closed),
 		TEST(websocket),

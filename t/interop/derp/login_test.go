@@ -8,6 +8,7 @@ import (
 	"crypto/tls"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -50,8 +51,8 @@ func TestUpgrade(t *testing.T) {
 // Requests as clients and proxies write them.
 func TestUpgradeSpellings(t *testing.T) {
 	requests := map[string]string{
-		"HTTP/1.0": lines("GET /derp HTTP/1.0", "Upgrade: DERP",
-			"Connection: Upgrade"),
+		"POST": lines("POST /derp HTTP/1.1", "Host: relay", "Upgrade: DERP",
+			"Connection: Upgrade", "Content-Length: 0"), // ts_derp 0.6
 		"list": lines("GET /derp HTTP/1.1", "Host: relay", "Upgrade: DERP",
 			"Connection: keep-alive, Upgrade"),
 		"two lines": lines("GET /derp HTTP/1.1", "Host: relay",
@@ -74,6 +75,35 @@ func TestUpgradeSpellings(t *testing.T) {
 			c.info(k, `{"version":2}`)
 			c.welcome(k)
 			c.alive()
+		})
+	}
+}
+
+// No client upgrades by HTTP/1.0; a proxy may (nginx below 1.29.7 without
+// proxy_http_version). RFC 9110, 7.8 has it ignored; derper ignores only
+// WebSocket's, which RFC 6455, 4.1 forbids too.
+func TestUpgradeByHTTP10(t *testing.T) {
+	requests := map[string]string{
+		"DERP": lines("GET /derp HTTP/1.0", "Upgrade: DERP",
+			"Connection: Upgrade"),
+		"websocket": lines("GET /derp HTTP/1.0", "Upgrade: websocket",
+			"Connection: Upgrade", "Sec-WebSocket-Version: 13",
+			"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+			"Sec-WebSocket-Protocol: derp"),
+	}
+	r := start(t, peer.TLS13)
+	for name, request := range requests {
+		t.Run(name, func(t *testing.T) {
+			c := dialTLS(t, r, nil)
+			c.say(request)
+			want := http.StatusUpgradeRequired
+			if r.Derper && name == "DERP" {
+				want = http.StatusSwitchingProtocols
+			}
+			resp, _ := c.answer("GET")
+			if resp.StatusCode != want {
+				t.Errorf("%s, expected %d", resp.Status, want)
+			}
 		})
 	}
 }
