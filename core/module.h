@@ -20,7 +20,6 @@ struct hd_module {
 	/* atomics: what keeps its code busy */
 	unsigned streams, tasks, posts;
 	bool closing; /* atomic: new tasks are refused */
-	bool listed;  /* its metrics are there in every worker */
 };
 
 enum hd_module_phase { /* of a module in a worker: what its posts do */

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* core/module_list.c - which modules are loaded. A slot stays while a module
  * is loaded, since workers know modules by its number; a hole is used again.
+ * Workers only find what is listed: a slot is filled before that, and emptied
+ * when no worker has it any more, so neither can race with a reader.
  * Context: main thread, but for hd_modules_slot(). */
 #include <pthread.h>
 #include <stdio.h>
@@ -8,6 +10,7 @@
 #include "core/module_private.h"
 
 static struct hd_module slots[HD_MODULES_MAX];
+static struct hd_module *listed[HD_MODULES_MAX]; /* atomic; NULL: not */
 static struct hd_module_private privates[HD_MODULES_MAX];
 static struct hd_module *in_order[HD_MODULES_MAX];
 static unsigned n_modules, loads;
@@ -38,15 +41,25 @@ struct hd_module *hd_modules_find(const char *name)
 
 struct hd_module *hd_modules_slot(unsigned index)
 {
-	struct hd_module *mod = &slots[index];
-
 	hd_assert(index < HD_MODULES_MAX);
-	return __atomic_load_n(&mod->listed, __ATOMIC_ACQUIRE) ? mod : NULL;
+	return __atomic_load_n(&listed[index], __ATOMIC_ACQUIRE);
+}
+
+/* Who holds the list now may have read the slot before it was empty. */
+static void wait_for_holders(void)
+{
+	if (changing)
+		return;
+	hd_module_lock();
+	hd_module_unlock();
 }
 
 void hd_module_list(struct hd_module *mod, bool on)
 {
-	__atomic_store_n(&mod->listed, on, __ATOMIC_RELEASE);
+	__atomic_store_n(&listed[mod->index], on ? mod : NULL,
+			 __ATOMIC_RELEASE);
+	if (!on)
+		wait_for_holders();
 }
 
 void hd_modules_hold(void)
@@ -121,7 +134,7 @@ bool hd_module_remove(struct hd_module *mod)
 	n_modules--;
 	memmove(&in_order[i], &in_order[i + 1],
 		(n_modules - i) * sizeof(*in_order));
-	mod->listed = false;
+	hd_module_list(mod, false);
 	mod->def = NULL;
 	return hd_module_file_close(&mod->priv->file);
 }

@@ -19,7 +19,9 @@ struct hd_module *hd_module_place(struct hd_module_file *file);
 bool hd_module_remove(struct hd_module *mod);
 /* hd_module_set_file - it runs from another file now; file is taken. */
 void hd_module_set_file(struct hd_module *mod, struct hd_module_file *file);
-/* hd_module_list - from now on in hd_modules_slot(), or no more. */
+/* hd_module_list - from now on in hd_modules_slot(): its metrics are there in
+ * every worker. Or no more: then it waits for who holds the list, and each
+ * worker must end a turn before anything of the module is freed. */
 void hd_module_list(struct hd_module *mod, bool on);
 /* hd_module_lock - while what hd_modules_hold() protects changes. */
 void hd_module_lock(void);

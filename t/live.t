@@ -6,8 +6,10 @@ use Test::More;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 use HyperDerp::Live;
+use HyperDerp::Metrics ();
 use HyperDerp::Test;
 use IO::Socket::IP;
+use POSIX ();
 use Socket qw(SOCK_DGRAM);
 
 plan skip_all => "the test modules are not built: $HyperDerp::Live::modules"
@@ -242,6 +244,47 @@ subtest 'a UDP address' => sub {
         conf => $conf);
     refused ctl($hd, qw(module load), $file), qr/Address already in use.*or module/,
         'two modules do not share one';
+    $hd->finish;
+};
+
+# A process that reads pages over and over; what it returns stops it and says
+# how many answers were good.
+sub reader ($port, @paths) {
+    pipe my $count, my $write or die "pipe: $!";
+    my $pid = fork // die "fork: $!";
+    if ($pid == 0) {
+        my ($n, $on) = (0, 1);
+        local $SIG{TERM} = sub { $on = 0 };
+        while ($on) {
+            $n += HyperDerp::Metrics::get($port, $paths[$_ % @paths])->{status} == 200 for 0 .. $#paths;
+        }
+        syswrite $write, "$n\n";
+        POSIX::_exit(0);
+    }
+    close $write;
+    return sub {
+        kill TERM => $pid;
+        chomp(my $n = <$count> // 0);
+        waitpid $pid, 0;
+        return $n;
+    };
+}
+
+subtest 'pages about modules, while one comes and goes' => sub {
+    my $port = HyperDerp::Test::free_port();
+    my $hd = HyperDerp::Test->start(no_tls => 1, load_module => ['derp', 'metrics'],
+        conf => $conf . "metrics: {port: $port, status_page: true}\n");
+    my $file = $live->make('live', build => 1);
+    my @stop = map { reader($port, qw(/status.json /metrics /api/v1/relay)) } 1, 2;
+    my @wrong;
+    for my $turn (1 .. 10) {
+        push @wrong, "load $turn" unless ctl($hd, qw(module load), $file)->{ok};
+        push @wrong, "reload $turn" unless ctl($hd, qw(module reload live))->{ok};
+        push @wrong, "unload $turn" unless ctl($hd, qw(module unload live))->{ok};
+    }
+    my @n = map { $_->() } @stop;
+    is_deeply \@wrong, [], 'it comes and goes';
+    ok $n[0] > 0 && $n[1] > 0, "the pages answer: @n";
     $hd->finish;
 };
 
