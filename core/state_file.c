@@ -110,7 +110,7 @@ static void leave(struct place *at)
 static bool is_name(const char *name)
 {
 	return *name != '\0' && *name != '.' && strchr(name, '/') == NULL &&
-	       strlen(name) <= NAME_MAX - 8;
+	       strlen(name) <= NAME_MAX - 8; /* .NAME.keep */
 }
 
 static int bad_name(const char *name, struct hd_error *err)
@@ -222,8 +222,23 @@ static int write_all(int fd, const uint8_t *p, size_t n)
 	return fsync(fd) < 0 ? -errno : 0;
 }
 
-static int replace(const struct place *at, const char *tmp, const void *buf,
-		   size_t len)
+/* @at's file has a second name then. None yet, or a file system without second
+ * names: nothing is kept, and it is no reason to write nothing. */
+static void keep(const struct place *at)
+{
+	char tmp[NAME_MAX + 16], copy[NAME_MAX + 16];
+
+	snprintf(tmp, sizeof(tmp), ".%s.keep", at->name);
+	snprintf(copy, sizeof(copy), "%s.before", at->name);
+	unlinkat(at->fd, tmp, 0);
+	if (linkat(at->fd, at->name, at->fd, tmp, 0) < 0 ||
+	    renameat(at->fd, tmp, at->fd, copy) < 0)
+		unlinkat(at->fd, copy, 0); /* an older one would mislead */
+	unlinkat(at->fd, tmp, 0); /* both names of one file: it is left */
+}
+
+static int replace(const struct place *at, const char *tmp, bool keeps,
+		   const void *buf, size_t len)
 {
 	HD_AUTO(close_fd) int fd = -1;
 
@@ -236,6 +251,8 @@ static int replace(const struct place *at, const char *tmp, const void *buf,
 	/* after the privileges are gone it is a no-op for one's own file */
 	if (r == 0 && dir.uid != (uid_t)-1 && fchown(fd, dir.uid, dir.gid) < 0)
 		r = -errno;
+	if (r == 0 && keeps)
+		keep(at);
 	if (r == 0 && renameat(at->fd, tmp, at->fd, at->name) < 0)
 		r = -errno;
 	if (r < 0) {
@@ -245,8 +262,8 @@ static int replace(const struct place *at, const char *tmp, const void *buf,
 	return fsync(at->fd) < 0 ? -errno : 0;
 }
 
-int hd_state_file_write(const char *name, const void *buf, size_t len,
-			struct hd_error *err)
+static int write_file(const char *name, bool keeps, const void *buf, size_t len,
+		      struct hd_error *err)
 {
 	HD_AUTO(leave) struct place at = { .fd = -1 };
 	char tmp[NAME_MAX + 1];
@@ -256,7 +273,28 @@ int hd_state_file_write(const char *name, const void *buf, size_t len,
 		return r;
 	snprintf(tmp, sizeof(tmp), ".%s.new", at.name);
 	pthread_mutex_lock(&dir.lock);
-	r = replace(&at, tmp, buf, len);
+	r = replace(&at, tmp, keeps, buf, len);
 	pthread_mutex_unlock(&dir.lock);
 	return r < 0 ? place_error(err, r, &at) : 0;
+}
+
+int hd_state_file_write(const char *name, const void *buf, size_t len,
+			struct hd_error *err)
+{
+	return write_file(name, false, buf, len, err);
+}
+
+int hd_state_file_update(const char *name, const void *buf, size_t len,
+			 struct hd_error *err)
+{
+	return write_file(name, true, buf, len, err);
+}
+
+const char *hd_state_file_path(const char *name, char *buf, size_t size)
+{
+	bool inside = name[0] != '/' && dir.path != NULL;
+
+	snprintf(buf, size, "%s%s%s", inside ? dir.path : "",
+		 inside ? "/" : "", name);
+	return buf;
 }

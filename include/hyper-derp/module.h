@@ -16,6 +16,7 @@
  * 1.7  about.h: peers
  * 1.8  http.h: hd_reply_body(); listen.h: hd_listen_tls(); about.h: more of a
  *      peer
+ * 1.9  hd_state_file_update(), hd_state_file_path()
  *
  * Where the shapes differ from the first proposal, and why:
  * - load() takes a struct hd_error: the loader prints one sentence, with the
@@ -33,7 +34,7 @@ extern "C" {
 
 #define HD_MODULE_MAGIC 0x48444d31u /* "HDM1" */
 #define HD_ABI_MAJOR 1
-#define HD_ABI_MINOR 8
+#define HD_ABI_MINOR 9
 
 struct hd_module_def {
 	uint32_t magic;
@@ -131,11 +132,18 @@ HD_API int hd_task(struct hd_module *mod, struct hd_worker *w,
  * @name  or, since ABI 1.5, an absolute path in a folder that is there
  * Returns the length; -ENOENT; -EFBIG longer than size; other -errno.
  * hd_state_file_write - replace it: temporary file, fsync, rename, mode 0600.
+ * hd_state_file_update - likewise, and what it was stays beside it, as
+ * NAME.before, where the file system has hard links. Since ABI 1.9.
  * Main or helper threads: they block. */
 HD_API int hd_state_file_read(const char *name, void *buf, size_t size,
 			      struct hd_error *err);
 HD_API int hd_state_file_write(const char *name, const void *buf, size_t len,
 			       struct hd_error *err);
+HD_API int hd_state_file_update(const char *name, const void *buf, size_t len,
+				struct hd_error *err);
+/* hd_state_file_path - how messages call the file: its whole path, cut off
+ * where buf ends. Since ABI 1.9. Main thread. Returns buf. */
+HD_API const char *hd_state_file_path(const char *name, char *buf, size_t size);
 
 /* hd_secret_alloc - zeroed memory that is locked and left out of core dumps;
  * hd_secret_free wipes it. Main thread. Returns NULL when out of memory. */

@@ -100,6 +100,50 @@ static void a_failed_write_leaves_the_old(void **state)
 	rmdir(tmp);
 }
 
+static void assert_text(const char *name, const char *want)
+{
+	char buf[16] = "";
+
+	assert_int_equal(hd_state_file_read(name, buf, 16, NULL), strlen(want));
+	assert_string_equal(buf, want);
+}
+
+static void an_update_keeps_what_was(void **state)
+{
+	char buf[8], tmp[128], now[128];
+
+	(void)state;
+	assert_int_equal(hd_state_file_update("up", "one", 3, NULL), 0);
+	assert_int_equal(hd_state_file_read("up.before", buf, 8, NULL),
+			 -ENOENT);
+	assert_int_equal(hd_state_file_update("up", "two", 3, NULL), 0);
+	assert_text("up.before", "one");
+	assert_int_equal(hd_state_file_update("up", "three", 5, NULL), 0);
+	assert_text("up", "three");
+	assert_text("up.before", "two");
+	assert_int_equal(mode_of("up.before"), 0600);
+	/* both names of one file, as after a kill between the two steps */
+	snprintf(tmp, sizeof(tmp), "%s/up.before", path);
+	assert_int_equal(unlink(tmp), 0);
+	snprintf(now, sizeof(now), "%s/up", path);
+	assert_int_equal(link(now, tmp), 0);
+	assert_int_equal(hd_state_file_update("up", "four", 4, NULL), 0);
+	assert_text("up.before", "three");
+	snprintf(tmp, sizeof(tmp), "%s/.up.keep", path);
+	assert_int_equal(access(tmp, F_OK), -1);
+}
+
+static void a_path_is_whole(void **state)
+{
+	char want[160], buf[160];
+
+	(void)state;
+	snprintf(want, sizeof(want), "%s/key", path);
+	assert_string_equal(hd_state_file_path("key", buf, sizeof(buf)), want);
+	assert_string_equal(hd_state_file_path("/a/key", buf, sizeof(buf)),
+			    "/a/key");
+}
+
 static void an_absolute_path_is_a_file_elsewhere(void **state)
 {
 	struct hd_error err;
@@ -127,6 +171,8 @@ int main(void)
 		cmocka_unit_test(length_must_fit),
 		cmocka_unit_test(missing_and_bad_names),
 		cmocka_unit_test(an_absolute_path_is_a_file_elsewhere),
+		cmocka_unit_test(an_update_keeps_what_was),
+		cmocka_unit_test(a_path_is_whole),
 		cmocka_unit_test(a_failed_write_leaves_the_old),
 	};
 
