@@ -19,7 +19,7 @@ my $port = HyperDerp::Test::free_port(SOCK_DGRAM);
 # What a relay with so many peers, linked in pairs, has of its own.
 sub bytes_with ($peers) {
     my $hd = HyperDerp::Test->new(no_tls => 1, load_module => ['wg'], conf => "wg: {listen: '127.0.0.1:$port'}\n");
-    my @lines = map { "peer p$_ - " . encode_base64(pack('V8', ($_) x 8), '') } 1 .. $peers;
+    my @lines = ("# not sealed: it is taken as it is", map { "peer p$_ - " . encode_base64(pack('V8', ($_) x 8), '') } 1 .. $peers);
     push @lines, map { "link p${\(2 * $_)} p${\(2 * $_ - 1)}" } 1 .. $peers / 2;
     HyperDerp::Test::spew($hd->dir . '/wg-roster', join("\n", @lines, ""));
     $hd->run;

@@ -39,7 +39,7 @@ sub run () {
 }
 sub json (@words) { return decode_json($hd->ctl('--json', @words)) }
 sub file ($text) { return HyperDerp::Test::spew($hd->dir . '/import', $text) }
-sub saved () { return -e $roster ? HyperDerp::Test::slurp($roster) =~ s/^#.*\n//r : '' }
+sub saved () { return -e $roster ? HyperDerp::Test::slurp($roster) =~ s/^#.*\n//gmr : '' }
 sub connection () { return IO::Socket::UNIX->new(Peer => $hd->control) // die "control socket: $!" }
 
 # The answer to a line of the protocol.
@@ -190,21 +190,78 @@ subtest 'killed in a stream of changes' => sub {
     $hd->ctl(qw(wg peer remove), $_->{name}) for grep { $_->{name} =~ /^k[1-5]-/ } @{ json(qw(wg peer list)) };
 };
 
+# An admin edits the file: it is no longer sealed then.
+sub edited ($text) { return $text =~ s/\A#.*\n//r }
+
+sub does_not_start ($what, $text, $why) {
+    HyperDerp::Test::spew($roster, $text);
+    is $hd->stop, 0, 'the relay stops';
+    $hd->run;
+    isnt $hd->wait_exit, 0, "$what: it does not start";
+    like $hd->log_text, $why, '... and says where';
+    is HyperDerp::Test::slurp($roster), $text, '... and leaves the file alone';
+    return;
+}
+
 subtest 'a roster that cannot be read' => sub {
     my $good = HyperDerp::Test::slurp($roster);
-    for (['a line', "${good}peer dave\n"], ['a key twice', "${good}peer dave - ${\key 1}\n"],
-        ['a link to nobody', "${good}link alice dave\n"]) {
-        my ($what, $text) = @$_;
+    for (['a line', "peer dave\n"], ['a key twice', "peer dave - ${\key 1}\n"],
+        ['a link to nobody', "link alice dave\n"]) {
+        my ($what, $more) = @$_;
+        my $text = edited($good) . $more;
         my $line = $text =~ tr/\n//;
-        HyperDerp::Test::spew($roster, $text);
-        is $hd->stop, 0, 'the relay stops';
-        $hd->run;
-        isnt $hd->wait_exit, 0, "$what: it does not start";
-        like $hd->log_text, qr/wg-roster:$line: .*/, '... and says where';
-        is HyperDerp::Test::slurp($roster), $text, '... and leaves the file alone';
+        does_not_start($what, $text, qr{\Q$roster\E:$line: .*});
         HyperDerp::Test::spew($roster, $good);
         run();
     }
+};
+
+subtest 'a roster is whole or refused' => sub {
+    my $good = HyperDerp::Test::slurp($roster);
+    my $peers = json(qw(wg show))->{peer_count};
+    my $cut = $good =~ s/(?:.*\n){2}\z//r;
+    my $lines = $cut =~ tr/\n//;
+    my $remedy = qr{take its first line away; else put the copy before it back: cp -p \Q$roster.before $roster\E};
+    for (['0 bytes', '', qr{wg-roster:1: the roster is empty, of 0 bytes; .*$remedy}],
+        ['cut off at the end of a line', $cut, qr{wg-roster:$lines: the roster is cut off: .*$remedy}],
+        ['one letter is another', $good =~ s/^peer a/peer A/mr, qr{wg-roster:\d+: the roster is damaged.*$remedy}]) {
+        my ($what, $text, $why) = @$_;
+        does_not_start($what, $text, $why);
+        HyperDerp::Test::spew($roster, HyperDerp::Test::slurp("$roster.before"));
+        run();
+        cmp_ok abs(json(qw(wg show))->{peer_count} - $peers), '<=', 1, 'with the copy before it starts';
+    }
+    HyperDerp::Test::spew($roster, $good);
+    is $hd->stop, 0, 'the relay stops';
+    run();
+
+    HyperDerp::Test::spew($roster, $cut);
+    is $hd->ctl(qw(module reload wg)), "ok\n", 'a reload of the module';
+    is json(qw(wg show))->{peer_count}, $peers, '... goes on with what the relay has';
+    like $hd->log_text, qr{wg-roster:$lines: the roster is cut off.* What the relay has is written in its place},
+        '... says so';
+    is HyperDerp::Test::slurp("$roster.before"), $cut, '... and keeps what was there';
+    HyperDerp::Test::spew($roster, edited($good) . "peer reloaded - ${\key 119}\n");
+    is $hd->ctl(qw(module reload wg)), "ok\n", 'an edited one is taken';
+    is json(qw(wg show))->{peer_count}, $peers + 1, '... by a reload, too';
+    $hd->ctl(qw(wg peer remove reloaded));
+    my ($code, $text) = refusal(qw(wg import), $cut);
+    like "$code $text", qr/bad_args line $lines: the file is cut off: .*take its first line away/, 'so is an import';
+    like join(' ', refusal(qw(wg import), '')), qr/^(?!ok)\S+ .*1 to \d+ bytes/, '... of nothing';
+
+    my $edited = edited($good) . "peer edited - ${\key 120}\n";
+    HyperDerp::Test::spew($roster, $edited);
+    is $hd->stop, 0, 'it stops';
+    run();
+    is json(qw(wg show))->{peer_count}, $peers + 1, 'an edited one is taken';
+    like $hd->log_text, qr{\Q$roster\E: an earlier relay wrote it, or somebody edited it}, '... with a warning';
+    $hd->ctl(qw(wg peer remove edited));
+    is HyperDerp::Test::slurp("$roster.before"), $edited, 'the copy before is what was there';
+    my $warned = () = $hd->log_text =~ /somebody edited it/g;
+    is $hd->stop, 0, 'it stops';
+    run();
+    is +(() = $hd->log_text =~ /somebody edited it/g), $warned, '... once: the next write sealed it';
+    is json(qw(wg show))->{peer_count}, $peers, 'all is as it was';
 };
 
 subtest 'import of a roster' => sub {

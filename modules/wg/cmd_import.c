@@ -15,6 +15,16 @@ static uint64_t count(const struct wg_changes *c, enum wg_change_kind kind)
 	return n;
 }
 
+static int apply_text(struct wg_changes *c, const char *text,
+		      struct wg_refusal *why)
+{
+	size_t n = strlen(text);
+	int r = wg_seal_check(NULL, text, n, why);
+
+	return r < 0 ? r
+		     : wg_text_apply(c, wg_ops_roster(), NULL, text, n, why);
+}
+
 static void run_import(struct hd_module *mod, struct hd_call *c)
 {
 	const char *text = hd_call_arg(c, "file");
@@ -25,8 +35,7 @@ static void run_import(struct hd_module *mod, struct hd_call *c)
 	uint64_t peers, links;
 	int r = quick ? wg_quick_apply(&changes, wg_ops_roster(), text, name,
 				       &why)
-		      : wg_text_apply(&changes, wg_ops_roster(), NULL, text,
-				      strlen(text), &why);
+		      : apply_text(&changes, text, &why);
 
 	peers = count(&changes, WG_PEER_ADDED);
 	links = count(&changes, WG_LINK_ADDED);

@@ -9,17 +9,10 @@
 #include "modules/wg/state.h"
 #include "modules/wg/yaml.h"
 
-#define ROSTER_FILE "wg-roster"
-
-enum {
-	FIRST_BYTES = 1 << 20,
-	ROSTER_MAX_BYTES = 1 << 28,
-	FEW_CHANGES = 64, /* more of them go as one plan */
-};
+enum { FEW_CHANGES = 64 }; /* more of them go as one plan */
 
 static struct {
 	struct wg_roster *roster;
-	char *path; /* NULL: in state_dir */
 } ops;
 
 static void free_text(char **text)
@@ -39,60 +32,6 @@ uint16_t wg_ops_port(struct hd_module *mod)
 	return conf->listen.sa.sa_family != AF_UNSPEC
 		       ? ntohs(conf->listen.in.sin_port)
 		       : (uint16_t)conf->port;
-}
-
-static const char *file_name(void)
-{
-	return ops.path != NULL ? ops.path : ROSTER_FILE;
-}
-
-/* ---- the file ---- */
-
-/* Returns its length; -ENOENT; other -errno. */
-static int read_file(char **ret, struct hd_error *err)
-{
-	int n = -EFBIG;
-
-	for (size_t size = FIRST_BYTES; n == -EFBIG && size <= ROSTER_MAX_BYTES;
-	     size *= 4) {
-		free(*ret);
-		*ret = malloc(size);
-		if (*ret == NULL)
-			return hd_error_set(err, -ENOMEM, "out of memory");
-		n = hd_state_file_read(file_name(), *ret, size, err);
-	}
-	return n;
-}
-
-/* Returns 1; 0 there is none: nobody has been added yet, or this is a trial. */
-static int load_file(struct wg_roster *r, struct hd_error *err)
-{
-	HD_AUTO(free_text) char *text = NULL;
-	struct wg_changes c = { 0 };
-	struct wg_refusal why;
-	int n = read_file(&text, err), e;
-
-	if (n == -ENOENT)
-		return 0;
-	if (n < 0)
-		return n;
-	e = wg_text_apply(&c, r, file_name(), text, (size_t)n, &why);
-	wg_changes_free(&c);
-	return e < 0 ? hd_error_set(err, e, "%s", why.err.text) : 1;
-}
-
-static int save_file(struct hd_error *err)
-{
-	HD_AUTO(free_text) char *text = NULL;
-	size_t n = 0;
-	FILE *f = open_memstream(&text, &n);
-
-	if (f == NULL)
-		return hd_error_set(err, -ENOMEM, "out of memory");
-	wg_text_print(ops.roster, f);
-	if (fclose(f) != 0)
-		return hd_error_set(err, -ENOMEM, "out of memory");
-	return hd_state_file_write(file_name(), text, n, err);
 }
 
 /* ---- the engine ---- */
@@ -193,7 +132,7 @@ bool wg_ops_commit(struct hd_module *mod, struct hd_call *call,
 
 	if (r < 0)
 		hd_call_refuse(call, why->code, "%s", why->err.text);
-	else if (c->n > 0 && save_file(&err) < 0)
+	else if (c->n > 0 && wg_file_save(ops.roster, &err) < 0)
 		hd_call_refuse(call, "wg_roster_failed",
 			       "nothing has changed: the roster cannot be "
 			       "written: %s",
@@ -233,16 +172,16 @@ int wg_ops_check(const struct wg_conf *conf, struct hd_error *err)
 /* What the configuration lists, what the file has, who of them are linked. */
 static int read_roster(const struct wg_conf *conf, struct hd_error *err)
 {
-	int r;
+	int r = wg_file_use(conf->roster_path, err);
 
+	if (r < 0)
+		return r;
 	ops.roster = wg_roster_new();
-	if (conf->roster_path != NULL)
-		ops.path = strdup(conf->roster_path);
-	if (ops.roster == NULL || (ops.path == NULL && conf->roster_path))
+	if (ops.roster == NULL)
 		return hd_error_set(err, -ENOMEM, "out of memory");
 	r = wg_yaml_peers(ops.roster, &conf->peers, true, err);
 	if (r == 0)
-		r = load_file(ops.roster, err);
+		r = wg_file_load(ops.roster, err);
 	if (r < 0)
 		return r;
 	r = wg_yaml_links(ops.roster, &conf->links, r == 0, err);
@@ -251,6 +190,43 @@ static int read_roster(const struct wg_conf *conf, struct hd_error *err)
 			    "peers that do not exist",
 			    r);
 	return HD_MIN(r, 0);
+}
+
+/* Whether the next load() will read what is there. */
+static int try_file(const struct wg_conf *conf, struct hd_error *err)
+{
+	HD_AUTO(wg_roster_free) struct wg_roster *r = wg_roster_new();
+	int e = wg_file_check(err);
+
+	if (e != 0)
+		return e;
+	if (r == NULL)
+		return hd_error_set(err, -ENOMEM, "out of memory");
+	e = wg_yaml_peers(r, &conf->peers, false, err);
+	if (e == 0)
+		e = wg_file_load(r, err);
+	if (e >= 0)
+		e = wg_yaml_links(r, &conf->links, e == 0, err);
+	return e;
+}
+
+void wg_ops_reload(const struct wg_conf *conf)
+{
+	struct hd_error why = { "" }, err = { "" };
+	const char *name;
+	char path[256];
+
+	if (ops.roster == NULL || try_file(conf, &why) >= 0)
+		return;
+	name = wg_file_path(path, sizeof(path));
+	if (wg_file_save(ops.roster, &err) < 0)
+		hd_log_error("wg: %s; and what the relay has cannot be "
+			     "written: %s",
+			     why.text, err.text);
+	else
+		hd_log_error("wg: %s. What the relay has is written in its "
+			     "place; what was there is %.200s.before",
+			     why.text, name);
 }
 
 static int add_commands(struct hd_module *mod, struct hd_error *err)
@@ -272,6 +248,7 @@ int wg_ops_load(struct hd_module *mod, const struct wg_conf *conf,
 		struct hd_error *err)
 {
 	int r = read_roster(conf, err);
+	char path[256];
 
 	if (r == 0)
 		r = add_commands(mod, err);
@@ -282,13 +259,13 @@ int wg_ops_load(struct hd_module *mod, const struct wg_conf *conf,
 		return r;
 	}
 	hd_log_notice("wg: roster read: peers=%u links=%u file=%s",
-		      ops.roster->n_peers, ops.roster->n_links, file_name());
+		      ops.roster->n_peers, ops.roster->n_links,
+		      wg_file_path(path, sizeof(path)));
 	return 0;
 }
 
 void wg_ops_unload(void)
 {
 	wg_roster_free(&ops.roster);
-	free(ops.path);
-	ops.path = NULL;
+	wg_file_forget();
 }

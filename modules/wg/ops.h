@@ -2,7 +2,7 @@
 /* modules/wg/ops.h - the operator's half of the module: the roster at work,
  * and the commands. Context: the main thread, but for each() of commands.
  *
- * Files: ops.c load, durable changes; cmd_peer.c, cmd_link.c, cmd_show.c,
+ * Files: ops.c load, durable changes; ops_file.c the roster's file; cmd_peer.c, cmd_link.c, cmd_show.c,
  * cmd_block.c, cmd_import.c commands; rows.c what they collect in
  * the engine's worker. */
 #pragma once
@@ -16,10 +16,13 @@ struct wg_conf;
 /* wg_ops_load - read the roster, tell the engine, enter the commands. What
  * cannot be read stops it.
  * wg_ops_check - whether a configuration's peers and links are good.
+ * wg_ops_reload - other code will load() now: it must find a roster that can be
+ * read, so what has been done to the file is undone, unless it can be read.
  * wg_ops_unload - forget all. */
 int wg_ops_load(struct hd_module *mod, const struct wg_conf *conf,
 		struct hd_error *err);
 int wg_ops_check(const struct wg_conf *conf, struct hd_error *err);
+void wg_ops_reload(const struct wg_conf *conf);
 void wg_ops_unload(void);
 
 struct wg_roster *wg_ops_roster(void);
@@ -32,6 +35,22 @@ uint16_t wg_ops_port(struct hd_module *mod); /* for clients */
 bool wg_ops_commit(struct hd_module *mod, struct hd_call *call,
 		   struct wg_changes *changes, int r,
 		   const struct wg_refusal *why);
+
+/* ---- ops_file.c: the roster's file ---- */
+
+/* wg_file_use - where it is; NULL: in state_dir. wg_file_forget() ends it.
+ * wg_file_path - the same for messages. Returns buf. */
+int wg_file_use(const char *path, struct hd_error *err);
+void wg_file_forget(void);
+const char *wg_file_path(char *buf, size_t size);
+/* wg_file_check - whether it is whole. Returns 1; 0 there is none, or it has no
+ * seal; < 0 it is not, or cannot be read. */
+int wg_file_check(struct hd_error *err);
+/* wg_file_load - add what it says to a roster. Returns 1; 0 there is none:
+ * nobody has been added yet, or this is a trial; < 0 with what is wrong.
+ * wg_file_save - the copy before stays beside it. */
+int wg_file_load(struct wg_roster *r, struct hd_error *err);
+int wg_file_save(const struct wg_roster *r, struct hd_error *err);
 
 /* ---- commands: tables, words NULL at the end ---- */
 extern const struct hd_command wg_cmd_peer[], wg_cmd_link[], wg_cmd_show[],

@@ -204,7 +204,9 @@ bool wg_forward(struct wg_engine *e, const struct wg_in *in,
 		const struct wg_addr *to, const struct wg_addr *local);
 
 /* ---- persist.c: what was learned outlives the process ---- */
-struct wg_saved; /* bytes of the state file, as read */
+struct wg_saved; /* bytes of the state file, as read, without their seal */
+/* wg_saved_read - the file, or the copy before it where that is damaged, which
+ * is logged. Returns 0; -ENOENT there is none; -EBADMSG; other -errno. */
 int wg_saved_read(struct wg_saved **ret, struct hd_error *err);
 void wg_saved_free(struct wg_saved **saved);
 void wg_restore(struct wg_engine *e, const struct wg_saved *saved);
@@ -214,7 +216,8 @@ void wg_save_run(struct wg_engine *e);
 void wg_saving_free(struct wg_engine *e);
 /* wg_save_all - for unload(), which may write. NULL: out of memory. */
 struct wg_saved *wg_save_all(struct wg_engine *e);
-int wg_saved_write(const struct wg_saved *saved, struct hd_error *err);
+/* wg_saved_write - once: it gets its seal. */
+int wg_saved_write(struct wg_saved *saved, struct hd_error *err);
 
 /* ---- setup.c: life cycle ---- */
 int wg_engine_new(struct hd_module *mod, struct hd_worker *w,

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* modules/wg/persist.c - endpoints and tunnels outlive the process, so that
  * after a restart the next packet of a tunnel finds its way. */
+#include <errno.h>
 #include <hyper-derp/log.h>
 #include <stdlib.h>
 #include <time.h>
 #include "modules/wg/saved.h"
+#include "modules/wg/seal.h"
 
 enum { BIG_BYTES = 1 << 20, SLICE_ITEMS = 2000 };
 
@@ -206,9 +208,22 @@ struct wg_saved *wg_save_all(struct wg_engine *e)
 	return saving_end(&v);
 }
 
-int wg_saved_write(const struct wg_saved *s, struct hd_error *err)
+/* What was there and cannot be read must not push out the copy before it. */
+int wg_saved_write(struct wg_saved *s, struct hd_error *err)
 {
-	return hd_state_file_write(WG_STATE_FILE, s->v, s->n, err);
+	uint8_t seal[WG_SEAL_BYTES];
+	int r;
+
+	wg_seal_make(s->v, s->n, seal);
+	put(s, seal, sizeof(seal));
+	if (s->failed)
+		return hd_error_set(err, -ENOMEM, "out of memory");
+	if (!wg_saved_damaged)
+		return hd_state_file_update(WG_STATE_FILE, s->v, s->n, err);
+	r = hd_state_file_write(WG_STATE_FILE, s->v, s->n, err);
+	if (r == 0)
+		wg_saved_damaged = false;
+	return r;
 }
 
 /* ---- now and then ---- */

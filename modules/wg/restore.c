@@ -1,33 +1,54 @@
 /* SPDX-License-Identifier: MIT */
 /* modules/wg/restore.c - what the last run knew, where it still fits what is
- * registered. Nothing in the file is believed beyond that: a damaged one means
- * that everything is learned anew. */
+ * registered. Nothing in the file is believed beyond that. A damaged one is not
+ * taken: the copy before it is, and without that everything is learned anew. */
 #include <errno.h>
 #include <hyper-derp/log.h>
 #include <stdlib.h>
 #include "modules/wg/saved.h"
+#include "modules/wg/seal.h"
 
 enum { FILE_MAX_BYTES = 1 << 30 };
 
-int wg_saved_read(struct wg_saved **ret, struct hd_error *err)
+bool wg_saved_damaged;
+
+static int read_bytes(const char *name, struct wg_saved *s,
+		      struct hd_error *err)
 {
-	HD_AUTO(wg_saved_free) struct wg_saved *s = calloc(1, sizeof(*s));
 	int r = -EFBIG;
 
 	for (size_t cap = 1 << 16; r == -EFBIG && cap <= FILE_MAX_BYTES;
 	     cap *= 4) {
-		uint8_t *v = s != NULL ? realloc(s->v, cap) : NULL;
+		uint8_t *v = realloc(s->v, cap);
 
 		if (v == NULL)
 			return hd_error_set(err, -ENOMEM, "out of memory");
 		s->v = v;
-		r = hd_state_file_read(WG_STATE_FILE, v, cap, err);
+		r = hd_state_file_read(name, v, cap, err);
 	}
-	if (r < 0)
-		return r;
-	s->n = (size_t)r;
-	*ret = hd_steal(&s);
-	return 0;
+	s->n = r < 0 ? 0 : (size_t)r;
+	return HD_MIN(r, 0);
+}
+
+static bool has_magic(const struct wg_saved *s, const char *magic)
+{
+	return s->n >= sizeof(struct wg_saved_head) &&
+	       memcmp(s->v, magic, sizeof(((struct wg_saved_head *)0)->magic)) ==
+		       0;
+}
+
+/* Its seal is taken off. Returns 1; 0 it never had one; < 0 it is damaged. */
+static int unseal(struct wg_saved *s)
+{
+	uint8_t seal[WG_SEAL_BYTES];
+
+	if (has_magic(s, WG_STATE_MAGIC_UNSEALED))
+		return 0;
+	if (!has_magic(s, WG_STATE_MAGIC) || s->n < WG_SEAL_BYTES)
+		return -EBADMSG;
+	s->n -= WG_SEAL_BYTES;
+	wg_seal_make(s->v, s->n, seal);
+	return memcmp(seal, s->v + s->n, sizeof(seal)) == 0 ? 1 : -EBADMSG;
 }
 
 struct reading {
@@ -44,9 +65,8 @@ static bool read_head(const struct wg_saved *s, struct reading *r)
 	const struct wg_saved_head *h = (const void *)s->v;
 	uint64_t now = wg_wall_ms();
 
-	if (s->n < sizeof(*h) || memcmp(h->magic, WG_STATE_MAGIC, sizeof(h->magic)) != 0)
-		return false;
-	if (s->n != sizeof(*h) + h->n_peers * sizeof(*r->peers) +
+	if (s->n < sizeof(*h) ||
+	    s->n != sizeof(*h) + h->n_peers * sizeof(*r->peers) +
 			    h->n_links * sizeof(*r->links) +
 			    h->n_sessions * sizeof(*r->sessions))
 		return false;
@@ -56,6 +76,48 @@ static bool read_head(const struct wg_saved *s, struct reading *r)
 	r->sessions = (const void *)(r->links + h->n_links);
 	r->gone_ms = now >= h->wall_ms ? now - h->wall_ms : 0;
 	return true;
+}
+
+static int read_one(const char *name, struct wg_saved **ret,
+		    struct hd_error *err)
+{
+	HD_AUTO(wg_saved_free) struct wg_saved *s = calloc(1, sizeof(*s));
+	struct reading unused = { .e = NULL };
+	char path[256];
+	int r = s != NULL ? read_bytes(name, s, err) : -ENOMEM;
+
+	if (r < 0)
+		return r;
+	hd_state_file_path(name, path, sizeof(path));
+	r = unseal(s);
+	if (r < 0 || !read_head(s, &unused))
+		return hd_error_set(err, -EBADMSG,
+				    "%s: it is cut off, damaged or of another "
+				    "version (%zu bytes): its SHA-256 is not "
+				    "the one at its end",
+				    path, s->n);
+	if (r == 0)
+		hd_log_warn("wg: %s: an earlier relay wrote it, whether it is "
+			    "whole cannot be told: it is taken as it is",
+			    path);
+	*ret = hd_steal(&s);
+	return 0;
+}
+
+int wg_saved_read(struct wg_saved **ret, struct hd_error *err)
+{
+	struct hd_error before = { "" };
+	int r = read_one(WG_STATE_FILE, ret, err);
+
+	wg_saved_damaged = r == -EBADMSG;
+	if (!wg_saved_damaged)
+		return r;
+	if (read_one(WG_STATE_BEFORE, ret, &before) < 0)
+		return r;
+	hd_log_warn("wg: %s; the copy before it, " WG_STATE_BEFORE
+		    ", is taken instead",
+		    err->text);
+	return 0;
 }
 
 /* The monotonic clock may be younger than what was saved. */

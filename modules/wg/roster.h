@@ -193,3 +193,28 @@ int wg_text_apply(struct wg_changes *c, struct wg_roster *r, const char *file,
 		  const char *text, size_t n, struct wg_refusal *why);
 /* wg_text_print - all that the configuration does not list. */
 void wg_text_print(const struct wg_roster *r, FILE *out);
+
+/* ---- roster_seal.c: the file is whole, or refused ----
+ *
+ *   # Hyper-DERP's WireGuard peers, sealed by the last line: …
+ *   peer alice - KEY
+ *   # end lines=2 sha256=HEX
+ *
+ * The hash is of everything before the last line: `head -n -1 | sha256sum`.
+ * A file without our first line is from an earlier relay, or somebody has
+ * edited it and taken the line away: it is not sealed. */
+
+#define WG_SEAL_FIRST                                                          \
+	"# Hyper-DERP's WireGuard peers, sealed by the last line: change "    \
+	"them with hdctl wg. Who edits this file takes this line away.\n"
+
+/* wg_seal_print - the roster, and what seals it.
+ * @ret  the caller's: free()
+ * Returns 0; -ENOMEM. */
+int wg_seal_print(const struct wg_roster *r, char **ret, size_t *ret_n);
+/* wg_seal_check - whether a text is whole.
+ * @file  its name, for messages; NULL: an import, "line 7" has to do
+ * Returns 1 it is; 0 it is not sealed; -EBADMSG it is empty, cut off or
+ * changed, with FILE:LINE and a remedy in why. */
+int wg_seal_check(const char *file, const char *text, size_t n,
+		  struct wg_refusal *why);

@@ -245,9 +245,6 @@ void wg_text_print(const struct wg_roster *r, FILE *out)
 {
 	const struct wg_entry *p;
 
-	fputs("# Hyper-DERP's WireGuard peers, written by the relay: change "
-	      "them with hdctl wg\n",
-	      out);
 	for (p = r->by_name; p != NULL; p = p->by_name.next) {
 		if (!p->fixed)
 			print_peer(p, out);

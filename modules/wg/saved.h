@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /* modules/wg/saved.h - the file of endpoints and tunnels.
  *
- *   head | peers that are known somewhere | their links | their sessions
+ *   head | peers that are known somewhere | their links | their sessions | seal
  *
+ * The seal is the SHA-256 of all before it; the first version had none.
  * Records have a fixed size, in this machine's byte order; peers and links are
  * named by their place in the file. Times are ages; the head says when. */
 #pragma once
 #include "modules/wg/state.h"
 
 #define WG_STATE_FILE "wg.state"
-#define WG_STATE_MAGIC "HDWG\x01\x00\x02\x03"
+#define WG_STATE_BEFORE "wg.state.before"
+#define WG_STATE_MAGIC "HDWG\x01\x00\x02\x04"
+#define WG_STATE_MAGIC_UNSEALED "HDWG\x01\x00\x02\x03"
 
 struct wg_saved_head {
 	char magic[8];
@@ -46,6 +49,8 @@ struct wg_saved {
 	size_t n, cap;
 	bool failed;
 };
+
+extern bool wg_saved_damaged; /* the file that the next one replaces */
 
 struct wg_saving { /* goes on over several turns */
 	struct wg_saved_head head;

@@ -65,6 +65,7 @@ enum { SWEEP_MS = 500, SWEEPS = 10 }; /* of a whole table */
 
 /* Of load(): for start(). Of stop(): for unload(), which may write. */
 static struct wg_saved *saved, *to_save;
+static bool kept; /* other code will take what is in the worker */
 
 struct wg_engine *wg_engine_of(struct hd_module *mod, struct hd_worker *w)
 {
@@ -259,7 +260,8 @@ static void wg_stop(struct hd_module *mod, struct hd_worker *w)
 	ww->engine->now_ms = hd_now_ms(w);
 	close_xdp(ww->engine);
 	hd_udp_close(&ww->engine->udp);
-	if (hd_module_kept(mod, w))
+	kept = hd_module_kept(mod, w);
+	if (kept)
 		return; /* the new code takes the rest */
 	to_save = wg_save_all(ww->engine);
 	wg_engine_free(&ww->engine);
@@ -288,7 +290,8 @@ static void wg_unload(struct hd_module *mod)
 {
 	struct hd_error err = { "" };
 
-	(void)mod;
+	if (kept)
+		wg_ops_reload(hd_module_conf(mod));
 	if (to_save != NULL && wg_saved_write(to_save, &err) < 0)
 		hd_log_warn("wg: endpoints are not saved: %s", err.text);
 	wg_saved_free(&to_save);

@@ -64,21 +64,6 @@ struct wg_engine *wg_engine_of(struct hd_module *mod, struct hd_worker *w)
 	return net.e;
 }
 
-int hd_state_file_write(const char *name, const void *buf, size_t len,
-			struct hd_error *err)
-{
-	(void)err;
-	hd_assert(name != NULL && buf != NULL && len > 0);
-	return 0;
-}
-
-int hd_state_file_read(const char *name, void *buf, size_t size,
-		       struct hd_error *err)
-{
-	(void)name, (void)buf, (void)size, (void)err;
-	return -ENOENT;
-}
-
 int hd_udp_send(struct hd_udp *udp, const union hd_addr *to,
 		const union hd_addr *from, const void *data, size_t len)
 {
@@ -117,6 +102,8 @@ void net_stop(void)
 {
 	wg_engine_free(&net.e);
 	wg_saved_free(&net.file);
+	free(net.disk.v);
+	free(net.disk_before.v);
 }
 
 void net_clear(void)

@@ -24,6 +24,10 @@ struct net {
 	uint64_t bytes_in, bytes_out;
 	struct wg_saved *file; /* what was written last */
 	uint32_t timer_ms; /* of the search */
+	struct net_disk { /* v NULL: there is none */
+		uint8_t *v;
+		size_t n;
+	} disk, disk_before; /* wg.state, wg.state.before */
 };
 extern struct net net;
 

@@ -45,7 +45,7 @@ static int apply(struct world *w, const char *text)
 			     &w->why);
 }
 
-/* What would be written, without the comment that heads it. */
+/* What would be written, without the seal. */
 static const char *printed(struct world *w)
 {
 	size_t n;
@@ -55,7 +55,7 @@ static const char *printed(struct world *w)
 	f = open_memstream(&w->text, &n);
 	wg_text_print(w->r, f);
 	fclose(f);
-	return strchr(w->text, '\n') + 1;
+	return w->text;
 }
 
 static void add(struct world *w, const char *name, const char *endpoint,
