@@ -85,6 +85,24 @@ subtest 'a closed port' => sub {
 	my ($map_status, $map) = probe('--derpmap', "127.0.0.1:$port");
 	is $map_status, 2, '--derpmap fails too';
 	unlike $map, qr/HostName/, '... and prints no entry';
+	like $map, qr/nothing listens there/, '... and says what to do';
+};
+
+# An address of the loopback network that only this test has.
+sub own_address () { return sprintf '127.%d.%d.77', 1 + $$ / 250 % 250, 1 + $$ % 250 }
+
+subtest 'the port of the package' => sub {
+	my $ip = own_address();
+	my $l = IO::Socket::INET->new(Listen => 16, LocalAddr => $ip, LocalPort => 3340)
+		or plan skip_all => "port 3340 of $ip: $!";
+	plan skip_all => 'something listens on port 443 of this machine'
+		if IO::Socket::INET->new(PeerAddr => $ip, PeerPort => 443);
+	my ($status, $text) = probe($ip);
+	is $status, 2, 'nothing on 443: failed';
+	like $text, qr/^FAIL +tcp .*\n +-> something listens on port 3340.*: hdprobe \Q$ip\E:3340 /m,
+		'... and where to look';
+	($status, $text) = probe("$ip:443");
+	unlike $text, qr/3340/, 'who names a port has chosen it';
 };
 
 subtest 'a listener that says nothing' => sub {
@@ -279,12 +297,49 @@ subtest 'hyper-derp over TLS' => sub {
 		'... pins the certificate';
 	is $node->{STUNPort}, $hd->{stun}, '... has the STUN port';
 
+	my $file = $hd->dir . '/map.yaml';
+	HyperDerp::Test::spew($file, "what was there\n");
+	my @map = ('--derpmap', '--format', 'yaml', '--output', $file);
+	my $nobody = '127.0.0.1:' . HyperDerp::Test::free_port();
+	($status, $text) = probe(@map, $nobody);
+	is $status, 2, '--output, and no relay';
+	like $text, qr/\Q$file\E is left as it was/, '... says so';
+	is HyperDerp::Test::slurp($file), "what was there\n", '... and it is';
+	($status, $text) = probe(@stun, @map, $target);
+	is $status, 0, '--output' or diag $text;
+	like HyperDerp::Test::slurp($file), qr/\Aregions:\n  900:\n.*^      derpport: $hd->{tls}\n/ms,
+		'... writes the map';
+	unlike $text, qr/regions:/, '... there only';
+	is_deeply [glob "$file?*"], [], '... and nothing beside it';
+	($status) = probe('--derpmap', '--output', $file, $target);
+	is $status, 3, '--output needs a --format';
+
 	($status, $text) = probe('--stun-port', HyperDerp::Test::free_port(),
 		$target);
 	is $status, 2, 'STUN elsewhere: failed';
 	like $text, qr/^FAIL +stun .*\n +-> .*--stun-port/m,
 		'... with the remedy';
 	$hd->finish;
+};
+
+subtest 'port 80' => sub {
+	my $ip = own_address();
+	my $hd = HyperDerp::Test->new;
+	my $port = HyperDerp::Test::free_port();
+	my $yaml = $hd->yaml;
+	plan skip_all => "port 80 of $ip: $!"
+		unless IO::Socket::INET->new(Listen => 1, LocalAddr => $ip, LocalPort => 80, ReuseAddr => 1);
+	my $node = sub ($listen) {
+		$hd->{yaml} = $yaml =~ s/^listen: .*/listen: [{addr: "127.0.0.1:$hd->{plain}"}, $listen]/mr;
+		$hd->write_conf;
+		$hd->run->ready or return diag $hd->log_text;
+		my ($status, $text) = probe('--derpmap', '--format', 'tailcat', '--no-stun', "$ip:$port");
+		is $hd->stop, 0, 'the relay ends';
+		return decode_json($text =~ s/^hdprobe: .*\n//mgr)->{Regions}{900}{Nodes}[0];
+	};
+	my $tls = qq({addr: "$ip:$port", tls: true});
+	is $node->($tls)->{CanPort80}, undef, 'nothing on port 80';
+	is $node->(qq($tls, {addr: "$ip:80"}))->{CanPort80}, JSON::PP::true, 'plain HTTP on port 80: CanPort80';
 };
 
 subtest 'hyper-derp without TLS' => sub {

@@ -2,6 +2,7 @@
 /* tools/hdctl/derpmap.c - the relay's entry in maps of DERP relays, from what
  * the relay says of itself. hdprobe --derpmap sees it from outside. */
 #include <arpa/inet.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -12,7 +13,7 @@
 enum { STUN_NONE = -1, REGION_FIRST = 900 };
 
 struct wish {
-	const char *format, *host, *region_id, *code, *name;
+	const char *format, *host, *port, *region_id, *code, *name, *output;
 };
 
 static int read_wish(const char *const *words, size_t n, struct wish *w)
@@ -21,6 +22,7 @@ static int read_wish(const char *const *words, size_t n, struct wish *w)
 		const char *option, **to;
 	} rows[] = {
 		{ "--format", &w->format },	  { "--host", &w->host },
+		{ "--port", &w->port },		  { "--output", &w->output },
 		{ "--region-id", &w->region_id }, { "--region-code", &w->code },
 		{ "--region-name", &w->name },
 	};
@@ -39,6 +41,22 @@ static int read_wish(const char *const *words, size_t n, struct wish *w)
 		*rows[k].to = words[i + 1];
 	}
 	return HDCTL_OK;
+}
+
+/* Returns 0: told. */
+static int number_of(const char *option, const char *text, int def)
+{
+	char *end;
+	long n;
+
+	if (text == NULL)
+		return def;
+	n = strtol(text, &end, 10);
+	if (end != text && *end == '\0' && n >= 1 && n <= 65535)
+		return (int)n;
+	hdctl_fail(HDCTL_USAGE, "derpmap: %s is a number from 1 to 65535, not "
+		   "\"%s\"", option, text);
+	return 0;
 }
 
 /* The port with TLS, which clients need; else the first. */
@@ -87,33 +105,67 @@ static void set_host(struct derpmap_node *node, const struct wish *w,
 	}
 }
 
+/* Whether others than this machine reach it by plain HTTP on port 80. */
+static bool is_port_80(const json_t *l)
+{
+	const char *addr = text_in(l, "addr", "");
+
+	return port_of(l) == 80 && !json_is_true(json_object_get(l, "tls")) &&
+	       json_is_null(json_object_get(l, "name")) &&
+	       strncmp(addr, "127.", 4) != 0 && strncmp(addr, "[::1]", 5) != 0;
+}
+
+static bool has_port_80(const json_t *relay)
+{
+	const json_t *l;
+	size_t i;
+
+	json_array_foreach(json_object_get(relay, "listeners"), i, l)
+		if (is_port_80(l))
+			return true;
+	return false;
+}
+
+static int put(const struct wish *w, const struct derpmap_node *node)
+{
+	const char *format = w->format != NULL ? w->format : "json";
+	struct hd_error err;
+	int r = w->output != NULL
+			? derpmap_save(w->output, format, node, &err)
+			: derpmap_print(stdout, format, node, &err);
+
+	if (r == 0)
+		return HDCTL_OK;
+	return hdctl_fail(r == -EINVAL ? HDCTL_USAGE : HDCTL_REFUSED, "%s",
+			  err.text);
+}
+
 static int print_entry(const struct wish *w, const json_t *relay,
 		       const json_t *stun)
 {
 	const json_t *cert = json_object_get(relay, "certificate");
-	bool pinned = json_is_true(json_object_get(cert, "self_signed"));
+	const json_t *listener = choose_listener(relay);
+	bool tls = json_is_true(json_object_get(listener, "tls"));
+	bool pinned = tls && json_is_true(json_object_get(cert, "self_signed"));
 	struct derpmap_node node = {
-		.region_id = w->region_id != NULL ? atoi(w->region_id)
-						  : REGION_FIRST,
+		.region_id = number_of("--region-id", w->region_id,
+				       REGION_FIRST),
 		.region_code = w->code != NULL ? w->code : "hd",
 		.region_name = w->name != NULL ? w->name : "Hyper-DERP",
 		.ipv4 = "",
 		.ipv6 = "",
 		.cert_name = pinned ? text_in(cert, "pin", "") : "",
-		.derp_port = port_of(choose_listener(relay)),
+		.derp_port = number_of("--port", w->port, port_of(listener)),
 		.stun_port = stun != NULL ? port_of(stun) : STUN_NONE,
+		.can_port_80 = has_port_80(relay),
 	};
-	struct hd_error err;
 
+	if (node.region_id == 0 || node.derp_port == 0)
+		return HDCTL_USAGE;
 	set_host(&node, w, cert);
-	if (pinned)
-		fputs("hdctl: the certificate is self-signed and pinned: print "
-		      "the entry again when it is renewed\n",
-		      stderr);
-	if (derpmap_print(stdout, w->format != NULL ? w->format : "json", &node,
-			  &err) < 0)
-		return hdctl_fail(HDCTL_USAGE, "%s", err.text);
-	return HDCTL_OK;
+	/* who names a port has put something in front */
+	derpmap_warn("hdctl", &node, !tls && w->port == NULL);
+	return put(w, &node);
 }
 
 int run_derpmap(struct hdctl *h, const char *const *words, size_t n)

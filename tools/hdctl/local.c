@@ -15,7 +15,8 @@ const struct local locals[] = {
 	{ "config check", "FILE", "whether a relay would start with this file",
 	  run_check_file, 1 },
 	{ "derpmap",
-	  "[--format json|yaml|tailcat] [--host NAME] [--region-id N]",
+	  "[--format json|yaml|tailcat] [--host NAME] [--port N] "
+	  "[--output FILE]",
 	  "the relay's entry for Tailscale, Headscale and tailcat", run_derpmap,
 	  0 },
 	{ "module disable", "NAME",

@@ -65,30 +65,57 @@ static void check_probe(struct probe *p, struct result *r)
 }
 
 #define CHALLENGE "hdprobe-1.2:x"
+#define CHALLENGE_LINE "X-Tailscale-Challenge: " CHALLENGE "\r\n"
+#define CHALLENGE_PATH "/generate_204"
 
-/* Clients look for captive portals with it: a portal cannot know the right
- * answer. */
+/* A portal cannot know the right answer. Returns "", or what is wrong. */
+static const char *challenge_wrong(const struct httpc_head *head, char buf[200])
+{
+	char got[128] = "";
+
+	buf[0] = '\0';
+	if (head->status != 204)
+		(void)snprintf(buf, 200, "%d, not 204", head->status);
+	else if (!httpc_header(head, "X-Tailscale-Response", got,
+			       sizeof(got)) ||
+		 strcmp(got, "response " CHALLENGE) != 0)
+		(void)snprintf(buf, 200, "X-Tailscale-Response is \"%s\"",
+			       got);
+	return buf;
+}
+
+/* Clients look for captive portals with it. */
 static void check_generate_204(struct probe *p, struct result *r)
 {
 	const char *remedy = "clients take this for a captive portal; a proxy "
-			     "must pass /generate_204 on";
+			     "must pass " CHALLENGE_PATH " on";
 	struct httpc_head head;
 	struct hd_error err;
-	char got[128] = "";
-	int rc = get(p, "/generate_204",
-		     "X-Tailscale-Challenge: " CHALLENGE "\r\n", &head, &err);
+	char wrong[200];
+	int rc = get(p, CHALLENGE_PATH, CHALLENGE_LINE, &head, &err);
 
 	if (rc < 0)
 		result_bad(r, V_FAIL, remedy, "%s", err.text);
-	else if (head.status != 204)
-		result_bad(r, V_FAIL, remedy, "%d, not 204", head.status);
-	else if (!httpc_header(&head, "X-Tailscale-Response", got,
-			       sizeof(got)) ||
-		 strcmp(got, "response " CHALLENGE) != 0)
-		result_bad(r, V_FAIL, remedy, "X-Tailscale-Response is \"%s\"",
-			   got);
+	else if (challenge_wrong(&head, wrong)[0] != '\0')
+		result_bad(r, V_FAIL, remedy, "%s", wrong);
 	else
 		result_ok(r, "204, challenge answered");
+}
+
+bool probe_port_80(const struct probe *p)
+{
+	struct conn *c = probe_open(p, p->addr, 80);
+	struct httpc_head head;
+	struct hd_error err;
+	char wrong[200];
+	bool good = c != NULL &&
+		    httpc_get(c, p->opt.name, CHALLENGE_PATH, CHALLENGE_LINE,
+			      NULL, 0, &err) == 0 &&
+		    httpc_read_head(c, &head, &err) == 0 &&
+		    challenge_wrong(&head, wrong)[0] == '\0';
+
+	conn_close(&c);
+	return good;
 }
 
 const struct check http_checks[] = {

@@ -65,6 +65,23 @@ static const struct {
 	  "this machine lacks this kind of address: try -4 or -6" },
 };
 
+/* The package's configuration serves there; clients come to 443, unless their
+ * map has another port. */
+enum { PACKAGE_PORT = 3340 };
+
+/* Nobody has named a port, and the usual one refuses. */
+static bool is_elsewhere(const struct probe *p, const struct addrinfo *a)
+{
+	struct conn *c = NULL;
+
+	if (p->opt.any_port && !p->opt.plain)
+		c = probe_open(p, a, PACKAGE_PORT);
+	bool there = c != NULL;
+
+	conn_close(&c);
+	return there;
+}
+
 static void connect_failed(struct result *r, int code, const char *detail)
 {
 	for (size_t i = 0; i < HD_ARRAY_N(connect_failures); i++) {
@@ -75,6 +92,18 @@ static void connect_failed(struct result *r, int code, const char *detail)
 		return;
 	}
 	result_bad(r, V_UNKNOWN, NULL, "%s", detail);
+}
+
+static void tell_port(const struct probe *p, struct result *r)
+{
+	bool colons = strchr(p->opt.host, ':') != NULL;
+
+	(void)snprintf(r->remedy, sizeof(r->remedy),
+		       "something listens on port %d, where the package's "
+		       "relay serves: hdprobe %s%.200s%s:%d (clients go to "
+		       "443, unless their DERP map has another port)",
+		       PACKAGE_PORT, colons ? "[" : "", p->opt.host,
+		       colons ? "]" : "", PACKAGE_PORT);
 }
 
 /* Every address must answer: clients of either family come. But an address
@@ -106,6 +135,8 @@ static void check_tcp(struct probe *p, struct result *r)
 			       err.text);
 		if (bad.verdict < V_FAIL)
 			connect_failed(&bad, rc, text);
+		if (rc == -ECONNREFUSED && is_elsewhere(p, a))
+			tell_port(p, &bad);
 	}
 	if (p->addr == NULL) {
 		*r = bad;

@@ -5,6 +5,7 @@
 #include "tools/hdprobe/probe.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,22 +25,13 @@ static void set_addresses(const struct probe *p, struct derpmap_node *node,
 }
 
 static void remarks(const struct probe *p, const struct report *rep,
-		    bool is_pinned)
+		    const struct derpmap_node *node)
 {
-	if (p->opt.plain)
-		fputs("hdprobe: Tailscale's clients speak TLS: put a proxy "
-		      "with TLS in front of a relay without, and enter the "
-		      "proxy's port\n",
-		      stderr);
+	derpmap_warn("hdprobe", node, p->opt.plain);
 	if (rep->worst > V_SKIP)
 		fprintf(stderr,
-			"hdprobe: clients will not connect with this: "
-			"%s\n",
+			"hdprobe: clients will not connect with this: %s\n",
 			rep->first_bad);
-	if (is_pinned)
-		fputs("hdprobe: the certificate is self-signed and pinned: "
-		      "print the entry again when it is renewed\n",
-		      stderr);
 }
 
 static int print_all(const char *format, const struct derpmap_node *node,
@@ -57,6 +49,20 @@ static int print_all(const char *format, const struct derpmap_node *node,
 	return derpmap_print(stdout, "yaml", node, err);
 }
 
+/* A file is replaced by what works only. */
+static int put(const struct probe *p, const struct report *rep,
+	       const struct derpmap_node *node, struct hd_error *err)
+{
+	const struct options *opt = &p->opt;
+
+	if (opt->output == NULL)
+		return print_all(opt->format, node, err);
+	if (rep->worst > V_WARN)
+		return hd_error_set(err, -ENOTCONN, "%s is left as it was",
+				    opt->output);
+	return derpmap_save(opt->output, opt->format, node, err);
+}
+
 static void print_entry(struct probe *p, struct report *rep)
 {
 	char ip[INET6_ADDRSTRLEN], pin[PROBE_PIN_BYTES] = "";
@@ -68,16 +74,28 @@ static void print_entry(struct probe *p, struct report *rep)
 		.stun_port = p->opt.stun_port ? atoi(p->opt.stun_port) : -1,
 		.derp_port = atoi(p->opt.port),
 		.cert_name = pin,
+		.can_port_80 = probe_port_80(p),
 	};
-	bool is_pinned = probe_needs_pin(p) && probe_pin(p, pin);
 	struct hd_error err;
 
+	if (!probe_needs_pin(p) || !probe_pin(p, pin))
+		pin[0] = '\0';
 	set_addresses(p, &node, ip);
-	remarks(p, rep, is_pinned);
-	if (print_all(p->opt.format, &node, &err) < 0) {
+	remarks(p, rep, &node);
+	if (put(p, rep, &node, &err) < 0) {
 		fprintf(stderr, "hdprobe: %s\n", err.text);
 		rep->worst = HD_MAX(rep->worst, V_UNKNOWN);
 	}
+}
+
+static void failed(const struct probe *p, const struct report *rep)
+{
+	fprintf(stderr, "hdprobe: %s\n", rep->first_bad);
+	if (rep->first_remedy[0] != '\0')
+		fprintf(stderr, "hdprobe: %s\n", rep->first_remedy);
+	if (p->opt.output != NULL)
+		fprintf(stderr, "hdprobe: %s is left as it was\n",
+			p->opt.output);
 }
 
 int probe_derpmap(struct probe *p)
@@ -90,7 +108,7 @@ int probe_derpmap(struct probe *p)
 	if (p->facts & FACT_TRANSPORT)
 		print_entry(p, &rep);
 	else
-		fprintf(stderr, "hdprobe: %s\n", rep.first_bad);
+		failed(p, &rep);
 	status = report_status(&rep);
 	report_clear(&rep);
 	return status;

@@ -27,6 +27,7 @@ static const char usage[] =
 	"      --derpmap        print the DERP map's entry\n"
 	"      --format F       json (Tailscale), yaml (Headscale), tailcat;\n"
 	"                       without it json and yaml\n"
+	"      --output FILE    write it there, only when it is good\n"
 	"      --region-id N    900 to 999 (900)\n"
 	"      --region-code C  short name (hd)\n"
 	"      --region-name N  long name (Hyper-DERP)\n"
@@ -108,6 +109,7 @@ SETTER(derpmap, opt->derpmap = true)
 SETTER(no_stun, opt->stun_port = NULL)
 SETTER(sni, opt->name = arg)
 SETTER(format, opt->format = arg)
+SETTER(output, opt->output = arg)
 SETTER(region_code, opt->region_code = arg)
 SETTER(region_name, opt->region_name = arg)
 
@@ -129,6 +131,7 @@ static const struct {
 	{ "quiet", 'q', false, set_quiet },
 	{ "derpmap", 0, false, set_derpmap },
 	{ "format", 0, true, set_format },
+	{ "output", 0, true, set_output },
 	{ "region-id", 0, true, set_region_id },
 	{ "region-code", 0, true, set_region_code },
 	{ "region-name", 0, true, set_region_name },
@@ -188,7 +191,12 @@ static int finish(struct options *opt, int argc, char **argv)
 		fputs("hdprobe: one HOST[:PORT] is needed\n", stderr);
 		return bad_usage();
 	}
-	opt->port = opt->plain ? "80" : "443";
+	if (opt->output != NULL && (!opt->derpmap || opt->format == NULL)) {
+		fputs("hdprobe: --output is for --derpmap with a --format\n",
+		      stderr);
+		return bad_usage();
+	}
+	opt->port = NULL;
 	opt->owned = strdup(argv[optind]);
 	if (opt->owned == NULL ||
 	    options_target(opt->owned, &opt->host, &opt->port) < 0) {
@@ -198,6 +206,9 @@ static int finish(struct options *opt, int argc, char **argv)
 			argv[optind]);
 		return STATUS_USAGE;
 	}
+	opt->any_port = opt->port == NULL;
+	if (opt->any_port)
+		opt->port = opt->plain ? "80" : "443";
 	if (opt->name == NULL)
 		opt->name = opt->host;
 	return -1;

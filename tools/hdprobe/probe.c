@@ -3,6 +3,9 @@
  * it needs are established; else it is skipped, naming the one to blame. */
 #include "tools/hdprobe/probe.h"
 
+#include <arpa/inet.h>
+#include <string.h>
+
 static const struct check *const groups[] = {
 	net_checks,  tls_checks, derp_checks, relay_checks,
 	http_checks, ws_checks,	 stun_checks,
@@ -17,6 +20,29 @@ int probe_dial(struct probe *p, struct conn **ret_conn, struct hd_error *err)
 	if (rc < 0)
 		conn_close(ret_conn);
 	return rc;
+}
+
+struct conn *probe_open(const struct probe *p, const struct addrinfo *at,
+			uint16_t port)
+{
+	union {
+		struct sockaddr_storage any;
+		struct sockaddr_in in;
+		struct sockaddr_in6 in6;
+	} addr = { .any.ss_family = AF_UNSPEC };
+	struct addrinfo to = *at;
+	struct conn *c = NULL;
+	struct hd_error err;
+
+	memcpy(&addr, at->ai_addr, at->ai_addrlen);
+	if (at->ai_family == AF_INET6)
+		addr.in6.sin6_port = htons(port);
+	else
+		addr.in.sin_port = htons(port);
+	to.ai_addr = (struct sockaddr *)&addr;
+	if (conn_open(&to, p->opt.timeout_ms, &c, &err) < 0)
+		conn_close(&c);
+	return c;
 }
 
 int probe_upgrade(struct probe *p, struct conn **ret_conn,

@@ -13,7 +13,9 @@ struct options {
 	int family, timeout_ms;
 	const char *stun_port; /* NULL: no STUN */
 	bool plain, insecure, json, quiet, derpmap;
+	bool any_port; /* none was named */
 	const char *format; /* of the DERP map; NULL: JSON and YAML */
+	const char *output; /* its file; NULL: stdout */
 	int region_id;
 	const char *region_code, *region_name;
 	char *owned; /* what host and port point into */
@@ -73,6 +75,13 @@ int probe_derpmap(struct probe *p);
 int probe_dial(struct probe *p, struct conn **ret_conn, struct hd_error *err);
 int probe_upgrade(struct probe *p, struct conn **ret_conn,
 		  struct httpc_head *ret_head, struct hd_error *err);
+
+/* probe_open - a plain connection to another port of the same address.
+ * Returns NULL: none. probe_port_80 - whether clients find out there, by plain
+ * HTTP, that there is no captive portal. */
+struct conn *probe_open(const struct probe *p, const struct addrinfo *at,
+			uint16_t port);
+bool probe_port_80(const struct probe *p);
 
 /* probe_pin - of the certificate, as Tailscale's CertName wants it. */
 #define PROBE_PIN_BYTES (sizeof("sha256-raw:") + 64)

@@ -94,6 +94,7 @@ void report_add(struct report *rep, const char *name, struct result *r)
 		rep->worst = r->verdict;
 		(void)snprintf(rep->first_bad, sizeof(rep->first_bad), "%s: %s",
 			       name, r->detail);
+		memcpy(rep->first_remedy, r->remedy, sizeof(r->remedy));
 	}
 	json_array_append_new(rep->checks, check_json(name, r));
 	print_line(rep, name, r);

@@ -35,6 +35,7 @@ struct report {
 	unsigned count[V_N];
 	json_t *checks;
 	char first_bad[600]; /* the worst check's name and detail */
+	char first_remedy[512]; /* "" none */
 	enum verdict worst;
 };
 

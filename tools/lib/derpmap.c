@@ -29,6 +29,8 @@ static json_t *node_tree(const struct derpmap_node *n)
 	set_text(o, "IPv6", n->ipv6);
 	json_object_set_new(o, "DERPPort", json_integer(n->derp_port));
 	json_object_set_new(o, "STUNPort", json_integer(n->stun_port));
+	if (n->can_port_80)
+		json_object_set_new(o, "CanPort80", json_true());
 	set_text(o, "CertName", n->cert_name);
 	return o;
 }
@@ -140,6 +142,8 @@ static int emit(yaml_emitter_t *e, const json_t *v)
 		return emit_list(e, v);
 	case JSON_INTEGER:
 		return emit_number(e, json_integer_value(v));
+	case JSON_TRUE:
+		return emit_text(e, "true", false);
 	default:
 		return emit_text(e, json_string_value(v), true);
 	}

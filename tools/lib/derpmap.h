@@ -13,6 +13,8 @@ struct derpmap_node { /* everything borrowed */
 	const char *cert_name; /* "" the host's; "sha256-raw:…" a pin */
 	int derp_port;
 	int stun_port; /* -1 none */
+	bool can_port_80; /* /generate_204 answers by plain HTTP: clients ask
+			     it whether they are behind a captive portal */
 };
 
 /* derpmap_print - @format  "json": the part of a Tailscale policy file;
@@ -21,3 +23,13 @@ struct derpmap_node { /* everything borrowed */
  * Returns 0; -EINVAL no such format; -ENOMEM. */
 int derpmap_print(FILE *out, const char *format,
 		  const struct derpmap_node *node, struct hd_error *err);
+/* derpmap_save - the same into a file: it is replaced, by rename, when all is
+ * written; else what was there stays, so that no control server ever reads an
+ * empty map. A new one has the mode that the umask leaves.
+ * Returns 0; as derpmap_print(); -EINVAL no regular file; other -errno. */
+int derpmap_save(const char *path, const char *format,
+		 const struct derpmap_node *node, struct hd_error *err);
+/* derpmap_warn - on stderr, what whoever enters it must know.
+ * @plain  the port speaks no TLS */
+void derpmap_warn(const char *program, const struct derpmap_node *node,
+		  bool plain);
