@@ -74,8 +74,8 @@ int hd_live_check_needs(const struct hd_module_def *def, struct hd_error *err);
 int hd_live_refused(int r, const char *name, struct hd_error *err);
 /* hd_live_stop - returns whether nothing of it is left in any worker. */
 bool hd_live_stop(struct hd_module *mod);
-/* hd_live_take_out - no hook, route or metric of it is used any more. */
-void hd_live_take_out(struct hd_module *mod);
+/* hd_live_take_out - no route or metric of it is used any more, and no hook. */
+void hd_live_take_out(struct hd_module *mod, bool hooks);
 /* hd_live_forget - the last step: no worker knows it. */
 void hd_live_forget(struct hd_module *mod);
 /* hd_live_event - for those who watch: what happened to a module. */

@@ -110,13 +110,14 @@ static int begin(struct hd_change *c)
 	return open_new(r, &c->err);
 }
 
-/* Connections that cannot stay end while the old code still runs. */
+/* Connections that cannot stay end while the old code still runs. Its hooks
+ * stay: who logs in meanwhile is to be asked as ever. */
 static int quiet(struct hd_change *c)
 {
 	int e = hd_live_quiet(c);
 
 	if (e == 0 && !c->reload->keep)
-		hd_live_take_out(c->mod);
+		hd_live_take_out(c->mod, false);
 	return e;
 }
 

@@ -13,6 +13,7 @@
 #include "core/inbox.h"
 #include "core/listener.h"
 #include "core/module_live.h"
+#include "core/peer.h"
 #include "core/timer.h"
 #include "core/udp.h"
 #include "core/worker.h"
@@ -111,6 +112,8 @@ static void finish_here(struct hd_worker *w, void *arg)
 		hd_module_scan(mod, w, r->old.def.name);
 	if (mod->def->serving != NULL)
 		mod->def->serving(mod, w, w->serving);
+	if (!r->keep) /* who was to answer has forgotten it */
+		hd_logins_ask_again(w, mod);
 }
 
 /* Neither code runs any more. */
@@ -122,6 +125,7 @@ static void give_up_here(struct hd_worker *w, void *arg)
 	w->reloading = NULL;
 	hd_udps_close(w, r->mod);
 	hd_protos_swap(&(struct hd_protos){ 0 }, r->mod, w);
+	hd_logins_ask_again(w, r->mod);
 	hd_module_free(r->mod, w);
 }
 

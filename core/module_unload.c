@@ -19,6 +19,7 @@
 #include "core/http.h"
 #include "core/listener.h"
 #include "core/module_live.h"
+#include "core/peer.h"
 #include "core/probes.h"
 #include "core/udp_bind.h"
 #include "core/worker.h"
@@ -30,10 +31,12 @@ static void let_go_here(struct hd_worker *w, void *arg)
 	hd_accept_sync(w);
 }
 
-void hd_live_take_out(struct hd_module *mod)
+void hd_live_take_out(struct hd_module *mod, bool hooks)
 {
-	hd_hooks_drop(mod);
-	hd_hooks_publish();
+	if (hooks) {
+		hd_hooks_drop(mod);
+		hd_hooks_publish();
+	}
 	hd_routes_out(mod);
 	hd_listens_leave(mod);
 	hd_commands_drop(mod);
@@ -101,13 +104,20 @@ static int begin(struct hd_change *c)
 	return r == 0 ? check_not_needed(c->mod, &c->err) : r;
 }
 
+static void ask_again_here(struct hd_worker *w, void *mod)
+{
+	hd_logins_ask_again(w, mod);
+}
+
 static int quiet(struct hd_change *c)
 {
 	int r = hd_live_quiet(c);
 
-	if (r == 0)
-		hd_live_take_out(c->mod);
-	return r;
+	if (r < 0)
+		return r;
+	hd_live_take_out(c->mod, true);
+	hd_workers_ask(ask_again_here, c->mod);
+	return 0;
 }
 
 static int stuck(struct hd_change *c)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* core/peer.h - connections of keys: login, admission, duplicates, delivery.
- * Files: login.c the way in, relay.c packets and the way out, relay_ask.c what
- * others ask.
+ * Files: login.c the way in, admit.c who is let in, relay.c packets and the way
+ * out, relay_ask.c what others ask.
  * Context: the stream's worker; after admission that is the key's home. */
 #pragma once
 #include <hyper-derp/hook.h>
@@ -35,7 +35,10 @@ struct hd_peer {
 	uint8_t not_here_tokens;
 	uint64_t not_here_ms;
 	uint64_t proven_us; /* when the protocol said so */
-	struct hd_ticket *ticket;
+	/* admission: who was asked last, the how manieth of its hooks that was,
+	 * and the number of the question, which an old answer has not */
+	const struct hd_module *asked;
+	uint32_t asked_order, asked_hooks, asked_n;
 	struct hd_login login;
 	struct hd_key_text name; /* of the key, for probes */
 };
@@ -44,6 +47,17 @@ struct hd_peer {
  * be admitted. It may end with the stream in another worker. */
 bool hd_login_due(const struct hd_stream *s);
 void hd_login_go_on(struct hd_stream *s);
+
+/* hd_login_ask - the admit hooks that have not been asked yet; then it is up,
+ * denied, or waits for an answer.
+ * hd_login_late - login_timeout is over.
+ * hd_login_hup - its other end has gone: nobody waits for an answer.
+ * hd_logins_ask_again - who waits for an answer of a module that has gone, or
+ * has new code: whoever is there now is asked. In a worker. */
+void hd_login_ask(struct hd_stream *s);
+void hd_login_late(struct hd_stream *s);
+void hd_login_hup(struct hd_stream *s);
+void hd_logins_ask_again(struct hd_worker *w, const struct hd_module *mod);
 
 /* hd_peer_up - enters the table. Returns 0; -ENOMEM. */
 int hd_peer_up(struct hd_peer *peer);

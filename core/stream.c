@@ -148,7 +148,7 @@ static void on_deadline(struct hd_stream *s, enum hd_deadline which)
 {
 	switch (which) {
 	case HD_DEADLINE_LOGIN:
-		hd_stream_close(s, HD_CLOSE_TIMEOUT);
+		hd_login_late(s);
 		break;
 	case HD_DEADLINE_WRITE:
 		if (hd_stream_progressed(s))

@@ -141,7 +141,7 @@ static void charge(struct hd_stream *s, size_t n)
 	uint64_t limit = s->worker->conf->peer_rate_limit;
 	uint64_t now_us = s->worker->now_ms * 1000;
 
-	if (limit == 0 || s->peer == NULL || hd_peer_login(s->peer)->trusted)
+	if (limit == 0 || s->peer == NULL)
 		return;
 	uint64_t burst_us = BURST_BYTES * 1000000ull / limit;
 
@@ -316,6 +316,8 @@ void hd_stream_read(struct hd_stream *s)
 		if (s->shut && !s->rx_eof)
 			read_nothing(s);
 	} else if (s->rx_held || s->rx_paused || s->rx_eof) {
+		if (s->rx_hup)
+			hd_login_hup(s);
 		return; /* hd_stream_resume() marks it again, or closes */
 	} else if (s->tls != NULL && hd_tls_kernel(s->tls) & HD_KTLS_RX) {
 		read_kernel(s);

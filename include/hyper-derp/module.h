@@ -16,7 +16,9 @@
  * 1.7  about.h: peers
  * 1.8  http.h: hd_reply_body(); listen.h: hd_listen_tls(); about.h: more of a
  *      peer
- * 1.9  hd_state_file_update(), hd_state_file_path()
+ * 1.9  hd_state_file_update(), hd_state_file_path(); hook.h: hooks behind one
+ *      that passes late are asked; relay.h: two flags that nothing set are
+ *      reserved
  *
  * Where the shapes differ from the first proposal, and why:
  * - load() takes a struct hd_error: the loader prints one sentence, with the

@@ -19,7 +19,7 @@ struct hd_packet { /* every pointer is borrowed for the call */
 	uint32_t len_bytes; /* 0..HD_PACKET_MAX_BYTES */
 	uint16_t realm;
 	bool urgent;    /* disco and the like: a lane of its own */
-	bool forwarded; /* came from another relay: never leaves again */
+	bool reserved;  /* false: for packets of other relays */
 };
 
 enum hd_gone { HD_GONE_DISCONNECTED, HD_GONE_NOT_HERE };
@@ -42,7 +42,7 @@ struct hd_peer_ops { /* all in the peer's worker */
 struct hd_login {
 	struct hd_key key;
 	uint16_t realm;
-	bool trusted; /* a mesh peer: no limits, no admission */
+	bool reserved; /* false: for peers of a mesh */
 	bool prober;
 	uint32_t flags;  /* the protocol's own, for presence */
 	char agent[64];  /* what it calls itself, "" unknown; for the log */

@@ -58,7 +58,6 @@ static void box_of_another_implementation_opens(void **state)
 	assert_true(alice->logging_in);
 	assert_hex(alice->peer.login.key.b, 32, ALICE_PUBLIC);
 	assert_int_equal(alice->peer.login.realm, 0);
-	assert_false(alice->peer.login.trusted);
 	assert_false(alice->peer.login.prober);
 	assert_int_equal(alice->peer.login.flags, 1);
 	assert_string_equal(alice->peer.login.agent, "");
