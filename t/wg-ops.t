@@ -67,6 +67,37 @@ sub refused ($want, @words) {
 
 run();
 
+# What is almost a key or an address is refused as that, whatever it is meant for.
+sub looks () {
+    my $key = key(9);
+    my %why = map { $_->[0] => $_->[1] } (
+        [substr($key, 1) => '44 characters, .* this has 43'], [substr($key, 0, 43) => 'this has 43'],
+        ["A$key" => 'this has 45'], [substr($key, 0, 20) . '=' => 'this has 21'],
+        ['!' . substr($key, 1) => ''], [substr($key, 0, 42) . 'l=' => 'a character is wrong'],
+        ['A' x 43 . '=' => 'all zeros'], ['09' x 32 => 'in hex'],
+    );
+    delete $why{ '!' . substr($key, 1) };    # that is a label
+    for my $bad (sort keys %why) {
+        refused 'invalid_key', qw(wg peer add dave), $bad;
+        like +(refusal(qw(wg peer add dave), $bad))[1], qr/$why{$bad}/, "... $why{$bad}";
+        refused 'bad_args', qw(wg peer add), $bad, key(9);
+    }
+    unlike +(refusal(qw(wg peer add dave), substr($key, 0, 42) . 'l='))[1], qr/44 characters,/, 'it has them';
+    refused 'bad_args', qw(wg peer add dave), $key, key(10);
+    for my $bad (qw(1.2.3.4 1.2.3.4:5x 1.2.3.4: 1.2.3.400:5 1.2.3.4:0 1.2.3.4:65536 2001:db8::1 2001:db8::1/64
+        [2001:db8::1] [2001:db8::1]:5x relay.example:51820)) {
+        refused 'bad_args', qw(wg peer add dave), $key, $bad;
+        refused 'bad_args', qw(wg peer add), $bad, $key;
+    }
+    for my $nobody (qw(0.0.0.0:5 255.255.255.255:5 224.0.0.1:5 239.255.0.1:5 [::]:5 [ff02::1]:5), "127.0.0.1:$port") {
+        refused 'bad_args', qw(wg peer add dave), $key, $nobody;
+        refused 'bad_args', qw(wg peer update bob --endpoint), $nobody;
+        refused 'bad_args', qw(wg import), "peer dave $nobody $key\n";
+    }
+    like +(refusal(qw(wg peer add dave), "127.0.0.1:$port"))[1], qr/the relay's own address: write the peer's own/, 'a remedy';
+    return;
+}
+
 subtest 'peers' => sub {
     $hd->ctl(qw(wg peer add alice), key(1), qw(her phone));
     is $?, 0, 'a key and a label';
@@ -83,6 +114,7 @@ subtest 'peers' => sub {
     refused 'bad_args', qw(wg peer add), 'dave x', key(9);
     refused 'bad_args', qw(wg peer add), 'dave#1', key(9);
     refused 'wg_peer_nic_failed', qw(wg peer nic bob a/b);
+    looks();
     refused 'wg_peer_unknown', qw(wg peer remove nobody);
     refused 'wg_peer_fixed', qw(wg peer remove office);
     is $hd->ctl(qw(wg peer pubkey bob), key(2)) =~ /${\quotemeta key 2}/, 1, 'pubkey';
@@ -249,14 +281,23 @@ subtest 'a roster is whole or refused' => sub {
     like "$code $text", qr/bad_args line $lines: the file is cut off: .*take its first line away/, 'so is an import';
     like join(' ', refusal(qw(wg import), '')), qr/^(?!ok)\S+ .*1 to \d+ bytes/, '... of nothing';
 
-    my $edited = edited($good) . "peer edited - ${\key 120}\n";
+    my $edited = edited($good) . "peer edited - ${\key 120}\n"
+        . "peer old 0.0.0.0:7\npeer 192.0.2.9 - ${\key 121}\n";
     HyperDerp::Test::spew($roster, $edited);
     is $hd->stop, 0, 'it stops';
     run();
-    is json(qw(wg show))->{peer_count}, $peers + 1, 'an edited one is taken';
+    is json(qw(wg show))->{peer_count}, $peers + 3, 'an edited one is taken';
     like $hd->log_text, qr{\Q$roster\E: an earlier relay wrote it, or somebody edited it}, '... with a warning';
+    like $hd->log_text, qr/the roster's peer old: 0\.0\.0\.0:7 is not the address of one host/,
+        '... what could not be entered is named';
+    like $hd->log_text, qr/the roster's peer 192\.0\.2\.9: the name .* looks like a key or an address/, '... each';
+    $hd->ctl(qw(wg peer update old --label), 'has it as it was');
+    is $?, 0, 'and may stay';
+    $hd->ctl(qw(wg peer update old --label -));
+    $hd->ctl(qw(wg peer remove), $_) for qw(192.0.2.9 old);
+    my $before = HyperDerp::Test::slurp($roster);
     $hd->ctl(qw(wg peer remove edited));
-    is HyperDerp::Test::slurp("$roster.before"), $edited, 'the copy before is what was there';
+    is HyperDerp::Test::slurp("$roster.before"), $before, 'the copy before is what was there';
     my $warned = () = $hd->log_text =~ /somebody edited it/g;
     is $hd->stop, 0, 'it stops';
     run();
@@ -349,6 +390,17 @@ subtest 'links of the configuration' => sub {
     $hd->ctl(qw(wg link add alice bob));
 };
 
+subtest 'a configuration with an endpoint that is nobody\'s' => sub {
+    my $text = HyperDerp::Test::slurp($hd->dir . '/hd.yaml');
+    for (['0.0.0.0:7' => 'not the address of one host'], ["127.0.0.1:$port" => 'the relay\'s own address']) {
+        my ($endpoint, $why) = @$_;
+        my $conf = HyperDerp::Test::spew($hd->dir . '/bad.yaml', $text =~ s/localhost:51820/$endpoint/r);
+        my $said = `$HyperDerp::Test::build/hyper-derp -t -c $conf 2>&1`;
+        isnt $?, 0, "$endpoint is refused";
+        like $said, qr/`wg\.peers`: the peer gate: .*$why/, '... with the reason';
+    }
+};
+
 # The client's configuration of alice, but for where it is read.
 my $private = HyperDerp::Test::spew($hd->dir . '/alice.key', key(77) . "\n");
 my $public = '8koUUNf4TrYRLfyADI7jPddBOfa2bvK18D0s1952+Ts=';    # wg pubkey
@@ -368,6 +420,21 @@ subtest 'client-config' => sub {
     like $hd->ctl(qw(wg client-config alice --endpoint 2001:db8::1)), qr/^Endpoint = \[2001:db8::1\]:$port$/m, 'IPv6';
     like $hd->ctl(qw(wg client-config alice --endpoint 192.0.2.1:7)), qr/^Endpoint = 192\.0\.2\.1:7$/m, 'with a port';
     like $hd->ctl(qw(wg client-config alice --address 10.9.0.1/24)), qr/^Address = 10\.9\.0\.1\/24$/m, '--address';
+    like $hd->ctl(qw(wg client-config alice --address), '10.9.0.1/24, fd00::1/64'), qr/^Address = 10\.9\.0\.1\/24, fd00::1\/64$/m, '... two';
+    for (qw(relay:99999 relay:0 relay: relay:x -relay 1.2.3 1.2.3.4.5 0.0.0.0 [::] [2001:db8::1 [relay]:5 ff02::1), 'a b') {
+        my $text = $hd->ctl(qw(wg client-config alice --endpoint), $_);
+        isnt $?, 0, "--endpoint '$_' is refused";
+        like $text, qr/is no endpoint for clients: write/, '... with a remedy';
+    }
+    for (qw(notip 10.9.0.1/33 10.9.0.1/ fd00::1/129 10.9.0.1,), '10.9.0.1 10.9.0.2') {
+        my $text = $hd->ctl(qw(wg client-config alice --address), $_);
+        isnt $?, 0, "--address '$_' is refused";
+        like $text, qr/is no address in the tunnel: write/, '... with a remedy';
+    }
+    for (qw(relay relay_1.example. 192.0.2.1 [2001:db8::1]:7 2001:db8::1 xn--bcher-kva.example:1)) {
+        $hd->ctl(qw(wg client-config alice --endpoint), $_);
+        is $?, 0, "--endpoint $_";
+    }
     like $hd->ctl(qw(wg client-config i2)), qr/^# Address = /m, 'a peer without a key';
     like $hd->ctl(qw(wg client-config nobody)), qr/no peer "nobody"/, 'an unknown one';
     like $hd->ctl(qw(wg client-config alice --private-key), $private), qr/not the private key of alice, but of \Q$public\E$/m,

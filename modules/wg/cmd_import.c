@@ -68,7 +68,7 @@ static void run_config(struct hd_module *mod, struct hd_call *c)
 	size_t n = 0;
 	FILE *f;
 
-	if (client.peer == NULL) {
+	if (client.peer == NULL || wg_quick_check(&client, &why) < 0) {
 		hd_call_refuse(c, why.code, "%s", why.err.text);
 		return;
 	}

@@ -22,22 +22,9 @@ static void put_peer(struct hd_call *c, const char *name)
 	hd_out_close(c);
 }
 
-static bool is_key(const char *text)
-{
-	return strlen(text) == WG_KEY_TEXT_BYTES - 1 &&
-	       text[WG_KEY_TEXT_BYTES - 2] == '=';
-}
-
-static bool is_endpoint(const char *text)
-{
-	const char *colon = strrchr(text, ':');
-	size_t digits = colon != NULL ? strspn(colon + 1, "0123456789") : 0;
-
-	return digits > 0 && colon[1 + digits] == '\0';
-}
-
-/* A key, an endpoint and a label are told apart by their looks; the first two
- * words may be either of the first two, whatever follows is the label.
+/* A key, an endpoint and a label are told apart by their looks, as are a key and
+ * an endpoint with a mistake in it: they must not become a label. The first two
+ * words may be any of them, whatever follows is the label.
  * @label  where it is put together */
 static void sort_words(struct hd_call *c, struct wg_entry_text *t, char *label,
 		       size_t size)
@@ -51,10 +38,10 @@ static void sort_words(struct hd_call *c, struct wg_entry_text *t, char *label,
 	for (size_t i = 0; i < HD_ARRAY_N(words) && words[i] != NULL; i++) {
 		const char *word = words[i];
 
-		if (n == 0 && i < 2 && t->pubkey == NULL && is_key(word))
+		if (i < 2 && t->pubkey == NULL && wg_looks_like_key(word))
 			t->pubkey = word;
-		else if (n == 0 && i < 2 && t->endpoint == NULL &&
-			 is_endpoint(word))
+		else if (i < 2 && t->endpoint == NULL &&
+			 wg_looks_like_addr(word))
 			t->endpoint = word;
 		else if (n < size)
 			n += (size_t)snprintf(label + n, size - n, "%s%s",

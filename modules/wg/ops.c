@@ -125,11 +125,47 @@ static int apply(struct hd_module *mod, const struct wg_changes *c)
 	return r;
 }
 
+static int check_entry(const struct wg_conf *conf, const struct wg_entry *p,
+		       struct wg_refusal *why)
+{
+	int r = wg_looks_check(p, why);
+
+	return r < 0 ? r : wg_own_check(conf, p, why);
+}
+
+/* Of a peer that was there, what has not changed is not asked. */
+static int check_change(const struct wg_conf *conf, const struct wg_change *c,
+			struct wg_refusal *why)
+{
+	const union hd_addr *is = &c->a->endpoint;
+	int r = 0;
+
+	if (c->kind == WG_PEER_ADDED)
+		return check_entry(conf, c->a, why);
+	if (c->kind != WG_PEER_UPDATED || !wg_entry_has_endpoint(c->a) ||
+	    memcmp(is, &c->old->endpoint, sizeof(*is)) == 0)
+		return 0;
+	r = wg_addr_check(is, why);
+	return r < 0 ? r : wg_own_check(conf, c->a, why);
+}
+
+static int check_changes(const struct wg_conf *conf, const struct wg_changes *c,
+			 struct wg_refusal *why)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < c->n; i++)
+		r = check_change(conf, &c->v[i], why);
+	return r;
+}
+
 bool wg_ops_commit(struct hd_module *mod, struct hd_call *call,
-		   struct wg_changes *c, int r, const struct wg_refusal *why)
+		   struct wg_changes *c, int r, struct wg_refusal *why)
 {
 	struct hd_error err = { "" };
 
+	if (r == 0)
+		r = check_changes(hd_module_conf(mod), c, why);
 	if (r < 0)
 		hd_call_refuse(call, why->code, "%s", why->err.text);
 	else if (c->n > 0 && wg_file_save(ops.roster, &err) < 0)
@@ -156,6 +192,27 @@ bool wg_ops_commit(struct hd_module *mod, struct hd_call *call,
 
 /* ---- life ---- */
 
+/* The configuration's are refused. Those of the file have been taken before:
+ * they are named, no more. */
+static int check_all(const struct wg_conf *conf, const struct wg_roster *r,
+		     struct hd_error *err)
+{
+	struct wg_refusal why;
+
+	for (const struct wg_entry *p = r->by_name; p != NULL;
+	     p = p->by_name.next) {
+		if (check_entry(conf, p, &why) == 0)
+			continue;
+		if (p->fixed)
+			return hd_error_set(err, -EINVAL,
+					    "`wg.peers`: the peer %s: %s",
+					    p->name, why.err.text);
+		hd_log_warn("wg: the roster's peer %s: %s", p->name,
+			    why.err.text);
+	}
+	return 0;
+}
+
 int wg_ops_check(const struct wg_conf *conf, struct hd_error *err)
 {
 	HD_AUTO(wg_roster_free) struct wg_roster *r = wg_roster_new();
@@ -164,6 +221,8 @@ int wg_ops_check(const struct wg_conf *conf, struct hd_error *err)
 	if (r == NULL)
 		return hd_error_set(err, -ENOMEM, "out of memory");
 	e = wg_yaml_peers(r, &conf->peers, false, err);
+	if (e == 0)
+		e = check_all(conf, r, err);
 	if (e == 0)
 		e = wg_yaml_links(r, &conf->links, true, err);
 	return HD_MIN(e, 0);
@@ -182,6 +241,8 @@ static int read_roster(const struct wg_conf *conf, struct hd_error *err)
 	r = wg_yaml_peers(ops.roster, &conf->peers, true, err);
 	if (r == 0)
 		r = wg_file_load(ops.roster, err);
+	if (r >= 0 && check_all(conf, ops.roster, err) < 0)
+		r = -EINVAL;
 	if (r < 0)
 		return r;
 	r = wg_yaml_links(ops.roster, &conf->links, r == 0, err);

@@ -29,12 +29,17 @@ struct wg_roster *wg_ops_roster(void);
 uint16_t wg_ops_port(struct hd_module *mod); /* for clients */
 
 /* wg_ops_commit - make changes durable, then live; ends them. On failure they
- * are undone and the call is refused. @r  of making them: < 0 is such a
+ * are undone and the call is refused. So they are where a name, a label or an
+ * endpoint looks like a mistake. @r  of making them: < 0 is such a
  * failure, with the reason in why.
  * Returns whether they stand: the answer is the command's then. */
 bool wg_ops_commit(struct hd_module *mod, struct hd_call *call,
-		   struct wg_changes *changes, int r,
-		   const struct wg_refusal *why);
+		   struct wg_changes *changes, int r, struct wg_refusal *why);
+
+/* wg_own_check - an endpoint that is the relay itself, or a broadcast address.
+ * ops_own.c. Returns 0; -EINVAL. */
+int wg_own_check(const struct wg_conf *conf, const struct wg_entry *p,
+		 struct wg_refusal *why);
 
 /* ---- ops_file.c: the roster's file ---- */
 

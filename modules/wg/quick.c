@@ -227,7 +227,8 @@ static void read_comment(struct reading *q, const char *text)
 	if (strncasecmp(p, "name", 4) == 0 && strchr(" \t=:", p[4]) != NULL)
 		p += 4 + strspn(p + 4, " \t=:");
 	keep_name(q);
-	if (wg_name_check(p, &unused) == 0)
+	if (wg_name_check(p, &unused) == 0 && !wg_looks_like_key(p) &&
+	    !wg_looks_like_addr(p))
 		strcpy(q->above, p);
 }
 

@@ -17,6 +17,9 @@ struct wg_client { /* whose configuration, and what only people know */
 	const char *address; /* in the tunnel; NULL: one made of the key */
 	uint16_t port; /* of the relay */
 };
+/* wg_quick_check - whether endpoint and address, where given, are such.
+ * Returns 0; -EINVAL with the reason in why. */
+int wg_quick_check(const struct wg_client *c, struct wg_refusal *why);
 /* wg_quick_print - a client's configuration, all but its private key. */
 void wg_quick_print(const struct wg_client *c, FILE *out);
 /* wg_quick_address - the address in the tunnel that a key has: fd68:6477:6700::

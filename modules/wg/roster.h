@@ -135,6 +135,20 @@ int wg_key_parse(const char *text, struct hd_key *ret, struct wg_refusal *why);
 int wg_addr_parse(const char *text, union hd_addr *ret, struct wg_refusal *why);
 const char *wg_key_text(const struct hd_key *key, char buf[WG_KEY_TEXT_BYTES]);
 
+/* ---- roster_looks.c: what is almost a key or an address ---- */
+
+/* A key with a character too few or too many, a piece of one, one in hex; an
+ * address with a port or without, a good one or not. */
+bool wg_looks_like_key(const char *text);
+bool wg_looks_like_hex(const char *text);
+bool wg_looks_like_addr(const char *text);
+/* wg_addr_check - 0.0.0.0, ::, multicast and broadcast are nobody's.
+ * wg_looks_check - of what somebody enters. A file of an earlier relay may have
+ * worse, and is taken.
+ * Return 0 or -EINVAL with the reason in why. */
+int wg_addr_check(const union hd_addr *addr, struct wg_refusal *why);
+int wg_looks_check(const struct wg_entry *p, struct wg_refusal *why);
+
 /* ---- roster_change.c: several changes, all or none ---- */
 
 enum wg_change_kind {

@@ -68,6 +68,28 @@ int wg_nic_check(const char *nic, struct wg_refusal *why)
 
 /* ---- keys ---- */
 
+static int no_key(const char *text, struct wg_refusal *why)
+{
+	size_t n = strlen(text);
+
+	if (wg_looks_like_hex(text))
+		return wg_refuse(why, -EINVAL, "invalid_key",
+				 "\"%.64s\" is a key in hex: write it in "
+				 "base64, as `xxd -r -p | base64` makes it",
+				 text);
+	if (n != WG_KEY_TEXT_BYTES - 1)
+		return wg_refuse(why, -EINVAL, "invalid_key",
+				 "\"%.48s\" is no public key: a key has 44 "
+				 "characters, as `wg pubkey` prints them, this "
+				 "has %zu",
+				 text, n);
+	return wg_refuse(why, -EINVAL, "invalid_key",
+			 "\"%.48s\" is no public key: it is not 32 bytes in "
+			 "base64, a character is wrong; copy it again from "
+			 "`wg pubkey`",
+			 text);
+}
+
 int wg_key_parse(const char *text, struct hd_key *ret, struct wg_refusal *why)
 {
 	size_t n = strlen(text), got = 0;
@@ -77,11 +99,12 @@ int wg_key_parse(const char *text, struct hd_key *ret, struct wg_refusal *why)
 	if (n == WG_KEY_TEXT_BYTES - 1)
 		r = sodium_base642bin(ret->b, HD_KEY_BYTES, text, n, NULL, &got,
 				      &end, sodium_base64_VARIANT_ORIGINAL);
-	if (r != 0 || got != HD_KEY_BYTES || end != text + n ||
-	    sodium_is_zero(ret->b, HD_KEY_BYTES))
+	if (r != 0 || got != HD_KEY_BYTES || end != text + n)
+		return no_key(text, why);
+	if (sodium_is_zero(ret->b, HD_KEY_BYTES))
 		return wg_refuse(why, -EINVAL, "invalid_key",
-				 "\"%.48s\" is no public key: it has 44 "
-				 "characters, as `wg pubkey` prints them",
+				 "\"%.48s\" is no public key: it is all zeros, "
+				 "which has no private key",
 				 text);
 	return 0;
 }
