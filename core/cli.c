@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "core/compat_flags.h"
 #include "core/daemon.h"
 #include "core/module_file.h"
 
@@ -144,7 +145,12 @@ static const struct flag {
 	{ "help", NULL, "print this, and exit", on_help, 'h' },
 };
 
-enum { N_FLAGS = HD_ARRAY_N(flags), FIRST = 256 };
+enum {
+	N_FLAGS = HD_ARRAY_N(flags),
+	LONGS_MAX = N_FLAGS + HD_OLD_ARGS_MAX,
+	FIRST = 256,
+	FIRST_OLD = 512,
+};
 
 void hd_cli_help(FILE *out)
 {
@@ -173,13 +179,13 @@ void hd_cli_help(FILE *out)
 		HD_EXIT_OK, HD_EXIT_FAILED, HD_EXIT_USAGE, HD_EXIT_CONFIG);
 }
 
-static void fill_getopt(struct option longs[static N_FLAGS + 1],
+static void fill_getopt(struct option longs[static LONGS_MAX + 1],
 			char shorts[static 2 * N_FLAGS + 2])
 {
 	char *p = shorts;
 
 	*p++ = ':';
-	memset(longs, 0, sizeof(*longs) * (N_FLAGS + 1));
+	memset(longs, 0, sizeof(*longs) * (LONGS_MAX + 1));
 	for (int i = 0; i < N_FLAGS; i++) {
 		const struct flag *f = &flags[i];
 
@@ -193,6 +199,12 @@ static void fill_getopt(struct option longs[static N_FLAGS + 1],
 			*p++ = ':';
 	}
 	*p = '\0';
+	for (int i = 0; hd_old_flags[i].name != NULL; i++)
+		longs[N_FLAGS + i] = (struct option){
+			.name = hd_old_flags[i].name,
+			.has_arg = hd_old_flags[i].takes_value,
+			.val = FIRST_OLD + i,
+		};
 }
 
 static const struct flag *find_flag(int opt)
@@ -205,10 +217,35 @@ static const struct flag *find_flag(int opt)
 	return NULL;
 }
 
+static int take_old(struct hd_conf_cli *conf, const struct hd_old_flag *flag,
+		    const char *value, struct hd_error *err)
+{
+	if (conf->n_old == HD_OLD_ARGS_MAX)
+		return hd_error_set(err, -EINVAL,
+				    "--%s: at most %d flags of this kind",
+				    flag->name, HD_OLD_ARGS_MAX);
+	conf->old[conf->n_old++] = (struct hd_old_arg){ flag, value };
+	return 0;
+}
+
+static int take_flag(struct hd_cli *ret, int opt, struct hd_error *err)
+{
+	const struct flag *f;
+
+	if (opt >= FIRST_OLD)
+		return take_old(&ret->conf, &hd_old_flags[opt - FIRST_OLD],
+				optarg, err);
+	f = find_flag(opt);
+	if (f->set(ret, optarg) < 0)
+		return hd_error_set(err, -EINVAL, "--%s %s: allowed is %s",
+				    f->name, optarg, f->help);
+	return 0;
+}
+
 int hd_cli_parse(int argc, char **argv, struct hd_cli *ret,
 		 struct hd_error *err)
 {
-	struct option longs[N_FLAGS + 1];
+	struct option longs[LONGS_MAX + 1];
 	char shorts[2 * N_FLAGS + 2];
 	int opt;
 
@@ -217,21 +254,17 @@ int hd_cli_parse(int argc, char **argv, struct hd_cli *ret,
 	optind = 0; /* start afresh: tests parse more than once */
 	opterr = 0;
 	while ((opt = getopt_long(argc, argv, shorts, longs, NULL)) != -1) {
-		const struct flag *f = find_flag(opt);
-
 		if (opt == ':')
 			return hd_error_set(err, -EINVAL,
 					    "%s needs a value; see --help",
 					    argv[optind - 1]);
-		if (f == NULL)
+		if (opt == '?')
 			return hd_error_set(err, -EINVAL,
 					    "%s is no option; see --help",
 					    argv[optind - 1]);
-		if (f->set(ret, optarg) < 0)
-			return hd_error_set(err, -EINVAL,
-					    "--%s %s: allowed "
-					    "is %s",
-					    f->name, optarg, f->help);
+		int r = take_flag(ret, opt, err);
+		if (r < 0)
+			return r;
 	}
 	if (optind < argc)
 		return hd_error_set(err, -EINVAL,

@@ -59,13 +59,15 @@ static const char *type_text(enum hd_type type)
 }
 
 static void put_option(struct hd_call *c, const char *section,
-		       const struct hd_option *o)
+		       const struct hd_option *o, bool example)
 {
 	hd_out_open(c, NULL, '{');
 	hd_out_string(c, "section", section);
 	hd_out_string(c, "name", o->name);
 	hd_out_string(c, "type", type_text(o->type));
-	hd_out_string(c, "default", o->def);
+	hd_out_string(c, "default", example ? NULL : o->def);
+	if (example)
+		hd_out_string(c, "example", o->def);
 	if (o->max > 0) {
 		hd_out_uint(c, "min", (uint64_t)o->min);
 		hd_out_uint(c, "max", (uint64_t)o->max);
@@ -82,11 +84,13 @@ static void put_option(struct hd_call *c, const char *section,
 	hd_out_close(c);
 }
 
+/* @special  keys without a struct, of which some have no default */
 static void put_table(struct hd_call *c, const char *section,
-		      const struct hd_option *table)
+		      const struct hd_option *table, bool special)
 {
 	for (; table != NULL && table->name != NULL; table++)
-		put_option(c, section, table);
+		put_option(c, section, table,
+			   special && hd_option_is_example(table));
 }
 
 static void run_schema(struct hd_module *mod, struct hd_call *c)
@@ -99,10 +103,10 @@ static void run_schema(struct hd_module *mod, struct hd_call *c)
 	for (unsigned i = 0; i < HD_ARRAY_N(all); i++)
 		for (const struct hd_core_section *s = all[i]; s->table != NULL;
 		     s++)
-			put_table(c, s->name, s->table);
+			put_table(c, s->name, s->table, i == 0);
 	for (unsigned i = 0; i < hd_modules_n(); i++)
 		put_table(c, hd_modules_at(i)->name,
-			  hd_modules_at(i)->def->options);
+			  hd_modules_at(i)->def->options, false);
 	hd_out_close(c);
 }
 

@@ -33,6 +33,7 @@ struct compat {
 	.key = "mode", .module = "wg", .drops = "port",                        \
 	.sets = "{load_module: [wg], listen: []}"
 #define EINHEIT "the control socket is a unix socket and needs no setting"
+#define BUFFERS "buffers are sized as they are needed"
 #define LEVEL2 "direct paths are the business of clients"
 
 static const struct compat rows[] = {
@@ -40,6 +41,8 @@ static const struct compat rows[] = {
 	{ WG_MODE, .value = "wireguard" },
 	{ WG_MODE, .value = "wg" },
 	{ .key = "log_level", .to = "log.level" },
+	{ .key = "buf_ring_size", .ignored = BUFFERS },
+	{ .key = "buf_size", .ignored = BUFFERS },
 	{ .key = "metrics.port", .module = "metrics", .keep = true },
 	{ .key = "hd.relay_key", .module = "hd", .keep = true },
 	{ .key = "wg_relay.xdp_bpf_obj_path",

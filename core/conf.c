@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* core/conf.c - load a configuration: file, defaults of --dev, keys of the
  * predecessor, flags, tables, lists; then the sections of modules. */
-#include "core/conf_value.h"
+#include "core/compat_flags.h"
 #include <errno.h>
 #include <hyper-derp/log.h>
 #include <hyper-derp/module.h>
@@ -89,8 +89,8 @@ static int dev_defaults(struct hd_conf_private *priv, struct hd_error *err)
 
 /* ---- flags ---- */
 
-static int flag_put(struct hd_conf_private *priv, const char *flag,
-		    const char *path, const char *text)
+int hd_flag_put(struct hd_conf_private *priv, const char *flag,
+		const char *path, const char *text)
 {
 	const struct hd_node at = { .file = flag };
 	struct hd_node *node = hd_node_find(priv->root, path);
@@ -129,8 +129,8 @@ static int apply_flags(struct hd_conf_private *priv,
 
 	for (size_t i = 0; r == 0 && i < HD_ARRAY_N(flags); i++)
 		if (flags[i].text != NULL)
-			r = flag_put(priv, flags[i].flag, flags[i].path,
-				     flags[i].text);
+			r = hd_flag_put(priv, flags[i].flag, flags[i].path,
+					flags[i].text);
 	return r;
 }
 
@@ -167,9 +167,14 @@ static int build(struct hd_conf *conf, const struct hd_conf_cli *cli,
 		 struct hd_error *err)
 {
 	struct hd_conf_private *priv = conf->priv;
-	int r = hd_compat_apply(priv, err);
+	int r = hd_compat_flags(priv, cli, err);
 
 	conf->dev = cli->dev;
+	if (r == 0)
+		r = hd_compat_apply(priv, err);
+	/* now that load_module is there: what is enabled comes on top */
+	if (r == 0 && priv->usual != NULL)
+		r = hd_merge_usual(&priv->arena, priv->usual, priv->root, err);
 	if (r == 0 && cli->dev)
 		r = dev_defaults(priv, err);
 	if (r == 0)
@@ -219,10 +224,12 @@ void hd_conf_free(struct hd_conf **conf_ptr)
 	free(conf);
 }
 
-static int read_files(struct hd_conf_private *priv,
-		      const struct hd_conf_cli *cli, struct hd_error *err)
+static int read_files(struct hd_conf *conf, const struct hd_conf_cli *cli,
+		      struct hd_error *err)
 {
+	struct hd_conf_private *priv = conf->priv;
 	const char *path = cli->config_path;
+	bool includes = false;
 
 	if (path == NULL && cli->dev)
 		return 0;
@@ -236,7 +243,10 @@ static int read_files(struct hd_conf_private *priv,
 	path = hd_arena_text(&priv->arena, path, strlen(path));
 	if (path == NULL)
 		return hd_error_set(err, -ENOMEM, "out of memory");
-	return hd_merge_file(&priv->arena, path, priv->root, err);
+	int r = hd_merge_file(&priv->arena, path, priv->root, &includes, err);
+	conf->path = path;
+	priv->usual = includes ? NULL : path;
+	return r;
 }
 
 int hd_conf_load(const struct hd_conf_cli *cli, struct hd_conf **ret_conf,
@@ -247,7 +257,7 @@ int hd_conf_load(const struct hd_conf_cli *cli, struct hd_conf **ret_conf,
 
 	if (conf == NULL)
 		return hd_error_set(err, -ENOMEM, "out of memory");
-	r = read_files(conf->priv, cli, err);
+	r = read_files(conf, cli, err);
 	if (r == 0)
 		r = build(conf, cli, err);
 	if (r == 0)

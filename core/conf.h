@@ -22,8 +22,8 @@ struct hd_listen_conf {
 
 struct hd_cert_conf {
 	const char *cert, *key; /* PEM paths */
-	const char *file;
-	unsigned line;
+	const char *file, *key_file; /* where each was set; NULL: nowhere */
+	unsigned line, key_line;
 };
 
 struct hd_load_conf { /* an entry of load_module */
@@ -75,7 +75,15 @@ struct hd_conf {
 	const char *state_dir;
 	const char *user, *group;
 	bool dev;
+	const char *path; /* the first file; NULL: none was read */
 	struct hd_conf_private *priv; /* the parsed document, arenas */
+};
+
+#define HD_OLD_ARGS_MAX 32
+
+struct hd_old_arg { /* a flag of the predecessor: core/compat_flags.h */
+	const struct hd_old_flag *flag;
+	const char *value; /* NULL: it takes none */
 };
 
 struct hd_conf_cli { /* flags, which override the file; NULL or -1: not given */
@@ -87,6 +95,8 @@ struct hd_conf_cli { /* flags, which override the file; NULL or -1: not given */
 	const char *module_path;
 	const char *state_dir;
 	const char *event_backend;
+	struct hd_old_arg old[HD_OLD_ARGS_MAX];
+	unsigned n_old;
 };
 
 /* hd_conf_load - read, merge includes, apply flags, check every core key.

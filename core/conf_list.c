@@ -51,6 +51,16 @@ static int fail_missing(const struct hd_node *item, const char *section,
 
 /* ---- tls.certificates ---- */
 
+/* Each of the two paths may be wrong, and each has its line. */
+static void set_places(struct hd_cert_conf *c, const struct hd_node *cert,
+		       const struct hd_node *key)
+{
+	c->file = cert->file;
+	c->line = cert->line;
+	c->key_file = key->file;
+	c->key_line = key->line;
+}
+
 static int add_cert(struct hd_conf *conf, const struct hd_node *item,
 		    struct hd_error *err)
 {
@@ -58,14 +68,15 @@ static int add_cert(struct hd_conf *conf, const struct hd_node *item,
 	struct hd_cert_conf *c = &conf->certificates[conf->n_certificates++];
 	int r;
 
-	c->file = item->file;
-	c->line = item->line;
 	r = fill_item(conf->priv, item, hd_cert_options, section, c, err);
 	if (r < 0)
 		return r;
 	if (c->cert == NULL)
 		return fail_missing(item, section, "cert", err);
-	return c->key == NULL ? fail_missing(item, section, "key", err) : 0;
+	if (c->key == NULL)
+		return fail_missing(item, section, "key", err);
+	set_places(c, hd_node_get(item, "cert"), hd_node_get(item, "key"));
+	return 0;
 }
 
 /* Both or none, and not beside the list. @at  one of the two keys */
@@ -91,22 +102,22 @@ static int short_cert(struct hd_conf *conf, const struct hd_node *list,
 		      struct hd_error *err)
 {
 	const struct hd_node *root = conf->priv->root;
-	const struct hd_node *at = hd_node_get(root, "tls_cert");
+	const struct hd_node *cert = hd_node_get(root, "tls_cert");
+	const struct hd_node *key = hd_node_get(root, "tls_key");
 	struct hd_cert_conf *c = hd_arena_alloc(&conf->priv->arena, sizeof(*c));
 	int r = c == NULL ? -ENOMEM : 0;
 
-	if (at == NULL)
-		at = hd_node_get(root, "tls_key");
 	if (r == 0)
 		r = hd_table_fill(conf->priv, hd_short_cert_options, root, c,
 				  err);
 	if (r < 0 || (c->cert == NULL && c->key == NULL))
 		return r;
-	c->file = at->file;
-	c->line = at->line;
 	conf->certificates = c;
 	conf->n_certificates = 1;
-	return check_short(c, at, list, err);
+	r = check_short(c, cert != NULL ? cert : key, list, err);
+	if (r == 0)
+		set_places(c, cert, key);
+	return r;
 }
 
 static int read_certs(struct hd_conf *conf, struct hd_error *err)
@@ -140,7 +151,16 @@ static bool is_module_name(const char *name)
 	return name[0] != '\0';
 }
 
-static int check_load(const struct hd_conf *conf, const struct hd_node *item,
+static const struct hd_load_conf *find_load(const struct hd_conf *conf,
+					    const char *name, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(conf->load_module[i].name, name) == 0)
+			return &conf->load_module[i];
+	return NULL;
+}
+
+static int check_load(struct hd_conf *conf, const struct hd_node *item,
 		      struct hd_error *err)
 {
 	size_t last = conf->n_load_module - 1;
@@ -153,13 +173,14 @@ static int check_load(const struct hd_conf *conf, const struct hd_node *item,
 				     "`%.64s` is neither a module's "
 				     "name nor an absolute path",
 				     l->name);
-	for (size_t i = 0; i < last; i++)
-		if (strcmp(conf->load_module[i].name, l->name) == 0)
-			return hd_node_error(item, err,
-					     "module %.64s is loaded "
-					     "already, by %s:%u",
-					     l->name, conf->load_module[i].file,
-					     conf->load_module[i].line);
+	const struct hd_load_conf *other = find_load(conf, l->name, last);
+
+	if (other != NULL && strcmp(other->file, l->file) == 0)
+		return hd_node_error(item, err,
+				     "module %.64s is loaded already, by %s:%u",
+				     l->name, other->file, other->line);
+	/* listed here, and enabled there: once is enough */
+	conf->n_load_module -= other != NULL;
 	return 0;
 }
 

@@ -20,6 +20,7 @@ struct hd_conf_secret {
 struct hd_conf_private {
 	struct hd_arena arena;
 	struct hd_node *root;
+	const char *usual; /* the first file, if it includes nothing */
 	struct hd_conf_section *sections; /* in order of taking */
 	struct hd_conf_secret *secrets;
 };
@@ -54,14 +55,22 @@ struct hd_core_section {
 };
 extern const struct hd_core_section hd_core_sections[]; /* table NULL ends */
 
-/* Keys that are no options of a struct: what they mean; def is an example. */
+/* Keys that are no options of a struct: what they mean. */
 extern const struct hd_core_section hd_special_sections[];
+/* hd_option_is_example - of one of those: def is an example, no default. */
+bool hd_option_is_example(const struct hd_option *opt);
 
 extern const struct hd_option hd_listen_options[];
 extern const struct hd_option hd_cert_options[];
 extern const struct hd_option hd_short_cert_options[];
 extern const struct hd_option hd_load_options[];
 extern const struct hd_option hd_port_option;
+
+/* hd_flag_put - what a flag says, in place of what the file does.
+ * @flag  "--workers", for messages
+ * Returns 0; -ENOTDIR a part of the path is no mapping; -ENOMEM. */
+int hd_flag_put(struct hd_conf_private *priv, const char *flag,
+		const char *path, const char *text);
 
 /* ---- keys: core/conf_keys.c ---- */
 

@@ -2,6 +2,7 @@
 /* core/options.c - every option of the core, its default and what it means.
  * Parser, checks, example file, -T and manual come from here. */
 #include "core/conf_value.h"
+#include <string.h>
 
 #define AT(member) .offset = offsetof(struct hd_conf, member)
 
@@ -133,10 +134,10 @@ const struct hd_core_section hd_core_sections[] = {
 /* Rows for what conf_list.c and conf_merge.c read. */
 static const struct hd_option special_top[] = {
 	{ .name = "include", .type = HD_LIST,
-	  .def = "/etc/hyper-derp/modules-enabled/*.yaml",
+	  .def = "[" HD_USUAL_INCLUDE "]",
 	  .help = "more files, as paths or patterns, relative to this file's "
-		  "folder; their lists are appended to those here; none by "
-		  "default" },
+		  "folder; their lists are appended to those here; [] is "
+		  "none" },
 	{ .name = "port", .type = HD_UINT, .def = "3340", .min = 1,
 	  .max = 65535,
 	  .help = "short form of `listen: [{addr: \"[::]:3340\"}]`, with TLS "
@@ -148,10 +149,10 @@ static const struct hd_option special_top[] = {
 	{ .name = "load_module", .type = HD_LIST, .def = "[derp, stun]",
 	  .help = "modules by name or absolute path; with {name: wg, "
 		  "optional: true} one that is missing is skipped" },
-	{ .name = "tls_cert", .type = HD_PATH, .def = "/etc/hyper-derp/tls.crt",
+	{ .name = "tls_cert", .type = HD_PATH, .def = "/etc/hyper-derp/tls/NAME.crt",
 	  .help = "short form of one entry in tls.certificates: PEM, the "
 		  "whole chain; none by default" },
-	{ .name = "tls_key", .type = HD_PATH, .def = "/etc/hyper-derp/tls.key",
+	{ .name = "tls_key", .type = HD_PATH, .def = "/etc/hyper-derp/tls/NAME.key",
 	  .help = "its private key" },
 	{ .name = "log_level", .type = HD_STRING, .def = "info",
 	  .help = "short form of log.level" },
@@ -171,6 +172,17 @@ const struct hd_core_section hd_special_sections[] = {
 	{ "tls", special_tls },
 	{ NULL, NULL },
 };
+
+bool hd_option_is_example(const struct hd_option *opt)
+{
+	static const char *const names[] = { "listen", "tls_cert", "tls_key",
+					     "certificates" };
+
+	for (size_t i = 0; i < HD_ARRAY_N(names); i++)
+		if (strcmp(names[i], opt->name) == 0)
+			return true;
+	return false;
+}
 
 const struct hd_option hd_port_option = { .name = "port",
 					  .type = HD_UINT,

@@ -6,6 +6,8 @@
 #include <hyper-derp/log.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
+#include <pwd.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -21,22 +23,59 @@ const char *hd_tls_reason(void)
 	return text != NULL ? text : "unknown error";
 }
 
-static int open_failed(const struct hd_cert_conf *conf, const char *what,
-		       const char *path, int code, struct hd_error *err)
+enum { PLACE_BYTES = 320 };
+
+/* " (tls_key at FILE:LINE)"; nothing for a path that stands in no file. */
+static const char *place(const char *key, const char *file, unsigned line,
+			 char buf[static PLACE_BYTES])
 {
-	return hd_error_set(
-		err, code, "failed to open certificate%s %s: %s (%s at %s:%u)",
-		what, path, strerror(-code),
-		*what != '\0' ? "tls_key" : "tls_cert",
-		conf->file != NULL ? conf->file : "--dev", conf->line);
+	buf[0] = '\0';
+	if (file != NULL)
+		snprintf(buf, PLACE_BYTES, " (%s%s%.240s:%u)", key,
+			 key[0] != '\0' ? " at " : "", file, line);
+	return buf;
 }
 
-static int content_wrong(const struct hd_cert_conf *conf, const char *path,
+/* What root may read the relay's user may not; a certificate is read again at
+ * every reload. */
+static const char *hint(int code, char buf[static PLACE_BYTES])
+{
+	const struct passwd *pw = getpwuid(geteuid());
+
+	buf[0] = '\0';
+	if (code == -EACCES && pw != NULL)
+		snprintf(buf, PLACE_BYTES,
+			 "; the user %.64s must be able to read it and to "
+			 "enter its folder: hyper-derp-cert(8) arranges that",
+			 pw->pw_name);
+	return buf;
+}
+
+static int open_failed(const struct hd_cert_conf *conf, bool key, int code,
+		       struct hd_error *err)
+{
+	char where[PLACE_BYTES], how[PLACE_BYTES];
+
+	if (key)
+		place("tls_key", conf->key_file, conf->key_line, where);
+	else
+		place("tls_cert", conf->file, conf->line, where);
+	return hd_error_set(err, code, "failed to open certificate%s %s: %s%s%s",
+			    key ? " key" : "", key ? conf->key : conf->cert,
+			    strerror(-code), where, hint(code, how));
+}
+
+static int content_wrong(const struct hd_cert_conf *conf, bool key,
 			 const char *why, struct hd_error *err)
 {
-	return hd_error_set(
-		err, -EINVAL, "certificate file %s: %s (%s:%u)", path, why,
-		conf->file != NULL ? conf->file : "--dev", conf->line);
+	char where[PLACE_BYTES];
+
+	if (key)
+		place("", conf->key_file, conf->key_line, where);
+	else
+		place("", conf->file, conf->line, where);
+	return hd_error_set(err, -EINVAL, "certificate file %s: %s%s",
+			    key ? conf->key : conf->cert, why, where);
 }
 
 /* The whole file: later reads cannot see another version of it. */
@@ -104,11 +143,11 @@ static int load_cert(const struct hd_cert_conf *conf, struct hd_pem *pem,
 	int r = read_file(conf->cert, &bio, &mode);
 
 	if (r < 0)
-		return open_failed(conf, "", conf->cert, r, err);
+		return open_failed(conf, false, r, err);
 	pem->cert = PEM_read_bio_X509_AUX(bio, NULL, NULL, NULL);
 	if (pem->cert == NULL) {
 		ERR_clear_error();
-		return content_wrong(conf, conf->cert,
+		return content_wrong(conf, false,
 				     "no certificate in it: it must be PEM and "
 				     "begin with BEGIN CERTIFICATE",
 				     err);
@@ -116,7 +155,7 @@ static int load_cert(const struct hd_cert_conf *conf, struct hd_pem *pem,
 	r = load_chain(pem, bio);
 	ERR_clear_error();
 	if (r < 0)
-		return content_wrong(conf, conf->cert,
+		return content_wrong(conf, false,
 				     "a certificate behind the first one is "
 				     "damaged",
 				     err);
@@ -142,17 +181,17 @@ static int load_key(const struct hd_cert_conf *conf, struct hd_pem *pem,
 	int r = read_file(conf->key, &bio, &mode);
 
 	if (r < 0)
-		return open_failed(conf, " key", conf->key, r, err);
+		return open_failed(conf, true, r, err);
 	pem->key =
 		PEM_read_bio_PrivateKey(bio, NULL, no_passphrase, &encrypted);
 	ERR_clear_error();
 	if (pem->key == NULL && encrypted)
-		return content_wrong(conf, conf->key,
+		return content_wrong(conf, true,
 				     "the key has a passphrase: remove it with "
 				     "`openssl pkey -in OLD -out NEW`",
 				     err);
 	if (pem->key == NULL)
-		return content_wrong(conf, conf->key,
+		return content_wrong(conf, true,
 				     "no private key in it: it must be PEM and "
 				     "begin with BEGIN PRIVATE KEY",
 				     err);
@@ -194,14 +233,14 @@ int hd_pem_load(const struct hd_cert_conf *conf, struct hd_pem *ret,
 	if (r == 0)
 		r = load_key(conf, ret, err);
 	if (r == 0 && X509_check_private_key(ret->cert, ret->key) != 1) {
+		char where[PLACE_BYTES];
+
 		ERR_clear_error();
 		r = hd_error_set(err, -EINVAL,
 				 "certificate %s and key %s do not belong "
-				 "together: one of them was not replaced "
-				 "(%s:%u)",
+				 "together: one of them was not replaced%s",
 				 conf->cert, conf->key,
-				 conf->file != NULL ? conf->file : "--dev",
-				 conf->line);
+				 place("", conf->file, conf->line, where));
 	}
 	if (r < 0)
 		hd_pem_free(ret);

@@ -251,7 +251,7 @@ static int add_pem(struct hd_tls_store *store, const struct hd_cert_conf *conf,
 				    "certificate %s cannot be served: %s "
 				    "(%s:%u)",
 				    conf->cert, hd_tls_reason(),
-				    conf->file != NULL ? conf->file : "--dev",
+				    conf->file != NULL ? conf->file : "-",
 				    conf->line);
 	site->key_types[site->n_key_types++] = type;
 	if (site->cert == NULL)

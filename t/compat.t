@@ -74,6 +74,47 @@ subtest 'plain.yaml: without TLS' => sub {
     $hd->finish;
 };
 
+# Each has its effect, or one warning; the last of the two tables is what comes out.
+subtest 'flags' => sub {
+    my $hd = HyperDerp::Test->new(yaml => '');
+    my $metrics = HyperDerp::Test::free_port();
+    $hd->{yaml} = <<~"END";
+        port: $hd->{tls}
+        sockbuf: 0
+        buf_ring_size: 512
+        buf_size: 4096
+        state_dir: $hd->{dir}
+        module_path: [$HyperDerp::Test::build/modules.d]
+        control: {socket: ${\$hd->control}}
+        END
+    $hd->write_conf;
+    $hd->{args} = [
+        '--sqpoll', '--tls-cert', $hd->{crt}, '--tls-key', $hd->{key}, '--metrics-port', $metrics,
+        '--pin-workers', '0', '--workers', 1, '--sockbuf', 65536, '--max-accept-rate', 1000,
+        '--log-level', 'info', '--debug-endpoints', '--level2', '--stun-port', $hd->{stun},
+        '--xdp-interface', 'eth0', '--xdp-mode', 'native', '--trace-forward-hashes',
+        '--hd-enroll-mode', 'auto', '--hd-relay-id', 1, '--hd-seed-relay=192.0.2.1:1', '--hd-seed-relay=192.0.2.2:1',
+    ];
+    my $args = join ' ', map { "'$_'" } @{ $hd->{args} };
+    my $t = qx{$HyperDerp::Test::build/hyper-derp -T -c $hd->{file} $args 2>&1};
+    is $?, 0, 'are taken' or diag $t;
+    like $t, qr/^\Q$_\E$/m, $_
+        for 'sqpoll: true', 'pin_cores: [0]', 'sockbuf: 64KiB', 'max_accept_rate: 1000', "    - {cert: $hd->{crt}, key: $hd->{key}}";
+    like $t, qr/^  listen: "?\[::\]:$hd->{stun}"?$/m, 'STUN has its port';
+    SKIP: {
+        skip 'the module metrics is not built', 1 unless built('metrics');
+        like $t, qr/^metrics:\n(?:  .*\n)*?  debug_endpoints: true$/m, 'metrics has what it asked for';
+    }
+    my @warn = $t =~ / warn (.*)/g;
+    for my $what ('--level2', '--xdp-interface', '--xdp-mode', '--trace-forward-hashes', 'buf_ring_size', 'buf_size') {
+        is scalar(grep { /(?:^|`)\Q$what\E\b.*has no effect here/ } @warn), 1, "$what: one warning" or diag $t;
+    }
+    $hd->{args} = [grep { $_ ne '--sqpoll' } @{ $hd->{args} }];    # not every kernel lets us
+    ok $hd->run->ready($hd->{tls}), 'it starts' or diag $hd->log_text;
+    ok relays($hd), 'and relays';
+    $hd->finish;
+};
+
 sub refused ($name, $re) {
     my $hd = daemon($name);
     my $status = $hd->wait_exit;

@@ -113,6 +113,22 @@ static void keys_without_effect_warn_once_each(void **state)
 		"control socket is a unix socket and needs no setting\n");
 }
 
+/* They were set per buffer ring; every other key of such a file counts. */
+static void buffer_sizes_warn_once_each(void **state)
+{
+	HD_AUTO(hd_conf_free)
+	struct hd_conf *conf = load("buf_ring_size: 512\nbuf_size: 4096\n"
+				    "tls_cert: a\ntls_key: b\n");
+
+	(void)state;
+	assert_int_equal(conf->n_certificates, 1);
+	assert_string_equal(logged,
+			    "text:1: `buf_ring_size` has no effect here: "
+			    "buffers are sized as they are needed\n"
+			    "text:2: `buf_size` has no effect here: buffers "
+			    "are sized as they are needed\n");
+}
+
 static void unknown_old_keys_are_refused(void **state)
 {
 	(void)state;
@@ -190,6 +206,7 @@ int main(void)
 		cmocka_unit_test(wireguard_mode_serves_no_tcp),
 		cmocka_unit_test(the_stun_port_becomes_an_address),
 		cmocka_unit_test(keys_without_effect_warn_once_each),
+		cmocka_unit_test(buffer_sizes_warn_once_each),
 		cmocka_unit_test(unknown_old_keys_are_refused),
 		cmocka_unit_test(
 			a_restriction_without_its_module_stops_the_start),

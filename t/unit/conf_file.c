@@ -231,6 +231,59 @@ static void without_a_file_there_is_a_remedy(void **state)
 	assert_non_null(strstr(err.text, "--config FILE, or try --dev"));
 }
 
+static void assert_modules(const char *want)
+{
+	HD_AUTO(hd_conf_free) struct hd_conf *conf = loaded();
+	char names[256] = "";
+
+	for (size_t i = 0; i < conf->n_load_module; i++) {
+		strcat(names, i > 0 ? " " : "");
+		strcat(names, conf->load_module[i].name);
+	}
+	assert_string_equal(names, want);
+}
+
+static void what_is_enabled_comes_on_top(void **state)
+{
+	(void)state;
+	mkdir(path_of("modules-enabled"), 0755);
+	put("modules-enabled/wg.yaml", "load_module: [wg]\n");
+	put("main.yaml", "port: 1\n");
+	assert_modules("derp stun wg");
+	put("main.yaml", "load_module: [derp]\n");
+	assert_modules("derp wg");
+	put("main.yaml", "load_module: [wg, derp]\n");
+	assert_modules("wg derp");
+	put("main.yaml", "include: []\n");
+	assert_modules("derp stun");
+	put("main.yaml", "include: x/*.yaml\n");
+	assert_modules("derp stun");
+	put("main.yaml", "load_module: [wg, wg]\n");
+	refused(-EINVAL, "DIR/main.yaml:1: module wg is loaded already, by "
+			 "DIR/main.yaml:1");
+}
+
+/* Who may write there may run code as the relay. */
+static void what_anybody_can_enable_is_not(void **state)
+{
+	(void)state;
+	mkdir(path_of("modules-enabled"), 0755);
+	put("modules-enabled/wg.yaml", "load_module: [wg]\n");
+	put("main.yaml", "load_module: [derp]\n");
+	assert_int_equal(0, chmod(path_of("modules-enabled"), 0777));
+	assert_modules("derp");
+	put("main.yaml", "load_module: [derp]\ninclude: modules-enabled/*\n");
+	assert_modules("derp wg");
+	if (geteuid() != 0)
+		return;
+	put("main.yaml", "load_module: [derp]\n");
+	assert_int_equal(0, chmod(path_of("modules-enabled"), 0755));
+	assert_int_equal(0, chown(path_of("modules-enabled"), 12345, 0));
+	assert_modules("derp");
+	assert_int_equal(0, chown(path_of("main.yaml"), 12345, 0));
+	assert_modules("derp wg");
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -244,6 +297,8 @@ int main(void)
 		TEST(missing_files_are_named),
 		TEST(only_regular_files_are_read),
 		TEST(without_a_file_there_is_a_remedy),
+		TEST(what_is_enabled_comes_on_top),
+		TEST(what_anybody_can_enable_is_not),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -115,6 +115,8 @@ int made_store(struct made_cert *v, size_t n, struct hd_tls_store **ret,
 		certs[i] = v[i].conf;
 		certs[i].cert = v[i].cert;
 		certs[i].key = v[i].key;
+		certs[i].key_file = v[i].conf.file;
+		certs[i].key_line = v[i].conf.line + 1;
 	}
 	made_log[0] = '\0';
 	return hd_tls_store_new(&conf, ret, err);
