@@ -1,7 +1,39 @@
 /* SPDX-License-Identifier: MIT */
 /* core/cmd_daemon.c - commands that change what the daemon does. */
+#include <stdio.h>
+#include <string.h>
 #include "core/control.h"
 #include "core/daemon.h"
+
+struct notes {
+	char text[2048];
+	size_t len;
+};
+
+static void add_note(void *notes, const char *name, bool listed)
+{
+	struct notes *n = notes;
+	int len = snprintf(
+		n->text + n->len, sizeof(n->text) - n->len,
+		listed ? "load_module lists %s, which is not loaded; now: "
+			 "hdctl module load %s\n"
+		       : "%s is loaded, and load_module does not list it; "
+			 "now: hdctl module unload %s\n",
+		name, name);
+
+	n->len = HD_MIN(n->len + (size_t)len, sizeof(n->text) - 1);
+}
+
+/* A reload loads and unloads nothing: say so to whoever expects it. */
+static void put_unlike(struct hd_call *c)
+{
+	struct notes n = { "reloaded, but\n", strlen("reloaded, but\n") };
+	size_t begin = n.len;
+
+	hd_modules_unlike(hd_daemon()->conf, add_note, &n);
+	if (n.len > begin)
+		hd_out_string(c, NULL, n.text);
+}
 
 static void run_reload(struct hd_module *mod, struct hd_call *c)
 {
@@ -10,6 +42,8 @@ static void run_reload(struct hd_module *mod, struct hd_call *c)
 	(void)mod;
 	if (hd_daemon_ask_reload(&err) < 0)
 		hd_call_error(c, "%s", err.text);
+	else
+		put_unlike(c);
 }
 
 static void run_drain(struct hd_module *mod, struct hd_call *c)

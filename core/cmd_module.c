@@ -286,6 +286,8 @@ static void put_module(struct hd_call *c, const struct hd_module *mod,
 	hd_out_uint(c, "state_version", def->state_version);
 	hd_out_string(c, "state", state_of(mod));
 	hd_out_string(c, "file", mod->path); /* null: built in */
+	hd_out_bool(c, "listed",
+		    hd_module_is_listed(hd_daemon()->conf, mod->name));
 	put_requires(c, def);
 	put_use(c, mod);
 	put_provided(c, mod, part);

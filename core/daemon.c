@@ -22,6 +22,7 @@
 #include "core/clock.h"
 #include "core/log.h"
 #include "core/mainloop.h"
+#include "core/module.h"
 #include "core/notify.h"
 #include "core/worker.h"
 
@@ -244,6 +245,21 @@ int hd_daemon_ask_drain(uint64_t wait_ms, bool exit_after,
 	return 0;
 }
 
+/* It is up, but what is a relay that nobody can talk to? */
+static void tell_ready(void)
+{
+	bool empty = hd_modules_n() == 0;
+
+	if (empty)
+		hd_log_write(HD_WARN,
+			     "no module is loaded: this relay serves nobody; "
+			     "name some in load_module, or: hdctl module "
+			     "enable derp");
+	hd_log_write(HD_NOTICE, empty ? "ready, without a module" : "ready");
+	hd_notify("READY=1\nSTATUS=%s",
+		  empty ? "up, started without a module" : "serving");
+}
+
 static int run(const struct hd_cli *cli)
 {
 	struct hd_daemon d = { .cli = cli, .signal_fd = block_signals() };
@@ -252,8 +268,7 @@ static int run(const struct hd_cli *cli)
 	hd_listen_fds_init();
 	int code = hd_daemon_start(&d);
 	if (code == 0) {
-		hd_log_write(HD_NOTICE, "ready");
-		hd_notify("READY=1\nSTATUS=serving");
+		tell_ready();
 		live(&d);
 		hd_notify("STOPPING=1");
 		hd_log_write(HD_NOTICE, "stopping");

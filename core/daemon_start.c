@@ -13,6 +13,7 @@
 #include "core/about_relay.h"
 #include "core/control.h"
 #include "core/daemon.h"
+#include "core/daemon_files.h"
 #include "core/log.h"
 #include "core/module.h"
 #include "core/module_file.h"
@@ -27,8 +28,8 @@
 #include "core/worker.h"
 
 /* Also to the terminal, when the log goes elsewhere. */
-static int failed(const struct hd_daemon *d, int code,
-		  const struct hd_error *err)
+int hd_daemon_failed(const struct hd_daemon *d, int code,
+		     const struct hd_error *err)
 {
 	const char *target = d->conf != NULL ? d->conf->log_target : NULL;
 
@@ -68,8 +69,8 @@ static bool wants_tls(const struct hd_conf *conf)
 	return false;
 }
 
-static int make_store(const struct hd_conf *conf, struct hd_tls_store **ret,
-		      struct hd_error *err)
+int hd_daemon_store(const struct hd_conf *conf, struct hd_tls_store **ret,
+		    struct hd_error *err)
 {
 	*ret = NULL;
 	int r = wants_tls(conf) ? hd_tls_store_new(conf, ret, err) : 0;
@@ -78,7 +79,7 @@ static int make_store(const struct hd_conf *conf, struct hd_tls_store **ret,
 }
 
 /* What a module or the core says about the configuration is -EINVAL. */
-static int exit_code(int r)
+int hd_daemon_exit_code(int r)
 {
 	return r == -EINVAL ? HD_EXIT_CONFIG : HD_EXIT_FAILED;
 }
@@ -115,7 +116,7 @@ static int prepare(struct hd_daemon *d, struct hd_error *err)
 	if (r == 0)
 		r = own_certificate(conf, err);
 	if (r == 0)
-		r = make_store(conf, &d->tls, err);
+		r = hd_daemon_store(conf, &d->tls, err);
 	if (r == 0)
 		r = hd_listeners_open(conf, hd_workers_wanted(conf),
 				      &d->listeners, &d->n_listeners, err);
@@ -141,11 +142,11 @@ int hd_daemon_start(struct hd_daemon *d)
 	struct hd_error err = { "" };
 
 	if (hd_conf_load(&d->cli->conf, &d->conf, &err) < 0)
-		return failed(d, HD_EXIT_CONFIG, &err);
+		return hd_daemon_failed(d, HD_EXIT_CONFIG, &err);
 	if (hd_log_open(d->conf->log_target,
 			(enum hd_log_format)d->conf->log_format,
 			(enum hd_level)d->conf->log_level, &err) < 0)
-		return failed(d, HD_EXIT_FAILED, &err);
+		return hd_daemon_failed(d, HD_EXIT_FAILED, &err);
 	hd_log_notice("starting: version=%s commit=%s pid=%d", hd_version,
 		      hd_commit, (int)getpid());
 	hd_process_protect(d->conf->core_dumps);
@@ -159,13 +160,15 @@ int hd_daemon_start(struct hd_daemon *d)
 	if (r == 0)
 		r = hd_user_drop(d->conf, &err);
 	if (r == 0)
+		hd_files_warn_unread(d->conf);
+	if (r == 0)
 		r = start_workers(d, &err);
 	d->started = r == 0;
 	hd_tls_show(d->tls);
 	if (r == 0)
 		r = hd_control_start(&err);
 	if (r < 0)
-		return failed(d, exit_code(r), &err);
+		return hd_daemon_failed(d, hd_daemon_exit_code(r), &err);
 	hd_live_begin(d);
 	tell_listeners(d);
 	return 0;
@@ -208,34 +211,18 @@ void hd_daemon_stop(struct hd_daemon *d)
 	hd_conf_free(&d->conf);
 }
 
-static bool is_listed(const struct hd_conf *conf, const char *name)
-{
-	char other[HD_MODULE_NAME_BYTES];
-
-	for (size_t i = 0; i < conf->n_load_module; i++)
-		if (hd_module_name(conf->load_module[i].name, other) == 0 &&
-		    strcmp(other, name) == 0)
-			return true;
-	return false;
-}
-
 /* A reload changes no module: that is for whoever asked, one at a time. */
-static void tell_modules(const struct hd_conf *conf)
+static void log_unlike(void *unused, const char *name, bool listed)
 {
-	char name[HD_MODULE_NAME_BYTES];
-
-	for (size_t i = 0; i < conf->n_load_module; i++)
-		if (hd_module_name(conf->load_module[i].name, name) == 0 &&
-		    hd_modules_find(name) == NULL)
-			hd_log_notice("load_module lists a module that is not "
-				      "loaded; now: hdctl module load %s",
-				      name);
-	for (unsigned i = 0; i < hd_modules_n(); i++)
-		if (!is_listed(conf, hd_modules_at(i)->name))
-			hd_log_notice("a module is loaded that load_module "
-				      "does not list; now: hdctl module "
-				      "unload %s",
-				      hd_modules_at(i)->name);
+	(void)unused;
+	if (listed)
+		hd_log_notice("load_module lists a module that is not loaded; "
+			      "now: hdctl module load %s",
+			      name);
+	else
+		hd_log_notice("a module is loaded that load_module does not "
+			      "list; now: hdctl module unload %s",
+			      name);
 }
 
 /* Both configurations are good; which keys may differ? */
@@ -251,7 +238,7 @@ static int check_reload(const struct hd_daemon *d, struct hd_conf *conf,
 	if (r == 0)
 		r = hd_listens_check(err);
 	if (r == 0)
-		r = make_store(conf, ret_tls, err);
+		r = hd_daemon_store(conf, ret_tls, err);
 	return r;
 }
 
@@ -279,7 +266,7 @@ int hd_daemon_reload(struct hd_daemon *d, struct hd_error *err)
 	hd_listens_renew();
 	hd_modules_adopt(conf);
 	hd_log_level_set((enum hd_level)conf->log_level);
-	tell_modules(conf);
+	hd_modules_unlike(conf, log_unlike, NULL);
 	hd_tls_store_put(&d->tls);
 	hd_conf_free(&d->conf);
 	d->tls = tls;
@@ -293,7 +280,7 @@ int hd_daemon_renew_tls(struct hd_daemon *d, struct hd_error *err)
 
 	if (old == NULL || !hd_tls_chain_changed())
 		return 0;
-	int r = make_store(d->conf, &tls, err);
+	int r = hd_daemon_store(d->conf, &tls, err);
 	if (r < 0)
 		return r;
 	d->tls = tls;
@@ -301,30 +288,4 @@ int hd_daemon_renew_tls(struct hd_daemon *d, struct hd_error *err)
 	hd_tls_show(tls);
 	hd_tls_store_put(&old);
 	return 0;
-}
-
-int hd_daemon_check(const struct hd_cli *cli)
-{
-	struct hd_daemon d = { .cli = cli };
-	struct hd_error err = { "" };
-	int code = HD_EXIT_OK;
-	int r = hd_conf_load(&cli->conf, &d.conf, &err);
-
-	if (r < 0)
-		return failed(&d, HD_EXIT_CONFIG, &err);
-	r = hd_modules_probe(d.conf, &err);
-	if (r == 0 && d.conf->n_certificates > 0)
-		r = make_store(d.conf, &d.tls, &err);
-	if (r < 0)
-		code = failed(&d, exit_code(r), &err);
-	else if (cli->action == HD_PRINT)
-		code = hd_conf_print(d.conf, stdout) < 0 ? HD_EXIT_FAILED : 0;
-	else if (cli->action == HD_EXAMPLE)
-		code = hd_conf_example(d.conf, stdout) < 0 ? HD_EXIT_FAILED : 0;
-	else
-		printf("the configuration is good\n");
-	hd_tls_store_put(&d.tls);
-	hd_modules_unload();
-	hd_conf_free(&d.conf);
-	return code;
 }

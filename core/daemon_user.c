@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
+#include "core/conf_value.h"
 #include "core/daemon.h"
 #include "core/secret.h"
 #include "core/state_file.h"
@@ -29,28 +30,37 @@ void hd_raise_nofile(void)
 			    (uintmax_t)lim.rlim_cur);
 }
 
-static int find_user(const struct hd_conf *conf, uid_t *ret_uid, gid_t *ret_gid,
-		     struct hd_error *err)
+int hd_user_find(const struct hd_conf *conf, uid_t *ret_uid, gid_t *ret_gid,
+		 struct hd_error *err)
 {
-	errno = 0;
+	const struct hd_node *root = conf->priv->root;
 	const struct passwd *pw = getpwnam(conf->user);
 
 	if (pw == NULL)
-		return hd_error_set(err, -EINVAL,
-				    "user: there is no user %s; make it with: "
-				    "useradd --system %s",
-				    conf->user, conf->user);
+		return hd_node_error(hd_node_get(root, "user"), err,
+				     "user: there is no user %s; make it with: "
+				     "useradd --system %s",
+				     conf->user, conf->user);
 	*ret_uid = pw->pw_uid;
 	*ret_gid = pw->pw_gid;
 	if (conf->group == NULL)
 		return 0;
 	const struct group *gr = getgrnam(conf->group);
 	if (gr == NULL)
-		return hd_error_set(err, -EINVAL,
-				    "group: there is no group %s; make it "
-				    "with: groupadd --system %s",
-				    conf->group, conf->group);
+		return hd_node_error(hd_node_get(root, "group"), err,
+				     "group: there is no group %s; make it "
+				     "with: groupadd --system %s",
+				     conf->group, conf->group);
 	*ret_gid = gr->gr_gid;
+	return 0;
+}
+
+int hd_user_become(const char *name, uid_t uid, gid_t gid, struct hd_error *err)
+{
+	if (initgroups(name, gid) < 0 || setresgid(gid, gid, gid) < 0 ||
+	    setresuid(uid, uid, uid) < 0)
+		return hd_error_set(err, -errno, "user: cannot become %s: %s",
+				    name, strerror(errno));
 	return 0;
 }
 
@@ -61,7 +71,7 @@ int hd_user_prepare(const struct hd_conf *conf, struct hd_error *err)
 
 	if (conf->user == NULL || geteuid() != 0)
 		return 0;
-	int r = find_user(conf, &uid, &gid, err);
+	int r = hd_user_find(conf, &uid, &gid, err);
 	return r < 0 ? r : hd_state_dir_owner(uid, gid, err);
 }
 
@@ -77,13 +87,11 @@ int hd_user_drop(const struct hd_conf *conf, struct hd_error *err)
 			    "root");
 		return 0;
 	}
-	int r = find_user(conf, &uid, &gid, err);
+	int r = hd_user_find(conf, &uid, &gid, err);
+	if (r == 0)
+		r = hd_user_become(conf->user, uid, gid, err);
 	if (r < 0)
 		return r;
-	if (initgroups(conf->user, gid) < 0 || setresgid(gid, gid, gid) < 0 ||
-	    setresuid(uid, uid, uid) < 0)
-		return hd_error_set(err, -errno, "user: cannot become %s: %s",
-				    conf->user, strerror(errno));
 	hd_process_protect(conf->core_dumps); /* the change has reset it */
 	hd_log_notice("privileges dropped: user=%s uid=%u gid=%u", conf->user,
 		      (unsigned)uid, (unsigned)gid);

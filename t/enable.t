@@ -16,7 +16,7 @@ $ENV{HDCTL_MODULES_ENABLED}   = "$dir/enabled";
 $ENV{HDCTL_MODULES_AVAILABLE} = "$dir/available";
 HyperDerp::Test::spew("$dir/available/good.yaml", "load_module: [good]\ngood: {number: 7}\n");
 
-my $hd = HyperDerp::Test->new(no_tls => 1, load_module => ['derp'], conf => "include: $dir/enabled/*.yaml\n");
+our $hd = HyperDerp::Test->new(no_tls => 1, load_module => ['derp'], conf => "include: $dir/enabled/*.yaml\n");
 
 sub loaded () { return join ' ', map { $_->{name} } @{ ctl($hd, qw(module status))->{data} } }
 
@@ -66,6 +66,52 @@ subtest 'the next start' => sub {
     ok $hd->ready, 'it starts';
     is loaded(), 'derp good', 'with what is enabled';
     $hd->finish;
+};
+
+# Nobody has written an `include`: README's file, and all that were there before.
+subtest 'a file that includes nothing' => sub {
+    my $relay = HyperDerp::Test->start(no_tls => 1, load_module => ['derp']);
+    local $hd = $relay;
+    local $ENV{HDCTL_MODULES_ENABLED} = $relay->dir . '/modules-enabled';
+    like_exit 0, qr/^ok$/, 'enable', qw(module enable good);
+    is loaded(), 'derp good', '... loads';
+    is((stat "$ENV{HDCTL_MODULES_ENABLED}/good.yaml")[2] & 0444, 0444, '... for every user to read');
+    like_exit 0, qr/^ok$/, 'enable of what the file lists', qw(module enable derp);
+    $relay->finish;
+    $relay->run;
+    ok $relay->ready, 'it starts again' or diag $relay->log_text;
+    is loaded(), 'derp good', '... with it';
+    $relay->finish;
+};
+
+subtest 'a file that includes something else' => sub {
+    my $relay = HyperDerp::Test->start(no_tls => 1, load_module => ['derp'], conf => "include: []\n");
+    local $hd = $relay;
+    local $ENV{HDCTL_MODULES_ENABLED} = $relay->dir . '/modules-enabled';
+    my $line = qr{include: \["\Q$ENV{HDCTL_MODULES_ENABLED}\E/\*\.yaml"\]};
+    like_exit 1, qr/\Q$relay->{file}\E does not include.*$line.*needs is not enabled/s,
+        'enable says which line is missing where', qw(module enable needs);
+    is loaded(), 'derp', '... and loads nothing that the next start would not';
+    ok !-e "$ENV{HDCTL_MODULES_ENABLED}/needs.yaml", '... and leaves nothing';
+    $relay->finish;
+    my $main = HyperDerp::Test::spew($relay->dir . '/hyper-derp.yaml', $relay->yaml);
+    like_exit 1, qr/\Q$main\E does not include.*$line/s, 'without a relay, too', qw(module enable good);
+    HyperDerp::Test::spew($main, $relay->yaml =~ s/^include.*\n//mr);
+    like_exit 0, qr/^ok/, '... unless it does', qw(module enable good);
+};
+
+# The first load_module of all files is in place of the default list.
+subtest 'the default list goes' => sub {
+    my $relay = HyperDerp::Test->new(no_tls => 1, conf => "include: more/*.yaml\n");
+    local $hd = $relay;
+    local $ENV{HDCTL_MODULES_ENABLED} = $relay->dir . '/more';
+    $relay->{yaml} = $relay->yaml =~ s/^load_module.*\n//mr;
+    $relay->write_conf;
+    ok $relay->run->ready, 'derp and stun are loaded without being listed' or diag $relay->log_text;
+    like_exit 0, qr/^derp is loaded, but .*gone at the next start.*\nstun is .*\nok$/, 'enable says who goes by it',
+        qw(module enable good);
+    like $relay->ctl(qw(module status derp)), qr/^listed +no$/m, '... and module status, too';
+    $relay->finish;
 };
 
 done_testing;

@@ -21,6 +21,9 @@ sub refused (@load) {
 
 subtest 'no module at all' => sub {
     my $hd = HyperDerp::Test->start(load_module => [], no_tls => 1);
+    like $hd->log_text, qr/warn no module is loaded: .*hdctl module enable derp.*\n.*notice ready, without a module$/m,
+        'the log says so';
+    like qx{$HyperDerp::Test::build/hyper-derp -t -c $hd->{file} 2>&1}, qr/is good, but it loads no module/, '... and so does -t';
     $hd->finish;
 };
 

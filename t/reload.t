@@ -88,9 +88,13 @@ subtest 'other modules in load_module' => sub {
     is reload("write_timeout: 3s\n", sub ($yaml) { $yaml =~ s/\[derp, stun\]/[derp, good]/r }), '', 'is taken';
     ok $hd->log_like(qr/notice .*not loaded; now: hdctl module load good/), '... and says how to load';
     ok $hd->log_like(qr/notice .*does not list; now: hdctl module unload stun/), '... and to unload';
+    like $hd->ctl('reload'), qr/^reloaded, but\n.*good.*hdctl module load good\n.*stun.*hdctl module unload stun$/,
+        '... and so does the answer to hdctl';
+    is $?, 0, '... which did what it was asked for';
     is $hd->ctl(qw(module load good)), "ok\n", 'a module of the new list';
     is $hd->ctl(qw(module unload good)), "ok\n", '... goes';
     is reload(''), '', 'the old list again';
+    is $hd->ctl('reload'), "ok\n", '... nothing more to say';
     connected('another list');
 };
 

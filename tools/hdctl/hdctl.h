@@ -55,5 +55,9 @@ int run_module_disable(struct hdctl *h, const char *const *words, size_t n);
 int run_module_new(struct hdctl *h, const char *const *words, size_t n);
 int run_client_config(struct hdctl *h, const char *const *words, size_t n);
 int run_check_file(struct hdctl *h, const char *const *words, size_t n);
+/* exec_relay - become the relay's program, which stands beside hdctl or in PATH,
+ * with the arguments FLAG -c FILE. Returns only when there is none:
+ * HDCTL_NO_DAEMON, told. */
+int exec_relay(const char *flag, const char *file);
 /* run_shell - until its end. */
 int run_shell(struct hdctl *h);

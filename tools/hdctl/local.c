@@ -144,8 +144,7 @@ static void put_event(const struct hdctl *h, const json_t *event)
 	putchar('\n');
 }
 
-/* A file is checked by the daemon's program, which need not run. */
-static int check_file(const char *file)
+int exec_relay(const char *flag, const char *file)
 {
 	char path[4096];
 	ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 32);
@@ -155,15 +154,16 @@ static int check_file(const char *file)
 	slash = strrchr(path, '/');
 	if (slash != NULL) {
 		strcpy(slash + 1, "hyper-derp");
-		execl(path, "hyper-derp", "-t", "-c", file, (char *)NULL);
+		execl(path, "hyper-derp", flag, "-c", file, (char *)NULL);
 		strcpy(slash + 1, "../sbin/hyper-derp");
-		execl(path, "hyper-derp", "-t", "-c", file, (char *)NULL);
+		execl(path, "hyper-derp", flag, "-c", file, (char *)NULL);
 	}
-	execlp("hyper-derp", "hyper-derp", "-t", "-c", file, (char *)NULL);
+	execlp("hyper-derp", "hyper-derp", flag, "-c", file, (char *)NULL);
 	return hdctl_fail(HDCTL_NO_DAEMON, "hyper-derp is not found beside "
 					   "hdctl nor in PATH");
 }
 
+/* A file is checked by the daemon's program, which need not run. */
 int run_check_file(struct hdctl *h, const char *const *words, size_t n)
 {
 	pid_t pid;
@@ -175,7 +175,7 @@ int run_check_file(struct hdctl *h, const char *const *words, size_t n)
 	fflush(stdout);
 	pid = fork();
 	if (pid == 0)
-		_exit(check_file(words[0]));
+		_exit(exec_relay("-t", words[0]));
 	if (pid < 0 || waitpid(pid, &status, 0) < 0)
 		return hdctl_fail(HDCTL_REFUSED, "cannot start hyper-derp");
 	if (!WIFEXITED(status))

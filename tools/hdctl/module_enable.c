@@ -3,19 +3,22 @@
  * file for each in modules-enabled, a link where the module's package has one
  * to link to. A relay that runs takes part at once. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "tools/hdctl/hdctl.h"
 #include "tools/hdctl/names.h"
 
-enum { PATH_BYTES = 512 };
+enum { PATH_BYTES = 512, PRINTED_MAX_BYTES = 1 << 20 };
 
 struct place {
 	const char *name;
-	char enabled[PATH_BYTES], available[PATH_BYTES];
+	char folder[PATH_BYTES]; /* of enabled */
+	char enabled[PATH_BYTES + 80], available[PATH_BYTES];
 };
 
 static const char *folder(const char *variable, const char *usual)
@@ -37,8 +40,8 @@ static int find_place(const char *name, struct place *p)
 	if (!is_module_name(name))
 		return hdctl_fail(HDCTL_USAGE,
 				  "%s: no module's name: a-z, 0-9 and _", name);
-	if (snprintf(p->enabled, PATH_BYTES, "%s/%s.yaml", enabled, name) >=
-		    PATH_BYTES ||
+	snprintf(p->enabled, sizeof(p->enabled), "%s/%s.yaml", enabled, name);
+	if (snprintf(p->folder, PATH_BYTES, "%s", enabled) >= PATH_BYTES ||
 	    snprintf(p->available, PATH_BYTES, "%s/%s.yaml", available, name) >=
 		    PATH_BYTES)
 		return hdctl_fail(HDCTL_USAGE, "the path is too long");
@@ -68,16 +71,105 @@ static int put_file(const struct place *p)
 
 	if (f == NULL)
 		return failed(p->enabled);
+	(void)fchmod(fileno(f), 0644); /* the relay's user reads it */
 	fprintf(f, "load_module: [%s]\n", p->name);
 	return fclose(f) == 0 ? HDCTL_OK : failed(p->enabled);
 }
 
 static int put_link(const struct place *p)
 {
+	if (mkdir(p->folder, 0755) < 0 && errno != EEXIST)
+		return failed(p->folder);
 	if (!is_there(p->available))
 		return put_file(p);
 	return symlink(p->available, p->enabled) == 0 ? HDCTL_OK
 						      : failed(p->enabled);
+}
+
+/* ---- will the next start read it? ---- */
+
+/* @text  a configuration as `config show` and -T print it */
+static bool is_listed(const char *text, const char *name)
+{
+	const char *list = strstr(text, "load_module:\n");
+	char bare[96], file[96];
+
+	snprintf(bare, sizeof(bare), "  - {name: %s, ", name);
+	snprintf(file, sizeof(file), "/%s.so, ", name);
+	for (list = list != NULL ? strchr(list, '\n') + 1 : "";
+	     strncmp(list, "  - ", 4) == 0; list = strchr(list, '\n') + 1) {
+		const char *end = strchr(list, '\n');
+		const char *at = strstr(list, file);
+
+		if (strncmp(list, bare, strlen(bare)) == 0 ||
+		    (at != NULL && at < end))
+			return true;
+		if (end == NULL)
+			break;
+	}
+	return false;
+}
+
+/* What -T prints of a file; "" if it does not. The caller frees it. */
+static char *print_file(const char *file)
+{
+	char *text = calloc(1, PRINTED_MAX_BYTES + 1);
+	int fds[2], status = 1;
+	size_t n = 0;
+	ssize_t r = 1;
+
+	if (text == NULL || pipe(fds) < 0)
+		return text;
+	pid_t pid = fork();
+	if (pid == 0) {
+		int null = open("/dev/null", O_WRONLY);
+
+		dup2(fds[1], STDOUT_FILENO);
+		dup2(null, STDERR_FILENO);
+		_exit(exec_relay("-T", file));
+	}
+	close(fds[1]);
+	while (pid > 0 && n < PRINTED_MAX_BYTES && r > 0) {
+		r = read(fds[0], text + n, PRINTED_MAX_BYTES - n);
+		n += r > 0 ? (size_t)r : 0;
+	}
+	close(fds[0]);
+	if (pid < 0 || waitpid(pid, &status, 0) < 0 || status != 0)
+		text[0] = '\0';
+	return text;
+}
+
+/* How the two come together. @config  the relay's file */
+static int not_included(const struct place *p, const char *config)
+{
+	return hdctl_fail(HDCTL_REFUSED,
+			  "%s does not include %s: add this line to it (or "
+			  "the entry, where `include` has others), and try "
+			  "again\n"
+			  "  include: [\"%s/*.yaml\"]",
+			  config, p->folder, p->folder);
+}
+
+/* No relay to ask: the file beside the folder is what it would read. */
+static int check_file(const struct place *p)
+{
+	char config[PATH_BYTES + 32];
+	const char *slash = strrchr(p->folder, '/');
+
+	snprintf(config, sizeof(config), "%.*s/hyper-derp.yaml",
+		 slash != NULL ? (int)(slash - p->folder) : 1,
+		 slash != NULL ? p->folder : ".");
+	if (!is_there(config))
+		return HDCTL_OK;
+	char *text = print_file(config);
+	int r = HDCTL_OK;
+
+	if (text != NULL && text[0] == '\0')
+		puts("the configuration has a mistake; see: hyper-derp -t");
+	else if (text != NULL && !is_listed(text, p->name))
+		r = not_included(p, config);
+	free(text);
+	return r;
 }
 
 /* ---- a relay that runs ---- */
@@ -101,6 +193,13 @@ static int tell_relay(struct hdctl *h, const char *what, const char *name)
 	return r == HDCTL_OK ? r : hdctl_fail(r, "%s", err.text);
 }
 
+static const char *name_of(const json_t *row)
+{
+	const char *name = json_string_value(json_object_get(row, "name"));
+
+	return name != NULL ? name : "";
+}
+
 static int is_loaded(struct hdctl *h, const char *name, bool *ret)
 {
 	json_t *all, *row;
@@ -109,8 +208,24 @@ static int is_loaded(struct hdctl *h, const char *name, bool *ret)
 
 	*ret = false;
 	json_array_foreach(all, i, row)
-		*ret |= strcmp(json_string_value(json_object_get(row, "name")),
-			       name) == 0;
+		*ret |= strcmp(name_of(row), name) == 0;
+	json_decref(all);
+	return r;
+}
+
+/* The first load_module takes the place of the default list. */
+static int tell_unlisted(struct hdctl *h)
+{
+	json_t *all, *row;
+	size_t i;
+	int r = hdctl_ask(h, "module status", &all);
+
+	json_array_foreach(all, i, row)
+		if (json_is_false(json_object_get(row, "listed")))
+			printf("%s is loaded, but load_module does not list "
+			       "it: it is gone at the next start, unless: "
+			       "hdctl module enable %s\n",
+			       name_of(row), name_of(row));
 	json_decref(all);
 	return r;
 }
@@ -124,6 +239,27 @@ static int reload(struct hdctl *h)
 	return r;
 }
 
+/* A relay may read another file than the usual one. */
+static int check_relay(struct hdctl *h, const struct place *p)
+{
+	json_t *text, *status = NULL;
+	int r = hdctl_ask(h, "config show", &text);
+
+	if (r == HDCTL_OK && !is_listed(json_string_value(text), p->name)) {
+		r = hdctl_ask(h, "status", &status);
+		const char *config = json_string_value(
+			json_object_get(status, "config"));
+
+		if (r == HDCTL_OK)
+			r = not_included(p, config != NULL
+						    ? config
+						    : "the configuration");
+		json_decref(status);
+	}
+	json_decref(text);
+	return r;
+}
+
 /* The configuration first: it may have the module's section. */
 static int bring_in(struct hdctl *h, const struct place *p)
 {
@@ -131,8 +267,12 @@ static int bring_in(struct hdctl *h, const struct place *p)
 	int r = reload(h);
 
 	if (r == HDCTL_OK)
+		r = check_relay(h, p);
+	if (r == HDCTL_OK)
 		r = is_loaded(h, p->name, &loaded);
-	return r == HDCTL_OK && !loaded ? tell_relay(h, "load", p->name) : r;
+	if (r == HDCTL_OK && !loaded)
+		r = tell_relay(h, "load", p->name);
+	return r == HDCTL_OK ? tell_unlisted(h) : r;
 }
 
 static int take_out(struct hdctl *h, const struct place *p)
@@ -155,29 +295,31 @@ static int one_name(const char *const *words, size_t n, const char *what,
 }
 
 /* What a running relay refuses would stop the next start. */
+static int enable(struct hdctl *h, const struct place *p)
+{
+	bool runs = relay_runs(h), was = is_there(p->enabled);
+	int r = was ? HDCTL_OK : put_link(p);
+
+	if (r != HDCTL_OK)
+		return r;
+	r = runs ? bring_in(h, p) : check_file(p);
+	if (r == HDCTL_OK) {
+		puts(runs ? "ok"
+			  : "ok: loaded at the next start; no relay runs now");
+	} else if (!was && unlink(p->enabled) == 0) {
+		if (runs)
+			reload(h);
+		hdctl_fail(r, "%s is not enabled", p->name);
+	}
+	return r;
+}
+
 int run_module_enable(struct hdctl *h, const char *const *words, size_t n)
 {
 	struct place p;
 	int r = one_name(words, n, "enable", &p);
-	bool runs = r == HDCTL_OK && relay_runs(h);
-	bool was = r == HDCTL_OK && is_there(p.enabled);
 
-	if (r == HDCTL_OK && !was)
-		r = put_link(&p);
-	if (r != HDCTL_OK)
-		return r;
-	if (!runs) {
-		puts("ok: loaded at the next start; no relay runs now");
-		return HDCTL_OK;
-	}
-	r = bring_in(h, &p);
-	if (r == HDCTL_OK) {
-		puts("ok");
-	} else if (!was && unlink(p.enabled) == 0) {
-		reload(h);
-		hdctl_fail(r, "%s is not enabled", p.name);
-	}
-	return r;
+	return r == HDCTL_OK ? enable(h, &p) : r;
 }
 
 int run_module_disable(struct hdctl *h, const char *const *words, size_t n)
