@@ -48,8 +48,7 @@ static void run_reload(struct hd_module *mod, struct hd_call *c)
 
 static void run_drain(struct hd_module *mod, struct hd_call *c)
 {
-	uint64_t wait_ms =
-		hd_call_arg_ms(c, "for", hd_daemon()->conf->drain_time_ms);
+	uint64_t wait_ms = hd_call_arg_ms(c, "for", HD_DRAIN_TIME);
 	struct hd_error err = { "" };
 
 	(void)mod;
@@ -60,8 +59,17 @@ static void run_drain(struct hd_module *mod, struct hd_call *c)
 	}
 	hd_out_open(c, NULL, '{');
 	hd_out_string(c, "state", hd_daemon_state());
-	hd_out_uint(c, "closes_after_ms", wait_ms);
+	hd_out_uint(c, "closes_after_ms", hd_daemon_closes_in_ms());
 	hd_out_close(c);
+}
+
+static void run_undrain(struct hd_module *mod, struct hd_call *c)
+{
+	struct hd_error err = { "" };
+
+	(void)mod;
+	if (hd_daemon_ask_undrain(&err) < 0)
+		hd_call_error(c, "%s", err.text);
 }
 
 const struct hd_command hd_cmd_daemon[] = {
@@ -75,7 +83,12 @@ const struct hd_command hd_cmd_daemon[] = {
 	  .args = "[--for DURATION] [--exit]",
 	  .role = HD_ROLE_OPERATE,
 	  .help = "refuse logins, tell the peers, close them after drain_time; "
-		  "--exit: then end",
+		  "--exit: then end; again: another time",
 	  .run = run_drain },
+	{ .words = "undrain",
+	  .args = "",
+	  .role = HD_ROLE_OPERATE,
+	  .help = "take a drain back: serve again",
+	  .run = run_undrain },
 	{ .words = NULL },
 };

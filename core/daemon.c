@@ -3,12 +3,16 @@
  *
  *            USR2, QUIT           drain_time            all gone, or too long
  *   SERVING -----------> WARNING -----------> CLOSING -----------> DRAINED
- *      |                    |                    |                    |
- *      `-- TERM, INT -------+--------------------+--------------------+--> STOP
- *                                                  QUIT asked for it -'
+ *    |  ^                   |  ^--another time--' |                    |
+ *    |  `------undrain------+---------------------+--------------------'
+ *    `-------- TERM, INT ---+---------------------+--------------------+--> STOP
+ *                                                   QUIT asked for it -'
  *
  * WARNING: logins are refused, STUN is silent, peers have read why. CLOSING:
- * peers are closed, staggered. DRAINED: up, and refusing logins. */
+ * peers are closed, staggered. DRAINED: up, and refusing logins. QUIT is what a
+ * stop of the service sends: the machine may be going down, so its drain is
+ * brief, whatever drain_time says. TERM is what a restart sends: peers are told
+ * to come back and closed at once, since any wait would be an outage. */
 #include "core/daemon.h"
 #include <errno.h>
 #include <hyper-derp/control.h>
@@ -27,17 +31,23 @@
 #include "core/worker.h"
 
 enum {
-	CLOSE_SPREAD_MS = 10000,
-	CLOSE_EXTRA_MS = 3000, /* for the last peers to take their goodbye */
 	LOOK_MS = 50, /* how often CLOSING counts streams */
 };
+
+static const struct pace {
+	uint64_t warn_ms; /* at most */
+	uint32_t spread_ms; /* over which peers are closed */
+	uint32_t extra_ms; /* for the last ones to take their goodbye */
+} at_ease = { UINT64_MAX, 10000, 3000 },
+  brief = { 5000, 8000, 1000 }; /* 15 s with the second that an end takes */
 
 enum state { SERVING, WARNING, CLOSING, DRAINED, STOP };
 
 struct life {
 	struct hd_daemon *d;
 	enum state state;
-	bool exit_after; /* the drain was QUIT's */
+	bool exit_after; /* QUIT, --exit */
+	const struct pace *pace; /* of the drain */
 	uint64_t until_ms; /* WARNING, CLOSING: no longer than this */
 	uint64_t since_ms;
 };
@@ -60,26 +70,47 @@ static int reload(struct life *l, struct hd_error *err)
 	return r;
 }
 
-static void drain(struct life *l, uint64_t wait_ms, bool exit_after)
+static void begin_warning(struct life *l, uint64_t wait_ms)
 {
 	unsigned streams = hd_workers_streams();
 
 	if (streams == 0)
 		wait_ms = 0; /* nobody is to be told */
-	l->exit_after |= exit_after;
-	if (l->state == DRAINED && l->exit_after)
-		l->state = STOP;
-	if (l->state != SERVING)
-		return;
 	l->state = WARNING;
 	l->until_ms = hd_clock_ms() + wait_ms;
 	hd_log_write(HD_NOTICE,
 		     "drain begins: streams=%u drain_time_ms=%ju then=%s",
-		     streams, (uintmax_t)wait_ms, exit_after ? "exit" : "stay");
+		     streams, (uintmax_t)wait_ms,
+		     l->exit_after ? "exit" : "stay");
 	hd_notify("STATUS=draining");
 	hd_event("drain", "{\"state\":\"warning\"}");
 	hd_workers_serving(false, "this relay is about to stop; clients "
 				  "will be moved to another one");
+}
+
+/* Who was told to reconnect, and is not closed yet, is served on. */
+static void change_time(struct life *l, uint64_t wait_ms)
+{
+	if (l->state == CLOSING)
+		hd_workers_drain_keep();
+	l->state = WARNING;
+	l->pace = &at_ease;
+	l->until_ms = hd_clock_ms() + wait_ms;
+	hd_log_write(HD_NOTICE, "drain changed: drain_time_ms=%ju then=%s",
+		     (uintmax_t)wait_ms, l->exit_after ? "exit" : "stay");
+	hd_event("drain", "{\"state\":\"warning\"}");
+}
+
+static void undrain(struct life *l)
+{
+	hd_workers_drain_keep();
+	hd_workers_serving(true, NULL);
+	l->state = SERVING;
+	l->exit_after = false;
+	hd_log_write(HD_NOTICE, "drain taken back: streams=%u",
+		     hd_workers_streams());
+	hd_notify("STATUS=serving");
+	hd_event("drain", "{\"state\":\"serving\"}");
 }
 
 static void on_hup(struct life *l)
@@ -98,12 +129,25 @@ static void on_usr1(struct life *l)
 
 static void on_usr2(struct life *l)
 {
-	drain(l, l->d->conf->drain_time_ms, false);
+	if (l->state != SERVING)
+		return;
+	l->pace = &at_ease;
+	begin_warning(l, l->d->conf->drain_time_ms);
 }
 
 static void on_quit(struct life *l)
 {
-	drain(l, l->d->conf->drain_time_ms, true);
+	uint64_t wait_ms = HD_MIN(l->d->conf->drain_time_ms, brief.warn_ms);
+
+	l->exit_after = true;
+	if (l->state != CLOSING)
+		l->pace = &brief;
+	if (l->state == SERVING)
+		begin_warning(l, wait_ms);
+	else if (l->state == WARNING)
+		l->until_ms = HD_MIN(l->until_ms, hd_clock_ms() + wait_ms);
+	else if (l->state == DRAINED)
+		l->state = STOP;
 }
 
 static void on_term(struct life *l)
@@ -157,8 +201,8 @@ static void begin_closing(struct life *l)
 {
 	l->state = CLOSING;
 	hd_event("drain", "{\"state\":\"closing\"}");
-	l->until_ms = hd_clock_ms() + CLOSE_SPREAD_MS + CLOSE_EXTRA_MS;
-	hd_workers_drain_close(CLOSE_SPREAD_MS);
+	l->until_ms = hd_clock_ms() + l->pace->spread_ms + l->pace->extra_ms;
+	hd_workers_drain_close(l->pace->spread_ms);
 }
 
 static void look_whether_gone(struct life *l)
@@ -234,15 +278,58 @@ int hd_daemon_ask_reload(struct hd_error *err)
 	return reload(living, err);
 }
 
+/* Of a drain under way what is asked for changes, and only that. */
+static int ask_change(struct life *l, uint64_t wait_ms, bool exit_after,
+		      struct hd_error *err)
+{
+	if (l->state == DRAINED && exit_after) {
+		l->exit_after = true;
+		l->state = STOP;
+		return 0;
+	}
+	if (l->state == DRAINED || (wait_ms == HD_DRAIN_TIME && !exit_after))
+		return hd_error_set(err, -EALREADY,
+				    "the relay is %s already, nothing has "
+				    "changed; to change a drain give --for or "
+				    "--exit, to take it back: undrain",
+				    hd_daemon_state());
+	l->exit_after |= exit_after;
+	if (wait_ms != HD_DRAIN_TIME)
+		change_time(l, wait_ms);
+	return 0;
+}
+
 int hd_daemon_ask_drain(uint64_t wait_ms, bool exit_after,
 			struct hd_error *err)
 {
-	if (living->state != SERVING && !exit_after)
-		return hd_error_set(err, -EALREADY,
-				    "the relay is %s already: nothing has "
-				    "changed", hd_daemon_state());
-	drain(living, wait_ms, exit_after);
+	struct life *l = living;
+
+	if (l->state != SERVING)
+		return ask_change(l, wait_ms, exit_after, err);
+	l->exit_after = exit_after;
+	l->pace = &at_ease;
+	begin_warning(l, wait_ms != HD_DRAIN_TIME ? wait_ms :
+						    l->d->conf->drain_time_ms);
 	return 0;
+}
+
+int hd_daemon_ask_undrain(struct hd_error *err)
+{
+	if (living->state == SERVING || living->state == STOP)
+		return hd_error_set(err, -EALREADY,
+				    "the relay is %s: there is no drain to "
+				    "take back", hd_daemon_state());
+	undrain(living);
+	return 0;
+}
+
+uint64_t hd_daemon_closes_in_ms(void)
+{
+	uint64_t now = hd_clock_ms();
+
+	if (living == NULL || living->state != WARNING)
+		return 0;
+	return living->until_ms > now ? living->until_ms - now : 0;
 }
 
 /* It is up, but what is a relay that nobody can talk to? */

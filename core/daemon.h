@@ -28,13 +28,20 @@ int hd_daemon_main(const struct hd_cli *cli);
 
 /* What the control socket asks for. hd_daemon - what serves now, NULL before
  * and after. hd_daemon_ask_reload - as HUP does. hd_daemon_ask_drain - as USR2
- * and QUIT do; peers are closed after wait_ms. */
+ * does; peers are closed after wait_ms, HD_DRAIN_TIME: as configured. One that
+ * is under way gets the time, or --exit, that is asked for. hd_daemon_ask_undrain
+ * - at any moment before the process ends.
+ * Return 0; -EALREADY there is nothing to do. hd_daemon_closes_in_ms - 0: at
+ * once, or no drain waits. */
+#define HD_DRAIN_TIME UINT64_MAX
 const struct hd_daemon *hd_daemon(void);
 const char *hd_daemon_state(void);
 uint64_t hd_daemon_uptime_ms(void);
 int hd_daemon_ask_reload(struct hd_error *err);
 int hd_daemon_ask_drain(uint64_t wait_ms, bool exit_after,
 			struct hd_error *err);
+int hd_daemon_ask_undrain(struct hd_error *err);
+uint64_t hd_daemon_closes_in_ms(void);
 
 /* hd_daemon_check - -t and -T: all that can be checked without serving. -t as
  * root becomes the user that the relay will be. */

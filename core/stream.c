@@ -5,9 +5,8 @@
  *               |                             |  peer's end, 1 s later |
  *               `------- hd_stream_abort() ---+------------------> END <
  *
- * Nothing is freed inside a call from a module or the relay: closing and
- * aborting only mark the stream, hd_stream_flush() carries it out at the end
- * of the turn. Context: the stream's worker. */
+ * Nothing is freed inside a call from a module or the relay: closing only marks
+ * the stream, hd_stream_flush() ends it. Context: the stream's worker. */
 #include <errno.h>
 #include <hyper-derp/log.h>
 #include <stdlib.h>
@@ -163,8 +162,9 @@ static void on_deadline(struct hd_stream *s, enum hd_deadline which)
 	case HD_DEADLINE_CLOSE:
 		hd_stream_abort(s, s->why);
 		break;
-	case HD_DEADLINE_DRAIN:
-		hd_stream_close(s, HD_CLOSE_DRAIN);
+	case HD_DEADLINE_DRAIN: /* taken back while it moved: stays */
+		if (!s->worker->serving)
+			hd_stream_close(s, HD_CLOSE_DRAIN);
 		break;
 	case HD_DEADLINE_QUIET:
 		tls_quiet(s);

@@ -223,6 +223,23 @@ static void close_streams(struct hd_worker *w, bool at_once)
 	}
 }
 
+#define BACK_IN_MS 1000 /* a restart takes about that */
+#define BACK_SPREAD_MS 2000 /* not all of them at once */
+#define TRY_FOR_MS 30000
+
+static void tell_restart(struct hd_worker *w)
+{
+	uint64_t i = 0, n = HD_MAX(1u, w->n_streams);
+
+	for (struct hd_stream *s = w->streams; s != NULL; s = s->next, i++) {
+		const struct hd_peer_ops *ops = hd_peer_ops_of(s);
+		uint32_t after_ms = (uint32_t)(BACK_SPREAD_MS * i / n);
+
+		if (ops != NULL && ops->drain != NULL && !s->closing)
+			ops->drain(s->peer, BACK_IN_MS + after_ms, TRY_FOR_MS);
+	}
+}
+
 /* Those that other workers send meanwhile, too. */
 static void drop_streams(struct hd_worker *w)
 {
@@ -238,6 +255,7 @@ static void wind_up(struct hd_worker *w)
 	uint64_t until = w->now_ms + 500;
 
 	hd_accept_stop(w);
+	tell_restart(w);
 	close_streams(w, false);
 	while (w->n_streams > 0 && w->now_ms < until)
 		turn(w);

@@ -27,11 +27,13 @@ void hd_workers_reload(const struct hd_conf *conf, struct hd_tls_store *tls);
  * stops (modules' serving()), peers get `health` as Health text. */
 void hd_workers_serving(bool on, const char *health);
 /* hd_workers_drain_close - send Restarting and close all peers, staggered over
- * spread_ms. hd_workers_streams counts what is still open. */
+ * spread_ms. hd_workers_drain_keep - who is not closed by then stays.
+ * hd_workers_streams counts what is still open. */
 void hd_workers_drain_close(uint32_t spread_ms);
+void hd_workers_drain_keep(void);
 unsigned hd_workers_streams(void);
 
-/* hd_workers_stop - fast: flush what can be flushed at once, close, stop the
+/* hd_workers_stop - fast: tell the peers to come back, flush what can be flushed at once, close, stop the
  * modules, join. Returns within about a second. */
 void hd_workers_stop(void);
 

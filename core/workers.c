@@ -339,6 +339,18 @@ void hd_workers_drain_close(uint32_t spread_ms)
 	hd_workers_ask(drain_here, &spread_ms);
 }
 
+static void keep_here(struct hd_worker *w, void *arg)
+{
+	(void)arg;
+	for (struct hd_stream *s = w->streams; s != NULL; s = s->next)
+		hd_stream_deadline(s, HD_DEADLINE_DRAIN, 0);
+}
+
+void hd_workers_drain_keep(void)
+{
+	hd_workers_ask(keep_here, NULL);
+}
+
 unsigned hd_workers_streams(void)
 {
 	unsigned n = 0;

@@ -262,6 +262,8 @@ subtest 'a second relay, a stale socket' => sub {
 };
 
 subtest 'drain' => sub {
+    $hd->ctl('undrain');
+    is $?, 1, 'undrain without one is refused';
     is json('drain', '--for', '100ms')->{state}, 'draining', 'begins';
     ok $alice->closed_within, 'peers are closed';
     ok HyperDerp::Test::wait_for(sub { json('status')->{state} eq 'drained' }), 'drained';

@@ -111,6 +111,49 @@ subtest 'QUIT with clients of every kind' => sub {
     like $hd->log_text, qr/drained: streams=0/, 'nobody was left';
 };
 
+# The machine may be going down: it does not wait for drain_time.
+subtest 'QUIT is brief' => sub {
+    my $hd = HyperDerp::Test->start(no_tls => 1, conf => "drain_time: 1h\n");
+    my @c = map { HyperDerp::Raw->login($hd, $_) } HyperDerp::Raw::logins($hd, 3);
+    $hd->signal('QUIT');
+    ok $hd->log_like(qr/drain begins: streams=3 drain_time_ms=5000 then=exit/), '5 s, not drain_time';
+    ok defined $_->expect(HyperDerp::Raw::RESTARTING), 'Restarting' for @c;
+    ok $_->closed, 'closed' for @c;
+    is $hd->wait_exit(120), 0, 'exit 0';
+
+    $hd = HyperDerp::Test->start(no_tls => 1, conf => "drain_time: 1h\n");
+    my $c = HyperDerp::Raw->login($hd);
+    $hd->signal('USR2');
+    $c->expect(HyperDerp::Raw::HEALTH);
+    $hd->signal('QUIT');
+    ok $c->closed, 'after USR2 it ends the drain that is under way';
+    is $hd->wait_exit(120), 0, '... exit 0';
+};
+
+# What a restart sends.
+subtest 'TERM: told to come back, and closed' => sub {
+    my $hd = HyperDerp::Test->start(conf => "drain_time: 1h\n");
+    my @c = map { HyperDerp::Raw->login($hd, $_) } HyperDerp::Raw::logins($hd, 4);
+    my $tls = $hd->client;
+    $hd->signal('TERM');
+    for my $c (@c) {
+        my ($in, $for) = unpack 'NN', $c->expect(HyperDerp::Raw::RESTARTING) // die 'no Restarting';
+        ok $in >= 1000 && $in <= 3000, "Restarting: in $in ms";
+        is $for, 30_000, '... try for 30 s';
+        ok $c->closed, '... and closed';
+    }
+    like $tls->expect(qr/^restarting/), qr/^restarting \d+ 30000$/, 'over TLS, too';
+    $hd->finish;
+
+    $hd = HyperDerp::Test->start(no_tls => 1, conf => "drain_time: 1h\n");
+    my $c = HyperDerp::Raw->login($hd);
+    $hd->signal('USR2');
+    $c->expect(HyperDerp::Raw::HEALTH);
+    $hd->signal('TERM');
+    ok defined $c->expect(HyperDerp::Raw::RESTARTING), 'during a drain, too';
+    $hd->finish;
+};
+
 subtest 'signals while it drains' => sub {
     my $hd = HyperDerp::Test->start(no_tls => 1, conf => "drain_time: 60s\n");
     my $c = HyperDerp::Raw->login($hd);
