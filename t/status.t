@@ -1,7 +1,7 @@
 #!/usr/bin/env perl
 # SPDX-License-Identifier: MIT
 # t/status.t - the status page: what it is told, and what a browser shows.
-# HD_SCREENSHOT=FILE keeps a picture; HD_LONG: 10,000 peers.
+# HD_LONG: 10,000 peers. t/bench/status-page makes pictures of it.
 use v5.36;
 use Test::More;
 use FindBin;
@@ -35,9 +35,15 @@ my $hd = HyperDerp::Test->start(load_module => [qw(derp stun metrics)], conf => 
 
 subtest 'off' => sub {
     is get($port, $_)->{status}, 404, $_ for qw(/status /status.json);
+    my $index = get($port, '/');
+    is $index->{status}, 200, '/ says what there is';
+    is get($port, $_)->{status}, 200, "... $_" for $index->{body} =~ m{^(/\w+) (?!.*is off)}mg;
     $hd->{conf} = conf('true');
     $hd->write_conf;
     $hd->ctl('reload');
+    my $root = get($port, '/');
+    is "$root->{status} " . ($root->{head} =~ /^Location: (.*)\r$/m ? $1 : ''), '302 status', '/ leads to the page';
+    is get($hd->{plain}, '/')->{head} =~ /^Location:/m ? 1 : 0, 0, '... not on the port of the relay';
     is get($port, $_)->{status}, 200, "$_ after a reload" for qw(/status /status.json);
     is get($hd->{plain}, '/status')->{status}, 404, 'not on the port of the relay';
 };
@@ -100,6 +106,57 @@ subtest 'the module is reloaded' => sub {
     is scalar(@{ $s->{peers} }), 3, 'peers are asked anew';
 };
 
+# What the page makes of answers that the test wrote, in one go: what the relay
+# says meanwhile cannot come between.
+my $tables = <<'JS';
+(() => {
+    const peer = (id, agent, bytes, addr) => ({ id, agent, addr, key: id.repeat(32), proto: "derp",
+        seconds: 5, bytes_in: bytes, bytes_out: 0, drops: 0 });
+    const answer = (t, peers) => ({ time: t, peers_time: t, step_s: 2, history_size: 150, peers,
+        relay: { version: "", commit: "", backend: "", state: "serving", uptime_s: t },
+        now: { peers: peers.length, streams: 0 }, drops: [{ reason: "x", packets: t, disco: 0 }],
+        history: Object.fromEntries(["recv_bytes", "send_bytes", "recv_packets", "send_packets", "drops",
+            "logins", "peers"].map((n) => [n, []])),
+        workers: [{ worker: 7, peers: 1, streams: 1, recv_bytes: 0, recv_packets: 0 }],
+        modules: [], certificates: [] });
+    const column = (id, n) => [...document.querySelectorAll(`#${id} tbody tr`)].map((r) => r.cells[n]?.textContent);
+    const click = (n) => document.querySelectorAll("#peers th button")[n].click();
+    const find = (text) => {
+        const e = document.querySelector("#peers-search");
+        e.value = text;
+        e.dispatchEvent(new Event("input"));
+        return column("peers", 0);
+    };
+    const said = {};
+    show(answer(1e6, [peer("aa", "", 9, "10.0.0.2:1"), peer("cc", "", 7, "10.0.0.3:1"), peer("bb", "", 8, "10.0.0.1:1")]));
+    said.first = [column("peers", 2)[0], column("workers", 3)[0], column("drops", 3)[0],
+        document.querySelectorAll("#tiles b")[1].textContent];
+    said.name_hidden = document.querySelectorAll("#peers th")[1].hidden && document.querySelector("#peers td.cut").hidden;
+    show(answer(1e6 + 2, [peer("aa", "", 9, "10.0.0.2:1"), peer("cc", "", 1e6 + 7, "10.0.0.3:1"), peer("bb", "phone", 500008, "10.0.0.1:1"),
+        peer("dd", "", 6, "10.0.0.4:1")]));
+    said.second = column("peers", 2);
+    said.name_shown = !document.querySelectorAll("#peers th")[1].hidden;
+    said.relays = column("peers", 0);
+    click(2);
+    said.most = column("peers", 0);
+    said.sorted = document.querySelectorAll("#peers th")[2].getAttribute("aria-sort");
+    click(2);
+    said.least = column("peers", 0);
+    click(2);
+    said.back = column("peers", 0);
+    click(0);
+    said.by_key = column("peers", 0);
+    said.phone = find("PHONE");
+    said.address = find("0.0.3:1");
+    said.key = find("aaaaaaaaaaaaaaaaaaaa");
+    said.nothing = find("nobody");
+    find("");
+    click(0);
+    click(0);
+    return said;
+})()
+JS
+
 subtest 'a browser' => sub {
     plan skip_all => 'Chromium is missing: apt-get install chromium' unless HyperDerp::Browser::program();
     plan skip_all => 'the plain build is looked at' if HyperDerp::Test::sanitized();
@@ -128,11 +185,23 @@ subtest 'a browser' => sub {
     ok $page->wait_for('[...document.querySelectorAll("#drops td")].some((e) => e.textContent === "unknown_dest")'),
         'drops by reason';
     is scalar($page->texts('#workers tbody tr')), 2, 'workers';
+    my $key = sub (@letters) { [map { $_ x 8 } @letters] };
+    is_deeply $page->eval($tables), {
+        first => [("\x{2013}") x 4], second => ['0 bit/s', '4.00 Mbit/s', '2.00 Mbit/s', "\x{2013}"],
+        name_hidden => JSON::PP::true, name_shown => JSON::PP::true, sorted => 'descending',
+        relays => $key->(qw(a c b d)), most => $key->(qw(c b a d)), least => $key->(qw(a b c d)),
+        back => $key->(qw(a c b d)), by_key => $key->(qw(a b c d)),
+        phone => $key->('b'), address => $key->('c'), key => $key->('a'), nothing => ['None of the 4 shown here fits.'],
+    }, 'rates need two samples; tables are sorted, searched; an empty column is hidden';
+    my $seen = '[...document.querySelectorAll("#peers th")].filter((e) => !e.hidden && '
+        . 'e.getBoundingClientRect().right <= e.closest(".scroll").getBoundingClientRect().right + 1).map((e) => e.textContent)';
     for ([1280, 'light'], [1280, 'dark'], [390, 'dark'], [390, 'light']) {
         my ($width, $scheme) = @$_;
         $page->size($width, 900, mobile => $width < 500);
         $page->scheme($scheme);
         cmp_ok $page->eval('document.documentElement.scrollWidth'), '<=', $width, "$scheme, fits $width";
+        my %seen = map { $_ => 1 } @{ $page->eval($seen) };
+        ok $seen{Key} && $seen{In} && $seen{Out}, '... the rates of peers too';
     }
     isnt $page->eval('getComputedStyle(document.body).backgroundColor'),
         do { $page->scheme('dark'); $page->eval('getComputedStyle(document.body).backgroundColor') },
@@ -144,7 +213,6 @@ subtest 'a browser' => sub {
     is $page->dialogs, 0, 'no dialog';
     is_deeply [grep { !m{^(?:http://127\.0\.0\.1:$port/status(?:\.json)?$|data:)} } $page->urls], [],
         'nothing is loaded from elsewhere';
-    $page->screenshot($ENV{HD_SCREENSHOT}) if $ENV{HD_SCREENSHOT};
     $carol->quit;
     $page->quit;
 };

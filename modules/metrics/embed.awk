@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-# embed.awk - the status page as a C string: awk -f embed.awk HTML CSS JS.
-# In the HTML, lines @STYLE@ and @SCRIPT@ stand for the other two; @NONCE@ is
+# embed.awk - the status page as a C string: awk -f embed.awk HTML CSS JS...
+# In the HTML, lines @STYLE@ and @SCRIPT@ stand for the others; @NONCE@ is
 # left for each answer to fill in.
 function put(text,    i, c, out) {
 	for (i = 1; i <= length(text); i++) {
@@ -14,25 +14,27 @@ function put(text,    i, c, out) {
 	print "\t\"" out "\\n\""
 }
 
-function put_file(path, tag,    line) {
+# Arguments first to last, as one element.
+function put_files(tag, first, last,    i, line) {
 	put("<" tag " nonce=\"@NONCE@\">")
-	while ((getline line < path) > 0)
-		put(line)
-	close(path)
+	for (i = first; i <= last; i++) {
+		while ((getline line < ARGV[i]) > 0)
+			put(line)
+		close(ARGV[i])
+	}
 	put("</" tag ">")
 }
 
 BEGIN {
-	css = ARGV[2]
-	js = ARGV[3]
+	files = ARGC - 1
 	ARGC = 2
 	print "/* Made from status.html, status.css and status.js. */"
 	print "#include \"modules/metrics/status.h\"\n"
 	print "const char metrics_status_page[] ="
 }
 
-$0 == "@STYLE@" { put_file(css, "style"); next }
-$0 == "@SCRIPT@" { put_file(js, "script"); next }
+$0 == "@STYLE@" { put_files("style", 2, 2); next }
+$0 == "@SCRIPT@" { put_files("script", 3, files); next }
 { put($0) }
 
 END { print "\t;" }

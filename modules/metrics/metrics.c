@@ -166,11 +166,13 @@ GUARDED(relay)
 GUARDED(peers)
 GUARDED(debug_peers)
 GUARDED(debug_workers)
+GUARDED(root)
 
 static const struct {
 	const char *path;
 	void (*answer)(struct hd_module *mod, struct hd_request *req);
 } metrics_routes[] = {
+	{ "/", may_root },
 	{ "/metrics", may_metrics },
 	{ "/health", may_health },
 	{ "/status", may_status },

@@ -88,6 +88,31 @@ void metrics_answer_status(struct hd_module *mod, struct hd_request *req)
 	metrics_reply(req, 200, "text/html; charset=utf-8", &t);
 }
 
+/* ---- / ---- */
+
+/* To the page; without it, what there is instead. */
+void metrics_answer_root(struct hd_module *mod, struct hd_request *req)
+{
+	static const char here[] = "See status.\n";
+	static const char others[] =
+		"Hyper-DERP\n\n"
+		"/metrics  for Prometheus\n"
+		"/health   200 while the relay serves, else 503\n"
+		"/status   is off: metrics.status_page switches it on\n";
+	const struct metrics_conf *conf =
+		hd_module_worker_conf(mod, hd_request_worker(req));
+
+	hd_reply_header(req, "Cache-Control", "no-store");
+	if (!conf->status_page) {
+		hd_reply(req, 200, "text/plain; charset=utf-8", others,
+			 sizeof(others) - 1);
+		return;
+	}
+	/* Relative: a proxy may show us below a path of its own. */
+	hd_reply_header(req, "Location", "status");
+	hd_reply(req, 302, "text/plain; charset=utf-8", here, sizeof(here) - 1);
+}
+
 /* ---- /status.json ---- */
 
 struct list { /* of JSON values in the making */

@@ -3,8 +3,8 @@
  * the page asks every two seconds.
  *
  * Files: status.c answers, status_history.c the last minutes, status_peers.c
- * who is connected; the page itself is status.html with status.css and
- * status.js (status_page.c is made of them). */
+ * who is connected; the page itself is status.html with status.css and the
+ * scripts status*.js (status_page.c is made of them). */
 #pragma once
 #include <hyper-derp/timer.h>
 #include "modules/metrics/metrics.h"
@@ -72,5 +72,6 @@ void metrics_status_changed(struct hd_module *mod, struct hd_worker *w,
 /* Pages */
 void metrics_answer_status(struct hd_module *mod, struct hd_request *req);
 void metrics_answer_status_json(struct hd_module *mod, struct hd_request *req);
+void metrics_answer_root(struct hd_module *mod, struct hd_request *req);
 
 extern const char metrics_status_page[];

@@ -1,76 +1,18 @@
 // SPDX-License-Identifier: MIT
-// status.js - asks the relay every 2 seconds and shows what it says. Whatever
-// comes from the relay reaches the page as text, never as HTML.
-"use strict";
+// status.js - asks the relay every 2 seconds and shows what it says.
 
 const ASK_MS = 2000;
 const SOON_MS = 200; // the first answer has no peers yet
-const SVG = "http://www.w3.org/2000/svg";
-const $ = (id) => document.getElementById(id);
-
-// ---- texts ----
-
-const scaled = (n, step, units) => {
-	let i = 0;
-
-	while (Math.abs(n) >= step && i < units.length - 1) {
-		n /= step;
-		i++;
-	}
-	const digits = i === 0 || Math.abs(n) >= 100 ? 0 : Math.abs(n) >= 10 ? 1 : 2;
-	return `${n.toFixed(digits)} ${units[i]}`.trim();
-};
-const count = (n) => n < 1e6 ? Math.round(n).toLocaleString("en") :
-	scaled(n, 1000, ["", "k", "M", "G", "T", "P"]);
-const bytes = (n) => scaled(n, 1000, ["B", "kB", "MB", "GB", "TB", "PB"]);
-const bits = (n) => scaled(n * 8, 1000,
-	["bit/s", "kbit/s", "Mbit/s", "Gbit/s", "Tbit/s"]);
-const rate = (n) => n > 0 && n < 10 ? `${n.toFixed(1)}/s` : `${count(n)}/s`;
-const time = (s) => {
-	const parts = [[86400, "d"], [3600, "h"], [60, "min"], [1, "s"]];
-	const i = parts.findIndex(([n]) => s >= n);
-
-	if (i < 0 || i === 3)
-		return `${Math.floor(s)} s`;
-	const rest = Math.floor(s % parts[i][0] / parts[i + 1][0]);
-	return `${Math.floor(s / parts[i][0])} ${parts[i][1]}` +
-		(rest > 0 ? ` ${rest} ${parts[i + 1][1]}` : "");
-};
-
-// ---- elements ----
-
-const el = (name, className, text) => {
-	const e = document.createElement(name);
-
-	if (className)
-		e.className = className;
-	if (text !== undefined)
-		e.textContent = text;
-	return e;
-};
-
-const svg = (name, attributes) => {
-	const e = document.createElementNS(SVG, name);
-
-	for (const [k, v] of Object.entries(attributes))
-		e.setAttribute(k, v);
-	return e;
-};
-
-const setText = (e, text) => {
-	if (e.textContent !== text)
-		e.textContent = text;
-};
 
 // ---- tiles ----
 
 const tiles = [
 	["Peers", (s) => count(s.now.peers)],
-	["Received", (s) => bits(last(s, "recv_bytes"))],
-	["Sent", (s) => bits(last(s, "send_bytes"))],
-	["Packets in", (s) => rate(last(s, "recv_packets"))],
-	["Dropped", (s) => rate(last(s, "drops"))],
-	["Logins", (s) => rate(last(s, "logins"))],
+	["Received", (s) => now(bits, s, "recv_bytes")],
+	["Sent", (s) => now(bits, s, "send_bytes")],
+	["Packets in", (s) => now(rate, s, "recv_packets")],
+	["Dropped", (s) => now(rate, s, "drops")],
+	["Logins", (s) => now(rate, s, "logins")],
 ].map(([name, value]) => {
 	const tile = el("div", "tile");
 	const number = el("b", "", "–");
@@ -80,110 +22,9 @@ const tiles = [
 	return (s) => setText(number, value(s));
 });
 
-const last = (s, name) => s.history[name].at(-1) ?? 0;
+const now = (show, s, name) => known(show, s.history[name].at(-1));
 
 // ---- plots ----
-
-const W = 300, H = 100;
-
-// 1, 2 or 5 times a power of ten, not below n.
-const nice = (n) => {
-	if (n <= 0)
-		return 1;
-	const p = 10 ** Math.floor(Math.log10(n));
-
-	return [1, 2, 5, 10].map((k) => k * p).find((k) => k >= n * 0.999);
-};
-
-class Plot {
-	// lines: [[name, label, colour]]; show: makes a value a text
-	constructor(title, lines, show) {
-		this.lines = lines;
-		this.show = show;
-		this.keys = lines.map(([, , c]) => el("span", `key ${c}`));
-		this.when = el("span", "when");
-		this.paths = lines.map(([, , c]) => [
-			svg("path", { class: `area ${c}` }), svg("path", { class: c })]);
-		this.at = svg("line", { class: "at", y1: 0, y2: H, visibility: "hidden" });
-		this.svg = svg("svg", { viewBox: `0 0 ${W} ${H}`,
-			preserveAspectRatio: "none", role: "img", "aria-label": title });
-		this.svg.append(
-			...[0, H / 2, H].map((y) => svg("line", { x1: 0, x2: W, y1: y, y2: y })),
-			...this.paths.flat(), this.at);
-		this.most = el("span", "most");
-		this.begin = el("span", "", "");
-		this.build(title);
-		this.listen();
-	}
-
-	build(title) {
-		const figure = el("figure");
-		const caption = el("figcaption");
-		const plot = el("div", "plot");
-		const axis = el("div", "axis");
-
-		caption.append(el("span", "", title), ...this.keys, this.when);
-		plot.append(this.svg, this.most);
-		axis.append(this.begin, el("span", "", "now"));
-		figure.append(caption, plot, axis);
-		$("plots").append(figure);
-	}
-
-	listen() {
-		this.svg.addEventListener("pointermove", (e) => {
-			const box = this.svg.getBoundingClientRect();
-
-			this.point = Math.min(Math.max((e.clientX - box.left) / box.width, 0), 1);
-			this.label();
-		});
-		this.svg.addEventListener("pointerleave", () => {
-			this.point = undefined;
-			this.label();
-		});
-	}
-
-	draw(s) {
-		this.data = this.lines.map(([name]) => s.history[name]);
-		this.step = s.step_s;
-		this.size = s.history_size;
-		const most = nice(Math.max(0, ...this.data.flat()));
-
-		this.data.forEach((v, i) => {
-			const x = (j) => W * (this.size - v.length + j) / (this.size - 1);
-			const points = v.map((n, j) =>
-				`${x(j).toFixed(2)} ${(H - H * n / most).toFixed(2)}`);
-			const line = points.length > 0 ? `M${points.join("L")}` : "";
-
-			this.paths[i][1].setAttribute("d", line);
-			this.paths[i][0].setAttribute("d",
-				line && `${line}L${W} ${H}L${x(0).toFixed(2)} ${H}Z`);
-		});
-		setText(this.most, this.show(most));
-		setText(this.begin, `${time(this.size * this.step)} ago`);
-		this.label();
-	}
-
-	// What the pointer is at, else what is now.
-	label() {
-		if (!this.data)
-			return;
-		const back = this.point === undefined ? 0 :
-			Math.round((1 - this.point) * (this.size - 1));
-
-		this.lines.forEach(([, label], i) => {
-			const v = this.data[i].at(-1 - back);
-
-			setText(this.keys[i], `${label} ${v === undefined ? "–" : this.show(v)}`);
-		});
-		setText(this.when, back > 0 ? `${time(back * this.step)} ago` : "");
-		const x = W * (1 - back / (this.size - 1));
-
-		this.at.setAttribute("x1", x);
-		this.at.setAttribute("x2", x);
-		this.at.setAttribute("visibility",
-			this.point === undefined ? "hidden" : "visible");
-	}
-}
 
 const plots = [
 	new Plot("Traffic", [["recv_bytes", "in", "c0"], ["send_bytes", "out", "c1"]], bits),
@@ -195,82 +36,52 @@ const plots = [
 
 // ---- tables ----
 
-// columns: [[heading, class, value of a row]]; rows are kept and refilled.
-const table = (id, columns, empty) => {
-	const head = el("tr");
-	const body = el("tbody");
-
-	for (const [heading, className] of columns)
-		head.append(el("th", className === "n" ? "n" : "", heading));
-	const thead = el("thead");
-	thead.append(head);
-	$(id).append(thead, body);
-	return (rows) => {
-		const n = Math.max(rows.length, 1);
-
-		while (body.rows.length > n)
-			body.deleteRow(-1);
-		while (body.rows.length < n)
-			body.append(el("tr"));
-		if (rows.length === 0) {
-			const cell = el("td", "note", empty);
-
-			cell.colSpan = columns.length;
-			body.rows[0].replaceChildren(cell);
-			return;
-		}
-		rows.forEach((row, i) => fill(body.rows[i], columns, row));
-	};
-};
-
-const fill = (tr, columns, row) => {
-	if (tr.cells.length !== columns.length)
-		tr.replaceChildren(...columns.map(([, className]) => el("td", className)));
-	columns.forEach(([, , value], i) => setText(tr.cells[i], value(row)));
-};
+const asIs = (text) => text;
 
 const tables = {
-	peers: table("peers", [
-		["Key", "key8", (p) => p.key.slice(0, 8)],
-		["Name", "cut", (p) => p.agent],
-		["Address", "", (p) => p.addr],
-		["Protocol", "", (p) => p.proto],
-		["In", "n", (p) => bits(p.rate_in)],
-		["Out", "n", (p) => bits(p.rate_out)],
-		["Received", "n", (p) => bytes(p.bytes_in)],
-		["Sent", "n", (p) => bytes(p.bytes_out)],
-		["Dropped", "n", (p) => count(p.drops)],
-		["Since", "n", (p) => time(p.seconds)],
+	peers: new Table("peers", [
+		["Key", "key8", (k) => k.slice(0, 8), (p) => p.key],
+		["Name", "cut", asIs, (p) => p.agent],
+		["In", "n", bits, (p) => p.rate_in],
+		["Out", "n", bits, (p) => p.rate_out],
+		["Received", "n", bytes, (p) => p.bytes_in],
+		["Sent", "n", bytes, (p) => p.bytes_out],
+		["Dropped", "n", count, (p) => p.drops],
+		["Since", "n", time, (p) => p.seconds],
+		["Protocol", "gap", asIs, (p) => p.proto],
+		["Address", "", asIs, (p) => p.addr],
 	], "Nobody is connected."),
-	drops: table("drops", [
-		["Reason", "", (d) => d.reason],
-		["Packets", "n", (d) => count(d.packets)],
-		["of them disco", "n", (d) => count(d.disco)],
-		["Now", "n", (d) => rate(d.rate)],
+	drops: new Table("drops", [
+		["Reason", "", asIs, (d) => d.reason],
+		["Packets", "n", count, (d) => d.packets],
+		["of them disco", "n", count, (d) => d.disco],
+		["Now", "n", rate, (d) => d.rate],
 	], "None."),
-	workers: table("workers", [
-		["Worker", "", (w) => String(w.worker)],
-		["Peers", "n", (w) => count(w.peers)],
-		["Connections", "n", (w) => count(w.streams)],
-		["In", "n", (w) => bits(w.rate_in)],
-		["Packets", "n", (w) => rate(w.rate_packets)],
+	workers: new Table("workers", [
+		["Worker", "", String, (w) => w.worker],
+		["Peers", "n", count, (w) => w.peers],
+		["Connections", "n", count, (w) => w.streams],
+		["In", "n", bits, (w) => w.rate_in],
+		["Packets", "n", rate, (w) => w.rate_packets],
 	], "None."),
-	modules: table("modules", [
-		["Module", "", (m) => m.name],
-		["Version", "", (m) => m.version],
-		["State", "", (m) => m.state],
-		["Connections", "n", (m) => count(m.streams)],
+	modules: new Table("modules", [
+		["Module", "", asIs, (m) => m.name],
+		["Version", "", asIs, (m) => m.version],
+		["State", "", asIs, (m) => m.state],
+		["Connections", "n", count, (m) => m.streams],
 	], "None."),
-	certificates: table("certificates", [
-		["Names", "cut", (c) => c.names || c.subject],
-		["Expires in", "n", (c) => c.left_s > 0 ? time(c.left_s) : "expired"],
+	certificates: new Table("certificates", [
+		["Names", "cut", asIs, (c) => c.names || c.subject],
+		["Expires in", "n", (s) => s > 0 ? time(s) : "expired", (c) => c.left_s],
 	], "None: TLS is not served."),
 };
+$("peers-search").addEventListener("input", (e) => tables.peers.search(e.target.value));
 
 // ---- what the relay says ----
 
 // Rates are differences between two answers, for what came in both. Peers have
-// a time of their own: their numbers are those of the round before.
+// a time of their own: their numbers are those of the round before. What came
+// once has no rate yet.
 class Rates {
 	time = 0;
 	rows = new Map();
@@ -284,7 +95,7 @@ class Rates {
 			const old = this.rows.get(id(row));
 
 			for (const [to, from] of Object.entries(fields))
-				row[to] = !old ? 0 : seconds < 1 ? old[to] :
+				row[to] = !old ? undefined : seconds < 1 ? old[to] :
 					Math.max(0, (row[from] - old[from]) / seconds);
 		}
 		if (seconds < 1)
@@ -316,8 +127,8 @@ const show = (s) => {
 	tiles.forEach((t) => t(s));
 	plots.forEach((p) => p.draw(s));
 	s.drops = s.drops.filter((d) => d.packets > 0);
-	for (const [name, put] of Object.entries(tables))
-		put(s[name]);
+	for (const [name, t] of Object.entries(tables))
+		t.put(s[name]);
 };
 
 let heard = performance.now();
