@@ -37,7 +37,8 @@ ok $root->run('apt-get -q -y --no-install-recommends install gcc-aarch64-linux-g
     . " systemtap-sdt-dev:arm64 uthash-dev @libraries"), 'compiler and libraries' or diag(substr $root->out, -3000);
 ok $root->run("cd $src && . /etc/os-release && rm -rf /tmp/cross && mkdir /tmp/cross"
     . ' && tar -c --exclude=./build* --exclude=./.git . | tar -x -C /tmp/cross'
-    . ' && cp -r /tmp/cross/contrib/debian /tmp/cross/debian'), 'a copy of the sources';
+    . ' && cp -r /tmp/cross/contrib/debian /tmp/cross/debian'
+    . ' && cp build-deb/hyper-derp-*/debian/changelog /tmp/cross/debian/'), 'a copy of the sources, of the same version';
 $root->{env} = { DEB_BUILD_OPTIONS => 'nocheck parallel=2' };
 # -d: what is installed above is enough; scdoc and the rest run on amd64
 ok $root->run('cd /tmp/cross && dpkg-buildpackage -d -us -uc -b -aarm64 -Pcross,nocheck'), 'dpkg-buildpackage -aarm64'
@@ -46,6 +47,8 @@ for my $name (map { m{/([^/_]+)_[^/]*$} } grep { !/-dbgsym_/ } glob "$src/build-
     $root->run("dpkg-deb -f /tmp/${name}_*_arm64.deb Architecture");
     is $root->out, "arm64\n", "$name is for arm64";
 }
+system("mkdir -p $src/build-deb/arm64 && cp $root->{root}/tmp/*_arm64.deb $src/build-deb/arm64/") == 0
+    or fail 'kept in build-deb/arm64/, for ./bootstrap apt-repo';
 $root->run('rm -rf /tmp/x && dpkg-deb -x /tmp/hyper-derp_*_arm64.deb /tmp/x && dpkg-deb -x /tmp/hyper-derp-mod-derp_*_arm64.deb /tmp/x'
     . ' && qemu-aarch64-static /tmp/x/usr/sbin/hyper-derp -V');
 like $root->out, qr/hyper-derp \d/, 'the relay says its version' or diag $root->out;
