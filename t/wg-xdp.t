@@ -123,12 +123,47 @@ subtest 'in numbers' => sub {
     }), 'what the driver forwarded counts as the peer\'s';
 };
 
+# The path of a peer's last packet.
+sub path_of ($name) { return decode_json($hd->ctl(qw(wg peer list), $name, '--json'))->[0]{path} }
+
+subtest 'the path that packets take' => sub {
+    in_the_driver($alice, '10.9.0.2', 56, 'alice to bob');
+    ok HyperDerp::Test::wait_for(sub { path_of($_) eq 'xdp' }), "xdp: $_" for qw(alice bob);
+    HyperDerp::Xdp::whole_checksums($_, 'eth0', 0) for $alice, $bob;
+    ok HyperDerp::Test::wait_for(sub { $alice->pings('10.9.0.2', 2); path_of($_) eq 'user' }),
+        "user: $_, with a session that the driver could forward" for qw(alice bob);
+    HyperDerp::Xdp::whole_checksums($_) for $alice, $bob;
+    ok HyperDerp::Test::wait_for(sub { $alice->pings('10.9.0.2', 2); path_of($_) eq 'xdp' }), "xdp again: $_"
+        for qw(alice bob);
+};
+
+# Pairs of `wg show` and a metric; both go on while they are asked for.
+sub alike ($what) {
+    my %metric = (rx_packets => 'rx_packets_total', rx_bytes => 'rx_bytes_total', fwd_packets => 'fwd_packets_total',
+        fwd_bytes => 'fwd_bytes_total', xdp_fwd_packets => 'xdp_fwd_packets_total',
+        xdp_fwd_bytes => 'xdp_fwd_bytes_total', xdp_pass_handshake => 'xdp_pass_total reason="handshake"',
+        xdp_pass_checksum => 'xdp_pass_total reason="checksum"');
+    my ($show, @other);
+    HyperDerp::Test::wait_for(sub {
+        $show = decode_json($hd->ctl(qw(wg show --json)));
+        my $all = $hd->ctl('metrics') =~ s/ +/ /gr;
+        @other = grep { ($all =~ /^hyper_derp_wg_\Q$metric{$_}\E (?:- )?(\d+)$/m ? $1 : -1) != $show->{$_} } sort keys %metric;
+        return !@other;
+    });
+    is_deeply \@other, [], "$what: wg show and the metrics say the same" or diag explain $show, $hd->ctl('metrics');
+    return $show;
+}
+
 subtest 'the module is replaced' => sub {
+    my $was = alike('before');
+    cmp_ok $was->{rx_packets}, '>', $was->{xdp_fwd_packets}, 'those of the driver are some of all';
     is $hd->ctl(qw(module reload wg)), "ok\n", 'reloaded';
     ok $alice->pings('10.9.0.2', 8), 'the tunnel goes on';
     cmp_ok HyperDerp::Xdp::paths($relay), '>=', 4, 'the sessions are in the driver again';
     in_the_driver($alice, '10.9.0.2', 56, 'alice to bob');
     in_the_driver($alice, '10.9.0.3', 56, 'alice to carol');
+    my $is = alike('after');
+    cmp_ok $is->{$_}, '>', $was->{$_}, "$_ goes on" for qw(xdp_fwd_packets xdp_rx_packets rx_bytes);
 };
 
 subtest 'kill -9, and a new start' => sub {

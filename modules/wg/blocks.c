@@ -4,6 +4,7 @@
  *
  * Only an address that has proven itself gets strikes: a forged one must not
  * bring them upon somebody else. */
+#include <arpa/inet.h>
 #include <hyper-derp/log.h>
 #include "modules/wg/state.h"
 #include "modules/wg/xdp.h"
@@ -43,15 +44,34 @@ static void block_below(const struct wg_engine *e, struct wg_block *b,
 	wg_xdp_block(e->xdp, &ip, for_ms);
 }
 
+/* A host, or the /64 of an IPv6 one. */
+static const char *host_text(const struct wg_addr *source,
+			     char buf[HD_ADDR_TEXT_BYTES])
+{
+	union hd_addr a;
+
+	wg_addr_get(source, &a);
+	if (a.sa.sa_family == AF_INET) {
+		inet_ntop(AF_INET, &a.in.sin_addr, buf, HD_ADDR_TEXT_BYTES);
+	} else {
+		inet_ntop(AF_INET6, &a.in6.sin6_addr, buf, HD_ADDR_TEXT_BYTES);
+		strcat(buf, "/64");
+	}
+	return buf;
+}
+_Static_assert(HD_ADDR_TEXT_BYTES >= INET6_ADDRSTRLEN + sizeof("/64"),
+	       "a network fits");
+
 void wg_strike(struct wg_engine *e, const struct wg_addr *from)
 {
 	struct wg_addr ip = wg_addr_source(from);
 	struct wg_block *b = wg_book_get(&e->blocks, &e->hash, &ip);
 	const struct step *step;
-	char text[HD_ADDR_TEXT_BYTES];
+	char text[HD_ADDR_TEXT_BYTES], host[HD_ADDR_TEXT_BYTES];
 
 	if (b == NULL)
 		return;
+	b->port = from->port;
 	memmove(b->strike_ms + 1, b->strike_ms,
 		sizeof(b->strike_ms) - sizeof(b->strike_ms[0]));
 	b->strike_ms[0] = e->now_ms;
@@ -62,8 +82,9 @@ void wg_strike(struct wg_engine *e, const struct wg_addr *from)
 	if (!wg_is_host_known(e, &ip))
 		block_below(e, b, step->for_ms);
 	hd_log_notice("wg: handshakes of an address are ignored: addr=%s "
-		      "strikes=%u seconds=%ju",
-		      wg_addr_text(&ip, text), step->strikes,
+		      "blocked=%s strikes=%u seconds=%ju",
+		      wg_addr_text(from, text), host_text(&ip, host),
+		      step->strikes,
 		      (uintmax_t)(step->for_ms / 1000));
 }
 
@@ -123,6 +144,7 @@ bool wg_engine_block_next(struct wg_engine *e, uint64_t *cursor,
 	*ret = (struct wg_block_info){
 		.blocked = e->now_ms < b->until_ms,
 		.strikes = strikes_of(b, e->now_ms),
+		.port = ntohs(b->port),
 	};
 	if (ret->blocked)
 		ret->left_ms = b->until_ms - e->now_ms;

@@ -27,6 +27,7 @@ static void done_list(struct hd_module *mod, struct hd_call *c)
 
 		hd_out_open(c, NULL, '{');
 		put_ip(c, &b->ip);
+		hd_out_uint(c, "port", b->port);
 		hd_out_bool(c, "blocked", b->blocked);
 		hd_out_uint(c, "seconds_left", (b->left_ms + 999) / 1000);
 		hd_out_uint(c, "total_strikes", b->strikes);

@@ -21,8 +21,9 @@ static void each_show(struct hd_module *mod, struct hd_call *c,
 		snprintf(rows->peer.name, sizeof(rows->peer.name), "%s", name);
 		return;
 	}
+	wg_paths_count(e); /* what the driver did until now, too */
 	wg_engine_totals(e, &rows->totals);
-	wg_xdp_stats(e->xdp, &rows->xdp);
+	rows->xdp = e->below;
 	if (e->xdp != NULL)
 		wg_xdp_text(e->xdp, rows->xdp_text, sizeof(rows->xdp_text));
 }

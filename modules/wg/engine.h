@@ -102,6 +102,7 @@ struct wg_link_info {
 
 struct wg_block_info {
 	union hd_addr ip; /* port 0; IPv6: the /64 */
+	uint16_t port; /* that the last strike came from */
 	uint64_t left_ms;
 	uint32_t strikes; /* within the last 24 h */
 	bool blocked; /* else it only has strikes */

@@ -18,9 +18,13 @@
 				  HD_COUNTER }
 
 const struct hd_metric wg_metrics[] = {
-	[WG_M_RX_PACKETS] = COUNTER("rx_packets_total", "Datagrams received"),
+	[WG_M_RX_PACKETS] = COUNTER("rx_packets_total",
+				    "Datagrams received, with those that the "
+				    "kernel forwarded"),
 	[WG_M_RX_BYTES] = COUNTER("rx_bytes_total", "Bytes of UDP received"),
-	[WG_M_FWD_PACKETS] = COUNTER("fwd_packets_total", "Datagrams sent"),
+	[WG_M_FWD_PACKETS] = COUNTER("fwd_packets_total",
+				     "Datagrams sent, with those that the "
+				     "kernel forwarded"),
 	[WG_M_FWD_BYTES] = COUNTER("fwd_bytes_total", "Bytes of UDP sent"),
 	[WG_M_XDP_PACKETS] = COUNTER("xdp_fwd_packets_total",
 				     "Datagrams that the kernel forwarded"),

@@ -53,15 +53,12 @@ static void take(struct wg_engine *e, struct wg_session *s, unsigned from,
 
 	end->sum.packets += use->sum.packets;
 	end->sum.bytes += use->sum.bytes;
-	e->sum.xdp.packets += use->sum.packets;
-	e->sum.xdp.bytes += use->sum.bytes;
-	hd_count(e->metrics, WG_M_XDP_PACKETS, use->sum.packets);
-	hd_count(e->metrics, WG_M_XDP_BYTES, use->sum.bytes);
 	if (use->counter > 0)
 		end->next = HD_MAX(end->next, use->counter + 1);
 	if (use->idle_ms >= e->now_ms)
 		return;
 	at = e->now_ms - use->idle_ms;
+	end->xdp_ms = HD_MAX(end->xdp_ms, at);
 	s->used_ms = HD_MAX(s->used_ms, at);
 	s->heard_ms[from] = HD_MAX(s->heard_ms[from], at);
 }
@@ -105,18 +102,55 @@ static void dropped(struct wg_engine *e, enum wg_drop why, uint64_t n)
 	hd_count(e->metrics, WG_M_RX_PACKETS, n);
 }
 
+static void add(struct wg_count *to, uint64_t packets, uint64_t bytes)
+{
+	to->packets += packets;
+	to->bytes += bytes;
+}
+
+/* They came and went, as those of user space do. */
+static void forwarded(struct wg_engine *e, uint64_t packets, uint64_t bytes)
+{
+	add(&e->sum.xdp, packets, bytes);
+	add(&e->sum.rx, packets, bytes);
+	add(&e->sum.fwd, packets, bytes);
+	for (unsigned i = 0; i < 3; i++) { /* each has packets, bytes */
+		static const enum wg_metric of[] = { WG_M_RX_PACKETS,
+						     WG_M_FWD_PACKETS,
+						     WG_M_XDP_PACKETS };
+
+		hd_count(e->metrics, of[i], packets);
+		hd_count(e->metrics, of[i] + 1u, bytes);
+	}
+}
+
+static void sum_up(struct wg_relay_stats *to, const struct wg_relay_stats *news)
+{
+	const __u64 *v = (const __u64 *)news;
+	__u64 *sum = (__u64 *)to;
+
+	for (size_t i = 0; i < sizeof(*to) / sizeof(*sum); i++)
+		sum[i] += v[i];
+}
+
 void wg_paths_count(struct wg_engine *e)
 {
 	struct wg_relay_stats news;
 	const __u64 *pass = (const __u64 *)&news.pass_handshake;
 
 	wg_xdp_news(e->xdp, &news);
+	sum_up(&e->below, &news);
+	forwarded(e, news.fwd_packets, news.fwd_bytes);
 	for (unsigned i = 0; i < WG_XDP_PASS_N; i++)
 		hd_count(e->metrics, WG_M_XDP_PASS + i, pass[i]);
 	dropped(e, WG_DROP_NOT_WG_SHAPED, news.not_wg_shaped);
 	dropped(e, WG_DROP_BLOCKED, news.drop_blocklisted);
 }
 
+_Static_assert(WG_M_RX_BYTES == WG_M_RX_PACKETS + 1 &&
+		       WG_M_FWD_BYTES == WG_M_FWD_PACKETS + 1 &&
+		       WG_M_XDP_BYTES == WG_M_XDP_PACKETS + 1,
+	       "bytes are behind packets");
 _Static_assert(offsetof(struct wg_relay_stats, pass_handshake) +
 			       WG_XDP_PASS_N * sizeof(__u64) ==
 		       sizeof(struct wg_relay_stats),

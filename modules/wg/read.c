@@ -8,8 +8,29 @@ static uint64_t ago(const struct wg_engine *e, uint64_t at_ms)
 	return at_ms == 0 ? UINT64_MAX : e->now_ms - at_ms;
 }
 
+struct way { /* that the last packet went */
+	uint64_t heard_ms; /* 0: none yet, then it is where one would go */
+	bool xdp;
+	bool fresh; /* ask the kernel now: for few sessions */
+};
+
+static void last_way(const struct wg_session *s, struct way *way)
+{
+	for (unsigned i = 0; i < 2; i++) {
+		const struct wg_end *end = &s->end[i];
+
+		if (s->heard_ms[i] < way->heard_ms || !s->confirmed)
+			continue;
+		if (s->heard_ms[i] > way->heard_ms)
+			way->xdp = false;
+		way->heard_ms = s->heard_ms[i];
+		way->xdp |= end->xdp && (s->heard_ms[i] == 0 ||
+					 end->xdp_ms >= s->heard_ms[i]);
+	}
+}
+
 static void count_sessions(struct wg_engine *e, const struct wg_link *l,
-			   uint32_t *n, bool *xdp)
+			   uint32_t *n, struct way *way)
 {
 	for (unsigned i = 0; i < WG_LINK_SESSIONS; i++) {
 		struct wg_session *s;
@@ -17,9 +38,12 @@ static void count_sessions(struct wg_engine *e, const struct wg_link *l,
 		if (l->session[i] == WG_NONE)
 			break;
 		s = wg_session(e, l->session[i]);
+		if (way->fresh)
+			s->read_ms = 0;
+		wg_paths_read(e, s);
 		wg_session_fold(e, s);
 		*n += s->confirmed;
-		*xdp |= s->end[0].xdp || s->end[1].xdp;
+		last_way(s, way);
 	}
 }
 
@@ -28,10 +52,10 @@ static void fill_peer(struct wg_engine *e, const struct wg_peer *p,
 {
 	struct wg_addr candidates[WG_CANDIDATES];
 	uint32_t n_sessions = 0;
-	bool xdp = false;
+	struct way way = { .fresh = p->n_links <= WG_FEW_LINKS };
 
 	for (uint32_t i = 0; i < p->n_links; i++)
-		count_sessions(e, wg_link(e, p->links[i]), &n_sessions, &xdp);
+		count_sessions(e, wg_link(e, p->links[i]), &n_sessions, &way);
 
 	*ret = (struct wg_peer_info){
 		.name = p->name,
@@ -40,7 +64,7 @@ static void fill_peer(struct wg_engine *e, const struct wg_peer *p,
 		.fixed = p->fixed,
 		.n_links = p->n_links,
 		.n_sessions = n_sessions,
-		.xdp = xdp,
+		.xdp = way.xdp,
 		.seen_ms = ago(e, p->seen_ms),
 		.handshake_ms = ago(e, p->handshake_ms),
 		.rx = p->rx,
@@ -82,9 +106,9 @@ static void fill_link(struct wg_engine *e, const struct wg_link *l,
 		      unsigned first, struct wg_link_info *ret)
 {
 	uint32_t n_sessions = 0;
-	bool xdp = false;
+	struct way way = { .fresh = true };
 
-	count_sessions(e, l, &n_sessions, &xdp);
+	count_sessions(e, l, &n_sessions, &way);
 	*ret = (struct wg_link_info){
 		.n_sessions = n_sessions,
 		.a = wg_peer(e, l->peer[first])->name,
@@ -123,10 +147,6 @@ bool wg_engine_link_of(struct wg_engine *e, const char *name, uint64_t *cursor,
 void wg_engine_totals(struct wg_engine *e, struct wg_totals *ret)
 {
 	*ret = e->sum;
-	ret->rx.packets += e->sum.xdp.packets;
-	ret->rx.bytes += e->sum.xdp.bytes;
-	ret->fwd.packets += e->sum.xdp.packets;
-	ret->fwd.bytes += e->sum.xdp.bytes;
 	ret->peers = e->peers.used;
 	ret->links = e->links.used;
 	ret->sessions = e->sessions.used;

@@ -5,11 +5,12 @@
 #pragma once
 #include <hyper-derp/datagram.h>
 #include <hyper-derp/timer.h>
+#include "bpf/wg_relay.h"
 #include "modules/wg/engine.h"
 #include "modules/wg/mac1.h"
 #include "modules/wg/table.h"
 
-#define WG_STATE_VERSION 4
+#define WG_STATE_VERSION 5
 
 /* Seconds of the WireGuard protocol (whitepaper, section 6.1). */
 #define WG_REJECT_AFTER_MS 180000
@@ -89,6 +90,7 @@ struct wg_end { /* of a session; what goes TO it carries `index` */
 	struct wg_addr addr, local;
 	uint32_t index;
 	bool xdp; /* the kernel forwards what comes FROM here */
+	uint64_t xdp_ms; /* when it last did */
 	uint64_t next; /* above all counters seen from here */
 	uint64_t asked_ms; /* data went there and nothing came since */
 	struct wg_count sum; /* from here, not yet in the link's numbers */
@@ -165,6 +167,7 @@ struct wg_block {
 	struct wg_keyed keyed;
 	uint64_t until_ms;
 	bool below; /* the kernel drops its handshakes, too */
+	in_port_t port; /* of the last strike, network order */
 	uint64_t strike_ms[10]; /* newest first; 0 none */
 };
 
@@ -220,6 +223,7 @@ struct wg_engine {
 	size_t saved_bytes; /* the last time */
 	bool save_running;
 	struct wg_totals sum;
+	struct wg_relay_stats below; /* what the driver did, of all its loads */
 };
 
 struct wg_worker {

@@ -205,6 +205,7 @@ static void failures_are_blocked_for_longer_and_longer(void **state)
 	assert_true(net.e->sum.drops[WG_DROP_RELEARN_UNCONFIRMED] > 2);
 	assert_true(wg_engine_block_next(net.e, &cursor, &info));
 	assert_true(info.strikes >= 2);
+	assert_int_equal(info.port, ntohs(evil.in.sin_port));
 	net_make_init(m, 2, 800, NULL);
 	net_clear();
 	net_in(&evil, m, sizeof(m));
