@@ -92,6 +92,7 @@ void hd_queue_push(struct hd_queue *q, struct hd_chunk *chunk)
 		q->first = chunk;
 	q->last = chunk;
 	q->bytes += hd_chunk_len(chunk);
+	q->frames += chunk->frames;
 }
 
 struct hd_chunk *hd_queue_pop(struct hd_queue *q)
@@ -104,6 +105,7 @@ struct hd_chunk *hd_queue_pop(struct hd_queue *q)
 	if (q->first == NULL)
 		q->last = NULL;
 	q->bytes -= hd_chunk_len(c);
+	q->frames -= c->frames;
 	c->next = NULL;
 	return c;
 }
@@ -118,6 +120,7 @@ void hd_queue_append(struct hd_queue *q, struct hd_queue *from)
 		q->first = from->first;
 	q->last = from->last;
 	q->bytes += from->bytes;
+	q->frames += from->frames;
 	*from = (struct hd_queue){ 0 };
 }
 

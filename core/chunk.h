@@ -23,7 +23,7 @@ struct hd_chunk {
 
 struct hd_queue {
 	struct hd_chunk *first, *last;
-	uint32_t bytes;
+	uint32_t bytes, frames;
 };
 
 #define HD_CHUNK_CLASSES 3 /* pooled; larger ones come from malloc */

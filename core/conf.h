@@ -52,6 +52,7 @@ struct hd_conf {
 	uint64_t write_timeout_ms;
 	uint64_t drain_time_ms;
 	uint64_t output_limit_bytes; /* bulk lane, beyond what is in flight */
+	uint64_t output_packets; /* may wait there whatever their size */
 	uint64_t urgent_limit_bytes; /* urgent lane */
 	/* modules */
 	struct hd_load_conf *load_module;

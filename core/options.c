@@ -59,8 +59,12 @@ static const struct hd_option top_options[] = {
 	{ .name = "output_limit", .type = HD_SIZE_BYTES,
 	  AT(output_limit_bytes), .def = "256KiB", .min = 131072,
 	  .max = 67108864, .live = true,
-	  .help = "packets that wait for one slow peer; beyond it the oldest "
-		  "are dropped" },
+	  .help = "packets that wait for one slow peer; beyond it and "
+		  "output_packets the oldest are dropped" },
+	{ .name = "output_packets", .type = HD_UINT, AT(output_packets),
+	  .def = "32", .max = 1024, .unit = "packets", .live = true,
+	  .help = "so many may wait whatever their size, as long as all that "
+		  "takes in a worker is below 32 MiB" },
 	{ .name = "urgent_limit", .type = HD_SIZE_BYTES,
 	  AT(urgent_limit_bytes), .def = "16KiB", .min = 4096,
 	  .max = 1048576, .live = true,

@@ -67,6 +67,7 @@ struct hd_stream {
 	uint8_t why;       /* enum hd_close */
 	uint8_t reserved_lane;
 	uint32_t asked; /* bytes of the send under way */
+	uint32_t large_bytes; /* its share of the worker's */
 	int unacked;    /* SIOCOUTQ when it was blocked */
 	struct hd_chunk *reserved;
 	struct hd_queue lane[HD_LANES];

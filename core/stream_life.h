@@ -20,8 +20,16 @@ void hd_stream_handshake(struct hd_stream *s);
 /* hd_stream_flush - log in, send, close: what is due at the end of a turn.
  * May free the stream. */
 void hd_stream_flush(struct hd_stream *s);
-/* hd_stream_seal - all lanes go to the flight. hd_stream_offer_kernel - let
- * the kernel make the records from here on, if it may now. */
+/* hd_lane_room - make room for n bytes, at the cost of the oldest. Returns
+ * false: there can be none, the stream closes.
+ * hd_lane_changed - bytes came or went. hd_lane_moves - the stream leaves its
+ * worker. */
+bool hd_lane_room(struct hd_stream *s, enum hd_lane lane, size_t n);
+void hd_lane_changed(struct hd_stream *s);
+void hd_lane_moves(struct hd_stream *s);
+/* hd_stream_seal - the lanes go to the flight; of bulk no more than a part at
+ * a time, unless the stream closes. hd_stream_offer_kernel - let the kernel
+ * make the records from here on, if it may now. */
 void hd_stream_seal(struct hd_stream *s);
 void hd_stream_offer_kernel(struct hd_stream *s);
 /* hd_stream_time - how long the packet that is appended next stays queued, for

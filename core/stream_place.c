@@ -133,6 +133,7 @@ int hd_stream_attach(struct hd_worker *w, struct hd_stream *s)
 		return r;
 	}
 	list_in(w, s);
+	hd_lane_changed(s);
 	hd_stream_rearm(s);
 	s->readable = true; /* an edge may have passed meanwhile */
 	s->blocked = false;
@@ -161,6 +162,7 @@ void hd_stream_detach(struct hd_stream *s)
 	struct hd_worker *w = s->worker;
 
 	hd_assert(!s->sending && s->reserved == NULL);
+	hd_lane_moves(s);
 	if (s->tls != NULL)
 		hd_tls_rest(s->tls, &w->ciphers);
 	s->deadline_ms[HD_DEADLINE_QUIET] = 0;

@@ -8,6 +8,22 @@
 #include "core/stream_life.h"
 #include "core/ws.h"
 
+/* Sealed output cannot be dropped: of a long lane a part goes first, and the
+ * rest when that has left. More than one send takes is never worth it. */
+#define SEAL_BULK_BYTES (256 * 1024)
+
+static void take_bulk(struct hd_stream *s, struct hd_queue *to)
+{
+	struct hd_queue *bulk = &s->lane[HD_BULK];
+
+	if (s->closing || bulk->bytes <= SEAL_BULK_BYTES)
+		hd_queue_append(to, bulk);
+	else
+		while (to->bytes < SEAL_BULK_BYTES)
+			hd_queue_push(to, hd_queue_pop(bulk));
+	hd_lane_changed(s);
+}
+
 static void ws_head(struct hd_chunk *c)
 {
 	uint8_t head[HD_WS_HEAD_MAX_BYTES];
@@ -69,7 +85,6 @@ static bool kernel_ready(struct hd_stream *s)
 	return r == 0;
 }
 
-/* Everything that is queued becomes bytes for the wire. */
 /* ---- how long packets are queued ---- */
 
 void hd_stream_time(struct hd_stream *s)
@@ -92,8 +107,9 @@ void hd_stream_seal(struct hd_stream *s)
 	if (s->tls != NULL && hd_tls_kernel(s->tls) & HD_KTLS_TX &&
 	    !kernel_ready(s))
 		return;
-	for (unsigned i = 0; i < HD_LANES; i++)
-		hd_queue_append(&q, &s->lane[i]);
+	hd_queue_append(&q, &s->lane[HD_CONTROL]);
+	hd_queue_append(&q, &s->lane[HD_URGENT]);
+	take_bulk(s, &q);
 	if (q.first == NULL)
 		return;
 	if (s->queued_ns != 0)

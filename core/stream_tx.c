@@ -27,8 +27,6 @@
 #include "core/tag.h"
 #include "core/tls.h"
 
-/* A control lane this full means a peer that does not read. */
-#define CONTROL_LIMIT_BYTES (256 * 1024)
 /* Sealed output cannot be dropped: no more than this waits before the lanes
  * join it. */
 #define SEAL_BELOW_BYTES HD_CHUNK_BYTES
@@ -45,37 +43,6 @@ void hd_stream_dropped(struct hd_stream *s, enum hd_drop why, bool urgent,
 	if (s->peer != NULL)
 		HD_PROBE(drop, s->worker->index, why, n, urgent,
 			 s->peer->name.s, &s->peer->login.key);
-}
-
-static void drop_oldest(struct hd_stream *s, enum hd_lane lane)
-{
-	struct hd_chunk *c = hd_queue_pop(&s->lane[lane]);
-
-	hd_stream_dropped(s, HD_DROP_QUEUE_HEAD, lane == HD_URGENT, c->frames);
-	hd_log_info("send_drop: key=%s packets=%u reason=queue_head (it reads "
-		    "slower than others send to it)",
-		    s->peer ? hd_key_text(hd_peer_key(s->peer)).s : "-",
-		    c->frames);
-	hd_chunk_put(&s->worker->pool, &c);
-}
-
-/* Makes room for n bytes. Returns false: there can be none. */
-static bool lane_room(struct hd_stream *s, enum hd_lane lane, size_t n)
-{
-	const struct hd_conf *conf = s->worker->conf;
-	struct hd_queue *q = &s->lane[lane];
-	uint64_t limit = lane == HD_BULK ? conf->output_limit_bytes :
-					   conf->urgent_limit_bytes;
-
-	if (lane == HD_CONTROL) {
-		if (q->bytes + n <= CONTROL_LIMIT_BYTES)
-			return true;
-		hd_stream_abort(s, HD_CLOSE_SLOW);
-		return false;
-	}
-	while (q->first != NULL && q->bytes + n > limit)
-		drop_oldest(s, lane);
-	return true;
 }
 
 /* Bulk fills whole records; the other lanes are a few small frames. */
@@ -97,7 +64,7 @@ static struct hd_chunk *lane_chunk(struct hd_stream *s, enum hd_lane lane,
 {
 	struct hd_chunk *c;
 
-	if (!lane_room(s, lane, n))
+	if (!hd_lane_room(s, lane, n))
 		return NULL;
 	c = s->lane[lane].last;
 	if (c == NULL || c->raw != raw || hd_chunk_room(c) < n)
@@ -133,6 +100,9 @@ void hd_stream_commit(struct hd_stream *s, size_t n)
 	c->tail += (uint32_t)n;
 	c->frames++;
 	s->lane[s->reserved_lane].bytes += (uint32_t)n;
+	s->lane[s->reserved_lane].frames++;
+	if (s->reserved_lane == HD_BULK)
+		hd_lane_changed(s);
 	if (!s->sending && !s->blocked)
 		hd_stream_mark_dirty(s);
 }
@@ -166,10 +136,8 @@ bool hd_stream_append_raw(struct hd_stream *s, const void *data, size_t n)
 static void count_cleared(struct hd_stream *s, enum hd_drop why,
 			  enum hd_lane lane)
 {
-	unsigned n = 0;
+	unsigned n = s->lane[lane].frames;
 
-	for (struct hd_chunk *c = s->lane[lane].first; c != NULL; c = c->next)
-		n += c->frames;
 	if (n > 0)
 		hd_stream_dropped(s, why, lane == HD_URGENT, n);
 }
@@ -183,6 +151,7 @@ void hd_stream_clear_output(struct hd_stream *s, enum hd_drop why)
 	for (unsigned i = 0; i < HD_LANES; i++)
 		hd_queue_clear(&s->worker->pool, &s->lane[i]);
 	hd_queue_clear(&s->worker->pool, &s->flight);
+	hd_lane_changed(s);
 }
 
 /* ---- sending ---- */

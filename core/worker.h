@@ -128,6 +128,7 @@ struct hd_worker {
 	struct hd_slots slots;
 	struct hd_stream *streams; /* all of them */
 	unsigned n_streams;
+	uint64_t large_bytes; /* in bulk lanes, above output_limit */
 	struct hd_stream *dirty;   /* have output to flush */
 	struct hd_ready {
 		struct hd_stream *first, *last;

@@ -6,6 +6,7 @@ use v5.36;
 use Test::More;
 use FindBin;
 use lib "$FindBin::Bin/lib";
+use HyperDerp::Live qw(ctl);
 use HyperDerp::Raw;
 use HyperDerp::Test;
 use IO::Select;
@@ -19,8 +20,11 @@ use constant {
 
 # A small socket buffer: the kernel takes little before the relay must queue.
 sub relay (%o) {
-    return HyperDerp::Test->start(no_tls => 1, conf => "sockbuf: 64KiB\n" . ($o{conf} // ''));
+    return HyperDerp::Test->start(no_tls => 1, %o, conf => "sockbuf: 64KiB\n" . ($o{conf} // ''));
 }
+
+# What waits in the relay for each peer.
+sub queued ($hd) { return map { $_->{queued} } @{ ctl($hd, 'peers')->{data} } }
 
 # Sends packets to $to until $enough->(), in batches, never waiting for others.
 # Returns how many.
@@ -108,6 +112,58 @@ subtest 'too much disco' => sub {
     $hd->finish;
     cmp_ok drops($hd, 'disco'), '>', 0, 'the drops are counted as disco';
     is drops($hd, 'other'), 0, '... only';
+};
+
+# tailscale's derpprobe keeps 30 packets of 64 KiB under way; derper queues 32.
+subtest 'large packets to a client that does not read yet' => sub {
+    my $hd = relay(workers => 1, conf => "write_timeout: 10m\n");
+    my ($from, $to) = map { HyperDerp::Raw->login($hd, $_) } HyperDerp::Raw::logins($hd, 2);
+    my @sent = map { pack('N', $_) . 'L' x (64 * 1024 - 4) } 1 .. 30;
+    $from->send($to->key, $_) for @sent;
+    ok $from->ping, 'thirty are sent';
+    $from->send($to->key, 'end');
+    my @got;
+    while (defined(my $p = $to->packet)) { $p eq 'end' and last or push @got, unpack 'N', $p }
+    is_deeply \@got, [1 .. 30], 'none is lost';
+    $from->send($to->key, $_) for map { (pack('N', $_) . 'L' x (64 * 1024 - 4)) } 1 .. 60;
+    ok $from->ping, 'sixty are sent';
+    cmp_ok +(sort { $a <=> $b } queued($hd))[-1], '<', 2.5 * MIB, '... but not all kept';
+    $from->send($to->key, 'the last');
+    my $last;
+    while (defined(my $p = $to->packet)) { $last = $p and last if $p eq 'the last' }
+    is $last, 'the last', '... the oldest go';
+    $hd->finish;
+    cmp_ok drops($hd, 'other'), '>', 0, 'the drops are counted';
+};
+
+subtest 'small packets to a client that does not read' => sub {
+    my $hd = relay(workers => 1, conf => "write_timeout: 10m\n");
+    my ($from, $to) = map { HyperDerp::Raw->login($hd, $_) } HyperDerp::Raw::logins($hd, 2);
+    $from->write(HyperDerp::Raw::packet_frame($to->key, 'z' x BYTES) x 100) for 1 .. 40;
+    ok $from->ping, 'four thousand are sent';
+    cmp_ok +(sort { $a <=> $b } queued($hd))[-1], '<', 0.7 * MIB, '... and few kept';
+    $hd->finish;
+};
+
+# Each may keep 2 MiB, not all of them.
+subtest 'large packets to many who do not read' => sub {
+    my $hd = relay(workers => 1, conf => "write_timeout: 10m\n");
+    my ($from, @to) = map { HyperDerp::Raw->login($hd, $_) } HyperDerp::Raw::logins($hd, 41);
+    for my $to (@to) {
+        $from->send($to->key, 'L' x (64 * 1024)) for 1 .. 36;
+    }
+    ok $from->ping, 'much is sent';
+    my ($sum, @queued) = (0, queued($hd));
+    $sum += $_ for @queued;
+    cmp_ok $sum, '>', 24 * MIB, 'much waits: ' . int($sum / MIB) . ' MiB';
+    cmp_ok $sum, '<', (32 + 40 * 0.6) * MIB, '... but all of them share 32 MiB';
+    $hd->{conf} .= "output_packets: 0\n";
+    $hd->write_conf;
+    $hd->ctl('reload');
+    $from->send($_->key, 'one more') for @to;
+    ok $from->ping, 'output_packets: 0';
+    cmp_ok +(sort { $a <=> $b } queued($hd))[-1], '<', 0.7 * MIB, '... leaves 256 KiB to each';
+    $hd->finish;
 };
 
 # It takes in three seconds what it could take in a blink. (Loopback's window

@@ -31,6 +31,7 @@ static void an_empty_file_has_the_defaults(void **state)
 	assert_int_equal(conf->write_timeout_ms, 2000);
 	assert_int_equal(conf->drain_time_ms, 30000);
 	assert_int_equal(conf->output_limit_bytes, 262144);
+	assert_int_equal(conf->output_packets, 32);
 	assert_int_equal(conf->urgent_limit_bytes, 16384);
 	assert_int_equal(conf->ktls, HD_KTLS_AUTO);
 	assert_int_equal(conf->record_layer, HD_RECORDS_AUTO);

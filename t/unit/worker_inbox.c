@@ -19,6 +19,7 @@ static struct hd_conf conf = {
 	.login_timeout_ms = 1000,
 	.write_timeout_ms = 1000,
 	.output_limit_bytes = 262144,
+	.output_packets = 32,
 	.urgent_limit_bytes = 16384,
 };
 
