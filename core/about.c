@@ -11,6 +11,7 @@
 #include <unistd.h>
 #include <wslay/wslay.h>
 #include <yaml.h>
+#include "core/aead.h"
 #include "core/cli.h"
 #include "core/version.h"
 #include <hyper-derp/module.h>
@@ -47,6 +48,17 @@ static const char *ktls_text(void)
 	return there ? "available" : "not available (try: modprobe tls)";
 }
 
+/* What `auto` takes here. */
+static void put_crypto(FILE *out)
+{
+	struct hd_error why;
+
+	if (hd_aead_start(HD_CRYPTO_IPSEC_MB, &why) == 0)
+		fprintf(out, "TLS records   %s\n", hd_aead_about());
+	else
+		fprintf(out, "TLS records   openssl (%s)\n", why.text);
+}
+
 void hd_about(FILE *out)
 {
 	struct utsname kernel;
@@ -56,6 +68,7 @@ void hd_about(FILE *out)
 	fprintf(out, "hyper-derp %s (%s)\n", hd_version, hd_commit);
 	fprintf(out, "module ABI    %d.%d\n", HD_ABI_MAJOR, HD_ABI_MINOR);
 	fprintf(out, "%s\n", OpenSSL_version(OPENSSL_VERSION));
+	put_crypto(out);
 	fprintf(out, "libsodium     %s\n", sodium_version_string());
 	fprintf(out, "libyaml       %s\n", yaml_get_version_string());
 	fprintf(out, "jansson       %s\n", JANSSON_VERSION);

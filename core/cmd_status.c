@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* core/cmd_status.c - the relay on one page. */
 #include <unistd.h>
+#include "core/aead.h"
 #include "core/control.h"
 #include "core/daemon.h"
 #include "core/log.h"
@@ -130,6 +131,7 @@ static void run_status(struct hd_module *mod, struct hd_call *c)
 	hd_out_string(c, "config", d->conf->path); /* null: --dev */
 	hd_out_uint(c, "workers", hd_workers());
 	hd_out_string(c, "backend", hd_worker_at(0)->ring_ops->name);
+	hd_out_string(c, "crypto", hd_aead_about());
 	put_modules(c);
 	put_listeners(c, d);
 	put_counts(c);

@@ -9,6 +9,7 @@
 enum hd_backend { HD_BACKEND_AUTO, HD_BACKEND_IO_URING, HD_BACKEND_EPOLL };
 enum hd_ktls { HD_KTLS_AUTO, HD_KTLS_ON, HD_KTLS_OFF };
 enum hd_record_layer { HD_RECORDS_AUTO, HD_RECORDS_OWN, HD_RECORDS_OPENSSL };
+enum hd_crypto { HD_CRYPTO_AUTO, HD_CRYPTO_OPENSSL, HD_CRYPTO_IPSEC_MB };
 enum hd_others { HD_OTHERS_REFUSE, HD_OTHERS_READ };
 enum hd_log_format { HD_LOG_TEXT, HD_LOG_JSON };
 
@@ -64,6 +65,7 @@ struct hd_conf {
 	bool self_signed; /* without certificates: one of our own */
 	uint64_t ktls; /* enum hd_ktls */
 	uint64_t record_layer; /* enum hd_record_layer */
+	uint64_t crypto; /* enum hd_crypto */
 	/* log */
 	const char *log_target; /* "stderr" or a path */
 	uint64_t log_format; /* enum hd_log_format */
@@ -71,7 +73,8 @@ struct hd_conf {
 	/* control */
 	const char *control_socket; /* NULL: hd_control_open() knows */
 	const char *control_group;
-	uint64_t control_others; /* enum hd_others */
+	uint64_t control_others; /* enum hd_crypto { HD_CRYPTO_AUTO, HD_CRYPTO_OPENSSL, HD_CRYPTO_IPSEC_MB };
+enum hd_others */
 	/* process */
 	const char *state_dir;
 	const char *user, *group;

@@ -3,7 +3,7 @@
  * what a client may send then: data, alerts, KeyUpdate. No sockets, no
  * buffers: bytes in, bytes out. Context: the connection's worker. */
 #pragma once
-#include "core/tls_keys.h"
+#include "core/cipher_cache.h"
 
 #define HD_RECORD_HEAD_BYTES 5
 #define HD_RECORD_PLAIN_MAX_BYTES 16384
@@ -41,11 +41,10 @@ enum hd_alert { /* RFC 8446, 6 */
 
 #define HD_KEY_UPDATE_BYTES 5 /* the whole handshake message */
 
-struct hd_records { /* no pointer but the suite and contexts in use */
+struct hd_records { /* no pointer but the suite and ciphers in use */
 	const struct hd_tls_suite *suite;
 	struct hd_tls_keys rx, tx;
-	EVP_CIPHER_CTX *rx_ctx, *tx_ctx; /* NULL: quiet, keys only */
-	uint64_t used_ms;
+	struct hd_cipher *rx_cipher, *tx_cipher; /* NULL: not in the cache */
 	uint8_t message[HD_KEY_UPDATE_BYTES]; /* one that is split */
 	uint8_t message_bytes;
 	uint8_t barren; /* records since the last one with data */
@@ -83,9 +82,8 @@ int hd_records_update(struct hd_records *r, struct hd_cipher_cache *cache,
 int hd_records_alert(struct hd_records *r, struct hd_cipher_cache *cache,
 		     enum hd_alert alert, uint8_t *record);
 
-/* hd_records_rest - give the contexts back; the next record takes new ones.
- * @cache  NULL: free them */
-void hd_records_rest(struct hd_records *r, struct hd_cipher_cache *cache);
+/* hd_records_rest - out of the cache; the next record makes its cipher anew. */
+void hd_records_rest(struct hd_records *r);
 
 /* hd_records_inner - what a record that was opened elsewhere (by the kernel)
  * carries, unless data. Returns as hd_records_open(), 0: go on. */

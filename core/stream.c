@@ -102,31 +102,11 @@ void hd_stream_accept(struct hd_worker *w, const struct hd_listener *listener,
 
 /* ---- deadlines ---- */
 
-/* An idle connection owns keys, no cipher contexts. */
-#define QUIET_MS 60000
-
-void hd_stream_tls_used(struct hd_stream *s)
-{
-	if (s->deadline_ms[HD_DEADLINE_QUIET] == 0)
-		hd_stream_deadline(s, HD_DEADLINE_QUIET, QUIET_MS);
-}
-
-static void tls_quiet(struct hd_stream *s)
-{
-	uint64_t quiet_ms = hd_tls_quiet_ms(s->tls, s->worker->now_ms);
-
-	if (quiet_ms >= QUIET_MS)
-		hd_tls_rest(s->tls, &s->worker->ciphers);
-	else
-		hd_stream_deadline(s, HD_DEADLINE_QUIET, QUIET_MS - quiet_ms);
-}
-
 struct hd_tls_env hd_stream_tls_env(struct hd_stream *s)
 {
 	return (struct hd_tls_env){
 		.pool = &s->worker->pool,
 		.ciphers = &s->worker->ciphers,
-		.now_ms = s->worker->now_ms,
 		.wire = &s->flight,
 	};
 }
@@ -165,9 +145,6 @@ static void on_deadline(struct hd_stream *s, enum hd_deadline which)
 	case HD_DEADLINE_DRAIN: /* taken back while it moved: stays */
 		if (!s->worker->serving)
 			hd_stream_close(s, HD_CLOSE_DRAIN);
-		break;
-	case HD_DEADLINE_QUIET:
-		tls_quiet(s);
 		break;
 	default:
 		module_timer(s, which);

@@ -23,7 +23,6 @@ enum hd_deadline { /* module timers come first: HD_STREAM_TIMERS of them */
 	HD_DEADLINE_PAUSE, /* reading resumes */
 	HD_DEADLINE_CLOSE, /* closing takes no longer than this */
 	HD_DEADLINE_DRAIN, /* its turn to be closed */
-	HD_DEADLINE_QUIET, /* look whether TLS can give memory back */
 	HD_DEADLINES
 };
 

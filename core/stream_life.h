@@ -68,8 +68,6 @@ int hd_stream_attach(struct hd_worker *w, struct hd_stream *s);
 
 /* hd_stream_tls_env - the worker's things that TLS may use during a call. */
 struct hd_tls_env hd_stream_tls_env(struct hd_stream *s);
-/* hd_stream_tls_used - records went through: it may be quiet in a minute. */
-void hd_stream_tls_used(struct hd_stream *s);
 
 /* The worker's lists: the first stream, or NULL. */
 struct hd_stream *hd_streams_pop_dirty(struct hd_worker *w);

@@ -164,8 +164,7 @@ void hd_stream_detach(struct hd_stream *s)
 	hd_assert(!s->sending && s->reserved == NULL);
 	hd_lane_moves(s);
 	if (s->tls != NULL)
-		hd_tls_rest(s->tls, &w->ciphers);
-	s->deadline_ms[HD_DEADLINE_QUIET] = 0;
+		hd_tls_rest(s->tls);
 	w->ring_ops->unwatch(w->ring, s->fd, stream_tag(s));
 	hd_slots_remove(&w->slots, s->slot);
 	hd_heap_remove(&w->stream_timers, &s->timer);

@@ -228,7 +228,6 @@ static void open_records(struct hd_stream *s)
 			hd_stream_close(s, HD_CLOSE_ERROR);
 		break;
 	}
-	hd_stream_tls_used(s);
 	if (s->flight.first != NULL)
 		hd_stream_mark_dirty(s); /* an alert, an answer to KeyUpdate */
 }

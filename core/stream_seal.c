@@ -125,7 +125,6 @@ void hd_stream_seal(struct hd_stream *s)
 	if (hd_tls_seal(s->tls, &env, &q) < 0)
 		hd_stream_abort(s, HD_CLOSE_ERROR);
 	hd_queue_clear(env.pool, &q);
-	hd_stream_tls_used(s);
 }
 
 /* What was sealed here has left: the kernel may take over. */
@@ -138,7 +137,7 @@ void hd_stream_offer_kernel(struct hd_stream *s)
 	s->kernel_tries--;
 	if (hd_tls_to_kernel(s->tls, s->fd, want) == want) {
 		s->kernel_tries = 0;
-		hd_tls_rest(s->tls, &s->worker->ciphers);
+		hd_tls_rest(s->tls);
 	}
 	s->readable = true; /* an edge may have gone to the old reader */
 	hd_stream_mark_ready(s);

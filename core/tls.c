@@ -26,7 +26,7 @@ void hd_tls_free(struct hd_tls **tls)
 
 	if (t == NULL)
 		return;
-	hd_tls_rest(t, NULL);
+	hd_tls_rest(t);
 	hd_slab_free(&secret_slab, (void **)&t->records);
 	hd_ssl_free(&t->openssl);
 	hd_tls_store_put(&t->store);
@@ -215,7 +215,6 @@ static int open_own(struct hd_tls *t, const struct hd_tls_env *env,
 	int r = hd_records_open(t->records, env->ciphers, s->in, s->in_left,
 				&used, out, size);
 
-	t->records->used_ms = env->now_ms;
 	s->in += used;
 	s->in_left -= used;
 	if (r == 0)
@@ -299,7 +298,6 @@ static int seal_own(struct hd_tls *t, const struct hd_tls_env *env,
 		hd_queue_append(env->wire, plain);
 		return 0;
 	}
-	t->records->used_ms = env->now_ms;
 	while (r == 0 && (c = hd_queue_pop(plain)) != NULL)
 		r = hd_chunk_len(c) <= HD_RECORD_PLAIN_MAX_BYTES ?
 			    seal_chunk(t, env, c) :
@@ -330,16 +328,8 @@ void hd_tls_close_notify(struct hd_tls *t, const struct hd_tls_env *env)
 
 /* ---- rest ---- */
 
-void hd_tls_rest(struct hd_tls *t, struct hd_cipher_cache *ciphers)
+void hd_tls_rest(struct hd_tls *t)
 {
 	if (hd_tls_is_own(t))
-		hd_records_rest(t->records, ciphers);
-}
-
-uint64_t hd_tls_quiet_ms(const struct hd_tls *t, uint64_t now_ms)
-{
-	if (!hd_tls_is_own(t) ||
-	    (t->records->rx_ctx == NULL && t->records->tx_ctx == NULL))
-		return 0;
-	return now_ms - t->records->used_ms;
+		hd_records_rest(t->records);
 }

@@ -66,7 +66,6 @@ struct hd_queue;
 struct hd_tls_env { /* the worker's, lent for a call */
 	struct hd_chunk_pool *pool;
 	struct hd_cipher_cache *ciphers;
-	uint64_t now_ms;
 	struct hd_queue *wire; /* what has to be sent is appended here */
 };
 
@@ -107,12 +106,8 @@ int hd_tls_seal(struct hd_tls *tls, const struct hd_tls_env *env,
 void hd_tls_close_notify(struct hd_tls *tls, const struct hd_tls_env *env);
 const char *hd_tls_server_name(const struct hd_tls *tls);
 
-/* hd_tls_rest - a quiet connection, or one that moves to another worker: give
- * back what is the worker's. @ciphers NULL: free it. */
-void hd_tls_rest(struct hd_tls *tls, struct hd_cipher_cache *ciphers);
-/* hd_tls_quiet_ms - how long it has held contexts without using them; 0: it
- * holds none. */
-uint64_t hd_tls_quiet_ms(const struct hd_tls *tls, uint64_t now_ms);
+/* hd_tls_rest - before it moves to another worker: out of this one's cache. */
+void hd_tls_rest(struct hd_tls *tls);
 /* hd_tls_is_own - whether it is on our record layer. */
 bool hd_tls_is_own(const struct hd_tls *tls);
 

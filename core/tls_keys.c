@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* core/tls_keys.c - key schedule and cipher contexts over OpenSSL's EVP. */
+/* core/tls_keys.c - key schedule over OpenSSL's EVP. */
 #include <errno.h>
 #include <openssl/crypto.h>
 #include <openssl/kdf.h>
@@ -7,7 +7,7 @@
 #include <openssl/params.h>
 #include <pthread.h>
 #include <string.h>
-#include "core/tls_keys.h"
+#include "core/aead.h"
 
 static const struct hd_tls_suite suites[HD_TLS_SUITES] = {
 	/* RFC 8446, B.4 */
@@ -17,14 +17,11 @@ static const struct hd_tls_suite suites[HD_TLS_SUITES] = {
 };
 
 /* Fetched once: a fetch by name takes a lock and a search. */
-static EVP_CIPHER *ciphers[HD_TLS_SUITES];
 static EVP_KDF *hkdf;
 static pthread_once_t fetch_once = PTHREAD_ONCE_INIT;
 
 static void fetch(void)
 {
-	for (unsigned i = 0; i < HD_TLS_SUITES; i++)
-		ciphers[i] = EVP_CIPHER_fetch(NULL, suites[i].cipher, NULL);
 	hkdf = EVP_KDF_fetch(NULL, "HKDF", NULL);
 }
 
@@ -32,7 +29,8 @@ const struct hd_tls_suite *hd_tls_suite_find(uint16_t id)
 {
 	pthread_once(&fetch_once, fetch);
 	for (unsigned i = 0; i < HD_TLS_SUITES; i++)
-		if (suites[i].id == id && ciphers[i] != NULL && hkdf != NULL)
+		if (suites[i].id == id && hkdf != NULL &&
+		    hd_aead_of(&suites[i]) != NULL)
 			return &suites[i];
 	return NULL;
 }
@@ -40,6 +38,11 @@ const struct hd_tls_suite *hd_tls_suite_find(uint16_t id)
 unsigned hd_tls_suite_index(const struct hd_tls_suite *suite)
 {
 	return (unsigned)(suite - suites);
+}
+
+const struct hd_tls_suite *hd_tls_suite_at(unsigned index)
+{
+	return &suites[index];
 }
 
 /* ---- key schedule ---- */
@@ -104,68 +107,4 @@ int hd_tls_keys_update(struct hd_tls_keys *k, const struct hd_tls_suite *suite)
 	}
 	OPENSSL_cleanse(next, sizeof(next));
 	return r;
-}
-
-/* ---- cipher contexts ---- */
-
-int hd_cipher_rekey(EVP_CIPHER_CTX *ctx, const struct hd_tls_keys *k)
-{
-	return EVP_CipherInit_ex2(ctx, NULL, k->key, NULL, -1, NULL) == 1
-		       ? 0
-		       : -EPROTO;
-}
-
-static EVP_CIPHER_CTX *cipher_new(unsigned suite, bool encrypt)
-{
-	EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
-
-	if (ctx != NULL && EVP_CipherInit_ex2(ctx, ciphers[suite], NULL, NULL,
-					      encrypt, NULL) != 1) {
-		EVP_CIPHER_CTX_free(ctx);
-		return NULL;
-	}
-	return ctx;
-}
-
-EVP_CIPHER_CTX *hd_cipher_get(struct hd_cipher_cache *cache,
-			      const struct hd_tls_suite *suite, bool encrypt,
-			      const struct hd_tls_keys *keys)
-{
-	unsigned i = hd_tls_suite_index(suite);
-	EVP_CIPHER_CTX *ctx =
-		cache->n[i][encrypt] > 0
-			? cache->idle[i][encrypt][--cache->n[i][encrypt]]
-			: cipher_new(i, encrypt);
-
-	if (ctx != NULL && hd_cipher_rekey(ctx, keys) < 0) {
-		EVP_CIPHER_CTX_free(ctx);
-		return NULL;
-	}
-	return ctx;
-}
-
-void hd_cipher_put(struct hd_cipher_cache *cache,
-		   const struct hd_tls_suite *suite, bool encrypt,
-		   EVP_CIPHER_CTX **ctx)
-{
-	static const struct hd_tls_keys none;
-	EVP_CIPHER_CTX *c = hd_steal(ctx);
-	unsigned i = hd_tls_suite_index(suite);
-
-	if (c == NULL)
-		return;
-	if (cache == NULL || cache->n[i][encrypt] == HD_CIPHERS_IDLE_MAX ||
-	    hd_cipher_rekey(c, &none) < 0)
-		EVP_CIPHER_CTX_free(c);
-	else
-		cache->idle[i][encrypt][cache->n[i][encrypt]++] = c;
-}
-
-void hd_cipher_cache_free(struct hd_cipher_cache *cache)
-{
-	for (unsigned i = 0; i < HD_TLS_SUITES; i++)
-		for (unsigned e = 0; e < 2; e++)
-			while (cache->n[i][e] > 0)
-				EVP_CIPHER_CTX_free(
-					cache->idle[i][e][--cache->n[i][e]]);
 }

@@ -5,7 +5,6 @@
  * Source: RFC 8446, 7.1 to 7.3. */
 #pragma once
 #include <hyper-derp/base.h>
-#include <openssl/evp.h>
 
 #define HD_TLS_SECRET_MAX_BYTES 48
 #define HD_TLS_KEY_MAX_BYTES 32
@@ -22,6 +21,7 @@ struct hd_tls_suite { /* one of three; the rest stays with OpenSSL */
 const struct hd_tls_suite *hd_tls_suite_find(uint16_t id);
 unsigned hd_tls_suite_index(const struct hd_tls_suite *suite);
 #define HD_TLS_SUITES 3
+const struct hd_tls_suite *hd_tls_suite_at(unsigned index);
 
 struct hd_tls_keys { /* one direction */
 	uint64_t seq; /* of the next record */
@@ -37,22 +37,3 @@ int hd_tls_keys_derive(struct hd_tls_keys *keys,
 		       const struct hd_tls_suite *suite);
 int hd_tls_keys_update(struct hd_tls_keys *keys,
 		       const struct hd_tls_suite *suite);
-
-/* Cipher contexts of one worker. A busy connection keeps the two it uses; an
- * idle one gives them back and owns keys only. */
-#define HD_CIPHERS_IDLE_MAX 64
-struct hd_cipher_cache {
-	EVP_CIPHER_CTX *idle[HD_TLS_SUITES][2][HD_CIPHERS_IDLE_MAX];
-	uint8_t n[HD_TLS_SUITES][2];
-};
-/* hd_cipher_get - a context with the key in it; encrypting or decrypting.
- * Returns NULL when out of memory. */
-EVP_CIPHER_CTX *hd_cipher_get(struct hd_cipher_cache *cache,
-			      const struct hd_tls_suite *suite, bool encrypt,
-			      const struct hd_tls_keys *keys);
-int hd_cipher_rekey(EVP_CIPHER_CTX *ctx, const struct hd_tls_keys *keys);
-/* hd_cipher_put - its key is overwritten. @cache NULL: freed */
-void hd_cipher_put(struct hd_cipher_cache *cache,
-		   const struct hd_tls_suite *suite, bool encrypt,
-		   EVP_CIPHER_CTX **ctx);
-void hd_cipher_cache_free(struct hd_cipher_cache *cache);

@@ -139,6 +139,18 @@ static void run_timers(struct hd_worker *w)
 	hd_timers_run(w);
 }
 
+/* An idle connection owns keys and nothing else. */
+#define SWEEP_MS 2000
+
+static void sweep(struct hd_worker *w)
+{
+	if (w->sweep_ms != 0 && w->now_ms < w->sweep_ms)
+		return;
+	if (w->sweep_ms != 0)
+		hd_cipher_sweep(&w->ciphers);
+	w->sweep_ms = w->ciphers.n_busy > 0 ? w->now_ms + SWEEP_MS : 0;
+}
+
 static void flush(struct hd_worker *w)
 {
 	struct hd_stream *s;
@@ -164,6 +176,7 @@ static void turn(struct hd_worker *w)
 	take_input(w);
 	run_timers(w);
 	flush(w);
+	sweep(w);
 	HD_PROBE(turn_end, w->index);
 }
 

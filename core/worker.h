@@ -75,7 +75,7 @@ int hd_worker_post(struct hd_worker *w, hd_worker_fn *fn, void *a, void *b);
 #include "core/ring.h"
 #include "core/slots.h"
 #include "core/stats.h"
-#include "core/tls_keys.h"
+#include "core/cipher_cache.h"
 
 struct hd_stream;
 struct hd_xring;
@@ -136,6 +136,7 @@ struct hd_worker {
 	struct hd_chunk_pool pool;
 	uint8_t *plain, *cipher;
 	struct hd_cipher_cache ciphers;
+	uint64_t sweep_ms; /* when they are looked through; 0: there are none */
 	/* time */
 	struct hd_heap stream_timers, module_timers;
 	/* listeners and UDP sockets */

@@ -56,10 +56,12 @@ static int sleep_ms(struct hd_worker *w)
 {
 	uint64_t next = HD_MIN(hd_heap_next_ms(&w->stream_timers),
 			       hd_heap_next_ms(&w->module_timers));
+	uint64_t sweep = w->sweep_ms != 0 ? w->sweep_ms : UINT64_MAX;
 	uint64_t most = w->stopping ? 10 : w->sent ? UNSEEN_MS : 3600000;
 
 	if (hd_worker_has_input(w) || w->dirty != NULL || w->more)
 		return 0;
+	next = HD_MIN(next, sweep);
 	if (next <= w->now_ms || !may_sleep(w))
 		return 0;
 	w->sent = false;

@@ -9,6 +9,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 #include "core/accept.h"
+#include "core/aead.h"
 #include "core/inbox.h"
 #include "core/ktls.h"
 #include "core/peer.h"
@@ -167,6 +168,18 @@ static void free_all(void)
 	n_workers = 0;
 }
 
+static int start_crypto(const struct hd_conf *conf, struct hd_error *err)
+{
+	struct hd_error why;
+
+	if (hd_aead_start(conf->crypto, &why) < 0)
+		return hd_error_set(err, -ENOTSUP,
+				    "tls: {crypto: ipsec-mb}: %s; auto takes "
+				    "OpenSSL then", why.text);
+	hd_aead_log();
+	return 0;
+}
+
 static int init_all(const struct hd_workers_args *args, struct hd_error *err)
 {
 	const struct hd_ring_ops *ops = hd_ring_choose(args->conf, err);
@@ -179,6 +192,8 @@ static int init_all(const struct hd_workers_args *args, struct hd_error *err)
 		n_workers = 0;
 		return hd_error_set(err, -ENOMEM, "out of memory");
 	}
+	if (start_crypto(args->conf, err) < 0)
+		return -ENOTSUP;
 	unsigned ktls = args->tls != NULL ? hd_ktls_directions(args->conf) : 0;
 
 	for (unsigned i = 0; i < n_workers; i++)

@@ -45,6 +45,22 @@ AS_IF([test "$with_$1" != no],
 HD_HAVE_([$1], [$2], [$4])
 ])
 
+# HD_OPTIONAL_LIB([NAME], [VAR], [HEADER], [LIBRARY], [FUNCTION],
+#	[WHAT IT IS FOR])
+# The same for a library without a pkg-config file. Sets VAR_LIBS.
+AC_DEFUN([HD_OPTIONAL_LIB], [
+AC_ARG_WITH([$1], [AS_HELP_STRING([--with-$1=auto|yes|no],
+	[$6 @<:@auto@:>@])], [], [AS_TR_SH([with_$1])=auto])
+AS_TR_SH([hd_have_$1])=no
+AS_IF([test "$AS_TR_SH([with_$1])" != no],
+	[AC_CHECK_HEADER([$3],
+		[AC_CHECK_LIB([$4], [$5], [AS_TR_SH([hd_have_$1])=yes
+			AC_SUBST([$2_LIBS], [-l$4])])])
+	AS_IF([test "$AS_TR_SH([hd_have_$1])$AS_TR_SH([with_$1])" = noyes],
+		[AC_MSG_ERROR([--with-$1: $3 or lib$4 is missing])])])
+HD_HAVE_(AS_TR_SH([$1]), [$2], [$6])
+])
+
 AC_DEFUN([HD_HAVE_], [
 AM_CONDITIONAL([HAVE_$2], [test "$hd_have_$1" = yes])
 AS_IF([test "$hd_have_$1" = yes], [AC_DEFINE([HAVE_$2], [1], [$3])])

@@ -123,6 +123,7 @@ sub stacks ($hd) {
 
 my @layers = (
     ['our records', 'ktls: off'],
+    ["our records, OpenSSL's ciphers", 'ktls: off, crypto: openssl'],
     ["OpenSSL's records", 'record_layer: openssl'],
     ["the kernel's records", 'ktls: on'],
 );

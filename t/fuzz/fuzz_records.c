@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* t/fuzz/fuzz_records.c - opening records. The first byte: suite, and whether
- * what follows is taken as received or is sealed first, so that the fuzzer
- * reaches padding, alerts and messages. Sealed: a byte for the kind of record,
+/* t/fuzz/fuzz_records.c - opening records. The first byte: suite, provider, and
+ * whether what follows is taken as received or is sealed first, so that the
+ * fuzzer reaches padding, alerts and messages. Sealed: a byte for the kind of record,
  * two for the content's length, the content; then two for how much arrives. */
 #include "core/records.h"
 #include "t/records/dice.h"
 #include "t/records/forge.h"
+#include "t/records/provider.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -119,9 +120,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	struct dice d = { .p = data, .n = n };
 	uint8_t mode = (uint8_t)dice(&d, 256);
 	struct forge up, down;
-	struct hd_records r = server((uint16_t)(0x1301 + mode % 3), &up, &down);
+	struct hd_records r;
 	int end = 0;
 
+	provider_pick(mode & 32);
+	r = server((uint16_t)(0x1301 + mode % 3), &up, &down);
 	wire_n = 0;
 	while (end == 0 && d.n > 0 && wire_n < ALL_BYTES / 2) {
 		if (mode & 128) {
@@ -142,7 +145,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 		answer(&r, &down);
 	else
 		hd_assert(arrive(&r, wire_n) == end);
-	hd_records_rest(&r, mode & 32 ? &cache : NULL);
+	hd_records_rest(&r);
+	hd_assert(cache.n_busy == 0);
 	forge_free(&up);
 	forge_free(&down);
 	return 0;

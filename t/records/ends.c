@@ -108,7 +108,6 @@ void ends_free(struct ends **ret_e)
 {
 	struct ends *e = hd_steal(ret_e);
 
-	hd_tls_rest(e->server, &e->ciphers);
 	hd_tls_free(&e->server);
 	SSL_free(e->client);
 	hd_queue_clear(&e->pool, &e->wire);
@@ -141,7 +140,6 @@ static struct hd_tls_env env_of(struct ends *e)
 {
 	return (struct hd_tls_env){ .pool = &e->pool,
 				    .ciphers = &e->ciphers,
-				    .now_ms = 1,
 				    .wire = &e->wire };
 }
 

@@ -6,7 +6,7 @@
 #pragma once
 #include "core/chunk.h"
 #include "core/tls.h"
-#include "core/tls_keys.h"
+#include "core/cipher_cache.h"
 
 #define MUST(ok)                                                               \
 	do {                                                                   \

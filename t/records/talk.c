@@ -188,7 +188,7 @@ static void one_step(struct talk *t)
 		else if (dice(t->d, 2) == 0)
 			split_head(t);
 		else
-			hd_tls_rest(e->server, &e->ciphers);
+			hd_tls_rest(e->server);
 	}
 }
 
