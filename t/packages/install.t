@@ -198,8 +198,11 @@ subtest 'the end' => sub {
     is $unit->stop, 0, 'it stops with status 0';
     unlike $unit->log_text, qr/bug:/, 'without a bug' or diag $unit->log_text;
     removes 'all is purged', 'purge', '"hyper-derp*"';
-    is join(' ', $root->left(qr/hyper-?_?derp/)), '', 'nothing is left';
-    ok !-e $root->path("/$_"), "no /$_" for qw(etc/hyper-derp var/lib/hyper-derp var/log/hyper-derp run/hyper-derp.changed);
+    my @mine = map { "/etc/hyper-derp/$_" } qw(conf.d/tls.yaml tls/relay.crt tls/relay.key);
+    ok -s $root->path($_), "but not what the package did not make: $_" for @mine;
+    like $root->out, qr/kept, as the package did not make them.*^  \Q$_\E\r?$/ms, '... which is said' for @mine;
+    is join(' ', grep { $_ ne '/etc/hyper-derp' } $root->left(qr/hyper-?_?derp/)), '', 'nothing else is left';
+    ok !-e $root->path("/$_"), "no /$_" for qw(var/lib/hyper-derp var/log/hyper-derp run/hyper-derp.changed);
 };
 
 done_testing;

@@ -23,7 +23,8 @@ is $?, 0, './bootstrap rpm' or diag(substr $out, -4000) or BAIL_OUT('no packages
 # Folders, documents, compression and the place of libraries are each
 # distribution's own; debhelper and lintian are Debian's only.
 sub plain (@paths) {
-    my %seen = map { s{^\.?/lib/}{/usr/lib/}r =~ s{^\.}{}r =~ s{\.gz$}{}r =~ s{/usr/lib(?:64|/[\w-]+-linux-gnu)/}{/usr/lib/}r => 1 } @paths;
+    my %seen = map { s{^\.?/lib/}{/usr/lib/}r =~ s{^\.}{}r =~ s{\.gz$}{}r =~ s{zsh/vendor-completions/}{zsh/site-functions/}r
+        =~ s{/usr/lib(?:64|/[\w-]+-linux-gnu)/}{/usr/lib/}r => 1 } @paths;
     delete @seen{ grep { m{/usr/share/(?:doc|licenses|perl5|debhelper|lintian)(?:/|$)|dh_hyperderp|/\.build-id(?:/|$)} } keys %seen };
     return sort keys %seen;
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "tools/hdctl/complete.h"
+#include "tools/hdctl/completion.h"
 
 struct completing {
 	struct hdctl *h;
@@ -176,24 +177,9 @@ int run_complete(struct hdctl *h, const char *const *words, size_t n)
 static const struct {
 	const char *shell, *script;
 } scripts[] = {
-	{ "bash", "_hdctl() {\n"
-		  "\tlocal IFS=$'\\n'\n"
-		  "\tCOMPREPLY=($(hdctl complete -- "
-		  "\"${COMP_WORDS[@]:1:COMP_CWORD}\" 2>/dev/null))\n"
-		  "}\n"
-		  "complete -F _hdctl hdctl hdcli\n" },
-	{ "zsh", "#compdef hdctl hdcli\n"
-		 "_hdctl() {\n"
-		 "\tlocal -a found\n"
-		 "\tfound=(${(f)\"$(hdctl complete -- "
-		 "\"${(@)words[2,CURRENT]}\" 2>/dev/null)\"})\n"
-		 "\tcompadd -a found\n"
-		 "}\n"
-		 "compdef _hdctl hdctl hdcli\n" },
-	{ "fish", "for c in hdctl hdcli\n"
-		  "\tcomplete -c $c -f -a '(hdctl complete -- "
-		  "(commandline -opc)[2..-1] (commandline -ct) 2>/dev/null)'\n"
-		  "end\n" },
+	{ "bash", COMPLETION_BASH },
+	{ "zsh", COMPLETION_ZSH },
+	{ "fish", COMPLETION_FISH },
 };
 
 int run_completion(struct hdctl *h, const char *const *words, size_t n)
