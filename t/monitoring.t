@@ -9,6 +9,7 @@ use lib "$FindBin::Bin/lib";
 use HyperDerp::Metrics;
 use HyperDerp::Test;
 use JSON::PP ();
+use POSIX ();
 
 my $contrib = "$HyperDerp::Test::srcdir/contrib";
 my $rules = HyperDerp::Test::slurp("$contrib/prometheus/hyper-derp.rules.yaml");
@@ -54,9 +55,12 @@ is $overlaps, 0, 'panels do not overlap';
 
 # With values for Grafana's variables, as a rules file that promtool reads.
 my @exprs = map { $_->{expr} } @targets, grep { defined $_->{expr} } @{ $board->{annotations}{list} };
+# (Steps of a second, as the test's scrapes.)
+sub filled_in ($expr) {
+    return $expr =~ s/:15s\]/:1s]/r =~ s/\$__(?:rate_)?interval\b/5m/gr =~ s/\$(?:job|instance)\b/.+/gr;
+}
 my $as_rules = JSON::PP->new->canonical->encode({ groups => [{ name => 'dashboard', rules => [map {
-    my $expr = $exprs[$_] =~ s/\$__(?:rate_)?interval\b/5m/gr =~ s/\$(?:job|instance)\b/.+/gr;
-    { record => "panel:expr:$_", expr => $expr };
+    { record => "panel:expr:$_", expr => filled_in($exprs[$_]) };
 } 0 .. $#exprs] }] });
 my $dir = File::Temp->newdir('hd-monitoring-XXXXXX', TMPDIR => 1);
 HyperDerp::Test::spew("$dir/dashboard.yaml", $as_rules);
@@ -103,6 +107,55 @@ for my $label (qw(subject names)) {
     ok scalar(grep { /^hyper_derp_tls_certificate_expiry_seconds\{.*\b$label="/ } keys %series),
         "certificates have the label $label";
 }
+
+# ---- Prometheus itself ----
+
+# promtool sees how an expression is written, not that two series of its result
+# have the same labels. Prometheus asks the relay each second, then every panel
+# asks Prometheus.
+sub prometheus ($dir, $port, $relay) {
+    HyperDerp::Test::spew("$dir/prometheus.yml", <<~"END");
+        global: {scrape_interval: 1s, evaluation_interval: 1s}
+        rule_files: [$contrib/prometheus/hyper-derp.rules.yaml]
+        scrape_configs:
+          - job_name: hyper-derp
+            static_configs: [{targets: ["127.0.0.1:$relay"]}]
+        END
+    my $pid = fork // die "fork: $!";
+    return $pid if $pid;
+    open STDOUT, '>', "$dir/prometheus.log";
+    open STDERR, '>&', \*STDOUT;
+    exec 'prometheus', "--config.file=$dir/prometheus.yml", "--storage.tsdb.path=$dir/data",
+        "--web.listen-address=127.0.0.1:$port" or POSIX::_exit(127);
+}
+
+subtest 'Prometheus' => sub {
+    plan skip_all => 'prometheus is missing: apt-get install prometheus'
+        if system('prometheus --version >/dev/null 2>&1');
+    my $web = HyperDerp::Test::free_port();
+    my $pid = prometheus($dir, $web, $port);
+    my $query = sub ($expr) {
+        my $r = get($web, '/api/v1/query?query=' . $expr =~ s/([^\w.-])/sprintf '%%%02X', ord $1/ger);
+        return eval { HyperDerp::Metrics::json($r->{body}) } // { status => "no answer ($r->{status})" };
+    };
+    my ($numbers) = map { filled_in($_->{targets}[0]{expr}) } grep { $_->{title} eq 'Numbers of modules' } @panels;
+    my $last;
+    ok HyperDerp::Test::wait_for(sub {
+        $last = $query->($numbers);
+        return @{ $last->{data}{result} // [] } > 3 || $last->{error};
+    }), 'the numbers of modules are there' or diag HyperDerp::Test::slurp("$dir/prometheus.log");
+    my @names = map { $_->{metric}{name} // '' } @{ $last->{data}{result} // [] };
+    ok scalar(grep { $_ eq 'hyper_derp_derp_upgrades_total' } @names), '... by their names';
+    for my $expr (@exprs) {
+        my $r = $query->(filled_in($expr));
+        is $r->{status}, 'success', $expr =~ s/\s+/ /gr or diag $r->{error} // '';
+    }
+    my $rules = HyperDerp::Metrics::json(get($web, '/api/v1/rules')->{body});
+    is_deeply [map { "$_->{name}: $_->{lastError}" } grep { $_->{lastError} } map { @{ $_->{rules} } } @{ $rules->{data}{groups} }],
+        [], 'no rule fails';
+    kill 'TERM', $pid;
+    waitpid $pid, 0;
+};
 $_->quit for $alice, $bob;
 $hd->finish;
 done_testing;
