@@ -48,6 +48,10 @@ subtest 'derp.keepalive' => sub {
     my $c = HyperDerp::Raw->login($hd, shift @logins);
     ok defined $c->expect(HyperDerp::Raw::KEEP_ALIVE), 'a client that logs in now gets one soon';
     $c->close;
+    is reload("derp: {keepalive: 100s, keepalive_proxied: 1s}\n"), '', 'the other is live, too';
+    $c = HyperDerp::Raw->login($hd, shift @logins);
+    ok defined $c->expect(HyperDerp::Raw::KEEP_ALIVE), '... for who comes without TLS, as from a proxy';
+    $c->close;
 };
 
 subtest 'log.level' => sub {

@@ -20,6 +20,17 @@ static const struct hd_option options[] = {
 	  .help = "Time between KeepAlive frames to a client; a twelfth of "
 		  "it, at most 5 s, is added by chance.",
 	  .live = true },
+	{ .name = "keepalive_proxied",
+	  .type = HD_DURATION_MS,
+	  .offset = offsetof(struct derp_conf, keepalive_proxied_ms),
+	  .def = "40s",
+	  .min = 1000,
+	  .max = 100000,
+	  .help = "The same for clients behind a proxy (no TLS here, or a "
+		  "header X-Forwarded-For, Forwarded or Via), if that is "
+		  "less: nginx closes what is silent for 60 s, haproxy often "
+		  "after 50 s.",
+	  .live = true },
 	{ .name = "private_key",
 	  .type = HD_SECRET_FILE,
 	  .offset = offsetof(struct derp_conf, private_key),
@@ -182,6 +193,6 @@ static int derp_load(struct hd_module *mod, struct hd_error *err)
 
 HD_MODULE(derp, .version = "1.0", .licence = "MIT",
 	  .summary = "DERP, as Tailscale's clients speak it",
-	  .state_version = 1, .options = options, .metrics = metrics,
+	  .state_version = 2, .options = options, .metrics = metrics,
 	  .conf_size = sizeof(struct derp_conf), .load = derp_load,
 	  .unload = derp_unload);

@@ -21,7 +21,7 @@
 	 sizeof(DERP_SERVER_INFO_JSON) - 1)
 
 struct derp_conf {
-	uint64_t keepalive_ms;
+	uint64_t keepalive_ms, keepalive_proxied_ms;
 	struct hd_secret private_key; /* empty: state_dir/derp.key */
 };
 
@@ -50,6 +50,7 @@ struct derp_state {
 	uint8_t phase;
 	bool not_ideal; /* the client would rather be elsewhere */
 	bool preferred; /* we are its home relay */
+	bool proxied; /* it came through a proxy */
 	/* Sealed when the login is read, because the client's key has just
 	 * been expanded then; sent when it is admitted. */
 	uint8_t server_info[DERP_SERVER_INFO_BYTES];

@@ -248,12 +248,14 @@ static void keep_alive_arm(struct hd_stream *s, const struct derp_state *d)
 {
 	const struct derp_conf *conf =
 		hd_module_worker_conf(derp_server->self, hd_stream_worker(s));
-	uint64_t range_ms = HD_MIN(conf->keepalive_ms / KEEPALIVE_JITTER_PART,
+	uint64_t ms = d->proxied ? HD_MIN(conf->keepalive_ms,
+					  conf->keepalive_proxied_ms)
+				 : conf->keepalive_ms;
+	uint64_t range_ms = HD_MIN(ms / KEEPALIVE_JITTER_PART,
 				   (uint64_t)KEEPALIVE_JITTER_MAX_MS);
 
-	hd_stream_timer(
-		s, DERP_TIMER_KEEP_ALIVE,
-		(uint32_t)(conf->keepalive_ms + (range_ms * d->jitter >> 16)));
+	hd_stream_timer(s, DERP_TIMER_KEEP_ALIVE,
+			(uint32_t)(ms + (range_ms * d->jitter >> 16)));
 }
 
 static void derp_timer(struct hd_stream *s, void *state, unsigned which)

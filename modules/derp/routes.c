@@ -11,6 +11,16 @@
 
 /* ---- upgrades ---- */
 
+/* Without TLS no client of Tailscale comes to a relay: who speaks plainly is a
+ * proxy that has ended TLS. Others leave a header. */
+static bool through_proxy(struct hd_request *req, const struct hd_stream *s)
+{
+	return !hd_stream_is_tls(s) ||
+	       hd_request_header(req, "X-Forwarded-For") != NULL ||
+	       hd_request_header(req, "Forwarded") != NULL ||
+	       hd_request_header(req, "Via") != NULL;
+}
+
 static void start(struct hd_request *req, struct hd_stream *s, void *state,
 		  enum derp_metric count)
 {
@@ -19,6 +29,7 @@ static void start(struct hd_request *req, struct hd_stream *s, void *state,
 	uint8_t frame[DERP_SERVER_KEY_BYTES];
 
 	d->not_ideal = ideal != NULL && *ideal != '\0';
+	d->proxied = through_proxy(req, s);
 	derp_server_key_put(frame, &derp_server->public_key);
 	hd_stream_append(s, HD_CONTROL, frame, sizeof(frame));
 	hd_count(derp_metrics(s), count, 1);

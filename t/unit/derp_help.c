@@ -8,7 +8,8 @@
 
 extern const struct hd_module_def derp_LTX_hd_module;
 
-static struct derp_conf conf = { .keepalive_ms = KEEPALIVE_MS };
+static struct derp_conf conf = { .keepalive_ms = KEEPALIVE_MS,
+				 .keepalive_proxied_ms = PROXIED_MS };
 
 size_t hex(const char *text, uint8_t *ret_bytes)
 {
@@ -66,16 +67,24 @@ int derp_down(void **state)
 	return 0;
 }
 
-struct hd_stream *derp_fast(void)
+static struct hd_stream *fast_through(bool plain, const char *header)
 {
 	const struct hd_route *route = fake_route("/derp", "DERP");
 	struct hd_stream *s = fake_stream_new(route->proto);
 	struct hd_request req = { 0 };
 
+	s->plain = plain;
 	fake_request_header(&req, "Derp-Fast-Start", "1");
+	if (header != NULL)
+		fake_request_header(&req, header, "192.0.2.1");
 	hd_assert(route->upgrade(&fake.module, &req, s, s->state) == 0);
 	fake_out_clear(s);
 	return s;
+}
+
+struct hd_stream *derp_fast(void)
+{
+	return fast_through(false, NULL);
 }
 
 size_t derp_client_info(const char *json, size_t len_bytes, uint8_t *ret_frame)
@@ -96,16 +105,21 @@ size_t derp_client_info(const char *json, size_t len_bytes, uint8_t *ret_frame)
 	return 5 + 32 + 24 + 16 + len_bytes;
 }
 
-struct hd_stream *derp_alice(void)
+struct hd_stream *derp_alice_through(bool plain, const char *header)
 {
 	static const char json[] = "{\"version\":2,\"CanAckPings\":true}";
-	struct hd_stream *s = derp_fast();
+	struct hd_stream *s = fast_through(plain, header);
 	uint8_t frame[256];
 
 	fake_feed(s, frame, derp_client_info(json, strlen(json), frame));
 	fake_admit(s);
 	fake_out_clear(s);
 	return s;
+}
+
+struct hd_stream *derp_alice(void)
+{
+	return derp_alice_through(false, NULL);
 }
 
 void feed(struct hd_stream *s, const char *text)

@@ -16,6 +16,7 @@
 #define SERVER_PUBLIC                                                          \
 	"1cf579aba45a10ba1d1ef06d91fca2aa9ed0a1150515653155405d0b18cb9a67"
 #define KEEPALIVE_MS 60000
+#define PROXIED_MS 40000
 
 /* hex - bytes of hexadecimal text; spaces are skipped, and `..` repeats the
  * byte before it until there are 32 of it. Returns how many. */
@@ -35,7 +36,9 @@ struct hd_stream *derp_fast(void);
  * @ret_frame  room for the text and 128 bytes
  * Returns its length. */
 size_t derp_client_info(const char *json, size_t len_bytes, uint8_t *ret_frame);
-/* derp_alice - a connection that is logged in, its output cleared away. */
+/* derp_alice - a connection that is logged in, its output cleared away.
+ * derp_alice_through - the same by a proxy that ends TLS, or leaves a header. */
 struct hd_stream *derp_alice(void);
+struct hd_stream *derp_alice_through(bool plain, const char *header);
 /* feed - bytes of hexadecimal text arrive. */
 void feed(struct hd_stream *s, const char *text);

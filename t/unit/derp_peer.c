@@ -131,6 +131,31 @@ static void keep_alive_comes_back(void **state)
 	assert_int_equal(alice->timer_ms[0], first_ms); /* one draw per peer */
 }
 
+/* A twelfth more at most: nginx waits 60 s by default, haproxy 50 s. */
+static void proxied(bool plain, const char *header, bool is)
+{
+	struct hd_stream *s = derp_alice_through(plain, header);
+	uint32_t ms = s->timer_ms[0];
+
+	if (is)
+		assert_in_range(ms, PROXIED_MS, PROXIED_MS + PROXIED_MS / 12);
+	else
+		assert_in_range(ms, KEEPALIVE_MS, KEEPALIVE_MS + 5000);
+	fake_close(s, HD_CLOSE_PEER);
+	fake_stream_free(&s);
+}
+
+static void keep_alive_is_sooner_through_a_proxy(void **state)
+{
+	(void)state;
+	proxied(false, NULL, false);
+	proxied(false, "User-Agent", false);
+	proxied(true, NULL, true);
+	proxied(false, "X-Forwarded-For", true);
+	proxied(false, "Forwarded", true);
+	proxied(false, "Via", true);
+}
+
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
 int main(void)
@@ -144,6 +169,7 @@ int main(void)
 		TEST(health_is_told_and_cleared),
 		TEST(health_is_cut_at_1_kib),
 		TEST(keep_alive_comes_back),
+		TEST(keep_alive_is_sooner_through_a_proxy),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

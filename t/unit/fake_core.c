@@ -279,6 +279,11 @@ const union hd_addr *hd_stream_addr(const struct hd_stream *s)
 	return &s->addr;
 }
 
+bool hd_stream_is_tls(const struct hd_stream *s)
+{
+	return !s->plain;
+}
+
 /* ---- relay ---- */
 
 void hd_relay_login(struct hd_stream *s, const struct hd_login *login)

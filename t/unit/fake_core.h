@@ -50,6 +50,7 @@ struct hd_stream {
 	bool lane_full[HD_LANES]; /* reserve() says no */
 	uint32_t timer_ms[HD_STREAM_TIMERS];
 	bool logging_in, admitted, closing;
+	bool plain; /* no TLS */
 	enum hd_close why;
 };
 
