@@ -3,14 +3,15 @@
  *
  *   wg_load --relay ADDRESS PORT --a ADDRESS PORT --b ADDRESS PORT
  *           [--keys A B] [--len BYTES] [--seconds S] [--cpu-of PID]...
- *           [--window PACKETS | --frames INTERFACE RELAY_MAC --rate PPS]
+ *           [--window PACKETS | --frames INTERFACE RELAY_MAC --rate PPS
+ *           [--checksums]]
  *
  * With --keys (public keys, 64 hexadecimal digits) A and B do a handshake
  * first. A relay that holds no key sees of it: types, sizes, indices and a
  * right mac1; all of that is real. Then A sends transport data to B: from a
  * socket, with at most so many packets on the way, or as frames that a driver
  * hands over, at a fixed rate. --cpu-of: a task (a thread, a kernel thread)
- * whose CPU time is the relay's. One line of JSON. IPv4. */
+ * whose CPU time is the relay's. One line of JSON. IPv4, or all of it IPv6. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
@@ -114,14 +115,18 @@ static const char *next(void)
 	return *++arg;
 }
 
-static struct sockaddr_in next_addr(void)
+static union addr next_addr(void)
 {
-	struct sockaddr_in sin = { .sin_family = AF_INET };
+	union addr a = { .in6 = { .sin6_family = AF_INET6 } };
+	const char *ip = next();
 
-	if (inet_pton(AF_INET, next(), &sin.sin_addr) != 1)
-		fail("no IPv4 address");
-	sin.sin_port = htons((uint16_t)atoi(next()));
-	return sin;
+	if (inet_pton(AF_INET6, ip, &a.in6.sin6_addr) != 1) {
+		a = (union addr){ .in = { .sin_family = AF_INET } };
+		if (inet_pton(AF_INET, ip, &a.in.sin_addr) != 1)
+			fail("no address");
+	}
+	a.in.sin_port = htons((uint16_t)atoi(next()));
+	return a;
 }
 
 static void next_key(uint8_t key[KEY_BYTES])
@@ -161,6 +166,8 @@ static void options(char **argv)
 			pids[n_pids++] = atoi(next());
 		else if (strcmp(*arg, "--keys") == 0)
 			next_key(o.a.key), next_key(o.b.key), o.has_keys = 1;
+		else if (strcmp(*arg, "--checksums") == 0)
+			o.checksums = 1;
 		else if (strcmp(*arg, "--frames") == 0)
 			o.frames = next(), next_mac(o.relay_mac);
 		else
@@ -170,14 +177,18 @@ static void options(char **argv)
 		fail("--len 32..65507, --window 64 or more");
 }
 
+static socklen_t addr_bytes(const union addr *a)
+{
+	return a->sa.sa_family == AF_INET6 ? sizeof(a->in6) : sizeof(a->in);
+}
+
 static void open_peer(struct peer *p)
 {
 	int bytes = 8 << 20;
 
-	p->fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (p->fd < 0 ||
-	    bind(p->fd, (struct sockaddr *)&p->addr, sizeof(p->addr)) < 0 ||
-	    connect(p->fd, (struct sockaddr *)&o.relay, sizeof(o.relay)) < 0)
+	p->fd = socket(o.relay.sa.sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (p->fd < 0 || bind(p->fd, &p->addr.sa, addr_bytes(&p->addr)) < 0 ||
+	    connect(p->fd, &o.relay.sa, addr_bytes(&o.relay)) < 0)
 		fail(strerror(errno));
 	setsockopt(p->fd, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof(bytes));
 	setsockopt(p->fd, SOL_SOCKET, SO_SNDBUFFORCE, &bytes, sizeof(bytes));

@@ -12,16 +12,22 @@ enum {
 	INDEX_B = 0x0b0b0b0b,
 };
 
+union addr { /* the port lies at the same place in both */
+	struct sockaddr sa;
+	struct sockaddr_in in;
+	struct sockaddr_in6 in6;
+};
+
 struct peer {
 	int fd;
-	struct sockaddr_in addr;
+	union addr addr;
 	uint8_t key[KEY_BYTES];
 };
 
 struct options {
-	struct sockaddr_in relay;
+	union addr relay;
 	struct peer a, b;
-	int has_keys;
+	int has_keys, checksums;
 	unsigned len, window;
 	double seconds, rate;
 	const char *frames; /* the interface, with that option */

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* t/bench/wg_load_frames.c - packets as a driver has them: see
  * wg_frames.bpf.c. Their UDP checksum is 0, so that nobody spends time on what
- * a network card would have checked. */
+ * a network card would have checked; IPv6 demands one, and --checksums gives
+ * IPv4 one, too: without it the kernel does not join packets (GRO). */
 #include <arpa/inet.h>
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <limits.h>
 #include <net/if.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -18,7 +20,10 @@
 #include "t/bench/wg_load.h"
 
 enum {
-	HEADERS_BYTES = 14 + 20 + 8,
+	ETH_BYTES = 14,
+	IP4_BYTES = 20,
+	IP6_BYTES = 40,
+	UDP_BYTES = 8,
 	FRAME_MAX = 2048,
 	TTL = 64,
 	REST_US = 20000, /* for what is on the way */
@@ -45,39 +50,82 @@ static void own_mac(uint8_t mac[MAC_BYTES])
 	memcpy(mac, ifr.ifr_hwaddr.sa_data, MAC_BYTES);
 }
 
-static void put_ip(uint8_t *ip)
+static bool is_ipv6(void)
 {
-	uint32_t sum = 0;
+	return o.relay.sa.sa_family == AF_INET6;
+}
+
+/* Of 16-bit words as they lie in memory, which is the checksum's order too. */
+static uint32_t sum_words(const uint8_t *p, size_t n, uint32_t sum)
+{
+	for (size_t i = 0; i < n; i += 2) {
+		uint16_t word = 0;
+
+		memcpy(&word, p + i, n - i < 2 ? 1 : 2);
+		sum += word;
+	}
+	sum = (sum & 0xffff) + (sum >> 16);
+	return (sum & 0xffff) + (sum >> 16);
+}
+
+static void put_ip4(uint8_t *ip)
+{
+	uint16_t check;
 
 	ip[0] = 0x45;
-	put16(ip + 2, frame_bytes - 14);
+	put16(ip + 2, frame_bytes - ETH_BYTES);
 	ip[8] = TTL;
 	ip[9] = IPPROTO_UDP;
-	memcpy(ip + 12, &o.a.addr.sin_addr, 4);
-	memcpy(ip + 16, &o.relay.sin_addr, 4);
-	for (int i = 0; i < 20; i += 2)
-		sum += (uint32_t)(ip[i] << 8 | ip[i + 1]);
-	sum = (sum & 0xffff) + (sum >> 16);
-	put16(ip + 10, ~(sum + (sum >> 16)) & 0xffff);
+	memcpy(ip + 12, &o.a.addr.in.sin_addr, 4);
+	memcpy(ip + 16, &o.relay.in.sin_addr, 4);
+	check = (uint16_t)~sum_words(ip, IP4_BYTES, 0);
+	memcpy(ip + 10, &check, sizeof(check));
+}
+
+static void put_ip6(uint8_t *ip)
+{
+	ip[0] = 0x60;
+	put16(ip + 4, UDP_BYTES + o.len);
+	ip[6] = IPPROTO_UDP;
+	ip[7] = TTL;
+	memcpy(ip + 8, &o.a.addr.in6.sin6_addr, 16);
+	memcpy(ip + 24, &o.relay.in6.sin6_addr, 16);
+}
+
+/* The checksum's sum without the counter, which wg_source adds. */
+static uint32_t sum_of(const uint8_t *ip, const uint8_t *udp)
+{
+	uint8_t rest[4] = { 0, IPPROTO_UDP }; /* of the pseudo header */
+	uint32_t addresses = is_ipv6() ? sum_words(ip + 8, 32, 0)
+				       : sum_words(ip + 12, 8, 0);
+
+	put16(rest + 2, UDP_BYTES + o.len);
+	return sum_words(udp, UDP_BYTES + o.len, sum_words(rest, 4, addresses));
 }
 
 static void make_frame(void)
 {
-	uint8_t *ip = frame + 14, *udp = ip + 20, *msg = udp + 8;
+	unsigned ip_bytes = is_ipv6() ? IP6_BYTES : IP4_BYTES;
+	uint8_t *ip = frame + ETH_BYTES, *udp = ip + ip_bytes;
+	uint8_t *msg = udp + UDP_BYTES;
 
-	frame_bytes = HEADERS_BYTES + o.len;
+	frame_bytes = ETH_BYTES + ip_bytes + UDP_BYTES + o.len;
 	if (frame_bytes > FRAME_MAX)
 		fail("--frames: too long");
 	memcpy(frame, o.relay_mac, MAC_BYTES);
 	own_mac(frame + MAC_BYTES);
-	put16(frame + 12, 0x0800);
-	put_ip(ip);
-	memcpy(udp, &o.a.addr.sin_port, 2);
-	memcpy(udp + 2, &o.relay.sin_port, 2);
-	put16(udp + 4, o.len + 8);
+	put16(frame + 12, is_ipv6() ? 0x86dd : 0x0800);
+	if (is_ipv6())
+		put_ip6(ip);
+	else
+		put_ip4(ip);
+	memcpy(udp, &o.a.addr.in.sin_port, 2);
+	memcpy(udp + 2, &o.relay.in.sin_port, 2);
+	put16(udp + 4, o.len + UDP_BYTES);
 	put32(msg, 4);
 	put32(msg + 4, INDEX_B);
 	memcpy(bpf->bss->header, frame, sizeof(bpf->bss->header));
+	bpf->bss->sum = sum_of(ip, udp);
 }
 
 static void open_(void)
@@ -87,7 +135,9 @@ static void open_(void)
 	bpf = wg_frames_bpf__open();
 	if (bpf == NULL)
 		fail("wg_frames cannot be opened");
-	bpf->rodata->sink_port = o.b.addr.sin_port;
+	bpf->rodata->sink_port = o.b.addr.in.sin_port;
+	bpf->rodata->ipv6 = is_ipv6();
+	bpf->rodata->checked = o.checksums;
 	bpf->rodata->burst_ns = (uint64_t)(BATCH * 1e9 / o.rate);
 	if (wg_frames_bpf__load(bpf) < 0)
 		fail("the kernel does not take wg_frames");
