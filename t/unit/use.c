@@ -12,9 +12,9 @@ static void spin_us(unsigned us)
 	clock_gettime(CLOCK_MONOTONIC, &from);
 	do
 		clock_gettime(CLOCK_MONOTONIC, &now);
-	while ((now.tv_sec - from.tv_sec) * 1000000 +
-		       (now.tv_nsec - from.tv_nsec) / 1000 <
-	       us);
+	while ((now.tv_sec - from.tv_sec) * 1000000000 + now.tv_nsec -
+		       from.tv_nsec <
+	       us * 1000l);
 }
 
 static void one_turn_in_64(void **state)
