@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* core/peer.h - connections of keys: login, admission, duplicates, delivery.
  * Files: login.c the way in, admit.c who is let in, relay.c packets and the way
- * out, relay_ask.c what others ask.
+ * out, relay_gone.c who is told of that, relay_ask.c what others ask.
  * Context: the stream's worker; after admission that is the key's home. */
 #pragma once
 #include <hyper-derp/hook.h>
@@ -64,6 +64,25 @@ int hd_peer_up(struct hd_peer *peer);
 /* hd_peer_down - leaves the table, if it is in it; PeerGone goes out. */
 void hd_peer_down(struct hd_stream *s);
 void hd_peer_free(struct hd_peer **peer);
+
+/* hd_gone_note - a packet of a key that is here has reached a receiver.
+ * hd_gone_leave - the last connection of a key has closed; takes the entry.
+ * hd_gone_back - the entry of a key that has left, if it still owes; it is in
+ * the table again. hd_gone_owe - one more that has left owes it.
+ * hd_gone_before - a packet of the key's next life is about to be delivered.
+ * hd_gone_run - a turn's share is told. Returns whether there is more. */
+void hd_gone_note(struct hd_worker *w, struct hd_entry *source,
+		  const struct hd_key *receiver);
+void hd_gone_leave(struct hd_worker *w, struct hd_entry **entry);
+struct hd_entry *hd_gone_back(struct hd_worker *w, uint64_t hash,
+			      uint16_t realm, const struct hd_key *key);
+void hd_gone_owe(struct hd_worker *w, uint16_t realm,
+		 const struct hd_key *source, const struct hd_key *receiver);
+void hd_gone_before(struct hd_worker *w, uint16_t realm,
+		    const struct hd_key *source, const struct hd_key *receiver);
+bool hd_gone_run(struct hd_worker *w);
+void hd_peer_tell_gone(struct hd_peer *peer, const struct hd_key *other,
+		       enum hd_gone why);
 
 /* hd_relay_take - a record from another worker. */
 struct hd_xrecord;

@@ -39,6 +39,8 @@ int hd_peer_up(struct hd_peer *p)
 		hd_relay_table_find(&w->relay, hash, l->realm, &l->key);
 
 	if (e == NULL)
+		e = hd_gone_back(w, hash, l->realm, &l->key);
+	if (e == NULL)
 		e = hd_relay_table_add(&w->relay, hash, l->realm, &l->key);
 	if (e == NULL)
 		return -ENOMEM;
@@ -72,72 +74,6 @@ void hd_peer_active(struct hd_peer *p)
 	e->active = p;
 }
 
-/* ---- who has left ---- */
-
-struct gone { /* source has left; receiver got packets from it */
-	struct hd_key source, receiver;
-	uint16_t realm;
-};
-
-static void call_gone(struct hd_peer *p, const struct hd_key *other,
-		      enum hd_gone why)
-{
-	struct hd_meter *m = &p->stream->worker->meter;
-	struct hd_use *before = hd_meter_enter(m, p->stream->use);
-
-	p->stream->proto->peer->gone(p, other, why);
-	hd_meter_leave(m, before);
-}
-
-static void tell_gone(struct hd_worker *w, void *what, void *unused)
-{
-	struct gone *g = what;
-	struct hd_entry *e = hd_relay_table_find(
-		&w->relay, hd_key_hash(g->realm, &g->receiver), g->realm,
-		&g->receiver);
-
-	(void)unused;
-	if (e != NULL) /* nothing is owed to who has left */
-		hd_keyset_remove(&e->told, &g->source);
-	for (struct hd_peer *p = e ? e->active : NULL; p != NULL; p = p->next) {
-		if (memcmp(&p->last_key, &g->source, HD_KEY_BYTES) == 0)
-			p->last_told = false;
-		call_gone(p, &g->source, HD_GONE_DISCONNECTED);
-	}
-	free(g);
-}
-
-static void send_gone(struct hd_worker *w, uint16_t realm,
-		      const struct hd_key *source,
-		      const struct hd_key *receiver)
-{
-	unsigned home = hd_key_home(hd_key_hash(realm, receiver));
-	struct gone *g = malloc(sizeof(*g));
-
-	if (g == NULL)
-		return;
-	*g = (struct gone){ *source, *receiver, realm };
-	if (home == w->index)
-		tell_gone(w, g, NULL);
-	else if (hd_worker_post(hd_worker_at(home), tell_gone, g, NULL) < 0)
-		free(g);
-}
-
-static void entry_gone(struct hd_worker *w, struct hd_entry *e)
-{
-	static const struct hd_key none;
-	struct hd_keyset told = e->told;
-	struct hd_key key = e->key;
-	uint16_t realm = e->realm;
-
-	e->told = (struct hd_keyset){ 0 };
-	hd_relay_table_remove(&w->relay, &e);
-	for (uint32_t i = 0; i < told.size; i++)
-		if (memcmp(&told.v[i], &none, sizeof(none)) != 0)
-			send_gone(w, realm, &key, &told.v[i]);
-	hd_keyset_free(&told);
-}
-
 void hd_peer_down(struct hd_stream *s)
 {
 	struct hd_peer *p = s->peer;
@@ -155,7 +91,7 @@ void hd_peer_down(struct hd_stream *s)
 	HD_PROBE(peer_down, s, s->worker->index, p->name.s, &p->login.key,
 		 s->why);
 	if (e->active == NULL)
-		entry_gone(s->worker, e);
+		hd_gone_leave(s->worker, &e);
 }
 
 /* ---- packets ---- */
@@ -209,7 +145,7 @@ static void not_here(struct hd_peer *p, const struct hd_key *dst)
 	if (p->not_here_tokens == NOT_HERE_BURST)
 		p->not_here_ms = now;
 	p->not_here_tokens--;
-	call_gone(p, dst, HD_GONE_NOT_HERE);
+	hd_peer_tell_gone(p, dst, HD_GONE_NOT_HERE);
 }
 
 static void send_remote(struct hd_peer *from, const struct hd_packet *packet,
@@ -245,7 +181,7 @@ static void send_found(struct hd_peer *from, const struct hd_packet *packet,
 {
 	struct hd_worker *w = from->stream->worker;
 
-	hd_keyset_add(&from->entry->told, packet->dst);
+	hd_gone_note(w, from->entry, packet->dst);
 	from->last = e;
 	from->last_key = *packet->dst;
 	from->last_version = w->relay.version;
@@ -339,6 +275,16 @@ static void answer(struct hd_worker *w, const struct hd_xrecord *x,
 	hd_xring_put(w, hd_key_home(hash), &a, NULL);
 }
 
+/* What it owed when it left before comes first. */
+__attribute__((cold, noinline)) static void
+take_first(struct hd_worker *w, const struct hd_xrecord *x, struct hd_entry *e,
+	   const struct hd_packet *packet)
+{
+	hd_gone_before(w, x->realm, &x->src, &x->dst);
+	deliver(w, e, packet);
+	answer(w, x, HD_X_DELIVERED);
+}
+
 static void take_packet(struct hd_worker *w, const struct hd_xrecord *x,
 			const uint8_t *data)
 {
@@ -354,9 +300,10 @@ static void take_packet(struct hd_worker *w, const struct hd_xrecord *x,
 	};
 
 	if (e != NULL) {
-		deliver(w, e, &packet);
 		if (x->first)
-			answer(w, x, HD_X_DELIVERED);
+			take_first(w, x, e, &packet);
+		else
+			deliver(w, e, &packet);
 		return;
 	}
 	drop(w, HD_DROP_UNKNOWN_DEST, &packet, "");
@@ -371,10 +318,12 @@ static void take_answer(struct hd_worker *w, const struct hd_xrecord *x)
 
 	if (x->kind == HD_X_NOT_HERE && e != NULL)
 		not_here(e->active, &x->src);
+	else if (x->kind == HD_X_GONE && e != NULL)
+		hd_gone_owe(w, x->realm, &x->src, &x->dst);
 	else if (x->kind == HD_X_DELIVERED && e != NULL)
-		hd_keyset_add(&e->told, &x->src);
+		hd_gone_note(w, e, &x->src);
 	else if (x->kind == HD_X_DELIVERED) /* it has left meanwhile */
-		send_gone(w, x->realm, &x->dst, &x->src);
+		hd_gone_owe(w, x->realm, &x->dst, &x->src);
 }
 
 void hd_relay_take(struct hd_worker *w, const struct hd_xrecord *x,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* core/relay_table.c - keys to entries; sets of keys. Deletion shifts the
- * entries behind it back, so that there are no tombstones to walk over. */
+/* core/relay_table.c - keys to entries. Deletion shifts the entries behind it
+ * back, so that there are no tombstones to walk over. */
 #include <errno.h>
 #include <sodium.h>
 #include <stdlib.h>
@@ -81,22 +81,33 @@ static int table_grow(struct hd_relay_table *t)
 	return 0;
 }
 
+int hd_relay_table_put(struct hd_relay_table *t, struct hd_entry *e)
+{
+	if (4 * (t->n + 1) > 3 * t->size && table_grow(t) < 0)
+		return -ENOMEM;
+	table_put(t, e);
+	t->n++;
+	return 0;
+}
+
 struct hd_entry *hd_relay_table_add(struct hd_relay_table *t, uint64_t hash,
 				    uint16_t realm, const struct hd_key *key)
 {
-	struct hd_entry *e;
+	struct hd_entry *e = calloc(1, sizeof(*e));
 
-	if (4 * (t->n + 1) > 3 * t->size && table_grow(t) < 0)
-		return NULL;
-	e = calloc(1, sizeof(*e));
 	if (e == NULL)
 		return NULL;
 	e->key = *key;
 	e->realm = realm;
 	e->hash = hash;
-	table_put(t, e);
-	t->n++;
+	if (hd_relay_table_put(t, e) < 0)
+		hd_entry_free(&e);
 	return e;
+}
+
+void hd_entry_free(struct hd_entry **entry)
+{
+	free(hd_steal(entry));
 }
 
 static uint32_t table_slot_of(const struct hd_relay_table *t,
@@ -128,122 +139,21 @@ static void table_close_gap(struct hd_relay_table *t, uint32_t gap)
 	}
 }
 
-void hd_relay_table_remove(struct hd_relay_table *t, struct hd_entry **entry)
+void hd_relay_table_take(struct hd_relay_table *t, struct hd_entry *e)
 {
-	struct hd_entry *e = hd_steal(entry);
-
 	table_close_gap(t, table_slot_of(t, e));
 	t->n--;
 	t->version++;
-	hd_keyset_free(&e->told);
-	free(e);
 }
 
 void hd_relay_table_free(struct hd_relay_table *t)
 {
 	for (uint32_t i = 0; i < t->size; i++) {
 		if (t->v[i] != NULL) {
-			hd_keyset_free(&t->v[i]->told);
+			free(t->v[i]->told.v);
 			free(t->v[i]);
 		}
 	}
 	free(t->v);
 	*t = (struct hd_relay_table){ 0 };
-}
-
-static const struct hd_key no_key;
-
-static uint32_t keyset_home(const struct hd_keyset *set,
-			    const struct hd_key *key)
-{
-	return (uint32_t)hd_key_hash(0, key) & (set->size - 1);
-}
-
-static uint32_t keyset_slot(const struct hd_keyset *set,
-			    const struct hd_key *key)
-{
-	uint32_t i = keyset_home(set, key);
-
-	while (!same_key(&set->v[i], &no_key) && !same_key(&set->v[i], key))
-		i = (i + 1) & (set->size - 1);
-	return i;
-}
-
-static int keyset_grow(struct hd_keyset *set)
-{
-	struct hd_keyset wide = { .size = set->size ? 2 * set->size : 4 };
-
-	wide.v = calloc(wide.size, sizeof(*wide.v));
-	if (wide.v == NULL)
-		return -ENOMEM;
-	for (uint32_t i = 0; i < set->size; i++)
-		if (!same_key(&set->v[i], &no_key))
-			wide.v[keyset_slot(&wide, &set->v[i])] = set->v[i];
-	wide.n = set->n;
-	free(set->v);
-	*set = wide;
-	return 0;
-}
-
-/* As in the table: what stands behind the gap moves up. */
-static void keyset_close_gap(struct hd_keyset *set, uint32_t gap)
-{
-	uint32_t mask = set->size - 1;
-
-	set->v[gap] = no_key;
-	set->n--;
-	for (uint32_t i = (gap + 1) & mask; !same_key(&set->v[i], &no_key);
-	     i = (i + 1) & mask) {
-		uint32_t home = keyset_home(set, &set->v[i]);
-
-		if (((i - home) & mask) >= ((i - gap) & mask)) {
-			set->v[gap] = set->v[i];
-			set->v[i] = no_key;
-			gap = i;
-		}
-	}
-}
-
-void hd_keyset_remove(struct hd_keyset *set, const struct hd_key *key)
-{
-	if (hd_keyset_has(set, key))
-		keyset_close_gap(set, keyset_slot(set, key));
-}
-
-/* Any but the newcomer: where that would stand, as its hash wants it. */
-static void keyset_evict(struct hd_keyset *set, const struct hd_key *newcomer)
-{
-	uint32_t i = keyset_home(set, newcomer);
-
-	while (same_key(&set->v[i], &no_key))
-		i = (i + 1) & (set->size - 1);
-	keyset_close_gap(set, i);
-}
-
-int hd_keyset_add(struct hd_keyset *set, const struct hd_key *key)
-{
-	uint32_t i;
-
-	if (set->n == HD_KEYSET_MAX && !hd_keyset_has(set, key))
-		keyset_evict(set, key);
-	if (set->n < HD_KEYSET_MAX && 4 * (set->n + 1) > 3 * set->size &&
-	    keyset_grow(set) < 0)
-		return -ENOMEM;
-	i = keyset_slot(set, key);
-	if (same_key(&set->v[i], key))
-		return 0;
-	set->v[i] = *key;
-	set->n++;
-	return 1;
-}
-
-bool hd_keyset_has(const struct hd_keyset *set, const struct hd_key *key)
-{
-	return set->n > 0 && same_key(&set->v[keyset_slot(set, key)], key);
-}
-
-void hd_keyset_free(struct hd_keyset *set)
-{
-	free(set->v);
-	*set = (struct hd_keyset){ 0 };
 }

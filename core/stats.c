@@ -55,6 +55,11 @@ const struct hd_metric hd_core_metrics[] = {
 	      "Admitted connections"),
 	GAUGE(HD_STAT_STREAMS, "hyper_derp_streams_active",
 	      "Open connections"),
+	GAUGE(HD_STAT_GONE_BYTES, "hyper_derp_peer_gone_owed_bytes",
+	      "Memory of who is to be told when a key leaves"),
+	COUNTER(HD_STAT_GONE_FORGOTTEN, "hyper_derp_peer_gone_forgotten_total",
+		"Keys that will not be told when another leaves: that had "
+		"sent to too many"),
 	TIMES(HD_STAT_LOGIN_TIME, "hyper_derp_login_seconds",
 	      "From accept to an admitted key"),
 	TIMES(HD_STAT_MOVE_TIME, "hyper_derp_move_seconds",

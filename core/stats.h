@@ -31,6 +31,8 @@ enum hd_stat {
 	HD_STAT_RECV_PAUSED,
 	HD_STAT_PEERS,   /* gauge */
 	HD_STAT_STREAMS, /* gauge */
+	HD_STAT_GONE_BYTES, /* gauge: of the sets of who is owed a PeerGone */
+	HD_STAT_GONE_FORGOTTEN,
 	HD_STAT_LOGIN_TIME, /* histograms */
 	HD_STAT_MOVE_TIME,
 	HD_STAT_QUEUE_TIME,

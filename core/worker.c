@@ -173,6 +173,8 @@ static void turn(struct hd_worker *w)
 	hd_xring_look(w);
 	w->more = hd_accept_run(w);
 	w->more |= hd_udps_run(w);
+	if (w->gone.first != NULL)
+		w->more |= hd_gone_run(w);
 	take_input(w);
 	run_timers(w);
 	flush(w);
@@ -222,6 +224,7 @@ static void close_parts(struct hd_worker *w)
 	hd_slots_free(&w->acceptors);
 	hd_slots_free(&w->udps);
 	hd_relay_table_free(&w->relay);
+	hd_relay_table_free(&w->gone.table);
 	free(w->trace);
 	w->trace = NULL;
 }

@@ -144,6 +144,7 @@ struct hd_worker {
 	struct hd_udp *udp_dirty;
 	/* relay */
 	struct hd_relay_table relay;
+	struct hd_gone_queue gone; /* who has left and still owes PeerGone */
 	uint64_t stats[HD_STAT_ROOM];
 	struct hd_use core_use; /* what no module has to do with */
 	struct hd_meter meter;

@@ -71,6 +71,11 @@ static uint32_t ring_used(const struct hd_xring *r)
 	return r->tail - __atomic_load_n(&r->head, __ATOMIC_ACQUIRE);
 }
 
+bool hd_xring_has_room(struct hd_worker *w, unsigned to)
+{
+	return w->to[to] == NULL || ring_used(w->to[to]) < FULL_BYTES / 2;
+}
+
 int hd_xring_put(struct hd_worker *w, unsigned to,
 		 const struct hd_xrecord *record, const uint8_t *data)
 {

@@ -8,6 +8,7 @@ enum hd_xkind {
 	HD_X_PACKET,
 	HD_X_DELIVERED, /* back to the source's home: dst (src there) got one */
 	HD_X_NOT_HERE,  /* back to it: nobody has the key */
+	HD_X_GONE,      /* src has left; dst, there, is to be told */
 };
 
 struct hd_xrecord { /* what stands before the packet's bytes */
@@ -26,6 +27,8 @@ struct hd_xrecord { /* what stands before the packet's bytes */
 int hd_xring_put(struct hd_worker *w, unsigned to,
 		 const struct hd_xrecord *record, const uint8_t *data);
 void hd_xring_wake(struct hd_worker *w);
+/* hd_xring_has_room - for what can wait and must not hold packets up. */
+bool hd_xring_has_room(struct hd_worker *w, unsigned to);
 
 /* hd_xring_look - set w->xfull by what the others have taken by now. */
 void hd_xring_look(struct hd_worker *w);

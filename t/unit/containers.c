@@ -145,8 +145,10 @@ static void the_table_keeps_what_is_in_it(void **state)
 		e[i] = hd_relay_table_add(&t, hd_key_hash(0, &k), 0, &k);
 		assert_non_null(e[i]);
 	}
-	for (uint32_t i = 0; i < N; i += 2)
-		hd_relay_table_remove(&t, &e[i]);
+	for (uint32_t i = 0; i < N; i += 2) {
+		hd_relay_table_take(&t, e[i]);
+		hd_entry_free(&e[i]);
+	}
 	for (uint32_t i = 0; i < N; i++) {
 		struct hd_key k = key_of(i);
 
@@ -162,16 +164,18 @@ static void the_table_keeps_what_is_in_it(void **state)
 static void a_set_has_a_key_once(void **state)
 {
 	struct hd_keyset set = { 0 };
+	uint64_t sum = 0;
 
 	(void)state;
 	for (int round = 0; round < 2; round++)
 		for (uint32_t i = 0; i < 1000; i++) {
 			struct hd_key k = key_of(i);
 
-			assert_int_equal(hd_keyset_add(&set, &k), round == 0);
+			assert_int_equal(hd_keyset_add(&set, &k, &sum), round == 0);
 		}
 	assert_int_equal(set.n, 1000);
-	hd_keyset_free(&set);
+	hd_keyset_free(&set, &sum);
+	assert_int_equal(sum, 0);
 }
 
 /* ---- slab ---- */
@@ -204,11 +208,12 @@ static void a_set_forgets_a_key(void **state)
 {
 	enum { N = 1000 };
 	struct hd_keyset set = { 0 };
+	uint64_t sum = 0;
 
 	(void)state;
 	hd_keyset_remove(&set, &(struct hd_key){ { 7 } }); /* an empty one */
 	for (uint32_t i = 0; i < N; i++)
-		hd_keyset_add(&set, &(struct hd_key[]){ numbered(i) }[0]);
+		hd_keyset_add(&set, &(struct hd_key[]){ numbered(i) }[0], &sum);
 	for (uint32_t i = 0; i < N; i += 2)
 		hd_keyset_remove(&set, &(struct hd_key[]){ numbered(i) }[0]);
 	assert_int_equal(set.n, N / 2);
@@ -217,23 +222,85 @@ static void a_set_forgets_a_key(void **state)
 
 		assert_int_equal(hd_keyset_has(&set, &key), i % 2);
 	}
-	hd_keyset_free(&set);
+	hd_keyset_free(&set, &sum);
+	assert_int_equal(sum, 0);
 }
 
 static void a_set_is_bounded(void **state)
 {
 	struct hd_keyset set = { 0 };
+	uint64_t sum = 0;
 
 	(void)state;
 	for (uint32_t i = 0; i < 3 * HD_KEYSET_MAX; i++) {
 		struct hd_key key = numbered(i);
 
-		assert_int_equal(hd_keyset_add(&set, &key), 1);
+		assert_int_equal(hd_keyset_add(&set, &key, &sum),
+				 i < HD_KEYSET_MAX ? 1 : HD_KEYSET_INSTEAD);
+		assert_int_equal(hd_keyset_add(&set, &key, &sum), 0);
 		assert_true(hd_keyset_has(&set, &key));
 	}
 	assert_int_equal(set.n, HD_KEYSET_MAX);
 	assert_int_equal(set.size, HD_KEYSET_MAX / 3 * 4);
-	hd_keyset_free(&set);
+	hd_keyset_free(&set, &sum);
+	assert_int_equal(sum, 0);
+}
+
+/* Some large ones use the worker's share up; then small ones are had still, and
+ * a key goes for another beyond that. */
+static void the_sum_of_sets_is_bounded(void **state)
+{
+	enum { LARGE = 40 };
+	static struct hd_keyset large[LARGE];
+	struct hd_keyset small = { 0 };
+	uint64_t sum = 0;
+	int r = 0;
+
+	(void)state;
+	for (unsigned k = 0; k < LARGE; k++)
+		for (uint32_t i = 0; i < HD_KEYSET_MAX; i++) {
+			struct hd_key key = numbered(i);
+
+			r = hd_keyset_add(&large[k], &key, &sum);
+			assert_true(r == 1 || r == HD_KEYSET_INSTEAD);
+		}
+	assert_int_equal(r, HD_KEYSET_INSTEAD);
+	assert_in_range(sum, HD_KEYSETS_BYTES / 2,
+			HD_KEYSETS_BYTES + LARGE * 64 * HD_KEY_BYTES);
+	for (uint32_t i = 0; i < 100; i++) {
+		struct hd_key key = numbered(i);
+
+		assert_int_equal(hd_keyset_try(&small, &key, &sum),
+				 i < 48 ? 1 : -ENOSPC);
+	}
+	for (unsigned k = 0; k < LARGE; k++)
+		hd_keyset_free(&large[k], &sum);
+	hd_keyset_free(&small, &sum);
+	assert_int_equal(sum, 0);
+}
+
+static void a_set_is_gone_through(void **state)
+{
+	enum { N = 1000 };
+	struct hd_keyset set = { 0 };
+	uint32_t at = 0, looks = UINT32_MAX;
+	struct hd_key key;
+	uint64_t sum = 0;
+	unsigned n = 0;
+
+	(void)state;
+	for (uint32_t i = 0; i < N; i++)
+		hd_keyset_add(&set, &(struct hd_key[]){ numbered(i) }[0], &sum);
+	while (hd_keyset_next(&set, &at, &looks, &key)) {
+		hd_keyset_remove(&set, &key); /* another may stand there now */
+		n++;
+	}
+	assert_int_equal(n, N);
+	hd_keyset_add(&set, &key, &sum);
+	at = looks = 0;
+	assert_false(hd_keyset_next(&set, &at, &looks, &key));
+	hd_keyset_free(&set, &sum);
+	assert_int_equal(sum, 0);
 }
 
 int main(void)
@@ -248,6 +315,8 @@ int main(void)
 		cmocka_unit_test(a_set_has_a_key_once),
 		cmocka_unit_test(a_set_forgets_a_key),
 		cmocka_unit_test(a_set_is_bounded),
+		cmocka_unit_test(the_sum_of_sets_is_bounded),
+		cmocka_unit_test(a_set_is_gone_through),
 		cmocka_unit_test(a_slab_gives_zeros_again),
 	};
 
