@@ -199,6 +199,7 @@ subtest 'names of derper' => sub {
     my $text = get($port, '/metrics')->{body};
     my %v = samples($text);
     is $v{derp_current_connections}, 2, 'connections';
+    is $v{derp_current_home_connections}, 0, '... of which nobody has its home here';
     my $n = $v{hyper_derp_recv_packets_total};
     is $v{derp_packets_received}, $n, 'packets';
     is $v{'derp_packets_received_kind{kind="other"}'}, $n, '... by kind';

@@ -12,6 +12,7 @@
 #include "modules/metrics/metrics.h"
 
 #define OWNER "derper"
+#define SAME "As derper counts it"
 
 /* Numbers of ours that add up to one of theirs. */
 static const struct row {
@@ -19,35 +20,46 @@ static const struct row {
 	enum metrics_type type;
 	const char *labels; /* theirs; NULL: none */
 	const char *ours, *with; /* our name; a part of our labels, or NULL */
+	const char *help; /* where ours is counted in another way, how */
 } rows[] = {
 	{ "derp_accepts", METRICS_COUNTER, NULL,
-	  "hyper_derp_derp_upgrades_total", NULL },
+	  "hyper_derp_derp_upgrades_total", NULL, SAME },
 	{ "derp_bytes_received", METRICS_COUNTER, NULL,
-	  "hyper_derp_derp_packet_bytes_received_total", NULL },
+	  "hyper_derp_derp_packet_bytes_received_total", NULL, SAME },
 	{ "derp_bytes_sent", METRICS_COUNTER, NULL,
-	  "hyper_derp_send_bytes_total", NULL },
+	  "hyper_derp_send_bytes_total", NULL,
+	  "All bytes sent; derper counts what packets carry" },
 	{ "derp_packets_received", METRICS_COUNTER, NULL,
-	  "hyper_derp_derp_packets_received_total", NULL },
+	  "hyper_derp_derp_packets_received_total", NULL, SAME },
 	{ "derp_packets_received_kind", METRICS_COUNTER, "kind=\"disco\"",
-	  "hyper_derp_derp_packets_received_total", "kind=\"disco\"" },
+	  "hyper_derp_derp_packets_received_total", "kind=\"disco\"",
+	  SAME },
 	{ "derp_packets_received_kind", METRICS_COUNTER, "kind=\"other\"",
-	  "hyper_derp_derp_packets_received_total", "kind=\"other\"" },
+	  "hyper_derp_derp_packets_received_total", "kind=\"other\"",
+	  SAME },
 	{ "derp_packets_sent", METRICS_COUNTER, NULL,
-	  "hyper_derp_send_packets_total", NULL },
+	  "hyper_derp_send_packets_total", NULL,
+	  "Packets handed to receivers, those of other modules too" },
 	{ "derp_current_connections", METRICS_GAUGE, NULL,
-	  "hyper_derp_peers_active", NULL },
+	  "hyper_derp_derp_clients", NULL, SAME },
+	{ "derp_current_home_connections", METRICS_GAUGE, NULL,
+	  "hyper_derp_derp_clients_home", NULL, SAME },
 	{ "derp_unknown_frames", METRICS_COUNTER, NULL,
-	  "hyper_derp_derp_frames_unknown_total", NULL },
+	  "hyper_derp_derp_frames_unknown_total", NULL, SAME },
 	{ "derp_got_ping", METRICS_COUNTER, NULL,
-	  "hyper_derp_derp_pings_total", NULL },
+	  "hyper_derp_derp_pings_total", NULL, SAME },
 	{ "derp_sent_pong", METRICS_COUNTER, NULL,
-	  "hyper_derp_derp_pings_total", NULL },
+	  "hyper_derp_derp_pings_total", NULL,
+	  "Pings that came; of a burst some stay unanswered" },
 	{ "derp_peer_gone_disconnected_frames", METRICS_COUNTER, NULL,
-	  "hyper_derp_derp_peer_gone_total", "reason=\"disconnected\"" },
+	  "hyper_derp_derp_peer_gone_total", "reason=\"disconnected\"",
+	  SAME },
 	{ "derp_peer_gone_not_here_frames", METRICS_COUNTER, NULL,
-	  "hyper_derp_derp_peer_gone_total", "reason=\"not_here\"" },
+	  "hyper_derp_derp_peer_gone_total", "reason=\"not_here\"",
+	  SAME },
 	{ "derp_sclient_write_timeouts", METRICS_COUNTER, NULL,
-	  "hyper_derp_closes_total", "reason=\"slow\"" },
+	  "hyper_derp_closes_total", "reason=\"slow\"",
+	  SAME },
 };
 
 struct sums {
@@ -105,9 +117,9 @@ void metrics_put_derper(struct metrics_page *p)
 		const struct row *r = &rows[i];
 
 		if (s.seen[i])
-			metrics_sample(metrics_family(p, r->name, r->type,
-						      "As derper counts it",
-						      OWNER),
-				       r->labels, s.v[i]);
+			metrics_sample(
+				metrics_family(p, r->name, r->type, r->help,
+					       OWNER),
+				r->labels, s.v[i]);
 	}
 }
