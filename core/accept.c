@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* core/accept.c - a worker's side of the listeners.
  *
- * Accepting pauses when descriptors run out and when max_accept_rate is
- * reached: what waits stays in the kernel's backlog and is taken later. */
+ * Accepting pauses when the descriptors that clients may have are in use
+ * (core/descriptors.c) and when max_accept_rate is reached: what waits stays in
+ * the kernel's backlog and is taken later. */
 #include <errno.h>
 #include <hyper-derp/log.h>
 #include <netinet/tcp.h>
@@ -211,9 +212,16 @@ static void accept_one(struct hd_worker *w, struct hd_acceptor *a)
 
 	if (!take_token(w, a))
 		return;
+	if (!hd_fds_take(hd_listener_fds(a->listener))) {
+		accept_failed(w, a, EMFILE);
+		return;
+	}
 	fd = accept4(a->fd, &from.sa, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	if (fd < 0) {
-		accept_failed(w, a, errno);
+		int e = errno;
+
+		hd_fds_give(hd_listener_fds(a->listener));
+		accept_failed(w, a, e);
 		return;
 	}
 	a->starved = false;

@@ -180,14 +180,55 @@ static void listen_if(bool on)
 	control.listening = on;
 }
 
-static void tell(int fd, const char *line)
+/* Why a client is refused, in a line of the protocol; @text has no quotes. */
+static void tell(int fd, const char *code, const char *text)
 {
-	if (send(fd, line, strlen(line), MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+	char line[256];
+	int n = snprintf(line, sizeof(line),
+			 "{\"id\":null,\"ok\":false,\"error\":{\"code\":\"%s\","
+			 "\"message\":\"%s\"}}\n",
+			 code, text);
+
+	if (send(fd, line, (size_t)n, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
 		hd_log_debug("control: a refused client does not listen");
-	close(fd);
 }
 
-static void take(int fd)
+struct count {
+	uid_t uid;
+	unsigned readers, of_uid;
+};
+
+static bool count_one(struct hd_client *c, void *arg)
+{
+	struct count *n = arg;
+
+	n->readers += hd_who_fds(&c->who) == HD_FDS_READER;
+	n->of_uid += c->who.uid == n->uid;
+	return false;
+}
+
+/* Whoever may only read has a share, so that one local user cannot shut out
+ * the operator. Returns why there is no room; NULL: there is, and the
+ * descriptor is counted as who's. */
+static const char *no_room(const struct hd_who *who)
+{
+	struct count n = { .uid = who->uid };
+
+	if (hd_clients_n() >= HD_CONTROL_CLIENTS_MAX)
+		return "there are too many control clients: close some";
+	if (hd_who_fds(who) != HD_FDS_READER)
+		return NULL;
+	hd_clients_each(count_one, &n);
+	if (n.of_uid >= HD_CONTROL_READER_CLIENTS_MAX)
+		return "this user has too many control clients: close some";
+	if (n.readers >= HD_CONTROL_READERS_MAX || !hd_fds_take(HD_FDS_READER))
+		return "there are too many readers: try again later";
+	hd_fds_give(HD_FDS_OPERATOR);
+	return NULL;
+}
+
+/* Returns whether somebody has the descriptor now. */
+static bool take(int fd)
 {
 	struct hd_who who;
 	int r = hd_role_of(fd, &control.rules, &who);
@@ -195,33 +236,41 @@ static void take(int fd)
 	if (r == -EACCES) {
 		hd_log_notice("audit: uid=%u pid=%d result=not_permitted",
 			      (unsigned)who.uid, (int)who.pid);
-		tell(fd, "{\"id\":null,\"ok\":false,\"error\":{\"code\":"
-			 "\"not_permitted\",\"message\":\"only root and the "
-			 "members of the control group may ask\"}}\n");
-	} else if (r < 0) {
-		close(fd);
-	} else {
-		hd_client_new(fd, &who);
+		tell(fd, "not_permitted",
+		     "only root and the members of the control group may ask");
 	}
+	if (r < 0)
+		return false;
+	const char *why = no_room(&who);
+
+	if (why != NULL) {
+		hd_log_warn("control: refused: uid=%u reason=\"%s\"",
+			    (unsigned)who.uid, why);
+		tell(fd, "busy", why);
+		return false;
+	}
+	hd_client_new(fd, &who);
+	return true;
 }
 
+/* Counted as an operator's until it is known who it is. */
 static void on_connection(void *unused, uint32_t events)
 {
 	(void)unused;
 	(void)events;
+	if (!hd_fds_take(HD_FDS_OPERATOR)) {
+		listen_if(false); /* until the next tick, or one ends */
+		return;
+	}
 	int fd = accept4(control.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
-	if (fd >= 0 && hd_clients_n() < HD_CONTROL_CLIENTS_MAX) {
-		take(fd);
-	} else if (fd >= 0) {
-		hd_log_warn("control: refused, there are %d clients",
-			    HD_CONTROL_CLIENTS_MAX);
-		tell(fd, "{\"id\":null,\"ok\":false,\"error\":{\"code\":"
-			 "\"busy\",\"message\":\"there are too many control "
-			 "clients: close some\"}}\n");
-	} else if (errno == EMFILE || errno == ENFILE || errno == ENOMEM) {
-		listen_if(false); /* until the next tick */
-	}
+	if (fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOMEM))
+		listen_if(false);
+	if (fd >= 0 && take(fd))
+		return;
+	if (fd >= 0)
+		close(fd);
+	hd_fds_give(HD_FDS_OPERATOR);
 }
 
 void hd_control_ended(void)

@@ -12,11 +12,14 @@
 #include <sys/types.h>
 #include "core/conf.h"
 #include "core/control_table.h"
+#include "core/descriptors.h"
 #include "core/json_text.h"
 #include "core/mainloop.h"
 
 enum {
 	HD_CONTROL_CLIENTS_MAX = 1000,
+	HD_CONTROL_READERS_MAX = 500, /* who may only read, all together */
+	HD_CONTROL_READER_CLIENTS_MAX = 16, /* of one such user */
 	HD_CONTROL_LINE_MAX_BYTES = 64 * 1024,
 	/* of one client at a time that may operate: a file, as JSON */
 	HD_CONTROL_LONG_MAX_BYTES = 40 * 1024 * 1024,
@@ -61,6 +64,10 @@ int hd_role_rules(const struct hd_conf *conf, struct hd_role_rules *ret,
 		  struct hd_error *err);
 /* hd_role_of - returns 0; -EACCES may not even ask; -errno. */
 int hd_role_of(int fd, const struct hd_role_rules *rules, struct hd_who *ret);
+static inline enum hd_fds hd_who_fds(const struct hd_who *who)
+{
+	return who->role < HD_ROLE_OPERATE ? HD_FDS_READER : HD_FDS_OPERATOR;
+}
 /* The decision itself. */
 int hd_role_decide(uid_t uid, const gid_t *groups, size_t n,
 		   const struct hd_role_rules *rules, enum hd_role *ret);
@@ -88,7 +95,8 @@ struct hd_client {
 	uint64_t events_lost;
 };
 
-/* hd_client_new - takes fd. Returns NULL: out of memory, fd is closed. */
+/* hd_client_new - takes fd, and its place in core/descriptors.h: reader or
+ * operator. Returns NULL: out of memory, fd is closed. */
 struct hd_client *hd_client_new(int fd, const struct hd_who *who);
 /* hd_client_send - append a line; hd_client_take - all of out, without a copy.
  * They may mark the client as broken, not free it. */

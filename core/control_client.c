@@ -39,6 +39,7 @@ struct hd_client *hd_client_new(int fd, const struct hd_who *who)
 	if (c == NULL || hd_main_watch(fd, EPOLLIN, on_ready, c) < 0) {
 		free(c);
 		close(fd);
+		hd_fds_give(hd_who_fds(who));
 		return NULL;
 	}
 	c->fd = fd;
@@ -65,6 +66,7 @@ static void client_free(struct hd_client *c)
 	hd_watch_end(c);
 	hd_main_unwatch(c->fd);
 	close(c->fd);
+	hd_fds_give(hd_who_fds(&c->who));
 	if (long_line == c)
 		long_line = NULL;
 	free(c->in);

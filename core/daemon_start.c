@@ -14,6 +14,7 @@
 #include "core/control.h"
 #include "core/daemon.h"
 #include "core/daemon_files.h"
+#include "core/descriptors.h"
 #include "core/log.h"
 #include "core/module.h"
 #include "core/module_file.h"
@@ -164,6 +165,8 @@ int hd_daemon_start(struct hd_daemon *d)
 	if (r == 0)
 		r = start_workers(d, &err);
 	d->started = r == 0;
+	if (r == 0)
+		hd_fds_begin(hd_workers());
 	hd_tls_show(d->tls);
 	if (r == 0)
 		r = hd_control_start(&err);

@@ -7,6 +7,7 @@
 #pragma once
 #include <hyper-derp/listen.h>
 #include "core/conf.h"
+#include "core/descriptors.h"
 
 struct hd_listener {
 	const char *name; /* NULL: unnamed */
@@ -57,6 +58,11 @@ int hd_listens_check(struct hd_error *err);
 void hd_listens_renew(void);
 /* hd_listens_any - whether a module has or had one. */
 bool hd_listens_any(const struct hd_module *mod);
+/* hd_listener_fds - whose descriptors its connections are. */
+static inline enum hd_fds hd_listener_fds(const struct hd_listener *l)
+{
+	return l->name != NULL ? HD_FDS_NAMED : HD_FDS_PUBLIC;
+}
 /* hd_listener_get, _put - a stream came by it. Any worker. */
 const struct hd_listener *hd_listener_get(const struct hd_listener *l);
 void hd_listener_put(const struct hd_listener **l);

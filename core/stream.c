@@ -34,6 +34,7 @@ static struct hd_stream *stream_new(const struct hd_listener *listener, int fd,
 	s->magic = HD_STREAM_MAGIC;
 	s->fd = fd;
 	s->listener = hd_listener_get(listener);
+	s->fds = (uint8_t)hd_listener_fds(listener);
 	s->proto = &hd_http_proto;
 	s->addr = *from;
 	s->state = calloc(1, HD_MAX(1u, s->proto->state_size));
@@ -65,6 +66,7 @@ static int stream_begin(struct hd_worker *w, struct hd_stream *s)
 
 static void stream_free(struct hd_stream *s)
 {
+	hd_fds_give(s->fds);
 	hd_tls_free(&s->tls);
 	hd_ws_free(&s->ws);
 	hd_listener_put(&s->listener);
@@ -84,6 +86,7 @@ void hd_stream_accept(struct hd_worker *w, const struct hd_listener *listener,
 
 	if (s == NULL) {
 		close(fd);
+		hd_fds_give(hd_listener_fds(listener));
 		return;
 	}
 	int r = stream_begin(w, s);

@@ -64,6 +64,7 @@ struct hd_stream {
 	bool aborted : 1;  /* the socket is of no use any more */
 	bool dead : 1;     /* freed when the last list lets go of it */
 	uint8_t why;       /* enum hd_close */
+	uint8_t fds;       /* enum hd_fds: whose descriptor it is */
 	uint8_t reserved_lane;
 	uint32_t asked; /* bytes of the send under way */
 	uint32_t large_bytes; /* its share of the worker's */

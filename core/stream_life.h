@@ -6,7 +6,8 @@
 #include "core/tls.h"
 #include "core/worker.h"
 
-/* hd_stream_accept - takes fd, also on failure. */
+/* hd_stream_accept - takes fd and its place in core/descriptors.h, also on
+ * failure. */
 void hd_stream_accept(struct hd_worker *w, const struct hd_listener *listener,
 		      int fd, const union hd_addr *from);
 void hd_stream_on_ready(struct hd_stream *s, int32_t bits, bool disarmed);
