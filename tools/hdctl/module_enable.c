@@ -139,9 +139,14 @@ static char *print_file(const char *file)
 	return text;
 }
 
-/* How the two come together. @config  the relay's file */
+/* How the two come together. @config  the relay's file; NULL: --dev */
 static int not_included(const struct place *p, const char *config)
 {
+	if (config == NULL)
+		return hdctl_fail(HDCTL_REFUSED,
+				  "this relay reads no configuration (--dev); "
+				  "until it ends: hdctl module load %s",
+				  p->name);
 	return hdctl_fail(HDCTL_REFUSED,
 			  "%s does not include %s: add this line to it (or "
 			  "the entry, where `include` has others), and try "
@@ -251,9 +256,7 @@ static int check_relay(struct hdctl *h, const struct place *p)
 			json_object_get(status, "config"));
 
 		if (r == HDCTL_OK)
-			r = not_included(p, config != NULL
-						    ? config
-						    : "the configuration");
+			r = not_included(p, config);
 		json_decref(status);
 	}
 	json_decref(text);
