@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* core/secret.c - memory for keys: locked, left out of core dumps and of
- * children, wiped before it is given back. */
+/* core/secret.c - memory for keys that live as long as the relay: locked, left
+ * out of core dumps and of children, wiped before it is given back. Keys of
+ * connections are not here: core/slab.c. */
 #include "core/secret.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <hyper-derp/log.h>
 #include <hyper-derp/module.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -19,6 +21,18 @@ struct head { /* in the first bytes of the mapping */
 	max_align_t data[];
 };
 
+/* It works without, but then it is not what the manual promises: said once. */
+static void lock(void *at, size_t size)
+{
+	static bool told;
+
+	if (mlock(at, size) == 0 ||
+	    __atomic_exchange_n(&told, true, __ATOMIC_RELAXED))
+		return;
+	hd_log_warn("a key's memory cannot be locked, the kernel may swap it "
+		    "out: %m (raise LimitMEMLOCK or ulimit -l)");
+}
+
 void *hd_secret_alloc(size_t len_bytes)
 {
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);
@@ -32,8 +46,7 @@ void *hd_secret_alloc(size_t len_bytes)
 		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (head == MAP_FAILED)
 		return NULL;
-	/* Best effort: RLIMIT_MEMLOCK may be small, and it still works. */
-	(void)mlock(head, size);
+	lock(head, size);
 	(void)madvise(head, size, MADV_DONTDUMP);
 	(void)madvise(head, size, MADV_WIPEONFORK);
 	head->size = size;

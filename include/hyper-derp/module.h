@@ -147,8 +147,10 @@ HD_API int hd_state_file_update(const char *name, const void *buf, size_t len,
  * where buf ends. Since ABI 1.9. Main thread. Returns buf. */
 HD_API const char *hd_state_file_path(const char *name, char *buf, size_t size);
 
-/* hd_secret_alloc - zeroed memory that is locked and left out of core dumps;
- * hd_secret_free wipes it. Main thread. Returns NULL when out of memory. */
+/* hd_secret_alloc - zeroed memory that is left out of core dumps and locked, so
+ * that it is never swapped; a warning says where the limit of locked memory
+ * forbids that. hd_secret_free wipes it. Main thread. Returns NULL when out of
+ * memory. */
 HD_API void *hd_secret_alloc(size_t len_bytes);
 HD_API void hd_secret_free(void *secret);
 
