@@ -1,6 +1,6 @@
 #!/usr/bin/env perl
 # SPDX-License-Identifier: MIT
-# t/guide.t - what the operations guide tells people to type works. Each block
+# t/guide.t - what the operations guide and README tell people to type works. Each block
 # of doc/operations.md and doc/troubleshooting.md has a marker above it:
 #
 #   <!-- run -->                    by sh -e, must end with 0
@@ -41,6 +41,41 @@ for my $page (qw(operations troubleshooting)) {
     }
     $room->finish;
 }
+
+# README's configuration, with what its commands and the package do before: a
+# certificate from hyper-derp-cert, a user.
+subtest 'README.md' => sub {
+    my @blocks = HyperDerp::Guide::blocks("$HyperDerp::Test::srcdir/README.md");
+    is_deeply [map { $_->{kind} } @blocks], ['file', 'not run'], 'its blocks';
+    my $room = HyperDerp::Guide->new;
+    my $take = sub ($kind, $text) {
+        my ($ok, $said) = $room->take({ kind => $kind, text => $text });
+        ok $ok, $text =~ s/.*\n(?=.)//sr =~ s/\n//r or diag $said;
+        return $said;
+    };
+    $take->('run', <<'END');
+grep -q ^hyper-derp: /etc/passwd || {
+    echo hyper-derp:x:64123:64123::/:/usr/sbin/nologin >>/etc/passwd
+    echo hyper-derp:x:64123: >>/etc/group
+}
+mkdir -p /etc/hyper-derp/tls /run/hyper-derp /var/lib/hyper-derp
+chown hyper-derp /run/hyper-derp /var/lib/hyper-derp
+cd "$HOME"
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 90 \
+    -subj /CN=relay.example.net -addext subjectAltName=DNS:relay.example.net \
+    -keyout privkey.pem -out fullchain.pem
+hyper-derp-cert fullchain.pem privkey.pem
+END
+    my ($ok) = $room->take($blocks[0]);
+    ok $ok, 'the configuration is in its place';
+    $take->('run', "hyper-derp -t\n");
+    $take->('run in the background', "hyper-derp\n");
+    $take->('run', "hdctl status\n");
+    like $take->('run', "hdprobe relay.example.net\n"), qr/: ok - \d+ ok, 0 warnings, 0 failed/, '... is well';
+    $take->('run', "mkdir -p /etc/headscale\n"
+            . "hdprobe --derpmap relay.example.net --format yaml --output /etc/headscale/derp.yaml\n");
+    $room->finish;
+};
 
 # The messages that the page explains are those of the sources, whose strings
 # are often cut into lines.
