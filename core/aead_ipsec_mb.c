@@ -12,9 +12,12 @@
  *   stack, the context, we clear. */
 #include <errno.h>
 #include <intel-ipsec-mb.h>
+#include <link.h>
 #include <openssl/crypto.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 #include "core/aead.h"
 #include "core/slab.h"
 
@@ -229,6 +232,29 @@ static void copy(const IMB_MGR *m)
 	mb.ready = true;
 }
 
+/* The library tests all it has, at each start: 4 MB of code that nobody needs
+ * again. It comes back from the file page by page where it is used. */
+static int forget_code(struct dl_phdr_info *info, size_t size, void *code)
+{
+	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+
+	(void)size;
+	for (int i = 0; i < info->dlpi_phnum; i++) {
+		const ElfW(Phdr) *h = &info->dlpi_phdr[i];
+		uintptr_t from = info->dlpi_addr + h->p_vaddr;
+		uintptr_t to = from + h->p_memsz;
+
+		if (h->p_type != PT_LOAD || h->p_flags & PF_W ||
+		    (uintptr_t)code < from || (uintptr_t)code >= to)
+			continue;
+		from = (from + page - 1) & ~(page - 1);
+		madvise((void *)from, (to - from) & ~(page - 1),
+			MADV_DONTNEED);
+		return 1;
+	}
+	return 0;
+}
+
 int hd_ipsec_mb_start(enum hd_mb_code code, struct hd_error *err)
 {
 	const struct code *c = &codes[code];
@@ -249,6 +275,7 @@ int hd_ipsec_mb_start(enum hd_mb_code code, struct hd_error *err)
 	if (e == 0)
 		copy(m);
 	free_mb_mgr(m);
+	dl_iterate_phdr(forget_code, (void *)mb.enc_128);
 	return e == 0 ? 0 :
 			hd_error_set(err, -ENOTSUP, "libipsec-mb: %s",
 				     imb_get_strerror(e));
