@@ -81,7 +81,7 @@ my %command = (
             listen: [ {addr: "127.0.0.1:$self->{port}", tls: $tls} ]
             workers: @{[$self->{workers} // 1]}
             event_backend: $self->{backend}
-            tls: {record_layer: @{[$self->{records} // 'auto']}}
+            tls: {record_layer: @{[$self->{records} // 'auto']}, crypto: @{[$self->{crypto} // 'auto']}}
             max_accept_rate: 0
             load_module: [$modules]
             module_path: [$build{builddir}/modules.d, $build{tmp}]
