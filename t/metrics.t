@@ -113,7 +113,7 @@ subtest 'debug endpoints' => sub {
     }
     $hd->{conf} = "metrics: {port: $port, debug_endpoints: true}\n";
     $hd->write_conf;
-    $hd->signal('HUP');
+    reload($hd);
     ok HyperDerp::Test::wait_for(sub { get($port, '/debug/peers')->{status} == 200 }), 'on, after a reload';
     my $p = HyperDerp::Metrics::json(get($port, '/debug/peers')->{body});
     like $p->{peers}[0]{addr}, qr/^127\.0\.0\.1:\d+$/, 'addresses';
@@ -143,7 +143,7 @@ subtest 'names that are not ours' => sub {
         for ('localhost', "LOCALHOST:$port", 'localhost.', "127.0.0.1:$port", '192.0.2.7', "[::1]:$port", $name, '');
     $hd->{conf} = "metrics: {port: $port, debug_endpoints: true, hosts: [mine.example]}\n";
     $hd->write_conf;
-    $hd->signal('HUP');
+    reload($hd);
     ok HyperDerp::Test::wait_for(sub { get($port, '/health', Host => 'mine.example:80')->{status} == 200 }),
         'metrics.hosts, after a reload';
     is get($port, '/health', Host => 'evil.example')->{status}, 403, '... and no other';
@@ -194,7 +194,7 @@ subtest 'live' => sub {
 subtest 'names of derper' => sub {
     $hd->{conf} = "metrics: {port: $port, compat: derper}\n";
     $hd->write_conf;
-    $hd->signal('HUP');
+    reload($hd);
     ok HyperDerp::Test::wait_for(sub { get($port, '/metrics')->{body} =~ /^derp_accepts/m }), 'after a reload';
     my $text = get($port, '/metrics')->{body};
     my %v = samples($text);
@@ -254,6 +254,14 @@ subtest 'TLS' => sub {
 };
 
 # A certificate for $host that ends in so many seconds.
+# Every worker has the new configuration, and not only the one that is asked first.
+sub reload ($hd) {
+    my $count = sub { scalar(() = $hd->log_text =~ /configuration reloaded/g) };
+    my $before = $count->();
+    $hd->signal('HUP');
+    return HyperDerp::Test::wait_for(sub { $count->() > $before });
+}
+
 sub certificate_for ($dir, $name, $host, $seconds) {
     my ($crt, $key) = HyperDerp::Test::certificate($dir, $name, $host);
     my $end = POSIX::strftime('%Y%m%d%H%M%SZ', gmtime(time + $seconds));
