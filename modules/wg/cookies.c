@@ -15,6 +15,8 @@ static void to_initiator(struct wg_engine *e, const struct wg_in *in,
 	}
 	if (!p->known)
 		wg_caller_has_cookie(e, &p->from);
+	if (p->proof == WG_PROOF_NOW)
+		wg_caller_spare(e, &p->from);
 	p->answered = true;
 	wg_forward(e, in, &p->from, &p->local);
 }

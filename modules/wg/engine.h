@@ -117,6 +117,7 @@ struct wg_source_info { /* where dropped datagrams came from */
 struct wg_totals {
 	struct wg_count rx, fwd; /* user space and XDP */
 	struct wg_count xdp;
+	uint64_t copied_bytes; /* of fwd: also to where a peer may be */
 	uint64_t drops[WG_DROP_N];
 	uint32_t peers, links, sessions, pending;
 	uint32_t confirmed; /* peers whose endpoint is known */

@@ -8,7 +8,13 @@
 #include "modules/wg/state.h"
 #include "modules/wg/wire.h"
 
-enum { KNOWN_MS = WG_REJECT_AFTER_MS, TRIES_BEFORE_OTHERS = 2 };
+enum {
+	KNOWN_MS = WG_REJECT_AFTER_MS,
+	TRIES_BEFORE_OTHERS = 2,
+	HERE_MS = 30000, /* who was heard so long ago is where it is */
+	UNANSWERED_MAX = 4, /* of a known address, before it must prove it */
+	SESSIONS_MAX = 6, /* of a link, likewise: two or three are usual */
+};
 
 /* ---- who asks ---- */
 
@@ -82,29 +88,51 @@ static unsigned to_candidates(struct wg_engine *e, const struct wg_in *in,
 	return sent;
 }
 
-/* A tunnel between the two that works shows best where the other one is: the
- * newest, and when that does not answer the one before. Else its endpoint does;
- * when that does not answer, it may have gone elsewhere. */
+/* Who is heard at its endpoint is there, and found no good in what went there
+ * before: it is not looked for elsewhere. */
+static bool is_here(const struct wg_engine *e, const struct wg_peer *p)
+{
+	return p->endpoint.set && p->alive_ms != 0 &&
+	       e->now_ms - p->alive_ms < HERE_MS;
+}
+
+/* A tunnel between the two shows best where the other one is. When there is no
+ * answer: where another tunnel leads, or the endpoint. NULL: neither. */
+static const struct wg_end *by_tunnel(const struct wg_engine *e,
+				      const struct wg_in *in,
+				      const struct wg_peer *from,
+				      const struct wg_link *l,
+				      const struct wg_peer *to, unsigned tries)
+{
+	const struct wg_end *one, *two;
+
+	if (l == NULL || tries > TRIES_BEFORE_OTHERS)
+		return NULL;
+	one = wg_session_place(e, l, from->item.id, &in->from, NULL);
+	if (one == NULL || tries < TRIES_BEFORE_OTHERS)
+		return one;
+	two = wg_session_place(e, l, from->item.id, &in->from, &one->addr);
+	if (two != NULL)
+		return two;
+	return wg_addr_same(&one->addr, &to->endpoint) ? one : NULL;
+}
+
+/* Only those with as much proof count: who forges an address must not say
+ * where its own messages go. */
 static unsigned send_on(struct wg_engine *e, const struct wg_in *in,
 			struct wg_pending *p, const struct wg_peer *from,
 			const struct wg_link *l, const struct wg_peer *to)
 {
-	unsigned tries = wg_tries(e, &in->from, to), n = 0;
-	const struct wg_session *s =
-		l == NULL ? NULL
-			  : wg_session_between(e, l, from->item.id, &in->from,
-					       tries == 2);
+	unsigned tries = wg_tries(e, &in->from, to, p->proof), n = 0;
+	const struct wg_end *end = by_tunnel(e, in, from, l, to, tries);
 
-	if (tries > TRIES_BEFORE_OTHERS && tries % 2 == 1 &&
+	if (tries > TRIES_BEFORE_OTHERS && tries % 2 == 1 && !is_here(e, to) &&
 	    (p->known || p->proof != WG_PROOF_NONE))
 		n = to_candidates(e, in, p, to);
 	if (n > 0)
 		return n;
-	if (s != NULL && tries <= TRIES_BEFORE_OTHERS) {
-		const struct wg_end *end = &s->end[wg_side(l, to->item.id)];
-
+	if (end != NULL)
 		return send_to(e, in, p, &end->addr, &end->local);
-	}
 	if (!to->endpoint.set)
 		return to_candidates(e, in, p, to);
 	p->judge = true;
@@ -116,7 +144,7 @@ static void pass_on(struct wg_engine *e, const struct wg_in *in,
 		    struct wg_peer *to, enum wg_proof proof)
 {
 	struct wg_pending *p = wg_pending_new(
-		e, wg_get32(in->data + WG_SENDER), to, &in->from);
+		e, wg_get32(in->data + WG_SENDER), to, &in->from, l != NULL);
 
 	if (p == NULL) {
 		wg_drop(e, WG_DROP_RATE, &in->from, to);
@@ -154,8 +182,43 @@ static bool must_prove(struct wg_engine *e, const struct wg_in *in,
 		return proof == WG_PROOF_BEFORE && wg_is_suspect(e, &in->from);
 	return !to->endpoint.set || wg_pressure(e) ||
 	       wg_is_suspect(e, &in->from) ||
-	       wg_tries(e, &in->from, to) >= TRIES_BEFORE_OTHERS ||
+	       wg_tries(e, &in->from, to, WG_PROOF_NONE) >=
+		       TRIES_BEFORE_OTHERS ||
 	       !wg_dest_take(e, to);
+}
+
+/* Not asked for of a known address, unless more comes from there than its peer
+ * would send: somebody may forge it. He does not see the cookie. Nor where it
+ * would mean that the other end has not moved. */
+static bool must_prove_known(struct wg_engine *e, const struct wg_in *in,
+			     const struct wg_link *l, const struct wg_peer *to,
+			     enum wg_proof proof)
+{
+	unsigned tries = wg_tries(e, &in->from, to, WG_PROOF_NONE);
+	bool many = tries >= UNANSWERED_MAX ||
+		    wg_session_count(e, l) >= SESSIONS_MAX;
+
+	if (proof == WG_PROOF_NOW || !to->has_key)
+		return false;
+	if (tries > 0 && wg_has_roamed(e, l, wg_side(l, to->item.id)))
+		many = true;
+	if (!many)
+		return false;
+	return !wg_caller_spared(e, &in->from);
+}
+
+static void from_known(struct wg_engine *e, const struct wg_in *in,
+		       struct wg_peer *from, struct wg_link *l,
+		       struct wg_peer *to, enum wg_proof proof)
+{
+	from->seen_ms = e->now_ms;
+	if (must_prove_known(e, in, l, to, proof)) {
+		demand_cookie(e, in, to);
+		return;
+	}
+	if (wg_tries(e, &in->from, to, WG_PROOF_NOW) > 0)
+		wg_roam_doubt(e, l, wg_side(l, to->item.id));
+	pass_on(e, in, from, l, to, proof);
 }
 
 static void from_stranger(struct wg_engine *e, const struct wg_in *in,
@@ -215,11 +278,10 @@ void wg_init_found(struct wg_engine *e, const struct wg_in *in,
 		   struct wg_peer *to, enum wg_proof proof)
 {
 	struct wg_peer *from = NULL;
-	const struct wg_link *l = link_from(e, &in->from, to, &from);
+	struct wg_link *l = link_from(e, &in->from, to, &from);
 
 	if (l != NULL) {
-		from->seen_ms = e->now_ms;
-		pass_on(e, in, from, l, to, proof);
+		from_known(e, in, from, l, to, proof);
 	} else if (present_at(e, &in->from) != NULL) {
 		wg_drop(e, WG_DROP_NO_LINK, &in->from, from);
 	} else if (to->n_links == 0) {

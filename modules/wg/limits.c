@@ -155,3 +155,23 @@ void wg_caller_has_cookie(struct wg_engine *e, const struct wg_addr *addr)
 	if (c != NULL)
 		c->cookie_ms = e->now_ms + WG_COOKIE_MS;
 }
+
+/* It came with our cookie and was answered with a responder's, which it will
+ * show the next time. */
+void wg_caller_spare(struct wg_engine *e, const struct wg_addr *addr)
+{
+	struct wg_caller *c = wg_caller_find(e, addr);
+
+	if (c != NULL)
+		c->spare = 2;
+}
+
+bool wg_caller_spared(struct wg_engine *e, const struct wg_addr *addr)
+{
+	struct wg_caller *c = wg_caller_find(e, addr);
+
+	if (c == NULL || c->spare == 0)
+		return false;
+	c->spare--;
+	return true;
+}

@@ -3,6 +3,12 @@
  * all: the engine's worker. Included by state.h. */
 #pragma once
 
+struct wg_in { /* a datagram */
+	struct wg_addr from, local;
+	const uint8_t *data;
+	uint32_t len;
+};
+
 /* ---- peers.c: who is registered ---- */
 struct wg_peer *wg_peer(const struct wg_engine *e, uint32_t id);
 struct wg_link *wg_link(const struct wg_engine *e, uint32_t id);
@@ -58,7 +64,7 @@ unsigned wg_candidates(const struct wg_engine *e, const struct wg_peer *p,
 struct wg_pending *wg_pending_at(const struct wg_engine *e, uint32_t id);
 struct wg_pending *wg_pending_new(struct wg_engine *e, uint32_t index,
 				  const struct wg_peer *to,
-				  const struct wg_addr *from);
+				  const struct wg_addr *from, bool known);
 /* wg_pending_next - those with this index; *at is the hash cursor. */
 struct wg_pending *wg_pending_next(const struct wg_engine *e, uint32_t index,
 				   struct wg_at_cursor *c);
@@ -69,7 +75,7 @@ struct wg_pending *wg_pending_answered(const struct wg_engine *e,
 void wg_pending_drop(struct wg_engine *e, struct wg_pending *p);
 /* wg_tries - how many of an address for a peer are not answered yet. */
 unsigned wg_tries(const struct wg_engine *e, const struct wg_addr *from,
-		  const struct wg_peer *to);
+		  const struct wg_peer *to, enum wg_proof least);
 void wg_tries_drop(struct wg_engine *e, const struct wg_addr *from,
 		   const struct wg_peer *to);
 void wg_pendings_sweep(struct wg_engine *e, uint32_t n);
@@ -91,22 +97,76 @@ struct wg_session *wg_session_find(const struct wg_engine *e, uint32_t index,
  * that comes soon. */
 void wg_session_fetch_slot(const struct wg_engine *e, uint32_t index);
 void wg_session_fetch(const struct wg_engine *e, uint32_t index);
-void wg_session_confirm(struct wg_engine *e, struct wg_session *s);
-/* wg_session_known - confirmed in an earlier run. */
-bool wg_session_known(struct wg_engine *e, struct wg_session *s);
+/* The sessions of a link, newest first; none may end on the way. */
+static inline struct wg_session *wg_session_at(const struct wg_engine *e,
+					       uint32_t id)
+{
+	return id == WG_NONE ? NULL : wg_pool_at(&e->sessions, id);
+}
+#define wg_each_session(e, l, s)                        \
+	for (s = wg_session_at(e, (l)->newest); s != NULL; \
+	     s = wg_session_at(e, s->older))
 void wg_session_move(struct wg_engine *e, struct wg_session *s, unsigned side,
 		     const struct wg_addr *addr, const struct wg_addr *local);
 void wg_session_end(struct wg_engine *e, struct wg_session *s,
 		    const char *why);
-/* wg_session_between - the newest confirmed one, or the oldest, of a link in
- * which a peer is at this address. */
-struct wg_session *wg_session_between(const struct wg_engine *e,
-				      const struct wg_link *l, uint32_t peer,
-				      const struct wg_addr *addr, bool oldest);
 void wg_sessions_sweep(struct wg_engine *e, uint32_t n);
 /* wg_session_fold - its numbers are in those of the link and the peers. */
 void wg_session_fold(struct wg_engine *e, struct wg_session *s);
-void wg_roam_end(struct wg_engine *e, struct wg_session *s, unsigned side);
+
+/* ---- standing.c: which sessions of a link stand ---- */
+/* wg_room - for one more newcomer with these ends. Returns its `away`. */
+unsigned wg_room(struct wg_engine *e, struct wg_link *l,
+		 const struct wg_end ends[2]);
+void wg_session_confirm(struct wg_engine *e, struct wg_session *s);
+/* wg_session_known - confirmed in an earlier run, or (stood) more. */
+bool wg_session_known(struct wg_engine *e, struct wg_session *s, bool stood);
+/* wg_session_judge - of a newcomer, or one with an end elsewhere: may it stand,
+ * or must it go? Returns false: it is gone. */
+bool wg_session_judge(struct wg_engine *e, struct wg_session *s);
+/* wg_session_count - those between known addresses. */
+unsigned wg_session_count(const struct wg_engine *e, const struct wg_link *l);
+
+/* ---- learn.c: what sessions show of where peers are ---- */
+/* wg_session_learn - one that stands. wg_session_learn_end - one peer of it.
+ * wg_session_unlearn - the peer is where `by` leads, as it was before. */
+void wg_session_learn(struct wg_engine *e, struct wg_session *s);
+void wg_session_learn_end(struct wg_engine *e, const struct wg_session *s,
+			  unsigned side);
+void wg_session_unlearn(struct wg_engine *e, const struct wg_session *s,
+			unsigned side, const struct wg_session *by);
+/* wg_session_place - where to look for a peer, by a tunnel of the link in
+ * which the other one is at `from`: the first choice, or (second) one at
+ * another address than `not`. NULL: none. */
+const struct wg_end *wg_session_place(const struct wg_engine *e,
+				      const struct wg_link *l, uint32_t from,
+				      const struct wg_addr *from_addr,
+				      const struct wg_addr *not);
+
+/* ---- roam.c: ends that may have moved ---- */
+/* wg_roam_data - from an address that is not the end's.
+ * wg_roam_back - the end itself has spoken, with a counter not seen before. */
+void wg_roam_data(struct wg_engine *e, const struct wg_in *in,
+		  struct wg_session *s, unsigned to);
+void wg_roam_back(struct wg_engine *e, struct wg_session *s, unsigned side);
+/* wg_roam_copy - what went to this end goes where it may be, too. */
+void wg_roam_copy(struct wg_engine *e, const struct wg_in *in,
+		  struct wg_session *s, unsigned side);
+/* wg_has_roamed - one end of a link is elsewhere, by data alone.
+ * wg_roam_doubt - who is at the other end has no answer from there. */
+bool wg_has_roamed(const struct wg_engine *e, const struct wg_link *l,
+		   unsigned side);
+void wg_roam_doubt(struct wg_engine *e, struct wg_link *l, unsigned side);
+void wg_roam_expire(struct wg_engine *e, struct wg_session *s);
+/* wg_home - where this end is by more than data. */
+static inline const struct wg_addr *wg_home(const struct wg_session *s,
+					    unsigned side)
+{
+	return s->moved & 1 << side ? &s->roam[side].addr : &s->end[side].addr;
+}
+/* wg_pass - data of a session, to its end. Returns whether it went. */
+bool wg_pass(struct wg_engine *e, const struct wg_in *in, struct wg_session *s,
+	     unsigned to);
 
 /* ---- paths.c: what the kernel forwards ---- */
 void wg_paths_put(struct wg_engine *e, struct wg_session *s);
@@ -121,6 +181,10 @@ void wg_paths_count(struct wg_engine *e);
 void wg_tell_confirmed(const struct wg_engine *e, const struct wg_session *s);
 void wg_tell_ended(const struct wg_engine *e, const struct wg_session *s,
 		   const char *why);
+void wg_tell_denied(const struct wg_engine *e, const struct wg_session *s);
+/* wg_tell_roamed - one end of a session is elsewhere, by data. */
+void wg_tell_roamed(const struct wg_engine *e, const struct wg_session *s,
+		    unsigned side);
 void wg_tell_moved(const struct wg_engine *e, const struct wg_peer *p,
 		   const struct wg_addr *old, const char *proof);
 
@@ -157,6 +221,9 @@ enum wg_proof wg_caller_proof(const struct wg_engine *e,
 void wg_caller_credit(struct wg_caller *c);
 bool wg_caller_take(const struct wg_engine *e, struct wg_caller *c);
 void wg_caller_has_cookie(struct wg_engine *e, const struct wg_addr *addr);
+/* wg_caller_spared - may it, once more, come without our cookie? */
+void wg_caller_spare(struct wg_engine *e, const struct wg_addr *addr);
+bool wg_caller_spared(struct wg_engine *e, const struct wg_addr *addr);
 
 /* ---- blocks.c ---- */
 void wg_strike(struct wg_engine *e, const struct wg_addr *from);
@@ -169,11 +236,6 @@ void wg_drop(struct wg_engine *e, enum wg_drop why, const struct wg_addr *from,
 	     struct wg_peer *peer);
 
 /* ---- search.c: whom a handshake message is for ---- */
-struct wg_in { /* a datagram */
-	struct wg_addr from, local;
-	const uint8_t *data;
-	uint32_t len;
-};
 enum wg_found { WG_FOUND, WG_NOBODY, WG_LATER, WG_BUSY };
 /* wg_find_receiver - of an initiation. WG_LATER: wg_init_found() will be
  * called, or nobody has the key. WG_BUSY: there is no time to look. */

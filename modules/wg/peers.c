@@ -264,7 +264,7 @@ int wg_link_put(struct wg_engine *e, struct wg_peer *a, struct wg_peer *b)
 	l->peer[0] = lo;
 	l->peer[1] = hi;
 	l->at[0] = l->at[1] = WG_NONE;
-	memset(l->session, 0xff, sizeof(l->session)); /* WG_NONE */
+	l->newest = WG_NONE;
 	r = wg_index_add(&e->by_pair, hash_pair(e, lo, hi), l->item.id);
 	if (r == 0)
 		r = list_add(wg_peer(e, lo), l);
@@ -278,10 +278,8 @@ int wg_link_put(struct wg_engine *e, struct wg_peer *a, struct wg_peer *b)
 /* The tunnel ends now: no packet of it is forwarded any more. */
 void wg_link_cut(struct wg_engine *e, struct wg_link *l)
 {
-	for (unsigned i = 0; i < WG_LINK_SESSIONS; i++)
-		while (l->session[i] != WG_NONE)
-			wg_session_end(e, wg_session(e, l->session[i]),
-				       "link removed");
+	while (l->newest != WG_NONE)
+		wg_session_end(e, wg_session(e, l->newest), "link removed");
 	l->trusted = false;
 	l->handshake_ms = 0;
 }

@@ -37,32 +37,42 @@ void wg_pending_drop(struct wg_engine *e, struct wg_pending *p)
 	wg_pool_remove(&e->pendings, p);
 }
 
-/* Those of an address for a peer; the oldest in *ret_oldest. */
+/* Less proof, then older. */
+static bool goes_first(const struct wg_pending *a, const struct wg_pending *b)
+{
+	return a->proof != b->proof ? a->proof < b->proof
+				    : a->made_ms < b->made_ms;
+}
+
+/* Those of an address for a peer, with that much proof at least; the one to
+ * drop in *ret_first. */
 static unsigned tries(const struct wg_engine *e, const struct wg_addr *from,
-		      uint32_t to, struct wg_pending **ret_oldest)
+		      uint32_t to, enum wg_proof least,
+		      struct wg_pending **ret_first)
 {
 	uint32_t hash = hash_try(e, from, to), at = hash, id;
 	unsigned n = 0;
 
-	*ret_oldest = NULL;
+	*ret_first = NULL;
 	while (wg_index_next(&e->by_try, hash, &at, &id)) {
 		struct wg_pending *p = wg_pool_at(&e->pendings, id);
 
-		if (p->to != to || !wg_addr_same(&p->from, from))
+		if (p->to != to || p->proof < least ||
+		    !wg_addr_same(&p->from, from))
 			continue;
 		n++;
-		if (*ret_oldest == NULL || p->made_ms < (*ret_oldest)->made_ms)
-			*ret_oldest = p;
+		if (*ret_first == NULL || goes_first(p, *ret_first))
+			*ret_first = p;
 	}
 	return n;
 }
 
 unsigned wg_tries(const struct wg_engine *e, const struct wg_addr *from,
-		  const struct wg_peer *to)
+		  const struct wg_peer *to, enum wg_proof least)
 {
-	struct wg_pending *oldest;
+	struct wg_pending *first;
 
-	return tries(e, from, to->item.id, &oldest);
+	return tries(e, from, to->item.id, least, &first);
 }
 
 void wg_tries_drop(struct wg_engine *e, const struct wg_addr *from,
@@ -70,7 +80,7 @@ void wg_tries_drop(struct wg_engine *e, const struct wg_addr *from,
 {
 	struct wg_pending *p;
 
-	while (tries(e, from, to->item.id, &p) > 0)
+	while (tries(e, from, to->item.id, WG_PROOF_NONE, &p) > 0)
 		wg_pending_drop(e, p);
 }
 
@@ -85,35 +95,47 @@ static void make_room(struct wg_engine *e)
 	wg_pending_drop(e, p);
 }
 
-/* @ret_n  how many have this index */
+/* @ret_n      how many have this index
+ * @ret_other  one for the same peer that came from elsewhere, or NULL */
 static struct wg_pending *find_same(const struct wg_engine *e, uint32_t index,
 				    uint32_t to, const struct wg_addr *from,
-				    unsigned *ret_n)
+				    unsigned *ret_n,
+				    struct wg_pending **ret_other)
 {
 	struct wg_at_cursor c = { 0 };
 	struct wg_pending *p;
 
+	*ret_other = NULL;
 	for (*ret_n = 0; (p = wg_pending_next(e, index, &c)) != NULL;
-	     (*ret_n)++)
-		if (p->to == to && wg_addr_same(&p->from, from))
+	     (*ret_n)++) {
+		if (p->to != to)
+			continue;
+		if (wg_addr_same(&p->from, from))
 			return p;
+		*ret_other = p;
+	}
 	return NULL;
 }
 
 struct wg_pending *wg_pending_new(struct wg_engine *e, uint32_t index,
 				  const struct wg_peer *to,
-				  const struct wg_addr *from)
+				  const struct wg_addr *from, bool known)
 {
-	struct wg_pending *oldest, *p;
+	struct wg_pending *first, *p, *other;
 	unsigned n;
 	int r;
 
-	p = find_same(e, index, to->item.id, from, &n);
-
+	p = find_same(e, index, to->item.id, from, &n, &other);
 	if (p != NULL || n >= SAME_INDEX_MAX)
 		return p; /* a copy: it is not judged later for that */
-	if (tries(e, from, to->item.id, &oldest) >= TRIES_MAX)
-		wg_pending_drop(e, oldest);
+	/* The answer would go to one of the two: to a known address, if any,
+	 * else to who came first. The other one is a copy. */
+	if (other != NULL && (!known || other->known))
+		return NULL;
+	if (other != NULL)
+		wg_pending_drop(e, other);
+	if (tries(e, from, to->item.id, WG_PROOF_NONE, &first) >= TRIES_MAX)
+		wg_pending_drop(e, first);
 	if (e->pendings.used == e->pendings.max)
 		make_room(e);
 	p = wg_pool_add(&e->pendings);

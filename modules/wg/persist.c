@@ -100,7 +100,7 @@ static void put_session(const struct wg_engine *e, struct wg_saving *v,
 {
 	struct wg_session_record r = {
 		.link = number_of(v->links, v->link_ids, x->link),
-		.initiator = x->initiator,
+		.initiator = x->initiator | (uint32_t)x->stands << 1,
 		.made_ago_ms = ago(e, x->made_ms),
 		.used_ago_ms = ago(e, x->used_ms),
 	};
@@ -109,9 +109,11 @@ static void put_session(const struct wg_engine *e, struct wg_saving *v,
 		return;
 	for (unsigned i = 0; i < 2; i++)
 		r.end[i] = (struct wg_end_record){
-			.addr = x->end[i].addr,
-			.local = x->end[i].local,
-			.next = x->end[i].next,
+			.addr = *wg_home(x, i),
+			.local = x->moved & 1 << i ? x->roam[i].local
+						   : x->end[i].local,
+			.next = x->moved & 1 << i ? x->roam[i].next
+						  : x->end[i].next,
 			.index = x->end[i].index,
 		};
 	v->head.n_sessions++;

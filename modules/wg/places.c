@@ -102,15 +102,11 @@ static void sessions_follow(struct wg_engine *e, struct wg_link *l,
 			    const struct wg_addr *addr,
 			    const struct wg_addr *local)
 {
-	for (unsigned i = 0; i < WG_LINK_SESSIONS; i++) {
-		struct wg_session *s;
+	struct wg_session *s;
 
-		if (l->session[i] == WG_NONE)
-			continue;
-		s = wg_session(e, l->session[i]);
+	wg_each_session (e, l, s)
 		if (wg_addr_same(&s->end[side].addr, old))
 			wg_session_move(e, s, side, addr, local);
-	}
 }
 
 void wg_peer_learn(struct wg_engine *e, struct wg_peer *p,

@@ -32,12 +32,9 @@ static void last_way(const struct wg_session *s, struct way *way)
 static void count_sessions(struct wg_engine *e, const struct wg_link *l,
 			   uint32_t *n, struct way *way)
 {
-	for (unsigned i = 0; i < WG_LINK_SESSIONS; i++) {
-		struct wg_session *s;
+	struct wg_session *s;
 
-		if (l->session[i] == WG_NONE)
-			break;
-		s = wg_session(e, l->session[i]);
+	wg_each_session (e, l, s) {
 		if (way->fresh)
 			s->read_ms = 0;
 		wg_paths_read(e, s);

@@ -41,15 +41,17 @@ static bool is_session(const struct wg_session *s, const struct wg_end ends[2])
 static bool is_new(const struct wg_engine *e, const struct wg_link *l,
 		   const struct wg_end ends[2])
 {
-	for (unsigned i = 0; i < WG_LINK_SESSIONS; i++)
-		if (l->session[i] != WG_NONE &&
-		    is_session(wg_session(e, l->session[i]), ends))
+	const struct wg_session *s;
+
+	wg_each_session (e, l, s)
+		if (is_session(s, ends))
 			return false;
 	return true;
 }
 
 /* A host's data with this index goes elsewhere already. Honest indexes are
- * random; a peer that chose another one's would get the packets for that one. */
+ * random; a peer that chose another one's would get the packets for that one.
+ * To the same place is no harm: somebody answered one initiation twice. */
 static bool is_taken(const struct wg_engine *e, const struct wg_link *l,
 		     const struct wg_end ends[2])
 {
@@ -60,8 +62,9 @@ static bool is_taken(const struct wg_engine *e, const struct wg_link *l,
 			wg_session_find(e, ends[i].index, &ends[!i].addr, &to,
 					&here);
 
-		if (s != NULL && here && s->confirmed &&
-		    s->link != l->item.id)
+		if (s != NULL && here &&
+		    (s->link != l->item.id || to != i ||
+		     !wg_addr_same(&s->end[to].addr, &ends[i].addr)))
 			return true;
 	}
 	return false;
@@ -74,6 +77,7 @@ void wg_response_found(struct wg_engine *e, const struct wg_in *in,
 	struct wg_link *l = wg_link_between(e, initiator->item.id, p->to);
 	struct wg_end ends[2] = { 0 };
 	unsigned side;
+	bool new;
 
 	if (l == NULL) {
 		wg_drop(e, WG_DROP_NO_LINK, &in->from, to);
@@ -87,14 +91,15 @@ void wg_response_found(struct wg_engine *e, const struct wg_in *in,
 		(struct wg_end){ .addr = in->from,
 				 .local = in->local,
 				 .index = wg_get32(in->data + WG_SENDER) };
-	if (is_taken(e, l, ends)) {
+	new = is_new(e, l, ends);
+	if (new && is_taken(e, l, ends)) {
 		wg_drop(e, WG_DROP_REPLAY, &in->from, to);
 		return;
 	}
 	p->answered = true;
 	if (wg_addr_same(&to->endpoint, &in->from))
 		to->seen_ms = to->alive_ms = e->now_ms;
-	if (is_new(e, l, ends) && wg_session_new(e, l, side, ends) == NULL)
+	if (new && wg_session_new(e, l, side, ends) == NULL)
 		return;
 	wg_forward(e, in, &p->from, &p->local);
 }

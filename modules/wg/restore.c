@@ -209,7 +209,7 @@ static void restore_session(const struct reading *r, uint32_t i)
 						   .index = end->index };
 	}
 	s = wg_session_new(r->e, l, initiator ^ first, ends);
-	if (s == NULL || !wg_session_known(r->e, s))
+	if (s == NULL || !wg_session_known(r->e, s, record->initiator & 2))
 		return;
 	s->made_ms = since(r, record->made_ago_ms);
 	s->used_ms = since(r, record->used_ago_ms);

@@ -35,7 +35,7 @@ struct wg_link_record {
 
 struct wg_session_record {
 	uint32_t link; /* record */
-	uint32_t initiator;
+	uint32_t initiator; /* 0 or 1; and 2: it stood */
 	uint64_t made_ago_ms, used_ago_ms;
 	struct wg_end_record {
 		struct wg_addr addr, local;

@@ -28,7 +28,9 @@ enum {
 	WG_RINGS_MAX = 65536,
 	WG_HOT_KEYS = 64,
 	WG_SEARCHES_MAX = 128,
-	WG_LINK_SESSIONS = 7,
+	WG_STANDING_MAX = 8, /* sessions of a link that stand */
+	WG_NEWCOMERS_MAX = 8, /* others, of each kind (standing.c) */
+	WG_LINK_SESSIONS = WG_STANDING_MAX + 3 * WG_NEWCOMERS_MAX,
 	WG_TARGETS = 5,
 	WG_FEW_LINKS = 64, /* so many are looked through at once */
 };
@@ -70,7 +72,8 @@ struct wg_peer {
 	struct wg_ring *callers; /* who asked for it: with many links */
 	struct wg_bucket inits; /* that come to it from unknown addresses */
 	uint64_t seen_ms, handshake_ms, relearned;
-	uint64_t alive_ms; /* the same, by more than an initiation */
+	uint64_t alive_ms; /* at its endpoint, by more than an initiation */
+	uint64_t placed_ms; /* made when: the session that showed its endpoint */
 	struct wg_count rx, tx;
 	uint64_t drops[WG_DROP_N];
 };
@@ -80,7 +83,7 @@ struct wg_link {
 	struct wg_item item;
 	uint32_t peer[2];
 	uint32_t at[2]; /* where it stands in the peer's list */
-	uint32_t session[WG_LINK_SESSIONS]; /* ids, newest first; WG_NONE */
+	uint32_t newest; /* session, then by `older`; WG_NONE */
 	bool trusted; /* each has proven where the other is */
 	uint64_t handshake_ms;
 	struct wg_count sum[2]; /* from peer[i] */
@@ -96,11 +99,13 @@ struct wg_end { /* of a session; what goes TO it carries `index` */
 	struct wg_count sum; /* from here, not yet in the link's numbers */
 };
 
-struct wg_roam { /* an end may have moved */
-	struct wg_addr addr;
+struct wg_roam { /* an end may have moved: where to; or has: where from */
+	struct wg_addr addr, local;
 	uint64_t since_ms, last_ms;
 	uint64_t next;
+	uint32_t credit_bytes; /* that may go to an address not proven */
 	bool answered; /* the other end has sent since */
+	bool full; /* all goes there, too */
 };
 
 /* What a packet needs comes first: few cache lines, whatever the number of
@@ -108,12 +113,17 @@ struct wg_roam { /* an end may have moved */
 struct wg_session {
 	struct wg_item item;
 	uint32_t link;
+	uint32_t older; /* session of the link, or WG_NONE */
 	uint8_t initiator; /* 0 or 1: which end */
 	bool confirmed; /* the initiator has sent data */
+	bool stands; /* both have, and nothing speaks against it */
+	bool fast; /* so far nothing does: the kernel may forward it */
+	uint8_t away; /* as a newcomer: how many ends are not at home */
 	uint8_t roams; /* ends that may have moved, one bit each */
+	uint8_t moved; /* ends that have, by data: roam[] says from where */
 	uint64_t used_ms;
 	struct wg_end end[2]; /* end[i] is peer[i] of the link */
-	uint64_t made_ms, read_ms;
+	uint64_t made_ms, read_ms, confirmed_ms, judged_ms;
 	uint64_t heard_ms[2]; /* of each end */
 	struct wg_roam roam[2];
 };
@@ -154,6 +164,7 @@ struct wg_caller { /* an address that has proven itself, but not a key */
 	uint64_t sent_ms, struck_ms;
 	uint32_t credit_bytes; /* it may be sent as much as came from it */
 	uint32_t last_peer; /* whom it wanted last, or WG_NONE */
+	uint32_t spare; /* initiations without our cookie: see wg_caller_spare */
 };
 
 struct wg_source { /* an address without port that handshakes come from */

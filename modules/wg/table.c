@@ -97,6 +97,21 @@ static void put(struct wg_index *x, uint32_t hash, uint32_t id)
 	x->n++;
 }
 
+/* A chain that goes round the end keeps its order: it begins behind a gap. */
+static void refill(struct wg_index *to, const struct wg_index *from)
+{
+	uint32_t gap = 0;
+
+	while (from->v[gap].id != WG_NONE)
+		gap++;
+	for (uint32_t i = 1; i <= from->mask; i++) {
+		const struct wg_index_slot *s = &from->v[(gap + i) & from->mask];
+
+		if (s->id != WG_NONE)
+			put(to, s->hash, s->id);
+	}
+}
+
 static int grow(struct wg_index *x)
 {
 	uint32_t slots = x->v == NULL ? 16 : (x->mask + 1) * 2;
@@ -106,9 +121,8 @@ static int grow(struct wg_index *x)
 	if (bigger.v == NULL)
 		return -ENOMEM;
 	memset(bigger.v, 0xff, slots * sizeof(*x->v)); /* WG_NONE */
-	for (uint32_t i = 0; x->v != NULL && i <= x->mask; i++)
-		if (x->v[i].id != WG_NONE)
-			put(&bigger, x->v[i].hash, x->v[i].id);
+	if (x->v != NULL)
+		refill(&bigger, x);
 	free(x->v);
 	*x = bigger;
 	return 0;

@@ -68,3 +68,28 @@ void wg_tell_moved(const struct wg_engine *e, const struct wg_peer *p,
 		      json_pack("{ssssssss}", "peer", p->name, "from", from,
 				"to", to, "proof", proof));
 }
+
+/* A handshake in the names of two peers whose own tunnel goes on. */
+void wg_tell_denied(const struct wg_engine *e, const struct wg_session *s)
+{
+	const struct wg_link *l = wg_link(e, s->link);
+	char a[HD_ADDR_TEXT_BYTES], b[HD_ADDR_TEXT_BYTES];
+
+	hd_log_warn("wg: two strangers in the place of peers: a=%s addr=%s "
+		    "b=%s addr=%s: the tunnel of a and b goes on elsewhere",
+		    wg_peer(e, l->peer[0])->name,
+		    wg_addr_text(&s->end[0].addr, a),
+		    wg_peer(e, l->peer[1])->name,
+		    wg_addr_text(&s->end[1].addr, b));
+}
+
+void wg_tell_roamed(const struct wg_engine *e, const struct wg_session *s,
+		    unsigned side)
+{
+	const struct wg_peer *p = wg_peer(e, wg_link(e, s->link)->peer[side]);
+	char from[HD_ADDR_TEXT_BYTES], to[HD_ADDR_TEXT_BYTES];
+
+	hd_log_info("wg: session moved: peer=%s from=%s to=%s proof=\"data\"",
+		    p->name, wg_addr_text(&s->roam[side].addr, from),
+		    wg_addr_text(&s->end[side].addr, to));
+}

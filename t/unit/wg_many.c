@@ -40,6 +40,7 @@ static int setup(void **state)
 		net_init(&x, i - 1, i * 4);
 		net_response(&y, i, i * 4 + 1, i * 4);
 		net_data(&x, i * 4 + 1, 0, 32);
+		net_data(&y, i * 4, 0, 32);
 	}
 	bytes = mallinfo2().uordblks + mallinfo2().hblkhd - before;
 	print_message("# %zu bytes a peer, tables, link and tunnel and all\n",
@@ -181,6 +182,7 @@ static void rekey_all(void)
 		net_init(&x, i - 1, i * 4 + 2);
 		net_response(&y, i, i * 4 + 3, i * 4 + 2);
 		net_data(&x, i * 4 + 3, 0, 32);
+		net_data(&y, i * 4 + 2, 0, 32);
 	}
 	assert_int_equal(net.e->sessions.used, PEERS);
 }

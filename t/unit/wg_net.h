@@ -36,6 +36,8 @@ void net_stop(void);
 struct wg_plan *net_plan(void); /* what is registered */
 void net_restart(void); /* with what wg_save_all() gave, and the same peers */
 void net_clear(void);
+/* net_out - bytes sent, without copies to where a peer may be. */
+uint64_t net_out(void);
 void net_pass(uint64_t ms); /* time, with sweeps */
 
 /* Peer n is called "p<n>"; its public key is n, in all 32 bytes. */
@@ -71,6 +73,9 @@ void net_response(const union hd_addr *from, unsigned initiator,
 		  uint32_t index, uint32_t receiver);
 void net_data(const union hd_addr *from, uint32_t receiver, uint64_t counter,
 	      size_t len);
+/* net_rekey - the same peers, a session of other indexes: a's i, b's i + 1. */
+void net_rekey(unsigned a, const union hd_addr *x, unsigned b,
+	       const union hd_addr *y, uint32_t i);
 /* net_tunnel - a whole exchange: a at address x asks b at y; afterwards data
  * for a carries index i, data for b carries i + 1. */
 void net_tunnel(unsigned a, const union hd_addr *x, unsigned b,

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: MIT */
+/* modules/wg/learn.c - what sessions show of where peers are: their endpoints,
+ * and where to look for one that is asked for. */
+#include "modules/wg/state.h"
+
+enum { SETTLE_MS = 12000 }; /* who is asked says something within 10 s */
+
+/* ---- where its peers are ---- */
+
+/* May what this session showed move the endpoint of one end? Not while the
+ * peer is heard where it is known to be, nor by an older session than showed
+ * that. And only a peer moves it with which it has proven itself before (or
+ * that the operator has pinned), and that stands where it is known to be: else
+ * two strangers who know the public keys could answer each other and so move a
+ * third. */
+static bool may_move(const struct wg_engine *e, const struct wg_session *s,
+		     unsigned side)
+{
+	const struct wg_link *l = wg_link(e, s->link);
+	const struct wg_peer *p = wg_peer(e, l->peer[side]);
+	const struct wg_peer *other = wg_peer(e, l->peer[!side]);
+	const struct wg_addr *there = wg_home(s, !side);
+
+	if (!p->endpoint.set)
+		return true;
+	if (s->made_ms <= p->placed_ms ||
+	    (p->alive_ms != 0 && e->now_ms - p->alive_ms < SETTLE_MS))
+		return false;
+	return wg_addr_same(&other->endpoint, there) &&
+	       (l->trusted || wg_addr_same(&other->pinned, there));
+}
+
+/* Other tunnels stay where they are: a handshake shows where this one is, and
+ * who can forge the other end's address could make it. A peer that really went
+ * elsewhere says so in each of them. */
+void wg_session_learn_end(struct wg_engine *e, const struct wg_session *s,
+			  unsigned side)
+{
+	struct wg_peer *p = wg_peer(e, wg_link(e, s->link)->peer[side]);
+	struct wg_addr old = p->endpoint, addr = *wg_home(s, side);
+
+	if (wg_addr_same(&old, &s->end[side].addr))
+		p->local = s->end[side].local;
+	if (wg_addr_same(&old, &addr) || !may_move(e, s, side))
+		return;
+	wg_peer_learn(e, p, &addr, &s->end[side].local);
+	p->placed_ms = s->made_ms;
+	if (!old.set)
+		return;
+	p->relearned++;
+	e->sum.relearned++;
+	hd_count(e->metrics, WG_M_RELEARNED, 1);
+	wg_tell_moved(e, p, &old, "handshake");
+}
+
+static bool at_endpoint(const struct wg_engine *e, const struct wg_session *s,
+			unsigned side)
+{
+	const struct wg_peer *p = wg_peer(e, wg_link(e, s->link)->peer[side]);
+
+	return wg_addr_same(&p->endpoint, wg_home(s, side));
+}
+
+void wg_session_learn(struct wg_engine *e, struct wg_session *s)
+{
+	wg_session_learn_end(e, s, !s->initiator); /* the responder proved nothing yet */
+	wg_session_learn_end(e, s, s->initiator);
+	if (at_endpoint(e, s, 0) && at_endpoint(e, s, 1))
+		wg_link(e, s->link)->trusted = true;
+}
+
+/* Its endpoint is where it was before this session. */
+void wg_session_unlearn(struct wg_engine *e, const struct wg_session *s,
+			unsigned side, const struct wg_session *by)
+{
+	struct wg_peer *p = wg_peer(e, wg_link(e, s->link)->peer[side]);
+	struct wg_addr old = p->endpoint;
+
+	if (!wg_addr_same(&old, wg_home(s, side)) ||
+	    p->placed_ms != s->made_ms)
+		return;
+	wg_peer_learn(e, p, wg_home(by, side), &by->end[side].local);
+	p->placed_ms = by->made_ms;
+	wg_tell_moved(e, p, &old, "it speaks there");
+}
+
+/* ---- where to look for a peer ---- */
+
+/* Of two, who shows better where a peer is: it stands; then heard last. */
+static const struct wg_session *better(const struct wg_session *a,
+				       const struct wg_session *b,
+				       unsigned side)
+{
+	if (a == NULL || a->stands != b->stands)
+		return a != NULL && a->stands ? a : b;
+	return a->heard_ms[side] >= b->heard_ms[side] ? a : b;
+}
+
+const struct wg_end *wg_session_place(const struct wg_engine *e,
+				      const struct wg_link *l, uint32_t from,
+				      const struct wg_addr *from_addr,
+				      const struct wg_addr *not)
+{
+	unsigned side = wg_side(l, from);
+	const struct wg_session *s, *best = NULL;
+
+	wg_each_session (e, l, s)
+		if (s->confirmed &&
+		    wg_addr_same(&s->end[side].addr, from_addr) &&
+		    (not == NULL || !wg_addr_same(&s->end[!side].addr, not)))
+			best = better(best, s, !side);
+	return best != NULL ? &best->end[!side] : NULL;
+}
