@@ -31,7 +31,8 @@ const struct local locals[] = {
 	  0 },
 	{ "watch", "[EVENT...]", "print events as they happen", run_watch, 0 },
 	{ "wg client-config",
-	  "NAME [--endpoint HOST] [--address IP] [--private-key FILE] [--qr]",
+	  "NAME [--endpoint HOST] [--address IP] [--private-key FILE | "
+	  "--new-key [--link PEER]...] [--qr]",
 	  "a WireGuard client's configuration, ready for wg-quick",
 	  run_client_config, 0 },
 	{ .words = NULL },
