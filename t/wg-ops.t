@@ -127,6 +127,18 @@ subtest 'peers' => sub {
     is saved() =~ /office|gate/, '', 'what the configuration lists is not repeated';
 };
 
+subtest 'events' => sub {
+    my $s = connection();
+    ok ask($s, qw(watch wg))->{ok}, 'watch wg';
+    my $error = ask(connection(), qw(watch wg.mvoed))->{error};
+    like $error->{message}, qr/is "wg\.moved" meant\?.* wg\.confirmed/, 'the module has told its events';
+    $hd->ctl(qw(wg peer add eve), key(40));
+    my $event = decode_json(scalar readline $s);
+    is $event->{event}, 'wg.peer_added', 'and they come';
+    ok((grep { $_->{event} eq $event->{event} && $_->{module} eq 'wg' } @{ json('events') }), '... by a name that is listed');
+    $hd->ctl(qw(wg peer remove eve));
+};
+
 subtest 'links' => sub {
     for ([qw(alice bob)], [qw(alice carol)], [qw(office alice)]) {
         $hd->ctl(qw(wg link add), @$_);
