@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tools/hdctl/clean.h"
 #include "tools/hdctl/file_arg.h"
 #include "tools/hdctl/qr.h"
 
@@ -154,7 +155,7 @@ static int show(const struct client_wish *w, const char *text)
 	struct hd_error err;
 
 	if (!w->qr)
-		fputs(text, stdout);
+		clean_put(stdout, text, true);
 	else if (qr_print(stdout, text, &err) < 0)
 		return hdctl_fail(HDCTL_REFUSED, "%s", err.text);
 	return HDCTL_OK;
