@@ -96,43 +96,44 @@ static bool is_here(const struct wg_engine *e, const struct wg_peer *p)
 	       e->now_ms - p->alive_ms < HERE_MS;
 }
 
-/* A tunnel between the two shows best where the other one is. When there is no
- * answer: where another tunnel leads, or the endpoint. NULL: neither. */
-static const struct wg_end *by_tunnel(const struct wg_engine *e,
-				      const struct wg_in *in,
-				      const struct wg_peer *from,
-				      const struct wg_link *l,
-				      const struct wg_peer *to, unsigned tries)
+/* A tunnel between the two shows best where the other one is. Where two lead to
+ * different places, or the endpoint is another one, it goes to both: how often
+ * an address asked does not say which, since others may forge it. */
+static unsigned by_tunnels(struct wg_engine *e, const struct wg_in *in,
+			   struct wg_pending *p, const struct wg_peer *from,
+			   const struct wg_link *l, const struct wg_peer *to)
 {
 	const struct wg_end *one, *two;
+	unsigned n;
 
-	if (l == NULL || tries > TRIES_BEFORE_OTHERS)
-		return NULL;
 	one = wg_session_place(e, l, from->item.id, &in->from, NULL);
-	if (one == NULL || tries < TRIES_BEFORE_OTHERS)
-		return one;
+	if (one == NULL)
+		return 0;
 	two = wg_session_place(e, l, from->item.id, &in->from, &one->addr);
+	n = send_to(e, in, p, &one->addr, &one->local);
 	if (two != NULL)
-		return two;
-	return wg_addr_same(&one->addr, &to->endpoint) ? one : NULL;
+		n += send_to(e, in, p, &two->addr, &two->local);
+	else if (to->endpoint.set && !wg_addr_same(&to->endpoint, &one->addr))
+		n += send_to(e, in, p, &to->endpoint, &to->local);
+	e->sum.copied_bytes += n == 2 ? in->len : 0;
+	return n;
 }
 
-/* Only those with as much proof count: who forges an address must not say
- * where its own messages go. */
+/* Only tries with as much proof count: who forges an address must not say where
+ * its own messages go. */
 static unsigned send_on(struct wg_engine *e, const struct wg_in *in,
 			struct wg_pending *p, const struct wg_peer *from,
 			const struct wg_link *l, const struct wg_peer *to)
 {
 	unsigned tries = wg_tries(e, &in->from, to, p->proof), n = 0;
-	const struct wg_end *end = by_tunnel(e, in, from, l, to, tries);
 
 	if (tries > TRIES_BEFORE_OTHERS && tries % 2 == 1 && !is_here(e, to) &&
 	    (p->known || p->proof != WG_PROOF_NONE))
 		n = to_candidates(e, in, p, to);
+	if (n == 0 && l != NULL)
+		n = by_tunnels(e, in, p, from, l, to);
 	if (n > 0)
 		return n;
-	if (end != NULL)
-		return send_to(e, in, p, &end->addr, &end->local);
 	if (!to->endpoint.set)
 		return to_candidates(e, in, p, to);
 	p->judge = true;

@@ -116,7 +116,7 @@ static bool may_begin(const struct wg_engine *e, const struct wg_session *s,
 
 	if (s->roams & 1 << side)
 		return true;
-	if (!s->stands || (s->moved & 1 << side) || s->heard_ms[side] == 0 ||
+	if (!s->fast || (s->moved & 1 << side) || s->heard_ms[side] == 0 ||
 	    e->now_ms - s->heard_ms[side] > RECENT_MS)
 		return false;
 	return roam->last_ms == 0 || e->now_ms - roam->last_ms >= ROAM_AGAIN_MS;

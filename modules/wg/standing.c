@@ -165,10 +165,15 @@ struct denial {
 static void denied_by(const struct wg_engine *e, const struct wg_session *s,
 		      const struct wg_session *t, struct denial *ret)
 {
+	const struct wg_link *l = wg_link(e, s->link);
 	unsigned ends = 0;
 
 	for (unsigned i = 0; i < 2; i++) {
-		if (wg_addr_same(wg_home(t, i), wg_home(s, i)))
+		const struct wg_peer *p = wg_peer(e, l->peer[i]);
+
+		/* one that stands elsewhere itself says nothing */
+		if (wg_addr_same(wg_home(t, i), wg_home(s, i)) ||
+		    !wg_addr_same(wg_home(t, i), &p->endpoint))
 			continue;
 		if (t->heard_ms[i] > s->confirmed_ms + LEFT_MS)
 			ends |= 1u << i;
@@ -198,14 +203,17 @@ static struct denial find_denial(struct wg_engine *e,
 
 /* ---- standing ---- */
 
-static bool has_seat(const struct wg_engine *e, const struct wg_link *l)
+/* Who has hosts and forges one end does not fill the places of those that have
+ * both ends at home. */
+static bool has_seat(const struct wg_engine *e, const struct wg_link *l,
+		     bool away)
 {
 	const struct wg_session *s;
 	unsigned n = 0;
 
 	wg_each_session (e, l, s)
-		n += s->stands;
-	return n < WG_STANDING_MAX;
+		n += s->stands && (s->away > 0) == away;
+	return n < (away ? WG_STANDING_AWAY_MAX : WG_STANDING_MAX);
 }
 
 /* Its two ends are known at their addresses. */
@@ -224,7 +232,7 @@ static int be_known(struct wg_engine *e, const struct wg_session *s)
 
 static bool stand(struct wg_engine *e, struct wg_session *s)
 {
-	if (!has_seat(e, wg_link(e, s->link)) || be_known(e, s) < 0)
+	if (!has_seat(e, wg_link(e, s->link), s->away > 0) || be_known(e, s) < 0)
 		return false;
 	s->stands = s->fast = true;
 	return true;

@@ -30,7 +30,9 @@ enum {
 	WG_SEARCHES_MAX = 128,
 	WG_STANDING_MAX = 8, /* sessions of a link that stand */
 	WG_NEWCOMERS_MAX = 8, /* others, of each kind (standing.c) */
-	WG_LINK_SESSIONS = WG_STANDING_MAX + 3 * WG_NEWCOMERS_MAX,
+	WG_STANDING_AWAY_MAX = 4, /* with an end elsewhere */
+	WG_LINK_SESSIONS = WG_STANDING_MAX + WG_STANDING_AWAY_MAX +
+			   3 * WG_NEWCOMERS_MAX,
 	WG_TARGETS = 5,
 	WG_FEW_LINKS = 64, /* so many are looked through at once */
 };
