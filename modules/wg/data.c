@@ -34,13 +34,11 @@ static void from_here(struct wg_engine *e, const struct wg_in *in,
 	struct wg_end *from = &s->end[!to];
 	uint64_t next = wg_get64(in->data + WG_COUNTER) + 1;
 
-	if (next > from->next) {
-		from->next = next;
-		from->asked_ms = 0;
-		/* it is there: who spoke from elsewhere is somebody else */
-		if (s->roams & 1 << !to)
-			wg_roam_back(e, s, !to);
-	}
+	wg_counter_take(&from->next, next);
+	from->asked_ms = 0;
+	/* it is there: who spoke from elsewhere is somebody else */
+	if (s->roams & 1 << !to)
+		wg_roam_back(e, s, !to);
 	s->used_ms = e->now_ms;
 	s->heard_ms[!to] = e->now_ms;
 	if (s->stands || wg_session_judge(e, s))

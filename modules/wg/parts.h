@@ -145,10 +145,13 @@ const struct wg_end *wg_session_place(const struct wg_engine *e,
 
 /* ---- roam.c: ends that may have moved ---- */
 /* wg_roam_data - from an address that is not the end's.
- * wg_roam_back - the end itself has spoken, with a counter not seen before. */
+ * wg_roam_back - the end itself has spoken.
+ * wg_counter_take - one more than a counter: is it above *next, the highest
+ * from there? */
 void wg_roam_data(struct wg_engine *e, const struct wg_in *in,
 		  struct wg_session *s, unsigned to);
 void wg_roam_back(struct wg_engine *e, struct wg_session *s, unsigned side);
+bool wg_counter_take(uint64_t *next, uint64_t now);
 /* wg_roam_copy - what went to this end goes where it may be, too. */
 void wg_roam_copy(struct wg_engine *e, const struct wg_in *in,
 		  struct wg_session *s, unsigned side);

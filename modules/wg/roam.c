@@ -36,6 +36,7 @@ enum {
 	QUIET_MS = 30000, /* of Z: a keepalive is due after 25 s */
 	ROAM_AGAIN_MS = 1000, /* after one that came to nothing */
 	ROAM_PER_S = 5000, /* packets from one host that may have moved */
+	WINDOW = 8192, /* of counters, and some */
 	CREDIT = 3, /* bytes for each byte */
 	CREDIT_MAX_BYTES = 1 << 20,
 };
@@ -44,6 +45,17 @@ static struct wg_peer *peer_of(const struct wg_engine *e,
 			       const struct wg_session *s, unsigned side)
 {
 	return wg_peer(e, wg_link(e, s->link)->peer[side]);
+}
+
+/* Whoever forges an address can make up a counter there. So one that is further
+ * behind than WireGuard's window (8,128) begins anew: if the highest had been
+ * genuine, nobody would take this one. */
+bool wg_counter_take(uint64_t *next, uint64_t now)
+{
+	if (now <= *next && *next - now <= WINDOW)
+		return false;
+	*next = now;
+	return true;
 }
 
 /* ---- it has moved, or not ---- */
@@ -133,9 +145,8 @@ static void note(struct wg_engine *e, struct wg_session *s, unsigned side,
 		return;
 	if (!same)
 		begin(e, s, side, in);
-	if (next <= roam->next)
+	if (!wg_counter_take(&roam->next, next))
 		return;
-	roam->next = next;
 	roam->last_ms = e->now_ms;
 	roam->credit_bytes = HD_MIN(roam->credit_bytes + CREDIT * in->len,
 				    (uint32_t)CREDIT_MAX_BYTES);
@@ -161,11 +172,10 @@ static bool is_back(struct wg_engine *e, const struct wg_in *in,
 	unsigned side = !to;
 
 	if (!(s->moved & 1 << side) ||
-	    !wg_addr_same(&s->roam[side].addr, &in->from) ||
-	    next <= s->roam[side].next)
+	    !wg_addr_same(&s->roam[side].addr, &in->from))
 		return false;
 	move_back(e, s, side);
-	s->end[side].next = next;
+	wg_counter_take(&s->end[side].next, next);
 	s->used_ms = s->heard_ms[side] = e->now_ms;
 	wg_pass(e, in, s, to);
 	return true;

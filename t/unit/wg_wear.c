@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT */
+/* t/unit/wg_wear.c - attackers who do the same again and again, and what it
+ * costs those who are there: see wg_cut.c. */
+#include "t/unit/unit.h"
+#include "t/unit/wg_net.h"
+
+static union hd_addr a_at, b_at, evil;
+static const uint32_t live = 0x70000000; /* alice's index; bob's is the next */
+
+static int setup(void **state)
+{
+	(void)state;
+	net_start();
+	a_at = net_addr(1, 1000);
+	b_at = net_addr(2, 2000);
+	evil = net_addr(66, 666);
+	for (unsigned i = 1; i <= 4; i++)
+		net_peer(i, NULL);
+	net_link(1, 2);
+	net_tunnel(1, &a_at, 2, &b_at, live);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	net_stop();
+	return 0;
+}
+
+/* Alice speaks and is answered all the time. Somebody who has seen her index
+ * sends one packet from her own address with a counter that is far ahead, and
+ * then others from his. She has never been silent: nothing is taken from her. */
+static void a_forged_counter_makes_nobody_silent(void **state)
+{
+	unsigned lost = 0, got = 0;
+
+	(void)state;
+	net_data(&a_at, live + 1, 5, 96);
+	net_data(&b_at, live, 5, 96);
+	net_data(&a_at, live + 1, 1ull << 62, 32);
+	for (unsigned i = 1; i <= 60; i++) {
+		net_data(&a_at, live + 1, 10 + i, 96);
+		lost += net_to(&b_at) == NULL;
+		net_data(&evil, live + 1, (1ull << 62) + i, 32);
+		net_data(&b_at, live, 10 + i, 96);
+		lost += net_to(&a_at) == NULL;
+		got += net_to(&evil) != NULL;
+		net_pass(1000);
+	}
+	assert_true(got <= 60);
+	assert_int_equal(lost, 0);
+}
+
+/* And when she moves then, her data is not one seen before. */
+static void a_forged_counter_keeps_nobody_from_moving(void **state)
+{
+	union hd_addr new_at = net_addr(1, 1001);
+
+	(void)state;
+	net_data(&a_at, live + 1, 5, 96);
+	net_data(&a_at, live + 1, 1ull << 62, 32);
+	for (unsigned i = 6; i < 9; i++) {
+		net_data(&a_at, live + 1, i, 96);
+		net_data(&b_at, live, i, 96);
+	}
+	net_pass(1000);
+	net_data(&new_at, live + 1, 10, 96);
+	assert_non_null(net_to(&b_at));
+	net_data(&b_at, live, 10, 96);
+	assert_non_null(net_to(&new_at));
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		T(a_forged_counter_makes_nobody_silent),
+		T(a_forged_counter_keeps_nobody_from_moving),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
