@@ -93,6 +93,9 @@ struct wg_session *wg_session_new(struct wg_engine *e, struct wg_link *l,
 struct wg_session *wg_session_find(const struct wg_engine *e, uint32_t index,
 				   const struct wg_addr *from,
 				   unsigned *ret_to, bool *ret_here);
+/* wg_session_others - how many of other links have this index. */
+unsigned wg_session_others(const struct wg_engine *e, uint32_t index,
+			   const struct wg_link *l);
 /* wg_session_fetch_slot, then wg_session_fetch - into the caches, for a packet
  * that comes soon. */
 void wg_session_fetch_slot(const struct wg_engine *e, uint32_t index);

@@ -49,9 +49,12 @@ static bool is_new(const struct wg_engine *e, const struct wg_link *l,
 	return true;
 }
 
+enum { SAME_INDEX_MAX = 16 }; /* of other links: honest ones are random */
+
 /* A host's data with this index goes elsewhere already. Honest indexes are
  * random; a peer that chose another one's would get the packets for that one.
- * To the same place is no harm: somebody answered one initiation twice. */
+ * To the same place is no harm: somebody answered one initiation twice. Nor may
+ * one index be that of many: each packet with it would look at all of them. */
 static bool is_taken(const struct wg_engine *e, const struct wg_link *l,
 		     const struct wg_end ends[2])
 {
@@ -65,6 +68,8 @@ static bool is_taken(const struct wg_engine *e, const struct wg_link *l,
 		if (s != NULL && here &&
 		    (s->link != l->item.id || to != i ||
 		     !wg_addr_same(&s->end[to].addr, &ends[i].addr)))
+			return true;
+		if (wg_session_others(e, ends[i].index, l) >= SAME_INDEX_MAX)
 			return true;
 	}
 	return false;

@@ -126,6 +126,20 @@ struct wg_session *wg_session_find(const struct wg_engine *e, uint32_t index,
 	return best;
 }
 
+unsigned wg_session_others(const struct wg_engine *e, uint32_t index,
+			   const struct wg_link *l)
+{
+	uint32_t hash = hash_index(e, index), at = hash, id;
+	unsigned n = 0;
+
+	while (wg_index_next(&e->by_index, hash, &at, &id)) {
+		const struct wg_session *s = wg_session(e, id / 2);
+
+		n += s->end[id % 2].index == index && s->link != l->item.id;
+	}
+	return n;
+}
+
 void wg_session_fetch_slot(const struct wg_engine *e, uint32_t index)
 {
 	if (e->by_index.v != NULL)

@@ -71,12 +71,36 @@ static void a_forged_counter_keeps_nobody_from_moving(void **state)
 	assert_non_null(net_to(&new_at));
 }
 
+/* A packet costs a look at each session of its index: who forges both ends of
+ * many links does not make that long. */
+static void one_index_of_many_links(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 100; i++) {
+		unsigned a = 1000 + 2 * i, b = a + 1;
+		union hd_addr x = net_addr(a * 256, 9), y = net_addr(b * 256, 9);
+
+		net_peer(a, &x);
+		net_peer(b, &y);
+		net_link(a, b);
+		for (unsigned k = 0; k < 6; k++) {
+			net_init(&x, b, 100 * i + k);
+			net_response(&y, a, 7, 100 * i + k);
+			net_data(&x, 7, 0, 32);
+		}
+	}
+	assert_true(net.e->sessions.used <= 17 + WG_LINK_SESSIONS);
+	net_data(&a_at, live + 1, 5, 96);
+	assert_non_null(net_to(&b_at));
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		T(a_forged_counter_makes_nobody_silent),
 		T(a_forged_counter_keeps_nobody_from_moving),
+		T(one_index_of_many_links),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
