@@ -273,7 +273,7 @@ int hd_cli_parse(int argc, char **argv, struct hd_cli *ret,
 				    argv[optind]);
 	/* the example is wanted before there is a file */
 	if (ret->action == HD_EXAMPLE && ret->conf.config_path == NULL)
-		ret->conf.dev = true;
+		ret->conf.dev = ret->conf.example = true;
 	return 0;
 }
 

@@ -16,6 +16,12 @@ const char *const hd_default_modules[] = { "derp", "stun", NULL };
 const char hd_dev_defaults[] = "listen: [{addr: '127.0.0.1:3340', tls: true}]\n"
 			       "stun: {listen: '127.0.0.1:3478'}\n";
 
+const char hd_example_modules[] = "load_module: ["
+				  "{name: derp, optional: true}, "
+				  "{name: stun, optional: true}, "
+				  "{name: metrics, optional: true}, "
+				  "{name: wg, optional: true}]\n";
+
 /* One row per key. What it does, in this order: */
 struct compat {
 	const char *key;

@@ -68,6 +68,21 @@ static void forget_lines(struct hd_node *node)
 		forget_lines(i);
 }
 
+/* For --print-example without a file. */
+static int example_modules(struct hd_conf_private *priv, struct hd_error *err)
+{
+	struct hd_node *top = NULL;
+	int r = hd_yaml_parse(&priv->arena, hd_example_modules,
+			      strlen(hd_example_modules), "--print-example",
+			      &top, err);
+
+	if (r < 0)
+		return r;
+	forget_lines(top);
+	hd_merge_weak(priv->root, top);
+	return 0;
+}
+
 /* Fill what no file has set. */
 static int dev_defaults(struct hd_conf_private *priv, struct hd_error *err)
 {
@@ -170,6 +185,8 @@ static int build(struct hd_conf *conf, const struct hd_conf_cli *cli,
 	int r = hd_compat_flags(priv, cli, err);
 
 	conf->dev = cli->dev;
+	if (r == 0 && cli->example)
+		r = example_modules(priv, err);
 	if (r == 0)
 		r = hd_compat_apply(priv, err);
 	/* now that load_module is there: what is enabled comes on top */

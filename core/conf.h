@@ -93,6 +93,7 @@ struct hd_old_arg { /* a flag of the predecessor: core/compat_flags.h */
 struct hd_conf_cli { /* flags, which override the file; NULL or -1: not given */
 	const char *config_path; /* NULL with dev: an embedded default */
 	bool dev;
+	bool example; /* with dev: load every module that is installed */
 	int port;
 	int workers;
 	const char *log_level;

@@ -79,22 +79,34 @@ subtest 'example' => sub {
     s{^#module_path: .*}{}m for $example, $kept;    # is the prefix's
     is $kept, $example, 'contrib/hyper-derp.yaml.example is what it prints';
 
-    my $man = HyperDerp::Test::slurp("$srcdir/doc/hyper-derp.yaml.5.scd");
-    my @keys = $example =~ /^#(?:  )?(\w+):/mg;
-    ok @keys > 30, scalar(@keys) . ' keys';
-    my @missing = grep { $man !~ /^\t*\*$_:\*/m } @keys;
-    is_deeply \@missing, [], 'the manual has every key';
-    my %known = map { $_ => 1 } @keys, 'module_path';
-    my @gone  = grep { !$known{$_} } $man =~ /^\t*\*(\w+):\*/mg;
-    is_deeply \@gone, [], 'and no other';
+    # Each page has all of its part and nothing else.
+    my ($core, %part) = split /^# ---- module (\w+) ----\n/m, $example;
+    is_deeply [sort keys %part], [qw(derp metrics stun wg)], 'the modules of this tree';
+    my %page = (
+        'hyper-derp.yaml.5'    => $core . $part{derp} . $part{stun},
+        'hyper-derp-metrics.8' => $part{metrics},
+        'hyper-derp-wg.8'      => $part{wg}
+    );
+    for my $page (sort keys %page) {
+        my @keys = $page{$page} =~ /^#(?:  )?(?!wg:|metrics:)(\w+):/mg;
+        push @keys, 'module_path' if $page =~ /yaml/;
+        my $man = HyperDerp::Test::slurp("$srcdir/doc/$page.scd") =~ s/.*^# OPTIONS$(.*?)^# .*/$1/smr;
+        my %has = map { $_ => 1 } $man =~ /(?:^\t*|, )\*(\w+)(?::\*|\*:)/mg;
+        is_deeply [grep { !$has{$_} } @keys], [], "$page has every key of " . @keys;
+        my %known = map { $_ => 1 } @keys;
+        is_deeply [grep { !$known{$_} } sort keys %has], [], "$page: and no other";
+    }
 
     # Without those that exclude each other or name files.
     $example =~ s/^#(?:include|listen|port|tls_\w+|log_level|  certificates):.*//mg;
+    my $all = 'load_module: [derp, stun, metrics, wg]';
+    $example =~ s/^#load_module: .*/#$all/m;
     my @lines = map { s/^#//r } grep { /^#(?:  )?\w+:/ } split /\n/, $example;
-    my (undef, $default) = daemon('-T', '-c', file($mods));
+    my (undef, $default) = daemon('-T', '-c', file("$mods$all\n"));
     ($code, my $out, my $err) = daemon('-T', '-c', file(join "\n", @lines, "module_path: [$build/modules.d]"),
         '--state-dir', $dir);
     is $out, $default, 'every default is what is used without it' or diag $err;
+    like $out, qr/^wg:\n.*^  search_rate: 4000000$/ms, 'those of wg, too';
 };
 
 subtest 'include and reload' => sub {
