@@ -10,6 +10,7 @@
  *   every thread, and never read.
  * - The library clears its registers and stack (SAFE_DATA); what is on our own
  *   stack, the context, we clear. */
+#include <cpuid.h>
 #include <errno.h>
 #include <intel-ipsec-mb.h>
 #include <link.h>
@@ -179,22 +180,53 @@ static int chacha_seal(void *key, const uint8_t *nonce, uint8_t *record,
 
 /* ---- which code this processor runs ---- */
 
-static void init_best(IMB_MGR *m)
-{
-	init_mb_mgr_auto(m, NULL);
-}
+/* XCR0: registers that the kernel keeps, SSE | AVX, and AVX-512's three. */
+#define KEPT_AVX 0x06u
+#define KEPT_AVX512 0xe6u
 
 static const struct code {
 	void (*init)(IMB_MGR *m);
 	uint64_t needs;
+	unsigned kept;
 } codes[] = {
 	/* below that OpenSSL's code is as good */
-	[HD_MB_BEST] = { init_best, IMB_CPUFLAGS_SSE },
-	[HD_MB_SSE] = { init_mb_mgr_sse, IMB_CPUFLAGS_SSE },
-	[HD_MB_AVX] = { init_mb_mgr_avx, IMB_CPUFLAGS_AVX },
-	[HD_MB_AVX2] = { init_mb_mgr_avx2, IMB_CPUFLAGS_AVX2 },
-	[HD_MB_AVX512] = { init_mb_mgr_avx512, IMB_CPUFLAGS_AVX512 },
+	[HD_MB_SSE] = { init_mb_mgr_sse, IMB_CPUFLAGS_SSE, 0 },
+	[HD_MB_AVX] = { init_mb_mgr_avx, IMB_CPUFLAGS_AVX, KEPT_AVX },
+	[HD_MB_AVX2] = { init_mb_mgr_avx2, IMB_CPUFLAGS_AVX2, KEPT_AVX },
+	[HD_MB_AVX512] = { init_mb_mgr_avx512, IMB_CPUFLAGS_AVX512,
+			   KEPT_AVX512 },
 };
+
+/* The library asks the processor only (2.0 nearly so; its issue 153). Where the
+ * kernel or a hypervisor does not keep a register (noxsave), its code would end
+ * the relay with SIGILL. */
+static unsigned registers_kept(void)
+{
+	unsigned a, b, c, d;
+
+	if (!__get_cpuid(1, &a, &b, &c, &d) || !(c & bit_OSXSAVE))
+		return 0;
+	__asm__ volatile("xgetbv" : "=a"(a), "=d"(d) : "c"(0));
+	return a;
+}
+
+static bool can_run(const struct code *c, const IMB_MGR *m)
+{
+	return (m->features & c->needs) == c->needs &&
+	       (registers_kept() & c->kept) == c->kept;
+}
+
+/* Returns NULL: not on this machine. */
+static const struct code *choose(enum hd_mb_code code, const IMB_MGR *m)
+{
+	unsigned first = code == HD_MB_BEST ? HD_MB_AVX512 : code;
+	unsigned last = code == HD_MB_BEST ? HD_MB_SSE : code;
+
+	for (unsigned i = first; i >= last; i--)
+		if (can_run(&codes[i], m))
+			return &codes[i];
+	return NULL;
+}
 
 static const char *code_name(const IMB_MGR *m)
 {
@@ -257,14 +289,15 @@ static int forget_code(struct dl_phdr_info *info, size_t size, void *code)
 
 int hd_ipsec_mb_start(enum hd_mb_code code, struct hd_error *err)
 {
-	const struct code *c = &codes[code];
+	const struct code *c;
 	IMB_MGR *m = alloc_mb_mgr(0);
 	int e;
 
 	mb.ready = false;
 	if (m == NULL)
 		return hd_error_set(err, -ENOTSUP, "libipsec-mb: no memory");
-	if ((m->features & c->needs) != c->needs) {
+	c = choose(code, m);
+	if (c == NULL) {
 		free_mb_mgr(m);
 		return hd_error_set(err, -ENOTSUP,
 				    "libipsec-mb: this processor lacks what "

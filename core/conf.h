@@ -73,8 +73,7 @@ struct hd_conf {
 	/* control */
 	const char *control_socket; /* NULL: hd_control_open() knows */
 	const char *control_group;
-	uint64_t control_others; /* enum hd_crypto { HD_CRYPTO_AUTO, HD_CRYPTO_OPENSSL, HD_CRYPTO_IPSEC_MB };
-enum hd_others */
+	uint64_t control_others; /* enum hd_others */
 	/* process */
 	const char *state_dir;
 	const char *user, *group;
