@@ -95,7 +95,10 @@ bool hd_fds_take(enum hd_fds who)
 	if (n < __atomic_load_n(&own[who], __ATOMIC_RELAXED) ||
 	    take_from_pool())
 		return true;
-	__atomic_fetch_sub(&used[who], 1, __ATOMIC_RELAXED);
+	n = __atomic_fetch_sub(&used[who], 1, __ATOMIC_RELAXED);
+	/* who gave one meanwhile gave this one's to the pool, which took none */
+	if (n <= __atomic_load_n(&own[who], __ATOMIC_RELAXED))
+		__atomic_fetch_sub(&pool, 1, __ATOMIC_RELAXED);
 	return false;
 }
 

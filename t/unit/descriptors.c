@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* t/unit/descriptors.c - who may open one when few are left. */
 #include "t/unit/unit.h"
+#include <pthread.h>
 #include <sys/resource.h>
 #include "core/descriptors.h"
 
@@ -91,12 +92,42 @@ static void each_has_its_own(void **state)
 	assert_int_equal(take_all(HD_FDS_PUBLIC), clients);
 }
 
+/* Of one of its own, and of one too many that is refused. */
+static void *takes_and_gives(void *unused)
+{
+	for (unsigned i = 0; i < 3000000; i++)
+		if (hd_fds_take(HD_FDS_NAMED))
+			hd_fds_give(HD_FDS_NAMED);
+	return unused;
+}
+
+static void refusals_at_the_edge_add_nothing(void **state)
+{
+	unsigned clients = take_all(HD_FDS_PUBLIC);
+	unsigned named = take_all(HD_FDS_NAMED);
+	pthread_t other[3];
+
+	(void)state;
+	give(HD_FDS_NAMED, 1);
+	for (size_t i = 0; i < HD_ARRAY_N(other); i++)
+		assert_int_equal(pthread_create(&other[i], NULL,
+						takes_and_gives, NULL), 0);
+	takes_and_gives(NULL);
+	for (size_t i = 0; i < HD_ARRAY_N(other); i++)
+		pthread_join(other[i], NULL);
+	assert_int_equal(take_all(HD_FDS_NAMED), 1);
+	assert_int_equal(take_all(HD_FDS_PUBLIC), 0);
+	give(HD_FDS_NAMED, named);
+	give(HD_FDS_PUBLIC, clients);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(nothing_is_given_twice),
 		cmocka_unit_test(small_limits_are_shared_too),
 		cmocka_unit_test(each_has_its_own),
+		cmocka_unit_test(refusals_at_the_edge_add_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
