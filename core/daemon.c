@@ -282,6 +282,10 @@ int hd_daemon_ask_reload(struct hd_error *err)
 static int ask_change(struct life *l, uint64_t wait_ms, bool exit_after,
 		      struct hd_error *err)
 {
+	if (l->state == STOP)
+		return hd_error_set(err, -EALREADY,
+				    "the relay is stopping, nothing has "
+				    "changed");
 	if (l->state == DRAINED && exit_after) {
 		l->exit_after = true;
 		l->state = STOP;

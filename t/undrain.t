@@ -10,6 +10,7 @@ use HyperDerp::Raw;
 use HyperDerp::Test;
 use IO::Select;
 use IO::Socket::IP;
+use IO::Socket::UNIX;
 
 use constant STAGGER_S => 10;    # over which clients are closed
 
@@ -119,6 +120,21 @@ subtest 'another time' => sub {
     }
     ok ctl($hd, 'drain', '--for', '0s', '--exit')->{ok}, 'and end';
     is $hd->wait_exit(120), 0, 'it does';
+};
+
+# Both are there when it looks: it is stopped until they are.
+subtest 'a drain that comes with TERM does not take the end back' => sub {
+    my ($hd) = start(0);
+    my $late = IO::Socket::UNIX->new(Peer => $hd->control) or die "control socket: $!";
+    ok HyperDerp::Test::wait_for(sub { ctl($hd, 'status')->{data}{control_clients} == 2 }), 'one is connected';
+    $hd->signal('STOP');
+    ok HyperDerp::Test::wait_for(sub {
+        HyperDerp::Test::slurp("/proc/@{[$hd->pid]}/stat") =~ /\) T /;
+    }), 'it stands still';
+    $hd->signal('TERM');
+    syswrite $late, qq({"id":1,"cmd":["drain","--for","1h"]}\n);
+    $hd->signal('CONT');
+    is $hd->wait_exit(120), 0, 'it ends';
 };
 
 subtest 'told over the control socket' => sub {

@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tools/hdctl/interrupt.h"
 #include "tools/hdctl/line.h"
 
 static bool is_end(const char *word)
@@ -26,9 +25,7 @@ static bool run_line(struct hdctl *h, const char *line)
 	if (n > 0 && is_end(words[0])) {
 		goes_on = false;
 	} else if (n > 0) {
-		interrupt_begin(&h->ask);
 		hdctl_run(h, words, n);
-		interrupt_end();
 		json_decref(h->commands); /* a module may have come or gone */
 		h->commands = NULL;
 	}
@@ -48,7 +45,6 @@ int run_shell(struct hdctl *h)
 	if (l == NULL)
 		return hdctl_fail(HDCTL_REFUSED, "the terminal cannot be used");
 	h->shell = true;
-	interrupt_prompt();
 	printf("%s; ? and Tab help, exit ends\n", h->ask.path);
 	while ((text = line_read(l)) != NULL && run_line(h, text))
 		;
