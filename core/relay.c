@@ -311,19 +311,29 @@ static void take_packet(struct hd_worker *w, const struct hd_xrecord *x,
 		answer(w, x, HD_X_NOT_HERE);
 }
 
+static void take_delivered(struct hd_worker *w, const struct hd_xrecord *x,
+			   struct hd_entry *e)
+{
+	if (e == NULL) { /* it has left meanwhile */
+		hd_gone_owe(w, x->realm, &x->dst, &x->src);
+		return;
+	}
+	/* whose end was to be told here was back when it got this one */
+	hd_gone_before(w, x->realm, &x->src, &x->dst);
+	hd_gone_note(w, e, &x->src);
+}
+
 static void take_answer(struct hd_worker *w, const struct hd_xrecord *x)
 {
 	struct hd_entry *e =
 		hd_relay_table_find(&w->relay, x->hash, x->realm, &x->dst);
 
-	if (x->kind == HD_X_NOT_HERE && e != NULL)
+	if (x->kind == HD_X_DELIVERED)
+		take_delivered(w, x, e);
+	else if (x->kind == HD_X_NOT_HERE && e != NULL)
 		not_here(e->active, &x->src);
 	else if (x->kind == HD_X_GONE && e != NULL)
 		hd_gone_owe(w, x->realm, &x->src, &x->dst);
-	else if (x->kind == HD_X_DELIVERED && e != NULL)
-		hd_gone_note(w, e, &x->src);
-	else if (x->kind == HD_X_DELIVERED) /* it has left meanwhile */
-		hd_gone_owe(w, x->realm, &x->dst, &x->src);
 }
 
 void hd_relay_take(struct hd_worker *w, const struct hd_xrecord *x,

@@ -330,11 +330,68 @@ static void never_behind_a_newer_packet(void **state)
 		assert_int_equal(hd_worker_at(i)->stats[HD_STAT_GONE_BYTES], 0);
 }
 
+/* ---- one who answers a newcomer ---- */
+
+static void lift(struct hd_worker *w, void *flag, void *again)
+{
+	if (again != NULL)
+		hd_worker_post(w, lift, flag, NULL);
+	else
+		__atomic_store_n((bool *)flag, true, __ATOMIC_RELEASE);
+}
+
+/* Until w has ended the turn in which it got what was posted before. */
+static void turn_of(struct hd_worker *w)
+{
+	bool flag = false;
+
+	assert_int_equal(hd_worker_post(w, lift, &flag, w), 0);
+	while (!__atomic_load_n(&flag, __ATOMIC_ACQUIRE))
+		nanosleep(&(struct timespec){ .tv_nsec = 100000 }, NULL);
+}
+
+/* It leaves, is back and gets a packet, all before the receiver is told. */
+static void answer_newcomer(struct hd_worker *w, void *receiver, void *source)
+{
+	struct fake *r = receiver, *s = source;
+
+	hd_worker_post(s->s.worker, down, s, NULL);
+	turn_of(s->s.worker);
+	hd_worker_post(s->s.worker, up, s, NULL);
+	turn_of(s->s.worker);
+	hd_relay_send(&r->p, &s->p.login.key, false, (uint8_t[]){ 1 }, 1);
+	hd_xring_wake(w);
+	while (__atomic_load_n(&arrived, __ATOMIC_ACQUIRE) == 0)
+		turn_of(s->s.worker);
+	turn_of(s->s.worker);
+}
+
+static void who_got_an_answer_is_told_too(void **state)
+{
+	struct fake *s = &sources[0], *r = &receivers[0];
+	unsigned n = 0;
+
+	(void)state;
+	make(s, 0);
+	make(r, 1);
+	in_worker(s, up, NULL);
+	in_worker(r, up, NULL);
+	in_worker(s, send_all, (void *)1);
+	while (n == 0)
+		in_worker(s, count_owed, &n);
+	arrived = told = 0;
+	in_worker(r, answer_newcomer, s);
+	in_worker(r, down, NULL);
+	wait_for(&told, 2);
+	assert_true(r->gone == 1 && s->gone == 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(eight_hundred_thousand),
 		cmocka_unit_test(never_behind_a_newer_packet),
+		cmocka_unit_test(who_got_an_answer_is_told_too),
 	};
 
 	return sodium_init() < 0 ?
