@@ -208,7 +208,8 @@ void hd_daemon_stop(struct hd_daemon *d)
 	hd_tls_show(NULL);
 	hd_tls_store_put(&d->tls);
 	hd_main_free(); /* calls that were under way come to their end */
-	hd_modules_unload();
+	hd_modules_unload(); /* may still answer for logins: hd_admit_answer() */
+	hd_workers_free();
 	hd_control_free();
 	hd_state_dir_close();
 	hd_conf_free(&d->conf);

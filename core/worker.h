@@ -33,9 +33,12 @@ void hd_workers_drain_close(uint32_t spread_ms);
 void hd_workers_drain_keep(void);
 unsigned hd_workers_streams(void);
 
-/* hd_workers_stop - fast: tell the peers to come back, flush what can be flushed at once, close, stop the
- * modules, join. Returns within about a second. */
+/* hd_workers_stop - fast: tell the peers to come back, flush what can be
+ * flushed at once, close, stop the modules, join. Returns within about a second.
+ * From then on posts are refused. hd_workers_free - when nobody posts any more:
+ * modules have unloaded. */
 void hd_workers_stop(void);
+void hd_workers_free(void);
 
 /* hd_workers_ask - run fn in every worker; returns after the last one has. So
  * every worker has ended the turn it was in. Main thread. */

@@ -163,9 +163,13 @@ static void free_all(void)
 		if (workers[i].wake_fd >= 0)
 			close(workers[i].wake_fd);
 	}
+	n_workers = 0;
+}
+
+void hd_workers_free(void)
+{
 	free(workers);
 	workers = NULL;
-	n_workers = 0;
 }
 
 static int start_crypto(const struct hd_conf *conf, struct hd_error *err)
@@ -186,6 +190,7 @@ static int init_all(const struct hd_workers_args *args, struct hd_error *err)
 
 	if (ops == NULL)
 		return -EPERM;
+	hd_workers_free(); /* of a start before; in unit tests */
 	n_workers = hd_workers_wanted(args->conf);
 	workers = calloc(n_workers, sizeof(*workers));
 	if (workers == NULL) {

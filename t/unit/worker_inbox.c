@@ -4,6 +4,7 @@
  * under ThreadSanitizer too. */
 #include "t/unit/unit.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <sodium.h>
 #include <time.h>
@@ -35,11 +36,24 @@ static int start(void **state)
 	return -1;
 }
 
+static void nothing(struct hd_worker *w, void *a, void *b)
+{
+	(void)w;
+	(void)a;
+	(void)b;
+}
+
+/* A module that unloads at the end may still answer for logins. */
 static int stop(void **state)
 {
+	struct hd_worker *w = hd_worker_at(0);
+	int r;
+
 	(void)state;
 	hd_workers_stop();
-	return 0;
+	r = hd_worker_post(w, nothing, NULL, NULL);
+	hd_workers_free();
+	return r == -ESHUTDOWN ? 0 : -1;
 }
 
 /* ---- posts ---- */
