@@ -34,6 +34,8 @@ struct hd_load_conf { /* an entry of load_module */
 	unsigned line;
 };
 
+#define HD_OUTPUT_LIMIT_MIN_BYTES (128 * 1024)
+
 struct hd_conf {
 	/* workers */
 	uint64_t workers; /* 0: one per allowed CPU */
@@ -52,7 +54,8 @@ struct hd_conf {
 	uint64_t login_timeout_ms;
 	uint64_t write_timeout_ms;
 	uint64_t drain_time_ms;
-	uint64_t output_limit_bytes; /* bulk lane, beyond what is in flight */
+	/* bulk lane, beyond what is in flight; HD_OUTPUT_LIMIT_MIN_BYTES.. */
+	uint64_t output_limit_bytes;
 	uint64_t output_packets; /* may wait there whatever their size */
 	uint64_t urgent_limit_bytes; /* urgent lane */
 	/* modules */

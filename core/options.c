@@ -58,8 +58,8 @@ static const struct hd_option top_options[] = {
 	  .def = "30s", .max = 3600000, .live = true,
 	  .help = "from the first sign of a drain until peers are closed" },
 	{ .name = "output_limit", .type = HD_SIZE_BYTES,
-	  AT(output_limit_bytes), .def = "256KiB", .min = 131072,
-	  .max = 67108864, .live = true,
+	  AT(output_limit_bytes), .def = "256KiB",
+	  .min = HD_OUTPUT_LIMIT_MIN_BYTES, .max = 67108864, .live = true,
 	  .help = "packets that wait for one slow peer; beyond it and "
 		  "output_packets the oldest are dropped" },
 	{ .name = "output_packets", .type = HD_UINT, AT(output_packets),

@@ -24,7 +24,7 @@ static uint32_t large_part(const struct hd_stream *s, size_t n)
 	return n > limit ? (uint32_t)(n - limit) : 0;
 }
 
-void hd_lane_changed(struct hd_stream *s)
+void hd_lane_recount(struct hd_stream *s)
 {
 	uint32_t large = large_part(s, s->lane[HD_BULK].bytes);
 
@@ -71,7 +71,7 @@ static void drop_oldest(struct hd_stream *s, enum hd_lane lane)
 	hd_chunk_put(&s->worker->pool, &c);
 }
 
-bool hd_lane_room(struct hd_stream *s, enum hd_lane lane, size_t n)
+bool hd_lane_make_room(struct hd_stream *s, enum hd_lane lane, size_t n)
 {
 	if (lane == HD_CONTROL) {
 		if (s->lane[lane].bytes + n <= CONTROL_LIMIT_BYTES)

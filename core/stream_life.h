@@ -25,9 +25,26 @@ void hd_stream_flush(struct hd_stream *s);
  * false: there can be none, the stream closes.
  * hd_lane_changed - bytes came or went. hd_lane_moves - the stream leaves its
  * worker. */
-bool hd_lane_room(struct hd_stream *s, enum hd_lane lane, size_t n);
-void hd_lane_changed(struct hd_stream *s);
+bool hd_lane_make_room(struct hd_stream *s, enum hd_lane lane, size_t n);
+void hd_lane_recount(struct hd_stream *s);
 void hd_lane_moves(struct hd_stream *s);
+
+/* For each packet: below the smallest limit there is nothing to count. */
+static inline bool hd_lane_room(struct hd_stream *s, enum hd_lane lane,
+				size_t n)
+{
+	return (lane == HD_BULK &&
+		s->lane[HD_BULK].bytes + n <= HD_OUTPUT_LIMIT_MIN_BYTES) ||
+	       hd_lane_make_room(s, lane, n);
+}
+
+static inline void hd_lane_changed(struct hd_stream *s)
+{
+	if (s->lane[HD_BULK].bytes > HD_OUTPUT_LIMIT_MIN_BYTES ||
+	    s->large_bytes != 0)
+		hd_lane_recount(s);
+}
+
 /* hd_stream_seal - the lanes go to the flight; of bulk no more than a part at
  * a time, unless the stream closes. hd_stream_offer_kernel - let the kernel
  * make the records from here on, if it may now. */
