@@ -19,7 +19,7 @@
 #include "core/trace.h"
 
 struct hd_ticket { /* one question: its answer finds the login by this */
-	struct hd_worker *worker;
+	unsigned worker; /* an index: unload() may answer when all have ended */
 	uint32_t slot, gen;
 	uint32_t asked_n;
 	enum hd_verdict verdict;
@@ -110,7 +110,7 @@ static enum hd_verdict ask_hook(struct hd_stream *s,
 
 	note_asked(s->peer, h->mod);
 	*t = (struct hd_ticket){
-		.worker = w,
+		.worker = w->index,
 		.slot = s->slot,
 		.gen = s->gen,
 		.asked_n = s->peer->asked_n,
@@ -230,6 +230,7 @@ void hd_admit_answer(struct hd_ticket **ticket, enum hd_verdict verdict,
 	t->verdict = verdict;
 	if (reason != NULL)
 		hd_admit_reason(t, reason);
-	if (hd_worker_post(t->worker, answered, t, NULL) < 0)
+	if (t->worker >= hd_workers() ||
+	    hd_worker_post(hd_worker_at(t->worker), answered, t, NULL) < 0)
 		free(t);
 }
