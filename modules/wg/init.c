@@ -182,6 +182,7 @@ static bool must_prove(struct wg_engine *e, const struct wg_in *in,
 	if (proof != WG_PROOF_NONE)
 		return proof == WG_PROOF_BEFORE && wg_is_suspect(e, &in->from);
 	return !to->endpoint.set || wg_pressure(e) ||
+	       e->now_ms < to->crowded_ms ||
 	       wg_is_suspect(e, &in->from) ||
 	       wg_tries(e, &in->from, to, WG_PROOF_NONE) >=
 		       TRIES_BEFORE_OTHERS ||

@@ -104,8 +104,13 @@ void wg_response_found(struct wg_engine *e, const struct wg_in *in,
 	p->answered = true;
 	if (wg_addr_same(&to->endpoint, &in->from))
 		to->seen_ms = to->alive_ms = e->now_ms;
-	if (new && wg_session_new(e, l, side, ends) == NULL)
-		return;
+	if (new) {
+		struct wg_session *s = wg_session_new(e, l, side, ends);
+
+		if (s == NULL)
+			return;
+		s->proven = p->proof == WG_PROOF_NOW;
+	}
 	wg_forward(e, in, &p->from, &p->local);
 }
 

@@ -22,6 +22,8 @@
 
 enum {
 	HOST_MAX = 4, /* newcomers of one host, elsewhere */
+	CROWD = WG_NEWCOMERS_MAX / 2, /* elsewhere: more must be proven */
+	CROWDED_MS = 10000,
 	LEFT_MS = 2000, /* what was under way in the old session arrives */
 	ALIVE_MS = 30000, /* a keepalive is due after 25 s */
 	SETTLE_MS = 12000, /* who is asked says something within 10 s */
@@ -58,7 +60,7 @@ static bool spoke_both(const struct wg_session *s)
 
 static unsigned rank(const struct wg_session *s)
 {
-	return s->confirmed + spoke_both(s);
+	return 3u * s->proven + s->confirmed + spoke_both(s);
 }
 
 /* Of two, who makes room: less proven, then longer unused. Either may be
@@ -111,6 +113,14 @@ static struct rivals find_rivals(const struct wg_engine *e,
 	return r;
 }
 
+/* Who forges any address could be elsewhere as often as he likes: from now on
+ * strangers show a cookie. So half of the places are left for who has one. */
+static void note_crowd(struct wg_engine *e, const struct wg_link *l)
+{
+	for (unsigned i = 0; i < 2; i++)
+		wg_peer(e, l->peer[i])->crowded_ms = e->now_ms + CROWDED_MS;
+}
+
 unsigned wg_room(struct wg_engine *e, struct wg_link *l,
 		 const struct wg_end ends[2])
 {
@@ -118,6 +128,8 @@ unsigned wg_room(struct wg_engine *e, struct wg_link *l,
 			!is_home(e, l, 1, &ends[1].addr);
 	struct rivals r = find_rivals(e, l, away, stranger(e, l, ends));
 
+	if (away > 0 && r.n >= CROWD)
+		note_crowd(e, l);
 	if (r.n_of_host >= HOST_MAX)
 		wg_session_end(e, r.least_of_host, "replaced");
 	else if (r.n >= WG_NEWCOMERS_MAX)

@@ -10,7 +10,7 @@
 #include "modules/wg/mac1.h"
 #include "modules/wg/table.h"
 
-#define WG_STATE_VERSION 5
+#define WG_STATE_VERSION 6
 
 /* Seconds of the WireGuard protocol (whitepaper, section 6.1). */
 #define WG_REJECT_AFTER_MS 180000
@@ -73,6 +73,7 @@ struct wg_peer {
 	struct wg_ring *could_be; /* who may be this peer */
 	struct wg_ring *callers; /* who asked for it: with many links */
 	struct wg_bucket inits; /* that come to it from unknown addresses */
+	uint64_t crowded_ms; /* until: these must prove themselves */
 	uint64_t seen_ms, handshake_ms, relearned;
 	uint64_t alive_ms; /* at its endpoint, by more than an initiation */
 	uint64_t placed_ms; /* made when: the session that showed its endpoint */
@@ -117,6 +118,7 @@ struct wg_session {
 	uint32_t link;
 	uint32_t older; /* session of the link, or WG_NONE */
 	uint8_t initiator; /* 0 or 1: which end */
+	bool proven; /* the initiator's address, in the initiation itself */
 	bool confirmed; /* the initiator has sent data */
 	bool stands; /* both have, and nothing speaks against it */
 	bool fast; /* so far nothing does: the kernel may forward it */
