@@ -191,7 +191,11 @@ static const struct code {
 } codes[] = {
 	/* below that OpenSSL's code is as good */
 	[HD_MB_SSE] = { init_mb_mgr_sse, IMB_CPUFLAGS_SSE, 0 },
+#ifdef IMB_CPUFLAGS_AVX
 	[HD_MB_AVX] = { init_mb_mgr_avx, IMB_CPUFLAGS_AVX, KEPT_AVX },
+#else
+	[HD_MB_AVX] = { NULL, 0, 0 }, /* 2.0 has none */
+#endif
 	[HD_MB_AVX2] = { init_mb_mgr_avx2, IMB_CPUFLAGS_AVX2, KEPT_AVX },
 	[HD_MB_AVX512] = { init_mb_mgr_avx512, IMB_CPUFLAGS_AVX512,
 			   KEPT_AVX512 },
@@ -212,7 +216,7 @@ static unsigned registers_kept(void)
 
 static bool can_run(const struct code *c, const IMB_MGR *m)
 {
-	return (m->features & c->needs) == c->needs &&
+	return c->init != NULL && (m->features & c->needs) == c->needs &&
 	       (registers_kept() & c->kept) == c->kept;
 }
 
@@ -238,8 +242,10 @@ static const char *code_name(const IMB_MGR *m)
 		return vaes ? "avx512-vaes" : "avx512";
 	case IMB_ARCH_AVX2:
 		return "avx2";
+#ifdef IMB_CPUFLAGS_AVX
 	case IMB_ARCH_AVX:
 		return "avx";
+#endif
 	default:
 		return "sse";
 	}

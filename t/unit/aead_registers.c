@@ -48,21 +48,21 @@ static void code_without_them_is_taken(void **state)
 	struct sigaction act = { .sa_sigaction = on_fault,
 				 .sa_flags = SA_SIGINFO };
 	struct sigaction before;
-	int best, avx;
+	int best, avx2;
 
 	(void)state;
-	if (hd_ipsec_mb_start(HD_MB_AVX, NULL) < 0)
-		skip(); /* no library, or a processor without AVX */
+	if (hd_ipsec_mb_start(HD_MB_AVX2, NULL) < 0)
+		skip(); /* no library, or a processor without AVX2 */
 	assert_int_equal(sigaction(SIGSEGV, &act, &before), 0);
 	if (!cpuid_faults(true)) {
 		sigaction(SIGSEGV, &before, NULL);
 		skip(); /* a processor that always answers */
 	}
-	avx = hd_ipsec_mb_start(HD_MB_AVX, NULL);
+	avx2 = hd_ipsec_mb_start(HD_MB_AVX2, NULL);
 	best = hd_ipsec_mb_start(HD_MB_BEST, NULL);
 	cpuid_faults(false);
 	sigaction(SIGSEGV, &before, NULL);
-	assert_int_equal(avx, -ENOTSUP);
+	assert_int_equal(avx2, -ENOTSUP);
 	assert_int_equal(best, 0);
 	assert_non_null(strstr(hd_ipsec_mb_about(), "(sse)"));
 	for (unsigned i = 0; i < HD_TLS_SUITES; i++) {
