@@ -33,6 +33,17 @@ static const struct step *step_of(const struct wg_block *b, uint64_t now_ms)
 	return NULL;
 }
 
+enum { BELOW_PER_S = 20 };
+
+/* The kernel need not know: we ignore the host as well. So who has many hosts
+ * does not make us look at all peers for each strike. */
+static bool may_block_below(struct wg_engine *e, const struct wg_addr *host)
+{
+	return wg_bucket_take(&e->below_looks, BELOW_PER_S, BELOW_PER_S, 1,
+			      e->now_ms) &&
+	       !wg_is_host_known(e, host);
+}
+
 /* Where the kernel sees it first. */
 static void block_below(const struct wg_engine *e, struct wg_block *b,
 			uint64_t for_ms)
@@ -79,7 +90,7 @@ void wg_strike(struct wg_engine *e, const struct wg_addr *from)
 	if (step == NULL)
 		return;
 	b->until_ms = e->now_ms + step->for_ms;
-	if (!wg_is_host_known(e, &ip))
+	if (may_block_below(e, &ip))
 		block_below(e, b, step->for_ms);
 	hd_log_notice("wg: handshakes of an address are ignored: addr=%s "
 		      "blocked=%s strikes=%u seconds=%ju",

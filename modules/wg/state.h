@@ -10,7 +10,7 @@
 #include "modules/wg/mac1.h"
 #include "modules/wg/table.h"
 
-#define WG_STATE_VERSION 6
+#define WG_STATE_VERSION 7
 
 /* Seconds of the WireGuard protocol (whitepaper, section 6.1). */
 #define WG_REJECT_AFTER_MS 180000
@@ -229,6 +229,7 @@ struct wg_engine {
 	uint32_t hot[WG_HOT_KEYS]; /* peers whose key was found last */
 	struct wg_searches *searches;
 	struct wg_bucket unknown; /* initiations from unknown addresses */
+	struct wg_bucket below_looks; /* looks at all peers, to block in the kernel */
 	uint64_t pressure_ms; /* until */
 	uint8_t secret[2][32]; /* of our cookies: now, before */
 	uint64_t secret_ms;

@@ -154,6 +154,28 @@ static void who_moved_is_through_among_forged(void **state)
 	}
 }
 
+/* Before the kernel ignores a host, all peers are looked at: is one there? Who
+ * has many hosts does not make that often. */
+static void few_looks_at_all_peers(void **state)
+{
+	unsigned below = 0, blocked = 0;
+	uint32_t at = 0;
+	const struct wg_block *b;
+
+	(void)state;
+	for (unsigned i = 0; i < 400; i++) {
+		union hd_addr from = net_addr(100000 + i / 4 * 256, 700 + i);
+		struct wg_addr a = wg_addr_of(&from);
+
+		wg_strike(net.e, &a);
+		blocked += i % 4 == 3 && wg_is_blocked(net.e, &a);
+	}
+	while ((b = wg_pool_next(&net.e->blocks.pool, &at)) != NULL)
+		below += b->below;
+	assert_int_equal(blocked, 100);
+	assert_true(below > 0 && below <= 20);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -162,6 +184,7 @@ int main(void)
 		T(a_forged_counter_keeps_nobody_from_moving),
 		T(one_index_of_many_links),
 		T(who_moved_is_through_among_forged),
+		T(few_looks_at_all_peers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
