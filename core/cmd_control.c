@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* core/cmd_control.c - commands about commands, and who watches. */
+/* core/cmd_control.c - commands about commands, and about the log. */
 #include <unistd.h>
 #include "core/control.h"
 #include "core/log.h"
@@ -54,15 +54,6 @@ static void run_whoami(struct hd_module *mod, struct hd_call *c)
 	hd_out_close(c);
 }
 
-static void run_watch(struct hd_module *mod, struct hd_call *c)
-{
-	(void)mod;
-	hd_watch_begin(c->client, hd_call_arg(c, "event"));
-	hd_out_open(c, NULL, '{');
-	hd_out_bool(c, "watching", true);
-	hd_out_close(c);
-}
-
 static void run_log_level(struct hd_module *mod, struct hd_call *c)
 {
 	const char *text = hd_call_arg(c, "level");
@@ -94,12 +85,6 @@ const struct hd_command hd_cmd_control[] = {
 	  .role = HD_ROLE_READ,
 	  .help = "who the relay takes this client for",
 	  .run = run_whoami },
-	{ .words = "watch",
-	  .args = "[EVENT...]",
-	  .role = HD_ROLE_READ,
-	  .help = "print events as they happen: all, or those named (peer, "
-		  "peer.up, drops, reload, drain, module)",
-	  .run = run_watch },
 	{ .words = "log level",
 	  .args = "LEVEL",
 	  .role = HD_ROLE_OPERATE,
@@ -117,6 +102,7 @@ int hd_control_commands(struct hd_error *err)
 {
 	static const struct hd_command *const tables[] = {
 		hd_cmd_config, hd_cmd_control, hd_cmd_daemon, hd_cmd_derpmap,
+		hd_cmd_events,
 		hd_cmd_live,   hd_cmd_metrics, hd_cmd_module, hd_cmd_pairs,
 		hd_cmd_peers,  hd_cmd_status,  hd_cmd_trace,
 	};

@@ -3,8 +3,17 @@
 #include "core/control.h"
 #include "core/module.h"
 
+static void put_times(struct hd_call *c, const struct hd_histogram *h)
+{
+	hd_out_uint(c, "mean_us", h->n > 0 ? h->sum_ns / h->n / 1000 : 0);
+	hd_out_uint(c, "p50_us", hd_histogram_us(h, 0.5));
+	hd_out_uint(c, "p90_us", hd_histogram_us(h, 0.9));
+	hd_out_uint(c, "p99_us", hd_histogram_us(h, 0.99));
+}
+
 static void put_metric(void *call, const char *module,
-		       const struct hd_metric *metric, uint64_t sum)
+		       const struct hd_metric *metric, uint64_t sum,
+		       const struct hd_histogram *h)
 {
 	static const char *const kinds[] = { [HD_COUNTER] = "counter",
 					     [HD_GAUGE] = "gauge",
@@ -15,9 +24,10 @@ static void put_metric(void *call, const char *module,
 	hd_out_string(c, "module", module);
 	hd_out_string(c, "name", metric->name);
 	hd_out_string(c, "labels", metric->labels);
-	hd_out_string(c, "kind",
-		      kinds[metric->kind]);
+	hd_out_string(c, "kind", kinds[metric->kind]);
 	hd_out_uint(c, "value", sum);
+	if (h != NULL)
+		put_times(c, h);
 	hd_out_string(c, "help", metric->help);
 	hd_out_close(c);
 }
@@ -26,7 +36,7 @@ static void run_metrics(struct hd_module *mod, struct hd_call *c)
 {
 	(void)mod;
 	hd_out_open(c, NULL, '[');
-	hd_metrics_each(put_metric, c);
+	hd_metrics_read(NULL, put_metric, c);
 	hd_out_close(c);
 }
 
@@ -36,6 +46,6 @@ const struct hd_command hd_cmd_metrics[] = {
 	  .role = HD_ROLE_READ,
 	  .help = "every number of the core and of the modules",
 	  .run = run_metrics,
-	  .columns = "name labels value" },
+	  .columns = "name labels value mean_us p99_us" },
 	{ .words = NULL },
 };

@@ -128,7 +128,9 @@ static void run_status(struct hd_module *mod, struct hd_call *c)
 	hd_out_uint(c, "pid", (uint64_t)getpid());
 	hd_out_string(c, "state", hd_daemon_state());
 	hd_out_double(c, "uptime_s", (double)hd_daemon_uptime_ms() / 1000);
-	hd_out_string(c, "config", d->conf->path); /* null: --dev */
+	hd_out_string(c, "config",
+		      d->conf->path != NULL ? d->conf->path
+					    : "built in (--dev)");
 	hd_out_uint(c, "workers", hd_workers());
 	hd_out_string(c, "backend", hd_worker_at(0)->ring_ops->name);
 	hd_out_string(c, "crypto", hd_aead_about());

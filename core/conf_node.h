@@ -3,6 +3,7 @@
  * before option tables make it typed. All of it lies in one arena. */
 #pragma once
 #include <hyper-derp/config.h>
+#include <hyper-derp/near.h>
 #include <stdarg.h>
 
 /* ---- arena ---- */
@@ -97,6 +98,3 @@ int hd_merge_usual(struct hd_arena *arena, const char *path,
 void hd_merge_weak(struct hd_node *root, struct hd_node *from);
 
 /* ---- names ---- */
-
-/* hd_near - the candidate that key is probably a slip of, or NULL. */
-const char *hd_near(const char *key, const char *const *names, size_t n);

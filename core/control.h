@@ -164,6 +164,6 @@ uint64_t hd_events_lost(void);
 /* hd_control_commands - register those of the core: a table per subject. */
 int hd_control_commands(struct hd_error *err);
 extern const struct hd_command hd_cmd_control[], hd_cmd_status[],
-	hd_cmd_peers[], hd_cmd_daemon[], hd_cmd_config[], hd_cmd_module[],
+	hd_cmd_peers[], hd_cmd_daemon[], hd_cmd_events[], hd_cmd_config[], hd_cmd_module[],
 	hd_cmd_live[], hd_cmd_metrics[], hd_cmd_derpmap[], hd_cmd_trace[],
 	hd_cmd_pairs[];

@@ -194,8 +194,12 @@ static int not_found(const char *const *words, size_t n, struct hd_error *err)
 				    "\"%s\" is given as one word: a command's "
 				    "words stand apart",
 				    said);
-	if (near == NULL && n > 0)
-		near = hd_near(words[0], names, n_entries);
+	while (near == NULL && n-- > 1) { /* the last words are arguments */
+		char some[sizeof(said)];
+
+		join(some, sizeof(some), words, n);
+		near = hd_near(some, names, n_entries);
+	}
 	if (near != NULL)
 		return hd_error_set(err, -ENOENT,
 				    "there is no command \"%s\"; is \"%s\" "

@@ -177,14 +177,29 @@ int hd_daemon_start(struct hd_daemon *d)
 	return 0;
 }
 
+/* What a histogram is about is how long things take, not how many there were. */
+static void tell_times(const char *name, const struct hd_histogram *h)
+{
+	hd_log_write(HD_INFO,
+		     "metric %s: count=%ju mean_us=%ju p50_us=%ju p90_us=%ju "
+		     "p99_us=%ju",
+		     name, (uintmax_t)h->n, (uintmax_t)(h->sum_ns / h->n / 1000),
+		     (uintmax_t)hd_histogram_us(h, 0.5),
+		     (uintmax_t)hd_histogram_us(h, 0.9),
+		     (uintmax_t)hd_histogram_us(h, 0.99));
+}
+
 static void tell_metric(void *arg, const char *module,
-			const struct hd_metric *metric, uint64_t sum)
+			const struct hd_metric *metric, uint64_t sum,
+			const struct hd_histogram *h)
 {
 	(void)arg;
 	(void)module;
 	if (sum == 0)
 		return;
-	if (metric->labels != NULL)
+	if (h != NULL)
+		tell_times(metric->name, h);
+	else if (metric->labels != NULL)
 		hd_log_write(HD_INFO, "metric %s{%s}=%ju", metric->name,
 			     metric->labels, (uintmax_t)sum);
 	else
@@ -201,7 +216,7 @@ void hd_daemon_stop(struct hd_daemon *d)
 	if (!hd_tasks_stop(TASKS_LIMIT_MS))
 		hd_log_warn("a background task did not end in time");
 	if (d->started) {
-		hd_metrics_each(tell_metric, NULL);
+		hd_metrics_read(NULL, tell_metric, NULL);
 		hd_workers_stop();
 	}
 	hd_listeners_close(&d->listeners, &d->n_listeners);

@@ -19,8 +19,11 @@
 
 enum {
 	/* Each may be a send of its own at the end of the turn, 5 us or so. */
-	TELL_MAX = 512, /* a turn */
+	TELL_MAX = 256, /* a turn */
 	LOOK_MAX = 32768, /* at places in sets, most of which may be empty */
+	/* Sets have the same key in about the same place: a few places of each
+	 * in turn, and a receiver gets what many owe it in one send. */
+	BAND = 8,
 };
 
 static uint64_t *owed_bytes(struct hd_worker *w)
@@ -95,7 +98,6 @@ static bool tell(struct hd_worker *w, uint16_t realm,
 
 static void queue_in(struct hd_gone_queue *q, struct hd_entry *e)
 {
-	e->gone_at = 0;
 	e->gone_next = NULL;
 	e->gone_prev = q->last;
 	if (q->last != NULL)
@@ -149,6 +151,7 @@ struct hd_entry *hd_gone_back(struct hd_worker *w, uint64_t hash,
 	if (e == NULL || hd_relay_table_put(&w->relay, e) < 0)
 		return NULL;
 	queue_out(&w->gone, e);
+	e->gone_at = 0;
 	hd_relay_table_take(&w->gone.table, e);
 	return e;
 }
@@ -186,10 +189,13 @@ void hd_gone_before(struct hd_worker *w, uint16_t realm,
 
 /* ---- a turn's share ---- */
 
-/* The set has been gone through: what is left found no room in a ring. */
+/* It is the last now, or forgotten. When the set has been gone through, what
+ * is left found no room in a ring. */
 static void next_entry(struct hd_worker *w, struct hd_entry *e)
 {
 	queue_out(&w->gone, e);
+	if (e->gone_at >= e->told.size)
+		e->gone_at = 0;
 	if (e->told.n > 0) {
 		queue_in(&w->gone, e);
 		return;
@@ -199,25 +205,37 @@ static void next_entry(struct hd_worker *w, struct hd_entry *e)
 	hd_entry_free(&e);
 }
 
-bool hd_gone_run(struct hd_worker *w)
+/* Returns how many were told, or could not be now. */
+static unsigned tell_band(struct hd_worker *w, struct hd_entry *e,
+			  uint32_t *looks, unsigned most)
 {
-	uint32_t looks = LOOK_MAX;
+	struct hd_key receiver;
 	unsigned n = 0;
 
-	while (n < TELL_MAX && looks > 0 && w->gone.first != NULL) {
-		struct hd_entry *e = w->gone.first;
-		struct hd_key receiver;
-
-		if (!hd_keyset_next(&e->told, &e->gone_at, &looks, &receiver)) {
-			if (looks > 0)
-				next_entry(w, e);
-			continue;
-		}
+	while (n < most &&
+	       hd_keyset_next(&e->told, &e->gone_at, looks, &receiver)) {
 		n++;
 		if (tell(w, e->realm, &e->key, &receiver))
 			hd_keyset_remove(&e->told, &receiver);
 		else
 			e->gone_at++;
+	}
+	return n;
+}
+
+bool hd_gone_run(struct hd_worker *w)
+{
+	uint32_t looks = LOOK_MAX;
+	unsigned left = TELL_MAX;
+
+	while (left > 0 && looks > 0 && w->gone.first != NULL) {
+		struct hd_entry *e = w->gone.first;
+		uint32_t band = HD_MIN(looks, (uint32_t)BAND);
+
+		looks -= band;
+		left -= tell_band(w, e, &band, left);
+		looks += band;
+		next_entry(w, e);
 	}
 	return w->gone.first != NULL;
 }

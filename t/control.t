@@ -112,6 +112,12 @@ subtest 'events' => sub {
     $hd->ctl('peer', 'close', $dave->key);
     my $down = decode_json(scalar readline $s);
     is "$down->{event} $down->{data}{why}", 'peer.down kicked', 'and its end';
+    my $error = ask($s, '{"cmd":["watch","peer","drosp"]}')->{error};
+    is $error->{code}, 'bad_argument', 'an event that there is not: refused';
+    like $error->{message}, qr/no event "drosp"; is "drops" meant\?.* peer\.up/, '... with those there are';
+    like ask($s, '{"cmd":["watch","pee"]}')->{error}{message}, qr/no event "pee"/, 'half a word is none';
+    my %event = map { $_->{event} => $_ } json('events')->@*;
+    ok $event{$_}, "events lists $_" for qw(peer.up peer.down drops module reload drain);
 };
 
 subtest 'exit codes of hdctl' => sub {
@@ -123,7 +129,19 @@ subtest 'exit codes of hdctl' => sub {
         is $?, $code, "... and ends with $code";
     }
     like $hd->ctl('peerz'), qr/is "peers" meant/, 'the nearest command is named';
-    like $hd->ctl('module'), qr/behind it may stand: load, reload, status, unload/,
+    for (['module relaod derp', 'module reload'], ['module enabel wg', 'module enable'], ['derpmpa', 'derpmap'],
+        ['peer cloes ffff', 'peer close'], ['wacht', 'watch']) {
+        my ($said, $meant) = @$_;
+        like $hd->ctl(split / /, $said), qr/is "$meant" meant/, "$said: $meant";
+        is $?, 2, '... and is not done';
+    }
+    like $hd->ctl(qw(peers --sort agnet)), qr/no such column; is "agent" meant\?; there are: key, addr/, '--sort: a slip';
+    like $hd->ctl(qw(status --sort nosuch)), qr/no table/, '... of what is no table';
+    like $hd->ctl(qw(derpmap --sort nosuch)), qr/no table/, '... of what hdctl does itself';
+    like $hd->ctl(qw(peers ffffffff --sort nosuch)), qr/no such column; there are: key addr/, '... of an empty table';
+    like ask(connection(), '{"cmd":["module","relaod","derp"]}')->{error}{message}, qr/is "module reload" meant/,
+        'the relay knows too, with an argument behind';
+    like $hd->ctl('module'), qr/behind it may stand: load, reload, status, unload, disable, enable, new/,
         'the beginning of a command is known for one';
     like $hd->ctl('module status'), qr/stand apart/, 'a command in one word';
     my $out = qx($build/hdctl --socket /nowhere/at/all status 2>&1);
@@ -152,6 +170,47 @@ subtest 'exit codes of hdctl' => sub {
         like HyperDerp::Test::slurp("$hd->{dir}/out"), qr/control group/, '... which says why';
         chmod 0660, $hd->control;
     }
+};
+
+subtest 'times are times' => sub {
+    my ($login) = grep { $_->{name} eq 'hyper_derp_login_seconds' } json('metrics')->@*;
+    is $login->{kind}, 'histogram', 'a histogram';
+    cmp_ok $login->{mean_us}, '>', 0, '... has a mean';
+    cmp_ok $login->{p99_us}, '>=', $login->{p50_us}, '... and percentiles';
+};
+
+# A relay that is made up: what it says is as bad as can be.
+subtest 'control characters of an answer' => sub {
+    my $path = $hd->dir . '/evil.sock';
+    my $l = IO::Socket::UNIX->new(Local => $path, Listen => 5) // die "socket: $!";
+    my $bad = '\u001b[31mred\u009b2J\u202e\r\u0007\u007f';
+    my %data = (commands => '[{"words":"peers","args":"","help":"h","role":"read","arguments":[]},'
+            . '{"words":"text","args":"","help":"h","role":"read","arguments":[]},'
+            . '{"words":"one","args":"","help":"h","role":"read","arguments":[]}]',
+        peers => qq([{"key":"00","agent":"$bad","$bad":1}]), text => qq("$bad\\nsecond line"),
+        one => qq({"$bad":"$bad","list":["$bad"],"key":"$bad"}));
+    my $pid = fork // die;
+    if (!$pid) {
+        while (my $c = $l->accept) {
+            while (my $line = readline $c) {
+                my ($id, $word) = $line =~ /"id":(\d+),"cmd":\["(\w+)"/;
+                print {$c} $data{$word} ? qq({"id":$id,"ok":true,"data":$data{$word}}\n)
+                    : qq({"id":$id,"ok":false,"error":{"code":"x","message":"$bad"}}\n);
+                $c->flush;
+            }
+        }
+        POSIX::_exit(0);
+    }
+    for my $word (qw(peers text one nosuch watch)) {
+        my $out = qx($build/hdctl --socket $path $word 2>&1);
+        unlike $out, qr/[\x00-\x08\x0b-\x1f\x7f]|\xc2[\x80-\x9f]|\xe2\x80\xae/, "$word: nothing that a terminal obeys";
+        like $out, qr/\\u001b\[31mred\\u009b2J\\u202e/, '... but what it was' if $word ne 'nosuch';
+    }
+    like qx($build/hdctl --socket $path text), qr/\nsecond line\n/, 'a text has its lines';
+    is decode_json(scalar qx($build/hdctl --socket $path --json peers))->[0]{agent},
+        "\e[31mred\x{9b}2J\x{202e}\r\a\x7f", 'JSON has the same value';
+    kill KILL => $pid;
+    waitpid $pid, 0;
 };
 
 subtest 'commands of hdctl' => sub {
@@ -278,6 +337,8 @@ subtest 'drain' => sub {
     close $watch;
     is $? >> 8, 3, '... with exit status 3';
     $hd->finish;
+like $hd->log_text, qr/metric hyper_derp_login_seconds: count=\d+ mean_us=\d+ p50_us=\d+ p90_us=\d+ p99_us=\d+$/m,
+    'at the stop times are logged as times';
 };
 
 subtest 'a relay that hangs' => sub {

@@ -127,6 +127,18 @@ subtest 'peers' => sub {
     is saved() =~ /office|gate/, '', 'what the configuration lists is not repeated';
 };
 
+subtest 'events' => sub {
+    my $s = connection();
+    ok ask($s, qw(watch wg))->{ok}, 'watch wg';
+    my $error = ask(connection(), qw(watch wg.mvoed))->{error};
+    like $error->{message}, qr/is "wg\.moved" meant\?.* wg\.confirmed/, 'the module has told its events';
+    $hd->ctl(qw(wg peer add eve), key(40));
+    my $event = decode_json(scalar readline $s);
+    is $event->{event}, 'wg.peer_added', 'and they come';
+    ok((grep { $_->{event} eq $event->{event} && $_->{module} eq 'wg' } @{ json('events') }), '... by a name that is listed');
+    $hd->ctl(qw(wg peer remove eve));
+};
+
 subtest 'links' => sub {
     for ([qw(alice bob)], [qw(alice carol)], [qw(office alice)]) {
         $hd->ctl(qw(wg link add), @$_);
@@ -456,6 +468,51 @@ sub picture ($drawn) {
     my $width = () = $scaled[0] =~ /\d/g;
     return "P1\n$width ${\scalar @scaled}\n" . join("\n", @scaled) . "\n";
 }
+
+# What belongs to a private key.
+sub public_of ($private) {
+    my $pid = open2(my $out, my $in, qw(wg pubkey));
+    print {$in} $private;
+    close $in;
+    chomp(my $public = <$out>);
+    waitpid $pid, 0;
+    return $public;
+}
+
+subtest 'a key pair on the spot' => sub {
+    plan skip_all => 'the machine lacks wg (apt-get install wireguard-tools)' if `which wg` eq '';
+    my @new = (qw(wg client-config watch --endpoint relay.example.com --new-key));
+    my $text = $hd->ctl(@new);
+    is $?, 0, 'a peer that is not there';
+    my ($private) = $text =~ /^PrivateKey = (\S{44})$/m;
+    my $public = public_of($private);
+    ok saved() =~ /^peer watch - \Q$public\E$/m, '... is, by the public key of what was printed';
+    like $text, qr/^hdctl: watch: public key \Q$public\E registered\nhdctl: watch is linked with nobody/m, '... says so';
+    $text = $hd->ctl(@new, qw(--link alice --link bob));
+    my ($second) = $text =~ /^PrivateKey = (\S{44})$/m;
+    isnt $second, $private, 'again: another one';
+    is json(qw(wg peer list watch))->[0]{pubkey}, public_of($second), '... which the relay knows';
+    like $text, qr/no longer valid: \Q$public\E$/m, '... in place of the first';
+    like $text, qr/new configurations are due for alice, bob, which/, '... and who has to hear of it';
+    is scalar(() = $text =~ /^\[Peer\]$/mg), 2, '--link: both are in the configuration';
+    my $before = saved();
+    for (['--link', 'nobody'], ['--private-key', $private]) {
+        $hd->ctl(@new, @$_);
+        isnt $?, 0, "@$_[0]: refused";
+        ok saved() eq $before, '... and the old key stays';
+    }
+    like $hd->ctl(qw(wg client-config office --new-key)), qr/configuration/, 'a peer of the configuration: refused';
+    like $hd->ctl(qw(wg client-config alice --link bob)), qr/--link goes with --new-key/, '--link alone';
+    unlike $hd->log_text, qr/\Q$second\E/, 'the relay never saw a private key';
+    $hd->ctl(qw(wg peer remove watch));
+};
+
+subtest 'a QR code without a key' => sub {
+    my $said = $hd->ctl(qw(wg client-config alice --qr));
+    is $?, 2, 'is refused';
+    like $said, qr/--private-key FILE puts in that of alice, --new-key makes/, '... with what to do';
+    unlike $said, qr/[█▀▄]/, '... and not drawn';
+};
 
 subtest 'as a QR code' => sub {
     plan skip_all => 'the machine lacks zbarimg (apt-get install zbar-tools)' if `which zbarimg` eq '';

@@ -18,7 +18,7 @@
  *      peer
  * 1.9  hd_state_file_update(), hd_state_file_path(); hook.h: hooks behind one
  *      that passes late are asked; relay.h: two flags that nothing set are
- *      reserved
+ *      reserved; module.h: events; near.h
  *
  * Where the shapes differ from the first proposal, and why:
  * - load() takes a struct hd_error: the loader prints one sentence, with the
@@ -37,6 +37,13 @@ extern "C" {
 #define HD_MODULE_MAGIC 0x48444d31u /* "HDM1" */
 #define HD_ABI_MAJOR 1
 #define HD_ABI_MINOR 9
+
+/* The events that a module tells with hd_event(): `hdctl watch` takes these
+ * names, and what they begin with. Ends with name NULL. */
+struct hd_event_def {
+	const char *name; /* "wg.moved": the module's name and a dot first */
+	const char *help; /* "a peer has another address" */
+};
 
 struct hd_module_def {
 	uint32_t magic;
@@ -72,6 +79,9 @@ struct hd_module_def {
 	 * each worker; called once with true after start. */
 	void (*serving)(struct hd_module *mod, struct hd_worker *w, bool on);
 	uint32_t flags; /* HD_RESIDENT */
+	const struct hd_event_def *events; /* since 1.9; NULL: not listed, and
+					      whoever watches takes any name
+					      of this module */
 };
 
 /* HD_RESIDENT - something outside the core keeps pointers into the code (a

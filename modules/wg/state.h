@@ -269,5 +269,6 @@ enum wg_metric {
 	WG_M_N = WG_M_DROPS + WG_DROP_N,
 };
 extern const struct hd_metric wg_metrics[];
+extern const struct hd_event_def wg_events[]; /* tell.c */
 
 #include "modules/wg/parts.h"

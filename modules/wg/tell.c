@@ -6,6 +6,18 @@
 #include <stdlib.h>
 #include "modules/wg/state.h"
 
+const struct hd_event_def wg_events[] = {
+	{ "wg.confirmed", "two peers have a session" },
+	{ "wg.ended", "a session is over, and why" },
+	{ "wg.link_added", "two peers may talk to each other" },
+	{ "wg.link_removed", "two peers may no longer" },
+	{ "wg.moved", "a peer has another address" },
+	{ "wg.peer_added", "a peer is registered" },
+	{ "wg.peer_removed", "a peer is no longer" },
+	{ "wg.peer_updated", "a peer has another key, endpoint or label" },
+	{ .name = NULL },
+};
+
 /* @json  taken; NULL when out of memory */
 static void event(const char *name, json_t *json)
 {

@@ -29,6 +29,9 @@ int hdctl_commands(struct hdctl *h);
 /* hdctl_find - the entry of the table that most words name, or NULL. */
 const json_t *hdctl_find(const struct hdctl *h, const char *const *words,
 			 size_t n);
+/* hdctl_unknown - words that name no command: says which is probably meant.
+ * Returns HDCTL_USAGE. */
+int hdctl_unknown(const struct hdctl *h, const char *const *words, size_t n);
 /* hdctl_ask - the daemon's command; tells what goes wrong. */
 int hdctl_ask(struct hdctl *h, const char *words, json_t **ret_data);
 

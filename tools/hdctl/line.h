@@ -8,6 +8,7 @@
 struct line;
 
 struct line *line_open(struct hdctl *h);
-/* line_read - the next line, borrowed. Returns NULL: the end. */
+/* line_read - the next line, borrowed; "" after Ctrl-C. Returns NULL: the
+ * end. */
 const char *line_read(struct line *l);
 void line_close(struct line *l);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* tools/hdctl/line_edit.c - lines with history, completion and help at any
  * point, by libedit. Source: editline(3). */
+#include <errno.h>
 #include <histedit.h>
 #include <stdlib.h>
 #include <string.h>
@@ -164,9 +165,15 @@ struct line *line_open(struct hdctl *h)
 const char *line_read(struct line *l)
 {
 	int n = 0;
-	const char *text = el_gets(l->el, &n);
+	const char *text;
 	HistEvent ev;
 
+	errno = 0;
+	text = el_gets(l->el, &n);
+	if (n < 0 && errno == EINTR) { /* Ctrl-C: another line */
+		puts("^C");
+		return "";
+	}
 	if (text == NULL || n <= 0)
 		return NULL;
 	if (text[strspn(text, " \n")] != '\0')

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* tools/hdctl/line_plain.c - lines as the terminal gives them. */
+#include <errno.h>
 #include <stdlib.h>
 
 #include "tools/hdctl/line.h"
@@ -19,7 +20,14 @@ const char *line_read(struct line *l)
 {
 	fputs("hdctl> ", stdout);
 	fflush(stdout);
-	return getline(&l->text, &l->size, stdin) < 0 ? NULL : l->text;
+	errno = 0;
+	if (getline(&l->text, &l->size, stdin) >= 0)
+		return l->text;
+	if (errno != EINTR)
+		return NULL;
+	clearerr(stdin); /* Ctrl-C: another line */
+	putchar('\n');
+	return "";
 }
 
 void line_close(struct line *l)

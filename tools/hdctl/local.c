@@ -4,7 +4,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "tools/hdctl/clean.h"
 #include "tools/hdctl/hdctl.h"
+#include "tools/hdctl/interrupt.h"
 
 const struct local locals[] = {
 	{ "help", "[COMMAND...]", "what there is, or more about one", run_help,
@@ -27,11 +29,12 @@ const struct local locals[] = {
 	{ "module new", "NAME", "write the beginning of a module into NAME/",
 	  run_module_new, 0 },
 	{ "top", "[-1]",
-	  "rates of the relay and of its busiest peers; Enter ends", run_top,
+	  "rates of the relay and of its busiest peers; q ends", run_top,
 	  0 },
 	{ "watch", "[EVENT...]", "print events as they happen", run_watch, 0 },
 	{ "wg client-config",
-	  "NAME [--endpoint HOST] [--address IP] [--private-key FILE] [--qr]",
+	  "NAME [--endpoint HOST] [--address IP] [--private-key FILE | "
+	  "--new-key [--link PEER]...] [--qr]",
 	  "a WireGuard client's configuration, ready for wg-quick",
 	  run_client_config, 0 },
 	{ .words = NULL },
@@ -66,7 +69,12 @@ static const char *text_of(const json_t *entry, const char *name)
 
 static void put_help(const char *words, const char *args, const char *help)
 {
-	int n = printf("  %s%s%s", words, args[0] != '\0' ? " " : "", args);
+	char line[PRINT_CELL_BYTES];
+	int n;
+
+	(void)snprintf(line, sizeof(line), "%s%s%s", words,
+		       args[0] != '\0' ? " " : "", args);
+	n = printf("  %s", line);
 
 	if (n < 34)
 		printf("%*s %s\n", 34 - n, "", help);
@@ -131,16 +139,17 @@ static void put_event(const struct hdctl *h, const json_t *event)
 	const char *name;
 
 	if (h->json) {
-		json_dumpf(event, stdout,
-			   JSON_COMPACT | JSON_REAL_PRECISION(15));
-		putchar('\n');
+		clean_json(stdout, event, JSON_COMPACT);
 		return;
 	}
 	printf("%s %-10s",
 	       print_cell("time", json_object_get(event, "time"), time),
-	       text_of(event, "event"));
-	json_object_foreach (json_object_get(event, "data"), name, v)
-		printf(" %s=%s", name, print_cell(name, v, value));
+	       clean_copy(value, sizeof(value), text_of(event, "event")));
+	json_object_foreach (json_object_get(event, "data"), name, v) {
+		putchar(' ');
+		clean_put(stdout, name, false);
+		printf("=%s", print_cell(name, v, value));
+	}
 	putchar('\n');
 }
 
@@ -185,21 +194,11 @@ int run_check_file(struct hdctl *h, const char *const *words, size_t n)
 						      : HDCTL_REFUSED;
 }
 
-/* Until the daemon ends, or Ctrl-C. */
-int run_watch(struct hdctl *h, const char *const *words, size_t n)
+/* Until the daemon ends, or Ctrl-C: in the shell that ends this only. */
+static int watch(struct hdctl *h)
 {
-	const char *all[HDCTL_WORDS_MAX + 1] = { "watch" };
-	struct hd_error err;
-	json_t *data, *event;
-	int r = hdctl_connect(h);
+	json_t *event;
 
-	if (r != HDCTL_OK)
-		return r;
-	memcpy(all + 1, words, n * sizeof(*words));
-	r = ask(&h->ask, all, n + 1, &data, &err);
-	json_decref(data);
-	if (r != HDCTL_OK)
-		return hdctl_fail(r, "%s", err.text);
 	while ((event = ask_next(&h->ask)) != NULL) {
 		put_event(h, event);
 		json_decref(event);
@@ -207,7 +206,25 @@ int run_watch(struct hdctl *h, const char *const *words, size_t n)
 			break;
 	}
 	ask_close(&h->ask); /* in the shell the next command connects anew */
-	return event == NULL ? hdctl_fail(HDCTL_NO_DAEMON,
-					  "the relay closed the connection")
-			     : HDCTL_OK;
+	if (interrupt_came())
+		putchar('\n'); /* behind the ^C */
+	return event != NULL || interrupt_came()
+		       ? HDCTL_OK
+		       : hdctl_fail(HDCTL_NO_DAEMON,
+				    "the relay closed the connection");
+}
+
+int run_watch(struct hdctl *h, const char *const *words, size_t n)
+{
+	const char *all[HDCTL_WORDS_MAX + 1] = { "watch" };
+	struct hd_error err;
+	json_t *data;
+	int r = hdctl_connect(h);
+
+	if (r != HDCTL_OK)
+		return r;
+	memcpy(all + 1, words, n * sizeof(*words));
+	r = ask(&h->ask, all, n + 1, &data, &err);
+	json_decref(data);
+	return r == HDCTL_OK ? watch(h) : hdctl_fail(r, "%s", err.text);
 }

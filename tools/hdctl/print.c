@@ -7,7 +7,9 @@
 #include <string.h>
 #include <time.h>
 
-enum { COLUMNS_MAX = 32, KEY_SHOWN = 12, LIST_SHOWN = 60, NAME_WIDTH = 16 };
+#include "tools/hdctl/clean.h"
+
+enum { KEY_SHOWN = 12, LIST_SHOWN = 60, NAME_WIDTH = 16 };
 
 /* ---- one value ---- */
 
@@ -118,11 +120,12 @@ static void list_cell(const json_t *v, char *buf)
 }
 
 /* What a peer or a file calls itself must not move the cursor. */
-static void clean(char *text)
+static void clean(char buf[PRINT_CELL_BYTES])
 {
-	for (unsigned char *p = (unsigned char *)text; *p != '\0'; p++)
-		if (*p < 0x20 || *p == 0x7f)
-			*p = '?';
+	char raw[PRINT_CELL_BYTES];
+
+	memcpy(raw, buf, sizeof(raw));
+	clean_copy(buf, PRINT_CELL_BYTES, raw);
 }
 
 const char *print_cell(const char *name, const json_t *v,
@@ -154,158 +157,6 @@ const char *print_cell(const char *name, const json_t *v,
 	return buf;
 }
 
-/* ---- sorting ---- */
-
-static const char *sort_by; /* qsort has no argument */
-
-static double sort_number(const json_t *row)
-{
-	const char *name;
-	const json_t *v;
-	double sum = 0;
-
-	json_object_foreach ((json_t *)row, name, v)
-		if (json_is_number(v) &&
-		    strncmp(name, sort_by, strlen(sort_by)) == 0)
-			sum += json_number_value(v);
-	return sum;
-}
-
-static int compare_rows(const void *a, const void *b)
-{
-	const json_t *ra = *(json_t *const *)a, *rb = *(json_t *const *)b;
-	const char *ta = json_string_value(json_object_get(ra, sort_by));
-	const char *tb = json_string_value(json_object_get(rb, sort_by));
-	double na, nb;
-
-	if (ta != NULL && tb != NULL)
-		return strcmp(ta, tb);
-	na = sort_number(ra);
-	nb = sort_number(rb);
-	return (na < nb) - (na > nb);
-}
-
-static bool has_member(const json_t *rows, const char *by)
-{
-	const json_t *row, *v;
-	const char *name;
-	size_t i;
-
-	json_array_foreach(rows, i, row)
-		json_object_foreach ((json_t *)row, name, v)
-			if (strncmp(name, by, strlen(by)) == 0)
-				return true;
-	return json_array_size(rows) == 0;
-}
-
-bool print_sort(json_t *data, const char *by)
-{
-	size_t n = json_array_size(data);
-	json_t **rows = calloc(n + 1, sizeof(*rows));
-
-	if (!has_member(data, by) || rows == NULL) {
-		free(rows);
-		return false;
-	}
-	for (size_t i = 0; i < n; i++)
-		rows[i] = json_incref(json_array_get(data, i));
-	sort_by = by;
-	qsort(rows, n, sizeof(*rows), compare_rows);
-	for (size_t i = 0; i < n; i++)
-		json_array_set_new(data, i, rows[i]);
-	free(rows);
-	return true;
-}
-
-/* ---- tables ---- */
-
-struct table {
-	char names[COLUMNS_MAX][48];
-	size_t width[COLUMNS_MAX];
-	bool right[COLUMNS_MAX]; /* numbers */
-	unsigned n;
-};
-
-static void column_add(struct table *t, const char *name, size_t len)
-{
-	if (t->n == COLUMNS_MAX || len == 0 || len >= sizeof(t->names[0]))
-		return;
-	memcpy(t->names[t->n], name, len);
-	t->names[t->n][len] = '\0';
-	t->width[t->n] = len;
-	t->n++;
-}
-
-static void choose_columns(struct table *t, const json_t *rows,
-			   const char *columns)
-{
-	const json_t *first = json_array_get(rows, 0);
-	const char *name;
-	const json_t *v;
-
-	for (; columns != NULL && *columns != '\0';
-	     columns += strspn(columns, " ")) {
-		size_t n = strcspn(columns, " ");
-
-		column_add(t, columns, n);
-		columns += n;
-	}
-	if (t->n == 0)
-		json_object_foreach ((json_t *)first, name, v)
-			column_add(t, name, strlen(name));
-}
-
-static const char *cell_of(const struct table *t, const json_t *row, unsigned i,
-			   char buf[PRINT_CELL_BYTES])
-{
-	const json_t *v = json_object_get(row, t->names[i]);
-
-	return v != NULL ? print_cell(t->names[i], v, buf) : "-";
-}
-
-static void measure(struct table *t, const json_t *rows)
-{
-	char buf[PRINT_CELL_BYTES];
-	const json_t *row;
-	size_t r;
-
-	json_array_foreach(rows, r, row) for (unsigned i = 0; i < t->n; i++)
-	{
-		size_t n = strlen(cell_of(t, row, i, buf));
-
-		t->width[i] = HD_MAX(t->width[i], n);
-		t->right[i] |=
-			json_is_number(json_object_get(row, t->names[i]));
-	}
-}
-
-static void put_cell(FILE *out, const struct table *t, unsigned i,
-		     const char *text)
-{
-	int w = (int)HD_MIN(t->width[i], 120u);
-
-	if (i + 1 == t->n && !t->right[i])
-		fprintf(out, "%s\n", text);
-	else
-		fprintf(out, t->right[i] ? "%*s%s" : "%-*s%s", w, text,
-			i + 1 == t->n ? "\n" : "  ");
-}
-
-static void print_table(FILE *out, const json_t *rows, const char *columns)
-{
-	struct table t = { .n = 0 };
-	char buf[PRINT_CELL_BYTES];
-	const json_t *row;
-	size_t r;
-
-	choose_columns(&t, rows, columns);
-	measure(&t, rows);
-	for (unsigned i = 0; i < t.n; i++)
-		put_cell(out, &t, i, t.names[i]);
-	json_array_foreach(rows, r, row) for (unsigned i = 0; i < t.n; i++)
-		put_cell(out, &t, i, cell_of(&t, row, i, buf));
-}
-
 /* ---- the rest ---- */
 
 static int name_width(const json_t *o)
@@ -320,6 +171,18 @@ static int name_width(const json_t *o)
 	return (int)w;
 }
 
+static void put_member(FILE *out, const char *name, const json_t *v, int indent,
+		       int width)
+{
+	char buf[PRINT_CELL_BYTES], clean_name[200];
+	bool whole = strcmp(name, "key") == 0 && json_is_string(v);
+
+	fprintf(out, "%*s%-*s  %s\n", indent, "", width,
+		clean_copy(clean_name, sizeof(clean_name), name),
+		whole ? clean_copy(buf, sizeof(buf), json_string_value(v))
+		      : print_cell(name, v, buf));
+}
+
 static void print_object(FILE *out, const json_t *o, int indent)
 {
 	char buf[PRINT_CELL_BYTES];
@@ -332,19 +195,16 @@ static void print_object(FILE *out, const json_t *o, int indent)
 		bool objects = json_is_object(json_array_get(v, 0));
 
 		if (json_is_object(v) || objects)
-			fprintf(out, "%*s%s\n", indent, "", name);
+			fprintf(out, "%*s%s\n", indent, "",
+				clean_copy(buf, sizeof(buf), name));
 		if (json_is_object(v))
 			print_object(out, v, indent + 2);
 		else if (objects)
 			json_array_foreach(v, i, e)
 				fprintf(out, "%*s%s\n", indent + 2, "",
 					print_cell("", e, buf));
-		else if (strcmp(name, "key") == 0 && json_is_string(v))
-			fprintf(out, "%*s%-*s  %s\n", indent, "", w, name,
-				json_string_value(v));
 		else
-			fprintf(out, "%*s%-*s  %s\n", indent, "", w, name,
-				print_cell(name, v, buf));
+			put_member(out, name, v, indent, w);
 	}
 }
 
@@ -352,7 +212,7 @@ static void print_text(FILE *out, const char *text)
 {
 	size_t n = strlen(text);
 
-	fputs(text, out);
+	clean_put(out, text, true);
 	if (n > 0 && text[n - 1] != '\n')
 		fputc('\n', out);
 }

@@ -8,6 +8,12 @@
 
 /* print_answer - @columns  "key addr", of an array of objects; NULL: all */
 void print_answer(FILE *out, const json_t *data, const char *columns);
+/* print_table - an array of objects. print_table_fit - in lines of width at
+ * most, and the first so many rows; @columns  the weightiest first: those that
+ * do not fit are left out. */
+void print_table(FILE *out, const json_t *rows, const char *columns);
+void print_table_fit(FILE *out, const json_t *rows, const char *columns,
+		     size_t width, size_t most);
 /* print_sort - an array of objects by a member, the largest first; text in the
  * order of letters. "bytes" is the sum of bytes_in and bytes_out.
  * Returns whether one has such a member, or there is none. */

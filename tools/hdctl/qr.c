@@ -28,6 +28,11 @@ static void print_row(FILE *out, const QRcode *code, int y)
 		      out);
 }
 
+bool qr_there(void)
+{
+	return true;
+}
+
 int qr_print(FILE *out, const char *text, struct hd_error *err)
 {
 	bool terminal = isatty(fileno(out));

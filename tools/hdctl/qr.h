@@ -8,4 +8,7 @@
  * terminal its colours are set, so that it can be read on any background.
  * Returns 0; -E2BIG more than a code holds; -ENOSYS built without
  * libqrencode. */
+#define QR_NONE                                                                \
+	"this hdctl was built without libqrencode (configure --with-qrencode)"
+bool qr_there(void); /* whether it was built with it */
 int qr_print(FILE *out, const char *text, struct hd_error *err);

@@ -1,22 +1,35 @@
 /* SPDX-License-Identifier: MIT */
 /* tools/hdctl/run.c - one command: ours, or the daemon's. */
+#include <hyper-derp/near.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "tools/hdctl/clean.h"
 #include "tools/hdctl/file_arg.h"
 #include "tools/hdctl/hdctl.h"
+#include "tools/hdctl/interrupt.h"
 #include "tools/hdctl/wg_quick.h"
+
+enum { SORT_FIELDS_MAX = 64 };
 
 int hdctl_fail(int status, const char *fmt, ...)
 {
+	char *text = NULL;
 	va_list ap;
 
-	fputs("hdctl: ", stderr);
+	if (interrupt_came()) { /* whatever failed, the person wanted it */
+		fputs("hdctl: interrupted\n", stderr);
+		return status;
+	}
 	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
+	if (vasprintf(&text, fmt, ap) < 0)
+		text = NULL;
 	va_end(ap);
+	fputs("hdctl: ", stderr);
+	clean_put(stderr, text != NULL ? text : fmt, true);
 	fputc('\n', stderr);
+	free(text);
 	return status;
 }
 
@@ -106,17 +119,6 @@ static void print_data(struct hdctl *h, const char *const *words, size_t n,
 		     json_string_value(json_object_get(command, "columns")));
 }
 
-static void print_json(const json_t *data)
-{
-	if (data == NULL || json_is_null(data))
-		fputs("null", stdout);
-	else
-		json_dumpf(data, stdout,
-			   JSON_INDENT(2) | JSON_ENCODE_ANY |
-				   JSON_REAL_PRECISION(15));
-	putchar('\n');
-}
-
 /* The word that names a file becomes what is in it.
  * @ret_text  given; NULL: none of the words does */
 static int read_file(struct hdctl *h, const char **words, size_t n,
@@ -143,10 +145,8 @@ static int ask_daemon(struct hdctl *h, const char *const *words, size_t n,
 	const char *copy[HDCTL_WORDS_MAX];
 	struct hd_error err;
 	char *text = NULL;
-	int r = hdctl_commands(h);
+	int r;
 
-	if (r != HDCTL_OK)
-		return r;
 	memcpy(copy, words, n * sizeof(*words));
 	r = read_file(h, copy, n, &text, &err);
 	if (r == HDCTL_OK)
@@ -155,27 +155,122 @@ static int ask_daemon(struct hdctl *h, const char *const *words, size_t n,
 	return r == HDCTL_OK ? r : hdctl_fail(r, "%s", err.text);
 }
 
+/* ---- --sort ---- */
+
+/* " a, b, c" of a row, or of the columns of a table without rows. */
+static void list_fields(const json_t *data, const char *columns, char *buf,
+			size_t size)
+{
+	const char *name;
+	const json_t *v;
+	size_t n = 0;
+
+	buf[0] = '\0';
+	json_object_foreach (json_array_get(data, 0), name, v)
+		if (n < size)
+			n += (size_t)snprintf(buf + n, size - n, "%s%s",
+					      n > 0 ? ", " : "", name);
+	for (; n == 0 && *columns != '\0' && size > 1; columns++, size--) {
+		*buf++ = *columns;
+		*buf = '\0';
+	}
+}
+
+static const char *near_field(const json_t *data, const char *field)
+{
+	const char *names[SORT_FIELDS_MAX], *name;
+	const json_t *v;
+	size_t n = 0;
+
+	json_object_foreach (json_array_get(data, 0), name, v)
+		if (n < SORT_FIELDS_MAX)
+			names[n++] = name;
+	return hd_near(field, names, n);
+}
+
+static bool begins_one_of(const char *columns, const char *field)
+{
+	size_t n = strlen(field);
+
+	for (; *columns != '\0'; columns += strspn(columns, " ")) {
+		if (strncmp(columns, field, n) == 0)
+			return true;
+		columns += strcspn(columns, " ");
+	}
+	return false;
+}
+
+static int no_such_field(const json_t *data, const char *field,
+			 const char *columns)
+{
+	const char *near = near_field(data, field);
+	char all[PRINT_CELL_BYTES];
+
+	list_fields(data, columns, all, sizeof(all));
+	return hdctl_fail(HDCTL_USAGE,
+			  "--sort %s: there is no such column%s%s%s; there "
+			  "are: %s",
+			  field, near != NULL ? "; is \"" : "",
+			  near != NULL ? near : "",
+			  near != NULL ? "\" meant?" : "", all);
+}
+
+/* A table without rows has no fields but the columns that are shown: with
+ * another, which a row might have had, it stays empty, but not in silence. */
+static int sort(const struct hdctl *h, const json_t *command, json_t *data)
+{
+	const char *columns =
+		json_string_value(json_object_get(command, "columns"));
+
+	columns = columns != NULL ? columns : "";
+	if (!json_is_array(data))
+		return hdctl_fail(HDCTL_USAGE, "--sort %s: the answer is no "
+					       "table", h->sort);
+	if (!print_sort(data, h->sort))
+		return no_such_field(data, h->sort, columns);
+	if (json_array_size(data) == 0 && *columns != '\0' &&
+	    !begins_one_of(columns, h->sort))
+		no_such_field(data, h->sort, columns);
+	return HDCTL_OK;
+}
+
+/* What changes something must not be done first and refused then. */
+static int check_sort(const struct hdctl *h, const json_t *command)
+{
+	const char *role = json_string_value(json_object_get(command, "role"));
+
+	if (h->sort == NULL || role == NULL || strcmp(role, "read") == 0)
+		return HDCTL_OK;
+	return hdctl_fail(HDCTL_USAGE, "--sort %s: the answer is no table",
+			  h->sort);
+}
+
 static int run_daemons(struct hdctl *h, const char *const *words, size_t n)
 {
-	json_t *data;
-	int r = ask_daemon(h, words, n, &data);
+	const json_t *command;
+	json_t *data = NULL;
+	int r = hdctl_commands(h);
 
 	if (r == HDCTL_NO_DAEMON)
 		ask_close(&h->ask);
 	if (r != HDCTL_OK)
 		return r;
-	if (h->sort != NULL && json_is_array(data) &&
-	    !print_sort(data, h->sort)) {
-		json_decref(data);
-		return hdctl_fail(HDCTL_USAGE, "--sort %s: there is no such "
-				  "column; --json shows all there are", h->sort);
-	}
-	if (h->json)
-		print_json(data);
-	else
+	command = hdctl_find(h, words, n);
+	if (command == NULL)
+		return hdctl_unknown(h, words, n);
+	r = check_sort(h, command);
+	if (r == HDCTL_OK)
+		r = ask_daemon(h, words, n, &data);
+	if (r == HDCTL_NO_DAEMON)
+		ask_close(&h->ask);
+	if (r == HDCTL_OK && h->sort != NULL)
+		r = sort(h, command, data);
+	if (r == HDCTL_OK && h->json)
+		clean_json(stdout, data, JSON_INDENT(2));
+	else if (r == HDCTL_OK)
 		print_data(h, words, n, data);
 	json_decref(data);
-	return HDCTL_OK;
+	return r;
 }
 
 /* --json, --sort and --socket may stand anywhere. Returns how many words are
@@ -221,8 +316,14 @@ int hdctl_run(struct hdctl *h, const char *const *words, size_t n)
 					    "there are");
 	} else if (left > 0) {
 		l = local_find(rest, (size_t)left, &used);
-		r = l != NULL ? l->run(h, rest + used, (size_t)left - used)
-			      : run_daemons(h, rest, (size_t)left);
+		if (l != NULL && h->sort != NULL && l->run != run_top)
+			r = hdctl_fail(HDCTL_USAGE,
+				       "--sort %s: the answer is no table",
+				       h->sort);
+		else if (l != NULL)
+			r = l->run(h, rest + used, (size_t)left - used);
+		else
+			r = run_daemons(h, rest, (size_t)left);
 	}
 	if (h->shell) { /* options are for one command */
 		h->json = saved.json;

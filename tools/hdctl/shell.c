@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tools/hdctl/interrupt.h"
 #include "tools/hdctl/line.h"
 
 static bool is_end(const char *word)
@@ -25,7 +26,9 @@ static bool run_line(struct hdctl *h, const char *line)
 	if (n > 0 && is_end(words[0])) {
 		goes_on = false;
 	} else if (n > 0) {
+		interrupt_begin(&h->ask);
 		hdctl_run(h, words, n);
+		interrupt_end();
 		json_decref(h->commands); /* a module may have come or gone */
 		h->commands = NULL;
 	}
@@ -45,6 +48,7 @@ int run_shell(struct hdctl *h)
 	if (l == NULL)
 		return hdctl_fail(HDCTL_REFUSED, "the terminal cannot be used");
 	h->shell = true;
+	interrupt_prompt();
 	printf("%s; ? and Tab help, exit ends\n", h->ask.path);
 	while ((text = line_read(l)) != NULL && run_line(h, text))
 		;

@@ -1,19 +1,24 @@
 /* SPDX-License-Identifier: MIT */
 /* tools/hdctl/top.c - rates, again and again: what two answers differ by. */
+#include "tools/hdctl/top.h"
+
 #include <poll.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "tools/hdctl/clean.h"
 #include "tools/hdctl/hdctl.h"
+#include "tools/hdctl/interrupt.h"
+#include "tools/hdctl/screen.h"
 
-enum { INTERVAL_MS = 1000, ROWS_DEFAULT = 20, ROWS_AROUND = 11 };
+enum { INTERVAL_MS = 1000 };
 
-struct sample {
-	double at_s;
-	json_t *status, *peers, *pairs;
+struct top {
+	struct hdctl *h;
+	struct top_sample last, now; /* now is NULLs until there are rates */
+	int order;
+	bool once;
 };
 
 static double now_s(void)
@@ -24,31 +29,34 @@ static double now_s(void)
 	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
 }
 
-static void sample_free(struct sample *s)
+static void sample_free(struct top_sample *s)
 {
 	json_decref(s->status);
 	json_decref(s->peers);
 	json_decref(s->pairs);
-	*s = (struct sample){ 0 };
+	*s = (struct top_sample){ 0 };
 }
 
-static int take(struct hdctl *h, struct sample *s)
+/* Says nothing: the screen has to be given back first. */
+static int take(struct hdctl *h, struct top_sample *s, struct hd_error *err)
 {
-	int r = hdctl_ask(h, "status", &s->status);
+	int r = ask_words(&h->ask, "status", &s->status, err);
 
 	s->at_s = now_s();
 	if (r == HDCTL_OK)
-		r = hdctl_ask(h, "peers", &s->peers);
-	return r == HDCTL_OK ? hdctl_ask(h, "pairs", &s->pairs) : r;
+		r = ask_words(&h->ask, "peers", &s->peers, err);
+	return r == HDCTL_OK ? ask_words(&h->ask, "pairs", &s->pairs, err) : r;
 }
+
+/* ---- rates ---- */
 
 static double number(const json_t *o, const char *name)
 {
 	return json_number_value(json_object_get(o, name));
 }
 
-static double rate(const struct sample *a, const struct sample *b,
-		   const json_t *from, const json_t *to, const char *name)
+double top_rate(const struct top_sample *a, const struct top_sample *b,
+		const json_t *from, const json_t *to, const char *name)
 {
 	double s = b->at_s - a->at_s;
 	double d = number(to, name) - number(from, name);
@@ -91,7 +99,7 @@ static void set_rate(json_t *row, const char *name, double v)
 	json_object_set_new(row, name, json_integer((json_int_t)v));
 }
 
-static void rate_peers(const struct sample *a, struct sample *b)
+static void rate_peers(const struct top_sample *a, struct top_sample *b)
 {
 	json_t *old = index_of(a->peers, "key", "addr"), *row;
 	size_t i;
@@ -99,31 +107,30 @@ static void rate_peers(const struct sample *a, struct sample *b)
 	json_array_foreach(b->peers, i, row)
 	{
 		const json_t *was = old_row(old, row, "key", "addr");
-		double in = was ? rate(a, b, was, row, "bytes_in") : 0;
-		double out = was ? rate(a, b, was, row, "bytes_out") : 0;
+		double in = was ? top_rate(a, b, was, row, "bytes_in") : 0;
+		double out = was ? top_rate(a, b, was, row, "bytes_out") : 0;
 
 		set_rate(row, "bytes_in/s", in);
 		set_rate(row, "bytes_out/s", out);
 		json_object_set_new(row, "rate", json_real(in + out));
 	}
 	json_decref(old);
-	print_sort(b->peers, "rate");
 }
 
 /* A pair that was not there, or whose place another had meanwhile, has been
  * counted since it came. */
-static double pair_rate(const struct sample *a, const struct sample *b,
+static double pair_rate(const struct top_sample *a, const struct top_sample *b,
 			const json_t *was, const json_t *row, const char *name)
 {
 	double s = number(row, "seconds");
 
 	if (was != NULL && number(was, "bytes") <= number(row, "bytes") &&
 	    number(was, "seconds") <= s)
-		return rate(a, b, was, row, name);
+		return top_rate(a, b, was, row, name);
 	return number(row, name) / (s > 0.1 ? s : 0.1);
 }
 
-static void rate_pairs(const struct sample *a, struct sample *b)
+static void rate_pairs(const struct top_sample *a, struct top_sample *b)
 {
 	json_t *old = index_of(a->pairs, "src", "dst"), *row;
 	size_t i;
@@ -139,132 +146,159 @@ static void rate_pairs(const struct sample *a, struct sample *b)
 		json_object_set_new(row, "rate", json_real(bytes));
 	}
 	json_decref(old);
-	print_sort(b->pairs, "rate");
 }
 
-static void put_drops(const struct sample *a, const struct sample *b)
+/* One more look: now becomes last. */
+static int look(struct top *t, struct hd_error *err)
 {
-	const json_t *from = json_object_get(a->status, "drops");
-	json_t *to = json_object_get(b->status, "drops");
-	const char *name;
-	const json_t *v;
+	struct top_sample next = { 0 };
+	int r = take(t->h, &next, err);
 
-	fputs("drops/s ", stdout);
-	json_object_foreach (to, name, v)
-		printf("  %s %.0f", name, rate(a, b, from, to, name));
-	putchar('\n');
+	if (r != HDCTL_OK) {
+		sample_free(&next);
+		return r;
+	}
+	if (t->now.status != NULL) {
+		sample_free(&t->last);
+		t->last = t->now;
+	}
+	t->now = next;
+	rate_peers(&t->last, &t->now);
+	rate_pairs(&t->last, &t->now);
+	top_sort(&t->now, t->order);
+	return r;
 }
 
-static void put_head(const struct sample *a, const struct sample *b)
-{
-	char in[32], out[32];
-	char up[PRINT_CELL_BYTES];
-	const json_t *s = b->status;
+/* ---- lines, for programs and files ---- */
 
-	printf("%s  up %s  peers %.0f  streams %.0f\n",
-	       json_string_value(json_object_get(s, "state")),
-	       print_cell("uptime_s", json_object_get(s, "uptime_s"), up),
-	       number(s, "peers"), number(s, "streams"));
-	printf("packets/s  in %.0f  out %.0f    bytes/s  in %s  out %s    "
-	       "logins/s %.1f\n",
-	       rate(a, b, a->status, s, "packets_in"),
-	       rate(a, b, a->status, s, "packets_out"),
-	       print_size(rate(a, b, a->status, s, "bytes_in"), in),
-	       print_size(rate(a, b, a->status, s, "bytes_out"), out),
-	       rate(a, b, a->status, s, "logins"));
-	put_drops(a, b);
-	putchar('\n');
-}
-
-static size_t rows_that_fit(bool once)
-{
-	struct winsize ws = { .ws_row = 0 };
-
-	if (once)
-		return SIZE_MAX;
-	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &ws) < 0 ||
-	    ws.ws_row <= ROWS_AROUND)
-		return ROWS_DEFAULT;
-	return ws.ws_row - ROWS_AROUND;
-}
-
-/* Pairs get a half of the rows, or what peers leave of theirs. */
-static void fit(struct sample *s, size_t rows)
-{
-	size_t peers = json_array_size(s->peers);
-	size_t pairs = json_array_size(s->pairs);
-	size_t most = peers < rows / 2 ? rows - peers : rows - rows / 2;
-
-	while (pairs > most)
-		json_array_remove(s->pairs, --pairs);
-	while (peers > rows - pairs)
-		json_array_remove(s->peers, --peers);
-}
-
-static void put_json(const struct sample *s)
+static void put_json(const struct top_sample *s)
 {
 	json_t *all = json_pack("{s:O,s:O,s:O}", "status", s->status, "peers",
 				s->peers, "pairs", s->pairs);
 
-	json_dumpf(all, stdout, JSON_COMPACT | JSON_REAL_PRECISION(15));
-	putchar('\n');
-	fflush(stdout);
+	clean_json(stdout, all, JSON_COMPACT);
 	json_decref(all);
 }
 
-static void put(const struct hdctl *h, const struct sample *a, struct sample *b,
-		bool once)
-{
-	rate_peers(a, b);
-	rate_pairs(a, b);
-	if (h->json) {
-		put_json(b);
-		return;
-	}
-	if (!once)
-		fputs("\033[H\033[2J", stdout);
-	fit(b, rows_that_fit(once));
-	put_head(a, b);
-	print_answer(stdout, b->peers,
-		     "key addr proto bytes_in/s bytes_out/s bytes_in bytes_out "
-		     "queued drops");
-	if (json_array_size(b->pairs) > 0) {
-		putchar('\n');
-		print_answer(stdout, b->pairs,
-			     "src dst packets/s bytes/s packets bytes");
-	}
-	fflush(stdout);
-}
-
-/* Whether the person has pressed Enter meanwhile. */
-static bool pause_ms(int ms, bool once)
+/* Whether the person has pressed Enter, or Ctrl-C in the shell. */
+static bool pause_ms(const struct top *t)
 {
 	struct pollfd p = { .fd = STDIN_FILENO, .events = POLLIN };
+	bool listens = !t->once && isatty(STDIN_FILENO);
 
-	return poll(&p, once || !isatty(STDIN_FILENO) ? 0 : 1, ms) > 0;
+	return poll(&p, listens ? 1 : 0, INTERVAL_MS) > 0 || interrupt_came();
+}
+
+static int run_lines(struct top *t, struct hd_error *err)
+{
+	int r = HDCTL_OK;
+
+	while (r == HDCTL_OK && !pause_ms(t)) {
+		r = look(t, err);
+		if (r != HDCTL_OK)
+			break;
+		if (t->h->json)
+			put_json(&t->now);
+		else
+			top_print(stdout, &t->last, &t->now);
+		if (fflush(stdout) != 0 || t->once)
+			break;
+	}
+	return r;
+}
+
+/* ---- the screen, for people ---- */
+
+/* Returns false: it is the end. */
+static bool act(struct top *t, int key)
+{
+	int order = top_order_by_key(key);
+
+	if (key == SCREEN_RIGHT || key == SCREEN_LEFT)
+		order = top_order_next(t->order, key == SCREEN_RIGHT ? 1 : -1);
+	if (order >= 0) {
+		t->order = order;
+		if (t->now.status != NULL)
+			top_sort(&t->now, order);
+	}
+	return key != 'q' && key != 'Q' && key != SCREEN_END;
+}
+
+static int screen_turns(struct top *t, struct hd_error *err)
+{
+	double due = now_s() + INTERVAL_MS / 1e3;
+	int r = HDCTL_OK;
+
+	for (;;) {
+		double left = due - now_s();
+		int key = screen_wait(left > 0 ? (int)(left * 1e3) + 1 : 0,
+				      t->h->ask.fd);
+
+		if (interrupt_came() || !act(t, key))
+			return HDCTL_OK;
+		if (now_s() >= due) {
+			r = look(t, err);
+			due = now_s() + INTERVAL_MS / 1e3;
+		}
+		if (r != HDCTL_OK)
+			return r;
+		top_draw(&t->last, t->now.status != NULL ? &t->now : &t->last,
+			 t->order);
+	}
+}
+
+static int run_screen(struct top *t, struct hd_error *err)
+{
+	int r;
+
+	if (!t->h->shell) /* else the shell has */
+		interrupt_begin(&t->h->ask);
+	screen_open();
+	top_sort(&t->last, t->order);
+	top_draw(&t->last, &t->last, t->order);
+	r = screen_turns(t, err);
+	if (interrupt_came())
+		r = HDCTL_OK;
+	screen_close();
+	if (!t->h->shell)
+		interrupt_end();
+	return r;
+}
+
+static int read_wish(struct top *t, const char *const *words, size_t n)
+{
+	char names[200];
+
+	t->once = n == 1 && strcmp(words[0], "-1") == 0;
+	if (n > 0 && !t->once)
+		return hdctl_fail(HDCTL_USAGE, "top [-1]: -1 prints once");
+	t->order = t->h->sort != NULL ? top_order_by_name(t->h->sort) :
+					TOP_RATE;
+	if (t->order < 0)
+		return hdctl_fail(HDCTL_USAGE,
+				  "top --sort %s: there are %s", t->h->sort,
+				  top_order_names(names, sizeof(names)));
+	return HDCTL_OK;
 }
 
 int run_top(struct hdctl *h, const char *const *words, size_t n)
 {
-	bool once = n == 1 && strcmp(words[0], "-1") == 0;
-	struct sample last = { 0 }, now = { 0 };
-	int r;
+	struct top t = { .h = h };
+	struct hd_error err = { "" };
+	int r = read_wish(&t, words, n);
 
-	if (n > 0 && !once)
-		return hdctl_fail(HDCTL_USAGE, "top [-1]: -1 prints once");
-	r = take(h, &last);
-	while (r == HDCTL_OK && !pause_ms(INTERVAL_MS, once)) {
-		r = take(h, &now);
-		if (r != HDCTL_OK)
-			break;
-		put(h, &last, &now, once);
-		sample_free(&last);
-		last = now;
-		now = (struct sample){ 0 };
-		if (once)
-			break;
-	}
-	sample_free(&last);
-	sample_free(&now);
-	return r;
+	if (r == HDCTL_OK)
+		r = hdctl_connect(h);
+	if (r != HDCTL_OK)
+		return r;
+	r = take(h, &t.last, &err);
+	if (r == HDCTL_OK)
+		r = h->json || t.once || !screen_there() ?
+			    run_lines(&t, &err) :
+			    run_screen(&t, &err);
+	sample_free(&t.last);
+	sample_free(&t.now);
+	if (r == HDCTL_NO_DAEMON)
+		ask_close(&h->ask);
+	return r == HDCTL_OK ? r : hdctl_fail(r, "%s", err.text);
 }

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { KEY_BYTES = 32, KEY_TEXT_BYTES = 45 };
+#include "tools/hdctl/wg_key.h"
 
 struct line {
 	const char *begin, *value; /* value NULL: no `NAME = value` */
@@ -47,20 +47,11 @@ static bool is_named(const struct line *l, const char *name)
 
 static bool put_public(const struct line *l, FILE *out)
 {
-	unsigned char secret[KEY_BYTES], key[KEY_BYTES];
-	char text[KEY_TEXT_BYTES];
-	size_t got = 0;
-	bool good = sodium_base642bin(secret, KEY_BYTES, l->value, l->value_n,
-				      NULL, &got, NULL,
-				      sodium_base64_VARIANT_ORIGINAL) == 0 &&
-		    got == KEY_BYTES &&
-		    crypto_scalarmult_base(key, secret) == 0;
+	char key[WG_KEY_TEXT_BYTES];
+	bool good = l->value_n == WG_KEY_CHARS && wg_key_public(l->value, key);
 
-	sodium_memzero(secret, sizeof(secret));
 	if (good)
-		fprintf(out, "PublicKey = %s",
-			sodium_bin2base64(text, sizeof(text), key, KEY_BYTES,
-					  sodium_base64_VARIANT_ORIGINAL));
+		fprintf(out, "PublicKey = %s", key);
 	return good;
 }
 

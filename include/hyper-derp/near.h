@@ -1,15 +1,19 @@
 /* SPDX-License-Identifier: MIT */
-/* core/conf_near.c - which known name a misspelt one was meant to be. */
-#include "core/conf_node.h"
+/* hyper-derp/near.h - which known name a misspelt one was meant to be: the
+ * same hint for keys, commands, events and columns, in the daemon, modules and
+ * tools. Here whole, so that tools need no part of the core. */
+#pragma once
+#include <hyper-derp/base.h>
 #include <string.h>
 
-#define NAME_MAX_BYTES 40
+enum { HD_NEAR_MAX_BYTES = 40 }; /* longer names have no hint */
 
 /* Letters to insert, remove, change or swap with their neighbour (optimal
  * string alignment distance). */
-static unsigned distance(const char *a, size_t na, const char *b, size_t nb)
+static inline unsigned hd_near_distance(const char *a, size_t na,
+					const char *b, size_t nb)
 {
-	unsigned d[NAME_MAX_BYTES + 1][NAME_MAX_BYTES + 1];
+	unsigned d[HD_NEAR_MAX_BYTES + 1][HD_NEAR_MAX_BYTES + 1];
 
 	for (size_t i = 0; i <= na; i++)
 		d[i][0] = (unsigned)i;
@@ -30,21 +34,23 @@ static unsigned distance(const char *a, size_t na, const char *b, size_t nb)
 	return d[na][nb];
 }
 
-const char *hd_near(const char *key, const char *const *names, size_t n)
+/* hd_near - the candidate that key is probably a slip of, or NULL. */
+static inline const char *hd_near(const char *key, const char *const *names,
+				  size_t n)
 {
 	size_t len = strlen(key);
 	unsigned best = len < 4 ? 1 : len < 8 ? 2 : 3;
 	const char *found = NULL;
 
-	if (len > NAME_MAX_BYTES)
+	if (len > HD_NEAR_MAX_BYTES)
 		return NULL;
 	for (size_t i = 0; i < n; i++) {
 		size_t name_len = strlen(names[i]);
 		unsigned d;
 
-		if (name_len > NAME_MAX_BYTES)
+		if (name_len > HD_NEAR_MAX_BYTES)
 			continue;
-		d = distance(key, len, names[i], name_len);
+		d = hd_near_distance(key, len, names[i], name_len);
 		if (d > best || (d == best && found != NULL))
 			continue;
 		best = d;

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT */
+/* tools/hdctl/unknown.c - words that are no command, ours or the daemon's: what
+ * was probably meant. */
+#include <hyper-derp/near.h>
+#include <string.h>
+
+#include "tools/hdctl/hdctl.h"
+
+enum { NAMES_MAX = 640, SAID_BYTES = 80, REST_BYTES = 400 };
+
+struct names {
+	const char *v[NAMES_MAX];
+	size_t n;
+};
+
+static void add(struct names *all, const char *name)
+{
+	for (size_t i = 0; i < all->n; i++)
+		if (strcmp(all->v[i], name) == 0)
+			return;
+	if (all->n < NAMES_MAX)
+		all->v[all->n++] = name;
+}
+
+static void collect(const struct hdctl *h, struct names *all)
+{
+	const json_t *entry;
+	size_t i;
+
+	json_array_foreach(h->commands, i, entry)
+	{
+		const char *words =
+			json_string_value(json_object_get(entry, "words"));
+
+		if (words != NULL)
+			add(all, words);
+	}
+	for (const struct local *l = locals; l->words != NULL; l++)
+		if (l->help != NULL)
+			add(all, l->words);
+}
+
+static void join(char to[SAID_BYTES], const char *const *words, size_t n)
+{
+	size_t len = 0;
+
+	to[0] = '\0';
+	for (size_t i = 0; i < n && len < SAID_BYTES / 2; i++)
+		len += (size_t)snprintf(to + len, SAID_BYTES - len, "%s%.24s",
+					i > 0 ? " " : "", words[i]);
+}
+
+/* "module" alone. Returns whether any command begins so: they are in rest. */
+static bool is_beginning(const struct names *all, const char *said,
+			 char rest[REST_BYTES])
+{
+	size_t n = strlen(said), len = 0;
+
+	for (size_t i = 0; i < all->n && len < REST_BYTES; i++)
+		if (strncmp(all->v[i], said, n) == 0 && all->v[i][n] == ' ')
+			len += (size_t)snprintf(rest + len, REST_BYTES - len,
+						"%s%s", len > 0 ? ", " : "",
+						all->v[i] + n + 1);
+	return len > 0;
+}
+
+/* The last words may be arguments. */
+static const char *nearest(const struct names *all, const char *const *words,
+			   size_t n)
+{
+	char said[SAID_BYTES];
+	const char *near = NULL;
+
+	for (; near == NULL && n > 0; n--) {
+		join(said, words, n);
+		near = hd_near(said, all->v, all->n);
+	}
+	return near;
+}
+
+int hdctl_unknown(const struct hdctl *h, const char *const *words, size_t n)
+{
+	char said[SAID_BYTES], rest[REST_BYTES];
+	struct names all = { .n = 0 };
+	const char *near;
+
+	collect(h, &all);
+	join(said, words, n);
+	if (is_beginning(&all, said, rest))
+		return hdctl_fail(HDCTL_USAGE,
+				  "\"%s\" is the beginning of a command; "
+				  "behind it may stand: %s",
+				  said, rest);
+	near = nearest(&all, words, n);
+	if (near == NULL)
+		return hdctl_fail(HDCTL_USAGE,
+				  "there is no command \"%s\"; \"help\" lists "
+				  "those there are",
+				  said);
+	if (strcmp(near, said) == 0)
+		return hdctl_fail(HDCTL_USAGE,
+				  "\"%s\" is given as one word: a command's "
+				  "words stand apart",
+				  said);
+	return hdctl_fail(HDCTL_USAGE,
+			  "there is no command \"%s\"; is \"%s\" meant?", said,
+			  near);
+}
