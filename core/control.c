@@ -12,9 +12,11 @@
 #include <sys/un.h>
 #include <unistd.h>
 #include "core/clock.h"
+#include "core/daemon.h"
 #include "core/trace.h"
 
-#define DEFAULT_SOCKET "/run/hyper-derp/control.sock"
+#define DEFAULT_FOLDER "/run/hyper-derp"
+#define DEFAULT_SOCKET DEFAULT_FOLDER "/control.sock"
 #define SOCKET_NAME "control.sock"
 
 enum { BACKLOG = 128 };
@@ -145,6 +147,28 @@ static int explain(int r, struct hd_error *err)
 			    strerror(-r));
 }
 
+/* The folder of the default is gone after each boot, /run is a tmpfs: where no
+ * service manager has made it root does, for the user that the relay becomes.
+ * What fails here open_socket() tells. */
+static void make_folder(const struct hd_conf *conf)
+{
+	struct hd_error unused;
+	uid_t uid = 0;
+	gid_t gid = 0;
+
+	if (conf->control_socket != NULL || conf->dev || geteuid() != 0)
+		return;
+	if (conf->user != NULL && hd_user_find(conf, &uid, &gid, &unused) < 0)
+		return;
+	if (mkdir(DEFAULT_FOLDER, 0755) < 0)
+		return;
+	/* whatever the umask is, control.others may let everybody in */
+	if (chmod(DEFAULT_FOLDER, 0755) < 0 ||
+	    lchown(DEFAULT_FOLDER, uid, gid) < 0)
+		hd_log_warn("control.socket: %s: %s", DEFAULT_FOLDER,
+			    strerror(errno));
+}
+
 int hd_control_open(const struct hd_conf *conf, struct hd_error *err)
 {
 	int r = hd_role_rules(conf, &control.rules, err);
@@ -153,6 +177,7 @@ int hd_control_open(const struct hd_conf *conf, struct hd_error *err)
 		r = set_path(conf, err);
 	if (r < 0)
 		return r;
+	make_folder(conf);
 	r = open_socket();
 	if (r == 0)
 		return 0;
