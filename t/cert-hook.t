@@ -24,6 +24,11 @@ sub cert_hook ($env, @args) {
     return $out;
 }
 
+like cert_hook({}, $_), qr/^hyper-derp-cert CERT KEY \[NAME\]/, "$_" for '--help', '-h';
+is $?, 0, '... and no failure';
+cert_hook({}, 'only-one');
+is $?, 2, 'wrong usage is one';
+
 my $no_relay = "$HyperDerp::Test::build/hdctl --socket $new/none.sock";
 like cert_hook({ HDCTL => $no_relay }, $first_crt, $first_key, 'relay'), qr/no relay is running/,
     'without a relay: for its next start';
