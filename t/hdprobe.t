@@ -68,6 +68,13 @@ subtest 'wrong usage' => sub {
 	like $text, qr/^hdprobe \d/, '... with the version';
 };
 
+subtest 'a full disk' => sub {
+	plan skip_all => 'no /dev/full' unless -c '/dev/full';
+	my $said = qx($HyperDerp::Test::build/hdprobe --help 2>&1 >/dev/full);
+	is $? >> 8, 3, 'is no success';
+	like $said, qr/^hdprobe: the output is not complete: No space left/, '... and told';
+};
+
 subtest 'a name that does not exist' => sub {
 	my ($status, $text) = probe('relay.invalid');
 	is $status, 3, 'could not check';

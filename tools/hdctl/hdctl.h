@@ -48,6 +48,10 @@ const struct local *local_find(const char *const *words, size_t n,
 			       size_t *ret_used);
 
 int run_help(struct hdctl *h, const char *const *words, size_t n);
+/* usage_asked - where --help or -h stands; n: nowhere.
+ * run_usage - arguments and meaning of the command that the words begin with. */
+size_t usage_asked(const char *const *words, size_t n);
+int run_usage(struct hdctl *h, const char *const *words, size_t n);
 int run_watch(struct hdctl *h, const char *const *words, size_t n);
 int run_top(struct hdctl *h, const char *const *words, size_t n);
 int run_derpmap(struct hdctl *h, const char *const *words, size_t n);

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "tools/hdctl/hdctl.h"
+#include "tools/lib/output.h"
 
 static int usage(FILE *out)
 {
@@ -57,7 +58,5 @@ int main(int argc, char **argv)
 
 	json_decref(h.commands);
 	ask_close(&h.ask);
-	if (fflush(stdout) != 0 && status == HDCTL_OK)
-		status = HDCTL_REFUSED;
-	return status;
+	return output_end("hdctl", status, HDCTL_REFUSED);
 }

@@ -314,6 +314,9 @@ int hdctl_run(struct hdctl *h, const char *const *words, size_t n)
 	if (left == 0 && !h->shell) {
 		r = hdctl_fail(HDCTL_USAGE, "no command; \"help\" lists those "
 					    "there are");
+	} else if (left > 0 &&
+		   (used = usage_asked(rest, (size_t)left)) < (size_t)left) {
+		r = run_usage(h, rest, used);
 	} else if (left > 0) {
 		l = local_find(rest, (size_t)left, &used);
 		if (l != NULL && h->sort != NULL && l->run != run_top)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* hdprobe - is this relay well, and if not, what is to be done? */
 #include "tools/hdprobe/options.h"
+#include "tools/lib/output.h"
 
 #include <signal.h>
 #include <sodium.h>
@@ -40,5 +41,5 @@ int main(int argc, char **argv)
 	}
 	probe_clear(&p);
 	options_clear(&p.opt);
-	return status;
+	return output_end("hdprobe", status, STATUS_UNKNOWN);
 }
