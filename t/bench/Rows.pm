@@ -384,7 +384,7 @@ sub table ($machine, $opt, @rows) {
     my @head = ('what', 'unit', 'ours', 'other', '', 'ratio', 'goal', 'result');
     return <<~"END" . aligned(\@head, @rows);
         <!-- SPDX-License-Identifier: MIT -->
-        <!-- Written by t/bench/run (make bench); do not edit. -->
+        <!-- Down to the first section: written by t/bench/run (make bench); do not edit. -->
         # Benchmarks
 
         $machine.
