@@ -51,6 +51,21 @@ subtest 'into a file' => sub {
     is HyperDerp::Test::slurp($file), $text, '... and the file is left as it was';
 };
 
+subtest 'a name that the certificate has not' => sub {
+    my $hd = HyperDerp::Test->new(workers => 1);
+    $hd->{yaml} = $hd->yaml =~ s/^tls_(?:cert|key): .*\n//mgr . "tls: {self_signed: true}\n";
+    $hd->write_conf;
+    $hd->run;
+    ok $hd->ready, 'a self-signed certificate';
+    my (undef, $remarks) = map_of($hd);
+    like $remarks, qr/the certificate is not for relay\.example\.net but for \S+, and/, 'a warning';
+    unlike $hd->ctl('derpmap'), qr/is not for/, 'none for its own name';
+    unlike $hd->ctl('derpmap', '--host', 'LOCALHOST'), qr/is not for/, '... in any letters';
+    (undef, $remarks) = map_of($hd, '--port', 443);
+    unlike $remarks, qr/is not for/, '--port: the certificate is that of a proxy';
+    $hd->finish;
+};
+
 # In a network of its own, where port 80 is free.
 subtest 'port 80' => sub {
     plan skip_all => 'no namespaces here (be root)' if system 'unshare -n true 2>/dev/null';

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include "tools/hdctl/hdctl.h"
@@ -105,6 +106,36 @@ static void set_host(struct derpmap_node *node, const struct wish *w,
 	}
 }
 
+/* "*.example.net" is for relay.example.net. */
+static bool is_for(const char *name, const char *host)
+{
+	const char *dot = strchr(host, '.');
+
+	return strcasecmp(name, host) == 0 ||
+	       (strncmp(name, "*.", 2) == 0 && dot != NULL &&
+		strcasecmp(name + 1, dot) == 0);
+}
+
+/* Clients compare the name also where the certificate is pinned. Where the host
+ * is an address they may not. */
+static void warn_of_name(const struct derpmap_node *node, const json_t *cert)
+{
+	const json_t *names = json_object_get(cert, "names"), *name;
+	size_t i;
+
+	if (node->ipv4[0] != '\0' || json_array_size(names) == 0)
+		return;
+	json_array_foreach(names, i, name)
+		if (is_for(json_string_value(name), node->host))
+			return;
+	fprintf(stderr,
+		"hdctl: the certificate is not for %s but for %s, and "
+		"Tailscale's clients refuse it then, pinned or not: enter a "
+		"name that it has, or get one for %s\n",
+		node->host, json_string_value(json_array_get(names, 0)),
+		node->host);
+}
+
 /* Whether others than this machine reach it by plain HTTP on port 80. */
 static bool is_port_80(const json_t *l)
 {
@@ -165,6 +196,8 @@ static int print_entry(const struct wish *w, const json_t *relay,
 	set_host(&node, w, cert);
 	/* who names a port has put something in front */
 	derpmap_warn("hdctl", &node, !tls && w->port == NULL);
+	if (tls && w->port == NULL)
+		warn_of_name(&node, cert);
 	return put(w, &node);
 }
 
