@@ -240,7 +240,10 @@ static void saving_is_done_in_slices(void **state)
 
 		wg_save_run(net.e);
 		since = cpu_s() - since;
-		worst = since > worst ? since : worst;
+		if (net.e->saving == NULL) /* a helper thread's, in a relay */
+			print_message("# sum and file: %.2f ms\n", since * 1e3);
+		else
+			worst = since > worst ? since : worst;
 	}
 	print_message("# saved in %u slices, the longest %.2f ms\n", slices,
 		      worst * 1e3);
