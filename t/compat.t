@@ -43,7 +43,8 @@ subtest 'derp.yaml: TLS, limits, pinned workers' => sub {
     $hd->{tls} = $hd->{plain};    # --port replaced it
     ok $hd->ready, 'it starts' or diag $hd->log_text;
     ok relays($hd), 'and relays';
-    my @warn = $hd->log_text =~ /(?<= warn )(.*)/g;
+    # its control socket has the default's place, where another relay may be
+    my @warn = grep { !/another relay answers at/ } $hd->log_text =~ /(?<= warn )(.*)/g;
     is_deeply \@warn, [], 'without a warning';
     $hd->finish;
 };
