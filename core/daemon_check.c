@@ -18,6 +18,7 @@
 #include "core/daemon_files.h"
 #include "core/log.h"
 #include "core/module.h"
+#include "core/worker.h"
 
 struct runner {
 	char name[64]; /* "": whoever checks */
@@ -95,10 +96,13 @@ static int check(struct hd_daemon *d, struct hd_error *err)
 {
 	bool by_root = geteuid() == 0 && d->conf->user != NULL;
 	struct runner who = { .name = "" };
+	const struct hd_ring_ops *ops;
 	int r = 0;
 
 	if (d->cli->action == HD_CHECK)
 		r = become_runner(d, &who, err);
+	if (r == 0 && d->cli->action == HD_CHECK)
+		r = hd_workers_check(d->conf, &ops, err);
 	if (r == 0)
 		r = hd_modules_probe(d->conf, err);
 	if (r == 0 && d->conf->n_certificates > 0)

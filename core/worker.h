@@ -7,6 +7,7 @@
 
 struct hd_tls_store;
 struct hd_listener;
+struct hd_ring_ops;
 
 /* hd_workers_start - threads that serve the listeners. Main thread.
  * Returns when every worker has started its modules and accepts, or none has
@@ -18,6 +19,10 @@ struct hd_workers_args {
 	size_t n_listeners;
 };
 int hd_workers_start(const struct hd_workers_args *args, struct hd_error *err);
+/* hd_workers_check - whether this machine and this build have what workers
+ * would be started with: event_backend (*ret_ops), tls.crypto. Main thread. */
+int hd_workers_check(const struct hd_conf *conf,
+		     const struct hd_ring_ops **ret_ops, struct hd_error *err);
 
 /* hd_workers_reload - swap configuration, hooks and TLS store in every worker;
  * returns after the last one has. Main thread. */

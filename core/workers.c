@@ -172,24 +172,13 @@ void hd_workers_free(void)
 	workers = NULL;
 }
 
-static int start_crypto(const struct hd_conf *conf, struct hd_error *err)
-{
-	struct hd_error why;
-
-	if (hd_aead_start(conf->crypto, &why) < 0)
-		return hd_error_set(err, -ENOTSUP,
-				    "tls: {crypto: ipsec-mb}: %s; auto takes "
-				    "OpenSSL then", why.text);
-	hd_aead_log();
-	return 0;
-}
-
 static int init_all(const struct hd_workers_args *args, struct hd_error *err)
 {
-	const struct hd_ring_ops *ops = hd_ring_choose(args->conf, err);
+	const struct hd_ring_ops *ops;
+	int r = hd_workers_check(args->conf, &ops, err);
 
-	if (ops == NULL)
-		return -EPERM;
+	if (r < 0)
+		return r;
 	hd_workers_free(); /* of a start before; in unit tests */
 	n_workers = hd_workers_wanted(args->conf);
 	workers = calloc(n_workers, sizeof(*workers));
@@ -197,15 +186,13 @@ static int init_all(const struct hd_workers_args *args, struct hd_error *err)
 		n_workers = 0;
 		return hd_error_set(err, -ENOMEM, "out of memory");
 	}
-	if (start_crypto(args->conf, err) < 0)
-		return -ENOTSUP;
+	hd_aead_log();
 	unsigned ktls = args->tls != NULL ? hd_ktls_directions(args->conf) : 0;
 
 	for (unsigned i = 0; i < n_workers; i++)
 		workers[i].wake_fd = -1;
 	for (unsigned i = 0; i < n_workers; i++) {
-		int r = worker_init(&workers[i], i, args);
-
+		r = worker_init(&workers[i], i, args);
 		if (r < 0)
 			return hd_error_set(err, r, "worker %u: out of "
 					    "memory or descriptors", i);

@@ -59,6 +59,9 @@ subtest 'ipsec-mb where it cannot be had' => sub {
     plan skip_all => "it is here$why" if $auto eq 'ipsec-mb';
     my $hd = HyperDerp::Test->new(conf => "tls: {crypto: ipsec-mb}\n")->run;
     isnt $hd->wait_exit, 0, 'the relay does not start';
-    like $hd->log_text, qr/error tls: \{crypto: ipsec-mb\}: .*libipsec-mb.*auto/, '... and says why';
+    my $says = qr/tls: \{crypto: ipsec-mb\}: .*libipsec-mb.*auto/;
+    like $hd->log_text, qr/error $says/, '... and says why';
+    like qx{$build/hyper-derp -t --config $hd->{file} 2>&1}, $says, '... and a check says it before';
+    isnt $?, 0, '... with a status';
 };
 done_testing;

@@ -66,6 +66,9 @@ subtest 'io_uring is forbidden' => sub {
     is $code, 1, 'io_uring demanded: exit 1';
     like $log, qr/error io_uring_setup: Operation not permitted .*io_uring_disabled.*event_backend: epoll/,
         '... and the remedy';
+    ($code, $log) = refused(backend('io_uring'), @wrap, args => ['-t']);
+    is $code, 1, '-t says so before';
+    like $log, qr/io_uring_setup: Operation not permitted/, '... with the reason';
     $hd = HyperDerp::Test->start(no_tls => 1, backend('epoll'), @wrap);
     unlike $hd->log_text, qr/io_uring_setup/, 'epoll demanded: not a word';
     $hd->finish;
