@@ -178,6 +178,7 @@ static void turn(struct hd_worker *w)
 	take_input(w);
 	run_timers(w);
 	flush(w);
+	w->more |= w->gone.first != NULL; /* left in this turn: tell in the next */
 	sweep(w);
 	HD_PROBE(turn_end, w->index);
 }
