@@ -76,11 +76,11 @@ my @suite = ( # a provider has one table for all of AES-GCM, or one a suite
 
 # File, the program that must find its mistakes, who encrypts meanwhile.
 my @files = (
-    ['core/records.c', 't/records/diff', ['openssl', 'ipsec-mb'], @records],
-    ['core/records.c', 't/unit/records_wrong', ['openssl', 'ipsec-mb'], @wiped],
-    ['core/aead_ipsec_mb.c', 't/records/aead', ['ipsec-mb'], @ipsec_mb],
-    ['core/cipher_cache.c', 't/unit/cipher_cache', ['openssl', 'ipsec-mb'], @cache],
-    ['core/cipher_cache.c', 't/unit/cipher_cache', ['openssl'], @suite],
+    ['records.c', 't/records/diff', ['openssl', 'ipsec-mb'], @records],
+    ['records.c', 't/unit/records_wrong', ['openssl', 'ipsec-mb'], @wiped],
+    ['aead_ipsec_mb.c', 't/records/aead', ['ipsec-mb'], @ipsec_mb],
+    ['cipher_cache.c', 't/unit/cipher_cache', ['openssl', 'ipsec-mb'], @cache],
+    ['cipher_cache.c', 't/unit/cipher_cache', ['openssl'], @suite],
 );
 
 plan skip_all => "no Makefile in $build" unless -f "$build/Makefile";
@@ -127,7 +127,7 @@ sub apply ($text, @edits) {
 }
 
 sub look_for ($file, $program, $cryptos, @bugs) {
-    my $text = HyperDerp::Test::slurp("$src/$file");
+    my $text = HyperDerp::Test::slurp("$src/core/tls/$file");
     my $name = $program =~ tr{/}{_}r;
 
     ok compile($name, $program, $text), 'the original compiles';

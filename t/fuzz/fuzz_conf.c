@@ -2,7 +2,7 @@
 /* t/fuzz/fuzz_conf.c - any text as a configuration: it is refused with a
  * reason, or what it means can be printed and means the same again. A first
  * byte D stands for --dev. */
-#include "core/conf.h"
+#include "core/conf/conf.h"
 #include <hyper-derp/log.h>
 #include <stdarg.h>
 #include <stdlib.h>

@@ -2,7 +2,7 @@
 /* t/fuzz/fuzz_control.c - any bytes from a control client: each line is
  * answered by one line of JSON, and nothing stays behind. The first byte cuts
  * the rest into reads. */
-#include "core/control.h"
+#include "core/control/control.h"
 #include <errno.h>
 #include <hyper-derp/log.h>
 #include <jansson.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* t/fuzz/fuzz_http.c - request heads, whole and cut, through routes that an
  * attacker can reach. The first byte says where to cut. */
+#include "core/http/http.h"
 #include "t/unit/fake_stream.h"
-#include "core/http.h"
 #include <stdlib.h>
 #include <string.h>
 

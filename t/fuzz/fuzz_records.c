@@ -3,7 +3,7 @@
  * whether what follows is taken as received or is sealed first, so that the
  * fuzzer reaches padding, alerts and messages. Sealed: a byte for the kind of record,
  * two for the content's length, the content; then two for how much arrives. */
-#include "core/records.h"
+#include "core/tls/records.h"
 #include "t/records/dice.h"
 #include "t/records/forge.h"
 #include "t/records/provider.h"

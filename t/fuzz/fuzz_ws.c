@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* t/fuzz/fuzz_ws.c - WebSocket frames in pieces: the same bytes in one piece
  * and in pieces of the first byte's size must give the same payload. */
+#include "core/stream/ws.h"
 #include "t/unit/fake_stream.h"
-#include "core/ws.h"
 #include <stdlib.h>
 #include <string.h>
 

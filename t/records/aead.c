@@ -9,7 +9,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
-#include "core/aead.h"
+#include "core/tls/aead.h"
 #include "t/records/crypto.h"
 #include "t/records/dice.h"
 #include "t/records/ends.h"

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "core/aead.h"
+#include "core/tls/aead.h"
 #include "t/records/crypto.h"
 
 static const struct {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* t/records/crypto.h - the same tests with every provider of core/aead.h, and
+/* t/records/crypto.h - the same tests with every provider of aead.h, and
  * with all code that ipsec-mb has for this processor or an older one.
  * HD_CRYPTO=NAME: that one only. After t/unit/unit.h. */
 #pragma once

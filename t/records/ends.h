@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* t/records/ends.h - two ends of a connection in memory: the daemon's TLS seam
- * (core/tls.h) as server, OpenSSL's SSL object as client. What is on its way
+ * (tls.h) as server, OpenSSL's SSL object as client. What is on its way
  * lies in two pipes; the test carries it over, in pieces as it likes.
  * Whatever must not happen aborts: fit for fuzzers. */
 #pragma once
-#include "core/chunk.h"
-#include "core/tls.h"
-#include "core/cipher_cache.h"
+#include "core/base/chunk.h"
+#include "core/tls/cipher_cache.h"
+#include "core/tls/tls.h"
 
 #define MUST(ok)                                                               \
 	do {                                                                   \
@@ -49,7 +49,7 @@ SSL_CTX *ends_client_ctx(void);
 struct ends *ends_new(const char *suites, bool own);
 void ends_free(struct ends **e);
 void ends_shake(struct ends *e); /* until both are through */
-/* ends_receive - n bytes reach the server, as core/stream_rx.c has it. Behind
+/* ends_receive - n bytes reach the server, as stream_rx.c has it. Behind
  * them lies junk. */
 void ends_receive(struct ends *e, const uint8_t *p, size_t n, uint8_t junk);
 void ends_up(struct ends *e, size_t n, uint8_t junk); /* from the pipe */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* t/records/forge.h - one direction of a TLS 1.3 connection in the test's own
  * hands: seals what no honest peer would, opens what comes back. It shares no
- * code with core/records.c; the key schedule is OpenSSL's TLS13-KDF. */
+ * code with core/tls/records.c; the key schedule is OpenSSL's TLS13-KDF. */
 #pragma once
 #include <openssl/evp.h>
 #include <stdbool.h>

@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include "core/records.h"
+#include "core/tls/records.h"
 #include "t/records/ends.h"
 #include "t/records/forge.h"
 #include "t/records/talk.h"

@@ -6,7 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include "core/tls_conn.h"
+#include "core/tls/tls_conn.h"
 #include "t/records/crypto.h"
 #include "t/records/ends.h"
 

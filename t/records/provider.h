@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* t/records/provider.h - for fuzzers: which provider, anew for every input. */
 #pragma once
-#include "core/aead.h"
+#include "core/tls/aead.h"
 
 /* provider_pick - no key may be in use. */
 static inline void provider_pick(bool openssl)

@@ -3,7 +3,7 @@
 #include "t/records/talk.h"
 #include <errno.h>
 #include <string.h>
-#include "core/tls_conn.h"
+#include "core/tls/tls_conn.h"
 #include "t/records/ends.h"
 
 #define WRITE_MAX_BYTES 70000

@@ -5,7 +5,7 @@
 #include "t/unit/unit.h"
 #include <errno.h>
 #include <string.h>
-#include "core/aead.h"
+#include "core/tls/aead.h"
 
 #if defined(__x86_64__)
 #include <cpuid.h>

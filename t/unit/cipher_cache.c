@@ -4,7 +4,7 @@
 #include "t/unit/unit.h"
 
 #include <string.h>
-#include "core/cipher_cache.h"
+#include "core/tls/cipher_cache.h"
 #include "t/records/crypto.h"
 
 #define USERS (HD_CIPHERS_MAX + 100)

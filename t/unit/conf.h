@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "core/conf.h"
+#include "core/conf/conf.h"
 #include <hyper-derp/log.h>
 #include <stdio.h>
 #include <string.h>

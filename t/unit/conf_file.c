@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "core/conf.h"
+#include "core/conf/conf.h"
 #include <errno.h>
 #include <ftw.h>
 #include <stdlib.h>

@@ -6,8 +6,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "core/conf_node.h"
-#include "core/conf_number.h"
+#include "core/conf/conf_node.h"
+#include "core/conf/conf_number.h"
 #include <arpa/inet.h>
 #include <errno.h>
 #include <string.h>

@@ -6,11 +6,11 @@
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
-#include "core/chunk.h"
-#include "core/heap.h"
-#include "core/relay_table.h"
-#include "core/slab.h"
-#include "core/slots.h"
+#include "core/base/chunk.h"
+#include "core/base/heap.h"
+#include "core/base/slab.h"
+#include "core/base/slots.h"
+#include "core/relay/relay_table.h"
 
 /* ---- heap ---- */
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* t/unit/control.c - the control protocol over a socket pair: requests,
  * answers, events. */
+#include "core/module/module.h"
 #include "t/unit/control_help.h"
-#include "core/module.h"
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* t/unit/control_args.c - commands in the table, and their arguments. */
-#include "core/control_table.h"
+#include "core/control/control_table.h"
 #include "t/unit/unit.h"
 #include <errno.h>
 #include <stdio.h>

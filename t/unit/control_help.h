@@ -2,7 +2,7 @@
 /* t/unit/control_help.h - a control client over a socket pair; no worker
  * runs. Links with --wrap=hd_log_write. */
 #pragma once
-#include "core/control.h"
+#include "core/control/control.h"
 #include "t/unit/unit.h"
 
 extern char control_logged[1024]; /* the last line */

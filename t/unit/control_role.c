@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* t/unit/control_role.c - who may what on the control socket. */
-#include "core/control.h"
+#include "core/control/control.h"
 #include "t/unit/unit.h"
 #include <errno.h>
 #include <sys/socket.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* t/unit/derp_help.c - see derp_help.h. */
-#include "t/unit/derp_help.h"
 #include "modules/derp/derp.h"
+#include "t/unit/derp_help.h"
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>

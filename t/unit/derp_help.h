@@ -2,8 +2,8 @@
 /* t/unit/derp_help.h - a DERP client of few lines for the tests of the module:
  * it shares no code with it but libsodium. */
 #pragma once
-#include "t/unit/unit.h"
 #include "t/unit/fake_core.h"
+#include "t/unit/unit.h"
 #include <hyper-derp/derp.h>
 #include <sodium.h>
 

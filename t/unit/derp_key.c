@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* t/unit/derp_key.c - the relay's key file and the meta certificate. */
-#include "t/unit/derp_help.h"
 #include "modules/derp/derp.h"
+#include "t/unit/derp_help.h"
 #include <errno.h>
 #include <openssl/x509v3.h>
 #include <stdlib.h>

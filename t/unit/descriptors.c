@@ -3,7 +3,7 @@
 #include "t/unit/unit.h"
 #include <pthread.h>
 #include <sys/resource.h>
-#include "core/descriptors.h"
+#include "core/base/descriptors.h"
 
 static unsigned sum(const struct hd_fds_plan *p)
 {

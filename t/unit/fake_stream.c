@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* t/unit/fake_stream.c - see fake_stream.h. */
+#include "core/http/http.h"
+#include "core/stream/ws.h"
 #include "t/unit/fake_stream.h"
-#include "core/http.h"
-#include "core/ws.h"
 #include <arpa/inet.h>
 #include <string.h>
 

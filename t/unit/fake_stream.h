@@ -2,7 +2,7 @@
 /* t/unit/fake_stream.h - the stream functions that http and ws call, noting
  * what was asked of them. For programs that do not link the real ones. */
 #pragma once
-#include "core/stream.h"
+#include "core/stream/stream.h"
 
 struct fake_stream {
 	struct hd_stream s;

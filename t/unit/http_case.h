@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* t/unit/http_case.h - routes, and a stream that requests come from. */
 #pragma once
+#include "core/http/http.h"
 #include "t/unit/fake_stream.h"
-#include "core/http.h"
 
 #define HOST "Host: relay.example\r\n"
 #define UP "Connection: Upgrade\r\nUpgrade: "

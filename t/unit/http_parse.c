@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* t/unit/http_parse.c - request heads, good and bad. */
+#include "core/http/http.h"
 #include "t/unit/unit.h"
-#include "core/http.h"
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* t/unit/json_text.c - what the writer writes; expected bytes by RFC 8259. */
-#include "core/json_text.h"
+#include "core/base/json_text.h"
 #include "t/unit/unit.h"
 #include <errno.h>
 #include <math.h>

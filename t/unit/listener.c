@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* t/unit/listener.c - binds that are refused, shared, dual-stack, inherited. */
-#include "core/listener.h"
-#include "core/notify.h"
+#include "core/base/notify.h"
+#include "core/net/listener.h"
 #include "t/unit/unit.h"
 #include <arpa/inet.h>
 #include <errno.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* t/unit/log.c - lines, their forms, and what happens when there are many. */
-#include "core/log.h"
-#include "core/bug.h"
-#include "core/log_format.h"
+#include "core/base/bug.h"
+#include "core/base/log.h"
+#include "core/base/log_format.h"
 #include "t/unit/unit.h"
 #include <fcntl.h>
 #include <jansson.h>

@@ -2,8 +2,8 @@
 /* t/unit/made_cert.h - certificates made for a test, in a folder of its own,
  * and stores of them. Needs -Wl,--wrap=hd_log_write. */
 #pragma once
-#include "core/conf.h"
-#include "core/tls.h"
+#include "core/conf/conf.h"
+#include "core/tls/tls.h"
 
 #define DAY_S (24 * 60 * 60)
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* t/unit/metric.c - histograms: which cell, how many below, percentiles; where
  * the numbers of a table are, and that a reload carries them over. */
-#include "core/metric.h"
+#include "core/module/metric.h"
 #include <stdlib.h>
 #include <string.h>
-#include "core/module_live.h"
+#include "core/module/module_live.h"
 #include "t/unit/unit.h"
 
 static void cells(void **state)

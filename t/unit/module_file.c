@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* t/unit/module_file.c - files that are modules, and files that are not. */
-#include "core/module_file.h"
+#include "core/module/module_file.h"
 #include "t/unit/unit.h"
 #include <errno.h>
 #include <fcntl.h>

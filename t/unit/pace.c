@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* t/unit/pace.c - a busy worker's turns are held apart, an idle one's are not;
  * and what either backend does of it. */
-#include "core/pace.h"
+#include "core/loop/pace.h"
 #include <sys/eventfd.h>
 #include <unistd.h>
-#include "core/clock.h"
-#include "core/conf.h"
-#include "core/ring.h"
-#include "core/tag.h"
+#include "core/base/clock.h"
+#include "core/conf/conf.h"
+#include "core/loop/ring.h"
+#include "core/loop/tag.h"
 #include "t/unit/unit.h"
 
 #define MOST_NS 250000

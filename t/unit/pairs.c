@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* t/unit/pairs.c - who sends how much to whom, in bounded memory. */
-#include "core/pairs.h"
+#include "core/relay/pairs.h"
 #include <stdlib.h>
 #include <string.h>
-#include "core/timer.h"
-#include "core/worker.h"
+#include "core/loop/timer.h"
+#include "core/loop/worker.h"
 #include "t/unit/unit.h"
 
 static struct hd_worker *w;

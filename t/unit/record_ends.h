@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* t/unit/record_ends.h - the two ends of a connection and the wire between
- * them, for tests of core/records.c. The keys are those of RFC 8448, 3. */
+ * them, for tests of core/tls/records.c. The keys are those of RFC 8448, 3. */
 #pragma once
-#include "core/records.h"
+#include "core/tls/records.h"
 
 extern const char server_key[], server_iv[], client_key[], client_iv[];
 extern const char client_secret[];

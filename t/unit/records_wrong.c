@@ -4,8 +4,8 @@
 #include "t/unit/unit.h"
 
 #include <string.h>
-#include "t/records/forge.h"
 #include "t/records/crypto.h"
+#include "t/records/forge.h"
 #include "t/unit/record_ends.h"
 
 static void a_changed_bit_is_bad_record_mac(void **state)

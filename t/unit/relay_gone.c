@@ -8,10 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include "core/clock.h"
-#include "core/peer.h"
-#include "core/worker.h"
-#include "core/xring.h"
+#include "core/base/clock.h"
+#include "core/loop/worker.h"
+#include "core/loop/xring.h"
+#include "core/relay/peer.h"
 
 enum { WORKERS = 2, SOURCES = 800, RECEIVERS = 1000, ROUNDS = 24, NEW_LIFE = 2 };
 

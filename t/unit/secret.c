@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "core/secret.h"
+#include "core/base/secret.h"
 #include <errno.h>
 #include <hyper-derp/module.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* t/unit/state_file.c - state files are whole or absent. */
-#include "core/state_file.h"
+#include "core/base/state_file.h"
 #include "t/unit/unit.h"
 #include <errno.h>
 #include <stdio.h>

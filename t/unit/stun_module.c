@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* t/unit/stun_module.c - what the stun module answers, and to whom. The wire
  * format itself is tested in t/unit/stun.c. */
-#include "t/unit/unit.h"
 #include "t/unit/fake_core.h"
+#include "t/unit/unit.h"
 #include <arpa/inet.h>
 #include <errno.h>
 #include <hyper-derp/stun.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* t/unit/task.c - helper threads run what they are given and stop in time. */
-#include "core/task.h"
+#include "core/loop/task.h"
 #include "t/unit/unit.h"
 #include <errno.h>
 #include <pthread.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* t/unit/tls_files.c - certificate files: what is said about bad ones, and the
  * self-signed ones that we make. */
-#include "t/unit/unit.h"
 #include "t/unit/made_cert.h"
+#include "t/unit/unit.h"
 #include <errno.h>
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* t/unit/tls_store.c - handshakes over memory: which certificate answers a
  * name, the chain, ALPN, what is refused. */
-#include "t/unit/unit.h"
+#include "core/module/module.h"
 #include "t/unit/made_cert.h"
-#include "core/module.h"
+#include "t/unit/unit.h"
 #include <errno.h>
 #include <openssl/err.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* t/unit/use.c - the clock behind `module status`. */
-#include "core/use.h"
+#include "core/loop/use.h"
 #include <hyper-derp/base.h>
 #include <time.h>
 #include "t/unit/unit.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* t/unit/version.c - a build says what it is. */
-#include "core/version.h"
+#include "core/base/version.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* t/unit/wg_mac1.c - our BLAKE2s under eight keys against OpenSSL's, and a
  * vector of RFC 7693's reference code, by way of Python's hashlib. */
-#include "t/unit/unit.h"
 #include "modules/wg/mac1.h"
+#include "t/unit/unit.h"
 #include "t/unit/wg_net.h"
 #include <stdlib.h>
 

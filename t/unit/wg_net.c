@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* t/unit/wg_net.c - see wg_net.h. */
-#include "t/unit/wg_net.h"
 #include "t/unit/fake_core.h"
+#include "t/unit/wg_net.h"
 #include <arpa/inet.h>
 #include <errno.h>
 #include <hyper-derp/control.h>

@@ -8,8 +8,8 @@
 #include <pthread.h>
 #include <sodium.h>
 #include <time.h>
-#include "core/worker.h"
-#include "core/xring.h"
+#include "core/loop/worker.h"
+#include "core/loop/xring.h"
 
 #define WORKERS 3
 #define POSTERS 3

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* t/unit/ws.c - WebSocket frames. Bytes from RFC 6455, section 5.7, where it
  * has an example; its mask everywhere. */
+#include "core/stream/ws.h"
 #include "t/unit/fake_stream.h"
 #include "t/unit/unit.h"
-#include "core/ws.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

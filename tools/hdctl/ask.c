@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #define USUAL_PATH "/run/hyper-derp/control.sock"
-#define DEV_PATH "hyper-derp-dev/control.sock" /* as core/conf.c has it */
+#define DEV_PATH "hyper-derp-dev/control.sock" /* as core/conf/conf.c has it */
 
 enum { LINE_MAX_BYTES = 80 * 1024 * 1024, FIRST_BYTES = 4096, WORDS_MAX = 64 };
 enum { PATIENCE_S = 60 };

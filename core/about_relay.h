@@ -1,7 +1,0 @@
-/* SPDX-License-Identifier: MIT */
-/* core/about_relay.h - where hyper-derp/about.h has it from. Main thread. */
-#pragma once
-#include <hyper-derp/about.h>
-
-/* hd_about_begin - the relay starts now. */
-void hd_about_begin(void);

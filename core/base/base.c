@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: MIT */
+/* core/base/base.c - the few functions that every part calls. Any thread. */
+#include <arpa/inet.h>
+#include <hyper-derp/base.h>
+#include <hyper-derp/log.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static const char *text_v4(const struct in_addr *ip, in_port_t port, char *buf)
+{
+	char host[INET_ADDRSTRLEN];
+
+	inet_ntop(AF_INET, ip, host, sizeof(host));
+	snprintf(buf, HD_ADDR_TEXT_BYTES, "%s:%u", host, ntohs(port));
+	return buf;
+}
+
+static const char *text_v6(const struct sockaddr_in6 *in6, char *buf)
+{
+	char host[INET6_ADDRSTRLEN];
+
+	inet_ntop(AF_INET6, &in6->sin6_addr, host, sizeof(host));
+	snprintf(buf, HD_ADDR_TEXT_BYTES, "[%s]:%u", host,
+		 ntohs(in6->sin6_port));
+	return buf;
+}
+
+const char *hd_addr_text(const union hd_addr *addr,
+			 char buf[HD_ADDR_TEXT_BYTES])
+{
+	const struct in6_addr *ip6 = &addr->in6.sin6_addr;
+
+	if (addr->sa.sa_family == AF_INET)
+		return text_v4(&addr->in.sin_addr, addr->in.sin_port, buf);
+	if (addr->sa.sa_family != AF_INET6) {
+		snprintf(buf, HD_ADDR_TEXT_BYTES, "none");
+		return buf;
+	}
+	if (IN6_IS_ADDR_V4MAPPED(ip6))
+		return text_v4((const struct in_addr *)&ip6->s6_addr[12],
+			       addr->in6.sin6_port, buf);
+	return text_v6(&addr->in6, buf);
+}
+
+const char *hd_close_text(enum hd_close why)
+{
+	static const char *const text[HD_CLOSE_N] = {
+		[HD_CLOSE_DONE] = "done",
+		[HD_CLOSE_PROTOCOL] = "protocol error",
+		[HD_CLOSE_DENIED] = "denied",
+		[HD_CLOSE_TIMEOUT] = "login timeout",
+		[HD_CLOSE_SLOW] = "slow receiver",
+		[HD_CLOSE_PEER] = "closed by peer",
+		[HD_CLOSE_ERROR] = "connection error",
+		[HD_CLOSE_DRAIN] = "relay drains",
+		[HD_CLOSE_KICKED] = "kicked",
+	};
+
+	return (unsigned)why < HD_CLOSE_N ? text[why] : "unknown";
+}
+
+struct hd_key_text hd_key_text(const struct hd_key *key)
+{
+	struct hd_key_text text;
+
+	snprintf(text.s, sizeof(text.s), "%02x%02x%02x%02x", key->b[0],
+		 key->b[1], key->b[2], key->b[3]);
+	return text;
+}
+
+int hd_error_set(struct hd_error *err, int code, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (err == NULL)
+		return code;
+	va_start(ap, fmt);
+	vsnprintf(err->text, sizeof(err->text), fmt, ap);
+	va_end(ap);
+	return code;
+}
+
+/* Straight to stderr: the logger may be what has failed. */

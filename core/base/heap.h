@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+/* core/base/heap.h - deadlines of a worker: a binary heap of embedded nodes. */
+#pragma once
+#include <hyper-derp/base.h>
+
+struct hd_heap_node {
+	uint64_t when_ms;
+	uint32_t at; /* position + 1; 0: not in the heap */
+};
+
+struct hd_heap {
+	struct hd_heap_node **v;
+	uint32_t n, size;
+};
+
+/* hd_heap_set - insert or move. Returns 0; -ENOMEM. */
+int hd_heap_set(struct hd_heap *h, struct hd_heap_node *node, uint64_t when_ms);
+void hd_heap_remove(struct hd_heap *h, struct hd_heap_node *node);
+/* hd_heap_pop - the earliest node if it is due, else NULL. */
+struct hd_heap_node *hd_heap_pop(struct hd_heap *h, uint64_t now_ms);
+/* hd_heap_next_ms - when the earliest is due; UINT64_MAX: none. */
+uint64_t hd_heap_next_ms(const struct hd_heap *h);
+void hd_heap_free(struct hd_heap *h);

@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: MIT */
+/* core/cmd/cmd_live.c - commands that change which modules are loaded.
+ *
+ *   run -> in a helper thread: a child tries the files -> on the main thread:
+ *   the change, when those before it are done -> the answer
+ *
+ * A file that hangs while it is loaded holds up nobody but who asked for it. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include "core/control/control.h"
+#include "core/daemon/daemon.h"
+#include "core/module/module_live.h"
+
+struct job {
+	struct hd_main_post post;
+	struct hd_call *call;
+	struct hd_change change;
+	struct hd_trial trials[HD_MODULES_MAX];
+	unsigned n;
+};
+
+static void answer(struct hd_call *c, int r, const struct hd_error *err)
+{
+	if (r == -EBUSY)
+		hd_call_fail(c, "busy", err->text);
+	else if (r < 0)
+		hd_call_error(c, "%s", err->text);
+}
+
+static void job_free(struct job *j)
+{
+	for (unsigned i = 0; i < j->n; i++)
+		hd_trial_free(&j->trials[i]);
+	free(j);
+}
+
+static void on_done(struct hd_change *c)
+{
+	struct job *j = hd_container_of(c, struct job, change);
+	struct hd_call *call = j->call;
+
+	answer(call, c->result, &c->err);
+	job_free(j);
+	hd_call_answer(&call);
+}
+
+static void on_main(struct hd_main_post *post)
+{
+	struct job *j = hd_container_of(post, struct job, post);
+
+	if (j->change.result < 0)
+		on_done(&j->change);
+	else
+		hd_change_begin(&j->change);
+}
+
+static void in_helper(void *arg)
+{
+	struct job *j = arg;
+
+	struct hd_change *c = &j->change;
+
+	char name[HD_MODULE_NAME_BYTES];
+
+	for (unsigned i = 0; i < j->n && c->result == 0; i++) {
+		c->result = hd_module_try_child(&j->trials[i], &c->err);
+		if (c->result < 0 &&
+		    hd_module_name(j->trials[i].path, name) == 0)
+			hd_live_refused(c->result, name, &c->err);
+	}
+	j->post.fn = on_main;
+	hd_main_post(&j->post);
+}
+
+static struct job *job_new(struct hd_call *c, const char *name,
+			   int (*step)(struct hd_change *))
+{
+	struct job *j = calloc(1, sizeof(*j));
+
+	if (j == NULL) {
+		hd_call_fail(c, "no_memory", "out of memory");
+		return NULL;
+	}
+	j->call = c;
+	j->change.name = name; /* the call's */
+	j->change.step = step;
+	j->change.done = on_done;
+	return j;
+}
+
+static void job_begin(struct job *j)
+{
+	hd_call_hold(j->call);
+	if (j->n == 0) {
+		hd_change_begin(&j->change);
+	} else if (hd_task(NULL, NULL, in_helper, NULL, j) < 0) {
+		j->change.result =
+			hd_error_set(&j->change.err, -EBUSY,
+				     "too much work waits already");
+		on_done(&j->change);
+	}
+}
+
+/* @path  taken; NULL: nothing to try, it is built in, or out of memory, which
+ *        the change will find, too */
+static void job_try(struct job *j, const char *name, char *path)
+{
+	const char *file = NULL;
+
+	if (path == NULL)
+		return;
+	char *text = hd_conf_section_text(hd_daemon()->conf, name, path, &file);
+
+	j->trials[j->n++] = (struct hd_trial){
+		.path = path,
+		.text = text,
+		.conf_file = file != NULL ? strdup(file) : NULL,
+	};
+}
+
+/* Whoever may write elsewhere could run code as the relay. */
+static bool in_module_path(const char *path)
+{
+	const struct hd_list *dirs = &hd_daemon()->conf->module_path;
+	size_t n = (size_t)(strrchr(path, '/') - path);
+
+	for (size_t i = 0; i < dirs->n; i++)
+		if (n == strlen(dirs->v[i]) &&
+		    strncmp(path, dirs->v[i], n) == 0)
+			return true;
+	return false;
+}
+
+static void run_load(struct hd_module *unused, struct hd_call *c)
+{
+	const char *entry = hd_call_arg(c, "module");
+	struct hd_error err = { "" };
+
+	(void)unused;
+	if (entry[0] == '/' && !in_module_path(entry) &&
+	    c->who.role != HD_ROLE_ADMIN) {
+		hd_call_fail(c, "not_permitted",
+			     "a file outside module_path is for "
+			     "administrators: root, or the user that the "
+			     "relay runs as");
+		return;
+	}
+	struct job *j = job_new(c, entry, hd_module_live_load);
+	if (j == NULL)
+		return;
+	char name[HD_MODULE_NAME_BYTES], *path = NULL;
+	int r = hd_module_live_file(entry, &path, &err);
+	if (r < 0) {
+		answer(c, r, &err);
+		job_free(j);
+		return;
+	}
+	hd_module_name(entry, name);
+	job_try(j, name, path);
+	job_begin(j);
+}
+
+static void run_unload(struct hd_module *unused, struct hd_call *c)
+{
+	struct job *j = job_new(c, hd_call_arg(c, "module"),
+				hd_module_live_unload);
+
+	(void)unused;
+	if (j != NULL)
+		job_begin(j);
+}
+
+static void run_reload(struct hd_module *unused, struct hd_call *c)
+{
+	const char *name = hd_call_arg(c, "module");
+	struct job *j = job_new(c, name, hd_module_live_reload);
+
+	(void)unused;
+	if (j == NULL)
+		return;
+	for (unsigned i = 0; i < hd_modules_n(); i++) {
+		const struct hd_module *mod = hd_modules_at(i);
+
+		if (mod->path != NULL && !(mod->def->flags & HD_RESIDENT) &&
+		    (name == NULL || strcmp(name, mod->name) == 0))
+			job_try(j, mod->name, strdup(mod->path));
+	}
+	job_begin(j);
+}
+
+const struct hd_command hd_cmd_live[] = {
+	{ .words = "module load",
+	  .args = "MODULE",
+	  .role = HD_ROLE_OPERATE,
+	  .help = "load a module: a name in module_path, or /path/name.so",
+	  .run = run_load },
+	{ .words = "module unload",
+	  .args = "MODULE",
+	  .role = HD_ROLE_OPERATE,
+	  .help = "close the connections of a module and take it out",
+	  .run = run_unload },
+	{ .words = "module reload",
+	  .args = "[MODULE]",
+	  .role = HD_ROLE_OPERATE,
+	  .help = "take the file of a module as it is now; its connections "
+		  "stay when the new code says that it can have them",
+	  .run = run_reload },
+	{ .words = NULL },
+};

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: MIT */
+/* core/cmd/cmd_pairs.c - who sends how much to whom. Asking begins the
+ * counting, which ends when nobody asks any more. */
+#include <stdlib.h>
+#include <string.h>
+#include "core/control/control.h"
+#include "core/loop/worker.h"
+#include "core/relay/pairs.h"
+
+struct rows {
+	size_t n;
+	uint64_t now_ms; /* of a worker: all read one clock */
+	struct hd_pair v[];
+};
+
+static struct rows *rows_of(struct hd_call *c)
+{
+	size_t max = (size_t)hd_workers() * HD_PAIRS_MAX;
+
+	return hd_call_data(c, sizeof(struct rows) +
+				       max * sizeof(struct hd_pair));
+}
+
+static void each_pairs(struct hd_module *mod, struct hd_call *c,
+		       struct hd_worker *w)
+{
+	const struct hd_pair *v = hd_pairs_ask(w);
+	struct rows *rows = rows_of(c);
+
+	(void)mod;
+	if (v == NULL || rows == NULL) {
+		hd_call_fail(c, "no_memory", "out of memory");
+		return;
+	}
+	rows->now_ms = HD_MAX(rows->now_ms, hd_now_ms(w));
+	for (size_t i = 0; i < HD_PAIRS_MAX; i++)
+		if (v[i].packets > 0)
+			rows->v[rows->n++] = v[i];
+}
+
+static int by_bytes(const void *a, const void *b)
+{
+	const struct hd_pair *pa = a, *pb = b;
+
+	return (pa->bytes < pb->bytes) - (pa->bytes > pb->bytes);
+}
+
+static void put_row(struct hd_call *c, const struct hd_pair *p, uint64_t now_ms)
+{
+	hd_out_open(c, NULL, '{');
+	hd_out_key(c, "src", &p->src);
+	hd_out_key(c, "dst", &p->dst);
+	hd_out_uint(c, "realm", p->realm);
+	hd_out_uint(c, "packets", p->packets);
+	hd_out_uint(c, "bytes", p->bytes);
+	hd_out_double(c, "seconds", (double)(now_ms - p->since_ms) / 1000);
+	hd_out_close(c);
+}
+
+static void done_pairs(struct hd_module *mod, struct hd_call *c)
+{
+	struct rows *rows = rows_of(c);
+
+	(void)mod;
+	if (rows == NULL)
+		return;
+	qsort(rows->v, rows->n, sizeof(*rows->v), by_bytes);
+	hd_out_open(c, NULL, '[');
+	for (size_t i = 0; i < rows->n; i++)
+		put_row(c, &rows->v[i], rows->now_ms);
+	hd_out_close(c);
+}
+
+const struct hd_command hd_cmd_pairs[] = {
+	{ .words = "pairs",
+	  .args = "",
+	  .role = HD_ROLE_READ,
+	  .help = "who sends how much to whom: counted from the first time "
+		  "this is asked until 10 s after the last",
+	  .each = each_pairs,
+	  .done = done_pairs,
+	  .columns = "src dst packets bytes seconds" },
+	{ .words = NULL },
+};

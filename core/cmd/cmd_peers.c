@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: MIT */
+/* core/cmd/cmd_peers.c - who is connected. A worker copies rows, in portions
+ * that fit between packets; the main thread makes text of them. */
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "core/control/control.h"
+#include "core/relay/peer.h"
+#include "core/stream/stream_life.h"
+#include "core/tls/ktls.h"
+
+enum { ROWS_PER_TURN = 256 };
+
+enum tls { TLS_NONE, TLS_OWN, TLS_KTLS, TLS_KERNEL, TLS_OPENSSL };
+
+struct row { /* plain data: the stream goes on without us */
+	struct hd_key key;
+	union hd_addr addr;
+	uint16_t realm;
+	uint8_t tls, tls_rx, tls_tx; /* enum tls */
+	bool active; /* of the connections with this key, the one that is sent
+			to */
+	char proto[15], agent[64];
+	unsigned worker;
+	uint64_t age_ms, bytes_in, bytes_out, queued, drops;
+};
+
+struct block {
+	struct block *next;
+	unsigned n;
+	struct row v[ROWS_PER_TURN];
+};
+
+struct list {
+	struct block *first, *last;
+	char prefix[2 * HD_KEY_BYTES + 1]; /* "" everybody */
+};
+
+static void list_release(void *list)
+{
+	struct block *b = ((struct list *)list)->first;
+
+	while (b != NULL) {
+		struct block *next = b->next;
+
+		free(b);
+		b = next;
+	}
+}
+
+static struct list *list_of(struct hd_call *c)
+{
+	bool fresh = c->data == NULL;
+	struct list *l = hd_call_data(c, sizeof(*l));
+	const char *key = hd_call_arg(c, "key");
+
+	if (l == NULL || !fresh)
+		return l;
+	c->release = list_release;
+	for (unsigned i = 0; key != NULL && key[i] != '\0'; i++)
+		l->prefix[i] = (char)tolower((unsigned char)key[i]);
+	return l;
+}
+
+static bool has_prefix(const struct hd_key *key, const char *prefix)
+{
+	static const char digits[] = "0123456789abcdef";
+
+	for (unsigned i = 0; prefix[i] != '\0'; i++) {
+		uint8_t b = key->b[i / 2];
+
+		if (prefix[i] != digits[i % 2 == 0 ? b >> 4 : b & 15])
+			return false;
+	}
+	return true;
+}
+
+static enum tls tls_of(const struct hd_stream *s)
+{
+	if (s->tls == NULL)
+		return TLS_NONE;
+	if (hd_tls_kernel(s->tls) != 0)
+		return TLS_KTLS;
+	return hd_tls_is_own(s->tls) ? TLS_OWN : TLS_OPENSSL;
+}
+
+/* Who makes or opens the records of a direction, an HD_KTLS_ bit. */
+static enum tls layer_of(const struct hd_stream *s, unsigned direction)
+{
+	if (s->tls == NULL)
+		return TLS_NONE;
+	if ((hd_tls_kernel(s->tls) & direction) != 0)
+		return TLS_KERNEL;
+	return hd_tls_is_own(s->tls) ? TLS_OWN : TLS_OPENSSL;
+}
+
+static uint64_t queued_in(const struct hd_stream *s)
+{
+	uint64_t n = s->flight.bytes;
+
+	for (unsigned i = 0; i < HD_LANES; i++)
+		n += s->lane[i].bytes;
+	return n;
+}
+
+static void fill_row(struct row *r, const struct hd_stream *s)
+{
+	const struct hd_login *l = &s->peer->login;
+
+	*r = (struct row){
+		.key = l->key,
+		.addr = s->addr,
+		.realm = l->realm,
+		.tls = (uint8_t)tls_of(s),
+		.tls_rx = (uint8_t)layer_of(s, HD_KTLS_RX),
+		.tls_tx = (uint8_t)layer_of(s, HD_KTLS_TX),
+		.active = s->peer->entry->active == s->peer,
+		.worker = s->worker->index,
+		.age_ms = s->worker->now_ms - s->since_ms,
+		.bytes_in = s->bytes_in,
+		.bytes_out = s->bytes_out,
+		.queued = queued_in(s),
+	};
+	for (unsigned i = 0; i < HD_DROP_N; i++)
+		r->drops += s->drops[i];
+	snprintf(r->proto, sizeof(r->proto), "%s", s->proto->name);
+	snprintf(r->agent, sizeof(r->agent), "%s", l->agent);
+}
+
+static struct block *block_add(struct list *l)
+{
+	struct block *b = malloc(sizeof(*b));
+
+	if (b == NULL)
+		return NULL;
+	b->next = NULL;
+	b->n = 0;
+	if (l->last != NULL)
+		l->last->next = b;
+	else
+		l->first = b;
+	l->last = b;
+	return b;
+}
+
+static bool wanted(const struct hd_stream *s, const struct list *l)
+{
+	return s != NULL && s->peer != NULL && s->peer->state == HD_PEER_UP &&
+	       has_prefix(&s->peer->login.key, l->prefix);
+}
+
+static void each_peers(struct hd_module *mod, struct hd_call *c,
+		       struct hd_worker *w)
+{
+	uint64_t *at = hd_call_cursor(c);
+	struct list *l = list_of(c);
+	struct block *b = l != NULL ? block_add(l) : NULL;
+	uint64_t end = HD_MIN(*at + ROWS_PER_TURN, w->slots.n);
+
+	(void)mod;
+	if (b == NULL) {
+		*at = 0;
+		hd_call_fail(c, "no_memory", "out of memory");
+		return;
+	}
+	for (; *at < end; (*at)++) {
+		const struct hd_stream *s = w->slots.v[*at].object;
+
+		if (wanted(s, l))
+			fill_row(&b->v[b->n++], s);
+	}
+	if (*at == w->slots.n)
+		*at = 0;
+}
+
+static void put_row(struct hd_call *c, const struct row *r)
+{
+	static const char *const tls[] = {
+		[TLS_NONE] = NULL,
+		[TLS_OWN] = "own",
+		[TLS_KTLS] = "ktls",
+		[TLS_KERNEL] = "kernel",
+		[TLS_OPENSSL] = "openssl",
+	};
+	char addr[HD_ADDR_TEXT_BYTES];
+
+	hd_out_open(c, NULL, '{');
+	hd_out_key(c, "key", &r->key);
+	hd_out_string(c, "addr", hd_addr_text(&r->addr, addr));
+	hd_out_string(c, "proto", r->proto);
+	hd_out_string(c, "agent", r->agent);
+	hd_out_uint(c, "realm", r->realm);
+	hd_out_string(c, "tls", tls[r->tls]);
+	hd_out_string(c, "tls_rx", tls[r->tls_rx]);
+	hd_out_string(c, "tls_tx", tls[r->tls_tx]);
+	hd_out_bool(c, "active", r->active);
+	hd_out_uint(c, "worker", r->worker);
+	hd_out_double(c, "seconds", (double)r->age_ms / 1000);
+	hd_out_uint(c, "bytes_in", r->bytes_in);
+	hd_out_uint(c, "bytes_out", r->bytes_out);
+	hd_out_uint(c, "queued", r->queued);
+	hd_out_uint(c, "drops", r->drops);
+	hd_out_close(c);
+}
+
+static void done_peers(struct hd_module *mod, struct hd_call *c)
+{
+	const struct list *l = list_of(c);
+
+	(void)mod;
+	hd_out_open(c, NULL, '[');
+	for (const struct block *b = l->first; b != NULL; b = b->next)
+		for (unsigned i = 0; i < b->n; i++)
+			put_row(c, &b->v[i]);
+	hd_out_close(c);
+}
+
+/* One key, in any number of realms and connections. */
+static void done_close(struct hd_module *mod, struct hd_call *c)
+{
+	const struct list *l = list_of(c);
+	const struct row *first = NULL;
+	unsigned n = 0;
+
+	(void)mod;
+	for (const struct block *b = l->first; b != NULL; b = b->next)
+		for (unsigned i = 0; i < b->n; i++, n++) {
+			first = first != NULL ? first : &b->v[i];
+			if (memcmp(&b->v[i].key, &first->key, HD_KEY_BYTES)) {
+				hd_call_error(c,
+					      "more than one key begins "
+					      "with %s: give more digits",
+					      l->prefix);
+				return;
+			}
+		}
+	if (n == 0) {
+		hd_call_error(c,
+			      "no peer has a key that begins with %s; "
+			      "\"peers\" lists those there are",
+			      l->prefix);
+		return;
+	}
+	for (const struct block *b = l->first; b != NULL; b = b->next)
+		for (unsigned i = 0; i < b->n; i++)
+			hd_relay_kick(b->v[i].realm, &b->v[i].key,
+				      HD_CLOSE_KICKED);
+	hd_out_open(c, NULL, '{');
+	hd_out_key(c, "key", &first->key);
+	hd_out_uint(c, "closed", n);
+	hd_out_close(c);
+}
+
+const struct hd_command hd_cmd_peers[] = {
+	{ .words = "peers",
+	  .args = "[KEY]",
+	  .role = HD_ROLE_READ,
+	  .help = "connected peers: all, or those whose key begins so",
+	  .each = each_peers,
+	  .done = done_peers,
+	  .columns = "key addr proto tls seconds bytes_in bytes_out queued "
+		     "drops agent" },
+	{ .words = "peer close",
+	  .args = "KEY",
+	  .role = HD_ROLE_OPERATE,
+	  .help = "close the connections of a key; the client may come back",
+	  .each = each_peers,
+	  .done = done_close },
+	{ .words = NULL },
+};

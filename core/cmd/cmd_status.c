@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: MIT */
+/* core/cmd/cmd_status.c - the relay on one page. */
+#include <unistd.h>
+#include "core/base/log.h"
+#include "core/base/version.h"
+#include "core/control/control.h"
+#include "core/daemon/daemon.h"
+#include "core/loop/worker.h"
+#include "core/module/module.h"
+#include "core/tls/aead.h"
+
+static uint64_t sum(unsigned stat)
+{
+	uint64_t n = 0;
+
+	for (unsigned i = 0; i < hd_workers(); i++)
+		n += __atomic_load_n(&hd_worker_at(i)->stats[stat],
+				     __ATOMIC_RELAXED);
+	return n;
+}
+
+static void put_drops(struct hd_call *c)
+{
+	hd_out_open(c, "drops", '{');
+	for (unsigned i = 0; i < HD_DROP_N; i++)
+		hd_out_uint(c, hd_drop_text(i),
+			    sum(hd_stat_drop(i, false)) +
+				    sum(hd_stat_drop(i, true)));
+	hd_out_close(c);
+}
+
+static uint64_t slowest_move_us(void)
+{
+	uint64_t most = 0;
+
+	for (unsigned i = 0; i < hd_workers(); i++)
+		most = HD_MAX(most,
+			      __atomic_load_n(&hd_worker_at(i)->slowest_move_us,
+					      __ATOMIC_RELAXED));
+	return most;
+}
+
+static uint64_t mean_move_us(uint64_t moves)
+{
+	uint64_t ns = 0;
+
+	for (unsigned i = 0; i < hd_workers(); i++)
+		ns += hd_observed_ns(hd_worker_at(i)->stats, HD_STAT_MOVE_TIME);
+	return moves > 0 ? ns / moves / 1000 : 0;
+}
+
+static void put_moves(struct hd_call *c)
+{
+	uint64_t n = sum(HD_STAT_MOVES);
+
+	hd_out_open(c, "moves", '{');
+	hd_out_uint(c, "done", n);
+	hd_out_uint(c, "mean_us", mean_move_us(n));
+	hd_out_uint(c, "max_us", slowest_move_us());
+	hd_out_uint(c, "over_200_us", sum(HD_STAT_SLOW_MOVES));
+	hd_out_close(c);
+}
+
+static void put_listener(struct hd_call *c, const struct hd_listener *l)
+{
+	char addr[HD_ADDR_TEXT_BYTES];
+
+	hd_out_open(c, NULL, '{');
+	hd_out_string(c, "addr", hd_addr_text(&l->addr, addr));
+	hd_out_bool(c, "tls", l->tls);
+	hd_out_string(c, "name", l->name);
+	hd_out_close(c);
+}
+
+static void put_counts(struct hd_call *c)
+{
+	static const struct {
+		const char *name;
+		unsigned stat;
+	} rows[] = {
+		{ "peers", HD_STAT_PEERS },
+		{ "streams", HD_STAT_STREAMS },
+		{ "accepts", HD_STAT_ACCEPTS },
+		{ "logins", HD_STAT_LOGINS },
+		{ "logins_denied", HD_STAT_LOGINS_DENIED },
+		{ "packets_in", HD_STAT_PACKETS_IN },
+		{ "packets_out", HD_STAT_PACKETS_OUT },
+		{ "bytes_in", HD_STAT_RECV_BYTES },
+		{ "bytes_out", HD_STAT_SEND_BYTES },
+		{ "tls_handshakes", HD_STAT_TLS_OK },
+		{ "tls_failures", HD_STAT_TLS_FAILED },
+	};
+
+	for (unsigned i = 0; i < HD_ARRAY_N(rows); i++)
+		hd_out_uint(c, rows[i].name, sum(rows[i].stat));
+	put_drops(c);
+	put_moves(c);
+}
+
+static void put_listeners(struct hd_call *c, const struct hd_daemon *d)
+{
+	const struct hd_listener *l = hd_listens_first();
+
+	hd_out_open(c, "listeners", '[');
+	for (size_t i = 0; i < d->n_listeners; i++)
+		put_listener(c, &d->listeners[i]);
+	for (; l != NULL; l = l->next)
+		put_listener(c, l);
+	hd_out_close(c);
+}
+
+static void put_modules(struct hd_call *c)
+{
+	hd_out_open(c, "modules", '[');
+	for (unsigned i = 0; i < hd_modules_n(); i++)
+		hd_out_string(c, NULL, hd_modules_at(i)->name);
+	hd_out_close(c);
+}
+
+static void run_status(struct hd_module *mod, struct hd_call *c)
+{
+	const struct hd_daemon *d = hd_daemon();
+
+	(void)mod;
+	hd_out_open(c, NULL, '{');
+	hd_out_string(c, "version", hd_version);
+	hd_out_string(c, "commit", hd_commit);
+	hd_out_uint(c, "pid", (uint64_t)getpid());
+	hd_out_string(c, "state", hd_daemon_state());
+	hd_out_double(c, "uptime_s", (double)hd_daemon_uptime_ms() / 1000);
+	hd_out_string(c, "config",
+		      d->conf->path != NULL ? d->conf->path
+					    : "built in (--dev)");
+	hd_out_uint(c, "workers", hd_workers());
+	hd_out_string(c, "backend", hd_worker_at(0)->ring_ops->name);
+	hd_out_string(c, "crypto", hd_aead_about());
+	put_modules(c);
+	put_listeners(c, d);
+	put_counts(c);
+	hd_out_uint(c, "log_lines_lost", hd_log_lost());
+	hd_out_uint(c, "events_lost", hd_events_lost());
+	hd_out_uint(c, "control_clients", hd_clients_n());
+	hd_out_close(c);
+}
+
+const struct hd_command hd_cmd_status[] = {
+	{ .words = "status",
+	  .args = "",
+	  .role = HD_ROLE_READ,
+	  .help = "the relay on one page",
+	  .run = run_status },
+	{ .words = NULL },
+};

@@ -1,0 +1,375 @@
+/* SPDX-License-Identifier: MIT */
+/* core/conf/compat.c - data about modules and about files that were written for
+ * Hyper-DERP's predecessor. Only this file and the help in options.c name
+ * modules. */
+#include "core/conf/conf_value.h"
+#include <errno.h>
+#include <hyper-derp/log.h>
+#include <string.h>
+
+const char *const hd_known_modules[] = {
+	"derp", "stun", "hd", "wg", "mesh", "metrics", "policy", NULL,
+};
+
+const char *const hd_default_modules[] = { "derp", "stun", NULL };
+
+const char hd_dev_defaults[] = "listen: [{addr: '127.0.0.1:3340', tls: true}]\n"
+			       "stun: {listen: '127.0.0.1:3478'}\n";
+
+const char hd_example_modules[] = "load_module: ["
+				  "{name: derp, optional: true}, "
+				  "{name: stun, optional: true}, "
+				  "{name: metrics, optional: true}, "
+				  "{name: wg, optional: true}]\n";
+
+/* One row per key. What it does, in this order: */
+struct compat {
+	const char *key;
+	const char *value; /* the row is for this value only */
+	const char *to; /* our name for it */
+	const char *format; /* of the value under that name */
+	const char *module; /* it asks for this module, loaded if present */
+	const char *sets; /* YAML that it implies where nothing else is set */
+	const char *drops; /* another key that means nothing beside it */
+	const char *ignored; /* no effect here: what to know instead */
+	bool keep; /* it is a key of the module's own section too */
+};
+
+#define WG_MODE                                                                \
+	.key = "mode", .module = "wg", .drops = "port",                        \
+	.sets = "{load_module: [wg], listen: []}"
+#define EINHEIT "the control socket is a unix socket and needs no setting"
+#define BUFFERS "buffers are sized as they are needed"
+#define LEVEL2 "direct paths are the business of clients"
+
+static const struct compat rows[] = {
+	{ .key = "mode", .value = "derp" },
+	{ WG_MODE, .value = "wireguard" },
+	{ WG_MODE, .value = "wg" },
+	{ .key = "log_level", .to = "log.level" },
+	{ .key = "buf_ring_size", .ignored = BUFFERS },
+	{ .key = "buf_size", .ignored = BUFFERS },
+	{ .key = "metrics.port", .module = "metrics", .keep = true },
+	{ .key = "hd.relay_key", .module = "hd", .keep = true },
+	{ .key = "wg_relay.xdp_bpf_obj_path",
+	  .ignored = "the program is part of the module" },
+	{ .key = "wg_relay", .to = "wg" },
+	{ .key = "level2.stun_port", .to = "stun.listen", .format = "[::]:" },
+	{ .key = "level2.enabled", .ignored = LEVEL2 },
+	{ .key = "level2.xdp_interface", .ignored = LEVEL2 },
+	{ .key = "level2.turn.realm", .ignored = LEVEL2 },
+	{ .key = "level2.turn.max_allocations", .ignored = LEVEL2 },
+	{ .key = "level2.turn.default_lifetime", .ignored = LEVEL2 },
+	{ .key = "einheit.ctl_endpoint", .ignored = EINHEIT },
+	{ .key = "einheit.pub_endpoint", .ignored = EINHEIT },
+	{ .key = "einheit.commit_log_path", .ignored = EINHEIT },
+};
+
+/* Keys that keep somebody out: without their module they must not pass for
+ * being in force. A value that is off restricts nobody. */
+static const char *const restricting[] = {
+	"hd.denylist_path",
+	"hd.peer_policy_path",
+	"hd.fleet_policy_path",
+	"hd.enrollment.max_peers",
+	"hd.enrollment.allowed_keys",
+	"hd.enrollment.require_ip_range",
+	"hd.relay_policy.forbid_direct",
+	"hd.relay_policy.forbid_relayed",
+	"hd.relay_policy.max_direct_peers",
+	"hd.federation.accept_from",
+	"hd.federation.reject_from",
+	"hd.fleet_controller.url",
+};
+
+static bool is_off(const struct hd_node *node)
+{
+	static const char *const off[] = { "", "0", "false", "no", "off" };
+
+	if (node->type != HD_NODE_SCALAR)
+		return node->n == 0;
+	for (size_t i = 0; i < HD_ARRAY_N(off); i++)
+		if (strcmp(node->text, off[i]) == 0)
+			return true;
+	return hd_node_is_null(node);
+}
+
+static bool row_is_for(const struct compat *row, const struct hd_node *node)
+{
+	return row->value == NULL || (node->type == HD_NODE_SCALAR &&
+				      strcmp(row->value, node->text) == 0);
+}
+
+static struct hd_node *parent_of(struct hd_node *root, const char *path)
+{
+	const char *dot;
+
+	while ((dot = strchr(path, '.')) != NULL) {
+		char name[64];
+
+		snprintf(name, sizeof(name), "%.*s", (int)(dot - path), path);
+		root = hd_node_get(root, name);
+		path = dot + 1;
+	}
+	return root;
+}
+
+static int move(struct hd_conf_private *priv, const struct compat *row,
+		struct hd_node *node, struct hd_error *err)
+{
+	int r;
+
+	if (row->format != NULL && node->type == HD_NODE_SCALAR)
+		node->text = hd_arena_printf(&priv->arena, "%s%s", row->format,
+					     node->text);
+	if (node->text == NULL && node->type == HD_NODE_SCALAR)
+		return hd_error_set(err, -ENOMEM, "out of memory");
+	r = hd_node_put(&priv->arena, priv->root, row->to, node);
+	if (r == -EEXIST)
+		return hd_node_error(node, err,
+				     "`%s` is the old name of `%s`, "
+				     "which is set too; remove one of the two",
+				     row->key, row->to);
+	if (r == -ENOTDIR)
+		return hd_node_error(node, err,
+				     "`%s` belongs to a section "
+				     "that is no mapping",
+				     row->to);
+	return r;
+}
+
+static bool in_list(const struct hd_node *list, const char *name)
+{
+	for (const struct hd_node *i = list->first; i != NULL; i = i->next) {
+		const struct hd_node *n =
+			i->type == HD_NODE_SCALAR ? i : hd_node_get(i, "name");
+
+		if (n != NULL && n->type == HD_NODE_SCALAR &&
+		    strcmp(n->text, name) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* {name: NAME, optional: true}, where the default list has its end. */
+static int want_module(struct hd_conf_private *priv, struct hd_node *list,
+		       const char *name, const struct hd_node *at)
+{
+	struct hd_arena *arena = &priv->arena;
+	struct hd_node *item =
+		hd_node_new(arena, HD_NODE_MAP, at->file, at->line);
+	struct hd_node *key = hd_node_scalar(arena, name, at);
+	struct hd_node *optional = hd_node_scalar(arena, "true", at);
+
+	if (item == NULL || key == NULL || optional == NULL)
+		return -ENOMEM;
+	key->key = "name";
+	optional->key = "optional";
+	hd_node_add(item, key);
+	hd_node_add(item, optional);
+	hd_node_add(list, item);
+	return 0;
+}
+
+static int imply(struct hd_conf_private *priv, const struct compat *row,
+		 const struct hd_node *node, struct hd_error *err)
+{
+	struct hd_node *top = NULL;
+	int r = hd_yaml_parse(&priv->arena, row->sets, strlen(row->sets),
+			      node->file, &top, err);
+
+	if (r < 0)
+		return r;
+	for (struct hd_node *i = top->first; i != NULL; i = i->next)
+		for (struct hd_node *j = i->first; j != NULL; j = j->next)
+			j->line = node->line;
+	hd_merge_weak(priv->root, top);
+	if (!in_list(hd_node_get(priv->root, "load_module"), row->module))
+		return hd_node_error(node, err,
+				     "`mode: %s` needs %s in "
+				     "`load_module`",
+				     row->value, row->module);
+	return 0;
+}
+
+static void drop(struct hd_conf_private *priv, const char *key)
+{
+	struct hd_node *node = hd_node_get(priv->root, key);
+
+	if (node == NULL)
+		return;
+	hd_node_warn(node, "`%s` has no effect in this mode", key);
+	hd_node_remove(priv->root, node);
+}
+
+/* @wanted  modules asked for so far, as entries of load_module */
+static int apply_row(struct hd_conf_private *priv, const struct compat *row,
+		     struct hd_node *wanted, struct hd_error *err)
+{
+	struct hd_node *parent = parent_of(priv->root, row->key);
+	struct hd_node *node = hd_node_find(priv->root, row->key);
+
+	if (node == NULL || !row_is_for(row, node))
+		return 0;
+	if (row->drops != NULL)
+		drop(priv, row->drops);
+	if (!row->keep)
+		hd_node_remove(parent, node);
+	if (row->ignored != NULL && !is_off(node))
+		hd_node_warn(node, "`%s` has no effect here: %s", row->key,
+			     row->ignored);
+	if (row->sets != NULL)
+		return imply(priv, row, node, err);
+	if (row->to != NULL)
+		return move(priv, row, node, err);
+	if (row->module != NULL && !is_off(node))
+		return want_module(priv, wanted, row->module, node);
+	return 0;
+}
+
+/* Any value in a mapping of mappings. */
+static const struct hd_node *leaf_of(const struct hd_node *node)
+{
+	const struct hd_node *leaf = NULL;
+
+	if (node->type != HD_NODE_MAP)
+		return node;
+	for (node = node->first; leaf == NULL && node != NULL;
+	     node = node->next)
+		leaf = leaf_of(node);
+	return leaf;
+}
+
+/* The keys that rows left behind in a section that only they know. */
+static int check_left(const struct hd_node *node, const char *section,
+		      struct hd_error *err)
+{
+	const char *names[HD_ARRAY_N(rows)];
+	size_t n = 0;
+
+	node = leaf_of(node);
+	if (node == NULL)
+		return 0;
+	for (size_t i = 0; i < HD_ARRAY_N(rows); i++) {
+		const char *dot = strrchr(rows[i].key, '.');
+
+		if (dot != NULL &&
+		    strncmp(rows[i].key, section, strlen(section)) == 0)
+			names[n++] = dot + 1;
+	}
+	return hd_unknown_key(node, section, names, n, err);
+}
+
+static int apply_left(struct hd_conf_private *priv, struct hd_error *err)
+{
+	static const char *const sections[] = { "level2", "einheit" };
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < HD_ARRAY_N(sections); i++) {
+		struct hd_node *node = hd_node_get(priv->root, sections[i]);
+
+		if (node == NULL)
+			continue;
+		if (node->type != HD_NODE_MAP)
+			return hd_not_map(node, sections[i], err);
+		r = check_left(node, sections[i], err);
+		hd_node_remove(priv->root, node);
+	}
+	return r;
+}
+
+/* `mode` is removed by its rows; what is left has a value that none is for. */
+static int check_mode(const struct hd_conf_private *priv, struct hd_error *err)
+{
+	const struct hd_node *mode = hd_node_get(priv->root, "mode");
+
+	if (mode == NULL)
+		return 0;
+	return hd_node_error(mode, err, "`mode` must be derp, wireguard or wg");
+}
+
+/* Without load_module: the default list, then what keys asked for. */
+static int default_list(struct hd_conf_private *priv, struct hd_node *wanted)
+{
+	static const struct hd_node nowhere = { .file = "default" };
+	struct hd_node *list =
+		hd_node_new(&priv->arena, HD_NODE_LIST, "default", 0);
+
+	if (list == NULL)
+		return -ENOMEM;
+	for (size_t i = 0; hd_default_modules[i] != NULL; i++) {
+		struct hd_node *item = hd_node_scalar(
+			&priv->arena, hd_default_modules[i], &nowhere);
+
+		if (item == NULL)
+			return -ENOMEM;
+		hd_node_add(list, item);
+	}
+	while (wanted->first != NULL) {
+		struct hd_node *item = wanted->first;
+
+		hd_node_remove(wanted, item);
+		if (!in_list(list, hd_node_get(item, "name")->text))
+			hd_node_add(list, item);
+	}
+	return hd_node_put(&priv->arena, priv->root, "load_module", list);
+}
+
+int hd_compat_apply(struct hd_conf_private *priv, struct hd_error *err)
+{
+	struct hd_node wanted = { .type = HD_NODE_LIST };
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < HD_ARRAY_N(rows); i++)
+		r = apply_row(priv, &rows[i], &wanted, err);
+	if (r == 0)
+		r = check_mode(priv, err);
+	if (r == 0)
+		r = apply_left(priv, err);
+	if (r == 0 && hd_node_get(priv->root, "load_module") == NULL)
+		r = default_list(priv, &wanted);
+	return r == -ENOMEM ? hd_error_set(err, r, "out of memory") : r;
+}
+
+size_t hd_compat_names(const char **names, size_t size)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < HD_ARRAY_N(rows) && n < size; i++)
+		if (strchr(rows[i].key, '.') == NULL)
+			names[n++] = rows[i].key;
+	if (n + 2 <= size) {
+		names[n++] = "level2";
+		names[n++] = "einheit";
+	}
+	return n;
+}
+
+static bool is_taken(const struct hd_conf *conf, const char *path)
+{
+	size_t len = strcspn(path, ".");
+	const struct hd_conf_section *s;
+
+	for (s = conf->priv->sections; s != NULL; s = s->next)
+		if (strlen(s->name) == len && memcmp(s->name, path, len) == 0)
+			return true;
+	return false;
+}
+
+int hd_compat_finish(const struct hd_conf *conf, struct hd_error *err)
+{
+	for (size_t i = 0; i < HD_ARRAY_N(restricting); i++) {
+		const char *path = restricting[i];
+		int module = (int)strcspn(path, ".");
+		struct hd_node *node = hd_node_find(conf->priv->root, path);
+
+		if (node != NULL && !is_off(node) && !is_taken(conf, path))
+			return hd_node_error(node, err,
+					     "`%s` keeps peers "
+					     "out, and the module %.*s that "
+					     "would do it is not loaded; load "
+					     "it or remove the key",
+					     path, module, path);
+	}
+	return 0;
+}

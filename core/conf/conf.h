@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: MIT */
+/* core/conf/conf.h - the configuration: YAML with line numbers in, typed
+ * structs out. A loaded configuration never changes; a reload builds a new one.
+ * Context: main thread; workers read the fields of the one they were given. */
+#pragma once
+#include <hyper-derp/config.h>
+#include <stdio.h>
+
+enum hd_backend { HD_BACKEND_AUTO, HD_BACKEND_IO_URING, HD_BACKEND_EPOLL };
+enum hd_ktls { HD_KTLS_AUTO, HD_KTLS_ON, HD_KTLS_OFF };
+enum hd_record_layer { HD_RECORDS_AUTO, HD_RECORDS_OWN, HD_RECORDS_OPENSSL };
+enum hd_crypto { HD_CRYPTO_AUTO, HD_CRYPTO_OPENSSL, HD_CRYPTO_IPSEC_MB };
+enum hd_others { HD_OTHERS_REFUSE, HD_OTHERS_READ };
+enum hd_log_format { HD_LOG_TEXT, HD_LOG_JSON };
+
+struct hd_listen_conf {
+	const char *name; /* NULL: serves the routes without a listener */
+	union hd_addr addr;
+	bool tls;
+	const char *file; /* where it was set, for messages */
+	unsigned line;
+};
+
+struct hd_cert_conf {
+	const char *cert, *key; /* PEM paths */
+	const char *file, *key_file; /* where each was set; NULL: nowhere */
+	unsigned line, key_line;
+};
+
+struct hd_load_conf { /* an entry of load_module */
+	const char *name; /* "derp" or an absolute path */
+	bool optional;
+	const char *file;
+	unsigned line;
+};
+
+#define HD_OUTPUT_LIMIT_MIN_BYTES (128 * 1024)
+
+struct hd_conf {
+	/* workers */
+	uint64_t workers; /* 0: one per allowed CPU */
+	struct hd_list pin_cores;
+	uint64_t event_backend; /* enum hd_backend */
+	bool sqpoll;
+	uint64_t coalesce_us;
+	bool core_dumps;
+	/* listeners */
+	struct hd_listen_conf *listen;
+	size_t n_listen;
+	uint64_t sockbuf_bytes; /* SO_SNDBUF and SO_RCVBUF; 0: kernel's */
+	uint64_t max_accept_rate; /* connections per second; 0: no limit */
+	/* streams */
+	uint64_t peer_rate_limit; /* bytes per second; 0: no limit */
+	uint64_t login_timeout_ms;
+	uint64_t write_timeout_ms;
+	uint64_t drain_time_ms;
+	/* bulk lane, beyond what is in flight; HD_OUTPUT_LIMIT_MIN_BYTES.. */
+	uint64_t output_limit_bytes;
+	uint64_t output_packets; /* may wait there whatever their size */
+	uint64_t urgent_limit_bytes; /* urgent lane */
+	/* modules */
+	struct hd_load_conf *load_module;
+	size_t n_load_module;
+	struct hd_list module_path;
+	/* tls */
+	struct hd_cert_conf *certificates;
+	size_t n_certificates;
+	bool self_signed; /* without certificates: one of our own */
+	uint64_t ktls; /* enum hd_ktls */
+	uint64_t record_layer; /* enum hd_record_layer */
+	uint64_t crypto; /* enum hd_crypto */
+	/* log */
+	const char *log_target; /* "stderr" or a path */
+	uint64_t log_format; /* enum hd_log_format */
+	uint64_t log_level; /* enum hd_level */
+	/* control */
+	const char *control_socket; /* NULL: hd_control_open() knows */
+	const char *control_group;
+	uint64_t control_others; /* enum hd_others */
+	/* process */
+	const char *state_dir;
+	const char *user, *group;
+	bool dev;
+	const char *path; /* the first file; NULL: none was read */
+	struct hd_conf_private *priv; /* the parsed document, arenas */
+};
+
+#define HD_OLD_ARGS_MAX 32
+
+struct hd_old_arg { /* a flag of the predecessor: core/conf/compat_flags.h */
+	const struct hd_old_flag *flag;
+	const char *value; /* NULL: it takes none */
+};
+
+struct hd_conf_cli { /* flags, which override the file; NULL or -1: not given */
+	const char *config_path; /* NULL with dev: an embedded default */
+	bool dev;
+	bool example; /* with dev: load every module that is installed */
+	int port;
+	int workers;
+	const char *log_level;
+	const char *module_path;
+	const char *state_dir;
+	const char *event_backend;
+	struct hd_old_arg old[HD_OLD_ARGS_MAX];
+	unsigned n_old;
+};
+
+/* hd_conf_load - read, merge includes, apply flags, check every core key.
+ * Sections of modules are checked later, by hd_conf_section().
+ * Returns 0, or negative with file:line, what is allowed and the nearest
+ * known key in err. Warnings (compat keys without effect) go to the log. */
+int hd_conf_load(const struct hd_conf_cli *cli, struct hd_conf **ret_conf,
+		 struct hd_error *err);
+void hd_conf_free(struct hd_conf **conf);
+
+/* hd_conf_load_text - the same for a file in memory; it includes nothing. */
+int hd_conf_load_text(const char *text, size_t len,
+		      const struct hd_conf_cli *cli, struct hd_conf **ret_conf,
+		      struct hd_error *err);
+
+/* hd_conf_section - fill a module's struct from the section `name:`.
+ * @table     ends with name NULL; NULL: the section must not exist
+ * @ret_conf  size bytes, owned by conf; defaults where nothing is set */
+int hd_conf_section(struct hd_conf *conf, const char *name,
+		    const struct hd_option *table, size_t size, void **ret_conf,
+		    struct hd_error *err);
+
+/* hd_conf_section_put - the section of a module that is loaded again has this
+ * table and this struct, which conf owns already. Returns 0; -ENOMEM.
+ * hd_conf_section_drop - the module goes, and its table with it. */
+int hd_conf_section_put(struct hd_conf *conf, const char *name,
+			const struct hd_option *table, void *data);
+void hd_conf_section_drop(struct hd_conf *conf, const char *name);
+
+/* hd_conf_section_text - a configuration that has only what the section's text
+ * was, and that loads module_file; for another process. Lines are where they
+ * were. The caller frees it. NULL: out of memory.
+ * @ret_file  where it was read from, for messages; NULL: nowhere */
+char *hd_conf_section_text(const struct hd_conf *conf, const char *name,
+			   const char *module_file, const char **ret_file);
+
+/* hd_conf_finish - after every loaded module took its section: a section of a
+ * known module that is not loaded warns, a restricting key whose module is
+ * missing and anything else unknown is an error. */
+int hd_conf_finish(struct hd_conf *conf, struct hd_error *err);
+
+/* hd_conf_live_only - whether changing from old to new needs no restart.
+ * load_module may: it is what the next start loads.
+ * Returns 0, or -EBUSY with the first key (file:line) that is not live. */
+int hd_conf_live_only(const struct hd_conf *old_conf,
+		      const struct hd_conf *new_conf, struct hd_error *err);
+
+/* hd_conf_print - -T: the effective configuration as YAML, with defaults. */
+int hd_conf_print(const struct hd_conf *conf, FILE *file);
+
+/* hd_conf_example - every option of the core and of the modules that took
+ * their section, commented out, with default and help: the example file. */
+int hd_conf_example(const struct hd_conf *conf, FILE *file);

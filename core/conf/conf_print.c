@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: MIT */
+/* core/conf/conf_print.c - a configuration as text that loads again: the
+ * effective one for -T, and the example file that explains every option. */
+#include "core/conf/conf_number.h"
+#include "core/conf/conf_value.h"
+#include <ctype.h>
+#include <errno.h>
+#include <string.h>
+
+/* Words that need no quotes wherever they stand. */
+static bool is_bare(const char *s)
+{
+	const struct hd_node as = { .plain = true, .text = s };
+
+	if (hd_node_is_null(&as) || !isalnum((unsigned char)s[0]))
+		return s[0] == '/' && s[strspn(s, "/")] != '\0' &&
+		       is_bare(s + strspn(s, "/"));
+	for (const char *p = s; *p != '\0'; p++)
+		if (!isalnum((unsigned char)*p) && strchr("_-./", *p) == NULL)
+			return false;
+	return true;
+}
+
+/* YAML's double quotes. What is no ASCII is a letter, or UTF-8's NEL, LS or PS,
+ * which would break the line: their lead bytes are written as code points. */
+static size_t put_escaped(const unsigned char *p, FILE *file)
+{
+	if (*p == '"' || *p == '\\') {
+		fprintf(file, "\\%c", *p);
+	} else if (*p < 0x20 || *p == 0x7f) {
+		fprintf(file, "\\x%02x", *p);
+	} else if (*p == 0xc2 && p[1] != 0) {
+		fprintf(file, "\\x%02x", p[1]);
+		return 2;
+	} else if (*p == 0xe2 && p[1] != 0 && p[2] != 0) {
+		fprintf(file, "\\u%04x",
+			0x2000 | (p[1] & 0x3f) << 6 | (p[2] & 0x3f));
+		return 3;
+	} else {
+		fputc(*p, file);
+	}
+	return 1;
+}
+
+static void put_text(const char *s, FILE *file)
+{
+	const unsigned char *p = (const unsigned char *)s;
+
+	if (is_bare(s)) {
+		fputs(s, file);
+		return;
+	}
+	fputc('"', file);
+	while (*p != '\0')
+		p += put_escaped(p, file);
+	fputc('"', file);
+}
+
+static void put_string(const char *s, FILE *file)
+{
+	if (s == NULL)
+		fputc('~', file);
+	else
+		put_text(s, file);
+}
+
+static void put_addr(const union hd_addr *addr, FILE *file)
+{
+	char buf[HD_ADDR_TEXT_BYTES];
+
+	if (addr->sa.sa_family == AF_UNSPEC)
+		fputc('~', file);
+	else
+		fprintf(file, "\"%s\"", hd_addr_text(addr, buf));
+}
+
+/* ---- one function per type of option ---- */
+
+struct printing {
+	const struct hd_option *opt;
+	const void *at; /* the value */
+	const struct hd_node *node; /* in the file; NULL: the default */
+	FILE *file;
+};
+
+static void print_bool(const struct printing *p)
+{
+	fputs(*(const bool *)p->at ? "true" : "false", p->file);
+}
+
+static void print_number(const struct printing *p)
+{
+	char buf[HD_NUMBER_TEXT_BYTES];
+
+	fputs(hd_number_text(p->opt->type, *(const uint64_t *)p->at, buf),
+	      p->file);
+}
+
+static void print_string(const struct printing *p)
+{
+	put_string(*(const char *const *)p->at, p->file);
+}
+
+static void print_addr(const struct printing *p)
+{
+	put_addr(p->at, p->file);
+}
+
+static void print_key(const struct printing *p)
+{
+	const struct hd_key *key = p->at;
+
+	if (p->node == NULL && p->opt->def == NULL)
+		fputc('~', p->file);
+	else
+		for (size_t i = 0; i < HD_KEY_BYTES; i++)
+			fprintf(p->file, "%02x", key->b[i]);
+}
+
+/* The path, never what is in the file. */
+static void print_secret(const struct printing *p)
+{
+	put_string(p->node == NULL ? p->opt->def : p->node->text, p->file);
+}
+
+static void print_choice(const struct printing *p)
+{
+	fputs(p->opt->choices[*(const uint64_t *)p->at], p->file);
+}
+
+/* "1\t2\t" with the choices a, b: {a: 1, b: 2}; what is empty is left out. */
+static void print_map(const char *text, const char *const *names, FILE *file)
+{
+	const char *before = "";
+
+	fputc('{', file);
+	for (; *names != NULL && strchr(text, '\t') != NULL; names++) {
+		char one[256];
+		size_t n = strcspn(text, "\t");
+
+		snprintf(one, sizeof(one), "%.*s", (int)n, text);
+		text += n + 1;
+		if (n == 0)
+			continue;
+		fprintf(file, "%s%s: ", before, *names);
+		put_text(one, file);
+		before = ", ";
+	}
+	fputc('}', file);
+}
+
+static void print_list(const struct printing *p)
+{
+	const struct hd_list *list = p->at;
+
+	fputc('[', p->file);
+	for (size_t i = 0; i < list->n; i++) {
+		fputs(i == 0 ? "" : ", ", p->file);
+		if (p->opt->choices != NULL && strchr(list->v[i], '\t') != NULL)
+			print_map(list->v[i], p->opt->choices, p->file);
+		else
+			put_text(list->v[i], p->file);
+	}
+	fputc(']', p->file);
+}
+
+static void (*const types[])(const struct printing *p) = {
+	[HD_BOOL] = print_bool,		 [HD_UINT] = print_number,
+	[HD_DURATION_MS] = print_number, [HD_SIZE_BYTES] = print_number,
+	[HD_STRING] = print_string,	 [HD_PATH] = print_string,
+	[HD_ADDR] = print_addr,		 [HD_KEY] = print_key,
+	[HD_SECRET_FILE] = print_secret, [HD_CHOICE] = print_choice,
+	[HD_LIST] = print_list,
+};
+
+static void print_value(const struct hd_option *opt, const void *base,
+			const struct hd_node *node, FILE *file)
+{
+	const struct printing p = { opt, (const char *)base + opt->offset, node,
+				    file };
+
+	types[opt->type](&p);
+}
+
+static void put_table(const struct hd_option *table, const struct hd_node *map,
+		      const void *base, const char *indent, FILE *file)
+{
+	for (; table->name != NULL; table++) {
+		fprintf(file, "%s%s: ", indent, table->name);
+		print_value(table, base, hd_node_get(map, table->name), file);
+		fputc('\n', file);
+	}
+}
+
+static void put_listeners(const struct hd_conf *conf, FILE *file)
+{
+	fprintf(file, "listen:%s\n", conf->n_listen == 0 ? " []" : "");
+	for (size_t i = 0; i < conf->n_listen; i++) {
+		const struct hd_listen_conf *l = &conf->listen[i];
+
+		fputs("  - {addr: ", file);
+		put_addr(&l->addr, file);
+		fprintf(file, ", tls: %s", l->tls ? "true" : "false");
+		if (l->name != NULL) {
+			fputs(", name: ", file);
+			put_text(l->name, file);
+		}
+		fputs("}\n", file);
+	}
+}
+
+static void put_modules(const struct hd_conf *conf, FILE *file)
+{
+	fprintf(file, "load_module:%s\n",
+		conf->n_load_module == 0 ? " []" : "");
+	for (size_t i = 0; i < conf->n_load_module; i++) {
+		const struct hd_load_conf *l = &conf->load_module[i];
+
+		fputs("  - {name: ", file);
+		put_text(l->name, file);
+		fprintf(file, ", optional: %s}\n",
+			l->optional ? "true" : "false");
+	}
+}
+
+static void put_certs(const struct hd_conf *conf, FILE *file)
+{
+	fprintf(file, "  certificates:%s\n",
+		conf->n_certificates == 0 ? " []" : "");
+	for (size_t i = 0; i < conf->n_certificates; i++) {
+		fputs("    - {cert: ", file);
+		put_text(conf->certificates[i].cert, file);
+		fputs(", key: ", file);
+		put_text(conf->certificates[i].key, file);
+		fputs("}\n", file);
+	}
+}
+
+int hd_conf_print(const struct hd_conf *conf, FILE *file)
+{
+	const struct hd_node *root = conf->priv->root;
+	const struct hd_conf_section *m;
+
+	put_listeners(conf, file);
+	put_modules(conf, file);
+	for (const struct hd_core_section *s = hd_core_sections;
+	     s->table != NULL; s++) {
+		if (s->name == NULL) {
+			put_table(s->table, root, conf, "", file);
+			continue;
+		}
+		fprintf(file, "%s:\n", s->name);
+		if (strcmp(s->name, "tls") == 0)
+			put_certs(conf, file);
+		put_table(s->table, hd_node_get(root, s->name), conf, "  ",
+			  file);
+	}
+	for (m = conf->priv->sections; m != NULL; m = m->next) {
+		if (m->table == NULL)
+			continue;
+		fprintf(file, "%s:\n", m->name);
+		put_table(m->table, hd_node_get(root, m->name), m->data, "  ",
+			  file);
+	}
+	return ferror(file) ? -EIO : 0;
+}

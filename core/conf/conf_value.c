@@ -1,0 +1,342 @@
+/* SPDX-License-Identifier: MIT */
+/* core/conf/conf_value.c - a text of the file becomes a value: one function per
+ * type of option, found in a table. */
+#include "core/base/secret.h"
+#include "core/conf/conf_number.h"
+#include "core/conf/conf_value.h"
+#include <errno.h>
+#include <hyper-derp/module.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+struct setting { /* one option being set */
+	struct hd_conf_private *priv;
+	const struct hd_option *opt;
+	const struct hd_node *node;
+	struct hd_error *err;
+};
+
+static int fail(const struct setting *s, const char *want)
+{
+	return hd_node_error(s->node, s->err, "`%s: %.64s` is not %s",
+			     s->opt->name, s->node->text, want);
+}
+
+static int set_bool(const struct setting *s, void *at)
+{
+	static const char *const words[] = { "false", "true", "no",
+					     "yes",   "off",  "on" };
+
+	for (size_t i = 0; i < HD_ARRAY_N(words); i++)
+		if (strcasecmp(s->node->text, words[i]) == 0) {
+			*(bool *)at = i % 2 == 1;
+			return 0;
+		}
+	return fail(s, "true or false");
+}
+
+static int fail_range(const struct setting *s)
+{
+	char min[HD_NUMBER_TEXT_BYTES], max[HD_NUMBER_TEXT_BYTES];
+	const struct hd_option *opt = s->opt;
+	bool unit = opt->type == HD_UINT && opt->unit != NULL;
+
+	return hd_node_error(s->node, s->err,
+			     "`%s: %.64s` is out of range: %s to %s%s%s",
+			     opt->name, s->node->text,
+			     hd_number_text(opt->type, (uint64_t)opt->min, min),
+			     hd_number_text(opt->type, (uint64_t)opt->max, max),
+			     unit ? " " : "", unit ? opt->unit : "");
+}
+
+static int set_number(const struct setting *s, void *at)
+{
+	const struct hd_option *opt = s->opt;
+	bool ranged = opt->min != 0 || opt->max != 0;
+	uint64_t v;
+	int r = hd_number_parse(opt->type, s->node->text, &v);
+
+	if (r == -EINVAL)
+		return fail(s, hd_number_form(opt->type));
+	if (ranged && (r < 0 || v > INT64_MAX || (int64_t)v < opt->min ||
+		       (int64_t)v > opt->max))
+		return fail_range(s);
+	if (r < 0)
+		return fail(s, "a number below 2^64");
+	*(uint64_t *)at = v;
+	return 0;
+}
+
+static int set_string(const struct setting *s, void *at)
+{
+	*(const char **)at = s->node->text;
+	return 0;
+}
+
+static int set_addr(const struct setting *s, void *at)
+{
+	if (hd_addr_parse(s->node->text, at) < 0)
+		return fail(s, "an address with a port, as in 0.0.0.0:3340 "
+			       "or \"[::]:3340\"");
+	return 0;
+}
+
+static int set_key(const struct setting *s, void *at)
+{
+	if (hd_key_parse(s->node->text, at) < 0)
+		return fail(s, "a key of 64 hexadecimal digits");
+	return 0;
+}
+
+static int set_secret(const struct setting *s, void *at)
+{
+	struct hd_conf_secret *keep =
+		hd_arena_alloc(&s->priv->arena, sizeof(*keep));
+	struct hd_error why = { "" };
+	struct hd_secret *secret = at;
+	int r;
+
+	if (keep == NULL)
+		return -ENOMEM;
+	r = hd_secret_read(s->node->text, secret, &why);
+	if (r < 0)
+		return hd_node_error(s->node, s->err, "`%s`: %s", s->opt->name,
+				     why.text);
+	keep->v = (void *)secret->v;
+	keep->next = s->priv->secrets;
+	s->priv->secrets = keep;
+	return 0;
+}
+
+static size_t names_n(const char *const *names)
+{
+	size_t n = 0;
+
+	while (names[n] != NULL)
+		n++;
+	return n;
+}
+
+static int fail_choice(const struct setting *s)
+{
+	const char *const *names = s->opt->choices;
+	const char *near = hd_near(s->node->text, names, names_n(names));
+	char all[256] = "";
+
+	for (size_t i = 0, len = 0; names[i] != NULL && len < sizeof(all); i++)
+		len += (size_t)snprintf(all + len, sizeof(all) - len, "%s%s",
+					i == 0 ? "" : ", ", names[i]);
+	return hd_node_error(
+		s->node, s->err, "`%s: %.64s` is not one of %s%s%s%s",
+		s->opt->name, s->node->text, all,
+		near == NULL ? "" : "; did you mean `",
+		near == NULL ? "" : near, near == NULL ? "" : "`?");
+}
+
+static int set_choice(const struct setting *s, void *at)
+{
+	for (uint64_t i = 0; s->opt->choices[i] != NULL; i++)
+		if (strcmp(s->node->text, s->opt->choices[i]) == 0) {
+			*(uint64_t *)at = i;
+			return 0;
+		}
+	return fail_choice(s);
+}
+
+static bool is_name(const char *key, const char *const *names)
+{
+	while (*names != NULL && strcmp(*names, key) != 0)
+		names++;
+	return *names != NULL;
+}
+
+static int one_value(const struct setting *s, const struct hd_node *map,
+		     const char *key, const char **ret)
+{
+	const struct hd_node *node = hd_node_get((void *)map, key);
+
+	*ret = "";
+	if (node == NULL || hd_node_is_null(node))
+		return 0;
+	if (node->type != HD_NODE_SCALAR || strchr(node->text, '\t') != NULL)
+		return hd_node_error(node, s->err,
+				     "`%s` in an entry of `%s` must be one "
+				     "text without tabs",
+				     key, s->opt->name);
+	*ret = node->text;
+	return 0;
+}
+
+/* {b: 2, a: 1} with the choices a, b: "1\t2\t" */
+static int map_text(const struct setting *s, const struct hd_node *map,
+		    const char **ret)
+{
+	const char *const *names = s->opt->choices;
+	const char *text = "", *value;
+	int r;
+
+	for (const struct hd_node *i = map->first; i != NULL; i = i->next) {
+		if (!is_name(i->key, names))
+			return hd_unknown_key(i, s->opt->name, names,
+					      names_n(names), s->err);
+	}
+	for (; *names != NULL; names++) {
+		r = one_value(s, map, *names, &value);
+		if (r < 0)
+			return r;
+		text = hd_arena_printf(&s->priv->arena, "%s%s\t", text,
+				       value);
+		if (text == NULL)
+			return -ENOMEM;
+	}
+	*ret = text;
+	return 0;
+}
+
+static int list_entry(const struct setting *s, const struct hd_node *node,
+		      const char **ret)
+{
+	if (node->type == HD_NODE_MAP && s->opt->choices != NULL)
+		return map_text(s, node, ret);
+	if (node->type != HD_NODE_SCALAR)
+		return hd_node_error(node, s->err,
+				     "an entry of `%s` must be a text",
+				     s->opt->name);
+	*ret = node->text;
+	return 0;
+}
+
+/* A single text is a list of one. */
+static int set_list(const struct setting *s, void *at)
+{
+	const struct hd_node *node = s->node;
+	bool one = node->type == HD_NODE_SCALAR;
+	struct hd_list *list = at;
+	const char **v;
+
+	v = hd_arena_alloc(&s->priv->arena,
+			   (one ? 1 : node->n + 1) * sizeof(*v));
+	if (v == NULL)
+		return -ENOMEM;
+	*list = (struct hd_list){ .v = v };
+	if (one)
+		v[list->n++] = node->text;
+	for (node = node->first; !one && node != NULL; node = node->next) {
+		int r = list_entry(s, node, &v[list->n++]);
+
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static const struct {
+	size_t size;
+	int (*set)(const struct setting *s, void *at);
+} types[] = {
+	[HD_BOOL] = { sizeof(bool), set_bool },
+	[HD_UINT] = { sizeof(uint64_t), set_number },
+	[HD_DURATION_MS] = { sizeof(uint64_t), set_number },
+	[HD_SIZE_BYTES] = { sizeof(uint64_t), set_number },
+	[HD_STRING] = { sizeof(char *), set_string },
+	[HD_PATH] = { sizeof(char *), set_string },
+	[HD_ADDR] = { sizeof(union hd_addr), set_addr },
+	[HD_KEY] = { sizeof(struct hd_key), set_key },
+	[HD_SECRET_FILE] = { sizeof(struct hd_secret), set_secret },
+	[HD_CHOICE] = { sizeof(uint64_t), set_choice },
+	[HD_LIST] = { sizeof(struct hd_list), set_list },
+};
+
+/* The default as if it stood in a file; NULL: unset. */
+static int default_node(struct hd_conf_private *priv,
+			const struct hd_option *opt, const struct hd_node **ret,
+			struct hd_error *err)
+{
+	static const struct hd_node nowhere = { .file = "default" };
+	struct hd_node *top;
+	const char *text;
+	int r;
+
+	if (opt->def == NULL)
+		return 0;
+	*ret = hd_node_scalar(&priv->arena, opt->def, &nowhere);
+	if (*ret == NULL)
+		return -ENOMEM;
+	if (opt->type != HD_LIST || opt->def[0] != '[')
+		return 0;
+	text = hd_arena_printf(&priv->arena, "list: %s", opt->def);
+	if (text == NULL)
+		return -ENOMEM;
+	r = hd_yaml_parse(&priv->arena, text, strlen(text), "default", &top,
+			  err);
+	if (r == 0)
+		*ret = top->first;
+	return r;
+}
+
+/* `tls_cert: ""` has always meant none. */
+static bool is_unset(const struct hd_option *opt, const struct hd_node *node)
+{
+	return node == NULL ||
+	       (opt->type == HD_PATH && node->type == HD_NODE_SCALAR &&
+		node->text[0] == '\0');
+}
+
+int hd_value_set(struct hd_conf_private *priv, const struct hd_option *opt,
+		 const struct hd_node *node, void *base, struct hd_error *err)
+{
+	struct setting s = { priv, opt, node, err };
+	int r = 0;
+
+	hd_assert(opt->type < HD_ARRAY_N(types));
+	if (is_unset(opt, node)) {
+		s.node = NULL;
+		r = default_node(priv, opt, &s.node, err);
+	}
+	if (r < 0 || s.node == NULL)
+		return r;
+	if (s.node->type == HD_NODE_MAP ||
+	    (s.node->type == HD_NODE_LIST && opt->type != HD_LIST))
+		return hd_node_error(s.node, err, "`%s` must be %s", opt->name,
+				     opt->type == HD_LIST ? "a list"
+							  : "one value");
+	return types[opt->type].set(&s, (char *)base + opt->offset);
+}
+
+bool hd_same_text(const char *a, const char *b)
+{
+	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}
+
+static bool same_list(const struct hd_list *a, const struct hd_list *b)
+{
+	if (a->n != b->n)
+		return false;
+	for (size_t i = 0; i < a->n; i++)
+		if (strcmp(a->v[i], b->v[i]) != 0)
+			return false;
+	return true;
+}
+
+bool hd_value_equal(const struct hd_option *opt, const void *base_a,
+		    const void *base_b)
+{
+	const void *a = (const char *)base_a + opt->offset;
+	const void *b = (const char *)base_b + opt->offset;
+	const struct hd_secret *sa = a, *sb = b;
+
+	switch (opt->type) {
+	case HD_STRING:
+	case HD_PATH:
+		return hd_same_text(*(const char *const *)a,
+				    *(const char *const *)b);
+	case HD_LIST:
+		return same_list(a, b);
+	case HD_SECRET_FILE:
+		return sa->n == sb->n &&
+		       (sa->n == 0 || memcmp(sa->v, sb->v, sa->n) == 0);
+	default:
+		return memcmp(a, b, types[opt->type].size) == 0;
+	}
+}

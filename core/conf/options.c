@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: MIT */
+/* core/conf/options.c - every option of the core, its default and what it
+ * means. Parser, checks, example file, -T and manual come from here. */
+#include "core/conf/conf_value.h"
+#include <string.h>
+
+#define AT(member) .offset = offsetof(struct hd_conf, member)
+
+static const char *const backends[] = { "auto", "io_uring", "epoll", NULL };
+static const char *const ktls[] = { "auto", "on", "off", NULL };
+static const char *const cryptos[] = { "auto", "openssl", "ipsec-mb", NULL };
+static const char *const records[] = { "auto", "own", "openssl", NULL };
+static const char *const formats[] = { "text", "json", NULL };
+static const char *const others[] = { "refuse", "read", NULL };
+static const char *const levels[] = { "error", "warn",	"notice",
+				      "info",  "debug", NULL };
+
+static const struct hd_option top_options[] = {
+	{ .name = "workers", .type = HD_UINT, AT(workers), .def = "0",
+	  .max = 256, .unit = "threads",
+	  .help = "threads that serve connections; 0: one per CPU that the "
+		  "process may use" },
+	{ .name = "pin_cores", .type = HD_LIST, AT(pin_cores), .def = "[]",
+	  .help = "CPU of the first worker, of the second, and so on; empty: "
+		  "not pinned" },
+	{ .name = "event_backend", .type = HD_CHOICE, AT(event_backend),
+	  .def = "auto", .choices = backends,
+	  .help = "how workers wait; auto: io_uring where the kernel allows "
+		  "it, else epoll" },
+	{ .name = "sqpoll", .type = HD_BOOL, AT(sqpoll), .def = "false",
+	  .help = "let a kernel thread submit for io_uring: spends a CPU to "
+		  "save system calls" },
+	{ .name = "coalesce_usecs", .type = HD_UINT, AT(coalesce_us),
+	  .def = "250", .max = 1000, .unit = "us", .live = true,
+	  .help = "how far apart a busy worker may hold its turns, so that "
+		  "each finds more; 0: always take the first event" },
+	{ .name = "sockbuf", .type = HD_SIZE_BYTES, AT(sockbuf_bytes),
+	  .def = "0", .max = 268435456,
+	  .help = "socket buffers of each connection, each way; 0: the "
+		  "kernel sizes them" },
+	{ .name = "max_accept_rate", .type = HD_UINT, AT(max_accept_rate),
+	  .def = "0", .max = 1000000, .unit = "connections/s", .live = true,
+	  .help = "new connections per second, of all workers together; "
+		  "further ones wait; 0: no limit" },
+	{ .name = "peer_rate_limit", .type = HD_SIZE_BYTES,
+	  AT(peer_rate_limit), .def = "0", .unit = "bytes/s", .live = true,
+	  .help = "bytes per second that are read from each peer; 0: no "
+		  "limit" },
+	{ .name = "login_timeout", .type = HD_DURATION_MS,
+	  AT(login_timeout_ms), .def = "10s", .min = 1000, .max = 600000,
+	  .live = true,
+	  .help = "from accept to admitted; slower connections are closed" },
+	{ .name = "write_timeout", .type = HD_DURATION_MS,
+	  AT(write_timeout_ms), .def = "2s", .min = 100, .max = 600000,
+	  .live = true,
+	  .help = "a peer that takes not one byte for so long is closed" },
+	{ .name = "drain_time", .type = HD_DURATION_MS, AT(drain_time_ms),
+	  .def = "30s", .max = 3600000, .live = true,
+	  .help = "from the first sign of a drain until peers are closed" },
+	{ .name = "output_limit", .type = HD_SIZE_BYTES,
+	  AT(output_limit_bytes), .def = "256KiB",
+	  .min = HD_OUTPUT_LIMIT_MIN_BYTES, .max = 67108864, .live = true,
+	  .help = "packets that wait for one slow peer; beyond it and "
+		  "output_packets the oldest are dropped" },
+	{ .name = "output_packets", .type = HD_UINT, AT(output_packets),
+	  .def = "32", .max = 1024, .unit = "packets", .live = true,
+	  .help = "so many may wait whatever their size, as long as all that "
+		  "takes in a worker is below 32 MiB" },
+	{ .name = "urgent_limit", .type = HD_SIZE_BYTES,
+	  AT(urgent_limit_bytes), .def = "16KiB", .min = 4096,
+	  .max = 1048576, .live = true,
+	  .help = "the same for the small packets that find direct paths" },
+	{ .name = "module_path", .type = HD_LIST, AT(module_path),
+	  .def = "[" HD_MODULE_DIR "]", .live = true,
+	  .help = "folders where modules are looked for, in order" },
+	{ .name = "state_dir", .type = HD_PATH, AT(state_dir),
+	  .def = "/var/lib/hyper-derp",
+	  .help = "what outlives the process: the relay's keys" },
+	{ .name = "user", .type = HD_STRING, AT(user),
+	  .help = "who to become once the ports are open" },
+	{ .name = "group", .type = HD_STRING, AT(group),
+	  .help = "which group to become a member of; default: the user's" },
+	{ .name = "core_dumps", .type = HD_BOOL, AT(core_dumps), .def = "off",
+	  .help = "allow core dumps and debuggers; keys are left out of "
+		  "dumps either way" },
+	HD_OPTION_END,
+};
+
+static const struct hd_option tls_options[] = {
+	{ .name = "self_signed", .type = HD_BOOL, AT(self_signed),
+	  .def = "false", .live = true,
+	  .help = "without a certificate, serve one that the first start "
+		  "makes in state_dir; clients need its pin: hdctl derpmap" },
+	{ .name = "ktls", .type = HD_CHOICE, AT(ktls), .def = "auto",
+	  .choices = ktls,
+	  .help = "let the kernel encrypt; auto: where it can" },
+	{ .name = "record_layer", .type = HD_CHOICE, AT(record_layer),
+	  .def = "auto", .choices = records,
+	  .help = "who encrypts after the handshake; auto: ours, and OpenSSL "
+		  "for what ours does not speak" },
+	{ .name = "crypto", .type = HD_CHOICE, AT(crypto), .def = "auto",
+	  .choices = cryptos,
+	  .help = "whose AES-GCM and ChaCha20 our records take; auto: "
+		  "ipsec-mb's where it is built in and this processor makes it "
+		  "faster" },
+	HD_OPTION_END,
+};
+
+static const struct hd_option log_options[] = {
+	{ .name = "target", .type = HD_PATH, AT(log_target), .def = "stderr",
+	  .help = "stderr, or the path of a file" },
+	{ .name = "format", .type = HD_CHOICE, AT(log_format), .def = "text",
+	  .choices = formats, .help = "lines of text or of JSON" },
+	{ .name = "level", .type = HD_CHOICE, AT(log_level), .def = "info",
+	  .choices = levels, .live = true,
+	  .help = "the least urgent lines that are written; `log_level` is "
+		  "the short form" },
+	HD_OPTION_END,
+};
+
+static const struct hd_option control_options[] = {
+	{ .name = "socket", .type = HD_PATH, AT(control_socket),
+	  .help = "unix socket where hdctl asks; default: "
+		  "/run/hyper-derp/control.sock, with --dev control.sock in "
+		  "state_dir" },
+	{ .name = "group", .type = HD_STRING, AT(control_group),
+	  .help = "whose members may operate the relay; default: hyper-derp, "
+		  "if there is such a group" },
+	{ .name = "others", .type = HD_CHOICE, AT(control_others),
+	  .def = "refuse", .choices = others,
+	  .help = "what all other users may do; root and the relay's own user "
+		  "may do everything" },
+	HD_OPTION_END,
+};
+
+const struct hd_core_section hd_core_sections[] = {
+	{ NULL, top_options },
+	{ "tls", tls_options },
+	{ "log", log_options },
+	{ "control", control_options },
+	{ NULL, NULL },
+};
+
+/* Rows for what conf_list.c and conf_merge.c read. */
+static const struct hd_option special_top[] = {
+	{ .name = "include", .type = HD_LIST,
+	  .def = "[" HD_USUAL_INCLUDE "]",
+	  .help = "more files, as paths or patterns, relative to this file's "
+		  "folder; their lists are appended to those here; [] is "
+		  "none" },
+	{ .name = "port", .type = HD_UINT, .def = "3340", .min = 1,
+	  .max = 65535,
+	  .help = "short form of `listen: [{addr: \"[::]:3340\"}]`, with TLS "
+		  "if a certificate is set" },
+	{ .name = "listen", .type = HD_LIST,
+	  .def = "[{addr: \"[::]:443\", tls: true}, {addr: \"[::]:80\"}]",
+	  .help = "TCP ports, instead of `port`; `name` is for modules that "
+		  "serve one port only" },
+	{ .name = "load_module", .type = HD_LIST, .def = "[derp, stun]",
+	  .help = "modules by name or absolute path; with {name: wg, "
+		  "optional: true} one that is missing is skipped" },
+	{ .name = "tls_cert", .type = HD_PATH, .def = "/etc/hyper-derp/tls/NAME.crt",
+	  .help = "short form of one entry in tls.certificates: PEM, the "
+		  "whole chain; none by default" },
+	{ .name = "tls_key", .type = HD_PATH, .def = "/etc/hyper-derp/tls/NAME.key",
+	  .help = "its private key" },
+	{ .name = "log_level", .type = HD_STRING, .def = "info",
+	  .help = "short form of log.level" },
+	HD_OPTION_END,
+};
+
+static const struct hd_option special_tls[] = {
+	{ .name = "certificates", .type = HD_LIST,
+	  .def = "[{cert: a.pem, key: a.key}, {cert: b.pem, key: b.key}]",
+	  .help = "chosen by the name that the client asks for; the first "
+		  "answers everybody else; none by default" },
+	HD_OPTION_END,
+};
+
+const struct hd_core_section hd_special_sections[] = {
+	{ NULL, special_top },
+	{ "tls", special_tls },
+	{ NULL, NULL },
+};
+
+bool hd_option_is_example(const struct hd_option *opt)
+{
+	static const char *const names[] = { "listen", "tls_cert", "tls_key",
+					     "certificates" };
+
+	for (size_t i = 0; i < HD_ARRAY_N(names); i++)
+		if (strcmp(names[i], opt->name) == 0)
+			return true;
+	return false;
+}
+
+const struct hd_option hd_port_option = { .name = "port",
+					  .type = HD_UINT,
+					  .min = 1,
+					  .max = 65535 };
+
+#undef AT
+#define AT(type, member) .offset = offsetof(struct type, member)
+
+/* The first option of each is what an entry that is a bare text sets. */
+const struct hd_option hd_listen_options[] = {
+	{ .name = "addr", .type = HD_ADDR, AT(hd_listen_conf, addr) },
+	{ .name = "name", .type = HD_STRING, AT(hd_listen_conf, name) },
+	{ .name = "tls", .type = HD_BOOL, AT(hd_listen_conf, tls),
+	  .def = "false" },
+	HD_OPTION_END,
+};
+
+const struct hd_option hd_cert_options[] = {
+	{ .name = "cert", .type = HD_PATH, AT(hd_cert_conf, cert) },
+	{ .name = "key", .type = HD_PATH, AT(hd_cert_conf, key) },
+	HD_OPTION_END,
+};
+
+const struct hd_option hd_short_cert_options[] = {
+	{ .name = "tls_cert", .type = HD_PATH, AT(hd_cert_conf, cert) },
+	{ .name = "tls_key", .type = HD_PATH, AT(hd_cert_conf, key) },
+	HD_OPTION_END,
+};
+
+const struct hd_option hd_load_options[] = {
+	{ .name = "name", .type = HD_STRING, AT(hd_load_conf, name) },
+	{ .name = "optional", .type = HD_BOOL, AT(hd_load_conf, optional),
+	  .def = "false" },
+	HD_OPTION_END,
+};

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+/* core/daemon/about_peers.c - who is connected, for modules that show it. */
+#include <hyper-derp/about.h>
+#include "core/relay/peer.h"
+#include "core/stream/stream_life.h"
+
+static bool is_up(const struct hd_stream *s)
+{
+	return s != NULL && s->peer != NULL && s->peer->state == HD_PEER_UP;
+}
+
+static const char *tls_of(const struct hd_stream *s)
+{
+	if (s->tls == NULL)
+		return NULL;
+	if (hd_tls_kernel(s->tls) != 0)
+		return "ktls";
+	return hd_tls_is_own(s->tls) ? "own" : "openssl";
+}
+
+static void tell(const struct hd_stream *s, hd_about_peer_fn *fn, void *arg)
+{
+	struct hd_about_peer about = {
+		.conn = ((uint64_t)s->gen << 32) | s->slot,
+		.key = &s->peer->login.key,
+		.addr = &s->addr,
+		.proto = s->proto->name,
+		.agent = s->peer->login.agent,
+		.age_ms = s->worker->now_ms - s->since_ms,
+		.bytes_in = s->bytes_in,
+		.bytes_out = s->bytes_out,
+		.tls = tls_of(s),
+		.queued_bytes = s->flight.bytes,
+		.realm = s->peer->login.realm,
+		.active = s->peer->entry->active == s->peer,
+	};
+
+	for (unsigned i = 0; i < HD_LANES; i++)
+		about.queued_bytes += s->lane[i].bytes;
+	for (unsigned i = 0; i < HD_DROP_N; i++)
+		about.drops += s->drops[i];
+	fn(arg, &about);
+}
+
+bool hd_about_peers(struct hd_worker *w, uint64_t *at, unsigned n,
+		    hd_about_peer_fn *fn, void *arg)
+{
+	uint64_t end = HD_MIN(*at + n, w->slots.n);
+
+	for (; *at < end; (*at)++) {
+		const struct hd_stream *s = w->slots.v[*at].object;
+
+		if (is_up(s))
+			tell(s, fn, arg);
+	}
+	return *at < w->slots.n;
+}

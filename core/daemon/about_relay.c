@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+/* core/daemon/about_relay.c - the relay in a few words, for modules that show
+ * it. */
+#include "core/daemon/about_relay.h"
+#include <time.h>
+#include "core/base/clock.h"
+#include "core/base/version.h"
+#include "core/loop/worker.h"
+
+static struct {
+	uint64_t mono_ms;
+	uint64_t wall_s;
+} started;
+
+void hd_about_begin(void)
+{
+	started.mono_ms = hd_clock_ms();
+	started.wall_s = (uint64_t)time(NULL);
+}
+
+/* Any worker will do: they are told one after the other. */
+static bool serving(void)
+{
+	return hd_workers() > 0 && hd_worker_serving(hd_worker_at(0));
+}
+
+void hd_about_relay(struct hd_about_relay *a)
+{
+	*a = (struct hd_about_relay){
+		.version = hd_version,
+		.commit = hd_commit,
+		.backend = hd_workers() > 0 ? hd_worker_at(0)->ring_ops->name :
+					      "",
+		.state = serving() ? "serving" : "draining",
+		.uptime_ms = hd_clock_ms() - started.mono_ms,
+		.started_s = started.wall_s,
+	};
+}
+
+static void each(hd_about_module_fn *fn, void *arg)
+{
+	for (unsigned i = 0; i < HD_MODULES_MAX; i++) {
+		const struct hd_module *mod = hd_modules_slot(i);
+
+		if (mod == NULL)
+			continue;
+		const char *version = mod->def->version;
+		const struct hd_about_module about = {
+			.name = mod->name,
+			.version = version != NULL ? version : "",
+			.state = "loaded",
+			.streams = __atomic_load_n(&mod->streams,
+						   __ATOMIC_RELAXED),
+		};
+		fn(arg, &about);
+	}
+}
+
+void hd_about_modules(hd_about_module_fn *fn, void *arg)
+{
+	bool in_worker = hd_worker_self() != NULL;
+
+	if (!in_worker)
+		hd_modules_hold();
+	each(fn, arg);
+	if (!in_worker)
+		hd_modules_release();
+}

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT */
+/* core/daemon/daemon.h - the life of the daemon, in six files:
+ *   daemon_start.c  from a configuration to serving workers, and back
+ *   daemon.c        signals: reload, drain, stop
+ *   daemon_user.c   limits and privileges
+ *   daemon_check.c  -t: what can be known before, as the user that will run
+ *   daemon_files.c  which files that user reaches
+ *   daemon_modules.c  loaded, and listed
+ * Main thread. */
+#pragma once
+#include "core/daemon/cli.h"
+#include "core/net/listener.h"
+#include "core/tls/tls.h"
+
+struct hd_daemon { /* what serves now */
+	const struct hd_cli *cli;
+	struct hd_conf *conf;
+	struct hd_tls_store *tls; /* NULL: no listener has TLS */
+	struct hd_listener *listeners;
+	size_t n_listeners;
+	bool started; /* the workers were */
+	int signal_fd;
+};
+
+/* hd_daemon_main - run, check or print; returns the exit code. Whatever went
+ * wrong has been logged. */
+int hd_daemon_main(const struct hd_cli *cli);
+
+/* What the control socket asks for. hd_daemon - what serves now, NULL before
+ * and after. hd_daemon_ask_reload - as HUP does. hd_daemon_ask_drain - as USR2
+ * does; peers are closed after wait_ms, HD_DRAIN_TIME: as configured. One that
+ * is under way gets the time, or --exit, that is asked for. hd_daemon_ask_undrain
+ * - at any moment before the process ends.
+ * Return 0; -EALREADY there is nothing to do. hd_daemon_closes_in_ms - 0: at
+ * once, or no drain waits. */
+#define HD_DRAIN_TIME UINT64_MAX
+const struct hd_daemon *hd_daemon(void);
+const char *hd_daemon_state(void);
+uint64_t hd_daemon_uptime_ms(void);
+int hd_daemon_ask_reload(struct hd_error *err);
+int hd_daemon_ask_drain(uint64_t wait_ms, bool exit_after,
+			struct hd_error *err);
+int hd_daemon_ask_undrain(struct hd_error *err);
+uint64_t hd_daemon_closes_in_ms(void);
+
+/* hd_daemon_check - -t and -T: all that can be checked without serving. -t as
+ * root becomes the user that the relay will be. */
+int hd_daemon_check(const struct hd_cli *cli);
+/* hd_daemon_start - until the workers accept. Returns 0 or an exit code, after
+ * which hd_daemon_stop() is still due. */
+int hd_daemon_start(struct hd_daemon *d);
+/* hd_daemon_stop - fast; accepts what a failed start left. */
+void hd_daemon_stop(struct hd_daemon *d);
+/* hd_daemon_try_reload - whether hd_daemon_reload() would succeed. */
+int hd_daemon_try_reload(const struct hd_daemon *d, struct hd_error *err);
+/* hd_daemon_reload - all of the new configuration or none of it. */
+int hd_daemon_reload(struct hd_daemon *d, struct hd_error *err);
+
+/* hd_module_is_listed - whether the next start would load it.
+ * hd_modules_unlike - each module that is in load_module and not loaded
+ * (@listed), or the other way round. */
+bool hd_module_is_listed(const struct hd_conf *conf, const char *name);
+void hd_modules_unlike(const struct hd_conf *conf,
+		       void (*fn)(void *arg, const char *name, bool listed),
+		       void *arg);
+
+/* What a start and a check have in common. hd_daemon_store - NULL where no
+ * listener has TLS. hd_daemon_failed - say it, to the log and to the terminal.
+ * hd_daemon_exit_code - what the configuration says wrongly has its own. */
+int hd_daemon_store(const struct hd_conf *conf, struct hd_tls_store **ret,
+		    struct hd_error *err);
+int hd_daemon_failed(const struct hd_daemon *d, int code,
+		     const struct hd_error *err);
+int hd_daemon_exit_code(int r);
+
+/* hd_daemon_renew_tls - after modules have changed what is served behind the
+ * certificates. */
+int hd_daemon_renew_tls(struct hd_daemon *d, struct hd_error *err);
+
+/* hd_raise_nofile - the soft limit of descriptors becomes the hard one. */
+void hd_raise_nofile(void);
+/* hd_user_prepare - as root: the state folder will belong to conf->user.
+ * hd_user_drop - become conf->user; nothing happens when not root. */
+int hd_user_prepare(const struct hd_conf *conf, struct hd_error *err);
+/* hd_user_find - conf->user, which is set, and the group that goes with it.
+ * Returns 0; -EINVAL with file and line: there is no such.
+ * hd_user_become - for good, with all groups of that user. Returns 0; -errno. */
+int hd_user_find(const struct hd_conf *conf, uid_t *ret_uid, gid_t *ret_gid,
+		 struct hd_error *err);
+int hd_user_become(const char *name, uid_t uid, gid_t gid,
+		   struct hd_error *err);
+int hd_user_drop(const struct hd_conf *conf, struct hd_error *err);

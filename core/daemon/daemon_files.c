@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: MIT */
+/* core/daemon/daemon_files.c - what the relay opens later, and whether it may.
+ * */
+#include "core/daemon/daemon_files.h"
+#include <dirent.h>
+#include <errno.h>
+#include <hyper-derp/log.h>
+#include <limits.h>
+#include <pwd.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "core/conf/conf_value.h"
+
+static const char *me(void)
+{
+	static char name[64];
+	const struct passwd *pw = getpwuid(geteuid());
+
+	if (pw != NULL)
+		snprintf(name, sizeof(name), "%s", pw->pw_name);
+	else
+		snprintf(name, sizeof(name), "%u", (unsigned)geteuid());
+	return name;
+}
+
+static bool may(const char *path, int how)
+{
+	return access(path, how) == 0;
+}
+
+static bool is_there(const char *path)
+{
+	return access(path, F_OK) == 0 || errno == EACCES;
+}
+
+/* The folder that holds @path. */
+static const char *folder_of(const char *path, char buf[static PATH_MAX])
+{
+	snprintf(buf, PATH_MAX, "%s", path);
+	char *slash = strrchr(buf, '/');
+
+	if (slash == NULL)
+		return ".";
+	slash[slash == buf] = '\0';
+	return buf;
+}
+
+/* ---- state_dir ---- */
+
+/* Keys of an earlier start by root: read then, and not at a reload. */
+static void warn_state_files(const char *dir)
+{
+	DIR *d = opendir(dir);
+	const struct dirent *e;
+
+	while (d != NULL && (e = readdir(d)) != NULL) {
+		char path[PATH_MAX + 256];
+		struct stat st;
+
+		snprintf(path, sizeof(path), "%s/%s", dir, e->d_name);
+		if (stat(path, &st) == 0 && S_ISREG(st.st_mode) &&
+		    !may(path, R_OK))
+			hd_log_write(HD_WARN,
+				     "state_dir: the user %s cannot read %s; "
+				     "if it is the relay's: chown %s %s",
+				     me(), path, me(), path);
+	}
+	if (d != NULL)
+		closedir(d);
+}
+
+/* A folder is made where it can be. */
+static bool can_be_made(const char *path)
+{
+	char buf[PATH_MAX];
+	const char *up = folder_of(path, buf);
+
+	while (!is_there(up) && strchr(up, '/') != NULL && up[1] != '\0') {
+		char copy[PATH_MAX];
+
+		snprintf(copy, sizeof(copy), "%s", up);
+		up = folder_of(copy, buf);
+	}
+	return may(up, W_OK | X_OK);
+}
+
+static int check_state(const char *dir, bool by_root, struct hd_error *err)
+{
+	struct stat st;
+	bool there = stat(dir, &st) == 0;
+	char buf[PATH_MAX];
+
+	if (there && !S_ISDIR(st.st_mode))
+		return hd_error_set(err, -ENOTDIR,
+				    "state_dir %s: this is no folder", dir);
+	if (by_root && (there || errno == ENOENT))
+		; /* root makes it, and gives it to the user */
+	else if (!there && errno == ENOENT && can_be_made(dir))
+		;
+	else if (!there)
+		return hd_error_set(err, -EACCES,
+				    "state_dir %s: the user %s cannot make or "
+				    "enter it: make the folder, owned by %s, "
+				    "or set state_dir",
+				    dir, me(), me());
+	else if (!may(dir, W_OK | X_OK))
+		return hd_error_set(err, -EACCES,
+				    "state_dir %s: the user %s cannot write "
+				    "there: chown %s %s",
+				    dir, me(), me(), dir);
+	if (there && !may(folder_of(dir, buf), X_OK))
+		return hd_error_set(err, -EACCES,
+				    "state_dir %s: the user %s cannot enter "
+				    "%s: chmod o+x %s",
+				    dir, me(), buf, buf);
+	if (there)
+		warn_state_files(dir);
+	return 0;
+}
+
+/* ---- socket and log ---- */
+
+static int check_socket(const char *path, bool by_root, struct hd_error *err)
+{
+	char buf[PATH_MAX];
+	const char *dir = path != NULL ? folder_of(path, buf) : NULL;
+
+	if (dir == NULL)
+		return 0; /* without the usual one a relay starts, too */
+	if (!is_there(dir) && strncmp(dir, "/run/", 5) == 0)
+		hd_log_write(HD_WARN,
+			     "control.socket: there is no folder %s; unless "
+			     "the service manager makes it, the start will "
+			     "fail",
+			     dir);
+	else if (!is_there(dir))
+		return hd_error_set(err, -ENOENT,
+				    "control.socket: the folder of %s is "
+				    "missing: make it, or set another path",
+				    path);
+	else if (!by_root && !may(dir, W_OK | X_OK))
+		return hd_error_set(err, -EACCES,
+				    "control.socket %s: the user %s cannot "
+				    "write in its folder: chown %s %s, or set "
+				    "another path",
+				    path, me(), me(), dir);
+	return 0;
+}
+
+static int check_log(const char *path, bool by_root, struct hd_error *err)
+{
+	char buf[PATH_MAX];
+
+	if (strcmp(path, "stderr") == 0)
+		return 0;
+	bool good = is_there(path) ? may(path, W_OK)
+				   : may(folder_of(path, buf), W_OK | X_OK);
+
+	if (!good && !by_root)
+		return hd_error_set(err, -EACCES,
+				    "log.target %s: the user %s cannot write "
+				    "it",
+				    path, me());
+	if (!good)
+		hd_log_write(HD_WARN,
+			     "log.target %s: the user %s cannot open it again: "
+			     "after a rotation (USR1) lines go into the old "
+			     "file",
+			     path, me());
+	return 0;
+}
+
+/* ---- files that modules are told ---- */
+
+static int check_option(const struct hd_conf_section *s,
+			const struct hd_option *o, struct hd_error *err)
+{
+	const char *path;
+
+	if (o->type != HD_PATH)
+		return 0;
+	memcpy(&path, (const char *)s->data + o->offset, sizeof(path));
+	if (path == NULL || path[0] != '/' || !is_there(path) ||
+	    may(path, R_OK))
+		return 0;
+	return hd_error_set(err, -EACCES,
+			    "%s.%s: the user %s cannot read %s", s->name,
+			    o->name, me(), path);
+}
+
+static int check_sections(const struct hd_conf *conf, struct hd_error *err)
+{
+	const struct hd_conf_section *s = conf->priv->sections;
+	int r = 0;
+
+	for (; r == 0 && s != NULL; s = s->next) {
+		const struct hd_option *o = s->table;
+
+		for (; r == 0 && s->data != NULL && o != NULL &&
+		       o->name != NULL;
+		     o++)
+			r = check_option(s, o, err);
+	}
+	return r;
+}
+
+int hd_files_check(const struct hd_conf *conf, bool by_root,
+		   struct hd_error *err)
+{
+	int r = check_state(conf->state_dir, by_root, err);
+
+	if (r == 0)
+		r = check_socket(conf->control_socket, by_root, err);
+	if (r == 0)
+		r = check_log(conf->log_target, by_root, err);
+	return r == 0 ? check_sections(conf, err) : r;
+}
+
+/* ---- at the start ---- */
+
+static void warn_unread(const char *what, const char *path)
+{
+	if (may(path, R_OK))
+		return;
+	hd_log_write(HD_WARN,
+		     "the user %s cannot read the %s %s: a reload will be "
+		     "refused, and so will a renewed certificate; see "
+		     "hyper-derp -t and hyper-derp-cert(8)",
+		     me(), what, path);
+}
+
+void hd_files_warn_unread(const struct hd_conf *conf)
+{
+	if (conf->path != NULL)
+		warn_unread("configuration", conf->path);
+	for (size_t i = 0; i < conf->n_certificates; i++) {
+		warn_unread("certificate", conf->certificates[i].cert);
+		warn_unread("certificate key", conf->certificates[i].key);
+	}
+}

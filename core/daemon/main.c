@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: MIT */
+/* core/daemon/main.c - the daemon starts in core/daemon/cli.c. Only what a
+ * program, and not a library, can have is here: libtool's table of modules that
+ * are built in. */
+#include <ltdl.h>
+#include "core/daemon/cli.h"
+
+int main(int argc, char **argv)
+{
+	LTDL_SET_PRELOADED_SYMBOLS();
+	return hd_cli_main(argc, argv);
+}

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT */
+/* core/http/http.h - the front door: a protocol like any other, spoken on each
+ * accepted stream until a route takes it over.
+ *
+ * Files: http_parse.c the request head, http.c which route and how,
+ * http_upgrade.c the way to another protocol, http_reply.c what goes back,
+ * http_answer.c bodies that are made later, route.c the registry. */
+#pragma once
+#include <hyper-derp/http.h>
+#include "core/module/module.h"
+
+#define HD_HTTP_HEAD_MAX_BYTES 8192
+#define HD_HTTP_HEADERS_MAX 64
+#define HD_HTTP_METHOD_MAX_BYTES 32
+#define HD_HTTP_REPLY_MAX_BYTES 4096 /* of a reply's head */
+
+/* A parsed request head. Strings point into the head, which is changed: each
+ * value is terminated and stripped in place. */
+struct hd_http_head {
+	const char *method, *path, *query; /* query: behind '?', or NULL */
+	unsigned minor; /* HTTP/1.minor */
+	unsigned n;
+	struct hd_http_header {
+		const char *name, *value;
+	} headers[HD_HTTP_HEADERS_MAX];
+};
+
+/* hd_http_parse - one request head, of which n bytes are there so far. Nothing
+ * is changed until it is complete. Stricter than most servers, because a proxy
+ * in front may read the same bytes in another way: lines end in CR LF, no
+ * folded lines, no space before the colon, no control characters.
+ * Returns the bytes of the head; 0: not complete yet; -EBADMSG: not HTTP;
+ * -E2BIG: longer than HD_HTTP_HEAD_MAX_BYTES or too many headers;
+ * -EPROTONOSUPPORT: HTTP, but neither 1.0 nor 1.1. */
+int hd_http_parse(char *p, size_t n, struct hd_http_head *ret_head);
+
+/* hd_http_header - the first value of a name, or NULL.
+ * hd_http_lists - whether a comma-separated header, which may be spread over
+ * several lines, has the word; neither cares about case. */
+const char *hd_http_header(const struct hd_http_head *head, const char *name);
+bool hd_http_lists(const struct hd_http_head *head, const char *name,
+		   const char *word);
+
+struct hd_request { /* lives on the stack of data() */
+	struct hd_http_head head;
+	struct hd_stream *stream;
+	struct hd_module *mod; /* of the route that answers */
+	enum hd_close why; /* if it is closed behind this request */
+	unsigned method; /* HD_GET …; 0: another one */
+	bool keep; /* the connection stays open for the next request */
+	bool replied;
+	bool http10; /* nothing sure is known of the client */
+	bool later; /* the body is under way: core/http/http_answer.c */
+	size_t extra_len;
+	char extra[HD_HTTP_REPLY_MAX_BYTES / 2]; /* of hd_reply_header() */
+};
+
+/* hd_reply_begin - the head; @len_bytes of the body, or HD_LENGTH_LATER.
+ * Returns whether the stream took it. */
+#define HD_LENGTH_LATER SIZE_MAX
+bool hd_reply_begin(struct hd_request *req, int status, const char *type,
+		    size_t len_bytes);
+/* hd_reply_large - the head has gone; the body follows as the client reads. */
+void hd_reply_large(struct hd_request *req, const void *body, size_t len_bytes);
+
+/* ---- http_upgrade.c ---- */
+
+/* hd_upgrade_find - of a path's routes the one that the request wants to
+ * upgrade to; NULL: it is a plain request.
+ * hd_upgrade - returns whether the stream has its new protocol; else it
+ * closes, and was told why. */
+const struct hd_route_entry *hd_upgrade_find(const struct hd_request *req,
+					     const struct hd_route_entry *first);
+bool hd_upgrade(struct hd_request *req, const struct hd_route_entry *entry);
+
+/* ---- http_answer.c: the client's worker ---- */
+
+/* hd_answer_go_on - the stream may have room. hd_answer_lost - it ends.
+ * hd_answers_cancel - those of a module, whose code is about to go. */
+void hd_answer_go_on(struct hd_stream *s);
+void hd_answer_lost(struct hd_stream *s);
+void hd_answers_cancel(struct hd_worker *w, const struct hd_module *mod);
+
+/* hd_reply_text - an answer in a sentence, for people. */
+void hd_reply_text(struct hd_request *req, int status, const char *text);
+
+/* The protocol of a fresh stream: parses, answers, upgrades by calling
+ * hd_stream_switch(). It keeps no state between requests. */
+extern const struct hd_proto hd_http_proto;
+
+/* A registered route and its owner; found by (listener, path, token). */
+struct hd_route_entry {
+	struct hd_route route;
+	struct hd_module *mod;
+	struct hd_route_entry *next;
+	struct hd_route_entry *buried; /* the next of those that are out */
+};
+/* hd_routes_first - all of them, along next. Main thread. */
+const struct hd_route_entry *hd_routes_first(void);
+/* hd_route_find - the first route of a path; hd_route_next - the others.
+ * Any thread, within a turn of its worker. */
+const struct hd_route_entry *hd_route_find(const char *listener,
+					   const char *path);
+const struct hd_route_entry *hd_route_next(const struct hd_route_entry *entry);
+/* hd_route_answer, hd_route_upgrade - call it; an upgrade without a function
+ * is 0. In the stream's worker. */
+void hd_route_answer(const struct hd_route_entry *entry,
+		     struct hd_request *req);
+int hd_route_upgrade(const struct hd_route_entry *entry,
+		     struct hd_request *req, void *state);
+/* hd_routes_each - those of a module, also before they are published. */
+void hd_routes_each(const struct hd_module *mod,
+		    void (*fn)(void *arg, const struct hd_route *route),
+		    void *arg);
+/* hd_routes_draft - what is added from now on is only found after
+ * hd_routes_publish().
+ * hd_routes_out - a module's are found no more; a worker may still look at
+ * one. hd_routes_bury - free them: since then every worker has ended a turn.
+ * hd_routes_free - both, while no worker runs; NULL: all. Main thread. */
+void hd_routes_draft(void);
+void hd_routes_publish(void);
+void hd_routes_out(const struct hd_module *mod);
+void hd_routes_bury(void);
+void hd_routes_free(const struct hd_module *mod);

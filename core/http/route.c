@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: MIT */
+/* core/http/route.c - who answers which path. A list: a relay has a dozen
+ * routes, and they are looked up once per connection. The main thread changes
+ * the list while workers read it: an entry is complete before it is linked, and
+ * one that was unlinked leads on to the rest until every worker has ended its
+ * turn. */
+#include "core/http/http.h"
+#include "core/stream/stream.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+static struct hd_route_entry *routes;
+static struct hd_route_entry *drafts; /* not published yet */
+static bool drafting;
+static struct hd_route_entry *graves; /* out, not freed */
+
+static struct hd_route_entry *load(struct hd_route_entry *const *at)
+{
+	return __atomic_load_n(at, __ATOMIC_ACQUIRE);
+}
+
+static void store(struct hd_route_entry **at, struct hd_route_entry *entry)
+{
+	__atomic_store_n(at, entry, __ATOMIC_RELEASE);
+}
+
+static bool same_place(const struct hd_route *a, const char *listener,
+		       const char *path)
+{
+	if ((a->listener == NULL) != (listener == NULL))
+		return false;
+	if (listener != NULL && strcmp(a->listener, listener) != 0)
+		return false;
+	return strcmp(a->path, path) == 0;
+}
+
+static bool clash(const struct hd_route *a, const struct hd_route *b)
+{
+	if (!same_place(a, b->listener, b->path))
+		return false;
+	if (a->answer != NULL && b->answer != NULL)
+		return true;
+	return a->token != NULL && b->token != NULL &&
+	       strcasecmp(a->token, b->token) == 0;
+}
+
+static const char *fault(const struct hd_route *route)
+{
+	if (route->path == NULL || route->path[0] != '/')
+		return "its path does not begin with /";
+	if (route->methods == 0)
+		return "it names no method";
+	if (route->answer == NULL && route->token == NULL)
+		return "it has neither an answer nor an upgrade token";
+	if (route->token == NULL)
+		return NULL;
+	if (route->proto == NULL)
+		return "it upgrades to no protocol";
+	if (route->upgrade == NULL && route->websocket == HD_WS_NONE)
+		return "nothing writes the answer to its upgrade";
+	return NULL;
+}
+
+static const struct hd_route_entry *taken(const struct hd_route_entry *entry,
+					  const struct hd_route *route)
+{
+	while (entry != NULL && !clash(&entry->route, route))
+		entry = entry->next;
+	return entry;
+}
+
+static void append(struct hd_route_entry **at, struct hd_route_entry *entry)
+{
+	while (*at != NULL)
+		at = &(*at)->next;
+	store(at, entry);
+}
+
+int hd_route_add(struct hd_module *mod, const struct hd_route *route,
+		 struct hd_error *err)
+{
+	const struct hd_route_entry *other;
+	const char *wrong = fault(route);
+
+	if (wrong != NULL)
+		return hd_error_set(
+			err, -EINVAL,
+			"route %s is refused: %s: the module has "
+			"a bug, report it to its author",
+			route->path != NULL ? route->path : "(none)", wrong);
+	other = taken(routes, route);
+	if (other == NULL)
+		other = taken(drafts, route);
+	if (other != NULL)
+		return hd_error_set(err, -EEXIST,
+				    "route %s%s%s is taken by module %s: load "
+				    "only one of the two modules",
+				    route->path, route->token ? " for " : "",
+				    route->token ? route->token : "",
+				    other->mod->name);
+	struct hd_route_entry *entry = malloc(sizeof(*entry));
+
+	if (entry == NULL)
+		return hd_error_set(err, -ENOMEM, "route %s: out of memory",
+				    route->path);
+	*entry = (struct hd_route_entry){ .route = *route, .mod = mod };
+	append(drafting ? &drafts : &routes, entry);
+	return 0;
+}
+
+void hd_routes_draft(void)
+{
+	drafting = true;
+}
+
+void hd_routes_publish(void)
+{
+	drafting = false;
+	append(&routes, drafts);
+	drafts = NULL;
+}
+
+static const struct hd_route_entry *find(const struct hd_route_entry *entry,
+					 const char *listener, const char *path)
+{
+	while (entry != NULL && !same_place(&entry->route, listener, path))
+		entry = load(&entry->next);
+	return entry;
+}
+
+const struct hd_route_entry *hd_routes_first(void)
+{
+	return routes;
+}
+
+const struct hd_route_entry *hd_route_find(const char *listener,
+					   const char *path)
+{
+	return find(load(&routes), listener, path);
+}
+
+const struct hd_route_entry *hd_route_next(const struct hd_route_entry *entry)
+{
+	return find(load(&entry->next), entry->route.listener,
+		    entry->route.path);
+}
+
+void hd_route_answer(const struct hd_route_entry *entry, struct hd_request *req)
+{
+	struct hd_use *before = hd_stream_enter(req->stream, entry->mod);
+
+	entry->route.answer(entry->mod, req);
+	hd_stream_leave(req->stream, before);
+}
+
+int hd_route_upgrade(const struct hd_route_entry *entry, struct hd_request *req,
+		     void *state)
+{
+	const struct hd_route *route = &entry->route;
+	struct hd_use *before = hd_stream_enter(req->stream, entry->mod);
+	int r = 0;
+
+	if (route->upgrade != NULL)
+		r = route->upgrade(entry->mod, req, req->stream, state);
+	hd_stream_leave(req->stream, before);
+	return r;
+}
+
+void hd_routes_each(const struct hd_module *mod,
+		    void (*fn)(void *arg, const struct hd_route *route),
+		    void *arg)
+{
+	for (const struct hd_route_entry *i = routes; i != NULL; i = i->next)
+		if (i->mod == mod)
+			fn(arg, &i->route);
+	for (const struct hd_route_entry *i = drafts; i != NULL; i = i->next)
+		if (i->mod == mod)
+			fn(arg, &i->route);
+}
+
+static void out_of(struct hd_route_entry **at, const struct hd_module *mod)
+{
+	while (*at != NULL) {
+		struct hd_route_entry *entry = *at;
+
+		if (mod != NULL && entry->mod != mod) {
+			at = &entry->next;
+			continue;
+		}
+		store(at, entry->next);
+		entry->buried = graves;
+		graves = entry;
+	}
+}
+
+void hd_routes_out(const struct hd_module *mod)
+{
+	out_of(&routes, mod);
+	out_of(&drafts, mod);
+}
+
+void hd_routes_bury(void)
+{
+	while (graves != NULL) {
+		struct hd_route_entry *entry = graves;
+
+		graves = entry->buried;
+		free(entry);
+	}
+}
+
+void hd_routes_free(const struct hd_module *mod)
+{
+	hd_routes_out(mod);
+	hd_routes_bury();
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/* core/loop/mainloop.h - what the main thread waits for: descriptors, and work
+ * that other threads hand to it. Main thread, but for hd_main_post(). */
+#pragma once
+#include <hyper-derp/base.h>
+
+/* hd_main_init - returns 0; -errno. hd_main_free - posts that are left run. */
+int hd_main_init(void);
+void hd_main_free(void);
+
+/* hd_main_watch - call fn when fd has one of the epoll(7) events, as long as
+ * it has them. Again for the same fd: other events. 0: only errors.
+ * hd_main_unwatch - before fd is closed; fn is not called any more.
+ * Returns 0; -errno. */
+typedef void hd_main_fn(void *arg, uint32_t events);
+int hd_main_watch(int fd, uint32_t events, hd_main_fn *fn, void *arg);
+void hd_main_unwatch(int fd);
+
+/* hd_main_turn - wait, at most timeout_ms (-1: for ever), and call. */
+void hd_main_turn(int timeout_ms);
+
+/* hd_main_post - run post->fn(post) on the main thread, soon, in order. Any
+ * thread. The caller's struct is part of a larger one: nothing is allocated,
+ * nothing can fail. Before hd_main_free() has returned. */
+struct hd_main_post {
+	struct hd_main_post *next;
+	void (*fn)(struct hd_main_post *post);
+};
+void hd_main_post(struct hd_main_post *post);

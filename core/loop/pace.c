@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+/* core/loop/pace.c - how far apart the turns of a busy worker begin. */
+#include "core/base/clock.h"
+#include "core/loop/pace.h"
+
+#define WINDOW_NS 1000000 /* the load is that of the last millisecond */
+
+/* In percent of the time: from LOW on turns are held apart, at HIGH by all
+ * that is allowed. In proportion, so that it settles: waiting lowers the
+ * load. */
+enum { LOW = 50, HIGH = 90 };
+
+static uint64_t apart_ns(uint64_t load, uint64_t most_ns)
+{
+	if (load <= LOW)
+		return 0;
+	return most_ns * (HD_MIN(load, (uint64_t)HIGH) - LOW) / (HIGH - LOW);
+}
+
+void hd_pace_look(struct hd_pace *p, uint64_t now_ns, uint64_t most_ns)
+{
+	uint64_t passed_ns = now_ns - p->looked_ns, cpu_ns;
+
+	if (passed_ns < WINDOW_NS)
+		return;
+	cpu_ns = hd_clock_thread_ns();
+	p->apart_ns = apart_ns((cpu_ns - p->cpu_ns) * 100 / passed_ns, most_ns);
+	p->looked_ns = now_ns;
+	p->cpu_ns = cpu_ns;
+}

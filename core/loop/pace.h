@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+/* core/loop/pace.h - a busy worker looks less often.
+ *
+ * A turn costs a fixed part for every socket that has something (system calls,
+ * TCP's acknowledgements, waking the receiver) and a part for what it has. An
+ * idle worker begins a turn with the first event. One that is busy for more
+ * than half of the time lets some gather first, the more the busier it is, as
+ * network cards do with interrupts (coalescing, ethtool's rx-usecs): it reads
+ * more at once and has time again. At full load turns are long by themselves,
+ * and nothing waits. Context: the worker. */
+#pragma once
+#include <hyper-derp/base.h>
+
+struct hd_pace {
+	uint64_t looked_ns, cpu_ns; /* monotonic and this thread's, then */
+	uint64_t apart_ns; /* how far turns begin apart */
+};
+
+/* hd_pace_look - at the clocks; once in a millisecond at what this thread has
+ * used of it.
+ * @most_ns  how far turns may be apart; 0: never wait */
+void hd_pace_look(struct hd_pace *p, uint64_t now_ns, uint64_t most_ns);
+
+/* hd_pace_hold_ns - how long events may gather before the next turn; 0: take
+ * the first. @took_ns  the turn that has just ended */
+static inline uint64_t hd_pace_hold_ns(const struct hd_pace *p,
+				       uint64_t took_ns)
+{
+	return took_ns < p->apart_ns ? p->apart_ns - took_ns : 0;
+}

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: MIT */
+/* core/loop/timer.h - the core's side of hyper-derp/timer.h. */
+#pragma once
+#include <hyper-derp/timer.h>
+
+void hd_timers_run(struct hd_worker *w);
+void hd_timer_free(struct hd_timer **timer); /* the core's own (mod NULL) */
+/* hd_timers_n - a module's, set or not. */
+unsigned hd_timers_n(const struct hd_worker *w, const struct hd_module *mod);
+/* hd_timers_free - a module's, after its stop(). */
+void hd_timers_free(struct hd_worker *w, struct hd_module *mod);

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: MIT */
+/* core/loop/worker.h - a worker: one thread, one ring, its timers, its inbox.
+ * Nothing in a worker blocks; nothing on the packet path allocates or locks. */
+#pragma once
+#include <hyper-derp/module.h>
+#include "core/conf/conf.h"
+
+struct hd_tls_store;
+struct hd_listener;
+struct hd_ring_ops;
+
+/* hd_workers_start - threads that serve the listeners. Main thread.
+ * Returns when every worker has started its modules and accepts, or none has
+ * (err says why). Borrows conf and listeners until hd_workers_stop(). */
+struct hd_workers_args {
+	const struct hd_conf *conf;
+	struct hd_tls_store *tls; /* may be NULL: no TLS listener */
+	struct hd_listener *listeners;
+	size_t n_listeners;
+};
+int hd_workers_start(const struct hd_workers_args *args, struct hd_error *err);
+/* hd_workers_check - whether this machine and this build have what workers
+ * would be started with: event_backend (*ret_ops), tls.crypto. Main thread. */
+int hd_workers_check(const struct hd_conf *conf,
+		     const struct hd_ring_ops **ret_ops, struct hd_error *err);
+
+/* hd_workers_reload - swap configuration, hooks and TLS store in every worker;
+ * returns after the last one has. Main thread. */
+void hd_workers_reload(const struct hd_conf *conf, struct hd_tls_store *tls);
+
+/* hd_workers_serving - false: the drain begins: new logins are refused, STUN
+ * stops (modules' serving()), peers get `health` as Health text. */
+void hd_workers_serving(bool on, const char *health);
+/* hd_workers_drain_close - send Restarting and close all peers, staggered over
+ * spread_ms. hd_workers_drain_keep - who is not closed by then stays.
+ * hd_workers_streams counts what is still open. */
+void hd_workers_drain_close(uint32_t spread_ms);
+void hd_workers_drain_keep(void);
+unsigned hd_workers_streams(void);
+
+/* hd_workers_stop - fast: tell the peers to come back, flush what can be
+ * flushed at once, close, stop the modules, join. Returns within about a second.
+ * From then on posts are refused. hd_workers_free - when nobody posts any more:
+ * modules have unloaded. */
+void hd_workers_stop(void);
+void hd_workers_free(void);
+
+/* hd_workers_ask - run fn in every worker; returns after the last one has. So
+ * every worker has ended the turn it was in. Main thread. */
+typedef void hd_ask_fn(struct hd_worker *w, void *arg);
+void hd_workers_ask(hd_ask_fn *fn, void *arg);
+/* hd_workers_settle - the same, for nothing else; at once while they stand or
+ * do not run. */
+void hd_workers_settle(void);
+/* hd_workers_use_tls - for fresh connections; hd_workers_ask() it. */
+void hd_workers_use_tls(struct hd_tls_store *tls);
+
+/* hd_workers_park - every worker stands still between two turns, until
+ * hd_workers_unpark(), which runs fn (may be NULL) in each before it goes on.
+ * hd_workers_order - meanwhile: run fn in each, returns after the last. Main
+ * thread; core/loop/workers_park.c.
+ * Returns 0; -ENOMEM, then all of them run. */
+int hd_workers_park(void);
+void hd_workers_order(hd_ask_fn *fn, void *arg);
+void hd_workers_unpark(hd_ask_fn *fn, void *arg);
+
+/* hd_workers_wanted - how many threads a configuration asks for. */
+unsigned hd_workers_wanted(const struct hd_conf *conf);
+
+/* hd_worker_post - run fn(w, a, b) in worker w, soon, in order. Any thread. */
+typedef void hd_worker_fn(struct hd_worker *w, void *a, void *b);
+int hd_worker_post(struct hd_worker *w, hd_worker_fn *fn, void *a, void *b);
+
+/* ---- inside: for the core's own files ---- */
+
+#include <hyper-derp/timer.h>
+#include <pthread.h>
+#include "core/base/chunk.h"
+#include "core/base/heap.h"
+#include "core/base/slots.h"
+#include "core/loop/pace.h"
+#include "core/loop/ring.h"
+#include "core/loop/stats.h"
+#include "core/module/module.h"
+#include "core/relay/relay_table.h"
+#include "core/tls/cipher_cache.h"
+
+struct hd_stream;
+struct hd_xring;
+struct hd_post;
+struct hd_trace;
+struct hd_pairs;
+
+/* What one read may bring; an unfinished frame (at most a ClientInfo of
+ * 256 KiB) stands before it in the plaintext buffer. */
+#define HD_READ_BYTES (64 * 1024)
+#define HD_PLAIN_BYTES (512 * 1024)
+/* What one turn reads before output is flushed: input and output in balance,
+ * and what is on its way through stays in the second-level cache. */
+#define HD_TURN_READS 64
+#define HD_TURN_BYTES (128 * 1024)
+
+struct hd_inbox { /* from any thread; the lock is held for a few stores */
+	pthread_mutex_t lock;
+	struct hd_post *first, *last;
+	bool shut; /* the worker takes no more */
+};
+
+struct hd_worker {
+	unsigned index;
+	pthread_t thread;
+	struct hd_ring *ring;
+	const struct hd_ring_ops *ring_ops;
+	uint64_t now_ms, now_ns; /* of the turn */
+	struct hd_pace pace;
+	const struct hd_conf *conf;
+	struct hd_tls_store *tls;
+	unsigned ktls; /* HD_KTLS_ directions for fresh connections */
+	const struct hd_hooks *hooks;
+	struct hd_worker_module mods[HD_MODULES_MAX];
+	bool serving; /* atomic: others show it */
+	bool stopping;
+	struct hd_park *park; /* stand still at the end of this turn */
+	const struct hd_module *reloading; /* its UDP sockets stay open */
+	bool sent; /* sends ended unseen: look before long */
+	bool more; /* listeners or UDP sockets have more input */
+	size_t turn_bytes; /* read from streams in this turn */
+	/* waking */
+	int wake_fd;
+	int asleep; /* atomic: nobody looks at the inbox */
+	struct hd_inbox inbox;
+	struct hd_xring **from; /* packets of other workers, by index */
+	struct hd_xring **to;
+	bool xfull; /* one of `to` fills up: read no more for now */
+	/* streams */
+	struct hd_slots slots;
+	struct hd_stream *streams; /* all of them */
+	unsigned n_streams;
+	uint64_t large_bytes; /* in bulk lanes, above output_limit */
+	struct hd_stream *dirty;   /* have output to flush */
+	struct hd_ready {
+		struct hd_stream *first, *last;
+	} ready, shaking; /* may have input; of a TLS handshake */
+	struct hd_chunk_pool pool;
+	uint8_t *plain, *cipher;
+	struct hd_cipher_cache ciphers;
+	uint64_t sweep_ms; /* when they are looked through; 0: there are none */
+	/* time */
+	struct hd_heap stream_timers, module_timers;
+	/* listeners and UDP sockets */
+	struct hd_slots acceptors, udps;
+	struct hd_udp *udp_dirty;
+	/* relay */
+	struct hd_relay_table relay;
+	struct hd_gone_queue gone; /* who has left and still owes PeerGone */
+	uint64_t stats[HD_STAT_ROOM];
+	struct hd_use core_use; /* what no module has to do with */
+	struct hd_meter meter;
+	struct hd_pairs *pairs; /* NULL: nobody asks */
+	uint64_t slowest_move_us; /* the worker writes, others look */
+	struct hd_answer *answers; /* HTTP bodies under way */
+	struct hd_trace *trace; /* made by its first record */
+	struct hd_worker_boot *boot; /* while starting */
+};
+
+/* hd_use_of - a module's in this worker; mod may be NULL. */
+static inline struct hd_use *hd_use_of(struct hd_worker *w,
+				       const struct hd_module *mod)
+{
+	return mod != NULL ? &w->mods[mod->index].use : &w->core_use;
+}
+
+/* hd_worker_stand - in the worker: until all may go on. */
+void hd_worker_stand(struct hd_worker *w);
+/* hd_worker_wake - after something was put where only the worker looks. */
+void hd_worker_wake(struct hd_worker *w);

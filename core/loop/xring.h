@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/* core/loop/xring.h - packets from one worker to another: a single-producer,
+ * single-consumer ring of bytes per ordered pair, made on first use. */
+#pragma once
+#include "core/loop/worker.h"
+
+enum hd_xkind {
+	HD_X_PACKET,
+	HD_X_DELIVERED, /* back to the source's home: dst (src there) got one */
+	HD_X_NOT_HERE,  /* back to it: nobody has the key */
+	HD_X_GONE,      /* src has left; dst, there, is to be told */
+};
+
+struct hd_xrecord { /* what stands before the packet's bytes */
+	uint32_t total_bytes; /* with this head, a multiple of 8; 0: wrap */
+	uint32_t len_bytes;
+	uint64_t hash; /* of the key that is looked up: dst */
+	struct hd_key src, dst;
+	uint16_t realm;
+	uint8_t kind; /* enum hd_xkind */
+	bool urgent;
+	bool first; /* HD_X_PACKET: HD_X_DELIVERED is wanted */
+};
+
+/* hd_xring_put - copy a record for worker `to`; it is woken at the end of the
+ * turn, by hd_xring_wake(). Returns 0; -ENOBUFS full; -ENOMEM. */
+int hd_xring_put(struct hd_worker *w, unsigned to,
+		 const struct hd_xrecord *record, const uint8_t *data);
+void hd_xring_wake(struct hd_worker *w);
+/* hd_xring_has_room - for what can wait and must not hold packets up. */
+bool hd_xring_has_room(struct hd_worker *w, unsigned to);
+
+/* hd_xring_look - set w->xfull by what the others have taken by now. */
+void hd_xring_look(struct hd_worker *w);
+
+bool hd_xring_any(const struct hd_worker *w);
+/* hd_xring_run - take at most a ring's worth from every other worker. */
+typedef void hd_xring_fn(struct hd_worker *w, const struct hd_xrecord *record,
+			 const uint8_t *data);
+void hd_xring_run(struct hd_worker *w, hd_xring_fn *fn);
+
+int hd_xring_init(struct hd_worker *w, unsigned n_workers);
+void hd_xring_free(struct hd_worker *w); /* the rings it consumes */

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MIT */
+/* core/module/hook.c - modules enter their hooks, in the order they were loaded
+ * in, into a draft; workers read a copy that nobody changes. There are two
+ * copies: the one before is free again when every worker has taken the new one.
+ * */
+#include "core/module/hook.h"
+#include <errno.h>
+#include <string.h>
+
+static struct hd_hooks draft, shown[2];
+static unsigned at;
+
+static int too_many(struct hd_module *mod, const char *what,
+		    struct hd_error *err)
+{
+	return hd_error_set(err, -ENOSPC,
+			    "module %s: there are %d %s hooks already, the "
+			    "most there can be; load fewer modules",
+			    mod->name, HD_HOOKS_MAX, what);
+}
+
+int hd_hook_admit(struct hd_module *mod, hd_admit_fn *fn, struct hd_error *err)
+{
+	struct hd_admit_hook *v = draft.admit;
+	unsigned i = draft.n_admit;
+
+	if (i == HD_HOOKS_MAX)
+		return too_many(mod, "admit", err);
+	for (; i > 0 && v[i - 1].mod->order > mod->order; i--)
+		v[i] = v[i - 1];
+	v[i] = (struct hd_admit_hook){ mod, fn };
+	draft.n_admit++;
+	return 0;
+}
+
+int hd_hook_packet(struct hd_module *mod, hd_packet_fn *fn,
+		   struct hd_error *err)
+{
+	struct hd_packet_hook *v = draft.packet;
+	unsigned i = draft.n_packet;
+
+	if (i == HD_HOOKS_MAX)
+		return too_many(mod, "packet", err);
+	for (; i > 0 && v[i - 1].mod->order > mod->order; i--)
+		v[i] = v[i - 1];
+	v[i] = (struct hd_packet_hook){ mod, fn };
+	draft.n_packet++;
+	return 0;
+}
+
+void hd_hooks_drop(const struct hd_module *mod)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < draft.n_admit; i++)
+		if (mod != NULL && draft.admit[i].mod != mod)
+			draft.admit[n++] = draft.admit[i];
+	draft.n_admit = n;
+	n = 0;
+	for (unsigned i = 0; i < draft.n_packet; i++)
+		if (mod != NULL && draft.packet[i].mod != mod)
+			draft.packet[n++] = draft.packet[i];
+	draft.n_packet = n;
+}
+
+void hd_hooks_publish(void)
+{
+	shown[at ^ 1] = draft;
+	shown[at ^ 1].packet[draft.n_packet].fn = NULL;
+	at ^= 1;
+}
+
+void hd_hooks_count(const struct hd_module *mod, unsigned *ret_admit,
+		    unsigned *ret_packet)
+{
+	*ret_admit = *ret_packet = 0;
+	for (unsigned i = 0; i < draft.n_admit; i++)
+		*ret_admit += draft.admit[i].mod == mod;
+	for (unsigned i = 0; i < draft.n_packet; i++)
+		*ret_packet += draft.packet[i].mod == mod;
+}
+
+const struct hd_hooks *hd_modules_hooks(void)
+{
+	return &shown[at];
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/* core/module/hook_ask.h - the packet hooks, asked on a packet's way: in the
+ * file that has the way, since each instruction is paid a million times a
+ * second.
+ * Context: the worker. */
+#pragma once
+#include "core/loop/worker.h"
+
+__attribute__((cold, noinline)) static enum hd_verdict
+hd_hook_ask_measured(const struct hd_packet_hook *h, struct hd_worker *w,
+		     const struct hd_packet *packet)
+{
+	struct hd_use *before =
+		hd_meter_switch(&w->meter, hd_use_of(w, h->mod));
+	enum hd_verdict v = h->fn(h->mod, w, packet);
+
+	hd_meter_switch(&w->meter, before);
+	return v;
+}
+
+/* hd_hooks_ask_packet - returns the first hook that denies, else the end, which
+ * has no fn. There is one at least. */
+static inline const struct hd_packet_hook *
+hd_hooks_ask_packet(struct hd_worker *w, const struct hd_packet *packet)
+{
+	const struct hd_packet_hook *h = w->hooks->packet;
+
+	if (__builtin_expect(w->meter.on, 0)) {
+		while (h->fn != NULL &&
+		       hd_hook_ask_measured(h, w, packet) == HD_PASS)
+			h++;
+		return h;
+	}
+	while (h->fn(h->mod, w, packet) == HD_PASS)
+		if ((++h)->fn == NULL)
+			break;
+	return h;
+}

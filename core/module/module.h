@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: MIT */
+/* core/module/module.h - loaded modules: order, data per worker, hook arrays.
+ * The only place that knows libltdl and dlopen is core/module_*.c. */
+#pragma once
+#include <hyper-derp/hook.h>
+#include <hyper-derp/module.h>
+#include "core/conf/conf.h"
+#include "core/loop/use.h"
+
+#define HD_MODULES_MAX 32
+
+struct hd_module {
+	const struct hd_module_def *def;
+	const char *name;
+	unsigned index; /* into hd_worker.mods; stays while it is loaded */
+	unsigned order; /* of loading: hooks are asked in it */
+	const char *path; /* of the file; NULL: built in */
+	const void *conf; /* main thread's view */
+	struct hd_module_private *priv;
+	/* atomics: what keeps its code busy */
+	unsigned streams, tasks, posts;
+	bool closing; /* atomic: new tasks are refused */
+};
+
+enum hd_module_phase { /* of a module in a worker: what its posts do */
+	HD_MOD_NONE,
+	HD_MOD_STARTING, /* wait: start() has not run */
+	HD_MOD_STARTED,
+	HD_MOD_FAILED, /* are dropped */
+};
+
+struct hd_worker_module { /* what a worker holds for one module */
+	void *data;       /* def->worker_size bytes, zeroed */
+	const void *conf; /* this worker's view */
+	uint64_t *metrics; /* one per row of def->metrics */
+	struct hd_timer *timers;
+	struct hd_use use;
+	uint8_t phase; /* enum hd_module_phase */
+};
+
+/* Never changes while a worker has it: a change makes a new one, and each
+ * worker swaps its pointer. */
+struct hd_hooks {
+	unsigned n_admit, n_packet;
+	struct hd_admit_hook {
+		struct hd_module *mod;
+		hd_admit_fn *fn;
+	} admit[HD_HOOKS_MAX];
+	struct hd_packet_hook {
+		struct hd_module *mod;
+		hd_packet_fn *fn;
+	} packet[HD_HOOKS_MAX + 1]; /* the one behind the last has no fn */
+};
+
+/* hd_modules_load - load all of conf->load_module in order of requirement,
+ * fill their sections and call load(). Main thread, before workers start.
+ * On failure everything is unloaded again. Each refusal says what to do. */
+int hd_modules_load(struct hd_conf *conf, struct hd_error *err);
+/* hd_modules_probe - the same without load(): nothing outside this process
+ * changes. For -t and -T; ends in hd_modules_unload() too. */
+int hd_modules_probe(struct hd_conf *conf, struct hd_error *err);
+/* hd_modules_unload - in reverse order; after the workers have ended. */
+void hd_modules_unload(void);
+
+/* In load order. Main thread, and workers while it asks them. */
+unsigned hd_modules_n(void);
+struct hd_module *hd_modules_at(unsigned i);
+struct hd_module *hd_modules_find(const char *name); /* or NULL */
+/* hd_modules_slot - by index: NULL unless it is listed. Any worker, within a
+ * turn; any other thread between hd_modules_hold() and hd_modules_release(). */
+struct hd_module *hd_modules_slot(unsigned index);
+void hd_modules_hold(void);
+void hd_modules_release(void);
+const struct hd_hooks *hd_modules_hooks(void);
+
+/* hd_modules_check - fill the sections of a new configuration and ask every
+ * module's check(). The results hang on conf until hd_modules_adopt(). */
+int hd_modules_check(struct hd_conf *conf, struct hd_error *err);
+/* hd_modules_adopt - the main thread's view becomes the new sections. */
+void hd_modules_adopt(struct hd_conf *conf);
+/* The section of a module in a configuration that was loaded or checked. */
+const void *hd_modules_section(const struct hd_conf *conf,
+			       const struct hd_module *mod);
+
+/* hd_modules_start - in a worker: zero the data, call every start() in order;
+ * on failure stop() those that started. */
+int hd_modules_start(struct hd_worker *w, struct hd_error *err);
+void hd_modules_stop(struct hd_worker *w);
+/* hd_modules_free - their data and metrics, once no worker runs any more: the
+ * others read the metrics to the last. */
+void hd_modules_free(struct hd_worker *w);
+/* hd_modules_changed - in a worker: swap to the sections of conf. */
+void hd_modules_changed(struct hd_worker *w, const struct hd_conf *conf);
+void hd_modules_serving(struct hd_worker *w, bool on);

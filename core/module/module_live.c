@@ -1,0 +1,383 @@
+/* SPDX-License-Identifier: MIT */
+/* core/module/module_live.c - a module is loaded into a relay that runs. Nobody
+ * stands still for it.
+ *
+ *   the file is opened -> section -> load() -> start() in every worker -> its
+ *   routes and hooks are shown
+ *
+ * Context: main thread; ..._here() in a worker. */
+#include "core/module/module_live.h"
+#include <errno.h>
+#include <hyper-derp/log.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include "core/base/bug.h"
+#include "core/base/clock.h"
+#include "core/base/probes.h"
+#include "core/control/control.h"
+#include "core/daemon/daemon.h"
+#include "core/http/http.h"
+#include "core/loop/timer.h"
+#include "core/loop/worker.h"
+#include "core/module/hook.h"
+#include "core/net/udp.h"
+#include "core/stream/accept.h"
+
+enum { QUIET_MS = 5000, LOOK_MS = 1 };
+
+static struct hd_daemon *the_daemon;
+
+void hd_live_begin(struct hd_daemon *d)
+{
+	the_daemon = d;
+}
+
+void hd_live_end(void)
+{
+	the_daemon = NULL;
+	hd_changes_end();
+}
+
+int hd_live_check_running(struct hd_error *err)
+{
+	if (the_daemon != NULL)
+		return 0;
+	return hd_error_set(err, -ESHUTDOWN, "the relay is stopping");
+}
+
+struct hd_daemon *hd_live_daemon(void)
+{
+	return the_daemon;
+}
+
+int hd_live_refused(int r, const char *name, struct hd_error *err)
+{
+	struct hd_error why = *err;
+
+	return hd_error_set(err, r, "module %s: %s", name, why.text);
+}
+
+bool hd_live_wait_zero(const unsigned *count, unsigned limit_ms)
+{
+	const struct timespec look = { .tv_nsec = LOOK_MS * 1000000L };
+	uint64_t until_us = hd_clock_us() + 1000ull * limit_ms;
+
+	while (__atomic_load_n(count, __ATOMIC_ACQUIRE) != 0) {
+		if (hd_clock_us() > until_us)
+			return false;
+		nanosleep(&look, NULL);
+	}
+	return true;
+}
+
+int hd_live_find(const char *name, struct hd_module **ret, struct hd_error *err)
+{
+	struct hd_module *mod = hd_modules_find(name);
+	int r = hd_live_check_running(err);
+
+	*ret = mod;
+	if (r < 0)
+		return r;
+	if (mod == NULL)
+		return hd_error_set(err, -ENOENT,
+				    "module %s is not loaded; `module status` "
+				    "lists those that are",
+				    name);
+	if (mod->path == NULL)
+		return hd_error_set(err, -EPERM,
+				    "module %s is built in: it comes and goes "
+				    "with the relay",
+				    name);
+	if (mod->def->flags & HD_RESIDENT)
+		return hd_error_set(err, -EPERM,
+				    "module %s is resident: its code cannot "
+				    "leave while the relay runs; restart the "
+				    "relay",
+				    name);
+	return 0;
+}
+
+int hd_live_quiet(struct hd_change *c)
+{
+	struct hd_module *mod = c->mod;
+
+	if (c->until_us == 0)
+		c->until_us = hd_clock_us() + 1000ull * QUIET_MS;
+	__atomic_store_n(&mod->closing, true, __ATOMIC_SEQ_CST);
+	unsigned tasks = __atomic_load_n(&mod->tasks, __ATOMIC_SEQ_CST);
+
+	if (tasks == 0 && hd_control_calls(mod) == 0) {
+		c->until_us = 0;
+		return 0;
+	}
+	if (hd_clock_us() < c->until_us)
+		return -EINPROGRESS;
+	__atomic_store_n(&mod->closing, false, __ATOMIC_SEQ_CST);
+	return hd_error_set(&c->err, -EBUSY,
+			    "busy: %s: %s of it has not ended within %d s; "
+			    "nothing has changed, try again later",
+			    mod->name,
+			    tasks > 0 ? "background work" : "a command",
+			    QUIET_MS / 1000);
+}
+
+int hd_live_check_needs(const struct hd_module_def *def, struct hd_error *err)
+{
+	const char *unmet = hd_module_unmet(def);
+
+	if (unmet == NULL)
+		return 0;
+	return hd_error_set(err, -ENOENT,
+			    "requires the module %s, which is not loaded; "
+			    "load it first",
+			    unmet);
+}
+
+void hd_live_event(const char *name, const char *what)
+{
+	char json[HD_MODULE_NAME_BYTES + 64];
+
+	snprintf(json, sizeof(json), "{\"module\":\"%s\",\"state\":\"%s\"}",
+		 name, what);
+	hd_event("module", json);
+}
+
+void hd_live_renew_tls(void)
+{
+	struct hd_error err = { "" };
+
+	if (hd_daemon_renew_tls(the_daemon, &err) < 0)
+		hd_log_write(HD_WARN,
+			     "certificates are served with the chain "
+			     "of before, until a reload: %s",
+			     err.text);
+}
+
+/* ---- steps in workers ---- */
+
+static void serve_here(struct hd_worker *w, void *arg)
+{
+	struct hd_module *mod = arg;
+
+	w->hooks = hd_modules_hooks();
+	if (hd_accept_sync(w) < 0)
+		hd_log_error("worker %u cannot accept for module %s: out of "
+			     "memory",
+			     w->index, mod->name);
+	if (mod->def->serving != NULL)
+		mod->def->serving(mod, w, w->serving);
+}
+
+struct starting {
+	struct hd_module *mod;
+	pthread_mutex_t lock;
+	int result; /* the first failure */
+	struct hd_error *err;
+};
+
+static void started(struct starting *s, int r, const struct hd_error *err)
+{
+	pthread_mutex_lock(&s->lock);
+	if (r < 0 && s->result == 0) {
+		s->result = r;
+		*s->err = *err;
+		if (err->text[0] == '\0')
+			hd_error_set(s->err, r, "it does not start: %s",
+				     strerror(-r));
+	}
+	pthread_mutex_unlock(&s->lock);
+}
+
+static void prepare_here(struct hd_worker *w, void *arg)
+{
+	struct starting *s = arg;
+	struct hd_error err = { "" };
+
+	started(s, hd_module_prepare(s->mod, w, &err), &err);
+}
+
+static void start_here(struct hd_worker *w, void *arg)
+{
+	struct starting *s = arg;
+	struct hd_error err = { "" };
+
+	started(s, hd_module_start(s->mod, w, &err), &err);
+}
+
+static void stop_here(struct hd_worker *w, void *arg)
+{
+	struct hd_module *mod = arg;
+	struct hd_worker_module *wm = &w->mods[mod->index];
+
+	if (wm->phase == HD_MOD_STARTED)
+		hd_module_stop(mod, w);
+	hd_timers_free(w, mod);
+	hd_udps_close(w, mod);
+	if (wm->phase != HD_MOD_STARTED)
+		wm->phase = HD_MOD_FAILED; /* posts are dropped */
+}
+
+static void free_here(struct hd_worker *w, void *arg)
+{
+	hd_module_free(arg, w);
+}
+
+bool hd_live_stop(struct hd_module *mod)
+{
+	hd_workers_ask(stop_here, mod);
+	if (!hd_live_wait_zero(&mod->posts, QUIET_MS)) {
+		hd_bug_once("posts do not end: module=%s", mod->name);
+		return false;
+	}
+	hd_workers_ask(free_here, mod);
+	return true;
+}
+
+static int start_all(struct hd_module *mod, struct hd_error *err)
+{
+	struct starting s = { .mod = mod, .err = err };
+
+	pthread_mutex_init(&s.lock, NULL);
+	hd_workers_ask(prepare_here, &s);
+	if (s.result == 0)
+		hd_workers_ask(start_here, &s);
+	pthread_mutex_destroy(&s.lock);
+	if (s.result < 0)
+		hd_live_stop(mod);
+	return s.result;
+}
+
+/* ---- load ---- */
+
+/* An entry of load_module knows where its file is. */
+static const char *entry_for(const char *name)
+{
+	const struct hd_conf *conf = the_daemon->conf;
+	char other[HD_MODULE_NAME_BYTES];
+
+	for (size_t i = 0; i < conf->n_load_module; i++)
+		if (hd_module_name(conf->load_module[i].name, other) == 0 &&
+		    strcmp(other, name) == 0)
+			return conf->load_module[i].name;
+	return name;
+}
+
+static int find_file(const char *entry, const char *name, char **ret_path,
+		     struct hd_error *err)
+{
+	*ret_path = NULL;
+	if (hd_modules_find(name) != NULL)
+		return hd_error_set(err, -EEXIST,
+				    "is loaded; `module reload %s` takes its "
+				    "file as it is now",
+				    name);
+	if (entry[0] != '/')
+		entry = entry_for(name);
+	return hd_module_find(entry, &the_daemon->conf->module_path, ret_path,
+			      err);
+}
+
+static int open_new(const char *entry, const char *name,
+		    struct hd_module_file *file, struct hd_error *err)
+{
+	char *path;
+	int r = find_file(entry, name, &path, err);
+
+	if (r == 0)
+		r = hd_module_file_open(name, path, file, err);
+	free(path);
+	if (r < 0)
+		return r;
+	r = hd_live_check_needs(&file->def, err);
+	if (r < 0)
+		hd_module_file_close(file);
+	return r;
+}
+
+static int bring_in(struct hd_module *mod, struct hd_error *err)
+{
+	int r = hd_module_section_load(the_daemon->conf, mod, err);
+
+	hd_routes_draft();
+	if (r == 0)
+		r = hd_module_run_load(mod, err);
+	if (r == 0)
+		r = start_all(mod, err);
+	if (r < 0)
+		hd_module_run_unload(mod);
+	hd_routes_publish();
+	return r;
+}
+
+static int load(const char *entry, const char *name, struct hd_error *err)
+{
+	struct hd_module_file file;
+	int r = open_new(entry, name, &file, err);
+
+	if (r < 0)
+		return r;
+	struct hd_module *mod = hd_module_place(&file);
+	if (mod == NULL) {
+		hd_module_file_close(&file);
+		return hd_error_set(err, -E2BIG,
+				    "%d modules are loaded, the most there "
+				    "can be; unload one",
+				    HD_MODULES_MAX);
+	}
+	r = bring_in(mod, err);
+	if (r < 0) {
+		hd_live_forget(mod);
+		return r;
+	}
+	hd_hooks_publish();
+	hd_workers_ask(serve_here, mod);
+	hd_module_list(mod, true);
+	hd_live_renew_tls();
+	hd_live_event(mod->name, "loaded");
+	hd_log_write(HD_NOTICE, "module loaded: name=%s version=%s file=%s",
+		     mod->name, mod->def->version ? mod->def->version : "-",
+		     mod->path != NULL ? mod->path : "built in");
+	HD_PROBE(module_loaded, mod->name, mod->def->version);
+	return 0;
+}
+
+static int check_name(const char *entry, char ret[static HD_MODULE_NAME_BYTES],
+		      struct hd_error *err)
+{
+	/* ../x would be found outside module_path */
+	if (hd_module_name(entry, ret) == 0 &&
+	    (entry[0] == '/' || strchr(entry, '/') == NULL))
+		return 0;
+	return hd_error_set(err, -EINVAL,
+			    "%.80s: this is no module's name; write "
+			    "derp or /path/derp.so, of a-z, 0-9 and _",
+			    entry);
+}
+
+int hd_module_live_file(const char *entry, char **ret_path,
+			struct hd_error *err)
+{
+	char name[HD_MODULE_NAME_BYTES];
+	int r = hd_live_check_running(err);
+
+	if (r == 0)
+		r = check_name(entry, name, err);
+	if (r < 0)
+		return r;
+	r = find_file(entry, name, ret_path, err);
+	return r < 0 ? hd_live_refused(r, name, err) : 0;
+}
+
+int hd_module_live_load(struct hd_change *c)
+{
+	char name[HD_MODULE_NAME_BYTES];
+	int r = hd_live_check_running(&c->err);
+
+	if (r == 0)
+		r = check_name(c->name, name, &c->err);
+	if (r < 0)
+		return r;
+	r = load(c->name, name, &c->err);
+	return r < 0 ? hd_live_refused(r, name, &c->err) : 0;
+}

@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: MIT */
+/* core/module/module_run.c - modules in workers: their data, their view of the
+ * configuration, start and stop. The sections of the current and of the next
+ * configuration live here; both are only changed while no worker looks. */
+#include <errno.h>
+#include <hyper-derp/log.h>
+#include <stdlib.h>
+#include <string.h>
+#include "core/loop/timer.h"
+#include "core/loop/worker.h"
+#include "core/module/metric.h"
+#include "core/module/module_private.h"
+
+enum { CACHE_LINE = 64 };
+
+struct sections { /* the filled structs of one configuration, by index */
+	const struct hd_conf *conf;
+	void *v[HD_MODULES_MAX];
+};
+static struct sections current, next;
+
+const void *hd_modules_section(const struct hd_conf *conf,
+			       const struct hd_module *mod)
+{
+	if (conf == next.conf)
+		return next.v[mod->index];
+	hd_assert(conf == current.conf);
+	return current.v[mod->index];
+}
+
+static int fill_section(struct hd_conf *conf, const struct hd_module *mod,
+			struct sections *s, struct hd_error *err)
+{
+	s->conf = conf;
+	s->v[mod->index] = NULL;
+	return hd_conf_section(conf, mod->name, mod->def->options,
+			       mod->def->conf_size, &s->v[mod->index], err);
+}
+
+int hd_module_section_load(struct hd_conf *conf, struct hd_module *mod,
+			   struct hd_error *err)
+{
+	int r = fill_section(conf, mod, &current, err);
+
+	mod->conf = current.v[mod->index];
+	return r;
+}
+
+void hd_module_section_set(struct hd_module *mod, const void *section)
+{
+	current.v[mod->index] = (void *)section;
+	mod->conf = section;
+}
+
+void hd_module_sections_clear(void)
+{
+	current = (struct sections){ 0 };
+	next = (struct sections){ 0 };
+}
+
+static int check_module(struct hd_conf *conf, struct hd_module *mod,
+			struct hd_error *err)
+{
+	int r = fill_section(conf, mod, &next, err);
+
+	if (r < 0 || mod->def->check == NULL)
+		return r;
+	err->text[0] = '\0';
+	r = mod->def->check(mod, next.v[mod->index], err);
+	if (r < 0 && err->text[0] == '\0')
+		hd_error_set(err, r, "module %s refuses its section: %s",
+			     mod->name, strerror(-r));
+	return r;
+}
+
+int hd_modules_check(struct hd_conf *conf, struct hd_error *err)
+{
+	struct hd_error own;
+	int r = 0;
+
+	err = err != NULL ? err : &own;
+	next.conf = conf;
+	for (unsigned i = 0; i < hd_modules_n() && r >= 0; i++)
+		r = check_module(conf, hd_modules_at(i), err);
+	return r < 0 ? r : hd_conf_finish(conf, err);
+}
+
+void hd_modules_adopt(struct hd_conf *conf)
+{
+	hd_assert(next.conf == conf);
+	current = next;
+	next = (struct sections){ 0 };
+	for (unsigned i = 0; i < hd_modules_n(); i++) {
+		struct hd_module *mod = hd_modules_at(i);
+
+		mod->conf = current.v[mod->index];
+	}
+}
+
+bool hd_module_kept(const struct hd_module *mod, const struct hd_worker *w)
+{
+	return w->reloading == mod;
+}
+
+const void *hd_module_conf(struct hd_module *mod)
+{
+	return mod->conf;
+}
+
+const void *hd_module_worker_conf(struct hd_module *mod, struct hd_worker *w)
+{
+	return w->mods[mod->index].conf;
+}
+
+void *hd_module_worker_data(struct hd_module *mod, struct hd_worker *w)
+{
+	return w->mods[mod->index].data;
+}
+
+uint64_t *hd_metrics(struct hd_module *mod, struct hd_worker *w)
+{
+	return w->mods[mod->index].metrics;
+}
+
+/* Zeroed, in whole cache lines: no other worker's data beside it. */
+static void *alloc_lines(size_t len)
+{
+	size_t n = (len + CACHE_LINE) / CACHE_LINE * CACHE_LINE;
+	void *p = aligned_alloc(CACHE_LINE, n);
+
+	return p != NULL ? memset(p, 0, n) : NULL;
+}
+
+static uint64_t *alloc_metrics(const struct hd_metric *table)
+{
+	uint64_t *v = alloc_lines(hd_metrics_room(table) * sizeof(*v));
+
+	if (v != NULL)
+		hd_metrics_lay(v, table);
+	return v;
+}
+
+void hd_module_free(struct hd_module *mod, struct hd_worker *w)
+{
+	struct hd_worker_module *wm = &w->mods[mod->index];
+
+	hd_timers_free(w, mod);
+	free(wm->data);
+	free(wm->metrics);
+	*wm = (struct hd_worker_module){ .phase = HD_MOD_NONE };
+}
+
+int hd_module_prepare(struct hd_module *mod, struct hd_worker *w,
+		      struct hd_error *err)
+{
+	struct hd_worker_module *wm = &w->mods[mod->index];
+	uint64_t *metrics = wm->metrics;
+
+	wm->phase = HD_MOD_STARTING;
+	wm->conf = mod->conf;
+	if (wm->data == NULL)
+		wm->data = alloc_lines(mod->def->worker_size);
+	if (metrics == NULL)
+		metrics = alloc_metrics(mod->def->metrics);
+	/* workers that have started before may read them at once */
+	__atomic_store_n(&wm->metrics, metrics, __ATOMIC_RELEASE);
+	if (wm->data == NULL || metrics == NULL)
+		return hd_error_set(err, -ENOMEM,
+				    "module %s: no memory for worker %u",
+				    mod->name, hd_worker_index(w));
+	return 0;
+}
+
+int hd_module_start(struct hd_module *mod, struct hd_worker *w,
+		    struct hd_error *err)
+{
+	int r = 0;
+
+	if (mod->def->start != NULL)
+		r = mod->def->start(mod, w, err);
+	w->mods[mod->index].phase = r < 0 ? HD_MOD_FAILED : HD_MOD_STARTED;
+	return HD_MIN(r, 0);
+}
+
+void hd_module_stop(struct hd_module *mod, struct hd_worker *w)
+{
+	if (mod->def->stop != NULL)
+		mod->def->stop(mod, w);
+	hd_timers_free(w, mod);
+}
+
+int hd_modules_start(struct hd_worker *w, struct hd_error *err)
+{
+	for (unsigned i = 0; i < hd_modules_n(); i++) {
+		struct hd_module *mod = hd_modules_at(i);
+		int r = hd_module_prepare(mod, w, err);
+
+		if (r == 0)
+			r = hd_module_start(mod, w, err);
+		if (r == 0)
+			continue;
+		hd_timers_free(w, mod);
+		while (i-- > 0)
+			hd_module_stop(hd_modules_at(i), w);
+		return r;
+	}
+	return 0;
+}
+
+void hd_modules_stop(struct hd_worker *w)
+{
+	for (unsigned i = hd_modules_n(); i-- > 0;)
+		hd_module_stop(hd_modules_at(i), w);
+}
+
+void hd_modules_free(struct hd_worker *w)
+{
+	for (unsigned i = 0; i < hd_modules_n(); i++)
+		hd_module_free(hd_modules_at(i), w);
+}
+
+void hd_modules_changed(struct hd_worker *w, const struct hd_conf *conf)
+{
+	for (unsigned i = 0; i < hd_modules_n(); i++) {
+		struct hd_module *mod = hd_modules_at(i);
+		struct hd_worker_module *wm = &w->mods[mod->index];
+		const void *old_conf = wm->conf;
+
+		wm->conf = hd_modules_section(conf, mod);
+		if (mod->def->changed != NULL)
+			mod->def->changed(mod, w, old_conf);
+	}
+}
+
+void hd_modules_serving(struct hd_worker *w, bool on)
+{
+	for (unsigned i = 0; i < hd_modules_n(); i++) {
+		struct hd_module *mod = hd_modules_at(i);
+
+		if (mod->def->serving != NULL)
+			mod->def->serving(mod, w, on);
+	}
+}

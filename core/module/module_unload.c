@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: MIT */
+/* core/module/module_unload.c - a module leaves a relay that runs. Nobody
+ * stands still for it.
+ *
+ *   tasks end -> routes, hooks and commands are hidden -> its connections are
+ *   closed -> stop() in every worker -> posts end -> unload() -> the file is closed
+ *
+ * Workers are asked one step at a time, in turns of their own; when the last
+ * one has answered, none is left that looks at what was there before.
+ * Context: main thread; ..._here() in a worker. */
+#include <errno.h>
+#include <hyper-derp/log.h>
+#include <stdio.h>
+#include <string.h>
+#include "core/base/probes.h"
+#include "core/control/control_table.h"
+#include "core/daemon/daemon.h"
+#include "core/http/http.h"
+#include "core/loop/worker.h"
+#include "core/module/hook.h"
+#include "core/module/module_live.h"
+#include "core/net/listener.h"
+#include "core/net/udp_bind.h"
+#include "core/relay/peer.h"
+#include "core/stream/accept.h"
+
+static void let_go_here(struct hd_worker *w, void *arg)
+{
+	hd_answers_cancel(w, arg);
+	w->hooks = hd_modules_hooks();
+	hd_accept_sync(w);
+}
+
+void hd_live_take_out(struct hd_module *mod, bool hooks)
+{
+	if (hooks) {
+		hd_hooks_drop(mod);
+		hd_hooks_publish();
+	}
+	hd_routes_out(mod);
+	hd_listens_leave(mod);
+	hd_commands_drop(mod);
+	hd_module_list(mod, false);
+	hd_workers_ask(let_go_here, mod);
+	hd_routes_bury();
+}
+
+void hd_live_forget(struct hd_module *mod)
+{
+	char name[HD_MODULE_NAME_BYTES];
+
+	strcpy(name, mod->name);
+	hd_module_lock();
+	hd_module_run_unload(mod);
+	hd_routes_bury();
+	hd_listens_bury();
+	hd_conf_section_drop(hd_live_daemon()->conf, name);
+	hd_udp_forget();
+	bool gone = hd_module_remove(mod);
+	hd_module_unlock();
+	if (!gone)
+		hd_log_write(HD_WARN,
+			     "module %s: its code stays in memory, something "
+			     "still uses it (a thread, an exit handler?): it "
+			     "should declare itself HD_RESIDENT",
+			     name);
+}
+
+static bool needs(const struct hd_module *mod, const char *name)
+{
+	const char *const *req = mod->def->requires_;
+
+	while (req != NULL && *req != NULL && strcmp(*req, name) != 0)
+		req++;
+	return req != NULL && *req != NULL;
+}
+
+static int check_not_needed(const struct hd_module *mod, struct hd_error *err)
+{
+	char names[200] = "";
+
+	for (unsigned i = 0; i < hd_modules_n(); i++) {
+		size_t n = strlen(names);
+
+		if (needs(hd_modules_at(i), mod->name))
+			snprintf(names + n, sizeof(names) - n, "%s%s",
+				 n > 0 ? ", " : "", hd_modules_at(i)->name);
+	}
+	if (names[0] == '\0')
+		return 0;
+	return hd_error_set(err, -EBUSY,
+			    "module %s is required by %s; unload that first",
+			    mod->name, names);
+}
+
+/* ---- the stages ---- */
+
+enum { BEGIN, QUIET, CLOSING };
+
+static int begin(struct hd_change *c)
+{
+	int r = hd_live_find(c->name, &c->mod, &c->err);
+
+	return r == 0 ? check_not_needed(c->mod, &c->err) : r;
+}
+
+static void ask_again_here(struct hd_worker *w, void *mod)
+{
+	hd_logins_ask_again(w, mod);
+}
+
+static int quiet(struct hd_change *c)
+{
+	int r = hd_live_quiet(c);
+
+	if (r < 0)
+		return r;
+	hd_live_take_out(c->mod, true);
+	hd_workers_ask(ask_again_here, c->mod);
+	return 0;
+}
+
+static int stuck(struct hd_change *c)
+{
+	return hd_error_set(&c->err, -EBUSY,
+			    "module %s does not end; what is left of it does "
+			    "nothing any more, restart the relay to be rid of "
+			    "it",
+			    c->name);
+}
+
+static int closing(struct hd_change *c)
+{
+	struct hd_module *mod = c->mod;
+	int r = hd_module_close_streams(c);
+
+	if (r == -EINPROGRESS)
+		return r;
+	if (r < 0 || !hd_live_stop(mod))
+		return stuck(c);
+	hd_log_write(HD_NOTICE, "module unloaded: name=%s", mod->name);
+	hd_live_event(mod->name, "unloaded");
+	HD_PROBE(module_unloaded, mod->name);
+	hd_live_forget(mod);
+	hd_live_renew_tls();
+	return 0;
+}
+
+int hd_module_live_unload(struct hd_change *c)
+{
+	static int (*const stages[])(struct hd_change *) = {
+		[BEGIN] = begin,
+		[QUIET] = quiet,
+		[CLOSING] = closing,
+	};
+	int r = hd_live_check_running(&c->err);
+
+	while (r == 0 && c->stage < HD_ARRAY_N(stages)) {
+		r = stages[c->stage](c);
+		c->stage += r == 0;
+	}
+	return r;
+}

@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: MIT */
+/* core/net/listen.c - the listeners that modules open.
+ *
+ *   hd_listen_open() -> OPEN --unload()--> LEFT --bury--> closed, freed when
+ *                        ^                  |             its last stream ends
+ *                        `- hd_listen_open()'  of the new code
+ *
+ * Workers learn of a change by hd_accept_sync(). Main thread, but for get and
+ * put. */
+#include <errno.h>
+#include <hyper-derp/log.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "core/base/dry.h"
+#include "core/loop/worker.h"
+#include "core/net/listener.h"
+#include "core/tls/tls.h"
+
+static struct hd_listener *listens;
+static uint64_t sockbuf_bytes;
+static unsigned n_workers;
+
+void hd_listens_begin(const struct hd_conf *conf)
+{
+	sockbuf_bytes = conf->sockbuf_bytes;
+	n_workers = hd_workers_wanted(conf);
+}
+
+struct hd_listener *hd_listens_first(void)
+{
+	return listens;
+}
+
+bool hd_listens_any(const struct hd_module *mod)
+{
+	for (const struct hd_listener *l = listens; l != NULL; l = l->next)
+		if (l->mod == mod)
+			return true;
+	return false;
+}
+
+const struct hd_listener *hd_listener_get(const struct hd_listener *l)
+{
+	__atomic_add_fetch(&((struct hd_listener *)l)->refs, 1,
+			   __ATOMIC_RELAXED);
+	return l;
+}
+
+/* Those of the configuration have no reference of a list: workers.c ends
+ * their streams before they are closed. */
+void hd_listener_put(const struct hd_listener **listener)
+{
+	struct hd_listener *l = (struct hd_listener *)*listener;
+
+	*listener = NULL;
+	if (l != NULL &&
+	    __atomic_sub_fetch(&l->refs, 1, __ATOMIC_ACQ_REL) == 0 &&
+	    l->mod != NULL) {
+		free((char *)l->name);
+		free(l);
+	}
+}
+
+static struct hd_listener *find_open(const struct hd_module *mod,
+				     const char *name)
+{
+	struct hd_listener *l = listens;
+
+	while (l != NULL &&
+	       (l->mod != mod || l->left || strcmp(l->name, name) != 0))
+		l = l->next;
+	return l;
+}
+
+static struct hd_listener *find_left(const struct hd_module *mod,
+				     const struct hd_listen *listen)
+{
+	struct hd_listener *l = listens;
+
+	while (l != NULL &&
+	       (l->mod != mod || !l->left || strcmp(l->name, listen->name) ||
+		memcmp(&l->asked, &listen->addr, sizeof(l->asked)) != 0))
+		l = l->next;
+	return l;
+}
+
+static void tell(const struct hd_listener *l)
+{
+	char addr[HD_ADDR_TEXT_BYTES];
+
+	hd_log_write(HD_NOTICE, "listening: addr=%s name=%s module=%s%s",
+		     hd_addr_text(&l->addr, addr), l->name, l->mod->name,
+		     l->shared ? " inherited=yes" : "");
+}
+
+static void close_sockets(struct hd_listener *l)
+{
+	/* A poll that the ring has not ended yet keeps a socket alive, and its
+	 * port taken; others may go on with one that they gave us. */
+	for (unsigned i = 0; i < l->n_fds && !l->shared; i++)
+		shutdown(l->fds[i], SHUT_RDWR);
+	for (unsigned i = 0; i < l->n_fds; i++)
+		close(l->fds[i]);
+	free(l->fds);
+	l->fds = NULL;
+	l->n_fds = 0;
+	hd_tls_store_put(&l->tls_store);
+	free(l->cert);
+	free(l->key);
+	l->cert = l->key = NULL;
+}
+
+static int open_new(struct hd_module *mod, const struct hd_listen *listen,
+		    struct hd_error *err)
+{
+	const struct hd_listen_conf lc = { .name = listen->name,
+					   .addr = listen->addr };
+	struct hd_listener *l = calloc(1, sizeof(*l));
+	int r;
+
+	if (l == NULL)
+		return hd_error_set(err, -ENOMEM, "listen: out of memory");
+	r = hd_listener_open(&lc, sockbuf_bytes, n_workers, l, err);
+	if (r < 0) {
+		hd_listener_close(l);
+		free(l);
+		return r;
+	}
+	l->mod = mod;
+	l->asked = listen->addr;
+	l->refs = 1;
+	l->next = listens;
+	listens = l;
+	tell(l);
+	return 0;
+}
+
+int hd_listen_open(struct hd_module *mod, const struct hd_listen *listen,
+		   struct hd_error *err)
+{
+	struct hd_listener *l = find_left(mod, listen);
+
+	if (hd_dry)
+		return 0;
+	if (find_open(mod, listen->name) != NULL)
+		return hd_error_set(err, -EEXIST,
+				    "listener %s is opened twice: the module "
+				    "has a bug, report it to its author",
+				    listen->name);
+	if (l == NULL)
+		return open_new(mod, listen, err);
+	l->left = false;
+	return 0;
+}
+
+/* ---- certificates ---- */
+
+/* A worker that has just read the old pointer is in its turn: the old store is
+ * put after all have ended theirs. */
+static void use_store(struct hd_listener *l, struct hd_tls_store *store)
+{
+	struct hd_tls_store *old = l->tls_store;
+
+	__atomic_store_n(&l->tls_store, store, __ATOMIC_RELEASE);
+	__atomic_store_n(&l->tls, store != NULL, __ATOMIC_RELEASE);
+	if (old != NULL)
+		hd_workers_settle();
+	hd_tls_store_put(&old);
+}
+
+static int set_files(struct hd_listener *l, const char *cert, const char *key,
+		     struct hd_error *err)
+{
+	free(l->cert);
+	free(l->key);
+	l->cert = strdup(cert);
+	l->key = strdup(key);
+	if (l->cert != NULL && l->key != NULL)
+		return 0;
+	return hd_error_set(err, -ENOMEM, "listen: out of memory");
+}
+
+int hd_listen_tls(struct hd_module *mod, const char *name, const char *cert,
+		  const char *key, struct hd_error *err)
+{
+	struct hd_listener *l = find_open(mod, name);
+	struct hd_tls_store *store = NULL;
+	int r = hd_tls_store_own(cert, key, &store, err);
+
+	if (r == 0 && l != NULL)
+		r = set_files(l, cert, key, err);
+	if (r < 0 || l == NULL)
+		hd_tls_store_put(&store);
+	else
+		use_store(l, store);
+	return r;
+}
+
+int hd_listens_check(struct hd_error *err)
+{
+	int r = 0;
+
+	for (struct hd_listener *l = listens; l != NULL && r == 0;
+	     l = l->next) {
+		struct hd_tls_store *store = NULL;
+
+		if (l->cert != NULL)
+			r = hd_tls_store_own(l->cert, l->key, &store, err);
+		hd_tls_store_put(&store);
+	}
+	return r;
+}
+
+void hd_listens_renew(void)
+{
+	for (struct hd_listener *l = listens; l != NULL; l = l->next) {
+		struct hd_tls_store *store = NULL;
+		struct hd_error err = { "" };
+
+		if (l->cert == NULL)
+			continue;
+		if (hd_tls_store_own(l->cert, l->key, &store, &err) == 0)
+			use_store(l, store);
+		else
+			hd_log_write(HD_WARN, "listener %s: %s", l->name,
+				     err.text);
+	}
+}
+
+/* ---- the end ---- */
+
+void hd_listens_leave(const struct hd_module *mod)
+{
+	for (struct hd_listener *l = listens; l != NULL; l = l->next)
+		l->left |= l->mod == mod;
+}
+
+void hd_listens_bury(void)
+{
+	struct hd_listener **at = &listens;
+
+	while (*at != NULL) {
+		struct hd_listener *l = *at;
+
+		if (!l->left) {
+			at = &l->next;
+			continue;
+		}
+		*at = l->next;
+		close_sockets(l);
+		hd_listener_put(&(const struct hd_listener *){ l });
+	}
+}

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT */
+/* core/net/listener.h - TCP listeners: the bind check, LISTEN_FDS, one
+ * SO_REUSEPORT socket per worker. Main thread.
+ *
+ * Files: listener.c sockets and those of the configuration, listen.c those of
+ * modules, accept.c a worker's side. */
+#pragma once
+#include <hyper-derp/listen.h>
+#include "core/base/descriptors.h"
+#include "core/conf/conf.h"
+
+struct hd_listener {
+	const char *name; /* NULL: unnamed */
+	bool tls;
+	bool shared; /* inherited: one socket that all workers arm */
+	int *fds; /* one per worker, or one when shared */
+	unsigned n_fds;
+	union hd_addr addr;
+	/* of a module only: core/net/listen.c */
+	struct hd_module *mod; /* NULL: of the configuration */
+	struct hd_listener *next;
+	union hd_addr asked; /* addr before a port was given */
+	bool left; /* its module has ended and may claim it again */
+	char *cert, *key; /* PEM files of its own; NULL: of the relay */
+	struct hd_tls_store *tls_store; /* atomic; NULL: the relay's */
+	unsigned refs; /* atomic: the list's and one for each stream */
+};
+
+/* hd_listeners_open - bind every address for n workers. A port that somebody
+ * else holds is refused: it is bound once without SO_REUSEPORT, closed, then
+ * bound for real. Inherited sockets (hd_listen_fds) with the address are used.
+ * Returns 0, or negative with "bind: Address already in use" and the remedy. */
+int hd_listeners_open(const struct hd_conf *conf, unsigned n_workers,
+		      struct hd_listener **ret, size_t *ret_n,
+		      struct hd_error *err);
+void hd_listeners_close(struct hd_listener **v, size_t *n);
+/* hd_listener_open - one of them; l is zeroed. hd_listener_close - what there
+ * is of it. */
+int hd_listener_open(const struct hd_listen_conf *lc, uint64_t sockbuf_bytes,
+		     unsigned n_workers, struct hd_listener *l,
+		     struct hd_error *err);
+void hd_listener_close(struct hd_listener *l);
+
+/* ---- listen.c ---- */
+
+/* hd_listens_begin - before modules load: what all sockets have in common. */
+void hd_listens_begin(const struct hd_conf *conf);
+/* hd_listens_first - all of them, along next. */
+struct hd_listener *hd_listens_first(void);
+/* hd_listens_leave - their module has ended; hd_listen_open() for the same name
+ * and address takes one back. hd_listens_bury - close those that nobody took;
+ * no worker accepts on them any more (hd_accept_sync()). */
+void hd_listens_leave(const struct hd_module *mod);
+void hd_listens_bury(void);
+/* hd_listens_check - whether their certificates can be read.
+ * hd_listens_renew - they serve what the files are now. */
+int hd_listens_check(struct hd_error *err);
+void hd_listens_renew(void);
+/* hd_listens_any - whether a module has or had one. */
+bool hd_listens_any(const struct hd_module *mod);
+/* hd_listener_fds - whose descriptors its connections are. */
+static inline enum hd_fds hd_listener_fds(const struct hd_listener *l)
+{
+	return l->name != NULL ? HD_FDS_NAMED : HD_FDS_PUBLIC;
+}
+/* hd_listener_get, _put - a stream came by it. Any worker. */
+const struct hd_listener *hd_listener_get(const struct hd_listener *l);
+void hd_listener_put(const struct hd_listener **l);
+
+/* hd_listen_fds - the inherited socket of a type bound to addr, or -1; each is
+ * given once, close-on-exec set. Source: sd_listen_fds(3). */
+int hd_listen_fds(int sock_type, const union hd_addr *addr);

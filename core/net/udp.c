@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: MIT */
+/* core/net/udp.c - UDP sockets of modules: open, handed to new code, closed.
+ * Context: the socket's worker. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "core/loop/tag.h"
+#include "core/net/udp_bind.h"
+#include "core/net/udp_private.h"
+
+static bool same_addr(const union hd_addr *a, const union hd_addr *b)
+{
+	if (a->sa.sa_family != b->sa.sa_family)
+		return false;
+	return a->sa.sa_family == AF_INET6
+		       ? memcmp(&a->in6, &b->in6, sizeof(a->in6)) == 0
+		       : memcmp(&a->in, &b->in, sizeof(a->in)) == 0;
+}
+
+/* What the old code of a module had open for the address. */
+static struct hd_udp *find_left(const struct hd_worker *w,
+				const struct hd_module *mod,
+				const union hd_addr *addr)
+{
+	for (uint32_t i = 0; i < w->udps.n; i++) {
+		struct hd_udp *u = w->udps.v[i].object;
+
+		if (u != NULL && u->left && u->mod == mod &&
+		    same_addr(&u->addr, addr))
+			return u;
+	}
+	return NULL;
+}
+
+static int udp_place(struct hd_worker *w, struct hd_udp *u)
+{
+	int r = hd_slots_add(&w->udps, u, &u->slot, &u->gen);
+
+	if (r < 0)
+		return r;
+	r = w->ring_ops->watch(w->ring, u->fd,
+			       hd_tag(HD_OP_UDP, u->slot, u->gen));
+	if (r < 0)
+		hd_slots_remove(&w->udps, u->slot);
+	return r;
+}
+
+static int udp_open(struct hd_udp *u, struct hd_error *err)
+{
+	struct hd_worker *w = u->worker;
+	int r;
+
+	u->v6 = u->addr.sa.sa_family == AF_INET6;
+	u->fd = hd_udp_bind(u->mod, &u->addr, err);
+	if (u->fd < 0)
+		return u->fd;
+	r = hd_udp_buffers(u);
+	if (r == 0)
+		r = udp_place(w, u);
+	if (r < 0) {
+		hd_udp_buffers_free(u);
+		hd_udp_unbind(&u->addr, u->fd);
+		return hd_error_set(err, r, "out of memory for a UDP socket");
+	}
+	u->readable = true;
+	return 0;
+}
+
+int hd_udp_open(struct hd_module *mod, struct hd_worker *w,
+		const union hd_addr *addr, unsigned flags, hd_datagrams_fn *fn,
+		void *arg, struct hd_udp **ret_udp, struct hd_error *err)
+{
+	struct hd_udp *u = find_left(w, mod, addr);
+	int r = 0;
+
+	/* HD_UDP_SINGLE: the caller opens it in one worker */
+	if (u == NULL) {
+		u = calloc(1, sizeof(*u));
+		if (u == NULL)
+			return hd_error_set(err, -ENOMEM, "out of memory");
+		*u = (struct hd_udp){ .worker = w, .mod = mod, .addr = *addr,
+				      .large = flags & HD_UDP_LARGE };
+		r = udp_open(u, err);
+	}
+	if (r < 0) {
+		free(u);
+		return r;
+	}
+	u->left = false;
+	u->fn = fn;
+	u->arg = arg;
+	*ret_udp = u;
+	return 0;
+}
+
+static void udp_end(struct hd_udp *u)
+{
+	struct hd_worker *w = u->worker;
+	struct hd_udp **at = &w->udp_dirty;
+
+	while (*at != NULL && *at != u)
+		at = &(*at)->dirty_next;
+	if (*at == u)
+		*at = u->dirty_next;
+	w->ring_ops->unwatch(w->ring, u->fd,
+			     hd_tag(HD_OP_UDP, u->slot, u->gen));
+	hd_slots_remove(&w->udps, u->slot);
+	hd_udp_unbind(&u->addr, u->fd);
+	hd_udp_buffers_free(u);
+	free(u);
+}
+
+void hd_udp_close(struct hd_udp **udp)
+{
+	struct hd_udp *u = hd_steal(udp);
+
+	if (u == NULL)
+		return;
+	if (u->mod != NULL && u->worker->reloading == u->mod)
+		u->left = true; /* for the new code */
+	else
+		udp_end(u);
+}
+
+void hd_udps_close(struct hd_worker *w, const struct hd_module *mod)
+{
+	for (uint32_t i = 0; i < w->udps.n; i++) {
+		struct hd_udp *u = w->udps.v[i].object;
+
+		if (u != NULL && (mod == NULL || u->mod == mod))
+			udp_end(u);
+	}
+}
+
+void hd_udps_leave(struct hd_worker *w, const struct hd_module *mod)
+{
+	for (uint32_t i = 0; i < w->udps.n; i++) {
+		struct hd_udp *u = w->udps.v[i].object;
+
+		if (u != NULL && u->mod == mod)
+			u->left = true;
+	}
+}
+
+void hd_udps_close_left(struct hd_worker *w, const struct hd_module *mod)
+{
+	for (uint32_t i = 0; i < w->udps.n; i++) {
+		struct hd_udp *u = w->udps.v[i].object;
+
+		if (u != NULL && u->left && u->mod == mod)
+			udp_end(u);
+	}
+}
+
+void hd_udps_list(const struct hd_worker *w, const struct hd_module *mod,
+		  void (*fn)(void *arg, const union hd_addr *addr), void *arg)
+{
+	for (uint32_t i = 0; i < w->udps.n; i++) {
+		const struct hd_udp *u = w->udps.v[i].object;
+
+		if (u != NULL && u->mod == mod)
+			fn(arg, &u->addr);
+	}
+}
+
+int hd_udp_fd(const struct hd_udp *u)
+{
+	return u->fd;
+}
+
+struct hd_worker *hd_udp_worker(const struct hd_udp *u)
+{
+	return u->worker;
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+/* core/net/udp_private.h - a UDP socket, for core/net/udp*.c only. */
+#pragma once
+#include <hyper-derp/datagram.h>
+#include "core/net/udp.h"
+
+enum {
+	HD_UDP_SEGMENTS = 64, /* of one send; UDP_MAX_SEGMENTS of old kernels */
+	HD_UDP_OUT = 64, /* sends that wait */
+	HD_UDP_IN = 64, /* datagrams handed over at once, at most */
+	HD_UDP_LARGE_BYTES = 65536,
+	/* Buffers that begin at the same place of the caches push each other
+	 * out. */
+	HD_UDP_STRIDE_BYTES = HD_UDP_LARGE_BYTES + 2048,
+};
+
+struct hd_outgoing { /* one datagram, or some of equal size to one address */
+	union hd_addr to, from;
+	bool has_from;
+	uint32_t at, len; /* in the arena */
+	uint32_t segment; /* size of each but the last */
+};
+
+struct hd_udp {
+	int fd;
+	uint32_t slot, gen;
+	struct hd_worker *worker;
+	struct hd_module *mod;
+	hd_datagrams_fn *fn;
+	void *arg;
+	union hd_addr addr; /* as it was asked for */
+	bool readable, dirty, v6;
+	bool left; /* by the old code: the new takes it, or it is closed */
+	bool large; /* HD_UDP_LARGE: with buffers of its own */
+	bool gso; /* the kernel cuts one send into datagrams */
+	struct hd_udp *dirty_next;
+	uint8_t *in; /* large: buffers, HD_UDP_STRIDE_BYTES apart */
+	uint8_t *arena; /* what waits to be sent */
+	uint32_t arena_n, arena_bytes;
+	unsigned n_out;
+	struct hd_outgoing out[HD_UDP_OUT];
+};
+
+/* hd_udp_buffers - make them, once; probe what the kernel can.
+ * Returns 0; -ENOMEM. hd_udp_buffers_free - those. */
+int hd_udp_buffers(struct hd_udp *u);
+void hd_udp_buffers_free(struct hd_udp *u);

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: MIT */
+/* core/net/udp_receive.c - one recvmmsg a turn. Where the kernel joins
+ * datagrams of one sender (UDP_GRO), one message is several of them.
+ * Context: the socket's worker. */
+#include <errno.h>
+#include <netinet/udp.h>
+#include <string.h>
+#include "core/loop/tag.h"
+#include "core/net/udp_addr.h"
+#include "core/net/udp_private.h"
+
+/* Without buffers of its own a socket uses the worker's: 16 KiB for each
+ * datagram, longer ones are lost. */
+enum { BATCH = 32, SHARED_BYTES = HD_PLAIN_BYTES / BATCH };
+
+/* Room for IP_PKTINFO, IPV6_PKTINFO and UDP_GRO. */
+#define CONTROL_BYTES (2 * HD_UDP_CONTROL_BYTES + CMSG_SPACE(sizeof(int)))
+
+struct batch {
+	struct mmsghdr m[BATCH];
+	struct iovec iov[BATCH];
+	union hd_addr from[BATCH];
+	_Alignas(struct cmsghdr) uint8_t control[BATCH][CONTROL_BYTES];
+};
+
+struct handing { /* datagrams on their way to the module */
+	struct hd_udp *u;
+	struct hd_datagram v[HD_UDP_IN];
+	unsigned n;
+};
+
+static void hand_over(struct handing *h)
+{
+	struct hd_udp *u = h->u;
+	struct hd_use *use = hd_use_of(u->worker, u->mod);
+	struct hd_use *before = hd_meter_enter(&u->worker->meter, use);
+	uint64_t bytes = 0;
+
+	for (unsigned i = 0; i < h->n; i++)
+		bytes += h->v[i].len_bytes;
+	hd_use_add(use, HD_USE_PACKETS_IN, h->n);
+	hd_use_add(use, HD_USE_BYTES_IN, bytes);
+	u->fn(u, u->arg, h->v, h->n);
+	hd_meter_leave(&u->worker->meter, before);
+	h->n = 0;
+}
+
+static void prepare(const struct hd_udp *u, struct batch *b)
+{
+	size_t each = u->large ? HD_UDP_LARGE_BYTES : SHARED_BYTES;
+	size_t apart = u->large ? HD_UDP_STRIDE_BYTES : SHARED_BYTES;
+	uint8_t *in = u->large ? u->in : u->worker->plain;
+
+	for (unsigned i = 0; i < BATCH; i++) {
+		b->iov[i] = (struct iovec){ in + i * apart, each };
+		b->m[i].msg_hdr = (struct msghdr){
+			.msg_name = &b->from[i],
+			.msg_namelen = sizeof(b->from[i]),
+			.msg_iov = &b->iov[i],
+			.msg_iovlen = 1,
+			.msg_control = b->control[i],
+			.msg_controllen = sizeof(b->control[i]),
+		};
+	}
+}
+
+/* Bytes of each datagram in the message but the last; 0: it is one. */
+static uint32_t segment_of(struct msghdr *m)
+{
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c; c = CMSG_NXTHDR(m, c)) {
+		int n;
+
+		if (c->cmsg_level != SOL_UDP || c->cmsg_type != UDP_GRO)
+			continue;
+		memcpy(&n, CMSG_DATA(c), sizeof(n));
+		return n > 0 ? (uint32_t)n : 0;
+	}
+	return 0;
+}
+
+static void take(struct handing *h, struct batch *b, unsigned i)
+{
+	struct msghdr *m = &b->m[i].msg_hdr;
+	uint32_t n = b->m[i].msg_len, each = segment_of(m), at = 0;
+	union hd_addr to = hd_udp_came_to(m);
+
+	if (m->msg_flags & MSG_TRUNC)
+		return;
+	hd_udp_unmap(&b->from[i]);
+	hd_udp_unmap(&to);
+	if (each == 0)
+		each = n;
+	do {
+		uint32_t len = HD_MIN(each, n - at);
+
+		h->v[h->n++] = (struct hd_datagram){
+			.from = b->from[i],
+			.to = to,
+			.data = (uint8_t *)b->iov[i].iov_base + at,
+			.len_bytes = len,
+		};
+		at += len;
+		if (h->n == HD_UDP_IN)
+			hand_over(h);
+	} while (at < n);
+}
+
+static void receive(struct hd_udp *u)
+{
+	struct handing h = { .u = u };
+	struct batch b;
+	int n;
+
+	prepare(u, &b);
+	n = recvmmsg(u->fd, b.m, BATCH, MSG_DONTWAIT, NULL);
+	if (n < BATCH)
+		u->readable = n < 0 && errno != EAGAIN && errno != EINTR;
+	for (int i = 0; i < n; i++)
+		take(&h, &b, (unsigned)i);
+	if (h.n > 0)
+		hand_over(&h);
+}
+
+void hd_udp_on_ready(struct hd_worker *w, struct hd_udp *u, bool disarmed)
+{
+	if (disarmed)
+		w->ring_ops->watch(w->ring, u->fd,
+				   hd_tag(HD_OP_UDP, u->slot, u->gen));
+	u->readable = true;
+}
+
+bool hd_udps_run(struct hd_worker *w)
+{
+	bool more = false;
+
+	for (uint32_t i = 0; i < w->udps.n; i++) {
+		struct hd_udp *u = w->udps.v[i].object;
+
+		if (u == NULL || !u->readable)
+			continue;
+		receive(u);
+		more |= u->readable;
+	}
+	return more;
+}

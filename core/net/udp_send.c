@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: MIT */
+/* core/net/udp_send.c - what a turn sends goes out by one sendmmsg. Datagrams
+ * of equal size that follow each other to one address are one send that the
+ * kernel cuts (UDP_SEGMENT), where it can.
+ * Context: the socket's worker. */
+#include <errno.h>
+#include <netinet/udp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include "core/net/udp_addr.h"
+#include "core/net/udp_private.h"
+
+/* What fits one send: 65,535 without the headers of IP and UDP. */
+enum {
+	SEND_MAX_BYTES = 65507,
+	SMALL_BYTES = 2048,
+	LARGE_ARENA_BYTES = 512 * 1024,
+	KERNEL_BYTES = 4 << 20, /* its buffers, as far as it allows */
+	IN_N = 32,
+};
+
+#define CONTROL_BYTES (HD_UDP_CONTROL_BYTES + CMSG_SPACE(sizeof(uint16_t)))
+
+/* ---- buffers ---- */
+
+static bool set(int fd, int level, int name, int value)
+{
+	return setsockopt(fd, level, name, &value, sizeof(value)) == 0;
+}
+
+static void set_kernel(struct hd_udp *u)
+{
+	int segment;
+	socklen_t n = sizeof(segment);
+
+	if (!set(u->fd, SOL_SOCKET, SO_RCVBUFFORCE, KERNEL_BYTES))
+		set(u->fd, SOL_SOCKET, SO_RCVBUF, KERNEL_BYTES);
+	if (!set(u->fd, SOL_SOCKET, SO_SNDBUFFORCE, KERNEL_BYTES))
+		set(u->fd, SOL_SOCKET, SO_SNDBUF, KERNEL_BYTES);
+	set(u->fd, SOL_UDP, UDP_GRO, 1);
+	u->gso = getsockopt(u->fd, SOL_UDP, UDP_SEGMENT, &segment, &n) == 0;
+}
+
+/* Untouched pages cost nothing: small datagrams use the first of each. */
+static uint8_t *map(size_t n)
+{
+	void *p = mmap(NULL, n, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	return p != MAP_FAILED ? p : NULL;
+}
+
+int hd_udp_buffers(struct hd_udp *u)
+{
+	u->arena_bytes = u->large ? LARGE_ARENA_BYTES : 32 * SMALL_BYTES;
+	u->arena = map(u->arena_bytes);
+	if (u->large)
+		u->in = map((size_t)IN_N * HD_UDP_STRIDE_BYTES);
+	if (u->arena == NULL || (u->large && u->in == NULL))
+		return -ENOMEM;
+	if (u->large)
+		set_kernel(u);
+	return 0;
+}
+
+void hd_udp_buffers_free(struct hd_udp *u)
+{
+	if (u->arena != NULL)
+		munmap(u->arena, u->arena_bytes);
+	if (u->in != NULL)
+		munmap(u->in, (size_t)IN_N * HD_UDP_STRIDE_BYTES);
+}
+
+/* ---- collecting ---- */
+
+static bool same(const union hd_addr *a, const union hd_addr *b)
+{
+	if (a->sa.sa_family != b->sa.sa_family)
+		return false;
+	if (a->sa.sa_family == AF_INET)
+		return a->in.sin_port == b->in.sin_port &&
+		       a->in.sin_addr.s_addr == b->in.sin_addr.s_addr;
+	return a->in6.sin6_port == b->in6.sin6_port &&
+	       a->in6.sin6_scope_id == b->in6.sin6_scope_id &&
+	       memcmp(&a->in6.sin6_addr, &b->in6.sin6_addr, 16) == 0;
+}
+
+/* All but the last of a send have the same size, and none is larger. */
+static bool joins(const struct hd_udp *u, const struct hd_outgoing *o,
+		  const union hd_addr *to, const union hd_addr *from,
+		  size_t len)
+{
+	if (!u->gso || o->len % o->segment != 0 || len > o->segment ||
+	    o->len + len > SEND_MAX_BYTES ||
+	    o->len / o->segment >= HD_UDP_SEGMENTS)
+		return false;
+	return same(&o->to, to) && o->has_from == (from != NULL) &&
+	       (from == NULL || same(&o->from, from));
+}
+
+static void flush(struct hd_udp *u);
+
+static bool make_room(struct hd_udp *u, size_t len)
+{
+	if (u->n_out < HD_UDP_OUT && u->arena_n + len <= u->arena_bytes)
+		return true;
+	if (!u->large)
+		return false;
+	flush(u);
+	return true;
+}
+
+static void be_dirty(struct hd_udp *u)
+{
+	if (u->dirty)
+		return;
+	u->dirty = true;
+	u->dirty_next = u->worker->udp_dirty;
+	u->worker->udp_dirty = u;
+}
+
+int hd_udp_send(struct hd_udp *u, const union hd_addr *to,
+		const union hd_addr *from, const void *data, size_t len)
+{
+	struct hd_outgoing *o;
+
+	if (len > (u->large ? SEND_MAX_BYTES : SMALL_BYTES) ||
+	    !make_room(u, len))
+		return -ENOBUFS;
+	if (from != NULL && from->sa.sa_family == 0)
+		from = NULL;
+	memcpy(u->arena + u->arena_n, data, len);
+	o = &u->out[u->n_out > 0 ? u->n_out - 1 : 0];
+	if (u->n_out == 0 || len == 0 || !joins(u, o, to, from, len)) {
+		o = &u->out[u->n_out++];
+		*o = (struct hd_outgoing){ .to = *to,
+					   .has_from = from != NULL,
+					   .at = u->arena_n,
+					   .segment = (uint32_t)HD_MAX(
+						   len, (size_t)1) };
+		if (from != NULL)
+			o->from = *from;
+	}
+	o->len += (uint32_t)len;
+	u->arena_n += (uint32_t)len;
+	be_dirty(u);
+	return 0;
+}
+
+/* ---- sending ---- */
+
+struct sending {
+	struct mmsghdr m[HD_UDP_OUT];
+	struct iovec iov[HD_UDP_OUT];
+	_Alignas(struct cmsghdr) uint8_t control[HD_UDP_OUT][CONTROL_BYTES];
+};
+
+static void put_segment(struct msghdr *m, uint32_t segment)
+{
+	struct cmsghdr *c = (void *)((uint8_t *)m->msg_control +
+				     m->msg_controllen);
+	uint16_t n = (uint16_t)segment;
+
+	c->cmsg_level = SOL_UDP;
+	c->cmsg_type = UDP_SEGMENT;
+	c->cmsg_len = CMSG_LEN(sizeof(n));
+	memcpy(CMSG_DATA(c), &n, sizeof(n));
+	m->msg_controllen += CMSG_SPACE(sizeof(n));
+}
+
+static void prepare(struct hd_udp *u, struct sending *s, unsigned i)
+{
+	struct hd_outgoing *o = &u->out[i];
+	struct msghdr *m = &s->m[i].msg_hdr;
+
+	if (u->v6)
+		hd_udp_map(&o->to);
+	s->iov[i] = (struct iovec){ u->arena + o->at, o->len };
+	*m = (struct msghdr){
+		.msg_name = &o->to,
+		.msg_namelen = u->v6 ? sizeof(o->to.in6) : sizeof(o->to.in),
+		.msg_iov = &s->iov[i],
+		.msg_iovlen = 1,
+		.msg_control = s->control[i],
+	};
+	memset(s->control[i], 0, CONTROL_BYTES);
+	if (o->has_from) {
+		if (u->v6 && o->from.sa.sa_family == AF_INET)
+			hd_udp_map(&o->from);
+		hd_udp_send_from(m, &o->from);
+	}
+	if (o->len > o->segment)
+		put_segment(m, o->segment);
+}
+
+static unsigned datagrams_of(const struct hd_outgoing *o)
+{
+	return (o->len + o->segment - 1) / o->segment + (o->len == 0);
+}
+
+/* A send that the kernel would not cut, because a datagram is larger than what
+ * the way there carries at once, or because the device cannot (EIO). */
+static unsigned send_each(struct hd_udp *u, struct sending *s, unsigned i)
+{
+	const struct hd_outgoing *o = &u->out[i];
+	struct msghdr *m = &s->m[i].msg_hdr;
+	unsigned sent = 0;
+
+	m->msg_controllen -= CMSG_SPACE(sizeof(uint16_t));
+	if (m->msg_controllen == 0)
+		m->msg_control = NULL;
+	for (uint32_t at = 0; at < o->len; at += o->segment) {
+		s->iov[i] = (struct iovec){ u->arena + o->at + at,
+					    HD_MIN(o->segment, o->len - at) };
+		sent += sendmsg(u->fd, m, MSG_DONTWAIT) >= 0;
+	}
+	return sent;
+}
+
+static void count(struct hd_udp *u, unsigned from, unsigned n,
+		  unsigned *ret_sent, uint64_t *ret_bytes)
+{
+	for (unsigned i = from; i < from + n; i++) {
+		*ret_sent += datagrams_of(&u->out[i]);
+		*ret_bytes += u->out[i].len;
+	}
+}
+
+static void send_all(struct hd_udp *u, struct sending *s)
+{
+	struct hd_use *use = hd_use_of(u->worker, u->mod);
+	unsigned at = 0, sent = 0, all = 0;
+	uint64_t bytes = 0, all_bytes = 0;
+
+	count(u, 0, u->n_out, &all, &all_bytes);
+	while (at < u->n_out) {
+		int n = sendmmsg(u->fd, s->m + at, u->n_out - at,
+				 MSG_DONTWAIT);
+
+		if (n > 0) {
+			count(u, at, (unsigned)n, &sent, &bytes);
+			at += (unsigned)n;
+			continue;
+		}
+		if (errno == EAGAIN)
+			break; /* the kernel's buffer is full: they are lost */
+		u->gso &= errno != EIO;
+		if (u->out[at].len > u->out[at].segment)
+			sent += send_each(u, s, at);
+		at++; /* what cannot be sent is skipped */
+	}
+	hd_use_add(use, HD_USE_PACKETS_OUT, sent);
+	hd_use_add(use, HD_USE_BYTES_OUT, bytes);
+	hd_use_add(use, HD_USE_ERRORS, all - sent);
+}
+
+static void flush(struct hd_udp *u)
+{
+	struct sending s;
+
+	for (unsigned i = 0; i < u->n_out; i++)
+		prepare(u, &s, i);
+	send_all(u, &s);
+	u->n_out = 0;
+	u->arena_n = 0;
+}
+
+void hd_udps_flush(struct hd_worker *w)
+{
+	while (w->udp_dirty != NULL) {
+		struct hd_udp *u = w->udp_dirty;
+
+		w->udp_dirty = u->dirty_next;
+		flush(u);
+		u->dirty = false;
+	}
+}

@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: MIT */
+/* core/relay/admit.c - who is let in: the admit hooks, in order.
+ *
+ *   PROVEN at home --each passes--> UP
+ *     |  `- one will answer later -> PENDING --pass: the next is asked--> UP
+ *     |                                |
+ *     `--------- denied ---------------+--> closed
+ *
+ * Hooks come and go while an answer is due. So a login remembers the module
+ * that it asked last by its place in the order of loading, and goes on behind
+ * that. Context: the key's home worker. */
+#include <hyper-derp/log.h>
+#include <stdlib.h>
+#include <string.h>
+#include "core/base/clock.h"
+#include "core/base/probes.h"
+#include "core/relay/peer.h"
+#include "core/relay/trace.h"
+#include "core/stream/stream_life.h"
+
+struct hd_ticket { /* one question: its answer finds the login by this */
+	unsigned worker; /* an index: unload() may answer when all have ended */
+	uint32_t slot, gen;
+	uint32_t asked_n;
+	enum hd_verdict verdict;
+	char reason[96];
+};
+
+static void refuse(struct hd_stream *s, enum hd_close why, const char *reason)
+{
+	char addr[HD_ADDR_TEXT_BYTES];
+
+	hd_count(s->worker->stats, HD_STAT_LOGINS_DENIED, 1);
+	hd_log_notice("login refused: key=%s addr=%s reason=%s",
+		      hd_key_text(&s->peer->login.key).s,
+		      hd_addr_text(&s->addr, addr), reason);
+	hd_trace_stream(s, HD_TRACE_DENIED, reason);
+	HD_PROBE(login_refused, s, s->worker->index, s->peer->name.s, reason);
+	hd_stream_close(s, why);
+}
+
+static void deny(struct hd_stream *s, const struct hd_ticket *t)
+{
+	refuse(s, HD_CLOSE_DENIED, t->reason[0] ? t->reason : "by a module");
+}
+
+static void admit(struct hd_stream *s)
+{
+	struct hd_peer *p = s->peer;
+	char addr[HD_ADDR_TEXT_BYTES];
+
+	if (hd_peer_up(p) < 0) {
+		hd_stream_abort(s, HD_CLOSE_ERROR);
+		return;
+	}
+	hd_count(s->worker->stats, HD_STAT_LOGINS, 1);
+	hd_observe(s->worker->stats, HD_STAT_LOGIN_TIME,
+		   hd_clock_ns() - s->since_ns);
+	hd_log_info("login: key=%s addr=%s proto=%s tls=%d agent=%s",
+		    hd_key_text(&p->login.key).s, hd_addr_text(&s->addr, addr),
+		    s->proto->name, s->tls != NULL, p->login.agent);
+	hd_trace_stream(s, HD_TRACE_LOGIN, p->login.agent);
+	HD_PROBE(peer_up, s, s->worker->index, p->name.s, &p->login.key,
+		 s->proto->name, p->login.agent);
+	s->deadline_ms[HD_DEADLINE_LOGIN] = 0;
+	s->rx_held = false;
+	struct hd_use *before = hd_meter_enter(&s->worker->meter, s->use);
+	s->proto->admitted(s, s->state, p);
+	hd_meter_leave(&s->worker->meter, before);
+	hd_stream_resume(s);
+}
+
+/* ---- questions ---- */
+
+/* The first that has not been asked; NULL: all have. */
+static const struct hd_admit_hook *next_hook(const struct hd_stream *s)
+{
+	const struct hd_hooks *hooks = s->worker->hooks;
+	const struct hd_peer *p = s->peer;
+	unsigned nth = 0;
+
+	for (unsigned i = 0; i < hooks->n_admit; i++) {
+		const struct hd_admit_hook *h = &hooks->admit[i];
+
+		if (h->mod->order > p->asked_order)
+			return h;
+		if (h->mod->order == p->asked_order && nth++ >= p->asked_hooks)
+			return h;
+	}
+	return NULL;
+}
+
+static void note_asked(struct hd_peer *p, const struct hd_module *mod)
+{
+	if (p->asked_order != mod->order)
+		p->asked_hooks = 0;
+	p->asked = mod;
+	p->asked_order = mod->order;
+	p->asked_hooks++;
+	p->asked_n++;
+}
+
+static enum hd_verdict ask_hook(struct hd_stream *s,
+				const struct hd_admit_hook *h,
+				struct hd_ticket *t)
+{
+	struct hd_worker *w = s->worker;
+	struct hd_use *use = hd_use_of(w, h->mod);
+	struct hd_use *before = hd_meter_enter(&w->meter, use);
+
+	note_asked(s->peer, h->mod);
+	*t = (struct hd_ticket){
+		.worker = w->index,
+		.slot = s->slot,
+		.gen = s->gen,
+		.asked_n = s->peer->asked_n,
+	};
+	enum hd_verdict v = h->fn(h->mod, w, &s->peer->login, &s->addr, t);
+
+	hd_meter_leave(&w->meter, before);
+	hd_use_add(use, HD_USE_DENIED, v == HD_DENY);
+	return v;
+}
+
+void hd_login_hup(struct hd_stream *s)
+{
+	if (s->peer != NULL && s->peer->state == HD_PEER_PENDING)
+		hd_stream_close(s, HD_CLOSE_PEER);
+}
+
+void hd_login_ask(struct hd_stream *s)
+{
+	const struct hd_admit_hook *h;
+	enum hd_verdict v = HD_PASS;
+	struct hd_ticket t;
+
+	if (!s->worker->serving) {
+		refuse(s, HD_CLOSE_DENIED, "the relay is draining");
+		return;
+	}
+	while (v == HD_PASS && (h = next_hook(s)) != NULL)
+		v = ask_hook(s, h, &t);
+	if (v == HD_PASS) {
+		admit(s);
+	} else if (v == HD_DENY) {
+		deny(s, &t);
+	} else {
+		s->peer->state = HD_PEER_PENDING; /* or login_timeout denies */
+		if (s->rx_hup)
+			hd_login_hup(s);
+	}
+}
+
+void hd_login_late(struct hd_stream *s)
+{
+	char why[128];
+
+	if (s->peer == NULL || s->peer->state != HD_PEER_PENDING) {
+		hd_stream_close(s, HD_CLOSE_TIMEOUT);
+		return;
+	}
+	snprintf(why, sizeof(why),
+		 "module %s has not answered within login_timeout",
+		 s->peer->asked->name);
+	refuse(s, HD_CLOSE_TIMEOUT, why);
+}
+
+static bool waits_for(const struct hd_stream *s, const struct hd_module *mod)
+{
+	return !s->closing && s->peer != NULL &&
+	       s->peer->state == HD_PEER_PENDING && s->peer->asked == mod;
+}
+
+void hd_logins_ask_again(struct hd_worker *w, const struct hd_module *mod)
+{
+	for (struct hd_stream *s = w->streams; s != NULL; s = s->next) {
+		if (!waits_for(s, mod))
+			continue;
+		s->peer->asked_hooks--;
+		hd_login_ask(s);
+	}
+}
+
+/* ---- answers ---- */
+
+void hd_admit_reason(struct hd_ticket *t, const char *text)
+{
+	snprintf(t->reason, sizeof(t->reason), "%s", text);
+}
+
+struct hd_ticket *hd_admit_hold(struct hd_ticket *t)
+{
+	struct hd_ticket *held = malloc(sizeof(*held));
+
+	if (held != NULL)
+		*held = *t;
+	return held;
+}
+
+/* Whether the login is there, and waits for this and not for another answer. */
+static bool is_awaited(const struct hd_stream *s, const struct hd_ticket *t)
+{
+	return s != NULL && !s->closing && s->peer != NULL &&
+	       s->peer->state == HD_PEER_PENDING &&
+	       s->peer->asked_n == t->asked_n;
+}
+
+static void answered(struct hd_worker *w, void *ticket, void *unused)
+{
+	struct hd_ticket *t = ticket;
+	struct hd_stream *s = hd_slots_get(&w->slots, t->slot, t->gen);
+
+	(void)unused;
+	if (is_awaited(s, t) && t->verdict == HD_PASS) {
+		hd_login_ask(s);
+	} else if (is_awaited(s, t)) {
+		hd_use_add(hd_use_of(w, s->peer->asked), HD_USE_DENIED, 1);
+		deny(s, t);
+	}
+	free(t);
+}
+
+void hd_admit_answer(struct hd_ticket **ticket, enum hd_verdict verdict,
+		     const char *reason)
+{
+	struct hd_ticket *t = hd_steal(ticket);
+
+	if (t == NULL)
+		return;
+	t->verdict = verdict;
+	if (reason != NULL)
+		hd_admit_reason(t, reason);
+	if (t->worker >= hd_workers() ||
+	    hd_worker_post(hd_worker_at(t->worker), answered, t, NULL) < 0)
+		free(t);
+}

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: MIT */
+/* core/relay/login.c - the way of a connection to its key.
+ *
+ *   hd_relay_login --> PROVEN --(move)--> PROVEN at home --> core/relay/admit.c
+ *
+ * From hd_relay_login() on nothing is read, so nothing is under way when the
+ * connection changes workers: descriptor, TLS, kept bytes and state go in one
+ * message. Context: the stream's worker. */
+#include <errno.h>
+#include <stdlib.h>
+#include "core/base/clock.h"
+#include "core/relay/peer.h"
+#include "core/stream/stream_life.h"
+
+void hd_relay_login(struct hd_stream *s, const struct hd_login *login)
+{
+	struct hd_peer *p;
+
+	hd_assert(s->peer == NULL);
+	if (s->closing)
+		return;
+	p = calloc(1, sizeof(*p));
+	if (p == NULL) {
+		hd_stream_abort(s, HD_CLOSE_ERROR);
+		return;
+	}
+	p->magic = HD_PEER_MAGIC;
+	p->stream = s;
+	p->login = *login;
+	p->name = hd_key_text(&login->key);
+	p->not_here_tokens = 3;
+	p->proven_us = hd_clock_us();
+	s->peer = p;
+	s->rx_held = true;
+	hd_stream_mark_dirty(s);
+}
+
+void hd_peer_free(struct hd_peer **peer)
+{
+	struct hd_peer *p = hd_steal(peer);
+
+	if (p == NULL)
+		return;
+	hd_assert(p->entry == NULL);
+	p->magic = 0;
+	free(p);
+}
+
+/* ---- move ---- */
+
+#define SLOW_MOVE_US 200
+
+/* At home, about to be admitted. */
+static void count_move(struct hd_worker *w, const struct hd_peer *p)
+{
+	uint64_t us = hd_clock_us() - p->proven_us;
+
+	hd_count(w->stats, HD_STAT_MOVES, 1);
+	hd_observe(w->stats, HD_STAT_MOVE_TIME, us * 1000);
+	hd_count(w->stats, HD_STAT_SLOW_MOVES, us > SLOW_MOVE_US);
+	if (us > w->slowest_move_us)
+		__atomic_store_n(&w->slowest_move_us, us, __ATOMIC_RELAXED);
+}
+
+static void adopt(struct hd_worker *w, void *stream, void *unused)
+{
+	struct hd_stream *s = stream;
+	int r = hd_stream_attach(w, s);
+
+	(void)unused;
+	if (r < 0) { /* out of memory: without a slot there is no life */
+		hd_stream_lose(s);
+		return;
+	}
+	hd_stream_mark_dirty(s);
+	hd_stream_mark_ready(s);
+}
+
+static void move(struct hd_stream *s, struct hd_worker *home)
+{
+	s->peer->moved = true;
+	hd_stream_detach(s);
+	if (hd_worker_post(home, adopt, s, NULL) < 0)
+		hd_stream_lose(s);
+}
+
+bool hd_login_due(const struct hd_stream *s)
+{
+	return s->peer != NULL && s->peer->state == HD_PEER_PROVEN &&
+	       !s->closing;
+}
+
+void hd_login_go_on(struct hd_stream *s)
+{
+	const struct hd_login *l = &s->peer->login;
+	unsigned home = hd_key_home(hd_key_hash(l->realm, &l->key));
+
+	if (home != s->worker->index) {
+		move(s, hd_worker_at(home));
+		return;
+	}
+	if (s->peer->moved)
+		count_move(s->worker, s->peer);
+	hd_login_ask(s);
+}

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: MIT */
+/* core/relay/peer.h - connections of keys: login, admission, duplicates,
+ * delivery.
+ * Files: login.c the way in, admit.c who is let in, relay.c packets and the way
+ * out, relay_gone.c who is told of that, relay_ask.c what others ask.
+ * Context: the stream's worker; after admission that is the key's home. */
+#pragma once
+#include <hyper-derp/hook.h>
+#include <hyper-derp/log.h>
+#include "core/loop/worker.h"
+#include "core/relay/relay_table.h"
+#include "core/stream/stream.h"
+
+#define HD_PEER_MAGIC 0x48445045u
+
+enum hd_peer_state {
+	HD_PEER_PROVEN,  /* the protocol said so; on its way home */
+	HD_PEER_PENDING, /* a module answers later */
+	HD_PEER_UP,
+	HD_PEER_DOWN, /* its stream is closing */
+};
+
+struct hd_peer {
+	uint32_t magic;
+	uint8_t state; /* enum hd_peer_state */
+	struct hd_stream *stream;
+	struct hd_entry *entry;    /* while UP */
+	struct hd_peer *next;      /* of the same key, spoke before this one */
+	/* the last destination, so that a conversation needs no look-up */
+	struct hd_entry *last;
+	struct hd_key last_key;
+	bool moved; /* to its home worker */
+	bool last_told; /* it is in entry->told */
+	uint32_t last_version; /* of the table when it was found */
+	/* PeerGone(not here): 1 a second, burst 3 */
+	uint8_t not_here_tokens;
+	uint64_t not_here_ms;
+	uint64_t proven_us; /* when the protocol said so */
+	/* admission: who was asked last, the how manieth of its hooks that was,
+	 * and the number of the question, which an old answer has not */
+	const struct hd_module *asked;
+	uint32_t asked_order, asked_hooks, asked_n;
+	struct hd_login login;
+	struct hd_key_text name; /* of the key, for probes */
+};
+
+/* hd_login_due - whether hd_login_go_on() has something to do: move home, or
+ * be admitted. It may end with the stream in another worker. */
+bool hd_login_due(const struct hd_stream *s);
+void hd_login_go_on(struct hd_stream *s);
+
+/* hd_login_ask - the admit hooks that have not been asked yet; then it is up,
+ * denied, or waits for an answer.
+ * hd_login_late - login_timeout is over.
+ * hd_login_hup - its other end has gone: nobody waits for an answer.
+ * hd_logins_ask_again - who waits for an answer of a module that has gone, or
+ * has new code: whoever is there now is asked. In a worker. */
+void hd_login_ask(struct hd_stream *s);
+void hd_login_late(struct hd_stream *s);
+void hd_login_hup(struct hd_stream *s);
+void hd_logins_ask_again(struct hd_worker *w, const struct hd_module *mod);
+
+/* hd_peer_up - enters the table. Returns 0; -ENOMEM. */
+int hd_peer_up(struct hd_peer *peer);
+/* hd_peer_down - leaves the table, if it is in it; PeerGone goes out. */
+void hd_peer_down(struct hd_stream *s);
+void hd_peer_free(struct hd_peer **peer);
+
+/* hd_gone_note - a packet of a key that is here has reached a receiver.
+ * hd_gone_leave - the last connection of a key has closed; takes the entry.
+ * hd_gone_back - the entry of a key that has left, if it still owes; it is in
+ * the table again. hd_gone_owe - one more that has left owes it.
+ * hd_gone_before - a packet of the key's next life is about to be delivered.
+ * hd_gone_run - a turn's share is told. Returns whether there is more. */
+void hd_gone_note(struct hd_worker *w, struct hd_entry *source,
+		  const struct hd_key *receiver);
+void hd_gone_leave(struct hd_worker *w, struct hd_entry **entry);
+struct hd_entry *hd_gone_back(struct hd_worker *w, uint64_t hash,
+			      uint16_t realm, const struct hd_key *key);
+void hd_gone_owe(struct hd_worker *w, uint16_t realm,
+		 const struct hd_key *source, const struct hd_key *receiver);
+void hd_gone_before(struct hd_worker *w, uint16_t realm,
+		    const struct hd_key *source, const struct hd_key *receiver);
+bool hd_gone_run(struct hd_worker *w);
+void hd_peer_tell_gone(struct hd_peer *peer, const struct hd_key *other,
+		       enum hd_gone why);
+
+/* hd_relay_take - a record from another worker. */
+struct hd_xrecord;
+void hd_relay_take(struct hd_worker *w, const struct hd_xrecord *record,
+		   const uint8_t *data);
+
+/* hd_peer_ops_of - what can be told to the peer of a stream; NULL: nothing,
+ * nobody has logged in. */
+static inline const struct hd_peer_ops *
+hd_peer_ops_of(const struct hd_stream *s)
+{
+	return s->peer != NULL && s->peer->state == HD_PEER_UP ?
+		       s->proto->peer :
+		       NULL;
+}
+
+/* hd_key_home - the index of the home worker. */
+unsigned hd_key_home(uint64_t hash);

@@ -1,0 +1,346 @@
+/* SPDX-License-Identifier: MIT */
+/* core/relay/relay.c - packets to keys.
+ *
+ * Everything about a key happens in its home worker. A packet starts in the
+ * home of its source and is delivered in the home of its destination; between
+ * two workers it travels through a ring of bytes and is dropped when that is
+ * full. Context: a worker. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include "core/base/probes.h"
+#include "core/loop/xring.h"
+#include "core/module/hook_ask.h"
+#include "core/relay/pairs.h"
+#include "core/relay/peer.h"
+#include "core/stream/stream_life.h"
+
+#define NOT_HERE_BURST 3
+#define NOT_HERE_PERIOD_MS 1000
+
+unsigned hd_key_home(uint64_t hash)
+{
+	return (uint32_t)hash % hd_workers();
+}
+
+/* ---- who is here ---- */
+
+static void count_peers(struct hd_worker *w, int change)
+{
+	hd_count(w->stats, HD_STAT_PEERS, (uint64_t)(int64_t)change);
+}
+
+int hd_peer_up(struct hd_peer *p)
+{
+	struct hd_worker *w = p->stream->worker;
+	const struct hd_login *l = &p->login;
+	uint64_t hash = hd_key_hash(l->realm, &l->key);
+	struct hd_entry *e =
+		hd_relay_table_find(&w->relay, hash, l->realm, &l->key);
+
+	if (e == NULL)
+		e = hd_gone_back(w, hash, l->realm, &l->key);
+	if (e == NULL)
+		e = hd_relay_table_add(&w->relay, hash, l->realm, &l->key);
+	if (e == NULL)
+		return -ENOMEM;
+	p->entry = e;
+	p->next = e->active; /* the newest is active */
+	e->active = p;
+	p->state = HD_PEER_UP;
+	count_peers(w, 1);
+	hd_use_add(p->stream->use, HD_USE_PEERS, 1);
+	return 0;
+}
+
+static void entry_out(struct hd_entry *e, struct hd_peer *p)
+{
+	struct hd_peer **at = &e->active;
+
+	while (*at != p)
+		at = &(*at)->next;
+	*at = p->next;
+	p->next = NULL;
+}
+
+void hd_peer_active(struct hd_peer *p)
+{
+	struct hd_entry *e = p->entry;
+
+	if (e == NULL || e->active == p)
+		return;
+	entry_out(e, p);
+	p->next = e->active;
+	e->active = p;
+}
+
+void hd_peer_down(struct hd_stream *s)
+{
+	struct hd_peer *p = s->peer;
+	struct hd_entry *e;
+
+	if (p == NULL || p->state == HD_PEER_DOWN)
+		return;
+	p->state = HD_PEER_DOWN;
+	e = hd_steal(&p->entry);
+	if (e == NULL)
+		return;
+	entry_out(e, p);
+	count_peers(s->worker, -1);
+	hd_use_add(s->use, HD_USE_PEERS, (uint64_t)-1);
+	HD_PROBE(peer_down, s, s->worker->index, p->name.s, &p->login.key,
+		 s->why);
+	if (e->active == NULL)
+		hd_gone_leave(s->worker, &e);
+}
+
+/* ---- packets ---- */
+
+/* from: the sender's name, "" when it is another worker's. */
+static void drop(struct hd_worker *w, enum hd_drop why,
+		 const struct hd_packet *packet, const char *from)
+{
+	hd_count(w->stats, hd_stat_drop(why, packet->urgent), 1);
+	HD_PROBE(drop, w->index, why, 1, packet->urgent, from, packet->dst);
+}
+
+static void deliver_measured(struct hd_worker *w, struct hd_peer *to,
+			     const struct hd_packet *packet)
+{
+	struct hd_use *before = hd_meter_switch(&w->meter, to->stream->use);
+
+	to->stream->proto->peer->deliver(to, packet);
+	hd_meter_switch(&w->meter, before);
+}
+
+/* A probe is one nop, but looks long to the compiler: it would not inline. */
+__attribute__((always_inline)) static inline void
+deliver(struct hd_worker *w, struct hd_entry *e, const struct hd_packet *packet)
+{
+	struct hd_peer *to = e->active;
+
+	if (w->stats[HD_STAT_PACKETS_OUT] % HD_TIMED_PACKETS == 0)
+		hd_stream_time(to->stream);
+	hd_count(w->stats, HD_STAT_PACKETS_OUT, 1);
+	hd_use_add(to->stream->use, HD_USE_PACKETS_OUT, 1);
+	HD_PROBE(packet_out, w->index, to->name.s, packet->src, packet->dst,
+		 packet->len_bytes, packet->urgent);
+	if (__builtin_expect(w->meter.on, 0))
+		deliver_measured(w, to, packet);
+	else
+		to->stream->proto->peer->deliver(to, packet);
+}
+
+static void not_here(struct hd_peer *p, const struct hd_key *dst)
+{
+	uint64_t now = p->stream->worker->now_ms;
+
+	while (p->not_here_tokens < NOT_HERE_BURST &&
+	       now - p->not_here_ms >= NOT_HERE_PERIOD_MS) {
+		p->not_here_tokens++;
+		p->not_here_ms += NOT_HERE_PERIOD_MS;
+	}
+	if (p->not_here_tokens == 0)
+		return;
+	if (p->not_here_tokens == NOT_HERE_BURST)
+		p->not_here_ms = now;
+	p->not_here_tokens--;
+	hd_peer_tell_gone(p, dst, HD_GONE_NOT_HERE);
+}
+
+static void send_remote(struct hd_peer *from, const struct hd_packet *packet,
+			uint64_t hash)
+{
+	struct hd_worker *w = from->stream->worker;
+	struct hd_xrecord x = {
+		.len_bytes = packet->len_bytes,
+		.hash = hash,
+		.src = *packet->src,
+		.dst = *packet->dst,
+		.realm = packet->realm,
+		.kind = HD_X_PACKET,
+		.urgent = packet->urgent,
+	};
+
+	if (from->last != NULL ||
+	    memcmp(&from->last_key, packet->dst, HD_KEY_BYTES) != 0) {
+		from->last = NULL;
+		from->last_key = *packet->dst;
+		from->last_told = false;
+	}
+	if (!from->last_told) /* only who got a packet is told of the end */
+		from->last_told = hd_keyset_has(&from->entry->told,
+						packet->dst);
+	x.first = !from->last_told;
+	if (hd_xring_put(w, hd_key_home(hash), &x, packet->data) < 0)
+		drop(w, HD_DROP_XFER_FULL, packet, from->name.s);
+}
+
+static void send_found(struct hd_peer *from, const struct hd_packet *packet,
+		       struct hd_entry *e)
+{
+	struct hd_worker *w = from->stream->worker;
+
+	hd_gone_note(w, from->entry, packet->dst);
+	from->last = e;
+	from->last_key = *packet->dst;
+	from->last_version = w->relay.version;
+	deliver(w, e, packet);
+}
+
+static void send_searched(struct hd_peer *from, const struct hd_packet *packet)
+{
+	struct hd_worker *w = from->stream->worker;
+	uint64_t hash = hd_key_hash(packet->realm, packet->dst);
+	struct hd_entry *e;
+
+	if (hd_key_home(hash) != w->index) {
+		send_remote(from, packet, hash);
+		return;
+	}
+	e = hd_relay_table_find(&w->relay, hash, packet->realm, packet->dst);
+	if (e != NULL) {
+		send_found(from, packet, e);
+		return;
+	}
+	drop(w, HD_DROP_UNKNOWN_DEST, packet, from->name.s);
+	if (packet->urgent)
+		not_here(from, packet->dst);
+}
+
+static bool denied(struct hd_worker *w, const struct hd_peer *from,
+		   const struct hd_packet *packet)
+{
+	const struct hd_packet_hook *h = hd_hooks_ask_packet(w, packet);
+
+	if (__builtin_expect(h->fn == NULL, 1))
+		return false;
+	hd_use_add(hd_use_of(w, h->mod), HD_USE_DENIED, 1);
+	drop(w, HD_DROP_DENIED, packet, from->name.s);
+	return true;
+}
+
+static bool is_cached(const struct hd_peer *p, const struct hd_key *dst)
+{
+	return p->last != NULL &&
+	       p->last_version == p->stream->worker->relay.version &&
+	       memcmp(&p->last_key, dst, sizeof(*dst)) == 0;
+}
+
+void hd_relay_send(struct hd_peer *from, const struct hd_key *dst, bool urgent,
+		   const uint8_t *data, uint32_t len_bytes)
+{
+	struct hd_worker *w = from->stream->worker;
+	const struct hd_packet packet = {
+		.src = &from->login.key,
+		.dst = dst,
+		.data = data,
+		.len_bytes = len_bytes,
+		.realm = from->login.realm,
+		.urgent = urgent,
+	};
+
+	if (from->entry == NULL)
+		return; /* it is closing */
+	hd_count(w->stats, HD_STAT_PACKETS_IN, 1);
+	hd_use_add(from->stream->use, HD_USE_PACKETS_IN, 1);
+	HD_PROBE(packet_in, w->index, from->name.s, packet.src, packet.dst,
+		 packet.len_bytes, packet.urgent);
+	if (__builtin_expect(w->hooks->n_packet > 0, 0) &&
+	    denied(w, from, &packet))
+		return;
+	if (__builtin_expect(w->pairs != NULL, 0))
+		hd_pairs_count(w, &packet);
+	if (is_cached(from, dst))
+		deliver(w, from->last, &packet);
+	else
+		send_searched(from, &packet);
+}
+
+/* ---- from another worker ---- */
+
+/* Best effort: when the ring is full the next packet asks again. */
+static void answer(struct hd_worker *w, const struct hd_xrecord *x,
+		   enum hd_xkind kind)
+{
+	uint64_t hash = hd_key_hash(x->realm, &x->src);
+	struct hd_xrecord a = {
+		.hash = hash,
+		.src = x->dst,
+		.dst = x->src,
+		.realm = x->realm,
+		.kind = (uint8_t)kind,
+	};
+
+	hd_xring_put(w, hd_key_home(hash), &a, NULL);
+}
+
+/* What it owed when it left before comes first. */
+__attribute__((cold, noinline)) static void
+take_first(struct hd_worker *w, const struct hd_xrecord *x, struct hd_entry *e,
+	   const struct hd_packet *packet)
+{
+	hd_gone_before(w, x->realm, &x->src, &x->dst);
+	deliver(w, e, packet);
+	answer(w, x, HD_X_DELIVERED);
+}
+
+static void take_packet(struct hd_worker *w, const struct hd_xrecord *x,
+			const uint8_t *data)
+{
+	struct hd_entry *e =
+		hd_relay_table_find(&w->relay, x->hash, x->realm, &x->dst);
+	const struct hd_packet packet = {
+		.src = &x->src,
+		.dst = &x->dst,
+		.data = data,
+		.len_bytes = x->len_bytes,
+		.realm = x->realm,
+		.urgent = x->urgent,
+	};
+
+	if (e != NULL) {
+		if (x->first)
+			take_first(w, x, e, &packet);
+		else
+			deliver(w, e, &packet);
+		return;
+	}
+	drop(w, HD_DROP_UNKNOWN_DEST, &packet, "");
+	if (x->urgent)
+		answer(w, x, HD_X_NOT_HERE);
+}
+
+static void take_delivered(struct hd_worker *w, const struct hd_xrecord *x,
+			   struct hd_entry *e)
+{
+	if (e == NULL) { /* it has left meanwhile */
+		hd_gone_owe(w, x->realm, &x->dst, &x->src);
+		return;
+	}
+	/* whose end was to be told here was back when it got this one */
+	hd_gone_before(w, x->realm, &x->src, &x->dst);
+	hd_gone_note(w, e, &x->src);
+}
+
+static void take_answer(struct hd_worker *w, const struct hd_xrecord *x)
+{
+	struct hd_entry *e =
+		hd_relay_table_find(&w->relay, x->hash, x->realm, &x->dst);
+
+	if (x->kind == HD_X_DELIVERED)
+		take_delivered(w, x, e);
+	else if (x->kind == HD_X_NOT_HERE && e != NULL)
+		not_here(e->active, &x->src);
+	else if (x->kind == HD_X_GONE && e != NULL)
+		hd_gone_owe(w, x->realm, &x->src, &x->dst);
+}
+
+void hd_relay_take(struct hd_worker *w, const struct hd_xrecord *x,
+		   const uint8_t *data)
+{
+	if (x->kind == HD_X_PACKET)
+		take_packet(w, x, data);
+	else
+		take_answer(w, x);
+}

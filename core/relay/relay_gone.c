@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: MIT */
+/* core/relay/relay_gone.c - who has left is told to those who got packets from
+ * it.
+ *
+ *   here:     left --> owed: its receivers, some a turn --told--> forgotten
+ *               ^        |
+ *               `- back -'  who was not told yet has missed nothing
+ *
+ *   elsewhere: the home of a receiver, where it is owed until that one is told
+ *
+ * One key can owe 49,152 PeerGone, and a thousand keys can leave at once: so
+ * each turn tells a few, and the rest waits. A PeerGone never comes behind a
+ * packet of the key's next life: to another worker it goes in the same ring as
+ * the packets, and where it waits there, the first packet tells it.
+ * Context: a worker. */
+#include <errno.h>
+#include <string.h>
+#include "core/loop/xring.h"
+#include "core/relay/peer.h"
+
+enum {
+	/* Each may be a send of its own at the end of the turn, 5 us or so. */
+	TELL_MAX = 256, /* a turn */
+	LOOK_MAX = 32768, /* at places in sets, most of which may be empty */
+	/* Sets have the same key in about the same place: a few places of each
+	 * in turn, and a receiver gets what many owe it in one send. */
+	BAND = 8,
+};
+
+static uint64_t *owed_bytes(struct hd_worker *w)
+{
+	return &w->stats[HD_STAT_GONE_BYTES];
+}
+
+static void forgotten(struct hd_worker *w, uint64_t n)
+{
+	hd_count(w->stats, HD_STAT_GONE_FORGOTTEN, n);
+}
+
+void hd_gone_note(struct hd_worker *w, struct hd_entry *source,
+		  const struct hd_key *receiver)
+{
+	int r = hd_keyset_add(&source->told, receiver, owed_bytes(w));
+
+	if (r < 0 || r == HD_KEYSET_INSTEAD)
+		forgotten(w, 1);
+}
+
+/* ---- telling ---- */
+
+void hd_peer_tell_gone(struct hd_peer *p, const struct hd_key *other,
+		       enum hd_gone why)
+{
+	struct hd_meter *m = &p->stream->worker->meter;
+	struct hd_use *before = hd_meter_enter(m, p->stream->use);
+
+	p->stream->proto->peer->gone(p, other, why);
+	hd_meter_leave(m, before);
+}
+
+static void tell_here(struct hd_worker *w, uint16_t realm,
+		      const struct hd_key *source,
+		      const struct hd_key *receiver, uint64_t hash)
+{
+	struct hd_entry *e =
+		hd_relay_table_find(&w->relay, hash, realm, receiver);
+
+	if (e != NULL) /* nothing is owed to who has left */
+		hd_keyset_remove(&e->told, source);
+	for (struct hd_peer *p = e ? e->active : NULL; p != NULL; p = p->next) {
+		if (memcmp(&p->last_key, source, HD_KEY_BYTES) == 0)
+			p->last_told = false;
+		hd_peer_tell_gone(p, source, HD_GONE_DISCONNECTED);
+	}
+}
+
+/* Returns whether it is on its way. */
+static bool tell(struct hd_worker *w, uint16_t realm,
+		 const struct hd_key *source, const struct hd_key *receiver)
+{
+	uint64_t hash = hd_key_hash(realm, receiver);
+	unsigned home = hd_key_home(hash);
+	struct hd_xrecord x = {
+		.hash = hash,
+		.src = *source,
+		.dst = *receiver,
+		.realm = realm,
+		.kind = HD_X_GONE,
+	};
+
+	if (home != w->index) /* packets come first */
+		return hd_xring_has_room(w, home) &&
+		       hd_xring_put(w, home, &x, NULL) == 0;
+	tell_here(w, realm, source, receiver, hash);
+	return true;
+}
+
+/* ---- who has left: first to last ---- */
+
+static void queue_in(struct hd_gone_queue *q, struct hd_entry *e)
+{
+	e->gone_next = NULL;
+	e->gone_prev = q->last;
+	if (q->last != NULL)
+		q->last->gone_next = e;
+	else
+		q->first = e;
+	q->last = e;
+}
+
+static void queue_out(struct hd_gone_queue *q, struct hd_entry *e)
+{
+	if (e->gone_prev != NULL)
+		e->gone_prev->gone_next = e->gone_next;
+	else
+		q->first = e->gone_next;
+	if (e->gone_next != NULL)
+		e->gone_next->gone_prev = e->gone_prev;
+	else
+		q->last = e->gone_prev;
+}
+
+static struct hd_entry *find(struct hd_worker *w, uint16_t realm,
+			     const struct hd_key *source)
+{
+	if (w->gone.table.n == 0)
+		return NULL;
+	return hd_relay_table_find(&w->gone.table, hd_key_hash(realm, source),
+				   realm, source);
+}
+
+void hd_gone_leave(struct hd_worker *w, struct hd_entry **entry)
+{
+	struct hd_entry *e = hd_steal(entry);
+
+	hd_relay_table_take(&w->relay, e);
+	if (e->told.n > 0 && hd_relay_table_put(&w->gone.table, e) == 0) {
+		queue_in(&w->gone, e);
+		return;
+	}
+	forgotten(w, e->told.n); /* out of memory */
+	hd_keyset_free(&e->told, owed_bytes(w));
+	hd_entry_free(&e);
+}
+
+struct hd_entry *hd_gone_back(struct hd_worker *w, uint64_t hash,
+			      uint16_t realm, const struct hd_key *key)
+{
+	struct hd_entry *e =
+		hd_relay_table_find(&w->gone.table, hash, realm, key);
+
+	if (e == NULL || hd_relay_table_put(&w->relay, e) < 0)
+		return NULL;
+	queue_out(&w->gone, e);
+	e->gone_at = 0;
+	hd_relay_table_take(&w->gone.table, e);
+	return e;
+}
+
+/* What cannot be kept is told at once, and if that cannot be, forgotten. */
+void hd_gone_owe(struct hd_worker *w, uint16_t realm,
+		 const struct hd_key *source, const struct hd_key *receiver)
+{
+	struct hd_entry *e = find(w, realm, source);
+
+	if (e == NULL) {
+		e = hd_relay_table_add(&w->gone.table,
+				       hd_key_hash(realm, source), realm,
+				       source);
+		if (e != NULL)
+			queue_in(&w->gone, e);
+	}
+	if (e != NULL &&
+	    hd_keyset_try(&e->told, receiver, owed_bytes(w)) >= 0)
+		return;
+	if (!tell(w, realm, source, receiver))
+		forgotten(w, 1);
+}
+
+void hd_gone_before(struct hd_worker *w, uint16_t realm,
+		    const struct hd_key *source, const struct hd_key *receiver)
+{
+	struct hd_entry *e = find(w, realm, source);
+
+	if (e == NULL || !hd_keyset_has(&e->told, receiver))
+		return;
+	hd_keyset_remove(&e->told, receiver);
+	tell_here(w, realm, source, receiver, hd_key_hash(realm, receiver));
+}
+
+/* ---- a turn's share ---- */
+
+/* It is the last now, or forgotten. When the set has been gone through, what
+ * is left found no room in a ring. */
+static void next_entry(struct hd_worker *w, struct hd_entry *e)
+{
+	queue_out(&w->gone, e);
+	if (e->gone_at >= e->told.size)
+		e->gone_at = 0;
+	if (e->told.n > 0) {
+		queue_in(&w->gone, e);
+		return;
+	}
+	hd_relay_table_take(&w->gone.table, e);
+	hd_keyset_free(&e->told, owed_bytes(w));
+	hd_entry_free(&e);
+}
+
+/* Returns how many were told, or could not be now. */
+static unsigned tell_band(struct hd_worker *w, struct hd_entry *e,
+			  uint32_t *looks, unsigned most)
+{
+	struct hd_key receiver;
+	unsigned n = 0;
+
+	while (n < most &&
+	       hd_keyset_next(&e->told, &e->gone_at, looks, &receiver)) {
+		n++;
+		if (tell(w, e->realm, &e->key, &receiver))
+			hd_keyset_remove(&e->told, &receiver);
+		else
+			e->gone_at++;
+	}
+	return n;
+}
+
+bool hd_gone_run(struct hd_worker *w)
+{
+	uint32_t looks = LOOK_MAX;
+	unsigned left = TELL_MAX;
+
+	while (left > 0 && looks > 0 && w->gone.first != NULL) {
+		struct hd_entry *e = w->gone.first;
+		uint32_t band = HD_MIN(looks, (uint32_t)BAND);
+
+		looks -= band;
+		left -= tell_band(w, e, &band, left);
+		looks += band;
+		next_entry(w, e);
+	}
+	return w->gone.first != NULL;
+}

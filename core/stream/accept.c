@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: MIT */
+/* core/stream/accept.c - a worker's side of the listeners.
+ *
+ * Accepting pauses when the descriptors that clients may have are in use
+ * (descriptors.c) and when max_accept_rate is reached: what waits stays in
+ * the kernel's backlog and is taken later. */
+#include <errno.h>
+#include <hyper-derp/log.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include "core/loop/tag.h"
+#include "core/loop/timer.h"
+#include "core/net/listener.h"
+#include "core/stream/accept.h"
+#include "core/stream/stream_life.h"
+
+#define ACCEPTS_PER_TURN 32
+#define PAUSE_MS 100
+
+struct hd_acceptor {
+	const struct hd_listener *listener;
+	uint32_t slot, gen;
+	int fd;
+	bool readable, paused, starved;
+	struct hd_timer *resume;
+	double tokens; /* of max_accept_rate */
+	uint64_t filled_ms;
+};
+
+/* Accepted sockets inherit these. Sources: derper's write timeout, TCP user
+ * timeout 15 s and keep-alive 10 min; TCP_NOTSENT_LOWAT so that a slow reader
+ * shows at once instead of filling megabytes of kernel memory. */
+static void set_options(int fd, const struct hd_conf *conf)
+{
+	static const struct {
+		int level, name, value;
+	} options[] = {
+		{ SOL_SOCKET, SO_KEEPALIVE, 1 },
+		{ IPPROTO_TCP, TCP_NODELAY, 1 },
+		{ IPPROTO_TCP, TCP_KEEPIDLE, 600 },
+		{ IPPROTO_TCP, TCP_USER_TIMEOUT, 15000 },
+		{ IPPROTO_TCP, TCP_NOTSENT_LOWAT, 128 * 1024 },
+	};
+
+	for (size_t i = 0; i < HD_ARRAY_N(options); i++)
+		setsockopt(fd, options[i].level, options[i].name,
+			   &options[i].value, sizeof(int));
+	int size = (int)conf->sockbuf_bytes;
+
+	if (size > 0) {
+		setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
+	}
+}
+
+static void on_resume(struct hd_module *mod, struct hd_worker *w, void *arg)
+{
+	struct hd_acceptor *a = arg;
+
+	(void)mod;
+	a->paused = false;
+	a->readable = true;
+	w->more = true; /* timers come last in a turn: no sleep before it */
+}
+
+static uint64_t tag_of(const struct hd_acceptor *a)
+{
+	return hd_tag(HD_OP_ACCEPT, a->slot, a->gen);
+}
+
+static void acceptor_free(struct hd_acceptor *a)
+{
+	hd_timer_free(&a->resume);
+	free(a);
+}
+
+static int acceptor_arm(struct hd_worker *w, struct hd_acceptor *a)
+{
+	int r;
+
+	a->resume = hd_timer_new(NULL, w, on_resume, a);
+	if (a->resume == NULL)
+		return -ENOMEM;
+	r = hd_slots_add(&w->acceptors, a, &a->slot, &a->gen);
+	if (r < 0)
+		return r;
+	set_options(a->fd, w->conf);
+	r = w->ring_ops->watch(w->ring, a->fd, tag_of(a));
+	if (r < 0)
+		hd_slots_remove(&w->acceptors, a->slot);
+	return r;
+}
+
+static int acceptor_start(struct hd_worker *w, const struct hd_listener *l)
+{
+	struct hd_acceptor *a = calloc(1, sizeof(*a));
+	int r;
+
+	if (a == NULL)
+		return -ENOMEM;
+	a->listener = l;
+	a->fd = l->fds[l->shared ? 0 : w->index];
+	a->filled_ms = w->now_ms;
+	a->tokens = 1;
+	r = acceptor_arm(w, a);
+	if (r < 0)
+		acceptor_free(a);
+	return r;
+}
+
+static void acceptor_stop(struct hd_worker *w, struct hd_acceptor *a)
+{
+	w->ring_ops->unwatch(w->ring, a->fd, tag_of(a));
+	hd_slots_remove(&w->acceptors, a->slot);
+	acceptor_free(a);
+}
+
+static struct hd_acceptor *acceptor_of(const struct hd_worker *w,
+				       const struct hd_listener *l)
+{
+	for (uint32_t i = 0; i < w->acceptors.n; i++) {
+		struct hd_acceptor *a = w->acceptors.v[i].object;
+
+		if (a != NULL && a->listener == l)
+			return a;
+	}
+	return NULL;
+}
+
+int hd_accept_start(struct hd_worker *w, struct hd_listener *v, size_t n)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < n && r == 0; i++)
+		r = acceptor_start(w, &v[i]);
+	return r == 0 ? hd_accept_sync(w) : r;
+}
+
+int hd_accept_sync(struct hd_worker *w)
+{
+	int r = 0;
+
+	for (const struct hd_listener *l = hd_listens_first();
+	     l != NULL && r == 0; l = l->next) {
+		struct hd_acceptor *a = acceptor_of(w, l);
+
+		if (l->left && a != NULL)
+			acceptor_stop(w, a);
+		else if (!l->left && a == NULL)
+			r = acceptor_start(w, l);
+	}
+	return r;
+}
+
+void hd_accept_on_ready(struct hd_worker *w, struct hd_acceptor *a,
+			bool disarmed)
+{
+	if (disarmed)
+		w->ring_ops->watch(w->ring, a->fd, tag_of(a));
+	a->readable = true;
+}
+
+static void pause_for(struct hd_worker *w, struct hd_acceptor *a, uint32_t ms)
+{
+	a->paused = true;
+	hd_timer_set(a->resume, ms);
+	hd_count(w->stats, HD_STAT_ACCEPT_PAUSES, 1);
+}
+
+/* max_accept_rate is shared out among the workers; burst: one second. */
+static bool take_token(struct hd_worker *w, struct hd_acceptor *a)
+{
+	double rate = (double)w->conf->max_accept_rate / hd_workers();
+
+	if (w->conf->max_accept_rate == 0)
+		return true;
+	a->tokens += rate * (double)(w->now_ms - a->filled_ms) / 1000;
+	a->tokens = HD_MIN(a->tokens, HD_MAX(rate, 1));
+	a->filled_ms = w->now_ms;
+	if (a->tokens < 1) {
+		pause_for(w, a, (uint32_t)HD_MAX(1, (1 - a->tokens) /
+							    rate * 1000));
+		return false;
+	}
+	a->tokens -= 1;
+	return true;
+}
+
+static void accept_failed(struct hd_worker *w, struct hd_acceptor *a, int e)
+{
+	if (e == EAGAIN) {
+		a->readable = false;
+		return;
+	}
+	if (e == ECONNABORTED || e == EINTR || e == EPROTO)
+		return;
+	if (!a->starved) {
+		errno = e;
+		hd_log_error("accept: %m; accepting pauses until it works "
+			     "again (raise LimitNOFILE or ulimit -n)");
+	}
+	a->starved = true;
+	pause_for(w, a, PAUSE_MS);
+}
+
+static void accept_one(struct hd_worker *w, struct hd_acceptor *a)
+{
+	union hd_addr from = { 0 };
+	socklen_t len = sizeof(from);
+	int fd;
+
+	if (!take_token(w, a))
+		return;
+	if (!hd_fds_take(hd_listener_fds(a->listener))) {
+		accept_failed(w, a, EMFILE);
+		return;
+	}
+	fd = accept4(a->fd, &from.sa, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	if (fd < 0) {
+		int e = errno;
+
+		hd_fds_give(hd_listener_fds(a->listener));
+		accept_failed(w, a, e);
+		return;
+	}
+	a->starved = false;
+	hd_count(w->stats, HD_STAT_ACCEPTS, 1);
+	hd_stream_accept(w, a->listener, fd, &from);
+}
+
+bool hd_accept_run(struct hd_worker *w)
+{
+	bool more = false;
+
+	for (uint32_t i = 0; i < w->acceptors.n; i++) {
+		struct hd_acceptor *a = w->acceptors.v[i].object;
+
+		for (int n = 0; a != NULL && n < ACCEPTS_PER_TURN &&
+				a->readable && !a->paused;
+		     n++)
+			accept_one(w, a);
+		more |= a != NULL && a->readable && !a->paused;
+	}
+	return more;
+}
+
+void hd_accept_stop(struct hd_worker *w)
+{
+	for (uint32_t i = 0; i < w->acceptors.n; i++)
+		if (w->acceptors.v[i].object != NULL)
+			acceptor_stop(w, w->acceptors.v[i].object);
+}

@@ -1,0 +1,380 @@
+/* SPDX-License-Identifier: MIT */
+/* core/stream/stream.c - the life of a stream: birth, deadlines, end.
+ *
+ *   accept --> OPEN --hd_stream_close()--> CLOSING --flushed--> SHUT --+
+ *               |                             |  peer's end, 1 s later |
+ *               `------- hd_stream_abort() ---+------------------> END <
+ *
+ * Nothing is freed inside a call from a module or the relay: closing only marks
+ * the stream, hd_stream_flush() ends it. Context: the stream's worker. */
+#include <errno.h>
+#include <hyper-derp/log.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "core/base/probes.h"
+#include "core/http/http.h"
+#include "core/loop/tag.h"
+#include "core/net/listener.h"
+#include "core/relay/peer.h"
+#include "core/relay/trace.h"
+#include "core/stream/stream_life.h"
+#include "core/stream/ws.h"
+#include "core/tls/tls.h"
+
+/* ---- birth ---- */
+
+static struct hd_stream *stream_new(const struct hd_listener *listener, int fd,
+				    const union hd_addr *from)
+{
+	struct hd_stream *s = calloc(1, sizeof(*s));
+
+	if (s == NULL)
+		return NULL;
+	s->magic = HD_STREAM_MAGIC;
+	s->fd = fd;
+	s->listener = hd_listener_get(listener);
+	s->fds = (uint8_t)hd_listener_fds(listener);
+	s->proto = &hd_http_proto;
+	s->addr = *from;
+	s->state = calloc(1, HD_MAX(1u, s->proto->state_size));
+	if (s->state == NULL) {
+		hd_listener_put(&s->listener);
+		free(s);
+		return NULL;
+	}
+	return s;
+}
+
+static int stream_begin(struct hd_worker *w, struct hd_stream *s)
+{
+	s->since_ms = w->now_ms;
+	s->since_ns = w->now_ns;
+	if (s->listener->tls) {
+		struct hd_tls_store *own = __atomic_load_n(
+			&s->listener->tls_store, __ATOMIC_ACQUIRE);
+
+		s->tls = hd_tls_new(own != NULL ? own : w->tls,
+				    w->conf->record_layer !=
+					    HD_RECORDS_OPENSSL);
+		s->handshaking = true;
+		if (s->tls == NULL)
+			return -ENOMEM;
+	}
+	return hd_stream_attach(w, s);
+}
+
+static void stream_free(struct hd_stream *s)
+{
+	hd_fds_give(s->fds);
+	hd_tls_free(&s->tls);
+	hd_ws_free(&s->ws);
+	hd_listener_put(&s->listener);
+	free(s->state);
+	s->state = NULL;
+	s->magic = 0;
+	if (s->dirty || s->ready)
+		s->dead = true; /* buried() frees it */
+	else
+		free(s);
+}
+
+void hd_stream_accept(struct hd_worker *w, const struct hd_listener *listener,
+		      int fd, const union hd_addr *from)
+{
+	struct hd_stream *s = stream_new(listener, fd, from);
+
+	if (s == NULL) {
+		close(fd);
+		hd_fds_give(hd_listener_fds(listener));
+		return;
+	}
+	int r = stream_begin(w, s);
+
+	if (r < 0) {
+		errno = -r;
+		hd_log_warn("connection refused: %m");
+		close(fd);
+		stream_free(s);
+		return;
+	}
+	HD_PROBE(accept, s, w->index, &s->addr, s->tls != NULL);
+	hd_stream_deadline(s, HD_DEADLINE_LOGIN, w->conf->login_timeout_ms);
+	hd_stream_mark_ready(s);
+}
+
+/* ---- deadlines ---- */
+
+struct hd_tls_env hd_stream_tls_env(struct hd_stream *s)
+{
+	return (struct hd_tls_env){
+		.pool = &s->worker->pool,
+		.ciphers = &s->worker->ciphers,
+		.wire = &s->flight,
+	};
+}
+
+static void module_timer(struct hd_stream *s, unsigned which)
+{
+	struct hd_meter *m = &s->worker->meter;
+
+	if (s->closing || s->proto->timer == NULL)
+		return;
+	struct hd_use *before = hd_meter_enter(m, s->use);
+
+	s->proto->timer(s, s->state, which);
+	hd_meter_leave(m, before);
+}
+
+static void on_deadline(struct hd_stream *s, enum hd_deadline which)
+{
+	switch (which) {
+	case HD_DEADLINE_LOGIN:
+		hd_login_late(s);
+		break;
+	case HD_DEADLINE_WRITE:
+		if (hd_stream_progressed(s))
+			hd_stream_await_progress(s);
+		else
+			hd_stream_abort(s, HD_CLOSE_SLOW);
+		break;
+	case HD_DEADLINE_PAUSE:
+		s->rx_paused = false;
+		hd_stream_resume(s);
+		break;
+	case HD_DEADLINE_CLOSE:
+		hd_stream_abort(s, s->why);
+		break;
+	case HD_DEADLINE_DRAIN: /* taken back while it moved: stays */
+		if (!s->worker->serving)
+			hd_stream_close(s, HD_CLOSE_DRAIN);
+		break;
+	default:
+		module_timer(s, which);
+	}
+}
+
+void hd_stream_on_timer(struct hd_stream *s)
+{
+	uint64_t now = s->worker->now_ms;
+
+	for (unsigned i = 0; i < HD_DEADLINES; i++) {
+		if (s->deadline_ms[i] == 0 || s->deadline_ms[i] > now)
+			continue;
+		s->deadline_ms[i] = 0;
+		on_deadline(s, i);
+	}
+	hd_stream_rearm(s);
+}
+
+/* ---- the end ---- */
+
+void hd_stream_close(struct hd_stream *s, enum hd_close why)
+{
+	if (s->closing)
+		return;
+	s->closing = true;
+	s->why = (uint8_t)why;
+	s->deadline_ms[HD_DEADLINE_LOGIN] = 0;
+	hd_stream_deadline(s, HD_DEADLINE_CLOSE,
+			   s->worker->conf->write_timeout_ms);
+	hd_stream_mark_dirty(s);
+}
+
+void hd_stream_abort(struct hd_stream *s, enum hd_close why)
+{
+	if (!s->closing)
+		s->why = (uint8_t)why;
+	s->closing = true;
+	s->aborted = true;
+	hd_stream_mark_dirty(s);
+}
+
+static void log_end(const struct hd_stream *s)
+{
+	char addr[HD_ADDR_TEXT_BYTES];
+	const struct hd_key *key = s->peer ? hd_peer_key(s->peer) : NULL;
+	enum hd_level level = key != NULL ? HD_INFO : HD_DEBUG;
+
+	if (!hd_log_on(level))
+		return;
+	hd_log_write(level,
+		     "closed: key=%s addr=%s proto=%s seconds=%.1f in=%llu "
+		     "out=%llu drops=%u write_error=%u why=%s",
+		     key ? hd_key_text(key).s : "-",
+		     hd_addr_text(&s->addr, addr), s->proto->name,
+		     (double)(s->worker->now_ms - s->since_ms) / 1000,
+		     (unsigned long long)s->bytes_in,
+		     (unsigned long long)s->bytes_out,
+		     s->drops[HD_DROP_QUEUE_HEAD],
+		     s->drops[HD_DROP_WRITE_ERROR], hd_close_text(s->why));
+}
+
+/* Peers, and what failed before it became one: not every look at a page. */
+static void trace_end(const struct hd_stream *s)
+{
+	if (s->peer != NULL ||
+	    (s->why != HD_CLOSE_DONE && s->why != HD_CLOSE_PEER))
+		hd_trace_stream(s, HD_TRACE_CLOSED, hd_close_text(s->why));
+}
+
+static void own(struct hd_stream *s, struct hd_module *mod)
+{
+	if (s->mod != NULL)
+		__atomic_sub_fetch(&s->mod->streams, 1, __ATOMIC_RELEASE);
+	if (mod != NULL)
+		__atomic_add_fetch(&mod->streams, 1, __ATOMIC_RELAXED);
+	s->mod = mod;
+}
+
+/* Its peer, too, is another module's from now on. */
+static void use_of(struct hd_stream *s, struct hd_module *mod)
+{
+	uint64_t peers = s->peer != NULL && s->peer->state == HD_PEER_UP;
+
+	hd_use_add(s->use, HD_USE_PEERS, -peers);
+	s->use = hd_use_of(s->worker, mod);
+	hd_use_add(s->use, HD_USE_PEERS, peers);
+}
+
+static bool is_error(enum hd_close why)
+{
+	return why == HD_CLOSE_PROTOCOL || why == HD_CLOSE_TIMEOUT ||
+	       why == HD_CLOSE_SLOW || why == HD_CLOSE_ERROR;
+}
+
+static void tell_closed(struct hd_stream *s, enum hd_close why)
+{
+	struct hd_meter *m = &s->worker->meter;
+	struct hd_use *before = hd_meter_enter(m, s->use);
+
+	if (s->proto->closed != NULL)
+		s->proto->closed(s, s->state, why);
+	hd_meter_leave(m, before);
+}
+
+void hd_stream_set_proto(struct hd_stream *s, struct hd_module *mod,
+			 const struct hd_proto *proto)
+{
+	s->proto = proto;
+	own(s, mod);
+	use_of(s, mod);
+}
+
+void hd_stream_end(struct hd_stream *s)
+{
+	struct hd_worker *w = s->worker;
+
+	HD_CHECK_MAGIC(s, HD_STREAM_MAGIC);
+	hd_count(w->stats, HD_STAT_CLOSES + s->why, 1);
+	hd_stream_clear_output(s, HD_DROP_WRITE_ERROR);
+	hd_chunk_put(&w->pool, &s->kept);
+	if (s->answer != NULL)
+		hd_answer_lost(s);
+	log_end(s);
+	trace_end(s);
+	hd_use_add(s->use, HD_USE_ERRORS, is_error(s->why));
+	tell_closed(s, s->why);
+	HD_PROBE(closed, s, w->index, s->why, s->bytes_in, s->bytes_out);
+	own(s, NULL);
+	hd_peer_free(&s->peer);
+	hd_stream_detach(s);
+	shutdown(s->fd, SHUT_RDWR); /* at once: the ring may still hold it */
+	close(s->fd);
+	stream_free(s);
+}
+
+void hd_stream_lose(struct hd_stream *s)
+{
+	struct hd_chunk_pool none = { 0 };
+
+	for (unsigned i = 0; i < HD_LANES; i++)
+		hd_queue_clear(&none, &s->lane[i]);
+	hd_queue_clear(&none, &s->flight);
+	hd_chunk_put(&none, &s->kept);
+	hd_chunk_pool_free(&none);
+	HD_PROBE(closed, s, UINT32_MAX, HD_CLOSE_ERROR, s->bytes_in,
+		 s->bytes_out);
+	if (s->proto->closed != NULL)
+		s->proto->closed(s, s->state, HD_CLOSE_ERROR);
+	own(s, NULL);
+	hd_peer_free(&s->peer);
+	close(s->fd);
+	stream_free(s);
+}
+
+/* ---- what modules see ---- */
+
+void *hd_stream_switch(struct hd_stream *s, struct hd_module *mod,
+		       const struct hd_proto *proto)
+{
+	void *state = calloc(1, HD_MAX(1u, proto->state_size));
+
+	if (state == NULL) {
+		hd_stream_abort(s, HD_CLOSE_ERROR);
+		return NULL;
+	}
+	tell_closed(s, HD_CLOSE_DONE);
+	free(s->state);
+	s->state = state;
+	hd_stream_set_proto(s, mod, proto);
+	s->switched = true;
+	s->want = 0;
+	return state;
+}
+
+struct hd_use *hd_stream_enter(struct hd_stream *s,
+			       const struct hd_module *mod)
+{
+	struct hd_use *use = hd_use_of(s->worker, mod);
+
+	hd_use_add(use, HD_USE_REQUESTS, 1);
+	return hd_meter_enter(&s->worker->meter, use);
+}
+
+void hd_stream_leave(struct hd_stream *s, struct hd_use *before)
+{
+	hd_meter_leave(&s->worker->meter, before);
+}
+
+void hd_stream_use_ws(struct hd_stream *s, struct hd_ws **ws)
+{
+	hd_assert(s->ws == NULL);
+	s->ws = hd_steal(ws);
+}
+
+void hd_stream_timer(struct hd_stream *s, unsigned which, uint32_t delay_ms)
+{
+	hd_assert(which < HD_STREAM_TIMERS);
+	hd_stream_deadline(s, which, delay_ms);
+}
+
+void *hd_stream_state(struct hd_stream *s)
+{
+	return s->state;
+}
+
+struct hd_worker *hd_stream_worker(const struct hd_stream *s)
+{
+	return s->worker;
+}
+
+const union hd_addr *hd_stream_addr(const struct hd_stream *s)
+{
+	return &s->addr;
+}
+
+bool hd_stream_is_tls(const struct hd_stream *s)
+{
+	return s->tls != NULL;
+}
+
+const char *hd_stream_server_name(const struct hd_stream *s)
+{
+	return s->tls != NULL ? hd_tls_server_name(s->tls) : NULL;
+}
+
+const char *hd_stream_listener_name(const struct hd_stream *s)
+{
+	return s->listener->name;
+}

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: MIT */
+/* core/stream/stream.h - the inside of a stream. Context: the stream's worker.
+ *
+ * Life:  accepted -> (TLS handshake) -> http -> protocol -> admitted -> closed
+ * Files: stream.c life and timers, stream_rx.c input, stream_tx.c output. */
+#pragma once
+#include <hyper-derp/module.h>
+#include <hyper-derp/stream.h>
+#include "core/base/chunk.h"
+#include "core/base/heap.h"
+#include "core/loop/stats.h"
+
+struct hd_answer;
+struct hd_listener;
+struct hd_tls;
+struct hd_ws;
+
+#define HD_STREAM_MAGIC 0x4844534du
+
+enum hd_deadline { /* module timers come first: HD_STREAM_TIMERS of them */
+	HD_DEADLINE_LOGIN = HD_STREAM_TIMERS,
+	HD_DEADLINE_WRITE, /* no byte left for write_timeout */
+	HD_DEADLINE_PAUSE, /* reading resumes */
+	HD_DEADLINE_CLOSE, /* closing takes no longer than this */
+	HD_DEADLINE_DRAIN, /* its turn to be closed */
+	HD_DEADLINES
+};
+
+
+struct hd_stream {
+	uint32_t magic;
+	uint32_t slot, gen; /* in the worker's table; gen checks completions */
+	int fd;
+	struct hd_worker *worker;
+	const struct hd_listener *listener;
+	struct hd_module *mod; /* owner of proto; NULL: the core's */
+	const struct hd_proto *proto;
+	struct hd_use *use; /* of mod, in this worker */
+	void *state;
+	struct hd_tls *tls;    /* NULL: plain */
+	struct hd_ws *ws;      /* NULL: no WebSocket */
+	struct hd_peer *peer;  /* from hd_relay_login() on */
+	struct hd_answer *answer; /* an HTTP body under way; nothing is read */
+	/* input */
+	struct hd_chunk *kept; /* plaintext that was not used yet */
+	uint32_t want;
+	bool readable : 1; /* the kernel may have more */
+	bool rx_eof : 1;
+	bool rx_hup : 1;   /* the peer's end is on its way: read up to it */
+	bool rx_paused : 1;
+	bool rx_held : 1;  /* logging in: nothing is read */
+	bool handshaking : 1;
+	uint8_t kernel_tries; /* TLS goes to the kernel: offers left */
+	bool switched : 1; /* to another protocol, during data() */
+	bool ready : 1;    /* in the worker's list of readable streams */
+	/* output */
+	bool dirty : 1;   /* in the worker's list of streams to flush */
+	bool sending : 1; /* a send is under way */
+	bool blocked : 1; /* the kernel takes no more until it says so */
+	/* the end */
+	bool closing : 1;  /* flushes, then shuts down, then waits for the peer */
+	bool sealed_end : 1; /* the last bytes are in flight */
+	bool shut : 1;     /* our side is shut down */
+	bool aborted : 1;  /* the socket is of no use any more */
+	bool dead : 1;     /* freed when the last list lets go of it */
+	uint8_t why;       /* enum hd_close */
+	uint8_t fds;       /* enum hd_fds: whose descriptor it is */
+	uint8_t reserved_lane;
+	uint32_t asked; /* bytes of the send under way */
+	uint32_t large_bytes; /* its share of the worker's */
+	int unacked;    /* SIOCOUTQ when it was blocked */
+	struct hd_chunk *reserved;
+	struct hd_queue lane[HD_LANES];
+	struct hd_queue flight; /* what the kernel is to take next, sealed */
+	/* time */
+	struct hd_heap_node timer; /* at the earliest deadline or before it */
+	uint64_t deadline_ms[HD_DEADLINES]; /* 0: none */
+	uint64_t rate_free_us; /* peer_rate_limit: when what came is paid for */
+	/* the closing line */
+	uint64_t since_ms, since_ns, bytes_in, bytes_out;
+	uint64_t queued_ns; /* a packet is timed since then; 0: none */
+	uint32_t drops[HD_DROP_N];
+	union hd_addr addr;
+	struct hd_stream *dirty_next, *ready_next, *prev, *next;
+};
+
+/* hd_stream_switch - another protocol takes over, from data() of the old one,
+ * which returns at once with the bytes it used and no longer touches its
+ * state. Returns the new zeroed state; NULL: no memory, the stream closes. */
+void *hd_stream_switch(struct hd_stream *s, struct hd_module *mod,
+		       const struct hd_proto *proto);
+/* hd_stream_use_ws - from now on bytes go through WebSocket. Takes ws. */
+void hd_stream_use_ws(struct hd_stream *s, struct hd_ws **ws);
+/* hd_stream_append_raw - control lane, below WebSocket framing. */
+bool hd_stream_append_raw(struct hd_stream *s, const void *data, size_t n);
+/* hd_stream_enter, hd_stream_leave - around a call of a route of a module. */
+struct hd_use *hd_stream_enter(struct hd_stream *s,
+			       const struct hd_module *mod);
+void hd_stream_leave(struct hd_stream *s, struct hd_use *before);
+/* hd_stream_listener_name - NULL: an unnamed listener. */
+const char *hd_stream_listener_name(const struct hd_stream *s);

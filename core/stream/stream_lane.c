@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT */
+/* core/stream/stream_lane.c - how much may wait in a lane, and what goes when
+ * it is full. Context: the stream's worker.
+ *
+ * The bulk lane has a limit of bytes, so that what waits is not old when it
+ * leaves. Of packets as large as a whole limit's share that leaves a few, so
+ * some packets may wait whatever their size: a sender that keeps 30 of 64 KiB
+ * under way (tailscale's derpprobe) loses none. What that takes beyond the limit
+ * of bytes comes from a sum that all streams of a worker share: strangers who do
+ * not read cannot multiply it. */
+#include <hyper-derp/log.h>
+#include "core/relay/peer.h"
+#include "core/stream/stream_life.h"
+
+/* A control lane this full means a peer that does not read. */
+#define CONTROL_LIMIT_BYTES (256 * 1024)
+#define LARGE_LIMIT_BYTES (32 * 1024 * 1024) /* of a worker; operations.md */
+
+/* What of n bytes in the bulk lane comes from the shared sum. */
+static uint32_t large_part(const struct hd_stream *s, size_t n)
+{
+	uint64_t limit = s->worker->conf->output_limit_bytes;
+
+	return n > limit ? (uint32_t)(n - limit) : 0;
+}
+
+void hd_lane_recount(struct hd_stream *s)
+{
+	uint32_t large = large_part(s, s->lane[HD_BULK].bytes);
+
+	s->worker->large_bytes += large;
+	s->worker->large_bytes -= s->large_bytes;
+	s->large_bytes = large;
+}
+
+void hd_lane_moves(struct hd_stream *s)
+{
+	s->worker->large_bytes -= s->large_bytes;
+	s->large_bytes = 0;
+}
+
+static bool bulk_fits(const struct hd_stream *s, size_t n)
+{
+	const struct hd_queue *q = &s->lane[HD_BULK];
+	uint32_t large = large_part(s, q->bytes + n);
+
+	if (large == 0)
+		return true;
+	return q->frames < s->worker->conf->output_packets &&
+	       s->worker->large_bytes - s->large_bytes + large <=
+		       LARGE_LIMIT_BYTES;
+}
+
+static bool fits(const struct hd_stream *s, enum hd_lane lane, size_t n)
+{
+	if (lane == HD_BULK)
+		return bulk_fits(s, n);
+	return s->lane[lane].bytes + n <= s->worker->conf->urgent_limit_bytes;
+}
+
+static void drop_oldest(struct hd_stream *s, enum hd_lane lane)
+{
+	struct hd_chunk *c = hd_queue_pop(&s->lane[lane]);
+
+	hd_lane_changed(s);
+	hd_stream_dropped(s, HD_DROP_QUEUE_HEAD, lane == HD_URGENT, c->frames);
+	hd_log_info("send_drop: key=%s packets=%u reason=queue_head (it reads "
+		    "slower than others send to it)",
+		    s->peer ? hd_key_text(hd_peer_key(s->peer)).s : "-",
+		    c->frames);
+	hd_chunk_put(&s->worker->pool, &c);
+}
+
+bool hd_lane_make_room(struct hd_stream *s, enum hd_lane lane, size_t n)
+{
+	if (lane == HD_CONTROL) {
+		if (s->lane[lane].bytes + n <= CONTROL_LIMIT_BYTES)
+			return true;
+		hd_stream_abort(s, HD_CLOSE_SLOW);
+		return false;
+	}
+	while (s->lane[lane].first != NULL && !fits(s, lane, n))
+		drop_oldest(s, lane);
+	return true;
+}

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: MIT */
+/* core/stream/stream_life.h - what the worker and the relay do with streams.
+ * Context: the stream's worker. */
+#pragma once
+#include "core/loop/worker.h"
+#include "core/stream/stream.h"
+#include "core/tls/tls.h"
+
+/* hd_stream_accept - takes fd and its place in core/base/descriptors.h, also on
+ * failure. */
+void hd_stream_accept(struct hd_worker *w, const struct hd_listener *listener,
+		      int fd, const union hd_addr *from);
+void hd_stream_on_ready(struct hd_stream *s, int32_t bits, bool disarmed);
+void hd_stream_on_sent(struct hd_stream *s, int32_t res);
+void hd_stream_on_timer(struct hd_stream *s);
+
+/* hd_stream_read - one read, given to the protocol. */
+void hd_stream_read(struct hd_stream *s);
+/* hd_stream_handshake - one step of TLS. */
+void hd_stream_handshake(struct hd_stream *s);
+/* hd_stream_flush - log in, send, close: what is due at the end of a turn.
+ * May free the stream. */
+void hd_stream_flush(struct hd_stream *s);
+/* hd_lane_room - make room for n bytes, at the cost of the oldest. Returns
+ * false: there can be none, the stream closes.
+ * hd_lane_changed - bytes came or went. hd_lane_moves - the stream leaves its
+ * worker. */
+bool hd_lane_make_room(struct hd_stream *s, enum hd_lane lane, size_t n);
+void hd_lane_recount(struct hd_stream *s);
+void hd_lane_moves(struct hd_stream *s);
+
+/* For each packet: below the smallest limit there is nothing to count. */
+static inline bool hd_lane_room(struct hd_stream *s, enum hd_lane lane,
+				size_t n)
+{
+	return (lane == HD_BULK &&
+		s->lane[HD_BULK].bytes + n <= HD_OUTPUT_LIMIT_MIN_BYTES) ||
+	       hd_lane_make_room(s, lane, n);
+}
+
+static inline void hd_lane_changed(struct hd_stream *s)
+{
+	if (s->lane[HD_BULK].bytes > HD_OUTPUT_LIMIT_MIN_BYTES ||
+	    s->large_bytes != 0)
+		hd_lane_recount(s);
+}
+
+/* hd_stream_seal - the lanes go to the flight; of bulk no more than a part at
+ * a time, unless the stream closes. hd_stream_offer_kernel - let the kernel
+ * make the records from here on, if it may now. */
+void hd_stream_seal(struct hd_stream *s);
+void hd_stream_offer_kernel(struct hd_stream *s);
+/* hd_stream_time - how long the packet that is appended next stays queued, for
+ * one in so many. */
+#define HD_TIMED_PACKETS 64
+void hd_stream_time(struct hd_stream *s);
+/* hd_stream_resume - reading goes on: what was kept is offered first. */
+void hd_stream_resume(struct hd_stream *s);
+/* hd_stream_abort - close without sending what is queued. */
+void hd_stream_abort(struct hd_stream *s, enum hd_close why);
+/* hd_stream_set_proto - who speaks on it from now on; the state stays. */
+void hd_stream_set_proto(struct hd_stream *s, struct hd_module *mod,
+			 const struct hd_proto *proto);
+/* hd_stream_end - the last thing: closes the socket, frees everything. */
+void hd_stream_end(struct hd_stream *s);
+
+void hd_stream_mark_dirty(struct hd_stream *s);
+void hd_stream_mark_ready(struct hd_stream *s);
+void hd_stream_deadline(struct hd_stream *s, enum hd_deadline which,
+			uint64_t delay_ms); /* 0 cancels */
+/* hd_stream_await_progress - output is blocked: bytes must leave within the
+ * write timeout. hd_stream_progressed - whether some have since. */
+void hd_stream_await_progress(struct hd_stream *s);
+bool hd_stream_progressed(const struct hd_stream *s);
+/* hd_stream_rearm - after deadlines have passed: the timer for the next. */
+void hd_stream_rearm(struct hd_stream *s);
+/* hd_stream_dropped - count packets of this stream's output as dropped. */
+void hd_stream_dropped(struct hd_stream *s, enum hd_drop why, bool urgent,
+		       unsigned n);
+void hd_stream_clear_output(struct hd_stream *s, enum hd_drop why);
+
+/* hd_stream_detach - it leaves this worker: nothing here knows it any more.
+ * hd_stream_attach - it arrives in w. Returns 0; -errno. */
+void hd_stream_detach(struct hd_stream *s);
+int hd_stream_attach(struct hd_worker *w, struct hd_stream *s);
+
+/* hd_stream_tls_env - the worker's things that TLS may use during a call. */
+struct hd_tls_env hd_stream_tls_env(struct hd_stream *s);
+
+/* The worker's lists: the first stream, or NULL. */
+struct hd_stream *hd_streams_pop_dirty(struct hd_worker *w);
+struct hd_stream *hd_streams_pop_ready(struct hd_ready *list);
+/* hd_stream_lose - detached and nobody takes it: close and free. */
+void hd_stream_lose(struct hd_stream *s);

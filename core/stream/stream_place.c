@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: MIT */
+/* core/stream/stream_place.c - where a stream stands in its worker: lists,
+ * slot, deadlines; in and out. Context: the stream's worker. */
+#include <stdlib.h>
+#include "core/loop/tag.h"
+#include "core/stream/stream_life.h"
+
+/* ---- lists ---- */
+
+void hd_stream_mark_dirty(struct hd_stream *s)
+{
+	if (s->dirty)
+		return;
+	s->dirty = true;
+	s->dirty_next = s->worker->dirty;
+	s->worker->dirty = s;
+}
+
+/* Handshakes are costly and wait in a list of their own: a crowd that logs in
+ * does not stand before those who have. */
+static struct hd_ready *list_of(struct hd_stream *s)
+{
+	return s->handshaking ? &s->worker->shaking : &s->worker->ready;
+}
+
+void hd_stream_mark_ready(struct hd_stream *s)
+{
+	struct hd_ready *list = list_of(s);
+
+	if (s->ready)
+		return;
+	s->ready = true;
+	s->ready_next = NULL;
+	if (list->first == NULL)
+		list->first = s;
+	else
+		list->last->ready_next = s;
+	list->last = s;
+}
+
+/* A dead stream was only waiting for its lists to let go of it. */
+static bool buried(struct hd_stream *s)
+{
+	if (!s->dead)
+		return false;
+	if (!s->dirty && !s->ready)
+		free(s);
+	return true;
+}
+
+struct hd_stream *hd_streams_pop_dirty(struct hd_worker *w)
+{
+	struct hd_stream *s;
+
+	do {
+		s = w->dirty;
+		if (s == NULL)
+			return NULL;
+		w->dirty = s->dirty_next;
+		s->dirty = false;
+	} while (buried(s));
+	return s;
+}
+
+struct hd_stream *hd_streams_pop_ready(struct hd_ready *list)
+{
+	struct hd_stream *s;
+
+	do {
+		s = list->first;
+		if (s == NULL)
+			return NULL;
+		list->first = s->ready_next;
+		s->ready = false;
+	} while (buried(s));
+	return s;
+}
+
+static void list_in(struct hd_worker *w, struct hd_stream *s)
+{
+	s->prev = NULL;
+	s->next = w->streams;
+	if (s->next != NULL)
+		s->next->prev = s;
+	w->streams = s;
+	w->n_streams++;
+	__atomic_store_n(&w->stats[HD_STAT_STREAMS], w->n_streams,
+			 __ATOMIC_RELAXED);
+}
+
+static void list_out(struct hd_worker *w, struct hd_stream *s)
+{
+	if (s->prev != NULL)
+		s->prev->next = s->next;
+	else
+		w->streams = s->next;
+	if (s->next != NULL)
+		s->next->prev = s->prev;
+	w->n_streams--;
+	__atomic_store_n(&w->stats[HD_STAT_STREAMS], w->n_streams,
+			 __ATOMIC_RELAXED);
+}
+
+/* ---- in and out of a worker ---- */
+
+static uint64_t stream_tag(const struct hd_stream *s)
+{
+	return hd_tag(HD_OP_STREAM, s->slot, s->gen);
+}
+
+void hd_stream_rearm(struct hd_stream *s)
+{
+	uint64_t first = UINT64_MAX;
+
+	for (unsigned i = 0; i < HD_DEADLINES; i++)
+		if (s->deadline_ms[i] != 0)
+			first = HD_MIN(first, s->deadline_ms[i]);
+	if (first != UINT64_MAX)
+		hd_heap_set(&s->worker->stream_timers, &s->timer, first);
+}
+
+int hd_stream_attach(struct hd_worker *w, struct hd_stream *s)
+{
+	int r = hd_slots_add(&w->slots, s, &s->slot, &s->gen);
+
+	s->worker = w;
+	s->use = hd_use_of(w, s->mod);
+	if (r < 0)
+		return r;
+	r = w->ring_ops->watch(w->ring, s->fd, stream_tag(s));
+	if (r < 0) {
+		hd_slots_remove(&w->slots, s->slot);
+		return r;
+	}
+	list_in(w, s);
+	hd_lane_changed(s);
+	hd_stream_rearm(s);
+	s->readable = true; /* an edge may have passed meanwhile */
+	s->blocked = false;
+	return 0;
+}
+
+static void ready_out(struct hd_ready *list, struct hd_stream *s)
+{
+	struct hd_stream *before = NULL;
+
+	if (!s->ready)
+		return;
+	for (struct hd_stream *i = list->first; i != s; i = i->ready_next)
+		before = i;
+	if (before != NULL)
+		before->ready_next = s->ready_next;
+	else
+		list->first = s->ready_next;
+	if (list->last == s)
+		list->last = before;
+	s->ready = false;
+}
+
+void hd_stream_detach(struct hd_stream *s)
+{
+	struct hd_worker *w = s->worker;
+
+	hd_assert(!s->sending && s->reserved == NULL);
+	hd_lane_moves(s);
+	if (s->tls != NULL)
+		hd_tls_rest(s->tls);
+	w->ring_ops->unwatch(w->ring, s->fd, stream_tag(s));
+	hd_slots_remove(&w->slots, s->slot);
+	hd_heap_remove(&w->stream_timers, &s->timer);
+	list_out(w, s);
+	ready_out(list_of(s), s);
+}
+
+/* ---- deadlines ---- */
+
+void hd_stream_deadline(struct hd_stream *s, enum hd_deadline which,
+			uint64_t delay_ms)
+{
+	uint64_t when = delay_ms ? s->worker->now_ms + delay_ms : 0;
+
+	s->deadline_ms[which] = when;
+	if (when != 0 && (s->timer.at == 0 || s->timer.when_ms > when))
+		hd_heap_set(&s->worker->stream_timers, &s->timer, when);
+}
+
+/* ---- what the kernel says ---- */
+
+void hd_stream_on_ready(struct hd_stream *s, int32_t bits, bool disarmed)
+{
+	struct hd_worker *w = s->worker;
+
+	if (disarmed && !s->aborted)
+		w->ring_ops->watch(w->ring, s->fd, stream_tag(s));
+	if (bits < 0) {
+		hd_stream_abort(s, HD_CLOSE_ERROR);
+		return;
+	}
+	if (bits & (HD_READY_IN | HD_READY_HUP)) {
+		s->readable = true;
+		s->rx_hup |= (bits & HD_READY_HUP) != 0;
+		hd_stream_mark_ready(s);
+	}
+	if (s->blocked && bits & (HD_READY_OUT | HD_READY_HUP)) {
+		s->blocked = false;
+		hd_stream_mark_dirty(s);
+	}
+}

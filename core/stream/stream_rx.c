@@ -1,0 +1,393 @@
+/* SPDX-License-Identifier: MIT */
+/* core/stream/stream_rx.c - the receiving half of a stream.
+ *
+ *   socket -> (TLS) -> (WebSocket) -> kept bytes + new ones -> proto->data()
+ *
+ * All plaintext passes through one buffer of the worker, which stays in the
+ * cache. What a protocol does not use, at most an unfinished frame, is kept in
+ * a chunk of its own; an idle stream holds none.
+ * Context: the stream's worker. */
+#include <errno.h>
+#include <hyper-derp/log.h>
+#include <string.h>
+#include "core/base/clock.h"
+#include "core/base/probes.h"
+#include "core/relay/peer.h"
+#include "core/stream/stream_life.h"
+#include "core/stream/ws.h"
+#include "core/tls/ktls.h"
+#include "core/tls/tls.h"
+
+void hd_stream_want(struct hd_stream *s, size_t n)
+{
+	s->want = (uint32_t)HD_MIN(n, HD_PLAIN_BYTES - HD_READ_BYTES);
+}
+
+static void rx_pause(struct hd_stream *s, uint64_t delay_ms)
+{
+	s->rx_paused = true;
+	hd_stream_deadline(s, HD_DEADLINE_PAUSE, delay_ms);
+	hd_count(s->worker->stats, HD_STAT_RECV_PAUSED, 1);
+	hd_log_info("recv_paused: key=%s pause_ms=%llu (it sends faster than "
+		    "peer_rate_limit allows; TCP holds it back)",
+		    s->peer ? hd_key_text(hd_peer_key(s->peer)).s : "-",
+		    (unsigned long long)delay_ms);
+}
+
+void hd_stream_pause(struct hd_stream *s, uint32_t delay_ms)
+{
+	if (delay_ms > 0 && !s->closing)
+		rx_pause(s, delay_ms);
+}
+
+static size_t kept_bytes(const struct hd_stream *s)
+{
+	return s->kept != NULL ? hd_chunk_len(s->kept) : 0;
+}
+
+/* Puts n bytes behind what is kept. The chunk at least doubles when it grows:
+ * a large frame that comes in drops is not copied for each of them. */
+static void keep_more(struct hd_stream *s, const uint8_t *p, size_t n)
+{
+	struct hd_chunk *old = s->kept;
+	size_t have = kept_bytes(s);
+
+	if (old == NULL || hd_chunk_room(old) < n) {
+		s->kept = hd_chunk_new(&s->worker->pool,
+				       have + HD_MAX(have, n));
+		if (s->kept != NULL && have > 0)
+			memcpy(s->kept->data + s->kept->tail,
+			       old->data + old->head, have);
+		if (s->kept != NULL)
+			s->kept->tail += (uint32_t)have;
+		hd_chunk_put(&s->worker->pool, &old);
+	}
+	if (s->kept == NULL) {
+		hd_stream_abort(s, HD_CLOSE_ERROR);
+		return;
+	}
+	memcpy(s->kept->data + s->kept->tail, p, n);
+	s->kept->tail += (uint32_t)n;
+}
+
+/* Moves what was kept to the front of the worker's buffer. */
+static size_t unkeep(struct hd_stream *s)
+{
+	size_t n;
+
+	if (s->kept == NULL)
+		return 0;
+	n = hd_chunk_len(s->kept);
+	hd_assert(n <= HD_PLAIN_BYTES - HD_READ_BYTES);
+	memcpy(s->worker->plain, s->kept->data + s->kept->head, n);
+	hd_chunk_put(&s->worker->pool, &s->kept);
+	return n;
+}
+
+static bool takes_input(const struct hd_stream *s)
+{
+	return !s->closing && !s->rx_held && !s->rx_paused;
+}
+
+static size_t call_data(struct hd_stream *s, uint8_t *p, size_t n)
+{
+	struct hd_meter *m = &s->worker->meter;
+
+	if (__builtin_expect(!m->on, 1))
+		return s->proto->data(s, s->state, p, n);
+	struct hd_use *before =
+		hd_meter_switch(m, s->mod != NULL ? s->use : NULL);
+	size_t used = s->proto->data(s, s->state, p, n);
+
+	hd_meter_switch(m, before);
+	return used;
+}
+
+/* Gives n bytes of the worker's buffer to the protocol and keeps the rest. */
+static void offer(struct hd_stream *s, size_t n)
+{
+	uint8_t *p = s->worker->plain;
+
+	while (n > 0 && n >= s->want && takes_input(s)) {
+		bool framed = s->ws != NULL;
+
+		s->switched = false;
+		s->want = 0;
+		size_t used = call_data(s, p, n);
+
+		hd_assert(used <= n);
+		p += used;
+		n -= used;
+		if (!framed && s->ws != NULL) /* from here on */
+			n = hd_ws_unwrap(s, s->ws, p, n);
+		if (!s->switched && used == 0)
+			break;
+		if (!s->switched && !s->rx_held && s->want == 0)
+			break; /* an unfinished frame of unknown length */
+	}
+	if (!s->closing && n > HD_PLAIN_BYTES - HD_READ_BYTES)
+		hd_stream_close(s, HD_CLOSE_PROTOCOL);
+	if (!s->closing && n > 0)
+		keep_more(s, p, n);
+}
+
+/* peer_rate_limit: bytes push the time at which they are paid for ahead of
+ * the clock; being ahead by more than the burst means to wait. Source: derper
+ * stops reading and never drops; its burst is at least one largest frame. */
+#define BURST_BYTES (HD_PACKET_MAX_BYTES + HD_KEY_BYTES)
+
+static void charge(struct hd_stream *s, size_t n)
+{
+	uint64_t limit = s->worker->conf->peer_rate_limit;
+	uint64_t now_us = s->worker->now_ms * 1000;
+
+	if (limit == 0 || s->peer == NULL)
+		return;
+	uint64_t burst_us = BURST_BYTES * 1000000ull / limit;
+
+	s->rate_free_us = HD_MAX(s->rate_free_us, now_us);
+	s->rate_free_us += n * 1000000ull / limit;
+	if (s->rate_free_us > now_us + burst_us && !s->rx_paused)
+		rx_pause(s, (s->rate_free_us - now_us - burst_us) / 1000 + 1);
+}
+
+/* n bytes stand in the worker's buffer, behind room for what was kept. */
+static void got_plain(struct hd_stream *s, size_t n)
+{
+	struct hd_worker *w = s->worker;
+	size_t kept = kept_bytes(s);
+
+	s->bytes_in += n;
+	w->turn_bytes += n;
+	hd_count(w->stats, HD_STAT_RECV_BYTES, n);
+	hd_use_add(s->use, HD_USE_BYTES_IN, n);
+	charge(s, n);
+	if (s->ws != NULL)
+		n = hd_ws_unwrap(s, s->ws, w->plain + kept, n);
+	if (kept > 0 && kept + n < s->want)
+		keep_more(s, w->plain + kept, n);
+	else
+		offer(s, unkeep(s) + n);
+	if (s->ws != NULL)
+		hd_ws_settle(s, s->ws);
+}
+
+/* What it said before comes first: hd_stream_resume() closes. */
+static void got_eof(struct hd_stream *s)
+{
+	s->rx_eof = true;
+	s->readable = false;
+	if (s->kept != NULL && !s->closing && (s->rx_held || s->rx_paused))
+		return;
+	hd_stream_close(s, HD_CLOSE_PEER);
+	hd_stream_mark_dirty(s);
+}
+
+/* Returns the bytes, 0 when there are none now; notes the end. */
+static size_t receive(struct hd_stream *s, uint8_t *buf, size_t size)
+{
+	ssize_t n = recv(s->fd, buf, size, MSG_DONTWAIT);
+
+	if (n > 0) {
+		if ((size_t)n < size && !s->rx_hup)
+			s->readable = false;
+		return (size_t)n;
+	}
+	if (n == 0) {
+		got_eof(s);
+	} else if (errno == EAGAIN || errno == EINTR) {
+		s->readable = false;
+	} else {
+		s->readable = false;
+		s->rx_eof = true;
+		hd_stream_abort(s, errno == ECONNRESET ? HD_CLOSE_PEER :
+							 HD_CLOSE_ERROR);
+	}
+	return 0;
+}
+
+/* Opens what hd_tls_input() was given, a bufferful at a time. */
+static void open_records(struct hd_stream *s)
+{
+	struct hd_worker *w = s->worker;
+	struct hd_tls_env env = hd_stream_tls_env(s);
+
+	while (!s->closing) {
+		int n = hd_tls_open(s->tls, &env, w->plain + kept_bytes(s),
+				    HD_READ_BYTES);
+
+		if (n > 0) {
+			got_plain(s, (size_t)n);
+			continue;
+		}
+		if (n == -EPIPE)
+			got_eof(s);
+		else if (n == -ECONNRESET)
+			hd_stream_abort(s, HD_CLOSE_PEER);
+		else if (n < 0)
+			hd_stream_close(s, HD_CLOSE_ERROR);
+		break;
+	}
+	if (s->flight.first != NULL)
+		hd_stream_mark_dirty(s); /* an alert, an answer to KeyUpdate */
+}
+
+static void read_tls(struct hd_stream *s)
+{
+	struct hd_worker *w = s->worker;
+	size_t cut = hd_tls_cut_bytes(s->tls);
+	size_t n = receive(s, w->cipher + cut, HD_READ_BYTES);
+
+	if (n == 0)
+		return;
+	hd_tls_uncut(s->tls, &w->pool, w->cipher);
+	hd_tls_input(s->tls, w->cipher, cut + n);
+	open_records(s);
+}
+
+static void kernel_failed(struct hd_stream *s, int e)
+{
+	s->readable = false;
+	if (e == -EPIPE) {
+		got_eof(s);
+	} else if (e == -EPROTO) {
+		hd_stream_close(s, HD_CLOSE_ERROR);
+	} else {
+		if (e == -EKEYEXPIRED)
+			hd_count(s->worker->stats, HD_STAT_KTLS_REKEY, 1);
+		s->rx_eof = true;
+		hd_stream_abort(s, e == -ECONNRESET ? HD_CLOSE_PEER :
+						      HD_CLOSE_ERROR);
+	}
+}
+
+/* A read brings a record at most: an edge is used up by -EAGAIN only. */
+static void read_kernel(struct hd_stream *s)
+{
+	struct hd_worker *w = s->worker;
+	int n = hd_tls_kernel_recv(s->tls, s->fd, w->plain + kept_bytes(s),
+				   HD_READ_BYTES);
+
+	if (n > 0)
+		got_plain(s, (size_t)n);
+	else if (n == -EAGAIN || n == -EINTR)
+		s->readable = n == -EINTR;
+	else if (n == 0)
+		got_eof(s);
+	else
+		kernel_failed(s, n);
+}
+
+static void read_plain(struct hd_stream *s)
+{
+	uint8_t *to = s->worker->plain + kept_bytes(s);
+	size_t n = receive(s, to, HD_READ_BYTES);
+
+	if (n > 0)
+		got_plain(s, n);
+}
+
+/* Records of any kind, up to the end or one that does not open. */
+static void skip_kernel(struct hd_stream *s)
+{
+	enum hd_record_type type;
+	int n = hd_ktls_recv(s->fd, s->worker->plain, HD_READ_BYTES, &type);
+
+	s->readable = n > 0 || n == -EINTR;
+	s->rx_eof = !s->readable && n != -EAGAIN;
+}
+
+/* After our side is shut down what still comes is thrown away: closing with
+ * unread input would reset the connection under the peer's nose. */
+static void read_nothing(struct hd_stream *s)
+{
+	if (s->tls != NULL && hd_tls_kernel(s->tls) & HD_KTLS_RX)
+		skip_kernel(s);
+	else
+		receive(s, s->worker->plain, HD_READ_BYTES);
+	if (s->rx_eof)
+		hd_stream_mark_dirty(s);
+}
+
+void hd_stream_read(struct hd_stream *s)
+{
+	if (s->closing) {
+		if (s->shut && !s->rx_eof)
+			read_nothing(s);
+	} else if (s->rx_held || s->rx_paused || s->rx_eof) {
+		if (s->rx_hup)
+			hd_login_hup(s);
+		return; /* hd_stream_resume() marks it again, or closes */
+	} else if (s->tls != NULL && hd_tls_kernel(s->tls) & HD_KTLS_RX) {
+		read_kernel(s);
+	} else if (s->tls != NULL) {
+		read_tls(s);
+	} else {
+		read_plain(s);
+	}
+	if (s->readable && (takes_input(s) || s->shut))
+		hd_stream_mark_ready(s);
+}
+
+void hd_stream_resume(struct hd_stream *s)
+{
+	if (!takes_input(s))
+		return;
+	if (s->kept != NULL) {
+		s->want = 0;
+		offer(s, unkeep(s));
+	}
+	if (s->rx_eof && takes_input(s))
+		got_eof(s);
+	if (s->readable && !s->closing)
+		hd_stream_mark_ready(s);
+}
+
+/* ---- handshake ---- */
+
+/* A record may be cut off when it is offered: then a little later. */
+#define KERNEL_TRIES 8
+
+static void handshake_failed(struct hd_stream *s)
+{
+	static const char answer[] =
+		"HTTP/1.0 400 Bad Request\r\n"
+		"Content-Type: text/plain\r\nConnection: close\r\n\r\n"
+		"This port speaks HTTPS.\n";
+
+	hd_count(s->worker->stats, HD_STAT_TLS_FAILED, 1);
+	HD_PROBE(tls_done, s, s->worker->index, 0);
+	if (hd_tls_got_http(s->tls)) {
+		hd_tls_free(&s->tls);
+		hd_stream_append(s, HD_CONTROL, answer, sizeof(answer) - 1);
+	}
+	s->handshaking = false;
+	hd_stream_close(s, HD_CLOSE_ERROR);
+}
+
+void hd_stream_handshake(struct hd_stream *s)
+{
+	struct hd_worker *w = s->worker;
+	struct hd_tls_env env = hd_stream_tls_env(s);
+	size_t n = receive(s, w->cipher, HD_READ_BYTES);
+	int r;
+
+	if (n == 0)
+		return;
+	hd_tls_input(s->tls, w->cipher, n);
+	r = hd_tls_handshake(s->tls, &env);
+	hd_stream_mark_dirty(s);
+	if (r < 0) {
+		handshake_failed(s);
+	} else if (r > 0) {
+		s->handshaking = false;
+		s->kernel_tries = w->ktls != 0 ? KERNEL_TRIES : 0;
+		hd_count(w->stats, HD_STAT_TLS_OK, 1);
+		hd_observe(w->stats, HD_STAT_TLS_TIME,
+			   hd_clock_ns() - s->since_ns);
+		HD_PROBE(tls_done, s, w->index, 1);
+		open_records(s);
+	}
+	if (s->readable && !s->closing)
+		hd_stream_mark_ready(s);
+}

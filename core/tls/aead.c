@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT */
+/* core/tls/aead.c - which provider encrypts. */
+#include "core/tls/aead.h"
+#include <errno.h>
+#include <hyper-derp/log.h>
+
+/* NULL: OpenSSL. Set before there are workers. */
+static const struct hd_aead *chosen[HD_TLS_SUITES];
+
+const struct hd_aead *hd_aead_of(const struct hd_tls_suite *suite)
+{
+	const struct hd_aead *a = chosen[hd_tls_suite_index(suite)];
+
+	return a != NULL ? a : hd_aead_evp(suite);
+}
+
+void hd_aead_serve(unsigned suite_index, const struct hd_aead *aead)
+{
+	chosen[suite_index] = aead;
+}
+
+/* Every suite that ipsec-mb serves must answer right, or it serves none. */
+static int take_ipsec_mb(struct hd_error *err)
+{
+	const struct hd_aead *take[HD_TLS_SUITES];
+	int r = hd_ipsec_mb_start(HD_MB_BEST, err);
+
+	if (r < 0)
+		return r;
+	for (unsigned i = 0; i < HD_TLS_SUITES; i++) {
+		const struct hd_tls_suite *suite = hd_tls_suite_at(i);
+
+		take[i] = hd_aead_ipsec_mb(suite);
+		if (take[i] != NULL && !hd_aead_answers(take[i], suite))
+			return hd_error_set(err, -EBADMSG,
+					    "%s: wrong answers for %s",
+					    hd_ipsec_mb_about(), suite->cipher);
+	}
+	for (unsigned i = 0; i < HD_TLS_SUITES; i++)
+		chosen[i] = take[i];
+	return 0;
+}
+
+int hd_aead_start(enum hd_crypto crypto, struct hd_error *err)
+{
+	struct hd_error why = { "" };
+	int r;
+
+	for (unsigned i = 0; i < HD_TLS_SUITES; i++)
+		chosen[i] = NULL;
+	if (crypto == HD_CRYPTO_OPENSSL)
+		return 0;
+	r = take_ipsec_mb(&why);
+	if (r == -EBADMSG)
+		hd_log_error("%s; OpenSSL encrypts: please report this with "
+			     "`hyper-derp -V` and /proc/cpuinfo", why.text);
+	if (r < 0 && crypto == HD_CRYPTO_IPSEC_MB)
+		return hd_error_set(err, -ENOTSUP,
+				    "%s", why.text);
+	return 0;
+}
+
+const char *hd_aead_about(void)
+{
+	return chosen[0] != NULL ? hd_ipsec_mb_about() : "openssl";
+}
+
+void hd_aead_log(void)
+{
+	hd_log_notice("TLS records: crypto=\"%s\"", hd_aead_about());
+}

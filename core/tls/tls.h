@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: MIT */
+/* core/tls/tls.h - the TLS seam. Behind it a connection is OpenSSL's or ours;
+ * the stream never knows. Two halves: the store (certificates and contexts, one
+ * per configuration, shared by all workers) and the connection. */
+#pragma once
+#include <hyper-derp/base.h>
+#include <openssl/ssl.h>
+#include "core/conf/conf.h"
+
+/* ---- store: core/tls/tls_store.c, core/tls/tls_self.c; main thread ---- */
+
+struct hd_tls_store;
+
+/* hd_tls_store_new - read and check every certificate and key: dates, that key
+ * and certificate match, permissions. Certificates are chosen by SNI (exact,
+ * then wildcard; the first one answers everything else). TLS 1.2 and 1.3, no
+ * tickets, no renegotiation, ALPN http/1.1 or none (an offer without it is
+ * refused, alert 120), server preference AES-128 first, ChaCha20 for clients
+ * that put it first.
+ * Chains get every certificate of hd_tls_chain_append() behind them, as far as
+ * it was called before. RSA and ECDSA certificates for the same names are both
+ * offered. A connection holds a reference until its handshake is over.
+ * Returns 0, or negative with "failed to open certificate PATH: …" in err. */
+int hd_tls_store_new(const struct hd_conf *conf, struct hd_tls_store **ret,
+		     struct hd_error *err);
+/* hd_tls_store_own - of one certificate, with nothing behind it. */
+int hd_tls_store_own(const char *cert, const char *key,
+		     struct hd_tls_store **ret, struct hd_error *err);
+struct hd_tls_store *hd_tls_store_get(struct hd_tls_store *store);
+void hd_tls_store_put(struct hd_tls_store **store); /* any thread */
+/* hd_tls_store_ctx - what SSL_new() takes; the server name may lead to another
+ * context, which is set up in the same way. */
+SSL_CTX *hd_tls_store_ctx(struct hd_tls_store *store);
+/* hd_tls_chain_free - what a module appended; NULL: all. */
+void hd_tls_chain_free(struct hd_module *mod);
+/* hd_tls_chain_changed - whether it has since the last store was made. */
+bool hd_tls_chain_changed(void);
+
+/* hd_tls_self_signed - make dir/NAME.crt and dir/NAME.key (0600, ECDSA P-256,
+ * 10 years, subject alternative names: every name, and addresses as IP) unless
+ * they are there, belong together, have the names and are still valid for a
+ * month. NAME is the first of names. The folder must exist. Main thread.
+ * Returns 0; negative errno. */
+int hd_tls_self_signed(const char *dir, const char *const *names, size_t n,
+		       char cert_path[static 256], char key_path[static 256],
+		       struct hd_error *err);
+
+/* hd_tls_self_signed_host - dir/self-signed.crt and .key, for the names of this
+ * machine. What is there is kept for as long as it is valid, whatever the
+ * machine is called now: clients have its pin. Both belong to the owner of
+ * dir. */
+int hd_tls_self_signed_host(const char *dir, char cert_path[static 256],
+			    char key_path[static 256], struct hd_error *err);
+
+/* ---- connection: core/tls/tls.c; the stream's worker ----
+ *
+ * OpenSSL shakes hands. A TLS 1.3 connection with one of three suites then
+ * becomes plain data (records.h) and its SSL object is freed; everything
+ * else stays on SSL_read and SSL_write (core/tls/tls_ssl.c). All of it works on
+ * memory: the stream receives and sends. */
+
+struct hd_chunk_pool;
+struct hd_cipher_cache;
+struct hd_queue;
+
+struct hd_tls_env { /* the worker's, lent for a call */
+	struct hd_chunk_pool *pool;
+	struct hd_cipher_cache *ciphers;
+	struct hd_queue *wire; /* what has to be sent is appended here */
+};
+
+/* The buffer that hd_tls_input() is given: a read behind a cut record. */
+#define HD_TLS_CUT_BYTES (5 + 16384 + 256)
+
+/* hd_tls_new - the server's end of a fresh connection.
+ * @own  use our record layer where it can
+ * Returns NULL when out of memory. */
+struct hd_tls *hd_tls_new(struct hd_tls_store *store, bool own);
+void hd_tls_free(struct hd_tls **tls);
+
+/* hd_tls_uncut - before a receive: move the front of a record that was cut off
+ * to buf. Returns its bytes, hd_tls_cut_bytes(), less than HD_TLS_CUT_BYTES.
+ * hd_tls_input - that and what was received behind it. Borrowed until the next
+ * hd_tls_open() returns 0 or less. */
+size_t hd_tls_uncut(struct hd_tls *tls, struct hd_chunk_pool *pool,
+		    uint8_t *buf);
+size_t hd_tls_cut_bytes(const struct hd_tls *tls);
+void hd_tls_input(struct hd_tls *tls, const uint8_t *in, size_t n);
+
+/* hd_tls_handshake - one step.
+ * Returns 1 done (more input may be left for hd_tls_open()); 0 needs more
+ * input; -EPROTO failed, an alert may be in the wire queue. */
+int hd_tls_handshake(struct hd_tls *tls, const struct hd_tls_env *env);
+bool hd_tls_got_http(const struct hd_tls *tls); /* why it failed */
+
+/* hd_tls_open - plaintext of as many records as fit.
+ * @size  at least HD_TLS_CUT_BYTES
+ * Returns the bytes; 0: all input is used up; -EPIPE: the peer said goodbye;
+ * -ECONNRESET: it sent a fatal alert; -EPROTO, our alert is in the queue. */
+int hd_tls_open(struct hd_tls *tls, const struct hd_tls_env *env, uint8_t *out,
+		size_t size);
+/* hd_tls_seal - takes the queue of plaintext: it becomes records. Returns 0;
+ * -ENOMEM; -EPROTO. */
+int hd_tls_seal(struct hd_tls *tls, const struct hd_tls_env *env,
+		struct hd_queue *plain);
+void hd_tls_close_notify(struct hd_tls *tls, const struct hd_tls_env *env);
+const char *hd_tls_server_name(const struct hd_tls *tls);
+
+/* hd_tls_rest - before it moves to another worker: out of this one's cache. */
+void hd_tls_rest(struct hd_tls *tls);
+/* hd_tls_is_own - whether it is on our record layer. */
+bool hd_tls_is_own(const struct hd_tls *tls);
+
+/* ---- in the kernel: core/tls/tls_kernel.c ---- */
+
+/* hd_tls_to_kernel - records are the kernel's from now on, in the directions
+ * that this connection may hand over now: nothing sealed may be waiting to be
+ * sent. Does nothing where it cannot.
+ * @directions  HD_KTLS_ bits
+ * Returns the directions that are the kernel's. */
+unsigned hd_tls_to_kernel(struct hd_tls *tls, int fd, unsigned directions);
+/* hd_tls_kernel - those directions. */
+unsigned hd_tls_kernel(const struct hd_tls *tls);
+/* hd_tls_kernel_recv - plaintext; alerts and KeyUpdate are handled inside.
+ * Returns as recv(2) with negative errno; -EINTR: call again, a record was not
+ * data; -EPIPE and -EPROTO as hd_tls_open();
+ * -EKEYEXPIRED a KeyUpdate that this kernel cannot follow. */
+int hd_tls_kernel_recv(struct hd_tls *tls, int fd, uint8_t *buf, size_t size);
+/* hd_tls_kernel_sending - before more is sent; sends KeyUpdate when it is due.
+ * Returns 0; -EKEYEXPIRED; -EAGAIN; -errno.
+ * hd_tls_kernel_sent - a send has taken n bytes, of whatever connection. */
+int hd_tls_kernel_sending(struct hd_tls *tls, int fd);
+void hd_tls_kernel_sent(struct hd_tls *tls, size_t n);
+/* hd_tls_kernel_alert - close_notify, or what -EPROTO asked for. */
+void hd_tls_kernel_alert(struct hd_tls *tls, int fd);
+
+/* hd_tls_on_keylog - for SSL_CTX_set_keylog_callback(): the secrets. */
+void hd_tls_on_keylog(const SSL *ssl, const char *line);

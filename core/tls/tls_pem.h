@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+/* core/tls/tls_pem.h - certificate and key files, with messages for people.
+ * Main thread. */
+#pragma once
+#include <hyper-derp/base.h>
+#include <openssl/x509.h>
+#include "core/conf/conf.h"
+
+struct hd_pem { /* a certificate, what stands behind it, and its key */
+	X509 *cert;
+	STACK_OF(X509) * chain; /* never NULL when cert is not */
+	EVP_PKEY *key;
+};
+
+/* hd_pem_load - both files of a certificate. They match each other; dates out
+ * of range and a key that others may read are warnings.
+ * Returns 0, or negative with "failed to open certificate PATH: …" in err. */
+int hd_pem_load(const struct hd_cert_conf *conf, struct hd_pem *ret,
+		struct hd_error *err);
+void hd_pem_free(struct hd_pem *pem); /* safe on half-built ones */
+
+/* hd_tls_reason - what OpenSSL says went wrong; empties its queue. */
+const char *hd_tls_reason(void);

@@ -1,0 +1,346 @@
+/* SPDX-License-Identifier: MIT */
+/* core/tls/tls_store.c - certificates and contexts. A store never changes once
+ * it is made, so workers share it without a lock; a reload makes a new one and
+ * connections under way keep theirs by reference. */
+#include "core/module/module.h"
+#include "core/tls/tls.h"
+#include "core/tls/tls_about.h"
+#include "core/tls/tls_pem.h"
+#include <errno.h>
+#include <openssl/err.h>
+#include <openssl/x509v3.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* AEAD with forward secrecy only; AES-128 is the cheapest with AES-NI. */
+#define TLS13_SUITES                                                           \
+	"TLS_AES_128_GCM_SHA256:TLS_CHACHA20_POLY1305_SHA256:"                 \
+	"TLS_AES_256_GCM_SHA384"
+#define TLS12_CIPHERS                                                          \
+	"ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:"           \
+	"ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305:"           \
+	"ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384"
+#define TLS_GROUPS "X25519:P-256:P-384"
+#define TLS_ALPN "http/1.1"
+
+struct hd_tls_site { /* a name, or several: one certificate per key type */
+	SSL_CTX *ctx;
+	X509 *cert; /* its names decide; owned by ctx */
+	int key_types[4];
+	unsigned n_key_types;
+};
+
+struct hd_tls_store {
+	atomic_uint refs;
+	bool chained; /* what modules append stands behind its certificates */
+	struct hd_tls_cert *certs; /* as they were configured */
+	size_t n_certs;
+	size_t n;
+	struct hd_tls_site sites[];
+};
+
+/* ---- certificates that modules put behind every chain ---- */
+
+static struct { /* main thread */
+	struct hd_module *mod;
+	X509 *cert;
+} appended[HD_MODULES_MAX];
+static bool chain_changed;
+
+int hd_tls_chain_append(struct hd_module *mod, const uint8_t *der,
+			size_t len_bytes, struct hd_error *err)
+{
+	const unsigned char *p = der;
+	X509 *cert = d2i_X509(NULL, &p, (long)len_bytes);
+	size_t i = 0;
+
+	if (cert == NULL || p != der + len_bytes) {
+		X509_free(cert);
+		ERR_clear_error();
+		return hd_error_set(err, -EINVAL,
+				    "module %s: what it appends to the TLS "
+				    "chain is not a certificate",
+				    mod->name);
+	}
+	while (appended[i].cert != NULL && appended[i].mod != mod)
+		if (++i == HD_ARRAY_N(appended)) {
+			X509_free(cert);
+			return hd_error_set(err, -ENOMEM,
+					    "module %s: too many certificates "
+					    "behind the TLS chain",
+					    mod->name);
+		}
+	X509_free(appended[i].cert);
+	appended[i].mod = mod;
+	appended[i].cert = cert;
+	chain_changed = true;
+	return 0;
+}
+
+void hd_tls_chain_free(struct hd_module *mod)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < HD_ARRAY_N(appended); i++) {
+		if (appended[i].cert == NULL)
+			break;
+		if (mod == NULL || appended[i].mod == mod) {
+			X509_free(appended[i].cert);
+			chain_changed = true;
+		} else {
+			appended[kept++] = appended[i];
+		}
+	}
+	memset(appended + kept, 0, sizeof(appended) - kept * sizeof(*appended));
+}
+
+bool hd_tls_chain_changed(void)
+{
+	return chain_changed;
+}
+
+static int chain_add_appended(STACK_OF(X509) * chain)
+{
+	for (size_t i = 0; i < HD_ARRAY_N(appended); i++) {
+		if (appended[i].cert == NULL)
+			break;
+		if (sk_X509_push(chain, appended[i].cert) == 0)
+			return -ENOMEM;
+		X509_up_ref(appended[i].cert);
+	}
+	return 0;
+}
+
+/* ---- callbacks: in the worker that shakes hands ---- */
+
+/* RFC 7301, 3.2: an offer without a common protocol ends in the alert
+ * no_application_protocol (120). h2 must not come true. */
+static int on_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_len,
+		   const unsigned char *in, unsigned in_len, void *arg)
+{
+	static const size_t want = sizeof(TLS_ALPN) - 1;
+
+	(void)ssl;
+	(void)arg;
+	for (unsigned at = 0; at < in_len; at += 1u + in[at]) {
+		if (in[at] != want || in_len - at - 1 < want ||
+		    memcmp(in + at + 1, TLS_ALPN, want) != 0)
+			continue;
+		*out = in + at + 1;
+		*out_len = in[at];
+		return SSL_TLSEXT_ERR_OK;
+	}
+	return SSL_TLSEXT_ERR_ALERT_FATAL;
+}
+
+static const struct hd_tls_site *find_site(const struct hd_tls_store *store,
+					   const char *name)
+{
+	static const unsigned passes[] = {
+		X509_CHECK_FLAG_NO_WILDCARDS,
+		X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS,
+	};
+
+	for (size_t pass = 0; pass < HD_ARRAY_N(passes); pass++)
+		for (size_t i = 0; i < store->n; i++)
+			if (X509_check_host(store->sites[i].cert, name, 0,
+					    passes[pass], NULL) == 1)
+				return &store->sites[i];
+	return &store->sites[0];
+}
+
+static int on_server_name(SSL *ssl, int *alert, void *arg)
+{
+	const struct hd_tls_store *store = arg;
+	const char *name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
+
+	(void)alert;
+	if (name == NULL || store->n < 2)
+		return SSL_TLSEXT_ERR_OK;
+	SSL_set_SSL_CTX(ssl, find_site(store, name)->ctx);
+	ERR_clear_error(); /* of names that are no host names */
+	return SSL_TLSEXT_ERR_OK;
+}
+
+/* ---- making a store: main thread ---- */
+
+static SSL_CTX *new_ctx(struct hd_tls_store *store)
+{
+	SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
+
+	if (ctx == NULL)
+		return NULL;
+	/* Level 2: no RSA below 2048 bits, no SHA-1 in chains. */
+	SSL_CTX_set_security_level(ctx, 2);
+	SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION |
+					 SSL_OP_CIPHER_SERVER_PREFERENCE |
+					 SSL_OP_PRIORITIZE_CHACHA |
+					 SSL_OP_NO_COMPRESSION);
+	SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS);
+	SSL_CTX_clear_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE);
+	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
+	SSL_CTX_set_alpn_select_cb(ctx, on_alpn, NULL);
+	SSL_CTX_set_tlsext_servername_callback(ctx, on_server_name);
+	SSL_CTX_set_tlsext_servername_arg(ctx, store);
+	SSL_CTX_set_keylog_callback(ctx, hd_tls_on_keylog);
+	if (SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) == 1 &&
+	    SSL_CTX_set_num_tickets(ctx, 0) == 1 &&
+	    SSL_CTX_set_cipher_list(ctx, TLS12_CIPHERS) == 1 &&
+	    SSL_CTX_set_ciphersuites(ctx, TLS13_SUITES) == 1 &&
+	    SSL_CTX_set1_groups_list(ctx, TLS_GROUPS) == 1)
+		return ctx;
+	SSL_CTX_free(ctx);
+	return NULL;
+}
+
+static bool same_names(const X509 *a, const X509 *b)
+{
+	int at = X509_get_ext_by_NID(a, NID_subject_alt_name, -1);
+	int bt = X509_get_ext_by_NID(b, NID_subject_alt_name, -1);
+
+	if (at < 0 || bt < 0)
+		return false;
+	return ASN1_OCTET_STRING_cmp(
+		       X509_EXTENSION_get_data(X509_get_ext(a, at)),
+		       X509_EXTENSION_get_data(X509_get_ext(b, bt))) == 0;
+}
+
+static bool has_key_type(const struct hd_tls_site *site, int type)
+{
+	for (unsigned i = 0; i < site->n_key_types; i++)
+		if (site->key_types[i] == type)
+			return true;
+	return site->n_key_types == HD_ARRAY_N(site->key_types);
+}
+
+/* ECDSA and RSA for the same names share a context: OpenSSL serves each client
+ * the one that it can verify. Else the certificate is a site of its own. */
+static struct hd_tls_site *site_for(struct hd_tls_store *store, X509 *cert,
+				    int key_type)
+{
+	struct hd_tls_site *site;
+
+	for (size_t i = 0; i < store->n; i++) {
+		site = &store->sites[i];
+		if (same_names(site->cert, cert) &&
+		    !has_key_type(site, key_type))
+			return site;
+	}
+	site = &store->sites[store->n];
+	site->ctx = new_ctx(store);
+	if (site->ctx == NULL)
+		return NULL;
+	store->n++;
+	return site;
+}
+
+static int add_pem(struct hd_tls_store *store, const struct hd_cert_conf *conf,
+		   struct hd_pem *pem, struct hd_error *err)
+{
+	int type = EVP_PKEY_get_base_id(pem->key);
+	struct hd_tls_site *site = site_for(store, pem->cert, type);
+
+	if (site == NULL ||
+	    (store->chained && chain_add_appended(pem->chain) < 0))
+		return hd_error_set(err, -ENOMEM, "certificate %s: %s",
+				    conf->cert, hd_tls_reason());
+	if (SSL_CTX_use_cert_and_key(site->ctx, pem->cert, pem->key, pem->chain,
+				     1) != 1)
+		return hd_error_set(err, -EINVAL,
+				    "certificate %s cannot be served: %s "
+				    "(%s:%u)",
+				    conf->cert, hd_tls_reason(),
+				    conf->file != NULL ? conf->file : "-",
+				    conf->line);
+	site->key_types[site->n_key_types++] = type;
+	if (site->cert == NULL)
+		site->cert = SSL_CTX_get0_certificate(site->ctx);
+	if (hd_tls_cert_read(pem->cert, &store->certs[store->n_certs++]) < 0)
+		return hd_error_set(err, -ENOMEM, "TLS: out of memory");
+	return 0;
+}
+
+static int make(const struct hd_cert_conf *v, size_t n, bool chained,
+		struct hd_tls_store **ret, struct hd_error *err)
+{
+	HD_AUTO(hd_tls_store_put) struct hd_tls_store *store =
+		calloc(1, sizeof(*store) + n * sizeof(*store->sites));
+
+	if (store == NULL)
+		return hd_error_set(err, -ENOMEM, "TLS: out of memory");
+	store->refs = 1;
+	store->chained = chained;
+	store->certs = calloc(n, sizeof(*store->certs));
+	if (store->certs == NULL)
+		return hd_error_set(err, -ENOMEM, "TLS: out of memory");
+	for (size_t i = 0; i < n; i++) {
+		struct hd_pem pem;
+		int r = hd_pem_load(&v[i], &pem, err);
+
+		if (r < 0)
+			return r;
+		r = add_pem(store, &v[i], &pem, err);
+		hd_pem_free(&pem);
+		if (r < 0)
+			return r;
+	}
+	*ret = hd_steal(&store);
+	return 0;
+}
+
+int hd_tls_store_new(const struct hd_conf *conf, struct hd_tls_store **ret,
+		     struct hd_error *err)
+{
+	int r;
+
+	if (conf->n_certificates == 0)
+		return hd_error_set(err, -EINVAL,
+				    "TLS without a certificate: set tls_cert "
+				    "and tls_key, or tls: certificates");
+	r = make(conf->certificates, conf->n_certificates, true, ret, err);
+	if (r == 0)
+		chain_changed = false;
+	return r;
+}
+
+int hd_tls_store_own(const char *cert, const char *key,
+		     struct hd_tls_store **ret, struct hd_error *err)
+{
+	const struct hd_cert_conf one = { .cert = cert, .key = key };
+
+	return make(&one, 1, false, ret, err);
+}
+
+struct hd_tls_store *hd_tls_store_get(struct hd_tls_store *store)
+{
+	atomic_fetch_add_explicit(&store->refs, 1, memory_order_relaxed);
+	return store;
+}
+
+void hd_tls_store_put(struct hd_tls_store **store)
+{
+	struct hd_tls_store *s = hd_steal(store);
+
+	if (s == NULL ||
+	    atomic_fetch_sub_explicit(&s->refs, 1, memory_order_acq_rel) > 1)
+		return;
+	for (size_t i = 0; i < s->n; i++)
+		SSL_CTX_free(s->sites[i].ctx);
+	for (size_t i = 0; i < s->n_certs; i++)
+		hd_tls_cert_free(&s->certs[i]);
+	free(s->certs);
+	free(s);
+}
+
+const struct hd_tls_cert *hd_tls_store_certs(const struct hd_tls_store *store,
+					     size_t *ret_n)
+{
+	*ret_n = store->n_certs;
+	return store->certs;
+}
+
+SSL_CTX *hd_tls_store_ctx(struct hd_tls_store *store)
+{
+	return store->sites[0].ctx;
+}
