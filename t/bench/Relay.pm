@@ -63,6 +63,10 @@ sub spawn ($self, @cmd) {
     return $pid;
 }
 
+# Where this relay was built: another folder than hdbench, when two builds are
+# compared.
+sub dir ($self) { return $self->{builddir} // $build{builddir} }
+
 my %command = (
     derper => sub ($self) {
         my @tls = $self->{tls}
@@ -84,7 +88,7 @@ my %command = (
             tls: {record_layer: @{[$self->{records} // 'auto']}, crypto: @{[$self->{crypto} // 'auto']}}
             max_accept_rate: 0
             load_module: [$modules]
-            module_path: [$build{builddir}/modules.d, $build{tmp}]
+            module_path: [@{[$self->dir]}/modules.d, $build{tmp}]
             state_dir: $build{tmp}/state
             control: {socket: $build{tmp}/$self->{port}.sock}
             END
@@ -92,7 +96,7 @@ my %command = (
             "tls_key: $build{tmp}/127.0.0.1.key\n" if $self->{tls};
         close $fh;
         mkdir "$build{tmp}/state";
-        return (($self->{under} // [])->@*, "$build{builddir}/hyper-derp",
+        return (($self->{under} // [])->@*, $self->dir . '/hyper-derp',
             '--config', $file);
     },
 );
