@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* core/control/control.h - the control socket. Main thread, but for what
- * hd_call_*() and hd_event() say of themselves.
+ * hd_call_*() say of themselves.
  *
  * Files: control.c the socket, control_client.c a connection and its lines,
  * control_request.c a line becomes a call, control_call.c the call's way

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* core/control/control_event.c - from any thread to everybody who watches. The
- * way to the main thread is bounded; what does not fit is lost, and counted. */
+ * way to the main thread is bounded; what does not fit is lost, and counted.
+ * While nobody watches, no event comes here: core/base/event.h. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include "core/base/event.h"
 #include "core/control/control.h"
 
 struct event {
@@ -14,14 +16,9 @@ struct event {
 	char text[]; /* the line; then the name */
 };
 
-static unsigned watchers; /* atomic: any thread asks */
+static unsigned watchers;
 static unsigned waiting; /* atomic */
 static uint64_t lost; /* atomic */
-
-bool hd_event_wanted(void)
-{
-	return __atomic_load_n(&watchers, __ATOMIC_RELAXED) > 0;
-}
 
 uint64_t hd_events_lost(void)
 {
@@ -87,15 +84,14 @@ static struct event *event_new(const char *name, const char *json)
 	return e;
 }
 
-void hd_event(const char *name, const char *json)
+/* Any thread. */
+static void send_event(const char *name, const char *json)
 {
 	struct event *e = NULL;
 
-	if (!hd_event_wanted())
-		return;
 	if (__atomic_add_fetch(&waiting, 1, __ATOMIC_RELAXED) <=
 	    HD_CONTROL_EVENTS_MAX)
-		e = event_new(name, json != NULL ? json : "{}");
+		e = event_new(name, json);
 	if (e != NULL) {
 		hd_main_post(&e->post);
 		return;
@@ -125,15 +121,15 @@ void hd_watch_begin(struct hd_client *c, const char *filters)
 		n += c->filters[n] != NULL;
 		filters += len + (filters[len] == ' ');
 	}
-	if (!c->watching)
-		__atomic_add_fetch(&watchers, 1, __ATOMIC_RELAXED);
+	if (!c->watching && watchers++ == 0)
+		hd_events_to(send_event);
 	c->watching = true;
 }
 
 void hd_watch_end(struct hd_client *c)
 {
 	clear_filters(c);
-	if (c->watching)
-		__atomic_sub_fetch(&watchers, 1, __ATOMIC_RELAXED);
+	if (c->watching && --watchers == 0)
+		hd_events_to(NULL);
 	c->watching = false;
 }
