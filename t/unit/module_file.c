@@ -21,7 +21,7 @@ static const char *module_path(const char *name)
 	char *cut = strstr(self, "/t/unit/");
 	assert_non_null(cut);
 	*cut = '\0';
-	snprintf(path, sizeof(path), "%s/t/modules/.libs/%s.so", self, name);
+	snprintf(path, sizeof(path), "%s/t/lib/modules/.libs/%s.so", self, name);
 	return path;
 }
 

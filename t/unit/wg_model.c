@@ -7,7 +7,8 @@
  * Always: what the two send each other arrives; a new handshake is through at
  * the second try; attackers get at most three times what they sent; no endpoint
  * is an attacker; the table stays bounded. 30 seeds, 50 with
- * HD_LONG. t/wg-seeded.t puts mistakes into the engine, which this must find. */
+ * HD_LONG. t/system/wg-seeded.t puts mistakes into the engine, which this must
+ * find. */
 #include "t/unit/unit.h"
 #include "t/unit/wg_net.h"
 #include <stdlib.h>

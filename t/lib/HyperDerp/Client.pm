@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-# t/lib/HyperDerp/Client.pm - a DERP client: t/client/derp_client.c on a leash.
+# t/lib/HyperDerp/Client.pm - a DERP client: t/lib/client/derp_client.c on a
+# leash.
 package HyperDerp::Client;
 use v5.36;
 use IO::Select;
@@ -12,7 +13,7 @@ my $patience = $ENV{HD_VM} ? 60 : 30;    # machines stall, an emulated processor
 # Options: plain, upgrade (101), secret (hex), suite (of TLS 1.3). Dies unless it logs in; with
 # `may_fail` check ->ok.
 sub new ($class, $port, %o) {
-    my @cmd = ("$o{build}/t/client/derp-client");
+    my @cmd = ("$o{build}/t/lib/client/derp-client");
     push @cmd, '--plain' if $o{plain};
     push @cmd, '--101' if $o{upgrade};
     push @cmd, '--secret', $o{secret} if $o{secret};

@@ -16,7 +16,7 @@ use IO::Socket::UNIX;
 use JSON::PP ();
 
 our @EXPORT = qw(ctl ctl_begin ctl_end get);
-our $modules = "$HyperDerp::Test::build/t/modules/.libs";
+our $modules = "$HyperDerp::Test::build/t/lib/modules/.libs";
 
 # One request over a connection of its own; ctl_end() waits for its answer.
 sub ctl_begin ($hd, @cmd) {

@@ -23,7 +23,7 @@ use constant PATIENCE_S => 30;    # machines stall
 # $n logins for this relay: { key, head, info }.
 sub logins ($hd, $n = 1, @json) {
     my ($relay) = $hd->log_text =~ /derp: relay key ([0-9a-f]{64})/ or die "no relay key in the log";
-    open my $f, '-|', "$HyperDerp::Test::build/t/client/derp-logins", $relay, $n, @json
+    open my $f, '-|', "$HyperDerp::Test::build/t/lib/client/derp-logins", $relay, $n, @json
         or die "derp-logins: $!";
     my @logins = map {
         my ($key, $head, $info) = split;

@@ -105,7 +105,7 @@ sub yaml ($self) {
         ${cert}workers: @{[$self->{workers} // 2]}
         event_backend: $backend
         load_module: [$modules]
-        module_path: [$build/modules.d, $build/t/modules/.libs]
+        module_path: [$build/modules.d, $build/t/lib/modules/.libs]
         state_dir: $self->{dir}
         log: {level: info}
         control: {socket: $self->{dir}/control.sock}

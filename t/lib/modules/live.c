@@ -1,0 +1,370 @@
+/* SPDX-License-Identifier: MIT */
+/* t/lib/modules/live.c - uses everything that a module can register, so that a
+ * test sees it come, stay over a reload and go. The test writes into copies of
+ * the file: a build number, and what it shall do wrong. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <hyper-derp/about.h>
+#include <hyper-derp/control.h>
+#include <hyper-derp/datagram.h>
+#include <hyper-derp/hook.h>
+#include <hyper-derp/http.h>
+#include <hyper-derp/module.h>
+#include <hyper-derp/timer.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define STATE_VERSION 0x4c495645 /* to be found in the file */
+
+/* volatile: the compiler must not know what they will say */
+static const volatile char build[] = "BUILD=000000";
+static const volatile char mode[] = "MODE=fine";
+
+struct live_conf {
+	union hd_addr udp;
+	const char *word;
+};
+
+struct live_worker {
+	struct hd_module *self;
+	struct hd_udp *udp;
+	struct hd_timer *timer;
+	uint64_t starts, ticks, packets, datagrams;
+	const void *seed; /* MODE=ptr */
+};
+
+struct live_state { /* of an echo connection */
+	uint64_t bytes;
+	const void *seed;
+};
+
+enum { M_STARTS, M_PACKETS };
+
+static const struct hd_metric metrics[] = {
+	[M_STARTS] = { "live_starts_total", NULL, "start() ran", HD_COUNTER },
+	[M_PACKETS] = { "live_packets_total", NULL, "packets seen",
+			HD_COUNTER },
+	{ .name = NULL },
+};
+
+static const struct hd_option options[] = {
+	{ .name = "udp",
+	  .type = HD_ADDR,
+	  .offset = offsetof(struct live_conf, udp),
+	  .def = "127.0.0.1:3479",
+	  .help = "where to answer datagrams" },
+	{ .name = "word",
+	  .type = HD_STRING,
+	  .offset = offsetof(struct live_conf, word),
+	  .def = "default",
+	  .help = "what to say" },
+	HD_OPTION_END,
+};
+
+static bool is_mode(const char *what)
+{
+	for (unsigned i = 0; i < 4; i++)
+		if (mode[5 + i] != what[i])
+			return false;
+	return true;
+}
+
+static const char *build_text(char text[static 16])
+{
+	for (unsigned i = 0; i < sizeof(build); i++)
+		text[i] = build[i];
+	return text;
+}
+
+/* ---- pages ---- */
+
+static void say(struct hd_request *req, const char *text)
+{
+	hd_reply(req, 200, "text/plain", text, strlen(text));
+}
+
+static void answer_build(struct hd_module *mod, struct hd_request *req)
+{
+	char text[16];
+
+	(void)mod;
+	say(req, build_text(text));
+}
+
+static void answer_numbers(struct hd_module *mod, struct hd_request *req)
+{
+	struct hd_worker *w = hd_request_worker(req);
+	const struct live_conf *conf = hd_module_worker_conf(mod, w);
+	const struct live_worker *lw = hd_module_worker_data(mod, w);
+	char text[256];
+
+	snprintf(text, sizeof(text),
+		 "starts=%ju ticks=%ju packets=%ju datagrams=%ju word=%s",
+		 (uintmax_t)lw->starts, (uintmax_t)lw->ticks,
+		 (uintmax_t)lw->packets, (uintmax_t)lw->datagrams, conf->word);
+	say(req, text);
+}
+
+static void sleep_some(void *arg)
+{
+	usleep((useconds_t)(uintptr_t)arg * 1000);
+}
+
+static void slept(struct hd_module *mod, struct hd_worker *w, void *arg)
+{
+	(void)mod;
+	(void)w;
+	(void)arg;
+}
+
+/* /live/task?MS */
+static void answer_task(struct hd_module *mod, struct hd_request *req)
+{
+	const char *ms = hd_request_query(req);
+	int r = hd_task(mod, hd_request_worker(req), sleep_some, slept,
+			(void *)(uintptr_t)(ms != NULL ? atoi(ms) : 0));
+
+	say(req, r == 0 ? "begun" : "refused");
+}
+
+/* Posts that go round for ever: /live/spin */
+static void spin(struct hd_module *mod, struct hd_worker *w, void *arg)
+{
+	unsigned next = (hd_worker_index(w) + 1) % hd_workers();
+
+	hd_post(mod, hd_worker_at(next), spin, arg);
+}
+
+static void answer_spin(struct hd_module *mod, struct hd_request *req)
+{
+	spin(mod, hd_request_worker(req), NULL);
+	say(req, "begun");
+}
+
+/* ---- a protocol: what comes goes back, behind the build number and how many
+ * bytes came so far ---- */
+
+static size_t echo_data(struct hd_stream *s, void *state, uint8_t *p, size_t n)
+{
+	struct live_state *st = state;
+	char head[64], text[16];
+	int len;
+
+	st->bytes += n;
+	len = snprintf(head, sizeof(head), "%s %ju ", build_text(text),
+		       (uintmax_t)st->bytes);
+	hd_stream_append(s, HD_CONTROL, head, (size_t)len);
+	hd_stream_append(s, HD_CONTROL, p, n);
+	return n;
+}
+
+static const struct hd_proto echo_proto = {
+	.name = "echo",
+	.state_size = sizeof(struct live_state),
+	.data = echo_data,
+};
+
+static int upgrade_echo(struct hd_module *mod, struct hd_request *req,
+			struct hd_stream *s, void *state)
+{
+	static const char head[] = "HTTP/1.1 101 Switching Protocols\r\n"
+				   "Upgrade: echo\r\nConnection: Upgrade\r\n"
+				   "\r\n";
+	struct live_state *st = state;
+
+	(void)mod;
+	(void)req;
+	if (is_mode("ptr "))
+		st->seed = &echo_proto;
+	hd_stream_append(s, HD_CONTROL, head, sizeof(head) - 1);
+	return 0;
+}
+
+/* ---- the rest ---- */
+
+static enum hd_verdict on_packet(struct hd_module *mod, struct hd_worker *w,
+				 const struct hd_packet *packet)
+{
+	struct live_worker *lw = hd_module_worker_data(mod, w);
+
+	(void)packet;
+	lw->packets++;
+	hd_count(hd_metrics(mod, w), M_PACKETS, 1);
+	return HD_PASS;
+}
+
+static enum hd_verdict on_admit(struct hd_module *mod, struct hd_worker *w,
+				const struct hd_login *login,
+				const union hd_addr *from,
+				struct hd_ticket *ticket)
+{
+	(void)mod;
+	(void)w;
+	(void)login;
+	(void)from;
+	(void)ticket;
+	return HD_PASS;
+}
+
+static void on_tick(struct hd_module *mod, struct hd_worker *w, void *arg)
+{
+	struct live_worker *lw = arg;
+
+	(void)mod;
+	(void)w;
+	lw->ticks++;
+	hd_timer_set(lw->timer, 5);
+}
+
+static void on_datagrams(struct hd_udp *udp, void *arg, struct hd_datagram *v,
+			 unsigned n)
+{
+	struct live_worker *lw = arg;
+	char text[16];
+
+	build_text(text);
+	lw->datagrams += n;
+	for (unsigned i = 0; i < n; i++)
+		hd_udp_send(udp, &v[i].from, &v[i].to, text, strlen(text));
+}
+
+static void run_hello(struct hd_module *mod, struct hd_call *call)
+{
+	char text[16];
+
+	(void)mod;
+	hd_out_string(call, NULL, build_text(text));
+}
+
+static const struct hd_command hello = {
+	.words = "live hello",
+	.args = "",
+	.help = "says the build number",
+	.role = HD_ROLE_READ,
+	.run = run_hello,
+};
+
+static const struct hd_route routes[] = {
+	{ .path = "/live/build", .methods = HD_GET, .answer = answer_build },
+	{ .path = "/live/numbers",
+	  .methods = HD_GET,
+	  .answer = answer_numbers },
+	{ .path = "/live/task", .methods = HD_GET, .answer = answer_task },
+	{ .path = "/live/spin", .methods = HD_GET, .answer = answer_spin },
+	{ .path = "/live/echo",
+	  .methods = HD_GET,
+	  .token = "echo",
+	  .upgrade = upgrade_echo,
+	  .proto = &echo_proto },
+};
+
+static void count_module(void *n, const struct hd_about_module *m)
+{
+	(void)m;
+	++*(unsigned *)n;
+}
+
+static void count_metric(void *n, const char *module, const struct hd_metric *m,
+			 uint64_t sum)
+{
+	(void)module;
+	(void)m;
+	(void)sum;
+	++*(unsigned *)n;
+}
+
+/* What may be asked from anywhere, also while the code changes. */
+static void look_around(void)
+{
+	unsigned n = 0;
+
+	hd_about_modules(count_module, &n);
+	hd_metrics_each(count_metric, &n);
+	hd_assert(n > 0);
+}
+
+static int live_load(struct hd_module *mod, struct hd_error *err)
+{
+	int r = hd_hook_packet(mod, on_packet, err);
+
+	look_around();
+	if (r == 0)
+		r = hd_hook_admit(mod, on_admit, err);
+	for (size_t i = 0; r == 0 && i < HD_ARRAY_N(routes); i++)
+		r = hd_route_add(mod, &routes[i], err);
+	if (r == 0)
+		r = hd_command_add(mod, &hello, err);
+	while (is_mode("hang"))
+		pause();
+	if (is_mode("cras"))
+		abort();
+	if (r == 0 && is_mode("load"))
+		r = hd_error_set(err, -EPERM, "load() has a bad day");
+	return r;
+}
+
+static void hello_from(struct hd_module *mod, struct hd_worker *w, void *arg)
+{
+	struct live_worker *lw = hd_module_worker_data(mod, w);
+
+	(void)arg;
+	hd_assert(lw->starts > 0); /* start() was before this */
+}
+
+static int live_start(struct hd_module *mod, struct hd_worker *w,
+		      struct hd_error *err)
+{
+	const struct live_conf *conf = hd_module_worker_conf(mod, w);
+	struct live_worker *lw = hd_module_worker_data(mod, w);
+
+	look_around();
+	lw->self = mod;
+	lw->starts++;
+	lw->seed = is_mode("ptr ") ? options : NULL;
+	hd_count(hd_metrics(mod, w), M_STARTS, 1);
+	for (unsigned i = 0; i < hd_workers(); i++)
+		hd_post(mod, hd_worker_at(i), hello_from, NULL);
+	lw->timer = hd_timer_new(mod, w, on_tick, lw);
+	hd_timer_set(lw->timer, 5);
+	if (is_mode("star") && hd_worker_index(w) == hd_workers() - 1)
+		return hd_error_set(err, -EPERM, "start() has a bad day");
+	return hd_udp_open(mod, w, &conf->udp, 0, on_datagrams, lw, &lw->udp,
+			   err);
+}
+
+static void live_stop(struct hd_module *mod, struct hd_worker *w)
+{
+	struct live_worker *lw = hd_module_worker_data(mod, w);
+
+	look_around();
+	hd_udp_close(&lw->udp);
+}
+
+static int live_check(struct hd_module *mod, const void *section,
+		      struct hd_error *err)
+{
+	const struct live_conf *conf = section;
+
+	(void)mod;
+	if (strcmp(conf->word, "wrong") == 0)
+		return hd_error_set(err, -EINVAL, "check() dislikes the word");
+	return 0;
+}
+
+static void live_unload(struct hd_module *mod)
+{
+	(void)mod;
+	look_around();
+	if (is_mode("unlo"))
+		abort();
+}
+
+HD_MODULE(live, .version = "1.0", .licence = "MIT",
+	  .summary = "one of everything", .state_version = STATE_VERSION,
+	  .options = options, .metrics = metrics,
+	  .conf_size = sizeof(struct live_conf),
+	  .worker_size = sizeof(struct live_worker), .load = live_load,
+	  .start = live_start, .check = live_check, .stop = live_stop,
+	  .unload = live_unload);

@@ -1,5 +1,0 @@
-/* SPDX-License-Identifier: MIT */
-/* t/modules/judge_a.c - one of two modules that are asked who may log in. */
-#include "t/modules/judge.h"
-
-JUDGE(judge_a);

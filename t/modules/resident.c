@@ -1,6 +1,0 @@
-/* SPDX-License-Identifier: MIT */
-/* t/modules/resident.c - a module that says it cannot leave. */
-#include <hyper-derp/module.h>
-
-HD_MODULE(resident, .version = "1.0", .licence = "MIT", .summary = "stays",
-	  .flags = HD_RESIDENT);

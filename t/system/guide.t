@@ -1,0 +1,90 @@
+#!/usr/bin/env perl
+# SPDX-License-Identifier: MIT
+# t/system/guide.t - what the operations guide and README tell people to type
+# works. Each block of doc/operations.md and doc/troubleshooting.md has a marker
+# above it:
+#
+#   <!-- run -->                    by sh -e, must end with 0
+#   <!-- run in the background -->  goes on until the page ends
+#   <!-- file PATH -->              becomes that file
+#   <!-- not run: REASON -->
+#
+# All of it runs as root in namespaces of its own: /etc, /var/lib and /run are
+# overlays, the network is loopback. An ACME server (pebble, from the Go proxy)
+# stands for Let's Encrypt.
+use v5.36;
+use Test::More;
+use FindBin;
+use lib "$FindBin::Bin/../lib";
+use HyperDerp::Guide;
+use HyperDerp::Test;
+
+my $missing = HyperDerp::Guide::missing();
+plan skip_all => $missing if $missing;
+
+for my $page (qw(operations troubleshooting)) {
+    my @blocks = HyperDerp::Guide::blocks("$HyperDerp::Test::srcdir/doc/$page.md");
+    is_deeply [map { "line $_->{line}" } grep { $_->{kind} eq 'unmarked' } @blocks], [],
+        "$page.md: every block says whether it is run";
+    is_deeply [map { "line $_->{line}" } grep { $_->{kind} eq 'not run' && $_->{what} !~ /\w\w/ } @blocks],
+        [], "$page.md: what is not run says why";
+    my $room = HyperDerp::Guide->new;
+    for my $b (@blocks) {
+        next if $b->{kind} =~ /^(?:unmarked|not run)$/;
+        my $lacks = $room->lacks($b->{text});
+        SKIP: {
+            skip "line $b->{line}: $lacks", 1 if $lacks;
+            my ($ok, $said) = $room->take($b);
+            ok $ok, "$page.md, line $b->{line}: " . ($b->{text} =~ /\A(.*)/)[0] or diag $said;
+            ok $room->serves_pebble, '... and the relay serves what the ACME server signed'
+                if $b->{text} =~ /^(?:certbot|lego .*\n.* run|uacme)\b/m;
+        }
+    }
+    $room->finish;
+}
+
+# README's configuration, with what its commands and the package do before: a
+# certificate from hyper-derp-cert, a user.
+subtest 'README.md' => sub {
+    my @blocks = HyperDerp::Guide::blocks("$HyperDerp::Test::srcdir/README.md");
+    is_deeply [map { $_->{kind} } @blocks], ['file', 'not run'], 'its blocks';
+    my $room = HyperDerp::Guide->new;
+    my $take = sub ($kind, $text) {
+        my ($ok, $said) = $room->take({ kind => $kind, text => $text });
+        ok $ok, $text =~ s/.*\n(?=.)//sr =~ s/\n//r or diag $said;
+        return $said;
+    };
+    $take->('run', <<'END');
+grep -q ^hyper-derp: /etc/passwd || {
+    echo hyper-derp:x:64123:64123::/:/usr/sbin/nologin >>/etc/passwd
+    echo hyper-derp:x:64123: >>/etc/group
+}
+mkdir -p /etc/hyper-derp/tls /run/hyper-derp /var/lib/hyper-derp
+chown hyper-derp /run/hyper-derp /var/lib/hyper-derp
+cd "$HOME"
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 90 \
+    -subj /CN=relay.example.net -addext subjectAltName=DNS:relay.example.net \
+    -keyout privkey.pem -out fullchain.pem
+hyper-derp-cert fullchain.pem privkey.pem
+END
+    my ($ok) = $room->take($blocks[0]);
+    ok $ok, 'the configuration is in its place';
+    $take->('run', "hyper-derp -t\n");
+    $take->('run in the background', "hyper-derp\n");
+    $take->('run', "hdctl status\n");
+    like $take->('run', "hdprobe relay.example.net\n"), qr/: ok - \d+ ok, 0 warnings, 0 failed/, '... is well';
+    $take->('run', "mkdir -p /etc/headscale\n"
+            . "hdprobe --derpmap relay.example.net --format yaml --output /etc/headscale/derp.yaml\n");
+    $room->finish;
+};
+
+# The messages that the page explains are those of the sources, whose strings
+# are often cut into lines.
+my $sources = join "\n", map { HyperDerp::Test::slurp($_) =~ s/"\s*\n\s*"//gr }
+    glob "$HyperDerp::Test::srcdir/{core,modules/*,tools/*}/*.c";
+my $explained = HyperDerp::Test::slurp("$HyperDerp::Test::srcdir/doc/troubleshooting.md");
+my %errno = map { $_ => 1 } 'Address already in use', 'Permission denied';
+for my $message ($explained =~ /^### `(.*)`$/mg) {
+    ok $errno{$message} || index($sources, $message) >= 0, "troubleshooting.md: \"$message\" is still said";
+}
+done_testing;

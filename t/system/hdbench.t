@@ -1,0 +1,111 @@
+#!/usr/bin/env perl
+# SPDX-License-Identifier: MIT
+# t/system/hdbench.t - hdbench measures, and its exit status says whether it
+# could. How fast the relay is belongs to `make bench`, not here.
+use v5.36;
+use Test::More;
+use FindBin;
+use lib "$FindBin::Bin/../lib";
+use HyperDerp::Test;
+use JSON::PP;
+
+my $hdbench = "$HyperDerp::Test::build/hdbench";
+
+# Returns the exit status, standard output and standard error.
+sub run_bench (@args) {
+    my $errors = File::Temp->new;
+    my $pid    = open my $out, '-|' // die "fork: $!";
+    if ($pid == 0) {
+        open STDERR, '>&', $errors;
+        exec $hdbench, @args or POSIX::_exit(127);
+    }
+    local $/;
+    my $text = <$out> // '';
+    close $out;
+    return ($? >> 8, $text, HyperDerp::Test::slurp("$errors"));
+}
+
+sub measured (@args) {
+    my ($status, $text, $errors) = run_bench('--json', @args);
+    is $status, 0, "measured: @args" or diag $errors;
+    return $status == 0 ? decode_json($text) : {};
+}
+
+# The same of a rate. When a machine stalls for half a second hdbench takes what
+# is late for lost, and there may be nothing in so short a window: then it is
+# measured again.
+sub rate (@args) {
+    my $may_lose = grep { $_ eq 'max' } @args;
+    my $r;
+    for (1 .. 5) {
+        $r = measured(@args);
+        last if $r->{delivered_pps} && ($may_lose || !$r->{lost});
+        note 'again: ' . encode_json($r);
+    }
+    return $r;
+}
+
+my ($status, $text, $errors) = run_bench('--help');
+is $status, 0, '--help';
+like $text, qr/--rate N\|max/, 'the help names the options';
+($status, $text) = run_bench('--version');
+like $text, qr/^hdbench \d+\.\d+/, '--version';
+for my $wrong ([], ['a', 'b'], ['--pairs', '0', 'x'], ['--rate', '1.5', 'x'],
+    ['--size', '23', 'x'], ['--nosuch', 'x'], ['--idle', '5', 'x'],
+    ['--behind', '5', 'x']) {
+    ($status, $text, $errors) = run_bench(@$wrong);
+    is $status, 2, "usage: @$wrong";
+    ok length $errors, '... and says why';
+}
+($status, $text, $errors)
+    = run_bench('--plain', '127.0.0.1:' . HyperDerp::Test::free_port());
+is $status, 1, 'nobody listens';
+like $errors, qr/Connection refused/, '... and says so';
+
+my $hd = HyperDerp::Test->start;
+my $tls   = "127.0.0.1:$hd->{tls}";
+my $plain = "127.0.0.1:$hd->{plain}";
+my @brief = qw(--pairs 3 --rate 2000 --duration 0.3 --warmup 0.1);
+
+for my $how ([$tls], ['--fast-start', $tls], ['--ca', $hd->{crt}, $tls],
+    ['--plain', $plain], ['--plain', '--fast-start', $plain],
+    [qw(--size 1500 --batch 4), $tls], [qw(--size 24 --plain), $plain]) {
+    my $r = rate(@brief, @$how);
+    is $r->{lost}, 0, '... nothing lost';
+    is $r->{foreign} + $r->{reordered} + $r->{closed}, 0, '... nothing odd';
+    is $r->{offered_pps}, 2000, '... offered what was asked for';
+    cmp_ok $r->{latency_us}{p50}, '>', 0, '... with a latency';
+}
+
+my $r = rate(@brief, '--pid', $hd->pid, $tls);
+cmp_ok $r->{cpu_us_per_packet}, '>', 0, 'CPU per packet of a process';
+# 64 KiB are four records each; a queue of the relay holds four of them
+$r = rate(qw(--size 65536 --rate 100 --duration 0.3 --warmup 0), $tls);
+is $r->{lost}, 0, 'packets of 64 KiB';
+$r = rate(qw(--rate max --pairs 2 --duration 0.3 --warmup 0.1), $tls);
+cmp_ok $r->{delivered_pps}, '>', 0, 'as fast as it goes';
+$r = rate(qw(--rate max --in-flight 1 --duration 0.3 --warmup 0), $tls);
+cmp_ok $r->{delivered_pps}, '>', 0, 'one packet at a time';
+$r = measured(qw(--find --rate 20000 --share 1 --duration 0.05 --warmup 0),
+    '--pairs', 2, '--plain', $plain);
+cmp_ok $r->{found_pps}, '>', 200, 'a rate is found';
+$r = measured('--idle', 20, '--pid', $hd->pid, $tls);
+is $r->{closed}, 0, 'idle peers stay';
+$r = measured('--logins', 40, '--pid', $hd->pid, '--fast-start', $tls);
+is $r->{logins}, 40, 'logins';
+$r = measured(qw(--logins 40 --behind 8 --size 10000), @$_, $tls) for [], ['--fast-start'];
+is $r->{logins}, 40, '... with packets behind them';
+$r = measured(qw(--logins 20 --login-rate 200), $tls);
+cmp_ok $r->{logins_per_s}, '<=', 220, 'logins by the clock';
+
+($status, $text, $errors) = run_bench(@brief, $plain);
+is $status, 1, 'TLS to a plain port';
+like $errors, qr/--plain/, '... names the remedy';
+($status, $text, $errors) = run_bench(@brief, '--sni', 'other', '--ca',
+    $hd->{crt}, $tls);
+is $status, 1, 'the certificate has another name';
+($status, $text) = run_bench(@brief, $tls);
+like $text, qr/not verified/, 'the table says what was not verified';
+
+$hd->finish;
+done_testing;

@@ -1,0 +1,53 @@
+#!/usr/bin/env perl
+# SPDX-License-Identifier: MIT
+# t/system/hdctl-usage.t - COMMAND --help explains and does nothing; an answer
+# that cannot be written is no success.
+use v5.36;
+use Test::More;
+use FindBin;
+use lib "$FindBin::Bin/../lib";
+use HyperDerp::Test;
+
+my $hd = HyperDerp::Test->start(no_tls => 1, workers => 1);
+
+sub without_relay (@words) {
+    return qx($HyperDerp::Test::build/hdctl --socket /nonexistent @words 2>&1);
+}
+
+subtest 'commands of the relay' => sub {
+    like $hd->ctl('drain', '--help'), qr/^usage: hdctl drain \[--for DURATION\] \[--exit\]\n\nrefuse logins/,
+        'drain --help';
+    is $?, 0, '... exit 0';
+    like $hd->ctl('drain', '--for', '5s', '-h'), qr/^usage: hdctl drain /, 'behind arguments';
+    like $hd->ctl('status'), qr/^state +serving$/m, '... and nothing is drained';
+    like $hd->ctl('module', '--help'), qr/module load MODULE.*module enable NAME/s,
+        'the beginning of commands: all of them';
+    like $hd->ctl('nosuch', '--help'), qr/there is no command "nosuch"/, 'no command';
+    is $?, 2, '... exit 2';
+};
+
+subtest 'our own need no relay' => sub {
+    for ('module enable', 'module new', 'derpmap', 'top', 'watch', 'completion', 'wg client-config phone') {
+        my ($words) = /^(.*?)(?: phone)?$/;
+        like without_relay($_, '--help'), qr/^usage: hdctl $words /, "$_ --help";
+        is $?, 0, '... exit 0';
+    }
+    like without_relay('drain', '--help'), qr/is the relay running/, 'others do';
+};
+
+subtest 'what may stand behind --help' => sub {
+    unlike $hd->ctl('complete', '--', 'drain', '--help', ''), qr/usage/, 'is no question for help';
+};
+
+subtest 'a full disk' => sub {
+    plan skip_all => 'no /dev/full' unless -c '/dev/full';
+    my $hdctl = "$HyperDerp::Test::build/hdctl --socket " . $hd->control;
+    for ('status', 'config schema', '--json status', 'top -1', 'help') {
+        my $said = qx($hdctl $_ 2>&1 >/dev/full);
+        is $? >> 8, 1, "$_: exit 1";
+        like $said, qr/^hdctl: the output is not complete: (?:No space left|it could not be written)/, '... and says so';
+    }
+};
+
+$hd->finish;
+done_testing;

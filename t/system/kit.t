@@ -1,0 +1,167 @@
+#!/usr/bin/env perl
+# SPDX-License-Identifier: MIT
+# t/system/kit.t - a module outside the tree, built with nothing but what `make
+# install` leaves: contrib/example-chat, and what `hdctl module new` writes.
+use v5.36;
+use Test::More;
+use FindBin;
+use lib "$FindBin::Bin/../lib";
+use File::Temp;
+use HyperDerp::Live;
+use HyperDerp::Test;
+
+my ($src, $build) = ($HyperDerp::Test::srcdir, $HyperDerp::Test::build);
+my $tmp = File::Temp->newdir('hd-kit-XXXXXX', TMPDIR => 1);
+
+sub spew { goto &HyperDerp::Test::spew }
+
+# Output of a command; its failure fails the test.
+sub sh ($name, $cmd) {
+    my $out = qx{($cmd) 2>&1};
+    ok($? == 0, $name) || diag "$cmd\n$out";
+    return $out;
+}
+
+# The caller is a part of `make check`: its flags are not for this make.
+delete @ENV{qw(MAKEFLAGS MAKELEVEL MFLAGS MAKEOVERRIDES)};
+delete $ENV{PERL5LIB};
+plan skip_all => 'pkg-config is missing' unless qx{pkg-config --version 2>/dev/null};
+sh 'make install', "make -s -C $build install DESTDIR=$tmp/root";
+my ($pc) = split /\n/, qx{find $tmp/root -name pkgconfig};
+ok $pc && -e "$pc/hyper-derp.pc", 'hyper-derp.pc is installed';
+# The tree was moved after it was configured: paths follow the .pc file.
+$ENV{PKG_CONFIG_PATH} = $pc;
+mkdir "$tmp/bin";
+chomp(my $pkg_config = qx{which pkg-config});
+spew("$tmp/bin/pkg-config", "#!/bin/sh\nexec $pkg_config --define-prefix \"\$@\"\n");
+chmod 0755, "$tmp/bin/pkg-config";
+$ENV{PATH} = "$tmp/bin:$ENV{PATH}";
+my $make = "make CFLAGS='-O2 -g -Wall -Wextra -Wshadow -Wformat=2 -Werror'";
+
+sub variable ($name) {
+    chomp(my $v = qx{pkg-config --variable=$name hyper-derp});
+    return $v;
+}
+
+# A member of the chat.
+sub member ($hd, $name) {
+    my $s = $hd->socket;
+    print {$s} "GET /chat HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: chat\r\n\r\n$name\n";
+    hear($s) for 1 .. 4;    # the head of the answer
+    return $s;
+}
+
+sub hear ($s) {
+    local $SIG{ALRM} = sub { die "nothing to hear\n" };
+    alarm 30;
+    my $line = eval { readline $s } // 'nothing';
+    alarm 0;
+    $line =~ s/\r?\n\z//;
+    return $line;
+}
+
+sub say_to ($s, $line) { return print {$s} "$line\n" }
+
+sub metric_now ($hd, $name) {
+    return ctl($hd, qw(module status chat))->{data}[0]{counters}{$name};
+}
+
+subtest 'what is installed' => sub {
+    ok -d variable('moduledir'), 'moduledir exists';
+    my $h = HyperDerp::Test::slurp("$src/include/hyper-derp/module.h");
+    my ($major, $minor) = map { $h =~ /^#define HD_ABI_$_ (\d+)$/m } qw(MAJOR MINOR);
+    is variable('abi'), "$major.$minor", 'abi is that of module.h';
+    like $h, qr/^ \* \Q$major.$minor\E  \w/m, '... which module.h explains';
+    ok -x variable('relay'), 'relay is a program';
+    like qx{find $tmp/root -name hyper-derp.m4}, qr{/share/aclocal/}, 'the m4 macro';
+};
+
+subtest 'the guide' => sub {
+    my $guide = HyperDerp::Test::slurp("$src/doc/module-guide.md");
+    my $c = HyperDerp::Test::slurp("$src/contrib/example-chat/chat.c");
+    is $guide =~ /\((\d+) with comments/ ? $1 : 0, $c =~ tr/\n//, 'says how long the example is';
+    for my $code (map { s/\s+/ /gr } $guide =~ /^((?:    .*\n)+)/mg) {
+        next unless $code =~ /hd_route_add|struct hd_route |on_packet\(|HD_MODULE\(chat/;
+        ok index($c =~ s/\s+/ /gr, $code =~ s/^ | $//gr) >= 0, 'quotes it: ' . substr $code, 0, 40;
+    }
+};
+
+subtest 'the example' => sub {
+    cmp_ok HyperDerp::Test::slurp("$src/contrib/example-chat/chat.c") =~ tr/\n//, '<=', 150,
+        'a protocol and a hook in 150 lines';
+    my $dir = "$tmp/chat";
+    sh 'a clean folder', "cp -R $src/contrib/example-chat $dir && chmod -R u+w $dir";
+    sh 'it builds', "$make -C $dir";
+    my $so = "$dir/chat.so";
+    my $hd = HyperDerp::Test->start(no_tls => 1, load_module => ['derp', $so],
+        conf => "chat: {packet_max: 1000}\n");
+    ok ctl($hd, qw(module unload chat))->{ok}, 'the relay knows its section, not the module';
+    is get($hd, '/chat'), 404, '... and not its route';
+
+    $hd->ctl('module', 'load', $so);
+    is $?, 0, 'hdctl module load' or diag $hd->log_text;
+    my ($alice, $bob) = map { member($hd, $_) } qw(alice bob);
+    is hear($_), '* build 1', 'a member is greeted' for $alice, $bob;
+    say_to $alice, 'bob good morning';
+    is hear($bob), 'alice: good morning', 'bob hears alice';
+    say_to $bob, 'carol are you there?';
+    is hear($bob), '* carol is not here', 'nobody has that name';
+    my ($dave, $erin) = map { $hd->client } 1, 2;
+    $dave->send($erin->key, 'x' x 1001);
+    $dave->send($erin->key, 'fits');
+    is $erin->packet, 'fits', 'the hook drops what is too long, from DERP, too';
+    is ctl($hd, qw(module status chat))->{data}[0]{denied}, 1, '... and the relay counts it';
+    my $passed = metric_now($hd, 'chat_packets_total');
+    cmp_ok $passed, '>=', 2, 'it counts what passes';
+
+    my $c = HyperDerp::Test::slurp("$dir/chat.c");
+    $c =~ s/^#define CHAT_BUILD \K1$/2/m or fail 'CHAT_BUILD is not there';
+    spew("$dir/chat.c", $c);
+    sh 'it is built again', "$make -C $dir";
+    $hd->ctl(qw(module reload chat));
+    is $?, 0, 'hdctl module reload' or diag $hd->log_text;
+    say_to $alice, '';
+    is hear($alice), '* build 2: NAME text', 'the connection stays, the code is new';
+    say_to $bob, 'alice still here';
+    is hear($alice), 'bob: still here', 'bob stays, too';
+    cmp_ok metric_now($hd, 'chat_packets_total'), '>', $passed, 'numbers go on';
+    $dave->send($erin->key, 'derp');
+    is $erin->packet, 'derp', 'DERP did not notice';
+
+    for my $bad ("\n", "two words\n", 'x' x 600, "a\n" . 'x' x 600 . "\n") {
+        my $s = $hd->socket;
+        print {$s} "GET /chat HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: chat\r\n\r\n$bad";
+        my $all = '';
+        while (($_ = hear($s)) ne 'nothing') { $all .= "$_\n" }
+        like $all, qr/^HTTP\S* 101/, 'bad input of ' . length($bad) . ' bytes ends the connection';
+    }
+    say_to $alice, 'bob and us?';
+    is hear($bob), 'alice: and us?', '... only that one';
+    ok ctl($hd, qw(module unload chat))->{ok}, 'unloaded';
+    1 until hear($alice) eq 'nothing';
+    ok eof $alice, '... its members are closed';
+    $hd->finish;
+};
+
+subtest 'hdctl module new' => sub {
+    like qx{cd $tmp && $build/hdctl module new Bad-name 2>&1}, qr/takes one name/, 'a bad name';
+    is $? >> 8, 2, '... is wrong usage';
+    my $out = sh 'hdctl module new', "cd $tmp && $build/hdctl module new greeter";
+    like $out, qr/make check/, 'it says what to do next';
+    like qx{cd $tmp && $build/hdctl module new greeter 2>&1}, qr/File exists/, 'not twice';
+    sh 'its test passes', "$make -C $tmp/greeter check";
+    my $hd = HyperDerp::Test->start(no_tls => 1, load_module => ['derp']);
+    $hd->ctl('module', 'load', "$tmp/greeter/greeter.so");
+    is $?, 0, 'hdctl module load';
+    is get($hd, '/greeter'), 'hello', 'it answers';
+    $hd->finish;
+    SKIP: {
+        skip 'autoconf is missing', 2 unless qx{autoconf --version 2>/dev/null};
+        my ($m4) = split /\n/, qx{find $tmp/root -name aclocal -type d};
+        sh 'configure with the m4 macro', "cd $tmp/greeter && make clean "
+            . "&& aclocal -I $m4 && autoconf && ./configure -q";
+        sh '... and make', "make -C $tmp/greeter check";
+    }
+};
+
+done_testing;

@@ -1,0 +1,149 @@
+#!/usr/bin/env perl
+# SPDX-License-Identifier: MIT
+# t/system/limits.t - limits that an operator sets, and those of the machine:
+# too many bytes, too many connections, too few descriptors.
+use v5.36;
+use Test::More;
+use FindBin;
+use lib "$FindBin::Bin/../lib";
+use HyperDerp::Raw;
+use HyperDerp::Test;
+use Time::HiRes qw(time);
+
+use constant { CROWD => 8000, SPARE => 200 };
+
+# A process cannot raise its own limit without a module that Perl has not.
+my $nofile = qx(sh -c 'ulimit -Sn') =~ /(\d+)/ ? $1 : 'unlimited';
+if ($nofile ne 'unlimited' && $nofile < CROWD + SPARE && !$ENV{HD_NOFILE_RAISED}) {
+    $ENV{HD_NOFILE_RAISED} = 1;
+    exec '/bin/sh', '-c', 'ulimit -Sn $(ulimit -Hn) && exec "$@"', 'sh', $^X,
+        '-I', "$FindBin::Bin/../lib", $0;
+}
+
+subtest 'peer_rate_limit' => sub {
+    use constant { RATE => 300_000, N => 700, SIZE => 1000 };
+    my $hd = HyperDerp::Test->start(no_tls => 1,
+        conf => 'peer_rate_limit: ' . RATE . "\nsockbuf: 64KiB\n");
+    my ($from, $to, $other) = map { HyperDerp::Raw->login($hd, $_) } HyperDerp::Raw::logins($hd, 3);
+    my $all = join '', map { HyperDerp::Raw::packet_frame($to->key, pack('N', $_) . 'x' x (SIZE - 4)) } 1 .. N;
+    my $start = time;
+    my (@got, @waits);
+    while (@got < N && time - $start < 60) {
+        substr $all, 0, $from->write_some($all), '' if length $all;
+        my $before = time;
+        $other->ping or last;
+        push @waits, time - $before;
+        $to->fill;
+        while (my ($type, $payload) = $to->take) {
+            push @got, unpack 'x32 N', $payload if $type == HyperDerp::Raw::RECV_PACKET;
+        }
+    }
+    my $took = time - $start;
+    is_deeply \@got, [1 .. N], 'nothing is lost, all is in order';
+    # beyond one burst and one read of 64 KiB each the rate holds
+    my $least = (N * SIZE - 2 * 65568) / RATE;
+    cmp_ok $took, '>', $least * 0.8, sprintf 'it took %.1f s, not less than about %.1f', $took, $least;
+    cmp_ok $took, '<', $least * 4 + 20, '... and not for ever';
+    cmp_ok +(sort { $a <=> $b } @waits)[@waits / 2], '<', 0.5, 'another client waits for nothing';
+    ok $hd->log_like(qr/recv_paused: key=@{[substr $from->key, 0, 8]} pause_ms=\d+ .*peer_rate_limit/),
+        'the log says recv_paused and why';
+    $hd->finish;
+    cmp_ok $hd->metric('hyper_derp_recv_paused_total'), '>', 3, 'pauses are counted';
+    is $hd->metric('hyper_derp_send_drops_total'), 0, 'nothing was dropped';
+};
+
+subtest 'peer_rate_limit: what was said before the goodbye' => sub {
+    my $hd = HyperDerp::Test->start(conf => "peer_rate_limit: 60000\n");
+    my ($from, $to) = map { $hd->client } 1 .. 2;
+    my $n = 0;
+    $hd->signal('STOP');    # it finds all of it and close_notify at once
+    $from->fill($to->key, 1000, 90);
+    $from->bye;
+    $from->quit;
+    $hd->signal('CONT');
+    $n++ while $n < 90 && defined $to->packet;
+    is $n, 90, 'arrives';
+    ok $hd->log_like(qr/closed: key=@{[substr $from->key, 0, 8]} .*why=closed by peer/), '... then it is closed';
+    $hd->finish;
+};
+
+subtest 'max_accept_rate' => sub {
+    my ($rate, $n) = (30, 90);
+    my $hd = HyperDerp::Test->start(no_tls => 1, conf => "max_accept_rate: $rate\n");
+    my @logins = HyperDerp::Raw::logins($hd, $n);
+    my $start = time;
+    my @c = map { HyperDerp::Raw->start($hd, $_) } @logins;
+    is scalar(grep { !$_->admitted } @c), 0, "all $n log in";
+    # a burst of one second's worth is free
+    cmp_ok time - $start, '>', ($n - $rate) / $rate * 0.8, '... but not at once';
+    my ($old) = @c;
+    ok $old->ping, 'old connections are served meanwhile';
+    $hd->finish;
+    cmp_ok $hd->metric('hyper_derp_accept_pauses_total'), '>', 0, 'pauses are counted';
+};
+
+subtest 'descriptors run out' => sub {
+    plan skip_all => 'prlimit (util-linux) is not installed' if system('prlimit --version >/dev/null 2>&1');
+    my $hd = HyperDerp::Test->start(no_tls => 1, workers => 1, conf => "login_timeout: 60s\n",
+        wrap => ['prlimit', '--nofile=64:64']);
+    my $start = time;
+    my @logins = HyperDerp::Raw::logins($hd, 3);
+    my $old = HyperDerp::Raw->login($hd, $logins[0]);
+    my @crowd = map { HyperDerp::Raw->open($hd) } 1 .. 100;
+    ok $hd->log_like(qr/error accept: Too many open files; accepting pauses.*LimitNOFILE/),
+        'the log says so, and the remedy';
+    ok $old->ping, 'who is connected is served';
+    my $new = HyperDerp::Raw->start($hd, $logins[1]);
+    ok !$new->admitted(0.3), 'a new client waits';
+    # later there may be more: it works again, and then too many wait
+    my @lines = $hd->log_text =~ /accept: Too many open files/g;
+    is @lines, 1, 'one line in the log';
+    $_->close for splice @crowd, 0, 90;
+    ok $new->admitted, '... and is served once there is room';
+    ok eval { HyperDerp::Raw->login($hd, $logins[2]) }, '... so is the next';
+    $hd->finish;
+    my $pauses = $hd->metric('hyper_derp_accept_pauses_total');
+    cmp_ok $pauses, '>', 0, 'accepting paused';
+    # each takes 100 ms
+    cmp_ok $pauses, '<', 20 + 10 * (time - $start), "... $pauses times: it does not spin";
+};
+
+subtest '8,000 connections' => sub {
+    my ($soft, $hard) = map { qx(sh -c 'ulimit -$_') =~ /(\d+)/ ? $1 : 1e9 } 'Sn', 'Hn';
+    plan skip_all => "open files are limited to $hard, " . (CROWD + SPARE) . ' are needed (ulimit -n)'
+        if $soft < CROWD + SPARE;
+    my $hd = HyperDerp::Test->start(no_tls => 1, conf => "login_timeout: 60s\n");
+    my $fds = sub { scalar(my @fds = glob "/proc/$hd->{pid}/fd/*") };
+    my ($before, $rss) = ($fds->(), $hd->rss);
+    my $start = time;
+    my @logins = HyperDerp::Raw::logins($hd, CROWD);
+    my @c;
+    while (my @some = splice @logins, 0, 500) {
+        push @c, map { HyperDerp::Raw->start($hd, $_) } @some;
+    }
+    is scalar(grep { !$_->admitted(30) } @c), 0, 'all log in';
+    note sprintf '%.1f s, %d bytes of memory each', time - $start, ($hd->rss - $rss) / CROWD;
+    cmp_ok +($hd->rss - $rss) / CROWD, '<', 16384, 'each takes less than 16 kB of memory'
+        unless HyperDerp::Test::sanitized();
+    $c[$_]->send($c[-1 - $_]->key, "packet $_") for 0 .. 99;
+    is scalar(grep { ($c[-1 - $_]->packet // '') ne "packet $_" } 0 .. 99), 0, 'packets among them';
+    my $new = HyperDerp::Raw->login($hd);
+    ok $new->ping, 'and there is room for more';
+    my $woken = sub {
+        my $n = 0;
+        $n += HyperDerp::Test::slurp("$_/status") =~ /^voluntary_ctxt_switches:\s+(\d+)/m ? $1 : 0
+            for glob "/proc/$hd->{pid}/task/*";
+        return $n;
+    };
+    my $n = $woken->();
+    my $since = time;
+    HyperDerp::Test::wait_for(sub { 0 }, 0.5);
+    cmp_ok $woken->() - $n, '<', 100 * (time - $since), 'nobody wakes up while nothing happens';
+    $_->close for @c;
+    ok HyperDerp::Test::wait_for(sub { $fds->() <= $before + 10 }), 'descriptors are given back';
+    ok $new->ping, 'the relay lives on';
+    $hd->finish;
+    is $hd->metric('hyper_derp_logins_total'), CROWD + 1, 'logins are counted';
+};
+
+done_testing;

@@ -1,0 +1,176 @@
+#!/usr/bin/env perl
+# SPDX-License-Identifier: MIT
+# t/system/modules.t - module files that the relay must take, refuse or survive;
+# each refusal names the file, the reason and the remedy.
+use v5.36;
+use Test::More;
+use FindBin;
+use lib "$FindBin::Bin/../lib";
+use File::Copy qw(copy);
+use HyperDerp::Test;
+
+my $modules = "$HyperDerp::Test::build/t/lib/modules/.libs";
+plan skip_all => "the test modules are not built: $modules" unless -d $modules;
+
+# Starts a relay that must not start. Returns its exit code and its log.
+sub refused (@load) {
+    my $hd = HyperDerp::Test->new(load_module => \@load, no_tls => 1)->run;
+    my $status = $hd->wait_exit(20);
+    return ($status >> 8, $hd->log_text);
+}
+
+subtest 'no module at all' => sub {
+    my $hd = HyperDerp::Test->start(load_module => [], no_tls => 1);
+    like $hd->log_text, qr/warn no module is loaded: .*hdctl module enable derp.*\n.*notice ready, without a module$/m,
+        'the log says so';
+    like qx{$HyperDerp::Test::build/hyper-derp -t -c $hd->{file} 2>&1}, qr/is good, but it loads no module/, '... and so does -t';
+    $hd->finish;
+};
+
+subtest 'a module that is good' => sub {
+    my $hd = HyperDerp::Test->start(load_module => ['good'], no_tls => 1);
+    like $hd->log_text, qr/module loaded: name=good version=1.0 abi=1\.\d+ file=\S+good.so/,
+        'is named in the log';
+    $hd->finish;
+};
+
+subtest 'options of a module' => sub {
+    my $hd = HyperDerp::Test->new(load_module => ['good'], no_tls => 1,
+        conf => "good: {numbr: 5}\n")->run;
+    is $hd->wait_exit(20) >> 8, 78, 'an unknown key: exit 78';
+    like $hd->log_text, qr/hd\.yaml:\d+.*numbr.*number/, '... with place and nearest key';
+    $hd = HyperDerp::Test->new(load_module => ['good'], no_tls => 1,
+        conf => "good: {number: 500}\n")->run;
+    is $hd->wait_exit(20) >> 8, 78, 'out of range: exit 78';
+    like $hd->log_text, qr/100/, '... with the range';
+};
+
+subtest 'a section of a module that is not loaded' => sub {
+    my $hd = HyperDerp::Test->start(load_module => ['derp'], no_tls => 1,
+        conf => "good: {number: 5}\nstun: {}\n");
+    like $hd->log_text, qr/warn .*hd\.yaml:\d+: the section `$_` has no effect: .* not loaded/,
+        "$_: its file is there, it may be loaded later" for qw(good stun);
+    $hd->ctl(qw(module load good));
+    is $?, 0, '... and is';
+    like $hd->ctl(qw(config show)), qr/^good:\n +number: 5$/m, '... with its section';
+    $hd->finish;
+    $hd = HyperDerp::Test->new(load_module => ['derp'], no_tls => 1, conf => "goood: {number: 5}\n")->run;
+    is $hd->wait_exit(20) >> 8, 78, 'of one that is nowhere: exit 78';
+    like $hd->log_text, qr/hd\.yaml:\d+: unknown key `goood`/, '... with file and line';
+};
+
+my @cases = (
+    ['missing',          qr/no file missing\.so in .*module_path/],
+    ['wrong_abi',        qr/wrong_abi\.so.*built for ABI 2\.0.*headers/],
+    ['newer_minor',      qr/newer_minor\.so.*needs ABI 1\.\d+.*update the relay/],
+    ['undefined_symbol', qr/undefined_symbol\.so.*undefined symbol: hd_no_such_function/],
+    ['no_symbol',        qr/no_symbol\.so.*no symbol no_symbol_LTX_hd_module/],
+    ['wrong_name',       qr/wrong_name\.so.*calls itself other/],
+    ['bad_table',        qr/bad_table\.so.*option far/],
+    ['needs',            qr/needs\.so.*requires the module good, which is not loaded.*load_module/],
+    ['refuses',          qr/refuses\.so.*not today/],
+    ['/nowhere/x.so',    qr{/nowhere/x\.so.*No such file.*correct the path}],
+);
+for my $case (@cases) {
+    my ($name, $want) = @$case;
+    subtest "refused: $name" => sub {
+        my ($code, $log) = refused($name);
+        is $code, 1, 'exit 1';
+        like $log, $want, 'the log names file, reason and remedy';
+        like $log, qr/hd\.yaml:\d+: module/, '... and the line of load_module';
+        unlike $log, qr/worker \d+ started/, 'no worker was started';
+    };
+}
+
+subtest 'a file that is no module' => sub {
+    my $dir = File::Temp->newdir;
+    my $junk = HyperDerp::Test::spew("$dir/junk.so", "not an ELF file\n" x 100);
+    my ($code, $log) = refused($junk);
+    is $code, 1, 'exit 1';
+    like $log, qr/junk\.so.*invalid ELF header.*not a module/, 'the log says so';
+    HyperDerp::Test::spew($junk, '');
+    ($code, $log) = refused($junk);
+    like $log, qr/junk\.so.*file too short/, 'an empty file too';
+};
+
+subtest 'a circle' => sub {
+    my ($code, $log) = refused(qw(circle_a circle_b));
+    is $code, 1, 'exit 1';
+    like $log, qr/circle_a.*requires circle_b.*circle/, 'both are named';
+};
+
+subtest 'one name twice' => sub {
+    my ($code, $log) = refused('good', "$modules/good.so");
+    isnt $code, 0, 'does not start';
+    like $log, qr/good/, 'the log names it';
+};
+
+subtest 'the order is that of requirement' => sub {
+    my $hd = HyperDerp::Test->start(load_module => [qw(needs good)], no_tls => 1);
+    like $hd->log_text, qr/name=good.*name=needs/s, 'good is loaded first';
+    $hd->finish;
+};
+
+subtest 'optional modules' => sub {
+    my $hd = HyperDerp::Test->start(no_tls => 1, load_module => [
+        '{name: missing, optional: true}', '{name: refuses, optional: true}',
+        '{name: needs, optional: true}', '{name: circle_a, optional: true}']);
+    like $hd->log_text, qr/warn .*\Q$_\E.*optional: skipped/, "$_ is skipped with a warning"
+        for qw(missing refuses needs circle_a);
+    unlike $hd->log_text, qr/module loaded/, 'and none is loaded';
+    $hd->finish;
+};
+
+subtest 'built in' => sub {
+    plan skip_all => 'derp is not built into this daemon (--with-module-derp=static)'
+        if -e "$HyperDerp::Test::build/modules.d/derp.so";
+    my $hd = HyperDerp::Test->start(no_tls => 1, load_module => ['derp']);
+    for my $change (qw(unload reload)) {
+        like $hd->ctl('module', $change, 'derp'), qr/derp is built in: it comes and goes with the relay/,
+            "$change says so";
+        is $?, 1, '... and refuses';
+    }
+    like $hd->ctl(qw(module load derp)), qr/is loaded/, 'load, too';
+    is $hd->ctl(qw(module reload)), "ok\n", 'reload of all leaves it out';
+    like $hd->ctl(qw(module status)), qr/^derp .* built in .* -$/m, 'module status says so';
+    my ($alice, $bob) = map { $hd->client } 1, 2;
+    $alice->send($bob->key, 'still here');
+    is $bob->packet, 'still here', 'it works as before';
+    $hd->finish;
+    $hd = HyperDerp::Test->start(no_tls => 1, load_module => ['stun']);
+    $hd->ctl(qw(module load derp));
+    is $?, 0, 'one that was left out can be loaded';
+    like $hd->ctl(qw(module status derp)), qr/^state +built in$/m, '... and is built in';
+    $hd->finish;
+};
+
+# cp(1) truncates the file that the code is mapped from.
+subtest 'overwritten while loaded' => sub {
+    plan skip_all => 'derp is built into this daemon'
+        unless -e "$HyperDerp::Test::build/modules.d/derp.so";
+    my $dir = File::Temp->newdir;
+    for my $name (qw(derp good)) {
+        my $from = $name eq 'derp' ? "$HyperDerp::Test::build/modules.d" : $modules;
+        copy("$from/$name.so", "$dir/$name.so") or die "copy: $!";
+    }
+    my $hd = HyperDerp::Test->start(no_tls => 1,
+        load_module => ["$dir/derp.so", "$dir/good.so"]);
+    HyperDerp::Test::spew("$dir/$_.so", "overwritten\n") for qw(derp good);
+    my ($alice, $bob) = map { $hd->client } 1 .. 2;
+    $alice->send($bob->key, 'still here');
+    is $bob->packet, 'still here', 'clients log in and exchange packets';
+    $hd->finish;
+};
+
+subtest '--try-module' => sub {
+    my $try = "$HyperDerp::Test::build/hyper-derp --try-module";
+    is system("$try $modules/good.so"), 0, 'a good one: exit 0';
+    my $text = `$try $modules/wrong_abi.so 2>&1`;
+    is $? >> 8, 1, 'a bad one: exit 1';
+    like $text, qr/\Q$modules\E\/wrong_abi\.so: built for ABI 2\.0/, '... with the reason';
+    $text = `$try good.so 2>&1`;
+    like $text, qr/absolute path/, 'a relative path is refused';
+    isnt system("$try $modules/crashes.so 2>/dev/null"), 0, 'a crash takes only this process';
+};
+
+done_testing;

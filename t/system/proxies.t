@@ -1,0 +1,89 @@
+#!/usr/bin/env perl
+# SPDX-License-Identifier: MIT
+# t/system/proxies.t - the configurations of doc/proxies.md, run from there:
+# nginx, haproxy and Caddy in front of a relay, with hdprobe as the client of
+# each (login, packets, WebSocket), and Tailscale's own client, derpprobe, which
+# ./bootstrap check builds. Each proxy has a room of its own, as in
+# t/system/guide.t.
+use v5.36;
+use Test::More;
+use FindBin;
+use lib "$FindBin::Bin/../lib";
+use HyperDerp::Guide;
+use HyperDerp::Test;
+
+my $missing = HyperDerp::Guide::missing();
+plan skip_all => $missing if $missing;
+plan skip_all => 'the plain build is tried' if HyperDerp::Test::sanitized();
+
+my $page = "$HyperDerp::Test::srcdir/doc/proxies.md";
+my @blocks = HyperDerp::Guide::blocks($page);
+is_deeply [map { "line $_->{line}" } grep { $_->{kind} eq 'unmarked' } @blocks], [], 'every block is run';
+
+# Heading => its blocks, in order.
+my (%blocks, @headings);
+my $line = 0;
+for (split /^/, HyperDerp::Test::slurp($page)) {
+    $line++;
+    push @headings, [$1, $line] if /^## (.*)$/;
+}
+for my $b (@blocks) {
+    my ($heading) = map { $_->[0] } grep { $_->[1] < $b->{line} } reverse @headings;
+    push @{ $blocks{$heading} }, $b;
+}
+
+# What the packages of the proxies make when they are installed, and a certificate
+# that is trusted here.
+my $before = <<'END';
+mkdir -p /var/lib/nginx /var/log/nginx /var/lib/haproxy /etc/ssl/relay.example.net
+cd /etc/ssl/relay.example.net
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 \
+    -subj /CN=relay.example.net -addext subjectAltName=DNS:relay.example.net \
+    -keyout privkey.pem -out fullchain.pem
+cat fullchain.pem >>/etc/ssl/certs/ca-certificates.crt
+END
+
+sub walk ($room, $b) {
+    my ($ok, $said) = $room->take($b);
+    ok $ok, "line $b->{line}: " . ($b->{text} =~ /\A(.*)/)[0] or diag $said;
+    return $said;
+}
+
+# Tailscale's client with the map that we print: TLS, and packets from one
+# connection to another ("mesh").
+my $derpprobe = "$HyperDerp::Test::build/t/derpprobe";
+my $tailscale = <<"END";
+hdprobe --derpmap --format tailcat relay.example.net >"\$HOME/map.json"
+$derpprobe -once -spread=false -derp-map="file://\$HOME/map.json" 2>&1
+END
+
+sub tailscale_likes ($room) {
+  SKIP: {
+        skip "there is no $derpprobe: ./bootstrap check builds it with Go 1.26", 2 unless -x $derpprobe;
+        my ($ok, $said) = $room->take({ kind => 'run', text => $tailscale });
+        ok $ok, 'derpprobe' or diag $said;
+        like $said, qr{^\S+ \S+ good: derp/hd/900a/900a/mesh: }m, '... packets';
+    }
+    return;
+}
+
+for my $proxy ([nginx => 'nginx'], [haproxy => 'haproxy'], [caddy => 'Caddy']) {
+    my ($program, $heading) = @$proxy;
+    subtest $heading => sub {
+        plan skip_all => "$program is missing: apt-get install $program"
+            unless grep { -x "$_/$program" } split(/:/, $ENV{PATH}), '/usr/sbin';
+        my $room = HyperDerp::Guide->new;
+        walk($room, { kind => 'run', line => 0, text => $before });
+        my $said = '';
+        $said .= walk($room, $_) for @{ $blocks{'The relay'} }, @{ $blocks{$heading} };
+        for my $check (qw(upgrade login relay big-packet websocket stun generate-204)) {
+            like $said, qr/^ok +$check\b/m, "hdprobe: $check";
+        }
+        like $said, qr/^skip +meta-cert .*proxy/m, '... and it was the proxy that answered';
+        tailscale_likes($room);
+        my (undef, $peers) = $room->take({ kind => 'run', text => "hdctl --json status\n" });
+        like $peers, qr/"login/, 'the relay had the logins' or diag $peers;
+        $room->finish;
+    };
+}
+done_testing;
