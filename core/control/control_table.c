@@ -162,7 +162,7 @@ static bool is_beginning(const char *said, struct hd_error *err)
 	if (len == 0)
 		return false;
 	hd_error_set(err, -ENOENT, "\"%s\" is the beginning of a command; "
-		     "behind it may stand: %s", said, rest);
+		     "expected next: %s", said, rest);
 	return true;
 }
 

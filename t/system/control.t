@@ -142,7 +142,7 @@ subtest 'exit codes of hdctl' => sub {
     like $hd->ctl(qw(peers ffffffff --sort nosuch)), qr/no such column; there are: key addr/, '... of an empty table';
     like ask(connection(), '{"cmd":["module","relaod","derp"]}')->{error}{message}, qr/is "module reload" meant/,
         'the relay knows too, with an argument behind';
-    like $hd->ctl('module'), qr/behind it may stand: load, reload, status, unload, disable, enable, new/,
+    like $hd->ctl('module'), qr/expected next: load, reload, status, unload, disable, enable, new/,
         'the beginning of a command is known for one';
     like $hd->ctl('module status'), qr/stand apart/, 'a command in one word';
     my $out = qx($build/hdctl --socket /nowhere/at/all status 2>&1);

@@ -39,6 +39,16 @@ subtest 'what may stand behind --help' => sub {
     unlike $hd->ctl('complete', '--', 'drain', '--help', ''), qr/usage/, 'is no question for help';
 };
 
+subtest 'what was meant' => sub {
+    like $hd->ctl('modules'), qr/there is no command "modules"; is "module" meant\?/, 'the first word alone';
+    is $?, 2, '... exit 2';
+    for ('bad host', '', 'relay/derp') {
+        like $hd->ctl('derpmap', '--host', $_), qr/--host "\Q$_\E": neither the name of a host nor an address/,
+            "derpmap --host '$_'";
+        is $?, 2, '... exit 2';
+    }
+};
+
 subtest 'a full disk' => sub {
     plan skip_all => 'no /dev/full' unless -c '/dev/full';
     my $hdctl = "$HyperDerp::Test::build/hdctl --socket " . $hd->control;
@@ -46,6 +56,11 @@ subtest 'a full disk' => sub {
         my $said = qx($hdctl $_ 2>&1 >/dev/full);
         is $? >> 8, 1, "$_: exit 1";
         like $said, qr/^hdctl: the output is not complete: (?:No space left|it could not be written)/, '... and says so';
+    }
+    for ('--help', '--version') {
+        my $said = qx($HyperDerp::Test::build/hdbench $_ 2>&1 >/dev/full);
+        is $? >> 8, 1, "hdbench $_: exit 1";
+        like $said, qr/^hdbench: the output is not complete: /, '... and says so';
     }
 };
 

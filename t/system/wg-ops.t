@@ -502,6 +502,20 @@ subtest 'a key pair on the spot' => sub {
         isnt $?, 0, "@$_[0]: refused";
         ok saved() eq $before, '... and the old key stays';
     }
+    SKIP: {
+        skip 'no /dev/full', 6 unless -c '/dev/full';
+        my $key = sub ($name) { $hd->ctl(qw(wg peer list), $name) =~ m{([A-Za-z0-9+/]{43}=)} ? $1 : '' };
+        my $before = $key->('watch');
+        for (['watch', qr/the one before it is registered again/], ['lost', qr/the peer is removed again/]) {
+            my ($name, $says) = @$_;
+            my $hdctl = "$HyperDerp::Test::build/hdctl --socket " . $hd->control;
+            my $said = qx($hdctl wg client-config $name --endpoint relay.example.com --new-key 2>&1 >/dev/full);
+            isnt $?, 0, "--new-key on a full disk, $name: refused";
+            like $said, $says, '... and says what became of the keys';
+        }
+        is $key->('watch'), $before, '... the key before it is valid';
+        is $key->('lost'), '', '... who was not there is not there';
+    }
     like $hd->ctl(qw(wg client-config office --new-key)), qr/configuration/, 'a peer of the configuration: refused';
     like $hd->ctl(qw(wg client-config alice --link bob)), qr/--link goes with --new-key/, '--link alone';
     unlike $hd->log_text, qr/\Q$second\E/, 'the relay never saw a private key';

@@ -116,7 +116,7 @@ static void bad_lines(void **state)
 		{ "drain --for soon", "500ms, 30s" },
 		{ "drain now", "too many words" },
 		{ "log level loud", "error, warn" },
-		{ "log", "behind it may stand: level" },
+		{ "log", "expected next: level" },
 		{ "pear close", "is \"peer close\" meant?" },
 		{ "drian --for 3s", "is \"drain\" meant?" },
 	};

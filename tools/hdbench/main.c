@@ -2,6 +2,7 @@
 /* tools/hdbench/main.c - load a DERP relay and measure it. */
 #include "tools/hdbench/modes.h"
 #include "tools/hdbench/progress.h"
+#include "tools/lib/output.h"
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,26 +21,34 @@ static mode_fn *mode_of(const struct opts *o)
 	return o->is_find ? mode_find : mode_rate;
 }
 
-int main(int argc, char **argv)
+static int measure(const struct opts *opts)
 {
 	struct hd_error err = { "" };
-	struct opts opts;
 	struct net net;
-	int r = opts_parse(&opts, argc, argv);
+	int r;
 
-	if (r != 0)
-		return r < 0 ? EXIT_USAGE : EXIT_SUCCESS;
 	if (sodium_init() < 0)
 		return EXIT_FAILURE;
 	(void)proc_raise_fd_limit();
 	(void)prctl(PR_SET_TIMERSLACK, 1UL); /* ns: sleeps end in time */
-	r = net_open(&net, &opts, &err);
+	r = net_open(&net, opts, &err);
 	if (r == 0)
-		r = mode_of(&opts)(&net, &err);
+		r = mode_of(opts)(&net, &err);
 	net_close(&net);
 	if (r == 0)
 		return EXIT_SUCCESS;
 	progress_clear();
 	fprintf(stderr, "hdbench: %s\n", err.text);
 	return EXIT_FAILURE;
+}
+
+int main(int argc, char **argv)
+{
+	struct opts opts;
+	int r = opts_parse(&opts, argc, argv);
+
+	if (r < 0)
+		return EXIT_USAGE;
+	return output_end("hdbench", r > 0 ? EXIT_SUCCESS : measure(&opts),
+			  EXIT_FAILURE);
 }

@@ -215,15 +215,19 @@ static int with_file(struct hdctl *h, const struct client_wish *w)
 
 static int with_new_key(struct hdctl *h, const struct client_wish *w)
 {
+	char old[WG_KEY_TEXT_BYTES];
 	struct wg_key_pair pair;
 	int r = HDCTL_OK;
 
 	if (!wg_key_make(&pair))
 		r = hdctl_fail(HDCTL_REFUSED, "no randomness for a key");
 	if (r == HDCTL_OK)
-		r = client_register(h, w, &pair);
-	if (r == HDCTL_OK)
+		r = client_register(h, w, &pair, old);
+	if (r == HDCTL_OK) {
 		r = with_key(h, w, pair.secret);
+		if (fflush(stdout) != 0 || r != HDCTL_OK)
+			r = client_unregister(h, w, old);
+	}
 	wg_key_forget(&pair);
 	return r;
 }

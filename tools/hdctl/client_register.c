@@ -138,14 +138,18 @@ static int check(struct hdctl *h, const struct client_wish *w,
 }
 
 int client_register(struct hdctl *h, const struct client_wish *w,
-		    const struct wg_key_pair *pair)
+		    const struct wg_key_pair *pair,
+		    char ret_old[WG_KEY_TEXT_BYTES])
 {
 	const char *words[] = { "wg", "peer", "list" };
 	json_t *peers = NULL;
 	const json_t *peer;
+	const char *old;
 	int r = do_ask(h, words, HD_ARRAY_N(words), &peers);
 
 	peer = find(peers, w->name);
+	old = text_in(peer, "pubkey");
+	snprintf(ret_old, WG_KEY_TEXT_BYTES, "%s", old != NULL ? old : "");
 	if (r == HDCTL_OK)
 		r = check(h, w, peers, peer);
 	if (r == HDCTL_OK)
@@ -156,4 +160,24 @@ int client_register(struct hdctl *h, const struct client_wish *w,
 		r = tell(h, w, peer, pair->public);
 	json_decref(peers);
 	return r;
+}
+
+int client_unregister(struct hdctl *h, const struct client_wish *w,
+		      const char *old)
+{
+	const char *back[] = { "wg", "peer", "pubkey", w->name, old };
+	const char *gone[] = { "wg", "peer", "remove", w->name };
+	bool had = old[0] != '\0';
+	json_t *unused = NULL;
+	int r = do_ask(h, had ? back : gone,
+		       had ? HD_ARRAY_N(back) : HD_ARRAY_N(gone), &unused);
+
+	json_decref(unused);
+	if (r != HDCTL_OK)
+		return r;
+	return hdctl_fail(HDCTL_REFUSED,
+			  "%s: the new key could not be written down, so %s",
+			  w->name,
+			  had ? "the one before it is registered again" :
+				"the peer is removed again");
 }

@@ -85,6 +85,15 @@ static const char *text_in(const json_t *o, const char *name, const char *def)
 	return text != NULL ? text : def;
 }
 
+/* A name or an address, as RFC 1123 and RFC 4291 write them. */
+static bool is_host(const char *text)
+{
+	size_t n = strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				"abcdefghijklmnopqrstuvwxyz0123456789-._:");
+
+	return n > 0 && n <= 253 && text[n] == '\0';
+}
+
 static void set_host(struct derpmap_node *node, const struct wish *w,
 		     const json_t *cert)
 {
@@ -209,6 +218,10 @@ int run_derpmap(struct hdctl *h, const char *const *words, size_t n)
 	json_t *relay = NULL, *stun = NULL;
 	int r = read_wish(words, n, &w);
 
+	if (r == HDCTL_OK && w.host != NULL && !is_host(w.host))
+		r = hdctl_fail(HDCTL_USAGE, "--host \"%s\": neither the name of "
+					    "a host nor an address",
+			       w.host);
 	if (r == HDCTL_OK)
 		r = hdctl_commands(h);
 	if (r == HDCTL_OK && hdctl_find(h, derp_words, 2) == NULL)

@@ -6,7 +6,7 @@
 
 #include "tools/hdctl/hdctl.h"
 
-enum { NAMES_MAX = 640, SAID_BYTES = 80, REST_BYTES = 400 };
+enum { NAMES_MAX = 640, SAID_BYTES = 80, REST_BYTES = 400, NEAR_BYTES = 32 };
 
 struct names {
 	const char *v[NAMES_MAX];
@@ -78,6 +78,20 @@ static const char *nearest(const struct names *all, const char *const *words,
 	return near;
 }
 
+/* "modules" for "module ...". */
+static const char *nearest_beginning(const struct names *all, const char *said)
+{
+	static char firsts[NAMES_MAX][NEAR_BYTES];
+	struct names begin = { .n = 0 };
+
+	for (size_t i = 0; i < all->n; i++) {
+		snprintf(firsts[i], NEAR_BYTES, "%.*s",
+			 (int)strcspn(all->v[i], " "), all->v[i]);
+		add(&begin, firsts[i]);
+	}
+	return hd_near(said, begin.v, begin.n);
+}
+
 int hdctl_unknown(const struct hdctl *h, const char *const *words, size_t n)
 {
 	char said[SAID_BYTES], rest[REST_BYTES];
@@ -89,9 +103,11 @@ int hdctl_unknown(const struct hdctl *h, const char *const *words, size_t n)
 	if (is_beginning(&all, said, rest))
 		return hdctl_fail(HDCTL_USAGE,
 				  "\"%s\" is the beginning of a command; "
-				  "behind it may stand: %s",
+				  "expected next: %s",
 				  said, rest);
 	near = nearest(&all, words, n);
+	if (near == NULL)
+		near = nearest_beginning(&all, words[0]);
 	if (near == NULL)
 		return hdctl_fail(HDCTL_USAGE,
 				  "there is no command \"%s\"; \"help\" lists "
