@@ -1,20 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* core/base/keyset.c - sets of keys. Deletion shifts what stands behind back,
  * as in the relay table. */
+#include "core/base/keyset.h"
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
-#include "core/relay/relay_table.h"
+#include "core/base/key.h"
 
 enum {
 	SMALL = 64, /* places: these need no leave */
 	LARGEST = HD_KEYSET_MAX / 3 * 4,
 };
-
-static bool same_key(const struct hd_key *a, const struct hd_key *b)
-{
-	return memcmp(a, b, sizeof(*a)) == 0;
-}
 
 static const struct hd_key no_key;
 
@@ -29,7 +24,8 @@ static uint32_t keyset_slot(const struct hd_keyset *set,
 {
 	uint32_t i = keyset_home(set, key);
 
-	while (!same_key(&set->v[i], &no_key) && !same_key(&set->v[i], key))
+	while (!hd_key_same(&set->v[i], &no_key) &&
+	       !hd_key_same(&set->v[i], key))
 		i = (i + 1) & (set->size - 1);
 	return i;
 }
@@ -57,7 +53,7 @@ static int keyset_grow(struct hd_keyset *set, uint64_t *sum)
 	if (wide.v == NULL)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < set->size; i++)
-		if (!same_key(&set->v[i], &no_key))
+		if (!hd_key_same(&set->v[i], &no_key))
 			wide.v[keyset_slot(&wide, &set->v[i])] = set->v[i];
 	wide.n = set->n;
 	add_to(sum, (int64_t)(wide.size - set->size) * HD_KEY_BYTES);
@@ -73,7 +69,7 @@ static void keyset_close_gap(struct hd_keyset *set, uint32_t gap)
 
 	set->v[gap] = no_key;
 	set->n--;
-	for (uint32_t i = (gap + 1) & mask; !same_key(&set->v[i], &no_key);
+	for (uint32_t i = (gap + 1) & mask; !hd_key_same(&set->v[i], &no_key);
 	     i = (i + 1) & mask) {
 		uint32_t home = keyset_home(set, &set->v[i]);
 
@@ -96,7 +92,7 @@ static void keyset_evict(struct hd_keyset *set, const struct hd_key *newcomer)
 {
 	uint32_t i = keyset_home(set, newcomer);
 
-	while (same_key(&set->v[i], &no_key))
+	while (hd_key_same(&set->v[i], &no_key))
 		i = (i + 1) & (set->size - 1);
 	keyset_close_gap(set, i);
 }
@@ -138,7 +134,7 @@ bool hd_keyset_next(const struct hd_keyset *set, uint32_t *at, uint32_t *looks,
 	if (set->n == 0)
 		return false;
 	for (; *at < set->size && *looks > 0; (*at)++, (*looks)--) {
-		if (same_key(&set->v[*at], &no_key))
+		if (hd_key_same(&set->v[*at], &no_key))
 			continue;
 		*ret = set->v[*at];
 		return true;
@@ -148,7 +144,7 @@ bool hd_keyset_next(const struct hd_keyset *set, uint32_t *at, uint32_t *looks,
 
 bool hd_keyset_has(const struct hd_keyset *set, const struct hd_key *key)
 {
-	return set->n > 0 && same_key(&set->v[keyset_slot(set, key)], key);
+	return set->n > 0 && hd_key_same(&set->v[keyset_slot(set, key)], key);
 }
 
 void hd_keyset_free(struct hd_keyset *set, uint64_t *sum)

@@ -4,7 +4,8 @@
  * and a unit test say what they have to say. */
 #pragma once
 #include <hyper-derp/log.h>
-#include "core/conf/conf.h"
+
+enum hd_log_format { HD_LOG_TEXT, HD_LOG_JSON };
 
 #define HD_LOG_BUFFER_BYTES (256 * 1024)
 #define HD_LOG_LINE_MAX_BYTES 1024

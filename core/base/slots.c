@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include "core/base/slots.h"
-#include "core/loop/tag.h"
 
 static int slots_grow(struct hd_slots *t)
 {

@@ -5,6 +5,8 @@
 #pragma once
 #include <hyper-derp/base.h>
 
+#define HD_SLOT_MAX 0xffffffu /* 24 bits: core/loop/tag.h */
+
 struct hd_slots {
 	struct hd_slot {
 		void *object;

@@ -11,7 +11,6 @@ enum hd_ktls { HD_KTLS_AUTO, HD_KTLS_ON, HD_KTLS_OFF };
 enum hd_record_layer { HD_RECORDS_AUTO, HD_RECORDS_OWN, HD_RECORDS_OPENSSL };
 enum hd_crypto { HD_CRYPTO_AUTO, HD_CRYPTO_OPENSSL, HD_CRYPTO_IPSEC_MB };
 enum hd_others { HD_OTHERS_REFUSE, HD_OTHERS_READ };
-enum hd_log_format { HD_LOG_TEXT, HD_LOG_JSON };
 
 struct hd_listen_conf {
 	const char *name; /* NULL: serves the routes without a listener */
@@ -71,7 +70,7 @@ struct hd_conf {
 	uint64_t crypto; /* enum hd_crypto */
 	/* log */
 	const char *log_target; /* "stderr" or a path */
-	uint64_t log_format; /* enum hd_log_format */
+	uint64_t log_format; /* enum hd_log_format: core/base/log.h */
 	uint64_t log_level; /* enum hd_level */
 	/* control */
 	const char *control_socket; /* NULL: hd_control_open() knows */

@@ -3,6 +3,7 @@
  * of a core object; never an fd or a pointer. Packed only here. */
 #pragma once
 #include <stdint.h>
+#include "core/base/slots.h"
 
 enum hd_op {
 	HD_OP_NONE,   /* nobody waits for it */
@@ -13,8 +14,6 @@ enum hd_op {
 	HD_OP_UDP,    /* a UDP socket is readable */
 	HD_OP_N
 };
-
-#define HD_SLOT_MAX 0xffffffu
 
 static inline uint64_t hd_tag(enum hd_op op, uint32_t slot, uint32_t gen)
 {

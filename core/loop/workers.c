@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
+#include "core/base/key.h"
 #include "core/loop/inbox.h"
 #include "core/loop/worker_run.h"
 #include "core/loop/xring.h"

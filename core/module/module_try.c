@@ -25,8 +25,6 @@
 
 extern char **environ;
 
-bool hd_dry;
-
 /* ---- in the child ---- */
 
 static int run(struct hd_conf *conf, struct hd_module_file *file,

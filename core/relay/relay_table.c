@@ -2,34 +2,9 @@
 /* core/relay/relay_table.c - keys to entries. Deletion shifts the entries
  * behind it back, so that there are no tombstones to walk over. */
 #include <errno.h>
-#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 #include "core/relay/relay_table.h"
-
-static unsigned char hash_seed[crypto_shorthash_KEYBYTES];
-
-void hd_key_hash_seed(void)
-{
-	crypto_shorthash_keygen(hash_seed);
-}
-
-uint64_t hd_key_hash(uint16_t realm, const struct hd_key *key)
-{
-	unsigned char in[HD_KEY_BYTES + sizeof(realm)];
-	uint64_t hash;
-
-	_Static_assert(sizeof(hash) == crypto_shorthash_BYTES, "64 bits");
-	memcpy(in, key, HD_KEY_BYTES);
-	memcpy(in + HD_KEY_BYTES, &realm, sizeof(realm));
-	crypto_shorthash((unsigned char *)&hash, in, sizeof(in), hash_seed);
-	return hash;
-}
-
-static bool same_key(const struct hd_key *a, const struct hd_key *b)
-{
-	return memcmp(a, b, sizeof(*a)) == 0;
-}
 
 static uint32_t home_slot(const struct hd_relay_table *t, uint64_t hash)
 {
@@ -48,7 +23,7 @@ struct hd_entry *hd_relay_table_find(const struct hd_relay_table *t,
 		if (e == NULL)
 			return NULL;
 		if (e->hash == hash && e->realm == realm &&
-		    same_key(&e->key, key))
+		    hd_key_same(&e->key, key))
 			return e;
 	}
 }

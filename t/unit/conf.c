@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* t/unit/conf.c - what a configuration file means, and how a wrong one is
  * refused. */
+#include "core/base/log.h"
 #include "t/unit/conf.h"
 #include <errno.h>
 #include <stdlib.h>

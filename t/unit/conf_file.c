@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "core/base/log.h"
 #include "core/conf/conf.h"
 #include <errno.h>
 #include <ftw.h>

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: MIT */
+/* core/base/key.h - comparing and hashing public keys. Any thread. */
+#pragma once
+#include <hyper-derp/base.h>
+#include <string.h>
+
+static inline bool hd_key_same(const struct hd_key *a, const struct hd_key *b)
+{
+	return memcmp(a, b, sizeof(*a)) == 0;
+}
+
+/* hd_key_hash - SipHash under a key of this process, so that nobody can mint
+ * keys that land on one worker or in one bucket. */
+uint64_t hd_key_hash(uint16_t realm, const struct hd_key *key);
+void hd_key_hash_seed(void); /* once, before workers start */
