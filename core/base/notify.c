@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* core/base/notify.c - the two protocols of the service manager. */
 #include "core/base/notify.h"
-#include "core/net/listener.h"
+#include "core/base/addr.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <hyper-derp/log.h>
@@ -58,19 +58,6 @@ void hd_notify(const char *fmt, ...)
 		   (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n)) < 0)
 		hd_log_debug("sd_notify failed: error=\"%s\"", strerror(errno));
 	close(fd);
-}
-
-bool hd_addr_same(const union hd_addr *a, const union hd_addr *b)
-{
-	if (a->sa.sa_family != b->sa.sa_family)
-		return false;
-	if (a->sa.sa_family == AF_INET)
-		return a->in.sin_port == b->in.sin_port &&
-		       a->in.sin_addr.s_addr == b->in.sin_addr.s_addr;
-	return a->sa.sa_family == AF_INET6 &&
-	       a->in6.sin6_port == b->in6.sin6_port &&
-	       a->in6.sin6_scope_id == b->in6.sin6_scope_id &&
-	       IN6_ARE_ADDR_EQUAL(&a->in6.sin6_addr, &b->in6.sin6_addr);
 }
 
 static bool env_number(const char *name, unsigned long *ret)

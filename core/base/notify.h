@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* core/base/notify.h - the service manager: readiness out, sockets in
- * (sd_notify(3), sd_listen_fds(3)), without libsystemd. hd_listen_fds() is in
- * listener.h. */
+ * (sd_notify(3), sd_listen_fds(3)), without libsystemd. */
 #pragma once
 #include <hyper-derp/base.h>
 
@@ -15,5 +14,6 @@ unsigned hd_listen_fds_init(void);
 /* hd_listen_fds_unused - close the ones nobody asked for; each is logged. */
 void hd_listen_fds_unused(void);
 
-/* hd_addr_same - family, address, port and scope are equal. */
-bool hd_addr_same(const union hd_addr *a, const union hd_addr *b);
+/* hd_listen_fds - the inherited socket of a type bound to addr, or -1; each is
+ * given once, close-on-exec set. Source: sd_listen_fds(3). */
+int hd_listen_fds(int sock_type, const union hd_addr *addr);

@@ -4,6 +4,7 @@
  * main thread makes text of it. */
 #include <stdio.h>
 #include <string.h>
+#include "core/base/addr.h"
 #include "core/control/control.h"
 #include "core/daemon/daemon.h"
 #include "core/http/http.h"
@@ -32,7 +33,7 @@ static void add_udp(void *arg, const union hd_addr *addr)
 	struct part *p = arg;
 
 	for (unsigned i = 0; i < p->n_udp; i++)
-		if (memcmp(&p->udp[i], addr, sizeof(*addr)) == 0)
+		if (hd_addr_same(&p->udp[i], addr))
 			return;
 	if (p->n_udp < UDPS_SHOWN)
 		p->udp[p->n_udp++] = *addr;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* core/conf/conf_list.c - the lists of mappings: listen, load_module and
  * tls.certificates; and pin_cores, a list of numbers. */
+#include "core/base/addr.h"
 #include "core/conf/conf_number.h"
 #include "core/conf/conf_value.h"
 #include <arpa/inet.h>
@@ -214,7 +215,7 @@ static int read_loads(struct hd_conf *conf, struct hd_error *err)
 
 static bool same_addr(const union hd_addr *a, const union hd_addr *b)
 {
-	return a->in.sin_port != 0 && memcmp(a, b, sizeof(*a)) == 0;
+	return a->in.sin_port != 0 && hd_addr_same(a, b);
 }
 
 static bool has_certificate(const struct hd_conf *conf)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* core/conf/conf_section.c - the sections of modules; what may change in a
  * running relay. */
+#include "core/base/addr.h"
 #include "core/conf/conf_value.h"
 #include <errno.h>
 #include <string.h>
@@ -151,8 +152,7 @@ static bool same_listen(const struct hd_conf *a, const struct hd_conf *b)
 	for (size_t i = 0; i < a->n_listen; i++)
 		if (!hd_same_text(a->listen[i].name, b->listen[i].name) ||
 		    a->listen[i].tls != b->listen[i].tls ||
-		    memcmp(&a->listen[i].addr, &b->listen[i].addr,
-			   sizeof(a->listen[i].addr)) != 0)
+		    !hd_addr_same(&a->listen[i].addr, &b->listen[i].addr))
 			return false;
 	return true;
 }

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "core/base/addr.h"
 #include "core/base/dry.h"
 #include "core/loop/worker.h"
 #include "core/net/listener.h"
@@ -80,7 +81,7 @@ static struct hd_listener *find_left(const struct hd_module *mod,
 
 	while (l != NULL &&
 	       (l->mod != mod || !l->left || strcmp(l->name, listen->name) ||
-		memcmp(&l->asked, &listen->addr, sizeof(l->asked)) != 0))
+		!hd_addr_same(&l->asked, &listen->addr)))
 		l = l->next;
 	return l;
 }

@@ -66,7 +66,3 @@ static inline enum hd_fds hd_listener_fds(const struct hd_listener *l)
 /* hd_listener_get, _put - a stream came by it. Any worker. */
 const struct hd_listener *hd_listener_get(const struct hd_listener *l);
 void hd_listener_put(const struct hd_listener **l);
-
-/* hd_listen_fds - the inherited socket of a type bound to addr, or -1; each is
- * given once, close-on-exec set. Source: sd_listen_fds(3). */
-int hd_listen_fds(int sock_type, const union hd_addr *addr);

@@ -5,18 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "core/base/addr.h"
 #include "core/loop/tag.h"
 #include "core/net/udp_bind.h"
 #include "core/net/udp_private.h"
-
-static bool same_addr(const union hd_addr *a, const union hd_addr *b)
-{
-	if (a->sa.sa_family != b->sa.sa_family)
-		return false;
-	return a->sa.sa_family == AF_INET6
-		       ? memcmp(&a->in6, &b->in6, sizeof(a->in6)) == 0
-		       : memcmp(&a->in, &b->in, sizeof(a->in)) == 0;
-}
 
 /* What the old code of a module had open for the address. */
 static struct hd_udp *find_left(const struct hd_worker *w,
@@ -27,7 +19,7 @@ static struct hd_udp *find_left(const struct hd_worker *w,
 		struct hd_udp *u = w->udps.v[i].object;
 
 		if (u != NULL && u->left && u->mod == mod &&
-		    same_addr(&u->addr, addr))
+		    hd_addr_same(&u->addr, addr))
 			return u;
 	}
 	return NULL;

@@ -10,7 +10,8 @@
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
-#include "core/net/listener.h"
+#include "core/base/addr.h"
+#include "core/base/notify.h"
 #include "core/net/udp_bind.h"
 
 #define ADDRS_MAX 64
@@ -68,7 +69,7 @@ static int bind_once(const union hd_addr *a, bool share)
 static struct bound *find_ours(const union hd_addr *a)
 {
 	for (unsigned i = 0; i < ours.n; i++)
-		if (memcmp(&ours.v[i].addr, a, addr_len(a)) == 0)
+		if (hd_addr_same(&ours.v[i].addr, a))
 			return &ours.v[i];
 	return NULL;
 }

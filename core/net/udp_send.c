@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include "core/base/addr.h"
 #include "core/net/udp_addr.h"
 #include "core/net/udp_private.h"
 
@@ -74,18 +75,6 @@ void hd_udp_buffers_free(struct hd_udp *u)
 
 /* ---- collecting ---- */
 
-static bool same(const union hd_addr *a, const union hd_addr *b)
-{
-	if (a->sa.sa_family != b->sa.sa_family)
-		return false;
-	if (a->sa.sa_family == AF_INET)
-		return a->in.sin_port == b->in.sin_port &&
-		       a->in.sin_addr.s_addr == b->in.sin_addr.s_addr;
-	return a->in6.sin6_port == b->in6.sin6_port &&
-	       a->in6.sin6_scope_id == b->in6.sin6_scope_id &&
-	       memcmp(&a->in6.sin6_addr, &b->in6.sin6_addr, 16) == 0;
-}
-
 /* All but the last of a send have the same size, and none is larger. */
 static bool joins(const struct hd_udp *u, const struct hd_outgoing *o,
 		  const union hd_addr *to, const union hd_addr *from,
@@ -95,8 +84,8 @@ static bool joins(const struct hd_udp *u, const struct hd_outgoing *o,
 	    o->len + len > SEND_MAX_BYTES ||
 	    o->len / o->segment >= HD_UDP_SEGMENTS)
 		return false;
-	return same(&o->to, to) && o->has_from == (from != NULL) &&
-	       (from == NULL || same(&o->from, from));
+	return hd_addr_same(&o->to, to) && o->has_from == (from != NULL) &&
+	       (from == NULL || hd_addr_same(&o->from, from));
 }
 
 static void flush(struct hd_udp *u);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* t/unit/base.c - texts of addresses, keys, errors and close reasons. */
+/* t/unit/base.c - texts of addresses, keys, errors and close reasons; equal
+ * addresses. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,6 +12,7 @@
 #include <hyper-derp/base.h>
 #include <hyper-derp/log.h>
 #include <string.h>
+#include "core/base/addr.h"
 
 static void addr_text(void **state)
 {
@@ -74,6 +76,40 @@ static void error_returns_its_code(void **state)
 	assert_int_equal(strlen(err.text), sizeof(err.text) - 1);
 }
 
+static union hd_addr addr6(const char *ip, uint16_t port, uint32_t scope)
+{
+	union hd_addr a = { .in6 = { .sin6_family = AF_INET6,
+				     .sin6_port = htons(port),
+				     .sin6_scope_id = scope } };
+
+	assert_int_equal(inet_pton(AF_INET6, ip, &a.in6.sin6_addr), 1);
+	return a;
+}
+
+static void same_addr_is_the_same_socket(void **state)
+{
+	const union hd_addr a = addr6("fe80::1", 443, 2);
+	const union hd_addr other[] = { addr6("fe80::2", 443, 2),
+					addr6("fe80::1", 444, 2),
+					addr6("fe80::1", 443, 3) };
+	union hd_addr flow = a;
+	union hd_addr v4 = { .in = { .sin_family = AF_INET,
+				     .sin_port = htons(443) } };
+	union hd_addr padded = v4, none = { .sa = { .sa_family = AF_UNSPEC } };
+
+	(void)state;
+	flow.in6.sin6_flowinfo = 1;
+	memset(padded.in.sin_zero, 1, sizeof(padded.in.sin_zero));
+	assert_true(hd_addr_same(&a, &flow));
+	assert_true(hd_addr_same(&v4, &padded));
+	for (size_t i = 0; i < HD_ARRAY_N(other); i++)
+		assert_false(hd_addr_same(&a, &other[i]));
+	padded.in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	assert_false(hd_addr_same(&v4, &padded));
+	assert_false(hd_addr_same(&a, &v4));
+	assert_false(hd_addr_same(&none, &none));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -81,6 +117,7 @@ int main(void)
 		cmocka_unit_test(key_text_is_the_first_four_bytes),
 		cmocka_unit_test(every_close_reason_has_a_text),
 		cmocka_unit_test(error_returns_its_code),
+		cmocka_unit_test(same_addr_is_the_same_socket),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
