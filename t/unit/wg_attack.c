@@ -5,20 +5,12 @@
 #include "t/unit/wg_net.h"
 #include <stdlib.h>
 
-static union hd_addr a_at, b_at, evil, evil2;
 static uint64_t tunnel_ms;
 
 static int setup(void **state)
 {
 	(void)state;
-	net_start();
-	a_at = net_addr(1, 1000);
-	b_at = net_addr(2, 2000);
-	evil = net_addr(66, 666);
-	evil2 = net_addr(67, 667);
-	for (unsigned i = 1; i <= 4; i++)
-		net_peer(i, NULL);
-	net_link(1, 2);
+	net_pair(4);
 	net_link(1, 3); /* 3 and 4 are not there */
 	net_link(3, 4);
 	net_tunnel(1, &a_at, 2, &b_at, 10);

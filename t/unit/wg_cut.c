@@ -5,7 +5,6 @@
 #include "t/unit/unit.h"
 #include "t/unit/wg_net.h"
 
-static union hd_addr a_at, b_at, evil, evil2;
 static uint32_t live; /* alice's index; bob's is the next */
 static uint64_t counter, live_ms;
 
@@ -19,14 +18,7 @@ static void rekey(void)
 static int setup(void **state)
 {
 	(void)state;
-	net_start();
-	a_at = net_addr(1, 1000);
-	b_at = net_addr(2, 2000);
-	evil = net_addr(66, 666);
-	evil2 = net_addr(67, 667);
-	for (unsigned i = 1; i <= 4; i++)
-		net_peer(i, NULL);
-	net_link(1, 2);
+	net_pair(4);
 	net_link(1, 3);
 	live = 0x70000000;
 	counter = 1;

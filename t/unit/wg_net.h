@@ -31,7 +31,12 @@ struct net {
 };
 extern struct net net;
 
+/* Where alice and bob are, peers 1 and 2, and two places of somebody else. */
+extern union hd_addr a_at, b_at, evil, evil2;
+
 void net_start(void);
+/* net_pair - net_start(), and n peers, of whom 1 and 2 are linked. */
+void net_pair(unsigned n);
 void net_stop(void);
 struct wg_plan *net_plan(void); /* what is registered */
 void net_restart(void); /* with what wg_save_all() gave, and the same peers */

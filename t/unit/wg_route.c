@@ -4,23 +4,14 @@
 #include "t/unit/wg_net.h"
 #include <stdlib.h>
 
-#define A_AT net_addr(1, 1000)
-#define B_AT net_addr(2, 2000)
-#define C_AT net_addr(3, 3000)
-
-static union hd_addr a_at, b_at, c_at, elsewhere;
+static union hd_addr c_at, elsewhere;
 
 static int setup(void **state)
 {
 	(void)state;
-	net_start();
-	a_at = A_AT;
-	b_at = B_AT;
-	c_at = C_AT;
+	net_pair(3);
+	c_at = net_addr(3, 3000);
 	elsewhere = net_addr(9, 9000);
-	for (unsigned i = 1; i <= 3; i++)
-		net_peer(i, NULL);
-	net_link(1, 2);
 	return 0;
 }
 
@@ -257,8 +248,6 @@ static void more_saved_tunnels_than_there_may_be(void **state)
  * her tunnel goes on. */
 static void a_forged_answer_cuts_no_tunnel(void **state)
 {
-	union hd_addr evil = net_addr(66, 666);
-
 	(void)state;
 	net_tunnel(1, &a_at, 2, &b_at, 10);
 	net_init(&evil, 2, 20);

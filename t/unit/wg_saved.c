@@ -9,7 +9,6 @@
 
 enum { DAMAGES = 2000 };
 
-static union hd_addr a_at, b_at;
 static uint64_t dice = 20260811; /* a seed: the same damages each time */
 
 static uint64_t roll(uint64_t below)
@@ -23,12 +22,7 @@ static uint64_t roll(uint64_t below)
 static int begin(void **state)
 {
 	(void)state;
-	net_start();
-	a_at = net_addr(1, 1000);
-	b_at = net_addr(2, 2000);
-	net_peer(1, NULL);
-	net_peer(2, NULL);
-	net_link(1, 2);
+	net_pair(2);
 	net_tunnel(1, &a_at, 2, &b_at, 10);
 	return 0;
 }

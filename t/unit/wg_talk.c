@@ -3,6 +3,20 @@
 #include "t/unit/wg_net.h"
 #include <stdlib.h>
 
+union hd_addr a_at, b_at, evil, evil2;
+
+void net_pair(unsigned n)
+{
+	net_start();
+	a_at = net_addr(1, 1000);
+	b_at = net_addr(2, 2000);
+	evil = net_addr(66, 666);
+	evil2 = net_addr(67, 667);
+	for (unsigned i = 1; i <= n; i++)
+		net_peer(i, NULL);
+	net_link(1, 2);
+}
+
 void net_init(const union hd_addr *from, unsigned to, uint32_t index)
 {
 	uint8_t m[WG_INIT_BYTES], cookie[16];

@@ -4,19 +4,12 @@
 #include "t/unit/unit.h"
 #include "t/unit/wg_net.h"
 
-static union hd_addr a_at, b_at, evil;
 static const uint32_t live = 0x70000000; /* alice's index; bob's is the next */
 
 static int setup(void **state)
 {
 	(void)state;
-	net_start();
-	a_at = net_addr(1, 1000);
-	b_at = net_addr(2, 2000);
-	evil = net_addr(66, 666);
-	for (unsigned i = 1; i <= 4; i++)
-		net_peer(i, NULL);
-	net_link(1, 2);
+	net_pair(4);
 	net_tunnel(1, &a_at, 2, &b_at, live);
 	return 0;
 }
@@ -30,7 +23,8 @@ static int teardown(void **state)
 
 /* Alice speaks and is answered all the time. Somebody who has seen her index
  * sends one packet from her own address with a counter that is far ahead, and
- * then others from his. She has never been silent: nothing is taken from her. */
+ * then others from his. She has never been silent: nothing is taken from her.
+ */
 static void a_forged_counter_makes_nobody_silent(void **state)
 {
 	unsigned lost = 0, got = 0;
