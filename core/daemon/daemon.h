@@ -73,10 +73,6 @@ int hd_daemon_failed(const struct hd_daemon *d, int code,
 		     const struct hd_error *err);
 int hd_daemon_exit_code(int r);
 
-/* hd_daemon_renew_tls - after modules have changed what is served behind the
- * certificates. */
-int hd_daemon_renew_tls(struct hd_daemon *d, struct hd_error *err);
-
 /* hd_raise_nofile - the soft limit of descriptors becomes the hard one. */
 void hd_raise_nofile(void);
 /* hd_user_prepare - as root: the state folder will belong to conf->user.

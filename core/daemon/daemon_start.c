@@ -138,6 +138,24 @@ static int start_workers(struct hd_daemon *d, struct hd_error *err)
 	return hd_workers_start(&args, err);
 }
 
+/* Modules have changed what is served behind the certificates. */
+static int renew_tls(void *daemon, struct hd_error *err)
+{
+	struct hd_daemon *d = daemon;
+	struct hd_tls_store *tls, *old = d->tls;
+
+	if (old == NULL || !hd_tls_chain_changed())
+		return 0;
+	int r = hd_daemon_store(d->conf, &tls, err);
+	if (r < 0)
+		return r;
+	d->tls = tls;
+	hd_workers_use_tls(tls);
+	hd_tls_show(tls);
+	hd_tls_store_put(&old);
+	return 0;
+}
+
 int hd_daemon_start(struct hd_daemon *d)
 {
 	struct hd_error err = { "" };
@@ -172,7 +190,7 @@ int hd_daemon_start(struct hd_daemon *d)
 		r = hd_control_start(&err);
 	if (r < 0)
 		return hd_daemon_failed(d, hd_daemon_exit_code(r), &err);
-	hd_live_begin(d);
+	hd_live_begin(renew_tls, d);
 	tell_listeners(d);
 	return 0;
 }
@@ -290,21 +308,5 @@ int hd_daemon_reload(struct hd_daemon *d, struct hd_error *err)
 	hd_conf_free(&d->conf);
 	d->tls = tls;
 	d->conf = hd_steal(&conf);
-	return 0;
-}
-
-int hd_daemon_renew_tls(struct hd_daemon *d, struct hd_error *err)
-{
-	struct hd_tls_store *tls, *old = d->tls;
-
-	if (old == NULL || !hd_tls_chain_changed())
-		return 0;
-	int r = hd_daemon_store(d->conf, &tls, err);
-	if (r < 0)
-		return r;
-	d->tls = tls;
-	hd_workers_use_tls(tls);
-	hd_tls_show(tls);
-	hd_tls_store_put(&old);
 	return 0;
 }

@@ -78,6 +78,9 @@ const struct hd_hooks *hd_modules_hooks(void);
 int hd_modules_check(struct hd_conf *conf, struct hd_error *err);
 /* hd_modules_adopt - the main thread's view becomes the new sections. */
 void hd_modules_adopt(struct hd_conf *conf);
+/* hd_modules_conf - the configuration that they were loaded with, or the one
+ * that was adopted last. */
+struct hd_conf *hd_modules_conf(void);
 /* The section of a module in a configuration that was loaded or checked. */
 const void *hd_modules_section(const struct hd_conf *conf,
 			       const struct hd_module *mod);

@@ -17,7 +17,6 @@
 #include "core/base/clock.h"
 #include "core/base/probes.h"
 #include "core/control/control.h"
-#include "core/daemon/daemon.h"
 #include "core/http/http.h"
 #include "core/loop/timer.h"
 #include "core/loop/worker.h"
@@ -27,29 +26,28 @@
 
 enum { QUIET_MS = 5000, LOOK_MS = 1 };
 
-static struct hd_daemon *the_daemon;
+static struct {
+	hd_renew_tls_fn *renew; /* NULL: the relay does not run */
+	void *arg;
+} tls;
 
-void hd_live_begin(struct hd_daemon *d)
+void hd_live_begin(hd_renew_tls_fn *renew_tls, void *arg)
 {
-	the_daemon = d;
+	tls.renew = renew_tls;
+	tls.arg = arg;
 }
 
 void hd_live_end(void)
 {
-	the_daemon = NULL;
+	tls.renew = NULL;
 	hd_changes_end();
 }
 
 int hd_live_check_running(struct hd_error *err)
 {
-	if (the_daemon != NULL)
+	if (tls.renew != NULL)
 		return 0;
 	return hd_error_set(err, -ESHUTDOWN, "the relay is stopping");
-}
-
-struct hd_daemon *hd_live_daemon(void)
-{
-	return the_daemon;
 }
 
 int hd_live_refused(int r, const char *name, struct hd_error *err)
@@ -148,7 +146,7 @@ void hd_live_renew_tls(void)
 {
 	struct hd_error err = { "" };
 
-	if (hd_daemon_renew_tls(the_daemon, &err) < 0)
+	if (tls.renew(tls.arg, &err) < 0)
 		hd_log_write(HD_WARN,
 			     "certificates are served with the chain "
 			     "of before, until a reload: %s",
@@ -254,7 +252,7 @@ static int start_all(struct hd_module *mod, struct hd_error *err)
 /* An entry of load_module knows where its file is. */
 static const char *entry_for(const char *name)
 {
-	const struct hd_conf *conf = the_daemon->conf;
+	const struct hd_conf *conf = hd_modules_conf();
 	char other[HD_MODULE_NAME_BYTES];
 
 	for (size_t i = 0; i < conf->n_load_module; i++)
@@ -275,7 +273,7 @@ static int find_file(const char *entry, const char *name, char **ret_path,
 				    name);
 	if (entry[0] != '/')
 		entry = entry_for(name);
-	return hd_module_find(entry, &the_daemon->conf->module_path, ret_path,
+	return hd_module_find(entry, &hd_modules_conf()->module_path, ret_path,
 			      err);
 }
 
@@ -298,7 +296,7 @@ static int open_new(const char *entry, const char *name,
 
 static int bring_in(struct hd_module *mod, struct hd_error *err)
 {
-	int r = hd_module_section_load(the_daemon->conf, mod, err);
+	int r = hd_module_section_load(hd_modules_conf(), mod, err);
 
 	hd_routes_draft();
 	if (r == 0)

@@ -10,10 +10,11 @@
 #include <pthread.h>
 #include "core/module/module_private.h"
 
-struct hd_daemon;
 /* hd_live_begin - workers have started. hd_live_end - they are about to stop:
- * what is asked for from now on is refused with -ESHUTDOWN. */
-void hd_live_begin(struct hd_daemon *d);
+ * what is asked for from now on is refused with -ESHUTDOWN.
+ * @renew_tls  what modules put behind the certificates may have changed */
+typedef int hd_renew_tls_fn(void *arg, struct hd_error *err);
+void hd_live_begin(hd_renew_tls_fn *renew_tls, void *arg);
 void hd_live_end(void);
 
 /* A change under way; part of a larger struct of whoever asked for it. */
@@ -59,7 +60,6 @@ int hd_module_live_reload(struct hd_change *c);
 
 /* ---- shared by the files ---- */
 
-struct hd_daemon *hd_live_daemon(void);
 int hd_live_check_running(struct hd_error *err);
 /* hd_live_find - a module that may be taken out. hd_live_quiet - no tasks of
  * it run any more, and none begin until mod->closing is cleared; again while

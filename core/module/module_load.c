@@ -301,6 +301,7 @@ static int load_all(struct hd_conf *conf, enum run run, struct hd_error *err)
 	struct candidate *v = calloc(n + 1, sizeof(*v));
 	if (v == NULL)
 		return hd_error_set(err, -ENOMEM, "modules: out of memory");
+	hd_module_sections_begin(conf);
 	int r = open_all(conf, v, err);
 	if (r == 0)
 		r = load_in_order(conf, v, run, err);

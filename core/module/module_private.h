@@ -57,4 +57,6 @@ int hd_module_section_load(struct hd_conf *conf, struct hd_module *mod,
 			   struct hd_error *err);
 /* hd_module_section_set - the same from a struct that is filled already. */
 void hd_module_section_set(struct hd_module *mod, const void *section);
+/* hd_module_sections_begin - of this configuration: modules will be loaded. */
+void hd_module_sections_begin(struct hd_conf *conf);
 void hd_module_sections_clear(void);

@@ -14,7 +14,7 @@
 enum { CACHE_LINE = 64 };
 
 struct sections { /* the filled structs of one configuration, by index */
-	const struct hd_conf *conf;
+	struct hd_conf *conf;
 	void *v[HD_MODULES_MAX];
 };
 static struct sections current, next;
@@ -50,6 +50,16 @@ void hd_module_section_set(struct hd_module *mod, const void *section)
 {
 	current.v[mod->index] = (void *)section;
 	mod->conf = section;
+}
+
+void hd_module_sections_begin(struct hd_conf *conf)
+{
+	current = (struct sections){ .conf = conf };
+}
+
+struct hd_conf *hd_modules_conf(void)
+{
+	return current.conf;
 }
 
 void hd_module_sections_clear(void)

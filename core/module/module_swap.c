@@ -6,7 +6,6 @@
 #include <hyper-derp/log.h>
 #include <stdlib.h>
 #include <string.h>
-#include "core/daemon/daemon.h"
 #include "core/http/http.h"
 #include "core/loop/inbox.h"
 #include "core/loop/timer.h"
@@ -147,7 +146,7 @@ int hd_reload_settle(const struct hd_module *mod, struct hd_error *err)
 
 static int set_section(struct hd_reload *r, struct hd_error *err)
 {
-	struct hd_conf *conf = hd_live_daemon()->conf;
+	struct hd_conf *conf = hd_modules_conf();
 	struct hd_module *mod = r->mod;
 
 	if (!r->same_section)
@@ -210,7 +209,7 @@ static int new_in(struct hd_reload *r, struct hd_error *err)
 /* Returns what the old code says to that. */
 static int old_back(struct hd_reload *r)
 {
-	struct hd_conf *conf = hd_live_daemon()->conf;
+	struct hd_conf *conf = hd_modules_conf();
 	struct hd_error err = { "" };
 
 	r->new = take_file(r->mod);

@@ -14,7 +14,6 @@
 #include <string.h>
 #include "core/base/probes.h"
 #include "core/control/control_table.h"
-#include "core/daemon/daemon.h"
 #include "core/http/http.h"
 #include "core/loop/worker.h"
 #include "core/module/hook.h"
@@ -54,7 +53,7 @@ void hd_live_forget(struct hd_module *mod)
 	hd_module_run_unload(mod);
 	hd_routes_bury();
 	hd_listens_bury();
-	hd_conf_section_drop(hd_live_daemon()->conf, name);
+	hd_conf_section_drop(hd_modules_conf(), name);
 	hd_udp_forget();
 	bool gone = hd_module_remove(mod);
 	hd_module_unlock();
