@@ -203,7 +203,7 @@ static int build(struct hd_conf *conf, const struct hd_conf_cli *cli,
 	if (r == 0)
 		r = hd_conf_lists(conf, cli, err);
 	if (r == 0)
-		r = hd_conf_check_keys(conf, err);
+		r = hd_conf_check_keys(conf, cli->is_module, err);
 	if (r == 0)
 		warn_plain(conf);
 	return r == -ENOMEM ? hd_error_set(err, r, "out of memory") : r;

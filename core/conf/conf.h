@@ -91,6 +91,11 @@ struct hd_old_arg { /* a flag of the predecessor: core/conf/compat_flags.h */
 	const char *value; /* NULL: it takes none */
 };
 
+/* Whether a section's name is that of a module that is loaded, or that could
+ * be: from which folders. */
+typedef bool hd_is_module_fn(const char *name,
+			     const struct hd_list *module_path);
+
 struct hd_conf_cli { /* flags, which override the file; NULL or -1: not given */
 	const char *config_path; /* NULL with dev: an embedded default */
 	bool dev;
@@ -103,6 +108,7 @@ struct hd_conf_cli { /* flags, which override the file; NULL or -1: not given */
 	const char *event_backend;
 	struct hd_old_arg old[HD_OLD_ARGS_MAX];
 	unsigned n_old;
+	hd_is_module_fn *is_module; /* NULL: load_module has all there are */
 };
 
 /* hd_conf_load - read, merge includes, apply flags, check every core key.

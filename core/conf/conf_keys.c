@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* core/conf/conf_keys.c - which keys may be in a file at all. */
 #include "core/conf/conf_value.h"
-#include <stdlib.h>
 #include <string.h>
-#include "core/module/module_file.h"
 
 #define NAMES_MAX 256
 
@@ -107,21 +105,14 @@ static void names_of_modules(struct names *names, struct hd_conf *conf)
 }
 
 /* Somebody's module that may be loaded later, or is. */
-static bool is_module(const struct hd_conf *conf, const char *key)
+static bool is_module(const struct hd_conf *conf, hd_is_module_fn *fn,
+		      const char *key)
 {
-	char name[HD_MODULE_NAME_BYTES], *path = NULL;
-	struct hd_error err;
-
-	if (strchr(key, '/') != NULL || hd_module_name(key, name) < 0)
-		return false;
-	bool found = hd_modules_find(name) != NULL ||
-		     hd_module_find(name, &conf->module_path, &path, &err) == 0;
-
-	free(path);
-	return found;
+	return fn != NULL && fn(key, &conf->module_path);
 }
 
-int hd_conf_check_keys(struct hd_conf *conf, struct hd_error *err)
+int hd_conf_check_keys(struct hd_conf *conf, hd_is_module_fn *fn,
+		       struct hd_error *err)
 {
 	struct names names = { .n = 0 };
 	const struct hd_node *i;
@@ -130,7 +121,7 @@ int hd_conf_check_keys(struct hd_conf *conf, struct hd_error *err)
 	names_of_modules(&names, conf);
 	names.n += hd_compat_names(names.v + names.n, NAMES_MAX - names.n);
 	for (i = conf->priv->root->first; i != NULL; i = i->next)
-		if (!name_has(&names, i->key) && !is_module(conf, i->key))
+		if (!name_has(&names, i->key) && !is_module(conf, fn, i->key))
 			return hd_unknown_key(i, NULL, names.v, names.n, err);
 	return 0;
 }

@@ -76,9 +76,10 @@ int hd_flag_put(struct hd_conf_private *priv, const char *flag,
 
 /* hd_conf_check_sections - those of the core are mappings of known keys.
  * hd_conf_check_keys - at the top are only keys of the core, of modules that
- * are loaded or ours, and of the predecessor. */
+ * are loaded, ours or known to fn (may be NULL), and of the predecessor. */
 int hd_conf_check_sections(const struct hd_node *root, struct hd_error *err);
-int hd_conf_check_keys(struct hd_conf *conf, struct hd_error *err);
+int hd_conf_check_keys(struct hd_conf *conf, hd_is_module_fn *fn,
+		       struct hd_error *err);
 bool hd_is_core_key(const char *key);
 
 /* ---- lists of mappings: core/conf/conf_list.c ---- */

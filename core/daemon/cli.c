@@ -251,7 +251,11 @@ int hd_cli_parse(int argc, char **argv, struct hd_cli *ret,
 	int opt;
 
 	fill_getopt(longs, shorts);
-	*ret = (struct hd_cli){ .conf = { .port = -1, .workers = -1 } };
+	*ret = (struct hd_cli){
+		.conf = { .port = -1,
+			  .workers = -1,
+			  .is_module = hd_module_exists },
+	};
 	optind = 0; /* start afresh: tests parse more than once */
 	opterr = 0;
 	while ((opt = getopt_long(argc, argv, shorts, longs, NULL)) != -1) {

@@ -154,6 +154,20 @@ int hd_module_find(const char *name, const struct hd_list *search_path,
 	return *ret_path == NULL ? not_found(name, search_path, err) : 0;
 }
 
+bool hd_module_exists(const char *key, const struct hd_list *search_path)
+{
+	char name[HD_MODULE_NAME_BYTES], *path = NULL;
+	struct hd_error err;
+
+	if (strchr(key, '/') != NULL || hd_module_name(key, name) < 0)
+		return false;
+	bool found = hd_modules_find(name) != NULL ||
+		     hd_module_find(name, search_path, &path, &err) == 0;
+
+	free(path);
+	return found;
+}
+
 static int copy_bytes(int to, int from)
 {
 	char buf[16384];

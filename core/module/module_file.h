@@ -18,6 +18,10 @@ struct hd_module_file {
 int hd_module_find(const char *name, const struct hd_list *search_path,
 		   char **ret_path, struct hd_error *err);
 
+/* hd_module_exists - whether a module of this name is loaded, or a load would find it
+ * (hd_is_module_fn). */
+bool hd_module_exists(const char *key, const struct hd_list *search_path);
+
 /* hd_module_file_open - load and check; nothing of the module runs but its ELF
  * constructors.
  * @name  what it must be called
