@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* core/module/module_file.c - from a name to running code.
+/* core/module/module_file.c - from a file to running code.
  *
  * dlopen() first, for its messages and because RTLD_NOW refuses a module whose
  * symbols are missing; then libltdl, which also knows the modules that are
@@ -15,7 +15,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <hyper-derp/log.h>
-#include <limits.h>
 #include <ltdl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,33 +26,6 @@
 #ifndef MFD_EXEC
 #define MFD_EXEC 0x0010U /* linux/memfd.h since 6.3 */
 #endif
-
-#define BUILD_FOLDER "modules.d"
-
-static void free_text(char **text)
-{
-	free(*text);
-	*text = NULL;
-}
-
-int hd_module_name(const char *entry, char ret[static HD_MODULE_NAME_BYTES])
-{
-	const char *slash = strrchr(entry, '/');
-	const char *base = slash != NULL ? slash + 1 : entry;
-	size_t n = strlen(base);
-
-	if (slash != NULL && n > 3 && strcmp(base + n - 3, ".so") == 0)
-		n -= 3;
-	if (n == 0 || n >= HD_MODULE_NAME_BYTES)
-		return -EINVAL;
-	for (size_t i = 0; i < n; i++)
-		if (strchr("abcdefghijklmnopqrstuvwxyz0123456789_", base[i]) ==
-		    NULL)
-			return -EINVAL;
-	memcpy(ret, base, n);
-	ret[n] = '\0';
-	return 0;
-}
 
 static int ltdl_init(struct hd_error *err)
 {
@@ -83,89 +55,13 @@ static lt_dlhandle open_builtin(const char *name)
 	return h;
 }
 
-/* build/modules.d beside a daemon that runs from its build tree; "" else. */
-static const char *build_folder(void)
+bool hd_module_built_in(const char *name)
 {
-	static char path[PATH_MAX];
-	struct stat exe, dir;
+	lt_dlhandle h = open_builtin(name);
 
-	if (path[0] != '\0')
-		return path;
-	ssize_t n = readlink("/proc/self/exe", path,
-			     sizeof(path) - sizeof(BUILD_FOLDER));
-	if (n <= 0)
-		return strcpy(path, "");
-	path[n] = '\0';
-	char *slash = strrchr(path, '/');
-	strcpy(slash + 1, BUILD_FOLDER);
-	if (stat("/proc/self/exe", &exe) < 0 || stat(path, &dir) < 0 ||
-	    !S_ISDIR(dir.st_mode) || dir.st_uid != exe.st_uid)
-		path[0] = '\0';
-	return path;
-}
-
-static char *file_in(const char *dir, const char *name)
-{
-	char *path = NULL;
-
-	if (*dir == '\0' || asprintf(&path, "%s/%s.so", dir, name) < 0)
-		return NULL;
-	if (access(path, F_OK) < 0)
-		free_text(&path);
-	return path;
-}
-
-static int not_found(const char *name, const struct hd_list *search_path,
-		     struct hd_error *err)
-{
-	char where[400] = "";
-	size_t n = 0;
-
-	for (size_t i = 0; i < search_path->n && n < sizeof(where); i++)
-		n += (size_t)snprintf(where + n, sizeof(where) - n, "%s%s",
-				      i > 0 ? ", " : "", search_path->v[i]);
-	return hd_error_set(err, -ENOENT,
-			    "no file %s.so in %s; install the module or set "
-			    "module_path",
-			    name,
-			    n > 0 ? where : "module_path, which is empty");
-}
-
-int hd_module_find(const char *name, const struct hd_list *search_path,
-		   char **ret_path, struct hd_error *err)
-{
-	*ret_path = NULL;
-	if (name[0] == '/') {
-		if (access(name, F_OK) < 0)
-			return hd_error_set(err, -errno,
-					    "%s: %s; correct the path",
-					    name, strerror(errno));
-		*ret_path = strdup(name);
-		return *ret_path == NULL ? -ENOMEM : 0;
-	}
-	lt_dlhandle builtin = open_builtin(name);
-	if (builtin != NULL) {
-		lt_dlclose(builtin);
-		return 0;
-	}
-	*ret_path = file_in(build_folder(), name);
-	for (size_t i = 0; *ret_path == NULL && i < search_path->n; i++)
-		*ret_path = file_in(search_path->v[i], name);
-	return *ret_path == NULL ? not_found(name, search_path, err) : 0;
-}
-
-bool hd_module_exists(const char *key, const struct hd_list *search_path)
-{
-	char name[HD_MODULE_NAME_BYTES], *path = NULL;
-	struct hd_error err;
-
-	if (strchr(key, '/') != NULL || hd_module_name(key, name) < 0)
-		return false;
-	bool found = hd_modules_find(name) != NULL ||
-		     hd_module_find(name, search_path, &path, &err) == 0;
-
-	free(path);
-	return found;
+	if (h != NULL)
+		lt_dlclose(h);
+	return h != NULL;
 }
 
 static int copy_bytes(int to, int from)
@@ -180,14 +76,6 @@ static int copy_bytes(int to, int from)
 			return -EIO;
 	}
 	return 0;
-}
-
-static bool in_build_tree(const char *path)
-{
-	const char *build = build_folder();
-	size_t n = strlen(build);
-
-	return n > 0 && strncmp(path, build, n) == 0 && path[n] == '/';
 }
 
 /* Returns a memfd with the file's bytes; -1. */
@@ -300,7 +188,7 @@ static int open_file(const char *name, const char *path,
 {
 	lt_dlhandle h = NULL;
 
-	if (!in_build_tree(path) && open_copy(name, path, file, NULL) == 0)
+	if (!hd_module_in_build_tree(path) && open_copy(name, path, file, NULL) == 0)
 		return 0;
 	int r = open_code(path, &h, err);
 

@@ -11,16 +11,7 @@ struct hd_module_file {
 	int copy_fd; /* the memory that the code runs from; -1: the file */
 };
 
-/* hd_module_find - where the file of a load_module entry is.
- * @name  "derp": DIR/derp.so in the search path; or an absolute path
- * Returns 0 with the path (to be freed), or NULL when it is built in;
- * -ENOENT with the folders in err. */
-int hd_module_find(const char *name, const struct hd_list *search_path,
-		   char **ret_path, struct hd_error *err);
-
-/* hd_module_exists - whether a module of this name is loaded, or a load would find it
- * (hd_is_module_fn). */
-bool hd_module_exists(const char *key, const struct hd_list *search_path);
+/* ---- module_file.c ---- */
 
 /* hd_module_file_open - load and check; nothing of the module runs but its ELF
  * constructors.
@@ -38,10 +29,31 @@ int hd_module_file_open_beside(const char *name, const char *path,
  * it when something still refers to it, and says nothing. */
 bool hd_module_file_close(struct hd_module_file *file);
 
+/* hd_module_built_in - into this program. */
+bool hd_module_built_in(const char *name);
+
+/* ---- module_find.c ---- */
+
 /* hd_module_name - "derp" of "derp" and of "/opt/x/derp.so".
  * Returns -EINVAL when nothing usable remains. */
 #define HD_MODULE_NAME_BYTES 64
 int hd_module_name(const char *entry, char ret[static HD_MODULE_NAME_BYTES]);
+
+/* hd_module_find - where the file of a load_module entry is.
+ * @name  "derp": DIR/derp.so in the search path; or an absolute path
+ * Returns 0 with the path (to be freed), or NULL when it is built in;
+ * -ENOENT with the folders in err. */
+int hd_module_find(const char *name, const struct hd_list *search_path,
+		   char **ret_path, struct hd_error *err);
+
+/* hd_module_exists - whether a module of this name is loaded, or a load would
+ * find it (hd_is_module_fn). */
+bool hd_module_exists(const char *key, const struct hd_list *search_path);
+/* hd_module_in_build_tree - whether a file is in the folder that a daemon in
+ * its build tree has beside it. */
+bool hd_module_in_build_tree(const char *path);
+
+/* ---- module_try.c ---- */
 
 /* hd_module_try - what a child does with a file before the relay takes it:
  * open, header, options, check(), load(), unload(), close. No task runs, no
