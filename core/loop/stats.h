@@ -41,7 +41,7 @@ enum hd_stat {
 	HD_STAT_DROPS,   /* 2 * HD_DROP_N numbers */
 	HD_STAT_CLOSES = HD_STAT_DROPS + 2 * HD_DROP_N, /* HD_CLOSE_N numbers */
 	HD_STAT_N = HD_STAT_CLOSES + HD_CLOSE_N,
-	HD_STAT_ROOM = HD_STAT_N + 5 * HD_HISTOGRAM_ROOM
+	HD_STAT_SIZE = HD_STAT_N + 5 * HD_HISTOGRAM_SIZE
 };
 
 extern const struct hd_metric hd_core_metrics[]; /* HD_STAT_N rows and an end */

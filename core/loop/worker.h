@@ -153,7 +153,7 @@ struct hd_worker {
 	/* relay */
 	struct hd_relay_table relay;
 	struct hd_gone_queue gone; /* who has left and still owes PeerGone */
-	uint64_t stats[HD_STAT_ROOM];
+	uint64_t stats[HD_STAT_SIZE];
 	struct hd_use core_use; /* what no module has to do with */
 	struct hd_meter meter;
 	struct hd_pairs *pairs; /* NULL: nobody asks */

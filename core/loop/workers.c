@@ -149,7 +149,7 @@ static int worker_init(struct hd_worker *w, unsigned i,
 	w->tls = args->tls;
 	w->hooks = hd_modules_hooks();
 	hd_inbox_init(&w->inbox);
-	hd_metrics_lay(w->stats, hd_core_metrics);
+	hd_metrics_init(w->stats, hd_core_metrics);
 	w->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	if (w->wake_fd < 0)
 		return -errno;

@@ -19,17 +19,17 @@ size_t hd_metrics_rows(const struct hd_metric *table)
 	return n;
 }
 
-size_t hd_metrics_room(const struct hd_metric *table)
+size_t hd_metrics_size(const struct hd_metric *table)
 {
 	size_t rows = hd_metrics_rows(table), n = rows;
 
 	for (size_t i = 0; i < rows; i++)
 		if (table[i].kind == HD_HISTOGRAM)
-			n += HD_HISTOGRAM_ROOM;
+			n += HD_HISTOGRAM_SIZE;
 	return n;
 }
 
-void hd_metrics_lay(uint64_t *v, const struct hd_metric *table)
+void hd_metrics_init(uint64_t *v, const struct hd_metric *table)
 {
 	size_t rows = hd_metrics_rows(table), at = rows;
 
@@ -37,7 +37,7 @@ void hd_metrics_lay(uint64_t *v, const struct hd_metric *table)
 		if (table[i].kind != HD_HISTOGRAM)
 			continue;
 		v[i] = at;
-		at += HD_HISTOGRAM_ROOM;
+		at += HD_HISTOGRAM_SIZE;
 	}
 }
 
@@ -46,7 +46,7 @@ void hd_metrics_copy(uint64_t *to, const struct hd_metric *table, size_t row,
 {
 	if (table[row].kind == HD_HISTOGRAM)
 		memcpy(to + to[row], from + from[from_row],
-		       HD_HISTOGRAM_ROOM * sizeof(*to));
+		       HD_HISTOGRAM_SIZE * sizeof(*to));
 	else
 		to[row] = from[from_row];
 }

@@ -143,10 +143,10 @@ static void *alloc_lines(size_t len)
 
 static uint64_t *alloc_metrics(const struct hd_metric *table)
 {
-	uint64_t *v = alloc_lines(hd_metrics_room(table) * sizeof(*v));
+	uint64_t *v = alloc_lines(hd_metrics_size(table) * sizeof(*v));
 
 	if (v != NULL)
-		hd_metrics_lay(v, table);
+		hd_metrics_init(v, table);
 	return v;
 }
 

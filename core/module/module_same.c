@@ -43,10 +43,10 @@ uint64_t *hd_metrics_carry(const uint64_t *v, const struct hd_metric *from,
 			   const struct hd_metric *to)
 {
 	size_t n_from = hd_metrics_rows(from), n_to = hd_metrics_rows(to);
-	uint64_t *all = calloc(hd_metrics_room(to) + 1, sizeof(*all));
+	uint64_t *all = calloc(hd_metrics_size(to) + 1, sizeof(*all));
 
 	if (all != NULL)
-		hd_metrics_lay(all, to);
+		hd_metrics_init(all, to);
 	for (size_t i = 0; all != NULL && i < n_to; i++)
 		for (size_t k = 0; v != NULL && k < n_from; k++)
 			if (same_metric(&to[i], &from[k]))

@@ -82,11 +82,11 @@ static const struct hd_metric after[] = {
 
 static void carried_over(void **state)
 {
-	uint64_t *v = calloc(hd_metrics_room(before), sizeof(*v)), *n;
+	uint64_t *v = calloc(hd_metrics_size(before), sizeof(*v)), *n;
 
 	(void)state;
-	assert_int_equal(hd_metrics_room(NULL), 0);
-	hd_metrics_lay(v, before);
+	assert_int_equal(hd_metrics_size(NULL), 0);
+	hd_metrics_init(v, before);
 	hd_count(v, 3, 7);
 	hd_observe(v, 1, 5000);
 	hd_observe(v, 2, 3000);
