@@ -2,7 +2,7 @@
 /* core/loop/stats.h - the core's own numbers, per worker. The table that names
  * them is hd_core_metrics in core/loop/stats.c. */
 #pragma once
-#include "core/module/metric.h"
+#include "core/base/metric_table.h"
 
 enum hd_drop { /* why a packet was dropped; two numbers each: other, disco */
 	HD_DROP_QUEUE_HEAD,   /* the receiver does not keep up */
@@ -29,7 +29,7 @@ enum hd_stat {
 	HD_STAT_TLS_FAILED,
 	HD_STAT_KTLS_REKEY,
 	HD_STAT_RECV_PAUSED,
-	HD_STAT_PEERS,   /* gauge */
+	HD_STAT_PEERS, /* gauge */
 	HD_STAT_STREAMS, /* gauge */
 	HD_STAT_GONE_BYTES, /* gauge: of the sets of who is owed a PeerGone */
 	HD_STAT_GONE_FORGOTTEN,
@@ -38,7 +38,7 @@ enum hd_stat {
 	HD_STAT_QUEUE_TIME,
 	HD_STAT_TLS_TIME,
 	HD_STAT_TURN_TIME,
-	HD_STAT_DROPS,   /* 2 * HD_DROP_N numbers */
+	HD_STAT_DROPS, /* 2 * HD_DROP_N numbers */
 	HD_STAT_CLOSES = HD_STAT_DROPS + 2 * HD_DROP_N, /* HD_CLOSE_N numbers */
 	HD_STAT_N = HD_STAT_CLOSES + HD_CLOSE_N,
 	HD_STAT_SIZE = HD_STAT_N + 5 * HD_HISTOGRAM_SIZE

@@ -6,9 +6,9 @@
 #include <hyper-derp/log.h>
 #include <stdlib.h>
 #include <string.h>
+#include "core/base/metric_table.h"
 #include "core/loop/timer.h"
 #include "core/loop/worker.h"
-#include "core/module/metric.h"
 #include "core/module/module_private.h"
 
 enum { CACHE_LINE = 64 };

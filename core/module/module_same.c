@@ -3,8 +3,8 @@
  * as those of its old? */
 #include <stdlib.h>
 #include <string.h>
+#include "core/base/metric_table.h"
 #include "core/conf/conf_value.h"
-#include "core/module/metric.h"
 #include "core/module/module_live.h"
 
 static bool same_choices(const char *const *a, const char *const *b)

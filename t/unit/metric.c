@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* t/unit/metric.c - histograms: which cell, how many below, percentiles; where
  * the numbers of a table are, and that a reload carries them over. */
-#include "core/module/metric.h"
+#include "core/base/metric_table.h"
 #include <stdlib.h>
 #include <string.h>
 #include "core/module/module_live.h"

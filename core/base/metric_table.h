@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* core/module/metric.h - where the numbers of a table of metrics are. */
+/* core/base/metric_table.h - where the numbers of a table of metrics are. */
 #pragma once
 #include <hyper-derp/metric.h>
 
