@@ -3,26 +3,6 @@
  * of doc/protocol-derp.md. */
 #include "t/unit/derp_help.h"
 
-static struct hd_stream *alice;
-
-static int setup(void **state)
-{
-	int r = derp_up(state);
-
-	if (r == 0)
-		alice = derp_alice();
-	return r;
-}
-
-static int teardown(void **state)
-{
-	fake_close(alice, HD_CLOSE_PEER);
-	assert_int_equal(fake_metric("hyper_derp_derp_clients", NULL), 0);
-	assert_int_equal(fake_metric("hyper_derp_derp_clients_home", NULL), 0);
-	fake_stream_free(&alice);
-	return derp_down(state);
-}
-
 static void assert_open(void)
 {
 	assert_false(alice->closing);
@@ -198,7 +178,7 @@ static void note_preferred_is_counted_once(void **state)
 	assert_int_equal(clients_at_home(), 1);
 	feed(alice, "07 00000001 00 07 00000001 00");
 	assert_int_equal(clients_at_home(), 0);
-	feed(alice, "07 00000001 01"); /* teardown looks for 0 */
+	feed(alice, "07 00000001 01"); /* derp_alice_down looks for 0 */
 	assert_open();
 }
 
@@ -325,7 +305,8 @@ static void every_frame_makes_active(void **state)
 	}
 }
 
-#define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+#define TEST(fn)                                                               \
+	cmocka_unit_test_setup_teardown(fn, derp_alice_up, derp_alice_down)
 
 int main(void)
 {

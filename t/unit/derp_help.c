@@ -122,6 +122,42 @@ struct hd_stream *derp_alice(void)
 	return derp_alice_through(false, NULL);
 }
 
+struct hd_stream *alice;
+
+int derp_fast_up(void **state)
+{
+	int r = derp_up(state);
+
+	if (r == 0)
+		alice = derp_fast();
+	return r;
+}
+
+int derp_alice_up(void **state)
+{
+	int r = derp_up(state);
+
+	if (r == 0)
+		alice = derp_alice();
+	return r;
+}
+
+int derp_alice_down(void **state)
+{
+	fake_close(alice, HD_CLOSE_PEER);
+	assert_int_equal(fake_metric("hyper_derp_derp_clients", NULL), 0);
+	assert_int_equal(fake_metric("hyper_derp_derp_clients_home", NULL), 0);
+	fake_stream_free(&alice);
+	return derp_down(state);
+}
+
+void send_json(const char *json, size_t n)
+{
+	static uint8_t frame[300 * 1024];
+
+	fake_feed(alice, frame, derp_client_info(json, n, frame));
+}
+
 void feed(struct hd_stream *s, const char *text)
 {
 	uint8_t bytes[4096];

@@ -37,8 +37,20 @@ struct hd_stream *derp_fast(void);
  * Returns its length. */
 size_t derp_client_info(const char *json, size_t len_bytes, uint8_t *ret_frame);
 /* derp_alice - a connection that is logged in, its output cleared away.
- * derp_alice_through - the same by a proxy that ends TLS, or leaves a header. */
+ * derp_alice_through - the same by a proxy that ends TLS, or leaves a header.
+ */
 struct hd_stream *derp_alice(void);
 struct hd_stream *derp_alice_through(bool plain, const char *header);
+
+/* What tests of one connection have: Alice's. */
+extern struct hd_stream *alice;
+/* derp_fast_up, derp_alice_up - setup: she has not logged in yet, she has.
+ * derp_alice_down - her end leaves nothing. */
+int derp_fast_up(void **state);
+int derp_alice_up(void **state);
+int derp_alice_down(void **state);
+/* send_json - her ClientInfo around any text, up to 256 KiB. */
+void send_json(const char *json, size_t n);
+
 /* feed - bytes of hexadecimal text arrive. */
 void feed(struct hd_stream *s, const char *text);

@@ -3,31 +3,6 @@
  * was tried. */
 #include "t/unit/derp_help.h"
 
-static struct hd_stream *alice;
-
-static int setup(void **state)
-{
-	int r = derp_up(state);
-
-	if (r == 0)
-		alice = derp_fast();
-	return r;
-}
-
-static int teardown(void **state)
-{
-	fake_close(alice, HD_CLOSE_PEER);
-	fake_stream_free(&alice);
-	return derp_down(state);
-}
-
-static void send_json_n(const char *json, size_t n)
-{
-	static uint8_t frame[300 * 1024];
-
-	fake_feed(alice, frame, derp_client_info(json, n, frame));
-}
-
 static void assert_refused(void)
 {
 	assert_false(alice->logging_in);
@@ -58,10 +33,10 @@ static void good_json(void **state)
 
 	for (size_t i = 0; i < HD_ARRAY_N(texts); i++) {
 		print_message("# %s\n", texts[i]);
-		send_json_n(texts[i], strlen(texts[i]));
+		send_json(texts[i], strlen(texts[i]));
 		assert_true(alice->logging_in);
-		assert_int_equal(teardown(state), 0);
-		assert_int_equal(setup(state), 0);
+		assert_int_equal(derp_alice_down(state), 0);
+		assert_int_equal(derp_fast_up(state), 0);
 	}
 }
 
@@ -101,17 +76,17 @@ static void bad_json(void **state)
 
 	for (size_t i = 0; i < HD_ARRAY_N(texts); i++) {
 		print_message("# %s\n", texts[i]);
-		send_json_n(texts[i], strlen(texts[i]));
+		send_json(texts[i], strlen(texts[i]));
 		assert_refused();
-		assert_int_equal(teardown(state), 0);
-		assert_int_equal(setup(state), 0);
+		assert_int_equal(derp_alice_down(state), 0);
+		assert_int_equal(derp_fast_up(state), 0);
 	}
 }
 
 static void nul_behind_the_json_is_refused(void **state)
 {
 	(void)state;
-	send_json_n("{}", 3);
+	send_json("{}", 3);
 	assert_refused();
 }
 
@@ -123,7 +98,7 @@ static void largest_client_info_logs_in(void **state)
 	memset(json, ' ', sizeof(json));
 	json[0] = '{';
 	json[sizeof(json) - 1] = '}';
-	send_json_n(json, sizeof(json));
+	send_json(json, sizeof(json));
 	assert_true(alice->logging_in);
 }
 
@@ -133,7 +108,7 @@ static void deep_json_is_refused(void **state)
 
 	(void)state;
 	memset(json, '[', sizeof(json));
-	send_json_n(json, sizeof(json));
+	send_json(json, sizeof(json));
 	assert_refused();
 }
 
@@ -145,7 +120,7 @@ static void a_mesh_key_does_not_help(void **state)
 		"0123456789abcdef\"}";
 
 	(void)state;
-	send_json_n(json, strlen(json));
+	send_json(json, strlen(json));
 	fake_admit(alice);
 	assert_false(alice->closing);
 	feed(alice, "10 00000000");
@@ -157,7 +132,7 @@ static void app_name_cannot_forge_a_log_line(void **state)
 	static const char json[] = "{\"AppName\":\"ab\\nkey=1 \\u00e9\"}";
 
 	(void)state;
-	send_json_n(json, strlen(json));
+	send_json(json, strlen(json));
 	assert_string_equal(alice->peer.login.agent, "ab?key=1???");
 }
 
@@ -168,11 +143,12 @@ static void long_app_name_is_cut(void **state)
 	(void)state;
 	memset(json + 12, 'x', 200);
 	strcpy(json + 212, "\"}");
-	send_json_n(json, strlen(json));
+	send_json(json, strlen(json));
 	assert_int_equal(strlen(alice->peer.login.agent), 63);
 }
 
-#define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+#define TEST(fn)                                                               \
+	cmocka_unit_test_setup_teardown(fn, derp_fast_up, derp_alice_down)
 
 int main(void)
 {

@@ -10,34 +10,9 @@
 	" 2f017389f9ebd71918bfce0de0a2055c d409ba43a65061156755913f72104dde"   \
 	" 3220c9283b5ccc1dbb1d9dcebfb26101 "
 
-static struct hd_stream *alice;
-
-static int setup(void **state)
-{
-	int r = derp_up(state);
-
-	if (r == 0)
-		alice = derp_fast();
-	return r;
-}
-
-static int teardown(void **state)
-{
-	fake_close(alice, HD_CLOSE_PEER);
-	fake_stream_free(&alice);
-	return derp_down(state);
-}
-
 static uint64_t refused(const char *labels)
 {
 	return fake_metric("hyper_derp_derp_logins_refused_total", labels);
-}
-
-static void send_json_n(const char *json, size_t n)
-{
-	static uint8_t frame[300 * 1024];
-
-	fake_feed(alice, frame, derp_client_info(json, n, frame));
 }
 
 static void assert_refused(const char *labels)
@@ -114,8 +89,8 @@ static void login_comes_in_any_pieces(void **state)
 		for (size_t at = 0; at < n; at += piece)
 			fake_feed(alice, bytes + at, HD_MIN(piece, n - at));
 		assert_true(alice->logging_in);
-		assert_int_equal(teardown(state), 0);
-		assert_int_equal(setup(state), 0);
+		assert_int_equal(derp_alice_down(state), 0);
+		assert_int_equal(derp_fast_up(state), 0);
 	}
 }
 
@@ -130,7 +105,7 @@ static void prober_and_not_ideal_are_flags(void **state)
 	alice = fake_stream_new(route->proto);
 	fake_request_header(&req, "Ideal-Node", "derp1b");
 	route->upgrade(&fake.module, &req, alice, alice->state);
-	send_json_n(json, strlen(json));
+	send_json(json, strlen(json));
 	assert_true(alice->peer.login.prober);
 	assert_int_equal(alice->peer.login.flags, 1 | 4 | 8);
 	fake_admit(alice);
@@ -241,7 +216,8 @@ static void ends_without_login_are_counted(void **state)
 	assert_int_equal(fake_metric("hyper_derp_derp_clients", NULL), 0);
 }
 
-#define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+#define TEST(fn)                                                               \
+	cmocka_unit_test_setup_teardown(fn, derp_fast_up, derp_alice_down)
 
 int main(void)
 {

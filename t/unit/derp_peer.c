@@ -3,25 +3,6 @@
  * doc/protocol-derp.md. */
 #include "t/unit/derp_help.h"
 
-static struct hd_stream *alice;
-
-static int setup(void **state)
-{
-	int r = derp_up(state);
-
-	if (r == 0)
-		alice = derp_alice();
-	return r;
-}
-
-static int teardown(void **state)
-{
-	fake_close(alice, HD_CLOSE_PEER);
-	assert_int_equal(fake_metric("hyper_derp_derp_clients", NULL), 0);
-	fake_stream_free(&alice);
-	return derp_down(state);
-}
-
 static void assert_open(void)
 {
 	assert_false(alice->closing);
@@ -156,7 +137,8 @@ static void keep_alive_is_sooner_through_a_proxy(void **state)
 	proxied(false, "Via", true);
 }
 
-#define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+#define TEST(fn)                                                               \
+	cmocka_unit_test_setup_teardown(fn, derp_alice_up, derp_alice_down)
 
 int main(void)
 {

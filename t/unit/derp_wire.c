@@ -25,14 +25,14 @@ static void server_key(void **state)
 
 static void packets(void **state)
 {
-	struct hd_key alice = key_of(0xaa), bob = key_of(0xbb);
+	struct hd_key sender = key_of(0xaa), receiver = key_of(0xbb);
 	uint8_t out[DERP_PACKET_HEAD_BYTES + 2], *end;
 
 	(void)state;
-	end = derp_packet_head_put(out, DERP_SEND_PACKET, &bob, 2);
+	end = derp_packet_head_put(out, DERP_SEND_PACKET, &receiver, 2);
 	memcpy(end, "hi", 2);
 	assert_hex(out, sizeof(out), "04 00000022 bb.. 6869");
-	derp_packet_head_put(out, DERP_RECV_PACKET, &alice, 2);
+	derp_packet_head_put(out, DERP_RECV_PACKET, &sender, 2);
 	assert_hex(out, sizeof(out), "05 00000022 aa.. 6869");
 }
 
@@ -50,7 +50,7 @@ static void largest_packet_has_length_65568(void **state)
 static void small_frames(void **state)
 {
 	static const uint8_t ping[] = { 1, 2, 3, 4, 5, 6, 7, 8 };
-	struct hd_key bob = key_of(0xbb);
+	struct hd_key receiver = key_of(0xbb);
 	uint8_t out[64];
 
 	(void)state;
@@ -60,7 +60,8 @@ static void small_frames(void **state)
 	assert_hex(out, (size_t)(derp_note_preferred_put(out, true) - out),
 		   "07 00000001 01");
 	assert_hex(out,
-		   (size_t)(derp_peer_gone_put(out, &bob, DERP_GONE_NOT_HERE) -
+		   (size_t)(derp_peer_gone_put(out, &receiver,
+					       DERP_GONE_NOT_HERE) -
 			    out),
 		   "08 00000021 bb.. 01");
 	assert_hex(out, (size_t)(derp_ping_put(out, DERP_PING, ping) - out),
