@@ -1,49 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* t/unit/wg_roster.c - peers and links: the text that the predecessor wrote,
  * ours, what neither may hold, and changes taken back. */
-#include "modules/wg/roster.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include "t/unit/unit.h"
+#include "t/unit/wg_roster_help.h"
 
 /* 32 bytes of 0x01, of 0x02, of 0x03 */
 #define KEY1 "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE="
 #define KEY2 "AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI="
 #define KEY3 "AwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwM="
-
-struct world {
-	struct wg_roster *r;
-	struct wg_changes c;
-	struct wg_refusal why;
-	char *text;
-};
-
-static int setup(void **state)
-{
-	struct world *w = calloc(1, sizeof(*w));
-
-	w->r = wg_roster_new();
-	*state = w;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	struct world *w = *state;
-
-	wg_changes_free(&w->c);
-	wg_roster_free(&w->r);
-	free(w->text);
-	free(w);
-	return 0;
-}
-
-static int apply(struct world *w, const char *text)
-{
-	return wg_text_apply(&w->c, w->r, "roster", text, strlen(text),
-			     &w->why);
-}
 
 /* What would be written, without the seal. */
 static const char *printed(struct world *w)
@@ -363,7 +329,7 @@ static void a_hundred_thousand(void **state)
 	assert_int_equal(w->r->n_links, 0);
 }
 
-#define ROSTER_TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define ROSTER_TEST(f) cmocka_unit_test_setup_teardown(f, world_up, world_down)
 
 int main(void)
 {

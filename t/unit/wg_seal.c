@@ -3,8 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include "modules/wg/roster.h"
-#include "t/unit/unit.h"
+#include "t/unit/wg_roster_help.h"
 
 static const char peers[] =
 	"peer alice 192.0.2.1:51820 "
@@ -13,40 +12,6 @@ static const char peers[] =
 	"peer carol [2001:db8::1]:51820\n"
 	"nic alice eth0\n"
 	"link alice bob\n";
-
-struct world {
-	struct wg_roster *r;
-	struct wg_refusal why;
-	char *text;
-};
-
-static int setup(void **state)
-{
-	struct world *w = calloc(1, sizeof(*w));
-
-	w->r = wg_roster_new();
-	*state = w;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	struct world *w = *state;
-
-	wg_roster_free(&w->r);
-	free(w->text);
-	free(w);
-	return 0;
-}
-
-static int apply(struct world *w, const char *text)
-{
-	struct wg_changes c = { 0 };
-	int r = wg_text_apply(&c, w->r, "roster", text, strlen(text), &w->why);
-
-	wg_changes_free(&c);
-	return r;
-}
 
 static char *sealed(struct world *w, size_t *ret_n)
 {
@@ -130,7 +95,7 @@ static void without_its_first_line_it_is_taken(void **state)
 
 int main(void)
 {
-#define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+#define T(test) cmocka_unit_test_setup_teardown(test, world_up, world_down)
 	const struct CMUnitTest tests[] = {
 		T(what_is_written_is_sealed),
 		T(cut_off_anywhere_it_is_refused),
