@@ -3,26 +3,10 @@
  * reason, or what it means can be printed and means the same again. A first
  * byte D stands for --dev. */
 #include "core/conf/conf.h"
-#include <hyper-derp/log.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
-void __wrap_hd_log_write(enum hd_level level, const char *fmt, ...)
-	HD_PRINTF(2, 3);
-
-/* Format it, so that a sanitizer sees what a reader would. */
-void __wrap_hd_log_write(enum hd_level level, const char *fmt, ...)
-{
-	char line[1024];
-	va_list ap;
-
-	(void)level;
-	va_start(ap, fmt);
-	vsnprintf(line, sizeof(line), fmt, ap);
-	va_end(ap);
-}
 
 struct fuzz_conf { /* no HD_SECRET_FILE: it would read this machine's files */
 	bool flag;

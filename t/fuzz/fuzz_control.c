@@ -4,28 +4,13 @@
  * the rest into reads. */
 #include "core/control/control.h"
 #include <errno.h>
-#include <hyper-derp/log.h>
 #include <jansson.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
-void __wrap_hd_log_write(enum hd_level level, const char *fmt, ...)
-	HD_PRINTF(2, 3);
-
-void __wrap_hd_log_write(enum hd_level level, const char *fmt, ...)
-{
-	char line[1024];
-	va_list ap;
-
-	(void)level;
-	va_start(ap, fmt);
-	vsnprintf(line, sizeof(line), fmt, ap);
-	va_end(ap);
-}
 
 static void run_echo(struct hd_module *mod, struct hd_call *c)
 {
