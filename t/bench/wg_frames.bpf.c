@@ -35,7 +35,8 @@ enum { BURST = 64 };
 
 const volatile __be16 sink_port;
 const volatile __u8 ipv6, checked;
-__u8 header[sizeof(struct packet6)]; /* pages come back as the relay left them */
+/* pages come back as the relay left them */
+__u8 header[sizeof(struct packet6)];
 __u32 sum; /* of a packet, without its counter */
 const volatile __u64 burst_ns; /* from one burst to the next */
 __u64 received, sent;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* t/fuzz/fuzz_records.c - opening records. The first byte: suite, provider, and
  * whether what follows is taken as received or is sealed first, so that the
- * fuzzer reaches padding, alerts and messages. Sealed: a byte for the kind of record,
- * two for the content's length, the content; then two for how much arrives. */
+ * fuzzer reaches padding, alerts and messages. Sealed: a byte for the kind of
+ * record, two for the content's length, the content; then two for how much
+ * arrives. */
 #include "core/tls/records.h"
 #include "t/records/dice.h"
 #include "t/records/forge.h"

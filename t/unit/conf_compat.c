@@ -99,7 +99,8 @@ static void keys_without_effect_warn_once_each(void **state)
 	struct hd_conf *conf =
 		load("port: 1\ntls_cert: a\ntls_key: b\n"
 		     "einheit:\n  ctl_endpoint: ipc:///tmp/x\n"
-		     "level2:\n  enabled: true\n  xdp_interface: \"\"\n  turn:\n    realm: r\n");
+		     "level2:\n  enabled: true\n  xdp_interface: \"\"\n"
+		     "  turn:\n    realm: r\n");
 
 	(void)state;
 	assert_int_equal(conf->n_listen, 1);

@@ -21,7 +21,8 @@ static const char *module_path(const char *name)
 	char *cut = strstr(self, "/t/unit/");
 	assert_non_null(cut);
 	*cut = '\0';
-	snprintf(path, sizeof(path), "%s/t/lib/modules/.libs/%s.so", self, name);
+	snprintf(path, sizeof(path), "%s/t/lib/modules/.libs/%s.so", self,
+		 name);
 	return path;
 }
 
@@ -176,8 +177,10 @@ static void try_without_a_child(void **state)
 	struct hd_error err;
 
 	(void)state;
-	assert_int_equal(hd_module_try(module_path("good"), &no_flags, NULL, &err), 0);
-	assert_true(hd_module_try(module_path("wrong_abi"), &no_flags, NULL, &err) < 0);
+	assert_int_equal(
+		hd_module_try(module_path("good"), &no_flags, NULL, &err), 0);
+	assert_true(hd_module_try(module_path("wrong_abi"), &no_flags, NULL,
+				  &err) < 0);
 	assert_non_null(strstr(err.text, "wrong_abi.so: built for ABI"));
 	assert_true(hd_module_try("good.so", &no_flags, NULL, &err) < 0);
 	assert_non_null(strstr(err.text, "absolute path"));
