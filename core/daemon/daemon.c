@@ -26,8 +26,8 @@
 #include "core/base/clock.h"
 #include "core/base/log.h"
 #include "core/base/notify.h"
+#include "core/daemon/serve.h"
 #include "core/loop/mainloop.h"
-#include "core/loop/worker.h"
 #include "core/module/module.h"
 
 enum {
@@ -72,7 +72,7 @@ static int reload(struct life *l, struct hd_error *err)
 
 static void begin_warning(struct life *l, uint64_t wait_ms)
 {
-	unsigned streams = hd_workers_streams();
+	unsigned streams = hd_serve_streams();
 
 	if (streams == 0)
 		wait_ms = 0; /* nobody is to be told */
@@ -84,15 +84,15 @@ static void begin_warning(struct life *l, uint64_t wait_ms)
 		     l->exit_after ? "exit" : "stay");
 	hd_notify("STATUS=draining");
 	hd_event("drain", "{\"state\":\"warning\"}");
-	hd_workers_serving(false, "this relay is about to stop; clients "
-				  "will be moved to another one");
+	hd_serve_logins(false, "this relay is about to stop; clients "
+			       "will be moved to another one");
 }
 
 /* Who was told to reconnect, and is not closed yet, is served on. */
 static void change_time(struct life *l, uint64_t wait_ms)
 {
 	if (l->state == CLOSING)
-		hd_workers_drain_keep();
+		hd_serve_drain_keep();
 	l->state = WARNING;
 	l->pace = &at_ease;
 	l->until_ms = hd_clock_ms() + wait_ms;
@@ -103,12 +103,12 @@ static void change_time(struct life *l, uint64_t wait_ms)
 
 static void undrain(struct life *l)
 {
-	hd_workers_drain_keep();
-	hd_workers_serving(true, NULL);
+	hd_serve_drain_keep();
+	hd_serve_logins(true, NULL);
 	l->state = SERVING;
 	l->exit_after = false;
 	hd_log_write(HD_NOTICE, "drain taken back: streams=%u",
-		     hd_workers_streams());
+		     hd_serve_streams());
 	hd_notify("STATUS=serving");
 	hd_event("drain", "{\"state\":\"serving\"}");
 }
@@ -202,12 +202,12 @@ static void begin_closing(struct life *l)
 	l->state = CLOSING;
 	hd_event("drain", "{\"state\":\"closing\"}");
 	l->until_ms = hd_clock_ms() + l->pace->spread_ms + l->pace->extra_ms;
-	hd_workers_drain_close(l->pace->spread_ms);
+	hd_serve_drain(l->pace->spread_ms);
 }
 
 static void look_whether_gone(struct life *l)
 {
-	unsigned left = hd_workers_streams();
+	unsigned left = hd_serve_streams();
 
 	if (left > 0 && hd_clock_ms() < l->until_ms)
 		return;

@@ -17,7 +17,7 @@
 #include "core/control/control.h"
 #include "core/daemon/daemon.h"
 #include "core/daemon/daemon_files.h"
-#include "core/loop/worker.h"
+#include "core/daemon/serve.h"
 #include "core/module/module.h"
 
 struct runner {
@@ -102,7 +102,7 @@ static int check(struct hd_daemon *d, struct hd_error *err)
 	if (d->cli->action == HD_CHECK)
 		r = become_runner(d, &who, err);
 	if (r == 0 && d->cli->action == HD_CHECK)
-		r = hd_workers_check(d->conf, &ops, err);
+		r = hd_serve_check(d->conf, &ops, err);
 	if (r == 0)
 		r = hd_modules_probe(d->conf, err);
 	if (r == 0 && d->conf->n_certificates > 0)

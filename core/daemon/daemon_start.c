@@ -20,6 +20,7 @@
 #include "core/daemon/about_relay.h"
 #include "core/daemon/daemon.h"
 #include "core/daemon/daemon_files.h"
+#include "core/daemon/serve.h"
 #include "core/loop/task.h"
 #include "core/loop/worker.h"
 #include "core/module/module.h"
@@ -128,14 +129,14 @@ static int prepare(struct hd_daemon *d, struct hd_error *err)
 
 static int start_workers(struct hd_daemon *d, struct hd_error *err)
 {
-	const struct hd_workers_args args = {
+	const struct hd_serve_args args = {
 		.conf = d->conf,
 		.tls = d->tls,
 		.listeners = d->listeners,
 		.n_listeners = d->n_listeners,
 	};
 
-	return hd_workers_start(&args, err);
+	return hd_serve_start(&args, err);
 }
 
 /* Modules have changed what is served behind the certificates. */
@@ -150,7 +151,7 @@ static int renew_tls(void *daemon, struct hd_error *err)
 	if (r < 0)
 		return r;
 	d->tls = tls;
-	hd_workers_use_tls(tls);
+	hd_serve_tls(tls);
 	hd_tls_show(tls);
 	hd_tls_store_put(&old);
 	return 0;
@@ -298,7 +299,7 @@ int hd_daemon_reload(struct hd_daemon *d, struct hd_error *err)
 		r = check_reload(d, conf, &tls, err);
 	if (r < 0)
 		return r;
-	hd_workers_reload(conf, tls);
+	hd_serve_reload(conf, tls);
 	hd_tls_show(tls);
 	hd_listens_renew();
 	hd_modules_adopt(conf);

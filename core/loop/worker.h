@@ -6,42 +6,39 @@
 #include "core/conf/conf.h"
 
 struct hd_tls_store;
-struct hd_listener;
 struct hd_ring_ops;
 
-/* hd_workers_start - threads that serve the listeners. Main thread.
- * Returns when every worker has started its modules and accepts, or none has
- * (err says why). Borrows conf and listeners until hd_workers_stop(). */
+/* What workers do in their turns: who is above says it, once for all of them.
+ * In the worker, but for init and free: those in the main thread, while it does
+ * not run. */
+struct hd_worker_ops {
+	/* init - of a zeroed worker. @arg  of hd_workers_args
+	 * Returns 0; -errno. */
+	int (*init)(struct hd_worker *w, const void *arg);
+	/* begin - once, before its turns. Returns 0; negative with err. */
+	int (*begin)(struct hd_worker *w, struct hd_error *err);
+	/* turn - begins with hd_worker_wait(). */
+	void (*turn)(struct hd_worker *w);
+	/* end - no turn follows but those it makes; it shuts the inbox.
+	 * @begun  whether begin() has succeeded */
+	void (*end)(struct hd_worker *w, bool begun);
+	/* free - when all have ended, whatever was begun of it. */
+	void (*free)(struct hd_worker *w);
+};
+
+/* hd_workers_start - threads that turn. Main thread.
+ * Returns when every worker has begun, or none has (err says why). Borrows conf
+ * and the tables until hd_workers_stop(). */
 struct hd_workers_args {
 	const struct hd_conf *conf;
-	struct hd_tls_store *tls; /* may be NULL: no TLS listener */
-	struct hd_listener *listeners;
-	size_t n_listeners;
+	const struct hd_ring_ops *ring_ops; /* of hd_ring_choose() */
+	const struct hd_worker_ops *ops;
+	const void *arg; /* given to init() */
 };
 int hd_workers_start(const struct hd_workers_args *args, struct hd_error *err);
-/* hd_workers_check - whether this machine and this build have what workers
- * would be started with: event_backend (*ret_ops), tls.crypto. Main thread. */
-int hd_workers_check(const struct hd_conf *conf,
-		     const struct hd_ring_ops **ret_ops, struct hd_error *err);
 
-/* hd_workers_reload - swap configuration, hooks and TLS store in every worker;
- * returns after the last one has. Main thread. */
-void hd_workers_reload(const struct hd_conf *conf, struct hd_tls_store *tls);
-
-/* hd_workers_serving - false: the drain begins: new logins are refused, STUN
- * stops (modules' serving()), peers get `health` as Health text. */
-void hd_workers_serving(bool on, const char *health);
-/* hd_workers_drain_close - send Restarting and close all peers, staggered over
- * spread_ms. hd_workers_drain_keep - who is not closed by then stays.
- * hd_workers_streams counts what is still open. */
-void hd_workers_drain_close(uint32_t spread_ms);
-void hd_workers_drain_keep(void);
-unsigned hd_workers_streams(void);
-
-/* hd_workers_stop - fast: tell the peers to come back, flush what can be
- * flushed at once, close, stop the modules, join. Returns within about a second.
- * From then on posts are refused. hd_workers_free - when nobody posts any more:
- * modules have unloaded. */
+/* hd_workers_stop - they end, and are joined. From then on posts are refused.
+ * hd_workers_free - when nobody posts any more: modules have unloaded. */
 void hd_workers_stop(void);
 void hd_workers_free(void);
 
@@ -52,8 +49,6 @@ void hd_workers_ask(hd_ask_fn *fn, void *arg);
 /* hd_workers_settle - the same, for nothing else; at once while they stand or
  * do not run. */
 void hd_workers_settle(void);
-/* hd_workers_use_tls - for fresh connections; hd_workers_ask() it. */
-void hd_workers_use_tls(struct hd_tls_store *tls);
 
 /* hd_workers_park - every worker stands still between two turns, until
  * hd_workers_unpark(), which runs fn (may be NULL) in each before it goes on.
@@ -108,6 +103,7 @@ struct hd_inbox { /* from any thread; the lock is held for a few stores */
 
 struct hd_worker {
 	unsigned index;
+	const struct hd_worker_ops *ops;
 	pthread_t thread;
 	struct hd_ring *ring;
 	const struct hd_ring_ops *ring_ops;

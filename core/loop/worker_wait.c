@@ -6,7 +6,7 @@
 #include "core/base/clock.h"
 #include "core/loop/inbox.h"
 #include "core/loop/tag.h"
-#include "core/loop/worker_run.h"
+#include "core/loop/worker_wait.h"
 #include "core/loop/xring.h"
 
 void hd_worker_read_clock(struct hd_worker *w)
@@ -43,26 +43,16 @@ static bool may_sleep(struct hd_worker *w)
 	return hd_inbox_empty(&w->inbox) && !hd_xring_any(w);
 }
 
-bool hd_worker_has_input(const struct hd_worker *w)
-{
-	return w->ready.first != NULL || w->shaking.first != NULL;
-}
-
 /* A send that the kernel could not take whole is seen with the next event; its
  * write timeout must not wait for one for ever. */
 #define UNSEEN_MS 200
 
-static int sleep_ms(struct hd_worker *w)
+static int sleep_ms(struct hd_worker *w, uint64_t due_ms)
 {
-	uint64_t next = HD_MIN(hd_heap_next_ms(&w->stream_timers),
-			       hd_heap_next_ms(&w->module_timers));
-	uint64_t sweep = w->sweep_ms != 0 ? w->sweep_ms : UINT64_MAX;
+	uint64_t next = HD_MIN(due_ms, hd_heap_next_ms(&w->module_timers));
 	uint64_t most = w->stopping ? 10 : w->sent ? UNSEEN_MS : 3600000;
 
-	if (hd_worker_has_input(w) || w->dirty != NULL || w->more)
-		return 0;
-	next = HD_MIN(next, sweep);
-	if (next <= w->now_ms || !may_sleep(w))
+	if (w->more || next <= w->now_ms || !may_sleep(w))
 		return 0;
 	w->sent = false;
 	if (next == UINT64_MAX && most == 3600000)
@@ -85,10 +75,10 @@ static void rest(struct hd_worker *w, int ms)
 }
 
 /* How long a turn took: who has no time to sleep reads the clock only once. */
-void hd_worker_wait(struct hd_worker *w)
+void hd_worker_wait(struct hd_worker *w, uint64_t due_ms)
 {
 	uint64_t began_ns = w->now_ns;
-	int ms = sleep_ms(w);
+	int ms = sleep_ms(w, due_ms);
 
 	if (ms != 0)
 		rest(w, ms);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* core/loop/workers.c - all workers: start, reload, drain, stop. The main
- * thread talks to them through their inboxes only. Context: main thread. */
+/* core/loop/workers.c - all workers: start, ask, stop. The main thread talks to
+ * them through their inboxes only. Context: main thread. */
 #include <errno.h>
 #include <hyper-derp/log.h>
 #include <sched.h>
@@ -8,15 +8,9 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
-#include "core/base/key.h"
 #include "core/loop/inbox.h"
 #include "core/loop/worker_run.h"
 #include "core/loop/xring.h"
-#include "core/relay/peer.h"
-#include "core/stream/accept.h"
-#include "core/stream/stream_life.h"
-#include "core/tls/aead.h"
-#include "core/tls/ktls.h"
 
 static struct hd_worker *workers;
 static unsigned n_workers;
@@ -144,26 +138,34 @@ static int boot_decide(struct hd_worker_boot *b, unsigned started)
 static int worker_init(struct hd_worker *w, unsigned i,
 		       const struct hd_workers_args *args)
 {
+	int r;
+
 	w->index = i;
 	w->conf = args->conf;
-	w->tls = args->tls;
-	w->hooks = hd_modules_hooks();
+	w->ring_ops = args->ring_ops;
+	w->ops = args->ops;
 	hd_inbox_init(&w->inbox);
 	hd_metrics_init(w->stats, hd_core_metrics);
 	w->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	if (w->wake_fd < 0)
 		return -errno;
-	return hd_xring_init(w, n_workers);
+	r = hd_xring_init(w, n_workers);
+	return r < 0 ? r : w->ops->init(w, args->arg);
+}
+
+static void worker_free(struct hd_worker *w)
+{
+	w->ops->free(w);
+	hd_heap_free(&w->module_timers);
+	hd_xring_free(w);
+	if (w->wake_fd >= 0)
+		close(w->wake_fd);
 }
 
 static void free_all(void)
 {
-	for (unsigned i = 0; i < n_workers; i++) {
-		hd_modules_free(&workers[i]);
-		hd_xring_free(&workers[i]);
-		if (workers[i].wake_fd >= 0)
-			close(workers[i].wake_fd);
-	}
+	for (unsigned i = 0; i < n_workers; i++)
+		worker_free(&workers[i]);
 	n_workers = 0;
 }
 
@@ -175,11 +177,8 @@ void hd_workers_free(void)
 
 static int init_all(const struct hd_workers_args *args, struct hd_error *err)
 {
-	const struct hd_ring_ops *ops;
-	int r = hd_workers_check(args->conf, &ops, err);
+	int r = 0;
 
-	if (r < 0)
-		return r;
 	hd_workers_free(); /* of a start before; in unit tests */
 	n_workers = hd_workers_wanted(args->conf);
 	workers = calloc(n_workers, sizeof(*workers));
@@ -187,37 +186,19 @@ static int init_all(const struct hd_workers_args *args, struct hd_error *err)
 		n_workers = 0;
 		return hd_error_set(err, -ENOMEM, "out of memory");
 	}
-	hd_aead_log();
-	unsigned ktls = args->tls != NULL ? hd_ktls_directions(args->conf) : 0;
-
-	for (unsigned i = 0; i < n_workers; i++)
-		workers[i].wake_fd = -1;
 	for (unsigned i = 0; i < n_workers; i++) {
+		workers[i].ops = args->ops; /* all are freed, also these */
+		workers[i].wake_fd = -1;
+	}
+	for (unsigned i = 0; i < n_workers && r == 0; i++) {
 		r = worker_init(&workers[i], i, args);
 		if (r < 0)
-			return hd_error_set(err, r, "worker %u: out of "
-					    "memory or descriptors", i);
-		workers[i].ring_ops = ops;
-		workers[i].ktls = ktls;
+			hd_error_set(err, r,
+				     "worker %u: out of memory or "
+				     "descriptors",
+				     i);
 	}
-	hd_key_hash_seed();
-	return 0;
-}
-
-static void start_serving(struct hd_worker *w, void *arg)
-{
-	(void)arg;
-	__atomic_store_n(&w->serving, true, __ATOMIC_RELAXED);
-	hd_modules_serving(w, true);
-}
-
-static void start_accepting(struct hd_worker *w, void *arg)
-{
-	const struct hd_workers_args *a = arg;
-
-	if (hd_accept_start(w, a->listeners, a->n_listeners) < 0)
-		hd_log_error("worker %u cannot accept: out of memory",
-			     w->index);
+	return r;
 }
 
 static int run_threads(struct hd_error *err)
@@ -248,125 +229,13 @@ static int run_threads(struct hd_error *err)
 
 int hd_workers_start(const struct hd_workers_args *args, struct hd_error *err)
 {
-	struct hd_workers_args copy = *args;
 	int r = init_all(args, err);
 
 	if (r == 0)
 		r = run_threads(err);
-	if (r < 0) {
+	if (r < 0)
 		free_all();
-		return r;
-	}
-	/* First all serve, then all accept: a login may move to any worker.
-	 * After the first round none is in boot any more. */
-	hd_workers_ask(start_serving, NULL);
-	hd_workers_ask(start_accepting, &copy);
-	return 0;
-}
-
-/* ---- reload ---- */
-
-struct reload {
-	const struct hd_conf *conf;
-	struct hd_tls_store *tls;
-};
-
-static void reload_here(struct hd_worker *w, void *arg)
-{
-	const struct reload *r = arg;
-
-	w->conf = r->conf;
-	w->tls = r->tls;
-	w->hooks = hd_modules_hooks();
-	hd_modules_changed(w, r->conf);
-}
-
-void hd_workers_reload(const struct hd_conf *conf, struct hd_tls_store *tls)
-{
-	struct reload r = { conf, tls };
-
-	hd_workers_ask(reload_here, &r);
-}
-
-static void use_tls_here(struct hd_worker *w, void *tls)
-{
-	w->tls = tls;
-}
-
-void hd_workers_use_tls(struct hd_tls_store *tls)
-{
-	hd_workers_ask(use_tls_here, tls);
-}
-
-/* ---- drain ---- */
-
-static void serving_here(struct hd_worker *w, void *arg)
-{
-	const bool *on = arg;
-
-	__atomic_store_n(&w->serving, *on, __ATOMIC_RELAXED);
-	hd_modules_serving(w, *on);
-}
-
-static void health_here(struct hd_worker *w, void *arg)
-{
-	for (struct hd_stream *s = w->streams; s != NULL; s = s->next) {
-		const struct hd_peer_ops *ops = hd_peer_ops_of(s);
-
-		if (ops != NULL && ops->health != NULL)
-			ops->health(s->peer, arg);
-	}
-}
-
-void hd_workers_serving(bool on, const char *health)
-{
-	/* Who has read why may rely on it, whichever worker answers. */
-	hd_workers_ask(serving_here, &on);
-	hd_workers_ask(health_here, (void *)(health != NULL ? health : ""));
-}
-
-/* Peers get told when to come back, a little later than they are closed, and
- * are closed one after another: a reconnecting crowd is spread out. */
-static void drain_here(struct hd_worker *w, void *arg)
-{
-	uint32_t spread_ms = *(const uint32_t *)arg;
-	uint64_t i = 0, n = HD_MAX(1u, w->n_streams);
-
-	for (struct hd_stream *s = w->streams; s != NULL; s = s->next, i++) {
-		const struct hd_peer_ops *ops = hd_peer_ops_of(s);
-		uint32_t at_ms = (uint32_t)(spread_ms * i / n) + 1;
-
-		if (ops != NULL && ops->drain != NULL)
-			ops->drain(s->peer, at_ms, 2 * spread_ms + 10000);
-		hd_stream_deadline(s, HD_DEADLINE_DRAIN, at_ms);
-	}
-}
-
-void hd_workers_drain_close(uint32_t spread_ms)
-{
-	hd_workers_ask(drain_here, &spread_ms);
-}
-
-static void keep_here(struct hd_worker *w, void *arg)
-{
-	(void)arg;
-	for (struct hd_stream *s = w->streams; s != NULL; s = s->next)
-		hd_stream_deadline(s, HD_DEADLINE_DRAIN, 0);
-}
-
-void hd_workers_drain_keep(void)
-{
-	hd_workers_ask(keep_here, NULL);
-}
-
-unsigned hd_workers_streams(void)
-{
-	unsigned n = 0;
-
-	for (unsigned i = 0; i < n_workers; i++)
-		n += (unsigned)__atomic_load_n(
-			&workers[i].stats[HD_STAT_STREAMS], __ATOMIC_RELAXED);
-	return n;
+	return r;
 }
 
 /* ---- stop ---- */

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <time.h>
 #include "core/base/clock.h"
-#include "core/loop/worker.h"
+#include "core/daemon/serve.h"
 #include "core/loop/xring.h"
 #include "core/relay/peer.h"
 
@@ -25,11 +25,11 @@ static struct hd_conf conf = {
 
 static int start(void **state)
 {
-	struct hd_workers_args args = { .conf = &conf };
+	struct hd_serve_args args = { .conf = &conf };
 	struct hd_error err = { "" };
 
 	(void)state;
-	if (hd_workers_start(&args, &err) == 0)
+	if (hd_serve_start(&args, &err) == 0)
 		return 0;
 	print_error("%s\n", err.text);
 	return -1;

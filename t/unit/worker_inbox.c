@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <sodium.h>
 #include <time.h>
+#include "core/daemon/serve.h"
 #include "core/loop/worker.h"
 #include "core/loop/xring.h"
 
@@ -26,11 +27,11 @@ static struct hd_conf conf = {
 
 static int start(void **state)
 {
-	struct hd_workers_args args = { .conf = &conf };
+	struct hd_serve_args args = { .conf = &conf };
 	struct hd_error err = { "" };
 
 	(void)state;
-	if (hd_workers_start(&args, &err) == 0)
+	if (hd_serve_start(&args, &err) == 0)
 		return 0;
 	print_error("%s\n", err.text);
 	return -1;

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: MIT */
+/* core/daemon/turn.c - a worker's turn: who is called, in which order.
+ *
+ *   wait (sends enter the kernel here) -> one TLS handshake step -> events ->
+ *   inbox -> packets of other workers -> connections, datagrams -> who has left
+ *   -> some reads -> timers -> flush what became due
+ *
+ * Input and output of a turn are in balance: what is read is flushed before
+ * more is. How it sleeps is core/loop/worker_wait.c, how a worker begins and
+ * ends is turn_life.c. Context: the worker. */
+#include "core/base/probes.h"
+#include "core/daemon/turn.h"
+#include "core/loop/inbox.h"
+#include "core/loop/tag.h"
+#include "core/loop/timer.h"
+#include "core/loop/worker_wait.h"
+#include "core/loop/xring.h"
+#include "core/net/udp.h"
+#include "core/relay/peer.h"
+#include "core/stream/accept.h"
+#include "core/stream/stream_life.h"
+
+/* ---- events ---- */
+
+static void stream_event(struct hd_worker *w, const struct hd_event *e)
+{
+	struct hd_stream *s = hd_slots_get(&w->slots, hd_tag_slot(e->tag),
+					   hd_tag_gen(e->tag));
+
+	if (s == NULL)
+		return; /* late: of a stream that has ended or moved */
+	HD_CHECK_MAGIC(s, HD_STREAM_MAGIC);
+	if (hd_tag_op(e->tag) == HD_OP_SENT)
+		hd_stream_on_sent(s, e->res);
+	else
+		hd_stream_on_ready(s, e->res, e->disarmed);
+}
+
+static void udp_event(struct hd_worker *w, const struct hd_event *e)
+{
+	struct hd_udp *u =
+		hd_slots_get(&w->udps, hd_tag_slot(e->tag), hd_tag_gen(e->tag));
+
+	if (u != NULL)
+		hd_udp_on_ready(w, u, e->disarmed);
+}
+
+static void accept_event(struct hd_worker *w, const struct hd_event *e)
+{
+	struct hd_acceptor *a = hd_slots_get(&w->acceptors, hd_tag_slot(e->tag),
+					     hd_tag_gen(e->tag));
+
+	if (a != NULL)
+		hd_accept_on_ready(w, a, e->disarmed);
+}
+
+static void wake_event(struct hd_worker *w, const struct hd_event *e)
+{
+	hd_worker_woken(w, e->disarmed);
+}
+
+static void no_event(struct hd_worker *w, const struct hd_event *e)
+{
+	(void)w;
+	(void)e;
+}
+
+static void (*const on_event[HD_OP_N])(struct hd_worker *,
+				       const struct hd_event *) = {
+	[HD_OP_NONE] = no_event,       [HD_OP_WAKE] = wake_event,
+	[HD_OP_ACCEPT] = accept_event, [HD_OP_STREAM] = stream_event,
+	[HD_OP_SENT] = stream_event,   [HD_OP_UDP] = udp_event,
+};
+
+static void take_events(struct hd_worker *w)
+{
+	struct hd_event e;
+
+	while (w->ring_ops->next(w->ring, &e))
+		on_event[hd_tag_op(e.tag)](w, &e);
+}
+
+/* ---- its parts ---- */
+
+/* Costly, so one step a turn, when what was queued has just been sent. */
+static void shake_hands(struct hd_worker *w)
+{
+	struct hd_stream *s = hd_streams_pop_ready(&w->shaking);
+
+	if (s != NULL && s->closing)
+		hd_stream_read(s);
+	else if (s != NULL)
+		hd_stream_handshake(s);
+}
+
+static bool may_read(const struct hd_worker *w, unsigned reads)
+{
+	return reads < HD_TURN_READS && w->turn_bytes < HD_TURN_BYTES &&
+	       !w->xfull;
+}
+
+static void take_input(struct hd_worker *w)
+{
+	w->turn_bytes = 0;
+	for (unsigned n = 0; may_read(w, n); n++) {
+		struct hd_stream *s = hd_streams_pop_ready(&w->ready);
+
+		if (s == NULL)
+			return;
+		hd_stream_read(s);
+	}
+}
+
+static void run_timers(struct hd_worker *w)
+{
+	struct hd_heap_node *node;
+
+	while ((node = hd_heap_pop(&w->stream_timers, w->now_ms)) != NULL)
+		hd_stream_on_timer(
+			hd_container_of(node, struct hd_stream, timer));
+	hd_timers_run(w);
+}
+
+/* An idle connection owns keys and nothing else. */
+#define SWEEP_MS 2000
+
+static void sweep(struct hd_worker *w)
+{
+	if (w->sweep_ms != 0 && w->now_ms < w->sweep_ms)
+		return;
+	if (w->sweep_ms != 0)
+		hd_cipher_sweep(&w->ciphers);
+	w->sweep_ms = w->ciphers.n_busy > 0 ? w->now_ms + SWEEP_MS : 0;
+}
+
+static void flush(struct hd_worker *w)
+{
+	struct hd_stream *s;
+
+	while ((s = hd_streams_pop_dirty(w)) != NULL)
+		hd_stream_flush(s);
+	hd_udps_flush(w);
+	hd_xring_wake(w);
+}
+
+/* ---- the turn ---- */
+
+bool hd_turn_has_input(const struct hd_worker *w)
+{
+	return w->ready.first != NULL || w->shaking.first != NULL;
+}
+
+/* When one of the parts has something to do; 0: now. */
+static uint64_t due_ms(const struct hd_worker *w)
+{
+	uint64_t sweep_ms = w->sweep_ms != 0 ? w->sweep_ms : UINT64_MAX;
+
+	if (hd_turn_has_input(w) || w->dirty != NULL)
+		return 0;
+	return HD_MIN(hd_heap_next_ms(&w->stream_timers), sweep_ms);
+}
+
+void hd_turn(struct hd_worker *w)
+{
+	hd_worker_wait(w, due_ms(w));
+	hd_meter_turn(&w->meter);
+	HD_PROBE(turn_begin, w->index);
+	shake_hands(w);
+	take_events(w);
+	hd_inbox_run(w);
+	hd_xring_run(w, hd_relay_take);
+	hd_xring_look(w);
+	w->more = hd_accept_run(w);
+	w->more |= hd_udps_run(w);
+	if (w->gone.first != NULL)
+		w->more |= hd_gone_run(w);
+	take_input(w);
+	run_timers(w);
+	flush(w);
+	w->more |=
+		w->gone.first != NULL; /* left in this turn: tell in the next */
+	sweep(w);
+	HD_PROBE(turn_end, w->index);
+}
+
+const struct hd_worker_ops hd_turn_ops = {
+	.init = hd_turn_init,
+	.begin = hd_turn_begin,
+	.turn = hd_turn,
+	.end = hd_turn_end,
+	.free = hd_turn_free,
+};

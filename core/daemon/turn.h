@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/* core/daemon/turn.h - what a worker does: the rooms that it has below it, in
+ * one order, turn by turn. The loop (core/loop/worker.h) knows none of them; it
+ * calls this table. */
+#pragma once
+#include "core/loop/worker.h"
+
+struct hd_turn_args { /* of hd_workers_start(); until all have begun */
+	struct hd_tls_store *tls;
+	unsigned ktls; /* HD_KTLS_ directions for fresh connections */
+};
+
+extern const struct hd_worker_ops hd_turn_ops;
+
+/* ---- between core/daemon/turn.c and turn_life.c ---- */
+
+/* hd_turn - one turn. */
+void hd_turn(struct hd_worker *w);
+/* hd_turn_has_input - there is more to read than the last turn took. */
+bool hd_turn_has_input(const struct hd_worker *w);
+
+int hd_turn_init(struct hd_worker *w, const void *args);
+int hd_turn_begin(struct hd_worker *w, struct hd_error *err);
+void hd_turn_end(struct hd_worker *w, bool begun);
+void hd_turn_free(struct hd_worker *w);

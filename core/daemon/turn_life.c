@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: MIT */
+/* core/daemon/turn_life.c - how a worker begins and ends: its parts are opened,
+ * modules start; peers are told to come back, what is queued leaves, modules
+ * stop, the parts are freed. Context: the worker; init and free: the main
+ * thread, while it does not run. */
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include "core/daemon/turn.h"
+#include "core/loop/inbox.h"
+#include "core/loop/timer.h"
+#include "core/module/module.h"
+#include "core/net/udp.h"
+#include "core/relay/pairs.h"
+#include "core/relay/peer.h"
+#include "core/stream/accept.h"
+#include "core/stream/stream_life.h"
+
+/* What a read brings stands behind the front of a record. */
+#define CIPHER_BYTES (HD_READ_BYTES + HD_TLS_CUT_BYTES)
+
+/* ---- begin ---- */
+
+int hd_turn_init(struct hd_worker *w, const void *args)
+{
+	const struct hd_turn_args *a = args;
+
+	w->tls = a->tls;
+	w->ktls = a->ktls;
+	w->hooks = hd_modules_hooks();
+	return 0;
+}
+
+static void *map_buffer(size_t bytes)
+{
+	void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	return p == MAP_FAILED ? NULL : p;
+}
+
+int hd_turn_begin(struct hd_worker *w, struct hd_error *err)
+{
+	w->plain = map_buffer(HD_PLAIN_BYTES);
+	w->cipher = map_buffer(CIPHER_BYTES);
+	if (w->plain == NULL || w->cipher == NULL)
+		return hd_error_set(err, -ENOMEM, "out of memory");
+	return hd_modules_start(w, err);
+}
+
+/* ---- end ---- */
+
+static void close_streams(struct hd_worker *w, bool at_once)
+{
+	for (struct hd_stream *s = w->streams; s != NULL; s = s->next) {
+		if (at_once)
+			hd_stream_abort(s, HD_CLOSE_DRAIN);
+		else
+			hd_stream_close(s, HD_CLOSE_DRAIN);
+	}
+}
+
+#define BACK_IN_MS 1000 /* a restart takes about that */
+#define BACK_SPREAD_MS 2000 /* not all of them at once */
+#define TRY_FOR_MS 30000
+
+static void tell_restart(struct hd_worker *w)
+{
+	uint64_t i = 0, n = HD_MAX(1u, w->n_streams);
+
+	for (struct hd_stream *s = w->streams; s != NULL; s = s->next, i++) {
+		const struct hd_peer_ops *ops = hd_peer_ops_of(s);
+		uint32_t after_ms = (uint32_t)(BACK_SPREAD_MS * i / n);
+
+		if (ops != NULL && ops->drain != NULL && !s->closing)
+			ops->drain(s->peer, BACK_IN_MS + after_ms, TRY_FOR_MS);
+	}
+}
+
+/* Those that other workers send meanwhile, too. */
+static void drop_streams(struct hd_worker *w)
+{
+	do {
+		close_streams(w, true);
+		hd_turn(w);
+	} while (w->n_streams > 0 || w->dirty != NULL || hd_turn_has_input(w));
+}
+
+/* What is queued gets half a second to leave. */
+static void wind_up(struct hd_worker *w)
+{
+	uint64_t until = w->now_ms + 500;
+
+	hd_accept_stop(w);
+	tell_restart(w);
+	close_streams(w, false);
+	while (w->n_streams > 0 && w->now_ms < until)
+		hd_turn(w);
+	drop_streams(w);
+}
+
+static void free_timers(struct hd_worker *w)
+{
+	for (unsigned i = 0; i < hd_modules_n(); i++)
+		hd_timers_free(w, hd_modules_at(i));
+}
+
+void hd_turn_end(struct hd_worker *w, bool begun)
+{
+	if (!begun) {
+		hd_inbox_shut(w);
+		return;
+	}
+	wind_up(w);
+	hd_modules_stop(w);
+	free_timers(w);
+	hd_udps_close(w, NULL);
+	hd_inbox_shut(w);
+	drop_streams(w);
+	free_timers(w); /* closed() may have made some */
+}
+
+/* Not before all workers have ended: the others read a module's numbers to the
+ * last. */
+void hd_turn_free(struct hd_worker *w)
+{
+	if (w->plain != NULL)
+		munmap(w->plain, HD_PLAIN_BYTES);
+	if (w->cipher != NULL)
+		munmap(w->cipher, CIPHER_BYTES);
+	hd_chunk_pool_free(&w->pool);
+	hd_cipher_cache_free(&w->ciphers);
+	hd_pairs_free(w);
+	hd_heap_free(&w->stream_timers);
+	hd_slots_free(&w->slots);
+	hd_slots_free(&w->acceptors);
+	hd_slots_free(&w->udps);
+	hd_relay_table_free(&w->relay);
+	hd_relay_table_free(&w->gone.table);
+	free(w->trace);
+	w->trace = NULL;
+	hd_modules_free(w);
+}
