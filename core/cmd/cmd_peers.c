@@ -106,7 +106,8 @@ static uint64_t queued_in(const struct hd_stream *s)
 
 static void fill_row(struct row *r, const struct hd_stream *s)
 {
-	const struct hd_login *l = &s->peer->login;
+	const struct hd_peer *p = hd_peer_of(s);
+	const struct hd_login *l = &p->login;
 
 	*r = (struct row){
 		.key = l->key,
@@ -115,7 +116,7 @@ static void fill_row(struct row *r, const struct hd_stream *s)
 		.tls = (uint8_t)tls_of(s),
 		.tls_rx = (uint8_t)layer_of(s, HD_KTLS_RX),
 		.tls_tx = (uint8_t)layer_of(s, HD_KTLS_TX),
-		.active = s->peer->entry->active == s->peer,
+		.active = p->entry->active == p,
 		.worker = s->worker->index,
 		.age_ms = s->worker->now_ms - s->since_ms,
 		.bytes_in = s->bytes_in,
@@ -146,8 +147,9 @@ static struct block *block_add(struct list *l)
 
 static bool wanted(const struct hd_stream *s, const struct list *l)
 {
-	return s != NULL && s->peer != NULL && s->peer->state == HD_PEER_UP &&
-	       has_prefix(&s->peer->login.key, l->prefix);
+	const struct hd_peer *p = s != NULL ? hd_peer_up_of(s) : NULL;
+
+	return p != NULL && has_prefix(&p->login.key, l->prefix);
 }
 
 static void each_peers(struct hd_module *mod, struct hd_call *c,

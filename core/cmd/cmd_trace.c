@@ -4,7 +4,7 @@
 #include <string.h>
 #include "core/control/control.h"
 #include "core/loop/worker.h"
-#include "core/relay/trace.h"
+#include "core/stream/trace.h"
 
 enum { LAST_DEFAULT = 100 };
 

@@ -13,7 +13,7 @@
 #include <unistd.h>
 #include "core/base/clock.h"
 #include "core/daemon/daemon.h"
-#include "core/relay/trace.h"
+#include "core/stream/trace.h"
 
 #define DEFAULT_FOLDER "/run/hyper-derp"
 #define DEFAULT_SOCKET DEFAULT_FOLDER "/control.sock"

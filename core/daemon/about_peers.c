@@ -6,7 +6,7 @@
 
 static bool is_up(const struct hd_stream *s)
 {
-	return s != NULL && s->peer != NULL && s->peer->state == HD_PEER_UP;
+	return s != NULL && hd_peer_up_of(s) != NULL;
 }
 
 static const char *tls_of(const struct hd_stream *s)
@@ -20,19 +20,20 @@ static const char *tls_of(const struct hd_stream *s)
 
 static void tell(const struct hd_stream *s, hd_about_peer_fn *fn, void *arg)
 {
+	const struct hd_peer *p = hd_peer_of(s);
 	struct hd_about_peer about = {
 		.conn = ((uint64_t)s->gen << 32) | s->slot,
-		.key = &s->peer->login.key,
+		.key = &p->login.key,
 		.addr = &s->addr,
 		.proto = s->proto->name,
-		.agent = s->peer->login.agent,
+		.agent = p->login.agent,
 		.age_ms = s->worker->now_ms - s->since_ms,
 		.bytes_in = s->bytes_in,
 		.bytes_out = s->bytes_out,
 		.tls = tls_of(s),
 		.queued_bytes = s->flight.bytes,
-		.realm = s->peer->login.realm,
-		.active = s->peer->entry->active == s->peer,
+		.realm = p->login.realm,
+		.active = p->entry->active == p,
 	};
 
 	for (unsigned i = 0; i < HD_LANES; i++)

@@ -6,6 +6,7 @@
 #include <hyper-derp/log.h>
 #include "core/base/key.h"
 #include "core/daemon/turn.h"
+#include "core/http/http.h"
 #include "core/module/module.h"
 #include "core/relay/peer.h"
 #include "core/stream/accept.h"
@@ -45,8 +46,10 @@ static void serving_here(struct hd_worker *w, void *arg)
 static void accept_here(struct hd_worker *w, void *arg)
 {
 	const struct hd_serve_args *a = arg;
+	int r = hd_accept_start(w, a->listeners, a->n_listeners,
+				&hd_http_proto);
 
-	if (hd_accept_start(w, a->listeners, a->n_listeners) < 0)
+	if (r < 0)
 		hd_log_error("worker %u cannot accept: out of memory",
 			     w->index);
 }
@@ -131,7 +134,7 @@ static void health_here(struct hd_worker *w, void *arg)
 		const struct hd_peer_ops *ops = hd_peer_ops_of(s);
 
 		if (ops != NULL && ops->health != NULL)
-			ops->health(s->peer, arg);
+			ops->health(hd_peer_of(s), arg);
 	}
 }
 
@@ -154,7 +157,7 @@ static void drain_here(struct hd_worker *w, void *arg)
 		uint32_t at_ms = (uint32_t)(spread_ms * i / n) + 1;
 
 		if (ops != NULL && ops->drain != NULL)
-			ops->drain(s->peer, at_ms, 2 * spread_ms + 10000);
+			ops->drain(hd_peer_of(s), at_ms, 2 * spread_ms + 10000);
 		hd_stream_deadline(s, HD_DEADLINE_DRAIN, at_ms);
 	}
 }

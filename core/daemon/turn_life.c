@@ -73,7 +73,8 @@ static void tell_restart(struct hd_worker *w)
 		uint32_t after_ms = (uint32_t)(BACK_SPREAD_MS * i / n);
 
 		if (ops != NULL && ops->drain != NULL && !s->closing)
-			ops->drain(s->peer, BACK_IN_MS + after_ms, TRY_FOR_MS);
+			ops->drain(hd_peer_of(s), BACK_IN_MS + after_ms,
+				   TRY_FOR_MS);
 	}
 }
 

@@ -75,10 +75,7 @@ bool hd_upgrade(struct hd_request *req, const struct hd_route_entry *entry);
 
 /* ---- http_answer.c: the client's worker ---- */
 
-/* hd_answer_go_on - the stream may have room. hd_answer_lost - it ends.
- * hd_answers_cancel - those of a module, whose code is about to go. */
-void hd_answer_go_on(struct hd_stream *s);
-void hd_answer_lost(struct hd_stream *s);
+/* hd_answers_cancel - those of a module, whose code is about to go. */
 void hd_answers_cancel(struct hd_worker *w, const struct hd_module *mod);
 
 /* hd_reply_text - an answer in a sentence, for people. */

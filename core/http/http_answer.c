@@ -25,6 +25,7 @@
 enum stage { STAGE_TASK, STAGE_EACH, STAGE_LAST, STAGE_END };
 
 struct hd_answer {
+	struct hd_stream_user user; /* of its stream */
 	struct hd_module *mod; /* NULL: the core's; a body that is there */
 	const struct hd_body *body;
 	struct hd_worker *home;
@@ -48,6 +49,8 @@ static void answer_free(struct hd_answer *a)
 	free(a);
 }
 
+static const struct hd_stream_user_ops answer_user;
+
 static struct hd_answer *answer_new(struct hd_request *req, size_t data_size)
 {
 	struct hd_stream *s = req->stream;
@@ -62,8 +65,8 @@ static struct hd_answer *answer_new(struct hd_request *req, size_t data_size)
 	if (a->next != NULL)
 		a->next->prev = a;
 	s->worker->answers = a;
-	s->answer = a;
-	s->rx_held = true;
+	a->user.ops = &answer_user;
+	hd_stream_set_user(s, &a->user);
 	s->deadline_ms[HD_DEADLINE_LOGIN] = 0;
 	req->later = true;
 	return a;
@@ -77,17 +80,8 @@ static void unlink_answer(struct hd_answer *a)
 		a->prev->next = a->next;
 	else
 		a->home->answers = a->next;
-	a->stream->answer = NULL;
+	hd_stream_set_user(a->stream, NULL);
 	a->stream = NULL;
-}
-
-void hd_answer_lost(struct hd_stream *s)
-{
-	struct hd_answer *a = s->answer;
-
-	unlink_answer(a);
-	if (!a->away)
-		answer_free(a);
 }
 
 /* Without an end, the client sees that the answer is not whole. */
@@ -287,11 +281,18 @@ static void put_end(struct hd_answer *a)
 	hd_stream_resume(s);
 }
 
-void hd_answer_go_on(struct hd_stream *s)
-{
-	struct hd_answer *a = s->answer;
+/* ---- as the user of its stream ---- */
 
-	if (a->away || s->closing)
+static struct hd_answer *answer_of(const struct hd_stream *s)
+{
+	return hd_container_of(s->user, struct hd_answer, user);
+}
+
+static void drained(struct hd_stream *s)
+{
+	struct hd_answer *a = answer_of(s);
+
+	if (a->away)
 		return;
 	if (a->failed) {
 		give_up(a);
@@ -309,6 +310,20 @@ void hd_answer_go_on(struct hd_stream *s)
 	else
 		hd_stream_mark_dirty(s);
 }
+
+static void ended(struct hd_stream *s)
+{
+	struct hd_answer *a = answer_of(s);
+
+	unlink_answer(a);
+	if (!a->away)
+		answer_free(a);
+}
+
+static const struct hd_stream_user_ops answer_user = {
+	.drained = drained,
+	.ended = ended,
+};
 
 /* ---- beginning ---- */
 
@@ -332,7 +347,6 @@ struct hd_answer *hd_reply_body(struct hd_request *req, int status,
 	a->mod = req->mod;
 	a->body = body;
 	a->chunked = req->head.minor > 0;
-	hd_stream_mark_dirty(req->stream);
 	return a;
 }
 
@@ -348,5 +362,4 @@ void hd_reply_large(struct hd_request *req, const void *body, size_t len_bytes)
 	}
 	a->body = &no_body;
 	hd_answer_put(a, body, len_bytes);
-	hd_stream_mark_dirty(req->stream);
 }

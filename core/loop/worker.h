@@ -80,6 +80,7 @@ int hd_worker_post(struct hd_worker *w, hd_worker_fn *fn, void *a, void *b);
 #include "core/relay/relay_table.h"
 #include "core/tls/cipher_cache.h"
 
+struct hd_proto;
 struct hd_stream;
 struct hd_xring;
 struct hd_post;
@@ -144,6 +145,7 @@ struct hd_worker {
 	/* time */
 	struct hd_heap stream_timers, module_timers;
 	/* listeners and UDP sockets */
+	const struct hd_proto *first_proto; /* of what is accepted */
 	struct hd_slots acceptors, udps;
 	struct hd_udp *udp_dirty;
 	/* relay */

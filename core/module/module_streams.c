@@ -32,7 +32,7 @@ static void close_here(struct hd_worker *w, void *arg)
 		if (s->mod != arg || s->closing)
 			continue;
 		if (ops != NULL && ops->drain != NULL)
-			ops->drain(s->peer, BACK_IN_MS, TRY_FOR_MS);
+			ops->drain(hd_peer_of(s), BACK_IN_MS, TRY_FOR_MS);
 		hd_stream_close(s, HD_CLOSE_DRAIN);
 	}
 }
@@ -187,7 +187,7 @@ void hd_protos_swap(const struct hd_protos *p, struct hd_module *mod,
 			s->proto = proto;
 			continue;
 		}
-		hd_stream_set_proto(s, NULL, &orphan);
+		hd_peer_set_proto(s, NULL, &orphan);
 		hd_stream_close(s, HD_CLOSE_DRAIN);
 	}
 }

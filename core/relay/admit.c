@@ -15,7 +15,7 @@
 #include "core/base/clock.h"
 #include "core/base/probes.h"
 #include "core/relay/peer.h"
-#include "core/relay/trace.h"
+#include "core/stream/trace.h"
 #include "core/stream/stream_life.h"
 
 struct hd_ticket { /* one question: its answer finds the login by this */
@@ -32,10 +32,9 @@ static void refuse(struct hd_stream *s, enum hd_close why, const char *reason)
 
 	hd_count(s->worker->stats, HD_STAT_LOGINS_DENIED, 1);
 	hd_log_notice("login refused: key=%s addr=%s reason=%s",
-		      hd_key_text(&s->peer->login.key).s,
-		      hd_addr_text(&s->addr, addr), reason);
+		      s->user->key_text, hd_addr_text(&s->addr, addr), reason);
 	hd_trace_stream(s, HD_TRACE_DENIED, reason);
-	HD_PROBE(login_refused, s, s->worker->index, s->peer->name.s, reason);
+	HD_PROBE(login_refused, s, s->worker->index, s->user->key_text, reason);
 	hd_stream_close(s, why);
 }
 
@@ -46,7 +45,7 @@ static void deny(struct hd_stream *s, const struct hd_ticket *t)
 
 static void admit(struct hd_stream *s)
 {
-	struct hd_peer *p = s->peer;
+	struct hd_peer *p = hd_peer_of(s);
 	char addr[HD_ADDR_TEXT_BYTES];
 
 	if (hd_peer_up(p) < 0) {
@@ -76,7 +75,7 @@ static void admit(struct hd_stream *s)
 static const struct hd_admit_hook *next_hook(const struct hd_stream *s)
 {
 	const struct hd_hooks *hooks = s->worker->hooks;
-	const struct hd_peer *p = s->peer;
+	const struct hd_peer *p = hd_peer_of(s);
 	unsigned nth = 0;
 
 	for (unsigned i = 0; i < hooks->n_admit; i++) {
@@ -105,26 +104,27 @@ static enum hd_verdict ask_hook(struct hd_stream *s,
 				struct hd_ticket *t)
 {
 	struct hd_worker *w = s->worker;
+	struct hd_peer *p = hd_peer_of(s);
 	struct hd_use *use = hd_use_of(w, h->mod);
 	struct hd_use *before = hd_meter_enter(&w->meter, use);
 
-	note_asked(s->peer, h->mod);
+	note_asked(p, h->mod);
 	*t = (struct hd_ticket){
 		.worker = w->index,
 		.slot = s->slot,
 		.gen = s->gen,
-		.asked_n = s->peer->asked_n,
+		.asked_n = p->asked_n,
 	};
-	enum hd_verdict v = h->fn(h->mod, w, &s->peer->login, &s->addr, t);
+	enum hd_verdict v = h->fn(h->mod, w, &p->login, &s->addr, t);
 
 	hd_meter_leave(&w->meter, before);
 	hd_use_add(use, HD_USE_DENIED, v == HD_DENY);
 	return v;
 }
 
-void hd_login_hup(struct hd_stream *s)
+void hd_login_hung_up(struct hd_stream *s)
 {
-	if (s->peer != NULL && s->peer->state == HD_PEER_PENDING)
+	if (hd_peer_of(s)->state == HD_PEER_PENDING)
 		hd_stream_close(s, HD_CLOSE_PEER);
 }
 
@@ -145,30 +145,34 @@ void hd_login_ask(struct hd_stream *s)
 	} else if (v == HD_DENY) {
 		deny(s, &t);
 	} else {
-		s->peer->state = HD_PEER_PENDING; /* or login_timeout denies */
+		/* or login_timeout denies */
+		hd_peer_of(s)->state = HD_PEER_PENDING;
 		if (s->rx_hup)
-			hd_login_hup(s);
+			hd_login_hung_up(s);
 	}
 }
 
 void hd_login_late(struct hd_stream *s)
 {
+	const struct hd_peer *p = hd_peer_of(s);
 	char why[128];
 
-	if (s->peer == NULL || s->peer->state != HD_PEER_PENDING) {
+	if (p->state != HD_PEER_PENDING) {
 		hd_stream_close(s, HD_CLOSE_TIMEOUT);
 		return;
 	}
 	snprintf(why, sizeof(why),
 		 "module %s has not answered within login_timeout",
-		 s->peer->asked->name);
+		 p->asked->name);
 	refuse(s, HD_CLOSE_TIMEOUT, why);
 }
 
 static bool waits_for(const struct hd_stream *s, const struct hd_module *mod)
 {
-	return !s->closing && s->peer != NULL &&
-	       s->peer->state == HD_PEER_PENDING && s->peer->asked == mod;
+	const struct hd_peer *p = hd_peer_of(s);
+
+	return !s->closing && p != NULL && p->state == HD_PEER_PENDING &&
+	       p->asked == mod;
 }
 
 void hd_logins_ask_again(struct hd_worker *w, const struct hd_module *mod)
@@ -176,7 +180,7 @@ void hd_logins_ask_again(struct hd_worker *w, const struct hd_module *mod)
 	for (struct hd_stream *s = w->streams; s != NULL; s = s->next) {
 		if (!waits_for(s, mod))
 			continue;
-		s->peer->asked_hooks--;
+		hd_peer_of(s)->asked_hooks--;
 		hd_login_ask(s);
 	}
 }
@@ -200,9 +204,10 @@ struct hd_ticket *hd_admit_hold(struct hd_ticket *t)
 /* Whether the login is there, and waits for this and not for another answer. */
 static bool is_awaited(const struct hd_stream *s, const struct hd_ticket *t)
 {
-	return s != NULL && !s->closing && s->peer != NULL &&
-	       s->peer->state == HD_PEER_PENDING &&
-	       s->peer->asked_n == t->asked_n;
+	const struct hd_peer *p = s != NULL ? hd_peer_of(s) : NULL;
+
+	return p != NULL && !s->closing && p->state == HD_PEER_PENDING &&
+	       p->asked_n == t->asked_n;
 }
 
 static void answered(struct hd_worker *w, void *ticket, void *unused)
@@ -214,7 +219,8 @@ static void answered(struct hd_worker *w, void *ticket, void *unused)
 	if (is_awaited(s, t) && t->verdict == HD_PASS) {
 		hd_login_ask(s);
 	} else if (is_awaited(s, t)) {
-		hd_use_add(hd_use_of(w, s->peer->asked), HD_USE_DENIED, 1);
+		hd_use_add(hd_use_of(w, hd_peer_of(s)->asked), HD_USE_DENIED,
+			   1);
 		deny(s, t);
 	}
 	free(t);

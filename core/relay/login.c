@@ -16,7 +16,6 @@ void hd_relay_login(struct hd_stream *s, const struct hd_login *login)
 {
 	struct hd_peer *p;
 
-	hd_assert(s->peer == NULL);
 	if (s->closing)
 		return;
 	p = calloc(1, sizeof(*p));
@@ -28,22 +27,12 @@ void hd_relay_login(struct hd_stream *s, const struct hd_login *login)
 	p->stream = s;
 	p->login = *login;
 	p->name = hd_key_text(&login->key);
+	p->user = (struct hd_stream_user){ .ops = &hd_peer_user,
+					   .key = &p->login.key,
+					   .key_text = p->name.s };
 	p->not_here_tokens = 3;
 	p->proven_us = hd_clock_us();
-	s->peer = p;
-	s->rx_held = true;
-	hd_stream_mark_dirty(s);
-}
-
-void hd_peer_free(struct hd_peer **peer)
-{
-	struct hd_peer *p = hd_steal(peer);
-
-	if (p == NULL)
-		return;
-	hd_assert(p->entry == NULL);
-	p->magic = 0;
-	free(p);
+	hd_stream_set_user(s, &p->user);
 }
 
 /* ---- move ---- */
@@ -78,28 +67,52 @@ static void adopt(struct hd_worker *w, void *stream, void *unused)
 
 static void move(struct hd_stream *s, struct hd_worker *home)
 {
-	s->peer->moved = true;
+	hd_peer_of(s)->moved = true;
 	hd_stream_detach(s);
 	if (hd_worker_post(home, adopt, s, NULL) < 0)
 		hd_stream_lose(s);
 }
 
-bool hd_login_due(const struct hd_stream *s)
+static void go_on(struct hd_stream *s)
 {
-	return s->peer != NULL && s->peer->state == HD_PEER_PROVEN &&
-	       !s->closing;
-}
-
-void hd_login_go_on(struct hd_stream *s)
-{
-	const struct hd_login *l = &s->peer->login;
+	const struct hd_peer *p = hd_peer_of(s);
+	const struct hd_login *l = &p->login;
 	unsigned home = hd_key_home(hd_key_hash(l->realm, &l->key));
 
 	if (home != s->worker->index) {
 		move(s, hd_worker_at(home));
 		return;
 	}
-	if (s->peer->moved)
-		count_move(s->worker, s->peer);
+	s->user_waits = false;
+	if (p->moved)
+		count_move(s->worker, p);
 	hd_login_ask(s);
 }
+
+/* ---- as the user of its stream ---- */
+
+static void drained(struct hd_stream *s)
+{
+	if (s->sending)
+		hd_stream_expect_sent(s);
+	else
+		go_on(s);
+}
+
+static void ended(struct hd_stream *s)
+{
+	struct hd_peer *p = hd_peer_of(s);
+
+	hd_assert(p->entry == NULL);
+	hd_stream_set_user(s, NULL);
+	p->magic = 0;
+	free(p);
+}
+
+const struct hd_stream_user_ops hd_peer_user = {
+	.drained = drained,
+	.hung_up = hd_login_hung_up,
+	.late = hd_login_late,
+	.closing = hd_peer_down,
+	.ended = ended,
+};

@@ -42,29 +42,46 @@ struct hd_peer {
 	uint32_t asked_order, asked_hooks, asked_n;
 	struct hd_login login;
 	struct hd_key_text name; /* of the key, for probes */
+	struct hd_stream_user user; /* of its stream */
 };
 
-/* hd_login_due - whether hd_login_go_on() has something to do: move home, or
- * be admitted. It may end with the stream in another worker. */
-bool hd_login_due(const struct hd_stream *s);
-void hd_login_go_on(struct hd_stream *s);
+extern const struct hd_stream_user_ops hd_peer_user;
+
+/* hd_peer_of - who has logged in on a stream; NULL: nobody. */
+static inline struct hd_peer *hd_peer_of(const struct hd_stream *s)
+{
+	return s->user != NULL && s->user->ops == &hd_peer_user
+		       ? hd_container_of(s->user, struct hd_peer, user)
+		       : NULL;
+}
+
+/* hd_peer_up_of - the same, once it is admitted and until it closes. */
+static inline struct hd_peer *hd_peer_up_of(const struct hd_stream *s)
+{
+	struct hd_peer *p = hd_peer_of(s);
+
+	return p != NULL && p->state == HD_PEER_UP ? p : NULL;
+}
 
 /* hd_login_ask - the admit hooks that have not been asked yet; then it is up,
  * denied, or waits for an answer.
  * hd_login_late - login_timeout is over.
- * hd_login_hup - its other end has gone: nobody waits for an answer.
+ * hd_login_hung_up - its other end has gone: nobody waits for an answer.
  * hd_logins_ask_again - who waits for an answer of a module that has gone, or
  * has new code: whoever is there now is asked. In a worker. */
 void hd_login_ask(struct hd_stream *s);
 void hd_login_late(struct hd_stream *s);
-void hd_login_hup(struct hd_stream *s);
+void hd_login_hung_up(struct hd_stream *s);
 void hd_logins_ask_again(struct hd_worker *w, const struct hd_module *mod);
 
 /* hd_peer_up - enters the table. Returns 0; -ENOMEM. */
 int hd_peer_up(struct hd_peer *peer);
 /* hd_peer_down - leaves the table, if it is in it; PeerGone goes out. */
 void hd_peer_down(struct hd_stream *s);
-void hd_peer_free(struct hd_peer **peer);
+/* hd_peer_set_proto - hd_stream_set_proto(), and its peer counts as the new
+ * module's. */
+void hd_peer_set_proto(struct hd_stream *s, struct hd_module *mod,
+		       const struct hd_proto *proto);
 
 /* hd_gone_note - a packet of a key that is here has reached a receiver.
  * hd_gone_leave - the last connection of a key has closed; takes the entry.
@@ -95,9 +112,7 @@ void hd_relay_take(struct hd_worker *w, const struct hd_xrecord *record,
 static inline const struct hd_peer_ops *
 hd_peer_ops_of(const struct hd_stream *s)
 {
-	return s->peer != NULL && s->peer->state == HD_PEER_UP ?
-		       s->proto->peer :
-		       NULL;
+	return hd_peer_up_of(s) != NULL ? s->proto->peer : NULL;
 }
 
 /* hd_key_home - the index of the home worker. */

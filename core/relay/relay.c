@@ -76,7 +76,7 @@ void hd_peer_active(struct hd_peer *p)
 
 void hd_peer_down(struct hd_stream *s)
 {
-	struct hd_peer *p = s->peer;
+	struct hd_peer *p = hd_peer_of(s);
 	struct hd_entry *e;
 
 	if (p == NULL || p->state == HD_PEER_DOWN)
@@ -92,6 +92,16 @@ void hd_peer_down(struct hd_stream *s)
 		 s->why);
 	if (e->active == NULL)
 		hd_gone_leave(s->worker, &e);
+}
+
+void hd_peer_set_proto(struct hd_stream *s, struct hd_module *mod,
+		       const struct hd_proto *proto)
+{
+	uint64_t peers = hd_peer_up_of(s) != NULL;
+
+	hd_use_add(s->use, HD_USE_PEERS, -peers);
+	hd_stream_set_proto(s, mod, proto);
+	hd_use_add(s->use, HD_USE_PEERS, peers);
 }
 
 /* ---- packets ---- */

@@ -128,10 +128,12 @@ static struct hd_acceptor *acceptor_of(const struct hd_worker *w,
 	return NULL;
 }
 
-int hd_accept_start(struct hd_worker *w, struct hd_listener *v, size_t n)
+int hd_accept_start(struct hd_worker *w, struct hd_listener *v, size_t n,
+		    const struct hd_proto *first)
 {
 	int r = 0;
 
+	w->first_proto = first;
 	for (size_t i = 0; i < n && r == 0; i++)
 		r = acceptor_start(w, &v[i]);
 	return r == 0 ? hd_accept_sync(w) : r;

@@ -13,19 +13,18 @@
 #include <string.h>
 #include <unistd.h>
 #include "core/base/probes.h"
-#include "core/http/http.h"
 #include "core/loop/tag.h"
 #include "core/net/listener.h"
-#include "core/relay/peer.h"
-#include "core/relay/trace.h"
 #include "core/stream/stream_life.h"
+#include "core/stream/trace.h"
 #include "core/stream/ws.h"
 #include "core/tls/tls.h"
 
 /* ---- birth ---- */
 
 static struct hd_stream *stream_new(const struct hd_listener *listener, int fd,
-				    const union hd_addr *from)
+				    const union hd_addr *from,
+				    const struct hd_proto *first)
 {
 	struct hd_stream *s = calloc(1, sizeof(*s));
 
@@ -35,7 +34,7 @@ static struct hd_stream *stream_new(const struct hd_listener *listener, int fd,
 	s->fd = fd;
 	s->listener = hd_listener_get(listener);
 	s->fds = (uint8_t)hd_listener_fds(listener);
-	s->proto = &hd_http_proto;
+	s->proto = first;
 	s->addr = *from;
 	s->state = calloc(1, HD_MAX(1u, s->proto->state_size));
 	if (s->state == NULL) {
@@ -82,7 +81,7 @@ static void stream_free(struct hd_stream *s)
 void hd_stream_accept(struct hd_worker *w, const struct hd_listener *listener,
 		      int fd, const union hd_addr *from)
 {
-	struct hd_stream *s = stream_new(listener, fd, from);
+	struct hd_stream *s = stream_new(listener, fd, from, w->first_proto);
 
 	if (s == NULL) {
 		close(fd);
@@ -126,11 +125,19 @@ static void module_timer(struct hd_stream *s, unsigned which)
 	hd_meter_leave(m, before);
 }
 
+static void login_late(struct hd_stream *s)
+{
+	if (s->user != NULL && s->user->ops->late != NULL)
+		s->user->ops->late(s);
+	else
+		hd_stream_close(s, HD_CLOSE_TIMEOUT);
+}
+
 static void on_deadline(struct hd_stream *s, enum hd_deadline which)
 {
 	switch (which) {
 	case HD_DEADLINE_LOGIN:
-		hd_login_late(s);
+		login_late(s);
 		break;
 	case HD_DEADLINE_WRITE:
 		if (hd_stream_progressed(s))
@@ -193,7 +200,7 @@ void hd_stream_abort(struct hd_stream *s, enum hd_close why)
 static void log_end(const struct hd_stream *s)
 {
 	char addr[HD_ADDR_TEXT_BYTES];
-	const struct hd_key *key = s->peer ? hd_peer_key(s->peer) : NULL;
+	const struct hd_key *key = hd_stream_key(s);
 	enum hd_level level = key != NULL ? HD_INFO : HD_DEBUG;
 
 	if (!hd_log_on(level))
@@ -213,7 +220,7 @@ static void log_end(const struct hd_stream *s)
 /* Peers, and what failed before it became one: not every look at a page. */
 static void trace_end(const struct hd_stream *s)
 {
-	if (s->peer != NULL ||
+	if (hd_stream_key(s) != NULL ||
 	    (s->why != HD_CLOSE_DONE && s->why != HD_CLOSE_PEER))
 		hd_trace_stream(s, HD_TRACE_CLOSED, hd_close_text(s->why));
 }
@@ -227,14 +234,10 @@ static void own(struct hd_stream *s, struct hd_module *mod)
 	s->mod = mod;
 }
 
-/* Its peer, too, is another module's from now on. */
-static void use_of(struct hd_stream *s, struct hd_module *mod)
+static void user_ended(struct hd_stream *s)
 {
-	uint64_t peers = s->peer != NULL && s->peer->state == HD_PEER_UP;
-
-	hd_use_add(s->use, HD_USE_PEERS, -peers);
-	s->use = hd_use_of(s->worker, mod);
-	hd_use_add(s->use, HD_USE_PEERS, peers);
+	if (s->user != NULL)
+		s->user->ops->ended(s);
 }
 
 static bool is_error(enum hd_close why)
@@ -258,7 +261,7 @@ void hd_stream_set_proto(struct hd_stream *s, struct hd_module *mod,
 {
 	s->proto = proto;
 	own(s, mod);
-	use_of(s, mod);
+	s->use = hd_use_of(s->worker, mod);
 }
 
 void hd_stream_end(struct hd_stream *s)
@@ -269,15 +272,13 @@ void hd_stream_end(struct hd_stream *s)
 	hd_count(w->stats, HD_STAT_CLOSES + s->why, 1);
 	hd_stream_clear_output(s, HD_DROP_WRITE_ERROR);
 	hd_chunk_put(&w->pool, &s->kept);
-	if (s->answer != NULL)
-		hd_answer_lost(s);
 	log_end(s);
 	trace_end(s);
 	hd_use_add(s->use, HD_USE_ERRORS, is_error(s->why));
 	tell_closed(s, s->why);
 	HD_PROBE(closed, s, w->index, s->why, s->bytes_in, s->bytes_out);
 	own(s, NULL);
-	hd_peer_free(&s->peer);
+	user_ended(s);
 	hd_stream_detach(s);
 	shutdown(s->fd, SHUT_RDWR); /* at once: the ring may still hold it */
 	close(s->fd);
@@ -298,9 +299,22 @@ void hd_stream_lose(struct hd_stream *s)
 	if (s->proto->closed != NULL)
 		s->proto->closed(s, s->state, HD_CLOSE_ERROR);
 	own(s, NULL);
-	hd_peer_free(&s->peer);
+	user_ended(s);
 	close(s->fd);
 	stream_free(s);
+}
+
+/* ---- its user ---- */
+
+void hd_stream_set_user(struct hd_stream *s, struct hd_stream_user *user)
+{
+	hd_assert(s->user == NULL || user == NULL);
+	s->user = user;
+	s->user_waits = user != NULL;
+	if (user == NULL)
+		return;
+	s->rx_held = true;
+	hd_stream_mark_dirty(s);
 }
 
 /* ---- what modules see ---- */

@@ -10,7 +10,6 @@
 #include "core/base/heap.h"
 #include "core/loop/stats.h"
 
-struct hd_answer;
 struct hd_listener;
 struct hd_tls;
 struct hd_ws;
@@ -26,6 +25,29 @@ enum hd_deadline { /* module timers come first: HD_STREAM_TIMERS of them */
 	HD_DEADLINES
 };
 
+/* Who a stream works for, besides its protocol: a key that has logged in
+ * (core/relay/peer.h) or an HTTP body under way (core/http/http_answer.c); one
+ * at a time. Stands in what the room above keeps of it. */
+struct hd_stream_user {
+	const struct hd_stream_user_ops *ops;
+	const struct hd_key *key; /* NULL: nobody has logged in */
+	const char *key_text;
+};
+
+struct hd_stream_user_ops { /* the stream's worker; all but ended may be NULL */
+	/* drained - while s->user_waits, at the end of a turn: what is queued
+	 * has been sent, or a send is under way. The stream may be in another
+	 * worker after it. */
+	void (*drained)(struct hd_stream *s);
+	/* hung_up - nothing is read, and the other end has gone. */
+	void (*hung_up)(struct hd_stream *s);
+	/* late - login_timeout is over. NULL: the stream closes. */
+	void (*late)(struct hd_stream *s);
+	/* closing - the stream closes; may come several times. */
+	void (*closing)(struct hd_stream *s);
+	/* ended - the last call: frees the user. */
+	void (*ended)(struct hd_stream *s);
+};
 
 struct hd_stream {
 	uint32_t magic;
@@ -39,8 +61,7 @@ struct hd_stream {
 	void *state;
 	struct hd_tls *tls;    /* NULL: plain */
 	struct hd_ws *ws;      /* NULL: no WebSocket */
-	struct hd_peer *peer;  /* from hd_relay_login() on */
-	struct hd_answer *answer; /* an HTTP body under way; nothing is read */
+	struct hd_stream_user *user; /* NULL: nobody */
 	/* input */
 	struct hd_chunk *kept; /* plaintext that was not used yet */
 	uint32_t want;
@@ -48,7 +69,7 @@ struct hd_stream {
 	bool rx_eof : 1;
 	bool rx_hup : 1;   /* the peer's end is on its way: read up to it */
 	bool rx_paused : 1;
-	bool rx_held : 1;  /* logging in: nothing is read */
+	bool rx_held : 1; /* the user wants nothing read */
 	bool handshaking : 1;
 	uint8_t kernel_tries; /* TLS goes to the kernel: offers left */
 	bool switched : 1; /* to another protocol, during data() */
@@ -57,6 +78,7 @@ struct hd_stream {
 	bool dirty : 1;   /* in the worker's list of streams to flush */
 	bool sending : 1; /* a send is under way */
 	bool blocked : 1; /* the kernel takes no more until it says so */
+	bool user_waits : 1; /* for drained() */
 	/* the end */
 	bool closing : 1;  /* flushes, then shuts down, then waits for the peer */
 	bool sealed_end : 1; /* the last bytes are in flight */
@@ -84,6 +106,21 @@ struct hd_stream {
 	struct hd_stream *dirty_next, *ready_next, *prev, *next;
 };
 
+/* hd_stream_key - who has logged in on it; NULL: nobody. */
+static inline const struct hd_key *hd_stream_key(const struct hd_stream *s)
+{
+	return s->user != NULL ? s->user->key : NULL;
+}
+
+/* hd_stream_key_text - the same for the log; "-": nobody. */
+static inline const char *hd_stream_key_text(const struct hd_stream *s)
+{
+	return hd_stream_key(s) != NULL ? s->user->key_text : "-";
+}
+
+/* hd_stream_set_user - from now on nothing is read, and drained() is called,
+ * until the user says otherwise. NULL: it has gone. */
+void hd_stream_set_user(struct hd_stream *s, struct hd_stream_user *user);
 /* hd_stream_switch - another protocol takes over, from data() of the old one,
  * which returns at once with the bytes it used and no longer touches its
  * state. Returns the new zeroed state; NULL: no memory, the stream closes. */

@@ -9,7 +9,6 @@
  * of bytes comes from a sum that all streams of a worker share: strangers who do
  * not read cannot multiply it. */
 #include <hyper-derp/log.h>
-#include "core/relay/peer.h"
 #include "core/stream/stream_life.h"
 
 /* A control lane this full means a peer that does not read. */
@@ -66,8 +65,7 @@ static void drop_oldest(struct hd_stream *s, enum hd_lane lane)
 	hd_stream_dropped(s, HD_DROP_QUEUE_HEAD, lane == HD_URGENT, c->frames);
 	hd_log_info("send_drop: key=%s packets=%u reason=queue_head (it reads "
 		    "slower than others send to it)",
-		    s->peer ? hd_key_text(hd_peer_key(s->peer)).s : "-",
-		    c->frames);
+		    hd_stream_key_text(s), c->frames);
 	hd_chunk_put(&s->worker->pool, &c);
 }
 

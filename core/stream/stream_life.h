@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* core/stream/stream_life.h - what the worker and the relay do with streams.
+/* core/stream/stream_life.h - what the worker and users do with streams.
  * Context: the stream's worker. */
 #pragma once
 #include "core/loop/worker.h"
@@ -18,8 +18,8 @@ void hd_stream_on_timer(struct hd_stream *s);
 void hd_stream_read(struct hd_stream *s);
 /* hd_stream_handshake - one step of TLS. */
 void hd_stream_handshake(struct hd_stream *s);
-/* hd_stream_flush - log in, send, close: what is due at the end of a turn.
- * May free the stream. */
+/* hd_stream_flush - send, tell the user, close: what is due at the end of a
+ * turn. May free the stream. */
 void hd_stream_flush(struct hd_stream *s);
 /* hd_lane_room - make room for n bytes, at the cost of the oldest. Returns
  * false: there can be none, the stream closes.
@@ -64,6 +64,9 @@ void hd_stream_set_proto(struct hd_stream *s, struct hd_module *mod,
 /* hd_stream_end - the last thing: closes the socket, frees everything. */
 void hd_stream_end(struct hd_stream *s);
 
+/* hd_stream_expect_sent - something goes on after the send under way: the
+ * worker does not sleep before it has looked once more. */
+void hd_stream_expect_sent(struct hd_stream *s);
 void hd_stream_mark_dirty(struct hd_stream *s);
 void hd_stream_mark_ready(struct hd_stream *s);
 void hd_stream_deadline(struct hd_stream *s, enum hd_deadline which,

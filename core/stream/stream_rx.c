@@ -12,7 +12,6 @@
 #include <string.h>
 #include "core/base/clock.h"
 #include "core/base/probes.h"
-#include "core/relay/peer.h"
 #include "core/stream/stream_life.h"
 #include "core/stream/ws.h"
 #include "core/tls/ktls.h"
@@ -30,8 +29,7 @@ static void rx_pause(struct hd_stream *s, uint64_t delay_ms)
 	hd_count(s->worker->stats, HD_STAT_RECV_PAUSED, 1);
 	hd_log_info("recv_paused: key=%s pause_ms=%llu (it sends faster than "
 		    "peer_rate_limit allows; TCP holds it back)",
-		    s->peer ? hd_key_text(hd_peer_key(s->peer)).s : "-",
-		    (unsigned long long)delay_ms);
+		    hd_stream_key_text(s), (unsigned long long)delay_ms);
 }
 
 void hd_stream_pause(struct hd_stream *s, uint32_t delay_ms)
@@ -141,7 +139,7 @@ static void charge(struct hd_stream *s, size_t n)
 	uint64_t limit = s->worker->conf->peer_rate_limit;
 	uint64_t now_us = s->worker->now_ms * 1000;
 
-	if (limit == 0 || s->peer == NULL)
+	if (limit == 0 || hd_stream_key(s) == NULL)
 		return;
 	uint64_t burst_us = BURST_BYTES * 1000000ull / limit;
 
@@ -309,6 +307,12 @@ static void read_nothing(struct hd_stream *s)
 		hd_stream_mark_dirty(s);
 }
 
+static void hung_up(struct hd_stream *s)
+{
+	if (s->user != NULL && s->user->ops->hung_up != NULL)
+		s->user->ops->hung_up(s);
+}
+
 void hd_stream_read(struct hd_stream *s)
 {
 	if (s->closing) {
@@ -316,7 +320,7 @@ void hd_stream_read(struct hd_stream *s)
 			read_nothing(s);
 	} else if (s->rx_held || s->rx_paused || s->rx_eof) {
 		if (s->rx_hup)
-			hd_login_hup(s);
+			hung_up(s);
 		return; /* hd_stream_resume() marks it again, or closes */
 	} else if (s->tls != NULL && hd_tls_kernel(s->tls) & HD_KTLS_RX) {
 		read_kernel(s);

@@ -20,9 +20,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include "core/base/probes.h"
-#include "core/http/http.h"
 #include "core/loop/tag.h"
-#include "core/relay/peer.h"
 #include "core/stream/stream_life.h"
 #include "core/tls/ktls.h"
 #include "core/tls/tls.h"
@@ -40,9 +38,9 @@ void hd_stream_dropped(struct hd_stream *s, enum hd_drop why, bool urgent,
 {
 	s->drops[why] += n;
 	hd_count(s->worker->stats, hd_stat_drop(why, urgent), n);
-	if (s->peer != NULL)
+	if (hd_stream_key(s) != NULL)
 		HD_PROBE(drop, s->worker->index, why, n, urgent,
-			 s->peer->name.s, &s->peer->login.key);
+			 s->user->key_text, s->user->key);
 }
 
 /* Bulk fills whole records; the other lanes are a few small frames. */
@@ -144,7 +142,7 @@ static void count_cleared(struct hd_stream *s, enum hd_drop why,
 
 void hd_stream_clear_output(struct hd_stream *s, enum hd_drop why)
 {
-	if (s->peer != NULL) {
+	if (hd_stream_key(s) != NULL) {
 		count_cleared(s, why, HD_URGENT);
 		count_cleared(s, why, HD_BULK);
 	}
@@ -206,7 +204,7 @@ static void send_took(struct hd_stream *s, int32_t res)
 
 /* The worker sleeps on although sends complete (ring_uring.c); not when
  * something goes on after this one. */
-static void expect_sent(struct hd_stream *s)
+void hd_stream_expect_sent(struct hd_stream *s)
 {
 	s->worker->more = true;
 }
@@ -234,9 +232,8 @@ static void send_flight(struct hd_stream *s)
 				hd_tag(HD_OP_SENT, s->slot, s->gen), iov, n);
 	if (res == -EINPROGRESS) {
 		s->sending = w->sent = true;
-		if (s->asked < s->flight.bytes || is_queued(s) ||
-		    s->answer != NULL)
-			expect_sent(s);
+		if (s->asked < s->flight.bytes || is_queued(s) || s->user_waits)
+			hd_stream_expect_sent(s);
 		return;
 	}
 	send_took(s, res);
@@ -247,7 +244,7 @@ void hd_stream_on_sent(struct hd_stream *s, int32_t res)
 	s->sending = false;
 	if (!s->aborted)
 		send_took(s, res);
-	if (s->closing || s->answer != NULL || hd_login_due(s) ||
+	if (s->closing || s->user_waits ||
 	    (!s->blocked && (s->flight.first != NULL || is_queued(s))))
 		hd_stream_mark_dirty(s);
 }
@@ -318,27 +315,27 @@ static void flush_closing(struct hd_stream *s)
 	}
 	send_all(s);
 	if (s->sending)
-		expect_sent(s);
+		hd_stream_expect_sent(s);
 	else if (s->flight.first == NULL || s->aborted)
 		finish_closing(s);
+}
+
+static void user_closing(struct hd_stream *s)
+{
+	if (s->user != NULL && s->user->ops->closing != NULL)
+		s->user->ops->closing(s);
 }
 
 void hd_stream_flush(struct hd_stream *s)
 {
 	if (s->closing) {
-		hd_peer_down(s);
+		user_closing(s);
 		flush_closing(s);
 		return;
 	}
 	send_all(s);
-	if (s->answer != NULL)
-		hd_answer_go_on(s);
 	if (s->kernel_tries > 0 && !s->handshaking)
 		hd_stream_offer_kernel(s);
-	if (!hd_login_due(s))
-		return;
-	if (s->sending)
-		expect_sent(s);
-	else
-		hd_login_go_on(s);
+	if (s->user_waits && !s->closing)
+		s->user->ops->drained(s);
 }

@@ -91,14 +91,13 @@ static void make(struct fake *f, unsigned worker)
 {
 	struct hd_worker *w = hd_worker_at(worker);
 
-	memset(f, 0, sizeof(*f));
+	*f = (struct fake){ .p.magic = HD_PEER_MAGIC, .p.stream = &f->s };
+	f->p.user.ops = &hd_peer_user;
 	f->s.magic = HD_STREAM_MAGIC;
 	f->s.worker = w;
 	f->s.proto = &proto;
 	f->s.use = &w->core_use;
-	f->s.peer = &f->p;
-	f->p.magic = HD_PEER_MAGIC;
-	f->p.stream = &f->s;
+	f->s.user = &f->p.user;
 	do
 		randombytes_buf(f->p.login.key.b, HD_KEY_BYTES);
 	while (hd_key_home(hd_key_hash(0, &f->p.login.key)) != worker);

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* core/relay/trace.c - what happened lately. */
-#include "core/relay/trace.h"
+/* core/stream/trace.c - what happened lately. */
+#include "core/stream/trace.h"
 #include <hyper-derp/control.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 #include "core/base/json_text.h"
-#include "core/relay/peer.h"
+#include "core/loop/worker.h"
 
 static struct hd_trace *main_ring;
 
@@ -53,8 +53,7 @@ static uint64_t drops_of(const struct hd_stream *s)
 static void fill(struct hd_trace_record *r, const struct hd_stream *s,
 		 enum hd_trace_kind kind, const char *why)
 {
-	const struct hd_key *key =
-		s->peer != NULL ? hd_peer_key(s->peer) : NULL;
+	const struct hd_key *key = hd_stream_key(s);
 
 	r->kind = (uint8_t)kind;
 	r->has_key = key != NULL;

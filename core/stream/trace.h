@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* core/relay/trace.h - what happened lately: a ring of records in each worker,
+/* core/stream/trace.h - what happened lately: a ring of records in each worker,
  * and one of the main thread. Nothing here is on the packet path: dropped
  * packets are counted there and looked at once a second. */
 #pragma once
