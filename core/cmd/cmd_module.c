@@ -12,6 +12,7 @@
 #include "core/module/module.h"
 #include "core/net/listener.h"
 #include "core/net/udp.h"
+#include "core/relay/hooks.h"
 
 enum { UDPS_SHOWN = 16 };
 

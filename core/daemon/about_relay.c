@@ -6,6 +6,7 @@
 #include "core/base/clock.h"
 #include "core/base/version.h"
 #include "core/loop/worker.h"
+#include "core/module/module.h"
 
 static struct {
 	uint64_t mono_ms;

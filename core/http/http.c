@@ -9,6 +9,7 @@
  * Nothing is kept between requests: an unfinished head stays in the stream,
  * and the login deadline, which the stream keeps, ends idle connections. */
 #include "core/base/bug.h"
+#include "core/base/module_id.h"
 #include "core/http/http.h"
 #include "core/stream/stream.h"
 #include <errno.h>

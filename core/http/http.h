@@ -7,7 +7,6 @@
  * http_answer.c bodies that are made later, route.c the registry. */
 #pragma once
 #include <hyper-derp/http.h>
-#include "core/module/module.h"
 
 #define HD_HTTP_HEAD_MAX_BYTES 8192
 #define HD_HTTP_HEADERS_MAX 64

@@ -4,6 +4,7 @@
  * the list while workers read it: an entry is complete before it is linked, and
  * one that was unlinked leads on to the rest until every worker has ended its
  * turn. */
+#include "core/base/module_id.h"
 #include "core/http/http.h"
 #include "core/stream/stream.h"
 #include <errno.h>

@@ -2,8 +2,8 @@
 /* core/loop/task.c - blocking work: DNS, files, fsync. A queue, two threads.
  * Context: hd_task() from any thread. */
 #include "core/base/dry.h"
+#include "core/base/module_id.h"
 #include "core/loop/task.h"
-#include "core/module/module.h"
 #include <errno.h>
 #include <hyper-derp/log.h>
 #include <pthread.h>

@@ -76,7 +76,7 @@ int hd_worker_post(struct hd_worker *w, hd_worker_fn *fn, void *a, void *b);
 #include "core/loop/pace.h"
 #include "core/loop/ring.h"
 #include "core/loop/stats.h"
-#include "core/module/module.h"
+#include "core/loop/worker_module.h"
 #include "core/relay/relay_table.h"
 #include "core/tls/cipher_cache.h"
 
@@ -85,6 +85,7 @@ struct hd_stream;
 struct hd_xring;
 struct hd_post;
 struct hd_trace;
+struct hd_hooks;
 struct hd_pairs;
 
 /* What one read may bring; an unfinished frame (at most a ClientInfo of

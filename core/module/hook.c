@@ -6,6 +6,7 @@
 #include "core/module/hook.h"
 #include <errno.h>
 #include <string.h>
+#include "core/relay/hooks.h"
 
 static struct hd_hooks draft, shown[2];
 static unsigned at;

@@ -1,56 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* core/module/module.h - loaded modules: order, data per worker, hook arrays.
- * The only place that knows libltdl and dlopen is core/module_*.c. */
+/* core/module/module.h - the modules that are loaded: order, sections, their
+ * steps in workers. What lower rooms know of a module is
+ * core/base/module_id.h; what a worker has of it, core/loop/worker_module.h. */
 #pragma once
-#include <hyper-derp/hook.h>
-#include <hyper-derp/module.h>
+#include "core/base/module_id.h"
 #include "core/conf/conf.h"
-#include "core/loop/use.h"
 
-#define HD_MODULES_MAX 32
-
-struct hd_module {
-	const struct hd_module_def *def;
-	const char *name;
-	unsigned index; /* into hd_worker.mods; stays while it is loaded */
-	unsigned order; /* of loading: hooks are asked in it */
-	const char *path; /* of the file; NULL: built in */
-	const void *conf; /* main thread's view */
-	struct hd_module_private *priv;
-	/* atomics: what keeps its code busy */
-	unsigned streams, tasks, posts;
-	bool closing; /* atomic: new tasks are refused */
-};
-
-enum hd_module_phase { /* of a module in a worker: what its posts do */
-	HD_MOD_NONE,
-	HD_MOD_STARTING, /* wait: start() has not run */
-	HD_MOD_STARTED,
-	HD_MOD_FAILED, /* are dropped */
-};
-
-struct hd_worker_module { /* what a worker holds for one module */
-	void *data;       /* def->worker_size bytes, zeroed */
-	const void *conf; /* this worker's view */
-	uint64_t *metrics; /* one per row of def->metrics */
-	struct hd_timer *timers;
-	struct hd_use use;
-	uint8_t phase; /* enum hd_module_phase */
-};
-
-/* Never changes while a worker has it: a change makes a new one, and each
- * worker swaps its pointer. */
-struct hd_hooks {
-	unsigned n_admit, n_packet;
-	struct hd_admit_hook {
-		struct hd_module *mod;
-		hd_admit_fn *fn;
-	} admit[HD_HOOKS_MAX];
-	struct hd_packet_hook {
-		struct hd_module *mod;
-		hd_packet_fn *fn;
-	} packet[HD_HOOKS_MAX + 1]; /* the one behind the last has no fn */
-};
+struct hd_hooks;
 
 /* hd_modules_load - load all of conf->load_module in order of requirement,
  * fill their sections and call load(). Main thread, before workers start.

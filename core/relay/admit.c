@@ -14,6 +14,7 @@
 #include <string.h>
 #include "core/base/clock.h"
 #include "core/base/probes.h"
+#include "core/relay/hooks.h"
 #include "core/relay/peer.h"
 #include "core/stream/trace.h"
 #include "core/stream/stream_life.h"

@@ -10,7 +10,7 @@
 #include <string.h>
 #include "core/base/probes.h"
 #include "core/loop/xring.h"
-#include "core/module/hook_ask.h"
+#include "core/relay/hook_ask.h"
 #include "core/relay/pairs.h"
 #include "core/relay/peer.h"
 #include "core/stream/stream_life.h"

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* t/unit/http_case.c - see http_case.h. */
 #include "t/unit/http_case.h"
+#include "core/base/module_id.h"
 #include "t/unit/unit.h"
 #include <errno.h>
 #include <string.h>

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* core/module/hook_ask.h - the packet hooks, asked on a packet's way: in the
+/* core/relay/hook_ask.h - the packet hooks, asked on a packet's way: in the
  * file that has the way, since each instruction is paid a million times a
  * second.
  * Context: the worker. */
 #pragma once
 #include "core/loop/worker.h"
+#include "core/relay/hooks.h"
 
 __attribute__((cold, noinline)) static enum hd_verdict
 hd_hook_ask_measured(const struct hd_packet_hook *h, struct hd_worker *w,

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+/* core/loop/worker_module.h - a module in a worker. */
+#pragma once
+#include "core/base/module_id.h"
+#include "core/loop/use.h"
+
+struct hd_timer;
+
+enum hd_module_phase { /* of a module in a worker: what its posts do */
+		       HD_MOD_NONE,
+		       HD_MOD_STARTING, /* wait: start() has not run */
+		       HD_MOD_STARTED,
+		       HD_MOD_FAILED, /* are dropped */
+};
+
+struct hd_worker_module { /* what a worker holds for one module */
+	void *data; /* def->worker_size bytes, zeroed */
+	const void *conf; /* this worker's view */
+	uint64_t *metrics; /* one per row of def->metrics */
+	struct hd_timer *timers;
+	struct hd_use use;
+	uint8_t phase; /* enum hd_module_phase */
+};
