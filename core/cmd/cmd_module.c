@@ -195,13 +195,13 @@ static void put_provided(struct hd_call *c, const struct hd_module *mod,
 
 /* ---- what it carries and costs ---- */
 
-static uint64_t sum(const struct hd_module *mod, enum hd_use_number what)
+static uint64_t sum(const struct hd_module *mod, enum hd_account_number what)
 {
 	uint64_t n = 0;
 
 	for (unsigned i = 0; i < hd_workers(); i++)
 		n += __atomic_load_n(
-			&hd_worker_at(i)->mods[mod->index].use.v[what],
+			&hd_worker_at(i)->mods[mod->index].account.v[what],
 			__ATOMIC_RELAXED);
 	return n;
 }
@@ -210,23 +210,23 @@ static void put_use(struct hd_call *c, const struct hd_module *mod)
 {
 	static const struct {
 		const char *name;
-		enum hd_use_number what;
+		enum hd_account_number what;
 	} rows[] = {
-		{ "peers", HD_USE_PEERS },
-		{ "packets_in", HD_USE_PACKETS_IN },
-		{ "packets_out", HD_USE_PACKETS_OUT },
-		{ "bytes_in", HD_USE_BYTES_IN },
-		{ "bytes_out", HD_USE_BYTES_OUT },
-		{ "requests", HD_USE_REQUESTS },
-		{ "denied", HD_USE_DENIED },
-		{ "errors", HD_USE_ERRORS },
+		{ "peers", HD_ACCOUNT_PEERS },
+		{ "packets_in", HD_ACCOUNT_PACKETS_IN },
+		{ "packets_out", HD_ACCOUNT_PACKETS_OUT },
+		{ "bytes_in", HD_ACCOUNT_BYTES_IN },
+		{ "bytes_out", HD_ACCOUNT_BYTES_OUT },
+		{ "requests", HD_ACCOUNT_REQUESTS },
+		{ "denied", HD_ACCOUNT_DENIED },
+		{ "errors", HD_ACCOUNT_ERRORS },
 	};
 
 	hd_out_uint(c, "connections",
 		    __atomic_load_n(&mod->streams, __ATOMIC_RELAXED));
 	for (unsigned i = 0; i < HD_ARRAY_N(rows); i++)
 		hd_out_uint(c, rows[i].name, sum(mod, rows[i].what));
-	hd_out_double(c, "cpu_s", (double)sum(mod, HD_USE_CPU_NS) / 1e9);
+	hd_out_double(c, "cpu_s", (double)sum(mod, HD_ACCOUNT_CPU_NS) / 1e9);
 }
 
 struct counters {

@@ -150,7 +150,7 @@ const struct hd_route_entry *hd_route_next(const struct hd_route_entry *entry)
 
 void hd_route_answer(const struct hd_route_entry *entry, struct hd_request *req)
 {
-	struct hd_use *before = hd_stream_enter(req->stream, entry->mod);
+	struct hd_account *before = hd_stream_enter(req->stream, entry->mod);
 
 	entry->route.answer(entry->mod, req);
 	hd_stream_leave(req->stream, before);
@@ -160,7 +160,7 @@ int hd_route_upgrade(const struct hd_route_entry *entry, struct hd_request *req,
 		     void *state)
 {
 	const struct hd_route *route = &entry->route;
-	struct hd_use *before = hd_stream_enter(req->stream, entry->mod);
+	struct hd_account *before = hd_stream_enter(req->stream, entry->mod);
 	int r = 0;
 
 	if (route->upgrade != NULL)

@@ -90,8 +90,8 @@ static struct hd_post *inbox_take(struct hd_inbox *inbox)
 
 static void call(struct hd_worker *w, const struct hd_post *p)
 {
-	struct hd_use *before =
-		hd_meter_enter(&w->meter, hd_use_of(w, p->mod));
+	struct hd_account *before =
+		hd_meter_enter(&w->meter, hd_account_of(w, p->mod));
 
 	p->mod_fn(p->mod, w, p->a);
 	hd_meter_leave(&w->meter, before);

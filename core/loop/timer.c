@@ -81,9 +81,9 @@ void hd_timers_run(struct hd_worker *w)
 		struct hd_timer *t =
 			hd_container_of(node, struct hd_timer, node);
 
-		struct hd_use *before = hd_meter_enter(
+		struct hd_account *before = hd_meter_enter(
 			&w->meter,
-			t->mod != NULL ? hd_use_of(w, t->mod) : NULL);
+			t->mod != NULL ? hd_account_of(w, t->mod) : NULL);
 
 		t->fn(t->mod, w, t->arg);
 		hd_meter_leave(&w->meter, before);

@@ -153,7 +153,7 @@ struct hd_worker {
 	struct hd_relay_table relay;
 	struct hd_gone_queue gone; /* who has left and still owes PeerGone */
 	uint64_t stats[HD_STAT_SIZE];
-	struct hd_use core_use; /* what no module has to do with */
+	struct hd_account core_account; /* what no module has to do with */
 	struct hd_meter meter;
 	struct hd_pairs *pairs; /* NULL: nobody asks */
 	uint64_t slowest_move_us; /* the worker writes, others look */
@@ -162,11 +162,11 @@ struct hd_worker {
 	struct hd_worker_boot *boot; /* while starting */
 };
 
-/* hd_use_of - a module's in this worker; mod may be NULL. */
-static inline struct hd_use *hd_use_of(struct hd_worker *w,
-				       const struct hd_module *mod)
+/* hd_account_of - a module's in this worker; mod may be NULL. */
+static inline struct hd_account *hd_account_of(struct hd_worker *w,
+					       const struct hd_module *mod)
 {
-	return mod != NULL ? &w->mods[mod->index].use : &w->core_use;
+	return mod != NULL ? &w->mods[mod->index].account : &w->core_account;
 }
 
 /* hd_worker_stand - in the worker: until all may go on. */

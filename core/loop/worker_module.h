@@ -2,7 +2,7 @@
 /* core/loop/worker_module.h - a module in a worker. */
 #pragma once
 #include "core/base/module_id.h"
-#include "core/loop/use.h"
+#include "core/loop/account.h"
 
 struct hd_timer;
 
@@ -18,6 +18,6 @@ struct hd_worker_module { /* what a worker holds for one module */
 	const void *conf; /* this worker's view */
 	uint64_t *metrics; /* one per row of def->metrics */
 	struct hd_timer *timers;
-	struct hd_use use;
+	struct hd_account account;
 	uint8_t phase; /* enum hd_module_phase */
 };

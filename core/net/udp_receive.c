@@ -32,14 +32,14 @@ struct handing { /* datagrams on their way to the module */
 static void hand_over(struct handing *h)
 {
 	struct hd_udp *u = h->u;
-	struct hd_use *use = hd_use_of(u->worker, u->mod);
-	struct hd_use *before = hd_meter_enter(&u->worker->meter, use);
+	struct hd_account *account = hd_account_of(u->worker, u->mod);
+	struct hd_account *before = hd_meter_enter(&u->worker->meter, account);
 	uint64_t bytes = 0;
 
 	for (unsigned i = 0; i < h->n; i++)
 		bytes += h->v[i].len_bytes;
-	hd_use_add(use, HD_USE_PACKETS_IN, h->n);
-	hd_use_add(use, HD_USE_BYTES_IN, bytes);
+	hd_account_add(account, HD_ACCOUNT_PACKETS_IN, h->n);
+	hd_account_add(account, HD_ACCOUNT_BYTES_IN, bytes);
 	u->fn(u, u->arg, h->v, h->n);
 	hd_meter_leave(&u->worker->meter, before);
 	h->n = 0;

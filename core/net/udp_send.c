@@ -218,7 +218,7 @@ static void count(struct hd_udp *u, unsigned from, unsigned n,
 
 static void send_all(struct hd_udp *u, struct sending *s)
 {
-	struct hd_use *use = hd_use_of(u->worker, u->mod);
+	struct hd_account *account = hd_account_of(u->worker, u->mod);
 	unsigned at = 0, sent = 0, all = 0;
 	uint64_t bytes = 0, all_bytes = 0;
 
@@ -239,9 +239,9 @@ static void send_all(struct hd_udp *u, struct sending *s)
 			sent += send_each(u, s, at);
 		at++; /* what cannot be sent is skipped */
 	}
-	hd_use_add(use, HD_USE_PACKETS_OUT, sent);
-	hd_use_add(use, HD_USE_BYTES_OUT, bytes);
-	hd_use_add(use, HD_USE_ERRORS, all - sent);
+	hd_account_add(account, HD_ACCOUNT_PACKETS_OUT, sent);
+	hd_account_add(account, HD_ACCOUNT_BYTES_OUT, bytes);
+	hd_account_add(account, HD_ACCOUNT_ERRORS, all - sent);
 }
 
 static void flush(struct hd_udp *u)

@@ -64,7 +64,8 @@ static void admit(struct hd_stream *s)
 		 s->proto->name, p->login.agent);
 	s->deadline_ms[HD_DEADLINE_LOGIN] = 0;
 	s->rx_held = false;
-	struct hd_use *before = hd_meter_enter(&s->worker->meter, s->use);
+	struct hd_account *before =
+		hd_meter_enter(&s->worker->meter, s->account);
 	s->proto->admitted(s, s->state, p);
 	hd_meter_leave(&s->worker->meter, before);
 	hd_stream_resume(s);
@@ -106,8 +107,8 @@ static enum hd_verdict ask_hook(struct hd_stream *s,
 {
 	struct hd_worker *w = s->worker;
 	struct hd_peer *p = hd_peer_of(s);
-	struct hd_use *use = hd_use_of(w, h->mod);
-	struct hd_use *before = hd_meter_enter(&w->meter, use);
+	struct hd_account *account = hd_account_of(w, h->mod);
+	struct hd_account *before = hd_meter_enter(&w->meter, account);
 
 	note_asked(p, h->mod);
 	*t = (struct hd_ticket){
@@ -119,7 +120,7 @@ static enum hd_verdict ask_hook(struct hd_stream *s,
 	enum hd_verdict v = h->fn(h->mod, w, &p->login, &s->addr, t);
 
 	hd_meter_leave(&w->meter, before);
-	hd_use_add(use, HD_USE_DENIED, v == HD_DENY);
+	hd_account_add(account, HD_ACCOUNT_DENIED, v == HD_DENY);
 	return v;
 }
 
@@ -220,8 +221,8 @@ static void answered(struct hd_worker *w, void *ticket, void *unused)
 	if (is_awaited(s, t) && t->verdict == HD_PASS) {
 		hd_login_ask(s);
 	} else if (is_awaited(s, t)) {
-		hd_use_add(hd_use_of(w, hd_peer_of(s)->asked), HD_USE_DENIED,
-			   1);
+		hd_account_add(hd_account_of(w, hd_peer_of(s)->asked),
+			       HD_ACCOUNT_DENIED, 1);
 		deny(s, t);
 	}
 	free(t);

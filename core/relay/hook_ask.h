@@ -11,8 +11,8 @@ __attribute__((cold, noinline)) static enum hd_verdict
 hd_hook_ask_measured(const struct hd_packet_hook *h, struct hd_worker *w,
 		     const struct hd_packet *packet)
 {
-	struct hd_use *before =
-		hd_meter_switch(&w->meter, hd_use_of(w, h->mod));
+	struct hd_account *before =
+		hd_meter_switch(&w->meter, hd_account_of(w, h->mod));
 	enum hd_verdict v = h->fn(h->mod, w, packet);
 
 	hd_meter_switch(&w->meter, before);

@@ -49,7 +49,7 @@ int hd_peer_up(struct hd_peer *p)
 	e->active = p;
 	p->state = HD_PEER_UP;
 	count_peers(w, 1);
-	hd_use_add(p->stream->use, HD_USE_PEERS, 1);
+	hd_account_add(p->stream->account, HD_ACCOUNT_PEERS, 1);
 	return 0;
 }
 
@@ -87,7 +87,7 @@ void hd_peer_down(struct hd_stream *s)
 		return;
 	entry_out(e, p);
 	count_peers(s->worker, -1);
-	hd_use_add(s->use, HD_USE_PEERS, (uint64_t)-1);
+	hd_account_add(s->account, HD_ACCOUNT_PEERS, (uint64_t)-1);
 	HD_PROBE(peer_down, s, s->worker->index, p->name.s, &p->login.key,
 		 s->why);
 	if (e->active == NULL)
@@ -99,9 +99,9 @@ void hd_peer_set_proto(struct hd_stream *s, struct hd_module *mod,
 {
 	uint64_t peers = hd_peer_up_of(s) != NULL;
 
-	hd_use_add(s->use, HD_USE_PEERS, -peers);
+	hd_account_add(s->account, HD_ACCOUNT_PEERS, -peers);
 	hd_stream_set_proto(s, mod, proto);
-	hd_use_add(s->use, HD_USE_PEERS, peers);
+	hd_account_add(s->account, HD_ACCOUNT_PEERS, peers);
 }
 
 /* ---- packets ---- */
@@ -117,7 +117,8 @@ static void drop(struct hd_worker *w, enum hd_drop why,
 static void deliver_measured(struct hd_worker *w, struct hd_peer *to,
 			     const struct hd_packet *packet)
 {
-	struct hd_use *before = hd_meter_switch(&w->meter, to->stream->use);
+	struct hd_account *before =
+		hd_meter_switch(&w->meter, to->stream->account);
 
 	to->stream->proto->peer->deliver(to, packet);
 	hd_meter_switch(&w->meter, before);
@@ -132,7 +133,7 @@ deliver(struct hd_worker *w, struct hd_entry *e, const struct hd_packet *packet)
 	if (w->stats[HD_STAT_PACKETS_OUT] % HD_TIMED_PACKETS == 0)
 		hd_stream_time(to->stream);
 	hd_count(w->stats, HD_STAT_PACKETS_OUT, 1);
-	hd_use_add(to->stream->use, HD_USE_PACKETS_OUT, 1);
+	hd_account_add(to->stream->account, HD_ACCOUNT_PACKETS_OUT, 1);
 	HD_PROBE(packet_out, w->index, to->name.s, packet->src, packet->dst,
 		 packet->len_bytes, packet->urgent);
 	if (__builtin_expect(w->meter.on, 0))
@@ -225,7 +226,7 @@ static bool denied(struct hd_worker *w, const struct hd_peer *from,
 
 	if (__builtin_expect(h->fn == NULL, 1))
 		return false;
-	hd_use_add(hd_use_of(w, h->mod), HD_USE_DENIED, 1);
+	hd_account_add(hd_account_of(w, h->mod), HD_ACCOUNT_DENIED, 1);
 	drop(w, HD_DROP_DENIED, packet, from->name.s);
 	return true;
 }
@@ -253,7 +254,7 @@ void hd_relay_send(struct hd_peer *from, const struct hd_key *dst, bool urgent,
 	if (from->entry == NULL)
 		return; /* it is closing */
 	hd_count(w->stats, HD_STAT_PACKETS_IN, 1);
-	hd_use_add(from->stream->use, HD_USE_PACKETS_IN, 1);
+	hd_account_add(from->stream->account, HD_ACCOUNT_PACKETS_IN, 1);
 	HD_PROBE(packet_in, w->index, from->name.s, packet.src, packet.dst,
 		 packet.len_bytes, packet.urgent);
 	if (__builtin_expect(w->hooks->n_packet > 0, 0) &&

@@ -52,7 +52,7 @@ void hd_peer_tell_gone(struct hd_peer *p, const struct hd_key *other,
 		       enum hd_gone why)
 {
 	struct hd_meter *m = &p->stream->worker->meter;
-	struct hd_use *before = hd_meter_enter(m, p->stream->use);
+	struct hd_account *before = hd_meter_enter(m, p->stream->account);
 
 	p->stream->proto->peer->gone(p, other, why);
 	hd_meter_leave(m, before);

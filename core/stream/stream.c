@@ -119,7 +119,7 @@ static void module_timer(struct hd_stream *s, unsigned which)
 
 	if (s->closing || s->proto->timer == NULL)
 		return;
-	struct hd_use *before = hd_meter_enter(m, s->use);
+	struct hd_account *before = hd_meter_enter(m, s->account);
 
 	s->proto->timer(s, s->state, which);
 	hd_meter_leave(m, before);
@@ -249,7 +249,7 @@ static bool is_error(enum hd_close why)
 static void tell_closed(struct hd_stream *s, enum hd_close why)
 {
 	struct hd_meter *m = &s->worker->meter;
-	struct hd_use *before = hd_meter_enter(m, s->use);
+	struct hd_account *before = hd_meter_enter(m, s->account);
 
 	if (s->proto->closed != NULL)
 		s->proto->closed(s, s->state, why);
@@ -261,7 +261,7 @@ void hd_stream_set_proto(struct hd_stream *s, struct hd_module *mod,
 {
 	s->proto = proto;
 	own(s, mod);
-	s->use = hd_use_of(s->worker, mod);
+	s->account = hd_account_of(s->worker, mod);
 }
 
 void hd_stream_end(struct hd_stream *s)
@@ -274,7 +274,7 @@ void hd_stream_end(struct hd_stream *s)
 	hd_chunk_put(&w->pool, &s->kept);
 	log_end(s);
 	trace_end(s);
-	hd_use_add(s->use, HD_USE_ERRORS, is_error(s->why));
+	hd_account_add(s->account, HD_ACCOUNT_ERRORS, is_error(s->why));
 	tell_closed(s, s->why);
 	HD_PROBE(closed, s, w->index, s->why, s->bytes_in, s->bytes_out);
 	own(s, NULL);
@@ -337,16 +337,16 @@ void *hd_stream_switch(struct hd_stream *s, struct hd_module *mod,
 	return state;
 }
 
-struct hd_use *hd_stream_enter(struct hd_stream *s,
-			       const struct hd_module *mod)
+struct hd_account *hd_stream_enter(struct hd_stream *s,
+				   const struct hd_module *mod)
 {
-	struct hd_use *use = hd_use_of(s->worker, mod);
+	struct hd_account *account = hd_account_of(s->worker, mod);
 
-	hd_use_add(use, HD_USE_REQUESTS, 1);
-	return hd_meter_enter(&s->worker->meter, use);
+	hd_account_add(account, HD_ACCOUNT_REQUESTS, 1);
+	return hd_meter_enter(&s->worker->meter, account);
 }
 
-void hd_stream_leave(struct hd_stream *s, struct hd_use *before)
+void hd_stream_leave(struct hd_stream *s, struct hd_account *before)
 {
 	hd_meter_leave(&s->worker->meter, before);
 }

@@ -57,7 +57,7 @@ struct hd_stream {
 	const struct hd_listener *listener;
 	struct hd_module *mod; /* owner of proto; NULL: the core's */
 	const struct hd_proto *proto;
-	struct hd_use *use; /* of mod, in this worker */
+	struct hd_account *account; /* of mod, in this worker */
 	void *state;
 	struct hd_tls *tls;    /* NULL: plain */
 	struct hd_ws *ws;      /* NULL: no WebSocket */
@@ -131,8 +131,8 @@ void hd_stream_use_ws(struct hd_stream *s, struct hd_ws **ws);
 /* hd_stream_append_raw - control lane, below WebSocket framing. */
 bool hd_stream_append_raw(struct hd_stream *s, const void *data, size_t n);
 /* hd_stream_enter, hd_stream_leave - around a call of a route of a module. */
-struct hd_use *hd_stream_enter(struct hd_stream *s,
-			       const struct hd_module *mod);
-void hd_stream_leave(struct hd_stream *s, struct hd_use *before);
+struct hd_account *hd_stream_enter(struct hd_stream *s,
+				   const struct hd_module *mod);
+void hd_stream_leave(struct hd_stream *s, struct hd_account *before);
 /* hd_stream_listener_name - NULL: an unnamed listener. */
 const char *hd_stream_listener_name(const struct hd_stream *s);

@@ -124,7 +124,7 @@ int hd_stream_attach(struct hd_worker *w, struct hd_stream *s)
 	int r = hd_slots_add(&w->slots, s, &s->slot, &s->gen);
 
 	s->worker = w;
-	s->use = hd_use_of(w, s->mod);
+	s->account = hd_account_of(w, s->mod);
 	if (r < 0)
 		return r;
 	r = w->ring_ops->watch(w->ring, s->fd, stream_tag(s));

@@ -93,8 +93,8 @@ static size_t call_data(struct hd_stream *s, uint8_t *p, size_t n)
 
 	if (__builtin_expect(!m->on, 1))
 		return s->proto->data(s, s->state, p, n);
-	struct hd_use *before =
-		hd_meter_switch(m, s->mod != NULL ? s->use : NULL);
+	struct hd_account *before =
+		hd_meter_switch(m, s->mod != NULL ? s->account : NULL);
 	size_t used = s->proto->data(s, s->state, p, n);
 
 	hd_meter_switch(m, before);
@@ -158,7 +158,7 @@ static void got_plain(struct hd_stream *s, size_t n)
 	s->bytes_in += n;
 	w->turn_bytes += n;
 	hd_count(w->stats, HD_STAT_RECV_BYTES, n);
-	hd_use_add(s->use, HD_USE_BYTES_IN, n);
+	hd_account_add(s->account, HD_ACCOUNT_BYTES_IN, n);
 	charge(s, n);
 	if (s->ws != NULL)
 		n = hd_ws_unwrap(s, s->ws, w->plain + kept, n);

@@ -189,7 +189,7 @@ static void send_took(struct hd_stream *s, int32_t res)
 	if (res > 0) {
 		s->bytes_out += (uint32_t)res;
 		hd_count(w->stats, HD_STAT_SEND_BYTES, (uint32_t)res);
-		hd_use_add(s->use, HD_USE_BYTES_OUT, (uint32_t)res);
+		hd_account_add(s->account, HD_ACCOUNT_BYTES_OUT, (uint32_t)res);
 		if (s->tls != NULL && w->ktls != 0)
 			hd_tls_kernel_sent(s->tls, (uint32_t)res);
 		hd_queue_consume(&w->pool, &s->flight, (uint32_t)res);

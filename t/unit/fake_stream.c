@@ -55,15 +55,15 @@ void hd_stream_close(struct hd_stream *s, enum hd_close why)
 	f->closed = true;
 }
 
-struct hd_use *hd_stream_enter(struct hd_stream *s,
-			       const struct hd_module *mod)
+struct hd_account *hd_stream_enter(struct hd_stream *s,
+				   const struct hd_module *mod)
 {
 	(void)s;
 	(void)mod;
 	return NULL;
 }
 
-void hd_stream_leave(struct hd_stream *s, struct hd_use *before)
+void hd_stream_leave(struct hd_stream *s, struct hd_account *before)
 {
 	(void)s;
 	(void)before;

@@ -96,7 +96,7 @@ static void make(struct fake *f, unsigned worker)
 	f->s.magic = HD_STREAM_MAGIC;
 	f->s.worker = w;
 	f->s.proto = &proto;
-	f->s.use = &w->core_use;
+	f->s.account = &w->core_account;
 	f->s.user = &f->p.user;
 	do
 		randombytes_buf(f->p.login.key.b, HD_KEY_BYTES);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* core/loop/use.c - the clock behind `module status`. */
+/* core/loop/account.c - the clock behind `module status`. */
 #include "core/base/clock.h"
-#include "core/loop/use.h"
+#include "core/loop/account.h"
 
 enum { SAMPLED_TURNS = 64 }; /* one in so many, on average */
 
@@ -30,17 +30,17 @@ void hd_meter_end(struct hd_meter *m)
 	m->now = NULL;
 }
 
-struct hd_use *hd_meter_switch(struct hd_meter *m, struct hd_use *to)
+struct hd_account *hd_meter_switch(struct hd_meter *m, struct hd_account *to)
 {
-	struct hd_use *before = m->now;
+	struct hd_account *before = m->now;
 
 	if (to == before)
 		return before;
 	uint64_t now = hd_clock_ns();
 
 	if (before != NULL)
-		hd_use_add(before, HD_USE_CPU_NS,
-			   (now - m->since_ns) * SAMPLED_TURNS);
+		hd_account_add(before, HD_ACCOUNT_CPU_NS,
+			       (now - m->since_ns) * SAMPLED_TURNS);
 	m->now = to;
 	m->since_ns = now;
 	return before;

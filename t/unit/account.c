@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* t/unit/use.c - the clock behind `module status`. */
-#include "core/loop/use.h"
+/* t/unit/account.c - the clock behind `module status`. */
+#include "core/loop/account.h"
 #include <hyper-derp/base.h>
 #include <time.h>
 #include "t/unit/unit.h"
@@ -36,13 +36,13 @@ static void one_turn_in_64(void **state)
 static void nothing_in_other_turns(void **state)
 {
 	struct hd_meter m = { 0 };
-	struct hd_use use = { { 0 } };
+	struct hd_account account = { { 0 } };
 
 	(void)state;
-	assert_null(hd_meter_enter(&m, &use));
+	assert_null(hd_meter_enter(&m, &account));
 	spin_us(100);
 	hd_meter_leave(&m, NULL);
-	assert_int_equal(use.v[HD_USE_CPU_NS], 0);
+	assert_int_equal(account.v[HD_ACCOUNT_CPU_NS], 0);
 }
 
 /* What another module does inside a call of ours is its own. False: more time
@@ -50,20 +50,20 @@ static void nothing_in_other_turns(void **state)
 static bool inner_takes_longer(void)
 {
 	struct hd_meter m = { .on = true };
-	struct hd_use outer = { { 0 } }, inner = { { 0 } };
-	struct hd_use *before = hd_meter_enter(&m, &outer);
-	struct hd_use *outside = hd_meter_enter(&m, &inner);
+	struct hd_account outer = { { 0 } }, inner = { { 0 } };
+	struct hd_account *before = hd_meter_enter(&m, &outer);
+	struct hd_account *outside = hd_meter_enter(&m, &inner);
 
 	spin_us(1000);
 	hd_meter_leave(&m, outside);
-	struct hd_use *same = hd_meter_enter(&m, &outer);
+	struct hd_account *same = hd_meter_enter(&m, &outer);
 
 	assert_ptr_equal(same, &outer);
 	hd_meter_leave(&m, same);
 	hd_meter_leave(&m, before);
 	assert_null(m.now);
-	assert_true(inner.v[HD_USE_CPU_NS] >= 64 * 1000000ull);
-	return outer.v[HD_USE_CPU_NS] < inner.v[HD_USE_CPU_NS];
+	assert_true(inner.v[HD_ACCOUNT_CPU_NS] >= 64 * 1000000ull);
+	return outer.v[HD_ACCOUNT_CPU_NS] < inner.v[HD_ACCOUNT_CPU_NS];
 }
 
 static void inner_calls_count_once(void **state)

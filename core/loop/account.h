@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* core/loop/use.h - what a module costs and carries: numbers of it in each
+/* core/loop/account.h - what a module costs and carries: numbers of it in each
  * worker, for `module status`. Context: the worker; the main thread reads
  * along.
  *
@@ -9,42 +9,42 @@
 #pragma once
 #include <hyper-derp/metric.h>
 
-enum hd_use_number {
-	HD_USE_PEERS, /* now */
-	HD_USE_PACKETS_IN,
-	HD_USE_PACKETS_OUT,
-	HD_USE_BYTES_IN,
-	HD_USE_BYTES_OUT,
-	HD_USE_REQUESTS, /* HTTP, answered or upgraded by its routes */
-	HD_USE_DENIED,	 /* packets and logins, by its hooks */
-	HD_USE_ERRORS,	 /* connections that broke; datagrams not sent */
-	HD_USE_CPU_NS,
-	HD_USE_N
+enum hd_account_number {
+	HD_ACCOUNT_PEERS, /* now */
+	HD_ACCOUNT_PACKETS_IN,
+	HD_ACCOUNT_PACKETS_OUT,
+	HD_ACCOUNT_BYTES_IN,
+	HD_ACCOUNT_BYTES_OUT,
+	HD_ACCOUNT_REQUESTS, /* HTTP, answered or upgraded by its routes */
+	HD_ACCOUNT_DENIED, /* packets and logins, by its hooks */
+	HD_ACCOUNT_ERRORS, /* connections that broke; datagrams not sent */
+	HD_ACCOUNT_CPU_NS,
+	HD_ACCOUNT_N
 };
 
-struct hd_use {
-	uint64_t v[HD_USE_N];
+struct hd_account {
+	uint64_t v[HD_ACCOUNT_N];
 };
 
 struct hd_meter { /* of a worker */
 	bool on; /* this turn is measured */
 	uint8_t turns_left; /* until the next that is */
 	uint32_t chance;
-	struct hd_use *now; /* whose code runs; NULL: the core's */
+	struct hd_account *now; /* whose code runs; NULL: the core's */
 	uint64_t since_ns;
 };
 
-static inline void hd_use_add(struct hd_use *use, enum hd_use_number i,
-			      uint64_t n)
+static inline void hd_account_add(struct hd_account *account,
+				  enum hd_account_number i, uint64_t n)
 {
-	hd_count(use->v, i, n);
+	hd_count(account->v, i, n);
 }
 
 /* hd_meter_begin, hd_meter_end - of a turn that is measured. hd_meter_switch -
  * other code runs from now on; returns whose ran. */
 void hd_meter_begin(struct hd_meter *m);
 void hd_meter_end(struct hd_meter *m);
-struct hd_use *hd_meter_switch(struct hd_meter *m, struct hd_use *to);
+struct hd_account *hd_meter_switch(struct hd_meter *m, struct hd_account *to);
 
 /* hd_meter_turn - a turn begins. */
 static inline void hd_meter_turn(struct hd_meter *m)
@@ -56,13 +56,13 @@ static inline void hd_meter_turn(struct hd_meter *m)
 }
 
 /* hd_meter_enter, hd_meter_leave - around a call into a module. */
-static inline struct hd_use *hd_meter_enter(struct hd_meter *m,
-					    struct hd_use *use)
+static inline struct hd_account *hd_meter_enter(struct hd_meter *m,
+						struct hd_account *account)
 {
-	return __builtin_expect(m->on, 0) ? hd_meter_switch(m, use) : NULL;
+	return __builtin_expect(m->on, 0) ? hd_meter_switch(m, account) : NULL;
 }
 
-static inline void hd_meter_leave(struct hd_meter *m, struct hd_use *before)
+static inline void hd_meter_leave(struct hd_meter *m, struct hd_account *before)
 {
 	if (__builtin_expect(m->on, 0))
 		hd_meter_switch(m, before);
