@@ -18,8 +18,6 @@ use Time::HiRes qw(time);
 my $builddir = $ENV{HD_BUILDDIR} // 'build';
 my $hdprobe = "$builddir/hdprobe";
 my $dir = tempdir(CLEANUP => 1);
-my @children;
-END { local $?; kill KILL => @children; waitpid $_, 0 for @children }
 
 # Returns the exit status and everything it printed.
 sub probe (@args) {
@@ -49,7 +47,7 @@ sub server ($talk) {
 		while (my $c = $l->accept) { $talk->($c) }
 		POSIX::_exit(0);
 	}
-	push @children, $pid;
+	HyperDerp::Children::keep($pid);
 	return $l->sockport;
 }
 
@@ -190,7 +188,7 @@ sub certificate ($name, @args) {
 sub tls_server (@args) {
 	my $pid = open2(my $out, my $in, 'openssl', 's_server', '-accept',
 		'127.0.0.1:0', '-www', '-key', $key, @args);
-	push @children, $pid;
+	HyperDerp::Children::keep($pid);
 	state @keep;
 	push @keep, $in, $out;
 	while (my $line = <$out>) {
@@ -398,7 +396,7 @@ subtest 'derper' => sub {
 		$derper, '-a', "127.0.0.1:$port", '-http-port', -1,
 		'-stun-port', $stun, '-certmode', 'manual', '-hostname',
 		'127.0.0.1', '-certdir', "$dir/certs", '-c', "$dir/derper.key");
-	push @children, $pid;
+	HyperDerp::Children::keep($pid);
 	HyperDerp::Test::wait_for(sub {
 		IO::Socket::INET->new(PeerAddr => "127.0.0.1:$port");
 	});

@@ -8,6 +8,7 @@
 package HyperDerp::Browser;
 use v5.36;
 use File::Temp;
+use HyperDerp::Children;
 use HyperDerp::Test;
 use IO::Select;
 use JSON::PP ();
@@ -16,7 +17,6 @@ use POSIX ();
 use Time::HiRes qw(time);
 
 my $patience = 60;    # seconds
-my %alive;
 
 sub program () {
     my ($path) = grep { length } map { my $p = `command -v $_ 2>/dev/null`; chomp $p; $p }
@@ -55,7 +55,7 @@ sub start ($self) {
         exec program(), @options, "--user-data-dir=$self->{dir}/profile" or POSIX::_exit(127);
     }
     $self->{pid} = $pid;
-    $alive{$pid} = 1;
+    HyperDerp::Children::keep($pid);
     $self->{to}->autoflush(1);
     return;
 }
@@ -158,14 +158,8 @@ sub quit ($self) {
     delete $self->{session};
     $self->send('Browser.close');
     HyperDerp::Test::wait_for(sub { waitpid($pid, POSIX::WNOHANG()) == $pid }, 10) or kill 'KILL', $pid;
-    delete $alive{$pid};
+    HyperDerp::Children::ended($pid);
     return;
-}
-
-sub END {
-    my $status = $?;
-    kill 'KILL', keys %alive;
-    $? = $status;
 }
 
 1;

@@ -3,12 +3,12 @@
 # leash.
 package HyperDerp::Client;
 use v5.36;
+use HyperDerp::Children;
 use IO::Select;
 use IPC::Open2;
 use Time::HiRes qw(time);
 
-my %alive;
-my $patience = $ENV{HD_VM} ? 60 : 30;    # machines stall, an emulated processor is slow
+my $patience = $HyperDerp::Children::patience;
 
 # Options: plain, upgrade (101), secret (hex), suite (of TLS 1.3). Dies unless it logs in; with
 # `may_fail` check ->ok.
@@ -21,7 +21,7 @@ sub new ($class, $port, %o) {
     push @cmd, '127.0.0.1', $port;
     my $pid = open2(my $out, my $in, @cmd);
     $in->autoflush(1);
-    $alive{$pid} = 1;
+    HyperDerp::Children::keep($pid);
     my $self = bless { pid => $pid, in => $in, out => $out, buf => '', events => [] }, $class;
     return $self if $o{no_wait};
     $self->wait_ready or $o{may_fail} or die "no login: $self->{failed}\n";
@@ -92,21 +92,12 @@ sub silent ($self) {
 }
 
 sub quit ($self) {
-    return unless delete $alive{ $self->{pid} };
+    return unless HyperDerp::Children::ended($self->{pid});
     local $SIG{PIPE} = 'IGNORE';    # close() writes what an ended client did not take
     $self->tell('quit');
     close $self->{in};
     waitpid $self->{pid}, 0;
     return;
-}
-
-sub END {
-    my $status = $?;
-    for my $pid (keys %alive) {
-        kill 'KILL', $pid;
-        waitpid $pid, 0;
-    }
-    $? = $status;
 }
 
 1;

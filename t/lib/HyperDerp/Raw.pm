@@ -9,6 +9,7 @@
 package HyperDerp::Raw;
 use v5.36;
 use Errno qw(EAGAIN EINTR);
+use HyperDerp::Children;
 use IO::Select;
 use Time::HiRes qw(time);
 
@@ -18,7 +19,7 @@ use constant {
     WATCH_CONNS => 16, CLOSE_PEER => 17,   PING => 18,       PONG => 19,       HEALTH => 20,
     RESTARTING => 21,
 };
-use constant PATIENCE_S => 30;    # machines stall
+my $patience = $HyperDerp::Children::patience;
 
 # $n logins for this relay: { key, head, info }.
 sub logins ($hd, $n = 1, @json) {
@@ -54,14 +55,14 @@ sub login ($class, $hd, $login = scalar logins($hd), %o) {
     return $self;
 }
 
-sub admitted ($self, $seconds = PATIENCE_S) { return defined $self->expect(SERVER_INFO, $seconds) }
+sub admitted ($self, $seconds = $patience) { return defined $self->expect(SERVER_INFO, $seconds) }
 sub key ($self)    { return $self->{key} }
 sub socket ($self) { return $self->{socket} }
 
 sub close ($self) { return close $self->{socket} }
 
 # Writes all of it. Returns false when the relay takes no more.
-sub write ($self, $bytes, $seconds = PATIENCE_S) {
+sub write ($self, $bytes, $seconds = $patience) {
     local $SIG{PIPE} = 'IGNORE';
     my $until = time + $seconds;
     while (length $bytes) {
@@ -119,7 +120,7 @@ sub take ($self) {
 }
 
 # The next frame, or nothing after $seconds or at the end.
-sub next ($self, $seconds = PATIENCE_S) {
+sub next ($self, $seconds = $patience) {
     my $until = time + $seconds;
     while (1) {
         my @frame = $self->take;
@@ -134,7 +135,7 @@ sub next ($self, $seconds = PATIENCE_S) {
 }
 
 # The payload of the next frame of a type; those before it are passed over.
-sub expect ($self, $type, $seconds = PATIENCE_S) {
+sub expect ($self, $type, $seconds = $patience) {
     my $until = time + $seconds;
     while (my ($t, $payload) = $self->next($until - time)) {
         return $payload if $t == $type;
@@ -143,14 +144,14 @@ sub expect ($self, $type, $seconds = PATIENCE_S) {
 }
 
 # The next packet; in list context its source, too.
-sub packet ($self, $seconds = PATIENCE_S) {
+sub packet ($self, $seconds = $patience) {
     my $p = $self->expect(RECV_PACKET, $seconds) // return;
     my $data = substr $p, 32;
     return wantarray ? ($data, unpack 'H*', substr $p, 0, 32) : $data;
 }
 
 # Everything that was sent before has been dealt with once this comes back.
-sub ping ($self, $seconds = PATIENCE_S) {
+sub ping ($self, $seconds = $patience) {
     state $n = 0;
     my $mark = pack 'NN', 0x6d61726b, ++$n;
     $self->frame(PING, $mark) or return 0;
@@ -170,7 +171,7 @@ sub silent ($self) {
 }
 
 # All that the relay says until it closes, or nothing if it does not.
-sub rest ($self, $seconds = PATIENCE_S) {
+sub rest ($self, $seconds = $patience) {
     my $until = time + $seconds;
     while (!$self->{ended} && $self->fill) {
         my $left = $until - time;
@@ -179,6 +180,6 @@ sub rest ($self, $seconds = PATIENCE_S) {
     return $self->{in};
 }
 
-sub closed ($self, $seconds = PATIENCE_S) { return defined $self->rest($seconds) }
+sub closed ($self, $seconds = $patience) { return defined $self->rest($seconds) }
 
 1;

@@ -3,13 +3,12 @@
 # that of our own client, with its commands (k, K: KeyUpdate; R; Q).
 package HyperDerp::SClient;
 use v5.36;
+use HyperDerp::Children;
 use IO::Select;
 use IPC::Open2;
 use Time::HiRes qw(time);
 
-use constant PATIENCE_S => 30;    # machines stall
-
-my %alive;
+my $patience = $HyperDerp::Children::patience;
 
 # @args  options of s_client; -connect is ours
 sub new ($class, $port, @args) {
@@ -17,7 +16,7 @@ sub new ($class, $port, @args) {
         '-connect', "127.0.0.1:$port", @args);
     $in->autoflush(1);
     binmode $_ for $in, $out;
-    $alive{$pid} = 1;
+    HyperDerp::Children::keep($pid);
     return bless { pid => $pid, in => $in, out => $out, text => '' }, $class;
 }
 
@@ -31,7 +30,7 @@ sub say ($self, $bytes) {
 }
 
 # Until all that it has said matches; from $self->{at} on, if that is set.
-sub expect ($self, $re, $seconds = PATIENCE_S) {
+sub expect ($self, $re, $seconds = $patience) {
     my $until = time + $seconds;
     my $s = IO::Select->new($self->{out});
     while (substr($self->{text}, $self->{at} // 0) !~ $re) {
@@ -45,28 +44,19 @@ sub expect ($self, $re, $seconds = PATIENCE_S) {
 # Forgets what was said, so that expect() looks at what comes.
 sub mark ($self) { return $self->{at} = length $self->{text} }
 
-sub connected ($self, $seconds = PATIENCE_S) { return $self->expect(qr/Verify return code|read R BLOCK/, $seconds) }
+sub connected ($self, $seconds = $patience) { return $self->expect(qr/Verify return code|read R BLOCK/, $seconds) }
 
 # All that it says until it ends; nothing if it does not.
-sub rest ($self, $seconds = PATIENCE_S) {
+sub rest ($self, $seconds = $patience) {
     $self->expect(qr/(?!)/, $seconds);
     return $self->{ended} ? $self->{text} : undef;
 }
 
 sub end ($self, $signal = 'KILL') {
-    return unless delete $alive{ $self->{pid} };
+    return unless HyperDerp::Children::ended($self->{pid});
     kill $signal => $self->{pid};
     waitpid $self->{pid}, 0;
     return;
-}
-
-sub END {
-    my $status = $?;
-    for my $pid (keys %alive) {
-        kill 'KILL', $pid;
-        waitpid $pid, 0;
-    }
-    $? = $status;
 }
 
 1;

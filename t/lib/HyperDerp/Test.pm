@@ -11,6 +11,7 @@ use v5.36;
 use Cwd qw(abs_path);
 use File::Basename qw(dirname);
 use File::Temp;
+use HyperDerp::Children;
 use HyperDerp::Client;
 use IO::Socket::IP;
 use POSIX qw(:sys_wait_h);
@@ -20,8 +21,7 @@ use Time::HiRes qw(time sleep);
 
 our $srcdir = abs_path(dirname(__FILE__) . '/../../..');
 our $build  = abs_path($ENV{HD_BUILD} // $ENV{HD_BUILDDIR} // (-x 'hyper-derp' ? '.' : "$srcdir/build"));
-my $patience = $ENV{HD_VM} ? 60 : 30;    # seconds; machines stall, an emulated processor is slow
-my %alive;    # pid => object, so that nothing survives a dying test
+my $patience = $HyperDerp::Children::patience;
 
 # Memory and times mean little then.
 sub sanitized () { return ($ENV{HD_SANITIZERS} // 'no') !~ /^(?:no)?$/ }
@@ -146,7 +146,7 @@ sub run_elsewhere ($self) {
 # A child of this process is the daemon.
 sub adopt ($self, $pid) {
     $self->{pid} = $pid;
-    $alive{$pid} = $self;
+    HyperDerp::Children::keep($pid, $self);
     delete $self->{status};
     return $self;
 }
@@ -177,7 +177,7 @@ sub exited ($self) {
     return unless $self->{pid};
     return if waitpid($self->{pid}, WNOHANG) != $self->{pid};
     $self->{status} = $?;
-    delete $alive{ $self->{pid} };
+    HyperDerp::Children::ended($self->{pid});
     return $self->{status};
 }
 
@@ -255,15 +255,6 @@ sub finish ($self, $signal = 'TERM') {
     Test::More::unlike($log, qr/Sanitizer|runtime error:/, 'no sanitizer report')
         or Test::More::diag($log);
     return;
-}
-
-sub END {
-    my $status = $?;
-    for my $pid (keys %alive) {
-        kill 'KILL', $pid;
-        waitpid $pid, 0;
-    }
-    $? = $status;
 }
 
 1;
