@@ -6,7 +6,7 @@
 #   $root->run('apt-get install hyper-derp');   # true if it succeeds
 #   $root->out                                  # what it printed
 #
-# Needs a mount and a process namespace of its own.
+# Needs a mount and a process namespace of its own, which enter() makes.
 package Root;
 use v5.36;
 use File::Basename qw(basename);
@@ -14,7 +14,25 @@ use File::Copy qw(copy);
 use File::Find qw(find);
 use File::Path qw(make_path);
 use POSIX qw(:sys_wait_h);
+use Test::More ();
 use Time::HiRes qw(time sleep);
+
+sub skip_all ($why) { return Test::More::plan(skip_all => $why) }
+
+# Starts the test again in namespaces of its own, or skips it: what root is needed
+# for, the programs that the machine must have; net: a network without a link.
+sub enter ($why, $debs, %o) {
+    return if $ENV{HD_INSIDE};
+    skip_all("root is needed: $why") if $> != 0;
+    skip_all('no packages: t/packages/build.t makes them') unless glob "$debs/hyper-derp_*.deb";
+    for my $program ('unshare', @{ $o{programs} // [] }) {
+        skip_all("$program is missing") if system("command -v $program >/dev/null") != 0;
+    }
+    skip_all('the kernel has no overlayfs') if system('grep -qw overlay /proc/filesystems || modprobe -q overlay') != 0;
+    $ENV{HD_INSIDE} = 1;
+    exec qw(unshare --mount --pid --fork --kill-child --mount-proc), $o{net} ? '--net' : (), $^X, $0;
+    die "unshare: $!";
+}
 
 # The overlay's upper part cannot lie in its lower one: so it is a tmpfs.
 sub new ($class, %o) {

@@ -7,32 +7,20 @@ use v5.36;
 use Cwd qw(abs_path);
 use FindBin;
 use lib "$FindBin::Bin", "$FindBin::Bin/../lib";
+use Root;
 use Test::More;
 
-sub skip_all ($why) {
-    say "1..0 # SKIP $why";
-    exit 0;
-}
-
 my $src = abs_path("$FindBin::Bin/../..");
-unless ($ENV{HD_INSIDE}) {
-    skip_all('HD_LONG is not set') unless $ENV{HD_LONG};
-    skip_all('root is needed: a compiler is installed') if $> != 0;
-    skip_all('no packages: t/packages/build.t makes them') unless glob "$src/build-deb/hyper-derp_*.deb";
-    skip_all('this machine is no amd64') if qx{dpkg --print-architecture} ne "amd64\n";
-    skip_all('the kernel has no overlayfs') if system('grep -qw overlay /proc/filesystems || modprobe -q overlay') != 0;
-    $ENV{HD_INSIDE} = 1;
-    exec qw(unshare --mount --pid --fork --kill-child --mount-proc), $^X, $0 or die "unshare: $!";
-}
-
-require Root;
+plan skip_all => 'HD_LONG is not set' unless $ENV{HD_LONG};
+plan skip_all => 'this machine is no amd64' if qx{dpkg --print-architecture} ne "amd64\n";
+Root::enter('a compiler is installed', "$src/build-deb");
 my $root = Root->new(debs => "$src/build-deb", size => '3g');
 system("cp /etc/apt/sources.list.d/debian.sources /etc/apt/sources.list $root->{root}/etc/apt/ 2>/dev/null;"
     . " mv $root->{root}/etc/apt/debian.sources $root->{root}/etc/apt/sources.list.d/ 2>/dev/null;"
     . " cp -L /etc/resolv.conf /etc/hosts $root->{root}/etc/ 2>/dev/null");
 my @libraries = map { "lib$_-dev:arm64" } qw(bpf c6 cmocka edit jansson ltdl qrencode sodium ssl uring wslay xdp yaml);
 $root->run('dpkg --add-architecture arm64 && apt-get -q update')
-    or skip_all('apt-get update fails: ' . ($root->out =~ s/\n/ /gr));
+    or plan(skip_all => 'apt-get update fails: ' . ($root->out =~ s/\n/ /gr));
 ok $root->run('apt-get -q -y --no-install-recommends install gcc-aarch64-linux-gnu qemu-user-static'
     . " systemtap-sdt-dev:arm64 uthash-dev @libraries"), 'compiler and libraries' or diag(substr $root->out, -3000);
 ok $root->run("cd $src && . /etc/os-release && rm -rf /tmp/cross && mkdir /tmp/cross"

@@ -8,28 +8,14 @@ use Cwd qw(abs_path);
 use File::Basename qw(dirname);
 use FindBin;
 use lib "$FindBin::Bin", "$FindBin::Bin/../lib";
+use Root;
 use Test::More;
 use Time::HiRes qw(time);
 
-sub skip_all ($why) {
-    say "1..0 # SKIP $why";
-    exit 0;
-}
-
 my $src = abs_path("$FindBin::Bin/../..");
-unless ($ENV{HD_INSIDE}) {
-    skip_all('root is needed: packages are installed') if $> != 0;
-    skip_all('no packages: t/packages/build.t makes them') unless glob "$src/build-deb/hyper-derp_*.deb";
-    for my $program (qw(unshare apt-get dpkg-scanpackages systemd-socket-activate setpriv)) {
-        skip_all("$program is missing") if system("command -v $program >/dev/null") != 0;
-    }
-    skip_all('the kernel has no overlayfs') if system('grep -qw overlay /proc/filesystems || modprobe -q overlay') != 0;
-    $ENV{HD_INSIDE} = 1;
-    exec qw(unshare --mount --net --pid --fork --kill-child --mount-proc), $^X, $0;
-    die "unshare: $!";
-}
+Root::enter('packages are installed', "$src/build-deb", net => 1,
+    programs => [qw(apt-get dpkg-scanpackages systemd-socket-activate setpriv)]);
 
-require Root;
 require Unit;
 require HyperDerp::Test;
 my $root = Root->new(debs => "$src/build-deb");
