@@ -9,30 +9,23 @@
 #include <string.h>
 #include <time.h>
 #include "core/base/clock.h"
-#include "core/daemon/serve.h"
+#include "core/loop/worker.h"
 #include "core/loop/xring.h"
 #include "core/relay/peer.h"
+#include "t/unit/workers.h"
 
-enum { WORKERS = 2, SOURCES = 800, RECEIVERS = 1000, ROUNDS = 24, NEW_LIFE = 2 };
-
-static struct hd_conf conf = {
-	.workers = WORKERS,
-	.login_timeout_ms = 1000,
-	.write_timeout_ms = 1000,
-	.output_limit_bytes = 262144,
-	.urgent_limit_bytes = 16384,
+enum {
+	WORKERS = 2,
+	SOURCES = 800,
+	RECEIVERS = 1000,
+	ROUNDS = 24,
+	NEW_LIFE = 2,
 };
 
 static int start(void **state)
 {
-	struct hd_serve_args args = { .conf = &conf };
-	struct hd_error err = { "" };
-
 	(void)state;
-	if (hd_serve_start(&args, &err) == 0)
-		return 0;
-	print_error("%s\n", err.text);
-	return -1;
+	return workers_start(WORKERS);
 }
 
 static int stop(void **state)

@@ -8,33 +8,19 @@
 #include <pthread.h>
 #include <sodium.h>
 #include <time.h>
-#include "core/daemon/serve.h"
 #include "core/loop/worker.h"
 #include "core/loop/xring.h"
+#include "t/unit/workers.h"
 
 #define WORKERS 3
 #define POSTERS 3
 #define POSTS 2000
 
-static struct hd_conf conf = {
-	.workers = WORKERS,
-	.login_timeout_ms = 1000,
-	.write_timeout_ms = 1000,
-	.output_limit_bytes = 262144,
-	.output_packets = 32,
-	.urgent_limit_bytes = 16384,
-};
-
 static int start(void **state)
 {
-	struct hd_serve_args args = { .conf = &conf };
-	struct hd_error err = { "" };
-
 	(void)state;
-	if (hd_serve_start(&args, &err) == 0)
-		return 0;
-	print_error("%s\n", err.text);
-	return -1;
+	workers_conf.output_packets = 32;
+	return workers_start(WORKERS);
 }
 
 static void nothing(struct hd_worker *w, void *a, void *b)
