@@ -83,9 +83,9 @@ static void take_events(struct hd_worker *w)
 /* ---- its parts ---- */
 
 /* Costly, so one step a turn, when what was queued has just been sent. */
-static void shake_hands(struct hd_worker *w)
+static void step_handshake(struct hd_worker *w)
 {
-	struct hd_stream *s = hd_streams_pop_ready(&w->shaking);
+	struct hd_stream *s = hd_streams_pop_ready(&w->handshakes);
 
 	if (s != NULL && s->closing)
 		hd_stream_read(s);
@@ -147,7 +147,7 @@ static void flush(struct hd_worker *w)
 
 bool hd_turn_has_input(const struct hd_worker *w)
 {
-	return w->ready.first != NULL || w->shaking.first != NULL;
+	return w->ready.first != NULL || w->handshakes.first != NULL;
 }
 
 /* When one of the parts has something to do; 0: now. */
@@ -165,7 +165,7 @@ void hd_turn(struct hd_worker *w)
 	hd_worker_wait(w, due_ms(w));
 	hd_meter_turn(&w->meter);
 	HD_PROBE(turn_begin, w->index);
-	shake_hands(w);
+	step_handshake(w);
 	take_events(w);
 	hd_inbox_run(w);
 	hd_xring_run(w, hd_relay_take);

@@ -138,7 +138,7 @@ struct hd_worker {
 	struct hd_stream *dirty;   /* have output to flush */
 	struct hd_ready {
 		struct hd_stream *first, *last;
-	} ready, shaking; /* may have input; of a TLS handshake */
+	} ready, handshakes; /* may have input; of a TLS handshake */
 	struct hd_chunk_pool pool;
 	uint8_t *plain, *cipher;
 	struct hd_cipher_cache ciphers;

@@ -20,7 +20,7 @@ void hd_stream_mark_dirty(struct hd_stream *s)
  * does not stand before those who have. */
 static struct hd_ready *list_of(struct hd_stream *s)
 {
-	return s->handshaking ? &s->worker->shaking : &s->worker->ready;
+	return s->handshaking ? &s->worker->handshakes : &s->worker->ready;
 }
 
 void hd_stream_mark_ready(struct hd_stream *s)
