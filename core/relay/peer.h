@@ -30,7 +30,7 @@ struct hd_peer {
 	struct hd_entry *last;
 	struct hd_key last_key;
 	bool moved; /* to its home worker */
-	bool last_told; /* it is in entry->told */
+	bool last_to_notify; /* it is in entry->to_notify */
 	uint32_t last_version; /* of the table when it was found */
 	/* PeerGone(not here): 1 a second, burst 3 */
 	uint8_t not_here_tokens;
@@ -99,8 +99,8 @@ void hd_gone_owe(struct hd_worker *w, uint16_t realm,
 void hd_gone_before(struct hd_worker *w, uint16_t realm,
 		    const struct hd_key *source, const struct hd_key *receiver);
 bool hd_gone_run(struct hd_worker *w);
-void hd_peer_tell_gone(struct hd_peer *peer, const struct hd_key *other,
-		       enum hd_gone why);
+void hd_peer_notify_gone(struct hd_peer *peer, const struct hd_key *other,
+			 enum hd_gone why);
 
 /* hd_relay_take - a record from another worker. */
 struct hd_xrecord;

@@ -156,7 +156,7 @@ static void not_here(struct hd_peer *p, const struct hd_key *dst)
 	if (p->not_here_tokens == NOT_HERE_BURST)
 		p->not_here_ms = now;
 	p->not_here_tokens--;
-	hd_peer_tell_gone(p, dst, HD_GONE_NOT_HERE);
+	hd_peer_notify_gone(p, dst, HD_GONE_NOT_HERE);
 }
 
 static void send_remote(struct hd_peer *from, const struct hd_packet *packet,
@@ -177,12 +177,13 @@ static void send_remote(struct hd_peer *from, const struct hd_packet *packet,
 	    memcmp(&from->last_key, packet->dst, HD_KEY_BYTES) != 0) {
 		from->last = NULL;
 		from->last_key = *packet->dst;
-		from->last_told = false;
+		from->last_to_notify = false;
 	}
-	if (!from->last_told) /* only who got a packet is told of the end */
-		from->last_told = hd_keyset_has(&from->entry->told,
-						packet->dst);
-	x.first = !from->last_told;
+	if (!from->last_to_notify) /* only who got a packet is told of the end
+				    */
+		from->last_to_notify =
+			hd_keyset_has(&from->entry->to_notify, packet->dst);
+	x.first = !from->last_to_notify;
 	if (hd_xring_put(w, hd_key_home(hash), &x, packet->data) < 0)
 		drop(w, HD_DROP_XFER_FULL, packet, from->name.s);
 }

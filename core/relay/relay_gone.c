@@ -20,7 +20,7 @@
 
 enum {
 	/* Each may be a send of its own at the end of the turn, 5 us or so. */
-	TELL_MAX = 256, /* a turn */
+	NOTIFY_MAX = 256, /* a turn */
 	LOOK_MAX = 32768, /* at places in sets, most of which may be empty */
 	/* Sets have the same key in about the same place: a few places of each
 	 * in turn, and a receiver gets what many owe it in one send. */
@@ -40,16 +40,16 @@ static void forgotten(struct hd_worker *w, uint64_t n)
 void hd_gone_note(struct hd_worker *w, struct hd_entry *source,
 		  const struct hd_key *receiver)
 {
-	int r = hd_keyset_add(&source->told, receiver, owed_bytes(w));
+	int r = hd_keyset_add(&source->to_notify, receiver, owed_bytes(w));
 
 	if (r < 0 || r == HD_KEYSET_INSTEAD)
 		forgotten(w, 1);
 }
 
-/* ---- telling ---- */
+/* ---- notifying ---- */
 
-void hd_peer_tell_gone(struct hd_peer *p, const struct hd_key *other,
-		       enum hd_gone why)
+void hd_peer_notify_gone(struct hd_peer *p, const struct hd_key *other,
+			 enum hd_gone why)
 {
 	struct hd_meter *m = &p->stream->worker->meter;
 	struct hd_account *before = hd_meter_enter(m, p->stream->account);
@@ -58,25 +58,25 @@ void hd_peer_tell_gone(struct hd_peer *p, const struct hd_key *other,
 	hd_meter_leave(m, before);
 }
 
-static void tell_here(struct hd_worker *w, uint16_t realm,
-		      const struct hd_key *source,
-		      const struct hd_key *receiver, uint64_t hash)
+static void notify_here(struct hd_worker *w, uint16_t realm,
+			const struct hd_key *source,
+			const struct hd_key *receiver, uint64_t hash)
 {
 	struct hd_entry *e =
 		hd_relay_table_find(&w->relay, hash, realm, receiver);
 
 	if (e != NULL) /* nothing is owed to who has left */
-		hd_keyset_remove(&e->told, source);
+		hd_keyset_remove(&e->to_notify, source);
 	for (struct hd_peer *p = e ? e->active : NULL; p != NULL; p = p->next) {
 		if (memcmp(&p->last_key, source, HD_KEY_BYTES) == 0)
-			p->last_told = false;
-		hd_peer_tell_gone(p, source, HD_GONE_DISCONNECTED);
+			p->last_to_notify = false;
+		hd_peer_notify_gone(p, source, HD_GONE_DISCONNECTED);
 	}
 }
 
 /* Returns whether it is on its way. */
-static bool tell(struct hd_worker *w, uint16_t realm,
-		 const struct hd_key *source, const struct hd_key *receiver)
+static bool notify(struct hd_worker *w, uint16_t realm,
+		   const struct hd_key *source, const struct hd_key *receiver)
 {
 	uint64_t hash = hd_key_hash(realm, receiver);
 	unsigned home = hd_key_home(hash);
@@ -91,7 +91,7 @@ static bool tell(struct hd_worker *w, uint16_t realm,
 	if (home != w->index) /* packets come first */
 		return hd_xring_has_room(w, home) &&
 		       hd_xring_put(w, home, &x, NULL) == 0;
-	tell_here(w, realm, source, receiver, hash);
+	notify_here(w, realm, source, receiver, hash);
 	return true;
 }
 
@@ -134,12 +134,12 @@ void hd_gone_leave(struct hd_worker *w, struct hd_entry **entry)
 	struct hd_entry *e = hd_steal(entry);
 
 	hd_relay_table_take(&w->relay, e);
-	if (e->told.n > 0 && hd_relay_table_put(&w->gone.table, e) == 0) {
+	if (e->to_notify.n > 0 && hd_relay_table_put(&w->gone.table, e) == 0) {
 		queue_in(&w->gone, e);
 		return;
 	}
-	forgotten(w, e->told.n); /* out of memory */
-	hd_keyset_free(&e->told, owed_bytes(w));
+	forgotten(w, e->to_notify.n); /* out of memory */
+	hd_keyset_free(&e->to_notify, owed_bytes(w));
 	hd_entry_free(&e);
 }
 
@@ -171,9 +171,9 @@ void hd_gone_owe(struct hd_worker *w, uint16_t realm,
 			queue_in(&w->gone, e);
 	}
 	if (e != NULL &&
-	    hd_keyset_try(&e->told, receiver, owed_bytes(w)) >= 0)
+	    hd_keyset_try(&e->to_notify, receiver, owed_bytes(w)) >= 0)
 		return;
-	if (!tell(w, realm, source, receiver))
+	if (!notify(w, realm, source, receiver))
 		forgotten(w, 1);
 }
 
@@ -182,10 +182,10 @@ void hd_gone_before(struct hd_worker *w, uint16_t realm,
 {
 	struct hd_entry *e = find(w, realm, source);
 
-	if (e == NULL || !hd_keyset_has(&e->told, receiver))
+	if (e == NULL || !hd_keyset_has(&e->to_notify, receiver))
 		return;
-	hd_keyset_remove(&e->told, receiver);
-	tell_here(w, realm, source, receiver, hd_key_hash(realm, receiver));
+	hd_keyset_remove(&e->to_notify, receiver);
+	notify_here(w, realm, source, receiver, hd_key_hash(realm, receiver));
 }
 
 /* ---- a turn's share ---- */
@@ -195,29 +195,29 @@ void hd_gone_before(struct hd_worker *w, uint16_t realm,
 static void next_entry(struct hd_worker *w, struct hd_entry *e)
 {
 	queue_out(&w->gone, e);
-	if (e->gone_at >= e->told.size)
+	if (e->gone_at >= e->to_notify.size)
 		e->gone_at = 0;
-	if (e->told.n > 0) {
+	if (e->to_notify.n > 0) {
 		queue_in(&w->gone, e);
 		return;
 	}
 	hd_relay_table_take(&w->gone.table, e);
-	hd_keyset_free(&e->told, owed_bytes(w));
+	hd_keyset_free(&e->to_notify, owed_bytes(w));
 	hd_entry_free(&e);
 }
 
 /* Returns how many were told, or could not be now. */
-static unsigned tell_band(struct hd_worker *w, struct hd_entry *e,
-			  uint32_t *looks, unsigned most)
+static unsigned notify_band(struct hd_worker *w, struct hd_entry *e,
+			    uint32_t *looks, unsigned most)
 {
 	struct hd_key receiver;
 	unsigned n = 0;
 
 	while (n < most &&
-	       hd_keyset_next(&e->told, &e->gone_at, looks, &receiver)) {
+	       hd_keyset_next(&e->to_notify, &e->gone_at, looks, &receiver)) {
 		n++;
-		if (tell(w, e->realm, &e->key, &receiver))
-			hd_keyset_remove(&e->told, &receiver);
+		if (notify(w, e->realm, &e->key, &receiver))
+			hd_keyset_remove(&e->to_notify, &receiver);
 		else
 			e->gone_at++;
 	}
@@ -227,14 +227,14 @@ static unsigned tell_band(struct hd_worker *w, struct hd_entry *e,
 bool hd_gone_run(struct hd_worker *w)
 {
 	uint32_t looks = LOOK_MAX;
-	unsigned left = TELL_MAX;
+	unsigned left = NOTIFY_MAX;
 
 	while (left > 0 && looks > 0 && w->gone.first != NULL) {
 		struct hd_entry *e = w->gone.first;
 		uint32_t band = HD_MIN(looks, (uint32_t)BAND);
 
 		looks -= band;
-		left -= tell_band(w, e, &band, left);
+		left -= notify_band(w, e, &band, left);
 		looks += band;
 		next_entry(w, e);
 	}

@@ -125,7 +125,7 @@ void hd_relay_table_free(struct hd_relay_table *t)
 {
 	for (uint32_t i = 0; i < t->size; i++) {
 		if (t->v[i] != NULL) {
-			free(t->v[i]->told.v);
+			free(t->v[i]->to_notify.v);
 			free(t->v[i]);
 		}
 	}

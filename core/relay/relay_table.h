@@ -11,10 +11,11 @@ struct hd_entry { /* one key; lives while it has connections, or owes */
 	uint16_t realm;
 	uint64_t hash;
 	struct hd_peer *active; /* spoke last; the others follow it */
-	struct hd_keyset told;  /* receivers of its packets: PeerGone is due */
+	struct hd_keyset
+		to_notify; /* receivers of its packets: PeerGone is due */
 	/* it has left: core/relay/relay_gone.c */
 	struct hd_entry *gone_prev, *gone_next;
-	uint32_t gone_at; /* in told: those before it have been told */
+	uint32_t gone_at; /* in to_notify: those before it have been told */
 };
 
 struct hd_relay_table {

@@ -68,7 +68,7 @@ static void fill(struct hd_trace_record *r, const struct hd_stream *s,
 	r->drops = drops_of(s);
 }
 
-static void tell(const struct hd_trace_record *r, const char *event)
+static void send_event(const struct hd_trace_record *r, const char *event)
 {
 	struct hd_json j = { 0 };
 	char addr[HD_ADDR_TEXT_BYTES];
@@ -100,12 +100,12 @@ void hd_trace_stream(const struct hd_stream *s, enum hd_trace_kind kind,
 		return;
 	fill(r, s, kind, why);
 	if (hd_event_wanted() && r->has_key)
-		tell(r, events[kind]);
+		send_event(r, events[kind]);
 }
 
 /* ---- drops ---- */
 
-static void tell_drops(const struct hd_trace_record *r)
+static void send_drops(const struct hd_trace_record *r)
 {
 	struct hd_json j = { 0 };
 
@@ -149,7 +149,7 @@ void hd_trace_tick(void)
 		r->drops = n - seen[i];
 		snprintf(r->why, sizeof(r->why), "%s", hd_drop_text(i));
 		if (hd_event_wanted())
-			tell_drops(r);
+			send_drops(r);
 		seen[i] = n;
 	}
 }

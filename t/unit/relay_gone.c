@@ -104,7 +104,7 @@ static void up(struct hd_worker *w, void *fake, void *unused)
 	(void)unused;
 	f->p.state = HD_PEER_PROVEN;
 	f->p.last = NULL;
-	f->p.last_told = false;
+	f->p.last_to_notify = false;
 	memset(&f->p.last_key, 0, sizeof(f->p.last_key));
 	assert_int_equal(hd_peer_up(&f->p), 0);
 }
@@ -237,7 +237,7 @@ static void count_owed(struct hd_worker *w, void *fake, void *ret)
 	struct fake *f = fake;
 
 	(void)w;
-	__atomic_store_n((unsigned *)ret, f->p.entry->told.n,
+	__atomic_store_n((unsigned *)ret, f->p.entry->to_notify.n,
 			 __ATOMIC_RELEASE);
 }
 
