@@ -4,6 +4,7 @@
 #include <string.h>
 #include "core/control/control.h"
 #include "core/daemon/daemon.h"
+#include "core/module/module_listed.h"
 
 struct notes {
 	char text[2048];

@@ -10,6 +10,7 @@
 #include "core/http/http.h"
 #include "core/loop/timer.h"
 #include "core/module/module.h"
+#include "core/module/module_listed.h"
 #include "core/net/listener.h"
 #include "core/net/udp.h"
 #include "core/relay/hooks.h"

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* core/daemon/daemon.h - the life of the daemon, in six files:
+/* core/daemon/daemon.h - the life of the daemon, in five files:
  *   daemon_start.c  from a configuration to serving workers, and back
  *   daemon.c        signals: reload, drain, stop
  *   daemon_user.c   limits and privileges
  *   daemon_check.c  -t: what can be known before, as the user that will run
  *   daemon_files.c  which files that user reaches
- *   daemon_modules.c  loaded, and listed
  * Main thread. */
 #pragma once
 #include "core/daemon/cli.h"
@@ -55,14 +54,6 @@ void hd_daemon_stop(struct hd_daemon *d);
 int hd_daemon_try_reload(const struct hd_daemon *d, struct hd_error *err);
 /* hd_daemon_reload - all of the new configuration or none of it. */
 int hd_daemon_reload(struct hd_daemon *d, struct hd_error *err);
-
-/* hd_module_is_listed - whether the next start would load it.
- * hd_modules_unlike - each module that is in load_module and not loaded
- * (@listed), or the other way round. */
-bool hd_module_is_listed(const struct hd_conf *conf, const char *name);
-void hd_modules_unlike(const struct hd_conf *conf,
-		       void (*fn)(void *arg, const char *name, bool listed),
-		       void *arg);
 
 /* What a start and a check have in common. hd_daemon_store - NULL where no
  * listener has TLS. hd_daemon_failed - say it, to the log and to the terminal.

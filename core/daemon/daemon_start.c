@@ -25,6 +25,7 @@
 #include "core/loop/worker.h"
 #include "core/module/module.h"
 #include "core/module/module_file.h"
+#include "core/module/module_listed.h"
 #include "core/module/module_live.h"
 #include "core/tls/openssl_memory.h"
 #include "core/tls/tls_about.h"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* core/daemon/daemon_modules.c - where what is loaded differs from what the
+/* core/module/module_listed.c - where what is loaded differs from what the
  * next start would load. */
+#include "core/module/module_listed.h"
 #include <string.h>
-#include "core/daemon/daemon.h"
 #include "core/module/module.h"
 #include "core/module/module_file.h"
 
