@@ -5,6 +5,7 @@
 #pragma once
 #include <hyper-derp/config.h>
 #include <stdio.h>
+#include <sys/types.h>
 
 enum hd_backend { HD_BACKEND_AUTO, HD_BACKEND_IO_URING, HD_BACKEND_EPOLL };
 enum hd_ktls { HD_KTLS_AUTO, HD_KTLS_ON, HD_KTLS_OFF };
@@ -144,6 +145,11 @@ void hd_conf_section_drop(struct hd_conf *conf, const char *name);
  * @ret_file  where it was read from, for messages; NULL: nowhere */
 char *hd_conf_section_text(const struct hd_conf *conf, const char *name,
 			   const char *module_file, const char **ret_file);
+
+/* hd_conf_user - conf->user, which is set, and the group that goes with it.
+ * Returns 0; -EINVAL with file and line: there is no such. */
+int hd_conf_user(const struct hd_conf *conf, uid_t *ret_uid, gid_t *ret_gid,
+		 struct hd_error *err);
 
 /* hd_conf_finish - after every loaded module took its section: a section of a
  * known module that is not loaded warns, a restricting key whose module is

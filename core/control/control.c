@@ -12,7 +12,6 @@
 #include <sys/un.h>
 #include <unistd.h>
 #include "core/base/clock.h"
-#include "core/daemon/daemon.h"
 #include "core/stream/trace.h"
 
 #define DEFAULT_FOLDER "/run/hyper-derp"
@@ -158,7 +157,7 @@ static void make_folder(const struct hd_conf *conf)
 
 	if (conf->control_socket != NULL || conf->dev || geteuid() != 0)
 		return;
-	if (conf->user != NULL && hd_user_find(conf, &uid, &gid, &unused) < 0)
+	if (conf->user != NULL && hd_conf_user(conf, &uid, &gid, &unused) < 0)
 		return;
 	if (mkdir(DEFAULT_FOLDER, 0755) < 0)
 		return;

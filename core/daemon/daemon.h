@@ -69,11 +69,7 @@ void hd_raise_nofile(void);
 /* hd_user_prepare - as root: the state folder will belong to conf->user.
  * hd_user_drop - become conf->user; nothing happens when not root. */
 int hd_user_prepare(const struct hd_conf *conf, struct hd_error *err);
-/* hd_user_find - conf->user, which is set, and the group that goes with it.
- * Returns 0; -EINVAL with file and line: there is no such.
- * hd_user_become - for good, with all groups of that user. Returns 0; -errno. */
-int hd_user_find(const struct hd_conf *conf, uid_t *ret_uid, gid_t *ret_gid,
-		 struct hd_error *err);
+/* hd_user_become - for good, with all groups of that user. Returns 0; -errno. */
 int hd_user_become(const char *name, uid_t uid, gid_t gid,
 		   struct hd_error *err);
 int hd_user_drop(const struct hd_conf *conf, struct hd_error *err);

@@ -39,7 +39,7 @@ static int find_runner(const struct hd_conf *conf, struct runner *ret,
 	if (conf->user != NULL) {
 		snprintf(ret->name, sizeof(ret->name), "%s", conf->user);
 		ret->why = "of the key `user`";
-		return hd_user_find(conf, &ret->uid, &ret->gid, err);
+		return hd_conf_user(conf, &ret->uid, &ret->gid, err);
 	}
 	if (stat(conf->state_dir, &st) == 0 && st.st_uid != 0)
 		pw = getpwuid(st.st_uid);

@@ -5,13 +5,11 @@
 #include <grp.h>
 #include <hyper-derp/log.h>
 #include <inttypes.h>
-#include <pwd.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
 #include "core/base/secret.h"
 #include "core/base/state_file.h"
-#include "core/conf/conf_value.h"
 #include "core/daemon/daemon.h"
 
 void hd_raise_nofile(void)
@@ -30,31 +28,6 @@ void hd_raise_nofile(void)
 			    (uintmax_t)lim.rlim_cur);
 }
 
-int hd_user_find(const struct hd_conf *conf, uid_t *ret_uid, gid_t *ret_gid,
-		 struct hd_error *err)
-{
-	const struct hd_node *root = conf->priv->root;
-	const struct passwd *pw = getpwnam(conf->user);
-
-	if (pw == NULL)
-		return hd_node_error(hd_node_get(root, "user"), err,
-				     "user: there is no user %s; make it with: "
-				     "useradd --system %s",
-				     conf->user, conf->user);
-	*ret_uid = pw->pw_uid;
-	*ret_gid = pw->pw_gid;
-	if (conf->group == NULL)
-		return 0;
-	const struct group *gr = getgrnam(conf->group);
-	if (gr == NULL)
-		return hd_node_error(hd_node_get(root, "group"), err,
-				     "group: there is no group %s; make it "
-				     "with: groupadd --system %s",
-				     conf->group, conf->group);
-	*ret_gid = gr->gr_gid;
-	return 0;
-}
-
 int hd_user_become(const char *name, uid_t uid, gid_t gid, struct hd_error *err)
 {
 	if (initgroups(name, gid) < 0 || setresgid(gid, gid, gid) < 0 ||
@@ -71,7 +44,7 @@ int hd_user_prepare(const struct hd_conf *conf, struct hd_error *err)
 
 	if (conf->user == NULL || geteuid() != 0)
 		return 0;
-	int r = hd_user_find(conf, &uid, &gid, err);
+	int r = hd_conf_user(conf, &uid, &gid, err);
 	return r < 0 ? r : hd_state_dir_owner(uid, gid, err);
 }
 
@@ -87,7 +60,7 @@ int hd_user_drop(const struct hd_conf *conf, struct hd_error *err)
 			    "root");
 		return 0;
 	}
-	int r = hd_user_find(conf, &uid, &gid, err);
+	int r = hd_conf_user(conf, &uid, &gid, err);
 	if (r == 0)
 		r = hd_user_become(conf->user, uid, gid, err);
 	if (r < 0)
