@@ -3,9 +3,9 @@
  * what could stand there. */
 #include <stdio.h>
 #include <stdlib.h>
+#include "core/cmd/cmd.h"
 #include "core/conf/conf_value.h"
 #include "core/control/control.h"
-#include "core/daemon/daemon.h"
 #include "core/module/module.h"
 
 static void run_check(struct hd_module *mod, struct hd_call *c)
@@ -13,7 +13,7 @@ static void run_check(struct hd_module *mod, struct hd_call *c)
 	struct hd_error err = { "" };
 
 	(void)mod;
-	if (hd_daemon_try_reload(hd_daemon(), &err) < 0)
+	if (hd_daemon_ops->check_reload(&err) < 0)
 		hd_call_error(c, "%s", err.text);
 	else
 		hd_out_string(c, NULL, "a reload would take it");
@@ -30,7 +30,7 @@ static void run_show(struct hd_module *mod, struct hd_call *c)
 		hd_call_fail(c, "no_memory", "out of memory");
 		return;
 	}
-	int r = hd_conf_print(hd_daemon()->conf, file);
+	int r = hd_conf_print(hd_daemon_ops->conf(), file);
 
 	if (fclose(file) != 0 || r < 0)
 		hd_call_fail(c, "no_memory", "out of memory");

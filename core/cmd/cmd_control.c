@@ -2,6 +2,7 @@
 /* core/cmd/cmd_control.c - commands about commands, and about the log. */
 #include <unistd.h>
 #include "core/base/log.h"
+#include "core/cmd/cmd.h"
 #include "core/control/control.h"
 #include "core/module/module.h"
 
@@ -97,23 +98,3 @@ const struct hd_command hd_cmd_control[] = {
 	  .run = run_log_reopen },
 	{ .words = NULL },
 };
-
-int hd_control_commands(struct hd_error *err)
-{
-	static const struct hd_command *const tables[] = {
-		hd_cmd_config, hd_cmd_control, hd_cmd_daemon, hd_cmd_derpmap,
-		hd_cmd_events,
-		hd_cmd_live,   hd_cmd_metrics, hd_cmd_module, hd_cmd_pairs,
-		hd_cmd_peers,  hd_cmd_status,  hd_cmd_trace,
-	};
-
-	for (unsigned i = 0; i < HD_ARRAY_N(tables); i++)
-		for (const struct hd_command *c = tables[i]; c->words != NULL;
-		     c++) {
-			int r = hd_command_add(NULL, c, err);
-
-			if (r < 0)
-				return r;
-		}
-	return 0;
-}

@@ -2,8 +2,8 @@
 /* core/cmd/cmd_daemon.c - commands that change what the daemon does. */
 #include <stdio.h>
 #include <string.h>
+#include "core/cmd/cmd.h"
 #include "core/control/control.h"
-#include "core/daemon/daemon.h"
 #include "core/module/module_listed.h"
 
 struct notes {
@@ -31,7 +31,7 @@ static void put_unlike(struct hd_call *c)
 	struct notes n = { "reloaded, but\n", strlen("reloaded, but\n") };
 	size_t begin = n.len;
 
-	hd_modules_unlike(hd_daemon()->conf, add_note, &n);
+	hd_modules_unlike(hd_daemon_ops->conf(), add_note, &n);
 	if (n.len > begin)
 		hd_out_string(c, NULL, n.text);
 }
@@ -41,7 +41,7 @@ static void run_reload(struct hd_module *mod, struct hd_call *c)
 	struct hd_error err = { "" };
 
 	(void)mod;
-	if (hd_daemon_ask_reload(&err) < 0)
+	if (hd_daemon_ops->reload(&err) < 0)
 		hd_call_error(c, "%s", err.text);
 	else
 		put_unlike(c);
@@ -53,14 +53,14 @@ static void run_drain(struct hd_module *mod, struct hd_call *c)
 	struct hd_error err = { "" };
 
 	(void)mod;
-	if (hd_daemon_ask_drain(wait_ms, hd_call_arg(c, "exit") != NULL, &err) <
-	    0) {
+	if (hd_daemon_ops->drain(wait_ms, hd_call_arg(c, "exit") != NULL,
+				 &err) < 0) {
 		hd_call_error(c, "%s", err.text);
 		return;
 	}
 	hd_out_open(c, NULL, '{');
-	hd_out_string(c, "state", hd_daemon_state());
-	hd_out_uint(c, "closes_after_ms", hd_daemon_closes_in_ms());
+	hd_out_string(c, "state", hd_daemon_ops->state());
+	hd_out_uint(c, "closes_after_ms", hd_daemon_ops->closes_in_ms());
 	hd_out_close(c);
 }
 
@@ -69,7 +69,7 @@ static void run_undrain(struct hd_module *mod, struct hd_call *c)
 	struct hd_error err = { "" };
 
 	(void)mod;
-	if (hd_daemon_ask_undrain(&err) < 0)
+	if (hd_daemon_ops->undrain(&err) < 0)
 		hd_call_error(c, "%s", err.text);
 }
 

@@ -4,8 +4,8 @@
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
+#include "core/cmd/cmd.h"
 #include "core/control/control.h"
-#include "core/daemon/daemon.h"
 
 enum { PIN_BYTES = sizeof("sha256-raw:") + 2 * 32 };
 
@@ -79,17 +79,14 @@ static void put_certificate(struct hd_call *c, const struct hd_conf *conf)
 	hd_out_close(c);
 }
 
-static void run_relay(struct hd_module *mod, struct hd_call *c)
+static void put_listeners(struct hd_call *c)
 {
-	const struct hd_daemon *d = hd_daemon();
+	size_t n;
+	const struct hd_listener *l = hd_daemon_ops->listeners(&n);
 	char addr[HD_ADDR_TEXT_BYTES];
 
-	(void)mod;
-	hd_out_open(c, NULL, '{');
 	hd_out_open(c, "listeners", '[');
-	for (size_t i = 0; i < d->n_listeners; i++) {
-		const struct hd_listener *l = &d->listeners[i];
-
+	for (; n > 0; n--, l++) {
 		hd_out_open(c, NULL, '{');
 		hd_out_string(c, "addr", hd_addr_text(&l->addr, addr));
 		hd_out_uint(c, "port", ntohs(l->addr.in.sin_port));
@@ -98,7 +95,14 @@ static void run_relay(struct hd_module *mod, struct hd_call *c)
 		hd_out_close(c);
 	}
 	hd_out_close(c);
-	put_certificate(c, d->conf);
+}
+
+static void run_relay(struct hd_module *mod, struct hd_call *c)
+{
+	(void)mod;
+	hd_out_open(c, NULL, '{');
+	put_listeners(c);
+	put_certificate(c, hd_daemon_ops->conf());
 	hd_out_close(c);
 }
 

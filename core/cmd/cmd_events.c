@@ -4,6 +4,7 @@
 #include <hyper-derp/near.h>
 #include <stdio.h>
 #include <string.h>
+#include "core/cmd/cmd.h"
 #include "core/control/control.h"
 #include "core/module/module.h"
 

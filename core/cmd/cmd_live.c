@@ -8,8 +8,8 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include "core/cmd/cmd.h"
 #include "core/control/control.h"
-#include "core/daemon/daemon.h"
 #include "core/module/module_live.h"
 
 struct job {
@@ -110,7 +110,8 @@ static void job_try(struct job *j, const char *name, char *path)
 
 	if (path == NULL)
 		return;
-	char *text = hd_conf_section_text(hd_daemon()->conf, name, path, &file);
+	char *text =
+		hd_conf_section_text(hd_daemon_ops->conf(), name, path, &file);
 
 	j->trials[j->n++] = (struct hd_trial){
 		.path = path,
@@ -122,7 +123,7 @@ static void job_try(struct job *j, const char *name, char *path)
 /* Whoever may write elsewhere could run code as the relay. */
 static bool in_module_path(const char *path)
 {
-	const struct hd_list *dirs = &hd_daemon()->conf->module_path;
+	const struct hd_list *dirs = &hd_daemon_ops->conf()->module_path;
 	size_t n = (size_t)(strrchr(path, '/') - path);
 
 	for (size_t i = 0; i < dirs->n; i++)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* core/cmd/cmd_metrics.c - all numbers of the core and of the modules. */
+#include "core/cmd/cmd.h"
 #include "core/control/control.h"
 #include "core/module/module.h"
 

@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 #include "core/base/addr.h"
+#include "core/cmd/cmd.h"
 #include "core/control/control.h"
-#include "core/daemon/daemon.h"
 #include "core/http/http.h"
 #include "core/loop/timer.h"
 #include "core/module/module.h"
@@ -149,14 +149,15 @@ static void put_listener(struct hd_call *c, const struct hd_listener *l)
 static unsigned put_listeners(struct hd_call *c, const struct hd_module *mod,
 			      const struct part *p)
 {
-	const struct hd_daemon *d = hd_daemon();
+	size_t n_daemon;
+	const struct hd_listener *v = hd_daemon_ops->listeners(&n_daemon);
 	const struct hd_listener *l = hd_listens_first();
 	unsigned n = p->n_udp;
 
 	hd_out_open(c, "listeners", '[');
-	for (size_t i = 0; d != NULL && i < d->n_listeners; i++)
-		if (has_route_at(mod, d->listeners[i].name)) {
-			put_listener(c, &d->listeners[i]);
+	for (size_t i = 0; i < n_daemon; i++)
+		if (has_route_at(mod, v[i].name)) {
+			put_listener(c, &v[i]);
 			n++;
 		}
 	for (; l != NULL; l = l->next)
@@ -290,7 +291,7 @@ static void put_module(struct hd_call *c, const struct hd_module *mod,
 	hd_out_string(c, "state", state_of(mod));
 	hd_out_string(c, "file", mod->path); /* null: built in */
 	hd_out_bool(c, "listed",
-		    hd_module_is_listed(hd_daemon()->conf, mod->name));
+		    hd_module_is_listed(hd_daemon_ops->conf(), mod->name));
 	put_requires(c, def);
 	put_use(c, mod);
 	put_provided(c, mod, part);

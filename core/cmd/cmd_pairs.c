@@ -3,6 +3,7 @@
  * counting, which ends when nobody asks any more. */
 #include <stdlib.h>
 #include <string.h>
+#include "core/cmd/cmd.h"
 #include "core/control/control.h"
 #include "core/loop/worker.h"
 #include "core/relay/pairs.h"

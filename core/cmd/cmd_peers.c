@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "core/cmd/cmd.h"
 #include "core/control/control.h"
 #include "core/relay/peer.h"
 #include "core/stream/stream_life.h"

@@ -3,8 +3,8 @@
 #include <unistd.h>
 #include "core/base/log.h"
 #include "core/base/version.h"
+#include "core/cmd/cmd.h"
 #include "core/control/control.h"
-#include "core/daemon/daemon.h"
 #include "core/loop/worker.h"
 #include "core/module/module.h"
 #include "core/tls/aead.h"
@@ -97,13 +97,15 @@ static void put_counts(struct hd_call *c)
 	put_moves(c);
 }
 
-static void put_listeners(struct hd_call *c, const struct hd_daemon *d)
+static void put_listeners(struct hd_call *c)
 {
+	size_t n;
+	const struct hd_listener *v = hd_daemon_ops->listeners(&n);
 	const struct hd_listener *l = hd_listens_first();
 
 	hd_out_open(c, "listeners", '[');
-	for (size_t i = 0; i < d->n_listeners; i++)
-		put_listener(c, &d->listeners[i]);
+	for (size_t i = 0; i < n; i++)
+		put_listener(c, &v[i]);
 	for (; l != NULL; l = l->next)
 		put_listener(c, l);
 	hd_out_close(c);
@@ -119,23 +121,21 @@ static void put_modules(struct hd_call *c)
 
 static void run_status(struct hd_module *mod, struct hd_call *c)
 {
-	const struct hd_daemon *d = hd_daemon();
+	const char *path = hd_daemon_ops->conf()->path;
 
 	(void)mod;
 	hd_out_open(c, NULL, '{');
 	hd_out_string(c, "version", hd_version);
 	hd_out_string(c, "commit", hd_commit);
 	hd_out_uint(c, "pid", (uint64_t)getpid());
-	hd_out_string(c, "state", hd_daemon_state());
-	hd_out_double(c, "uptime_s", (double)hd_daemon_uptime_ms() / 1000);
-	hd_out_string(c, "config",
-		      d->conf->path != NULL ? d->conf->path
-					    : "built in (--dev)");
+	hd_out_string(c, "state", hd_daemon_ops->state());
+	hd_out_double(c, "uptime_s", (double)hd_daemon_ops->uptime_ms() / 1000);
+	hd_out_string(c, "config", path != NULL ? path : "built in (--dev)");
 	hd_out_uint(c, "workers", hd_workers());
 	hd_out_string(c, "backend", hd_worker_at(0)->ring_ops->name);
 	hd_out_string(c, "crypto", hd_aead_about());
 	put_modules(c);
-	put_listeners(c, d);
+	put_listeners(c);
 	put_counts(c);
 	hd_out_uint(c, "log_lines_lost", hd_log_lost());
 	hd_out_uint(c, "events_lost", hd_events_lost());

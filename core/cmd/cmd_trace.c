@@ -2,6 +2,7 @@
 /* core/cmd/cmd_trace.c - what happened lately, of all workers in one order. */
 #include <stdlib.h>
 #include <string.h>
+#include "core/cmd/cmd.h"
 #include "core/control/control.h"
 #include "core/loop/worker.h"
 #include "core/stream/trace.h"

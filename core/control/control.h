@@ -5,8 +5,8 @@
  * Files: control.c the socket, control_client.c a connection and its lines,
  * control_request.c a line becomes a call, control_call.c the call's way
  * through the workers and back, control_event.c watchers, control_role.c who
- * may what, control_table.c and control_args.c commands; cmd_*.c those of the
- * core. The protocol: doc/control-protocol.md. */
+ * may what, control_table.c and control_args.c commands. The protocol:
+ * doc/control-protocol.md. */
 #pragma once
 #include <hyper-derp/control.h>
 #include <sys/types.h>
@@ -158,12 +158,3 @@ unsigned hd_control_calls(const struct hd_module *mod);
 void hd_watch_begin(struct hd_client *c, const char *filters);
 void hd_watch_end(struct hd_client *c);
 uint64_t hd_events_lost(void);
-
-/* ---- cmd_*.c ---- */
-
-/* hd_control_commands - register those of the core: a table per subject. */
-int hd_control_commands(struct hd_error *err);
-extern const struct hd_command hd_cmd_control[], hd_cmd_status[],
-	hd_cmd_peers[], hd_cmd_daemon[], hd_cmd_events[], hd_cmd_config[], hd_cmd_module[],
-	hd_cmd_live[], hd_cmd_metrics[], hd_cmd_derpmap[], hd_cmd_trace[],
-	hd_cmd_pairs[];

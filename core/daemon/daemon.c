@@ -1,339 +1,33 @@
 /* SPDX-License-Identifier: MIT */
-/* core/daemon/daemon.c - signals, and what the daemon is doing because of them.
- *
- *            USR2, QUIT           drain_time            all gone, or too long
- *   SERVING -----------> WARNING -----------> CLOSING -----------> DRAINED
- *    |  ^                   |  ^--another time--' |                    |
- *    |  `------undrain------+---------------------+--------------------'
- *    `-------- TERM, INT ---+---------------------+--------------------+--> STOP
- *                                                   QUIT asked for it -'
- *
- * WARNING: logins are refused, STUN is silent, peers have read why. CLOSING:
- * peers are closed, staggered. DRAINED: up, and refusing logins. QUIT is what a
- * stop of the service sends: the machine may be going down, so its drain is
- * brief, whatever drain_time says. TERM is what a restart sends: peers are told
- * to come back and closed at once, since any wait would be an outage. */
+/* core/daemon/daemon.c - the whole life of a relay, from flags to an exit code.
+ */
 #include "core/daemon/daemon.h"
 #include <errno.h>
-#include <hyper-derp/control.h>
 #include <hyper-derp/log.h>
-#include <pthread.h>
-#include <signal.h>
+#include <stdio.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
-#include "core/base/clock.h"
 #include "core/base/log.h"
 #include "core/base/notify.h"
-#include "core/daemon/serve.h"
 #include "core/loop/mainloop.h"
 #include "core/module/module.h"
 
-enum {
-	LOOK_MS = 50, /* how often CLOSING counts streams */
-};
-
-static const struct pace {
-	uint64_t warn_ms; /* at most */
-	uint32_t spread_ms; /* over which peers are closed */
-	uint32_t extra_ms; /* for the last ones to take their goodbye */
-} at_ease = { UINT64_MAX, 10000, 3000 },
-  brief = { 5000, 8000, 1000 }; /* 15 s with the second that an end takes */
-
-enum state { SERVING, WARNING, CLOSING, DRAINED, STOP };
-
-struct life {
-	struct hd_daemon *d;
-	enum state state;
-	bool exit_after; /* QUIT, --exit */
-	const struct pace *pace; /* of the drain */
-	uint64_t until_ms; /* WARNING, CLOSING: no longer than this */
-	uint64_t since_ms;
-};
-
-static struct life *living; /* NULL: not serving yet, or no more */
-
-static int reload(struct life *l, struct hd_error *err)
+/* Also to the terminal, when the log goes elsewhere. */
+int hd_daemon_failed(const struct hd_daemon *d, int code,
+		     const struct hd_error *err)
 {
-	hd_notify("RELOADING=1\nMONOTONIC_USEC=%ju", (uintmax_t)hd_clock_us());
-	int r = hd_daemon_reload(l->d, err);
+	const char *target = d->conf != NULL ? d->conf->log_target : NULL;
 
-	if (r < 0)
-		hd_log_write(HD_ERROR,
-			     "reload refused, nothing has changed: %s",
-			     err->text);
-	else
-		hd_log_write(HD_NOTICE, "configuration reloaded");
-	hd_event("reload", r < 0 ? "{\"ok\":false}" : "{\"ok\":true}");
-	hd_notify("READY=1");
-	return r;
+	hd_log_write(HD_ERROR, "%s", err->text);
+	if (target != NULL && strcmp(target, "stderr") != 0)
+		fprintf(stderr, "hyper-derp: %s\n", err->text);
+	return code;
 }
 
-static void begin_warning(struct life *l, uint64_t wait_ms)
+/* What a module or the core says about the configuration is -EINVAL. */
+int hd_daemon_exit_code(int r)
 {
-	unsigned streams = hd_serve_streams();
-
-	if (streams == 0)
-		wait_ms = 0; /* nobody is to be told */
-	l->state = WARNING;
-	l->until_ms = hd_clock_ms() + wait_ms;
-	hd_log_write(HD_NOTICE,
-		     "drain begins: streams=%u drain_time_ms=%ju then=%s",
-		     streams, (uintmax_t)wait_ms,
-		     l->exit_after ? "exit" : "stay");
-	hd_notify("STATUS=draining");
-	hd_event("drain", "{\"state\":\"warning\"}");
-	hd_serve_logins(false, "this relay is about to stop; clients "
-			       "will be moved to another one");
-}
-
-/* Who was told to reconnect, and is not closed yet, is served on. */
-static void change_time(struct life *l, uint64_t wait_ms)
-{
-	if (l->state == CLOSING)
-		hd_serve_drain_keep();
-	l->state = WARNING;
-	l->pace = &at_ease;
-	l->until_ms = hd_clock_ms() + wait_ms;
-	hd_log_write(HD_NOTICE, "drain changed: drain_time_ms=%ju then=%s",
-		     (uintmax_t)wait_ms, l->exit_after ? "exit" : "stay");
-	hd_event("drain", "{\"state\":\"warning\"}");
-}
-
-static void undrain(struct life *l)
-{
-	hd_serve_drain_keep();
-	hd_serve_logins(true, NULL);
-	l->state = SERVING;
-	l->exit_after = false;
-	hd_log_write(HD_NOTICE, "drain taken back: streams=%u",
-		     hd_serve_streams());
-	hd_notify("STATUS=serving");
-	hd_event("drain", "{\"state\":\"serving\"}");
-}
-
-static void on_hup(struct life *l)
-{
-	struct hd_error err = { "" };
-
-	reload(l, &err); /* which logs it */
-}
-
-static void on_usr1(struct life *l)
-{
-	(void)l;
-	hd_log_reopen();
-	hd_log_write(HD_NOTICE, "log reopened");
-}
-
-static void on_usr2(struct life *l)
-{
-	if (l->state != SERVING)
-		return;
-	l->pace = &at_ease;
-	begin_warning(l, l->d->conf->drain_time_ms);
-}
-
-static void on_quit(struct life *l)
-{
-	uint64_t wait_ms = HD_MIN(l->d->conf->drain_time_ms, brief.warn_ms);
-
-	l->exit_after = true;
-	if (l->state != CLOSING)
-		l->pace = &brief;
-	if (l->state == SERVING)
-		begin_warning(l, wait_ms);
-	else if (l->state == WARNING)
-		l->until_ms = HD_MIN(l->until_ms, hd_clock_ms() + wait_ms);
-	else if (l->state == DRAINED)
-		l->state = STOP;
-}
-
-static void on_term(struct life *l)
-{
-	l->state = STOP;
-}
-
-static const struct {
-	int number;
-	const char *name;
-	void (*on)(struct life *l);
-} signals[] = {
-	{ SIGHUP, "HUP", on_hup },    { SIGUSR1, "USR1", on_usr1 },
-	{ SIGUSR2, "USR2", on_usr2 }, { SIGQUIT, "QUIT", on_quit },
-	{ SIGTERM, "TERM", on_term }, { SIGINT, "INT", on_term },
-};
-
-static int block_signals(void)
-{
-	sigset_t set;
-
-	sigemptyset(&set);
-	for (unsigned i = 0; i < HD_ARRAY_N(signals); i++)
-		sigaddset(&set, signals[i].number);
-	pthread_sigmask(SIG_BLOCK, &set, NULL);
-	signal(SIGPIPE, SIG_IGN);
-	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-}
-
-static void on_signal(struct life *l, int number)
-{
-	for (unsigned i = 0; i < HD_ARRAY_N(signals); i++) {
-		if (signals[i].number != number)
-			continue;
-		hd_log_write(HD_NOTICE, "signal: name=%s", signals[i].name);
-		signals[i].on(l);
-	}
-}
-
-static void read_signals(void *life, uint32_t events)
-{
-	struct life *l = life;
-	struct signalfd_siginfo info;
-
-	(void)events;
-	while (read(l->d->signal_fd, &info, sizeof(info)) == sizeof(info))
-		on_signal(l, (int)info.ssi_signo);
-}
-
-static void begin_closing(struct life *l)
-{
-	l->state = CLOSING;
-	hd_event("drain", "{\"state\":\"closing\"}");
-	l->until_ms = hd_clock_ms() + l->pace->spread_ms + l->pace->extra_ms;
-	hd_serve_drain(l->pace->spread_ms);
-}
-
-static void look_whether_gone(struct life *l)
-{
-	unsigned left = hd_serve_streams();
-
-	if (left > 0 && hd_clock_ms() < l->until_ms)
-		return;
-	hd_log_write(HD_NOTICE, "drained: streams=%u", left);
-	hd_notify("STATUS=drained, refusing logins");
-	hd_event("drain", "{\"state\":\"drained\"}");
-	l->state = l->exit_after ? STOP : DRAINED;
-}
-
-static void on_time(struct life *l)
-{
-	if (l->state == WARNING && hd_clock_ms() >= l->until_ms)
-		begin_closing(l);
-	else if (l->state == CLOSING)
-		look_whether_gone(l);
-}
-
-static int timeout_ms(const struct life *l)
-{
-	uint64_t now = hd_clock_ms();
-
-	if (l->state == CLOSING)
-		return LOOK_MS;
-	if (l->state != WARNING)
-		return -1;
-	return l->until_ms > now ? (int)(l->until_ms - now) : 0;
-}
-
-static void live(struct hd_daemon *d)
-{
-	struct life l = { .d = d, .state = SERVING, .since_ms = hd_clock_ms() };
-
-	hd_assert(hd_main_watch(d->signal_fd, EPOLLIN, read_signals, &l) == 0);
-	living = &l;
-	while (l.state != STOP) {
-		hd_main_turn(timeout_ms(&l));
-		on_time(&l);
-	}
-	living = NULL;
-	hd_main_unwatch(d->signal_fd);
-}
-
-/* ---- what the control socket asks for ---- */
-
-const struct hd_daemon *hd_daemon(void)
-{
-	return living != NULL ? living->d : NULL;
-}
-
-const char *hd_daemon_state(void)
-{
-	static const char *const text[] = {
-		[SERVING] = "serving", [WARNING] = "draining",
-		[CLOSING] = "closing", [DRAINED] = "drained",
-		[STOP] = "stopping",
-	};
-
-	return text[living != NULL ? living->state : STOP];
-}
-
-uint64_t hd_daemon_uptime_ms(void)
-{
-	return living != NULL ? hd_clock_ms() - living->since_ms : 0;
-}
-
-int hd_daemon_ask_reload(struct hd_error *err)
-{
-	return reload(living, err);
-}
-
-/* Of a drain under way what is asked for changes, and only that. */
-static int ask_change(struct life *l, uint64_t wait_ms, bool exit_after,
-		      struct hd_error *err)
-{
-	if (l->state == STOP)
-		return hd_error_set(err, -EALREADY,
-				    "the relay is stopping, nothing has "
-				    "changed");
-	if (l->state == DRAINED && exit_after) {
-		l->exit_after = true;
-		l->state = STOP;
-		return 0;
-	}
-	if (l->state == DRAINED || (wait_ms == HD_DRAIN_TIME && !exit_after))
-		return hd_error_set(err, -EALREADY,
-				    "the relay is %s already, nothing has "
-				    "changed; to change a drain give --for or "
-				    "--exit, to take it back: undrain",
-				    hd_daemon_state());
-	l->exit_after |= exit_after;
-	if (wait_ms != HD_DRAIN_TIME)
-		change_time(l, wait_ms);
-	return 0;
-}
-
-int hd_daemon_ask_drain(uint64_t wait_ms, bool exit_after,
-			struct hd_error *err)
-{
-	struct life *l = living;
-
-	if (l->state != SERVING)
-		return ask_change(l, wait_ms, exit_after, err);
-	l->exit_after = exit_after;
-	l->pace = &at_ease;
-	begin_warning(l, wait_ms != HD_DRAIN_TIME ? wait_ms :
-						    l->d->conf->drain_time_ms);
-	return 0;
-}
-
-int hd_daemon_ask_undrain(struct hd_error *err)
-{
-	if (living->state == SERVING || living->state == STOP)
-		return hd_error_set(err, -EALREADY,
-				    "the relay is %s: there is no drain to "
-				    "take back", hd_daemon_state());
-	undrain(living);
-	return 0;
-}
-
-uint64_t hd_daemon_closes_in_ms(void)
-{
-	uint64_t now = hd_clock_ms();
-
-	if (living == NULL || living->state != WARNING)
-		return 0;
-	return living->until_ms > now ? living->until_ms - now : 0;
+	return r == -EINVAL ? HD_EXIT_CONFIG : HD_EXIT_FAILED;
 }
 
 /* It is up, but what is a relay that nobody can talk to? */
@@ -353,14 +47,14 @@ static void tell_ready(void)
 
 static int run(const struct hd_cli *cli)
 {
-	struct hd_daemon d = { .cli = cli, .signal_fd = block_signals() };
+	struct hd_daemon d = { .cli = cli, .signal_fd = hd_signals_block() };
 
 	hd_assert(d.signal_fd >= 0 && hd_main_init() == 0);
 	hd_listen_fds_init();
 	int code = hd_daemon_start(&d);
 	if (code == 0) {
 		tell_ready();
-		live(&d);
+		hd_daemon_live();
 		hd_notify("STOPPING=1");
 		hd_log_write(HD_NOTICE, "stopping");
 	}

@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-/* core/daemon/daemon.h - the life of the daemon, in five files:
- *   daemon_start.c  from a configuration to serving workers, and back
- *   daemon.c        signals: reload, drain, stop
- *   daemon_user.c   limits and privileges
- *   daemon_check.c  -t: what can be known before, as the user that will run
- *   daemon_files.c  which files that user reaches
- * Main thread. */
+/* core/daemon/daemon.h - the life of the daemon:
+ *   daemon.c         from flags to an exit code
+ *   daemon_start.c   from a configuration to serving workers, and back
+ *   daemon_life.c    signals, drain, stop; what commands ask
+ *   daemon_reload.c  another configuration
+ *   daemon_tls.c     the certificates that are served
+ *   daemon_user.c    limits and privileges
+ *   daemon_check.c   -t: what can be known before, as the user that will run
+ *   daemon_files.c   which files that user reaches
+ *   serve.c, turn*.c what the workers do: serve.h, turn.h
+ * cli.c reads the command line, about*.c tell who asks what this relay is. Main
+ * thread. */
 #pragma once
 #include "core/daemon/cli.h"
 #include "core/net/listener.h"
@@ -25,22 +30,13 @@ struct hd_daemon { /* what serves now */
  * wrong has been logged. */
 int hd_daemon_main(const struct hd_cli *cli);
 
-/* What the control socket asks for. hd_daemon - what serves now, NULL before
- * and after. hd_daemon_ask_reload - as HUP does. hd_daemon_ask_drain - as USR2
- * does; peers are closed after wait_ms, HD_DRAIN_TIME: as configured. One that
- * is under way gets the time, or --exit, that is asked for. hd_daemon_ask_undrain
- * - at any moment before the process ends.
- * Return 0; -EALREADY there is nothing to do. hd_daemon_closes_in_ms - 0: at
- * once, or no drain waits. */
-#define HD_DRAIN_TIME UINT64_MAX
-const struct hd_daemon *hd_daemon(void);
-const char *hd_daemon_state(void);
-uint64_t hd_daemon_uptime_ms(void);
-int hd_daemon_ask_reload(struct hd_error *err);
-int hd_daemon_ask_drain(uint64_t wait_ms, bool exit_after,
-			struct hd_error *err);
-int hd_daemon_ask_undrain(struct hd_error *err);
-uint64_t hd_daemon_closes_in_ms(void);
+/* hd_signals_block - those that the daemon understands; before threads start.
+ * Returns the descriptor they come by.
+ * hd_daemon_asked - what commands may ask about d from now on.
+ * hd_daemon_live - serve, until it is time to stop. */
+int hd_signals_block(void);
+const struct hd_daemon_ops *hd_daemon_asked(struct hd_daemon *d);
+void hd_daemon_live(void);
 
 /* hd_daemon_check - -t and -T: all that can be checked without serving. -t as
  * root becomes the user that the relay will be. */
@@ -50,26 +46,34 @@ int hd_daemon_check(const struct hd_cli *cli);
 int hd_daemon_start(struct hd_daemon *d);
 /* hd_daemon_stop - fast; accepts what a failed start left. */
 void hd_daemon_stop(struct hd_daemon *d);
-/* hd_daemon_try_reload - whether hd_daemon_reload() would succeed. */
-int hd_daemon_try_reload(const struct hd_daemon *d, struct hd_error *err);
+/* hd_daemon_check_reload - whether hd_daemon_reload() would succeed. */
+int hd_daemon_check_reload(const struct hd_daemon *d, struct hd_error *err);
 /* hd_daemon_reload - all of the new configuration or none of it. */
 int hd_daemon_reload(struct hd_daemon *d, struct hd_error *err);
 
-/* What a start and a check have in common. hd_daemon_store - NULL where no
- * listener has TLS. hd_daemon_failed - say it, to the log and to the terminal.
- * hd_daemon_exit_code - what the configuration says wrongly has its own. */
-int hd_daemon_store(const struct hd_conf *conf, struct hd_tls_store **ret,
-		    struct hd_error *err);
+/* What a start and a check have in common. hd_daemon_failed - say it, to the
+ * log and to the terminal. hd_daemon_exit_code - what the configuration says
+ * wrongly has its own. */
 int hd_daemon_failed(const struct hd_daemon *d, int code,
 		     const struct hd_error *err);
 int hd_daemon_exit_code(int r);
+
+/* hd_daemon_own_certificate - one of our own, where conf wants one.
+ * hd_daemon_store - NULL where no listener has TLS.
+ * hd_daemon_renew_tls - modules have changed what is served behind the
+ * certificates. @daemon  struct hd_daemon */
+int hd_daemon_own_certificate(struct hd_conf *conf, struct hd_error *err);
+int hd_daemon_store(const struct hd_conf *conf, struct hd_tls_store **ret,
+		    struct hd_error *err);
+int hd_daemon_renew_tls(void *daemon, struct hd_error *err);
 
 /* hd_raise_nofile - the soft limit of descriptors becomes the hard one. */
 void hd_raise_nofile(void);
 /* hd_user_prepare - as root: the state folder will belong to conf->user.
  * hd_user_drop - become conf->user; nothing happens when not root. */
 int hd_user_prepare(const struct hd_conf *conf, struct hd_error *err);
-/* hd_user_become - for good, with all groups of that user. Returns 0; -errno. */
+/* hd_user_become - for good, with all groups of that user. Returns 0; -errno.
+ */
 int hd_user_become(const char *name, uid_t uid, gid_t gid,
 		   struct hd_error *err);
 int hd_user_drop(const struct hd_conf *conf, struct hd_error *err);

@@ -342,6 +342,16 @@ like $hd->log_text, qr/metric hyper_derp_login_seconds: count=\d+ mean_us=\d+ p5
     'at the stop times are logged as times';
 };
 
+# A call that workers gather for comes back when the relay has ended them.
+subtest 'calls that are under way at the stop' => sub {
+    my $last = HyperDerp::Test->start(workers => 4);
+    my @s    = map { IO::Socket::UNIX->new(Peer => $last->control) // die "control socket: $!" } 1 .. 20;
+    print {$_} qq({"id":1,"cmd":["module","status"]}\n) x 50 for @s;
+    $_->flush for @s;
+    readline $s[-1];    # by now the others wait
+    $last->finish;
+};
+
 subtest 'a relay that hangs' => sub {
     my $dir = File::Temp->newdir('hd-hangs-XXXXXX', TMPDIR => 1);
     my $mute = IO::Socket::UNIX->new(Local => "$dir/mute.sock", Listen => 1) or die "listen: $!";

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+/* core/cmd/cmd.h - the daemon's own commands, a file per subject:
+ *   cmd_config.c   the configuration        cmd_module.c   modules, as they are
+ *   cmd_control.c  commands, the log        cmd_pairs.c    who sends to whom
+ *   cmd_daemon.c   reload, drain            cmd_peers.c    who is connected
+ *   cmd_derpmap.c  for maps of relays       cmd_status.c   the relay on a page
+ *   cmd_events.c   events                   cmd_trace.c    what happened lately
+ *   cmd_live.c     modules come and go      cmd_metrics.c  metrics
+ * Main thread, but for the each() of a command, which runs in workers. */
+#pragma once
+#include <hyper-derp/control.h>
+#include "core/conf/conf.h"
+#include "core/net/listener.h"
+
+/* What commands ask the daemon, which is above them and fills this in. conf and
+ * listeners answer from the start on until no call is under way any more; they
+ * are what serves now, or served last. */
+struct hd_daemon_ops {
+	const struct hd_conf *(*conf)(void);
+	const struct hd_listener *(*listeners)(size_t *ret_n);
+	const char *(*state)(void); /* "serving", … */
+	uint64_t (*uptime_ms)(void);
+	/* check_reload - whether reload() would succeed. reload - as HUP does.
+	 */
+	int (*check_reload)(struct hd_error *err);
+	int (*reload)(struct hd_error *err);
+	/* drain - as USR2 does; peers are closed after wait_ms, HD_DRAIN_TIME:
+	 * as configured. One that is under way gets the time, or the exit, that
+	 * is asked for. undrain - at any moment before the process ends.
+	 * Return 0; -EALREADY there is nothing to do. */
+	int (*drain)(uint64_t wait_ms, bool exit_after, struct hd_error *err);
+	int (*undrain)(struct hd_error *err);
+	uint64_t (*closes_in_ms)(void); /* 0: at once, or no drain waits */
+};
+#define HD_DRAIN_TIME UINT64_MAX
+
+/* hd_commands_add_core - register them all. @ops  stays the caller's */
+int hd_commands_add_core(const struct hd_daemon_ops *ops, struct hd_error *err);
+
+/* ---- for the files of this folder ---- */
+
+extern const struct hd_daemon_ops *hd_daemon_ops; /* as it was given */
+extern const struct hd_command hd_cmd_config[], hd_cmd_control[],
+	hd_cmd_daemon[], hd_cmd_derpmap[], hd_cmd_events[], hd_cmd_live[],
+	hd_cmd_metrics[], hd_cmd_module[], hd_cmd_pairs[], hd_cmd_peers[],
+	hd_cmd_status[], hd_cmd_trace[];
