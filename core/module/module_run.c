@@ -6,12 +6,11 @@
 #include <hyper-derp/log.h>
 #include <stdlib.h>
 #include <string.h>
+#include "core/base/lines.h"
 #include "core/base/metric_table.h"
 #include "core/loop/timer.h"
 #include "core/loop/worker.h"
 #include "core/module/module_private.h"
-
-enum { CACHE_LINE = 64 };
 
 struct sections { /* the filled structs of one configuration, by index */
 	struct hd_conf *conf;
@@ -132,18 +131,9 @@ uint64_t *hd_metrics(struct hd_module *mod, struct hd_worker *w)
 	return w->mods[mod->index].metrics;
 }
 
-/* Zeroed, in whole cache lines: no other worker's data beside it. */
-static void *alloc_lines(size_t len)
-{
-	size_t n = (len + CACHE_LINE) / CACHE_LINE * CACHE_LINE;
-	void *p = aligned_alloc(CACHE_LINE, n);
-
-	return p != NULL ? memset(p, 0, n) : NULL;
-}
-
 static uint64_t *alloc_metrics(const struct hd_metric *table)
 {
-	uint64_t *v = alloc_lines(hd_metrics_size(table) * sizeof(*v));
+	uint64_t *v = hd_alloc_lines(hd_metrics_size(table) * sizeof(*v));
 
 	if (v != NULL)
 		hd_metrics_init(v, table);
@@ -169,7 +159,7 @@ int hd_module_prepare(struct hd_module *mod, struct hd_worker *w,
 	wm->phase = HD_MOD_STARTING;
 	wm->conf = mod->conf;
 	if (wm->data == NULL)
-		wm->data = alloc_lines(mod->def->worker_size);
+		wm->data = hd_alloc_lines(mod->def->worker_size);
 	if (metrics == NULL)
 		metrics = alloc_metrics(mod->def->metrics);
 	/* workers that have started before may read them at once */
