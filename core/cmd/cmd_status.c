@@ -7,6 +7,7 @@
 #include "core/control/control.h"
 #include "core/loop/worker.h"
 #include "core/module/module.h"
+#include "core/relay/relay_worker.h"
 #include "core/tls/aead.h"
 
 static uint64_t sum(unsigned stat)
@@ -35,8 +36,9 @@ static uint64_t slowest_move_us(void)
 
 	for (unsigned i = 0; i < hd_workers(); i++)
 		most = HD_MAX(most,
-			      __atomic_load_n(&hd_worker_at(i)->slowest_move_us,
-					      __ATOMIC_RELAXED));
+			      __atomic_load_n(
+				      &hd_worker_at(i)->relay->slowest_move_us,
+				      __ATOMIC_RELAXED));
 	return most;
 }
 

@@ -17,6 +17,7 @@
 #include "core/loop/xring.h"
 #include "core/net/udp.h"
 #include "core/relay/peer.h"
+#include "core/relay/relay_worker.h"
 #include "core/stream/accept.h"
 #include "core/stream/stream_life.h"
 
@@ -172,13 +173,13 @@ void hd_turn(struct hd_worker *w)
 	hd_xring_look(w);
 	w->more = hd_accept_run(w);
 	w->more |= hd_udps_run(w);
-	if (w->gone.first != NULL)
+	if (w->relay->gone.first != NULL)
 		w->more |= hd_gone_run(w);
 	take_input(w);
 	run_timers(w);
 	flush(w);
-	w->more |=
-		w->gone.first != NULL; /* left in this turn: tell in the next */
+	w->more |= w->relay->gone.first !=
+		   NULL; /* left in this turn: tell in the next */
 	sweep(w);
 	HD_PROBE(turn_end, w->index);
 }

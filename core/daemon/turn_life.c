@@ -11,8 +11,8 @@
 #include "core/loop/timer.h"
 #include "core/module/module.h"
 #include "core/net/udp.h"
-#include "core/relay/pairs.h"
 #include "core/relay/peer.h"
+#include "core/relay/relay_worker.h"
 #include "core/stream/accept.h"
 #include "core/stream/stream_life.h"
 
@@ -28,7 +28,7 @@ int hd_turn_init(struct hd_worker *w, const void *args)
 	w->tls = a->tls;
 	w->ktls = a->ktls;
 	w->hooks = hd_modules_hooks();
-	return 0;
+	return hd_relay_new(w);
 }
 
 static void *map_buffer(size_t bytes)
@@ -131,13 +131,11 @@ void hd_turn_free(struct hd_worker *w)
 		munmap(w->cipher, CIPHER_BYTES);
 	hd_chunk_pool_free(&w->pool);
 	hd_cipher_cache_free(&w->ciphers);
-	hd_pairs_free(w);
 	hd_heap_free(&w->stream_timers);
 	hd_slots_free(&w->slots);
 	hd_slots_free(&w->acceptors);
 	hd_slots_free(&w->udps);
-	hd_relay_table_free(&w->relay);
-	hd_relay_table_free(&w->gone.table);
+	hd_relay_free(w);
 	free(w->trace);
 	w->trace = NULL;
 	hd_modules_free(w);

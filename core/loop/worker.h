@@ -77,7 +77,6 @@ int hd_worker_post(struct hd_worker *w, hd_worker_fn *fn, void *a, void *b);
 #include "core/loop/ring.h"
 #include "core/loop/stats.h"
 #include "core/loop/worker_module.h"
-#include "core/relay/relay_table.h"
 #include "core/tls/cipher_cache.h"
 
 struct hd_proto;
@@ -86,7 +85,7 @@ struct hd_xring;
 struct hd_post;
 struct hd_trace;
 struct hd_hooks;
-struct hd_pairs;
+struct hd_relay;
 
 /* What one read may bring; an unfinished frame (at most a ClientInfo of
  * 256 KiB) stands before it in the plaintext buffer. */
@@ -150,13 +149,10 @@ struct hd_worker {
 	struct hd_slots acceptors, udps;
 	struct hd_udp *udp_dirty;
 	/* relay */
-	struct hd_relay_table relay;
-	struct hd_gone_queue gone; /* who has left and still owes PeerGone */
+	struct hd_relay *relay; /* core/relay/relay_worker.h */
 	uint64_t stats[HD_STAT_SIZE];
 	struct hd_account core_account; /* what no module has to do with */
 	struct hd_meter meter;
-	struct hd_pairs *pairs; /* NULL: nobody asks */
-	uint64_t slowest_move_us; /* the worker writes, others look */
 	struct hd_answer *answers; /* HTTP bodies under way */
 	struct hd_trace *trace; /* made by its first record */
 	struct hd_worker_boot *boot; /* while starting */

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include "core/base/clock.h"
 #include "core/relay/peer.h"
+#include "core/relay/relay_worker.h"
 #include "core/stream/stream_life.h"
 
 void hd_relay_login(struct hd_stream *s, const struct hd_login *login)
@@ -47,8 +48,9 @@ static void count_move(struct hd_worker *w, const struct hd_peer *p)
 	hd_count(w->stats, HD_STAT_MOVES, 1);
 	hd_observe(w->stats, HD_STAT_MOVE_TIME, us * 1000);
 	hd_count(w->stats, HD_STAT_SLOW_MOVES, us > SLOW_MOVE_US);
-	if (us > w->slowest_move_us)
-		__atomic_store_n(&w->slowest_move_us, us, __ATOMIC_RELAXED);
+	if (us > w->relay->slowest_move_us)
+		__atomic_store_n(&w->relay->slowest_move_us, us,
+				 __ATOMIC_RELAXED);
 }
 
 static void adopt(struct hd_worker *w, void *stream, void *unused)

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "core/loop/timer.h"
-#include "core/loop/worker.h"
+#include "core/relay/relay_worker.h"
 
 enum { QUIET_MS = 2000 }; /* then a pair gives way before all others */
 
@@ -15,11 +15,11 @@ struct hd_pairs {
 
 void hd_pairs_free(struct hd_worker *w)
 {
-	if (w->pairs == NULL)
+	if (w->relay->pairs == NULL)
 		return;
-	hd_timer_free(&w->pairs->end);
-	free(w->pairs);
-	w->pairs = NULL;
+	hd_timer_free(&w->relay->pairs->end);
+	free(w->relay->pairs);
+	w->relay->pairs = NULL;
 }
 
 static void on_end(struct hd_module *mod, struct hd_worker *w, void *arg)
@@ -31,20 +31,20 @@ static void on_end(struct hd_module *mod, struct hd_worker *w, void *arg)
 
 const struct hd_pair *hd_pairs_ask(struct hd_worker *w)
 {
-	if (w->pairs == NULL) {
+	if (w->relay->pairs == NULL) {
 		struct hd_timer *end = hd_timer_new(NULL, w, on_end, NULL);
 
-		w->pairs = calloc(1, sizeof(*w->pairs));
-		if (end == NULL || w->pairs == NULL) {
+		w->relay->pairs = calloc(1, sizeof(*w->relay->pairs));
+		if (end == NULL || w->relay->pairs == NULL) {
 			hd_timer_free(&end);
-			free(w->pairs);
-			w->pairs = NULL;
+			free(w->relay->pairs);
+			w->relay->pairs = NULL;
 			return NULL;
 		}
-		w->pairs->end = end;
+		w->relay->pairs->end = end;
 	}
-	hd_timer_set(w->pairs->end, HD_PAIRS_KEEP_MS);
-	return w->pairs->v;
+	hd_timer_set(w->relay->pairs->end, HD_PAIRS_KEEP_MS);
+	return w->relay->pairs->v;
 }
 
 static bool is_it(const struct hd_pair *p, const struct hd_packet *packet)
@@ -82,8 +82,9 @@ void hd_pairs_count(struct hd_worker *w, const struct hd_packet *packet)
 {
 	uint64_t hash = hd_key_hash(packet->realm, packet->src) * 31 +
 			hd_key_hash(packet->realm, packet->dst);
-	struct hd_pair *set = &w->pairs->v[(hash >> 32) % HD_PAIRS_SETS *
-					   HD_PAIRS_WAYS];
+	struct hd_pair *set =
+		&w->relay->pairs
+			 ->v[(hash >> 32) % HD_PAIRS_SETS * HD_PAIRS_WAYS];
 	struct hd_pair *p = find(set, packet, w->now_ms);
 
 	p->packets++;

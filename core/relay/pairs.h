@@ -23,7 +23,7 @@ struct hd_pair {
 };
 
 struct hd_worker;
-struct hd_pairs; /* w->pairs; NULL: nobody asks */
+struct hd_pairs; /* of the relay; NULL: nobody asks */
 
 /* hd_pairs_ask - count from now on, for HD_PAIRS_KEEP_MS. Returns the table's
  * HD_PAIRS_MAX rows; NULL: out of memory.

@@ -13,6 +13,7 @@
 #include "core/relay/hook_ask.h"
 #include "core/relay/pairs.h"
 #include "core/relay/peer.h"
+#include "core/relay/relay_worker.h"
 #include "core/stream/stream_life.h"
 
 #define NOT_HERE_BURST 3
@@ -36,12 +37,13 @@ int hd_peer_up(struct hd_peer *p)
 	const struct hd_login *l = &p->login;
 	uint64_t hash = hd_key_hash(l->realm, &l->key);
 	struct hd_entry *e =
-		hd_relay_table_find(&w->relay, hash, l->realm, &l->key);
+		hd_relay_table_find(&w->relay->table, hash, l->realm, &l->key);
 
 	if (e == NULL)
 		e = hd_gone_back(w, hash, l->realm, &l->key);
 	if (e == NULL)
-		e = hd_relay_table_add(&w->relay, hash, l->realm, &l->key);
+		e = hd_relay_table_add(&w->relay->table, hash, l->realm,
+				       &l->key);
 	if (e == NULL)
 		return -ENOMEM;
 	p->entry = e;
@@ -196,7 +198,7 @@ static void send_found(struct hd_peer *from, const struct hd_packet *packet,
 	hd_gone_note(w, from->entry, packet->dst);
 	from->last = e;
 	from->last_key = *packet->dst;
-	from->last_version = w->relay.version;
+	from->last_version = w->relay->table.version;
 	deliver(w, e, packet);
 }
 
@@ -210,7 +212,8 @@ static void send_searched(struct hd_peer *from, const struct hd_packet *packet)
 		send_remote(from, packet, hash);
 		return;
 	}
-	e = hd_relay_table_find(&w->relay, hash, packet->realm, packet->dst);
+	e = hd_relay_table_find(&w->relay->table, hash, packet->realm,
+				packet->dst);
 	if (e != NULL) {
 		send_found(from, packet, e);
 		return;
@@ -235,7 +238,7 @@ static bool denied(struct hd_worker *w, const struct hd_peer *from,
 static bool is_cached(const struct hd_peer *p, const struct hd_key *dst)
 {
 	return p->last != NULL &&
-	       p->last_version == p->stream->worker->relay.version &&
+	       p->last_version == p->stream->worker->relay->table.version &&
 	       memcmp(&p->last_key, dst, sizeof(*dst)) == 0;
 }
 
@@ -261,7 +264,7 @@ void hd_relay_send(struct hd_peer *from, const struct hd_key *dst, bool urgent,
 	if (__builtin_expect(w->hooks->n_packet > 0, 0) &&
 	    denied(w, from, &packet))
 		return;
-	if (__builtin_expect(w->pairs != NULL, 0))
+	if (__builtin_expect(w->relay->pairs != NULL, 0))
 		hd_pairs_count(w, &packet);
 	if (is_cached(from, dst))
 		deliver(w, from->last, &packet);
@@ -300,8 +303,8 @@ take_first(struct hd_worker *w, const struct hd_xrecord *x, struct hd_entry *e,
 static void take_packet(struct hd_worker *w, const struct hd_xrecord *x,
 			const uint8_t *data)
 {
-	struct hd_entry *e =
-		hd_relay_table_find(&w->relay, x->hash, x->realm, &x->dst);
+	struct hd_entry *e = hd_relay_table_find(&w->relay->table, x->hash,
+						 x->realm, &x->dst);
 	const struct hd_packet packet = {
 		.src = &x->src,
 		.dst = &x->dst,
@@ -337,8 +340,8 @@ static void take_delivered(struct hd_worker *w, const struct hd_xrecord *x,
 
 static void take_answer(struct hd_worker *w, const struct hd_xrecord *x)
 {
-	struct hd_entry *e =
-		hd_relay_table_find(&w->relay, x->hash, x->realm, &x->dst);
+	struct hd_entry *e = hd_relay_table_find(&w->relay->table, x->hash,
+						 x->realm, &x->dst);
 
 	if (x->kind == HD_X_DELIVERED)
 		take_delivered(w, x, e);

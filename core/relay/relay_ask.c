@@ -2,6 +2,7 @@
 /* core/relay/relay_ask.c - what others ask of peers: to end, who they are. */
 #include <stdlib.h>
 #include "core/relay/peer.h"
+#include "core/relay/relay_worker.h"
 
 struct kick {
 	struct hd_key key;
@@ -12,8 +13,9 @@ struct kick {
 static void kick_here(struct hd_worker *w, void *what, void *unused)
 {
 	struct kick *k = what;
-	struct hd_entry *e = hd_relay_table_find(
-		&w->relay, hd_key_hash(k->realm, &k->key), k->realm, &k->key);
+	struct hd_entry *e = hd_relay_table_find(&w->relay->table,
+						 hd_key_hash(k->realm, &k->key),
+						 k->realm, &k->key);
 
 	(void)unused;
 	for (struct hd_peer *p = e ? e->active : NULL; p != NULL; p = p->next)

@@ -17,6 +17,7 @@
 #include <string.h>
 #include "core/loop/xring.h"
 #include "core/relay/peer.h"
+#include "core/relay/relay_worker.h"
 
 enum {
 	/* Each may be a send of its own at the end of the turn, 5 us or so. */
@@ -63,7 +64,7 @@ static void notify_here(struct hd_worker *w, uint16_t realm,
 			const struct hd_key *receiver, uint64_t hash)
 {
 	struct hd_entry *e =
-		hd_relay_table_find(&w->relay, hash, realm, receiver);
+		hd_relay_table_find(&w->relay->table, hash, realm, receiver);
 
 	if (e != NULL) /* nothing is owed to who has left */
 		hd_keyset_remove(&e->to_notify, source);
@@ -123,19 +124,20 @@ static void queue_out(struct hd_gone_queue *q, struct hd_entry *e)
 static struct hd_entry *find(struct hd_worker *w, uint16_t realm,
 			     const struct hd_key *source)
 {
-	if (w->gone.table.n == 0)
+	if (w->relay->gone.table.n == 0)
 		return NULL;
-	return hd_relay_table_find(&w->gone.table, hd_key_hash(realm, source),
-				   realm, source);
+	return hd_relay_table_find(&w->relay->gone.table,
+				   hd_key_hash(realm, source), realm, source);
 }
 
 void hd_gone_leave(struct hd_worker *w, struct hd_entry **entry)
 {
 	struct hd_entry *e = hd_steal(entry);
 
-	hd_relay_table_take(&w->relay, e);
-	if (e->to_notify.n > 0 && hd_relay_table_put(&w->gone.table, e) == 0) {
-		queue_in(&w->gone, e);
+	hd_relay_table_take(&w->relay->table, e);
+	if (e->to_notify.n > 0 &&
+	    hd_relay_table_put(&w->relay->gone.table, e) == 0) {
+		queue_in(&w->relay->gone, e);
 		return;
 	}
 	forgotten(w, e->to_notify.n); /* out of memory */
@@ -147,13 +149,13 @@ struct hd_entry *hd_gone_back(struct hd_worker *w, uint64_t hash,
 			      uint16_t realm, const struct hd_key *key)
 {
 	struct hd_entry *e =
-		hd_relay_table_find(&w->gone.table, hash, realm, key);
+		hd_relay_table_find(&w->relay->gone.table, hash, realm, key);
 
-	if (e == NULL || hd_relay_table_put(&w->relay, e) < 0)
+	if (e == NULL || hd_relay_table_put(&w->relay->table, e) < 0)
 		return NULL;
-	queue_out(&w->gone, e);
+	queue_out(&w->relay->gone, e);
 	e->gone_at = 0;
-	hd_relay_table_take(&w->gone.table, e);
+	hd_relay_table_take(&w->relay->gone.table, e);
 	return e;
 }
 
@@ -164,11 +166,11 @@ void hd_gone_owe(struct hd_worker *w, uint16_t realm,
 	struct hd_entry *e = find(w, realm, source);
 
 	if (e == NULL) {
-		e = hd_relay_table_add(&w->gone.table,
+		e = hd_relay_table_add(&w->relay->gone.table,
 				       hd_key_hash(realm, source), realm,
 				       source);
 		if (e != NULL)
-			queue_in(&w->gone, e);
+			queue_in(&w->relay->gone, e);
 	}
 	if (e != NULL &&
 	    hd_keyset_try(&e->to_notify, receiver, owed_bytes(w)) >= 0)
@@ -194,14 +196,14 @@ void hd_gone_before(struct hd_worker *w, uint16_t realm,
  * is left found no room in a ring. */
 static void next_entry(struct hd_worker *w, struct hd_entry *e)
 {
-	queue_out(&w->gone, e);
+	queue_out(&w->relay->gone, e);
 	if (e->gone_at >= e->to_notify.size)
 		e->gone_at = 0;
 	if (e->to_notify.n > 0) {
-		queue_in(&w->gone, e);
+		queue_in(&w->relay->gone, e);
 		return;
 	}
-	hd_relay_table_take(&w->gone.table, e);
+	hd_relay_table_take(&w->relay->gone.table, e);
 	hd_keyset_free(&e->to_notify, owed_bytes(w));
 	hd_entry_free(&e);
 }
@@ -229,8 +231,8 @@ bool hd_gone_run(struct hd_worker *w)
 	uint32_t looks = LOOK_MAX;
 	unsigned left = NOTIFY_MAX;
 
-	while (left > 0 && looks > 0 && w->gone.first != NULL) {
-		struct hd_entry *e = w->gone.first;
+	while (left > 0 && looks > 0 && w->relay->gone.first != NULL) {
+		struct hd_entry *e = w->relay->gone.first;
 		uint32_t band = HD_MIN(looks, (uint32_t)BAND);
 
 		looks -= band;
@@ -238,5 +240,5 @@ bool hd_gone_run(struct hd_worker *w)
 		looks += band;
 		next_entry(w, e);
 	}
-	return w->gone.first != NULL;
+	return w->relay->gone.first != NULL;
 }

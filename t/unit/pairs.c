@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "core/loop/timer.h"
-#include "core/loop/worker.h"
+#include "core/relay/relay_worker.h"
 #include "t/unit/unit.h"
 
 static struct hd_worker *w;
@@ -15,13 +15,13 @@ static int setup(void **state)
 	w = calloc(1, sizeof(*w));
 	w->now_ms = 1000;
 	hd_key_hash_seed();
-	return w != NULL ? 0 : -1;
+	return hd_relay_new(w);
 }
 
 static int teardown(void **state)
 {
 	(void)state;
-	hd_pairs_free(w);
+	hd_relay_free(w);
 	hd_heap_free(&w->module_timers);
 	free(w);
 	return 0;
@@ -105,10 +105,10 @@ static void ends_when_nobody_asks(void **state)
 	assert_non_null(find(1, 2)); /* which asks */
 	w->now_ms += HD_PAIRS_KEEP_MS - 1;
 	hd_timers_run(w);
-	assert_non_null(w->pairs);
+	assert_non_null(w->relay->pairs);
 	w->now_ms += 1;
 	hd_timers_run(w);
-	assert_null(w->pairs);
+	assert_null(w->relay->pairs);
 	assert_null(find(1, 2));
 }
 

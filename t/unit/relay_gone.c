@@ -12,6 +12,7 @@
 #include "core/loop/worker.h"
 #include "core/loop/xring.h"
 #include "core/relay/peer.h"
+#include "core/relay/relay_worker.h"
 #include "t/unit/workers.h"
 
 enum {
@@ -254,7 +255,7 @@ static void wait_owed(struct fake *f)
 
 static void look_busy(struct hd_worker *w, void *busy)
 {
-	if (w->gone.first != NULL)
+	if (w->relay->gone.first != NULL)
 		__atomic_store_n((bool *)busy, true, __ATOMIC_RELEASE);
 }
 

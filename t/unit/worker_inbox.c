@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <sodium.h>
 #include <time.h>
+#include "core/base/key.h"
 #include "core/loop/worker.h"
 #include "core/loop/xring.h"
 #include "t/unit/workers.h"

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/* core/relay/relay_worker.c - what a worker has of the relay. */
+#include "core/relay/relay_worker.h"
+#include <errno.h>
+#include <stdlib.h>
+#include "core/base/lines.h"
+#include "core/relay/pairs.h"
+
+int hd_relay_new(struct hd_worker *w)
+{
+	w->relay = hd_alloc_lines(sizeof(*w->relay));
+	return w->relay != NULL ? 0 : -ENOMEM;
+}
+
+void hd_relay_free(struct hd_worker *w)
+{
+	struct hd_relay *r = w->relay;
+
+	if (r == NULL)
+		return;
+	hd_pairs_free(w);
+	hd_relay_table_free(&r->table);
+	hd_relay_table_free(&r->gone.table);
+	w->relay = NULL;
+	free(r);
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+/* core/relay/relay_worker.h - what a worker has of the relay: the keys whose
+ * home it is. Context: the worker. */
+#pragma once
+#include "core/loop/worker.h"
+#include "core/relay/relay_table.h"
+
+struct hd_pairs;
+
+struct hd_relay { /* w->relay */
+	struct hd_relay_table table;
+	struct hd_gone_queue gone; /* who has left and still owes PeerGone */
+	struct hd_pairs *pairs; /* NULL: nobody asks */
+	uint64_t slowest_move_us; /* the worker writes, others look */
+};
+
+/* hd_relay_new - the worker's, before it runs. Returns 0; -ENOMEM.
+ * hd_relay_free - when no worker runs; what was never made, too. */
+int hd_relay_new(struct hd_worker *w);
+void hd_relay_free(struct hd_worker *w);
