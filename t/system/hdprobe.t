@@ -253,11 +253,18 @@ SKIP: {
 		($status, $text) = tls_probe($port);
 		is verdict($text, 'cert-chain'), 'ok', 'known: verified';
 		my ($map_status, $map) =
-			probe('--derpmap', '--format', 'json', "127.0.0.1:$port");
-		is $map_status, 0, '--derpmap';
-		my $node = decode_json($map)->{derpMap}{Regions}{900}{Nodes}[0];
+			probe('--derpmap', '--format', 'json', '--no-stun', "127.0.0.1:$port");
+		is $map_status, 2, '--derpmap: this is a server, but no relay';
+		like $map, qr/^hdprobe: clients will not connect with this: upgrade: /m, '... says so';
+		my $node = decode_json($map =~ s/^hdprobe: .*\n//mgr)->{derpMap}{Regions}{900}{Nodes}[0];
 		is $node->{CertName}, undef, '... needs no pin';
 		is $node->{DERPPort}, $port, '... has the port';
+
+		my $file = "$dir/map.yaml";
+		($map_status, $map) = probe('--derpmap', '--format', 'yaml', '--no-stun',
+			'--output', $file, "127.0.0.1:$port");
+		is $map_status, 2, '--output';
+		ok !-e $file, '... writes no map that clients could not use';
 	};
 }
 
@@ -318,6 +325,12 @@ subtest 'hyper-derp over TLS' => sub {
 	is_deeply [glob "$file?*"], [], '... and nothing beside it';
 	($status) = probe('--derpmap', '--output', $file, $target);
 	is $status, 3, '--output needs a --format';
+
+	($status, $text) = probe('--stun-port', HyperDerp::Test::free_port(), @map, $target);
+	is $status, 1, '--derpmap, and STUN elsewhere: a warning';
+	like $text, qr/^hdprobe: stun: UDP port .*\nhdprobe: .*--stun-port/m, '... with the remedy';
+	unlike $text, qr/will not connect/, '... they reach it all the same';
+	ok -s $file, '... and the map is written';
 
 	($status, $text) = probe('--stun-port', HyperDerp::Test::free_port(),
 		$target);

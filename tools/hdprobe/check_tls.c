@@ -250,6 +250,6 @@ const struct check tls_checks[] = {
 	{ "cert-dates", FACT_TRANSPORT, 0, true, check_dates },
 	{ "cert-name", FACT_TRANSPORT, 0, true, check_name },
 	{ "cert-chain", FACT_TRANSPORT, 0, true, check_chain },
-	{ "meta-cert", FACT_TRANSPORT, FACT_META, true, check_meta },
+	{ "meta-cert", FACT_TRANSPORT, 0, true, check_meta },
 	{ 0 },
 };

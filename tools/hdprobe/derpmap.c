@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* tools/hdprobe/derpmap.c - --derpmap: look at the relay's certificate, then
- * print its entry. Remarks go to stderr: stdout is a file's content. */
+/* tools/hdprobe/derpmap.c - --derpmap: look at the relay as far as its key, and
+ * for STUN, then print its entry. Remarks go to stderr: stdout is a file's
+ * content. */
 #include "tools/lib/derpmap.h"
 #include "tools/hdprobe/probe.h"
 
@@ -28,10 +29,26 @@ static void remarks(const struct probe *p, const struct report *rep,
 		    const struct derpmap_node *node)
 {
 	derpmap_warn("hdprobe", node, p->opt.plain);
-	if (rep->worst > V_SKIP)
-		fprintf(stderr,
-			"hdprobe: clients will not connect with this: %s\n",
-			rep->first_bad);
+	if (rep->worst <= V_SKIP)
+		return;
+	fprintf(stderr, "hdprobe: %s%s\n",
+		rep->worst > V_WARN ? "clients will not connect with this: "
+				    : "",
+		rep->first_bad);
+	if (rep->first_remedy[0] != '\0')
+		fprintf(stderr, "hdprobe: %s\n", rep->first_remedy);
+}
+
+/* Clients measure how far a relay is by STUN, but reach one without it: its
+ * entry is of use. */
+static void look_for_stun(struct probe *p, struct report *rep)
+{
+	struct result r = { .verdict = V_UNKNOWN };
+
+	stun_checks[0].run(p, &r);
+	if (r.verdict == V_FAIL)
+		r.verdict = V_WARN;
+	report_add(rep, stun_checks[0].name, &r);
 }
 
 static int print_all(const char *format, const struct derpmap_node *node,
@@ -104,11 +121,13 @@ int probe_derpmap(struct probe *p)
 	int status;
 
 	report_init(&rep, stderr, p->opt.host, false, true);
-	probe_run_until(p, FACT_META, &rep);
-	if (p->facts & FACT_TRANSPORT)
+	probe_run_until(p, FACT_SERVER_KEY, &rep);
+	if (p->facts & FACT_TRANSPORT) {
+		look_for_stun(p, &rep);
 		print_entry(p, &rep);
-	else
+	} else {
 		failed(p, &rep);
+	}
 	status = report_status(&rep);
 	report_clear(&rep);
 	return status;

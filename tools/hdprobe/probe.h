@@ -29,7 +29,6 @@ enum fact { /* each is established by one check */
 	    FACT_SERVER_KEY = 1 << 4,
 	    FACT_LOGIN = 1 << 5,
 	    FACT_PAIR = 1 << 6, /* both clients work */
-	    FACT_META = 1 << 7, /* the last one about certificates */
 };
 
 struct probe {
