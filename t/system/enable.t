@@ -34,6 +34,10 @@ subtest 'no relay runs' => sub {
     like_exit 2, qr/no module's name/, 'no name', qw(module enable ../x);
     like_exit 2, qr/one name/, 'two names', qw(module enable a b);
     like_exit 1, qr/is not enabled/, 'disable of what is not enabled', qw(module disable needs);
+    local $ENV{HDCTL_MODULES_ENABLED} = "$dir/nowhere/modules-enabled";
+    like_exit 1, qr{nowhere/modules-enabled: there is no such folder: .*HDCTL_MODULES_ENABLED.*load_module},
+        'a configuration elsewhere', qw(module enable good);
+    ok !-e "$dir/nowhere", '... nothing is made there';
 };
 
 subtest 'one runs' => sub {

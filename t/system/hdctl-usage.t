@@ -47,6 +47,12 @@ subtest 'what was meant' => sub {
             "derpmap --host '$_'";
         is $?, 2, '... exit 2';
     }
+    for ('-s /nowhere status', '--sokcet /nowhere status') {
+        my ($option) = split / /;
+        like without_relay($_), qr/^hdctl: there is no option $option; there are: --socket PATH, --json/,
+            "$option: said at once, whether a relay runs or not";
+        is $? >> 8, 2, '... exit 2';
+    }
 };
 
 subtest 'a full disk' => sub {

@@ -58,6 +58,17 @@ static int failed(const char *path)
 			  "%s: %s", path, strerror(e));
 }
 
+/* Nothing was installed there: the relay's file is somewhere else. */
+static int no_folder(const struct place *p)
+{
+	return hdctl_fail(HDCTL_REFUSED,
+			  "%s: there is no such folder: where the relay's "
+			  "configuration is elsewhere, HDCTL_MODULES_ENABLED "
+			  "names the folder modules-enabled beside it; or list "
+			  "%s in its load_module",
+			  p->folder, p->name);
+}
+
 static bool is_there(const char *path)
 {
 	struct stat st;
@@ -79,7 +90,7 @@ static int put_file(const struct place *p)
 static int put_link(const struct place *p)
 {
 	if (mkdir(p->folder, 0755) < 0 && errno != EEXIST)
-		return failed(p->folder);
+		return errno == ENOENT ? no_folder(p) : failed(p->folder);
 	if (!is_there(p->available))
 		return put_file(p);
 	return symlink(p->available, p->enabled) == 0 ? HDCTL_OK

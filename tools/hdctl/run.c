@@ -303,6 +303,12 @@ static int take_options(struct hdctl *h, const char *const *words, size_t n,
 	return (int)left;
 }
 
+/* No command begins so: "-s PATH status" is not one of these words. */
+static bool is_stray_option(const char *const *words)
+{
+	return words[0][0] == '-' && usage_asked(words, 1) == 1;
+}
+
 int hdctl_run(struct hdctl *h, const char *const *words, size_t n)
 {
 	const char *rest[HDCTL_WORDS_MAX];
@@ -314,6 +320,11 @@ int hdctl_run(struct hdctl *h, const char *const *words, size_t n)
 	if (left == 0 && !h->shell) {
 		r = hdctl_fail(HDCTL_USAGE, "no command; \"help\" lists those "
 					    "there are");
+	} else if (left > 0 && is_stray_option(rest)) {
+		r = hdctl_fail(HDCTL_USAGE,
+			       "there is no option %s; there are: --socket "
+			       "PATH, --json, --sort FIELD",
+			       rest[0]);
 	} else if (left > 0 &&
 		   (used = usage_asked(rest, (size_t)left)) < (size_t)left) {
 		r = run_usage(h, rest, used);
