@@ -81,7 +81,7 @@ END
 # The messages that the page explains are those of the sources, whose strings
 # are often cut into lines.
 my $sources = join "\n", map { HyperDerp::Test::slurp($_) =~ s/"\s*\n\s*"//gr }
-    glob "$HyperDerp::Test::srcdir/{core,modules/*,tools/*}/*.c";
+    glob "$HyperDerp::Test::srcdir/{core,modules,tools}/*/*.c";
 my $explained = HyperDerp::Test::slurp("$HyperDerp::Test::srcdir/doc/troubleshooting.md");
 my %errno = map { $_ => 1 } 'Address already in use', 'Permission denied';
 for my $message ($explained =~ /^### `(.*)`$/mg) {
