@@ -6,8 +6,6 @@
  * From hd_relay_login() on nothing is read, so nothing is under way when the
  * connection changes workers: descriptor, TLS, kept bytes and state go in one
  * message. Context: the stream's worker. */
-#include <errno.h>
-#include <stdlib.h>
 #include "core/base/clock.h"
 #include "core/relay/peer.h"
 #include "core/relay/relay_worker.h"
@@ -19,19 +17,11 @@ void hd_relay_login(struct hd_stream *s, const struct hd_login *login)
 
 	if (s->closing)
 		return;
-	p = calloc(1, sizeof(*p));
+	p = hd_peer_new(s, login);
 	if (p == NULL) {
 		hd_stream_abort(s, HD_CLOSE_ERROR);
 		return;
 	}
-	p->magic = HD_PEER_MAGIC;
-	p->stream = s;
-	p->login = *login;
-	p->name = hd_key_text(&login->key);
-	p->user = (struct hd_stream_user){ .ops = &hd_peer_user,
-					   .key = &p->login.key,
-					   .key_text = p->name.s };
-	p->not_here_tokens = 3;
 	p->proven_us = hd_clock_us();
 	hd_stream_set_user(s, &p->user);
 }
@@ -75,7 +65,7 @@ static void move(struct hd_stream *s, struct hd_worker *home)
 		hd_stream_lose(s);
 }
 
-static void go_on(struct hd_stream *s)
+static void go_home(struct hd_stream *s)
 {
 	const struct hd_peer *p = hd_peer_of(s);
 	const struct hd_login *l = &p->login;
@@ -91,30 +81,10 @@ static void go_on(struct hd_stream *s)
 	hd_login_ask(s);
 }
 
-/* ---- as the user of its stream ---- */
-
-static void drained(struct hd_stream *s)
+void hd_login_drained(struct hd_stream *s)
 {
 	if (s->sending)
 		hd_stream_expect_sent(s);
 	else
-		go_on(s);
+		go_home(s);
 }
-
-static void ended(struct hd_stream *s)
-{
-	struct hd_peer *p = hd_peer_of(s);
-
-	hd_assert(p->entry == NULL);
-	hd_stream_set_user(s, NULL);
-	p->magic = 0;
-	free(p);
-}
-
-const struct hd_stream_user_ops hd_peer_user = {
-	.drained = drained,
-	.hung_up = hd_login_hung_up,
-	.late = hd_login_late,
-	.closing = hd_peer_down,
-	.ended = ended,
-};

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* core/relay/peer.h - connections of keys: login, admission, duplicates,
  * delivery.
- * Files: login.c the way in, admit.c who is let in, relay.c packets and the way
- * out, relay_gone.c who is told of that, relay_ask.c what others ask.
+ * Files: peer.c one connection, login.c its way home, admit.c who is let in,
+ * relay.c packets, relay_gone.c who is told when a key has left.
  * Context: the stream's worker; after admission that is the key's home. */
 #pragma once
 #include <hyper-derp/hook.h>
@@ -63,18 +63,24 @@ static inline struct hd_peer *hd_peer_up_of(const struct hd_stream *s)
 	return p != NULL && p->state == HD_PEER_UP ? p : NULL;
 }
 
-/* hd_login_ask - the admit hooks that have not been asked yet; then it is up,
+/* hd_login_drained - what was sent before has left: it moves home, or is at
+ * home and the hooks are asked. The stream may be in another worker after it.
+ * hd_login_ask - the admit hooks that have not been asked yet; then it is up,
  * denied, or waits for an answer.
  * hd_login_late - login_timeout is over.
  * hd_login_hung_up - its other end has gone: nobody waits for an answer.
  * hd_logins_ask_again - who waits for an answer of a module that has gone, or
  * has new code: whoever is there now is asked. In a worker. */
+void hd_login_drained(struct hd_stream *s);
 void hd_login_ask(struct hd_stream *s);
 void hd_login_late(struct hd_stream *s);
 void hd_login_hung_up(struct hd_stream *s);
 void hd_logins_ask_again(struct hd_worker *w, const struct hd_module *mod);
 
-/* hd_peer_up - enters the table. Returns 0; -ENOMEM. */
+/* hd_peer_new - the user of a stream from now on, once that is set. Returns
+ * NULL when out of memory.
+ * hd_peer_up - enters the table. Returns 0; -ENOMEM. */
+struct hd_peer *hd_peer_new(struct hd_stream *s, const struct hd_login *login);
 int hd_peer_up(struct hd_peer *peer);
 /* hd_peer_down - leaves the table, if it is in it; PeerGone goes out. */
 void hd_peer_down(struct hd_stream *s);
@@ -82,6 +88,12 @@ void hd_peer_down(struct hd_stream *s);
  * module's. */
 void hd_peer_set_proto(struct hd_stream *s, struct hd_module *mod,
 		       const struct hd_proto *proto);
+
+/* hd_peer_notify_gone - its protocol tells it of another key.
+ * hd_peer_not_here - the same, of a key that nobody has; not too often. */
+void hd_peer_notify_gone(struct hd_peer *peer, const struct hd_key *other,
+			 enum hd_gone why);
+void hd_peer_not_here(struct hd_peer *peer, const struct hd_key *dst);
 
 /* hd_gone_note - a packet of a key that is here has reached a receiver.
  * hd_gone_leave - the last connection of a key has closed; takes the entry.
@@ -99,8 +111,6 @@ void hd_gone_owe(struct hd_worker *w, uint16_t realm,
 void hd_gone_before(struct hd_worker *w, uint16_t realm,
 		    const struct hd_key *source, const struct hd_key *receiver);
 bool hd_gone_run(struct hd_worker *w);
-void hd_peer_notify_gone(struct hd_peer *peer, const struct hd_key *other,
-			 enum hd_gone why);
 
 /* hd_relay_take - a record from another worker. */
 struct hd_xrecord;

@@ -5,8 +5,6 @@
  * home of its source and is delivered in the home of its destination; between
  * two workers it travels through a ring of bytes and is dropped when that is
  * full. Context: a worker. */
-#include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include "core/base/probes.h"
 #include "core/loop/xring.h"
@@ -16,94 +14,9 @@
 #include "core/relay/relay_worker.h"
 #include "core/stream/stream_life.h"
 
-#define NOT_HERE_BURST 3
-#define NOT_HERE_PERIOD_MS 1000
-
 unsigned hd_key_home(uint64_t hash)
 {
 	return (uint32_t)hash % hd_workers();
-}
-
-/* ---- who is here ---- */
-
-static void count_peers(struct hd_worker *w, int change)
-{
-	hd_count(w->stats, HD_STAT_PEERS, (uint64_t)(int64_t)change);
-}
-
-int hd_peer_up(struct hd_peer *p)
-{
-	struct hd_worker *w = p->stream->worker;
-	const struct hd_login *l = &p->login;
-	uint64_t hash = hd_key_hash(l->realm, &l->key);
-	struct hd_entry *e =
-		hd_relay_table_find(&w->relay->table, hash, l->realm, &l->key);
-
-	if (e == NULL)
-		e = hd_gone_back(w, hash, l->realm, &l->key);
-	if (e == NULL)
-		e = hd_relay_table_add(&w->relay->table, hash, l->realm,
-				       &l->key);
-	if (e == NULL)
-		return -ENOMEM;
-	p->entry = e;
-	p->next = e->active; /* the newest is active */
-	e->active = p;
-	p->state = HD_PEER_UP;
-	count_peers(w, 1);
-	hd_account_add(p->stream->account, HD_ACCOUNT_PEERS, 1);
-	return 0;
-}
-
-static void entry_out(struct hd_entry *e, struct hd_peer *p)
-{
-	struct hd_peer **at = &e->active;
-
-	while (*at != p)
-		at = &(*at)->next;
-	*at = p->next;
-	p->next = NULL;
-}
-
-void hd_peer_active(struct hd_peer *p)
-{
-	struct hd_entry *e = p->entry;
-
-	if (e == NULL || e->active == p)
-		return;
-	entry_out(e, p);
-	p->next = e->active;
-	e->active = p;
-}
-
-void hd_peer_down(struct hd_stream *s)
-{
-	struct hd_peer *p = hd_peer_of(s);
-	struct hd_entry *e;
-
-	if (p == NULL || p->state == HD_PEER_DOWN)
-		return;
-	p->state = HD_PEER_DOWN;
-	e = hd_steal(&p->entry);
-	if (e == NULL)
-		return;
-	entry_out(e, p);
-	count_peers(s->worker, -1);
-	hd_account_add(s->account, HD_ACCOUNT_PEERS, (uint64_t)-1);
-	HD_PROBE(peer_down, s, s->worker->index, p->name.s, &p->login.key,
-		 s->why);
-	if (e->active == NULL)
-		hd_gone_leave(s->worker, &e);
-}
-
-void hd_peer_set_proto(struct hd_stream *s, struct hd_module *mod,
-		       const struct hd_proto *proto)
-{
-	uint64_t peers = hd_peer_up_of(s) != NULL;
-
-	hd_account_add(s->account, HD_ACCOUNT_PEERS, -peers);
-	hd_stream_set_proto(s, mod, proto);
-	hd_account_add(s->account, HD_ACCOUNT_PEERS, peers);
 }
 
 /* ---- packets ---- */
@@ -142,23 +55,6 @@ deliver(struct hd_worker *w, struct hd_entry *e, const struct hd_packet *packet)
 		deliver_measured(w, to, packet);
 	else
 		to->stream->proto->peer->deliver(to, packet);
-}
-
-static void not_here(struct hd_peer *p, const struct hd_key *dst)
-{
-	uint64_t now = p->stream->worker->now_ms;
-
-	while (p->not_here_tokens < NOT_HERE_BURST &&
-	       now - p->not_here_ms >= NOT_HERE_PERIOD_MS) {
-		p->not_here_tokens++;
-		p->not_here_ms += NOT_HERE_PERIOD_MS;
-	}
-	if (p->not_here_tokens == 0)
-		return;
-	if (p->not_here_tokens == NOT_HERE_BURST)
-		p->not_here_ms = now;
-	p->not_here_tokens--;
-	hd_peer_notify_gone(p, dst, HD_GONE_NOT_HERE);
 }
 
 static void send_remote(struct hd_peer *from, const struct hd_packet *packet,
@@ -220,7 +116,7 @@ static void send_searched(struct hd_peer *from, const struct hd_packet *packet)
 	}
 	drop(w, HD_DROP_UNKNOWN_DEST, packet, from->name.s);
 	if (packet->urgent)
-		not_here(from, packet->dst);
+		hd_peer_not_here(from, packet->dst);
 }
 
 static bool denied(struct hd_worker *w, const struct hd_peer *from,
@@ -346,7 +242,7 @@ static void take_answer(struct hd_worker *w, const struct hd_xrecord *x)
 	if (x->kind == HD_X_DELIVERED)
 		take_delivered(w, x, e);
 	else if (x->kind == HD_X_NOT_HERE && e != NULL)
-		not_here(e->active, &x->src);
+		hd_peer_not_here(e->active, &x->src);
 	else if (x->kind == HD_X_GONE && e != NULL)
 		hd_gone_owe(w, x->realm, &x->src, &x->dst);
 }

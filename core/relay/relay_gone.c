@@ -13,7 +13,6 @@
  * packet of the key's next life: to another worker it goes in the same ring as
  * the packets, and where it waits there, the first packet tells it.
  * Context: a worker. */
-#include <errno.h>
 #include <string.h>
 #include "core/loop/xring.h"
 #include "core/relay/peer.h"
@@ -48,16 +47,6 @@ void hd_gone_note(struct hd_worker *w, struct hd_entry *source,
 }
 
 /* ---- notifying ---- */
-
-void hd_peer_notify_gone(struct hd_peer *p, const struct hd_key *other,
-			 enum hd_gone why)
-{
-	struct hd_meter *m = &p->stream->worker->meter;
-	struct hd_account *before = hd_meter_enter(m, p->stream->account);
-
-	p->stream->proto->peer->gone(p, other, why);
-	hd_meter_leave(m, before);
-}
 
 static void notify_here(struct hd_worker *w, uint16_t realm,
 			const struct hd_key *source,

@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: MIT */
+/* core/relay/peer.c - a key's connection: in the table of its home while it is
+ * up, and what others ask of it.
+ *
+ *   PROVEN --admitted--> UP --its stream closes--> DOWN --it ends--> freed
+ *
+ * Several may have one key: they hang on its entry, the one that spoke last
+ * first. Context: the stream's worker. */
+#include <errno.h>
+#include <stdlib.h>
+#include "core/base/key.h"
+#include "core/base/probes.h"
+#include "core/relay/peer.h"
+#include "core/relay/relay_worker.h"
+#include "core/stream/stream_life.h"
+
+#define NOT_HERE_BURST 3
+#define NOT_HERE_PERIOD_MS 1000
+
+struct hd_peer *hd_peer_new(struct hd_stream *s, const struct hd_login *login)
+{
+	struct hd_peer *p = calloc(1, sizeof(*p));
+
+	if (p == NULL)
+		return NULL;
+	p->magic = HD_PEER_MAGIC;
+	p->stream = s;
+	p->login = *login;
+	p->name = hd_key_text(&login->key);
+	p->user = (struct hd_stream_user){ .ops = &hd_peer_user,
+					   .key = &p->login.key,
+					   .key_text = p->name.s };
+	p->not_here_tokens = NOT_HERE_BURST;
+	return p;
+}
+
+static void ended(struct hd_stream *s)
+{
+	struct hd_peer *p = hd_peer_of(s);
+
+	hd_assert(p->entry == NULL);
+	hd_stream_set_user(s, NULL);
+	p->magic = 0;
+	free(p);
+}
+
+const struct hd_stream_user_ops hd_peer_user = {
+	.drained = hd_login_drained,
+	.hung_up = hd_login_hung_up,
+	.late = hd_login_late,
+	.closing = hd_peer_down,
+	.ended = ended,
+};
+
+/* ---- here and gone ---- */
+
+static void count_peers(struct hd_worker *w, int change)
+{
+	hd_count(w->stats, HD_STAT_PEERS, (uint64_t)(int64_t)change);
+}
+
+int hd_peer_up(struct hd_peer *p)
+{
+	struct hd_worker *w = p->stream->worker;
+	const struct hd_login *l = &p->login;
+	uint64_t hash = hd_key_hash(l->realm, &l->key);
+	struct hd_entry *e =
+		hd_relay_table_find(&w->relay->table, hash, l->realm, &l->key);
+
+	if (e == NULL)
+		e = hd_gone_back(w, hash, l->realm, &l->key);
+	if (e == NULL)
+		e = hd_relay_table_add(&w->relay->table, hash, l->realm,
+				       &l->key);
+	if (e == NULL)
+		return -ENOMEM;
+	p->entry = e;
+	p->next = e->active; /* the newest is active */
+	e->active = p;
+	p->state = HD_PEER_UP;
+	count_peers(w, 1);
+	hd_account_add(p->stream->account, HD_ACCOUNT_PEERS, 1);
+	return 0;
+}
+
+static void entry_out(struct hd_entry *e, struct hd_peer *p)
+{
+	struct hd_peer **at = &e->active;
+
+	while (*at != p)
+		at = &(*at)->next;
+	*at = p->next;
+	p->next = NULL;
+}
+
+void hd_peer_active(struct hd_peer *p)
+{
+	struct hd_entry *e = p->entry;
+
+	if (e == NULL || e->active == p)
+		return;
+	entry_out(e, p);
+	p->next = e->active;
+	e->active = p;
+}
+
+void hd_peer_down(struct hd_stream *s)
+{
+	struct hd_peer *p = hd_peer_of(s);
+	struct hd_entry *e;
+
+	if (p == NULL || p->state == HD_PEER_DOWN)
+		return;
+	p->state = HD_PEER_DOWN;
+	e = hd_steal(&p->entry);
+	if (e == NULL)
+		return;
+	entry_out(e, p);
+	count_peers(s->worker, -1);
+	hd_account_add(s->account, HD_ACCOUNT_PEERS, (uint64_t)-1);
+	HD_PROBE(peer_down, s, s->worker->index, p->name.s, &p->login.key,
+		 s->why);
+	if (e->active == NULL)
+		hd_gone_leave(s->worker, &e);
+}
+
+void hd_peer_set_proto(struct hd_stream *s, struct hd_module *mod,
+		       const struct hd_proto *proto)
+{
+	uint64_t peers = hd_peer_up_of(s) != NULL;
+
+	hd_account_add(s->account, HD_ACCOUNT_PEERS, -peers);
+	hd_stream_set_proto(s, mod, proto);
+	hd_account_add(s->account, HD_ACCOUNT_PEERS, peers);
+}
+
+/* ---- told of others ---- */
+
+void hd_peer_notify_gone(struct hd_peer *p, const struct hd_key *other,
+			 enum hd_gone why)
+{
+	struct hd_meter *m = &p->stream->worker->meter;
+	struct hd_account *before = hd_meter_enter(m, p->stream->account);
+
+	p->stream->proto->peer->gone(p, other, why);
+	hd_meter_leave(m, before);
+}
+
+void hd_peer_not_here(struct hd_peer *p, const struct hd_key *dst)
+{
+	uint64_t now = p->stream->worker->now_ms;
+
+	while (p->not_here_tokens < NOT_HERE_BURST &&
+	       now - p->not_here_ms >= NOT_HERE_PERIOD_MS) {
+		p->not_here_tokens++;
+		p->not_here_ms += NOT_HERE_PERIOD_MS;
+	}
+	if (p->not_here_tokens == 0)
+		return;
+	if (p->not_here_tokens == NOT_HERE_BURST)
+		p->not_here_ms = now;
+	p->not_here_tokens--;
+	hd_peer_notify_gone(p, dst, HD_GONE_NOT_HERE);
+}
+
+/* ---- what others ask ---- */
+
+struct kick {
+	struct hd_key key;
+	uint16_t realm;
+	enum hd_close why;
+};
+
+static void kick_here(struct hd_worker *w, void *what, void *unused)
+{
+	struct kick *k = what;
+	struct hd_entry *e = hd_relay_table_find(&w->relay->table,
+						 hd_key_hash(k->realm, &k->key),
+						 k->realm, &k->key);
+
+	(void)unused;
+	for (struct hd_peer *p = e ? e->active : NULL; p != NULL; p = p->next)
+		hd_stream_close(p->stream, k->why);
+	free(k);
+}
+
+void hd_relay_kick(uint16_t realm, const struct hd_key *key, enum hd_close why)
+{
+	struct kick *k = malloc(sizeof(*k));
+	struct hd_worker *home =
+		hd_worker_at(hd_key_home(hd_key_hash(realm, key)));
+
+	if (k == NULL)
+		return;
+	*k = (struct kick){ *key, realm, why };
+	if (hd_worker_post(home, kick_here, k, NULL) < 0)
+		free(k);
+}
+
+struct hd_stream *hd_peer_stream(const struct hd_peer *p)
+{
+	return p->stream;
+}
+
+const struct hd_key *hd_peer_key(const struct hd_peer *p)
+{
+	return &p->login.key;
+}
+
+const struct hd_login *hd_peer_login(const struct hd_peer *p)
+{
+	return &p->login;
+}
