@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* core/stream/stream.c - the life of a stream: birth, deadlines, end.
+/* core/stream/stream.c - the life of a stream: birth, end.
  *
  *   accept --> OPEN --hd_stream_close()--> CLOSING --flushed--> SHUT --+
  *               |                             |  peer's end, 1 s later |
@@ -102,8 +102,6 @@ void hd_stream_accept(struct hd_worker *w, const struct hd_listener *listener,
 	hd_stream_mark_ready(s);
 }
 
-/* ---- deadlines ---- */
-
 struct hd_tls_env hd_stream_tls_env(struct hd_stream *s)
 {
 	return (struct hd_tls_env){
@@ -111,67 +109,6 @@ struct hd_tls_env hd_stream_tls_env(struct hd_stream *s)
 		.ciphers = &s->worker->ciphers,
 		.wire = &s->flight,
 	};
-}
-
-static void module_timer(struct hd_stream *s, unsigned which)
-{
-	struct hd_meter *m = &s->worker->meter;
-
-	if (s->closing || s->proto->timer == NULL)
-		return;
-	struct hd_account *before = hd_meter_enter(m, s->account);
-
-	s->proto->timer(s, s->state, which);
-	hd_meter_leave(m, before);
-}
-
-static void login_late(struct hd_stream *s)
-{
-	if (s->user != NULL && s->user->ops->late != NULL)
-		s->user->ops->late(s);
-	else
-		hd_stream_close(s, HD_CLOSE_TIMEOUT);
-}
-
-static void on_deadline(struct hd_stream *s, enum hd_deadline which)
-{
-	switch (which) {
-	case HD_DEADLINE_LOGIN:
-		login_late(s);
-		break;
-	case HD_DEADLINE_WRITE:
-		if (hd_stream_progressed(s))
-			hd_stream_await_progress(s);
-		else
-			hd_stream_abort(s, HD_CLOSE_SLOW);
-		break;
-	case HD_DEADLINE_PAUSE:
-		s->rx_paused = false;
-		hd_stream_resume(s);
-		break;
-	case HD_DEADLINE_CLOSE:
-		hd_stream_abort(s, s->why);
-		break;
-	case HD_DEADLINE_DRAIN: /* taken back while it moved: stays */
-		if (!s->worker->serving)
-			hd_stream_close(s, HD_CLOSE_DRAIN);
-		break;
-	default:
-		module_timer(s, which);
-	}
-}
-
-void hd_stream_on_timer(struct hd_stream *s)
-{
-	uint64_t now = s->worker->now_ms;
-
-	for (unsigned i = 0; i < HD_DEADLINES; i++) {
-		if (s->deadline_ms[i] == 0 || s->deadline_ms[i] > now)
-			continue;
-		s->deadline_ms[i] = 0;
-		on_deadline(s, i);
-	}
-	hd_stream_rearm(s);
 }
 
 /* ---- the end ---- */

@@ -2,7 +2,9 @@
 /* core/stream/stream.h - the inside of a stream. Context: the stream's worker.
  *
  * Life:  accepted -> (TLS handshake) -> http -> protocol -> admitted -> closed
- * Files: stream.c life and timers, stream_rx.c input, stream_tx.c output. */
+ * Files: stream.c life, streams.c those of a worker, stream_deadline.c time,
+ * stream_rx.c input, stream_tx.c output, stream_lane.c what may wait,
+ * stream_seal.c bytes for the wire. */
 #pragma once
 #include <hyper-derp/module.h>
 #include <hyper-derp/stream.h>

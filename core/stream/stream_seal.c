@@ -100,6 +100,8 @@ static void timed(struct hd_stream *s)
 	s->queued_ns = 0;
 }
 
+/* ---- sealing ---- */
+
 void hd_stream_seal(struct hd_stream *s)
 {
 	struct hd_queue q = { 0 };

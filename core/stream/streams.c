@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* core/stream/stream_place.c - where a stream stands in its worker: lists,
- * slot, deadlines; in and out. Context: the stream's worker. */
+/* core/stream/streams.c - a worker's streams: which it has, which of them have
+ * output to flush or input to read; how one comes and goes. Context: the
+ * worker.
+ * */
 #include <stdlib.h>
 #include "core/loop/tag.h"
 #include "core/stream/stream_life.h"
@@ -108,17 +110,6 @@ static uint64_t stream_tag(const struct hd_stream *s)
 	return hd_tag(HD_OP_STREAM, s->slot, s->gen);
 }
 
-void hd_stream_rearm(struct hd_stream *s)
-{
-	uint64_t first = UINT64_MAX;
-
-	for (unsigned i = 0; i < HD_DEADLINES; i++)
-		if (s->deadline_ms[i] != 0)
-			first = HD_MIN(first, s->deadline_ms[i]);
-	if (first != UINT64_MAX)
-		hd_heap_set(&s->worker->stream_timers, &s->timer, first);
-}
-
 int hd_stream_attach(struct hd_worker *w, struct hd_stream *s)
 {
 	int r = hd_slots_add(&w->slots, s, &s->slot, &s->gen);
@@ -170,18 +161,6 @@ void hd_stream_detach(struct hd_stream *s)
 	hd_heap_remove(&w->stream_timers, &s->timer);
 	list_out(w, s);
 	ready_out(list_of(s), s);
-}
-
-/* ---- deadlines ---- */
-
-void hd_stream_deadline(struct hd_stream *s, enum hd_deadline which,
-			uint64_t delay_ms)
-{
-	uint64_t when = delay_ms ? s->worker->now_ms + delay_ms : 0;
-
-	s->deadline_ms[which] = when;
-	if (when != 0 && (s->timer.at == 0 || s->timer.when_ms > when))
-		hd_heap_set(&s->worker->stream_timers, &s->timer, when);
 }
 
 /* ---- what the kernel says ---- */
