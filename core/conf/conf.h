@@ -6,11 +6,9 @@
 #include <hyper-derp/config.h>
 #include <stdio.h>
 #include <sys/types.h>
+#include "core/base/cert_files.h"
 
 enum hd_backend { HD_BACKEND_AUTO, HD_BACKEND_IO_URING, HD_BACKEND_EPOLL };
-enum hd_ktls { HD_KTLS_AUTO, HD_KTLS_ON, HD_KTLS_OFF };
-enum hd_record_layer { HD_RECORDS_AUTO, HD_RECORDS_OWN, HD_RECORDS_OPENSSL };
-enum hd_crypto { HD_CRYPTO_AUTO, HD_CRYPTO_OPENSSL, HD_CRYPTO_IPSEC_MB };
 enum hd_others { HD_OTHERS_REFUSE, HD_OTHERS_READ };
 
 struct hd_listen_conf {
@@ -19,12 +17,6 @@ struct hd_listen_conf {
 	bool tls;
 	const char *file; /* where it was set, for messages */
 	unsigned line;
-};
-
-struct hd_cert_conf {
-	const char *cert, *key; /* PEM paths */
-	const char *file, *key_file; /* where each was set; NULL: nowhere */
-	unsigned line, key_line;
 };
 
 struct hd_load_conf { /* an entry of load_module */
@@ -63,12 +55,12 @@ struct hd_conf {
 	size_t n_load_module;
 	struct hd_list module_path;
 	/* tls */
-	struct hd_cert_conf *certificates;
+	struct hd_cert_files *certificates;
 	size_t n_certificates;
 	bool self_signed; /* without certificates: one of our own */
-	uint64_t ktls; /* enum hd_ktls */
-	uint64_t record_layer; /* enum hd_record_layer */
-	uint64_t crypto; /* enum hd_crypto */
+	uint64_t ktls; /* enum hd_ktls: core/tls/ktls.h */
+	uint64_t record_layer; /* enum hd_record_layer: core/tls/tls.h */
+	uint64_t crypto; /* enum hd_crypto: core/tls/aead.h */
 	/* log */
 	const char *log_target; /* "stderr" or a path */
 	uint64_t log_format; /* enum hd_log_format: core/base/log.h */

@@ -53,7 +53,7 @@ static int fail_missing(const struct hd_node *item, const char *section,
 /* ---- tls.certificates ---- */
 
 /* Each of the two paths may be wrong, and each has its line. */
-static void set_places(struct hd_cert_conf *c, const struct hd_node *cert,
+static void set_places(struct hd_cert_files *c, const struct hd_node *cert,
 		       const struct hd_node *key)
 {
 	c->file = cert->file;
@@ -66,7 +66,7 @@ static int add_cert(struct hd_conf *conf, const struct hd_node *item,
 		    struct hd_error *err)
 {
 	static const char section[] = "tls.certificates";
-	struct hd_cert_conf *c = &conf->certificates[conf->n_certificates++];
+	struct hd_cert_files *c = &conf->certificates[conf->n_certificates++];
 	int r;
 
 	r = fill_item(conf->priv, item, hd_cert_options, section, c, err);
@@ -81,7 +81,7 @@ static int add_cert(struct hd_conf *conf, const struct hd_node *item,
 }
 
 /* Both or none, and not beside the list. @at  one of the two keys */
-static int check_short(const struct hd_cert_conf *c, const struct hd_node *at,
+static int check_short(const struct hd_cert_files *c, const struct hd_node *at,
 		       const struct hd_node *list, struct hd_error *err)
 {
 	if (c->cert == NULL || c->key == NULL)
@@ -105,7 +105,8 @@ static int short_cert(struct hd_conf *conf, const struct hd_node *list,
 	const struct hd_node *root = conf->priv->root;
 	const struct hd_node *cert = hd_node_get(root, "tls_cert");
 	const struct hd_node *key = hd_node_get(root, "tls_key");
-	struct hd_cert_conf *c = hd_arena_alloc(&conf->priv->arena, sizeof(*c));
+	struct hd_cert_files *c =
+		hd_arena_alloc(&conf->priv->arena, sizeof(*c));
 	int r = c == NULL ? -ENOMEM : 0;
 
 	if (r == 0)

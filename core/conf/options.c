@@ -212,14 +212,14 @@ const struct hd_option hd_listen_options[] = {
 };
 
 const struct hd_option hd_cert_options[] = {
-	{ .name = "cert", .type = HD_PATH, AT(hd_cert_conf, cert) },
-	{ .name = "key", .type = HD_PATH, AT(hd_cert_conf, key) },
+	{ .name = "cert", .type = HD_PATH, AT(hd_cert_files, cert) },
+	{ .name = "key", .type = HD_PATH, AT(hd_cert_files, key) },
 	HD_OPTION_END,
 };
 
 const struct hd_option hd_short_cert_options[] = {
-	{ .name = "tls_cert", .type = HD_PATH, AT(hd_cert_conf, cert) },
-	{ .name = "tls_key", .type = HD_PATH, AT(hd_cert_conf, key) },
+	{ .name = "tls_cert", .type = HD_PATH, AT(hd_cert_files, cert) },
+	{ .name = "tls_key", .type = HD_PATH, AT(hd_cert_files, key) },
 	HD_OPTION_END,
 };
 

@@ -10,7 +10,7 @@ int hd_daemon_own_certificate(struct hd_conf *conf, struct hd_error *err)
 {
 	static const char *const names[] = { "localhost", "127.0.0.1", "::1" };
 	static char cert[256], key[256];
-	static struct hd_cert_conf one = { .cert = cert, .key = key };
+	static struct hd_cert_files one = { .cert = cert, .key = key };
 	int r;
 
 	if (conf->n_certificates > 0 || !(conf->dev || conf->self_signed))
@@ -39,7 +39,10 @@ int hd_daemon_store(const struct hd_conf *conf, struct hd_tls_store **ret,
 		    struct hd_error *err)
 {
 	*ret = NULL;
-	int r = wants_tls(conf) ? hd_tls_store_new(conf, ret, err) : 0;
+	int r = wants_tls(conf)
+			? hd_tls_store_new(conf->certificates,
+					   conf->n_certificates, ret, err)
+			: 0;
 	/* a bad certificate is no error in the configuration's text */
 	return r == -EINVAL ? -EIO : r;
 }

@@ -54,13 +54,21 @@ static void accept_here(struct hd_worker *w, void *arg)
 			     w->index);
 }
 
+/* What the kernel is to seal and open: only what would be ours. */
+static unsigned ktls_directions(const struct hd_serve_args *args)
+{
+	if (args->tls == NULL || args->conf->record_layer == HD_RECORDS_OPENSSL)
+		return 0;
+	return hd_ktls_directions((enum hd_ktls)args->conf->ktls);
+}
+
 static int start_workers(const struct hd_serve_args *args,
 			 const struct hd_ring_ops *ring_ops,
 			 struct hd_error *err)
 {
 	const struct hd_turn_args turn = {
 		.tls = args->tls,
-		.ktls = args->tls != NULL ? hd_ktls_directions(args->conf) : 0,
+		.ktls = ktls_directions(args),
 	};
 	const struct hd_workers_args workers = {
 		.conf = args->conf,

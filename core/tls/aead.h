@@ -6,8 +6,9 @@
  * a provider in any thread, for one key in one thread at a time. */
 #pragma once
 #include <hyper-derp/base.h>
-#include "core/conf/conf.h"
 #include "core/tls/tls_keys.h"
+
+enum hd_crypto { HD_CRYPTO_AUTO, HD_CRYPTO_OPENSSL, HD_CRYPTO_IPSEC_MB };
 
 /* A record as it is on the wire: 5 bytes of head, which are authenticated, then
  * n bytes, at least one, then the tag. */

@@ -211,16 +211,15 @@ static const char *text(unsigned directions)
 	return texts[directions & 3];
 }
 
-unsigned hd_ktls_directions(const struct hd_conf *conf)
+unsigned hd_ktls_directions(enum hd_ktls want)
 {
 	unsigned use;
 	int r;
 
-	if (conf->ktls == HD_KTLS_OFF ||
-	    conf->record_layer == HD_RECORDS_OPENSSL)
+	if (want == HD_KTLS_OFF)
 		return 0;
 	r = probe();
-	use = conf->ktls == HD_KTLS_ON ? has : has & rekeys;
+	use = want == HD_KTLS_ON ? has : has & rekeys;
 	if (use != 0) {
 		hd_log_notice("kTLS enabled: directions=%s rekey=%s", text(use),
 			      text(rekeys));
@@ -230,7 +229,7 @@ unsigned hd_ktls_directions(const struct hd_conf *conf)
 			      "all the same, our own record layer serves");
 	} else {
 		errno = -r;
-		hd_log_write(conf->ktls == HD_KTLS_ON ? HD_WARN : HD_NOTICE,
+		hd_log_write(want == HD_KTLS_ON ? HD_WARN : HD_NOTICE,
 			     "kTLS not available: %m (modprobe tls); our own "
 			     "record layer serves");
 	}

@@ -3,20 +3,21 @@
  * the kernel can do, and the socket calls. The state machine stays in
  * tls.c and records.c. Source: Documentation/networking/tls.rst. */
 #pragma once
-#include "core/conf/conf.h"
 #include "core/tls/records.h"
+
+enum hd_ktls { HD_KTLS_AUTO, HD_KTLS_ON, HD_KTLS_OFF };
 
 enum { /* directions */
 	HD_KTLS_TX = 1,
 	HD_KTLS_RX = 2,
 };
 
-/* hd_ktls_directions - those that a configuration and this kernel want: `on`
- * where the kernel has it; `auto` only where it also takes a new key on a live
+/* hd_ktls_directions - those that this kernel is to have: HD_KTLS_ON where the
+ * kernel has it; HD_KTLS_AUTO only where it also takes a new key on a live
  * connection (6.14), since a socket cannot leave kTLS. Probed once, on a
  * connection to ourselves. Main thread. Logs `kTLS enabled` or `kTLS not
  * available`. */
-unsigned hd_ktls_directions(const struct hd_conf *conf);
+unsigned hd_ktls_directions(enum hd_ktls want);
 /* hd_ktls_rekeys - whether the kernel takes a new key. Any thread, later. */
 bool hd_ktls_rekeys(unsigned direction);
 

@@ -5,14 +5,14 @@
 #pragma once
 #include <hyper-derp/base.h>
 #include <openssl/ssl.h>
-#include "core/conf/conf.h"
+#include "core/base/cert_files.h"
 
 /* ---- store: core/tls/tls_store.c, core/tls/tls_self.c; main thread ---- */
 
 struct hd_tls_store;
 
-/* hd_tls_store_new - read and check every certificate and key: dates, that key
- * and certificate match, permissions. Certificates are chosen by SNI (exact,
+/* hd_tls_store_new - read and check the certificates and keys of v: dates, that
+ * key and certificate match, permissions. Certificates are chosen by SNI (exact,
  * then wildcard; the first one answers everything else). TLS 1.2 and 1.3, no
  * tickets, no renegotiation, ALPN http/1.1 or none (an offer without it is
  * refused, alert 120), server preference AES-128 first, ChaCha20 for clients
@@ -21,8 +21,8 @@ struct hd_tls_store;
  * it was called before. RSA and ECDSA certificates for the same names are both
  * offered. A connection holds a reference until its handshake is over.
  * Returns 0, or negative with "failed to open certificate PATH: …" in err. */
-int hd_tls_store_new(const struct hd_conf *conf, struct hd_tls_store **ret,
-		     struct hd_error *err);
+int hd_tls_store_new(const struct hd_cert_files *v, size_t n,
+		     struct hd_tls_store **ret, struct hd_error *err);
 /* hd_tls_store_own - of one certificate, with nothing behind it. */
 int hd_tls_store_own(const char *cert, const char *key,
 		     struct hd_tls_store **ret, struct hd_error *err);
@@ -51,6 +51,9 @@ int hd_tls_self_signed(const char *dir, const char *const *names, size_t n,
  * dir. */
 int hd_tls_self_signed_host(const char *dir, char cert_path[static 256],
 			    char key_path[static 256], struct hd_error *err);
+
+/* Whose records: ours where we can, or OpenSSL's. */
+enum hd_record_layer { HD_RECORDS_AUTO, HD_RECORDS_OWN, HD_RECORDS_OPENSSL };
 
 /* ---- connection: core/tls/tls.c; the stream's worker ----
  *

@@ -51,31 +51,32 @@ static const char *hint(int code, char buf[static PLACE_BYTES])
 	return buf;
 }
 
-static int open_failed(const struct hd_cert_conf *conf, bool key, int code,
+static int open_failed(const struct hd_cert_files *files, bool key, int code,
 		       struct hd_error *err)
 {
 	char where[PLACE_BYTES], how[PLACE_BYTES];
 
 	if (key)
-		place("tls_key", conf->key_file, conf->key_line, where);
+		place("tls_key", files->key_file, files->key_line, where);
 	else
-		place("tls_cert", conf->file, conf->line, where);
-	return hd_error_set(err, code, "failed to open certificate%s %s: %s%s%s",
-			    key ? " key" : "", key ? conf->key : conf->cert,
+		place("tls_cert", files->file, files->line, where);
+	return hd_error_set(err, code,
+			    "failed to open certificate%s %s: %s%s%s",
+			    key ? " key" : "", key ? files->key : files->cert,
 			    strerror(-code), where, hint(code, how));
 }
 
-static int content_wrong(const struct hd_cert_conf *conf, bool key,
+static int content_wrong(const struct hd_cert_files *files, bool key,
 			 const char *why, struct hd_error *err)
 {
 	char where[PLACE_BYTES];
 
 	if (key)
-		place("", conf->key_file, conf->key_line, where);
+		place("", files->key_file, files->key_line, where);
 	else
-		place("", conf->file, conf->line, where);
+		place("", files->file, files->line, where);
 	return hd_error_set(err, -EINVAL, "certificate file %s: %s%s",
-			    key ? conf->key : conf->cert, why, where);
+			    key ? files->key : files->cert, why, where);
 }
 
 /* The whole file: later reads cannot see another version of it. */
@@ -135,19 +136,19 @@ static int load_chain(struct hd_pem *pem, BIO *bio)
 		       : -EINVAL;
 }
 
-static int load_cert(const struct hd_cert_conf *conf, struct hd_pem *pem,
+static int load_cert(const struct hd_cert_files *files, struct hd_pem *pem,
 		     struct hd_error *err)
 {
 	HD_AUTO(bio_free) BIO *bio = NULL;
 	mode_t mode;
-	int r = read_file(conf->cert, &bio, &mode);
+	int r = read_file(files->cert, &bio, &mode);
 
 	if (r < 0)
-		return open_failed(conf, false, r, err);
+		return open_failed(files, false, r, err);
 	pem->cert = PEM_read_bio_X509_AUX(bio, NULL, NULL, NULL);
 	if (pem->cert == NULL) {
 		ERR_clear_error();
-		return content_wrong(conf, false,
+		return content_wrong(files, false,
 				     "no certificate in it: it must be PEM and "
 				     "begin with BEGIN CERTIFICATE",
 				     err);
@@ -155,7 +156,7 @@ static int load_cert(const struct hd_cert_conf *conf, struct hd_pem *pem,
 	r = load_chain(pem, bio);
 	ERR_clear_error();
 	if (r < 0)
-		return content_wrong(conf, false,
+		return content_wrong(files, false,
 				     "a certificate behind the first one is "
 				     "damaged",
 				     err);
@@ -172,37 +173,37 @@ static int no_passphrase(char *buf, int size, int writing, void *arg)
 	return -1;
 }
 
-static int load_key(const struct hd_cert_conf *conf, struct hd_pem *pem,
+static int load_key(const struct hd_cert_files *files, struct hd_pem *pem,
 		    struct hd_error *err)
 {
 	HD_AUTO(bio_free) BIO *bio = NULL;
 	bool encrypted = false;
 	mode_t mode;
-	int r = read_file(conf->key, &bio, &mode);
+	int r = read_file(files->key, &bio, &mode);
 
 	if (r < 0)
-		return open_failed(conf, true, r, err);
+		return open_failed(files, true, r, err);
 	pem->key =
 		PEM_read_bio_PrivateKey(bio, NULL, no_passphrase, &encrypted);
 	ERR_clear_error();
 	if (pem->key == NULL && encrypted)
-		return content_wrong(conf, true,
+		return content_wrong(files, true,
 				     "the key has a passphrase: remove it with "
 				     "`openssl pkey -in OLD -out NEW`",
 				     err);
 	if (pem->key == NULL)
-		return content_wrong(conf, true,
+		return content_wrong(files, true,
 				     "no private key in it: it must be PEM and "
 				     "begin with BEGIN PRIVATE KEY",
 				     err);
 	if (mode & S_IROTH)
 		hd_log_warn("everybody on this machine may read the key, "
 			    "`chmod o= %s`: mode=%04o",
-			    conf->key, (unsigned)mode & 07777);
+			    files->key, (unsigned)mode & 07777);
 	return 0;
 }
 
-static void warn_date(const struct hd_cert_conf *conf, const ASN1_TIME *when,
+static void warn_date(const struct hd_cert_files *files, const ASN1_TIME *when,
 		      const char *what)
 {
 	char date[64] = "?";
@@ -210,28 +211,28 @@ static void warn_date(const struct hd_cert_conf *conf, const ASN1_TIME *when,
 
 	if (ASN1_TIME_to_tm(when, &tm))
 		strftime(date, sizeof(date), "%Y-%m-%d %H:%M:%S UTC", &tm);
-	hd_log_warn("certificate %s %s %s: clients will refuse it", conf->cert,
+	hd_log_warn("certificate %s %s %s: clients will refuse it", files->cert,
 		    what, date);
 }
 
-static void check_dates(const struct hd_cert_conf *conf, X509 *cert)
+static void check_dates(const struct hd_cert_files *files, X509 *cert)
 {
 	if (X509_cmp_current_time(X509_get0_notAfter(cert)) < 0)
-		warn_date(conf, X509_get0_notAfter(cert), "expired on");
+		warn_date(files, X509_get0_notAfter(cert), "expired on");
 	else if (X509_cmp_current_time(X509_get0_notBefore(cert)) > 0)
-		warn_date(conf, X509_get0_notBefore(cert),
+		warn_date(files, X509_get0_notBefore(cert),
 			  "is not valid until");
 }
 
-int hd_pem_load(const struct hd_cert_conf *conf, struct hd_pem *ret,
+int hd_pem_load(const struct hd_cert_files *files, struct hd_pem *ret,
 		struct hd_error *err)
 {
 	int r;
 
 	memset(ret, 0, sizeof(*ret));
-	r = load_cert(conf, ret, err);
+	r = load_cert(files, ret, err);
 	if (r == 0)
-		r = load_key(conf, ret, err);
+		r = load_key(files, ret, err);
 	if (r == 0 && X509_check_private_key(ret->cert, ret->key) != 1) {
 		char where[PLACE_BYTES];
 
@@ -239,13 +240,13 @@ int hd_pem_load(const struct hd_cert_conf *conf, struct hd_pem *ret,
 		r = hd_error_set(err, -EINVAL,
 				 "certificate %s and key %s do not belong "
 				 "together: one of them was not replaced%s",
-				 conf->cert, conf->key,
-				 place("", conf->file, conf->line, where));
+				 files->cert, files->key,
+				 place("", files->file, files->line, where));
 	}
 	if (r < 0)
 		hd_pem_free(ret);
 	else
-		check_dates(conf, ret->cert);
+		check_dates(files, ret->cert);
 	return r;
 }
 

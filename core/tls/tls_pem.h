@@ -4,7 +4,7 @@
 #pragma once
 #include <hyper-derp/base.h>
 #include <openssl/x509.h>
-#include "core/conf/conf.h"
+#include "core/base/cert_files.h"
 
 struct hd_pem { /* a certificate, what stands behind it, and its key */
 	X509 *cert;
@@ -15,7 +15,7 @@ struct hd_pem { /* a certificate, what stands behind it, and its key */
 /* hd_pem_load - both files of a certificate. They match each other; dates out
  * of range and a key that others may read are warnings.
  * Returns 0, or negative with "failed to open certificate PATH: …" in err. */
-int hd_pem_load(const struct hd_cert_conf *conf, struct hd_pem *ret,
+int hd_pem_load(const struct hd_cert_files *files, struct hd_pem *ret,
 		struct hd_error *err);
 void hd_pem_free(struct hd_pem *pem); /* safe on half-built ones */
 

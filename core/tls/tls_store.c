@@ -235,8 +235,9 @@ static struct hd_tls_site *site_for(struct hd_tls_store *store, X509 *cert,
 	return site;
 }
 
-static int add_pem(struct hd_tls_store *store, const struct hd_cert_conf *conf,
-		   struct hd_pem *pem, struct hd_error *err)
+static int add_pem(struct hd_tls_store *store,
+		   const struct hd_cert_files *files, struct hd_pem *pem,
+		   struct hd_error *err)
 {
 	int type = EVP_PKEY_get_base_id(pem->key);
 	struct hd_tls_site *site = site_for(store, pem->cert, type);
@@ -244,15 +245,15 @@ static int add_pem(struct hd_tls_store *store, const struct hd_cert_conf *conf,
 	if (site == NULL ||
 	    (store->chained && chain_add_appended(pem->chain) < 0))
 		return hd_error_set(err, -ENOMEM, "certificate %s: %s",
-				    conf->cert, hd_tls_reason());
+				    files->cert, hd_tls_reason());
 	if (SSL_CTX_use_cert_and_key(site->ctx, pem->cert, pem->key, pem->chain,
 				     1) != 1)
 		return hd_error_set(err, -EINVAL,
 				    "certificate %s cannot be served: %s "
 				    "(%s:%u)",
-				    conf->cert, hd_tls_reason(),
-				    conf->file != NULL ? conf->file : "-",
-				    conf->line);
+				    files->cert, hd_tls_reason(),
+				    files->file != NULL ? files->file : "-",
+				    files->line);
 	site->key_types[site->n_key_types++] = type;
 	if (site->cert == NULL)
 		site->cert = SSL_CTX_get0_certificate(site->ctx);
@@ -261,7 +262,7 @@ static int add_pem(struct hd_tls_store *store, const struct hd_cert_conf *conf,
 	return 0;
 }
 
-static int make(const struct hd_cert_conf *v, size_t n, bool chained,
+static int make(const struct hd_cert_files *v, size_t n, bool chained,
 		struct hd_tls_store **ret, struct hd_error *err)
 {
 	HD_AUTO(hd_tls_store_put) struct hd_tls_store *store =
@@ -289,16 +290,16 @@ static int make(const struct hd_cert_conf *v, size_t n, bool chained,
 	return 0;
 }
 
-int hd_tls_store_new(const struct hd_conf *conf, struct hd_tls_store **ret,
-		     struct hd_error *err)
+int hd_tls_store_new(const struct hd_cert_files *v, size_t n,
+		     struct hd_tls_store **ret, struct hd_error *err)
 {
 	int r;
 
-	if (conf->n_certificates == 0)
+	if (n == 0)
 		return hd_error_set(err, -EINVAL,
 				    "TLS without a certificate: set tls_cert "
 				    "and tls_key, or tls: certificates");
-	r = make(conf->certificates, conf->n_certificates, true, ret, err);
+	r = make(v, n, true, ret, err);
 	if (r == 0)
 		chain_changed = false;
 	return r;
@@ -307,7 +308,7 @@ int hd_tls_store_new(const struct hd_conf *conf, struct hd_tls_store **ret,
 int hd_tls_store_own(const char *cert, const char *key,
 		     struct hd_tls_store **ret, struct hd_error *err)
 {
-	const struct hd_cert_conf one = { .cert = cert, .key = key };
+	const struct hd_cert_files one = { .cert = cert, .key = key };
 
 	return make(&one, 1, false, ret, err);
 }

@@ -60,13 +60,12 @@ void ends_set_up(void)
 	static const char *const names[] = { "localhost" };
 	char dir[] = "/tmp/hd-ends-XXXXXX";
 	char cert[256], key[256];
-	struct hd_cert_conf file = { .cert = cert, .key = key };
-	struct hd_conf conf = { .certificates = &file, .n_certificates = 1 };
+	struct hd_cert_files file = { .cert = cert, .key = key };
 	struct hd_error err = { 0 };
 
 	MUST(mkdtemp(dir) != NULL);
 	MUST(hd_tls_self_signed(dir, names, 1, cert, key, &err) == 0);
-	MUST(hd_tls_store_new(&conf, &store, &err) == 0);
+	MUST(hd_tls_store_new(&file, 1, &store, &err) == 0);
 	unlink(cert);
 	unlink(key);
 	rmdir(dir);

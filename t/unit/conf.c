@@ -2,6 +2,8 @@
 /* t/unit/conf.c - what a configuration file means, and how a wrong one is
  * refused. */
 #include "core/base/log.h"
+#include "core/tls/ktls.h"
+#include "core/tls/tls.h"
 #include "t/unit/conf.h"
 #include <errno.h>
 #include <stdlib.h>

@@ -80,7 +80,7 @@ struct made_cert made_dated(const char *cn, const char *names, int type,
 			    long from_s, long to_s)
 {
 	static unsigned n;
-	struct made_cert m = { .conf = { .file = "relay.yaml", .line = 7 } };
+	struct made_cert m = { .files = { .file = "relay.yaml", .line = 7 } };
 	EVP_PKEY *key = made_key(type);
 	X509 *cert = made_x509(key, cn, names, from_s, to_s);
 	FILE *f;
@@ -108,18 +108,17 @@ struct made_cert made(const char *cn, const char *names)
 int made_store(struct made_cert *v, size_t n, struct hd_tls_store **ret,
 	       struct hd_error *err)
 {
-	struct hd_cert_conf certs[8];
-	struct hd_conf conf = { .certificates = certs, .n_certificates = n };
+	struct hd_cert_files certs[8];
 
 	for (size_t i = 0; i < n; i++) {
-		certs[i] = v[i].conf;
+		certs[i] = v[i].files;
 		certs[i].cert = v[i].cert;
 		certs[i].key = v[i].key;
-		certs[i].key_file = v[i].conf.file;
-		certs[i].key_line = v[i].conf.line + 1;
+		certs[i].key_file = v[i].files.file;
+		certs[i].key_line = v[i].files.line + 1;
 	}
 	made_log[0] = '\0';
-	return hd_tls_store_new(&conf, ret, err);
+	return hd_tls_store_new(certs, n, ret, err);
 }
 
 void made_text(const char *path, const char *text)

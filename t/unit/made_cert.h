@@ -2,14 +2,13 @@
 /* t/unit/made_cert.h - certificates made for a test, in a folder of its own,
  * and stores of them. Needs -Wl,--wrap=hd_log_write. */
 #pragma once
-#include "core/conf/conf.h"
 #include "core/tls/tls.h"
 
 #define DAY_S (24 * 60 * 60)
 
 struct made_cert {
 	char cert[256], key[256]; /* files */
-	struct hd_cert_conf conf; /* relay.yaml:7 */
+	struct hd_cert_files files; /* relay.yaml:7 */
 };
 
 extern char made_dir[];

@@ -126,7 +126,7 @@ static void self_signed(void **state)
 	static const char *const names[] = { "relay.example", "127.0.0.1",
 					     "::1" };
 	static const char *const more[] = { "relay.example", "10.0.0.1" };
-	struct made_cert m = { .conf = { .file = "relay.yaml", .line = 7 } };
+	struct made_cert m = { .files = { .file = "relay.yaml", .line = 7 } };
 	struct stat first, again, key;
 	struct hd_tls_store *store;
 	struct hd_error err;
