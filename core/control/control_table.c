@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* core/control/control_table.c - the commands there are. Sorted by their words,
  * so that help and completion come out in order. Main thread. */
-#include "core/control/control_table.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include "core/conf/conf_node.h"
+#include "core/control/control.h"
+#include "core/control/control_table.h"
 #include "core/module/module.h"
+#include "core/module/registry.h"
 
 enum { COMMANDS_MAX = 512 };
 
@@ -74,6 +76,13 @@ static int entry_make(struct hd_module *mod, const struct hd_command *c,
 	return 0;
 }
 
+static const struct hd_kind command_kind = {
+	.name = "commands",
+	.withdraw = hd_commands_drop,
+	.busy = hd_control_calls,
+	.busy_text = "a command",
+};
+
 int hd_command_add(struct hd_module *mod, const struct hd_command *command,
 		   struct hd_error *err)
 {
@@ -109,6 +118,7 @@ int hd_command_add(struct hd_module *mod, const struct hd_command *command,
 	memmove(&v[at + 1], &v[at], (n_entries - at) * sizeof(*v));
 	v[at] = e;
 	n_entries++;
+	hd_registry_add(&command_kind);
 	return 0;
 }
 

@@ -7,6 +7,7 @@
  * http_answer.c bodies that are made later, route.c the registry. */
 #pragma once
 #include <hyper-derp/http.h>
+#include "core/base/kind.h"
 
 #define HD_HTTP_HEAD_MAX_BYTES 8192
 #define HD_HTTP_HEADERS_MAX 64
@@ -72,10 +73,10 @@ const struct hd_route_entry *hd_upgrade_find(const struct hd_request *req,
 					     const struct hd_route_entry *first);
 bool hd_upgrade(struct hd_request *req, const struct hd_route_entry *entry);
 
-/* ---- http_answer.c: the client's worker ---- */
+/* ---- http_answer.c ---- */
 
-/* hd_answers_cancel - those of a module, whose code is about to go. */
-void hd_answers_cancel(struct hd_worker *w, const struct hd_module *mod);
+/* Those of a module are cancelled before its code goes. */
+extern const struct hd_kind hd_answer_kind;
 
 /* hd_reply_text - an answer in a sentence, for people. */
 void hd_reply_text(struct hd_request *req, int status, const char *text);
@@ -89,7 +90,7 @@ struct hd_route_entry {
 	struct hd_route route;
 	struct hd_module *mod;
 	struct hd_route_entry *next;
-	struct hd_route_entry *buried; /* the next of those that are out */
+	struct hd_route_entry *next_withdrawn;
 };
 /* hd_routes_first - all of them, along next. Main thread. */
 const struct hd_route_entry *hd_routes_first(void);
@@ -108,13 +109,5 @@ int hd_route_upgrade(const struct hd_route_entry *entry,
 void hd_routes_each(const struct hd_module *mod,
 		    void (*fn)(void *arg, const struct hd_route *route),
 		    void *arg);
-/* hd_routes_draft - what is added from now on is only found after
- * hd_routes_publish().
- * hd_routes_out - a module's are found no more; a worker may still look at
- * one. hd_routes_bury - free them: since then every worker has ended a turn.
- * hd_routes_free - both, while no worker runs; NULL: all. Main thread. */
-void hd_routes_draft(void);
-void hd_routes_publish(void);
-void hd_routes_out(const struct hd_module *mod);
-void hd_routes_bury(void);
-void hd_routes_free(const struct hd_module *mod);
+/* Drafts are found after publish. Main thread. */
+extern const struct hd_kind hd_route_kind;

@@ -94,7 +94,7 @@ static void give_up(struct hd_answer *a)
 	hd_stream_abort(s, HD_CLOSE_DONE);
 }
 
-void hd_answers_cancel(struct hd_worker *w, const struct hd_module *mod)
+static void cancel_here(struct hd_worker *w, const struct hd_module *mod)
 {
 	for (struct hd_answer *a = w->answers; a != NULL; a = a->next) {
 		if (a->mod != mod)
@@ -103,6 +103,11 @@ void hd_answers_cancel(struct hd_worker *w, const struct hd_module *mod)
 		hd_stream_abort(a->stream, HD_CLOSE_DRAIN);
 	}
 }
+
+const struct hd_kind hd_answer_kind = {
+	.name = "answers",
+	.cancel_here = cancel_here,
+};
 
 /* ---- what modules call ---- */
 

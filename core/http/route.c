@@ -15,7 +15,7 @@
 static struct hd_route_entry *routes;
 static struct hd_route_entry *drafts; /* not published yet */
 static bool drafting;
-static struct hd_route_entry *graves; /* out, not freed */
+static struct hd_route_entry *withdrawn; /* not freed yet */
 
 static struct hd_route_entry *load(struct hd_route_entry *const *at)
 {
@@ -111,12 +111,12 @@ int hd_route_add(struct hd_module *mod, const struct hd_route *route,
 	return 0;
 }
 
-void hd_routes_draft(void)
+static void begin_draft(void)
 {
 	drafting = true;
 }
 
-void hd_routes_publish(void)
+static void publish(void)
 {
 	drafting = false;
 	append(&routes, drafts);
@@ -186,34 +186,36 @@ static void out_of(struct hd_route_entry **at, const struct hd_module *mod)
 	while (*at != NULL) {
 		struct hd_route_entry *entry = *at;
 
-		if (mod != NULL && entry->mod != mod) {
+		if (entry->mod != mod) {
 			at = &entry->next;
 			continue;
 		}
 		store(at, entry->next);
-		entry->buried = graves;
-		graves = entry;
+		entry->next_withdrawn = withdrawn;
+		withdrawn = entry;
 	}
 }
 
-void hd_routes_out(const struct hd_module *mod)
+static void withdraw(const struct hd_module *mod)
 {
 	out_of(&routes, mod);
 	out_of(&drafts, mod);
 }
 
-void hd_routes_bury(void)
+static void reclaim(void)
 {
-	while (graves != NULL) {
-		struct hd_route_entry *entry = graves;
+	while (withdrawn != NULL) {
+		struct hd_route_entry *entry = withdrawn;
 
-		graves = entry->buried;
+		withdrawn = entry->next_withdrawn;
 		free(entry);
 	}
 }
 
-void hd_routes_free(const struct hd_module *mod)
-{
-	hd_routes_out(mod);
-	hd_routes_bury();
-}
+const struct hd_kind hd_route_kind = {
+	.name = "routes",
+	.draft = begin_draft,
+	.publish = publish,
+	.withdraw = withdraw,
+	.reclaim = reclaim,
+};

@@ -64,6 +64,17 @@ static void ended(struct hd_module *mod)
 		__atomic_sub_fetch(&mod->tasks, 1, __ATOMIC_SEQ_CST);
 }
 
+static unsigned busy(const struct hd_module *mod)
+{
+	return __atomic_load_n(&mod->tasks, __ATOMIC_SEQ_CST);
+}
+
+const struct hd_kind hd_task_kind = {
+	.name = "tasks",
+	.busy = busy,
+	.busy_text = "background work",
+};
+
 static void run(const struct task *t)
 {
 	t->work(t->arg);

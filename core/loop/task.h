@@ -2,6 +2,7 @@
 /* core/loop/task.h - the two helper threads behind hd_task(). Main thread. */
 #pragma once
 #include <hyper-derp/module.h>
+#include "core/base/kind.h"
 
 /* hd_tasks_start - hd_task() works from now on; the threads start with the
  * first task. */
@@ -10,3 +11,6 @@ void hd_tasks_start(void);
  * while workers still run, so that done() reaches them.
  * Returns whether all were run; the rest is lost, with its memory. */
 bool hd_tasks_stop(unsigned limit_ms);
+
+/* None begins while mod->closing is set. */
+extern const struct hd_kind hd_task_kind;

@@ -63,6 +63,17 @@ void hd_timers_free(struct hd_worker *w, struct hd_module *mod)
 	w->mods[mod->index].timers = NULL;
 }
 
+static void end_here(struct hd_worker *w, struct hd_module *mod, bool kept)
+{
+	(void)kept; /* they name functions of the code */
+	hd_timers_free(w, mod);
+}
+
+const struct hd_kind hd_timer_kind = {
+	.name = "timers",
+	.end_here = end_here,
+};
+
 unsigned hd_timers_n(const struct hd_worker *w, const struct hd_module *mod)
 {
 	const struct hd_timer *t = w->mods[mod->index].timers;

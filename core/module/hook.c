@@ -6,6 +6,7 @@
 #include "core/module/hook.h"
 #include <errno.h>
 #include <string.h>
+#include "core/loop/worker.h"
 #include "core/relay/hooks.h"
 
 static struct hd_hooks draft, shown[2];
@@ -49,23 +50,34 @@ int hd_hook_packet(struct hd_module *mod, hd_packet_fn *fn,
 	return 0;
 }
 
-void hd_hooks_drop(const struct hd_module *mod)
+static void withdraw(const struct hd_module *mod)
 {
 	unsigned n = 0;
 
 	for (unsigned i = 0; i < draft.n_admit; i++)
-		if (mod != NULL && draft.admit[i].mod != mod)
+		if (draft.admit[i].mod != mod)
 			draft.admit[n++] = draft.admit[i];
 	draft.n_admit = n;
 	n = 0;
 	for (unsigned i = 0; i < draft.n_packet; i++)
-		if (mod != NULL && draft.packet[i].mod != mod)
+		if (draft.packet[i].mod != mod)
 			draft.packet[n++] = draft.packet[i];
 	draft.n_packet = n;
 }
 
-void hd_hooks_publish(void)
+static bool same(const struct hd_hooks *a, const struct hd_hooks *b)
 {
+	return a->n_admit == b->n_admit && a->n_packet == b->n_packet &&
+	       memcmp(a->admit, b->admit, a->n_admit * sizeof(*a->admit)) ==
+		       0 &&
+	       memcmp(a->packet, b->packet, a->n_packet * sizeof(*a->packet)) ==
+		       0;
+}
+
+static void publish(void)
+{
+	if (same(&draft, &shown[at]))
+		return;
 	shown[at ^ 1] = draft;
 	shown[at ^ 1].packet[draft.n_packet].fn = NULL;
 	at ^= 1;
@@ -85,3 +97,17 @@ const struct hd_hooks *hd_modules_hooks(void)
 {
 	return &shown[at];
 }
+
+static void sync_here(struct hd_worker *w, const struct hd_module *mod)
+{
+	(void)mod;
+	w->hooks = hd_modules_hooks();
+}
+
+const struct hd_kind hd_hook_kind = {
+	.name = "hooks",
+	.publish = publish,
+	.withdraw = withdraw,
+	.to_the_last = true,
+	.sync_here = sync_here,
+};

@@ -16,13 +16,8 @@
 #include "core/base/bug.h"
 #include "core/base/clock.h"
 #include "core/base/probes.h"
-#include "core/control/control.h"
-#include "core/http/http.h"
-#include "core/loop/timer.h"
 #include "core/loop/worker.h"
-#include "core/module/hook.h"
-#include "core/net/udp.h"
-#include "core/stream/accept.h"
+#include "core/module/registry.h"
 
 enum { QUIET_MS = 5000, LOOK_MS = 1 };
 
@@ -100,13 +95,12 @@ int hd_live_find(const char *name, struct hd_module **ret, struct hd_error *err)
 int hd_live_quiet(struct hd_change *c)
 {
 	struct hd_module *mod = c->mod;
+	const char *what;
 
 	if (c->until_us == 0)
 		c->until_us = hd_clock_us() + 1000ull * QUIET_MS;
 	__atomic_store_n(&mod->closing, true, __ATOMIC_SEQ_CST);
-	unsigned tasks = __atomic_load_n(&mod->tasks, __ATOMIC_SEQ_CST);
-
-	if (tasks == 0 && hd_control_calls(mod) == 0) {
+	if (!hd_registry_busy(mod, &what)) {
 		c->until_us = 0;
 		return 0;
 	}
@@ -116,9 +110,7 @@ int hd_live_quiet(struct hd_change *c)
 	return hd_error_set(&c->err, -EBUSY,
 			    "busy: %s: %s of it has not ended within %d s; "
 			    "nothing has changed, try again later",
-			    mod->name,
-			    tasks > 0 ? "background work" : "a command",
-			    QUIET_MS / 1000);
+			    mod->name, what, QUIET_MS / 1000);
 }
 
 int hd_live_check_needs(const struct hd_module_def *def, struct hd_error *err)
@@ -159,11 +151,7 @@ static void serve_here(struct hd_worker *w, void *arg)
 {
 	struct hd_module *mod = arg;
 
-	w->hooks = hd_modules_hooks();
-	if (hd_accept_sync(w) < 0)
-		hd_log_error("worker %u cannot accept for module %s: out of "
-			     "memory",
-			     w->index, mod->name);
+	hd_registry_sync_here(w, mod);
 	if (mod->def->serving != NULL)
 		mod->def->serving(mod, w, w->serving);
 }
@@ -211,8 +199,7 @@ static void stop_here(struct hd_worker *w, void *arg)
 
 	if (wm->phase == HD_MOD_STARTED)
 		hd_module_stop(mod, w);
-	hd_timers_free(w, mod);
-	hd_udps_close(w, mod);
+	hd_registry_end_here(w, mod, false);
 	if (wm->phase != HD_MOD_STARTED)
 		wm->phase = HD_MOD_FAILED; /* posts are dropped */
 }
@@ -298,14 +285,14 @@ static int bring_in(struct hd_module *mod, struct hd_error *err)
 {
 	int r = hd_module_section_load(hd_modules_conf(), mod, err);
 
-	hd_routes_draft();
+	hd_registry_draft();
 	if (r == 0)
 		r = hd_module_run_load(mod, err);
 	if (r == 0)
 		r = start_all(mod, err);
 	if (r < 0)
 		hd_module_run_unload(mod);
-	hd_routes_publish();
+	hd_registry_publish();
 	return r;
 }
 
@@ -329,7 +316,6 @@ static int load(const char *entry, const char *name, struct hd_error *err)
 		hd_live_forget(mod);
 		return r;
 	}
-	hd_hooks_publish();
 	hd_workers_ask(serve_here, mod);
 	hd_module_list(mod, true);
 	hd_live_renew_tls();

@@ -13,13 +13,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include "core/base/probes.h"
-#include "core/control/control_table.h"
-#include "core/http/http.h"
-#include "core/module/hook.h"
 #include "core/module/module_file.h"
 #include "core/module/module_private.h"
-#include "core/net/listener.h"
-#include "core/tls/tls.h"
+#include "core/module/registry.h"
 
 enum run { RUN_LOAD, RUN_CHECK }; /* CHECK: all but load() */
 
@@ -184,11 +180,7 @@ void hd_module_run_unload(struct hd_module *mod)
 	if (mod->priv->loaded && mod->def->unload != NULL)
 		mod->def->unload(mod);
 	mod->priv->loaded = false;
-	hd_commands_drop(mod);
-	hd_hooks_drop(mod);
-	hd_routes_out(mod);
-	hd_listens_leave(mod);
-	hd_tls_chain_free(mod);
+	hd_registry_withdraw(mod);
 }
 
 /* While no worker runs. */
@@ -197,8 +189,7 @@ static void unload_last(void)
 	struct hd_module *mod = hd_modules_at(hd_modules_n() - 1);
 
 	hd_module_run_unload(mod);
-	hd_routes_bury();
-	hd_listens_bury();
+	hd_registry_reclaim();
 	hd_module_remove(mod);
 }
 
@@ -313,7 +304,7 @@ static int load_all(struct hd_conf *conf, enum run run, struct hd_error *err)
 	free(v);
 	if (r < 0)
 		hd_modules_unload();
-	hd_hooks_publish();
+	hd_registry_publish();
 	return r;
 }
 

@@ -6,16 +6,10 @@
 #include <hyper-derp/log.h>
 #include <stdlib.h>
 #include <string.h>
-#include "core/http/http.h"
 #include "core/loop/inbox.h"
-#include "core/loop/timer.h"
 #include "core/loop/worker.h"
-#include "core/module/hook.h"
 #include "core/module/module_live.h"
-#include "core/net/listener.h"
-#include "core/net/udp.h"
-#include "core/relay/peer.h"
-#include "core/stream/accept.h"
+#include "core/module/registry.h"
 
 enum { SETTLE_ROUNDS = 200 };
 
@@ -32,16 +26,12 @@ static void stop_here(struct hd_worker *w, void *arg)
 	struct hd_reload *r = arg;
 	struct hd_worker_module *wm = &w->mods[r->mod->index];
 
-	hd_answers_cancel(w, r->mod);
+	hd_registry_cancel_here(w, r->mod);
 	hd_inbox_run(w); /* streams that are on their way here arrive */
 	w->reloading = r->keep ? r->mod : NULL;
 	if (wm->phase == HD_MOD_STARTED)
 		hd_module_stop(r->mod, w);
-	hd_timers_free(w, r->mod);
-	if (r->keep)
-		hd_udps_leave(w, r->mod);
-	else
-		hd_udps_close(w, r->mod);
+	hd_registry_end_here(w, r->mod, r->keep);
 	wm->phase = HD_MOD_FAILED; /* posts are dropped */
 }
 
@@ -74,16 +64,6 @@ static int start_in(struct hd_worker *w, struct hd_reload *r,
 	return e;
 }
 
-static void listen_here(struct hd_worker *w, void *arg)
-{
-	const struct hd_reload *r = arg;
-
-	if (hd_accept_sync(w) < 0)
-		hd_log_error("worker %u cannot accept for module %s: out of "
-			     "memory",
-			     w->index, r->mod->name);
-}
-
 static void start_here(struct hd_worker *w, void *arg)
 {
 	struct hd_reload *r = arg;
@@ -103,16 +83,14 @@ static void finish_here(struct hd_worker *w, void *arg)
 	struct hd_reload *r = arg;
 	struct hd_module *mod = r->mod;
 
-	w->hooks = hd_modules_hooks();
 	w->reloading = NULL;
-	hd_udps_close_left(w, mod);
+	hd_registry_sync_here(w, mod);
 	hd_protos_swap(&r->protos, mod, w);
 	if (r->old.handle != NULL)
 		hd_module_scan(mod, w, r->old.def.name);
 	if (mod->def->serving != NULL)
 		mod->def->serving(mod, w, w->serving);
-	if (!r->keep) /* who was to answer has forgotten it */
-		hd_logins_ask_again(w, mod);
+	hd_registry_settle_here(w, mod, r->keep);
 }
 
 /* Neither code runs any more. */
@@ -120,11 +98,10 @@ static void give_up_here(struct hd_worker *w, void *arg)
 {
 	struct hd_reload *r = arg;
 
-	w->hooks = hd_modules_hooks();
 	w->reloading = NULL;
-	hd_udps_close(w, r->mod);
+	hd_registry_sync_here(w, r->mod);
 	hd_protos_swap(&(struct hd_protos){ 0 }, r->mod, w);
-	hd_logins_ask_again(w, r->mod);
+	hd_registry_settle_here(w, r->mod, false);
 	hd_module_free(r->mod, w);
 }
 
@@ -157,12 +134,12 @@ static int set_section(struct hd_reload *r, struct hd_error *err)
 
 static int run_load(struct hd_reload *r, struct hd_error *err)
 {
-	hd_routes_draft();
+	hd_registry_draft();
 	int e = hd_module_run_load(r->mod, err);
 
 	if (e < 0)
 		hd_module_run_unload(r->mod);
-	hd_routes_publish();
+	hd_registry_publish();
 	return e;
 }
 
@@ -240,13 +217,8 @@ int hd_reload_swap(struct hd_reload *r, struct hd_error *err)
 
 	if (e < 0 && old_back(r) < 0)
 		e = -ESTALE;
-	hd_hooks_publish();
-	hd_routes_bury();
-	if (hd_listens_any(r->mod)) {
-		hd_workers_order(listen_here, r);
-		hd_listens_bury();
-	}
 	hd_protos_match(&r->protos, r->mod);
 	hd_workers_unpark(e == -ESTALE ? give_up_here : finish_here, r);
+	hd_registry_reclaim();
 	return e;
 }

@@ -16,8 +16,8 @@
 #include <unistd.h>
 #include "core/base/dry.h"
 #include "core/base/log.h"
-#include "core/http/http.h"
 #include "core/module/module_private.h"
+#include "core/module/registry.h"
 
 #define TRY_LIMIT_MS 5000
 /* What messages call the text of a configuration: core/conf/conf.c. */
@@ -36,7 +36,7 @@ static int run(struct hd_conf *conf, struct hd_module_file *file,
 	if (r == 0)
 		r = hd_module_run_load(mod, err);
 	hd_module_run_unload(mod);
-	hd_routes_bury();
+	hd_registry_reclaim();
 	hd_module_remove(mod);
 	return r;
 }

@@ -13,35 +13,25 @@
 #include <stdio.h>
 #include <string.h>
 #include "core/base/probes.h"
-#include "core/control/control_table.h"
-#include "core/http/http.h"
 #include "core/loop/worker.h"
-#include "core/module/hook.h"
 #include "core/module/module_live.h"
-#include "core/net/listener.h"
-#include "core/net/udp_bind.h"
-#include "core/relay/peer.h"
-#include "core/stream/accept.h"
+#include "core/module/registry.h"
 
 static void let_go_here(struct hd_worker *w, void *arg)
 {
-	hd_answers_cancel(w, arg);
-	w->hooks = hd_modules_hooks();
-	hd_accept_sync(w);
+	hd_registry_cancel_here(w, arg);
+	hd_registry_sync_here(w, arg);
 }
 
 void hd_live_take_out(struct hd_module *mod, bool hooks)
 {
-	if (hooks) {
-		hd_hooks_drop(mod);
-		hd_hooks_publish();
-	}
-	hd_routes_out(mod);
-	hd_listens_leave(mod);
-	hd_commands_drop(mod);
+	if (hooks)
+		hd_registry_withdraw(mod);
+	else
+		hd_registry_withdraw_early(mod);
+	hd_registry_publish();
 	hd_module_list(mod, false);
 	hd_workers_ask(let_go_here, mod);
-	hd_routes_bury();
 }
 
 void hd_live_forget(struct hd_module *mod)
@@ -51,10 +41,8 @@ void hd_live_forget(struct hd_module *mod)
 	strcpy(name, mod->name);
 	hd_module_lock();
 	hd_module_run_unload(mod);
-	hd_routes_bury();
-	hd_listens_bury();
+	hd_registry_reclaim();
 	hd_conf_section_drop(hd_modules_conf(), name);
-	hd_udp_forget();
 	bool gone = hd_module_remove(mod);
 	hd_module_unlock();
 	if (!gone)
@@ -105,7 +93,7 @@ static int begin(struct hd_change *c)
 
 static void ask_again_here(struct hd_worker *w, void *mod)
 {
-	hd_logins_ask_again(w, mod);
+	hd_registry_settle_here(w, mod, false);
 }
 
 static int quiet(struct hd_change *c)

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* core/net/listen.c - the listeners that modules open.
  *
- *   hd_listen_open() -> OPEN --unload()--> LEFT --bury--> closed, freed when
+ *   hd_listen_open() -> OPEN -withdraw-> LEFT -reclaim-> closed, freed when
  *                        ^                  |             its last stream ends
  *                        `- hd_listen_open()'  of the new code
  *
- * Workers learn of a change by hd_accept_sync(). Main thread, but for get and
+ * Workers learn of a change by hd_accept_kind. Main thread, but for get and
  * put. */
 #include <errno.h>
 #include <hyper-derp/log.h>
@@ -31,14 +31,6 @@ void hd_listens_begin(const struct hd_conf *conf)
 struct hd_listener *hd_listens_first(void)
 {
 	return listens;
-}
-
-bool hd_listens_any(const struct hd_module *mod)
-{
-	for (const struct hd_listener *l = listens; l != NULL; l = l->next)
-		if (l->mod == mod)
-			return true;
-	return false;
 }
 
 const struct hd_listener *hd_listener_get(const struct hd_listener *l)
@@ -231,13 +223,13 @@ void hd_listens_renew(void)
 
 /* ---- the end ---- */
 
-void hd_listens_leave(const struct hd_module *mod)
+static void withdraw(const struct hd_module *mod)
 {
 	for (struct hd_listener *l = listens; l != NULL; l = l->next)
 		l->left |= l->mod == mod;
 }
 
-void hd_listens_bury(void)
+static void reclaim(void)
 {
 	struct hd_listener **at = &listens;
 
@@ -253,3 +245,9 @@ void hd_listens_bury(void)
 		hd_listener_put(&(const struct hd_listener *){ l });
 	}
 }
+
+const struct hd_kind hd_listener_kind = {
+	.name = "listeners",
+	.withdraw = withdraw,
+	.reclaim = reclaim,
+};

@@ -7,6 +7,7 @@
 #pragma once
 #include <hyper-derp/listen.h>
 #include "core/base/descriptors.h"
+#include "core/base/kind.h"
 #include "core/conf/conf.h"
 
 struct hd_listener {
@@ -47,17 +48,13 @@ void hd_listener_close(struct hd_listener *l);
 void hd_listens_begin(const struct hd_conf *conf);
 /* hd_listens_first - all of them, along next. */
 struct hd_listener *hd_listens_first(void);
-/* hd_listens_leave - their module has ended; hd_listen_open() for the same name
- * and address takes one back. hd_listens_bury - close those that nobody took;
- * no worker accepts on them any more (hd_accept_sync()). */
-void hd_listens_leave(const struct hd_module *mod);
-void hd_listens_bury(void);
+/* When they are withdrawn, hd_listen_open() for the same name and address takes
+ * one back; to reclaim is to close those that nobody took. */
+extern const struct hd_kind hd_listener_kind;
 /* hd_listens_check - whether their certificates can be read.
  * hd_listens_renew - they serve what the files are now. */
 int hd_listens_check(struct hd_error *err);
 void hd_listens_renew(void);
-/* hd_listens_any - whether a module has or had one. */
-bool hd_listens_any(const struct hd_module *mod);
 /* hd_listener_fds - whose descriptors its connections are. */
 static inline enum hd_fds hd_listener_fds(const struct hd_listener *l)
 {

@@ -125,7 +125,7 @@ void hd_udps_close(struct hd_worker *w, const struct hd_module *mod)
 	}
 }
 
-void hd_udps_leave(struct hd_worker *w, const struct hd_module *mod)
+static void leave(struct hd_worker *w, const struct hd_module *mod)
 {
 	for (uint32_t i = 0; i < w->udps.n; i++) {
 		struct hd_udp *u = w->udps.v[i].object;
@@ -135,8 +135,18 @@ void hd_udps_leave(struct hd_worker *w, const struct hd_module *mod)
 	}
 }
 
-void hd_udps_close_left(struct hd_worker *w, const struct hd_module *mod)
+static void end_here(struct hd_worker *w, struct hd_module *mod, bool kept)
 {
+	if (kept)
+		leave(w, mod);
+	else
+		hd_udps_close(w, mod);
+}
+
+static void settle_here(struct hd_worker *w, const struct hd_module *mod,
+			bool kept)
+{
+	(void)kept;
 	for (uint32_t i = 0; i < w->udps.n; i++) {
 		struct hd_udp *u = w->udps.v[i].object;
 
@@ -144,6 +154,13 @@ void hd_udps_close_left(struct hd_worker *w, const struct hd_module *mod)
 			udp_end(u);
 	}
 }
+
+const struct hd_kind hd_udp_kind = {
+	.name = "UDP sockets",
+	.reclaim = hd_udp_forget,
+	.end_here = end_here,
+	.settle_here = settle_here,
+};
 
 void hd_udps_list(const struct hd_worker *w, const struct hd_module *mod,
 		  void (*fn)(void *arg, const union hd_addr *addr), void *arg)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* core/net/udp.h - the core's side of hyper-derp/datagram.h. */
 #pragma once
+#include "core/base/kind.h"
 #include "core/loop/worker.h"
 
 void hd_udp_on_ready(struct hd_worker *w, struct hd_udp *udp, bool disarmed);
@@ -13,8 +14,7 @@ void hd_udps_close(struct hd_worker *w, const struct hd_module *mod);
 /* hd_udps_list - the addresses that a module has open. */
 void hd_udps_list(const struct hd_worker *w, const struct hd_module *mod,
 		  void (*fn)(void *arg, const union hd_addr *addr), void *arg);
-/* A reload: hd_udps_leave - a module's stay open without an owner (so does one
- * that it closes while w->reloading is the module); hd_udp_open() for the same
- * address takes it. hd_udps_close_left - those that nobody took. */
-void hd_udps_leave(struct hd_worker *w, const struct hd_module *mod);
-void hd_udps_close_left(struct hd_worker *w, const struct hd_module *mod);
+/* Those that are kept stay open without an owner (so does one that the module
+ * closes while w->reloading is it); hd_udp_open() for the same address takes
+ * one over. */
+extern const struct hd_kind hd_udp_kind;

@@ -177,8 +177,13 @@ static bool waits_for(const struct hd_stream *s, const struct hd_module *mod)
 	       p->asked == mod;
 }
 
-void hd_logins_ask_again(struct hd_worker *w, const struct hd_module *mod)
+/* Who waits for an answer of code that has gone: whoever is there now is
+ * asked. */
+static void settle_here(struct hd_worker *w, const struct hd_module *mod,
+			bool kept)
 {
+	if (kept)
+		return;
 	for (struct hd_stream *s = w->streams; s != NULL; s = s->next) {
 		if (!waits_for(s, mod))
 			continue;
@@ -186,6 +191,11 @@ void hd_logins_ask_again(struct hd_worker *w, const struct hd_module *mod)
 		hd_login_ask(s);
 	}
 }
+
+const struct hd_kind hd_login_kind = {
+	.name = "logins",
+	.settle_here = settle_here,
+};
 
 /* ---- answers ---- */
 

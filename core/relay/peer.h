@@ -7,6 +7,7 @@
 #pragma once
 #include <hyper-derp/hook.h>
 #include <hyper-derp/log.h>
+#include "core/base/kind.h"
 #include "core/loop/worker.h"
 #include "core/relay/relay_table.h"
 #include "core/stream/stream.h"
@@ -69,13 +70,12 @@ static inline struct hd_peer *hd_peer_up_of(const struct hd_stream *s)
  * denied, or waits for an answer.
  * hd_login_late - login_timeout is over.
  * hd_login_hung_up - its other end has gone: nobody waits for an answer.
- * hd_logins_ask_again - who waits for an answer of a module that has gone, or
- * has new code: whoever is there now is asked. In a worker. */
+ * hd_login_kind - those that wait for a module's answer. In a worker. */
 void hd_login_drained(struct hd_stream *s);
 void hd_login_ask(struct hd_stream *s);
 void hd_login_late(struct hd_stream *s);
 void hd_login_hung_up(struct hd_stream *s);
-void hd_logins_ask_again(struct hd_worker *w, const struct hd_module *mod);
+extern const struct hd_kind hd_login_kind;
 
 /* hd_peer_new - the user of a stream from now on, once that is set. Returns
  * NULL when out of memory.

@@ -128,18 +128,9 @@ static struct hd_acceptor *acceptor_of(const struct hd_worker *w,
 	return NULL;
 }
 
-int hd_accept_start(struct hd_worker *w, struct hd_listener *v, size_t n,
-		    const struct hd_proto *first)
-{
-	int r = 0;
-
-	w->first_proto = first;
-	for (size_t i = 0; i < n && r == 0; i++)
-		r = acceptor_start(w, &v[i]);
-	return r == 0 ? hd_accept_sync(w) : r;
-}
-
-int hd_accept_sync(struct hd_worker *w)
+/* Those of modules: arm what was opened since, let go of what was left. While
+ * the main thread waits. */
+static int sync_listens(struct hd_worker *w)
 {
 	int r = 0;
 
@@ -153,6 +144,30 @@ int hd_accept_sync(struct hd_worker *w)
 			r = acceptor_start(w, l);
 	}
 	return r;
+}
+
+static void sync_here(struct hd_worker *w, const struct hd_module *mod)
+{
+	if (sync_listens(w) < 0)
+		hd_log_error("worker %u cannot accept for module %s: out of "
+			     "memory",
+			     w->index, mod->name);
+}
+
+const struct hd_kind hd_accept_kind = {
+	.name = "accepting",
+	.sync_here = sync_here,
+};
+
+int hd_accept_start(struct hd_worker *w, struct hd_listener *v, size_t n,
+		    const struct hd_proto *first)
+{
+	int r = 0;
+
+	w->first_proto = first;
+	for (size_t i = 0; i < n && r == 0; i++)
+		r = acceptor_start(w, &v[i]);
+	return r == 0 ? sync_listens(w) : r;
 }
 
 void hd_accept_on_ready(struct hd_worker *w, struct hd_acceptor *a,

@@ -1,18 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /* core/stream/accept.h - a worker's side of the listeners. */
 #pragma once
+#include "core/base/kind.h"
 #include "core/loop/worker.h"
 
 struct hd_acceptor;
 struct hd_listener;
 
 /* hd_accept_start - arm every listener; what comes speaks `first`. Returns 0;
- * -errno.
- * hd_accept_sync - those of modules: arm what was opened since, let go of what
- * was left. While the main thread waits. */
+ * -errno. Those of modules are armed and let go of as they come and go. */
 int hd_accept_start(struct hd_worker *w, struct hd_listener *v, size_t n,
 		    const struct hd_proto *first);
-int hd_accept_sync(struct hd_worker *w);
+extern const struct hd_kind hd_accept_kind;
 void hd_accept_on_ready(struct hd_worker *w, struct hd_acceptor *a,
 			bool disarmed);
 /* hd_accept_run - take what waits. Returns whether more does. */

@@ -6,6 +6,7 @@
 #include <hyper-derp/base.h>
 #include <openssl/ssl.h>
 #include "core/base/cert_files.h"
+#include "core/base/kind.h"
 
 /* ---- store: core/tls/tls_store.c, core/tls/tls_self.c; main thread ---- */
 
@@ -32,7 +33,8 @@ void hd_tls_store_put(struct hd_tls_store **store); /* any thread */
  * context, which is set up in the same way. */
 SSL_CTX *hd_tls_store_ctx(struct hd_tls_store *store);
 /* hd_tls_chain_free - what a module appended; NULL: all. */
-void hd_tls_chain_free(struct hd_module *mod);
+void hd_tls_chain_free(const struct hd_module *mod);
+extern const struct hd_kind hd_tls_chain_kind;
 /* hd_tls_chain_changed - whether it has since the last store was made. */
 bool hd_tls_chain_changed(void);
 

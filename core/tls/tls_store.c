@@ -78,7 +78,7 @@ int hd_tls_chain_append(struct hd_module *mod, const uint8_t *der,
 	return 0;
 }
 
-void hd_tls_chain_free(struct hd_module *mod)
+void hd_tls_chain_free(const struct hd_module *mod)
 {
 	size_t kept = 0;
 
@@ -94,6 +94,11 @@ void hd_tls_chain_free(struct hd_module *mod)
 	}
 	memset(appended + kept, 0, sizeof(appended) - kept * sizeof(*appended));
 }
+
+const struct hd_kind hd_tls_chain_kind = {
+	.name = "certificates behind the chain",
+	.withdraw = hd_tls_chain_free,
+};
 
 bool hd_tls_chain_changed(void)
 {

@@ -20,7 +20,7 @@ static void a_taken_route_names_its_owner(void **state)
 	longer.proto = NULL;
 	longer.token = "HD2";
 	assert_int_equal(hd_route_add(&other, &longer, &err), -EINVAL);
-	hd_routes_free(&other);
+	drop_routes(&other);
 	assert_non_null(hd_route_find(NULL, "/"));
 	assert_null(hd_route_find("metrics", "/"));
 	assert_null(hd_route_find(NULL, "/metrics"));

@@ -138,10 +138,17 @@ int set_up(void **state)
 	return 0;
 }
 
+void drop_routes(const struct hd_module *mod)
+{
+	hd_route_kind.withdraw(mod);
+	hd_route_kind.reclaim();
+}
+
 int tear_down(void **state)
 {
 	(void)state;
-	hd_routes_free(NULL);
+	drop_routes(&derp);
+	drop_routes(&other);
 	fake_stream_free(&f);
 	return 0;
 }

@@ -18,6 +18,8 @@ extern bool silent; /* answer() forgets to reply */
 
 int set_up(void **state);
 int tear_down(void **state);
+/* drop_routes - as when the module goes. */
+void drop_routes(const struct hd_module *mod);
 /* On a new stream. Returns the bytes used. */
 size_t send_request(const char *text);
 void assert_out(const char *part);
