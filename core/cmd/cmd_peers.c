@@ -159,7 +159,7 @@ static void each_peers(struct hd_module *mod, struct hd_call *c,
 	uint64_t *at = hd_call_cursor(c);
 	struct list *l = list_of(c);
 	struct block *b = l != NULL ? block_add(l) : NULL;
-	uint64_t end = HD_MIN(*at + ROWS_PER_TURN, w->slots.n);
+	uint64_t end = HD_MIN(*at + ROWS_PER_TURN, w->streams->slots.n);
 
 	(void)mod;
 	if (b == NULL) {
@@ -168,12 +168,12 @@ static void each_peers(struct hd_module *mod, struct hd_call *c,
 		return;
 	}
 	for (; *at < end; (*at)++) {
-		const struct hd_stream *s = w->slots.v[*at].object;
+		const struct hd_stream *s = w->streams->slots.v[*at].object;
 
 		if (wanted(s, l))
 			fill_row(&b->v[b->n++], s);
 	}
-	if (*at == w->slots.n)
+	if (*at == w->streams->slots.n)
 		*at = 0;
 }
 

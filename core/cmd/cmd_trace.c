@@ -5,6 +5,7 @@
 #include "core/cmd/cmd.h"
 #include "core/control/control.h"
 #include "core/loop/worker.h"
+#include "core/stream/stream_worker.h"
 #include "core/stream/trace.h"
 
 enum { LAST_DEFAULT = 100 };
@@ -37,7 +38,7 @@ static void each_trace(struct hd_module *mod, struct hd_call *c,
 		       struct hd_worker *w)
 {
 	(void)mod;
-	take(records_of(c), w->trace);
+	take(records_of(c), w->streams->trace);
 }
 
 static int by_time(const void *a, const void *b)

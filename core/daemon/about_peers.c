@@ -46,13 +46,13 @@ static void tell(const struct hd_stream *s, hd_about_peer_fn *fn, void *arg)
 bool hd_about_peers(struct hd_worker *w, uint64_t *at, unsigned n,
 		    hd_about_peer_fn *fn, void *arg)
 {
-	uint64_t end = HD_MIN(*at + n, w->slots.n);
+	uint64_t end = HD_MIN(*at + n, w->streams->slots.n);
 
 	for (; *at < end; (*at)++) {
-		const struct hd_stream *s = w->slots.v[*at].object;
+		const struct hd_stream *s = w->streams->slots.v[*at].object;
 
 		if (is_up(s))
 			tell(s, fn, arg);
 	}
-	return *at < w->slots.n;
+	return *at < w->streams->slots.n;
 }

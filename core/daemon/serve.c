@@ -112,7 +112,7 @@ static void reload_here(struct hd_worker *w, void *arg)
 	const struct reload *r = arg;
 
 	w->conf = r->conf;
-	w->tls = r->tls;
+	w->streams->tls = r->tls;
 	w->hooks = hd_modules_hooks();
 	hd_modules_changed(w, r->conf);
 }
@@ -126,7 +126,7 @@ void hd_serve_reload(const struct hd_conf *conf, struct hd_tls_store *tls)
 
 static void tls_here(struct hd_worker *w, void *tls)
 {
-	w->tls = tls;
+	w->streams->tls = tls;
 }
 
 void hd_serve_tls(struct hd_tls_store *tls)
@@ -138,7 +138,7 @@ void hd_serve_tls(struct hd_tls_store *tls)
 
 static void health_here(struct hd_worker *w, void *arg)
 {
-	for (struct hd_stream *s = w->streams; s != NULL; s = s->next) {
+	for (struct hd_stream *s = w->streams->first; s != NULL; s = s->next) {
 		const struct hd_peer_ops *ops = hd_peer_ops_of(s);
 
 		if (ops != NULL && ops->health != NULL)
@@ -158,9 +158,10 @@ void hd_serve_logins(bool on, const char *health)
 static void drain_here(struct hd_worker *w, void *arg)
 {
 	uint32_t spread_ms = *(const uint32_t *)arg;
-	uint64_t i = 0, n = HD_MAX(1u, w->n_streams);
+	uint64_t i = 0, n = HD_MAX(1u, w->streams->n);
 
-	for (struct hd_stream *s = w->streams; s != NULL; s = s->next, i++) {
+	for (struct hd_stream *s = w->streams->first; s != NULL;
+	     s = s->next, i++) {
 		const struct hd_peer_ops *ops = hd_peer_ops_of(s);
 		uint32_t at_ms = (uint32_t)(spread_ms * i / n) + 1;
 
@@ -178,7 +179,7 @@ void hd_serve_drain(uint32_t spread_ms)
 static void keep_here(struct hd_worker *w, void *arg)
 {
 	(void)arg;
-	for (struct hd_stream *s = w->streams; s != NULL; s = s->next)
+	for (struct hd_stream *s = w->streams->first; s != NULL; s = s->next)
 		hd_stream_deadline(s, HD_DEADLINE_DRAIN, 0);
 }
 

@@ -15,6 +15,7 @@
 #include "core/loop/timer.h"
 #include "core/loop/worker_wait.h"
 #include "core/loop/xring.h"
+#include "core/module/module.h"
 #include "core/net/udp.h"
 #include "core/relay/peer.h"
 #include "core/relay/relay_worker.h"
@@ -25,8 +26,8 @@
 
 static void stream_event(struct hd_worker *w, const struct hd_event *e)
 {
-	struct hd_stream *s = hd_slots_get(&w->slots, hd_tag_slot(e->tag),
-					   hd_tag_gen(e->tag));
+	struct hd_stream *s = hd_slots_get(
+		&w->streams->slots, hd_tag_slot(e->tag), hd_tag_gen(e->tag));
 
 	if (s == NULL)
 		return; /* late: of a stream that has ended or moved */
@@ -48,8 +49,9 @@ static void udp_event(struct hd_worker *w, const struct hd_event *e)
 
 static void accept_event(struct hd_worker *w, const struct hd_event *e)
 {
-	struct hd_acceptor *a = hd_slots_get(&w->acceptors, hd_tag_slot(e->tag),
-					     hd_tag_gen(e->tag));
+	struct hd_acceptor *a =
+		hd_slots_get(&w->streams->acceptors, hd_tag_slot(e->tag),
+			     hd_tag_gen(e->tag));
 
 	if (a != NULL)
 		hd_accept_on_ready(w, a, e->disarmed);
@@ -86,7 +88,7 @@ static void take_events(struct hd_worker *w)
 /* Costly, so one step a turn, when what was queued has just been sent. */
 static void step_handshake(struct hd_worker *w)
 {
-	struct hd_stream *s = hd_streams_pop_ready(&w->handshakes);
+	struct hd_stream *s = hd_streams_pop_ready(&w->streams->handshakes);
 
 	if (s != NULL && s->closing)
 		hd_stream_read(s);
@@ -94,17 +96,22 @@ static void step_handshake(struct hd_worker *w)
 		hd_stream_handshake(s);
 }
 
+/* What one turn reads before output is flushed: input and output in balance,
+ * and what is on its way through stays in the second-level cache. */
+#define TURN_READS 64
+#define TURN_BYTES (128 * 1024)
+
 static bool may_read(const struct hd_worker *w, unsigned reads)
 {
-	return reads < HD_TURN_READS && w->turn_bytes < HD_TURN_BYTES &&
+	return reads < TURN_READS && w->streams->turn_bytes < TURN_BYTES &&
 	       !w->xfull;
 }
 
 static void take_input(struct hd_worker *w)
 {
-	w->turn_bytes = 0;
+	w->streams->turn_bytes = 0;
 	for (unsigned n = 0; may_read(w, n); n++) {
-		struct hd_stream *s = hd_streams_pop_ready(&w->ready);
+		struct hd_stream *s = hd_streams_pop_ready(&w->streams->ready);
 
 		if (s == NULL)
 			return;
@@ -116,22 +123,10 @@ static void run_timers(struct hd_worker *w)
 {
 	struct hd_heap_node *node;
 
-	while ((node = hd_heap_pop(&w->stream_timers, w->now_ms)) != NULL)
+	while ((node = hd_heap_pop(&w->streams->timers, w->now_ms)) != NULL)
 		hd_stream_on_timer(
 			hd_container_of(node, struct hd_stream, timer));
 	hd_timers_run(w);
-}
-
-/* An idle connection owns keys and nothing else. */
-#define SWEEP_MS 2000
-
-static void sweep(struct hd_worker *w)
-{
-	if (w->sweep_ms != 0 && w->now_ms < w->sweep_ms)
-		return;
-	if (w->sweep_ms != 0)
-		hd_cipher_sweep(&w->ciphers);
-	w->sweep_ms = w->ciphers.n_busy > 0 ? w->now_ms + SWEEP_MS : 0;
 }
 
 static void flush(struct hd_worker *w)
@@ -146,24 +141,9 @@ static void flush(struct hd_worker *w)
 
 /* ---- the turn ---- */
 
-bool hd_turn_has_input(const struct hd_worker *w)
-{
-	return w->ready.first != NULL || w->handshakes.first != NULL;
-}
-
-/* When one of the parts has something to do; 0: now. */
-static uint64_t due_ms(const struct hd_worker *w)
-{
-	uint64_t sweep_ms = w->sweep_ms != 0 ? w->sweep_ms : UINT64_MAX;
-
-	if (hd_turn_has_input(w) || w->dirty != NULL)
-		return 0;
-	return HD_MIN(hd_heap_next_ms(&w->stream_timers), sweep_ms);
-}
-
 void hd_turn(struct hd_worker *w)
 {
-	hd_worker_wait(w, due_ms(w));
+	hd_worker_wait(w, hd_streams_due_ms(w));
 	hd_meter_turn(&w->meter);
 	HD_PROBE(turn_begin, w->index);
 	step_handshake(w);
@@ -180,13 +160,13 @@ void hd_turn(struct hd_worker *w)
 	flush(w);
 	w->more |= w->relay->gone.first !=
 		   NULL; /* left in this turn: tell in the next */
-	sweep(w);
+	hd_streams_sweep(w);
 	HD_PROBE(turn_end, w->index);
 }
 
 const struct hd_worker_ops hd_turn_ops = {
 	.init = hd_turn_init,
-	.begin = hd_turn_begin,
+	.begin = hd_modules_start,
 	.turn = hd_turn,
 	.end = hd_turn_end,
 	.free = hd_turn_free,

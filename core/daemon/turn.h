@@ -16,10 +16,7 @@ extern const struct hd_worker_ops hd_turn_ops;
 
 /* hd_turn - one turn. */
 void hd_turn(struct hd_worker *w);
-/* hd_turn_has_input - there is more to read than the last turn took. */
-bool hd_turn_has_input(const struct hd_worker *w);
 
 int hd_turn_init(struct hd_worker *w, const void *args);
-int hd_turn_begin(struct hd_worker *w, struct hd_error *err);
 void hd_turn_end(struct hd_worker *w, bool begun);
 void hd_turn_free(struct hd_worker *w);

@@ -1,11 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* core/daemon/turn_life.c - how a worker begins and ends: its parts are opened,
- * modules start; peers are told to come back, what is queued leaves, modules
- * stop, the parts are freed. Context: the worker; init and free: the main
+/* core/daemon/turn_life.c - how a worker begins and ends: each room makes its
+ * part; peers are told to come back, what is queued leaves, modules stop, the
+ * parts are freed. Context: the worker; init and free: the main
  * thread, while it does not run. */
-#include <errno.h>
-#include <stdlib.h>
-#include <sys/mman.h>
 #include "core/daemon/turn.h"
 #include "core/loop/inbox.h"
 #include "core/loop/timer.h"
@@ -16,43 +13,28 @@
 #include "core/stream/accept.h"
 #include "core/stream/stream_life.h"
 
-/* What a read brings stands behind the front of a record. */
-#define CIPHER_BYTES (HD_READ_BYTES + HD_TLS_CUT_BYTES)
-
 /* ---- begin ---- */
 
 int hd_turn_init(struct hd_worker *w, const void *args)
 {
 	const struct hd_turn_args *a = args;
+	int r = hd_streams_new(w);
 
-	w->tls = a->tls;
-	w->ktls = a->ktls;
+	if (r == 0)
+		r = hd_relay_new(w);
+	if (r < 0)
+		return r;
+	w->streams->tls = a->tls;
+	w->streams->ktls = a->ktls;
 	w->hooks = hd_modules_hooks();
-	return hd_relay_new(w);
-}
-
-static void *map_buffer(size_t bytes)
-{
-	void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
-		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-	return p == MAP_FAILED ? NULL : p;
-}
-
-int hd_turn_begin(struct hd_worker *w, struct hd_error *err)
-{
-	w->plain = map_buffer(HD_PLAIN_BYTES);
-	w->cipher = map_buffer(CIPHER_BYTES);
-	if (w->plain == NULL || w->cipher == NULL)
-		return hd_error_set(err, -ENOMEM, "out of memory");
-	return hd_modules_start(w, err);
+	return 0;
 }
 
 /* ---- end ---- */
 
 static void close_streams(struct hd_worker *w, bool at_once)
 {
-	for (struct hd_stream *s = w->streams; s != NULL; s = s->next) {
+	for (struct hd_stream *s = w->streams->first; s != NULL; s = s->next) {
 		if (at_once)
 			hd_stream_abort(s, HD_CLOSE_DRAIN);
 		else
@@ -66,9 +48,10 @@ static void close_streams(struct hd_worker *w, bool at_once)
 
 static void tell_restart(struct hd_worker *w)
 {
-	uint64_t i = 0, n = HD_MAX(1u, w->n_streams);
+	uint64_t i = 0, n = HD_MAX(1u, w->streams->n);
 
-	for (struct hd_stream *s = w->streams; s != NULL; s = s->next, i++) {
+	for (struct hd_stream *s = w->streams->first; s != NULL;
+	     s = s->next, i++) {
 		const struct hd_peer_ops *ops = hd_peer_ops_of(s);
 		uint32_t after_ms = (uint32_t)(BACK_SPREAD_MS * i / n);
 
@@ -84,7 +67,8 @@ static void drop_streams(struct hd_worker *w)
 	do {
 		close_streams(w, true);
 		hd_turn(w);
-	} while (w->n_streams > 0 || w->dirty != NULL || hd_turn_has_input(w));
+	} while (w->streams->n > 0 || w->streams->dirty != NULL ||
+		 hd_streams_have_input(w));
 }
 
 /* What is queued gets half a second to leave. */
@@ -95,7 +79,7 @@ static void wind_up(struct hd_worker *w)
 	hd_accept_stop(w);
 	tell_restart(w);
 	close_streams(w, false);
-	while (w->n_streams > 0 && w->now_ms < until)
+	while (w->streams->n > 0 && w->now_ms < until)
 		hd_turn(w);
 	drop_streams(w);
 }
@@ -125,18 +109,8 @@ void hd_turn_end(struct hd_worker *w, bool begun)
  * last. */
 void hd_turn_free(struct hd_worker *w)
 {
-	if (w->plain != NULL)
-		munmap(w->plain, HD_PLAIN_BYTES);
-	if (w->cipher != NULL)
-		munmap(w->cipher, CIPHER_BYTES);
-	hd_chunk_pool_free(&w->pool);
-	hd_cipher_cache_free(&w->ciphers);
-	hd_heap_free(&w->stream_timers);
-	hd_slots_free(&w->slots);
-	hd_slots_free(&w->acceptors);
-	hd_slots_free(&w->udps);
 	hd_relay_free(w);
-	free(w->trace);
-	w->trace = NULL;
+	hd_streams_free(w);
+	hd_slots_free(&w->udps);
 	hd_modules_free(w);
 }

@@ -5,7 +5,6 @@
 #include <hyper-derp/module.h>
 #include "core/conf/conf.h"
 
-struct hd_tls_store;
 struct hd_ring_ops;
 
 /* What workers do in their turns: who is above says it, once for all of them.
@@ -70,20 +69,16 @@ int hd_worker_post(struct hd_worker *w, hd_worker_fn *fn, void *a, void *b);
 
 #include <hyper-derp/timer.h>
 #include <pthread.h>
-#include "core/base/chunk.h"
 #include "core/base/heap.h"
 #include "core/base/slots.h"
 #include "core/loop/pace.h"
 #include "core/loop/ring.h"
 #include "core/loop/stats.h"
 #include "core/loop/worker_module.h"
-#include "core/tls/cipher_cache.h"
 
-struct hd_proto;
-struct hd_stream;
+struct hd_streams;
 struct hd_xring;
 struct hd_post;
-struct hd_trace;
 struct hd_hooks;
 struct hd_relay;
 
@@ -91,10 +86,6 @@ struct hd_relay;
  * 256 KiB) stands before it in the plaintext buffer. */
 #define HD_READ_BYTES (64 * 1024)
 #define HD_PLAIN_BYTES (512 * 1024)
-/* What one turn reads before output is flushed: input and output in balance,
- * and what is on its way through stays in the second-level cache. */
-#define HD_TURN_READS 64
-#define HD_TURN_BYTES (128 * 1024)
 
 struct hd_inbox { /* from any thread; the lock is held for a few stores */
 	pthread_mutex_t lock;
@@ -111,8 +102,6 @@ struct hd_worker {
 	uint64_t now_ms, now_ns; /* of the turn */
 	struct hd_pace pace;
 	const struct hd_conf *conf;
-	struct hd_tls_store *tls;
-	unsigned ktls; /* HD_KTLS_ directions for fresh connections */
 	const struct hd_hooks *hooks;
 	struct hd_worker_module mods[HD_MODULES_MAX];
 	bool serving; /* atomic: others show it */
@@ -121,7 +110,6 @@ struct hd_worker {
 	const struct hd_module *reloading; /* its UDP sockets stay open */
 	bool sent; /* sends ended unseen: look before long */
 	bool more; /* listeners or UDP sockets have more input */
-	size_t turn_bytes; /* read from streams in this turn */
 	/* waking */
 	int wake_fd;
 	int asleep; /* atomic: nobody looks at the inbox */
@@ -129,24 +117,12 @@ struct hd_worker {
 	struct hd_xring **from; /* packets of other workers, by index */
 	struct hd_xring **to;
 	bool xfull; /* one of `to` fills up: read no more for now */
-	/* streams */
-	struct hd_slots slots;
-	struct hd_stream *streams; /* all of them */
-	unsigned n_streams;
-	uint64_t large_bytes; /* in bulk lanes, above output_limit */
-	struct hd_stream *dirty;   /* have output to flush */
-	struct hd_ready {
-		struct hd_stream *first, *last;
-	} ready, handshakes; /* may have input; of a TLS handshake */
-	struct hd_chunk_pool pool;
-	uint8_t *plain, *cipher;
-	struct hd_cipher_cache ciphers;
-	uint64_t sweep_ms; /* when they are looked through; 0: there are none */
+	uint8_t *plain; /* HD_PLAIN_BYTES: what is received, in the cache */
+	struct hd_streams *streams; /* core/stream/stream_worker.h */
 	/* time */
-	struct hd_heap stream_timers, module_timers;
+	struct hd_heap module_timers;
 	/* listeners and UDP sockets */
-	const struct hd_proto *first_proto; /* of what is accepted */
-	struct hd_slots acceptors, udps;
+	struct hd_slots udps;
 	struct hd_udp *udp_dirty;
 	/* relay */
 	struct hd_relay *relay; /* core/relay/relay_worker.h */
@@ -154,7 +130,6 @@ struct hd_worker {
 	struct hd_account core_account; /* what no module has to do with */
 	struct hd_meter meter;
 	struct hd_answer *answers; /* HTTP bodies under way */
-	struct hd_trace *trace; /* made by its first record */
 	struct hd_worker_boot *boot; /* while starting */
 };
 

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
+#include "core/base/lines.h"
 #include "core/loop/inbox.h"
 #include "core/loop/worker_run.h"
 #include "core/loop/xring.h"
@@ -149,6 +150,9 @@ static int worker_init(struct hd_worker *w, unsigned i,
 	w->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	if (w->wake_fd < 0)
 		return -errno;
+	w->plain = hd_map_pages(HD_PLAIN_BYTES);
+	if (w->plain == NULL)
+		return -ENOMEM;
 	r = hd_xring_init(w, n_workers);
 	return r < 0 ? r : w->ops->init(w, args->arg);
 }
@@ -157,6 +161,7 @@ static void worker_free(struct hd_worker *w)
 {
 	w->ops->free(w);
 	hd_heap_free(&w->module_timers);
+	hd_unmap_pages(w->plain, HD_PLAIN_BYTES);
 	hd_xring_free(w);
 	if (w->wake_fd >= 0)
 		close(w->wake_fd);

@@ -10,6 +10,7 @@
 #include "core/base/bug.h"
 #include "core/loop/worker.h"
 #include "core/stream/stream.h"
+#include "core/stream/stream_worker.h"
 
 struct image {
 	uintptr_t code, from, to;
@@ -63,7 +64,8 @@ void hd_module_scan(const struct hd_module *mod, struct hd_worker *w,
 		return;
 	scan(mod, "worker data", w->mods[mod->index].data,
 	     mod->def->worker_size, &image);
-	for (const struct hd_stream *s = w->streams; s != NULL; s = s->next)
+	for (const struct hd_stream *s = w->streams->first; s != NULL;
+	     s = s->next)
 		if (s->mod == mod)
 			scan(mod, s->proto->name, s->state,
 			     s->proto->state_size, &image);

@@ -23,7 +23,7 @@ enum {
 
 static void close_here(struct hd_worker *w, void *arg)
 {
-	for (struct hd_stream *s = w->streams; s != NULL; s = s->next) {
+	for (struct hd_stream *s = w->streams->first; s != NULL; s = s->next) {
 		const struct hd_peer_ops *ops = hd_peer_ops_of(s);
 
 		/* who came by its listener finds no route any more */
@@ -45,7 +45,7 @@ static uint64_t limit_ms(void)
 
 static void abort_here(struct hd_worker *w, void *arg)
 {
-	for (struct hd_stream *s = w->streams; s != NULL; s = s->next)
+	for (struct hd_stream *s = w->streams->first; s != NULL; s = s->next)
 		if (s->mod == arg)
 			hd_stream_abort(s, HD_CLOSE_DRAIN);
 }
@@ -177,7 +177,7 @@ static const struct hd_proto *now(const struct hd_protos *p,
 void hd_protos_swap(const struct hd_protos *p, struct hd_module *mod,
 		    struct hd_worker *w)
 {
-	for (struct hd_stream *s = w->streams; s != NULL; s = s->next) {
+	for (struct hd_stream *s = w->streams->first; s != NULL; s = s->next) {
 		const struct hd_proto *proto;
 
 		if (s->mod != mod)

@@ -184,7 +184,7 @@ static void settle_here(struct hd_worker *w, const struct hd_module *mod,
 {
 	if (kept)
 		return;
-	for (struct hd_stream *s = w->streams; s != NULL; s = s->next) {
+	for (struct hd_stream *s = w->streams->first; s != NULL; s = s->next) {
 		if (!waits_for(s, mod))
 			continue;
 		hd_peer_of(s)->asked_hooks--;
@@ -225,7 +225,7 @@ static bool is_awaited(const struct hd_stream *s, const struct hd_ticket *t)
 static void answered(struct hd_worker *w, void *ticket, void *unused)
 {
 	struct hd_ticket *t = ticket;
-	struct hd_stream *s = hd_slots_get(&w->slots, t->slot, t->gen);
+	struct hd_stream *s = hd_slots_get(&w->streams->slots, t->slot, t->gen);
 
 	(void)unused;
 	if (is_awaited(s, t) && t->verdict == HD_PASS) {

@@ -82,13 +82,13 @@ static int acceptor_arm(struct hd_worker *w, struct hd_acceptor *a)
 	a->resume = hd_timer_new(NULL, w, on_resume, a);
 	if (a->resume == NULL)
 		return -ENOMEM;
-	r = hd_slots_add(&w->acceptors, a, &a->slot, &a->gen);
+	r = hd_slots_add(&w->streams->acceptors, a, &a->slot, &a->gen);
 	if (r < 0)
 		return r;
 	set_options(a->fd, w->conf);
 	r = w->ring_ops->watch(w->ring, a->fd, tag_of(a));
 	if (r < 0)
-		hd_slots_remove(&w->acceptors, a->slot);
+		hd_slots_remove(&w->streams->acceptors, a->slot);
 	return r;
 }
 
@@ -112,15 +112,15 @@ static int acceptor_start(struct hd_worker *w, const struct hd_listener *l)
 static void acceptor_stop(struct hd_worker *w, struct hd_acceptor *a)
 {
 	w->ring_ops->unwatch(w->ring, a->fd, tag_of(a));
-	hd_slots_remove(&w->acceptors, a->slot);
+	hd_slots_remove(&w->streams->acceptors, a->slot);
 	acceptor_free(a);
 }
 
 static struct hd_acceptor *acceptor_of(const struct hd_worker *w,
 				       const struct hd_listener *l)
 {
-	for (uint32_t i = 0; i < w->acceptors.n; i++) {
-		struct hd_acceptor *a = w->acceptors.v[i].object;
+	for (uint32_t i = 0; i < w->streams->acceptors.n; i++) {
+		struct hd_acceptor *a = w->streams->acceptors.v[i].object;
 
 		if (a != NULL && a->listener == l)
 			return a;
@@ -164,7 +164,7 @@ int hd_accept_start(struct hd_worker *w, struct hd_listener *v, size_t n,
 {
 	int r = 0;
 
-	w->first_proto = first;
+	w->streams->first_proto = first;
 	for (size_t i = 0; i < n && r == 0; i++)
 		r = acceptor_start(w, &v[i]);
 	return r == 0 ? sync_listens(w) : r;
@@ -250,8 +250,8 @@ bool hd_accept_run(struct hd_worker *w)
 {
 	bool more = false;
 
-	for (uint32_t i = 0; i < w->acceptors.n; i++) {
-		struct hd_acceptor *a = w->acceptors.v[i].object;
+	for (uint32_t i = 0; i < w->streams->acceptors.n; i++) {
+		struct hd_acceptor *a = w->streams->acceptors.v[i].object;
 
 		for (int n = 0; a != NULL && n < ACCEPTS_PER_TURN &&
 				a->readable && !a->paused;
@@ -264,7 +264,7 @@ bool hd_accept_run(struct hd_worker *w)
 
 void hd_accept_stop(struct hd_worker *w)
 {
-	for (uint32_t i = 0; i < w->acceptors.n; i++)
-		if (w->acceptors.v[i].object != NULL)
-			acceptor_stop(w, w->acceptors.v[i].object);
+	for (uint32_t i = 0; i < w->streams->acceptors.n; i++)
+		if (w->streams->acceptors.v[i].object != NULL)
+			acceptor_stop(w, w->streams->acceptors.v[i].object);
 }

@@ -6,6 +6,7 @@
 
 struct hd_acceptor;
 struct hd_listener;
+struct hd_proto;
 
 /* hd_accept_start - arm every listener; what comes speaks `first`. Returns 0;
  * -errno. Those of modules are armed and let go of as they come and go. */

@@ -53,9 +53,9 @@ static int stream_begin(struct hd_worker *w, struct hd_stream *s)
 		struct hd_tls_store *own = __atomic_load_n(
 			&s->listener->tls_store, __ATOMIC_ACQUIRE);
 
-		s->tls = hd_tls_new(own != NULL ? own : w->tls,
-				    w->conf->record_layer !=
-					    HD_RECORDS_OPENSSL);
+		s->tls =
+			hd_tls_new(own != NULL ? own : w->streams->tls,
+				   w->conf->record_layer != HD_RECORDS_OPENSSL);
 		s->handshaking = true;
 		if (s->tls == NULL)
 			return -ENOMEM;
@@ -81,7 +81,8 @@ static void stream_free(struct hd_stream *s)
 void hd_stream_accept(struct hd_worker *w, const struct hd_listener *listener,
 		      int fd, const union hd_addr *from)
 {
-	struct hd_stream *s = stream_new(listener, fd, from, w->first_proto);
+	struct hd_stream *s =
+		stream_new(listener, fd, from, w->streams->first_proto);
 
 	if (s == NULL) {
 		close(fd);
@@ -105,8 +106,8 @@ void hd_stream_accept(struct hd_worker *w, const struct hd_listener *listener,
 struct hd_tls_env hd_stream_tls_env(struct hd_stream *s)
 {
 	return (struct hd_tls_env){
-		.pool = &s->worker->pool,
-		.ciphers = &s->worker->ciphers,
+		.pool = &s->worker->streams->pool,
+		.ciphers = s->worker->streams->ciphers,
 		.wire = &s->flight,
 	};
 }
@@ -208,7 +209,7 @@ void hd_stream_end(struct hd_stream *s)
 	HD_CHECK_MAGIC(s, HD_STREAM_MAGIC);
 	hd_count(w->stats, HD_STAT_CLOSES + s->why, 1);
 	hd_stream_clear_output(s, HD_DROP_WRITE_ERROR);
-	hd_chunk_put(&w->pool, &s->kept);
+	hd_chunk_put(&w->streams->pool, &s->kept);
 	log_end(s);
 	trace_end(s);
 	hd_account_add(s->account, HD_ACCOUNT_ERRORS, is_error(s->why));

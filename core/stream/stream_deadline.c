@@ -14,7 +14,7 @@ void hd_stream_rearm(struct hd_stream *s)
 		if (s->deadline_ms[i] != 0)
 			first = HD_MIN(first, s->deadline_ms[i]);
 	if (first != UINT64_MAX)
-		hd_heap_set(&s->worker->stream_timers, &s->timer, first);
+		hd_heap_set(&s->worker->streams->timers, &s->timer, first);
 }
 
 void hd_stream_deadline(struct hd_stream *s, enum hd_deadline which,
@@ -24,7 +24,7 @@ void hd_stream_deadline(struct hd_stream *s, enum hd_deadline which,
 
 	s->deadline_ms[which] = when;
 	if (when != 0 && (s->timer.at == 0 || s->timer.when_ms > when))
-		hd_heap_set(&s->worker->stream_timers, &s->timer, when);
+		hd_heap_set(&s->worker->streams->timers, &s->timer, when);
 }
 
 /* ---- passing ---- */

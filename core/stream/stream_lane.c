@@ -27,14 +27,14 @@ void hd_lane_recount(struct hd_stream *s)
 {
 	uint32_t large = large_part(s, s->lane[HD_BULK].bytes);
 
-	s->worker->large_bytes += large;
-	s->worker->large_bytes -= s->large_bytes;
+	s->worker->streams->large_bytes += large;
+	s->worker->streams->large_bytes -= s->large_bytes;
 	s->large_bytes = large;
 }
 
 void hd_lane_moves(struct hd_stream *s)
 {
-	s->worker->large_bytes -= s->large_bytes;
+	s->worker->streams->large_bytes -= s->large_bytes;
 	s->large_bytes = 0;
 }
 
@@ -46,7 +46,7 @@ static bool bulk_fits(const struct hd_stream *s, size_t n)
 	if (large == 0)
 		return true;
 	return q->frames < s->worker->conf->output_packets &&
-	       s->worker->large_bytes - s->large_bytes + large <=
+	       s->worker->streams->large_bytes - s->large_bytes + large <=
 		       LARGE_LIMIT_BYTES;
 }
 
@@ -66,7 +66,7 @@ static void drop_oldest(struct hd_stream *s, enum hd_lane lane)
 	hd_log_info("send_drop: key=%s packets=%u reason=queue_head (it reads "
 		    "slower than others send to it)",
 		    hd_stream_key_text(s), c->frames);
-	hd_chunk_put(&s->worker->pool, &c);
+	hd_chunk_put(&s->worker->streams->pool, &c);
 }
 
 bool hd_lane_make_room(struct hd_stream *s, enum hd_lane lane, size_t n)

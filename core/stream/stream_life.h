@@ -4,6 +4,7 @@
 #pragma once
 #include "core/loop/worker.h"
 #include "core/stream/stream.h"
+#include "core/stream/stream_worker.h"
 #include "core/tls/tls.h"
 
 /* hd_stream_accept - takes fd and its place in core/base/descriptors.h, also on

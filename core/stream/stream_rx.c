@@ -51,14 +51,14 @@ static void keep_more(struct hd_stream *s, const uint8_t *p, size_t n)
 	size_t have = kept_bytes(s);
 
 	if (old == NULL || hd_chunk_room(old) < n) {
-		s->kept = hd_chunk_new(&s->worker->pool,
+		s->kept = hd_chunk_new(&s->worker->streams->pool,
 				       have + HD_MAX(have, n));
 		if (s->kept != NULL && have > 0)
 			memcpy(s->kept->data + s->kept->tail,
 			       old->data + old->head, have);
 		if (s->kept != NULL)
 			s->kept->tail += (uint32_t)have;
-		hd_chunk_put(&s->worker->pool, &old);
+		hd_chunk_put(&s->worker->streams->pool, &old);
 	}
 	if (s->kept == NULL) {
 		hd_stream_abort(s, HD_CLOSE_ERROR);
@@ -78,7 +78,7 @@ static size_t unkeep(struct hd_stream *s)
 	n = hd_chunk_len(s->kept);
 	hd_assert(n <= HD_PLAIN_BYTES - HD_READ_BYTES);
 	memcpy(s->worker->plain, s->kept->data + s->kept->head, n);
-	hd_chunk_put(&s->worker->pool, &s->kept);
+	hd_chunk_put(&s->worker->streams->pool, &s->kept);
 	return n;
 }
 
@@ -156,7 +156,7 @@ static void got_plain(struct hd_stream *s, size_t n)
 	size_t kept = kept_bytes(s);
 
 	s->bytes_in += n;
-	w->turn_bytes += n;
+	w->streams->turn_bytes += n;
 	hd_count(w->stats, HD_STAT_RECV_BYTES, n);
 	hd_account_add(s->account, HD_ACCOUNT_BYTES_IN, n);
 	charge(s, n);
@@ -234,12 +234,12 @@ static void read_tls(struct hd_stream *s)
 {
 	struct hd_worker *w = s->worker;
 	size_t cut = hd_tls_cut_bytes(s->tls);
-	size_t n = receive(s, w->cipher + cut, HD_READ_BYTES);
+	size_t n = receive(s, w->streams->cipher + cut, HD_READ_BYTES);
 
 	if (n == 0)
 		return;
-	hd_tls_uncut(s->tls, &w->pool, w->cipher);
-	hd_tls_input(s->tls, w->cipher, cut + n);
+	hd_tls_uncut(s->tls, &w->streams->pool, w->streams->cipher);
+	hd_tls_input(s->tls, w->streams->cipher, cut + n);
 	open_records(s);
 }
 
@@ -373,19 +373,19 @@ void hd_stream_handshake(struct hd_stream *s)
 {
 	struct hd_worker *w = s->worker;
 	struct hd_tls_env env = hd_stream_tls_env(s);
-	size_t n = receive(s, w->cipher, HD_READ_BYTES);
+	size_t n = receive(s, w->streams->cipher, HD_READ_BYTES);
 	int r;
 
 	if (n == 0)
 		return;
-	hd_tls_input(s->tls, w->cipher, n);
+	hd_tls_input(s->tls, w->streams->cipher, n);
 	r = hd_tls_handshake(s->tls, &env);
 	hd_stream_mark_dirty(s);
 	if (r < 0) {
 		handshake_failed(s);
 	} else if (r > 0) {
 		s->handshaking = false;
-		s->kernel_tries = w->ktls != 0 ? KERNEL_TRIES : 0;
+		s->kernel_tries = w->streams->ktls != 0 ? KERNEL_TRIES : 0;
 		hd_count(w->stats, HD_STAT_TLS_OK, 1);
 		hd_observe(w->stats, HD_STAT_TLS_TIME,
 			   hd_clock_ns() - s->since_ns);

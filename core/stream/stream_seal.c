@@ -117,7 +117,7 @@ void hd_stream_seal(struct hd_stream *s)
 	if (s->queued_ns != 0)
 		timed(s);
 	if (s->ws != NULL)
-		ws_frame(&s->worker->pool, &q);
+		ws_frame(&s->worker->streams->pool, &q);
 	if (s->tls == NULL) {
 		hd_queue_append(&s->flight, &q);
 		return;
@@ -132,7 +132,7 @@ void hd_stream_seal(struct hd_stream *s)
 /* What was sealed here has left: the kernel may take over. */
 void hd_stream_offer_kernel(struct hd_stream *s)
 {
-	unsigned want = s->worker->ktls;
+	unsigned want = s->worker->streams->ktls;
 
 	if (s->sending || s->aborted || s->flight.first != NULL)
 		return;

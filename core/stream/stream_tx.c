@@ -48,7 +48,7 @@ static struct hd_chunk *lane_grow(struct hd_stream *s, enum hd_lane lane,
 				  size_t n)
 {
 	size_t size = lane == HD_BULK ? HD_MAX(n, HD_CHUNK_BYTES) : n;
-	struct hd_chunk *c = hd_chunk_new(&s->worker->pool, size);
+	struct hd_chunk *c = hd_chunk_new(&s->worker->streams->pool, size);
 
 	if (c != NULL)
 		hd_queue_push(&s->lane[lane], c);
@@ -147,8 +147,8 @@ void hd_stream_clear_output(struct hd_stream *s, enum hd_drop why)
 		count_cleared(s, why, HD_BULK);
 	}
 	for (unsigned i = 0; i < HD_LANES; i++)
-		hd_queue_clear(&s->worker->pool, &s->lane[i]);
-	hd_queue_clear(&s->worker->pool, &s->flight);
+		hd_queue_clear(&s->worker->streams->pool, &s->lane[i]);
+	hd_queue_clear(&s->worker->streams->pool, &s->flight);
 	hd_lane_changed(s);
 }
 
@@ -190,9 +190,9 @@ static void send_took(struct hd_stream *s, int32_t res)
 		s->bytes_out += (uint32_t)res;
 		hd_count(w->stats, HD_STAT_SEND_BYTES, (uint32_t)res);
 		hd_account_add(s->account, HD_ACCOUNT_BYTES_OUT, (uint32_t)res);
-		if (s->tls != NULL && w->ktls != 0)
+		if (s->tls != NULL && w->streams->ktls != 0)
 			hd_tls_kernel_sent(s->tls, (uint32_t)res);
-		hd_queue_consume(&w->pool, &s->flight, (uint32_t)res);
+		hd_queue_consume(&w->streams->pool, &s->flight, (uint32_t)res);
 	}
 	all = s->flight.first == NULL;
 	s->blocked = res < 0 || (uint32_t)res < s->asked;

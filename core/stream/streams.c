@@ -14,15 +14,16 @@ void hd_stream_mark_dirty(struct hd_stream *s)
 	if (s->dirty)
 		return;
 	s->dirty = true;
-	s->dirty_next = s->worker->dirty;
-	s->worker->dirty = s;
+	s->dirty_next = s->worker->streams->dirty;
+	s->worker->streams->dirty = s;
 }
 
 /* Handshakes are costly and wait in a list of their own: a crowd that logs in
  * does not stand before those who have. */
 static struct hd_ready *list_of(struct hd_stream *s)
 {
-	return s->handshaking ? &s->worker->handshakes : &s->worker->ready;
+	return s->handshaking ? &s->worker->streams->handshakes
+			      : &s->worker->streams->ready;
 }
 
 void hd_stream_mark_ready(struct hd_stream *s)
@@ -55,10 +56,10 @@ struct hd_stream *hd_streams_pop_dirty(struct hd_worker *w)
 	struct hd_stream *s;
 
 	do {
-		s = w->dirty;
+		s = w->streams->dirty;
 		if (s == NULL)
 			return NULL;
-		w->dirty = s->dirty_next;
+		w->streams->dirty = s->dirty_next;
 		s->dirty = false;
 	} while (buried(s));
 	return s;
@@ -81,12 +82,12 @@ struct hd_stream *hd_streams_pop_ready(struct hd_ready *list)
 static void list_in(struct hd_worker *w, struct hd_stream *s)
 {
 	s->prev = NULL;
-	s->next = w->streams;
+	s->next = w->streams->first;
 	if (s->next != NULL)
 		s->next->prev = s;
-	w->streams = s;
-	w->n_streams++;
-	__atomic_store_n(&w->stats[HD_STAT_STREAMS], w->n_streams,
+	w->streams->first = s;
+	w->streams->n++;
+	__atomic_store_n(&w->stats[HD_STAT_STREAMS], w->streams->n,
 			 __ATOMIC_RELAXED);
 }
 
@@ -95,11 +96,11 @@ static void list_out(struct hd_worker *w, struct hd_stream *s)
 	if (s->prev != NULL)
 		s->prev->next = s->next;
 	else
-		w->streams = s->next;
+		w->streams->first = s->next;
 	if (s->next != NULL)
 		s->next->prev = s->prev;
-	w->n_streams--;
-	__atomic_store_n(&w->stats[HD_STAT_STREAMS], w->n_streams,
+	w->streams->n--;
+	__atomic_store_n(&w->stats[HD_STAT_STREAMS], w->streams->n,
 			 __ATOMIC_RELAXED);
 }
 
@@ -112,7 +113,7 @@ static uint64_t stream_tag(const struct hd_stream *s)
 
 int hd_stream_attach(struct hd_worker *w, struct hd_stream *s)
 {
-	int r = hd_slots_add(&w->slots, s, &s->slot, &s->gen);
+	int r = hd_slots_add(&w->streams->slots, s, &s->slot, &s->gen);
 
 	s->worker = w;
 	s->account = hd_account_of(w, s->mod);
@@ -120,7 +121,7 @@ int hd_stream_attach(struct hd_worker *w, struct hd_stream *s)
 		return r;
 	r = w->ring_ops->watch(w->ring, s->fd, stream_tag(s));
 	if (r < 0) {
-		hd_slots_remove(&w->slots, s->slot);
+		hd_slots_remove(&w->streams->slots, s->slot);
 		return r;
 	}
 	list_in(w, s);
@@ -157,8 +158,8 @@ void hd_stream_detach(struct hd_stream *s)
 	if (s->tls != NULL)
 		hd_tls_rest(s->tls);
 	w->ring_ops->unwatch(w->ring, s->fd, stream_tag(s));
-	hd_slots_remove(&w->slots, s->slot);
-	hd_heap_remove(&w->stream_timers, &s->timer);
+	hd_slots_remove(&w->streams->slots, s->slot);
+	hd_heap_remove(&w->streams->timers, &s->timer);
 	list_out(w, s);
 	ready_out(list_of(s), s);
 }

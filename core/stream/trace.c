@@ -7,6 +7,7 @@
 #include <time.h>
 #include "core/base/json_text.h"
 #include "core/loop/worker.h"
+#include "core/stream/stream_worker.h"
 
 static struct hd_trace *main_ring;
 
@@ -94,7 +95,7 @@ void hd_trace_stream(const struct hd_stream *s, enum hd_trace_kind kind,
 		[HD_TRACE_DENIED] = "peer.denied",
 		[HD_TRACE_CLOSED] = "peer.down",
 	};
-	struct hd_trace_record *r = next_record(&s->worker->trace);
+	struct hd_trace_record *r = next_record(&s->worker->streams->trace);
 
 	if (r == NULL)
 		return;

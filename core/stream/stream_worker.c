@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+/* core/stream/stream_worker.c - what a worker has of streams. */
+#include "core/stream/stream_worker.h"
+#include <errno.h>
+#include <stdlib.h>
+#include "core/base/lines.h"
+#include "core/loop/worker.h"
+#include "core/tls/cipher_cache.h"
+#include "core/tls/tls.h"
+
+/* What a read brings stands behind the front of a record. */
+#define CIPHER_BYTES (HD_READ_BYTES + HD_TLS_CUT_BYTES)
+#define SWEEP_MS 2000
+
+int hd_streams_new(struct hd_worker *w)
+{
+	struct hd_streams *all = hd_alloc_lines(sizeof(*all));
+
+	w->streams = all;
+	if (all == NULL)
+		return -ENOMEM;
+	all->cipher = hd_map_pages(CIPHER_BYTES);
+	all->ciphers = hd_map_pages(sizeof(*all->ciphers));
+	return all->cipher != NULL && all->ciphers != NULL ? 0 : -ENOMEM;
+}
+
+void hd_streams_free(struct hd_worker *w)
+{
+	struct hd_streams *all = hd_steal(&w->streams);
+
+	if (all == NULL)
+		return;
+	if (all->ciphers != NULL)
+		hd_cipher_cache_free(all->ciphers);
+	hd_unmap_pages(all->ciphers, sizeof(*all->ciphers));
+	hd_unmap_pages(all->cipher, CIPHER_BYTES);
+	hd_chunk_pool_free(&all->pool);
+	hd_heap_free(&all->timers);
+	hd_slots_free(&all->slots);
+	hd_slots_free(&all->acceptors);
+	free(all->trace);
+	free(all);
+}
+
+bool hd_streams_have_input(const struct hd_worker *w)
+{
+	return w->streams->ready.first != NULL ||
+	       w->streams->handshakes.first != NULL;
+}
+
+uint64_t hd_streams_due_ms(const struct hd_worker *w)
+{
+	const struct hd_streams *all = w->streams;
+	uint64_t sweep_ms = all->sweep_ms != 0 ? all->sweep_ms : UINT64_MAX;
+
+	if (hd_streams_have_input(w) || all->dirty != NULL)
+		return 0;
+	return HD_MIN(hd_heap_next_ms(&all->timers), sweep_ms);
+}
+
+void hd_streams_sweep(struct hd_worker *w)
+{
+	struct hd_streams *all = w->streams;
+
+	if (all->sweep_ms != 0 && w->now_ms < all->sweep_ms)
+		return;
+	if (all->sweep_ms != 0)
+		hd_cipher_sweep(all->ciphers);
+	all->sweep_ms = all->ciphers->n_busy > 0 ? w->now_ms + SWEEP_MS : 0;
+}

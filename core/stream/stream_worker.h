@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+/* core/stream/stream_worker.h - what a worker has of streams: their lists, and
+ * the memory that they share. Context: the worker. */
+#pragma once
+#include "core/base/chunk.h"
+#include "core/base/heap.h"
+#include "core/base/slots.h"
+
+struct hd_cipher_cache;
+struct hd_proto;
+struct hd_stream;
+struct hd_tls_store;
+struct hd_trace;
+struct hd_worker;
+
+struct hd_ready { /* streams that may have input, in order */
+	struct hd_stream *first, *last;
+};
+
+struct hd_streams { /* w->streams */
+	struct hd_slots slots;
+	struct hd_stream *first; /* all of them */
+	unsigned n;
+	struct hd_stream *dirty; /* have output to flush */
+	struct hd_ready ready, handshakes; /* logged in or not; of TLS */
+	size_t turn_bytes; /* read in this turn */
+	uint64_t large_bytes; /* in bulk lanes, above output_limit */
+	struct hd_chunk_pool pool;
+	uint8_t *cipher; /* what TLS has received */
+	struct hd_cipher_cache *ciphers;
+	uint64_t sweep_ms; /* when they are looked through; 0: there are none */
+	struct hd_heap timers;
+	struct hd_slots acceptors;
+	/* what fresh ones begin with */
+	const struct hd_proto *first_proto;
+	struct hd_tls_store *tls; /* NULL: no listener has TLS */
+	unsigned ktls; /* HD_KTLS_ directions */
+	struct hd_trace *trace; /* made by its first record */
+};
+
+/* hd_streams_new - the worker's, before it runs. Returns 0; -ENOMEM.
+ * hd_streams_free - when no worker runs; what was never made, too. */
+int hd_streams_new(struct hd_worker *w);
+void hd_streams_free(struct hd_worker *w);
+
+/* hd_streams_have_input - there is more to read than was.
+ * hd_streams_due_ms - when they have something to do; 0: now.
+ * hd_streams_sweep - an idle connection owns keys and nothing else: the end of
+ * a turn. */
+bool hd_streams_have_input(const struct hd_worker *w);
+uint64_t hd_streams_due_ms(const struct hd_worker *w);
+void hd_streams_sweep(struct hd_worker *w);
