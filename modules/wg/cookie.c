@@ -28,9 +28,9 @@ static void make_cookie(const uint8_t secret[32], const struct wg_addr *from,
 }
 
 bool wg_cookie_verify(const struct wg_engine *e, const struct wg_addr *from,
-		      const uint8_t *initiation)
+		      const uint8_t *message, size_t mac2_at)
 {
-	const uint8_t *mac2 = initiation + WG_INIT_MAC2;
+	const uint8_t *mac2 = message + mac2_at;
 	struct wg_mac1_key key;
 	const struct wg_mac1_key *keys[] = { &key };
 	uint8_t cookie[WG_MAC_BYTES];
@@ -40,15 +40,15 @@ bool wg_cookie_verify(const struct wg_engine *e, const struct wg_addr *from,
 	for (unsigned i = 0; i < 2; i++) {
 		make_cookie(e->secret[i], from, cookie);
 		wg_mac_key_set(&key, cookie, sizeof(cookie));
-		if (wg_mac1_try(keys, 1, initiation, WG_INIT_MAC2, mac2) == 0)
+		if (wg_mac1_try(keys, 1, message, mac2_at, mac2) == 0)
 			return true;
 	}
 	return false;
 }
 
 int wg_cookie_reply(const struct wg_engine *e, const struct wg_peer *to,
-		    const struct wg_addr *from, const uint8_t *initiation,
-		    uint8_t *ret)
+		    const struct wg_addr *from, const uint8_t *message,
+		    size_t mac1_at, uint8_t *ret)
 {
 	uint8_t key[32], cookie[WG_MAC_BYTES];
 	int r = wg_label_hash("cookie--", to->key, key);
@@ -57,11 +57,24 @@ int wg_cookie_reply(const struct wg_engine *e, const struct wg_peer *to,
 		return r;
 	make_cookie(e->secret[0], from, cookie);
 	wg_put32(ret, WG_COOKIE);
-	memcpy(ret + WG_RECEIVER_OF_COOKIE, initiation + WG_SENDER, 4);
+	memcpy(ret + WG_RECEIVER_OF_COOKIE, message + WG_SENDER, 4);
 	randombytes_buf(ret + WG_COOKIE_NONCE, 24);
 	crypto_aead_xchacha20poly1305_ietf_encrypt(
 		ret + WG_COOKIE_BOX, NULL, cookie, sizeof(cookie),
-		initiation + WG_INIT_MAC1, WG_MAC_BYTES, NULL,
+		message + mac1_at, WG_MAC_BYTES, NULL,
 		ret + WG_COOKIE_NONCE, key);
 	return 0;
+}
+
+void wg_cookie_demand(struct wg_engine *e, const struct wg_in *in,
+		      const struct wg_peer *to, size_t mac1_at)
+{
+	uint8_t reply[WG_COOKIE_BYTES];
+	struct wg_in out = { .data = reply, .len = sizeof(reply) };
+
+	if (wg_cookie_reply(e, to, &in->from, in->data, mac1_at, reply) < 0)
+		return;
+	e->sum.cookies_sent++;
+	hd_count(e->metrics, WG_M_COOKIES, 1);
+	wg_forward(e, &out, &in->from, &in->local);
 }

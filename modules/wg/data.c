@@ -19,8 +19,6 @@ bool wg_pass(struct wg_engine *e, const struct wg_in *in, struct wg_session *s,
 		return false;
 	from->sum.packets++;
 	from->sum.bytes += in->len;
-	if (in->len > WG_DATA_MIN_BYTES && end->asked_ms == 0)
-		end->asked_ms = e->now_ms;
 	if (s->roams & 1 << to)
 		wg_roam_copy(e, in, s, to);
 	return true;
@@ -35,7 +33,6 @@ static void from_here(struct wg_engine *e, const struct wg_in *in,
 	uint64_t next = wg_get64(in->data + WG_COUNTER) + 1;
 
 	wg_counter_take(&from->next, next);
-	from->asked_ms = 0;
 	/* it is there: who spoke from elsewhere is somebody else */
 	if (s->roams & 1 << !to)
 		wg_roam_back(e, s, !to);
@@ -51,7 +48,7 @@ static bool may_speak(struct wg_engine *e, struct wg_session *s, unsigned to)
 		return true;
 	if (to == s->initiator)
 		return false; /* a responder does not speak first */
-	wg_tries_drop(e, &s->end[!to].addr, peer_of(e, s, to));
+	wg_tries_done(e, &s->end[!to].addr, peer_of(e, s, to));
 	wg_session_confirm(e, s);
 	return s->confirmed;
 }

@@ -12,7 +12,7 @@ enum {
 	KNOWN_MS = WG_REJECT_AFTER_MS,
 	TRIES_BEFORE_OTHERS = 2,
 	HERE_MS = 30000, /* who was heard so long ago is where it is */
-	UNANSWERED_MAX = 4, /* of a known address, before it must prove it */
+	TRIES_MAX = 4, /* of a known address in 30 s, before it must prove it */
 	SESSIONS_MAX = 6, /* of a link, likewise: two or three are usual */
 };
 
@@ -96,6 +96,22 @@ static bool is_here(const struct wg_engine *e, const struct wg_peer *p)
 	       e->now_ms - p->alive_ms < HERE_MS;
 }
 
+/* The other one may be elsewhere, by its data. */
+static void to_roamed(struct wg_engine *e, const struct wg_in *in,
+		      struct wg_pending *p, const struct wg_link *l,
+		      unsigned side)
+{
+	struct wg_session *s;
+
+	wg_each_session (e, l, s)
+		if ((s->roams & 1 << side) &&
+		    wg_addr_same(&s->end[!side].addr, &in->from) &&
+		    wg_roam_copy(e, in, s, side)) {
+			add_target(p, &s->roam[side].addr);
+			return;
+		}
+}
+
 /* A tunnel between the two shows best where the other one is. Where two lead to
  * different places, or the endpoint is another one, it goes to both: how often
  * an address asked does not say which, since others may forge it. */
@@ -116,6 +132,7 @@ static unsigned by_tunnels(struct wg_engine *e, const struct wg_in *in,
 	else if (to->endpoint.set && !wg_addr_same(&to->endpoint, &one->addr))
 		n += send_to(e, in, p, &to->endpoint, &to->local);
 	e->sum.copied_bytes += n == 2 ? in->len : 0;
+	to_roamed(e, in, p, l, wg_side(l, to->item.id));
 	return n;
 }
 
@@ -163,15 +180,8 @@ static void pass_on(struct wg_engine *e, const struct wg_in *in,
 static void demand_cookie(struct wg_engine *e, const struct wg_in *in,
 			  struct wg_peer *to)
 {
-	uint8_t reply[WG_COOKIE_BYTES];
-	struct wg_in out = { .data = reply, .len = sizeof(reply) };
-
 	wg_drop(e, WG_DROP_COOKIE, &in->from, to);
-	if (wg_cookie_reply(e, to, &in->from, in->data, reply) < 0)
-		return;
-	e->sum.cookies_sent++;
-	hd_count(e->metrics, WG_M_COOKIES, 1);
-	wg_forward(e, &out, &in->from, &in->local);
+	wg_cookie_demand(e, in, to, WG_INIT_MAC1);
 }
 
 /* Where something came to nothing, proof that is not in the message does not
@@ -197,7 +207,7 @@ static bool must_prove_known(struct wg_engine *e, const struct wg_in *in,
 			     enum wg_proof proof)
 {
 	unsigned tries = wg_tries(e, &in->from, to, WG_PROOF_NONE);
-	bool many = tries >= UNANSWERED_MAX ||
+	bool many = wg_tries_all(e, &in->from, to) >= TRIES_MAX ||
 		    wg_session_count(e, l) >= SESSIONS_MAX;
 
 	if (proof == WG_PROOF_NOW || !to->has_key)
@@ -250,7 +260,7 @@ static void from_stranger(struct wg_engine *e, const struct wg_in *in,
 
 static enum wg_proof prove(struct wg_engine *e, const struct wg_in *in)
 {
-	if (!wg_cookie_verify(e, &in->from, in->data))
+	if (!wg_cookie_verify(e, &in->from, in->data, WG_INIT_MAC2))
 		return wg_caller_proof(e, wg_caller_find(e, &in->from));
 	wg_caller_prove(e, &in->from, &in->local);
 	return WG_PROOF_NOW;

@@ -7,6 +7,24 @@ enum { SETTLE_MS = 12000 }; /* who is asked says something within 10 s */
 
 /* ---- where its peers are ---- */
 
+/* Another session of the link is in use, has proven as much and says that the
+ * peer is at a third place: then neither is believed. */
+static bool is_contested(const struct wg_engine *e, const struct wg_session *s,
+			 unsigned side)
+{
+	const struct wg_link *l = wg_link(e, s->link);
+	const struct wg_addr *known = &wg_peer(e, l->peer[side])->endpoint;
+	const struct wg_session *t;
+
+	wg_each_session (e, l, t)
+		if (t->fast && !wg_outproves(s, t) &&
+		    e->now_ms - wg_both_heard_ms(t) < SETTLE_MS &&
+		    !wg_addr_same(&t->end[side].addr, &s->end[side].addr) &&
+		    !wg_addr_same(&t->end[side].addr, known))
+			return true;
+	return false;
+}
+
 /* May what this session showed move the endpoint of one end? Not while the
  * peer is heard where it is known to be, nor by an older session than showed
  * that. And only a peer moves it with which it has proven itself before (or
@@ -19,12 +37,15 @@ static bool may_move(const struct wg_engine *e, const struct wg_session *s,
 	const struct wg_link *l = wg_link(e, s->link);
 	const struct wg_peer *p = wg_peer(e, l->peer[side]);
 	const struct wg_peer *other = wg_peer(e, l->peer[!side]);
-	const struct wg_addr *there = wg_home(s, !side);
+	const struct wg_addr *there = &s->end[!side].addr;
 
 	if (!p->endpoint.set)
 		return true;
 	if (s->made_ms <= p->placed_ms ||
 	    (p->alive_ms != 0 && e->now_ms - p->alive_ms < SETTLE_MS))
+		return false;
+	if (e->now_ms - wg_both_heard_ms(s) >= WG_ALIVE_MS ||
+	    is_contested(e, s, side))
 		return false;
 	return wg_addr_same(&other->endpoint, there) &&
 	       (l->trusted || wg_addr_same(&other->pinned, there));
@@ -37,9 +58,9 @@ void wg_session_learn_end(struct wg_engine *e, const struct wg_session *s,
 			  unsigned side)
 {
 	struct wg_peer *p = wg_peer(e, wg_link(e, s->link)->peer[side]);
-	struct wg_addr old = p->endpoint, addr = *wg_home(s, side);
+	struct wg_addr old = p->endpoint, addr = s->end[side].addr;
 
-	if (wg_addr_same(&old, &s->end[side].addr))
+	if (wg_addr_same(&old, &addr))
 		p->local = s->end[side].local;
 	if (wg_addr_same(&old, &addr) || !may_move(e, s, side))
 		return;
@@ -58,7 +79,7 @@ static bool at_endpoint(const struct wg_engine *e, const struct wg_session *s,
 {
 	const struct wg_peer *p = wg_peer(e, wg_link(e, s->link)->peer[side]);
 
-	return wg_addr_same(&p->endpoint, wg_home(s, side));
+	return wg_addr_same(&p->endpoint, &s->end[side].addr);
 }
 
 void wg_session_learn(struct wg_engine *e, struct wg_session *s)
@@ -76,10 +97,10 @@ void wg_session_unlearn(struct wg_engine *e, const struct wg_session *s,
 	struct wg_peer *p = wg_peer(e, wg_link(e, s->link)->peer[side]);
 	struct wg_addr old = p->endpoint;
 
-	if (!wg_addr_same(&old, wg_home(s, side)) ||
+	if (!wg_addr_same(&old, &s->end[side].addr) ||
 	    p->placed_ms != s->made_ms)
 		return;
-	wg_peer_learn(e, p, wg_home(by, side), &by->end[side].local);
+	wg_peer_learn(e, p, &by->end[side].addr, &by->end[side].local);
 	p->placed_ms = by->made_ms;
 	wg_tell_moved(e, p, &old, "it speaks there");
 }

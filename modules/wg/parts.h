@@ -73,10 +73,14 @@ struct wg_pending *wg_pending_answered(const struct wg_engine *e,
 				       uint32_t index,
 				       const struct wg_addr *from);
 void wg_pending_drop(struct wg_engine *e, struct wg_pending *p);
-/* wg_tries - how many of an address for a peer are not answered yet. */
+/* wg_tries - how many of an address for a peer came to nothing yet.
+ * wg_tries_all - in the last WG_PENDING_MS.
+ * wg_tries_done - none of those so far did. */
 unsigned wg_tries(const struct wg_engine *e, const struct wg_addr *from,
 		  const struct wg_peer *to, enum wg_proof least);
-void wg_tries_drop(struct wg_engine *e, const struct wg_addr *from,
+unsigned wg_tries_all(const struct wg_engine *e, const struct wg_addr *from,
+		      const struct wg_peer *to);
+void wg_tries_done(struct wg_engine *e, const struct wg_addr *from,
 		   const struct wg_peer *to);
 void wg_pendings_sweep(struct wg_engine *e, uint32_t n);
 
@@ -87,7 +91,7 @@ struct wg_session *wg_session(const struct wg_engine *e, uint32_t id);
  * Returns NULL: out of memory. */
 struct wg_session *wg_session_new(struct wg_engine *e, struct wg_link *l,
 				  unsigned initiator,
-				  const struct wg_end ends[2]);
+				  const struct wg_end ends[2], unsigned proofs);
 /* wg_session_find - to whom an index belongs. *ret_to is the end that the
  * packet is for; *ret_here whether it comes from the other end's address. */
 struct wg_session *wg_session_find(const struct wg_engine *e, uint32_t index,
@@ -109,6 +113,18 @@ static inline struct wg_session *wg_session_at(const struct wg_engine *e,
 #define wg_each_session(e, l, s)                        \
 	for (s = wg_session_at(e, (l)->newest); s != NULL; \
 	     s = wg_session_at(e, s->older))
+/* wg_both_heard_ms - each of the two was, then or later. */
+static inline uint64_t wg_both_heard_ms(const struct wg_session *s)
+{
+	return HD_MIN(s->heard_ms[0], s->heard_ms[1]);
+}
+/* wg_outproves - both ends of the one have shown a cookie, not of the other.
+ * One alone says little: it may be an attacker's own, and the other forged. */
+static inline bool wg_outproves(const struct wg_session *a,
+				const struct wg_session *b)
+{
+	return a->proofs == 2 && b->proofs < 2;
+}
 void wg_session_move(struct wg_engine *e, struct wg_session *s, unsigned side,
 		     const struct wg_addr *addr, const struct wg_addr *local);
 void wg_session_end(struct wg_engine *e, struct wg_session *s,
@@ -117,18 +133,29 @@ void wg_sessions_sweep(struct wg_engine *e, uint32_t n);
 /* wg_session_fold - its numbers are in those of the link and the peers. */
 void wg_session_fold(struct wg_engine *e, struct wg_session *s);
 
-/* ---- standing.c: which sessions of a link stand ---- */
+/* ---- seats.c: how many a link has ---- */
 /* wg_room - for one more newcomer with these ends. Returns its `away`. */
 unsigned wg_room(struct wg_engine *e, struct wg_link *l,
 		 const struct wg_end ends[2]);
+/* wg_seat - is there a place for this one to stand? One that is less may have
+ * to leave its own. */
+bool wg_seat(struct wg_engine *e, const struct wg_session *s);
+/* wg_session_count - those between known addresses. */
+unsigned wg_session_count(const struct wg_engine *e, const struct wg_link *l);
+
+/* ---- standing.c: which sessions of a link stand ---- */
+/* wg_session_sit - it does no longer. */
+void wg_session_sit(struct wg_engine *e, struct wg_session *s);
+static inline bool wg_spoke_both(const struct wg_session *s)
+{
+	return s->confirmed && s->heard_ms[!s->initiator] >= s->confirmed_ms;
+}
 void wg_session_confirm(struct wg_engine *e, struct wg_session *s);
 /* wg_session_known - confirmed in an earlier run, or (stood) more. */
 bool wg_session_known(struct wg_engine *e, struct wg_session *s, bool stood);
 /* wg_session_judge - of a newcomer, or one with an end elsewhere: may it stand,
  * or must it go? Returns false: it is gone. */
 bool wg_session_judge(struct wg_engine *e, struct wg_session *s);
-/* wg_session_count - those between known addresses. */
-unsigned wg_session_count(const struct wg_engine *e, const struct wg_link *l);
 
 /* ---- learn.c: what sessions show of where peers are ---- */
 /* wg_session_learn - one that stands. wg_session_learn_end - one peer of it.
@@ -155,21 +182,16 @@ void wg_roam_data(struct wg_engine *e, const struct wg_in *in,
 		  struct wg_session *s, unsigned to);
 void wg_roam_back(struct wg_engine *e, struct wg_session *s, unsigned side);
 bool wg_counter_take(uint64_t *next, uint64_t now);
-/* wg_roam_copy - what went to this end goes where it may be, too. */
-void wg_roam_copy(struct wg_engine *e, const struct wg_in *in,
+/* wg_roam_copy - what is for this end goes where it may be, too. Returns
+ * whether it did: no more than three times what came from there. */
+bool wg_roam_copy(struct wg_engine *e, const struct wg_in *in,
 		  struct wg_session *s, unsigned side);
-/* wg_has_roamed - one end of a link is elsewhere, by data alone.
+/* wg_has_roamed - one end of a link may be elsewhere, by data alone.
  * wg_roam_doubt - who is at the other end has no answer from there. */
 bool wg_has_roamed(const struct wg_engine *e, const struct wg_link *l,
 		   unsigned side);
 void wg_roam_doubt(struct wg_engine *e, struct wg_link *l, unsigned side);
 void wg_roam_expire(struct wg_engine *e, struct wg_session *s);
-/* wg_home - where this end is by more than data. */
-static inline const struct wg_addr *wg_home(const struct wg_session *s,
-					    unsigned side)
-{
-	return s->moved & 1 << side ? &s->roam[side].addr : &s->end[side].addr;
-}
 /* wg_pass - data of a session, to its end. Returns whether it went. */
 bool wg_pass(struct wg_engine *e, const struct wg_in *in, struct wg_session *s,
 	     unsigned to);
@@ -188,21 +210,23 @@ void wg_tell_confirmed(const struct wg_engine *e, const struct wg_session *s);
 void wg_tell_ended(const struct wg_engine *e, const struct wg_session *s,
 		   const char *why);
 void wg_tell_denied(const struct wg_engine *e, const struct wg_session *s);
-/* wg_tell_roamed - one end of a session is elsewhere, by data. */
-void wg_tell_roamed(const struct wg_engine *e, const struct wg_session *s,
-		    unsigned side);
 void wg_tell_moved(const struct wg_engine *e, const struct wg_peer *p,
 		   const struct wg_addr *old, const char *proof);
 
 /* ---- cookie.c ---- */
 void wg_cookie_rotate(struct wg_engine *e);
+/* wg_cookie_verify - of an initiation or a response. */
 bool wg_cookie_verify(const struct wg_engine *e, const struct wg_addr *from,
-		      const uint8_t *initiation);
-/* @ret  WG_COOKIE_BYTES
+		      const uint8_t *message, size_t mac2_at);
+/* wg_cookie_reply - in the name of `to`, for whom the message was.
+ * @ret  WG_COOKIE_BYTES
  * Returns 0; -ENOMEM. */
 int wg_cookie_reply(const struct wg_engine *e, const struct wg_peer *to,
-		    const struct wg_addr *from, const uint8_t *initiation,
-		    uint8_t *ret);
+		    const struct wg_addr *from, const uint8_t *message,
+		    size_t mac1_at, uint8_t *ret);
+/* wg_cookie_demand - the same, sent. */
+void wg_cookie_demand(struct wg_engine *e, const struct wg_in *in,
+		      const struct wg_peer *to, size_t mac1_at);
 
 /* ---- limits.c ---- */
 bool wg_bucket_take(struct wg_bucket *b, uint64_t per_s, uint64_t burst,

@@ -21,7 +21,7 @@ void wg_paths_put(struct wg_engine *e, struct wg_session *s)
 {
 	struct wg_path path;
 
-	if (e->xdp == NULL || !s->fast || (s->roams | s->moved) != 0)
+	if (e->xdp == NULL || !s->fast || s->roams != 0)
 		return;
 	for (unsigned i = 0; i < 2; i++) {
 		path_of(e, s, i, &path);

@@ -44,44 +44,70 @@ static bool goes_first(const struct wg_pending *a, const struct wg_pending *b)
 				    : a->made_ms < b->made_ms;
 }
 
-/* Those of an address for a peer, with that much proof at least; the one to
- * drop in *ret_first. */
-static unsigned tries(const struct wg_engine *e, const struct wg_addr *from,
-		      uint32_t to, enum wg_proof least,
-		      struct wg_pending **ret_first)
+/* The next one of an address for a peer. */
+static struct wg_pending *next_try(const struct wg_engine *e,
+				   const struct wg_addr *from, uint32_t to,
+				   struct wg_at_cursor *c)
 {
-	uint32_t hash = hash_try(e, from, to), at = hash, id;
-	unsigned n = 0;
+	uint32_t hash = hash_try(e, from, to), id;
 
-	*ret_first = NULL;
-	while (wg_index_next(&e->by_try, hash, &at, &id)) {
+	if (!c->begun) {
+		c->begun = true;
+		c->at = hash;
+	}
+	while (wg_index_next(&e->by_try, hash, &c->at, &id)) {
 		struct wg_pending *p = wg_pool_at(&e->pendings, id);
 
-		if (p->to != to || p->proof < least ||
-		    !wg_addr_same(&p->from, from))
-			continue;
-		n++;
+		if (p->to == to && wg_addr_same(&p->from, from))
+			return p;
+	}
+	return NULL;
+}
+
+/* How many there are; the one to drop in *ret_first. */
+static unsigned count_all(const struct wg_engine *e, const struct wg_addr *from,
+			  uint32_t to, struct wg_pending **ret_first)
+{
+	struct wg_at_cursor c = { 0 };
+	struct wg_pending *p;
+	unsigned n = 0;
+
+	for (*ret_first = NULL; (p = next_try(e, from, to, &c)) != NULL; n++)
 		if (*ret_first == NULL || goes_first(p, *ret_first))
 			*ret_first = p;
-	}
 	return n;
+}
+
+unsigned wg_tries_all(const struct wg_engine *e, const struct wg_addr *from,
+		      const struct wg_peer *to)
+{
+	struct wg_pending *first;
+
+	return count_all(e, from, to->item.id, &first);
 }
 
 unsigned wg_tries(const struct wg_engine *e, const struct wg_addr *from,
 		  const struct wg_peer *to, enum wg_proof least)
 {
-	struct wg_pending *first;
+	struct wg_at_cursor c = { 0 };
+	const struct wg_pending *p;
+	unsigned n = 0;
 
-	return tries(e, from, to->item.id, least, &first);
+	while ((p = next_try(e, from, to->item.id, &c)) != NULL)
+		n += !p->done && p->proof >= least;
+	return n;
 }
 
-void wg_tries_drop(struct wg_engine *e, const struct wg_addr *from,
+/* Their answers may be on the way still: who forges an exchange must not make
+ * the relay forget a real one. */
+void wg_tries_done(struct wg_engine *e, const struct wg_addr *from,
 		   const struct wg_peer *to)
 {
+	struct wg_at_cursor c = { 0 };
 	struct wg_pending *p;
 
-	while (tries(e, from, to->item.id, WG_PROOF_NONE, &p) > 0)
-		wg_pending_drop(e, p);
+	while ((p = next_try(e, from, to->item.id, &c)) != NULL)
+		p->done = true;
 }
 
 static void make_room(struct wg_engine *e)
@@ -134,7 +160,7 @@ struct wg_pending *wg_pending_new(struct wg_engine *e, uint32_t index,
 		return NULL;
 	if (other != NULL)
 		wg_pending_drop(e, other);
-	if (tries(e, from, to->item.id, WG_PROOF_NONE, &first) >= TRIES_MAX)
+	if (count_all(e, from, to->item.id, &first) >= TRIES_MAX)
 		wg_pending_drop(e, first);
 	if (e->pendings.used == e->pendings.max)
 		make_room(e);
@@ -183,8 +209,8 @@ static void judge(struct wg_engine *e, const struct wg_pending *p)
 	struct wg_peer *to = wg_peer(e, p->to);
 	struct wg_caller *c;
 
-	if (!p->judge || p->answered || p->known || to->serial != p->to_serial ||
-	    to->alive_ms <= p->made_ms)
+	if (!p->judge || p->answered || p->done || p->known ||
+	    to->serial != p->to_serial || to->alive_ms <= p->made_ms)
 		return;
 	wg_drop(e, WG_DROP_RELEARN_UNCONFIRMED, &p->from, to);
 	wg_suspect(e, &p->from);

@@ -109,11 +109,9 @@ static void put_session(const struct wg_engine *e, struct wg_saving *v,
 		return;
 	for (unsigned i = 0; i < 2; i++)
 		r.end[i] = (struct wg_end_record){
-			.addr = *wg_home(x, i),
-			.local = x->moved & 1 << i ? x->roam[i].local
-						   : x->end[i].local,
-			.next = x->moved & 1 << i ? x->roam[i].next
-						  : x->end[i].next,
+			.addr = x->end[i].addr,
+			.local = x->end[i].local,
+			.next = x->end[i].next,
 			.index = x->end[i].index,
 		};
 	v->head.n_sessions++;

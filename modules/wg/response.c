@@ -49,7 +49,10 @@ static bool is_new(const struct wg_engine *e, const struct wg_link *l,
 	return true;
 }
 
-enum { SAME_INDEX_MAX = 16 }; /* of other links: honest ones are random */
+enum {
+	SAME_INDEX_MAX = 16, /* of other links: honest ones are random */
+	ASK_AGAIN_MS = 1000, /* a responder for its cookie */
+};
 
 /* A host's data with this index goes elsewhere already. Honest indexes are
  * random; a peer that chose another one's would get the packets for that one.
@@ -73,6 +76,39 @@ static bool is_taken(const struct wg_engine *e, const struct wg_link *l,
 			return true;
 	}
 	return false;
+}
+
+/* Who forges the responder's address sees nothing that is sent there. Where
+ * many sessions are made up, a responder is asked for a cookie, too: its next
+ * response shows it, and then that session goes before all others. */
+static void ask_responder(struct wg_engine *e, const struct wg_in *in,
+			  const struct wg_session *s,
+			  const struct wg_peer *initiator, struct wg_peer *to)
+{
+	if (s->away == 0 || !initiator->has_key ||
+	    e->now_ms >= HD_MAX(initiator->crowded_ms, to->crowded_ms) ||
+	    (to->asked_ms != 0 && e->now_ms - to->asked_ms < ASK_AGAIN_MS))
+		return;
+	to->asked_ms = e->now_ms;
+	wg_cookie_demand(e, in, initiator, WG_RESPONSE_MAC1);
+	e->sum.copied_bytes += WG_COOKIE_BYTES;
+}
+
+static bool make_session(struct wg_engine *e, const struct wg_in *in,
+			 const struct wg_pending *p, struct wg_link *l,
+			 const struct wg_peer *initiator,
+			 const struct wg_end ends[2])
+{
+	bool shown = wg_cookie_verify(e, &in->from, in->data, WG_RESPONSE_MAC2);
+	unsigned proofs = (p->proof == WG_PROOF_NOW) + shown;
+	struct wg_session *s = wg_session_new(
+		e, l, wg_side(l, initiator->item.id), ends, proofs);
+
+	if (s == NULL)
+		return false;
+	if (!shown)
+		ask_responder(e, in, s, initiator, wg_peer(e, p->to));
+	return true;
 }
 
 void wg_response_found(struct wg_engine *e, const struct wg_in *in,
@@ -104,13 +140,8 @@ void wg_response_found(struct wg_engine *e, const struct wg_in *in,
 	p->answered = true;
 	if (wg_addr_same(&to->endpoint, &in->from))
 		to->seen_ms = to->alive_ms = e->now_ms;
-	if (new) {
-		struct wg_session *s = wg_session_new(e, l, side, ends);
-
-		if (s == NULL)
-			return;
-		s->proven = p->proof == WG_PROOF_NOW;
-	}
+	if (new && !make_session(e, in, p, l, initiator, ends))
+		return;
 	wg_forward(e, in, &p->from, &p->local);
 }
 

@@ -208,7 +208,7 @@ static void restore_session(const struct reading *r, uint32_t i)
 						   .next = end->next,
 						   .index = end->index };
 	}
-	s = wg_session_new(r->e, l, initiator ^ first, ends);
+	s = wg_session_new(r->e, l, initiator ^ first, ends, 0);
 	if (s == NULL || !wg_session_known(r->e, s, record->initiator & 2))
 		return;
 	s->made_ms = since(r, record->made_ago_ms);

@@ -1,28 +1,26 @@
 /* SPDX-License-Identifier: MIT */
 /* modules/wg/roam.c - data from an address that is not the end's.
  *
- *      X spoke 5 s ago or less         X silent for 12 s though it was asked
- *   AT X ---------------------> BOTH ------------------------------> AT Z
- *    ^                           |                                    |
- *    `-------- X speaks ---------+-------------- X speaks ------------'
+ *      X spoke 5 s ago or less, Z sends data
+ *   AT X ----------------------------------> AT X, copies to Z
+ *    ^                                           |
+ *    `-- X speaks; Z is silent; nobody answers --'
  *
  * The relay cannot tell data from forged or replayed data; only the other end
  * can. So what comes from a new address Z, with the right index and a counter
  * never seen before, is forwarded, and proves nothing. While the old address X
  * has just been in use, Z may be its client behind a new mapping: answers go to
- * both: to X as before, to Z at most three times what Z has sent, and all of it
- * when X has been silent for a second though data went there. Nothing is taken
- * from X until it has been silent for longer than any WireGuard peer that gets
- * data (KEEPALIVE_TIMEOUT, 10 s). Then the session leads to Z: this one alone.
- * The peer's endpoint, and with it what others have for the peer, is moved by a
- * handshake only.
+ * both: to X as before, to Z at most three times what Z has sent. It stays at
+ * that, however long X is silent: Z may be somebody else's address, put there
+ * by who sees the index. Nothing in the data of a session shows that Z receives
+ * any of it; the handshake that its client makes next does.
  *
- * Three things undo it. X speaks. Or the other end begins a handshake, proves
+ * Three things end it. X speaks. Or the other end begins a handshake, proves
  * its address and has no answer: WireGuard begins one 15 s after it last heard
  * something that was genuine, so what Z says is not. Or Z falls silent.
  *
- * When two addresses claim to be the new one, neither gets the session, and the
- * one that spoke last gets the copies: then a handshake decides.
+ * When two addresses claim to be the new one, the one that spoke last gets the
+ * copies.
  *
  * Where X has been silent for longer nothing is risked: only a handshake shows
  * where the peer is. A client that wants an answer begins one after 15 s. */
@@ -31,8 +29,6 @@
 
 enum {
 	RECENT_MS = 5000, /* so long ago X spoke, at most */
-	SILENCE_MS = 1000, /* of X, under load: Z gets all, too */
-	GONE_MS = 12000, /* of X, under load: KEEPALIVE_TIMEOUT, and some */
 	QUIET_MS = 30000, /* of Z: a keepalive is due after 25 s */
 	ROAM_AGAIN_MS = 1000, /* after one that came to nothing */
 	ROAM_PER_S = 5000, /* packets from one host that may have moved */
@@ -58,56 +54,7 @@ bool wg_counter_take(uint64_t *next, uint64_t now)
 	return true;
 }
 
-/* ---- it has moved, or not ---- */
-
-/* The session leads there; roam[] keeps where it led before. A counter that
- * was made up at one address must not make the other one's look old. */
-static void swap(struct wg_session *s, unsigned side)
-{
-	struct wg_end *end = &s->end[side];
-	struct wg_roam *roam = &s->roam[side];
-	struct wg_addr addr = end->addr, local = end->local;
-	uint64_t next = end->next;
-
-	end->addr = roam->addr;
-	end->local = roam->local;
-	end->next = roam->next;
-	end->asked_ms = 0;
-	roam->addr = addr;
-	roam->local = local;
-	roam->next = next;
-	s->moved ^= (uint8_t)(1 << side);
-}
-
-/* The kernel does not forward a session whose end may be elsewhere. */
-static void move(struct wg_engine *e, struct wg_session *s, unsigned side)
-{
-	swap(s, side);
-	s->roams &= (uint8_t)~(1 << side);
-	s->roam[side].since_ms = e->now_ms;
-	e->sum.relearned++;
-	hd_count(e->metrics, WG_M_RELEARNED, 1);
-	wg_tell_roamed(e, s, side);
-}
-
-static void move_back(struct wg_engine *e, struct wg_session *s, unsigned side)
-{
-	swap(s, side);
-	s->roam[side].last_ms = e->now_ms;
-	wg_tell_roamed(e, s, side);
-	wg_paths_put(e, s);
-}
-
-/* X was asked, and nothing came since, while Z spoke: for how long. */
-static uint64_t silent_ms(const struct wg_engine *e,
-			  const struct wg_session *s, unsigned side)
-{
-	uint64_t asked_ms = s->end[side].asked_ms;
-
-	if (!s->roam[side].answered || asked_ms == 0)
-		return 0;
-	return e->now_ms - HD_MAX(asked_ms, s->roam[side].since_ms);
-}
+/* ---- it may have moved ---- */
 
 /* From now on all of the session must be seen here. */
 static void begin(struct wg_engine *e, struct wg_session *s, unsigned side,
@@ -115,9 +62,8 @@ static void begin(struct wg_engine *e, struct wg_session *s, unsigned side,
 {
 	wg_paths_remove(e, s);
 	s->roams |= (uint8_t)(1 << side);
-	s->roam[side] = (struct wg_roam){ .addr = in->from,
-					  .local = in->local,
-					  .since_ms = e->now_ms };
+	s->roam[side] =
+		(struct wg_roam){ .addr = in->from, .local = in->local };
 }
 
 /* Only where the end itself was heard just now. */
@@ -128,7 +74,7 @@ static bool may_begin(const struct wg_engine *e, const struct wg_session *s,
 
 	if (s->roams & 1 << side)
 		return true;
-	if (!s->fast || (s->moved & 1 << side) || s->heard_ms[side] == 0 ||
+	if (!s->fast || s->heard_ms[side] == 0 ||
 	    e->now_ms - s->heard_ms[side] > RECENT_MS)
 		return false;
 	return roam->last_ms == 0 || e->now_ms - roam->last_ms >= ROAM_AGAIN_MS;
@@ -150,9 +96,6 @@ static void note(struct wg_engine *e, struct wg_session *s, unsigned side,
 	roam->last_ms = e->now_ms;
 	roam->credit_bytes = HD_MIN(roam->credit_bytes + CREDIT * in->len,
 				    (uint32_t)CREDIT_MAX_BYTES);
-	roam->full = silent_ms(e, s, side) >= SILENCE_MS;
-	if (silent_ms(e, s, side) >= GONE_MS)
-		move(e, s, side);
 }
 
 /* ---- what comes ---- */
@@ -165,22 +108,6 @@ static bool may_come_from(struct wg_engine *e, const struct wg_in *in)
 					     1, e->now_ms);
 }
 
-/* The one that was left speaks. Returns whether it did. */
-static bool is_back(struct wg_engine *e, const struct wg_in *in,
-		    struct wg_session *s, unsigned to, uint64_t next)
-{
-	unsigned side = !to;
-
-	if (!(s->moved & 1 << side) ||
-	    !wg_addr_same(&s->roam[side].addr, &in->from))
-		return false;
-	move_back(e, s, side);
-	wg_counter_take(&s->end[side].next, next);
-	s->used_ms = s->heard_ms[side] = e->now_ms;
-	wg_pass(e, in, s, to);
-	return true;
-}
-
 void wg_roam_data(struct wg_engine *e, const struct wg_in *in,
 		  struct wg_session *s, unsigned to)
 {
@@ -191,8 +118,6 @@ void wg_roam_data(struct wg_engine *e, const struct wg_in *in,
 		wg_drop(e, WG_DROP_UNKNOWN_SRC, &in->from, NULL);
 		return;
 	}
-	if (is_back(e, in, s, to, next))
-		return;
 	if (end->xdp) {
 		s->read_ms = 0;
 		wg_paths_read(e, s);
@@ -209,21 +134,21 @@ void wg_roam_data(struct wg_engine *e, const struct wg_in *in,
 		note(e, s, !to, in, next);
 }
 
-void wg_roam_copy(struct wg_engine *e, const struct wg_in *in,
+bool wg_roam_copy(struct wg_engine *e, const struct wg_in *in,
 		  struct wg_session *s, unsigned side)
 {
 	struct wg_roam *roam = &s->roam[side];
 
-	roam->answered = true;
-	if (!roam->full && roam->credit_bytes < in->len)
-		return;
-	if (!roam->full)
-		roam->credit_bytes -= in->len;
-	if (wg_forward(e, in, &roam->addr, &roam->local))
-		e->sum.copied_bytes += in->len;
+	if (roam->credit_bytes < in->len)
+		return false;
+	roam->credit_bytes -= in->len;
+	if (!wg_forward(e, in, &roam->addr, &roam->local))
+		return false;
+	e->sum.copied_bytes += in->len;
+	return true;
 }
 
-/* ---- what undoes it ---- */
+/* ---- what ends it ---- */
 
 void wg_roam_back(struct wg_engine *e, struct wg_session *s, unsigned side)
 {
@@ -238,7 +163,7 @@ bool wg_has_roamed(const struct wg_engine *e, const struct wg_link *l,
 	const struct wg_session *s;
 
 	wg_each_session (e, l, s)
-		if ((s->moved | s->roams) & 1 << side)
+		if (s->roams & 1 << side)
 			return true;
 	return false;
 }
@@ -248,25 +173,18 @@ void wg_roam_doubt(struct wg_engine *e, struct wg_link *l, unsigned side)
 	struct wg_session *s;
 
 	wg_each_session (e, l, s) {
-		if (!((s->moved | s->roams) & 1 << side))
+		if (!(s->roams & 1 << side))
 			continue;
-		if (s->moved & 1 << side)
-			move_back(e, s, side);
-		else
-			wg_roam_back(e, s, side);
+		wg_roam_back(e, s, side);
 		s->heard_ms[side] = 0; /* who was heard is not the one */
 	}
 }
 
-/* Where it is by data alone and then falls silent, it is not. */
+/* Who falls silent there is not there. */
 void wg_roam_expire(struct wg_engine *e, struct wg_session *s)
 {
-	for (unsigned i = 0; i < 2; i++) {
+	for (unsigned i = 0; i < 2; i++)
 		if ((s->roams & 1 << i) &&
 		    e->now_ms - s->roam[i].last_ms >= QUIET_MS)
 			wg_roam_back(e, s, i);
-		if ((s->moved & 1 << i) &&
-		    e->now_ms - s->heard_ms[i] >= QUIET_MS)
-			move_back(e, s, i);
-	}
 }

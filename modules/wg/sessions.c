@@ -48,7 +48,7 @@ static void remove_session(struct wg_engine *e, struct wg_session *s)
 		wg_index_remove(&e->by_index, hash_index(e, s->end[i].index),
 				s->item.id * 2 + i);
 		if (s->stands)
-			wg_at_drop(e, wg_home(s, i), l->peer[i]);
+			wg_at_drop(e, &s->end[i].addr, l->peer[i]);
 	}
 	links_remove(e, l, s);
 	wg_pool_remove(&e->sessions, s);
@@ -64,7 +64,7 @@ void wg_session_end(struct wg_engine *e, struct wg_session *s, const char *why)
 
 struct wg_session *wg_session_new(struct wg_engine *e, struct wg_link *l,
 				  unsigned initiator,
-				  const struct wg_end ends[2])
+				  const struct wg_end ends[2], unsigned proofs)
 {
 	unsigned away = wg_room(e, l, ends);
 	struct wg_session *s = wg_pool_add(&e->sessions);
@@ -75,6 +75,7 @@ struct wg_session *wg_session_new(struct wg_engine *e, struct wg_link *l,
 	s->link = l->item.id;
 	s->initiator = (uint8_t)initiator;
 	s->away = (uint8_t)away;
+	s->proofs = (uint8_t)proofs;
 	s->made_ms = s->used_ms = s->read_ms = e->now_ms;
 	s->older = l->newest;
 	l->newest = s->item.id;
@@ -172,12 +173,9 @@ void wg_session_move(struct wg_engine *e, struct wg_session *s, unsigned side,
 	end->addr = *addr;
 	if (local->set)
 		end->local = *local;
-	end->asked_ms = 0;
 	s->roams &= (uint8_t)~(1 << side);
 	if (s->stands)
-		wg_at_drop(e, s->moved & 1 << side ? &s->roam[side].addr : &old,
-			   peer);
-	s->moved &= (uint8_t)~(1 << side);
+		wg_at_drop(e, &old, peer);
 	wg_paths_put(e, s);
 }
 

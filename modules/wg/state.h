@@ -10,12 +10,13 @@
 #include "modules/wg/mac1.h"
 #include "modules/wg/table.h"
 
-#define WG_STATE_VERSION 7
+#define WG_STATE_VERSION 8
 
 /* Seconds of the WireGuard protocol (whitepaper, section 6.1). */
 #define WG_REJECT_AFTER_MS 180000
 #define WG_COOKIE_MS 120000
 #define WG_PENDING_MS 30000
+#define WG_ALIVE_MS 30000 /* a keepalive is due after 25 s */
 
 enum {
 	WG_POOL_PEERS = 1 << 20,
@@ -30,8 +31,8 @@ enum {
 	WG_SEARCHES_MAX = 128,
 	WG_STANDING_MAX = 8, /* sessions of a link that stand */
 	WG_NEWCOMERS_MAX = 8, /* others, of each kind (standing.c) */
-	WG_STANDING_AWAY_MAX = 4, /* with an end elsewhere */
-	WG_LINK_SESSIONS = WG_STANDING_MAX + WG_STANDING_AWAY_MAX +
+	WG_STANDING_AWAY_MAX = 4, /* with one end elsewhere; with both */
+	WG_LINK_SESSIONS = WG_STANDING_MAX + 2 * WG_STANDING_AWAY_MAX +
 			   3 * WG_NEWCOMERS_MAX,
 	WG_TARGETS = 5,
 	WG_FEW_LINKS = 64, /* so many are looked through at once */
@@ -74,6 +75,7 @@ struct wg_peer {
 	struct wg_ring *callers; /* who asked for it: with many links */
 	struct wg_bucket inits; /* that come to it from unknown addresses */
 	uint64_t crowded_ms; /* until: these must prove themselves */
+	uint64_t asked_ms; /* for a cookie, as a responder */
 	uint64_t seen_ms, handshake_ms, relearned;
 	uint64_t alive_ms; /* at its endpoint, by more than an initiation */
 	uint64_t placed_ms; /* made when: the session that showed its endpoint */
@@ -98,17 +100,14 @@ struct wg_end { /* of a session; what goes TO it carries `index` */
 	bool xdp; /* the kernel forwards what comes FROM here */
 	uint64_t xdp_ms; /* when it last did */
 	uint64_t next; /* above all counters seen from here */
-	uint64_t asked_ms; /* data went there and nothing came since */
 	struct wg_count sum; /* from here, not yet in the link's numbers */
 };
 
-struct wg_roam { /* an end may have moved: where to; or has: where from */
+struct wg_roam { /* where an end may be */
 	struct wg_addr addr, local;
-	uint64_t since_ms, last_ms;
+	uint64_t last_ms;
 	uint64_t next;
-	uint32_t credit_bytes; /* that may go to an address not proven */
-	bool answered; /* the other end has sent since */
-	bool full; /* all goes there, too */
+	uint32_t credit_bytes; /* that may go there */
 };
 
 /* What a packet needs comes first: few cache lines, whatever the number of
@@ -118,13 +117,12 @@ struct wg_session {
 	uint32_t link;
 	uint32_t older; /* session of the link, or WG_NONE */
 	uint8_t initiator; /* 0 or 1: which end */
-	bool proven; /* the initiator's address, in the initiation itself */
+	uint8_t proofs; /* ends that showed our cookie in its handshake */
 	bool confirmed; /* the initiator has sent data */
 	bool stands; /* both have, and nothing speaks against it */
 	bool fast; /* so far nothing does: the kernel may forward it */
-	uint8_t away; /* as a newcomer: how many ends are not at home */
+	uint8_t away; /* ends that were not at home at first, one bit each */
 	uint8_t roams; /* ends that may have moved, one bit each */
-	uint8_t moved; /* ends that have, by data: roam[] says from where */
 	uint64_t used_ms;
 	struct wg_end end[2]; /* end[i] is peer[i] of the link */
 	uint64_t made_ms, read_ms, confirmed_ms, judged_ms;
@@ -151,6 +149,7 @@ struct wg_pending { /* an initiation that may be answered */
 	bool known; /* the source is a peer that is linked with `to` */
 	bool judge; /* sent to a confirmed endpoint: silence is a failure */
 	bool answered;
+	bool done; /* a later one, or this one, led to a session */
 	uint64_t made_ms;
 };
 

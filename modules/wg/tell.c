@@ -94,14 +94,3 @@ void wg_tell_denied(const struct wg_engine *e, const struct wg_session *s)
 		    wg_peer(e, l->peer[1])->name,
 		    wg_addr_text(&s->end[1].addr, b));
 }
-
-void wg_tell_roamed(const struct wg_engine *e, const struct wg_session *s,
-		    unsigned side)
-{
-	const struct wg_peer *p = wg_peer(e, wg_link(e, s->link)->peer[side]);
-	char from[HD_ADDR_TEXT_BYTES], to[HD_ADDR_TEXT_BYTES];
-
-	hd_log_info("wg: session moved: peer=%s from=%s to=%s proof=\"data\"",
-		    p->name, wg_addr_text(&s->roam[side].addr, from),
-		    wg_addr_text(&s->end[side].addr, to));
-}

@@ -1,8 +1,8 @@
 #!/usr/bin/env perl
 # SPDX-License-Identifier: MIT
 # t/system/wg-seeded.t - the model of WireGuard sessions (t/unit/wg_model.c) and
-# the attacks one by one (t/unit/wg_cut.c) must find mistakes: a file of the
-# engine is compiled once as it is and once with each.
+# the attacks one by one (t/unit/wg_cut.c, wg_wear.c) must find mistakes: a file
+# of the engine is compiled once as it is and once with each.
 use v5.36;
 use Test::More;
 use File::Temp;
@@ -16,18 +16,25 @@ my $tmp   = File::Temp->newdir('hd-seeded-XXXXXX', TMPDIR => 1);
 
 # What, the file, and places of it.
 my @bugs = (
-    ['a newcomer pushes out what stands', 'standing', ['if (s->stands || s->away != away)', 'if (s->away != away)'],
+    ['a newcomer pushes out what stands', 'seats', ['if (s->stands || __builtin_popcount', 'if (__builtin_popcount'],
         ['if (r.n_of_host >= HOST_MAX)', 'if (r.n_of_host >= 1)'],
-        ['!same_host(&s->end[1].addr, host)))', '!same_host(&s->end[1].addr, host) && 0))']],
+        ['if (!is_of_host(s, host))', 'if (0)']],
     ['what has proven least is the one', 'sessions',
         ['4 + 2 * s->stands + s->confirmed', '7 - 2 * s->stands - s->confirmed'],
         ['if (here && s->stands)', 'if (0)']],
     ['whoever denies a session, it stays', 'standing', ['if (d.ends == 3)', 'if (d.ends == 4)']],
     ['a copy of an initiation takes the answer', 'pending',
         ['if (other != NULL && (!known || other->known))', 'if (0)']],
-    ['one packet moves an end', 'roam', ['if (silent_ms(e, s, side) >= GONE_MS)', 'if (1)']],
+    ['who may have moved gets more than it should', 'roam', ['CREDIT = 3,', 'CREDIT = 4,']],
+    ['it gets all', 'roam', ['if (roam->credit_bytes < in->len)', 'if (0)']],
+    ['a forged exchange ends the real one', 'pending',
+        ['p->done = true;', '{ wg_pending_drop(e, p); c = (struct wg_at_cursor){ 0 }; }']],
+    ['places to stand are never free', 'seats', ['if (n < max[kind])', 'if (n < max[kind] - 2)'],
+        ['if (!in_use(e, s) ||', 'if (1 ||']],
+    ['whoever stands first has the endpoint', 'learn', ['    is_contested(e, s, side))', '    0)']],
+    ['a responder is never asked for a cookie', 'response', ['if (!shown)', 'if (0)']],
     ['it moves however long it was silent before', 'roam', ['> RECENT_MS)', '> 1000 * RECENT_MS)']],
-    ['answers stay at the old address', 'roam', ['roam->answered = true;', 'return;']],
+    ['answers stay at the old address', 'data', ['if (s->roams & 1 << to)', 'if (0)']],
     ['nothing makes it doubt', 'init', ['if (wg_tries(e, &in->from, to, WG_PROOF_NOW) > 0)', 'if (0)']],
     ['a known address needs no cookie, ever', 'init',
         ['if (must_prove_known(e, in, l, to, proof))', 'if (0)']],
@@ -43,7 +50,8 @@ sub make_var ($name) {
     return $v =~ s/\s+\z//r;
 }
 my %var = map { $_ => make_var($_) } qw(COMPILE CCLD AM_CFLAGS CFLAGS AM_LDFLAGS LDFLAGS LIBS
-    t_unit_wg_model_OBJECTS t_unit_wg_cut_OBJECTS t_unit_wg_model_LDADD);
+    t_unit_wg_model_OBJECTS t_unit_wg_cut_OBJECTS t_unit_wg_wear_OBJECTS t_unit_wg_model_LDADD);
+my @programs = qw(model cut wear);
 
 sub build ($name, $file, $program) {
     my $objects = $var{"t_unit_wg_${program}_OBJECTS"} =~ s{\S*/(?:\w+-)?\Q$file\E\.o}{$tmp/$name.o}r;
@@ -54,7 +62,7 @@ sub build ($name, $file, $program) {
 sub compile ($name, $file, $text) {
     my $c = HyperDerp::Test::spew("$tmp/$name.c", $text);
     return 1 if system("cd $build && $var{COMPILE} -I$src -w -c -o $tmp/$name.o $c >$tmp/$name.err 2>&1") == 0
-        && build($name, $file, 'model') && build($name, $file, 'cut');
+        && !grep { !build($name, $file, $_) } @programs;
     diag HyperDerp::Test::slurp("$tmp/$name.err");
     return 0;
 }
@@ -63,7 +71,7 @@ sub compile ($name, $file, $text) {
 sub verdict ($name) {
     local $ENV{CMOCKA_MESSAGE_OUTPUT} = 'TAP';
     local $ENV{HD_LONG};
-    for my $program (qw(model cut)) {
+    for my $program (@programs) {
         next if system("ulimit -c 0; $tmp/$name-$program >$tmp/$name.log 2>&1") == 0;
         my ($test) = HyperDerp::Test::slurp("$tmp/$name.log") =~ /^not ok \d+ - (\w+)/m;
         return "$program: " . ($test // 'it crashed');

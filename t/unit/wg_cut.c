@@ -167,6 +167,20 @@ static void a_rekey_under_forged_handshakes(void **state)
 	assert_int_equal(net_to(&a_at)->len, 64);
 }
 
+/* A whole exchange is made up between the initiation and its answer. */
+static void a_forged_exchange_ends_no_real_one(void **state)
+{
+	uint8_t m[WG_INIT_BYTES];
+
+	(void)state;
+	net_make_init(m, 2, 900, NULL);
+	net_in(&a_at, m, sizeof(m));
+	for (unsigned i = 0; i < 20; i++)
+		forge_handshake(&a_at, &b_at, 10 * i);
+	net_response(&b_at, 1, 901, 900);
+	assert_int_equal(net_to(&a_at)->len, WG_RESPONSE_BYTES);
+}
+
 /* One end forged, the other one's own: the tunnel, and where new handshakes go,
  * stay. */
 static void half_forged_handshakes(void **state)
@@ -328,11 +342,12 @@ static void forged_data_takes_nothing(void **state)
 	assert_true(got <= 600);
 }
 
-/* A new mapping in the middle of a transfer: answers at once, all of them a
- * second later. */
+/* A new mapping in the middle of a transfer: answers at once, three times what
+ * it sends; nothing is taken from the old place. */
 static void who_moves_under_load_is_answered(void **state)
 {
 	union hd_addr new_at = net_addr(1, 1001);
+	uint32_t got = 0;
 
 	(void)state;
 	for (unsigned i = 1; i <= 200; i++) {
@@ -340,12 +355,15 @@ static void who_moves_under_load_is_answered(void **state)
 		assert_non_null(net_to(&b_at));
 		net_data(&b_at, live, 9000 + i, 96);
 		assert_non_null(net_to(&new_at));
+		got += 96;
 		for (unsigned k = 0; k < 8; k++) {
 			net_data(&b_at, live, 100 + i * 8 + k, 1400);
-			assert_true(i <= 11 || net_to(&new_at) != NULL);
+			got += 1400 * n_to(&new_at);
+			assert_int_equal(n_to(&a_at), 1);
 		}
 		net_pass(100);
 	}
+	assert_true(got > 2 * 200 * 96 && got <= 3 * 200 * 96);
 }
 
 int main(void)
@@ -356,6 +374,7 @@ int main(void)
 		T(a_pipe_ends_when_the_tunnel_is_in_use),
 		T(forged_handshakes_between_them),
 		T(a_rekey_under_forged_handshakes),
+		T(a_forged_exchange_ends_no_real_one),
 		T(half_forged_handshakes),
 		T(a_forged_response_is_not_taken),
 		T(a_copied_initiation_takes_no_answer),

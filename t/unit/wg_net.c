@@ -317,6 +317,11 @@ void net_make_response(uint8_t m[WG_RESPONSE_BYTES], unsigned initiator,
 	put_mac1(m, WG_RESPONSE_MAC1, initiator);
 }
 
+void net_sign_response(uint8_t m[WG_RESPONSE_BYTES], const uint8_t *cookie)
+{
+	mac(cookie, 16, m, WG_RESPONSE_MAC2, m + WG_RESPONSE_MAC2);
+}
+
 void net_make_data(uint8_t *m, size_t len, uint32_t receiver, uint64_t counter)
 {
 	memset(m, 0xaa, len);
@@ -327,16 +332,18 @@ void net_make_data(uint8_t *m, size_t len, uint32_t receiver, uint64_t counter)
 }
 
 bool net_open_cookie(const struct net_sent *reply, unsigned to,
-		     const uint8_t *init, uint8_t cookie[16])
+		     const uint8_t *message, uint8_t cookie[16])
 {
+	size_t mac1 = wg_get32(message) == WG_INIT ? WG_INIT_MAC1 :
+						     WG_RESPONSE_MAC1;
 	uint8_t key[32];
 
 	label_key("cookie--", to, key);
 	return reply != NULL && reply->len == WG_COOKIE_BYTES &&
 	       wg_get32(reply->data) == WG_COOKIE &&
-	       memcmp(reply->data + 4, init + WG_SENDER, 4) == 0 &&
+	       memcmp(reply->data + 4, message + WG_SENDER, 4) == 0 &&
 	       crypto_aead_xchacha20poly1305_ietf_decrypt(
 		       cookie, NULL, NULL, reply->data + WG_COOKIE_BOX, 32,
-		       init + WG_INIT_MAC1, 16, reply->data + WG_COOKIE_NONCE,
+		       message + mac1, 16, reply->data + WG_COOKIE_NONCE,
 		       key) == 0;
 }

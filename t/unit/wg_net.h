@@ -68,9 +68,12 @@ void net_make_response(uint8_t m[WG_RESPONSE_BYTES], unsigned initiator,
 		       uint32_t index, uint32_t receiver);
 void net_make_data(uint8_t *m, size_t len, uint32_t receiver,
 		   uint64_t counter);
-/* net_open_cookie - false: it is not for this initiation. */
+/* net_open_cookie - of a reply to an initiation, or to a response; `to` is whom
+ * that was for. false: it is not. */
 bool net_open_cookie(const struct net_sent *reply, unsigned to,
-		     const uint8_t *init, uint8_t cookie[16]);
+		     const uint8_t *message, uint8_t cookie[16]);
+/* net_sign_response - the cookie into it. */
+void net_sign_response(uint8_t m[WG_RESPONSE_BYTES], const uint8_t *cookie);
 
 /* net_init - peer `to` is asked, with a cookie when the relay wants one. */
 void net_init(const union hd_addr *from, unsigned to, uint32_t index);

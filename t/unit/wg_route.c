@@ -128,30 +128,6 @@ static void a_new_address_is_proven_by_a_handshake(void **state)
 	assert_int_equal(net_find(1)->relearned, 1);
 }
 
-static void a_new_address_is_proven_when_the_old_is_silent(void **state)
-{
-	(void)state;
-	net_tunnel(1, &a_at, 2, &b_at, 10);
-	for (unsigned i = 1; i <= 14; i++) {
-		net_data(&elsewhere, 11, i, 64);
-		assert_int_equal(net_to(&b_at)->len, 64);
-		net_data(&b_at, 10, i, 64); /* to both */
-		assert_int_equal(net_to(&elsewhere)->len, 64);
-		assert_true(i > 12 || net_to(&a_at)->len == 64);
-		net_data(&b_at, 10, 100 + i, 1400); /* all: a second later */
-		assert_int_equal(net_to(&elsewhere) != NULL, i > 1);
-		net_pass(1000);
-	}
-	net_data(&b_at, 10, 999, 64);
-	assert_int_equal(net_to(&elsewhere)->len, 64);
-	assert_null(net_to(&a_at));
-	assert_true(net_at(1, &a_at)); /* for a new handshake */
-	net_data(&a_at, 11, 100, 64); /* back again */
-	net_data(&b_at, 10, 1000, 64);
-	assert_null(net_to(&elsewhere));
-	assert_int_equal(net_to(&a_at)->len, 64);
-}
-
 static void a_peers_own_cookie_ends_ours(void **state)
 {
 	uint8_t m[WG_COOKIE_BYTES] = { WG_COOKIE };
@@ -354,7 +330,6 @@ int main(void)
 		T(a_rekey_leaves_the_old_session_in_use),
 		T(a_responder_does_not_speak_first),
 		T(a_new_address_is_proven_by_a_handshake),
-		T(a_new_address_is_proven_when_the_old_is_silent),
 		T(a_peers_own_cookie_ends_ours),
 		T(pinned_peers_need_no_key),
 		T(a_removed_link_cuts_the_tunnel),

@@ -148,6 +148,85 @@ static void who_moved_is_through_among_forged(void **state)
 	}
 }
 
+/* Somebody who has many hosts, each with our cookie, forges bob's end alone. */
+static unsigned pipe_n;
+
+static void forge_by_hosts(void)
+{
+	for (unsigned h = 0; h < 12; h++) {
+		union hd_addr z = net_addr(200000 + h * 256, 700);
+		uint32_t i = 4 * pipe_n++;
+
+		net_init(&z, 2, i);
+		net_response(&b_at, 1, i + 1, i);
+		net_data(&z, i + 1, 0, 64);
+		net_data(&b_at, i, 0, 64);
+	}
+}
+
+struct moved { /* alice, and the cookies that the two were given */
+	union hd_addr at;
+	uint32_t i;
+	uint8_t cookie[2][16];
+	bool has[2];
+};
+
+static bool try_once(struct moved *v)
+{
+	uint8_t m[WG_INIT_BYTES], r[WG_RESPONSE_BYTES];
+
+	net_clear();
+	net_make_init(m, 2, v->i += 2, v->has[0] ? v->cookie[0] : NULL);
+	net_in(&v->at, m, sizeof(m));
+	v->has[0] = net_open_cookie(net_to(&v->at), 2, m, v->cookie[0]);
+	if (net_to(&b_at) == NULL)
+		return false;
+	net_clear();
+	net_make_response(r, 1, v->i + 1, v->i);
+	if (v->has[1])
+		net_sign_response(r, v->cookie[1]);
+	net_in(&b_at, r, sizeof(r));
+	v->has[1] |= net_open_cookie(net_to(&b_at), 1, r, v->cookie[1]);
+	forge_by_hosts();
+	net_data(&v->at, v->i + 1, 0, 64);
+	if (net_to(&b_at) == NULL)
+		return false;
+	net_data(&b_at, v->i, 0, 64);
+	return net_to(&v->at) != NULL;
+}
+
+static void talk_moved(const struct moved *v, unsigned seconds)
+{
+	for (unsigned k = 1; k <= seconds; k++, net_pass(1000)) {
+		net_data(&v->at, v->i + 1, k, 64);
+		assert_non_null(net_to(&b_at));
+		net_data(&b_at, v->i, k, 64);
+		assert_non_null(net_to(&v->at));
+		forge_by_hosts();
+	}
+}
+
+/* At the third try at the latest: bob shows a cookie in his response then, which
+ * nobody forges. From that on she is known to be there, too. */
+static void who_moved_is_through_among_many_hosts(void **state)
+{
+	struct moved v = { .at = net_addr(500, 1001), .i = 0x60000000 };
+	unsigned tries = 1;
+
+	(void)state;
+	pipe_n = 0;
+	for (unsigned i = 0; i < 30; i++, net_pass(1000))
+		forge_by_hosts();
+	for (; !try_once(&v); tries++)
+		for (unsigned i = 0; i < 5; i++, net_pass(1000))
+			forge_by_hosts();
+	assert_in_range(tries, 1, 3);
+	talk_moved(&v, 60);
+	assert_true(try_once(&v) || try_once(&v)); /* the first is asked */
+	talk_moved(&v, 30);
+	assert_true(net_at(1, &v.at));
+}
+
 /* Before the kernel ignores a host, all peers are looked at: is one there? Who
  * has many hosts does not make that often. */
 static void few_looks_at_all_peers(void **state)
@@ -178,6 +257,7 @@ int main(void)
 		T(a_forged_counter_keeps_nobody_from_moving),
 		T(one_index_of_many_links),
 		T(who_moved_is_through_among_forged),
+		T(who_moved_is_through_among_many_hosts),
 		T(few_looks_at_all_peers),
 	};
 

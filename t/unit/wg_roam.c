@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: MIT */
+/* t/unit/wg_roam.c - clients that move: what they get at the new place, and
+ * what ends it (doc/wireguard.md, "A client that moves"). */
+#include "t/unit/unit.h"
+#include "t/unit/wg_net.h"
+
+static union hd_addr a_at, b_at, elsewhere;
+
+static int setup(void **state)
+{
+	(void)state;
+	net_start();
+	a_at = net_addr(1, 1000);
+	b_at = net_addr(2, 2000);
+	elsewhere = net_addr(9, 9000);
+	for (unsigned i = 1; i <= 3; i++)
+		net_peer(i, NULL);
+	net_link(1, 2);
+	net_link(2, 3);
+	net_tunnel(1, &a_at, 2, &b_at, 10);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	assert_true(net_out() <= net.bytes_in);
+	net_stop();
+	return 0;
+}
+
+/* However long the old one is silent: it may be somebody else's. */
+static void a_new_address_gets_three_times_what_it_sent(void **state)
+{
+	uint32_t got = 0;
+
+	(void)state;
+	for (unsigned i = 1; i <= 40; i++) {
+		net_data(&elsewhere, 11, i, 64);
+		assert_int_equal(net_to(&b_at)->len, 64);
+		net_data(&b_at, 10, i, 64); /* to both */
+		assert_int_equal(net_to(&elsewhere)->len, 64);
+		assert_int_equal(net_to(&a_at)->len, 64);
+		net_data(&b_at, 10, 100 + i, 1400);
+		assert_int_equal(net_to(&a_at)->len, 1400);
+		got += net_to(&elsewhere) != NULL ? 1464 : 64;
+		net_pass(1000);
+	}
+	assert_true(got > 2 * 40 * 64 && got <= 3 * 40 * 64);
+	net_data(&a_at, 11, 100, 64); /* back again */
+	net_data(&b_at, 10, 1000, 64);
+	assert_null(net_to(&elsewhere));
+	assert_int_equal(net_to(&a_at)->len, 64);
+}
+
+/* Who is asked for a handshake gets it where it may be, too. */
+static void a_handshake_finds_who_has_moved(void **state)
+{
+	(void)state;
+	net_pass(31000); /* what bob asked before the tunnel is forgotten */
+	net_data(&a_at, 11, 1, 64);
+	net_data(&elsewhere, 11, 2, 64);
+	net_init(&b_at, 1, 60);
+	assert_int_equal(net_to(&a_at)->len, WG_INIT_BYTES);
+	assert_int_equal(net_to(&elsewhere)->len, WG_INIT_BYTES);
+	net_response(&elsewhere, 2, 61, 60);
+	assert_int_equal(net_to(&b_at)->len, WG_RESPONSE_BYTES);
+	net_data(&b_at, 61, 0, 64);
+	assert_int_equal(net_to(&elsewhere)->len, 64);
+}
+
+/* Her own data looks seen before, when somebody has made up a higher counter at
+ * her old address: she is silent until her handshake, 15 s later. */
+static void a_forged_counter_and_a_move(void **state)
+{
+	(void)state;
+	net_data(&a_at, 11, 5, 64);
+	net_data(&a_at, 11, 1000, 64); /* forged */
+	for (unsigned i = 6; i < 20; i++, net_pass(1000)) {
+		net_data(&elsewhere, 11, i, 64);
+		assert_int_equal(net.n_sent, 0);
+		net_data(&b_at, 10, i, 64);
+		assert_null(net_to(&elsewhere));
+		assert_non_null(net_to(&a_at));
+	}
+	net_init(&elsewhere, 2, 60);
+	assert_int_equal(net_to(&b_at)->len, WG_INIT_BYTES);
+	net_response(&b_at, 1, 61, 60);
+	net_data(&elsewhere, 61, 0, 64);
+	assert_int_equal(net_to(&b_at)->len, 64);
+	net_data(&b_at, 60, 0, 64);
+	assert_int_equal(net_to(&elsewhere)->len, 64);
+}
+
+/* Somebody speaks in her name at the old place: a second without copies, each
+ * time. */
+static void who_is_led_back_is_silent_for_a_second(void **state)
+{
+	unsigned lost = 0;
+
+	(void)state;
+	net_data(&a_at, 11, 1, 64);
+	for (unsigned i = 10; i < 40; i++, net_pass(100)) {
+		if (i == 20)
+			net_data(&a_at, 11, 2, 64); /* forged */
+		net_data(&elsewhere, 11, i, 64);
+		assert_non_null(net_to(&b_at));
+		net_data(&b_at, 10, i, 64);
+		lost += net_to(&elsewhere) == NULL;
+	}
+	assert_in_range(lost, 1, 10);
+}
+
+/* Idle for more than 5 s: her handshake alone shows where she is. */
+static void who_was_idle_begins_a_handshake(void **state)
+{
+	(void)state;
+	net_data(&a_at, 11, 1, 64);
+	net_pass(6000);
+	for (unsigned i = 2; i < 15; i++, net_pass(1000)) {
+		net_data(&elsewhere, 11, i, 64);
+		assert_non_null(net_to(&b_at)); /* who judges it */
+		net_data(&b_at, 10, i, 64);
+		assert_null(net_to(&elsewhere));
+	}
+	net_init(&elsewhere, 2, 60);
+	assert_int_equal(net_to(&b_at)->len, WG_INIT_BYTES);
+	net_response(&b_at, 1, 61, 60);
+	assert_int_equal(net_to(&elsewhere)->len, WG_RESPONSE_BYTES);
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		T(a_new_address_gets_three_times_what_it_sent),
+		T(a_handshake_finds_who_has_moved),
+		T(a_forged_counter_and_a_move),
+		T(who_is_led_back_is_silent_for_a_second),
+		T(who_was_idle_begins_a_handshake),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
