@@ -113,7 +113,7 @@ static void to_roamed(struct wg_engine *e, const struct wg_in *in,
 }
 
 /* A tunnel between the two shows best where the other one is. Where two lead to
- * different places, or the endpoint is another one, it goes to both: how often
+ * different places, or the endpoint is another one, it goes to each: how often
  * an address asked does not say which, since others may forge it. */
 static unsigned by_tunnels(struct wg_engine *e, const struct wg_in *in,
 			   struct wg_pending *p, const struct wg_peer *from,
@@ -129,9 +129,10 @@ static unsigned by_tunnels(struct wg_engine *e, const struct wg_in *in,
 	n = send_to(e, in, p, &one->addr, &one->local);
 	if (two != NULL)
 		n += send_to(e, in, p, &two->addr, &two->local);
-	else if (to->endpoint.set && !wg_addr_same(&to->endpoint, &one->addr))
+	if (to->endpoint.set && !wg_addr_same(&to->endpoint, &one->addr) &&
+	    (two == NULL || !wg_addr_same(&to->endpoint, &two->addr)))
 		n += send_to(e, in, p, &to->endpoint, &to->local);
-	e->sum.copied_bytes += n == 2 ? in->len : 0;
+	e->sum.copied_bytes += n > 1 ? (n - 1) * in->len : 0;
 	to_roamed(e, in, p, l, wg_side(l, to->item.id));
 	return n;
 }
@@ -229,7 +230,7 @@ static void from_known(struct wg_engine *e, const struct wg_in *in,
 		return;
 	}
 	if (wg_tries(e, &in->from, to, WG_PROOF_NOW) > 0)
-		wg_roam_doubt(e, l, wg_side(l, to->item.id));
+		wg_roam_doubt(e, l, wg_side(l, to->item.id), &in->from);
 	pass_on(e, in, from, l, to, proof);
 }
 

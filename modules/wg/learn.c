@@ -107,13 +107,16 @@ void wg_session_unlearn(struct wg_engine *e, const struct wg_session *s,
 
 /* ---- where to look for a peer ---- */
 
-/* Of two, who shows better where a peer is: it stands; then heard last. */
+/* Of two, who shows better where a peer is: it stands; both ends have proven
+ * themselves; heard last. */
 static const struct wg_session *better(const struct wg_session *a,
 				       const struct wg_session *b,
 				       unsigned side)
 {
 	if (a == NULL || a->stands != b->stands)
 		return a != NULL && a->stands ? a : b;
+	if (wg_outproves(a, b) || wg_outproves(b, a))
+		return wg_outproves(a, b) ? a : b;
 	return a->heard_ms[side] >= b->heard_ms[side] ? a : b;
 }
 

@@ -187,10 +187,11 @@ bool wg_counter_take(uint64_t *next, uint64_t now);
 bool wg_roam_copy(struct wg_engine *e, const struct wg_in *in,
 		  struct wg_session *s, unsigned side);
 /* wg_has_roamed - one end of a link may be elsewhere, by data alone.
- * wg_roam_doubt - who is at the other end has no answer from there. */
+ * wg_roam_doubt - the asker, at the other end, has no answer from there. */
 bool wg_has_roamed(const struct wg_engine *e, const struct wg_link *l,
 		   unsigned side);
-void wg_roam_doubt(struct wg_engine *e, struct wg_link *l, unsigned side);
+void wg_roam_doubt(struct wg_engine *e, struct wg_link *l, unsigned side,
+		   const struct wg_addr *asker);
 void wg_roam_expire(struct wg_engine *e, struct wg_session *s);
 /* wg_pass - data of a session, to its end. Returns whether it went. */
 bool wg_pass(struct wg_engine *e, const struct wg_in *in, struct wg_session *s,

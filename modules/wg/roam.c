@@ -168,16 +168,15 @@ bool wg_has_roamed(const struct wg_engine *e, const struct wg_link *l,
 	return false;
 }
 
-void wg_roam_doubt(struct wg_engine *e, struct wg_link *l, unsigned side)
+void wg_roam_doubt(struct wg_engine *e, struct wg_link *l, unsigned side,
+		   const struct wg_addr *asker)
 {
 	struct wg_session *s;
 
-	wg_each_session (e, l, s) {
-		if (!(s->roams & 1 << side))
-			continue;
-		wg_roam_back(e, s, side);
-		s->heard_ms[side] = 0; /* who was heard is not the one */
-	}
+	wg_each_session (e, l, s)
+		if ((s->roams & 1 << side) &&
+		    wg_addr_same(&s->end[!side].addr, asker))
+			wg_roam_back(e, s, side);
 }
 
 /* Who falls silent there is not there. */

@@ -4,19 +4,13 @@
 #include "t/unit/unit.h"
 #include "t/unit/wg_net.h"
 
-static union hd_addr a_at, b_at, elsewhere;
+static union hd_addr elsewhere;
 
 static int setup(void **state)
 {
 	(void)state;
-	net_start();
-	a_at = net_addr(1, 1000);
-	b_at = net_addr(2, 2000);
+	net_pair(3);
 	elsewhere = net_addr(9, 9000);
-	for (unsigned i = 1; i <= 3; i++)
-		net_peer(i, NULL);
-	net_link(1, 2);
-	net_link(2, 3);
 	net_tunnel(1, &a_at, 2, &b_at, 10);
 	return 0;
 }

@@ -72,7 +72,8 @@ static void one_index_of_many_links(void **state)
 	(void)state;
 	for (unsigned i = 0; i < 100; i++) {
 		unsigned a = 1000 + 2 * i, b = a + 1;
-		union hd_addr x = net_addr(a * 256, 9), y = net_addr(b * 256, 9);
+		union hd_addr x = net_addr(a * 256, 9);
+		union hd_addr y = net_addr(b * 256, 9);
 
 		net_peer(a, &x);
 		net_peer(b, &y);
@@ -206,8 +207,8 @@ static void talk_moved(const struct moved *v, unsigned seconds)
 	}
 }
 
-/* At the third try at the latest: bob shows a cookie in his response then, which
- * nobody forges. From that on she is known to be there, too. */
+/* At the third try at the latest: bob shows a cookie in his response then,
+ * which nobody forges. From that on she is known to be there, too. */
 static void who_moved_is_through_among_many_hosts(void **state)
 {
 	struct moved v = { .at = net_addr(500, 1001), .i = 0x60000000 };
