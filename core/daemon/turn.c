@@ -90,7 +90,7 @@ static void step_handshake(struct hd_worker *w)
 {
 	struct hd_stream *s = hd_streams_pop_ready(&w->streams->handshakes);
 
-	if (s != NULL && s->closing)
+	if (s != NULL && !hd_stream_is_open(s))
 		hd_stream_read(s);
 	else if (s != NULL)
 		hd_stream_handshake(s);

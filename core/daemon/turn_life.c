@@ -55,7 +55,7 @@ static void tell_restart(struct hd_worker *w)
 		const struct hd_peer_ops *ops = hd_peer_ops_of(s);
 		uint32_t after_ms = (uint32_t)(BACK_SPREAD_MS * i / n);
 
-		if (ops != NULL && ops->drain != NULL && !s->closing)
+		if (ops != NULL && ops->drain != NULL && hd_stream_is_open(s))
 			ops->drain(hd_peer_of(s), BACK_IN_MS + after_ms,
 				   TRY_FOR_MS);
 	}

@@ -248,7 +248,7 @@ static bool next_call(struct hd_answer *a)
 
 static bool has_room(const struct hd_stream *s)
 {
-	return !s->closing &&
+	return hd_stream_is_open(s) &&
 	       s->lane[HD_CONTROL].bytes + s->flight.bytes < ENOUGH_BYTES;
 }
 

@@ -29,7 +29,7 @@ static void close_here(struct hd_worker *w, void *arg)
 		/* who came by its listener finds no route any more */
 		if (s->listener->mod == arg)
 			hd_stream_close(s, HD_CLOSE_DRAIN);
-		if (s->mod != arg || s->closing)
+		if (s->mod != arg || !hd_stream_is_open(s))
 			continue;
 		if (ops != NULL && ops->drain != NULL)
 			ops->drain(hd_peer_of(s), BACK_IN_MS, TRY_FOR_MS);

@@ -173,8 +173,8 @@ static bool waits_for(const struct hd_stream *s, const struct hd_module *mod)
 {
 	const struct hd_peer *p = hd_peer_of(s);
 
-	return !s->closing && p != NULL && p->state == HD_PEER_PENDING &&
-	       p->asked == mod;
+	return hd_stream_is_open(s) && p != NULL &&
+	       p->state == HD_PEER_PENDING && p->asked == mod;
 }
 
 /* Who waits for an answer of code that has gone: whoever is there now is
@@ -218,8 +218,8 @@ static bool is_awaited(const struct hd_stream *s, const struct hd_ticket *t)
 {
 	const struct hd_peer *p = s != NULL ? hd_peer_of(s) : NULL;
 
-	return p != NULL && !s->closing && p->state == HD_PEER_PENDING &&
-	       p->asked_n == t->asked_n;
+	return p != NULL && hd_stream_is_open(s) &&
+	       p->state == HD_PEER_PENDING && p->asked_n == t->asked_n;
 }
 
 static void answered(struct hd_worker *w, void *ticket, void *unused)

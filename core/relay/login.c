@@ -15,7 +15,7 @@ void hd_relay_login(struct hd_stream *s, const struct hd_login *login)
 {
 	struct hd_peer *p;
 
-	if (s->closing)
+	if (!hd_stream_is_open(s))
 		return;
 	p = hd_peer_new(s, login);
 	if (p == NULL) {
@@ -83,7 +83,7 @@ static void go_home(struct hd_stream *s)
 
 void hd_login_drained(struct hd_stream *s)
 {
-	if (s->sending)
+	if (s->output == HD_OUTPUT_SENDING)
 		hd_stream_expect_sent(s);
 	else
 		go_home(s);

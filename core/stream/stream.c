@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* core/stream/stream.c - the life of a stream: birth, end.
  *
- *   accept --> OPEN --hd_stream_close()--> CLOSING --flushed--> SHUT --+
- *               |                             |  peer's end, 1 s later |
- *               `------- hd_stream_abort() ---+------------------> END <
+ *   accept --> OPEN --hd_stream_close()--> CLOSING --> ENDING --sent--> SHUT
+ *               |                             |           |    peer's end |
+ *               `------ hd_stream_abort() ----+-----------+-> ABORTED     |
+ *                                      nothing under way |                |
+ *                                                        `-> FREED <------'
  *
  * Nothing is freed inside a call from a module or the relay: closing only marks
  * the stream, hd_stream_flush() ends it. Context: the stream's worker. */
@@ -72,9 +74,8 @@ static void stream_free(struct hd_stream *s)
 	free(s->state);
 	s->state = NULL;
 	s->magic = 0;
-	if (s->dirty || s->ready)
-		s->dead = true; /* buried() frees it */
-	else
+	s->phase = HD_PHASE_FREED;
+	if (!s->dirty && !s->ready) /* else reclaimed() */
 		free(s);
 }
 
@@ -116,9 +117,9 @@ struct hd_tls_env hd_stream_tls_env(struct hd_stream *s)
 
 void hd_stream_close(struct hd_stream *s, enum hd_close why)
 {
-	if (s->closing)
+	if (!hd_stream_is_open(s))
 		return;
-	s->closing = true;
+	s->phase = HD_PHASE_CLOSING;
 	s->why = (uint8_t)why;
 	s->deadline_ms[HD_DEADLINE_LOGIN] = 0;
 	hd_stream_deadline(s, HD_DEADLINE_CLOSE,
@@ -128,10 +129,9 @@ void hd_stream_close(struct hd_stream *s, enum hd_close why)
 
 void hd_stream_abort(struct hd_stream *s, enum hd_close why)
 {
-	if (!s->closing)
+	if (hd_stream_is_open(s))
 		s->why = (uint8_t)why;
-	s->closing = true;
-	s->aborted = true;
+	s->phase = HD_PHASE_ABORTED;
 	hd_stream_mark_dirty(s);
 }
 
@@ -270,7 +270,6 @@ void *hd_stream_switch(struct hd_stream *s, struct hd_module *mod,
 	free(s->state);
 	s->state = state;
 	hd_stream_set_proto(s, mod, proto);
-	s->switched = true;
 	s->want = 0;
 	return state;
 }

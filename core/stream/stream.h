@@ -27,6 +27,23 @@ enum hd_deadline { /* module timers come first: HD_STREAM_TIMERS of them */
 	HD_DEADLINES
 };
 
+enum hd_phase { /* only forward; the picture is in core/stream/stream.c */
+		HD_PHASE_OPEN,
+		HD_PHASE_CLOSING, /* takes no more; what is queued goes out */
+		HD_PHASE_ENDING, /* the last of it is sealed */
+		HD_PHASE_SHUT, /* our side is shut down; the peer's end is
+				  awaited */
+		HD_PHASE_ABORTED, /* the socket is of no use any more */
+		HD_PHASE_FREED, /* but its lists have not let go of it */
+};
+
+enum hd_output { /* the picture is in core/stream/stream_tx.c */
+		 HD_OUTPUT_IDLE,
+		 HD_OUTPUT_SENDING, /* a send is under way */
+		 HD_OUTPUT_BLOCKED, /* the kernel takes no more until it says so
+				     */
+};
+
 /* Who a stream works for, besides its protocol: a key that has logged in
  * (core/relay/peer.h) or an HTTP body under way (core/http/http_answer.c); one
  * at a time. Stands in what the room above keeps of it. */
@@ -57,6 +74,20 @@ struct hd_stream {
 	int fd;
 	struct hd_worker *worker;
 	const struct hd_listener *listener;
+	uint8_t phase; /* enum hd_phase */
+	uint8_t output; /* enum hd_output */
+	uint8_t why; /* enum hd_close; once it closes */
+	uint8_t fds; /* enum hd_fds: whose descriptor it is */
+	/* Each may go with any phase, and with any other. */
+	bool handshaking : 1; /* TLS is not up; also if it closes before */
+	bool readable : 1; /* the kernel may have more */
+	bool rx_eof : 1; /* the peer's end has been read */
+	bool rx_hup : 1; /* it is on its way: read up to it */
+	bool rx_held : 1; /* the user wants nothing read */
+	bool rx_paused : 1; /* nothing is read until HD_DEADLINE_PAUSE */
+	bool user_waits : 1; /* for drained() */
+	bool ready : 1; /* in a list of the worker: to be read */
+	bool dirty : 1; /* in its list of streams to flush */
 	struct hd_module *mod; /* owner of proto; NULL: the core's */
 	const struct hd_proto *proto;
 	struct hd_account *account; /* of mod, in this worker */
@@ -67,28 +98,8 @@ struct hd_stream {
 	/* input */
 	struct hd_chunk *kept; /* plaintext that was not used yet */
 	uint32_t want;
-	bool readable : 1; /* the kernel may have more */
-	bool rx_eof : 1;
-	bool rx_hup : 1;   /* the peer's end is on its way: read up to it */
-	bool rx_paused : 1;
-	bool rx_held : 1; /* the user wants nothing read */
-	bool handshaking : 1;
 	uint8_t kernel_tries; /* TLS goes to the kernel: offers left */
-	bool switched : 1; /* to another protocol, during data() */
-	bool ready : 1;    /* in the worker's list of readable streams */
 	/* output */
-	bool dirty : 1;   /* in the worker's list of streams to flush */
-	bool sending : 1; /* a send is under way */
-	bool blocked : 1; /* the kernel takes no more until it says so */
-	bool user_waits : 1; /* for drained() */
-	/* the end */
-	bool closing : 1;  /* flushes, then shuts down, then waits for the peer */
-	bool sealed_end : 1; /* the last bytes are in flight */
-	bool shut : 1;     /* our side is shut down */
-	bool aborted : 1;  /* the socket is of no use any more */
-	bool dead : 1;     /* freed when the last list lets go of it */
-	uint8_t why;       /* enum hd_close */
-	uint8_t fds;       /* enum hd_fds: whose descriptor it is */
 	uint8_t reserved_lane;
 	uint32_t asked; /* bytes of the send under way */
 	uint32_t large_bytes; /* its share of the worker's */
@@ -107,6 +118,11 @@ struct hd_stream {
 	union hd_addr addr;
 	struct hd_stream *dirty_next, *ready_next, *prev, *next;
 };
+
+static inline bool hd_stream_is_open(const struct hd_stream *s)
+{
+	return s->phase == HD_PHASE_OPEN;
+}
 
 /* hd_stream_key - who has logged in on it; NULL: nobody. */
 static inline const struct hd_key *hd_stream_key(const struct hd_stream *s)

@@ -33,7 +33,7 @@ static void module_timer(struct hd_stream *s, unsigned which)
 {
 	struct hd_meter *m = &s->worker->meter;
 
-	if (s->closing || s->proto->timer == NULL)
+	if (!hd_stream_is_open(s) || s->proto->timer == NULL)
 		return;
 	struct hd_account *before = hd_meter_enter(m, s->account);
 

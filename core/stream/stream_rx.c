@@ -34,7 +34,7 @@ static void rx_pause(struct hd_stream *s, uint64_t delay_ms)
 
 void hd_stream_pause(struct hd_stream *s, uint32_t delay_ms)
 {
-	if (delay_ms > 0 && !s->closing)
+	if (delay_ms > 0 && hd_stream_is_open(s))
 		rx_pause(s, delay_ms);
 }
 
@@ -84,7 +84,7 @@ static size_t unkeep(struct hd_stream *s)
 
 static bool takes_input(const struct hd_stream *s)
 {
-	return !s->closing && !s->rx_held && !s->rx_paused;
+	return hd_stream_is_open(s) && !s->rx_held && !s->rx_paused;
 }
 
 static size_t call_data(struct hd_stream *s, uint8_t *p, size_t n)
@@ -107,25 +107,26 @@ static void offer(struct hd_stream *s, size_t n)
 	uint8_t *p = s->worker->plain;
 
 	while (n > 0 && n >= s->want && takes_input(s)) {
+		const struct hd_proto *proto = s->proto;
 		bool framed = s->ws != NULL;
 
-		s->switched = false;
 		s->want = 0;
 		size_t used = call_data(s, p, n);
+		bool switched = s->proto != proto;
 
 		hd_assert(used <= n);
 		p += used;
 		n -= used;
 		if (!framed && s->ws != NULL) /* from here on */
 			n = hd_ws_unwrap(s, s->ws, p, n);
-		if (!s->switched && used == 0)
+		if (!switched && used == 0)
 			break;
-		if (!s->switched && !s->rx_held && s->want == 0)
+		if (!switched && !s->rx_held && s->want == 0)
 			break; /* an unfinished frame of unknown length */
 	}
-	if (!s->closing && n > HD_PLAIN_BYTES - HD_READ_BYTES)
+	if (hd_stream_is_open(s) && n > HD_PLAIN_BYTES - HD_READ_BYTES)
 		hd_stream_close(s, HD_CLOSE_PROTOCOL);
-	if (!s->closing && n > 0)
+	if (hd_stream_is_open(s) && n > 0)
 		keep_more(s, p, n);
 }
 
@@ -175,7 +176,8 @@ static void got_eof(struct hd_stream *s)
 {
 	s->rx_eof = true;
 	s->readable = false;
-	if (s->kept != NULL && !s->closing && (s->rx_held || s->rx_paused))
+	if (s->kept != NULL && hd_stream_is_open(s) &&
+	    (s->rx_held || s->rx_paused))
 		return;
 	hd_stream_close(s, HD_CLOSE_PEER);
 	hd_stream_mark_dirty(s);
@@ -210,7 +212,7 @@ static void open_records(struct hd_stream *s)
 	struct hd_worker *w = s->worker;
 	struct hd_tls_env env = hd_stream_tls_env(s);
 
-	while (!s->closing) {
+	while (hd_stream_is_open(s)) {
 		int n = hd_tls_open(s->tls, &env, w->plain + kept_bytes(s),
 				    HD_READ_BYTES);
 
@@ -315,8 +317,8 @@ static void hung_up(struct hd_stream *s)
 
 void hd_stream_read(struct hd_stream *s)
 {
-	if (s->closing) {
-		if (s->shut && !s->rx_eof)
+	if (!hd_stream_is_open(s)) {
+		if (s->phase == HD_PHASE_SHUT && !s->rx_eof)
 			read_nothing(s);
 	} else if (s->rx_held || s->rx_paused || s->rx_eof) {
 		if (s->rx_hup)
@@ -329,7 +331,7 @@ void hd_stream_read(struct hd_stream *s)
 	} else {
 		read_plain(s);
 	}
-	if (s->readable && (takes_input(s) || s->shut))
+	if (s->readable && (takes_input(s) || s->phase == HD_PHASE_SHUT))
 		hd_stream_mark_ready(s);
 }
 
@@ -343,7 +345,7 @@ void hd_stream_resume(struct hd_stream *s)
 	}
 	if (s->rx_eof && takes_input(s))
 		got_eof(s);
-	if (s->readable && !s->closing)
+	if (s->readable && hd_stream_is_open(s))
 		hd_stream_mark_ready(s);
 }
 
@@ -392,6 +394,6 @@ void hd_stream_handshake(struct hd_stream *s)
 		HD_PROBE(tls_done, s, w->index, 1);
 		open_records(s);
 	}
-	if (s->readable && !s->closing)
+	if (s->readable && hd_stream_is_open(s))
 		hd_stream_mark_ready(s);
 }

@@ -16,7 +16,7 @@ static void take_bulk(struct hd_stream *s, struct hd_queue *to)
 {
 	struct hd_queue *bulk = &s->lane[HD_BULK];
 
-	if (s->closing || bulk->bytes <= SEAL_BULK_BYTES)
+	if (!hd_stream_is_open(s) || bulk->bytes <= SEAL_BULK_BYTES)
 		hd_queue_append(to, bulk);
 	else
 		while (to->bytes < SEAL_BULK_BYTES)
@@ -75,7 +75,7 @@ static bool kernel_ready(struct hd_stream *s)
 	int r = hd_tls_kernel_sending(s->tls, s->fd);
 
 	if (r == -EAGAIN) { /* no room for KeyUpdate */
-		s->blocked = true;
+		s->output = HD_OUTPUT_BLOCKED;
 		hd_stream_await_progress(s);
 	} else if (r < 0) {
 		if (r == -EKEYEXPIRED)
@@ -134,7 +134,8 @@ void hd_stream_offer_kernel(struct hd_stream *s)
 {
 	unsigned want = s->worker->streams->ktls;
 
-	if (s->sending || s->aborted || s->flight.first != NULL)
+	if (s->output == HD_OUTPUT_SENDING || s->phase == HD_PHASE_ABORTED ||
+	    s->flight.first != NULL)
 		return;
 	s->kernel_tries--;
 	if (hd_tls_to_kernel(s->tls, s->fd, want) == want) {

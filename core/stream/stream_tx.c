@@ -80,7 +80,7 @@ uint8_t *hd_stream_reserve(struct hd_stream *s, enum hd_lane lane, size_t n)
 	struct hd_chunk *c;
 
 	hd_assert(s->reserved == NULL && n <= HD_FRAME_MAX_BYTES);
-	if (s->closing) {
+	if (!hd_stream_is_open(s)) {
 		if (lane != HD_CONTROL)
 			hd_stream_dropped(s, HD_DROP_GONE, lane == HD_URGENT,
 					  1);
@@ -101,7 +101,7 @@ void hd_stream_commit(struct hd_stream *s, size_t n)
 	s->lane[s->reserved_lane].frames++;
 	if (s->reserved_lane == HD_BULK)
 		hd_lane_changed(s);
-	if (!s->sending && !s->blocked)
+	if (s->output == HD_OUTPUT_IDLE)
 		hd_stream_mark_dirty(s);
 }
 
@@ -121,7 +121,7 @@ bool hd_stream_append_raw(struct hd_stream *s, const void *data, size_t n)
 {
 	struct hd_chunk *c;
 
-	if (s->closing)
+	if (!hd_stream_is_open(s))
 		return false;
 	c = lane_chunk(s, HD_CONTROL, n, true);
 	if (c == NULL)
@@ -195,7 +195,8 @@ static void send_took(struct hd_stream *s, int32_t res)
 		hd_queue_consume(&w->streams->pool, &s->flight, (uint32_t)res);
 	}
 	all = s->flight.first == NULL;
-	s->blocked = res < 0 || (uint32_t)res < s->asked;
+	s->output = res < 0 || (uint32_t)res < s->asked ? HD_OUTPUT_BLOCKED
+							: HD_OUTPUT_IDLE;
 	if (all)
 		s->deadline_ms[HD_DEADLINE_WRITE] = 0;
 	else if (res > 0 || s->deadline_ms[HD_DEADLINE_WRITE] == 0)
@@ -231,7 +232,8 @@ static void send_flight(struct hd_stream *s)
 	res = w->ring_ops->send(w->ring, s->fd,
 				hd_tag(HD_OP_SENT, s->slot, s->gen), iov, n);
 	if (res == -EINPROGRESS) {
-		s->sending = w->sent = true;
+		s->output = HD_OUTPUT_SENDING;
+		w->sent = true;
 		if (s->asked < s->flight.bytes || is_queued(s) || s->user_waits)
 			hd_stream_expect_sent(s);
 		return;
@@ -241,11 +243,12 @@ static void send_flight(struct hd_stream *s)
 
 void hd_stream_on_sent(struct hd_stream *s, int32_t res)
 {
-	s->sending = false;
-	if (!s->aborted)
+	s->output = HD_OUTPUT_IDLE;
+	if (s->phase != HD_PHASE_ABORTED)
 		send_took(s, res);
-	if (s->closing || s->user_waits ||
-	    (!s->blocked && (s->flight.first != NULL || is_queued(s))))
+	if (!hd_stream_is_open(s) || s->user_waits ||
+	    (s->output == HD_OUTPUT_IDLE &&
+	     (s->flight.first != NULL || is_queued(s))))
 		hd_stream_mark_dirty(s);
 }
 
@@ -265,24 +268,27 @@ static bool kernel_goodbye(struct hd_stream *s)
 {
 	if (s->tls == NULL || !(hd_tls_kernel(s->tls) & HD_KTLS_TX))
 		return true;
-	s->blocked = !hd_ktls_has_room(s->fd);
-	if (!s->blocked)
-		hd_tls_kernel_alert(s->tls, s->fd);
-	return !s->blocked;
+	if (!hd_ktls_has_room(s->fd)) {
+		s->output = HD_OUTPUT_BLOCKED;
+		return false;
+	}
+	s->output = HD_OUTPUT_IDLE;
+	hd_tls_kernel_alert(s->tls, s->fd);
+	return true;
 }
 
 /* All that was queued has left: say goodbye, wait for the peer's. */
 static void finish_closing(struct hd_stream *s)
 {
-	if (!s->aborted && !s->shut && !kernel_goodbye(s))
+	if (s->phase < HD_PHASE_SHUT && !kernel_goodbye(s))
 		return;
-	if (s->rx_eof || s->aborted) {
+	if (s->rx_eof || s->phase == HD_PHASE_ABORTED) {
 		hd_stream_end(s);
 		return;
 	}
-	if (s->shut)
+	if (s->phase == HD_PHASE_SHUT)
 		return;
-	s->shut = true;
+	s->phase = HD_PHASE_SHUT;
 	s->readable = true;
 	shutdown(s->fd, SHUT_WR);
 	hd_stream_deadline(s, HD_DEADLINE_CLOSE, LINGER_MS);
@@ -293,10 +299,10 @@ static void finish_closing(struct hd_stream *s)
  * sealed all lanes, a slow reader's flight would grow without limit. */
 static void send_all(struct hd_stream *s)
 {
-	while (!s->sending && !s->blocked && !s->aborted) {
+	while (s->output == HD_OUTPUT_IDLE && s->phase != HD_PHASE_ABORTED) {
 		if (s->flight.bytes < SEAL_BELOW_BYTES)
 			hd_stream_seal(s);
-		if (s->aborted || s->flight.first == NULL)
+		if (s->phase == HD_PHASE_ABORTED || s->flight.first == NULL)
 			return;
 		send_flight(s);
 	}
@@ -304,19 +310,21 @@ static void send_all(struct hd_stream *s)
 
 static void flush_closing(struct hd_stream *s)
 {
-	if (s->aborted && !s->sending) {
+	bool sending = s->output == HD_OUTPUT_SENDING;
+
+	if (s->phase == HD_PHASE_ABORTED && !sending) {
 		hd_stream_end(s);
 		return;
 	}
-	if (!s->sealed_end && !s->sending) {
-		s->sealed_end = true;
+	if (s->phase == HD_PHASE_CLOSING && !sending) {
+		s->phase = HD_PHASE_ENDING;
 		hd_stream_seal(s);
 		send_end(s);
 	}
 	send_all(s);
-	if (s->sending)
+	if (s->output == HD_OUTPUT_SENDING)
 		hd_stream_expect_sent(s);
-	else if (s->flight.first == NULL || s->aborted)
+	else if (s->flight.first == NULL || s->phase == HD_PHASE_ABORTED)
 		finish_closing(s);
 }
 
@@ -328,14 +336,14 @@ static void user_closing(struct hd_stream *s)
 
 void hd_stream_flush(struct hd_stream *s)
 {
-	if (s->closing) {
+	if (!hd_stream_is_open(s)) {
 		user_closing(s);
 		flush_closing(s);
 		return;
 	}
 	send_all(s);
-	if (s->kernel_tries > 0 && !s->handshaking)
+	if (s->kernel_tries > 0)
 		hd_stream_offer_kernel(s);
-	if (s->user_waits && !s->closing)
+	if (s->user_waits && hd_stream_is_open(s))
 		s->user->ops->drained(s);
 }

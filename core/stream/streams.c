@@ -41,10 +41,10 @@ void hd_stream_mark_ready(struct hd_stream *s)
 	list->last = s;
 }
 
-/* A dead stream was only waiting for its lists to let go of it. */
-static bool buried(struct hd_stream *s)
+/* A freed stream was only waiting for its lists to let go of it. */
+static bool reclaimed(struct hd_stream *s)
 {
-	if (!s->dead)
+	if (s->phase != HD_PHASE_FREED)
 		return false;
 	if (!s->dirty && !s->ready)
 		free(s);
@@ -61,7 +61,7 @@ struct hd_stream *hd_streams_pop_dirty(struct hd_worker *w)
 			return NULL;
 		w->streams->dirty = s->dirty_next;
 		s->dirty = false;
-	} while (buried(s));
+	} while (reclaimed(s));
 	return s;
 }
 
@@ -75,7 +75,7 @@ struct hd_stream *hd_streams_pop_ready(struct hd_ready *list)
 			return NULL;
 		list->first = s->ready_next;
 		s->ready = false;
-	} while (buried(s));
+	} while (reclaimed(s));
 	return s;
 }
 
@@ -128,7 +128,7 @@ int hd_stream_attach(struct hd_worker *w, struct hd_stream *s)
 	hd_lane_changed(s);
 	hd_stream_rearm(s);
 	s->readable = true; /* an edge may have passed meanwhile */
-	s->blocked = false;
+	s->output = HD_OUTPUT_IDLE;
 	return 0;
 }
 
@@ -153,7 +153,7 @@ void hd_stream_detach(struct hd_stream *s)
 {
 	struct hd_worker *w = s->worker;
 
-	hd_assert(!s->sending && s->reserved == NULL);
+	hd_assert(s->output != HD_OUTPUT_SENDING && s->reserved == NULL);
 	hd_lane_moves(s);
 	if (s->tls != NULL)
 		hd_tls_rest(s->tls);
@@ -170,7 +170,7 @@ void hd_stream_on_ready(struct hd_stream *s, int32_t bits, bool disarmed)
 {
 	struct hd_worker *w = s->worker;
 
-	if (disarmed && !s->aborted)
+	if (disarmed && s->phase != HD_PHASE_ABORTED)
 		w->ring_ops->watch(w->ring, s->fd, stream_tag(s));
 	if (bits < 0) {
 		hd_stream_abort(s, HD_CLOSE_ERROR);
@@ -181,8 +181,9 @@ void hd_stream_on_ready(struct hd_stream *s, int32_t bits, bool disarmed)
 		s->rx_hup |= (bits & HD_READY_HUP) != 0;
 		hd_stream_mark_ready(s);
 	}
-	if (s->blocked && bits & (HD_READY_OUT | HD_READY_HUP)) {
-		s->blocked = false;
+	if (s->output == HD_OUTPUT_BLOCKED &&
+	    bits & (HD_READY_OUT | HD_READY_HUP)) {
+		s->output = HD_OUTPUT_IDLE;
 		hd_stream_mark_dirty(s);
 	}
 }
