@@ -145,6 +145,11 @@ subtest 'exit codes of hdctl' => sub {
     like $hd->ctl('module'), qr/expected next: load, reload, status, unload, disable, enable, new/,
         'the beginning of a command is known for one';
     like $hd->ctl('module status'), qr/stand apart/, 'a command in one word';
+    for ('wg', 'wg peer list', 'wg client-config phone') {
+        like $hd->ctl(split / /), qr/^hdctl: the module wg, .* is not loaded; .*: hdctl module enable wg$/,
+            "$_: the module is missing";
+        is $?, 2, '... exit 2';
+    }
     my $out = qx($build/hdctl --socket /nowhere/at/all status 2>&1);
     is $? >> 8, 3, 'no relay: 3';
     like $out, qr/is the relay running/, '... says so';

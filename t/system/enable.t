@@ -8,6 +8,7 @@ use FindBin;
 use lib "$FindBin::Bin/../lib";
 use HyperDerp::Live;
 use HyperDerp::Test;
+use POSIX ();
 
 plan skip_all => "the test modules are not built: $HyperDerp::Live::modules"
     unless -e "$HyperDerp::Live::modules/good.so";
@@ -35,7 +36,7 @@ subtest 'no relay runs' => sub {
     like_exit 2, qr/one name/, 'two names', qw(module enable a b);
     like_exit 1, qr/is not enabled/, 'disable of what is not enabled', qw(module disable needs);
     local $ENV{HDCTL_MODULES_ENABLED} = "$dir/nowhere/modules-enabled";
-    like_exit 1, qr{nowhere/modules-enabled: there is no such folder: .*HDCTL_MODULES_ENABLED.*load_module},
+    like_exit 1, qr{nowhere/modules-enabled: there is no such folder; .*load_module, or set HDCTL_MODULES_ENABLED},
         'a configuration elsewhere', qw(module enable good);
     ok !-e "$dir/nowhere", '... nothing is made there';
 };
@@ -63,6 +64,38 @@ subtest 'one runs' => sub {
     like_exit 0, qr/^ok$/, 'enable again', qw(module enable good);
     like $hd->ctl(qw(config show)), qr/^good:\n +number: 7$/m, '... with its section';
     $hd->finish;
+};
+
+subtest 'a relay whose configuration is elsewhere' => sub {
+    my $relay = HyperDerp::Test->start(no_tls => 1, load_module => ['derp']);
+    local $hd = $relay;
+    local $ENV{HDCTL_MODULES_ENABLED} = "$dir/nowhere/modules-enabled";
+    like_exit 1, qr{no such folder; .* elsewhere \(\Q$relay->{file}\E\), list good in its load_module},
+        'the answer names its file', qw(module enable good);
+    is loaded(), 'derp', '... and nothing is loaded';
+    $relay->finish;
+};
+
+# In a network of its own: --dev has fixed ports.
+subtest 'a relay without a file' => sub {
+    plan skip_all => 'no namespaces here (be root)' if system 'unshare -n true 2>/dev/null';
+    my $relay = HyperDerp::Test->new;
+    my $pid   = fork // die "fork: $!";
+    if ($pid == 0) {
+        open STDERR, '>>', $relay->{log};
+        exec 'unshare', '-n', "$HyperDerp::Test::build/hyper-derp", '--dev', '--state-dir', $relay->dir
+            or POSIX::_exit(127);
+    }
+    $relay->adopt($pid);
+    ok $relay->log_like(qr/ notice ready$/m), '--dev' or diag $relay->log_text;
+    local $hd = $relay;
+    for ("$dir/enabled", "$dir/nowhere/modules-enabled") {
+        local $ENV{HDCTL_MODULES_ENABLED} = $_;
+        like_exit 1, qr/reads no configuration \(--dev\); until it ends: hdctl module load wg$/m,
+            'what loads it until the end is named', qw(module enable wg);
+        ok !-e "$_/wg.yaml", '... and no file is left';
+    }
+    $relay->finish;
 };
 
 subtest 'the next start' => sub {

@@ -238,7 +238,7 @@ int run_client_config(struct hdctl *h, const char *const *words, size_t n)
 	int r = read_wish(words, n, &w);
 
 	if (r == HDCTL_OK)
-		r = hdctl_connect(h);
+		r = hdctl_needs(h, "wg");
 	if (r != HDCTL_OK)
 		return r;
 	return w.new_key		? with_new_key(h, &w)

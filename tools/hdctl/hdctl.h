@@ -32,6 +32,9 @@ const json_t *hdctl_find(const struct hdctl *h, const char *const *words,
 /* hdctl_unknown - words that name no command: says which is probably meant.
  * Returns HDCTL_USAGE. */
 int hdctl_unknown(const struct hdctl *h, const char *const *words, size_t n);
+/* hdctl_needs - for a command of ours that asks those of a module. Returns
+ * HDCTL_OK; HDCTL_USAGE it is not loaded, told; as hdctl_commands(). */
+int hdctl_needs(struct hdctl *h, const char *module);
 /* hdctl_ask - the daemon's command; tells what goes wrong. */
 int hdctl_ask(struct hdctl *h, const char *words, json_t **ret_data);
 

@@ -58,17 +58,6 @@ static int failed(const char *path)
 			  "%s: %s", path, strerror(e));
 }
 
-/* Nothing was installed there: the relay's file is somewhere else. */
-static int no_folder(const struct place *p)
-{
-	return hdctl_fail(HDCTL_REFUSED,
-			  "%s: there is no such folder: where the relay's "
-			  "configuration is elsewhere, HDCTL_MODULES_ENABLED "
-			  "names the folder modules-enabled beside it; or list "
-			  "%s in its load_module",
-			  p->folder, p->name);
-}
-
 static bool is_there(const char *path)
 {
 	struct stat st;
@@ -89,8 +78,6 @@ static int put_file(const struct place *p)
 
 static int put_link(const struct place *p)
 {
-	if (mkdir(p->folder, 0755) < 0 && errno != EEXIST)
-		return errno == ENOENT ? no_folder(p) : failed(p->folder);
 	if (!is_there(p->available))
 		return put_file(p);
 	return symlink(p->available, p->enabled) == 0 ? HDCTL_OK
@@ -150,10 +137,16 @@ static char *print_file(const char *file)
 	return text;
 }
 
-/* How the two come together. @config  the relay's file; NULL: --dev */
+/* What `status` says of a relay that has none: "built in (--dev)". */
+static bool is_built_in(const char *config)
+{
+	return config == NULL || strncmp(config, "built in", 8) == 0;
+}
+
+/* How the two come together. @config  the relay's file, as `status` has it */
 static int not_included(const struct place *p, const char *config)
 {
-	if (config == NULL)
+	if (is_built_in(config))
 		return hdctl_fail(HDCTL_REFUSED,
 				  "this relay reads no configuration (--dev); "
 				  "until it ends: hdctl module load %s",
@@ -308,12 +301,43 @@ static int one_name(const char *const *words, size_t n, const char *what,
 	return find_place(words[0], p);
 }
 
+/* Nothing was installed there. */
+static int no_folder(struct hdctl *h, const struct place *p)
+{
+	json_t *status = NULL;
+	int r = relay_runs(h) ? hdctl_ask(h, "status", &status) : HDCTL_OK;
+	const char *config =
+		json_string_value(json_object_get(status, "config"));
+
+	if (r == HDCTL_OK && status != NULL && is_built_in(config))
+		r = not_included(p, config);
+	else if (r == HDCTL_OK)
+		r = hdctl_fail(HDCTL_REFUSED,
+			       "%s: there is no such folder; where the relay's "
+			       "configuration is elsewhere (%s), list %s in "
+			       "its load_module, or set HDCTL_MODULES_ENABLED "
+			       "to the folder modules-enabled beside it",
+			       p->folder, config != NULL ? config : "-c FILE",
+			       p->name);
+	json_decref(status);
+	return r;
+}
+
+static int make_folder(struct hdctl *h, const struct place *p)
+{
+	if (mkdir(p->folder, 0755) == 0 || errno == EEXIST)
+		return HDCTL_OK;
+	return errno == ENOENT ? no_folder(h, p) : failed(p->folder);
+}
+
 /* What a running relay refuses would stop the next start. */
 static int enable(struct hdctl *h, const struct place *p)
 {
 	bool runs = relay_runs(h), was = is_there(p->enabled);
-	int r = was ? HDCTL_OK : put_link(p);
+	int r = was ? HDCTL_OK : make_folder(h, p);
 
+	if (r == HDCTL_OK && !was)
+		r = put_link(p);
 	if (r != HDCTL_OK)
 		return r;
 	r = runs ? bring_in(h, p) : check_file(p);

@@ -92,12 +92,60 @@ static const char *nearest_beginning(const struct names *all, const char *said)
 	return hd_near(said, begin.v, begin.n);
 }
 
+/* ---- commands of a module that is not loaded ---- */
+
+static bool has_commands_of(const struct hdctl *h, const char *module)
+{
+	const json_t *entry;
+	size_t i;
+
+	json_array_foreach(h->commands, i, entry)
+	{
+		const char *of =
+			json_string_value(json_object_get(entry, "module"));
+
+		if (of != NULL && strcmp(of, module) == 0)
+			return true;
+	}
+	return false;
+}
+
+static int not_loaded(const char *module)
+{
+	return hdctl_fail(HDCTL_USAGE,
+			  "the module %s, which has this command, is not "
+			  "loaded; now, and at every start: hdctl module "
+			  "enable %s",
+			  module, module);
+}
+
+/* Those of ours that have commands; each begins with the module's name. */
+static const char *missing_module(const struct hdctl *h, const char *word)
+{
+	static const char *const ours[] = { "derp", "stun", "wg" };
+
+	for (size_t i = 0; i < HD_ARRAY_N(ours); i++)
+		if (strcmp(ours[i], word) == 0 && !has_commands_of(h, word))
+			return ours[i];
+	return NULL;
+}
+
+int hdctl_needs(struct hdctl *h, const char *module)
+{
+	int r = hdctl_commands(h);
+
+	return r != HDCTL_OK || has_commands_of(h, module) ? r
+							   : not_loaded(module);
+}
+
 int hdctl_unknown(const struct hdctl *h, const char *const *words, size_t n)
 {
 	char said[SAID_BYTES], rest[REST_BYTES];
 	struct names all = { .n = 0 };
 	const char *near;
 
+	if (missing_module(h, words[0]) != NULL)
+		return not_loaded(words[0]);
 	collect(h, &all);
 	join(said, words, n);
 	if (is_beginning(&all, said, rest))
