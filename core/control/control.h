@@ -115,11 +115,12 @@ void hd_clients_close(void);
 
 /* ---- control_request.c ---- */
 
-/* hd_request - a line, without its end. Answers it or begins a call. */
-void hd_request(struct hd_client *c, const char *line, size_t n);
-/* hd_refuse - a line that never became a call. @id  JSON, "null" unknown */
-void hd_refuse(struct hd_client *c, const char *id, const char *code,
-	       const char *why);
+/* hd_client_request - a line, without its end. Answers it or begins a call. */
+void hd_client_request(struct hd_client *c, const char *line, size_t n);
+/* hd_client_refuse - a line that never became a call. @id  JSON, "null" unknown
+ */
+void hd_client_refuse(struct hd_client *c, const char *id, const char *code,
+		      const char *why);
 
 /* ---- control_call.c ---- */
 

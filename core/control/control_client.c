@@ -286,9 +286,10 @@ static void receive(struct hd_client *c)
 static void too_long(struct hd_client *c)
 {
 	if (!c->skipping)
-		hd_refuse(c, "null", "too_long",
-			  "a line has at most 65536 bytes; 40 MiB from one "
-			  "operator at a time");
+		hd_client_refuse(
+			c, "null", "too_long",
+			"a line has at most 65536 bytes; 40 MiB from one "
+			"operator at a time");
 	c->skipping = true;
 	c->in_off = c->in_seen = c->in_len;
 	give_back(c);
@@ -309,7 +310,7 @@ static bool next_line(struct hd_client *c)
 	if (c->skipping)
 		c->skipping = false;
 	else if (n > 0)
-		hd_request(c, line, n);
+		hd_client_request(c, line, n);
 	c->in_off += n + 1;
 	c->in_seen = c->in_off;
 	give_back(c);

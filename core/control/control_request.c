@@ -19,8 +19,8 @@ struct request {
 	const json_t *args; /* NULL: none */
 };
 
-void hd_refuse(struct hd_client *c, const char *id, const char *code,
-	       const char *why)
+void hd_client_refuse(struct hd_client *c, const char *id, const char *code,
+		      const char *why)
 {
 	struct hd_json out = { 0 };
 
@@ -139,7 +139,7 @@ static void not_permitted(struct hd_client *c, const struct request *q,
 		      "result=not_permitted",
 		      (unsigned)c->who.uid, (int)c->who.pid,
 		      hd_role_text(c->who.role), e->command->words);
-	hd_refuse(c, q->id, "not_permitted", why);
+	hd_client_refuse(c, q->id, "not_permitted", why);
 }
 
 /* A change of a module waits for its calls to end: who only looks comes
@@ -158,7 +158,7 @@ static void call(struct hd_client *c, const struct request *q)
 		hd_command_find(q->words, q->n_words, &used, &err);
 
 	if (e == NULL) {
-		hd_refuse(c, q->id, "unknown_command", err.text);
+		hd_client_refuse(c, q->id, "unknown_command", err.text);
 		return;
 	}
 	if (c->who.role < e->command->role) {
@@ -166,17 +166,18 @@ static void call(struct hd_client *c, const struct request *q)
 		return;
 	}
 	if (has_to_wait(e)) {
-		hd_refuse(c, q->id, "busy", "its module is being replaced or "
-					    "unloaded: try again");
+		hd_client_refuse(c, q->id, "busy",
+				 "its module is being replaced or "
+				 "unloaded: try again");
 		return;
 	}
 	struct hd_call *new = hd_call_new(c, q->id, e);
 
 	if (new == NULL) {
-		hd_refuse(c, q->id, "no_memory", "out of memory");
+		hd_client_refuse(c, q->id, "no_memory", "out of memory");
 	} else if (set_args(e, q, used, &new->values, &err) < 0) {
 		hd_call_free(&new);
-		hd_refuse(c, q->id, "bad_argument", err.text);
+		hd_client_refuse(c, q->id, "bad_argument", err.text);
 	} else {
 		hd_call_begin(&new);
 	}
@@ -214,15 +215,15 @@ static const char *read_request(struct request *q)
 	return why != NULL ? why : read_rest(q);
 }
 
-void hd_request(struct hd_client *c, const char *line, size_t n)
+void hd_client_request(struct hd_client *c, const char *line, size_t n)
 {
 	struct request q = { .id = "null" };
 	json_error_t err;
 	const char *why;
 
 	if (is_too_branched(line, n)) {
-		hd_refuse(c, "null", "bad_request",
-			  "a line has at most 65536 values");
+		hd_client_refuse(c, "null", "bad_request",
+				 "a line has at most 65536 values");
 		return;
 	}
 	q.top = json_loadb(line, n, JSON_REJECT_DUPLICATES, &err);
@@ -231,12 +232,12 @@ void hd_request(struct hd_client *c, const char *line, size_t n)
 
 		snprintf(text, sizeof(text), "no JSON: column %d: %s",
 			 err.column, err.text);
-		hd_refuse(c, "null", "bad_json", text);
+		hd_client_refuse(c, "null", "bad_json", text);
 		return;
 	}
 	why = read_request(&q);
 	if (why != NULL)
-		hd_refuse(c, q.id, "bad_request", why);
+		hd_client_refuse(c, q.id, "bad_request", why);
 	else
 		call(c, &q);
 	json_decref(q.top);
