@@ -72,7 +72,7 @@ static void write_record(const struct hd_log_record *rec, const char *text)
 {
 	char line[HD_LOG_OUT_MAX_BYTES];
 
-	write_all(line, hd_log_format(line, logger.style, rec, text));
+	write_all(line, hd_log_line(line, logger.style, rec, text));
 }
 
 static void write_now(enum hd_level level, const char *text, size_t len)
@@ -133,7 +133,7 @@ static void write_buffer(struct buffer *b)
 			write_all(out, n);
 			n = 0;
 		}
-		n += hd_log_format(out + n, logger.style, &rec, b->data + at);
+		n += hd_log_line(out + n, logger.style, &rec, b->data + at);
 		at += rec.len_bytes;
 	}
 	write_all(out, n);

@@ -110,9 +110,9 @@ static size_t format_json(char *out, const struct hd_log_record *rec,
 	return n;
 }
 
-size_t hd_log_format(char out[static HD_LOG_OUT_MAX_BYTES],
-		     enum hd_log_style style, const struct hd_log_record *rec,
-		     const char *text)
+size_t hd_log_line(char out[static HD_LOG_OUT_MAX_BYTES],
+		   enum hd_log_style style, const struct hd_log_record *rec,
+		   const char *text)
 {
 	static size_t (*const format[])(char *, const struct hd_log_record *,
 					const char *) = {

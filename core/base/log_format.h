@@ -19,9 +19,9 @@ enum hd_log_style {
 /* Room for the longest line: JSON may need six bytes for one. */
 #define HD_LOG_OUT_MAX_BYTES (HD_LOG_LINE_MAX_BYTES * 6 + 128)
 
-/* hd_log_format - the line with its newline. Control characters never get
+/* hd_log_line - the line with its newline. Control characters never get
  * through: what a peer sends must not forge a line.
  * Returns its length. */
-size_t hd_log_format(char out[static HD_LOG_OUT_MAX_BYTES],
-		     enum hd_log_style style, const struct hd_log_record *rec,
-		     const char *text);
+size_t hd_log_line(char out[static HD_LOG_OUT_MAX_BYTES],
+		   enum hd_log_style style, const struct hd_log_record *rec,
+		   const char *text);

@@ -51,7 +51,7 @@ static size_t format(char *out, enum hd_log_style style, const char *text)
 	struct hd_log_record rec = { .time_ms = 1700000000007,
 				     .level = HD_WARN,
 				     .len_bytes = (uint16_t)strlen(text) };
-	size_t n = hd_log_format(out, style, &rec, text);
+	size_t n = hd_log_line(out, style, &rec, text);
 
 	out[n] = '\0';
 	return n;
