@@ -105,7 +105,7 @@ struct hd_conf_cli { /* flags, which override the file; NULL or -1: not given */
 };
 
 /* hd_conf_load - read, merge includes, apply flags, check every core key.
- * Sections of modules are checked later, by hd_conf_section().
+ * Sections of modules are checked later, by hd_conf_section_fill().
  * Returns 0, or negative with file:line, what is allowed and the nearest
  * known key in err. Warnings (compat keys without effect) go to the log. */
 int hd_conf_load(const struct hd_conf_cli *cli, struct hd_conf **ret_conf,
@@ -117,12 +117,12 @@ int hd_conf_load_text(const char *text, size_t len,
 		      const struct hd_conf_cli *cli, struct hd_conf **ret_conf,
 		      struct hd_error *err);
 
-/* hd_conf_section - fill a module's struct from the section `name:`.
+/* hd_conf_section_fill - fill a module's struct from the section `name:`.
  * @table     ends with name NULL; NULL: the section must not exist
  * @ret_conf  size bytes, owned by conf; defaults where nothing is set */
-int hd_conf_section(struct hd_conf *conf, const char *name,
-		    const struct hd_option *table, size_t size, void **ret_conf,
-		    struct hd_error *err);
+int hd_conf_section_fill(struct hd_conf *conf, const char *name,
+			 const struct hd_option *table, size_t size,
+			 void **ret_conf, struct hd_error *err);
 
 /* hd_conf_section_put - the section of a module that is loaded again has this
  * table and this struct, which conf owns already. Returns 0; -ENOMEM.

@@ -57,9 +57,9 @@ static int check_map(const struct hd_node *node, const char *name,
 	return hd_table_check(table, node, name, err);
 }
 
-int hd_conf_section(struct hd_conf *conf, const char *name,
-		    const struct hd_option *table, size_t size, void **ret_conf,
-		    struct hd_error *err)
+int hd_conf_section_fill(struct hd_conf *conf, const char *name,
+			 const struct hd_option *table, size_t size,
+			 void **ret_conf, struct hd_error *err)
 {
 	const struct hd_node *node = hd_node_get(conf->priv->root, name);
 	void *data = hd_arena_alloc(&conf->priv->arena, HD_MAX(size, 1u));

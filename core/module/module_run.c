@@ -32,8 +32,9 @@ static int fill_section(struct hd_conf *conf, const struct hd_module *mod,
 {
 	s->conf = conf;
 	s->v[mod->index] = NULL;
-	return hd_conf_section(conf, mod->name, mod->def->options,
-			       mod->def->conf_size, &s->v[mod->index], err);
+	return hd_conf_section_fill(conf, mod->name, mod->def->options,
+				    mod->def->conf_size, &s->v[mod->index],
+				    err);
 }
 
 int hd_module_section_load(struct hd_conf *conf, struct hd_module *mod,

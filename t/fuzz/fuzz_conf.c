@@ -46,8 +46,8 @@ static struct hd_conf *load(const struct hd_conf_cli *cli, const char *text,
 	int r = hd_conf_load_text(text, n, cli, &conf, &err);
 
 	if (r == 0)
-		r = hd_conf_section(conf, "stun", options,
-				    sizeof(struct fuzz_conf), &data, &err);
+		r = hd_conf_section_fill(conf, "stun", options,
+					 sizeof(struct fuzz_conf), &data, &err);
 	if (r == 0)
 		r = hd_conf_finish(conf, &err);
 	hd_assert(r <= 0 && (r == 0) == (err.text[0] == '\0'));

@@ -80,9 +80,9 @@ static void the_stun_port_becomes_an_address(void **state)
 	void *data;
 
 	(void)state;
-	assert_int_equal(0, hd_conf_section(conf, "stun", options,
-					    sizeof(struct stun_conf), &data,
-					    &err));
+	assert_int_equal(0, hd_conf_section_fill(conf, "stun", options,
+						 sizeof(struct stun_conf),
+						 &data, &err));
 	assert_string_equal(
 		hd_addr_text(&((struct stun_conf *)data)->listen, buf),
 		"[::]:3479");

@@ -17,8 +17,8 @@ static const struct hd_option options[] = {
 
 static int fill(struct hd_conf *conf, struct people **ret, struct hd_error *err)
 {
-	return hd_conf_section(conf, "wg", options, sizeof(**ret),
-			       (void **)ret, err);
+	return hd_conf_section_fill(conf, "wg", options, sizeof(**ret),
+				    (void **)ret, err);
 }
 
 static void entries_are_values_in_the_order_of_the_keys(void **state)

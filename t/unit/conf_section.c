@@ -81,8 +81,8 @@ static int take(struct hd_conf *conf, const struct chat_conf **ret_chat,
 		struct hd_error *err)
 {
 	void *data = NULL;
-	int r = hd_conf_section(conf, "chat", chat_options,
-				sizeof(struct chat_conf), &data, err);
+	int r = hd_conf_section_fill(conf, "chat", chat_options,
+				     sizeof(struct chat_conf), &data, err);
 
 	*ret_chat = data;
 	return r;
@@ -199,10 +199,10 @@ static void a_module_without_options_has_no_section(void **state)
 
 	(void)state;
 	assert_int_equal(
-		0, hd_conf_section(without, "chat", NULL, 0, &data, &err));
+		0, hd_conf_section_fill(without, "chat", NULL, 0, &data, &err));
 	assert_non_null(data);
-	assert_int_equal(-EINVAL,
-			 hd_conf_section(with, "chat", NULL, 0, &data, &err));
+	assert_int_equal(-EINVAL, hd_conf_section_fill(with, "chat", NULL, 0,
+						       &data, &err));
 	assert_string_equal(err.text, "text:3: the module chat has no options; "
 				      "remove `chat`");
 }
