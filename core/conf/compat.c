@@ -22,8 +22,8 @@ const char hd_example_modules[] = "load_module: ["
 				  "{name: metrics, optional: true}, "
 				  "{name: wg, optional: true}]\n";
 
-/* One row per key. What it does, in this order: */
-struct compat {
+/* A row per key. What it does, in this order: */
+struct old_key {
 	const char *key;
 	const char *value; /* the row is for this value only */
 	const char *to; /* our name for it */
@@ -42,7 +42,7 @@ struct compat {
 #define BUFFERS "buffers are sized as they are needed"
 #define LEVEL2 "direct paths are the business of clients"
 
-static const struct compat rows[] = {
+static const struct old_key old_keys[] = {
 	{ .key = "mode", .value = "derp" },
 	{ WG_MODE, .value = "wireguard" },
 	{ WG_MODE, .value = "wg" },
@@ -94,10 +94,10 @@ static bool is_off(const struct hd_node *node)
 	return hd_node_is_null(node);
 }
 
-static bool row_is_for(const struct compat *row, const struct hd_node *node)
+static bool is_for_value(const struct old_key *old, const struct hd_node *node)
 {
-	return row->value == NULL || (node->type == HD_NODE_SCALAR &&
-				      strcmp(row->value, node->text) == 0);
+	return old->value == NULL || (node->type == HD_NODE_SCALAR &&
+				      strcmp(old->value, node->text) == 0);
 }
 
 static struct hd_node *parent_of(struct hd_node *root, const char *path)
@@ -114,27 +114,27 @@ static struct hd_node *parent_of(struct hd_node *root, const char *path)
 	return root;
 }
 
-static int move(struct hd_conf_private *priv, const struct compat *row,
-		struct hd_node *node, struct hd_error *err)
+static int rename_key(struct hd_conf_private *priv, const struct old_key *old,
+		      struct hd_node *node, struct hd_error *err)
 {
 	int r;
 
-	if (row->format != NULL && node->type == HD_NODE_SCALAR)
-		node->text = hd_arena_printf(&priv->arena, "%s%s", row->format,
+	if (old->format != NULL && node->type == HD_NODE_SCALAR)
+		node->text = hd_arena_printf(&priv->arena, "%s%s", old->format,
 					     node->text);
 	if (node->text == NULL && node->type == HD_NODE_SCALAR)
 		return hd_error_set(err, -ENOMEM, "out of memory");
-	r = hd_node_put(&priv->arena, priv->root, row->to, node);
+	r = hd_node_put(&priv->arena, priv->root, old->to, node);
 	if (r == -EEXIST)
 		return hd_node_error(node, err,
 				     "`%s` is the old name of `%s`, "
 				     "which is set too; remove one of the two",
-				     row->key, row->to);
+				     old->key, old->to);
 	if (r == -ENOTDIR)
 		return hd_node_error(node, err,
 				     "`%s` belongs to a section "
 				     "that is no mapping",
-				     row->to);
+				     old->to);
 	return r;
 }
 
@@ -171,11 +171,11 @@ static int want_module(struct hd_conf_private *priv, struct hd_node *list,
 	return 0;
 }
 
-static int imply(struct hd_conf_private *priv, const struct compat *row,
-		 const struct hd_node *node, struct hd_error *err)
+static int set_implied(struct hd_conf_private *priv, const struct old_key *old,
+		       const struct hd_node *node, struct hd_error *err)
 {
 	struct hd_node *top = NULL;
-	int r = hd_yaml_parse(&priv->arena, row->sets, strlen(row->sets),
+	int r = hd_yaml_parse(&priv->arena, old->sets, strlen(old->sets),
 			      node->file, &top, err);
 
 	if (r < 0)
@@ -183,16 +183,16 @@ static int imply(struct hd_conf_private *priv, const struct compat *row,
 	for (struct hd_node *i = top->first; i != NULL; i = i->next)
 		for (struct hd_node *j = i->first; j != NULL; j = j->next)
 			j->line = node->line;
-	hd_merge_weak(priv->root, top);
-	if (!in_list(hd_node_get(priv->root, "load_module"), row->module))
+	hd_merge_defaults(priv->root, top);
+	if (!in_list(hd_node_get(priv->root, "load_module"), old->module))
 		return hd_node_error(node, err,
 				     "`mode: %s` needs %s in "
 				     "`load_module`",
-				     row->value, row->module);
+				     old->value, old->module);
 	return 0;
 }
 
-static void drop(struct hd_conf_private *priv, const char *key)
+static void remove_key(struct hd_conf_private *priv, const char *key)
 {
 	struct hd_node *node = hd_node_get(priv->root, key);
 
@@ -203,27 +203,28 @@ static void drop(struct hd_conf_private *priv, const char *key)
 }
 
 /* @wanted  modules asked for so far, as entries of load_module */
-static int apply_row(struct hd_conf_private *priv, const struct compat *row,
-		     struct hd_node *wanted, struct hd_error *err)
+static int apply_old_key(struct hd_conf_private *priv,
+			 const struct old_key *old, struct hd_node *wanted,
+			 struct hd_error *err)
 {
-	struct hd_node *parent = parent_of(priv->root, row->key);
-	struct hd_node *node = hd_node_find(priv->root, row->key);
+	struct hd_node *parent = parent_of(priv->root, old->key);
+	struct hd_node *node = hd_node_find(priv->root, old->key);
 
-	if (node == NULL || !row_is_for(row, node))
+	if (node == NULL || !is_for_value(old, node))
 		return 0;
-	if (row->drops != NULL)
-		drop(priv, row->drops);
-	if (!row->keep)
+	if (old->drops != NULL)
+		remove_key(priv, old->drops);
+	if (!old->keep)
 		hd_node_remove(parent, node);
-	if (row->ignored != NULL && !is_off(node))
-		hd_node_warn(node, "`%s` has no effect here: %s", row->key,
-			     row->ignored);
-	if (row->sets != NULL)
-		return imply(priv, row, node, err);
-	if (row->to != NULL)
-		return move(priv, row, node, err);
-	if (row->module != NULL && !is_off(node))
-		return want_module(priv, wanted, row->module, node);
+	if (old->ignored != NULL && !is_off(node))
+		hd_node_warn(node, "`%s` has no effect here: %s", old->key,
+			     old->ignored);
+	if (old->sets != NULL)
+		return set_implied(priv, old, node, err);
+	if (old->to != NULL)
+		return rename_key(priv, old, node, err);
+	if (old->module != NULL && !is_off(node))
+		return want_module(priv, wanted, old->module, node);
 	return 0;
 }
 
@@ -244,23 +245,24 @@ static const struct hd_node *leaf_of(const struct hd_node *node)
 static int check_left(const struct hd_node *node, const char *section,
 		      struct hd_error *err)
 {
-	const char *names[HD_ARRAY_N(rows)];
+	const char *names[HD_ARRAY_N(old_keys)];
 	size_t n = 0;
 
 	node = leaf_of(node);
 	if (node == NULL)
 		return 0;
-	for (size_t i = 0; i < HD_ARRAY_N(rows); i++) {
-		const char *dot = strrchr(rows[i].key, '.');
+	for (size_t i = 0; i < HD_ARRAY_N(old_keys); i++) {
+		const char *dot = strrchr(old_keys[i].key, '.');
 
 		if (dot != NULL &&
-		    strncmp(rows[i].key, section, strlen(section)) == 0)
+		    strncmp(old_keys[i].key, section, strlen(section)) == 0)
 			names[n++] = dot + 1;
 	}
 	return hd_unknown_key(node, section, names, n, err);
 }
 
-static int apply_left(struct hd_conf_private *priv, struct hd_error *err)
+static int check_old_sections(struct hd_conf_private *priv,
+			      struct hd_error *err)
 {
 	static const char *const sections[] = { "level2", "einheit" };
 	int r = 0;
@@ -320,12 +322,12 @@ int hd_compat_apply(struct hd_conf_private *priv, struct hd_error *err)
 	struct hd_node wanted = { .type = HD_NODE_LIST };
 	int r = 0;
 
-	for (size_t i = 0; r == 0 && i < HD_ARRAY_N(rows); i++)
-		r = apply_row(priv, &rows[i], &wanted, err);
+	for (size_t i = 0; r == 0 && i < HD_ARRAY_N(old_keys); i++)
+		r = apply_old_key(priv, &old_keys[i], &wanted, err);
 	if (r == 0)
 		r = check_mode(priv, err);
 	if (r == 0)
-		r = apply_left(priv, err);
+		r = check_old_sections(priv, err);
 	if (r == 0 && hd_node_get(priv->root, "load_module") == NULL)
 		r = default_list(priv, &wanted);
 	return r == -ENOMEM ? hd_error_set(err, r, "out of memory") : r;
@@ -335,9 +337,9 @@ size_t hd_compat_names(const char **names, size_t size)
 {
 	size_t n = 0;
 
-	for (size_t i = 0; i < HD_ARRAY_N(rows) && n < size; i++)
-		if (strchr(rows[i].key, '.') == NULL)
-			names[n++] = rows[i].key;
+	for (size_t i = 0; i < HD_ARRAY_N(old_keys) && n < size; i++)
+		if (strchr(old_keys[i].key, '.') == NULL)
+			names[n++] = old_keys[i].key;
 	if (n + 2 <= size) {
 		names[n++] = "level2";
 		names[n++] = "einheit";

@@ -79,7 +79,7 @@ static int example_modules(struct hd_conf_private *priv, struct hd_error *err)
 	if (r < 0)
 		return r;
 	forget_lines(top);
-	hd_merge_weak(priv->root, top);
+	hd_merge_defaults(priv->root, top);
 	return 0;
 }
 
@@ -95,7 +95,7 @@ static int dev_defaults(struct hd_conf_private *priv, struct hd_error *err)
 	forget_lines(top);
 	if (hd_node_get(priv->root, "port") != NULL)
 		hd_node_remove(top, hd_node_get(top, "listen"));
-	hd_merge_weak(priv->root, top);
+	hd_merge_defaults(priv->root, top);
 	r = dev_put(priv, "state_dir", dev_state_dir(&priv->arena));
 	if (r == 0)
 		r = dev_put(priv, "module_path", dev_module_path(&priv->arena));
@@ -190,8 +190,9 @@ static int build(struct hd_conf *conf, const struct hd_conf_cli *cli,
 	if (r == 0)
 		r = hd_compat_apply(priv, err);
 	/* now that load_module is there: what is enabled comes on top */
-	if (r == 0 && priv->usual != NULL)
-		r = hd_merge_usual(&priv->arena, priv->usual, priv->root, err);
+	if (r == 0 && priv->includes_default != NULL)
+		r = hd_merge_default_include(
+			&priv->arena, priv->includes_default, priv->root, err);
 	if (r == 0 && cli->dev)
 		r = dev_defaults(priv, err);
 	if (r == 0)
@@ -262,7 +263,7 @@ static int read_files(struct hd_conf *conf, const struct hd_conf_cli *cli,
 		return hd_error_set(err, -ENOMEM, "out of memory");
 	int r = hd_merge_file(&priv->arena, path, priv->root, &includes, err);
 	conf->path = path;
-	priv->usual = includes ? NULL : path;
+	priv->includes_default = includes ? NULL : path;
 	return r;
 }
 

@@ -73,7 +73,7 @@ static int merge_map(struct hd_node *into, struct hd_node *from,
 	return 0;
 }
 
-void hd_merge_weak(struct hd_node *root, struct hd_node *from)
+void hd_merge_defaults(struct hd_node *root, struct hd_node *from)
 {
 	while (from->first != NULL) {
 		struct hd_node *child = from->first;
@@ -83,7 +83,7 @@ void hd_merge_weak(struct hd_node *root, struct hd_node *from)
 		if (old == NULL)
 			hd_node_set(root, child);
 		else if (old->type == HD_NODE_MAP && child->type == HD_NODE_MAP)
-			hd_merge_weak(old, child);
+			hd_merge_defaults(old, child);
 	}
 }
 
@@ -299,11 +299,11 @@ static bool is_trusted(const char *path, const char *pattern)
 }
 
 /* hdctl and packages enable modules there. */
-int hd_merge_usual(struct hd_arena *arena, const char *path,
-		   struct hd_node *root, struct hd_error *err)
+int hd_merge_default_include(struct hd_arena *arena, const char *path,
+			     struct hd_node *root, struct hd_error *err)
 {
 	const struct hd_node at = { .type = HD_NODE_SCALAR,
-				    .text = HD_USUAL_INCLUDE,
+				    .text = HD_DEFAULT_INCLUDE,
 				    .file = path };
 	struct merge m = { .arena = arena, .root = root, .err = err };
 	const struct chain file = { .path = path };

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define PLACE_BYTES 256
+#define FILE_LINE_BYTES 256
 
 struct hd_node *hd_node_new(struct hd_arena *arena, enum hd_node_type type,
 			    const char *file, unsigned line)
@@ -159,12 +159,13 @@ int hd_node_put(struct hd_arena *arena, struct hd_node *root, const char *path,
 	return 0;
 }
 
-static const char *place(const struct hd_node *at, char buf[PLACE_BYTES])
+static const char *file_and_line(const struct hd_node *at,
+				 char buf[FILE_LINE_BYTES])
 {
 	if (at->line == 0)
-		snprintf(buf, PLACE_BYTES, "%s", at->file);
+		snprintf(buf, FILE_LINE_BYTES, "%s", at->file);
 	else
-		snprintf(buf, PLACE_BYTES, "%s:%u", at->file, at->line);
+		snprintf(buf, FILE_LINE_BYTES, "%s:%u", at->file, at->line);
 	return buf;
 }
 
@@ -179,30 +180,31 @@ static void clean(char *text)
 int hd_node_error(const struct hd_node *at, struct hd_error *err,
 		  const char *fmt, ...)
 {
-	char text[sizeof(err->text)], where[PLACE_BYTES];
+	char text[sizeof(err->text)], where[FILE_LINE_BYTES];
 	va_list ap;
 
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	clean(text);
-	return hd_error_set(err, -EINVAL, "%s: %s", place(at, where), text);
+	return hd_error_set(err, -EINVAL, "%s: %s", file_and_line(at, where),
+			    text);
 }
 
 int hd_node_twice(const struct hd_node *first, const struct hd_node *second,
 		  struct hd_error *err)
 {
-	char where[PLACE_BYTES];
+	char where[FILE_LINE_BYTES];
 
 	return hd_node_error(second, err,
 			     "`%s` is set already, at %s; "
 			     "remove one of the two",
-			     second->key, place(first, where));
+			     second->key, file_and_line(first, where));
 }
 
 void hd_node_warn(const struct hd_node *at, const char *fmt, ...)
 {
-	char text[sizeof(struct hd_error)], where[PLACE_BYTES];
+	char text[sizeof(struct hd_error)], where[FILE_LINE_BYTES];
 	va_list ap;
 
 	va_start(ap, fmt);
@@ -211,5 +213,5 @@ void hd_node_warn(const struct hd_node *at, const char *fmt, ...)
 	clean(text);
 	/* Not hd_log_warn(): a start may bring more than 5 of them. */
 	if (hd_log_on(HD_WARN))
-		hd_log_write(HD_WARN, "%s: %s", place(at, where), text);
+		hd_log_write(HD_WARN, "%s: %s", file_and_line(at, where), text);
 }

@@ -31,16 +31,16 @@ static const char *name_list(const char *const *names, size_t n, char *buf,
 int hd_unknown_key(const struct hd_node *node, const char *section,
 		   const char *const *names, size_t n, struct hd_error *err)
 {
-	const char *near = hd_near(node->key, names, n);
+	const char *nearest = hd_near(node->key, names, n);
 	char in[64] = "", all[256];
 
 	if (section != NULL)
 		snprintf(in, sizeof(in), " in `%s`", section);
-	if (near != NULL)
+	if (nearest != NULL)
 		return hd_node_error(node, err,
 				     "unknown key `%.64s`%s; did you mean "
 				     "`%s`?",
-				     node->key, in, near);
+				     node->key, in, nearest);
 	if (section == NULL)
 		return hd_node_error(node, err,
 				     "unknown key `%.64s`; "

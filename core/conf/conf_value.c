@@ -121,7 +121,7 @@ static size_t names_n(const char *const *names)
 static int fail_choice(const struct setting *s)
 {
 	const char *const *names = s->opt->choices;
-	const char *near = hd_near(s->node->text, names, names_n(names));
+	const char *nearest = hd_near(s->node->text, names, names_n(names));
 	char all[256] = "";
 
 	for (size_t i = 0, len = 0; names[i] != NULL && len < sizeof(all); i++)
@@ -130,8 +130,8 @@ static int fail_choice(const struct setting *s)
 	return hd_node_error(
 		s->node, s->err, "`%s: %.64s` is not one of %s%s%s%s",
 		s->opt->name, s->node->text, all,
-		near == NULL ? "" : "; did you mean `",
-		near == NULL ? "" : near, near == NULL ? "" : "`?");
+		nearest == NULL ? "" : "; did you mean `",
+		nearest == NULL ? "" : nearest, nearest == NULL ? "" : "`?");
 }
 
 static int set_choice(const struct setting *s, void *at)

@@ -20,7 +20,8 @@ struct hd_conf_secret {
 struct hd_conf_private {
 	struct hd_arena arena;
 	struct hd_node *root;
-	const char *usual; /* the first file, if it includes nothing */
+	const char
+		*includes_default; /* the first file, if it has no `include` */
 	struct hd_conf_section *sections; /* in order of taking */
 	struct hd_conf_secret *secrets;
 };

@@ -143,28 +143,41 @@ const struct hd_core_section hd_core_sections[] = {
 
 /* Rows for what conf_list.c and conf_merge.c read. */
 static const struct hd_option special_top[] = {
-	{ .name = "include", .type = HD_LIST,
-	  .def = "[" HD_USUAL_INCLUDE "]",
+	{ .name = "include",
+	  .type = HD_LIST,
+	  .def = "[" HD_DEFAULT_INCLUDE "]",
 	  .help = "more files, as paths or patterns, relative to this file's "
 		  "folder; their lists are appended to those here; [] is "
 		  "none" },
-	{ .name = "port", .type = HD_UINT, .def = "3340", .min = 1,
+	{ .name = "port",
+	  .type = HD_UINT,
+	  .def = "3340",
+	  .min = 1,
 	  .max = 65535,
 	  .help = "short form of `listen: [{addr: \"[::]:3340\"}]`, with TLS "
 		  "if a certificate is set" },
-	{ .name = "listen", .type = HD_LIST,
+	{ .name = "listen",
+	  .type = HD_LIST,
 	  .def = "[{addr: \"[::]:443\", tls: true}, {addr: \"[::]:80\"}]",
 	  .help = "TCP ports, instead of `port`; `name` is for modules that "
 		  "serve one port only" },
-	{ .name = "load_module", .type = HD_LIST, .def = "[derp, stun]",
+	{ .name = "load_module",
+	  .type = HD_LIST,
+	  .def = "[derp, stun]",
 	  .help = "modules by name or absolute path; with {name: wg, "
 		  "optional: true} one that is missing is skipped" },
-	{ .name = "tls_cert", .type = HD_PATH, .def = "/etc/hyper-derp/tls/NAME.crt",
+	{ .name = "tls_cert",
+	  .type = HD_PATH,
+	  .def = "/etc/hyper-derp/tls/NAME.crt",
 	  .help = "short form of one entry in tls.certificates: PEM, the "
 		  "whole chain; none by default" },
-	{ .name = "tls_key", .type = HD_PATH, .def = "/etc/hyper-derp/tls/NAME.key",
+	{ .name = "tls_key",
+	  .type = HD_PATH,
+	  .def = "/etc/hyper-derp/tls/NAME.key",
 	  .help = "its private key" },
-	{ .name = "log_level", .type = HD_STRING, .def = "info",
+	{ .name = "log_level",
+	  .type = HD_STRING,
+	  .def = "info",
 	  .help = "short form of log.level" },
 	HD_OPTION_END,
 };
