@@ -57,8 +57,8 @@ static bool stands_for(const struct search *s, const char *name)
 	       (name[s->n] == '\0' || name[s->n] == '.');
 }
 
-static void look_at(void *search, const char *module,
-		    const struct hd_event_def *e)
+static void match_event(void *search, const char *module,
+			const struct hd_event_def *e)
 {
 	struct search *s = search;
 
@@ -69,7 +69,7 @@ static void look_at(void *search, const char *module,
 }
 
 /* A module built before there were tables may tell what it likes. */
-static bool is_free(const struct search *s)
+static bool lists_no_events(const struct search *s)
 {
 	for (unsigned i = 0; i < hd_modules_n(); i++) {
 		const struct hd_module *mod = hd_modules_at(i);
@@ -98,16 +98,17 @@ static void list_names(const struct search *s, char *buf, size_t size)
 static void refuse(struct hd_call *c, const struct search *s)
 {
 	char said[64], all[LIST_BYTES], why[sizeof(((struct hd_error *)0)->text)];
-	const char *near;
+	const char *nearest;
 
 	snprintf(said, sizeof(said), "%.*s", (int)s->n, s->filter);
 	list_names(s, all, sizeof(all));
-	near = hd_near(said, s->names, s->n_names);
+	nearest = hd_near(said, s->names, s->n_names);
 	snprintf(why, sizeof(why),
 		 "there is no event \"%s\"%s%s%s; of this relay and its "
 		 "modules there are: %s",
-		 said, near != NULL ? "; is \"" : "", near != NULL ? near : "",
-		 near != NULL ? "\" meant?" : "", all);
+		 said, nearest != NULL ? "; is \"" : "",
+		 nearest != NULL ? nearest : "",
+		 nearest != NULL ? "\" meant?" : "", all);
 	hd_call_fail(c, "bad_argument", why);
 }
 
@@ -118,8 +119,8 @@ static bool check_filters(struct hd_call *c, const char *filters)
 		struct search s = { .filter = filters,
 				    .n = strcspn(filters, " ") };
 
-		each_event(look_at, &s);
-		if (s.n > 0 && !s.found && !is_free(&s)) {
+		each_event(match_event, &s);
+		if (s.n > 0 && !s.found && !lists_no_events(&s)) {
 			refuse(c, &s);
 			return false;
 		}

@@ -213,7 +213,7 @@ static void put_use(struct hd_call *c, const struct hd_module *mod)
 	static const struct {
 		const char *name;
 		enum hd_account_number what;
-	} rows[] = {
+	} numbers[] = {
 		{ "peers", HD_ACCOUNT_PEERS },
 		{ "packets_in", HD_ACCOUNT_PACKETS_IN },
 		{ "packets_out", HD_ACCOUNT_PACKETS_OUT },
@@ -226,8 +226,8 @@ static void put_use(struct hd_call *c, const struct hd_module *mod)
 
 	hd_out_uint(c, "connections",
 		    __atomic_load_n(&mod->streams, __ATOMIC_RELAXED));
-	for (unsigned i = 0; i < HD_ARRAY_N(rows); i++)
-		hd_out_uint(c, rows[i].name, sum(mod, rows[i].what));
+	for (unsigned i = 0; i < HD_ARRAY_N(numbers); i++)
+		hd_out_uint(c, numbers[i].name, sum(mod, numbers[i].what));
 	hd_out_double(c, "cpu_s", (double)sum(mod, HD_ACCOUNT_CPU_NS) / 1e9);
 }
 

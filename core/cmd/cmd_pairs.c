@@ -8,17 +8,17 @@
 #include "core/loop/worker.h"
 #include "core/relay/pairs.h"
 
-struct rows {
+struct pair_list {
 	size_t n;
 	uint64_t now_ms; /* of a worker: all read one clock */
 	struct hd_pair v[];
 };
 
-static struct rows *rows_of(struct hd_call *c)
+static struct pair_list *list_of(struct hd_call *c)
 {
 	size_t max = (size_t)hd_workers() * HD_PAIRS_MAX;
 
-	return hd_call_data(c, sizeof(struct rows) +
+	return hd_call_data(c, sizeof(struct pair_list) +
 				       max * sizeof(struct hd_pair));
 }
 
@@ -26,17 +26,17 @@ static void each_pairs(struct hd_module *mod, struct hd_call *c,
 		       struct hd_worker *w)
 {
 	const struct hd_pair *v = hd_pairs_ask(w);
-	struct rows *rows = rows_of(c);
+	struct pair_list *list = list_of(c);
 
 	(void)mod;
-	if (v == NULL || rows == NULL) {
+	if (v == NULL || list == NULL) {
 		hd_call_fail(c, "no_memory", "out of memory");
 		return;
 	}
-	rows->now_ms = HD_MAX(rows->now_ms, hd_now_ms(w));
+	list->now_ms = HD_MAX(list->now_ms, hd_now_ms(w));
 	for (size_t i = 0; i < HD_PAIRS_MAX; i++)
 		if (v[i].packets > 0)
-			rows->v[rows->n++] = v[i];
+			list->v[list->n++] = v[i];
 }
 
 static int by_bytes(const void *a, const void *b)
@@ -46,7 +46,8 @@ static int by_bytes(const void *a, const void *b)
 	return (pa->bytes < pb->bytes) - (pa->bytes > pb->bytes);
 }
 
-static void put_row(struct hd_call *c, const struct hd_pair *p, uint64_t now_ms)
+static void put_pair(struct hd_call *c, const struct hd_pair *p,
+		     uint64_t now_ms)
 {
 	hd_out_open(c, NULL, '{');
 	hd_out_key(c, "src", &p->src);
@@ -60,15 +61,15 @@ static void put_row(struct hd_call *c, const struct hd_pair *p, uint64_t now_ms)
 
 static void done_pairs(struct hd_module *mod, struct hd_call *c)
 {
-	struct rows *rows = rows_of(c);
+	struct pair_list *list = list_of(c);
 
 	(void)mod;
-	if (rows == NULL)
+	if (list == NULL)
 		return;
-	qsort(rows->v, rows->n, sizeof(*rows->v), by_bytes);
+	qsort(list->v, list->n, sizeof(*list->v), by_bytes);
 	hd_out_open(c, NULL, '[');
-	for (size_t i = 0; i < rows->n; i++)
-		put_row(c, &rows->v[i], rows->now_ms);
+	for (size_t i = 0; i < list->n; i++)
+		put_pair(c, &list->v[i], list->now_ms);
 	hd_out_close(c);
 }
 

@@ -79,7 +79,7 @@ static void put_counts(struct hd_call *c)
 	static const struct {
 		const char *name;
 		unsigned stat;
-	} rows[] = {
+	} numbers[] = {
 		{ "peers", HD_STAT_PEERS },
 		{ "streams", HD_STAT_STREAMS },
 		{ "accepts", HD_STAT_ACCEPTS },
@@ -93,8 +93,8 @@ static void put_counts(struct hd_call *c)
 		{ "tls_failures", HD_STAT_TLS_FAILED },
 	};
 
-	for (unsigned i = 0; i < HD_ARRAY_N(rows); i++)
-		hd_out_uint(c, rows[i].name, sum(rows[i].stat));
+	for (unsigned i = 0; i < HD_ARRAY_N(numbers); i++)
+		hd_out_uint(c, numbers[i].name, sum(numbers[i].stat));
 	put_drops(c);
 	put_moves(c);
 }

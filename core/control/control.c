@@ -95,7 +95,7 @@ static int bind_here(int fd)
 	return r;
 }
 
-static int give_away(void)
+static int give_to_group(void)
 {
 	const char *path = control.addr.sun_path;
 	mode_t mode = control.rules.others_read ? 0666 : 0660;
@@ -118,7 +118,7 @@ static int open_socket(void)
 	int r = bind_here(fd);
 
 	if (r == 0)
-		r = give_away();
+		r = give_to_group();
 	if (r == 0 && listen(fd, BACKLOG) < 0)
 		r = -errno;
 	if (r < 0)
@@ -193,7 +193,7 @@ int hd_control_open(const struct hd_conf *conf, struct hd_error *err)
 
 static void on_connection(void *unused, uint32_t events);
 
-static void listen_if(bool on)
+static void set_listening(bool on)
 {
 	if (control.fd < 0 || control.listening == on)
 		return;
@@ -205,7 +205,7 @@ static void listen_if(bool on)
 }
 
 /* Why a client is refused, in a line of the protocol; @text has no quotes. */
-static void tell(int fd, const char *code, const char *text)
+static void send_refusal(int fd, const char *code, const char *text)
 {
 	char line[256];
 	int n = snprintf(line, sizeof(line),
@@ -252,7 +252,7 @@ static const char *no_room(const struct hd_who *who)
 }
 
 /* Returns whether somebody has the descriptor now. */
-static bool take(int fd)
+static bool admit(int fd)
 {
 	struct hd_who who;
 	int r = hd_role_of(fd, &control.rules, &who);
@@ -260,8 +260,9 @@ static bool take(int fd)
 	if (r == -EACCES) {
 		hd_log_notice("audit: uid=%u pid=%d result=not_permitted",
 			      (unsigned)who.uid, (int)who.pid);
-		tell(fd, "not_permitted",
-		     "only root and the members of the control group may ask");
+		send_refusal(fd, "not_permitted",
+			     "only root and the members of the control group "
+			     "may ask");
 	}
 	if (r < 0)
 		return false;
@@ -270,7 +271,7 @@ static bool take(int fd)
 	if (why != NULL) {
 		hd_log_warn("control: refused: uid=%u reason=\"%s\"",
 			    (unsigned)who.uid, why);
-		tell(fd, "busy", why);
+		send_refusal(fd, "busy", why);
 		return false;
 	}
 	hd_client_new(fd, &who);
@@ -283,14 +284,14 @@ static void on_connection(void *unused, uint32_t events)
 	(void)unused;
 	(void)events;
 	if (!hd_fds_take(HD_FDS_OPERATOR)) {
-		listen_if(false); /* until the next tick, or one ends */
+		set_listening(false); /* until the next tick, or one ends */
 		return;
 	}
 	int fd = accept4(control.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
 	if (fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOMEM))
-		listen_if(false);
-	if (fd >= 0 && take(fd))
+		set_listening(false);
+	if (fd >= 0 && admit(fd))
 		return;
 	if (fd >= 0)
 		close(fd);
@@ -299,7 +300,7 @@ static void on_connection(void *unused, uint32_t events)
 
 void hd_control_ended(void)
 {
-	listen_if(true);
+	set_listening(true);
 }
 
 static void on_tick(void *unused, uint32_t events)
@@ -312,7 +313,7 @@ static void on_tick(void *unused, uint32_t events)
 		return;
 	hd_clients_tick(hd_clock_ms());
 	hd_trace_tick();
-	listen_if(true);
+	set_listening(true);
 }
 
 /* ---- begin and end ---- */
@@ -334,7 +335,7 @@ int hd_control_start(struct hd_error *err)
 
 	if (r < 0)
 		return hd_error_set(err, r, "control socket: %s", strerror(-r));
-	listen_if(true);
+	set_listening(true);
 	hd_log_write(HD_NOTICE, "control socket: path=%s",
 		     control.addr.sun_path);
 	return 0;

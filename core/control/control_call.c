@@ -182,13 +182,13 @@ static void came_back(struct hd_main_post *post)
 		finish(c);
 }
 
-static void step(struct hd_worker *w, void *call, void *unused);
+static void in_worker(struct hd_worker *w, void *call, void *unused);
 
 /* Worker i is next, or the main thread. */
-static void send_on(struct hd_call *c, unsigned i)
+static void to_next(struct hd_call *c, unsigned i)
 {
 	if (i < hd_workers() && c->err.text[0] == '\0') {
-		if (hd_worker_post(hd_worker_at(i), step, c, NULL) == 0)
+		if (hd_worker_post(hd_worker_at(i), in_worker, c, NULL) == 0)
 			return;
 		hd_call_fail(c, "busy", "the relay is stopping");
 	}
@@ -196,13 +196,13 @@ static void send_on(struct hd_call *c, unsigned i)
 	hd_main_post(&c->post);
 }
 
-static void step(struct hd_worker *w, void *call, void *unused)
+static void in_worker(struct hd_worker *w, void *call, void *unused)
 {
 	struct hd_call *c = call;
 
 	(void)unused;
 	c->entry.command->each(c->entry.mod, c, w);
-	send_on(c, hd_worker_index(w) + (c->cursor == 0));
+	to_next(c, hd_worker_index(w) + (c->cursor == 0));
 }
 
 /* Each may hold a row for every peer. Administrators are not kept out. */
@@ -224,7 +224,7 @@ void hd_call_begin(struct hd_call **call)
 	c->client->call = c;
 	write_begin(c);
 	if (c->entry.command->each != NULL && !too_many(c)) {
-		send_on(c, 0);
+		to_next(c, 0);
 		return;
 	}
 	if (c->entry.command->run != NULL)

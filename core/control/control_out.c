@@ -5,8 +5,8 @@
 #include "core/control/control.h"
 #include "core/module/module.h"
 
-/* Whether there is a place for another value. */
-static bool place(struct hd_call *c, const char *name)
+/* Whether another value may stand here. */
+static bool may_put(struct hd_call *c, const char *name)
 {
 	bool top = c->out.depth == 1;
 
@@ -22,7 +22,7 @@ static bool place(struct hd_call *c, const char *name)
 
 void hd_out_open(struct hd_call *call, const char *name, char kind)
 {
-	if (place(call, name))
+	if (may_put(call, name))
 		hd_json_open(&call->out, name, kind);
 }
 
@@ -34,32 +34,32 @@ void hd_out_close(struct hd_call *call)
 
 void hd_out_string(struct hd_call *call, const char *name, const char *text)
 {
-	if (place(call, name))
+	if (may_put(call, name))
 		hd_json_string(&call->out, name, text);
 }
 
 void hd_out_uint(struct hd_call *call, const char *name, uint64_t n)
 {
-	if (place(call, name))
+	if (may_put(call, name))
 		hd_json_uint(&call->out, name, n);
 }
 
 void hd_out_bool(struct hd_call *call, const char *name, bool on)
 {
-	if (place(call, name))
+	if (may_put(call, name))
 		hd_json_bool(&call->out, name, on);
 }
 
 void hd_out_double(struct hd_call *call, const char *name, double v)
 {
-	if (place(call, name))
+	if (may_put(call, name))
 		hd_json_double(&call->out, name, v);
 }
 
 void hd_out_key(struct hd_call *call, const char *name,
 		const struct hd_key *key)
 {
-	if (place(call, name))
+	if (may_put(call, name))
 		hd_json_key(&call->out, name, key);
 }
 

@@ -197,24 +197,24 @@ static int not_found(const char *const *words, size_t n, struct hd_error *err)
 		return -ENOENT;
 	for (unsigned i = 0; i < n_entries; i++)
 		names[i] = entries[i].command->words;
-	const char *near = hd_near(said, names, n_entries);
+	const char *nearest = hd_near(said, names, n_entries);
 
-	if (near != NULL && strcmp(near, said) == 0)
+	if (nearest != NULL && strcmp(nearest, said) == 0)
 		return hd_error_set(err, -ENOENT,
 				    "\"%s\" is given as one word: a command's "
 				    "words stand apart",
 				    said);
-	while (near == NULL && n-- > 1) { /* the last words are arguments */
+	while (nearest == NULL && n-- > 1) { /* the last words are arguments */
 		char some[sizeof(said)];
 
 		join(some, sizeof(some), words, n);
-		near = hd_near(some, names, n_entries);
+		nearest = hd_near(some, names, n_entries);
 	}
-	if (near != NULL)
+	if (nearest != NULL)
 		return hd_error_set(err, -ENOENT,
 				    "there is no command \"%s\"; is \"%s\" "
 				    "meant?",
-				    said, near);
+				    said, nearest);
 	return hd_error_set(err, -ENOENT,
 			    "there is no command \"%s\"; \"commands\" lists "
 			    "those there are",
