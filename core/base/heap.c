@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include "core/base/heap.h"
 
-static void place(struct hd_heap *h, uint32_t i, struct hd_heap_node *node)
+static void put_at(struct hd_heap *h, uint32_t i, struct hd_heap_node *node)
 {
 	h->v[i] = node;
 	node->at = i + 1;
@@ -17,10 +17,10 @@ static void sift_up(struct hd_heap *h, uint32_t i, struct hd_heap_node *node)
 
 		if (h->v[parent]->when_ms <= node->when_ms)
 			break;
-		place(h, i, h->v[parent]);
+		put_at(h, i, h->v[parent]);
 		i = parent;
 	}
-	place(h, i, node);
+	put_at(h, i, node);
 }
 
 static void sift_down(struct hd_heap *h, uint32_t i, struct hd_heap_node *node)
@@ -35,10 +35,10 @@ static void sift_down(struct hd_heap *h, uint32_t i, struct hd_heap_node *node)
 			child++;
 		if (node->when_ms <= h->v[child]->when_ms)
 			break;
-		place(h, i, h->v[child]);
+		put_at(h, i, h->v[child]);
 		i = child;
 	}
-	place(h, i, node);
+	put_at(h, i, node);
 }
 
 static int grow(struct hd_heap *h)

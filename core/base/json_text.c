@@ -61,22 +61,22 @@ static unsigned utf8_len(const unsigned char *p)
 	static const struct {
 		unsigned char first, last, low, high; /* low..high: 2nd byte */
 		unsigned len;
-	} rows[] = {
+	} forms[] = {
 		{ 0xc2, 0xdf, 0x80, 0xbf, 2 }, { 0xe0, 0xe0, 0xa0, 0xbf, 3 },
 		{ 0xe1, 0xec, 0x80, 0xbf, 3 }, { 0xed, 0xed, 0x80, 0x9f, 3 },
 		{ 0xee, 0xef, 0x80, 0xbf, 3 }, { 0xf0, 0xf0, 0x90, 0xbf, 4 },
 		{ 0xf1, 0xf3, 0x80, 0xbf, 4 }, { 0xf4, 0xf4, 0x80, 0x8f, 4 },
 	};
 
-	for (unsigned i = 0; i < HD_ARRAY_N(rows); i++) {
-		if (*p < rows[i].first || *p > rows[i].last)
+	for (unsigned i = 0; i < HD_ARRAY_N(forms); i++) {
+		if (*p < forms[i].first || *p > forms[i].last)
 			continue;
-		if (p[1] < rows[i].low || p[1] > rows[i].high)
+		if (p[1] < forms[i].low || p[1] > forms[i].high)
 			return 0;
-		for (unsigned k = 2; k < rows[i].len; k++)
+		for (unsigned k = 2; k < forms[i].len; k++)
 			if ((p[k] & 0xc0) != 0x80)
 				return 0;
-		return rows[i].len;
+		return forms[i].len;
 	}
 	return 0;
 }

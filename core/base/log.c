@@ -32,7 +32,7 @@ static struct {
 	pthread_cond_t wake;
 	pthread_t thread;
 	struct buffer *fill, *drain; /* fill: under the lock */
-	uint64_t lost, lost_told;
+	uint64_t lost, lost_logged;
 	bool running, stop, ended;
 	/* the writing thread's, and after it has ended the main thread's */
 	int fd;
@@ -184,9 +184,9 @@ static void *log_thread(void *arg)
 			pthread_cond_wait(&logger.wake, &logger.lock);
 		struct buffer *full = swap_buffers();
 		bool stop = logger.stop && full->len == 0;
-		uint64_t lost = logger.lost - logger.lost_told;
+		uint64_t lost = logger.lost - logger.lost_logged;
 
-		logger.lost_told = logger.lost;
+		logger.lost_logged = logger.lost;
 		pthread_mutex_unlock(&logger.lock);
 		write_buffer(full);
 		if (lost > 0)
@@ -341,7 +341,7 @@ void hd_log_write(enum hd_level level, const char *fmt, ...)
 		put(level, text, HD_MIN((size_t)n, sizeof(text) - 1));
 }
 
-static void tell_suppressed(uint32_t n)
+static void log_suppressed(uint32_t n)
 {
 	char text[64];
 	int len = snprintf(text, sizeof(text),
@@ -366,7 +366,7 @@ bool hd_log_allow(struct hd_log_site *site)
 
 		__atomic_store_n(&site->count, 1, __ATOMIC_RELAXED);
 		if (n > 0)
-			tell_suppressed(n);
+			log_suppressed(n);
 		return true;
 	}
 	if (__atomic_add_fetch(&site->count, 1, __ATOMIC_RELAXED) <= PER_SECOND)

@@ -24,10 +24,10 @@ struct head { /* in the first bytes of the mapping */
 /* It works without, but then it is not what the manual promises: said once. */
 static void lock(void *at, size_t size)
 {
-	static bool told;
+	static bool warned;
 
 	if (mlock(at, size) == 0 ||
-	    __atomic_exchange_n(&told, true, __ATOMIC_RELAXED))
+	    __atomic_exchange_n(&warned, true, __ATOMIC_RELAXED))
 		return;
 	hd_log_warn("a key's memory cannot be locked, the kernel may swap it "
 		    "out: %m (raise LimitMEMLOCK or ulimit -l)");

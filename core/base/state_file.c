@@ -94,14 +94,14 @@ const char *hd_state_dir(void)
 	return dir.path;
 }
 
-struct place { /* a file's name in an open folder */
+struct location { /* a file's name in an open folder */
 	int fd;
 	bool own; /* fd is to be closed */
 	const char *name, *path; /* path: as messages call it */
 	char buf[PATH_MAX];
 };
 
-static void leave(struct place *at)
+static void location_close(struct location *at)
 {
 	if (at->own)
 		close_fd(&at->fd);
@@ -120,7 +120,8 @@ static int bad_name(const char *name, struct hd_error *err)
 }
 
 /* An absolute path: the folder is opened for this one time. */
-static int find_path(const char *path, struct place *at, struct hd_error *err)
+static int locate_path(const char *path, struct location *at,
+		       struct hd_error *err)
 {
 	const char *name = strrchr(path, '/') + 1;
 
@@ -142,11 +143,11 @@ static int find_path(const char *path, struct place *at, struct hd_error *err)
 	return 0;
 }
 
-static int find(const char *name, struct place *at, struct hd_error *err)
+static int locate(const char *name, struct location *at, struct hd_error *err)
 {
-	*at = (struct place){ .fd = -1 };
+	*at = (struct location){ .fd = -1 };
 	if (name[0] == '/')
-		return find_path(name, at, err);
+		return locate_path(name, at, err);
 	if (dir.fd < 0 && !hd_dry)
 		return hd_error_set(err, -ENOENT, "%s: state_dir is not set",
 				    name);
@@ -160,7 +161,8 @@ static int find(const char *name, struct place *at, struct hd_error *err)
 	return 0;
 }
 
-static int place_error(struct hd_error *err, int code, const struct place *at)
+static int location_error(struct hd_error *err, int code,
+			  const struct location *at)
 {
 	return hd_error_set(err, code, "%.400s: %s", at->path,
 			    code == -EFBIG ? "longer than it may be"
@@ -189,22 +191,22 @@ static ssize_t read_all(int fd, uint8_t *p, size_t size)
 int hd_state_file_read(const char *name, void *buf, size_t size,
 		       struct hd_error *err)
 {
-	HD_AUTO(leave) struct place at = { .fd = -1 };
+	HD_AUTO(location_close) struct location at = { .fd = -1 };
 	HD_AUTO(close_fd) int fd = -1;
 	uint8_t more;
-	int r = find(name, &at, err);
+	int r = locate(name, &at, err);
 
 	if (r < 0)
 		return r;
 	if (hd_dry)
-		return place_error(err, -ENOENT, &at);
+		return location_error(err, -ENOENT, &at);
 	fd = openat(at.fd, at.name, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
-		return place_error(err, -errno, &at);
+		return location_error(err, -errno, &at);
 	ssize_t n = read_all(fd, buf, size);
 	if (n >= 0 && read_all(fd, &more, 1) > 0)
 		n = -EFBIG;
-	return n < 0 ? place_error(err, (int)n, &at) : (int)n;
+	return n < 0 ? location_error(err, (int)n, &at) : (int)n;
 }
 
 static int write_all(int fd, const uint8_t *p, size_t n)
@@ -224,7 +226,7 @@ static int write_all(int fd, const uint8_t *p, size_t n)
 
 /* @at's file has a second name then. None yet, or a file system without second
  * names: nothing is kept, and it is no reason to write nothing. */
-static void keep(const struct place *at)
+static void keep_copy(const struct location *at)
 {
 	char tmp[NAME_MAX + 16], copy[NAME_MAX + 16];
 
@@ -237,7 +239,7 @@ static void keep(const struct place *at)
 	unlinkat(at->fd, tmp, 0); /* both names of one file: it is left */
 }
 
-static int replace(const struct place *at, const char *tmp, bool keeps,
+static int replace(const struct location *at, const char *tmp, bool keeps,
 		   const void *buf, size_t len)
 {
 	HD_AUTO(close_fd) int fd = -1;
@@ -252,7 +254,7 @@ static int replace(const struct place *at, const char *tmp, bool keeps,
 	if (r == 0 && dir.uid != (uid_t)-1 && fchown(fd, dir.uid, dir.gid) < 0)
 		r = -errno;
 	if (r == 0 && keeps)
-		keep(at);
+		keep_copy(at);
 	if (r == 0 && renameat(at->fd, tmp, at->fd, at->name) < 0)
 		r = -errno;
 	if (r < 0) {
@@ -265,9 +267,9 @@ static int replace(const struct place *at, const char *tmp, bool keeps,
 static int write_file(const char *name, bool keeps, const void *buf, size_t len,
 		      struct hd_error *err)
 {
-	HD_AUTO(leave) struct place at = { .fd = -1 };
+	HD_AUTO(location_close) struct location at = { .fd = -1 };
 	char tmp[NAME_MAX + 1];
-	int r = find(name, &at, err);
+	int r = locate(name, &at, err);
 
 	if (r < 0 || hd_dry)
 		return r;
@@ -275,7 +277,7 @@ static int write_file(const char *name, bool keeps, const void *buf, size_t len,
 	pthread_mutex_lock(&dir.lock);
 	r = replace(&at, tmp, keeps, buf, len);
 	pthread_mutex_unlock(&dir.lock);
-	return r < 0 ? place_error(err, r, &at) : 0;
+	return r < 0 ? location_error(err, r, &at) : 0;
 }
 
 int hd_state_file_write(const char *name, const void *buf, size_t len,

@@ -31,7 +31,7 @@ int hd_daemon_exit_code(int r)
 }
 
 /* It is up, but what is a relay that nobody can talk to? */
-static void tell_ready(void)
+static void announce_ready(void)
 {
 	bool empty = hd_modules_n() == 0;
 
@@ -53,7 +53,7 @@ static int run(const struct hd_cli *cli)
 	hd_listen_fds_init();
 	int code = hd_daemon_start(&d);
 	if (code == 0) {
-		tell_ready();
+		announce_ready();
 		hd_daemon_live();
 		hd_notify("STOPPING=1");
 		hd_log_write(HD_NOTICE, "stopping");

@@ -112,7 +112,7 @@ static int check(struct hd_daemon *d, struct hd_error *err)
 	return as_user(&who, r, err);
 }
 
-static void tell_good(void)
+static void print_good(void)
 {
 	printf("the configuration is good%s\n",
 	       hd_modules_n() > 0 ? ""
@@ -137,7 +137,7 @@ int hd_daemon_check(const struct hd_cli *cli)
 	else if (cli->action == HD_EXAMPLE)
 		code = hd_conf_example(d.conf, stdout) < 0 ? HD_EXIT_FAILED : 0;
 	else
-		tell_good();
+		print_good();
 	hd_tls_store_put(&d.tls);
 	hd_modules_unload();
 	hd_conf_free(&d.conf);

@@ -30,7 +30,7 @@
 #include "core/tls/openssl_memory.h"
 #include "core/tls/tls_about.h"
 
-static void tell_listeners(const struct hd_daemon *d)
+static void log_listeners(const struct hd_daemon *d)
 {
 	for (size_t i = 0; i < d->n_listeners; i++) {
 		const struct hd_listener *l = &d->listeners[i];
@@ -118,12 +118,12 @@ int hd_daemon_start(struct hd_daemon *d)
 	if (r < 0)
 		return hd_daemon_failed(d, hd_daemon_exit_code(r), &err);
 	hd_live_begin(hd_daemon_renew_tls, d);
-	tell_listeners(d);
+	log_listeners(d);
 	return 0;
 }
 
 /* What a histogram is about is how long things take, not how many there were. */
-static void tell_times(const char *name, const struct hd_histogram *h)
+static void log_times(const char *name, const struct hd_histogram *h)
 {
 	hd_log_write(HD_INFO,
 		     "metric %s: count=%ju mean_us=%ju p50_us=%ju p90_us=%ju "
@@ -134,16 +134,16 @@ static void tell_times(const char *name, const struct hd_histogram *h)
 		     (uintmax_t)hd_histogram_us(h, 0.99));
 }
 
-static void tell_metric(void *arg, const char *module,
-			const struct hd_metric *metric, uint64_t sum,
-			const struct hd_histogram *h)
+static void log_metric(void *arg, const char *module,
+		       const struct hd_metric *metric, uint64_t sum,
+		       const struct hd_histogram *h)
 {
 	(void)arg;
 	(void)module;
 	if (sum == 0)
 		return;
 	if (h != NULL)
-		tell_times(metric->name, h);
+		log_times(metric->name, h);
 	else if (metric->labels != NULL)
 		hd_log_write(HD_INFO, "metric %s{%s}=%ju", metric->name,
 			     metric->labels, (uintmax_t)sum);
@@ -161,7 +161,7 @@ void hd_daemon_stop(struct hd_daemon *d)
 	if (!hd_tasks_stop(TASKS_LIMIT_MS))
 		hd_log_warn("a background task did not end in time");
 	if (d->started) {
-		hd_metrics_read(NULL, tell_metric, NULL);
+		hd_metrics_read(NULL, log_metric, NULL);
 		hd_workers_stop();
 	}
 	hd_listeners_close(&d->listeners, &d->n_listeners);

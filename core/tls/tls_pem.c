@@ -23,28 +23,28 @@ const char *hd_tls_reason(void)
 	return text != NULL ? text : "unknown error";
 }
 
-enum { PLACE_BYTES = 320 };
+enum { WHERE_BYTES = 320 };
 
 /* " (tls_key at FILE:LINE)"; nothing for a path that stands in no file. */
-static const char *place(const char *key, const char *file, unsigned line,
-			 char buf[static PLACE_BYTES])
+static const char *set_where(const char *key, const char *file, unsigned line,
+			     char buf[static WHERE_BYTES])
 {
 	buf[0] = '\0';
 	if (file != NULL)
-		snprintf(buf, PLACE_BYTES, " (%s%s%.240s:%u)", key,
+		snprintf(buf, WHERE_BYTES, " (%s%s%.240s:%u)", key,
 			 key[0] != '\0' ? " at " : "", file, line);
 	return buf;
 }
 
 /* What root may read the relay's user may not; a certificate is read again at
  * every reload. */
-static const char *hint(int code, char buf[static PLACE_BYTES])
+static const char *hint(int code, char buf[static WHERE_BYTES])
 {
 	const struct passwd *pw = getpwuid(geteuid());
 
 	buf[0] = '\0';
 	if (code == -EACCES && pw != NULL)
-		snprintf(buf, PLACE_BYTES,
+		snprintf(buf, WHERE_BYTES,
 			 "; the user %.64s must be able to read it and to "
 			 "enter its folder: hyper-derp-cert(8) arranges that",
 			 pw->pw_name);
@@ -54,12 +54,12 @@ static const char *hint(int code, char buf[static PLACE_BYTES])
 static int open_failed(const struct hd_cert_files *files, bool key, int code,
 		       struct hd_error *err)
 {
-	char where[PLACE_BYTES], how[PLACE_BYTES];
+	char where[WHERE_BYTES], how[WHERE_BYTES];
 
 	if (key)
-		place("tls_key", files->key_file, files->key_line, where);
+		set_where("tls_key", files->key_file, files->key_line, where);
 	else
-		place("tls_cert", files->file, files->line, where);
+		set_where("tls_cert", files->file, files->line, where);
 	return hd_error_set(err, code,
 			    "failed to open certificate%s %s: %s%s%s",
 			    key ? " key" : "", key ? files->key : files->cert,
@@ -69,12 +69,12 @@ static int open_failed(const struct hd_cert_files *files, bool key, int code,
 static int content_wrong(const struct hd_cert_files *files, bool key,
 			 const char *why, struct hd_error *err)
 {
-	char where[PLACE_BYTES];
+	char where[WHERE_BYTES];
 
 	if (key)
-		place("", files->key_file, files->key_line, where);
+		set_where("", files->key_file, files->key_line, where);
 	else
-		place("", files->file, files->line, where);
+		set_where("", files->file, files->line, where);
 	return hd_error_set(err, -EINVAL, "certificate file %s: %s%s",
 			    key ? files->key : files->cert, why, where);
 }
@@ -234,14 +234,15 @@ int hd_pem_load(const struct hd_cert_files *files, struct hd_pem *ret,
 	if (r == 0)
 		r = load_key(files, ret, err);
 	if (r == 0 && X509_check_private_key(ret->cert, ret->key) != 1) {
-		char where[PLACE_BYTES];
+		char where[WHERE_BYTES];
 
 		ERR_clear_error();
-		r = hd_error_set(err, -EINVAL,
-				 "certificate %s and key %s do not belong "
-				 "together: one of them was not replaced%s",
-				 files->cert, files->key,
-				 place("", files->file, files->line, where));
+		r = hd_error_set(
+			err, -EINVAL,
+			"certificate %s and key %s do not belong "
+			"together: one of them was not replaced%s",
+			files->cert, files->key,
+			set_where("", files->file, files->line, where));
 	}
 	if (r < 0)
 		hd_pem_free(ret);
