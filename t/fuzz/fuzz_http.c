@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* t/fuzz/fuzz_http.c - request heads, whole and cut, through routes that an
  * attacker can reach. The first byte says where to cut. */
+#include "core/base/module_id.h"
 #include "core/http/http.h"
 #include "t/unit/fake_stream.h"
 #include <stdlib.h>

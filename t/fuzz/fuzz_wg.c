@@ -7,27 +7,13 @@
  * A flag makes mac1 right for one of the peers: a fuzzer cannot. */
 #include "t/unit/wg_net.h"
 
-int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n);
 
 enum { HEAD = 4, MAC1 = 0x80, COOKIE = 0x40 };
 
-static union hd_addr a_at, b_at;
-
-int LLVMFuzzerInitialize(int *argc, char ***argv)
-{
-	(void)argc, (void)argv;
-	a_at = net_addr(1, 1000);
-	b_at = net_addr(2, 2000);
-	return 0;
-}
-
 static void begin(void)
 {
-	net_start();
-	for (unsigned i = 1; i <= 4; i++)
-		net_peer(i, NULL);
-	net_link(1, 2);
+	net_pair(4);
 	net_link(1, 3);
 	net_link(3, 4);
 	net_tunnel(1, &a_at, 2, &b_at, 10);
