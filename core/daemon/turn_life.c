@@ -18,8 +18,10 @@
 int hd_turn_init(struct hd_worker *w, const void *args)
 {
 	const struct hd_turn_args *a = args;
-	int r = hd_streams_new(w);
+	int r = hd_udps_new(w);
 
+	if (r == 0)
+		r = hd_streams_new(w);
 	if (r == 0)
 		r = hd_relay_new(w);
 	if (r < 0)
@@ -111,6 +113,6 @@ void hd_turn_free(struct hd_worker *w)
 {
 	hd_relay_free(w);
 	hd_streams_free(w);
-	hd_slots_free(&w->udps);
+	hd_udps_free(w);
 	hd_modules_free(w);
 }

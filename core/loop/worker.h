@@ -70,13 +70,13 @@ int hd_worker_post(struct hd_worker *w, hd_worker_fn *fn, void *a, void *b);
 #include <hyper-derp/timer.h>
 #include <pthread.h>
 #include "core/base/heap.h"
-#include "core/base/slots.h"
 #include "core/loop/pace.h"
 #include "core/loop/ring.h"
 #include "core/loop/stats.h"
 #include "core/loop/worker_module.h"
 
 struct hd_streams;
+struct hd_udps;
 struct hd_xring;
 struct hd_post;
 struct hd_hooks;
@@ -119,12 +119,8 @@ struct hd_worker {
 	bool xfull; /* one of `to` fills up: read no more for now */
 	uint8_t *plain; /* HD_PLAIN_BYTES: what is received, in the cache */
 	struct hd_streams *streams; /* core/stream/stream_worker.h */
-	/* time */
 	struct hd_heap module_timers;
-	/* listeners and UDP sockets */
-	struct hd_slots udps;
-	struct hd_udp *udp_dirty;
-	/* relay */
+	struct hd_udps *udps; /* core/net/udp.h */
 	struct hd_relay *relay; /* core/relay/relay_worker.h */
 	uint64_t stats[HD_STAT_SIZE];
 	struct hd_account core_account; /* what no module has to do with */

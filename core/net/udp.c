@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "core/base/addr.h"
+#include "core/base/lines.h"
 #include "core/loop/tag.h"
 #include "core/net/udp_bind.h"
 #include "core/net/udp_private.h"
@@ -15,8 +16,8 @@ static struct hd_udp *find_left(const struct hd_worker *w,
 				const struct hd_module *mod,
 				const union hd_addr *addr)
 {
-	for (uint32_t i = 0; i < w->udps.n; i++) {
-		struct hd_udp *u = w->udps.v[i].object;
+	for (uint32_t i = 0; i < w->udps->slots.n; i++) {
+		struct hd_udp *u = w->udps->slots.v[i].object;
 
 		if (u != NULL && u->left && u->mod == mod &&
 		    hd_addr_same(&u->addr, addr))
@@ -27,14 +28,14 @@ static struct hd_udp *find_left(const struct hd_worker *w,
 
 static int udp_place(struct hd_worker *w, struct hd_udp *u)
 {
-	int r = hd_slots_add(&w->udps, u, &u->slot, &u->gen);
+	int r = hd_slots_add(&w->udps->slots, u, &u->slot, &u->gen);
 
 	if (r < 0)
 		return r;
 	r = w->ring_ops->watch(w->ring, u->fd,
 			       hd_tag(HD_OP_UDP, u->slot, u->gen));
 	if (r < 0)
-		hd_slots_remove(&w->udps, u->slot);
+		hd_slots_remove(&w->udps->slots, u->slot);
 	return r;
 }
 
@@ -89,7 +90,7 @@ int hd_udp_open(struct hd_module *mod, struct hd_worker *w,
 static void udp_end(struct hd_udp *u)
 {
 	struct hd_worker *w = u->worker;
-	struct hd_udp **at = &w->udp_dirty;
+	struct hd_udp **at = &w->udps->dirty;
 
 	while (*at != NULL && *at != u)
 		at = &(*at)->dirty_next;
@@ -97,7 +98,7 @@ static void udp_end(struct hd_udp *u)
 		*at = u->dirty_next;
 	w->ring_ops->unwatch(w->ring, u->fd,
 			     hd_tag(HD_OP_UDP, u->slot, u->gen));
-	hd_slots_remove(&w->udps, u->slot);
+	hd_slots_remove(&w->udps->slots, u->slot);
 	hd_udp_unbind(&u->addr, u->fd);
 	hd_udp_buffers_free(u);
 	free(u);
@@ -117,8 +118,8 @@ void hd_udp_close(struct hd_udp **udp)
 
 void hd_udps_close(struct hd_worker *w, const struct hd_module *mod)
 {
-	for (uint32_t i = 0; i < w->udps.n; i++) {
-		struct hd_udp *u = w->udps.v[i].object;
+	for (uint32_t i = 0; i < w->udps->slots.n; i++) {
+		struct hd_udp *u = w->udps->slots.v[i].object;
 
 		if (u != NULL && (mod == NULL || u->mod == mod))
 			udp_end(u);
@@ -127,8 +128,8 @@ void hd_udps_close(struct hd_worker *w, const struct hd_module *mod)
 
 static void leave(struct hd_worker *w, const struct hd_module *mod)
 {
-	for (uint32_t i = 0; i < w->udps.n; i++) {
-		struct hd_udp *u = w->udps.v[i].object;
+	for (uint32_t i = 0; i < w->udps->slots.n; i++) {
+		struct hd_udp *u = w->udps->slots.v[i].object;
 
 		if (u != NULL && u->mod == mod)
 			u->left = true;
@@ -147,8 +148,8 @@ static void settle_here(struct hd_worker *w, const struct hd_module *mod,
 			bool kept)
 {
 	(void)kept;
-	for (uint32_t i = 0; i < w->udps.n; i++) {
-		struct hd_udp *u = w->udps.v[i].object;
+	for (uint32_t i = 0; i < w->udps->slots.n; i++) {
+		struct hd_udp *u = w->udps->slots.v[i].object;
 
 		if (u != NULL && u->left && u->mod == mod)
 			udp_end(u);
@@ -165,12 +166,28 @@ const struct hd_kind hd_udp_kind = {
 void hd_udps_list(const struct hd_worker *w, const struct hd_module *mod,
 		  void (*fn)(void *arg, const union hd_addr *addr), void *arg)
 {
-	for (uint32_t i = 0; i < w->udps.n; i++) {
-		const struct hd_udp *u = w->udps.v[i].object;
+	for (uint32_t i = 0; i < w->udps->slots.n; i++) {
+		const struct hd_udp *u = w->udps->slots.v[i].object;
 
 		if (u != NULL && u->mod == mod)
 			fn(arg, &u->addr);
 	}
+}
+
+int hd_udps_new(struct hd_worker *w)
+{
+	w->udps = hd_alloc_lines(sizeof(*w->udps));
+	return w->udps != NULL ? 0 : -ENOMEM;
+}
+
+void hd_udps_free(struct hd_worker *w)
+{
+	struct hd_udps *all = hd_steal(&w->udps);
+
+	if (all == NULL)
+		return;
+	hd_slots_free(&all->slots);
+	free(all);
 }
 
 int hd_udp_fd(const struct hd_udp *u)

@@ -2,7 +2,18 @@
 /* core/net/udp.h - the core's side of hyper-derp/datagram.h. */
 #pragma once
 #include "core/base/kind.h"
+#include "core/base/slots.h"
 #include "core/loop/worker.h"
+
+struct hd_udps { /* w->udps: what a worker has of them */
+	struct hd_slots slots;
+	struct hd_udp *dirty; /* have datagrams to send */
+};
+
+/* hd_udps_new - the worker's, before it runs. Returns 0; -ENOMEM.
+ * hd_udps_free - when no worker runs; what was never made, too. */
+int hd_udps_new(struct hd_worker *w);
+void hd_udps_free(struct hd_worker *w);
 
 void hd_udp_on_ready(struct hd_worker *w, struct hd_udp *udp, bool disarmed);
 /* hd_udps_run - receive from those that are readable. Returns whether one has

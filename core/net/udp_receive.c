@@ -133,8 +133,8 @@ bool hd_udps_run(struct hd_worker *w)
 {
 	bool more = false;
 
-	for (uint32_t i = 0; i < w->udps.n; i++) {
-		struct hd_udp *u = w->udps.v[i].object;
+	for (uint32_t i = 0; i < w->udps->slots.n; i++) {
+		struct hd_udp *u = w->udps->slots.v[i].object;
 
 		if (u == NULL || !u->readable)
 			continue;

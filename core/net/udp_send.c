@@ -105,8 +105,8 @@ static void be_dirty(struct hd_udp *u)
 	if (u->dirty)
 		return;
 	u->dirty = true;
-	u->dirty_next = u->worker->udp_dirty;
-	u->worker->udp_dirty = u;
+	u->dirty_next = u->worker->udps->dirty;
+	u->worker->udps->dirty = u;
 }
 
 int hd_udp_send(struct hd_udp *u, const union hd_addr *to,
@@ -257,10 +257,10 @@ static void flush(struct hd_udp *u)
 
 void hd_udps_flush(struct hd_worker *w)
 {
-	while (w->udp_dirty != NULL) {
-		struct hd_udp *u = w->udp_dirty;
+	while (w->udps->dirty != NULL) {
+		struct hd_udp *u = w->udps->dirty;
 
-		w->udp_dirty = u->dirty_next;
+		w->udps->dirty = u->dirty_next;
 		flush(u);
 		u->dirty = false;
 	}
