@@ -4,7 +4,21 @@
  * Everything about a key happens in its home worker. A packet starts in the
  * home of its source and is delivered in the home of its destination; between
  * two workers it travels through a ring of bytes and is dropped when that is
- * full. Context: a worker. */
+ * full. Its way, file by file:
+ *
+ *   daemon/turn.c       the next stream that has input
+ *   stream/stream_rx.c  recv() into the worker's buffer, behind what was kept
+ *   tls/tls.c           records.c and aead*.c open it; plain and kTLS need not
+ *   modules/            data() finds a frame: hd_relay_send()
+ *   relay/relay.c       hook_ask.h may deny it; the last receiver, or the table
+ *   loop/xring.c        only to a key of another worker, which goes on here
+ *   modules/            deliver() frames it for the receiver's protocol
+ *   stream/stream_tx.c  copies it into a lane, if stream_lane.c has room
+ *   daemon/turn.c       at the end of the turn: the next stream with output
+ *   stream/stream_tx.c  lets stream_seal.c and tls/ seal the lanes, then sends
+ *   loop/ring_*.c       sendmsg(), or an entry of the ring: on_sent() ends it
+ *
+ * Context: a worker. */
 #include <string.h>
 #include "core/base/probes.h"
 #include "core/loop/xring.h"
@@ -77,8 +91,8 @@ static void send_remote(struct hd_peer *from, const struct hd_packet *packet,
 		from->last_key = *packet->dst;
 		from->last_to_notify = false;
 	}
-	if (!from->last_to_notify) /* only who got a packet is told of the end
-				    */
+	/* only who got a packet is told of the end */
+	if (!from->last_to_notify)
 		from->last_to_notify =
 			hd_keyset_has(&from->entry->to_notify, packet->dst);
 	x.first = !from->last_to_notify;

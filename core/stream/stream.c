@@ -163,7 +163,7 @@ static void trace_end(const struct hd_stream *s)
 		hd_trace_stream(s, HD_TRACE_CLOSED, hd_close_text(s->why));
 }
 
-static void own(struct hd_stream *s, struct hd_module *mod)
+static void set_owner(struct hd_stream *s, struct hd_module *mod)
 {
 	if (s->mod != NULL)
 		__atomic_sub_fetch(&s->mod->streams, 1, __ATOMIC_RELEASE);
@@ -198,7 +198,7 @@ void hd_stream_set_proto(struct hd_stream *s, struct hd_module *mod,
 			 const struct hd_proto *proto)
 {
 	s->proto = proto;
-	own(s, mod);
+	set_owner(s, mod);
 	s->account = hd_account_of(s->worker, mod);
 }
 
@@ -215,7 +215,7 @@ void hd_stream_end(struct hd_stream *s)
 	hd_account_add(s->account, HD_ACCOUNT_ERRORS, is_error(s->why));
 	tell_closed(s, s->why);
 	HD_PROBE(closed, s, w->index, s->why, s->bytes_in, s->bytes_out);
-	own(s, NULL);
+	set_owner(s, NULL);
 	user_ended(s);
 	hd_stream_detach(s);
 	shutdown(s->fd, SHUT_RDWR); /* at once: the ring may still hold it */
@@ -236,7 +236,7 @@ void hd_stream_lose(struct hd_stream *s)
 		 s->bytes_out);
 	if (s->proto->closed != NULL)
 		s->proto->closed(s, s->state, HD_CLOSE_ERROR);
-	own(s, NULL);
+	set_owner(s, NULL);
 	user_ended(s);
 	close(s->fd);
 	stream_free(s);
