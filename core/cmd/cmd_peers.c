@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* core/cmd/cmd_peers.c - who is connected. A worker copies rows, in portions
- * that fit between packets; the main thread makes text of them. */
+/* core/cmd/cmd_peers.c - who is connected. A worker copies what it knows, in
+ * portions that fit between packets; the main thread makes text of them. */
 #include <ctype.h>
+#include <hyper-derp/about.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,17 +12,15 @@
 #include "core/stream/stream_life.h"
 #include "core/tls/ktls.h"
 
-enum { ROWS_PER_TURN = 256 };
+enum { PEERS_PER_TURN = 256 };
 
-enum tls { TLS_NONE, TLS_OWN, TLS_KTLS, TLS_KERNEL, TLS_OPENSSL };
-
-struct row { /* plain data: the stream goes on without us */
+struct peer_copy { /* plain data: the stream goes on without us */
 	struct hd_key key;
 	union hd_addr addr;
 	uint16_t realm;
-	uint8_t tls, tls_rx, tls_tx; /* enum tls */
 	bool active; /* of the connections with this key, the one that is sent
 			to */
+	const char *tls, *tls_rx, *tls_tx; /* literals; NULL: none */
 	char proto[15], agent[64];
 	unsigned worker;
 	uint64_t age_ms, bytes_in, bytes_out, queued, drops;
@@ -30,7 +29,7 @@ struct row { /* plain data: the stream goes on without us */
 struct block {
 	struct block *next;
 	unsigned n;
-	struct row v[ROWS_PER_TURN];
+	struct peer_copy v[PEERS_PER_TURN];
 };
 
 struct list {
@@ -77,57 +76,38 @@ static bool has_prefix(const struct hd_key *key, const char *prefix)
 	return true;
 }
 
-static enum tls tls_of(const struct hd_stream *s)
-{
-	if (s->tls == NULL)
-		return TLS_NONE;
-	if (hd_tls_kernel(s->tls) != 0)
-		return TLS_KTLS;
-	return hd_tls_is_own(s->tls) ? TLS_OWN : TLS_OPENSSL;
-}
-
 /* Who makes or opens the records of a direction, an HD_KTLS_ bit. */
-static enum tls layer_of(const struct hd_stream *s, unsigned direction)
+static const char *layer_of(const struct hd_stream *s, unsigned direction)
 {
 	if (s->tls == NULL)
-		return TLS_NONE;
+		return NULL;
 	if ((hd_tls_kernel(s->tls) & direction) != 0)
-		return TLS_KERNEL;
-	return hd_tls_is_own(s->tls) ? TLS_OWN : TLS_OPENSSL;
+		return "kernel";
+	return hd_tls_is_own(s->tls) ? "own" : "openssl";
 }
 
-static uint64_t queued_in(const struct hd_stream *s)
+static void copy_peer(struct peer_copy *to, const struct hd_stream *s)
 {
-	uint64_t n = s->flight.bytes;
+	struct hd_about_peer p;
 
-	for (unsigned i = 0; i < HD_LANES; i++)
-		n += s->lane[i].bytes;
-	return n;
-}
-
-static void fill_row(struct row *r, const struct hd_stream *s)
-{
-	const struct hd_peer *p = hd_peer_of(s);
-	const struct hd_login *l = &p->login;
-
-	*r = (struct row){
-		.key = l->key,
-		.addr = s->addr,
-		.realm = l->realm,
-		.tls = (uint8_t)tls_of(s),
-		.tls_rx = (uint8_t)layer_of(s, HD_KTLS_RX),
-		.tls_tx = (uint8_t)layer_of(s, HD_KTLS_TX),
-		.active = p->entry->active == p,
+	hd_peer_about(s, &p);
+	*to = (struct peer_copy){
+		.key = *p.key,
+		.addr = *p.addr,
+		.realm = p.realm,
+		.active = p.active,
+		.tls = p.tls,
+		.tls_rx = layer_of(s, HD_KTLS_RX),
+		.tls_tx = layer_of(s, HD_KTLS_TX),
 		.worker = s->worker->index,
-		.age_ms = s->worker->now_ms - s->since_ms,
-		.bytes_in = s->bytes_in,
-		.bytes_out = s->bytes_out,
-		.queued = queued_in(s),
+		.age_ms = p.age_ms,
+		.bytes_in = p.bytes_in,
+		.bytes_out = p.bytes_out,
+		.queued = p.queued_bytes,
+		.drops = p.drops,
 	};
-	for (unsigned i = 0; i < HD_DROP_N; i++)
-		r->drops += s->drops[i];
-	snprintf(r->proto, sizeof(r->proto), "%s", s->proto->name);
-	snprintf(r->agent, sizeof(r->agent), "%s", l->agent);
+	snprintf(to->proto, sizeof(to->proto), "%s", p.proto);
+	snprintf(to->agent, sizeof(to->agent), "%s", p.agent);
 }
 
 static struct block *block_add(struct list *l)
@@ -159,7 +139,7 @@ static void each_peers(struct hd_module *mod, struct hd_call *c,
 	uint64_t *at = hd_call_cursor(c);
 	struct list *l = list_of(c);
 	struct block *b = l != NULL ? block_add(l) : NULL;
-	uint64_t end = HD_MIN(*at + ROWS_PER_TURN, w->streams->slots.n);
+	uint64_t end = HD_MIN(*at + PEERS_PER_TURN, w->streams->slots.n);
 
 	(void)mod;
 	if (b == NULL) {
@@ -171,39 +151,32 @@ static void each_peers(struct hd_module *mod, struct hd_call *c,
 		const struct hd_stream *s = w->streams->slots.v[*at].object;
 
 		if (wanted(s, l))
-			fill_row(&b->v[b->n++], s);
+			copy_peer(&b->v[b->n++], s);
 	}
 	if (*at == w->streams->slots.n)
 		*at = 0;
 }
 
-static void put_row(struct hd_call *c, const struct row *r)
+static void put_peer(struct hd_call *c, const struct peer_copy *p)
 {
-	static const char *const tls[] = {
-		[TLS_NONE] = NULL,
-		[TLS_OWN] = "own",
-		[TLS_KTLS] = "ktls",
-		[TLS_KERNEL] = "kernel",
-		[TLS_OPENSSL] = "openssl",
-	};
 	char addr[HD_ADDR_TEXT_BYTES];
 
 	hd_out_open(c, NULL, '{');
-	hd_out_key(c, "key", &r->key);
-	hd_out_string(c, "addr", hd_addr_text(&r->addr, addr));
-	hd_out_string(c, "proto", r->proto);
-	hd_out_string(c, "agent", r->agent);
-	hd_out_uint(c, "realm", r->realm);
-	hd_out_string(c, "tls", tls[r->tls]);
-	hd_out_string(c, "tls_rx", tls[r->tls_rx]);
-	hd_out_string(c, "tls_tx", tls[r->tls_tx]);
-	hd_out_bool(c, "active", r->active);
-	hd_out_uint(c, "worker", r->worker);
-	hd_out_double(c, "seconds", (double)r->age_ms / 1000);
-	hd_out_uint(c, "bytes_in", r->bytes_in);
-	hd_out_uint(c, "bytes_out", r->bytes_out);
-	hd_out_uint(c, "queued", r->queued);
-	hd_out_uint(c, "drops", r->drops);
+	hd_out_key(c, "key", &p->key);
+	hd_out_string(c, "addr", hd_addr_text(&p->addr, addr));
+	hd_out_string(c, "proto", p->proto);
+	hd_out_string(c, "agent", p->agent);
+	hd_out_uint(c, "realm", p->realm);
+	hd_out_string(c, "tls", p->tls);
+	hd_out_string(c, "tls_rx", p->tls_rx);
+	hd_out_string(c, "tls_tx", p->tls_tx);
+	hd_out_bool(c, "active", p->active);
+	hd_out_uint(c, "worker", p->worker);
+	hd_out_double(c, "seconds", (double)p->age_ms / 1000);
+	hd_out_uint(c, "bytes_in", p->bytes_in);
+	hd_out_uint(c, "bytes_out", p->bytes_out);
+	hd_out_uint(c, "queued", p->queued);
+	hd_out_uint(c, "drops", p->drops);
 	hd_out_close(c);
 }
 
@@ -215,7 +188,7 @@ static void done_peers(struct hd_module *mod, struct hd_call *c)
 	hd_out_open(c, NULL, '[');
 	for (const struct block *b = l->first; b != NULL; b = b->next)
 		for (unsigned i = 0; i < b->n; i++)
-			put_row(c, &b->v[i]);
+			put_peer(c, &b->v[i]);
 	hd_out_close(c);
 }
 
@@ -223,7 +196,7 @@ static void done_peers(struct hd_module *mod, struct hd_call *c)
 static void done_close(struct hd_module *mod, struct hd_call *c)
 {
 	const struct list *l = list_of(c);
-	const struct row *first = NULL;
+	const struct peer_copy *first = NULL;
 	unsigned n = 0;
 
 	(void)mod;

@@ -325,7 +325,7 @@ int hd_cli_main(int argc, char **argv)
 	}
 	switch (cli.action) {
 	case HD_ABOUT:
-		hd_about(stdout);
+		hd_cli_version(stdout);
 		return HD_EXIT_OK;
 	case HD_HELP:
 		hd_cli_help(stdout);

@@ -39,5 +39,5 @@ void hd_cli_help(FILE *out);
 /* hd_cli_main - all of the program; returns its exit code. */
 int hd_cli_main(int argc, char **argv);
 
-/* hd_about - version, commit, ABI, libraries, what the kernel can do. */
-void hd_about(FILE *out);
+/* hd_cli_version - version, commit, ABI, libraries, what the kernel can do. */
+void hd_cli_version(FILE *out);

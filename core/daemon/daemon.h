@@ -9,8 +9,8 @@
  *   daemon_check.c   -t: what can be known before, as the user that will run
  *   daemon_files.c   which files that user reaches
  *   serve.c, turn*.c what the workers do: serve.h, turn.h
- * cli.c reads the command line, about*.c tell who asks what this relay is. Main
- * thread. */
+ * cli.c reads the command line, cli_version.c answers -V, about_relay.c tells
+ * modules what this relay is. Main thread. */
 #pragma once
 #include "core/daemon/cli.h"
 #include "core/net/listener.h"

@@ -2,7 +2,8 @@
 /* core/relay/peer.h - connections of keys: login, admission, duplicates,
  * delivery.
  * Files: peer.c one connection, login.c its way home, admit.c who is let in,
- * relay.c packets, relay_gone.c who is told when a key has left.
+ * relay.c packets, relay_gone.c who is told when a key has left,
+ * about_peers.c who is connected.
  * Context: the stream's worker; after admission that is the key's home. */
 #pragma once
 #include <hyper-derp/hook.h>
@@ -124,6 +125,10 @@ hd_peer_ops_of(const struct hd_stream *s)
 {
 	return hd_peer_up_of(s) != NULL ? s->proto->peer : NULL;
 }
+
+/* hd_peer_about - of a stream that has a peer; pointers are the stream's. */
+struct hd_about_peer;
+void hd_peer_about(const struct hd_stream *s, struct hd_about_peer *ret);
 
 /* hd_key_home - the index of the home worker. */
 unsigned hd_key_home(uint64_t hash);

@@ -1,13 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* core/daemon/about_peers.c - who is connected, for modules that show it. */
+/* core/relay/about_peers.c - who is connected, for commands and modules that
+ * show it. */
 #include <hyper-derp/about.h>
 #include "core/relay/peer.h"
 #include "core/stream/stream_life.h"
-
-static bool is_up(const struct hd_stream *s)
-{
-	return s != NULL && hd_peer_up_of(s) != NULL;
-}
 
 static const char *tls_of(const struct hd_stream *s)
 {
@@ -18,10 +14,11 @@ static const char *tls_of(const struct hd_stream *s)
 	return hd_tls_is_own(s->tls) ? "own" : "openssl";
 }
 
-static void tell(const struct hd_stream *s, hd_about_peer_fn *fn, void *arg)
+void hd_peer_about(const struct hd_stream *s, struct hd_about_peer *ret)
 {
 	const struct hd_peer *p = hd_peer_of(s);
-	struct hd_about_peer about = {
+
+	*ret = (struct hd_about_peer){
 		.conn = ((uint64_t)s->gen << 32) | s->slot,
 		.key = &p->login.key,
 		.addr = &s->addr,
@@ -35,12 +32,10 @@ static void tell(const struct hd_stream *s, hd_about_peer_fn *fn, void *arg)
 		.realm = p->login.realm,
 		.active = p->entry->active == p,
 	};
-
 	for (unsigned i = 0; i < HD_LANES; i++)
-		about.queued_bytes += s->lane[i].bytes;
+		ret->queued_bytes += s->lane[i].bytes;
 	for (unsigned i = 0; i < HD_DROP_N; i++)
-		about.drops += s->drops[i];
-	fn(arg, &about);
+		ret->drops += s->drops[i];
 }
 
 bool hd_about_peers(struct hd_worker *w, uint64_t *at, unsigned n,
@@ -51,8 +46,12 @@ bool hd_about_peers(struct hd_worker *w, uint64_t *at, unsigned n,
 	for (; *at < end; (*at)++) {
 		const struct hd_stream *s = w->streams->slots.v[*at].object;
 
-		if (is_up(s))
-			tell(s, fn, arg);
+		if (s == NULL || hd_peer_up_of(s) == NULL)
+			continue;
+		struct hd_about_peer about;
+
+		hd_peer_about(s, &about);
+		fn(arg, &about);
 	}
 	return *at < w->streams->slots.n;
 }

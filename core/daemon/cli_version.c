@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* core/daemon/about.c - what -V prints: all that a bug report needs. */
+/* core/daemon/cli_version.c - what -V prints: all that a bug report needs. */
 #include <errno.h>
 #include <jansson.h>
 #include <linux/io_uring.h>
@@ -59,7 +59,7 @@ static void put_crypto(FILE *out)
 		fprintf(out, "TLS records   openssl (%s)\n", why.text);
 }
 
-void hd_about(FILE *out)
+void hd_cli_version(FILE *out)
 {
 	struct utsname kernel;
 	char uring[160];
