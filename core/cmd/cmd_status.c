@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* core/cmd/cmd_status.c - the relay on one page. */
+#include <limits.h>
+#include <stdlib.h>
 #include <unistd.h>
 #include "core/base/log.h"
 #include "core/base/version.h"
@@ -121,10 +123,20 @@ static void put_modules(struct hd_call *c)
 	hd_out_close(c);
 }
 
+/* Wherever hdctl is: the file, not how it was called at the start. */
+static void put_config(struct hd_call *c, const char *path)
+{
+	char whole[PATH_MAX];
+
+	if (path == NULL)
+		path = "built in (--dev)";
+	else if (realpath(path, whole) != NULL)
+		path = whole;
+	hd_out_string(c, "config", path);
+}
+
 static void run_status(struct hd_module *mod, struct hd_call *c)
 {
-	const char *path = hd_daemon_ops->conf()->path;
-
 	(void)mod;
 	hd_out_open(c, NULL, '{');
 	hd_out_string(c, "version", hd_version);
@@ -132,7 +144,7 @@ static void run_status(struct hd_module *mod, struct hd_call *c)
 	hd_out_uint(c, "pid", (uint64_t)getpid());
 	hd_out_string(c, "state", hd_daemon_ops->state());
 	hd_out_double(c, "uptime_s", (double)hd_daemon_ops->uptime_ms() / 1000);
-	hd_out_string(c, "config", path != NULL ? path : "built in (--dev)");
+	put_config(c, hd_daemon_ops->conf()->path);
 	hd_out_uint(c, "workers", hd_workers());
 	hd_out_string(c, "backend", hd_worker_at(0)->ring_ops->name);
 	hd_out_string(c, "crypto", hd_aead_about());

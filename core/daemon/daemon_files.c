@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* core/daemon/daemon_files.c - what the relay opens later, and whether it may.
- * */
+/* core/daemon/daemon_files.c - what the relay opens later: may it? */
 #include "core/daemon/daemon_files.h"
 #include <dirent.h>
 #include <errno.h>
@@ -34,6 +33,13 @@ static bool is_there(const char *path)
 	return access(path, F_OK) == 0 || errno == EACCES;
 }
 
+static bool is_folder(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
 /* The folder that holds @path. */
 static const char *folder_of(const char *path, char buf[static PATH_MAX])
 {
@@ -41,7 +47,7 @@ static const char *folder_of(const char *path, char buf[static PATH_MAX])
 	char *slash = strrchr(buf, '/');
 
 	if (slash == NULL)
-		return ".";
+		return strcpy(buf, ".");
 	slash[slash == buf] = '\0';
 	return buf;
 }
@@ -154,8 +160,17 @@ static int check_log(const char *path, bool by_root, struct hd_error *err)
 
 	if (strcmp(path, "stderr") == 0)
 		return 0;
-	bool good = is_there(path) ? may(path, W_OK)
-				   : may(folder_of(path, buf), W_OK | X_OK);
+	if (is_folder(path))
+		return hd_error_set(err, -EISDIR,
+				    "log.target %s: this is a folder: name a "
+				    "file in it",
+				    path);
+	if (!is_there(folder_of(path, buf)))
+		return hd_error_set(err, -ENOENT,
+				    "log.target %s: its folder is missing: "
+				    "make it, or set another path",
+				    path);
+	bool good = is_there(path) ? may(path, W_OK) : may(buf, W_OK | X_OK);
 
 	if (!good && !by_root)
 		return hd_error_set(err, -EACCES,

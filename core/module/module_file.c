@@ -115,8 +115,8 @@ static const struct {
 			      "or uses more than the public API" },
 	{ "invalid ELF header", "it is not a module; install it again" },
 	{ "file too short", "it is not a module; install it again" },
-	{ "cannot open shared object", "install the library it needs" },
 	{ "Permission denied", "make it readable for the relay's user" },
+	{ "cannot open shared object", "install the library it needs" },
 };
 
 static int load_error(const char *path, struct hd_error *err)

@@ -156,4 +156,14 @@ subtest 'the relay itself' => sub {
     $hd->finish;
 };
 
+for my $user ("user: nobody\n", '') {
+    my $who = $user ? 'the user nobody' : 'root';
+    my $f = files(user => $user);
+    for (["$f->{dir}/run", qr/log\.target \Q$f->{dir}\E\/run: this is a folder/, 'a folder'],
+        ["$f->{dir}/none/hd.log", qr/log\.target .*none\/hd\.log: its folder is missing: make it/, 'a missing folder']) {
+        my ($target, $re, $name) = @$_;
+        bad(files(user => $user, conf => "log: {target: $target}\n"), 1, $re, "log.target, $name, $who");
+    }
+}
+
 done_testing;

@@ -76,7 +76,9 @@ subtest 'example' => sub {
     my ($code, $example) = daemon('--print-example');
     is $code, 0, '--print-example';
     my $kept = HyperDerp::Test::slurp("$srcdir/contrib/hyper-derp.yaml.example");
-    s{^#module_path: .*}{}m for $example, $kept;    # is the prefix's
+    my ($etc) = (daemon('--help'))[1] =~ m{instead of (\S+)/hyper-derp/hyper-derp\.yaml};
+    # these are the prefix's
+    s{^#module_path: .*}{}m, s{\Q$etc\E/hyper-derp/}{/etc/hyper-derp/}g for $example, $kept;
     is $kept, $example, 'contrib/hyper-derp.yaml.example is what it prints';
 
     # Each page has all of its part and nothing else.

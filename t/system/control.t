@@ -71,6 +71,7 @@ subtest 'what there is' => sub {
     ok((grep { $_->{name} eq 'hyper_derp_peers_active' && $_->{value} == 2 } json('metrics')->@*),
         'metrics');
     like json('config', 'show'), qr/^drain_time: 0$/m, 'config show';
+    like json('status')->{config}, qr{^/}, 'status: the file by its whole path';
     ok((grep { ($_->{section} // '') eq 'control' } json('config', 'schema')->@*), 'config schema');
     is json('whoami')->{role}, 'admin', 'whoami';
 };
