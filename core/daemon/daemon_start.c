@@ -122,7 +122,7 @@ int hd_daemon_start(struct hd_daemon *d)
 	return 0;
 }
 
-/* What a histogram is about is how long things take, not how many there were. */
+/* A histogram is about how long things take, not how many there were. */
 static void log_times(const char *name, const struct hd_histogram *h)
 {
 	hd_log_write(HD_INFO,

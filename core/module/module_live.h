@@ -4,8 +4,9 @@
  * else.
  *
  * Files: module_change.c one after the other, module_live.c load,
- * module_unload.c, module_reload.c and module_swap.c reload, module_streams.c the connections of a module, module_same.c its
- * tables, module_scan.c what a reload may not leave behind. */
+ * module_unload.c, module_reload.c and module_swap.c reload, module_streams.c
+ * the connections of a module, module_same.c its tables, module_scan.c what a
+ * reload may not leave behind. */
 #pragma once
 #include <pthread.h>
 #include "core/module/module_private.h"

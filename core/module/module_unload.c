@@ -3,7 +3,8 @@
  * stands still for it.
  *
  *   tasks end -> routes, hooks and commands are hidden -> its connections are
- *   closed -> stop() in every worker -> posts end -> unload() -> the file is closed
+ *   closed -> stop() in every worker -> posts end -> unload() -> the file is
+ *   closed
  *
  * Workers are asked one step at a time, in turns of their own; when the last
  * one has answered, none is left that looks at what was there before.

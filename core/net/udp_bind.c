@@ -74,8 +74,8 @@ static struct bound *find_ours(const union hd_addr *a)
 	return NULL;
 }
 
-/* Is it free? A relay that was killed a moment ago may still have it: the kernel
- * ends its io_uring some milliseconds after the process. */
+/* Is it free? A relay that was killed a moment ago may still have it: the
+ * kernel ends its io_uring some milliseconds after the process. */
 static int probe(const union hd_addr *a)
 {
 	const struct timespec step = { .tv_nsec = 10000000 };

@@ -5,9 +5,9 @@
  * The bulk lane has a limit of bytes, so that what waits is not old when it
  * leaves. Of packets as large as a whole limit's share that leaves a few, so
  * some packets may wait whatever their size: a sender that keeps 30 of 64 KiB
- * under way (tailscale's derpprobe) loses none. What that takes beyond the limit
- * of bytes comes from a sum that all streams of a worker share: strangers who do
- * not read cannot multiply it. */
+ * under way (tailscale's derpprobe) loses none. What that takes beyond the
+ * limit of bytes comes from a sum that all streams of a worker share: strangers
+ * who do not read cannot multiply it. */
 #include <hyper-derp/log.h>
 #include "core/stream/stream_life.h"
 

@@ -143,5 +143,5 @@ HD_MODULE(stun, .version = "1.0", .licence = "MIT",
 	  .summary = "tells clients their address (STUN binding requests)",
 	  .state_version = 1, .options = options, .metrics = metrics,
 	  .conf_size = sizeof(struct stun_conf),
-	  .worker_size = sizeof(struct stun_worker), .load = stun_load, .start = stun_start,
-	  .stop = stun_stop);
+	  .worker_size = sizeof(struct stun_worker), .load = stun_load,
+	  .start = stun_start, .stop = stun_stop);

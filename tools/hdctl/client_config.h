@@ -24,7 +24,7 @@ int client_ask_config(struct hdctl *h, const struct client_wish *w,
 int client_register(struct hdctl *h, const struct client_wish *w,
 		    const struct wg_key_pair *pair,
 		    char ret_old[WG_KEY_TEXT_BYTES]);
-/* client_unregister - its private half was lost on the way: the key before it is
- * registered again, or the peer removed. Returns an exit status, told. */
+/* client_unregister - its private half was lost on the way: the key before it
+ * is registered again, or the peer removed. Returns an exit status, told. */
 int client_unregister(struct hdctl *h, const struct client_wish *w,
 		      const char *old);

@@ -52,7 +52,8 @@ const struct local *local_find(const char *const *words, size_t n,
 
 int run_help(struct hdctl *h, const char *const *words, size_t n);
 /* usage_asked - where --help or -h stands; n: nowhere.
- * run_usage - arguments and meaning of the command that the words begin with. */
+ * run_usage - arguments and meaning of the command that the words begin with.
+ */
 size_t usage_asked(const char *const *words, size_t n);
 int run_usage(struct hdctl *h, const char *const *words, size_t n);
 int run_watch(struct hdctl *h, const char *const *words, size_t n);
@@ -65,8 +66,8 @@ int run_module_disable(struct hdctl *h, const char *const *words, size_t n);
 int run_module_new(struct hdctl *h, const char *const *words, size_t n);
 int run_client_config(struct hdctl *h, const char *const *words, size_t n);
 int run_check_file(struct hdctl *h, const char *const *words, size_t n);
-/* exec_relay - become the relay's program, which stands beside hdctl or in PATH,
- * with the arguments FLAG -c FILE. Returns only when there is none:
+/* exec_relay - become the relay's program, which stands beside hdctl or in
+ * PATH, with the arguments FLAG -c FILE. Returns only when there is none:
  * HDCTL_NO_DAEMON, told. */
 int exec_relay(const char *flag, const char *file);
 /* run_shell - until its end. */

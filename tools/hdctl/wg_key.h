@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* tools/hdctl/wg_key.h - key pairs of WireGuard, in base64 as wg(8) has them. */
+/* tools/hdctl/wg_key.h - key pairs of WireGuard, in base64 as wg(8) has them.
+ */
 #pragma once
 #include <stdbool.h>
 
