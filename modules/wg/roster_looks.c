@@ -12,6 +12,15 @@ enum {
 	ENDED_MIN = 16, /* so many before a = are a piece of a key */
 };
 
+/* With a character in it that none has: the = at its end tells. */
+static bool ends_like_key(const char *text)
+{
+	size_t n = strlen(text);
+
+	return n >= KEY_CHARS - KEY_SLACK && n <= KEY_CHARS + KEY_SLACK &&
+	       text[n - 1] == '=' && strchr(text, ' ') == NULL;
+}
+
 bool wg_looks_like_key(const char *text)
 {
 	size_t n = strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -19,7 +28,7 @@ bool wg_looks_like_key(const char *text)
 	size_t ends = strspn(text + n, "=");
 
 	if (text[n + ends] != '\0')
-		return false;
+		return ends_like_key(text);
 	if (ends > 0)
 		return n >= ENDED_MIN;
 	return (n >= KEY_CHARS - KEY_SLACK && n <= KEY_CHARS + KEY_SLACK) ||
