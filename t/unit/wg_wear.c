@@ -228,6 +228,57 @@ static void who_moved_is_through_among_many_hosts(void **state)
 	assert_true(net_at(1, &v.at));
 }
 
+/* A session is made up in the name of a third one's address. What bob asks goes
+ * there, too, one packet a try; 200 s later it does not. */
+static void a_made_up_place_is_asked(void **state)
+{
+	union hd_addr z = net_addr(700, 700);
+	unsigned got = 0, tries = 0;
+
+	(void)state;
+	net_pass(31000);
+	forge_one(0); /* makes room for nothing */
+	net_init(&z, 2, 9000);
+	net_response(&b_at, 1, 9001, 9000);
+	net_data(&z, 9001, 0, 64);
+	net_data(&b_at, 9000, 0, 64);
+	for (unsigned i = 0; i < 60; i++, net_pass(5000), tries++) {
+		net_init(&b_at, 1, 8000 + i);
+		got += net_to(&z) != NULL;
+		assert_true(net.n_sent <= 3);
+		assert_true(i < 41 || net_to(&z) == NULL);
+	}
+	assert_in_range(got, 1, tries);
+}
+
+/* Two peers that have never been there: strangers with two hosts are all that
+ * the relay knows, as long as they ask. Then the two meet at their third try. */
+static void strangers_before_the_first_contact(void **state)
+{
+	union hd_addr c_at = net_addr(3, 3000), d_at = net_addr(4, 4000);
+	unsigned tries = 0;
+
+	(void)state;
+	net_link(3, 4);
+	for (unsigned i = 0; i < 600; i++, net_pass(100)) {
+		union hd_addr x = net_addr(70 + i % 2, 700 + i / 2 % 2);
+
+		net_init(&x, 3 + i / 2 % 2, 5000 + i);
+	}
+	for (;; net_pass(2500)) {
+		assert_true(++tries <= 3);
+		net_init(&d_at, 3, 400 + tries);
+		net_pass(2500);
+		net_init(&c_at, 4, 500 + tries);
+		if (net_to(&d_at) != NULL && net_to(&d_at)->len == 148)
+			break;
+	}
+	net_response(&d_at, 3, 600, 500 + tries);
+	assert_int_equal(net_to(&c_at)->len, WG_RESPONSE_BYTES);
+	net_data(&c_at, 600, 0, 64);
+	assert_int_equal(net_to(&d_at)->len, 64);
+}
+
 /* Before the kernel ignores a host, all peers are looked at: is one there? Who
  * has many hosts does not make that often. */
 static void few_looks_at_all_peers(void **state)
@@ -259,6 +310,8 @@ int main(void)
 		T(one_index_of_many_links),
 		T(who_moved_is_through_among_forged),
 		T(who_moved_is_through_among_many_hosts),
+		T(a_made_up_place_is_asked),
+		T(strangers_before_the_first_contact),
 		T(few_looks_at_all_peers),
 	};
 
