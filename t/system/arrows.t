@@ -35,7 +35,7 @@ sub house ($map, %files) {
     my $forget = delete $files{forget} // '';
     my %names; # what the map says of its rooms
     m{^core/([a-z]+)/([a-z]+)\.c$} and push $names{$1}->@*, "`$2`" for sort keys %files;
-    $files{'core/README.md'} = join '', $map, map { "\n**$_/** - $names{$_}->@*\n" }
+    $files{'core/README.md'} = join '', $map, map { "\n### $_/\n\n- $names{$_}->@*\n" }
         grep { $_ ne $forget } sort keys %names;
     $files{'core/README.md'} .= delete $files{map} // '';
     for my $name (sort keys %files) {
@@ -76,7 +76,7 @@ finds('a variable that stands above', qr{^core/base/v\.c: calls door\(\) of core
 finds('a file that the map does not name', qr{^core/left/l\.c: core/README\.md does not say}m,
     house($good, %base, forget => 'left'));
 finds('a name in the map without a file', qr{^core/README\.md: there is no core/top/gone\.c}m,
-    house($good, %base, map => "\n**top/** - `gone` a file\n"));
+    house($good, %base, map => "\n### top/\n\n- `gone` a file\n"));
 finds('a file outside the rooms', qr{^core/hall\.c: in no room}m,
     house($good, %base, 'core/hall.c' => "int hall;\n"));
 {
