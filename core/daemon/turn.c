@@ -24,7 +24,7 @@
 
 /* ---- events ---- */
 
-static void stream_event(struct hd_worker *w, const struct hd_event *e)
+static void stream_event(struct hd_worker *w, const struct hd_ring_event *e)
 {
 	struct hd_stream *s = hd_slots_get(
 		&w->streams->slots, hd_tag_slot(e->tag), hd_tag_gen(e->tag));
@@ -38,7 +38,7 @@ static void stream_event(struct hd_worker *w, const struct hd_event *e)
 		hd_stream_on_ready(s, e->res, e->disarmed);
 }
 
-static void udp_event(struct hd_worker *w, const struct hd_event *e)
+static void udp_event(struct hd_worker *w, const struct hd_ring_event *e)
 {
 	struct hd_udp *u = hd_slots_get(&w->udps->slots, hd_tag_slot(e->tag),
 					hd_tag_gen(e->tag));
@@ -47,7 +47,7 @@ static void udp_event(struct hd_worker *w, const struct hd_event *e)
 		hd_udp_on_ready(w, u, e->disarmed);
 }
 
-static void accept_event(struct hd_worker *w, const struct hd_event *e)
+static void accept_event(struct hd_worker *w, const struct hd_ring_event *e)
 {
 	struct hd_acceptor *a =
 		hd_slots_get(&w->streams->acceptors, hd_tag_slot(e->tag),
@@ -57,19 +57,19 @@ static void accept_event(struct hd_worker *w, const struct hd_event *e)
 		hd_accept_on_ready(w, a, e->disarmed);
 }
 
-static void wake_event(struct hd_worker *w, const struct hd_event *e)
+static void wake_event(struct hd_worker *w, const struct hd_ring_event *e)
 {
 	hd_worker_woken(w, e->disarmed);
 }
 
-static void no_event(struct hd_worker *w, const struct hd_event *e)
+static void no_event(struct hd_worker *w, const struct hd_ring_event *e)
 {
 	(void)w;
 	(void)e;
 }
 
 static void (*const on_event[HD_OP_N])(struct hd_worker *,
-				       const struct hd_event *) = {
+				       const struct hd_ring_event *) = {
 	[HD_OP_NONE] = no_event,       [HD_OP_WAKE] = wake_event,
 	[HD_OP_ACCEPT] = accept_event, [HD_OP_STREAM] = stream_event,
 	[HD_OP_SENT] = stream_event,   [HD_OP_UDP] = udp_event,
@@ -77,7 +77,7 @@ static void (*const on_event[HD_OP_N])(struct hd_worker *,
 
 static void take_events(struct hd_worker *w)
 {
-	struct hd_event e;
+	struct hd_ring_event e;
 
 	while (w->ring_ops->next(w->ring, &e))
 		on_event[hd_tag_op(e.tag)](w, &e);

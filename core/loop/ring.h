@@ -16,7 +16,7 @@ struct hd_ring;
 
 enum { HD_READY_IN = 1, HD_READY_OUT = 2, HD_READY_HUP = 4 };
 
-struct hd_event {
+struct hd_ring_event {
 	uint64_t tag;
 	int32_t res;   /* HD_READY_ bits, bytes sent, or negative errno */
 	bool disarmed; /* the watch ended: watch again if still wanted */
@@ -43,7 +43,7 @@ struct hd_ring_ops {
 	 * @hold_ns  0, or: that long, and events gather meanwhile */
 	void (*wait)(struct hd_ring *ring, int timeout_ms, uint64_t hold_ns);
 	/* next - the next event. Returns false when there is none. */
-	bool (*next)(struct hd_ring *ring, struct hd_event *ret_event);
+	bool (*next)(struct hd_ring *ring, struct hd_ring_event *ret_event);
 };
 
 extern const struct hd_ring_ops hd_ring_epoll;

@@ -102,13 +102,13 @@ static int32_t ready_bits(uint32_t events)
 	return bits;
 }
 
-static bool epoll_ring_next(struct hd_ring *r, struct hd_event *ret_event)
+static bool epoll_ring_next(struct hd_ring *r, struct hd_ring_event *ret_event)
 {
 	if (r->at == r->n)
 		return false;
 	const struct epoll_event *e = &r->events[r->at++];
 
-	*ret_event = (struct hd_event){
+	*ret_event = (struct hd_ring_event){
 		.tag = e->data.u64,
 		.res = ready_bits(e->events),
 	};

@@ -219,7 +219,7 @@ static int32_t ready_bits(int32_t res)
 	return bits;
 }
 
-static bool uring_next(struct hd_ring *r, struct hd_event *ret_event)
+static bool uring_next(struct hd_ring *r, struct hd_ring_event *ret_event)
 {
 	struct io_uring_cqe *cqe;
 
@@ -227,7 +227,7 @@ static bool uring_next(struct hd_ring *r, struct hd_event *ret_event)
 		return false;
 	bool sent = hd_tag_op(cqe->user_data) == HD_OP_SENT;
 
-	*ret_event = (struct hd_event){
+	*ret_event = (struct hd_ring_event){
 		.tag = cqe->user_data,
 		.res = sent || cqe->res < 0 ? cqe->res : ready_bits(cqe->res),
 		.disarmed = !sent && !(cqe->flags & IORING_CQE_F_MORE),

@@ -98,7 +98,7 @@ static void off(void **state)
 
 static unsigned events(const struct hd_ring_ops *ops, struct hd_ring *ring)
 {
-	struct hd_event e;
+	struct hd_ring_event e;
 	unsigned n = 0;
 
 	while (ops->next(ring, &e))
