@@ -95,8 +95,8 @@ int hd_serve_start(const struct hd_serve_args *args, struct hd_error *err)
 	if (r < 0)
 		return r;
 	/* First all serve, then all accept: a login may move to any worker. */
-	hd_workers_ask(serving_here, &on);
-	hd_workers_ask(accept_here, &copy);
+	hd_workers_run_all(serving_here, &on);
+	hd_workers_run_all(accept_here, &copy);
 	return 0;
 }
 
@@ -121,7 +121,7 @@ void hd_serve_reload(const struct hd_conf *conf, struct hd_tls_store *tls)
 {
 	struct reload r = { conf, tls };
 
-	hd_workers_ask(reload_here, &r);
+	hd_workers_run_all(reload_here, &r);
 }
 
 static void tls_here(struct hd_worker *w, void *tls)
@@ -131,7 +131,7 @@ static void tls_here(struct hd_worker *w, void *tls)
 
 void hd_serve_tls(struct hd_tls_store *tls)
 {
-	hd_workers_ask(tls_here, tls);
+	hd_workers_run_all(tls_here, tls);
 }
 
 /* ---- drain ---- */
@@ -149,8 +149,8 @@ static void health_here(struct hd_worker *w, void *arg)
 void hd_serve_logins(bool on, const char *health)
 {
 	/* Who has read why may rely on it, whichever worker answers. */
-	hd_workers_ask(serving_here, &on);
-	hd_workers_ask(health_here, (void *)(health != NULL ? health : ""));
+	hd_workers_run_all(serving_here, &on);
+	hd_workers_run_all(health_here, (void *)(health != NULL ? health : ""));
 }
 
 /* Peers get told when to come back, a little later than they are closed, and
@@ -173,7 +173,7 @@ static void drain_here(struct hd_worker *w, void *arg)
 
 void hd_serve_drain(uint32_t spread_ms)
 {
-	hd_workers_ask(drain_here, &spread_ms);
+	hd_workers_run_all(drain_here, &spread_ms);
 }
 
 static void keep_here(struct hd_worker *w, void *arg)
@@ -185,7 +185,7 @@ static void keep_here(struct hd_worker *w, void *arg)
 
 void hd_serve_drain_keep(void)
 {
-	hd_workers_ask(keep_here, NULL);
+	hd_workers_run_all(keep_here, NULL);
 }
 
 unsigned hd_serve_streams(void)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* core/loop/worker.c - a worker's thread. What it does in a turn it is told
  * (struct hd_worker_ops); all it knows is how to begin, to go on until it is to
- * stop, and to stand still in between (workers_park.c).
+ * stop, and to be parked in between (workers_park.c).
  * Sleeping and waking: worker_wait.c; starting and stopping all of them:
  * workers.c. */
 #include <hyper-derp/log.h>
@@ -65,7 +65,7 @@ static void run(struct hd_worker *w)
 	while (!w->stopping) {
 		w->ops->turn(w);
 		if (w->park != NULL)
-			hd_worker_stand(w);
+			hd_worker_park(w);
 	}
 }
 

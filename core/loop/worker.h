@@ -41,22 +41,22 @@ int hd_workers_start(const struct hd_workers_args *args, struct hd_error *err);
 void hd_workers_stop(void);
 void hd_workers_free(void);
 
-/* hd_workers_ask - run fn in every worker; returns after the last one has. So
- * every worker has ended the turn it was in. Main thread. */
-typedef void hd_ask_fn(struct hd_worker *w, void *arg);
-void hd_workers_ask(hd_ask_fn *fn, void *arg);
-/* hd_workers_settle - the same, for nothing else; at once while they stand or
- * do not run. */
-void hd_workers_settle(void);
+/* hd_workers_run_all - run fn in every worker; returns after the last one has.
+ * So every worker has ended the turn it was in. Main thread. */
+typedef void hd_run_fn(struct hd_worker *w, void *arg);
+void hd_workers_run_all(hd_run_fn *fn, void *arg);
+/* hd_workers_quiesce - the same, for nothing else; at once while they are
+ * parked or do not run. */
+void hd_workers_quiesce(void);
 
-/* hd_workers_park - every worker stands still between two turns, until
+/* hd_workers_park - every worker waits between two turns, until
  * hd_workers_unpark(), which runs fn (may be NULL) in each before it goes on.
- * hd_workers_order - meanwhile: run fn in each, returns after the last. Main
- * thread; core/loop/workers_park.c.
+ * hd_workers_run_parked - meanwhile: run fn in each, returns after the last.
+ * Main thread; core/loop/workers_park.c.
  * Returns 0; -ENOMEM, then all of them run. */
 int hd_workers_park(void);
-void hd_workers_order(hd_ask_fn *fn, void *arg);
-void hd_workers_unpark(hd_ask_fn *fn, void *arg);
+void hd_workers_run_parked(hd_run_fn *fn, void *arg);
+void hd_workers_unpark(hd_run_fn *fn, void *arg);
 
 /* hd_workers_wanted - how many threads a configuration asks for. */
 unsigned hd_workers_wanted(const struct hd_conf *conf);
@@ -106,7 +106,7 @@ struct hd_worker {
 	struct hd_worker_module mods[HD_MODULES_MAX];
 	bool serving; /* atomic: others show it */
 	bool stopping;
-	struct hd_park *park; /* stand still at the end of this turn */
+	struct hd_park *park; /* wait there at the end of this turn */
 	const struct hd_module *reloading; /* its UDP sockets stay open */
 	bool sent; /* sends ended unseen: look before long */
 	bool more; /* listeners or UDP sockets have more input */
@@ -136,7 +136,7 @@ static inline struct hd_account *hd_account_of(struct hd_worker *w,
 	return mod != NULL ? &w->mods[mod->index].account : &w->core_account;
 }
 
-/* hd_worker_stand - in the worker: until all may go on. */
-void hd_worker_stand(struct hd_worker *w);
+/* hd_worker_park - in the worker: wait until all may go on. */
+void hd_worker_park(struct hd_worker *w);
 /* hd_worker_wake - after something was put where only the worker looks. */
 void hd_worker_wake(struct hd_worker *w);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* core/loop/workers.c - all workers: start, ask, stop. The main thread talks to
- * them through their inboxes only. Context: main thread. */
+/* core/loop/workers.c - all workers: start, run a function in each, stop. The
+ * main thread talks to them through their inboxes only. Context: main thread.
+ */
 #include <errno.h>
 #include <hyper-derp/log.h>
 #include <sched.h>
@@ -47,17 +48,17 @@ unsigned hd_workers_wanted(const struct hd_conf *conf)
 	return (unsigned)HD_MAX(1, CPU_COUNT(&set));
 }
 
-/* ---- a question to all, answered by each ---- */
+/* ---- a function that each of them runs ---- */
 
 struct round {
 	pthread_mutex_t lock;
 	pthread_cond_t done;
 	unsigned left;
-	hd_ask_fn *fn;
+	hd_run_fn *fn;
 	void *arg;
 };
 
-static void round_answer(struct hd_worker *w, void *round, void *unused)
+static void round_run(struct hd_worker *w, void *round, void *unused)
 {
 	struct round *r = round;
 
@@ -69,14 +70,14 @@ static void round_answer(struct hd_worker *w, void *round, void *unused)
 	pthread_mutex_unlock(&r->lock);
 }
 
-void hd_workers_ask(hd_ask_fn *fn, void *arg)
+void hd_workers_run_all(hd_run_fn *fn, void *arg)
 {
 	struct round r = { .left = n_workers, .fn = fn, .arg = arg };
 
 	pthread_mutex_init(&r.lock, NULL);
 	pthread_cond_init(&r.done, NULL);
 	for (unsigned i = 0; i < n_workers; i++)
-		if (hd_worker_post(&workers[i], round_answer, &r, NULL) < 0) {
+		if (hd_worker_post(&workers[i], round_run, &r, NULL) < 0) {
 			pthread_mutex_lock(&r.lock);
 			r.left--;
 			pthread_mutex_unlock(&r.lock);
@@ -255,7 +256,7 @@ void hd_workers_stop(void)
 {
 	if (n_workers == 0)
 		return;
-	hd_workers_ask(stop_here, NULL);
+	hd_workers_run_all(stop_here, NULL);
 	for (unsigned i = 0; i < n_workers; i++)
 		pthread_join(workers[i].thread, NULL);
 	free_all();

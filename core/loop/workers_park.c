@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* core/loop/workers_park.c - all workers stand still between two turns, while
+/* core/loop/workers_park.c - all workers are parked between two turns, while
  * the main thread changes what they all use. For about a millisecond: what
  * clients send meanwhile waits in the kernel. */
 #include <errno.h>
@@ -8,10 +8,10 @@
 static struct hd_park {
 	pthread_mutex_t lock;
 	pthread_cond_t change;
-	unsigned standing;
-	/* an order to those that stand */
-	unsigned orders, left;
-	hd_ask_fn *fn;
+	unsigned parked;
+	/* a function that each of those runs */
+	unsigned rounds, left;
+	hd_run_fn *fn;
 	void *arg;
 	bool over;
 } park = {
@@ -21,16 +21,16 @@ static struct hd_park {
 
 /* ---- in a worker ---- */
 
-static void stand_soon(struct hd_worker *w, void *a, void *b)
+static void park_soon(struct hd_worker *w, void *a, void *b)
 {
 	(void)a;
 	(void)b;
 	w->park = &park;
 }
 
-static void obey(struct hd_worker *w, struct hd_park *p)
+static void run_round(struct hd_worker *w, struct hd_park *p)
 {
-	hd_ask_fn *fn = p->fn;
+	hd_run_fn *fn = p->fn;
 	void *arg = p->arg;
 
 	pthread_mutex_unlock(&p->lock);
@@ -41,33 +41,33 @@ static void obey(struct hd_worker *w, struct hd_park *p)
 		pthread_cond_broadcast(&p->change);
 }
 
-void hd_worker_stand(struct hd_worker *w)
+void hd_worker_park(struct hd_worker *w)
 {
 	struct hd_park *p = hd_steal(&w->park);
 
 	pthread_mutex_lock(&p->lock);
-	unsigned done = p->orders;
+	unsigned done = p->rounds;
 
-	p->standing++;
+	p->parked++;
 	pthread_cond_broadcast(&p->change);
 	for (bool over = false; !over;) {
-		while (p->orders == done)
+		while (p->rounds == done)
 			pthread_cond_wait(&p->change, &p->lock);
-		done = p->orders;
+		done = p->rounds;
 		over = p->over;
-		obey(w, p);
+		run_round(w, p);
 	}
-	p->standing--;
+	p->parked--;
 	pthread_cond_broadcast(&p->change);
 	pthread_mutex_unlock(&p->lock);
 }
 
 /* ---- main thread ---- */
 
-static void wait_standing(unsigned n)
+static void wait_parked(unsigned n)
 {
 	pthread_mutex_lock(&park.lock);
-	while (park.standing != n)
+	while (park.parked != n)
 		pthread_cond_wait(&park.change, &park.lock);
 	pthread_mutex_unlock(&park.lock);
 }
@@ -78,9 +78,9 @@ int hd_workers_park(void)
 
 	park.over = false;
 	while (n < hd_workers() &&
-	       hd_worker_post(hd_worker_at(n), stand_soon, NULL, NULL) == 0)
+	       hd_worker_post(hd_worker_at(n), park_soon, NULL, NULL) == 0)
 		n++;
-	wait_standing(n);
+	wait_parked(n);
 	if (n == hd_workers())
 		return 0;
 	hd_workers_unpark(NULL, NULL);
@@ -88,31 +88,31 @@ int hd_workers_park(void)
 }
 
 /* With the lock held. */
-static void give_order(hd_ask_fn *fn, void *arg)
+static void run_in_each(hd_run_fn *fn, void *arg)
 {
 	park.fn = fn;
 	park.arg = arg;
-	park.left = park.standing;
-	park.orders++;
+	park.left = park.parked;
+	park.rounds++;
 	pthread_cond_broadcast(&park.change);
 	while (park.left > 0)
 		pthread_cond_wait(&park.change, &park.lock);
 }
 
-void hd_workers_order(hd_ask_fn *fn, void *arg)
+void hd_workers_run_parked(hd_run_fn *fn, void *arg)
 {
 	pthread_mutex_lock(&park.lock);
-	give_order(fn, arg);
+	run_in_each(fn, arg);
 	pthread_mutex_unlock(&park.lock);
 }
 
-void hd_workers_unpark(hd_ask_fn *fn, void *arg)
+void hd_workers_unpark(hd_run_fn *fn, void *arg)
 {
 	pthread_mutex_lock(&park.lock);
 	park.over = true;
-	give_order(fn, arg);
+	run_in_each(fn, arg);
 	pthread_mutex_unlock(&park.lock);
-	wait_standing(0);
+	wait_parked(0);
 }
 
 static void nothing_here(struct hd_worker *w, void *arg)
@@ -121,8 +121,8 @@ static void nothing_here(struct hd_worker *w, void *arg)
 	(void)arg;
 }
 
-void hd_workers_settle(void)
+void hd_workers_quiesce(void)
 {
-	if (hd_workers() > 0 && park.standing == 0)
-		hd_workers_ask(nothing_here, NULL);
+	if (hd_workers() > 0 && park.parked == 0)
+		hd_workers_run_all(nothing_here, NULL);
 }

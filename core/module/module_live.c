@@ -211,12 +211,12 @@ static void free_here(struct hd_worker *w, void *arg)
 
 bool hd_live_stop(struct hd_module *mod)
 {
-	hd_workers_ask(stop_here, mod);
+	hd_workers_run_all(stop_here, mod);
 	if (!hd_live_wait_zero(&mod->posts, QUIET_MS)) {
 		hd_bug_once("posts do not end: module=%s", mod->name);
 		return false;
 	}
-	hd_workers_ask(free_here, mod);
+	hd_workers_run_all(free_here, mod);
 	return true;
 }
 
@@ -225,9 +225,9 @@ static int start_all(struct hd_module *mod, struct hd_error *err)
 	struct starting s = { .mod = mod, .err = err };
 
 	pthread_mutex_init(&s.lock, NULL);
-	hd_workers_ask(prepare_here, &s);
+	hd_workers_run_all(prepare_here, &s);
 	if (s.result == 0)
-		hd_workers_ask(start_here, &s);
+		hd_workers_run_all(start_here, &s);
 	pthread_mutex_destroy(&s.lock);
 	if (s.result < 0)
 		hd_live_stop(mod);
@@ -316,7 +316,7 @@ static int load(const char *entry, const char *name, struct hd_error *err)
 		hd_live_forget(mod);
 		return r;
 	}
-	hd_workers_ask(serve_here, mod);
+	hd_workers_run_all(serve_here, mod);
 	hd_module_list(mod, true);
 	hd_live_renew_tls();
 	hd_live_event(mod->name, "loaded");

@@ -109,7 +109,7 @@ void hd_protos_match(struct hd_protos *p, const struct hd_module *mod);
 void hd_protos_swap(const struct hd_protos *p, struct hd_module *mod,
 		    struct hd_worker *w);
 
-/* ---- module_swap.c: while all workers stand ---- */
+/* ---- module_swap.c: while all workers are parked ---- */
 
 struct hd_reload {
 	struct hd_module *mod;

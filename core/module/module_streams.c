@@ -61,10 +61,10 @@ int hd_module_close_streams(struct hd_change *c)
 	}
 	if (now_us >= c->round_us) {
 		c->round_us = now_us + 1000 * ROUND_MS;
-		hd_workers_ask(now_us + 1000 * GONE_MS < c->until_us
-				       ? close_here
-				       : abort_here,
-			       mod);
+		hd_workers_run_all(now_us + 1000 * GONE_MS < c->until_us
+					   ? close_here
+					   : abort_here,
+				   mod);
 	}
 	unsigned n = __atomic_load_n(&mod->streams, __ATOMIC_ACQUIRE);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* core/module/module_swap.c - the part of a reload during which all workers
- * stand still. Context: main thread; ..._here() in a worker, on the main
- * thread's order. */
+ * are parked. Context: main thread; ..._here() in a worker, run by the main
+ * thread. */
 #include <errno.h>
 #include <hyper-derp/log.h>
 #include <stdlib.h>
@@ -105,7 +105,7 @@ static void give_up_here(struct hd_worker *w, void *arg)
 	hd_module_free(r->mod, w);
 }
 
-/* ---- while they stand ---- */
+/* ---- while they are parked ---- */
 
 /* Posts that are under way name functions of the old code. */
 int hd_reload_settle(const struct hd_module *mod, struct hd_error *err)
@@ -113,7 +113,7 @@ int hd_reload_settle(const struct hd_module *mod, struct hd_error *err)
 	for (unsigned i = 0; i < SETTLE_ROUNDS; i++) {
 		if (__atomic_load_n(&mod->posts, __ATOMIC_ACQUIRE) == 0)
 			return 0;
-		hd_workers_order(settle_here, NULL);
+		hd_workers_run_parked(settle_here, NULL);
 	}
 	return hd_error_set(err, -EBUSY,
 			    "busy: %s: its workers post to each other without "
@@ -147,16 +147,16 @@ static int start_all(struct hd_reload *r, struct hd_error *err)
 {
 	r->result = 0;
 	r->err = err;
-	hd_workers_order(start_here, r);
+	hd_workers_run_parked(start_here, r);
 	r->metrics = r->mod->def->metrics;
 	return r->result;
 }
 
 static void stop_all(struct hd_reload *r)
 {
-	hd_workers_order(stop_here, r);
+	hd_workers_run_parked(stop_here, r);
 	if (__atomic_load_n(&r->mod->posts, __ATOMIC_ACQUIRE) > 0)
-		hd_workers_order(settle_here, NULL); /* drops them */
+		hd_workers_run_parked(settle_here, NULL); /* drops them */
 	hd_module_run_unload(r->mod);
 }
 

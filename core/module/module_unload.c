@@ -32,7 +32,7 @@ void hd_live_take_out(struct hd_module *mod, bool hooks)
 		hd_registry_withdraw_early(mod);
 	hd_registry_publish();
 	hd_module_list(mod, false);
-	hd_workers_ask(let_go_here, mod);
+	hd_workers_run_all(let_go_here, mod);
 }
 
 void hd_live_forget(struct hd_module *mod)
@@ -104,7 +104,7 @@ static int quiet(struct hd_change *c)
 	if (r < 0)
 		return r;
 	hd_live_take_out(c->mod, true);
-	hd_workers_ask(ask_again_here, c->mod);
+	hd_workers_run_all(ask_again_here, c->mod);
 	return 0;
 }
 

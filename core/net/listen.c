@@ -158,7 +158,7 @@ static void use_store(struct hd_listener *l, struct hd_tls_store *store)
 	__atomic_store_n(&l->tls_store, store, __ATOMIC_RELEASE);
 	__atomic_store_n(&l->tls, store != NULL, __ATOMIC_RELEASE);
 	if (old != NULL)
-		hd_workers_settle();
+		hd_workers_quiesce();
 	hd_tls_store_put(&old);
 }
 

@@ -122,7 +122,7 @@ static void down(struct hd_worker *w, void *fake, void *unused)
 static void in_worker(struct fake *f, hd_worker_fn *fn, void *arg)
 {
 	assert_int_equal(hd_worker_post(f->s.worker, fn, f, arg), 0);
-	hd_workers_settle();
+	hd_workers_quiesce();
 }
 
 static void wait_for(const unsigned *counter, unsigned want)
@@ -132,7 +132,7 @@ static void wait_for(const unsigned *counter, unsigned want)
 			break;
 		nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
 	}
-	hd_workers_settle();
+	hd_workers_quiesce();
 	assert_int_equal(__atomic_load_n(counter, __ATOMIC_ACQUIRE), want);
 }
 
@@ -197,14 +197,14 @@ static void eight_hundred_thousand(void **state)
 		in_worker(&receivers[i], up, NULL);
 	}
 	hd_worker_post(w, all_send, sources, (void *)SOURCES);
-	hd_workers_settle();
+	hd_workers_quiesce();
 	__atomic_store_n(&ticking, true, __ATOMIC_RELEASE);
 	hd_worker_post(w, tick_begin, NULL, NULL);
-	hd_workers_settle();
+	hd_workers_quiesce();
 	hd_worker_post(w, all_leave, sources, (void *)SOURCES);
 	wait_for(&told, SOURCES * RECEIVERS);
 	__atomic_store_n(&ticking, false, __ATOMIC_RELEASE);
-	hd_workers_settle();
+	hd_workers_quiesce();
 	print_message("# %u PeerGone: %.2f ms of CPU time in the longest turn\n",
 		      told, (double)longest_ns / 1e6);
 	for (unsigned i = 0; i < RECEIVERS; i++) {
@@ -265,7 +265,7 @@ static void wait_idle(void)
 
 	for (int i = 0; i < 60000 && busy; i++) {
 		busy = false;
-		hd_workers_ask(look_busy, &busy);
+		hd_workers_run_all(look_busy, &busy);
 	}
 	assert_false(busy);
 }
@@ -281,7 +281,7 @@ static void leave_and_come_back(struct fake *f, int turns)
 	arrived = 0;
 	assert_int_equal(hd_worker_post(f->s.worker, down, f, NULL), 0);
 	for (int i = 0; i < turns; i++)
-		hd_workers_settle();
+		hd_workers_quiesce();
 	in_worker(f, up_and_send, NULL);
 	wait_owed(f);
 	wait_idle();
