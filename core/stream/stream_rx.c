@@ -235,12 +235,12 @@ static void open_records(struct hd_stream *s)
 static void read_tls(struct hd_stream *s)
 {
 	struct hd_worker *w = s->worker;
-	size_t cut = hd_tls_cut_bytes(s->tls);
+	size_t cut = hd_tls_partial_bytes(s->tls);
 	size_t n = receive(s, w->streams->cipher + cut, HD_READ_BYTES);
 
 	if (n == 0)
 		return;
-	hd_tls_uncut(s->tls, &w->streams->pool, w->streams->cipher);
+	hd_tls_take_partial(s->tls, &w->streams->pool, w->streams->cipher);
 	hd_tls_input(s->tls, w->streams->cipher, cut + n);
 	open_records(s);
 }

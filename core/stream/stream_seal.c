@@ -140,7 +140,7 @@ void hd_stream_offer_kernel(struct hd_stream *s)
 	s->kernel_tries--;
 	if (hd_tls_to_kernel(s->tls, s->fd, want) == want) {
 		s->kernel_tries = 0;
-		hd_tls_rest(s->tls);
+		hd_tls_uncache(s->tls);
 	}
 	s->readable = true; /* an edge may have gone to the old reader */
 	hd_stream_mark_ready(s);

@@ -9,7 +9,7 @@
 #include "core/tls/tls.h"
 
 /* What a read brings stands behind the front of a record. */
-#define CIPHER_BYTES (HD_READ_BYTES + HD_TLS_CUT_BYTES)
+#define CIPHER_BYTES (HD_READ_BYTES + HD_TLS_PARTIAL_BYTES)
 #define SWEEP_MS 2000
 
 int hd_streams_new(struct hd_worker *w)
@@ -65,6 +65,6 @@ void hd_streams_sweep(struct hd_worker *w)
 	if (all->sweep_ms != 0 && w->now_ms < all->sweep_ms)
 		return;
 	if (all->sweep_ms != 0)
-		hd_cipher_sweep(all->ciphers);
+		hd_cipher_evict_unused(all->ciphers);
 	all->sweep_ms = all->ciphers->n_busy > 0 ? w->now_ms + SWEEP_MS : 0;
 }

@@ -156,7 +156,7 @@ void hd_stream_detach(struct hd_stream *s)
 	hd_assert(s->output != HD_OUTPUT_SENDING && s->reserved == NULL);
 	hd_lane_moves(s);
 	if (s->tls != NULL)
-		hd_tls_rest(s->tls);
+		hd_tls_uncache(s->tls);
 	w->ring_ops->unwatch(w->ring, s->fd, stream_tag(s));
 	hd_slots_remove(&w->streams->slots, s->slot);
 	hd_heap_remove(&w->streams->timers, &s->timer);

@@ -2,7 +2,7 @@
 /* core/tls/cipher_cache.c - the clock algorithm over a table of ciphers. */
 #include "core/tls/cipher_cache.h"
 
-static void set_free(struct hd_cipher *c)
+static void add_free(struct hd_cipher *c)
 {
 	struct hd_cipher_cache *cache = c->home;
 
@@ -15,7 +15,7 @@ static void set_free(struct hd_cipher *c)
 
 /* From the first in the clock's order that was not used for a round. Its key is
  * overwritten by the next one. */
-static struct hd_cipher *rob(struct hd_cipher_cache *cache)
+static struct hd_cipher *evict(struct hd_cipher_cache *cache)
 {
 	struct hd_cipher *c;
 
@@ -40,14 +40,14 @@ static struct hd_cipher *find(struct hd_cipher_cache *cache)
 	else if (cache->n < HD_CIPHERS_MAX)
 		c = &cache->slots[cache->n++];
 	else
-		c = rob(cache);
+		c = evict(cache);
 	c->home = cache;
 	cache->n_busy++;
 	return c;
 }
 
 /* Gives it a key of this kind. Returns whether it has one. */
-static bool suit(struct hd_cipher *c, const struct hd_tls_suite *suite)
+static bool set_suite(struct hd_cipher *c, const struct hd_tls_suite *suite)
 {
 	const struct hd_aead *aead = hd_aead_of(suite);
 
@@ -69,9 +69,9 @@ struct hd_cipher *hd_cipher_get(struct hd_cipher_cache *cache,
 
 	if (c == NULL) {
 		c = find(cache);
-		if (!suit(c, suite) ||
+		if (!set_suite(c, suite) ||
 		    c->aead->expand(c->key, keys->key, encrypt) < 0) {
-			set_free(c);
+			add_free(c);
 			return NULL;
 		}
 		c->owner = owner;
@@ -86,10 +86,10 @@ void hd_cipher_put(struct hd_cipher **owner)
 	struct hd_cipher *c = hd_steal(owner);
 
 	if (c != NULL)
-		set_free(c);
+		add_free(c);
 }
 
-void hd_cipher_sweep(struct hd_cipher_cache *cache)
+void hd_cipher_evict_unused(struct hd_cipher_cache *cache)
 {
 	for (unsigned i = 0; i < cache->n; i++) {
 		struct hd_cipher *c = &cache->slots[i];

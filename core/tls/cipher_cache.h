@@ -19,7 +19,7 @@ struct hd_cipher {
 		struct hd_cipher **owner;
 		struct hd_cipher *next; /* of a free one */
 	};
-	bool used; /* since the hand came by, or the broom */
+	bool used; /* since the hand or hd_cipher_evict_unused() came by */
 };
 
 struct hd_cipher_cache { /* zeroed: empty */
@@ -40,6 +40,6 @@ struct hd_cipher *hd_cipher_get(struct hd_cipher_cache *cache,
 /* hd_cipher_put - not needed any more, or the key has changed; it is wiped.
  * Nothing happens to NULL. */
 void hd_cipher_put(struct hd_cipher **owner);
-/* hd_cipher_sweep - takes away what was not used since the last time. */
-void hd_cipher_sweep(struct hd_cipher_cache *cache);
+/* hd_cipher_evict_unused - takes away what was not used since the last time. */
+void hd_cipher_evict_unused(struct hd_cipher_cache *cache);
 void hd_cipher_cache_free(struct hd_cipher_cache *cache);

@@ -52,7 +52,7 @@ static int aead_seal(struct hd_records *r, const struct hd_cipher *c,
 	return 0;
 }
 
-void hd_records_rest(struct hd_records *r)
+void hd_records_uncache(struct hd_records *r)
 {
 	hd_cipher_put(&r->rx_cipher);
 	hd_cipher_put(&r->tx_cipher);
@@ -147,8 +147,8 @@ static int record_bytes(struct hd_records *r, const uint8_t *p, size_t n)
 
 /* Takes the padding off. Returns the plaintext bytes without the type. The
  * limit holds for all of the inner plaintext, padding and type too: 5.4. */
-static int strip(struct hd_records *r, const uint8_t *p, size_t n,
-		 enum hd_record_type *ret_type)
+static int strip_padding(struct hd_records *r, const uint8_t *p, size_t n,
+			 enum hd_record_type *ret_type)
 {
 	if (n > HD_RECORD_PLAIN_MAX_BYTES + 1)
 		return refuse(r, HD_ALERT_RECORD_OVERFLOW);
@@ -174,12 +174,12 @@ static int open_one(struct hd_records *r, struct hd_cipher_cache *cache,
 		return refuse(r, HD_ALERT_INTERNAL_ERROR);
 	if (aead_open(r, c, record, n, out) < 0)
 		return refuse(r, HD_ALERT_BAD_RECORD_MAC);
-	bytes = strip(r, out, n, &type);
+	bytes = strip_padding(r, out, n, &type);
 	if (bytes < 0)
 		return bytes;
 	if (type == HD_RECORD_DATA && bytes > 0)
-		r->barren = 0;
-	else if (++r->barren > HD_RECORDS_BARREN_MAX)
+		r->empty_records = 0;
+	else if (++r->empty_records > HD_RECORDS_EMPTY_MAX)
 		return refuse(r, HD_ALERT_UNEXPECTED_MESSAGE);
 	if (type == HD_RECORD_DATA && r->message_bytes == 0)
 		return bytes;

@@ -37,7 +37,7 @@ enum hd_alert { /* RFC 8446, 6 */
 
 /* So many records in a row without a byte of data are taken: a KeyUpdate of 27
  * bytes costs as much as opening 16 KiB. OpenSSL's limit, and about Go's. */
-#define HD_RECORDS_BARREN_MAX 32
+#define HD_RECORDS_EMPTY_MAX 32
 
 #define HD_KEY_UPDATE_BYTES 5 /* the whole handshake message */
 
@@ -47,7 +47,7 @@ struct hd_records { /* no pointer but the suite and ciphers in use */
 	struct hd_cipher *rx_cipher, *tx_cipher; /* NULL: not in the cache */
 	uint8_t message[HD_KEY_UPDATE_BYTES]; /* one that is split */
 	uint8_t message_bytes;
-	uint8_t barren; /* records since the last one with data */
+	uint8_t empty_records; /* records since the last one with data */
 	uint8_t alert; /* enum hd_alert to send after -EPROTO */
 	bool owes_update; /* KeyUpdate is due before our next data */
 	int8_t ended; /* -EPIPE, -ECONNRESET: what follows is ignored */
@@ -82,8 +82,9 @@ int hd_records_update(struct hd_records *r, struct hd_cipher_cache *cache,
 int hd_records_alert(struct hd_records *r, struct hd_cipher_cache *cache,
 		     enum hd_alert alert, uint8_t *record);
 
-/* hd_records_rest - out of the cache; the next record makes its cipher anew. */
-void hd_records_rest(struct hd_records *r);
+/* hd_records_uncache - out of the cache; the next record makes its cipher anew.
+ */
+void hd_records_uncache(struct hd_records *r);
 
 /* hd_records_inner - what a record that was opened elsewhere (by the kernel)
  * carries, unless data. Returns as hd_records_open(), 0: go on. */

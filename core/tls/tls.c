@@ -26,11 +26,11 @@ void hd_tls_free(struct hd_tls **tls)
 
 	if (t == NULL)
 		return;
-	hd_tls_rest(t);
+	hd_tls_uncache(t);
 	hd_slab_free(&secret_slab, (void **)&t->records);
 	hd_ssl_free(&t->openssl);
 	hd_tls_store_put(&t->store);
-	hd_chunk_put(&none, &t->cut);
+	hd_chunk_put(&none, &t->partial);
 	hd_chunk_pool_free(&none);
 	free(t->server_name);
 	free(t);
@@ -95,7 +95,7 @@ static bool wants_small_records(SSL *ssl)
 	       TLSEXT_max_fragment_length_DISABLED;
 }
 
-static bool can_own(struct hd_tls *t)
+static bool can_be_ours(struct hd_tls *t)
 {
 	struct hd_records *r = t->records;
 	const SSL_CIPHER *cipher = SSL_get_current_cipher(t->openssl.ssl);
@@ -119,7 +119,7 @@ static void handshake_done(struct hd_tls *t)
 	if (name != NULL)
 		t->server_name = strdup(name);
 	t->ready = true;
-	if (can_own(t)) {
+	if (can_be_ours(t)) {
 		hd_ssl_free(&t->openssl);
 		hd_tls_store_put(&t->store);
 	} else {
@@ -138,19 +138,20 @@ int hd_tls_handshake(struct hd_tls *t, const struct hd_tls_env *env)
 
 /* ---- input ---- */
 
-size_t hd_tls_cut_bytes(const struct hd_tls *t)
+size_t hd_tls_partial_bytes(const struct hd_tls *t)
 {
-	return t->cut != NULL ? hd_chunk_len(t->cut) : 0;
+	return t->partial != NULL ? hd_chunk_len(t->partial) : 0;
 }
 
-size_t hd_tls_uncut(struct hd_tls *t, struct hd_chunk_pool *pool, uint8_t *buf)
+size_t hd_tls_take_partial(struct hd_tls *t, struct hd_chunk_pool *pool,
+			   uint8_t *buf)
 {
-	size_t n = hd_tls_cut_bytes(t);
+	size_t n = hd_tls_partial_bytes(t);
 
 	if (n == 0)
 		return 0;
-	memcpy(buf, t->cut->data + t->cut->head, n);
-	hd_chunk_put(pool, &t->cut);
+	memcpy(buf, t->partial->data + t->partial->head, n);
+	hd_chunk_put(pool, &t->partial);
 	return n;
 }
 
@@ -160,17 +161,17 @@ void hd_tls_input(struct hd_tls *t, const uint8_t *in, size_t n)
 	t->openssl.in_left = n;
 }
 
-static int keep_cut(struct hd_tls *t, const struct hd_tls_env *env)
+static int keep_partial(struct hd_tls *t, const struct hd_tls_env *env)
 {
 	struct hd_ssl *s = &t->openssl;
 
 	if (s->in_left == 0)
 		return 0;
-	t->cut = hd_chunk_new(env->pool, s->in_left);
-	if (t->cut == NULL)
+	t->partial = hd_chunk_new(env->pool, s->in_left);
+	if (t->partial == NULL)
 		return -ENOMEM;
-	memcpy(t->cut->data + t->cut->tail, s->in, s->in_left);
-	t->cut->tail += (uint32_t)s->in_left;
+	memcpy(t->partial->data + t->partial->tail, s->in, s->in_left);
+	t->partial->tail += (uint32_t)s->in_left;
 	s->in_left = 0;
 	return 0;
 }
@@ -218,7 +219,7 @@ static int open_own(struct hd_tls *t, const struct hd_tls_env *env,
 	s->in += used;
 	s->in_left -= used;
 	if (r == 0)
-		return keep_cut(t, env);
+		return keep_partial(t, env);
 	if (r == -EPROTO && !(t->kernel & HD_KTLS_TX))
 		send_alert(t, env, t->records->alert);
 	return r;
@@ -328,8 +329,8 @@ void hd_tls_close_notify(struct hd_tls *t, const struct hd_tls_env *env)
 
 /* ---- rest ---- */
 
-void hd_tls_rest(struct hd_tls *t)
+void hd_tls_uncache(struct hd_tls *t)
 {
 	if (hd_tls_is_own(t))
-		hd_records_rest(t->records);
+		hd_records_uncache(t->records);
 }

@@ -74,8 +74,8 @@ struct hd_tls_env { /* the worker's, lent for a call */
 	struct hd_queue *wire; /* what has to be sent is appended here */
 };
 
-/* The buffer that hd_tls_input() is given: a read behind a cut record. */
-#define HD_TLS_CUT_BYTES (5 + 16384 + 256)
+/* The buffer that hd_tls_input() is given: a read behind a partial record. */
+#define HD_TLS_PARTIAL_BYTES (5 + 16384 + 256)
 
 /* hd_tls_new - the server's end of a fresh connection.
  * @own  use our record layer where it can
@@ -83,13 +83,13 @@ struct hd_tls_env { /* the worker's, lent for a call */
 struct hd_tls *hd_tls_new(struct hd_tls_store *store, bool own);
 void hd_tls_free(struct hd_tls **tls);
 
-/* hd_tls_uncut - before a receive: move the front of a record that was cut off
- * to buf. Returns its bytes, hd_tls_cut_bytes(), less than HD_TLS_CUT_BYTES.
- * hd_tls_input - that and what was received behind it. Borrowed until the next
- * hd_tls_open() returns 0 or less. */
-size_t hd_tls_uncut(struct hd_tls *tls, struct hd_chunk_pool *pool,
-		    uint8_t *buf);
-size_t hd_tls_cut_bytes(const struct hd_tls *tls);
+/* hd_tls_take_partial - before a receive: move the front of a record that was
+ * cut off to buf. Returns its bytes, hd_tls_partial_bytes(), less than
+ * HD_TLS_PARTIAL_BYTES. hd_tls_input - that and what was received behind it.
+ * Borrowed until the next hd_tls_open() returns 0 or less. */
+size_t hd_tls_take_partial(struct hd_tls *tls, struct hd_chunk_pool *pool,
+			   uint8_t *buf);
+size_t hd_tls_partial_bytes(const struct hd_tls *tls);
 void hd_tls_input(struct hd_tls *tls, const uint8_t *in, size_t n);
 
 /* hd_tls_handshake - one step.
@@ -99,7 +99,7 @@ int hd_tls_handshake(struct hd_tls *tls, const struct hd_tls_env *env);
 bool hd_tls_got_http(const struct hd_tls *tls); /* why it failed */
 
 /* hd_tls_open - plaintext of as many records as fit.
- * @size  at least HD_TLS_CUT_BYTES
+ * @size  at least HD_TLS_PARTIAL_BYTES
  * Returns the bytes; 0: all input is used up; -EPIPE: the peer said goodbye;
  * -ECONNRESET: it sent a fatal alert; -EPROTO, our alert is in the queue. */
 int hd_tls_open(struct hd_tls *tls, const struct hd_tls_env *env, uint8_t *out,
@@ -111,8 +111,9 @@ int hd_tls_seal(struct hd_tls *tls, const struct hd_tls_env *env,
 void hd_tls_close_notify(struct hd_tls *tls, const struct hd_tls_env *env);
 const char *hd_tls_server_name(const struct hd_tls *tls);
 
-/* hd_tls_rest - before it moves to another worker: out of this one's cache. */
-void hd_tls_rest(struct hd_tls *tls);
+/* hd_tls_uncache - before it moves to another worker: out of this one's cache.
+ */
+void hd_tls_uncache(struct hd_tls *tls);
 /* hd_tls_is_own - whether it is on our record layer. */
 bool hd_tls_is_own(const struct hd_tls *tls);
 

@@ -79,7 +79,7 @@ static char *names_of(X509 *cert)
 	return bio != NULL ? take_text(bio) : NULL;
 }
 
-static int64_t end_of(const X509 *cert)
+static int64_t not_after(const X509 *cert)
 {
 	struct tm tm;
 
@@ -92,7 +92,7 @@ int hd_tls_cert_read(X509 *cert, struct hd_tls_cert *ret)
 {
 	ret->subject = subject_of(cert);
 	ret->names = names_of(cert);
-	ret->not_after = end_of(cert);
+	ret->not_after = not_after(cert);
 	return ret->subject != NULL && ret->names != NULL ? 0 : -ENOMEM;
 }
 
@@ -118,7 +118,7 @@ void hd_tls_show(struct hd_tls_store *store)
 	hd_tls_store_put(&old);
 }
 
-static struct hd_tls_store *borrow(void)
+static struct hd_tls_store *shown_store(void)
 {
 	struct hd_tls_store *store;
 
@@ -130,7 +130,7 @@ static struct hd_tls_store *borrow(void)
 
 void hd_about_certificates(hd_about_certificate_fn *fn, void *arg)
 {
-	HD_AUTO(hd_tls_store_put) struct hd_tls_store *store = borrow();
+	HD_AUTO(hd_tls_store_put) struct hd_tls_store *store = shown_store();
 	const struct hd_tls_cert *v;
 	size_t n;
 

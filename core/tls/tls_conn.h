@@ -13,6 +13,6 @@ struct hd_tls {
 	bool got_http;
 	uint8_t secrets; /* how many of the two the key log has given */
 	char *server_name;
-	struct hd_chunk *cut; /* the front of a record */
+	struct hd_chunk *partial; /* the front of a record */
 	uint8_t kernel; /* HD_KTLS_ directions that are the kernel's */
 };

@@ -31,7 +31,7 @@ unsigned hd_tls_to_kernel(struct hd_tls *t, int fd, unsigned directions)
 	    !hd_records_update_due(t->records))
 		hand_over(t, fd, HD_KTLS_TX);
 	/* The kernel begins at a record's head: none may be cut here. */
-	if (directions & ~t->kernel & HD_KTLS_RX && t->cut == NULL &&
+	if (directions & ~t->kernel & HD_KTLS_RX && t->partial == NULL &&
 	    t->openssl.in_left == 0 && t->records->message_bytes == 0)
 		hand_over(t, fd, HD_KTLS_RX);
 	return t->kernel;

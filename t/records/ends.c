@@ -153,13 +153,13 @@ static void open_all(struct ends *e)
 		pipe_put(&e->got, out, (size_t)n);
 	}
 	e->status = n;
-	MUST(hd_tls_cut_bytes(e->server) < HD_TLS_CUT_BYTES);
+	MUST(hd_tls_partial_bytes(e->server) < HD_TLS_PARTIAL_BYTES);
 }
 
 static void receive(struct ends *e, const uint8_t *p, size_t n, uint8_t junk)
 {
-	static uint8_t in[HD_TLS_CUT_BYTES + READ_BYTES];
-	size_t cut = hd_tls_uncut(e->server, &e->pool, in);
+	static uint8_t in[HD_TLS_PARTIAL_BYTES + READ_BYTES];
+	size_t cut = hd_tls_take_partial(e->server, &e->pool, in);
 	struct hd_tls_env env = env_of(e);
 	int r = 1;
 

@@ -91,7 +91,7 @@ static void client_updates(struct talk *t)
 	int ask = dice(t->d, 2) ? SSL_KEY_UPDATE_REQUESTED
 				: SSL_KEY_UPDATE_NOT_REQUESTED;
 
-	if (!t->tls13 || t->barren == HD_RECORDS_BARREN_MAX ||
+	if (!t->tls13 || t->barren == HD_RECORDS_EMPTY_MAX ||
 	    SSL_get_key_update_type(t->e->client) >= 0)
 		return;
 	MUST(SSL_key_update(t->e->client, ask) == 1);
@@ -188,7 +188,7 @@ static void one_step(struct talk *t)
 		else if (dice(t->d, 2) == 0)
 			split_head(t);
 		else
-			hd_tls_rest(e->server);
+			hd_tls_uncache(e->server);
 	}
 }
 

@@ -133,13 +133,13 @@ static void the_broom_takes_what_was_not_used(void **state)
 	(void)state;
 	for (unsigned i = 0; i < 100; i++)
 		get(i, i % 2);
-	hd_cipher_sweep(&cache); /* all were used since the last one */
+	hd_cipher_evict_unused(&cache); /* all were used since the last one */
 	assert_int_equal(owners(), 100);
 	get(5, true);
-	hd_cipher_sweep(&cache);
+	hd_cipher_evict_unused(&cache);
 	assert_int_equal(owners(), 1);
 	assert_non_null(users[5].cipher);
-	hd_cipher_sweep(&cache);
+	hd_cipher_evict_unused(&cache);
 	assert_int_equal(owners(), 0);
 	end();
 }

@@ -102,7 +102,7 @@ void assert_refused(struct hd_records *r, enum hd_alert alert)
 	assert_int_equal(take(r), -EPROTO);
 	assert_int_equal(r->alert, alert);
 	assert_int_equal(take(r), -EPROTO); /* it stays so */
-	hd_records_rest(r);
+	hd_records_uncache(r);
 	wire.n = 0;
 }
 

@@ -46,7 +46,7 @@ static void the_traces_records_open(void **state)
 	assert_data(take(&r));
 	assert_int_equal(take(&r), -EPIPE); /* close_notify */
 	assert_int_equal(take(&r), -EPIPE);
-	hd_records_rest(&r);
+	hd_records_uncache(&r);
 }
 
 static void the_traces_record_is_sealed(void **state)
@@ -60,7 +60,7 @@ static void the_traces_record_is_sealed(void **state)
 	r.tx.seq = 1; /* the trace's server sent a ticket first */
 	send_as(&r, HD_RECORD_DATA, data, sizeof(data));
 	assert_hex(wire.bytes, server_data);
-	hd_records_rest(&r);
+	hd_records_uncache(&r);
 }
 
 static void records_may_be_cut_anywhere(void **state)
@@ -80,7 +80,7 @@ static void records_may_be_cut_anywhere(void **state)
 		memcpy(wire.bytes, all, n);
 		wire.n = n;
 		assert_data(take(&r));
-		hd_records_rest(&r);
+		hd_records_uncache(&r);
 	}
 }
 
@@ -101,7 +101,7 @@ static void padding_is_taken_off(void **state)
 	assert_int_equal(take(&s), 1);
 	memset(inner, 0, sizeof(inner)); /* nothing but padding */
 	send_inner(&c, inner, sizeof(inner));
-	hd_records_rest(&c);
+	hd_records_uncache(&c);
 	assert_refused(&s, HD_ALERT_UNEXPECTED_MESSAGE);
 }
 
@@ -118,8 +118,8 @@ static void sizes_up_to_a_full_record(void **state)
 		assert_int_equal(take(&s), sizes[i]);
 		assert_memory_equal(plain, data, sizes[i]);
 	}
-	hd_records_rest(&s);
-	hd_records_rest(&c);
+	hd_records_uncache(&s);
+	hd_records_uncache(&c);
 }
 
 static void key_updates_both_ways(void **state)
@@ -141,8 +141,8 @@ static void key_updates_both_ways(void **state)
 		assert_int_equal(take(&c), 6);
 		assert_false(hd_records_update_due(&c)); /* not requested */
 	}
-	hd_records_rest(&s);
-	hd_records_rest(&c);
+	hd_records_uncache(&s);
+	hd_records_uncache(&c);
 }
 
 static void a_key_update_may_be_split(void **state)
@@ -158,8 +158,8 @@ static void a_key_update_may_be_split(void **state)
 	send_as(&c, HD_RECORD_DATA, "x", 1);
 	assert_int_equal(take(&s), 1);
 	assert_false(hd_records_update_due(&s));
-	hd_records_rest(&s);
-	hd_records_rest(&c);
+	hd_records_uncache(&s);
+	hd_records_uncache(&c);
 }
 
 static void alerts_end_it(void **state)
@@ -172,15 +172,15 @@ static void alerts_end_it(void **state)
 	send_as(&c, HD_RECORD_ALERT, "\x02\x28", 2); /* handshake_failure */
 	assert_int_equal(take(&s), 1); /* data before the end is given out */
 	assert_int_equal(take(&s), -ECONNRESET);
-	hd_records_rest(&s);
+	hd_records_uncache(&s);
 	s = server();
 	wire.n = 0;
-	hd_records_rest(&c);
+	hd_records_uncache(&c);
 	c = client();
 	send_as(&c, HD_RECORD_ALERT, "\x02\x28", 2);
 	assert_int_equal(take(&s), -ECONNRESET);
-	hd_records_rest(&s);
-	hd_records_rest(&c);
+	hd_records_uncache(&s);
+	hd_records_uncache(&c);
 }
 
 static void records_without_data_are_counted(void **state)
@@ -189,14 +189,14 @@ static void records_without_data_are_counted(void **state)
 
 	(void)state;
 	for (int round = 0; round < 2; round++) {
-		for (int i = 0; i < HD_RECORDS_BARREN_MAX; i++)
+		for (int i = 0; i < HD_RECORDS_EMPTY_MAX; i++)
 			send_as(&c, HD_RECORD_DATA, "", 0);
 		send_as(&c, HD_RECORD_DATA, "x", 1);
 		assert_int_equal(take(&s), 1);
 	}
-	for (int i = 0; i <= HD_RECORDS_BARREN_MAX; i++)
+	for (int i = 0; i <= HD_RECORDS_EMPTY_MAX; i++)
 		send_as(&c, HD_RECORD_ALERT, "\x01\x5a", 2);
-	hd_records_rest(&c);
+	hd_records_uncache(&c);
 	assert_refused(&s, HD_ALERT_UNEXPECTED_MESSAGE);
 }
 
@@ -211,7 +211,7 @@ static void our_key_is_updated_before_its_limit(void **state)
 	assert_true(hd_records_update_due(&s));
 	assert_true(hd_records_update(&s, &cache, wire.bytes) > 0);
 	assert_int_equal(s.tx.seq, 0);
-	hd_records_rest(&s);
+	hd_records_uncache(&s);
 }
 
 static void every_suite_goes_round(void **state)
@@ -230,7 +230,7 @@ static void every_suite_goes_round(void **state)
 		for (int n = 0; n < 300; n++) { /* the number's second byte */
 			send_as(&a, HD_RECORD_DATA, &n, sizeof(n));
 			assert_int_equal(take(&a), sizeof(n));
-			hd_records_rest(&a); /* keys are enough */
+			hd_records_uncache(&a); /* keys are enough */
 		}
 	}
 }

@@ -106,7 +106,7 @@ static void wrong_messages_are_refused(void **state)
 
 		send_as(&c, cases[i].type, cases[i].bytes, cases[i].n);
 		assert_refused(&s, cases[i].alert);
-		hd_records_rest(&c);
+		hd_records_uncache(&c);
 	}
 }
 
@@ -117,7 +117,7 @@ static void nothing_comes_between_the_parts_of_a_message(void **state)
 	(void)state;
 	send_as(&c, HD_RECORD_HANDSHAKE, "\x18", 1);
 	send_as(&c, HD_RECORD_DATA, "x", 1);
-	hd_records_rest(&c);
+	hd_records_uncache(&c);
 	assert_refused(&s, HD_ALERT_UNEXPECTED_MESSAGE);
 }
 
@@ -158,7 +158,7 @@ static void the_longest_padding_is_taken_off(void **state)
 
 	(void)state;
 	assert_int_equal(take(&r), 1);
-	hd_records_rest(&r);
+	hd_records_uncache(&r);
 }
 
 #define T(f) cmocka_unit_test_setup(f, fresh)
