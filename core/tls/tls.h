@@ -15,9 +15,9 @@ struct hd_tls_store;
 /* hd_tls_store_new - read and check the certificates and keys of v: dates, that
  * key and certificate match, permissions. Certificates are chosen by SNI
  * (exact, then wildcard; the first one answers everything else). TLS 1.2 and
- * 1.3, no tickets, no renegotiation, ALPN http/1.1 or none (an offer without it is
- * refused, alert 120), server preference AES-128 first, ChaCha20 for clients
- * that put it first.
+ * 1.3, no tickets, no renegotiation, ALPN http/1.1 or none (an offer without
+ * it is refused, alert 120), server preference AES-128 first, ChaCha20 for
+ * clients that put it first.
  * Chains get every certificate of hd_tls_chain_append() behind them, as far as
  * it was called before. RSA and ECDSA certificates for the same names are both
  * offered. A connection holds a reference until its handshake is over.

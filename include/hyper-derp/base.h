@@ -81,7 +81,8 @@ HD_API void hd_assert_fail(const char *what, const char *file, int line)
 	} while (0)
 
 /* HD_CHECK_MAGIC - where a pointer comes from a slot or a void *. */
-#define HD_CHECK_MAGIC(obj, want) hd_assert((obj) != NULL && (obj)->magic == (want))
+#define HD_CHECK_MAGIC(obj, want)                                              \
+	hd_assert((obj) != NULL && (obj)->magic == (want))
 
 #define HD_ARRAY_N(a) (sizeof(a) / sizeof(*(a)))
 #define HD_MIN(a, b) ((a) < (b) ? (a) : (b))

@@ -11,7 +11,8 @@ extern "C" {
 /* on_admit - a key has been proven; in its home worker. Once per login, and
  * again when the module was to answer and has been replaced meanwhile.
  * @ticket  for HD_PENDING: answer later with hd_admit_answer(), else the
- *          login deadline denies. For HD_DENY say why with hd_admit_reason(). */
+ *          login deadline denies. For HD_DENY say why with hd_admit_reason().
+ */
 struct hd_ticket;
 typedef enum hd_verdict hd_admit_fn(struct hd_module *mod, struct hd_worker *w,
 				    const struct hd_login *login,

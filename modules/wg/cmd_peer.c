@@ -22,9 +22,9 @@ static void put_peer(struct hd_call *c, const char *name)
 	hd_out_close(c);
 }
 
-/* A key, an endpoint and a label are told apart by their looks, as are a key and
- * an endpoint with a mistake in it: they must not become a label. The first two
- * words may be any of them, whatever follows is the label.
+/* A key, an endpoint and a label are told apart by their looks, as are a key
+ * and an endpoint with a mistake in it: they must not become a label. The first
+ * two words may be any of them, whatever follows is the label.
  * @label  where it is put together */
 static void sort_words(struct hd_call *c, struct wg_entry_text *t, char *label,
 		       size_t size)

@@ -84,7 +84,8 @@ static bool at_endpoint(const struct wg_engine *e, const struct wg_session *s,
 
 void wg_session_learn(struct wg_engine *e, struct wg_session *s)
 {
-	wg_session_learn_end(e, s, !s->initiator); /* the responder proved nothing yet */
+	/* first the responder, who proved nothing yet */
+	wg_session_learn_end(e, s, !s->initiator);
 	wg_session_learn_end(e, s, s->initiator);
 	if (at_endpoint(e, s, 0) && at_endpoint(e, s, 1))
 		wg_link(e, s->link)->trusted = true;

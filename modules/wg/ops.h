@@ -2,9 +2,9 @@
 /* modules/wg/ops.h - the operator's half of the module: the roster at work,
  * and the commands. Context: the main thread, but for each() of commands.
  *
- * Files: ops.c load, durable changes; ops_file.c the roster's file; cmd_peer.c, cmd_link.c, cmd_show.c,
- * cmd_block.c, cmd_import.c commands; rows.c what they collect in
- * the engine's worker. */
+ * Files: ops.c load, durable changes; ops_file.c the roster's file; cmd_peer.c,
+ * cmd_link.c, cmd_show.c, cmd_block.c, cmd_import.c commands; rows.c what they
+ * collect in the engine's worker. */
 #pragma once
 #include <hyper-derp/control.h>
 #include <hyper-derp/module.h>

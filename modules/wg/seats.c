@@ -4,7 +4,7 @@
  * Newcomers (standing.c) make room for newcomers of the same kind alone:
  *
  *   between the two known addresses   only who forges both can make these;
- *                                     init.c asks for a cookie when they pile up
+ *                                     init.c asks for a cookie if they pile up
  *   one end at a known address        a peer that moved, or who forges one end
  *   neither                           both moved, or two strangers
  *

@@ -303,7 +303,8 @@ static void wg_unload(struct hd_module *mod)
 HD_MODULE(wg, .version = "1.0", .licence = "MIT",
 	  .summary = "relays stock WireGuard clients by their public keys",
 	  .state_version = WG_STATE_VERSION, .options = options,
-	  .metrics = wg_metrics, .events = wg_events, .conf_size = sizeof(struct wg_conf),
+	  .metrics = wg_metrics, .events = wg_events,
+	  .conf_size = sizeof(struct wg_conf),
 	  .worker_size = sizeof(struct wg_worker), .load = wg_load,
 	  .check = wg_check, .start = wg_start, .changed = wg_changed,
 	  .stop = wg_stop, .unload = wg_unload);

@@ -252,7 +252,8 @@ static void a_made_up_place_is_asked(void **state)
 }
 
 /* Two peers that have never been there: strangers with two hosts are all that
- * the relay knows, as long as they ask. Then the two meet at their third try. */
+ * the relay knows, as long as they ask. Then the two meet at their third try.
+ */
 static void strangers_before_the_first_contact(void **state)
 {
 	union hd_addr c_at = net_addr(3, 3000), d_at = net_addr(4, 4000);
