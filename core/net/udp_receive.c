@@ -23,26 +23,26 @@ struct batch {
 	_Alignas(struct cmsghdr) uint8_t control[BATCH][CONTROL_BYTES];
 };
 
-struct handing { /* datagrams on their way to the module */
+struct delivery { /* datagrams on their way to the module */
 	struct hd_udp *u;
 	struct hd_datagram v[HD_UDP_IN];
 	unsigned n;
 };
 
-static void hand_over(struct handing *h)
+static void deliver(struct delivery *d)
 {
-	struct hd_udp *u = h->u;
+	struct hd_udp *u = d->u;
 	struct hd_account *account = hd_account_of(u->worker, u->mod);
 	struct hd_account *before = hd_meter_enter(&u->worker->meter, account);
 	uint64_t bytes = 0;
 
-	for (unsigned i = 0; i < h->n; i++)
-		bytes += h->v[i].len_bytes;
-	hd_account_add(account, HD_ACCOUNT_PACKETS_IN, h->n);
+	for (unsigned i = 0; i < d->n; i++)
+		bytes += d->v[i].len_bytes;
+	hd_account_add(account, HD_ACCOUNT_PACKETS_IN, d->n);
 	hd_account_add(account, HD_ACCOUNT_BYTES_IN, bytes);
-	u->fn(u, u->arg, h->v, h->n);
+	u->fn(u, u->arg, d->v, d->n);
 	hd_meter_leave(&u->worker->meter, before);
-	h->n = 0;
+	d->n = 0;
 }
 
 static void prepare(const struct hd_udp *u, struct batch *b)
@@ -78,7 +78,7 @@ static uint32_t segment_of(struct msghdr *m)
 	return 0;
 }
 
-static void take(struct handing *h, struct batch *b, unsigned i)
+static void take(struct delivery *d, struct batch *b, unsigned i)
 {
 	struct msghdr *m = &b->m[i].msg_hdr;
 	uint32_t n = b->m[i].msg_len, each = segment_of(m), at = 0;
@@ -93,21 +93,21 @@ static void take(struct handing *h, struct batch *b, unsigned i)
 	do {
 		uint32_t len = HD_MIN(each, n - at);
 
-		h->v[h->n++] = (struct hd_datagram){
+		d->v[d->n++] = (struct hd_datagram){
 			.from = b->from[i],
 			.to = to,
 			.data = (uint8_t *)b->iov[i].iov_base + at,
 			.len_bytes = len,
 		};
 		at += len;
-		if (h->n == HD_UDP_IN)
-			hand_over(h);
+		if (d->n == HD_UDP_IN)
+			deliver(d);
 	} while (at < n);
 }
 
 static void receive(struct hd_udp *u)
 {
-	struct handing h = { .u = u };
+	struct delivery d = { .u = u };
 	struct batch b;
 	int n;
 
@@ -116,9 +116,9 @@ static void receive(struct hd_udp *u)
 	if (n < BATCH)
 		u->readable = n < 0 && errno != EAGAIN && errno != EINTR;
 	for (int i = 0; i < n; i++)
-		take(&h, &b, (unsigned)i);
-	if (h.n > 0)
-		hand_over(&h);
+		take(&d, &b, (unsigned)i);
+	if (d.n > 0)
+		deliver(&d);
 }
 
 void hd_udp_on_ready(struct hd_worker *w, struct hd_udp *u, bool disarmed)
