@@ -11,6 +11,7 @@
 #include "core/relay/peer.h"
 #include "core/stream/stream_life.h"
 #include "core/tls/ktls.h"
+#include "core/tls/tls.h"
 
 enum { PEERS_PER_TURN = 256 };
 

@@ -13,6 +13,7 @@
 #include "core/stream/stream_life.h"
 #include "core/tls/aead.h"
 #include "core/tls/ktls.h"
+#include "core/tls/tls.h"
 
 /* ---- start ---- */
 

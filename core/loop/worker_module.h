@@ -7,10 +7,10 @@
 struct hd_timer;
 
 enum hd_module_phase { /* of a module in a worker: what its posts do */
-		       HD_MOD_NONE,
-		       HD_MOD_STARTING, /* wait: start() has not run */
-		       HD_MOD_STARTED,
-		       HD_MOD_FAILED, /* are dropped */
+	HD_MOD_NONE,
+	HD_MOD_STARTING, /* wait: start() has not run */
+	HD_MOD_STARTED,
+	HD_MOD_FAILED, /* are dropped */
 };
 
 struct hd_worker_module { /* what a worker holds for one module */

@@ -4,6 +4,7 @@
 #include <hyper-derp/about.h>
 #include "core/relay/peer.h"
 #include "core/stream/stream_life.h"
+#include "core/tls/tls.h"
 
 static const char *tls_of(const struct hd_stream *s)
 {

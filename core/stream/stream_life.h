@@ -5,7 +5,8 @@
 #include "core/loop/worker.h"
 #include "core/stream/stream.h"
 #include "core/stream/stream_worker.h"
-#include "core/tls/tls.h"
+
+struct hd_tls_env;
 
 /* hd_stream_accept - takes fd and its place in core/base/descriptors.h, also on
  * failure. */

@@ -7,6 +7,7 @@
 #include "core/stream/stream_life.h"
 #include "core/stream/ws.h"
 #include "core/tls/ktls.h"
+#include "core/tls/tls.h"
 
 /* Sealed output cannot be dropped: of a long lane a part goes first, and the
  * rest when that has left. More than one send takes is never worth it. */

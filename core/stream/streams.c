@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include "core/loop/tag.h"
 #include "core/stream/stream_life.h"
+#include "core/tls/tls.h"
 
 /* ---- lists ---- */
 
