@@ -100,8 +100,6 @@ void hd_turn_end(struct hd_worker *w, bool begun)
 	}
 	wind_up(w);
 	hd_modules_stop(w);
-	free_timers(w);
-	hd_udps_close(w, NULL);
 	hd_inbox_shut(w);
 	drop_streams(w);
 	free_timers(w); /* closed() may have made some */

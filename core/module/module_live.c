@@ -12,14 +12,12 @@
 #include <hyper-derp/log.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-#include "core/base/bug.h"
 #include "core/base/clock.h"
 #include "core/base/probes.h"
-#include "core/loop/worker.h"
+#include "core/module/module_life.h"
 #include "core/module/registry.h"
 
-enum { QUIET_MS = 5000, LOOK_MS = 1 };
+enum { QUIET_MS = 5000 };
 
 static struct {
 	hd_renew_tls_fn *renew; /* NULL: the relay does not run */
@@ -50,19 +48,6 @@ int hd_live_refused(int r, const char *name, struct hd_error *err)
 	struct hd_error why = *err;
 
 	return hd_error_set(err, r, "module %s: %s", name, why.text);
-}
-
-bool hd_live_wait_zero(const unsigned *count, unsigned limit_ms)
-{
-	const struct timespec look = { .tv_nsec = LOOK_MS * 1000000L };
-	uint64_t until_us = hd_clock_us() + 1000ull * limit_ms;
-
-	while (__atomic_load_n(count, __ATOMIC_ACQUIRE) != 0) {
-		if (hd_clock_us() > until_us)
-			return false;
-		nanosleep(&look, NULL);
-	}
-	return true;
 }
 
 int hd_live_find(const char *name, struct hd_module **ret, struct hd_error *err)
@@ -145,93 +130,17 @@ void hd_live_renew_tls(void)
 			     err.text);
 }
 
-/* ---- steps in workers ---- */
-
-static void serve_here(struct hd_worker *w, void *arg)
+void hd_live_forget(struct hd_module *mod)
 {
-	struct hd_module *mod = arg;
+	char name[HD_MODULE_NAME_BYTES];
 
-	hd_registry_sync_here(w, mod);
-	if (mod->def->serving != NULL)
-		mod->def->serving(mod, w, w->serving);
-}
-
-struct starting {
-	struct hd_module *mod;
-	pthread_mutex_t lock;
-	int result; /* the first failure */
-	struct hd_error *err;
-};
-
-static void started(struct starting *s, int r, const struct hd_error *err)
-{
-	pthread_mutex_lock(&s->lock);
-	if (r < 0 && s->result == 0) {
-		s->result = r;
-		*s->err = *err;
-		if (err->text[0] == '\0')
-			hd_error_set(s->err, r, "it does not start: %s",
-				     strerror(-r));
-	}
-	pthread_mutex_unlock(&s->lock);
-}
-
-static void prepare_here(struct hd_worker *w, void *arg)
-{
-	struct starting *s = arg;
-	struct hd_error err = { "" };
-
-	started(s, hd_module_prepare(s->mod, w, &err), &err);
-}
-
-static void start_here(struct hd_worker *w, void *arg)
-{
-	struct starting *s = arg;
-	struct hd_error err = { "" };
-
-	started(s, hd_module_start(s->mod, w, &err), &err);
-}
-
-static void stop_here(struct hd_worker *w, void *arg)
-{
-	struct hd_module *mod = arg;
-	struct hd_worker_module *wm = &w->mods[mod->index];
-
-	if (wm->phase == HD_MOD_STARTED)
-		hd_module_stop(mod, w);
-	hd_registry_end_here(w, mod, false);
-	if (wm->phase != HD_MOD_STARTED)
-		wm->phase = HD_MOD_FAILED; /* posts are dropped */
-}
-
-static void free_here(struct hd_worker *w, void *arg)
-{
-	hd_module_free(arg, w);
-}
-
-bool hd_live_stop(struct hd_module *mod)
-{
-	hd_workers_run_all(stop_here, mod);
-	if (!hd_live_wait_zero(&mod->posts, QUIET_MS)) {
-		hd_bug_once("posts do not end: module=%s", mod->name);
-		return false;
-	}
-	hd_workers_run_all(free_here, mod);
-	return true;
-}
-
-static int start_all(struct hd_module *mod, struct hd_error *err)
-{
-	struct starting s = { .mod = mod, .err = err };
-
-	pthread_mutex_init(&s.lock, NULL);
-	hd_workers_run_all(prepare_here, &s);
-	if (s.result == 0)
-		hd_workers_run_all(start_here, &s);
-	pthread_mutex_destroy(&s.lock);
-	if (s.result < 0)
-		hd_live_stop(mod);
-	return s.result;
+	strcpy(name, mod->name);
+	if (!hd_life_forget(mod))
+		hd_log_write(HD_WARN,
+			     "module %s: its code stays in memory, something "
+			     "still uses it (a thread, an exit handler?): it "
+			     "should declare itself HD_RESIDENT",
+			     name);
 }
 
 /* ---- load ---- */
@@ -283,17 +192,10 @@ static int open_new(const char *entry, const char *name,
 
 static int bring_in(struct hd_module *mod, struct hd_error *err)
 {
+	struct hd_life l = { .mod = mod };
 	int r = hd_module_section_load(hd_modules_conf(), mod, err);
 
-	hd_registry_draft();
-	if (r == 0)
-		r = hd_module_run_load(mod, err);
-	if (r == 0)
-		r = start_all(mod, err);
-	if (r < 0)
-		hd_module_run_unload(mod);
-	hd_registry_publish();
-	return r;
+	return r == 0 ? hd_life_in(&l, err) : r;
 }
 
 static int load(const char *entry, const char *name, struct hd_error *err)
@@ -316,8 +218,7 @@ static int load(const char *entry, const char *name, struct hd_error *err)
 		hd_live_forget(mod);
 		return r;
 	}
-	hd_workers_run_all(serve_here, mod);
-	hd_module_list(mod, true);
+	hd_life_show(mod);
 	hd_live_renew_tls();
 	hd_live_event(mod->name, "loaded");
 	hd_log_write(HD_NOTICE, "module loaded: name=%s version=%s file=%s",

@@ -8,8 +8,7 @@
  * the connections of a module, module_same.c its tables, module_scan.c what a
  * reload may not leave behind. */
 #pragma once
-#include <pthread.h>
-#include "core/module/module_private.h"
+#include "core/module/module_life.h"
 
 /* hd_live_begin - workers have started. hd_live_end - they are about to stop:
  * what is asked for from now on is refused with -ESHUTDOWN.
@@ -68,17 +67,11 @@ int hd_live_check_running(struct hd_error *err);
 int hd_live_find(const char *name, struct hd_module **ret,
 		 struct hd_error *err);
 int hd_live_quiet(struct hd_change *c);
-/* hd_live_wait_zero - an atomic count. Returns whether it came to that. */
-bool hd_live_wait_zero(const unsigned *count, unsigned limit_ms);
 /* hd_live_check_needs - what a file that was opened requires is loaded. */
 int hd_live_check_needs(const struct hd_module_def *def, struct hd_error *err);
 /* hd_live_refused - puts the module's name before the reason. Returns r. */
 int hd_live_refused(int r, const char *name, struct hd_error *err);
-/* hd_live_stop - returns whether nothing of it is left in any worker. */
-bool hd_live_stop(struct hd_module *mod);
-/* hd_live_take_out - no route or metric of it is used any more, and no hook. */
-void hd_live_take_out(struct hd_module *mod, bool hooks);
-/* hd_live_forget - the last step: no worker knows it. */
+/* hd_live_forget - hd_life_forget(), and a warning when its code stays. */
 void hd_live_forget(struct hd_module *mod);
 /* hd_live_event - for those who watch: what happened to a module. */
 void hd_live_event(const char *name, const char *what);
@@ -116,13 +109,8 @@ struct hd_reload {
 	struct hd_module_file old, new; /* the one that is not in mod */
 	const void *old_section;
 	struct hd_protos protos;
-	bool keep; /* the state of streams and workers */
 	bool same_section;
-	const struct hd_metric *metrics; /* of the code that ran before */
-	/* the answers of workers */
-	pthread_mutex_t lock;
-	int result;
-	struct hd_error *err;
+	struct hd_life life; /* kept: streams keep their state too */
 };
 
 /* Every step is one round of all threads, and a busy machine makes each cost

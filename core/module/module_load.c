@@ -14,7 +14,7 @@
 #include <string.h>
 #include "core/base/probes.h"
 #include "core/module/module_file.h"
-#include "core/module/module_private.h"
+#include "core/module/module_life.h"
 #include "core/module/registry.h"
 
 enum run { RUN_LOAD, RUN_CHECK }; /* CHECK: all but load() */
@@ -175,24 +175,6 @@ const char *hd_module_unmet(const struct hd_module_def *def)
 	return NULL;
 }
 
-void hd_module_run_unload(struct hd_module *mod)
-{
-	if (mod->priv->loaded && mod->def->unload != NULL)
-		mod->def->unload(mod);
-	mod->priv->loaded = false;
-	hd_registry_withdraw(mod);
-}
-
-/* While no worker runs. */
-static void unload_last(void)
-{
-	struct hd_module *mod = hd_modules_at(hd_modules_n() - 1);
-
-	hd_module_run_unload(mod);
-	hd_registry_reclaim();
-	hd_module_remove(mod);
-}
-
 static void tell_loaded(const struct hd_module *mod)
 {
 	hd_log_notice("module loaded: name=%s version=%s abi=%u.%u file=%s",
@@ -203,53 +185,26 @@ static void tell_loaded(const struct hd_module *mod)
 	HD_PROBE(module_loaded, mod->name, mod->def->version);
 }
 
-/* An error that the module did not explain gets errno's words. */
-static int explain(int r, struct hd_error *err)
-{
-	if (r < 0 && err->text[0] == '\0')
-		hd_error_set(err, r, "it refuses to start: %s", strerror(-r));
-	return HD_MIN(r, 0);
-}
-
-static int run_check(struct hd_module *mod, struct hd_error *err)
-{
-	err->text[0] = '\0';
-	if (mod->def->check == NULL)
-		return 0;
-	return explain(mod->def->check(mod, mod->conf, err), err);
-}
-
-int hd_module_run_load(struct hd_module *mod, struct hd_error *err)
-{
-	int r = run_check(mod, err);
-
-	if (r == 0 && mod->def->load != NULL)
-		r = explain(mod->def->load(mod, err), err);
-	mod->priv->loaded = r == 0;
-	return r;
-}
-
 static int start_module(struct hd_conf *conf, struct candidate *c, enum run run,
 			struct hd_error *err)
 {
-	struct hd_module *mod = hd_module_place(&c->file);
+	struct hd_life l = { .mod = hd_module_place(&c->file) };
 	int r;
 
-	hd_assert(mod != NULL); /* load_all() has counted them */
+	hd_assert(l.mod != NULL); /* load_all() has counted them */
 	c->placed = true;
-	r = hd_module_section_load(conf, mod, err);
+	r = hd_module_section_load(conf, l.mod, err);
 	if (r < 0) {
-		unload_last();
+		hd_life_forget(l.mod);
 		return r;
 	}
-	r = run == RUN_LOAD ? hd_module_run_load(mod, err)
-			    : run_check(mod, err);
+	r = run == RUN_LOAD ? hd_life_in(&l, err) : hd_life_check(l.mod, err);
 	if (r < 0) {
-		refuse(c, mod->path, r, err);
-		unload_last();
+		refuse(c, l.mod->path, r, err);
+		hd_life_forget(l.mod);
 	} else if (run == RUN_LOAD) {
-		hd_module_list(mod, true);
-		tell_loaded(mod);
+		hd_module_list(l.mod, true);
+		tell_loaded(l.mod);
 	}
 	return r;
 }
@@ -304,7 +259,6 @@ static int load_all(struct hd_conf *conf, enum run run, struct hd_error *err)
 	free(v);
 	if (r < 0)
 		hd_modules_unload();
-	hd_registry_publish();
 	return r;
 }
 
@@ -321,6 +275,7 @@ int hd_modules_probe(struct hd_conf *conf, struct hd_error *err)
 void hd_modules_unload(void)
 {
 	while (hd_modules_n() > 0)
-		unload_last();
+		hd_life_forget(hd_modules_at(hd_modules_n() - 1));
+	hd_registry_publish();
 	hd_module_sections_clear();
 }

@@ -29,10 +29,6 @@ void hd_module_unlock(void);
 
 /* ---- module_load.c ---- */
 
-/* hd_module_run_load - check() and load(). hd_module_run_unload - unload(),
- * when that is due, and out with all that load() registered. */
-int hd_module_run_load(struct hd_module *mod, struct hd_error *err);
-void hd_module_run_unload(struct hd_module *mod);
 /* hd_module_unmet - the first module that it requires and that is not loaded;
  * NULL: all are. */
 const char *hd_module_unmet(const struct hd_module_def *def);
@@ -40,13 +36,14 @@ const char *hd_module_unmet(const struct hd_module_def *def);
 /* ---- module_run.c: in a worker ---- */
 
 /* hd_module_prepare - memory, unless it has it; its posts wait.
- * hd_module_start - start(). hd_module_stop - stop(), and its timers go.
+ * hd_module_start - start(). hd_module_stop - stop(), if it has started, and
+ * what it has registered here ends or is kept for other code.
  * hd_module_free - the memory. */
 int hd_module_prepare(struct hd_module *mod, struct hd_worker *w,
 		      struct hd_error *err);
 int hd_module_start(struct hd_module *mod, struct hd_worker *w,
 		    struct hd_error *err);
-void hd_module_stop(struct hd_module *mod, struct hd_worker *w);
+void hd_module_stop(struct hd_module *mod, struct hd_worker *w, bool kept);
 void hd_module_free(struct hd_module *mod, struct hd_worker *w);
 
 /* ---- module_run.c: main thread ---- */

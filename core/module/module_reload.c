@@ -30,7 +30,7 @@ static int park_and_swap(struct hd_reload *r, uint64_t *ret_us,
 	if (e < 0)
 		return hd_error_set(err, e, "out of memory");
 	e = hd_reload_settle(r->mod, err);
-	if (e == 0 || !r->keep)
+	if (e == 0 || !r->life.kept)
 		e = hd_reload_swap(r, err);
 	else
 		hd_workers_unpark(NULL, NULL);
@@ -60,9 +60,13 @@ static int open_new(struct hd_reload *r, struct hd_error *err)
 	if (e < 0)
 		return e;
 	e = hd_live_check_needs(&r->new.def, err);
-	r->keep = same_state(mod->def, &r->new.def);
+	r->life = (struct hd_life){
+		.mod = mod,
+		.parked = true,
+		.kept = same_state(mod->def, &r->new.def),
+		.metrics = mod->def->metrics,
+	};
 	r->same_section = same_section(mod->def, &r->new.def);
-	r->metrics = mod->def->metrics;
 	return e;
 }
 
@@ -75,11 +79,12 @@ static void tell(const struct hd_reload *r, uint64_t us)
 		     "streams=%u pause_us=%ju",
 		     mod->name,
 		     mod->def->version != NULL ? mod->def->version : "-",
-		     r->keep ? "kept" : "closed",
+		     r->life.kept ? "kept" : "closed",
 		     __atomic_load_n(&mod->streams, __ATOMIC_RELAXED),
 		     (uintmax_t)us);
 	hd_live_event(mod->name, "reloaded");
-	HD_PROBE(module_reloaded, mod->name, mod->def->version, r->keep, us);
+	HD_PROBE(module_reloaded, mod->name, mod->def->version, r->life.kept,
+		 us);
 }
 
 static void close_file(struct hd_reload *r, struct hd_module_file *file)
@@ -106,7 +111,6 @@ static int begin(struct hd_change *c)
 
 	r->mod = c->mod;
 	r->old.copy_fd = r->new.copy_fd = -1;
-	pthread_mutex_init(&r->lock, NULL);
 	return open_new(r, &c->err);
 }
 
@@ -116,14 +120,14 @@ static int quiet(struct hd_change *c)
 {
 	int e = hd_live_quiet(c);
 
-	if (e == 0 && !c->reload->keep)
-		hd_live_take_out(c->mod, false);
+	if (e == 0 && !c->reload->life.kept)
+		hd_life_hide_early(c->mod);
 	return e;
 }
 
 static int closing(struct hd_change *c)
 {
-	int e = c->reload->keep ? 0 : hd_module_close_streams(c);
+	int e = c->reload->life.kept ? 0 : hd_module_close_streams(c);
 
 	if (e == 0 || e == -EINPROGRESS)
 		return e;
@@ -181,7 +185,6 @@ static void end(struct hd_change *c, int e)
 		hd_live_forget(r->mod);
 	if (e != -ESHUTDOWN)
 		hd_live_renew_tls();
-	pthread_mutex_destroy(&r->lock);
 	free(r);
 }
 

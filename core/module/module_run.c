@@ -11,6 +11,7 @@
 #include "core/loop/timer.h"
 #include "core/loop/worker.h"
 #include "core/module/module_private.h"
+#include "core/module/registry.h"
 
 struct sections { /* the filled structs of one configuration, by index */
 	struct hd_conf *conf;
@@ -183,11 +184,13 @@ int hd_module_start(struct hd_module *mod, struct hd_worker *w,
 	return HD_MIN(r, 0);
 }
 
-void hd_module_stop(struct hd_module *mod, struct hd_worker *w)
+void hd_module_stop(struct hd_module *mod, struct hd_worker *w, bool kept)
 {
-	if (mod->def->stop != NULL)
+	bool started = w->mods[mod->index].phase == HD_MOD_STARTED;
+
+	if (started && mod->def->stop != NULL)
 		mod->def->stop(mod, w);
-	hd_timers_free(w, mod);
+	hd_registry_end_here(w, mod, kept);
 }
 
 int hd_modules_start(struct hd_worker *w, struct hd_error *err)
@@ -200,9 +203,8 @@ int hd_modules_start(struct hd_worker *w, struct hd_error *err)
 			r = hd_module_start(mod, w, err);
 		if (r == 0)
 			continue;
-		hd_timers_free(w, mod);
-		while (i-- > 0)
-			hd_module_stop(hd_modules_at(i), w);
+		for (i++; i-- > 0;)
+			hd_module_stop(hd_modules_at(i), w, false);
 		return r;
 	}
 	return 0;
@@ -211,7 +213,7 @@ int hd_modules_start(struct hd_worker *w, struct hd_error *err)
 void hd_modules_stop(struct hd_worker *w)
 {
 	for (unsigned i = hd_modules_n(); i-- > 0;)
-		hd_module_stop(hd_modules_at(i), w);
+		hd_module_stop(hd_modules_at(i), w, false);
 }
 
 void hd_modules_free(struct hd_worker *w)

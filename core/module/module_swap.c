@@ -4,8 +4,6 @@
  * thread. */
 #include <errno.h>
 #include <hyper-derp/log.h>
-#include <stdlib.h>
-#include <string.h>
 #include "core/loop/inbox.h"
 #include "core/loop/worker.h"
 #include "core/module/module_live.h"
@@ -21,76 +19,15 @@ static void settle_here(struct hd_worker *w, void *arg)
 	hd_inbox_run(w);
 }
 
-static void stop_here(struct hd_worker *w, void *arg)
-{
-	struct hd_reload *r = arg;
-	struct hd_worker_module *wm = &w->mods[r->mod->index];
-
-	hd_registry_cancel_here(w, r->mod);
-	hd_inbox_run(w); /* streams that are on their way here arrive */
-	w->reloading = r->keep ? r->mod : NULL;
-	if (wm->phase == HD_MOD_STARTED)
-		hd_module_stop(r->mod, w);
-	hd_registry_end_here(w, r->mod, r->keep);
-	wm->phase = HD_MOD_FAILED; /* posts are dropped */
-}
-
-static int carry_metrics(struct hd_worker_module *wm, const struct hd_reload *r)
-{
-	uint64_t *v =
-		hd_metrics_carry(wm->metrics, r->metrics, r->mod->def->metrics);
-
-	free(wm->metrics);
-	wm->metrics = v;
-	return v != NULL ? 0 : -ENOMEM;
-}
-
-static int start_in(struct hd_worker *w, struct hd_reload *r,
-		    struct hd_error *err)
-{
-	struct hd_worker_module *wm = &w->mods[r->mod->index];
-	int e = carry_metrics(wm, r);
-
-	if (!r->keep) {
-		free(wm->data);
-		wm->data = NULL;
-	}
-	if (e == 0)
-		e = hd_module_prepare(r->mod, w, err);
-	if (e == 0)
-		e = hd_module_start(r->mod, w, err);
-	if (e < 0 && err->text[0] == '\0')
-		hd_error_set(err, e, "it does not start: %s", strerror(-e));
-	return e;
-}
-
-static void start_here(struct hd_worker *w, void *arg)
-{
-	struct hd_reload *r = arg;
-	struct hd_error err = { "" };
-	int e = start_in(w, r, &err);
-
-	pthread_mutex_lock(&r->lock);
-	if (e < 0 && r->result == 0) {
-		r->result = e;
-		*r->err = err;
-	}
-	pthread_mutex_unlock(&r->lock);
-}
-
 static void finish_here(struct hd_worker *w, void *arg)
 {
 	struct hd_reload *r = arg;
-	struct hd_module *mod = r->mod;
 
 	w->reloading = NULL;
-	hd_registry_sync_here(w, mod);
-	hd_protos_swap(&r->protos, mod, w);
+	hd_protos_swap(&r->protos, r->mod, w);
 	if (r->old.handle != NULL)
-		hd_module_scan(mod, w, r->old.def.name);
-	if (mod->def->serving != NULL)
-		mod->def->serving(mod, w, w->serving);
-	hd_registry_settle_here(w, mod, r->keep);
+		hd_module_scan(r->mod, w, r->old.def.name);
+	hd_life_show_here(w, r->mod, r->life.kept);
 }
 
 /* Neither code runs any more. */
@@ -99,9 +36,8 @@ static void give_up_here(struct hd_worker *w, void *arg)
 	struct hd_reload *r = arg;
 
 	w->reloading = NULL;
-	hd_registry_sync_here(w, r->mod);
 	hd_protos_swap(&(struct hd_protos){ 0 }, r->mod, w);
-	hd_registry_settle_here(w, r->mod, false);
+	hd_life_hide_here(w, r->mod);
 	hd_module_free(r->mod, w);
 }
 
@@ -132,32 +68,10 @@ static int set_section(struct hd_reload *r, struct hd_error *err)
 				   (void *)mod->conf);
 }
 
-static int run_load(struct hd_reload *r, struct hd_error *err)
+static void all_out(struct hd_reload *r)
 {
-	hd_registry_draft();
-	int e = hd_module_run_load(r->mod, err);
-
-	if (e < 0)
-		hd_module_run_unload(r->mod);
-	hd_registry_publish();
-	return e;
-}
-
-static int start_all(struct hd_reload *r, struct hd_error *err)
-{
-	r->result = 0;
-	r->err = err;
-	hd_workers_run_parked(start_here, r);
-	r->metrics = r->mod->def->metrics;
-	return r->result;
-}
-
-static void stop_all(struct hd_reload *r)
-{
-	hd_workers_run_parked(stop_here, r);
-	if (__atomic_load_n(&r->mod->posts, __ATOMIC_ACQUIRE) > 0)
-		hd_workers_run_parked(settle_here, NULL); /* drops them */
-	hd_module_run_unload(r->mod);
+	hd_life_stop(&r->life);
+	hd_life_unload(r->mod);
 }
 
 static struct hd_module_file take_file(struct hd_module *mod)
@@ -173,33 +87,22 @@ static int new_in(struct hd_reload *r, struct hd_error *err)
 	r->old = take_file(r->mod);
 	hd_module_set_file(r->mod, &r->new);
 	int e = set_section(r, err);
-	if (e == 0)
-		e = run_load(r, err);
-	if (e < 0)
-		return e;
-	e = start_all(r, err);
-	if (e < 0)
-		stop_all(r);
-	return e;
+
+	return e == 0 ? hd_life_in(&r->life, err) : e;
 }
 
 /* Returns what the old code says to that. */
 static int old_back(struct hd_reload *r)
 {
-	struct hd_conf *conf = hd_modules_conf();
 	struct hd_error err = { "" };
 
 	r->new = take_file(r->mod);
 	hd_module_set_file(r->mod, &r->old);
 	hd_module_section_set(r->mod, r->old_section);
-	hd_conf_section_put(conf, r->mod->name, r->mod->def->options,
-			    (void *)r->old_section);
-	int e = run_load(r, &err);
-	if (e == 0) {
-		e = start_all(r, &err);
-		if (e < 0)
-			stop_all(r);
-	}
+	hd_conf_section_put(hd_modules_conf(), r->mod->name,
+			    r->mod->def->options, (void *)r->old_section);
+	int e = hd_life_in(&r->life, &err);
+
 	if (e < 0)
 		hd_log_write(HD_ERROR,
 			     "module %s: neither its new nor its old code "
@@ -210,7 +113,7 @@ static int old_back(struct hd_reload *r)
 
 int hd_reload_swap(struct hd_reload *r, struct hd_error *err)
 {
-	stop_all(r);
+	all_out(r);
 	/* its numbers are moved to other tables: who asks finds none */
 	hd_module_list(r->mod, false);
 	int e = new_in(r, err);

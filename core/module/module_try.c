@@ -16,8 +16,7 @@
 #include <unistd.h>
 #include "core/base/dry.h"
 #include "core/base/log.h"
-#include "core/module/module_private.h"
-#include "core/module/registry.h"
+#include "core/module/module_life.h"
 
 #define TRY_LIMIT_MS 5000
 /* What messages call the text of a configuration: core/conf/conf.c. */
@@ -30,14 +29,12 @@ extern char **environ;
 static int run(struct hd_conf *conf, struct hd_module_file *file,
 	       struct hd_error *err)
 {
-	struct hd_module *mod = hd_module_place(file);
-	int r = hd_module_section_load(conf, mod, err);
+	struct hd_life l = { .mod = hd_module_place(file) };
+	int r = hd_module_section_load(conf, l.mod, err);
 
 	if (r == 0)
-		r = hd_module_run_load(mod, err);
-	hd_module_run_unload(mod);
-	hd_registry_reclaim();
-	hd_module_remove(mod);
+		r = hd_life_in(&l, err);
+	hd_life_forget(l.mod);
 	return r;
 }
 

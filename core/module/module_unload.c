@@ -14,45 +14,8 @@
 #include <stdio.h>
 #include <string.h>
 #include "core/base/probes.h"
-#include "core/loop/worker.h"
+#include "core/module/module_life.h"
 #include "core/module/module_live.h"
-#include "core/module/registry.h"
-
-static void let_go_here(struct hd_worker *w, void *arg)
-{
-	hd_registry_cancel_here(w, arg);
-	hd_registry_sync_here(w, arg);
-}
-
-void hd_live_take_out(struct hd_module *mod, bool hooks)
-{
-	if (hooks)
-		hd_registry_withdraw(mod);
-	else
-		hd_registry_withdraw_early(mod);
-	hd_registry_publish();
-	hd_module_list(mod, false);
-	hd_workers_run_all(let_go_here, mod);
-}
-
-void hd_live_forget(struct hd_module *mod)
-{
-	char name[HD_MODULE_NAME_BYTES];
-
-	strcpy(name, mod->name);
-	hd_module_lock();
-	hd_module_run_unload(mod);
-	hd_registry_reclaim();
-	hd_conf_section_drop(hd_modules_conf(), name);
-	bool gone = hd_module_remove(mod);
-	hd_module_unlock();
-	if (!gone)
-		hd_log_write(HD_WARN,
-			     "module %s: its code stays in memory, something "
-			     "still uses it (a thread, an exit handler?): it "
-			     "should declare itself HD_RESIDENT",
-			     name);
-}
 
 static bool needs(const struct hd_module *mod, const char *name)
 {
@@ -92,19 +55,13 @@ static int begin(struct hd_change *c)
 	return r == 0 ? check_not_needed(c->mod, &c->err) : r;
 }
 
-static void ask_again_here(struct hd_worker *w, void *mod)
-{
-	hd_registry_settle_here(w, mod, false);
-}
-
 static int quiet(struct hd_change *c)
 {
 	int r = hd_live_quiet(c);
 
 	if (r < 0)
 		return r;
-	hd_live_take_out(c->mod, true);
-	hd_workers_run_all(ask_again_here, c->mod);
+	hd_life_hide(c->mod);
 	return 0;
 }
 
@@ -120,11 +77,12 @@ static int stuck(struct hd_change *c)
 static int closing(struct hd_change *c)
 {
 	struct hd_module *mod = c->mod;
+	struct hd_life l = { .mod = mod };
 	int r = hd_module_close_streams(c);
 
 	if (r == -EINPROGRESS)
 		return r;
-	if (r < 0 || !hd_live_stop(mod))
+	if (r < 0 || !hd_life_stop(&l))
 		return stuck(c);
 	hd_log_write(HD_NOTICE, "module unloaded: name=%s", mod->name);
 	hd_live_event(mod->name, "unloaded");

@@ -116,12 +116,12 @@ void hd_udp_close(struct hd_udp **udp)
 		udp_end(u);
 }
 
-void hd_udps_close(struct hd_worker *w, const struct hd_module *mod)
+static void close_all(struct hd_worker *w, const struct hd_module *mod)
 {
 	for (uint32_t i = 0; i < w->udps->slots.n; i++) {
 		struct hd_udp *u = w->udps->slots.v[i].object;
 
-		if (u != NULL && (mod == NULL || u->mod == mod))
+		if (u != NULL && u->mod == mod)
 			udp_end(u);
 	}
 }
@@ -141,7 +141,7 @@ static void end_here(struct hd_worker *w, struct hd_module *mod, bool kept)
 	if (kept)
 		leave(w, mod);
 	else
-		hd_udps_close(w, mod);
+		close_all(w, mod);
 }
 
 static void settle_here(struct hd_worker *w, const struct hd_module *mod,

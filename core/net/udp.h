@@ -20,8 +20,6 @@ void hd_udp_on_ready(struct hd_worker *w, struct hd_udp *udp, bool disarmed);
  * more. hd_udps_flush - send what was queued. */
 bool hd_udps_run(struct hd_worker *w);
 void hd_udps_flush(struct hd_worker *w);
-/* hd_udps_close - those of a module, or all (NULL). */
-void hd_udps_close(struct hd_worker *w, const struct hd_module *mod);
 /* hd_udps_list - the addresses that a module has open. */
 void hd_udps_list(const struct hd_worker *w, const struct hd_module *mod,
 		  void (*fn)(void *arg, const union hd_addr *addr), void *arg);
