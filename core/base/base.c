@@ -80,5 +80,3 @@ int hd_error_set(struct hd_error *err, int code, const char *fmt, ...)
 	va_end(ap);
 	return code;
 }
-
-/* Straight to stderr: the logger may be what has failed. */

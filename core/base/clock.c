@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* core/base/clock.c - the clocks that the kernel keeps. Any thread. */
 #include "core/base/clock.h"
 #include <time.h>
 
