@@ -207,15 +207,12 @@ static bool must_prove_known(struct wg_engine *e, const struct wg_in *in,
 			     const struct wg_link *l, const struct wg_peer *to,
 			     enum wg_proof proof)
 {
-	unsigned tries = wg_tries(e, &in->from, to, WG_PROOF_NONE);
-	bool many = wg_tries_all(e, &in->from, to) >= TRIES_MAX ||
-		    wg_session_count(e, l) >= SESSIONS_MAX;
-
 	if (proof == WG_PROOF_NOW || !to->has_key)
 		return false;
-	if (tries > 0 && wg_has_roamed(e, l, wg_side(l, to->item.id)))
-		many = true;
-	if (!many)
+	if (wg_tries_all(e, &in->from, to) < TRIES_MAX &&
+	    wg_session_count(e, l) < SESSIONS_MAX &&
+	    !(wg_has_roamed(e, l, wg_side(l, to->item.id)) &&
+	      wg_tries(e, &in->from, to, WG_PROOF_NONE) > 0))
 		return false;
 	return !wg_caller_spared(e, &in->from);
 }
@@ -229,7 +226,8 @@ static void from_known(struct wg_engine *e, const struct wg_in *in,
 		demand_cookie(e, in, to);
 		return;
 	}
-	if (wg_tries(e, &in->from, to, WG_PROOF_NOW) > 0)
+	if (wg_has_roamed(e, l, wg_side(l, to->item.id)) &&
+	    wg_tries(e, &in->from, to, WG_PROOF_NOW) > 0)
 		wg_roam_doubt(e, l, wg_side(l, to->item.id), &in->from);
 	pass_on(e, in, from, l, to, proof);
 }

@@ -35,7 +35,7 @@ my @bugs = (
     ['a responder is never asked for a cookie', 'response', ['if (!shown)', 'if (0)']],
     ['it moves however long it was silent before', 'roam', ['> RECENT_MS)', '> 1000 * RECENT_MS)']],
     ['answers stay at the old address', 'data', ['if (s->roams & 1 << to)', 'if (0)']],
-    ['nothing makes it doubt', 'init', ['if (wg_tries(e, &in->from, to, WG_PROOF_NOW) > 0)', 'if (0)']],
+    ['nothing makes it doubt', 'init', ['wg_tries(e, &in->from, to, WG_PROOF_NOW) > 0)', '0)']],
     ['a known address needs no cookie, ever', 'init',
         ['if (must_prove_known(e, in, l, to, proof))', 'if (0)']],
     ['a chain that wraps is turned round', 'table', ['&from->v[(gap + i) & from->mask]', '&from->v[i - 1]']],
