@@ -9,10 +9,12 @@
 # Needs a mount and a process namespace of its own, which enter() makes.
 package Root;
 use v5.36;
+use Cwd qw(abs_path);
 use File::Basename qw(basename);
 use File::Copy qw(copy);
 use File::Find qw(find);
 use File::Path qw(make_path);
+use FindBin;
 use POSIX qw(:sys_wait_h);
 use Test::More ();
 use Time::HiRes qw(time sleep);
@@ -48,6 +50,7 @@ sub new ($class, %o) {
     must("mount -t tmpfs -o mode=$_->[1] tmpfs $self->{root}/$_->[0]")
         for ['run', '755'], ['tmp', '1777'];
     make_path("$self->{root}/tmp/debs");
+    $self->show_tree(abs_path("$FindBin::Bin/../.."));
     system('ip link set lo up');
     # packages of ours and no others; dependencies are on this machine
     $self->run('rm -rf /etc/apt/sources.list /etc/apt/sources.list.d/* /var/lib/apt/lists/*'
@@ -60,6 +63,13 @@ sub new ($class, %o) {
         . ' rm -rf /etc/hyper-derp /var/lib/hyper-derp /var/log/hyper-derp; true');
     $self->publish(glob "$self->{debs}/*.deb");
     return $self;
+}
+
+# The tree itself, where it stands under /tmp.
+sub show_tree ($self, $src) {
+    return if $src !~ m{^/tmp/};
+    make_path("$self->{root}$src");
+    must("mount --bind $src $self->{root}$src");
 }
 
 sub must ($cmd) {
