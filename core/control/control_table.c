@@ -87,9 +87,9 @@ int hd_command_add(struct hd_module *mod, const struct hd_command *command,
 		   struct hd_error *err)
 {
 	struct hd_command_entry e;
-	struct hd_error own;
+	struct hd_error unused;
 	unsigned at = 0;
-	int r = entry_make(mod, command, &e, err != NULL ? err : &own);
+	int r = entry_make(mod, command, &e, err != NULL ? err : &unused);
 
 	if (r < 0)
 		return r;

@@ -235,10 +235,10 @@ static int load_in_order(struct hd_conf *conf, struct candidate *v,
 static int load_all(struct hd_conf *conf, enum run run, struct hd_error *err)
 {
 	unsigned n = (unsigned)conf->n_load_module;
-	struct hd_error own;
+	struct hd_error unused;
 
 	hd_assert(hd_modules_n() == 0);
-	err = err != NULL ? err : &own;
+	err = err != NULL ? err : &unused;
 	if (n > HD_MODULES_MAX)
 		return hd_error_set(err, -E2BIG,
 				    "load_module has %u entries, at most %u "

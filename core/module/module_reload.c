@@ -70,7 +70,7 @@ static int open_new(struct hd_reload *r, struct hd_error *err)
 	return e;
 }
 
-static void tell(const struct hd_reload *r, uint64_t us)
+static void log_reloaded(const struct hd_reload *r, uint64_t us)
 {
 	const struct hd_module *mod = r->mod;
 
@@ -150,7 +150,7 @@ static int swap(struct hd_change *c)
 		return e;
 	hd_module_list(r->mod, true);
 	if (e == 0)
-		tell(r, us);
+		log_reloaded(r, us);
 	return e;
 }
 

@@ -86,10 +86,10 @@ static int check_module(struct hd_conf *conf, struct hd_module *mod,
 
 int hd_modules_check(struct hd_conf *conf, struct hd_error *err)
 {
-	struct hd_error own;
+	struct hd_error unused;
 	int r = 0;
 
-	err = err != NULL ? err : &own;
+	err = err != NULL ? err : &unused;
 	next.conf = conf;
 	for (unsigned i = 0; i < hd_modules_n() && r >= 0; i++)
 		r = check_module(conf, hd_modules_at(i), err);

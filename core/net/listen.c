@@ -73,12 +73,12 @@ static struct hd_listener *find_left(const struct hd_module *mod,
 
 	while (l != NULL &&
 	       (l->mod != mod || !l->left || strcmp(l->name, listen->name) ||
-		!hd_addr_same(&l->asked, &listen->addr)))
+		!hd_addr_same(&l->conf_addr, &listen->addr)))
 		l = l->next;
 	return l;
 }
 
-static void tell(const struct hd_listener *l)
+static void log_listening(const struct hd_listener *l)
 {
 	char addr[HD_ADDR_TEXT_BYTES];
 
@@ -121,11 +121,11 @@ static int open_new(struct hd_module *mod, const struct hd_listen *listen,
 		return r;
 	}
 	l->mod = mod;
-	l->asked = listen->addr;
+	l->conf_addr = listen->addr;
 	l->refs = 1;
 	l->next = listens;
 	listens = l;
-	tell(l);
+	log_listening(l);
 	return 0;
 }
 

@@ -20,7 +20,7 @@ struct hd_listener {
 	/* of a module only: core/net/listen.c */
 	struct hd_module *mod; /* NULL: of the configuration */
 	struct hd_listener *next;
-	union hd_addr asked; /* addr before a port was given */
+	union hd_addr conf_addr; /* addr before a port was given */
 	bool left; /* its module has ended and may claim it again */
 	char *cert, *key; /* PEM files of its own; NULL: of the relay */
 	struct hd_tls_store *tls_store; /* atomic; NULL: the relay's */

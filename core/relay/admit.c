@@ -95,7 +95,7 @@ static void note_asked(struct hd_peer *p, const struct hd_module *mod)
 {
 	if (p->asked_order != mod->order)
 		p->asked_hooks = 0;
-	p->asked = mod;
+	p->hook_asked = mod;
 	p->asked_order = mod->order;
 	p->asked_hooks++;
 	p->asked_n++;
@@ -165,7 +165,7 @@ void hd_login_late(struct hd_stream *s)
 	}
 	snprintf(why, sizeof(why),
 		 "module %s has not answered within login_timeout",
-		 p->asked->name);
+		 p->hook_asked->name);
 	refuse(s, HD_CLOSE_TIMEOUT, why);
 }
 
@@ -174,7 +174,7 @@ static bool waits_for(const struct hd_stream *s, const struct hd_module *mod)
 	const struct hd_peer *p = hd_peer_of(s);
 
 	return hd_stream_is_open(s) && p != NULL &&
-	       p->state == HD_PEER_PENDING && p->asked == mod;
+	       p->state == HD_PEER_PENDING && p->hook_asked == mod;
 }
 
 /* Who waits for an answer of code that has gone: whoever is there now is
@@ -231,7 +231,7 @@ static void answered(struct hd_worker *w, void *ticket, void *unused)
 	if (is_awaited(s, t) && t->verdict == HD_PASS) {
 		hd_login_ask(s);
 	} else if (is_awaited(s, t)) {
-		hd_account_add(hd_account_of(w, hd_peer_of(s)->asked),
+		hd_account_add(hd_account_of(w, hd_peer_of(s)->hook_asked),
 			       HD_ACCOUNT_DENIED, 1);
 		deny(s, t);
 	}

@@ -40,7 +40,7 @@ struct hd_peer {
 	uint64_t proven_us; /* when the protocol said so */
 	/* admission: who was asked last, the how manieth of its hooks that was,
 	 * and the number of the question, which an old answer has not */
-	const struct hd_module *asked;
+	const struct hd_module *hook_asked;
 	uint32_t asked_order, asked_hooks, asked_n;
 	struct hd_login login;
 	struct hd_key_text name; /* of the key, for probes */

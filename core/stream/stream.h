@@ -101,7 +101,7 @@ struct hd_stream {
 	uint8_t kernel_tries; /* TLS goes to the kernel: offers left */
 	/* output */
 	uint8_t reserved_lane;
-	uint32_t asked; /* bytes of the send under way */
+	uint32_t send_bytes; /* bytes of the send under way */
 	uint32_t large_bytes; /* its share of the worker's */
 	int unacked;    /* SIOCOUTQ when it was blocked */
 	struct hd_chunk *reserved;

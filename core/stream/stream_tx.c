@@ -195,7 +195,7 @@ static void send_took(struct hd_stream *s, int32_t res)
 		hd_queue_consume(&w->streams->pool, &s->flight, (uint32_t)res);
 	}
 	all = s->flight.first == NULL;
-	s->output = res < 0 || (uint32_t)res < s->asked ? HD_OUTPUT_BLOCKED
+	s->output = res < 0 || (uint32_t)res < s->send_bytes ? HD_OUTPUT_BLOCKED
 							: HD_OUTPUT_IDLE;
 	if (all)
 		s->deadline_ms[HD_DEADLINE_WRITE] = 0;
@@ -223,18 +223,18 @@ static void send_flight(struct hd_stream *s)
 	unsigned n = 0;
 	int res;
 
-	s->asked = 0;
+	s->send_bytes = 0;
 	for (struct hd_chunk *c = s->flight.first; c && n < HD_SEND_IOV;
 	     c = c->next) {
 		iov[n++] = (struct iovec){ c->data + c->head, hd_chunk_len(c) };
-		s->asked += (uint32_t)hd_chunk_len(c);
+		s->send_bytes += (uint32_t)hd_chunk_len(c);
 	}
 	res = w->ring_ops->send(w->ring, s->fd,
 				hd_tag(HD_OP_SENT, s->slot, s->gen), iov, n);
 	if (res == -EINPROGRESS) {
 		s->output = HD_OUTPUT_SENDING;
 		w->sent = true;
-		if (s->asked < s->flight.bytes || is_queued(s) || s->user_waits)
+		if (s->send_bytes < s->flight.bytes || is_queued(s) || s->user_waits)
 			hd_stream_expect_sent(s);
 		return;
 	}

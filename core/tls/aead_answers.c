@@ -44,14 +44,14 @@ static void pattern(uint8_t *to, size_t n, unsigned step)
 		to[i] = (uint8_t)(i * step + (i >> 8));
 }
 
-struct ask {
+struct known_answer {
 	const struct hd_aead *aead;
 	void *key;
 	uint8_t key_bytes[HD_TLS_KEY_MAX_BYTES], nonce[HD_TLS_IV_BYTES];
 	uint8_t record[MAX_BYTES], plain[MAX_BYTES], out[MAX_BYTES];
 };
 
-static bool seals(struct ask *a, size_t n, const uint8_t *tag)
+static bool seals(struct known_answer *a, size_t n, const uint8_t *tag)
 {
 	uint8_t *p = a->record + HD_AEAD_HEAD_BYTES;
 	size_t len = n + HD_TLS_TAG_BYTES;
@@ -66,14 +66,14 @@ static bool seals(struct ask *a, size_t n, const uint8_t *tag)
 	       memcmp(p + n, tag, HD_TLS_TAG_BYTES) == 0;
 }
 
-static bool opens(struct ask *a, size_t n)
+static bool opens(struct known_answer *a, size_t n)
 {
 	return a->aead->open(a->key, a->nonce, a->record, n, a->out) == 0 &&
 	       memcmp(a->out, a->plain, n) == 0;
 }
 
 /* In the head, in the middle of the text, in the tag's last byte. */
-static bool refuses(struct ask *a, size_t n)
+static bool refuses(struct known_answer *a, size_t n)
 {
 	const size_t at[] = { 0, HD_AEAD_HEAD_BYTES + n / 2,
 			      HD_AEAD_HEAD_BYTES + n + HD_TLS_TAG_BYTES - 1 };
@@ -88,7 +88,7 @@ static bool refuses(struct ask *a, size_t n)
 	return refused;
 }
 
-static bool ask_all(struct ask *a, const struct hd_tls_suite *suite)
+static bool check_all(struct known_answer *a, const struct hd_tls_suite *suite)
 {
 	const uint8_t(*want)[HD_TLS_TAG_BYTES] =
 		tags[hd_tls_suite_index(suite)];
@@ -106,7 +106,7 @@ static bool ask_all(struct ask *a, const struct hd_tls_suite *suite)
 bool hd_aead_answers(const struct hd_aead *aead,
 		     const struct hd_tls_suite *suite)
 {
-	struct ask *a = calloc(1, sizeof(*a));
+	struct known_answer *a = calloc(1, sizeof(*a));
 	bool right = false;
 
 	if (a == NULL)
@@ -114,7 +114,7 @@ bool hd_aead_answers(const struct hd_aead *aead,
 	a->aead = aead;
 	a->key = aead->make(suite);
 	if (a->key != NULL)
-		right = ask_all(a, suite);
+		right = check_all(a, suite);
 	aead->drop(&a->key);
 	free(a);
 	return right;

@@ -219,11 +219,11 @@ static void collect(const struct wg_engine *e, const struct wg_ring *ring,
 {
 	for (unsigned i = 0; ring != NULL && i < WG_CANDIDATES; i++) {
 		const struct wg_addr *a = &ring->addr[i];
-		bool no = !a->set || !is_proven(e, a) || wg_is_known(e, a);
+		bool fits = a->set && is_proven(e, a) && !wg_is_known(e, a);
 
 		for (unsigned k = 0; k < *n; k++)
-			no |= wg_addr_same(&ret[k], a);
-		if (!no && *n < WG_CANDIDATES)
+			fits &= !wg_addr_same(&ret[k], a);
+		if (fits && *n < WG_CANDIDATES)
 			ret[(*n)++] = *a;
 	}
 }
