@@ -183,7 +183,7 @@ void wg_roam_data(struct wg_engine *e, const struct wg_in *in,
 void wg_roam_back(struct wg_engine *e, struct wg_session *s, unsigned side);
 bool wg_counter_take(uint64_t *next, uint64_t now);
 /* wg_roam_copy - what is for this end goes where it may be, too. Returns
- * whether it did: no more than three times what came from there. */
+ * whether it did: so many times what came from there and no more. */
 bool wg_roam_copy(struct wg_engine *e, const struct wg_in *in,
 		  struct wg_session *s, unsigned side);
 /* wg_has_roamed - one end of a link may be elsewhere, by data alone.

@@ -10,10 +10,12 @@
  * can. So what comes from a new address Z, with the right index and a counter
  * never seen before, is forwarded, and proves nothing. While the old address X
  * has just been in use, Z may be its client behind a new mapping: answers go to
- * both: to X as before, to Z at most three times what Z has sent. It stays at
- * that, however long X is silent: Z may be somebody else's address, put there
- * by who sees the index. Nothing in the data of a session shows that Z receives
- * any of it; the handshake that its client makes next does.
+ * both: to X as before, to Z at most three times what Z has sent. When X has had
+ * answers and been silent for a second it is most likely gone: then Z gets up to
+ * a hundred times what it sends, which a download needs, whose receiver sends
+ * little. Not more: Z may be somebody else's address, put there by who sees the
+ * index. Nothing in the data of a session shows that Z receives any of it; the
+ * handshake that its client makes next does.
  *
  * Three things end it. X speaks. Or the other end begins a handshake, proves
  * its address and has no answer: WireGuard begins one 15 s after it last heard
@@ -34,6 +36,8 @@ enum {
 	ROAM_PER_S = 5000, /* packets from one host that may have moved */
 	WINDOW = 8192, /* of counters, and some */
 	CREDIT = 3, /* bytes for each byte */
+	SILENCE_MS = 1000, /* of X, which has had answers: */
+	CREDIT_GONE = 100, /* then */
 	CREDIT_MAX_BYTES = 1 << 20,
 };
 
@@ -80,6 +84,24 @@ static bool may_begin(const struct wg_engine *e, const struct wg_session *s,
 	return roam->last_ms == 0 || e->now_ms - roam->last_ms >= ROAM_AGAIN_MS;
 }
 
+static void allow(struct wg_roam *roam, uint64_t bytes)
+{
+	roam->credit_bytes = (uint32_t)HD_MIN(roam->credit_bytes + bytes,
+					      (uint64_t)CREDIT_MAX_BYTES);
+}
+
+/* Whether X has left, as it seems. Found when there is something for it: its
+ * client may have nothing to send before it gets that. */
+static void look_for_old(const struct wg_engine *e, struct wg_roam *roam)
+{
+	if (roam->asked_ms == 0)
+		roam->asked_ms = e->now_ms;
+	if (roam->gone || e->now_ms - roam->asked_ms < SILENCE_MS)
+		return;
+	roam->gone = true;
+	allow(roam, (uint64_t)(CREDIT_GONE - CREDIT) * roam->sent_bytes);
+}
+
 static void note(struct wg_engine *e, struct wg_session *s, unsigned side,
 		 const struct wg_in *in, uint64_t next)
 {
@@ -94,8 +116,8 @@ static void note(struct wg_engine *e, struct wg_session *s, unsigned side,
 	if (!wg_counter_take(&roam->next, next))
 		return;
 	roam->last_ms = e->now_ms;
-	roam->credit_bytes = HD_MIN(roam->credit_bytes + CREDIT * in->len,
-				    (uint32_t)CREDIT_MAX_BYTES);
+	roam->sent_bytes += in->len;
+	allow(roam, (uint64_t)(roam->gone ? CREDIT_GONE : CREDIT) * in->len);
 }
 
 /* ---- what comes ---- */
@@ -139,6 +161,7 @@ bool wg_roam_copy(struct wg_engine *e, const struct wg_in *in,
 {
 	struct wg_roam *roam = &s->roam[side];
 
+	look_for_old(e, roam);
 	if (roam->credit_bytes < in->len)
 		return false;
 	roam->credit_bytes -= in->len;

@@ -107,7 +107,10 @@ struct wg_roam { /* where an end may be */
 	struct wg_addr addr, local;
 	uint64_t last_ms;
 	uint64_t next;
+	uint64_t asked_ms; /* since then the old one is silent to data; 0: none */
 	uint32_t credit_bytes; /* that may go there */
+	uint32_t sent_bytes; /* came from there until then */
+	bool gone; /* the old one: silent for so long */
 };
 
 /* What a packet needs comes first: few cache lines, whatever the number of

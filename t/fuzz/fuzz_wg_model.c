@@ -2,7 +2,7 @@
 /* t/fuzz/fuzz_wg_model.c - the table of sessions against the model that knows
  * who is who (t/unit/wg_people.h): the input is the dice. Whatever the
  * attackers do in whatever order, the session that the two stand in goes on,
- * nobody gets more than three times what he sent, and no endpoint is an
+ * nobody gets more than a hundred times what he sent, and no endpoint is an
  * attacker's. Whether a handshake is through at the second try is the model's
  * own test: who chooses each packet by what the relay did before it can make
  * that later. */

@@ -1,7 +1,7 @@
 #!/usr/bin/env perl
 # SPDX-License-Identifier: MIT
 # t/system/wg-seeded.t - the model of WireGuard sessions (t/unit/wg_model.c) and
-# the attacks one by one (t/unit/wg_cut.c, wg_wear.c) must find mistakes: a file
+# the attacks one by one (t/unit/wg_cut.c, wg_wear.c, wg_roam.c) must find mistakes: a file
 # of the engine is compiled once as it is and once with each.
 use v5.36;
 use Test::More;
@@ -26,6 +26,8 @@ my @bugs = (
     ['a copy of an initiation takes the answer', 'pending',
         ['if (other != NULL && (!known || other->known))', 'if (0)']],
     ['who may have moved gets more than it should', 'roam', ['CREDIT = 3,', 'CREDIT = 4,']],
+    ['who has left stays at it', 'roam', ['SILENCE_MS = 1000,', 'SILENCE_MS = 100000,']],
+    ['who has left gets more than a download needs', 'roam', ['CREDIT_GONE = 100,', 'CREDIT_GONE = 300,']],
     ['it gets all', 'roam', ['if (roam->credit_bytes < in->len)', 'if (0)']],
     ['a forged exchange ends the real one', 'pending',
         ['p->done = true;', '{ wg_pending_drop(e, p); c = (struct wg_at_cursor){ 0 }; }']],
@@ -50,8 +52,8 @@ sub make_var ($name) {
     return $v =~ s/\s+\z//r;
 }
 my %var = map { $_ => make_var($_) } qw(COMPILE CCLD AM_CFLAGS CFLAGS AM_LDFLAGS LDFLAGS LIBS
-    t_unit_wg_model_OBJECTS t_unit_wg_cut_OBJECTS t_unit_wg_wear_OBJECTS t_unit_wg_model_LDADD);
-my @programs = qw(model cut wear);
+    t_unit_wg_model_OBJECTS t_unit_wg_cut_OBJECTS t_unit_wg_wear_OBJECTS t_unit_wg_roam_OBJECTS t_unit_wg_model_LDADD);
+my @programs = qw(model cut wear roam);
 
 sub build ($name, $file, $program) {
     my $objects = $var{"t_unit_wg_${program}_OBJECTS"} =~ s{\S*/(?:\w+-)?\Q$file\E\.o}{$tmp/$name.o}r;

@@ -24,27 +24,55 @@ static int teardown(void **state)
 }
 
 /* However long the old one is silent: it may be somebody else's. */
+static uint32_t flood(unsigned from, unsigned n)
+{
+	uint32_t got = 0;
+
+	for (unsigned i = from; i < from + n; i++) {
+		net_data(&b_at, 10, i, 1400); /* to both, if it may */
+		assert_int_equal(net_to(&a_at)->len, 1400);
+		got += net_to(&elsewhere) != NULL ? 1400 : 0;
+	}
+	return got;
+}
+
+/* Three times in the first second, a hundred times when the old address has had
+ * answers and said nothing; nothing is taken from it. */
 static void a_new_address_gets_three_times_what_it_sent(void **state)
 {
 	uint32_t got = 0;
 
 	(void)state;
-	for (unsigned i = 1; i <= 40; i++) {
-		net_data(&elsewhere, 11, i, 64);
-		assert_int_equal(net_to(&b_at)->len, 64);
-		net_data(&b_at, 10, i, 64); /* to both */
-		assert_int_equal(net_to(&elsewhere)->len, 64);
-		assert_int_equal(net_to(&a_at)->len, 64);
-		net_data(&b_at, 10, 100 + i, 1400);
-		assert_int_equal(net_to(&a_at)->len, 1400);
-		got += net_to(&elsewhere) != NULL ? 1464 : 64;
-		net_pass(1000);
+	for (unsigned i = 1; i <= 10; i++) {
+		net_data(&elsewhere, 11, i, 500);
+		assert_int_equal(net_to(&b_at)->len, 500);
+		got += flood(i * 10, 10);
+		net_pass(99);
 	}
-	assert_true(got > 2 * 40 * 64 && got <= 3 * 40 * 64);
+	assert_true(got > 2 * 10 * 500 && got <= 3 * 10 * 500);
 	net_data(&a_at, 11, 100, 64); /* back again */
-	net_data(&b_at, 10, 1000, 64);
-	assert_null(net_to(&elsewhere));
-	assert_int_equal(net_to(&a_at)->len, 64);
+	assert_int_equal(flood(200, 10), 0);
+}
+
+/* Whatever it sent before counts: a receiver has nothing to say until it gets
+ * something. */
+static void who_has_left_gets_a_hundred_times_what_it_sent(void **state)
+{
+	uint32_t got;
+
+	(void)state;
+	net_data(&elsewhere, 11, 1, 100);
+	assert_int_equal(flood(1, 10), 0);
+	net_pass(1000);
+	got = flood(20, 100);
+	assert_true(got > 80 * 100 && got <= 100 * 100);
+	net_data(&elsewhere, 11, 2, 100);
+	got += flood(200, 100);
+	assert_true(got > 180 * 100 && got <= 200 * 100);
+	net_data(&a_at, 11, 100, 64); /* was there all the time */
+	assert_int_equal(flood(300, 10), 0);
+	net_data(&elsewhere, 11, 3, 100);
+	assert_int_equal(flood(400, 10), 0);
 }
 
 /* Who is asked for a handshake gets it where it may be, too. */
@@ -128,6 +156,7 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		T(a_new_address_gets_three_times_what_it_sent),
+		T(who_has_left_gets_a_hundred_times_what_it_sent),
 		T(a_handshake_finds_who_has_moved),
 		T(a_forged_counter_and_a_move),
 		T(who_is_led_back_is_silent_for_a_second),
