@@ -3,7 +3,7 @@
  * socket. hdctl learns them from the daemon: a module's command needs no
  * change in any tool. doc/control-protocol.md describes the socket.
  *
- * Where the shapes differ from the first proposal, and why:
+ * Why some shapes are as they are:
  * - done(): what every worker has collected is often one answer (the one peer
  *   with a key); it is made after the last worker, on the main thread.
  * - hd_call_cursor(): a worker with 10,000 peers is asked in portions, since

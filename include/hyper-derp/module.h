@@ -20,7 +20,7 @@
  *      that passes late are asked; relay.h: two flags that nothing set are
  *      reserved; module.h: events; near.h
  *
- * Where the shapes differ from the first proposal, and why:
+ * Why some shapes are as they are:
  * - load() takes a struct hd_error: the loader prints one sentence, with the
  *   module's name and file, instead of two unrelated log lines.
  * - serving() tells modules that the relay stops or starts serving; STUN must
