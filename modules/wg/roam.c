@@ -10,12 +10,12 @@
  * can. So what comes from a new address Z, with the right index and a counter
  * never seen before, is forwarded, and proves nothing. While the old address X
  * has just been in use, Z may be its client behind a new mapping: answers go to
- * both: to X as before, to Z at most three times what Z has sent. When X has had
- * answers and been silent for a second it is most likely gone: then Z gets up to
- * a hundred times what it sends, which a download needs, whose receiver sends
- * little. Not more: Z may be somebody else's address, put there by who sees the
- * index. Nothing in the data of a session shows that Z receives any of it; the
- * handshake that its client makes next does.
+ * both: to X as before, to Z at most three times what Z has sent. When X has
+ * had answers and been silent for a second it is most likely gone: then Z gets
+ * up to a hundred times what it sends, which a download needs, whose receiver
+ * sends little. Not more: Z may be somebody else's address, put there by who
+ * sees the index. Nothing in the data of a session shows that Z receives any of
+ * it; the handshake that its client makes next does.
  *
  * Three things end it. X speaks. Or the other end begins a handshake, proves
  * its address and has no answer: WireGuard begins one 15 s after it last heard
