@@ -4,7 +4,8 @@
  * else.
  *
  * Files: module_life.c the steps, module_change.c one change after the other,
- * module_live.c load, module_unload.c, module_reload.c and module_swap.c reload,
+ * module_live.c load, module_unload.c, module_reload.c and module_swap.c
+ * reload,
  * module_streams.c the connections of a module, module_same.c its tables,
  * module_scan.c what a reload may not leave behind. */
 #pragma once
