@@ -193,6 +193,16 @@ void hd_module_stop(struct hd_module *mod, struct hd_worker *w, bool kept)
 	hd_registry_end_here(w, mod, kept);
 }
 
+/* Whoever returns an error may have said nothing of it. */
+static void say_which(const struct hd_module *mod, const struct hd_worker *w,
+		      int r, struct hd_error *err)
+{
+	if (err->text[0] == '\0')
+		hd_error_set(err, r,
+			     "module %s does not start in worker %u: %s",
+			     mod->name, hd_worker_index(w), strerror(-r));
+}
+
 int hd_modules_start(struct hd_worker *w, struct hd_error *err)
 {
 	for (unsigned i = 0; i < hd_modules_n(); i++) {
@@ -203,6 +213,7 @@ int hd_modules_start(struct hd_worker *w, struct hd_error *err)
 			r = hd_module_start(mod, w, err);
 		if (r == 0)
 			continue;
+		say_which(mod, w, r, err);
 		for (i++; i-- > 0;)
 			hd_module_stop(hd_modules_at(i), w, false);
 		return r;

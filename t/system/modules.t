@@ -7,6 +7,7 @@ use Test::More;
 use FindBin;
 use lib "$FindBin::Bin/../lib";
 use File::Copy qw(copy);
+use HyperDerp::Live;
 use HyperDerp::Test;
 
 my $modules = "$HyperDerp::Test::build/t/lib/modules/.libs";
@@ -91,6 +92,15 @@ subtest 'a file that is no module' => sub {
     HyperDerp::Test::spew($junk, '');
     ($code, $log) = refused($junk);
     like $log, qr/junk\.so.*file too short/, 'an empty file too';
+};
+
+subtest 'start() fails' => sub {
+    my $live = HyperDerp::Live->new;
+    my ($code, $log) = refused($live->make('live', mode => 'star'));
+    like $log, qr/start\(\) has a bad day/, 'with a word of its own';
+    ($code, $log) = refused($live->make('live', mode => 'mute'));
+    isnt $code, 0, 'without a word: the relay does not start';
+    like $log, qr/module live does not start in worker \d: Operation not permitted/, '... which module, where and why';
 };
 
 subtest 'a circle' => sub {

@@ -328,6 +328,8 @@ static int live_start(struct hd_module *mod, struct hd_worker *w,
 		hd_post(mod, hd_worker_at(i), hello_from, NULL);
 	lw->timer = hd_timer_new(mod, w, on_tick, lw);
 	hd_timer_set(lw->timer, 5);
+	if (is_mode("mute") && hd_worker_index(w) == hd_workers() - 1)
+		return -EPERM; /* without a word */
 	if (is_mode("star") && hd_worker_index(w) == hd_workers() - 1)
 		return hd_error_set(err, -EPERM, "start() has a bad day");
 	return hd_udp_open(mod, w, &conf->udp, 0, on_datagrams, lw, &lw->udp,
