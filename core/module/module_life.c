@@ -265,8 +265,10 @@ bool hd_life_forget(struct hd_module *mod)
 	char name[HD_MODULE_NAME_BYTES];
 
 	strcpy(name, mod->name);
-	hd_module_lock();
+	/* before the lock: a resident module's thread, for whose end unload()
+	 * waits, may be reading the modules' numbers */
 	hd_life_unload(mod);
+	hd_module_lock();
 	hd_registry_reclaim();
 	hd_conf_section_drop(hd_modules_conf(), name);
 	bool gone = hd_module_remove(mod);

@@ -3,13 +3,16 @@
  * kinds of what it registers. Without workers, as at the start. */
 #include "core/module/module_life.h"
 #include <errno.h>
+#include <pthread.h>
 #include <string.h>
+#include <time.h>
 #include "core/module/registry.h"
 #include "t/unit/unit.h"
 
 static char steps[200];
 static int load_with; /* what load() returns */
 static unsigned under_way;
+static bool has_thread; /* of its own, for which unload() waits */
 
 static void note(const char *step)
 {
@@ -79,10 +82,42 @@ static int test_load(struct hd_module *mod, struct hd_error *err)
 	return load_with;
 }
 
+static void count_row(void *arg, const char *module,
+		      const struct hd_metric *metric, uint64_t sum)
+{
+	unsigned *n = arg;
+
+	(void)module;
+	(void)metric;
+	(void)sum;
+	(*n)++;
+}
+
+static void *read_numbers(void *n)
+{
+	hd_metrics_each(count_row, n);
+	return NULL;
+}
+
+static void wait_for_thread(void)
+{
+	static unsigned n;
+	struct timespec until;
+	pthread_t thread;
+
+	assert_int_equal(pthread_create(&thread, NULL, read_numbers, &n), 0);
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += 10;
+	assert_int_equal(pthread_timedjoin_np(thread, NULL, &until), 0);
+	assert_true(n > 0);
+}
+
 static void test_unload(struct hd_module *mod)
 {
 	(void)mod;
 	note("unload()");
+	if (has_thread)
+		wait_for_thread();
 }
 
 static struct hd_module *place(void)
@@ -151,6 +186,20 @@ static void load_fails(void **state)
 	assert_steps("withdraw reclaim");
 }
 
+static void unload_waits_for_who_reads_numbers(void **state)
+{
+	struct hd_life l = { .mod = place() };
+	struct hd_error err = { "" };
+
+	(void)state;
+	load_with = 0;
+	assert_int_equal(hd_life_in(&l, &err), 0);
+	has_thread = true;
+	assert_true(hd_life_forget(l.mod));
+	has_thread = false;
+	assert_steps("draft load() publish unload() withdraw reclaim");
+}
+
 static void what_is_under_way_has_a_name(void **state)
 {
 	struct hd_life l = { .mod = place() };
@@ -190,6 +239,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(it_comes_and_goes),
 		cmocka_unit_test(load_fails),
+		cmocka_unit_test(unload_waits_for_who_reads_numbers),
 		cmocka_unit_test(what_is_under_way_has_a_name),
 		cmocka_unit_test(some_are_asked_to_the_last),
 	};
