@@ -502,10 +502,13 @@ subtest 'a key pair on the spot' => sub {
         ok saved() eq $before, '... and the old key stays';
     }
     SKIP: {
-        skip 'no /dev/full', 6 unless -c '/dev/full';
+        skip 'no /dev/full', 10 unless -c '/dev/full';
         my $key = sub ($name) { $hd->ctl(qw(wg peer list), $name) =~ m{([A-Za-z0-9+/]{43}=)} ? $1 : '' };
         my $before = $key->('watch');
-        for (['watch', qr/the one before it is registered again/], ['lost', qr/the peer is removed again/]) {
+        $hd->ctl(qw(wg peer add camera 192.0.2.77:51820));
+        $hd->ctl(qw(wg link add camera watch));
+        for (['watch', qr/the one before it is registered again/],
+            ['lost', qr/the peer is removed again/], ['camera', qr/it has none again/]) {
             my ($name, $says) = @$_;
             my $hdctl = "$HyperDerp::Test::build/hdctl --socket " . $hd->control;
             my $said = qx($hdctl wg client-config $name --endpoint relay.example.com --new-key 2>&1 >/dev/full);
@@ -514,6 +517,9 @@ subtest 'a key pair on the spot' => sub {
         }
         is $key->('watch'), $before, '... the key before it is valid';
         is $key->('lost'), '', '... who was not there is not there';
+        is $key->('camera'), '', '... who had no key has none';
+        is_deeply json(qw(wg peer list camera))->[0]{linked_to}, ['watch'], '... and its link';
+        $hd->ctl(qw(wg peer remove camera));
     }
     like $hd->ctl(qw(wg client-config office --new-key)), qr/configuration/, 'a peer of the configuration: refused';
     like $hd->ctl(qw(wg client-config alice --link bob)), qr/--link goes with --new-key/, '--link alone';

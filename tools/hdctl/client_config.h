@@ -20,11 +20,12 @@ int client_ask_config(struct hdctl *h, const struct client_wish *w,
 /* client_register - the relay knows the peer by pair's public key from now on,
  * also a peer that it did not know, and links it. Says so on stderr, and whose
  * configuration has to follow. Returns an exit status, told.
- * @ret_old  the public key before it; "": the peer was not there */
+ * @ret_old  the public key before it; "-": it had none; "": the peer was not
+ * there */
 int client_register(struct hdctl *h, const struct client_wish *w,
 		    const struct wg_key_pair *pair,
 		    char ret_old[WG_KEY_TEXT_BYTES]);
-/* client_unregister - its private half was lost on the way: the key before it
- * is registered again, or the peer removed. Returns an exit status, told. */
+/* client_unregister - its private half was lost on the way: what was there
+ * before is there again. Returns an exit status, told. */
 int client_unregister(struct hdctl *h, const struct client_wish *w,
 		      const char *old);

@@ -6,6 +6,8 @@
 
 #include "tools/hdctl/client_config.h"
 
+#define NO_KEY "-" /* as `wg peer pubkey` takes it */
+
 static int do_ask(struct hdctl *h, const char *const *words, size_t n,
 		  json_t **ret)
 {
@@ -149,7 +151,9 @@ int client_register(struct hdctl *h, const struct client_wish *w,
 
 	peer = find(peers, w->name);
 	old = text_in(peer, "pubkey");
-	snprintf(ret_old, WG_KEY_TEXT_BYTES, "%s", old != NULL ? old : "");
+	if (old == NULL)
+		old = peer != NULL ? NO_KEY : "";
+	snprintf(ret_old, WG_KEY_TEXT_BYTES, "%s", old);
 	if (r == HDCTL_OK)
 		r = check(h, w, peers, peer);
 	if (r == HDCTL_OK)
@@ -160,6 +164,15 @@ int client_register(struct hdctl *h, const struct client_wish *w,
 		r = tell(h, w, peer, pair->public);
 	json_decref(peers);
 	return r;
+}
+
+static const char *became(const char *old)
+{
+	if (old[0] == '\0')
+		return "the peer is removed again";
+	return strcmp(old, NO_KEY) == 0
+		       ? "it has none again"
+		       : "the one before it is registered again";
 }
 
 int client_unregister(struct hdctl *h, const struct client_wish *w,
@@ -177,7 +190,5 @@ int client_unregister(struct hdctl *h, const struct client_wish *w,
 		return r;
 	return hdctl_fail(HDCTL_REFUSED,
 			  "%s: the new key could not be written down, so %s",
-			  w->name,
-			  had ? "the one before it is registered again" :
-				"the peer is removed again");
+			  w->name, became(old));
 }
