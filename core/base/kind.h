@@ -26,7 +26,8 @@ struct hd_kind {
 
 	/* draft - what is registered from now on is not found yet.
 	 * publish - it is. Where a kind has sync_here(), each worker runs that
-	 * before the next publish(). */
+	 * before the next publish(), or is parked: a reload that fails
+	 * publishes twice. */
 	void (*draft)(void);
 	void (*publish)(void);
 	/* withdraw - what the module has registered is found no more; a worker

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* core/module/module_private.h - what core/module_*.c share. Main thread. */
+/* core/module/module_private.h - what module_*.c share. Main thread. */
 #pragma once
 #include "core/module/module_file.h"
 

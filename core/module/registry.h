@@ -6,7 +6,7 @@
 #include "core/base/kind.h"
 
 /* hd_registry_add - a kind of a room above module/; once more: nothing
- * happens. Before load() of who registers one. */
+ * happens. In a load() it is too late for its draft(). */
 void hd_registry_add(const struct hd_kind *kind);
 
 /* Main thread. hd_registry_busy - @ret_text  what keeps it: "a command". */
