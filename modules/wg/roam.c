@@ -161,7 +161,8 @@ bool wg_roam_copy(struct wg_engine *e, const struct wg_in *in,
 {
 	struct wg_roam *roam = &s->roam[side];
 
-	look_for_old(e, roam);
+	if (in->len > WG_DATA_MIN_BYTES) /* nobody answers a keepalive */
+		look_for_old(e, roam);
 	if (roam->credit_bytes < in->len)
 		return false;
 	roam->credit_bytes -= in->len;

@@ -127,14 +127,16 @@ unsigned wg_room(struct wg_engine *e, struct wg_link *l,
 		 const struct wg_end ends[2])
 {
 	unsigned away = find_away(e, l, ends);
-	struct rivals r =
-		find_rivals(e, l, away, &ends[(away & 1) == 0].addr);
+	const struct wg_addr *host = &ends[(away & 1) == 0].addr;
+	struct rivals r = find_rivals(e, l, away, host);
 
 	if (away > 0 && r.n >= CROWD)
 		note_crowd(e, l);
 	if (r.n_of_host >= HOST_MAX)
 		wg_session_end(e, r.least_of_host, "replaced");
-	else if (r.n >= WG_NEWCOMERS_MAX)
+	/* more than one where a session has stood up into another kind */
+	for (r = find_rivals(e, l, away, host); r.n >= WG_NEWCOMERS_MAX;
+	     r = find_rivals(e, l, away, host))
 		wg_session_end(e, r.least, "replaced");
 	return away;
 }

@@ -54,6 +54,18 @@ static void a_new_address_gets_three_times_what_it_sent(void **state)
 	assert_int_equal(flood(200, 10), 0);
 }
 
+/* Nobody answers a keepalive: it does not begin the second. */
+static void a_keepalive_asks_nobody(void **state)
+{
+	(void)state;
+	net_data(&elsewhere, 11, 1, 100);
+	net_data(&b_at, 10, 1, WG_DATA_MIN_BYTES);
+	net_pass(1000);
+	assert_int_equal(flood(20, 10), 0);
+	net_pass(1000);
+	assert_int_equal(flood(40, 1), 1400);
+}
+
 /* Whatever it sent before counts: a receiver has nothing to say until it gets
  * something. */
 static void who_has_left_gets_a_hundred_times_what_it_sent(void **state)
@@ -156,6 +168,7 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		T(a_new_address_gets_three_times_what_it_sent),
+		T(a_keepalive_asks_nobody),
 		T(who_has_left_gets_a_hundred_times_what_it_sent),
 		T(a_handshake_finds_who_has_moved),
 		T(a_forged_counter_and_a_move),
