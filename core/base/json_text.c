@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* core/base/json_text.c - JSON written as it comes. Source: RFC 8259, RFC 3629.
- * */
+/* core/base/json_text.c - JSON written as it comes. Source: RFC 8259, RFC
+ * 3629. */
 #include "core/base/json_text.h"
 #include <errno.h>
 #include <inttypes.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* core/base/log_format.h - a record becomes a line. Pure: no state, any thread.
- * */
+/* core/base/log_format.h - a record becomes a line. Pure: no state, any
+ * thread. */
 #pragma once
 #include "core/base/log.h"
 

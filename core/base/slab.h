@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* core/base/slab.h - objects of one size in memory of their own, zeroed when
- * given and wiped when taken back. Any thread: a lock, so not for packet paths.
- * */
+ * given and wiped when taken back. Any thread: a lock, so not for packet
+ * paths. */
 #pragma once
 #include <hyper-derp/base.h>
 #include <pthread.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* core/conf/conf_merge.c - files, the files they include, and how they add up.
- * */
+/* core/conf/conf_merge.c - files, the files they include, and how they add
+ * up. */
 #include "core/conf/conf_node.h"
 #include <errno.h>
 #include <fcntl.h>

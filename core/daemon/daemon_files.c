@@ -154,9 +154,30 @@ static int check_socket(const char *path, bool by_root, struct hd_error *err)
 	return 0;
 }
 
+/* Whether the folder of the log is missing: then good, or an error. */
+static bool lacks_folder(const char *path, const char *dir,
+			 struct hd_error *err, int *ret)
+{
+	if (is_there(dir))
+		return false;
+	*ret = 0;
+	if (strncmp(dir, "/var/log/", 9) == 0)
+		hd_log_write(HD_WARN,
+			     "log.target: there is no folder %s; unless the "
+			     "service manager makes it, the start will fail",
+			     dir);
+	else
+		*ret = hd_error_set(err, -ENOENT,
+				    "log.target %s: its folder is missing: "
+				    "make it, or set another path",
+				    path);
+	return true;
+}
+
 static int check_log(const char *path, bool by_root, struct hd_error *err)
 {
 	char buf[PATH_MAX];
+	int r;
 
 	if (strcmp(path, "stderr") == 0)
 		return 0;
@@ -165,11 +186,8 @@ static int check_log(const char *path, bool by_root, struct hd_error *err)
 				    "log.target %s: this is a folder: name a "
 				    "file in it",
 				    path);
-	if (!is_there(folder_of(path, buf)))
-		return hd_error_set(err, -ENOENT,
-				    "log.target %s: its folder is missing: "
-				    "make it, or set another path",
-				    path);
+	if (lacks_folder(path, folder_of(path, buf), err, &r))
+		return r;
 	bool good = is_there(path) ? may(path, W_OK) : may(buf, W_OK | X_OK);
 
 	if (!good && !by_root)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* core/daemon/serve.h - the workers serve: start, reload, drain, stop. What
- * all of them do, asked for by the main thread; what one does in a turn:
- * core/daemon/turn.h. Main thread. */
+/* core/daemon/serve.h - the workers serve: start, reload, drain. What all
+ * of them do, asked for by the main thread; what one does in a turn, and at its
+ * end: core/daemon/turn.h. Main thread. */
 #pragma once
 #include <hyper-derp/base.h>
 
@@ -12,7 +12,7 @@ struct hd_tls_store;
 
 /* hd_serve_start - threads that serve the listeners.
  * Returns when every worker has started its modules and accepts, or none has
- * (err says why). Borrows all of args until hd_serve_stop(). */
+ * (err says why). Borrows all of args until hd_workers_stop(). */
 struct hd_serve_args {
 	const struct hd_conf *conf;
 	struct hd_tls_store *tls; /* may be NULL: no TLS listener */

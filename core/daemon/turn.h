@@ -18,5 +18,7 @@ extern const struct hd_worker_ops hd_turn_ops;
 void hd_turn(struct hd_worker *w);
 
 int hd_turn_init(struct hd_worker *w, const void *args);
+/* hd_turn_end - peers are told to come back, what can be sent at once is sent,
+ * all is closed, within about a second. */
 void hd_turn_end(struct hd_worker *w, bool begun);
 void hd_turn_free(struct hd_worker *w);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* core/http/http_parse.c - an HTTP/1 request head, in place. Source: RFC 9112.
- * */
+/* core/http/http_parse.c - an HTTP/1 request head, in place. Source: RFC
+ * 9112. */
 #include "core/http/http.h"
 #include <errno.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* core/http/http_reply.c - what a module may ask of a request, and the answer.
- * */
+/* core/http/http_reply.c - what a module may ask of a request, and the
+ * answer. */
 #include "core/base/bug.h"
 #include "core/base/chunk.h"
 #include "core/http/http.h"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* core/module/hook.c - modules enter their hooks, in the order they were loaded
  * in, into a draft; workers read a copy that nobody changes. There are two
- * copies: the one before is free again when every worker has taken the new one.
- * */
+ * copies: the one before is free again when every worker has taken the new
+ * one. */
 #include "core/module/hook.h"
 #include <errno.h>
 #include <string.h>

@@ -5,9 +5,8 @@
  *
  * Files: module_life.c the steps, module_change.c one change after the other,
  * module_live.c load, module_unload.c, module_reload.c and module_swap.c
- * reload,
- * module_streams.c the connections of a module, module_same.c its tables,
- * module_scan.c what a reload may not leave behind. */
+ * reload, module_streams.c the connections of a module, module_same.c its
+ * tables, module_scan.c what a reload may not leave behind. */
 #pragma once
 #include "core/module/module_life.h"
 

@@ -43,7 +43,7 @@ struct hd_peer {
 	const struct hd_module *hook_asked;
 	uint32_t asked_order, asked_hooks, asked_n;
 	struct hd_login login;
-	struct hd_key_text name; /* of the key, for probes */
+	struct hd_key_text name; /* of the key, for probes and logs */
 	struct hd_stream_user user; /* of its stream */
 };
 
@@ -65,7 +65,8 @@ static inline struct hd_peer *hd_peer_up_of(const struct hd_stream *s)
 	return p != NULL && p->state == HD_PEER_UP ? p : NULL;
 }
 
-/* hd_login_drained - what was sent before has left: it moves home, or is at
+/* hd_login_drained - what was sent before has left, or the kernel has what it
+ * takes: it moves home, or is at
  * home and the hooks are asked. The stream may be in another worker after it.
  * hd_login_ask - the admit hooks that have not been asked yet; then it is up,
  * denied, or waits for an answer.

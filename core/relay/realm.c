@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* core/relay/realm.c - numbers for the names of realms. Context: main thread.
- * */
+/* core/relay/realm.c - numbers for the names of realms. Context: main
+ * thread. */
 #include <hyper-derp/relay.h>
 #include <string.h>
 

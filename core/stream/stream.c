@@ -2,10 +2,14 @@
 /* core/stream/stream.c - the life of a stream: birth, end.
  *
  *   accept --> OPEN --hd_stream_close()--> CLOSING --> ENDING --sent--> SHUT
- *               |                             |           |    peer's end |
- *               `------ hd_stream_abort() ----+-----------+-> ABORTED     |
- *                                      nothing under way |                |
- *                                                        `-> FREED <------'
+ *               |                             |           |               |
+ *               `------ hd_stream_abort() ----+-----------+               |
+ *                                             |           | deadline, error
+ *                                             v           |               |
+ *                                          ABORTED <------+---------------+
+ *                                             | nothing   | peer's end    |
+ *                                             | under way v               |
+ *                                             `-------> FREED <-----------'
  *
  * Nothing is freed inside a call from a module or the relay: closing only marks
  * the stream, hd_stream_flush() ends it. Context: the stream's worker. */

@@ -55,7 +55,8 @@ struct hd_stream_user {
 
 struct hd_stream_user_ops { /* the stream's worker; all but ended may be NULL */
 	/* drained - while s->user_waits, at the end of a turn: what is queued
-	 * has been sent, or a send is under way. The stream may be in another
+	 * has been sent, or a send is under way, or the kernel takes
+	 * no more. The stream may be in another
 	 * worker after it. */
 	void (*drained)(struct hd_stream *s);
 	/* hung_up - nothing is read, and the other end has gone. */

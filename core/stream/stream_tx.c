@@ -234,7 +234,8 @@ static void send_flight(struct hd_stream *s)
 	if (res == -EINPROGRESS) {
 		s->output = HD_OUTPUT_SENDING;
 		w->sent = true;
-		if (s->send_bytes < s->flight.bytes || is_queued(s) || s->user_waits)
+		if (s->send_bytes < s->flight.bytes || is_queued(s) ||
+		    s->user_waits)
 			hd_stream_expect_sent(s);
 		return;
 	}

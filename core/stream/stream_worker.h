@@ -22,7 +22,7 @@ struct hd_streams { /* w->streams */
 	struct hd_stream *first; /* all of them */
 	unsigned n;
 	struct hd_stream *dirty; /* have output to flush */
-	struct hd_ready ready, handshakes; /* logged in or not; of TLS */
+	struct hd_ready ready, handshakes; /* to be read; a TLS step is due */
 	size_t turn_bytes; /* read in this turn */
 	uint64_t large_bytes; /* in bulk lanes, above output_limit */
 	struct hd_chunk_pool pool;

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* core/stream/streams.c - a worker's streams: which it has, which of them have
  * output to flush or input to read; how one comes and goes. Context: the
- * worker.
- * */
+ * worker. */
 #include <stdlib.h>
 #include "core/loop/tag.h"
 #include "core/stream/stream_life.h"

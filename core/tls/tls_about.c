@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* core/tls/tls_about.c - subject, names and end of the certificates. They are
- * read when a store is made; whoever shows them holds the store by reference.
- * */
+ * read when a store is made; whoever shows them holds the store by
+ * reference. */
 #include "core/tls/tls_about.h"
 #include <arpa/inet.h>
 #include <errno.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* core/tls/tls_about.h - the certificates that are served, for who shows them.
- * */
+/* core/tls/tls_about.h - the certificates that are served, for who shows
+ * them. */
 #pragma once
 #include <openssl/x509.h>
 #include <hyper-derp/about.h>

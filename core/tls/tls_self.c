@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* core/tls/tls_self.c - a self-signed certificate, for --dev and first steps.
- * */
+/* core/tls/tls_self.c - a self-signed certificate, for --dev and first
+ * steps. */
 #include "core/tls/tls.h"
 #include "core/tls/tls_pem.h"
 #include <arpa/inet.h>

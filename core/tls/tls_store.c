@@ -98,6 +98,7 @@ void hd_tls_chain_free(const struct hd_module *mod)
 const struct hd_kind hd_tls_chain_kind = {
 	.name = "certificates behind the chain",
 	.withdraw = hd_tls_chain_free,
+	.to_the_last = true, /* its connections are still served */
 };
 
 bool hd_tls_chain_changed(void)
