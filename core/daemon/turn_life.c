@@ -48,7 +48,7 @@ static void close_streams(struct hd_worker *w, bool at_once)
 #define BACK_SPREAD_MS 2000 /* not all of them at once */
 #define TRY_FOR_MS 30000
 
-static void tell_restart(struct hd_worker *w)
+static void notify_restart(struct hd_worker *w)
 {
 	uint64_t i = 0, n = HD_MAX(1u, w->streams->n);
 
@@ -79,7 +79,7 @@ static void wind_up(struct hd_worker *w)
 	uint64_t until = w->now_ms + 500;
 
 	hd_accept_stop(w);
-	tell_restart(w);
+	notify_restart(w);
 	close_streams(w, false);
 	while (w->streams->n > 0 && w->now_ms < until)
 		hd_turn(w);

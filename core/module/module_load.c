@@ -175,7 +175,7 @@ const char *hd_module_unmet(const struct hd_module_def *def)
 	return NULL;
 }
 
-static void tell_loaded(const struct hd_module *mod)
+static void log_loaded(const struct hd_module *mod)
 {
 	hd_log_notice("module loaded: name=%s version=%s abi=%u.%u file=%s",
 		      mod->name,
@@ -204,7 +204,7 @@ static int start_module(struct hd_conf *conf, struct candidate *c, enum run run,
 		hd_life_forget(l.mod);
 	} else if (run == RUN_LOAD) {
 		hd_module_list(l.mod, true);
-		tell_loaded(l.mod);
+		log_loaded(l.mod);
 	}
 	return r;
 }

@@ -188,7 +188,7 @@ static bool is_error(enum hd_close why)
 	       why == HD_CLOSE_SLOW || why == HD_CLOSE_ERROR;
 }
 
-static void tell_closed(struct hd_stream *s, enum hd_close why)
+static void call_closed(struct hd_stream *s, enum hd_close why)
 {
 	struct hd_meter *m = &s->worker->meter;
 	struct hd_account *before = hd_meter_enter(m, s->account);
@@ -217,7 +217,7 @@ void hd_stream_end(struct hd_stream *s)
 	log_end(s);
 	trace_end(s);
 	hd_account_add(s->account, HD_ACCOUNT_ERRORS, is_error(s->why));
-	tell_closed(s, s->why);
+	call_closed(s, s->why);
 	HD_PROBE(closed, s, w->index, s->why, s->bytes_in, s->bytes_out);
 	set_owner(s, NULL);
 	user_ended(s);
@@ -270,7 +270,7 @@ void *hd_stream_switch(struct hd_stream *s, struct hd_module *mod,
 		hd_stream_abort(s, HD_CLOSE_ERROR);
 		return NULL;
 	}
-	tell_closed(s, HD_CLOSE_DONE);
+	call_closed(s, HD_CLOSE_DONE);
 	free(s->state);
 	s->state = state;
 	hd_stream_set_proto(s, mod, proto);
