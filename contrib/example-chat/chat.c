@@ -70,12 +70,12 @@ static size_t on_data(struct hd_stream *s, void *state, uint8_t *p, size_t n)
 	struct hd_login login = { .realm = realm, .agent = "chat" };
 	const uint8_t *line = p, *behind = p + n, *end;
 
-	for (; (end = memchr(line, '\n', behind - line)) != NULL; line = end + 1) {
+	for (; (end = memchr(line, '\n', behind - line)); line = end + 1) {
 		size_t len = (size_t)(end - line);
 
 		if (st->peer == NULL && key_of(line, len, &login.key)) {
 			hd_relay_login(s, &login);
-			return end + 1 - p; /* the rest comes after admitted() */
+			return end + 1 - p; /* the rest: after admitted() */
 		}
 		if (st->peer == NULL || len > CHAT_LINE_MAX_BYTES)
 			hd_stream_close(s, HD_CLOSE_PROTOCOL);
@@ -100,11 +100,11 @@ static void on_deliver(struct hd_peer *peer, const struct hd_packet *packet)
 	     (const char *)packet->data);
 }
 
-static void on_gone(struct hd_peer *peer, const struct hd_key *other,
+static void on_gone(struct hd_peer *peer, const struct hd_key *key,
 		    enum hd_gone why)
 {
 	tell(hd_peer_stream(peer), "* %.*s is %s\n", HD_KEY_BYTES,
-	     (const char *)other->b, why == HD_GONE_NOT_HERE ? "not here" : "gone");
+	     (const char *)key->b, why == HD_GONE_NOT_HERE ? "absent" : "gone");
 }
 
 static const struct hd_peer_ops peer_ops = { .deliver = on_deliver,

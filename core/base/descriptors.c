@@ -96,7 +96,7 @@ bool hd_fds_take(enum hd_fds who)
 	    take_from_pool())
 		return true;
 	n = __atomic_fetch_sub(&used[who], 1, __ATOMIC_RELAXED);
-	/* who gave one meanwhile gave this one's to the pool, which took none */
+	/* who gave one meanwhile gave it to the pool, which took none */
 	if (n <= __atomic_load_n(&own[who], __ATOMIC_RELAXED))
 		__atomic_fetch_sub(&pool, 1, __ATOMIC_RELAXED);
 	return false;

@@ -97,7 +97,8 @@ static void list_names(const struct search *s, char *buf, size_t size)
 
 static void refuse(struct hd_call *c, const struct search *s)
 {
-	char said[64], all[LIST_BYTES], why[sizeof(((struct hd_error *)0)->text)];
+	char said[64], all[LIST_BYTES],
+		why[sizeof(((struct hd_error *)0)->text)];
 	const char *nearest;
 
 	snprintf(said, sizeof(said), "%.*s", (int)s->n, s->filter);

@@ -234,9 +234,9 @@ static int check_listen(const struct hd_conf *conf, const struct hd_node *item,
 		return fail_missing(item, "listen", "addr", err);
 	if (l->tls && !has_certificate(conf))
 		return hd_node_error(item, err,
-				     "`tls: true` needs a "
-				     "certificate; set `tls_cert` and "
-				     "`tls_key`, or `tls: {self_signed: true}`");
+				     "`tls: true` needs a certificate; set "
+				     "`tls_cert` and `tls_key`, or `tls: "
+				     "{self_signed: true}`");
 	for (size_t i = 0; i < last; i++)
 		if (same_addr(&conf->listen[i].addr, &l->addr))
 			return hd_node_error(item, err,

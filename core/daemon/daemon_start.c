@@ -128,7 +128,8 @@ static void log_times(const char *name, const struct hd_histogram *h)
 	hd_log_write(HD_INFO,
 		     "metric %s: count=%ju mean_us=%ju p50_us=%ju p90_us=%ju "
 		     "p99_us=%ju",
-		     name, (uintmax_t)h->n, (uintmax_t)(h->sum_ns / h->n / 1000),
+		     name, (uintmax_t)h->n,
+		     (uintmax_t)(h->sum_ns / h->n / 1000),
 		     (uintmax_t)hd_histogram_us(h, 0.5),
 		     (uintmax_t)hd_histogram_us(h, 0.9),
 		     (uintmax_t)hd_histogram_us(h, 0.99));
@@ -168,7 +169,7 @@ void hd_daemon_stop(struct hd_daemon *d)
 	hd_tls_show(NULL);
 	hd_tls_store_put(&d->tls);
 	hd_main_free(); /* calls that were under way come to their end */
-	hd_modules_unload(); /* may still answer for logins: hd_admit_answer() */
+	hd_modules_unload(); /* may still answer: hd_admit_answer() */
 	hd_workers_free();
 	hd_control_free();
 	hd_state_dir_close();

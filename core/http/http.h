@@ -69,8 +69,9 @@ void hd_reply_large(struct hd_request *req, const void *body, size_t len_bytes);
  * upgrade to; NULL: it is a plain request.
  * hd_upgrade - returns whether the stream has its new protocol; else it
  * closes, and was told why. */
-const struct hd_route_entry *hd_upgrade_find(const struct hd_request *req,
-					     const struct hd_route_entry *first);
+const struct hd_route_entry *
+hd_upgrade_find(const struct hd_request *req,
+		const struct hd_route_entry *first);
 bool hd_upgrade(struct hd_request *req, const struct hd_route_entry *entry);
 
 /* ---- http_answer.c ---- */

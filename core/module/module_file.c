@@ -188,7 +188,8 @@ static int open_file(const char *name, const char *path,
 {
 	lt_dlhandle h = NULL;
 
-	if (!hd_module_in_build_tree(path) && open_copy(name, path, file, NULL) == 0)
+	if (!hd_module_in_build_tree(path) &&
+	    open_copy(name, path, file, NULL) == 0)
 		return 0;
 	int r = open_code(path, &h, err);
 

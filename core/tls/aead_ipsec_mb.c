@@ -85,7 +85,7 @@ static int gcm_open(aes_gcm_enc_dec_t decrypt, const void *key,
 	decrypt(key, &ctx, out, in, n, nonce, record, HD_AEAD_HEAD_BYTES, tag,
 		sizeof(tag));
 	r = tags_equal(tag, in + n);
-	OPENSSL_cleanse(tag, sizeof(tag)); /* a forger would want the right one */
+	OPENSSL_cleanse(tag, sizeof(tag)); /* of use to a forger */
 	OPENSSL_cleanse(&ctx, sizeof(ctx));
 	return r;
 }

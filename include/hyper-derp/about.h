@@ -29,7 +29,7 @@ HD_API void hd_about_modules(hd_about_module_fn *fn, void *arg);
 /* hd_about_certificates - those that are served now. */
 struct hd_about_certificate {
 	const char *subject; /* "CN=derp.example.com", RFC 2253 */
-	const char *names;   /* what clients may ask for: "a.example,192.0.2.1" */
+	const char *names;   /* what clients ask for: "a.example,192.0.2.1" */
 	int64_t not_after;   /* seconds since the epoch */
 };
 typedef void hd_about_certificate_fn(void *arg,
@@ -44,7 +44,7 @@ struct hd_about_peer {
 	uint64_t conn; /* no other connection of the worker has this number */
 	const struct hd_key *key;
 	const union hd_addr *addr;
-	const char *proto, *agent; /* "derp"; what it calls itself, "" nothing */
+	const char *proto, *agent; /* "derp"; how it calls itself, or "" */
 	uint64_t age_ms, bytes_in, bytes_out, drops;
 	/* only ever made by the core: since 1.8 */
 	const char *tls; /* "own", "ktls", "openssl"; NULL: none */

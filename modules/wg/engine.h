@@ -60,7 +60,7 @@ enum wg_drop { /* why a datagram was not forwarded */
 	WG_DROP_UNKNOWN_SRC, /* nobody here has this address or this index */
 	WG_DROP_NO_LINK, /* a known peer, no link to whom it wants */
 	WG_DROP_NOT_WG_SHAPED, /* the size does not fit the type */
-	WG_DROP_PUBKEY_MISMATCH, /* mac1 is for nobody the source is linked to */
+	WG_DROP_PUBKEY_MISMATCH, /* mac1 is for no peer of the source's */
 	WG_DROP_NO_PUBKEY_MATCH, /* mac1 is for nobody at all */
 	WG_DROP_RELEARN_UNCONFIRMED, /* a new address that proved nothing */
 	WG_DROP_BLOCKED, /* a handshake from an address on the blocklist */

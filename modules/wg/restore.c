@@ -33,8 +33,8 @@ static int read_bytes(const char *name, struct wg_saved *s,
 static bool has_magic(const struct wg_saved *s, const char *magic)
 {
 	return s->n >= sizeof(struct wg_saved_head) &&
-	       memcmp(s->v, magic, sizeof(((struct wg_saved_head *)0)->magic)) ==
-		       0;
+	       memcmp(s->v, magic,
+		      sizeof(((struct wg_saved_head *)0)->magic)) == 0;
 }
 
 /* Its seal is taken off. Returns 1; 0 it never had one; < 0 it is damaged. */

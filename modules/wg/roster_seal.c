@@ -59,8 +59,8 @@ static int broken(const char *file, size_t line, const char *what,
 
 	if (file == NULL)
 		return wg_refuse(why, -EBADMSG, "bad_args",
-				 "line %zu: the file %s; if somebody edited it, "
-				 "take its first line away",
+				 "line %zu: the file %s; if somebody edited "
+				 "it, take its first line away",
 				 line, what);
 	snprintf(where, sizeof(where), "%.300s", file);
 	snprintf(remedy, sizeof(remedy),

@@ -168,7 +168,8 @@ bool wg_session_judge(struct wg_engine *e, struct wg_session *s)
 	if (d.ends != 0)
 		give_way(e, s, &d);
 	else if (!s->stands)
-		get_on(e, s, !d.old || e->now_ms - s->confirmed_ms >= SETTLE_MS);
+		get_on(e, s,
+		       !d.old || e->now_ms - s->confirmed_ms >= SETTLE_MS);
 	return true;
 }
 

@@ -78,7 +78,7 @@ struct wg_peer {
 	uint64_t asked_ms; /* for a cookie, as a responder */
 	uint64_t seen_ms, handshake_ms, relearned;
 	uint64_t alive_ms; /* at its endpoint, by more than an initiation */
-	uint64_t placed_ms; /* made when: the session that showed its endpoint */
+	uint64_t placed_ms; /* its session showed its endpoint then */
 	struct wg_count rx, tx;
 	uint64_t drops[WG_DROP_N];
 };
@@ -107,7 +107,7 @@ struct wg_roam { /* where an end may be */
 	struct wg_addr addr, local;
 	uint64_t last_ms;
 	uint64_t next;
-	uint64_t asked_ms; /* since then the old one is silent to data; 0: none */
+	uint64_t asked_ms; /* since then the old one is silent; 0: none */
 	uint32_t credit_bytes; /* that may go there */
 	uint32_t sent_bytes; /* came from there until then */
 	bool gone; /* the old one: silent for so long */
@@ -170,7 +170,7 @@ struct wg_caller { /* an address that has proven itself, but not a key */
 	uint64_t sent_ms, struck_ms;
 	uint32_t credit_bytes; /* it may be sent as much as came from it */
 	uint32_t last_peer; /* whom it wanted last, or WG_NONE */
-	uint32_t spare; /* initiations without our cookie: see wg_caller_spare */
+	uint32_t spare; /* initiations without cookie: wg_caller_spare */
 };
 
 struct wg_source { /* an address without port that handshakes come from */
@@ -231,7 +231,7 @@ struct wg_engine {
 	uint32_t hot[WG_HOT_KEYS]; /* peers whose key was found last */
 	struct wg_searches *searches;
 	struct wg_bucket unknown; /* initiations from unknown addresses */
-	struct wg_bucket below_looks; /* looks at all peers, to block in the kernel */
+	struct wg_bucket below_looks; /* looks, to block in the kernel */
 	uint64_t pressure_ms; /* until */
 	uint8_t secret[2][32]; /* of our cookies: now, before */
 	uint64_t secret_ms;

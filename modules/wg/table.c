@@ -105,7 +105,8 @@ static void refill(struct wg_index *to, const struct wg_index *from)
 	while (from->v[gap].id != WG_NONE)
 		gap++;
 	for (uint32_t i = 1; i <= from->mask; i++) {
-		const struct wg_index_slot *s = &from->v[(gap + i) & from->mask];
+		const struct wg_index_slot *s =
+			&from->v[(gap + i) & from->mask];
 
 		if (s->id != WG_NONE)
 			put(to, s->hash, s->id);

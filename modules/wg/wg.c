@@ -215,7 +215,7 @@ static int begin(struct wg_worker *ww, struct hd_module *mod,
 	wg_saved_free(&saved);
 	wg_plan_free(&plan);
 	if (fresh)
-		malloc_trim(0); /* of 100,000 peers, reading the roster left 20 MB */
+		malloc_trim(0); /* reading 100,000 peers left 20 MB */
 	return set_timers(e);
 }
 

@@ -152,7 +152,8 @@ static void the_same_as_openssl(void **state)
 		for (uint64_t k = 0; k < n / HD_TLS_SUITES; k++) {
 			ends_round = k;
 			/* every small size, then those where mistakes live */
-			p.n = k < 1100 ? 1 + k : 1 + dice_size(&d, PLAIN_MAX - 1);
+			p.n = k < 1100 ? 1 + k
+				       : 1 + dice_size(&d, PLAIN_MAX - 1);
 			seal_both(&p, &d);
 			open_both(&p, &d);
 		}

@@ -105,7 +105,7 @@ subtest 'the example' => sub {
     say_to $alice, 'bob good morning';
     is hear($bob), 'alice: good morning', 'bob hears alice';
     say_to $bob, 'carol are you there?';
-    is hear($bob), '* carol is not here', 'nobody has that name';
+    is hear($bob), '* carol is absent', 'nobody has that name';
     my ($dave, $erin) = map { $hd->client } 1, 2;
     $dave->send($erin->key, 'x' x 1001);
     $dave->send($erin->key, 'fits');

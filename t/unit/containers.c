@@ -171,7 +171,8 @@ static void a_set_has_a_key_once(void **state)
 		for (uint32_t i = 0; i < 1000; i++) {
 			struct hd_key k = key_of(i);
 
-			assert_int_equal(hd_keyset_add(&set, &k, &sum), round == 0);
+			assert_int_equal(hd_keyset_add(&set, &k, &sum),
+					 round == 0);
 		}
 	assert_int_equal(set.n, 1000);
 	hd_keyset_free(&set, &sum);

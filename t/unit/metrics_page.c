@@ -157,7 +157,8 @@ static void histogram(void **state)
 			     "k=\"1\"", &h);
 	metrics_write(&p, false, &t);
 	metrics_put(&t, "", 1);
-	assert_non_null(strstr(t.v, "\nt_seconds_bucket{k=\"1\",le=\"1.6e-05\"} 1\n"));
+	assert_non_null(
+		strstr(t.v, "\nt_seconds_bucket{k=\"1\",le=\"1.6e-05\"} 1\n"));
 	assert_non_null(strstr(t.v, "le=\"0.065536\"} 1\n"));
 	assert_non_null(strstr(t.v, "le=\"0.131072\"} 2\n"));
 	assert_non_null(strstr(t.v, "le=\"16.777216\"} 2\n"));

@@ -205,8 +205,9 @@ static void eight_hundred_thousand(void **state)
 	wait_for(&told, SOURCES * RECEIVERS);
 	__atomic_store_n(&ticking, false, __ATOMIC_RELEASE);
 	hd_workers_quiesce();
-	print_message("# %u PeerGone: %.2f ms of CPU time in the longest turn\n",
-		      told, (double)longest_ns / 1e6);
+	print_message(
+		"# %u PeerGone: %.2f ms of CPU time in the longest turn\n",
+		told, (double)longest_ns / 1e6);
 	for (unsigned i = 0; i < RECEIVERS; i++) {
 		assert_int_equal(receivers[i].gone, SOURCES);
 		in_worker(&receivers[i], down, NULL);

@@ -115,7 +115,8 @@ static void send_packets(struct hd_worker *w, void *unused, void *unused2)
 		randombytes_buf(&x.dst, sizeof(x.dst));
 		x.hash = hd_key_hash(0, &x.dst);
 		for (unsigned to = 0; to < WORKERS; to++)
-			if (to != w->index && hd_xring_put(w, to, &x, data) == 0)
+			if (to != w->index &&
+			    hd_xring_put(w, to, &x, data) == 0)
 				__atomic_fetch_add(&sent, 1, __ATOMIC_RELAXED);
 	}
 	hd_xring_wake(w);

@@ -219,8 +219,9 @@ int run_derpmap(struct hdctl *h, const char *const *words, size_t n)
 	int r = read_wish(words, n, &w);
 
 	if (r == HDCTL_OK && w.host != NULL && !is_host(w.host))
-		r = hdctl_fail(HDCTL_USAGE, "--host \"%s\": neither the name of "
-					    "a host nor an address",
+		r = hdctl_fail(HDCTL_USAGE,
+			       "--host \"%s\": neither the name of "
+			       "a host nor an address",
 			       w.host);
 	if (r == HDCTL_OK)
 		r = hdctl_commands(h);

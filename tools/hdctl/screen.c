@@ -115,7 +115,8 @@ static int bytes_in(const char *line, size_t n, size_t columns)
 {
 	size_t i = 0;
 
-	while (i < n && (columns > 0 || ((unsigned char)line[i] & 0xc0) == 0x80))
+	while (i < n &&
+	       (columns > 0 || ((unsigned char)line[i] & 0xc0) == 0x80))
 		columns -= ((unsigned char)line[i++] & 0xc0) != 0x80;
 	return (int)i;
 }
