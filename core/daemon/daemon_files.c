@@ -127,6 +127,20 @@ static int check_state(const char *dir, bool by_root, struct hd_error *err)
 
 /* ---- socket and log ---- */
 
+/* Whether a folder that is missing may be there at the start, since it is where
+ * the service manager makes some: then that is said. */
+static bool made_at_start(const char *option, const char *dir,
+			  const char *under)
+{
+	if (strncmp(dir, under, strlen(under)) != 0)
+		return false;
+	hd_log_write(HD_WARN,
+		     "%s: there is no folder %s; unless the service manager "
+		     "makes it, the start will fail",
+		     option, dir);
+	return true;
+}
+
 static int check_socket(const char *path, bool by_root, struct hd_error *err)
 {
 	char buf[PATH_MAX];
@@ -134,18 +148,15 @@ static int check_socket(const char *path, bool by_root, struct hd_error *err)
 
 	if (dir == NULL)
 		return 0; /* without the usual one a relay starts, too */
-	if (!is_there(dir) && strncmp(dir, "/run/", 5) == 0)
-		hd_log_write(HD_WARN,
-			     "control.socket: there is no folder %s; unless "
-			     "the service manager makes it, the start will "
-			     "fail",
-			     dir);
-	else if (!is_there(dir))
-		return hd_error_set(err, -ENOENT,
-				    "control.socket: the folder of %s is "
-				    "missing: make it, or set another path",
-				    path);
-	else if (!by_root && !may(dir, W_OK | X_OK))
+	if (!is_there(dir))
+		return made_at_start("control.socket", dir, "/run/") ?
+			       0 :
+			       hd_error_set(err, -ENOENT,
+					    "control.socket: the folder of %s "
+					    "is missing: make it, or set "
+					    "another path",
+					    path);
+	if (!by_root && !may(dir, W_OK | X_OK))
 		return hd_error_set(err, -EACCES,
 				    "control.socket %s: the user %s cannot "
 				    "write in its folder: chown %s %s, or set "
@@ -154,30 +165,9 @@ static int check_socket(const char *path, bool by_root, struct hd_error *err)
 	return 0;
 }
 
-/* Whether the folder of the log is missing: then good, or an error. */
-static bool lacks_folder(const char *path, const char *dir,
-			 struct hd_error *err, int *ret)
-{
-	if (is_there(dir))
-		return false;
-	*ret = 0;
-	if (strncmp(dir, "/var/log/", 9) == 0)
-		hd_log_write(HD_WARN,
-			     "log.target: there is no folder %s; unless the "
-			     "service manager makes it, the start will fail",
-			     dir);
-	else
-		*ret = hd_error_set(err, -ENOENT,
-				    "log.target %s: its folder is missing: "
-				    "make it, or set another path",
-				    path);
-	return true;
-}
-
 static int check_log(const char *path, bool by_root, struct hd_error *err)
 {
 	char buf[PATH_MAX];
-	int r;
 
 	if (strcmp(path, "stderr") == 0)
 		return 0;
@@ -186,8 +176,14 @@ static int check_log(const char *path, bool by_root, struct hd_error *err)
 				    "log.target %s: this is a folder: name a "
 				    "file in it",
 				    path);
-	if (lacks_folder(path, folder_of(path, buf), err, &r))
-		return r;
+	if (!is_there(folder_of(path, buf)))
+		return made_at_start("log.target", buf, "/var/log/") ?
+			       0 :
+			       hd_error_set(err, -ENOENT,
+					    "log.target %s: its folder is "
+					    "missing: make it, or set another "
+					    "path",
+					    path);
 	bool good = is_there(path) ? may(path, W_OK) : may(buf, W_OK | X_OK);
 
 	if (!good && !by_root)

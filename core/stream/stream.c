@@ -142,16 +142,15 @@ void hd_stream_abort(struct hd_stream *s, enum hd_close why)
 static void log_end(const struct hd_stream *s)
 {
 	char addr[HD_ADDR_TEXT_BYTES];
-	const struct hd_key *key = hd_stream_key(s);
-	enum hd_level level = key != NULL ? HD_INFO : HD_DEBUG;
+	enum hd_level level = hd_stream_key(s) != NULL ? HD_INFO : HD_DEBUG;
 
 	if (!hd_log_on(level))
 		return;
 	hd_log_write(level,
 		     "closed: key=%s addr=%s proto=%s seconds=%.1f in=%llu "
 		     "out=%llu drops=%u write_error=%u why=%s",
-		     key ? hd_key_text(key).s : "-",
-		     hd_addr_text(&s->addr, addr), s->proto->name,
+		     hd_stream_key_text(s), hd_addr_text(&s->addr, addr),
+		     s->proto->name,
 		     (double)(s->worker->now_ms - s->since_ms) / 1000,
 		     (unsigned long long)s->bytes_in,
 		     (unsigned long long)s->bytes_out,

@@ -3,8 +3,6 @@
  * and where to look for one that is asked for. */
 #include "modules/wg/state.h"
 
-enum { SETTLE_MS = 12000 }; /* who is asked says something within 10 s */
-
 /* ---- where its peers are ---- */
 
 /* Another session of the link is in use, has proven as much and says that the
@@ -18,7 +16,7 @@ static bool is_contested(const struct wg_engine *e, const struct wg_session *s,
 
 	wg_each_session (e, l, t)
 		if (t->fast && !wg_outproves(s, t) &&
-		    e->now_ms - wg_both_heard_ms(t) < SETTLE_MS &&
+		    e->now_ms - wg_both_heard_ms(t) < WG_SETTLE_MS &&
 		    !wg_addr_same(&t->end[side].addr, &s->end[side].addr) &&
 		    !wg_addr_same(&t->end[side].addr, known))
 			return true;
@@ -42,7 +40,7 @@ static bool may_move(const struct wg_engine *e, const struct wg_session *s,
 	if (!p->endpoint.set)
 		return true;
 	if (s->made_ms <= p->placed_ms ||
-	    (p->alive_ms != 0 && e->now_ms - p->alive_ms < SETTLE_MS))
+	    (p->alive_ms != 0 && e->now_ms - p->alive_ms < WG_SETTLE_MS))
 		return false;
 	if (e->now_ms - wg_both_heard_ms(s) >= WG_ALIVE_MS ||
 	    is_contested(e, s, side))

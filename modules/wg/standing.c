@@ -15,7 +15,6 @@
 
 enum {
 	LEFT_MS = 2000, /* what was under way in the old session arrives */
-	SETTLE_MS = 12000, /* who is asked says something within 10 s */
 	JUDGE_MS = 1000,
 };
 
@@ -169,7 +168,7 @@ bool wg_session_judge(struct wg_engine *e, struct wg_session *s)
 		give_way(e, s, &d);
 	else if (!s->stands)
 		get_on(e, s,
-		       !d.old || e->now_ms - s->confirmed_ms >= SETTLE_MS);
+		       !d.old || e->now_ms - s->confirmed_ms >= WG_SETTLE_MS);
 	return true;
 }
 

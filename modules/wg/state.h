@@ -17,6 +17,7 @@
 #define WG_COOKIE_MS 120000
 #define WG_PENDING_MS 30000
 #define WG_ALIVE_MS 30000 /* a keepalive is due after 25 s */
+#define WG_SETTLE_MS 12000 /* who is asked says something within 10 s */
 
 enum {
 	WG_POOL_PEERS = 1 << 20,
