@@ -15,7 +15,7 @@ struct chat_conf { uint64_t packet_max_bytes; }; /* the section `chat:` */
 struct chat_state { struct hd_peer *peer; }; /* NULL: it has no name yet */
 
 static const struct hd_option options[] = {
-	{ .name = "packet_max", .type = HD_SIZE_BYTES, .live = true,
+	{ .name = "packet_max", .type = HD_OPTION_SIZE_BYTES, .live = true,
 	  .offset = offsetof(struct chat_conf, packet_max_bytes),
 	  .def = "64KiB", .min = 1, .max = HD_PACKET_MAX_BYTES,
 	  .help = "Longer packets between peers are dropped." },
@@ -24,7 +24,7 @@ static const struct hd_option options[] = {
 
 enum { M_PACKETS };
 static const struct hd_metric metrics[] = {
-	[M_PACKETS] = { "chat_packets_total", NULL, "Seen", HD_COUNTER },
+	[M_PACKETS] = { "chat_packets_total", NULL, "Seen", HD_METRIC_COUNTER },
 	{ .name = NULL },
 };
 
@@ -38,7 +38,8 @@ HD_PRINTF(2, 3) static void tell(struct hd_stream *s, const char *fmt, ...)
 	va_start(ap, fmt);
 	int n = vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	hd_stream_append(s, HD_URGENT, text, HD_MIN((size_t)n, sizeof(text)));
+	n = HD_MIN(n, (int)sizeof(text));
+	hd_stream_append(s, HD_LANE_URGENT, text, (size_t)n);
 }
 
 /* A name, padded with zeros, is the key: nobody proves anything. */
@@ -129,11 +130,12 @@ static enum hd_verdict on_packet(struct hd_module *mod, struct hd_worker *w,
 	const struct chat_conf *conf = hd_module_worker_conf(mod, w);
 
 	hd_count(hd_metrics(mod, w), M_PACKETS, 1);
-	return packet->len_bytes <= conf->packet_max_bytes ? HD_PASS : HD_DENY;
+	return packet->len_bytes > conf->packet_max_bytes ? HD_VERDICT_DENY
+							  : HD_VERDICT_PASS;
 }
 
 static const struct hd_route route = {
-	.path = "/chat", .methods = HD_GET, .token = "chat",
+	.path = "/chat", .methods = HD_HTTP_GET, .token = "chat",
 	.upgrade = on_upgrade, .proto = &proto
 };
 

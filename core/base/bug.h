@@ -12,6 +12,6 @@ uint64_t hd_bugs(void); /* since the start */
 		static bool hd_seen_;                                          \
 		hd_bug_count();                                                \
 		if (!__atomic_exchange_n(&hd_seen_, true, __ATOMIC_RELAXED))   \
-			hd_log_write(HD_ERROR, "bug: " fmt " at=%s:%d",        \
+			hd_log_write(HD_LOG_ERROR, "bug: " fmt " at=%s:%d",    \
 				     ##__VA_ARGS__, __FILE__, __LINE__);       \
 	} while (0)

@@ -44,7 +44,7 @@ static struct {
 	.fd = STDERR_FILENO,
 };
 static struct buffer buffers[2]; /* [0] begins with what came before open */
-static int log_level = HD_INFO;
+static int log_level = HD_LOG_INFO;
 
 static void write_all(const char *p, size_t n)
 {
@@ -75,7 +75,7 @@ static void write_record(const struct hd_log_record *rec, const char *text)
 	write_all(line, hd_log_line(line, logger.style, rec, text));
 }
 
-static void write_now(enum hd_level level, const char *text, size_t len)
+static void write_now(enum hd_log_level level, const char *text, size_t len)
 {
 	struct hd_log_record rec = { .time_ms = wall_ms(),
 				     .level = (uint8_t)level,
@@ -109,7 +109,7 @@ static void do_reopen(void)
 			 "cannot reopen the log file, the old one stays: "
 			 "path=%.512s error=\"%s\"",
 			 logger.path, strerror(-fd));
-	write_now(HD_ERROR, text, (size_t)n);
+	write_now(HD_LOG_ERROR, text, (size_t)n);
 }
 
 /* Lines go out by the many: one write() for up to 64 KiB of them. */
@@ -148,7 +148,7 @@ static void write_lost(uint64_t lost)
 			 "lost=%" PRIu64,
 			 lost);
 
-	write_now(HD_WARN, text, (size_t)n);
+	write_now(HD_LOG_WARN, text, (size_t)n);
 }
 
 /* Whether stderr is the stream that systemd connected to the journal. */
@@ -198,7 +198,7 @@ static void *log_thread(void *arg)
 }
 
 int hd_log_open(const char *target, enum hd_log_format format,
-		enum hd_level level, struct hd_error *err)
+		enum hd_log_level level, struct hd_error *err)
 {
 	static const char *remedy =
 		"the folder must exist and be writable; or log to stderr";
@@ -255,12 +255,12 @@ void hd_log_close(void)
 	logger.style = HD_LOG_STYLE_TEXT;
 }
 
-void hd_log_level_set(enum hd_level level)
+void hd_log_level_set(enum hd_log_level level)
 {
 	__atomic_store_n(&log_level, (int)level, __ATOMIC_RELAXED);
 }
 
-bool hd_log_on(enum hd_level level)
+bool hd_log_on(enum hd_log_level level)
 {
 	return (int)level <= __atomic_load_n(&log_level, __ATOMIC_RELAXED);
 }
@@ -294,7 +294,7 @@ static void put_early(const struct hd_log_record *rec, const char *text)
 		append(&buffers[0], rec, text, HD_LOG_BUFFER_BYTES / 2);
 }
 
-static void put(enum hd_level level, const char *text, size_t len)
+static void put(enum hd_log_level level, const char *text, size_t len)
 {
 	struct hd_log_record rec = { .time_ms = wall_ms(),
 				     .level = (uint8_t)level,
@@ -327,7 +327,7 @@ void hd_log_reopen(void)
 	pthread_mutex_unlock(&logger.lock);
 }
 
-void hd_log_write(enum hd_level level, const char *fmt, ...)
+void hd_log_write(enum hd_log_level level, const char *fmt, ...)
 {
 	char text[HD_LOG_LINE_MAX_BYTES];
 	va_list ap;
@@ -347,7 +347,7 @@ static void log_suppressed(uint32_t n)
 	int len = snprintf(text, sizeof(text),
 			   "%" PRIu32 " lines like the next one suppressed", n);
 
-	put(HD_NOTICE, text, (size_t)len);
+	put(HD_LOG_NOTICE, text, (size_t)len);
 }
 
 bool hd_log_allow(struct hd_log_site *site)
@@ -385,6 +385,6 @@ void hd_assert_fail(const char *what, const char *file, int line)
 
 	if (pthread_mutex_trylock(&logger.lock) == 0 && logger.running)
 		write_buffer(logger.fill);
-	write_now(HD_ERROR, text, HD_MIN((size_t)n, sizeof(text) - 1));
+	write_now(HD_LOG_ERROR, text, HD_MIN((size_t)n, sizeof(text) - 1));
 	abort();
 }

@@ -15,16 +15,16 @@ enum hd_log_format { HD_LOG_TEXT, HD_LOG_JSON };
  * @target  "stderr" or the path of a file, which is created (0640)
  * Returns 0, or negative with the remedy in err. */
 int hd_log_open(const char *target, enum hd_log_format format,
-		enum hd_level level, struct hd_error *err);
+		enum hd_log_level level, struct hd_error *err);
 /* hd_log_close - write what is there, within a second; then stderr again. */
 void hd_log_close(void);
 /* hd_log_reopen - the file was renamed: close it and make a new one. Lines
  * before the call are in the old file, lines after it in the new one. */
 void hd_log_reopen(void);
-void hd_log_level_set(enum hd_level level);
+void hd_log_level_set(enum hd_log_level level);
 /* hd_log_lost - lines dropped since the start because the target was slow. */
 uint64_t hd_log_lost(void);
 
 /* hd_log_level_parse - "error" … "debug". Returns -EINVAL: no such level. */
 int hd_log_level_parse(const char *text);
-const char *hd_log_level_text(enum hd_level level);
+const char *hd_log_level_text(enum hd_log_level level);

@@ -13,11 +13,11 @@ static const struct {
 	const char *text;
 	int syslog;
 } levels[] = {
-	[HD_ERROR] = { "error", LOG_ERR },
-	[HD_WARN] = { "warn", LOG_WARNING },
-	[HD_NOTICE] = { "notice", LOG_NOTICE },
-	[HD_INFO] = { "info", LOG_INFO },
-	[HD_DEBUG] = { "debug", LOG_DEBUG },
+	[HD_LOG_ERROR] = { "error", LOG_ERR },
+	[HD_LOG_WARN] = { "warn", LOG_WARNING },
+	[HD_LOG_NOTICE] = { "notice", LOG_NOTICE },
+	[HD_LOG_INFO] = { "info", LOG_INFO },
+	[HD_LOG_DEBUG] = { "debug", LOG_DEBUG },
 };
 
 int hd_log_level_parse(const char *text)
@@ -28,7 +28,7 @@ int hd_log_level_parse(const char *text)
 	return -EINVAL;
 }
 
-const char *hd_log_level_text(enum hd_level level)
+const char *hd_log_level_text(enum hd_log_level level)
 {
 	hd_assert((unsigned)level < HD_ARRAY_N(levels));
 	return levels[level].text;

@@ -22,7 +22,7 @@ size_t hd_metrics_size(const struct hd_metric *table)
 	size_t rows = hd_metrics_rows(table), n = rows;
 
 	for (size_t i = 0; i < rows; i++)
-		if (table[i].kind == HD_HISTOGRAM)
+		if (table[i].kind == HD_METRIC_HISTOGRAM)
 			n += HD_HISTOGRAM_SIZE;
 	return n;
 }
@@ -32,7 +32,7 @@ void hd_metrics_init(uint64_t *v, const struct hd_metric *table)
 	size_t rows = hd_metrics_rows(table), at = rows;
 
 	for (size_t i = 0; i < rows; i++) {
-		if (table[i].kind != HD_HISTOGRAM)
+		if (table[i].kind != HD_METRIC_HISTOGRAM)
 			continue;
 		v[i] = at;
 		at += HD_HISTOGRAM_SIZE;
@@ -42,7 +42,7 @@ void hd_metrics_init(uint64_t *v, const struct hd_metric *table)
 void hd_metrics_copy(uint64_t *to, const struct hd_metric *table, size_t row,
 		     const uint64_t *from, size_t from_row)
 {
-	if (table[row].kind == HD_HISTOGRAM)
+	if (table[row].kind == HD_METRIC_HISTOGRAM)
 		memcpy(to + to[row], from + from[from_row],
 		       HD_HISTOGRAM_SIZE * sizeof(*to));
 	else

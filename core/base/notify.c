@@ -83,7 +83,7 @@ static void adopt(int fd)
 	if (flags < 0 ||
 	    getsockopt(fd, SOL_SOCKET, SO_TYPE, &in->type, &type_len) < 0 ||
 	    getsockname(fd, &in->addr.sa, &len) < 0) {
-		hd_log_write(HD_WARN,
+		hd_log_write(HD_LOG_WARN,
 			     "LISTEN_FDS: not a socket, ignored: fd=%d", fd);
 		return;
 	}
@@ -138,7 +138,7 @@ void hd_listen_fds_unused(void)
 
 		if (in->fd < 0)
 			continue;
-		hd_log_write(HD_WARN,
+		hd_log_write(HD_LOG_WARN,
 			     "an inherited socket is in no listen entry, "
 			     "closed: addr=%s",
 			     hd_addr_text(&in->addr, text));

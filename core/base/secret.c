@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <hyper-derp/log.h>
 #include <hyper-derp/module.h>
+#include <hyper-derp/secret.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>

@@ -2,6 +2,7 @@
 /* core/base/state_file.c - whole small files under state_dir. A file is
  * replaced or untouched, never half written: temporary file, fsync, rename,
  * fsync of the folder. Context: main and helper threads; it blocks. */
+#include <hyper-derp/state_file.h>
 #include "core/base/dry.h"
 #include "core/base/state_file.h"
 #include <errno.h>

@@ -39,20 +39,20 @@ static void run_show(struct hd_module *mod, struct hd_call *c)
 	free(text);
 }
 
-static const char *type_text(enum hd_type type)
+static const char *type_text(enum hd_option_type type)
 {
 	static const char *const text[] = {
-		[HD_BOOL] = "bool",
-		[HD_UINT] = "number",
-		[HD_DURATION_MS] = "duration",
-		[HD_SIZE_BYTES] = "size",
-		[HD_STRING] = "string",
-		[HD_PATH] = "path",
-		[HD_ADDR] = "address",
-		[HD_KEY] = "key",
-		[HD_SECRET_FILE] = "secret",
-		[HD_CHOICE] = "choice",
-		[HD_LIST] = "list",
+		[HD_OPTION_BOOL] = "bool",
+		[HD_OPTION_UINT] = "number",
+		[HD_OPTION_DURATION_MS] = "duration",
+		[HD_OPTION_SIZE_BYTES] = "size",
+		[HD_OPTION_STRING] = "string",
+		[HD_OPTION_PATH] = "path",
+		[HD_OPTION_ADDR] = "address",
+		[HD_OPTION_KEY] = "key",
+		[HD_OPTION_SECRET_FILE] = "secret",
+		[HD_OPTION_CHOICE] = "choice",
+		[HD_OPTION_LIST] = "list",
 	};
 
 	return text[type];

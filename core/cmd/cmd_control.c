@@ -61,9 +61,9 @@ static void run_log_level(struct hd_module *mod, struct hd_call *c)
 	int level = hd_log_level_parse(text);
 
 	(void)mod;
-	hd_log_level_set((enum hd_level)level);
+	hd_log_level_set((enum hd_log_level)level);
 	hd_out_open(c, NULL, '{');
-	hd_out_string(c, "level", hd_log_level_text((enum hd_level)level));
+	hd_out_string(c, "level", hd_log_level_text((enum hd_log_level)level));
 	hd_out_close(c);
 }
 

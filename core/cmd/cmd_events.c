@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* core/cmd/cmd_events.c - which events there are, and who watches them. Main
  * thread. */
+#include <hyper-derp/event.h>
 #include <hyper-derp/near.h>
 #include <stdio.h>
 #include <string.h>

@@ -5,6 +5,7 @@
  *   the change, when those before it are done -> the answer
  *
  * A file that hangs while it is loaded holds up nobody but who asked for it. */
+#include <hyper-derp/task.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -183,7 +184,8 @@ static void run_reload(struct hd_module *unused, struct hd_call *c)
 	for (unsigned i = 0; i < hd_modules_n(); i++) {
 		const struct hd_module *mod = hd_modules_at(i);
 
-		if (mod->path != NULL && !(mod->def->flags & HD_RESIDENT) &&
+		if (mod->path != NULL &&
+		    !(mod->def->flags & HD_MODULE_RESIDENT) &&
 		    (name == NULL || strcmp(name, mod->name) == 0))
 			job_try(j, mod->name, strdup(mod->path));
 	}

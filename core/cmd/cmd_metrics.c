@@ -16,9 +16,10 @@ static void put_metric(void *call, const char *module,
 		       const struct hd_metric *metric, uint64_t sum,
 		       const struct hd_histogram *h)
 {
-	static const char *const kinds[] = { [HD_COUNTER] = "counter",
-					     [HD_GAUGE] = "gauge",
-					     [HD_HISTOGRAM] = "histogram" };
+	static const char *const kinds[] = { [HD_METRIC_COUNTER] = "counter",
+					     [HD_METRIC_GAUGE] = "gauge",
+					     [HD_METRIC_HISTOGRAM] =
+						     "histogram" };
 	struct hd_call *c = call;
 
 	hd_out_open(c, NULL, '{');

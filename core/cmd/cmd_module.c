@@ -2,6 +2,7 @@
 /* core/cmd/cmd_module.c - which modules there are, what they bring, and what
  * they carry and cost. Workers are asked for what only they may look at; the
  * main thread makes text of it. */
+#include <hyper-derp/worker.h>
 #include <stdio.h>
 #include <string.h>
 #include "core/base/addr.h"
@@ -268,7 +269,7 @@ static const char *state_of(const struct hd_module *mod)
 		return "leaving";
 	if (mod->path == NULL)
 		return "built in";
-	return mod->def->flags & HD_RESIDENT ? "resident" : "loaded";
+	return mod->def->flags & HD_MODULE_RESIDENT ? "resident" : "loaded";
 }
 
 static void put_module(struct hd_call *c, const struct hd_module *mod,

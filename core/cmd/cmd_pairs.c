@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* core/cmd/cmd_pairs.c - who sends how much to whom. Asking begins the
  * counting, which ends when nobody asks any more. */
+#include <hyper-derp/worker.h>
 #include <stdlib.h>
 #include <string.h>
 #include "core/cmd/cmd.h"

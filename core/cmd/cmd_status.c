@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* core/cmd/cmd_status.c - the relay on one page. */
+#include <hyper-derp/worker.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <unistd.h>

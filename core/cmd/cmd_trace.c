@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* core/cmd/cmd_trace.c - what happened lately, of all workers in one order. */
+#include <hyper-derp/worker.h>
 #include <stdlib.h>
 #include <string.h>
 #include "core/cmd/cmd.h"

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <hyper-derp/log.h>
 #include <hyper-derp/module.h>
+#include <hyper-derp/secret.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -172,9 +173,10 @@ static void warn_plain(const struct hd_conf *conf)
 	for (size_t i = 0; i < conf->n_listen; i++)
 		if (conf->listen[i].tls)
 			return;
-	if (conf->n_listen > 0 && hd_log_on(HD_WARN))
-		hd_log_write(HD_WARN, "no listener has TLS: DERP clients want "
-				      "it; set tls_cert and tls_key");
+	if (conf->n_listen > 0 && hd_log_on(HD_LOG_WARN))
+		hd_log_write(HD_LOG_WARN,
+			     "no listener has TLS: DERP clients want "
+			     "it; set tls_cert and tls_key");
 }
 
 /* Everything after the files are read into the tree. */

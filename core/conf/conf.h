@@ -64,7 +64,7 @@ struct hd_conf {
 	/* log */
 	const char *log_target; /* "stderr" or a path */
 	uint64_t log_format; /* enum hd_log_format: core/base/log.h */
-	uint64_t log_level; /* enum hd_level */
+	uint64_t log_level; /* enum hd_log_level */
 	/* control */
 	const char *control_socket; /* NULL: hd_control_open() knows */
 	const char *control_group;

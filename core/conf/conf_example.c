@@ -57,7 +57,7 @@ static void put_option(const struct hd_option *o, const char *indent,
 {
 	struct comment c = { .file = file };
 	/* An address with brackets would be a list. */
-	bool quote = o->def != NULL && o->type == HD_ADDR;
+	bool quote = o->def != NULL && o->type == HD_OPTION_ADDR;
 
 	comment_add(&c, o->help == NULL ? o->name : o->help);
 	comment_range(&c, o);

@@ -315,8 +315,8 @@ static int override_port(struct hd_conf *conf, int port, struct hd_error *err)
 		return hd_error_set(err, -EINVAL,
 				    "--port %d: ports end at 65535", port);
 	if (conf->n_listen == 0) {
-		if (hd_log_on(HD_WARN))
-			hd_log_write(HD_WARN,
+		if (hd_log_on(HD_LOG_WARN))
+			hd_log_write(HD_LOG_WARN,
 				     "--port %d has no effect: there "
 				     "is no listener",
 				     port);
@@ -342,7 +342,8 @@ static int add_cores(struct hd_conf *conf, const char *text, const char **v,
 
 		if (core == NULL)
 			return hd_error_set(err, -ENOMEM, "out of memory");
-		if (hd_number_parse(HD_UINT, core, &n) < 0 || n > CORE_MAX)
+		if (hd_number_parse(HD_OPTION_UINT, core, &n) < 0 ||
+		    n > CORE_MAX)
 			return hd_node_error(node, err,
 					     "`pin_cores`: `%s` is "
 					     "no CPU number, 0 to %d",

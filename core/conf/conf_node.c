@@ -212,6 +212,7 @@ void hd_node_warn(const struct hd_node *at, const char *fmt, ...)
 	va_end(ap);
 	clean(text);
 	/* Not hd_log_warn(): a start may bring more than 5 of them. */
-	if (hd_log_on(HD_WARN))
-		hd_log_write(HD_WARN, "%s: %s", file_and_line(at, where), text);
+	if (hd_log_on(HD_LOG_WARN))
+		hd_log_write(HD_LOG_WARN, "%s: %s", file_and_line(at, where),
+			     text);
 }

@@ -25,14 +25,14 @@ static const struct unit sizes[] = {
 };
 static const struct unit plain[] = { { "", 1 }, { NULL, 0 } };
 
-static const struct unit *units_of(enum hd_type type)
+static const struct unit *units_of(enum hd_option_type type)
 {
-	return type == HD_DURATION_MS  ? durations
-	       : type == HD_SIZE_BYTES ? sizes
-				       : plain;
+	return type == HD_OPTION_DURATION_MS  ? durations
+	       : type == HD_OPTION_SIZE_BYTES ? sizes
+					      : plain;
 }
 
-int hd_number_parse(enum hd_type type, const char *text, uint64_t *ret)
+int hd_number_parse(enum hd_option_type type, const char *text, uint64_t *ret)
 {
 	const struct unit *u = units_of(type);
 	unsigned long long v;
@@ -51,7 +51,7 @@ int hd_number_parse(enum hd_type type, const char *text, uint64_t *ret)
 	return __builtin_mul_overflow(v, u->factor, ret) ? -ERANGE : 0;
 }
 
-const char *hd_number_text(enum hd_type type, uint64_t v,
+const char *hd_number_text(enum hd_option_type type, uint64_t v,
 			   char buf[HD_NUMBER_TEXT_BYTES])
 {
 	const struct unit *u = units_of(type);
@@ -66,18 +66,20 @@ const char *hd_number_text(enum hd_type type, uint64_t v,
 	return buf;
 }
 
-const char *hd_number_form(enum hd_type type)
+const char *hd_number_form(enum hd_option_type type)
 {
-	return type == HD_DURATION_MS  ? "a time, as in 500ms, 10s, 5m or 2h"
-	       : type == HD_SIZE_BYTES ? "a size, as in 4096, 256KiB or 1MiB"
-				       : "a whole number";
+	return type == HD_OPTION_DURATION_MS
+		       ? "a time, as in 500ms, 10s, 5m or 2h"
+	       : type == HD_OPTION_SIZE_BYTES
+		       ? "a size, as in 4096, 256KiB or 1MiB"
+		       : "a whole number";
 }
 
 static int parse_port(const char *text, in_port_t *ret_port)
 {
 	uint64_t v;
 
-	if (hd_number_parse(HD_UINT, text, &v) < 0 || v > UINT16_MAX)
+	if (hd_number_parse(HD_OPTION_UINT, text, &v) < 0 || v > UINT16_MAX)
 		return -EINVAL;
 	*ret_port = htons((uint16_t)v);
 	return 0;

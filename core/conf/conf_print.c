@@ -165,12 +165,17 @@ static void print_list(const struct printing *p)
 }
 
 static void (*const types[])(const struct printing *p) = {
-	[HD_BOOL] = print_bool,		 [HD_UINT] = print_number,
-	[HD_DURATION_MS] = print_number, [HD_SIZE_BYTES] = print_number,
-	[HD_STRING] = print_string,	 [HD_PATH] = print_string,
-	[HD_ADDR] = print_addr,		 [HD_KEY] = print_key,
-	[HD_SECRET_FILE] = print_secret, [HD_CHOICE] = print_choice,
-	[HD_LIST] = print_list,
+	[HD_OPTION_BOOL] = print_bool,
+	[HD_OPTION_UINT] = print_number,
+	[HD_OPTION_DURATION_MS] = print_number,
+	[HD_OPTION_SIZE_BYTES] = print_number,
+	[HD_OPTION_STRING] = print_string,
+	[HD_OPTION_PATH] = print_string,
+	[HD_OPTION_ADDR] = print_addr,
+	[HD_OPTION_KEY] = print_key,
+	[HD_OPTION_SECRET_FILE] = print_secret,
+	[HD_OPTION_CHOICE] = print_choice,
+	[HD_OPTION_LIST] = print_list,
 };
 
 static void print_value(const struct hd_option *opt, const void *base,

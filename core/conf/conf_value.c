@@ -40,7 +40,7 @@ static int fail_range(const struct setting *s)
 {
 	char min[HD_NUMBER_TEXT_BYTES], max[HD_NUMBER_TEXT_BYTES];
 	const struct hd_option *opt = s->opt;
-	bool unit = opt->type == HD_UINT && opt->unit != NULL;
+	bool unit = opt->type == HD_OPTION_UINT && opt->unit != NULL;
 
 	return hd_node_error(s->node, s->err,
 			     "`%s: %.64s` is out of range: %s to %s%s%s",
@@ -235,17 +235,17 @@ static const struct {
 	size_t size;
 	int (*set)(const struct setting *s, void *at);
 } types[] = {
-	[HD_BOOL] = { sizeof(bool), set_bool },
-	[HD_UINT] = { sizeof(uint64_t), set_number },
-	[HD_DURATION_MS] = { sizeof(uint64_t), set_number },
-	[HD_SIZE_BYTES] = { sizeof(uint64_t), set_number },
-	[HD_STRING] = { sizeof(char *), set_string },
-	[HD_PATH] = { sizeof(char *), set_string },
-	[HD_ADDR] = { sizeof(union hd_addr), set_addr },
-	[HD_KEY] = { sizeof(struct hd_key), set_key },
-	[HD_SECRET_FILE] = { sizeof(struct hd_secret), set_secret },
-	[HD_CHOICE] = { sizeof(uint64_t), set_choice },
-	[HD_LIST] = { sizeof(struct hd_list), set_list },
+	[HD_OPTION_BOOL] = { sizeof(bool), set_bool },
+	[HD_OPTION_UINT] = { sizeof(uint64_t), set_number },
+	[HD_OPTION_DURATION_MS] = { sizeof(uint64_t), set_number },
+	[HD_OPTION_SIZE_BYTES] = { sizeof(uint64_t), set_number },
+	[HD_OPTION_STRING] = { sizeof(char *), set_string },
+	[HD_OPTION_PATH] = { sizeof(char *), set_string },
+	[HD_OPTION_ADDR] = { sizeof(union hd_addr), set_addr },
+	[HD_OPTION_KEY] = { sizeof(struct hd_key), set_key },
+	[HD_OPTION_SECRET_FILE] = { sizeof(struct hd_secret), set_secret },
+	[HD_OPTION_CHOICE] = { sizeof(uint64_t), set_choice },
+	[HD_OPTION_LIST] = { sizeof(struct hd_list), set_list },
 };
 
 /* The default as if it stood in a file; NULL: unset. */
@@ -263,7 +263,7 @@ static int default_node(struct hd_conf_private *priv,
 	*ret = hd_node_scalar(&priv->arena, opt->def, &nowhere);
 	if (*ret == NULL)
 		return -ENOMEM;
-	if (opt->type != HD_LIST || opt->def[0] != '[')
+	if (opt->type != HD_OPTION_LIST || opt->def[0] != '[')
 		return 0;
 	text = hd_arena_printf(&priv->arena, "list: %s", opt->def);
 	if (text == NULL)
@@ -279,7 +279,7 @@ static int default_node(struct hd_conf_private *priv,
 static bool is_unset(const struct hd_option *opt, const struct hd_node *node)
 {
 	return node == NULL ||
-	       (opt->type == HD_PATH && node->type == HD_NODE_SCALAR &&
+	       (opt->type == HD_OPTION_PATH && node->type == HD_NODE_SCALAR &&
 		node->text[0] == '\0');
 }
 
@@ -297,10 +297,10 @@ int hd_value_set(struct hd_conf_private *priv, const struct hd_option *opt,
 	if (r < 0 || s.node == NULL)
 		return r;
 	if (s.node->type == HD_NODE_MAP ||
-	    (s.node->type == HD_NODE_LIST && opt->type != HD_LIST))
+	    (s.node->type == HD_NODE_LIST && opt->type != HD_OPTION_LIST))
 		return hd_node_error(s.node, err, "`%s` must be %s", opt->name,
-				     opt->type == HD_LIST ? "a list"
-							  : "one value");
+				     opt->type == HD_OPTION_LIST ? "a list"
+								 : "one value");
 	return types[opt->type].set(&s, (char *)base + opt->offset);
 }
 
@@ -327,13 +327,13 @@ bool hd_value_equal(const struct hd_option *opt, const void *base_a,
 	const struct hd_secret *sa = a, *sb = b;
 
 	switch (opt->type) {
-	case HD_STRING:
-	case HD_PATH:
+	case HD_OPTION_STRING:
+	case HD_OPTION_PATH:
 		return hd_same_text(*(const char *const *)a,
 				    *(const char *const *)b);
-	case HD_LIST:
+	case HD_OPTION_LIST:
 		return same_list(a, b);
-	case HD_SECRET_FILE:
+	case HD_OPTION_SECRET_FILE:
 		return sa->n == sb->n &&
 		       (sa->n == 0 || memcmp(sa->v, sb->v, sa->n) == 0);
 	default:

@@ -184,7 +184,7 @@ int hd_control_open(const struct hd_conf *conf, struct hd_error *err)
 	if (conf->control_socket != NULL)
 		return r == -EINVAL ? -EIO : r;
 	/* without the folder nobody has asked for one */
-	hd_log_write(r == -ENOENT ? HD_NOTICE : HD_WARN,
+	hd_log_write(r == -ENOENT ? HD_LOG_NOTICE : HD_LOG_WARN,
 		     "no control socket: %s", err->text);
 	return 0;
 }
@@ -336,7 +336,7 @@ int hd_control_start(struct hd_error *err)
 	if (r < 0)
 		return hd_error_set(err, r, "control socket: %s", strerror(-r));
 	set_listening(true);
-	hd_log_write(HD_NOTICE, "control socket: path=%s",
+	hd_log_write(HD_LOG_NOTICE, "control socket: path=%s",
 		     control.addr.sun_path);
 	return 0;
 }

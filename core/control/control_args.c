@@ -23,7 +23,7 @@ static bool is_duration(const char *text)
 {
 	uint64_t ms;
 
-	return hd_number_parse(HD_DURATION_MS, text, &ms) == 0;
+	return hd_number_parse(HD_OPTION_DURATION_MS, text, &ms) == 0;
 }
 
 static bool is_number(const char *text)

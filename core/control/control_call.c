@@ -8,6 +8,7 @@
  * The call is in one place at a time, so that nobody locks it. */
 #include <errno.h>
 #include <hyper-derp/log.h>
+#include <hyper-derp/worker.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -141,7 +142,7 @@ static void audit(const struct hd_call *c)
 			n += audit_arg(&c->entry.args[i], c->values.v[i],
 				       args + n, sizeof(args) - n);
 	no_quotes(args);
-	hd_log_write(HD_NOTICE,
+	hd_log_write(HD_LOG_NOTICE,
 		     "audit: uid=%u pid=%d role=%s command=\"%s%s\" "
 		     "result=%s%s%s",
 		     (unsigned)c->who.uid, (int)c->who.pid,

@@ -69,7 +69,8 @@ uint64_t hd_call_arg_ms(const struct hd_call *call, const char *name,
 	const char *text = hd_call_arg(call, name);
 	uint64_t ms;
 
-	if (text == NULL || hd_number_parse(HD_DURATION_MS, text, &ms) < 0)
+	if (text == NULL ||
+	    hd_number_parse(HD_OPTION_DURATION_MS, text, &ms) < 0)
 		return def_ms;
 	return ms;
 }

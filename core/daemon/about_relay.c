@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* core/daemon/about_relay.c - the relay in a few words, for modules that show
  * it. */
+#include <hyper-derp/worker.h>
 #include "core/daemon/about_relay.h"
 #include <time.h>
 #include "core/base/clock.h"

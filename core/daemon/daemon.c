@@ -18,7 +18,7 @@ int hd_daemon_failed(const struct hd_daemon *d, int code,
 {
 	const char *target = d->conf != NULL ? d->conf->log_target : NULL;
 
-	hd_log_write(HD_ERROR, "%s", err->text);
+	hd_log_write(HD_LOG_ERROR, "%s", err->text);
 	if (target != NULL && strcmp(target, "stderr") != 0)
 		fprintf(stderr, "hyper-derp: %s\n", err->text);
 	return code;
@@ -36,11 +36,12 @@ static void announce_ready(void)
 	bool empty = hd_modules_n() == 0;
 
 	if (empty)
-		hd_log_write(HD_WARN,
+		hd_log_write(HD_LOG_WARN,
 			     "no module is loaded: this relay serves nobody; "
 			     "name some in load_module, or: hdctl module "
 			     "enable derp");
-	hd_log_write(HD_NOTICE, empty ? "ready, without a module" : "ready");
+	hd_log_write(HD_LOG_NOTICE,
+		     empty ? "ready, without a module" : "ready");
 	hd_notify("READY=1\nSTATUS=%s",
 		  empty ? "up, started without a module" : "serving");
 }
@@ -56,11 +57,11 @@ static int run(const struct hd_cli *cli)
 		announce_ready();
 		hd_daemon_live();
 		hd_notify("STOPPING=1");
-		hd_log_write(HD_NOTICE, "stopping");
+		hd_log_write(HD_LOG_NOTICE, "stopping");
 	}
 	hd_daemon_stop(&d);
 	if (code == 0)
-		hd_log_write(HD_NOTICE, "stopped");
+		hd_log_write(HD_LOG_NOTICE, "stopped");
 	hd_log_close();
 	close(d.signal_fd);
 	return code;

@@ -67,9 +67,9 @@ static int as_user(const struct runner *who, int r, struct hd_error *err)
 static int read_again(struct hd_daemon *d, struct hd_error *err)
 {
 	hd_conf_free(&d->conf);
-	hd_log_level_set(HD_ERROR);
+	hd_log_level_set(HD_LOG_ERROR);
 	int r = hd_conf_load(&d->cli->conf, &d->conf, err);
-	hd_log_level_set(HD_INFO);
+	hd_log_level_set(HD_LOG_INFO);
 	return r;
 }
 

@@ -67,7 +67,7 @@ static void warn_state_files(const char *dir)
 		snprintf(path, sizeof(path), "%s/%s", dir, e->d_name);
 		if (stat(path, &st) == 0 && S_ISREG(st.st_mode) &&
 		    !may(path, R_OK))
-			hd_log_write(HD_WARN,
+			hd_log_write(HD_LOG_WARN,
 				     "state_dir: the user %s cannot read %s; "
 				     "if it is the relay's: chown %s %s",
 				     me(), path, me(), path);
@@ -134,7 +134,7 @@ static bool made_at_start(const char *option, const char *dir,
 {
 	if (strncmp(dir, under, strlen(under)) != 0)
 		return false;
-	hd_log_write(HD_WARN,
+	hd_log_write(HD_LOG_WARN,
 		     "%s: there is no folder %s; unless the service manager "
 		     "makes it, the start will fail",
 		     option, dir);
@@ -192,7 +192,7 @@ static int check_log(const char *path, bool by_root, struct hd_error *err)
 				    "it",
 				    path, me());
 	if (!good)
-		hd_log_write(HD_WARN,
+		hd_log_write(HD_LOG_WARN,
 			     "log.target %s: the user %s cannot open it again: "
 			     "after a rotation (USR1) lines go into the old "
 			     "file",
@@ -207,7 +207,7 @@ static int check_option(const struct hd_conf_section *s,
 {
 	const char *path;
 
-	if (o->type != HD_PATH)
+	if (o->type != HD_OPTION_PATH)
 		return 0;
 	memcpy(&path, (const char *)s->data + o->offset, sizeof(path));
 	if (path == NULL || path[0] != '/' || !is_there(path) ||
@@ -252,7 +252,7 @@ static void warn_unread(const char *what, const char *path)
 {
 	if (may(path, R_OK))
 		return;
-	hd_log_write(HD_WARN,
+	hd_log_write(HD_LOG_WARN,
 		     "the user %s cannot read the %s %s: a reload will be "
 		     "refused, and so will a renewed certificate; see "
 		     "hyper-derp -t and hyper-derp-cert(8)",

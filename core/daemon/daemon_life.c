@@ -17,6 +17,7 @@
 #include "core/daemon/daemon.h"
 #include <errno.h>
 #include <hyper-derp/control.h>
+#include <hyper-derp/event.h>
 #include <hyper-derp/log.h>
 #include <pthread.h>
 #include <signal.h>
@@ -62,11 +63,11 @@ static int reload(struct life *l, struct hd_error *err)
 	int r = hd_daemon_reload(l->d, err);
 
 	if (r < 0)
-		hd_log_write(HD_ERROR,
+		hd_log_write(HD_LOG_ERROR,
 			     "reload refused, nothing has changed: %s",
 			     err->text);
 	else
-		hd_log_write(HD_NOTICE, "configuration reloaded");
+		hd_log_write(HD_LOG_NOTICE, "configuration reloaded");
 	hd_event("reload", r < 0 ? "{\"ok\":false}" : "{\"ok\":true}");
 	hd_notify("READY=1");
 	return r;
@@ -80,9 +81,10 @@ static void begin_warning(struct life *l, uint64_t wait_ms)
 		wait_ms = 0; /* nobody is to be told */
 	l->state = WARNING;
 	l->until_ms = hd_clock_ms() + wait_ms;
-	hd_log_write(
-		HD_NOTICE, "drain begins: streams=%u drain_time_ms=%ju then=%s",
-		streams, (uintmax_t)wait_ms, l->exit_after ? "exit" : "stay");
+	hd_log_write(HD_LOG_NOTICE,
+		     "drain begins: streams=%u drain_time_ms=%ju then=%s",
+		     streams, (uintmax_t)wait_ms,
+		     l->exit_after ? "exit" : "stay");
 	hd_notify("STATUS=draining");
 	hd_event("drain", "{\"state\":\"warning\"}");
 	hd_serve_logins(false, "this relay is about to stop; clients "
@@ -97,7 +99,7 @@ static void change_time(struct life *l, uint64_t wait_ms)
 	l->state = WARNING;
 	l->pace = &at_ease;
 	l->until_ms = hd_clock_ms() + wait_ms;
-	hd_log_write(HD_NOTICE, "drain changed: drain_time_ms=%ju then=%s",
+	hd_log_write(HD_LOG_NOTICE, "drain changed: drain_time_ms=%ju then=%s",
 		     (uintmax_t)wait_ms, l->exit_after ? "exit" : "stay");
 	hd_event("drain", "{\"state\":\"warning\"}");
 }
@@ -108,7 +110,7 @@ static void undrain(struct life *l)
 	hd_serve_logins(true, NULL);
 	l->state = SERVING;
 	l->exit_after = false;
-	hd_log_write(HD_NOTICE, "drain taken back: streams=%u",
+	hd_log_write(HD_LOG_NOTICE, "drain taken back: streams=%u",
 		     hd_serve_streams());
 	hd_notify("STATUS=serving");
 	hd_event("drain", "{\"state\":\"serving\"}");
@@ -125,7 +127,7 @@ static void on_usr1(struct life *l)
 {
 	(void)l;
 	hd_log_reopen();
-	hd_log_write(HD_NOTICE, "log reopened");
+	hd_log_write(HD_LOG_NOTICE, "log reopened");
 }
 
 static void on_usr2(struct life *l)
@@ -183,7 +185,7 @@ static void on_signal(struct life *l, int number)
 	for (unsigned i = 0; i < HD_ARRAY_N(signals); i++) {
 		if (signals[i].number != number)
 			continue;
-		hd_log_write(HD_NOTICE, "signal: name=%s", signals[i].name);
+		hd_log_write(HD_LOG_NOTICE, "signal: name=%s", signals[i].name);
 		signals[i].on(l);
 	}
 }
@@ -212,7 +214,7 @@ static void look_whether_gone(struct life *l)
 
 	if (left > 0 && hd_clock_ms() < l->until_ms)
 		return;
-	hd_log_write(HD_NOTICE, "drained: streams=%u", left);
+	hd_log_write(HD_LOG_NOTICE, "drained: streams=%u", left);
 	hd_notify("STATUS=drained, refusing logins");
 	hd_event("drain", "{\"state\":\"drained\"}");
 	l->state = l->exit_after ? STOP : DRAINED;

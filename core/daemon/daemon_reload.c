@@ -63,7 +63,7 @@ int hd_daemon_reload(struct hd_daemon *d, struct hd_error *err)
 	hd_tls_show(tls);
 	hd_listens_renew();
 	hd_modules_adopt(conf);
-	hd_log_level_set((enum hd_level)conf->log_level);
+	hd_log_level_set((enum hd_log_level)conf->log_level);
 	hd_modules_unlike(conf, log_unlike, NULL);
 	hd_tls_store_put(&d->tls);
 	hd_conf_free(&d->conf);

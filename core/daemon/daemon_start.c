@@ -8,6 +8,7 @@
  * are bound while we may, threads start with the privileges they keep. */
 #include <errno.h>
 #include <hyper-derp/log.h>
+#include <hyper-derp/worker.h>
 #include <string.h>
 #include <unistd.h>
 #include "core/base/descriptors.h"
@@ -36,7 +37,7 @@ static void log_listeners(const struct hd_daemon *d)
 		const struct hd_listener *l = &d->listeners[i];
 		char addr[HD_ADDR_TEXT_BYTES];
 
-		hd_log_write(HD_NOTICE, "listening: addr=%s tls=%s%s%s%s",
+		hd_log_write(HD_LOG_NOTICE, "listening: addr=%s tls=%s%s%s%s",
 			     hd_addr_text(&l->addr, addr),
 			     l->tls ? "yes" : "no",
 			     l->name != NULL ? " name=" : "",
@@ -91,7 +92,7 @@ int hd_daemon_start(struct hd_daemon *d)
 		return hd_daemon_failed(d, HD_EXIT_CONFIG, &err);
 	if (hd_log_open(d->conf->log_target,
 			(enum hd_log_format)d->conf->log_format,
-			(enum hd_level)d->conf->log_level, &err) < 0)
+			(enum hd_log_level)d->conf->log_level, &err) < 0)
 		return hd_daemon_failed(d, HD_EXIT_FAILED, &err);
 	hd_log_notice("starting: version=%s commit=%s pid=%d", hd_version,
 		      hd_commit, (int)getpid());
@@ -125,7 +126,7 @@ int hd_daemon_start(struct hd_daemon *d)
 /* A histogram is about how long things take, not how many there were. */
 static void log_times(const char *name, const struct hd_histogram *h)
 {
-	hd_log_write(HD_INFO,
+	hd_log_write(HD_LOG_INFO,
 		     "metric %s: count=%ju mean_us=%ju p50_us=%ju p90_us=%ju "
 		     "p99_us=%ju",
 		     name, (uintmax_t)h->n,
@@ -146,10 +147,10 @@ static void log_metric(void *arg, const char *module,
 	if (h != NULL)
 		log_times(metric->name, h);
 	else if (metric->labels != NULL)
-		hd_log_write(HD_INFO, "metric %s{%s}=%ju", metric->name,
+		hd_log_write(HD_LOG_INFO, "metric %s{%s}=%ju", metric->name,
 			     metric->labels, (uintmax_t)sum);
 	else
-		hd_log_write(HD_INFO, "metric %s=%ju", metric->name,
+		hd_log_write(HD_LOG_INFO, "metric %s=%ju", metric->name,
 			     (uintmax_t)sum);
 }
 

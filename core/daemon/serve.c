@@ -4,6 +4,7 @@
 #include "core/daemon/serve.h"
 #include <errno.h>
 #include <hyper-derp/log.h>
+#include <hyper-derp/worker.h>
 #include "core/base/key.h"
 #include "core/daemon/turn.h"
 #include "core/http/http.h"

@@ -23,10 +23,10 @@ static const struct {
 	const char *name;
 	unsigned bit;
 } methods[] = {
-	{ "GET", HD_GET },
-	{ "HEAD", HD_HEAD },
-	{ "POST", HD_POST },
-	{ "OPTIONS", HD_OPTIONS },
+	{ "GET", HD_HTTP_GET },
+	{ "HEAD", HD_HTTP_HEAD },
+	{ "POST", HD_HTTP_POST },
+	{ "OPTIONS", HD_HTTP_OPTIONS },
 };
 
 static unsigned method_bit(const char *name)
@@ -47,7 +47,8 @@ static void add_word(char *list, size_t size, const char *word)
 /* HEAD goes wherever GET goes: hd_reply() leaves the body out. */
 static unsigned allowed(const struct hd_route *route)
 {
-	return route->methods | (route->methods & HD_GET ? HD_HEAD : 0);
+	return route->methods |
+	       (route->methods & HD_HTTP_GET ? HD_HTTP_HEAD : 0);
 }
 
 static unsigned allowed_at(const struct hd_route_entry *entry)
@@ -196,7 +197,7 @@ static enum after handle(struct hd_request *req)
 		return refuse(req, status, "no such bodies here\n");
 	if (strcmp(req->head.method, "CONNECT") == 0) {
 		req->keep = false; /* what follows is for somebody else */
-		reply_405(req, HD_GET | HD_HEAD);
+		reply_405(req, HD_HTTP_GET | HD_HTTP_HEAD);
 		return AFTER_CLOSE;
 	}
 	return serve(req);

@@ -46,7 +46,7 @@ struct hd_request { /* lives on the stack of data() */
 	struct hd_stream *stream;
 	struct hd_module *mod; /* of the route that answers */
 	enum hd_close why; /* if it is closed behind this request */
-	unsigned method; /* HD_GET …; 0: another one */
+	unsigned method; /* HD_HTTP_GET …; 0: another one */
 	bool keep; /* the connection stays open for the next request */
 	bool replied;
 	bool http10; /* nothing sure is known of the client */

@@ -12,6 +12,8 @@
  * client has gone is freed when it comes back. */
 #include "core/http/http.h"
 #include <hyper-derp/log.h>
+#include <hyper-derp/task.h>
+#include <hyper-derp/worker.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -249,7 +251,7 @@ static bool next_call(struct hd_answer *a)
 static bool has_room(const struct hd_stream *s)
 {
 	return hd_stream_is_open(s) &&
-	       s->lane[HD_CONTROL].bytes + s->flight.bytes < ENOUGH_BYTES;
+	       s->lane[HD_LANE_CONTROL].bytes + s->flight.bytes < ENOUGH_BYTES;
 }
 
 static void put_chunk(struct hd_answer *a)
@@ -260,10 +262,10 @@ static void put_chunk(struct hd_answer *a)
 
 	if (a->chunked)
 		snprintf(head, sizeof(head), "%zx\r\n", n);
-	hd_stream_append(a->stream, HD_CONTROL, head, strlen(head));
-	hd_stream_append(a->stream, HD_CONTROL, a->text + a->off, n);
+	hd_stream_append(a->stream, HD_LANE_CONTROL, head, strlen(head));
+	hd_stream_append(a->stream, HD_LANE_CONTROL, a->text + a->off, n);
 	if (a->chunked)
-		hd_stream_append(a->stream, HD_CONTROL, "\r\n", 2);
+		hd_stream_append(a->stream, HD_LANE_CONTROL, "\r\n", 2);
 	a->off += n;
 }
 
@@ -273,7 +275,7 @@ static void put_end(struct hd_answer *a)
 	bool keep = a->keep;
 
 	if (a->chunked)
-		hd_stream_append(s, HD_CONTROL, "0\r\n\r\n", 5);
+		hd_stream_append(s, HD_LANE_CONTROL, "0\r\n\r\n", 5);
 	unlink_answer(a);
 	answer_free(a);
 	s->rx_held = false;
@@ -342,7 +344,7 @@ struct hd_answer *hd_reply_body(struct hd_request *req, int status,
 	req->replied = true;
 	req->keep &= req->head.minor > 0; /* else the end is the end */
 	if (!hd_reply_begin(req, status, type, HD_LENGTH_LATER) ||
-	    req->method == HD_HEAD)
+	    req->method == HD_HTTP_HEAD)
 		return NULL;
 	a = answer_new(req, data_size);
 	if (a == NULL) {

@@ -150,7 +150,7 @@ bool hd_reply_begin(struct hd_request *req, int status, const char *type,
 		     (int)req->extra_len, req->extra, content,
 		     connection_line(req));
 	hd_assert(n > 0 && (size_t)n < sizeof(head));
-	return hd_stream_append(req->stream, HD_CONTROL, head, (size_t)n);
+	return hd_stream_append(req->stream, HD_LANE_CONTROL, head, (size_t)n);
 }
 
 /* With more than this the output, which has a limit, has enough: the rest, and
@@ -159,7 +159,7 @@ bool hd_reply_begin(struct hd_request *req, int status, const char *type,
 
 static bool fits(const struct hd_request *req, size_t len_bytes)
 {
-	size_t queued = req->stream->lane[HD_CONTROL].bytes;
+	size_t queued = req->stream->lane[HD_LANE_CONTROL].bytes;
 
 	/* what is no route's is short, or the end */
 	return len_bytes + (req->mod != NULL ? queued : 0) <= LARGE_BYTES;
@@ -170,7 +170,7 @@ static void send_body(struct hd_stream *s, const char *body, size_t n)
 	while (n > 0) {
 		size_t part = HD_MIN(n, (size_t)HD_CHUNK_BYTES);
 
-		if (!hd_stream_append(s, HD_CONTROL, body, part))
+		if (!hd_stream_append(s, HD_LANE_CONTROL, body, part))
 			return;
 		body += part;
 		n -= part;
@@ -184,7 +184,7 @@ void hd_reply(struct hd_request *req, int status, const char *type,
 		return; /* the first answer stands; it may have been a 101 */
 	req->replied = true;
 	if (!hd_reply_begin(req, status, type, len_bytes) ||
-	    req->method == HD_HEAD || status == 204 || status == 304)
+	    req->method == HD_HTTP_HEAD || status == 204 || status == 304)
 		return;
 	if (fits(req, len_bytes))
 		send_body(req->stream, body, len_bytes);

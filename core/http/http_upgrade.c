@@ -76,7 +76,7 @@ bool hd_upgrade(struct hd_request *req, const struct hd_route_entry *entry)
 
 	req->keep = false; /* a refusal ends the connection */
 	req->why = HD_CLOSE_DENIED;
-	if (entry->route.websocket != HD_WS_NONE)
+	if (entry->route.websocket != HD_WEBSOCKET_NONE)
 		return upgrade_websocket(req, entry);
 	state = hd_stream_switch(req->stream, entry->mod, entry->route.proto);
 	if (state == NULL)
@@ -93,7 +93,8 @@ static bool upgrade_matches(const struct hd_request *req,
 	if (route->token == NULL ||
 	    !hd_http_lists(&req->head, "Upgrade", route->token))
 		return false;
-	return route->websocket == HD_WS_NONE || route->subprotocol == NULL ||
+	return route->websocket == HD_WEBSOCKET_NONE ||
+	       route->subprotocol == NULL ||
 	       hd_http_lists(&req->head, "Sec-WebSocket-Protocol",
 			     route->subprotocol);
 }

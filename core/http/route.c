@@ -59,7 +59,7 @@ static const char *fault(const struct hd_route *route)
 		return NULL;
 	if (route->proto == NULL)
 		return "it upgrades to no protocol";
-	if (route->upgrade == NULL && route->websocket == HD_WS_NONE)
+	if (route->upgrade == NULL && route->websocket == HD_WEBSOCKET_NONE)
 		return "nothing writes the answer to its upgrade";
 	return NULL;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* core/loop/inbox.c - work that other threads hand to a worker. */
+#include <hyper-derp/task.h>
 #include <errno.h>
 #include <stdlib.h>
 #include "core/loop/inbox.h"

@@ -3,25 +3,26 @@
  * metrics are kept where they mean the same. */
 #include "core/loop/stats.h"
 
-#define COUNTER(id, n, h) [id] = { .name = n, .help = h, .kind = HD_COUNTER }
-#define GAUGE(id, n, h) [id] = { .name = n, .help = h, .kind = HD_GAUGE }
-#define TIMES(id, n, h) [id] = { .name = n, .help = h, .kind = HD_HISTOGRAM }
+#define COUNTER(id, n, h)                                                      \
+	[id] = { .name = n, .help = h, .kind = HD_METRIC_COUNTER }
+#define GAUGE(id, n, h) [id] = { .name = n, .help = h, .kind = HD_METRIC_GAUGE }
+#define TIMES(id, n, h)                                                        \
+	[id] = { .name = n, .help = h, .kind = HD_METRIC_HISTOGRAM }
 #define DROP_NAME "hyper_derp_send_drops_total"
 #define DROP_HELP "Packets dropped, by reason and kind"
 #define DROP(id, reason)                                                       \
-	[HD_STAT_DROPS + 2 * (id)] = {                                         \
-		DROP_NAME, "reason=\"" reason "\",kind=\"other\"", DROP_HELP,  \
-		HD_COUNTER                                                     \
-	},                                                                     \
-	[HD_STAT_DROPS + 2 * (id) + 1] = {                                     \
-		DROP_NAME, "reason=\"" reason "\",kind=\"disco\"", DROP_HELP,  \
-		HD_COUNTER                                                     \
-	}
+	[HD_STAT_DROPS + 2 * (id)] = { DROP_NAME,                              \
+				       "reason=\"" reason "\",kind=\"other\"", \
+				       DROP_HELP, HD_METRIC_COUNTER },         \
+			     [HD_STAT_DROPS + 2 * (id) +                       \
+				     1] = { DROP_NAME,                         \
+					    "reason=\"" reason                 \
+					    "\",kind=\"disco\"",               \
+					    DROP_HELP, HD_METRIC_COUNTER }
 #define CLOSED(id, why)                                                        \
-	[HD_STAT_CLOSES + (id)] = { "hyper_derp_closes_total",                 \
-				    "reason=\"" why "\"",                      \
-				    "Connections closed, by reason",           \
-				    HD_COUNTER }
+	[HD_STAT_CLOSES +                                                      \
+		(id)] = { "hyper_derp_closes_total", "reason=\"" why "\"",     \
+			  "Connections closed, by reason", HD_METRIC_COUNTER }
 
 const struct hd_metric hd_core_metrics[] = {
 	COUNTER(HD_STAT_RECV_BYTES, "hyper_derp_recv_bytes_total",

@@ -6,6 +6,7 @@
 #include "core/loop/task.h"
 #include <errno.h>
 #include <hyper-derp/log.h>
+#include <hyper-derp/task.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>

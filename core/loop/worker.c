@@ -5,6 +5,7 @@
  * Sleeping and waking: worker_wait.c; starting and stopping all of them:
  * workers.c. */
 #include <hyper-derp/log.h>
+#include <hyper-derp/worker.h>
 #include <sched.h>
 #include <stdlib.h>
 #include "core/loop/tag.h"

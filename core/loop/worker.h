@@ -67,6 +67,7 @@ int hd_worker_post(struct hd_worker *w, hd_worker_fn *fn, void *a, void *b);
 
 /* ---- inside: for the core's own files ---- */
 
+#include <hyper-derp/task.h>
 #include <hyper-derp/timer.h>
 #include <pthread.h>
 #include "core/base/heap.h"

@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <hyper-derp/log.h>
+#include <hyper-derp/worker.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>

@@ -2,6 +2,7 @@
 /* core/loop/workers_park.c - all workers are parked between two turns, while
  * the main thread changes what they all use. For about a millisecond: what
  * clients send meanwhile waits in the kernel. */
+#include <hyper-derp/worker.h>
 #include <errno.h>
 #include "core/loop/worker.h"
 

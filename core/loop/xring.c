@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* core/loop/xring.c - packets from one worker to another. */
+#include <hyper-derp/worker.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* core/module/metric.c - the numbers of all workers, summed. Each number has
  * one writer; a reader takes no lock and may be a packet behind. */
+#include <hyper-derp/worker.h>
 #include <string.h>
 #include "core/base/metric_table.h"
 #include "core/loop/worker.h"
@@ -36,7 +37,7 @@ static void read_row(const struct reader *r, const struct hd_module *mod,
 		     const struct hd_metric *m, size_t row)
 {
 	struct hd_histogram h;
-	bool is_histogram = m->kind == HD_HISTOGRAM;
+	bool is_histogram = m->kind == HD_METRIC_HISTOGRAM;
 	uint64_t sum = 0;
 
 	if (is_histogram)

@@ -5,25 +5,25 @@
 #include <errno.h>
 #include <string.h>
 
-/* ABI 1.0 ended here; a later minor only appends. */
-#define DEF_1_0_BYTES                                                          \
-	(offsetof(struct hd_module_def, serving) +                             \
-	 sizeof(((struct hd_module_def *)0)->serving))
+/* ABI 2.0 ended here; a later minor only appends. */
+#define DEF_2_0_BYTES                                                          \
+	(offsetof(struct hd_module_def, events) +                              \
+	 sizeof(((struct hd_module_def *)0)->events))
 
 enum { DEF_MAX_BYTES = 4096, CONF_MAX_BYTES = 1 << 20, WORKER_MAX = 64 << 20 };
 
 static const uint32_t type_bytes[] = {
-	[HD_BOOL] = sizeof(bool),
-	[HD_UINT] = sizeof(uint64_t),
-	[HD_DURATION_MS] = sizeof(uint64_t),
-	[HD_SIZE_BYTES] = sizeof(uint64_t),
-	[HD_STRING] = sizeof(const char *),
-	[HD_PATH] = sizeof(const char *),
-	[HD_ADDR] = sizeof(union hd_addr),
-	[HD_KEY] = sizeof(struct hd_key),
-	[HD_SECRET_FILE] = sizeof(struct hd_secret),
-	[HD_CHOICE] = sizeof(uint64_t),
-	[HD_LIST] = sizeof(struct hd_list),
+	[HD_OPTION_BOOL] = sizeof(bool),
+	[HD_OPTION_UINT] = sizeof(uint64_t),
+	[HD_OPTION_DURATION_MS] = sizeof(uint64_t),
+	[HD_OPTION_SIZE_BYTES] = sizeof(uint64_t),
+	[HD_OPTION_STRING] = sizeof(const char *),
+	[HD_OPTION_PATH] = sizeof(const char *),
+	[HD_OPTION_ADDR] = sizeof(union hd_addr),
+	[HD_OPTION_KEY] = sizeof(struct hd_key),
+	[HD_OPTION_SECRET_FILE] = sizeof(struct hd_secret),
+	[HD_OPTION_CHOICE] = sizeof(uint64_t),
+	[HD_OPTION_LIST] = sizeof(struct hd_list),
 };
 
 static int check_abi(const struct hd_module_def *def, struct hd_error *err)
@@ -45,7 +45,7 @@ static int check_abi(const struct hd_module_def *def, struct hd_error *err)
 				    "update the relay",
 				    def->abi_major, def->abi_minor,
 				    HD_ABI_MAJOR, HD_ABI_MINOR);
-	if (def->size < DEF_1_0_BYTES || def->size > DEF_MAX_BYTES)
+	if (def->size < DEF_2_0_BYTES || def->size > DEF_MAX_BYTES)
 		return hd_error_set(err, -ENOEXEC,
 				    "its definition has %u bytes, which fits "
 				    "no version of ABI %u; define it with "
@@ -69,7 +69,7 @@ static int check_option(const struct hd_module_def *def,
 				    "conf_size; correct the module's option "
 				    "table",
 				    o->name, def->conf_size);
-	if (o->type == HD_CHOICE &&
+	if (o->type == HD_OPTION_CHOICE &&
 	    (o->choices == NULL || o->choices[0] == NULL))
 		return hd_error_set(err, -ENOEXEC,
 				    "option %s has no choices; correct the "

@@ -9,6 +9,7 @@
 #include "core/module/module_live.h"
 #include <errno.h>
 #include <hyper-derp/control.h>
+#include <hyper-derp/event.h>
 #include <hyper-derp/log.h>
 #include <stdlib.h>
 #include <string.h>
@@ -68,7 +69,7 @@ int hd_live_find(const char *name, struct hd_module **ret, struct hd_error *err)
 				    "module %s is built in: it comes and goes "
 				    "with the relay",
 				    name);
-	if (mod->def->flags & HD_RESIDENT)
+	if (mod->def->flags & HD_MODULE_RESIDENT)
 		return hd_error_set(err, -EPERM,
 				    "module %s is resident: its code cannot "
 				    "leave while the relay runs; restart the "
@@ -124,7 +125,7 @@ void hd_live_renew_tls(void)
 	struct hd_error err = { "" };
 
 	if (tls.renew(tls.arg, &err) < 0)
-		hd_log_write(HD_WARN,
+		hd_log_write(HD_LOG_WARN,
 			     "certificates are served with the chain "
 			     "of before, until a reload: %s",
 			     err.text);
@@ -136,10 +137,10 @@ void hd_live_forget(struct hd_module *mod)
 
 	strcpy(name, mod->name);
 	if (!hd_life_forget(mod))
-		hd_log_write(HD_WARN,
+		hd_log_write(HD_LOG_WARN,
 			     "module %s: its code stays in memory, something "
 			     "still uses it (a thread, an exit handler?): it "
-			     "should declare itself HD_RESIDENT",
+			     "should declare itself HD_MODULE_RESIDENT",
 			     name);
 }
 
@@ -221,7 +222,7 @@ static int load(const char *entry, const char *name, struct hd_error *err)
 	hd_life_show(mod);
 	hd_live_renew_tls();
 	hd_live_event(mod->name, "loaded");
-	hd_log_write(HD_NOTICE, "module loaded: name=%s version=%s file=%s",
+	hd_log_write(HD_LOG_NOTICE, "module loaded: name=%s version=%s file=%s",
 		     mod->name, mod->def->version ? mod->def->version : "-",
 		     mod->path != NULL ? mod->path : "built in");
 	HD_PROBE(module_loaded, mod->name, mod->def->version);

@@ -95,7 +95,7 @@ static int open_all(const struct hd_conf *conf, struct candidate *v,
 		if (r < 0 && !v[i].entry->optional)
 			return r;
 		if (r < 0)
-			hd_log_write(HD_WARN, "%s (optional: skipped)",
+			hd_log_write(HD_LOG_WARN, "%s (optional: skipped)",
 				     err->text);
 	}
 	return 0;
@@ -226,7 +226,7 @@ static int load_in_order(struct hd_conf *conf, struct candidate *v,
 			continue;
 		if (!c->entry->optional)
 			return r;
-		hd_log_write(HD_WARN, "%s (optional: skipped)", err->text);
+		hd_log_write(HD_LOG_WARN, "%s (optional: skipped)", err->text);
 		c->open = false; /* who requires it is stuck now */
 		hd_module_file_close(&c->file);
 	}

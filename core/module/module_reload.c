@@ -74,7 +74,7 @@ static void log_reloaded(const struct hd_reload *r, uint64_t us)
 {
 	const struct hd_module *mod = r->mod;
 
-	hd_log_write(HD_NOTICE,
+	hd_log_write(HD_LOG_NOTICE,
 		     "module reloaded: name=%s version=%s connections=%s "
 		     "streams=%u pause_us=%ju",
 		     mod->name,
@@ -90,11 +90,11 @@ static void log_reloaded(const struct hd_reload *r, uint64_t us)
 static void close_file(struct hd_reload *r, struct hd_module_file *file)
 {
 	if (!hd_module_file_close(file))
-		hd_log_write(HD_WARN,
+		hd_log_write(HD_LOG_WARN,
 			     "module %s: the code of before stays in memory, "
 			     "something still uses it (a thread, an exit "
 			     "handler?): it should declare itself "
-			     "HD_RESIDENT",
+			     "HD_MODULE_RESIDENT",
 			     r->mod->name);
 }
 
@@ -206,7 +206,8 @@ static struct hd_module *next_of_all(struct hd_change *c)
 	while (c->at < hd_modules_n()) {
 		struct hd_module *mod = hd_modules_at(c->at++);
 
-		if (mod->path != NULL && !(mod->def->flags & HD_RESIDENT))
+		if (mod->path != NULL &&
+		    !(mod->def->flags & HD_MODULE_RESIDENT))
 			return mod;
 	}
 	return NULL;

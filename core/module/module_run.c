@@ -4,6 +4,7 @@
  * configuration live here; both are only changed while no worker looks. */
 #include <errno.h>
 #include <hyper-derp/log.h>
+#include <hyper-derp/worker.h>
 #include <stdlib.h>
 #include <string.h>
 #include "core/base/lines.h"

@@ -47,7 +47,7 @@ static void scan(const struct hd_module *mod, const char *what,
 		if (v[i] < image->from || v[i] >= image->to)
 			continue;
 		hd_bug_count();
-		hd_log_write(HD_ERROR,
+		hd_log_write(HD_LOG_ERROR,
 			     "bug: module %s keeps a pointer into its code: "
 			     "%s, offset %zu, to image offset 0x%zx",
 			     mod->name, what, i * sizeof(*v),

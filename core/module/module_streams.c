@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* core/module/module_streams.c - the connections of a module: closed when it
  * goes, given to its new code when it is reloaded. */
+#include <hyper-derp/worker.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>

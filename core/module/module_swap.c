@@ -104,7 +104,7 @@ static int old_back(struct hd_reload *r)
 	int e = hd_life_in(&r->life, &err);
 
 	if (e < 0)
-		hd_log_write(HD_ERROR,
+		hd_log_write(HD_LOG_ERROR,
 			     "module %s: neither its new nor its old code "
 			     "starts, its connections are closed: %s",
 			     r->mod->name, err.text);

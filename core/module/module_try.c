@@ -80,7 +80,7 @@ int hd_module_try(const char *path, const struct hd_conf_cli *cli,
 	char name[HD_MODULE_NAME_BYTES];
 
 	hd_dry = true;
-	hd_log_level_set(HD_ERROR);
+	hd_log_level_set(HD_LOG_ERROR);
 	if (path[0] != '/' || hd_module_name(path, name) < 0)
 		return hd_error_set(err, -EINVAL,
 				    "%s: name a module file by its absolute "

@@ -84,7 +84,7 @@ static int closing(struct hd_change *c)
 		return r;
 	if (r < 0 || !hd_life_stop(&l))
 		return stuck(c);
-	hd_log_write(HD_NOTICE, "module unloaded: name=%s", mod->name);
+	hd_log_write(HD_LOG_NOTICE, "module unloaded: name=%s", mod->name);
 	hd_live_event(mod->name, "unloaded");
 	HD_PROBE(module_unloaded, mod->name);
 	hd_live_forget(mod);

@@ -82,7 +82,7 @@ static void log_listening(const struct hd_listener *l)
 {
 	char addr[HD_ADDR_TEXT_BYTES];
 
-	hd_log_write(HD_NOTICE, "listening: addr=%s name=%s module=%s%s",
+	hd_log_write(HD_LOG_NOTICE, "listening: addr=%s name=%s module=%s%s",
 		     hd_addr_text(&l->addr, addr), l->name, l->mod->name,
 		     l->shared ? " inherited=yes" : "");
 }
@@ -216,7 +216,7 @@ void hd_listens_renew(void)
 		if (hd_tls_store_own(l->cert, l->key, &store, &err) == 0)
 			use_store(l, store);
 		else
-			hd_log_write(HD_WARN, "listener %s: %s", l->name,
+			hd_log_write(HD_LOG_WARN, "listener %s: %s", l->name,
 				     err.text);
 	}
 }

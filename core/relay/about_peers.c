@@ -33,7 +33,7 @@ void hd_peer_about(const struct hd_stream *s, struct hd_about_peer *ret)
 		.realm = p->login.realm,
 		.active = p->entry->active == p,
 	};
-	for (unsigned i = 0; i < HD_LANES; i++)
+	for (unsigned i = 0; i < HD_LANE_N; i++)
 		ret->queued_bytes += s->lane[i].bytes;
 	for (unsigned i = 0; i < HD_DROP_N; i++)
 		ret->drops += s->drops[i];

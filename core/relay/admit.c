@@ -10,6 +10,7 @@
  * that it asked last by its place in the order of loading, and goes on behind
  * that. Context: the key's home worker. */
 #include <hyper-derp/log.h>
+#include <hyper-derp/worker.h>
 #include <stdlib.h>
 #include <string.h>
 #include "core/base/clock.h"
@@ -120,7 +121,7 @@ static enum hd_verdict ask_hook(struct hd_stream *s,
 	enum hd_verdict v = h->fn(h->mod, w, &p->login, &s->addr, t);
 
 	hd_meter_leave(&w->meter, before);
-	hd_account_add(account, HD_ACCOUNT_DENIED, v == HD_DENY);
+	hd_account_add(account, HD_ACCOUNT_DENIED, v == HD_VERDICT_DENY);
 	return v;
 }
 
@@ -133,18 +134,18 @@ void hd_login_hung_up(struct hd_stream *s)
 void hd_login_ask(struct hd_stream *s)
 {
 	const struct hd_admit_hook *h;
-	enum hd_verdict v = HD_PASS;
+	enum hd_verdict v = HD_VERDICT_PASS;
 	struct hd_ticket t;
 
 	if (!s->worker->serving) {
 		refuse(s, HD_CLOSE_DENIED, "the relay is draining");
 		return;
 	}
-	while (v == HD_PASS && (h = next_hook(s)) != NULL)
+	while (v == HD_VERDICT_PASS && (h = next_hook(s)) != NULL)
 		v = ask_hook(s, h, &t);
-	if (v == HD_PASS) {
+	if (v == HD_VERDICT_PASS) {
 		admit(s);
-	} else if (v == HD_DENY) {
+	} else if (v == HD_VERDICT_DENY) {
 		deny(s, &t);
 	} else {
 		/* or login_timeout denies */
@@ -228,7 +229,7 @@ static void answered(struct hd_worker *w, void *ticket, void *unused)
 	struct hd_stream *s = hd_slots_get(&w->streams->slots, t->slot, t->gen);
 
 	(void)unused;
-	if (is_awaited(s, t) && t->verdict == HD_PASS) {
+	if (is_awaited(s, t) && t->verdict == HD_VERDICT_PASS) {
 		hd_login_ask(s);
 	} else if (is_awaited(s, t)) {
 		hd_account_add(hd_account_of(w, hd_peer_of(s)->hook_asked),

@@ -28,11 +28,11 @@ hd_hooks_ask_packet(struct hd_worker *w, const struct hd_packet *packet)
 
 	if (__builtin_expect(w->meter.on, 0)) {
 		while (h->fn != NULL &&
-		       hd_hook_ask_measured(h, w, packet) == HD_PASS)
+		       hd_hook_ask_measured(h, w, packet) == HD_VERDICT_PASS)
 			h++;
 		return h;
 	}
-	while (h->fn(h->mod, w, packet) == HD_PASS)
+	while (h->fn(h->mod, w, packet) == HD_VERDICT_PASS)
 		if ((++h)->fn == NULL)
 			break;
 	return h;

@@ -6,6 +6,7 @@
  * From hd_relay_login() on nothing is read, so nothing is under way when the
  * connection changes workers: descriptor, TLS, kept bytes and state go in one
  * message. Context: the stream's worker. */
+#include <hyper-derp/worker.h>
 #include "core/base/clock.h"
 #include "core/relay/peer.h"
 #include "core/relay/relay_worker.h"

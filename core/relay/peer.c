@@ -6,6 +6,7 @@
  *
  * Several may have one key: they hang on its entry, the one that spoke last
  * first. Context: the stream's worker. */
+#include <hyper-derp/worker.h>
 #include <errno.h>
 #include <stdlib.h>
 #include "core/base/key.h"

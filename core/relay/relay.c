@@ -19,6 +19,7 @@
  *   loop/ring_*.c       sendmsg(), or an entry of the ring: on_sent() ends it
  *
  * Context: a worker. */
+#include <hyper-derp/worker.h>
 #include <string.h>
 #include "core/base/probes.h"
 #include "core/loop/xring.h"

@@ -6,6 +6,7 @@
  * the kernel's backlog and is taken later. */
 #include <errno.h>
 #include <hyper-derp/log.h>
+#include <hyper-derp/worker.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
 #include <sys/socket.h>

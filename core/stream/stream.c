@@ -142,7 +142,8 @@ void hd_stream_abort(struct hd_stream *s, enum hd_close why)
 static void log_end(const struct hd_stream *s)
 {
 	char addr[HD_ADDR_TEXT_BYTES];
-	enum hd_level level = hd_stream_key(s) != NULL ? HD_INFO : HD_DEBUG;
+	enum hd_log_level level =
+		hd_stream_key(s) != NULL ? HD_LOG_INFO : HD_LOG_DEBUG;
 
 	if (!hd_log_on(level))
 		return;
@@ -230,7 +231,7 @@ void hd_stream_lose(struct hd_stream *s)
 {
 	struct hd_chunk_pool none = { 0 };
 
-	for (unsigned i = 0; i < HD_LANES; i++)
+	for (unsigned i = 0; i < HD_LANE_N; i++)
 		hd_queue_clear(&none, &s->lane[i]);
 	hd_queue_clear(&none, &s->flight);
 	hd_chunk_put(&none, &s->kept);

@@ -106,7 +106,7 @@ struct hd_stream {
 	uint32_t large_bytes; /* its share of the worker's */
 	int unacked;    /* SIOCOUTQ when it was blocked */
 	struct hd_chunk *reserved;
-	struct hd_queue lane[HD_LANES];
+	struct hd_queue lane[HD_LANE_N];
 	struct hd_queue flight; /* what the kernel is to take next, sealed */
 	/* time */
 	struct hd_heap_node timer; /* at the earliest deadline or before it */

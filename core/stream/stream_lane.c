@@ -25,7 +25,7 @@ static uint32_t large_part(const struct hd_stream *s, size_t n)
 
 void hd_lane_recount(struct hd_stream *s)
 {
-	uint32_t large = large_part(s, s->lane[HD_BULK].bytes);
+	uint32_t large = large_part(s, s->lane[HD_LANE_BULK].bytes);
 
 	s->worker->streams->large_bytes += large;
 	s->worker->streams->large_bytes -= s->large_bytes;
@@ -40,7 +40,7 @@ void hd_lane_moves(struct hd_stream *s)
 
 static bool bulk_fits(const struct hd_stream *s, size_t n)
 {
-	const struct hd_queue *q = &s->lane[HD_BULK];
+	const struct hd_queue *q = &s->lane[HD_LANE_BULK];
 	uint32_t large = large_part(s, q->bytes + n);
 
 	if (large == 0)
@@ -52,7 +52,7 @@ static bool bulk_fits(const struct hd_stream *s, size_t n)
 
 static bool fits(const struct hd_stream *s, enum hd_lane lane, size_t n)
 {
-	if (lane == HD_BULK)
+	if (lane == HD_LANE_BULK)
 		return bulk_fits(s, n);
 	return s->lane[lane].bytes + n <= s->worker->conf->urgent_limit_bytes;
 }
@@ -62,7 +62,8 @@ static void drop_oldest(struct hd_stream *s, enum hd_lane lane)
 	struct hd_chunk *c = hd_queue_pop(&s->lane[lane]);
 
 	hd_lane_changed(s);
-	hd_stream_dropped(s, HD_DROP_QUEUE_HEAD, lane == HD_URGENT, c->frames);
+	hd_stream_dropped(s, HD_DROP_QUEUE_HEAD, lane == HD_LANE_URGENT,
+			  c->frames);
 	hd_log_info("send_drop: key=%s packets=%u reason=queue_head (it reads "
 		    "slower than others send to it)",
 		    hd_stream_key_text(s), c->frames);
@@ -71,7 +72,7 @@ static void drop_oldest(struct hd_stream *s, enum hd_lane lane)
 
 bool hd_lane_make_room(struct hd_stream *s, enum hd_lane lane, size_t n)
 {
-	if (lane == HD_CONTROL) {
+	if (lane == HD_LANE_CONTROL) {
 		if (s->lane[lane].bytes + n <= CONTROL_LIMIT_BYTES)
 			return true;
 		hd_stream_abort(s, HD_CLOSE_SLOW);

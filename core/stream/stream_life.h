@@ -35,14 +35,14 @@ void hd_lane_moves(struct hd_stream *s);
 static inline bool hd_lane_room(struct hd_stream *s, enum hd_lane lane,
 				size_t n)
 {
-	return (lane == HD_BULK &&
-		s->lane[HD_BULK].bytes + n <= HD_OUTPUT_LIMIT_MIN_BYTES) ||
+	return (lane == HD_LANE_BULK &&
+		s->lane[HD_LANE_BULK].bytes + n <= HD_OUTPUT_LIMIT_MIN_BYTES) ||
 	       hd_lane_make_room(s, lane, n);
 }
 
 static inline void hd_lane_changed(struct hd_stream *s)
 {
-	if (s->lane[HD_BULK].bytes > HD_OUTPUT_LIMIT_MIN_BYTES ||
+	if (s->lane[HD_LANE_BULK].bytes > HD_OUTPUT_LIMIT_MIN_BYTES ||
 	    s->large_bytes != 0)
 		hd_lane_recount(s);
 }

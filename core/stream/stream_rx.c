@@ -365,7 +365,8 @@ static void handshake_failed(struct hd_stream *s)
 	HD_PROBE(tls_done, s, s->worker->index, 0);
 	if (hd_tls_got_http(s->tls)) {
 		hd_tls_free(&s->tls);
-		hd_stream_append(s, HD_CONTROL, answer, sizeof(answer) - 1);
+		hd_stream_append(s, HD_LANE_CONTROL, answer,
+				 sizeof(answer) - 1);
 	}
 	s->handshaking = false;
 	hd_stream_close(s, HD_CLOSE_ERROR);

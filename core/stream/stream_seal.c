@@ -15,7 +15,7 @@
 
 static void take_bulk(struct hd_stream *s, struct hd_queue *to)
 {
-	struct hd_queue *bulk = &s->lane[HD_BULK];
+	struct hd_queue *bulk = &s->lane[HD_LANE_BULK];
 
 	if (!hd_stream_is_open(s) || bulk->bytes <= SEAL_BULK_BYTES)
 		hd_queue_append(to, bulk);
@@ -110,8 +110,8 @@ void hd_stream_seal(struct hd_stream *s)
 	if (s->tls != NULL && hd_tls_kernel(s->tls) & HD_KTLS_TX &&
 	    !kernel_ready(s))
 		return;
-	hd_queue_append(&q, &s->lane[HD_CONTROL]);
-	hd_queue_append(&q, &s->lane[HD_URGENT]);
+	hd_queue_append(&q, &s->lane[HD_LANE_CONTROL]);
+	hd_queue_append(&q, &s->lane[HD_LANE_URGENT]);
 	take_bulk(s, &q);
 	if (q.first == NULL)
 		return;

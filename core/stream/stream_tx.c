@@ -47,7 +47,7 @@ void hd_stream_dropped(struct hd_stream *s, enum hd_drop why, bool urgent,
 static struct hd_chunk *lane_grow(struct hd_stream *s, enum hd_lane lane,
 				  size_t n)
 {
-	size_t size = lane == HD_BULK ? HD_MAX(n, HD_CHUNK_BYTES) : n;
+	size_t size = lane == HD_LANE_BULK ? HD_MAX(n, HD_CHUNK_BYTES) : n;
 	struct hd_chunk *c = hd_chunk_new(&s->worker->streams->pool, size);
 
 	if (c != NULL)
@@ -81,9 +81,9 @@ uint8_t *hd_stream_reserve(struct hd_stream *s, enum hd_lane lane, size_t n)
 
 	hd_assert(s->reserved == NULL && n <= HD_FRAME_MAX_BYTES);
 	if (!hd_stream_is_open(s)) {
-		if (lane != HD_CONTROL)
-			hd_stream_dropped(s, HD_DROP_GONE, lane == HD_URGENT,
-					  1);
+		if (lane != HD_LANE_CONTROL)
+			hd_stream_dropped(s, HD_DROP_GONE,
+					  lane == HD_LANE_URGENT, 1);
 		return NULL;
 	}
 	c = lane_chunk(s, lane, n, false);
@@ -99,7 +99,7 @@ void hd_stream_commit(struct hd_stream *s, size_t n)
 	c->frames++;
 	s->lane[s->reserved_lane].bytes += (uint32_t)n;
 	s->lane[s->reserved_lane].frames++;
-	if (s->reserved_lane == HD_BULK)
+	if (s->reserved_lane == HD_LANE_BULK)
 		hd_lane_changed(s);
 	if (s->output == HD_OUTPUT_IDLE)
 		hd_stream_mark_dirty(s);
@@ -123,7 +123,7 @@ bool hd_stream_append_raw(struct hd_stream *s, const void *data, size_t n)
 
 	if (!hd_stream_is_open(s))
 		return false;
-	c = lane_chunk(s, HD_CONTROL, n, true);
+	c = lane_chunk(s, HD_LANE_CONTROL, n, true);
 	if (c == NULL)
 		return false;
 	memcpy(c->data + c->tail, data, n);
@@ -137,16 +137,16 @@ static void count_cleared(struct hd_stream *s, enum hd_drop why,
 	unsigned n = s->lane[lane].frames;
 
 	if (n > 0)
-		hd_stream_dropped(s, why, lane == HD_URGENT, n);
+		hd_stream_dropped(s, why, lane == HD_LANE_URGENT, n);
 }
 
 void hd_stream_clear_output(struct hd_stream *s, enum hd_drop why)
 {
 	if (hd_stream_key(s) != NULL) {
-		count_cleared(s, why, HD_URGENT);
-		count_cleared(s, why, HD_BULK);
+		count_cleared(s, why, HD_LANE_URGENT);
+		count_cleared(s, why, HD_LANE_BULK);
 	}
-	for (unsigned i = 0; i < HD_LANES; i++)
+	for (unsigned i = 0; i < HD_LANE_N; i++)
 		hd_queue_clear(&s->worker->streams->pool, &s->lane[i]);
 	hd_queue_clear(&s->worker->streams->pool, &s->flight);
 	hd_lane_changed(s);
@@ -212,8 +212,8 @@ void hd_stream_expect_sent(struct hd_stream *s)
 
 static bool is_queued(const struct hd_stream *s)
 {
-	return s->lane[HD_CONTROL].first || s->lane[HD_URGENT].first ||
-	       s->lane[HD_BULK].first;
+	return s->lane[HD_LANE_CONTROL].first ||
+	       s->lane[HD_LANE_URGENT].first || s->lane[HD_LANE_BULK].first;
 }
 
 static void send_flight(struct hd_stream *s)

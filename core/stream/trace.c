@@ -2,6 +2,8 @@
 /* core/stream/trace.c - what happened lately. */
 #include "core/stream/trace.h"
 #include <hyper-derp/control.h>
+#include <hyper-derp/event.h>
+#include <hyper-derp/worker.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>

@@ -229,7 +229,7 @@ unsigned hd_ktls_directions(enum hd_ktls want)
 			      "all the same, our own record layer serves");
 	} else {
 		errno = -r;
-		hd_log_write(want == HD_KTLS_ON ? HD_WARN : HD_NOTICE,
+		hd_log_write(want == HD_KTLS_ON ? HD_LOG_WARN : HD_LOG_NOTICE,
 			     "kTLS not available: %m (modprobe tls); our own "
 			     "record layer serves");
 	}

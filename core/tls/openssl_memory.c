@@ -4,6 +4,7 @@
  * dump has; each behind a head that tells its size. */
 #include <errno.h>
 #include <hyper-derp/module.h>
+#include <hyper-derp/secret.h>
 #include <malloc.h>
 #include <openssl/crypto.h>
 #include <stdlib.h>

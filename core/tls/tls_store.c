@@ -2,6 +2,7 @@
 /* core/tls/tls_store.c - certificates and contexts. A store never changes once
  * it is made, so workers share it without a lock; a reload makes a new one and
  * connections under way keep theirs by reference. */
+#include <hyper-derp/tls.h>
 #include "core/base/module_id.h"
 #include "core/tls/tls.h"
 #include "core/tls/tls_about.h"

@@ -46,7 +46,6 @@ struct hd_about_peer {
 	const union hd_addr *addr;
 	const char *proto, *agent; /* "derp"; how it calls itself, or "" */
 	uint64_t age_ms, bytes_in, bytes_out, drops;
-	/* only ever made by the core: since 1.8 */
 	const char *tls; /* "own", "ktls", "openssl"; NULL: none */
 	uint64_t queued_bytes;
 	uint16_t realm;

@@ -44,7 +44,7 @@ union hd_addr { /* an IPv4 or IPv6 address and port */
 HD_API const char *hd_addr_text(const union hd_addr *addr,
 				char buf[HD_ADDR_TEXT_BYTES]);
 
-enum hd_verdict { HD_PASS, HD_DENY, HD_PENDING };
+enum hd_verdict { HD_VERDICT_PASS, HD_VERDICT_DENY, HD_VERDICT_PENDING };
 
 enum hd_close { /* why a stream ended; hd_close_text() names it in the log */
 	HD_CLOSE_DONE,     /* our side had nothing more to say */

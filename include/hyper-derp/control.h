@@ -30,7 +30,7 @@ enum hd_role { /* whoever has a role has those before it */
  *   --for DURATION  in brackets     [--exit]     a flag
  *   NAME...         last: one or more words, joined by spaces
  * A NAME decides what is allowed: KEY 4 to 64 hexadecimal digits, DURATION
- * as in the configuration (30s), N a number, LEVEL a log level, FILE (ABI 1.5)
+ * as in the configuration (30s), N a number, LEVEL a log level, FILE
  * the text of a file of up to 32 MiB that hdctl reads and sends, so that the
  * relay never opens a file for an operator; else any text. */
 struct hd_command {
@@ -70,7 +70,7 @@ HD_API uint64_t hd_call_arg_ms(const struct hd_call *call, const char *name,
 HD_API void hd_call_error(struct hd_call *call, const char *fmt, ...)
 	HD_PRINTF(2, 3);
 /* hd_call_refuse - the same with a code of the module's own, for programs:
- * a word in lower case that lives as long as the module. Since ABI 1.5. */
+ * a word in lower case that lives as long as the module. */
 HD_API void hd_call_refuse(struct hd_call *call, const char *code,
 			   const char *fmt, ...) HD_PRINTF(3, 4);
 /* hd_call_data - zeroed memory that lives as long as the call. The first call
@@ -97,14 +97,6 @@ HD_API void hd_out_bool(struct hd_call *call, const char *name, bool on);
 HD_API void hd_out_double(struct hd_call *call, const char *name, double v);
 HD_API void hd_out_key(struct hd_call *call, const char *name,
 		       const struct hd_key *key);
-
-/* ---- events, for everybody who watches ---- */
-
-/* hd_event_wanted - whether anybody does: ask before making one. Any thread.
- * hd_event - @json an object, or NULL; copied. Not on the packet path: it
- * allocates. When too many wait, it is lost and counted. */
-HD_API bool hd_event_wanted(void);
-HD_API void hd_event(const char *name, const char *json);
 
 #ifdef __cplusplus
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* hyper-derp/hook.h - questions that the core asks, in load order. The first
- * answer that is not HD_PASS stands. */
+ * answer that is not HD_VERDICT_PASS stands. */
 #pragma once
 #include <hyper-derp/relay.h>
 
@@ -10,16 +10,18 @@ extern "C" {
 
 /* on_admit - a key has been proven; in its home worker. Once per login, and
  * again when the module was to answer and has been replaced meanwhile.
- * @ticket  for HD_PENDING: answer later with hd_admit_answer(), else the
- *          login deadline denies. For HD_DENY say why with hd_admit_reason().
+ * @ticket  for HD_VERDICT_PENDING: answer later with hd_admit_answer(), else
+ * the login deadline denies. For HD_VERDICT_DENY say why with
+ * hd_admit_reason().
  */
 struct hd_ticket;
 typedef enum hd_verdict hd_admit_fn(struct hd_module *mod, struct hd_worker *w,
 				    const struct hd_login *login,
 				    const union hd_addr *from,
 				    struct hd_ticket *ticket);
-/* on_packet - a packet between two keys, in the sender's home worker; HD_DENY
- * drops it. Costs one branch when nobody asks. Must not keep the packet. */
+/* on_packet - a packet between two keys, in the sender's home worker;
+ * HD_VERDICT_DENY drops it. Costs one branch when nobody asks. Must not keep
+ * the packet. */
 typedef enum hd_verdict hd_packet_fn(struct hd_module *mod,
 				     struct hd_worker *w,
 				     const struct hd_packet *packet);
@@ -33,14 +35,14 @@ HD_API int hd_hook_packet(struct hd_module *mod, hd_packet_fn *fn,
 
 /* hd_admit_reason - text for the log, copied; during on_admit. */
 HD_API void hd_admit_reason(struct hd_ticket *ticket, const char *text);
-/* hd_admit_hold - keep the ticket past on_admit, when returning HD_PENDING. It
- * is plain memory: a reload that keeps the module's state keeps it.
- * Returns NULL when out of memory.
- * hd_admit_answer - any thread, exactly once; releases the ticket, or nothing
- * if it is NULL. HD_PASS: the hooks behind this one are asked, and may deny or
- * wait in their turn; so does a drain that has begun meanwhile. All else
- * denies. Nothing happens when nobody waits for it any more: the client has
- * gone, the deadline has passed, or on_admit returned another verdict. */
+/* hd_admit_hold - keep the ticket past on_admit, when returning
+ * HD_VERDICT_PENDING. It is plain memory: a reload that keeps the module's
+ * state keeps it. Returns NULL when out of memory. hd_admit_answer - any
+ * thread, exactly once; releases the ticket, or nothing if it is NULL.
+ * HD_VERDICT_PASS: the hooks behind this one are asked, and may deny or wait in
+ * their turn; so does a drain that has begun meanwhile. All else denies.
+ * Nothing happens when nobody waits for it any more: the client has gone, the
+ * deadline has passed, or on_admit returned another verdict. */
 HD_API struct hd_ticket *hd_admit_hold(struct hd_ticket *ticket);
 HD_API void hd_admit_answer(struct hd_ticket **ticket, enum hd_verdict verdict,
 			    const char *reason);

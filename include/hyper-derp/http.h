@@ -7,14 +7,19 @@
 extern "C" {
 #endif
 
-enum { HD_GET = 1, HD_HEAD = 2, HD_POST = 4, HD_OPTIONS = 8 };
-enum hd_websocket { HD_WS_NONE, HD_WS_BYTES };
+enum {
+	HD_HTTP_GET = 1,
+	HD_HTTP_HEAD = 2,
+	HD_HTTP_POST = 4,
+	HD_HTTP_OPTIONS = 8
+};
+enum hd_websocket { HD_WEBSOCKET_NONE, HD_WEBSOCKET_BYTES };
 
 struct hd_route { /* copied */
 	const char *listener; /* NULL: every unnamed listener; else a name
 				 from the `listen:` list, "metrics" */
 	const char *path;     /* exact, without the query */
-	unsigned methods;     /* others get 405; HD_GET brings HD_HEAD */
+	unsigned methods; /* others get 405; HD_HTTP_GET brings HD_HTTP_HEAD */
 	/* answer - a plain request; must hd_reply() or hd_reply_body()
 	 * before it returns. */
 	void (*answer)(struct hd_module *mod, struct hd_request *req);

@@ -9,16 +9,16 @@
 extern "C" {
 #endif
 
-enum hd_level { /* error: act now; warn: degraded; notice: life cycle */
-	HD_ERROR,
-	HD_WARN,
-	HD_NOTICE,
-	HD_INFO, /* peers */
-	HD_DEBUG,
+enum hd_log_level { /* error: act now; warn: degraded; notice: life cycle */
+		    HD_LOG_ERROR,
+		    HD_LOG_WARN,
+		    HD_LOG_NOTICE,
+		    HD_LOG_INFO, /* peers */
+		    HD_LOG_DEBUG,
 };
 
-HD_API bool hd_log_on(enum hd_level level);
-HD_API void hd_log_write(enum hd_level level, const char *fmt, ...)
+HD_API bool hd_log_on(enum hd_log_level level);
+HD_API void hd_log_write(enum hd_log_level level, const char *fmt, ...)
 	HD_PRINTF(2, 3);
 
 struct hd_log_site { /* one per call site, shared by all threads: atomics */
@@ -35,11 +35,11 @@ HD_API bool hd_log_allow(struct hd_log_site *site);
 		if (hd_log_on(level) && hd_log_allow(&hd_site_))               \
 			hd_log_write(level, __VA_ARGS__);                      \
 	} while (0)
-#define hd_log_error(...) hd_log(HD_ERROR, __VA_ARGS__)
-#define hd_log_warn(...) hd_log(HD_WARN, __VA_ARGS__)
-#define hd_log_notice(...) hd_log(HD_NOTICE, __VA_ARGS__)
-#define hd_log_info(...) hd_log(HD_INFO, __VA_ARGS__)
-#define hd_log_debug(...) hd_log(HD_DEBUG, __VA_ARGS__)
+#define hd_log_error(...) hd_log(HD_LOG_ERROR, __VA_ARGS__)
+#define hd_log_warn(...) hd_log(HD_LOG_WARN, __VA_ARGS__)
+#define hd_log_notice(...) hd_log(HD_LOG_NOTICE, __VA_ARGS__)
+#define hd_log_info(...) hd_log(HD_LOG_INFO, __VA_ARGS__)
+#define hd_log_debug(...) hd_log(HD_LOG_DEBUG, __VA_ARGS__)
 
 /* The first 4 bytes of a key as 8 hexadecimal digits. */
 struct hd_key_text {

@@ -8,7 +8,11 @@
 extern "C" {
 #endif
 
-enum hd_metric_kind { HD_COUNTER, HD_GAUGE, HD_HISTOGRAM /* of times */ };
+enum hd_metric_kind {
+	HD_METRIC_COUNTER,
+	HD_METRIC_GAUGE,
+	HD_METRIC_HISTOGRAM /* of times */
+};
 
 struct hd_metric { /* ends with name NULL; the index is the metric's number */
 	const char *name;   /* "hyper_derp_send_drops_total" */

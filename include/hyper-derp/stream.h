@@ -11,10 +11,11 @@ extern "C" {
 #endif
 
 enum hd_lane {
-	HD_CONTROL, /* never dropped; a stream that cannot take it is closed */
-	HD_URGENT,  /* small and bounded; the oldest goes first when full */
-	HD_BULK,    /* bounded by the output limit; the oldest goes first */
-	HD_LANES
+	HD_LANE_CONTROL, /* never dropped; a stream that cannot take it is
+			    closed */
+	HD_LANE_URGENT, /* small and bounded; the oldest goes first when full */
+	HD_LANE_BULK, /* bounded by the output limit; the oldest goes first */
+	HD_LANE_N
 };
 
 /* A protocol spoken on streams. Found by table, never stored in state, so

@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <hyper-derp/control.h>
 #include <hyper-derp/log.h>
+#include <hyper-derp/secret.h>
+#include <hyper-derp/tls.h>
 #include <openssl/crypto.h>
 #include <stdio.h>
 
@@ -12,7 +14,7 @@ struct derp_server *derp_server;
 
 static const struct hd_option options[] = {
 	{ .name = "keepalive",
-	  .type = HD_DURATION_MS,
+	  .type = HD_OPTION_DURATION_MS,
 	  .offset = offsetof(struct derp_conf, keepalive_ms),
 	  .def = "60s",
 	  .min = 1000,
@@ -21,7 +23,7 @@ static const struct hd_option options[] = {
 		  "it, at most 5 s, is added by chance.",
 	  .live = true },
 	{ .name = "keepalive_proxied",
-	  .type = HD_DURATION_MS,
+	  .type = HD_OPTION_DURATION_MS,
 	  .offset = offsetof(struct derp_conf, keepalive_proxied_ms),
 	  .def = "40s",
 	  .min = 1000,
@@ -32,7 +34,7 @@ static const struct hd_option options[] = {
 		  "after 50 s.",
 	  .live = true },
 	{ .name = "private_key",
-	  .type = HD_SECRET_FILE,
+	  .type = HD_OPTION_SECRET_FILE,
 	  .offset = offsetof(struct derp_conf, private_key),
 	  .help = "File with the relay's private key, as privkey:<64 hex> or "
 		  "derper's JSON. Unset: state_dir/derp.key, made at the "
@@ -42,11 +44,11 @@ static const struct hd_option options[] = {
 
 #define COUNTER(name, labels, help)                                            \
 	{                                                                      \
-		(name), (labels), (help), HD_COUNTER                           \
+		(name), (labels), (help), HD_METRIC_COUNTER                    \
 	}
 #define GAUGE(name, labels, help)                                              \
 	{                                                                      \
-		(name), (labels), (help), HD_GAUGE                             \
+		(name), (labels), (help), HD_METRIC_GAUGE                      \
 	}
 #define PACKETS "hyper_derp_derp_packets_received_total"
 #define PACKETS_HELP "Packets from DERP clients"

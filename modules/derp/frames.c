@@ -53,7 +53,8 @@ static int take_note_preferred(struct hd_stream *s, struct derp_state *d,
 static int take_ping(struct hd_stream *s, struct derp_state *d, uint8_t *p,
 		     uint32_t len_bytes)
 {
-	uint8_t *out = hd_stream_reserve(s, HD_URGENT, DERP_PONG_FRAME_BYTES);
+	uint8_t *out =
+		hd_stream_reserve(s, HD_LANE_URGENT, DERP_PONG_FRAME_BYTES);
 
 	(void)d, (void)len_bytes;
 	hd_count(derp_metrics(s), DERP_M_PINGS, 1);
@@ -264,7 +265,7 @@ static void derp_timer(struct hd_stream *s, void *state, unsigned which)
 
 	(void)which; /* there is one */
 	derp_header_put(frame, DERP_KEEP_ALIVE, 0);
-	hd_stream_append(s, HD_CONTROL, frame, sizeof(frame));
+	hd_stream_append(s, HD_LANE_CONTROL, frame, sizeof(frame));
 	hd_count(derp_metrics(s), DERP_M_KEEP_ALIVES, 1);
 	keep_alive_arm(s, state);
 }
@@ -278,7 +279,8 @@ static void derp_admitted(struct hd_stream *s, void *state,
 	d->peer = peer;
 	d->phase = DERP_OPEN;
 	d->jitter = (uint16_t)randombytes_random();
-	hd_stream_append(s, HD_CONTROL, d->server_info, sizeof(d->server_info));
+	hd_stream_append(s, HD_LANE_CONTROL, d->server_info,
+			 sizeof(d->server_info));
 	keep_alive_arm(s, d);
 	hd_count(m, DERP_M_CLIENTS, 1);
 	hd_count(m, DERP_M_CLIENTS_NOT_IDEAL, d->not_ideal);
@@ -305,8 +307,8 @@ static void derp_deliver(struct hd_peer *peer, const struct hd_packet *packet)
 {
 	struct hd_stream *s = hd_peer_stream(peer);
 	size_t n = DERP_PACKET_HEAD_BYTES + packet->len_bytes;
-	uint8_t *out =
-		hd_stream_reserve(s, packet->urgent ? HD_URGENT : HD_BULK, n);
+	uint8_t *out = hd_stream_reserve(
+		s, packet->urgent ? HD_LANE_URGENT : HD_LANE_BULK, n);
 
 	if (out == NULL)
 		return; /* dropped; the core has counted it */
@@ -333,7 +335,7 @@ static void derp_gone(struct hd_peer *peer, const struct hd_key *other,
 
 	derp_peer_gone_put(frame, other, map[why].reason);
 	hd_count(derp_metrics(s), map[why].metric, 1);
-	hd_stream_append(s, HD_CONTROL, frame, sizeof(frame));
+	hd_stream_append(s, HD_LANE_CONTROL, frame, sizeof(frame));
 }
 
 static void derp_drain(struct hd_peer *peer, uint32_t reconnect_in_ms,
@@ -342,7 +344,7 @@ static void derp_drain(struct hd_peer *peer, uint32_t reconnect_in_ms,
 	uint8_t frame[DERP_RESTARTING_BYTES];
 
 	derp_restarting_put(frame, reconnect_in_ms, try_for_ms);
-	hd_stream_append(hd_peer_stream(peer), HD_CONTROL, frame,
+	hd_stream_append(hd_peer_stream(peer), HD_LANE_CONTROL, frame,
 			 sizeof(frame));
 }
 
@@ -352,7 +354,7 @@ static void derp_health(struct hd_peer *peer, const char *text)
 	uint8_t frame[DERP_HEADER_BYTES + HEALTH_MAX_BYTES];
 
 	memcpy(derp_header_put(frame, DERP_HEALTH, n), text, n);
-	hd_stream_append(hd_peer_stream(peer), HD_CONTROL, frame,
+	hd_stream_append(hd_peer_stream(peer), HD_LANE_CONTROL, frame,
 			 DERP_HEADER_BYTES + n);
 }
 

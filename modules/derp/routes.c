@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* modules/derp/routes.c - the HTTP side: both upgrades, and what clients and
  * captive-portal checks ask for in plain HTTP. */
+#include <hyper-derp/worker.h>
 #include "modules/derp/derp.h"
 #include <errno.h>
 #include <string.h>
@@ -31,7 +32,7 @@ static void start(struct hd_request *req, struct hd_stream *s, void *state,
 	d->not_ideal = ideal != NULL && *ideal != '\0';
 	d->proxied = through_proxy(req, s);
 	derp_server_key_put(frame, &derp_server->public_key);
-	hd_stream_append(s, HD_CONTROL, frame, sizeof(frame));
+	hd_stream_append(s, HD_LANE_CONTROL, frame, sizeof(frame));
 	hd_count(derp_metrics(s), count, 1);
 }
 
@@ -42,7 +43,7 @@ static int upgrade_derp(struct hd_module *mod, struct hd_request *req,
 
 	(void)mod;
 	if (fast == NULL || strcmp(fast, "1") != 0)
-		hd_stream_append(s, HD_CONTROL, derp_server->switching,
+		hd_stream_append(s, HD_LANE_CONTROL, derp_server->switching,
 				 derp_server->switching_len);
 	start(req, s, state, DERP_M_LOGINS_TCP);
 	return 0;
@@ -142,24 +143,25 @@ static void answer_home(struct hd_module *mod, struct hd_request *req)
 
 #define PAGE(at, fn)                                                           \
 	{                                                                      \
-		.path = (at), .methods = HD_GET | HD_HEAD, .answer = (fn)      \
+		.path = (at), .methods = HD_HTTP_GET | HD_HTTP_HEAD,           \
+		.answer = (fn)                                                 \
 	}
 /* Tailscale's Go client asks by GET, its Rust client (ts_derp 0.6) by POST. */
 static const struct hd_route routes[] = {
 	{ .path = "/derp",
-	  .methods = HD_GET | HD_POST,
+	  .methods = HD_HTTP_GET | HD_HTTP_POST,
 	  .token = "DERP",
 	  .upgrade = upgrade_derp,
 	  .proto = &derp_proto },
 	{ .path = "/derp",
-	  .methods = HD_GET,
+	  .methods = HD_HTTP_GET,
 	  .token = "websocket",
 	  .subprotocol = "derp",
-	  .websocket = HD_WS_BYTES,
+	  .websocket = HD_WEBSOCKET_BYTES,
 	  .upgrade = upgrade_websocket,
 	  .proto = &derp_proto },
 	{ .path = "/derp",
-	  .methods = HD_GET | HD_POST,
+	  .methods = HD_HTTP_GET | HD_HTTP_POST,
 	  .answer = answer_no_upgrade },
 	PAGE("/derp/probe", answer_probe),
 	PAGE("/derp/latency-check", answer_latency_check),

@@ -8,6 +8,8 @@
 #include "modules/derp/derp.h"
 #include <errno.h>
 #include <hyper-derp/log.h>
+#include <hyper-derp/secret.h>
+#include <hyper-derp/state_file.h>
 #include <stdio.h>
 
 #define KEY_FILE "derp.key"

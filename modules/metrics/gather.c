@@ -2,6 +2,7 @@
 /* modules/metrics/gather.c - what is shown: the tables of the core and of all
  * modules, and what is known of relay, modules, certificates and process. */
 #include <hyper-derp/about.h>
+#include <hyper-derp/worker.h>
 #include <stdio.h>
 #include <string.h>
 #include "modules/metrics/metrics.h"
@@ -15,9 +16,9 @@ static void put_metric(void *page, const char *module,
 		       const struct hd_histogram *h)
 {
 	static const enum metrics_type types[] = {
-		[HD_COUNTER] = METRICS_COUNTER,
-		[HD_GAUGE] = METRICS_GAUGE,
-		[HD_HISTOGRAM] = METRICS_HISTOGRAM,
+		[HD_METRIC_COUNTER] = METRICS_COUNTER,
+		[HD_METRIC_GAUGE] = METRICS_GAUGE,
+		[HD_METRIC_HISTOGRAM] = METRICS_HISTOGRAM,
 	};
 	struct metrics_family *f = metrics_family(
 		page, m->name, types[m->kind], m->help, module);

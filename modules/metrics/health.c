@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* modules/metrics/health.c - whether a client should be sent here. */
 #include <hyper-derp/about.h>
+#include <hyper-derp/worker.h>
 #include <string.h>
 #include <time.h>
 #include "modules/metrics/metrics.h"

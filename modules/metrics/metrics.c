@@ -16,35 +16,35 @@ static const char *const compats[] = { "none", "derper", NULL };
 
 static const struct hd_option options[] = {
 	{ .name = "port",
-	  .type = HD_UINT,
+	  .type = HD_OPTION_UINT,
 	  .offset = offsetof(struct metrics_conf, port),
 	  .def = "9340",
 	  .max = 65535,
 	  .help = "TCP port of 127.0.0.1 for /metrics and the other pages. 0: "
 		  "only listeners named metrics in `listen:` serve them." },
 	{ .name = "addr",
-	  .type = HD_ADDR,
+	  .type = HD_OPTION_ADDR,
 	  .offset = offsetof(struct metrics_conf, addr),
 	  .help = "Address and port to listen on instead. Nobody is asked for "
 		  "a password: keep others out with a firewall." },
 	{ .name = "tls_cert",
-	  .type = HD_PATH,
+	  .type = HD_OPTION_PATH,
 	  .offset = offsetof(struct metrics_conf, tls_cert),
 	  .help = "PEM file with the certificate of the listener. Without it "
 		  "the pages are served in plain HTTP." },
 	{ .name = "tls_key",
-	  .type = HD_PATH,
+	  .type = HD_OPTION_PATH,
 	  .offset = offsetof(struct metrics_conf, tls_key),
 	  .help = "PEM file with its key." },
 	{ .name = "compat",
-	  .type = HD_CHOICE,
+	  .type = HD_OPTION_CHOICE,
 	  .offset = offsetof(struct metrics_conf, compat),
 	  .def = "none",
 	  .choices = compats,
 	  .live = true,
 	  .help = "derper: also export the derp_* names of derper." },
 	{ .name = "hosts",
-	  .type = HD_LIST,
+	  .type = HD_OPTION_LIST,
 	  .offset = offsetof(struct metrics_conf, hosts),
 	  .def = "[]",
 	  .live = true,
@@ -53,14 +53,14 @@ static const struct hd_option options[] = {
 		  "certificates. Others get 403: a web page could have made a "
 		  "browser here ask." },
 	{ .name = "debug_endpoints",
-	  .type = HD_BOOL,
+	  .type = HD_OPTION_BOOL,
 	  .offset = offsetof(struct metrics_conf, debug_endpoints),
 	  .def = "false",
 	  .live = true,
 	  .help = "Serve /debug/peers and /debug/workers, which show keys and "
 		  "addresses of peers, and the numbers of each worker." },
 	{ .name = "status_page",
-	  .type = HD_BOOL,
+	  .type = HD_OPTION_BOOL,
 	  .offset = offsetof(struct metrics_conf, status_page),
 	  .def = "false",
 	  .live = true,
@@ -191,7 +191,7 @@ static int add_routes(struct hd_module *mod, struct hd_error *err)
 		const struct hd_route route = {
 			.listener = METRICS_LISTENER,
 			.path = metrics_routes[i].path,
-			.methods = HD_GET,
+			.methods = HD_HTTP_GET,
 			.answer = metrics_routes[i].answer,
 		};
 

@@ -4,6 +4,7 @@
  * Keys are what the relay is about; where clients are is shown by /debug/peers
  * only, which has to be asked for in the configuration. */
 #include <hyper-derp/about.h>
+#include <hyper-derp/worker.h>
 #include <string.h>
 #include "modules/metrics/metrics.h"
 

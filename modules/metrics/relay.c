@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* modules/metrics/relay.c - /api/v1/relay: the relay on one page. */
 #include <hyper-derp/about.h>
+#include <hyper-derp/worker.h>
 #include <string.h>
 #include "modules/metrics/metrics.h"
 

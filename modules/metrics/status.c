@@ -7,6 +7,7 @@
  * into the page as text only. */
 #include "modules/metrics/status.h"
 #include <hyper-derp/about.h>
+#include <hyper-derp/worker.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>

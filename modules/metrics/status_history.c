@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* modules/metrics/status_history.c - the last minutes, so that a page which is
  * opened after something has happened shows it. */
+#include <hyper-derp/worker.h>
 #include <errno.h>
 #include <string.h>
 #include "modules/metrics/status.h"

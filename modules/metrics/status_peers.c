@@ -8,6 +8,8 @@
  * So an answer waits for nobody: it has what the round of the answer before
  * brought. When nobody asks, nobody walks. */
 #include <hyper-derp/about.h>
+#include <hyper-derp/task.h>
+#include <hyper-derp/worker.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* modules/metrics/workers.c - /debug/workers: every number of each worker. */
+#include <hyper-derp/worker.h>
 #include <string.h>
 #include "modules/metrics/metrics.h"
 

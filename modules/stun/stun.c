@@ -9,6 +9,7 @@
 #include <hyper-derp/metric.h>
 #include <hyper-derp/module.h>
 #include <hyper-derp/stun.h>
+#include <hyper-derp/worker.h>
 
 struct stun_conf {
 	union hd_addr listen;
@@ -21,7 +22,7 @@ struct stun_worker { /* zeroed by the core; one thread only */
 
 static const struct hd_option options[] = {
 	{ .name = "listen",
-	  .type = HD_ADDR,
+	  .type = HD_OPTION_ADDR,
 	  .offset = offsetof(struct stun_conf, listen),
 	  .def = "[::]:3478",
 	  .help = "UDP address to answer STUN binding requests on." },
@@ -41,7 +42,7 @@ enum stun_metric {
 
 #define COUNTER(name, labels, help)                                            \
 	{                                                                      \
-		(name), (labels), (help), HD_COUNTER                           \
+		(name), (labels), (help), HD_METRIC_COUNTER                    \
 	}
 #define ANSWERS "hyper_derp_stun_answers_total"
 #define ANSWERS_HELP "STUN binding requests answered"

@@ -2,20 +2,26 @@
 /* modules/wg/metrics.c - the engine's numbers by name. */
 #include "modules/wg/state.h"
 
-#define COUNTER(name, help) { "hyper_derp_wg_" name, NULL, help, HD_COUNTER }
-#define GAUGE(name, help) { "hyper_derp_wg_" name, NULL, help, HD_GAUGE }
+#define COUNTER(name, help)                                                    \
+	{                                                                      \
+		"hyper_derp_wg_" name, NULL, help, HD_METRIC_COUNTER           \
+	}
+#define GAUGE(name, help)                                                      \
+	{                                                                      \
+		"hyper_derp_wg_" name, NULL, help, HD_METRIC_GAUGE             \
+	}
 #define DROP(why, text)                                                        \
 	[WG_M_DROPS + (why)] = { "hyper_derp_wg_drops_total",                  \
 				 "reason=\"" text "\"",                        \
 				 "Datagrams that were not forwarded",          \
-				 HD_COUNTER }
+				 HD_METRIC_COUNTER }
 
 #define PASS(i, text)                                                          \
 	[WG_M_XDP_PASS + (i)] = { "hyper_derp_wg_xdp_pass_total",              \
 				  "reason=\"" text "\"",                       \
 				  "Datagrams that the driver left to user "    \
 				  "space",                                     \
-				  HD_COUNTER }
+				  HD_METRIC_COUNTER }
 
 const struct hd_metric wg_metrics[] = {
 	[WG_M_RX_PACKETS] = COUNTER("rx_packets_total",

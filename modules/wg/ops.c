@@ -2,6 +2,7 @@
 /* modules/wg/ops.c - a change is durable, then live, then answered. */
 #include "modules/wg/ops.h"
 #include <errno.h>
+#include <hyper-derp/event.h>
 #include <hyper-derp/log.h>
 #include <jansson.h>
 #include <stdlib.h>

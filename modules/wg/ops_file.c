@@ -3,6 +3,7 @@
 #include "modules/wg/ops.h"
 #include <errno.h>
 #include <hyper-derp/log.h>
+#include <hyper-derp/state_file.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -3,6 +3,8 @@
  * after a restart the next packet of a tunnel finds its way. */
 #include <errno.h>
 #include <hyper-derp/log.h>
+#include <hyper-derp/state_file.h>
+#include <hyper-derp/task.h>
 #include <stdlib.h>
 #include <time.h>
 #include "modules/wg/saved.h"

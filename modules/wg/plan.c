@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* modules/wg/plan.c - the main thread's side: changes on their way to the
  * engine, in order. */
+#include <hyper-derp/task.h>
+#include <hyper-derp/worker.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

@@ -4,6 +4,7 @@
  * taken: the copy before it is, and without that everything is learned anew. */
 #include <errno.h>
 #include <hyper-derp/log.h>
+#include <hyper-derp/state_file.h>
 #include <stdlib.h>
 #include "modules/wg/saved.h"
 #include "modules/wg/seal.h"

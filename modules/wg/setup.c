@@ -3,6 +3,7 @@
  * time asks for, and ends. */
 #include <errno.h>
 #include <hyper-derp/log.h>
+#include <hyper-derp/worker.h>
 #include <sodium.h>
 #include <stdlib.h>
 #include "modules/wg/state.h"

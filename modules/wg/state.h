@@ -4,6 +4,7 @@
  * changes a struct here raises WG_STATE_VERSION. */
 #pragma once
 #include <hyper-derp/datagram.h>
+#include <hyper-derp/event.h>
 #include <hyper-derp/timer.h>
 #include "bpf/wg_relay.h"
 #include "modules/wg/engine.h"

@@ -10,7 +10,7 @@ static enum hd_verdict on_packet(struct hd_module *mod, struct hd_worker *w,
 	(void)mod;
 	(void)w;
 	(void)packet;
-	return HD_PASS;
+	return HD_VERDICT_PASS;
 }
 
 static int nullhook_load(struct hd_module *mod, struct hd_error *err)

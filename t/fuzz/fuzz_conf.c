@@ -8,7 +8,8 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
-struct fuzz_conf { /* no HD_SECRET_FILE: it would read this machine's files */
+struct fuzz_conf { /* no HD_OPTION_SECRET_FILE: it would read this machine's
+		      files */
 	bool flag;
 	uint64_t number, time_ms, size_bytes, choice;
 	const char *text, *path;
@@ -24,16 +25,18 @@ struct fuzz_conf { /* no HD_SECRET_FILE: it would read this machine's files */
 	}
 static const char *const choices[] = { "one", "two", NULL };
 static const struct hd_option options[] = {
-	ROW("flag", HD_BOOL, flag, .def = "on"),
-	ROW("number", HD_UINT, number, .def = "7", .max = 9, .unit = "things"),
-	ROW("time", HD_DURATION_MS, time_ms, .def = "2s"),
-	ROW("size", HD_SIZE_BYTES, size_bytes, .def = "1MiB"),
-	ROW("choice", HD_CHOICE, choice, .def = "two", .choices = choices),
-	ROW("text", HD_STRING, text, .def = NULL),
-	ROW("path", HD_PATH, path, .def = "/x"),
-	ROW("addr", HD_ADDR, addr, .def = "[::]:3478"),
-	ROW("key", HD_KEY, key, .def = NULL),
-	ROW("list", HD_LIST, list, .def = "[a, b]"),
+	ROW("flag", HD_OPTION_BOOL, flag, .def = "on"),
+	ROW("number", HD_OPTION_UINT, number, .def = "7", .max = 9,
+	    .unit = "things"),
+	ROW("time", HD_OPTION_DURATION_MS, time_ms, .def = "2s"),
+	ROW("size", HD_OPTION_SIZE_BYTES, size_bytes, .def = "1MiB"),
+	ROW("choice", HD_OPTION_CHOICE, choice, .def = "two",
+	    .choices = choices),
+	ROW("text", HD_OPTION_STRING, text, .def = NULL),
+	ROW("path", HD_OPTION_PATH, path, .def = "/x"),
+	ROW("addr", HD_OPTION_ADDR, addr, .def = "[::]:3478"),
+	ROW("key", HD_OPTION_KEY, key, .def = NULL),
+	ROW("list", HD_OPTION_LIST, list, .def = "[a, b]"),
 	HD_OPTION_END,
 };
 

@@ -2,6 +2,7 @@
 /* t/fuzz/fuzz_control.c - any bytes from a control client: each line is
  * answered by one line of JSON, and nothing stays behind. The first byte cuts
  * the rest into reads. */
+#include <hyper-derp/event.h>
 #include "core/control/control.h"
 #include <errno.h>
 #include <jansson.h>

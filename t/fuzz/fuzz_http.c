@@ -45,17 +45,19 @@ static int upgrade(struct hd_module *m, struct hd_request *req,
 static void add_routes(void)
 {
 	static const struct hd_route routes[] = {
-		{ .path = "/", .methods = HD_GET | HD_POST, .answer = answer },
+		{ .path = "/",
+		  .methods = HD_HTTP_GET | HD_HTTP_POST,
+		  .answer = answer },
 		{ .path = "/derp",
-		  .methods = HD_GET,
+		  .methods = HD_HTTP_GET,
 		  .token = "DERP",
 		  .upgrade = upgrade,
 		  .proto = &proto },
 		{ .path = "/derp",
-		  .methods = HD_GET,
+		  .methods = HD_HTTP_GET,
 		  .token = "websocket",
 		  .subprotocol = "derp",
-		  .websocket = HD_WS_BYTES,
+		  .websocket = HD_WEBSOCKET_BYTES,
 		  .proto = &proto },
 	};
 

@@ -6,10 +6,10 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-void __wrap_hd_log_write(enum hd_level level, const char *fmt, ...)
+void __wrap_hd_log_write(enum hd_log_level level, const char *fmt, ...)
 	HD_PRINTF(2, 3);
 
-void __wrap_hd_log_write(enum hd_level level, const char *fmt, ...)
+void __wrap_hd_log_write(enum hd_log_level level, const char *fmt, ...)
 {
 	char line[1024];
 	va_list ap;

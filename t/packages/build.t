@@ -40,8 +40,8 @@ ok $deb{"hyper-derp-mod-$_"}, "module $_ has a package" for @modules;
 ok $deb{$_}, "$_ is there" for qw(hyper-derp hyper-derp-tools hyper-derp-dev hyper-derp-dbgsym);
 
 my ($abi) = qx{sed -n 's/^.define HD_ABI_MINOR //p' include/hyper-derp/module.h} =~ /(\d+)/;
-like qx{dpkg-deb -f $deb{'hyper-derp'} Provides}, qr/^hyper-derp-abi-1 \(= $abi\)$/, 'the relay provides its ABI';
-like qx{dpkg-deb -f $deb{'hyper-derp-mod-derp'} Depends}, qr/^hyper-derp-abi-1 \(>= $abi\)/, 'modules depend on it';
+like qx{dpkg-deb -f $deb{'hyper-derp'} Provides}, qr/^hyper-derp-abi-2 \(= $abi\)$/, 'the relay provides its ABI';
+like qx{dpkg-deb -f $deb{'hyper-derp-mod-derp'} Depends}, qr/^hyper-derp-abi-2 \(>= $abi\)/, 'modules depend on it';
 like qx{dpkg-deb -f $deb{'hyper-derp'} Recommends}, qr/hyper-derp-mod-derp, hyper-derp-mod-stun/, 'a plain relay is recommended';
 
 $out = qx{lintian --allow-root --fail-on error,warning $debs/*.changes 2>&1};

@@ -147,14 +147,14 @@ subtest 'a module of somebody else' => sub {
         . " && cp -r $src/t/packages/chat-debian /tmp/chat/debian && cd /tmp/chat"
         . ' && dpkg-buildpackage -us -uc -b'), 'it builds a package' or diag $root->out;
     ok $root->run('dpkg-deb -f /tmp/hyper-derp-mod-chat_*.deb Depends'), 'there it is';
-    like $root->out, qr/^hyper-derp-abi-1 \(>= \d+\)/, '... which needs our ABI';
+    like $root->out, qr/^hyper-derp-abi-2 \(>= \d+\)/, '... which needs our ABI';
     installs 'it is installed', '/tmp/hyper-derp-mod-chat_*.deb';
     is modules(), 'chat derp stun', 'and loaded' or diag $root->out;
     my $other = $root->repack('hyper-derp-mod-stun', '2.0', sub ($dir) {
-        system("sed -i 's/hyper-derp-abi-1 (>= [0-9]*)/hyper-derp-abi-1 (>= 99)/' $dir/DEBIAN/control");
+        system("sed -i 's/hyper-derp-abi-2 (>= [0-9]*)/hyper-derp-abi-2 (>= 99)/' $dir/DEBIAN/control");
     });
     ok !$root->run("apt-get -q -y install $other"), 'one that needs a newer relay is refused';
-    like $root->out, qr/hyper-derp-abi-1 \(>= 99\)/, '... with the reason';
+    like $root->out, qr/hyper-derp-abi-2 \(>= 99\)/, '... with the reason';
     unlink $root->path($other);
     $root->publish;
     removes 'chat is purged', 'purge', 'hyper-derp-mod-chat';

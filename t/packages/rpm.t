@@ -36,7 +36,7 @@ for my $deb (@debs) {
     my @deb_files = map { /^[^d]\S+\s+\S+\s+\d+\s+\S+\s+\S+\s+(\S+)/ } qx{dpkg-deb -c $deb};
     my @rpm_files = map { /^[^d]\S+\s.*?\s(\/\S+)(?: -> .*)?$/ } qx{rpm -qlvp $rpms[0]};
     is_deeply [plain(@rpm_files)], [plain(@deb_files)], "$name: the same files";
-    my ($abi) = qx{dpkg-deb -f $deb Provides Depends} =~ /hyper-derp-abi-1 \((.*?)\)/ or next;
-    like qx{rpm -qp --provides --requires $rpms[0]}, qr/hyper-derp-abi-1 \Q$abi\E$/m, "$name: the same ABI";
+    my ($abi) = qx{dpkg-deb -f $deb Provides Depends} =~ /hyper-derp-abi-2 \((.*?)\)/ or next;
+    like qx{rpm -qp --provides --requires $rpms[0]}, qr/hyper-derp-abi-2 \Q$abi\E$/m, "$name: the same ABI";
 }
 done_testing;

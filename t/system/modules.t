@@ -30,7 +30,7 @@ subtest 'no module at all' => sub {
 
 subtest 'a module that is good' => sub {
     my $hd = HyperDerp::Test->start(load_module => ['good'], no_tls => 1);
-    like $hd->log_text, qr/module loaded: name=good version=1.0 abi=1\.\d+ file=\S+good.so/,
+    like $hd->log_text, qr/module loaded: name=good version=1.0 abi=2\.\d+ file=\S+good.so/,
         'is named in the log';
     $hd->finish;
 };
@@ -62,8 +62,8 @@ subtest 'a section of a module that is not loaded' => sub {
 
 my @cases = (
     ['missing',          qr/no file missing\.so in .*module_path/],
-    ['wrong_abi',        qr/wrong_abi\.so.*built for ABI 2\.0.*headers/],
-    ['newer_minor',      qr/newer_minor\.so.*needs ABI 1\.\d+.*update the relay/],
+    ['wrong_abi',        qr/wrong_abi\.so.*built for ABI 3\.0.*headers/],
+    ['newer_minor',      qr/newer_minor\.so.*needs ABI 2\.\d+.*update the relay/],
     ['undefined_symbol', qr/undefined_symbol\.so.*undefined symbol: hd_no_such_function/],
     ['no_symbol',        qr/no_symbol\.so.*no symbol no_symbol_LTX_hd_module/],
     ['wrong_name',       qr/wrong_name\.so.*calls itself other/],
@@ -177,7 +177,7 @@ subtest '--try-module' => sub {
     is system("$try $modules/good.so"), 0, 'a good one: exit 0';
     my $text = `$try $modules/wrong_abi.so 2>&1`;
     is $? >> 8, 1, 'a bad one: exit 1';
-    like $text, qr/\Q$modules\E\/wrong_abi\.so: built for ABI 2\.0/, '... with the reason';
+    like $text, qr/\Q$modules\E\/wrong_abi\.so: built for ABI 3\.0/, '... with the reason';
     $text = `$try good.so 2>&1`;
     like $text, qr/absolute path/, 'a relative path is refused';
     isnt system("$try $modules/crashes.so 2>/dev/null"), 0, 'a crash takes only this process';

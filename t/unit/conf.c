@@ -40,7 +40,7 @@ static void an_empty_file_has_the_defaults(void **state)
 	assert_int_equal(conf->record_layer, HD_RECORDS_AUTO);
 	assert_string_equal(conf->log_target, "stderr");
 	assert_int_equal(conf->log_format, HD_LOG_TEXT);
-	assert_int_equal(conf->log_level, HD_INFO);
+	assert_int_equal(conf->log_level, HD_LOG_INFO);
 	assert_string_equal(conf->state_dir, "/var/lib/hyper-derp");
 	assert_null(conf->user);
 	assert_null(conf->group);
@@ -123,7 +123,7 @@ static void every_option_can_be_set(void **state)
 	assert_int_equal(conf->record_layer, HD_RECORDS_OPENSSL);
 	assert_string_equal(conf->log_target, "/var/log/d");
 	assert_int_equal(conf->log_format, HD_LOG_JSON);
-	assert_int_equal(conf->log_level, HD_DEBUG);
+	assert_int_equal(conf->log_level, HD_LOG_DEBUG);
 }
 
 static void null_is_unset(void **state)

@@ -19,9 +19,9 @@ static const struct hd_conf_cli dev_flags = { .port = -1,
 					      .dev = true };
 
 /* The linker sends the core's lines here (--wrap). */
-void __wrap_hd_log_write(enum hd_level level, const char *fmt, ...)
+void __wrap_hd_log_write(enum hd_log_level level, const char *fmt, ...)
 	HD_PRINTF(2, 3);
-void __wrap_hd_log_write(enum hd_level level, const char *fmt, ...)
+void __wrap_hd_log_write(enum hd_log_level level, const char *fmt, ...)
 {
 	size_t len = strlen(logged);
 	va_list ap;

@@ -68,7 +68,7 @@ static void the_stun_port_becomes_an_address(void **state)
 {
 	static const struct hd_option options[] = {
 		{ .name = "listen",
-		  .type = HD_ADDR,
+		  .type = HD_OPTION_ADDR,
 		  .offset = offsetof(struct stun_conf, listen),
 		  .def = "[::]:3478" },
 		HD_OPTION_END,

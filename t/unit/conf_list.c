@@ -164,7 +164,7 @@ static void flags_override_the_file(void **state)
 
 	(void)state;
 	assert_int_equal(conf->workers, 3);
-	assert_int_equal(conf->log_level, HD_ERROR);
+	assert_int_equal(conf->log_level, HD_LOG_ERROR);
 	assert_int_equal(conf->module_path.n, 1);
 	assert_string_equal(conf->module_path.v[0], "/m");
 	assert_string_equal(conf->state_dir, "/s");

@@ -10,8 +10,12 @@ struct people {
 };
 
 static const struct hd_option options[] = {
-	{ .name = "v", .type = HD_LIST, .offset = 0, .def = "[]",
-	  .choices = keys, .help = "who" },
+	{ .name = "v",
+	  .type = HD_OPTION_LIST,
+	  .offset = 0,
+	  .def = "[]",
+	  .choices = keys,
+	  .help = "who" },
 	HD_OPTION_END,
 };
 

@@ -15,21 +15,21 @@
 static void numbers_have_units(void **state)
 {
 	static const struct {
-		enum hd_type type;
+		enum hd_option_type type;
 		const char *text;
 		uint64_t want;
 	} cases[] = {
-		{ HD_UINT, "0", 0 },
-		{ HD_UINT, "18446744073709551615", UINT64_MAX },
-		{ HD_DURATION_MS, "500ms", 500 },
-		{ HD_DURATION_MS, "10s", 10000 },
-		{ HD_DURATION_MS, "10", 10000 },
-		{ HD_DURATION_MS, "5m", 300000 },
-		{ HD_DURATION_MS, "2h", 7200000 },
-		{ HD_SIZE_BYTES, "4096", 4096 },
-		{ HD_SIZE_BYTES, "256KiB", 262144 },
-		{ HD_SIZE_BYTES, "1MiB", 1048576 },
-		{ HD_SIZE_BYTES, "2GiB", 2147483648 },
+		{ HD_OPTION_UINT, "0", 0 },
+		{ HD_OPTION_UINT, "18446744073709551615", UINT64_MAX },
+		{ HD_OPTION_DURATION_MS, "500ms", 500 },
+		{ HD_OPTION_DURATION_MS, "10s", 10000 },
+		{ HD_OPTION_DURATION_MS, "10", 10000 },
+		{ HD_OPTION_DURATION_MS, "5m", 300000 },
+		{ HD_OPTION_DURATION_MS, "2h", 7200000 },
+		{ HD_OPTION_SIZE_BYTES, "4096", 4096 },
+		{ HD_OPTION_SIZE_BYTES, "256KiB", 262144 },
+		{ HD_OPTION_SIZE_BYTES, "1MiB", 1048576 },
+		{ HD_OPTION_SIZE_BYTES, "2GiB", 2147483648 },
 	};
 
 	(void)state;
@@ -45,24 +45,24 @@ static void numbers_have_units(void **state)
 static void other_numbers_are_refused(void **state)
 {
 	static const struct {
-		enum hd_type type;
+		enum hd_option_type type;
 		const char *text;
 		int want;
 	} cases[] = {
-		{ HD_UINT, "", -EINVAL },
-		{ HD_UINT, "-1", -EINVAL },
-		{ HD_UINT, "+1", -EINVAL },
-		{ HD_UINT, " 1", -EINVAL },
-		{ HD_UINT, "1 ", -EINVAL },
-		{ HD_UINT, "0x10", -EINVAL },
-		{ HD_UINT, "1.5", -EINVAL },
-		{ HD_UINT, "1KiB", -EINVAL },
-		{ HD_UINT, "18446744073709551616", -ERANGE },
-		{ HD_DURATION_MS, "1d", -EINVAL },
-		{ HD_DURATION_MS, "1.5s", -EINVAL },
-		{ HD_DURATION_MS, "18446744073709551615h", -ERANGE },
-		{ HD_SIZE_BYTES, "1kB", -EINVAL },
-		{ HD_SIZE_BYTES, "17179869184GiB", -ERANGE },
+		{ HD_OPTION_UINT, "", -EINVAL },
+		{ HD_OPTION_UINT, "-1", -EINVAL },
+		{ HD_OPTION_UINT, "+1", -EINVAL },
+		{ HD_OPTION_UINT, " 1", -EINVAL },
+		{ HD_OPTION_UINT, "1 ", -EINVAL },
+		{ HD_OPTION_UINT, "0x10", -EINVAL },
+		{ HD_OPTION_UINT, "1.5", -EINVAL },
+		{ HD_OPTION_UINT, "1KiB", -EINVAL },
+		{ HD_OPTION_UINT, "18446744073709551616", -ERANGE },
+		{ HD_OPTION_DURATION_MS, "1d", -EINVAL },
+		{ HD_OPTION_DURATION_MS, "1.5s", -EINVAL },
+		{ HD_OPTION_DURATION_MS, "18446744073709551615h", -ERANGE },
+		{ HD_OPTION_SIZE_BYTES, "1kB", -EINVAL },
+		{ HD_OPTION_SIZE_BYTES, "17179869184GiB", -ERANGE },
 	};
 
 	(void)state;
@@ -78,20 +78,20 @@ static void other_numbers_are_refused(void **state)
 static void numbers_print_as_short_as_they_parse(void **state)
 {
 	static const struct {
-		enum hd_type type;
+		enum hd_option_type type;
 		uint64_t v;
 		const char *want;
 	} cases[] = {
-		{ HD_UINT, 0, "0" },
-		{ HD_UINT, 3600000, "3600000" },
-		{ HD_DURATION_MS, 0, "0" },
-		{ HD_DURATION_MS, 1, "1ms" },
-		{ HD_DURATION_MS, 1500, "1500ms" },
-		{ HD_DURATION_MS, 90000, "90s" },
-		{ HD_DURATION_MS, 7200000, "2h" },
-		{ HD_SIZE_BYTES, 0, "0" },
-		{ HD_SIZE_BYTES, 1000, "1000" },
-		{ HD_SIZE_BYTES, 262144, "256KiB" },
+		{ HD_OPTION_UINT, 0, "0" },
+		{ HD_OPTION_UINT, 3600000, "3600000" },
+		{ HD_OPTION_DURATION_MS, 0, "0" },
+		{ HD_OPTION_DURATION_MS, 1, "1ms" },
+		{ HD_OPTION_DURATION_MS, 1500, "1500ms" },
+		{ HD_OPTION_DURATION_MS, 90000, "90s" },
+		{ HD_OPTION_DURATION_MS, 7200000, "2h" },
+		{ HD_OPTION_SIZE_BYTES, 0, "0" },
+		{ HD_OPTION_SIZE_BYTES, 1000, "1000" },
+		{ HD_OPTION_SIZE_BYTES, 262144, "256KiB" },
 	};
 	char buf[HD_NUMBER_TEXT_BYTES];
 

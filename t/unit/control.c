@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* t/unit/control.c - the control protocol over a socket pair: requests,
  * answers, events. */
+#include <hyper-derp/event.h>
 #include "core/module/module.h"
 #include "t/unit/control_help.h"
 #include <string.h>

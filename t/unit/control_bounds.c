@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* t/unit/control_bounds.c - control clients that ask for too much, or do not
  * read. */
+#include <hyper-derp/event.h>
 #include "core/base/clock.h"
 #include "t/unit/control_help.h"
 #include <stdio.h>

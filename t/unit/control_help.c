@@ -8,12 +8,12 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-void __wrap_hd_log_write(enum hd_level level, const char *fmt, ...)
+void __wrap_hd_log_write(enum hd_log_level level, const char *fmt, ...)
 	HD_PRINTF(2, 3);
 
 char control_logged[1024];
 
-void __wrap_hd_log_write(enum hd_level level, const char *fmt, ...)
+void __wrap_hd_log_write(enum hd_log_level level, const char *fmt, ...)
 {
 	va_list ap;
 

@@ -127,7 +127,7 @@ static void ping_is_echoed(void **state)
 {
 	(void)state;
 	feed(alice, "12 00000008 0102030405060708");
-	assert_hex(alice->lane[HD_URGENT].v, alice->lane[HD_URGENT].n,
+	assert_hex(alice->lane[HD_LANE_URGENT].v, alice->lane[HD_LANE_URGENT].n,
 		   "13 00000008 0102030405060708");
 	assert_int_equal(fake_metric("hyper_derp_derp_pings_total", NULL), 1);
 }
@@ -160,7 +160,7 @@ static void ping_of_1001_bytes_closes(void **state)
 static void ping_burst_costs_pongs_only(void **state)
 {
 	(void)state;
-	alice->lane_full[HD_URGENT] = true;
+	alice->lane_full[HD_LANE_URGENT] = true;
 	feed(alice, "12 00000008 0102030405060708");
 	assert_int_equal(alice->out.n, 0);
 	assert_open();

@@ -55,7 +55,7 @@ static void server_info_opens(void **state)
 	hex(ALICE_PRIVATE, private_key);
 	feed(alice, CLIENT_INFO);
 	fake_admit(alice);
-	assert_int_equal(alice->lane[HD_CONTROL].n, 5 + 24 + 16 + 13);
+	assert_int_equal(alice->lane[HD_LANE_CONTROL].n, 5 + 24 + 16 + 13);
 	assert_hex(alice->out.v, 5, "03 00000035");
 	assert_int_equal(crypto_box_open_easy(text, alice->out.v + 29, 29,
 					      alice->out.v + 5, server,
@@ -75,7 +75,7 @@ static void frames_behind_the_login_wait_for_admission(void **state)
 	assert_int_equal(alice->out.n, 0);
 	fake_admit(alice);
 	assert_int_equal(alice->in.n, 0);
-	assert_hex(alice->lane[HD_URGENT].v, alice->lane[HD_URGENT].n,
+	assert_hex(alice->lane[HD_LANE_URGENT].v, alice->lane[HD_LANE_URGENT].n,
 		   "13 00000008 0102030405060708");
 	assert_int_equal(fake_metric("hyper_derp_derp_clients_home", NULL), 1);
 }

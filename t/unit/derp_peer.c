@@ -18,11 +18,11 @@ static void packet_is_delivered(void **state)
 	(void)state;
 	memset(bob.b, 0xbb, sizeof(bob.b));
 	alice->proto->peer->deliver(&alice->peer, &packet);
-	assert_hex(alice->lane[HD_BULK].v, alice->lane[HD_BULK].n,
+	assert_hex(alice->lane[HD_LANE_BULK].v, alice->lane[HD_LANE_BULK].n,
 		   "05 00000022 bb.. 6869");
 	packet.urgent = true;
 	alice->proto->peer->deliver(&alice->peer, &packet);
-	assert_hex(alice->lane[HD_URGENT].v, alice->lane[HD_URGENT].n,
+	assert_hex(alice->lane[HD_LANE_URGENT].v, alice->lane[HD_LANE_URGENT].n,
 		   "05 00000022 bb.. 6869");
 }
 
@@ -49,7 +49,7 @@ static void full_lane_drops_the_packet(void **state)
 				    .len_bytes = 2 };
 
 	(void)state;
-	alice->lane_full[HD_BULK] = true;
+	alice->lane_full[HD_LANE_BULK] = true;
 	alice->proto->peer->deliver(&alice->peer, &packet);
 	assert_int_equal(alice->out.n, 0);
 	assert_open();
@@ -63,7 +63,8 @@ static void peer_gone_has_its_reason(void **state)
 	memset(bob.b, 0xbb, sizeof(bob.b));
 	alice->proto->peer->gone(&alice->peer, &bob, HD_GONE_DISCONNECTED);
 	alice->proto->peer->gone(&alice->peer, &bob, HD_GONE_NOT_HERE);
-	assert_hex(alice->lane[HD_CONTROL].v, alice->lane[HD_CONTROL].n,
+	assert_hex(alice->lane[HD_LANE_CONTROL].v,
+		   alice->lane[HD_LANE_CONTROL].n,
 		   "08 00000021 bb.. 00 08 00000021 bb.. 01");
 	assert_int_equal(fake_metric("hyper_derp_derp_peer_gone_total",
 				     "reason=\"not_here\""),
@@ -74,7 +75,8 @@ static void drain_says_restarting(void **state)
 {
 	(void)state;
 	alice->proto->peer->drain(&alice->peer, 1000, 30000);
-	assert_hex(alice->lane[HD_CONTROL].v, alice->lane[HD_CONTROL].n,
+	assert_hex(alice->lane[HD_LANE_CONTROL].v,
+		   alice->lane[HD_LANE_CONTROL].n,
 		   "15 00000008 000003e8 00007530");
 }
 
@@ -83,7 +85,8 @@ static void health_is_told_and_cleared(void **state)
 	(void)state;
 	alice->proto->peer->health(&alice->peer, "no UDP");
 	alice->proto->peer->health(&alice->peer, "");
-	assert_hex(alice->lane[HD_CONTROL].v, alice->lane[HD_CONTROL].n,
+	assert_hex(alice->lane[HD_LANE_CONTROL].v,
+		   alice->lane[HD_LANE_CONTROL].n,
 		   "14 00000006 6e6f20554450 14 00000000");
 }
 
@@ -107,8 +110,8 @@ static void keep_alive_comes_back(void **state)
 	assert_true(first_ms < KEEPALIVE_MS + 5000);
 	alice->timer_ms[0] = 0;
 	alice->proto->timer(alice, alice->state, 0);
-	assert_hex(alice->lane[HD_CONTROL].v, alice->lane[HD_CONTROL].n,
-		   "06 00000000");
+	assert_hex(alice->lane[HD_LANE_CONTROL].v,
+		   alice->lane[HD_LANE_CONTROL].n, "06 00000000");
 	assert_int_equal(alice->timer_ms[0], first_ms); /* one draw per peer */
 }
 

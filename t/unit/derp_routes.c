@@ -22,9 +22,10 @@ static void upgrade(const char *token)
 	const struct hd_route *route = fake_route("/derp", token);
 
 	assert_non_null(route);
-	assert_int_equal(route->methods, route->websocket != HD_WS_NONE ?
-						 HD_GET : /* RFC 6455, 4.1 */
-						 HD_GET | HD_POST);
+	assert_int_equal(route->methods, route->websocket != HD_WEBSOCKET_NONE
+						 ? HD_HTTP_GET
+						 : /* RFC 6455, 4.1 */
+						 HD_HTTP_GET | HD_HTTP_POST);
 	s = fake_stream_new(route->proto);
 	assert_int_equal(route->upgrade(&fake.module, &req, s, s->state), 0);
 }
@@ -55,7 +56,7 @@ static void upgrade_answers_101_then_server_key(void **state)
 	assert_memory_equal(s->out.v, head, strlen(head));
 	assert_hex(s->out.v + strlen(head), s->out.n - strlen(head),
 		   SERVER_KEY_FRAME);
-	assert_int_equal(s->lane[HD_CONTROL].n, s->out.n);
+	assert_int_equal(s->lane[HD_LANE_CONTROL].n, s->out.n);
 }
 
 static void fast_start_answers_server_key_alone(void **state)
@@ -80,7 +81,7 @@ static void websocket_gets_server_key(void **state)
 
 	(void)state;
 	assert_string_equal(route->subprotocol, "derp");
-	assert_int_equal(route->websocket, HD_WS_BYTES);
+	assert_int_equal(route->websocket, HD_WEBSOCKET_BYTES);
 	upgrade("websocket");
 	assert_hex(s->out.v, s->out.n, SERVER_KEY_FRAME);
 	assert_int_equal(fake_metric("hyper_derp_derp_upgrades_total",
@@ -91,7 +92,8 @@ static void websocket_gets_server_key(void **state)
 static void no_upgrade_is_426(void **state)
 {
 	(void)state;
-	assert_int_equal(fake_route("/derp", NULL)->methods, HD_GET | HD_POST);
+	assert_int_equal(fake_route("/derp", NULL)->methods,
+			 HD_HTTP_GET | HD_HTTP_POST);
 	get("/derp");
 	assert_int_equal(req.status, 426);
 	assert_string_equal(fake_replied(&req, "Upgrade"), "DERP");
@@ -106,7 +108,7 @@ static void probe(void **state)
 			    "*");
 	assert_int_equal(req.body_len, 0);
 	assert_int_equal(fake_route("/derp/probe", NULL)->methods,
-			 HD_GET | HD_HEAD);
+			 HD_HTTP_GET | HD_HTTP_HEAD);
 }
 
 static void latency_check_follows_serving(void **state)

@@ -39,7 +39,7 @@ struct hd_key_text hd_key_text(const struct hd_key *key)
 	return text;
 }
 
-bool hd_log_on(enum hd_level level)
+bool hd_log_on(enum hd_log_level level)
 {
 	(void)level;
 	return !fake.quiet;
@@ -51,7 +51,7 @@ bool hd_log_allow(struct hd_log_site *site)
 	return true;
 }
 
-void hd_log_write(enum hd_level level, const char *fmt, ...)
+void hd_log_write(enum hd_log_level level, const char *fmt, ...)
 {
 	va_list ap;
 

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* t/unit/fake_core.c - see fake_core.h. */
+#include <hyper-derp/secret.h>
+#include <hyper-derp/state_file.h>
+#include <hyper-derp/tls.h>
+#include <hyper-derp/worker.h>
 #include "t/unit/fake_core.h"
 #include <errno.h>
 #include <stdlib.h>
@@ -161,7 +165,7 @@ void fake_stream_free(struct hd_stream **s)
 {
 	if (*s == NULL)
 		return;
-	for (unsigned i = 0; i < HD_LANES; i++)
+	for (unsigned i = 0; i < HD_LANE_N; i++)
 		fake_bytes_free(&(*s)->lane[i]);
 	fake_bytes_free(&(*s)->out);
 	fake_bytes_free(&(*s)->in);
@@ -213,7 +217,7 @@ void fake_close(struct hd_stream *s, enum hd_close why)
 
 void fake_out_clear(struct hd_stream *s)
 {
-	for (unsigned i = 0; i < HD_LANES; i++)
+	for (unsigned i = 0; i < HD_LANE_N; i++)
 		fake_bytes_free(&s->lane[i]);
 	fake_bytes_free(&s->out);
 }

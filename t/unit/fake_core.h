@@ -43,11 +43,11 @@ struct hd_stream {
 	union hd_addr addr;
 	struct fake_bytes in; /* not used yet */
 	size_t want;
-	struct fake_bytes out, lane[HD_LANES]; /* out: all, in order */
+	struct fake_bytes out, lane[HD_LANE_N]; /* out: all, in order */
 	uint8_t *reserved;
 	size_t reserved_n;
 	enum hd_lane reserved_lane;
-	bool lane_full[HD_LANES]; /* reserve() says no */
+	bool lane_full[HD_LANE_N]; /* reserve() says no */
 	uint32_t timer_ms[HD_STREAM_TIMERS];
 	bool logging_in, admitted, closing;
 	bool plain; /* no TLS */

@@ -43,7 +43,7 @@ bool hd_stream_append(struct hd_stream *s, enum hd_lane lane, const void *data,
 bool hd_stream_append_raw(struct hd_stream *s, const void *data, size_t n)
 {
 	fake(s)->raw_len += n;
-	return hd_stream_append(s, HD_CONTROL, data, n);
+	return hd_stream_append(s, HD_LANE_CONTROL, data, n);
 }
 
 void hd_stream_close(struct hd_stream *s, enum hd_close why)
@@ -106,5 +106,5 @@ struct hd_worker *hd_stream_worker(const struct hd_stream *s)
 /* Without a worker there is nobody to wait for: all of it at once. */
 void hd_reply_large(struct hd_request *req, const void *body, size_t len_bytes)
 {
-	hd_stream_append(req->stream, HD_CONTROL, body, len_bytes);
+	hd_stream_append(req->stream, HD_LANE_CONTROL, body, len_bytes);
 }

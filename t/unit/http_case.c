@@ -80,8 +80,8 @@ static int upgrade_derp(struct hd_module *mod, struct hd_request *req,
 		return -EPERM;
 	}
 	if (hd_request_header(req, "Derp-Fast-Start") == NULL)
-		hd_stream_append(s, HD_CONTROL, "HTTP/1.1 101 by derp\r\n\r\n",
-				 24);
+		hd_stream_append(s, HD_LANE_CONTROL,
+				 "HTTP/1.1 101 by derp\r\n\r\n", 24);
 	return 0;
 }
 
@@ -95,15 +95,15 @@ static int upgrade_ws(struct hd_module *mod, struct hd_request *req,
 		hd_reply(req, refuse_with, NULL, NULL, 0);
 		return -EPERM;
 	}
-	hd_stream_append(s, HD_CONTROL, "frame", 5);
+	hd_stream_append(s, HD_LANE_CONTROL, "frame", 5);
 	return 0;
 }
 
 const struct hd_route page_route = { .path = "/",
-				     .methods = HD_GET,
+				     .methods = HD_HTTP_GET,
 				     .answer = answer_page };
 const struct hd_route upgrade_route = { .path = "/derp",
-					.methods = HD_GET,
+					.methods = HD_HTTP_GET,
 					.token = "DERP",
 					.upgrade = upgrade_derp,
 					.proto = &derp_proto };
@@ -112,18 +112,18 @@ int set_up(void **state)
 {
 	static const struct hd_route more[] = {
 		{ .path = "/derp",
-		  .methods = HD_GET,
+		  .methods = HD_HTTP_GET,
 		  .token = "websocket",
 		  .subprotocol = "derp",
-		  .websocket = HD_WS_BYTES,
+		  .websocket = HD_WEBSOCKET_BYTES,
 		  .upgrade = upgrade_ws,
 		  .proto = &ws_proto },
 		{ .path = "/generate_204",
-		  .methods = HD_GET | HD_POST,
+		  .methods = HD_HTTP_GET | HD_HTTP_POST,
 		  .answer = answer_204 },
 		{ .listener = "metrics",
 		  .path = "/metrics",
-		  .methods = HD_GET,
+		  .methods = HD_HTTP_GET,
 		  .answer = answer_page },
 	};
 

@@ -49,7 +49,7 @@ static size_t format(char *out, enum hd_log_style style, const char *text)
 {
 	/* date -u -d @1700000000: 2023-11-14 22:13:20 */
 	struct hd_log_record rec = { .time_ms = 1700000000007,
-				     .level = HD_WARN,
+				     .level = HD_LOG_WARN,
 				     .len_bytes = (uint16_t)strlen(text) };
 	size_t n = hd_log_line(out, style, &rec, text);
 
@@ -105,9 +105,9 @@ static void the_longest_line_fits(void **state)
 static void levels_have_names(void **state)
 {
 	(void)state;
-	assert_int_equal(hd_log_level_parse("notice"), HD_NOTICE);
+	assert_int_equal(hd_log_level_parse("notice"), HD_LOG_NOTICE);
 	assert_true(hd_log_level_parse("loud") < 0);
-	assert_string_equal(hd_log_level_text(HD_ERROR), "error");
+	assert_string_equal(hd_log_level_text(HD_LOG_ERROR), "error");
 }
 
 static void reopen_splits_the_file(void **state)
@@ -115,7 +115,7 @@ static void reopen_splits_the_file(void **state)
 	struct hd_error err;
 
 	(void)state;
-	assert_int_equal(hd_log_open(path, HD_LOG_TEXT, HD_INFO, &err), 0);
+	assert_int_equal(hd_log_open(path, HD_LOG_TEXT, HD_LOG_INFO, &err), 0);
 	hd_log_notice("first");
 	hd_log_debug("hidden");
 	assert_int_equal(rename(path, old), 0);
@@ -136,7 +136,7 @@ static void bad_target_names_the_remedy(void **state)
 
 	(void)state;
 	assert_int_equal(
-		hd_log_open("/nowhere/x/log", HD_LOG_TEXT, HD_INFO, &err),
+		hd_log_open("/nowhere/x/log", HD_LOG_TEXT, HD_LOG_INFO, &err),
 		-ENOENT);
 	assert_non_null(strstr(err.text, "/nowhere/x/log"));
 	assert_non_null(strstr(err.text, "writable"));
@@ -162,7 +162,7 @@ static void a_site_is_limited(void **state)
 
 	(void)state;
 	unlink(path);
-	assert_int_equal(hd_log_open(path, HD_LOG_TEXT, HD_INFO, &err), 0);
+	assert_int_equal(hd_log_open(path, HD_LOG_TEXT, HD_LOG_INFO, &err), 0);
 	for (int i = 0; i < 1000; i++)
 		allowed += hd_log_allow(&site);
 	assert_in_range(allowed, 5, 10);
@@ -187,9 +187,9 @@ static void a_slow_target_loses_lines_and_says_so(void **state)
 	snprintf(fifo, sizeof(fifo), "%s/fifo", dir);
 	assert_int_equal(mkfifo(fifo, 0600), 0);
 	int fd = open(fifo, O_RDONLY | O_NONBLOCK);
-	assert_int_equal(hd_log_open(fifo, HD_LOG_TEXT, HD_INFO, &err), 0);
+	assert_int_equal(hd_log_open(fifo, HD_LOG_TEXT, HD_LOG_INFO, &err), 0);
 	for (int i = 0; hd_log_lost() == 0; i++)
-		hd_log_write(HD_INFO, "line %d %0900d", i, 0);
+		hd_log_write(HD_LOG_INFO, "line %d %0900d", i, 0);
 	fcntl(fd, F_SETFL, 0); /* now read until the end */
 	uint64_t lost = hd_log_lost();
 	size_t n = 0;
@@ -212,7 +212,7 @@ static void one_line_per_bug(void **state)
 
 	(void)state;
 	unlink(path);
-	assert_int_equal(hd_log_open(path, HD_LOG_TEXT, HD_INFO, &err), 0);
+	assert_int_equal(hd_log_open(path, HD_LOG_TEXT, HD_LOG_INFO, &err), 0);
 	for (int i = 0; i < 3; i++)
 		hd_bug_once("impossible: i=%d", i);
 	hd_log_close();

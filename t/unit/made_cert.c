@@ -12,9 +12,9 @@
 char made_dir[] = "/tmp/hd-certs-XXXXXX";
 char made_log[4096];
 
-void __wrap_hd_log_write(enum hd_level level, const char *fmt, ...)
+void __wrap_hd_log_write(enum hd_log_level level, const char *fmt, ...)
 	HD_PRINTF(2, 3);
-void __wrap_hd_log_write(enum hd_level level, const char *fmt, ...)
+void __wrap_hd_log_write(enum hd_log_level level, const char *fmt, ...)
 {
 	va_list ap;
 

@@ -66,18 +66,18 @@ static void percentiles(void **state)
 }
 
 static const struct hd_metric before[] = {
-	{ "a_total", NULL, "a", HD_COUNTER },
-	{ "b_seconds", NULL, "b", HD_HISTOGRAM },
-	{ "c_seconds", NULL, "c", HD_HISTOGRAM },
-	{ "d_total", NULL, "d", HD_COUNTER },
-	{ NULL, NULL, NULL, HD_COUNTER },
+	{ "a_total", NULL, "a", HD_METRIC_COUNTER },
+	{ "b_seconds", NULL, "b", HD_METRIC_HISTOGRAM },
+	{ "c_seconds", NULL, "c", HD_METRIC_HISTOGRAM },
+	{ "d_total", NULL, "d", HD_METRIC_COUNTER },
+	{ NULL, NULL, NULL, HD_METRIC_COUNTER },
 };
 static const struct hd_metric after[] = {
-	{ "c_seconds", NULL, "c", HD_HISTOGRAM },
-	{ "new_seconds", NULL, "n", HD_HISTOGRAM },
-	{ "b_seconds", NULL, "it is a counter now", HD_COUNTER },
-	{ "d_total", NULL, "d", HD_COUNTER },
-	{ NULL, NULL, NULL, HD_COUNTER },
+	{ "c_seconds", NULL, "c", HD_METRIC_HISTOGRAM },
+	{ "new_seconds", NULL, "n", HD_METRIC_HISTOGRAM },
+	{ "b_seconds", NULL, "it is a counter now", HD_METRIC_COUNTER },
+	{ "d_total", NULL, "d", HD_METRIC_COUNTER },
+	{ NULL, NULL, NULL, HD_METRIC_COUNTER },
 };
 
 static void carried_over(void **state)

@@ -62,8 +62,8 @@ static void bad_ones_are_refused(void **state)
 	static const struct {
 		const char *name, *why, *remedy;
 	} cases[] = {
-		{ "wrong_abi", "built for ABI 2.0", "this relay's headers" },
-		{ "newer_minor", "needs ABI 1.", "update the relay" },
+		{ "wrong_abi", "built for ABI 3.0", "this relay's headers" },
+		{ "newer_minor", "needs ABI 2.", "update the relay" },
 		{ "undefined_symbol", "undefined symbol: hd_no_such_function",
 		  "another version" },
 		{ "no_symbol", "no symbol no_symbol_LTX_hd_module",

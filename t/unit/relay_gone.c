@@ -2,6 +2,7 @@
 /* t/unit/relay_gone.c - who has left is told to everybody who got a packet from
  * it, in slices, exactly once, and never behind a newer packet. Real workers;
  * peers without sockets, whose protocol writes down what it is told. */
+#include <hyper-derp/worker.h>
 #include "t/unit/unit.h"
 
 #include <sodium.h>

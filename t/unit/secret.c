@@ -10,6 +10,7 @@
 #include "core/base/secret.h"
 #include <errno.h>
 #include <hyper-derp/module.h>
+#include <hyper-derp/secret.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

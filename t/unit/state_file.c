@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* t/unit/state_file.c - state files are whole or absent. */
+#include <hyper-derp/state_file.h>
 #include "core/base/state_file.h"
 #include "t/unit/unit.h"
 #include <errno.h>

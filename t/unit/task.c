@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* t/unit/task.c - helper threads run what they are given and stop in time. */
+#include <hyper-derp/task.h>
 #include "core/loop/task.h"
 #include "t/unit/unit.h"
 #include <errno.h>

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* t/unit/tls_store.c - handshakes over memory: which certificate answers a
  * name, the chain, ALPN, what is refused. */
+#include <hyper-derp/tls.h>
 #include "core/base/module_id.h"
 #include "t/unit/made_cert.h"
 #include "t/unit/unit.h"

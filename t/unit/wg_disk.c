@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* t/unit/wg_disk.c - the disk of wg_net.h: wg.state and the copy before it. */
+#include <hyper-derp/state_file.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -5,6 +5,9 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <hyper-derp/control.h>
+#include <hyper-derp/event.h>
+#include <hyper-derp/task.h>
+#include <hyper-derp/worker.h>
 #include <openssl/core_names.h>
 #include <openssl/evp.h>
 #include <sodium.h>

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* t/unit/wg_saved.c - wg.state is whole or not taken: every damage is noticed,
  * and the copy before stands in. */
+#include <hyper-derp/state_file.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

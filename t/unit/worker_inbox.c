@@ -2,6 +2,7 @@
 /* t/unit/worker_inbox.c - real workers: what other threads and other workers
  * hand to them arrives, in order, also while they fall asleep. Meant to run
  * under ThreadSanitizer too. */
+#include <hyper-derp/worker.h>
 #include "t/unit/unit.h"
 
 #include <errno.h>

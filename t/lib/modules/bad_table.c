@@ -3,7 +3,7 @@
 #include <hyper-derp/module.h>
 
 static const struct hd_option bad_table_options[] = {
-	{ .name = "far", .type = HD_UINT, .offset = 8 },
+	{ .name = "far", .type = HD_OPTION_UINT, .offset = 8 },
 	HD_OPTION_END,
 };
 

@@ -8,7 +8,7 @@ struct good_conf {
 
 static const struct hd_option good_options[] = {
 	{ .name = "number",
-	  .type = HD_UINT,
+	  .type = HD_OPTION_UINT,
 	  .offset = offsetof(struct good_conf, number),
 	  .def = "7",
 	  .min = 1,

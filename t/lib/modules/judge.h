@@ -9,6 +9,7 @@
 #include <hyper-derp/control.h>
 #include <hyper-derp/hook.h>
 #include <hyper-derp/module.h>
+#include <hyper-derp/task.h>
 #include <pthread.h>
 #include <string.h>
 
@@ -33,7 +34,8 @@ static void answer_all(enum hd_verdict verdict)
 	pthread_mutex_lock(&judge.lock);
 	while (judge.held > 0)
 		hd_admit_answer(&judge.tickets[--judge.held], verdict,
-				verdict == HD_DENY ? "judged later" : NULL);
+				verdict == HD_VERDICT_DENY ? "judged later"
+							   : NULL);
 	pthread_mutex_unlock(&judge.lock);
 }
 
@@ -41,7 +43,7 @@ static void work(void *arg)
 {
 	struct hd_ticket *held = arg;
 
-	hd_admit_answer(&held, HD_PASS, NULL);
+	hd_admit_answer(&held, HD_VERDICT_PASS, NULL);
 }
 
 static void done(struct hd_module *mod, struct hd_worker *w, void *arg)
@@ -66,24 +68,24 @@ static enum hd_verdict on_admit(struct hd_module *mod, struct hd_worker *w,
 	memcpy(mode, judge.mode, sizeof(mode));
 	pthread_mutex_unlock(&judge.lock);
 	if (strcmp(mode, "pass") == 0)
-		return HD_PASS;
+		return HD_VERDICT_PASS;
 	if (strcmp(mode, "deny") == 0) {
 		hd_admit_reason(ticket, "judged at once");
-		return HD_DENY;
+		return HD_VERDICT_DENY;
 	}
 	if (strcmp(mode, "mute") == 0)
-		return HD_PENDING; /* nobody will answer */
+		return HD_VERDICT_PENDING; /* nobody will answer */
 	held = hd_admit_hold(ticket);
 	if (held == NULL)
-		return HD_DENY;
+		return HD_VERDICT_DENY;
 	if (strcmp(mode, "here") == 0) /* before the verdict is known */
-		hd_admit_answer(&held, HD_PASS, NULL);
+		hd_admit_answer(&held, HD_VERDICT_PASS, NULL);
 	else if (strcmp(mode, "task") != 0)
 		keep(held);
 	else if (hd_task(mod, w, work, done, held) < 0)
-		hd_admit_answer(&held, HD_DENY, "no task");
+		hd_admit_answer(&held, HD_VERDICT_DENY, "no task");
 	/* held: an answer will come that nobody waits for */
-	return strcmp(mode, "held") == 0 ? HD_PASS : HD_PENDING;
+	return strcmp(mode, "held") == 0 ? HD_VERDICT_PASS : HD_VERDICT_PENDING;
 }
 
 static void run_mode(struct hd_module *mod, struct hd_call *call)
@@ -97,9 +99,9 @@ static void run_mode(struct hd_module *mod, struct hd_call *call)
 static void run_answer(struct hd_module *mod, struct hd_call *call)
 {
 	(void)mod;
-	answer_all(strcmp(hd_call_arg(call, "verdict"), "pass") == 0 ?
-			   HD_PASS :
-			   HD_DENY);
+	answer_all(strcmp(hd_call_arg(call, "verdict"), "pass") == 0
+			   ? HD_VERDICT_PASS
+			   : HD_VERDICT_DENY);
 }
 
 static void run_seen(struct hd_module *mod, struct hd_call *call)
@@ -127,7 +129,7 @@ static int judge_load(struct hd_module *mod, const struct hd_command *commands,
 static void judge_unload(struct hd_module *mod)
 {
 	(void)mod;
-	answer_all(HD_DENY);
+	answer_all(HD_VERDICT_DENY);
 }
 
 #define JUDGE(name)                                                            \

@@ -10,7 +10,9 @@
 #include <hyper-derp/hook.h>
 #include <hyper-derp/http.h>
 #include <hyper-derp/module.h>
+#include <hyper-derp/task.h>
 #include <hyper-derp/timer.h>
+#include <hyper-derp/worker.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,20 +45,21 @@ struct live_state { /* of an echo connection */
 enum { M_STARTS, M_PACKETS };
 
 static const struct hd_metric metrics[] = {
-	[M_STARTS] = { "live_starts_total", NULL, "start() ran", HD_COUNTER },
+	[M_STARTS] = { "live_starts_total", NULL, "start() ran",
+		       HD_METRIC_COUNTER },
 	[M_PACKETS] = { "live_packets_total", NULL, "packets seen",
-			HD_COUNTER },
+			HD_METRIC_COUNTER },
 	{ .name = NULL },
 };
 
 static const struct hd_option options[] = {
 	{ .name = "udp",
-	  .type = HD_ADDR,
+	  .type = HD_OPTION_ADDR,
 	  .offset = offsetof(struct live_conf, udp),
 	  .def = "127.0.0.1:3479",
 	  .help = "where to answer datagrams" },
 	{ .name = "word",
-	  .type = HD_STRING,
+	  .type = HD_OPTION_STRING,
 	  .offset = offsetof(struct live_conf, word),
 	  .def = "default",
 	  .help = "what to say" },
@@ -155,8 +158,8 @@ static size_t echo_data(struct hd_stream *s, void *state, uint8_t *p, size_t n)
 	st->bytes += n;
 	len = snprintf(head, sizeof(head), "%s %ju ", build_text(text),
 		       (uintmax_t)st->bytes);
-	hd_stream_append(s, HD_CONTROL, head, (size_t)len);
-	hd_stream_append(s, HD_CONTROL, p, n);
+	hd_stream_append(s, HD_LANE_CONTROL, head, (size_t)len);
+	hd_stream_append(s, HD_LANE_CONTROL, p, n);
 	return n;
 }
 
@@ -178,7 +181,7 @@ static int upgrade_echo(struct hd_module *mod, struct hd_request *req,
 	(void)req;
 	if (is_mode("ptr "))
 		st->seed = &echo_proto;
-	hd_stream_append(s, HD_CONTROL, head, sizeof(head) - 1);
+	hd_stream_append(s, HD_LANE_CONTROL, head, sizeof(head) - 1);
 	return 0;
 }
 
@@ -192,7 +195,7 @@ static enum hd_verdict on_packet(struct hd_module *mod, struct hd_worker *w,
 	(void)packet;
 	lw->packets++;
 	hd_count(hd_metrics(mod, w), M_PACKETS, 1);
-	return HD_PASS;
+	return HD_VERDICT_PASS;
 }
 
 static enum hd_verdict on_admit(struct hd_module *mod, struct hd_worker *w,
@@ -205,7 +208,7 @@ static enum hd_verdict on_admit(struct hd_module *mod, struct hd_worker *w,
 	(void)login;
 	(void)from;
 	(void)ticket;
-	return HD_PASS;
+	return HD_VERDICT_PASS;
 }
 
 static void on_tick(struct hd_module *mod, struct hd_worker *w, void *arg)
@@ -247,14 +250,16 @@ static const struct hd_command hello = {
 };
 
 static const struct hd_route routes[] = {
-	{ .path = "/live/build", .methods = HD_GET, .answer = answer_build },
+	{ .path = "/live/build",
+	  .methods = HD_HTTP_GET,
+	  .answer = answer_build },
 	{ .path = "/live/numbers",
-	  .methods = HD_GET,
+	  .methods = HD_HTTP_GET,
 	  .answer = answer_numbers },
-	{ .path = "/live/task", .methods = HD_GET, .answer = answer_task },
-	{ .path = "/live/spin", .methods = HD_GET, .answer = answer_spin },
+	{ .path = "/live/task", .methods = HD_HTTP_GET, .answer = answer_task },
+	{ .path = "/live/spin", .methods = HD_HTTP_GET, .answer = answer_spin },
 	{ .path = "/live/echo",
-	  .methods = HD_GET,
+	  .methods = HD_HTTP_GET,
 	  .token = "echo",
 	  .upgrade = upgrade_echo,
 	  .proto = &echo_proto },

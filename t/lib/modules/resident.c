@@ -3,4 +3,4 @@
 #include <hyper-derp/module.h>
 
 HD_MODULE(resident, .version = "1.0", .licence = "MIT", .summary = "stays",
-	  .flags = HD_RESIDENT);
+	  .flags = HD_MODULE_RESIDENT);
