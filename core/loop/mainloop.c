@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* core/loop/mainloop.c - what the main thread waits for. */
 #include "core/loop/mainloop.h"
+#include "core/base/clock.h"
 #include <errno.h>
+#include <limits.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
@@ -17,7 +19,8 @@ struct watch { /* by descriptor; gen outlives the watch */
 };
 
 static struct {
-	int epoll_fd, wake_fd;
+	pthread_t thread;
+	int epoll_fd, wake_fd; /* -1: it does not run */
 	struct watch *watches;
 	size_t n_watches;
 } loop = { .epoll_fd = -1, .wake_fd = -1 };
@@ -78,10 +81,27 @@ void hd_main_unwatch(int fd)
 	loop.watches[fd].gen++;
 }
 
+bool hd_main_watched(int fd)
+{
+	return (size_t)fd < loop.n_watches && loop.watches[fd].fn != NULL;
+}
+
+static int until_next_timer(int timeout_ms)
+{
+	uint64_t next_ms = hd_main_timers_next_ms(), now_ms = hd_clock_ms();
+	uint64_t ms = next_ms > now_ms ? next_ms - now_ms : 0;
+
+	if (next_ms == UINT64_MAX || (timeout_ms >= 0 &&
+				      ms > (uint64_t)timeout_ms))
+		return timeout_ms;
+	return (int)HD_MIN(ms, (uint64_t)INT_MAX);
+}
+
 void hd_main_turn(int timeout_ms)
 {
 	struct epoll_event v[EVENTS_PER_TURN];
-	int n = epoll_wait(loop.epoll_fd, v, HD_ARRAY_N(v), timeout_ms);
+	int n = epoll_wait(loop.epoll_fd, v, HD_ARRAY_N(v),
+			   until_next_timer(timeout_ms));
 
 	for (int i = 0; i < n; i++) {
 		uint32_t fd = (uint32_t)v[i].data.u64;
@@ -90,6 +110,7 @@ void hd_main_turn(int timeout_ms)
 		if (w->fn != NULL && w->gen == v[i].data.u64 >> 32)
 			w->fn(w->arg, v[i].events);
 	}
+	hd_main_timers_run();
 }
 
 /* ---- posts ---- */
@@ -142,8 +163,20 @@ static void on_wake(void *unused, uint32_t events)
 
 /* ---- begin and end ---- */
 
+bool hd_main_runs(void)
+{
+	return loop.epoll_fd >= 0;
+}
+
+void hd_main_assert(void)
+{
+	hd_assert(!hd_main_runs() ||
+		  pthread_equal(loop.thread, pthread_self()));
+}
+
 int hd_main_init(void)
 {
+	loop.thread = pthread_self();
 	loop.epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	loop.wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	int r = loop.epoll_fd < 0 || loop.wake_fd < 0 ? -errno : 0;
@@ -158,6 +191,7 @@ int hd_main_init(void)
 void hd_main_free(void)
 {
 	run_posts();
+	hd_main_timers_end();
 	if (loop.wake_fd >= 0)
 		close(loop.wake_fd);
 	if (loop.epoll_fd >= 0)

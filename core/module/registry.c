@@ -3,6 +3,7 @@
 #include "core/module/registry.h"
 #include <hyper-derp/base.h>
 #include "core/http/http.h"
+#include "core/loop/mainloop.h"
 #include "core/loop/task.h"
 #include "core/loop/timer.h"
 #include "core/module/hook.h"
@@ -12,14 +13,15 @@
 #include "core/stream/accept.h"
 #include "core/tls/tls.h"
 
-enum { KINDS_MAX = 16 };
+enum { KINDS_MAX = 24 };
 
 /* The order is that of every step. Who waits for an answer comes last: it is
  * asked again when all else is as it will be. */
 static const struct hd_kind *kinds[KINDS_MAX + 1] = { /* NULL: the end */
-	&hd_task_kind,	    &hd_hook_kind,   &hd_route_kind, &hd_answer_kind,
-	&hd_listener_kind,  &hd_accept_kind, &hd_timer_kind, &hd_udp_kind,
-	&hd_tls_chain_kind, &hd_login_kind,
+	&hd_task_kind,	 &hd_hook_kind,	     &hd_route_kind,
+	&hd_answer_kind, &hd_listener_kind,  &hd_accept_kind,
+	&hd_timer_kind,	 &hd_udp_kind,	     &hd_main_timer_kind,
+	&hd_watch_kind,	 &hd_tls_chain_kind, &hd_login_kind,
 };
 
 void hd_registry_add(const struct hd_kind *kind)

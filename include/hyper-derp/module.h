@@ -7,6 +7,7 @@
  * 2.0  constants have their enum's prefix; a header per subject: event.h,
  *      secret.h, state_file.h, task.h, tls.h, worker.h. CHANGELOG.md has the
  *      history of ABI 1, doc/module-guide.md what to change in a module.
+ *      mainloop.h: timers and descriptors on the main thread.
  *
  * Why some shapes are as they are:
  * - load() takes a struct hd_error: the loader prints one sentence, with the

@@ -226,6 +226,35 @@ subtest 'load() or start() fails' => sub {
     $hd->finish;
 };
 
+subtest 'timers and descriptors of the main thread' => sub {
+    my $file = $live->make('onmain', build => 1);
+    my $hd = HyperDerp::Test->start(no_tls => 1, load_module => ['derp', $file]);
+    my $numbers = sub { ctl($hd, qw(onmain numbers))->{data} // {} };
+    # bytes come as often as ticks: both go on
+    my $go_on = sub ($build) {
+        my $first = $numbers->();
+        return wait_for(sub {
+            my $now = $numbers->();
+            return $now->{build} eq $build && $now->{bytes} > ($first->{bytes} // 0) + 5
+                && $now->{ticks} > 5 && !$now->{once};
+        });
+    };
+    ok $go_on->('BUILD=000001'), 'they begin with the relay';
+    $live->make('onmain', build => 2, mode => 'tidy');
+    taken ctl($hd, qw(module reload onmain)), 'reloaded';
+    ok $go_on->('BUILD=000002'), '... load() has made them anew';
+    $live->make('onmain', build => 3, mode => 'load');
+    refused ctl($hd, qw(module reload onmain)), qr/load\(\) has a bad day/, 'load() fails';
+    ok $go_on->('BUILD=000002'), '... those of the old code are back';
+    for my $mode (qw(fine tidy)) {
+        taken ctl($hd, qw(module unload onmain)), "$mode: unloaded";
+        is mapped($hd, 'onmain'), 0, '... and out of memory';
+        taken ctl($hd, qw(module load), $live->make('onmain', build => 4, mode => $mode)), '... loaded';
+        ok $go_on->('BUILD=000004'), '... they begin';
+    }
+    $hd->finish;
+};
+
 subtest 'a UDP address' => sub {
     my $hd = without_live();
     my $file = $live->make('live', build => 1);
