@@ -17,4 +17,5 @@ struct hd_module {
 	/* atomics: what keeps its code busy */
 	unsigned streams, tasks, posts;
 	bool closing; /* atomic: new tasks are refused */
+	bool tasks_wait; /* core/loop/task.c: it has not started */
 };

@@ -5,7 +5,7 @@
  *   the change, when those before it are done -> the answer
  *
  * A file that hangs while it is loaded holds up nobody but who asked for it. */
-#include <hyper-derp/task.h>
+#include "core/loop/task.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -74,6 +74,16 @@ static void in_helper(void *arg)
 	hd_main_post(&j->post);
 }
 
+static void dropped(void *arg)
+{
+	struct job *j = arg;
+	struct hd_change *c = &j->change;
+
+	c->result = hd_error_set(&c->err, -ESHUTDOWN, "the relay is stopping");
+	j->post.fn = on_main;
+	hd_main_post(&j->post);
+}
+
 static struct job *job_new(struct hd_call *c, const char *name,
 			   int (*step)(struct hd_change *))
 {
@@ -95,7 +105,7 @@ static void job_begin(struct job *j)
 	hd_call_hold(j->call);
 	if (j->n == 0) {
 		hd_change_begin(&j->change);
-	} else if (hd_task(NULL, NULL, in_helper, NULL, j) < 0) {
+	} else if (hd_task_offer(NULL, in_helper, j, dropped) < 0) {
 		j->change.result =
 			hd_error_set(&j->change.err, -EBUSY,
 				     "too much work waits already");

@@ -112,6 +112,8 @@ int hd_daemon_start(struct hd_daemon *d)
 		r = start_workers(d, &err);
 	d->started = r == 0;
 	if (r == 0)
+		hd_tasks_run();
+	if (r == 0)
 		hd_fds_begin(hd_workers());
 	hd_tls_show(d->tls);
 	if (r == 0)
@@ -156,16 +158,17 @@ static void log_metric(void *arg, const char *module,
 
 void hd_daemon_stop(struct hd_daemon *d)
 {
-	enum { TASKS_LIMIT_MS = 1000 };
+	enum { TASKS_LIMIT_MS = 1000, TASKS_LATE_MS = 4000 };
 
 	hd_control_stop();
 	hd_live_end();
-	if (!hd_tasks_stop(TASKS_LIMIT_MS))
-		hd_log_warn("a background task did not end in time");
+	bool all = hd_tasks_stop(TASKS_LIMIT_MS);
 	if (d->started) {
 		hd_metrics_read(NULL, log_metric, NULL);
 		hd_workers_stop();
 	}
+	if (!all && !hd_tasks_stop(TASKS_LATE_MS)) /* unload() waits, too */
+		hd_log_write(HD_LOG_WARN, "background work does not end");
 	hd_listeners_close(&d->listeners, &d->n_listeners);
 	hd_tls_show(NULL);
 	hd_tls_store_put(&d->tls);

@@ -29,6 +29,7 @@ int hd_turn_init(struct hd_worker *w, const void *args)
 	w->streams->tls = a->tls;
 	w->streams->ktls = a->ktls;
 	w->hooks = hd_modules_hooks();
+	hd_modules_expect(w);
 	return 0;
 }
 

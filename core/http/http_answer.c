@@ -12,7 +12,7 @@
  * client has gone is freed when it comes back. */
 #include "core/http/http.h"
 #include <hyper-derp/log.h>
-#include <hyper-derp/task.h>
+#include "core/loop/task.h"
 #include <hyper-derp/worker.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -185,6 +185,16 @@ static void run_task(void *answer)
 	send_back(a);
 }
 
+/* The relay ends: the client sees that it is not whole. */
+static void drop_task(void *answer)
+{
+	struct hd_answer *a = answer;
+
+	__atomic_store_n(&a->cancelled, true, __ATOMIC_RELEASE);
+	a->failed = true;
+	send_back(a);
+}
+
 static void run_each(struct hd_worker *w, void *answer, void *unused)
 {
 	struct hd_answer *a = answer;
@@ -221,7 +231,7 @@ static bool send_away(struct hd_answer *a)
 	a->away = true;
 	if (a->stage == STAGE_TASK) {
 		a->stage = STAGE_EACH;
-		r = hd_task(a->mod, NULL, run_task, NULL, a);
+		r = hd_task_offer(a->mod, run_task, a, drop_task);
 	} else {
 		r = hd_worker_post(hd_worker_at(a->worker), run_each, a, NULL);
 	}

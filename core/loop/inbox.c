@@ -11,6 +11,7 @@ struct hd_post { /* of the core (fn) or of a module (mod_fn) */
 	void *a, *b;
 	struct hd_module *mod;
 	hd_post_fn *mod_fn;
+	hd_drop_fn *drop;
 };
 
 void hd_inbox_init(struct hd_inbox *inbox)
@@ -24,21 +25,36 @@ bool hd_inbox_empty(struct hd_inbox *inbox)
 	return __atomic_load_n(&inbox->first, __ATOMIC_ACQUIRE) == NULL;
 }
 
-static int inbox_put(struct hd_inbox *inbox, struct hd_post *post)
-{
-	int r = 0;
+/* ---- from any thread ---- */
 
-	pthread_mutex_lock(&inbox->lock);
-	if (inbox->shut) {
-		r = -ESHUTDOWN;
-	} else if (inbox->last != NULL) {
+static bool is_refused(const struct hd_worker *w, const struct hd_post *post)
+{
+	if (w->inbox.shut || post->mod == NULL)
+		return w->inbox.shut;
+	uint8_t phase = w->mods[post->mod->index].phase;
+
+	return phase != HD_MOD_STARTING && phase != HD_MOD_STARTED;
+}
+
+static void append(struct hd_inbox *inbox, struct hd_post *post)
+{
+	if (inbox->last != NULL)
 		inbox->last->next = post;
-		inbox->last = post;
-	} else {
-		inbox->last = post;
+	else
 		__atomic_store_n(&inbox->first, post, __ATOMIC_RELEASE);
-	}
-	pthread_mutex_unlock(&inbox->lock);
+	inbox->last = post;
+}
+
+static int inbox_put(struct hd_worker *w, struct hd_post *post)
+{
+	pthread_mutex_lock(&w->inbox.lock);
+	int r = is_refused(w, post) ? -ESHUTDOWN : 0;
+
+	if (r == 0 && post->mod != NULL)
+		__atomic_add_fetch(&post->mod->posts, 1, __ATOMIC_RELAXED);
+	if (r == 0)
+		append(&w->inbox, post);
+	pthread_mutex_unlock(&w->inbox.lock);
 	return r;
 }
 
@@ -49,7 +65,7 @@ static int post(struct hd_worker *w, const struct hd_post *what)
 	if (p == NULL)
 		return -ENOMEM;
 	*p = *what;
-	int r = inbox_put(&w->inbox, p);
+	int r = inbox_put(w, p);
 
 	if (r < 0)
 		free(p);
@@ -65,28 +81,38 @@ int hd_worker_post(struct hd_worker *w, hd_worker_fn *fn, void *a, void *b)
 	return post(w, &p);
 }
 
-int hd_post(struct hd_module *mod, struct hd_worker *w, hd_post_fn *fn,
-	    void *arg)
+int hd_inbox_offer(struct hd_module *mod, struct hd_worker *w, hd_post_fn *fn,
+		   void *arg, hd_drop_fn *drop)
 {
-	struct hd_post p = { .mod = mod, .mod_fn = fn, .a = arg };
+	struct hd_post p = { .mod = mod, .mod_fn = fn, .a = arg, .drop = drop };
 
-	__atomic_add_fetch(&mod->posts, 1, __ATOMIC_RELAXED);
-	int r = post(w, &p);
+	return w != NULL ? post(w, &p) : -ESHUTDOWN;
+}
+
+int hd_post(struct hd_module *mod, struct hd_worker *w, hd_post_fn *fn,
+	    void *arg, hd_drop_fn *drop)
+{
+	int r = hd_inbox_offer(mod, w, fn, arg, drop);
 
 	if (r < 0)
-		__atomic_sub_fetch(&mod->posts, 1, __ATOMIC_RELEASE);
+		hd_drop(drop, arg);
 	return r;
 }
 
-static struct hd_post *inbox_take(struct hd_inbox *inbox)
-{
-	pthread_mutex_lock(&inbox->lock);
-	struct hd_post *first = inbox->first;
+/* ---- in the worker ---- */
 
+/* Behind those that are about to run, where a post is what calls this. */
+static void inbox_take(struct hd_inbox *inbox)
+{
+	struct hd_post **end = &inbox->taken;
+
+	while (*end != NULL)
+		end = &(*end)->next;
+	pthread_mutex_lock(&inbox->lock);
+	*end = inbox->first;
 	__atomic_store_n(&inbox->first, NULL, __ATOMIC_RELEASE);
 	inbox->last = NULL;
 	pthread_mutex_unlock(&inbox->lock);
-	return first;
 }
 
 static void call(struct hd_worker *w, const struct hd_post *p)
@@ -98,38 +124,58 @@ static void call(struct hd_worker *w, const struct hd_post *p)
 	hd_meter_leave(&w->meter, before);
 }
 
-/* Returns whether it waits: its module is just starting in this worker. */
+/* Its module is just starting in this worker. Unless it takes no more. */
+static bool wait_on(struct hd_worker *w, struct hd_post *p)
+{
+	pthread_mutex_lock(&w->inbox.lock);
+	bool waits = !w->inbox.shut;
+
+	if (waits)
+		append(&w->inbox, p);
+	pthread_mutex_unlock(&w->inbox.lock);
+	return waits;
+}
+
+/* Returns whether it waits. */
 static bool run_module_post(struct hd_worker *w, struct hd_post *p)
 {
 	uint8_t phase = w->mods[p->mod->index].phase;
 
-	if (phase == HD_MOD_STARTING && inbox_put(&w->inbox, p) == 0)
+	if (phase == HD_MOD_STARTING && wait_on(w, p))
 		return true;
-	if (phase == HD_MOD_STARTED)
+	if (phase == HD_MOD_STARTED || phase == HD_MOD_STOPPING)
 		call(w, p);
+	else
+		hd_drop(p->drop, p->a);
 	__atomic_sub_fetch(&p->mod->posts, 1, __ATOMIC_RELEASE);
 	return false;
 }
 
+static void run(struct hd_worker *w, struct hd_post *p)
+{
+	bool waits = false;
+
+	p->next = NULL;
+	if (p->fn != NULL)
+		p->fn(w, p->a, p->b);
+	else
+		waits = run_module_post(w, p);
+	if (!waits)
+		free(p);
+}
+
 void hd_inbox_run(struct hd_worker *w)
 {
-	if (hd_inbox_empty(&w->inbox))
+	struct hd_inbox *inbox = &w->inbox;
+
+	if (hd_inbox_empty(inbox) && inbox->taken == NULL)
 		return;
-	struct hd_post *p = inbox_take(&w->inbox);
+	inbox_take(inbox);
+	while (inbox->taken != NULL) {
+		struct hd_post *p = inbox->taken;
 
-	while (p != NULL) {
-		struct hd_post *next = p->next;
-
-		bool waits = false;
-
-		p->next = NULL;
-		if (p->fn != NULL)
-			p->fn(w, p->a, p->b);
-		else
-			waits = run_module_post(w, p);
-		if (!waits)
-			free(p);
-		p = next;
+		inbox->taken = p->next;
+		run(w, p);
 	}
 }
 
@@ -138,5 +184,21 @@ void hd_inbox_shut(struct hd_worker *w)
 	pthread_mutex_lock(&w->inbox.lock);
 	w->inbox.shut = true;
 	pthread_mutex_unlock(&w->inbox.lock);
+	hd_inbox_run(w);
+}
+
+void hd_inbox_phase(struct hd_worker *w, const struct hd_module *mod,
+		    enum hd_module_phase phase)
+{
+	pthread_mutex_lock(&w->inbox.lock);
+	w->mods[mod->index].phase = phase;
+	pthread_mutex_unlock(&w->inbox.lock);
+}
+
+void hd_inbox_close(struct hd_worker *w, const struct hd_module *mod)
+{
+	bool started = w->mods[mod->index].phase == HD_MOD_STARTED;
+
+	hd_inbox_phase(w, mod, started ? HD_MOD_STOPPING : HD_MOD_NONE);
 	hd_inbox_run(w);
 }

@@ -1,8 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /* core/loop/task.c - blocking work: DNS, files, fsync. A queue, two threads.
+ *
+ *   hd_task() --> queued --> work() --> done() in a worker
+ *                   |           `-- the worker, or the relay, has ended -->
+ * drop
+ *                   `-- the module does not start, the relay ends -------->
+ * drop
+ *
  * Context: hd_task() from any thread. */
 #include "core/base/dry.h"
 #include "core/base/module_id.h"
+#include "core/loop/inbox.h"
 #include "core/loop/task.h"
 #include <errno.h>
 #include <hyper-derp/log.h>
@@ -20,6 +28,7 @@ struct task {
 	struct hd_worker *w;
 	void (*work)(void *arg);
 	hd_post_fn *done;
+	hd_drop_fn *drop;
 	void *arg;
 };
 
@@ -30,6 +39,8 @@ static struct {
 	unsigned n; /* queued and running */
 	unsigned n_threads;
 	bool open;
+	bool running; /* workers are there for what is done */
+	bool lost; /* and now they may have gone */
 	pthread_t threads[HELPERS];
 } tasks = {
 	.lock = PTHREAD_MUTEX_INITIALIZER,
@@ -37,15 +48,63 @@ static struct {
 	.idle = PTHREAD_COND_INITIALIZER,
 };
 
-static struct task *pop(void)
-{
-	struct task *t = tasks.first;
+static void *helper(void *arg);
 
-	tasks.first = t->next;
-	if (tasks.first == NULL)
-		tasks.last = &tasks.first;
+/* ---- the queue; with the lock held ---- */
+
+static struct task *take(struct task **at)
+{
+	struct task *t = *at;
+
+	*at = t->next;
+	if (tasks.last == &t->next)
+		tasks.last = at;
+	t->next = NULL;
 	return t;
 }
+
+/* The first whose module has started. */
+static struct task *pop(void)
+{
+	struct task **at = &tasks.first;
+
+	if (!tasks.running)
+		return NULL;
+	while (*at != NULL && (*at)->mod != NULL && (*at)->mod->tasks_wait)
+		at = &(*at)->next;
+	return *at != NULL ? take(at) : NULL;
+}
+
+/* One more thread while there are more tasks than threads. */
+static void grow(void)
+{
+	if (!tasks.running || tasks.n_threads == HELPERS ||
+	    tasks.n <= tasks.n_threads)
+		return;
+	if (pthread_create(&tasks.threads[tasks.n_threads], NULL, helper,
+			   NULL) == 0)
+		tasks.n_threads++;
+}
+
+static int put(struct task *t)
+{
+	if (!tasks.open)
+		return -ESHUTDOWN;
+	if (tasks.n >= TASKS_MAX)
+		return -EBUSY;
+	tasks.n++;
+	grow();
+	if (tasks.running && tasks.n_threads == 0) { /* nobody would run it */
+		tasks.n--;
+		return -ENOMEM;
+	}
+	*tasks.last = t;
+	tasks.last = &t->next;
+	pthread_cond_signal(&tasks.more);
+	return 0;
+}
+
+/* ---- a module's ---- */
 
 static bool may_begin(struct hd_module *mod)
 {
@@ -76,32 +135,58 @@ const struct hd_kind hd_task_kind = {
 	.busy_text = "background work",
 };
 
-static void run(const struct task *t)
+/* ---- helper threads ---- */
+
+/* With the lock held: workers are not freed meanwhile.
+ * Returns whether arg is done()'s now. */
+static bool hand_back(const struct task *t)
 {
-	t->work(t->arg);
-	if (t->done == NULL || t->w == NULL)
-		return;
-	int r = hd_post(t->mod, t->w, t->done, t->arg);
+	if (t->w == NULL || tasks.lost)
+		return false;
+	int r = hd_inbox_offer(t->mod, t->w, t->done, t->arg, t->drop);
+
 	if (r < 0)
 		hd_log_debug("a task's result was lost: module=%s error=\"%s\"",
 			     t->mod->name, strerror(-r));
+	return r == 0;
+}
+
+static void run(struct task *t)
+{
+	t->work(t->arg);
+	if (t->done != NULL) {
+		pthread_mutex_lock(&tasks.lock);
+		bool handed = hand_back(t);
+
+		pthread_mutex_unlock(&tasks.lock);
+		if (!handed)
+			hd_drop(t->drop, t->arg);
+	}
+	ended(t->mod);
+	free(t);
+}
+
+static struct task *wait_for_one(void)
+{
+	struct task *t = pop();
+
+	while (t == NULL && tasks.open) {
+		pthread_cond_wait(&tasks.more, &tasks.lock);
+		t = pop();
+	}
+	return t;
 }
 
 static void *helper(void *arg)
 {
+	struct task *t;
+
 	(void)arg;
 	pthread_setname_np(pthread_self(), "hd-task");
 	pthread_mutex_lock(&tasks.lock);
-	for (;;) {
-		while (tasks.first == NULL && tasks.open)
-			pthread_cond_wait(&tasks.more, &tasks.lock);
-		if (tasks.first == NULL)
-			break;
-		struct task *t = pop();
+	while ((t = wait_for_one()) != NULL) {
 		pthread_mutex_unlock(&tasks.lock);
 		run(t);
-		ended(t->mod);
-		free(t);
 		pthread_mutex_lock(&tasks.lock);
 		if (--tasks.n == 0)
 			pthread_cond_signal(&tasks.idle);
@@ -110,56 +195,55 @@ static void *helper(void *arg)
 	return NULL;
 }
 
-/* One more thread while there are more tasks than threads. */
-static void grow(void)
-{
-	if (tasks.n_threads == HELPERS || tasks.n <= tasks.n_threads)
-		return;
-	if (pthread_create(&tasks.threads[tasks.n_threads], NULL, helper,
-			   NULL) == 0)
-		tasks.n_threads++;
-}
+/* ---- from any thread ---- */
 
-int hd_task(struct hd_module *mod, struct hd_worker *w, void (*work)(void *arg),
-	    hd_post_fn *done, void *arg)
+static int begin(const struct task *what)
 {
-	struct task *t;
-	int r = 0;
-
-	if (hd_dry)
-		return 0;
-	if (!may_begin(mod))
+	if (!may_begin(what->mod))
 		return -EBUSY;
-	t = malloc(sizeof(*t));
-	if (t == NULL) {
-		ended(mod);
-		return -ENOMEM;
+	struct task *t = malloc(sizeof(*t));
+	int r = -ENOMEM;
+
+	if (t != NULL) {
+		*t = *what;
+		pthread_mutex_lock(&tasks.lock);
+		r = put(t);
+		pthread_mutex_unlock(&tasks.lock);
 	}
-	*t = (struct task){
-		.mod = mod, .w = w, .work = work, .done = done, .arg = arg
-	};
-	pthread_mutex_lock(&tasks.lock);
-	if (!tasks.open || tasks.n >= TASKS_MAX) {
-		r = -EBUSY;
-	} else {
-		*tasks.last = t;
-		tasks.last = &t->next;
-		tasks.n++;
-		grow();
-		if (tasks.n_threads == 0) { /* nobody would run it */
-			pop();
-			tasks.n--;
-			r = -ENOMEM;
-		}
-		pthread_cond_signal(&tasks.more);
-	}
-	pthread_mutex_unlock(&tasks.lock);
 	if (r < 0) {
-		ended(mod);
+		ended(what->mod);
 		free(t);
 	}
 	return r;
 }
+
+int hd_task(struct hd_module *mod, struct hd_worker *w, void (*work)(void *arg),
+	    hd_post_fn *done, void *arg, hd_drop_fn *drop)
+{
+	const struct task t = { .mod = mod,
+				.w = w,
+				.work = work,
+				.done = done,
+				.drop = drop,
+				.arg = arg };
+	int r = hd_dry ? 0 : begin(&t);
+
+	if (r < 0 || hd_dry)
+		hd_drop(drop, arg);
+	return r;
+}
+
+int hd_task_offer(struct hd_module *mod, void (*work)(void *arg), void *arg,
+		  hd_drop_fn *drop)
+{
+	const struct task t = {
+		.mod = mod, .work = work, .drop = drop, .arg = arg
+	};
+
+	return begin(&t);
+}
+
+/* ---- main thread ---- */
 
 void hd_tasks_start(void)
 {
@@ -168,29 +252,109 @@ void hd_tasks_start(void)
 	tasks.last = &tasks.first;
 	tasks.n = tasks.n_threads = 0;
 	tasks.open = true;
+	tasks.running = tasks.lost = false;
 	pthread_mutex_unlock(&tasks.lock);
+}
+
+/* With the lock held: threads for what waited. */
+static void go(void)
+{
+	for (unsigned i = 0; i < HELPERS; i++)
+		grow();
+	pthread_cond_broadcast(&tasks.more);
+}
+
+void hd_tasks_run(void)
+{
+	pthread_mutex_lock(&tasks.lock);
+	tasks.running = true;
+	go();
+	pthread_mutex_unlock(&tasks.lock);
+}
+
+void hd_tasks_hold(struct hd_module *mod)
+{
+	pthread_mutex_lock(&tasks.lock);
+	mod->tasks_wait = true;
+	pthread_mutex_unlock(&tasks.lock);
+	__atomic_store_n(&mod->closing, false, __ATOMIC_SEQ_CST);
+}
+
+void hd_tasks_release(struct hd_module *mod)
+{
+	pthread_mutex_lock(&tasks.lock);
+	mod->tasks_wait = false;
+	go();
+	pthread_mutex_unlock(&tasks.lock);
+}
+
+/* Of one module, or (NULL) all that nobody has begun. */
+static void drop_queued(const struct hd_module *mod)
+{
+	struct task *dropped = NULL, **at = &tasks.first;
+
+	pthread_mutex_lock(&tasks.lock);
+	while (*at != NULL) {
+		if (mod != NULL && (*at)->mod != mod) {
+			at = &(*at)->next;
+			continue;
+		}
+		struct task *t = take(at);
+
+		t->next = dropped;
+		dropped = t;
+		tasks.n--;
+	}
+	pthread_mutex_unlock(&tasks.lock);
+	while (dropped != NULL) {
+		struct task *t = dropped;
+
+		dropped = t->next;
+		hd_drop(t->drop, t->arg);
+		ended(t->mod);
+		free(t);
+	}
+}
+
+bool hd_tasks_end(struct hd_module *mod)
+{
+	__atomic_store_n(&mod->closing, true, __ATOMIC_SEQ_CST);
+	drop_queued(mod);
+	return busy(mod) == 0;
+}
+
+static struct timespec in_ms(unsigned ms)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_REALTIME, &t);
+	t.tv_sec += ms / 1000;
+	t.tv_nsec += (long)(ms % 1000) * 1000000;
+	if (t.tv_nsec >= 1000000000) {
+		t.tv_sec++;
+		t.tv_nsec -= 1000000000;
+	}
+	return t;
 }
 
 bool hd_tasks_stop(unsigned limit_ms)
 {
-	struct timespec until;
+	const struct timespec until = in_ms(limit_ms);
 	int r = 0;
 
-	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_sec += limit_ms / 1000;
-	until.tv_nsec += (long)(limit_ms % 1000) * 1000000;
-	if (until.tv_nsec >= 1000000000) {
-		until.tv_sec++;
-		until.tv_nsec -= 1000000000;
-	}
 	pthread_mutex_lock(&tasks.lock);
 	tasks.open = false;
 	pthread_cond_broadcast(&tasks.more);
-	while (tasks.n > 0 && r == 0)
+	while (tasks.running && tasks.n > 0 && r == 0)
 		r = pthread_cond_timedwait(&tasks.idle, &tasks.lock, &until);
+	tasks.lost = true;
+	pthread_mutex_unlock(&tasks.lock);
+	drop_queued(NULL);
+	pthread_mutex_lock(&tasks.lock);
 	bool all = tasks.n == 0;
+
 	pthread_mutex_unlock(&tasks.lock);
 	for (unsigned i = 0; i < tasks.n_threads && all; i++)
 		pthread_join(tasks.threads[i], NULL);
-	return all;
+	return all && r == 0;
 }

@@ -91,6 +91,7 @@ struct hd_relay;
 struct hd_inbox { /* from any thread; the lock is held for a few stores */
 	pthread_mutex_t lock;
 	struct hd_post *first, *last;
+	struct hd_post *taken; /* the worker only: about to run */
 	bool shut; /* the worker takes no more */
 };
 

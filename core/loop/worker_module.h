@@ -7,10 +7,12 @@
 struct hd_timer;
 
 enum hd_module_phase { /* of a module in a worker: what its posts do */
-	HD_MOD_NONE,
-	HD_MOD_STARTING, /* wait: start() has not run */
-	HD_MOD_STARTED,
-	HD_MOD_FAILED, /* are dropped */
+		       HD_MOD_NONE, /* are refused, also those that wait are
+				       dropped */
+		       HD_MOD_STARTING, /* wait: start() has not run */
+		       HD_MOD_STARTED,
+		       HD_MOD_STOPPING, /* are refused; those that were taken
+					   run */
 };
 
 struct hd_worker_module { /* what a worker holds for one module */
@@ -19,5 +21,5 @@ struct hd_worker_module { /* what a worker holds for one module */
 	uint64_t *metrics; /* one per row of def->metrics */
 	struct hd_timer *timers;
 	struct hd_account account;
-	uint8_t phase; /* enum hd_module_phase */
+	uint8_t phase; /* enum hd_module_phase; set by hd_inbox_phase() */
 };

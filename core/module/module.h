@@ -41,8 +41,11 @@ struct hd_conf *hd_modules_conf(void);
 const void *hd_modules_section(const struct hd_conf *conf,
 			       const struct hd_module *mod);
 
-/* hd_modules_start - in a worker: zero the data, call every start() in order;
+/* hd_modules_expect - before any worker begins: what modules post to this one
+ * waits for start().
+ * hd_modules_start - in a worker: zero the data, call every start() in order;
  * on failure stop() those that started. */
+void hd_modules_expect(struct hd_worker *w);
 int hd_modules_start(struct hd_worker *w, struct hd_error *err);
 void hd_modules_stop(struct hd_worker *w);
 /* hd_modules_free - their data and metrics, once no worker runs any more: the

@@ -2,17 +2,14 @@
 /* core/module/module_life.c - see module_life.h. */
 #include "core/module/module_life.h"
 #include <errno.h>
+#include <hyper-derp/log.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include "core/base/bug.h"
-#include "core/base/clock.h"
-#include "core/loop/inbox.h"
+#include "core/loop/task.h"
 #include "core/loop/worker.h"
 #include "core/module/module_live.h"
 #include "core/module/registry.h"
-
-enum { POSTS_MS = 5000, LOOK_MS = 1 };
 
 static void in_workers(struct hd_life *l, hd_run_fn *fn)
 {
@@ -50,12 +47,26 @@ static int load(struct hd_module *mod, struct hd_error *err)
 	return r;
 }
 
+/* Only at the end of the relay: in all other cases somebody has waited. */
+static void leave_code(struct hd_module *mod)
+{
+	hd_log_write(HD_LOG_WARN,
+		     "module %s: its background work has not ended; its code "
+		     "is left as it is, without unload()",
+		     mod->name);
+	mod->priv->file.handle = NULL;
+}
+
 void hd_life_unload(struct hd_module *mod)
 {
-	if (mod->priv->loaded && mod->def->unload != NULL)
+	bool works = !hd_tasks_end(mod);
+
+	if (mod->priv->loaded && mod->def->unload != NULL && !works)
 		mod->def->unload(mod);
 	mod->priv->loaded = false;
 	hd_registry_withdraw(mod);
+	if (works)
+		leave_code(mod);
 }
 
 /* ---- start() ---- */
@@ -73,14 +84,6 @@ static void answer(struct hd_life *l, int r, const struct hd_error *err)
 	pthread_mutex_unlock(&l->lock);
 }
 
-static void prepare_here(struct hd_worker *w, void *arg)
-{
-	struct hd_life *l = arg;
-	struct hd_error err = { "" };
-
-	answer(l, hd_module_prepare(l->mod, w, &err), &err);
-}
-
 /* What the code of before left in this worker. */
 static int carry_over(struct hd_worker_module *wm, const struct hd_life *l)
 {
@@ -96,7 +99,7 @@ static int carry_over(struct hd_worker_module *wm, const struct hd_life *l)
 	return v != NULL ? 0 : -ENOMEM;
 }
 
-static void start_here(struct hd_worker *w, void *arg)
+static void prepare_here(struct hd_worker *w, void *arg)
 {
 	struct hd_life *l = arg;
 	struct hd_error err = { "" };
@@ -106,19 +109,24 @@ static void start_here(struct hd_worker *w, void *arg)
 		r = carry_over(&w->mods[l->mod->index], l);
 	if (r == 0)
 		r = hd_module_prepare(l->mod, w, &err);
-	if (r == 0)
-		r = hd_module_start(l->mod, w, &err);
 	answer(l, r, &err);
 }
 
-/* Running workers post to each other: none starts before all are prepared. */
+static void start_here(struct hd_worker *w, void *arg)
+{
+	struct hd_life *l = arg;
+	struct hd_error err = { "" };
+
+	answer(l, hd_module_start(l->mod, w, &err), &err);
+}
+
+/* Workers post to each other: none starts before all are prepared. */
 static int start_all(struct hd_life *l, struct hd_error *err)
 {
 	l->result = 0;
 	l->err = err;
 	pthread_mutex_init(&l->lock, NULL);
-	if (!l->parked)
-		in_workers(l, prepare_here);
+	in_workers(l, prepare_here);
 	if (l->result == 0)
 		in_workers(l, start_here);
 	pthread_mutex_destroy(&l->lock);
@@ -128,15 +136,20 @@ static int start_all(struct hd_life *l, struct hd_error *err)
 
 int hd_life_in(struct hd_life *l, struct hd_error *err)
 {
+	hd_tasks_hold(l->mod);
 	hd_registry_draft();
 	int r = load(l->mod, err);
 	if (r == 0) {
 		r = start_all(l, err);
-		if (r < 0)
+		if (r < 0) {
+			hd_tasks_end(l->mod);
 			hd_life_stop(l);
+		}
 	}
 	if (r < 0)
 		hd_life_unload(l->mod);
+	else
+		hd_tasks_release(l->mod);
 	hd_registry_publish();
 	return r;
 }
@@ -146,23 +159,9 @@ int hd_life_in(struct hd_life *l, struct hd_error *err)
 static void stop_here(struct hd_worker *w, void *arg)
 {
 	const struct hd_life *l = arg;
-	struct hd_worker_module *wm = &w->mods[l->mod->index];
-	bool started = wm->phase == HD_MOD_STARTED;
 
 	hd_registry_cancel_here(w, l->mod);
-	if (l->parked) {
-		hd_inbox_run(w); /* streams on their way here arrive */
-		w->reloading = l->kept ? l->mod : NULL;
-	}
 	hd_module_stop(l->mod, w, l->kept);
-	if (!started || l->parked)
-		wm->phase = HD_MOD_FAILED; /* posts are dropped */
-}
-
-static void drop_posts_here(struct hd_worker *w, void *unused)
-{
-	(void)unused;
-	hd_inbox_run(w);
 }
 
 static void free_here(struct hd_worker *w, void *arg)
@@ -172,35 +171,18 @@ static void free_here(struct hd_worker *w, void *arg)
 	hd_module_free(l->mod, w);
 }
 
-static unsigned posts(const struct hd_life *l)
-{
-	return __atomic_load_n(&l->mod->posts, __ATOMIC_ACQUIRE);
-}
-
-static bool wait_for_posts(const struct hd_life *l)
-{
-	const struct timespec look = { .tv_nsec = LOOK_MS * 1000000L };
-	uint64_t until_us = hd_clock_us() + 1000ull * POSTS_MS;
-
-	while (posts(l) > 0 && hd_clock_us() <= until_us)
-		nanosleep(&look, NULL);
-	return posts(l) == 0;
-}
-
 bool hd_life_stop(struct hd_life *l)
 {
 	in_workers(l, stop_here);
-	if (l->parked) {
-		if (posts(l) > 0)
-			in_workers(l, drop_posts_here);
-		return true;
-	}
-	if (!wait_for_posts(l)) {
-		hd_bug_once("posts do not end: module=%s", l->mod->name);
-		return false;
-	}
-	in_workers(l, free_here);
-	return true;
+	/* each worker has refused posts, and then run those that it had */
+	unsigned n = __atomic_load_n(&l->mod->posts, __ATOMIC_ACQUIRE);
+
+	if (n > 0)
+		hd_bug_once("posts outlive stop(): module=%s n=%u",
+			    l->mod->name, n);
+	if (!l->parked && n == 0)
+		in_workers(l, free_here);
+	return n == 0;
 }
 
 /* ---- shown and hidden ---- */

@@ -36,8 +36,9 @@ const char *hd_module_unmet(const struct hd_module_def *def);
 /* ---- module_run.c: in a worker ---- */
 
 /* hd_module_prepare - memory, unless it has it; its posts wait.
- * hd_module_start - start(). hd_module_stop - stop(), if it has started, and
- * what it has registered here ends or is kept for other code.
+ * hd_module_start - start(). hd_module_stop - its posts run, or are dropped;
+ * stop(), if it has started; what it has registered here ends or is kept for
+ * other code.
  * hd_module_free - the memory. */
 int hd_module_prepare(struct hd_module *mod, struct hd_worker *w,
 		      struct hd_error *err);

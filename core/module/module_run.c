@@ -9,6 +9,7 @@
 #include <string.h>
 #include "core/base/lines.h"
 #include "core/base/metric_table.h"
+#include "core/loop/inbox.h"
 #include "core/loop/timer.h"
 #include "core/loop/worker.h"
 #include "core/module/module_private.h"
@@ -150,7 +151,11 @@ void hd_module_free(struct hd_module *mod, struct hd_worker *w)
 	hd_timers_free(w, mod);
 	free(wm->data);
 	free(wm->metrics);
-	*wm = (struct hd_worker_module){ .phase = HD_MOD_NONE };
+	hd_inbox_phase(w, mod, HD_MOD_NONE);
+	wm->data = NULL;
+	wm->conf = NULL;
+	wm->metrics = NULL;
+	wm->account = (struct hd_account){ 0 };
 }
 
 int hd_module_prepare(struct hd_module *mod, struct hd_worker *w,
@@ -159,7 +164,7 @@ int hd_module_prepare(struct hd_module *mod, struct hd_worker *w,
 	struct hd_worker_module *wm = &w->mods[mod->index];
 	uint64_t *metrics = wm->metrics;
 
-	wm->phase = HD_MOD_STARTING;
+	hd_inbox_phase(w, mod, HD_MOD_STARTING);
 	wm->conf = mod->conf;
 	if (wm->data == NULL)
 		wm->data = hd_alloc_lines(mod->def->worker_size);
@@ -181,7 +186,7 @@ int hd_module_start(struct hd_module *mod, struct hd_worker *w,
 
 	if (mod->def->start != NULL)
 		r = mod->def->start(mod, w, err);
-	w->mods[mod->index].phase = r < 0 ? HD_MOD_FAILED : HD_MOD_STARTED;
+	hd_inbox_phase(w, mod, r < 0 ? HD_MOD_NONE : HD_MOD_STARTED);
 	return HD_MIN(r, 0);
 }
 
@@ -189,9 +194,12 @@ void hd_module_stop(struct hd_module *mod, struct hd_worker *w, bool kept)
 {
 	bool started = w->mods[mod->index].phase == HD_MOD_STARTED;
 
+	hd_inbox_close(w, mod);
+	w->reloading = kept ? mod : NULL;
 	if (started && mod->def->stop != NULL)
 		mod->def->stop(mod, w);
 	hd_registry_end_here(w, mod, kept);
+	hd_inbox_phase(w, mod, HD_MOD_NONE);
 }
 
 /* Whoever returns an error may have said nothing of it. */
@@ -202,6 +210,12 @@ static void say_which(const struct hd_module *mod, const struct hd_worker *w,
 		hd_error_set(err, r,
 			     "module %s does not start in worker %u: %s",
 			     mod->name, hd_worker_index(w), strerror(-r));
+}
+
+void hd_modules_expect(struct hd_worker *w)
+{
+	for (unsigned i = 0; i < hd_modules_n(); i++)
+		hd_inbox_phase(w, hd_modules_at(i), HD_MOD_STARTING);
 }
 
 int hd_modules_start(struct hd_worker *w, struct hd_error *err)

@@ -185,11 +185,17 @@ static void kick_here(struct hd_worker *w, void *what, void *unused)
 	free(k);
 }
 
+struct hd_worker *hd_relay_home(uint16_t realm, const struct hd_key *key)
+{
+	if (hd_workers() == 0)
+		return NULL;
+	return hd_worker_at(hd_key_home(hd_key_hash(realm, key)));
+}
+
 void hd_relay_kick(uint16_t realm, const struct hd_key *key, enum hd_close why)
 {
-	struct kick *k = malloc(sizeof(*k));
-	struct hd_worker *home =
-		hd_worker_at(hd_key_home(hd_key_hash(realm, key)));
+	struct hd_worker *home = hd_relay_home(realm, key);
+	struct kick *k = home != NULL ? malloc(sizeof(*k)) : NULL;
 
 	if (k == NULL)
 		return;

@@ -8,6 +8,8 @@
  *      secret.h, state_file.h, task.h, tls.h, worker.h. CHANGELOG.md has the
  *      history of ABI 1, doc/module-guide.md what to change in a module.
  *      mainloop.h: timers and descriptors on the main thread.
+ *      hd_post() and hd_task() take arg, and a function that drops it;
+ *      hd_relay_home().
  *
  * Why some shapes are as they are:
  * - load() takes a struct hd_error: the loader prints one sentence, with the

@@ -72,6 +72,15 @@ HD_API const struct hd_login *hd_peer_login(const struct hd_peer *peer);
 HD_API void hd_relay_kick(uint16_t realm, const struct hd_key *key,
 			  enum hd_close why);
 
+/* hd_relay_home - the worker where everything about a key happens: packets from
+ * it are asked about there, it logs in there, whether it is here or not. With
+ * hd_post() a module keeps what it knows of a key in that worker, without a
+ * lock. The same for the whole life of the relay. Any thread.
+ * Returns NULL while there are no workers: in load() and unload() when the
+ * relay starts and ends. */
+HD_API struct hd_worker *hd_relay_home(uint16_t realm,
+				       const struct hd_key *key);
+
 /* hd_realm - the number of a name, given on first use; main thread, in load().
  * "" is 0, the realm that protocols with proof of the key share. */
 HD_API uint16_t hd_realm(const char *name);

@@ -8,17 +8,40 @@
 extern "C" {
 #endif
 
-/* hd_post - run fn(mod, w, arg) in worker w, soon, in order. Any thread.
- * Returns 0; -ENOMEM; -ESHUTDOWN when the worker has ended. */
 typedef void hd_post_fn(struct hd_module *mod, struct hd_worker *w, void *arg);
+/* hd_drop_fn - releases what was to be handed over; free() is one. It may run
+ * in any thread: it does no more than that. */
+typedef void hd_drop_fn(void *arg);
+
+/* hd_post - run fn(mod, w, arg) in worker w, soon, in order. Any thread.
+ * What was accepted runs between start() and stop() of the module in that
+ * worker: it waits for start(), and stop() comes after the last one. From
+ * stop() on, and before the workers start the module, posts are refused.
+ * @w    hd_relay_home() finds the one for a key; NULL is refused
+ * @arg  taken, also on failure: either fn or drop gets it, exactly once. drop
+ *       when the post is refused, or start() fails in that worker
+ * @drop  may be NULL
+ * Returns 0; -ENOMEM; -ESHUTDOWN the module does not run in that worker. */
 HD_API int hd_post(struct hd_module *mod, struct hd_worker *w, hd_post_fn *fn,
-		   void *arg);
+		   void *arg, hd_drop_fn *drop);
 
 /* hd_task - blocking work: run work(arg) in a helper thread, then
- * done(mod, w, arg) back in worker w (NULL: in no worker, done is not called).
- * Returns 0; -ENOMEM; -EBUSY when too many wait. */
+ * done(mod, w, arg) back in worker w, as hd_post() does. Any thread.
+ * What load() and start() ask for begins when the module has started in every
+ * worker. An unload or reload waits for tasks, and is refused after 5 s. The
+ * end of the relay waits 1 s: then those that have not begun are dropped, and
+ * no done comes; after 5 s it goes on without unload() of the module.
+ * @work  uses arg alone, nothing of a worker
+ * @w     NULL: in no worker, without done
+ * @done  may be NULL: then work is the last that has arg
+ * @arg   taken, also on failure. drop gets it when work does not run, and
+ *        when done cannot: exactly one of drop and the last of them has it
+ * @drop  may be NULL
+ * Returns 0; -ENOMEM; -EBUSY too many wait, or the module is about to go;
+ * -ESHUTDOWN the relay ends. */
 HD_API int hd_task(struct hd_module *mod, struct hd_worker *w,
-		   void (*work)(void *arg), hd_post_fn *done, void *arg);
+		   void (*work)(void *arg), hd_post_fn *done, void *arg,
+		   hd_drop_fn *drop);
 
 #ifdef __cplusplus
 }

@@ -129,11 +129,12 @@ static void on_walk(struct hd_module *mod, struct hd_worker *w, void *arg)
 {
 	struct walk *walk = arg;
 	bool more = hd_about_peers(w, &walk->at, PORTION, add_peer, walk);
-	int r = more ? hd_post(mod, w, on_walk, walk)
-		     : hd_post(mod, hd_worker_at(walk->asker), on_walked, walk);
 
-	if (r < 0)
-		free(walk); /* the round is given up when it is late */
+	/* one that is dropped: the round is given up when it is late */
+	if (more)
+		hd_post(mod, w, on_walk, walk, free);
+	else
+		hd_post(mod, hd_worker_at(walk->asker), on_walked, walk, free);
 }
 
 static void send_out(struct hd_module *mod, unsigned to, unsigned asker,
@@ -146,8 +147,7 @@ static void send_out(struct hd_module *mod, unsigned to, unsigned asker,
 	walk->asker = asker;
 	walk->round = round;
 	walk->worker = to;
-	if (hd_post(mod, hd_worker_at(to), on_walk, walk) < 0)
-		free(walk);
+	hd_post(mod, hd_worker_at(to), on_walk, walk, free);
 }
 
 void status_peers_ask(struct hd_module *mod, struct hd_worker *w,

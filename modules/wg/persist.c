@@ -238,12 +238,18 @@ static void write_it(void *arg)
 		hd_log_warn("wg: endpoints are not saved: %s", err.text);
 }
 
-static void written(struct hd_module *mod, struct hd_worker *w, void *arg)
+static void not_written(void *arg)
 {
-	struct wg_engine *e = wg_engine_of(mod, w);
 	struct wg_saved *s = arg;
 
 	wg_saved_free(&s);
+}
+
+static void written(struct hd_module *mod, struct hd_worker *w, void *arg)
+{
+	struct wg_engine *e = wg_engine_of(mod, w);
+
+	not_written(arg);
 	if (e != NULL)
 		e->save_running = false;
 }
@@ -255,9 +261,8 @@ static void write_out(struct wg_engine *e)
 	if (s == NULL)
 		return;
 	e->saved_bytes = s->n;
-	e->save_running = hd_task(e->mod, e->w, write_it, written, s) == 0;
-	if (!e->save_running)
-		wg_saved_free(&s);
+	e->save_running =
+		hd_task(e->mod, e->w, write_it, written, s, not_written) == 0;
 }
 
 void wg_save_run(struct wg_engine *e)

@@ -95,6 +95,14 @@ static void change_peer(struct wg_engine *e, const struct change *c)
 		wg_peer_drop(e, p);
 }
 
+static void change_free(void *arg)
+{
+	struct change *c = arg;
+
+	wg_plan_free(&c->plan);
+	free(c);
+}
+
 static void arrive(struct hd_module *mod, struct hd_worker *w, void *arg)
 {
 	struct wg_engine *e = wg_engine_of(mod, w);
@@ -108,8 +116,7 @@ static void arrive(struct hd_module *mod, struct hd_worker *w, void *arg)
 		change_peer(e, c);
 	else if (e != NULL)
 		change_link(e, c);
-	wg_plan_free(&c->plan);
-	free(c);
+	change_free(c);
 }
 
 /* ---- in the main thread ---- */
@@ -118,19 +125,15 @@ static void arrive(struct hd_module *mod, struct hd_worker *w, void *arg)
 static int post(struct hd_module *mod, const struct change *change)
 {
 	struct change *c = malloc(sizeof(*c));
-	int r = -ENOMEM;
 
-	if (c != NULL) {
-		*c = *change;
-		r = hd_post(mod, hd_worker_at(0), arrive, c);
-	}
-	if (r < 0) {
+	if (c == NULL) {
 		struct wg_plan *plan = change->plan;
 
 		wg_plan_free(&plan);
-		free(c);
+		return -ENOMEM;
 	}
-	return r;
+	*c = *change;
+	return hd_post(mod, hd_worker_at(0), arrive, c, change_free);
 }
 
 int wg_engine_apply(struct hd_module *mod, struct wg_plan **plan)

@@ -24,16 +24,26 @@ static void wait_for_gate(void *arg)
 	pthread_mutex_unlock(&gate);
 }
 
+static void no_done(struct hd_module *mod, struct hd_worker *w, void *arg)
+{
+	(void)mod;
+	(void)w;
+	(void)arg;
+}
+
 static void all_are_run(void **state)
 {
 	(void)state;
 	hd_tasks_start();
+	hd_tasks_run();
 	ran = 0;
 	for (int i = 0; i < 500; i++)
-		assert_int_equal(hd_task(NULL, NULL, work, NULL, NULL), 0);
+		assert_int_equal(hd_task(NULL, NULL, work, NULL, NULL, NULL),
+				 0);
 	assert_true(hd_tasks_stop(PATIENCE_MS));
 	assert_int_equal(ran, 500);
-	assert_int_equal(hd_task(NULL, NULL, work, NULL, NULL), -EBUSY);
+	assert_int_equal(hd_task(NULL, NULL, work, NULL, NULL, NULL),
+			 -ESHUTDOWN);
 }
 
 static void too_many_are_refused(void **state)
@@ -43,8 +53,9 @@ static void too_many_are_refused(void **state)
 
 	(void)state;
 	hd_tasks_start();
+	hd_tasks_run();
 	pthread_mutex_lock(&gate);
-	while ((r = hd_task(NULL, NULL, wait_for_gate, NULL, NULL)) == 0)
+	while ((r = hd_task(NULL, NULL, wait_for_gate, NULL, NULL, NULL)) == 0)
 		n++;
 	pthread_mutex_unlock(&gate);
 	assert_int_equal(r, -EBUSY);
@@ -52,15 +63,58 @@ static void too_many_are_refused(void **state)
 	assert_true(hd_tasks_stop(PATIENCE_MS));
 }
 
+static unsigned dropped;
+
+static void drop(void *arg)
+{
+	(void)arg;
+	dropped++;
+}
+
+/* What has not begun is dropped at once; what runs, when it has ended: there
+ * may be no worker that its done() could be called in. */
 static void stop_does_not_wait_for_ever(void **state)
 {
 	(void)state;
 	hd_tasks_start();
+	hd_tasks_run();
+	dropped = 0;
 	pthread_mutex_lock(&gate);
-	assert_int_equal(hd_task(NULL, NULL, wait_for_gate, NULL, NULL), 0);
+	for (int i = 0; i < 5; i++)
+		assert_int_equal(
+			hd_task(NULL, NULL, wait_for_gate, no_done, NULL, drop),
+			0);
 	assert_false(hd_tasks_stop(20));
+	assert_in_range(dropped, 3, 5); /* two threads, if they came so far */
 	pthread_mutex_unlock(&gate);
 	assert_true(hd_tasks_stop(PATIENCE_MS));
+	assert_int_equal(dropped, 5);
+}
+
+static void without_done_the_work_has_it(void **state)
+{
+	(void)state;
+	hd_tasks_start();
+	dropped = ran = 0;
+	assert_int_equal(hd_task(NULL, NULL, work, NULL, NULL, drop), 0);
+	hd_tasks_run();
+	assert_true(hd_tasks_stop(PATIENCE_MS));
+	assert_int_equal(ran, 1);
+	assert_int_equal(dropped, 0);
+}
+
+static void none_runs_before_the_workers(void **state)
+{
+	(void)state;
+	hd_tasks_start();
+	dropped = ran = 0;
+	assert_int_equal(hd_task(NULL, NULL, work, NULL, NULL, drop), 0);
+	assert_true(hd_tasks_stop(PATIENCE_MS));
+	assert_int_equal(ran, 0);
+	assert_int_equal(dropped, 1);
+	assert_int_equal(hd_task(NULL, NULL, work, NULL, NULL, drop),
+			 -ESHUTDOWN);
+	assert_int_equal(dropped, 2);
 }
 
 int main(void)
@@ -69,6 +123,8 @@ int main(void)
 		cmocka_unit_test(all_are_run),
 		cmocka_unit_test(too_many_are_refused),
 		cmocka_unit_test(stop_does_not_wait_for_ever),
+		cmocka_unit_test(without_done_the_work_has_it),
+		cmocka_unit_test(none_runs_before_the_workers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -41,8 +41,9 @@ void hd_event(const char *name, const char *json)
 }
 
 int hd_task(struct hd_module *mod, struct hd_worker *w, void (*work)(void *),
-	    hd_post_fn *done, void *arg)
+	    hd_post_fn *done, void *arg, hd_drop_fn *drop)
 {
+	(void)drop;
 	work(arg);
 	done(mod, w, arg);
 	return 0;
@@ -55,8 +56,9 @@ struct hd_worker *hd_worker_at(unsigned i)
 }
 
 int hd_post(struct hd_module *mod, struct hd_worker *w, hd_post_fn *fn,
-	    void *arg)
+	    void *arg, hd_drop_fn *drop)
 {
+	(void)drop;
 	fn(mod, w, arg);
 	return 0;
 }

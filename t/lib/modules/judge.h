@@ -46,11 +46,11 @@ static void work(void *arg)
 	hd_admit_answer(&held, HD_VERDICT_PASS, NULL);
 }
 
-static void done(struct hd_module *mod, struct hd_worker *w, void *arg)
+static void no_work(void *arg)
 {
-	(void)mod;
-	(void)w;
-	(void)arg;
+	struct hd_ticket *held = arg;
+
+	hd_admit_answer(&held, HD_VERDICT_DENY, "no task");
 }
 
 static enum hd_verdict on_admit(struct hd_module *mod, struct hd_worker *w,
@@ -61,6 +61,7 @@ static enum hd_verdict on_admit(struct hd_module *mod, struct hd_worker *w,
 	struct hd_ticket *held;
 	char mode[16];
 
+	(void)w;
 	(void)login;
 	(void)from;
 	pthread_mutex_lock(&judge.lock);
@@ -82,8 +83,8 @@ static enum hd_verdict on_admit(struct hd_module *mod, struct hd_worker *w,
 		hd_admit_answer(&held, HD_VERDICT_PASS, NULL);
 	else if (strcmp(mode, "task") != 0)
 		keep(held);
-	else if (hd_task(mod, w, work, done, held) < 0)
-		hd_admit_answer(&held, HD_VERDICT_DENY, "no task");
+	else
+		hd_task(mod, NULL, work, NULL, held, no_work);
 	/* held: an answer will come that nobody waits for */
 	return strcmp(mode, "held") == 0 ? HD_VERDICT_PASS : HD_VERDICT_PENDING;
 }

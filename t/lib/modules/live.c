@@ -127,7 +127,7 @@ static void answer_task(struct hd_module *mod, struct hd_request *req)
 {
 	const char *ms = hd_request_query(req);
 	int r = hd_task(mod, hd_request_worker(req), sleep_some, slept,
-			(void *)(uintptr_t)(ms != NULL ? atoi(ms) : 0));
+			(void *)(uintptr_t)(ms != NULL ? atoi(ms) : 0), NULL);
 
 	say(req, r == 0 ? "begun" : "refused");
 }
@@ -137,7 +137,7 @@ static void spin(struct hd_module *mod, struct hd_worker *w, void *arg)
 {
 	unsigned next = (hd_worker_index(w) + 1) % hd_workers();
 
-	hd_post(mod, hd_worker_at(next), spin, arg);
+	hd_post(mod, hd_worker_at(next), spin, arg, NULL);
 }
 
 static void answer_spin(struct hd_module *mod, struct hd_request *req)
@@ -330,7 +330,9 @@ static int live_start(struct hd_module *mod, struct hd_worker *w,
 	lw->seed = is_mode("ptr ") ? options : NULL;
 	hd_count(hd_metrics(mod, w), M_STARTS, 1);
 	for (unsigned i = 0; i < hd_workers(); i++)
-		hd_post(mod, hd_worker_at(i), hello_from, NULL);
+		hd_post(mod, hd_worker_at(i), hello_from, NULL, NULL);
+	/* also on a reload, which has waited for those of the old code */
+	hd_assert(hd_task(mod, w, sleep_some, hello_from, NULL, NULL) == 0);
 	lw->timer = hd_timer_new(mod, w, on_tick, lw);
 	hd_timer_set(lw->timer, 5);
 	if (is_mode("mute") && hd_worker_index(w) == hd_workers() - 1)
