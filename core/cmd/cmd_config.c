@@ -53,21 +53,22 @@ static const char *type_text(enum hd_option_type type)
 		[HD_OPTION_SECRET_FILE] = "secret",
 		[HD_OPTION_CHOICE] = "choice",
 		[HD_OPTION_LIST] = "list",
+		[HD_OPTION_ENTRIES] = "entries",
 	};
 
 	return text[type];
 }
 
 static void put_option(struct hd_call *c, const char *section,
-		       const struct hd_option *o, bool example)
+		       const struct hd_option *o, bool example, bool live)
 {
 	hd_out_open(c, NULL, '{');
 	hd_out_string(c, "section", section);
 	hd_out_string(c, "name", o->name);
 	hd_out_string(c, "type", type_text(o->type));
 	hd_out_string(c, "default", example ? NULL : o->def);
-	if (example)
-		hd_out_string(c, "example", o->def);
+	if (example || o->example != NULL)
+		hd_out_string(c, "example", example ? o->def : o->example);
 	if (o->max > 0) {
 		hd_out_uint(c, "min", (uint64_t)o->min);
 		hd_out_uint(c, "max", (uint64_t)o->max);
@@ -79,18 +80,44 @@ static void put_option(struct hd_call *c, const char *section,
 			hd_out_string(c, NULL, *v);
 		hd_out_close(c);
 	}
-	hd_out_bool(c, "live", o->live);
+	hd_out_bool(c, "live", live);
+	if (o->required)
+		hd_out_bool(c, "required", true);
+	if (o->bare)
+		hd_out_bool(c, "bare", true);
 	hd_out_string(c, "help", o->help);
 	hd_out_close(c);
 }
 
+/* The keys of entries: "wg.peers[]" is their section. */
+static void put_entry(struct hd_call *c, const char *section,
+		      const struct hd_option *list, bool live)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s%s%s[]", section != NULL ? section : "",
+		 section != NULL ? "." : "", list->name);
+	for (const struct hd_option *o = list->entry; o->name != NULL; o++) {
+		if (o->type == HD_OPTION_PLACE)
+			continue;
+		put_option(c, path, o, false, live);
+		if (o->type == HD_OPTION_ENTRIES)
+			put_entry(c, path, o, live);
+	}
+}
+
 /* @special  keys without a struct, of which some have no default */
 static void put_table(struct hd_call *c, const char *section,
-		      const struct hd_option *table, bool special)
+		      const struct hd_option *o, bool special)
 {
-	for (; table != NULL && table->name != NULL; table++)
-		put_option(c, section, table,
-			   special && hd_option_is_example(table));
+	for (; o != NULL && o->name != NULL; o++) {
+		if (o->type == HD_OPTION_PLACE)
+			continue;
+		put_option(c, section, o, special && hd_option_is_example(o),
+			   o->live);
+		if (o->type == HD_OPTION_ENTRIES)
+			put_entry(c, section, o, o->live);
+	}
 }
 
 static void run_schema(struct hd_module *mod, struct hd_call *c)

@@ -52,19 +52,55 @@ static void comment_choices(struct comment *c, const struct hd_option *o)
 	}
 }
 
+static void comment_option(struct comment *c, const struct hd_option *o)
+{
+	comment_add(c, o->help == NULL ? o->name : o->help);
+	comment_range(c, o);
+	comment_choices(c, o);
+}
+
+/* "- name (needed): what it is called", a line each */
+static void comment_entry(const struct hd_option *o, const char *up, FILE *file)
+{
+	char text[128];
+
+	for (; o->name != NULL; o++) {
+		struct comment c = { .file = file };
+
+		if (o->type == HD_OPTION_PLACE)
+			continue;
+		snprintf(text, sizeof(text), "- %s%s%s:", up, o->name,
+			 o->required ? " (needed)" : "");
+		fputc('\n', file);
+		comment_add(&c, text);
+		comment_option(&c, o);
+		if (o->def != NULL) {
+			snprintf(text, sizeof(text), "(default %s)", o->def);
+			comment_add(&c, text);
+		}
+		if (o->type != HD_OPTION_ENTRIES)
+			continue;
+		snprintf(text, sizeof(text), "%s%s.", up, o->name);
+		comment_entry(o->entry, text, file);
+	}
+}
+
 static void put_option(const struct hd_option *o, const char *indent,
 		       FILE *file)
 {
 	struct comment c = { .file = file };
+	const char *value = o->example != NULL ? o->example : o->def;
 	/* An address with brackets would be a list. */
-	bool quote = o->def != NULL && o->type == HD_OPTION_ADDR;
+	bool quote = value != NULL && o->type == HD_OPTION_ADDR;
 
-	comment_add(&c, o->help == NULL ? o->name : o->help);
-	comment_range(&c, o);
-	comment_choices(&c, o);
+	if (o->type == HD_OPTION_PLACE)
+		return;
+	comment_option(&c, o);
+	if (o->type == HD_OPTION_ENTRIES)
+		comment_entry(o->entry, "", file);
 	fprintf(file, "\n#%s%s:", indent, o->name);
-	if (o->def != NULL)
-		fprintf(file, quote ? " \"%s\"" : " %s", o->def);
+	if (value != NULL)
+		fprintf(file, quote ? " \"%s\"" : " %s", value);
 	fputs("\n\n", file);
 }
 

@@ -159,14 +159,22 @@ int hd_node_put(struct hd_arena *arena, struct hd_node *root, const char *path,
 	return 0;
 }
 
-static const char *file_and_line(const struct hd_node *at,
-				 char buf[FILE_LINE_BYTES])
+static const char *place_text(const struct hd_place *at,
+			      char buf[FILE_LINE_BYTES])
 {
 	if (at->line == 0)
 		snprintf(buf, FILE_LINE_BYTES, "%s", at->file);
 	else
 		snprintf(buf, FILE_LINE_BYTES, "%s:%u", at->file, at->line);
 	return buf;
+}
+
+static const char *file_and_line(const struct hd_node *at,
+				 char buf[FILE_LINE_BYTES])
+{
+	const struct hd_place place = { at->file, at->line };
+
+	return place_text(&place, buf);
 }
 
 /* A file must not drive the terminal that its mistakes are shown on. */
@@ -189,6 +197,21 @@ int hd_node_error(const struct hd_node *at, struct hd_error *err,
 	clean(text);
 	return hd_error_set(err, -EINVAL, "%s: %s", file_and_line(at, where),
 			    text);
+}
+
+int hd_error_at(const struct hd_place *at, struct hd_error *err, int code,
+		const char *fmt, ...)
+{
+	char text[sizeof(err->text)], where[FILE_LINE_BYTES];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	clean(text);
+	if (at->file == NULL)
+		return hd_error_set(err, code, "%s", text);
+	return hd_error_set(err, code, "%s: %s", place_text(at, where), text);
 }
 
 int hd_node_twice(const struct hd_node *first, const struct hd_node *second,

@@ -128,27 +128,6 @@ static void print_choice(const struct printing *p)
 	fputs(p->opt->choices[*(const uint64_t *)p->at], p->file);
 }
 
-/* "1\t2\t" with the choices a, b: {a: 1, b: 2}; what is empty is left out. */
-static void print_map(const char *text, const char *const *names, FILE *file)
-{
-	const char *before = "";
-
-	fputc('{', file);
-	for (; *names != NULL && strchr(text, '\t') != NULL; names++) {
-		char one[256];
-		size_t n = strcspn(text, "\t");
-
-		snprintf(one, sizeof(one), "%.*s", (int)n, text);
-		text += n + 1;
-		if (n == 0)
-			continue;
-		fprintf(file, "%s%s: ", before, *names);
-		put_text(one, file);
-		before = ", ";
-	}
-	fputc('}', file);
-}
-
 static void print_list(const struct printing *p)
 {
 	const struct hd_list *list = p->at;
@@ -156,10 +135,69 @@ static void print_list(const struct printing *p)
 	fputc('[', p->file);
 	for (size_t i = 0; i < list->n; i++) {
 		fputs(i == 0 ? "" : ", ", p->file);
-		if (p->opt->choices != NULL && strchr(list->v[i], '\t') != NULL)
-			print_map(list->v[i], p->opt->choices, p->file);
-		else
-			put_text(list->v[i], p->file);
+		put_text(list->v[i], p->file);
+	}
+	fputc(']', p->file);
+}
+
+static const struct hd_node *entry_node(const struct hd_node *list, size_t i)
+{
+	if (list == NULL || list->type != HD_NODE_LIST)
+		return list;
+	const struct hd_node *node = list->first;
+
+	while (node != NULL && i-- > 0)
+		node = node->next;
+	return node;
+}
+
+/* What an entry leaves out. */
+static bool is_blank(const struct hd_option *o, const void *at,
+		     const struct hd_node *node)
+{
+	switch (o->type) {
+	case HD_OPTION_PLACE:
+		return true;
+	case HD_OPTION_STRING:
+	case HD_OPTION_PATH:
+		return *(const char *const *)at == NULL;
+	case HD_OPTION_ADDR:
+		return ((const union hd_addr *)at)->sa.sa_family == AF_UNSPEC;
+	default:
+		return node == NULL && o->def == NULL;
+	}
+}
+
+static void print_value(const struct hd_option *opt, const void *base,
+			const struct hd_node *node, FILE *file);
+
+/* {name: a, rate: 5} */
+static void print_entry(const struct hd_option *o, const void *base,
+			const struct hd_node *node, FILE *file)
+{
+	const char *before = "{";
+
+	for (; o->name != NULL; o++) {
+		const struct hd_node *v = hd_row_node(o, node);
+
+		if (is_blank(o, (const char *)base + o->offset, v))
+			continue;
+		fprintf(file, "%s%s: ", before, o->name);
+		print_value(o, base, v, file);
+		before = ", ";
+	}
+	fputs(before[0] == '{' ? "{}" : "}", file);
+}
+
+static void print_entries(const struct printing *p)
+{
+	size_t n = hd_entries_n(p->at);
+
+	fputc('[', p->file);
+	for (size_t i = 0; i < n; i++) {
+		fputs(i == 0 ? "" : ", ", p->file);
+		print_entry(p->opt->entry, hd_entries_get(p->opt, p->at, i),
+			    entry_node(p->node, i), p->file);
 	}
 	fputc(']', p->file);
 }
@@ -176,6 +214,7 @@ static void (*const types[])(const struct printing *p) = {
 	[HD_OPTION_SECRET_FILE] = print_secret,
 	[HD_OPTION_CHOICE] = print_choice,
 	[HD_OPTION_LIST] = print_list,
+	[HD_OPTION_ENTRIES] = print_entries,
 };
 
 static void print_value(const struct hd_option *opt, const void *base,
@@ -187,12 +226,38 @@ static void print_value(const struct hd_option *opt, const void *base,
 	types[opt->type](&p);
 }
 
+/* One line each: there may be many. */
+static void put_entries(const struct hd_option *o, const void *base,
+			const struct hd_node *node, const char *indent,
+			FILE *file)
+{
+	const void *at = (const char *)base + o->offset;
+	size_t n = hd_entries_n(at);
+	const struct hd_node *i = entry_node(node, 0);
+
+	fputs(n == 0 ? " []\n" : "\n", file);
+	for (size_t k = 0; k < n; k++, i = i != NULL ? i->next : NULL) {
+		fprintf(file, "%s  - ", indent);
+		print_entry(o->entry, hd_entries_get(o, at, k), i, file);
+		fputc('\n', file);
+	}
+}
+
 static void put_table(const struct hd_option *table, const struct hd_node *map,
 		      const void *base, const char *indent, FILE *file)
 {
 	for (; table->name != NULL; table++) {
-		fprintf(file, "%s%s: ", indent, table->name);
-		print_value(table, base, hd_node_get(map, table->name), file);
+		const struct hd_node *node = hd_node_get(map, table->name);
+
+		if (table->type == HD_OPTION_PLACE)
+			continue;
+		fprintf(file, "%s%s:", indent, table->name);
+		if (table->type == HD_OPTION_ENTRIES) {
+			put_entries(table, base, node, indent, file);
+			continue;
+		}
+		fputc(' ', file);
+		print_value(table, base, node, file);
 		fputc('\n', file);
 	}
 }

@@ -10,9 +10,36 @@ int hd_table_fill(struct hd_conf_private *priv, const struct hd_option *table,
 	int r = 0;
 
 	for (; r == 0 && table->name != NULL; table++)
-		r = hd_value_set(priv, table, hd_node_get(map, table->name),
-				 base, err);
+		if (table->type == HD_OPTION_PLACE)
+			hd_place_set(table, map, base);
+		else
+			r = hd_value_set(priv, table, hd_row_node(table, map),
+					 base, err);
 	return r == -ENOMEM ? hd_error_set(err, r, "out of memory") : r;
+}
+
+const struct hd_node *hd_row_node(const struct hd_option *opt,
+				  const struct hd_node *map)
+{
+	if (map != NULL && map->type == HD_NODE_SCALAR)
+		return opt->bare && !hd_node_is_null(map) ? map : NULL;
+	return hd_node_get(map, opt->name);
+}
+
+static bool is_missing(const struct hd_option *opt, const struct hd_node *map)
+{
+	return opt->required && hd_is_unset(opt, hd_row_node(opt, map));
+}
+
+int hd_table_required(const struct hd_option *table, const struct hd_node *map,
+		      const char *list, struct hd_error *err)
+{
+	while (table->name != NULL && !is_missing(table, map))
+		table++;
+	if (table->name == NULL)
+		return 0;
+	return hd_node_error(map, err, "an entry of `%s` needs `%s`", list,
+			     table->name);
 }
 
 /* "a, b, c", as many as fit. */
@@ -62,7 +89,8 @@ int hd_not_map(const struct hd_node *node, const char *section,
 
 static bool table_has(const struct hd_option *table, const char *name)
 {
-	while (table->name != NULL && strcmp(table->name, name) != 0)
+	while (table->name != NULL && (table->type == HD_OPTION_PLACE ||
+				       strcmp(table->name, name) != 0))
 		table++;
 	return table->name != NULL;
 }
@@ -81,6 +109,7 @@ int hd_table_check(const struct hd_option *table, const struct hd_node *map,
 	if (i == NULL)
 		return 0;
 	for (; table->name != NULL && n < NAMES_MAX; table++)
-		names[n++] = table->name;
+		if (table->type != HD_OPTION_PLACE)
+			names[n++] = table->name;
 	return hd_unknown_key(i, section, names, n, err);
 }

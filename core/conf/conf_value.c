@@ -144,67 +144,38 @@ static int set_choice(const struct setting *s, void *at)
 	return fail_choice(s);
 }
 
-static bool is_name(const char *key, const char *const *names)
+static int fail_count(const struct setting *s, size_t n)
 {
-	while (*names != NULL && strcmp(*names, key) != 0)
-		names++;
-	return *names != NULL;
+	const struct hd_option *opt = s->opt;
+
+	return hd_node_error(s->node, s->err,
+			     "`%s` has %zu entries: %jd to %jd can be there",
+			     opt->name, n, (intmax_t)opt->min,
+			     (intmax_t)opt->max);
 }
 
-static int one_value(const struct setting *s, const struct hd_node *map,
-		     const char *key, const char **ret)
+static int check_count(const struct setting *s, size_t n)
 {
-	const struct hd_node *node = hd_node_get((void *)map, key);
+	const struct hd_option *opt = s->opt;
 
-	*ret = "";
-	if (node == NULL || hd_node_is_null(node))
+	if ((opt->min == 0 && opt->max == 0) ||
+	    ((int64_t)n >= opt->min && (int64_t)n <= opt->max))
 		return 0;
-	if (node->type != HD_NODE_SCALAR || strchr(node->text, '\t') != NULL)
-		return hd_node_error(node, s->err,
-				     "`%s` in an entry of `%s` must be one "
-				     "text without tabs",
-				     key, s->opt->name);
-	*ret = node->text;
-	return 0;
+	return fail_count(s, n);
 }
 
-/* {b: 2, a: 1} with the choices a, b: "1\t2\t" */
-static int map_text(const struct setting *s, const struct hd_node *map,
-		    const char **ret)
-{
-	const char *const *names = s->opt->choices;
-	const char *text = "", *value;
-	int r;
-
-	for (const struct hd_node *i = map->first; i != NULL; i = i->next) {
-		if (!is_name(i->key, names))
-			return hd_unknown_key(i, s->opt->name, names,
-					      names_n(names), s->err);
-	}
-	for (; *names != NULL; names++) {
-		r = one_value(s, map, *names, &value);
-		if (r < 0)
-			return r;
-		text = hd_arena_printf(&s->priv->arena, "%s%s\t", text,
-				       value);
-		if (text == NULL)
-			return -ENOMEM;
-	}
-	*ret = text;
-	return 0;
-}
-
-static int list_entry(const struct setting *s, const struct hd_node *node,
+static int list_entry(const struct setting *list, const struct hd_node *node,
 		      const char **ret)
 {
-	if (node->type == HD_NODE_MAP && s->opt->choices != NULL)
-		return map_text(s, node, ret);
+	const struct setting s = { list->priv, list->opt, node, list->err };
+	uint64_t unused;
+
 	if (node->type != HD_NODE_SCALAR)
-		return hd_node_error(node, s->err,
+		return hd_node_error(node, s.err,
 				     "an entry of `%s` must be a text",
-				     s->opt->name);
+				     s.opt->name);
 	*ret = node->text;
-	return 0;
+	return s.opt->choices == NULL ? 0 : set_choice(&s, &unused);
 }
 
 /* A single text is a list of one. */
@@ -220,15 +191,21 @@ static int set_list(const struct setting *s, void *at)
 	if (v == NULL)
 		return -ENOMEM;
 	*list = (struct hd_list){ .v = v };
-	if (one)
-		v[list->n++] = node->text;
-	for (node = node->first; !one && node != NULL; node = node->next) {
+	for (node = one ? node : node->first; node != NULL;
+	     node = one ? NULL : node->next) {
 		int r = list_entry(s, node, &v[list->n++]);
 
 		if (r < 0)
 			return r;
 	}
-	return 0;
+	return check_count(s, list->n);
+}
+
+static int set_entries(const struct setting *s, void *at)
+{
+	int r = hd_entries_set(s->priv, s->opt, s->node, at, s->err);
+
+	return r == 0 ? check_count(s, hd_entries_n(at)) : r;
 }
 
 static const struct {
@@ -246,14 +223,26 @@ static const struct {
 	[HD_OPTION_SECRET_FILE] = { sizeof(struct hd_secret), set_secret },
 	[HD_OPTION_CHOICE] = { sizeof(uint64_t), set_choice },
 	[HD_OPTION_LIST] = { sizeof(struct hd_list), set_list },
+	[HD_OPTION_ENTRIES] = { sizeof(struct hd_list), set_entries },
+	[HD_OPTION_PLACE] = { sizeof(struct hd_place), NULL },
 };
+
+size_t hd_value_size(enum hd_option_type type)
+{
+	return (unsigned)type < HD_ARRAY_N(types) ? types[type].size : 0;
+}
+
+static bool is_list(const struct hd_option *opt)
+{
+	return opt->type == HD_OPTION_LIST || opt->type == HD_OPTION_ENTRIES;
+}
 
 /* The default as if it stood in a file; NULL: unset. */
 static int default_node(struct hd_conf_private *priv,
 			const struct hd_option *opt, const struct hd_node **ret,
 			struct hd_error *err)
 {
-	static const struct hd_node nowhere = { .file = "default" };
+	static const struct hd_node nowhere = { .file = hd_default_file };
 	struct hd_node *top;
 	const char *text;
 	int r;
@@ -263,20 +252,20 @@ static int default_node(struct hd_conf_private *priv,
 	*ret = hd_node_scalar(&priv->arena, opt->def, &nowhere);
 	if (*ret == NULL)
 		return -ENOMEM;
-	if (opt->type != HD_OPTION_LIST || opt->def[0] != '[')
+	if (!is_list(opt) || opt->def[0] != '[')
 		return 0;
 	text = hd_arena_printf(&priv->arena, "list: %s", opt->def);
 	if (text == NULL)
 		return -ENOMEM;
-	r = hd_yaml_parse(&priv->arena, text, strlen(text), "default", &top,
-			  err);
+	r = hd_yaml_parse(&priv->arena, text, strlen(text), hd_default_file,
+			  &top, err);
 	if (r == 0)
 		*ret = top->first;
 	return r;
 }
 
 /* `tls_cert: ""` has always meant none. */
-static bool is_unset(const struct hd_option *opt, const struct hd_node *node)
+bool hd_is_unset(const struct hd_option *opt, const struct hd_node *node)
 {
 	return node == NULL ||
 	       (opt->type == HD_OPTION_PATH && node->type == HD_NODE_SCALAR &&
@@ -290,14 +279,15 @@ int hd_value_set(struct hd_conf_private *priv, const struct hd_option *opt,
 	int r = 0;
 
 	hd_assert(opt->type < HD_ARRAY_N(types));
-	if (is_unset(opt, node)) {
+	if (hd_is_unset(opt, node)) {
 		s.node = NULL;
 		r = default_node(priv, opt, &s.node, err);
 	}
 	if (r < 0 || s.node == NULL)
 		return r;
-	if (s.node->type == HD_NODE_MAP ||
-	    (s.node->type == HD_NODE_LIST && opt->type != HD_OPTION_LIST))
+	if (opt->type != HD_OPTION_ENTRIES &&
+	    (s.node->type == HD_NODE_MAP ||
+	     (s.node->type == HD_NODE_LIST && opt->type != HD_OPTION_LIST)))
 		return hd_node_error(s.node, err, "`%s` must be %s", opt->name,
 				     opt->type == HD_OPTION_LIST ? "a list"
 								 : "one value");
@@ -333,6 +323,10 @@ bool hd_value_equal(const struct hd_option *opt, const void *base_a,
 				    *(const char *const *)b);
 	case HD_OPTION_LIST:
 		return same_list(a, b);
+	case HD_OPTION_ENTRIES:
+		return hd_entries_equal(opt, a, b);
+	case HD_OPTION_PLACE:
+		return true; /* a line above is no change */
 	case HD_OPTION_SECRET_FILE:
 		return sa->n == sb->n &&
 		       (sa->n == 0 || memcmp(sa->v, sb->v, sa->n) == 0);

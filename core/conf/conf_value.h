@@ -33,13 +33,24 @@ int hd_value_set(struct hd_conf_private *priv, const struct hd_option *opt,
 /* hd_same_text - equal, or both NULL. */
 bool hd_same_text(const char *a, const char *b);
 bool hd_value_equal(const struct hd_option *opt, const void *a, const void *b);
+/* hd_value_size - what it takes in the struct; 0: there is no such type. */
+size_t hd_value_size(enum hd_option_type type);
+/* hd_is_unset - the node of an option says what no node says. */
+bool hd_is_unset(const struct hd_option *opt, const struct hd_node *node);
 
 /* hd_table_fill - every option of a table from a mapping, or its default.
- * hd_table_check - no other keys are in the mapping. */
+ * @map  NULL: there is none; a scalar: what its bare option is
+ * hd_table_check - no other keys are in the mapping.
+ * hd_table_required - those that must be are set, in an entry of a list.
+ * hd_row_node - the node of an option. Returns NULL: unset. */
 int hd_table_fill(struct hd_conf_private *priv, const struct hd_option *table,
 		  const struct hd_node *map, void *base, struct hd_error *err);
 int hd_table_check(const struct hd_option *table, const struct hd_node *map,
 		   const char *section, struct hd_error *err);
+int hd_table_required(const struct hd_option *table, const struct hd_node *map,
+		      const char *list, struct hd_error *err);
+const struct hd_node *hd_row_node(const struct hd_option *opt,
+				  const struct hd_node *map);
 
 /* hd_not_map - the error of a section that is none. */
 int hd_not_map(const struct hd_node *node, const char *section,
@@ -47,6 +58,23 @@ int hd_not_map(const struct hd_node *node, const char *section,
 /* hd_unknown_key - the error that names the nearest known key. */
 int hd_unknown_key(const struct hd_node *node, const char *section,
 		   const char *const *names, size_t n, struct hd_error *err);
+
+/* ---- lists of mappings: core/conf/conf_entries.c ---- */
+
+/* hd_entries_set - fill an array. @at  the HD_ENTRIES_OF() in the struct
+ * hd_entries_n, hd_entries_get - what is in it. */
+int hd_entries_set(struct hd_conf_private *priv, const struct hd_option *opt,
+		   const struct hd_node *node, void *at, struct hd_error *err);
+size_t hd_entries_n(const void *at);
+const void *hd_entries_get(const struct hd_option *opt, const void *at,
+			   size_t i);
+bool hd_entries_equal(const struct hd_option *opt, const void *a,
+		      const void *b);
+/* hd_place_set - of a row of HD_OPTION_PLACE. */
+void hd_place_set(const struct hd_option *opt, const struct hd_node *map,
+		  void *base);
+/* The file of nodes that are a default. */
+extern const char hd_default_file[];
 
 /* ---- the core's own tables: core/conf/options.c ---- */
 

@@ -149,13 +149,14 @@ static int check_socket(const char *path, bool by_root, struct hd_error *err)
 	if (dir == NULL)
 		return 0; /* without the usual one a relay starts, too */
 	if (!is_there(dir))
-		return made_at_start("control.socket", dir, "/run/") ?
-			       0 :
-			       hd_error_set(err, -ENOENT,
-					    "control.socket: the folder of %s "
-					    "is missing: make it, or set "
-					    "another path",
-					    path);
+		return made_at_start("control.socket", dir, "/run/")
+			       ? 0
+			       : hd_error_set(
+					 err, -ENOENT,
+					 "control.socket: the folder of %s "
+					 "is missing: make it, or set "
+					 "another path",
+					 path);
 	if (!by_root && !may(dir, W_OK | X_OK))
 		return hd_error_set(err, -EACCES,
 				    "control.socket %s: the user %s cannot "
@@ -177,13 +178,14 @@ static int check_log(const char *path, bool by_root, struct hd_error *err)
 				    "file in it",
 				    path);
 	if (!is_there(folder_of(path, buf)))
-		return made_at_start("log.target", buf, "/var/log/") ?
-			       0 :
-			       hd_error_set(err, -ENOENT,
-					    "log.target %s: its folder is "
-					    "missing: make it, or set another "
-					    "path",
-					    path);
+		return made_at_start("log.target", buf, "/var/log/")
+			       ? 0
+			       : hd_error_set(
+					 err, -ENOENT,
+					 "log.target %s: its folder is "
+					 "missing: make it, or set another "
+					 "path",
+					 path);
 	bool good = is_there(path) ? may(path, W_OK) : may(buf, W_OK | X_OK);
 
 	if (!good && !by_root)
@@ -202,20 +204,47 @@ static int check_log(const char *path, bool by_root, struct hd_error *err)
 
 /* ---- files that modules are told ---- */
 
-static int check_option(const struct hd_conf_section *s,
-			const struct hd_option *o, struct hd_error *err)
+static int check_path(const char *where, const struct hd_option *o,
+		      const void *base, struct hd_error *err)
 {
 	const char *path;
 
-	if (o->type != HD_OPTION_PATH)
-		return 0;
-	memcpy(&path, (const char *)s->data + o->offset, sizeof(path));
+	memcpy(&path, (const char *)base + o->offset, sizeof(path));
 	if (path == NULL || path[0] != '/' || !is_there(path) ||
 	    may(path, R_OK))
 		return 0;
-	return hd_error_set(err, -EACCES,
-			    "%s.%s: the user %s cannot read %s", s->name,
-			    o->name, me(), path);
+	return hd_error_set(err, -EACCES, "%s.%s: the user %s cannot read %s",
+			    where, o->name, me(), path);
+}
+
+static int check_options(const char *where, const struct hd_option *o,
+			 const void *base, struct hd_error *err);
+
+static int check_entries(const char *up, const struct hd_option *o,
+			 const void *base, struct hd_error *err)
+{
+	const void *at = (const char *)base + o->offset;
+	char where[128];
+	int r = 0;
+
+	snprintf(where, sizeof(where), "%s.%s", up, o->name);
+	for (size_t i = 0; r == 0 && i < hd_entries_n(at); i++)
+		r = check_options(where, o->entry, hd_entries_get(o, at, i),
+				  err);
+	return r;
+}
+
+static int check_options(const char *where, const struct hd_option *o,
+			 const void *base, struct hd_error *err)
+{
+	int r = 0;
+
+	for (; r == 0 && o->name != NULL; o++)
+		if (o->type == HD_OPTION_PATH)
+			r = check_path(where, o, base, err);
+		else if (o->type == HD_OPTION_ENTRIES)
+			r = check_entries(where, o, base, err);
+	return r;
 }
 
 static int check_sections(const struct hd_conf *conf, struct hd_error *err)
@@ -223,14 +252,9 @@ static int check_sections(const struct hd_conf *conf, struct hd_error *err)
 	const struct hd_conf_section *s = conf->priv->sections;
 	int r = 0;
 
-	for (; r == 0 && s != NULL; s = s->next) {
-		const struct hd_option *o = s->table;
-
-		for (; r == 0 && s->data != NULL && o != NULL &&
-		       o->name != NULL;
-		     o++)
-			r = check_option(s, o, err);
-	}
+	for (; r == 0 && s != NULL; s = s->next)
+		if (s->data != NULL && s->table != NULL)
+			r = check_options(s->name, s->table, s->data, err);
 	return r;
 }
 

@@ -3,6 +3,7 @@
  * for, how it is called, whether its option table fits its struct. */
 #include "core/module/module_def.h"
 #include <errno.h>
+#include "core/conf/conf_value.h"
 #include <string.h>
 
 /* ABI 2.0 ended here; a later minor only appends. */
@@ -10,20 +11,12 @@
 	(offsetof(struct hd_module_def, events) +                              \
 	 sizeof(((struct hd_module_def *)0)->events))
 
-enum { DEF_MAX_BYTES = 4096, CONF_MAX_BYTES = 1 << 20, WORKER_MAX = 64 << 20 };
-
-static const uint32_t type_bytes[] = {
-	[HD_OPTION_BOOL] = sizeof(bool),
-	[HD_OPTION_UINT] = sizeof(uint64_t),
-	[HD_OPTION_DURATION_MS] = sizeof(uint64_t),
-	[HD_OPTION_SIZE_BYTES] = sizeof(uint64_t),
-	[HD_OPTION_STRING] = sizeof(const char *),
-	[HD_OPTION_PATH] = sizeof(const char *),
-	[HD_OPTION_ADDR] = sizeof(union hd_addr),
-	[HD_OPTION_KEY] = sizeof(struct hd_key),
-	[HD_OPTION_SECRET_FILE] = sizeof(struct hd_secret),
-	[HD_OPTION_CHOICE] = sizeof(uint64_t),
-	[HD_OPTION_LIST] = sizeof(struct hd_list),
+enum {
+	DEF_MAX_BYTES = 4096,
+	CONF_MAX_BYTES = 1 << 20,
+	ENTRY_MAX_BYTES = 16384,
+	DEPTH_MAX = 4, /* also of a table that has itself in it */
+	WORKER_MAX = 64 << 20
 };
 
 static int check_abi(const struct hd_module_def *def, struct hd_error *err)
@@ -54,34 +47,107 @@ static int check_abi(const struct hd_module_def *def, struct hd_error *err)
 	return 0;
 }
 
-static int check_option(const struct hd_module_def *def,
-			const struct hd_option *o, struct hd_error *err)
+/* A table of options and the struct that it is about. */
+struct table {
+	const struct hd_option *rows;
+	const char *path; /* "section.rules", for messages */
+	uint32_t size;
+	unsigned depth; /* 0: the section's own */
+};
+
+static int fail(const struct table *t, const struct hd_option *o,
+		const char *what, struct hd_error *err)
 {
-	if ((unsigned)o->type >= HD_ARRAY_N(type_bytes))
-		return hd_error_set(err, -ENOEXEC,
-				    "option %s has the unknown type %u; "
-				    "correct the module's option table",
-				    o->name, (unsigned)o->type);
-	if (o->offset > def->conf_size ||
-	    type_bytes[o->type] > def->conf_size - o->offset)
-		return hd_error_set(err, -ENOEXEC,
-				    "option %s lies outside the %u bytes of "
-				    "conf_size; correct the module's option "
-				    "table",
-				    o->name, def->conf_size);
+	return hd_error_set(err, -ENOEXEC,
+			    "option %s%s %s; correct the module's option table",
+			    t->path, o->name, what);
+}
+
+static int fail_size(const struct table *t, const struct hd_option *o,
+		     struct hd_error *err)
+{
+	char what[80];
+
+	snprintf(what, sizeof(what), "lies outside the %u bytes of %s", t->size,
+		 t->depth == 0 ? "conf_size" : "entry_size");
+	return fail(t, o, what, err);
+}
+
+static int check_place(const struct table *t, const struct hd_option *o,
+		       struct hd_error *err)
+{
+	const struct hd_option *key = t->rows;
+
+	while (key->name != NULL && (key->type == HD_OPTION_PLACE ||
+				     strcmp(key->name, o->name) != 0))
+		key++;
+	if (o->name[0] == '\0' || key->name != NULL)
+		return 0;
+	return fail(t, o, "is a place of no key: name it \"\"", err);
+}
+
+static int check_table(const struct table *t, struct hd_error *err);
+
+static int check_entries(const struct table *up, const struct hd_option *o,
+			 struct hd_error *err)
+{
+	char path[128];
+	const struct table t = { .rows = o->entry,
+				 .path = path,
+				 .size = o->entry_size,
+				 .depth = up->depth + 1 };
+
+	snprintf(path, sizeof(path), "%s%s.", up->path, o->name);
+	if (o->entry == NULL || o->entry_size == 0)
+		return fail(up, o, "has no table of entries", err);
+	if (t.depth > DEPTH_MAX || t.size > ENTRY_MAX_BYTES)
+		return fail(up, o, "is too deep or too large", err);
+	return check_table(&t, err);
+}
+
+static int check_flags(const struct table *t, const struct hd_option *o,
+		       struct hd_error *err)
+{
+	unsigned n = 0;
+
+	if (!o->bare && !o->required)
+		return 0;
+	if (t->depth == 0)
+		return fail(t, o, "is in no list: not bare nor required", err);
+	for (const struct hd_option *i = t->rows; i->name != NULL; i++)
+		n += i->bare;
+	return n <= 1 ? 0 : fail(t, o, "is not the only bare one", err);
+}
+
+static int check_option(const struct table *t, const struct hd_option *o,
+			struct hd_error *err)
+{
+	size_t size = hd_value_size(o->type);
+
+	if (size == 0)
+		return fail(t, o, "has an unknown type", err);
+	if (o->offset > t->size || size > t->size - o->offset)
+		return fail_size(t, o, err);
 	if (o->type == HD_OPTION_CHOICE &&
 	    (o->choices == NULL || o->choices[0] == NULL))
-		return hd_error_set(err, -ENOEXEC,
-				    "option %s has no choices; correct the "
-				    "module's option table",
-				    o->name);
+		return fail(t, o, "has no choices", err);
 	if (o->min > o->max)
-		return hd_error_set(err, -ENOEXEC,
-				    "option %s has a minimum above its "
-				    "maximum; correct the module's option "
-				    "table",
-				    o->name);
-	return 0;
+		return fail(t, o, "has a minimum above its maximum", err);
+	if (o->type == HD_OPTION_PLACE)
+		return check_place(t, o, err);
+	int r = check_flags(t, o, err);
+	return r == 0 && o->type == HD_OPTION_ENTRIES ? check_entries(t, o, err)
+						      : r;
+}
+
+static int check_table(const struct table *t, struct hd_error *err)
+{
+	int r = 0;
+
+	for (const struct hd_option *o = t->rows; r == 0 && o->name != NULL;
+	     o++)
+		r = check_option(t, o, err);
+	return r;
 }
 
 static int check_tables(const struct hd_module_def *def, struct hd_error *err)
@@ -93,13 +159,10 @@ static int check_tables(const struct hd_module_def *def, struct hd_error *err)
 				    def->conf_size, def->worker_size);
 	if (def->options == NULL)
 		return 0;
-	for (const struct hd_option *o = def->options; o->name != NULL; o++) {
-		int r = check_option(def, o, err);
-
-		if (r < 0)
-			return r;
-	}
-	return 0;
+	return check_table(&(struct table){ .rows = def->options,
+					    .path = "",
+					    .size = def->conf_size },
+			   err);
 }
 
 int hd_module_def_check(const struct hd_module_def *def, const char *name,

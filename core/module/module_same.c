@@ -21,7 +21,10 @@ static bool same_option(const struct hd_option *a, const struct hd_option *b)
 	return strcmp(a->name, b->name) == 0 && a->type == b->type &&
 	       a->offset == b->offset && hd_same_text(a->def, b->def) &&
 	       a->min == b->min && a->max == b->max &&
-	       same_choices(a->choices, b->choices);
+	       a->required == b->required && a->bare == b->bare &&
+	       a->entry_size == b->entry_size &&
+	       same_choices(a->choices, b->choices) &&
+	       hd_options_same(a->entry, b->entry);
 }
 
 bool hd_options_same(const struct hd_option *a, const struct hd_option *b)

@@ -8,22 +8,22 @@
 extern "C" {
 #endif
 
-/* type              in the struct            in the file
- * HD_OPTION_BOOL           bool                     true, false
- * HD_OPTION_UINT           uint64_t                 42
- * HD_OPTION_DURATION_MS    uint64_t, milliseconds   500ms, 10s, 5m, 2h; 10 is
- * seconds HD_OPTION_SIZE_BYTES     uint64_t, bytes          4096, 256KiB, 1MiB
- * HD_OPTION_STRING         const char *             text, NULL when unset
- * HD_OPTION_PATH           const char *             text, NULL when unset
- * HD_OPTION_ADDR           union hd_addr            0.0.0.0:80, [::]:443
- * HD_OPTION_KEY            struct hd_key            64 hexadecimal digits
- * HD_OPTION_SECRET_FILE    struct hd_secret         path of a file that holds
- * it HD_OPTION_CHOICE         uint64_t, index          one of .choices
- * HD_OPTION_LIST           struct hd_list           a sequence of strings; with
- *                                            .choices also of mappings with
- *                                            these keys: each comes as their
- *                                            values in that order, a tab
- *                                            behind each */
+/* HD_OPTION_...  in the struct            in the file
+ *
+ * BOOL           bool                     true, false
+ * UINT           uint64_t                 42
+ * DURATION_MS    uint64_t, milliseconds   500ms, 10s, 5m, 2h; 10 is seconds
+ * SIZE_BYTES     uint64_t, bytes          4096, 256KiB, 1MiB
+ * STRING         const char *             text, NULL when unset
+ * PATH           const char *             text, NULL when unset
+ * ADDR           union hd_addr            0.0.0.0:80, [::]:443
+ * KEY            struct hd_key            64 hexadecimal digits
+ * SECRET_FILE    struct hd_secret         path of a file that holds it
+ * CHOICE         uint64_t, index          one of .choices
+ * LIST           struct hd_list           texts: [a, b], or a for [a]; each one
+ *                                         of .choices where there are some
+ * ENTRIES        HD_ENTRIES_OF(struct x)  mappings: [{name: a}, {name: b}]
+ * PLACE          struct hd_place          nothing, see there */
 enum hd_option_type {
 	HD_OPTION_BOOL,
 	HD_OPTION_UINT,
@@ -36,6 +36,8 @@ enum hd_option_type {
 	HD_OPTION_SECRET_FILE,
 	HD_OPTION_CHOICE,
 	HD_OPTION_LIST,
+	HD_OPTION_ENTRIES,
+	HD_OPTION_PLACE,
 };
 
 struct hd_option { /* a table ends with an entry whose name is NULL */
@@ -43,21 +45,71 @@ struct hd_option { /* a table ends with an entry whose name is NULL */
 	enum hd_option_type type;
 	uint32_t offset;  /* offsetof(struct x_conf, write_timeout_ms) */
 	const char *def;  /* as it stands in the file: "2s"; NULL = unset */
-	int64_t min, max; /* both 0: no range */
+	int64_t min, max; /* both 0: no range; LIST and ENTRIES: how many */
 	const char *unit, *help;
-	const char *const *
-		choices; /* HD_OPTION_CHOICE, HD_OPTION_LIST: NULL at the end */
-	bool live;                  /* may change while running */
+	const char *const *choices; /* CHOICE, LIST: NULL at the end */
+	bool live;                  /* may change while running; with ENTRIES
+				     * all that is in them, or nothing */
+	/* in the table of an entry only: */
+	bool required; /* who leaves it out is refused, with the place */
+	bool bare; /* once: what an entry sets that is no mapping but one text,
+		    * so that [a] is [{name: a}] */
+	const char *example; /* where there is no default: what the example
+			      * file shows, a value that would be taken */
+	/* ENTRIES: the options of each and sizeof(struct x), which the offsets
+	 * there are about. Any type may be in it, ENTRIES too: four deep. */
+	const struct hd_option *entry;
+	uint32_t entry_size;
 };
 #define HD_OPTION_END                                                          \
 	{                                                                      \
 		.name = NULL                                                   \
 	}
 
+/* What an option fills lives as long as the struct that it stands in: a
+ * module's section until changed() or unload() has returned, in every worker.
+ * Nobody writes to it, so any thread may read it. */
 struct hd_list {
 	const char *const *v;
 	size_t n;
 };
+
+/* HD_ENTRIES_OF - an array of structs, one per entry, in the order of the file
+ * (of files: what is included comes behind). Each is zeroed, then filled from
+ * its table.
+ *
+ *	struct rule { struct hd_place at; const char *from; uint64_t rate; };
+ *	static const struct hd_option rule_options[] = {
+ *		{ .name = "", .type = HD_OPTION_PLACE, AT(at) }, ...
+ *
+ *	struct policy_conf { HD_ENTRIES_OF(struct rule) rules; };
+ *		{ .name = "rules", .type = HD_OPTION_ENTRIES, AT(rules),
+ *		  .entry = rule_options, .entry_size = sizeof(struct rule) },
+ *
+ *	for (size_t i = 0; i < conf->rules.n; i++)
+ *		use(&conf->rules.v[i]);
+ */
+#define HD_ENTRIES_OF(type)                                                    \
+	struct {                                                               \
+		const type *v;                                                 \
+		size_t n;                                                      \
+	}
+
+/* HD_OPTION_PLACE - where the mapping stands whose table has this row, for
+ * messages; the row's name is "". With the name of another row: where that key
+ * stands, or the mapping if it is not set there. The row is no key, and has
+ * nothing but name, type and offset.
+ * @file  NULL: in no file, all of it are defaults */
+struct hd_place {
+	const char *file;
+	unsigned line; /* 0: file is a flag of the command line */
+};
+
+/* hd_error_at - hd_error_set() with "FILE:LINE: " before the sentence: for
+ * check() and load(), about what the table cannot know.
+ * @err  may be NULL   Returns code. Any thread. */
+HD_API int hd_error_at(const struct hd_place *at, struct hd_error *err,
+		       int code, const char *fmt, ...) HD_PRINTF(4, 5);
 
 struct hd_secret { /* wiped when replaced, never in a core dump */
 	const uint8_t *v;

@@ -5,7 +5,8 @@
  *
  * ABI history; `t/abi BUILDDIR` keeps it honest
  * 2.0  constants have their enum's prefix; a header per subject: event.h,
- *      secret.h, state_file.h, task.h, tls.h, worker.h. CHANGELOG.md has the
+ *      secret.h, state_file.h, task.h, tls.h, worker.h. Options may be lists
+ *      of mappings: HD_OPTION_ENTRIES. CHANGELOG.md has the
  *      history of ABI 1, doc/module-guide.md what to change in a module.
  *      mainloop.h: timers and descriptors on the main thread.
  *      hd_post() and hd_task() take arg, and a function that drops it;

@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include "modules/wg/state.h"
-#include "modules/wg/yaml.h"
 
 enum { FEW_CHANGES = 64 }; /* more of them go as one plan */
 
@@ -205,9 +204,9 @@ static int check_all(const struct wg_conf *conf, const struct wg_roster *r,
 		if (check_entry(conf, p, &why) == 0)
 			continue;
 		if (p->fixed)
-			return hd_error_set(err, -EINVAL,
-					    "`wg.peers`: the peer %s: %s",
-					    p->name, why.err.text);
+			return hd_error_at(wg_yaml_at(&conf->yaml, p->name),
+					   err, -EINVAL, "the peer %s: %s",
+					   p->name, why.err.text);
 		hd_log_warn("wg: the roster's peer %s: %s", p->name,
 			    why.err.text);
 	}
@@ -221,11 +220,11 @@ int wg_ops_check(const struct wg_conf *conf, struct hd_error *err)
 
 	if (r == NULL)
 		return hd_error_set(err, -ENOMEM, "out of memory");
-	e = wg_yaml_peers(r, &conf->peers, false, err);
+	e = wg_yaml_peers(r, &conf->yaml, false, err);
 	if (e == 0)
 		e = check_all(conf, r, err);
 	if (e == 0)
-		e = wg_yaml_links(r, &conf->links, true, err);
+		e = wg_yaml_links(r, &conf->yaml, true, err);
 	return HD_MIN(e, 0);
 }
 
@@ -239,14 +238,14 @@ static int read_roster(const struct wg_conf *conf, struct hd_error *err)
 	ops.roster = wg_roster_new();
 	if (ops.roster == NULL)
 		return hd_error_set(err, -ENOMEM, "out of memory");
-	r = wg_yaml_peers(ops.roster, &conf->peers, true, err);
+	r = wg_yaml_peers(ops.roster, &conf->yaml, true, err);
 	if (r == 0)
 		r = wg_file_load(ops.roster, err);
 	if (r >= 0 && check_all(conf, ops.roster, err) < 0)
 		r = -EINVAL;
 	if (r < 0)
 		return r;
-	r = wg_yaml_links(ops.roster, &conf->links, r == 0, err);
+	r = wg_yaml_links(ops.roster, &conf->yaml, r == 0, err);
 	if (r > 0)
 		hd_log_warn("wg: %d of `wg.links` are left out: they name "
 			    "peers that do not exist",
@@ -264,11 +263,11 @@ static int try_file(const struct wg_conf *conf, struct hd_error *err)
 		return e;
 	if (r == NULL)
 		return hd_error_set(err, -ENOMEM, "out of memory");
-	e = wg_yaml_peers(r, &conf->peers, false, err);
+	e = wg_yaml_peers(r, &conf->yaml, false, err);
 	if (e == 0)
 		e = wg_file_load(r, err);
 	if (e >= 0)
-		e = wg_yaml_links(r, &conf->links, e == 0, err);
+		e = wg_yaml_links(r, &conf->yaml, e == 0, err);
 	return e;
 }
 

@@ -10,6 +10,7 @@
 #include "modules/wg/engine.h"
 #include "modules/wg/mac1.h"
 #include "modules/wg/table.h"
+#include "modules/wg/yaml.h"
 
 #define WG_STATE_VERSION 8
 
@@ -43,7 +44,7 @@ enum {
 struct wg_conf {
 	uint64_t port;
 	union hd_addr listen; /* family 0: any address, that port */
-	struct hd_list peers, links;
+	struct wg_yaml yaml;
 	const char *roster_path; /* NULL: in state_dir */
 	uint64_t xdp; /* enum wg_xdp_mode */
 	const char *xdp_interface;

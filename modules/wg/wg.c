@@ -10,7 +10,6 @@
 #include "modules/wg/plan.h"
 #include "modules/wg/state.h"
 #include "modules/wg/xdp.h"
-#include "modules/wg/yaml.h"
 
 #define AT(field) .offset = offsetof(struct wg_conf, field)
 
@@ -33,18 +32,19 @@ static const struct hd_option options[] = {
 	  AT(listen),
 	  .help = "the address and port to use instead of `port`" },
 	{ .name = "peers",
-	  .type = HD_OPTION_LIST,
-	  AT(peers),
+	  .type = HD_OPTION_ENTRIES,
+	  AT(yaml.peers),
 	  .def = "[]",
-	  .choices = wg_yaml_peer_keys,
-	  .help = "peers beside those of the roster: name, pubkey (base64), "
-		  "endpoint (only where it is fixed), label" },
+	  .help = "peers beside those of the roster",
+	  .entry = wg_yaml_peer_options,
+	  .entry_size = sizeof(struct wg_yaml_peer) },
 	{ .name = "links",
-	  .type = HD_OPTION_LIST,
-	  AT(links),
+	  .type = HD_OPTION_ENTRIES,
+	  AT(yaml.links),
 	  .def = "[]",
-	  .choices = wg_yaml_link_keys,
-	  .help = "which of them may talk to each other: a, b" },
+	  .help = "which of them may talk to each other",
+	  .entry = wg_yaml_link_options,
+	  .entry_size = sizeof(struct wg_yaml_link) },
 	{ .name = "roster_path",
 	  .type = HD_OPTION_PATH,
 	  AT(roster_path),

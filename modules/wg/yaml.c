@@ -1,36 +1,53 @@
 /* SPDX-License-Identifier: MIT */
-/* modules/wg/yaml.c - see yaml.h. An entry of a list of mappings comes as the
- * values of its keys, each ended by a tab. */
+/* modules/wg/yaml.c - see yaml.h. */
 #include "modules/wg/yaml.h"
 #include <ctype.h>
 #include <errno.h>
 #include <netdb.h>
-#include <stdlib.h>
 #include <string.h>
 
-enum { PEER_NAME, PEER_ENDPOINT, PEER_PUBKEY, PEER_LABEL, PEER_NIC, PEER_N };
-const char *const wg_yaml_peer_keys[] = { "name",  "endpoint", "pubkey",
-					  "label", "nic",      NULL };
-const char *const wg_yaml_link_keys[] = { "a", "b", NULL };
+#define AT(type, field) .offset = offsetof(struct type, field)
 
-static void free_text(char **text)
-{
-	free(*text);
-}
+const struct hd_option wg_yaml_peer_options[] = {
+	{ .name = "", .type = HD_OPTION_PLACE, AT(wg_yaml_peer, at) },
+	{ .name = "name",
+	  .type = HD_OPTION_STRING,
+	  AT(wg_yaml_peer, name),
+	  .required = true,
+	  .help = "what it is called" },
+	{ .name = "pubkey",
+	  .type = HD_OPTION_STRING,
+	  AT(wg_yaml_peer, pubkey),
+	  .help = "its public key, base64" },
+	{ .name = "endpoint",
+	  .type = HD_OPTION_STRING,
+	  AT(wg_yaml_peer, endpoint),
+	  .help = "address and port, only where it is fixed" },
+	{ .name = "label",
+	  .type = HD_OPTION_STRING,
+	  AT(wg_yaml_peer, label),
+	  .help = "a note for people" },
+	{ .name = "nic",
+	  .type = HD_OPTION_STRING,
+	  AT(wg_yaml_peer, nic),
+	  .help = "the interface of xdp_interface that it is behind" },
+	HD_OPTION_END,
+};
 
-/* @copy  of an entry; its tabs become ends */
-static void split(char *copy, const char **v, unsigned n)
-{
-	for (unsigned i = 0; i < n; i++) {
-		char *tab = strchr(copy, '\t');
-
-		v[i] = copy;
-		if (tab == NULL)
-			copy += strlen(copy);
-		else
-			*tab = '\0', copy = tab + 1;
-	}
-}
+const struct hd_option wg_yaml_link_options[] = {
+	{ .name = "", .type = HD_OPTION_PLACE, AT(wg_yaml_link, at) },
+	{ .name = "a",
+	  .type = HD_OPTION_STRING,
+	  AT(wg_yaml_link, a),
+	  .required = true,
+	  .help = "the name of a peer" },
+	{ .name = "b",
+	  .type = HD_OPTION_STRING,
+	  AT(wg_yaml_link, b),
+	  .required = true,
+	  .help = "the name of another" },
+	HD_OPTION_END,
+};
 
 struct reading {
 	struct wg_roster *r;
@@ -78,7 +95,7 @@ static int take_host(struct reading *q, const char **at, struct wg_refusal *why)
 	uint64_t n = q->r->next_id;
 	int r = 0;
 
-	if (!is_host(*at))
+	if (*at == NULL || !is_host(*at))
 		return 0;
 	if (q->look_up)
 		r = find_host(q, *at, why);
@@ -90,28 +107,18 @@ static int take_host(struct reading *q, const char **at, struct wg_refusal *why)
 	return r;
 }
 
-static int read_peer(struct reading *q, const char *entry,
+static int read_peer(struct reading *q, const struct wg_yaml_peer *p,
 		     struct wg_refusal *why)
 {
-	HD_AUTO(free_text) char *copy = strdup(entry);
-	const char *v[PEER_N];
-	int r;
+	struct wg_entry_text text = { .name = p->name,
+				      .endpoint = p->endpoint,
+				      .pubkey = p->pubkey,
+				      .label = p->label,
+				      .nic = p->nic,
+				      .fixed = true };
+	int r = take_host(q, &text.endpoint, why);
 
-	if (copy == NULL)
-		return wg_refuse(why, -ENOMEM, "no_memory", "out of memory");
-	split(copy, v, PEER_N);
-	r = take_host(q, &v[PEER_ENDPOINT], why);
-	if (r < 0)
-		return r;
-	return wg_roster_add(
-		q->r,
-		&(struct wg_entry_text){ .name = v[PEER_NAME],
-					 .endpoint = v[PEER_ENDPOINT],
-					 .pubkey = v[PEER_PUBKEY],
-					 .label = v[PEER_LABEL],
-					 .nic = v[PEER_NIC],
-					 .fixed = true },
-		NULL, why);
+	return r < 0 ? r : wg_roster_add(q->r, &text, NULL, why);
 }
 
 /* One that the roster's file has, too: it is the configuration's now. */
@@ -131,63 +138,61 @@ static bool take_link(struct wg_roster *r, const char *a, const char *b)
 }
 
 /* Returns 1: it was passed over. */
-static int read_link(struct wg_roster *r, const char *entry, bool rest,
-		     struct wg_refusal *why)
+static int read_link(struct wg_roster *r, const struct wg_yaml_link *l,
+		     bool rest, struct wg_refusal *why)
 {
-	HD_AUTO(free_text) char *copy = strdup(entry);
-	const char *v[2];
+	const char *const v[] = { l->a, l->b };
 
-	if (copy == NULL)
-		return wg_refuse(why, -ENOMEM, "no_memory", "out of memory");
-	split(copy, v, 2);
 	for (unsigned i = 0; rest && i < 2; i++)
 		if (wg_roster_find(r, v[i]) == NULL)
 			return wg_name_check(v[i], why) < 0 ? -EINVAL : 1;
-	if (take_link(r, v[0], v[1]))
+	if (take_link(r, l->a, l->b))
 		return 0;
-	return wg_roster_link(r, v[0], v[1], true, why);
+	return wg_roster_link(r, l->a, l->b, true, why);
 }
 
-/* @entry  as it comes; for people its tabs are commas */
-static int refused(const char *list, size_t i, const char *entry, int r,
-		   const struct wg_refusal *why, struct hd_error *err)
-{
-	char text[64];
-
-	snprintf(text, sizeof(text), "%s", entry);
-	for (char *p = text; *p != '\0'; p++)
-		if (*p == '\t')
-			*p = ' ';
-	return hd_error_set(err, r, "`wg.%s`: entry %zu (%s): %s", list, i + 1,
-			    text, why->err.text);
-}
-
-int wg_yaml_peers(struct wg_roster *r, const struct hd_list *peers,
-		  bool look_up, struct hd_error *err)
+int wg_yaml_peers(struct wg_roster *r, const struct wg_yaml *yaml, bool look_up,
+		  struct hd_error *err)
 {
 	struct reading q = { .r = r, .look_up = look_up };
 	struct wg_refusal why;
-	int e;
 
-	for (size_t i = 0; i < peers->n; i++) {
-		e = read_peer(&q, peers->v[i], &why);
+	for (size_t i = 0; i < yaml->peers.n; i++) {
+		const struct wg_yaml_peer *p = &yaml->peers.v[i];
+		int e = read_peer(&q, p, &why);
+
 		if (e < 0)
-			return refused("peers", i, peers->v[i], e, &why, err);
+			return hd_error_at(&p->at, err, e, "the peer %.64s: %s",
+					   p->name, why.err.text);
 	}
 	return 0;
 }
 
-int wg_yaml_links(struct wg_roster *r, const struct hd_list *links, bool rest,
+int wg_yaml_links(struct wg_roster *r, const struct wg_yaml *yaml, bool rest,
 		  struct hd_error *err)
 {
 	struct wg_refusal why;
-	int e, left_out = 0;
+	int left_out = 0;
 
-	for (size_t i = 0; i < links->n; i++) {
-		e = read_link(r, links->v[i], rest, &why);
+	for (size_t i = 0; i < yaml->links.n; i++) {
+		const struct wg_yaml_link *l = &yaml->links.v[i];
+		int e = read_link(r, l, rest, &why);
+
 		if (e < 0)
-			return refused("links", i, links->v[i], e, &why, err);
+			return hd_error_at(&l->at, err, e,
+					   "the link of %.64s and %.64s: %s",
+					   l->a, l->b, why.err.text);
 		left_out += e;
 	}
 	return left_out;
+}
+
+const struct hd_place *wg_yaml_at(const struct wg_yaml *yaml, const char *name)
+{
+	static const struct hd_place nowhere;
+
+	for (size_t i = 0; i < yaml->peers.n; i++)
+		if (strcmp(yaml->peers.v[i].name, name) == 0)
+			return &yaml->peers.v[i].at;
+	return &nowhere;
 }

@@ -8,6 +8,22 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
+struct fuzz_part {
+	uint64_t number;
+	const char *text;
+};
+
+struct fuzz_entry {
+	struct hd_place at;
+	const char *name;
+	uint64_t number, choice, time_ms;
+	bool flag;
+	union hd_addr addr;
+	struct hd_key key;
+	struct hd_list list;
+	HD_ENTRIES_OF(struct fuzz_part) parts;
+};
+
 struct fuzz_conf { /* no HD_OPTION_SECRET_FILE: it would read this machine's
 		      files */
 	bool flag;
@@ -16,14 +32,42 @@ struct fuzz_conf { /* no HD_OPTION_SECRET_FILE: it would read this machine's
 	union hd_addr addr;
 	struct hd_key key;
 	struct hd_list list;
+	HD_ENTRIES_OF(struct fuzz_entry) entries;
 };
 
-#define ROW(text, kind, member, ...)                                           \
+#define ROW_OF(of, text, kind, member, ...)                                    \
 	{                                                                      \
 		.name = text, .type = kind,                                    \
-		.offset = offsetof(struct fuzz_conf, member), __VA_ARGS__      \
+		.offset = offsetof(struct of, member), __VA_ARGS__             \
 	}
 static const char *const choices[] = { "one", "two", NULL };
+
+#define ROW(...) ROW_OF(fuzz_part, __VA_ARGS__)
+static const struct hd_option parts[] = {
+	ROW("number", HD_OPTION_UINT, number, .bare = true, .max = 9),
+	ROW("text", HD_OPTION_STRING, text, .def = "x: y"),
+	HD_OPTION_END,
+};
+#undef ROW
+
+#define ROW(...) ROW_OF(fuzz_entry, __VA_ARGS__)
+static const struct hd_option entries[] = {
+	ROW("", HD_OPTION_PLACE, at),
+	ROW("name", HD_OPTION_STRING, name, .bare = true, .required = true),
+	ROW("flag", HD_OPTION_BOOL, flag, .def = "on"),
+	ROW("number", HD_OPTION_UINT, number, .min = 2, .max = 9),
+	ROW("time", HD_OPTION_DURATION_MS, time_ms, .def = "2s"),
+	ROW("choice", HD_OPTION_CHOICE, choice, .choices = choices),
+	ROW("addr", HD_OPTION_ADDR, addr),
+	ROW("key", HD_OPTION_KEY, key),
+	ROW("list", HD_OPTION_LIST, list, .choices = choices, .max = 3),
+	ROW("parts", HD_OPTION_ENTRIES, parts, .entry = parts,
+	    .entry_size = sizeof(struct fuzz_part)),
+	HD_OPTION_END,
+};
+#undef ROW
+
+#define ROW(...) ROW_OF(fuzz_conf, __VA_ARGS__)
 static const struct hd_option options[] = {
 	ROW("flag", HD_OPTION_BOOL, flag, .def = "on"),
 	ROW("number", HD_OPTION_UINT, number, .def = "7", .max = 9,
@@ -37,6 +81,8 @@ static const struct hd_option options[] = {
 	ROW("addr", HD_OPTION_ADDR, addr, .def = "[::]:3478"),
 	ROW("key", HD_OPTION_KEY, key, .def = NULL),
 	ROW("list", HD_OPTION_LIST, list, .def = "[a, b]"),
+	ROW("entries", HD_OPTION_ENTRIES, entries, .def = "[one, {name: two}]",
+	    .entry = entries, .entry_size = sizeof(struct fuzz_entry)),
 	HD_OPTION_END,
 };
 

@@ -46,6 +46,33 @@ subtest 'options of a module' => sub {
     like $hd->log_text, qr/100/, '... with the range';
 };
 
+subtest 'a list of mappings in the options of a module' => sub {
+    my $hd = HyperDerp::Test->new(load_module => ['good'], no_tls => 1,
+        conf => "good:\n  rooms:\n    - hall\n    - {name: attic, seats: 3, tags: [a, b]}\n");
+    my $check = sub ($from, $to) {
+        my $file = HyperDerp::Test::spew($hd->dir . '/bad.yaml', HyperDerp::Test::slurp($hd->{file}) =~ s/\Q$from\E/$to/r);
+        return scalar qx{$HyperDerp::Test::build/hyper-derp -t -c $file 2>&1};
+    };
+    like $check->('seats: 3', 'seats: 3000'), qr/bad\.yaml:\d+: `seats: 3000` is out of range: 1 to 500/, 'out of range';
+    like $check->('name: attic', 'nam: attic'), qr/bad\.yaml:\d+: unknown key `nam` in `rooms`; did you mean `name`/,
+        'an unknown key';
+    like $check->('name: attic', 'tags: x'), qr/is set already/, 'a key twice';
+    like $check->('attic', 'hall'), qr/bad\.yaml:\d+: the room hall is there twice, line \d+/, 'what check() says of it';
+    $hd->run;
+    ok $hd->ready, 'it starts' or diag $hd->log_text;
+    like $hd->ctl(qw(config show)),
+        qr/^good:\n +number: 7\n +rooms:\n +- \{name: hall, seats: 10\}\n +- \{name: attic, seats: 3, tags: \[a, b\]\}$/m,
+        'config show writes it out';
+    my $schema = $hd->ctl(qw(config schema));
+    like $schema, qr/^good +rooms +entries .* which rooms there are$/m,      'the schema has the list';
+    like $schema, qr/^good\.rooms\[\] +seats +number +10 +.* how many may be/m, '... and what is in an entry';
+    HyperDerp::Test::spew($hd->{file}, HyperDerp::Test::slurp($hd->{file}) =~ s/seats: 3/seats: 4/r);
+    $hd->ctl('reload');
+    is $?, 0, 'a reload takes another';
+    like $hd->ctl(qw(config show)), qr/attic, seats: 4/, '... which counts';
+    $hd->finish;
+};
+
 subtest 'a section of a module that is not loaded' => sub {
     my $hd = HyperDerp::Test->start(load_module => ['derp'], no_tls => 1,
         conf => "good: {number: 5}\nstun: {}\n");

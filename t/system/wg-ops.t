@@ -409,7 +409,7 @@ subtest 'a configuration with an endpoint that is nobody\'s' => sub {
         my $conf = HyperDerp::Test::spew($hd->dir . '/bad.yaml', $text =~ s/localhost:51820/$endpoint/r);
         my $said = `$HyperDerp::Test::build/hyper-derp -t -c $conf 2>&1`;
         isnt $?, 0, "$endpoint is refused";
-        like $said, qr/`wg\.peers`: the peer gate: .*$why/, '... with the reason';
+        like $said, qr/bad\.yaml:\d+: the peer gate: .*$why/, '... with place and reason';
     }
 };
 
