@@ -20,6 +20,9 @@ struct hd_daemon_ops {
 	const struct hd_listener *(*listeners)(size_t *ret_n);
 	const char *(*state)(void); /* "serving", … */
 	uint64_t (*uptime_ms)(void);
+	/* load_conf - the files as they are now; their warnings are logged.
+	 * Returns -EACCES when this process may not read them. */
+	int (*load_conf)(struct hd_conf **ret_conf, struct hd_error *err);
 	/* check_reload - whether reload() would succeed. reload - as HUP does.
 	 */
 	int (*check_reload)(struct hd_error *err);

@@ -4,7 +4,9 @@
  *   run -> in a helper thread: a child tries the files -> on the main thread:
  *   the change, when those before it are done -> the answer
  *
- * A file that hangs while it is loaded holds up nobody but who asked for it. */
+ * A file that hangs while it is loaded holds up nobody but who asked for it.
+ * A load takes the module's section from the configuration's file as it is
+ * now, and nothing else of it. */
 #include "core/loop/task.h"
 #include <errno.h>
 #include <stdlib.h>
@@ -17,6 +19,8 @@ struct job {
 	struct hd_main_post post;
 	struct hd_call *call;
 	struct hd_change change;
+	struct hd_conf *edited; /* load: may be NULL */
+	char note[512]; /* what the answer says beside "ok" */
 	struct hd_trial trials[HD_MODULES_MAX];
 	unsigned n;
 };
@@ -33,6 +37,7 @@ static void job_free(struct job *j)
 {
 	for (unsigned i = 0; i < j->n; i++)
 		hd_trial_free(&j->trials[i]);
+	hd_conf_free(&j->edited);
 	free(j);
 }
 
@@ -42,6 +47,8 @@ static void on_done(struct hd_change *c)
 	struct hd_call *call = j->call;
 
 	answer(call, c->result, &c->err);
+	if (c->result == 0 && j->note[0] != '\0')
+		hd_out_string(call, NULL, j->note);
 	job_free(j);
 	hd_call_answer(&call);
 }
@@ -106,9 +113,8 @@ static void job_begin(struct job *j)
 	if (j->n == 0) {
 		hd_change_begin(&j->change);
 	} else if (hd_task_offer(NULL, in_helper, j, dropped) < 0) {
-		j->change.result =
-			hd_error_set(&j->change.err, -EBUSY,
-				     "too much work waits already");
+		j->change.result = hd_error_set(&j->change.err, -EBUSY,
+						"too much work waits already");
 		on_done(&j->change);
 	}
 }
@@ -117,12 +123,13 @@ static void job_begin(struct job *j)
  *        the change will find, too */
 static void job_try(struct job *j, const char *name, char *path)
 {
+	const struct hd_conf *conf =
+		j->edited != NULL ? j->edited : hd_daemon_ops->conf();
 	const char *file = NULL;
 
 	if (path == NULL)
 		return;
-	char *text =
-		hd_conf_section_text(hd_daemon_ops->conf(), name, path, &file);
+	char *text = hd_conf_section_text(conf, name, path, &file);
 
 	j->trials[j->n++] = (struct hd_trial){
 		.path = path,
@@ -144,6 +151,54 @@ static bool in_module_path(const char *path)
 	return false;
 }
 
+/* Whoever edits the section wants it to count; what else has been edited waits
+ * for a reload, and whoever loads is told. */
+static void note_unlike(struct job *j, const char *name)
+{
+	char keys[256];
+
+	if (hd_conf_unlike(hd_daemon_ops->conf(), j->edited, name, keys,
+			   sizeof(keys)) == 0)
+		return;
+	snprintf(j->note, sizeof(j->note),
+		 "loaded, with the section `%s` of the file as it is now; "
+		 "other changes in the file are not applied, `hdctl reload` "
+		 "takes them: %s",
+		 name, keys);
+}
+
+/* A relay that may not read its file any more loads modules all the same. */
+static int read_edited(struct job *j, const char *name, struct hd_error *err)
+{
+	int r = hd_daemon_ops->load_conf(&j->edited, err);
+
+	if (r == 0) {
+		note_unlike(j, name);
+		j->change.edited = j->edited;
+	} else if (r == -EACCES) {
+		snprintf(j->note, sizeof(j->note),
+			 "loaded, with its section as it was at the last start "
+			 "or reload: %.300s",
+			 err->text);
+		r = 0;
+	}
+	return r;
+}
+
+static int prepare_load(struct job *j, const char *entry, struct hd_error *err)
+{
+	char name[HD_MODULE_NAME_BYTES] = "", *path = NULL;
+	int r = 0;
+
+	if (hd_module_name(entry, name) == 0)
+		r = read_edited(j, name, err);
+	if (r == 0)
+		r = hd_module_live_file(entry, j->edited, &path, err);
+	if (r == 0)
+		job_try(j, name, path);
+	return r;
+}
+
 static void run_load(struct hd_module *unused, struct hd_call *c)
 {
 	const char *entry = hd_call_arg(c, "module");
@@ -161,22 +216,19 @@ static void run_load(struct hd_module *unused, struct hd_call *c)
 	struct job *j = job_new(c, entry, hd_module_live_load);
 	if (j == NULL)
 		return;
-	char name[HD_MODULE_NAME_BYTES], *path = NULL;
-	int r = hd_module_live_file(entry, &path, &err);
+	int r = prepare_load(j, entry, &err);
 	if (r < 0) {
 		answer(c, r, &err);
 		job_free(j);
 		return;
 	}
-	hd_module_name(entry, name);
-	job_try(j, name, path);
 	job_begin(j);
 }
 
 static void run_unload(struct hd_module *unused, struct hd_call *c)
 {
-	struct job *j = job_new(c, hd_call_arg(c, "module"),
-				hd_module_live_unload);
+	struct job *j =
+		job_new(c, hd_call_arg(c, "module"), hd_module_live_unload);
 
 	(void)unused;
 	if (j != NULL)
@@ -206,7 +258,8 @@ const struct hd_command hd_cmd_live[] = {
 	{ .words = "module load",
 	  .args = "MODULE",
 	  .role = HD_ROLE_OPERATE,
-	  .help = "load a module: a name in module_path, or /path/name.so",
+	  .help = "load a module, with its section of the file as it is now: "
+		  "a name in module_path, or /path/name.so",
 	  .run = run_load },
 	{ .words = "module unload",
 	  .args = "MODULE",

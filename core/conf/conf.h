@@ -138,6 +138,26 @@ void hd_conf_section_drop(struct hd_conf *conf, const char *name);
 char *hd_conf_section_text(const struct hd_conf *conf, const char *name,
 			   const char *module_file, const char **ret_file);
 
+/* hd_conf_section_take - the section of a module that is not loaded becomes
+ * what `from`, the file as it is now, has; main thread.
+ * @ret_old  borrowed from conf: what it was; NULL: there was none
+ * Returns 0; -ENOMEM nothing has changed.
+ * hd_conf_section_swap - put back what it was. Returns what was there. */
+struct hd_node;
+int hd_conf_section_take(struct hd_conf *conf, const struct hd_conf *from,
+			 const char *name, struct hd_node **ret_old);
+struct hd_node *hd_conf_section_swap(struct hd_conf *conf, const char *name,
+				     struct hd_node *node);
+/* hd_conf_unlike - "log, workers": keys at the top whose text differs.
+ * @except  but for this one, and load_module
+ * Returns the length, 0 where there are none; buf has what fits. */
+size_t hd_conf_unlike(const struct hd_conf *conf, const struct hd_conf *other,
+		      const char *except, char *buf, size_t size);
+
+/* hd_conf_left - fn for each section that no module has taken. */
+void hd_conf_left(const struct hd_conf *conf,
+		  void (*fn)(void *arg, const char *name), void *arg);
+
 /* hd_conf_user - conf->user, which is set, and the group that goes with it.
  * Returns 0; -EINVAL with file and line: there is no such. */
 int hd_conf_user(const struct hd_conf *conf, uid_t *ret_uid, gid_t *ret_gid,

@@ -94,6 +94,21 @@ static bool is_written(const struct hd_node *node)
 	return node->line != 0 && !hd_node_is_null(node);
 }
 
+static bool is_left(const struct hd_conf *conf, const struct hd_node *node)
+{
+	return is_written(node) && !hd_is_core_key(node->key) &&
+	       !is_section(conf, node->key);
+}
+
+void hd_conf_left(const struct hd_conf *conf,
+		  void (*fn)(void *arg, const char *name), void *arg)
+{
+	for (const struct hd_node *i = conf->priv->root->first; i != NULL;
+	     i = i->next)
+		if (is_left(conf, i))
+			fn(arg, i->key);
+}
+
 int hd_conf_finish(struct hd_conf *conf, struct hd_error *err)
 {
 	int r = hd_compat_finish(conf, err);
@@ -102,8 +117,7 @@ int hd_conf_finish(struct hd_conf *conf, struct hd_error *err)
 		return r;
 	for (const struct hd_node *i = conf->priv->root->first; i != NULL;
 	     i = i->next)
-		if (is_written(i) && !hd_is_core_key(i->key) &&
-		    !is_section(conf, i->key))
+		if (is_left(conf, i))
 			hd_node_warn(i,
 				     "the section `%s` has no effect: that "
 				     "module is not loaded",

@@ -55,6 +55,20 @@ static const char *name_list(const char *const *names, size_t n, char *buf,
 	return buf;
 }
 
+/* A mapping may be the section of a module that is somewhere else. */
+static int fail_top(const struct hd_node *node, struct hd_error *err)
+{
+	return hd_node_error(node, err,
+			     "unknown key `%.64s`; hyper-derp.yaml(5) lists "
+			     "them all%s",
+			     node->key,
+			     node->type != HD_NODE_MAP
+				     ? ""
+				     : "; for the section of a module, put its "
+				       "path into load_module or its folder "
+				       "into module_path");
+}
+
 int hd_unknown_key(const struct hd_node *node, const char *section,
 		   const char *const *names, size_t n, struct hd_error *err)
 {
@@ -69,10 +83,7 @@ int hd_unknown_key(const struct hd_node *node, const char *section,
 				     "`%s`?",
 				     node->key, in, nearest);
 	if (section == NULL)
-		return hd_node_error(node, err,
-				     "unknown key `%.64s`; "
-				     "hyper-derp.yaml(5) lists them all",
-				     node->key);
+		return fail_top(node, err);
 	return hd_node_error(node, err, "unknown key `%.64s`%s; known: %s",
 			     node->key, in,
 			     name_list(names, n, all, sizeof(all)));

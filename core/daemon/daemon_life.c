@@ -283,6 +283,11 @@ static uint64_t ask_uptime_ms(void)
 	return hd_clock_ms() - life.since_ms;
 }
 
+static int ask_load_conf(struct hd_conf **ret_conf, struct hd_error *err)
+{
+	return hd_conf_load(&life.d->cli->conf, ret_conf, err);
+}
+
 static int ask_check_reload(struct hd_error *err)
 {
 	return hd_daemon_check_reload(life.d, err);
@@ -358,6 +363,7 @@ const struct hd_daemon_ops *hd_daemon_asked(struct hd_daemon *d)
 		.listeners = ask_listeners,
 		.state = ask_state,
 		.uptime_ms = ask_uptime_ms,
+		.load_conf = ask_load_conf,
 		.check_reload = ask_check_reload,
 		.reload = ask_reload,
 		.drain = ask_drain,

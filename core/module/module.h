@@ -15,6 +15,9 @@ int hd_modules_load(struct hd_conf *conf, struct hd_error *err);
 /* hd_modules_probe - the same without load(): nothing outside this process
  * changes. For -t and -T; ends in hd_modules_unload() too. */
 int hd_modules_probe(struct hd_conf *conf, struct hd_error *err);
+/* hd_modules_check_left - after hd_modules_probe(): sections of modules that
+ * are in module_path and not loaded; what is wrong in them is a warning. */
+void hd_modules_check_left(struct hd_conf *conf);
 /* hd_modules_unload - in reverse order; after the workers have ended. */
 void hd_modules_unload(void);
 

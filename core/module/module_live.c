@@ -147,9 +147,8 @@ void hd_live_forget(struct hd_module *mod)
 /* ---- load ---- */
 
 /* An entry of load_module knows where its file is. */
-static const char *entry_for(const char *name)
+static const char *entry_for(const struct hd_conf *conf, const char *name)
 {
-	const struct hd_conf *conf = hd_modules_conf();
 	char other[HD_MODULE_NAME_BYTES];
 
 	for (size_t i = 0; i < conf->n_load_module; i++)
@@ -159,9 +158,14 @@ static const char *entry_for(const char *name)
 	return name;
 }
 
-static int find_file(const char *entry, const char *name, char **ret_path,
+/* @edited  NULL: the file is not asked */
+static int find_file(const char *entry, const char *name,
+		     const struct hd_conf *edited, char **ret_path,
 		     struct hd_error *err)
 {
+	const struct hd_conf *conf =
+		edited != NULL ? edited : hd_modules_conf();
+
 	*ret_path = NULL;
 	if (hd_modules_find(name) != NULL)
 		return hd_error_set(err, -EEXIST,
@@ -169,16 +173,16 @@ static int find_file(const char *entry, const char *name, char **ret_path,
 				    "file as it is now",
 				    name);
 	if (entry[0] != '/')
-		entry = entry_for(name);
-	return hd_module_find(entry, &hd_modules_conf()->module_path, ret_path,
-			      err);
+		entry = entry_for(conf, name);
+	return hd_module_find(entry, &conf->module_path, ret_path, err);
 }
 
 static int open_new(const char *entry, const char *name,
-		    struct hd_module_file *file, struct hd_error *err)
+		    const struct hd_conf *edited, struct hd_module_file *file,
+		    struct hd_error *err)
 {
 	char *path;
-	int r = find_file(entry, name, &path, err);
+	int r = find_file(entry, name, edited, &path, err);
 
 	if (r == 0)
 		r = hd_module_file_open(name, path, file, err);
@@ -199,10 +203,36 @@ static int bring_in(struct hd_module *mod, struct hd_error *err)
 	return r == 0 ? hd_life_in(&l, err) : r;
 }
 
-static int load(const char *entry, const char *name, struct hd_error *err)
+/* The section of the file as it is now, unless it does not start with that. */
+static int bring_in_edited(struct hd_module *mod, const struct hd_conf *edited,
+			   struct hd_error *err)
+{
+	struct hd_conf *conf = hd_modules_conf();
+	struct hd_node *old = NULL;
+	char name[HD_MODULE_NAME_BYTES];
+	int r = 0;
+
+	strcpy(name, mod->name);
+	if (edited != NULL)
+		r = hd_conf_section_take(conf, edited, name, &old);
+	bool taken = edited != NULL && r == 0;
+	if (r < 0)
+		hd_error_set(err, r, "out of memory");
+	else
+		r = bring_in(mod, err);
+	if (r == 0)
+		return 0;
+	hd_live_forget(mod);
+	if (taken)
+		hd_conf_section_swap(conf, name, old);
+	return r;
+}
+
+static int load(const char *entry, const char *name,
+		const struct hd_conf *edited, struct hd_error *err)
 {
 	struct hd_module_file file;
-	int r = open_new(entry, name, &file, err);
+	int r = open_new(entry, name, edited, &file, err);
 
 	if (r < 0)
 		return r;
@@ -214,11 +244,9 @@ static int load(const char *entry, const char *name, struct hd_error *err)
 				    "can be; unload one",
 				    HD_MODULES_MAX);
 	}
-	r = bring_in(mod, err);
-	if (r < 0) {
-		hd_live_forget(mod);
+	r = bring_in_edited(mod, edited, err);
+	if (r < 0)
 		return r;
-	}
 	hd_life_show(mod);
 	hd_live_renew_tls();
 	hd_live_event(mod->name, "loaded");
@@ -242,8 +270,8 @@ static int check_name(const char *entry, char ret[static HD_MODULE_NAME_BYTES],
 			    entry);
 }
 
-int hd_module_live_file(const char *entry, char **ret_path,
-			struct hd_error *err)
+int hd_module_live_file(const char *entry, const struct hd_conf *edited,
+			char **ret_path, struct hd_error *err)
 {
 	char name[HD_MODULE_NAME_BYTES];
 	int r = hd_live_check_running(err);
@@ -252,7 +280,7 @@ int hd_module_live_file(const char *entry, char **ret_path,
 		r = check_name(entry, name, err);
 	if (r < 0)
 		return r;
-	r = find_file(entry, name, ret_path, err);
+	r = find_file(entry, name, edited, ret_path, err);
 	return r < 0 ? hd_live_refused(r, name, err) : 0;
 }
 
@@ -265,6 +293,6 @@ int hd_module_live_load(struct hd_change *c)
 		r = check_name(c->name, name, &c->err);
 	if (r < 0)
 		return r;
-	r = load(c->name, name, &c->err);
+	r = load(c->name, name, c->edited, &c->err);
 	return r < 0 ? hd_live_refused(r, name, &c->err) : 0;
 }

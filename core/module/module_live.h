@@ -22,6 +22,10 @@ struct hd_change {
 	const char *name; /* lives until done() */
 	/* step - one of hd_module_live_...(). done - the result stands. */
 	int (*step)(struct hd_change *c);
+	/* load: the file as it is now, which has the section that counts and
+	 * says where the module is; it lives until done(). NULL: as
+	 * hd_modules_conf() has it */
+	const struct hd_conf *edited;
 	void (*done)(struct hd_change *c);
 	int result;
 	struct hd_error err;
@@ -42,12 +46,13 @@ void hd_changes_end(void);
 /* Before load and reload a child should try the file: core/cmd/cmd_live.c.
  *
  * hd_module_live_file - where the file of an entry is, as for load.
+ * @edited    as in struct hd_change
  * @ret_path  to be freed; NULL: built in
  * hd_module_live_load - by the name of an entry of load_module, else of a file
  * in module_path; or by an absolute path.
  * Returns 0; -EEXIST it is loaded; -ENOENT; -ENOEXEC; what load() says. */
-int hd_module_live_file(const char *entry, char **ret_path,
-			struct hd_error *err);
+int hd_module_live_file(const char *entry, const struct hd_conf *edited,
+			char **ret_path, struct hd_error *err);
 int hd_module_live_load(struct hd_change *c);
 /* hd_module_live_unload - its peers are told, then closed.
  * Returns 0; -ENOENT it is not loaded; -EBUSY it is required, or its tasks do

@@ -87,6 +87,83 @@ subtest 'a section of a module that is not loaded' => sub {
     like $hd->log_text, qr/hd\.yaml:\d+: unknown key `goood`/, '... with file and line';
 };
 
+# -t looks where the file says that modules are, not where it is itself.
+subtest 'modules that are installed elsewhere' => sub {
+    my $top = File::Temp->newdir;
+    mkdir "$top/opt" or die;
+    copy("$modules/good.so", "$top/opt/good.so") or die "copy: $!";
+    my $check = sub ($text) {
+        my $file = HyperDerp::Test::spew("$top/hd.yaml", "port: 3340\nstate_dir: $top\n$text");
+        my $said = qx{$HyperDerp::Test::build/hyper-derp -t -c $file 2>&1};
+        return ($? >> 8, $said);
+    };
+    my $bad = "good: {numbr: 5}\n";
+    for (["load_module: [$top/opt/good.so]\n", 'by its path'],
+        ["load_module: [good]\nmodule_path: [$top/opt]\n", 'in module_path']) {
+        my ($conf, $name) = @$_;
+        my ($code, $said) = $check->($conf . $bad);
+        is $code, 78, "$name: a wrong key";
+        like $said, qr/hd\.yaml:\d: unknown key `numbr` in `good`; did you mean `number`/, '... is named';
+        is +($check->($conf . "good: {number: 5}\n"))[0], 0, '... and a good one is good';
+    }
+    my $there = "load_module: []\nmodule_path: [$top/opt]\n";
+    my ($code, $said) = $check->($there . $bad);
+    is $code, 0, 'one that is not loaded stops nobody';
+    like $said, qr/ warn \S+hd\.yaml:5: unknown key `numbr` in `good`.*`hdctl module load good` will be refused/,
+        '... and its mistake is named';
+    ($code, $said) = $check->($there . "good:\n  rooms: [a, a]\n");
+    like $said, qr/ warn \S+hd\.yaml:6: the room a is there twice/, '... also what its check() finds';
+    ($code, $said) = $check->($there . "good: {number: 5}\n");
+    unlike $said, qr/will be refused/, '... and a good one has none';
+    like $said, qr/but it loads no module/, '... and it is still not loaded';
+    ($code, $said) = $check->("load_module: []\n$bad");
+    is $code, 78, 'one that is nowhere';
+    like $said, qr/unknown key `good`; .*path into load_module or its folder into module_path/, '... and what to do';
+};
+
+subtest 'module load takes the section as the file has it now' => sub {
+    my $hd = HyperDerp::Test->start(load_module => ['derp'], no_tls => 1, conf => "good: {number: 5}\n");
+    my $begin = HyperDerp::Test::slurp($hd->{file});
+    my $edit = sub ($good, $more = '') {
+        HyperDerp::Test::spew($hd->{file}, ($begin =~ s/^good: .*/good: {$good}/mr) . $more);
+    };
+    my $line = 1 + ($begin =~ s/^good:.*//msr) =~ tr/\n//;
+    my $load = sub () { return $hd->ctl(qw(module load good)) };
+    my $number = sub () { return ($hd->ctl(qw(config show)) =~ /^good:\n +number: (\d+)$/m)[0] };
+
+    $edit->('numbr: 6');
+    like $load->(), qr/hd\.yaml:$line: unknown key `numbr` in `good`/, 'a wrong section is refused, with its line';
+    is $?, 1, '... and nothing is loaded';
+    $edit->('number: 6', "workers: [\n");
+    like $load->(), qr/hd\.yaml:\d+: /, 'so is a file that is none, with the line';
+    $edit->('number: 6', "wrokers: 2\n");
+    like $load->(), qr/hd\.yaml:\d+: unknown key `wrokers`/, '... and one with another mistake';
+
+    $edit->('number: 6');
+    is $load->(), "ok\n", 'a good one is taken';
+    is $number->(), 6, '... as it is now';
+    $hd->ctl(qw(module unload good));
+    $edit->('number: 7', "write_timeout: 9s\nstun: {}\n");
+    like $load->(), qr/^loaded, with the section `good` .* not applied, `hdctl reload` takes them: write_timeout, stun$/,
+        'what else has changed is named';
+    is $number->(), 7, '... the section counts';
+    like $hd->ctl(qw(config show)), qr/^write_timeout: 2s$/m, '... and nothing else';
+    like $hd->ctl('reload'), qr/^reloaded, but$/m, 'a reload takes the rest' or diag $hd->log_text;
+    like $hd->ctl(qw(config show)), qr/^write_timeout: 9s$/m, '... and does';
+    is $number->(), 7, '... with the section that is there';
+
+    # its file is somewhere else, which only the edited file knows
+    $hd->ctl(qw(module unload good));
+    my $dir = File::Temp->newdir;
+    copy("$modules/good.so", "$dir/good.so") or die "copy: $!";
+    HyperDerp::Test::spew($hd->{file}, $begin . "include: $dir/more.yaml\n");
+    HyperDerp::Test::spew("$dir/more.yaml", "load_module: [$dir/good.so]\n");
+    like $load->(), qr/not applied.*: write_timeout, stun$|^ok$/m, 'a new entry of load_module says where it is';
+    like $hd->ctl(qw(module status good)), qr/^file +\Q$dir\E\/good\.so$/m, '... and it is there';
+    is $number->(), 5, '... with its section';
+    $hd->finish;
+};
+
 my @cases = (
     ['missing',          qr/no file missing\.so in .*module_path/],
     ['wrong_abi',        qr/wrong_abi\.so.*built for ABI 3\.0.*headers/],

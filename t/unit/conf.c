@@ -231,6 +231,10 @@ static void unknown_keys_name_the_nearest(void **state)
 		{ "frobnicate:",
 		  "text:1: unknown key `frobnicate`; hyper-derp.yaml(5) lists "
 		  "them all" },
+		{ "frobnicate: {a: 1}",
+		  "text:1: unknown key `frobnicate`; hyper-derp.yaml(5) lists "
+		  "them all; for the section of a module, put its path into "
+		  "load_module or its folder into module_path" },
 		{ "log:\n  levle: info",
 		  "text:2: unknown key `levle` in `log`; did you mean "
 		  "`level`?" },
