@@ -22,7 +22,7 @@ struct peer_copy { /* plain data: the stream goes on without us */
 	bool active; /* of the connections with this key, the one that is sent
 			to */
 	const char *tls, *tls_rx, *tls_tx; /* literals; NULL: none */
-	char proto[15], agent[64];
+	char proto[15], agent[64], name[64];
 	unsigned worker;
 	uint64_t age_ms, bytes_in, bytes_out, queued, drops;
 };
@@ -109,6 +109,7 @@ static void copy_peer(struct peer_copy *to, const struct hd_stream *s)
 	};
 	snprintf(to->proto, sizeof(to->proto), "%s", p.proto);
 	snprintf(to->agent, sizeof(to->agent), "%s", p.agent);
+	snprintf(to->name, sizeof(to->name), "%s", p.name);
 }
 
 static struct block *block_add(struct list *l)
@@ -165,6 +166,7 @@ static void put_peer(struct hd_call *c, const struct peer_copy *p)
 	hd_out_open(c, NULL, '{');
 	hd_out_key(c, "key", &p->key);
 	hd_out_string(c, "addr", hd_addr_text(&p->addr, addr));
+	hd_out_string(c, "name", p->name);
 	hd_out_string(c, "proto", p->proto);
 	hd_out_string(c, "agent", p->agent);
 	hd_out_uint(c, "realm", p->realm);
@@ -237,7 +239,7 @@ const struct hd_command hd_cmd_peers[] = {
 	  .each = each_peers,
 	  .done = done_peers,
 	  .columns = "key addr proto tls seconds bytes_in bytes_out queued "
-		     "drops agent" },
+		     "drops name agent" },
 	{ .words = "peer close",
 	  .args = "KEY",
 	  .role = HD_ROLE_OPERATE,

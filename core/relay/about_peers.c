@@ -25,6 +25,7 @@ void hd_peer_about(const struct hd_stream *s, struct hd_about_peer *ret)
 		.addr = &s->addr,
 		.proto = s->proto->name,
 		.agent = p->login.agent,
+		.name = hd_peer_label(p),
 		.age_ms = s->worker->now_ms - s->since_ms,
 		.bytes_in = s->bytes_in,
 		.bytes_out = s->bytes_out,

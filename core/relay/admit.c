@@ -25,8 +25,22 @@ struct hd_ticket { /* one question: its answer finds the login by this */
 	uint32_t slot, gen;
 	uint32_t asked_n;
 	enum hd_verdict verdict;
-	char reason[96];
+	char reason[96], label[64];
 };
+
+/* Its protocol may tell the client. */
+static void tell_reason(struct hd_stream *s, const char *reason)
+{
+	const struct hd_peer_ops *ops = s->proto->peer;
+
+	if (ops == NULL || ops->health == NULL)
+		return;
+	struct hd_account *before =
+		hd_meter_enter(&s->worker->meter, s->account);
+
+	ops->health(hd_peer_of(s), reason);
+	hd_meter_leave(&s->worker->meter, before);
+}
 
 static void refuse(struct hd_stream *s, enum hd_close why, const char *reason)
 {
@@ -37,6 +51,7 @@ static void refuse(struct hd_stream *s, enum hd_close why, const char *reason)
 		      s->user->key_text, hd_addr_text(&s->addr, addr), reason);
 	hd_trace_stream(s, HD_TRACE_DENIED, reason);
 	HD_PROBE(login_refused, s, s->worker->index, s->user->key_text, reason);
+	tell_reason(s, reason);
 	hd_stream_close(s, why);
 }
 
@@ -57,9 +72,10 @@ static void admit(struct hd_stream *s)
 	hd_count(s->worker->stats, HD_STAT_LOGINS, 1);
 	hd_observe(s->worker->stats, HD_STAT_LOGIN_TIME,
 		   hd_clock_ns() - s->since_ns);
-	hd_log_info("login: key=%s addr=%s proto=%s tls=%d agent=%s",
-		    hd_key_text(&p->login.key).s, hd_addr_text(&s->addr, addr),
-		    s->proto->name, s->tls != NULL, p->login.agent);
+	hd_log_info("login: key=%s addr=%s proto=%s tls=%d agent=%s%s%s",
+		    p->name.s, hd_addr_text(&s->addr, addr), s->proto->name,
+		    s->tls != NULL, p->login.agent,
+		    p->label != NULL ? " name=" : "", hd_peer_label(p));
 	hd_trace_stream(s, HD_TRACE_LOGIN, p->login.agent);
 	HD_PROBE(peer_up, s, s->worker->index, p->name.s, &p->login.key,
 		 s->proto->name, p->login.agent);
@@ -118,9 +134,18 @@ static enum hd_verdict ask_hook(struct hd_stream *s,
 		.gen = s->gen,
 		.asked_n = p->asked_n,
 	};
-	enum hd_verdict v = h->fn(h->mod, w, &p->login, &s->addr, t);
+	struct hd_admission who = {
+		.login = &p->login,
+		.from = &s->addr,
+		.proto = s->proto->name,
+		.listener = hd_stream_listener_name(s),
+		.server_name = hd_stream_server_name(s),
+	};
+	enum hd_verdict v = h->fn(h->mod, w, &who, t);
 
 	hd_meter_leave(&w->meter, before);
+	if (v == HD_VERDICT_PASS)
+		hd_peer_set_label(p, t->label);
 	hd_account_add(account, HD_ACCOUNT_DENIED, v == HD_VERDICT_DENY);
 	return v;
 }
@@ -205,6 +230,11 @@ void hd_admit_reason(struct hd_ticket *t, const char *text)
 	snprintf(t->reason, sizeof(t->reason), "%s", text);
 }
 
+void hd_admit_name(struct hd_ticket *t, const char *name)
+{
+	snprintf(t->label, sizeof(t->label), "%s", name);
+}
+
 struct hd_ticket *hd_admit_hold(struct hd_ticket *t)
 {
 	struct hd_ticket *held = malloc(sizeof(*held));
@@ -230,6 +260,7 @@ static void answered(struct hd_worker *w, void *ticket, void *unused)
 
 	(void)unused;
 	if (is_awaited(s, t) && t->verdict == HD_VERDICT_PASS) {
+		hd_peer_set_label(hd_peer_of(s), t->label);
 		hd_login_ask(s);
 	} else if (is_awaited(s, t)) {
 		hd_account_add(hd_account_of(w, hd_peer_of(s)->hook_asked),

@@ -9,6 +9,7 @@
 #include <hyper-derp/worker.h>
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include "core/base/key.h"
 #include "core/base/probes.h"
 #include "core/relay/peer.h"
@@ -35,6 +36,19 @@ struct hd_peer *hd_peer_new(struct hd_stream *s, const struct hd_login *login)
 	return p;
 }
 
+void hd_peer_set_label(struct hd_peer *p, const char *label)
+{
+	if (label[0] == '\0')
+		return;
+	free(p->label);
+	p->label = strdup(label);
+}
+
+const char *hd_peer_label(const struct hd_peer *p)
+{
+	return p->label != NULL ? p->label : "";
+}
+
 static void ended(struct hd_stream *s)
 {
 	struct hd_peer *p = hd_peer_of(s);
@@ -42,6 +56,7 @@ static void ended(struct hd_stream *s)
 	hd_assert(p->entry == NULL);
 	hd_stream_set_user(s, NULL);
 	p->magic = 0;
+	free(p->label);
 	free(p);
 }
 

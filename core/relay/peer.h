@@ -44,6 +44,7 @@ struct hd_peer {
 	uint32_t asked_order, asked_hooks, asked_n;
 	struct hd_login login;
 	struct hd_key_text name; /* of the key, for probes and logs */
+	char *label; /* that a hook gave; NULL: none */
 	struct hd_stream_user user; /* of its stream */
 };
 
@@ -84,6 +85,10 @@ extern const struct hd_kind hd_login_kind;
  * hd_peer_up - enters the table. Returns 0; -ENOMEM. */
 struct hd_peer *hd_peer_new(struct hd_stream *s, const struct hd_login *login);
 int hd_peer_up(struct hd_peer *peer);
+/* hd_peer_set_label - how people call it; "" changes nothing. Without memory it
+ * has none. hd_peer_label - "" none. */
+void hd_peer_set_label(struct hd_peer *peer, const char *label);
+const char *hd_peer_label(const struct hd_peer *peer);
 /* hd_peer_down - leaves the table, if it is in it; PeerGone goes out. */
 void hd_peer_down(struct hd_stream *s);
 /* hd_peer_set_proto - hd_stream_set_proto(), and its peer counts as the new

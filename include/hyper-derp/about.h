@@ -45,6 +45,7 @@ struct hd_about_peer {
 	const struct hd_key *key;
 	const union hd_addr *addr;
 	const char *proto, *agent; /* "derp"; how it calls itself, or "" */
+	const char *name; /* that a module gave it at the login, or "" */
 	uint64_t age_ms, bytes_in, bytes_out, drops;
 	const char *tls; /* "own", "ktls", "openssl"; NULL: none */
 	uint64_t queued_bytes;

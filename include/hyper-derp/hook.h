@@ -8,16 +8,23 @@
 extern "C" {
 #endif
 
+/* Who asks to be let in; borrowed for the call. */
+struct hd_admission {
+	const struct hd_login *login;
+	const union hd_addr *from; /* the client */
+	const char *proto; /* "derp" */
+	const char *listener; /* its name in `listen:`; NULL: it has none */
+	const char *server_name; /* SNI (RFC 6066, 3); NULL: none, or no TLS */
+};
+
 /* on_admit - a key has been proven; in its home worker. Once per login, and
  * again when the module was to answer and has been replaced meanwhile.
  * @ticket  for HD_VERDICT_PENDING: answer later with hd_admit_answer(), else
- * the login deadline denies. For HD_VERDICT_DENY say why with
- * hd_admit_reason().
- */
+ *          the login deadline denies. For HD_VERDICT_DENY say why with
+ *          hd_admit_reason(). */
 struct hd_ticket;
 typedef enum hd_verdict hd_admit_fn(struct hd_module *mod, struct hd_worker *w,
-				    const struct hd_login *login,
-				    const union hd_addr *from,
+				    const struct hd_admission *who,
 				    struct hd_ticket *ticket);
 /* on_packet - a packet between two keys, in the sender's home worker;
  * HD_VERDICT_DENY drops it. Costs one branch when nobody asks. Must not keep
@@ -33,8 +40,13 @@ HD_API int hd_hook_packet(struct hd_module *mod, hd_packet_fn *fn,
 			  struct hd_error *err);
 #define HD_HOOKS_MAX 16
 
-/* hd_admit_reason - text for the log, copied; during on_admit. */
+/* hd_admit_reason - why it is denied: for the log and, where its protocol can,
+ * for the client. Copied, cut off at 95 bytes.
+ * hd_admit_name - how people call this key: shown beside it. Copied, cut off at
+ * 63 bytes. Of several hooks the last one's stands.
+ * Both during on_admit, or with a ticket that is held. */
 HD_API void hd_admit_reason(struct hd_ticket *ticket, const char *text);
+HD_API void hd_admit_name(struct hd_ticket *ticket, const char *name);
 /* hd_admit_hold - keep the ticket past on_admit, when returning
  * HD_VERDICT_PENDING. It is plain memory: a reload that keeps the module's
  * state keeps it. Returns NULL when out of memory. hd_admit_answer - any

@@ -54,16 +54,14 @@ static void no_work(void *arg)
 }
 
 static enum hd_verdict on_admit(struct hd_module *mod, struct hd_worker *w,
-				const struct hd_login *login,
-				const union hd_addr *from,
+				const struct hd_admission *who,
 				struct hd_ticket *ticket)
 {
 	struct hd_ticket *held;
 	char mode[16];
 
+	(void)who;
 	(void)w;
-	(void)login;
-	(void)from;
 	pthread_mutex_lock(&judge.lock);
 	judge.asked++;
 	memcpy(mode, judge.mode, sizeof(mode));

@@ -199,14 +199,12 @@ static enum hd_verdict on_packet(struct hd_module *mod, struct hd_worker *w,
 }
 
 static enum hd_verdict on_admit(struct hd_module *mod, struct hd_worker *w,
-				const struct hd_login *login,
-				const union hd_addr *from,
+				const struct hd_admission *who,
 				struct hd_ticket *ticket)
 {
 	(void)mod;
 	(void)w;
-	(void)login;
-	(void)from;
+	(void)who;
 	(void)ticket;
 	return HD_VERDICT_PASS;
 }
