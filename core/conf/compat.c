@@ -20,6 +20,7 @@ const char hd_example_modules[] = "load_module: ["
 				  "{name: derp, optional: true}, "
 				  "{name: stun, optional: true}, "
 				  "{name: metrics, optional: true}, "
+				  "{name: policy, optional: true}, "
 				  "{name: wg, optional: true}]\n";
 
 /* A row per key. What it does, in this order: */
@@ -68,6 +69,7 @@ static const struct old_key old_keys[] = {
 /* Keys that keep somebody out: without their module they must not pass for
  * being in force. A value that is off restricts nobody. */
 static const char *const restricting[] = {
+	"policy",
 	"hd.denylist_path",
 	"hd.peer_policy_path",
 	"hd.fleet_policy_path",

@@ -29,6 +29,8 @@ void hd_peer_about(const struct hd_stream *s, struct hd_about_peer *ret)
 		.age_ms = s->worker->now_ms - s->since_ms,
 		.bytes_in = s->bytes_in,
 		.bytes_out = s->bytes_out,
+		.listener = hd_stream_listener_name(s),
+		.server_name = hd_stream_server_name(s),
 		.tls = tls_of(s),
 		.queued_bytes = s->flight.bytes,
 		.realm = p->login.realm,

@@ -47,6 +47,8 @@ struct hd_about_peer {
 	const char *proto, *agent; /* "derp"; how it calls itself, or "" */
 	const char *name; /* that a module gave it at the login, or "" */
 	uint64_t age_ms, bytes_in, bytes_out, drops;
+	const char *listener; /* its name; NULL: it has none */
+	const char *server_name; /* that the client asked for; NULL: none */
 	const char *tls; /* "own", "ktls", "openssl"; NULL: none */
 	uint64_t queued_bytes;
 	uint16_t realm;

@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: MIT */
+/* modules/policy/commands.c - what operators ask and order. */
+#include <errno.h>
+#include <hyper-derp/event.h>
+#include <hyper-derp/relay.h>
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <string.h>
+#include "modules/policy/policy.h"
+
+/* ---- arguments ---- */
+
+/* The whole key: to put out another one that begins alike would be worse than
+ * more digits to type. */
+static bool key_of(struct hd_call *call, struct hd_key *ret)
+{
+	const char *text = hd_call_arg(call, "key");
+	const char *end = policy_key_parse(text, ret);
+
+	if (end != NULL && *end == '\0')
+		return true;
+	hd_call_refuse(call, "bad_argument",
+		       "%s is no whole key; give all 64 hexadecimal digits, as "
+		       "\"peers --json\" shows them",
+		       text);
+	return false;
+}
+
+/* "" and NULL: none. */
+static bool address_of(struct hd_call *call, const char *text,
+		       union hd_addr *ret)
+{
+	*ret = (union hd_addr){ .sa = { .sa_family = AF_INET } };
+	if (inet_pton(AF_INET, text, &ret->in.sin_addr) == 1)
+		return true;
+	ret->sa.sa_family = AF_INET6;
+	if (inet_pton(AF_INET6, text, &ret->in6.sin6_addr) == 1)
+		return true;
+	hd_call_refuse(call, "bad_argument", "--from %s is no IP address",
+		       text);
+	return false;
+}
+
+/* ---- policy explain ---- */
+
+static const char *const by_names[] = { [POLICY_BY_RULE] = "rule",
+					[POLICY_BY_DEFAULT] = "default",
+					[POLICY_BY_REVOCATION] = "revocation" };
+
+static void put_decision(struct hd_call *call, const struct hd_key *key,
+			 const struct policy_decision *d)
+{
+	hd_out_open(call, NULL, '{');
+	hd_out_key(call, "key", key);
+	hd_out_string(call, "name", d->name);
+	hd_out_string(call, "verdict", d->deny ? "deny" : "allow");
+	hd_out_string(call, "by", by_names[d->by]);
+	hd_out_string(call, "rule", d->rule != NULL ? d->rule->label : NULL);
+	hd_out_string(call, "reason", d->deny ? d->reason : NULL);
+	hd_out_close(call);
+}
+
+static void run_explain(struct hd_module *mod, struct hd_call *call)
+{
+	const char *from = hd_call_arg(call, "from");
+	struct policy_worker as_worker = {
+		.rules = (struct policy_rules *)policy_rules_now(),
+		.revoked = policy_main.revoked,
+	};
+	struct hd_key key;
+	union hd_addr addr;
+	struct policy_decision d;
+	struct policy_subject who = {
+		.key = &key,
+		.listener = hd_call_arg(call, "listener"),
+		.server_name = hd_call_arg(call, "server-name"),
+	};
+
+	(void)mod;
+	if (!key_of(call, &key) ||
+	    (from != NULL && !address_of(call, from, &addr)))
+		return;
+	who.from = from != NULL ? &addr : NULL;
+	policy_decide(&as_worker, &who, &d);
+	put_decision(call, &key, &d);
+}
+
+/* ---- policy rules ---- */
+
+static void put_rule(struct hd_call *call, const struct policy_rule *r)
+{
+	hd_out_open(call, NULL, '{');
+	hd_out_string(call, "rule", r->label);
+	hd_out_string(call, "action", r->deny ? "deny" : "allow");
+	hd_out_string(call, "keys", r->keys_path);
+	if (r->has_keys)
+		hd_out_uint(call, "n_keys", r->keys.n);
+	hd_out_uint(call, "n_prefixes", r->n_from);
+	hd_out_string(call, "listener", r->listener);
+	hd_out_string(call, "server_name", r->server_name);
+	hd_out_close(call);
+}
+
+static void run_rules(struct hd_module *mod, struct hd_call *call)
+{
+	const struct policy_rules *rules = policy_rules_now();
+
+	(void)mod;
+	hd_out_open(call, NULL, '[');
+	for (size_t i = 0; i < rules->n; i++)
+		put_rule(call, &rules->v[i]);
+	hd_out_open(call, NULL, '{');
+	hd_out_string(call, "rule", "default");
+	hd_out_string(call, "action", rules->deny ? "deny" : "allow");
+	hd_out_close(call);
+	hd_out_close(call);
+}
+
+static void run_reload(struct hd_module *mod, struct hd_call *call)
+{
+	struct hd_error err;
+
+	(void)mod;
+	if (policy_reread(&err) < 0)
+		hd_call_error(call, "%s", err.text);
+}
+
+/* ---- revocations ---- */
+
+static void put_revocation(struct hd_call *call,
+			   const struct policy_revocation *x)
+{
+	char until[32] = "";
+	time_t t = (time_t)x->until_s;
+	struct tm tm;
+
+	if (t != 0 && gmtime_r(&t, &tm) != NULL)
+		strftime(until, sizeof(until), "%Y-%m-%dT%H:%M:%SZ", &tm);
+	hd_out_open(call, NULL, '{');
+	hd_out_key(call, "key", &x->key);
+	hd_out_string(call, "until", t != 0 ? until : NULL);
+	hd_out_string(call, "why", x->why);
+	hd_out_close(call);
+}
+
+static void run_revoked(struct hd_module *mod, struct hd_call *call)
+{
+	const struct policy_revoked *r = policy_main.revoked;
+	time_t now = time(NULL);
+
+	(void)mod;
+	hd_out_open(call, NULL, '[');
+	for (size_t i = 0; i < r->n; i++)
+		if (policy_revoked_find(r, &r->v[i].key, now) != NULL)
+			put_revocation(call, &r->v[i]);
+	hd_out_close(call);
+}
+
+/* A line of the file: what would end it becomes a blank. */
+static void take_why(struct policy_revocation *x, const char *why)
+{
+	snprintf(x->why, sizeof(x->why), "%s", why != NULL ? why : "");
+	for (char *p = x->why; *p != '\0'; p++)
+		if ((unsigned char)*p < ' ')
+			*p = ' ';
+}
+
+static void finish(struct hd_call *call, struct policy_revoked *next)
+{
+	struct hd_error err = { "out of memory" };
+
+	if (next == NULL || policy_revoke_with(&next, &err) < 0)
+		hd_call_error(call, "%s", err.text);
+}
+
+static void run_revoke(struct hd_module *mod, struct hd_call *call)
+{
+	uint64_t for_ms = hd_call_arg_ms(call, "for", 0);
+	struct policy_revocation x = { .until_s = 0 };
+
+	(void)mod;
+	if (!key_of(call, &x.key))
+		return;
+	if (for_ms > 0)
+		x.until_s = time(NULL) + (int64_t)((for_ms + 999) / 1000);
+	take_why(&x, hd_call_arg(call, "why"));
+	finish(call, policy_revoked_with(policy_main.revoked, &x));
+}
+
+static void run_unrevoke(struct hd_module *mod, struct hd_call *call)
+{
+	struct hd_key key;
+
+	(void)mod;
+	if (!key_of(call, &key))
+		return;
+	if (policy_revoked_find(policy_main.revoked, &key, time(NULL)) == NULL)
+		hd_call_error(call, "this key is not revoked; "
+				    "\"policy revoked\" lists those that are");
+	else
+		finish(call, policy_revoked_without(policy_main.revoked, &key));
+}
+
+const struct hd_command policy_commands[] = {
+	{ .words = "policy explain",
+	  .args = "KEY [--from ADDR] [--listener NAME] [--server-name HOST]",
+	  .role = HD_ROLE_READ,
+	  .help = "whether a key may log in, and which rule decides",
+	  .run = run_explain },
+	{ .words = "policy rules",
+	  .args = "",
+	  .role = HD_ROLE_READ,
+	  .help = "the rules in their order",
+	  .run = run_rules,
+	  .columns =
+		  "rule action keys n_keys n_prefixes listener server_name" },
+	{ .words = "policy reread",
+	  .args = "",
+	  .role = HD_ROLE_OPERATE,
+	  .help = "read the files of keys again; they are watched anyway",
+	  .run = run_reload },
+	{ .words = "policy revoked",
+	  .args = "",
+	  .role = HD_ROLE_READ,
+	  .help = "keys that are revoked",
+	  .run = run_revoked,
+	  .columns = "key until why" },
+	{ .words = "peer revoke",
+	  .args = "KEY [--for DURATION] [--why TEXT]",
+	  .role = HD_ROLE_OPERATE,
+	  .help = "put a key out, now and after a restart",
+	  .run = run_revoke },
+	{ .words = "peer unrevoke",
+	  .args = "KEY",
+	  .role = HD_ROLE_OPERATE,
+	  .help = "take a revocation back",
+	  .run = run_unrevoke },
+	{ .words = NULL },
+};

@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: MIT */
+/* modules/policy/policy.h - the inside of the module that says who may use the
+ * relay.
+ *
+ * Files: policy.c the module; prefix.c addresses; keys.c files of keys; rules.c
+ * rules, made from the configuration; revoked.c keys that an operator has put
+ * out; watch.c files that change; sweep.c who is connected and may no longer;
+ * commands.c hdctl.
+ *
+ * What decides never changes: the main thread makes a new one, and each worker
+ * takes it in a post. A worker that has none yet denies. */
+#pragma once
+#include <hyper-derp/config.h>
+#include <hyper-derp/control.h>
+#include <hyper-derp/hook.h>
+#include <hyper-derp/metric.h>
+#include <hyper-derp/module.h>
+#include <stdatomic.h>
+#include <time.h>
+
+/* ---- the section `policy:` ---- */
+
+enum policy_action { POLICY_ALLOW, POLICY_DENY };
+
+struct policy_rule_conf { /* every field that is set must match */
+	struct hd_place at, at_keys, at_from;
+	const char *name;
+	uint64_t action; /* enum policy_action */
+	const char *keys; /* a file */
+	struct hd_list from; /* prefixes */
+	const char *listener, *server_name;
+	const char *reason; /* of a denial */
+};
+
+struct policy_conf {
+	HD_ENTRIES_OF(struct policy_rule_conf) rules;
+	uint64_t otherwise; /* enum policy_action */
+};
+
+extern const struct hd_option policy_options[];
+
+/* ---- prefix.c ---- */
+
+struct policy_prefix { /* of addresses; IPv4 as IPv4-mapped IPv6 */
+	uint8_t addr[16];
+	unsigned bits; /* 0..128 */
+};
+
+/* policy_prefix_parse - "10.0.0.0/8", "192.0.2.1", "2001:db8::/32".
+ * Returns 0; -EINVAL no such prefix; -EDOM bits behind it are set. */
+int policy_prefix_parse(const char *text, struct policy_prefix *ret);
+bool policy_prefix_has(const struct policy_prefix *p,
+		       const union hd_addr *addr);
+
+/* ---- keys.c ---- */
+
+/* Keys of a file, with names. A line: a key as 64 hexadecimal digits, with or
+ * without `nodekey:` before it; then, if wanted, a name up to the end of the
+ * line. Empty lines and those that begin with # are skipped. */
+struct policy_keys {
+	size_t n;
+	struct policy_key {
+		struct hd_key key;
+		uint32_t name; /* where it begins in names */
+	} * v; /* by key */
+	char *names; /* each with a NUL */
+};
+
+/* policy_keys_read - Returns 0; negative with file, line and remedy in err.
+ * Main thread: it reads the whole file. */
+int policy_keys_read(const char *path, struct policy_keys *ret,
+		     struct hd_error *err);
+/* policy_keys_parse - the same of a text that ends with NUL, which is written
+ * to. @path for messages */
+int policy_keys_parse(const char *path, char *text, struct policy_keys *ret,
+		      struct hd_error *err);
+/* policy_keys_find - the key's name, "" none; NULL: it is not in the file. */
+const char *policy_keys_find(const struct policy_keys *keys,
+			     const struct hd_key *key);
+void policy_keys_free(struct policy_keys *keys);
+
+/* policy_key_parse - 64 hexadecimal digits, `nodekey:` may stand before them.
+ * Returns what follows the key, or NULL: no key. */
+const char *policy_key_parse(const char *text, struct hd_key *ret);
+
+/* ---- rules.c ---- */
+
+struct policy_subject { /* who asks */
+	const struct hd_key *key;
+	const union hd_addr *from; /* NULL: matches no rule with `from` */
+	const char *listener, *server_name; /* NULL: none */
+};
+
+struct policy_rule {
+	char *label; /* "staff"; "#2" of one without name */
+	bool deny, has_keys;
+	struct policy_keys keys;
+	char *keys_path;
+	struct policy_prefix *from;
+	size_t n_from;
+	char *listener, *server_name, *reason;
+};
+
+struct policy_rules { /* never changes; owned by all who hold it */
+	atomic_uint holders;
+	bool deny; /* who matches no rule */
+	size_t n;
+	struct policy_rule v[];
+};
+
+struct policy_verdict {
+	bool deny;
+	const struct policy_rule *rule; /* NULL: none matched */
+	const char *name; /* of the key, "" none */
+};
+
+/* policy_rules_new - files are read. Returns 0, and one holder; negative with
+ * the place in err. Main thread. */
+int policy_rules_new(const struct policy_conf *conf, struct policy_rules **ret,
+		     struct hd_error *err);
+struct policy_rules *policy_rules_hold(struct policy_rules *rules);
+/* policy_rules_drop - NULL is allowed. */
+void policy_rules_drop(struct policy_rules **rules);
+void policy_rules_ask(const struct policy_rules *rules,
+		      const struct policy_subject *who,
+		      struct policy_verdict *ret);
+
+/* ---- revoked.c ---- */
+
+enum { POLICY_WHY_BYTES = 64 };
+
+struct policy_revoked { /* never changes; owned by all who hold it */
+	atomic_uint holders;
+	size_t n;
+	struct policy_revocation {
+		struct hd_key key;
+		int64_t until_s; /* since the epoch; 0: for good */
+		char why[POLICY_WHY_BYTES];
+	} v[]; /* by key */
+};
+
+/* policy_revoked_load - state_dir/policy.revoked, empty where there is none.
+ * policy_revoked_save - writes it. Main thread. Return 0 or negative errno. */
+int policy_revoked_load(struct policy_revoked **ret, struct hd_error *err);
+int policy_revoked_save(const struct policy_revoked *r, struct hd_error *err);
+/* policy_revoked_with - a copy with this one, in place of an older one of the
+ * key. policy_revoked_without - a copy without a key. Those that are over are
+ * left out. Return NULL when out of memory. */
+struct policy_revoked *policy_revoked_with(const struct policy_revoked *old,
+					   const struct policy_revocation *add);
+struct policy_revoked *policy_revoked_without(const struct policy_revoked *old,
+					      const struct hd_key *key);
+/* policy_revoked_find - NULL: it is not, or no longer. */
+const struct policy_revocation *
+policy_revoked_find(const struct policy_revoked *r, const struct hd_key *key,
+		    time_t now);
+struct policy_revoked *policy_revoked_hold(struct policy_revoked *r);
+void policy_revoked_drop(struct policy_revoked **r);
+
+/* ---- policy.c ---- */
+
+struct policy_worker { /* its data in a worker */
+	struct policy_rules *rules;
+	struct policy_revoked *revoked;
+	struct hd_timer *sweep;
+	uint64_t sweep_at; /* hd_about_peers() */
+	bool sweep_again; /* something has changed since it began */
+};
+
+struct policy_main { /* the main thread's: what workers are given */
+	struct hd_module *mod;
+	struct policy_rules *rules;
+	struct policy_revoked *revoked;
+	/* of the last check(): it counts if its configuration is taken */
+	struct policy_rules *candidate;
+	const struct policy_conf *candidate_conf;
+};
+extern struct policy_main policy_main;
+
+enum policy_by { POLICY_BY_RULE, POLICY_BY_DEFAULT, POLICY_BY_REVOCATION };
+
+struct policy_decision {
+	bool deny;
+	enum policy_by by;
+	const struct policy_rule *rule;
+	const char *name; /* of the key, "" none */
+	char reason[96]; /* of a denial; else "" */
+};
+
+/* policy_decide - in a worker. */
+void policy_decide(const struct policy_worker *pw,
+		   const struct policy_subject *who,
+		   struct policy_decision *ret);
+/* ---- publish.c ---- */
+
+/* policy_main_init - in load(). Returns 0; negative with the reason in err. */
+int policy_main_init(struct hd_module *mod, struct hd_error *err);
+/* policy_check, policy_changed, policy_stop, policy_unload - the module's.
+ * policy_take - in start(): the worker has what main has. */
+int policy_check(struct hd_module *mod, const void *conf, struct hd_error *err);
+void policy_changed(struct hd_module *mod, struct hd_worker *w,
+		    const void *old_conf);
+void policy_take(struct hd_module *mod, struct hd_worker *w);
+void policy_stop(struct hd_module *mod, struct hd_worker *w);
+void policy_unload(struct hd_module *mod);
+/* policy_rules_now - those that are in force. Main thread. */
+const struct policy_rules *policy_rules_now(void);
+/* policy_revoke_with - from now on these are revoked: kept on disk first, then
+ * in all workers, which look who is connected and may no longer. Takes it. Main
+ * thread. Returns 0; negative: nothing has changed. */
+int policy_revoke_with(struct policy_revoked **revoked, struct hd_error *err);
+/* policy_reread - files of keys are read once more. If one cannot be, all stays
+ * as it is. Main thread. */
+int policy_reread(struct hd_error *err);
+
+/* ---- watch.c ---- */
+
+/* policy_watch_init - in load(). Returns 0; -ENOMEM.
+ * policy_watch_files - those of rules are watched from now on, beside those of
+ * before.
+ * policy_watch_end - in unload(). */
+int policy_watch_init(struct hd_module *mod, struct hd_error *err);
+void policy_watch_files(const struct policy_rules *rules);
+void policy_watch_end(struct hd_module *mod);
+
+/* ---- sweep.c ---- */
+
+/* policy_sweep_new - returns 0; -ENOMEM. policy_sweep_begin - all peers of the
+ * worker are asked about once more, some in each turn. In the worker. */
+int policy_sweep_new(struct hd_module *mod, struct hd_worker *w);
+void policy_sweep_begin(struct policy_worker *pw);
+
+/* ---- commands.c ---- */
+
+extern const struct hd_command policy_commands[]; /* ends with words NULL */

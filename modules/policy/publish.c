@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: MIT */
+/* modules/policy/publish.c - rules and revocations on their way from the main
+ * thread, which makes them, to the workers, which ask them.
+ *
+ * check() makes the rules of a configuration that may be refused for another
+ * module's sake: they are a candidate until the configuration is in force. */
+#include <errno.h>
+#include <hyper-derp/log.h>
+#include <hyper-derp/task.h>
+#include <hyper-derp/worker.h>
+#include <stdlib.h>
+#include "modules/policy/policy.h"
+
+struct policy_main policy_main;
+
+/* ---- a worker's ---- */
+
+/* Holds before it drops: they may be the same. */
+static void give(struct policy_worker *pw, struct policy_rules *rules,
+		 struct policy_revoked *revoked)
+{
+	struct policy_rules *old_rules = pw->rules;
+	struct policy_revoked *old_revoked = pw->revoked;
+
+	pw->rules = policy_rules_hold(rules);
+	pw->revoked = policy_revoked_hold(revoked);
+	policy_rules_drop(&old_rules);
+	policy_revoked_drop(&old_revoked);
+}
+
+void policy_take(struct hd_module *mod, struct hd_worker *w)
+{
+	give(hd_module_worker_data(mod, w), policy_main.rules,
+	     policy_main.revoked);
+}
+
+void policy_changed(struct hd_module *mod, struct hd_worker *w,
+		    const void *old_conf)
+{
+	struct policy_worker *pw = hd_module_worker_data(mod, w);
+
+	(void)old_conf;
+	give(pw, policy_main.candidate, pw->revoked);
+	policy_sweep_begin(pw);
+}
+
+void policy_stop(struct hd_module *mod, struct hd_worker *w)
+{
+	struct policy_worker *pw = hd_module_worker_data(mod, w);
+
+	policy_rules_drop(&pw->rules);
+	policy_revoked_drop(&pw->revoked);
+}
+
+/* ---- from main to workers ---- */
+
+struct gift {
+	struct policy_rules *rules;
+	struct policy_revoked *revoked;
+};
+
+static void gift_free(void *gift)
+{
+	struct gift *g = gift;
+
+	policy_rules_drop(&g->rules);
+	policy_revoked_drop(&g->revoked);
+	free(g);
+}
+
+static void on_gift(struct hd_module *mod, struct hd_worker *w, void *arg)
+{
+	struct policy_worker *pw = hd_module_worker_data(mod, w);
+	struct gift *g = arg;
+
+	give(pw, g->rules, g->revoked);
+	policy_sweep_begin(pw);
+	gift_free(g);
+}
+
+static int post_gift(struct hd_worker *w)
+{
+	struct gift *g = malloc(sizeof(*g));
+
+	if (g == NULL)
+		return -ENOMEM;
+	*g = (struct gift){ policy_rules_hold(policy_main.rules),
+			    policy_revoked_hold(policy_main.revoked) };
+	return hd_post(policy_main.mod, w, on_gift, g, gift_free);
+}
+
+static void publish(void)
+{
+	for (unsigned i = 0; i < hd_workers(); i++)
+		if (post_gift(hd_worker_at(i)) < 0)
+			hd_log_error("policy: worker %u keeps its rules of "
+				     "before: out of memory; send HUP when "
+				     "there is some",
+				     i);
+}
+
+/* ---- main's ---- */
+
+/* The candidate is in force as soon as its configuration is. */
+static void settle(void)
+{
+	struct policy_main *m = &policy_main;
+
+	if (m->candidate == NULL || m->candidate_conf != hd_module_conf(m->mod))
+		return;
+	policy_rules_drop(&m->rules);
+	m->rules = policy_rules_hold(m->candidate);
+}
+
+const struct policy_rules *policy_rules_now(void)
+{
+	settle();
+	return policy_main.rules;
+}
+
+int policy_check(struct hd_module *mod, const void *conf, struct hd_error *err)
+{
+	struct policy_main *m = &policy_main;
+	struct policy_rules *rules;
+	int r;
+
+	if (m->mod != NULL)
+		settle();
+	r = policy_rules_new(conf, &rules, err);
+	if (r < 0)
+		return r;
+	(void)mod;
+	policy_rules_drop(&m->candidate);
+	m->candidate = rules;
+	m->candidate_conf = conf;
+	policy_watch_files(rules);
+	return 0;
+}
+
+int policy_main_init(struct hd_module *mod, struct hd_error *err)
+{
+	struct policy_main *m = &policy_main;
+	int r = policy_watch_init(mod, err);
+
+	if (r == 0)
+		r = policy_check(mod, hd_module_conf(mod), err);
+	if (r == 0)
+		r = policy_revoked_load(&m->revoked, err);
+	if (r < 0)
+		return r;
+	m->mod = mod;
+	settle();
+	if (m->rules->n == 0)
+		hd_log_warn("policy has no rules: %s may log in; write some "
+			    "below `policy: rules:`",
+			    m->rules->deny ? "nobody" : "everybody");
+	return 0;
+}
+
+void policy_unload(struct hd_module *mod)
+{
+	struct policy_main *m = &policy_main;
+
+	policy_watch_end(mod);
+	policy_rules_drop(&m->candidate);
+	policy_rules_drop(&m->rules);
+	policy_revoked_drop(&m->revoked);
+	m->mod = NULL;
+}
+
+int policy_revoke_with(struct policy_revoked **revoked, struct hd_error *err)
+{
+	struct policy_revoked *r = hd_steal(revoked);
+	int e = policy_revoked_save(r, err);
+
+	if (e < 0) {
+		policy_revoked_drop(&r);
+		return e;
+	}
+	settle();
+	policy_revoked_drop(&policy_main.revoked);
+	policy_main.revoked = r;
+	publish();
+	return 0;
+}
+
+int policy_reread(struct hd_error *err)
+{
+	struct policy_rules *rules;
+	int r = policy_rules_new(hd_module_conf(policy_main.mod), &rules, err);
+
+	if (r < 0)
+		return r;
+	policy_rules_drop(&policy_main.candidate);
+	policy_rules_drop(&policy_main.rules);
+	policy_main.rules = rules;
+	publish();
+	return 0;
+}

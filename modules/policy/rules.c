@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: MIT */
+/* modules/policy/rules.c - ordered rules: the first that matches decides. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include "modules/policy/policy.h"
+
+/* ---- made ---- */
+
+/* NULL stays NULL. Returns 0; -ENOMEM. */
+static int copy_text(char **to, const char *from)
+{
+	if (from == NULL)
+		return 0;
+	*to = strdup(from);
+	return *to != NULL ? 0 : -ENOMEM;
+}
+
+static int copy_texts(struct policy_rule *r, const struct policy_rule_conf *c,
+		      size_t i)
+{
+	char number[24];
+
+	snprintf(number, sizeof(number), "#%zu", i + 1);
+	if (copy_text(&r->label, c->name != NULL ? c->name : number) < 0 ||
+	    copy_text(&r->keys_path, c->keys) < 0 ||
+	    copy_text(&r->listener, c->listener) < 0 ||
+	    copy_text(&r->server_name, c->server_name) < 0 ||
+	    copy_text(&r->reason, c->reason) < 0)
+		return -ENOMEM;
+	return 0;
+}
+
+static int take_prefix(const struct policy_rule_conf *c, const char *text,
+		       struct policy_prefix *ret, struct hd_error *err)
+{
+	int r = policy_prefix_parse(text, ret);
+
+	if (r == -EDOM)
+		return hd_error_at(&c->at_from, err, r,
+				   "from: %s has bits set behind its prefix; "
+				   "set them to 0, or make the prefix longer",
+				   text);
+	if (r < 0)
+		return hd_error_at(&c->at_from, err, r,
+				   "from: %s is no address or prefix; write "
+				   "192.0.2.0/24 or 2001:db8::/32",
+				   text);
+	return 0;
+}
+
+static int take_prefixes(struct policy_rule *r,
+			 const struct policy_rule_conf *c, struct hd_error *err)
+{
+	int e = 0;
+
+	if (c->from.n == 0)
+		return 0;
+	r->from = calloc(c->from.n, sizeof(*r->from));
+	if (r->from == NULL)
+		return hd_error_set(err, -ENOMEM, "out of memory");
+	for (; r->n_from < c->from.n && e == 0; r->n_from++)
+		e = take_prefix(c, c->from.v[r->n_from], &r->from[r->n_from],
+				err);
+	return e;
+}
+
+static int take_keys(struct policy_rule *r, const struct policy_rule_conf *c,
+		     struct hd_error *err)
+{
+	struct hd_error why = { "" };
+	int e;
+
+	r->has_keys = c->keys != NULL;
+	if (!r->has_keys)
+		return 0;
+	e = policy_keys_read(c->keys, &r->keys, &why);
+	return e < 0 ? hd_error_at(&c->at_keys, err, -EINVAL, "keys: %s",
+				   why.text)
+		     : 0;
+}
+
+static int take_rule(struct policy_rule *r, const struct policy_rule_conf *c,
+		     size_t i, struct hd_error *err)
+{
+	int e;
+
+	r->deny = c->action == POLICY_DENY;
+	if (copy_texts(r, c, i) < 0)
+		return hd_error_set(err, -ENOMEM, "out of memory");
+	e = take_prefixes(r, c, err);
+	return e < 0 ? e : take_keys(r, c, err);
+}
+
+int policy_rules_new(const struct policy_conf *conf, struct policy_rules **ret,
+		     struct hd_error *err)
+{
+	struct policy_rules *rules =
+		calloc(1, sizeof(*rules) + conf->rules.n * sizeof(*rules->v));
+	int e = 0;
+
+	*ret = NULL;
+	if (rules == NULL)
+		return hd_error_set(err, -ENOMEM, "out of memory");
+	rules->holders = 1;
+	rules->deny = conf->otherwise == POLICY_DENY;
+	for (; rules->n < conf->rules.n && e == 0; rules->n++)
+		e = take_rule(&rules->v[rules->n], &conf->rules.v[rules->n],
+			      rules->n, err);
+	if (e < 0)
+		policy_rules_drop(&rules);
+	*ret = rules;
+	return e;
+}
+
+static void rule_free(struct policy_rule *r)
+{
+	policy_keys_free(&r->keys);
+	free(r->from);
+	free(r->label);
+	free(r->keys_path);
+	free(r->listener);
+	free(r->server_name);
+	free(r->reason);
+}
+
+struct policy_rules *policy_rules_hold(struct policy_rules *rules)
+{
+	rules->holders++;
+	return rules;
+}
+
+void policy_rules_drop(struct policy_rules **rules)
+{
+	struct policy_rules *r = hd_steal(rules);
+
+	if (r == NULL || --r->holders > 0)
+		return;
+	for (size_t i = 0; i < r->n; i++)
+		rule_free(&r->v[i]);
+	free(r);
+}
+
+/* ---- asked ---- */
+
+static bool has_prefix(const struct policy_rule *r, const union hd_addr *addr)
+{
+	if (r->n_from == 0)
+		return true;
+	for (size_t i = 0; addr != NULL && i < r->n_from; i++)
+		if (policy_prefix_has(&r->from[i], addr))
+			return true;
+	return false;
+}
+
+static bool same_text(const char *want, const char *text)
+{
+	return want == NULL || (text != NULL && strcasecmp(want, text) == 0);
+}
+
+/* @ret_name  of the key, where the rule has it in a file */
+static bool matches(const struct policy_rule *r,
+		    const struct policy_subject *who, const char **ret_name)
+{
+	if (!same_text(r->listener, who->listener) ||
+	    !same_text(r->server_name, who->server_name) ||
+	    !has_prefix(r, who->from))
+		return false;
+	*ret_name = r->has_keys ? policy_keys_find(&r->keys, who->key) : "";
+	return *ret_name != NULL;
+}
+
+void policy_rules_ask(const struct policy_rules *rules,
+		      const struct policy_subject *who,
+		      struct policy_verdict *ret)
+{
+	for (size_t i = 0; i < rules->n; i++) {
+		const struct policy_rule *r = &rules->v[i];
+		const char *name;
+
+		if (!matches(r, who, &name))
+			continue;
+		*ret = (struct policy_verdict){ r->deny, r, name };
+		return;
+	}
+	*ret = (struct policy_verdict){ rules->deny, NULL, "" };
+}

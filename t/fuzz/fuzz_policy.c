@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/* t/fuzz/fuzz_policy.c - any bytes as a file of keys, and its first line as a
+ * prefix. What was taken is found again, each key with a name. */
+#include "modules/policy/policy.h"
+#include <stdlib.h>
+#include <string.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
+
+static void find_all(const struct policy_keys *k)
+{
+	for (size_t i = 0; i < k->n; i++)
+		if (policy_keys_find(k, &k->v[i].key) == NULL)
+			abort();
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
+{
+	static const union hd_addr addr = { .in = { .sin_family = AF_INET } };
+	char *text = calloc(1, n + 1);
+	struct policy_prefix prefix;
+	struct policy_keys keys;
+	struct hd_error err;
+
+	if (text == NULL)
+		return 0;
+	memcpy(text, data, n);
+	if (policy_prefix_parse(text, &prefix) == 0)
+		policy_prefix_has(&prefix, &addr);
+	if (policy_keys_parse("x", text, &keys, &err) == 0) {
+		find_all(&keys);
+		policy_keys_free(&keys);
+	} else if (err.text[0] == '\0') {
+		abort();
+	}
+	free(text);
+	return 0;
+}

@@ -1,0 +1,152 @@
+#!/usr/bin/env perl
+# SPDX-License-Identifier: MIT
+# t/system/policy.t - who may use the relay: rules, files of keys that change
+# under live clients, revocations that outlast a restart, and what is refused.
+use v5.36;
+use Test::More;
+use FindBin;
+use lib "$FindBin::Bin/../lib";
+use HyperDerp::Live;
+use HyperDerp::Raw;
+use HyperDerp::Test;
+
+my $hd = HyperDerp::Test->new(no_tls => 1, load_module => [qw(derp policy)]);
+my $keys = "$hd->{dir}/keys";
+
+sub conf ($section) {
+    $hd->{conf} = "policy:\n$section";
+    return $hd->write_conf;
+}
+
+sub reload ($section) {
+    conf $section;
+    return ctl($hd, 'reload');
+}
+
+# By rename, as an editor and a script do it.
+sub list (@lines) {
+    HyperDerp::Test::spew("$keys.new", join '', map { "$_\n" } @lines);
+    return rename "$keys.new", $keys;
+}
+
+# A denied client: what it is told before the end.
+sub denied ($login) {
+    my $c = HyperDerp::Raw->start($hd, $login);
+    my $text = $c->expect(HyperDerp::Raw::HEALTH) // 'nothing';
+    return $c->closed ? $text : "$text, and not closed";
+}
+
+sub admitted ($login) { return HyperDerp::Raw->login($hd, $login) }
+
+sub explained (@words) {
+    my $a = ctl($hd, qw(policy explain), @words);
+    return $a->{ok} ? join ' ', map { $_ // '-' } @{ $a->{data} }{qw(verdict by rule)} : $a->{error}{message};
+}
+
+list();
+conf "  rules:\n    - {name: friends, keys: $keys}\n";
+$hd->run;
+$hd->ready or die $hd->log_text;
+my ($alice, $bob, $carol) = HyperDerp::Raw::logins($hd, 3);
+
+subtest 'nobody is on the list' => sub {
+    is denied($alice), "this key is not on the relay's list", 'the client hears why';
+    ok $hd->log_like(qr/login refused: key=\w{8} .*reason=this key is not/), '... and the log';
+    is explained($alice->{key}), 'deny default -', 'hdctl policy explain';
+};
+
+subtest 'the list changes' => sub {
+    list "nodekey:$alice->{key} alice's laptop", $bob->{key};
+    ok ctl($hd, qw(policy reread))->{ok}, 'read again';
+    my ($a, $b) = map { admitted($_) } $alice, $bob;
+    $a->send($bob->{key}, 'hello');
+    is $b->packet, 'hello', 'they talk';
+    is denied($carol), "this key is not on the relay's list", '... others do not';
+    my ($peer) = grep { $_->{key} eq $alice->{key} } @{ ctl($hd, 'peers')->{data} };
+    is $peer->{name}, "alice's laptop", 'peers shows the name';
+    ok $hd->log_like(qr/ login: .* name=alice's laptop$/m), '... and the log';
+    is explained($alice->{key}), 'allow rule friends', 'explain names the rule';
+    list $alice->{key};
+    ok ctl($hd, qw(policy reread))->{ok}, 'bob is taken off';
+    ok $b->closed, '... and leaves at once';
+    ok $a->ping, '... alice does not';
+    list $alice->{key}, 'nonsense';
+    my $r = ctl($hd, qw(policy reread));
+    like $r->{error}{message}, qr/\Q$keys\E:2: no key;/, 'a bad list names file and line';
+    ok $a->ping, '... and nobody leaves';
+    is denied($bob), "this key is not on the relay's list", '... or comes';
+};
+
+subtest 'the list is watched' => sub {
+    list $alice->{key};
+    ok $hd->log_like(qr/files of keys have changed and are in force/), 'a new file is read';
+    is denied($bob), "this key is not on the relay's list", '... without a command';
+    list map { $_->{key} } $alice, $bob;
+    ok HyperDerp::Test::wait_for(sub { explained($bob->{key}) eq 'allow rule friends' }), '... each time';
+    list 'nonsense';
+    ok $hd->log_like(qr/files of keys .* cannot be taken; .* \Q$keys\E:1: no key/), 'a bad one is in the log';
+    is explained($bob->{key}), 'allow rule friends', '... and nothing has changed';
+};
+
+subtest 'revoked' => sub {
+    list map { $_->{key} } $alice, $bob;
+    ok ctl($hd, qw(policy reread))->{ok}, 'both are on the list';
+    my ($a, $b) = map { admitted($_) } $alice, $bob;
+    ok ctl($hd, qw(peer revoke), $alice->{key}, '--why', 'lost laptop')->{ok}, 'alice is revoked';
+    ok $a->closed, '... and leaves at once';
+    ok $b->ping, '... bob does not';
+    is denied($alice), 'this key is revoked: lost laptop', '... and stays out';
+    is explained($alice->{key}), 'deny revocation -', 'explain says so';
+    ok ctl($hd, qw(peer revoke), $bob->{key}, '--for', '1h')->{ok}, 'bob for an hour';
+    is scalar @{ ctl($hd, qw(policy revoked))->{data} }, 2, 'both are listed';
+    like ctl($hd, qw(peer unrevoke), $carol->{key})->{error}{message}, qr/not revoked/, 'carol is not';
+    ok ctl($hd, qw(peer unrevoke), $bob->{key})->{ok}, 'it is taken back';
+    admitted($bob);
+    is $hd->stop, 0, 'the relay stops';
+    $hd->run;
+    $hd->ready or die $hd->log_text;
+    is denied($alice), 'this key is revoked: lost laptop', 'after a restart, too';
+    admitted($bob);
+    ok ctl($hd, qw(peer unrevoke), $alice->{key})->{ok}, 'alice is let in again';
+    admitted($alice);
+    like ctl($hd, qw(peer revoke), 'abcd')->{error}{message}, qr/no whole key/, 'half a key is refused';
+};
+
+subtest 'a reload' => sub {
+    my $a = admitted($alice);
+    my $r = reload "  rules:\n    - {name: friends, keys: $keys}\n    - {from: [127.0.0.1/8]}\n";
+    like $r->{error}{message}, qr/hd\.yaml:\d+: from: 127\.0\.0\.1\/8 has bits set/, 'a bad prefix: place and remedy';
+    ok $a->ping, '... nothing has changed';
+    ok reload("  rules:\n    - {name: local, from: [127.0.0.0/8], action: deny, reason: go home}\n  default: allow\n")->{ok},
+        'other rules';
+    ok $a->closed, '... who is connected is asked again';
+    is denied($alice), 'go home', 'the reason is the rule\'s';
+    is explained($alice->{key}), 'allow default -', 'from no address: the default';
+    is explained($alice->{key}, '--from', '127.0.0.9'), 'deny rule local', 'explain --from';
+    ok reload("  default: allow\n")->{ok}, 'no rules';
+    admitted($carol);
+};
+
+subtest 'what stops a start' => sub {
+    $hd->finish;
+    for my $case (
+        ["  rules: [{keys: $hd->{dir}/missing}]\n", qr{hd\.yaml:\d+: keys: \S+/missing: No such file.*relay's user}],
+        ["  rules: [{from: [relay.example]}]\n",   qr{hd\.yaml:\d+: from: relay\.example is no address}],
+        ["  rules: [{key: $keys}]\n",              qr{hd\.yaml:\d+: .*keys}],
+        ["  rules: [{action: maybe}]\n",           qr{hd\.yaml:\d+: .*allow.*deny}],
+    ) {
+        conf $case->[0];
+        my ($code, $text) = (run_check());
+        is $code, 78, 'exit 78';
+        like $text, $case->[1], '... with place and remedy';
+    }
+    my $other = HyperDerp::Test->new(no_tls => 1, conf => "policy:\n  default: deny\n");
+    is run_check($other), 78, 'the module is not loaded: no start';
+};
+
+sub run_check ($of = $hd) {
+    my $text = qx{$HyperDerp::Test::build/hyper-derp -t -c $of->{file} 2>&1};
+    return wantarray ? ($? >> 8, $text) : $? >> 8;
+}
+
+done_testing;

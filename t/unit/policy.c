@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: MIT */
+/* t/unit/policy.c - prefixes, files of keys, rules and revocations. */
+#include "modules/policy/policy.h"
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include "t/unit/unit.h"
+
+static union hd_addr addr_of(const char *text)
+{
+	union hd_addr a = { .sa = { .sa_family = AF_INET } };
+
+	if (inet_pton(AF_INET, text, &a.in.sin_addr) == 1)
+		return a;
+	a.sa.sa_family = AF_INET6;
+	assert_int_equal(inet_pton(AF_INET6, text, &a.in6.sin6_addr), 1);
+	return a;
+}
+
+static struct hd_key key_of(unsigned char c)
+{
+	struct hd_key k;
+
+	memset(&k, c, sizeof(k));
+	return k;
+}
+
+#define AA "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+#define BB "BBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBB"
+
+static void prefixes(void **state)
+{
+	static const struct {
+		const char *prefix, *in, *out;
+	} cases[] = {
+		{ "192.0.2.1", "192.0.2.1", "192.0.2.2" },
+		{ "192.0.2.0/24", "::ffff:192.0.2.255", "192.0.3.0" },
+		{ "10.0.0.0/9", "10.127.255.255", "10.128.0.0" },
+		{ "0.0.0.0/0", "255.255.255.255", "2001:db8::1" },
+		{ "::ffff:0:0/96", "192.0.2.1", "::1" },
+		{ "2001:db8::/33", "2001:db8:7fff::1", "2001:db8:8000::" },
+		{ "2001:db8::1", "2001:db8::1", "2001:db8::" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < HD_ARRAY_N(cases); i++) {
+		union hd_addr in = addr_of(cases[i].in);
+		union hd_addr out = addr_of(cases[i].out);
+		struct policy_prefix p;
+
+		assert_int_equal(policy_prefix_parse(cases[i].prefix, &p), 0);
+		assert_true(policy_prefix_has(&p, &in));
+		assert_false(policy_prefix_has(&p, &out));
+	}
+}
+
+static void bad_prefixes(void **state)
+{
+	static const struct {
+		const char *text;
+		int want;
+	} cases[] = {
+		{ "", -EINVAL },
+		{ "relay.example", -EINVAL },
+		{ "192.0.2", -EINVAL },
+		{ "192.0.2.0/", -EINVAL },
+		{ "192.0.2.0/33", -EINVAL },
+		{ "192.0.2.0/-1", -EINVAL },
+		{ "192.0.2.0/24x", -EINVAL },
+		{ "2001:db8::/129", -EINVAL },
+		{ "192.0.2.1/24", -EDOM },
+		{ "2001:db8::1/64", -EDOM },
+	};
+	struct policy_prefix p;
+
+	(void)state;
+	for (size_t i = 0; i < HD_ARRAY_N(cases); i++)
+		assert_int_equal(policy_prefix_parse(cases[i].text, &p),
+				 cases[i].want);
+}
+
+/* ---- files of keys ---- */
+
+static int parse(const char *text, struct policy_keys *ret,
+		 struct hd_error *err)
+{
+	char *copy = strdup(text);
+	int r = policy_keys_parse("keys", copy, ret, err);
+
+	free(copy);
+	return r;
+}
+
+static void keys(void **state)
+{
+	const struct hd_key a = key_of(0xaa), b = key_of(0xbb),
+			    c = key_of(0xcc);
+	struct policy_keys k;
+	struct hd_error err;
+
+	(void)state;
+	assert_int_equal(parse("# friends\r\n\n  nodekey:" BB
+			       "\tbob's phone \r\n" AA,
+			       &k, &err),
+			 0);
+	assert_int_equal(k.n, 2);
+	assert_string_equal(policy_keys_find(&k, &a), "");
+	assert_string_equal(policy_keys_find(&k, &b), "bob's phone");
+	assert_null(policy_keys_find(&k, &c));
+	policy_keys_free(&k);
+	assert_int_equal(parse("", &k, &err), 0);
+	assert_null(policy_keys_find(&k, &a));
+	policy_keys_free(&k);
+}
+
+static void bad_keys(void **state)
+{
+	static const struct {
+		const char *text, *why;
+	} cases[] = {
+		{ "\nnobody", "keys:2: no key" },
+		{ AA " alice\naaaa bob", "keys:2: no key" },
+		{ AA "aa", "keys:1: the key is too long" },
+		{ "privkey:" AA, "keys:1: no key" },
+		{ AA " 0123456789012345678901234567890123456789012345678901234"
+		     "567890123",
+		  "keys:1: the name is longer" },
+	};
+	struct policy_keys k;
+	struct hd_error err;
+
+	(void)state;
+	for (size_t i = 0; i < HD_ARRAY_N(cases); i++) {
+		assert_int_equal(parse(cases[i].text, &k, &err), -EINVAL);
+		assert_non_null(strstr(err.text, cases[i].why));
+		assert_null(k.v);
+	}
+}
+
+static void no_file(void **state)
+{
+	struct policy_keys k;
+	struct hd_error err;
+
+	(void)state;
+	assert_int_equal(policy_keys_read("/nowhere/keys", &k, &err), -ENOENT);
+	assert_non_null(strstr(err.text, "/nowhere/keys: No such file"));
+	assert_int_equal(policy_keys_read("/dev/null", &k, &err), -EINVAL);
+	assert_int_equal(policy_keys_read("/", &k, &err), -EINVAL);
+}
+
+/* ---- rules ---- */
+
+static const char *const office[] = { "192.0.2.0/24", "2001:db8::/32" };
+
+static const struct policy_rule_conf rule_confs[] = {
+	{ .name = "banned",
+	  .action = POLICY_DENY,
+	  .from = { .v = office, .n = 1 },
+	  .listener = "public" },
+	{ .from = { .v = office, .n = 2 } },
+	{ .name = "vpn", .server_name = "VPN.example" },
+};
+
+static void first_match(void **state)
+{
+	const struct policy_conf conf = {
+		.rules = { .v = rule_confs, .n = HD_ARRAY_N(rule_confs) },
+		.otherwise = POLICY_DENY,
+	};
+	const struct hd_key key = key_of(1);
+	const union hd_addr in = addr_of("192.0.2.7"),
+			    out = addr_of("198.51.100.1");
+	const struct {
+		struct policy_subject who;
+		const char *rule; /* NULL: none */
+		bool deny;
+	} cases[] = {
+		{ { &key, &in, "public", NULL }, "banned", true },
+		{ { &key, &in, "private", NULL }, "#2", false },
+		{ { &key, &in, NULL, "vpn.example" }, "#2", false },
+		{ { &key, &out, "public", "vpn.example" }, "vpn", false },
+		{ { &key, &out, "public", NULL }, NULL, true },
+		{ { &key, NULL, "public", NULL }, NULL, true },
+	};
+	struct policy_rules *rules;
+	struct policy_verdict v;
+	struct hd_error err;
+
+	(void)state;
+	assert_int_equal(policy_rules_new(&conf, &rules, &err), 0);
+	for (size_t i = 0; i < HD_ARRAY_N(cases); i++) {
+		policy_rules_ask(rules, &cases[i].who, &v);
+		assert_int_equal(v.deny, cases[i].deny);
+		if (cases[i].rule == NULL)
+			assert_null(v.rule);
+		else
+			assert_string_equal(v.rule->label, cases[i].rule);
+	}
+	policy_rules_drop(&rules);
+}
+
+static void no_rules(void **state)
+{
+	struct policy_conf conf = { .otherwise = POLICY_ALLOW };
+	const struct hd_key key = key_of(1);
+	const struct policy_subject who = { .key = &key };
+	struct policy_rules *rules, *other;
+	struct policy_verdict v;
+	struct hd_error err;
+
+	(void)state;
+	assert_int_equal(policy_rules_new(&conf, &rules, &err), 0);
+	other = policy_rules_hold(rules);
+	policy_rules_drop(&rules);
+	policy_rules_ask(other, &who, &v);
+	assert_false(v.deny);
+	policy_rules_drop(&other);
+}
+
+static void bad_rules(void **state)
+{
+	static const char *const wrong[] = { "192.0.2.1/24" };
+	static const struct policy_rule_conf bad[] = {
+		{ .from = { .v = office, .n = 1 } },
+		{ .from = { .v = wrong, .n = 1 },
+		  .at_from = { .file = "hd.yaml", .line = 7 } },
+	};
+	const struct policy_conf conf = { .rules = { .v = bad, .n = 2 } };
+	struct policy_rules *rules;
+	struct hd_error err;
+
+	(void)state;
+	assert_int_equal(policy_rules_new(&conf, &rules, &err), -EDOM);
+	assert_null(rules);
+	assert_non_null(strstr(err.text, "hd.yaml:7: from: 192.0.2.1/24"));
+}
+
+/* ---- revocations ---- */
+
+static struct policy_revoked *with(struct policy_revoked *old,
+				   unsigned char key, int64_t until_s)
+{
+	struct policy_revocation x = { .key = key_of(key), .until_s = until_s };
+	struct policy_revoked *r = policy_revoked_with(old, &x);
+
+	assert_non_null(r);
+	policy_revoked_drop(&old);
+	return r;
+}
+
+static bool has(const struct policy_revoked *r, unsigned char key, time_t now)
+{
+	struct hd_key k = key_of(key);
+
+	return policy_revoked_find(r, &k, now) != NULL;
+}
+
+static void revocations(void **state)
+{
+	time_t now = time(NULL);
+	struct policy_revoked *r = calloc(1, sizeof(*r)), *less;
+	struct hd_key two = key_of(2);
+
+	(void)state;
+	r->holders = 1;
+	r = with(with(with(r, 3, 0), 1, now + 100), 2, 0);
+	assert_int_equal(r->n, 3);
+	assert_true(has(r, 1, now) && has(r, 2, now) && has(r, 3, now));
+	assert_false(has(r, 4, now));
+	assert_false(has(r, 1, now + 100));
+	assert_true(has(r, 2, now + 100));
+	r = with(r, 2, now + 50); /* in place of the one before */
+	assert_int_equal(r->n, 3);
+	assert_false(has(r, 2, now + 50));
+	r = with(r, 9, now - 1); /* over at once: the next change drops it */
+	assert_false(has(r, 9, now));
+	less = policy_revoked_without(r, &two);
+	assert_int_equal(less->n, 2);
+	assert_false(has(less, 2, now));
+	policy_revoked_drop(&less);
+	policy_revoked_drop(&r);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(prefixes),    cmocka_unit_test(bad_prefixes),
+		cmocka_unit_test(keys),	       cmocka_unit_test(bad_keys),
+		cmocka_unit_test(no_file),     cmocka_unit_test(first_match),
+		cmocka_unit_test(no_rules),    cmocka_unit_test(bad_rules),
+		cmocka_unit_test(revocations),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
