@@ -72,6 +72,11 @@ type Peer struct {
 	wake  chan struct{} // holds one token when queue or err changed
 }
 
+// Denied is why the relay did not accept the login.
+type Denied struct{ Reason string }
+
+func (d *Denied) Error() string { return "denied: " + d.Reason }
+
 // Dial connects and waits until the relay has accepted the login.
 func Dial(t testing.TB, r *relay.Relay, opt Options) *Peer {
 	t.Helper()
@@ -109,6 +114,9 @@ func TryDial(t testing.TB, r *relay.Relay, opt Options) (*Peer, error) {
 	m, err := p.Client.Recv()
 	if err != nil {
 		return nil, fmt.Errorf("before ServerInfo: %w", err)
+	}
+	if health, ok := m.(derp.HealthMessage); ok {
+		return nil, &Denied{health.Problem}
 	}
 	if _, ok := m.(derp.ServerInfoMessage); !ok {
 		return nil, fmt.Errorf("got %T before ServerInfo", m)

@@ -31,7 +31,7 @@ func (r *Relay) hyperDerpCommand(t testing.TB, opt Options) *exec.Cmd {
 func (r *Relay) config(t testing.TB, opt Options) string {
 	t.Helper()
 	listen := []string{fmt.Sprintf("{addr: %q}", r.Plain)}
-	modules := []string{"derp"}
+	modules := append([]string{"derp"}, opt.Modules...)
 	var y strings.Builder
 
 	if !opt.NoTLS {

@@ -29,7 +29,8 @@ type Options struct {
 	Host     string // listen address, "127.0.0.1" by default
 	NoTLS    bool   // only the plain port; needed for DERP without TLS on derper
 	NoSTUN   bool
-	Sections string // more YAML; a relay that is no hyper-derp skips the test
+	Modules  []string // beside derp and stun
+	Sections string   // more YAML; a relay that is no hyper-derp skips the test
 }
 
 // Relay is a running relay.
