@@ -5,6 +5,8 @@
 
 struct hd_cert_files {
 	const char *cert, *key; /* PEM paths */
-	const char *file, *key_file; /* where each was set; NULL: nowhere */
-	unsigned line, key_line;
+	const char *file; /* where each was set; NULL: nowhere */
+	unsigned line;
+	const char *key_file;
+	unsigned key_line;
 };

@@ -60,15 +60,15 @@ static const char *type_text(enum hd_option_type type)
 }
 
 static void put_option(struct hd_call *c, const char *section,
-		       const struct hd_option *o, bool example, bool live)
+		       const struct hd_option *o, bool live)
 {
 	hd_out_open(c, NULL, '{');
 	hd_out_string(c, "section", section);
 	hd_out_string(c, "name", o->name);
 	hd_out_string(c, "type", type_text(o->type));
-	hd_out_string(c, "default", example ? NULL : o->def);
-	if (example || o->example != NULL)
-		hd_out_string(c, "example", example ? o->def : o->example);
+	hd_out_string(c, "default", o->def);
+	if (o->example != NULL)
+		hd_out_string(c, "example", o->example);
 	if (o->max > 0) {
 		hd_out_uint(c, "min", (uint64_t)o->min);
 		hd_out_uint(c, "max", (uint64_t)o->max);
@@ -100,21 +100,19 @@ static void put_entry(struct hd_call *c, const char *section,
 	for (const struct hd_option *o = list->entry; o->name != NULL; o++) {
 		if (o->type == HD_OPTION_PLACE)
 			continue;
-		put_option(c, path, o, false, live);
+		put_option(c, path, o, live);
 		if (o->type == HD_OPTION_ENTRIES)
 			put_entry(c, path, o, live);
 	}
 }
 
-/* @special  keys without a struct, of which some have no default */
 static void put_table(struct hd_call *c, const char *section,
-		      const struct hd_option *o, bool special)
+		      const struct hd_option *o)
 {
 	for (; o != NULL && o->name != NULL; o++) {
 		if (o->type == HD_OPTION_PLACE)
 			continue;
-		put_option(c, section, o, special && hd_option_is_example(o),
-			   o->live);
+		put_option(c, section, o, o->live);
 		if (o->type == HD_OPTION_ENTRIES)
 			put_entry(c, section, o, o->live);
 	}
@@ -130,10 +128,10 @@ static void run_schema(struct hd_module *mod, struct hd_call *c)
 	for (unsigned i = 0; i < HD_ARRAY_N(all); i++)
 		for (const struct hd_core_section *s = all[i]; s->table != NULL;
 		     s++)
-			put_table(c, s->name, s->table, i == 0);
+			put_table(c, s->name, s->table);
 	for (unsigned i = 0; i < hd_modules_n(); i++)
 		put_table(c, hd_modules_at(i)->name,
-			  hd_modules_at(i)->def->options, false);
+			  hd_modules_at(i)->def->options);
 	hd_out_close(c);
 }
 

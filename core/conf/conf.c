@@ -179,6 +179,21 @@ static void warn_plain(const struct hd_conf *conf)
 			     "it; set tls_cert and tls_key");
 }
 
+/* `load_module: derp` is a list of one, to which others are added. */
+static int list_of_one(struct hd_conf_private *priv, const char *key)
+{
+	struct hd_node *node = hd_node_get(priv->root, key), *item;
+
+	if (node == NULL || node->type != HD_NODE_SCALAR)
+		return 0;
+	item = hd_node_scalar(&priv->arena, node->text, node);
+	if (item == NULL)
+		return -ENOMEM;
+	node->type = HD_NODE_LIST;
+	hd_node_add(node, item);
+	return 0;
+}
+
 /* Everything after the files are read into the tree. */
 static int build(struct hd_conf *conf, const struct hd_conf_cli *cli,
 		 struct hd_error *err)
@@ -187,6 +202,8 @@ static int build(struct hd_conf *conf, const struct hd_conf_cli *cli,
 	int r = hd_compat_flags(priv, cli, err);
 
 	conf->dev = cli->dev;
+	if (r == 0)
+		r = list_of_one(priv, "load_module");
 	if (r == 0 && cli->example)
 		r = example_modules(priv, err);
 	if (r == 0)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* core/conf/conf_list.c - the lists of mappings: listen, load_module and
- * tls.certificates; and pin_cores, a list of numbers. */
+/* core/conf/conf_list.c - what tables do not know of the core's lists: the
+ * short forms, what excludes what, what may not be twice; and pin_cores, a list
+ * of numbers. */
 #include "core/base/addr.h"
 #include "core/conf/conf_number.h"
 #include "core/conf/conf_value.h"
@@ -12,73 +13,7 @@
 
 #define CORE_MAX 1023
 
-/* A list and room for its entries, zeroed. */
-static int open_list(struct hd_conf_private *priv, const struct hd_node *node,
-		     size_t size, void **ret, struct hd_error *err)
-{
-	if (node->type != HD_NODE_LIST)
-		return hd_node_error(node, err,
-				     "`%s` must be a list, as in "
-				     "`%s: [first, second]`",
-				     node->key, node->key);
-	*ret = hd_arena_alloc(&priv->arena, (node->n + 1) * size);
-	return *ret == NULL ? hd_error_set(err, -ENOMEM, "out of memory") : 0;
-}
-
-static int fill_item(struct hd_conf_private *priv, const struct hd_node *item,
-		     const struct hd_option *table, const char *section,
-		     void *base, struct hd_error *err)
-{
-	int r;
-
-	if (item->type == HD_NODE_LIST)
-		return hd_node_error(item, err,
-				     "an entry of `%s` cannot be a list",
-				     section);
-	if (item->type == HD_NODE_SCALAR) {
-		r = hd_table_fill(priv, table, NULL, base, err);
-		return r < 0 ? r : hd_value_set(priv, table, item, base, err);
-	}
-	r = hd_table_check(table, item, section, err);
-	return r < 0 ? r : hd_table_fill(priv, table, item, base, err);
-}
-
-static int fail_missing(const struct hd_node *item, const char *section,
-			const char *what, struct hd_error *err)
-{
-	return hd_node_error(item, err, "an entry of `%s` needs `%s`", section,
-			     what);
-}
-
 /* ---- tls.certificates ---- */
-
-/* Each of the two paths may be wrong, and each has its line. */
-static void set_places(struct hd_cert_files *c, const struct hd_node *cert,
-		       const struct hd_node *key)
-{
-	c->file = cert->file;
-	c->line = cert->line;
-	c->key_file = key->file;
-	c->key_line = key->line;
-}
-
-static int add_cert(struct hd_conf *conf, const struct hd_node *item,
-		    struct hd_error *err)
-{
-	static const char section[] = "tls.certificates";
-	struct hd_cert_files *c = &conf->certificates[conf->n_certificates++];
-	int r;
-
-	r = fill_item(conf->priv, item, hd_cert_options, section, c, err);
-	if (r < 0)
-		return r;
-	if (c->cert == NULL)
-		return fail_missing(item, section, "cert", err);
-	if (c->key == NULL)
-		return fail_missing(item, section, "key", err);
-	set_places(c, hd_node_get(item, "cert"), hd_node_get(item, "key"));
-	return 0;
-}
 
 /* Both or none, and not beside the list. @at  one of the two keys */
 static int check_short(const struct hd_cert_files *c, const struct hd_node *at,
@@ -99,9 +34,10 @@ static int check_short(const struct hd_cert_files *c, const struct hd_node *at,
 }
 
 /* `tls_cert` and `tls_key`, which stand for the one entry of the list. */
-static int short_cert(struct hd_conf *conf, const struct hd_node *list,
-		      struct hd_error *err)
+static int read_short_cert(struct hd_conf *conf, struct hd_error *err)
 {
+	const struct hd_node *list =
+		hd_node_find(conf->priv->root, "tls.certificates");
 	const struct hd_node *root = conf->priv->root;
 	const struct hd_node *cert = hd_node_get(root, "tls_cert");
 	const struct hd_node *key = hd_node_get(root, "tls_key");
@@ -116,29 +52,7 @@ static int short_cert(struct hd_conf *conf, const struct hd_node *list,
 		return r;
 	conf->certificates = c;
 	conf->n_certificates = 1;
-	r = check_short(c, cert != NULL ? cert : key, list, err);
-	if (r == 0)
-		set_places(c, cert, key);
-	return r;
-}
-
-static int read_certs(struct hd_conf *conf, struct hd_error *err)
-{
-	const struct hd_node *list =
-		hd_node_find(conf->priv->root, "tls.certificates");
-	void *v;
-	int r = short_cert(conf, list, err);
-
-	if (r < 0 || list == NULL)
-		return r;
-	r = open_list(conf->priv, list, sizeof(*conf->certificates), &v, err);
-	if (r < 0)
-		return r;
-	conf->certificates = v;
-	for (const struct hd_node *i = list->first; r == 0 && i != NULL;
-	     i = i->next)
-		r = add_cert(conf, i, err);
-	return r;
+	return check_short(c, cert != NULL ? cert : key, list, err);
 }
 
 /* ---- load_module ---- */
@@ -162,52 +76,44 @@ static const struct hd_load_conf *find_load(const struct hd_conf *conf,
 	return NULL;
 }
 
-static int check_load(struct hd_conf *conf, const struct hd_node *item,
+static int twice(const struct hd_load_conf *l, const struct hd_load_conf *other,
+		 struct hd_error *err)
+{
+	return hd_error_at(&(struct hd_place){ l->file, l->line }, err, -EINVAL,
+			   "module %.64s is loaded already, by %s:%u", l->name,
+			   other->file, other->line);
+}
+
+static int check_load(struct hd_conf *conf, const struct hd_load_conf *l,
 		      struct hd_error *err)
 {
-	size_t last = conf->n_load_module - 1;
-	const struct hd_load_conf *l = &conf->load_module[last];
+	size_t n = conf->n_load_module;
+	const struct hd_load_conf *other = find_load(conf, l->name, n);
 
-	if (l->name == NULL)
-		return fail_missing(item, "load_module", "name", err);
 	if (!is_module_name(l->name))
-		return hd_node_error(item, err,
-				     "`%.64s` is neither a module's "
-				     "name nor an absolute path",
-				     l->name);
-	const struct hd_load_conf *other = find_load(conf, l->name, last);
-
+		return hd_error_at(&(struct hd_place){ l->file, l->line }, err,
+				   -EINVAL,
+				   "`%.64s` is neither a module's "
+				   "name nor an absolute path",
+				   l->name);
 	if (other != NULL && strcmp(other->file, l->file) == 0)
-		return hd_node_error(item, err,
-				     "module %.64s is loaded already, by %s:%u",
-				     l->name, other->file, other->line);
+		return twice(l, other, err);
 	/* listed here, and enabled there: once is enough */
-	conf->n_load_module -= other != NULL;
+	if (other == NULL)
+		conf->load_module[conf->n_load_module++] = *l;
 	return 0;
 }
 
-static int read_loads(struct hd_conf *conf, struct hd_error *err)
+static int check_loads(struct hd_conf *conf, struct hd_error *err)
 {
-	const struct hd_node *list =
-		hd_node_get(conf->priv->root, "load_module");
-	void *v;
-	int r = open_list(conf->priv, list, sizeof(*conf->load_module), &v,
-			  err);
+	size_t n = conf->n_load_module;
+	int r = 0;
 
-	if (r < 0)
-		return r;
-	conf->load_module = v;
-	for (const struct hd_node *i = list->first; r == 0 && i != NULL;
-	     i = i->next) {
-		struct hd_load_conf *l =
-			&conf->load_module[conf->n_load_module++];
+	conf->n_load_module = 0;
+	for (size_t i = 0; r == 0 && i < n; i++) {
+		const struct hd_load_conf l = conf->load_module[i];
 
-		l->file = i->file;
-		l->line = i->line;
-		r = fill_item(conf->priv, i, hd_load_options, "load_module", l,
-			      err);
-		if (r == 0)
-			r = check_load(conf, i, err);
+		r = check_load(conf, &l, err);
 	}
 	return r;
 }
@@ -224,49 +130,32 @@ static bool has_certificate(const struct hd_conf *conf)
 	return conf->n_certificates > 0 || conf->dev || conf->self_signed;
 }
 
-static int check_listen(const struct hd_conf *conf, const struct hd_node *item,
+static int check_listen(const struct hd_conf *conf, size_t i,
 			struct hd_error *err)
 {
-	size_t last = conf->n_listen - 1;
-	const struct hd_listen_conf *l = &conf->listen[last];
+	const struct hd_listen_conf *l = &conf->listen[i];
+	const struct hd_place at = { l->file, l->line };
 
-	if (l->addr.sa.sa_family == AF_UNSPEC)
-		return fail_missing(item, "listen", "addr", err);
 	if (l->tls && !has_certificate(conf))
-		return hd_node_error(item, err,
-				     "`tls: true` needs a certificate; set "
-				     "`tls_cert` and `tls_key`, or `tls: "
-				     "{self_signed: true}`");
-	for (size_t i = 0; i < last; i++)
-		if (same_addr(&conf->listen[i].addr, &l->addr))
-			return hd_node_error(item, err,
-					     "this address is "
-					     "listened on already, by %s:%u",
-					     conf->listen[i].file,
-					     conf->listen[i].line);
+		return hd_error_at(&at, err, -EINVAL,
+				   "`tls: true` needs a certificate; set "
+				   "`tls_cert` and `tls_key`, or `tls: "
+				   "{self_signed: true}`");
+	for (const struct hd_listen_conf *k = conf->listen; k < l; k++)
+		if (same_addr(&k->addr, &l->addr))
+			return hd_error_at(&at, err, -EINVAL,
+					   "this address is "
+					   "listened on already, by %s:%u",
+					   k->file, k->line);
 	return 0;
 }
 
-static int read_listen_list(struct hd_conf *conf, const struct hd_node *list,
-			    struct hd_error *err)
+static int check_listens(const struct hd_conf *conf, struct hd_error *err)
 {
-	void *v;
-	int r = open_list(conf->priv, list, sizeof(*conf->listen), &v, err);
+	int r = 0;
 
-	if (r < 0)
-		return r;
-	conf->listen = v;
-	for (const struct hd_node *i = list->first; r == 0 && i != NULL;
-	     i = i->next) {
-		struct hd_listen_conf *l = &conf->listen[conf->n_listen++];
-
-		l->file = i->file;
-		l->line = i->line;
-		r = fill_item(conf->priv, i, hd_listen_options, "listen", l,
-			      err);
-		if (r == 0)
-			r = check_listen(conf, i, err);
-	}
+	for (size_t i = 0; r == 0 && i < conf->n_listen; i++)
+		r = check_listen(conf, i, err);
 	return r;
 }
 
@@ -303,7 +192,7 @@ static int read_listen(struct hd_conf *conf, struct hd_error *err)
 				     "`port` and `listen` (%s:%u) "
 				     "are both set; add the port to the list",
 				     list->file, list->line);
-	return list != NULL ? read_listen_list(conf, list, err)
+	return list != NULL ? check_listens(conf, err)
 			    : read_port(conf, port, err);
 }
 
@@ -376,10 +265,10 @@ static int read_cores(struct hd_conf *conf, struct hd_error *err)
 int hd_conf_lists(struct hd_conf *conf, const struct hd_conf_cli *cli,
 		  struct hd_error *err)
 {
-	int r = read_certs(conf, err);
+	int r = read_short_cert(conf, err);
 
 	if (r == 0)
-		r = read_loads(conf, err);
+		r = check_loads(conf, err);
 	if (r == 0)
 		r = read_listen(conf, err);
 	if (r == 0)

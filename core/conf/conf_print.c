@@ -262,57 +262,11 @@ static void put_table(const struct hd_option *table, const struct hd_node *map,
 	}
 }
 
-static void put_listeners(const struct hd_conf *conf, FILE *file)
-{
-	fprintf(file, "listen:%s\n", conf->n_listen == 0 ? " []" : "");
-	for (size_t i = 0; i < conf->n_listen; i++) {
-		const struct hd_listen_conf *l = &conf->listen[i];
-
-		fputs("  - {addr: ", file);
-		put_addr(&l->addr, file);
-		fprintf(file, ", tls: %s", l->tls ? "true" : "false");
-		if (l->name != NULL) {
-			fputs(", name: ", file);
-			put_text(l->name, file);
-		}
-		fputs("}\n", file);
-	}
-}
-
-static void put_modules(const struct hd_conf *conf, FILE *file)
-{
-	fprintf(file, "load_module:%s\n",
-		conf->n_load_module == 0 ? " []" : "");
-	for (size_t i = 0; i < conf->n_load_module; i++) {
-		const struct hd_load_conf *l = &conf->load_module[i];
-
-		fputs("  - {name: ", file);
-		put_text(l->name, file);
-		fprintf(file, ", optional: %s}\n",
-			l->optional ? "true" : "false");
-	}
-}
-
-static void put_certs(const struct hd_conf *conf, FILE *file)
-{
-	fprintf(file, "  certificates:%s\n",
-		conf->n_certificates == 0 ? " []" : "");
-	for (size_t i = 0; i < conf->n_certificates; i++) {
-		fputs("    - {cert: ", file);
-		put_text(conf->certificates[i].cert, file);
-		fputs(", key: ", file);
-		put_text(conf->certificates[i].key, file);
-		fputs("}\n", file);
-	}
-}
-
 int hd_conf_print(const struct hd_conf *conf, FILE *file)
 {
 	const struct hd_node *root = conf->priv->root;
 	const struct hd_conf_section *m;
 
-	put_listeners(conf, file);
-	put_modules(conf, file);
 	for (const struct hd_core_section *s = hd_core_sections;
 	     s->table != NULL; s++) {
 		if (s->name == NULL) {
@@ -320,8 +274,6 @@ int hd_conf_print(const struct hd_conf *conf, FILE *file)
 			continue;
 		}
 		fprintf(file, "%s:\n", s->name);
-		if (strcmp(s->name, "tls") == 0)
-			put_certs(conf, file);
 		put_table(s->table, hd_node_get(root, s->name), conf, "  ",
 			  file);
 	}

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* core/conf/conf_section.c - the sections of modules; what may change in a
  * running relay. */
-#include "core/base/addr.h"
 #include "core/conf/conf_value.h"
 #include <errno.h>
 #include <string.h>
@@ -159,16 +158,13 @@ static const struct hd_option *table_change(const struct hd_option *o,
 	return NULL;
 }
 
-static bool same_listen(const struct hd_conf *a, const struct hd_conf *b)
+/* The one listener may come from `port`. */
+static const char *key_of(const struct hd_option *o, const struct hd_conf *conf)
 {
-	if (a->n_listen != b->n_listen)
-		return false;
-	for (size_t i = 0; i < a->n_listen; i++)
-		if (!hd_same_text(a->listen[i].name, b->listen[i].name) ||
-		    a->listen[i].tls != b->listen[i].tls ||
-		    !hd_addr_same(&a->listen[i].addr, &b->listen[i].addr))
-			return false;
-	return true;
+	bool port = strcmp(o->name, "listen") == 0 &&
+		    hd_node_get(conf->priv->root, "port") != NULL;
+
+	return port ? "port" : o->name;
 }
 
 /* Sections that both have with the same table. */
@@ -201,15 +197,8 @@ int hd_conf_live_only(const struct hd_conf *old_conf,
 			table_change(s->table, old_conf, new_conf);
 
 		if (o != NULL)
-			return fail_live(new_conf, old_conf, s->name, o->name,
-					 err);
+			return fail_live(new_conf, old_conf, s->name,
+					 key_of(o, new_conf), err);
 	}
-	if (!same_listen(old_conf, new_conf))
-		return fail_live(new_conf, old_conf, NULL,
-				 hd_node_get(new_conf->priv->root, "port") ==
-						 NULL
-					 ? "listen"
-					 : "port",
-				 err);
 	return live_sections(old_conf, new_conf, err);
 }

@@ -86,13 +86,7 @@ extern const struct hd_core_section hd_core_sections[]; /* table NULL ends */
 
 /* Keys that are no options of a struct: what they mean. */
 extern const struct hd_core_section hd_special_sections[];
-/* hd_option_is_example - of one of those: def is an example, no default. */
-bool hd_option_is_example(const struct hd_option *opt);
-
-extern const struct hd_option hd_listen_options[];
-extern const struct hd_option hd_cert_options[];
 extern const struct hd_option hd_short_cert_options[];
-extern const struct hd_option hd_load_options[];
 extern const struct hd_option hd_port_option;
 
 /* hd_flag_put - what a flag says, in place of what the file does.
@@ -111,7 +105,7 @@ int hd_conf_check_keys(struct hd_conf *conf, hd_is_module_fn *fn,
 		       struct hd_error *err);
 bool hd_is_core_key(const char *key);
 
-/* ---- lists of mappings: core/conf/conf_list.c ---- */
+/* ---- the core's lists beyond their tables: core/conf/conf_list.c ---- */
 int hd_conf_lists(struct hd_conf *conf, const struct hd_conf_cli *cli,
 		  struct hd_error *err);
 

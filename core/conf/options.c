@@ -2,9 +2,79 @@
 /* core/conf/options.c - every option of the core, its default and what it
  * means. Parser, checks, example file, -T and manual come from here. */
 #include "core/conf/conf_value.h"
-#include <string.h>
 
 #define AT(member) .offset = offsetof(struct hd_conf, member)
+
+/* conf.h has these in full, where HD_ENTRIES_OF() and HD_OPTION_PLACE fill
+ * them: an array and how many, a file and a line. */
+#define IS_PAIR(type, first, second)                                           \
+	_Static_assert(offsetof(struct type, second) -                         \
+				       offsetof(struct type, first) ==         \
+			       sizeof(void *),                                 \
+		       #first)
+IS_PAIR(hd_conf, listen, n_listen);
+IS_PAIR(hd_conf, load_module, n_load_module);
+IS_PAIR(hd_conf, certificates, n_certificates);
+IS_PAIR(hd_listen_conf, file, line);
+IS_PAIR(hd_load_conf, file, line);
+IS_PAIR(hd_cert_files, file, line);
+IS_PAIR(hd_cert_files, key_file, key_line);
+
+#define AT_OF(type, member) .offset = offsetof(struct type, member)
+
+static const struct hd_option listen_options[] = {
+	{ .name = "", .type = HD_OPTION_PLACE, AT_OF(hd_listen_conf, file) },
+	{ .name = "addr",
+	  .type = HD_OPTION_ADDR,
+	  AT_OF(hd_listen_conf, addr),
+	  .required = true,
+	  .bare = true,
+	  .help = "address and port" },
+	{ .name = "tls",
+	  .type = HD_OPTION_BOOL,
+	  AT_OF(hd_listen_conf, tls),
+	  .def = "false",
+	  .help = "whether clients speak TLS" },
+	{ .name = "name",
+	  .type = HD_OPTION_STRING,
+	  AT_OF(hd_listen_conf, name),
+	  .help = "for modules that serve one port only" },
+	HD_OPTION_END,
+};
+
+static const struct hd_option load_options[] = {
+	{ .name = "", .type = HD_OPTION_PLACE, AT_OF(hd_load_conf, file) },
+	{ .name = "name",
+	  .type = HD_OPTION_STRING,
+	  AT_OF(hd_load_conf, name),
+	  .required = true,
+	  .bare = true,
+	  .help = "a name, or an absolute path" },
+	{ .name = "optional",
+	  .type = HD_OPTION_BOOL,
+	  AT_OF(hd_load_conf, optional),
+	  .def = "false",
+	  .help = "skip it if it cannot be loaded" },
+	HD_OPTION_END,
+};
+
+static const struct hd_option cert_options[] = {
+	{ .name = "cert", .type = HD_OPTION_PLACE, AT_OF(hd_cert_files, file) },
+	{ .name = "key",
+	  .type = HD_OPTION_PLACE,
+	  AT_OF(hd_cert_files, key_file) },
+	{ .name = "cert",
+	  .type = HD_OPTION_PATH,
+	  AT_OF(hd_cert_files, cert),
+	  .required = true,
+	  .help = "PEM, the whole chain" },
+	{ .name = "key",
+	  .type = HD_OPTION_PATH,
+	  AT_OF(hd_cert_files, key),
+	  .required = true,
+	  .help = "its private key" },
+	HD_OPTION_END,
+};
 
 static const char *const backends[] = { "auto", "io_uring", "epoll", NULL };
 static const char *const ktls[] = { "auto", "on", "off", NULL };
@@ -16,6 +86,21 @@ static const char *const levels[] = { "error", "warn",	"notice",
 				      "info",  "debug", NULL };
 
 static const struct hd_option top_options[] = {
+	{ .name = "listen",
+	  .type = HD_OPTION_ENTRIES,
+	  AT(listen),
+	  .example = "[{addr: \"[::]:443\", tls: true}, {addr: \"[::]:80\"}]",
+	  .help = "TCP ports, instead of `port`",
+	  .entry = listen_options,
+	  .entry_size = sizeof(struct hd_listen_conf) },
+	{ .name = "load_module",
+	  .type = HD_OPTION_ENTRIES,
+	  AT(load_module),
+	  .def = "[derp, stun]",
+	  .live = true, /* it is what the next start loads */
+	  .help = "modules to load",
+	  .entry = load_options,
+	  .entry_size = sizeof(struct hd_load_conf) },
 	{ .name = "workers",
 	  .type = HD_OPTION_UINT,
 	  AT(workers),
@@ -154,6 +239,15 @@ static const struct hd_option top_options[] = {
 };
 
 static const struct hd_option tls_options[] = {
+	{ .name = "certificates",
+	  .type = HD_OPTION_ENTRIES,
+	  AT(certificates),
+	  .example = "[{cert: a.pem, key: a.key}, {cert: b.pem, key: b.key}]",
+	  .live = true,
+	  .help = "chosen by the name that the client asks for; the first "
+		  "answers everybody else; none by default",
+	  .entry = cert_options,
+	  .entry_size = sizeof(struct hd_cert_files) },
 	{ .name = "self_signed",
 	  .type = HD_OPTION_BOOL,
 	  AT(self_signed),
@@ -231,10 +325,8 @@ static const struct hd_option control_options[] = {
 };
 
 const struct hd_core_section hd_core_sections[] = {
-	{ NULL, top_options },
-	{ "tls", tls_options },
-	{ "log", log_options },
-	{ "control", control_options },
+	{ NULL, top_options },	{ "tls", tls_options },
+	{ "log", log_options }, { "control", control_options },
 	{ NULL, NULL },
 };
 
@@ -253,24 +345,14 @@ static const struct hd_option special_top[] = {
 	  .max = 65535,
 	  .help = "short form of `listen: [{addr: \"[::]:3340\"}]`, with TLS "
 		  "if a certificate is set" },
-	{ .name = "listen",
-	  .type = HD_OPTION_LIST,
-	  .def = "[{addr: \"[::]:443\", tls: true}, {addr: \"[::]:80\"}]",
-	  .help = "TCP ports, instead of `port`; `name` is for modules that "
-		  "serve one port only" },
-	{ .name = "load_module",
-	  .type = HD_OPTION_LIST,
-	  .def = "[derp, stun]",
-	  .help = "modules by name or absolute path; with {name: wg, "
-		  "optional: true} one that is missing is skipped" },
 	{ .name = "tls_cert",
 	  .type = HD_OPTION_PATH,
-	  .def = HD_SYSCONF_DIR "/hyper-derp/tls/NAME.crt",
+	  .example = HD_SYSCONF_DIR "/hyper-derp/tls/NAME.crt",
 	  .help = "short form of one entry in tls.certificates: PEM, the "
 		  "whole chain; none by default" },
 	{ .name = "tls_key",
 	  .type = HD_OPTION_PATH,
-	  .def = HD_SYSCONF_DIR "/hyper-derp/tls/NAME.key",
+	  .example = HD_SYSCONF_DIR "/hyper-derp/tls/NAME.key",
 	  .help = "its private key" },
 	{ .name = "log_level",
 	  .type = HD_OPTION_STRING,
@@ -279,67 +361,27 @@ static const struct hd_option special_top[] = {
 	HD_OPTION_END,
 };
 
-static const struct hd_option special_tls[] = {
-	{ .name = "certificates",
-	  .type = HD_OPTION_LIST,
-	  .def = "[{cert: a.pem, key: a.key}, {cert: b.pem, key: b.key}]",
-	  .help = "chosen by the name that the client asks for; the first "
-		  "answers everybody else; none by default" },
-	HD_OPTION_END,
-};
-
 const struct hd_core_section hd_special_sections[] = {
 	{ NULL, special_top },
-	{ "tls", special_tls },
 	{ NULL, NULL },
 };
-
-bool hd_option_is_example(const struct hd_option *opt)
-{
-	static const char *const names[] = { "listen", "tls_cert", "tls_key",
-					     "certificates" };
-
-	for (size_t i = 0; i < HD_ARRAY_N(names); i++)
-		if (strcmp(names[i], opt->name) == 0)
-			return true;
-	return false;
-}
 
 const struct hd_option hd_port_option = {
 	.name = "port", .type = HD_OPTION_UINT, .min = 1, .max = 65535
 };
 
-#undef AT
-#define AT(type, member) .offset = offsetof(struct type, member)
-
-/* The first option of each is what an entry that is a bare text sets. */
-const struct hd_option hd_listen_options[] = {
-	{ .name = "addr", .type = HD_OPTION_ADDR, AT(hd_listen_conf, addr) },
-	{ .name = "name", .type = HD_OPTION_STRING, AT(hd_listen_conf, name) },
-	{ .name = "tls",
-	  .type = HD_OPTION_BOOL,
-	  AT(hd_listen_conf, tls),
-	  .def = "false" },
-	HD_OPTION_END,
-};
-
-const struct hd_option hd_cert_options[] = {
-	{ .name = "cert", .type = HD_OPTION_PATH, AT(hd_cert_files, cert) },
-	{ .name = "key", .type = HD_OPTION_PATH, AT(hd_cert_files, key) },
-	HD_OPTION_END,
-};
-
 const struct hd_option hd_short_cert_options[] = {
-	{ .name = "tls_cert", .type = HD_OPTION_PATH, AT(hd_cert_files, cert) },
-	{ .name = "tls_key", .type = HD_OPTION_PATH, AT(hd_cert_files, key) },
-	HD_OPTION_END,
-};
-
-const struct hd_option hd_load_options[] = {
-	{ .name = "name", .type = HD_OPTION_STRING, AT(hd_load_conf, name) },
-	{ .name = "optional",
-	  .type = HD_OPTION_BOOL,
-	  AT(hd_load_conf, optional),
-	  .def = "false" },
+	{ .name = "tls_cert",
+	  .type = HD_OPTION_PLACE,
+	  AT_OF(hd_cert_files, file) },
+	{ .name = "tls_key",
+	  .type = HD_OPTION_PLACE,
+	  AT_OF(hd_cert_files, key_file) },
+	{ .name = "tls_cert",
+	  .type = HD_OPTION_PATH,
+	  AT_OF(hd_cert_files, cert) },
+	{ .name = "tls_key",
+	  .type = HD_OPTION_PATH,
+	  AT_OF(hd_cert_files, key) },
 	HD_OPTION_END,
 };

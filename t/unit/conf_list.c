@@ -75,10 +75,11 @@ static void wrong_listeners_are_refused(void **state)
 		  "port, as in 0.0.0.0:3340 or \"[::]:3340\"" },
 		{ "listen: [{name: x}]",
 		  "text:1: an entry of `listen` needs `addr`" },
-		{ "listen: [[]]",
-		  "text:1: an entry of `listen` cannot be a list" },
-		{ "listen: 443", "text:1: `listen` must be a list, as in "
-				 "`listen: [first, second]`" },
+		{ "listen: [[]]", "text:1: an entry of `listen` must be a "
+				  "mapping or one value" },
+		{ "listen: {addr: '[::]:80'}",
+		  "text:1: `listen` must be a list, as in "
+		  "`listen: [first, second]`" },
 		{ "listen:\n- '[::]:80'\n- '[::]:80'",
 		  "text:3: this address is listened on already, by text:2" },
 	};
@@ -109,7 +110,7 @@ static void wrong_certificates_are_refused(void **state)
 	refuse("tls_key: a", "text:1: `tls_cert` and `tls_key` go together; "
 			     "`tls_cert` is missing");
 	refuse("tls: {certificates: [{cert: a}]}",
-	       "text:1: an entry of `tls.certificates` needs `key`");
+	       "text:1: an entry of `certificates` needs `key`");
 	refuse("tls_cert: a\ntls_key: b\ntls: {certificates: []}",
 	       "text:3: `tls.certificates` and `tls_cert` (text:1) are both "
 	       "set; move the latter into the list");
@@ -132,6 +133,21 @@ static void modules_are_read(void **state)
 	assert_string_equal(conf->load_module[2].name, "/opt/example/chat.so");
 }
 
+static void one_module_is_a_list_of_one(void **state)
+{
+	HD_AUTO(hd_conf_free)
+	struct hd_conf *conf =
+		load("load_module: /opt/example/chat.so\nlisten: 0.0.0.0:80\n"
+		     "chat: {colour: red}\n");
+
+	(void)state;
+	assert_int_equal(conf->n_load_module, 1);
+	assert_string_equal(conf->load_module[0].name, "/opt/example/chat.so");
+	assert_int_equal(conf->load_module[0].line, 1);
+	assert_int_equal(conf->n_listen, 1);
+	addr_is(&conf->listen[0].addr, "0.0.0.0:80");
+}
+
 static void wrong_modules_are_refused(void **state)
 {
 	(void)state;
@@ -141,8 +157,9 @@ static void wrong_modules_are_refused(void **state)
 	       "text:1: an entry of `load_module` needs `name`");
 	refuse("load_module:\n- derp\n- derp",
 	       "text:3: module derp is loaded already, by text:2");
-	refuse("load_module: derp", "text:1: `load_module` must be a list, as "
-				    "in `load_module: [first, second]`");
+	refuse("load_module: {name: derp}",
+	       "text:1: `load_module` must be a list, as in `load_module: "
+	       "[first, second]`");
 }
 
 /* ---- flags ---- */
@@ -238,6 +255,7 @@ int main(void)
 		cmocka_unit_test(an_unquoted_address_gets_a_hint),
 		cmocka_unit_test(wrong_certificates_are_refused),
 		cmocka_unit_test(modules_are_read),
+		cmocka_unit_test(one_module_is_a_list_of_one),
 		cmocka_unit_test(wrong_modules_are_refused),
 		cmocka_unit_test(flags_override_the_file),
 		cmocka_unit_test(wrong_flags_are_named),
