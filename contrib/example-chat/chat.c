@@ -22,10 +22,11 @@ static const struct hd_option options[] = {
 	HD_OPTION_END,
 };
 
-enum { M_PACKETS };
+struct chat_numbers { struct hd_counter packets; };
 static const struct hd_metric metrics[] = {
-	[M_PACKETS] = { "chat_packets_total", NULL, "Seen", HD_METRIC_COUNTER },
-	{ .name = NULL },
+	HD_METRIC(struct chat_numbers, packets, "chat_packets_total", NULL,
+		  "Packets seen"),
+	HD_METRIC_END,
 };
 
 static uint16_t realm; /* set by load(): names meet no other protocol's keys */
@@ -128,8 +129,9 @@ static enum hd_verdict on_packet(struct hd_module *mod, struct hd_worker *w,
 				 const struct hd_packet *packet)
 {
 	const struct chat_conf *conf = hd_module_worker_conf(mod, w);
+	struct chat_numbers *numbers = hd_metrics(mod, w);
 
-	hd_count(hd_metrics(mod, w), M_PACKETS, 1);
+	hd_count(&numbers->packets, 1);
 	return packet->len_bytes > conf->packet_max_bytes ? HD_VERDICT_DENY
 							  : HD_VERDICT_PASS;
 }
@@ -148,5 +150,5 @@ static int chat_load(struct hd_module *mod, struct hd_error *err)
 
 HD_MODULE(chat, .version = "1.0", .licence = "MIT", .state_version = 1,
 	  .summary = "lines of text between names", .options = options,
-	  .metrics = metrics, .conf_size = sizeof(struct chat_conf),
-	  .load = chat_load);
+	  .metrics = metrics, .metrics_size = sizeof(struct chat_numbers),
+	  .conf_size = sizeof(struct chat_conf), .load = chat_load);

@@ -169,6 +169,15 @@ void hd_json_uint(struct hd_json *j, const char *name, uint64_t n)
 	put_text(j, text);
 }
 
+void hd_json_int(struct hd_json *j, const char *name, int64_t n)
+{
+	char text[24];
+
+	begin(j, name);
+	snprintf(text, sizeof(text), "%" PRId64, n);
+	put_text(j, text);
+}
+
 void hd_json_bool(struct hd_json *j, const char *name, bool on)
 {
 	begin(j, name);

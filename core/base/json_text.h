@@ -23,6 +23,7 @@ void hd_json_open(struct hd_json *j, const char *name, char kind);
 void hd_json_close(struct hd_json *j);
 void hd_json_string(struct hd_json *j, const char *name, const char *text);
 void hd_json_uint(struct hd_json *j, const char *name, uint64_t n);
+void hd_json_int(struct hd_json *j, const char *name, int64_t n);
 void hd_json_bool(struct hd_json *j, const char *name, bool on);
 void hd_json_double(struct hd_json *j, const char *name, double v);
 void hd_json_key(struct hd_json *j, const char *name, const struct hd_key *key);

@@ -30,11 +30,6 @@ static uint32_t keyset_slot(const struct hd_keyset *set,
 	return i;
 }
 
-static void add_to(uint64_t *sum, int64_t bytes)
-{
-	__atomic_store_n(sum, *sum + (uint64_t)bytes, __ATOMIC_RELAXED);
-}
-
 static bool may_grow(uint32_t size, uint64_t sum)
 {
 	if (size <= SMALL)
@@ -43,11 +38,11 @@ static bool may_grow(uint32_t size, uint64_t sum)
 	       sum + (uint64_t)size * sizeof(struct hd_key) <= HD_KEYSETS_BYTES;
 }
 
-static int keyset_grow(struct hd_keyset *set, uint64_t *sum)
+static int keyset_grow(struct hd_keyset *set, struct hd_gauge *sum)
 {
 	struct hd_keyset wide = { .size = set->size ? 2 * set->size : 4 };
 
-	if (!may_grow(wide.size, *sum))
+	if (!may_grow(wide.size, (uint64_t)sum->n))
 		return -ENOSPC;
 	wide.v = calloc(wide.size, sizeof(*wide.v));
 	if (wide.v == NULL)
@@ -56,7 +51,7 @@ static int keyset_grow(struct hd_keyset *set, uint64_t *sum)
 		if (!hd_key_same(&set->v[i], &no_key))
 			wide.v[keyset_slot(&wide, &set->v[i])] = set->v[i];
 	wide.n = set->n;
-	add_to(sum, (int64_t)(wide.size - set->size) * HD_KEY_BYTES);
+	hd_gauge_add(sum, (int64_t)(wide.size - set->size) * HD_KEY_BYTES);
 	free(set->v);
 	*set = wide;
 	return 0;
@@ -98,7 +93,7 @@ static void keyset_evict(struct hd_keyset *set, const struct hd_key *newcomer)
 }
 
 int hd_keyset_try(struct hd_keyset *set, const struct hd_key *key,
-		  uint64_t *sum)
+		  struct hd_gauge *sum)
 {
 	uint32_t i;
 
@@ -117,7 +112,7 @@ int hd_keyset_try(struct hd_keyset *set, const struct hd_key *key,
 }
 
 int hd_keyset_add(struct hd_keyset *set, const struct hd_key *key,
-		  uint64_t *sum)
+		  struct hd_gauge *sum)
 {
 	int r = hd_keyset_try(set, key, sum);
 
@@ -133,7 +128,7 @@ bool hd_keyset_next(const struct hd_keyset *set, uint32_t *at, uint32_t *looks,
 {
 	if (set->n == 0)
 		return false;
-	for (; *at < set->size && *looks > 0; (*at)++, (*looks)--) {
+	for (; *at<set->size && * looks> 0; (*at)++, (*looks)--) {
 		if (hd_key_same(&set->v[*at], &no_key))
 			continue;
 		*ret = set->v[*at];
@@ -147,9 +142,9 @@ bool hd_keyset_has(const struct hd_keyset *set, const struct hd_key *key)
 	return set->n > 0 && hd_key_same(&set->v[keyset_slot(set, key)], key);
 }
 
-void hd_keyset_free(struct hd_keyset *set, uint64_t *sum)
+void hd_keyset_free(struct hd_keyset *set, struct hd_gauge *sum)
 {
-	add_to(sum, -(int64_t)set->size * HD_KEY_BYTES);
+	hd_gauge_add(sum, -(int64_t)set->size * HD_KEY_BYTES);
 	free(set->v);
 	*set = (struct hd_keyset){ 0 };
 }

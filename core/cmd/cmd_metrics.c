@@ -4,17 +4,15 @@
 #include "core/control/control.h"
 #include "core/module/module.h"
 
-static void put_times(struct hd_call *c, const struct hd_histogram *h)
+static void put_times(struct hd_call *c, const struct hd_times *t)
 {
-	hd_out_uint(c, "mean_us", h->n > 0 ? h->sum_ns / h->n / 1000 : 0);
-	hd_out_uint(c, "p50_us", hd_histogram_us(h, 0.5));
-	hd_out_uint(c, "p90_us", hd_histogram_us(h, 0.9));
-	hd_out_uint(c, "p99_us", hd_histogram_us(h, 0.99));
+	hd_out_uint(c, "mean_us", t->n > 0 ? t->sum_ns / t->n / 1000 : 0);
+	hd_out_uint(c, "p50_us", hd_times_us(t, 0.5));
+	hd_out_uint(c, "p90_us", hd_times_us(t, 0.9));
+	hd_out_uint(c, "p99_us", hd_times_us(t, 0.99));
 }
 
-static void put_metric(void *call, const char *module,
-		       const struct hd_metric *metric, uint64_t sum,
-		       const struct hd_histogram *h)
+static void put_sample(void *call, const struct hd_sample *s)
 {
 	static const char *const kinds[] = { [HD_METRIC_COUNTER] = "counter",
 					     [HD_METRIC_GAUGE] = "gauge",
@@ -23,14 +21,14 @@ static void put_metric(void *call, const char *module,
 	struct hd_call *c = call;
 
 	hd_out_open(c, NULL, '{');
-	hd_out_string(c, "module", module);
-	hd_out_string(c, "name", metric->name);
-	hd_out_string(c, "labels", metric->labels);
-	hd_out_string(c, "kind", kinds[metric->kind]);
-	hd_out_uint(c, "value", sum);
-	if (h != NULL)
-		put_times(c, h);
-	hd_out_string(c, "help", metric->help);
+	hd_out_string(c, "module", s->module);
+	hd_out_string(c, "name", s->name);
+	hd_out_string(c, "labels", s->labels);
+	hd_out_string(c, "kind", kinds[s->kind]);
+	hd_out_int(c, "value", s->value);
+	if (s->times != NULL)
+		put_times(c, s->times);
+	hd_out_string(c, "help", s->help);
 	hd_out_close(c);
 }
 
@@ -38,7 +36,7 @@ static void run_metrics(struct hd_module *mod, struct hd_call *c)
 {
 	(void)mod;
 	hd_out_open(c, NULL, '[');
-	hd_metrics_read(NULL, put_metric, c);
+	hd_metrics_read(NULL, put_sample, c);
 	hd_out_close(c);
 }
 

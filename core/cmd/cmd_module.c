@@ -203,9 +203,8 @@ static uint64_t sum(const struct hd_module *mod, enum hd_account_number what)
 	uint64_t n = 0;
 
 	for (unsigned i = 0; i < hd_workers(); i++)
-		n += __atomic_load_n(
-			&hd_worker_at(i)->mods[mod->index].account.v[what],
-			__ATOMIC_RELAXED);
+		n += hd_counter_read(
+			&hd_worker_at(i)->mods[mod->index].account.v[what]);
 	return n;
 }
 
@@ -237,19 +236,18 @@ struct counters {
 	const char *module;
 };
 
-static void put_counter(void *arg, const char *module,
-			const struct hd_metric *metric, uint64_t sum)
+static void put_counter(void *arg, const struct hd_sample *s)
 {
 	struct counters *k = arg;
-	char name[160];
+	char name[1024];
 
-	if (strcmp(module, k->module) != 0)
+	if (strcmp(s->module, k->module) != 0)
 		return;
-	snprintf(name, sizeof(name), "%s%s%s%s", metric->name,
-		 metric->labels != NULL ? "{" : "",
-		 metric->labels != NULL ? metric->labels : "",
-		 metric->labels != NULL ? "}" : "");
-	hd_out_uint(k->call, name, sum);
+	snprintf(name, sizeof(name), "%s%s%s%s", s->name,
+		 s->labels != NULL ? "{" : "",
+		 s->labels != NULL ? s->labels : "",
+		 s->labels != NULL ? "}" : "");
+	hd_out_int(k->call, name, s->value);
 }
 
 static void put_counters(struct hd_call *c, const struct hd_module *mod)
@@ -257,7 +255,7 @@ static void put_counters(struct hd_call *c, const struct hd_module *mod)
 	struct counters k = { c, mod->name };
 
 	hd_out_open(c, "counters", '{');
-	hd_metrics_each(put_counter, &k);
+	hd_metrics_read(NULL, put_counter, &k);
 	hd_out_close(c);
 }
 

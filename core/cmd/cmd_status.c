@@ -13,23 +13,34 @@
 #include "core/relay/relay_worker.h"
 #include "core/tls/aead.h"
 
-static uint64_t sum(unsigned stat)
+/* Of a counter or a gauge: where it is in struct hd_stats. */
+static uint64_t sum_at(size_t offset)
 {
 	uint64_t n = 0;
 
-	for (unsigned i = 0; i < hd_workers(); i++)
-		n += __atomic_load_n(&hd_worker_at(i)->stats[stat],
-				     __ATOMIC_RELAXED);
+	for (unsigned i = 0; i < hd_workers(); i++) {
+		const char *stats = (const char *)&hd_worker_at(i)->stats;
+
+		n += hd_counter_read((const void *)(stats + offset));
+	}
 	return n;
+}
+
+#define AT(field) offsetof(struct hd_stats, field)
+
+static uint64_t dropped(enum hd_drop why)
+{
+	static const size_t each = sizeof(struct hd_counter[2]);
+
+	return sum_at(AT(drops) + why * each) +
+	       sum_at(AT(drops) + why * each + each / 2);
 }
 
 static void put_drops(struct hd_call *c)
 {
 	hd_out_open(c, "drops", '{');
 	for (unsigned i = 0; i < HD_DROP_N; i++)
-		hd_out_uint(c, hd_drop_text(i),
-			    sum(hd_stat_drop(i, false)) +
-				    sum(hd_stat_drop(i, true)));
+		hd_out_uint(c, hd_drop_text(i), dropped(i));
 	hd_out_close(c);
 }
 
@@ -50,19 +61,19 @@ static uint64_t mean_move_us(uint64_t moves)
 	uint64_t ns = 0;
 
 	for (unsigned i = 0; i < hd_workers(); i++)
-		ns += hd_observed_ns(hd_worker_at(i)->stats, HD_STAT_MOVE_TIME);
+		ns += hd_counter_read(&hd_worker_at(i)->stats.move_time.sum_ns);
 	return moves > 0 ? ns / moves / 1000 : 0;
 }
 
 static void put_moves(struct hd_call *c)
 {
-	uint64_t n = sum(HD_STAT_MOVES);
+	uint64_t n = sum_at(AT(moves));
 
 	hd_out_open(c, "moves", '{');
 	hd_out_uint(c, "done", n);
 	hd_out_uint(c, "mean_us", mean_move_us(n));
 	hd_out_uint(c, "max_us", slowest_move_us());
-	hd_out_uint(c, "over_200_us", sum(HD_STAT_SLOW_MOVES));
+	hd_out_uint(c, "over_200_us", sum_at(AT(slow_moves)));
 	hd_out_close(c);
 }
 
@@ -81,23 +92,23 @@ static void put_counts(struct hd_call *c)
 {
 	static const struct {
 		const char *name;
-		unsigned stat;
+		size_t at;
 	} numbers[] = {
-		{ "peers", HD_STAT_PEERS },
-		{ "streams", HD_STAT_STREAMS },
-		{ "accepts", HD_STAT_ACCEPTS },
-		{ "logins", HD_STAT_LOGINS },
-		{ "logins_denied", HD_STAT_LOGINS_DENIED },
-		{ "packets_in", HD_STAT_PACKETS_IN },
-		{ "packets_out", HD_STAT_PACKETS_OUT },
-		{ "bytes_in", HD_STAT_RECV_BYTES },
-		{ "bytes_out", HD_STAT_SEND_BYTES },
-		{ "tls_handshakes", HD_STAT_TLS_OK },
-		{ "tls_failures", HD_STAT_TLS_FAILED },
+		{ "peers", AT(peers) },
+		{ "streams", AT(streams) },
+		{ "accepts", AT(accepts) },
+		{ "logins", AT(logins) },
+		{ "logins_denied", AT(logins_denied) },
+		{ "packets_in", AT(packets_in) },
+		{ "packets_out", AT(packets_out) },
+		{ "bytes_in", AT(recv_bytes) },
+		{ "bytes_out", AT(send_bytes) },
+		{ "tls_handshakes", AT(tls_ok) },
+		{ "tls_failures", AT(tls_failed) },
 	};
 
 	for (unsigned i = 0; i < HD_ARRAY_N(numbers); i++)
-		hd_out_uint(c, numbers[i].name, sum(numbers[i].stat));
+		hd_out_uint(c, numbers[i].name, sum_at(numbers[i].at));
 	put_drops(c);
 	put_moves(c);
 }

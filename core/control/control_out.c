@@ -44,6 +44,12 @@ void hd_out_uint(struct hd_call *call, const char *name, uint64_t n)
 		hd_json_uint(&call->out, name, n);
 }
 
+void hd_out_int(struct hd_call *call, const char *name, int64_t n)
+{
+	if (may_put(call, name))
+		hd_json_int(&call->out, name, n);
+}
+
 void hd_out_bool(struct hd_call *call, const char *name, bool on)
 {
 	if (may_put(call, name))

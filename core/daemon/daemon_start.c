@@ -126,34 +126,35 @@ int hd_daemon_start(struct hd_daemon *d)
 }
 
 /* A histogram is about how long things take, not how many there were. */
-static void log_times(const char *name, const struct hd_histogram *h)
+static void log_times(const struct hd_sample *s)
 {
+	const struct hd_times *t = s->times;
+
 	hd_log_write(HD_LOG_INFO,
-		     "metric %s: count=%ju mean_us=%ju p50_us=%ju p90_us=%ju "
-		     "p99_us=%ju",
-		     name, (uintmax_t)h->n,
-		     (uintmax_t)(h->sum_ns / h->n / 1000),
-		     (uintmax_t)hd_histogram_us(h, 0.5),
-		     (uintmax_t)hd_histogram_us(h, 0.9),
-		     (uintmax_t)hd_histogram_us(h, 0.99));
+		     "metric %s%s%s%s: count=%ju mean_us=%ju p50_us=%ju "
+		     "p90_us=%ju p99_us=%ju",
+		     s->name, s->labels != NULL ? "{" : "",
+		     s->labels != NULL ? s->labels : "",
+		     s->labels != NULL ? "}" : "", (uintmax_t)t->n,
+		     (uintmax_t)(t->sum_ns / t->n / 1000),
+		     (uintmax_t)hd_times_us(t, 0.5),
+		     (uintmax_t)hd_times_us(t, 0.9),
+		     (uintmax_t)hd_times_us(t, 0.99));
 }
 
-static void log_metric(void *arg, const char *module,
-		       const struct hd_metric *metric, uint64_t sum,
-		       const struct hd_histogram *h)
+static void log_sample(void *arg, const struct hd_sample *s)
 {
 	(void)arg;
-	(void)module;
-	if (sum == 0)
+	if (s->value == 0)
 		return;
-	if (h != NULL)
-		log_times(metric->name, h);
-	else if (metric->labels != NULL)
-		hd_log_write(HD_LOG_INFO, "metric %s{%s}=%ju", metric->name,
-			     metric->labels, (uintmax_t)sum);
+	if (s->times != NULL)
+		log_times(s);
+	else if (s->labels != NULL)
+		hd_log_write(HD_LOG_INFO, "metric %s{%s}=%jd", s->name,
+			     s->labels, (intmax_t)s->value);
 	else
-		hd_log_write(HD_LOG_INFO, "metric %s=%ju", metric->name,
-			     (uintmax_t)sum);
+		hd_log_write(HD_LOG_INFO, "metric %s=%jd", s->name,
+			     (intmax_t)s->value);
 }
 
 void hd_daemon_stop(struct hd_daemon *d)
@@ -164,7 +165,7 @@ void hd_daemon_stop(struct hd_daemon *d)
 	hd_live_end();
 	bool all = hd_tasks_stop(TASKS_LIMIT_MS);
 	if (d->started) {
-		hd_metrics_read(NULL, log_metric, NULL);
+		hd_metrics_read(NULL, log_sample, NULL);
 		hd_workers_stop();
 	}
 	if (!all && !hd_tasks_stop(TASKS_LATE_MS)) /* unload() waits, too */

@@ -196,7 +196,6 @@ unsigned hd_serve_streams(void)
 
 	for (unsigned i = 0; i < hd_workers(); i++)
 		n += (unsigned)__atomic_load_n(
-			&hd_worker_at(i)->stats[HD_STAT_STREAMS],
-			__ATOMIC_RELAXED);
+			&hd_worker_at(i)->stats.streams.n, __ATOMIC_RELAXED);
 	return n;
 }

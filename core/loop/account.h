@@ -23,7 +23,7 @@ enum hd_account_number {
 };
 
 struct hd_account {
-	uint64_t v[HD_ACCOUNT_N];
+	struct hd_counter v[HD_ACCOUNT_N];
 };
 
 struct hd_meter { /* of a worker */
@@ -37,7 +37,7 @@ struct hd_meter { /* of a worker */
 static inline void hd_account_add(struct hd_account *account,
 				  enum hd_account_number i, uint64_t n)
 {
-	hd_count(account->v, i, n);
+	hd_count(&account->v[i], n);
 }
 
 /* hd_meter_begin, hd_meter_end - of a turn that is measured. hd_meter_switch -

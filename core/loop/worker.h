@@ -124,7 +124,7 @@ struct hd_worker {
 	struct hd_heap module_timers;
 	struct hd_udps *udps; /* core/net/udp.h */
 	struct hd_relay *relay; /* core/relay/relay_worker.h */
-	uint64_t stats[HD_STAT_SIZE];
+	struct hd_stats stats;
 	struct hd_account core_account; /* what no module has to do with */
 	struct hd_meter meter;
 	struct hd_answer *answers; /* HTTP bodies under way */

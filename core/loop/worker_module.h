@@ -18,7 +18,7 @@ enum hd_module_phase { /* of a module in a worker: what its posts do */
 struct hd_worker_module { /* what a worker holds for one module */
 	void *data; /* def->worker_size bytes, zeroed */
 	const void *conf; /* this worker's view */
-	uint64_t *metrics; /* one per row of def->metrics */
+	void *metrics; /* def->metrics_size bytes, as def->metrics says */
 	struct hd_timer *timers;
 	struct hd_account account;
 	uint8_t phase; /* enum hd_module_phase; set by hd_inbox_phase() */

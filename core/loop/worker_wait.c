@@ -62,7 +62,7 @@ static int sleep_ms(struct hd_worker *w, uint64_t due_ms)
 
 static void count_turn(struct hd_worker *w, uint64_t took_ns)
 {
-	hd_observe(w->stats, HD_STAT_TURN_TIME, took_ns);
+	hd_observe(&w->stats.turn_time, took_ns);
 }
 
 static void rest(struct hd_worker *w, int ms)

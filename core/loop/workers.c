@@ -148,7 +148,6 @@ static int worker_init(struct hd_worker *w, unsigned i,
 	w->ring_ops = args->ring_ops;
 	w->ops = args->ops;
 	hd_inbox_init(&w->inbox);
-	hd_metrics_init(w->stats, hd_core_metrics);
 	w->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	if (w->wake_fd < 0)
 		return -errno;

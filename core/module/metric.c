@@ -7,64 +7,55 @@
 #include "core/loop/worker.h"
 #include "core/module/module.h"
 
-static void add_cells(struct hd_histogram *h, const uint64_t *v)
-{
-	h->sum_ns += __atomic_load_n(&v[0], __ATOMIC_RELAXED);
-	for (unsigned i = 0; i < HD_HISTOGRAM_CELLS; i++) {
-		uint64_t n = __atomic_load_n(&v[1 + i], __ATOMIC_RELAXED);
-
-		h->cells[i] += n;
-		h->n += n;
-	}
-}
-
 struct reader {
 	struct hd_worker *only; /* NULL: all workers */
-	hd_metric_read_fn *fn;
+	hd_sample_fn *fn;
 	void *arg;
 };
 
 /* The numbers of the core or of a module in a worker; NULL: none yet. */
-static const uint64_t *numbers(const struct hd_worker *w,
-			       const struct hd_module *mod)
+static const void *numbers(const struct hd_worker *w,
+			   const struct hd_module *mod)
 {
-	return mod == NULL ? w->stats :
-			     __atomic_load_n(&w->mods[mod->index].metrics,
+	return mod == NULL ? &w->stats
+			   : __atomic_load_n(&w->mods[mod->index].metrics,
 					     __ATOMIC_ACQUIRE);
 }
 
 static void read_row(const struct reader *r, const struct hd_module *mod,
-		     const struct hd_metric *m, size_t row)
+		     const struct hd_metric *row)
 {
-	struct hd_histogram h;
-	bool is_histogram = m->kind == HD_METRIC_HISTOGRAM;
-	uint64_t sum = 0;
+	bool is_histogram = row->kind == HD_METRIC_HISTOGRAM;
+	struct hd_times times;
+	struct hd_sample sample = {
+		.module = mod != NULL ? mod->name : "core",
+		.name = row->name,
+		.labels = row->labels,
+		.help = row->help,
+		.kind = row->kind,
+		.times = is_histogram ? &times : NULL,
+	};
 
 	if (is_histogram)
-		memset(&h, 0, sizeof(h));
+		memset(&times, 0, sizeof(times));
 	for (unsigned i = 0; i < hd_workers(); i++) {
 		const struct hd_worker *w = hd_worker_at(i);
-		const uint64_t *v = numbers(w, mod);
+		const void *v = numbers(w, mod);
 
-		if (v == NULL || (r->only != NULL && r->only != w))
-			continue;
-		if (is_histogram)
-			add_cells(&h, v + v[row]);
-		else
-			sum += __atomic_load_n(&v[row], __ATOMIC_RELAXED);
+		if (v != NULL && (r->only == NULL || r->only == w))
+			hd_metric_add(row, v, &sample.value, &times);
 	}
-	r->fn(r->arg, mod != NULL ? mod->name : "core", m,
-	      is_histogram ? h.n : sum, is_histogram ? &h : NULL);
+	r->fn(r->arg, &sample);
 }
 
 static void read_table(const struct reader *r, const struct hd_module *mod,
 		       const struct hd_metric *table)
 {
-	for (size_t i = 0; table != NULL && table[i].name != NULL; i++)
-		read_row(r, mod, &table[i], i);
+	for (; table != NULL && table->name != NULL; table++)
+		read_row(r, mod, table);
 }
 
-void hd_metrics_read(struct hd_worker *w, hd_metric_read_fn *fn, void *arg)
+void hd_metrics_read(struct hd_worker *w, hd_sample_fn *fn, void *arg)
 {
 	const struct reader r = { .only = w, .fn = fn, .arg = arg };
 	bool in_worker = hd_worker_self() != NULL;
@@ -80,25 +71,4 @@ void hd_metrics_read(struct hd_worker *w, hd_metric_read_fn *fn, void *arg)
 	}
 	if (!in_worker)
 		hd_modules_release();
-}
-
-struct each {
-	hd_metric_fn *fn;
-	void *arg;
-};
-
-static void each_row(void *arg, const char *module, const struct hd_metric *m,
-		     uint64_t sum, const struct hd_histogram *h)
-{
-	const struct each *e = arg;
-
-	(void)h;
-	e->fn(e->arg, module, m, sum);
-}
-
-void hd_metrics_each(hd_metric_fn *fn, void *arg)
-{
-	struct each e = { fn, arg };
-
-	hd_metrics_read(NULL, each_row, &e);
 }

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include "core/conf/conf_value.h"
 #include <string.h>
+#include "core/base/metric_table.h"
 
 /* ABI 2.0 ended here; a later minor only appends. */
 #define DEF_2_0_BYTES                                                          \
@@ -16,7 +17,8 @@ enum {
 	CONF_MAX_BYTES = 1 << 20,
 	ENTRY_MAX_BYTES = 16384,
 	DEPTH_MAX = 4, /* also of a table that has itself in it */
-	WORKER_MAX = 64 << 20
+	WORKER_MAX = 64 << 20,
+	METRICS_MAX = 1 << 20
 };
 
 static int check_abi(const struct hd_module_def *def, struct hd_error *err)
@@ -150,15 +152,29 @@ static int check_table(const struct table *t, struct hd_error *err)
 	return r;
 }
 
+static int check_metrics(const struct hd_module_def *def, struct hd_error *err)
+{
+	struct hd_error why;
+	int r = hd_metrics_check(def->metrics, def->metrics_size, &why);
+
+	return r < 0 ? hd_error_set(err, -ENOEXEC, "%s; correct the module",
+				    why.text)
+		     : 0;
+}
+
 static int check_tables(const struct hd_module_def *def, struct hd_error *err)
 {
-	if (def->conf_size > CONF_MAX_BYTES || def->worker_size > WORKER_MAX)
+	if (def->conf_size > CONF_MAX_BYTES || def->worker_size > WORKER_MAX ||
+	    def->metrics_size > METRICS_MAX)
 		return hd_error_set(err, -ENOEXEC,
-				    "conf_size %u or worker_size %u is beyond "
-				    "reason; correct the module",
-				    def->conf_size, def->worker_size);
-	if (def->options == NULL)
-		return 0;
+				    "conf_size %u, worker_size %u or "
+				    "metrics_size %u is beyond reason; correct "
+				    "the module",
+				    def->conf_size, def->worker_size,
+				    def->metrics_size);
+	int r = check_metrics(def, err);
+	if (r < 0 || def->options == NULL)
+		return r;
 	return check_table(&(struct table){ .rows = def->options,
 					    .path = "",
 					    .size = def->conf_size },

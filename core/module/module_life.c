@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include "core/base/bug.h"
+#include "core/base/lines.h"
+#include "core/base/metric_table.h"
 #include "core/loop/task.h"
 #include "core/loop/worker.h"
 #include "core/module/module_live.h"
@@ -87,9 +89,11 @@ static void answer(struct hd_life *l, int r, const struct hd_error *err)
 /* What the code of before left in this worker. */
 static int carry_over(struct hd_worker_module *wm, const struct hd_life *l)
 {
-	uint64_t *v =
-		hd_metrics_carry(wm->metrics, l->metrics, l->mod->def->metrics);
+	const struct hd_module_def *def = l->mod->def;
+	void *v = hd_alloc_lines(def->metrics_size);
 
+	if (v != NULL)
+		hd_metrics_carry(v, def->metrics, wm->metrics, l->metrics);
 	free(wm->metrics);
 	wm->metrics = v;
 	if (!l->kept) {

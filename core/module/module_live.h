@@ -130,10 +130,6 @@ int hd_reload_swap(struct hd_reload *r, struct hd_error *err);
 /* ---- module_same.c ---- */
 
 bool hd_options_same(const struct hd_option *a, const struct hd_option *b);
-/* hd_metrics_carry - the numbers of one table under the rows of another.
- * Returns NULL when out of memory. */
-uint64_t *hd_metrics_carry(const uint64_t *v, const struct hd_metric *from,
-			   const struct hd_metric *to);
 
 /* ---- module_scan.c ---- */
 

@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include "core/base/lines.h"
-#include "core/base/metric_table.h"
 #include "core/loop/inbox.h"
 #include "core/loop/timer.h"
 #include "core/loop/worker.h"
@@ -130,18 +129,9 @@ void *hd_module_worker_data(struct hd_module *mod, struct hd_worker *w)
 	return w->mods[mod->index].data;
 }
 
-uint64_t *hd_metrics(struct hd_module *mod, struct hd_worker *w)
+void *hd_metrics(struct hd_module *mod, struct hd_worker *w)
 {
 	return w->mods[mod->index].metrics;
-}
-
-static uint64_t *alloc_metrics(const struct hd_metric *table)
-{
-	uint64_t *v = hd_alloc_lines(hd_metrics_size(table) * sizeof(*v));
-
-	if (v != NULL)
-		hd_metrics_init(v, table);
-	return v;
 }
 
 void hd_module_free(struct hd_module *mod, struct hd_worker *w)
@@ -162,14 +152,14 @@ int hd_module_prepare(struct hd_module *mod, struct hd_worker *w,
 		      struct hd_error *err)
 {
 	struct hd_worker_module *wm = &w->mods[mod->index];
-	uint64_t *metrics = wm->metrics;
+	void *metrics = wm->metrics;
 
 	hd_inbox_phase(w, mod, HD_MOD_STARTING);
 	wm->conf = mod->conf;
 	if (wm->data == NULL)
 		wm->data = hd_alloc_lines(mod->def->worker_size);
 	if (metrics == NULL)
-		metrics = alloc_metrics(mod->def->metrics);
+		metrics = hd_alloc_lines(mod->def->metrics_size);
 	/* workers that have started before may read them at once */
 	__atomic_store_n(&wm->metrics, metrics, __ATOMIC_RELEASE);
 	if (wm->data == NULL || metrics == NULL)

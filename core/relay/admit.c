@@ -46,7 +46,7 @@ static void refuse(struct hd_stream *s, enum hd_close why, const char *reason)
 {
 	char addr[HD_ADDR_TEXT_BYTES];
 
-	hd_count(s->worker->stats, HD_STAT_LOGINS_DENIED, 1);
+	hd_count(&s->worker->stats.logins_denied, 1);
 	hd_log_notice("login refused: key=%s addr=%s reason=%s",
 		      s->user->key_text, hd_addr_text(&s->addr, addr), reason);
 	hd_trace_stream(s, HD_TRACE_DENIED, reason);
@@ -69,9 +69,8 @@ static void admit(struct hd_stream *s)
 		hd_stream_abort(s, HD_CLOSE_ERROR);
 		return;
 	}
-	hd_count(s->worker->stats, HD_STAT_LOGINS, 1);
-	hd_observe(s->worker->stats, HD_STAT_LOGIN_TIME,
-		   hd_clock_ns() - s->since_ns);
+	hd_count(&s->worker->stats.logins, 1);
+	hd_observe(&s->worker->stats.login_time, hd_clock_ns() - s->since_ns);
 	hd_log_info("login: key=%s addr=%s proto=%s tls=%d agent=%s%s%s",
 		    p->name.s, hd_addr_text(&s->addr, addr), s->proto->name,
 		    s->tls != NULL, p->login.agent,

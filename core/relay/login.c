@@ -36,9 +36,9 @@ static void count_move(struct hd_worker *w, const struct hd_peer *p)
 {
 	uint64_t us = hd_clock_us() - p->proven_us;
 
-	hd_count(w->stats, HD_STAT_MOVES, 1);
-	hd_observe(w->stats, HD_STAT_MOVE_TIME, us * 1000);
-	hd_count(w->stats, HD_STAT_SLOW_MOVES, us > SLOW_MOVE_US);
+	hd_count(&w->stats.moves, 1);
+	hd_observe(&w->stats.move_time, us * 1000);
+	hd_count(&w->stats.slow_moves, us > SLOW_MOVE_US);
 	if (us > w->relay->slowest_move_us)
 		__atomic_store_n(&w->relay->slowest_move_us, us,
 				 __ATOMIC_RELAXED);

@@ -72,7 +72,7 @@ const struct hd_stream_user_ops hd_peer_user = {
 
 static void count_peers(struct hd_worker *w, int change)
 {
-	hd_count(w->stats, HD_STAT_PEERS, (uint64_t)(int64_t)change);
+	hd_gauge_add(&w->stats.peers, change);
 }
 
 int hd_peer_up(struct hd_peer *p)

@@ -40,7 +40,7 @@ unsigned hd_key_home(uint64_t hash)
 static void drop(struct hd_worker *w, enum hd_drop why,
 		 const struct hd_packet *packet, const char *from)
 {
-	hd_count(w->stats, hd_stat_drop(why, packet->urgent), 1);
+	hd_count(&w->stats.drops[why][packet->urgent], 1);
 	HD_PROBE(drop, w->index, why, 1, packet->urgent, from, packet->dst);
 }
 
@@ -60,9 +60,9 @@ deliver(struct hd_worker *w, struct hd_entry *e, const struct hd_packet *packet)
 {
 	struct hd_peer *to = e->active;
 
-	if (w->stats[HD_STAT_PACKETS_OUT] % HD_TIMED_PACKETS == 0)
+	if (w->stats.packets_out.n % HD_TIMED_PACKETS == 0)
 		hd_stream_time(to->stream);
-	hd_count(w->stats, HD_STAT_PACKETS_OUT, 1);
+	hd_count(&w->stats.packets_out, 1);
 	hd_account_add(to->stream->account, HD_ACCOUNT_PACKETS_OUT, 1);
 	HD_PROBE(packet_out, w->index, to->name.s, packet->src, packet->dst,
 		 packet->len_bytes, packet->urgent);
@@ -168,7 +168,7 @@ void hd_relay_send(struct hd_peer *from, const struct hd_key *dst, bool urgent,
 
 	if (from->entry == NULL)
 		return; /* it is closing */
-	hd_count(w->stats, HD_STAT_PACKETS_IN, 1);
+	hd_count(&w->stats.packets_in, 1);
 	hd_account_add(from->stream->account, HD_ACCOUNT_PACKETS_IN, 1);
 	HD_PROBE(packet_in, w->index, from->name.s, packet.src, packet.dst,
 		 packet.len_bytes, packet.urgent);

@@ -27,14 +27,14 @@ enum {
 	BAND = 8,
 };
 
-static uint64_t *owed_bytes(struct hd_worker *w)
+static struct hd_gauge *owed_bytes(struct hd_worker *w)
 {
-	return &w->stats[HD_STAT_GONE_BYTES];
+	return &w->stats.gone_bytes;
 }
 
 static void forgotten(struct hd_worker *w, uint64_t n)
 {
-	hd_count(w->stats, HD_STAT_GONE_FORGOTTEN, n);
+	hd_count(&w->stats.gone_forgotten, n);
 }
 
 void hd_gone_note(struct hd_worker *w, struct hd_entry *source,

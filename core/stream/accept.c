@@ -183,7 +183,7 @@ static void pause_for(struct hd_worker *w, struct hd_acceptor *a, uint32_t ms)
 {
 	a->paused = true;
 	hd_timer_set(a->resume, ms);
-	hd_count(w->stats, HD_STAT_ACCEPT_PAUSES, 1);
+	hd_count(&w->stats.accept_pauses, 1);
 }
 
 /* max_accept_rate is shared out among the workers; burst: one second. */
@@ -197,8 +197,8 @@ static bool take_token(struct hd_worker *w, struct hd_acceptor *a)
 	a->tokens = HD_MIN(a->tokens, HD_MAX(rate, 1));
 	a->filled_ms = w->now_ms;
 	if (a->tokens < 1) {
-		pause_for(w, a, (uint32_t)HD_MAX(1, (1 - a->tokens) /
-							    rate * 1000));
+		pause_for(w, a,
+			  (uint32_t)HD_MAX(1, (1 - a->tokens) / rate * 1000));
 		return false;
 	}
 	a->tokens -= 1;
@@ -243,7 +243,7 @@ static void accept_one(struct hd_worker *w, struct hd_acceptor *a)
 		return;
 	}
 	a->starved = false;
-	hd_count(w->stats, HD_STAT_ACCEPTS, 1);
+	hd_count(&w->stats.accepts, 1);
 	hd_stream_accept(w, a->listener, fd, &from);
 }
 

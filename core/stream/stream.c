@@ -211,7 +211,7 @@ void hd_stream_end(struct hd_stream *s)
 	struct hd_worker *w = s->worker;
 
 	HD_CHECK_MAGIC(s, HD_STREAM_MAGIC);
-	hd_count(w->stats, HD_STAT_CLOSES + s->why, 1);
+	hd_count(&w->stats.closes[s->why], 1);
 	hd_stream_clear_output(s, HD_DROP_WRITE_ERROR);
 	hd_chunk_put(&w->streams->pool, &s->kept);
 	log_end(s);

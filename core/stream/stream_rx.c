@@ -26,7 +26,7 @@ static void rx_pause(struct hd_stream *s, uint64_t delay_ms)
 {
 	s->rx_paused = true;
 	hd_stream_deadline(s, HD_DEADLINE_PAUSE, delay_ms);
-	hd_count(s->worker->stats, HD_STAT_RECV_PAUSED, 1);
+	hd_count(&s->worker->stats.recv_paused, 1);
 	hd_log_info("recv_paused: key=%s pause_ms=%llu (it sends faster than "
 		    "peer_rate_limit allows; TCP holds it back)",
 		    hd_stream_key_text(s), (unsigned long long)delay_ms);
@@ -158,7 +158,7 @@ static void got_plain(struct hd_stream *s, size_t n)
 
 	s->bytes_in += n;
 	w->streams->turn_bytes += n;
-	hd_count(w->stats, HD_STAT_RECV_BYTES, n);
+	hd_count(&w->stats.recv_bytes, n);
 	hd_account_add(s->account, HD_ACCOUNT_BYTES_IN, n);
 	charge(s, n);
 	if (s->ws != NULL)
@@ -200,8 +200,8 @@ static size_t receive(struct hd_stream *s, uint8_t *buf, size_t size)
 	} else {
 		s->readable = false;
 		s->rx_eof = true;
-		hd_stream_abort(s, errno == ECONNRESET ? HD_CLOSE_PEER :
-							 HD_CLOSE_ERROR);
+		hd_stream_abort(s, errno == ECONNRESET ? HD_CLOSE_PEER
+						       : HD_CLOSE_ERROR);
 	}
 	return 0;
 }
@@ -254,10 +254,10 @@ static void kernel_failed(struct hd_stream *s, int e)
 		hd_stream_close(s, HD_CLOSE_ERROR);
 	} else {
 		if (e == -EKEYEXPIRED)
-			hd_count(s->worker->stats, HD_STAT_KTLS_REKEY, 1);
+			hd_count(&s->worker->stats.ktls_rekey, 1);
 		s->rx_eof = true;
-		hd_stream_abort(s, e == -ECONNRESET ? HD_CLOSE_PEER :
-						      HD_CLOSE_ERROR);
+		hd_stream_abort(s, e == -ECONNRESET ? HD_CLOSE_PEER
+						    : HD_CLOSE_ERROR);
 	}
 }
 
@@ -361,7 +361,7 @@ static void handshake_failed(struct hd_stream *s)
 		"Content-Type: text/plain\r\nConnection: close\r\n\r\n"
 		"This port speaks HTTPS.\n";
 
-	hd_count(s->worker->stats, HD_STAT_TLS_FAILED, 1);
+	hd_count(&s->worker->stats.tls_failed, 1);
 	HD_PROBE(tls_done, s, s->worker->index, 0);
 	if (hd_tls_got_http(s->tls)) {
 		hd_tls_free(&s->tls);
@@ -389,9 +389,8 @@ void hd_stream_handshake(struct hd_stream *s)
 	} else if (r > 0) {
 		s->handshaking = false;
 		s->kernel_tries = w->streams->ktls != 0 ? KERNEL_TRIES : 0;
-		hd_count(w->stats, HD_STAT_TLS_OK, 1);
-		hd_observe(w->stats, HD_STAT_TLS_TIME,
-			   hd_clock_ns() - s->since_ns);
+		hd_count(&w->stats.tls_ok, 1);
+		hd_observe(&w->stats.tls_time, hd_clock_ns() - s->since_ns);
 		HD_PROBE(tls_done, s, w->index, 1);
 		open_records(s);
 	}

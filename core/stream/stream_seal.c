@@ -80,7 +80,7 @@ static bool kernel_ready(struct hd_stream *s)
 		hd_stream_await_progress(s);
 	} else if (r < 0) {
 		if (r == -EKEYEXPIRED)
-			hd_count(s->worker->stats, HD_STAT_KTLS_REKEY, 1);
+			hd_count(&s->worker->stats.ktls_rekey, 1);
 		hd_stream_abort(s, HD_CLOSE_ERROR);
 	}
 	return r == 0;
@@ -96,8 +96,7 @@ void hd_stream_time(struct hd_stream *s)
 
 static void timed(struct hd_stream *s)
 {
-	hd_observe(s->worker->stats, HD_STAT_QUEUE_TIME,
-		   hd_clock_ns() - s->queued_ns);
+	hd_observe(&s->worker->stats.queue_time, hd_clock_ns() - s->queued_ns);
 	s->queued_ns = 0;
 }
 

@@ -37,7 +37,7 @@ void hd_stream_dropped(struct hd_stream *s, enum hd_drop why, bool urgent,
 		       unsigned n)
 {
 	s->drops[why] += n;
-	hd_count(s->worker->stats, hd_stat_drop(why, urgent), n);
+	hd_count(&s->worker->stats.drops[why][urgent], n);
 	if (hd_stream_key(s) != NULL)
 		HD_PROBE(drop, s->worker->index, why, n, urgent,
 			 s->user->key_text, s->user->key);
@@ -181,14 +181,14 @@ static void send_took(struct hd_stream *s, int32_t res)
 	bool all;
 
 	if (res < 0 && res != -EAGAIN && res != -EINTR) {
-		hd_stream_abort(s, res == -EPIPE || res == -ECONNRESET ?
-					   HD_CLOSE_PEER :
-					   HD_CLOSE_ERROR);
+		hd_stream_abort(s, res == -EPIPE || res == -ECONNRESET
+					   ? HD_CLOSE_PEER
+					   : HD_CLOSE_ERROR);
 		return;
 	}
 	if (res > 0) {
 		s->bytes_out += (uint32_t)res;
-		hd_count(w->stats, HD_STAT_SEND_BYTES, (uint32_t)res);
+		hd_count(&w->stats.send_bytes, (uint32_t)res);
 		hd_account_add(s->account, HD_ACCOUNT_BYTES_OUT, (uint32_t)res);
 		if (s->tls != NULL && w->streams->ktls != 0)
 			hd_tls_kernel_sent(s->tls, (uint32_t)res);
@@ -196,7 +196,7 @@ static void send_took(struct hd_stream *s, int32_t res)
 	}
 	all = s->flight.first == NULL;
 	s->output = res < 0 || (uint32_t)res < s->send_bytes ? HD_OUTPUT_BLOCKED
-							: HD_OUTPUT_IDLE;
+							     : HD_OUTPUT_IDLE;
 	if (all)
 		s->deadline_ms[HD_DEADLINE_WRITE] = 0;
 	else if (res > 0 || s->deadline_ms[HD_DEADLINE_WRITE] == 0)

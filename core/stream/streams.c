@@ -87,8 +87,7 @@ static void list_in(struct hd_worker *w, struct hd_stream *s)
 		s->next->prev = s;
 	w->streams->first = s;
 	w->streams->n++;
-	__atomic_store_n(&w->stats[HD_STAT_STREAMS], w->streams->n,
-			 __ATOMIC_RELAXED);
+	hd_gauge_set(&w->stats.streams, w->streams->n);
 }
 
 static void list_out(struct hd_worker *w, struct hd_stream *s)
@@ -100,8 +99,7 @@ static void list_out(struct hd_worker *w, struct hd_stream *s)
 	if (s->next != NULL)
 		s->next->prev = s->prev;
 	w->streams->n--;
-	__atomic_store_n(&w->stats[HD_STAT_STREAMS], w->streams->n,
-			 __ATOMIC_RELAXED);
+	hd_gauge_set(&w->stats.streams, w->streams->n);
 }
 
 /* ---- in and out of a worker ---- */

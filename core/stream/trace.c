@@ -128,10 +128,8 @@ static uint64_t dropped(enum hd_drop why)
 
 	for (unsigned i = 0; i < hd_workers(); i++)
 		for (unsigned urgent = 0; urgent < 2; urgent++)
-			n += __atomic_load_n(
-				&hd_worker_at(i)->stats[hd_stat_drop(
-					why, urgent != 0)],
-				__ATOMIC_RELAXED);
+			n += hd_counter_read(
+				&hd_worker_at(i)->stats.drops[why][urgent]);
 	return n;
 }
 

@@ -93,6 +93,7 @@ HD_API void hd_out_close(struct hd_call *call); /* kind was '{' or '[' */
 HD_API void hd_out_string(struct hd_call *call, const char *name,
 			  const char *text); /* NULL: null */
 HD_API void hd_out_uint(struct hd_call *call, const char *name, uint64_t n);
+HD_API void hd_out_int(struct hd_call *call, const char *name, int64_t n);
 HD_API void hd_out_bool(struct hd_call *call, const char *name, bool on);
 HD_API void hd_out_double(struct hd_call *call, const char *name, double v);
 HD_API void hd_out_key(struct hd_call *call, const char *name,

@@ -6,7 +6,8 @@
  * ABI history; `t/abi BUILDDIR` keeps it honest
  * 2.0  constants have their enum's prefix; a header per subject: event.h,
  *      secret.h, state_file.h, task.h, tls.h, worker.h. Options may be lists
- *      of mappings: HD_OPTION_ENTRIES. CHANGELOG.md has the
+ *      of mappings: HD_OPTION_ENTRIES. Metrics are fields of a struct;
+ *      hd_metrics_read() gives samples. CHANGELOG.md has the
  *      history of ABI 1, doc/module-guide.md what to change in a module.
  *      mainloop.h: timers and descriptors on the main thread.
  *      hd_post() and hd_task() take arg, and a function that drops it;
@@ -40,9 +41,10 @@ struct hd_module_def {
 	const char *name, *version, *licence, *summary;
 	const char *const *requires_; /* module names, NULL at the end */
 	const struct hd_option *options; /* the section `name:` */
-	const struct hd_metric *metrics;
-	uint32_t conf_size;   /* filled by the core from the options */
+	const struct hd_metric *metrics; /* the rows of metrics_size */
+	uint32_t conf_size; /* filled by the core from the options */
 	uint32_t worker_size; /* zeroed memory per worker */
+	uint32_t metrics_size; /* a struct of numbers per worker: metric.h */
 
 	/* load - register routes, hooks, listeners. Main thread; may block.
 	 * The configuration is there: hd_module_conf(mod). */

@@ -42,14 +42,8 @@ static const struct hd_option options[] = {
 	HD_OPTION_END,
 };
 
-#define COUNTER(name, labels, help)                                            \
-	{                                                                      \
-		(name), (labels), (help), HD_METRIC_COUNTER                    \
-	}
-#define GAUGE(name, labels, help)                                              \
-	{                                                                      \
-		(name), (labels), (help), HD_METRIC_GAUGE                      \
-	}
+#define ROW(field, name, labels, help)                                         \
+	HD_METRIC(struct derp_numbers, field, name, labels, help)
 #define PACKETS "hyper_derp_derp_packets_received_total"
 #define PACKETS_HELP "Packets from DERP clients"
 #define BYTES "hyper_derp_derp_packet_bytes_received_total"
@@ -65,48 +59,41 @@ static const struct hd_option options[] = {
 #define CLIENTS "hyper_derp_derp_clients"
 
 static const struct hd_metric metrics[] = {
-	[DERP_M_PACKETS_OTHER] =
-		COUNTER(PACKETS, "kind=\"other\"", PACKETS_HELP),
-	[DERP_M_PACKETS_DISCO] =
-		COUNTER(PACKETS, "kind=\"disco\"", PACKETS_HELP),
-	[DERP_M_BYTES_OTHER] = COUNTER(BYTES, "kind=\"other\"", BYTES_HELP),
-	[DERP_M_BYTES_DISCO] = COUNTER(BYTES, "kind=\"disco\"", BYTES_HELP),
-	[DERP_M_PINGS] = COUNTER("hyper_derp_derp_pings_total", NULL,
-				 "Pings from clients"),
-	[DERP_M_KEEP_ALIVES] = COUNTER("hyper_derp_derp_keep_alives_total",
-				       NULL, "KeepAlive frames sent"),
-	[DERP_M_PEER_GONE_DISCONNECTED] =
-		COUNTER(GONE, "reason=\"disconnected\"", GONE_HELP),
-	[DERP_M_PEER_GONE_NOT_HERE] =
-		COUNTER(GONE, "reason=\"not_here\"", GONE_HELP),
-	[DERP_M_UNKNOWN_FRAMES] =
-		COUNTER("hyper_derp_derp_frames_unknown_total", NULL,
-			"Frames that were skipped: of an unknown type, or not "
-			"for a server to receive"),
-	[DERP_M_REFUSED_LENGTH] =
-		COUNTER(REFUSED, "reason=\"length\"", REFUSED_HELP),
-	[DERP_M_REFUSED_PRIVILEGED] =
-		COUNTER(REFUSED, "reason=\"privileged\"", REFUSED_HELP),
-	[DERP_M_LOGINS_TCP] =
-		COUNTER(UPGRADES, "transport=\"tcp\"", UPGRADES_HELP),
-	[DERP_M_LOGINS_WEBSOCKET] =
-		COUNTER(UPGRADES, "transport=\"websocket\"", UPGRADES_HELP),
-	[DERP_M_LOGIN_FRAME] = COUNTER(LOGINS, "reason=\"frame\"", LOGINS_HELP),
-	[DERP_M_LOGIN_KEY] = COUNTER(LOGINS, "reason=\"key\"", LOGINS_HELP),
-	[DERP_M_LOGIN_BOX] = COUNTER(LOGINS, "reason=\"box\"", LOGINS_HELP),
-	[DERP_M_LOGIN_JSON] = COUNTER(LOGINS, "reason=\"json\"", LOGINS_HELP),
-	[DERP_M_LOGIN_TIMEOUT] =
-		COUNTER(LOGINS, "reason=\"timeout\"", LOGINS_HELP),
-	[DERP_M_LOGIN_DENIED] =
-		COUNTER(LOGINS, "reason=\"denied\"", LOGINS_HELP),
-	[DERP_M_CLIENTS] = GAUGE(CLIENTS, NULL, "DERP clients connected"),
-	[DERP_M_CLIENTS_HOME] =
-		GAUGE(CLIENTS "_home", NULL,
-		      "DERP clients that have this relay as their home"),
-	[DERP_M_CLIENTS_NOT_IDEAL] =
-		GAUGE(CLIENTS "_not_ideal", NULL,
-		      "DERP clients that would rather be on another node"),
-	{ .name = NULL },
+	ROW(packets[0], PACKETS, "kind=\"other\"", PACKETS_HELP),
+	ROW(packets[1], PACKETS, "kind=\"disco\"", PACKETS_HELP),
+	ROW(bytes[0], BYTES, "kind=\"other\"", BYTES_HELP),
+	ROW(bytes[1], BYTES, "kind=\"disco\"", BYTES_HELP),
+	ROW(pings, "hyper_derp_derp_pings_total", NULL, "Pings from clients"),
+	ROW(keep_alives, "hyper_derp_derp_keep_alives_total", NULL,
+	    "KeepAlive frames sent"),
+	ROW(gone_disconnected, GONE, "reason=\"disconnected\"", GONE_HELP),
+	ROW(gone_not_here, GONE, "reason=\"not_here\"", GONE_HELP),
+	ROW(unknown_frames, "hyper_derp_derp_frames_unknown_total", NULL,
+	    "Frames that were skipped: of an unknown type, or not "
+	    "for a server to receive"),
+	ROW(refused_length, REFUSED, "reason=\"length\"", REFUSED_HELP),
+	ROW(refused_privileged, REFUSED, "reason=\"privileged\"", REFUSED_HELP),
+	ROW(upgrades_tcp, UPGRADES, "transport=\"tcp\"", UPGRADES_HELP),
+	ROW(upgrades_websocket, UPGRADES, "transport=\"websocket\"",
+	    UPGRADES_HELP),
+	ROW(logins_refused[DERP_REFUSED_FRAME], LOGINS, "reason=\"frame\"",
+	    LOGINS_HELP),
+	ROW(logins_refused[DERP_REFUSED_KEY], LOGINS, "reason=\"key\"",
+	    LOGINS_HELP),
+	ROW(logins_refused[DERP_REFUSED_BOX], LOGINS, "reason=\"box\"",
+	    LOGINS_HELP),
+	ROW(logins_refused[DERP_REFUSED_JSON], LOGINS, "reason=\"json\"",
+	    LOGINS_HELP),
+	ROW(logins_refused[DERP_REFUSED_TIMEOUT], LOGINS, "reason=\"timeout\"",
+	    LOGINS_HELP),
+	ROW(logins_refused[DERP_REFUSED_DENIED], LOGINS, "reason=\"denied\"",
+	    LOGINS_HELP),
+	ROW(clients, CLIENTS, NULL, "DERP clients connected"),
+	ROW(clients_home, CLIENTS "_home", NULL,
+	    "DERP clients that have this relay as their home"),
+	ROW(clients_not_ideal, CLIENTS "_not_ideal", NULL,
+	    "DERP clients that would rather be on another node"),
+	HD_METRIC_END,
 };
 
 static void switching_make(struct derp_server *server)
@@ -196,5 +183,6 @@ static int derp_load(struct hd_module *mod, struct hd_error *err)
 HD_MODULE(derp, .version = "1.0", .licence = "MIT",
 	  .summary = "DERP, as Tailscale's clients speak it",
 	  .state_version = 2, .options = options, .metrics = metrics,
+	  .metrics_size = sizeof(struct derp_numbers),
 	  .conf_size = sizeof(struct derp_conf), .load = derp_load,
 	  .unload = derp_unload);

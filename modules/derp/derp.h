@@ -64,33 +64,27 @@ struct derp_client_info {
 	char app_name[64]; /* printable ASCII; longer ones are cut */
 };
 
-enum derp_metric {
-	DERP_M_PACKETS_OTHER,
-	DERP_M_PACKETS_DISCO,
-	DERP_M_BYTES_OTHER,
-	DERP_M_BYTES_DISCO,
-	DERP_M_PINGS,
-	DERP_M_KEEP_ALIVES,
-	DERP_M_PEER_GONE_DISCONNECTED,
-	DERP_M_PEER_GONE_NOT_HERE,
-	DERP_M_UNKNOWN_FRAMES,
-	DERP_M_REFUSED_LENGTH,
-	DERP_M_REFUSED_PRIVILEGED,
-	DERP_M_LOGINS_TCP,
-	DERP_M_LOGINS_WEBSOCKET,
-	DERP_M_LOGIN_FRAME,
-	DERP_M_LOGIN_KEY,
-	DERP_M_LOGIN_BOX,
-	DERP_M_LOGIN_JSON,
-	DERP_M_LOGIN_TIMEOUT,
-	DERP_M_LOGIN_DENIED,
-	DERP_M_CLIENTS,
-	DERP_M_CLIENTS_HOME,
-	DERP_M_CLIENTS_NOT_IDEAL,
-	DERP_M_N
+enum derp_refusal { /* of a login */
+		    DERP_REFUSED_FRAME,
+		    DERP_REFUSED_KEY,
+		    DERP_REFUSED_BOX,
+		    DERP_REFUSED_JSON,
+		    DERP_REFUSED_TIMEOUT,
+		    DERP_REFUSED_DENIED,
+		    DERP_REFUSED_N
 };
 
-static inline uint64_t *derp_metrics(const struct hd_stream *s)
+struct derp_numbers {
+	struct hd_counter packets[2], bytes[2]; /* 1: disco */
+	struct hd_counter pings, keep_alives;
+	struct hd_counter gone_disconnected, gone_not_here;
+	struct hd_counter unknown_frames, refused_length, refused_privileged;
+	struct hd_counter upgrades_tcp, upgrades_websocket;
+	struct hd_counter logins_refused[DERP_REFUSED_N];
+	struct hd_gauge clients, clients_home, clients_not_ideal;
+};
+
+static inline struct derp_numbers *derp_metrics(const struct hd_stream *s)
 {
 	return hd_metrics(derp_server->self, hd_stream_worker(s));
 }
@@ -105,7 +99,7 @@ extern const struct hd_proto derp_proto;
 int derp_login(struct hd_stream *s, struct derp_state *d, uint8_t *p,
 	       uint32_t len_bytes);
 /* derp_login_refused - count and log a login that ends here. */
-void derp_login_refused(struct hd_stream *s, enum derp_metric why);
+void derp_login_refused(struct hd_stream *s, enum derp_refusal why);
 
 /* client_info.c */
 /* derp_client_info_parse - as derper reads it: `null` is an empty object,

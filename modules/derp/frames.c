@@ -42,8 +42,8 @@ static int take_note_preferred(struct hd_stream *s, struct derp_state *d,
 
 	(void)len_bytes;
 	if (preferred != d->preferred)
-		hd_count(derp_metrics(s), DERP_M_CLIENTS_HOME,
-			 preferred ? 1 : (uint64_t)-1);
+		hd_gauge_add(&derp_metrics(s)->clients_home,
+			     preferred ? 1 : -1);
 	d->preferred = preferred;
 	return 0;
 }
@@ -57,7 +57,7 @@ static int take_ping(struct hd_stream *s, struct derp_state *d, uint8_t *p,
 		hd_stream_reserve(s, HD_LANE_URGENT, DERP_PONG_FRAME_BYTES);
 
 	(void)d, (void)len_bytes;
-	hd_count(derp_metrics(s), DERP_M_PINGS, 1);
+	hd_count(&derp_metrics(s)->pings, 1);
 	if (out == NULL)
 		return 0;
 	derp_ping_put(out, DERP_PONG, p);
@@ -99,7 +99,7 @@ static const struct derp_frame *frame_find(const struct derp_state *d,
 /* Before the login any frame but ClientInfo, which is why f may be NULL. */
 static int login_refuse(struct hd_stream *s)
 {
-	derp_login_refused(s, DERP_M_LOGIN_FRAME);
+	derp_login_refused(s, DERP_REFUSED_FRAME);
 	return -EPROTO;
 }
 
@@ -107,10 +107,11 @@ static int frame_refuse(struct hd_stream *s, const struct derp_state *d,
 			const struct derp_frame *f, struct derp_header h)
 {
 	bool privileged = f->privileged;
+	struct derp_numbers *numbers = derp_metrics(s);
 	char from[HD_ADDR_TEXT_BYTES];
 
-	hd_count(derp_metrics(s),
-		 privileged ? DERP_M_REFUSED_PRIVILEGED : DERP_M_REFUSED_LENGTH,
+	hd_count(privileged ? &numbers->refused_privileged
+			    : &numbers->refused_length,
 		 1);
 	hd_log_info("frame refused: from=%s key=%s frame=%s length=%u "
 		    "reason=\"%s\"",
@@ -132,7 +133,7 @@ static int64_t frame_skip(struct hd_stream *s, struct derp_state *d,
 {
 	uint32_t n = (uint32_t)HD_MIN((size_t)len_bytes, have_bytes);
 
-	hd_count(derp_metrics(s), DERP_M_UNKNOWN_FRAMES, 1);
+	hd_count(&derp_metrics(s)->unknown_frames, 1);
 	d->skip_bytes = len_bytes - n;
 	return n;
 }
@@ -189,11 +190,11 @@ static size_t take_packets(struct hd_stream *s, struct derp_state *d,
 		used += DERP_PACKET_HEAD_BYTES + len;
 	}
 	if (likely(used > 0)) {
-		uint64_t *m = derp_metrics(s);
+		struct derp_numbers *numbers = derp_metrics(s);
 
 		for (unsigned kind = 0; kind < 2; kind++) {
-			hd_count(m, DERP_M_PACKETS_OTHER + kind, count[kind]);
-			hd_count(m, DERP_M_BYTES_OTHER + kind, bytes[kind]);
+			hd_count(&numbers->packets[kind], count[kind]);
+			hd_count(&numbers->bytes[kind], bytes[kind]);
 		}
 	}
 	return used;
@@ -266,7 +267,7 @@ static void derp_timer(struct hd_stream *s, void *state, unsigned which)
 	(void)which; /* there is one */
 	derp_header_put(frame, DERP_KEEP_ALIVE, 0);
 	hd_stream_append(s, HD_LANE_CONTROL, frame, sizeof(frame));
-	hd_count(derp_metrics(s), DERP_M_KEEP_ALIVES, 1);
+	hd_count(&derp_metrics(s)->keep_alives, 1);
 	keep_alive_arm(s, state);
 }
 
@@ -274,7 +275,7 @@ static void derp_admitted(struct hd_stream *s, void *state,
 			  struct hd_peer *peer)
 {
 	struct derp_state *d = state;
-	uint64_t *m = derp_metrics(s);
+	struct derp_numbers *numbers = derp_metrics(s);
 
 	d->peer = peer;
 	d->phase = DERP_OPEN;
@@ -282,23 +283,25 @@ static void derp_admitted(struct hd_stream *s, void *state,
 	hd_stream_append(s, HD_LANE_CONTROL, d->server_info,
 			 sizeof(d->server_info));
 	keep_alive_arm(s, d);
-	hd_count(m, DERP_M_CLIENTS, 1);
-	hd_count(m, DERP_M_CLIENTS_NOT_IDEAL, d->not_ideal);
+	hd_gauge_add(&numbers->clients, 1);
+	hd_gauge_add(&numbers->clients_not_ideal, d->not_ideal);
 }
 
 static void derp_closed(struct hd_stream *s, void *state, enum hd_close why)
 {
 	const struct derp_state *d = state;
-	uint64_t *m = derp_metrics(s);
+	struct derp_numbers *numbers = derp_metrics(s);
 
 	if (d->peer == NULL) {
-		hd_count(m, DERP_M_LOGIN_TIMEOUT, why == HD_CLOSE_TIMEOUT);
-		hd_count(m, DERP_M_LOGIN_DENIED, why == HD_CLOSE_DENIED);
+		hd_count(&numbers->logins_refused[DERP_REFUSED_TIMEOUT],
+			 why == HD_CLOSE_TIMEOUT);
+		hd_count(&numbers->logins_refused[DERP_REFUSED_DENIED],
+			 why == HD_CLOSE_DENIED);
 		return;
 	}
-	hd_count(m, DERP_M_CLIENTS, (uint64_t)-1);
-	hd_count(m, DERP_M_CLIENTS_HOME, -(uint64_t)d->preferred);
-	hd_count(m, DERP_M_CLIENTS_NOT_IDEAL, -(uint64_t)d->not_ideal);
+	hd_gauge_add(&numbers->clients, -1);
+	hd_gauge_add(&numbers->clients_home, -(int)d->preferred);
+	hd_gauge_add(&numbers->clients_not_ideal, -(int)d->not_ideal);
 }
 
 /* ---- what the relay tells a peer ---- */
@@ -321,20 +324,16 @@ static void derp_deliver(struct hd_peer *peer, const struct hd_packet *packet)
 static void derp_gone(struct hd_peer *peer, const struct hd_key *other,
 		      enum hd_gone why)
 {
-	static const struct {
-		enum derp_gone reason;
-		enum derp_metric metric;
-	} map[] = {
-		[HD_GONE_DISCONNECTED] = { DERP_GONE_DISCONNECTED,
-					   DERP_M_PEER_GONE_DISCONNECTED },
-		[HD_GONE_NOT_HERE] = { DERP_GONE_NOT_HERE,
-				       DERP_M_PEER_GONE_NOT_HERE },
-	};
+	bool absent = why == HD_GONE_NOT_HERE;
 	struct hd_stream *s = hd_peer_stream(peer);
+	struct derp_numbers *numbers = derp_metrics(s);
 	uint8_t frame[DERP_PEER_GONE_BYTES];
 
-	derp_peer_gone_put(frame, other, map[why].reason);
-	hd_count(derp_metrics(s), map[why].metric, 1);
+	derp_peer_gone_put(frame, other,
+			   absent ? DERP_GONE_NOT_HERE
+				  : DERP_GONE_DISCONNECTED);
+	hd_count(absent ? &numbers->gone_not_here : &numbers->gone_disconnected,
+		 1);
 	hd_stream_append(s, HD_LANE_CONTROL, frame, sizeof(frame));
 }
 

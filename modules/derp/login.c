@@ -13,24 +13,24 @@ enum derp_present {
 	DERP_PRESENT_NOT_IDEAL = 8,
 };
 
-static const char *const reasons[DERP_M_N] = {
-	[DERP_M_LOGIN_FRAME] = "not a ClientInfo frame of a legal length",
-	[DERP_M_LOGIN_KEY] = "not a usable public key",
-	[DERP_M_LOGIN_BOX] = "the box does not open: sealed to another "
+static const char *const reasons[DERP_REFUSED_N] = {
+	[DERP_REFUSED_FRAME] = "not a ClientInfo frame of a legal length",
+	[DERP_REFUSED_KEY] = "not a usable public key",
+	[DERP_REFUSED_BOX] = "the box does not open: sealed to another "
 			     "relay's key, or not by the owner of the key",
-	[DERP_M_LOGIN_JSON] = "ClientInfo is not what it should be",
+	[DERP_REFUSED_JSON] = "ClientInfo is not what it should be",
 };
 
-void derp_login_refused(struct hd_stream *s, enum derp_metric why)
+void derp_login_refused(struct hd_stream *s, enum derp_refusal why)
 {
 	char from[HD_ADDR_TEXT_BYTES];
 
-	hd_count(derp_metrics(s), why, 1);
+	hd_count(&derp_metrics(s)->logins_refused[why], 1);
 	hd_log_warn("login refused: from=%s reason=\"%s\"",
 		    hd_addr_text(hd_stream_addr(s), from), reasons[why]);
 }
 
-static int login_refuse(struct hd_stream *s, enum derp_metric why)
+static int login_refuse(struct hd_stream *s, enum derp_refusal why)
 {
 	derp_login_refused(s, why);
 	return -EACCES;
@@ -67,7 +67,7 @@ static void admit(struct hd_stream *s, struct derp_state *d, const uint8_t *key,
 }
 
 /* Opens the box in place and seals our answer with the same shared key.
- * Returns 0; else why not, an enum derp_metric. */
+ * Returns 0; else why not, an enum derp_refusal. */
 static unsigned open_box(struct derp_state *d, uint8_t *p, uint32_t len_bytes)
 {
 	uint8_t shared[crypto_box_BEFORENMBYTES];
@@ -76,14 +76,14 @@ static unsigned open_box(struct derp_state *d, uint8_t *p, uint32_t len_bytes)
 
 	if (sodium_is_zero(p, HD_KEY_BYTES) ||
 	    crypto_box_beforenm(shared, p, derp_server->private_key) != 0)
-		return DERP_M_LOGIN_KEY;
+		return DERP_REFUSED_KEY;
 	r = crypto_box_open_easy_afternm(box, box,
 					 len_bytes - DERP_CLIENT_INFO_MIN_BYTES,
 					 nonce, shared);
 	if (r == 0)
 		seal_server_info(d, shared);
 	sodium_memzero(shared, sizeof(shared));
-	return r == 0 ? 0 : DERP_M_LOGIN_BOX;
+	return r == 0 ? 0 : DERP_REFUSED_BOX;
 }
 
 int derp_login(struct hd_stream *s, struct derp_state *d, uint8_t *p,
@@ -99,7 +99,7 @@ int derp_login(struct hd_stream *s, struct derp_state *d, uint8_t *p,
 				   len_bytes - DERP_CLIENT_INFO_MIN_BYTES -
 					   DERP_MAC_BYTES,
 				   &info) < 0)
-		return login_refuse(s, DERP_M_LOGIN_JSON);
+		return login_refuse(s, DERP_REFUSED_JSON);
 	admit(s, d, p, &info);
 	return 0;
 }

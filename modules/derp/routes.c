@@ -22,8 +22,7 @@ static bool through_proxy(struct hd_request *req, const struct hd_stream *s)
 	       hd_request_header(req, "Via") != NULL;
 }
 
-static void start(struct hd_request *req, struct hd_stream *s, void *state,
-		  enum derp_metric count)
+static void start(struct hd_request *req, struct hd_stream *s, void *state)
 {
 	struct derp_state *d = state;
 	const char *ideal = hd_request_header(req, "Ideal-Node");
@@ -33,7 +32,6 @@ static void start(struct hd_request *req, struct hd_stream *s, void *state,
 	d->proxied = through_proxy(req, s);
 	derp_server_key_put(frame, &derp_server->public_key);
 	hd_stream_append(s, HD_LANE_CONTROL, frame, sizeof(frame));
-	hd_count(derp_metrics(s), count, 1);
 }
 
 static int upgrade_derp(struct hd_module *mod, struct hd_request *req,
@@ -45,7 +43,8 @@ static int upgrade_derp(struct hd_module *mod, struct hd_request *req,
 	if (fast == NULL || strcmp(fast, "1") != 0)
 		hd_stream_append(s, HD_LANE_CONTROL, derp_server->switching,
 				 derp_server->switching_len);
-	start(req, s, state, DERP_M_LOGINS_TCP);
+	start(req, s, state);
+	hd_count(&derp_metrics(s)->upgrades_tcp, 1);
 	return 0;
 }
 
@@ -53,7 +52,8 @@ static int upgrade_websocket(struct hd_module *mod, struct hd_request *req,
 			     struct hd_stream *s, void *state)
 {
 	(void)mod;
-	start(req, s, state, DERP_M_LOGINS_WEBSOCKET);
+	start(req, s, state);
+	hd_count(&derp_metrics(s)->upgrades_websocket, 1);
 	return 0;
 }
 

@@ -32,11 +32,9 @@ static const struct row {
 	{ "derp_packets_received", METRICS_COUNTER, NULL,
 	  "hyper_derp_derp_packets_received_total", NULL, SAME },
 	{ "derp_packets_received_kind", METRICS_COUNTER, "kind=\"disco\"",
-	  "hyper_derp_derp_packets_received_total", "kind=\"disco\"",
-	  SAME },
+	  "hyper_derp_derp_packets_received_total", "kind=\"disco\"", SAME },
 	{ "derp_packets_received_kind", METRICS_COUNTER, "kind=\"other\"",
-	  "hyper_derp_derp_packets_received_total", "kind=\"other\"",
-	  SAME },
+	  "hyper_derp_derp_packets_received_total", "kind=\"other\"", SAME },
 	{ "derp_packets_sent", METRICS_COUNTER, NULL,
 	  "hyper_derp_send_packets_total", NULL,
 	  "Packets handed to receivers, those of other modules too" },
@@ -46,37 +44,33 @@ static const struct row {
 	  "hyper_derp_derp_clients_home", NULL, SAME },
 	{ "derp_unknown_frames", METRICS_COUNTER, NULL,
 	  "hyper_derp_derp_frames_unknown_total", NULL, SAME },
-	{ "derp_got_ping", METRICS_COUNTER, NULL,
-	  "hyper_derp_derp_pings_total", NULL, SAME },
+	{ "derp_got_ping", METRICS_COUNTER, NULL, "hyper_derp_derp_pings_total",
+	  NULL, SAME },
 	{ "derp_sent_pong", METRICS_COUNTER, NULL,
 	  "hyper_derp_derp_pings_total", NULL,
 	  "Pings that came; of a burst some stay unanswered" },
 	{ "derp_peer_gone_disconnected_frames", METRICS_COUNTER, NULL,
-	  "hyper_derp_derp_peer_gone_total", "reason=\"disconnected\"",
-	  SAME },
+	  "hyper_derp_derp_peer_gone_total", "reason=\"disconnected\"", SAME },
 	{ "derp_peer_gone_not_here_frames", METRICS_COUNTER, NULL,
-	  "hyper_derp_derp_peer_gone_total", "reason=\"not_here\"",
-	  SAME },
+	  "hyper_derp_derp_peer_gone_total", "reason=\"not_here\"", SAME },
 	{ "derp_sclient_write_timeouts", METRICS_COUNTER, NULL,
-	  "hyper_derp_closes_total", "reason=\"slow\"",
-	  SAME },
+	  "hyper_derp_closes_total", "reason=\"slow\"", SAME },
 };
 
 struct sums {
 	struct metrics_page *page;
-	uint64_t v[HD_ARRAY_N(rows)];
+	int64_t v[HD_ARRAY_N(rows)];
 	bool seen[HD_ARRAY_N(rows)];
 };
 
 /* Their reasons are ours; the labels stand in the order of their struct. */
-static void put_drop(struct metrics_page *p, const struct hd_metric *m,
-		     uint64_t sum)
+static void put_drop(struct metrics_page *p, const struct hd_sample *s)
 {
 	char reason[32], kind[16], labels[80];
 
-	if (strcmp(m->name, "hyper_derp_send_drops_total") != 0 ||
-	    m->labels == NULL ||
-	    sscanf(m->labels, "reason=\"%31[^\"]\",kind=\"%15[^\"]\"", reason,
+	if (strcmp(s->name, "hyper_derp_send_drops_total") != 0 ||
+	    s->labels == NULL ||
+	    sscanf(s->labels, "reason=\"%31[^\"]\",kind=\"%15[^\"]\"", reason,
 		   kind) != 2)
 		return;
 	snprintf(labels, sizeof(labels), "kind=\"%s\",reason=\"%s\"", kind,
@@ -86,40 +80,37 @@ static void put_drop(struct metrics_page *p, const struct hd_metric *m,
 				      "DERP packets dropped by reason and by "
 				      "kind",
 				      OWNER),
-		       labels, sum);
+		       labels, s->value);
 }
 
-static void add(void *arg, const char *module, const struct hd_metric *m,
-		uint64_t sum)
+static void add(void *arg, const struct hd_sample *s)
 {
-	struct sums *s = arg;
+	struct sums *sums = arg;
 
-	(void)module;
 	for (size_t i = 0; i < HD_ARRAY_N(rows); i++) {
-		if (strcmp(m->name, rows[i].ours) != 0)
+		if (strcmp(s->name, rows[i].ours) != 0)
 			continue;
 		if (rows[i].with != NULL &&
-		    (m->labels == NULL ||
-		     strstr(m->labels, rows[i].with) == NULL))
+		    (s->labels == NULL ||
+		     strstr(s->labels, rows[i].with) == NULL))
 			continue;
-		s->v[i] += sum;
-		s->seen[i] = true;
+		sums->v[i] += s->value;
+		sums->seen[i] = true;
 	}
-	put_drop(s->page, m, sum);
+	put_drop(sums->page, s);
 }
 
 void metrics_put_derper(struct metrics_page *p)
 {
 	struct sums s = { .page = p };
 
-	hd_metrics_each(add, &s);
+	hd_metrics_read(NULL, add, &s);
 	for (size_t i = 0; i < HD_ARRAY_N(rows); i++) {
 		const struct row *r = &rows[i];
 
 		if (s.seen[i])
-			metrics_sample(
-				metrics_family(p, r->name, r->type, r->help,
-					       OWNER),
-				r->labels, s.v[i]);
+			metrics_sample(metrics_family(p, r->name, r->type,
+						      r->help, OWNER),
+				       r->labels, s.v[i]);
 	}
 }

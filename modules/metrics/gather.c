@@ -11,47 +11,43 @@
 
 /* ---- tables ---- */
 
-static void put_metric(void *page, const char *module,
-		       const struct hd_metric *m, uint64_t sum,
-		       const struct hd_histogram *h)
+static void put_sample(void *page, const struct hd_sample *s)
 {
 	static const enum metrics_type types[] = {
 		[HD_METRIC_COUNTER] = METRICS_COUNTER,
 		[HD_METRIC_GAUGE] = METRICS_GAUGE,
 		[HD_METRIC_HISTOGRAM] = METRICS_HISTOGRAM,
 	};
-	struct metrics_family *f = metrics_family(
-		page, m->name, types[m->kind], m->help, module);
+	struct metrics_family *f = metrics_family(page, s->name, types[s->kind],
+						  s->help, s->module);
 
-	if (h != NULL)
-		metrics_sample_times(f, m->labels, h);
+	if (s->times != NULL)
+		metrics_sample_times(f, s->labels, s->times);
 	else
-		metrics_sample(f, m->labels, sum);
+		metrics_sample(f, s->labels, s->value);
 }
 
 /* ---- names of the predecessor that differ from ours ---- */
 
 struct alias {
 	struct metrics_page *page;
-	uint64_t xfer_drops;
+	int64_t xfer_drops;
 };
 
-static void add_alias(void *arg, const char *module, const struct hd_metric *m,
-		      uint64_t sum)
+static void add_alias(void *arg, const struct hd_sample *s)
 {
 	struct alias *a = arg;
 
-	(void)module;
-	if (strcmp(m->name, "hyper_derp_send_drops_total") == 0 &&
-	    m->labels != NULL && strstr(m->labels, "\"xfer_full\"") != NULL)
-		a->xfer_drops += sum;
+	if (strcmp(s->name, "hyper_derp_send_drops_total") == 0 &&
+	    s->labels != NULL && strstr(s->labels, "\"xfer_full\"") != NULL)
+		a->xfer_drops += s->value;
 }
 
 static void put_aliases(struct metrics_page *p)
 {
 	struct alias a = { .page = p };
 
-	hd_metrics_each(add_alias, &a);
+	hd_metrics_read(NULL, add_alias, &a);
 	metrics_sample(metrics_family(p, "hyper_derp_xfer_drops_total",
 				      METRICS_COUNTER,
 				      "Packets dropped between workers: "
@@ -66,7 +62,7 @@ static void put_aliases(struct metrics_page *p)
 /* ---- the relay ---- */
 
 static void put_labels(struct metrics_family *f, struct metrics_text *labels,
-		       uint64_t value)
+		       int64_t value)
 {
 	metrics_put(labels, "", 1);
 	if (!labels->failed)
@@ -120,7 +116,7 @@ static void put_certificate(void *page, const struct hd_about_certificate *c)
 	metrics_put_label(&t, "subject", c->subject);
 	metrics_puts(&t, ",");
 	metrics_put_label(&t, "names", c->names);
-	put_labels(f, &t, (uint64_t)HD_MAX(twins.first_end, (int64_t)0));
+	put_labels(f, &t, HD_MAX(twins.first_end, (int64_t)0));
 }
 
 static void put_build(struct metrics_page *p, const struct hd_about_relay *r)
@@ -158,7 +154,7 @@ void metrics_gather(struct metrics_page *p, enum metrics_compat compat)
 	struct hd_about_relay relay;
 
 	hd_about_relay(&relay);
-	hd_metrics_read(NULL, put_metric, p);
+	hd_metrics_read(NULL, put_sample, p);
 	put_aliases(p);
 	put_relay(p, &relay);
 	metrics_put_process(p, relay.started_s);

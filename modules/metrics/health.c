@@ -7,17 +7,16 @@
 #include "modules/metrics/metrics.h"
 
 struct health {
-	uint64_t peers, recv_bytes, send_bytes;
+	int64_t peers, recv_bytes, send_bytes;
 	int64_t first_expiry; /* of the certificates; 0: there are none */
 };
 
-static void add_metric(void *arg, const char *module, const struct hd_metric *m,
-		       uint64_t sum)
+static void add_sample(void *arg, const struct hd_sample *s)
 {
 	struct health *h = arg;
 	const struct {
 		const char *name;
-		uint64_t *to;
+		int64_t *to;
 	} rows[] = {
 		{ "hyper_derp_peers_active", &h->peers },
 		{ "hyper_derp_recv_bytes_total", &h->recv_bytes },
@@ -25,9 +24,9 @@ static void add_metric(void *arg, const char *module, const struct hd_metric *m,
 	};
 
 	for (size_t i = 0; i < HD_ARRAY_N(rows); i++)
-		if (strcmp(module, "core") == 0 &&
-		    strcmp(m->name, rows[i].name) == 0)
-			*rows[i].to += sum;
+		if (strcmp(s->module, "core") == 0 &&
+		    strcmp(s->name, rows[i].name) == 0)
+			*rows[i].to += s->value;
 }
 
 static void add_certificate(void *arg, const struct hd_about_certificate *c)
@@ -59,7 +58,7 @@ void metrics_answer_health(struct hd_module *mod, struct hd_request *req)
 
 	(void)mod;
 	hd_about_relay(&relay);
-	hd_metrics_each(add_metric, &h);
+	hd_metrics_read(NULL, add_sample, &h);
 	hd_about_certificates(add_certificate, &h);
 	status = status_of(&h, hd_worker_serving(hd_request_worker(req)));
 	metrics_puts(&t, "{\"status\":");
@@ -67,10 +66,10 @@ void metrics_answer_health(struct hd_module *mod, struct hd_request *req)
 	metrics_printf(&t, ",\"uptime_seconds\":%.1f,\"workers\":%u",
 		       (double)relay.uptime_ms / 1000, hd_workers());
 	metrics_printf(&t,
-		       ",\"peers_active\":%ju,\"recv_bytes\":%ju,"
-		       "\"send_bytes\":%ju",
-		       (uintmax_t)h.peers, (uintmax_t)h.recv_bytes,
-		       (uintmax_t)h.send_bytes);
+		       ",\"peers_active\":%jd,\"recv_bytes\":%jd,"
+		       "\"send_bytes\":%jd",
+		       (intmax_t)h.peers, (intmax_t)h.recv_bytes,
+		       (intmax_t)h.send_bytes);
 	if (h.first_expiry > 0)
 		metrics_printf(&t, ",\"certificate_expiry_seconds\":%jd",
 			       (intmax_t)h.first_expiry);

@@ -131,12 +131,11 @@ static bool begin(struct metrics_family *f, const char *suffix,
 	return false;
 }
 
-void metrics_sample(struct metrics_family *f, const char *labels,
-		    uint64_t value)
+void metrics_sample(struct metrics_family *f, const char *labels, int64_t value)
 {
 	if (f == NULL || !begin(f, "", labels))
 		return;
-	metrics_put_uint(&f->lines, value);
+	metrics_put_int(&f->lines, value);
 	metrics_puts(&f->lines, "\n");
 }
 
@@ -165,7 +164,7 @@ enum { BUCKET_FIRST = 4, BUCKET_LAST = 24 };
 static void put_bucket(struct metrics_family *f, const char *labels,
 		       const char *le, uint64_t n)
 {
-	char all[256], value[24];
+	char all[1024], value[24];
 
 	int len = snprintf(all, sizeof(all), "%s%sle=\"%s\"",
 			   labels ? labels : "", labels ? "," : "", le);
@@ -177,21 +176,20 @@ static void put_bucket(struct metrics_family *f, const char *labels,
 }
 
 void metrics_sample_times(struct metrics_family *f, const char *labels,
-			  const struct hd_histogram *h)
+			  const struct hd_times *times)
 {
 	char text[32];
 
 	if (f == NULL)
 		return;
 	for (unsigned exp = BUCKET_FIRST; exp <= BUCKET_LAST; exp++) {
-		snprintf(text, sizeof(text), "%.9g",
-			 (double)(1u << exp) / 1e6);
-		put_bucket(f, labels, text, hd_histogram_below(h, exp));
+		snprintf(text, sizeof(text), "%.9g", (double)(1u << exp) / 1e6);
+		put_bucket(f, labels, text, hd_times_below(times, exp));
 	}
-	put_bucket(f, labels, "+Inf", h->n);
-	snprintf(text, sizeof(text), "%.9f", (double)h->sum_ns / 1e9);
+	put_bucket(f, labels, "+Inf", times->n);
+	snprintf(text, sizeof(text), "%.9f", (double)times->sum_ns / 1e9);
 	metrics_sample_text(f, "_sum", labels, text);
-	snprintf(text, sizeof(text), "%ju", (uintmax_t)h->n);
+	snprintf(text, sizeof(text), "%ju", (uintmax_t)times->n);
 	metrics_sample_text(f, "_count", labels, text);
 }
 
@@ -224,8 +222,8 @@ static struct head head_of(const struct metrics_family *f, bool open)
 	size_t info = without(f->name, "_info");
 
 	if (open && f->type == METRICS_COUNTER)
-		return total > 0 ? (struct head){ total, "counter" } :
-				   (struct head){ all, "unknown" };
+		return total > 0 ? (struct head){ total, "counter" }
+				 : (struct head){ all, "unknown" };
 	if (open && f->type == METRICS_INFO && info > 0)
 		return (struct head){ info, "info" };
 	return (struct head){ all, plain[f->type] };

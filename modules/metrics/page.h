@@ -41,7 +41,7 @@ void metrics_family_unique(struct metrics_family *f);
  * metrics_sample_real - the same with a value that is no whole number.
  * metrics_sample_text - @suffix behind the family's name. */
 void metrics_sample(struct metrics_family *f, const char *labels,
-		    uint64_t value);
+		    int64_t value);
 void metrics_sample_real(struct metrics_family *f, const char *labels,
 			 double value);
 void metrics_sample_text(struct metrics_family *f, const char *suffix,
@@ -49,7 +49,7 @@ void metrics_sample_text(struct metrics_family *f, const char *suffix,
 
 /* metrics_sample_times - a histogram, in seconds. */
 void metrics_sample_times(struct metrics_family *f, const char *labels,
-			  const struct hd_histogram *h);
+			  const struct hd_times *times);
 
 /* metrics_write - the whole page. @open OpenMetrics. */
 void metrics_write(const struct metrics_page *p, bool open,

@@ -50,28 +50,28 @@ static void put_certificate(void *arg, const struct hd_about_certificate *c)
 }
 
 /* "times": {"login": {"count": 3, "p50": 0.001, "p99": 0.002}, ...} */
-static void put_times(void *arg, const char *module, const struct hd_metric *m,
-		      uint64_t n, const struct hd_histogram *h)
+static void put_times(void *arg, const struct hd_sample *s)
 {
 	static const char prefix[] = "hyper_derp_", suffix[] = "_seconds";
-	size_t len = strlen(m->name);
+	const struct hd_times *times = s->times;
+	size_t len = strlen(s->name);
 	char name[METRICS_NAME_BYTES];
 
-	(void)module;
-	if (h == NULL || len <= sizeof(prefix) + sizeof(suffix) ||
-	    len >= sizeof(name) ||
-	    strncmp(m->name, prefix, sizeof(prefix) - 1) != 0)
+	if (times == NULL || s->labels != NULL ||
+	    len <= sizeof(prefix) + sizeof(suffix) || len >= sizeof(name) ||
+	    strncmp(s->name, prefix, sizeof(prefix) - 1) != 0)
 		return;
 	len -= sizeof(prefix) + sizeof(suffix) - 2;
-	memcpy(name, m->name + sizeof(prefix) - 1, len);
+	memcpy(name, s->name + sizeof(prefix) - 1, len);
 	name[len] = '\0';
 	put_name(arg, name);
 	metrics_printf(arg,
 		       "{\"count\":%ju,\"p50\":%.6f,\"p99\":%.6f,"
 		       "\"p999\":%.6f}",
-		       (uintmax_t)n, (double)hd_histogram_us(h, 0.5) / 1e6,
-		       (double)hd_histogram_us(h, 0.99) / 1e6,
-		       (double)hd_histogram_us(h, 0.999) / 1e6);
+		       (uintmax_t)times->n,
+		       (double)hd_times_us(times, 0.5) / 1e6,
+		       (double)hd_times_us(times, 0.99) / 1e6,
+		       (double)hd_times_us(times, 0.999) / 1e6);
 }
 
 static void put_relay(struct metrics_text *t, const struct hd_about_relay *r)

@@ -181,17 +181,15 @@ struct reasons {
 	} v[REASONS_MAX];
 };
 
-static void add_drop(void *arg, const char *module, const struct hd_metric *m,
-		     uint64_t sum)
+static void add_drop(void *arg, const struct hd_sample *s)
 {
 	struct reasons *r = arg;
 	char reason[REASON_BYTES], kind[16];
 	unsigned i = 0;
 
-	(void)module;
-	if (strcmp(m->name, "hyper_derp_send_drops_total") != 0 ||
-	    m->labels == NULL ||
-	    sscanf(m->labels, "reason=\"%31[^\"]\",kind=\"%15[^\"]\"", reason,
+	if (strcmp(s->name, "hyper_derp_send_drops_total") != 0 ||
+	    s->labels == NULL ||
+	    sscanf(s->labels, "reason=\"%31[^\"]\",kind=\"%15[^\"]\"", reason,
 		   kind) != 2)
 		return;
 	while (i < r->n && strcmp(r->v[i].reason, reason) != 0)
@@ -200,15 +198,16 @@ static void add_drop(void *arg, const char *module, const struct hd_metric *m,
 		return;
 	if (i == r->n)
 		strcpy(r->v[r->n++].reason, reason);
-	r->v[i].packets += sum;
-	r->v[i].disco += strcmp(kind, "disco") == 0 ? sum : 0;
+	r->v[i].packets += (uint64_t)s->value;
+	if (strcmp(kind, "disco") == 0)
+		r->v[i].disco += (uint64_t)s->value;
 }
 
 static void put_drops(struct metrics_text *t)
 {
 	struct reasons r = { 0 };
 
-	hd_metrics_each(add_drop, &r);
+	hd_metrics_read(NULL, add_drop, &r);
 	metrics_puts(t, "\"drops\":[");
 	for (unsigned i = 0; i < r.n; i++) {
 		metrics_puts(t, i > 0 ? ",{" : "{");

@@ -28,17 +28,15 @@ const char *status_number_name(enum status_number i)
 
 /* ---- totals ---- */
 
-static void add(void *totals, const char *module, const struct hd_metric *m,
-		uint64_t sum, const struct hd_histogram *h)
+static void add(void *totals, const struct hd_sample *s)
 {
 	struct status_totals *t = totals;
 
-	(void)h;
-	if (strcmp(module, "core") != 0)
+	if (strcmp(s->module, "core") != 0)
 		return;
 	for (unsigned i = 0; i < STATUS_NUMBERS; i++)
-		if (strcmp(m->name, numbers[i].metric) == 0)
-			t->v[i] += sum;
+		if (strcmp(s->name, numbers[i].metric) == 0)
+			t->v[i] += (uint64_t)s->value;
 }
 
 void status_totals_read(struct hd_worker *w, struct status_totals *ret)

@@ -58,6 +58,13 @@ void metrics_put_uint(struct metrics_text *t, uint64_t n)
 	metrics_put(t, digits + at, sizeof(digits) - at);
 }
 
+void metrics_put_int(struct metrics_text *t, int64_t n)
+{
+	if (n < 0)
+		metrics_puts(t, "-");
+	metrics_put_uint(t, n < 0 ? -(uint64_t)n : (uint64_t)n);
+}
+
 void metrics_printf(struct metrics_text *t, const char *fmt, ...)
 {
 	char text[512];

@@ -14,6 +14,7 @@ void metrics_text_free(struct metrics_text *t);
 void metrics_put(struct metrics_text *t, const char *data, size_t n);
 void metrics_puts(struct metrics_text *t, const char *s);
 void metrics_put_uint(struct metrics_text *t, uint64_t n);
+void metrics_put_int(struct metrics_text *t, int64_t n);
 void metrics_printf(struct metrics_text *t, const char *fmt, ...)
 	HD_PRINTF(2, 3);
 

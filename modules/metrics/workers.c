@@ -22,7 +22,7 @@ bool metrics_may_debug(struct hd_module *mod, struct hd_request *req)
 struct row {
 	struct metrics_text *t;
 	char name[METRICS_NAME_BYTES];
-	uint64_t sum;
+	int64_t sum;
 };
 
 static void put_row(struct row *r)
@@ -32,7 +32,7 @@ static void put_row(struct row *r)
 	metrics_puts(r->t, ",");
 	metrics_put_json(r->t, r->name);
 	metrics_puts(r->t, ":");
-	metrics_put_uint(r->t, r->sum);
+	metrics_put_int(r->t, r->sum);
 }
 
 /* "recv_bytes" of "hyper_derp_recv_bytes_total" */
@@ -51,21 +51,18 @@ static void short_name(const char *name, char ret[METRICS_NAME_BYTES])
 	ret[n] = '\0';
 }
 
-static void add_metric(void *arg, const char *module, const struct hd_metric *m,
-		       uint64_t sum, const struct hd_histogram *h)
+static void add_sample(void *arg, const struct hd_sample *s)
 {
 	struct row *r = arg;
 	char name[METRICS_NAME_BYTES];
 
-	(void)module;
-	(void)h;
-	short_name(m->name, name);
+	short_name(s->name, name);
 	if (strcmp(name, r->name) != 0) {
 		put_row(r);
 		strcpy(r->name, name);
 		r->sum = 0;
 	}
-	r->sum += sum;
+	r->sum += s->value;
 }
 
 void metrics_answer_debug_workers(struct hd_module *mod, struct hd_request *req)
@@ -79,7 +76,7 @@ void metrics_answer_debug_workers(struct hd_module *mod, struct hd_request *req)
 		struct row r = { .t = &t };
 
 		metrics_printf(&t, "%s{\"id\":%u", i > 0 ? ",\n" : "\n", i);
-		hd_metrics_read(hd_worker_at(i), add_metric, &r);
+		hd_metrics_read(hd_worker_at(i), add_sample, &r);
 		put_row(&r);
 		metrics_puts(&t, "}");
 	}

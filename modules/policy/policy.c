@@ -82,32 +82,35 @@ const struct hd_option policy_options[] = {
 
 /* ---- metrics ---- */
 
-enum { M_ALLOWED, M_RULE, M_DEFAULT, M_REVOKED };
+enum policy_end { ENDS_ALLOWED, ENDS_RULE, ENDS_DEFAULT, ENDS_REVOKED, ENDS_N };
 
-#define DECISIONS(text)                                                        \
-	{                                                                      \
-		"hyper_derp_policy_logins_total", text,                        \
-			"Logins that the policy decided about",                \
-			HD_METRIC_COUNTER                                      \
-	}
-
-static const struct hd_metric metrics[] = {
-	[M_ALLOWED] = DECISIONS("verdict=\"allowed\""),
-	[M_RULE] = DECISIONS("verdict=\"denied_by_rule\""),
-	[M_DEFAULT] = DECISIONS("verdict=\"denied_by_default\""),
-	[M_REVOKED] = DECISIONS("verdict=\"revoked\""),
-	{ .name = NULL },
+struct policy_numbers {
+	struct hd_counter logins[ENDS_N];
 };
 
-static unsigned metric_of(const struct policy_decision *d)
+#define DECISIONS(end, verdict)                                                \
+	HD_METRIC(struct policy_numbers, logins[end],                          \
+		  "hyper_derp_policy_logins_total",                            \
+		  "verdict=\"" verdict "\"",                                   \
+		  "Logins that the policy decided about")
+
+static const struct hd_metric metrics[] = {
+	DECISIONS(ENDS_ALLOWED, "allowed"),
+	DECISIONS(ENDS_RULE, "denied_by_rule"),
+	DECISIONS(ENDS_DEFAULT, "denied_by_default"),
+	DECISIONS(ENDS_REVOKED, "revoked"),
+	HD_METRIC_END,
+};
+
+static enum policy_end end_of(const struct policy_decision *d)
 {
-	static const unsigned denied[] = {
-		[POLICY_BY_RULE] = M_RULE,
-		[POLICY_BY_DEFAULT] = M_DEFAULT,
-		[POLICY_BY_REVOCATION] = M_REVOKED,
+	static const enum policy_end denied[] = {
+		[POLICY_BY_RULE] = ENDS_RULE,
+		[POLICY_BY_DEFAULT] = ENDS_DEFAULT,
+		[POLICY_BY_REVOCATION] = ENDS_REVOKED,
 	};
 
-	return d->deny ? denied[d->by] : M_ALLOWED;
+	return d->deny ? denied[d->by] : ENDS_ALLOWED;
 }
 
 /* ---- a decision ---- */
@@ -171,10 +174,11 @@ static enum hd_verdict on_admit(struct hd_module *mod, struct hd_worker *w,
 		.listener = admission->listener,
 		.server_name = admission->server_name,
 	};
+	struct policy_numbers *numbers = hd_metrics(mod, w);
 	struct policy_decision d;
 
 	policy_decide(hd_module_worker_data(mod, w), &who, &d);
-	hd_count(hd_metrics(mod, w), metric_of(&d), 1);
+	hd_count(&numbers->logins[end_of(&d)], 1);
 	if (d.deny) {
 		hd_admit_reason(ticket, d.reason);
 		return HD_VERDICT_DENY;
@@ -210,7 +214,8 @@ static int policy_load(struct hd_module *mod, struct hd_error *err)
 
 HD_MODULE(policy, .version = "1.0", .licence = "MIT",
 	  .summary = "who may use the relay", .options = policy_options,
-	  .metrics = metrics, .conf_size = sizeof(struct policy_conf),
+	  .metrics = metrics, .metrics_size = sizeof(struct policy_numbers),
+	  .conf_size = sizeof(struct policy_conf),
 	  .worker_size = sizeof(struct policy_worker), .check = policy_check,
 	  .load = policy_load, .start = policy_start, .changed = policy_changed,
 	  .stop = policy_stop, .unload = policy_unload);

@@ -29,60 +29,60 @@ static const struct hd_option options[] = {
 	HD_OPTION_END,
 };
 
-enum stun_metric {
-	STUN_M_IPV4,
-	STUN_M_IPV6,
-	STUN_M_GARBAGE,
-	STUN_M_NOT_A_REQUEST,
-	STUN_M_UNKNOWN_ATTRIBUTE,
-	STUN_M_NOT_SERVING,
-	STUN_M_SEND_FAILED,
-	STUN_M_N
+enum stun_end { /* of a datagram */
+		STUN_END_IPV4, /* answered */
+		STUN_END_IPV6,
+		STUN_END_GARBAGE,
+		STUN_END_NOT_A_REQUEST,
+		STUN_END_UNKNOWN_ATTRIBUTE,
+		STUN_END_NOT_SERVING,
+		STUN_END_SEND_FAILED,
+		STUN_END_N
 };
 
-#define COUNTER(name, labels, help)                                            \
-	{                                                                      \
-		(name), (labels), (help), HD_METRIC_COUNTER                    \
-	}
-#define ANSWERS "hyper_derp_stun_answers_total"
-#define ANSWERS_HELP "STUN binding requests answered"
-#define IGNORED "hyper_derp_stun_ignored_total"
-#define IGNORED_HELP "Datagrams to the STUN port that got no answer"
+struct stun_numbers {
+	struct hd_counter ends[STUN_END_N];
+};
+
+#define ANSWERED(end, family)                                                  \
+	HD_METRIC(struct stun_numbers, ends[end],                              \
+		  "hyper_derp_stun_answers_total", "family=\"" family "\"",    \
+		  "STUN binding requests answered")
+#define IGNORED(end, reason)                                                   \
+	HD_METRIC(struct stun_numbers, ends[end],                              \
+		  "hyper_derp_stun_ignored_total", "reason=\"" reason "\"",    \
+		  "Datagrams to the STUN port that got no answer")
 
 static const struct hd_metric metrics[] = {
-	[STUN_M_IPV4] = COUNTER(ANSWERS, "family=\"ipv4\"", ANSWERS_HELP),
-	[STUN_M_IPV6] = COUNTER(ANSWERS, "family=\"ipv6\"", ANSWERS_HELP),
-	[STUN_M_GARBAGE] = COUNTER(IGNORED, "reason=\"garbage\"", IGNORED_HELP),
-	[STUN_M_NOT_A_REQUEST] =
-		COUNTER(IGNORED, "reason=\"not_a_request\"", IGNORED_HELP),
-	[STUN_M_UNKNOWN_ATTRIBUTE] =
-		COUNTER(IGNORED, "reason=\"unknown_attribute\"", IGNORED_HELP),
-	[STUN_M_NOT_SERVING] =
-		COUNTER(IGNORED, "reason=\"not_serving\"", IGNORED_HELP),
-	[STUN_M_SEND_FAILED] =
-		COUNTER(IGNORED, "reason=\"send_failed\"", IGNORED_HELP),
-	{ .name = NULL },
+	ANSWERED(STUN_END_IPV4, "ipv4"),
+	ANSWERED(STUN_END_IPV6, "ipv6"),
+	IGNORED(STUN_END_GARBAGE, "garbage"),
+	IGNORED(STUN_END_NOT_A_REQUEST, "not_a_request"),
+	IGNORED(STUN_END_UNKNOWN_ATTRIBUTE, "unknown_attribute"),
+	IGNORED(STUN_END_NOT_SERVING, "not_serving"),
+	IGNORED(STUN_END_SEND_FAILED, "send_failed"),
+	HD_METRIC_END,
 };
 
 /* RFC 5389 answers an unknown required attribute with error 420. As derper, we
  * say nothing instead: nobody who measures latency sends one, and an error
  * would be one more thing to make a relay say to a forged address. */
-static enum stun_metric answer(struct hd_udp *udp, const struct hd_datagram *dg)
+static enum stun_end answer(struct hd_udp *udp, const struct hd_datagram *dg)
 {
 	uint8_t out[STUN_RESPONSE_MAX_BYTES];
 	struct stun_message msg;
 	size_t n;
 
 	if (stun_parse(dg->data, dg->len_bytes, &msg) < 0)
-		return STUN_M_GARBAGE;
+		return STUN_END_GARBAGE;
 	if (msg.type != STUN_BINDING_REQUEST)
-		return STUN_M_NOT_A_REQUEST;
+		return STUN_END_NOT_A_REQUEST;
 	if (msg.unknown != 0)
-		return STUN_M_UNKNOWN_ATTRIBUTE;
+		return STUN_END_UNKNOWN_ATTRIBUTE;
 	n = stun_response_put(out, msg.txid, &dg->from);
 	if (hd_udp_send(udp, &dg->from, &dg->to, out, n) < 0)
-		return STUN_M_SEND_FAILED;
-	return dg->from.sa.sa_family == AF_INET ? STUN_M_IPV4 : STUN_M_IPV6;
+		return STUN_END_SEND_FAILED;
+	return dg->from.sa.sa_family == AF_INET ? STUN_END_IPV4 : STUN_END_IPV6;
 }
 
 static void on_datagrams(struct hd_udp *udp, void *arg, struct hd_datagram *v,
@@ -90,14 +90,14 @@ static void on_datagrams(struct hd_udp *udp, void *arg, struct hd_datagram *v,
 {
 	struct stun_worker *sw = arg;
 	struct hd_worker *w = hd_udp_worker(udp);
-	uint64_t *m = hd_metrics(sw->self, w);
+	struct stun_numbers *numbers = hd_metrics(sw->self, w);
 
 	if (!hd_worker_serving(w)) {
-		hd_count(m, STUN_M_NOT_SERVING, n);
+		hd_count(&numbers->ends[STUN_END_NOT_SERVING], n);
 		return;
 	}
 	for (unsigned i = 0; i < n; i++)
-		hd_count(m, answer(udp, &v[i]), 1);
+		hd_count(&numbers->ends[answer(udp, &v[i])], 1);
 }
 
 static int stun_start(struct hd_module *mod, struct hd_worker *w,
@@ -143,6 +143,7 @@ static int stun_load(struct hd_module *mod, struct hd_error *err)
 HD_MODULE(stun, .version = "1.0", .licence = "MIT",
 	  .summary = "tells clients their address (STUN binding requests)",
 	  .state_version = 1, .options = options, .metrics = metrics,
+	  .metrics_size = sizeof(struct stun_numbers),
 	  .conf_size = sizeof(struct stun_conf),
 	  .worker_size = sizeof(struct stun_worker), .load = stun_load,
 	  .start = stun_start, .stop = stun_stop);

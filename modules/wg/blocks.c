@@ -16,7 +16,8 @@
 static const struct step {
 	unsigned strikes;
 	uint64_t within_ms, for_ms;
-} steps[] = { /* the worst first */
+} steps[] = {
+	/* the worst first */
 	{ 10, DAY_MS, DAY_MS },
 	{ 5, HOUR_MS, HOUR_MS },
 	{ 2, MINUTE_MS, MINUTE_MS },
@@ -95,8 +96,7 @@ void wg_strike(struct wg_engine *e, const struct wg_addr *from)
 	hd_log_notice("wg: handshakes of an address are ignored: addr=%s "
 		      "blocked=%s strikes=%u seconds=%ju",
 		      wg_addr_text(from, text), host_text(&ip, host),
-		      step->strikes,
-		      (uintmax_t)(step->for_ms / 1000));
+		      step->strikes, (uintmax_t)(step->for_ms / 1000));
 }
 
 bool wg_is_blocked(const struct wg_engine *e, const struct wg_addr *from)
@@ -212,11 +212,10 @@ void wg_drop(struct wg_engine *e, enum wg_drop why, const struct wg_addr *from,
 	     struct wg_peer *peer)
 {
 	struct wg_addr ip = wg_addr_source(from);
-	struct wg_drop_source *s =
-		wg_book_get(&e->drop_sources, &e->hash, &ip);
+	struct wg_drop_source *s = wg_book_get(&e->drop_sources, &e->hash, &ip);
 
 	e->sum.drops[why]++;
-	hd_count(e->metrics, WG_M_DROPS + why, 1);
+	hd_count(&e->metrics->drops[why], 1);
 	if (peer != NULL)
 		peer->drops[why]++;
 	if (s == NULL)

@@ -61,8 +61,8 @@ int wg_cookie_reply(const struct wg_engine *e, const struct wg_peer *to,
 	randombytes_buf(ret + WG_COOKIE_NONCE, 24);
 	crypto_aead_xchacha20poly1305_ietf_encrypt(
 		ret + WG_COOKIE_BOX, NULL, cookie, sizeof(cookie),
-		message + mac1_at, WG_MAC_BYTES, NULL,
-		ret + WG_COOKIE_NONCE, key);
+		message + mac1_at, WG_MAC_BYTES, NULL, ret + WG_COOKIE_NONCE,
+		key);
 	return 0;
 }
 
@@ -75,6 +75,6 @@ void wg_cookie_demand(struct wg_engine *e, const struct wg_in *in,
 	if (wg_cookie_reply(e, to, &in->from, in->data, mac1_at, reply) < 0)
 		return;
 	e->sum.cookies_sent++;
-	hd_count(e->metrics, WG_M_COOKIES, 1);
+	hd_count(&e->metrics->cookies, 1);
 	wg_forward(e, &out, &in->from, &in->local);
 }

@@ -14,12 +14,12 @@ static bool is_contested(const struct wg_engine *e, const struct wg_session *s,
 	const struct wg_addr *known = &wg_peer(e, l->peer[side])->endpoint;
 	const struct wg_session *t;
 
-	wg_each_session (e, l, t)
-		if (t->fast && !wg_outproves(s, t) &&
-		    e->now_ms - wg_both_heard_ms(t) < WG_SETTLE_MS &&
-		    !wg_addr_same(&t->end[side].addr, &s->end[side].addr) &&
-		    !wg_addr_same(&t->end[side].addr, known))
-			return true;
+	wg_each_session(
+		e, l,
+		t) if (t->fast && !wg_outproves(s, t) &&
+		       e->now_ms - wg_both_heard_ms(t) < WG_SETTLE_MS &&
+		       !wg_addr_same(&t->end[side].addr, &s->end[side].addr) &&
+		       !wg_addr_same(&t->end[side].addr, known)) return true;
 	return false;
 }
 
@@ -68,7 +68,7 @@ void wg_session_learn_end(struct wg_engine *e, const struct wg_session *s,
 		return;
 	p->relearned++;
 	e->sum.relearned++;
-	hd_count(e->metrics, WG_M_RELEARNED, 1);
+	hd_count(&e->metrics->relearned, 1);
 	wg_tell_moved(e, p, &old, "handshake");
 }
 
@@ -108,9 +108,8 @@ void wg_session_unlearn(struct wg_engine *e, const struct wg_session *s,
 
 /* Of two, who shows better where a peer is: it stands; both ends have proven
  * themselves; heard last. */
-static const struct wg_session *better(const struct wg_session *a,
-				       const struct wg_session *b,
-				       unsigned side)
+static const struct wg_session *
+better(const struct wg_session *a, const struct wg_session *b, unsigned side)
 {
 	if (a == NULL || a->stands != b->stands)
 		return a != NULL && a->stands ? a : b;
@@ -122,15 +121,16 @@ static const struct wg_session *better(const struct wg_session *a,
 const struct wg_end *wg_session_place(const struct wg_engine *e,
 				      const struct wg_link *l, uint32_t from,
 				      const struct wg_addr *from_addr,
-				      const struct wg_addr *not)
+				      const struct wg_addr * not )
 {
 	unsigned side = wg_side(l, from);
 	const struct wg_session *s, *best = NULL;
 
-	wg_each_session (e, l, s)
-		if (s->confirmed &&
-		    wg_addr_same(&s->end[side].addr, from_addr) &&
-		    (not == NULL || !wg_addr_same(&s->end[!side].addr, not)))
-			best = better(best, s, !side);
+	wg_each_session(e, l,
+			s) if (s->confirmed &&
+			       wg_addr_same(&s->end[side].addr, from_addr) &&
+			       (not == NULL ||
+				!wg_addr_same(&s->end[!side].addr, not )))
+		best = better(best, s, !side);
 	return best != NULL ? &best->end[!side] : NULL;
 }

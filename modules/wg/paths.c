@@ -98,8 +98,8 @@ static void dropped(struct wg_engine *e, enum wg_drop why, uint64_t n)
 {
 	e->sum.drops[why] += n;
 	e->sum.rx.packets += n;
-	hd_count(e->metrics, WG_M_DROPS + (unsigned)why, n);
-	hd_count(e->metrics, WG_M_RX_PACKETS, n);
+	hd_count(&e->metrics->drops[why], n);
+	hd_count(&e->metrics->rx.packets, n);
 }
 
 static void add(struct wg_count *to, uint64_t packets, uint64_t bytes)
@@ -108,20 +108,21 @@ static void add(struct wg_count *to, uint64_t packets, uint64_t bytes)
 	to->bytes += bytes;
 }
 
+static void count(struct wg_traffic *t, uint64_t packets, uint64_t bytes)
+{
+	hd_count(&t->packets, packets);
+	hd_count(&t->bytes, bytes);
+}
+
 /* They came and went, as those of user space do. */
 static void forwarded(struct wg_engine *e, uint64_t packets, uint64_t bytes)
 {
 	add(&e->sum.xdp, packets, bytes);
 	add(&e->sum.rx, packets, bytes);
 	add(&e->sum.fwd, packets, bytes);
-	for (unsigned i = 0; i < 3; i++) { /* each has packets, bytes */
-		static const enum wg_metric of[] = { WG_M_RX_PACKETS,
-						     WG_M_FWD_PACKETS,
-						     WG_M_XDP_PACKETS };
-
-		hd_count(e->metrics, of[i], packets);
-		hd_count(e->metrics, of[i] + 1u, bytes);
-	}
+	count(&e->metrics->xdp, packets, bytes);
+	count(&e->metrics->rx, packets, bytes);
+	count(&e->metrics->fwd, packets, bytes);
 }
 
 static void sum_up(struct wg_relay_stats *to, const struct wg_relay_stats *news)
@@ -142,15 +143,10 @@ void wg_paths_count(struct wg_engine *e)
 	sum_up(&e->below, &news);
 	forwarded(e, news.fwd_packets, news.fwd_bytes);
 	for (unsigned i = 0; i < WG_XDP_PASS_N; i++)
-		hd_count(e->metrics, WG_M_XDP_PASS + i, pass[i]);
+		hd_count(&e->metrics->xdp_pass[i], pass[i]);
 	dropped(e, WG_DROP_NOT_WG_SHAPED, news.not_wg_shaped);
 	dropped(e, WG_DROP_BLOCKED, news.drop_blocklisted);
 }
-
-_Static_assert(WG_M_RX_BYTES == WG_M_RX_PACKETS + 1 &&
-		       WG_M_FWD_BYTES == WG_M_FWD_PACKETS + 1 &&
-		       WG_M_XDP_BYTES == WG_M_XDP_PACKETS + 1,
-	       "bytes are behind packets");
 _Static_assert(offsetof(struct wg_relay_stats, pass_handshake) +
 			       WG_XDP_PASS_N * sizeof(__u64) ==
 		       sizeof(struct wg_relay_stats),

@@ -40,8 +40,8 @@ void wg_route(struct wg_engine *e, const struct hd_datagram *dg)
 
 	e->sum.rx.packets++;
 	e->sum.rx.bytes += in.len;
-	hd_count(e->metrics, WG_M_RX_PACKETS, 1);
-	hd_count(e->metrics, WG_M_RX_BYTES, in.len);
+	hd_count(&e->metrics->rx.packets, 1);
+	hd_count(&e->metrics->rx.bytes, in.len);
 	if (h != NULL)
 		h->handle(e, &in);
 	else
@@ -62,8 +62,8 @@ bool wg_forward(struct wg_engine *e, const struct wg_in *in,
 	}
 	e->sum.fwd.packets++;
 	e->sum.fwd.bytes += in->len;
-	hd_count(e->metrics, WG_M_FWD_PACKETS, 1);
-	hd_count(e->metrics, WG_M_FWD_BYTES, in->len);
+	hd_count(&e->metrics->fwd.packets, 1);
+	hd_count(&e->metrics->fwd.bytes, in->len);
 	return true;
 }
 

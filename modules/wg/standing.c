@@ -75,7 +75,8 @@ static struct denial find_denial(struct wg_engine *e,
 	struct denial d = { 0 };
 	struct wg_session *t;
 
-	wg_each_session (e, wg_link(e, s->link), t) {
+	wg_each_session(e, wg_link(e, s->link), t)
+	{
 		if (t == s || !t->stands || t->made_ms > s->made_ms)
 			continue;
 		wg_paths_read(e, t);
@@ -189,7 +190,7 @@ void wg_session_confirm(struct wg_engine *e, struct wg_session *s)
 			wg_session_learn_end(e, s, i);
 	}
 	e->sum.handshakes++;
-	hd_count(e->metrics, WG_M_HANDSHAKES, 1);
+	hd_count(&e->metrics->handshakes, 1);
 	e->dirty_ms = e->now_ms;
 	wg_tell_confirmed(e, s);
 }

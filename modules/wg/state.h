@@ -69,9 +69,9 @@ struct wg_peer {
 	char nic[WG_NIC_BYTES];
 	uint8_t key[WG_KEY_BYTES];
 	bool has_key, fixed;
-	struct wg_addr pinned;   /* as the roster says, if it does */
+	struct wg_addr pinned; /* as the roster says, if it does */
 	struct wg_addr endpoint; /* proven, or the pinned one */
-	struct wg_addr local;    /* our address that it speaks to */
+	struct wg_addr local; /* our address that it speaks to */
 	uint32_t *links; /* ids */
 	uint32_t n_links, links_cap;
 	struct wg_ring *could_be; /* who may be this peer */
@@ -137,16 +137,17 @@ struct wg_session {
 };
 
 enum wg_proof { /* that somebody really is at an address */
-	WG_PROOF_NONE,
-	WG_PROOF_WAIVED, /* it has a responder's cookie and would refuse ours */
-	WG_PROOF_BEFORE, /* our cookie came back from it a while ago */
-	WG_PROOF_NOW, /* this very message has it */
+		WG_PROOF_NONE,
+		WG_PROOF_WAIVED, /* it has a responder's cookie and would refuse
+				    ours */
+		WG_PROOF_BEFORE, /* our cookie came back from it a while ago */
+		WG_PROOF_NOW, /* this very message has it */
 };
 
 struct wg_pending { /* an initiation that may be answered */
 	struct wg_item item;
 	uint32_t index; /* sender_index */
-	uint32_t to;    /* peer */
+	uint32_t to; /* peer */
 	uint64_t to_serial;
 	struct wg_addr from, local;
 	struct wg_addr target[WG_TARGETS];
@@ -214,13 +215,15 @@ struct wg_searches { /* a queue */
 	uint32_t first, n;
 };
 
+struct wg_numbers;
+
 struct wg_engine {
 	struct hd_module *mod;
 	struct hd_worker *w;
 	struct hd_udp *udp;
 	struct wg_xdp *xdp; /* NULL: all goes through here */
 	struct hd_timer *sweep, *search_timer, *save;
-	uint64_t *metrics; /* of the module in this worker */
+	struct wg_numbers *metrics; /* of the module in this worker */
 	const struct wg_conf *conf;
 	uint64_t now_ms;
 	struct wg_hash_key hash;
@@ -254,24 +257,16 @@ struct wg_worker {
 
 enum { WG_XDP_PASS_N = 9 }; /* why the driver left it to us */
 
-enum wg_metric {
-	WG_M_RX_PACKETS,
-	WG_M_RX_BYTES,
-	WG_M_FWD_PACKETS,
-	WG_M_FWD_BYTES,
-	WG_M_XDP_PACKETS,
-	WG_M_XDP_BYTES,
-	WG_M_XDP_PASS, /* one for each reason: WG_XDP_PASS_N */
-	WG_M_HANDSHAKES = WG_M_XDP_PASS + WG_XDP_PASS_N,
-	WG_M_RELEARNED,
-	WG_M_COOKIES,
-	WG_M_PEERS,
-	WG_M_LINKS,
-	WG_M_SESSIONS,
-	WG_M_PENDING,
-	WG_M_BLOCKED,
-	WG_M_DROPS, /* one for each enum wg_drop */
-	WG_M_N = WG_M_DROPS + WG_DROP_N,
+struct wg_traffic {
+	struct hd_counter packets, bytes;
+};
+
+struct wg_numbers {
+	struct wg_traffic rx, fwd, xdp; /* xdp: of both, in the kernel */
+	struct hd_counter xdp_pass[WG_XDP_PASS_N];
+	struct hd_counter handshakes, relearned, cookies;
+	struct hd_counter drops[WG_DROP_N];
+	struct hd_gauge peers, links, sessions, pending, blocked;
 };
 extern const struct hd_metric wg_metrics[];
 extern const struct hd_event_def wg_events[]; /* tell.c */

@@ -126,11 +126,6 @@ static void on_datagrams(struct hd_udp *udp, void *arg, struct hd_datagram *v,
 	wg_route_all(e, v, n);
 }
 
-static void set_gauge(struct wg_engine *e, unsigned which, uint64_t n)
-{
-	hd_count(e->metrics, which, n - e->metrics[which]);
-}
-
 static void on_sweep(struct hd_module *mod, struct hd_worker *w, void *arg)
 {
 	struct wg_engine *e = arg;
@@ -147,11 +142,11 @@ static void on_sweep(struct hd_module *mod, struct hd_worker *w, void *arg)
 	wg_save_tick(e);
 	wg_xdp_renew(e->xdp);
 	wg_paths_count(e);
-	set_gauge(e, WG_M_PEERS, e->peers.used);
-	set_gauge(e, WG_M_LINKS, e->links.used);
-	set_gauge(e, WG_M_SESSIONS, e->sessions.used);
-	set_gauge(e, WG_M_PENDING, e->pendings.used);
-	set_gauge(e, WG_M_BLOCKED, e->blocks.pool.used);
+	hd_gauge_set(&e->metrics->peers, e->peers.used);
+	hd_gauge_set(&e->metrics->links, e->links.used);
+	hd_gauge_set(&e->metrics->sessions, e->sessions.used);
+	hd_gauge_set(&e->metrics->pending, e->pendings.used);
+	hd_gauge_set(&e->metrics->blocked, e->blocks.pool.used);
 	hd_timer_set(e->sweep, SWEEP_MS);
 }
 
@@ -346,8 +341,8 @@ static void wg_unload(struct hd_module *mod)
 HD_MODULE(wg, .version = "1.0", .licence = "MIT",
 	  .summary = "relays stock WireGuard clients by their public keys",
 	  .state_version = WG_STATE_VERSION, .options = options,
-	  .metrics = wg_metrics, .events = wg_events,
-	  .conf_size = sizeof(struct wg_conf),
+	  .metrics = wg_metrics, .metrics_size = sizeof(struct wg_numbers),
+	  .events = wg_events, .conf_size = sizeof(struct wg_conf),
 	  .worker_size = sizeof(struct wg_worker), .load = wg_load,
 	  .check = wg_check, .start = wg_start, .changed = wg_changed,
 	  .stop = wg_stop, .unload = wg_unload);

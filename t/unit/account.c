@@ -36,13 +36,13 @@ static void one_turn_in_64(void **state)
 static void nothing_in_other_turns(void **state)
 {
 	struct hd_meter m = { 0 };
-	struct hd_account account = { { 0 } };
+	struct hd_account account = { { { 0 } } };
 
 	(void)state;
 	assert_null(hd_meter_enter(&m, &account));
 	spin_us(100);
 	hd_meter_leave(&m, NULL);
-	assert_int_equal(account.v[HD_ACCOUNT_CPU_NS], 0);
+	assert_int_equal(account.v[HD_ACCOUNT_CPU_NS].n, 0);
 }
 
 /* What another module does inside a call of ours is its own. False: more time
@@ -50,7 +50,7 @@ static void nothing_in_other_turns(void **state)
 static bool inner_takes_longer(void)
 {
 	struct hd_meter m = { .on = true };
-	struct hd_account outer = { { 0 } }, inner = { { 0 } };
+	struct hd_account outer = { { { 0 } } }, inner = { { { 0 } } };
 	struct hd_account *before = hd_meter_enter(&m, &outer);
 	struct hd_account *outside = hd_meter_enter(&m, &inner);
 
@@ -62,8 +62,8 @@ static bool inner_takes_longer(void)
 	hd_meter_leave(&m, same);
 	hd_meter_leave(&m, before);
 	assert_null(m.now);
-	assert_true(inner.v[HD_ACCOUNT_CPU_NS] >= 64 * 1000000ull);
-	return outer.v[HD_ACCOUNT_CPU_NS] < inner.v[HD_ACCOUNT_CPU_NS];
+	assert_true(inner.v[HD_ACCOUNT_CPU_NS].n >= 64 * 1000000ull);
+	return outer.v[HD_ACCOUNT_CPU_NS].n < inner.v[HD_ACCOUNT_CPU_NS].n;
 }
 
 static void inner_calls_count_once(void **state)

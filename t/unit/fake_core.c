@@ -65,15 +65,21 @@ int fake_load(const struct hd_module_def *def, void *conf, struct hd_error *err)
 	return r;
 }
 
-uint64_t fake_metric(const char *name, const char *labels)
+int64_t fake_metric(const char *name, const char *labels)
 {
 	const struct hd_metric *m = fake.module.def->metrics;
+	int64_t value = 0;
 
 	for (unsigned i = 0; m[i].name != NULL; i++)
 		if (strcmp(m[i].name, name) == 0 &&
 		    strcmp(m[i].labels ? m[i].labels : "",
-			   labels ? labels : "") == 0)
-			return fake.module.metrics[i];
+			   labels ? labels : "") == 0) {
+			hd_assert(m[i].kind != HD_METRIC_HISTOGRAM);
+			memcpy(&value,
+			       (char *)fake.module.metrics + m[i].offset,
+			       sizeof(value));
+			return value;
+		}
 	hd_assert_fail("no such metric", name, 0);
 }
 
@@ -94,9 +100,10 @@ void *hd_module_worker_data(struct hd_module *mod, struct hd_worker *w)
 	return mod->worker_data;
 }
 
-uint64_t *hd_metrics(struct hd_module *mod, struct hd_worker *w)
+void *hd_metrics(struct hd_module *mod, struct hd_worker *w)
 {
-	hd_assert(w == &fake.worker);
+	hd_assert(w == &fake.worker &&
+		  mod->def->metrics_size <= sizeof(mod->metrics));
 	return mod->metrics;
 }
 

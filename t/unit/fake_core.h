@@ -27,7 +27,7 @@ struct hd_worker {
 struct hd_module {
 	const struct hd_module_def *def;
 	void *conf, *worker_data;
-	uint64_t metrics[FAKE_METRICS_MAX];
+	uint64_t metrics[FAKE_METRICS_MAX]; /* def->metrics_size bytes */
 };
 
 struct hd_peer {
@@ -109,7 +109,7 @@ int fake_load(const struct hd_module_def *def, void *conf,
 	      struct hd_error *err);
 void fake_unload(void);
 /* fake_metric - the number of the row with this name and these labels. */
-uint64_t fake_metric(const char *name, const char *labels);
+int64_t fake_metric(const char *name, const char *labels);
 
 /* fake_stream_new - as after an upgrade, which the test does itself. */
 struct hd_stream *fake_stream_new(const struct hd_proto *proto);

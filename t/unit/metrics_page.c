@@ -33,7 +33,7 @@ static void labels(void **state)
 		  "l=\"\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\"" },
 		{ "\xe2\x82", "l=\"\xef\xbf\xbd\xef\xbf\xbd\"" },
 		{ "\xf4\x90\x80\x80", "l=\"\xef\xbf\xbd\xef\xbf\xbd"
-					"\xef\xbf\xbd\xef\xbf\xbd\"" },
+				      "\xef\xbf\xbd\xef\xbf\xbd\"" },
 	};
 
 	(void)state;
@@ -72,7 +72,7 @@ static void fill(struct metrics_page *p)
 				      "Bytes", "one"),
 		       "k=\"1\"", 1);
 	metrics_sample(metrics_family(p, "y", METRICS_GAUGE, "Y", "one"), NULL,
-		       UINT64_MAX);
+		       INT64_MIN);
 	metrics_sample(metrics_family(p, "x_bytes_total", METRICS_COUNTER,
 				      "Bytes", "two"),
 		       "k=\"2\"", 2);
@@ -80,9 +80,9 @@ static void fill(struct metrics_page *p)
 		       "v=\"0\"", 1);
 	metrics_sample(metrics_family(p, "old", METRICS_COUNTER, "Old", "one"),
 		       NULL, 3);
-	metrics_sample_real(metrics_family(p, "t_seconds", METRICS_GAUGE, "T",
-					   "one"),
-			    NULL, 0.25);
+	metrics_sample_real(
+		metrics_family(p, "t_seconds", METRICS_GAUGE, "T", "one"), NULL,
+		0.25);
 }
 
 static void prometheus_text(void **state)
@@ -99,7 +99,7 @@ static void prometheus_text(void **state)
 		    "x_bytes_total{k=\"2\"} 2\n"
 		    "# HELP y Y\n"
 		    "# TYPE y gauge\n"
-		    "y 18446744073709551615\n"
+		    "y -9223372036854775808\n"
 		    "# HELP b_info B\n"
 		    "# TYPE b_info gauge\n"
 		    "b_info{v=\"0\"} 1\n"
@@ -127,7 +127,7 @@ static void openmetrics(void **state)
 		    "x_bytes_total{k=\"2\"} 2\n"
 		    "# HELP y Y\n"
 		    "# TYPE y gauge\n"
-		    "y 18446744073709551615\n"
+		    "y -9223372036854775808\n"
 		    "# HELP b B\n"
 		    "# TYPE b info\n"
 		    "b_info{v=\"0\"} 1\n"
@@ -144,7 +144,7 @@ static void openmetrics(void **state)
 
 static void histogram(void **state)
 {
-	struct hd_histogram h = { .n = 3, .sum_ns = 100001500 };
+	struct hd_times h = { .n = 3, .sum_ns = 100001500 };
 	struct metrics_page p = { 0 };
 	struct metrics_text t = { 0 };
 
@@ -152,9 +152,9 @@ static void histogram(void **state)
 	h.cells[hd_histogram_cell(1)]++;
 	h.cells[hd_histogram_cell(100000)]++;
 	h.cells[hd_histogram_cell(100000000)]++;
-	metrics_sample_times(metrics_family(&p, "t_seconds", METRICS_HISTOGRAM,
-					    "T", "one"),
-			     "k=\"1\"", &h);
+	metrics_sample_times(
+		metrics_family(&p, "t_seconds", METRICS_HISTOGRAM, "T", "one"),
+		"k=\"1\"", &h);
 	metrics_write(&p, false, &t);
 	metrics_put(&t, "", 1);
 	assert_non_null(
@@ -201,9 +201,12 @@ static void wrong_tables(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(labels),	  cmocka_unit_test(json),
-		cmocka_unit_test(help),		  cmocka_unit_test(openmetrics),
-		cmocka_unit_test(prometheus_text), cmocka_unit_test(histogram),
+		cmocka_unit_test(labels),
+		cmocka_unit_test(json),
+		cmocka_unit_test(help),
+		cmocka_unit_test(openmetrics),
+		cmocka_unit_test(prometheus_text),
+		cmocka_unit_test(histogram),
 		cmocka_unit_test(wrong_tables),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -82,20 +82,17 @@ static int test_load(struct hd_module *mod, struct hd_error *err)
 	return load_with;
 }
 
-static void count_row(void *arg, const char *module,
-		      const struct hd_metric *metric, uint64_t sum)
+static void count_sample(void *arg, const struct hd_sample *sample)
 {
 	unsigned *n = arg;
 
-	(void)module;
-	(void)metric;
-	(void)sum;
+	(void)sample;
 	(*n)++;
 }
 
 static void *read_numbers(void *n)
 {
-	hd_metrics_each(count_row, n);
+	hd_metrics_read(NULL, count_sample, n);
 	return NULL;
 }
 

@@ -45,7 +45,7 @@ struct fake {
 	/* written by its worker, read when that has settled */
 	unsigned packets, gone;
 	bool got_new; /* a packet of the key's next life */
-	bool late;    /* told behind that */
+	bool late; /* told behind that */
 };
 
 static struct fake sources[SOURCES], receivers[RECEIVERS];
@@ -169,8 +169,8 @@ static void all_send(struct hd_worker *w, void *first, void *n)
 	(void)w;
 	for (uintptr_t i = 0; i < (uintptr_t)n; i++)
 		for (unsigned k = 0; k < RECEIVERS; k++)
-			hd_relay_send(&f[i].p, &receivers[k].p.login.key,
-				      false, &byte, 1);
+			hd_relay_send(&f[i].p, &receivers[k].p.login.key, false,
+				      &byte, 1);
 }
 
 static void all_leave(struct hd_worker *w, void *first, void *n)
@@ -322,7 +322,7 @@ static void never_behind_a_newer_packet(void **state)
 		in_worker(&receivers[i], down, NULL);
 	wait_idle();
 	for (unsigned i = 0; i < WORKERS; i++) /* all memory is given back */
-		assert_int_equal(hd_worker_at(i)->stats[HD_STAT_GONE_BYTES], 0);
+		assert_int_equal(hd_worker_at(i)->stats.gone_bytes.n, 0);
 }
 
 /* ---- one who answers a newcomer ---- */
@@ -389,7 +389,6 @@ int main(void)
 		cmocka_unit_test(who_got_an_answer_is_told_too),
 	};
 
-	return sodium_init() < 0 ?
-		       1 :
-		       cmocka_run_group_tests(tests, start, stop);
+	return sodium_init() < 0 ? 1
+				 : cmocka_run_group_tests(tests, start, stop);
 }

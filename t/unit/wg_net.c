@@ -88,7 +88,7 @@ static void begin(void)
 {
 	hd_assert(wg_engine_new(NULL, NULL, &net.e) == 0);
 	net.e->conf = &net.conf;
-	net.e->metrics = net.metrics;
+	net.e->metrics = &net.metrics;
 	wg_cookie_rotate(net.e);
 }
 
@@ -138,8 +138,8 @@ void net_pass(uint64_t ms)
 
 struct wg_plan *net_plan(void)
 {
-	struct wg_plan *plan = wg_plan_new(net.e->peers.used,
-					   net.e->links.used);
+	struct wg_plan *plan =
+		wg_plan_new(net.e->peers.used, net.e->links.used);
 	const struct wg_peer *p;
 	const struct wg_link *l;
 	uint32_t at = 0, n = 0;
@@ -339,8 +339,8 @@ void net_make_data(uint8_t *m, size_t len, uint32_t receiver, uint64_t counter)
 bool net_open_cookie(const struct net_sent *reply, unsigned to,
 		     const uint8_t *message, uint8_t cookie[16])
 {
-	size_t mac1 = wg_get32(message) == WG_INIT ? WG_INIT_MAC1 :
-						     WG_RESPONSE_MAC1;
+	size_t mac1 =
+		wg_get32(message) == WG_INIT ? WG_INIT_MAC1 : WG_RESPONSE_MAC1;
 	uint8_t key[32];
 
 	label_key("cookie--", to, key);

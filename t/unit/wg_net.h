@@ -18,7 +18,7 @@ struct net {
 	struct wg_engine *e;
 	struct wg_conf conf;
 	uint64_t now_ms;
-	uint64_t metrics[WG_M_N];
+	struct wg_numbers metrics;
 	struct net_sent sent[NET_SENT_MAX];
 	unsigned n_sent; /* since net_clear() */
 	uint64_t bytes_in, bytes_out;
@@ -66,8 +66,7 @@ void net_make_init(uint8_t m[WG_INIT_BYTES], unsigned to, uint32_t index,
 		   const uint8_t *cookie);
 void net_make_response(uint8_t m[WG_RESPONSE_BYTES], unsigned initiator,
 		       uint32_t index, uint32_t receiver);
-void net_make_data(uint8_t *m, size_t len, uint32_t receiver,
-		   uint64_t counter);
+void net_make_data(uint8_t *m, size_t len, uint32_t receiver, uint64_t counter);
 /* net_open_cookie - of a reply to an initiation, or to a response; `to` is whom
  * that was for. false: it is not. */
 bool net_open_cookie(const struct net_sent *reply, unsigned to,
@@ -77,8 +76,8 @@ void net_sign_response(uint8_t m[WG_RESPONSE_BYTES], const uint8_t *cookie);
 
 /* net_init - peer `to` is asked, with a cookie when the relay wants one. */
 void net_init(const union hd_addr *from, unsigned to, uint32_t index);
-void net_response(const union hd_addr *from, unsigned initiator,
-		  uint32_t index, uint32_t receiver);
+void net_response(const union hd_addr *from, unsigned initiator, uint32_t index,
+		  uint32_t receiver);
 void net_data(const union hd_addr *from, uint32_t receiver, uint64_t counter,
 	      size_t len);
 /* net_rekey - the same peers, a session of other indexes: a's i, b's i + 1. */

@@ -48,8 +48,8 @@ static int stop(void **state)
 /* ---- posts ---- */
 
 static uint64_t got[WORKERS][POSTERS]; /* each written by its worker only */
-static int out_of_order;               /* atomic */
-static int arrived;                    /* atomic */
+static int out_of_order; /* atomic */
+static int arrived; /* atomic */
 
 static void take(struct hd_worker *w, void *poster, void *number)
 {
@@ -87,9 +87,9 @@ static void posts_arrive_in_order(void **state)
 
 	(void)state;
 	for (uintptr_t i = 0; i < POSTERS; i++)
-		assert_int_equal(pthread_create(&threads[i], NULL, post_many,
-						(void *)i),
-				 0);
+		assert_int_equal(
+			pthread_create(&threads[i], NULL, post_many, (void *)i),
+			0);
 	for (int i = 0; i < POSTERS; i++)
 		pthread_join(threads[i], NULL);
 	wait_for(&arrived, WORKERS * POSTERS * POSTS);
@@ -129,10 +129,8 @@ static uint64_t unknown(void)
 	uint64_t n = 0;
 
 	for (unsigned i = 0; i < WORKERS; i++)
-		n += __atomic_load_n(
-			&hd_worker_at(i)->stats[hd_stat_drop(
-				HD_DROP_UNKNOWN_DEST, false)],
-			__ATOMIC_RELAXED);
+		n += hd_counter_read(
+			&hd_worker_at(i)->stats.drops[HD_DROP_UNKNOWN_DEST][0]);
 	return n;
 }
 

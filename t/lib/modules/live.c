@@ -42,14 +42,16 @@ struct live_state { /* of an echo connection */
 	const void *seed;
 };
 
-enum { M_STARTS, M_PACKETS };
+struct live_numbers {
+	struct hd_counter starts, packets;
+};
 
 static const struct hd_metric metrics[] = {
-	[M_STARTS] = { "live_starts_total", NULL, "start() ran",
-		       HD_METRIC_COUNTER },
-	[M_PACKETS] = { "live_packets_total", NULL, "packets seen",
-			HD_METRIC_COUNTER },
-	{ .name = NULL },
+	HD_METRIC(struct live_numbers, starts, "live_starts_total", NULL,
+		  "start() ran"),
+	HD_METRIC(struct live_numbers, packets, "live_packets_total", NULL,
+		  "packets seen"),
+	HD_METRIC_END,
 };
 
 static const struct hd_option options[] = {
@@ -191,10 +193,11 @@ static enum hd_verdict on_packet(struct hd_module *mod, struct hd_worker *w,
 				 const struct hd_packet *packet)
 {
 	struct live_worker *lw = hd_module_worker_data(mod, w);
+	struct live_numbers *numbers = hd_metrics(mod, w);
 
 	(void)packet;
 	lw->packets++;
-	hd_count(hd_metrics(mod, w), M_PACKETS, 1);
+	hd_count(&numbers->packets, 1);
 	return HD_VERDICT_PASS;
 }
 
@@ -269,12 +272,9 @@ static void count_module(void *n, const struct hd_about_module *m)
 	++*(unsigned *)n;
 }
 
-static void count_metric(void *n, const char *module, const struct hd_metric *m,
-			 uint64_t sum)
+static void count_sample(void *n, const struct hd_sample *sample)
 {
-	(void)module;
-	(void)m;
-	(void)sum;
+	(void)sample;
 	++*(unsigned *)n;
 }
 
@@ -284,7 +284,7 @@ static void look_around(void)
 	unsigned n = 0;
 
 	hd_about_modules(count_module, &n);
-	hd_metrics_each(count_metric, &n);
+	hd_metrics_read(NULL, count_sample, &n);
 	hd_assert(n > 0);
 }
 
@@ -321,12 +321,13 @@ static int live_start(struct hd_module *mod, struct hd_worker *w,
 {
 	const struct live_conf *conf = hd_module_worker_conf(mod, w);
 	struct live_worker *lw = hd_module_worker_data(mod, w);
+	struct live_numbers *numbers = hd_metrics(mod, w);
 
 	look_around();
 	lw->self = mod;
 	lw->starts++;
 	lw->seed = is_mode("ptr ") ? options : NULL;
-	hd_count(hd_metrics(mod, w), M_STARTS, 1);
+	hd_count(&numbers->starts, 1);
 	for (unsigned i = 0; i < hd_workers(); i++)
 		hd_post(mod, hd_worker_at(i), hello_from, NULL, NULL);
 	/* also on a reload, which has waited for those of the old code */
@@ -371,6 +372,7 @@ static void live_unload(struct hd_module *mod)
 HD_MODULE(live, .version = "1.0", .licence = "MIT",
 	  .summary = "one of everything", .state_version = STATE_VERSION,
 	  .options = options, .metrics = metrics,
+	  .metrics_size = sizeof(struct live_numbers),
 	  .conf_size = sizeof(struct live_conf),
 	  .worker_size = sizeof(struct live_worker), .load = live_load,
 	  .start = live_start, .check = live_check, .stop = live_stop,
