@@ -44,6 +44,8 @@ struct hd_kind {
 	 * command". */
 	unsigned (*busy)(const struct hd_module *mod);
 	const char *busy_text;
+	/* hurry - that is to end at once, where it can. */
+	void (*hurry)(const struct hd_module *mod);
 
 	/* ---- in each worker ---- */
 

@@ -13,6 +13,7 @@
 #include <yaml.h>
 #include "core/base/version.h"
 #include "core/daemon/cli.h"
+#include "core/fetch/fetch.h"
 #include "core/tls/aead.h"
 #include <hyper-derp/module.h>
 
@@ -73,6 +74,7 @@ void hd_cli_version(FILE *out)
 	fprintf(out, "libyaml       %s\n", yaml_get_version_string());
 	fprintf(out, "jansson       %s\n", JANSSON_VERSION);
 	fprintf(out, "wslay         %s\n", WSLAY_VERSION);
+	fprintf(out, "libcurl       %s\n", hd_fetch_library());
 	if (uname(&kernel) == 0)
 		fprintf(out, "kernel        %s %s %s\n", kernel.sysname,
 			kernel.release, kernel.machine);

@@ -23,6 +23,7 @@
 #include "core/daemon/daemon.h"
 #include "core/daemon/daemon_files.h"
 #include "core/daemon/serve.h"
+#include "core/fetch/fetch.h"
 #include "core/loop/task.h"
 #include "core/loop/worker.h"
 #include "core/module/module.h"
@@ -163,6 +164,7 @@ void hd_daemon_stop(struct hd_daemon *d)
 
 	hd_control_stop();
 	hd_live_end();
+	hd_fetches_stop(); /* while workers run, so that callbacks do */
 	bool all = hd_tasks_stop(TASKS_LIMIT_MS);
 	if (d->started) {
 		hd_metrics_read(NULL, log_sample, NULL);
@@ -176,6 +178,7 @@ void hd_daemon_stop(struct hd_daemon *d)
 	hd_main_free(); /* calls that were under way come to their end */
 	hd_modules_unload(); /* may still answer: hd_admit_answer() */
 	hd_workers_free();
+	hd_fetches_free();
 	hd_control_free();
 	hd_state_dir_close();
 	hd_conf_free(&d->conf);

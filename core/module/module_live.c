@@ -78,7 +78,7 @@ int hd_live_find(const char *name, struct hd_module **ret, struct hd_error *err)
 	return 0;
 }
 
-int hd_live_quiet(struct hd_change *c)
+int hd_live_quiet(struct hd_change *c, unsigned hurry_ms)
 {
 	struct hd_module *mod = c->mod;
 	const char *what;
@@ -86,6 +86,9 @@ int hd_live_quiet(struct hd_change *c)
 	if (c->until_us == 0)
 		c->until_us = hd_clock_us() + 1000ull * QUIET_MS;
 	__atomic_store_n(&mod->closing, true, __ATOMIC_SEQ_CST);
+	if (hd_clock_us() + 1000ull * QUIET_MS >=
+	    c->until_us + 1000ull * hurry_ms)
+		hd_registry_hurry(mod);
 	if (!hd_registry_busy(mod, &what)) {
 		c->until_us = 0;
 		return 0;

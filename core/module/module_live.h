@@ -68,10 +68,11 @@ int hd_module_live_reload(struct hd_change *c);
 int hd_live_check_running(struct hd_error *err);
 /* hd_live_find - a module that may be taken out. hd_live_quiet - no tasks of
  * it run any more, and none begin until mod->closing is cleared; again while
- * it returns -EINPROGRESS, from which on c->until_us is set. */
+ * it returns -EINPROGRESS, from which on c->until_us is set. After hurry_ms
+ * what can end early is told to. */
 int hd_live_find(const char *name, struct hd_module **ret,
 		 struct hd_error *err);
-int hd_live_quiet(struct hd_change *c);
+int hd_live_quiet(struct hd_change *c, unsigned hurry_ms);
 /* hd_live_check_needs - what a file that was opened requires is loaded. */
 int hd_live_check_needs(const struct hd_module_def *def, struct hd_error *err);
 /* hd_live_refused - puts the module's name before the reason. Returns r. */

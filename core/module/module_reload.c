@@ -101,6 +101,7 @@ static void close_file(struct hd_reload *r, struct hd_module_file *file)
 /* ---- the stages ---- */
 
 enum { BEGIN, QUIET, CLOSING, SWAP, STAGES };
+enum { HURRY_MS = 4000 };
 
 static int begin(struct hd_change *c)
 {
@@ -118,7 +119,7 @@ static int begin(struct hd_change *c)
  * stay: who logs in meanwhile is to be asked as ever. */
 static int quiet(struct hd_change *c)
 {
-	int e = hd_live_quiet(c);
+	int e = hd_live_quiet(c, HURRY_MS);
 
 	if (e == 0 && !c->reload->life.kept)
 		hd_life_hide_early(c->mod);

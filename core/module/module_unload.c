@@ -57,7 +57,7 @@ static int begin(struct hd_change *c)
 
 static int quiet(struct hd_change *c)
 {
-	int r = hd_live_quiet(c);
+	int r = hd_live_quiet(c, 0);
 
 	if (r < 0)
 		return r;

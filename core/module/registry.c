@@ -2,6 +2,7 @@
 /* core/module/registry.c - what modules register, all kinds of it. */
 #include "core/module/registry.h"
 #include <hyper-derp/base.h>
+#include "core/fetch/fetch.h"
 #include "core/http/http.h"
 #include "core/loop/mainloop.h"
 #include "core/loop/task.h"
@@ -21,7 +22,8 @@ static const struct hd_kind *kinds[KINDS_MAX + 1] = { /* NULL: the end */
 	&hd_task_kind,	 &hd_hook_kind,	     &hd_route_kind,
 	&hd_answer_kind, &hd_listener_kind,  &hd_accept_kind,
 	&hd_timer_kind,	 &hd_udp_kind,	     &hd_main_timer_kind,
-	&hd_watch_kind,	 &hd_tls_chain_kind, &hd_login_kind,
+	&hd_watch_kind,	 &hd_fetch_kind,     &hd_tls_chain_kind,
+	&hd_login_kind,
 };
 
 void hd_registry_add(const struct hd_kind *kind)
@@ -78,6 +80,13 @@ bool hd_registry_busy(const struct hd_module *mod, const char **ret_text)
 			return true;
 	}
 	return false;
+}
+
+void hd_registry_hurry(const struct hd_module *mod)
+{
+	for (const struct hd_kind **k = kinds; *k != NULL; k++)
+		if ((*k)->hurry != NULL)
+			(*k)->hurry(mod);
 }
 
 /* ---- in a worker ---- */

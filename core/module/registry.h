@@ -17,6 +17,7 @@ void hd_registry_withdraw(const struct hd_module *mod);
 void hd_registry_withdraw_early(const struct hd_module *mod);
 void hd_registry_reclaim(void);
 bool hd_registry_busy(const struct hd_module *mod, const char **ret_text);
+void hd_registry_hurry(const struct hd_module *mod);
 
 /* In a worker. */
 void hd_registry_sync_here(struct hd_worker *w, const struct hd_module *mod);

@@ -10,6 +10,7 @@
  *      hd_metrics_read() gives samples. CHANGELOG.md has the
  *      history of ABI 1, doc/module-guide.md what to change in a module.
  *      mainloop.h: timers and descriptors on the main thread.
+ *      fetch.h: an HTTP client.
  *      hd_post() and hd_task() take arg, and a function that drops it;
  *      hd_relay_home().
  *
