@@ -32,7 +32,8 @@ static void from_here(struct wg_engine *e, const struct wg_in *in,
 	struct wg_end *from = &s->end[!to];
 	uint64_t next = wg_get64(in->data + WG_COUNTER) + 1;
 
-	wg_counter_take(&from->next, next);
+	if (wg_counter_take(&from->next, next))
+		s->fresh_ms[!to] = e->now_ms;
 	/* it is there: who spoke from elsewhere is somebody else */
 	if (s->roams & 1 << !to)
 		wg_roam_back(e, s, !to);

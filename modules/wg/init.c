@@ -112,6 +112,20 @@ static void to_roamed(struct wg_engine *e, const struct wg_in *in,
 		}
 }
 
+/* The place may be made up: other than to the endpoint no more goes there than
+ * three times what came from it. */
+static unsigned to_end(struct wg_engine *e, const struct wg_in *in,
+		       struct wg_pending *p, const struct wg_peer *to,
+		       struct wg_session *s, unsigned side)
+{
+	const struct wg_end *end = &s->end[side];
+
+	if (!wg_addr_same(&end->addr, &to->endpoint) &&
+	    !wg_session_ask(e, s, side))
+		return 0;
+	return send_to(e, in, p, &end->addr, &end->local);
+}
+
 /* A tunnel between the two shows best where the other one is. Where two lead to
  * different places, or the endpoint is another one, it goes to each: how often
  * an address asked does not say which, since others may forge it. */
@@ -119,21 +133,24 @@ static unsigned by_tunnels(struct wg_engine *e, const struct wg_in *in,
 			   struct wg_pending *p, const struct wg_peer *from,
 			   const struct wg_link *l, const struct wg_peer *to)
 {
-	const struct wg_end *one, *two;
-	unsigned n;
+	unsigned side = wg_side(l, to->item.id), n;
+	struct wg_session *one, *two;
+	const struct wg_addr *first;
 
 	one = wg_session_place(e, l, from->item.id, &in->from, NULL);
 	if (one == NULL)
 		return 0;
-	two = wg_session_place(e, l, from->item.id, &in->from, &one->addr);
-	n = send_to(e, in, p, &one->addr, &one->local);
+	first = &one->end[side].addr;
+	two = wg_session_place(e, l, from->item.id, &in->from, first);
+	n = to_end(e, in, p, to, one, side);
 	if (two != NULL)
-		n += send_to(e, in, p, &two->addr, &two->local);
-	if (to->endpoint.set && !wg_addr_same(&to->endpoint, &one->addr) &&
-	    (two == NULL || !wg_addr_same(&to->endpoint, &two->addr)))
+		n += to_end(e, in, p, to, two, side);
+	if (to->endpoint.set && !wg_addr_same(&to->endpoint, first) &&
+	    (two == NULL ||
+	     !wg_addr_same(&to->endpoint, &two->end[side].addr)))
 		n += send_to(e, in, p, &to->endpoint, &to->local);
 	e->sum.copied_bytes += n > 1 ? (n - 1) * in->len : 0;
-	to_roamed(e, in, p, l, wg_side(l, to->item.id));
+	to_roamed(e, in, p, l, side);
 	return n;
 }
 

@@ -108,8 +108,8 @@ void wg_session_unlearn(struct wg_engine *e, const struct wg_session *s,
 
 /* Of two, who shows better where a peer is: it stands; both ends have proven
  * themselves; heard last. */
-static const struct wg_session *
-better(const struct wg_session *a, const struct wg_session *b, unsigned side)
+static struct wg_session *better(struct wg_session *a, struct wg_session *b,
+				 unsigned side)
 {
 	if (a == NULL || a->stands != b->stands)
 		return a != NULL && a->stands ? a : b;
@@ -118,19 +118,18 @@ better(const struct wg_session *a, const struct wg_session *b, unsigned side)
 	return a->heard_ms[side] >= b->heard_ms[side] ? a : b;
 }
 
-const struct wg_end *wg_session_place(const struct wg_engine *e,
-				      const struct wg_link *l, uint32_t from,
-				      const struct wg_addr *from_addr,
-				      const struct wg_addr * not )
+struct wg_session *wg_session_place(const struct wg_engine *e,
+				    const struct wg_link *l, uint32_t from,
+				    const struct wg_addr *from_addr,
+				    const struct wg_addr *not)
 {
 	unsigned side = wg_side(l, from);
-	const struct wg_session *s, *best = NULL;
+	struct wg_session *s, *best = NULL;
 
-	wg_each_session(e, l,
-			s) if (s->confirmed &&
-			       wg_addr_same(&s->end[side].addr, from_addr) &&
-			       (not == NULL ||
-				!wg_addr_same(&s->end[!side].addr, not )))
-		best = better(best, s, !side);
-	return best != NULL ? &best->end[!side] : NULL;
+	wg_each_session (e, l, s)
+		if (s->confirmed &&
+		    wg_addr_same(&s->end[side].addr, from_addr) &&
+		    (not == NULL || !wg_addr_same(&s->end[!side].addr, not)))
+			best = better(best, s, !side);
+	return best;
 }

@@ -130,6 +130,9 @@ void wg_session_move(struct wg_engine *e, struct wg_session *s, unsigned side,
 void wg_session_end(struct wg_engine *e, struct wg_session *s,
 		    const char *why);
 void wg_sessions_sweep(struct wg_engine *e, uint32_t n);
+/* wg_session_ask - may an initiation go to that end? Three times what came from
+ * there, and no more. */
+bool wg_session_ask(struct wg_engine *e, struct wg_session *s, unsigned side);
 /* wg_session_fold - its numbers are in those of the link and the peers. */
 void wg_session_fold(struct wg_engine *e, struct wg_session *s);
 
@@ -165,13 +168,13 @@ void wg_session_learn_end(struct wg_engine *e, const struct wg_session *s,
 			  unsigned side);
 void wg_session_unlearn(struct wg_engine *e, const struct wg_session *s,
 			unsigned side, const struct wg_session *by);
-/* wg_session_place - where to look for a peer, by a tunnel of the link in
- * which the other one is at `from`: the first choice, or (second) one at
- * another address than `not`. NULL: none. */
-const struct wg_end *wg_session_place(const struct wg_engine *e,
-				      const struct wg_link *l, uint32_t from,
-				      const struct wg_addr *from_addr,
-				      const struct wg_addr *not);
+/* wg_session_place - where to look for a peer: a tunnel of the link in which
+ * the other one, `from`, is at that address: the first choice, or (second) one
+ * that leads to another address than `not`. NULL: none. */
+struct wg_session *wg_session_place(const struct wg_engine *e,
+				    const struct wg_link *l, uint32_t from,
+				    const struct wg_addr *from_addr,
+				    const struct wg_addr *not);
 
 /* ---- roam.c: ends that may have moved ---- */
 /* wg_roam_data - from an address that is not the end's.

@@ -49,18 +49,21 @@ static void take(struct wg_engine *e, struct wg_session *s, unsigned from,
 		 const struct wg_path_use *use)
 {
 	struct wg_end *end = &s->end[from];
+	bool fresh = use->counter >= HD_MAX(end->next, (uint64_t)1);
 	uint64_t at;
 
 	end->sum.packets += use->sum.packets;
 	end->sum.bytes += use->sum.bytes;
-	if (use->counter > 0)
-		end->next = HD_MAX(end->next, use->counter + 1);
+	if (fresh)
+		end->next = use->counter + 1;
 	if (use->idle_ms >= e->now_ms)
 		return;
 	at = e->now_ms - use->idle_ms;
 	end->xdp_ms = HD_MAX(end->xdp_ms, at);
 	s->used_ms = HD_MAX(s->used_ms, at);
 	s->heard_ms[from] = HD_MAX(s->heard_ms[from], at);
+	if (fresh)
+		s->fresh_ms[from] = HD_MAX(s->fresh_ms[from], at);
 }
 
 /* At most every 5 s: a map is asked twice for each session. */

@@ -19,7 +19,8 @@
  *
  * Three things end it. X speaks. Or the other end begins a handshake, proves
  * its address and has no answer: WireGuard begins one 15 s after it last heard
- * something that was genuine, so what Z says is not. Or Z falls silent.
+ * something that was genuine, so what Z says is not, and nobody is believed to
+ * have moved in this session any more. Or Z falls silent.
  *
  * When two addresses claim to be the new one, the one that spoke last gets the
  * copies.
@@ -70,7 +71,8 @@ static void begin(struct wg_engine *e, struct wg_session *s, unsigned side,
 		(struct wg_roam){ .addr = in->from, .local = in->local };
 }
 
-/* Only where the end itself was heard just now. */
+/* Only where the end itself was heard just now: a copy of what it said before
+ * is not that. And not where it came to nothing before, in this session. */
 static bool may_begin(const struct wg_engine *e, const struct wg_session *s,
 		      unsigned side)
 {
@@ -78,8 +80,8 @@ static bool may_begin(const struct wg_engine *e, const struct wg_session *s,
 
 	if (s->roams & 1 << side)
 		return true;
-	if (!s->fast || s->heard_ms[side] == 0 ||
-	    e->now_ms - s->heard_ms[side] > RECENT_MS)
+	if (!s->fast || roam->doubted || s->fresh_ms[side] == 0 ||
+	    e->now_ms - s->fresh_ms[side] > RECENT_MS)
 		return false;
 	return roam->last_ms == 0 || e->now_ms - roam->last_ms >= ROAM_AGAIN_MS;
 }
@@ -199,8 +201,10 @@ void wg_roam_doubt(struct wg_engine *e, struct wg_link *l, unsigned side,
 
 	wg_each_session (e, l, s)
 		if ((s->roams & 1 << side) &&
-		    wg_addr_same(&s->end[!side].addr, asker))
+		    wg_addr_same(&s->end[!side].addr, asker)) {
 			wg_roam_back(e, s, side);
+			s->roam[side].doubted = true;
+		}
 }
 
 /* Who falls silent there is not there. */

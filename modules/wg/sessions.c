@@ -10,10 +10,13 @@
  * addresses: whatever else is believed about a peer's endpoint, a tunnel that
  * works goes on working. */
 #include "modules/wg/state.h"
+#include "modules/wg/wire.h"
 
 enum {
 	ANSWERED_MS = 20000, /* data follows a response at once */
 	OLDEST_MS = WG_REJECT_AFTER_MS + 20000, /* no peer takes its data now */
+	ASK_TIMES = 3, /* bytes for each byte that came from there */
+	ASK_MAX_BYTES = 1 << 16,
 };
 
 struct wg_session *wg_session(const struct wg_engine *e, uint32_t id)
@@ -81,6 +84,7 @@ struct wg_session *wg_session_new(struct wg_engine *e, struct wg_link *l,
 	l->newest = s->item.id;
 	for (unsigned i = 0; i < 2 && r == 0; i++) {
 		s->end[i] = ends[i];
+		s->ask_bytes[i] = ASK_TIMES * WG_RESPONSE_BYTES;
 		r = wg_index_add(&e->by_index, hash_index(e, ends[i].index),
 				 s->item.id * 2 + i);
 	}
@@ -156,7 +160,7 @@ void wg_session_fetch(const struct wg_engine *e, uint32_t index)
 	if (!wg_index_next(&e->by_index, hash, &at, &id))
 		return;
 	s = (const char *)wg_session(e, id / 2);
-	for (size_t i = 0; i < offsetof(struct wg_session, roam); i += 64)
+	for (size_t i = 0; i < offsetof(struct wg_session, read_ms); i += 64)
 		__builtin_prefetch(s + i, 1);
 }
 
@@ -179,6 +183,23 @@ void wg_session_move(struct wg_engine *e, struct wg_session *s, unsigned side,
 	wg_paths_put(e, s);
 }
 
+/* Somebody may have made up that a peer is there. */
+static void allow_asking(struct wg_session *s, unsigned side, uint64_t bytes)
+{
+	s->ask_bytes[side] =
+		(uint32_t)HD_MIN(s->ask_bytes[side] + ASK_TIMES * bytes,
+				 (uint64_t)ASK_MAX_BYTES);
+}
+
+bool wg_session_ask(struct wg_engine *e, struct wg_session *s, unsigned side)
+{
+	wg_session_fold(e, s);
+	if (s->ask_bytes[side] < WG_INIT_BYTES)
+		return false;
+	s->ask_bytes[side] -= WG_INIT_BYTES;
+	return true;
+}
+
 /* What was counted in the session goes to the link and its peers. */
 void wg_session_fold(struct wg_engine *e, struct wg_session *s)
 {
@@ -190,6 +211,7 @@ void wg_session_fold(struct wg_engine *e, struct wg_session *s)
 		struct wg_peer *b = wg_peer(e, l->peer[!i]);
 
 		s->end[i].sum = (struct wg_count){ 0 };
+		allow_asking(s, i, n.bytes);
 		l->sum[i].packets += n.packets;
 		l->sum[i].bytes += n.bytes;
 		a->rx.packets += n.packets;

@@ -12,7 +12,7 @@
 #include "modules/wg/table.h"
 #include "modules/wg/yaml.h"
 
-#define WG_STATE_VERSION 8
+#define WG_STATE_VERSION 9
 
 /* Seconds of the WireGuard protocol (whitepaper, section 6.1). */
 #define WG_REJECT_AFTER_MS 180000
@@ -114,6 +114,7 @@ struct wg_roam { /* where an end may be */
 	uint32_t credit_bytes; /* that may go there */
 	uint32_t sent_bytes; /* came from there until then */
 	bool gone; /* the old one: silent for so long */
+	bool doubted; /* nobody answered from there: never again */
 };
 
 /* What a packet needs comes first: few cache lines, whatever the number of
@@ -131,8 +132,12 @@ struct wg_session {
 	uint8_t roams; /* ends that may have moved, one bit each */
 	uint64_t used_ms;
 	struct wg_end end[2]; /* end[i] is peer[i] of the link */
-	uint64_t made_ms, read_ms, confirmed_ms, judged_ms;
 	uint64_t heard_ms[2]; /* of each end */
+	uint64_t fresh_ms[2]; /* the same, with a counter not seen before */
+	uint64_t made_ms, confirmed_ms;
+	/* no packet needs these: */
+	uint64_t read_ms, judged_ms;
+	uint32_t ask_bytes[2]; /* initiations that may go to each end */
 	struct wg_roam roam[2];
 };
 
