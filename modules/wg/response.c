@@ -56,8 +56,9 @@ enum {
 
 /* A host's data with this index goes elsewhere already. Honest indexes are
  * random; a peer that chose another one's would get the packets for that one.
- * To the same place is no harm: somebody answered one initiation twice. Nor may
- * one index be that of many: each packet with it would look at all of them. */
+ * To the same place is no harm: somebody answered one initiation twice, perhaps
+ * in another one's name, and who was first may have made it up. Nor may one
+ * index be that of many: each packet with it would look at all of them. */
 static bool is_taken(const struct wg_engine *e, const struct wg_link *l,
 		     const struct wg_end ends[2])
 {
@@ -69,8 +70,7 @@ static bool is_taken(const struct wg_engine *e, const struct wg_link *l,
 					&here);
 
 		if (s != NULL && here &&
-		    (s->link != l->item.id || to != i ||
-		     !wg_addr_same(&s->end[to].addr, &ends[i].addr)))
+		    !wg_addr_same(&s->end[to].addr, &ends[i].addr))
 			return true;
 		if (wg_session_others(e, ends[i].index, l) >= SAME_INDEX_MAX)
 			return true;

@@ -51,9 +51,12 @@ static bool is_stale(const struct wg_engine *e, const struct wg_session *s)
 		       WG_ALIVE_MS;
 }
 
+/* An answer costs him nothing who has seen the question: with data is more. */
 static unsigned rank(const struct wg_engine *e, const struct wg_session *s)
 {
-	return is_stale(e, s) ? 0 : 1 + wg_spoke_both(s) + 3u * s->proofs;
+	if (is_stale(e, s))
+		return 0;
+	return 1 + s->confirmed + wg_spoke_both(s) + 4u * s->proofs;
 }
 
 /* Of two, who makes room: less proven, then longer unused. Either may be

@@ -33,8 +33,7 @@ static bool has_both(const struct wg_engine *e, const struct wg_session *s)
 	if (wg_spoke_both(s) || !s->confirmed)
 		return s->confirmed;
 	twin = wg_session_find(e, init->index, &resp->addr, &to, &here);
-	return twin != NULL && here && twin->link == s->link &&
-	       to == s->initiator &&
+	return twin != NULL && here &&
 	       wg_addr_same(&twin->end[to].addr, &init->addr) &&
 	       twin->heard_ms[!to] >= s->confirmed_ms;
 }
