@@ -9,6 +9,7 @@
 extern "C" {
 #endif
 
+/* hd_about_relay - the relay itself. */
 struct hd_about_relay {
 	const char *version, *commit; /* "0.1.0", git's short id */
 	const char *backend; /* "io_uring", "epoll" */
@@ -18,6 +19,7 @@ struct hd_about_relay {
 };
 HD_API void hd_about_relay(struct hd_about_relay *ret_about);
 
+/* hd_about_modules - call fn for each module that is loaded. */
 struct hd_about_module {
 	const char *name, *version; /* version "": it has none */
 	const char *state; /* "loaded" */
@@ -26,7 +28,7 @@ struct hd_about_module {
 typedef void hd_about_module_fn(void *arg, const struct hd_about_module *m);
 HD_API void hd_about_modules(hd_about_module_fn *fn, void *arg);
 
-/* hd_about_certificates - those that are served now. */
+/* hd_about_certificates - call fn for each certificate that is served now. */
 struct hd_about_certificate {
 	const char *subject; /* "CN=derp.example.com", RFC 2253 */
 	const char *names;   /* what clients ask for: "a.example,192.0.2.1" */

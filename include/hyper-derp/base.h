@@ -16,6 +16,8 @@
 extern "C" {
 #endif
 
+/* HD_API - what the relay shows to modules, and a module to the relay.
+ * HD_PRINTF - the compiler checks the arguments as those of printf(). */
 #define HD_API __attribute__((visibility("default")))
 #define HD_PRINTF(fmt, first) __attribute__((format(printf, fmt, first)))
 
@@ -26,7 +28,7 @@ struct hd_udp;     /* a UDP socket of one worker */
 struct hd_peer;    /* an admitted connection, on its key's home worker */
 struct hd_request; /* an HTTP request, during the call that answers it */
 
-#define HD_KEY_BYTES 32
+#define HD_KEY_BYTES 32 /* of a Curve25519 key */
 
 struct hd_key { /* a Curve25519 public key */
 	uint8_t b[HD_KEY_BYTES];
@@ -44,6 +46,8 @@ union hd_addr { /* an IPv4 or IPv6 address and port */
 HD_API const char *hd_addr_text(const union hd_addr *addr,
 				char buf[HD_ADDR_TEXT_BYTES]);
 
+/* hd_verdict - what a hook says: ask the next module, refuse, or "I will answer
+ * later" (hook.h). */
 enum hd_verdict { HD_VERDICT_PASS, HD_VERDICT_DENY, HD_VERDICT_PENDING };
 
 enum hd_close { /* why a stream ended; hd_close_text() names it in the log */
@@ -58,6 +62,7 @@ enum hd_close { /* why a stream ended; hd_close_text() names it in the log */
 	HD_CLOSE_KICKED,   /* an operator or a trusted peer asked for it */
 	HD_CLOSE_N
 };
+/* hd_close_text - "slow", as the log has it. */
 HD_API const char *hd_close_text(enum hd_close why);
 
 struct hd_error { /* one sentence: what failed, where, what to do */
@@ -84,6 +89,8 @@ HD_API void hd_assert_fail(const char *what, const char *file, int line)
 #define HD_CHECK_MAGIC(obj, want)                                              \
 	hd_assert((obj) != NULL && (obj)->magic == (want))
 
+/* HD_ARRAY_N - the elements of an array. HD_MIN and HD_MAX evaluate their
+ * arguments twice. hd_container_of - the struct whose member ptr points to. */
 #define HD_ARRAY_N(a) (sizeof(a) / sizeof(*(a)))
 #define HD_MIN(a, b) ((a) < (b) ? (a) : (b))
 #define HD_MAX(a, b) ((a) > (b) ? (a) : (b))

@@ -61,6 +61,7 @@ struct hd_option { /* a table ends with an entry whose name is NULL */
 	const struct hd_option *entry;
 	uint32_t entry_size;
 };
+/* HD_OPTION_END - the last row of a table. */
 #define HD_OPTION_END                                                          \
 	{                                                                      \
 		.name = NULL                                                   \

@@ -41,7 +41,9 @@ struct hd_command {
 	/* run - main thread; must not block. */
 	void (*run)(struct hd_module *mod, struct hd_call *call);
 	/* each, then done (may be NULL) - instead of run: in every worker in
-	 * turn, then on the main thread. */
+	 * turn, then on the main thread. Without done, the answer is a list
+	 * and each puts its rows, with the name NULL. With done, each puts
+	 * nothing, and collects in hd_call_data(). */
 	void (*each)(struct hd_module *mod, struct hd_call *call,
 		     struct hd_worker *w);
 	void (*done)(struct hd_module *mod, struct hd_call *call);

@@ -7,6 +7,7 @@
 extern "C" {
 #endif
 
+/* hd_datagrams_fn - n datagrams have come, in one batch. */
 struct hd_datagram {
 	union hd_addr from; /* IPv4 as AF_INET, also on a dual-stack socket */
 	union hd_addr to;   /* which of our addresses it came to; port 0 */

@@ -10,6 +10,7 @@
 extern "C" {
 #endif
 
+/* What the protocol fixes. Lengths are those of a payload, without header. */
 #define DERP_VERSION 2
 #define DERP_HEADER_BYTES 5 /* type, 4 bytes payload length */
 #define DERP_MAGIC "DERP\xf0\x9f\x94\x91"
@@ -57,13 +58,17 @@ enum derp_type {
 #define DERP_PONG_FRAME_BYTES (DERP_HEADER_BYTES + DERP_PONG_BYTES)
 #define DERP_RESTARTING_BYTES (DERP_HEADER_BYTES + 8)
 
+/* derp_gone - the reason in a PeerGone frame. */
 enum derp_gone { DERP_GONE_DISCONNECTED = 0, DERP_GONE_NOT_HERE = 1 };
 
+/* derp_header_get - the DERP_HEADER_BYTES in front of every payload. The caller
+ * checks len_bytes against what it is ready to take. */
 struct derp_header {
 	uint8_t type;
 	uint32_t len_bytes;
 };
 
+/* derp_put_u32, derp_get_u32 - 4 bytes, the highest first. */
 static inline void derp_put_u32(uint8_t *p, uint32_t v)
 {
 	p[0] = (uint8_t)(v >> 24);
@@ -78,7 +83,7 @@ static inline uint32_t derp_get_u32(const uint8_t *p)
 	       (uint32_t)p[2] << 8 | p[3];
 }
 
-/* Returns the byte behind the header. */
+/* derp_header_put - Returns the byte behind the header. */
 static inline uint8_t *derp_header_put(uint8_t *p, enum derp_type type,
 				       uint32_t len_bytes)
 {
@@ -94,7 +99,8 @@ static inline struct derp_header derp_header_get(const uint8_t *p)
 	return h;
 }
 
-/* Whole frames. Each returns the byte behind it. */
+/* derp_server_key_put - a whole frame, as the others that end in _put; each
+ * returns the byte behind it. */
 static inline uint8_t *derp_server_key_put(uint8_t *p, const struct hd_key *key)
 {
 	p = derp_header_put(p, DERP_SERVER_KEY,
@@ -104,8 +110,8 @@ static inline uint8_t *derp_server_key_put(uint8_t *p, const struct hd_key *key)
 	return p + DERP_MAGIC_BYTES + HD_KEY_BYTES;
 }
 
-/* The head of SendPacket (key: the destination) or RecvPacket (key: the
- * source). Returns where the packet goes. */
+/* derp_packet_head_put - the head of SendPacket (key: the destination) or
+ * RecvPacket (key: the source). Returns where the packet goes. */
 static inline uint8_t *derp_packet_head_put(uint8_t *p, enum derp_type type,
 					    const struct hd_key *key,
 					    uint32_t packet_len_bytes)
@@ -115,6 +121,7 @@ static inline uint8_t *derp_packet_head_put(uint8_t *p, enum derp_type type,
 	return p + HD_KEY_BYTES;
 }
 
+/* derp_note_preferred_put - this relay is the client's home, or is not. */
 static inline uint8_t *derp_note_preferred_put(uint8_t *p, bool preferred)
 {
 	p = derp_header_put(p, DERP_NOTE_PREFERRED, 1);
@@ -122,6 +129,7 @@ static inline uint8_t *derp_note_preferred_put(uint8_t *p, bool preferred)
 	return p + 1;
 }
 
+/* derp_peer_gone_put - key has gone, or was not here. */
 static inline uint8_t *derp_peer_gone_put(uint8_t *p, const struct hd_key *key,
 					  enum derp_gone reason)
 {
@@ -131,7 +139,8 @@ static inline uint8_t *derp_peer_gone_put(uint8_t *p, const struct hd_key *key,
 	return p + HD_KEY_BYTES + 1;
 }
 
-/* @ping  the payload to echo, or for a Ping to send: 8 bytes */
+/* derp_ping_put - DERP_PING or DERP_PONG.
+ * @ping  the payload to echo, or for a Ping to send: 8 bytes */
 static inline uint8_t *derp_ping_put(uint8_t *p, enum derp_type type,
 				     const uint8_t ping[DERP_PONG_BYTES])
 {
@@ -140,6 +149,7 @@ static inline uint8_t *derp_ping_put(uint8_t *p, enum derp_type type,
 	return p + DERP_PONG_BYTES;
 }
 
+/* derp_restarting_put - come back, and for how long to try. */
 static inline uint8_t *derp_restarting_put(uint8_t *p, uint32_t reconnect_in_ms,
 					   uint32_t try_for_ms)
 {
@@ -149,6 +159,7 @@ static inline uint8_t *derp_restarting_put(uint8_t *p, uint32_t reconnect_in_ms,
 	return p + 8;
 }
 
+/* derp_looks_disco - whether a packet is one of Tailscale's path discovery. */
 static inline bool derp_looks_disco(const uint8_t *packet, size_t len_bytes)
 {
 	return len_bytes >= DERP_DISCO_MIN_BYTES &&

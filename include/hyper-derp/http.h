@@ -7,12 +7,13 @@
 extern "C" {
 #endif
 
-enum {
+enum { /* methods, as bits */
 	HD_HTTP_GET = 1,
 	HD_HTTP_HEAD = 2,
 	HD_HTTP_POST = 4,
 	HD_HTTP_OPTIONS = 8
 };
+/* hd_websocket - what of a route is spoken over WebSocket. */
 enum hd_websocket { HD_WEBSOCKET_NONE, HD_WEBSOCKET_BYTES };
 
 struct hd_route { /* copied */
@@ -41,7 +42,8 @@ struct hd_route { /* copied */
 HD_API int hd_route_add(struct hd_module *mod, const struct hd_route *route,
 			struct hd_error *err);
 
-/* Borrowed until the answering call returns. NULL when absent. Names are
+/* hd_request_header, hd_request_query, hd_request_addr - borrowed until the
+ * answering call returns. NULL when absent. Names are
  * compared without case. */
 HD_API const char *hd_request_header(struct hd_request *req, const char *name);
 HD_API const char *hd_request_query(struct hd_request *req);

@@ -17,6 +17,9 @@ enum hd_log_level { /* error: act now; warn: degraded; notice: life cycle */
 		    HD_LOG_DEBUG,
 };
 
+/* hd_log_on - whether this level is logged.
+ * hd_log_write - one line, without a limit: for what the operator asked for.
+ * Else the macros below. */
 HD_API bool hd_log_on(enum hd_log_level level);
 HD_API void hd_log_write(enum hd_log_level level, const char *fmt, ...)
 	HD_PRINTF(2, 3);
@@ -25,10 +28,13 @@ struct hd_log_site { /* one per call site, shared by all threads: atomics */
 	uint64_t window_s;
 	uint32_t count, suppressed;
 };
-/* At most 5 lines a second per call site, then one line that says how many
- * more there were. */
+/* hd_log_allow - at most 5 lines a second per call site, then one line that
+ * says how many more there were. */
 HD_API bool hd_log_allow(struct hd_log_site *site);
 
+/* hd_log, hd_log_error, hd_log_warn, hd_log_notice, hd_log_info, hd_log_debug -
+ * a line, limited per call site: hd_log_warn("no answer: key=%s", text). %m is
+ * errno's text. */
 #define hd_log(level, ...)                                                     \
 	do {                                                                   \
 		static struct hd_log_site hd_site_;                            \
@@ -41,7 +47,7 @@ HD_API bool hd_log_allow(struct hd_log_site *site);
 #define hd_log_info(...) hd_log(HD_LOG_INFO, __VA_ARGS__)
 #define hd_log_debug(...) hd_log(HD_LOG_DEBUG, __VA_ARGS__)
 
-/* The first 4 bytes of a key as 8 hexadecimal digits. */
+/* hd_key_text - the first 4 bytes of a key as 8 hexadecimal digits. */
 struct hd_key_text {
 	char s[9];
 };

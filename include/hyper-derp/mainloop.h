@@ -17,6 +17,7 @@
 extern "C" {
 #endif
 
+/* hd_main_timer - one timer. hd_main_timer_fn - what it calls. */
 struct hd_main_timer;
 typedef void hd_main_timer_fn(struct hd_module *mod, void *arg);
 

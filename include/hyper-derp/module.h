@@ -30,6 +30,9 @@ extern "C" {
 #endif
 
 #define HD_MODULE_MAGIC 0x48444d31u /* "HDM1" */
+
+/* HD_ABI_MAJOR, HD_ABI_MINOR - of these headers: the relay must have the same
+ * major number, and no smaller minor one. */
 #define HD_ABI_MAJOR 2
 #define HD_ABI_MINOR 0
 

@@ -11,7 +11,7 @@
 extern "C" {
 #endif
 
-#define HD_PACKET_MAX_BYTES 65536
+#define HD_PACKET_MAX_BYTES 65536 /* of the payload, whatever the protocol */
 
 struct hd_packet { /* every pointer is borrowed for the call */
 	const struct hd_key *src, *dst;
@@ -22,6 +22,7 @@ struct hd_packet { /* every pointer is borrowed for the call */
 	bool reserved;  /* false: for packets of other relays */
 };
 
+/* hd_gone - why another key is not there: see gone() of struct hd_peer_ops. */
 enum hd_gone { HD_GONE_DISCONNECTED, HD_GONE_NOT_HERE };
 
 struct hd_peer_ops { /* all in the peer's worker */
@@ -64,6 +65,8 @@ HD_API void hd_relay_send(struct hd_peer *from, const struct hd_key *dst,
 /* hd_peer_active - it spoke: the active one among duplicates. Cheap. */
 HD_API void hd_peer_active(struct hd_peer *peer);
 
+/* hd_peer_stream, hd_peer_key, hd_peer_login - of an admitted peer; they live
+ * as long as it does. In its worker. */
 HD_API struct hd_stream *hd_peer_stream(const struct hd_peer *peer);
 HD_API const struct hd_key *hd_peer_key(const struct hd_peer *peer);
 HD_API const struct hd_login *hd_peer_login(const struct hd_peer *peer);

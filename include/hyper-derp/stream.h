@@ -64,6 +64,9 @@ HD_API void hd_stream_timer(struct hd_stream *s, unsigned which,
  * closed() comes later, never from inside this call. Idempotent. */
 HD_API void hd_stream_close(struct hd_stream *s, enum hd_close why);
 
+/* hd_stream_state - the state_size bytes of its protocol.
+ * hd_stream_worker - the worker that owns it, which is where we are.
+ * hd_stream_addr - the client's. hd_stream_is_tls - whether it came by TLS. */
 HD_API void *hd_stream_state(struct hd_stream *s);
 HD_API struct hd_worker *hd_stream_worker(const struct hd_stream *s);
 HD_API const union hd_addr *hd_stream_addr(const struct hd_stream *s);

@@ -11,6 +11,7 @@
 extern "C" {
 #endif
 
+/* What the protocol fixes. Offsets are those in a message. */
 #define STUN_PORT 3478
 #define STUN_COOKIE 0x2112a442u
 #define STUN_HEADER_BYTES 20 /* type, length, cookie, transaction */
@@ -24,6 +25,7 @@ extern "C" {
 #define STUN_RESPONSE_MAX_BYTES                                                \
 	(STUN_HEADER_BYTES + STUN_ATTR_HEADER_BYTES + 20)
 
+/* stun_type - of a message. */
 enum stun_type {
 	STUN_BINDING_REQUEST = 0x0001,
 	STUN_BINDING_SUCCESS = 0x0101,
@@ -45,8 +47,10 @@ enum stun_attr { /* below 0x8000: whoever does not know it must refuse */
 		 STUN_FINGERPRINT = 0x8028,
 };
 
+/* stun_family - of an address in an attribute. */
 enum stun_family { STUN_IPV4 = 0x01, STUN_IPV6 = 0x02 };
 
+/* stun_message - what stun_parse() has found. */
 struct stun_message {
 	uint16_t type; /* enum stun_type */
 	const uint8_t *txid; /* borrowed from the datagram, as software is */
@@ -57,6 +61,8 @@ struct stun_message {
 	union hd_addr mapped; /* sa_family AF_UNSPEC: absent */
 };
 
+/* stun_put_u16, stun_put_u32, stun_get_u16, stun_get_u32 - the highest byte
+ * first. */
 static inline void stun_put_u16(uint8_t *p, uint16_t v)
 {
 	p[0] = (uint8_t)(v >> 8);
@@ -99,9 +105,9 @@ static inline uint32_t stun_crc32(const uint8_t *p, size_t n)
 	return ~crc;
 }
 
-/* Encoding: begin, then add attributes. Each adder takes the length so far and
- * returns the new one; the message is complete after every step.
- * The caller has room for what it adds. */
+/* stun_begin, stun_add - encoding: begin, then add attributes. Each adder takes
+ * the length so far and returns the new one; the message is complete after
+ * every step. The caller has room for what it adds. */
 static inline size_t stun_begin(uint8_t *p, enum stun_type type,
 				const uint8_t txid[STUN_TXID_BYTES])
 {
@@ -128,8 +134,9 @@ static inline size_t stun_add(uint8_t *p, size_t n, enum stun_attr type,
 	return n;
 }
 
-/* The address is hidden from middleboxes that rewrite addresses: XOR with the
- * cookie and, for IPv6, with the transaction behind it. */
+/* stun_xor_address - the address is hidden from middleboxes that rewrite
+ * addresses: XOR with the cookie and, for IPv6, with the transaction behind
+ * it. */
 static inline void stun_xor_address(uint8_t *ip, size_t n,
 				    const uint8_t *message)
 {
@@ -137,8 +144,8 @@ static inline void stun_xor_address(uint8_t *ip, size_t n,
 		ip[i] ^= message[4 + i];
 }
 
-/* An IPv4-mapped address of a dual-stack socket is written as IPv4: a client
- * that sent over IPv4 would not know the other. */
+/* stun_add_address - an IPv4-mapped address of a dual-stack socket is written
+ * as IPv4: a client that sent over IPv4 would not know the other. */
 static inline size_t stun_add_address(uint8_t *p, size_t n,
 				      const union hd_addr *addr)
 {
@@ -157,7 +164,8 @@ static inline size_t stun_add_address(uint8_t *p, size_t n,
 	return stun_add(p, n, STUN_XOR_MAPPED_ADDRESS, value, 4 + ip_bytes);
 }
 
-/* Must be the last one. The length that it covers includes itself. */
+/* stun_add_fingerprint - must be the last one. The length that it covers
+ * includes itself. */
 static inline size_t stun_add_fingerprint(uint8_t *p, size_t n)
 {
 	uint8_t crc[4];
@@ -196,6 +204,8 @@ static inline size_t stun_response_put(uint8_t *p, const uint8_t *txid,
 				addr);
 }
 
+/* stun_parse_address, stun_attr_known, stun_parse_attr - parts of stun_parse().
+ * Returns 0; -EBADMSG. */
 static inline int stun_parse_address(const uint8_t *message, const uint8_t *v,
 				     size_t n, union hd_addr *ret_addr)
 {

@@ -8,6 +8,7 @@
 extern "C" {
 #endif
 
+/* hd_post_fn - called in worker w. @arg  its own now: it frees that. */
 typedef void hd_post_fn(struct hd_module *mod, struct hd_worker *w, void *arg);
 /* hd_drop_fn - releases what was to be handed over; free() is one. It may run
  * in any thread: it does no more than that. */

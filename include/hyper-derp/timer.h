@@ -8,6 +8,7 @@
 extern "C" {
 #endif
 
+/* hd_timer - one timer. hd_timer_fn - what it calls, in its worker. */
 struct hd_timer;
 typedef void hd_timer_fn(struct hd_module *mod, struct hd_worker *w, void *arg);
 

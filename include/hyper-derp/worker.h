@@ -8,6 +8,10 @@
 extern "C" {
 #endif
 
+/* hd_workers - how many there are: 0 in load() when the relay starts, and in
+ * unload() when it ends. hd_worker_at - one of them, 0..hd_workers() - 1; the
+ * others' pointers are only for hd_post(). Any thread.
+ * hd_worker_index - its number. */
 HD_API unsigned hd_workers(void);
 HD_API struct hd_worker *hd_worker_at(unsigned i);
 HD_API unsigned hd_worker_index(const struct hd_worker *w);
