@@ -100,6 +100,7 @@ sub undocumented (@blocks) {
     my $said = join "\n", map { $_->{comment} // '' } @blocks;
     for my $b (@blocks) {
         for my $d (@{ $b->{decls} // [] }) {
+            next if $d->{text} =~ /\A(?:struct|union|enum) \w+;/; # of another header
             next if $b->{comment} ne '' || $d->{beside} || $said =~ /\b$d->{name}\b/;
             push @missing, $d->{name};
         }
