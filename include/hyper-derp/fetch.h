@@ -102,6 +102,7 @@ HD_API const char *hd_fetched_header(const struct hd_fetched *got,
 
 /* ---- behind the two: they may get more fields ---- */
 
+/* hd_fetch_sized, hd_fetch_check_sized - what the two below call. */
 HD_API int hd_fetch_sized(struct hd_module *mod, struct hd_worker *w,
 			  const struct hd_fetch_request *request,
 			  size_t request_size, hd_fetch_fn *fn, void *arg,
