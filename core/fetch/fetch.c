@@ -7,7 +7,6 @@
 #include <hyper-derp/log.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 #include <utlist.h>
@@ -267,30 +266,6 @@ void hd_fetch_cancel(struct hd_module *mod, uint64_t id)
 				forget(f);
 	wake();
 	unlock();
-}
-
-/* ---- the answer ---- */
-
-const char *hd_fetched_header(const struct hd_fetched *got, const char *name,
-			      unsigned nth, size_t *ret_len_bytes)
-{
-	size_t n = strlen(name);
-
-	for (const char *p = got->head; *p != '\0';) {
-		size_t line = strcspn(p, "\r\n");
-
-		if (strncasecmp(p, name, n) == 0 && p[n] == ':' && nth-- == 0) {
-			const char *v = p + n + 1;
-
-			v += strspn(v, " \t");
-			*ret_len_bytes = (size_t)(p + line - v);
-			return v;
-		}
-		p += line;
-		p += strspn(p, "\r\n");
-	}
-	*ret_len_bytes = 0;
-	return NULL;
 }
 
 /* ---- the core's side ---- */
