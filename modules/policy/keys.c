@@ -128,6 +128,15 @@ static int take_lines(struct reader *r, char *text, struct hd_error *err)
 	return e;
 }
 
+/* What the digits of the file took is given back. */
+static void settle(struct policy_keys *keys, size_t names_bytes)
+{
+	char *names = realloc(keys->names, names_bytes + 1);
+
+	keys->names = names != NULL ? names : keys->names;
+	qsort(keys->v, keys->n, sizeof(*keys->v), by_key);
+}
+
 int policy_keys_parse(const char *path, char *text, struct policy_keys *ret,
 		      struct hd_error *err)
 {
@@ -143,7 +152,7 @@ int policy_keys_parse(const char *path, char *text, struct policy_keys *ret,
 	if (e < 0)
 		policy_keys_free(ret);
 	else
-		qsort(ret->v, ret->n, sizeof(*ret->v), by_key);
+		settle(ret, r.names_bytes);
 	return e;
 }
 
