@@ -45,7 +45,8 @@ static bool address_of(struct hd_call *call, const char *text,
 
 static const char *const by_names[] = { [POLICY_BY_RULE] = "rule",
 					[POLICY_BY_DEFAULT] = "default",
-					[POLICY_BY_REVOCATION] = "revocation" };
+					[POLICY_BY_REVOCATION] = "revocation",
+					[POLICY_ASK] = "service" };
 
 static void put_decision(struct hd_call *call, const struct hd_key *key,
 			 const struct policy_decision *d)
@@ -53,9 +54,13 @@ static void put_decision(struct hd_call *call, const struct hd_key *key,
 	hd_out_open(call, NULL, '{');
 	hd_out_key(call, "key", key);
 	hd_out_string(call, "name", d->name);
-	hd_out_string(call, "verdict", d->deny ? "deny" : "allow");
+	hd_out_string(call, "verdict",
+		      d->by == POLICY_ASK ? "ask"
+		      : d->deny		  ? "deny"
+					  : "allow");
 	hd_out_string(call, "by", by_names[d->by]);
 	hd_out_string(call, "rule", d->rule != NULL ? d->rule->label : NULL);
+	hd_out_string(call, "url", d->by == POLICY_ASK ? d->rule->url : NULL);
 	hd_out_string(call, "reason", d->deny ? d->reason : NULL);
 	hd_out_close(call);
 }
@@ -81,7 +86,7 @@ static void run_explain(struct hd_module *mod, struct hd_call *call)
 	    (from != NULL && !address_of(call, from, &addr)))
 		return;
 	who.from = from != NULL ? &addr : NULL;
-	policy_decide(&as_worker, &who, &d);
+	policy_decide(&as_worker, &who, false, &d);
 	put_decision(call, &key, &d);
 }
 
@@ -98,6 +103,7 @@ static void put_rule(struct hd_call *call, const struct policy_rule *r)
 	hd_out_uint(call, "n_prefixes", r->n_from);
 	hd_out_string(call, "listener", r->listener);
 	hd_out_string(call, "server_name", r->server_name);
+	hd_out_string(call, "url", r->url);
 	hd_out_close(call);
 }
 
@@ -212,8 +218,8 @@ const struct hd_command policy_commands[] = {
 	  .role = HD_ROLE_READ,
 	  .help = "the rules in their order",
 	  .run = run_rules,
-	  .columns =
-		  "rule action keys n_keys n_prefixes listener server_name" },
+	  .columns = "rule action keys n_keys n_prefixes listener server_name "
+		     "url" },
 	{ .words = "policy reread",
 	  .args = "",
 	  .role = HD_ROLE_OPERATE,

@@ -17,6 +17,7 @@ static const char *const actions[] = { [POLICY_ALLOW] = "allow",
 static const struct hd_option rule_options[] = {
 	{ .name = "", .type = HD_OPTION_PLACE, RULE(at) },
 	{ .name = "keys", .type = HD_OPTION_PLACE, RULE(at_keys) },
+	{ .name = "url", .type = HD_OPTION_PLACE, RULE(at_url) },
 	{ .name = "from", .type = HD_OPTION_PLACE, RULE(at_from) },
 	{ .name = "name",
 	  .type = HD_OPTION_STRING,
@@ -50,6 +51,12 @@ static const struct hd_option rule_options[] = {
 	  RULE(server_name),
 	  .example = "derp.example.com",
 	  .help = "matches who asked for this host in TLS (SNI)" },
+	{ .name = "url",
+	  .type = HD_OPTION_STRING,
+	  RULE(url),
+	  .example = "https://headscale.example.com/verify",
+	  .help = "matches whom this admission service allows, as derper's "
+		  "--verify-client-url" },
 	{ .name = "reason",
 	  .type = HD_OPTION_STRING,
 	  RULE(reason),
@@ -77,12 +84,51 @@ const struct hd_option policy_options[] = {
 	  .choices = actions,
 	  .live = true,
 	  .help = "what happens to those whom no rule matches" },
+	{ .name = "ask_timeout",
+	  .type = HD_OPTION_DURATION_MS,
+	  CONF(ask_timeout_ms),
+	  .def = "5s",
+	  .min = 100,
+	  .max = 60000,
+	  .live = true,
+	  .help = "how long an admission service may take" },
+	{ .name = "allow_ttl",
+	  .type = HD_OPTION_DURATION_MS,
+	  CONF(allow_ttl_ms),
+	  .def = "5m",
+	  .min = 1000,
+	  .max = 86400000,
+	  .live = true,
+	  .help = "how long a service is not asked again about a key that it "
+		  "allowed" },
+	{ .name = "deny_ttl",
+	  .type = HD_OPTION_DURATION_MS,
+	  CONF(deny_ttl_ms),
+	  .def = "10s",
+	  .min = 1000,
+	  .max = 86400000,
+	  .live = true,
+	  .help = "the same of one that it denied" },
+	{ .name = "fail_open",
+	  .type = HD_OPTION_BOOL,
+	  CONF(fail_open),
+	  .def = "false",
+	  .live = true,
+	  .help = "let in whom a service that does not answer has never been "
+		  "asked about; derper's default is true" },
 	HD_OPTION_END,
 };
 
 /* ---- metrics ---- */
 
-enum policy_end { ENDS_ALLOWED, ENDS_RULE, ENDS_DEFAULT, ENDS_REVOKED, ENDS_N };
+enum policy_end {
+	ENDS_ALLOWED,
+	ENDS_RULE,
+	ENDS_DEFAULT,
+	ENDS_REVOKED,
+	ENDS_FAILURE,
+	ENDS_N
+};
 
 struct policy_numbers {
 	struct hd_counter logins[ENDS_N];
@@ -90,8 +136,7 @@ struct policy_numbers {
 
 #define DECISIONS(end, verdict)                                                \
 	HD_METRIC(struct policy_numbers, logins[end],                          \
-		  "hyper_derp_policy_logins_total",                            \
-		  "verdict=\"" verdict "\"",                                   \
+		  "hyper_derp_policy_logins_total", "verdict=\"" verdict "\"", \
 		  "Logins that the policy decided about")
 
 static const struct hd_metric metrics[] = {
@@ -99,6 +144,7 @@ static const struct hd_metric metrics[] = {
 	DECISIONS(ENDS_RULE, "denied_by_rule"),
 	DECISIONS(ENDS_DEFAULT, "denied_by_default"),
 	DECISIONS(ENDS_REVOKED, "revoked"),
+	DECISIONS(ENDS_FAILURE, "denied_by_failure"),
 	HD_METRIC_END,
 };
 
@@ -108,6 +154,7 @@ static enum policy_end end_of(const struct policy_decision *d)
 		[POLICY_BY_RULE] = ENDS_RULE,
 		[POLICY_BY_DEFAULT] = ENDS_DEFAULT,
 		[POLICY_BY_REVOCATION] = ENDS_REVOKED,
+		[POLICY_BY_FAILURE] = ENDS_FAILURE,
 	};
 
 	return d->deny ? denied[d->by] : ENDS_ALLOWED;
@@ -125,34 +172,87 @@ static void by_revocation(const struct policy_revocation *x,
 		 x->why[0] != '\0' ? ": " : "", x->why);
 }
 
-static void by_rules(const struct policy_rules *rules,
-		     const struct policy_subject *who,
+static const char *reason_of(const struct policy_rule *rule)
+{
+	if (rule == NULL)
+		return "this key is not on the relay's list";
+	return rule->reason;
+}
+
+static void by_rule(const struct policy_verdict *v, struct policy_decision *ret)
+{
+	const char *reason = reason_of(v->rule);
+
+	ret->deny = v->deny;
+	ret->by = v->rule != NULL ? POLICY_BY_RULE : POLICY_BY_DEFAULT;
+	if (!v->deny)
+		return;
+	if (reason != NULL)
+		snprintf(ret->reason, sizeof(ret->reason), "%s", reason);
+	else
+		snprintf(ret->reason, sizeof(ret->reason),
+			 "the rule %s denies it", v->rule->label);
+}
+
+/* Nobody knows, and nobody can be asked. */
+static void by_failure(bool fail_open, struct policy_decision *ret)
+{
+	ret->by = POLICY_BY_FAILURE;
+	ret->deny = !fail_open;
+	if (ret->deny)
+		snprintf(ret->reason, sizeof(ret->reason),
+			 "the relay cannot ask who you are; try again");
+}
+
+/* A rule that all else matches has a service. Returns whether that decides:
+ * else the next rule does. */
+static bool by_service(const struct policy_worker *pw,
+		       const struct policy_verdict *v, const struct hd_key *key,
+		       bool stale, struct policy_decision *ret)
+{
+	const struct policy_conf *conf;
+	struct policy_answer a = { .name = "" };
+
+	if (pw->answers != NULL)
+		a = policy_answers_find(pw, v->rule->url, key, stale);
+	if (!a.known) {
+		ret->by = stale ? POLICY_BY_RULE : POLICY_ASK;
+		return true;
+	}
+	if (a.failed) {
+		conf = hd_module_worker_conf(pw->mod, pw->w);
+		by_failure(conf->fail_open, ret);
+		return true;
+	}
+	if (!a.allow)
+		return false;
+	by_rule(v, ret);
+	ret->name = a.name[0] != '\0' ? a.name : v->name;
+	return true;
+}
+
+static void by_rules(const struct policy_worker *pw,
+		     const struct policy_subject *who, bool stale,
 		     struct policy_decision *ret)
 {
 	struct policy_verdict v;
 
-	policy_rules_ask(rules, who, &v);
-	*ret = (struct policy_decision){
-		.deny = v.deny,
-		.by = v.rule != NULL ? POLICY_BY_RULE : POLICY_BY_DEFAULT,
-		.rule = v.rule,
-		.name = v.name,
-	};
-	if (!v.deny)
+	for (size_t at = 0;; at++) {
+		at = policy_rules_ask(pw->rules, at, who, &v);
+		*ret = (struct policy_decision){ .rule = v.rule,
+						 .name = v.name };
+		if (v.rule != NULL && v.rule->url != NULL) {
+			if (by_service(pw, &v, who->key, stale, ret))
+				return;
+			continue;
+		}
+		by_rule(&v, ret);
 		return;
-	if (v.rule == NULL)
-		snprintf(ret->reason, sizeof(ret->reason),
-			 "this key is not on the relay's list");
-	else if (v.rule->reason != NULL)
-		snprintf(ret->reason, sizeof(ret->reason), "%s",
-			 v.rule->reason);
-	else
-		snprintf(ret->reason, sizeof(ret->reason),
-			 "the rule %s denies it", v.rule->label);
+	}
 }
 
 void policy_decide(const struct policy_worker *pw,
-		   const struct policy_subject *who,
+		   const struct policy_subject *who, bool stale,
 		   struct policy_decision *ret)
 {
 	const struct policy_revocation *x =
@@ -161,7 +261,61 @@ void policy_decide(const struct policy_worker *pw,
 	if (x != NULL)
 		by_revocation(x, ret);
 	else
-		by_rules(pw->rules, who, ret);
+		by_rules(pw, who, stale, ret);
+}
+
+/* ---- a login ---- */
+
+static enum hd_verdict say(const struct policy_worker *pw,
+			   const struct policy_decision *d,
+			   struct hd_ticket *ticket, struct hd_ticket **held)
+{
+	struct policy_numbers *numbers = hd_metrics(pw->mod, pw->w);
+	enum hd_verdict verdict = d->deny ? HD_VERDICT_DENY : HD_VERDICT_PASS;
+	struct hd_ticket *t = ticket != NULL ? ticket : *held;
+
+	hd_count(&numbers->logins[end_of(d)], 1);
+	if (d->deny)
+		hd_admit_reason(t, d->reason);
+	else
+		hd_admit_name(t, d->name);
+	if (ticket == NULL)
+		hd_admit_answer(held, verdict, NULL);
+	return verdict;
+}
+
+/* Returns 0 it waits; -EAGAIN decide once more; -ENOMEM. */
+static int ask(struct policy_worker *pw, const struct policy_decision *d,
+	       const struct policy_subject *who, struct hd_ticket *ticket,
+	       struct hd_ticket **held)
+{
+	if (*held == NULL)
+		*held = hd_admit_hold(ticket);
+	if (*held == NULL)
+		return -ENOMEM;
+	return policy_answers_ask(pw, d->rule->url, who, held);
+}
+
+/* At most once for each rule with a service: whoever cannot be asked is known
+ * to have failed. */
+enum hd_verdict policy_conclude(struct policy_worker *pw,
+				const struct policy_subject *who,
+				struct hd_ticket *ticket,
+				struct hd_ticket **held)
+{
+	struct policy_decision d;
+	int r = -EAGAIN;
+
+	while (policy_decide(pw, who, false, &d), d.by == POLICY_ASK) {
+		r = ask(pw, &d, who, ticket, held);
+		if (r == 0)
+			return HD_VERDICT_PENDING;
+		if (r != -EAGAIN)
+			break;
+	}
+	if (d.by == POLICY_ASK)
+		by_failure(false, &d);
+	return say(pw, &d, ticket, held);
 }
 
 static enum hd_verdict on_admit(struct hd_module *mod, struct hd_worker *w,
@@ -174,17 +328,12 @@ static enum hd_verdict on_admit(struct hd_module *mod, struct hd_worker *w,
 		.listener = admission->listener,
 		.server_name = admission->server_name,
 	};
-	struct policy_numbers *numbers = hd_metrics(mod, w);
-	struct policy_decision d;
+	struct hd_ticket *held = NULL;
+	enum hd_verdict verdict = policy_conclude(hd_module_worker_data(mod, w),
+						  &who, ticket, &held);
 
-	policy_decide(hd_module_worker_data(mod, w), &who, &d);
-	hd_count(&numbers->logins[end_of(&d)], 1);
-	if (d.deny) {
-		hd_admit_reason(ticket, d.reason);
-		return HD_VERDICT_DENY;
-	}
-	hd_admit_name(ticket, d.name);
-	return HD_VERDICT_PASS;
+	hd_admit_answer(&held, verdict, NULL); /* nobody waits for it */
+	return verdict;
 }
 
 /* ---- its life ---- */
@@ -192,8 +341,13 @@ static enum hd_verdict on_admit(struct hd_module *mod, struct hd_worker *w,
 static int policy_start(struct hd_module *mod, struct hd_worker *w,
 			struct hd_error *err)
 {
+	struct policy_worker *pw = hd_module_worker_data(mod, w);
+
 	policy_take(mod, w);
-	return policy_sweep_new(mod, w) < 0
+	pw->mod = mod;
+	pw->w = w;
+	pw->answers = policy_answers_new();
+	return pw->answers == NULL || policy_sweep_new(mod, w) < 0
 		       ? hd_error_set(err, -ENOMEM, "out of memory")
 		       : 0;
 }

@@ -3,9 +3,9 @@
  * relay.
  *
  * Files: policy.c the module; prefix.c addresses; keys.c files of keys; rules.c
- * rules, made from the configuration; revoked.c keys that an operator has put
- * out; watch.c files that change; sweep.c who is connected and may no longer;
- * commands.c hdctl.
+ * rules, made from the configuration; verify.c, answers.c admission services;
+ * revoked.c keys that an operator has put out; watch.c files that change;
+ * sweep.c who is connected and may no longer; commands.c hdctl.
  *
  * What decides never changes: the main thread makes a new one, and each worker
  * takes it in a post. A worker that has none yet denies. */
@@ -23,18 +23,22 @@
 enum policy_action { POLICY_ALLOW, POLICY_DENY };
 
 struct policy_rule_conf { /* every field that is set must match */
-	struct hd_place at, at_keys, at_from;
+	struct hd_place at, at_keys, at_from, at_url;
 	const char *name;
 	uint64_t action; /* enum policy_action */
 	const char *keys; /* a file */
 	struct hd_list from; /* prefixes */
 	const char *listener, *server_name;
+	const char *url; /* of an admission service */
 	const char *reason; /* of a denial */
 };
 
 struct policy_conf {
 	HD_ENTRIES_OF(struct policy_rule_conf) rules;
 	uint64_t otherwise; /* enum policy_action */
+	/* of admission services */
+	uint64_t ask_timeout_ms, allow_ttl_ms, deny_ttl_ms;
+	bool fail_open;
 };
 
 extern const struct hd_option policy_options[];
@@ -98,7 +102,7 @@ struct policy_rule {
 	char *keys_path;
 	struct policy_prefix *from;
 	size_t n_from;
-	char *listener, *server_name, *reason;
+	char *listener, *server_name, *url, *reason;
 };
 
 struct policy_rules { /* never changes; owned by all who hold it */
@@ -110,7 +114,8 @@ struct policy_rules { /* never changes; owned by all who hold it */
 
 struct policy_verdict {
 	bool deny;
-	const struct policy_rule *rule; /* NULL: none matched */
+	const struct policy_rule *rule; /* NULL: none matched. One with a url
+					   counts only if that says so, too */
 	const char *name; /* of the key, "" none */
 };
 
@@ -121,9 +126,11 @@ int policy_rules_new(const struct policy_conf *conf, struct policy_rules **ret,
 struct policy_rules *policy_rules_hold(struct policy_rules *rules);
 /* policy_rules_drop - NULL is allowed. */
 void policy_rules_drop(struct policy_rules **rules);
-void policy_rules_ask(const struct policy_rules *rules,
-		      const struct policy_subject *who,
-		      struct policy_verdict *ret);
+/* policy_rules_ask - the first that matches. @at  which to begin with. Returns
+ * its number, rules->n when none does. */
+size_t policy_rules_ask(const struct policy_rules *rules, size_t at,
+			const struct policy_subject *who,
+			struct policy_verdict *ret);
 
 /* ---- revoked.c ---- */
 
@@ -159,7 +166,13 @@ void policy_revoked_drop(struct policy_revoked **r);
 
 /* ---- policy.c ---- */
 
+struct policy_answers;
+
 struct policy_worker { /* its data in a worker */
+	struct hd_module *mod;
+	struct hd_worker *w;
+	struct policy_answers *answers; /* NULL: of the main thread, which asks
+					   nobody */
 	struct policy_rules *rules;
 	struct policy_revoked *revoked;
 	struct hd_timer *sweep;
@@ -177,7 +190,13 @@ struct policy_main { /* the main thread's: what workers are given */
 };
 extern struct policy_main policy_main;
 
-enum policy_by { POLICY_BY_RULE, POLICY_BY_DEFAULT, POLICY_BY_REVOCATION };
+enum policy_by {
+	POLICY_BY_RULE,
+	POLICY_BY_DEFAULT,
+	POLICY_BY_REVOCATION,
+	POLICY_BY_FAILURE, /* a service does not answer */
+	POLICY_ASK, /* nobody knows yet: rule->url is to be asked */
+};
 
 struct policy_decision {
 	bool deny;
@@ -187,9 +206,11 @@ struct policy_decision {
 	char reason[96]; /* of a denial; else "" */
 };
 
-/* policy_decide - in a worker. */
+/* policy_decide - asks nobody: with POLICY_ASK it is not known yet.
+ * @stale  what services said once is good enough, and who is not known stays:
+ *         for those who are connected */
 void policy_decide(const struct policy_worker *pw,
-		   const struct policy_subject *who,
+		   const struct policy_subject *who, bool stale,
 		   struct policy_decision *ret);
 /* ---- publish.c ---- */
 
@@ -212,6 +233,54 @@ int policy_revoke_with(struct policy_revoked **revoked, struct hd_error *err);
 /* policy_reread - files of keys are read once more. If one cannot be, all stays
  * as it is. Main thread. */
 int policy_reread(struct hd_error *err);
+
+/* policy_conclude - decide, or ask who is to be asked. In a worker.
+ * @ticket  of on_admit; NULL: the login waits, and is answered
+ * @held    its ticket then, and taken
+ * Returns the verdict. */
+enum hd_verdict policy_conclude(struct policy_worker *pw,
+				const struct policy_subject *who,
+				struct hd_ticket *ticket,
+				struct hd_ticket **held);
+
+/* ---- verify.c: the words of derper's --verify-client-url ---- */
+
+enum { POLICY_REQUEST_BYTES = 192, POLICY_NAME_BYTES = 64 };
+
+/* policy_verify_request - JSON, tailcfg.DERPAdmitClientRequest. Returns buf. */
+const char *policy_verify_request(const struct policy_subject *who,
+				  char buf[POLICY_REQUEST_BYTES]);
+/* policy_verify_answer - {"Allow": true, "Name": "alice"}; more is passed over.
+ * Returns 1 allowed; 0 denied; -EPROTO it is none. @ret_name "" none */
+int policy_verify_answer(const char *body, size_t n,
+			 char ret_name[POLICY_NAME_BYTES]);
+
+/* ---- answers.c ---- */
+
+/* What a service has said of a key in this worker, which is the key's home. */
+struct policy_answer {
+	bool known;
+	bool failed; /* it does not answer, and never has */
+	bool allow; /* unless failed */
+	const char *name; /* "" none */
+};
+
+/* policy_answers_new - NULL when out of memory. policy_answers_end - who waits
+ * is denied. */
+struct policy_answers *policy_answers_new(void);
+void policy_answers_end(struct policy_answers **answers);
+/* policy_answers_find - known while it is fresh. @stale  however old */
+struct policy_answer policy_answers_find(const struct policy_worker *pw,
+					 const char *url,
+					 const struct hd_key *key, bool stale);
+/* policy_answers_ask - the service is asked, once for all who wait for the
+ * same; then policy_conclude() is called.
+ * @ticket  a held one; taken when it waits
+ * Returns 0 it waits; -EAGAIN the service cannot be asked, which is known now;
+ * -ENOMEM. */
+int policy_answers_ask(struct policy_worker *pw, const char *url,
+		       const struct policy_subject *who,
+		       struct hd_ticket **ticket);
 
 /* ---- watch.c ---- */
 

@@ -48,6 +48,7 @@ void policy_stop(struct hd_module *mod, struct hd_worker *w)
 {
 	struct policy_worker *pw = hd_module_worker_data(mod, w);
 
+	policy_answers_end(&pw->answers);
 	policy_rules_drop(&pw->rules);
 	policy_revoked_drop(&pw->revoked);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* modules/policy/rules.c - ordered rules: the first that matches decides. */
 #include <errno.h>
+#include <hyper-derp/fetch.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,6 +29,7 @@ static int copy_texts(struct policy_rule *r, const struct policy_rule_conf *c,
 	    copy_text(&r->keys_path, c->keys) < 0 ||
 	    copy_text(&r->listener, c->listener) < 0 ||
 	    copy_text(&r->server_name, c->server_name) < 0 ||
+	    copy_text(&r->url, c->url) < 0 ||
 	    copy_text(&r->reason, c->reason) < 0)
 		return -ENOMEM;
 	return 0;
@@ -82,6 +84,16 @@ static int take_keys(struct policy_rule *r, const struct policy_rule_conf *c,
 		     : 0;
 }
 
+static int check_url(const struct policy_rule_conf *c, struct hd_error *err)
+{
+	const struct hd_fetch_request request = { .url = c->url };
+	struct hd_error why;
+
+	if (c->url == NULL || hd_fetch_check(&request, &why) == 0)
+		return 0;
+	return hd_error_at(&c->at_url, err, -EINVAL, "url: %s", why.text);
+}
+
 static int take_rule(struct policy_rule *r, const struct policy_rule_conf *c,
 		     size_t i, struct hd_error *err)
 {
@@ -90,7 +102,9 @@ static int take_rule(struct policy_rule *r, const struct policy_rule_conf *c,
 	r->deny = c->action == POLICY_DENY;
 	if (copy_texts(r, c, i) < 0)
 		return hd_error_set(err, -ENOMEM, "out of memory");
-	e = take_prefixes(r, c, err);
+	e = check_url(c, err);
+	if (e == 0)
+		e = take_prefixes(r, c, err);
 	return e < 0 ? e : take_keys(r, c, err);
 }
 
@@ -123,6 +137,7 @@ static void rule_free(struct policy_rule *r)
 	free(r->keys_path);
 	free(r->listener);
 	free(r->server_name);
+	free(r->url);
 	free(r->reason);
 }
 
@@ -172,18 +187,19 @@ static bool matches(const struct policy_rule *r,
 	return *ret_name != NULL;
 }
 
-void policy_rules_ask(const struct policy_rules *rules,
-		      const struct policy_subject *who,
-		      struct policy_verdict *ret)
+size_t policy_rules_ask(const struct policy_rules *rules, size_t at,
+			const struct policy_subject *who,
+			struct policy_verdict *ret)
 {
-	for (size_t i = 0; i < rules->n; i++) {
-		const struct policy_rule *r = &rules->v[i];
+	for (; at < rules->n; at++) {
+		const struct policy_rule *r = &rules->v[at];
 		const char *name;
 
 		if (!matches(r, who, &name))
 			continue;
 		*ret = (struct policy_verdict){ r->deny, r, name };
-		return;
+		return at;
 	}
 	*ret = (struct policy_verdict){ rules->deny, NULL, "" };
+	return at;
 }

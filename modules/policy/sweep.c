@@ -21,7 +21,7 @@ static void look_at(void *arg, const struct hd_about_peer *p)
 	};
 	struct policy_decision d;
 
-	policy_decide(pw, &who, &d);
+	policy_decide(pw, &who, true, &d);
 	if (!d.deny)
 		return;
 	hd_log_notice("closed by policy: key=%s reason=%s",

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* t/fuzz/fuzz_policy.c - any bytes as a file of keys, and its first line as a
- * prefix. What was taken is found again, each key with a name. */
+/* t/fuzz/fuzz_policy.c - any bytes as a file of keys, as a prefix, and as the
+ * answer of an admission service. What was taken is found again, each key with
+ * a name. */
 #include "modules/policy/policy.h"
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +19,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
 	static const union hd_addr addr = { .in = { .sin_family = AF_INET } };
 	char *text = calloc(1, n + 1);
+	char name[POLICY_NAME_BYTES];
 	struct policy_prefix prefix;
 	struct policy_keys keys;
 	struct hd_error err;
@@ -25,6 +27,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	if (text == NULL)
 		return 0;
 	memcpy(text, data, n);
+	policy_verify_answer(text, n, name);
 	if (policy_prefix_parse(text, &prefix) == 0)
 		policy_prefix_has(&prefix, &addr);
 	if (policy_keys_parse("x", text, &keys, &err) == 0) {

@@ -5,7 +5,9 @@
 use v5.36;
 use Test::More;
 use FindBin;
+use IPC::Open2;
 use lib "$FindBin::Bin/../lib";
+use HyperDerp::Children;
 use HyperDerp::Live;
 use HyperDerp::Raw;
 use HyperDerp::Test;
@@ -127,12 +129,68 @@ subtest 'a reload' => sub {
     admitted($carol);
 };
 
+subtest 'an admission service' => sub {
+    my $file = "$hd->{dir}/service";
+    my $pid = open2(my $said, undef, "$FindBin::Bin/../lib/client/verify_server.py", $file);
+    HyperDerp::Children::keep($pid);
+    my $port = <$said> =~ s/\s//gr;
+    my $rules = "  rules:\n    - {name: service, url: 'http://127.0.0.1:$port/verify'}\n";
+    my $ttl = "  deny_ttl: 1s\n";
+    HyperDerp::Test::spew("$file.keys", $alice->{key});
+
+    ok reload($rules . $ttl)->{ok}, 'a rule with a url';
+    is explained($alice->{key}), 'ask service service', 'explain: it would be asked';
+    my $a = admitted($alice);
+    is <$said>, qq(POST /verify application/json {"NodePublic":"nodekey:$alice->{key}","Source":"127.0.0.1"}\n),
+        'it is asked as derper asks';
+    is denied($bob), "this key is not on the relay's list", 'whom it does not allow';
+    like <$said>, qr/$bob->{key}/, '... after it was asked';
+    my ($peer) = grep { $_->{key} eq $alice->{key} } @{ ctl($hd, 'peers')->{data} };
+    is $peer->{name}, 'of the service', 'the name is the one it says';
+
+    HyperDerp::Test::spew($file, '500 broken');
+    admitted($alice);
+    is denied($carol), 'the relay cannot ask who you are; try again', 'it is broken: who is new stays out';
+    like <$said>, qr/$carol->{key}/, '... and who is known was not asked about';
+    ok $hd->log_like(qr/no answer of an admission service: .* why=HTTP status 500/), '... the log says why';
+    for my $wrong ('200 {"Allow":"yes"}', '200 []', '200 nonsense', '302 elsewhere') {
+        HyperDerp::Test::spew($file, $wrong);
+        my $login = HyperDerp::Raw::logins($hd);
+        is denied($login), 'the relay cannot ask who you are; try again', "no answer: $wrong";
+    }
+
+    HyperDerp::Test::spew($file, 'hang');
+    ok reload("$rules$ttl  ask_timeout: 100ms\n  fail_open: true\n")->{ok}, 'fail_open';
+    my @new = HyperDerp::Raw::logins($hd, 2);
+    admitted($_) for @new;
+    ok $hd->log_like(qr/no answer of an admission service: .*fail_open decides/), 'who is new is let in';
+
+    my @same = map { HyperDerp::Raw->start($hd, $new[0]) } 1 .. 3;
+    ok $_->admitted, 'several logins of a key' for @same;
+    ok reload("$rules    - {from: [127.0.0.0/8]}\n$ttl")->{ok}, 'another rule behind it';
+    unlink $file;
+    admitted($bob);
+    is ctl($hd, qw(policy explain), $bob->{key}, '--from', '127.0.0.1')->{data}{url},
+        "http://127.0.0.1:$port/verify", 'explain names the service';
+
+    HyperDerp::Test::spew($file, 'hang');
+    ok reload("$rules$ttl  ask_timeout: 9s\n")->{ok}, 'it hangs';
+    my $waits = HyperDerp::Raw->start($hd, scalar HyperDerp::Raw::logins($hd));
+    1 while <$said> !~ /$waits->{key}/;
+    ok ctl($hd, qw(module unload policy))->{ok}, 'the module goes while a login waits';
+    ok $waits->closed, '... which is denied';
+    ok ctl($hd, qw(module load policy))->{ok}, 'it comes back';
+    kill 'KILL', $pid;
+    waitpid $pid, 0;
+};
+
 subtest 'what stops a start' => sub {
     $hd->finish;
     for my $case (
         ["  rules: [{keys: $hd->{dir}/missing}]\n", qr{hd\.yaml:\d+: keys: \S+/missing: No such file.*relay's user}],
         ["  rules: [{from: [relay.example]}]\n",   qr{hd\.yaml:\d+: from: relay\.example is no address}],
         ["  rules: [{key: $keys}]\n",              qr{hd\.yaml:\d+: .*keys}],
+        ["  rules: [{url: relay.example}]\n",      qr{hd\.yaml:\d+: url: }],
         ["  rules: [{action: maybe}]\n",           qr{hd\.yaml:\d+: .*allow.*deny}],
     ) {
         conf $case->[0];

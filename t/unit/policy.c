@@ -191,7 +191,7 @@ static void first_match(void **state)
 	(void)state;
 	assert_int_equal(policy_rules_new(&conf, &rules, &err), 0);
 	for (size_t i = 0; i < HD_ARRAY_N(cases); i++) {
-		policy_rules_ask(rules, &cases[i].who, &v);
+		policy_rules_ask(rules, 0, &cases[i].who, &v);
 		assert_int_equal(v.deny, cases[i].deny);
 		if (cases[i].rule == NULL)
 			assert_null(v.rule);
@@ -214,7 +214,7 @@ static void no_rules(void **state)
 	assert_int_equal(policy_rules_new(&conf, &rules, &err), 0);
 	other = policy_rules_hold(rules);
 	policy_rules_drop(&rules);
-	policy_rules_ask(other, &who, &v);
+	policy_rules_ask(other, 0, &who, &v);
 	assert_false(v.deny);
 	policy_rules_drop(&other);
 }
@@ -283,6 +283,59 @@ static void revocations(void **state)
 	policy_revoked_drop(&r);
 }
 
+/* ---- admission services ---- */
+
+static void requests(void **state)
+{
+	const struct hd_key key = key_of(0xab);
+	const union hd_addr four = addr_of("192.0.2.7"),
+			    mapped = addr_of("::ffff:192.0.2.7"),
+			    six = addr_of("2001:db8::7");
+	const union hd_addr *const from[] = { &four, &mapped, &six };
+	char buf[POLICY_REQUEST_BYTES];
+
+	(void)state;
+	for (size_t i = 0; i < HD_ARRAY_N(from); i++) {
+		const struct policy_subject who = { .key = &key,
+						    .from = from[i] };
+
+		policy_verify_request(&who, buf);
+		assert_non_null(strstr(buf, "{\"NodePublic\":\"nodekey:abab"));
+		assert_non_null(strstr(buf, i < 2 ? "\"Source\":\"192.0.2.7\"}"
+						  : "\"2001:db8::7\"}"));
+	}
+}
+
+static void answers(void **state)
+{
+	static const struct {
+		const char *body;
+		int want;
+		const char *name;
+	} cases[] = {
+		{ "{\"Allow\":true}", 1, "" },
+		{ "{\"Allow\":false,\"Name\":\"bob\"}", 0, "bob" },
+		{ "{\"Allow\":true,\"Name\":\"two\\nlines\"}", 1, "" },
+		{ "{\"Allow\":true,\"Name\":7,\"More\":[]}", 1, "" },
+		{ "{\"Allow\":1}", -EPROTO, "" },
+		{ "{\"Allow\":true,\"Allow\":false}", -EPROTO, "" },
+		{ "{\"allow\":true}", -EPROTO, "" },
+		{ "{\"Allow\":true", -EPROTO, "" },
+		{ "true", -EPROTO, "" },
+		{ "", -EPROTO, "" },
+	};
+	char name[POLICY_NAME_BYTES];
+
+	(void)state;
+	for (size_t i = 0; i < HD_ARRAY_N(cases); i++) {
+		assert_int_equal(policy_verify_answer(cases[i].body,
+						      strlen(cases[i].body),
+						      name),
+				 cases[i].want);
+		assert_string_equal(name, cases[i].name);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -290,7 +343,8 @@ int main(void)
 		cmocka_unit_test(keys),	       cmocka_unit_test(bad_keys),
 		cmocka_unit_test(no_file),     cmocka_unit_test(first_match),
 		cmocka_unit_test(no_rules),    cmocka_unit_test(bad_rules),
-		cmocka_unit_test(revocations),
+		cmocka_unit_test(revocations), cmocka_unit_test(requests),
+		cmocka_unit_test(answers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,53 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+# t/lib/client/verify_server.py FILE - an admission service, as derper asks one
+# (--verify-client-url). Prints its port, then each request's body. What it
+# answers stands in FILE: `status TEXT`, or `hang`; without the file it says who
+# is allowed: those of FILE.keys.
+import json
+import os
+import sys
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+FILE = sys.argv[1]
+
+
+def read(name):
+    try:
+        with open(name) as f:
+            return f.read()
+    except FileNotFoundError:
+        return ''
+
+
+class Service(BaseHTTPRequestHandler):
+    protocol_version = 'HTTP/1.1'
+
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers['Content-Length'])).decode()
+        print(self.command, self.path, self.headers['Content-Type'], body, flush=True)
+        status, _, text = read(FILE).strip().partition(' ')
+        if status == 'hang':
+            self.rfile.read(1)  # until the client gives up
+            self.close_connection = True
+            return
+        if status == '':
+            status = '200'
+            key = json.loads(body)['NodePublic'].removeprefix('nodekey:')
+            allow = key in read(FILE + '.keys').split()
+            text = json.dumps({'Allow': allow, 'Name': 'of the service'})
+        self.send_response(int(status))
+        self.send_header('Content-Length', str(len(text)))
+        self.end_headers()
+        self.wfile.write(text.encode())
+
+    def log_message(self, *args):
+        pass
+
+
+server = ThreadingHTTPServer(('127.0.0.1', 0), Service)
+print(server.server_port, flush=True)
+try:
+    server.serve_forever()
+except KeyboardInterrupt:
+    os._exit(0)
