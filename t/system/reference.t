@@ -32,6 +32,7 @@ sub names ($text) {
     for my $list ($text =~ /^enum(?: \w+)? \{(.*?)\}/gms) {
         $n{$_} = 'constant' for $list =~ /\b([A-Z]+_\w+)\b(?=\s*(?:[,=]|\z|\s))/g;
     }
+    delete @n{ grep { /_\z/ } keys %n };    # of the headers themselves
     return %n;
 }
 
