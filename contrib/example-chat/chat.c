@@ -66,12 +66,14 @@ static void on_line(struct hd_stream *s, struct hd_peer *peer,
 }
 
 /* The first line is the own name. Returns the bytes used: whole lines. */
-static size_t on_data(struct hd_stream *s, void *state, uint8_t *p, size_t n)
+static size_t on_data(struct hd_module *mod, struct hd_stream *s, void *state,
+		      uint8_t *p, size_t n)
 {
 	const struct chat_state *st = state;
 	struct hd_login login = { .realm = realm, .agent = "chat" };
 	const uint8_t *line = p, *behind = p + n, *end;
 
+	(void)mod;
 	for (; (end = memchr(line, '\n', behind - line)); line = end + 1) {
 		size_t len = (size_t)(end - line);
 
@@ -89,22 +91,27 @@ static size_t on_data(struct hd_stream *s, void *state, uint8_t *p, size_t n)
 	return line - p;
 }
 
-static void on_admitted(struct hd_stream *s, void *state, struct hd_peer *peer)
+static void on_admitted(struct hd_module *mod, struct hd_stream *s, void *state,
+			struct hd_peer *peer)
 {
+	(void)mod;
 	((struct chat_state *)state)->peer = peer;
 	tell(s, "* build %d\n", CHAT_BUILD);
 }
 
-static void on_deliver(struct hd_peer *peer, const struct hd_packet *packet)
+static void on_deliver(struct hd_module *mod, struct hd_peer *peer,
+		       const struct hd_packet *packet)
 {
+	(void)mod;
 	tell(hd_peer_stream(peer), "%.*s: %.*s\n", HD_KEY_BYTES,
 	     (const char *)packet->src->b, (int)packet->len_bytes,
 	     (const char *)packet->data);
 }
 
-static void on_gone(struct hd_peer *peer, const struct hd_key *key,
-		    enum hd_gone why)
+static void on_gone(struct hd_module *mod, struct hd_peer *peer,
+		    const struct hd_key *key, enum hd_gone why)
 {
+	(void)mod;
 	tell(hd_peer_stream(peer), "* %.*s is %s\n", HD_KEY_BYTES,
 	     (const char *)key->b, why == HD_GONE_NOT_HERE ? "absent" : "gone");
 }

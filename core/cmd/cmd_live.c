@@ -63,14 +63,13 @@ static void on_main(struct hd_main_post *post)
 		hd_change_begin(&j->change);
 }
 
-static void in_helper(void *arg)
+static void in_helper(struct hd_module *mod, void *arg)
 {
 	struct job *j = arg;
-
 	struct hd_change *c = &j->change;
-
 	char name[HD_MODULE_NAME_BYTES];
 
+	(void)mod;
 	for (unsigned i = 0; i < j->n && c->result == 0; i++) {
 		c->result = hd_module_try_child(&j->trials[i], &c->err);
 		if (c->result < 0 &&

@@ -144,7 +144,7 @@ static void health_here(struct hd_worker *w, void *arg)
 		const struct hd_peer_ops *ops = hd_peer_ops_of(s);
 
 		if (ops != NULL && ops->health != NULL)
-			ops->health(hd_peer_of(s), arg);
+			ops->health(s->mod, hd_peer_of(s), arg);
 	}
 }
 
@@ -168,7 +168,8 @@ static void drain_here(struct hd_worker *w, void *arg)
 		uint32_t at_ms = (uint32_t)(spread_ms * i / n) + 1;
 
 		if (ops != NULL && ops->drain != NULL)
-			ops->drain(hd_peer_of(s), at_ms, 2 * spread_ms + 10000);
+			ops->drain(s->mod, hd_peer_of(s), at_ms,
+				   2 * spread_ms + 10000);
 		hd_stream_deadline(s, HD_DEADLINE_DRAIN, at_ms);
 	}
 }

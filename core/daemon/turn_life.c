@@ -59,7 +59,7 @@ static void notify_restart(struct hd_worker *w)
 		uint32_t after_ms = (uint32_t)(BACK_SPREAD_MS * i / n);
 
 		if (ops != NULL && ops->drain != NULL && hd_stream_is_open(s))
-			ops->drain(hd_peer_of(s), BACK_IN_MS + after_ms,
+			ops->drain(s->mod, hd_peer_of(s), BACK_IN_MS + after_ms,
 				   TRY_FOR_MS);
 	}
 }

@@ -272,11 +272,13 @@ static size_t request(struct hd_stream *s, uint8_t *p, size_t n,
 	return *ret_after == AFTER_CLOSE ? n : (size_t)len;
 }
 
-static size_t http_data(struct hd_stream *s, void *state, uint8_t *p, size_t n)
+static size_t http_data(struct hd_module *mod, struct hd_stream *s, void *state,
+			uint8_t *p, size_t n)
 {
 	enum after after = AFTER_NEXT;
 	size_t used = 0;
 
+	(void)mod;
 	(void)state;
 	while (used < n && after == AFTER_NEXT) {
 		size_t len;

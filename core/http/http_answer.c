@@ -176,12 +176,12 @@ static bool is_cancelled(const struct hd_answer *a)
 	return __atomic_load_n(&a->cancelled, __ATOMIC_ACQUIRE);
 }
 
-static void run_task(void *answer)
+static void run_task(struct hd_module *mod, void *answer)
 {
 	struct hd_answer *a = answer;
 
 	if (!is_cancelled(a))
-		a->body->task(a->mod, a);
+		a->body->task(mod, a);
 	send_back(a);
 }
 

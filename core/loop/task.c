@@ -26,7 +26,7 @@ struct task {
 	struct task *next;
 	struct hd_module *mod;
 	struct hd_worker *w;
-	void (*work)(void *arg);
+	hd_task_fn *work;
 	hd_post_fn *done;
 	hd_drop_fn *drop;
 	void *arg;
@@ -153,7 +153,7 @@ static bool hand_back(const struct task *t)
 
 static void run(struct task *t)
 {
-	t->work(t->arg);
+	t->work(t->mod, t->arg);
 	if (t->done != NULL) {
 		pthread_mutex_lock(&tasks.lock);
 		bool handed = hand_back(t);
@@ -217,7 +217,7 @@ static int begin(const struct task *what)
 	return r;
 }
 
-int hd_task(struct hd_module *mod, struct hd_worker *w, void (*work)(void *arg),
+int hd_task(struct hd_module *mod, struct hd_worker *w, hd_task_fn *work,
 	    hd_post_fn *done, void *arg, hd_drop_fn *drop)
 {
 	const struct task t = { .mod = mod,
@@ -233,7 +233,7 @@ int hd_task(struct hd_module *mod, struct hd_worker *w, void (*work)(void *arg),
 	return r;
 }
 
-int hd_task_offer(struct hd_module *mod, void (*work)(void *arg), void *arg,
+int hd_task_offer(struct hd_module *mod, hd_task_fn *work, void *arg,
 		  hd_drop_fn *drop)
 {
 	const struct task t = {

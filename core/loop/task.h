@@ -17,7 +17,7 @@ bool hd_tasks_stop(unsigned limit_ms);
 
 /* hd_task_offer - hd_task() without done, that leaves arg to the caller on
  * failure. Any thread. */
-int hd_task_offer(struct hd_module *mod, void (*work)(void *arg), void *arg,
+int hd_task_offer(struct hd_module *mod, hd_task_fn *work, void *arg,
 		  hd_drop_fn *drop);
 
 /* hd_tasks_hold - tasks of the module are taken, and begin only after

@@ -33,7 +33,8 @@ static void close_here(struct hd_worker *w, void *arg)
 		if (s->mod != arg || !hd_stream_is_open(s))
 			continue;
 		if (ops != NULL && ops->drain != NULL)
-			ops->drain(hd_peer_of(s), BACK_IN_MS, TRY_FOR_MS);
+			ops->drain(s->mod, hd_peer_of(s), BACK_IN_MS,
+				   TRY_FOR_MS);
 		hd_stream_close(s, HD_CLOSE_DRAIN);
 	}
 }
@@ -123,32 +124,37 @@ void hd_protos_match(struct hd_protos *p, const struct hd_module *mod)
 
 /* What a connection speaks whose code has gone: nothing, until it is closed,
  * which it is at the end of the next turn. */
-static size_t orphan_data(struct hd_stream *s, void *state, uint8_t *p,
-			  size_t n)
+static size_t orphan_data(struct hd_module *mod, struct hd_stream *s,
+			  void *state, uint8_t *p, size_t n)
 {
+	(void)mod;
 	(void)s;
 	(void)state;
 	(void)p;
 	return n;
 }
 
-static void orphan_admitted(struct hd_stream *s, void *state,
-			    struct hd_peer *peer)
+static void orphan_admitted(struct hd_module *mod, struct hd_stream *s,
+			    void *state, struct hd_peer *peer)
 {
+	(void)mod;
 	(void)s;
 	(void)state;
 	(void)peer;
 }
 
-static void orphan_deliver(struct hd_peer *peer, const struct hd_packet *packet)
+static void orphan_deliver(struct hd_module *mod, struct hd_peer *peer,
+			   const struct hd_packet *packet)
 {
+	(void)mod;
 	(void)peer;
 	(void)packet;
 }
 
-static void orphan_gone(struct hd_peer *peer, const struct hd_key *other,
-			enum hd_gone why)
+static void orphan_gone(struct hd_module *mod, struct hd_peer *peer,
+			const struct hd_key *other, enum hd_gone why)
 {
+	(void)mod;
 	(void)peer;
 	(void)other;
 	(void)why;

@@ -40,7 +40,7 @@ static void deliver(struct delivery *d)
 		bytes += d->v[i].len_bytes;
 	hd_account_add(account, HD_ACCOUNT_PACKETS_IN, d->n);
 	hd_account_add(account, HD_ACCOUNT_BYTES_IN, bytes);
-	u->fn(u, u->arg, d->v, d->n);
+	u->fn(u->mod, u, u->arg, d->v, d->n);
 	hd_meter_leave(&u->worker->meter, before);
 	d->n = 0;
 }

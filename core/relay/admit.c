@@ -38,7 +38,7 @@ static void tell_reason(struct hd_stream *s, const char *reason)
 	struct hd_account *before =
 		hd_meter_enter(&s->worker->meter, s->account);
 
-	ops->health(hd_peer_of(s), reason);
+	ops->health(s->mod, hd_peer_of(s), reason);
 	hd_meter_leave(&s->worker->meter, before);
 }
 
@@ -82,7 +82,7 @@ static void admit(struct hd_stream *s)
 	s->rx_held = false;
 	struct hd_account *before =
 		hd_meter_enter(&s->worker->meter, s->account);
-	s->proto->admitted(s, s->state, p);
+	s->proto->admitted(s->mod, s, s->state, p);
 	hd_meter_leave(&s->worker->meter, before);
 	hd_stream_resume(s);
 }

@@ -155,10 +155,11 @@ void hd_peer_set_proto(struct hd_stream *s, struct hd_module *mod,
 void hd_peer_notify_gone(struct hd_peer *p, const struct hd_key *other,
 			 enum hd_gone why)
 {
-	struct hd_meter *m = &p->stream->worker->meter;
-	struct hd_account *before = hd_meter_enter(m, p->stream->account);
+	struct hd_stream *s = p->stream;
+	struct hd_meter *m = &s->worker->meter;
+	struct hd_account *before = hd_meter_enter(m, s->account);
 
-	p->stream->proto->peer->gone(p, other, why);
+	s->proto->peer->gone(s->mod, p, other, why);
 	hd_meter_leave(m, before);
 }
 

@@ -44,13 +44,20 @@ static void drop(struct hd_worker *w, enum hd_drop why,
 	HD_PROBE(drop, w->index, why, 1, packet->urgent, from, packet->dst);
 }
 
+static inline void hand_over(struct hd_peer *to, const struct hd_packet *packet)
+{
+	const struct hd_stream *s = to->stream;
+
+	s->proto->peer->deliver(s->mod, to, packet);
+}
+
 static void deliver_measured(struct hd_worker *w, struct hd_peer *to,
 			     const struct hd_packet *packet)
 {
 	struct hd_account *before =
 		hd_meter_switch(&w->meter, to->stream->account);
 
-	to->stream->proto->peer->deliver(to, packet);
+	hand_over(to, packet);
 	hd_meter_switch(&w->meter, before);
 }
 
@@ -69,7 +76,7 @@ deliver(struct hd_worker *w, struct hd_entry *e, const struct hd_packet *packet)
 	if (__builtin_expect(w->meter.on, 0))
 		deliver_measured(w, to, packet);
 	else
-		to->stream->proto->peer->deliver(to, packet);
+		hand_over(to, packet);
 }
 
 static void send_remote(struct hd_peer *from, const struct hd_packet *packet,

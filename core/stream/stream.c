@@ -194,7 +194,7 @@ static void call_closed(struct hd_stream *s, enum hd_close why)
 	struct hd_account *before = hd_meter_enter(m, s->account);
 
 	if (s->proto->closed != NULL)
-		s->proto->closed(s, s->state, why);
+		s->proto->closed(s->mod, s, s->state, why);
 	hd_meter_leave(m, before);
 }
 
@@ -239,7 +239,7 @@ void hd_stream_lose(struct hd_stream *s)
 	HD_PROBE(closed, s, UINT32_MAX, HD_CLOSE_ERROR, s->bytes_in,
 		 s->bytes_out);
 	if (s->proto->closed != NULL)
-		s->proto->closed(s, s->state, HD_CLOSE_ERROR);
+		s->proto->closed(s->mod, s, s->state, HD_CLOSE_ERROR);
 	set_owner(s, NULL);
 	user_ended(s);
 	close(s->fd);

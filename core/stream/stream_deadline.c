@@ -37,7 +37,7 @@ static void module_timer(struct hd_stream *s, unsigned which)
 		return;
 	struct hd_account *before = hd_meter_enter(m, s->account);
 
-	s->proto->timer(s, s->state, which);
+	s->proto->timer(s->mod, s, s->state, which);
 	hd_meter_leave(m, before);
 }
 

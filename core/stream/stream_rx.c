@@ -92,10 +92,10 @@ static size_t call_data(struct hd_stream *s, uint8_t *p, size_t n)
 	struct hd_meter *m = &s->worker->meter;
 
 	if (__builtin_expect(!m->on, 1))
-		return s->proto->data(s, s->state, p, n);
+		return s->proto->data(s->mod, s, s->state, p, n);
 	struct hd_account *before =
 		hd_meter_switch(m, s->mod != NULL ? s->account : NULL);
-	size_t used = s->proto->data(s, s->state, p, n);
+	size_t used = s->proto->data(s->mod, s, s->state, p, n);
 
 	hd_meter_switch(m, before);
 	return used;

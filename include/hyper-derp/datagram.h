@@ -14,8 +14,8 @@ struct hd_datagram {
 	uint8_t *data;      /* borrowed for the call; may be written to */
 	uint32_t len_bytes;
 };
-typedef void hd_datagrams_fn(struct hd_udp *udp, void *arg,
-			     struct hd_datagram *v, unsigned n);
+typedef void hd_datagrams_fn(struct hd_module *mod, struct hd_udp *udp,
+			     void *arg, struct hd_datagram *v, unsigned n);
 
 enum {
 	HD_UDP_SINGLE = 1, /* one socket in all, not one per worker */

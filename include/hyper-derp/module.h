@@ -13,6 +13,7 @@
  *      fetch.h: an HTTP client.
  *      hd_post() and hd_task() take arg, and a function that drops it;
  *      hd_relay_home().
+ *      Every callback has the module as its first argument.
  *
  * Why some shapes are as they are:
  * - load() takes a struct hd_error: the loader prints one sentence, with the

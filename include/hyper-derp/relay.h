@@ -27,17 +27,19 @@ enum hd_gone { HD_GONE_DISCONNECTED, HD_GONE_NOT_HERE };
 
 struct hd_peer_ops { /* all in the peer's worker */
 	/* deliver - frame the packet and append it to the peer's stream. */
-	void (*deliver)(struct hd_peer *peer, const struct hd_packet *packet);
+	void (*deliver)(struct hd_module *mod, struct hd_peer *peer,
+			const struct hd_packet *packet);
 	/* gone - DISCONNECTED: somebody whose packet reached this peer has
 	 * left. NOT_HERE: nobody has the key that this peer sent an urgent
 	 * packet to; at most 1 a second, burst 3, per peer. */
-	void (*gone)(struct hd_peer *peer, const struct hd_key *other,
-		     enum hd_gone why);
+	void (*gone)(struct hd_module *mod, struct hd_peer *peer,
+		     const struct hd_key *other, enum hd_gone why);
 	/* drain - the relay will close this peer. */
-	void (*drain)(struct hd_peer *peer, uint32_t reconnect_in_ms,
-		      uint32_t try_for_ms);
+	void (*drain)(struct hd_module *mod, struct hd_peer *peer,
+		      uint32_t reconnect_in_ms, uint32_t try_for_ms);
 	/* health - a problem to tell the peer; "" clears it. May be NULL. */
-	void (*health)(struct hd_peer *peer, const char *text);
+	void (*health)(struct hd_module *mod, struct hd_peer *peer,
+		       const char *text);
 };
 
 struct hd_login {

@@ -19,7 +19,8 @@ enum hd_lane {
 };
 
 /* A protocol spoken on streams. Found by table, never stored in state, so
- * that a reload can replace it under live peers. */
+ * that a reload can replace it under live peers. The stream's worker calls all
+ * of it; mod is the module whose route brought the stream here. */
 struct hd_proto {
 	const char *name;
 	uint32_t state_size; /* zeroed plain memory per stream; no pointer in
@@ -28,13 +29,17 @@ struct hd_proto {
 	 * the rest is kept and offered again with more. Until at least
 	 * hd_stream_want() bytes are there it is not called again.
 	 * @p  valid during the call, may be written to */
-	size_t (*data)(struct hd_stream *s, void *state, uint8_t *p, size_t n);
-	void (*timer)(struct hd_stream *s, void *state, unsigned which);
+	size_t (*data)(struct hd_module *mod, struct hd_stream *s, void *state,
+		       uint8_t *p, size_t n);
+	/* timer - the time of hd_stream_timer(which) has come. */
+	void (*timer)(struct hd_module *mod, struct hd_stream *s, void *state,
+		      unsigned which);
 	/* admitted - logged in, now in the key's home worker (relay.h). */
-	void (*admitted)(struct hd_stream *s, void *state,
-			 struct hd_peer *peer);
+	void (*admitted)(struct hd_module *mod, struct hd_stream *s,
+			 void *state, struct hd_peer *peer);
 	/* closed - last call; the state is freed after it. */
-	void (*closed)(struct hd_stream *s, void *state, enum hd_close why);
+	void (*closed)(struct hd_module *mod, struct hd_stream *s, void *state,
+		       enum hd_close why);
 	const struct hd_peer_ops *peer; /* NULL: never logs in */
 };
 

@@ -25,8 +25,10 @@ typedef void hd_drop_fn(void *arg);
  * Returns 0; -ENOMEM; -ESHUTDOWN the module does not run in that worker. */
 HD_API int hd_post(struct hd_module *mod, struct hd_worker *w, hd_post_fn *fn,
 		   void *arg, hd_drop_fn *drop);
+/* hd_task_fn - blocking work, in a helper thread. */
+typedef void hd_task_fn(struct hd_module *mod, void *arg);
 
-/* hd_task - blocking work: run work(arg) in a helper thread, then
+/* hd_task - blocking work: run work(mod, arg) in a helper thread, then
  * done(mod, w, arg) back in worker w, as hd_post() does. Any thread.
  * What load() and start() ask for begins when the module has started in every
  * worker. An unload or reload waits for tasks, and is refused after 5 s. The
@@ -40,9 +42,8 @@ HD_API int hd_post(struct hd_module *mod, struct hd_worker *w, hd_post_fn *fn,
  * @drop  may be NULL
  * Returns 0; -ENOMEM; -EBUSY too many wait, or the module is about to go;
  * -ESHUTDOWN the relay ends. */
-HD_API int hd_task(struct hd_module *mod, struct hd_worker *w,
-		   void (*work)(void *arg), hd_post_fn *done, void *arg,
-		   hd_drop_fn *drop);
+HD_API int hd_task(struct hd_module *mod, struct hd_worker *w, hd_task_fn *work,
+		   hd_post_fn *done, void *arg, hd_drop_fn *drop);
 
 #ifdef __cplusplus
 }

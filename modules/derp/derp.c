@@ -138,7 +138,6 @@ static int server_make(struct hd_module *mod, struct hd_error *err)
 	derp_server = hd_secret_alloc(sizeof(*derp_server));
 	if (derp_server == NULL)
 		return hd_error_set(err, -ENOMEM, "out of memory");
-	derp_server->self = mod;
 	r = derp_server_key_load(derp_server, &conf->private_key, err);
 	if (r < 0)
 		return r;

@@ -28,7 +28,6 @@ struct derp_conf {
 /* Who this relay is: made by load(), constant while workers run. Lives in
  * memory of hd_secret_alloc(). */
 struct derp_server {
-	struct hd_module *self;
 	struct hd_key public_key;
 	uint8_t private_key[crypto_box_SECRETKEYBYTES];
 	char public_hex[2 * HD_KEY_BYTES + 1];
@@ -84,9 +83,10 @@ struct derp_numbers {
 	struct hd_gauge clients, clients_home, clients_not_ideal;
 };
 
-static inline struct derp_numbers *derp_metrics(const struct hd_stream *s)
+static inline struct derp_numbers *derp_metrics(struct hd_module *mod,
+						const struct hd_stream *s)
 {
-	return hd_metrics(derp_server->self, hd_stream_worker(s));
+	return hd_metrics(mod, hd_stream_worker(s));
 }
 
 /* frames.c */
@@ -96,10 +96,11 @@ extern const struct hd_proto derp_proto;
 /* derp_login - a whole ClientInfo arrived; on success asks the core to admit.
  * @p  the payload; the box is opened in place
  * Returns 0; -EACCES refused, which is counted and logged; the caller closes.*/
-int derp_login(struct hd_stream *s, struct derp_state *d, uint8_t *p,
-	       uint32_t len_bytes);
+int derp_login(struct hd_module *mod, struct hd_stream *s, struct derp_state *d,
+	       uint8_t *p, uint32_t len_bytes);
 /* derp_login_refused - count and log a login that ends here. */
-void derp_login_refused(struct hd_stream *s, enum derp_refusal why);
+void derp_login_refused(struct hd_module *mod, struct hd_stream *s,
+			enum derp_refusal why);
 
 /* client_info.c */
 /* derp_client_info_parse - as derper reads it: `null` is an empty object,

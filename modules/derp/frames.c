@@ -25,24 +25,19 @@ struct derp_frame {
 	enum derp_phase phase;
 	/* Returns 0; negative errno: refused, counted and logged. NULL for
 	 * SendPacket, which take_packets() has taken before. */
-	int (*take)(struct hd_stream *s, struct derp_state *d, uint8_t *p,
-		    uint32_t len_bytes);
+	int (*take)(struct hd_module *mod, struct hd_stream *s,
+		    struct derp_state *d, uint8_t *p, uint32_t len_bytes);
 };
 
-static int take_client_info(struct hd_stream *s, struct derp_state *d,
-			    uint8_t *p, uint32_t len_bytes)
-{
-	return derp_login(s, d, p, len_bytes);
-}
-
-static int take_note_preferred(struct hd_stream *s, struct derp_state *d,
-			       uint8_t *p, uint32_t len_bytes)
+static int take_note_preferred(struct hd_module *mod, struct hd_stream *s,
+			       struct derp_state *d, uint8_t *p,
+			       uint32_t len_bytes)
 {
 	bool preferred = p[0] != 0;
 
 	(void)len_bytes;
 	if (preferred != d->preferred)
-		hd_gauge_add(&derp_metrics(s)->clients_home,
+		hd_gauge_add(&derp_metrics(mod, s)->clients_home,
 			     preferred ? 1 : -1);
 	d->preferred = preferred;
 	return 0;
@@ -50,14 +45,14 @@ static int take_note_preferred(struct hd_stream *s, struct derp_state *d,
 
 /* In the urgent lane: a burst of pings may cost its oldest answers, as it does
  * with derper, but never the connection. */
-static int take_ping(struct hd_stream *s, struct derp_state *d, uint8_t *p,
-		     uint32_t len_bytes)
+static int take_ping(struct hd_module *mod, struct hd_stream *s,
+		     struct derp_state *d, uint8_t *p, uint32_t len_bytes)
 {
 	uint8_t *out =
 		hd_stream_reserve(s, HD_LANE_URGENT, DERP_PONG_FRAME_BYTES);
 
 	(void)d, (void)len_bytes;
-	hd_count(&derp_metrics(s)->pings, 1);
+	hd_count(&derp_metrics(mod, s)->pings, 1);
 	if (out == NULL)
 		return 0;
 	derp_ping_put(out, DERP_PONG, p);
@@ -68,7 +63,7 @@ static int take_ping(struct hd_stream *s, struct derp_state *d, uint8_t *p,
 static const struct derp_frame frames[] = {
 	[DERP_CLIENT_INFO] = { "ClientInfo", DERP_CLIENT_INFO_MIN_BYTES,
 			       DERP_CLIENT_INFO_MAX_BYTES, false, DERP_LOGIN,
-			       take_client_info },
+			       derp_login },
 	[DERP_SEND_PACKET] = { "SendPacket", HD_KEY_BYTES,
 			       HD_KEY_BYTES + DERP_PACKET_MAX_BYTES, false,
 			       DERP_OPEN, NULL },
@@ -97,17 +92,18 @@ static const struct derp_frame *frame_find(const struct derp_state *d,
 /* ---- the receive loop ---- */
 
 /* Before the login any frame but ClientInfo, which is why f may be NULL. */
-static int login_refuse(struct hd_stream *s)
+static int login_refuse(struct hd_module *mod, struct hd_stream *s)
 {
-	derp_login_refused(s, DERP_REFUSED_FRAME);
+	derp_login_refused(mod, s, DERP_REFUSED_FRAME);
 	return -EPROTO;
 }
 
-static int frame_refuse(struct hd_stream *s, const struct derp_state *d,
-			const struct derp_frame *f, struct derp_header h)
+static int frame_refuse(struct hd_module *mod, struct hd_stream *s,
+			const struct derp_state *d, const struct derp_frame *f,
+			struct derp_header h)
 {
 	bool privileged = f->privileged;
-	struct derp_numbers *numbers = derp_metrics(s);
+	struct derp_numbers *numbers = derp_metrics(mod, s);
 	char from[HD_ADDR_TEXT_BYTES];
 
 	hd_count(privileged ? &numbers->refused_privileged
@@ -128,44 +124,47 @@ static bool frame_ok(const struct derp_frame *f, struct derp_header h)
 }
 
 /* Returns the bytes of the payload that are here: the frame is dealt with. */
-static int64_t frame_skip(struct hd_stream *s, struct derp_state *d,
-			  uint32_t len_bytes, size_t have_bytes)
+static int64_t frame_skip(struct hd_module *mod, struct hd_stream *s,
+			  struct derp_state *d, uint32_t len_bytes,
+			  size_t have_bytes)
 {
 	uint32_t n = (uint32_t)HD_MIN((size_t)len_bytes, have_bytes);
 
-	hd_count(&derp_metrics(s)->unknown_frames, 1);
+	hd_count(&derp_metrics(mod, s)->unknown_frames, 1);
 	d->skip_bytes = len_bytes - n;
 	return n;
 }
 
-/* @p  behind the header, have_bytes of it
+/* @p  a header and what came behind it: n bytes
  * Returns the bytes of the payload that were used; -EAGAIN come again with the
  * whole frame; other negative errno: close. */
-static int64_t frame_take(struct hd_stream *s, struct derp_state *d,
-			  struct derp_header h, uint8_t *p, size_t have_bytes)
+static int64_t frame_take(struct hd_module *mod, struct hd_stream *s,
+			  struct derp_state *d, uint8_t *p, size_t n)
 {
+	struct derp_header h = derp_header_get(p);
 	const struct derp_frame *f = frame_find(d, h.type);
 	int r;
 
 	if (f == NULL && d->phase == DERP_OPEN)
-		return frame_skip(s, d, h.len_bytes, have_bytes);
+		return frame_skip(mod, s, d, h.len_bytes,
+				  n - DERP_HEADER_BYTES);
 	if (d->phase == DERP_LOGIN && (f == NULL || !frame_ok(f, h)))
-		return login_refuse(s);
+		return login_refuse(mod, s);
 	if (!frame_ok(f, h))
-		return frame_refuse(s, d, f, h);
-	if (have_bytes < h.len_bytes) {
+		return frame_refuse(mod, s, d, f, h);
+	if (n - DERP_HEADER_BYTES < h.len_bytes) {
 		hd_stream_want(s, DERP_HEADER_BYTES + (size_t)h.len_bytes);
 		return -EAGAIN;
 	}
 	hd_assert(f->take != NULL);
-	r = f->take(s, d, p, h.len_bytes);
+	r = f->take(mod, s, d, p + DERP_HEADER_BYTES, h.len_bytes);
 	return r < 0 ? r : (int64_t)h.len_bytes;
 }
 
 /* The packet path: as many whole SendPacket frames as stand at the front.
  * Returns the bytes used. Nothing here allocates. */
-static size_t take_packets(struct hd_stream *s, struct derp_state *d,
-			   uint8_t *p, size_t n)
+static size_t take_packets(struct hd_module *mod, struct hd_stream *s,
+			   struct derp_state *d, uint8_t *p, size_t n)
 {
 	uint64_t count[2] = { 0, 0 }, bytes[2] = { 0, 0 };
 	size_t used = 0;
@@ -190,7 +189,7 @@ static size_t take_packets(struct hd_stream *s, struct derp_state *d,
 		used += DERP_PACKET_HEAD_BYTES + len;
 	}
 	if (likely(used > 0)) {
-		struct derp_numbers *numbers = derp_metrics(s);
+		struct derp_numbers *numbers = derp_metrics(mod, s);
 
 		for (unsigned kind = 0; kind < 2; kind++) {
 			hd_count(&numbers->packets[kind], count[kind]);
@@ -215,7 +214,8 @@ static size_t skip(struct derp_state *d, size_t n)
 	return used;
 }
 
-static size_t derp_data(struct hd_stream *s, void *state, uint8_t *p, size_t n)
+static size_t derp_data(struct hd_module *mod, struct hd_stream *s, void *state,
+			uint8_t *p, size_t n)
 {
 	struct derp_state *d = state;
 	size_t used = skip(d, n);
@@ -229,12 +229,10 @@ static size_t derp_data(struct hd_stream *s, void *state, uint8_t *p, size_t n)
 		int64_t r;
 
 		if (likely(d->phase == DERP_OPEN))
-			used += take_packets(s, d, p + used, n - used);
+			used += take_packets(mod, s, d, p + used, n - used);
 		if (n - used < DERP_HEADER_BYTES)
 			break;
-		r = frame_take(s, d, derp_header_get(p + used),
-			       p + used + DERP_HEADER_BYTES,
-			       n - used - DERP_HEADER_BYTES);
+		r = frame_take(mod, s, d, p + used, n - used);
 		if (r == -EAGAIN)
 			break;
 		if (r < 0)
@@ -246,10 +244,11 @@ static size_t derp_data(struct hd_stream *s, void *state, uint8_t *p, size_t n)
 
 /* ---- life of a connection ---- */
 
-static void keep_alive_arm(struct hd_stream *s, const struct derp_state *d)
+static void keep_alive_arm(struct hd_module *mod, struct hd_stream *s,
+			   const struct derp_state *d)
 {
 	const struct derp_conf *conf =
-		hd_module_worker_conf(derp_server->self, hd_stream_worker(s));
+		hd_module_worker_conf(mod, hd_stream_worker(s));
 	uint64_t ms = d->proxied ? HD_MIN(conf->keepalive_ms,
 					  conf->keepalive_proxied_ms)
 				 : conf->keepalive_ms;
@@ -260,37 +259,39 @@ static void keep_alive_arm(struct hd_stream *s, const struct derp_state *d)
 			(uint32_t)(ms + (range_ms * d->jitter >> 16)));
 }
 
-static void derp_timer(struct hd_stream *s, void *state, unsigned which)
+static void derp_timer(struct hd_module *mod, struct hd_stream *s, void *state,
+		       unsigned which)
 {
 	uint8_t frame[DERP_HEADER_BYTES];
 
 	(void)which; /* there is one */
 	derp_header_put(frame, DERP_KEEP_ALIVE, 0);
 	hd_stream_append(s, HD_LANE_CONTROL, frame, sizeof(frame));
-	hd_count(&derp_metrics(s)->keep_alives, 1);
-	keep_alive_arm(s, state);
+	hd_count(&derp_metrics(mod, s)->keep_alives, 1);
+	keep_alive_arm(mod, s, state);
 }
 
-static void derp_admitted(struct hd_stream *s, void *state,
-			  struct hd_peer *peer)
+static void derp_admitted(struct hd_module *mod, struct hd_stream *s,
+			  void *state, struct hd_peer *peer)
 {
 	struct derp_state *d = state;
-	struct derp_numbers *numbers = derp_metrics(s);
+	struct derp_numbers *numbers = derp_metrics(mod, s);
 
 	d->peer = peer;
 	d->phase = DERP_OPEN;
 	d->jitter = (uint16_t)randombytes_random();
 	hd_stream_append(s, HD_LANE_CONTROL, d->server_info,
 			 sizeof(d->server_info));
-	keep_alive_arm(s, d);
+	keep_alive_arm(mod, s, d);
 	hd_gauge_add(&numbers->clients, 1);
 	hd_gauge_add(&numbers->clients_not_ideal, d->not_ideal);
 }
 
-static void derp_closed(struct hd_stream *s, void *state, enum hd_close why)
+static void derp_closed(struct hd_module *mod, struct hd_stream *s, void *state,
+			enum hd_close why)
 {
 	const struct derp_state *d = state;
-	struct derp_numbers *numbers = derp_metrics(s);
+	struct derp_numbers *numbers = derp_metrics(mod, s);
 
 	if (d->peer == NULL) {
 		hd_count(&numbers->logins_refused[DERP_REFUSED_TIMEOUT],
@@ -306,13 +307,15 @@ static void derp_closed(struct hd_stream *s, void *state, enum hd_close why)
 
 /* ---- what the relay tells a peer ---- */
 
-static void derp_deliver(struct hd_peer *peer, const struct hd_packet *packet)
+static void derp_deliver(struct hd_module *mod, struct hd_peer *peer,
+			 const struct hd_packet *packet)
 {
 	struct hd_stream *s = hd_peer_stream(peer);
 	size_t n = DERP_PACKET_HEAD_BYTES + packet->len_bytes;
 	uint8_t *out = hd_stream_reserve(
 		s, packet->urgent ? HD_LANE_URGENT : HD_LANE_BULK, n);
 
+	(void)mod;
 	if (out == NULL)
 		return; /* dropped; the core has counted it */
 	out = derp_packet_head_put(out, DERP_RECV_PACKET, packet->src,
@@ -321,12 +324,12 @@ static void derp_deliver(struct hd_peer *peer, const struct hd_packet *packet)
 	hd_stream_commit(s, n);
 }
 
-static void derp_gone(struct hd_peer *peer, const struct hd_key *other,
-		      enum hd_gone why)
+static void derp_gone(struct hd_module *mod, struct hd_peer *peer,
+		      const struct hd_key *other, enum hd_gone why)
 {
 	bool absent = why == HD_GONE_NOT_HERE;
 	struct hd_stream *s = hd_peer_stream(peer);
-	struct derp_numbers *numbers = derp_metrics(s);
+	struct derp_numbers *numbers = derp_metrics(mod, s);
 	uint8_t frame[DERP_PEER_GONE_BYTES];
 
 	derp_peer_gone_put(frame, other,
@@ -337,21 +340,24 @@ static void derp_gone(struct hd_peer *peer, const struct hd_key *other,
 	hd_stream_append(s, HD_LANE_CONTROL, frame, sizeof(frame));
 }
 
-static void derp_drain(struct hd_peer *peer, uint32_t reconnect_in_ms,
-		       uint32_t try_for_ms)
+static void derp_drain(struct hd_module *mod, struct hd_peer *peer,
+		       uint32_t reconnect_in_ms, uint32_t try_for_ms)
 {
 	uint8_t frame[DERP_RESTARTING_BYTES];
 
+	(void)mod;
 	derp_restarting_put(frame, reconnect_in_ms, try_for_ms);
 	hd_stream_append(hd_peer_stream(peer), HD_LANE_CONTROL, frame,
 			 sizeof(frame));
 }
 
-static void derp_health(struct hd_peer *peer, const char *text)
+static void derp_health(struct hd_module *mod, struct hd_peer *peer,
+			const char *text)
 {
 	uint32_t n = (uint32_t)strnlen(text, HEALTH_MAX_BYTES);
 	uint8_t frame[DERP_HEADER_BYTES + HEALTH_MAX_BYTES];
 
+	(void)mod;
 	memcpy(derp_header_put(frame, DERP_HEALTH, n), text, n);
 	hd_stream_append(hd_peer_stream(peer), HD_LANE_CONTROL, frame,
 			 DERP_HEADER_BYTES + n);

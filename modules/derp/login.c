@@ -21,18 +21,20 @@ static const char *const reasons[DERP_REFUSED_N] = {
 	[DERP_REFUSED_JSON] = "ClientInfo is not what it should be",
 };
 
-void derp_login_refused(struct hd_stream *s, enum derp_refusal why)
+void derp_login_refused(struct hd_module *mod, struct hd_stream *s,
+			enum derp_refusal why)
 {
 	char from[HD_ADDR_TEXT_BYTES];
 
-	hd_count(&derp_metrics(s)->logins_refused[why], 1);
+	hd_count(&derp_metrics(mod, s)->logins_refused[why], 1);
 	hd_log_warn("login refused: from=%s reason=\"%s\"",
 		    hd_addr_text(hd_stream_addr(s), from), reasons[why]);
 }
 
-static int login_refuse(struct hd_stream *s, enum derp_refusal why)
+static int login_refuse(struct hd_module *mod, struct hd_stream *s,
+			enum derp_refusal why)
 {
-	derp_login_refused(s, why);
+	derp_login_refused(mod, s, why);
 	return -EACCES;
 }
 
@@ -86,20 +88,20 @@ static unsigned open_box(struct derp_state *d, uint8_t *p, uint32_t len_bytes)
 	return r == 0 ? 0 : DERP_REFUSED_BOX;
 }
 
-int derp_login(struct hd_stream *s, struct derp_state *d, uint8_t *p,
-	       uint32_t len_bytes)
+int derp_login(struct hd_module *mod, struct hd_stream *s, struct derp_state *d,
+	       uint8_t *p, uint32_t len_bytes)
 {
 	const char *json = (const char *)p + DERP_CLIENT_INFO_MIN_BYTES;
 	struct derp_client_info info;
 	unsigned why = open_box(d, p, len_bytes);
 
 	if (why != 0)
-		return login_refuse(s, why);
+		return login_refuse(mod, s, why);
 	if (derp_client_info_parse(json,
 				   len_bytes - DERP_CLIENT_INFO_MIN_BYTES -
 					   DERP_MAC_BYTES,
 				   &info) < 0)
-		return login_refuse(s, DERP_REFUSED_JSON);
+		return login_refuse(mod, s, DERP_REFUSED_JSON);
 	admit(s, d, p, &info);
 	return 0;
 }

@@ -39,21 +39,19 @@ static int upgrade_derp(struct hd_module *mod, struct hd_request *req,
 {
 	const char *fast = hd_request_header(req, "Derp-Fast-Start");
 
-	(void)mod;
 	if (fast == NULL || strcmp(fast, "1") != 0)
 		hd_stream_append(s, HD_LANE_CONTROL, derp_server->switching,
 				 derp_server->switching_len);
 	start(req, s, state);
-	hd_count(&derp_metrics(s)->upgrades_tcp, 1);
+	hd_count(&derp_metrics(mod, s)->upgrades_tcp, 1);
 	return 0;
 }
 
 static int upgrade_websocket(struct hd_module *mod, struct hd_request *req,
 			     struct hd_stream *s, void *state)
 {
-	(void)mod;
 	start(req, s, state);
-	hd_count(&derp_metrics(s)->upgrades_websocket, 1);
+	hd_count(&derp_metrics(mod, s)->upgrades_websocket, 1);
 	return 0;
 }
 

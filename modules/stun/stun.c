@@ -16,7 +16,6 @@ struct stun_conf {
 };
 
 struct stun_worker { /* zeroed by the core; one thread only */
-	struct hd_module *self;
 	struct hd_udp *udp;
 };
 
@@ -85,13 +84,13 @@ static enum stun_end answer(struct hd_udp *udp, const struct hd_datagram *dg)
 	return dg->from.sa.sa_family == AF_INET ? STUN_END_IPV4 : STUN_END_IPV6;
 }
 
-static void on_datagrams(struct hd_udp *udp, void *arg, struct hd_datagram *v,
-			 unsigned n)
+static void on_datagrams(struct hd_module *mod, struct hd_udp *udp, void *arg,
+			 struct hd_datagram *v, unsigned n)
 {
-	struct stun_worker *sw = arg;
 	struct hd_worker *w = hd_udp_worker(udp);
-	struct stun_numbers *numbers = hd_metrics(sw->self, w);
+	struct stun_numbers *numbers = hd_metrics(mod, w);
 
+	(void)arg;
 	if (!hd_worker_serving(w)) {
 		hd_count(&numbers->ends[STUN_END_NOT_SERVING], n);
 		return;
@@ -106,9 +105,8 @@ static int stun_start(struct hd_module *mod, struct hd_worker *w,
 	const struct stun_conf *conf = hd_module_worker_conf(mod, w);
 	struct stun_worker *sw = hd_module_worker_data(mod, w);
 
-	sw->self = mod;
-	return hd_udp_open(mod, w, &conf->listen, 0, on_datagrams, sw, &sw->udp,
-			   err);
+	return hd_udp_open(mod, w, &conf->listen, 0, on_datagrams, NULL,
+			   &sw->udp, err);
 }
 
 static void stun_stop(struct hd_module *mod, struct hd_worker *w)

@@ -230,10 +230,11 @@ int wg_saved_write(struct wg_saved *s, struct hd_error *err)
 
 /* ---- now and then ---- */
 
-static void write_it(void *arg)
+static void write_it(struct hd_module *mod, void *arg)
 {
 	struct hd_error err = { "" };
 
+	(void)mod;
 	if (wg_saved_write(arg, &err) < 0)
 		hd_log_warn("wg: endpoints are not saved: %s", err.text);
 }

@@ -117,11 +117,12 @@ struct wg_engine *wg_engine_of(struct hd_module *mod, struct hd_worker *w)
 	return ww->engine;
 }
 
-static void on_datagrams(struct hd_udp *udp, void *arg, struct hd_datagram *v,
-			 unsigned n)
+static void on_datagrams(struct hd_module *mod, struct hd_udp *udp, void *arg,
+			 struct hd_datagram *v, unsigned n)
 {
 	struct wg_engine *e = arg;
 
+	(void)mod;
 	e->now_ms = hd_now_ms(hd_udp_worker(udp));
 	wg_route_all(e, v, n);
 }

@@ -11,8 +11,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
 static struct hd_module mod = { .name = "fuzz" };
 
-static size_t take_all(struct hd_stream *s, void *state, uint8_t *p, size_t n)
+static size_t take_all(struct hd_module *m, struct hd_stream *s, void *state,
+		       uint8_t *p, size_t n)
 {
+	(void)m;
 	(void)s;
 	(void)state;
 	(void)p;

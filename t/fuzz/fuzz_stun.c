@@ -44,7 +44,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	dg.data = malloc(n); /* of its own: a byte too many is seen */
 	memcpy(dg.data, p + 1, n - 1);
 	fake.udp.sent = 0;
-	fake.udp.fn(&fake.udp, fake.udp.arg, &dg, 1);
+	fake.udp.fn(&fake.module, &fake.udp, fake.udp.arg, &dg, 1);
 	if (fake.udp.sent > 0)
 		check_answer(p + 1);
 	free(dg.data);

@@ -278,8 +278,9 @@ static void unknown_frame_of_4_gib_is_not_kept(void **state)
 		size_t n = (size_t)HD_MIN(left, (uint64_t)sizeof(block));
 
 		/* straight to the module: the fake would copy all of it */
-		assert_int_equal(
-			alice->proto->data(alice, alice->state, block, n), n);
+		assert_int_equal(alice->proto->data(&fake.module, alice,
+						    alice->state, block, n),
+				 n);
 		left -= n;
 	}
 	feed(alice, "04 00000022 bb.. 6869");

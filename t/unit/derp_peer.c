@@ -17,11 +17,11 @@ static void packet_is_delivered(void **state)
 
 	(void)state;
 	memset(bob.b, 0xbb, sizeof(bob.b));
-	alice->proto->peer->deliver(&alice->peer, &packet);
+	alice->proto->peer->deliver(&fake.module, &alice->peer, &packet);
 	assert_hex(alice->lane[HD_LANE_BULK].v, alice->lane[HD_LANE_BULK].n,
 		   "05 00000022 bb.. 6869");
 	packet.urgent = true;
-	alice->proto->peer->deliver(&alice->peer, &packet);
+	alice->proto->peer->deliver(&fake.module, &alice->peer, &packet);
 	assert_hex(alice->lane[HD_LANE_URGENT].v, alice->lane[HD_LANE_URGENT].n,
 		   "05 00000022 bb.. 6869");
 }
@@ -36,7 +36,7 @@ static void largest_packet_is_delivered(void **state)
 
 	(void)state;
 	memset(bob.b, 0xbb, sizeof(bob.b));
-	alice->proto->peer->deliver(&alice->peer, &packet);
+	alice->proto->peer->deliver(&fake.module, &alice->peer, &packet);
 	assert_int_equal(alice->out.n, 5 + 32 + 65536);
 	assert_hex(alice->out.v, 37, "05 00010020 bb..");
 }
@@ -50,7 +50,7 @@ static void full_lane_drops_the_packet(void **state)
 
 	(void)state;
 	alice->lane_full[HD_LANE_BULK] = true;
-	alice->proto->peer->deliver(&alice->peer, &packet);
+	alice->proto->peer->deliver(&fake.module, &alice->peer, &packet);
 	assert_int_equal(alice->out.n, 0);
 	assert_open();
 }
@@ -61,8 +61,10 @@ static void peer_gone_has_its_reason(void **state)
 
 	(void)state;
 	memset(bob.b, 0xbb, sizeof(bob.b));
-	alice->proto->peer->gone(&alice->peer, &bob, HD_GONE_DISCONNECTED);
-	alice->proto->peer->gone(&alice->peer, &bob, HD_GONE_NOT_HERE);
+	alice->proto->peer->gone(&fake.module, &alice->peer, &bob,
+				 HD_GONE_DISCONNECTED);
+	alice->proto->peer->gone(&fake.module, &alice->peer, &bob,
+				 HD_GONE_NOT_HERE);
 	assert_hex(alice->lane[HD_LANE_CONTROL].v,
 		   alice->lane[HD_LANE_CONTROL].n,
 		   "08 00000021 bb.. 00 08 00000021 bb.. 01");
@@ -74,7 +76,7 @@ static void peer_gone_has_its_reason(void **state)
 static void drain_says_restarting(void **state)
 {
 	(void)state;
-	alice->proto->peer->drain(&alice->peer, 1000, 30000);
+	alice->proto->peer->drain(&fake.module, &alice->peer, 1000, 30000);
 	assert_hex(alice->lane[HD_LANE_CONTROL].v,
 		   alice->lane[HD_LANE_CONTROL].n,
 		   "15 00000008 000003e8 00007530");
@@ -83,8 +85,8 @@ static void drain_says_restarting(void **state)
 static void health_is_told_and_cleared(void **state)
 {
 	(void)state;
-	alice->proto->peer->health(&alice->peer, "no UDP");
-	alice->proto->peer->health(&alice->peer, "");
+	alice->proto->peer->health(&fake.module, &alice->peer, "no UDP");
+	alice->proto->peer->health(&fake.module, &alice->peer, "");
 	assert_hex(alice->lane[HD_LANE_CONTROL].v,
 		   alice->lane[HD_LANE_CONTROL].n,
 		   "14 00000006 6e6f20554450 14 00000000");
@@ -96,7 +98,7 @@ static void health_is_cut_at_1_kib(void **state)
 
 	(void)state;
 	memset(text, 'x', sizeof(text) - 1);
-	alice->proto->peer->health(&alice->peer, text);
+	alice->proto->peer->health(&fake.module, &alice->peer, text);
 	assert_int_equal(alice->out.n, 5 + 1024);
 	assert_hex(alice->out.v, 6, "14 00000400 78");
 }
@@ -109,7 +111,7 @@ static void keep_alive_comes_back(void **state)
 	assert_true(first_ms >= KEEPALIVE_MS);
 	assert_true(first_ms < KEEPALIVE_MS + 5000);
 	alice->timer_ms[0] = 0;
-	alice->proto->timer(alice, alice->state, 0);
+	alice->proto->timer(&fake.module, alice, alice->state, 0);
 	assert_hex(alice->lane[HD_LANE_CONTROL].v,
 		   alice->lane[HD_LANE_CONTROL].n, "06 00000000");
 	assert_int_equal(alice->timer_ms[0], first_ms); /* one draw per peer */

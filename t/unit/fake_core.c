@@ -191,7 +191,8 @@ static void offer(struct hd_stream *s)
 		size_t used;
 
 		s->want = 0;
-		used = s->proto->data(s, s->state, s->in.v, s->in.n);
+		used = s->proto->data(&fake.module, s, s->state, s->in.v,
+				      s->in.n);
 		hd_assert(used <= s->in.n);
 		s->in.n -= used;
 		memmove(s->in.v, s->in.v + used, s->in.n);
@@ -211,7 +212,7 @@ void fake_admit(struct hd_stream *s)
 	hd_assert(s->logging_in && !s->admitted);
 	s->logging_in = false;
 	s->admitted = true;
-	s->proto->admitted(s, s->state, &s->peer);
+	s->proto->admitted(&fake.module, s, s->state, &s->peer);
 	s->want = 0;
 	offer(s);
 }
@@ -219,7 +220,7 @@ void fake_admit(struct hd_stream *s)
 void fake_close(struct hd_stream *s, enum hd_close why)
 {
 	s->closing = true;
-	s->proto->closed(s, s->state, why);
+	s->proto->closed(&fake.module, s, s->state, why);
 }
 
 void fake_out_clear(struct hd_stream *s)

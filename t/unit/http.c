@@ -177,10 +177,12 @@ static void named_listeners_have_routes_of_their_own(void **state)
 	(void)state;
 	fake_stream_init(&f);
 	f.listener = "metrics";
-	hd_http_proto.data(&f.s, NULL, (uint8_t *)text, strlen(text));
+	hd_http_proto.data(NULL, &f.s, NULL, (uint8_t *)text,
+			   strlen(text));
 	assert_status("HTTP/1.1 200 ");
 	f.out_len = 0;
-	hd_http_proto.data(&f.s, NULL, (uint8_t *)root, strlen(root));
+	hd_http_proto.data(NULL, &f.s, NULL, (uint8_t *)root,
+			   strlen(root));
 	assert_status("HTTP/1.1 404 ");
 }
 

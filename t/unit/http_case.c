@@ -20,7 +20,7 @@ size_t send_request(const char *text)
 	fake_stream_free(&f);
 	fake_stream_init(&f);
 	memcpy(buf, text, n);
-	return hd_http_proto.data(&f.s, NULL, buf, n);
+	return hd_http_proto.data(NULL, &f.s, NULL, buf, n);
 }
 
 void assert_out(const char *part)
@@ -41,8 +41,10 @@ void assert_status(const char *line)
 		fail_msg("not '%s': %s", line, f.out);
 }
 
-static size_t proto_data(struct hd_stream *s, void *state, uint8_t *p, size_t n)
+static size_t proto_data(struct hd_module *mod, struct hd_stream *s,
+			 void *state, uint8_t *p, size_t n)
 {
+	(void)mod;
 	(void)s;
 	(void)state;
 	(void)p;

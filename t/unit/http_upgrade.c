@@ -143,7 +143,9 @@ static void no_memory_for_the_new_protocol(void **state)
 	(void)state;
 	fake_stream_init(&f);
 	f.fail_switch = true;
-	assert_int_equal(hd_http_proto.data(&f.s, NULL, (uint8_t *)text, n), n);
+	assert_int_equal(hd_http_proto.data(NULL, &f.s, NULL, (uint8_t *)text,
+					    n),
+			 n);
 	assert_true(f.closed);
 }
 

@@ -76,8 +76,9 @@ static void pass_on(struct hd_module *mod, struct hd_worker *w, void *t)
 	take(mod, w, t);
 }
 
-static void work(void *t)
+static void work(struct hd_module *mod, void *t)
 {
+	(void)mod;
 	*(int *)t = 1;
 	up(&n.worked);
 }

@@ -50,25 +50,28 @@ struct fake {
 
 static struct fake sources[SOURCES], receivers[RECEIVERS];
 static unsigned told, arrived; /* atomic: of all */
+static struct hd_module mod;
 
-static struct fake *fake_of(struct hd_peer *p)
+static struct fake *fake_of(const struct hd_module *of, struct hd_peer *p)
 {
+	hd_assert(of == &mod);
 	return (struct fake *)((char *)p - offsetof(struct fake, p));
 }
 
-static void deliver(struct hd_peer *p, const struct hd_packet *packet)
+static void deliver(struct hd_module *of, struct hd_peer *p,
+		    const struct hd_packet *packet)
 {
-	struct fake *f = fake_of(p);
+	struct fake *f = fake_of(of, p);
 
 	f->got_new |= packet->len_bytes == NEW_LIFE;
 	f->packets++;
 	__atomic_fetch_add(&arrived, 1, __ATOMIC_RELEASE);
 }
 
-static void gone(struct hd_peer *p, const struct hd_key *other,
-		 enum hd_gone why)
+static void gone(struct hd_module *of, struct hd_peer *p,
+		 const struct hd_key *other, enum hd_gone why)
 {
-	struct fake *f = fake_of(p);
+	struct fake *f = fake_of(of, p);
 
 	(void)other;
 	if (why != HD_GONE_DISCONNECTED)
@@ -91,6 +94,7 @@ static void make(struct fake *f, unsigned worker)
 	f->s.magic = HD_STREAM_MAGIC;
 	f->s.worker = w;
 	f->s.proto = &proto;
+	f->s.mod = &mod;
 	f->s.account = &w->core_account;
 	f->s.user = &f->p.user;
 	do

@@ -59,7 +59,7 @@ static void receive(const union hd_addr *from, const void *p, size_t n)
 				  .len_bytes = (uint32_t)n };
 
 	memcpy(copy, p, n);
-	fake.udp.fn(&fake.udp, fake.udp.arg, &dg, 1);
+	fake.udp.fn(&fake.module, &fake.udp, fake.udp.arg, &dg, 1);
 	free(copy);
 }
 

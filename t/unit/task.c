@@ -11,14 +11,16 @@ enum { PATIENCE_MS = 60000 }; /* longer than a machine stalls */
 static pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
 static unsigned ran;
 
-static void work(void *arg)
+static void work(struct hd_module *mod, void *arg)
 {
+	(void)mod;
 	(void)arg;
 	__atomic_add_fetch(&ran, 1, __ATOMIC_SEQ_CST);
 }
 
-static void wait_for_gate(void *arg)
+static void wait_for_gate(struct hd_module *mod, void *arg)
 {
+	(void)mod;
 	(void)arg;
 	pthread_mutex_lock(&gate);
 	pthread_mutex_unlock(&gate);

@@ -40,11 +40,11 @@ void hd_event(const char *name, const char *json)
 	hd_assert(name != NULL && json != NULL && json[0] == '{');
 }
 
-int hd_task(struct hd_module *mod, struct hd_worker *w, void (*work)(void *),
+int hd_task(struct hd_module *mod, struct hd_worker *w, hd_task_fn *work,
 	    hd_post_fn *done, void *arg, hd_drop_fn *drop)
 {
 	(void)drop;
-	work(arg);
+	work(mod, arg);
 	done(mod, w, arg);
 	return 0;
 }

@@ -30,7 +30,6 @@ struct live_conf {
 };
 
 struct live_worker {
-	struct hd_module *self;
 	struct hd_udp *udp;
 	struct hd_timer *timer;
 	uint64_t starts, ticks, packets, datagrams;
@@ -112,8 +111,9 @@ static void answer_numbers(struct hd_module *mod, struct hd_request *req)
 	say(req, text);
 }
 
-static void sleep_some(void *arg)
+static void sleep_some(struct hd_module *mod, void *arg)
 {
+	(void)mod;
 	usleep((useconds_t)(uintptr_t)arg * 1000);
 }
 
@@ -151,12 +151,14 @@ static void answer_spin(struct hd_module *mod, struct hd_request *req)
 /* ---- a protocol: what comes goes back, behind the build number and how many
  * bytes came so far ---- */
 
-static size_t echo_data(struct hd_stream *s, void *state, uint8_t *p, size_t n)
+static size_t echo_data(struct hd_module *mod, struct hd_stream *s, void *state,
+			uint8_t *p, size_t n)
 {
 	struct live_state *st = state;
 	char head[64], text[16];
 	int len;
 
+	hd_assert(hd_module_worker_data(mod, hd_stream_worker(s)) != NULL);
 	st->bytes += n;
 	len = snprintf(head, sizeof(head), "%s %ju ", build_text(text),
 		       (uintmax_t)st->bytes);
@@ -222,12 +224,13 @@ static void on_tick(struct hd_module *mod, struct hd_worker *w, void *arg)
 	hd_timer_set(lw->timer, 5);
 }
 
-static void on_datagrams(struct hd_udp *udp, void *arg, struct hd_datagram *v,
-			 unsigned n)
+static void on_datagrams(struct hd_module *mod, struct hd_udp *udp, void *arg,
+			 struct hd_datagram *v, unsigned n)
 {
 	struct live_worker *lw = arg;
 	char text[16];
 
+	hd_assert(hd_module_worker_data(mod, hd_udp_worker(udp)) == lw);
 	build_text(text);
 	lw->datagrams += n;
 	for (unsigned i = 0; i < n; i++)
@@ -324,7 +327,6 @@ static int live_start(struct hd_module *mod, struct hd_worker *w,
 	struct live_numbers *numbers = hd_metrics(mod, w);
 
 	look_around();
-	lw->self = mod;
 	lw->starts++;
 	lw->seed = is_mode("ptr ") ? options : NULL;
 	hd_count(&numbers->starts, 1);
