@@ -9,7 +9,6 @@
 #include <sys/syscall.h>
 #include <sys/utsname.h>
 #include <unistd.h>
-#include <wslay/wslay.h>
 #include <yaml.h>
 #include "core/base/version.h"
 #include "core/daemon/cli.h"
@@ -73,7 +72,6 @@ void hd_cli_version(FILE *out)
 	fprintf(out, "libsodium     %s\n", sodium_version_string());
 	fprintf(out, "libyaml       %s\n", yaml_get_version_string());
 	fprintf(out, "jansson       %s\n", JANSSON_VERSION);
-	fprintf(out, "wslay         %s\n", WSLAY_VERSION);
 	fprintf(out, "libcurl       %s\n", hd_fetch_library());
 	if (uname(&kernel) == 0)
 		fprintf(out, "kernel        %s %s %s\n", kernel.sysname,

@@ -36,10 +36,13 @@ int hd_http_parse(char *p, size_t n, struct hd_http_head *ret_head);
 
 /* hd_http_header - the first value of a name, or NULL.
  * hd_http_lists - whether a comma-separated header, which may be spread over
- * several lines, has the word; neither cares about case. */
+ * several lines, has the word; neither cares about case.
+ * hd_http_lists_exactly - this one does. */
 const char *hd_http_header(const struct hd_http_head *head, const char *name);
 bool hd_http_lists(const struct hd_http_head *head, const char *name,
 		   const char *word);
+bool hd_http_lists_exactly(const struct hd_http_head *head, const char *name,
+			   const char *word);
 
 struct hd_request { /* lives on the stack of data() */
 	struct hd_http_head head;
@@ -101,9 +104,11 @@ const struct hd_route_entry *hd_route_find(const char *listener,
 					   const char *path);
 const struct hd_route_entry *hd_route_next(const struct hd_route_entry *entry);
 /* hd_route_answer, hd_route_upgrade - call it; an upgrade without a function
- * is 0. In the stream's worker. */
+ * is 0; so is hd_route_accept(). In the stream's worker. */
 void hd_route_answer(const struct hd_route_entry *entry,
 		     struct hd_request *req);
+int hd_route_accept(const struct hd_route_entry *entry,
+		    struct hd_request *req);
 int hd_route_upgrade(const struct hd_route_entry *entry,
 		     struct hd_request *req, void *state);
 /* hd_routes_each - those of a module, also before they are published. */

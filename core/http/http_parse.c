@@ -190,7 +190,9 @@ const char *hd_http_header(const struct hd_http_head *head, const char *name)
 	return NULL;
 }
 
-static bool list_has(const char *list, const char *word)
+typedef int compare_fn(const char *a, const char *b, size_t n);
+
+static bool list_has(const char *list, const char *word, compare_fn *compare)
 {
 	size_t len = strlen(word);
 
@@ -201,19 +203,31 @@ static bool list_has(const char *list, const char *word)
 		n = strcspn(list, ",");
 		while (n > 0 && (list[n - 1] == ' ' || list[n - 1] == '\t'))
 			n--;
-		if (n == len && strncasecmp(list, word, n) == 0)
+		if (n == len && compare(list, word, n) == 0)
 			return true;
 		list += strcspn(list, ",");
 	}
 	return false;
 }
 
-bool hd_http_lists(const struct hd_http_head *head, const char *name,
-		   const char *word)
+static bool lists(const struct hd_http_head *head, const char *name,
+		  const char *word, compare_fn *compare)
 {
 	for (unsigned i = 0; i < head->n; i++)
 		if (strcasecmp(head->headers[i].name, name) == 0 &&
-		    list_has(head->headers[i].value, word))
+		    list_has(head->headers[i].value, word, compare))
 			return true;
 	return false;
+}
+
+bool hd_http_lists(const struct hd_http_head *head, const char *name,
+		   const char *word)
+{
+	return lists(head, name, word, strncasecmp);
+}
+
+bool hd_http_lists_exactly(const struct hd_http_head *head, const char *name,
+			   const char *word)
+{
+	return lists(head, name, word, strncmp);
 }

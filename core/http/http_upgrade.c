@@ -28,8 +28,20 @@ static int websocket_check(struct hd_request *req, char ret_accept[static 29])
 	return 0;
 }
 
+/* The server's order counts. Returns NULL: none of them is offered. */
+static const char *subprotocol(const struct hd_request *req,
+			       const struct hd_route *route)
+{
+	const char *const *i = route->subprotocols;
+
+	while (i != NULL && *i != NULL &&
+	       !hd_http_lists_exactly(&req->head, "Sec-WebSocket-Protocol", *i))
+		i++;
+	return i != NULL ? *i : NULL;
+}
+
 /* Below WebSocket framing, although that begins with the next byte. */
-static bool websocket_101(struct hd_stream *s, const struct hd_route *route,
+static bool websocket_101(struct hd_stream *s, const char *chosen,
 			  const char *accept)
 {
 	char head[512];
@@ -41,29 +53,51 @@ static bool websocket_101(struct hd_stream *s, const struct hd_route *route,
 		     "Connection: Upgrade\r\n"
 		     "Sec-WebSocket-Accept: %s\r\n"
 		     "%s%s%s\r\n",
-		     accept,
-		     route->subprotocol ? "Sec-WebSocket-Protocol: " : "",
-		     route->subprotocol ? route->subprotocol : "",
-		     route->subprotocol ? "\r\n" : "");
+		     accept, chosen ? "Sec-WebSocket-Protocol: " : "",
+		     chosen ? chosen : "", chosen ? "\r\n" : "");
 	hd_assert(n > 0 && (size_t)n < sizeof(head));
 	return hd_stream_append_raw(s, head, (size_t)n);
 }
 
+static struct hd_ws *ws_of(const struct hd_route *route, const char *chosen)
+{
+	bool messages = route->websocket == HD_WEBSOCKET_MESSAGES;
+	struct hd_ws_options options = {
+		.messages = messages,
+		.subprotocol = chosen,
+		.limit_bytes = !messages ? 0
+			       : route->message_max_bytes != 0
+				       ? route->message_max_bytes
+				       : HD_WS_MESSAGE_DEFAULT_BYTES,
+		.timeout_ms = route->message_timeout_ms != 0
+				      ? route->message_timeout_ms
+				      : HD_WS_TIMEOUT_DEFAULT_MS,
+		.ping_ms = messages ? route->ping_ms : 0,
+	};
+
+	return hd_ws_new(&options);
+}
+
 /* hd_ws_free() is the cleanup when the stream has not taken it. */
 static bool upgrade_websocket(struct hd_request *req,
-				    const struct hd_route_entry *entry)
+			      const struct hd_route_entry *entry)
 {
 	HD_AUTO(hd_ws_free) struct hd_ws *ws = NULL;
+	const char *chosen = subprotocol(req, &entry->route);
 	char accept[29];
 	void *state;
 
 	if (websocket_check(req, accept) < 0)
 		return false;
-	ws = hd_ws_new();
+	if (hd_route_accept(entry, req) < 0) {
+		hd_reply_text(req, 403, "refused\n"); /* unless it said why */
+		return false;
+	}
+	ws = ws_of(&entry->route, chosen);
 	if (ws == NULL)
 		return false;
 	state = hd_stream_switch(req->stream, entry->mod, entry->route.proto);
-	if (state == NULL || !websocket_101(req->stream, &entry->route, accept))
+	if (state == NULL || !websocket_101(req->stream, chosen, accept))
 		return false;
 	hd_stream_use_ws(req->stream, &ws);
 	req->replied = true; /* the route cannot answer in HTTP any more */
@@ -93,10 +127,7 @@ static bool upgrade_matches(const struct hd_request *req,
 	if (route->token == NULL ||
 	    !hd_http_lists(&req->head, "Upgrade", route->token))
 		return false;
-	return route->websocket == HD_WEBSOCKET_NONE ||
-	       route->subprotocol == NULL ||
-	       hd_http_lists(&req->head, "Sec-WebSocket-Protocol",
-			     route->subprotocol);
+	return !route->subprotocol_needed || subprotocol(req, route) != NULL;
 }
 
 /* A client never means it: a proxy that speaks HTTP/1.0 to us passes it on. */

@@ -12,6 +12,12 @@
 #include <string.h>
 #include <strings.h>
 
+#define SUBPROTOCOL_MAX_BYTES 64
+/* RFC 9110, 5.6.2 */
+#define TOKEN_CHARS                                                            \
+	"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"                  \
+	"abcdefghijklmnopqrstuvwxyz"
+
 static struct hd_route_entry *routes;
 static struct hd_route_entry *drafts; /* not published yet */
 static bool drafting;
@@ -47,6 +53,36 @@ static bool clash(const struct hd_route *a, const struct hd_route *b)
 	       strcasecmp(a->token, b->token) == 0;
 }
 
+/* What stands in a header of the 101. */
+static bool names_ok(const char *const *names)
+{
+	for (; names != NULL && *names != NULL; names++) {
+		size_t n = strlen(*names);
+
+		if (n == 0 || n > SUBPROTOCOL_MAX_BYTES ||
+		    (*names)[strspn(*names, TOKEN_CHARS)] != '\0')
+			return false;
+	}
+	return true;
+}
+
+static const char *websocket_fault(const struct hd_route *route)
+{
+	if (!names_ok(route->subprotocols))
+		return "a subprotocol is no token of at most 64 characters";
+	if (route->subprotocol_needed && route->subprotocols == NULL)
+		return "it needs a subprotocol and has none";
+	if (route->websocket == HD_WEBSOCKET_BYTES)
+		return route->proto->data == NULL
+			       ? "its protocol takes no bytes"
+			       : NULL;
+	if (route->proto->message == NULL)
+		return "its protocol takes no messages";
+	if (route->message_max_bytes > HD_WS_MESSAGE_MAX_BYTES)
+		return "its messages are too large";
+	return NULL;
+}
+
 static const char *fault(const struct hd_route *route)
 {
 	if (route->path == NULL || route->path[0] != '/')
@@ -59,8 +95,12 @@ static const char *fault(const struct hd_route *route)
 		return NULL;
 	if (route->proto == NULL)
 		return "it upgrades to no protocol";
-	if (route->upgrade == NULL && route->websocket == HD_WEBSOCKET_NONE)
+	if (route->websocket != HD_WEBSOCKET_NONE)
+		return websocket_fault(route);
+	if (route->upgrade == NULL)
 		return "nothing writes the answer to its upgrade";
+	if (route->proto->data == NULL)
+		return "its protocol takes no bytes";
 	return NULL;
 }
 
@@ -154,6 +194,19 @@ void hd_route_answer(const struct hd_route_entry *entry, struct hd_request *req)
 
 	entry->route.answer(entry->mod, req);
 	hd_stream_leave(req->stream, before);
+}
+
+int hd_route_accept(const struct hd_route_entry *entry, struct hd_request *req)
+{
+	struct hd_account *before;
+	int r;
+
+	if (entry->route.accept == NULL)
+		return 0;
+	before = hd_stream_enter(req->stream, entry->mod);
+	r = entry->route.accept(entry->mod, req);
+	hd_stream_leave(req->stream, before);
+	return r;
 }
 
 int hd_route_upgrade(const struct hd_route_entry *entry, struct hd_request *req,

@@ -23,6 +23,7 @@ struct hd_stats {
 	struct hd_counter closes[HD_CLOSE_N];
 	struct hd_gauge peers, streams;
 	struct hd_gauge gone_bytes; /* of the sets of who is owed a PeerGone */
+	struct hd_gauge ws_part_bytes; /* messages that are not whole */
 	struct hd_histogram login_time, move_time, queue_time, tls_time;
 	struct hd_histogram turn_time;
 };

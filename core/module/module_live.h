@@ -94,10 +94,11 @@ int hd_module_close_streams(struct hd_change *c);
 enum { HD_PROTOS_MAX = 16 };
 struct hd_protos { /* what the connections of a module speak, before and now */
 	unsigned n;
-	struct {
+	struct hd_proto_pair {
 		const struct hd_proto *old, *now; /* now NULL: nothing */
 		char name[32];
 		uint32_t state_size;
+		bool data, message; /* the old one took them */
 	} v[HD_PROTOS_MAX];
 };
 /* hd_protos_note - those of the routes that a module has. hd_protos_match - by

@@ -95,6 +95,8 @@ static void note(void *arg, const struct hd_route *route)
 		return; /* its connections will be closed */
 	snprintf(p->v[p->n].name, sizeof(p->v[0].name), "%s", proto->name);
 	p->v[p->n].state_size = proto->state_size;
+	p->v[p->n].data = proto->data != NULL;
+	p->v[p->n].message = proto->message != NULL;
 	p->v[p->n++].old = proto;
 }
 
@@ -104,14 +106,23 @@ void hd_protos_note(struct hd_protos *p, const struct hd_module *mod)
 	hd_routes_each(mod, note, p);
 }
 
+/* What the old code's connections speak, the new one must take. */
+static bool takes_over(const struct hd_proto *proto,
+		       const struct hd_proto_pair *p)
+{
+	return p->state_size == proto->state_size &&
+	       strcmp(p->name, proto->name) == 0 &&
+	       (proto->data != NULL || !p->data) &&
+	       (proto->message != NULL || !p->message);
+}
+
 static void match(void *arg, const struct hd_route *route)
 {
 	struct hd_protos *p = arg;
 	const struct hd_proto *proto = route->proto;
 
 	for (unsigned i = 0; proto != NULL && i < p->n; i++)
-		if (p->v[i].state_size == proto->state_size &&
-		    strcmp(p->v[i].name, proto->name) == 0)
+		if (takes_over(proto, &p->v[i]))
 			p->v[i].now = proto;
 }
 
@@ -132,6 +143,15 @@ static size_t orphan_data(struct hd_module *mod, struct hd_stream *s,
 	(void)state;
 	(void)p;
 	return n;
+}
+
+static void orphan_message(struct hd_module *mod, struct hd_stream *s,
+			   void *state, const struct hd_ws_message *message)
+{
+	(void)mod;
+	(void)s;
+	(void)state;
+	(void)message;
 }
 
 static void orphan_admitted(struct hd_module *mod, struct hd_stream *s,
@@ -168,6 +188,7 @@ static const struct hd_peer_ops orphan_ops = {
 static const struct hd_proto orphan = {
 	.name = "orphan",
 	.data = orphan_data,
+	.message = orphan_message,
 	.admitted = orphan_admitted,
 	.peer = &orphan_ops,
 };

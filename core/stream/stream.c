@@ -214,6 +214,8 @@ void hd_stream_end(struct hd_stream *s)
 	hd_count(&w->stats.closes[s->why], 1);
 	hd_stream_clear_output(s, HD_DROP_WRITE_ERROR);
 	hd_chunk_put(&w->streams->pool, &s->kept);
+	if (s->ws != NULL)
+		hd_ws_drop_part(s);
 	log_end(s);
 	trace_end(s);
 	hd_account_add(s->account, HD_ACCOUNT_ERRORS, is_error(s->why));
@@ -235,6 +237,8 @@ void hd_stream_lose(struct hd_stream *s)
 		hd_queue_clear(&none, &s->lane[i]);
 	hd_queue_clear(&none, &s->flight);
 	hd_chunk_put(&none, &s->kept);
+	if (s->ws != NULL)
+		hd_chunk_put(&none, &s->ws->message);
 	hd_chunk_pool_free(&none);
 	HD_PROBE(closed, s, UINT32_MAX, HD_CLOSE_ERROR, s->bytes_in,
 		 s->bytes_out);
@@ -296,6 +300,7 @@ void hd_stream_use_ws(struct hd_stream *s, struct hd_ws **ws)
 {
 	hd_assert(s->ws == NULL);
 	s->ws = hd_steal(ws);
+	hd_ws_begin(s);
 }
 
 void hd_stream_timer(struct hd_stream *s, unsigned which, uint32_t delay_ms)

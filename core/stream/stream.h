@@ -22,6 +22,8 @@ enum hd_deadline { /* module timers come first: HD_STREAM_TIMERS of them */
 	HD_DEADLINE_LOGIN = HD_STREAM_TIMERS,
 	HD_DEADLINE_WRITE, /* no byte left for write_timeout */
 	HD_DEADLINE_PAUSE, /* reading resumes */
+	HD_DEADLINE_MESSAGE, /* of WebSocket: the rest of it must be here */
+	HD_DEADLINE_PING,
 	HD_DEADLINE_CLOSE, /* closing takes no longer than this */
 	HD_DEADLINE_DRAIN, /* its turn to be closed */
 	HD_DEADLINES
@@ -147,8 +149,11 @@ void *hd_stream_switch(struct hd_stream *s, struct hd_module *mod,
 		       const struct hd_proto *proto);
 /* hd_stream_use_ws - from now on bytes go through WebSocket. Takes ws. */
 void hd_stream_use_ws(struct hd_stream *s, struct hd_ws **ws);
-/* hd_stream_append_raw - control lane, below WebSocket framing. */
+/* hd_stream_append_raw - control lane, below WebSocket framing.
+ * hd_stream_reserve_raw - the same as hd_stream_reserve(), in any lane. */
 bool hd_stream_append_raw(struct hd_stream *s, const void *data, size_t n);
+uint8_t *hd_stream_reserve_raw(struct hd_stream *s, enum hd_lane lane,
+			       size_t n);
 /* hd_stream_enter, hd_stream_leave - around a call of a route of a module. */
 struct hd_account *hd_stream_enter(struct hd_stream *s,
 				   const struct hd_module *mod);

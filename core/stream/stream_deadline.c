@@ -3,6 +3,7 @@
  * timer in the worker's heap for all deadlines of a stream. Context: the
  * stream's worker. */
 #include "core/stream/stream_life.h"
+#include "core/stream/ws.h"
 
 /* ---- setting ---- */
 
@@ -64,6 +65,12 @@ static void on_deadline(struct hd_stream *s, enum hd_deadline which)
 	case HD_DEADLINE_PAUSE:
 		s->rx_paused = false;
 		hd_stream_resume(s);
+		break;
+	case HD_DEADLINE_MESSAGE:
+		hd_ws_late(s);
+		break;
+	case HD_DEADLINE_PING:
+		hd_ws_ping_due(s);
 		break;
 	case HD_DEADLINE_CLOSE:
 		hd_stream_abort(s, s->why);

@@ -16,6 +16,14 @@ void hd_stream_on_ready(struct hd_stream *s, int32_t bits, bool disarmed);
 void hd_stream_on_sent(struct hd_stream *s, int32_t res);
 void hd_stream_on_timer(struct hd_stream *s);
 
+/* hd_stream_takes_input - the protocol may be given more now. */
+static inline bool hd_stream_takes_input(const struct hd_stream *s)
+{
+	return hd_stream_is_open(s) && !s->rx_held && !s->rx_paused;
+}
+
+/* hd_stream_charge - peer_rate_limit: n bytes came; reading may pause. */
+void hd_stream_charge(struct hd_stream *s, size_t n);
 /* hd_stream_read - one read, given to the protocol. */
 void hd_stream_read(struct hd_stream *s);
 /* hd_stream_handshake - one step of TLS. */

@@ -2,13 +2,13 @@
 /* core/stream/stream_rx.c - the receiving half of a stream.
  *
  *   socket -> (TLS) -> (WebSocket) -> kept bytes + new ones -> proto->data()
+ *   or               -> kept bytes + new ones -> WebSocket -> proto->message()
  *
  * All plaintext passes through one buffer of the worker, which stays in the
  * cache. What a protocol does not use, at most an unfinished frame, is kept in
  * a chunk of its own; an idle stream holds none.
  * Context: the stream's worker. */
 #include <errno.h>
-#include <hyper-derp/log.h>
 #include <string.h>
 #include "core/base/clock.h"
 #include "core/base/probes.h"
@@ -20,22 +20,6 @@
 void hd_stream_want(struct hd_stream *s, size_t n)
 {
 	s->want = (uint32_t)HD_MIN(n, HD_PLAIN_BYTES - HD_READ_BYTES);
-}
-
-static void rx_pause(struct hd_stream *s, uint64_t delay_ms)
-{
-	s->rx_paused = true;
-	hd_stream_deadline(s, HD_DEADLINE_PAUSE, delay_ms);
-	hd_count(&s->worker->stats.recv_paused, 1);
-	hd_log_info("recv_paused: key=%s pause_ms=%llu (it sends faster than "
-		    "peer_rate_limit allows; TCP holds it back)",
-		    hd_stream_key_text(s), (unsigned long long)delay_ms);
-}
-
-void hd_stream_pause(struct hd_stream *s, uint32_t delay_ms)
-{
-	if (delay_ms > 0 && hd_stream_is_open(s))
-		rx_pause(s, delay_ms);
 }
 
 static size_t kept_bytes(const struct hd_stream *s)
@@ -82,9 +66,16 @@ static size_t unkeep(struct hd_stream *s)
 	return n;
 }
 
-static bool takes_input(const struct hd_stream *s)
+static bool has_messages(const struct hd_stream *s)
 {
-	return hd_stream_is_open(s) && !s->rx_held && !s->rx_paused;
+	return s->ws != NULL && s->ws->messages;
+}
+
+/* Bytes, or a WebSocket's messages. */
+static size_t give(struct hd_stream *s, uint8_t *p, size_t n)
+{
+	return has_messages(s) ? hd_ws_take(s, s->ws, p, n)
+			       : s->proto->data(s->mod, s, s->state, p, n);
 }
 
 static size_t call_data(struct hd_stream *s, uint8_t *p, size_t n)
@@ -92,10 +83,10 @@ static size_t call_data(struct hd_stream *s, uint8_t *p, size_t n)
 	struct hd_meter *m = &s->worker->meter;
 
 	if (__builtin_expect(!m->on, 1))
-		return s->proto->data(s->mod, s, s->state, p, n);
+		return give(s, p, n);
 	struct hd_account *before =
 		hd_meter_switch(m, s->mod != NULL ? s->account : NULL);
-	size_t used = s->proto->data(s->mod, s, s->state, p, n);
+	size_t used = give(s, p, n);
 
 	hd_meter_switch(m, before);
 	return used;
@@ -106,7 +97,7 @@ static void offer(struct hd_stream *s, size_t n)
 {
 	uint8_t *p = s->worker->plain;
 
-	while (n > 0 && n >= s->want && takes_input(s)) {
+	while (n > 0 && n >= s->want && hd_stream_takes_input(s)) {
 		const struct hd_proto *proto = s->proto;
 		bool framed = s->ws != NULL;
 
@@ -117,7 +108,7 @@ static void offer(struct hd_stream *s, size_t n)
 		hd_assert(used <= n);
 		p += used;
 		n -= used;
-		if (!framed && s->ws != NULL) /* from here on */
+		if (!framed && s->ws != NULL && !s->ws->messages) /* from now */
 			n = hd_ws_unwrap(s, s->ws, p, n);
 		if (!switched && used == 0)
 			break;
@@ -130,26 +121,6 @@ static void offer(struct hd_stream *s, size_t n)
 		keep_more(s, p, n);
 }
 
-/* peer_rate_limit: bytes push the time at which they are paid for ahead of
- * the clock; being ahead by more than the burst means to wait. Source: derper
- * stops reading and never drops; its burst is at least one largest frame. */
-#define BURST_BYTES (HD_PACKET_MAX_BYTES + HD_KEY_BYTES)
-
-static void charge(struct hd_stream *s, size_t n)
-{
-	uint64_t limit = s->worker->conf->peer_rate_limit;
-	uint64_t now_us = s->worker->now_ms * 1000;
-
-	if (limit == 0 || hd_stream_key(s) == NULL)
-		return;
-	uint64_t burst_us = BURST_BYTES * 1000000ull / limit;
-
-	s->rate_free_us = HD_MAX(s->rate_free_us, now_us);
-	s->rate_free_us += n * 1000000ull / limit;
-	if (s->rate_free_us > now_us + burst_us && !s->rx_paused)
-		rx_pause(s, (s->rate_free_us - now_us - burst_us) / 1000 + 1);
-}
-
 /* n bytes stand in the worker's buffer, behind room for what was kept. */
 static void got_plain(struct hd_stream *s, size_t n)
 {
@@ -160,8 +131,8 @@ static void got_plain(struct hd_stream *s, size_t n)
 	w->streams->turn_bytes += n;
 	hd_count(&w->stats.recv_bytes, n);
 	hd_account_add(s->account, HD_ACCOUNT_BYTES_IN, n);
-	charge(s, n);
-	if (s->ws != NULL)
+	hd_stream_charge(s, n);
+	if (s->ws != NULL && !s->ws->messages)
 		n = hd_ws_unwrap(s, s->ws, w->plain + kept, n);
 	if (kept > 0 && kept + n < s->want)
 		keep_more(s, w->plain + kept, n);
@@ -331,19 +302,20 @@ void hd_stream_read(struct hd_stream *s)
 	} else {
 		read_plain(s);
 	}
-	if (s->readable && (takes_input(s) || s->phase == HD_PHASE_SHUT))
+	if (s->readable &&
+	    (hd_stream_takes_input(s) || s->phase == HD_PHASE_SHUT))
 		hd_stream_mark_ready(s);
 }
 
 void hd_stream_resume(struct hd_stream *s)
 {
-	if (!takes_input(s))
+	if (!hd_stream_takes_input(s))
 		return;
 	if (s->kept != NULL) {
 		s->want = 0;
 		offer(s, unkeep(s));
 	}
-	if (s->rx_eof && takes_input(s))
+	if (s->rx_eof && hd_stream_takes_input(s))
 		got_eof(s);
 	if (s->readable && hd_stream_is_open(s))
 		hd_stream_mark_ready(s);

@@ -28,7 +28,7 @@ static void take_bulk(struct hd_stream *s, struct hd_queue *to)
 static void ws_head(struct hd_chunk *c)
 {
 	uint8_t head[HD_WS_HEAD_MAX_BYTES];
-	size_t n = hd_ws_head(head, hd_chunk_len(c));
+	size_t n = hd_ws_head(head, HD_WS_OP_BINARY, hd_chunk_len(c));
 
 	hd_assert(n <= c->head);
 	c->head -= (uint32_t)n;
@@ -42,7 +42,7 @@ static struct hd_chunk *ws_cut(struct hd_chunk_pool *pool, struct hd_chunk *c)
 {
 	struct hd_chunk *front;
 
-	if (hd_chunk_len(c) <= HD_WS_MESSAGE_MAX_BYTES)
+	if (hd_chunk_len(c) <= HD_WS_BYTES_MAX_BYTES)
 		return NULL;
 	front = hd_chunk_new(pool, HD_CHUNK_BYTES);
 	if (front == NULL)
@@ -68,6 +68,24 @@ static void ws_frame(struct hd_chunk_pool *pool, struct hd_queue *q)
 		hd_queue_push(&out, c);
 	}
 	*q = out;
+}
+
+/* The Close frame stands behind everything else (RFC 6455, 5.5.1). */
+static void ws_end(struct hd_stream *s, struct hd_queue *q)
+{
+	uint8_t frame[HD_WS_CLOSE_MAX_BYTES];
+	size_t n = hd_ws_goodbye(s, s->ws, frame);
+	struct hd_chunk *c;
+
+	if (n == 0)
+		return;
+	c = hd_chunk_new(&s->worker->streams->pool, n);
+	if (c == NULL)
+		return;
+	memcpy(c->data + c->tail, frame, n);
+	c->tail += (uint32_t)n;
+	c->raw = true;
+	hd_queue_push(q, c);
 }
 
 /* The kernel's key, before more is sent under it. Returns false: not now. */
@@ -112,6 +130,8 @@ void hd_stream_seal(struct hd_stream *s)
 	hd_queue_append(&q, &s->lane[HD_LANE_CONTROL]);
 	hd_queue_append(&q, &s->lane[HD_LANE_URGENT]);
 	take_bulk(s, &q);
+	if (s->ws != NULL && !hd_stream_is_open(s))
+		ws_end(s, &q);
 	if (q.first == NULL)
 		return;
 	if (s->queued_ns != 0)

@@ -22,6 +22,7 @@
 #include "core/base/probes.h"
 #include "core/loop/tag.h"
 #include "core/stream/stream_life.h"
+#include "core/stream/ws.h"
 #include "core/tls/ktls.h"
 #include "core/tls/tls.h"
 
@@ -75,22 +76,40 @@ static struct hd_chunk *lane_chunk(struct hd_stream *s, enum hd_lane lane,
 	return c;
 }
 
-uint8_t *hd_stream_reserve(struct hd_stream *s, enum hd_lane lane, size_t n)
+static uint8_t *reserve(struct hd_stream *s, enum hd_lane lane, size_t n,
+			bool raw)
 {
 	struct hd_chunk *c;
 
-	hd_assert(s->reserved == NULL && n <= HD_FRAME_MAX_BYTES);
+	hd_assert(s->reserved == NULL);
 	if (!hd_stream_is_open(s)) {
 		if (lane != HD_LANE_CONTROL)
 			hd_stream_dropped(s, HD_DROP_GONE,
 					  lane == HD_LANE_URGENT, 1);
 		return NULL;
 	}
-	c = lane_chunk(s, lane, n, false);
+	c = lane_chunk(s, lane, n, raw);
 	return c != NULL ? c->data + c->tail : NULL;
 }
 
-void hd_stream_commit(struct hd_stream *s, size_t n)
+static bool has_messages(const struct hd_stream *s)
+{
+	return s->ws != NULL && s->ws->messages;
+}
+
+uint8_t *hd_stream_reserve(struct hd_stream *s, enum hd_lane lane, size_t n)
+{
+	hd_assert(n <= HD_FRAME_MAX_BYTES);
+	return has_messages(s) ? hd_ws_reserve(s, lane, HD_WS_BINARY, n)
+			       : reserve(s, lane, n, false);
+}
+
+uint8_t *hd_stream_reserve_raw(struct hd_stream *s, enum hd_lane lane, size_t n)
+{
+	return reserve(s, lane, n, true);
+}
+
+static void commit(struct hd_stream *s, size_t n)
 {
 	struct hd_chunk *c = hd_steal(&s->reserved);
 
@@ -103,6 +122,13 @@ void hd_stream_commit(struct hd_stream *s, size_t n)
 		hd_lane_changed(s);
 	if (s->output == HD_OUTPUT_IDLE)
 		hd_stream_mark_dirty(s);
+}
+
+void hd_stream_commit(struct hd_stream *s, size_t n)
+{
+	/* its head has said how long it is */
+	hd_assert(!has_messages(s) || n == s->ws->reserved_bytes);
+	commit(s, n);
 }
 
 bool hd_stream_append(struct hd_stream *s, enum hd_lane lane, const void *data,
@@ -127,7 +153,7 @@ bool hd_stream_append_raw(struct hd_stream *s, const void *data, size_t n)
 	if (c == NULL)
 		return false;
 	memcpy(c->data + c->tail, data, n);
-	hd_stream_commit(s, n);
+	commit(s, n);
 	return true;
 }
 

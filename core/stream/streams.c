@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include "core/loop/tag.h"
 #include "core/stream/stream_life.h"
+#include "core/stream/ws.h"
 #include "core/tls/tls.h"
 
 /* ---- lists ---- */
@@ -124,6 +125,8 @@ int hd_stream_attach(struct hd_worker *w, struct hd_stream *s)
 	}
 	list_in(w, s);
 	hd_lane_changed(s);
+	if (s->ws != NULL)
+		hd_ws_arrives(s);
 	hd_stream_rearm(s);
 	s->readable = true; /* an edge may have passed meanwhile */
 	s->output = HD_OUTPUT_IDLE;
@@ -153,6 +156,8 @@ void hd_stream_detach(struct hd_stream *s)
 
 	hd_assert(s->output != HD_OUTPUT_SENDING && s->reserved == NULL);
 	hd_lane_moves(s);
+	if (s->ws != NULL)
+		hd_ws_leaves(s);
 	if (s->tls != NULL)
 		hd_tls_uncache(s->tls);
 	w->ring_ops->unwatch(w->ring, s->fd, stream_tag(s));

@@ -1,239 +1,170 @@
 /* SPDX-License-Identifier: MIT */
-/* core/stream/ws.c - WebSocket, the server's side, as a byte stream (RFC 6455).
+/* core/stream/ws.c - a WebSocket's life on a stream: control frames, the end;
+ * and its payload as a byte stream. ws_message.c has the one with messages,
+ * ws_frame.c the frames.
  *
- * wslay parses and unmasks; what it hands out is at most as long as what it
- * has taken in, so payload goes back into the same memory, to its front.
+ *   input:   | head | payload | head | pa…
+ *   output:  | payload | pa…               (the same memory, to its front)
  *
- *   input:   | head | payload | head | pa…     (wslay reads on from here)
- *   output:  | payload | pa…
- *
- * Messages are a byte stream: their borders mean nothing, so a fragment is
- * handed on as it comes; only control frames are collected. */
+ * Of a byte stream the borders of messages mean nothing, so a piece of a
+ * message is handed on as it comes. */
 #include "core/stream/stream.h"
+#include "core/base/utf8.h"
 #include "core/stream/ws.h"
 #include <errno.h>
 #include <openssl/evp.h>
 #include <stdlib.h>
 #include <string.h>
-#include <wslay/wslay.h>
 
-#define WS_CONTROL_MAX_BYTES 125
-#define WS_FIN 0x80
-#define NO_CODE 0 /* a Close frame without a status code */
-
-struct hd_ws {
-	struct wslay_frame_context *frames;
-	const uint8_t *in; /* what wslay reads from, during hd_ws_unwrap() */
-	size_t in_bytes;
-	uint64_t frame_bytes; /* of the frame under way, so far */
-	uint32_t message_bytes; /* of the message under way, whole frames */
-	bool fragmented; /* a message is under way */
-	bool ended; /* by a Close frame or a violation */
-	uint16_t code; /* to say so, or NO_CODE */
-	enum hd_close why;
-	uint8_t control_bytes; /* of the control frame under way */
-	uint8_t control[WS_CONTROL_MAX_BYTES];
-};
-
-static ssize_t on_recv(uint8_t *buf, size_t len, int flags, void *arg)
+struct hd_ws *hd_ws_new(const struct hd_ws_options *options)
 {
-	struct hd_ws *ws = arg;
-	size_t n = HD_MIN(len, ws->in_bytes);
+	const char *name =
+		options->subprotocol != NULL ? options->subprotocol : "";
+	size_t n = strlen(name) + 1;
+	struct hd_ws *ws = calloc(1, sizeof(*ws) + n);
 
-	(void)flags;
-	if (n == 0)
-		return -1; /* wslay: want more */
-	memcpy(buf, ws->in, n);
-	ws->in += n;
-	ws->in_bytes -= n;
-	return (ssize_t)n;
-}
-
-struct hd_ws *hd_ws_new(void)
-{
-	static const struct wslay_frame_callbacks callbacks = {
-		.recv_callback = on_recv,
-	};
-	struct hd_ws *ws = calloc(1, sizeof(*ws));
-
-	if (ws == NULL ||
-	    wslay_frame_context_init(&ws->frames, &callbacks, ws) == 0)
-		return ws;
-	free(ws);
-	return NULL;
+	if (ws == NULL)
+		return NULL;
+	memcpy(ws->subprotocol, name, n);
+	ws->in.limit_bytes = options->limit_bytes != 0 ? options->limit_bytes
+						       : HD_WS_BYTES_MAX_BYTES;
+	ws->messages = options->messages;
+	ws->timeout_ms = options->timeout_ms;
+	ws->ping_ms = options->ping_ms;
+	ws->peer_code = HD_WS_CODE_ABNORMAL;
+	return ws;
 }
 
 void hd_ws_free(struct hd_ws **ws)
 {
 	if (*ws == NULL)
 		return;
-	wslay_frame_context_free((*ws)->frames);
+	hd_assert((*ws)->message == NULL);
+	free((*ws)->reason);
+	free((*ws)->peer_reason);
 	free(*ws);
 	*ws = NULL;
 }
 
-/* n <= WS_CONTROL_MAX_BYTES: the short head does. */
-static void send_control(struct hd_stream *s, enum wslay_opcode opcode,
+/* ---- control frames ---- */
+
+static void send_control(struct hd_stream *s, enum hd_ws_opcode opcode,
 			 const uint8_t *payload, size_t n)
 {
-	uint8_t frame[2 + WS_CONTROL_MAX_BYTES];
+	uint8_t frame[HD_WS_HEAD_MAX_BYTES + HD_WS_CONTROL_MAX_BYTES];
+	size_t head = hd_ws_head(frame, opcode, n);
 
-	frame[0] = (uint8_t)(WS_FIN | opcode);
-	frame[1] = (uint8_t)n;
-	memcpy(frame + 2, payload, n);
-	hd_stream_append_raw(s, frame, 2 + n);
+	if (n > 0)
+		memcpy(frame + head, payload, n);
+	hd_stream_append_raw(s, frame, head + n);
 }
 
-/* No input counts any more; hd_ws_settle() says so to the peer. */
-static void end_with(struct hd_ws *ws, unsigned code, enum hd_close why)
+void hd_ws_ping(struct hd_stream *s, struct hd_ws *ws)
+{
+	ws->heard = false;
+	send_control(s, HD_WS_OP_PING, NULL, 0);
+}
+
+void hd_ws_end(struct hd_ws *ws, unsigned code, enum hd_close why)
 {
 	ws->ended = true;
 	ws->code = (uint16_t)code;
-	ws->why = why;
+	ws->why = (uint8_t)why;
 }
 
-/* RFC 6455, 7.4: codes that may be on the wire. */
-static bool close_code_is_valid(unsigned code)
+/* 5.5.1: a code and a reason in UTF-8, or nothing; the answer repeats the code.
+ */
+static void on_close(struct hd_ws *ws, const uint8_t *p, size_t n)
 {
-	return (code >= 1000 && code <= 1014 && code != 1004 && code != 1005 &&
-		code != 1006) ||
-	       (code >= 3000 && code <= 4999);
-}
+	unsigned code = n >= 2 ? (unsigned)p[0] << 8 | p[1] : HD_WS_CODE_NONE;
 
-/* RFC 6455, 5.5.1: the answer usually repeats the status code. */
-static void on_close(struct hd_stream *s, struct hd_ws *ws)
-{
-	unsigned code = (unsigned)ws->control[0] << 8 | ws->control[1];
-
-	(void)s;
-	if (ws->control_bytes == 0)
-		end_with(ws, NO_CODE, HD_CLOSE_PEER);
-	else if (ws->control_bytes == 1 || !close_code_is_valid(code))
-		end_with(ws, WSLAY_CODE_PROTOCOL_ERROR, HD_CLOSE_PROTOCOL);
-	else
-		end_with(ws, code, HD_CLOSE_PEER);
-}
-
-static void on_ping(struct hd_stream *s, struct hd_ws *ws)
-{
-	send_control(s, WSLAY_PONG, ws->control, ws->control_bytes);
-}
-
-static void on_pong(struct hd_stream *s, struct hd_ws *ws)
-{
-	(void)s;
-	(void)ws;
-}
-
-static void (*const on_control[16])(struct hd_stream *, struct hd_ws *) = {
-	[WSLAY_CONNECTION_CLOSE] = on_close,
-	[WSLAY_PING] = on_ping,
-	[WSLAY_PONG] = on_pong,
-};
-
-/* A piece of a control frame; wslay has refused long and fragmented ones. */
-static void take_control(struct hd_stream *s, struct hd_ws *ws,
-			 const struct wslay_frame_iocb *frame)
-{
-	memcpy(ws->control + ws->control_bytes, frame->data,
-	       frame->data_length);
-	ws->control_bytes += (uint8_t)frame->data_length;
-	if (ws->control_bytes < frame->payload_length)
+	if (n == 1 || (n >= 2 && !hd_ws_code_valid(code))) {
+		hd_ws_end(ws, HD_WS_CODE_PROTOCOL, HD_CLOSE_PROTOCOL);
 		return;
-	on_control[frame->opcode](s, ws);
-	ws->control_bytes = 0;
-}
-
-/* What is wrong with a frame's head. Returns a status code, or 0. */
-static unsigned fault(const struct hd_ws *ws,
-		      const struct wslay_frame_iocb *frame)
-{
-	bool first = ws->frame_bytes == 0;
-
-	if (!frame->mask || frame->rsv != WSLAY_RSV_NONE)
-		return WSLAY_CODE_PROTOCOL_ERROR;
-	if (wslay_is_ctrl_frame(frame->opcode))
-		return on_control[frame->opcode] != NULL
-			       ? 0
-			       : WSLAY_CODE_PROTOCOL_ERROR;
-	if (frame->opcode == WSLAY_TEXT_FRAME)
-		return WSLAY_CODE_UNSUPPORTED_DATA;
-	if (frame->opcode > WSLAY_BINARY_FRAME ||
-	    (first &&
-	     (frame->opcode == WSLAY_CONTINUATION_FRAME) != ws->fragmented))
-		return WSLAY_CODE_PROTOCOL_ERROR;
-	if (frame->payload_length > HD_WS_MESSAGE_MAX_BYTES - ws->message_bytes)
-		return WSLAY_CODE_MESSAGE_TOO_BIG;
-	return 0;
-}
-
-/* A piece of a data frame: only its length matters. */
-static void take_data(struct hd_ws *ws, const struct wslay_frame_iocb *frame)
-{
-	ws->frame_bytes += frame->data_length;
-	if (ws->frame_bytes < frame->payload_length)
+	}
+	if (n > 2 && !hd_utf8_valid(p + 2, n - 2)) {
+		hd_ws_end(ws, HD_WS_CODE_NO_UTF8, HD_CLOSE_PROTOCOL);
 		return;
-	ws->message_bytes =
-		frame->fin ? 0 : ws->message_bytes + (uint32_t)ws->frame_bytes;
-	ws->fragmented = !frame->fin;
-	ws->frame_bytes = 0;
+	}
+	ws->peer_code = (uint16_t)code;
+	if (n > 2)
+		ws->peer_reason = strndup((const char *)p + 2, n - 2);
+	hd_ws_end(ws, code, HD_CLOSE_PEER);
 }
+
+void hd_ws_control(struct hd_stream *s, struct hd_ws *ws,
+		   const struct hd_ws_event *e)
+{
+	if (e->opcode == HD_WS_OP_CLOSE)
+		on_close(ws, e->data, e->n);
+	else if (e->opcode == HD_WS_OP_PING)
+		send_control(s, HD_WS_OP_PONG, e->data, e->n);
+}
+
+/* ---- as bytes ---- */
 
 size_t hd_ws_unwrap(struct hd_stream *s, struct hd_ws *ws, uint8_t *p, size_t n)
 {
-	struct wslay_frame_iocb frame;
-	uint8_t *out = p;
+	struct hd_ws_event e;
+	size_t used = 0, out = 0;
 
-	ws->in = p;
-	ws->in_bytes = n;
 	while (!ws->ended) {
-		ssize_t r = wslay_frame_recv(ws->frames, &frame);
-		unsigned code = r == WSLAY_ERR_WANT_READ ? 0
-				: r < 0 ? WSLAY_CODE_PROTOCOL_ERROR
-					: fault(ws, &frame);
-
-		if (code != 0) {
-			end_with(ws, code, HD_CLOSE_PROTOCOL);
-		} else if (r < 0) {
+		used += hd_ws_next(&ws->in, p + used, n - used, &e);
+		if (e.what == HD_WS_MORE)
 			break;
-		} else if (wslay_is_ctrl_frame(frame.opcode)) {
-			take_control(s, ws, &frame);
+		if (e.what == HD_WS_CONTROL) {
+			hd_ws_control(s, ws, &e);
+		} else if (e.what == HD_WS_FAULT) {
+			hd_ws_end(ws, e.code, HD_CLOSE_PROTOCOL);
+		} else if (e.opcode == HD_WS_OP_TEXT) {
+			hd_ws_end(ws, HD_WS_CODE_KIND, HD_CLOSE_PROTOCOL);
 		} else {
-			memcpy(out, frame.data, frame.data_length);
-			out += frame.data_length;
-			take_data(ws, &frame);
+			memmove(p + out, e.data, e.n);
+			out += e.n;
 		}
 	}
-	return (size_t)(out - p);
+	return out;
 }
 
 void hd_ws_settle(struct hd_stream *s, struct hd_ws *ws)
 {
-	const uint8_t payload[2] = { (uint8_t)(ws->code >> 8),
-				     (uint8_t)ws->code };
-
-	if (!ws->ended)
-		return;
-	send_control(s, WSLAY_CONNECTION_CLOSE, payload,
-		     ws->code == NO_CODE ? 0 : sizeof(payload));
-	hd_stream_close(s, ws->why);
+	if (ws->ended)
+		hd_stream_close(s, ws->why);
 }
 
-/* RFC 6455, 5.2. */
-size_t hd_ws_head(uint8_t head[HD_WS_HEAD_MAX_BYTES], size_t payload_bytes)
-{
-	unsigned len_bytes = payload_bytes < 126       ? 0
-			     : payload_bytes <= 0xffff ? 2
-						       : 8;
+/* ---- the end ---- */
 
-	head[0] = WS_FIN | WSLAY_BINARY_FRAME;
-	head[1] = len_bytes == 0   ? (uint8_t)payload_bytes
-		  : len_bytes == 2 ? 126
-				   : 127;
-	for (unsigned i = 0; i < len_bytes; i++)
-		head[2 + i] = (uint8_t)((uint64_t)payload_bytes >>
-					8 * (len_bytes - 1 - i));
-	return 2 + len_bytes;
+/* What the core's reasons are in a Close frame. */
+static const uint16_t codes[HD_CLOSE_N] = {
+	[HD_CLOSE_DONE] = HD_WS_CODE_DONE,
+	[HD_CLOSE_PROTOCOL] = HD_WS_CODE_PROTOCOL,
+	[HD_CLOSE_DENIED] = HD_WS_CODE_POLICY,
+	[HD_CLOSE_TIMEOUT] = HD_WS_CODE_POLICY,
+	[HD_CLOSE_SLOW] = HD_WS_CODE_POLICY,
+	[HD_CLOSE_ERROR] = HD_WS_CODE_ERROR,
+	[HD_CLOSE_DRAIN] = HD_WS_CODE_GOING_AWAY,
+	[HD_CLOSE_KICKED] = HD_WS_CODE_POLICY,
+};
+
+/* RFC 6455, 7.1.5. A peer that has hung up without a Close frame gets none. */
+size_t hd_ws_goodbye(const struct hd_stream *s, struct hd_ws *ws,
+		     uint8_t frame[HD_WS_CLOSE_MAX_BYTES])
+{
+	unsigned code = ws->code != 0 ? ws->code : codes[s->why];
+	size_t text = ws->reason != NULL ? strlen(ws->reason) : 0;
+
+	if (ws->said || code == 0)
+		return 0;
+	ws->said = true;
+	if (code == HD_WS_CODE_NONE)
+		return hd_ws_head(frame, HD_WS_OP_CLOSE, 0);
+	size_t at = hd_ws_head(frame, HD_WS_OP_CLOSE, 2 + text);
+
+	frame[at++] = (uint8_t)(code >> 8);
+	frame[at++] = (uint8_t)code;
+	if (text > 0)
+		memcpy(frame + at, ws->reason, text);
+	return at + text;
 }
 
 /* RFC 6455, 4.2.2: a fixed GUID behind the key, SHA-1, base64. */

@@ -2,6 +2,7 @@
 /* hyper-derp/http.h - one port, many routes. */
 #pragma once
 #include <hyper-derp/stream.h>
+#include <hyper-derp/websocket.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -14,7 +15,13 @@ enum { /* methods, as bits */
 	HD_HTTP_OPTIONS = 8
 };
 /* hd_websocket - what of a route is spoken over WebSocket. */
-enum hd_websocket { HD_WEBSOCKET_NONE, HD_WEBSOCKET_BYTES };
+enum hd_websocket {
+	HD_WEBSOCKET_NONE,
+	HD_WEBSOCKET_BYTES, /* a stream as any other: data(),
+			       hd_stream_append(). Borders of messages mean
+			       nothing; text is refused */
+	HD_WEBSOCKET_MESSAGES /* message(), hd_ws_send(): websocket.h */
+};
 
 struct hd_route { /* copied */
 	const char *listener; /* NULL: every unnamed listener; else a name
@@ -24,17 +31,36 @@ struct hd_route { /* copied */
 	/* answer - a plain request; must hd_reply() or hd_reply_body()
 	 * before it returns. */
 	void (*answer)(struct hd_module *mod, struct hd_request *req);
-	/* Upgrade: for `Upgrade: token` (case-insensitive; and for WebSocket
-	 * one of the subprotocols) the connection becomes a stream of proto.
+	/* Upgrade: for `Upgrade: token` (case-insensitive) the connection
+	 * becomes a stream of proto.
 	 * upgrade - writes the 101, or nothing, with hd_stream_append(); the
 	 * core has written WebSocket's. Returns 0, or after hd_reply() a
 	 * negative errno to refuse: the connection closes (WebSocket cannot
 	 * reply any more) and proto->closed() sees the zeroed state. */
-	const char *token, *subprotocol;
-	enum hd_websocket websocket;
+	const char *token;
 	int (*upgrade)(struct hd_module *mod, struct hd_request *req,
 		       struct hd_stream *s, void *state);
 	const struct hd_proto *proto;
+	/* WebSocket: token is "websocket".
+	 * accept - before the 101, may be NULL: looks at Origin, a cookie, a
+	 * token. Returns 0, or after hd_reply() a negative errno to refuse.
+	 * subprotocols - NULL at the end, or NULL: none. The first of them that
+	 * the client offers is chosen (RFC 6455, 4.2.2; compared as they are);
+	 * hd_ws_subprotocol() tells which.
+	 * subprotocol_needed - who offers none of them is not upgraded: the
+	 * path's plain route answers. */
+	enum hd_websocket websocket;
+	int (*accept)(struct hd_module *mod, struct hd_request *req);
+	const char *const *subprotocols;
+	bool subprotocol_needed;
+	/* With HD_WEBSOCKET_MESSAGES; 0: the default.
+	 * message_max_bytes - of a client's messages; who sends a larger one is
+	 * closed with 1009. 64 KiB; at most HD_WS_MESSAGE_MAX_BYTES.
+	 * message_timeout_ms - for the rest of a message that has begun. 10 s.
+	 * ping_ms - a Ping each time; who does not answer it until the next is
+	 * closed (HD_CLOSE_TIMEOUT). Proxies close what is silent, often after
+	 * 60 s, and scripts in browsers cannot send Pings. 0: none. */
+	uint32_t message_max_bytes, message_timeout_ms, ping_ms;
 };
 
 /* hd_route_add - in load(). A path may have one plain route and one per

@@ -14,6 +14,8 @@
  *      hd_post() and hd_task() take arg, and a function that drops it;
  *      hd_relay_home().
  *      Every callback has the module as its first argument.
+ *      websocket.h: HD_WEBSOCKET_MESSAGES, hd_proto.message; a route has a
+ *      list of subprotocols, and accept().
  *
  * Why some shapes are as they are:
  * - load() takes a struct hd_error: the loader prints one sentence, with the

@@ -10,6 +10,8 @@
 extern "C" {
 #endif
 
+struct hd_ws_message;
+
 enum hd_lane {
 	HD_LANE_CONTROL, /* never dropped; a stream that cannot take it is
 			    closed */
@@ -31,6 +33,10 @@ struct hd_proto {
 	 * @p  valid during the call, may be written to */
 	size_t (*data)(struct hd_module *mod, struct hd_stream *s, void *state,
 		       uint8_t *p, size_t n);
+	/* message - in place of data(), on routes with
+	 * HD_WEBSOCKET_MESSAGES: a whole message (websocket.h). */
+	void (*message)(struct hd_module *mod, struct hd_stream *s, void *state,
+			const struct hd_ws_message *message);
 	/* timer - the time of hd_stream_timer(which) has come. */
 	void (*timer)(struct hd_module *mod, struct hd_stream *s, void *state,
 		      unsigned which);

@@ -44,6 +44,8 @@ static int upgrade(struct hd_module *m, struct hd_request *req,
 	return 0;
 }
 
+static const char *const derp_names[] = { "derp", NULL };
+
 static void add_routes(void)
 {
 	static const struct hd_route routes[] = {
@@ -58,7 +60,8 @@ static void add_routes(void)
 		{ .path = "/derp",
 		  .methods = HD_HTTP_GET,
 		  .token = "websocket",
-		  .subprotocol = "derp",
+		  .subprotocols = derp_names,
+		  .subprotocol_needed = true,
 		  .websocket = HD_WEBSOCKET_BYTES,
 		  .proto = &proto },
 	};

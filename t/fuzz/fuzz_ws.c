@@ -11,7 +11,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 /* Returns the payload bytes; they are moved to the front of p. */
 static size_t unwrap(struct fake_stream *f, uint8_t *p, size_t n, size_t piece)
 {
-	struct hd_ws *ws = hd_ws_new();
+	struct hd_ws *ws = hd_ws_new(&(struct hd_ws_options){ 0 });
 	size_t out = 0;
 
 	hd_assert(ws != NULL);

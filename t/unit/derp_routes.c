@@ -80,7 +80,9 @@ static void websocket_gets_server_key(void **state)
 	const struct hd_route *route = fake_route("/derp", "websocket");
 
 	(void)state;
-	assert_string_equal(route->subprotocol, "derp");
+	assert_string_equal(route->subprotocols[0], "derp");
+	assert_null(route->subprotocols[1]);
+	assert_true(route->subprotocol_needed);
 	assert_int_equal(route->websocket, HD_WEBSOCKET_BYTES);
 	upgrade("websocket");
 	assert_hex(s->out.v, s->out.n, SERVER_KEY_FRAME);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* t/unit/fake_stream.c - see fake_stream.h. */
 #include "core/http/http.h"
+#include "core/stream/stream_life.h"
 #include "core/stream/ws.h"
 #include "t/unit/fake_stream.h"
 #include <arpa/inet.h>
@@ -46,6 +47,32 @@ bool hd_stream_append_raw(struct hd_stream *s, const void *data, size_t n)
 	return hd_stream_append(s, HD_LANE_CONTROL, data, n);
 }
 
+uint8_t *hd_stream_reserve_raw(struct hd_stream *s, enum hd_lane lane, size_t n)
+{
+	struct fake_stream *f = fake(s);
+
+	if (f->closed || f->fail_append || f->out_len + n >= sizeof(f->out))
+		return NULL;
+	s->reserved = &f->chunk;
+	s->reserved_lane = (uint8_t)lane;
+	return (uint8_t *)f->out + f->out_len;
+}
+
+void hd_stream_commit(struct hd_stream *s, size_t n)
+{
+	struct fake_stream *f = fake(s);
+
+	hd_steal(&s->reserved);
+	f->out_len += f->chunk.tail + n; /* behind the head */
+	f->chunk.tail = 0;
+}
+
+void hd_stream_deadline(struct hd_stream *s, enum hd_deadline which,
+			uint64_t delay_ms)
+{
+	s->deadline_ms[which] = delay_ms;
+}
+
 void hd_stream_close(struct hd_stream *s, enum hd_close why)
 {
 	struct fake_stream *f = fake(s);
@@ -53,6 +80,8 @@ void hd_stream_close(struct hd_stream *s, enum hd_close why)
 	if (!f->closed)
 		f->why = why;
 	f->closed = true;
+	s->phase = HD_PHASE_CLOSING;
+	s->why = (uint8_t)f->why;
 }
 
 struct hd_account *hd_stream_enter(struct hd_stream *s,

@@ -17,6 +17,7 @@ struct fake_stream {
 	bool fail_append;
 	bool fail_switch;
 	uint64_t state[8];
+	struct hd_chunk chunk; /* stands for what is reserved */
 };
 
 void fake_stream_init(struct fake_stream *f); /* keeps nothing */

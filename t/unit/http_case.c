@@ -110,13 +110,16 @@ const struct hd_route upgrade_route = { .path = "/derp",
 					.upgrade = upgrade_derp,
 					.proto = &derp_proto };
 
+static const char *const derp_names[] = { "derp", NULL };
+
 int set_up(void **state)
 {
 	static const struct hd_route more[] = {
 		{ .path = "/derp",
 		  .methods = HD_HTTP_GET,
 		  .token = "websocket",
-		  .subprotocol = "derp",
+		  .subprotocols = derp_names,
+		  .subprotocol_needed = true,
 		  .websocket = HD_WEBSOCKET_BYTES,
 		  .upgrade = upgrade_ws,
 		  .proto = &ws_proto },

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* t/unit/http_upgrade.c - how a connection gets another protocol. */
+#include "core/stream/ws.h"
 #include "t/unit/http_case.h"
 #include "t/unit/unit.h"
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -135,6 +137,141 @@ static void websocket_refusals(void **state)
 	assert_true(f.closed);
 }
 
+/* ---- messages, and several subprotocols ---- */
+
+static void on_message(struct hd_module *mod, struct hd_stream *s, void *state,
+		       const struct hd_ws_message *message)
+{
+	(void)mod;
+	(void)s;
+	(void)state;
+	(void)message;
+}
+
+static int accept_origin(struct hd_module *mod, struct hd_request *req)
+{
+	const char *origin = hd_request_header(req, "Origin");
+
+	(void)mod;
+	if (origin == NULL)
+		return -EPERM; /* without a reply: 403 */
+	if (strcmp(origin, "https://a.example") == 0)
+		return 0;
+	hd_reply(req, 401, NULL, NULL, 0);
+	return -EPERM;
+}
+
+static const struct hd_proto messages = { .name = "messages",
+					  .message = on_message };
+static const char *const names[] = { "v2", "v1", NULL };
+static struct hd_route rooms = { .path = "/rooms",
+				 .methods = HD_HTTP_GET,
+				 .token = "websocket",
+				 .websocket = HD_WEBSOCKET_MESSAGES,
+				 .accept = accept_origin,
+				 .subprotocols = names,
+				 .ping_ms = 30000,
+				 .proto = &messages };
+
+static void knock(const char *headers)
+{
+	char text[1024];
+
+	snprintf(text, sizeof(text),
+		 "GET /rooms HTTP/1.1\r\n" HOST UP "websocket\r\n" WS_KEY
+			 WS_VERSION "%s\r\n",
+		 headers);
+	send_request(text);
+}
+
+#define ORIGIN "Origin: https://a.example\r\n"
+#define OFFER "Sec-WebSocket-Protocol: "
+
+static void the_servers_order_counts(void **state)
+{
+	static const struct {
+		const char *headers, *chosen;
+	} cases[] = {
+		{ OFFER "v1\r\n", "v1" },
+		{ OFFER "v1, v2\r\n", "v2" },
+		{ OFFER "v1\r\n" OFFER "x,v2 ,y\r\n", "v2" },
+		{ OFFER "V2, v1\r\n", "v1" }, /* compared as it is */
+		{ OFFER "v3\r\n", NULL },
+		{ "", NULL },
+	};
+	char text[512];
+
+	(void)state;
+	assert_int_equal(hd_route_add(&derp, &rooms, NULL), 0);
+	for (size_t i = 0; i < HD_ARRAY_N(cases); i++) {
+		snprintf(text, sizeof(text), ORIGIN "%s", cases[i].headers);
+		knock(text);
+		assert_status("HTTP/1.1 101 ");
+		assert_true(f.ws->messages);
+		assert_int_equal(f.ws->in.limit_bytes,
+				 HD_WS_MESSAGE_DEFAULT_BYTES);
+		assert_int_equal(f.ws->ping_ms, 30000);
+		assert_string_equal(f.ws->subprotocol,
+				    cases[i].chosen ? cases[i].chosen : "");
+		if (cases[i].chosen == NULL) {
+			assert_no_out("Sec-WebSocket-Protocol");
+			continue;
+		}
+		snprintf(text, sizeof(text),
+			 "\r\nSec-WebSocket-Protocol: %s\r\n",
+			 cases[i].chosen);
+		assert_out(text);
+	}
+}
+
+static void one_is_needed(void **state)
+{
+	struct hd_route strict = rooms;
+
+	(void)state;
+	strict.subprotocol_needed = true;
+	assert_int_equal(hd_route_add(&derp, &strict, NULL), 0);
+	knock(ORIGIN);
+	assert_status("HTTP/1.1 426 ");
+	knock(ORIGIN OFFER "v3\r\n");
+	assert_status("HTTP/1.1 426 ");
+	knock(ORIGIN OFFER "v1\r\n");
+	assert_status("HTTP/1.1 101 ");
+}
+
+static void refused_before_the_101(void **state)
+{
+	(void)state;
+	assert_int_equal(hd_route_add(&derp, &rooms, NULL), 0);
+	knock("");
+	assert_status("HTTP/1.1 403 ");
+	assert_null(f.ws);
+	assert_true(f.closed);
+	knock("Origin: https://b.example\r\n");
+	assert_status("HTTP/1.1 401 ");
+	assert_null(f.proto);
+}
+
+static void routes_that_cannot_be(void **state)
+{
+	static const char *const bad[] = { "v1", "a b", NULL };
+	static const char *const empty[] = { "", NULL };
+	const struct hd_route good = rooms;
+	struct hd_route r[6] = { good, good, good, good, good, good };
+
+	(void)state;
+	r[0].subprotocols = bad;
+	r[1].subprotocols = empty;
+	r[2].subprotocols = NULL;
+	r[2].subprotocol_needed = true;
+	r[3].proto = &derp_proto; /* takes no messages */
+	r[4].message_max_bytes = HD_WS_MESSAGE_MAX_BYTES + 1;
+	r[5].websocket = HD_WEBSOCKET_BYTES; /* takes no bytes */
+	for (size_t i = 0; i < HD_ARRAY_N(r); i++)
+		if (hd_route_add(&derp, &r[i], NULL) != -EINVAL)
+			fail_msg("route %zu was taken", i);
+}
+
 static void no_memory_for_the_new_protocol(void **state)
 {
 	static char text[] = "GET /derp HTTP/1.1\r\n" HOST UP "DERP\r\n\r\n";
@@ -160,6 +297,10 @@ int main(void)
 		TEST(a_refused_upgrade_is_closed),
 		TEST(websocket),
 		TEST(websocket_refusals),
+		TEST(the_servers_order_counts),
+		TEST(one_is_needed),
+		TEST(refused_before_the_101),
+		TEST(routes_that_cannot_be),
 		TEST(no_memory_for_the_new_protocol),
 	};
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* t/unit/ws.c - WebSocket frames. Bytes from RFC 6455, section 5.7, where it
- * has an example; its mask everywhere. */
+/* t/unit/ws.c - WebSocket as a byte stream. Bytes from RFC 6455, section 5.7,
+ * where it has an example; its mask everywhere. */
 #include "core/stream/ws.h"
 #include "t/unit/fake_stream.h"
 #include "t/unit/unit.h"
@@ -19,7 +19,7 @@ static int set_up(void **state)
 {
 	(void)state;
 	fake_stream_init(&f);
-	ws = hd_ws_new();
+	ws = hd_ws_new(&(struct hd_ws_options){ 0 });
 	return ws == NULL;
 }
 
@@ -57,14 +57,26 @@ static void assert_sent(const void *bytes, size_t n)
 
 #define ASSERT_SENT(literal) assert_sent(literal, sizeof(literal) - 1)
 
+/* The Close frame that goes out behind everything else. */
+static void assert_goodbye(const void *want, size_t n)
+{
+	uint8_t frame[HD_WS_CLOSE_MAX_BYTES];
+
+	assert_true(f.closed);
+	assert_int_equal(hd_ws_goodbye(&f.s, ws, frame), n);
+	assert_memory_equal(frame, want, n);
+	assert_int_equal(hd_ws_goodbye(&f.s, ws, frame), 0);
+}
+
+#define ASSERT_GOODBYE(literal) assert_goodbye(literal, sizeof(literal) - 1)
+
 static void assert_closed(unsigned code)
 {
 	const uint8_t want[] = { 0x88, 0x02, (uint8_t)(code >> 8),
 				 (uint8_t)code };
 
-	assert_true(f.closed);
 	assert_int_equal(f.why, HD_CLOSE_PROTOCOL);
-	assert_sent(want, sizeof(want));
+	assert_goodbye(want, sizeof(want));
 }
 
 /* A masked frame of n bytes 'x' with a mask of zeroes. Returns its length. */
@@ -144,8 +156,7 @@ static void close_is_answered(void **state)
 	assert_int_equal(UNWRAP("\x82\x85" HELLO "\x88\x82" MASK "\x34\x12"),
 			 5);
 	assert_memory_equal(buf, "Hello", 5);
-	ASSERT_SENT("\x88\x02\x03\xe8");
-	assert_true(f.closed);
+	ASSERT_GOODBYE("\x88\x02\x03\xe8");
 	assert_int_equal(f.why, HD_CLOSE_PEER);
 	memcpy(buf, "\x82\x85" HELLO, 11);
 	assert_int_equal(hd_ws_unwrap(&f.s, ws, buf, 11), 0);
@@ -155,7 +166,7 @@ static void close_without_a_code(void **state)
 {
 	(void)state;
 	assert_int_equal(UNWRAP("\x88\x80" MASK), 0);
-	ASSERT_SENT("\x88\x00");
+	ASSERT_GOODBYE("\x88\x00");
 	assert_int_equal(f.why, HD_CLOSE_PEER);
 }
 
@@ -204,30 +215,59 @@ static void violations(void **state)
 
 static void a_message_may_have_32_kib(void **state)
 {
-	size_t n = big_frame(buf, 0x82, HD_WS_MESSAGE_MAX_BYTES);
+	size_t n = big_frame(buf, 0x82, HD_WS_BYTES_MAX_BYTES);
 
 	(void)state;
-	assert_int_equal(unwrap_in(buf, n), HD_WS_MESSAGE_MAX_BYTES);
+	assert_int_equal(unwrap_in(buf, n), HD_WS_BYTES_MAX_BYTES);
 	assert_int_equal(buf[0], 'x');
-	assert_int_equal(buf[HD_WS_MESSAGE_MAX_BYTES - 1], 'x');
+	assert_int_equal(buf[HD_WS_BYTES_MAX_BYTES - 1], 'x');
 	/* a new message, a new count; in two fragments */
-	n = big_frame(buf, 0x02, HD_WS_MESSAGE_MAX_BYTES - 10);
+	n = big_frame(buf, 0x02, HD_WS_BYTES_MAX_BYTES - 10);
 	n += big_frame(buf + n, 0x80, 10);
-	assert_int_equal(unwrap_in(buf, n), HD_WS_MESSAGE_MAX_BYTES);
-	n = big_frame(buf, 0x82, HD_WS_MESSAGE_MAX_BYTES + 1);
+	assert_int_equal(unwrap_in(buf, n), HD_WS_BYTES_MAX_BYTES);
+	n = big_frame(buf, 0x82, HD_WS_BYTES_MAX_BYTES + 1);
 	unwrap_in(buf, n);
 	assert_closed(1009);
 }
 
 static void fragments_add_up(void **state)
 {
-	size_t n = big_frame(buf, 0x02, HD_WS_MESSAGE_MAX_BYTES - 10);
+	size_t n = big_frame(buf, 0x02, HD_WS_BYTES_MAX_BYTES - 10);
 
 	(void)state;
 	n += big_frame(buf + n, 0x00, 10);
 	n += big_frame(buf + n, 0x80, 1);
 	unwrap_in(buf, n);
 	assert_closed(1009);
+}
+
+/* What the core's own reasons say. */
+static void reasons_of_the_core(void **state)
+{
+	static const struct {
+		enum hd_close why;
+		const char *want;
+	} cases[] = {
+		{ HD_CLOSE_DONE, "\x88\x02\x03\xe8" }, /* 1000 */
+		{ HD_CLOSE_DRAIN, "\x88\x02\x03\xe9" }, /* 1001 */
+		{ HD_CLOSE_PROTOCOL, "\x88\x02\x03\xea" },
+		{ HD_CLOSE_DENIED, "\x88\x02\x03\xf0" }, /* 1008 */
+		{ HD_CLOSE_TIMEOUT, "\x88\x02\x03\xf0" },
+		{ HD_CLOSE_KICKED, "\x88\x02\x03\xf0" },
+		{ HD_CLOSE_ERROR, "\x88\x02\x03\xf3" }, /* 1011 */
+	};
+	uint8_t frame[HD_WS_CLOSE_MAX_BYTES];
+
+	for (size_t i = 0; i < HD_ARRAY_N(cases); i++) {
+		tear_down(state);
+		set_up(state);
+		hd_stream_close(&f.s, cases[i].why);
+		assert_goodbye(cases[i].want, 4);
+	}
+	tear_down(state);
+	set_up(state);
+	hd_stream_close(&f.s, HD_CLOSE_PEER); /* hung up, without a word */
+	assert_int_equal(hd_ws_goodbye(&f.s, ws, frame), 0);
 }
 
 /* RFC 6455, 5.7: 256 bytes, 64 KiB. */
@@ -248,7 +288,8 @@ static void heads_of_our_frames(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < HD_ARRAY_N(cases); i++) {
-		assert_int_equal(hd_ws_head(head, cases[i].payload),
+		assert_int_equal(hd_ws_head(head, HD_WS_OP_BINARY,
+					    cases[i].payload),
 				 cases[i].len);
 		assert_memory_equal(head, cases[i].want, cases[i].len);
 	}
@@ -291,6 +332,7 @@ int main(void)
 		TEST(violations),
 		TEST(a_message_may_have_32_kib),
 		TEST(fragments_add_up),
+		TEST(reasons_of_the_core),
 		cmocka_unit_test(heads_of_our_frames),
 		cmocka_unit_test(accept_value),
 	};

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/* core/stream/stream_pause.c - reading that pauses: a module asks for it, or
+ * peer_rate_limit. Context: the stream's worker. */
+#include <hyper-derp/log.h>
+#include "core/stream/stream_life.h"
+
+static void rx_pause(struct hd_stream *s, uint64_t delay_ms)
+{
+	s->rx_paused = true;
+	hd_stream_deadline(s, HD_DEADLINE_PAUSE, delay_ms);
+	hd_count(&s->worker->stats.recv_paused, 1);
+	hd_log_info("recv_paused: key=%s pause_ms=%llu (it sends faster than "
+		    "peer_rate_limit allows; TCP holds it back)",
+		    hd_stream_key_text(s), (unsigned long long)delay_ms);
+}
+
+void hd_stream_pause(struct hd_stream *s, uint32_t delay_ms)
+{
+	if (delay_ms > 0 && hd_stream_is_open(s))
+		rx_pause(s, delay_ms);
+}
+
+/* Bytes push the time at which they are paid for ahead of the clock; being
+ * ahead by more than the burst means to wait. Source: derper stops reading and
+ * never drops; its burst is at least one largest frame. */
+#define BURST_BYTES (HD_PACKET_MAX_BYTES + HD_KEY_BYTES)
+
+void hd_stream_charge(struct hd_stream *s, size_t n)
+{
+	uint64_t limit = s->worker->conf->peer_rate_limit;
+	uint64_t now_us = s->worker->now_ms * 1000;
+
+	if (limit == 0 || hd_stream_key(s) == NULL)
+		return;
+	uint64_t burst_us = BURST_BYTES * 1000000ull / limit;
+
+	s->rate_free_us = HD_MAX(s->rate_free_us, now_us);
+	s->rate_free_us += n * 1000000ull / limit;
+	if (s->rate_free_us > now_us + burst_us && !s->rx_paused)
+		rx_pause(s, (s->rate_free_us - now_us - burst_us) / 1000 + 1);
+}

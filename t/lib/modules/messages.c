@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: MIT */
+/* t/lib/modules/messages.c - WebSocket as messages: says back what comes, in
+ * the kind in which it came, and does what some texts ask for. */
+#include <errno.h>
+#include <hyper-derp/http.h>
+#include <hyper-derp/log.h>
+#include <hyper-derp/module.h>
+#include <hyper-derp/relay.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const volatile char build[] = "BUILD=000000"; /* the test changes it */
+
+struct state {
+	uint64_t messages;
+	struct hd_peer *peer; /* NULL: has not logged in */
+};
+
+static uint16_t realm;
+static char filler[HD_FRAME_MAX_BYTES]; /* load() fills it */
+
+static void text(struct hd_stream *s, const char *what)
+{
+	hd_ws_send(s, HD_LANE_CONTROL, HD_WS_TEXT, what, strlen(what));
+}
+
+/* ---- what texts ask for: the word, then its rest ---- */
+
+static void do_build(struct hd_stream *s, struct state *st, const char *rest)
+{
+	char line[64];
+
+	(void)rest;
+	snprintf(line, sizeof(line), "%.12s messages=%ju", (const char *)build,
+		 (uintmax_t)st->messages);
+	text(s, line);
+}
+
+static void do_close(struct hd_stream *s, struct state *st, const char *rest)
+{
+	char *reason;
+	unsigned code = (unsigned)strtoul(rest, &reason, 10);
+
+	(void)st;
+	text(s, "goes before the end");
+	if (hd_ws_close(s, HD_CLOSE_DENIED, code,
+			*reason == ' ' ? reason + 1 : NULL) < 0)
+		text(s, "no such code");
+}
+
+static void do_deny(struct hd_stream *s, struct state *st, const char *rest)
+{
+	(void)st;
+	(void)rest;
+	hd_stream_close(s, HD_CLOSE_DENIED);
+}
+
+static void do_subprotocol(struct hd_stream *s, struct state *st,
+			   const char *rest)
+{
+	(void)st;
+	(void)rest;
+	text(s, hd_ws_subprotocol(s));
+}
+
+/* n messages whose sizes differ, so that a lost border shows. */
+static void do_many(struct hd_stream *s, struct state *st, const char *rest)
+{
+	unsigned n = (unsigned)atoi(rest);
+
+	(void)st;
+	for (unsigned i = 0; i < n; i++)
+		hd_ws_send(s, HD_LANE_BULK, i % 2 ? HD_WS_TEXT : HD_WS_BINARY,
+			   filler, i * 97 % sizeof(filler));
+}
+
+static void key_of(const char *name, struct hd_key *key)
+{
+	memset(key, 0, sizeof(*key));
+	snprintf((char *)key->b, sizeof(key->b), "%s", name);
+}
+
+static void do_login(struct hd_stream *s, struct state *st, const char *rest)
+{
+	struct hd_login login = { .realm = realm, .agent = "messages" };
+
+	(void)st;
+	key_of(rest, &login.key);
+	hd_relay_login(s, &login);
+}
+
+static void do_to(struct hd_stream *s, struct state *st, const char *rest)
+{
+	const char *what = strchr(rest, ' ');
+	char name[HD_KEY_BYTES];
+	struct hd_key key;
+
+	if (st->peer == NULL || what == NULL) {
+		text(s, "log in first");
+		return;
+	}
+	snprintf(name, sizeof(name), "%.*s", (int)(what - rest), rest);
+	key_of(name, &key);
+	hd_relay_send(st->peer, &key, false, (const uint8_t *)what + 1,
+		      (uint32_t)strlen(what + 1));
+}
+
+static const struct {
+	const char *word;
+	void (*fn)(struct hd_stream *s, struct state *st, const char *rest);
+} asks[] = {
+	{ "build", do_build }, { "close ", do_close },
+	{ "deny", do_deny },   { "subprotocol", do_subprotocol },
+	{ "many ", do_many },  { "login ", do_login },
+	{ "to ", do_to },
+};
+
+static bool ask(struct hd_stream *s, struct state *st,
+		const struct hd_ws_message *m)
+{
+	char line[256];
+
+	if (m->kind != HD_WS_TEXT || m->len_bytes >= sizeof(line))
+		return false;
+	snprintf(line, sizeof(line), "%.*s", (int)m->len_bytes, m->data);
+	for (size_t i = 0; i < HD_ARRAY_N(asks); i++) {
+		size_t n = strlen(asks[i].word);
+
+		if (strncmp(line, asks[i].word, n) == 0) {
+			asks[i].fn(s, st, line + n);
+			return true;
+		}
+	}
+	return false;
+}
+
+/* ---- the protocol ---- */
+
+static void on_message(struct hd_module *mod, struct hd_stream *s, void *state,
+		       const struct hd_ws_message *m)
+{
+	struct state *st = state;
+	char line[64];
+
+	(void)mod;
+	st->messages++;
+	if (ask(s, st, m))
+		return;
+	if (m->len_bytes > HD_FRAME_MAX_BYTES) {
+		snprintf(line, sizeof(line), "%s of %u bytes",
+			 m->kind == HD_WS_TEXT ? "text" : "binary",
+			 m->len_bytes);
+		text(s, line);
+	} else if (m->kind == HD_WS_TEXT || m->len_bytes == 0) {
+		hd_ws_send(s, HD_LANE_BULK, m->kind, m->data, m->len_bytes);
+	} else { /* a frame is a binary message */
+		hd_stream_append(s, HD_LANE_BULK, m->data, m->len_bytes);
+	}
+}
+
+static void on_admitted(struct hd_module *mod, struct hd_stream *s, void *state,
+			struct hd_peer *peer)
+{
+	struct state *st = state;
+
+	(void)mod;
+	st->peer = peer;
+	text(s, "logged in");
+}
+
+static void on_closed(struct hd_module *mod, struct hd_stream *s, void *state,
+		      enum hd_close why)
+{
+	(void)mod;
+	(void)state;
+	hd_log_notice("messages: closed why=%s code=%u reason=%s",
+		      hd_close_text(why), hd_ws_peer_code(s),
+		      hd_ws_peer_reason(s));
+}
+
+static void deliver(struct hd_module *mod, struct hd_peer *peer,
+		    const struct hd_packet *packet)
+{
+	(void)mod;
+	hd_stream_append(hd_peer_stream(peer), HD_LANE_BULK, packet->data,
+			 packet->len_bytes);
+}
+
+static void gone(struct hd_module *mod, struct hd_peer *peer,
+		 const struct hd_key *other, enum hd_gone why)
+{
+	(void)mod;
+	(void)peer;
+	(void)other;
+	(void)why;
+}
+
+static const struct hd_peer_ops peer_ops = { .deliver = deliver, .gone = gone };
+
+static const struct hd_proto proto = {
+	.name = "messages",
+	.state_size = sizeof(struct state),
+	.message = on_message,
+	.admitted = on_admitted,
+	.closed = on_closed,
+	.peer = &peer_ops,
+};
+
+/* A browser says from which page it comes. */
+static int accept_origin(struct hd_module *mod, struct hd_request *req)
+{
+	const char *origin = hd_request_header(req, "Origin");
+
+	(void)mod;
+	return origin != NULL && strstr(origin, "evil") != NULL ? -EPERM : 0;
+}
+
+static const char *const subprotocols[] = { "v2", "v1", NULL };
+
+#define MESSAGES(at)                                                           \
+	.path = (at), .methods = HD_HTTP_GET, .token = "websocket",            \
+	.websocket = HD_WEBSOCKET_MESSAGES, .subprotocols = subprotocols,      \
+	.accept = accept_origin, .proto = &proto
+
+static const struct hd_route routes[] = {
+	{ MESSAGES("/messages"), .message_max_bytes = HD_WS_MESSAGE_MAX_BYTES },
+	{ MESSAGES("/messages/needed"), .subprotocol_needed = true },
+	{ MESSAGES("/messages/small"), .message_max_bytes = 100,
+	  .message_timeout_ms = 1000 },
+	{ MESSAGES("/messages/pinged"), .ping_ms = 1500 },
+};
+
+static int messages_load(struct hd_module *mod, struct hd_error *err)
+{
+	realm = hd_realm("messages");
+	memset(filler, 'm', sizeof(filler));
+	for (size_t i = 0; i < HD_ARRAY_N(routes); i++) {
+		int r = hd_route_add(mod, &routes[i], err);
+
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+HD_MODULE(messages, .version = "1.0", .licence = "MIT",
+	  .summary = "speaks WebSocket's messages", .state_version = 1,
+	  .load = messages_load);
