@@ -111,13 +111,15 @@ static bool can_be_ours(struct hd_tls *t)
 }
 
 /* Without tickets neither side has sent a record under these keys yet. */
-static void handshake_done(struct hd_tls *t)
+static void handshake_done(struct hd_tls *t, const struct hd_tls_env *env)
 {
 	const char *name = SSL_get_servername(t->openssl.ssl,
 					      TLSEXT_NAMETYPE_host_name);
 
 	if (name != NULL)
 		t->server_name = strdup(name);
+	if (env->alpn != NULL)
+		hd_alpn_read(env->alpn, t->openssl.ssl);
 	t->ready = true;
 	if (can_be_ours(t)) {
 		hd_ssl_free(&t->openssl);
@@ -132,7 +134,7 @@ int hd_tls_handshake(struct hd_tls *t, const struct hd_tls_env *env)
 	int r = hd_ssl_handshake(&t->openssl, env, &t->got_http);
 
 	if (r == 1)
-		handshake_done(t);
+		handshake_done(t, env);
 	return r;
 }
 

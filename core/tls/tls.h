@@ -15,9 +15,8 @@ struct hd_tls_store;
 /* hd_tls_store_new - read and check the certificates and keys of v: dates, that
  * key and certificate match, permissions. Certificates are chosen by SNI
  * (exact, then wildcard; the first one answers everything else). TLS 1.2 and
- * 1.3, no tickets, no renegotiation, ALPN http/1.1 or none (an offer without
- * it is refused, alert 120), server preference AES-128 first, ChaCha20 for
- * clients that put it first.
+ * 1.3, no tickets, no renegotiation, ALPN http/1.1 or what struct hd_alpn says,
+ * server preference AES-128 first, ChaCha20 for clients that put it first.
  * Chains get every certificate of hd_tls_chain_append() behind them, as far as
  * it was called before. RSA and ECDSA certificates for the same names are both
  * offered. A connection holds a reference until its handshake is over.
@@ -68,10 +67,36 @@ struct hd_chunk_pool;
 struct hd_cipher_cache;
 struct hd_queue;
 
+/* What the client offers by ALPN, as on the wire. Source: RFC 7301, 3.1. */
+struct hd_alpn_list {
+	const uint8_t *v;
+	size_t n;
+};
+#define HD_ALPN_HTTP "http/1.1"
+
+enum hd_alpn_answer {
+	HD_ALPN_CHOSEN,
+	HD_ALPN_IGNORED, /* as if it had offered nothing */
+	HD_ALPN_REFUSED, /* no_application_protocol (120) */
+};
+
+struct hd_alpn { /* who chooses, and what came of it; for a handshake */
+	/* choose - @ret  the chosen entry of the list, from hd_alpn_find() */
+	enum hd_alpn_answer (*choose)(void *arg,
+				      const struct hd_alpn_list *list,
+				      const uint8_t **ret);
+	void *arg;
+	char chosen[256]; /* when the handshake is done; "": nothing */
+};
+
+/* hd_alpn_find - where the list has this name; NULL: nowhere. */
+const uint8_t *hd_alpn_find(const struct hd_alpn_list *list, const char *name);
+
 struct hd_tls_env { /* the worker's, lent for a call */
 	struct hd_chunk_pool *pool;
 	struct hd_cipher_cache *ciphers;
 	struct hd_queue *wire; /* what has to be sent is appended here */
+	struct hd_alpn *alpn; /* NULL: http/1.1 or nothing */
 };
 
 /* The buffer that hd_tls_input() is given: a read behind a partial record. */
@@ -140,5 +165,8 @@ void hd_tls_kernel_sent(struct hd_tls *tls, size_t n);
 /* hd_tls_kernel_alert - close_notify, or what -EPROTO asked for. */
 void hd_tls_kernel_alert(struct hd_tls *tls, int fd);
 
+/* hd_tls_on_alpn - for SSL_CTX_set_alpn_select_cb(): the env's choice. */
+int hd_tls_on_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_len,
+		   const unsigned char *in, unsigned in_len, void *unused);
 /* hd_tls_on_keylog - for SSL_CTX_set_keylog_callback(): the secrets. */
 void hd_tls_on_keylog(const SSL *ssl, const char *line);

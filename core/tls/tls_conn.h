@@ -5,6 +5,9 @@
 #include "core/tls/tls.h"
 #include "core/tls/tls_ssl.h"
 
+/* hd_alpn_read - what was chosen, from an SSL object that will be freed. */
+void hd_alpn_read(struct hd_alpn *alpn, const SSL *ssl);
+
 struct hd_tls {
 	struct hd_ssl openssl; /* .ssl is NULL once the records are ours */
 	struct hd_tls_store *store; /* while OpenSSL needs its context */

@@ -23,7 +23,6 @@
 	"ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305:"           \
 	"ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384"
 #define TLS_GROUPS "X25519:P-256:P-384"
-#define TLS_ALPN "http/1.1"
 
 struct hd_tls_site { /* a name, or several: one certificate per key type */
 	SSL_CTX *ctx;
@@ -121,25 +120,6 @@ static int chain_add_appended(STACK_OF(X509) * chain)
 
 /* ---- callbacks: in the worker that shakes hands ---- */
 
-/* RFC 7301, 3.2: an offer without a common protocol ends in the alert
- * no_application_protocol (120). h2 must not come true. */
-static int on_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_len,
-		   const unsigned char *in, unsigned in_len, void *arg)
-{
-	static const size_t want = sizeof(TLS_ALPN) - 1;
-
-	(void)ssl;
-	(void)arg;
-	for (unsigned at = 0; at < in_len; at += 1u + in[at]) {
-		if (in[at] != want || in_len - at - 1 < want ||
-		    memcmp(in + at + 1, TLS_ALPN, want) != 0)
-			continue;
-		*out = in + at + 1;
-		*out_len = in[at];
-		return SSL_TLSEXT_ERR_OK;
-	}
-	return SSL_TLSEXT_ERR_ALERT_FATAL;
-}
 
 static const struct hd_tls_site *find_site(const struct hd_tls_store *store,
 					   const char *name)
@@ -187,7 +167,7 @@ static SSL_CTX *new_ctx(struct hd_tls_store *store)
 	SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS);
 	SSL_CTX_clear_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE);
 	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
-	SSL_CTX_set_alpn_select_cb(ctx, on_alpn, NULL);
+	SSL_CTX_set_alpn_select_cb(ctx, hd_tls_on_alpn, NULL);
 	SSL_CTX_set_tlsext_servername_callback(ctx, on_server_name);
 	SSL_CTX_set_tlsext_servername_arg(ctx, store);
 	SSL_CTX_set_keylog_callback(ctx, hd_tls_on_keylog);
