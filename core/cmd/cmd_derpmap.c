@@ -92,6 +92,8 @@ static void put_listeners(struct hd_call *c)
 		hd_out_uint(c, "port", ntohs(l->addr.in.sin_port));
 		hd_out_bool(c, "tls", l->tls);
 		hd_out_string(c, "name", l->name);
+		hd_out_string(c, "protocol",
+			      l->protocol != NULL ? l->protocol : "http");
 		hd_out_close(c);
 	}
 	hd_out_close(c);

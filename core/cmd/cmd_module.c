@@ -120,6 +120,27 @@ static unsigned put_routes(struct hd_call *c, const struct hd_module *mod)
 	return n;
 }
 
+static unsigned put_services(struct hd_call *c, const struct hd_module *mod)
+{
+	const struct hd_service *s = mod->def->services;
+	unsigned n = 0;
+
+	hd_out_open(c, "protocols", '[');
+	for (; s != NULL && s->name != NULL; s++, n++)
+		hd_out_string(c, NULL, s->name);
+	hd_out_close(c);
+	return n;
+}
+
+static bool has_service(const struct hd_module *mod, const char *name)
+{
+	const struct hd_service *s = mod->def->services;
+
+	while (s != NULL && s->name != NULL && strcmp(s->name, name) != 0)
+		s++;
+	return s != NULL && s->name != NULL;
+}
+
 static bool has_route_at(const struct hd_module *mod, const char *listener)
 {
 	const struct hd_route_entry *e = hd_routes_first();
@@ -130,6 +151,12 @@ static bool has_route_at(const struct hd_module *mod, const char *listener)
 			   listener != NULL ? listener : "") == 0)
 			return true;
 	return false;
+}
+
+static bool serves(const struct hd_module *mod, const struct hd_listener *l)
+{
+	return l->protocol != NULL ? has_service(mod, l->protocol)
+				   : has_route_at(mod, l->name);
 }
 
 static void put_addr(struct hd_call *c, const char *kind,
@@ -157,7 +184,7 @@ static unsigned put_listeners(struct hd_call *c, const struct hd_module *mod,
 
 	hd_out_open(c, "listeners", '[');
 	for (size_t i = 0; i < n_daemon; i++)
-		if (has_route_at(mod, v[i].name)) {
+		if (serves(mod, &v[i])) {
 			put_listener(c, &v[i]);
 			n++;
 		}
@@ -188,6 +215,7 @@ static void put_provided(struct hd_call *c, const struct hd_module *mod,
 	char text[120] = "";
 
 	add_count(text, sizeof(text), put_routes(c, mod), "route");
+	add_count(text, sizeof(text), put_services(c, mod), "protocol");
 	add_count(text, sizeof(text), put_hooks(c, mod), "hook");
 	add_count(text, sizeof(text), put_listeners(c, mod, p), "listener");
 	add_count(text, sizeof(text), put_commands(c, mod), "command");

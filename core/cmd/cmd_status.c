@@ -85,6 +85,8 @@ static void put_listener(struct hd_call *c, const struct hd_listener *l)
 	hd_out_string(c, "addr", hd_addr_text(&l->addr, addr));
 	hd_out_bool(c, "tls", l->tls);
 	hd_out_string(c, "name", l->name);
+	hd_out_string(c, "protocol",
+		      l->protocol != NULL ? l->protocol : "http");
 	hd_out_close(c);
 }
 

@@ -15,6 +15,7 @@ struct hd_listen_conf {
 	const char *name; /* NULL: serves the routes without a listener */
 	union hd_addr addr;
 	bool tls;
+	const char *protocol; /* of a module; NULL: HTTP */
 	const char *file; /* where it was set, for messages */
 	unsigned line;
 };

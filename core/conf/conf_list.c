@@ -133,9 +133,16 @@ static bool has_certificate(const struct hd_conf *conf)
 static int check_listen(const struct hd_conf *conf, size_t i,
 			struct hd_error *err)
 {
-	const struct hd_listen_conf *l = &conf->listen[i];
+	struct hd_listen_conf *l = &conf->listen[i];
 	const struct hd_place at = { l->file, l->line };
 
+	if (l->protocol != NULL && strcmp(l->protocol, "http") == 0)
+		l->protocol = NULL;
+	if (l->protocol != NULL && l->name != NULL)
+		return hd_error_at(&at, err, -EINVAL,
+				   "a listener with a `protocol` has no pages "
+				   "that a `name` could choose; leave out one "
+				   "of the two");
 	if (l->tls && !has_certificate(conf))
 		return hd_error_at(&at, err, -EINVAL,
 				   "`tls: true` needs a certificate; set "

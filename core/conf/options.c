@@ -39,6 +39,10 @@ static const struct hd_option listen_options[] = {
 	  .type = HD_OPTION_STRING,
 	  AT_OF(hd_listen_conf, name),
 	  .help = "for modules that serve one port only" },
+	{ .name = "protocol",
+	  .type = HD_OPTION_STRING,
+	  AT_OF(hd_listen_conf, protocol),
+	  .help = "http, or what a module speaks from the first byte" },
 	HD_OPTION_END,
 };
 

@@ -19,6 +19,7 @@
 #include "core/daemon/daemon_files.h"
 #include "core/daemon/serve.h"
 #include "core/module/module.h"
+#include "core/stream/service.h"
 
 struct runner {
 	char name[64]; /* "": whoever checks */
@@ -105,6 +106,8 @@ static int check(struct hd_daemon *d, struct hd_error *err)
 		r = hd_serve_check(d->conf, &ops, err);
 	if (r == 0)
 		r = hd_modules_probe(d->conf, err);
+	if (r == 0)
+		r = hd_services_check(d->conf, err);
 	if (r == 0 && d->cli->action == HD_CHECK)
 		hd_modules_check_left(d->conf);
 	if (r == 0 && d->conf->n_certificates > 0)

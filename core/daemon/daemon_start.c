@@ -29,6 +29,7 @@
 #include "core/module/module.h"
 #include "core/module/module_file.h"
 #include "core/module/module_live.h"
+#include "core/stream/service.h"
 #include "core/tls/openssl_memory.h"
 #include "core/tls/tls_about.h"
 
@@ -38,11 +39,14 @@ static void log_listeners(const struct hd_daemon *d)
 		const struct hd_listener *l = &d->listeners[i];
 		char addr[HD_ADDR_TEXT_BYTES];
 
-		hd_log_write(HD_LOG_NOTICE, "listening: addr=%s tls=%s%s%s%s",
+		hd_log_write(HD_LOG_NOTICE,
+			     "listening: addr=%s tls=%s%s%s%s%s%s",
 			     hd_addr_text(&l->addr, addr),
 			     l->tls ? "yes" : "no",
 			     l->name != NULL ? " name=" : "",
 			     l->name != NULL ? l->name : "",
+			     l->protocol != NULL ? " protocol=" : "",
+			     l->protocol != NULL ? l->protocol : "",
 			     l->shared ? " inherited=yes" : "");
 	}
 	hd_listen_fds_unused();
@@ -61,6 +65,8 @@ static int prepare(struct hd_daemon *d, struct hd_error *err)
 	hd_listens_begin(conf);
 	if (r == 0)
 		r = hd_modules_load(conf, err);
+	if (r == 0)
+		r = hd_services_check(conf, err);
 	if (r == 0)
 		r = hd_daemon_own_certificate(conf, err);
 	if (r == 0)

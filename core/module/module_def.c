@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* core/module/module_def.c - the checks of a module's definition: who it is
- * for, how it is called, whether its option table fits its struct. */
+ * for, how it is called, whether its option table fits its struct, what its
+ * services are. */
 #include "core/module/module_def.h"
 #include <errno.h>
 #include "core/conf/conf_value.h"
@@ -9,8 +10,8 @@
 
 /* ABI 2.0 ended here; a later minor only appends. */
 #define DEF_2_0_BYTES                                                          \
-	(offsetof(struct hd_module_def, events) +                              \
-	 sizeof(((struct hd_module_def *)0)->events))
+	(offsetof(struct hd_module_def, services) +                            \
+	 sizeof(((struct hd_module_def *)0)->services))
 
 enum {
 	DEF_MAX_BYTES = 4096,
@@ -162,6 +163,54 @@ static int check_metrics(const struct hd_module_def *def, struct hd_error *err)
 		     : 0;
 }
 
+static bool is_service_name(const char *name)
+{
+	size_t n = strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-_.");
+
+	return n > 0 && n < HD_SERVICE_NAME_BYTES && name[n] == '\0' &&
+	       strcmp(name, "http") != 0;
+}
+
+static const char *service_fault(const struct hd_service *s)
+{
+	bool ended = false;
+
+	if (!is_service_name(s->name))
+		return "its name is not 1 to 31 of a-z, 0-9, -, _ and ., or it "
+		       "is http";
+	if (s->proto == NULL || s->proto->name == NULL ||
+	    s->proto->data == NULL)
+		return "it has no proto with name and data()";
+	for (unsigned i = 0; i < HD_SERVICE_ALPN_MAX; i++) {
+		const char *token = s->alpn[i];
+
+		if (token == NULL) {
+			ended = true;
+			continue;
+		}
+		if (ended || *token == '\0' || strlen(token) > 255 ||
+		    strcmp(token, "http/1.1") == 0)
+			return "its alpn has a gap, http/1.1, or what is not 1 "
+			       "to 255 bytes long";
+	}
+	return NULL;
+}
+
+static int check_services(const struct hd_module_def *def, struct hd_error *err)
+{
+	for (const struct hd_service *s = def->services;
+	     s != NULL && s->name != NULL; s++) {
+		const char *fault = service_fault(s);
+
+		if (fault != NULL)
+			return hd_error_set(err, -ENOEXEC,
+					    "service %.40s: %s; correct the "
+					    "module's table of services",
+					    s->name, fault);
+	}
+	return 0;
+}
+
 static int check_tables(const struct hd_module_def *def, struct hd_error *err)
 {
 	if (def->conf_size > CONF_MAX_BYTES || def->worker_size > WORKER_MAX ||
@@ -173,6 +222,8 @@ static int check_tables(const struct hd_module_def *def, struct hd_error *err)
 				    def->conf_size, def->worker_size,
 				    def->metrics_size);
 	int r = check_metrics(def, err);
+	if (r == 0)
+		r = check_services(def, err);
 	if (r < 0 || def->options == NULL)
 		return r;
 	return check_table(&(struct table){ .rows = def->options,

@@ -12,6 +12,7 @@
 #include "core/loop/worker.h"
 #include "core/module/module_live.h"
 #include "core/module/registry.h"
+#include "core/stream/service.h"
 
 static void in_workers(struct hd_life *l, hd_run_fn *fn)
 {
@@ -33,10 +34,12 @@ static int explain(int r, struct hd_error *err)
 
 int hd_life_check(struct hd_module *mod, struct hd_error *err)
 {
+	int r = 0;
+
 	err->text[0] = '\0';
-	if (mod->def->check == NULL)
-		return 0;
-	return explain(mod->def->check(mod, mod->conf, err), err);
+	if (mod->def->check != NULL)
+		r = explain(mod->def->check(mod, mod->conf, err), err);
+	return r == 0 ? hd_services_add(mod, err) : r;
 }
 
 static int load(struct hd_module *mod, struct hd_error *err)
@@ -45,6 +48,8 @@ static int load(struct hd_module *mod, struct hd_error *err)
 
 	if (r == 0 && mod->def->load != NULL)
 		r = explain(mod->def->load(mod, err), err);
+	if (r == 0)
+		r = hd_services_check_listens(mod, err);
 	mod->priv->loaded = r == 0;
 	return r;
 }

@@ -25,7 +25,7 @@ struct hd_life {
 	struct hd_error *err;
 };
 
-/* hd_life_check - check() alone.
+/* hd_life_check - check(), and what its listeners may speak.
  * hd_life_in - check(), load(), start() in each worker; then what it has
  * registered is published. On failure all of that is undone. */
 int hd_life_check(struct hd_module *mod, struct hd_error *err);

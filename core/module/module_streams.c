@@ -81,13 +81,8 @@ int hd_module_close_streams(struct hd_change *c)
 
 /* ---- other code ---- */
 
-static void note(void *arg, const struct hd_route *route)
+static void note(struct hd_protos *p, const struct hd_proto *proto)
 {
-	struct hd_protos *p = arg;
-	const struct hd_proto *proto = route->proto;
-
-	if (proto == NULL)
-		return;
 	for (unsigned i = 0; i < p->n; i++)
 		if (p->v[i].old == proto)
 			return;
@@ -100,12 +95,6 @@ static void note(void *arg, const struct hd_route *route)
 	p->v[p->n++].old = proto;
 }
 
-void hd_protos_note(struct hd_protos *p, const struct hd_module *mod)
-{
-	*p = (struct hd_protos){ 0 };
-	hd_routes_each(mod, note, p);
-}
-
 /* What the old code's connections speak, the new one must take. */
 static bool takes_over(const struct hd_proto *proto,
 		       const struct hd_proto_pair *p)
@@ -116,21 +105,46 @@ static bool takes_over(const struct hd_proto *proto,
 	       (proto->message != NULL || !p->message);
 }
 
-static void match(void *arg, const struct hd_route *route)
+static void match(struct hd_protos *p, const struct hd_proto *proto)
 {
-	struct hd_protos *p = arg;
-	const struct hd_proto *proto = route->proto;
-
-	for (unsigned i = 0; proto != NULL && i < p->n; i++)
+	for (unsigned i = 0; i < p->n; i++)
 		if (takes_over(proto, &p->v[i]))
 			p->v[i].now = proto;
+}
+
+struct walk { /* over the protocols of a module's routes and services */
+	struct hd_protos *protos;
+	void (*fn)(struct hd_protos *p, const struct hd_proto *proto);
+};
+
+static void at_route(void *arg, const struct hd_route *route)
+{
+	const struct walk *walk = arg;
+
+	if (route->proto != NULL)
+		walk->fn(walk->protos, route->proto);
+}
+
+static void walk_all(struct walk walk, const struct hd_module *mod)
+{
+	const struct hd_service *s = mod->def->services;
+
+	hd_routes_each(mod, at_route, &walk);
+	for (; s != NULL && s->name != NULL; s++)
+		walk.fn(walk.protos, s->proto);
+}
+
+void hd_protos_note(struct hd_protos *p, const struct hd_module *mod)
+{
+	*p = (struct hd_protos){ 0 };
+	walk_all((struct walk){ p, note }, mod);
 }
 
 void hd_protos_match(struct hd_protos *p, const struct hd_module *mod)
 {
 	for (unsigned i = 0; i < p->n; i++)
 		p->v[i].now = NULL;
-	hd_routes_each(mod, match, p);
+	walk_all((struct walk){ p, match }, mod);
 }
 
 /* What a connection speaks whose code has gone: nothing, until it is closed,

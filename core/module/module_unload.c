@@ -16,6 +16,7 @@
 #include "core/base/probes.h"
 #include "core/module/module_life.h"
 #include "core/module/module_live.h"
+#include "core/stream/service.h"
 
 static bool needs(const struct hd_module *mod, const char *name)
 {
@@ -85,6 +86,7 @@ static int closing(struct hd_change *c)
 	if (r < 0 || !hd_life_stop(&l))
 		return stuck(c);
 	hd_log_write(HD_LOG_NOTICE, "module unloaded: name=%s", mod->name);
+	hd_services_log_lost(hd_modules_conf(), mod);
 	hd_live_event(mod->name, "unloaded");
 	HD_PROBE(module_unloaded, mod->name);
 	hd_live_forget(mod);

@@ -12,6 +12,7 @@
 #include "core/net/udp.h"
 #include "core/relay/peer.h"
 #include "core/stream/accept.h"
+#include "core/stream/service.h"
 #include "core/tls/tls.h"
 
 enum { KINDS_MAX = 24 };
@@ -23,7 +24,7 @@ static const struct hd_kind *kinds[KINDS_MAX + 1] = { /* NULL: the end */
 	&hd_answer_kind, &hd_listener_kind,  &hd_accept_kind,
 	&hd_timer_kind,	 &hd_udp_kind,	     &hd_main_timer_kind,
 	&hd_watch_kind,	 &hd_fetch_kind,     &hd_tls_chain_kind,
-	&hd_login_kind,
+	&hd_service_kind, &hd_login_kind,
 };
 
 void hd_registry_add(const struct hd_kind *kind)

@@ -51,6 +51,7 @@ void hd_listener_put(const struct hd_listener **listener)
 	    __atomic_sub_fetch(&l->refs, 1, __ATOMIC_ACQ_REL) == 0 &&
 	    l->mod != NULL) {
 		free((char *)l->name);
+		free((char *)l->protocol);
 		free(l);
 	}
 }
@@ -82,8 +83,11 @@ static void log_listening(const struct hd_listener *l)
 {
 	char addr[HD_ADDR_TEXT_BYTES];
 
-	hd_log_write(HD_LOG_NOTICE, "listening: addr=%s name=%s module=%s%s",
+	hd_log_write(HD_LOG_NOTICE,
+		     "listening: addr=%s name=%s module=%s%s%s%s",
 		     hd_addr_text(&l->addr, addr), l->name, l->mod->name,
+		     l->protocol != NULL ? " protocol=" : "",
+		     l->protocol != NULL ? l->protocol : "",
 		     l->shared ? " inherited=yes" : "");
 }
 
@@ -108,7 +112,8 @@ static int open_new(struct hd_module *mod, const struct hd_listen *listen,
 		    struct hd_error *err)
 {
 	const struct hd_listen_conf lc = { .name = listen->name,
-					   .addr = listen->addr };
+					   .addr = listen->addr,
+					   .protocol = listen->protocol };
 	struct hd_listener *l = calloc(1, sizeof(*l));
 	int r;
 
@@ -129,6 +134,24 @@ static int open_new(struct hd_module *mod, const struct hd_listen *listen,
 	return 0;
 }
 
+/* By new code, while the workers are parked. */
+static int take_back(struct hd_listener *l, const struct hd_listen *listen,
+		     struct hd_error *err)
+{
+	char *protocol = NULL;
+
+	if (listen->protocol != NULL) {
+		protocol = strdup(listen->protocol);
+		if (protocol == NULL)
+			return hd_error_set(err, -ENOMEM,
+					    "listen: out of memory");
+	}
+	free((char *)l->protocol);
+	l->protocol = protocol;
+	l->left = false;
+	return 0;
+}
+
 int hd_listen_open(struct hd_module *mod, const struct hd_listen *listen,
 		   struct hd_error *err)
 {
@@ -141,10 +164,8 @@ int hd_listen_open(struct hd_module *mod, const struct hd_listen *listen,
 				    "listener %s is opened twice: the module "
 				    "has a bug, report it to its author",
 				    listen->name);
-	if (l == NULL)
-		return open_new(mod, listen, err);
-	l->left = false;
-	return 0;
+	return l == NULL ? open_new(mod, listen, err)
+			 : take_back(l, listen, err);
 }
 
 /* ---- certificates ---- */

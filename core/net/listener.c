@@ -161,10 +161,12 @@ int hd_listener_open(const struct hd_listen_conf *lc, uint64_t sockbuf_bytes,
 {
 	/* the configuration may be replaced; the socket stays */
 	l->name = lc->name != NULL ? strdup(lc->name) : NULL;
+	l->protocol = lc->protocol != NULL ? strdup(lc->protocol) : NULL;
 	l->tls = lc->tls;
 	l->addr = lc->addr;
 	l->fds = calloc(n_workers, sizeof(*l->fds));
-	if (l->fds == NULL || (lc->name != NULL && l->name == NULL))
+	if (l->fds == NULL || (lc->name != NULL && l->name == NULL) ||
+	    (lc->protocol != NULL && l->protocol == NULL))
 		return hd_error_set(err, -ENOMEM, "listen: out of memory");
 	int fd = hd_listen_fds(SOCK_STREAM, &lc->addr);
 	return fd >= 0 ? open_shared(sockbuf_bytes, lc, l, fd, err)
@@ -179,7 +181,8 @@ void hd_listener_close(struct hd_listener *l)
 	free(l->fds);
 	l->fds = NULL;
 	free((char *)l->name);
-	l->name = NULL;
+	free((char *)l->protocol);
+	l->name = l->protocol = NULL;
 }
 
 void hd_listeners_close(struct hd_listener **v, size_t *n)

@@ -12,6 +12,7 @@
 
 struct hd_listener {
 	const char *name; /* NULL: unnamed */
+	const char *protocol; /* of a module: service.h; NULL: HTTP */
 	bool tls;
 	bool shared; /* inherited: one socket that all workers arm */
 	int *fds; /* one per worker, or one when shared */

@@ -21,6 +21,7 @@
 #include "core/base/probes.h"
 #include "core/loop/tag.h"
 #include "core/net/listener.h"
+#include "core/stream/first.h"
 #include "core/stream/stream_life.h"
 #include "core/stream/trace.h"
 #include "core/stream/ws.h"
@@ -86,9 +87,11 @@ static void stream_free(struct hd_stream *s)
 void hd_stream_accept(struct hd_worker *w, const struct hd_listener *listener,
 		      int fd, const union hd_addr *from)
 {
-	struct hd_stream *s =
-		stream_new(listener, fd, from, w->streams->first_proto);
+	struct hd_stream *s = NULL;
+	struct hd_first first;
 
+	if (hd_first_find(w, listener, from, &first))
+		s = stream_new(listener, fd, from, first.proto);
 	if (s == NULL) {
 		close(fd);
 		hd_fds_give(hd_listener_fds(listener));
@@ -106,6 +109,10 @@ void hd_stream_accept(struct hd_worker *w, const struct hd_listener *listener,
 	HD_PROBE(accept, s, w->index, &s->addr, s->tls != NULL);
 	hd_stream_deadline(s, HD_DEADLINE_LOGIN, w->conf->login_timeout_ms);
 	hd_stream_mark_ready(s);
+	s->unopened = first.mod != NULL;
+	hd_stream_set_proto(s, first.mod, first.proto);
+	if (!s->handshaking)
+		hd_first_opened(s, NULL);
 }
 
 struct hd_tls_env hd_stream_tls_env(struct hd_stream *s)
@@ -193,7 +200,7 @@ static void call_closed(struct hd_stream *s, enum hd_close why)
 	struct hd_meter *m = &s->worker->meter;
 	struct hd_account *before = hd_meter_enter(m, s->account);
 
-	if (s->proto->closed != NULL)
+	if (s->proto->closed != NULL && !s->unopened)
 		s->proto->closed(s->mod, s, s->state, why);
 	hd_meter_leave(m, before);
 }
@@ -307,6 +314,11 @@ void hd_stream_timer(struct hd_stream *s, unsigned which, uint32_t delay_ms)
 {
 	hd_assert(which < HD_STREAM_TIMERS);
 	hd_stream_deadline(s, which, delay_ms);
+}
+
+void hd_stream_stay(struct hd_stream *s)
+{
+	s->deadline_ms[HD_DEADLINE_LOGIN] = 0;
 }
 
 void *hd_stream_state(struct hd_stream *s)

@@ -12,6 +12,7 @@
 #include <string.h>
 #include "core/base/clock.h"
 #include "core/base/probes.h"
+#include "core/stream/first.h"
 #include "core/stream/stream_life.h"
 #include "core/stream/ws.h"
 #include "core/tls/ktls.h"
@@ -328,18 +329,9 @@ void hd_stream_resume(struct hd_stream *s)
 
 static void handshake_failed(struct hd_stream *s)
 {
-	static const char answer[] =
-		"HTTP/1.0 400 Bad Request\r\n"
-		"Content-Type: text/plain\r\nConnection: close\r\n\r\n"
-		"This port speaks HTTPS.\n";
-
 	hd_count(&s->worker->stats.tls_failed, 1);
 	HD_PROBE(tls_done, s, s->worker->index, 0);
-	if (hd_tls_got_http(s->tls)) {
-		hd_tls_free(&s->tls);
-		hd_stream_append(s, HD_LANE_CONTROL, answer,
-				 sizeof(answer) - 1);
-	}
+	hd_first_failed(s);
 	s->handshaking = false;
 	hd_stream_close(s, HD_CLOSE_ERROR);
 }
@@ -348,11 +340,13 @@ void hd_stream_handshake(struct hd_stream *s)
 {
 	struct hd_worker *w = s->worker;
 	struct hd_tls_env env = hd_stream_tls_env(s);
+	struct hd_alpn alpn = { .choose = hd_first_choose, .arg = s };
 	size_t n = receive(s, w->streams->cipher, HD_READ_BYTES);
 	int r;
 
 	if (n == 0)
 		return;
+	env.alpn = &alpn;
 	hd_tls_input(s->tls, w->streams->cipher, n);
 	r = hd_tls_handshake(s->tls, &env);
 	hd_stream_mark_dirty(s);
@@ -364,6 +358,7 @@ void hd_stream_handshake(struct hd_stream *s)
 		hd_count(&w->stats.tls_ok, 1);
 		hd_observe(&w->stats.tls_time, hd_clock_ns() - s->since_ns);
 		HD_PROBE(tls_done, s, w->index, 1);
+		hd_first_opened(s, alpn.chosen[0] != '\0' ? alpn.chosen : NULL);
 		open_records(s);
 	}
 	if (s->readable && hd_stream_is_open(s))

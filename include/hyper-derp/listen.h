@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* hyper-derp/listen.h - a TCP listener of a module's own, beside those of the
- * `listen:` list. What comes in is served like everywhere, by the routes that
- * have the listener's name (http.h). */
+ * `listen:` list. What comes in is served like everywhere: by the routes that
+ * have the listener's name (http.h), or by the protocol that it names
+ * (service.h). */
 #pragma once
 #include <hyper-derp/base.h>
 
@@ -12,6 +13,9 @@ extern "C" {
 struct hd_listen { /* copied */
 	const char *name; /* "metrics": routes with `listener` of this name */
 	union hd_addr addr; /* port 0: any free one */
+	const char *protocol; /* a service of this module, or of one that it
+				 requires: spoken from the first byte. NULL:
+				 HTTP */
 };
 
 /* hd_listen_open - bind and listen, in load(). Connections are accepted in
@@ -19,7 +23,8 @@ struct hd_listen { /* copied */
  * unloaded. A reload that asks for the same name and address gets the same
  * sockets: nobody who connects meanwhile is refused.
  * Returns 0; -EADDRINUSE and other -errno, with the address and the remedy in
- * err; -EEXIST the module has this name already; -ENOMEM. */
+ * err; -EEXIST the module has this name already; -ENOMEM. A protocol that
+ * nobody offers is refused when load() returns. */
 HD_API int hd_listen_open(struct hd_module *mod, const struct hd_listen *listen,
 			  struct hd_error *err);
 

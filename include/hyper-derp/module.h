@@ -16,6 +16,8 @@
  *      Every callback has the module as its first argument.
  *      websocket.h: HD_WEBSOCKET_MESSAGES, hd_proto.message; a route has a
  *      list of subprotocols, and accept().
+ *      Protocols without HTTP: service.h, hd_proto.opened, hd_listen.protocol,
+ *      hd_stream_stay().
  *
  * Why some shapes are as they are:
  * - load() takes a struct hd_error: the loader prints one sentence, with the
@@ -27,6 +29,7 @@
 #include <hyper-derp/config.h>
 #include <hyper-derp/event.h>
 #include <hyper-derp/metric.h>
+#include <hyper-derp/service.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -77,6 +80,8 @@ struct hd_module_def {
 	const struct hd_event_def *events; /* NULL: not listed, and
 					      whoever watches takes any name
 					      of this module */
+	const struct hd_service *services; /* what listeners may speak:
+					      service.h; HD_SERVICE_END */
 };
 
 /* HD_MODULE_RESIDENT - something outside the core keeps pointers into the code

@@ -22,11 +22,18 @@ enum hd_lane {
 
 /* A protocol spoken on streams. Found by table, never stored in state, so
  * that a reload can replace it under live peers. The stream's worker calls all
- * of it; mod is the module whose route brought the stream here. */
+ * of it; mod is the module whose route or service brought the stream here. */
 struct hd_proto {
 	const char *name;
 	uint32_t state_size; /* zeroed plain memory per stream; no pointer in
 				it may point into the module */
+	/* opened - the connection is here, TLS included, and speaks this from
+	 * its first byte (service.h); not after an upgrade. May write before
+	 * anything has come, or close. NULL: nothing is to be done. closed()
+	 * is not called without it.
+	 * @alpn  what was chosen, valid during the call; NULL: nothing */
+	void (*opened)(struct hd_module *mod, struct hd_stream *s, void *state,
+		       const char *alpn);
 	/* data - plaintext arrived. Use whole frames, return the bytes used;
 	 * the rest is kept and offered again with more. Until at least
 	 * hd_stream_want() bytes are there it is not called again.
@@ -71,6 +78,9 @@ HD_API void hd_stream_pause(struct hd_stream *s, uint32_t delay_ms);
 #define HD_STREAM_TIMERS 4
 HD_API void hd_stream_timer(struct hd_stream *s, unsigned which,
 			    uint32_t delay_ms);
+/* hd_stream_stay - login_timeout does not end it any more: the protocol knows
+ * who is there, without hd_relay_login(). */
+HD_API void hd_stream_stay(struct hd_stream *s);
 /* hd_stream_close - sends what is queued first, within the write timeout.
  * closed() comes later, never from inside this call. Idempotent. */
 HD_API void hd_stream_close(struct hd_stream *s, enum hd_close why);

@@ -60,17 +60,32 @@ static int number_of(const char *option, const char *text, int def)
 	return 0;
 }
 
+/* Older relays say nothing of protocols. */
+static bool speaks_http(const json_t *listener)
+{
+	const char *protocol =
+		json_string_value(json_object_get(listener, "protocol"));
+
+	return protocol == NULL || strcmp(protocol, "http") == 0;
+}
+
 /* The port with TLS, which clients need; else the first. */
 static const json_t *choose_listener(const json_t *relay)
 {
 	const json_t *all = json_object_get(relay, "listeners"), *l;
+	const json_t *first = NULL;
 	size_t i;
 
-	json_array_foreach(
-		all, i,
-		l) if (json_is_true(json_object_get(l, "tls")) &&
-		       json_is_null(json_object_get(l, "name"))) return l;
-	return json_array_get(all, 0);
+	json_array_foreach(all, i, l) {
+		if (!speaks_http(l))
+			continue;
+		if (json_is_true(json_object_get(l, "tls")) &&
+		    json_is_null(json_object_get(l, "name")))
+			return l;
+		if (first == NULL)
+			first = l;
+	}
+	return first;
 }
 
 static int port_of(const json_t *o)
@@ -161,7 +176,7 @@ static bool has_port_80(const json_t *relay)
 	size_t i;
 
 	json_array_foreach(json_object_get(relay, "listeners"), i, l)
-		if (is_port_80(l))
+		if (is_port_80(l) && speaks_http(l))
 			return true;
 	return false;
 }
