@@ -76,6 +76,26 @@ subtest 'what is installed' => sub {
     like qx{find $tmp/root -name hyper-derp.m4}, qr{/share/aclocal/}, 'the m4 macro';
 };
 
+# A module's metrics: what does not fit the field is an error, not a warning.
+subtest 'what does not compile' => sub {
+    chomp(my $flags = qx{pkg-config --cflags hyper-derp});
+    my $compiles = sub ($body) {
+        spew("$tmp/metric.c", "#include <hyper-derp/metric.h>\nstruct n { struct hd_counter c; struct hd_gauge g; "
+            . "struct hd_histogram h; uint64_t u; };\n#define ROW(f) HD_METRIC(struct n, f, \"x\", NULL, \"x\")\n$body\n");
+        return system("cc $flags -fsyntax-only $tmp/metric.c 2>/dev/null") == 0;
+    };
+    my $f = 'void f(struct n *n); void f(struct n *n) { %s; }';
+    for ('hd_count(&n->c, 1)', 'hd_gauge_add(&n->g, -1)', 'hd_gauge_set(&n->g, -1)', 'hd_observe(&n->h, 1)') {
+        ok $compiles->(sprintf $f, $_), "$_ does";
+    }
+    for ('hd_count(&n->g, 1)', 'hd_count(&n->h, 1)', 'hd_count(&n->u, 1)', 'hd_gauge_add(&n->c, 1)',
+        'hd_gauge_set(&n->h, 1)', 'hd_observe(&n->c, 1)', 'hd_observe(&n->g, 1)') {
+        ok !$compiles->(sprintf $f, $_), $_;
+    }
+    ok $compiles->("struct hd_metric m[] = { ROW($_), HD_METRIC_END };"), "a row for $_" for qw(c g h);
+    ok !$compiles->('struct hd_metric m[] = { ROW(u) };'), 'a row for a plain number';
+};
+
 subtest 'the guide' => sub {
     my $guide = HyperDerp::Test::slurp("$src/doc/module-guide.md");
     my $c = HyperDerp::Test::slurp("$src/contrib/example-chat/chat.c");
