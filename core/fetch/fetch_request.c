@@ -202,12 +202,23 @@ static struct hd_fetch_request widen(const struct hd_fetch_request *request,
 	return r;
 }
 
+#ifdef HAVE_CURL
+enum { BUILT_IN = true };
+#else
+enum { BUILT_IN = false };
+#endif
+
 int hd_fetch_check_sized(const struct hd_fetch_request *request, size_t size,
 			 struct hd_error *err)
 {
-	struct hd_fetch_request r = widen(request, size);
+	struct hd_fetch_request full = widen(request, size);
+	int r = check(&full, err);
 
-	return check(&r, err);
+	if (r < 0 || BUILT_IN)
+		return r;
+	return hd_error_set(err, -ENOSYS,
+			    "this relay was built without libcurl, it cannot "
+			    "ask other servers: configure --with-curl");
 }
 
 /* ---- the copy ---- */

@@ -88,7 +88,7 @@ HD_API void hd_fetch_cancel(struct hd_module *mod, uint64_t id);
 
 /* hd_fetch_check - is it a request? For check(), so that a wrong URL is refused
  * when the configuration is read. Opens nothing. Any thread.
- * Returns 0; -EINVAL. */
+ * Returns 0; -EINVAL; -ENOSYS built without libcurl. */
 static inline int hd_fetch_check(const struct hd_fetch_request *request,
 				 struct hd_error *err);
 
