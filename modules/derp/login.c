@@ -16,8 +16,8 @@ enum derp_present {
 static const char *const reasons[DERP_REFUSED_N] = {
 	[DERP_REFUSED_FRAME] = "not a ClientInfo frame of a legal length",
 	[DERP_REFUSED_KEY] = "not a usable public key",
-	[DERP_REFUSED_BOX] = "the box does not open: sealed to another "
-			     "relay's key, or not by the owner of the key",
+	[DERP_REFUSED_BOX] = ("the box does not open: sealed to another "
+			      "relay's key, or not by the owner of the key"),
 	[DERP_REFUSED_JSON] = "ClientInfo is not what it should be",
 };
 

@@ -125,12 +125,16 @@ int policy_check(struct hd_module *mod, const void *conf, struct hd_error *err)
 	struct policy_rules *rules;
 	int r;
 
+	(void)mod;
 	if (m->mod != NULL)
 		settle();
 	r = policy_rules_new(conf, &rules, err);
 	if (r < 0)
 		return r;
-	(void)mod;
+	if (m->mod == NULL) { /* -t: no load() follows, and no unload() */
+		policy_rules_drop(&rules);
+		return 0;
+	}
 	policy_rules_drop(&m->candidate);
 	m->candidate = rules;
 	m->candidate_conf = conf;
@@ -143,13 +147,13 @@ int policy_main_init(struct hd_module *mod, struct hd_error *err)
 	struct policy_main *m = &policy_main;
 	int r = policy_watch_init(mod, err);
 
+	m->mod = mod;
 	if (r == 0)
 		r = policy_check(mod, hd_module_conf(mod), err);
 	if (r == 0)
 		r = policy_revoked_load(&m->revoked, err);
 	if (r < 0)
 		return r;
-	m->mod = mod;
 	settle();
 	if (m->rules->n == 0)
 		hd_log_warn("policy has no rules: %s may log in; write some "

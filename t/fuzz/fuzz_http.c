@@ -78,7 +78,7 @@ static size_t feed(struct fake_stream *f, uint8_t *p, size_t kept, size_t n)
 
 	if (f->closed || f->proto != NULL)
 		return 0;
-	used = hd_http_proto.data(&f->s, NULL, p, kept + n);
+	used = hd_http_proto.data(NULL, &f->s, NULL, p, kept + n);
 	hd_assert(used <= kept + n);
 	memmove(p, p + used, kept + n - used);
 	return kept + n - used;

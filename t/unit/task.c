@@ -5,6 +5,7 @@
 #include "t/unit/unit.h"
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 
 enum { PATIENCE_MS = 60000 }; /* longer than a machine stalls */
 
@@ -65,7 +66,7 @@ static void too_many_are_refused(void **state)
 	assert_true(hd_tasks_stop(PATIENCE_MS));
 }
 
-static unsigned dropped;
+static atomic_uint dropped;
 
 static void drop(void *arg)
 {
