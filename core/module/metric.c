@@ -2,9 +2,11 @@
 /* core/module/metric.c - the numbers of all workers, summed. Each number has
  * one writer; a reader takes no lock and may be a packet behind. */
 #include <hyper-derp/worker.h>
+#include <stdio.h>
 #include <string.h>
 #include "core/base/metric_table.h"
 #include "core/loop/worker.h"
+#include "core/module/metric_family.h"
 #include "core/module/module.h"
 
 struct reader {
@@ -55,6 +57,102 @@ static void read_table(const struct reader *r, const struct hd_module *mod,
 		read_row(r, mod, table);
 }
 
+/* ---- families ---- */
+
+/* The family's lock is held: the slot keeps its gen, so no worker zeroes a cell
+ * that has it. */
+static void add_cells(const struct reader *r, const struct hd_family *f,
+		      const struct hd_series_slot *s,
+		      const struct hd_metric *row, struct hd_sample *sample,
+		      struct hd_times *times)
+{
+	for (unsigned i = 0; i < hd_workers(); i++) {
+		const struct hd_family_part *p = &f->parts[i];
+
+		if ((r->only != NULL && r->only != hd_worker_at(i)) ||
+		    s->slot >= __atomic_load_n(&p->n, __ATOMIC_ACQUIRE))
+			continue;
+		const uint64_t *cell = hd_series_cell(p, s->slot);
+		if (__atomic_load_n(cell, __ATOMIC_ACQUIRE) == s->gen)
+			hd_metric_add(row, cell + 1, &sample->value, times);
+	}
+}
+
+/* Returns whether slots up to this one are in use. */
+static bool read_series(const struct reader *r, struct hd_family *f,
+			const struct hd_metric *row, uint32_t slot)
+{
+	bool is_histogram = row->kind == HD_METRIC_HISTOGRAM;
+	char labels[1024];
+	struct hd_times times;
+	struct hd_sample sample = {
+		.module = f->module,
+		.name = row->name,
+		.labels = labels,
+		.help = row->help,
+		.kind = row->kind,
+		.times = is_histogram ? &times : NULL,
+	};
+
+	if (is_histogram)
+		memset(&times, 0, sizeof(times));
+	pthread_mutex_lock(&f->lock);
+	const struct hd_series_slot *s =
+		slot < f->n_used ? f->series[slot] : NULL;
+	bool is_shown = s != NULL && s->text != NULL;
+	if (is_shown) {
+		snprintf(labels, sizeof(labels), "%s%s%s",
+			 row->labels != NULL ? row->labels : "",
+			 row->labels != NULL ? "," : "", s->text);
+		add_cells(r, f, s, row, &sample, &times);
+	}
+	pthread_mutex_unlock(&f->lock);
+	if (is_shown)
+		r->fn(r->arg, &sample);
+	return s != NULL;
+}
+
+static void read_refused(const struct reader *r, struct hd_family *f)
+{
+	char labels[HD_MODULE_NAME_BYTES + HD_FAMILY_NAME_BYTES + 32];
+	struct hd_sample sample = {
+		.module = "core",
+		.name = "hyper_derp_series_refused_total",
+		.labels = labels,
+		.help = "Label sets of a family of metrics that count as "
+			"\"other\": it has as many series as it may",
+		.kind = HD_METRIC_COUNTER,
+	};
+
+	snprintf(labels, sizeof(labels), "module=\"%s\",family=\"%s\"",
+		 f->module, f->name);
+	pthread_mutex_lock(&f->lock);
+	sample.value = (int64_t)f->refused;
+	pthread_mutex_unlock(&f->lock);
+	r->fn(r->arg, &sample);
+}
+
+void hd_family_read(struct hd_worker *w, struct hd_family *f, hd_sample_fn *fn,
+		    void *arg)
+{
+	const struct reader r = { .only = w, .fn = fn, .arg = arg };
+	const struct hd_metric *row = f->metrics;
+
+	for (; row != NULL && row->name != NULL; row++)
+		for (uint32_t slot = 0; read_series(&r, f, row, slot);)
+			slot++;
+	if (w == NULL) /* no worker's */
+		read_refused(&r, f);
+}
+
+static void read_families(const struct reader *r, const struct hd_module *mod)
+{
+	struct hd_family *f = NULL;
+
+	while ((f = hd_family_next(f, mod)) != NULL)
+		hd_family_read(r->only, f, r->fn, r->arg);
+}
+
 void hd_metrics_read(struct hd_worker *w, hd_sample_fn *fn, void *arg)
 {
 	const struct reader r = { .only = w, .fn = fn, .arg = arg };
@@ -66,8 +164,10 @@ void hd_metrics_read(struct hd_worker *w, hd_sample_fn *fn, void *arg)
 	for (unsigned i = 0; i < HD_MODULES_MAX; i++) {
 		const struct hd_module *mod = hd_modules_slot(i);
 
-		if (mod != NULL)
-			read_table(&r, mod, mod->def->metrics);
+		if (mod == NULL)
+			continue;
+		read_table(&r, mod, mod->def->metrics);
+		read_families(&r, mod);
 	}
 	if (!in_worker)
 		hd_modules_release();

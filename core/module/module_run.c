@@ -11,6 +11,7 @@
 #include "core/loop/inbox.h"
 #include "core/loop/timer.h"
 #include "core/loop/worker.h"
+#include "core/module/metric_family.h"
 #include "core/module/module_private.h"
 #include "core/module/registry.h"
 
@@ -162,7 +163,8 @@ int hd_module_prepare(struct hd_module *mod, struct hd_worker *w,
 		metrics = hd_alloc_lines(mod->def->metrics_size);
 	/* workers that have started before may read them at once */
 	__atomic_store_n(&wm->metrics, metrics, __ATOMIC_RELEASE);
-	if (wm->data == NULL || metrics == NULL)
+	if (wm->data == NULL || metrics == NULL ||
+	    hd_families_prepare(mod, w->index) < 0)
 		return hd_error_set(err, -ENOMEM,
 				    "module %s: no memory for worker %u",
 				    mod->name, hd_worker_index(w));

@@ -8,6 +8,7 @@
 #include "core/loop/task.h"
 #include "core/loop/timer.h"
 #include "core/module/hook.h"
+#include "core/module/metric_family.h"
 #include "core/net/listener.h"
 #include "core/net/udp.h"
 #include "core/relay/peer.h"
@@ -24,7 +25,7 @@ static const struct hd_kind *kinds[KINDS_MAX + 1] = { /* NULL: the end */
 	&hd_answer_kind, &hd_listener_kind,  &hd_accept_kind,
 	&hd_timer_kind,	 &hd_udp_kind,	     &hd_main_timer_kind,
 	&hd_watch_kind,	 &hd_fetch_kind,     &hd_tls_chain_kind,
-	&hd_service_kind, &hd_login_kind,
+	&hd_service_kind, &hd_login_kind,   &hd_family_kind,
 };
 
 void hd_registry_add(const struct hd_kind *kind)

@@ -103,6 +103,52 @@ struct hd_metric { /* a row; made by HD_METRIC() */
  * asks again: it has moved. Costs a call, so a loop asks once. */
 HD_API void *hd_metrics(struct hd_module *mod, struct hd_worker *w);
 
+/* ---- families: label values that come at run time ----
+ *
+ * For what the configuration or peers name: tenants, links. Each set of values
+ * has a series of the whole struct. Their number is bounded: what comes beyond
+ * counts in one series whose values are all "other", and the core counts it in
+ * hyper_derp_series_refused_total and logs it once for a family. */
+struct hd_family;
+struct hd_family_def {
+	const char *name; /* "links": for messages, and found by it again */
+	const char *labels[5]; /* their names, 1 to 4, then NULL */
+	const struct hd_metric *metrics; /* of one series' struct */
+	uint32_t size; /* of that struct */
+	uint32_t max; /* series at once, without `other`: 1 to 65536 */
+};
+
+struct hd_series { /* plain data, may stand in a state; zeroed: `other` */
+	uint64_t gen;
+	uint32_t slot;
+};
+
+/* hd_family_add - in load(). def is copied, but for its table, which is the
+ * code's. It ends with the module. After a reload a family of the same name and
+ * label names goes on with its series; rows and max may be others. Series that
+ * were begun stay begun when the connections are kept; else they have ended.
+ * Memory: max * size in each worker, of which only what is used is taken.
+ * Returns 0; -EINVAL, -EEXIST, -ENOMEM: err says why. */
+HD_API int hd_family_add(struct hd_module *mod, const struct hd_family_def *def,
+			 struct hd_family **ret_family, struct hd_error *err);
+
+/* hd_series_open - the series of these values, one for each label; begun by as
+ * many as like. Any thread. It takes a lock and memory: once for a connection,
+ * not for a packet.
+ * @values  UTF-8; cut at 64 bytes; the core escapes them
+ * hd_series_end - of one who has begun it; *series is `other` then. After the
+ * last its numbers are shown until another set needs the room; begun again
+ * before, they go on. Set gauges back before. Any thread. */
+HD_API struct hd_series hd_series_open(struct hd_family *family,
+				       const char *const *values);
+HD_API void hd_series_end(struct hd_family *family, struct hd_series *series);
+
+/* hd_series_numbers - the struct of a series in a worker, never NULL; of one
+ * that has ended and whose room is taken: `other`. In worker w, from start() to
+ * stop(). Ask for each event: about 25 instructions. */
+HD_API void *hd_series_numbers(struct hd_family *family, struct hd_worker *w,
+			       struct hd_series series);
+
 /* ---- counting: in the worker the numbers are of ----
  *
  * Each is a macro too, so that a wrong kind of metric does not compile: to

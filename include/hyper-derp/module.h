@@ -18,6 +18,7 @@
  *      list of subprotocols, and accept().
  *      Protocols without HTTP: service.h, hd_proto.opened, hd_listen.protocol,
  *      hd_stream_stay().
+ *      hd_family_add(): label values that come at run time.
  *
  * Why some shapes are as they are:
  * - load() takes a struct hd_error: the loader prints one sentence, with the

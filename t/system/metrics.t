@@ -10,7 +10,9 @@ use lib "$FindBin::Bin/../lib";
 use HyperDerp::Live qw(ctl);
 use HyperDerp::Metrics;
 use HyperDerp::Test;
+use JSON::PP ();
 use POSIX ();
+use Socket qw(SOCK_DGRAM);
 
 my $port = HyperDerp::Test::free_port();
 my $hd = HyperDerp::Test->start(load_module => [qw(derp stun metrics)],
@@ -190,6 +192,56 @@ subtest 'live' => sub {
     like get($port, '/metrics')->{body}, qr/^hyper_derp_stun_answers_total/m, '... with it';
     $alice->send($bob->key, 'still here');
     is $bob->packet, 'still here', 'relaying went on';
+};
+
+# Of the test module: a link `echo` for its connections, and what /live/link says.
+sub links ($metrics) {
+    my %v = samples(get($metrics, '/metrics')->{body});
+    return { map { /^live_link_(\w+?)(?:_total)?\{link="(.*)"\}$/ ? ("$2 $1" => $v{$_})
+            : /^hyper_derp_series_refused_total\{module="live",family="links"\}$/ ? (refused => $v{$_}) : () } keys %v };
+}
+
+sub echoes ($s, $text) {
+    syswrite $s, $text;
+    return HyperDerp::Test::wait_for(sub { sysread $s, my $answer, 4096; $answer =~ /\Q$text\E/ });
+}
+
+subtest 'label values that come at run time' => sub {
+    my $live = HyperDerp::Live->new;
+    my $at = HyperDerp::Test::free_port();
+    my $udp = HyperDerp::Test::free_port(SOCK_DGRAM);
+    my $relay = HyperDerp::Test->start(no_tls => 1, load_module => ['derp', 'metrics', $live->make('live')],
+        conf => qq(metrics: {port: $at}\nlive: {udp: "127.0.0.1:$udp"}\n));
+    my $link = sub ($what) { is HyperDerp::Live::get($relay, "/live/link?$what"), 'done', "link $what" };
+    is_deeply links($at), { 'other bytes' => 0, 'other begun' => 0, refused => 0 }, 'none yet';
+    my $s = $relay->socket;
+    syswrite $s, "GET /live/echo HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n";
+    my $head = '';
+    while ($head !~ /\r\n\r\n/) { sysread($s, $head, 1, length $head) or last }
+    ok echoes($s, 'hello'), 'a connection counts';
+    $link->($_) for '+a', '+a', '+b', '+c';
+    my %want = ('echo bytes' => 5, 'echo begun' => 0, '\\"a\\\\ bytes' => 0, '\\"a\\\\ begun' => 2,
+        'other bytes' => 0, 'other begun' => 2, refused => 2);
+    is_deeply links($at), \%want, 'two, and the others as one' or diag explain links($at);
+    promtool_likes(get($at, '/metrics')->{body}, 'promtool');
+    is 0 + (() = $relay->log_text =~ /links has 2 series in use/g), 1, 'said once';
+    like JSON::PP::encode_json(ctl($relay, 'metrics')->{data}), qr/link=.{1,4}echo/, 'hdctl metrics has them';
+    $live->make('live', build => 2);
+    ok ctl($relay, qw(module reload live))->{ok}, 'new code';
+    ok echoes($s, 'again'), '... the connection counts on';
+    is_deeply links($at), { %want, 'echo bytes' => 10 }, '... as all do';
+    $link->('-a') for 1, 2;
+    $link->('+b');
+    delete @want{ grep { /a/ } grep { !/other/ } keys %want };
+    is_deeply links($at), { %want, 'echo bytes' => 10, '\\"b\\\\ bytes' => 0, '\\"b\\\\ begun' => 1 },
+        'one that has ended makes room' or diag explain links($at);
+    ok ctl($relay, qw(module unload live))->{ok}, 'unload';
+    is_deeply links($at), {}, '... and none is left';
+    ok ctl($relay, qw(module load), $live->make('live'))->{ok}, 'load';
+    is_deeply links($at), { 'other bytes' => 0, 'other begun' => 0, refused => 0 }, '... begins anew';
+    is HyperDerp::Live::get($relay, '/live/link?+z'), 'done', '... and counts';
+    $relay->finish;
+    like $relay->log_text, qr/metric live_link_begun\{link="\\"z\\\\"\}=1/, 'the log at the stop has them';
 };
 
 subtest 'names of derper' => sub {

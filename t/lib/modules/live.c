@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "t/lib/modules/live.h"
 
 #define STATE_VERSION 0x4c495645 /* to be found in the file */
 
@@ -39,6 +40,7 @@ struct live_worker {
 struct live_state { /* of an echo connection */
 	uint64_t bytes;
 	const void *seed;
+	struct hd_series series;
 };
 
 struct live_numbers {
@@ -158,6 +160,7 @@ static size_t echo_data(struct hd_module *mod, struct hd_stream *s, void *state,
 	char head[64], text[16];
 	int len;
 
+	live_link_count(hd_stream_worker(s), st->series, n);
 	hd_assert(hd_module_worker_data(mod, hd_stream_worker(s)) != NULL);
 	st->bytes += n;
 	len = snprintf(head, sizeof(head), "%s %ju ", build_text(text),
@@ -185,6 +188,7 @@ static int upgrade_echo(struct hd_module *mod, struct hd_request *req,
 	(void)req;
 	if (is_mode("ptr "))
 		st->seed = &echo_proto;
+	st->series = live_link_open("echo");
 	hd_stream_append(s, HD_LANE_CONTROL, head, sizeof(head) - 1);
 	return 0;
 }
@@ -260,6 +264,9 @@ static const struct hd_route routes[] = {
 	{ .path = "/live/numbers",
 	  .methods = HD_HTTP_GET,
 	  .answer = answer_numbers },
+	{ .path = "/live/link",
+	  .methods = HD_HTTP_GET,
+	  .answer = live_link_answer },
 	{ .path = "/live/task", .methods = HD_HTTP_GET, .answer = answer_task },
 	{ .path = "/live/spin", .methods = HD_HTTP_GET, .answer = answer_spin },
 	{ .path = "/live/echo",
@@ -302,6 +309,8 @@ static int live_load(struct hd_module *mod, struct hd_error *err)
 		r = hd_route_add(mod, &routes[i], err);
 	if (r == 0)
 		r = hd_command_add(mod, &hello, err);
+	if (r == 0)
+		r = live_links_add(mod, err);
 	while (is_mode("hang"))
 		pause();
 	if (is_mode("cras"))

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT */
+/* t/lib/modules/live.h - the links of the module live: metrics whose label
+ * values come at run time. */
+#pragma once
+#include <hyper-derp/http.h>
+#include <hyper-derp/metric.h>
+
+int live_links_add(struct hd_module *mod, struct hd_error *err);
+struct hd_series live_link_open(const char *name);
+void live_link_count(struct hd_worker *w, struct hd_series series, uint64_t n);
+/* /live/link?+NAME begins a link that nobody holds, /live/link?-NAME ends it.
+ * Names have something to escape. */
+void live_link_answer(struct hd_module *mod, struct hd_request *req);
