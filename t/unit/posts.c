@@ -209,7 +209,8 @@ static void accepted_posts_run_before_stop(void **state)
 					 thing(), drop),
 				 0);
 	wait_for(&n.worked, WORKERS);
-	while (__atomic_load_n(&l.mod->tasks, __ATOMIC_ACQUIRE) > 0) /* as unload */
+	/* as an unload does */
+	while (__atomic_load_n(&l.mod->tasks, __ATOMIC_ACQUIRE) > 0)
 		nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
 	hd_tasks_end(l.mod);
 	assert_true(hd_life_stop(&l));
