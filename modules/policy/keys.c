@@ -104,7 +104,7 @@ static int by_key(const void *a, const void *b)
 		      &((const struct policy_key *)b)->key, HD_KEY_BYTES);
 }
 
-static size_t count_lines(const char *text)
+size_t policy_count_lines(const char *text)
 {
 	size_t n = 1;
 
@@ -144,7 +144,7 @@ int policy_keys_parse(const char *path, char *text, struct policy_keys *ret,
 	int e;
 
 	*ret = (struct policy_keys){ .n = 0 };
-	ret->v = malloc(count_lines(text) * sizeof(*ret->v));
+	ret->v = malloc(policy_count_lines(text) * sizeof(*ret->v));
 	ret->names = malloc(strlen(text) + 1);
 	e = ret->v == NULL || ret->names == NULL
 		    ? hd_error_set(err, -ENOMEM, "out of memory")

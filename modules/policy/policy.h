@@ -83,6 +83,8 @@ const char *policy_keys_find(const struct policy_keys *keys,
 			     const struct hd_key *key);
 void policy_keys_free(struct policy_keys *keys);
 
+/* policy_count_lines - of a text; one at least. */
+size_t policy_count_lines(const char *text);
 /* policy_key_parse - 64 hexadecimal digits, `nodekey:` may stand before them.
  * Returns what follows the key, or NULL: no key. */
 const char *policy_key_parse(const char *text, struct hd_key *ret);

@@ -136,15 +136,6 @@ static int take_text(char *text, struct policy_revoked *r, struct hd_error *err)
 	return 0;
 }
 
-static size_t count_lines(const char *text)
-{
-	size_t n = 1;
-
-	for (; *text != '\0'; text++)
-		n += *text == '\n';
-	return n;
-}
-
 int policy_revoked_load(struct policy_revoked **ret, struct hd_error *err)
 {
 	char *text = malloc(FILE_MAX_BYTES + 1);
@@ -156,7 +147,7 @@ int policy_revoked_load(struct policy_revoked **ret, struct hd_error *err)
 	n = n == -ENOENT ? 0 : n;
 	if (n >= 0) {
 		text[n] = '\0';
-		r = revoked_new(count_lines(text));
+		r = revoked_new(policy_count_lines(text));
 		n = r == NULL ? hd_error_set(err, -ENOMEM, "out of memory")
 			      : take_text(text, r, err);
 	}
