@@ -15,6 +15,7 @@
 #include "core/net/listener.h"
 #include "core/net/udp.h"
 #include "core/relay/hooks.h"
+#include "core/stream/service.h"
 
 enum { UDPS_SHOWN = 16 };
 
@@ -107,12 +108,12 @@ static unsigned put_hooks(struct hd_call *c, const struct hd_module *mod)
 
 static unsigned put_routes(struct hd_call *c, const struct hd_module *mod)
 {
-	const struct hd_route_entry *e = hd_routes_first();
+	const struct hd_route_entry *e = hd_routes_after(NULL);
 	unsigned n = 0;
 
 	hd_out_open(c, "routes", '[');
-	for (; e != NULL; e = e->next)
-		if (e->mod == mod) {
+	for (; e != NULL; e = hd_routes_after(e))
+		if (e->link.mod == mod) {
 			hd_out_string(c, NULL, e->route.path);
 			n++;
 		}
@@ -132,21 +133,12 @@ static unsigned put_services(struct hd_call *c, const struct hd_module *mod)
 	return n;
 }
 
-static bool has_service(const struct hd_module *mod, const char *name)
-{
-	const struct hd_service *s = mod->def->services;
-
-	while (s != NULL && s->name != NULL && strcmp(s->name, name) != 0)
-		s++;
-	return s != NULL && s->name != NULL;
-}
-
 static bool has_route_at(const struct hd_module *mod, const char *listener)
 {
-	const struct hd_route_entry *e = hd_routes_first();
+	const struct hd_route_entry *e = hd_routes_after(NULL);
 
-	for (; e != NULL; e = e->next)
-		if (e->mod == mod &&
+	for (; e != NULL; e = hd_routes_after(e))
+		if (e->link.mod == mod &&
 		    strcmp(e->route.listener != NULL ? e->route.listener : "",
 			   listener != NULL ? listener : "") == 0)
 			return true;
@@ -155,7 +147,7 @@ static bool has_route_at(const struct hd_module *mod, const char *listener)
 
 static bool serves(const struct hd_module *mod, const struct hd_listener *l)
 {
-	return l->protocol != NULL ? has_service(mod, l->protocol)
+	return l->protocol != NULL ? hd_service_is_of(mod, l->protocol)
 				   : has_route_at(mod, l->name);
 }
 

@@ -185,33 +185,42 @@ static void clean(char *text)
 			*text = '?';
 }
 
+HD_PRINTF(4, 0)
+static int error_at(const struct hd_place *at, struct hd_error *err, int code,
+		    const char *fmt, va_list ap)
+{
+	char text[sizeof(err->text)], where[FILE_LINE_BYTES];
+
+	vsnprintf(text, sizeof(text), fmt, ap);
+	clean(text);
+	if (at->file == NULL)
+		return hd_error_set(err, code, "%s", text);
+	return hd_error_set(err, code, "%s: %s", place_text(at, where), text);
+}
+
 int hd_node_error(const struct hd_node *at, struct hd_error *err,
 		  const char *fmt, ...)
 {
-	char text[sizeof(err->text)], where[FILE_LINE_BYTES];
+	const struct hd_place place = { at->file, at->line };
 	va_list ap;
+	int r;
 
 	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
+	r = error_at(&place, err, -EINVAL, fmt, ap);
 	va_end(ap);
-	clean(text);
-	return hd_error_set(err, -EINVAL, "%s: %s", file_and_line(at, where),
-			    text);
+	return r;
 }
 
 int hd_error_at(const struct hd_place *at, struct hd_error *err, int code,
 		const char *fmt, ...)
 {
-	char text[sizeof(err->text)], where[FILE_LINE_BYTES];
 	va_list ap;
+	int r;
 
 	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
+	r = error_at(at, err, code, fmt, ap);
 	va_end(ap);
-	clean(text);
-	if (at->file == NULL)
-		return hd_error_set(err, code, "%s", text);
-	return hd_error_set(err, code, "%s: %s", place_text(at, where), text);
+	return r;
 }
 
 int hd_node_twice(const struct hd_node *first, const struct hd_node *second,

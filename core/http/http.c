@@ -95,12 +95,12 @@ static const struct hd_route_entry *find_plain(const struct hd_route_entry *e)
 
 static void answer(struct hd_request *req, const struct hd_route_entry *entry)
 {
-	req->mod = entry->mod;
+	req->mod = entry->link.mod;
 	hd_route_answer(entry, req);
 	if (req->replied)
 		return;
 	hd_bug_once("route without a reply: module=%s path=%s",
-		    entry->mod->name, req->head.path);
+		    entry->link.mod->name, req->head.path);
 	req->keep = false;
 	hd_reply_text(req, 500, "no answer\n");
 }

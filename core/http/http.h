@@ -7,6 +7,7 @@
  * http_answer.c bodies that are made later, route.c the registry. */
 #pragma once
 #include <hyper-derp/http.h>
+#include "core/base/entries.h"
 #include "core/base/kind.h"
 
 #define HD_HTTP_HEAD_MAX_BYTES 8192
@@ -91,13 +92,12 @@ extern const struct hd_proto hd_http_proto;
 
 /* A registered route and its owner; found by (listener, path, token). */
 struct hd_route_entry {
+	struct hd_entry_link link;
 	struct hd_route route;
-	struct hd_module *mod;
-	struct hd_route_entry *next;
-	struct hd_route_entry *next_withdrawn;
 };
-/* hd_routes_first - all of them, along next. Main thread. */
-const struct hd_route_entry *hd_routes_first(void);
+/* hd_routes_after - of all of them the one behind an entry, NULL: the first. */
+const struct hd_route_entry *
+hd_routes_after(const struct hd_route_entry *entry);
 /* hd_route_find - the first route of a path; hd_route_next - the others.
  * Any thread, within a turn of its worker. */
 const struct hd_route_entry *hd_route_find(const char *listener,

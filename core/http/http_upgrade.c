@@ -96,7 +96,8 @@ static bool upgrade_websocket(struct hd_request *req,
 	ws = ws_of(&entry->route, chosen);
 	if (ws == NULL)
 		return false;
-	state = hd_stream_switch(req->stream, entry->mod, entry->route.proto);
+	state = hd_stream_switch(req->stream, entry->link.mod,
+				 entry->route.proto);
 	if (state == NULL || !websocket_101(req->stream, chosen, accept))
 		return false;
 	hd_stream_use_ws(req->stream, &ws);
@@ -112,7 +113,8 @@ bool hd_upgrade(struct hd_request *req, const struct hd_route_entry *entry)
 	req->why = HD_CLOSE_DENIED;
 	if (entry->route.websocket != HD_WEBSOCKET_NONE)
 		return upgrade_websocket(req, entry);
-	state = hd_stream_switch(req->stream, entry->mod, entry->route.proto);
+	state = hd_stream_switch(req->stream, entry->link.mod,
+				 entry->route.proto);
 	if (state == NULL)
 		return false;
 	if (hd_route_upgrade(entry, req, state) == 0)

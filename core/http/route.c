@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* core/http/route.c - who answers which path. A list: a relay has a dozen
- * routes, and they are looked up once per connection. The main thread changes
- * the list while workers read it: an entry is complete before it is linked, and
- * one that was unlinked leads on to the rest until every worker has ended its
- * turn. */
+ * routes, and they are looked up once per connection. */
 #include "core/base/module_id.h"
 #include "core/http/http.h"
 #include "core/stream/stream.h"
@@ -18,19 +15,18 @@
 	"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"                  \
 	"abcdefghijklmnopqrstuvwxyz"
 
-static struct hd_route_entry *routes;
-static struct hd_route_entry *drafts; /* not published yet */
-static bool drafting;
-static struct hd_route_entry *withdrawn; /* not freed yet */
+static struct hd_entries routes;
 
-static struct hd_route_entry *load(struct hd_route_entry *const *at)
+/* Of a link, which may be NULL: it is the first member. */
+static struct hd_route_entry *entry_of(struct hd_entry_link *link)
 {
-	return __atomic_load_n(at, __ATOMIC_ACQUIRE);
+	return (struct hd_route_entry *)link;
 }
 
-static void store(struct hd_route_entry **at, struct hd_route_entry *entry)
+const struct hd_route_entry *hd_routes_after(const struct hd_route_entry *entry)
 {
-	__atomic_store_n(at, entry, __ATOMIC_RELEASE);
+	return entry_of(
+		hd_entries_after(&routes, entry != NULL ? &entry->link : NULL));
 }
 
 static bool same_place(const struct hd_route *a, const char *listener,
@@ -104,19 +100,12 @@ static const char *fault(const struct hd_route *route)
 	return NULL;
 }
 
-static const struct hd_route_entry *taken(const struct hd_route_entry *entry,
+static const struct hd_route_entry *taken(struct hd_entry_link *link,
 					  const struct hd_route *route)
 {
-	while (entry != NULL && !clash(&entry->route, route))
-		entry = entry->next;
-	return entry;
-}
-
-static void append(struct hd_route_entry **at, struct hd_route_entry *entry)
-{
-	while (*at != NULL)
-		at = &(*at)->next;
-	store(at, entry);
+	while (link != NULL && !clash(&entry_of(link)->route, route))
+		link = link->next;
+	return entry_of(link);
 }
 
 int hd_route_add(struct hd_module *mod, const struct hd_route *route,
@@ -131,68 +120,52 @@ int hd_route_add(struct hd_module *mod, const struct hd_route *route,
 			"route %s is refused: %s: the module has "
 			"a bug, report it to its author",
 			route->path != NULL ? route->path : "(none)", wrong);
-	other = taken(routes, route);
+	other = taken(routes.first, route);
 	if (other == NULL)
-		other = taken(drafts, route);
+		other = taken(routes.drafts, route);
 	if (other != NULL)
 		return hd_error_set(err, -EEXIST,
 				    "route %s%s%s is taken by module %s: load "
 				    "only one of the two modules",
 				    route->path, route->token ? " for " : "",
 				    route->token ? route->token : "",
-				    other->mod->name);
+				    other->link.mod->name);
 	struct hd_route_entry *entry = malloc(sizeof(*entry));
 
 	if (entry == NULL)
 		return hd_error_set(err, -ENOMEM, "route %s: out of memory",
 				    route->path);
-	*entry = (struct hd_route_entry){ .route = *route, .mod = mod };
-	append(drafting ? &drafts : &routes, entry);
+	*entry = (struct hd_route_entry){ .link.mod = mod, .route = *route };
+	hd_entries_add(&routes, &entry->link);
 	return 0;
-}
-
-static void begin_draft(void)
-{
-	drafting = true;
-}
-
-static void publish(void)
-{
-	drafting = false;
-	append(&routes, drafts);
-	drafts = NULL;
 }
 
 static const struct hd_route_entry *find(const struct hd_route_entry *entry,
 					 const char *listener, const char *path)
 {
 	while (entry != NULL && !same_place(&entry->route, listener, path))
-		entry = load(&entry->next);
+		entry = hd_routes_after(entry);
 	return entry;
-}
-
-const struct hd_route_entry *hd_routes_first(void)
-{
-	return routes;
 }
 
 const struct hd_route_entry *hd_route_find(const char *listener,
 					   const char *path)
 {
-	return find(load(&routes), listener, path);
+	return find(hd_routes_after(NULL), listener, path);
 }
 
 const struct hd_route_entry *hd_route_next(const struct hd_route_entry *entry)
 {
-	return find(load(&entry->next), entry->route.listener,
+	return find(hd_routes_after(entry), entry->route.listener,
 		    entry->route.path);
 }
 
 void hd_route_answer(const struct hd_route_entry *entry, struct hd_request *req)
 {
-	struct hd_account *before = hd_stream_enter(req->stream, entry->mod);
+	struct hd_account *before =
+		hd_stream_enter(req->stream, entry->link.mod);
 
-	entry->route.answer(entry->mod, req);
+	entry->route.answer(entry->link.mod, req);
 	hd_stream_leave(req->stream, before);
 }
 
@@ -203,8 +176,8 @@ int hd_route_accept(const struct hd_route_entry *entry, struct hd_request *req)
 
 	if (entry->route.accept == NULL)
 		return 0;
-	before = hd_stream_enter(req->stream, entry->mod);
-	r = entry->route.accept(entry->mod, req);
+	before = hd_stream_enter(req->stream, entry->link.mod);
+	r = entry->route.accept(entry->link.mod, req);
 	hd_stream_leave(req->stream, before);
 	return r;
 }
@@ -213,61 +186,56 @@ int hd_route_upgrade(const struct hd_route_entry *entry, struct hd_request *req,
 		     void *state)
 {
 	const struct hd_route *route = &entry->route;
-	struct hd_account *before = hd_stream_enter(req->stream, entry->mod);
+	struct hd_account *before =
+		hd_stream_enter(req->stream, entry->link.mod);
 	int r = 0;
 
 	if (route->upgrade != NULL)
-		r = route->upgrade(entry->mod, req, req->stream, state);
+		r = route->upgrade(entry->link.mod, req, req->stream, state);
 	hd_stream_leave(req->stream, before);
 	return r;
+}
+
+static void each_of(struct hd_entry_link *link, const struct hd_module *mod,
+		    void (*fn)(void *arg, const struct hd_route *route),
+		    void *arg)
+{
+	for (; link != NULL; link = link->next)
+		if (link->mod == mod)
+			fn(arg, &entry_of(link)->route);
 }
 
 void hd_routes_each(const struct hd_module *mod,
 		    void (*fn)(void *arg, const struct hd_route *route),
 		    void *arg)
 {
-	for (const struct hd_route_entry *i = routes; i != NULL; i = i->next)
-		if (i->mod == mod)
-			fn(arg, &i->route);
-	for (const struct hd_route_entry *i = drafts; i != NULL; i = i->next)
-		if (i->mod == mod)
-			fn(arg, &i->route);
+	each_of(routes.first, mod, fn, arg);
+	each_of(routes.drafts, mod, fn, arg);
 }
 
-static void out_of(struct hd_route_entry **at, const struct hd_module *mod)
+static void draft(void)
 {
-	while (*at != NULL) {
-		struct hd_route_entry *entry = *at;
+	hd_entries_draft(&routes);
+}
 
-		if (entry->mod != mod) {
-			at = &entry->next;
-			continue;
-		}
-		store(at, entry->next);
-		entry->next_withdrawn = withdrawn;
-		withdrawn = entry;
-	}
+static void publish(void)
+{
+	hd_entries_publish(&routes);
 }
 
 static void withdraw(const struct hd_module *mod)
 {
-	out_of(&routes, mod);
-	out_of(&drafts, mod);
+	hd_entries_withdraw(&routes, mod);
 }
 
 static void reclaim(void)
 {
-	while (withdrawn != NULL) {
-		struct hd_route_entry *entry = withdrawn;
-
-		withdrawn = entry->next_withdrawn;
-		free(entry);
-	}
+	hd_entries_reclaim(&routes);
 }
 
 const struct hd_kind hd_route_kind = {
 	.name = "routes",
-	.draft = begin_draft,
+	.draft = draft,
 	.publish = publish,
 	.withdraw = withdraw,
 	.reclaim = reclaim,

@@ -45,7 +45,8 @@ bool hd_first_find(struct hd_worker *w, const struct hd_listener *l,
 				      : "it is spoken over TLS only");
 		return false;
 	}
-	*ret = (struct hd_first){ .proto = e->service->proto, .mod = e->mod };
+	*ret = (struct hd_first){ .proto = e->service->proto,
+				   .mod = e->link.mod };
 	return true;
 }
 
@@ -88,7 +89,7 @@ static bool of_modules(struct hd_stream *s, const struct hd_alpn_list *list,
 	if (e == NULL)
 		return false;
 	s->unopened = true;
-	return hd_stream_switch(s, e->mod, e->service->proto) != NULL;
+	return hd_stream_switch(s, e->link.mod, e->service->proto) != NULL;
 }
 
 enum hd_alpn_answer hd_first_choose(void *stream,

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* core/stream/service.c - see service.h. A list, in the order in which modules
  * are loaded: a relay has a handful, and they are looked up once per
- * connection. An entry is complete before it is linked, and one that was
- * unlinked leads on to the rest until every worker has ended its turn. */
+ * connection. */
 #include "core/stream/service.h"
 #include <errno.h>
 #include <hyper-derp/log.h>
@@ -12,19 +11,12 @@
 #include "core/base/module_id.h"
 #include "core/net/listener.h"
 
-static struct hd_service_entry *services;
-static struct hd_service_entry *drafts; /* not published yet */
-static bool drafting;
-static struct hd_service_entry *withdrawn; /* not freed yet */
+static struct hd_entries services;
 
-static struct hd_service_entry *load(struct hd_service_entry *const *at)
+/* Of a link, which may be NULL: it is the first member. */
+static struct hd_service_entry *entry_of(struct hd_entry_link *link)
 {
-	return __atomic_load_n(at, __ATOMIC_ACQUIRE);
-}
-
-static void store(struct hd_service_entry **at, struct hd_service_entry *entry)
-{
-	__atomic_store_n(at, entry, __ATOMIC_RELEASE);
+	return (struct hd_service_entry *)link;
 }
 
 /* ---- what modules bring ---- */
@@ -50,45 +42,39 @@ static const char *common(const struct hd_service *a,
 	return NULL;
 }
 
-static int check_free(const struct hd_service_entry *e,
+static int check_free(struct hd_entry_link *link,
 		      const struct hd_service *service, struct hd_error *err)
 {
-	for (; e != NULL; e = e->next) {
-		const char *what = common(service, e->service);
+	for (; link != NULL; link = link->next) {
+		const char *what = common(service, entry_of(link)->service);
 
 		if (what != NULL)
 			return hd_error_set(err, -EEXIST,
 					    "the protocol %s is taken by "
 					    "module %s: load only one of the "
 					    "two modules",
-					    what, e->mod->name);
+					    what, link->mod->name);
 	}
 	return 0;
-}
-
-static void append(struct hd_service_entry **at, struct hd_service_entry *entry)
-{
-	while (*at != NULL)
-		at = &(*at)->next;
-	store(at, entry);
 }
 
 static int add(struct hd_module *mod, const struct hd_service *service,
 	       struct hd_error *err)
 {
 	struct hd_service_entry *entry;
-	int r = check_free(services, service, err);
+	int r = check_free(services.first, service, err);
 
 	if (r == 0)
-		r = check_free(drafts, service, err);
+		r = check_free(services.drafts, service, err);
 	if (r < 0)
 		return r;
 	entry = malloc(sizeof(*entry));
 	if (entry == NULL)
 		return hd_error_set(err, -ENOMEM, "protocol %s: out of memory",
 				    service->name);
-	*entry = (struct hd_service_entry){ .service = service, .mod = mod };
-	append(drafting ? &drafts : &services, entry);
+	*entry = (struct hd_service_entry){ .link.mod = mod,
+					    .service = service };
+	hd_entries_add(&services, &entry->link);
 	return 0;
 }
 
@@ -104,52 +90,29 @@ int hd_services_add(struct hd_module *mod, struct hd_error *err)
 
 /* ---- their life ---- */
 
-static void begin_draft(void)
+static void draft(void)
 {
-	drafting = true;
+	hd_entries_draft(&services);
 }
 
 static void publish(void)
 {
-	drafting = false;
-	append(&services, drafts);
-	drafts = NULL;
-}
-
-static void out_of(struct hd_service_entry **at, const struct hd_module *mod)
-{
-	while (*at != NULL) {
-		struct hd_service_entry *entry = *at;
-
-		if (entry->mod != mod) {
-			at = &entry->next;
-			continue;
-		}
-		store(at, entry->next);
-		entry->next_withdrawn = withdrawn;
-		withdrawn = entry;
-	}
+	hd_entries_publish(&services);
 }
 
 static void withdraw(const struct hd_module *mod)
 {
-	out_of(&services, mod);
-	out_of(&drafts, mod);
+	hd_entries_withdraw(&services, mod);
 }
 
 static void reclaim(void)
 {
-	while (withdrawn != NULL) {
-		struct hd_service_entry *entry = withdrawn;
-
-		withdrawn = entry->next_withdrawn;
-		free(entry);
-	}
+	hd_entries_reclaim(&services);
 }
 
 const struct hd_kind hd_service_kind = {
 	.name = "protocols of listeners",
-	.draft = begin_draft,
+	.draft = draft,
 	.publish = publish,
 	.withdraw = withdraw,
 	.reclaim = reclaim,
@@ -160,7 +123,8 @@ const struct hd_kind hd_service_kind = {
 const struct hd_service_entry *
 hd_service_next(const struct hd_service_entry *entry)
 {
-	return load(entry != NULL ? &entry->next : &services);
+	return entry_of(hd_entries_after(&services,
+					 entry != NULL ? &entry->link : NULL));
 }
 
 const struct hd_service_entry *hd_service_find(const char *name)
@@ -176,11 +140,11 @@ const struct hd_service_entry *hd_service_find(const char *name)
 
 static bool is_draft(const char *name)
 {
-	const struct hd_service_entry *e = drafts;
+	struct hd_entry_link *link = services.drafts;
 
-	while (e != NULL && strcmp(e->service->name, name) != 0)
-		e = e->next;
-	return e != NULL;
+	while (link != NULL && strcmp(entry_of(link)->service->name, name) != 0)
+		link = link->next;
+	return link != NULL;
 }
 
 int hd_services_check_listens(const struct hd_module *mod, struct hd_error *err)
@@ -203,11 +167,11 @@ int hd_services_check_listens(const struct hd_module *mod, struct hd_error *err)
 static void list_names(char *text, size_t size)
 {
 	snprintf(text, size, "none");
-	for (const struct hd_service_entry *e = services; e; e = e->next) {
-		size_t n = e == services ? 0 : strlen(text);
+	for (struct hd_entry_link *i = services.first; i; i = i->next) {
+		size_t n = i == services.first ? 0 : strlen(text);
 
 		snprintf(text + n, size - n, "%s%s", n > 0 ? ", " : "",
-			 e->service->name);
+			 entry_of(i)->service->name);
 	}
 }
 
@@ -242,7 +206,7 @@ int hd_services_check(const struct hd_conf *conf, struct hd_error *err)
 	return r;
 }
 
-static bool offers(const struct hd_module *mod, const char *name)
+bool hd_service_is_of(const struct hd_module *mod, const char *name)
 {
 	const struct hd_service *s = mod->def->services;
 
@@ -259,13 +223,12 @@ void hd_services_log_lost(const struct hd_conf *conf,
 	for (size_t i = 0; i < conf->n_listen; i++) {
 		const struct hd_listen_conf *l = &conf->listen[i];
 
-		if (l->protocol != NULL && offers(mod, l->protocol) &&
+		if (l->protocol != NULL && hd_service_is_of(mod, l->protocol) &&
 		    hd_log_on(HD_LOG_WARN))
 			hd_log_write(HD_LOG_WARN,
 				     "a listener without its protocol closes "
 				     "what comes: addr=%s protocol=%s (until "
 				     "a module is loaded that speaks it)",
-				     hd_addr_text(&l->addr, addr),
-				     l->protocol);
+				     hd_addr_text(&l->addr, addr), l->protocol);
 	}
 }

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* modules/policy/commands.c - what operators ask and order. */
 #include <errno.h>
-#include <hyper-derp/event.h>
-#include <hyper-derp/relay.h>
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>

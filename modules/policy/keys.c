@@ -3,6 +3,7 @@
  * each, by key. */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -37,6 +38,14 @@ const char *policy_key_parse(const char *text, struct hd_key *ret)
 		ret->b[i] = (uint8_t)(high << 4 | low);
 	}
 	return text;
+}
+
+size_t policy_key_text(const struct hd_key *key,
+		       char ret[POLICY_KEY_TEXT_BYTES])
+{
+	for (unsigned i = 0; i < HD_KEY_BYTES; i++)
+		sprintf(ret + 2 * i, "%02x", key->b[i]);
+	return POLICY_KEY_TEXT_BYTES - 1;
 }
 
 /* Blanks before and behind go. */

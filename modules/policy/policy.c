@@ -15,7 +15,6 @@ static const char *const actions[] = { [POLICY_ALLOW] = "allow",
 #define RULE(field) .offset = offsetof(struct policy_rule_conf, field)
 
 static const struct hd_option rule_options[] = {
-	{ .name = "", .type = HD_OPTION_PLACE, RULE(at) },
 	{ .name = "keys", .type = HD_OPTION_PLACE, RULE(at_keys) },
 	{ .name = "url", .type = HD_OPTION_PLACE, RULE(at_url) },
 	{ .name = "from", .type = HD_OPTION_PLACE, RULE(at_from) },

@@ -8,7 +8,7 @@
  * sweep.c who is connected and may no longer; commands.c hdctl.
  *
  * What decides never changes: the main thread makes a new one, and each worker
- * takes it in a post. A worker that has none yet denies. */
+ * takes it in a post, the first in start(). */
 #pragma once
 #include <hyper-derp/config.h>
 #include <hyper-derp/control.h>
@@ -23,7 +23,7 @@
 enum policy_action { POLICY_ALLOW, POLICY_DENY };
 
 struct policy_rule_conf { /* every field that is set must match */
-	struct hd_place at, at_keys, at_from, at_url;
+	struct hd_place at_keys, at_from, at_url;
 	const char *name;
 	uint64_t action; /* enum policy_action */
 	const char *keys; /* a file */
@@ -88,6 +88,10 @@ size_t policy_count_lines(const char *text);
 /* policy_key_parse - 64 hexadecimal digits, `nodekey:` may stand before them.
  * Returns what follows the key, or NULL: no key. */
 const char *policy_key_parse(const char *text, struct hd_key *ret);
+/* policy_key_text - its 64 digits and a NUL. Returns how many digits. */
+enum { POLICY_KEY_TEXT_BYTES = 2 * HD_KEY_BYTES + 1 };
+size_t policy_key_text(const struct hd_key *key,
+		       char ret[POLICY_KEY_TEXT_BYTES]);
 
 /* ---- rules.c ---- */
 

@@ -160,10 +160,8 @@ int policy_revoked_load(struct policy_revoked **ret, struct hd_error *err)
 
 static size_t put_line(char *to, const struct policy_revocation *x)
 {
-	size_t n = 0;
+	size_t n = policy_key_text(&x->key, to);
 
-	for (unsigned i = 0; i < HD_KEY_BYTES; i++)
-		n += (size_t)sprintf(to + n, "%02x", x->key.b[i]);
 	return n +
 	       (size_t)sprintf(to + n, " %" PRId64 " %s\n", x->until_s, x->why);
 }

@@ -27,10 +27,9 @@ const char *policy_verify_request(const struct policy_subject *who,
 				  char buf[POLICY_REQUEST_BYTES])
 {
 	char source[INET6_ADDRSTRLEN] = "";
-	char key[2 * HD_KEY_BYTES + 1];
+	char key[POLICY_KEY_TEXT_BYTES];
 
-	for (unsigned i = 0; i < HD_KEY_BYTES; i++)
-		sprintf(key + 2 * i, "%02x", who->key->b[i]);
+	policy_key_text(who->key, key);
 	if (who->from != NULL)
 		put_source(who->from, source);
 	snprintf(buf, POLICY_REQUEST_BYTES,

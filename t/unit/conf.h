@@ -10,6 +10,7 @@
 #include "core/conf/conf.h"
 #include <hyper-derp/log.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static char logged[8192];
@@ -69,4 +70,23 @@ static inline void refuse_with(const struct hd_conf_cli *cli, const char *text,
 static inline void refuse(const char *text, const char *want)
 {
 	refuse_with(&no_flags, text, want);
+}
+
+/* What print writes of conf; HD_AUTO(free_text) frees it. */
+static inline char *text_of(const struct hd_conf *conf,
+			    int (*print)(const struct hd_conf *conf,
+					 FILE *file))
+{
+	char *text = NULL;
+	size_t len = 0;
+	FILE *file = open_memstream(&text, &len);
+
+	assert_int_equal(0, print(conf, file));
+	fclose(file);
+	return text;
+}
+
+static inline void free_text(char **text)
+{
+	free(*text);
 }

@@ -271,19 +271,8 @@ static void some_changes_need_a_restart(void **state)
 static char *printed(struct hd_conf *conf,
 		     int (*print)(const struct hd_conf *conf, FILE *file))
 {
-	char *text = NULL;
-	size_t len = 0;
-	FILE *file = open_memstream(&text, &len);
-
 	taken(conf);
-	assert_int_equal(0, print(conf, file));
-	fclose(file);
-	return text;
-}
-
-static void free_text(char **text)
-{
-	free(*text);
+	return text_of(conf, print);
 }
 
 static void what_is_printed_loads_again(void **state)

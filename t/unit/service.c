@@ -64,7 +64,7 @@ static void found_when_published(void **state)
 	const struct hd_service_entry *e = hd_service_find("mqtts");
 
 	assert_non_null(e);
-	assert_ptr_equal(e->mod, &broker);
+	assert_ptr_equal(e->link.mod, &broker);
 	assert_ptr_equal(hd_service_next(hd_service_next(NULL)), e);
 	hd_service_kind.withdraw(&broker);
 	assert_null(hd_service_find("mqtts"));
