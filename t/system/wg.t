@@ -106,7 +106,11 @@ subtest 'roaming' => sub {
     my ($ip) = $net->plug($bob, 'eth1');
     $bob->run(qw(ip link set eth0 down));
     ok $bob->pings('10.9.0.1', 40), 'bob has another address';
-    ok $hd->log_like(qr/peer moved: peer=bob from=\Q$bob->{ip}\E:\d+ to=\Q$ip\E:\d+/), 'a log line says so';
+    # Not before he has been silent at his old place for a while: he speaks on.
+    ok HyperDerp::Test::wait_for(sub {
+        $bob->pings('10.9.0.1', 1);
+        return $hd->log_text =~ /peer moved: peer=bob from=\Q$bob->{ip}\E:\d+ to=\Q$ip\E:\d+/;
+    }, 90), 'a log line says so';
     ok $alice->pings('10.9.0.2'), 'alice reaches him there';
 };
 
