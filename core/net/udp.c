@@ -11,16 +11,18 @@
 #include "core/net/udp_bind.h"
 #include "core/net/udp_private.h"
 
-/* What the old code of a module had open for the address. */
+/* What the old code of a module had for the address, with equal buffers. */
 static struct hd_udp *find_left(const struct hd_worker *w,
 				const struct hd_module *mod,
-				const union hd_addr *addr)
+				const struct hd_udp_options *o)
 {
+	bool large = o->flags & HD_UDP_LARGE;
+
 	for (uint32_t i = 0; i < w->udps->slots.n; i++) {
 		struct hd_udp *u = w->udps->slots.v[i].object;
 
 		if (u != NULL && u->left && u->mod == mod &&
-		    hd_addr_same(&u->addr, addr))
+		    u->large == large && hd_addr_same(&u->addr, &o->bind))
 			return u;
 	}
 	return NULL;
@@ -60,29 +62,58 @@ static int udp_open(struct hd_udp *u, struct hd_error *err)
 	return 0;
 }
 
-int hd_udp_open(struct hd_module *mod, struct hd_worker *w,
-		const union hd_addr *addr, unsigned flags, hd_datagrams_fn *fn,
-		void *arg, struct hd_udp **ret_udp, struct hd_error *err)
+/* HD_UDP_SINGLE: the caller opens it in one worker. Returns 0; -errno. */
+static int udp_new(struct hd_module *mod, struct hd_worker *w,
+		   const struct hd_udp_options *o, struct hd_udp **ret_udp,
+		   struct hd_error *err)
 {
-	struct hd_udp *u = find_left(w, mod, addr);
-	int r = 0;
+	struct hd_udp *u = calloc(1, sizeof(*u));
+	int r;
 
-	/* HD_UDP_SINGLE: the caller opens it in one worker */
-	if (u == NULL) {
-		u = calloc(1, sizeof(*u));
-		if (u == NULL)
-			return hd_error_set(err, -ENOMEM, "out of memory");
-		*u = (struct hd_udp){ .worker = w, .mod = mod, .addr = *addr,
-				      .large = flags & HD_UDP_LARGE };
-		r = udp_open(u, err);
-	}
-	if (r < 0) {
+	if (u == NULL)
+		return hd_error_set(err, -ENOMEM, "out of memory");
+	*u = (struct hd_udp){ .worker = w, .mod = mod, .addr = o->bind,
+			      .large = o->flags & HD_UDP_LARGE };
+	r = udp_open(u, err);
+	if (r < 0)
 		free(u);
+	else
+		*ret_udp = u;
+	return r;
+}
+
+static const char *fault(const struct hd_udp_options *o)
+{
+	sa_family_t family = o->bind.sa.sa_family;
+
+	if (family != AF_INET && family != AF_INET6)
+		return "options.bind is no address";
+	return o->fn == NULL ? "options.fn is NULL" : NULL;
+}
+
+int hd_udp_open_sized(struct hd_module *mod, struct hd_worker *w,
+		      const struct hd_udp_options *options, size_t options_size,
+		      struct hd_udp **ret_udp, struct hd_error *err)
+{
+	struct hd_udp_options o = { .flags = 0 };
+	const char *wrong;
+	struct hd_udp *u;
+	int r;
+
+	memcpy(&o, options, HD_MIN(options_size, sizeof(o)));
+	wrong = fault(&o);
+	if (wrong != NULL)
+		return hd_error_set(err, -EINVAL,
+				    "hd_udp_open(): %s: a bug of the module, "
+				    "report it to its author",
+				    wrong);
+	u = find_left(w, mod, &o);
+	r = u != NULL ? 0 : udp_new(mod, w, &o, &u, err);
+	if (r < 0)
 		return r;
-	}
 	u->left = false;
-	u->fn = fn;
-	u->arg = arg;
+	u->fn = o.fn;
+	u->arg = o.arg;
 	*ret_udp = u;
 	return 0;
 }

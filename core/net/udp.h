@@ -24,6 +24,6 @@ void hd_udps_flush(struct hd_worker *w);
 void hd_udps_list(const struct hd_worker *w, const struct hd_module *mod,
 		  void (*fn)(void *arg, const union hd_addr *addr), void *arg);
 /* Those that are kept stay open without an owner (so does one that the module
- * closes while w->reloading is it); hd_udp_open() for the same address takes
- * one over. */
+ * closes while w->reloading is it); hd_udp_open() for the same address and
+ * HD_UDP_LARGE takes one over. */
 extern const struct hd_kind hd_udp_kind;

@@ -25,14 +25,46 @@ enum {
 			     Without it: 16 KiB in, 2 KiB out. */
 };
 
-/* hd_udp_open - bind here in start(). Every worker that opens the same address
- * has its own SO_REUSEPORT socket. A port that another process holds is
- * refused (-EADDRINUSE) although SO_REUSEPORT would share it.
- * A socket inherited through LISTEN_FDS for the address is used instead. */
-HD_API int hd_udp_open(struct hd_module *mod, struct hd_worker *w,
-		       const union hd_addr *bind, unsigned flags,
-		       hd_datagrams_fn *fn, void *arg, struct hd_udp **ret_udp,
-		       struct hd_error *err);
+struct hd_udp_options { /* copied; what is left out is 0 */
+	union hd_addr bind; /* port 0: any free one */
+	unsigned flags; /* HD_UDP_... */
+	hd_datagrams_fn *fn; /* gets what comes in; needed */
+	void *arg; /* for fn; stays the module's */
+};
+
+/* hd_udp_open_sized - what hd_udp_open() calls: the options may get more
+ * fields. */
+HD_API int hd_udp_open_sized(struct hd_module *mod, struct hd_worker *w,
+			     const struct hd_udp_options *options,
+			     size_t options_size, struct hd_udp **ret_udp,
+			     struct hd_error *err);
+
+/* hd_udp_open - bind here; in start(), in the worker. Every worker that opens
+ * the same address has its own SO_REUSEPORT socket. A port that another process
+ * or module holds is refused although SO_REUSEPORT would share it.
+ * A socket inherited through LISTEN_FDS for the address is used instead, and
+ * after a reload the one that the old code had with the same HD_UDP_LARGE, with
+ * its queue.
+ * @ret_udp  set on success only: hd_udp_close() it in stop(), or the core
+ *           closes it after that
+ * @err      may be NULL
+ * Returns 0; else with a sentence in err
+ * -EADDRINUSE     another process or module has the address
+ * -EADDRNOTAVAIL  it is none of this machine's
+ * -EAFNOSUPPORT   the kernel has no IPv6 (or no IPv4)
+ * -EACCES         a port below 1024, without CAP_NET_BIND_SERVICE
+ * -EINVAL         no address, or no fn
+ * -ENOSPC         64 other addresses are open, in all modules
+ * -EMFILE, -ENFILE, -ENOBUFS, -ENOMEM  out of descriptors, of memory
+ * or what else socket(2) and bind(2) return. */
+static inline int hd_udp_open(struct hd_module *mod, struct hd_worker *w,
+			      const struct hd_udp_options *options,
+			      struct hd_udp **ret_udp, struct hd_error *err)
+{
+	return hd_udp_open_sized(mod, w, options, sizeof(*options), ret_udp,
+				 err);
+}
+
 /* hd_udp_send - copied; sent at the end of the loop turn.
  * @from  the address that answers come from (a datagram's `to`), or NULL
  * With HD_UDP_LARGE a full batch is sent at once, and what is too long for the

@@ -14,6 +14,7 @@
  *      hd_post() and hd_task() take arg, and a function that drops it;
  *      hd_relay_home().
  *      Every callback has the module as its first argument.
+ *      hd_udp_open() takes a struct hd_udp_options.
  *      websocket.h: HD_WEBSOCKET_MESSAGES, hd_proto.message; a route has a
  *      list of subprotocols, and accept().
  *      Protocols without HTTP: service.h, hd_proto.opened, hd_listen.protocol,

@@ -104,9 +104,10 @@ static int stun_start(struct hd_module *mod, struct hd_worker *w,
 {
 	const struct stun_conf *conf = hd_module_worker_conf(mod, w);
 	struct stun_worker *sw = hd_module_worker_data(mod, w);
+	const struct hd_udp_options udp = { .bind = conf->listen,
+					    .fn = on_datagrams };
 
-	return hd_udp_open(mod, w, &conf->listen, 0, on_datagrams, NULL,
-			   &sw->udp, err);
+	return hd_udp_open(mod, w, &udp, &sw->udp, err);
 }
 
 static void stun_stop(struct hd_module *mod, struct hd_worker *w)

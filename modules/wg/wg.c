@@ -187,9 +187,15 @@ static int set_timers(struct wg_engine *e)
 static int open_at(struct wg_engine *e, const union hd_addr *addr,
 		   struct hd_error *err)
 {
+	const struct hd_udp_options udp = {
+		.bind = *addr,
+		.flags = HD_UDP_SINGLE | HD_UDP_LARGE,
+		.fn = on_datagrams,
+		.arg = e,
+	};
+
 	e->sum.port = ntohs(addr->in.sin_port);
-	return hd_udp_open(e->mod, e->w, addr, HD_UDP_SINGLE | HD_UDP_LARGE,
-			   on_datagrams, e, &e->udp, err);
+	return hd_udp_open(e->mod, e->w, &udp, &e->udp, err);
 }
 
 /* IPv4 alone where the kernel has no IPv6. */

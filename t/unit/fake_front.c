@@ -94,12 +94,15 @@ void hd_reply(struct hd_request *req, int status, const char *type,
 
 /* ---- datagrams ---- */
 
-int hd_udp_open(struct hd_module *mod, struct hd_worker *w,
-		const union hd_addr *bind, unsigned flags, hd_datagrams_fn *fn,
-		void *arg, struct hd_udp **ret_udp, struct hd_error *err)
+int hd_udp_open_sized(struct hd_module *mod, struct hd_worker *w,
+		      const struct hd_udp_options *options, size_t options_size,
+		      struct hd_udp **ret_udp, struct hd_error *err)
 {
-	(void)mod, (void)w, (void)flags, (void)err;
-	fake.udp = (struct hd_udp){ .fn = fn, .arg = arg, .bind = *bind };
+	(void)mod, (void)w, (void)err;
+	hd_assert(options_size == sizeof(*options));
+	fake.udp = (struct hd_udp){ .fn = options->fn,
+				    .arg = options->arg,
+				    .bind = options->bind };
 	*ret_udp = &fake.udp;
 	return 0;
 }

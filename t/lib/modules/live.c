@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <hyper-derp/about.h>
 #include <hyper-derp/control.h>
-#include <hyper-derp/datagram.h>
 #include <hyper-derp/hook.h>
 #include <hyper-derp/http.h>
 #include <hyper-derp/module.h>
@@ -334,6 +333,9 @@ static int live_start(struct hd_module *mod, struct hd_worker *w,
 	const struct live_conf *conf = hd_module_worker_conf(mod, w);
 	struct live_worker *lw = hd_module_worker_data(mod, w);
 	struct live_numbers *numbers = hd_metrics(mod, w);
+	const struct hd_udp_options udp = { .bind = conf->udp,
+					    .fn = on_datagrams,
+					    .arg = lw };
 
 	look_around();
 	lw->starts++;
@@ -349,8 +351,7 @@ static int live_start(struct hd_module *mod, struct hd_worker *w,
 		return -EPERM; /* without a word */
 	if (is_mode("star") && hd_worker_index(w) == hd_workers() - 1)
 		return hd_error_set(err, -EPERM, "start() has a bad day");
-	return hd_udp_open(mod, w, &conf->udp, 0, on_datagrams, lw, &lw->udp,
-			   err);
+	return live_udp_open(mod, w, &udp, &lw->udp, err);
 }
 
 static void live_stop(struct hd_module *mod, struct hd_worker *w)

@@ -1,9 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-/* t/lib/modules/live.h - the links of the module live: metrics whose label
- * values come at run time. */
+/* t/lib/modules/live.h - files of the module live beside live.c. */
 #pragma once
+#include <hyper-derp/datagram.h>
 #include <hyper-derp/http.h>
 #include <hyper-derp/metric.h>
+
+/* ---- live_udp.c ---- */
+
+int live_udp_open(struct hd_module *mod, struct hd_worker *w,
+		  const struct hd_udp_options *udp, struct hd_udp **ret_udp,
+		  struct hd_error *err);
+
+/* ---- live_links.c: metrics whose label values come at run time ---- */
 
 int live_links_add(struct hd_module *mod, struct hd_error *err);
 struct hd_series live_link_open(const char *name);
