@@ -122,6 +122,15 @@ static int check_flags(const struct table *t, const struct hd_option *o,
 	return n <= 1 ? 0 : fail(t, o, "is not the only bare one", err);
 }
 
+static bool has_reserved(const struct hd_option *o)
+{
+	bool any = o->reserved_u32 != 0;
+
+	for (size_t i = 0; i < HD_ARRAY_N(o->reserved); i++)
+		any |= o->reserved[i] != NULL;
+	return any;
+}
+
 static int check_option(const struct table *t, const struct hd_option *o,
 			struct hd_error *err)
 {
@@ -134,6 +143,8 @@ static int check_option(const struct table *t, const struct hd_option *o,
 	if (o->type == HD_OPTION_CHOICE &&
 	    (o->choices == NULL || o->choices[0] == NULL))
 		return fail(t, o, "has no choices", err);
+	if (has_reserved(o))
+		return fail(t, o, "sets reserved fields", err);
 	if (o->min > o->max)
 		return fail(t, o, "has a minimum above its maximum", err);
 	if (o->type == HD_OPTION_PLACE)

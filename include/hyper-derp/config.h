@@ -60,6 +60,9 @@ struct hd_option { /* a table ends with an entry whose name is NULL */
 	 * there are about. Any type may be in it, ENTRIES too: four deep. */
 	const struct hd_option *entry;
 	uint32_t entry_size;
+	uint32_t reserved_u32; /* 0, as those below: a table is an array, so
+				* what ABI 2.x adds takes their places */
+	const void *reserved[4];
 };
 /* HD_OPTION_END - the last row of a table. */
 #define HD_OPTION_END                                                          \

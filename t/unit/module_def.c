@@ -46,6 +46,14 @@ static void a_wrong_table_is_refused(void **state)
 	refuse_table(
 		(struct hd_option){ .name = "m", .type = HD_OPTION_ENTRIES },
 		"option list.m lies outside the 8 bytes of entry_size");
+	refuse_table((struct hd_option){ .name = "n",
+					 .type = HD_OPTION_UINT,
+					 .reserved_u32 = 1 },
+		     "option list.n sets reserved fields");
+	refuse_table((struct hd_option){ .name = "n",
+					 .type = HD_OPTION_UINT,
+					 .reserved = { [3] = "" } },
+		     "option list.n sets reserved fields");
 }
 
 static void a_table_may_be_four_deep(void **state)
