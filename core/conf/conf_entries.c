@@ -26,11 +26,41 @@ static bool has_bare(const struct hd_option *table)
 	return table->name != NULL;
 }
 
+static bool is_empty(const struct hd_option *table, const struct hd_node *key)
+{
+	if (hd_node_is_null(key))
+		return true;
+	while (table->name != NULL && (table->type == HD_OPTION_PLACE ||
+				       strcmp(table->name, key->key) != 0))
+		table++;
+	return table->name != NULL && hd_is_unset(table, key);
+}
+
+/* A rule without what it asks for is another rule: it might match all. */
+static int check_values(const struct hd_option *opt, const struct hd_node *item,
+			struct hd_error *err)
+{
+	const struct hd_node *i = item->first;
+
+	while (i != NULL && !is_empty(opt->entry, i))
+		i = i->next;
+	if (i == NULL)
+		return 0;
+	return hd_node_error(i, err,
+			     "`%.64s` has no value in an entry of `%s`; write "
+			     "one, or leave the key out",
+			     i->key, opt->name);
+}
+
 static int check_form(const struct hd_option *opt, const struct hd_node *item,
 		      struct hd_error *err)
 {
-	if (item->type == HD_NODE_MAP)
-		return hd_table_check(opt->entry, item, opt->name, err);
+	int r;
+
+	if (item->type == HD_NODE_MAP) {
+		r = hd_table_check(opt->entry, item, opt->name, err);
+		return r < 0 ? r : check_values(opt, item, err);
+	}
 	if (item->type == HD_NODE_SCALAR && has_bare(opt->entry))
 		return 0;
 	return hd_node_error(item, err, "an entry of `%s` must be a mapping%s",

@@ -14,10 +14,16 @@ static const char *const actions[] = { [POLICY_ALLOW] = "allow",
 
 #define RULE(field) .offset = offsetof(struct policy_rule_conf, field)
 
+/* What a rule matches has no default: "[]" must be told from not set. */
 static const struct hd_option rule_options[] = {
+	{ .name = "", .type = HD_OPTION_PLACE, RULE(at) },
 	{ .name = "keys", .type = HD_OPTION_PLACE, RULE(at_keys) },
 	{ .name = "url", .type = HD_OPTION_PLACE, RULE(at_url) },
 	{ .name = "from", .type = HD_OPTION_PLACE, RULE(at_from) },
+	{ .name = "listener", .type = HD_OPTION_PLACE, RULE(at_listener) },
+	{ .name = "server_name",
+	  .type = HD_OPTION_PLACE,
+	  RULE(at_server_name) },
 	{ .name = "name",
 	  .type = HD_OPTION_STRING,
 	  RULE(name),
@@ -37,7 +43,6 @@ static const struct hd_option rule_options[] = {
 	{ .name = "from",
 	  .type = HD_OPTION_LIST,
 	  RULE(from),
-	  .def = "[]",
 	  .example = "[192.0.2.0/24]",
 	  .help = "matches clients with these addresses or prefixes" },
 	{ .name = "listener",

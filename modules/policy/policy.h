@@ -23,7 +23,8 @@
 enum policy_action { POLICY_ALLOW, POLICY_DENY };
 
 struct policy_rule_conf { /* every field that is set must match */
-	struct hd_place at_keys, at_from, at_url;
+	struct hd_place at, at_keys, at_from, at_listener, at_server_name,
+		at_url;
 	const char *name;
 	uint64_t action; /* enum policy_action */
 	const char *keys; /* a file */

@@ -8,6 +8,48 @@
 #include <strings.h>
 #include "modules/policy/policy.h"
 
+/* ---- checked ---- */
+
+static int check_text(const struct hd_place *at, const char *key,
+		      const char *text, struct hd_error *err)
+{
+	if (text == NULL || text[0] != '\0')
+		return 0;
+	return hd_error_at(at, err, -EINVAL,
+			   "%s is empty; write what the rule is to match, or "
+			   "take the key out",
+			   key);
+}
+
+static int check_empty(const struct policy_rule_conf *c, struct hd_error *err)
+{
+	int r = check_text(&c->at_keys, "keys", c->keys, err);
+
+	if (r == 0)
+		r = check_text(&c->at_listener, "listener", c->listener, err);
+	if (r == 0)
+		r = check_text(&c->at_server_name, "server_name",
+			       c->server_name, err);
+	if (r == 0)
+		r = check_text(&c->at_url, "url", c->url, err);
+	if (r == 0 && c->from.v != NULL && c->from.n == 0)
+		r = check_text(&c->at_from, "from", "", err);
+	return r;
+}
+
+/* What stands for everybody is written: nobody gets there by leaving out. */
+static int check_names_something(const struct policy_rule_conf *c,
+				 struct hd_error *err)
+{
+	if (c->keys != NULL || c->from.n > 0 || c->listener != NULL ||
+	    c->server_name != NULL || c->url != NULL)
+		return 0;
+	return hd_error_at(&c->at, err, -EINVAL,
+			   "a rule that matches everybody; name keys, from, "
+			   "listener, server_name or url. What happens to all "
+			   "others stands in `default`");
+}
+
 /* ---- made ---- */
 
 /* NULL stays NULL. Returns 0; -ENOMEM. */
@@ -102,7 +144,11 @@ static int take_rule(struct policy_rule *r, const struct policy_rule_conf *c,
 	r->deny = c->action == POLICY_DENY;
 	if (copy_texts(r, c, i) < 0)
 		return hd_error_set(err, -ENOMEM, "out of memory");
-	e = check_url(c, err);
+	e = check_empty(c, err);
+	if (e == 0)
+		e = check_names_something(c, err);
+	if (e == 0)
+		e = check_url(c, err);
 	if (e == 0)
 		e = take_prefixes(r, c, err);
 	return e < 0 ? e : take_keys(r, c, err);

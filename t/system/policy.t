@@ -192,6 +192,14 @@ subtest 'what stops a start' => sub {
         ["  rules: [{key: $keys}]\n",              qr{hd\.yaml:\d+: .*keys}],
         ["  rules: [{url: relay.example}]\n",      qr{hd\.yaml:\d+: url: }],
         ["  rules: [{action: maybe}]\n",           qr{hd\.yaml:\d+: .*allow.*deny}],
+        ["  rules: [{action: Deny}]\n",            qr{hd\.yaml:\d+: `action: Deny` .*did you mean `deny`}],
+        ["  default: ALLOW\n",                     qr{hd\.yaml:\d+: `default: ALLOW` is not one of allow, deny}],
+        ["  rules: [{}]\n",                        qr{hd\.yaml:\d+: a rule that matches everybody; name keys}],
+        ["  rules: [{action: deny}]\n",            qr{hd\.yaml:\d+: a rule that matches everybody}],
+        ["  rules: [{from: []}]\n",                qr{hd\.yaml:\d+: from is empty; write what}],
+        ["  rules: [{listener: ''}]\n",            qr{hd\.yaml:\d+: listener is empty; write what}],
+        (map { ["  rules: [{$_}]\n", qr{hd\.yaml:\d+: `\w+` has no value in an entry of `rules`; write one, or} ] }
+            'keys: ', "keys: ''", 'url: ', 'from: ~', 'server_name: null, action: deny'),
     ) {
         conf $case->[0];
         my ($code, $text) = (run_check());

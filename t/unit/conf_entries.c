@@ -225,6 +225,12 @@ static void wrong_entries_are_refused(void **state)
 	refuse_policy("rules: [{name: a, token: /nonexistent/x}]",
 		      "text:4: `token`: cannot read the secret in "
 		      "/nonexistent/x: No such file or directory");
+	refuse_policy("rules:\n    - name: a\n      key:\n      rate: 1",
+		      "text:6: `key` has no value in an entry of `rules`; "
+		      "write one, or leave the key out");
+	refuse_policy("rules: [{name: a, tags: ~}]",
+		      "text:4: `tags` has no value in an entry of `rules`; "
+		      "write one, or leave the key out");
 	refuse_policy("flags: [fast, smal]",
 		      "text:4: `flags: smal` is not one of fast, small; did "
 		      "you mean `small`?");

@@ -237,6 +237,42 @@ static void bad_rules(void **state)
 	assert_non_null(strstr(err.text, "hd.yaml:7: from: 192.0.2.1/24"));
 }
 
+/* A value that was left out must not make a rule for everybody. */
+static void rules_for_nobody_in_particular(void **state)
+{
+	static const char *const none[1];
+	const struct hd_place at = { .file = "hd.yaml", .line = 7 };
+	const struct {
+		struct policy_rule_conf rule;
+		const char *why;
+	} cases[] = {
+		{ { .at = at, .name = "all" },
+		  "hd.yaml:7: a rule that matches everybody; name keys" },
+		{ { .at_from = at, .from = { .v = none, .n = 0 } },
+		  "hd.yaml:7: from is empty; write" },
+		{ { .at_keys = at, .keys = "" }, "hd.yaml:7: keys is empty" },
+		{ { .at_url = at, .url = "" }, "hd.yaml:7: url is empty" },
+		{ { .at_listener = at, .listener = "" },
+		  "hd.yaml:7: listener is empty" },
+		{ { .at_server_name = at, .server_name = "" },
+		  "hd.yaml:7: server_name is empty" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < HD_ARRAY_N(cases); i++) {
+		const struct policy_conf conf = {
+			.rules = { .v = &cases[i].rule, .n = 1 }
+		};
+		struct policy_rules *rules;
+		struct hd_error err;
+
+		assert_int_equal(policy_rules_new(&conf, &rules, &err),
+				 -EINVAL);
+		assert_null(rules);
+		assert_non_null(strstr(err.text, cases[i].why));
+	}
+}
+
 /* ---- revocations ---- */
 
 static struct policy_revoked *with(struct policy_revoked *old,
@@ -343,6 +379,7 @@ int main(void)
 		cmocka_unit_test(keys),	       cmocka_unit_test(bad_keys),
 		cmocka_unit_test(no_file),     cmocka_unit_test(first_match),
 		cmocka_unit_test(no_rules),    cmocka_unit_test(bad_rules),
+		cmocka_unit_test(rules_for_nobody_in_particular),
 		cmocka_unit_test(revocations), cmocka_unit_test(requests),
 		cmocka_unit_test(answers),
 	};
