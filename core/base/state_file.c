@@ -69,6 +69,21 @@ int hd_state_dir_open(const char *path, struct hd_error *err)
 	return 0;
 }
 
+void hd_state_dir_look(const char *path)
+{
+	hd_state_dir_close();
+	dir.path = strdup(path);
+	dir.fd = dir.path == NULL
+			 ? -1
+			 : open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+/* Of a trial that nobody has told where the state is. */
+static bool is_blind(void)
+{
+	return hd_dry && dir.fd < 0;
+}
+
 int hd_state_dir_owner(uid_t uid, gid_t gid, struct hd_error *err)
 {
 	if (fchown(dir.fd, uid, gid) < 0)
@@ -132,7 +147,7 @@ static int locate_path(const char *path, struct location *at,
 		 (int)HD_MAX(name - path - 1, 1), path);
 	at->name = name;
 	at->path = path;
-	if (hd_dry)
+	if (is_blind())
 		return 0;
 	at->fd = open(at->buf, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (at->fd < 0)
@@ -199,7 +214,7 @@ int hd_state_file_read(const char *name, void *buf, size_t size,
 
 	if (r < 0)
 		return r;
-	if (hd_dry)
+	if (is_blind())
 		return location_error(err, -ENOENT, &at);
 	fd = openat(at.fd, at.name, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)

@@ -8,6 +8,9 @@
 /* hd_state_dir_open - from now on state lives in path, which is made (0700)
  * with its parents if it is missing. Main thread. */
 int hd_state_dir_open(const char *path, struct hd_error *err);
+/* hd_state_dir_look - the same for a trial, which only reads; one that is not
+ * there has no files. */
+void hd_state_dir_look(const char *path);
 /* hd_state_dir_owner - the folder and the files written from now on belong to
  * the user that the relay will become. As root. */
 int hd_state_dir_owner(uid_t uid, gid_t gid, struct hd_error *err);

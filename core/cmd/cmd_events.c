@@ -13,9 +13,10 @@ enum { NAMES_MAX = 256, LIST_BYTES = 200 };
 
 static const struct hd_event_def core_events[] = {
 	{ "drain", "the relay drains: state warning, closing, drained, "
-	  "or serving again" },
+		   "or serving again" },
 	{ "drops", "packets were dropped, by reason, at most once a second" },
-	{ "module", "a module was loaded, unloaded or reloaded" },
+	{ "module", "a module was loaded, unloaded or reloaded; or lost: a "
+		    "reload failed in its new code and in its old" },
 	{ "peer.denied", "a key was refused" },
 	{ "peer.down", "a connection of a key has ended" },
 	{ "peer.up", "a key has logged in" },

@@ -230,8 +230,10 @@ static void run_unload(struct hd_module *unused, struct hd_call *c)
 		job_new(c, hd_call_arg(c, "module"), hd_module_live_unload);
 
 	(void)unused;
-	if (j != NULL)
-		job_begin(j);
+	if (j == NULL)
+		return;
+	j->change.force = hd_call_arg(c, "force") != NULL;
+	job_begin(j);
 }
 
 static void run_reload(struct hd_module *unused, struct hd_call *c)
@@ -261,9 +263,10 @@ const struct hd_command hd_cmd_live[] = {
 		  "a name in module_path, or /path/name.so",
 	  .run = run_load },
 	{ .words = "module unload",
-	  .args = "MODULE",
+	  .args = "MODULE [--force]",
 	  .role = HD_ROLE_OPERATE,
-	  .help = "close the connections of a module and take it out",
+	  .help = "close the connections of a module and take it out; --force: "
+		  "also one that says who may log in",
 	  .run = run_unload },
 	{ .words = "module reload",
 	  .args = "[MODULE]",

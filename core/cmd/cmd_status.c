@@ -10,6 +10,7 @@
 #include "core/control/control.h"
 #include "core/loop/worker.h"
 #include "core/module/module.h"
+#include "core/relay/hooks.h"
 #include "core/relay/relay_worker.h"
 #include "core/tls/aead.h"
 
@@ -131,9 +132,16 @@ static void put_listeners(struct hd_call *c)
 
 static void put_modules(struct hd_call *c)
 {
+	const struct hd_hooks *hooks = hd_modules_hooks();
+
 	hd_out_open(c, "modules", '[');
 	for (unsigned i = 0; i < hd_modules_n(); i++)
 		hd_out_string(c, NULL, hd_modules_at(i)->name);
+	hd_out_close(c);
+	/* state "locked": nobody logs in until they are loaded */
+	hd_out_open(c, "lost_modules", '[');
+	for (unsigned i = 0; i < hooks->n_lost; i++)
+		hd_out_string(c, NULL, hooks->lost[i]);
 	hd_out_close(c);
 }
 

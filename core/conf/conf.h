@@ -133,8 +133,9 @@ int hd_conf_section_put(struct hd_conf *conf, const char *name,
 void hd_conf_section_drop(struct hd_conf *conf, const char *name);
 
 /* hd_conf_section_text - a configuration that has only what the section's text
- * was, and that loads module_file; for another process. Lines are where they
- * were. The caller frees it. NULL: out of memory.
+ * was, that loads module_file, and that has the state folder which is open; for
+ * another process. Lines are where they were. The caller frees it. NULL: out
+ * of memory.
  * @ret_file  where it was read from, for messages; NULL: nowhere */
 char *hd_conf_section_text(const struct hd_conf *conf, const char *name,
 			   const char *module_file, const char **ret_file);

@@ -3,6 +3,7 @@
  * process: before option tables made it typed, on the lines where it was. */
 #include <stdlib.h>
 #include <string.h>
+#include "core/base/state_file.h"
 #include "core/conf/conf_value.h"
 
 struct writing {
@@ -79,6 +80,11 @@ char *hd_conf_section_text(const struct hd_conf *conf, const char *name,
 		put_quoted(&w, name);
 		fputs(": ", w.file);
 		put_node(&w, node);
+		fputs(", ", w.file);
+	}
+	if (hd_state_dir() != NULL) {
+		fputs("state_dir: ", w.file);
+		put_quoted(&w, hd_state_dir());
 		fputs(", ", w.file);
 	}
 	fputs("load_module: [ ", w.file);

@@ -7,7 +7,7 @@
 #include "core/base/clock.h"
 #include "core/base/version.h"
 #include "core/loop/worker.h"
-#include "core/module/module.h"
+#include "core/module/hook.h"
 
 static struct {
 	uint64_t mono_ms;
@@ -21,9 +21,11 @@ void hd_about_begin(void)
 }
 
 /* Any worker will do: they are told one after the other. */
-static bool serving(void)
+static const char *state(void)
 {
-	return hd_workers() > 0 && hd_worker_serving(hd_worker_at(0));
+	if (hd_workers() == 0 || !hd_worker_serving(hd_worker_at(0)))
+		return "draining";
+	return hd_guards_lost() > 0 ? "locked" : "serving";
 }
 
 void hd_about_relay(struct hd_about_relay *a)
@@ -31,9 +33,9 @@ void hd_about_relay(struct hd_about_relay *a)
 	*a = (struct hd_about_relay){
 		.version = hd_version,
 		.commit = hd_commit,
-		.backend = hd_workers() > 0 ? hd_worker_at(0)->ring_ops->name :
-					      "",
-		.state = serving() ? "serving" : "draining",
+		.backend =
+			hd_workers() > 0 ? hd_worker_at(0)->ring_ops->name : "",
+		.state = state(),
 		.uptime_ms = hd_clock_ms() - started.mono_ms,
 		.started_s = started.wall_s,
 	};

@@ -31,7 +31,7 @@
 #include "core/cmd/cmd.h"
 #include "core/daemon/serve.h"
 #include "core/loop/mainloop.h"
-#include "core/module/module.h"
+#include "core/module/hook.h"
 
 enum {
 	LOOK_MS = 50, /* how often CLOSING counts streams */
@@ -275,7 +275,8 @@ static const char *ask_state(void)
 		[STOP] = "stopping",
 	};
 
-	return text[life.state];
+	return life.state == SERVING && hd_guards_lost() > 0 ? "locked"
+							     : text[life.state];
 }
 
 static uint64_t ask_uptime_ms(void)

@@ -9,3 +9,15 @@ extern const struct hd_kind hd_hook_kind;
 /* hd_hooks_count - how many admit and packet hooks a module has. */
 void hd_hooks_count(const struct hd_module *mod, unsigned *ret_admit,
 		    unsigned *ret_packet);
+
+/* Modules with HD_MODULE_GUARD that were lost: in hd_modules_hooks().
+ * hd_guard_lost - what it registered has been withdrawn, and it should be
+ * there. hd_guard_back - it is. From the next publish on.
+ * hd_guard_is_lost - whether this one is.
+ * hd_guard_give_up - an operator wants it so: now, in all workers.
+ * hd_guards_lost - how many are: any thread. */
+void hd_guard_lost(const char *name);
+void hd_guard_back(const char *name);
+bool hd_guard_is_lost(const char *name);
+void hd_guard_give_up(const char *name);
+unsigned hd_guards_lost(void);

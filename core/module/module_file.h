@@ -57,11 +57,12 @@ bool hd_module_in_build_tree(const char *path);
 
 /* hd_module_try - what a child does with a file before the relay takes it:
  * open, header, options, check(), load(), unload(), close. No task runs, no
- * file of the state folder is touched; there are no workers, no sockets. Call
+ * file of the state folder is written; there are no workers, no sockets. Call
  * nothing else in this process afterwards. Prints nothing.
  * @cli   its config_path is read for the section; NULL: every option has its
  *        default
- * @text  is read instead, when it is not NULL: of hd_conf_section_text() */
+ * @text  is read instead, when it is not NULL: of hd_conf_section_text(); then
+ *        files of the state folder that it names are read, too */
 int hd_module_try(const char *path, const struct hd_conf_cli *cli,
 		  const char *text, struct hd_error *err);
 struct hd_trial {

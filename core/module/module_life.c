@@ -10,6 +10,7 @@
 #include "core/base/metric_table.h"
 #include "core/loop/task.h"
 #include "core/loop/worker.h"
+#include "core/module/hook.h"
 #include "core/module/module_live.h"
 #include "core/module/registry.h"
 #include "core/stream/service.h"
@@ -155,10 +156,12 @@ int hd_life_in(struct hd_life *l, struct hd_error *err)
 			hd_life_stop(l);
 		}
 	}
-	if (r < 0)
+	if (r < 0) {
 		hd_life_unload(l->mod);
-	else
+	} else {
+		hd_guard_back(l->mod->name);
 		hd_tasks_release(l->mod);
+	}
 	hd_registry_publish();
 	return r;
 }

@@ -22,6 +22,7 @@ struct hd_change {
 	const char *name; /* lives until done() */
 	/* step - one of hd_module_live_...(). done - the result stands. */
 	int (*step)(struct hd_change *c);
+	bool force; /* unload: also what says who may log in */
 	/* load: the file as it is now, which has the section that counts and
 	 * says where the module is; it lives until done(). NULL: as
 	 * hd_modules_conf() has it */
@@ -56,7 +57,8 @@ int hd_module_live_file(const char *entry, const struct hd_conf *edited,
 int hd_module_live_load(struct hd_change *c);
 /* hd_module_live_unload - its peers are told, then closed.
  * Returns 0; -ENOENT it is not loaded; -EBUSY it is required, or its tasks do
- * not end within 5 s; -EPERM it is built in or resident. */
+ * not end within 5 s; -EPERM it is built in or resident, or says who may log
+ * in and c->force is not set. With that one that was lost is given up. */
 int hd_module_live_unload(struct hd_change *c);
 /* hd_module_live_reload - from its file as it is now. Its connections stay
  * when state_version and sizes are the same, else they are closed.

@@ -4,8 +4,10 @@
  * thread. */
 #include <errno.h>
 #include <hyper-derp/log.h>
+#include <stdio.h>
 #include "core/loop/inbox.h"
 #include "core/loop/worker.h"
+#include "core/module/hook.h"
 #include "core/module/module_live.h"
 #include "core/module/registry.h"
 
@@ -91,24 +93,48 @@ static int new_in(struct hd_reload *r, struct hd_error *err)
 	return e == 0 ? hd_life_in(&r->life, err) : e;
 }
 
-/* Returns what the old code says to that. */
-static int old_back(struct hd_reload *r)
+static bool is_guard(const struct hd_module *mod)
 {
-	struct hd_error err = { "" };
+	return mod->def->flags & HD_MODULE_GUARD;
+}
+
+/* Neither code starts. Without one that says who may log in nobody may. */
+static int lost(struct hd_reload *r, const struct hd_error *old,
+		struct hd_error *err)
+{
+	const char *name = r->mod->name;
+	struct hd_error new = *err;
+	char closed[200] = "";
+
+	if (is_guard(r->mod)) {
+		hd_guard_lost(name);
+		hd_registry_publish();
+		snprintf(closed, sizeof(closed),
+			 "; it says who may log in, so nobody can: mend it, "
+			 "then `hdctl module load %s`",
+			 name);
+	}
+	hd_log_write(HD_LOG_ERROR,
+		     "module %s: neither its new nor its old code starts, it "
+		     "is not loaded any more%s: %s",
+		     name, closed, old->text);
+	hd_live_event(name, "lost");
+	return hd_error_set(err, -ESTALE,
+			    "%s; its old code does not start either, it is not "
+			    "loaded any more%s",
+			    new.text, closed);
+}
+
+/* Returns what the old code says to that. */
+static int old_back(struct hd_reload *r, struct hd_error *err)
+{
 
 	r->new = take_file(r->mod);
 	hd_module_set_file(r->mod, &r->old);
 	hd_module_section_set(r->mod, r->old_section);
 	hd_conf_section_put(hd_modules_conf(), r->mod->name,
 			    r->mod->def->options, (void *)r->old_section);
-	int e = hd_life_in(&r->life, &err);
-
-	if (e < 0)
-		hd_log_write(HD_LOG_ERROR,
-			     "module %s: neither its new nor its old code "
-			     "starts, its connections are closed: %s",
-			     r->mod->name, err.text);
-	return e;
+	return hd_life_in(&r->life, err);
 }
 
 int hd_reload_swap(struct hd_reload *r, struct hd_error *err)
@@ -116,10 +142,11 @@ int hd_reload_swap(struct hd_reload *r, struct hd_error *err)
 	all_out(r);
 	/* its numbers are moved to other tables: who asks finds none */
 	hd_module_list(r->mod, false);
+	struct hd_error old = { "" };
 	int e = new_in(r, err);
 
-	if (e < 0 && old_back(r) < 0)
-		e = -ESTALE;
+	if (e < 0 && old_back(r, &old) < 0)
+		e = lost(r, &old, err);
 	hd_protos_match(&r->protos, r->mod);
 	hd_workers_unpark(e == -ESTALE ? give_up_here : finish_here, r);
 	hd_registry_reclaim();

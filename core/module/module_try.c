@@ -16,6 +16,7 @@
 #include <unistd.h>
 #include "core/base/dry.h"
 #include "core/base/log.h"
+#include "core/base/state_file.h"
 #include "core/module/module_life.h"
 
 #define TRY_LIMIT_MS 5000
@@ -66,6 +67,8 @@ static int try_file(const char *name, const char *path,
 	if (r < 0)
 		return r;
 	r = load_conf(path, cli, text, &conf, err);
+	if (r == 0 && text != NULL) /* of a relay, whose state it is */
+		hd_state_dir_look(conf->state_dir);
 	if (r < 0)
 		hd_module_file_close(&file);
 	else

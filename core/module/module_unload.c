@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "core/base/probes.h"
+#include "core/module/hook.h"
 #include "core/module/module_life.h"
 #include "core/module/module_live.h"
 #include "core/stream/service.h"
@@ -45,6 +46,36 @@ static int check_not_needed(const struct hd_module *mod, struct hd_error *err)
 			    mod->name, names);
 }
 
+/* ---- one that says who may log in ---- */
+
+static int check_not_guard(const struct hd_change *c, struct hd_error *err)
+{
+	if (c->force || !(c->mod->def->flags & HD_MODULE_GUARD))
+		return 0;
+	return hd_error_set(err, -EPERM,
+			    "module %s says who may log in: without it more "
+			    "people may, from now on; if you want that: "
+			    "`module unload %s --force`",
+			    c->name, c->name);
+}
+
+/* A reload has failed, and nobody may log in since. */
+static int give_up(struct hd_change *c)
+{
+	if (!c->force)
+		return hd_error_set(
+			&c->err, -EPERM,
+			"module %s was lost in a reload, and nobody "
+			"may log in since; `module load %s` brings "
+			"it back, `module unload %s --force` goes "
+			"on without it",
+			c->name, c->name, c->name);
+	hd_guard_give_up(c->name);
+	hd_log_write(HD_LOG_NOTICE, "module given up: name=%s", c->name);
+	hd_live_event(c->name, "unloaded");
+	return 0;
+}
+
 /* ---- the stages ---- */
 
 enum { BEGIN, QUIET, CLOSING };
@@ -53,7 +84,9 @@ static int begin(struct hd_change *c)
 {
 	int r = hd_live_find(c->name, &c->mod, &c->err);
 
-	return r == 0 ? check_not_needed(c->mod, &c->err) : r;
+	if (r == 0)
+		r = check_not_needed(c->mod, &c->err);
+	return r == 0 ? check_not_guard(c, &c->err) : r;
 }
 
 static int quiet(struct hd_change *c)
@@ -103,6 +136,8 @@ int hd_module_live_unload(struct hd_change *c)
 	};
 	int r = hd_live_check_running(&c->err);
 
+	if (r == 0 && c->stage == BEGIN && hd_guard_is_lost(c->name))
+		return give_up(c);
 	while (r == 0 && c->stage < HD_ARRAY_N(stages)) {
 		r = stages[c->stage](c);
 		c->stage += r == 0;

@@ -155,6 +155,18 @@ void hd_login_hung_up(struct hd_stream *s)
 		hd_stream_close(s, HD_CLOSE_PEER);
 }
 
+/* A module that says who may log in should be there, and is not. */
+static void refuse_unguarded(struct hd_stream *s)
+{
+	char why[160];
+
+	snprintf(why, sizeof(why),
+		 "the relay's module %.60s is missing, which says who may log "
+		 "in: tell its operator",
+		 s->worker->hooks->lost[0]);
+	refuse(s, HD_CLOSE_DENIED, why);
+}
+
 void hd_login_ask(struct hd_stream *s)
 {
 	const struct hd_admit_hook *h;
@@ -163,6 +175,10 @@ void hd_login_ask(struct hd_stream *s)
 
 	if (!s->worker->serving) {
 		refuse(s, HD_CLOSE_DENIED, "the relay is draining");
+		return;
+	}
+	if (s->worker->hooks->n_lost > 0) {
+		refuse_unguarded(s);
 		return;
 	}
 	while (v == HD_VERDICT_PASS && (h = next_hook(s)) != NULL)

@@ -4,6 +4,8 @@
 #pragma once
 #include <hyper-derp/hook.h>
 
+enum { HD_GUARDS_MAX = 8, HD_GUARD_NAME_BYTES = 64 };
+
 /* Never changes while a worker has it: a change makes a new one, and each
  * worker swaps its pointer. */
 struct hd_hooks {
@@ -16,4 +18,7 @@ struct hd_hooks {
 		struct hd_module *mod;
 		hd_packet_fn *fn;
 	} packet[HD_HOOKS_MAX + 1]; /* the one behind the last has no fn */
+	/* modules that should be asked and are not there: nobody logs in */
+	unsigned n_lost;
+	char lost[HD_GUARDS_MAX][HD_GUARD_NAME_BYTES];
 };

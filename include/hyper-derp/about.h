@@ -13,7 +13,8 @@ extern "C" {
 struct hd_about_relay {
 	const char *version, *commit; /* "0.1.0", git's short id */
 	const char *backend; /* "io_uring", "epoll" */
-	const char *state; /* "serving", "draining" */
+	const char *state; /* "serving", "draining"; "locked": nobody may log
+			      in, a module that says who may is lost */
 	uint64_t uptime_ms;
 	uint64_t started_s; /* seconds since the epoch */
 };

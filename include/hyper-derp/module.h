@@ -21,6 +21,7 @@
  *      Protocols without HTTP: service.h, hd_proto.opened, hd_listen.protocol,
  *      hd_stream_stay().
  *      hd_family_add(): label values that come at run time.
+ *      HD_MODULE_GUARD: nobody logs in while the module is lost.
  *
  * Why some shapes are as they are:
  * - load() takes a struct hd_error: the loader prints one sentence, with the
@@ -79,7 +80,7 @@ struct hd_module_def {
 	/* serving - new logins are welcome (true) or the relay drains. In
 	 * each worker; called once with true after start. */
 	void (*serving)(struct hd_module *mod, struct hd_worker *w, bool on);
-	uint32_t flags; /* HD_MODULE_RESIDENT */
+	uint32_t flags; /* HD_MODULE_RESIDENT, HD_MODULE_GUARD */
 	const struct hd_event_def *events; /* NULL: not listed, and
 					      whoever watches takes any name
 					      of this module */
@@ -88,8 +89,11 @@ struct hd_module_def {
 };
 
 /* HD_MODULE_RESIDENT - something outside the core keeps pointers into the code
- * (a thread, an exit handler): it is never unloaded or reloaded. */
-enum { HD_MODULE_RESIDENT = 1 };
+ * (a thread, an exit handler): it is never unloaded or reloaded.
+ * HD_MODULE_GUARD - it says who may log in: without it more people could than
+ * before. So an unload must be forced, and while it is lost (a reload fails in
+ * the new code and in the old) nobody logs in. */
+enum { HD_MODULE_RESIDENT = 1, HD_MODULE_GUARD = 2 };
 
 /* HD_MODULE(derp, .version = "1.0", …): the name must be the file's name.
  * The symbol is NAME_LTX_hd_module, as libltdl's static preloading wants it. */

@@ -140,10 +140,10 @@ static void put_build(struct metrics_page *p, const struct hd_about_relay *r)
 static void put_relay(struct metrics_page *p, const struct hd_about_relay *r)
 {
 	metrics_sample(metrics_family(p, "hyper_derp_serving", METRICS_GAUGE,
-				      "1: new logins are welcome; 0: the relay "
-				      "drains",
+				      "0: the relay drains and refuses logins; "
+				      "else 1",
 				      OWNER),
-		       NULL, strcmp(r->state, "serving") == 0);
+		       NULL, strcmp(r->state, "draining") != 0);
 	put_build(p, r);
 	hd_about_modules(put_module, p);
 	hd_about_certificates(put_certificate, p);

@@ -38,10 +38,13 @@ static void add_certificate(void *arg, const struct hd_about_certificate *c)
 }
 
 /* "ok", or why clients had better go elsewhere. */
-static const char *status_of(const struct health *h, bool serving)
+static const char *status_of(const struct health *h, const char *state,
+			     bool serving)
 {
 	if (!serving)
 		return "draining";
+	if (strcmp(state, "locked") == 0)
+		return state;
 	if (h->first_expiry > 0 && h->first_expiry <= time(NULL))
 		return "certificate expired";
 	return "ok";
@@ -60,7 +63,8 @@ void metrics_answer_health(struct hd_module *mod, struct hd_request *req)
 	hd_about_relay(&relay);
 	hd_metrics_read(NULL, add_sample, &h);
 	hd_about_certificates(add_certificate, &h);
-	status = status_of(&h, hd_worker_serving(hd_request_worker(req)));
+	status = status_of(&h, relay.state,
+			   hd_worker_serving(hd_request_worker(req)));
 	metrics_puts(&t, "{\"status\":");
 	metrics_put_json(&t, status);
 	metrics_printf(&t, ",\"uptime_seconds\":%.1f,\"workers\":%u",

@@ -371,8 +371,9 @@ static int policy_load(struct hd_module *mod, struct hd_error *err)
 }
 
 HD_MODULE(policy, .version = "1.0", .licence = "MIT",
-	  .summary = "who may use the relay", .options = policy_options,
-	  .metrics = metrics, .metrics_size = sizeof(struct policy_numbers),
+	  .summary = "who may use the relay", .flags = HD_MODULE_GUARD,
+	  .options = policy_options, .metrics = metrics,
+	  .metrics_size = sizeof(struct policy_numbers),
 	  .conf_size = sizeof(struct policy_conf),
 	  .worker_size = sizeof(struct policy_worker), .check = policy_check,
 	  .load = policy_load, .start = policy_start, .changed = policy_changed,

@@ -8,6 +8,7 @@ use FindBin;
 use lib "$FindBin::Bin/../lib";
 use HyperDerp::Live;
 use HyperDerp::Metrics ();
+use HyperDerp::Raw;
 use HyperDerp::Test;
 use IO::Socket::IP;
 use POSIX ();
@@ -354,6 +355,52 @@ subtest 'refusals' => sub {
     refused ctl($hd, 'module', 'load', "$HyperDerp::Live::modules/crashes.so"),
         qr/crashes/, 'a file that crashes';
     ok kill(0, $hd->pid), '... the relay lives';
+    $hd->finish;
+};
+
+subtest 'one that says who may log in' => sub {
+    my $loads = "$live->{dir}/loads";
+    spew($loads, "1\n");
+    my $hd = HyperDerp::Test->start(no_tls => 1, load_module => [qw(derp guard)],
+        conf => "guard: {loads: $loads}\n");
+    my ($alice, $bob) = HyperDerp::Raw::logins($hd, 2);
+    my $a = HyperDerp::Raw->login($hd, $alice);
+    my $state = sub { join ' ', map { $_->{state}, @{ $_->{lost_modules} } } ctl($hd, 'status')->{data} };
+    my $lose = sub {
+        spew($loads, "1\n");    # for the trial
+        refused ctl($hd, qw(module reload guard)),
+            qr/enough; its old code does not start either.*nobody can: mend it, then `hdctl module load guard`/,
+            'a reload fails in the new code and in the old';
+        is $state->(), 'locked guard', '... the relay is locked';
+    };
+
+    refused ctl($hd, qw(module unload guard)), qr/more people may.*module unload guard --force/,
+        'an unload must be forced';
+    refused ctl($hd, qw(module reload guard)), qr/guard\.so: load\(\) has had enough$/, 'a trial fails';
+    is $state->(), 'serving', '... nothing has changed';
+    $lose->();
+    my $b = HyperDerp::Raw->start($hd, $bob);
+    like $b->expect(HyperDerp::Raw::HEALTH), qr/module guard is missing, which says who may log in/,
+        'a login is refused, and told why';
+    ok $b->closed, '... closed';
+    ok $a->ping, 'who is in stays';
+    ok $hd->log_like(qr/error .*module guard: neither its new nor its old code starts.*nobody can: mend it/),
+        'the log says so';
+    refused ctl($hd, qw(module unload guard)), qr/lost in a reload/, 'to go on without it must be forced';
+    refused ctl($hd, qw(module load guard)), qr/has had enough/, 'a load that fails changes nothing';
+    is $state->(), 'locked guard', '... it is locked as before';
+    spew($loads, "2\n");
+    taken ctl($hd, qw(module load guard)), 'it is loaded';
+    is $state->(), 'serving', '... and that is over';
+    HyperDerp::Raw->login($hd, $bob);
+    $lose->();
+    taken ctl($hd, qw(module unload guard --force)), 'given up';
+    is $state->(), 'serving', '... the relay goes on without it';
+    HyperDerp::Raw->login($hd, $bob);
+    spew($loads, "2\n");
+    taken ctl($hd, qw(module load guard)), 'loaded once more';
+    taken ctl($hd, qw(module unload guard --force)), 'unloaded';
+    HyperDerp::Raw->login($hd, $bob);
     $hd->finish;
 };
 

@@ -114,6 +114,20 @@ subtest 'revoked' => sub {
     like ctl($hd, qw(peer revoke), 'abcd')->{error}{message}, qr/no whole key/, 'half a key is refused';
 };
 
+subtest 'the code is reloaded' => sub {
+    my $a = admitted($alice);
+    ok ctl($hd, qw(peer revoke), $carol->{key})->{ok}, 'carol is revoked';
+    ok ctl($hd, qw(module reload policy))->{ok}, 'reloaded';
+    is explained($carol->{key}), 'deny revocation -', '... and she still is';
+    HyperDerp::Test::spew("$hd->{dir}/policy.revoked", "nonsense\n");
+    like ctl($hd, qw(module reload policy))->{error}{message},
+        qr/policy\.so: \Q$hd->{dir}\E\/policy\.revoked: line 1 is no revocation/, 'a damaged file: the trial fails';
+    is explained($carol->{key}), 'deny revocation -', '... nothing has changed';
+    ok $a->ping, '... for nobody';
+    ok ctl($hd, qw(peer unrevoke), $carol->{key})->{ok}, 'the file is written anew';
+    is denied($carol), "this key is not on the relay's list", 'the rules decide';
+};
+
 subtest 'a reload' => sub {
     my $a = admitted($alice);
     my $r = reload "  rules:\n    - {name: friends, keys: $keys}\n    - {from: [127.0.0.1/8]}\n";
@@ -177,7 +191,8 @@ subtest 'an admission service' => sub {
     ok reload("$rules$ttl  ask_timeout: 9s\n")->{ok}, 'it hangs';
     my $waits = HyperDerp::Raw->start($hd, scalar HyperDerp::Raw::logins($hd));
     1 while <$said> !~ /$waits->{key}/;
-    ok ctl($hd, qw(module unload policy))->{ok}, 'the module goes while a login waits';
+    like ctl($hd, qw(module unload policy))->{error}{message}, qr/more people may.*--force/, 'no unload by mistake';
+    ok ctl($hd, qw(module unload policy --force))->{ok}, 'the module goes while a login waits';
     ok $waits->closed, '... which is denied';
     ok ctl($hd, qw(module load policy))->{ok}, 'it comes back';
     kill 'KILL', $pid;
