@@ -7,6 +7,7 @@
  * connection changes workers: descriptor, TLS, kept bytes and state go in one
  * message. Context: the stream's worker. */
 #include <hyper-derp/worker.h>
+#include "core/base/bug.h"
 #include "core/base/clock.h"
 #include "core/relay/peer.h"
 #include "core/relay/relay_worker.h"
@@ -18,6 +19,10 @@ void hd_relay_login(struct hd_stream *s, const struct hd_login *login)
 
 	if (!hd_stream_is_open(s))
 		return;
+	if (s->user != NULL) {
+		hd_bug_once("a second login: proto=%s", s->proto->name);
+		return;
+	}
 	p = hd_peer_new(s, login);
 	if (p == NULL) {
 		hd_stream_abort(s, HD_CLOSE_ERROR);

@@ -42,6 +42,8 @@ struct hd_peer {
 	 * and the number of the question, which an old answer has not */
 	const struct hd_module *hook_asked;
 	uint32_t asked_order, asked_hooks, asked_n;
+	bool asks_again; /* when HD_DEADLINE_LOGIN has passed */
+	uint64_t late_ms; /* that deadline until then; 0: none */
 	struct hd_login login;
 	struct hd_key_text name; /* of the key, for probes and logs */
 	char *label; /* that a hook gave; NULL: none */

@@ -167,6 +167,25 @@ void hd_stream_detach(struct hd_stream *s)
 	ready_out(list_of(s), s);
 }
 
+/* ---- found again ---- */
+
+uint64_t hd_stream_id(const struct hd_stream *s)
+{
+	return ((uint64_t)s->slot + 1) << 32 | s->gen;
+}
+
+struct hd_stream *hd_stream_find(const struct hd_module *mod,
+				 struct hd_worker *w, uint64_t id)
+{
+	struct hd_stream *s = hd_slots_get(&w->streams->slots,
+					   (uint32_t)(id >> 32) - 1,
+					   (uint32_t)id);
+	bool its = s != NULL && s->mod == mod && hd_stream_is_open(s) &&
+		   hd_stream_key(s) == NULL;
+
+	return its ? s : NULL;
+}
+
 /* ---- what the kernel says ---- */
 
 void hd_stream_on_ready(struct hd_stream *s, int32_t bits, bool disarmed)

@@ -58,12 +58,18 @@ typedef void hd_fetch_fn(struct hd_module *mod, struct hd_worker *w, void *arg,
 
 /* hd_fetch - ask, and call fn with the answer in worker w, on the main thread
  * when w is NULL. Any thread; fn is not called before it returns.
- * At an unload the requests of a module end at once with -ECANCELED; at a
- * reload when they have not ended within 4 s; at the end of the relay, too.
- * Always while the code that asked still runs. load() may ask with w NULL only.
- * A process that tries a module's file asks nobody.
+ * When the module goes, what has not ended does, and fn is called with
+ * -ECANCELED while the code that asked still runs: at an unload and at the end
+ * of the relay at once, at a reload after 4 s. Who waits for the answer is told
+ * then: a login by hd_admit_answer() with HD_VERDICT_PENDING (hook.h), a stream
+ * of the module by asking again in a moment, hd_stream_timer(). From then on
+ * hd_fetch() is refused with -EBUSY, and fn is not called for that: so treat
+ * both alike. What shall be asked again without anybody who waits the new
+ * start() asks. load() may ask with w NULL only. A process that tries the file
+ * of a module asks nobody.
  * @arg     taken, also on failure: either fn or drop gets it, exactly once.
- *          drop when it is refused or cancelled, or load() or start() fails
+ *          drop when hd_fetch() itself fails, by hd_fetch_cancel(), and when
+ *          load() or start() fails; fn else
  * @drop    may be NULL; any thread, as in task.h
  * @ret_id  may be NULL; for hd_fetch_cancel(), 0 on failure
  * @err     may be NULL

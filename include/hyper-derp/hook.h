@@ -18,7 +18,8 @@ struct hd_admission {
 };
 
 /* on_admit - a key has been proven; in its home worker. Once per login, and
- * again when the module was to answer and has been replaced meanwhile.
+ * again when the module was to answer and has been replaced meanwhile, or has
+ * answered that it cannot know now.
  * @ticket  for HD_VERDICT_PENDING: answer later with hd_admit_answer(), else
  *          the login deadline denies. For HD_VERDICT_DENY say why with
  *          hd_admit_reason(). */
@@ -40,8 +41,9 @@ HD_API int hd_hook_packet(struct hd_module *mod, hd_packet_fn *fn,
 			  struct hd_error *err);
 #define HD_HOOKS_MAX 16
 
-/* hd_admit_reason - why it is denied: for the log and, where its protocol can,
- * for the client. Copied, cut off at 95 bytes.
+/* hd_admit_reason - why it is denied: for the log and for the client, by
+ * health() of its protocol and in the Close frame of a WebSocket. UTF-8;
+ * copied, cut off at 123 bytes, between two characters.
  * hd_admit_name - how people call this key: shown beside it. Copied, cut off at
  * 63 bytes. Of several hooks the last one's stands.
  * Both during on_admit, or with a ticket that is held. */
@@ -52,7 +54,11 @@ HD_API void hd_admit_name(struct hd_ticket *ticket, const char *name);
  * state keeps it. Returns NULL when out of memory. hd_admit_answer - any
  * thread, exactly once; releases the ticket, or nothing if it is NULL.
  * HD_VERDICT_PASS: the hooks behind this one are asked, and may deny or wait in
- * their turn; so does a drain that has begun meanwhile. All else denies.
+ * their turn; so does a drain that has begun meanwhile.
+ * HD_VERDICT_PENDING: it cannot be known now; on_admit is asked once more, with
+ * a new ticket, 50 ms later; after a reload the new code is. So answer when
+ * hd_fetch() was cancelled or refused: the module goes, or is replaced.
+ * HD_VERDICT_DENY: refused.
  * Nothing happens when nobody waits for it any more: the client has gone, the
  * deadline has passed, or on_admit returned another verdict. */
 HD_API struct hd_ticket *hd_admit_hold(struct hd_ticket *ticket);

@@ -20,6 +20,8 @@
  *      list of subprotocols, and accept().
  *      Protocols without HTTP: service.h, hd_proto.opened, hd_listen.protocol,
  *      hd_stream_stay().
+ *      hd_stream_id(), hd_stream_find(), hd_stream_pause(s, 0), and logins
+ *      later than in data(); hd_admit_answer() with HD_VERDICT_PENDING.
  *      hd_family_add(): label values that come at run time.
  *      HD_MODULE_GUARD: nobody logs in while the module is lost.
  *

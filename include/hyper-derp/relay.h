@@ -54,8 +54,11 @@ struct hd_login {
 /* hd_relay_login - the protocol has proven that the key is the client's own.
  * The core reads no more, moves the stream to the key's home worker, asks the
  * admit hooks, registers the key and calls proto->admitted() there, or closes.
- * Call it at most once per stream, from data(), and return from data() with
- * the bytes used so far: the core offers the rest again after admitted().
+ * From data() or message(), which then return at once: what was not used is
+ * offered again after admitted(). Or later, from any other call in the stream's
+ * worker: timer(), a post, the end of a task, an answer of hd_fetch(). They get
+ * the stream by hd_stream_find(): it may have ended. Nothing happens when it
+ * closes already. At most once for a stream.
  * @login  borrowed */
 HD_API void hd_relay_login(struct hd_stream *s, const struct hd_login *login);
 

@@ -72,7 +72,12 @@ HD_API bool hd_stream_append(struct hd_stream *s, enum hd_lane lane,
 
 /* hd_stream_want - the frame under way needs n bytes in all. */
 HD_API void hd_stream_want(struct hd_stream *s, size_t n);
-/* hd_stream_pause - read nothing for delay_ms: rate limits. */
+/* hd_stream_pause - hold input back: data(), or message(), is not called for
+ * delay_ms, and the kernel holds back the client. What data() has not used is
+ * offered again then. For rate limits, and while an answer of somebody else is
+ * due. That the client has gone is not seen meanwhile; login_timeout is.
+ * @delay_ms  0: go on, in the worker's next turn, or when peer_rate_limit lets
+ *            it */
 HD_API void hd_stream_pause(struct hd_stream *s, uint32_t delay_ms);
 /* hd_stream_timer - proto->timer(which) once in delay_ms; 0 cancels. */
 #define HD_STREAM_TIMERS 4
@@ -85,7 +90,19 @@ HD_API void hd_stream_stay(struct hd_stream *s);
  * closed() comes later, never from inside this call. Idempotent. */
 HD_API void hd_stream_close(struct hd_stream *s, enum hd_close why);
 
-/* hd_stream_state - the state_size bytes of its protocol.
+/* hd_stream_id - a name of it that outlives it, for who comes back later: a
+ * post, what a task has done, an answer of hd_fetch(). Never 0. A stream that
+ * logs in (relay.h) leaves it behind.
+ * hd_stream_find - the stream of this module in worker w, which is where we
+ * are; NULL: it has ended, closes, or has logged in. Pointers to streams are
+ * good until closed() returns. */
+HD_API uint64_t hd_stream_id(const struct hd_stream *s);
+HD_API struct hd_stream *hd_stream_find(const struct hd_module *mod,
+					struct hd_worker *w, uint64_t id);
+
+/* hd_stream_state - the state_size bytes of its protocol. The core's memory; it
+ * stays where it is until closed() has returned, also when the stream goes to
+ * another worker, and over a reload that keeps it.
  * hd_stream_worker - the worker that owns it, which is where we are.
  * hd_stream_addr - the client's. hd_stream_is_tls - whether it came by TLS. */
 HD_API void *hd_stream_state(struct hd_stream *s);

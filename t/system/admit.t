@@ -68,6 +68,15 @@ subtest 'later' => sub {
 
     $c = next_login($hd);
     holds $hd, 'judge_a', 1;
+    answer $hd, 'judge_a', 'again';
+    ok holds($hd, 'judge_a', 1), 'who cannot say is asked once more';
+    is asked($hd, 'judge_a'), 3, '... once';
+    ok waits($c), '... and the client waits on';
+    answer $hd, 'judge_a', 'pass';
+    ok $c->admitted, '... until it can';
+
+    $c = next_login($hd);
+    holds $hd, 'judge_a', 1;
     mode $hd, 'judge_b', 'deny';
     answer $hd, 'judge_a', 'pass';
     ok refused($c), 'the first passes late, the second denies';
@@ -122,6 +131,17 @@ subtest 'never' => sub {
     is asked($hd, 'judge_b'), 0, 'an answer after that changes nothing';
     mode $hd, 'judge_a', 'pass';
     ok HyperDerp::Test::wait_for(sub { next_login($hd)->admitted }), 'the next one is let in';
+    $hd->finish;
+};
+
+subtest 'never, by one who cannot say' => sub {
+    my $hd = start(conf => "login_timeout: 1s\n");
+    mode $hd, 'judge_a', 'again';
+    ok HyperDerp::Test::wait_for(sub {
+        my $c = next_login($hd);
+        return refused($c) && $hd->log_text =~ /reason=module judge_a has not answered within login_timeout$/m;
+    }), 'login_timeout denies';
+    cmp_ok asked($hd, 'judge_a'), '>', 1, '... though it was asked again and again';
     $hd->finish;
 };
 

@@ -2,8 +2,8 @@
 /* t/lib/modules/judge.h - a module that is asked who may log in, and says what
  * the test has told it by commands: at once, later, from any thread, or never.
  *
- *   NAME mode MODE        pass, deny, pend, here, task, mute, held
- *   NAME answer VERDICT   pass, deny: all tickets that it holds
+ *   NAME mode MODE        pass, deny, pend, here, task, mute, held, again
+ *   NAME answer VERDICT   pass, deny, again: all tickets that it holds
  *   NAME seen             how often it was asked, how many tickets it holds */
 #pragma once
 #include <hyper-derp/control.h>
@@ -78,7 +78,9 @@ static enum hd_verdict on_admit(struct hd_module *mod, struct hd_worker *w,
 	held = hd_admit_hold(ticket);
 	if (held == NULL)
 		return HD_VERDICT_DENY;
-	if (strcmp(mode, "here") == 0) /* before the verdict is known */
+	if (strcmp(mode, "again") == 0)
+		hd_admit_answer(&held, HD_VERDICT_PENDING, NULL);
+	else if (strcmp(mode, "here") == 0) /* before the verdict is known */
 		hd_admit_answer(&held, HD_VERDICT_PASS, NULL);
 	else if (strcmp(mode, "task") != 0)
 		keep(held);
@@ -98,10 +100,12 @@ static void run_mode(struct hd_module *mod, struct hd_call *call)
 
 static void run_answer(struct hd_module *mod, struct hd_call *call)
 {
+	const char *verdict = hd_call_arg(call, "verdict");
+
 	(void)mod;
-	answer_all(strcmp(hd_call_arg(call, "verdict"), "pass") == 0
-			   ? HD_VERDICT_PASS
-			   : HD_VERDICT_DENY);
+	answer_all(strcmp(verdict, "pass") == 0	   ? HD_VERDICT_PASS
+		   : strcmp(verdict, "again") == 0 ? HD_VERDICT_PENDING
+						   : HD_VERDICT_DENY);
 }
 
 static void run_seen(struct hd_module *mod, struct hd_call *call)
