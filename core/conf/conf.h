@@ -132,6 +132,11 @@ int hd_conf_section_put(struct hd_conf *conf, const char *name,
 			const struct hd_option *table, void *data);
 void hd_conf_section_drop(struct hd_conf *conf, const char *name);
 
+/* hd_conf_place_bytes - of the FILE:LINE of the section that text begins with
+ * (hd_error_at()); 0: it does not. */
+size_t hd_conf_place_bytes(const struct hd_conf *conf, const char *section,
+			   const char *text);
+
 /* hd_conf_section_text - a configuration that has only what the section's text
  * was, that loads module_file, and that has the state folder which is open; for
  * another process. Lines are where they were. The caller frees it. NULL: out

@@ -41,6 +41,19 @@ void hd_conf_section_drop(struct hd_conf *conf, const char *name)
 		*at = (*at)->next;
 }
 
+size_t hd_conf_place_bytes(const struct hd_conf *conf, const char *section,
+			   const char *text)
+{
+	const struct hd_node *node = hd_node_get(conf->priv->root, section);
+	const char *file = node != NULL ? node->file : NULL;
+	size_t n = file != NULL ? strlen(file) : 0;
+
+	if (n == 0 || strncmp(text, file, n) != 0 || text[n] != ':')
+		return 0;
+	size_t digits = strspn(text + n + 1, "0123456789");
+	return digits > 0 && text[n + 1 + digits] == ':' ? n + 1 + digits : 0;
+}
+
 static int check_map(const struct hd_node *node, const char *name,
 		     const struct hd_option *table, struct hd_error *err)
 {

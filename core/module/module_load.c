@@ -44,6 +44,19 @@ static int refuse(const struct candidate *c, const char *path, int code,
 			    file, why.text);
 }
 
+/* A place in its section says more than that of its entry and its file. */
+static int refuse_loaded(const struct hd_conf *conf, const struct candidate *c,
+			 const char *path, int code, struct hd_error *err)
+{
+	struct hd_error why = *err;
+	size_t n = hd_conf_place_bytes(conf, c->name, why.text);
+
+	if (n == 0)
+		return refuse(c, path, code, err);
+	return hd_error_set(err, code, "%.*s: module %s%s", (int)n, why.text,
+			    c->name, why.text + n);
+}
+
 static int check_entry(struct candidate *v, unsigned n, struct candidate *c,
 		       struct hd_error *err)
 {
@@ -200,7 +213,7 @@ static int start_module(struct hd_conf *conf, struct candidate *c, enum run run,
 	}
 	r = run == RUN_LOAD ? hd_life_in(&l, err) : hd_life_check(l.mod, err);
 	if (r < 0) {
-		refuse(c, l.mod->path, r, err);
+		refuse_loaded(conf, c, l.mod->path, r, err);
 		hd_life_forget(l.mod);
 	} else if (run == RUN_LOAD) {
 		hd_module_list(l.mod, true);

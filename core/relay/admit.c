@@ -3,7 +3,7 @@
  *
  *   PROVEN at home --each passes--> UP
  *     |  `- one will answer later -> PENDING --pass: the next is asked--> UP
- *     |                                |
+ *     |                                |  `- cannot say: is asked once more
  *     `--------- denied ---------------+--> closed
  *
  * Hooks come and go while an answer is due. So a login remembers the module
@@ -15,17 +15,19 @@
 #include <string.h>
 #include "core/base/clock.h"
 #include "core/base/probes.h"
+#include "core/base/utf8.h"
 #include "core/relay/hooks.h"
 #include "core/relay/peer.h"
 #include "core/stream/trace.h"
 #include "core/stream/stream_life.h"
+#include "core/stream/ws.h"
 
 struct hd_ticket { /* one question: its answer finds the login by this */
 	unsigned worker; /* an index: unload() may answer when all have ended */
 	uint32_t slot, gen;
 	uint32_t asked_n;
 	enum hd_verdict verdict;
-	char reason[96], label[64];
+	char reason[124], label[64];
 };
 
 /* Its protocol may tell the client. */
@@ -52,6 +54,7 @@ static void refuse(struct hd_stream *s, enum hd_close why, const char *reason)
 	hd_trace_stream(s, HD_TRACE_DENIED, reason);
 	HD_PROBE(login_refused, s, s->worker->index, s->user->key_text, reason);
 	tell_reason(s, reason);
+	hd_ws_reason(s, reason);
 	hd_stream_close(s, why);
 }
 
@@ -195,11 +198,44 @@ void hd_login_ask(struct hd_stream *s)
 	}
 }
 
+/* ---- asked once more ---- */
+
+enum { AGAIN_MS = 50 };
+
+/* login_timeout's deadline serves both: it is put back when it has passed. */
+static void ask_later(struct hd_stream *s)
+{
+	struct hd_peer *p = hd_peer_of(s);
+	uint64_t late_ms = s->deadline_ms[HD_DEADLINE_LOGIN];
+
+	if (late_ms != 0 && late_ms <= s->worker->now_ms + AGAIN_MS)
+		return;
+	p->asks_again = true;
+	p->late_ms = late_ms;
+	hd_stream_deadline(s, HD_DEADLINE_LOGIN, AGAIN_MS);
+}
+
+/* Whoever was asked last, or now stands in that place. */
+static void ask_again(struct hd_stream *s)
+{
+	struct hd_peer *p = hd_peer_of(s);
+
+	if (p->asks_again)
+		s->deadline_ms[HD_DEADLINE_LOGIN] = p->late_ms;
+	p->asks_again = false;
+	p->asked_hooks--;
+	hd_login_ask(s);
+}
+
 void hd_login_late(struct hd_stream *s)
 {
 	const struct hd_peer *p = hd_peer_of(s);
 	char why[128];
 
+	if (p->state == HD_PEER_PENDING && p->asks_again) {
+		ask_again(s);
+		return;
+	}
 	if (p->state != HD_PEER_PENDING) {
 		hd_stream_close(s, HD_CLOSE_TIMEOUT);
 		return;
@@ -225,12 +261,9 @@ static void settle_here(struct hd_worker *w, const struct hd_module *mod,
 {
 	if (kept)
 		return;
-	for (struct hd_stream *s = w->streams->first; s != NULL; s = s->next) {
-		if (!waits_for(s, mod))
-			continue;
-		hd_peer_of(s)->asked_hooks--;
-		hd_login_ask(s);
-	}
+	for (struct hd_stream *s = w->streams->first; s != NULL; s = s->next)
+		if (waits_for(s, mod))
+			ask_again(s);
 }
 
 const struct hd_kind hd_login_kind = {
@@ -242,7 +275,9 @@ const struct hd_kind hd_login_kind = {
 
 void hd_admit_reason(struct hd_ticket *t, const char *text)
 {
-	snprintf(t->reason, sizeof(t->reason), "%s", text);
+	size_t n = hd_utf8_prefix(text, strnlen(text, sizeof(t->reason) - 1));
+
+	snprintf(t->reason, sizeof(t->reason), "%.*s", (int)n, text);
 }
 
 void hd_admit_name(struct hd_ticket *t, const char *name)
@@ -277,6 +312,8 @@ static void answered(struct hd_worker *w, void *ticket, void *unused)
 	if (is_awaited(s, t) && t->verdict == HD_VERDICT_PASS) {
 		hd_peer_set_label(hd_peer_of(s), t->label);
 		hd_login_ask(s);
+	} else if (is_awaited(s, t) && t->verdict == HD_VERDICT_PENDING) {
+		ask_later(s);
 	} else if (is_awaited(s, t)) {
 		hd_account_add(hd_account_of(w, hd_peer_of(s)->hook_asked),
 			       HD_ACCOUNT_DENIED, 1);

@@ -138,30 +138,51 @@ const struct hd_service_entry *hd_service_find(const char *name)
 
 /* ---- listeners ---- */
 
-static bool is_draft(const char *name)
+/* Of the module that is loaded right now, or of one before it. */
+static const struct hd_service *find_any(const char *name)
 {
+	const struct hd_service_entry *e = hd_service_find(name);
 	struct hd_entry_link *link = services.drafts;
 
 	while (link != NULL && strcmp(entry_of(link)->service->name, name) != 0)
 		link = link->next;
-	return link != NULL;
+	if (link != NULL)
+		e = entry_of(link);
+	return e != NULL ? e->service : NULL;
+}
+
+static int check_open(const struct hd_listener *l, struct hd_error *err)
+{
+	const struct hd_service *s = find_any(l->protocol);
+
+	if (s == NULL)
+		return hd_error_set(err, -ENOENT,
+				    "its listener %s speaks %.64s, which "
+				    "neither it nor a module before it offers: "
+				    "the module has a bug, report it to its "
+				    "author",
+				    l->name, l->protocol);
+	if (s->tls_only && !l->tls)
+		return hd_error_set(err, -EINVAL,
+				    "its listener %s has no certificate, and "
+				    "%s is spoken over TLS only: set the "
+				    "certificate in the module's section; if "
+				    "it has no option for that, report it to "
+				    "the module's author (hd_listen_tls() is "
+				    "missing)",
+				    l->name, s->name);
+	return 0;
 }
 
 int hd_services_check_listens(const struct hd_module *mod, struct hd_error *err)
 {
 	const struct hd_listener *l = hd_listens_first();
+	int r = 0;
 
-	for (; l != NULL; l = l->next)
-		if (l->mod == mod && !l->left && l->protocol != NULL &&
-		    !is_draft(l->protocol) &&
-		    hd_service_find(l->protocol) == NULL)
-			return hd_error_set(err, -ENOENT,
-					    "its listener %s speaks %.64s, "
-					    "which neither it nor a module "
-					    "before it offers: the module has "
-					    "a bug, report it to its author",
-					    l->name, l->protocol);
-	return 0;
+	for (; l != NULL && r == 0; l = l->next)
+		if (l->mod == mod && !l->left && l->protocol != NULL)
+			r = check_open(l, err);
+	return r;
 }
 
 static void list_names(char *text, size_t size)

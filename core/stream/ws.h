@@ -74,6 +74,11 @@ void hd_ws_drop_part(struct hd_stream *s);
 void hd_ws_leaves(struct hd_stream *s);
 void hd_ws_arrives(struct hd_stream *s);
 
+/* hd_ws_reason - what our Close frame will say beside its code, unless the
+ * module says else by hd_ws_close(): up to 123 bytes of whole characters. The
+ * stream may be no WebSocket. */
+void hd_ws_reason(struct hd_stream *s, const char *reason);
+
 /* hd_ws_accept - Sec-WebSocket-Accept for a key (28 characters and NUL).
  * Returns 0; -EINVAL the key is not 16 bytes of base64. */
 int hd_ws_accept(const char *key, char ret_accept[static 29]);

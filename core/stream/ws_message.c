@@ -263,6 +263,14 @@ static char *reason_copy(const char *reason)
 	return n > 0 ? strndup(reason, n) : NULL;
 }
 
+void hd_ws_reason(struct hd_stream *s, const char *reason)
+{
+	if (s->ws == NULL || !hd_stream_is_open(s) || s->ws->ended)
+		return;
+	free(s->ws->reason);
+	s->ws->reason = reason_copy(reason);
+}
+
 int hd_ws_close(struct hd_stream *s, enum hd_close why, unsigned code,
 		const char *reason)
 {
@@ -272,7 +280,7 @@ int hd_ws_close(struct hd_stream *s, enum hd_close why, unsigned code,
 		return 0;
 	s->ws->code = (uint16_t)code;
 	if (reason != NULL)
-		s->ws->reason = reason_copy(reason);
+		hd_ws_reason(s, reason);
 	hd_stream_close(s, why);
 	return 0;
 }

@@ -24,7 +24,8 @@ struct hd_listen { /* copied */
  * sockets: nobody who connects meanwhile is refused.
  * Returns 0; -EADDRINUSE and other -errno, with the address and the remedy in
  * err; -EEXIST the module has this name already; -ENOMEM. A protocol that
- * nobody offers is refused when load() returns. */
+ * nobody offers is refused when load() returns, and one of TLS only without
+ * hd_listen_tls(). */
 HD_API int hd_listen_open(struct hd_module *mod, const struct hd_listen *listen,
 			  struct hd_error *err);
 

@@ -57,7 +57,9 @@ subtest 'a list of mappings in the options of a module' => sub {
     like $check->('name: attic', 'nam: attic'), qr/bad\.yaml:\d+: unknown key `nam` in `rooms`; did you mean `name`/,
         'an unknown key';
     like $check->('name: attic', 'tags: x'), qr/is set already/, 'a key twice';
-    like $check->('attic', 'hall'), qr/bad\.yaml:\d+: the room hall is there twice, line \d+/, 'what check() says of it';
+    my $twice = $check->('attic', 'hall');
+    like $twice, qr/bad\.yaml:\d+: module good: the room hall is there twice, line \d+/, 'what check() says of it';
+    is scalar(() = $twice =~ /bad\.yaml:\d/g), 1, '... with one place' or diag $twice;
     $hd->run;
     ok $hd->ready, 'it starts' or diag $hd->log_text;
     like $hd->ctl(qw(config show)),

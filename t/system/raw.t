@@ -201,6 +201,20 @@ subtest 'a listener that the module opens' => sub {
     $bad->run;
     is $bad->wait_exit >> 8, 1, 'one that names what nobody offers: no start';
     like $bad->log_text, qr/its listener greet speaks nothing, which neither it nor/, '... and why';
+
+    my $conf = qq(greet: {addr: "127.0.0.1:$port", speaks: greets);
+    $bad = HyperDerp::Test->new(load_module => ['derp', $file], no_tls => 1, conf => "$conf}\n");
+    $bad->run;
+    is $bad->wait_exit >> 8, 78, 'one without TLS that speaks what is for TLS only: no start';
+    like $bad->log_text, qr/its listener greet has no certificate, and greets is spoken over TLS only/, '... and why';
+    $hd = HyperDerp::Test->new(load_module => ['derp', $file]);
+    spew("$hd->{dir}/own.pem", HyperDerp::Test::slurp($hd->{crt}) . HyperDerp::Test::slurp($hd->{key}));
+    chmod 0600, "$hd->{dir}/own.pem";
+    $hd->{yaml} = $hd->yaml . "$conf, cert: $hd->{dir}/own.pem}\n";
+    $hd->write_conf;
+    $hd->run->ready or die $hd->log_text;
+    like greeted($port), qr/220 BUILD=000002 alpn=none tls=yes/, '... with it: served';
+    $hd->finish;
 };
 
 subtest 'what -t and the start refuse' => sub {

@@ -106,6 +106,7 @@ async def closing():
             return await end_of(ws)
     same(await ended('', 'close 4001 our reason, ü'), (4001, 'our reason, ü'), 'a code of the module')
     same(await ended('', 'deny'), (1008, ''), 'a reason of the core')
+    same(await ended('', 'login mallory'), (1008, 'no' + '€' * 40), 'a login that a hook refuses: why, as whole characters')
     same(await ended('/small', 'x' * 101), (1009, ''), 'a message that is too long')
     same(await ended('', 'x' * (1024 * 1024 + 1)), (1009, ''), '... for the largest limit')
     async with connect() as ws:

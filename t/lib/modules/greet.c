@@ -16,7 +16,7 @@ static const volatile char build[] = "BUILD=000000";
 
 struct greet_conf {
 	union hd_addr addr; /* of a listener of our own */
-	const char *speaks; /* there */
+	const char *speaks, *cert; /* there */
 };
 
 struct greet_state {
@@ -33,6 +33,10 @@ static const struct hd_option options[] = {
 	  .offset = offsetof(struct greet_conf, speaks),
 	  .def = "greet",
 	  .help = "what it speaks" },
+	{ .name = "cert",
+	  .type = HD_OPTION_STRING,
+	  .offset = offsetof(struct greet_conf, cert),
+	  .help = "PEM file of certificate and key: it speaks TLS" },
 	HD_OPTION_END,
 };
 
@@ -140,8 +144,12 @@ static int greet_load(struct hd_module *mod, struct hd_error *err)
 					  .addr = conf->addr,
 					  .protocol = conf->speaks };
 
-	return conf->addr.sa.sa_family == 0 ? 0
-					    : hd_listen_open(mod, &listen, err);
+	if (conf->addr.sa.sa_family == 0)
+		return 0;
+	int r = hd_listen_open(mod, &listen, err);
+	if (r == 0 && conf->cert != NULL)
+		r = hd_listen_tls(mod, "greet", conf->cert, conf->cert, err);
+	return r;
 }
 
 HD_MODULE(greet, .version = "1.0", .licence = "MIT",

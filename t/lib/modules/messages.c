@@ -2,6 +2,7 @@
 /* t/lib/modules/messages.c - WebSocket as messages: says back what comes, in
  * the kind in which it came, and does what some texts ask for. */
 #include <errno.h>
+#include <hyper-derp/hook.h>
 #include <hyper-derp/http.h>
 #include <hyper-derp/log.h>
 #include <hyper-derp/module.h>
@@ -231,10 +232,31 @@ static const struct hd_route routes[] = {
 	{ MESSAGES("/messages/pinged"), .ping_ms = 1500 },
 };
 
+/* The reason is 40 characters of three bytes, and one more that no Close frame
+ * has room for. */
+static enum hd_verdict on_admit(struct hd_module *mod, struct hd_worker *w,
+				const struct hd_admission *who,
+				struct hd_ticket *ticket)
+{
+	char reason[41 * 3 + 3] = "no";
+
+	(void)mod;
+	(void)w;
+	if (strcmp((const char *)who->login->key.b, "mallory") != 0)
+		return HD_VERDICT_PASS;
+	for (unsigned i = 0; i < 41; i++)
+		memcpy(reason + 2 + 3 * i, "\u20ac", 3);
+	hd_admit_reason(ticket, reason);
+	return HD_VERDICT_DENY;
+}
+
 static int messages_load(struct hd_module *mod, struct hd_error *err)
 {
 	realm = hd_realm("messages");
 	memset(filler, 'm', sizeof(filler));
+	int e = hd_hook_admit(mod, on_admit, err);
+	if (e < 0)
+		return e;
 	for (size_t i = 0; i < HD_ARRAY_N(routes); i++) {
 		int r = hd_route_add(mod, &routes[i], err);
 
