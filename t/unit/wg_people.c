@@ -156,9 +156,10 @@ static void talk(unsigned first, unsigned n, uint64_t every_ms)
 		people_echo(first);
 }
 
-/* Data with a counter that was made up at the old address looks seen before:
- * then it has no answer until its handshake (doc/wireguard.md). */
-static bool looks_old(unsigned who)
+/* Its next data has a counter that was made up at its address, or less: that
+ * looks seen before, and does not show that it is there. If it moves then, it
+ * has no answer until its handshake (doc/wireguard.md). */
+static bool next_looks_old(unsigned who)
 {
 	return m.counter < m.forged[who];
 }
@@ -166,11 +167,13 @@ static bool looks_old(unsigned who)
 /* A new mapping in the middle of traffic, then the handshake that follows. */
 void people_roam(unsigned who)
 {
+	bool looks_old = next_looks_old(who);
+
 	net_pass(1500);
 	people_echo(who);
 	m.at[who] = net_addr(1 + who, 1000 + m.dice(60000));
 	m.asks[who].has = m.answers[who].has = false;
-	if (!looks_old(who)) {
+	if (!looks_old) {
 		for (unsigned i = 0; i < 20; i++, net_pass(100)) {
 			say(who);
 			is_heard(!who); /* if somebody just claimed it */
