@@ -43,23 +43,6 @@ const char *hd_addr_text(const union hd_addr *addr,
 	return text_v6(&addr->in6, buf);
 }
 
-const char *hd_close_text(enum hd_close why)
-{
-	static const char *const text[HD_CLOSE_N] = {
-		[HD_CLOSE_DONE] = "done",
-		[HD_CLOSE_PROTOCOL] = "protocol error",
-		[HD_CLOSE_DENIED] = "denied",
-		[HD_CLOSE_TIMEOUT] = "login timeout",
-		[HD_CLOSE_SLOW] = "slow receiver",
-		[HD_CLOSE_PEER] = "closed by peer",
-		[HD_CLOSE_ERROR] = "connection error",
-		[HD_CLOSE_DRAIN] = "relay drains",
-		[HD_CLOSE_KICKED] = "kicked",
-	};
-
-	return (unsigned)why < HD_CLOSE_N ? text[why] : "unknown";
-}
-
 struct hd_key_text hd_key_text(const struct hd_key *key)
 {
 	struct hd_key_text text;

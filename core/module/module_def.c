@@ -1,17 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /* core/module/module_def.c - the checks of a module's definition: who it is
  * for, how it is called, whether its option table fits its struct, what its
- * services are. */
+ * services and reasons are. */
 #include "core/module/module_def.h"
 #include <errno.h>
 #include "core/conf/conf_value.h"
 #include <string.h>
+#include "core/base/close.h"
 #include "core/base/metric_table.h"
+#include "core/base/utf8.h"
+#include "core/stream/ws_frame.h"
 
 /* ABI 2.0 ended here; a later minor only appends. */
 #define DEF_2_0_BYTES                                                          \
-	(offsetof(struct hd_module_def, services) +                            \
-	 sizeof(((struct hd_module_def *)0)->services))
+	(offsetof(struct hd_module_def, reasons) +                             \
+	 sizeof(((struct hd_module_def *)0)->reasons))
 
 enum {
 	DEF_MAX_BYTES = 4096,
@@ -19,7 +22,8 @@ enum {
 	ENTRY_MAX_BYTES = 16384,
 	DEPTH_MAX = 4, /* also of a table that has itself in it */
 	WORKER_MAX = 64 << 20,
-	METRICS_MAX = 1 << 20
+	METRICS_MAX = 1 << 20,
+	REASON_BYTES = 32 /* of a word, with its NUL */
 };
 
 static int check_abi(const struct hd_module_def *def, struct hd_error *err)
@@ -222,6 +226,58 @@ static int check_services(const struct hd_module_def *def, struct hd_error *err)
 	return 0;
 }
 
+static bool is_word(const char *word)
+{
+	size_t n = strspn(word, "abcdefghijklmnopqrstuvwxyz0123456789_");
+
+	return n > 0 && n < REASON_BYTES && word[n] == '\0';
+}
+
+static bool reason_fits(const struct hd_close_reason *r)
+{
+	size_t n;
+
+	if (r->ws_reason == NULL)
+		return true;
+	n = strlen(r->ws_reason);
+	return n <= HD_WS_CONTROL_MAX_BYTES - 2 &&
+	       hd_utf8_valid(r->ws_reason, n);
+}
+
+static const char *reason_fault(const struct hd_close_reason *all,
+				const struct hd_close_reason *r)
+{
+	if (r - all >= HD_CLOSE_REASONS_MAX)
+		return "there are more than 64";
+	if (!is_word(r->word) || hd_close_is_core(r->word))
+		return "its word is not 1 to 31 of a-z, 0-9 and _, or it is "
+		       "one of the relay's own";
+	for (const struct hd_close_reason *i = all; i < r; i++)
+		if (strcmp(i->word, r->word) == 0)
+			return "there is another one of that name";
+	if ((unsigned)r->like >= HD_CLOSE_N)
+		return "its `like` is none of the relay's reasons";
+	if (r->ws_code != 0 && !hd_ws_code_valid(r->ws_code))
+		return "its ws_code may not be sent";
+	return reason_fits(r) ? NULL
+			      : "its ws_reason is not UTF-8 of up to 123 bytes";
+}
+
+static int check_reasons(const struct hd_module_def *def, struct hd_error *err)
+{
+	for (const struct hd_close_reason *r = def->reasons;
+	     r != NULL && r->word != NULL; r++) {
+		const char *fault = reason_fault(def->reasons, r);
+
+		if (fault != NULL)
+			return hd_error_set(err, -ENOEXEC,
+					    "close reason %.40s: %s; correct "
+					    "the module's table of reasons",
+					    r->word, fault);
+	}
+	return 0;
+}
+
 static int check_tables(const struct hd_module_def *def, struct hd_error *err)
 {
 	if (def->conf_size > CONF_MAX_BYTES || def->worker_size > WORKER_MAX ||
@@ -235,6 +291,8 @@ static int check_tables(const struct hd_module_def *def, struct hd_error *err)
 	int r = check_metrics(def, err);
 	if (r == 0)
 		r = check_services(def, err);
+	if (r == 0)
+		r = check_reasons(def, err);
 	if (r < 0 || def->options == NULL)
 		return r;
 	return check_table(&(struct table){ .rows = def->options,

@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "core/base/close.h"
 #include "core/base/probes.h"
 #include "core/loop/tag.h"
 #include "core/net/listener.h"
@@ -126,12 +127,19 @@ struct hd_tls_env hd_stream_tls_env(struct hd_stream *s)
 
 /* ---- the end ---- */
 
+/* A number that is nobody's reason stays one. */
+static void set_why(struct hd_stream *s, enum hd_close why)
+{
+	s->why = (uint8_t)HD_MIN((unsigned)why, UINT8_MAX);
+	s->like = (uint8_t)hd_close_like(s->mod, s->why);
+}
+
 void hd_stream_close(struct hd_stream *s, enum hd_close why)
 {
 	if (!hd_stream_is_open(s))
 		return;
 	s->phase = HD_PHASE_CLOSING;
-	s->why = (uint8_t)why;
+	set_why(s, why);
 	s->deadline_ms[HD_DEADLINE_LOGIN] = 0;
 	hd_stream_deadline(s, HD_DEADLINE_CLOSE,
 			   s->worker->conf->write_timeout_ms);
@@ -141,7 +149,7 @@ void hd_stream_close(struct hd_stream *s, enum hd_close why)
 void hd_stream_abort(struct hd_stream *s, enum hd_close why)
 {
 	if (hd_stream_is_open(s))
-		s->why = (uint8_t)why;
+		set_why(s, why);
 	s->phase = HD_PHASE_ABORTED;
 	hd_stream_mark_dirty(s);
 }
@@ -163,15 +171,17 @@ static void log_end(const struct hd_stream *s)
 		     (unsigned long long)s->bytes_in,
 		     (unsigned long long)s->bytes_out,
 		     s->drops[HD_DROP_QUEUE_HEAD],
-		     s->drops[HD_DROP_WRITE_ERROR], hd_close_text(s->why));
+		     s->drops[HD_DROP_WRITE_ERROR],
+		     hd_close_text(s->mod, s->why));
 }
 
 /* Peers, and what failed before it became one: not every look at a page. */
 static void trace_end(const struct hd_stream *s)
 {
 	if (hd_stream_key(s) != NULL ||
-	    (s->why != HD_CLOSE_DONE && s->why != HD_CLOSE_PEER))
-		hd_trace_stream(s, HD_TRACE_CLOSED, hd_close_text(s->why));
+	    (s->like != HD_CLOSE_DONE && s->like != HD_CLOSE_PEER))
+		hd_trace_stream(s, HD_TRACE_CLOSED,
+				hd_close_text(s->mod, s->why));
 }
 
 static void set_owner(struct hd_stream *s, struct hd_module *mod)
@@ -218,14 +228,14 @@ void hd_stream_end(struct hd_stream *s)
 	struct hd_worker *w = s->worker;
 
 	HD_CHECK_MAGIC(s, HD_STREAM_MAGIC);
-	hd_count(&w->stats.closes[s->why], 1);
+	hd_count(&w->stats.closes[s->like], 1);
 	hd_stream_clear_output(s, HD_DROP_WRITE_ERROR);
 	hd_chunk_put(&w->streams->pool, &s->kept);
 	if (s->ws != NULL)
 		hd_ws_drop_part(s);
 	log_end(s);
 	trace_end(s);
-	hd_account_add(s->account, HD_ACCOUNT_ERRORS, is_error(s->why));
+	hd_account_add(s->account, HD_ACCOUNT_ERRORS, is_error(s->like));
 	call_closed(s, s->why);
 	HD_PROBE(closed, s, w->index, s->why, s->bytes_in, s->bytes_out);
 	set_owner(s, NULL);

@@ -79,7 +79,9 @@ struct hd_stream {
 	const struct hd_listener *listener;
 	uint8_t phase; /* enum hd_phase */
 	uint8_t output; /* enum hd_output */
-	uint8_t why; /* enum hd_close; once it closes */
+	uint8_t why; /* enum hd_close, also of mod's own; once it closes */
+	uint8_t like; /* the core's that it is a kind of: stays that when
+		       * another table comes with mod's new code */
 	uint8_t fds; /* enum hd_fds: whose descriptor it is */
 	/* Each may go with any phase, and with any other. */
 	bool handshaking : 1; /* TLS is not up; also if it closes before */

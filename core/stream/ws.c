@@ -9,6 +9,7 @@
  * Of a byte stream the borders of messages mean nothing, so a piece of a
  * message is handed on as it comes. */
 #include "core/stream/stream.h"
+#include "core/base/close.h"
 #include "core/base/utf8.h"
 #include "core/stream/ws.h"
 #include <errno.h>
@@ -146,12 +147,29 @@ static const uint16_t codes[HD_CLOSE_N] = {
 	[HD_CLOSE_KICKED] = HD_WS_CODE_POLICY,
 };
 
+/* What is said: hd_ws_close()'s, else the reason's own, else the core's. */
+static unsigned last_words(const struct hd_stream *s, const struct hd_ws *ws,
+			   const char **ret_reason)
+{
+	const struct hd_close_reason *own = hd_close_own(s->mod, s->why);
+
+	*ret_reason = ws->reason;
+	if (ws->code != 0)
+		return ws->code;
+	if (own != NULL)
+		*ret_reason = own->ws_reason;
+	return own != NULL && own->ws_code != 0
+		       ? own->ws_code
+		       : codes[s->like];
+}
+
 /* RFC 6455, 7.1.5. A peer that has hung up without a Close frame gets none. */
 size_t hd_ws_goodbye(const struct hd_stream *s, struct hd_ws *ws,
 		     uint8_t frame[HD_WS_CLOSE_MAX_BYTES])
 {
-	unsigned code = ws->code != 0 ? ws->code : codes[s->why];
-	size_t text = ws->reason != NULL ? strlen(ws->reason) : 0;
+	const char *reason;
+	unsigned code = last_words(s, ws, &reason);
+	size_t text = reason != NULL ? strlen(reason) : 0;
 
 	if (ws->said || code == 0)
 		return 0;
@@ -163,7 +181,7 @@ size_t hd_ws_goodbye(const struct hd_stream *s, struct hd_ws *ws,
 	frame[at++] = (uint8_t)(code >> 8);
 	frame[at++] = (uint8_t)code;
 	if (text > 0)
-		memcpy(frame + at, ws->reason, text);
+		memcpy(frame + at, reason, text);
 	return at + text;
 }
 

@@ -60,10 +60,48 @@ enum hd_close { /* why a stream ended; hd_close_text() names it in the log */
 	HD_CLOSE_ERROR,    /* the socket or TLS failed */
 	HD_CLOSE_DRAIN,    /* the relay drains or stops */
 	HD_CLOSE_KICKED,   /* an operator or a trusted peer asked for it */
-	HD_CLOSE_N
+	HD_CLOSE_N,
+	HD_CLOSE_MODULE = 64 /* the first of those that modules name */
 };
-/* hd_close_text - "slow", as the log has it. */
-HD_API const char *hd_close_text(enum hd_close why);
+
+/* struct hd_close_reason - a reason of a module's own: a row of
+ * hd_module_def.reasons, which is the module's memory and never changes. It
+ * narrows one of the core's. Row i is closed with HD_CLOSE_OWN(i):
+ *
+ *	enum { BAD_NAME, FLOOD };
+ *	static const struct hd_close_reason reasons[] = {
+ *		[BAD_NAME] = { .word = "bad_name", .like = HD_CLOSE_PROTOCOL },
+ *		[FLOOD] = { .word = "flood", .like = HD_CLOSE_DENIED,
+ *			    .ws_code = 4001, .ws_reason = "too fast" },
+ *		HD_CLOSE_REASON_END,
+ *	};
+ *	hd_stream_close(s, HD_CLOSE_OWN(FLOOD));
+ *
+ * Every function that takes an enum hd_close takes it, for streams of this
+ * module; closed() gets it. Keep the order of rows from version to version: a
+ * reload may find connections that are closing.
+ * HD_CLOSE_REASON_END - the last row.
+ * HD_CLOSE_REASONS_MAX - rows of a module. */
+struct hd_close_reason {
+	const char *word; /* of a-z, 0-9 and `_`, up to 31; none of the core's:
+			     what the log, the trace and events say */
+	enum hd_close like; /* the core's that it is a kind of: metrics count
+			       that one, and HD_CLOSE_DONE is in no trace */
+	uint16_t ws_code; /* in a WebSocket's Close frame, as hd_ws_close() has
+			     it; 0: that of like */
+	const char *ws_reason; /* its text, UTF-8, 123 bytes; NULL: none */
+};
+#define HD_CLOSE_REASONS_MAX 64
+#define HD_CLOSE_REASON_END { .word = NULL }
+/* HD_CLOSE_OWN - the reason in that row of the module's table. */
+#define HD_CLOSE_OWN(row) ((enum hd_close)(HD_CLOSE_MODULE + (int)(row)))
+
+/* hd_close_text - "slow receiver", as the log has it. Any thread.
+ * @mod  whose stream it is: has the words of HD_CLOSE_OWN(); may be NULL
+ * Returns "unknown" for what there is not. A module's word lives until it is
+ * reloaded or unloaded. */
+HD_API const char *hd_close_text(const struct hd_module *mod,
+				 enum hd_close why);
 
 struct hd_error { /* one sentence: what failed, where, what to do */
 	char text[512];

@@ -22,6 +22,8 @@
  *      hd_stream_stay().
  *      hd_stream_id(), hd_stream_find(), hd_stream_pause(s, 0), and logins
  *      later than in data(); hd_admit_answer() with HD_VERDICT_PENDING.
+ *      hd_module_def.reasons: close reasons of a module; hd_close_text() takes
+ *      the module.
  *      hd_family_add(): label values that come at run time.
  *      HD_MODULE_GUARD: nobody logs in while the module is lost.
  *
@@ -88,6 +90,9 @@ struct hd_module_def {
 					      of this module */
 	const struct hd_service *services; /* what listeners may speak:
 					      service.h; HD_SERVICE_END */
+	const struct hd_close_reason *reasons; /* its own, why streams end:
+						  base.h;
+						  HD_CLOSE_REASON_END */
 };
 
 /* HD_MODULE_RESIDENT - something outside the core keeps pointers into the code

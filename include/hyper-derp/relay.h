@@ -76,7 +76,8 @@ HD_API struct hd_stream *hd_peer_stream(const struct hd_peer *peer);
 HD_API const struct hd_key *hd_peer_key(const struct hd_peer *peer);
 HD_API const struct hd_login *hd_peer_login(const struct hd_peer *peer);
 
-/* hd_relay_kick - close all connections of a key. Any thread. */
+/* hd_relay_kick - close all connections of a key. Any thread.
+ * @why  HD_CLOSE_OWN() only for keys of the module's own protocol */
 HD_API void hd_relay_kick(uint16_t realm, const struct hd_key *key,
 			  enum hd_close why);
 

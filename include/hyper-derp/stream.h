@@ -87,7 +87,8 @@ HD_API void hd_stream_timer(struct hd_stream *s, unsigned which,
  * who is there, without hd_relay_login(). */
 HD_API void hd_stream_stay(struct hd_stream *s);
 /* hd_stream_close - sends what is queued first, within the write timeout.
- * closed() comes later, never from inside this call. Idempotent. */
+ * closed() comes later, never from inside this call. Idempotent.
+ * @why  the core's, or HD_CLOSE_OWN(): base.h */
 HD_API void hd_stream_close(struct hd_stream *s, enum hd_close why);
 
 /* hd_stream_id - a name of it that outlives it, for who comes back later: a

@@ -52,7 +52,8 @@ HD_API const char *hd_ws_subprotocol(const struct hd_stream *s);
 
 /* hd_ws_close - hd_stream_close() with a close code of the module's own; what
  * is queued goes first. hd_stream_close() itself says 1000 for HD_CLOSE_DONE,
- * 1001 DRAIN, 1002 PROTOCOL, 1011 ERROR, 1008 for the rest.
+ * 1001 DRAIN, 1002 PROTOCOL, 1011 ERROR, 1008 for the rest, and for
+ * HD_CLOSE_OWN() what the table of reasons has.
  * @why     for the log and the counters
  * @code    1000..1003, 1007..1014, or 3000..4999, which are free for use
  *          (RFC 6455, 7.4.2: 3000..3999 are registered with IANA)

@@ -179,9 +179,21 @@ static int derp_load(struct hd_module *mod, struct hd_error *err)
 	return r;
 }
 
+#define REASON(row, name) [row] = { .word = name, .like = HD_CLOSE_PROTOCOL }
+
+static const struct hd_close_reason reasons[] = {
+	REASON(DERP_REASON_LOGIN_FRAME, "login_frame"),
+	REASON(DERP_REASON_LOGIN_KEY, "login_key"),
+	REASON(DERP_REASON_LOGIN_BOX, "login_box"),
+	REASON(DERP_REASON_LOGIN_JSON, "login_json"),
+	REASON(DERP_REASON_FRAME_LENGTH, "frame_length"),
+	REASON(DERP_REASON_FRAME_PRIVILEGED, "frame_privileged"),
+	HD_CLOSE_REASON_END,
+};
+
 HD_MODULE(derp, .version = "1.0", .licence = "MIT",
 	  .summary = "DERP, as Tailscale's clients speak it",
 	  .state_version = 2, .options = options, .metrics = metrics,
 	  .metrics_size = sizeof(struct derp_numbers),
-	  .conf_size = sizeof(struct derp_conf), .load = derp_load,
-	  .unload = derp_unload);
+	  .conf_size = sizeof(struct derp_conf), .reasons = reasons,
+	  .load = derp_load, .unload = derp_unload);

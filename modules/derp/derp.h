@@ -73,6 +73,17 @@ enum derp_refusal { /* of a login */
 		    DERP_REFUSED_N
 };
 
+/* Close reasons, rows of the table in derp.c: the order stays, a reload may
+ * find connections that are closing. */
+enum derp_reason {
+	DERP_REASON_LOGIN_FRAME,
+	DERP_REASON_LOGIN_KEY,
+	DERP_REASON_LOGIN_BOX,
+	DERP_REASON_LOGIN_JSON,
+	DERP_REASON_FRAME_LENGTH,
+	DERP_REASON_FRAME_PRIVILEGED /* it needs the mesh key */
+};
+
 struct derp_numbers {
 	struct hd_counter packets[2], bytes[2]; /* 1: disco */
 	struct hd_counter pings, keep_alives;
@@ -95,10 +106,10 @@ extern const struct hd_proto derp_proto;
 /* login.c */
 /* derp_login - a whole ClientInfo arrived; on success asks the core to admit.
  * @p  the payload; the box is opened in place
- * Returns 0; -EACCES refused, which is counted and logged; the caller closes.*/
+ * Returns 0; -EACCES refused: counted, logged, the stream closes. */
 int derp_login(struct hd_module *mod, struct hd_stream *s, struct derp_state *d,
 	       uint8_t *p, uint32_t len_bytes);
-/* derp_login_refused - count and log a login that ends here. */
+/* derp_login_refused - count, log and close a login that ends here. */
 void derp_login_refused(struct hd_module *mod, struct hd_stream *s,
 			enum derp_refusal why);
 

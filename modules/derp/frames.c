@@ -23,7 +23,7 @@ struct derp_frame {
 	uint32_t min_bytes, max_bytes;
 	bool privileged; /* only with the mesh key, which nobody has yet */
 	enum derp_phase phase;
-	/* Returns 0; negative errno: refused, counted and logged. NULL for
+	/* Returns 0; negative errno: refused, the stream closes. NULL for
 	 * SendPacket, which take_packets() has taken before. */
 	int (*take)(struct hd_module *mod, struct hd_stream *s,
 		    struct derp_state *d, uint8_t *p, uint32_t len_bytes);
@@ -114,6 +114,9 @@ static int frame_refuse(struct hd_module *mod, struct hd_stream *s,
 		    hd_addr_text(hd_stream_addr(s), from),
 		    hd_key_text(hd_peer_key(d->peer)).s, f->name, h.len_bytes,
 		    privileged ? "needs the mesh key" : "length");
+	hd_stream_close(s,
+			HD_CLOSE_OWN(privileged ? DERP_REASON_FRAME_PRIVILEGED
+						: DERP_REASON_FRAME_LENGTH));
 	return -EPROTO;
 }
 
@@ -137,7 +140,7 @@ static int64_t frame_skip(struct hd_module *mod, struct hd_stream *s,
 
 /* @p  a header and what came behind it: n bytes
  * Returns the bytes of the payload that were used; -EAGAIN come again with the
- * whole frame; other negative errno: close. */
+ * whole frame; other negative errno: refused, the stream closes. */
 static int64_t frame_take(struct hd_module *mod, struct hd_stream *s,
 			  struct derp_state *d, uint8_t *p, size_t n)
 {
@@ -199,13 +202,6 @@ static size_t take_packets(struct hd_module *mod, struct hd_stream *s,
 	return used;
 }
 
-static size_t derp_close(struct hd_stream *s, struct derp_state *d, size_t n)
-{
-	d->phase = DERP_CLOSED;
-	hd_stream_close(s, HD_CLOSE_PROTOCOL);
-	return n;
-}
-
 static size_t skip(struct derp_state *d, size_t n)
 {
 	size_t used = HD_MIN(n, (size_t)d->skip_bytes);
@@ -235,8 +231,10 @@ static size_t derp_data(struct hd_module *mod, struct hd_stream *s, void *state,
 		r = frame_take(mod, s, d, p + used, n - used);
 		if (r == -EAGAIN)
 			break;
-		if (r < 0)
-			return derp_close(s, d, n);
+		if (r < 0) {
+			d->phase = DERP_CLOSED;
+			return n;
+		}
 		used += DERP_HEADER_BYTES + (size_t)r;
 	}
 	return used;

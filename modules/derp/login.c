@@ -13,12 +13,20 @@ enum derp_present {
 	DERP_PRESENT_NOT_IDEAL = 8,
 };
 
-static const char *const reasons[DERP_REFUSED_N] = {
-	[DERP_REFUSED_FRAME] = "not a ClientInfo frame of a legal length",
-	[DERP_REFUSED_KEY] = "not a usable public key",
-	[DERP_REFUSED_BOX] = ("the box does not open: sealed to another "
-			      "relay's key, or not by the owner of the key"),
-	[DERP_REFUSED_JSON] = "ClientInfo is not what it should be",
+/* Other refusals close the stream before they are counted. */
+static const struct {
+	enum derp_reason close;
+	const char *text;
+} reasons[] = {
+	[DERP_REFUSED_FRAME] = { DERP_REASON_LOGIN_FRAME,
+				 "not a ClientInfo frame of a legal length" },
+	[DERP_REFUSED_KEY] = { DERP_REASON_LOGIN_KEY,
+			       "not a usable public key" },
+	[DERP_REFUSED_BOX] = { DERP_REASON_LOGIN_BOX,
+			       "the box does not open: sealed to another "
+			       "relay's key, or not by the owner of the key" },
+	[DERP_REFUSED_JSON] = { DERP_REASON_LOGIN_JSON,
+				"ClientInfo is not what it should be" },
 };
 
 void derp_login_refused(struct hd_module *mod, struct hd_stream *s,
@@ -28,7 +36,8 @@ void derp_login_refused(struct hd_module *mod, struct hd_stream *s,
 
 	hd_count(&derp_metrics(mod, s)->logins_refused[why], 1);
 	hd_log_warn("login refused: from=%s reason=\"%s\"",
-		    hd_addr_text(hd_stream_addr(s), from), reasons[why]);
+		    hd_addr_text(hd_stream_addr(s), from), reasons[why].text);
+	hd_stream_close(s, HD_CLOSE_OWN(reasons[why].close));
 }
 
 static int login_refuse(struct hd_module *mod, struct hd_stream *s,

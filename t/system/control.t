@@ -5,6 +5,7 @@ use v5.36;
 use Test::More;
 use FindBin;
 use lib "$FindBin::Bin/../lib";
+use HyperDerp::Raw;
 use HyperDerp::Test;
 use IO::Socket::UNIX;
 use JSON::PP qw(decode_json encode_json);
@@ -114,6 +115,13 @@ subtest 'events' => sub {
     $hd->ctl('peer', 'close', $dave->key);
     my $down = decode_json(scalar readline $s);
     is "$down->{event} $down->{data}{why}", 'peer.down kicked', 'and its end';
+    my $erin = HyperDerp::Raw->login($hd);
+    is decode_json(scalar readline $s)->{event}, 'peer.up', 'another login';
+    $erin->frame(HyperDerp::Raw::WATCH_CONNS);
+    is decode_json(scalar readline $s)->{data}{why}, 'frame_privileged', '... ends for a reason of a module';
+    ok $hd->log_like(qr/closed: key=@{[substr $erin->key, 0, 8]} .* why=frame_privileged$/m), '... the log has it';
+    my ($trace) = grep { $_->{what} eq 'closed' && ($_->{key} // '') eq $erin->key } json('trace')->@*;
+    is $trace->{reason}, 'frame_privileged', '... and the trace';
     my $error = ask($s, '{"cmd":["watch","peer","drosp"]}')->{error};
     is $error->{code}, 'bad_argument', 'an event that there is not: refused';
     like $error->{message}, qr/no event "drosp"; is "drops" meant\?.* peer\.up/, '... with those there are';
@@ -344,6 +352,7 @@ subtest 'drain' => sub {
     close $watch;
     is $? >> 8, 3, '... with exit status 3';
     $hd->finish;
+    is $hd->metric('hyper_derp_closes_total', qr/protocol/), 1, 'a reason of a module counts as what it is like';
 like $hd->log_text, qr/metric hyper_derp_login_seconds: count=\d+ mean_us=\d+ p50_us=\d+ p90_us=\d+ p99_us=\d+$/m,
     'at the stop times are logged as times';
 };

@@ -48,6 +48,7 @@ subtest plain => sub {
     talk($hd, "ws://127.0.0.1:$hd->{plain}/messages");
     ok $hd->log_like(qr/messages: closed why=closed by peer code=4002 reason=their reason/),
         'the module hears the code and reason of the peer';
+    ok $hd->log_like(qr/messages: closed why=$_ /), "... and its own reason: $_" for qw(room_full flood unknown);
     $hd->finish;
     is $hd->metric('hyper_derp_websocket_part_bytes'), 0, 'nothing is held of messages';
 };

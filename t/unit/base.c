@@ -12,7 +12,11 @@
 #include <hyper-derp/base.h>
 #include <hyper-derp/log.h>
 #include <string.h>
+#include <stdio.h>
 #include "core/base/addr.h"
+#include "core/base/close.h"
+#include "core/base/module_id.h"
+#include "core/loop/stats.h"
 
 static void addr_text(void **state)
 {
@@ -55,9 +59,58 @@ static void every_close_reason_has_a_text(void **state)
 {
 	(void)state;
 	for (int i = 0; i < HD_CLOSE_N; i++)
-		assert_non_null(hd_close_text((enum hd_close)i));
-	assert_string_equal(hd_close_text(HD_CLOSE_SLOW), "slow receiver");
-	assert_string_equal(hd_close_text(HD_CLOSE_N), "unknown");
+		assert_string_not_equal(hd_close_text(NULL, (enum hd_close)i),
+					"unknown");
+	assert_string_equal(hd_close_text(NULL, HD_CLOSE_SLOW),
+			    "slow receiver");
+	assert_string_equal(hd_close_text(NULL, HD_CLOSE_N), "unknown");
+	assert_string_equal(hd_close_text(NULL, HD_CLOSE_OWN(0)), "unknown");
+}
+
+/* A reload may have left fewer of them. */
+static void reasons_of_a_module(void **state)
+{
+	static const struct hd_close_reason reasons[] = {
+		{ .word = "full", .like = HD_CLOSE_DENIED },
+		{ .word = "flood",
+		  .like = HD_CLOSE_PROTOCOL,
+		  .ws_code = 4001,
+		  .ws_reason = "too fast" },
+		HD_CLOSE_REASON_END,
+	};
+	const struct hd_module_def def = { .reasons = reasons }, none = { 0 };
+	struct hd_module mod = { .def = &def };
+
+	(void)state;
+	assert_string_equal(hd_close_text(&mod, HD_CLOSE_OWN(1)), "flood");
+	assert_string_equal(hd_close_text(&mod, HD_CLOSE_OWN(2)), "unknown");
+	assert_string_equal(hd_close_text(&mod, HD_CLOSE_DRAIN),
+			    "relay drains");
+	assert_int_equal(hd_close_like(&mod, HD_CLOSE_OWN(0)), HD_CLOSE_DENIED);
+	assert_int_equal(hd_close_like(&mod, HD_CLOSE_OWN(2)), HD_CLOSE_DONE);
+	assert_int_equal(hd_close_like(&mod, HD_CLOSE_N), HD_CLOSE_DONE);
+	assert_int_equal(hd_close_like(&mod, 255), HD_CLOSE_DONE);
+	mod.def = &none;
+	assert_string_equal(hd_close_text(&mod, HD_CLOSE_OWN(0)), "unknown");
+}
+
+/* What a module may not call a reason of its own: labels of the metric. */
+static void words_of_the_core(void **state)
+{
+	char word[16];
+	unsigned n = 0;
+
+	(void)state;
+	for (const struct hd_metric *m = hd_core_metrics; m->name != NULL; m++)
+		if (strcmp(m->name, "hyper_derp_closes_total") == 0) {
+			assert_int_equal(
+				sscanf(m->labels, "reason=\"%15[a-z]\"", word),
+				1);
+			assert_true(hd_close_is_core(word));
+			n++;
+		}
+	assert_int_equal(n, HD_CLOSE_N);
+	assert_false(hd_close_is_core("flood"));
 }
 
 static void error_returns_its_code(void **state)
@@ -116,6 +169,8 @@ int main(void)
 		cmocka_unit_test(addr_text),
 		cmocka_unit_test(key_text_is_the_first_four_bytes),
 		cmocka_unit_test(every_close_reason_has_a_text),
+		cmocka_unit_test(reasons_of_a_module),
+		cmocka_unit_test(words_of_the_core),
 		cmocka_unit_test(error_returns_its_code),
 		cmocka_unit_test(same_addr_is_the_same_socket),
 	};

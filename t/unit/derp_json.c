@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* t/unit/derp_json.c - the JSON within ClientInfo. What derper 1.102.5 takes
  * was tried. */
+#include "modules/derp/derp.h"
 #include "t/unit/derp_help.h"
 
 static void assert_refused(void)
 {
 	assert_false(alice->logging_in);
 	assert_true(alice->closing);
-	assert_int_equal(alice->why, HD_CLOSE_PROTOCOL);
+	assert_int_equal(alice->why, HD_CLOSE_OWN(DERP_REASON_LOGIN_JSON));
 	assert_int_equal(alice->out.n, 0);
 	assert_int_equal(fake_metric("hyper_derp_derp_logins_refused_total",
 				     "reason=\"json\""),

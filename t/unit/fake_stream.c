@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* t/unit/fake_stream.c - see fake_stream.h. */
+#include "core/base/close.h"
 #include "core/http/http.h"
 #include "core/stream/stream_life.h"
 #include "core/stream/ws.h"
@@ -82,6 +83,7 @@ void hd_stream_close(struct hd_stream *s, enum hd_close why)
 	f->closed = true;
 	s->phase = HD_PHASE_CLOSING;
 	s->why = (uint8_t)f->why;
+	s->like = (uint8_t)hd_close_like(s->mod, f->why);
 }
 
 struct hd_account *hd_stream_enter(struct hd_stream *s,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* t/unit/ws.c - WebSocket as a byte stream. Bytes from RFC 6455, section 5.7,
  * where it has an example; its mask everywhere. */
+#include "core/base/module_id.h"
 #include "core/stream/ws.h"
 #include "t/unit/fake_stream.h"
 #include "t/unit/unit.h"
@@ -270,6 +271,56 @@ static void reasons_of_the_core(void **state)
 	assert_int_equal(hd_ws_goodbye(&f.s, ws, frame), 0);
 }
 
+/* Code and text of its table; else of the core's that it is like. */
+static void reasons_of_a_module(void **state)
+{
+	static const struct hd_close_reason reasons[] = {
+		{ .word = "full", .like = HD_CLOSE_DENIED },
+		{ .word = "flood",
+		  .like = HD_CLOSE_PROTOCOL,
+		  .ws_code = 4001,
+		  .ws_reason = "slow" },
+		HD_CLOSE_REASON_END,
+	};
+	static const struct {
+		unsigned row;
+		size_t n;
+		const char *want;
+	} cases[] = {
+		{ 0, 4, "\x88\x02\x03\xf0" }, /* 1008 */
+		{ 1, 8, "\x88\x06\x0f\xa1slow" },
+		{ 2, 4, "\x88\x02\x03\xe8" }, /* there is no such row */
+	};
+	const struct hd_module_def def = { .reasons = reasons };
+	struct hd_module mod = { .def = &def };
+
+	for (size_t i = 0; i < HD_ARRAY_N(cases); i++) {
+		tear_down(state);
+		set_up(state);
+		f.s.mod = &mod;
+		hd_stream_close(&f.s, HD_CLOSE_OWN(cases[i].row));
+		assert_goodbye(cases[i].want, cases[i].n);
+	}
+}
+
+/* It stays what it was like. */
+static void a_reload_leaves_no_such_reason(void **state)
+{
+	static const struct hd_close_reason reasons[] = {
+		{ .word = "flood", .like = HD_CLOSE_PROTOCOL, .ws_code = 4001 },
+		HD_CLOSE_REASON_END,
+	};
+	const struct hd_module_def old = { .reasons = reasons }, new = { 0 };
+	struct hd_module mod = { .def = &old };
+
+	(void)state;
+	f.s.mod = &mod;
+	hd_stream_close(&f.s, HD_CLOSE_OWN(0));
+	mod.def = &new;
+	assert_goodbye("\x88\x02\x03\xea", 4);
+	f.s.mod = NULL;
+}
+
 /* RFC 6455, 5.7: 256 bytes, 64 KiB. */
 static void heads_of_our_frames(void **state)
 {
@@ -333,6 +384,8 @@ int main(void)
 		TEST(a_message_may_have_32_kib),
 		TEST(fragments_add_up),
 		TEST(reasons_of_the_core),
+		TEST(reasons_of_a_module),
+		TEST(a_reload_leaves_no_such_reason),
 		cmocka_unit_test(heads_of_our_frames),
 		cmocka_unit_test(accept_value),
 	};

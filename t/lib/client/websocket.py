@@ -107,6 +107,9 @@ async def closing():
     same(await ended('', 'close 4001 our reason, ü'), (4001, 'our reason, ü'), 'a code of the module')
     same(await ended('', 'deny'), (1008, ''), 'a reason of the core')
     same(await ended('', 'login mallory'), (1008, 'no' + '€' * 40), 'a login that a hook refuses: why, as whole characters')
+    same(await ended('', 'reason 0'), (1008, ''), 'a reason of the module: the code of its kind')
+    same(await ended('', 'reason 1'), (4001, 'zu schnell für uns'), '... or its own')
+    same(await ended('', 'reason 2'), (1000, ''), '... one that is not in its table')
     same(await ended('/small', 'x' * 101), (1009, ''), 'a message that is too long')
     same(await ended('', 'x' * (1024 * 1024 + 1)), (1009, ''), '... for the largest limit')
     async with connect() as ws:
