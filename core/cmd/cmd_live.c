@@ -5,8 +5,8 @@
  *   the change, when those before it are done -> the answer
  *
  * A file that hangs while it is loaded holds up nobody but who asked for it.
- * A load takes the module's section from the configuration's file as it is
- * now, and nothing else of it. */
+ * A load, and a reload of one module, takes the module's section from the
+ * configuration's file as it is now, and nothing else of it. */
 #include "core/loop/task.h"
 #include <errno.h>
 #include <stdlib.h>
@@ -19,7 +19,7 @@ struct job {
 	struct hd_main_post post;
 	struct hd_call *call;
 	struct hd_change change;
-	struct hd_conf *edited; /* load: may be NULL */
+	struct hd_conf *edited; /* load, reload: may be NULL */
 	char note[512]; /* what the answer says beside "ok" */
 	struct hd_trial trials[HD_MODULES_MAX];
 	unsigned n;
@@ -152,7 +152,7 @@ static bool in_module_path(const char *path)
 
 /* Whoever edits the section wants it to count; what else has been edited waits
  * for a reload, and whoever loads is told. */
-static void note_unlike(struct job *j, const char *name)
+static void note_unlike(struct job *j, const char *done, const char *name)
 {
 	char keys[256];
 
@@ -160,25 +160,27 @@ static void note_unlike(struct job *j, const char *name)
 			   sizeof(keys)) == 0)
 		return;
 	snprintf(j->note, sizeof(j->note),
-		 "loaded, with the section `%s` of the file as it is now; "
-		 "other changes in the file are not applied, `hdctl reload` "
-		 "takes them: %s",
-		 name, keys);
+		 "%s, with the section `%s` of the file as it is now; other "
+		 "changes in the file are not applied, `hdctl reload` takes "
+		 "them: %s",
+		 done, name, keys);
 }
 
-/* A relay that may not read its file any more loads modules all the same. */
-static int read_edited(struct job *j, const char *name, struct hd_error *err)
+/* A relay that may not read its file any more loads modules all the same.
+ * @done  "loaded" */
+static int read_edited(struct job *j, const char *done, const char *name,
+		       struct hd_error *err)
 {
 	int r = hd_daemon_ops->load_conf(&j->edited, err);
 
 	if (r == 0) {
-		note_unlike(j, name);
+		note_unlike(j, done, name);
 		j->change.edited = j->edited;
 	} else if (r == -EACCES) {
 		snprintf(j->note, sizeof(j->note),
-			 "loaded, with its section as it was at the last start "
-			 "or reload: %.300s",
-			 err->text);
+			 "%s, with its section as it was at the last start or "
+			 "reload: %.300s",
+			 done, err->text);
 		r = 0;
 	}
 	return r;
@@ -190,7 +192,7 @@ static int prepare_load(struct job *j, const char *entry, struct hd_error *err)
 	int r = 0;
 
 	if (hd_module_name(entry, name) == 0)
-		r = read_edited(j, name, err);
+		r = read_edited(j, "loaded", name, err);
 	if (r == 0)
 		r = hd_module_live_file(entry, j->edited, &path, err);
 	if (r == 0)
@@ -236,14 +238,23 @@ static void run_unload(struct hd_module *unused, struct hd_call *c)
 	job_begin(j);
 }
 
+/* All of them, after an upgrade of the package: with the sections that they
+ * have. Who names one has edited it. */
 static void run_reload(struct hd_module *unused, struct hd_call *c)
 {
 	const char *name = hd_call_arg(c, "module");
 	struct job *j = job_new(c, name, hd_module_live_reload);
+	struct hd_error err = { "" };
 
 	(void)unused;
 	if (j == NULL)
 		return;
+	int r = name != NULL ? read_edited(j, "reloaded", name, &err) : 0;
+	if (r < 0) {
+		answer(c, r, &err);
+		job_free(j);
+		return;
+	}
 	for (unsigned i = 0; i < hd_modules_n(); i++) {
 		const struct hd_module *mod = hd_modules_at(i);
 
@@ -271,8 +282,9 @@ const struct hd_command hd_cmd_live[] = {
 	{ .words = "module reload",
 	  .args = "[MODULE]",
 	  .role = HD_ROLE_OPERATE,
-	  .help = "take the file of a module as it is now; its connections "
-		  "stay when the new code says that it can have them",
+	  .help = "take the file of a module as it is now, with its section "
+		  "when it is named; its connections stay when the new code "
+		  "says that it can have them",
 	  .run = run_reload },
 	{ .words = NULL },
 };

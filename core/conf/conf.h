@@ -145,8 +145,8 @@ size_t hd_conf_place_bytes(const struct hd_conf *conf, const char *section,
 char *hd_conf_section_text(const struct hd_conf *conf, const char *name,
 			   const char *module_file, const char **ret_file);
 
-/* hd_conf_section_take - the section of a module that is not loaded becomes
- * what `from`, the file as it is now, has; main thread.
+/* hd_conf_section_take - the section of a module becomes what `from`, the file
+ * as it is now, has; whoever has filled it before fills it again. Main thread.
  * @ret_old  borrowed from conf: what it was; NULL: there was none
  * Returns 0; -ENOMEM nothing has changed.
  * hd_conf_section_swap - put back what it was. Returns what was there. */
@@ -155,6 +155,15 @@ int hd_conf_section_take(struct hd_conf *conf, const struct hd_conf *from,
 			 const char *name, struct hd_node **ret_old);
 struct hd_node *hd_conf_section_swap(struct hd_conf *conf, const char *name,
 				     struct hd_node *node);
+/* hd_conf_section_same - both have the same text there.
+ * hd_conf_section_fixed - an option of the table whose text differs and that is
+ * not live; NULL: there is none. */
+bool hd_conf_section_same(const struct hd_conf *a, const struct hd_conf *b,
+			  const char *name);
+const struct hd_option *hd_conf_section_fixed(const struct hd_conf *a,
+					      const struct hd_conf *b,
+					      const char *name,
+					      const struct hd_option *table);
 /* hd_conf_unlike - "log, workers": keys at the top whose text differs.
  * @except  but for this one, and load_module
  * Returns the length, 0 where there are none; buf has what fits. */

@@ -110,6 +110,33 @@ static bool same_node(const struct hd_node *a, const struct hd_node *b)
 	       same_children(a, b);
 }
 
+static const struct hd_node *section_of(const struct hd_conf *conf,
+					const char *name)
+{
+	return hd_node_get(conf->priv->root, name);
+}
+
+bool hd_conf_section_same(const struct hd_conf *a, const struct hd_conf *b,
+			  const char *name)
+{
+	return same_node(section_of(a, name), section_of(b, name));
+}
+
+const struct hd_option *hd_conf_section_fixed(const struct hd_conf *a,
+					      const struct hd_conf *b,
+					      const char *name,
+					      const struct hd_option *table)
+{
+	const struct hd_node *x = section_of(a, name), *y = section_of(b, name);
+
+	for (const struct hd_option *o = table; o && o->name; o++)
+		if (!o->live && o->type != HD_OPTION_PLACE &&
+		    !same_node(hd_node_get(x, o->name),
+			       hd_node_get(y, o->name)))
+			return o;
+	return NULL;
+}
+
 struct unlike {
 	const struct hd_node *a, *b;
 	const char *except;

@@ -23,9 +23,9 @@ struct hd_change {
 	/* step - one of hd_module_live_...(). done - the result stands. */
 	int (*step)(struct hd_change *c);
 	bool force; /* unload: also what says who may log in */
-	/* load: the file as it is now, which has the section that counts and
-	 * says where the module is; it lives until done(). NULL: as
-	 * hd_modules_conf() has it */
+	/* load, reload of one: the file as it is now, which has the section
+	 * that counts and, to load, says where the module is; it lives until
+	 * done(). NULL: as hd_modules_conf() has it */
 	const struct hd_conf *edited;
 	void (*done)(struct hd_change *c);
 	int result;
@@ -61,7 +61,8 @@ int hd_module_live_load(struct hd_change *c);
  * in and c->force is not set. With that one that was lost is given up. */
 int hd_module_live_unload(struct hd_change *c);
 /* hd_module_live_reload - from its file as it is now. Its connections stay
- * when state_version and sizes are the same, else they are closed.
+ * when state_version and sizes are the same, else they are closed; while they
+ * stay, only options that are live may change.
  * name NULL: all that can be reloaded, until one fails. */
 int hd_module_live_reload(struct hd_change *c);
 
@@ -117,6 +118,8 @@ struct hd_reload {
 	struct hd_module *mod;
 	struct hd_module_file old, new; /* the one that is not in mod */
 	const void *old_section;
+	const struct hd_conf *edited; /* NULL: the section stays */
+	struct hd_node *old_text; /* of it, once edited is taken */
 	struct hd_protos protos;
 	bool same_section;
 	struct hd_life life; /* kept: streams keep their state too */

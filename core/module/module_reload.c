@@ -98,6 +98,28 @@ static void close_file(struct hd_reload *r, struct hd_module_file *file)
 			     r->mod->name);
 }
 
+/* The new code, with the old state, counts on what it was made with. */
+static int take_edited(struct hd_reload *r, const struct hd_conf *edited,
+		       struct hd_error *err)
+{
+	const struct hd_conf *conf = hd_modules_conf();
+	const char *name = r->mod->name;
+
+	if (edited == NULL || hd_conf_section_same(conf, edited, name))
+		return 0;
+	const struct hd_option *o = hd_conf_section_fixed(
+		conf, edited, name, r->new.def.options);
+	if (o != NULL && r->life.kept)
+		return hd_error_set(err, -EPERM,
+				    "`%s.%s` has changed in the file, which "
+				    "its connections cannot live through: "
+				    "`module unload %s`, then `module load "
+				    "%s`; or undo that change",
+				    name, o->name, name, name);
+	r->edited = edited;
+	return 0;
+}
+
 /* ---- the stages ---- */
 
 enum { BEGIN, QUIET, CLOSING, SWAP, STAGES };
@@ -112,7 +134,8 @@ static int begin(struct hd_change *c)
 
 	r->mod = c->mod;
 	r->old.copy_fd = r->new.copy_fd = -1;
-	return open_new(r, &c->err);
+	int e = open_new(r, &c->err);
+	return e == 0 ? take_edited(r, c->edited, &c->err) : e;
 }
 
 /* Connections that cannot stay end while the old code still runs. Its hooks

@@ -64,7 +64,15 @@ static int set_section(struct hd_reload *r, struct hd_error *err)
 	struct hd_conf *conf = hd_modules_conf();
 	struct hd_module *mod = r->mod;
 
-	if (!r->same_section)
+	int e = r->edited == NULL
+			? 0
+			: hd_conf_section_take(conf, r->edited, mod->name,
+					       &r->old_text);
+	if (e < 0) {
+		r->edited = NULL;
+		return hd_error_set(err, e, "out of memory");
+	}
+	if (!r->same_section || r->edited != NULL)
 		return hd_module_section_load(conf, mod, err);
 	return hd_conf_section_put(conf, mod->name, mod->def->options,
 				   (void *)mod->conf);
@@ -132,6 +140,9 @@ static int old_back(struct hd_reload *r, struct hd_error *err)
 	r->new = take_file(r->mod);
 	hd_module_set_file(r->mod, &r->old);
 	hd_module_section_set(r->mod, r->old_section);
+	if (r->edited != NULL)
+		hd_conf_section_swap(hd_modules_conf(), r->mod->name,
+				     r->old_text);
 	hd_conf_section_put(hd_modules_conf(), r->mod->name,
 			    r->mod->def->options, (void *)r->old_section);
 	return hd_life_in(&r->life, err);

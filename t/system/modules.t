@@ -154,6 +154,17 @@ subtest 'module load takes the section as the file has it now' => sub {
     like $hd->ctl(qw(config show)), qr/^write_timeout: 9s$/m, '... and does';
     is $number->(), 7, '... with the section that is there';
 
+    $edit->('number: 8', "write_timeout: 9s\n");
+    like $hd->ctl(qw(module reload good)), qr/^reloaded, with the section `good` .* not applied, .*: stun$/,
+        'module reload takes the section, too';
+    is $number->(), 8, '... as it is now';
+    $edit->('number: 800', "write_timeout: 9s\n");
+    like $hd->ctl(qw(module reload good)), qr/hd\.yaml:$line: .*out of range/, 'a wrong one is refused';
+    is $number->(), 8, '... nothing has changed';
+    $edit->('number: 9', "write_timeout: 9s\n");
+    is $hd->ctl(qw(module reload)), "ok\n", 'a reload of all modules';
+    is $number->(), 8, '... leaves sections alone';
+
     # its file is somewhere else, which only the edited file knows
     $hd->ctl(qw(module unload good));
     my $dir = File::Temp->newdir;

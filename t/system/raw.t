@@ -191,6 +191,12 @@ subtest 'a listener that the module opens' => sub {
     taken ctl($hd, qw(module reload greet)), 'new code';
     is ask($s, 'still here'), '1 still here', 'its connection stays';
     is line($hd->socket($port)), '220 BUILD=000002 alpn=none tls=no', 'and the listener';
+    my $yaml = HyperDerp::Test::slurp($hd->{file});
+    spew($hd->{file}, $yaml =~ s/^greet: \{/greet: {speaks: greets, /mr);
+    refused ctl($hd, qw(module reload greet)), qr/`greet\.speaks` has changed in the file, .*`module unload greet`, then/,
+        'an option that is not live cannot change under a connection';
+    is ask($s, 'and here'), '2 and here', '... which notices nothing';
+    spew($hd->{file}, $yaml);
     taken ctl($hd, qw(module unload greet)), 'the module goes';
     is line($s), '', 'its connection ends';
     ok wait_for(sub { !$hd->socket($port) }), 'the listener is closed';
