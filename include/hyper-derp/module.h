@@ -57,7 +57,9 @@ struct hd_module_def {
 	uint32_t state_version; /* of the state it keeps in streams and of its
 				   data in workers; 0: no reload keeps them */
 	const char *name, *version, *licence, *summary;
-	const char *const *requires_; /* module names, NULL at the end */
+	const char *const *requires_; /* names of modules that must be loaded
+					 before it; NULL at the end. (C++ has a
+					 word `requires`.) */
 	const struct hd_option *options; /* the section `name:` */
 	const struct hd_metric *metrics; /* the rows of metrics_size */
 	uint32_t conf_size; /* filled by the core from the options */

@@ -5,6 +5,7 @@ import os, socketserver, ssl, sys, threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 waiting = threading.Event()
+later = []
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -31,6 +32,13 @@ class Handler(BaseHTTPRequestHandler):
         path = self.path.split("?")[0]
         if path == "/hang":
             waiting.wait()
+        elif path == "/later":  # who comes first waits for ever
+            later.append(1)
+            if len(later) == 1:
+                waiting.wait()
+            self.say(200)
+        elif path == "/laters":
+            self.say(200, str(len(later)).encode())
         elif path == "/slow":
             waiting.wait(0.7)
             self.say(200, b"at last")

@@ -126,6 +126,46 @@ subtest 'many' => sub {
     is ctl($hd, qw(asks many), words(url => "$url/ok", n => 200))->{data}, 200, '200 at once';
 };
 
+# A stream whose module asks before it logs in.
+subtest 'ask, then log in' => sub {
+    HyperDerp::Test::spew($hd->{file}, HyperDerp::Test::slurp($hd->{file}) . "askfirst: {url: \"$url\"}\n");
+    my $r = ctl($hd, qw(module load), $live->make('askfirst', build => 1));
+    ok $r->{ok}, 'a module that does' or diag explain $r;
+    my $says = sub ($s) {
+        local $SIG{ALRM} = sub { die "nothing to hear\n" };
+        alarm 60;
+        my $line = eval { readline $s } // 'the end';
+        alarm 0;
+        return $line =~ s/\r?\n\z//r;
+    };
+    my $guest = sub ($text) {
+        my $s = $hd->socket;
+        print {$s} "GET /askfirst HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: askfirst\r\n\r\n$text";
+        $says->($s) for 1 .. 4;
+        return $s;
+    };
+    my $bob = $guest->("bob slow\nwhat was\nsent too early\n");
+    is_deeply [map { $says->($bob) } 1 .. 3],
+        ['welcome bob', 'BUILD=000001 what was', 'BUILD=000001 sent too early'],
+        'let in; what came meanwhile comes after it';
+    my $eve = $guest->("eve none\nand more\n");
+    is $says->($eve), 'no ', 'who is refused';
+    is $says->($eve), 'the end', '... is told, and closed';
+    close $guest->("dan slow\n") for 1 .. 20;
+    my $fay = $guest->("fay later\nhello\n");
+    ok HyperDerp::Test::wait_for(sub { came(url => "$url/laters")->{body} == 1 }), 'one waits for an answer';
+    $live->make('askfirst', build => 2);
+    $r = ctl($hd, qw(module reload askfirst));
+    ok $r->{ok}, '... while the module is reloaded' or diag explain $r;
+    is_deeply [map { $says->($fay) } 1 .. 2], ['welcome fay', 'BUILD=000002 hello'],
+        '... which asks again, and lets it in';
+    print {$bob} "still here\n";
+    is $says->($bob), 'BUILD=000002 still here', 'who was in has stayed';
+    my $gus = $guest->("gus hang\n");
+    ok ctl($hd, qw(module unload askfirst))->{ok}, 'the module goes while one waits';
+    is $says->($gus), 'the end', '... who is closed';
+};
+
 subtest 'the module goes while it waits' => sub {
     my @calls = map { ctl_begin($hd, qw(asks fetch), words(url => "$url/hang")) } 1 .. 40;
     push @calls, ctl_begin($hd, qw(asks fetch), words(url => "$url/hang", main => undef));

@@ -76,6 +76,34 @@ subtest 'what is installed' => sub {
     like qx{find $tmp/root -name hyper-derp.m4}, qr{/share/aclocal/}, 'the m4 macro';
 };
 
+# What the guide's code takes for granted.
+my %known = (
+    more_load => 'int more_load(struct hd_module *m, struct hd_error *e);',
+    room_options => 'extern const struct hd_option room_options[]; struct room { int x; };'
+        . ' struct good_conf { HD_ENTRIES_OF(struct room) rooms; };',
+    set_limit => 'hd_post_fn set_limit; extern uint16_t realm; extern struct hd_key key; extern void *limit;',
+    accept_origin => 'int accept_origin(struct hd_module *m, struct hd_request *r); extern const struct hd_proto proto;',
+    link_numbers => 'struct link_numbers { struct hd_counter bytes; }; extern const struct hd_metric link_metrics[];',
+    'series =' => 'extern struct hd_family *links; extern struct s { struct hd_series series; } *state;'
+        . ' extern const char *name; extern size_t len;',
+    each_limit => 'struct limits { unsigned n; struct { struct hd_key key; uint64_t bytes; } *v; };',
+);
+
+# As declarations, as statements, or as a row of options.
+sub compiles ($code) {
+    chomp(my $flags = qx{pkg-config --cflags hyper-derp});
+    my $top = join "\n", (map { "#include <hyper-derp/$_>" }
+            map { s{.*/}{}r } grep { !/derp\.h$/ } glob "$src/include/hyper-derp/*.h"),
+        '#include <stdlib.h>', map { $known{$_} } grep { index($code, $_) >= 0 } sort keys %known;
+    for my $all ($code, "void f(struct hd_module *mod, struct hd_worker *w, struct hd_stream *s);\n"
+            . "void f(struct hd_module *mod, struct hd_worker *w, struct hd_stream *s) {\n$code}",
+        "const struct hd_option o[] = {\n$code};") {
+        spew("$tmp/block.c", "$top\n$all\n");
+        return 1 if system("cc $flags -Werror=implicit-function-declaration -Werror=implicit-int -fsyntax-only $tmp/block.c 2>/dev/null") == 0;
+    }
+    return 0;
+}
+
 # A module's metrics: what does not fit the field is an error, not a warning.
 subtest 'what does not compile' => sub {
     chomp(my $flags = qx{pkg-config --cflags hyper-derp});
@@ -100,10 +128,35 @@ subtest 'the guide' => sub {
     my $guide = HyperDerp::Test::slurp("$src/doc/module-guide.md");
     my $c = HyperDerp::Test::slurp("$src/contrib/example-chat/chat.c");
     is $guide =~ /\((\d+) with comments/ ? $1 : 0, $c =~ tr/\n//, 'says how long the example is';
-    for my $code (map { s/\s+/ /gr } $guide =~ /^((?:    .*\n)+)/mg) {
-        next unless $code =~ /hd_route_add|struct hd_route |on_packet\(|HD_MODULE\(chat/;
-        ok index($c =~ s/\s+/ /gr, $code =~ s/^ | $//gr) >= 0, 'quotes it: ' . substr $code, 0, 40;
+    # Its C is that of an example, with lines `...` for what is left out, or compiles.
+    my $examples = join ' ', map { HyperDerp::Test::slurp($_) =~ s/\s+/ /gr }
+        "$src/contrib/example-chat/chat.c", glob "$src/t/lib/modules/*.[ch]";
+    my @code = grep { /[;{,]$/m && /\b(?:hd_|HD_|struct )/ && !/^(?:cc|hdctl) /m }
+        map { s/^    //gmr } $guide =~ /((?:^    .*\n|^\n(?=    ))+)/mg;
+    cmp_ok @code, '>', 15, 'shows code';
+    my $quoted = 0;
+    for my $code (@code) {
+        my @parts = map { s/\s+/ /gr =~ s/^ | $//gr } split /^ *\.\.\.\n/m, $code;
+        my $is_quote = !grep { index($examples, $_) < 0 } @parts;
+        $quoted += $is_quote;
+        ok $is_quote || compiles($code), 'true code: ' . ($code =~ /\A\n*(.*)/)[0] or diag $code;
     }
+    cmp_ok $quoted, '>', 8, 'most of it is quoted';
+    ok !compiles('hd_no_such_function(mod);'), 'what is wrong does not compile';
+    ok -e "$src/$_", "$_ is there" for map { /\// ? $_ : $_ eq 'chat.c' ? "contrib/example-chat/$_" : "t/lib/modules/$_" }
+        grep { !m{^(?:\w+|hyper-derp/\w+)\.h$} || /^judge/ } $guide =~ /`((?:\w+\/)*\w+\.[ch])`/g;
+};
+
+# The examples are packaged: they need no more than what is installed.
+subtest 'the examples' => sub {
+    my $list = HyperDerp::Test::slurp("$src/contrib/debian/hyper-derp-dev.examples");
+    my @files = grep { /\.c$/ } split /\n/, $list;
+    cmp_ok @files, '>', 5, 'some are packaged';
+    my $spec = HyperDerp::Test::slurp("$src/contrib/rpm/hyper-derp.spec.in");
+    ok index($spec, $_) >= 0, "$_: RPM has it, too" for split /\n/, $list;
+    chomp(my $flags = qx{pkg-config --cflags hyper-derp});
+    sh "$_ compiles", "cp $src/t/lib/modules/*.[ch] $tmp && cd $tmp && cc $flags -fsyntax-only " . s{.*/}{}r
+        for @files;
 };
 
 subtest 'the example' => sub {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* t/lib/modules/judge_a.c - one of two that are asked who may log in. */
-#include "t/lib/modules/judge.h"
+#include "judge.h"
 
 JUDGE(judge_a);

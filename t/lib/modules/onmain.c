@@ -2,6 +2,9 @@
 /* t/lib/modules/onmain.c - a timer and a descriptor on the main thread: every
  * tick writes a byte into a pipe, at whose other end they are counted. The test
  * writes into copies of the file: a build number, and how it behaves. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* pipe2() */
+#endif
 #include <errno.h>
 #include <fcntl.h>
 #include <hyper-derp/control.h>
