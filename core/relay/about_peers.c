@@ -3,6 +3,7 @@
  * show it. */
 #include <hyper-derp/about.h>
 #include "core/relay/peer.h"
+#include "core/relay/relay_worker.h"
 #include "core/stream/stream_life.h"
 #include "core/tls/tls.h"
 
@@ -40,6 +41,32 @@ void hd_peer_about(const struct hd_stream *s, struct hd_about_peer *ret)
 		ret->queued_bytes += s->lane[i].bytes;
 	for (unsigned i = 0; i < HD_DROP_N; i++)
 		ret->drops += s->drops[i];
+}
+
+static void about_in_realm(struct hd_worker *w, uint16_t realm,
+			   const struct hd_key *key, hd_about_peer_fn *fn,
+			   void *arg)
+{
+	const struct hd_entry *e = hd_relay_table_find(
+		&w->relay->table, hd_key_hash(realm, key), realm, key);
+	const struct hd_peer *next, *p = e != NULL ? e->active : NULL;
+
+	for (; p != NULL; p = next) {
+		struct hd_about_peer about;
+
+		next = p->next;
+		hd_peer_about(p->stream, &about);
+		fn(arg, &about);
+	}
+}
+
+void hd_about_key(struct hd_worker *w, const struct hd_key *key,
+		  hd_about_peer_fn *fn, void *arg)
+{
+	unsigned n = hd_realms_n();
+
+	for (unsigned i = 0; i < n; i++)
+		about_in_realm(w, (uint16_t)i, key, fn, arg);
 }
 
 bool hd_about_peers(struct hd_worker *w, uint64_t *at, unsigned n,

@@ -1,15 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 /* core/relay/realm.c - numbers for the names of realms. Context: main
- * thread. */
+ * thread; hd_realms_n() in any. */
 #include <hyper-derp/relay.h>
 #include <string.h>
+#include "core/relay/relay_table.h"
 
 #define REALMS_MAX 64
+
+static uint16_t n = 1; /* atomic for readers */
+
+unsigned hd_realms_n(void)
+{
+	return __atomic_load_n(&n, __ATOMIC_ACQUIRE);
+}
 
 uint16_t hd_realm(const char *name)
 {
 	static char names[REALMS_MAX][32]; /* 0 is "" */
-	static uint16_t n = 1;
 
 	hd_assert(strlen(name) < sizeof(names[0]));
 	for (uint16_t i = 0; i < n; i++)
@@ -17,5 +24,5 @@ uint16_t hd_realm(const char *name)
 			return i;
 	hd_assert(n < REALMS_MAX);
 	strcpy(names[n], name);
-	return n++;
+	return __atomic_fetch_add(&n, 1, __ATOMIC_RELEASE);
 }

@@ -29,6 +29,9 @@ struct hd_gone_queue { /* the first has left first */
 	struct hd_entry *first, *last;
 };
 
+/* hd_realms_n - how many there are, from 0 on. Any thread. */
+unsigned hd_realms_n(void);
+
 struct hd_entry *hd_relay_table_find(const struct hd_relay_table *t,
 				     uint64_t hash, uint16_t realm,
 				     const struct hd_key *key);

@@ -60,6 +60,10 @@ struct hd_about_peer {
 typedef void hd_about_peer_fn(void *arg, const struct hd_about_peer *p);
 HD_API bool hd_about_peers(struct hd_worker *w, uint64_t *at, unsigned n,
 			   hd_about_peer_fn *fn, void *arg);
+/* hd_about_key - those of one key, in all realms, that are in this worker:
+ * which is in each realm the key's home. fn may close them. */
+HD_API void hd_about_key(struct hd_worker *w, const struct hd_key *key,
+			 hd_about_peer_fn *fn, void *arg);
 
 #ifdef __cplusplus
 }

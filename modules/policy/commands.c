@@ -6,6 +6,8 @@
 #include <string.h>
 #include "modules/policy/policy.h"
 
+#define FOR_MAX_S (876000ull * 3600) /* a hundred years */
+
 /* ---- arguments ---- */
 
 /* The whole key: to put out another one that begins alike would be worse than
@@ -169,26 +171,44 @@ static void take_why(struct policy_revocation *x, const char *why)
 			*p = ' ';
 }
 
-static void finish(struct hd_call *call, struct policy_revoked *next)
+static void finish(struct hd_call *call, struct policy_revoked *next,
+		   const struct hd_key *put_out)
 {
 	struct hd_error err = { "out of memory" };
 
-	if (next == NULL || policy_revoke_with(&next, &err) < 0)
+	if (next == NULL || policy_revoke_with(&next, put_out, &err) < 0)
 		hd_call_error(call, "%s", err.text);
+}
+
+/* @ret  0: for good */
+static bool until_of(struct hd_call *call, int64_t *ret)
+{
+	const char *text = hd_call_arg(call, "for");
+	uint64_t s = (hd_call_arg_ms(call, "for", 0) + 999) / 1000;
+
+	*ret = 0;
+	if (text == NULL)
+		return true;
+	if (s == 0 || s > FOR_MAX_S) {
+		hd_call_refuse(call, "bad_argument",
+			       "--for %s: give a time from 1s to 876000h; to "
+			       "put a key out for good leave --for away",
+			       text);
+		return false;
+	}
+	*ret = time(NULL) + (int64_t)s;
+	return true;
 }
 
 static void run_revoke(struct hd_module *mod, struct hd_call *call)
 {
-	uint64_t for_ms = hd_call_arg_ms(call, "for", 0);
 	struct policy_revocation x = { .until_s = 0 };
 
 	(void)mod;
-	if (!key_of(call, &x.key))
+	if (!key_of(call, &x.key) || !until_of(call, &x.until_s))
 		return;
-	if (for_ms > 0)
-		x.until_s = time(NULL) + (int64_t)((for_ms + 999) / 1000);
 	take_why(&x, hd_call_arg(call, "why"));
-	finish(call, policy_revoked_with(policy_main.revoked, &x));
+	finish(call, policy_revoked_with(policy_main.revoked, &x), &x.key);
 }
 
 static void run_unrevoke(struct hd_module *mod, struct hd_call *call)
@@ -202,7 +222,8 @@ static void run_unrevoke(struct hd_module *mod, struct hd_call *call)
 		hd_call_error(call, "this key is not revoked; "
 				    "\"policy revoked\" lists those that are");
 	else
-		finish(call, policy_revoked_without(policy_main.revoked, &key));
+		finish(call, policy_revoked_without(policy_main.revoked, &key),
+		       NULL);
 }
 
 const struct hd_command policy_commands[] = {

@@ -1,19 +1,20 @@
 /* SPDX-License-Identifier: MIT */
-/* modules/policy/keys.c - a file of keys, in memory: 36 bytes and the name of
- * each, by key. */
+/* modules/policy/keys.c - a list of keys, in memory: 36 bytes and the name of
+ * each, by key. It is a mapping of its own, which an allocator would keep when
+ * the list goes. keys_file.c reads its text. */
 #include <errno.h>
-#include <fcntl.h>
+#include <hyper-derp/log.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
+#include <sys/mman.h>
 #include "modules/policy/policy.h"
 
 #define NODEKEY "nodekey:"
 #define BLANKS " \t"
+#define BYTE_ORDER_MARK "\xef\xbb\xbf"
 
-enum { FILE_MAX_BYTES = 256 << 20, NAME_MAX_BYTES = 63 };
+enum { NAME_MAX_BYTES = 63 };
 
 /* ---- a line ---- */
 
@@ -48,16 +49,36 @@ size_t policy_key_text(const struct hd_key *key,
 	return POLICY_KEY_TEXT_BYTES - 1;
 }
 
-/* Blanks before and behind go. */
-static char *stripped(char *line)
-{
+struct line {
+	const char *v;
 	size_t n;
+};
 
-	line += strspn(line, BLANKS);
-	n = strlen(line);
-	while (n > 0 && strchr(BLANKS "\r", line[n - 1]) != NULL)
-		line[--n] = '\0';
-	return line;
+static bool is_blank(char c)
+{
+	return c == ' ' || c == '\t';
+}
+
+/* The next one, without blanks before and behind; false: there is none. */
+static bool next_line(const char **text, struct line *ret)
+{
+	const char *p = *text;
+
+	if (p == NULL)
+		return false;
+	ret->v = p + strspn(p, BLANKS);
+	p = strchrnul(ret->v, '\n');
+	*text = *p == '\n' ? p + 1 : NULL;
+	ret->n = (size_t)(p - ret->v);
+	while (ret->n > 0 &&
+	       (is_blank(ret->v[ret->n - 1]) || ret->v[ret->n - 1] == '\r'))
+		ret->n--;
+	return true;
+}
+
+static bool is_skipped(const struct line *line)
+{
+	return line->n == 0 || line->v[0] == '#';
 }
 
 struct reader {
@@ -77,29 +98,38 @@ static int refuse(const struct reader *r, struct hd_error *err,
 			    r->path, r->line, what);
 }
 
+/* A carriage return within it, or what would change a terminal's colours. */
+static bool has_control(const char *p, size_t n)
+{
+	while (n > 0 && ((unsigned char)*p >= ' ' || *p == '\t') && *p != 0x7f)
+		p++, n--;
+	return n > 0;
+}
+
 /* There is room: a line has one key at most, and its name fits behind those
  * before it. */
-static int take_line(struct reader *r, char *line, struct hd_error *err)
+static int take_line(struct reader *r, const struct line *line,
+		     struct hd_error *err)
 {
 	struct policy_keys *to = r->to;
 	struct policy_key *k = &to->v[to->n];
-	const char *name;
-	size_t n;
+	const char *name = policy_key_parse(line->v, &k->key);
+	const char *end = line->v + line->n;
 
-	line = stripped(line);
-	if (line[0] == '\0' || line[0] == '#')
-		return 0;
-	name = policy_key_parse(line, &k->key);
 	if (name == NULL)
 		return refuse(r, err, "no key");
-	if (*name != '\0' && strchr(BLANKS, *name) == NULL)
+	if (name < end && !is_blank(*name))
 		return refuse(r, err, "the key is too long");
 	name += strspn(name, BLANKS);
-	n = strlen(name);
+	size_t n = name < end ? (size_t)(end - name) : 0;
+
+	if (has_control(name, n))
+		return refuse(r, err, "the name has a control character");
 	if (n > NAME_MAX_BYTES)
 		return refuse(r, err, "the name is longer than 63 bytes");
 	k->name = (uint32_t)r->names_bytes;
-	memcpy(to->names + r->names_bytes, name, n + 1);
+	memcpy(to->names + r->names_bytes, name, n);
+	to->names[r->names_bytes + n] = '\0';
 	r->names_bytes += n + 1;
 	to->n++;
 	return 0;
@@ -107,10 +137,13 @@ static int take_line(struct reader *r, char *line, struct hd_error *err)
 
 /* ---- all lines ---- */
 
+/* In the order of the file where the keys are the same. */
 static int by_key(const void *a, const void *b)
 {
-	return memcmp(&((const struct policy_key *)a)->key,
-		      &((const struct policy_key *)b)->key, HD_KEY_BYTES);
+	const struct policy_key *x = a, *y = b;
+	int r = memcmp(&x->key, &y->key, HD_KEY_BYTES);
+
+	return r != 0 ? r : (x->name > y->name) - (x->name < y->name);
 }
 
 size_t policy_count_lines(const char *text)
@@ -122,125 +155,153 @@ size_t policy_count_lines(const char *text)
 	return n;
 }
 
-static int take_lines(struct reader *r, char *text, struct hd_error *err)
+static const char *without_mark(const char *text)
 {
+	return strncmp(text, BYTE_ORDER_MARK, strlen(BYTE_ORDER_MARK)) == 0
+		       ? text + strlen(BYTE_ORDER_MARK)
+		       : text;
+}
+
+static int take_lines(struct reader *r, const char *text, struct hd_error *err)
+{
+	struct line line;
 	int e = 0;
 
-	for (char *next = text; e == 0 && next != NULL; r->line++) {
-		char *line = next;
-
-		next = strchr(line, '\n');
-		if (next != NULL)
-			*next++ = '\0';
-		e = take_line(r, line, err);
-	}
+	for (; e == 0 && next_line(&text, &line); r->line++)
+		if (!is_skipped(&line))
+			e = take_line(r, &line, err);
 	return e;
 }
 
-/* What the digits of the file took is given back. */
-static void settle(struct policy_keys *keys, size_t names_bytes)
-{
-	char *names = realloc(keys->names, names_bytes + 1);
+/* ---- a key that is there twice ---- */
 
-	keys->names = names != NULL ? names : keys->names;
-	qsort(keys->v, keys->n, sizeof(*keys->v), by_key);
+/* The first two lines of a key. */
+static void lines_of(const char *text, const struct hd_key *key,
+		     unsigned ret[2])
+{
+	struct line line;
+	struct hd_key other;
+	unsigned at = 1, n = 0;
+
+	ret[0] = ret[1] = 0;
+	for (; n < 2 && next_line(&text, &line); at++)
+		if (!is_skipped(&line) &&
+		    policy_key_parse(line.v, &other) != NULL &&
+		    memcmp(&other, key, HD_KEY_BYTES) == 0)
+			ret[n++] = at;
 }
 
-int policy_keys_parse(const char *path, char *text, struct policy_keys *ret,
-		      struct hd_error *err)
+static void warn_of(const char *path, const char *text,
+		    const struct policy_key *k, const char *names)
+{
+	unsigned at[2];
+
+	lines_of(text, &k->key, at);
+	hd_log_warn("%s:%u: the key of line %u once more, with another name; "
+		    "the first counts (%s): take the other line out",
+		    path, at[1], at[0], names + k->name);
+}
+
+/* One of each key stays, the first in the file. */
+static void without_twins(struct policy_keys *keys, const char *path,
+			  const char *text)
+{
+	size_t n = 0;
+	bool warned = false;
+
+	for (size_t i = 0; i < keys->n; i++) {
+		struct policy_key *k = &keys->v[i];
+		const struct policy_key *last = n > 0 ? &keys->v[n - 1] : NULL;
+
+		if (last == NULL ||
+		    memcmp(&last->key, &k->key, HD_KEY_BYTES) != 0) {
+			keys->v[n++] = *k;
+		} else if (!warned && strcmp(keys->names + last->name,
+					     keys->names + k->name) != 0) {
+			warn_of(path, text, last, keys->names);
+			warned = true;
+		}
+	}
+	keys->n = n;
+}
+
+/* ---- memory ---- */
+
+static int room_for(struct policy_keys *keys, const char *text)
+{
+	size_t v_bytes = policy_count_lines(text) * sizeof(*keys->v);
+	size_t bytes = v_bytes + strlen(text) + 1;
+	void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (p == MAP_FAILED)
+		return -ENOMEM;
+	keys->v = p;
+	keys->names = (char *)p + v_bytes;
+	keys->bytes = bytes;
+	return 0;
+}
+
+/* What the digits of the file took is given back. */
+static void shrink(struct policy_keys *keys, size_t names_bytes)
+{
+	size_t v_bytes = keys->n * sizeof(*keys->v);
+	size_t bytes = v_bytes + names_bytes;
+	void *p;
+
+	if (keys->n == 0) {
+		policy_keys_free(keys);
+		return;
+	}
+	keys->names =
+		memmove((char *)keys->v + v_bytes, keys->names, names_bytes);
+	p = mremap(keys->v, keys->bytes, bytes, 0);
+	if (p != MAP_FAILED)
+		keys->bytes = bytes;
+}
+
+int policy_keys_parse(const char *path, const char *text,
+		      struct policy_keys *ret, struct hd_error *err)
 {
 	struct reader r = { .path = path, .line = 1, .to = ret };
 	int e;
 
 	*ret = (struct policy_keys){ .n = 0 };
-	ret->v = malloc(policy_count_lines(text) * sizeof(*ret->v));
-	ret->names = malloc(strlen(text) + 1);
-	e = ret->v == NULL || ret->names == NULL
+	text = without_mark(text);
+	e = room_for(ret, text) < 0
 		    ? hd_error_set(err, -ENOMEM, "out of memory")
 		    : take_lines(&r, text, err);
-	if (e < 0)
+	if (e < 0) {
 		policy_keys_free(ret);
-	else
-		settle(ret, r.names_bytes);
-	return e;
+		return e;
+	}
+	qsort(ret->v, ret->n, sizeof(*ret->v), by_key);
+	without_twins(ret, path, text);
+	shrink(ret, r.names_bytes);
+	return 0;
 }
 
 void policy_keys_free(struct policy_keys *keys)
 {
-	free(keys->v);
-	free(keys->names);
+	if (keys->v != NULL)
+		munmap(keys->v, keys->bytes);
 	*keys = (struct policy_keys){ .n = 0 };
+}
+
+/* ---- asked ---- */
+
+static int to_key(const void *key, const void *k)
+{
+	return memcmp(key, &((const struct policy_key *)k)->key, HD_KEY_BYTES);
 }
 
 const char *policy_keys_find(const struct policy_keys *keys,
 			     const struct hd_key *key)
 {
-	const struct policy_key want = { .key = *key };
 	const struct policy_key *k =
 		keys->n == 0
 			? NULL
-			: bsearch(&want, keys->v, keys->n, sizeof(*k), by_key);
+			: bsearch(key, keys->v, keys->n, sizeof(*k), to_key);
 
 	return k != NULL ? keys->names + k->name : NULL;
-}
-
-/* ---- the file ---- */
-
-static int read_all(int fd, char *text, size_t n)
-{
-	size_t have = 0;
-
-	while (have < n) {
-		ssize_t r = read(fd, text + have, n - have);
-
-		if (r < 0)
-			return -errno;
-		if (r == 0)
-			break;
-		have += (size_t)r;
-	}
-	text[have] = '\0';
-	return strlen(text) == have ? 0 : -EILSEQ; /* a NUL within */
-}
-
-/* Returns NULL with errno. */
-static char *text_of(int fd)
-{
-	struct stat st;
-	char *text;
-	int e;
-
-	if (fstat(fd, &st) < 0)
-		return NULL;
-	if (!S_ISREG(st.st_mode) || st.st_size > FILE_MAX_BYTES) {
-		errno = S_ISREG(st.st_mode) ? EFBIG : EINVAL;
-		return NULL;
-	}
-	text = malloc((size_t)st.st_size + 1);
-	e = text != NULL ? read_all(fd, text, (size_t)st.st_size) : -ENOMEM;
-	if (e < 0) {
-		free(text);
-		errno = -e;
-		return NULL;
-	}
-	return text;
-}
-
-int policy_keys_read(const char *path, struct policy_keys *ret,
-		     struct hd_error *err)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	char *text = fd >= 0 ? text_of(fd) : NULL;
-	int e = -errno;
-
-	*ret = (struct policy_keys){ .n = 0 };
-	e = text != NULL ? policy_keys_parse(path, text, ret, err)
-			 : hd_error_set(err, e,
-					"%s: %s; write a file with a key a "
-					"line that the relay's user can read",
-					path, strerror(-e));
-	free(text);
-	if (fd >= 0)
-		close(fd);
-	return e;
 }

@@ -2,8 +2,9 @@
 /* modules/policy/policy.h - the inside of the module that says who may use the
  * relay.
  *
- * Files: policy.c the module; prefix.c addresses; keys.c files of keys; rules.c
- * rules, made from the configuration; verify.c, answers.c admission services;
+ * Files: policy.c the module; prefix.c addresses; keys.c, keys_file.c files of
+ * keys; rules.c rules, made from the configuration; verify.c, answers.c
+ * admission services;
  * revoked.c keys that an operator has put out; watch.c files that change;
  * sweep.c who is connected and may no longer; commands.c hdctl.
  *
@@ -62,6 +63,11 @@ bool policy_prefix_has(const struct policy_prefix *p,
 /* Keys of a file, with names. A line: a key as 64 hexadecimal digits, with or
  * without `nodekey:` before it; then, if wanted, a name up to the end of the
  * line. Empty lines and those that begin with # are skipped. */
+struct policy_stamp { /* which version of a file; all 0: there is none */
+	uint64_t dev, ino, size;
+	int64_t modified_ns, changed_ns;
+};
+
 struct policy_keys {
 	size_t n;
 	struct policy_key {
@@ -69,20 +75,29 @@ struct policy_keys {
 		uint32_t name; /* where it begins in names */
 	} * v; /* by key */
 	char *names; /* each with a NUL */
+	size_t bytes; /* of both */
+	struct policy_stamp stamp; /* what was read */
 };
 
-/* policy_keys_read - Returns 0; negative with file, line and remedy in err.
- * Main thread: it reads the whole file. */
+/* policy_keys_read - when the file stands still; some milliseconds are waited
+ * for that. Of a key that is there twice the first line counts.
+ * Returns 0; negative with file, line and remedy in err. Main thread: it reads
+ * the whole file. */
 int policy_keys_read(const char *path, struct policy_keys *ret,
 		     struct hd_error *err);
-/* policy_keys_parse - the same of a text that ends with NUL, which is written
- * to. @path for messages */
-int policy_keys_parse(const char *path, char *text, struct policy_keys *ret,
-		      struct hd_error *err);
+/* policy_keys_parse - the same of a text that ends with NUL.
+ * @path  for messages */
+int policy_keys_parse(const char *path, const char *text,
+		      struct policy_keys *ret, struct hd_error *err);
 /* policy_keys_find - the key's name, "" none; NULL: it is not in the file. */
 const char *policy_keys_find(const struct policy_keys *keys,
 			     const struct hd_key *key);
 void policy_keys_free(struct policy_keys *keys);
+
+/* policy_stamp_at - of the file that the path leads to now. */
+struct policy_stamp policy_stamp_at(const char *path);
+bool policy_stamp_same(const struct policy_stamp *a,
+		       const struct policy_stamp *b);
 
 /* policy_count_lines - of a text; one at least. */
 size_t policy_count_lines(const char *text);
@@ -235,8 +250,10 @@ void policy_unload(struct hd_module *mod);
 const struct policy_rules *policy_rules_now(void);
 /* policy_revoke_with - from now on these are revoked: kept on disk first, then
  * in all workers, which look who is connected and may no longer. Takes it. Main
- * thread. Returns 0; negative: nothing has changed. */
-int policy_revoke_with(struct policy_revoked **revoked, struct hd_error *err);
+ * thread. Returns 0; negative: nothing has changed.
+ * @put_out  whose connections close at once; NULL: nobody's */
+int policy_revoke_with(struct policy_revoked **revoked,
+		       const struct hd_key *put_out, struct hd_error *err);
 /* policy_reread - files of keys are read once more. If one cannot be, all stays
  * as it is. Main thread. */
 int policy_reread(struct hd_error *err);
@@ -294,9 +311,12 @@ int policy_answers_ask(struct policy_worker *pw, const char *url,
 /* policy_watch_init - in load(). Returns 0; -ENOMEM.
  * policy_watch_files - those of rules are watched from now on, beside those of
  * before.
+ * policy_watch_whole - nobody writes to one that is in force. Returns 0;
+ * -EAGAIN.
  * policy_watch_end - in unload(). */
 int policy_watch_init(struct hd_module *mod, struct hd_error *err);
 void policy_watch_files(const struct policy_rules *rules);
+int policy_watch_whole(struct hd_error *err);
 void policy_watch_end(struct hd_module *mod);
 
 /* ---- sweep.c ---- */
@@ -305,6 +325,8 @@ void policy_watch_end(struct hd_module *mod);
  * worker are asked about once more, some in each turn. In the worker. */
 int policy_sweep_new(struct hd_module *mod, struct hd_worker *w);
 void policy_sweep_begin(struct policy_worker *pw);
+/* policy_sweep_key - those of this key, at once. In the worker. */
+void policy_sweep_key(struct policy_worker *pw, const struct hd_key *key);
 
 /* ---- commands.c ---- */
 

@@ -58,6 +58,8 @@ void policy_stop(struct hd_module *mod, struct hd_worker *w)
 struct gift {
 	struct policy_rules *rules;
 	struct policy_revoked *revoked;
+	bool puts_out;
+	struct hd_key put_out;
 };
 
 static void gift_free(void *gift)
@@ -75,25 +77,32 @@ static void on_gift(struct hd_module *mod, struct hd_worker *w, void *arg)
 	struct gift *g = arg;
 
 	give(pw, g->rules, g->revoked);
+	if (g->puts_out)
+		policy_sweep_key(pw, &g->put_out);
 	policy_sweep_begin(pw);
 	gift_free(g);
 }
 
-static int post_gift(struct hd_worker *w)
+static int post_gift(struct hd_worker *w, const struct hd_key *put_out)
 {
 	struct gift *g = malloc(sizeof(*g));
 
 	if (g == NULL)
 		return -ENOMEM;
-	*g = (struct gift){ policy_rules_hold(policy_main.rules),
-			    policy_revoked_hold(policy_main.revoked) };
+	*g = (struct gift){
+		.rules = policy_rules_hold(policy_main.rules),
+		.revoked = policy_revoked_hold(policy_main.revoked),
+		.puts_out = put_out != NULL,
+	};
+	if (put_out != NULL)
+		g->put_out = *put_out;
 	return hd_post(policy_main.mod, w, on_gift, g, gift_free);
 }
 
-static void publish(void)
+static void publish(const struct hd_key *put_out)
 {
 	for (unsigned i = 0; i < hd_workers(); i++)
-		if (post_gift(hd_worker_at(i)) < 0)
+		if (post_gift(hd_worker_at(i), put_out) < 0)
 			hd_log_error("policy: worker %u keeps its rules of "
 				     "before: out of memory; send HUP when "
 				     "there is some",
@@ -123,12 +132,15 @@ int policy_check(struct hd_module *mod, const void *conf, struct hd_error *err)
 {
 	struct policy_main *m = &policy_main;
 	struct policy_rules *rules;
-	int r;
+	int r = 0;
 
 	(void)mod;
 	if (m->mod != NULL)
 		settle();
-	r = policy_rules_new(conf, &rules, err);
+	if (m->rules != NULL)
+		r = policy_watch_whole(err);
+	if (r == 0)
+		r = policy_rules_new(conf, &rules, err);
 	if (r < 0)
 		return r;
 	if (m->mod == NULL) { /* -t: no load() follows, and no unload() */
@@ -173,7 +185,8 @@ void policy_unload(struct hd_module *mod)
 	m->mod = NULL;
 }
 
-int policy_revoke_with(struct policy_revoked **revoked, struct hd_error *err)
+int policy_revoke_with(struct policy_revoked **revoked,
+		       const struct hd_key *put_out, struct hd_error *err)
 {
 	struct policy_revoked *r = hd_steal(revoked);
 	int e = policy_revoked_save(r, err);
@@ -185,20 +198,23 @@ int policy_revoke_with(struct policy_revoked **revoked, struct hd_error *err)
 	settle();
 	policy_revoked_drop(&policy_main.revoked);
 	policy_main.revoked = r;
-	publish();
+	publish(put_out);
 	return 0;
 }
 
 int policy_reread(struct hd_error *err)
 {
 	struct policy_rules *rules;
-	int r = policy_rules_new(hd_module_conf(policy_main.mod), &rules, err);
+	int r = policy_watch_whole(err);
 
+	if (r == 0)
+		r = policy_rules_new(hd_module_conf(policy_main.mod), &rules,
+				     err);
 	if (r < 0)
 		return r;
 	policy_rules_drop(&policy_main.candidate);
 	policy_rules_drop(&policy_main.rules);
 	policy_main.rules = rules;
-	publish();
+	publish(NULL);
 	return 0;
 }

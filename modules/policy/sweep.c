@@ -44,6 +44,11 @@ static void on_sweep(struct hd_module *mod, struct hd_worker *w, void *arg)
 	pw->sweep_again = false;
 }
 
+void policy_sweep_key(struct policy_worker *pw, const struct hd_key *key)
+{
+	hd_about_key(pw->w, key, look_at, pw);
+}
+
 int policy_sweep_new(struct hd_module *mod, struct hd_worker *w)
 {
 	struct policy_worker *pw = hd_module_worker_data(mod, w);

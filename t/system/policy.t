@@ -3,6 +3,8 @@
 # t/system/policy.t - who may use the relay: rules, files of keys that change
 # under live clients, revocations that outlast a restart, and what is refused.
 use v5.36;
+use IO::Handle;
+use Time::HiRes qw(time);
 use Test::More;
 use FindBin;
 use IPC::Open2;
@@ -90,6 +92,65 @@ subtest 'the list is watched' => sub {
     is explained($bob->{key}), 'allow rule friends', '... and nothing has changed';
 };
 
+# In place, as `echo >` does it; with the file open when $open.
+sub overwrite ($text, $open = 0) {
+    open my $f, '>', $keys or die "$keys: $!";
+    $f->autoflush;
+    print $f $text;
+    return $f if $open;
+    return close $f;
+}
+
+sub rereads () { return scalar(() = $hd->log_text =~ /have changed and are in force/g) }
+
+subtest 'a list that is written in place' => sub {
+    my $whole = join '', map { "$_->{key}\n" } $alice, $bob;
+    list map { $_->{key} } $alice, $bob;
+    ok ctl($hd, qw(policy reread))->{ok}, 'both are on the list';
+    my ($a, $b) = map { admitted($_) } $alice, $bob;
+
+    my $f = overwrite("$alice->{key}\n", 1);
+    ok HyperDerp::Test::wait_for(sub { ctl($hd, qw(policy reread))->{error}{message} =~ /is being written; try again/ }),
+        'half of it is there: a reread is refused';
+    like ctl($hd, 'reload')->{error}{message}, qr/\Q$keys\E is being written/, '... a reload, too';
+    my $n = rereads();
+    print $f "$bob->{key}\n";
+    close $f;
+    ok HyperDerp::Test::wait_for(sub { rereads() > $n }), 'when it is closed it is read';
+    ok $_->ping, '... nobody has left' for $a, $b;
+
+    my $since = time;
+    overwrite('');
+    overwrite($whole);
+    ok time - $since > 1 || ($a->ping && $b->ping), 'empty for a moment: nobody leaves';
+    overwrite('');
+    ok $b->closed, 'empty and at rest: it is an empty list';
+
+    $n = rereads();
+    ok HyperDerp::Test::wait_for(sub { overwrite($whole . '#' x rand 50); select undef, undef, undef, 0.04; rereads() > $n + 1 }),
+        'one that changes all the time is read';
+    is explained($bob->{key}), 'allow rule friends', '... bob is on it';
+};
+
+subtest 'a list behind symbolic links' => sub {
+    my $dir = "$hd->{dir}/map";
+    mkdir $_ for $dir, "$dir/v1", "$dir/v2";
+    HyperDerp::Test::spew("$dir/v1/keys", "$alice->{key}\n");
+    HyperDerp::Test::spew("$dir/v2/keys", "$bob->{key}\n");
+    symlink 'v1', "$dir/..data";
+    symlink '..data/keys', "$dir/keys";    # as kubernetes mounts a ConfigMap
+    ok reload("  rules:\n    - {name: friends, keys: $dir/keys}\n")->{ok}, 'it leads to the first version';
+    is explained($alice->{key}), 'allow rule friends', '... alice is on it';
+    symlink 'v2', "$dir/..new";
+    rename "$dir/..new", "$dir/..data";
+    ok HyperDerp::Test::wait_for(sub { explained($bob->{key}) eq 'allow rule friends' }), '... and now to the second';
+    is explained($alice->{key}), 'deny default -', '... alice is not';
+    unlink "$dir/..data";
+    ok $hd->log_like(qr/cannot be taken; .* \Q$dir\E\/keys: No such file/), 'it leads nowhere: the log says so';
+    is explained($bob->{key}), 'allow rule friends', '... and nothing has changed';
+    ok reload("  rules:\n    - {name: friends, keys: $keys}\n")->{ok}, 'another file';
+};
+
 subtest 'revoked' => sub {
     list map { $_->{key} } $alice, $bob;
     ok ctl($hd, qw(policy reread))->{ok}, 'both are on the list';
@@ -100,6 +161,8 @@ subtest 'revoked' => sub {
     is denied($alice), 'this key is revoked: lost laptop', '... and stays out';
     is explained($alice->{key}), 'deny revocation -', 'explain says so';
     ok ctl($hd, qw(peer revoke), $bob->{key}, '--for', '1h')->{ok}, 'bob for an hour';
+    like ctl($hd, qw(peer revoke), $carol->{key}, '--for', $_)->{error}{message}, qr/--for $_: give a time from 1s/,
+        "carol for $_: refused" for qw(0s 876001h);
     is scalar @{ ctl($hd, qw(policy revoked))->{data} }, 2, 'both are listed';
     like ctl($hd, qw(peer unrevoke), $carol->{key})->{error}{message}, qr/not revoked/, 'carol is not';
     ok ctl($hd, qw(peer unrevoke), $bob->{key})->{ok}, 'it is taken back';

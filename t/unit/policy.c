@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* t/unit/policy.c - prefixes, files of keys, rules and revocations. */
+/* t/unit/policy.c - prefixes, rules and revocations. */
 #include "modules/policy/policy.h"
 #include <arpa/inet.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include "t/unit/unit.h"
 
 static union hd_addr addr_of(const char *text)
@@ -78,76 +79,6 @@ static void bad_prefixes(void **state)
 	for (size_t i = 0; i < HD_ARRAY_N(cases); i++)
 		assert_int_equal(policy_prefix_parse(cases[i].text, &p),
 				 cases[i].want);
-}
-
-/* ---- files of keys ---- */
-
-static int parse(const char *text, struct policy_keys *ret,
-		 struct hd_error *err)
-{
-	char *copy = strdup(text);
-	int r = policy_keys_parse("keys", copy, ret, err);
-
-	free(copy);
-	return r;
-}
-
-static void keys(void **state)
-{
-	const struct hd_key a = key_of(0xaa), b = key_of(0xbb),
-			    c = key_of(0xcc);
-	struct policy_keys k;
-	struct hd_error err;
-
-	(void)state;
-	assert_int_equal(parse("# friends\r\n\n  nodekey:" BB
-			       "\tbob's phone \r\n" AA,
-			       &k, &err),
-			 0);
-	assert_int_equal(k.n, 2);
-	assert_string_equal(policy_keys_find(&k, &a), "");
-	assert_string_equal(policy_keys_find(&k, &b), "bob's phone");
-	assert_null(policy_keys_find(&k, &c));
-	policy_keys_free(&k);
-	assert_int_equal(parse("", &k, &err), 0);
-	assert_null(policy_keys_find(&k, &a));
-	policy_keys_free(&k);
-}
-
-static void bad_keys(void **state)
-{
-	static const struct {
-		const char *text, *why;
-	} cases[] = {
-		{ "\nnobody", "keys:2: no key" },
-		{ AA " alice\naaaa bob", "keys:2: no key" },
-		{ AA "aa", "keys:1: the key is too long" },
-		{ "privkey:" AA, "keys:1: no key" },
-		{ AA " 0123456789012345678901234567890123456789012345678901234"
-		     "567890123",
-		  "keys:1: the name is longer" },
-	};
-	struct policy_keys k;
-	struct hd_error err;
-
-	(void)state;
-	for (size_t i = 0; i < HD_ARRAY_N(cases); i++) {
-		assert_int_equal(parse(cases[i].text, &k, &err), -EINVAL);
-		assert_non_null(strstr(err.text, cases[i].why));
-		assert_null(k.v);
-	}
-}
-
-static void no_file(void **state)
-{
-	struct policy_keys k;
-	struct hd_error err;
-
-	(void)state;
-	assert_int_equal(policy_keys_read("/nowhere/keys", &k, &err), -ENOENT);
-	assert_non_null(strstr(err.text, "/nowhere/keys: No such file"));
-	assert_int_equal(policy_keys_read("/dev/null", &k, &err), -EINVAL);
-	assert_int_equal(policy_keys_read("/", &k, &err), -EINVAL);
 }
 
 /* ---- rules ---- */
@@ -375,12 +306,14 @@ static void answers(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(prefixes),    cmocka_unit_test(bad_prefixes),
-		cmocka_unit_test(keys),	       cmocka_unit_test(bad_keys),
-		cmocka_unit_test(no_file),     cmocka_unit_test(first_match),
-		cmocka_unit_test(no_rules),    cmocka_unit_test(bad_rules),
+		cmocka_unit_test(prefixes),
+		cmocka_unit_test(bad_prefixes),
+		cmocka_unit_test(first_match),
+		cmocka_unit_test(no_rules),
+		cmocka_unit_test(bad_rules),
 		cmocka_unit_test(rules_for_nobody_in_particular),
-		cmocka_unit_test(revocations), cmocka_unit_test(requests),
+		cmocka_unit_test(revocations),
+		cmocka_unit_test(requests),
 		cmocka_unit_test(answers),
 	};
 
