@@ -144,6 +144,14 @@ async def time():
         same(await asked(ws, 'still here'), 'still here', 'who answers Pings stays')
 
 
+async def held():
+    async with connect() as ws:
+        for message in ('hold', 'one', 'two', 'x' * 200000):
+            await ws.send(message)
+        same([await hear(ws) for _ in range(4)], ['goes on', 'one', 'two', 'text of 200000 bytes'],
+             'what is held back comes later, all of it')
+
+
 async def relayed():
     async with connect() as a, connect() as b, connect() as c:
         for name, ws in (('alice', a), ('bob', b), ('carol', c)):
@@ -176,7 +184,7 @@ async def drain():
 
 
 async def main():
-    for part in (borders, subprotocols, closing, time, relayed, reload, drain):
+    for part in (borders, subprotocols, closing, time, held, relayed, reload, drain):
         if len(sys.argv) < 3 or part.__name__ in sys.argv[2:]:
             await part()
     say('end')

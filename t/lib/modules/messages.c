@@ -92,6 +92,25 @@ static void do_many(struct hd_stream *s, struct state *st, const char *rest)
 			   filler, i * 97 % sizeof(filler));
 }
 
+/* No message is taken until the timer says so. */
+static void do_hold(struct hd_stream *s, struct state *st, const char *rest)
+{
+	(void)st;
+	(void)rest;
+	hd_stream_pause(s, 60000);
+	hd_stream_timer(s, 0, 300);
+}
+
+static void on_timer(struct hd_module *mod, struct hd_stream *s, void *state,
+		     unsigned which)
+{
+	(void)mod;
+	(void)state;
+	(void)which;
+	text(s, "goes on");
+	hd_stream_pause(s, 0);
+}
+
 static void key_of(const char *name, struct hd_key *key)
 {
 	memset(key, 0, sizeof(*key));
@@ -131,6 +150,7 @@ static const struct {
 	{ "deny", do_deny },   { "subprotocol", do_subprotocol },
 	{ "many ", do_many },  { "login ", do_login },
 	{ "to ", do_to },      { "reason ", do_reason },
+	{ "hold", do_hold },
 };
 
 static bool ask(struct hd_stream *s, struct state *st,
@@ -219,6 +239,7 @@ static const struct hd_proto proto = {
 	.name = "messages",
 	.state_size = sizeof(struct state),
 	.message = on_message,
+	.timer = on_timer,
 	.admitted = on_admitted,
 	.closed = on_closed,
 	.peer = &peer_ops,
