@@ -17,7 +17,7 @@ enum { PEERS_PER_TURN = 256 };
 
 struct peer_copy { /* plain data: the stream goes on without us */
 	struct hd_key key;
-	union hd_addr addr;
+	union hd_addr addr, proxy; /* family AF_UNSPEC: no proxy */
 	uint16_t realm;
 	bool active; /* of the connections with this key, the one that is sent
 			to */
@@ -107,6 +107,8 @@ static void copy_peer(struct peer_copy *to, const struct hd_stream *s)
 		.queued = p.queued_bytes,
 		.drops = p.drops,
 	};
+	if (p.proxy != NULL)
+		to->proxy = *p.proxy;
 	snprintf(to->proto, sizeof(to->proto), "%s", p.proto);
 	snprintf(to->agent, sizeof(to->agent), "%s", p.agent);
 	snprintf(to->name, sizeof(to->name), "%s", p.name);
@@ -166,6 +168,10 @@ static void put_peer(struct hd_call *c, const struct peer_copy *p)
 	hd_out_open(c, NULL, '{');
 	hd_out_key(c, "key", &p->key);
 	hd_out_string(c, "addr", hd_addr_text(&p->addr, addr));
+	hd_out_string(c, "proxy",
+		      p->proxy.sa.sa_family != AF_UNSPEC
+			      ? hd_addr_text(&p->proxy, addr)
+			      : NULL);
 	hd_out_string(c, "name", p->name);
 	hd_out_string(c, "proto", p->proto);
 	hd_out_string(c, "agent", p->agent);

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <sys/types.h>
 #include "core/base/cert_files.h"
+#include "core/base/prefix.h"
 
 enum hd_backend { HD_BACKEND_AUTO, HD_BACKEND_IO_URING, HD_BACKEND_EPOLL };
 enum hd_others { HD_OTHERS_REFUSE, HD_OTHERS_READ };
@@ -16,6 +17,9 @@ struct hd_listen_conf {
 	union hd_addr addr;
 	bool tls;
 	const char *protocol; /* of a module; NULL: HTTP */
+	struct hd_list proxy_protocol; /* the proxies that speak it */
+	struct hd_prefixes proxies; /* the same; none: nobody does */
+	struct hd_place at_proxies;
 	const char *file; /* where it was set, for messages */
 	unsigned line;
 };

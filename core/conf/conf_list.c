@@ -130,8 +130,7 @@ static bool has_certificate(const struct hd_conf *conf)
 	return conf->n_certificates > 0 || conf->dev || conf->self_signed;
 }
 
-static int check_listen(const struct hd_conf *conf, size_t i,
-			struct hd_error *err)
+static int check_listen(struct hd_conf *conf, size_t i, struct hd_error *err)
 {
 	struct hd_listen_conf *l = &conf->listen[i];
 	const struct hd_place at = { l->file, l->line };
@@ -154,10 +153,11 @@ static int check_listen(const struct hd_conf *conf, size_t i,
 					   "this address is "
 					   "listened on already, by %s:%u",
 					   k->file, k->line);
-	return 0;
+	return hd_conf_prefixes(conf, "proxy_protocol", &l->at_proxies,
+				&l->proxy_protocol, &l->proxies, err);
 }
 
-static int check_listens(const struct hd_conf *conf, struct hd_error *err)
+static int check_listens(struct hd_conf *conf, struct hd_error *err)
 {
 	int r = 0;
 

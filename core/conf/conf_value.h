@@ -84,6 +84,10 @@ struct hd_core_section {
 };
 extern const struct hd_core_section hd_core_sections[]; /* table NULL ends */
 
+/* Of an entry in a list: core/conf/options_entry.c */
+extern const struct hd_option hd_listen_options[], hd_load_options[],
+	hd_cert_options[];
+
 /* Keys that are no options of a struct: what they mean. */
 extern const struct hd_core_section hd_special_sections[];
 extern const struct hd_option hd_short_cert_options[];
@@ -108,6 +112,15 @@ bool hd_is_core_key(const char *key);
 /* ---- the core's lists beyond their tables: core/conf/conf_list.c ---- */
 int hd_conf_lists(struct hd_conf *conf, const struct hd_conf_cli *cli,
 		  struct hd_error *err);
+
+/* ---- lists of proxies: core/conf/conf_proxies.c ---- */
+
+#define HD_PROXIES_MAX 1024
+/* hd_conf_prefixes - texts become prefixes. @key  whose they are, for messages
+ * Returns 0; -EINVAL, with the place, one is none; -ENOMEM. */
+int hd_conf_prefixes(struct hd_conf *conf, const char *key,
+		     const struct hd_place *at, const struct hd_list *texts,
+		     struct hd_prefixes *ret, struct hd_error *err);
 
 /* ---- data about modules and predecessors: core/conf/compat.c ---- */
 

@@ -5,8 +5,8 @@
 
 #define AT(member) .offset = offsetof(struct hd_conf, member)
 
-/* conf.h has these in full, where HD_ENTRIES_OF() and HD_OPTION_PLACE fill
- * them: an array and how many, a file and a line. */
+/* conf.h has these in full, where HD_ENTRIES_OF() fills them: an array and how
+ * many. */
 #define IS_PAIR(type, first, second)                                           \
 	_Static_assert(offsetof(struct type, second) -                         \
 				       offsetof(struct type, first) ==         \
@@ -15,70 +15,6 @@
 IS_PAIR(hd_conf, listen, n_listen);
 IS_PAIR(hd_conf, load_module, n_load_module);
 IS_PAIR(hd_conf, certificates, n_certificates);
-IS_PAIR(hd_listen_conf, file, line);
-IS_PAIR(hd_load_conf, file, line);
-IS_PAIR(hd_cert_files, file, line);
-IS_PAIR(hd_cert_files, key_file, key_line);
-
-#define AT_OF(type, member) .offset = offsetof(struct type, member)
-
-static const struct hd_option listen_options[] = {
-	{ .name = "", .type = HD_OPTION_PLACE, AT_OF(hd_listen_conf, file) },
-	{ .name = "addr",
-	  .type = HD_OPTION_ADDR,
-	  AT_OF(hd_listen_conf, addr),
-	  .required = true,
-	  .bare = true,
-	  .help = "address and port" },
-	{ .name = "tls",
-	  .type = HD_OPTION_BOOL,
-	  AT_OF(hd_listen_conf, tls),
-	  .def = "false",
-	  .help = "whether clients speak TLS" },
-	{ .name = "name",
-	  .type = HD_OPTION_STRING,
-	  AT_OF(hd_listen_conf, name),
-	  .help = "for modules that serve one port only" },
-	{ .name = "protocol",
-	  .type = HD_OPTION_STRING,
-	  AT_OF(hd_listen_conf, protocol),
-	  .help = "http, or what a module speaks from the first byte" },
-	HD_OPTION_END,
-};
-
-static const struct hd_option load_options[] = {
-	{ .name = "", .type = HD_OPTION_PLACE, AT_OF(hd_load_conf, file) },
-	{ .name = "name",
-	  .type = HD_OPTION_STRING,
-	  AT_OF(hd_load_conf, name),
-	  .required = true,
-	  .bare = true,
-	  .help = "a name, or an absolute path" },
-	{ .name = "optional",
-	  .type = HD_OPTION_BOOL,
-	  AT_OF(hd_load_conf, optional),
-	  .def = "false",
-	  .help = "skip it if it cannot be loaded" },
-	HD_OPTION_END,
-};
-
-static const struct hd_option cert_options[] = {
-	{ .name = "cert", .type = HD_OPTION_PLACE, AT_OF(hd_cert_files, file) },
-	{ .name = "key",
-	  .type = HD_OPTION_PLACE,
-	  AT_OF(hd_cert_files, key_file) },
-	{ .name = "cert",
-	  .type = HD_OPTION_PATH,
-	  AT_OF(hd_cert_files, cert),
-	  .required = true,
-	  .help = "PEM, the whole chain" },
-	{ .name = "key",
-	  .type = HD_OPTION_PATH,
-	  AT_OF(hd_cert_files, key),
-	  .required = true,
-	  .help = "its private key" },
-	HD_OPTION_END,
-};
 
 static const char *const backends[] = { "auto", "io_uring", "epoll", NULL };
 static const char *const ktls[] = { "auto", "on", "off", NULL };
@@ -95,7 +31,7 @@ static const struct hd_option top_options[] = {
 	  AT(listen),
 	  .example = "[{addr: \"[::]:443\", tls: true}, {addr: \"[::]:80\"}]",
 	  .help = "TCP ports, instead of `port`",
-	  .entry = listen_options,
+	  .entry = hd_listen_options,
 	  .entry_size = sizeof(struct hd_listen_conf) },
 	{ .name = "load_module",
 	  .type = HD_OPTION_ENTRIES,
@@ -103,7 +39,7 @@ static const struct hd_option top_options[] = {
 	  .def = "[derp, stun]",
 	  .live = true, /* it is what the next start loads */
 	  .help = "modules to load",
-	  .entry = load_options,
+	  .entry = hd_load_options,
 	  .entry_size = sizeof(struct hd_load_conf) },
 	{ .name = "workers",
 	  .type = HD_OPTION_UINT,
@@ -250,7 +186,7 @@ static const struct hd_option tls_options[] = {
 	  .live = true,
 	  .help = "chosen by the name that the client asks for; the first "
 		  "answers everybody else; none by default",
-	  .entry = cert_options,
+	  .entry = hd_cert_options,
 	  .entry_size = sizeof(struct hd_cert_files) },
 	{ .name = "self_signed",
 	  .type = HD_OPTION_BOOL,
@@ -372,20 +308,4 @@ const struct hd_core_section hd_special_sections[] = {
 
 const struct hd_option hd_port_option = {
 	.name = "port", .type = HD_OPTION_UINT, .min = 1, .max = 65535
-};
-
-const struct hd_option hd_short_cert_options[] = {
-	{ .name = "tls_cert",
-	  .type = HD_OPTION_PLACE,
-	  AT_OF(hd_cert_files, file) },
-	{ .name = "tls_key",
-	  .type = HD_OPTION_PLACE,
-	  AT_OF(hd_cert_files, key_file) },
-	{ .name = "tls_cert",
-	  .type = HD_OPTION_PATH,
-	  AT_OF(hd_cert_files, cert) },
-	{ .name = "tls_key",
-	  .type = HD_OPTION_PATH,
-	  AT_OF(hd_cert_files, key) },
-	HD_OPTION_END,
 };

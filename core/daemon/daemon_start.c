@@ -39,15 +39,15 @@ static void log_listeners(const struct hd_daemon *d)
 		const struct hd_listener *l = &d->listeners[i];
 		char addr[HD_ADDR_TEXT_BYTES];
 
-		hd_log_write(HD_LOG_NOTICE,
-			     "listening: addr=%s tls=%s%s%s%s%s%s",
-			     hd_addr_text(&l->addr, addr),
-			     l->tls ? "yes" : "no",
-			     l->name != NULL ? " name=" : "",
-			     l->name != NULL ? l->name : "",
-			     l->protocol != NULL ? " protocol=" : "",
-			     l->protocol != NULL ? l->protocol : "",
-			     l->shared ? " inherited=yes" : "");
+		hd_log_write(
+			HD_LOG_NOTICE, "listening: addr=%s tls=%s%s%s%s%s%s%s",
+			hd_addr_text(&l->addr, addr), l->tls ? "yes" : "no",
+			l->name != NULL ? " name=" : "",
+			l->name != NULL ? l->name : "",
+			l->protocol != NULL ? " protocol=" : "",
+			l->protocol != NULL ? l->protocol : "",
+			l->proxies.n > 0 ? " proxy_protocol=yes" : "",
+			l->shared ? " inherited=yes" : "");
 	}
 	hd_listen_fds_unused();
 }

@@ -28,6 +28,9 @@ const struct hd_metric hd_core_metrics[] = {
 	ROW(accepts, "hyper_derp_accepts_total", "Connections accepted"),
 	ROW(accept_pauses, "hyper_derp_accept_pauses_total",
 	    "Times that accepting paused"),
+	ROW(proxy_refused, "hyper_derp_proxy_refused_total",
+	    "Connections to listeners with proxy_protocol that were closed: no "
+	    "PROXY header, a wrong one, or not from a proxy"),
 	ROW(logins, "hyper_derp_logins_total", "Keys admitted"),
 	ROW(logins_denied, "hyper_derp_logins_denied_total",
 	    "Proven keys that were not admitted"),

@@ -155,6 +155,20 @@ static int open_per_worker(uint64_t sockbuf_bytes,
 	return r;
 }
 
+static int copy_prefixes(const struct hd_prefixes *from, struct hd_prefixes *to)
+{
+	struct hd_prefix *v;
+
+	if (from->n == 0)
+		return 0;
+	v = malloc(from->n * sizeof(*v));
+	if (v == NULL)
+		return -ENOMEM;
+	memcpy(v, from->v, from->n * sizeof(*v));
+	*to = (struct hd_prefixes){ v, from->n };
+	return 0;
+}
+
 int hd_listener_open(const struct hd_listen_conf *lc, uint64_t sockbuf_bytes,
 		     unsigned n_workers, struct hd_listener *l,
 		     struct hd_error *err)
@@ -166,7 +180,8 @@ int hd_listener_open(const struct hd_listen_conf *lc, uint64_t sockbuf_bytes,
 	l->addr = lc->addr;
 	l->fds = calloc(n_workers, sizeof(*l->fds));
 	if (l->fds == NULL || (lc->name != NULL && l->name == NULL) ||
-	    (lc->protocol != NULL && l->protocol == NULL))
+	    (lc->protocol != NULL && l->protocol == NULL) ||
+	    copy_prefixes(&lc->proxies, &l->proxies) < 0)
 		return hd_error_set(err, -ENOMEM, "listen: out of memory");
 	int fd = hd_listen_fds(SOCK_STREAM, &lc->addr);
 	return fd >= 0 ? open_shared(sockbuf_bytes, lc, l, fd, err)
@@ -183,6 +198,8 @@ void hd_listener_close(struct hd_listener *l)
 	free((char *)l->name);
 	free((char *)l->protocol);
 	l->name = l->protocol = NULL;
+	free((void *)l->proxies.v);
+	l->proxies = (struct hd_prefixes){ NULL, 0 };
 }
 
 void hd_listeners_close(struct hd_listener **v, size_t *n)

@@ -14,6 +14,8 @@ struct hd_listener {
 	const char *name; /* NULL: unnamed */
 	const char *protocol; /* of a module: service.h; NULL: HTTP */
 	bool tls;
+	struct hd_prefixes proxies; /* that begin with a PROXY header; none: who
+				       connects is the client */
 	bool shared; /* inherited: one socket that all workers arm */
 	int *fds; /* one per worker, or one when shared */
 	unsigned n_fds;

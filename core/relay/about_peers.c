@@ -36,6 +36,7 @@ void hd_peer_about(const struct hd_stream *s, struct hd_about_peer *ret)
 		.queued_bytes = s->flight.bytes,
 		.realm = p->login.realm,
 		.active = p->entry->active == p,
+		.proxy = hd_stream_proxy(s),
 	};
 	for (unsigned i = 0; i < HD_LANE_N; i++)
 		ret->queued_bytes += s->lane[i].bytes;

@@ -18,6 +18,7 @@
 #include "core/base/utf8.h"
 #include "core/relay/hooks.h"
 #include "core/relay/peer.h"
+#include "core/stream/proxied.h"
 #include "core/stream/trace.h"
 #include "core/stream/stream_life.h"
 #include "core/stream/ws.h"
@@ -46,11 +47,12 @@ static void tell_reason(struct hd_stream *s, const char *reason)
 
 static void refuse(struct hd_stream *s, enum hd_close why, const char *reason)
 {
-	char addr[HD_ADDR_TEXT_BYTES];
+	char addr[HD_ADDR_TEXT_BYTES], via[HD_VIA_TEXT_BYTES];
 
 	hd_count(&s->worker->stats.logins_denied, 1);
-	hd_log_notice("login refused: key=%s addr=%s reason=%s",
-		      s->user->key_text, hd_addr_text(&s->addr, addr), reason);
+	hd_log_notice("login refused: key=%s addr=%s%s reason=%s",
+		      s->user->key_text, hd_addr_text(&s->addr, addr),
+		      hd_proxied_text(s, via), reason);
 	hd_trace_stream(s, HD_TRACE_DENIED, reason);
 	HD_PROBE(login_refused, s, s->worker->index, s->user->key_text, reason);
 	tell_reason(s, reason);
@@ -66,7 +68,7 @@ static void deny(struct hd_stream *s, const struct hd_ticket *t)
 static void admit(struct hd_stream *s)
 {
 	struct hd_peer *p = hd_peer_of(s);
-	char addr[HD_ADDR_TEXT_BYTES];
+	char addr[HD_ADDR_TEXT_BYTES], via[HD_VIA_TEXT_BYTES];
 
 	if (hd_peer_up(p) < 0) {
 		hd_stream_abort(s, HD_CLOSE_ERROR);
@@ -74,10 +76,11 @@ static void admit(struct hd_stream *s)
 	}
 	hd_count(&s->worker->stats.logins, 1);
 	hd_observe(&s->worker->stats.login_time, hd_clock_ns() - s->since_ns);
-	hd_log_info("login: key=%s addr=%s proto=%s tls=%d agent=%s%s%s",
-		    p->name.s, hd_addr_text(&s->addr, addr), s->proto->name,
-		    s->tls != NULL, p->login.agent,
-		    p->label != NULL ? " name=" : "", hd_peer_label(p));
+	hd_log_info("login: key=%s addr=%s%s proto=%s tls=%d agent=%s%s%s",
+		    p->name.s, hd_addr_text(&s->addr, addr),
+		    hd_proxied_text(s, via), s->proto->name, s->tls != NULL,
+		    p->login.agent, p->label != NULL ? " name=" : "",
+		    hd_peer_label(p));
 	hd_trace_stream(s, HD_TRACE_LOGIN, p->login.agent);
 	HD_PROBE(peer_up, s, s->worker->index, p->name.s, &p->login.key,
 		 s->proto->name, p->login.agent);

@@ -23,6 +23,7 @@
 #include "core/loop/tag.h"
 #include "core/net/listener.h"
 #include "core/stream/first.h"
+#include "core/stream/proxied.h"
 #include "core/stream/stream_life.h"
 #include "core/stream/trace.h"
 #include "core/stream/ws.h"
@@ -53,22 +54,28 @@ static struct hd_stream *stream_new(const struct hd_listener *listener, int fd,
 	return s;
 }
 
-static int stream_begin(struct hd_worker *w, struct hd_stream *s)
+static void begin_tls(struct hd_stream *s)
 {
-	s->since_ms = w->now_ms;
-	s->since_ns = w->now_ns;
-	if (s->listener->tls) {
-		struct hd_tls_store *own = __atomic_load_n(
-			&s->listener->tls_store, __ATOMIC_ACQUIRE);
+	struct hd_worker *w = s->worker;
+	struct hd_tls_store *own =
+		__atomic_load_n(&s->listener->tls_store, __ATOMIC_ACQUIRE);
 
-		s->tls =
-			hd_tls_new(own != NULL ? own : w->streams->tls,
-				   w->conf->record_layer != HD_RECORDS_OPENSSL);
-		s->handshaking = true;
-		if (s->tls == NULL)
-			return -ENOMEM;
+	s->tls = hd_tls_new(own != NULL ? own : w->streams->tls,
+			    w->conf->record_layer != HD_RECORDS_OPENSSL);
+	if (s->tls == NULL) {
+		hd_log_warn("connection refused: out of memory");
+		hd_stream_abort(s, HD_CLOSE_ERROR);
+		return;
 	}
-	return hd_stream_attach(w, s);
+	s->handshaking = true;
+}
+
+void hd_stream_begin(struct hd_stream *s)
+{
+	if (s->listener->tls)
+		begin_tls(s);
+	else
+		hd_first_opened(s, NULL);
 }
 
 static void stream_free(struct hd_stream *s)
@@ -76,6 +83,7 @@ static void stream_free(struct hd_stream *s)
 	hd_fds_give(s->fds);
 	hd_tls_free(&s->tls);
 	hd_ws_free(&s->ws);
+	hd_proxied_free(&s->proxied);
 	hd_listener_put(&s->listener);
 	free(s->state);
 	s->state = NULL;
@@ -91,14 +99,17 @@ void hd_stream_accept(struct hd_worker *w, const struct hd_listener *listener,
 	struct hd_stream *s = NULL;
 	struct hd_first first;
 
-	if (hd_first_find(w, listener, from, &first))
+	if (hd_proxied_may_come(w, listener, from) &&
+	    hd_first_find(w, listener, from, &first))
 		s = stream_new(listener, fd, from, first.proto);
 	if (s == NULL) {
 		close(fd);
 		hd_fds_give(hd_listener_fds(listener));
 		return;
 	}
-	int r = stream_begin(w, s);
+	s->since_ms = w->now_ms;
+	s->since_ns = w->now_ns;
+	int r = hd_stream_attach(w, s);
 
 	if (r < 0) {
 		errno = -r;
@@ -107,13 +118,14 @@ void hd_stream_accept(struct hd_worker *w, const struct hd_listener *listener,
 		stream_free(s);
 		return;
 	}
-	HD_PROBE(accept, s, w->index, &s->addr, s->tls != NULL);
+	HD_PROBE(accept, s, w->index, &s->addr, listener->tls);
 	hd_stream_deadline(s, HD_DEADLINE_LOGIN, w->conf->login_timeout_ms);
-	hd_stream_mark_ready(s);
 	s->unopened = first.mod != NULL;
 	hd_stream_set_proto(s, first.mod, first.proto);
-	if (!s->handshaking)
-		hd_first_opened(s, NULL);
+	s->proxy_due = listener->proxies.n > 0;
+	if (!s->proxy_due)
+		hd_stream_begin(s);
+	hd_stream_mark_ready(s);
 }
 
 struct hd_tls_env hd_stream_tls_env(struct hd_stream *s)
@@ -156,17 +168,17 @@ void hd_stream_abort(struct hd_stream *s, enum hd_close why)
 
 static void log_end(const struct hd_stream *s)
 {
-	char addr[HD_ADDR_TEXT_BYTES];
+	char addr[HD_ADDR_TEXT_BYTES], via[HD_VIA_TEXT_BYTES];
 	enum hd_log_level level =
 		hd_stream_key(s) != NULL ? HD_LOG_INFO : HD_LOG_DEBUG;
 
 	if (!hd_log_on(level))
 		return;
 	hd_log_write(level,
-		     "closed: key=%s addr=%s proto=%s seconds=%.1f in=%llu "
+		     "closed: key=%s addr=%s%s proto=%s seconds=%.1f in=%llu "
 		     "out=%llu drops=%u write_error=%u why=%s",
 		     hd_stream_key_text(s), hd_addr_text(&s->addr, addr),
-		     s->proto->name,
+		     hd_proxied_text(s, via), s->proto->name,
 		     (double)(s->worker->now_ms - s->since_ms) / 1000,
 		     (unsigned long long)s->bytes_in,
 		     (unsigned long long)s->bytes_out,

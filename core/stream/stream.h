@@ -13,6 +13,7 @@
 #include "core/loop/stats.h"
 
 struct hd_listener;
+struct hd_proxied;
 struct hd_tls;
 struct hd_ws;
 
@@ -90,6 +91,7 @@ struct hd_stream {
 	bool rx_hup : 1; /* it is on its way: read up to it */
 	bool rx_held : 1; /* the user wants nothing read */
 	bool rx_paused : 1; /* nothing is read until HD_DEADLINE_PAUSE */
+	bool proxy_due : 1; /* first comes a PROXY header: proxied.c */
 	bool user_waits : 1; /* for drained() */
 	bool ready : 1; /* in a list of the worker: to be read */
 	bool dirty : 1; /* in its list of streams to flush */
@@ -121,7 +123,8 @@ struct hd_stream {
 	uint64_t since_ms, since_ns, bytes_in, bytes_out;
 	uint64_t queued_ns; /* a packet is timed since then; 0: none */
 	uint32_t drops[HD_DROP_N];
-	union hd_addr addr;
+	union hd_addr addr; /* the client's */
+	struct hd_proxied *proxied; /* NULL: which is the socket's other end */
 	struct hd_stream *dirty_next, *ready_next, *prev, *next;
 };
 

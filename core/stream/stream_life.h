@@ -12,6 +12,8 @@ struct hd_tls_env;
  * failure. */
 void hd_stream_accept(struct hd_worker *w, const struct hd_listener *listener,
 		      int fd, const union hd_addr *from);
+/* hd_stream_begin - whose it is is known: TLS begins, or what it speaks. */
+void hd_stream_begin(struct hd_stream *s);
 void hd_stream_on_ready(struct hd_stream *s, int32_t bits, bool disarmed);
 void hd_stream_on_sent(struct hd_stream *s, int32_t res);
 void hd_stream_on_timer(struct hd_stream *s);

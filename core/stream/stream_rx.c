@@ -13,6 +13,7 @@
 #include "core/base/clock.h"
 #include "core/base/probes.h"
 #include "core/stream/first.h"
+#include "core/stream/proxied.h"
 #include "core/stream/stream_life.h"
 #include "core/stream/ws.h"
 #include "core/tls/ktls.h"
@@ -287,15 +288,27 @@ static void hung_up(struct hd_stream *s)
 		s->user->ops->hung_up(s);
 }
 
+/* Nothing is for the protocol. Returns false: nothing is read, and
+ * hd_stream_resume() marks it again, or closes. */
+static bool read_other(struct hd_stream *s)
+{
+	if (s->proxy_due && !s->rx_eof) {
+		hd_proxied_read(s);
+		return true;
+	}
+	if (s->rx_hup)
+		hung_up(s);
+	return false;
+}
+
 void hd_stream_read(struct hd_stream *s)
 {
 	if (!hd_stream_is_open(s)) {
 		if (s->phase == HD_PHASE_SHUT && !s->rx_eof)
 			read_nothing(s);
-	} else if (s->rx_held || s->rx_paused || s->rx_eof) {
-		if (s->rx_hup)
-			hung_up(s);
-		return; /* hd_stream_resume() marks it again, or closes */
+	} else if (s->rx_held || s->rx_paused || s->rx_eof || s->proxy_due) {
+		if (!read_other(s))
+			return;
 	} else if (s->tls != NULL && hd_tls_kernel(s->tls) & HD_KTLS_RX) {
 		read_kernel(s);
 	} else if (s->tls != NULL) {

@@ -27,6 +27,7 @@
  *      hd_family_add(): label values that come at run time.
  *      HD_MODULE_GUARD: nobody logs in while the module is lost.
  *      hd_about_key().
+ *      hd_stream_proxy(), hd_about_peer.proxy.
  *
  * Why some shapes are as they are:
  * - load() takes a struct hd_error: the loader prints one sentence, with the

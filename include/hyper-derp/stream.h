@@ -105,10 +105,14 @@ HD_API struct hd_stream *hd_stream_find(const struct hd_module *mod,
  * stays where it is until closed() has returned, also when the stream goes to
  * another worker, and over a reload that keeps it.
  * hd_stream_worker - the worker that owns it, which is where we are.
- * hd_stream_addr - the client's. hd_stream_is_tls - whether it came by TLS. */
+ * hd_stream_addr - the client's: of who connected, or what a proxy in front
+ * says that the configuration trusts (port 0: it did not say).
+ * hd_stream_proxy - that proxy's; NULL: there is none.
+ * hd_stream_is_tls - whether it came by TLS. */
 HD_API void *hd_stream_state(struct hd_stream *s);
 HD_API struct hd_worker *hd_stream_worker(const struct hd_stream *s);
 HD_API const union hd_addr *hd_stream_addr(const struct hd_stream *s);
+HD_API const union hd_addr *hd_stream_proxy(const struct hd_stream *s);
 HD_API bool hd_stream_is_tls(const struct hd_stream *s);
 /* hd_stream_server_name - the SNI, or NULL. */
 HD_API const char *hd_stream_server_name(const struct hd_stream *s);

@@ -28,10 +28,10 @@ static const struct hd_option options[] = {
 	  .def = "40s",
 	  .min = 1000,
 	  .max = 100000,
-	  .help = "The same for clients behind a proxy (no TLS here, or a "
-		  "header X-Forwarded-For, Forwarded or Via), if that is "
-		  "less: nginx closes what is silent for 60 s, haproxy often "
-		  "after 50 s.",
+	  .help = "The same for clients behind a proxy (no TLS here, a PROXY "
+		  "header, or one of X-Forwarded-For, Forwarded and Via), if "
+		  "that is less: nginx closes what is silent for 60 s, "
+		  "haproxy often after 50 s.",
 	  .live = true },
 	{ .name = "private_key",
 	  .type = HD_OPTION_SECRET_FILE,

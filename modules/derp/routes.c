@@ -13,10 +13,10 @@
 /* ---- upgrades ---- */
 
 /* Without TLS no client of Tailscale comes to a relay: who speaks plainly is a
- * proxy that has ended TLS. Others leave a header. */
+ * proxy that has ended TLS. Others leave a header, before TLS or in HTTP. */
 static bool through_proxy(struct hd_request *req, const struct hd_stream *s)
 {
-	return !hd_stream_is_tls(s) ||
+	return !hd_stream_is_tls(s) || hd_stream_proxy(s) != NULL ||
 	       hd_request_header(req, "X-Forwarded-For") != NULL ||
 	       hd_request_header(req, "Forwarded") != NULL ||
 	       hd_request_header(req, "Via") != NULL;

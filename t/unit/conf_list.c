@@ -36,6 +36,30 @@ static void listeners_are_read(void **state)
 	addr_is(&conf->listen[3].addr, "192.0.2.1:0");
 }
 
+static void proxies_of_listeners_are_read(void **state)
+{
+	HD_AUTO(hd_conf_free)
+	struct hd_conf *conf =
+		load("listen:\n"
+		     "  - {addr: \"[::]:1\", proxy_protocol: 192.0.2.7}\n"
+		     "  - addr: \"[::]:2\"\n"
+		     "    proxy_protocol: [10.0.0.0/8, \"2001:db8::/32\"]\n"
+		     "  - \"[::]:3\"\n");
+
+	(void)state;
+	assert_int_equal(conf->listen[0].proxies.n, 1);
+	assert_int_equal(conf->listen[0].proxies.v[0].bits, 128);
+	assert_int_equal(conf->listen[1].proxies.n, 2);
+	assert_int_equal(conf->listen[1].proxies.v[0].bits, 104);
+	assert_int_equal(conf->listen[1].proxies.v[1].bits, 32);
+	assert_int_equal(conf->listen[2].proxies.n, 0);
+	assert_null(strstr(logged, "everybody"));
+	refuse("listen:\n  - addr: \"[::]:1\"\n"
+	       "    proxy_protocol: [10.0.0.1/8]\n",
+	       "text:3: `proxy_protocol`: 10.0.0.1/8 has bits set behind its "
+	       "prefix");
+}
+
 static void port_is_the_short_form(void **state)
 {
 	HD_AUTO(hd_conf_free) struct hd_conf *plain = load("port: 8080");
@@ -250,6 +274,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(listeners_are_read),
+		cmocka_unit_test(proxies_of_listeners_are_read),
 		cmocka_unit_test(port_is_the_short_form),
 		cmocka_unit_test(wrong_listeners_are_refused),
 		cmocka_unit_test(an_unquoted_address_gets_a_hint),

@@ -74,6 +74,7 @@ static struct hd_stream *fast_through(bool plain, const char *header)
 	struct hd_request req = { 0 };
 
 	s->plain = plain;
+	s->proxied = header != NULL && strcmp(header, "PROXY") == 0;
 	fake_request_header(&req, "Derp-Fast-Start", "1");
 	if (header != NULL)
 		fake_request_header(&req, header, "192.0.2.1");

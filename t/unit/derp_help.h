@@ -37,8 +37,8 @@ struct hd_stream *derp_fast(void);
  * Returns its length. */
 size_t derp_client_info(const char *json, size_t len_bytes, uint8_t *ret_frame);
 /* derp_alice - a connection that is logged in, its output cleared away.
- * derp_alice_through - the same by a proxy that ends TLS, or leaves a header.
- */
+ * derp_alice_through - the same by a proxy that ends TLS, or leaves a header:
+ * one of HTTP, or "PROXY". */
 struct hd_stream *derp_alice(void);
 struct hd_stream *derp_alice_through(bool plain, const char *header);
 

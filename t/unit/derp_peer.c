@@ -140,6 +140,7 @@ static void keep_alive_is_sooner_through_a_proxy(void **state)
 	proxied(false, "X-Forwarded-For", true);
 	proxied(false, "Forwarded", true);
 	proxied(false, "Via", true);
+	proxied(false, "PROXY", true);
 }
 
 #define TEST(fn)                                                               \

@@ -291,6 +291,11 @@ const union hd_addr *hd_stream_addr(const struct hd_stream *s)
 	return &s->addr;
 }
 
+const union hd_addr *hd_stream_proxy(const struct hd_stream *s)
+{
+	return s->proxied ? &s->addr : NULL;
+}
+
 bool hd_stream_is_tls(const struct hd_stream *s)
 {
 	return !s->plain;

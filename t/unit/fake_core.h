@@ -51,6 +51,7 @@ struct hd_stream {
 	uint32_t timer_ms[HD_STREAM_TIMERS];
 	bool logging_in, admitted, closing;
 	bool plain; /* no TLS */
+	bool proxied; /* a PROXY header came with it */
 	enum hd_close why;
 };
 
