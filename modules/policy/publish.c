@@ -143,15 +143,12 @@ int policy_check(struct hd_module *mod, const void *conf, struct hd_error *err)
 		r = policy_rules_new(conf, &rules, err);
 	if (r < 0)
 		return r;
-	if (m->mod == NULL) { /* -t: no load() follows, and no unload() */
-		policy_rules_drop(&rules);
-		return 0;
-	}
 	policy_rules_drop(&m->candidate);
 	m->candidate = rules;
 	m->candidate_conf = conf;
-	policy_watch_files(rules);
-	return 0;
+	if (m->mod != NULL)
+		policy_watch_files(rules);
+	return 0; /* else load() follows; or nothing does, after -t */
 }
 
 int policy_main_init(struct hd_module *mod, struct hd_error *err)
@@ -161,12 +158,11 @@ int policy_main_init(struct hd_module *mod, struct hd_error *err)
 
 	m->mod = mod;
 	if (r == 0)
-		r = policy_check(mod, hd_module_conf(mod), err);
-	if (r == 0)
 		r = policy_revoked_load(&m->revoked, err);
 	if (r < 0)
 		return r;
-	settle();
+	settle(); /* what check() has just made */
+	policy_watch_files(m->rules);
 	if (m->rules->n == 0)
 		hd_log_warn("policy has no rules: %s may log in; write some "
 			    "below `policy: rules:`",
