@@ -199,8 +199,9 @@ subtest 'the relay drains' => sub {
     answer $hd, 'judge_a', 'pass';
     ok refused($_), 'a pass is too late' for $in, $c;
     is asked($hd, 'judge_b'), 0, '... nobody else is asked';
-    my @said = $hd->log_text =~ /login refused: .*reason=the relay is draining$/mg;
-    is @said, 2, '... the reason is the drain';
+    ok HyperDerp::Test::wait_for(sub {
+        return 2 == (() = $hd->log_text =~ /login refused: .*reason=the relay is draining$/mg);
+    }), '... the reason is the drain';
     $hd->finish;
 };
 

@@ -265,17 +265,17 @@ subtest 'an admission service' => sub {
 subtest 'what stops a start' => sub {
     $hd->finish;
     for my $case (
-        ["  rules: [{keys: $hd->{dir}/missing}]\n", qr{hd\.yaml:\d+: keys: \S+/missing: No such file.*relay's user}],
-        ["  rules: [{from: [relay.example]}]\n",   qr{hd\.yaml:\d+: from: relay\.example is no address}],
+        ["  rules: [{keys: $hd->{dir}/missing}]\n", qr{hd\.yaml:\d+: module policy: keys: \S+/missing: No such file.*relay's user}],
+        ["  rules: [{from: [relay.example]}]\n",   qr{hd\.yaml:\d+: module policy: from: relay\.example is no address}],
         ["  rules: [{key: $keys}]\n",              qr{hd\.yaml:\d+: .*keys}],
-        ["  rules: [{url: relay.example}]\n",      qr{hd\.yaml:\d+: url: }],
+        ["  rules: [{url: relay.example}]\n",      qr{hd\.yaml:\d+: module policy: url: }],
         ["  rules: [{action: maybe}]\n",           qr{hd\.yaml:\d+: .*allow.*deny}],
         ["  rules: [{action: Deny}]\n",            qr{hd\.yaml:\d+: `action: Deny` .*did you mean `deny`}],
         ["  default: ALLOW\n",                     qr{hd\.yaml:\d+: `default: ALLOW` is not one of allow, deny}],
-        ["  rules: [{}]\n",                        qr{hd\.yaml:\d+: a rule that matches everybody; name keys}],
-        ["  rules: [{action: deny}]\n",            qr{hd\.yaml:\d+: a rule that matches everybody}],
-        ["  rules: [{from: []}]\n",                qr{hd\.yaml:\d+: from is empty; write what}],
-        ["  rules: [{listener: ''}]\n",            qr{hd\.yaml:\d+: listener is empty; write what}],
+        ["  rules: [{}]\n",                        qr{hd\.yaml:\d+: module policy: a rule that matches everybody; name keys}],
+        ["  rules: [{action: deny}]\n",            qr{hd\.yaml:\d+: module policy: a rule that matches everybody}],
+        ["  rules: [{from: []}]\n",                qr{hd\.yaml:\d+: module policy: from is empty; write what}],
+        ["  rules: [{listener: ''}]\n",            qr{hd\.yaml:\d+: module policy: listener is empty; write what}],
         (map { ["  rules: [{$_}]\n", qr{hd\.yaml:\d+: `\w+` has no value in an entry of `rules`; write one, or} ] }
             'keys: ', "keys: ''", 'url: ', 'from: ~', 'server_name: null, action: deny'),
     ) {
