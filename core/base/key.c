@@ -16,6 +16,7 @@ uint64_t hd_key_hash(uint16_t realm, const struct hd_key *key)
 	uint64_t hash;
 
 	_Static_assert(sizeof(hash) == crypto_shorthash_BYTES, "64 bits");
+	realm &= HD_REALM_PROTOCOL_MASK;
 	memcpy(in, key, HD_KEY_BYTES);
 	memcpy(in + HD_KEY_BYTES, &realm, sizeof(realm));
 	crypto_shorthash((unsigned char *)&hash, in, sizeof(in), hash_seed);

@@ -54,6 +54,7 @@ static void put_pair(struct hd_call *c, const struct hd_pair *p,
 	hd_out_key(c, "src", &p->src);
 	hd_out_key(c, "dst", &p->dst);
 	hd_out_uint(c, "realm", p->realm);
+	hd_out_string(c, "tenant", hd_tenant_of(p->realm).s);
 	hd_out_uint(c, "packets", p->packets);
 	hd_out_uint(c, "bytes", p->bytes);
 	hd_out_double(c, "seconds", (double)(now_ms - p->since_ms) / 1000);

@@ -22,7 +22,7 @@ struct peer_copy { /* plain data: the stream goes on without us */
 	bool active; /* of the connections with this key, the one that is sent
 			to */
 	const char *tls, *tls_rx, *tls_tx; /* literals; NULL: none */
-	char proto[15], agent[64], name[64];
+	char proto[15], agent[64], name[64], tenant[HD_TENANT_BYTES];
 	unsigned worker;
 	uint64_t age_ms, bytes_in, bytes_out, queued, drops;
 };
@@ -112,6 +112,7 @@ static void copy_peer(struct peer_copy *to, const struct hd_stream *s)
 	snprintf(to->proto, sizeof(to->proto), "%s", p.proto);
 	snprintf(to->agent, sizeof(to->agent), "%s", p.agent);
 	snprintf(to->name, sizeof(to->name), "%s", p.name);
+	snprintf(to->tenant, sizeof(to->tenant), "%s", p.tenant);
 }
 
 static struct block *block_add(struct list *l)
@@ -173,6 +174,7 @@ static void put_peer(struct hd_call *c, const struct peer_copy *p)
 			      ? hd_addr_text(&p->proxy, addr)
 			      : NULL);
 	hd_out_string(c, "name", p->name);
+	hd_out_string(c, "tenant", p->tenant);
 	hd_out_string(c, "proto", p->proto);
 	hd_out_string(c, "agent", p->agent);
 	hd_out_uint(c, "realm", p->realm);
@@ -245,7 +247,7 @@ const struct hd_command hd_cmd_peers[] = {
 	  .each = each_peers,
 	  .done = done_peers,
 	  .columns = "key addr proto tls seconds bytes_in bytes_out queued "
-		     "drops name agent" },
+		     "drops name tenant agent" },
 	{ .words = "peer close",
 	  .args = "KEY",
 	  .role = HD_ROLE_OPERATE,

@@ -4,6 +4,7 @@
 #include <hyper-derp/about.h>
 #include "core/relay/peer.h"
 #include "core/relay/relay_worker.h"
+#include "core/relay/tenant.h"
 #include "core/stream/stream_life.h"
 #include "core/tls/tls.h"
 
@@ -27,6 +28,7 @@ void hd_peer_about(const struct hd_stream *s, struct hd_about_peer *ret)
 		.proto = s->proto->name,
 		.agent = p->login.agent,
 		.name = hd_peer_label(p),
+		.tenant = hd_tenant_name(p->tenant),
 		.age_ms = s->worker->now_ms - s->since_ms,
 		.bytes_in = s->bytes_in,
 		.bytes_out = s->bytes_out,
@@ -44,13 +46,10 @@ void hd_peer_about(const struct hd_stream *s, struct hd_about_peer *ret)
 		ret->drops += s->drops[i];
 }
 
-static void about_in_realm(struct hd_worker *w, uint16_t realm,
-			   const struct hd_key *key, hd_about_peer_fn *fn,
-			   void *arg)
+static void about_entry(const struct hd_entry *e, hd_about_peer_fn *fn,
+			void *arg)
 {
-	const struct hd_entry *e = hd_relay_table_find(
-		&w->relay->table, hd_key_hash(realm, key), realm, key);
-	const struct hd_peer *next, *p = e != NULL ? e->active : NULL;
+	const struct hd_peer *next, *p = e->active;
 
 	for (; p != NULL; p = next) {
 		struct hd_about_peer about;
@@ -66,8 +65,15 @@ void hd_about_key(struct hd_worker *w, const struct hd_key *key,
 {
 	unsigned n = hd_realms_n();
 
-	for (unsigned i = 0; i < n; i++)
-		about_in_realm(w, (uint16_t)i, key, fn, arg);
+	for (unsigned i = 0; i < n; i++) {
+		uint64_t hash = hd_key_hash((uint16_t)i, key);
+		const struct hd_entry *e;
+		uint32_t at = 0;
+
+		while ((e = hd_relay_table_next(&w->relay->table, hash, key,
+						&at)) != NULL)
+			about_entry(e, fn, arg);
+	}
 }
 
 bool hd_about_peers(struct hd_worker *w, uint64_t *at, unsigned n,

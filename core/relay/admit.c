@@ -9,6 +9,7 @@
  * Hooks come and go while an answer is due. So a login remembers the module
  * that it asked last by its place in the order of loading, and goes on behind
  * that. Context: the key's home worker. */
+#include <errno.h>
 #include <hyper-derp/log.h>
 #include <hyper-derp/worker.h>
 #include <stdlib.h>
@@ -18,6 +19,7 @@
 #include "core/base/utf8.h"
 #include "core/relay/hooks.h"
 #include "core/relay/peer.h"
+#include "core/relay/tenant.h"
 #include "core/stream/proxied.h"
 #include "core/stream/trace.h"
 #include "core/stream/stream_life.h"
@@ -29,6 +31,8 @@ struct hd_ticket { /* one question: its answer finds the login by this */
 	uint32_t asked_n;
 	enum hd_verdict verdict;
 	char reason[124], label[64];
+	bool has_tenant;
+	char tenant[HD_TENANT_BYTES];
 };
 
 /* Its protocol may tell the client. */
@@ -76,10 +80,11 @@ static void admit(struct hd_stream *s)
 	}
 	hd_count(&s->worker->stats.logins, 1);
 	hd_observe(&s->worker->stats.login_time, hd_clock_ns() - s->since_ns);
-	hd_log_info("login: key=%s addr=%s%s proto=%s tls=%d agent=%s%s%s",
+	hd_log_info("login: key=%s addr=%s%s proto=%s tls=%d agent=%s%s%s%s%s",
 		    p->name.s, hd_addr_text(&s->addr, addr),
 		    hd_proxied_text(s, via), s->proto->name, s->tls != NULL,
-		    p->login.agent, p->label != NULL ? " name=" : "",
+		    p->login.agent, p->tenant != 0 ? " tenant=" : "",
+		    hd_tenant_name(p->tenant), p->label != NULL ? " name=" : "",
 		    hd_peer_label(p));
 	hd_trace_stream(s, HD_TRACE_LOGIN, p->login.agent);
 	HD_PROBE(peer_up, s, s->worker->index, p->name.s, &p->login.key,
@@ -91,6 +96,30 @@ static void admit(struct hd_stream *s)
 	s->proto->admitted(s->mod, s, s->state, p);
 	hd_meter_leave(&s->worker->meter, before);
 	hd_stream_resume(s);
+}
+
+/* ---- what a hook that passes gives ---- */
+
+/* In no tenant but the one that was meant. Returns whether it is in it. */
+static bool take_tenant(struct hd_peer *p, struct hd_ticket *t)
+{
+	int r = t->has_tenant ? hd_peer_set_tenant(p, t->tenant) : 0;
+
+	if (r == -EINVAL)
+		hd_admit_reason(t, "a module gave it a tenant whose name is "
+				   "none");
+	else if (r < 0)
+		hd_admit_reason(t, "the relay has too many tenants");
+	return r == 0;
+}
+
+/* Returns the verdict. */
+static enum hd_verdict take_gifts(struct hd_peer *p, struct hd_ticket *t)
+{
+	if (!take_tenant(p, t))
+		return HD_VERDICT_DENY;
+	hd_peer_set_label(p, t->label);
+	return HD_VERDICT_PASS;
 }
 
 /* ---- questions ---- */
@@ -145,12 +174,13 @@ static enum hd_verdict ask_hook(struct hd_stream *s,
 		.proto = s->proto->name,
 		.listener = hd_stream_listener_name(s),
 		.server_name = hd_stream_server_name(s),
+		.tenant = hd_tenant_name(p->tenant),
 	};
 	enum hd_verdict v = h->fn(h->mod, w, &who, t);
 
 	hd_meter_leave(&w->meter, before);
 	if (v == HD_VERDICT_PASS)
-		hd_peer_set_label(p, t->label);
+		v = take_gifts(p, t);
 	hd_account_add(account, HD_ACCOUNT_DENIED, v == HD_VERDICT_DENY);
 	return v;
 }
@@ -288,6 +318,13 @@ void hd_admit_name(struct hd_ticket *t, const char *name)
 	snprintf(t->label, sizeof(t->label), "%s", name);
 }
 
+void hd_admit_tenant(struct hd_ticket *t, const char *name)
+{
+	t->has_tenant = true;
+	snprintf(t->tenant, sizeof(t->tenant), "%s",
+		 hd_tenant_is_name(name) ? name : "");
+}
+
 struct hd_ticket *hd_admit_hold(struct hd_ticket *t)
 {
 	struct hd_ticket *held = malloc(sizeof(*held));
@@ -306,22 +343,31 @@ static bool is_awaited(const struct hd_stream *s, const struct hd_ticket *t)
 	       p->state == HD_PEER_PENDING && p->asked_n == t->asked_n;
 }
 
+static void take_answer(struct hd_stream *s, struct hd_ticket *t)
+{
+	struct hd_peer *p = hd_peer_of(s);
+
+	if (t->verdict == HD_VERDICT_PASS)
+		t->verdict = take_gifts(p, t);
+	if (t->verdict == HD_VERDICT_PASS) {
+		hd_login_ask(s);
+	} else if (t->verdict == HD_VERDICT_PENDING) {
+		ask_later(s);
+	} else {
+		hd_account_add(hd_account_of(s->worker, p->hook_asked),
+			       HD_ACCOUNT_DENIED, 1);
+		deny(s, t);
+	}
+}
+
 static void answered(struct hd_worker *w, void *ticket, void *unused)
 {
 	struct hd_ticket *t = ticket;
 	struct hd_stream *s = hd_slots_get(&w->streams->slots, t->slot, t->gen);
 
 	(void)unused;
-	if (is_awaited(s, t) && t->verdict == HD_VERDICT_PASS) {
-		hd_peer_set_label(hd_peer_of(s), t->label);
-		hd_login_ask(s);
-	} else if (is_awaited(s, t) && t->verdict == HD_VERDICT_PENDING) {
-		ask_later(s);
-	} else if (is_awaited(s, t)) {
-		hd_account_add(hd_account_of(w, hd_peer_of(s)->hook_asked),
-			       HD_ACCOUNT_DENIED, 1);
-		deny(s, t);
-	}
+	if (is_awaited(s, t))
+		take_answer(s, t);
 	free(t);
 }
 

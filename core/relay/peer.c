@@ -14,6 +14,7 @@
 #include "core/base/probes.h"
 #include "core/relay/peer.h"
 #include "core/relay/relay_worker.h"
+#include "core/relay/tenant.h"
 #include "core/stream/stream_life.h"
 
 #define NOT_HERE_BURST 3
@@ -28,6 +29,7 @@ struct hd_peer *hd_peer_new(struct hd_stream *s, const struct hd_login *login)
 	p->magic = HD_PEER_MAGIC;
 	p->stream = s;
 	p->login = *login;
+	p->login.realm &= HD_REALM_PROTOCOL_MASK;
 	p->name = hd_key_text(&login->key);
 	p->user = (struct hd_stream_user){ .ops = &hd_peer_user,
 					   .key = &p->login.key,
@@ -49,6 +51,15 @@ const char *hd_peer_label(const struct hd_peer *p)
 	return p->label != NULL ? p->label : "";
 }
 
+int hd_peer_set_tenant(struct hd_peer *p, const char *name)
+{
+	uint16_t old = p->tenant;
+	int r = hd_tenant_hold(name, &p->tenant);
+
+	hd_tenant_drop(old);
+	return r;
+}
+
 static void ended(struct hd_stream *s)
 {
 	struct hd_peer *p = hd_peer_of(s);
@@ -56,6 +67,7 @@ static void ended(struct hd_stream *s)
 	hd_assert(p->entry == NULL);
 	hd_stream_set_user(s, NULL);
 	p->magic = 0;
+	hd_tenant_drop(p->tenant);
 	free(p->label);
 	free(p);
 }
@@ -78,11 +90,12 @@ static void count_peers(struct hd_worker *w, int change)
 int hd_peer_up(struct hd_peer *p)
 {
 	struct hd_worker *w = p->stream->worker;
-	const struct hd_login *l = &p->login;
+	struct hd_login *l = &p->login;
 	uint64_t hash = hd_key_hash(l->realm, &l->key);
-	struct hd_entry *e =
-		hd_relay_table_find(&w->relay->table, hash, l->realm, &l->key);
+	struct hd_entry *e;
 
+	l->realm = hd_realm_with(l->realm, p->tenant);
+	e = hd_relay_table_find(&w->relay->table, hash, l->realm, &l->key);
 	if (e == NULL)
 		e = hd_gone_back(w, hash, l->realm, &l->key);
 	if (e == NULL)

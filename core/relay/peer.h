@@ -47,6 +47,7 @@ struct hd_peer {
 	struct hd_login login;
 	struct hd_key_text name; /* of the key, for probes and logs */
 	char *label; /* that a hook gave; NULL: none */
+	uint16_t tenant; /* that a hook gave; held. In login.realm once UP */
 	struct hd_stream_user user; /* of its stream */
 };
 
@@ -91,6 +92,9 @@ int hd_peer_up(struct hd_peer *peer);
  * has none. hd_peer_label - "" none. */
 void hd_peer_set_label(struct hd_peer *peer, const char *label);
 const char *hd_peer_label(const struct hd_peer *peer);
+/* hd_peer_set_tenant - whom it may reach, once it is up. Returns 0; -EINVAL,
+ * -ENOSPC as hd_tenant_hold(), and then it has none. */
+int hd_peer_set_tenant(struct hd_peer *peer, const char *name);
 /* hd_peer_down - leaves the table, if it is in it; PeerGone goes out. */
 void hd_peer_down(struct hd_stream *s);
 /* hd_peer_set_proto - hd_stream_set_proto(), and its peer counts as the new

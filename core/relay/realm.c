@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* core/relay/realm.c - numbers for the names of realms. Context: main
- * thread; hd_realms_n() in any. */
+/* core/relay/realm.c - numbers for the names of protocols' realms.
+ * Context: main thread; hd_realms_n() in any. */
 #include <hyper-derp/relay.h>
 #include <string.h>
+#include "core/base/key.h"
 #include "core/relay/relay_table.h"
 
-#define REALMS_MAX 64
+enum { REALMS_MAX = 1 << HD_REALM_PROTOCOL_BITS };
 
 static uint16_t n = 1; /* atomic for readers */
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "core/relay/relay_table.h"
+#include "core/relay/tenant.h"
 
 static uint32_t home_slot(const struct hd_relay_table *t, uint64_t hash)
 {
@@ -26,6 +27,20 @@ struct hd_entry *hd_relay_table_find(const struct hd_relay_table *t,
 		    hd_key_same(&e->key, key))
 			return e;
 	}
+}
+
+struct hd_entry *hd_relay_table_next(const struct hd_relay_table *t,
+				     uint64_t hash, const struct hd_key *key,
+				     uint32_t *at)
+{
+	while (t->n > 0) {
+		uint32_t i = (home_slot(t, hash) + (*at)++) & (t->size - 1);
+		struct hd_entry *e = t->v[i];
+
+		if (e == NULL || (e->hash == hash && hd_key_same(&e->key, key)))
+			return e;
+	}
+	return NULL;
 }
 
 static void table_put(struct hd_relay_table *t, struct hd_entry *e)
@@ -75,6 +90,7 @@ struct hd_entry *hd_relay_table_add(struct hd_relay_table *t, uint64_t hash,
 	e->key = *key;
 	e->realm = realm;
 	e->hash = hash;
+	hd_tenant_hold_again(hd_realm_tenant(realm));
 	if (hd_relay_table_put(t, e) < 0)
 		hd_entry_free(&e);
 	return e;
@@ -82,7 +98,12 @@ struct hd_entry *hd_relay_table_add(struct hd_relay_table *t, uint64_t hash,
 
 void hd_entry_free(struct hd_entry **entry)
 {
-	free(hd_steal(entry));
+	struct hd_entry *e = hd_steal(entry);
+
+	if (e == NULL)
+		return;
+	hd_tenant_drop(hd_realm_tenant(e->realm));
+	free(e);
 }
 
 static uint32_t table_slot_of(const struct hd_relay_table *t,
@@ -126,7 +147,7 @@ void hd_relay_table_free(struct hd_relay_table *t)
 	for (uint32_t i = 0; i < t->size; i++) {
 		if (t->v[i] != NULL) {
 			free(t->v[i]->to_notify.v);
-			free(t->v[i]);
+			hd_entry_free(&t->v[i]);
 		}
 	}
 	free(t->v);

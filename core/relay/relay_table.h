@@ -29,12 +29,17 @@ struct hd_gone_queue { /* the first has left first */
 	struct hd_entry *first, *last;
 };
 
-/* hd_realms_n - how many there are, from 0 on. Any thread. */
+/* hd_realms_n - how many protocols' realms there are, from 0 on. Any thread. */
 unsigned hd_realms_n(void);
 
 struct hd_entry *hd_relay_table_find(const struct hd_relay_table *t,
 				     uint64_t hash, uint16_t realm,
 				     const struct hd_key *key);
+/* hd_relay_table_next - those of a key, in all tenants of a protocol's realm,
+ * one after the other. @at  0 before the first. Returns NULL after the last. */
+struct hd_entry *hd_relay_table_next(const struct hd_relay_table *t,
+				     uint64_t hash, const struct hd_key *key,
+				     uint32_t *at);
 /* hd_relay_table_add - a fresh entry. Returns NULL when out of memory. */
 struct hd_entry *hd_relay_table_add(struct hd_relay_table *t, uint64_t hash,
 				    uint16_t realm, const struct hd_key *key);

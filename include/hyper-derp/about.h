@@ -49,6 +49,7 @@ struct hd_about_peer {
 	const union hd_addr *addr;
 	const char *proto, *agent; /* "derp"; how it calls itself, or "" */
 	const char *name; /* that a module gave it at the login, or "" */
+	const char *tenant; /* the same: whom it may reach */
 	uint64_t age_ms, bytes_in, bytes_out, drops;
 	const char *listener; /* its name; NULL: it has none */
 	const char *server_name; /* that the client asked for; NULL: none */
@@ -61,7 +62,8 @@ struct hd_about_peer {
 typedef void hd_about_peer_fn(void *arg, const struct hd_about_peer *p);
 HD_API bool hd_about_peers(struct hd_worker *w, uint64_t *at, unsigned n,
 			   hd_about_peer_fn *fn, void *arg);
-/* hd_about_key - those of one key, in all realms, that are in this worker:
+/* hd_about_key - those of one key, in all realms and tenants, that are in this
+ * worker:
  * which is in each realm the key's home. fn may close them. */
 HD_API void hd_about_key(struct hd_worker *w, const struct hd_key *key,
 			 hd_about_peer_fn *fn, void *arg);

@@ -15,6 +15,7 @@ struct hd_admission {
 	const char *proto; /* "derp" */
 	const char *listener; /* its name in `listen:`; NULL: it has none */
 	const char *server_name; /* SNI (RFC 6066, 3); NULL: none, or no TLS */
+	const char *tenant; /* that a hook before has set; "" none */
 };
 
 /* on_admit - a key has been proven; in its home worker. Once per login, and
@@ -46,9 +47,13 @@ HD_API int hd_hook_packet(struct hd_module *mod, hd_packet_fn *fn,
  * copied, cut off at 123 bytes, between two characters.
  * hd_admit_name - how people call this key: shown beside it. Copied, cut off at
  * 63 bytes. Of several hooks the last one's stands.
- * Both during on_admit, or with a ticket that is held. */
+ * hd_admit_tenant - whom it may reach: see hd_tenant_of(). Of several hooks
+ * the last one's stands. A name that is none, and one more than the relay can
+ * have, denies the login: in another tenant it would meet strangers.
+ * All during on_admit, or with a ticket that is held. */
 HD_API void hd_admit_reason(struct hd_ticket *ticket, const char *text);
 HD_API void hd_admit_name(struct hd_ticket *ticket, const char *name);
+HD_API void hd_admit_tenant(struct hd_ticket *ticket, const char *name);
 /* hd_admit_hold - keep the ticket past on_admit, when returning
  * HD_VERDICT_PENDING. It is plain memory: a reload that keeps the module's
  * state keeps it. Returns NULL when out of memory. hd_admit_answer - any

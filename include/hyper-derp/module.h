@@ -24,6 +24,7 @@
  *      later than in data(); hd_admit_answer() with HD_VERDICT_PENDING.
  *      hd_module_def.reasons: close reasons of a module; hd_close_text() takes
  *      the module.
+ *      Tenants: hd_admit_tenant(), relay.h.
  *      hd_family_add(): label values that come at run time.
  *      HD_MODULE_GUARD: nobody logs in while the module is lost.
  *      hd_about_key().

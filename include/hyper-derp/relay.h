@@ -91,8 +91,32 @@ HD_API struct hd_worker *hd_relay_home(uint16_t realm,
 				       const struct hd_key *key);
 
 /* hd_realm - the number of a name, given on first use; main thread, in load().
- * "" is 0, the realm that protocols with proof of the key share. */
+ * "" is 0, the realm that protocols with proof of the key share. At most 31
+ * others. */
 HD_API uint16_t hd_realm(const char *name);
+
+/* ---- tenants ----
+ *
+ * Peers of different tenants are not there for each other: a packet to a key of
+ * another tenant is one to a key that nobody has. The tenant of a peer is what
+ * an admit hook said (hd_admit_tenant()); without that it is the one without a
+ * name, which is a tenant like others. A key may be in several tenants at once:
+ * then these are different peers. There can be 2047 at once.
+ *
+ * The realm of an admitted peer, of its packets and of what about.h shows, has
+ * the tenant in it: a number to hand on, to compare with such numbers, and not
+ * with what hd_realm() gave. */
+#define HD_TENANT_BYTES 64 /* of a name, with its NUL */
+
+struct hd_tenant { /* a name; "" none */
+	char s[HD_TENANT_BYTES];
+};
+
+/* hd_tenant_of - the name of a realm's tenant, "" none: of a realm whose peers
+ * are here. Any thread.
+ * hd_tenant_is_name - letters, digits, `.`, `_` and `-`, 1 to 63 bytes. */
+HD_API struct hd_tenant hd_tenant_of(uint16_t realm);
+HD_API bool hd_tenant_is_name(const char *text);
 
 #ifdef __cplusplus
 }

@@ -59,6 +59,8 @@ static void put_peer(void *arg, const struct hd_about_peer *p)
 	metrics_put_json(t, p->proto);
 	metrics_puts(t, ",\"agent\":");
 	metrics_put_json(t, p->agent);
+	metrics_puts(t, ",\"tenant\":");
+	metrics_put_json(t, p->tenant);
 	metrics_puts(t, ",\"tls\":");
 	if (p->tls != NULL)
 		metrics_put_json(t, p->tls);

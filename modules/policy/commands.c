@@ -60,6 +60,7 @@ static void put_decision(struct hd_call *call, const struct hd_key *key,
 					  : "allow");
 	hd_out_string(call, "by", by_names[d->by]);
 	hd_out_string(call, "rule", d->rule != NULL ? d->rule->label : NULL);
+	hd_out_string(call, "tenant", policy_tenant_of(d));
 	hd_out_string(call, "url", d->by == POLICY_ASK ? d->rule->url : NULL);
 	hd_out_string(call, "reason", d->deny ? d->reason : NULL);
 	hd_out_close(call);
@@ -104,6 +105,7 @@ static void put_rule(struct hd_call *call, const struct policy_rule *r)
 	hd_out_string(call, "listener", r->listener);
 	hd_out_string(call, "server_name", r->server_name);
 	hd_out_string(call, "url", r->url);
+	hd_out_string(call, "tenant", r->tenant);
 	hd_out_close(call);
 }
 
@@ -238,7 +240,7 @@ const struct hd_command policy_commands[] = {
 	  .help = "the rules in their order",
 	  .run = run_rules,
 	  .columns = "rule action keys n_keys n_prefixes listener server_name "
-		     "url" },
+		     "url tenant" },
 	{ .words = "policy reread",
 	  .args = "",
 	  .role = HD_ROLE_OPERATE,

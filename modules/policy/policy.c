@@ -24,6 +24,7 @@ static const struct hd_option rule_options[] = {
 	{ .name = "server_name",
 	  .type = HD_OPTION_PLACE,
 	  RULE(at_server_name) },
+	{ .name = "tenant", .type = HD_OPTION_PLACE, RULE(at_tenant) },
 	{ .name = "name",
 	  .type = HD_OPTION_STRING,
 	  RULE(name),
@@ -66,6 +67,12 @@ static const struct hd_option rule_options[] = {
 	  RULE(reason),
 	  .example = "ask admin@example.com",
 	  .help = "what a denied client and the log are told" },
+	{ .name = "tenant",
+	  .type = HD_OPTION_STRING,
+	  RULE(tenant),
+	  .example = "office",
+	  .help = "whom the rule allows are of this tenant: they reach its "
+		  "peers and nobody else, and nobody else reaches them" },
 	HD_OPTION_END,
 };
 
@@ -283,6 +290,8 @@ static enum hd_verdict say(const struct policy_worker *pw,
 		hd_admit_reason(t, d->reason);
 	else
 		hd_admit_name(t, d->name);
+	if (policy_tenant_of(d)[0] != '\0')
+		hd_admit_tenant(t, policy_tenant_of(d));
 	if (ticket == NULL)
 		hd_admit_answer(held, verdict, NULL);
 	return verdict;

@@ -6,7 +6,8 @@
  * keys; rules.c rules, made from the configuration; verify.c, answers.c
  * admission services;
  * revoked.c keys that an operator has put out; watch.c files that change;
- * sweep.c who is connected and may no longer; commands.c hdctl.
+ * sweep.c who is connected and may no longer; tenants.c whom they may reach;
+ * commands.c hdctl.
  *
  * What decides never changes: the main thread makes a new one, and each worker
  * takes it in a post, the first in start(). */
@@ -25,7 +26,7 @@ enum policy_action { POLICY_ALLOW, POLICY_DENY };
 
 struct policy_rule_conf { /* every field that is set must match */
 	struct hd_place at, at_keys, at_from, at_listener, at_server_name,
-		at_url;
+		at_url, at_tenant;
 	const char *name;
 	uint64_t action; /* enum policy_action */
 	const char *keys; /* a file */
@@ -33,6 +34,7 @@ struct policy_rule_conf { /* every field that is set must match */
 	const char *listener, *server_name;
 	const char *url; /* of an admission service */
 	const char *reason; /* of a denial */
+	const char *tenant; /* of those it allows; NULL: none */
 };
 
 struct policy_conf {
@@ -124,7 +126,7 @@ struct policy_rule {
 	char *keys_path;
 	struct policy_prefix *from;
 	size_t n_from;
-	char *listener, *server_name, *url, *reason;
+	char *listener, *server_name, *url, *reason, *tenant;
 };
 
 struct policy_rules { /* never changes; owned by all who hold it */
@@ -305,6 +307,16 @@ struct policy_answer policy_answers_find(const struct policy_worker *pw,
 int policy_answers_ask(struct policy_worker *pw, const char *url,
 		       const struct policy_subject *who,
 		       struct hd_ticket **ticket);
+
+/* ---- tenants.c ---- */
+
+/* policy_tenant_check - Returns 0; -EINVAL with the place in err.
+ * policy_tenant_of - "" the one without a name. Lives as long as the rules.
+ * policy_tenant_moved - who is connected as one of `now` should be of another,
+ * and is known to. */
+int policy_tenant_check(const struct policy_rule_conf *c, struct hd_error *err);
+const char *policy_tenant_of(const struct policy_decision *d);
+bool policy_tenant_moved(const struct policy_decision *d, const char *now);
 
 /* ---- watch.c ---- */
 

@@ -72,7 +72,8 @@ static int copy_texts(struct policy_rule *r, const struct policy_rule_conf *c,
 	    copy_text(&r->listener, c->listener) < 0 ||
 	    copy_text(&r->server_name, c->server_name) < 0 ||
 	    copy_text(&r->url, c->url) < 0 ||
-	    copy_text(&r->reason, c->reason) < 0)
+	    copy_text(&r->reason, c->reason) < 0 ||
+	    copy_text(&r->tenant, c->tenant) < 0)
 		return -ENOMEM;
 	return 0;
 }
@@ -148,6 +149,8 @@ static int take_rule(struct policy_rule *r, const struct policy_rule_conf *c,
 	if (e == 0)
 		e = check_names_something(c, err);
 	if (e == 0)
+		e = policy_tenant_check(c, err);
+	if (e == 0)
 		e = check_url(c, err);
 	if (e == 0)
 		e = take_prefixes(r, c, err);
@@ -185,6 +188,7 @@ static void rule_free(struct policy_rule *r)
 	free(r->server_name);
 	free(r->url);
 	free(r->reason);
+	free(r->tenant);
 }
 
 struct policy_rules *policy_rules_hold(struct policy_rules *rules)

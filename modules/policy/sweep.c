@@ -6,6 +6,7 @@
 #include <hyper-derp/log.h>
 #include <hyper-derp/relay.h>
 #include <hyper-derp/timer.h>
+#include <stdio.h>
 #include "modules/policy/policy.h"
 
 enum { PEERS_PER_TURN = 256 };
@@ -22,7 +23,10 @@ static void look_at(void *arg, const struct hd_about_peer *p)
 	struct policy_decision d;
 
 	policy_decide(pw, &who, true, &d);
-	if (!d.deny)
+	if (policy_tenant_moved(&d, p->tenant))
+		snprintf(d.reason, sizeof(d.reason),
+			 "the rules have moved it to another tenant");
+	else if (!d.deny)
 		return;
 	hd_log_notice("closed by policy: key=%s reason=%s",
 		      hd_key_text(p->key).s, d.reason);

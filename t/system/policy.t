@@ -206,6 +206,45 @@ subtest 'a reload' => sub {
     admitted($carol);
 };
 
+subtest 'tenants' => sub {
+    HyperDerp::Test::spew("$keys.office", "$alice->{key}\n$bob->{key}\n");
+    HyperDerp::Test::spew("$keys.home", "$carol->{key}\n");
+    my $office = "    - {name: office, keys: $keys.office, tenant: Office.1}\n";
+    my $home = "    - {name: home, keys: $keys.home, tenant: home}\n";
+    ok reload("  rules:\n$office$home    - {from: [127.0.0.0/8]}\n")->{ok}, 'two, and others';
+    my ($a, $b, $c) = map { admitted($_) } $alice, $bob, $carol;
+    my $stranger = HyperDerp::Raw::logins($hd);
+    my $other = $stranger->{key};
+    my $common = admitted($stranger);
+    $a->send($bob->{key}, 'hello');
+    is $b->packet, 'hello', 'one of the tenant is reached';
+    my $lost = sub { ctl($hd, 'status')->{data}{drops}{unknown_dest} };
+    my $before = $lost->();
+    for my $from ($c, $common) {
+        $from->send($alice->{key}, 'hello');
+        ok $from->ping, 'others send to it';
+    }
+    $a->send($_, 'hello') for $carol->{key}, $other;
+    $a->send($bob->{key}, 'again');
+    is $b->packet, 'again', '... and it sends to others';
+    $b->send($alice->{key}, 'last');
+    is $a->packet, 'last', '... and nothing of that has come';
+    ok !$_->packet(0), '... to anybody' for $c, $common;
+    ok HyperDerp::Test::wait_for(sub { $lost->() == $before + 4 }), '... as to keys that nobody has';
+    my %tenant = map { $_->{key} => $_->{tenant} } @{ ctl($hd, 'peers')->{data} };
+    is_deeply [@tenant{ map { $_->{key} } $alice, $carol }, $tenant{$other}], ['Office.1', 'home', ''], 'peers shows it';
+    is ctl($hd, qw(policy explain), $carol->{key})->{data}{tenant}, 'home', '... and explain';
+
+    ok reload("  rules:\n" . $office =~ s/Office.1/home/r . $home)->{ok}, 'the rules move alice';
+    ok $_->closed, '... who is closed, and comes back' for $a, $b, $common;
+    ok $c->ping, '... and carol stays';
+    $a = admitted($alice);
+    $a->send($carol->{key}, 'here I am');
+    is $c->packet, 'here I am', '... now they talk';
+    ok reload("  default: allow\n")->{ok}, 'no tenants any more';
+    ok $_->closed, '... closed once more' for $a, $c;
+};
+
 subtest 'an admission service' => sub {
     my $file = "$hd->{dir}/service";
     my $pid = open2(my $said, undef, "$FindBin::Bin/../lib/client/verify_server.py", $file);
@@ -270,6 +309,8 @@ subtest 'what stops a start' => sub {
         ["  rules: [{key: $keys}]\n",              qr{hd\.yaml:\d+: .*keys}],
         ["  rules: [{url: relay.example}]\n",      qr{hd\.yaml:\d+: module policy: url: }],
         ["  rules: [{action: maybe}]\n",           qr{hd\.yaml:\d+: .*allow.*deny}],
+        ["  rules: [{from: ['::1'], tenant: a b}]\n", qr{hd\.yaml:\d+: module policy: tenant: "a b" is no name of a tenant; write 1 to 63}],
+        ["  rules: [{from: ['::1'], tenant: a, action: deny}]\n", qr{hd\.yaml:\d+: module policy: tenant: a rule that denies has none}],
         ["  rules: [{action: Deny}]\n",            qr{hd\.yaml:\d+: `action: Deny` .*did you mean `deny`}],
         ["  default: ALLOW\n",                     qr{hd\.yaml:\d+: `default: ALLOW` is not one of allow, deny}],
         ["  rules: [{}]\n",                        qr{hd\.yaml:\d+: module policy: a rule that matches everybody; name keys}],

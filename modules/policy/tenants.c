@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/* modules/policy/tenants.c - of which tenant those are whom a rule allows. */
+#include <errno.h>
+#include <string.h>
+#include "modules/policy/policy.h"
+
+int policy_tenant_check(const struct policy_rule_conf *c, struct hd_error *err)
+{
+	if (c->tenant == NULL)
+		return 0;
+	if (c->action == POLICY_DENY)
+		return hd_error_at(&c->at_tenant, err, -EINVAL,
+				   "tenant: a rule that denies has none; take "
+				   "it out");
+	if (!hd_tenant_is_name(c->tenant))
+		return hd_error_at(&c->at_tenant, err, -EINVAL,
+				   "tenant: \"%s\" is no name of a tenant; "
+				   "write 1 to %d letters, digits, `.`, `_` or "
+				   "`-`",
+				   c->tenant, HD_TENANT_BYTES - 1);
+	return 0;
+}
+
+const char *policy_tenant_of(const struct policy_decision *d)
+{
+	if (d->deny || d->rule == NULL || d->rule->tenant == NULL)
+		return "";
+	return d->rule->tenant;
+}
+
+bool policy_tenant_moved(const struct policy_decision *d, const char *now)
+{
+	return !d->deny && d->by != POLICY_ASK && d->by != POLICY_BY_FAILURE &&
+	       strcmp(policy_tenant_of(d), now) != 0;
+}
