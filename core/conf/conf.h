@@ -11,6 +11,11 @@
 
 enum hd_backend { HD_BACKEND_AUTO, HD_BACKEND_IO_URING, HD_BACKEND_EPOLL };
 enum hd_others { HD_OTHERS_REFUSE, HD_OTHERS_READ };
+enum hd_trusted_header {
+	HD_TRUSTED_X_FORWARDED_FOR,
+	HD_TRUSTED_X_REAL_IP,
+	HD_TRUSTED_FORWARDED
+};
 
 struct hd_listen_conf {
 	const char *name; /* NULL: serves the routes without a listener */
@@ -44,6 +49,9 @@ struct hd_conf {
 	/* listeners */
 	struct hd_listen_conf *listen;
 	size_t n_listen;
+	struct hd_list trusted_proxies;
+	struct hd_prefixes trusted; /* the same */
+	uint64_t trusted_header; /* enum hd_trusted_header */
 	uint64_t sockbuf_bytes; /* SO_SNDBUF and SO_RCVBUF; 0: kernel's */
 	uint64_t max_accept_rate; /* connections per second; 0: no limit */
 	/* streams */

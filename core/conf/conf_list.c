@@ -279,6 +279,8 @@ int hd_conf_lists(struct hd_conf *conf, const struct hd_conf_cli *cli,
 	if (r == 0)
 		r = read_listen(conf, err);
 	if (r == 0)
+		r = hd_conf_trusted(conf, err);
+	if (r == 0)
 		r = override_port(conf, cli->port, err);
 	return r == 0 ? read_cores(conf, err) : r;
 }

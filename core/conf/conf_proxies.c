@@ -51,3 +51,14 @@ int hd_conf_prefixes(struct hd_conf *conf, const char *key,
 	*ret = (struct hd_prefixes){ v, texts->n };
 	return 0;
 }
+
+int hd_conf_trusted(struct hd_conf *conf, struct hd_error *err)
+{
+	const struct hd_node *node =
+		hd_node_get(conf->priv->root, "trusted_proxies");
+	const struct hd_place at = { node != NULL ? node->file : NULL,
+				     node != NULL ? node->line : 0 };
+
+	return hd_conf_prefixes(conf, "trusted_proxies", &at,
+				&conf->trusted_proxies, &conf->trusted, err);
+}

@@ -121,6 +121,8 @@ int hd_conf_lists(struct hd_conf *conf, const struct hd_conf_cli *cli,
 int hd_conf_prefixes(struct hd_conf *conf, const char *key,
 		     const struct hd_place *at, const struct hd_list *texts,
 		     struct hd_prefixes *ret, struct hd_error *err);
+/* hd_conf_trusted - those of trusted_proxies. */
+int hd_conf_trusted(struct hd_conf *conf, struct hd_error *err);
 
 /* ---- data about modules and predecessors: core/conf/compat.c ---- */
 

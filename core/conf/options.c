@@ -22,6 +22,8 @@ static const char *const cryptos[] = { "auto", "openssl", "ipsec-mb", NULL };
 static const char *const records[] = { "auto", "own", "openssl", NULL };
 static const char *const formats[] = { "text", "json", NULL };
 static const char *const others[] = { "refuse", "read", NULL };
+static const char *const trusted[] = { "X-Forwarded-For", "X-Real-IP",
+				       "Forwarded", NULL };
 static const char *const levels[] = { "error", "warn",	"notice",
 				      "info",  "debug", NULL };
 
@@ -77,6 +79,22 @@ static const struct hd_option top_options[] = {
 	  .live = true,
 	  .help = "how far apart a busy worker may hold its turns, so that "
 		  "each finds more; 0: always take the first event" },
+	{ .name = "trusted_proxies",
+	  .type = HD_OPTION_LIST,
+	  AT(trusted_proxies),
+	  .def = "[]",
+	  .max = HD_PROXIES_MAX,
+	  .live = true,
+	  .help = "addresses or prefixes of HTTP proxies: `trusted_header` "
+		  "from them says whose a request is" },
+	{ .name = "trusted_header",
+	  .type = HD_OPTION_CHOICE,
+	  AT(trusted_header),
+	  .def = "X-Forwarded-For",
+	  .choices = trusted,
+	  .live = true,
+	  .help = "the header that `trusted_proxies` set; others are not "
+		  "read, for proxies pass on what clients write there" },
 	{ .name = "sockbuf",
 	  .type = HD_OPTION_SIZE_BYTES,
 	  AT(sockbuf_bytes),

@@ -10,6 +10,7 @@
  * and the login deadline, which the stream keeps, ends idle connections. */
 #include "core/base/bug.h"
 #include "core/base/module_id.h"
+#include "core/http/forwarded.h"
 #include "core/http/http.h"
 #include "core/stream/stream.h"
 #include <errno.h>
@@ -184,6 +185,17 @@ static enum after refuse(struct hd_request *req, int status, const char *text)
 	return AFTER_CLOSE;
 }
 
+/* It would be the proxy's, and a client could make it so. */
+static enum after refuse_forwarded(struct hd_request *req)
+{
+	char from[HD_ADDR_TEXT_BYTES];
+
+	hd_log_notice("request refused: from=%s (its Forwarded header breaks "
+		      "RFC 7239)",
+		      hd_addr_text(hd_stream_addr(req->stream), from));
+	return refuse(req, 400, "the header Forwarded cannot be read\n");
+}
+
 static enum after handle(struct hd_request *req)
 {
 	int status;
@@ -192,6 +204,8 @@ static enum after handle(struct hd_request *req)
 	req->keep = wants_keep(&req->head);
 	if (host_is_wrong(&req->head))
 		return refuse(req, 400, "one Host header is needed\n");
+	if (hd_forwarded_apply(req) < 0)
+		return refuse_forwarded(req);
 	status = check_body(req);
 	if (status != 0)
 		return refuse(req, status, "no such bodies here\n");

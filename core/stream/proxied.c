@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include "core/base/addr.h"
 #include "core/base/probes.h"
 #include "core/net/listener.h"
 #include "core/stream/proxy_header.h"
@@ -62,6 +63,32 @@ static void named(struct hd_stream *s, const union hd_addr *client)
 	if (!comes_through(s))
 		return;
 	s->proxied->named = s->addr = *client;
+	HD_PROBE(proxied, s, s->worker->index, &s->addr, &s->proxied->proxy);
+}
+
+const union hd_addr *hd_proxied_named(const struct hd_stream *s)
+{
+	return s->proxied != NULL ? &s->proxied->named : &s->addr;
+}
+
+static void named_again(struct hd_stream *s)
+{
+	if (s->proxied == NULL)
+		return;
+	s->addr = s->proxied->named;
+	if (hd_addr_same(&s->addr, &s->proxied->proxy))
+		hd_proxied_free(&s->proxied);
+}
+
+void hd_proxied_forwarded(struct hd_stream *s, const union hd_addr *client)
+{
+	if (client == NULL) {
+		named_again(s);
+		return;
+	}
+	if (s->proxied == NULL && !comes_through(s))
+		return;
+	s->addr = *client;
 	HD_PROBE(proxied, s, s->worker->index, &s->addr, &s->proxied->proxy);
 }
 

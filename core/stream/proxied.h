@@ -21,6 +21,11 @@ bool hd_proxied_may_come(struct hd_worker *w, const struct hd_listener *l,
 void hd_proxied_read(struct hd_stream *s);
 void hd_proxied_free(struct hd_proxied **p);
 
+/* hd_proxied_named - whose the connection is, whatever requests say.
+ * hd_proxied_forwarded - a request is this client's. NULL: it names nobody. */
+const union hd_addr *hd_proxied_named(const struct hd_stream *s);
+void hd_proxied_forwarded(struct hd_stream *s, const union hd_addr *client);
+
 /* hd_proxied_text - " via=10.0.0.1:4711" for lines of the log, or "". */
 #define HD_VIA_TEXT_BYTES (HD_ADDR_TEXT_BYTES + 8)
 const char *hd_proxied_text(const struct hd_stream *s,

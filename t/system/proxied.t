@@ -1,8 +1,9 @@
 #!/usr/bin/env perl
 # SPDX-License-Identifier: MIT
 # t/system/proxied.t - whose a connection is that a proxy passes on: listeners
-# with proxy_protocol. (t/system/proxies.t: nginx, haproxy and Caddy;
-# t/unit/proxy_header.c: what is a header.)
+# with proxy_protocol, and requests from trusted_proxies. (t/system/proxies.t:
+# nginx, haproxy and Caddy; t/unit/proxy_header.c, t/unit/forwarded.c: what is a
+# header.)
 use v5.36;
 use Test::More;
 use FindBin;
@@ -260,6 +261,64 @@ subtest 'policy sees the client' => sub {
         like $c->expect(HyperDerp::Raw::HEALTH) // 'nothing', $_->[1], "not from $_->[0]";
     }
     ok $hd->log_like(qr/login refused: key=\w+ addr=198\.51\.100\.1:4711 via=127\.0\.0\.1:\d+ reason=/), 'the log says whom';
+    $hd->finish;
+};
+
+subtest 'requests from trusted proxies' => sub {
+    $hd = relay(conf => "trusted_proxies: [127.0.0.1, 203.0.113.0/24]\n");
+    @logins = HyperDerp::Raw::logins($hd, 12);
+    my $is = sub ($header, $client, $name) {
+        my ($login) = map { +{ %$_, head => $_->{head} =~ s/\r\n\r\n\z/\r\n$header\r\n\r\n/r } } shift @logins;
+        my $c = HyperDerp::Raw->start($hd, $login, port => $hd->{direct});
+        $c->admitted or die "no login\n", $hd->log_text;
+        is shown($hd, $c->key), $client, $name;
+        $c->close;
+    };
+    my $list = 'X-Forwarded-For: 192.0.2.9, 198.51.100.7';
+    $is->($list, '198.51.100.7:0 via here', 'X-Forwarded-For: the last');
+    $is->("$list, 203.0.113.1", '198.51.100.7:0 via here', '... that is no proxy');
+    $is->("$list\r\nX-Forwarded-For: 203.0.113.1", '198.51.100.7:0 via here', '... of all lines');
+    $is->('Forwarded: for=192.0.2.1', 'here via nobody', 'another header is the client\'s');
+    ok $hd->log_like(qr/ login: key=\w+ addr=198\.51\.100\.7:0 via=127\.0\.0\.1:\d+ /), 'the log has both';
+
+    # A proxy passes requests of two clients on by one connection.
+    my $s = $hd->socket($hd->{direct});
+    print {$s} "GET /generate_204 HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 198.51.100.1\r\n\r\n";
+    like scalar <$s>, qr/ 204 /, 'a request of one client';
+    while (<$s> =~ /\S/) { }
+    my $login = shift @logins;
+    print {$s} $login->{head} =~ s/\r\n\r\n\z/\r\nX-Forwarded-For: 198.51.100.2\r\n\r\n/r, $login->{info};
+    ok wait_for(sub { my ($p) = @{ ctl($hd, 'peers', $login->{key})->{data} }; $p && $p->{addr} eq '198.51.100.2:0' }),
+        '... and then one of another';
+    close $s;
+
+    # Behind a header of the PROXY protocol: whom that names is asked.
+    my $both = sub ($from) {
+        my $login = shift @logins;
+        my $c = HyperDerp::Raw->open($hd);
+        $c->write(v1($from) . $login->{head} =~ s/\r\n\r\n\z/\r\nX-Forwarded-For: 198.51.100.3\r\n\r\n/r . $login->{info});
+        $c->admitted or die "no login\n", $hd->log_text;
+        my $who = shown($hd, $login->{key});
+        $c->close;
+        return $who;
+    };
+    is $both->('203.0.113.1'), '198.51.100.3:0 via here', 'a trusted proxy behind another';
+    is $both->('192.0.2.1'), '192.0.2.1:4711 via here', 'a client behind it is none';
+
+    my $reload = sub ($text) {
+        spew($hd->{file}, $hd->yaml =~ s/^trusted.*\n/$text/mr);
+        return ctl($hd, 'reload')->{ok};
+    };
+    ok $reload->("trusted_proxies: [127.0.0.1]\ntrusted_header: Forwarded\n"), 'a reload takes another header';
+    $is->('Forwarded: for="[2001:db8::7]:80";proto=https', '[2001:db8::7]:80 via here', 'Forwarded');
+    $is->($list, 'here via nobody', '... and no other');
+    my $c = HyperDerp::Raw->open($hd, port => $hd->{direct});
+    $c->write(qq(GET / HTTP/1.1\r\nHost: x\r\nForwarded: for="1, for=192.0.2.1\r\n\r\n));
+    like $c->rest, qr/ 400 /, '... which must be one';
+    ok $reload->(''), 'none is trusted';
+    $is->($list, 'here via nobody', '... nor believed');
+    ok !$reload->("trusted_proxies: [nginx]\n"), 'rubbish is refused';
+    ok $hd->log_like(qr/hd\.yaml:\d+: `trusted_proxies`: nginx is no address/), '... with the place';
     $hd->finish;
 };
 

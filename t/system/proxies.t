@@ -41,6 +41,10 @@ openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 \
     -subj /CN=relay.example.net -addext subjectAltName=DNS:relay.example.net \
     -keyout privkey.pem -out fullchain.pem
 cat fullchain.pem >>/etc/ssl/certs/ca-certificates.crt
+# clients have another address than the proxy
+ip address add 203.0.113.9/32 dev lo
+echo '203.0.113.9 relay.example.net' >/etc/hosts
+echo '127.0.0.1 localhost' >>/etc/hosts
 END
 
 sub walk ($room, $b) {
@@ -83,6 +87,9 @@ for my $proxy ([nginx => 'nginx'], [haproxy => 'haproxy'], [caddy => 'Caddy']) {
         tailscale_likes($room);
         my (undef, $peers) = $room->take({ kind => 'run', text => "hdctl --json status\n" });
         like $peers, qr/"login/, 'the relay had the logins' or diag $peers;
+        my (undef, $trace) = $room->take({ kind => 'run', text => "hdctl trace --what login\n" });
+        like $trace, qr/ 203\.0\.113\.9:0 /, '... of the client, not of the proxy';
+        unlike $trace, qr/ 127\.0\.0\.1:/, '... all of them' or diag $trace;
         $room->finish;
     };
 }

@@ -2,6 +2,7 @@
 /* t/unit/fake_stream.c - see fake_stream.h. */
 #include "core/base/close.h"
 #include "core/http/http.h"
+#include "core/stream/proxied.h"
 #include "core/stream/stream_life.h"
 #include "core/stream/ws.h"
 #include "t/unit/fake_stream.h"
@@ -17,9 +18,22 @@ void fake_stream_init(struct fake_stream *f)
 {
 	memset(f, 0, sizeof(*f));
 	f->s.magic = HD_STREAM_MAGIC;
+	f->s.worker = &f->worker;
+	f->worker.conf = &f->conf;
 	f->s.addr.in.sin_family = AF_INET;
 	f->s.addr.in.sin_port = htons(40000);
 	f->s.addr.in.sin_addr.s_addr = htonl(0xc0000201); /* 192.0.2.1 */
+	f->named = f->s.addr;
+}
+
+const union hd_addr *hd_proxied_named(const struct hd_stream *s)
+{
+	return &fake(s)->named;
+}
+
+void hd_proxied_forwarded(struct hd_stream *s, const union hd_addr *client)
+{
+	s->addr = client != NULL ? *client : fake(s)->named;
 }
 
 void fake_stream_free(struct fake_stream *f)

@@ -2,10 +2,14 @@
 /* t/unit/fake_stream.h - the stream functions that http and ws call, noting
  * what was asked of them. For programs that do not link the real ones. */
 #pragma once
+#include "core/loop/worker.h"
 #include "core/stream/stream.h"
 
 struct fake_stream {
 	struct hd_stream s;
+	struct hd_worker worker;
+	struct hd_conf conf;
+	union hd_addr named; /* the connection's, whatever requests say */
 	const char *listener;
 	char out[65536]; /* all lanes, in order; terminated */
 	size_t out_len;
