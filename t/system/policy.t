@@ -109,17 +109,20 @@ subtest 'a list that is written in place' => sub {
     ok ctl($hd, qw(policy reread))->{ok}, 'both are on the list';
     my ($a, $b) = map { admitted($_) } $alice, $bob;
 
+    # it is waited for 10 s: a test that is held up for longer has seen nothing
+    my $since = time;
     my $f = overwrite("$alice->{key}\n", 1);
-    ok HyperDerp::Test::wait_for(sub { ctl($hd, qw(policy reread))->{error}{message} =~ /is being written; try again/ }),
-        'half of it is there: a reread is refused';
-    like ctl($hd, 'reload')->{error}{message}, qr/\Q$keys\E is being written/, '... a reload, too';
+    my @said = map { $_->{error}{message} // 'done' } ctl($hd, qw(policy reread)), ctl($hd, 'reload');
     my $n = rereads();
     print $f "$bob->{key}\n";
     close $f;
     ok HyperDerp::Test::wait_for(sub { rereads() > $n }), 'when it is closed it is read';
-    ok $_->ping, '... nobody has left' for $a, $b;
+    my $late = time - $since > 9;
+    ok $late || $_ =~ /\Q$keys\E is being written; try again/, "half of it is there: $_" for @said;
+    ok $late || $_->ping, '... nobody has left' for $a, $b;
 
-    my $since = time;
+    ($a, $b) = map { admitted($_) } $alice, $bob;
+    $since = time;
     overwrite('');
     overwrite($whole);
     ok time - $since > 1 || ($a->ping && $b->ping), 'empty for a moment: nobody leaves';
