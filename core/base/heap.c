@@ -53,6 +53,21 @@ static int grow(struct hd_heap *h)
 	return 0;
 }
 
+int hd_heap_promise(struct hd_heap *h)
+{
+	while (h->promised >= h->size)
+		if (grow(h) < 0)
+			return -ENOMEM;
+	h->promised++;
+	return 0;
+}
+
+void hd_heap_unpromise(struct hd_heap *h)
+{
+	hd_assert(h->promised > 0);
+	h->promised--;
+}
+
 int hd_heap_set(struct hd_heap *h, struct hd_heap_node *node, uint64_t when_ms)
 {
 	if (node->at == 0) {
@@ -106,5 +121,5 @@ uint64_t hd_heap_next_ms(const struct hd_heap *h)
 void hd_heap_free(struct hd_heap *h)
 {
 	free(h->v);
-	*h = (struct hd_heap){ 0 };
+	*h = (struct hd_heap){ .promised = h->promised };
 }

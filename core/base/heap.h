@@ -10,11 +10,15 @@ struct hd_heap_node {
 
 struct hd_heap {
 	struct hd_heap_node **v;
-	uint32_t n, size;
+	uint32_t n, size, promised;
 };
 
-/* hd_heap_set - insert or move. Returns 0; -ENOMEM. */
+/* hd_heap_set - insert or move. Returns 0; -ENOMEM, not when room was promised.
+ * hd_heap_promise - room for one node more, whether it is set or not, until
+ * hd_heap_unpromise(). Returns 0; -ENOMEM. */
 int hd_heap_set(struct hd_heap *h, struct hd_heap_node *node, uint64_t when_ms);
+int hd_heap_promise(struct hd_heap *h);
+void hd_heap_unpromise(struct hd_heap *h);
 void hd_heap_remove(struct hd_heap *h, struct hd_heap_node *node);
 /* hd_heap_pop - the earliest node if it is due, else NULL. */
 struct hd_heap_node *hd_heap_pop(struct hd_heap *h, uint64_t now_ms);

@@ -138,6 +138,6 @@ int hd_secret_read(const char *path, struct hd_secret *ret,
 						   : strerror(-r));
 	}
 	ret->v = buf;
-	ret->n = n;
+	ret->len_bytes = n;
 	return 0;
 }

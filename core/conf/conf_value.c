@@ -328,8 +328,9 @@ bool hd_value_equal(const struct hd_option *opt, const void *base_a,
 	case HD_OPTION_PLACE:
 		return true; /* a line above is no change */
 	case HD_OPTION_SECRET_FILE:
-		return sa->n == sb->n &&
-		       (sa->n == 0 || memcmp(sa->v, sb->v, sa->n) == 0);
+		return sa->len_bytes == sb->len_bytes &&
+		       (sa->len_bytes == 0 ||
+			memcmp(sa->v, sb->v, sa->len_bytes) == 0);
 	default:
 		return memcmp(a, b, types[opt->type].size) == 0;
 	}

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "core/conf/conf_number.h"
 #include "core/control/control.h"
 #include "core/loop/worker.h"
 
@@ -271,6 +272,22 @@ const char *hd_call_arg(const struct hd_call *call, const char *name)
 	const char *kind;
 
 	return arg_of_kind(call, name, &kind);
+}
+
+bool hd_call_arg_key(struct hd_call *call, const char *name,
+		     struct hd_key *ret_key)
+{
+	const char *text = hd_call_arg(call, name);
+
+	if (text == NULL)
+		return false;
+	if (hd_key_parse(text, ret_key) == 0)
+		return true;
+	hd_call_refuse(call, "bad_argument",
+		       "%s is no whole key; give all 64 hexadecimal digits, as "
+		       "\"peers --json\" shows them",
+		       text);
+	return false;
 }
 
 void hd_call_fail(struct hd_call *call, const char *code, const char *text)

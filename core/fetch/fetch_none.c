@@ -20,7 +20,9 @@ int hd_fetch_sized(struct hd_module *mod, struct hd_worker *w,
 		*ret_id = 0;
 	return hd_error_set(err, -ENOSYS,
 			    "this relay was built without libcurl, it cannot "
-			    "ask other servers: configure --with-curl");
+			    "ask other servers: install libcurl's headers "
+			    "(Debian: libcurl4-openssl-dev), configure and "
+			    "build again");
 }
 
 void hd_fetch_cancel(struct hd_module *mod, uint64_t id)

@@ -218,7 +218,9 @@ int hd_fetch_check_sized(const struct hd_fetch_request *request, size_t size,
 		return r;
 	return hd_error_set(err, -ENOSYS,
 			    "this relay was built without libcurl, it cannot "
-			    "ask other servers: configure --with-curl");
+			    "ask other servers: install libcurl's headers "
+			    "(Debian: libcurl4-openssl-dev), configure and "
+			    "build again");
 }
 
 /* ---- the copy ---- */

@@ -25,8 +25,10 @@ struct hd_main_timer *hd_main_timer_new(struct hd_module *mod,
 	struct hd_main_timer *t = calloc(1, sizeof(*t));
 
 	hd_main_assert();
-	if (t == NULL)
+	if (t == NULL || hd_heap_promise(&heap) < 0) {
+		free(t);
 		return NULL;
+	}
 	*t = (struct hd_main_timer){
 		.mod = mod, .fn = fn, .arg = arg, .next = all
 	};
@@ -34,13 +36,23 @@ struct hd_main_timer *hd_main_timer_new(struct hd_module *mod,
 	return t;
 }
 
-int hd_main_timer_set(struct hd_main_timer *t, uint32_t delay_ms)
+void hd_main_timer_set(struct hd_main_timer *t, uint32_t delay_ms)
 {
 	hd_main_assert();
 	if (delay_ms > 0 && t->mod != NULL && hd_main_runs())
-		return hd_heap_set(&heap, &t->node, hd_clock_ms() + delay_ms);
+		hd_heap_set(&heap, &t->node, hd_clock_ms() + delay_ms);
+	else
+		hd_heap_remove(&heap, &t->node);
+}
+
+static void drop(struct hd_main_timer **at)
+{
+	struct hd_main_timer *t = *at;
+
+	*at = t->next;
 	hd_heap_remove(&heap, &t->node);
-	return 0;
+	hd_heap_unpromise(&heap);
+	free(t);
 }
 
 void hd_main_timer_free(struct hd_main_timer **timer)
@@ -53,9 +65,7 @@ void hd_main_timer_free(struct hd_main_timer **timer)
 		return;
 	while (*at != t)
 		at = &(*at)->next;
-	*at = t->next;
-	hd_heap_remove(&heap, &t->node);
-	free(t);
+	drop(at);
 }
 
 /* ---- the core's side ---- */
@@ -101,14 +111,10 @@ static void reclaim(void)
 	struct hd_main_timer **at = &all;
 
 	while (*at != NULL) {
-		struct hd_main_timer *t = *at;
-
-		if (t->mod != NULL) {
-			at = &t->next;
-			continue;
-		}
-		*at = t->next;
-		free(t);
+		if ((*at)->mod == NULL)
+			drop(at);
+		else
+			at = &(*at)->next;
 	}
 }
 

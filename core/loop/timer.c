@@ -12,21 +12,39 @@ struct hd_timer {
 	struct hd_worker *worker;
 	hd_timer_fn *fn;
 	void *arg;
-	struct hd_timer *next; /* of the module in this worker */
+	struct hd_timer *next, **at; /* of the module in this worker */
 };
+
+static void list_in(struct hd_timer *t, struct hd_timer **at)
+{
+	t->at = at;
+	t->next = *at;
+	if (t->next != NULL)
+		t->next->at = &t->next;
+	*at = t;
+}
+
+static void list_out(struct hd_timer *t)
+{
+	if (t->at == NULL)
+		return; /* the core's own */
+	*t->at = t->next;
+	if (t->next != NULL)
+		t->next->at = t->at;
+}
 
 struct hd_timer *hd_timer_new(struct hd_module *mod, struct hd_worker *w,
 			      hd_timer_fn *fn, void *arg)
 {
 	struct hd_timer *t = calloc(1, sizeof(*t));
 
-	if (t == NULL)
+	if (t == NULL || hd_heap_promise(&w->module_timers) < 0) {
+		free(t);
 		return NULL;
-	*t = (struct hd_timer){ .mod = mod, .worker = w, .fn = fn, .arg = arg };
-	if (mod != NULL) {
-		t->next = w->mods[mod->index].timers;
-		w->mods[mod->index].timers = t;
 	}
+	*t = (struct hd_timer){ .mod = mod, .worker = w, .fn = fn, .arg = arg };
+	if (mod != NULL)
+		list_in(t, &w->mods[mod->index].timers);
 	return t;
 }
 
@@ -46,21 +64,19 @@ void hd_timer_free(struct hd_timer **timer)
 
 	if (t == NULL)
 		return;
+	list_out(t);
 	hd_heap_remove(&t->worker->module_timers, &t->node);
+	hd_heap_unpromise(&t->worker->module_timers);
 	free(t);
 }
 
 void hd_timers_free(struct hd_worker *w, struct hd_module *mod)
 {
-	struct hd_timer *t = w->mods[mod->index].timers;
-
-	while (t != NULL) {
-		struct hd_timer *next = t->next;
+	while (w->mods[mod->index].timers != NULL) {
+		struct hd_timer *t = w->mods[mod->index].timers;
 
 		hd_timer_free(&t);
-		t = next;
 	}
-	w->mods[mod->index].timers = NULL;
 }
 
 static void end_here(struct hd_worker *w, struct hd_module *mod, bool kept)

@@ -5,7 +5,6 @@
 #include "core/base/kind.h"
 
 void hd_timers_run(struct hd_worker *w);
-void hd_timer_free(struct hd_timer **timer); /* the core's own (mod NULL) */
 /* hd_timers_n - a module's, set or not. */
 unsigned hd_timers_n(const struct hd_worker *w, const struct hd_module *mod);
 /* hd_timers_free - a module's. They end with its stop(): hd_timer_kind. */

@@ -195,6 +195,15 @@ void hd_peer_not_here(struct hd_peer *p, const struct hd_key *dst)
 
 /* ---- what others ask ---- */
 
+struct hd_peer *hd_peer_find(struct hd_worker *w, uint16_t realm,
+			     const struct hd_key *key)
+{
+	struct hd_entry *e = hd_relay_table_find(
+		&w->relay->table, hd_key_hash(realm, key), realm, key);
+
+	return e != NULL ? e->active : NULL;
+}
+
 struct kick {
 	struct hd_key key;
 	uint16_t realm;
@@ -204,12 +213,10 @@ struct kick {
 static void kick_here(struct hd_worker *w, void *what, void *unused)
 {
 	struct kick *k = what;
-	struct hd_entry *e = hd_relay_table_find(&w->relay->table,
-						 hd_key_hash(k->realm, &k->key),
-						 k->realm, &k->key);
 
 	(void)unused;
-	for (struct hd_peer *p = e ? e->active : NULL; p != NULL; p = p->next)
+	for (struct hd_peer *p = hd_peer_find(w, k->realm, &k->key); p != NULL;
+	     p = p->next)
 		hd_stream_close(p->stream, k->why);
 	free(k);
 }

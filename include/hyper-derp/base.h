@@ -2,7 +2,16 @@
 /* hyper-derp/base.h - the few values and idioms that every header shares.
  *
  * Ownership, everywhere in this API: `x *` borrows until the call returns,
- * `x **` takes (and is NULL afterwards, also on failure), `ret_x` gives.
+ * `x **` takes (and is NULL afterwards, also on failure), `ret_x` gives. The
+ * exceptions are said where they are:
+ * - `void *arg` beside a callback is only handed on. It stays the module's,
+ *   which keeps it until the callback cannot come any more. With a hd_drop_fn
+ *   beside it (task.h, fetch.h) it is taken, also on failure.
+ * - What a module registers is copied, unless its docstring says that it must
+ *   live as long as the module (tables, what they name, hd_command).
+ * - void pointers are freed as such: hd_secret_free().
+ * A length in bytes is called len_bytes, or n where it is clear that bytes are
+ * meant; the room of a buffer is its size.
  * Errors are negative errno values; where a person reads the failure a
  * struct hd_error comes last and is filled whenever the result is < 0. */
 #pragma once

@@ -3,6 +3,7 @@
  * documents and completes from it. */
 #pragma once
 #include <hyper-derp/base.h>
+#include <hyper-derp/secret.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -114,11 +115,6 @@ struct hd_place {
  * @err  may be NULL   Returns code. Any thread. */
 HD_API int hd_error_at(const struct hd_place *at, struct hd_error *err,
 		       int code, const char *fmt, ...) HD_PRINTF(4, 5);
-
-struct hd_secret { /* wiped when replaced, never in a core dump */
-	const uint8_t *v;
-	size_t n;
-};
 
 #ifdef __cplusplus
 }

@@ -53,7 +53,9 @@ struct hd_command {
 };
 
 /* hd_command_add - in load(); gone after unload.
- * @command  must live as long as the module
+ * @command  not copied: it and what it names live as long as the module, as
+ *           a static const does. (A route or listener is copied since it is
+ *           often made from the configuration; a command never is.)
  * Returns 0; -EEXIST the words are taken; -EINVAL arguments that nobody could
  * read; -ENOMEM. */
 HD_API int hd_command_add(struct hd_module *mod,
@@ -67,6 +69,12 @@ HD_API int hd_command_add(struct hd_module *mod,
 HD_API const char *hd_call_arg(const struct hd_call *call, const char *name);
 HD_API uint64_t hd_call_arg_ms(const struct hd_call *call, const char *name,
 			       uint64_t def_ms);
+/* hd_call_arg_key - a KEY that must be whole: 64 digits, since to do something
+ * to another key that begins alike would be worse than more to type.
+ * Returns whether it is; false too, without a refusal, when it was left out.
+ * Else the call has been refused (bad_argument). */
+HD_API bool hd_call_arg_key(struct hd_call *call, const char *name,
+			    struct hd_key *ret_key);
 /* hd_call_error - the answer is a refusal: a sentence with the remedy. The
  * first one stands. */
 HD_API void hd_call_error(struct hd_call *call, const char *fmt, ...)

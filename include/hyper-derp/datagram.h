@@ -17,7 +17,7 @@ struct hd_datagram {
 typedef void hd_datagrams_fn(struct hd_module *mod, struct hd_udp *udp,
 			     void *arg, struct hd_datagram *v, unsigned n);
 
-enum {
+enum hd_udp_flag {
 	HD_UDP_SINGLE = 1, /* one socket in all, not one per worker */
 	HD_UDP_LARGE = 2, /* datagrams up to 64 KiB, and many of them: buffers
 			     of its own (2.5 MiB, used as far as needed), large

@@ -8,7 +8,7 @@
 extern "C" {
 #endif
 
-enum { /* methods, as bits */
+enum hd_http_method { /* bits of hd_route.methods */
 	HD_HTTP_GET = 1,
 	HD_HTTP_HEAD = 2,
 	HD_HTTP_POST = 4,

@@ -23,11 +23,11 @@ typedef void hd_main_timer_fn(struct hd_module *mod, void *arg);
 
 /* hd_main_timer_new - returns NULL when out of memory.
  * hd_main_timer_set - run once in delay_ms; 0 cancels. Replaces an earlier
- * time. Returns 0; -ENOMEM.
+ * time. Cannot fail.
  * hd_main_timer_free - also in its own callback, and in unload(). */
 HD_API struct hd_main_timer *hd_main_timer_new(struct hd_module *mod,
 					       hd_main_timer_fn *fn, void *arg);
-HD_API int hd_main_timer_set(struct hd_main_timer *timer, uint32_t delay_ms);
+HD_API void hd_main_timer_set(struct hd_main_timer *timer, uint32_t delay_ms);
 HD_API void hd_main_timer_free(struct hd_main_timer **timer);
 
 /* hd_watch - call fn as long as fd can be read or written.
@@ -38,7 +38,7 @@ HD_API void hd_main_timer_free(struct hd_main_timer **timer);
  * says which.
  * Returns 0; -EINVAL neither was asked for; -EBUSY somebody else watches it;
  * -EPERM it cannot be waited for (a regular file); -EBADF; -ENOMEM. */
-enum { HD_WATCH_READ = 1, HD_WATCH_WRITE = 2 };
+enum hd_watch_event { HD_WATCH_READ = 1, HD_WATCH_WRITE = 2 };
 typedef void hd_watch_fn(struct hd_module *mod, int fd, unsigned events,
 			 void *arg);
 HD_API int hd_watch(struct hd_module *mod, int fd, unsigned events,

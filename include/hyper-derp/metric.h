@@ -42,7 +42,7 @@ enum hd_metric_kind {
 /* ---- the fields ----
  *
  * All begin at zero. In its own worker a module may look at what it has counted
- * there (`n->lines.n`); the sum of all workers tells hd_metrics_read(). */
+ * there (`n->lines.n`). hd_metrics_read() gives the sum of all workers. */
 
 /* Grows. Its name ends in _total; a unit stands before that: _bytes_total. */
 struct hd_counter {
@@ -132,13 +132,14 @@ struct hd_series { /* plain data, may stand in a state; zeroed: `other` */
 HD_API int hd_family_add(struct hd_module *mod, const struct hd_family_def *def,
 			 struct hd_family **ret_family, struct hd_error *err);
 
-/* hd_series_open - the series of these values, one for each label; begun by as
- * many as like. Any thread. It takes a lock and memory: once for a connection,
- * not for a packet.
+/* hd_series_open - the series of these values, one value for each label.
+ * Several may open the same one: each ends it. Any thread. It takes a lock and
+ * allocates, so call it once for a connection, not for each packet.
  * @values  UTF-8; cut at 64 bytes; the core escapes them
- * hd_series_end - of one who has begun it; *series is `other` then. After the
- * last its numbers are shown until another set needs the room; begun again
- * before, they go on. Set gauges back before. Any thread. */
+ * hd_series_end - as often as it was opened; *series is `other` after it. When
+ * the last one has ended it, its numbers are still shown until the room is
+ * needed for other values. Opened again before that, they go on. Take back what
+ * was added to gauges first. Any thread. */
 HD_API struct hd_series hd_series_open(struct hd_family *family,
 				       const char *const *values);
 HD_API void hd_series_end(struct hd_family *family, struct hd_series *series);

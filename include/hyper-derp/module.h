@@ -25,6 +25,9 @@
  *      hd_module_def.reasons: close reasons of a module; hd_close_text() takes
  *      the module.
  *      Tenants: hd_admit_tenant(), relay.h.
+ *      hd_timer_free(), hd_now_ns(), hd_peer_find(), hd_call_arg_key();
+ *      hd_main_timer_set() returns nothing; struct hd_secret has len_bytes, in
+ *      secret.h.
  *      hd_family_add(): label values that come at run time.
  *      HD_MODULE_GUARD: nobody logs in while the module is lost.
  *      hd_about_key().

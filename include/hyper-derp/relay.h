@@ -34,7 +34,7 @@ struct hd_peer_ops { /* all in the peer's worker */
 	 * packet to; at most 1 a second, burst 3, per peer. */
 	void (*gone)(struct hd_module *mod, struct hd_peer *peer,
 		     const struct hd_key *other, enum hd_gone why);
-	/* drain - the relay will close this peer. */
+	/* drain - the relay will close this peer. May be NULL. */
 	void (*drain)(struct hd_module *mod, struct hd_peer *peer,
 		      uint32_t reconnect_in_ms, uint32_t try_for_ms);
 	/* health - a problem to tell the peer; "" clears it. May be NULL. */
@@ -75,6 +75,16 @@ HD_API void hd_peer_active(struct hd_peer *peer);
 HD_API struct hd_stream *hd_peer_stream(const struct hd_peer *peer);
 HD_API const struct hd_key *hd_peer_key(const struct hd_peer *peer);
 HD_API const struct hd_login *hd_peer_login(const struct hd_peer *peer);
+
+/* hd_peer_find - who has a key and is admitted: of several connections of it
+ * the one that spoke last. In the key's home worker, hd_relay_home(): others
+ * have nobody. Any module may ask: of a peer whose protocol is another's, look
+ * only. Keep the key, not the pointer: that is good until closed() of its
+ * protocol.
+ * @realm  that of hd_peer_login(), of packets and of about.h, with the tenant
+ * Returns NULL when nobody has it. */
+HD_API struct hd_peer *hd_peer_find(struct hd_worker *w, uint16_t realm,
+				    const struct hd_key *key);
 
 /* hd_relay_kick - close all connections of a key. Any thread.
  * @why  HD_CLOSE_OWN() only for keys of the module's own protocol */

@@ -7,6 +7,13 @@
 extern "C" {
 #endif
 
+/* struct hd_secret - what HD_OPTION_SECRET_FILE (config.h) has read: the core's
+ * memory, wiped when it is replaced, never in a core dump. */
+struct hd_secret {
+	const uint8_t *v;
+	size_t len_bytes;
+};
+
 /* hd_secret_alloc - zeroed memory that is left out of core dumps and locked, so
  * that it is never swapped; a warning says where the limit of locked memory
  * forbids that. hd_secret_free wipes it. Main thread. Returns NULL when out of

@@ -17,10 +17,10 @@ extern "C" {
  * Main or helper threads: they block. */
 HD_API int hd_state_file_read(const char *name, void *buf, size_t size,
 			      struct hd_error *err);
-HD_API int hd_state_file_write(const char *name, const void *buf, size_t len,
-			       struct hd_error *err);
-HD_API int hd_state_file_update(const char *name, const void *buf, size_t len,
-				struct hd_error *err);
+HD_API int hd_state_file_write(const char *name, const void *buf,
+			       size_t len_bytes, struct hd_error *err);
+HD_API int hd_state_file_update(const char *name, const void *buf,
+				size_t len_bytes, struct hd_error *err);
 /* hd_state_file_path - how messages call the file: its whole path, cut off
  * where buf ends. Main thread. Returns buf. */
 HD_API const char *hd_state_file_path(const char *name, char *buf, size_t size);

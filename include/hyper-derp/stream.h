@@ -27,10 +27,10 @@ struct hd_proto {
 	const char *name;
 	uint32_t state_size; /* zeroed plain memory per stream; no pointer in
 				it may point into the module */
-	/* opened - the connection is here, TLS included, and speaks this from
-	 * its first byte (service.h); not after an upgrade. May write before
-	 * anything has come, or close. NULL: nothing is to be done. closed()
-	 * is not called without it.
+	/* opened - a connection has come that speaks this from its first byte
+	 * (service.h): its TLS handshake is done, nothing has been read. May
+	 * write, or close. May be NULL. Not called after an upgrade. A
+	 * connection that ends before this moment gets no closed() either.
 	 * @alpn  what was chosen, valid during the call; NULL: nothing */
 	void (*opened)(struct hd_module *mod, struct hd_stream *s, void *state,
 		       const char *alpn);
@@ -50,7 +50,8 @@ struct hd_proto {
 	/* admitted - logged in, now in the key's home worker (relay.h). */
 	void (*admitted)(struct hd_module *mod, struct hd_stream *s,
 			 void *state, struct hd_peer *peer);
-	/* closed - last call; the state is freed after it. */
+	/* closed - the connection has ended: the last call. The state is
+	 * freed after it. */
 	void (*closed)(struct hd_module *mod, struct hd_stream *s, void *state,
 		       enum hd_close why);
 	const struct hd_peer_ops *peer; /* NULL: never logs in */

@@ -30,15 +30,17 @@ typedef void hd_task_fn(struct hd_module *mod, void *arg);
 
 /* hd_task - blocking work: run work(mod, arg) in a helper thread, then
  * done(mod, w, arg) back in worker w, as hd_post() does. Any thread.
- * What load() and start() ask for begins when the module has started in every
- * worker. An unload or reload waits for tasks, and is refused after 5 s. The
- * end of the relay waits 1 s: then those that have not begun are dropped, and
- * no done comes; after 5 s it goes on without unload() of the module.
+ * - Tasks of load() and start() begin when the module has started in every
+ *   worker.
+ * - An unload or a reload waits for tasks: up to 5 s, then it is refused.
+ * - The end of the relay waits 1 s. Then tasks that have not begun are dropped,
+ *   and done is not called any more. After 5 s the relay ends without unload()
+ *   of the module.
  * @work  uses arg alone, nothing of a worker
  * @w     NULL: in no worker, without done
- * @done  may be NULL: then work is the last that has arg
- * @arg   taken, also on failure. drop gets it when work does not run, and
- *        when done cannot: exactly one of drop and the last of them has it
+ * @done  may be NULL: then work is the last that has arg, and frees it
+ * @arg   taken, also on failure. done frees it, or work where there is no done.
+ *        drop gets it instead when that one cannot be called
  * @drop  may be NULL
  * Returns 0; -ENOMEM; -EBUSY too many wait, or the module is about to go;
  * -ESHUTDOWN the relay ends. */

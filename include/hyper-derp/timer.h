@@ -17,8 +17,11 @@ typedef void hd_timer_fn(struct hd_module *mod, struct hd_worker *w, void *arg);
 HD_API struct hd_timer *hd_timer_new(struct hd_module *mod,
 				     struct hd_worker *w, hd_timer_fn *fn,
 				     void *arg);
-/* hd_timer_set - run once in delay_ms; 0 cancels. Replaces an earlier time. */
+/* hd_timer_set - run once in delay_ms; 0 cancels. Replaces an earlier time.
+ * Cannot fail.
+ * hd_timer_free - before stop(); also in its own callback. NULL is nothing. */
 HD_API void hd_timer_set(struct hd_timer *timer, uint32_t delay_ms);
+HD_API void hd_timer_free(struct hd_timer **timer);
 
 #ifdef __cplusplus
 }

@@ -19,7 +19,8 @@ extern "C" {
 /* hd_ws_kind - what a message is (RFC 6455, 5.6); text is UTF-8. */
 enum hd_ws_kind { HD_WS_TEXT = 1, HD_WS_BINARY = 2 };
 
-/* The largest message that a route may ask for, and what it gets by default. */
+/* The largest message that a route may allow, and what holds for one that
+ * sets nothing. */
 #define HD_WS_MESSAGE_MAX_BYTES (1024 * 1024)
 #define HD_WS_MESSAGE_DEFAULT_BYTES (64 * 1024)
 #define HD_WS_TIMEOUT_DEFAULT_MS 10000
@@ -38,7 +39,7 @@ struct hd_ws_message {
  * frame.
  * hd_ws_reserve - room for a message of exactly n bytes,
  * 0..HD_FRAME_MAX_BYTES; hd_stream_commit(s, n) ends it. Text must be UTF-8:
- * clients close at other (the core does not look).
+ * the core does not check what it sends, and a client closes when it is not.
  * Returns NULL: dropped and counted, or the stream is closing.
  * hd_ws_send - both in one; copied. Returns whether it was taken. */
 HD_API uint8_t *hd_ws_reserve(struct hd_stream *s, enum hd_lane lane,

@@ -20,8 +20,11 @@ HD_API struct hd_worker *hd_worker_self(void);
 /* hd_worker_serving - whether new logins are welcome. */
 HD_API bool hd_worker_serving(const struct hd_worker *w);
 
-/* hd_now_ms - monotonic, read once per loop turn. */
+/* hd_now_ms - monotonic, read once per loop turn: costs nothing.
+ * hd_now_ns - of the same clock, read now: to measure how long something takes,
+ * for hd_observe() (metric.h). About 25 ns. Any thread. */
 HD_API uint64_t hd_now_ms(const struct hd_worker *w);
+HD_API uint64_t hd_now_ns(void);
 
 #ifdef __cplusplus
 }

@@ -99,7 +99,7 @@ static int key_from_state(struct derp_server *server, struct hd_error *err)
 static int key_from_option(struct derp_server *server,
 			   const struct hd_secret *option, struct hd_error *err)
 {
-	if (key_parse(server, (const char *)option->v, option->n) < 0)
+	if (key_parse(server, (const char *)option->v, option->len_bytes) < 0)
 		return hd_error_set(
 			err, -EINVAL,
 			"derp.private_key: the file holds no key; it should "
@@ -110,7 +110,7 @@ static int key_from_option(struct derp_server *server,
 int derp_server_key_load(struct derp_server *server,
 			 const struct hd_secret *option, struct hd_error *err)
 {
-	int r = option->n > 0 ? key_from_option(server, option, err)
+	int r = option->len_bytes > 0 ? key_from_option(server, option, err)
 			      : key_from_state(server, err);
 
 	if (r < 0)

@@ -10,22 +10,6 @@
 
 /* ---- arguments ---- */
 
-/* The whole key: to put out another one that begins alike would be worse than
- * more digits to type. */
-static bool key_of(struct hd_call *call, struct hd_key *ret)
-{
-	const char *text = hd_call_arg(call, "key");
-	const char *end = policy_key_parse(text, ret);
-
-	if (end != NULL && *end == '\0')
-		return true;
-	hd_call_refuse(call, "bad_argument",
-		       "%s is no whole key; give all 64 hexadecimal digits, as "
-		       "\"peers --json\" shows them",
-		       text);
-	return false;
-}
-
 /* "" and NULL: none. */
 static bool address_of(struct hd_call *call, const char *text,
 		       union hd_addr *ret)
@@ -83,7 +67,7 @@ static void run_explain(struct hd_module *mod, struct hd_call *call)
 	};
 
 	(void)mod;
-	if (!key_of(call, &key) ||
+	if (!hd_call_arg_key(call, "key", &key) ||
 	    (from != NULL && !address_of(call, from, &addr)))
 		return;
 	who.from = from != NULL ? &addr : NULL;
@@ -207,7 +191,8 @@ static void run_revoke(struct hd_module *mod, struct hd_call *call)
 	struct policy_revocation x = { .until_s = 0 };
 
 	(void)mod;
-	if (!key_of(call, &x.key) || !until_of(call, &x.until_s))
+	if (!hd_call_arg_key(call, "key", &x.key) ||
+	    !until_of(call, &x.until_s))
 		return;
 	take_why(&x, hd_call_arg(call, "why"));
 	finish(call, policy_revoked_with(policy_main.revoked, &x), &x.key);
@@ -218,7 +203,7 @@ static void run_unrevoke(struct hd_module *mod, struct hd_call *call)
 	struct hd_key key;
 
 	(void)mod;
-	if (!key_of(call, &key))
+	if (!hd_call_arg_key(call, "key", &key))
 		return;
 	if (policy_revoked_find(policy_main.revoked, &key, time(NULL)) == NULL)
 		hd_call_error(call, "this key is not revoked; "

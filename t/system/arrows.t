@@ -10,7 +10,7 @@ use File::Temp qw(tempdir);
 
 my $src = $ENV{HD_SRCDIR} // "$FindBin::Bin/../..";
 my $build = $ENV{HD_BUILDDIR} // "$src/build";
-my $cc = $ENV{CC} // 'cc';
+my @cc = split ' ', $ENV{CC} // 'cc'; # CC='ccache gcc'
 
 # arrows IN, BUILDDIR - exit status and what it says.
 sub arrows ($in, @build) {
@@ -45,7 +45,7 @@ sub house ($map, %files) {
     }
     for my $c (grep { /\.c$/ } keys %files) {
         my $o = "$at/build/" . $c =~ s/\.c$/.o/r;
-        system($cc, '-c', "-I$at", '-o', $o, "$at/$c") == 0 or die "$c does not compile";
+        system(@cc, '-c', "-I$at", '-o', $o, "$at/$c") == 0 or die "$c does not compile";
     }
     return $at;
 }

@@ -185,7 +185,7 @@ static void secrets_come_from_files(void **state)
 	snprintf(text, sizeof(text), CHAT "chat: {secret: %s}", path);
 	conf = load(text);
 	chat = taken(conf);
-	assert_int_equal(chat->secret.n, 4);
+	assert_int_equal(chat->secret.len_bytes, 4);
 	assert_memory_equal(chat->secret.v, "hush", 4);
 	unlink(path);
 }

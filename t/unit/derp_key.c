@@ -122,7 +122,7 @@ static void option_comes_first(void **state)
 
 	(void)state;
 	conf.private_key.v = (const uint8_t *)text;
-	conf.private_key.n = strlen(text);
+	conf.private_key.len_bytes = strlen(text);
 	fake.state_error = -EACCES; /* must not be read */
 	assert_int_equal(load(), 0);
 	assert_server_key(SERVER_PUBLIC);
@@ -133,7 +133,7 @@ static void wrong_option_names_itself(void **state)
 {
 	(void)state;
 	conf.private_key.v = (const uint8_t *)"hello";
-	conf.private_key.n = 5;
+	conf.private_key.len_bytes = 5;
 	assert_int_equal(load(), -EINVAL);
 	assert_non_null(strstr(err.text, "derp.private_key"));
 }

@@ -106,22 +106,22 @@ static void up(struct hd_worker *w, void *fake, void *unused)
 {
 	struct fake *f = fake;
 
-	(void)w;
 	(void)unused;
 	f->p.state = HD_PEER_PROVEN;
 	f->p.last = NULL;
 	f->p.last_to_notify = false;
 	memset(&f->p.last_key, 0, sizeof(f->p.last_key));
 	assert_int_equal(hd_peer_up(&f->p), 0);
+	assert_ptr_equal(hd_peer_find(w, 0, &f->p.login.key), &f->p);
 }
 
 static void down(struct hd_worker *w, void *fake, void *unused)
 {
 	struct fake *f = fake;
 
-	(void)w;
 	(void)unused;
 	hd_peer_down(&f->s);
+	assert_null(hd_peer_find(w, 0, &f->p.login.key));
 }
 
 static void in_worker(struct fake *f, hd_worker_fn *fn, void *arg)

@@ -39,7 +39,7 @@ static void a_secret_loses_its_line_end(void **state)
 
 	(void)state;
 	assert_int_equal(0, hd_secret_read(path, &secret, &err));
-	assert_int_equal(secret.n, 4);
+	assert_int_equal(secret.len_bytes, 4);
 	assert_memory_equal(secret.v, "hush", 4);
 	hd_secret_free((void *)secret.v);
 	unlink(path);
