@@ -44,6 +44,7 @@ void hd_peer_set_label(struct hd_peer *p, const char *label)
 		return;
 	free(p->label);
 	p->label = strdup(label);
+	p->user.name = p->label;
 }
 
 const char *hd_peer_label(const struct hd_peer *p)
@@ -57,6 +58,7 @@ int hd_peer_set_tenant(struct hd_peer *p, const char *name)
 	int r = hd_tenant_hold(name, &p->tenant);
 
 	hd_tenant_drop(old);
+	p->user.tenant = p->tenant != 0 ? hd_tenant_name(p->tenant) : NULL;
 	return r;
 }
 

@@ -171,20 +171,23 @@ static void log_end(const struct hd_stream *s)
 	char addr[HD_ADDR_TEXT_BYTES], via[HD_VIA_TEXT_BYTES];
 	enum hd_log_level level =
 		hd_stream_key(s) != NULL ? HD_LOG_INFO : HD_LOG_DEBUG;
+	const char *name = s->user != NULL ? s->user->name : NULL;
+	const char *tenant = s->user != NULL ? s->user->tenant : NULL;
 
 	if (!hd_log_on(level))
 		return;
 	hd_log_write(level,
 		     "closed: key=%s addr=%s%s proto=%s seconds=%.1f in=%llu "
-		     "out=%llu drops=%u write_error=%u why=%s",
+		     "out=%llu drops=%u write_error=%u%s%s why=%s%s%s",
 		     hd_stream_key_text(s), hd_addr_text(&s->addr, addr),
 		     hd_proxied_text(s, via), s->proto->name,
 		     (double)(s->worker->now_ms - s->since_ms) / 1000,
 		     (unsigned long long)s->bytes_in,
 		     (unsigned long long)s->bytes_out,
 		     s->drops[HD_DROP_QUEUE_HEAD],
-		     s->drops[HD_DROP_WRITE_ERROR],
-		     hd_close_text(s->mod, s->why));
+		     s->drops[HD_DROP_WRITE_ERROR], tenant ? " tenant=" : "",
+		     tenant ? tenant : "", hd_close_text(s->mod, s->why),
+		     name ? " name=" : "", name ? name : "");
 }
 
 /* Peers, and what failed before it became one: not every look at a page. */

@@ -54,6 +54,7 @@ struct hd_stream_user {
 	const struct hd_stream_user_ops *ops;
 	const struct hd_key *key; /* NULL: nobody has logged in */
 	const char *key_text;
+	const char *name, *tenant; /* for the closing line; NULL: none */
 };
 
 struct hd_stream_user_ops { /* the stream's worker; all but ended may be NULL */

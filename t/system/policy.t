@@ -210,7 +210,7 @@ subtest 'a reload' => sub {
 };
 
 subtest 'tenants' => sub {
-    HyperDerp::Test::spew("$keys.office", "$alice->{key}\n$bob->{key}\n");
+    HyperDerp::Test::spew("$keys.office", "$alice->{key} alice's laptop\n$bob->{key}\n");
     HyperDerp::Test::spew("$keys.home", "$carol->{key}\n");
     my $office = "    - {name: office, keys: $keys.office, tenant: Office.1}\n";
     my $home = "    - {name: home, keys: $keys.home, tenant: home}\n";
@@ -240,6 +240,8 @@ subtest 'tenants' => sub {
 
     ok reload("  rules:\n" . $office =~ s/Office.1/home/r . $home)->{ok}, 'the rules move alice';
     ok $_->closed, '... who is closed, and comes back' for $a, $b, $common;
+    ok $hd->log_like(qr/ closed: key=@{[substr $alice->{key}, 0, 8]} .* tenant=Office\.1 why=.* name=alice's laptop$/m),
+        '... with name and tenant in the log';
     ok $c->ping, '... and carol stays';
     $a = admitted($alice);
     $a->send($carol->{key}, 'here I am');
