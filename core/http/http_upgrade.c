@@ -61,7 +61,7 @@ static bool websocket_101(struct hd_stream *s, const char *chosen,
 
 static struct hd_ws *ws_of(const struct hd_route *route, const char *chosen)
 {
-	bool messages = route->websocket == HD_WEBSOCKET_MESSAGES;
+	bool messages = route->websocket == HD_WS_MODE_MESSAGES;
 	struct hd_ws_options options = {
 		.messages = messages,
 		.subprotocol = chosen,
@@ -111,7 +111,7 @@ bool hd_upgrade(struct hd_request *req, const struct hd_route_entry *entry)
 
 	req->keep = false; /* a refusal ends the connection */
 	req->why = HD_CLOSE_DENIED;
-	if (entry->route.websocket != HD_WEBSOCKET_NONE)
+	if (entry->route.websocket != HD_WS_MODE_NONE)
 		return upgrade_websocket(req, entry);
 	state = hd_stream_switch(req->stream, entry->link.mod,
 				 entry->route.proto);

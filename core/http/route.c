@@ -68,7 +68,7 @@ static const char *websocket_fault(const struct hd_route *route)
 		return "a subprotocol is no token of at most 64 characters";
 	if (route->subprotocol_needed && route->subprotocols == NULL)
 		return "it needs a subprotocol and has none";
-	if (route->websocket == HD_WEBSOCKET_BYTES)
+	if (route->websocket == HD_WS_MODE_BYTES)
 		return route->proto->data == NULL
 			       ? "its protocol takes no bytes"
 			       : NULL;
@@ -91,7 +91,7 @@ static const char *fault(const struct hd_route *route)
 		return NULL;
 	if (route->proto == NULL)
 		return "it upgrades to no protocol";
-	if (route->websocket != HD_WEBSOCKET_NONE)
+	if (route->websocket != HD_WS_MODE_NONE)
 		return websocket_fault(route);
 	if (route->upgrade == NULL)
 		return "nothing writes the answer to its upgrade";

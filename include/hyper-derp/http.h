@@ -14,13 +14,13 @@ enum hd_http_method { /* bits of hd_route.methods */
 	HD_HTTP_POST = 4,
 	HD_HTTP_OPTIONS = 8
 };
-/* hd_websocket - what of a route is spoken over WebSocket. */
-enum hd_websocket {
-	HD_WEBSOCKET_NONE,
-	HD_WEBSOCKET_BYTES, /* a stream as any other: data(),
+/* hd_ws_mode - what of a route is spoken over WebSocket. */
+enum hd_ws_mode {
+	HD_WS_MODE_NONE,
+	HD_WS_MODE_BYTES, /* a stream as any other: data(),
 			       hd_stream_append(). Borders of messages mean
 			       nothing; text is refused */
-	HD_WEBSOCKET_MESSAGES /* message(), hd_ws_send(): websocket.h */
+	HD_WS_MODE_MESSAGES /* message(), hd_ws_send(): websocket.h */
 };
 
 struct hd_route { /* copied */
@@ -49,11 +49,11 @@ struct hd_route { /* copied */
 	 * hd_ws_subprotocol() tells which.
 	 * subprotocol_needed - who offers none of them is not upgraded: the
 	 * path's plain route answers. */
-	enum hd_websocket websocket;
+	enum hd_ws_mode websocket;
 	int (*accept)(struct hd_module *mod, struct hd_request *req);
 	const char *const *subprotocols;
 	bool subprotocol_needed;
-	/* With HD_WEBSOCKET_MESSAGES; 0: the default.
+	/* With HD_WS_MODE_MESSAGES; 0: the default.
 	 * message_max_bytes - of a client's messages; who sends a larger one is
 	 * closed with 1009. 64 KiB; at most HD_WS_MESSAGE_MAX_BYTES.
 	 * message_timeout_ms - for the rest of a message that has begun. 10 s.

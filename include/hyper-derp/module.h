@@ -16,7 +16,7 @@
  *      Every callback has the module as its first argument.
  *      hd_udp_open() takes a struct hd_udp_options.
  *      struct hd_option has reserved fields.
- *      websocket.h: HD_WEBSOCKET_MESSAGES, hd_proto.message; a route has a
+ *      websocket.h: HD_WS_MODE_MESSAGES, hd_proto.message; a route has a
  *      list of subprotocols, and accept().
  *      Protocols without HTTP: service.h, hd_proto.opened, hd_listen.protocol,
  *      hd_stream_stay().

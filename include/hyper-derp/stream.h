@@ -41,7 +41,7 @@ struct hd_proto {
 	size_t (*data)(struct hd_module *mod, struct hd_stream *s, void *state,
 		       uint8_t *p, size_t n);
 	/* message - in place of data(), on routes with
-	 * HD_WEBSOCKET_MESSAGES: a whole message (websocket.h). */
+	 * HD_WS_MODE_MESSAGES: a whole message (websocket.h). */
 	void (*message)(struct hd_module *mod, struct hd_stream *s, void *state,
 			const struct hd_ws_message *message);
 	/* timer - the time of hd_stream_timer(which) has come. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* hyper-derp/websocket.h - WebSocket (RFC 6455) as messages, for routes with
- * HD_WEBSOCKET_MESSAGES (http.h). Everything here runs in the worker that owns
+ * HD_WS_MODE_MESSAGES (http.h). Everything here runs in the worker that owns
  * the stream.
  *
  * The core puts fragments together, checks text as UTF-8, answers pings and

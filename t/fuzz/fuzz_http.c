@@ -62,7 +62,7 @@ static void add_routes(void)
 		  .token = "websocket",
 		  .subprotocols = derp_names,
 		  .subprotocol_needed = true,
-		  .websocket = HD_WEBSOCKET_BYTES,
+		  .websocket = HD_WS_MODE_BYTES,
 		  .proto = &proto },
 	};
 

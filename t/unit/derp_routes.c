@@ -22,7 +22,7 @@ static void upgrade(const char *token)
 	const struct hd_route *route = fake_route("/derp", token);
 
 	assert_non_null(route);
-	assert_int_equal(route->methods, route->websocket != HD_WEBSOCKET_NONE
+	assert_int_equal(route->methods, route->websocket != HD_WS_MODE_NONE
 						 ? HD_HTTP_GET
 						 : /* RFC 6455, 4.1 */
 						 HD_HTTP_GET | HD_HTTP_POST);
@@ -83,7 +83,7 @@ static void websocket_gets_server_key(void **state)
 	assert_string_equal(route->subprotocols[0], "derp");
 	assert_null(route->subprotocols[1]);
 	assert_true(route->subprotocol_needed);
-	assert_int_equal(route->websocket, HD_WEBSOCKET_BYTES);
+	assert_int_equal(route->websocket, HD_WS_MODE_BYTES);
 	upgrade("websocket");
 	assert_hex(s->out.v, s->out.n, SERVER_KEY_FRAME);
 	assert_int_equal(fake_metric("hyper_derp_derp_upgrades_total",

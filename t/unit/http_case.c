@@ -120,7 +120,7 @@ int set_up(void **state)
 		  .token = "websocket",
 		  .subprotocols = derp_names,
 		  .subprotocol_needed = true,
-		  .websocket = HD_WEBSOCKET_BYTES,
+		  .websocket = HD_WS_MODE_BYTES,
 		  .upgrade = upgrade_ws,
 		  .proto = &ws_proto },
 		{ .path = "/generate_204",

@@ -167,7 +167,7 @@ static const char *const names[] = { "v2", "v1", NULL };
 static struct hd_route rooms = { .path = "/rooms",
 				 .methods = HD_HTTP_GET,
 				 .token = "websocket",
-				 .websocket = HD_WEBSOCKET_MESSAGES,
+				 .websocket = HD_WS_MODE_MESSAGES,
 				 .accept = accept_origin,
 				 .subprotocols = names,
 				 .ping_ms = 30000,
@@ -266,7 +266,7 @@ static void routes_that_cannot_be(void **state)
 	r[2].subprotocol_needed = true;
 	r[3].proto = &derp_proto; /* takes no messages */
 	r[4].message_max_bytes = HD_WS_MESSAGE_MAX_BYTES + 1;
-	r[5].websocket = HD_WEBSOCKET_BYTES; /* takes no bytes */
+	r[5].websocket = HD_WS_MODE_BYTES; /* takes no bytes */
 	for (size_t i = 0; i < HD_ARRAY_N(r); i++)
 		if (hd_route_add(&derp, &r[i], NULL) != -EINVAL)
 			fail_msg("route %zu was taken", i);

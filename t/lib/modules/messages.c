@@ -258,7 +258,7 @@ static const char *const subprotocols[] = { "v2", "v1", NULL };
 
 #define MESSAGES(at)                                                           \
 	.path = (at), .methods = HD_HTTP_GET, .token = "websocket",            \
-	.websocket = HD_WEBSOCKET_MESSAGES, .subprotocols = subprotocols,      \
+	.websocket = HD_WS_MODE_MESSAGES, .subprotocols = subprotocols,        \
 	.accept = accept_origin, .proto = &proto
 
 static const struct hd_route routes[] = {
