@@ -37,7 +37,7 @@ void hd_peer_about(const struct hd_stream *s, struct hd_about_peer *ret)
 		.tls = tls_of(s),
 		.queued_bytes = s->flight.bytes,
 		.realm = p->login.realm,
-		.active = p->entry->active == p,
+		.active = p->entry != NULL && p->entry->active == p,
 		.proxy = hd_stream_proxy(s),
 	};
 	for (unsigned i = 0; i < HD_LANE_N; i++)
@@ -46,17 +46,22 @@ void hd_peer_about(const struct hd_stream *s, struct hd_about_peer *ret)
 		ret->drops += s->drops[i];
 }
 
+static void about(const struct hd_stream *s, hd_about_peer_fn *fn, void *arg)
+{
+	struct hd_about_peer p;
+
+	hd_peer_about(s, &p);
+	fn(arg, &p);
+}
+
 static void about_entry(const struct hd_entry *e, hd_about_peer_fn *fn,
 			void *arg)
 {
 	const struct hd_peer *next, *p = e->active;
 
 	for (; p != NULL; p = next) {
-		struct hd_about_peer about;
-
 		next = p->next;
-		hd_peer_about(p->stream, &about);
-		fn(arg, &about);
+		about(p->stream, fn, arg);
 	}
 }
 
@@ -76,20 +81,30 @@ void hd_about_key(struct hd_worker *w, const struct hd_key *key,
 	}
 }
 
-bool hd_about_peers(struct hd_worker *w, uint64_t *at, unsigned n,
-		    hd_about_peer_fn *fn, void *arg)
+static bool about_each(struct hd_worker *w, uint64_t *at, unsigned n,
+		       enum hd_peer_state state, hd_about_peer_fn *fn,
+		       void *arg)
 {
 	uint64_t end = HD_MIN(*at + n, w->streams->slots.n);
 
 	for (; *at < end; (*at)++) {
 		const struct hd_stream *s = w->streams->slots.v[*at].object;
+		const struct hd_peer *p = s != NULL ? hd_peer_of(s) : NULL;
 
-		if (s == NULL || hd_peer_up_of(s) == NULL)
-			continue;
-		struct hd_about_peer about;
-
-		hd_peer_about(s, &about);
-		fn(arg, &about);
+		if (p != NULL && p->state == state)
+			about(s, fn, arg);
 	}
 	return *at < w->streams->slots.n;
+}
+
+bool hd_about_peers(struct hd_worker *w, uint64_t *at, unsigned n,
+		    hd_about_peer_fn *fn, void *arg)
+{
+	return about_each(w, at, n, HD_PEER_UP, fn, arg);
+}
+
+bool hd_about_logins(struct hd_worker *w, uint64_t *at, unsigned n,
+		     hd_about_peer_fn *fn, void *arg)
+{
+	return about_each(w, at, n, HD_PEER_PENDING, fn, arg);
 }

@@ -67,6 +67,10 @@ HD_API bool hd_about_peers(struct hd_worker *w, uint64_t *at, unsigned n,
  * which is in each realm the key's home. fn may close them. */
 HD_API void hd_about_key(struct hd_worker *w, const struct hd_key *key,
 			 hd_about_peer_fn *fn, void *arg);
+/* hd_about_logins - the same of those that have proven their key and wait for
+ * a module's answer (hook.h). They are not active. */
+HD_API bool hd_about_logins(struct hd_worker *w, uint64_t *at, unsigned n,
+			    hd_about_peer_fn *fn, void *arg);
 
 #ifdef __cplusplus
 }

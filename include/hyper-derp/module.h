@@ -28,6 +28,7 @@
  *      hd_timer_free(), hd_now_ns(), hd_peer_find(), hd_call_arg_key();
  *      hd_main_timer_set() returns nothing; struct hd_secret has len_bytes, in
  *      secret.h.
+ *      hd_about_logins(), hd_relay_put_out(): who may no longer be here.
  *      hd_family_add(): label values that come at run time.
  *      HD_MODULE_GUARD: nobody logs in while the module is lost.
  *      hd_about_key().

@@ -91,6 +91,13 @@ HD_API struct hd_peer *hd_peer_find(struct hd_worker *w, uint16_t realm,
 HD_API void hd_relay_kick(uint16_t realm, const struct hd_key *key,
 			  enum hd_close why);
 
+/* hd_relay_put_out - close one connection, an admitted one or a login that
+ * waits, and tell the client why, where its protocol can. In its worker.
+ * @conn    hd_about_peer.conn; nothing happens when it has gone
+ * @reason  for the client, and for the log */
+HD_API void hd_relay_put_out(struct hd_worker *w, uint64_t conn,
+			     const char *reason);
+
 /* hd_relay_home - the worker where everything about a key happens: packets from
  * it are asked about there, it logs in there, whether it is here or not. With
  * hd_post() a module keeps what it knows of a key in that worker, without a

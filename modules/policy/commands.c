@@ -30,23 +30,45 @@ static bool address_of(struct hd_call *call, const char *text,
 static const char *const by_names[] = { [POLICY_BY_RULE] = "rule",
 					[POLICY_BY_DEFAULT] = "default",
 					[POLICY_BY_REVOCATION] = "revocation",
+					[POLICY_BY_FAILURE] = "fail_open",
 					[POLICY_ASK] = "service" };
 
-static void put_decision(struct hd_call *call, const struct hd_key *key,
+static const char *verdict_of(const struct policy_decision *d)
+{
+	if (d->by == POLICY_ASK)
+		return "ask";
+	return d->deny ? "deny" : "allow";
+}
+
+/* What happens if no service that is to be asked answers. */
+static void put_unanswered(struct hd_call *call, const struct policy_worker *pw,
+			   const struct policy_subject *who)
+{
+	struct policy_decision d;
+
+	policy_decide(pw, who, POLICY_DEAD, &d);
+	hd_out_open(call, "unanswered", '{');
+	hd_out_string(call, "verdict", verdict_of(&d));
+	hd_out_string(call, "by", by_names[d.by]);
+	hd_out_string(call, "rule", d.rule != NULL ? d.rule->label : NULL);
+	hd_out_close(call);
+}
+
+static void put_decision(struct hd_call *call, const struct policy_worker *pw,
+			 const struct policy_subject *who,
 			 const struct policy_decision *d)
 {
 	hd_out_open(call, NULL, '{');
-	hd_out_key(call, "key", key);
+	hd_out_key(call, "key", who->key);
 	hd_out_string(call, "name", d->name);
-	hd_out_string(call, "verdict",
-		      d->by == POLICY_ASK ? "ask"
-		      : d->deny		  ? "deny"
-					  : "allow");
+	hd_out_string(call, "verdict", verdict_of(d));
 	hd_out_string(call, "by", by_names[d->by]);
 	hd_out_string(call, "rule", d->rule != NULL ? d->rule->label : NULL);
 	hd_out_string(call, "tenant", policy_tenant_of(d));
 	hd_out_string(call, "url", d->by == POLICY_ASK ? d->rule->url : NULL);
 	hd_out_string(call, "reason", d->deny ? d->reason : NULL);
+	if (d->by == POLICY_ASK)
+		put_unanswered(call, pw, who);
 	hd_out_close(call);
 }
 
@@ -71,8 +93,8 @@ static void run_explain(struct hd_module *mod, struct hd_call *call)
 	    (from != NULL && !address_of(call, from, &addr)))
 		return;
 	who.from = from != NULL ? &addr : NULL;
-	policy_decide(&as_worker, &who, false, &d);
-	put_decision(call, &key, &d);
+	policy_decide(&as_worker, &who, POLICY_LOGIN, &d);
+	put_decision(call, &as_worker, &who, &d);
 }
 
 /* ---- policy rules ---- */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* modules/policy/policy.c - who may use the relay: rules and revocations, asked
- * at every login, and about who is connected when they change. */
+ * at every login, and about who is connected when they change or begin. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -120,13 +120,21 @@ const struct hd_option policy_options[] = {
 	  .max = 86400000,
 	  .live = true,
 	  .help = "the same of one that it denied" },
+	{ .name = "stale_ttl",
+	  .type = HD_OPTION_DURATION_MS,
+	  CONF(stale_ttl_ms),
+	  .def = "24h",
+	  .max = 2592000000,
+	  .live = true,
+	  .help = "how much longer an answer stands while the service is asked "
+		  "again, or does not answer" },
 	{ .name = "fail_open",
 	  .type = HD_OPTION_BOOL,
 	  CONF(fail_open),
 	  .def = "false",
 	  .live = true,
-	  .help = "let in whom a service that does not answer has never been "
-		  "asked about; derper's default is true" },
+	  .help = "let in whom no rule matches when a service of a rule does "
+		  "not answer; derper's default is true" },
 	HD_OPTION_END,
 };
 
@@ -171,110 +179,6 @@ static enum policy_end end_of(const struct policy_decision *d)
 	return d->deny ? denied[d->by] : ENDS_ALLOWED;
 }
 
-/* ---- a decision ---- */
-
-static void by_revocation(const struct policy_revocation *x,
-			  struct policy_decision *ret)
-{
-	*ret = (struct policy_decision){ .deny = true,
-					 .by = POLICY_BY_REVOCATION,
-					 .name = "" };
-	snprintf(ret->reason, sizeof(ret->reason), "this key is revoked%s%s",
-		 x->why[0] != '\0' ? ": " : "", x->why);
-}
-
-static const char *reason_of(const struct policy_rule *rule)
-{
-	if (rule == NULL)
-		return "this key is not on the relay's list";
-	return rule->reason;
-}
-
-static void by_rule(const struct policy_verdict *v, struct policy_decision *ret)
-{
-	const char *reason = reason_of(v->rule);
-
-	ret->deny = v->deny;
-	ret->by = v->rule != NULL ? POLICY_BY_RULE : POLICY_BY_DEFAULT;
-	if (!v->deny)
-		return;
-	if (reason != NULL)
-		snprintf(ret->reason, sizeof(ret->reason), "%s", reason);
-	else
-		snprintf(ret->reason, sizeof(ret->reason),
-			 "the rule %s denies it", v->rule->label);
-}
-
-/* Nobody knows, and nobody can be asked. */
-static void by_failure(bool fail_open, struct policy_decision *ret)
-{
-	ret->by = POLICY_BY_FAILURE;
-	ret->deny = !fail_open;
-	if (ret->deny)
-		snprintf(ret->reason, sizeof(ret->reason),
-			 "the relay cannot ask who you are; try again");
-}
-
-/* A rule that all else matches has a service. Returns whether that decides:
- * else the next rule does. */
-static bool by_service(const struct policy_worker *pw,
-		       const struct policy_verdict *v, const struct hd_key *key,
-		       bool stale, struct policy_decision *ret)
-{
-	const struct policy_conf *conf;
-	struct policy_answer a = { .name = "" };
-
-	if (pw->answers != NULL)
-		a = policy_answers_find(pw, v->rule->url, key, stale);
-	if (!a.known) {
-		ret->by = stale ? POLICY_BY_RULE : POLICY_ASK;
-		return true;
-	}
-	if (a.failed) {
-		conf = hd_module_worker_conf(pw->mod, pw->w);
-		by_failure(conf->fail_open, ret);
-		return true;
-	}
-	if (!a.allow)
-		return false;
-	by_rule(v, ret);
-	ret->name = a.name[0] != '\0' ? a.name : v->name;
-	return true;
-}
-
-static void by_rules(const struct policy_worker *pw,
-		     const struct policy_subject *who, bool stale,
-		     struct policy_decision *ret)
-{
-	struct policy_verdict v;
-
-	for (size_t at = 0;; at++) {
-		at = policy_rules_ask(pw->rules, at, who, &v);
-		*ret = (struct policy_decision){ .rule = v.rule,
-						 .name = v.name };
-		if (v.rule != NULL && v.rule->url != NULL) {
-			if (by_service(pw, &v, who->key, stale, ret))
-				return;
-			continue;
-		}
-		by_rule(&v, ret);
-		return;
-	}
-}
-
-void policy_decide(const struct policy_worker *pw,
-		   const struct policy_subject *who, bool stale,
-		   struct policy_decision *ret)
-{
-	const struct policy_revocation *x =
-		policy_revoked_find(pw->revoked, who->key, time(NULL));
-
-	if (x != NULL)
-		by_revocation(x, ret);
-	else
-		by_rules(pw, who, stale, ret);
-}
-
 /* ---- a login ---- */
 
 static enum hd_verdict say(const struct policy_worker *pw,
@@ -309,6 +213,25 @@ static int ask(struct policy_worker *pw, const struct policy_decision *d,
 	return policy_answers_ask(pw, d->rule->url, who, held);
 }
 
+static void out_of_memory(struct policy_decision *ret)
+{
+	ret->by = POLICY_BY_FAILURE;
+	ret->deny = true;
+	snprintf(ret->reason, sizeof(ret->reason),
+		 "the relay is out of memory; try again");
+}
+
+/* Who is known need not wait for a service that takes its time. */
+static bool is_known(struct policy_worker *pw, const struct policy_subject *who,
+		     struct policy_decision *ret)
+{
+	policy_decide(pw, who, POLICY_KNOWN, ret);
+	if (ret->by == POLICY_ASK || ret->deny)
+		return false;
+	policy_renew(pw, who, ret);
+	return true;
+}
+
 /* At most once for each rule with a service: whoever cannot be asked is known
  * to have failed. */
 enum hd_verdict policy_conclude(struct policy_worker *pw,
@@ -319,7 +242,9 @@ enum hd_verdict policy_conclude(struct policy_worker *pw,
 	struct policy_decision d;
 	int r = -EAGAIN;
 
-	while (policy_decide(pw, who, false, &d), d.by == POLICY_ASK) {
+	if (is_known(pw, who, &d))
+		return say(pw, &d, ticket, held);
+	while (policy_decide(pw, who, POLICY_LOGIN, &d), d.by == POLICY_ASK) {
 		r = ask(pw, &d, who, ticket, held);
 		if (r == 0)
 			return HD_VERDICT_PENDING;
@@ -327,7 +252,7 @@ enum hd_verdict policy_conclude(struct policy_worker *pw,
 			break;
 	}
 	if (d.by == POLICY_ASK)
-		by_failure(false, &d);
+		out_of_memory(&d);
 	return say(pw, &d, ticket, held);
 }
 
@@ -360,9 +285,10 @@ static int policy_start(struct hd_module *mod, struct hd_worker *w,
 	pw->mod = mod;
 	pw->w = w;
 	pw->answers = policy_answers_new();
-	return pw->answers == NULL || policy_sweep_new(mod, w) < 0
-		       ? hd_error_set(err, -ENOMEM, "out of memory")
-		       : 0;
+	if (pw->answers == NULL || policy_sweep_new(mod, w) < 0)
+		return hd_error_set(err, -ENOMEM, "out of memory");
+	policy_sweep_begin(pw); /* nobody has asked about who is here already */
+	return 0;
 }
 
 static int policy_load(struct hd_module *mod, struct hd_error *err)

@@ -3,11 +3,11 @@
  * relay.
  *
  * Files: policy.c the module; prefix.c addresses; keys.c, keys_file.c files of
- * keys; rules.c rules, made from the configuration; verify.c, answers.c
- * admission services;
- * revoked.c keys that an operator has put out; watch.c files that change;
- * sweep.c who is connected and may no longer; tenants.c whom they may reach;
- * commands.c hdctl.
+ * keys; rules.c rules, made from the configuration; decide.c what they say of a
+ * key; verify.c, answers.c, ask.c admission services; revoked.c keys that an
+ * operator has put out; publish.c rules on their way to the workers; watch.c
+ * files that change; sweep.c who is connected and may no longer; tenants.c whom
+ * they may reach; commands.c hdctl.
  *
  * What decides never changes: the main thread makes a new one, and each worker
  * takes it in a post, the first in start(). */
@@ -41,7 +41,7 @@ struct policy_conf {
 	HD_ENTRIES_OF(struct policy_rule_conf) rules;
 	uint64_t otherwise; /* enum policy_action */
 	/* of admission services */
-	uint64_t ask_timeout_ms, allow_ttl_ms, deny_ttl_ms;
+	uint64_t ask_timeout_ms, allow_ttl_ms, deny_ttl_ms, stale_ttl_ms;
 	bool fail_open;
 };
 
@@ -202,6 +202,7 @@ struct policy_worker { /* its data in a worker */
 	struct hd_timer *sweep;
 	uint64_t sweep_at; /* hd_about_peers() */
 	bool sweep_again; /* something has changed since it began */
+	bool sweep_later; /* somebody stays since a service does not answer */
 };
 
 struct policy_main { /* the main thread's: what workers are given */
@@ -218,24 +219,40 @@ enum policy_by {
 	POLICY_BY_RULE,
 	POLICY_BY_DEFAULT,
 	POLICY_BY_REVOCATION,
-	POLICY_BY_FAILURE, /* a service does not answer */
+	POLICY_BY_FAILURE, /* rule->url cannot be asked: fail_open decided */
 	POLICY_ASK, /* nobody knows yet: rule->url is to be asked */
 };
 
 struct policy_decision {
 	bool deny;
 	enum policy_by by;
-	const struct policy_rule *rule;
+	const struct policy_rule *rule; /* NULL: none matched */
 	const char *name; /* of the key, "" none */
 	char reason[96]; /* of a denial; else "" */
 };
 
-/* policy_decide - asks nobody: with POLICY_ASK it is not known yet.
- * @stale  what services said once is good enough, and who is not known stays:
- *         for those who are connected */
+/* ---- decide.c ---- */
+
+enum policy_when { /* which answers of services count */
+	POLICY_LOGIN, /* fresh ones; old ones when the service has just failed */
+	POLICY_KNOWN, /* old ones, too: who is known need not wait */
+	POLICY_HERE, /* the same, of who is connected, and stays while it is not
+			known */
+	POLICY_DEAD, /* none: as if no service could be asked */
+};
+
+/* policy_conf_of - that of the worker; of the main thread where there is none.
+ */
+const struct policy_conf *policy_conf_of(const struct policy_worker *pw);
+/* policy_decide - asks nobody: with POLICY_ASK it is not known yet, which does
+ * not deny. In the worker, or the main thread with one that has no w. */
 void policy_decide(const struct policy_worker *pw,
-		   const struct policy_subject *who, bool stale,
+		   const struct policy_subject *who, enum policy_when when,
 		   struct policy_decision *ret);
+/* policy_renew - ask, behind this decision, what it took from old answers. */
+void policy_renew(struct policy_worker *pw, const struct policy_subject *who,
+		  const struct policy_decision *d);
+
 /* ---- publish.c ---- */
 
 /* policy_main_init - in load(). Returns 0; negative with the reason in err. */
@@ -284,10 +301,15 @@ int policy_verify_answer(const char *body, size_t n,
 /* ---- answers.c ---- */
 
 /* What a service has said of a key in this worker, which is the key's home. */
+enum policy_said {
+	POLICY_SAID_NOTHING, /* it can be asked */
+	POLICY_SAID_YES,
+	POLICY_SAID_NO,
+	POLICY_FAILED, /* it does not answer, and no old answer stands */
+};
+
 struct policy_answer {
-	bool known;
-	bool failed; /* it does not answer, and never has */
-	bool allow; /* unless failed */
+	enum policy_said said;
 	const char *name; /* "" none */
 };
 
@@ -295,10 +317,13 @@ struct policy_answer {
  * is denied. */
 struct policy_answers *policy_answers_new(void);
 void policy_answers_end(struct policy_answers **answers);
-/* policy_answers_find - known while it is fresh. @stale  however old */
 struct policy_answer policy_answers_find(const struct policy_worker *pw,
 					 const char *url,
-					 const struct hd_key *key, bool stale);
+					 const struct hd_key *key,
+					 enum policy_when when);
+
+/* ---- ask.c ---- */
+
 /* policy_answers_ask - the service is asked, once for all who wait for the
  * same; then policy_conclude() is called.
  * @ticket  a held one; taken when it waits
@@ -307,6 +332,13 @@ struct policy_answer policy_answers_find(const struct policy_worker *pw,
 int policy_answers_ask(struct policy_worker *pw, const char *url,
 		       const struct policy_subject *who,
 		       struct hd_ticket **ticket);
+/* policy_answers_renew - it is asked and nobody waits; not when its answer is
+ * fresh, or it has failed a moment ago. An answer that may put out who is
+ * connected begins a sweep.
+ * policy_answers_busy - enough such questions are under way. */
+void policy_answers_renew(struct policy_worker *pw, const char *url,
+			  const struct policy_subject *who);
+bool policy_answers_busy(const struct policy_worker *pw);
 
 /* ---- tenants.c ---- */
 
@@ -334,7 +366,8 @@ void policy_watch_end(struct hd_module *mod);
 /* ---- sweep.c ---- */
 
 /* policy_sweep_new - returns 0; -ENOMEM. policy_sweep_begin - all peers of the
- * worker are asked about once more, some in each turn. In the worker. */
+ * worker are asked about once more, some in each turn; so are logins that wait
+ * for another module. In the worker. */
 int policy_sweep_new(struct hd_module *mod, struct hd_worker *w);
 void policy_sweep_begin(struct policy_worker *pw);
 /* policy_sweep_key - those of this key, at once. In the worker. */

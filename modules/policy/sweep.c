@@ -1,19 +1,27 @@
 /* SPDX-License-Identifier: MIT */
-/* modules/policy/sweep.c - rules have changed: who is connected is asked about
- * once more, and leaves if it may no longer be here. */
+/* modules/policy/sweep.c - rules have changed, or begin to count: who is
+ * connected is asked about once more, and leaves if it may no longer be here.
+ * So does a login that has been let in here and waits for another module.
+ *
+ * Services are asked about those of whom they have said nothing yet. Meanwhile
+ * they stay; and while a service does not answer, in which case all are gone
+ * through again later. */
 #include <errno.h>
 #include <hyper-derp/about.h>
-#include <hyper-derp/log.h>
 #include <hyper-derp/relay.h>
 #include <hyper-derp/timer.h>
-#include <stdio.h>
 #include "modules/policy/policy.h"
 
-enum { PEERS_PER_TURN = 256 };
+enum {
+	PEERS_PER_TURN = 256,
+	BUSY_MS = 20,
+	LATER_MS = 30000,
+};
 
-static void look_at(void *arg, const struct hd_about_peer *p)
+/* @has_tenant  else it waits for us, and gets one with our answer */
+static void judge(struct policy_worker *pw, const struct hd_about_peer *p,
+		  bool has_tenant)
 {
-	const struct policy_worker *pw = arg;
 	const struct policy_subject who = {
 		.key = p->key,
 		.from = p->addr,
@@ -22,15 +30,45 @@ static void look_at(void *arg, const struct hd_about_peer *p)
 	};
 	struct policy_decision d;
 
-	policy_decide(pw, &who, true, &d);
-	if (policy_tenant_moved(&d, p->tenant))
-		snprintf(d.reason, sizeof(d.reason),
-			 "the rules have moved it to another tenant");
-	else if (!d.deny)
-		return;
-	hd_log_notice("closed by policy: key=%s reason=%s",
-		      hd_key_text(p->key).s, d.reason);
-	hd_relay_kick(p->realm, p->key, HD_CLOSE_KICKED);
+	policy_decide(pw, &who, POLICY_HERE, &d);
+	if (has_tenant && policy_tenant_moved(&d, p->tenant))
+		hd_relay_put_out(pw->w, p->conn,
+				 "the rules have moved it to another tenant");
+	else if (d.deny)
+		hd_relay_put_out(pw->w, p->conn, d.reason);
+	else if (d.by == POLICY_ASK)
+		policy_answers_renew(pw, d.rule->url, &who);
+	pw->sweep_later |= d.by == POLICY_ASK || d.by == POLICY_BY_FAILURE;
+}
+
+static void look_at(void *arg, const struct hd_about_peer *p)
+{
+	judge(arg, p, true);
+}
+
+static void look_at_login(void *arg, const struct hd_about_peer *p)
+{
+	judge(arg, p, p->tenant[0] != '\0');
+}
+
+/* Returns whether there are more. */
+static bool look_at_some(struct policy_worker *pw)
+{
+	uint64_t at = pw->sweep_at;
+
+	hd_about_logins(pw->w, &at, PEERS_PER_TURN, look_at_login, pw);
+	return hd_about_peers(pw->w, &pw->sweep_at, PEERS_PER_TURN, look_at,
+			      pw);
+}
+
+static void ended(struct policy_worker *pw)
+{
+	pw->sweep_at = 0;
+	if (pw->sweep_again)
+		hd_timer_set(pw->sweep, 1);
+	else if (pw->sweep_later)
+		hd_timer_set(pw->sweep, LATER_MS);
+	pw->sweep_again = pw->sweep_later = false;
 }
 
 static void on_sweep(struct hd_module *mod, struct hd_worker *w, void *arg)
@@ -38,14 +76,13 @@ static void on_sweep(struct hd_module *mod, struct hd_worker *w, void *arg)
 	struct policy_worker *pw = arg;
 
 	(void)mod;
-	if (hd_about_peers(w, &pw->sweep_at, PEERS_PER_TURN, look_at, pw)) {
+	(void)w;
+	if (policy_answers_busy(pw))
+		hd_timer_set(pw->sweep, BUSY_MS);
+	else if (look_at_some(pw))
 		hd_timer_set(pw->sweep, 1);
-		return;
-	}
-	pw->sweep_at = 0;
-	if (pw->sweep_again)
-		hd_timer_set(pw->sweep, 1);
-	pw->sweep_again = false;
+	else
+		ended(pw);
 }
 
 void policy_sweep_key(struct policy_worker *pw, const struct hd_key *key)

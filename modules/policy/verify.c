@@ -56,7 +56,9 @@ int policy_verify_answer(const char *body, size_t n,
 	const json_t *allow = json_object_get(answer, "Allow");
 	int r = json_is_boolean(allow) ? json_is_true(allow) : -EPROTO;
 
-	take_name(json_string_value(json_object_get(answer, "Name")), ret_name);
+	if (r >= 0)
+		take_name(json_string_value(json_object_get(answer, "Name")),
+			  ret_name);
 	json_decref(answer);
 	return r;
 }

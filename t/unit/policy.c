@@ -284,17 +284,19 @@ static void answers(void **state)
 		{ "{\"Allow\":false,\"Name\":\"bob\"}", 0, "bob" },
 		{ "{\"Allow\":true,\"Name\":\"two\\nlines\"}", 1, "" },
 		{ "{\"Allow\":true,\"Name\":7,\"More\":[]}", 1, "" },
-		{ "{\"Allow\":1}", -EPROTO, "" },
-		{ "{\"Allow\":true,\"Allow\":false}", -EPROTO, "" },
-		{ "{\"allow\":true}", -EPROTO, "" },
-		{ "{\"Allow\":true", -EPROTO, "" },
-		{ "true", -EPROTO, "" },
-		{ "", -EPROTO, "" },
+		{ "{\"Allow\":1}", -EPROTO, "before" },
+		{ "{\"Allow\":1,\"Name\":\"bob\"}", -EPROTO, "before" },
+		{ "{\"Allow\":true,\"Allow\":false}", -EPROTO, "before" },
+		{ "{\"allow\":true}", -EPROTO, "before" },
+		{ "{\"Allow\":true", -EPROTO, "before" },
+		{ "true", -EPROTO, "before" },
+		{ "", -EPROTO, "before" },
 	};
 	char name[POLICY_NAME_BYTES];
 
 	(void)state;
 	for (size_t i = 0; i < HD_ARRAY_N(cases); i++) {
+		strcpy(name, "before"); /* what is no answer leaves it */
 		assert_int_equal(policy_verify_answer(cases[i].body,
 						      strlen(cases[i].body),
 						      name),

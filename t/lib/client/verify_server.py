@@ -2,11 +2,12 @@
 # SPDX-License-Identifier: MIT
 # t/lib/client/verify_server.py FILE - an admission service, as derper asks one
 # (--verify-client-url). Prints its port, then each request's body. What it
-# answers stands in FILE: `status TEXT`, or `hang`; without the file it says who
-# is allowed: those of FILE.keys.
+# answers stands in FILE: `status TEXT`, `hang`, or `wait` until FILE says
+# something else; without the file it says who is allowed: those of FILE.keys.
 import json
 import os
 import sys
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 FILE = sys.argv[1]
@@ -14,7 +15,7 @@ FILE = sys.argv[1]
 
 def read(name):
     try:
-        with open(name) as f:
+        with open(name, encoding='utf-8') as f:
             return f.read()
     except FileNotFoundError:
         return ''
@@ -26,7 +27,9 @@ class Service(BaseHTTPRequestHandler):
     def do_POST(self):
         body = self.rfile.read(int(self.headers['Content-Length'])).decode()
         print(self.command, self.path, self.headers['Content-Type'], body, flush=True)
-        status, _, text = read(FILE).strip().partition(' ')
+        while (said := read(FILE).strip()) == 'wait':
+            time.sleep(0.02)
+        status, _, text = said.partition(' ')
         if status == 'hang':
             self.rfile.read(1)  # until the client gives up
             self.close_connection = True
@@ -36,10 +39,11 @@ class Service(BaseHTTPRequestHandler):
             key = json.loads(body)['NodePublic'].removeprefix('nodekey:')
             allow = key in read(FILE + '.keys').split()
             text = json.dumps({'Allow': allow, 'Name': 'of the service'})
+        answer = text.encode()
         self.send_response(int(status))
-        self.send_header('Content-Length', str(len(text)))
+        self.send_header('Content-Length', str(len(answer)))
         self.end_headers()
-        self.wfile.write(text.encode())
+        self.wfile.write(answer)
 
     def log_message(self, *args):
         pass

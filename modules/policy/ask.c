@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: MIT */
+/* modules/policy/ask.c - admission services are asked, once for all logins of a
+ * key that wait, or behind a login that went on by an old answer. */
+#include <errno.h>
+#include <hyper-derp/fetch.h>
+#include <hyper-derp/log.h>
+#include <hyper-derp/worker.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "modules/policy/answers.h"
+
+enum {
+	ANSWER_MAX_BYTES = 64 << 10,
+	RETRY_MS = 1000,
+	BEHIND_MAX = 32, /* of a worker: logins come first */
+};
+
+struct policy_waiter { /* a login */
+	struct policy_waiter *next;
+	struct hd_ticket *ticket;
+	union hd_addr from;
+	char *listener, *server_name; /* NULL: none */
+};
+
+struct question { /* on its way */
+	struct hd_key key;
+	bool behind;
+	char url[];
+};
+
+/* ---- who waits ---- */
+
+static void waiter_free(struct policy_waiter **waiter)
+{
+	struct policy_waiter *x = hd_steal(waiter);
+
+	free(x->listener);
+	free(x->server_name);
+	free(x);
+}
+
+static struct policy_waiter *waiter_new(const struct policy_subject *who)
+{
+	struct policy_waiter *x = calloc(1, sizeof(*x));
+
+	if (x == NULL)
+		return NULL;
+	x->from = *who->from;
+	x->listener = who->listener != NULL ? strdup(who->listener) : NULL;
+	x->server_name =
+		who->server_name != NULL ? strdup(who->server_name) : NULL;
+	if ((who->listener != NULL && x->listener == NULL) ||
+	    (who->server_name != NULL && x->server_name == NULL))
+		waiter_free(&x);
+	return x;
+}
+
+void policy_waiters_deny(struct answer *a)
+{
+	while (a->first != NULL) {
+		struct policy_waiter *x = a->first;
+
+		a->first = x->next;
+		hd_admit_answer(&x->ticket, HD_VERDICT_DENY,
+				"the relay's rules have changed; try again");
+		waiter_free(&x);
+	}
+}
+
+/* The module goes: whoever is there then is asked. */
+static void put_off(struct answer *a)
+{
+	while (a->first != NULL) {
+		struct policy_waiter *x = a->first;
+
+		a->first = x->next;
+		hd_admit_answer(&x->ticket, HD_VERDICT_PENDING, NULL);
+		waiter_free(&x);
+	}
+}
+
+/* The next of the rules may name another service: then it waits again. */
+static void go_on(struct policy_worker *pw, const struct hd_key *key,
+		  struct policy_waiter *x)
+{
+	const struct policy_subject who = { key, &x->from, x->listener,
+					    x->server_name };
+
+	policy_conclude(pw, &who, NULL, &x->ticket);
+	waiter_free(&x);
+}
+
+/* An answer may make room for others while they go on. */
+static void answered(struct policy_worker *pw, struct answer *a)
+{
+	struct policy_waiter *x = hd_steal(&a->first);
+	const struct hd_key key = a->key;
+
+	while (x != NULL) {
+		struct policy_waiter *next = x->next;
+
+		go_on(pw, &key, x);
+		x = next;
+	}
+}
+
+/* ---- what comes ---- */
+
+static void take_answer(const struct policy_worker *pw, struct answer *a,
+			bool allow)
+{
+	const struct policy_conf *conf = policy_conf_of(pw);
+
+	a->said = true;
+	a->allow = allow;
+	a->failed_until_ms = 0;
+	a->fresh_until_ms = hd_now_ms(pw->w) +
+			    (allow ? conf->allow_ttl_ms : conf->deny_ttl_ms);
+	a->stale_until_ms = a->fresh_until_ms + conf->stale_ttl_ms;
+}
+
+/* Logins of the next second do not ask again. */
+static void take_failure(const struct policy_worker *pw, struct answer *a,
+			 const char *url, const char *why)
+{
+	uint64_t now = hd_now_ms(pw->w);
+	char then[80] = "fail_open decides";
+
+	if (a->said && now < a->stale_until_ms)
+		snprintf(then, sizeof(then),
+			 "what it said before stands for %llu s more",
+			 (unsigned long long)(a->stale_until_ms - now) / 1000);
+	hd_log_warn("no answer of an admission service: key=%s url=%s why=%s "
+		    "(%s)",
+		    hd_key_text(&a->key).s, url, why, then);
+	a->failed_until_ms = now + RETRY_MS;
+}
+
+static void understand(struct policy_worker *pw, struct answer *a,
+		       const char *url, const struct hd_fetched *got)
+{
+	char text[32];
+	int r;
+
+	if (got->error < 0) {
+		take_failure(pw, a, url, got->text);
+		return;
+	}
+	if (got->status != 200) {
+		snprintf(text, sizeof(text), "HTTP status %u", got->status);
+		take_failure(pw, a, url, text);
+		return;
+	}
+	r = policy_verify_answer(got->body, got->body_len_bytes, a->name);
+	if (r < 0)
+		take_failure(pw, a, url, "no JSON with a boolean Allow");
+	else
+		take_answer(pw, a, r);
+}
+
+/* Who is connected may have to leave by what a service says now. */
+static bool may_close(const struct policy_rules *rules, const char *url,
+		      bool allow)
+{
+	for (size_t i = 0; i < rules->n; i++)
+		if (rules->v[i].url != NULL && rules->v[i].deny == allow &&
+		    strcmp(rules->v[i].url, url) == 0)
+			return true;
+	return false;
+}
+
+static void take(struct policy_worker *pw, struct service *s, struct answer *a,
+		 const struct question *q, const struct hd_fetched *got)
+{
+	bool was_said = a->said, before = a->allow;
+
+	a->asked = false;
+	if (got->error == -ECANCELED) {
+		put_off(a);
+		return;
+	}
+	understand(pw, a, s->url, got);
+	policy_answer_used(s, a);
+	if (a->said && (was_said ? before != a->allow : q->behind) &&
+	    may_close(pw->rules, s->url, a->allow))
+		policy_sweep_begin(pw);
+	answered(pw, a);
+}
+
+static void on_answer(struct hd_module *mod, struct hd_worker *w, void *arg,
+		      const struct hd_fetched *got)
+{
+	struct policy_worker *pw = hd_module_worker_data(mod, w);
+	struct question *q = arg;
+	struct service *s = policy_service_find(pw->answers, q->url);
+	struct answer *a = s != NULL ? policy_answer_find(s, &q->key) : NULL;
+
+	pw->answers->n_behind -= q->behind;
+	if (a != NULL)
+		take(pw, s, a, q, got);
+	free(q);
+}
+
+/* ---- asked ---- */
+
+static int fetch(const struct policy_worker *pw, const char *url,
+		 const struct policy_subject *who, bool behind,
+		 struct hd_error *err)
+{
+	static const char *const headers[] = { "Content-Type: application/json",
+					       NULL };
+	struct question *q = malloc(sizeof(*q) + strlen(url) + 1);
+	char body[POLICY_REQUEST_BYTES];
+	const struct hd_fetch_request request = {
+		.url = url,
+		.headers = headers,
+		.body = policy_verify_request(who, body),
+		.body_len_bytes = strlen(body),
+		.timeout_ms = (uint32_t)policy_conf_of(pw)->ask_timeout_ms,
+		.answer_max_bytes = ANSWER_MAX_BYTES,
+	};
+
+	if (q == NULL)
+		return hd_error_set(err, -ENOMEM, "out of memory");
+	q->key = *who->key;
+	q->behind = behind;
+	strcpy(q->url, url);
+	return hd_fetch(pw->mod, pw->w, &request, on_answer, q, free, NULL,
+			err);
+}
+
+/* Returns false: it cannot be asked, which is known now. */
+static bool ask(struct policy_worker *pw, struct answer *a, const char *url,
+		const struct policy_subject *who, bool behind)
+{
+	struct hd_error err = { "" };
+
+	if (a->asked)
+		return true;
+	a->asked = fetch(pw, url, who, behind, &err) == 0;
+	if (!a->asked)
+		take_failure(pw, a, url, err.text);
+	pw->answers->n_behind += a->asked && behind;
+	return a->asked;
+}
+
+int policy_answers_ask(struct policy_worker *pw, const char *url,
+		       const struct policy_subject *who,
+		       struct hd_ticket **ticket)
+{
+	struct service *s = policy_service_of(pw->answers, url);
+	struct answer *a = s != NULL ? policy_answer_of(s, who->key) : NULL;
+	struct policy_waiter *x = a != NULL ? waiter_new(who) : NULL;
+
+	if (x == NULL)
+		return -ENOMEM;
+	if (!ask(pw, a, url, who, false)) {
+		waiter_free(&x);
+		return -EAGAIN;
+	}
+	x->ticket = hd_steal(ticket);
+	x->next = a->first;
+	a->first = x;
+	return 0;
+}
+
+void policy_answers_renew(struct policy_worker *pw, const char *url,
+			  const struct policy_subject *who)
+{
+	struct service *s = policy_service_of(pw->answers, url);
+	struct answer *a = s != NULL ? policy_answer_of(s, who->key) : NULL;
+	uint64_t now = hd_now_ms(pw->w);
+
+	if (a != NULL && now >= a->failed_until_ms &&
+	    !(a->said && now < a->fresh_until_ms))
+		ask(pw, a, url, who, true);
+}
+
+bool policy_answers_busy(const struct policy_worker *pw)
+{
+	return pw->answers->n_behind >= BEHIND_MAX;
+}

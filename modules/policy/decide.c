@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: MIT */
+/* modules/policy/decide.c - who may be here: revocations, then rules in their
+ * order, then the default.
+ *
+ * A rule whose service cannot be asked is passed over, and remembered: the next
+ * that matches decides. Where none does, the default would; but had the service
+ * answered, the rule might have let in, so `fail_open` decides. A rule that
+ * denies keeps out, unless fail_open. */
+#include <stdio.h>
+#include "modules/policy/policy.h"
+
+const struct policy_conf *policy_conf_of(const struct policy_worker *pw)
+{
+	return pw->w != NULL ? hd_module_worker_conf(pw->mod, pw->w)
+			     : hd_module_conf(policy_main.mod);
+}
+
+static void by_revocation(const struct policy_revocation *x,
+			  struct policy_decision *ret)
+{
+	*ret = (struct policy_decision){ .deny = true,
+					 .by = POLICY_BY_REVOCATION,
+					 .name = "" };
+	snprintf(ret->reason, sizeof(ret->reason), "this key is revoked%s%s",
+		 x->why[0] != '\0' ? ": " : "", x->why);
+}
+
+static void by_rule(const struct policy_rule *rule, struct policy_decision *ret)
+{
+	ret->by = POLICY_BY_RULE;
+	ret->deny = rule->deny;
+	if (rule->deny && rule->reason != NULL)
+		snprintf(ret->reason, sizeof(ret->reason), "%s", rule->reason);
+	else if (rule->deny)
+		snprintf(ret->reason, sizeof(ret->reason),
+			 "the rule %s denies it", rule->label);
+}
+
+static void by_failure(const struct policy_rule *rule, bool deny,
+		       struct policy_decision *ret)
+{
+	ret->by = POLICY_BY_FAILURE;
+	ret->rule = rule;
+	ret->deny = deny;
+	if (deny)
+		snprintf(ret->reason, sizeof(ret->reason),
+			 "the relay cannot ask who you are; try again");
+}
+
+/* No rule matches. @failed  the first that could not be asked; NULL: none */
+static void by_default(const struct policy_worker *pw,
+		       const struct policy_rule *failed, enum policy_when when,
+		       struct policy_decision *ret)
+{
+	ret->by = POLICY_BY_DEFAULT;
+	if (!pw->rules->deny)
+		return;
+	if (failed != NULL) {
+		by_failure(failed,
+			   when != POLICY_HERE && !policy_conf_of(pw)->fail_open,
+			   ret);
+		return;
+	}
+	ret->deny = true;
+	snprintf(ret->reason, sizeof(ret->reason),
+		 "this key is not on the relay's list");
+}
+
+static struct policy_answer answer_of(const struct policy_worker *pw,
+				      const struct policy_rule *rule,
+				      const struct hd_key *key,
+				      enum policy_when when)
+{
+	if (when == POLICY_DEAD)
+		return (struct policy_answer){ POLICY_FAILED, "" };
+	if (pw->answers == NULL)
+		return (struct policy_answer){ POLICY_SAID_NOTHING, "" };
+	return policy_answers_find(pw, rule->url, key, when);
+}
+
+/* A rule that all else matches has a service. Returns whether that decides:
+ * else the next rule does.
+ * @ret_failed  is set when it cannot be asked, and was NULL */
+static bool by_service(const struct policy_worker *pw,
+		       const struct policy_subject *who, enum policy_when when,
+		       const struct policy_rule **ret_failed,
+		       struct policy_decision *ret)
+{
+	const struct policy_rule *rule = ret->rule;
+	struct policy_answer a = answer_of(pw, rule, who->key, when);
+
+	if (a.said == POLICY_SAID_NOTHING) {
+		ret->by = POLICY_ASK;
+		return true;
+	}
+	if (a.said == POLICY_SAID_YES) {
+		by_rule(rule, ret);
+		ret->name = a.name[0] != '\0' ? a.name : ret->name;
+		return true;
+	}
+	if (a.said == POLICY_SAID_NO)
+		return false;
+	if (rule->deny && when != POLICY_HERE &&
+	    !policy_conf_of(pw)->fail_open) {
+		by_failure(rule, true, ret);
+		return true;
+	}
+	if (*ret_failed == NULL)
+		*ret_failed = rule;
+	return false;
+}
+
+static void by_rules(const struct policy_worker *pw,
+		     const struct policy_subject *who, enum policy_when when,
+		     struct policy_decision *ret)
+{
+	const struct policy_rule *failed = NULL;
+	struct policy_verdict v;
+
+	for (size_t at = 0;; at++) {
+		at = policy_rules_ask(pw->rules, at, who, &v);
+		*ret = (struct policy_decision){ .rule = v.rule,
+						 .name = v.name };
+		if (v.rule == NULL) {
+			by_default(pw, failed, when, ret);
+			return;
+		}
+		if (v.rule->url == NULL) {
+			by_rule(v.rule, ret);
+			return;
+		}
+		if (by_service(pw, who, when, &failed, ret))
+			return;
+	}
+}
+
+void policy_decide(const struct policy_worker *pw,
+		   const struct policy_subject *who, enum policy_when when,
+		   struct policy_decision *ret)
+{
+	const struct policy_revocation *x =
+		policy_revoked_find(pw->revoked, who->key, time(NULL));
+
+	if (x != NULL)
+		by_revocation(x, ret);
+	else
+		by_rules(pw, who, when, ret);
+}
+
+/* ---- behind a login ---- */
+
+void policy_renew(struct policy_worker *pw, const struct policy_subject *who,
+		  const struct policy_decision *d)
+{
+	struct policy_verdict v;
+
+	for (size_t at = 0;; at++) {
+		at = policy_rules_ask(pw->rules, at, who, &v);
+		if (v.rule == NULL)
+			return;
+		if (v.rule->url != NULL)
+			policy_answers_renew(pw, v.rule->url, who);
+		if (v.rule == d->rule && d->by == POLICY_BY_RULE)
+			return;
+	}
+}

@@ -1,0 +1,177 @@
+#!/usr/bin/env perl
+# SPDX-License-Identifier: MIT
+# t/system/policy_decides.t - which rule decides when a service is dead, slow or
+# has changed its mind, and whom of those who are here already it puts out.
+use v5.36;
+use Test::More;
+use FindBin;
+use IPC::Open2;
+use Socket qw(AF_INET SOCK_STREAM INADDR_LOOPBACK inet_aton pack_sockaddr_in);
+use lib "$FindBin::Bin/../lib";
+use HyperDerp::Children;
+use HyperDerp::Live;
+use HyperDerp::Raw;
+use HyperDerp::Test;
+
+my $hd = HyperDerp::Test->new(no_tls => 1, load_module => [qw(derp policy judge_a)]);
+my ($x, $y) = map { service("$hd->{dir}/$_") } qw(a b);
+my $dead = 'the relay cannot ask who you are; try again';
+my $list = "this key is not on the relay's list";
+
+sub conf ($section) {
+    $hd->{conf} = "policy:\n$section";
+    return $hd->write_conf;
+}
+
+sub reload ($section) {
+    conf $section;
+    my $r = ctl($hd, 'reload');
+    return $r->{ok} || diag $r->{error}{message};
+}
+
+sub service ($file) {
+    my $pid = open2(my $said, undef, "$FindBin::Bin/../lib/client/verify_server.py", $file);
+    HyperDerp::Children::keep($pid);
+    my $port = <$said> =~ s/\s//gr;
+    return { file => $file, said => $said, url => "http://127.0.0.1:$port/", pid => $pid };
+}
+
+# By rename: the service never sees half of it.
+sub write_whole ($file, $text) {
+    HyperDerp::Test::spew("$file.new", $text);
+    return rename "$file.new", $file;
+}
+
+sub allows ($s, @logins) {
+    write_whole("$s->{file}.keys", join ' ', map { $_->{key} } @logins);
+    unlink $s->{file};
+}
+sub says ($s, $what) { return write_whole($s->{file}, $what) }
+
+sub denied ($login) {
+    my $c = HyperDerp::Raw->start($hd, $login);
+    my $text = $c->expect(HyperDerp::Raw::HEALTH) // 'nothing';
+    return $c->closed ? $text : "$text, and not closed";
+}
+
+sub put_out ($c) {
+    my $text = $c->expect(HyperDerp::Raw::HEALTH) // 'nothing';
+    return $c->closed ? $text : "$text, and not closed";
+}
+
+sub admitted ($login) { return HyperDerp::Raw->login($hd, $login) }
+
+sub explained (@words) {
+    my $r = ctl($hd, qw(policy explain), @words)->{data};
+    return join ' ', map { $_ // '-' } @$r{qw(verdict by rule)}, $r->{unanswered} ? @{ $r->{unanswered} }{qw(verdict by rule)} : ();
+}
+
+conf "  default: allow\n";
+$hd->run;
+$hd->ready or die $hd->log_text;
+my ($alice, $bob, $carol, $dave) = HyperDerp::Raw::logins($hd, 4);
+my $keys = "$hd->{dir}/keys";
+HyperDerp::Test::spew($keys, "$carol->{key} carol\n");
+
+subtest 'a dead service is passed over' => sub {
+    my $two = "  rules:\n    - {name: a, url: '$x->{url}1'}\n    - {name: b, url: '$y->{url}1'}\n"
+        . "    - {name: list, keys: $keys, action: ACTION, reason: listed}\n";
+    says $x, '500 broken';
+    allows $y, $bob;
+    reload $two =~ s/ACTION/allow/r;
+    admitted($bob);
+    admitted($carol);
+    is denied($dave), $dead, 'whom nobody matches stays out';
+    is explained($carol->{key}), 'ask service a allow rule list', 'explain says what happens then';
+    is explained($dave->{key}), 'ask service a deny fail_open a', '... at the end fail_open decides';
+    reload $two =~ s/ACTION/deny/r . "  fail_open: true\n";
+    admitted($dave);
+    is denied($carol), 'listed', 'with fail_open a rule behind it still denies';
+    is explained($dave->{key}), 'ask service a allow fail_open a', 'explain knows fail_open';
+};
+
+subtest 'a dead service of a rule that denies' => sub {
+    my $ban = "  rules:\n    - {name: ban, url: '$x->{url}2', action: deny}\n    - {keys: $keys}\n";
+    says $x, '500 broken';
+    reload $ban;
+    is denied($carol), $dead, 'it denies';
+    reload "$ban  fail_open: true\n";
+    admitted($carol);
+    is explained($carol->{key}), 'ask service ban allow rule #2', 'unless fail_open';
+};
+
+subtest 'who is known does not wait' => sub {
+    allows $x, $alice;
+    reload "  rules: [{url: '$x->{url}3'}]\n  allow_ttl: 1s\n  ask_timeout: 9s\n";
+    my $first = admitted($alice);
+    1 while readline($x->{said}) !~ m{/3 .*$alice->{key}};
+    says $x, 'wait';
+    my $asked = 0;
+    my $second;
+    ok HyperDerp::Test::wait_for(sub {
+        $second = admitted($alice);    # again and again, until the answer is old
+        vec(my $r = '', fileno $x->{said}, 1) = 1;
+        return select $r, undef, undef, 0.05;
+    }), 'while the service thinks, an old answer is good enough';
+    like scalar readline $x->{said}, qr{/3 .*$alice->{key}}, '... and it is asked behind it';
+    allows $x;
+    is put_out($second), $list, 'when it says no, the connection ends';
+    is put_out($first), $list, '... and so does the other one';
+    is denied($alice), $list, 'now it is known';
+};
+
+subtest 'who was here before' => sub {
+    allows $x, $alice;
+    conf "  rules: [{url: '$x->{url}4'}]\n";
+    ok ctl($hd, qw(module unload policy))->{ok}, 'without a policy';
+    my ($in, $out) = map { admitted($_) } $alice, $dave;
+    ok ctl($hd, qw(module load policy))->{ok}, 'with one';
+    is put_out($out), $list, 'the service is asked about who is here: out';
+    ok $in->ping, '... or not';
+    says $x, '500 broken';
+    ok ctl($hd, qw(module unload policy))->{ok} && ctl($hd, qw(module load policy))->{ok}, 'what it said is forgotten';
+    is denied($alice), $dead, 'a second connection stays out while it is broken';
+    ok ctl($hd, qw(peer revoke), $bob->{key})->{ok}, 'somebody else is revoked';
+    ok ctl($hd, qw(peer unrevoke), $bob->{key})->{ok}, '... and all are asked about twice';
+    ok $in->ping, 'it puts nobody out';
+};
+
+subtest 'the connection, not the key' => sub {
+    reload "  default: allow\n";
+    my ($one, $two) = map { from($alice, $_) } qw(127.0.0.1 127.0.0.2);
+    reload "  rules: [{from: [127.0.0.2], action: deny, reason: not from there}]\n  default: allow\n";
+    is put_out($two), 'not from there', 'one of them may not be here';
+    ok $one->ping, '... the other one may';
+};
+
+subtest 'a login that waits for another module' => sub {
+    reload "  rules: [{keys: $keys}]\n";
+    ctl($hd, qw(judge_a mode pend));
+    my $c = HyperDerp::Raw->start($hd, $carol);
+    ok HyperDerp::Test::wait_for(sub { ctl($hd, qw(judge_a seen))->{data}{held} == 1 }), 'it waits';
+    ok ctl($hd, qw(peer revoke), $carol->{key}, '--why', 'lost')->{ok}, 'it is revoked meanwhile';
+    is put_out($c), 'this key is revoked: lost', '... and refused';
+    ctl($hd, qw(judge_a answer pass));
+    ctl($hd, qw(judge_a mode pass));
+    ok ctl($hd, qw(peer unrevoke), $carol->{key})->{ok}, 'it is taken back';
+    admitted($carol);
+};
+
+# As HyperDerp::Raw->login, from another address of this machine.
+sub from ($login, $ip) {
+    socket my $s, AF_INET, SOCK_STREAM, 0 or die "socket: $!";
+    bind $s, pack_sockaddr_in(0, inet_aton($ip)) or die "bind $ip: $!";
+    connect $s, pack_sockaddr_in($hd->{plain}, INADDR_LOOPBACK) or die "connect: $!";
+    $s->blocking(0);
+    my $c = bless { socket => $s, in => '', key => $login->{key} }, 'HyperDerp::Raw';
+    $c->write($login->{head} . $login->{info});
+    $c->admitted or die "no login from $ip\n";
+    return $c;
+}
+
+for my $s ($x, $y) {
+    kill 'KILL', $s->{pid};
+    waitpid $s->{pid}, 0;
+}
+$hd->finish;
+done_testing;
