@@ -35,6 +35,8 @@ static void waiter_free(struct policy_waiter **waiter)
 {
 	struct policy_waiter *x = hd_steal(waiter);
 
+	if (x == NULL)
+		return;
 	free(x->listener);
 	free(x->server_name);
 	free(x);
@@ -230,19 +232,22 @@ static int fetch(const struct policy_worker *pw, const char *url,
 			err);
 }
 
-/* Returns false: it cannot be asked, which is known now. */
-static bool ask(struct policy_worker *pw, struct answer *a, const char *url,
-		const struct policy_subject *who, bool behind)
+/* Returns 0; -EBUSY; -EAGAIN it cannot be asked, which is known now. */
+static int ask(struct policy_worker *pw, struct answer *a, const char *url,
+	       const struct policy_subject *who, bool behind)
 {
 	struct hd_error err = { "" };
+	int r = a->asked ? 0 : fetch(pw, url, who, behind, &err);
 
-	if (a->asked)
-		return true;
-	a->asked = fetch(pw, url, who, behind, &err) == 0;
-	if (!a->asked)
+	if (r == -EBUSY)
+		return r;
+	if (r < 0) {
 		take_failure(pw, a, url, err.text);
-	pw->answers->n_behind += a->asked && behind;
-	return a->asked;
+		return -EAGAIN;
+	}
+	pw->answers->n_behind += !a->asked && behind;
+	a->asked = true;
+	return 0;
 }
 
 int policy_answers_ask(struct policy_worker *pw, const char *url,
@@ -252,12 +257,11 @@ int policy_answers_ask(struct policy_worker *pw, const char *url,
 	struct service *s = policy_service_of(pw->answers, url);
 	struct answer *a = s != NULL ? policy_answer_of(s, who->key) : NULL;
 	struct policy_waiter *x = a != NULL ? waiter_new(who) : NULL;
+	int r = x != NULL ? ask(pw, a, url, who, false) : -ENOMEM;
 
-	if (x == NULL)
-		return -ENOMEM;
-	if (!ask(pw, a, url, who, false)) {
+	if (r < 0) {
 		waiter_free(&x);
-		return -EAGAIN;
+		return r;
 	}
 	x->ticket = hd_steal(ticket);
 	x->next = a->first;

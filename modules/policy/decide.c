@@ -47,6 +47,12 @@ static void by_failure(const struct policy_rule *rule, bool deny,
 			 "the relay cannot ask who you are; try again");
 }
 
+/* What cannot be asked keeps out who is not here yet. */
+static bool keeps_out(const struct policy_worker *pw, enum policy_when when)
+{
+	return when != POLICY_HERE && !policy_conf_of(pw)->fail_open;
+}
+
 /* No rule matches. @failed  the first that could not be asked; NULL: none */
 static void by_default(const struct policy_worker *pw,
 		       const struct policy_rule *failed, enum policy_when when,
@@ -56,9 +62,7 @@ static void by_default(const struct policy_worker *pw,
 	if (!pw->rules->deny)
 		return;
 	if (failed != NULL) {
-		by_failure(failed,
-			   when != POLICY_HERE && !policy_conf_of(pw)->fail_open,
-			   ret);
+		by_failure(failed, keeps_out(pw, when), ret);
 		return;
 	}
 	ret->deny = true;
@@ -100,8 +104,7 @@ static bool by_service(const struct policy_worker *pw,
 	}
 	if (a.said == POLICY_SAID_NO)
 		return false;
-	if (rule->deny && when != POLICY_HERE &&
-	    !policy_conf_of(pw)->fail_open) {
+	if (rule->deny && keeps_out(pw, when)) {
 		by_failure(rule, true, ret);
 		return true;
 	}

@@ -201,7 +201,7 @@ static enum hd_verdict say(const struct policy_worker *pw,
 	return verdict;
 }
 
-/* Returns 0 it waits; -EAGAIN decide once more; -ENOMEM. */
+/* Returns 0 it waits; -EAGAIN decide once more; -EBUSY; -ENOMEM. */
 static int ask(struct policy_worker *pw, const struct policy_decision *d,
 	       const struct policy_subject *who, struct hd_ticket *ticket,
 	       struct hd_ticket **held)
@@ -246,7 +246,9 @@ enum hd_verdict policy_conclude(struct policy_worker *pw,
 		return say(pw, &d, ticket, held);
 	while (policy_decide(pw, who, POLICY_LOGIN, &d), d.by == POLICY_ASK) {
 		r = ask(pw, &d, who, ticket, held);
-		if (r == 0)
+		if (r == -EBUSY) /* the code that comes is asked once more */
+			hd_admit_answer(held, HD_VERDICT_PENDING, NULL);
+		if (r == 0 || r == -EBUSY)
 			return HD_VERDICT_PENDING;
 		if (r != -EAGAIN)
 			break;

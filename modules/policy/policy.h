@@ -234,7 +234,7 @@ struct policy_decision {
 /* ---- decide.c ---- */
 
 enum policy_when { /* which answers of services count */
-	POLICY_LOGIN, /* fresh ones; old ones when the service has just failed */
+	POLICY_LOGIN, /* fresh ones; old ones where it has just failed */
 	POLICY_KNOWN, /* old ones, too: who is known need not wait */
 	POLICY_HERE, /* the same, of who is connected, and stays while it is not
 			known */
@@ -328,7 +328,7 @@ struct policy_answer policy_answers_find(const struct policy_worker *pw,
  * same; then policy_conclude() is called.
  * @ticket  a held one; taken when it waits
  * Returns 0 it waits; -EAGAIN the service cannot be asked, which is known now;
- * -ENOMEM. */
+ * -EBUSY this module is about to go; -ENOMEM. */
 int policy_answers_ask(struct policy_worker *pw, const char *url,
 		       const struct policy_subject *who,
 		       struct hd_ticket **ticket);

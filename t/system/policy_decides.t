@@ -123,13 +123,13 @@ subtest 'who is known does not wait' => sub {
 subtest 'who was here before' => sub {
     allows $x, $alice;
     conf "  rules: [{url: '$x->{url}4'}]\n";
-    ok ctl($hd, qw(module unload policy))->{ok}, 'without a policy';
+    ok ctl($hd, qw(module unload policy --force))->{ok}, 'without a policy';
     my ($in, $out) = map { admitted($_) } $alice, $dave;
     ok ctl($hd, qw(module load policy))->{ok}, 'with one';
     is put_out($out), $list, 'the service is asked about who is here: out';
     ok $in->ping, '... or not';
     says $x, '500 broken';
-    ok ctl($hd, qw(module unload policy))->{ok} && ctl($hd, qw(module load policy))->{ok}, 'what it said is forgotten';
+    ok ctl($hd, qw(module unload policy --force))->{ok} && ctl($hd, qw(module load policy))->{ok}, 'what it said is forgotten';
     is denied($alice), $dead, 'a second connection stays out while it is broken';
     ok ctl($hd, qw(peer revoke), $bob->{key})->{ok}, 'somebody else is revoked';
     ok ctl($hd, qw(peer unrevoke), $bob->{key})->{ok}, '... and all are asked about twice';

@@ -23,7 +23,8 @@ const void *__wrap_hd_module_conf(struct hd_module *mod)
 	return &conf;
 }
 
-const void *__wrap_hd_module_worker_conf(struct hd_module *mod, struct hd_worker *w)
+const void *__wrap_hd_module_worker_conf(struct hd_module *mod,
+					 struct hd_worker *w)
 {
 	(void)mod;
 	(void)w;
