@@ -6,7 +6,7 @@
 
 enum hd_fds { /* who asks; each but the first has some for itself */
 	HD_FDS_PUBLIC, /* connections of clients */
-	HD_FDS_NAMED, /* of listeners with a name: metrics */
+	HD_FDS_NAMED, /* of listeners that a module has for itself: metrics */
 	HD_FDS_OPERATOR, /* of the control socket */
 	HD_FDS_READER, /* there, of who may only read */
 	HD_FDS_N,

@@ -59,3 +59,42 @@ size_t hd_utf8_prefix(const void *text, size_t n)
 	}
 	return at;
 }
+
+/* ---- shown ---- */
+
+/* C0 and C1; line ends and directions of Unicode: U+200E, U+200F, U+2028 to
+ * U+202E, U+2066 to U+2069. */
+static bool is_unseen(const uint8_t *p, size_t n)
+{
+	if (n == 1)
+		return p[0] < 0x20 || p[0] == 0x7f;
+	if (n == 2)
+		return p[0] == 0xc2 && p[1] < 0xa0;
+	if (n != 3 || p[0] != 0xe2)
+		return false;
+	if (p[1] == 0x80)
+		return (p[2] >= 0x8e && p[2] <= 0x8f) ||
+		       (p[2] >= 0xa8 && p[2] <= 0xae);
+	return p[1] == 0x81 && p[2] >= 0xa6 && p[2] <= 0xa9;
+}
+
+void hd_utf8_clean(const char *text, char *ret, size_t size)
+{
+	const uint8_t *p = (const uint8_t *)text;
+	size_t left = strlen(text), at = 0;
+
+	while (left > 0) {
+		size_t n = character(p, left);
+		bool bad = n == 0 || is_unseen(p, n);
+		size_t out = bad ? 1 : n;
+
+		if (at + out >= size)
+			break;
+		memcpy(ret + at, bad ? "?" : *p == '"' ? "'" : (char *)p, out);
+		at += out;
+		n = n == 0 ? 1 : n;
+		p += n;
+		left -= n;
+	}
+	ret[at] = '\0';
+}

@@ -148,7 +148,7 @@ static bool has_route_at(const struct hd_module *mod, const char *listener)
 static bool serves(const struct hd_module *mod, const struct hd_listener *l)
 {
 	return l->protocol != NULL ? hd_service_is_of(mod, l->protocol)
-				   : has_route_at(mod, l->name);
+				   : has_route_at(mod, hd_listener_routes(l));
 }
 
 static void put_addr(struct hd_call *c, const char *kind,

@@ -18,7 +18,7 @@ enum hd_trusted_header {
 };
 
 struct hd_listen_conf {
-	const char *name; /* NULL: serves the routes without a listener */
+	const char *name; /* NULL: none; what it serves: listener.h */
 	union hd_addr addr;
 	bool tls;
 	const char *protocol; /* of a module; NULL: HTTP */

@@ -108,7 +108,7 @@ static void answer(struct hd_request *req, const struct hd_route_entry *entry)
 
 static enum after serve(struct hd_request *req)
 {
-	const char *listener = hd_stream_listener_name(req->stream);
+	const char *listener = hd_stream_routes(req->stream);
 	const struct hd_route_entry *first, *up, *plain;
 	unsigned may;
 

@@ -3,6 +3,7 @@
  * routes, and they are looked up once per connection. */
 #include "core/base/module_id.h"
 #include "core/http/http.h"
+#include "core/net/listener.h"
 #include "core/stream/stream.h"
 #include <errno.h>
 #include <stdlib.h>
@@ -135,6 +136,11 @@ int hd_route_add(struct hd_module *mod, const struct hd_route *route,
 	if (entry == NULL)
 		return hd_error_set(err, -ENOMEM, "route %s: out of memory",
 				    route->path);
+	if (route->listener != NULL && hd_listener_take(route->listener) < 0) {
+		free(entry);
+		return hd_error_set(err, -ENOMEM, "route %s: out of memory",
+				    route->path);
+	}
 	*entry = (struct hd_route_entry){ .link.mod = mod, .route = *route };
 	hd_entries_add(&routes, &entry->link);
 	return 0;

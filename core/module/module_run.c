@@ -20,6 +20,7 @@ struct sections { /* the filled structs of one configuration, by index */
 	void *v[HD_MODULES_MAX];
 };
 static struct sections current, next;
+static const struct hd_conf *checked; /* while it is */
 
 const void *hd_modules_section(const struct hd_conf *conf,
 			       const struct hd_module *mod)
@@ -93,9 +94,32 @@ int hd_modules_check(struct hd_conf *conf, struct hd_error *err)
 
 	err = err != NULL ? err : &unused;
 	next.conf = conf;
+	checked = conf;
 	for (unsigned i = 0; i < hd_modules_n() && r >= 0; i++)
 		r = check_module(conf, hd_modules_at(i), err);
+	checked = NULL;
 	return r < 0 ? r : hd_conf_finish(conf, err);
+}
+
+static const struct hd_conf *asked(void)
+{
+	return checked != NULL ? checked : current.conf;
+}
+
+bool hd_conf_has_listener(const char *name)
+{
+	const struct hd_conf *conf = asked();
+
+	for (size_t i = 0; conf != NULL && i < conf->n_listen; i++)
+		if (conf->listen[i].name != NULL &&
+		    strcmp(conf->listen[i].name, name) == 0)
+			return true;
+	return false;
+}
+
+uint64_t hd_conf_login_timeout_ms(void)
+{
+	return asked() != NULL ? asked()->login_timeout_ms : UINT64_MAX;
 }
 
 void hd_modules_adopt(struct hd_conf *conf)

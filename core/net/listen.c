@@ -126,6 +126,7 @@ static int open_new(struct hd_module *mod, const struct hd_listen *listen,
 		return r;
 	}
 	l->mod = mod;
+	l->whose = HD_FDS_NAMED;
 	l->conf_addr = listen->addr;
 	l->refs = 1;
 	l->next = listens;

@@ -3,7 +3,7 @@
  * SO_REUSEPORT socket per worker. Main thread.
  *
  * Files: listener.c sockets and those of the configuration, listen.c those of
- * modules, accept.c a worker's side. */
+ * modules, listen_names.c what a name means, accept.c a worker's side. */
 #pragma once
 #include <hyper-derp/listen.h>
 #include "core/base/descriptors.h"
@@ -16,6 +16,7 @@ struct hd_listener {
 	bool tls;
 	struct hd_prefixes proxies; /* that begin with a PROXY header; none: who
 				       connects is the client */
+	enum hd_fds whose; /* descriptors its connections are */
 	bool shared; /* inherited: one socket that all workers arm */
 	int *fds; /* one per worker, or one when shared */
 	unsigned n_fds;
@@ -61,8 +62,19 @@ void hd_listens_renew(void);
 /* hd_listener_fds - whose descriptors its connections are. */
 static inline enum hd_fds hd_listener_fds(const struct hd_listener *l)
 {
-	return l->name != NULL ? HD_FDS_NAMED : HD_FDS_PUBLIC;
+	return l->whose;
 }
 /* hd_listener_get, _put - a stream came by it. Any worker. */
 const struct hd_listener *hd_listener_get(const struct hd_listener *l);
 void hd_listener_put(const struct hd_listener **l);
+
+/* ---- listen_names.c ---- */
+
+/* hd_listener_take - a module has routes of its own for listeners of this name:
+ * they serve nothing else from now on. Main thread. Returns 0; -ENOMEM.
+ * hd_listener_is_taken - any thread.
+ * hd_listener_routes - which routes it serves: those with this listener; NULL:
+ * those for everybody, whether it has a name or not. Any thread. */
+int hd_listener_take(const char *name);
+bool hd_listener_is_taken(const char *name);
+const char *hd_listener_routes(const struct hd_listener *l);

@@ -35,8 +35,7 @@ struct hd_ticket { /* one question: its answer finds the login by this */
 	char tenant[HD_TENANT_BYTES];
 };
 
-/* Its protocol may tell the client. */
-static void tell_reason(struct hd_stream *s, const char *reason)
+void hd_login_tell(struct hd_stream *s, const char *reason)
 {
 	const struct hd_peer_ops *ops = s->proto->peer;
 
@@ -49,7 +48,8 @@ static void tell_reason(struct hd_stream *s, const char *reason)
 	hd_meter_leave(&s->worker->meter, before);
 }
 
-static void refuse(struct hd_stream *s, enum hd_close why, const char *reason)
+void hd_login_refuse(struct hd_stream *s, enum hd_close why,
+		     const char *reason)
 {
 	char addr[HD_ADDR_TEXT_BYTES], via[HD_VIA_TEXT_BYTES];
 
@@ -59,39 +59,15 @@ static void refuse(struct hd_stream *s, enum hd_close why, const char *reason)
 		      hd_proxied_text(s, via), reason);
 	hd_trace_stream(s, HD_TRACE_DENIED, reason);
 	HD_PROBE(login_refused, s, s->worker->index, s->user->key_text, reason);
-	tell_reason(s, reason);
+	hd_login_tell(s, reason);
 	hd_ws_reason(s, reason);
 	hd_stream_close(s, why);
 }
 
-static void put_out(struct hd_stream *s, const char *reason)
-{
-	char addr[HD_ADDR_TEXT_BYTES];
-
-	hd_log_notice("put out: key=%s addr=%s reason=%s", s->user->key_text,
-		      hd_addr_text(&s->addr, addr), reason);
-	tell_reason(s, reason);
-	hd_ws_reason(s, reason);
-	hd_stream_close(s, HD_CLOSE_KICKED);
-}
-
-void hd_relay_put_out(struct hd_worker *w, uint64_t conn, const char *reason)
-{
-	struct hd_stream *s = hd_slots_get(&w->streams->slots, (uint32_t)conn,
-					   (uint32_t)(conn >> 32));
-	const struct hd_peer *p = s != NULL ? hd_peer_of(s) : NULL;
-
-	if (p == NULL || !hd_stream_is_open(s))
-		return;
-	if (p->state == HD_PEER_PENDING)
-		refuse(s, HD_CLOSE_DENIED, reason);
-	else if (p->state == HD_PEER_UP)
-		put_out(s, reason);
-}
-
 static void deny(struct hd_stream *s, const struct hd_ticket *t)
 {
-	refuse(s, HD_CLOSE_DENIED, t->reason[0] ? t->reason : "by a module");
+	hd_login_refuse(s, HD_CLOSE_DENIED,
+			t->reason[0] ? t->reason : "by a module");
 }
 
 static void admit(struct hd_stream *s)
@@ -105,12 +81,14 @@ static void admit(struct hd_stream *s)
 	}
 	hd_count(&s->worker->stats.logins, 1);
 	hd_observe(&s->worker->stats.login_time, hd_clock_ns() - s->since_ns);
-	hd_log_info("login: key=%s addr=%s%s proto=%s tls=%d agent=%s%s%s%s%s",
+	hd_log_info("login: key=%s addr=%s%s proto=%s tls=%d "
+		    "agent=%s%s%s%s%s%s",
 		    p->name.s, hd_addr_text(&s->addr, addr),
 		    hd_proxied_text(s, via), s->proto->name, s->tls != NULL,
 		    p->login.agent, p->tenant != 0 ? " tenant=" : "",
-		    hd_tenant_name(p->tenant), p->label != NULL ? " name=" : "",
-		    hd_peer_label(p));
+		    hd_tenant_name(p->tenant),
+		    p->label != NULL ? " name=\"" : "", hd_peer_label(p),
+		    p->label != NULL ? "\"" : "");
 	hd_trace_stream(s, HD_TRACE_LOGIN, p->login.agent);
 	HD_PROBE(peer_up, s, s->worker->index, p->name.s, &p->login.key,
 		 s->proto->name, p->login.agent);
@@ -225,7 +203,7 @@ static void refuse_unguarded(struct hd_stream *s)
 		 "the relay's module %.60s is missing, which says who may log "
 		 "in: tell its operator",
 		 s->worker->hooks->lost[0]);
-	refuse(s, HD_CLOSE_DENIED, why);
+	hd_login_refuse(s, HD_CLOSE_DENIED, why);
 }
 
 void hd_login_ask(struct hd_stream *s)
@@ -235,7 +213,7 @@ void hd_login_ask(struct hd_stream *s)
 	struct hd_ticket t;
 
 	if (!s->worker->serving) {
-		refuse(s, HD_CLOSE_DENIED, "the relay is draining");
+		hd_login_refuse(s, HD_CLOSE_DENIED, "the relay is draining");
 		return;
 	}
 	if (s->worker->hooks->n_lost > 0) {
@@ -301,7 +279,7 @@ void hd_login_late(struct hd_stream *s)
 	snprintf(why, sizeof(why),
 		 "module %s has not answered within login_timeout",
 		 p->hook_asked->name);
-	refuse(s, HD_CLOSE_TIMEOUT, why);
+	hd_login_refuse(s, HD_CLOSE_TIMEOUT, why);
 }
 
 static bool waits_for(const struct hd_stream *s, const struct hd_module *mod)
@@ -340,7 +318,7 @@ void hd_admit_reason(struct hd_ticket *t, const char *text)
 
 void hd_admit_name(struct hd_ticket *t, const char *name)
 {
-	snprintf(t->label, sizeof(t->label), "%s", name);
+	hd_utf8_clean(name, t->label, sizeof(t->label));
 }
 
 void hd_admit_tenant(struct hd_ticket *t, const char *name)

@@ -74,11 +74,16 @@ static inline struct hd_peer *hd_peer_up_of(const struct hd_stream *s)
  * home and the hooks are asked. The stream may be in another worker after it.
  * hd_login_ask - the admit hooks that have not been asked yet; then it is up,
  * denied, or waits for an answer.
+ * hd_login_tell - its protocol may tell the client why.
+ * hd_login_refuse - the same, then it closes; counted and in the log.
  * hd_login_late - login_timeout is over.
  * hd_login_hung_up - its other end has gone: nobody waits for an answer.
  * hd_login_kind - those that wait for a module's answer. In a worker. */
 void hd_login_drained(struct hd_stream *s);
 void hd_login_ask(struct hd_stream *s);
+void hd_login_tell(struct hd_stream *s, const char *reason);
+void hd_login_refuse(struct hd_stream *s, enum hd_close why,
+		     const char *reason);
 void hd_login_late(struct hd_stream *s);
 void hd_login_hung_up(struct hd_stream *s);
 extern const struct hd_kind hd_login_kind;

@@ -375,3 +375,8 @@ const char *hd_stream_listener_name(const struct hd_stream *s)
 {
 	return s->listener->name;
 }
+
+const char *hd_stream_routes(const struct hd_stream *s)
+{
+	return hd_listener_routes(s->listener);
+}

@@ -165,5 +165,7 @@ uint8_t *hd_stream_reserve_raw(struct hd_stream *s, enum hd_lane lane,
 struct hd_account *hd_stream_enter(struct hd_stream *s,
 				   const struct hd_module *mod);
 void hd_stream_leave(struct hd_stream *s, struct hd_account *before);
-/* hd_stream_listener_name - NULL: an unnamed listener. */
+/* hd_stream_listener_name - NULL: an unnamed listener. hd_stream_routes - as
+ * hd_listener_routes(). */
 const char *hd_stream_listener_name(const struct hd_stream *s);
+const char *hd_stream_routes(const struct hd_stream *s);

@@ -116,6 +116,13 @@ struct hd_place {
 HD_API int hd_error_at(const struct hd_place *at, struct hd_error *err,
 		       int code, const char *fmt, ...) HD_PRINTF(4, 5);
 
+/* What stands outside the section: for a module's check() in the configuration
+ * that is checked, else in the one in force. Main thread.
+ * hd_conf_has_listener - whether an entry of `listen` has this name.
+ * hd_conf_login_timeout_ms - how long a login may take. */
+HD_API bool hd_conf_has_listener(const char *name);
+HD_API uint64_t hd_conf_login_timeout_ms(void);
+
 #ifdef __cplusplus
 }
 #endif

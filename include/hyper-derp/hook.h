@@ -46,7 +46,8 @@ HD_API int hd_hook_packet(struct hd_module *mod, hd_packet_fn *fn,
  * health() of its protocol and in the Close frame of a WebSocket. UTF-8;
  * copied, cut off at 123 bytes, between two characters.
  * hd_admit_name - how people call this key: shown beside it. Copied, cut off at
- * 63 bytes. Of several hooks the last one's stands.
+ * 63 bytes, between two characters; what is no UTF-8, and what cannot be shown
+ * in a line, becomes ?. Of several hooks the last one's stands.
  * hd_admit_tenant - whom it may reach: see hd_tenant_of(). Of several hooks
  * the last one's stands. A name that is none, and one more than the relay can
  * have, denies the login: in another tenant it would meet strangers.

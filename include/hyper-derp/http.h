@@ -24,8 +24,10 @@ enum hd_ws_mode {
 };
 
 struct hd_route { /* copied */
-	const char *listener; /* NULL: every unnamed listener; else a name
-				 from the `listen:` list, "metrics" */
+	const char *listener; /* NULL: every listener that no module has for
+				 itself; else a name, "metrics": from now on
+				 listeners of this name serve such routes
+				 only */
 	const char *path;     /* exact, without the query */
 	unsigned methods; /* others get 405; HD_HTTP_GET brings HD_HTTP_HEAD */
 	/* answer - a plain request; must hd_reply() or hd_reply_body()

@@ -14,10 +14,10 @@
  *   hd_listen_open() with it. With TLS a client that offers protocols of which
  *   none is in alpn is refused (RFC 7301, 3.2: no_application_protocol);
  *   without alpn, offers are not looked at.
- * - on every unnamed TLS listener that speaks HTTP, when the client offers one
- *   of its alpn. The relay chooses: in the order in which modules are loaded,
- *   then of the table, then of alpn; http/1.1 comes last. Who offers nothing
- *   speaks HTTP.
+ * - on every TLS listener that speaks HTTP and that no module has for itself,
+ *   when the client offers one of its alpn. The relay chooses: in the order in
+ *   which modules are loaded, then of the table, then of alpn; http/1.1 comes
+ *   last. Who offers nothing speaks HTTP.
  *
  * proto->opened() is called first, see stream.h. login_timeout, limits, drain
  * and reload are as for every stream: who does not log in with a key calls

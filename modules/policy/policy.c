@@ -79,6 +79,9 @@ static const struct hd_option rule_options[] = {
 #define CONF(field) .offset = offsetof(struct policy_conf, field)
 
 const struct hd_option policy_options[] = {
+	{ .name = "ask_timeout",
+	  .type = HD_OPTION_PLACE,
+	  CONF(at_ask_timeout) },
 	{ .name = "rules",
 	  .type = HD_OPTION_ENTRIES,
 	  CONF(rules),

@@ -40,6 +40,7 @@ struct policy_rule_conf { /* every field that is set must match */
 struct policy_conf {
 	HD_ENTRIES_OF(struct policy_rule_conf) rules;
 	uint64_t otherwise; /* enum policy_action */
+	struct hd_place at_ask_timeout;
 	/* of admission services */
 	uint64_t ask_timeout_ms, allow_ttl_ms, deny_ttl_ms, stale_ttl_ms;
 	bool fail_open;

@@ -70,12 +70,17 @@ static void bytes_of(const union hd_addr *addr, uint8_t ret[static 16])
 	memcpy(ret + sizeof(mapped), &addr->in.sin_addr, 4);
 }
 
+/* "::/0" is all of IPv6, and no IPv4 client, whatever its listener makes of its
+ * address: who lets in by one family does not think of the other. */
 bool policy_prefix_has(const struct policy_prefix *p, const union hd_addr *addr)
 {
 	uint8_t bytes[16];
 	unsigned whole = p->bits / 8, rest = p->bits % 8;
 
 	bytes_of(addr, bytes);
+	if (p->bits < MAPPED_BITS &&
+	    memcmp(bytes, mapped, sizeof(mapped)) == 0)
+		return false;
 	return memcmp(bytes, p->addr, whole) == 0 &&
 	       (rest == 0 ||
 		((bytes[whole] ^ p->addr[whole]) >> (8 - rest)) == 0);

@@ -50,6 +50,39 @@ static int check_names_something(const struct policy_rule_conf *c,
 			   "others stands in `default`");
 }
 
+/* In a named listener's place nobody would be. */
+static int check_listener(const struct policy_rule_conf *c,
+			  struct hd_error *err)
+{
+	if (c->listener == NULL || hd_conf_has_listener(c->listener))
+		return 0;
+	return hd_error_at(&c->at_listener, err, -EINVAL,
+			   "listener: no entry of `listen` has the name %s; "
+			   "give one that name, or correct the rule",
+			   c->listener);
+}
+
+static bool asks(const struct policy_conf *conf)
+{
+	size_t i = 0;
+
+	while (i < conf->rules.n && conf->rules.v[i].url == NULL)
+		i++;
+	return i < conf->rules.n;
+}
+
+/* Else the login is over before it is known that nobody answers. */
+static int check_timeout(const struct policy_conf *conf, struct hd_error *err)
+{
+	if (!asks(conf) || conf->ask_timeout_ms < hd_conf_login_timeout_ms())
+		return 0;
+	return hd_error_at(&conf->at_ask_timeout, err, -EINVAL,
+			   "ask_timeout is %llu ms; make it shorter than "
+			   "login_timeout, %llu ms",
+			   (unsigned long long)conf->ask_timeout_ms,
+			   (unsigned long long)hd_conf_login_timeout_ms());
+}
+
 /* ---- made ---- */
 
 /* NULL stays NULL. Returns 0; -ENOMEM. */
@@ -153,6 +186,8 @@ static int take_rule(struct policy_rule *r, const struct policy_rule_conf *c,
 	if (e == 0)
 		e = check_url(c, err);
 	if (e == 0)
+		e = check_listener(c, err);
+	if (e == 0)
 		e = take_prefixes(r, c, err);
 	return e < 0 ? e : take_keys(r, c, err);
 }
@@ -162,7 +197,7 @@ int policy_rules_new(const struct policy_conf *conf, struct policy_rules **ret,
 {
 	struct policy_rules *rules =
 		calloc(1, sizeof(*rules) + conf->rules.n * sizeof(*rules->v));
-	int e = 0;
+	int e = check_timeout(conf, err);
 
 	*ret = NULL;
 	if (rules == NULL)

@@ -38,15 +38,20 @@ const char *policy_verify_request(const struct policy_subject *who,
 	return buf;
 }
 
-/* A name that would break a line of the log is none. */
+/* A name that would break a line of the log is none; one that is too long ends
+ * between two characters. It is UTF-8: jansson takes nothing else. */
 static void take_name(const char *text, char ret[POLICY_NAME_BYTES])
 {
+	size_t n = text != NULL ? strlen(text) : 0;
+
 	ret[0] = '\0';
 	for (const char *p = text; p != NULL && *p != '\0'; p++)
 		if ((unsigned char)*p < ' ' || *p == 0x7f)
 			return;
-	if (text != NULL)
-		snprintf(ret, POLICY_NAME_BYTES, "%s", text);
+	if (n >= POLICY_NAME_BYTES)
+		for (n = POLICY_NAME_BYTES - 1; (text[n] & 0xc0) == 0x80;)
+			n--;
+	snprintf(ret, POLICY_NAME_BYTES, "%.*s", (int)n, n > 0 ? text : "");
 }
 
 int policy_verify_answer(const char *body, size_t n,

@@ -68,7 +68,7 @@ subtest 'the list changes' => sub {
     is denied($carol), "this key is not on the relay's list", '... others do not';
     my ($peer) = grep { $_->{key} eq $alice->{key} } @{ ctl($hd, 'peers')->{data} };
     is $peer->{name}, "alice's laptop", 'peers shows the name';
-    ok $hd->log_like(qr/ login: .* name=alice's laptop$/m), '... and the log';
+    ok $hd->log_like(qr/ login: .* name="alice's laptop"$/m), '... and the log';
     is explained($alice->{key}), 'allow rule friends', 'explain names the rule';
     list $alice->{key};
     ok ctl($hd, qw(policy reread))->{ok}, 'bob is taken off';

@@ -157,6 +157,39 @@ subtest 'a login that waits for another module' => sub {
     admitted($carol);
 };
 
+subtest 'a listener with a name' => sub {
+    my ($port) = HyperDerp::Test::free_port();
+    my $other = HyperDerp::Test->new(no_tls => 1, load_module => [qw(derp policy metrics)]);
+    my $yaml = $other->yaml =~ s/^listen:.*$/listen: [{addr: "127.0.0.1:$other->{plain}"}, {addr: "127.0.0.1:$port", name: friends}, {addr: "127.0.0.1:0", name: metrics}]/mr;
+    my $rules = "policy:\n  rules:\n    - {listener: friends, from: [127.0.0.0/8], keys: $keys}\n"
+        . "    - {listener: friends, action: deny, reason: friends only}\n  default: allow\n";
+    $other->{yaml} = "$yaml$rules";
+    $other->write_conf;
+    $other->run;
+    $other->ready or die $other->log_text;
+    my ($anybody) = HyperDerp::Raw::logins($other);
+    my $c = HyperDerp::Raw->start($other, $anybody, port => $port);
+    is put_out($c), 'friends only', 'who is not on the list is no friend';
+    ok(HyperDerp::Raw->login($other, $anybody)->ping, '... and may use the other listener');
+    HyperDerp::Test::spew($keys, "$anybody->{key}\n");
+    ok ctl($other, qw(policy reread))->{ok}, 'now it is on the list';
+    ok(HyperDerp::Raw->login($other, $anybody, port => $port)->ping, '... and a friend');
+    my ($private) = $other->log_text =~ /listening: addr=127\.0\.0\.1:(\d+) .*name=metrics/;
+    $c = HyperDerp::Raw->start($other, $anybody, port => $private);
+    ok $c->closed || $c->{in} =~ m{^HTTP/1\.1 404}, 'the one of a module serves no DERP';
+    for my $case (
+        [$rules =~ s/friends/freinds/r,                     qr/listener: no entry of `listen` has the name freinds; give/],
+        ["login_timeout: 5s\npolicy: {rules: [{url: 'http://127.0.0.1:1/'}]}\n", qr/ask_timeout is 5000 ms; make it shorter than login_timeout, 5000 ms/],
+    ) {
+        $other->{yaml} = "$yaml$case->[0]";
+        $other->write_conf;
+        my $r = ctl($other, 'reload');
+        like $r->{error}{message}, $case->[1], 'a reload refuses it';
+        like qx{$HyperDerp::Test::build/hyper-derp -t -c $other->{file} 2>&1}, $case->[1], '... and -t';
+    }
+    $other->finish;
+};
+
 # As HyperDerp::Raw->login, from another address of this machine.
 sub from ($login, $ip) {
     socket my $s, AF_INET, SOCK_STREAM, 0 or die "socket: $!";

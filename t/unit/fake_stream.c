@@ -138,6 +138,11 @@ const char *hd_stream_listener_name(const struct hd_stream *s)
 	return fake(s)->listener;
 }
 
+const char *hd_stream_routes(const struct hd_stream *s)
+{
+	return fake(s)->listener;
+}
+
 const union hd_addr *hd_stream_addr(const struct hd_stream *s)
 {
 	return &s->addr;

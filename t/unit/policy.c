@@ -8,6 +8,13 @@
 #include <unistd.h>
 #include "t/unit/unit.h"
 
+bool __wrap_hd_conf_has_listener(const char *name);
+
+bool __wrap_hd_conf_has_listener(const char *name)
+{
+	return strcmp(name, "public") == 0;
+}
+
 static union hd_addr addr_of(const char *text)
 {
 	union hd_addr a = { .sa = { .sa_family = AF_INET } };
@@ -40,6 +47,11 @@ static void prefixes(void **state)
 		{ "10.0.0.0/9", "10.127.255.255", "10.128.0.0" },
 		{ "0.0.0.0/0", "255.255.255.255", "2001:db8::1" },
 		{ "::ffff:0:0/96", "192.0.2.1", "::1" },
+		{ "::/0", "2001:db8::1", "192.0.2.1" },
+		{ "::/0", "::1", "::ffff:192.0.2.1" },
+		{ "::/64", "::2", "::ffff:192.0.2.1" },
+		{ "0.0.0.0/0", "::ffff:192.0.2.1", "::" },
+		{ "::ffff:192.0.2.0/120", "192.0.2.9", "192.0.3.9" },
 		{ "2001:db8::/33", "2001:db8:7fff::1", "2001:db8:8000::" },
 		{ "2001:db8::1", "2001:db8::1", "2001:db8::" },
 	};
@@ -185,6 +197,9 @@ static void rules_for_nobody_in_particular(void **state)
 		{ { .at_url = at, .url = "" }, "hd.yaml:7: url is empty" },
 		{ { .at_listener = at, .listener = "" },
 		  "hd.yaml:7: listener is empty" },
+		{ { .at_listener = at, .listener = "pubic" },
+		  "hd.yaml:7: listener: no entry of `listen` has the name "
+		  "pubic" },
 		{ { .at_server_name = at, .server_name = "" },
 		  "hd.yaml:7: server_name is empty" },
 	};

@@ -27,6 +27,28 @@ static void valid(void **state)
 	assert_true(hd_utf8_valid("a\0b", 3));
 }
 
+static void cleaned(void **state)
+{
+	static const struct {
+		const char *text, *want;
+	} cases[] = {
+		{ "", "" },
+		{ "alice's \"laptop\"", "alice's 'laptop'" },
+		{ "a\x1b[31m\nb\x7f", "a?[31m?b?" },
+		{ "\xff\xc3\xa9\xc3", "?\xc3\xa9?" },
+		{ "a\xc2\x85\xe2\x80\xae\xe2\x80\xa8\xe2\x81\xa9z", "a????z" },
+		{ "0123456789abcdefghij", "0123456789abcdefghi" },
+		{ "0123456789abcdefgh\xc3\xa9", "0123456789abcdefgh" },
+	};
+	char got[20];
+
+	(void)state;
+	for (size_t i = 0; i < HD_ARRAY_N(cases); i++) {
+		hd_utf8_clean(cases[i].text, got, sizeof(got));
+		assert_string_equal(got, cases[i].want);
+	}
+}
+
 static void invalid(void **state)
 {
 	static const struct {
@@ -56,6 +78,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(valid),
 		cmocka_unit_test(invalid),
+		cmocka_unit_test(cleaned),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
