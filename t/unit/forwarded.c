@@ -83,8 +83,8 @@ static void others_name_nobody(void **state)
 		"client.example",
 		"\"192.0.2.1\"",
 		"192.0.2.1 192.0.2.2",
-		"1111:2222:3333:4444:5555:6666:7777:8888:9999:aaaa:bbbb:cccc:"
-		"dddd:eeee:ffff",
+		("1111:2222:3333:4444:5555:6666:7777:8888:9999:aaaa:bbbb:cccc:"
+		 "dddd:eeee:ffff"),
 	};
 
 	(void)state;
