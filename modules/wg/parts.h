@@ -178,13 +178,22 @@ struct wg_session *wg_session_place(const struct wg_engine *e,
 
 /* ---- roam.c: ends that may have moved ---- */
 /* wg_roam_data - from an address that is not the end's.
- * wg_roam_back - the end itself has spoken.
- * wg_counter_take - one more than a counter: is it above *next, the highest
- * from there? */
+ * wg_roam_back - the end itself has spoken. */
 void wg_roam_data(struct wg_engine *e, const struct wg_in *in,
 		  struct wg_session *s, unsigned to);
 void wg_roam_back(struct wg_engine *e, struct wg_session *s, unsigned side);
-bool wg_counter_take(uint64_t *next, uint64_t now);
+/* wg_counter_take - one more than a counter: is it above *next, the highest
+ * from there? Whoever forges an address can make up a counter there. So one
+ * that is further behind than WireGuard's window (8,128) begins anew: if the
+ * highest had been genuine, nobody would take this one. */
+#define WG_WINDOW 8192
+static inline bool wg_counter_take(uint64_t *next, uint64_t now)
+{
+	if (now <= *next && *next - now <= WG_WINDOW)
+		return false;
+	*next = now;
+	return true;
+}
 /* wg_roam_copy - what is for this end goes where it may be, too. Returns
  * whether it did: so many times what came from there and no more. */
 bool wg_roam_copy(struct wg_engine *e, const struct wg_in *in,

@@ -35,7 +35,6 @@ enum {
 	QUIET_MS = 30000, /* of Z: a keepalive is due after 25 s */
 	ROAM_AGAIN_MS = 1000, /* after one that came to nothing */
 	ROAM_PER_S = 5000, /* packets from one host that may have moved */
-	WINDOW = 8192, /* of counters, and some */
 	CREDIT = 3, /* bytes for each byte */
 	SILENCE_MS = 1000, /* of X, which has had answers: */
 	CREDIT_GONE = 100, /* then */
@@ -46,17 +45,6 @@ static struct wg_peer *peer_of(const struct wg_engine *e,
 			       const struct wg_session *s, unsigned side)
 {
 	return wg_peer(e, wg_link(e, s->link)->peer[side]);
-}
-
-/* Whoever forges an address can make up a counter there. So one that is further
- * behind than WireGuard's window (8,128) begins anew: if the highest had been
- * genuine, nobody would take this one. */
-bool wg_counter_take(uint64_t *next, uint64_t now)
-{
-	if (now <= *next && *next - now <= WINDOW)
-		return false;
-	*next = now;
-	return true;
 }
 
 /* ---- it may have moved ---- */

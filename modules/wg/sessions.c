@@ -102,9 +102,9 @@ static unsigned worth(const struct wg_session *s, bool here)
 	return here ? 4 + 2 * s->stands + s->confirmed : s->stands;
 }
 
-struct wg_session *wg_session_find(const struct wg_engine *e, uint32_t index,
-				   const struct wg_addr *from,
-				   unsigned *ret_to, bool *ret_here)
+static struct wg_session *find_best(const struct wg_engine *e, uint32_t index,
+				    const struct wg_addr *from,
+				    unsigned *ret_to, bool *ret_here)
 {
 	uint32_t hash = hash_index(e, index), at = hash, id;
 	struct wg_session *best = NULL;
@@ -125,10 +125,29 @@ struct wg_session *wg_session_find(const struct wg_engine *e, uint32_t index,
 		most = w;
 		*ret_to = to;
 		*ret_here = here;
-		if (here && s->stands)
-			break;
 	}
 	return best;
+}
+
+struct wg_session *wg_session_find(const struct wg_engine *e, uint32_t index,
+				   const struct wg_addr *from,
+				   unsigned *ret_to, bool *ret_here)
+{
+	uint32_t hash = hash_index(e, index), at = hash, id;
+
+	/* nothing is worth more, and nearly all packets end here */
+	while (wg_index_next(&e->by_index, hash, &at, &id)) {
+		struct wg_session *s = wg_session(e, id / 2);
+		unsigned to = id % 2;
+
+		if (!s->stands || s->end[to].index != index ||
+		    !wg_addr_same(&s->end[!to].addr, from))
+			continue;
+		*ret_to = to;
+		*ret_here = true;
+		return s;
+	}
+	return find_best(e, index, from, ret_to, ret_here);
 }
 
 unsigned wg_session_others(const struct wg_engine *e, uint32_t index,
