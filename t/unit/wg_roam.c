@@ -103,6 +103,30 @@ static void a_handshake_finds_who_has_moved(void **state)
 	assert_int_equal(net_to(&elsewhere)->len, 64);
 }
 
+/* She spoke at the old place just now, so that her endpoint is there still: at
+ * the new one she is reached at once, by data and by who begins a handshake. */
+static void who_has_just_left_is_reached_at_once(void **state)
+{
+	(void)state;
+	net_data(&a_at, 11, 1, 64);
+	net_pass(100);
+	net_rekey(1, &elsewhere, 2, &b_at, 60);
+	for (unsigned i = 1; i < 10; i++, net_pass(1000)) {
+		net_data(&b_at, 60, i, 64);
+		assert_non_null(net_to(&elsewhere));
+		assert_true(net_at(1, &a_at));
+	}
+	net_init(&b_at, 1, 70);
+	assert_non_null(net_to(&elsewhere));
+	assert_int_equal(net_to(&elsewhere)->len, WG_INIT_BYTES);
+	net_data(&elsewhere, 61, 1, 64);
+	net_pass(12000);
+	net_data(&elsewhere, 61, 2, 64);
+	net_data(&b_at, 60, 20, 64);
+	net_pass(1000);
+	assert_true(net_at(1, &elsewhere));
+}
+
 /* Her own data looks seen before, when somebody has made up a higher counter at
  * her old address: she is silent until her handshake, 15 s later. */
 static void a_forged_counter_and_a_move(void **state)
@@ -171,6 +195,7 @@ int main(void)
 		T(a_keepalive_asks_nobody),
 		T(who_has_left_gets_a_hundred_times_what_it_sent),
 		T(a_handshake_finds_who_has_moved),
+		T(who_has_just_left_is_reached_at_once),
 		T(a_forged_counter_and_a_move),
 		T(who_is_led_back_is_silent_for_a_second),
 		T(who_was_idle_begins_a_handshake),
