@@ -21,7 +21,7 @@ my @bugs = (
         ['if (!is_of_host(s, host))', 'if (0)']],
     ['what has proven least is the one', 'sessions',
         ['4 + 2 * s->stands + s->confirmed', '7 - 2 * s->stands - s->confirmed'],
-        ['if (!s->stands || s->end', 'if (s->end']],
+        ["*ret_here = true;\n\t\treturn s;", "*ret_here = true;\n\t\tbreak;"]],
     ['whoever denies a session, it stays', 'standing', ['if (d.ends == 3)', 'if (d.ends == 4)']],
     ['a copy of an initiation takes the answer', 'pending',
         ['if (other != NULL && (!known || other->known))', 'if (0)']],
