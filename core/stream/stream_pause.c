@@ -51,7 +51,7 @@ void hd_stream_charge(struct hd_stream *s, size_t n)
 	uint64_t limit = s->worker->conf->peer_rate_limit;
 	uint64_t wait_ms;
 
-	if (limit == 0 || hd_stream_key(s) == NULL)
+	if (hd_stream_key(s) == NULL)
 		return;
 	s->rate_free_us =
 		HD_MAX(s->rate_free_us, s->worker->now_ms * 1000);

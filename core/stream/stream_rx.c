@@ -133,7 +133,8 @@ static void got_plain(struct hd_stream *s, size_t n)
 	w->streams->turn_bytes += n;
 	hd_count(&w->stats.recv_bytes, n);
 	hd_account_add(s->account, HD_ACCOUNT_BYTES_IN, n);
-	hd_stream_charge(s, n);
+	if (s->worker->conf->peer_rate_limit != 0)
+		hd_stream_charge(s, n);
 	if (s->ws != NULL && !s->ws->messages)
 		n = hd_ws_unwrap(s, s->ws, w->plain + kept, n);
 	if (kept > 0 && kept + n < s->want)
