@@ -206,6 +206,8 @@ static enum after handle(struct hd_request *req)
 		return refuse(req, 400, "one Host header is needed\n");
 	if (hd_forwarded_apply(req) < 0)
 		return refuse_forwarded(req);
+	if (!hd_stream_is_open(req->stream))
+		return AFTER_CLOSE; /* no room for the client's address */
 	status = check_body(req);
 	if (status != 0)
 		return refuse(req, status, "no such bodies here\n");

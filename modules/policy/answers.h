@@ -11,6 +11,7 @@ struct answer {
 	struct hd_key key;
 	bool said, allow; /* said: it has answered once */
 	bool asked; /* a request is under way */
+	bool owed; /* the last question came to nothing: asked again */
 	bool known; /* which list it is in */
 	uint64_t fresh_until_ms; /* not asked again before */
 	uint64_t stale_until_ms; /* stands until then */

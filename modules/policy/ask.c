@@ -13,7 +13,7 @@
 enum {
 	ANSWER_MAX_BYTES = 64 << 10,
 	RETRY_MS = 1000,
-	BEHIND_MAX = 32, /* of a worker: logins come first */
+	BEHIND_MAX = 64, /* of a worker: logins come first */
 };
 
 struct policy_waiter { /* a login */
@@ -115,6 +115,7 @@ static void take_answer(const struct policy_worker *pw, struct answer *a,
 	const struct policy_conf *conf = policy_conf_of(pw);
 
 	a->said = true;
+	a->owed = false;
 	a->allow = allow;
 	a->failed_until_ms = 0;
 	a->fresh_until_ms = hd_now_ms(pw->w) +
@@ -122,8 +123,9 @@ static void take_answer(const struct policy_worker *pw, struct answer *a,
 	a->stale_until_ms = a->fresh_until_ms + conf->stale_ttl_ms;
 }
 
-/* Logins of the next second do not ask again. */
-static void take_failure(const struct policy_worker *pw, struct answer *a,
+/* Logins of the next second do not ask again. Who is let in meanwhile, or by an
+ * old answer, is asked about later. */
+static void take_failure(struct policy_worker *pw, struct answer *a,
 			 const char *url, const char *why)
 {
 	uint64_t now = hd_now_ms(pw->w);
@@ -137,6 +139,8 @@ static void take_failure(const struct policy_worker *pw, struct answer *a,
 		    "(%s)",
 		    hd_key_text(&a->key).s, url, why, then);
 	a->failed_until_ms = now + RETRY_MS;
+	a->owed = true;
+	policy_sweep_later(pw);
 }
 
 static void understand(struct policy_worker *pw, struct answer *a,
@@ -276,12 +280,22 @@ void policy_answers_renew(struct policy_worker *pw, const char *url,
 	struct answer *a = s != NULL ? policy_answer_of(s, who->key) : NULL;
 	uint64_t now = hd_now_ms(pw->w);
 
-	if (a != NULL && now >= a->failed_until_ms &&
-	    !(a->said && now < a->fresh_until_ms))
+	if (a == NULL || a->asked || now < a->failed_until_ms ||
+	    (a->said && now < a->fresh_until_ms))
+		return;
+	if (pw->answers->n_behind < BEHIND_MAX) {
 		ask(pw, a, url, who, true);
+	} else {
+		a->owed = true;
+		policy_sweep_soon(pw);
+	}
 }
 
-bool policy_answers_busy(const struct policy_worker *pw)
+bool policy_answers_owed(const struct policy_worker *pw, const char *url,
+			 const struct hd_key *key)
 {
-	return pw->answers->n_behind >= BEHIND_MAX;
+	struct service *s = policy_service_find(pw->answers, url);
+	const struct answer *a = s != NULL ? policy_answer_find(s, key) : NULL;
+
+	return a != NULL && a->owed;
 }

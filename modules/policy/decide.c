@@ -93,7 +93,8 @@ static bool by_service(const struct policy_worker *pw,
 	const struct policy_rule *rule = ret->rule;
 	struct policy_answer a = answer_of(pw, rule, who->key, when);
 
-	if (a.said == POLICY_SAID_NOTHING) {
+	if (a.said == POLICY_SAID_NOTHING ||
+	    (a.said == POLICY_FAILED && when == POLICY_HERE)) {
 		ret->by = POLICY_ASK;
 		return true;
 	}
@@ -152,18 +153,39 @@ void policy_decide(const struct policy_worker *pw,
 
 /* ---- behind a login ---- */
 
-void policy_renew(struct policy_worker *pw, const struct policy_subject *who,
-		  const struct policy_decision *d)
+/* Returns whether one is owed. */
+static bool renew(struct policy_worker *pw, const struct policy_subject *who,
+		  const struct policy_decision *d, bool owed_only)
 {
 	struct policy_verdict v;
+	bool is_owed = false;
 
 	for (size_t at = 0;; at++) {
 		at = policy_rules_ask(pw->rules, at, who, &v);
 		if (v.rule == NULL)
-			return;
-		if (v.rule->url != NULL)
-			policy_answers_renew(pw, v.rule->url, who);
+			return is_owed;
+		if (v.rule->url != NULL) {
+			bool owed = policy_answers_owed(pw, v.rule->url,
+							who->key);
+
+			is_owed |= owed;
+			if (owed || !owed_only)
+				policy_answers_renew(pw, v.rule->url, who);
+		}
 		if (v.rule == d->rule && d->by == POLICY_BY_RULE)
-			return;
+			return is_owed;
 	}
+}
+
+void policy_renew(struct policy_worker *pw, const struct policy_subject *who,
+		  const struct policy_decision *d)
+{
+	renew(pw, who, d, false);
+}
+
+bool policy_renew_owed(struct policy_worker *pw,
+		       const struct policy_subject *who,
+		       const struct policy_decision *d)
+{
+	return renew(pw, who, d, true);
 }

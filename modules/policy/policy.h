@@ -204,6 +204,8 @@ struct policy_worker { /* its data in a worker */
 	uint64_t sweep_at; /* hd_about_peers() */
 	bool sweep_again; /* something has changed since it began */
 	bool sweep_later; /* somebody stays since a service does not answer */
+	bool sweep_soon; /* more must be asked about than can be at once */
+	bool sweep_set; /* the timer */
 };
 
 struct policy_main { /* the main thread's: what workers are given */
@@ -250,9 +252,14 @@ const struct policy_conf *policy_conf_of(const struct policy_worker *pw);
 void policy_decide(const struct policy_worker *pw,
 		   const struct policy_subject *who, enum policy_when when,
 		   struct policy_decision *ret);
-/* policy_renew - ask, behind this decision, what it took from old answers. */
+/* policy_renew - ask, behind this decision, what it took from old answers.
+ * policy_renew_owed - of those only what came to nothing the last time. Returns
+ * whether there is such. */
 void policy_renew(struct policy_worker *pw, const struct policy_subject *who,
 		  const struct policy_decision *d);
+bool policy_renew_owed(struct policy_worker *pw,
+		       const struct policy_subject *who,
+		       const struct policy_decision *d);
 
 /* ---- publish.c ---- */
 
@@ -335,11 +342,13 @@ int policy_answers_ask(struct policy_worker *pw, const char *url,
 		       struct hd_ticket **ticket);
 /* policy_answers_renew - it is asked and nobody waits; not when its answer is
  * fresh, or it has failed a moment ago. An answer that may put out who is
- * connected begins a sweep.
- * policy_answers_busy - enough such questions are under way. */
+ * connected begins a sweep. Where too many are asked already, a sweep comes
+ * back to it.
+ * policy_answers_owed - whether the last question came to nothing. */
 void policy_answers_renew(struct policy_worker *pw, const char *url,
 			  const struct policy_subject *who);
-bool policy_answers_busy(const struct policy_worker *pw);
+bool policy_answers_owed(const struct policy_worker *pw, const char *url,
+			 const struct hd_key *key);
 
 /* ---- tenants.c ---- */
 
@@ -371,6 +380,10 @@ void policy_watch_end(struct hd_module *mod);
  * for another module. In the worker. */
 int policy_sweep_new(struct hd_module *mod, struct hd_worker *w);
 void policy_sweep_begin(struct policy_worker *pw);
+/* policy_sweep_later - the same in 30 s at the latest, policy_sweep_soon - in
+ * a moment: somebody is owed a question. */
+void policy_sweep_later(struct policy_worker *pw);
+void policy_sweep_soon(struct policy_worker *pw);
 /* policy_sweep_key - those of this key, at once. In the worker. */
 void policy_sweep_key(struct policy_worker *pw, const struct hd_key *key);
 

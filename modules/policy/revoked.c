@@ -147,6 +147,15 @@ int policy_revoked_load(struct policy_revoked **ret, struct hd_error *err)
 	n = n == -ENOENT ? 0 : n;
 	if (n >= 0) {
 		text[n] = '\0';
+		if (strlen(text) != (size_t)n) {
+			free(text);
+			*ret = NULL;
+			return hd_error_set(err, -EILSEQ,
+					    FILE_NAME " has a NUL byte: what "
+					    "stands behind it is not read; "
+					    "take it from a copy, or remove "
+					    "the byte");
+		}
 		r = revoked_new(policy_count_lines(text));
 		n = r == NULL ? hd_error_set(err, -ENOMEM, "out of memory")
 			      : take_text(text, r, err);

@@ -255,17 +255,23 @@ static bool has_prefix(const struct policy_rule *r, const union hd_addr *addr)
 	return false;
 }
 
-static bool same_text(const char *want, const char *text)
+/* Listeners have the names that they were given: `a` is not `A`. */
+static bool is_listener(const char *want, const char *name)
 {
-	return want == NULL || (text != NULL && strcasecmp(want, text) == 0);
+	return want == NULL || (name != NULL && strcmp(want, name) == 0);
+}
+
+static bool is_host(const char *want, const char *name)
+{
+	return want == NULL || (name != NULL && strcasecmp(want, name) == 0);
 }
 
 /* @ret_name  of the key, where the rule has it in a file */
 static bool matches(const struct policy_rule *r,
 		    const struct policy_subject *who, const char **ret_name)
 {
-	if (!same_text(r->listener, who->listener) ||
-	    !same_text(r->server_name, who->server_name) ||
+	if (!is_listener(r->listener, who->listener) ||
+	    !is_host(r->server_name, who->server_name) ||
 	    !has_prefix(r, who->from))
 		return false;
 	*ret_name = r->has_keys ? policy_keys_find(&r->keys, who->key) : "";

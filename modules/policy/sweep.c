@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* modules/policy/sweep.c - rules have changed, or begin to count: who is
  * connected is asked about once more, and leaves if it may no longer be here.
- * So does a login that has been let in here and waits for another module.
+ * So does a login that has been let in here and waits for another module. Which
+ * one a login waits for is not known: one that waits for us, and whose tenant
+ * is another by now, has to come again, too.
  *
- * Services are asked about those of whom they have said nothing yet. Meanwhile
- * they stay; and while a service does not answer, in which case all are gone
- * through again later. */
+ * Services are asked about those of whom they have said nothing yet, or did not
+ * answer the last time. Meanwhile they stay; and while a service does not
+ * answer, in which case all are gone through again later. */
 #include <errno.h>
 #include <hyper-derp/about.h>
 #include <hyper-derp/relay.h>
@@ -14,14 +16,13 @@
 
 enum {
 	PEERS_PER_TURN = 256,
-	BUSY_MS = 20,
+	SOON_MS = 250,
 	LATER_MS = 30000,
 };
 
-/* @has_tenant  else it waits for us, and gets one with our answer */
-static void judge(struct policy_worker *pw, const struct hd_about_peer *p,
-		  bool has_tenant)
+static void look_at(void *arg, const struct hd_about_peer *p)
 {
+	struct policy_worker *pw = arg;
 	const struct policy_subject who = {
 		.key = p->key,
 		.from = p->addr,
@@ -31,24 +32,16 @@ static void judge(struct policy_worker *pw, const struct hd_about_peer *p,
 	struct policy_decision d;
 
 	policy_decide(pw, &who, POLICY_HERE, &d);
-	if (has_tenant && policy_tenant_moved(&d, p->tenant))
+	if (policy_tenant_moved(&d, p->tenant))
 		hd_relay_put_out(pw->w, p->conn,
 				 "the rules have moved it to another tenant");
 	else if (d.deny)
 		hd_relay_put_out(pw->w, p->conn, d.reason);
 	else if (d.by == POLICY_ASK)
 		policy_answers_renew(pw, d.rule->url, &who);
-	pw->sweep_later |= d.by == POLICY_ASK || d.by == POLICY_BY_FAILURE;
-}
-
-static void look_at(void *arg, const struct hd_about_peer *p)
-{
-	judge(arg, p, true);
-}
-
-static void look_at_login(void *arg, const struct hd_about_peer *p)
-{
-	judge(arg, p, p->tenant[0] != '\0');
+	else if (policy_renew_owed(pw, &who, &d))
+		pw->sweep_later = true;
+	pw->sweep_later |= d.by == POLICY_ASK;
 }
 
 /* Returns whether there are more. */
@@ -56,19 +49,27 @@ static bool look_at_some(struct policy_worker *pw)
 {
 	uint64_t at = pw->sweep_at;
 
-	hd_about_logins(pw->w, &at, PEERS_PER_TURN, look_at_login, pw);
+	hd_about_logins(pw->w, &at, PEERS_PER_TURN, look_at, pw);
 	return hd_about_peers(pw->w, &pw->sweep_at, PEERS_PER_TURN, look_at,
 			      pw);
+}
+
+static void set(struct policy_worker *pw, uint64_t ms)
+{
+	pw->sweep_set = true;
+	hd_timer_set(pw->sweep, ms);
 }
 
 static void ended(struct policy_worker *pw)
 {
 	pw->sweep_at = 0;
 	if (pw->sweep_again)
-		hd_timer_set(pw->sweep, 1);
+		set(pw, 1);
+	else if (pw->sweep_soon)
+		set(pw, SOON_MS);
 	else if (pw->sweep_later)
-		hd_timer_set(pw->sweep, LATER_MS);
-	pw->sweep_again = pw->sweep_later = false;
+		set(pw, LATER_MS);
+	pw->sweep_again = pw->sweep_soon = pw->sweep_later = false;
 }
 
 static void on_sweep(struct hd_module *mod, struct hd_worker *w, void *arg)
@@ -77,10 +78,9 @@ static void on_sweep(struct hd_module *mod, struct hd_worker *w, void *arg)
 
 	(void)mod;
 	(void)w;
-	if (policy_answers_busy(pw))
-		hd_timer_set(pw->sweep, BUSY_MS);
-	else if (look_at_some(pw))
-		hd_timer_set(pw->sweep, 1);
+	pw->sweep_set = false;
+	if (look_at_some(pw))
+		set(pw, 1);
 	else
 		ended(pw);
 }
@@ -102,5 +102,19 @@ int policy_sweep_new(struct hd_module *mod, struct hd_worker *w)
 void policy_sweep_begin(struct policy_worker *pw)
 {
 	pw->sweep_again = pw->sweep_at != 0;
-	hd_timer_set(pw->sweep, 1);
+	set(pw, 1);
+}
+
+void policy_sweep_later(struct policy_worker *pw)
+{
+	pw->sweep_later = true;
+	if (!pw->sweep_set)
+		set(pw, LATER_MS);
+}
+
+void policy_sweep_soon(struct policy_worker *pw)
+{
+	pw->sweep_soon = true;
+	if (!pw->sweep_set)
+		set(pw, SOON_MS);
 }

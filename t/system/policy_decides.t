@@ -120,6 +120,41 @@ subtest 'who is known does not wait' => sub {
     is denied($alice), $list, 'now it is known';
 };
 
+subtest 'a question behind an old answer fails' => sub {
+    allows $x, $alice;
+    reload "  rules: [{url: '$x->{url}5'}]\n  allow_ttl: 1s\n";
+    my $c = admitted($alice);
+    says $x, '500 broken';
+    ok HyperDerp::Test::wait_for(sub {
+        admitted($alice);    # again and again, until the answer is old
+        return $hd->log_text =~ m{no answer .*url=\Q$x->{url}\E5 .*what it said before stands};
+    }), 'an old answer is good enough';
+    allows $x;
+    my $n = () = $hd->log_text =~ /put out/g;
+    # not within a second of the failure
+    ok HyperDerp::Test::wait_for(sub {
+        ctl($hd, qw(peer revoke), $bob->{key});
+        ctl($hd, qw(peer unrevoke), $bob->{key});
+        return (() = $hd->log_text =~ /put out/g) > $n;
+    }), 'it is asked again when all are gone through';
+    is put_out($c), $list, '... and leaves';
+};
+
+subtest 'a service that hangs' => sub {
+    my @crowd = map { admitted($_) } HyperDerp::Raw::logins($hd, 70) if reload "  default: allow\n";
+    my $ban = "$hd->{dir}/ban";
+    HyperDerp::Test::spew($ban, "$bob->{key}\n");
+    my $c = admitted($alice);
+    says $x, 'wait';
+    reload "  rules:\n    - {keys: $ban, action: deny, reason: banned}\n    - {url: '$x->{url}6'}\n  ask_timeout: 9s\n";
+    1 while readline($x->{said}) !~ m{/6 };
+    write_whole($ban, "$alice->{key}\n");
+    ok ctl($hd, qw(policy reread))->{ok}, 'a list changes while many are asked about';
+    is put_out($c), 'banned', 'who is on it leaves';
+    unlike $hd->log_text, qr{no answer .*\Q$x->{url}\E6}, '... before the service has been given up';
+    allows $x;
+};
+
 subtest 'who was here before' => sub {
     allows $x, $alice;
     conf "  rules: [{url: '$x->{url}4'}]\n";

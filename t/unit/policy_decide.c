@@ -53,6 +53,17 @@ void policy_answers_renew(struct policy_worker *pw, const char *url,
 	renewed++;
 }
 
+static bool owes;
+
+bool policy_answers_owed(const struct policy_worker *pw, const char *url,
+			 const struct hd_key *key)
+{
+	(void)pw;
+	(void)url;
+	(void)key;
+	return owes;
+}
+
 /* ---- rules ---- */
 
 #define A "http://a.example/"
@@ -225,9 +236,9 @@ static void who_is_here_stays_while_it_is_not_known(void **state)
 	d = decide(&pw, POLICY_HERE);
 	assert_int_equal(d.by, POLICY_ASK);
 	assert_false(d.deny);
-	say(&pw, A, 'f');
+	say(&pw, A, 'f'); /* no rule behind it puts it out */
 	d = decide(&pw, POLICY_HERE);
-	assert_int_equal(d.by, POLICY_BY_FAILURE);
+	assert_int_equal(d.by, POLICY_ASK);
 	assert_false(d.deny);
 	say(&pw, A, 'n');
 	d = decide(&pw, POLICY_HERE);
@@ -297,6 +308,12 @@ static void what_was_taken_is_renewed(void **state)
 	renewed = 0;
 	policy_renew(&pw, &who, &d);
 	assert_int_equal(renewed, 2);
+	assert_false(policy_renew_owed(&pw, &who, &d));
+	assert_int_equal(renewed, 2);
+	owes = true;
+	assert_true(policy_renew_owed(&pw, &who, &d));
+	assert_int_equal(renewed, 4);
+	owes = false;
 	worker_end(&pw);
 }
 
