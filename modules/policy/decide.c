@@ -47,22 +47,22 @@ static void by_failure(const struct policy_rule *rule, bool deny,
 			 "the relay cannot ask who you are; try again");
 }
 
-/* What cannot be asked keeps out who is not here yet. */
-static bool keeps_out(const struct policy_worker *pw, enum policy_when when)
+/* Whether a service that cannot be asked keeps people out. */
+static bool keeps_out(const struct policy_worker *pw)
 {
-	return when != POLICY_HERE && !policy_conf_of(pw)->fail_open;
+	return !policy_conf_of(pw)->fail_open;
 }
 
 /* No rule matches. @failed  the first that could not be asked; NULL: none */
 static void by_default(const struct policy_worker *pw,
-		       const struct policy_rule *failed, enum policy_when when,
+		       const struct policy_rule *failed,
 		       struct policy_decision *ret)
 {
 	ret->by = POLICY_BY_DEFAULT;
 	if (!pw->rules->deny)
 		return;
 	if (failed != NULL) {
-		by_failure(failed, keeps_out(pw, when), ret);
+		by_failure(failed, keeps_out(pw), ret);
 		return;
 	}
 	ret->deny = true;
@@ -105,7 +105,7 @@ static bool by_service(const struct policy_worker *pw,
 	}
 	if (a.said == POLICY_SAID_NO)
 		return false;
-	if (rule->deny && keeps_out(pw, when)) {
+	if (rule->deny && keeps_out(pw)) {
 		by_failure(rule, true, ret);
 		return true;
 	}
@@ -126,7 +126,7 @@ static void by_rules(const struct policy_worker *pw,
 		*ret = (struct policy_decision){ .rule = v.rule,
 						 .name = v.name };
 		if (v.rule == NULL) {
-			by_default(pw, failed, when, ret);
+			by_default(pw, failed, ret);
 			return;
 		}
 		if (v.rule->url == NULL) {
