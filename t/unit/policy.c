@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "t/unit/policy_key.h"
 #include "t/unit/unit.h"
 
 bool __wrap_hd_conf_has_listener(const char *name);
@@ -25,17 +26,6 @@ static union hd_addr addr_of(const char *text)
 	assert_int_equal(inet_pton(AF_INET6, text, &a.in6.sin6_addr), 1);
 	return a;
 }
-
-static struct hd_key key_of(unsigned char c)
-{
-	struct hd_key k;
-
-	memset(&k, c, sizeof(k));
-	return k;
-}
-
-#define AA "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
-#define BB "BBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBB"
 
 static void prefixes(void **state)
 {

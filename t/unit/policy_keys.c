@@ -6,18 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "t/unit/policy_key.h"
 #include "t/unit/unit.h"
-
-static struct hd_key key_of(unsigned char c)
-{
-	struct hd_key k;
-
-	memset(&k, c, sizeof(k));
-	return k;
-}
-
-#define AA "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
-#define BB "BBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBB"
 
 static int parse(const char *text, struct policy_keys *ret,
 		 struct hd_error *err)
