@@ -151,6 +151,12 @@ int policy_check(struct hd_module *mod, const void *conf, struct hd_error *err)
 	return 0; /* else load() follows; or nothing does, after -t */
 }
 
+/* After -t nobody calls unload(): the candidate goes with the module's code. */
+__attribute__((destructor)) static void drop_candidate(void)
+{
+	policy_rules_drop(&policy_main.candidate);
+}
+
 int policy_main_init(struct hd_module *mod, struct hd_error *err)
 {
 	struct policy_main *m = &policy_main;
