@@ -113,11 +113,6 @@ struct hd_heap_node *hd_heap_pop(struct hd_heap *h, uint64_t now_ms)
 	return node;
 }
 
-uint64_t hd_heap_next_ms(const struct hd_heap *h)
-{
-	return h->n > 0 ? h->v[0]->when_ms : UINT64_MAX;
-}
-
 void hd_heap_free(struct hd_heap *h)
 {
 	free(h->v);

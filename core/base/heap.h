@@ -23,5 +23,8 @@ void hd_heap_remove(struct hd_heap *h, struct hd_heap_node *node);
 /* hd_heap_pop - the earliest node if it is due, else NULL. */
 struct hd_heap_node *hd_heap_pop(struct hd_heap *h, uint64_t now_ms);
 /* hd_heap_next_ms - when the earliest is due; UINT64_MAX: none. */
-uint64_t hd_heap_next_ms(const struct hd_heap *h);
+static inline uint64_t hd_heap_next_ms(const struct hd_heap *h)
+{
+	return h->n == 0 ? UINT64_MAX : h->v[0]->when_ms;
+}
 void hd_heap_free(struct hd_heap *h);

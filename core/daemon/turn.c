@@ -21,6 +21,7 @@
 #include "core/relay/relay_worker.h"
 #include "core/stream/accept.h"
 #include "core/stream/stream_life.h"
+#include "core/tls/cipher_cache.h"
 
 /* ---- events ---- */
 
@@ -139,6 +140,14 @@ static void flush(struct hd_worker *w)
 	hd_xring_wake(w);
 }
 
+static void sweep(struct hd_worker *w)
+{
+	const struct hd_streams *all = w->streams;
+
+	if (all->ciphers->n_busy > 0 && w->now_ms >= all->sweep_ms)
+		hd_streams_sweep(w);
+}
+
 /* ---- the turn ---- */
 
 void hd_turn(struct hd_worker *w)
@@ -160,7 +169,7 @@ void hd_turn(struct hd_worker *w)
 	flush(w);
 	w->more |= w->relay->gone.first !=
 		   NULL; /* left in this turn: tell in the next */
-	hd_streams_sweep(w);
+	sweep(w);
 	HD_PROBE(turn_end, w->index);
 }
 

@@ -51,20 +51,17 @@ bool hd_streams_have_input(const struct hd_worker *w)
 uint64_t hd_streams_due_ms(const struct hd_worker *w)
 {
 	const struct hd_streams *all = w->streams;
-	uint64_t sweep_ms = all->sweep_ms != 0 ? all->sweep_ms : UINT64_MAX;
+	uint64_t next_ms = hd_heap_next_ms(&all->timers);
 
 	if (hd_streams_have_input(w) || all->dirty != NULL)
 		return 0;
-	return HD_MIN(hd_heap_next_ms(&all->timers), sweep_ms);
+	if (all->ciphers->n_busy == 0)
+		return next_ms;
+	return HD_MIN(next_ms, all->sweep_ms);
 }
 
 void hd_streams_sweep(struct hd_worker *w)
 {
-	struct hd_streams *all = w->streams;
-
-	if (all->sweep_ms != 0 && w->now_ms < all->sweep_ms)
-		return;
-	if (all->sweep_ms != 0)
-		hd_cipher_evict_unused(all->ciphers);
-	all->sweep_ms = all->ciphers->n_busy > 0 ? w->now_ms + SWEEP_MS : 0;
+	hd_cipher_evict_unused(w->streams->ciphers);
+	w->streams->sweep_ms = w->now_ms + SWEEP_MS;
 }

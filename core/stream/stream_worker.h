@@ -29,7 +29,7 @@ struct hd_streams { /* w->streams */
 	struct hd_chunk_pool pool;
 	uint8_t *cipher; /* what TLS has received */
 	struct hd_cipher_cache *ciphers;
-	uint64_t sweep_ms; /* when they are looked through; 0: there are none */
+	uint64_t sweep_ms; /* when they are looked through, if there are any */
 	struct hd_heap timers;
 	struct hd_slots acceptors;
 	/* what fresh ones begin with */
@@ -46,8 +46,8 @@ void hd_streams_free(struct hd_worker *w);
 
 /* hd_streams_have_input - there is more to read than was.
  * hd_streams_due_ms - when they have something to do; 0: now.
- * hd_streams_sweep - an idle connection owns keys and nothing else: the end of
- * a turn. */
+ * hd_streams_sweep - an idle connection owns keys and nothing else: what it has
+ * not used since the last time goes. When sweep_ms is over. */
 bool hd_streams_have_input(const struct hd_worker *w);
 uint64_t hd_streams_due_ms(const struct hd_worker *w);
 void hd_streams_sweep(struct hd_worker *w);
