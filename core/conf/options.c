@@ -109,16 +109,16 @@ static const struct hd_option top_options[] = {
 	  .max = 1000000,
 	  .unit = "connections/s",
 	  .live = true,
-	  .help = "new connections per second, of all workers together; "
-		  "further ones wait; 0: no limit" },
+	  .help = "new connections per second, of all workers and listeners "
+		  "together; further ones wait; 0: no limit" },
 	{ .name = "peer_rate_limit",
 	  .type = HD_OPTION_SIZE_BYTES,
 	  AT(peer_rate_limit),
 	  .def = "0",
 	  .unit = "bytes/s",
 	  .live = true,
-	  .help = "bytes per second that are read from each peer; 0: no "
-		  "limit" },
+	  .help = "bytes per second that are read from each peer, from all "
+		  "connections of its key together; 0: no limit" },
 	{ .name = "login_timeout",
 	  .type = HD_OPTION_DURATION_MS,
 	  AT(login_timeout_ms),

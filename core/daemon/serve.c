@@ -9,6 +9,7 @@
 #include "core/daemon/turn.h"
 #include "core/http/http.h"
 #include "core/module/module.h"
+#include "core/relay/limits.h"
 #include "core/relay/peer.h"
 #include "core/stream/accept.h"
 #include "core/stream/stream_life.h"
@@ -116,6 +117,7 @@ static void reload_here(struct hd_worker *w, void *arg)
 	w->conf = r->conf;
 	w->streams->tls = r->tls;
 	w->hooks = hd_modules_hooks();
+	hd_limits_reload(w);
 	hd_modules_changed(w, r->conf);
 }
 

@@ -12,6 +12,7 @@
 #include <string.h>
 #include "core/base/key.h"
 #include "core/base/probes.h"
+#include "core/relay/limits.h"
 #include "core/relay/peer.h"
 #include "core/relay/relay_worker.h"
 #include "core/relay/tenant.h"
@@ -111,7 +112,7 @@ int hd_peer_up(struct hd_peer *p)
 	p->state = HD_PEER_UP;
 	count_peers(w, 1);
 	hd_account_add(p->stream->account, HD_ACCOUNT_PEERS, 1);
-	return 0;
+	return hd_limits_begin(p);
 }
 
 static void entry_out(struct hd_entry *e, struct hd_peer *p)
@@ -143,6 +144,7 @@ void hd_peer_down(struct hd_stream *s)
 	if (p == NULL || p->state == HD_PEER_DOWN)
 		return;
 	p->state = HD_PEER_DOWN;
+	hd_limits_end(p);
 	e = hd_steal(&p->entry);
 	if (e == NULL)
 		return;

@@ -103,6 +103,7 @@ void hd_entry_free(struct hd_entry **entry)
 	if (e == NULL)
 		return;
 	hd_tenant_drop(hd_realm_tenant(e->realm));
+	free(e->limit);
 	free(e);
 }
 

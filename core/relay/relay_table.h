@@ -6,6 +6,8 @@
 #include "core/base/key.h"
 #include "core/base/keyset.h"
 
+struct hd_limit;
+
 struct hd_entry { /* one key; lives while it has connections, or owes */
 	struct hd_key key;
 	uint16_t realm;
@@ -13,6 +15,7 @@ struct hd_entry { /* one key; lives while it has connections, or owes */
 	struct hd_peer *active; /* spoke last; the others follow it */
 	struct hd_keyset
 		to_notify; /* receivers of its packets: PeerGone is due */
+	struct hd_limit *limit; /* of what it may send; NULL: none */
 	/* it has left: core/relay/relay_gone.c */
 	struct hd_entry *gone_prev, *gone_next;
 	uint32_t gone_at; /* in to_notify: those before it have been told */

@@ -10,6 +10,7 @@
 #include <netinet/tcp.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include "core/base/bucket.h"
 #include "core/loop/tag.h"
 #include "core/loop/timer.h"
 #include "core/net/listener.h"
@@ -25,8 +26,7 @@ struct hd_acceptor {
 	int fd;
 	bool readable, paused, starved;
 	struct hd_timer *resume;
-	double tokens; /* of max_accept_rate */
-	uint64_t filled_ms;
+	bool booked; /* its place in max_accept_rate, and has waited for it */
 };
 
 /* Accepted sockets inherit these. Sources: derper's write timeout, TCP user
@@ -102,8 +102,6 @@ static int acceptor_start(struct hd_worker *w, const struct hd_listener *l)
 		return -ENOMEM;
 	a->listener = l;
 	a->fd = l->fds[l->shared ? 0 : w->index];
-	a->filled_ms = w->now_ms;
-	a->tokens = 1;
 	r = acceptor_arm(w, a);
 	if (r < 0)
 		acceptor_free(a);
@@ -186,23 +184,22 @@ static void pause_for(struct hd_worker *w, struct hd_acceptor *a, uint32_t ms)
 	hd_count(&w->stats.accept_pauses, 1);
 }
 
-/* max_accept_rate is shared out among the workers; burst: one second. */
-static bool take_token(struct hd_worker *w, struct hd_acceptor *a)
-{
-	double rate = (double)w->conf->max_accept_rate / hd_workers();
+/* max_accept_rate is of all workers and listeners together; burst: one second.
+ * Each has one place in the queue, so none of them is passed over. */
+static struct hd_pool accepting;
 
-	if (w->conf->max_accept_rate == 0)
-		return true;
-	a->tokens += rate * (double)(w->now_ms - a->filled_ms) / 1000;
-	a->tokens = HD_MIN(a->tokens, HD_MAX(rate, 1));
-	a->filled_ms = w->now_ms;
-	if (a->tokens < 1) {
-		pause_for(w, a,
-			  (uint32_t)HD_MAX(1, (1 - a->tokens) / rate * 1000));
-		return false;
-	}
-	a->tokens -= 1;
-	return true;
+static bool may_accept(struct hd_worker *w, struct hd_acceptor *a)
+{
+	uint64_t per_s = w->conf->max_accept_rate;
+	const struct hd_rate rate = hd_rate_of(per_s, per_s);
+	uint64_t wait_ns = 0;
+
+	if (per_s != 0 && !a->booked)
+		wait_ns = hd_pool_book(&accepting, &rate, w->now_ns);
+	a->booked = wait_ns > 0;
+	if (a->booked)
+		pause_for(w, a, (uint32_t)hd_ns_to_ms(wait_ns));
+	return !a->booked;
 }
 
 static void accept_failed(struct hd_worker *w, struct hd_acceptor *a, int e)
@@ -228,7 +225,7 @@ static void accept_one(struct hd_worker *w, struct hd_acceptor *a)
 	socklen_t len = sizeof(from);
 	int fd;
 
-	if (!take_token(w, a))
+	if (!may_accept(w, a))
 		return;
 	if (!hd_fds_take(hd_listener_fds(a->listener))) {
 		accept_failed(w, a, EMFILE);

@@ -12,6 +12,7 @@
 #include "core/base/heap.h"
 #include "core/loop/stats.h"
 
+struct hd_limit;
 struct hd_listener;
 struct hd_proxied;
 struct hd_tls;
@@ -119,7 +120,7 @@ struct hd_stream {
 	/* time */
 	struct hd_heap_node timer; /* at the earliest deadline or before it */
 	uint64_t deadline_ms[HD_DEADLINES]; /* 0: none */
-	uint64_t rate_free_us; /* peer_rate_limit: when what came is paid for */
+	struct hd_limit *limit; /* of its key: limit.h; NULL: none */
 	/* the closing line */
 	uint64_t since_ms, since_ns, bytes_in, bytes_out;
 	uint64_t queued_ns; /* a packet is timed since then; 0: none */

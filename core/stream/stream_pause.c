@@ -2,6 +2,7 @@
 /* core/stream/stream_pause.c - reading that pauses: a module asks for it, or
  * peer_rate_limit. Context: the stream's worker. */
 #include <hyper-derp/log.h>
+#include "core/stream/limit.h"
 #include "core/stream/stream_life.h"
 
 static void rx_pause(struct hd_stream *s, uint64_t delay_ms)
@@ -11,21 +12,14 @@ static void rx_pause(struct hd_stream *s, uint64_t delay_ms)
 	hd_count(&s->worker->stats.recv_paused, 1);
 }
 
-/* Bytes push the time at which they are paid for ahead of the clock; being
- * ahead by more than the burst means to wait. Source: derper stops reading and
- * never drops; its burst is at least one largest frame. */
-#define BURST_BYTES (HD_PACKET_MAX_BYTES + HD_KEY_BYTES)
-
-/* 0: what has come is paid for. */
+/* 0: what has come of its key is paid for. */
 static uint64_t unpaid_ms(const struct hd_stream *s)
 {
-	uint64_t limit = s->worker->conf->peer_rate_limit;
-	uint64_t burst_us = limit > 0 ? BURST_BYTES * 1000000ull / limit : 0;
-	uint64_t free_us = s->worker->now_ms * 1000 + burst_us;
+	const struct hd_limit *l = s->limit;
 
-	return limit > 0 && s->rate_free_us > free_us
-		       ? (s->rate_free_us - free_us) / 1000 + 1
-		       : 0;
+	return l != NULL ? hd_ns_to_ms(hd_bucket_unpaid_ns(&l->bucket, &l->rate,
+							   s->worker->now_ns))
+			 : 0;
 }
 
 /* Never from inside: who says so may be in data(). */
@@ -46,16 +40,13 @@ void hd_stream_pause(struct hd_stream *s, uint32_t delay_ms)
 		go_on(s);
 }
 
+/* What has come is not held back: the debt is paid before more is read. */
 void hd_stream_charge(struct hd_stream *s, size_t n)
 {
-	uint64_t limit = s->worker->conf->peer_rate_limit;
 	uint64_t wait_ms;
 
-	if (hd_stream_key(s) == NULL)
-		return;
-	s->rate_free_us =
-		HD_MAX(s->rate_free_us, s->worker->now_ms * 1000);
-	s->rate_free_us += n * 1000000ull / limit;
+	hd_bucket_take(&s->limit->bucket, &s->limit->rate, n,
+		       s->worker->now_ns);
 	wait_ms = s->rx_paused ? 0 : unpaid_ms(s);
 	if (wait_ms == 0)
 		return;

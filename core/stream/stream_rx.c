@@ -123,8 +123,7 @@ static void offer(struct hd_stream *s, size_t n)
 		keep_more(s, p, n);
 }
 
-/* n bytes stand in the worker's buffer, behind room for what was kept. */
-static void got_plain(struct hd_stream *s, size_t n)
+static void use_plain(struct hd_stream *s, size_t n)
 {
 	struct hd_worker *w = s->worker;
 	size_t kept = kept_bytes(s);
@@ -133,8 +132,6 @@ static void got_plain(struct hd_stream *s, size_t n)
 	w->streams->turn_bytes += n;
 	hd_count(&w->stats.recv_bytes, n);
 	hd_account_add(s->account, HD_ACCOUNT_BYTES_IN, n);
-	if (s->worker->conf->peer_rate_limit != 0)
-		hd_stream_charge(s, n);
 	if (s->ws != NULL && !s->ws->messages)
 		n = hd_ws_unwrap(s, s->ws, w->plain + kept, n);
 	if (kept > 0 && kept + n < s->want)
@@ -143,6 +140,22 @@ static void got_plain(struct hd_stream *s, size_t n)
 		offer(s, unkeep(s) + n);
 	if (s->ws != NULL)
 		hd_ws_settle(s, s->ws);
+}
+
+__attribute__((noinline)) static void use_limited(struct hd_stream *s, size_t n)
+{
+	use_plain(s, n);
+	if (s->limit != NULL) /* else it closes */
+		hd_stream_charge(s, n);
+}
+
+/* n bytes stand in the worker's buffer, behind room for what was kept. */
+static inline void got_plain(struct hd_stream *s, size_t n)
+{
+	if (__builtin_expect(s->limit != NULL, 0))
+		use_limited(s, n);
+	else
+		use_plain(s, n);
 }
 
 /* What it said before comes first: hd_stream_resume() closes. */

@@ -52,6 +52,29 @@ subtest 'peer_rate_limit' => sub {
     is $hd->metric('hyper_derp_send_drops_total'), 0, 'nothing was dropped';
 };
 
+subtest 'peer_rate_limit: of all connections of a key together' => sub {
+    my $hd = HyperDerp::Test->start(no_tls => 1,
+        conf => 'peer_rate_limit: ' . RATE . "\nsockbuf: 64KiB\n");
+    my ($login, $to) = HyperDerp::Raw::logins($hd, 2);
+    my @from = map { HyperDerp::Raw->login($hd, $login) } 1 .. 2;
+    $to = HyperDerp::Raw->login($hd, $to);
+    my @all = map { my $i = $_; join '', map { HyperDerp::Raw::packet_frame($to->key, "$i" x SIZE) } 1 .. N / 2 } 1 .. 2;
+    my $start = time;
+    my %got;
+    while (($got{1} // 0) + ($got{2} // 0) < N && time - $start < 60) {
+        for my $i (0, 1) {
+            substr $all[$i], 0, $from[$i]->write_some($all[$i]), '' if length $all[$i];
+        }
+        my $p = $to->packet(0.05) // next;
+        $got{ substr $p, 0, 1 }++;
+    }
+    is_deeply \%got, { 1 => N / 2, 2 => N / 2 }, 'nothing is lost';
+    # one burst, and a read of 64 KiB of each connection
+    my $least = (N * SIZE - 3 * 65568) / RATE;
+    cmp_ok time - $start, '>', $least * 0.9, sprintf 'it took not less than about %.1f s', $least;
+    $hd->finish;
+};
+
 subtest 'peer_rate_limit: what was said before the goodbye' => sub {
     my $hd = HyperDerp::Test->start(conf => "peer_rate_limit: 60000\n");
     my ($from, $to) = map { $hd->client } 1 .. 2;
@@ -69,12 +92,17 @@ subtest 'peer_rate_limit: what was said before the goodbye' => sub {
 
 subtest 'max_accept_rate' => sub {
     my ($rate, $n) = (30, 90);
-    my $hd = HyperDerp::Test->start(no_tls => 1, conf => "max_accept_rate: $rate\n");
+    my $hd = HyperDerp::Test->new(no_tls => 1);
+    my @port = ($hd->{plain}, HyperDerp::Test::free_port());
+    $hd->{yaml} = $hd->yaml =~ s/^(listen: \[.*)\]$/$1, {addr: "127.0.0.1:$port[1]"}]\nmax_accept_rate: $rate/mr;
+    $hd->write_conf;
+    $hd->run;
+    $hd->ready or die 'the daemon does not start';
     my @logins = HyperDerp::Raw::logins($hd, $n);
     my $start = time;
-    my @c = map { HyperDerp::Raw->start($hd, $_) } @logins;
-    is scalar(grep { !$_->admitted } @c), 0, "all $n log in";
-    # a burst of one second's worth is free
+    my @c = map { HyperDerp::Raw->start($hd, $logins[$_], port => $port[$_ % 2]) } 0 .. $#logins;
+    is scalar(grep { !$_->admitted } @c), 0, "all $n log in, by two listeners";
+    # both share it, and all workers; a burst of one second's worth is free
     cmp_ok time - $start, '>', ($n - $rate) / $rate * 0.8, '... but not at once';
     my ($old) = @c;
     ok $old->ping, 'old connections are served meanwhile';

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: MIT */
+/* core/base/bucket.c - token buckets. Any thread. */
+#include "core/base/bucket.h"
+
+#define NS_PER_S 1e9
+
+struct hd_rate hd_rate_of(uint64_t per_s, uint64_t burst)
+{
+	struct hd_rate r = { 0 };
+
+	if (per_s == 0)
+		return r;
+	r.unit_ns = NS_PER_S / (double)per_s;
+	r.burst_ns = (uint64_t)((double)burst * r.unit_ns + 0.5);
+	return r;
+}
+
+static uint64_t cost_ns(const struct hd_rate *rate, uint64_t n)
+{
+	return (uint64_t)((double)n * rate->unit_ns + 0.5);
+}
+
+static uint64_t wait_ns(uint64_t paid_ns, const struct hd_rate *rate,
+			uint64_t now_ns)
+{
+	uint64_t free_ns = now_ns + rate->burst_ns;
+
+	return paid_ns > free_ns ? paid_ns - free_ns : 0;
+}
+
+/* ---- one thread's ---- */
+
+void hd_bucket_take(struct hd_bucket *b, const struct hd_rate *rate, uint64_t n,
+		    uint64_t now_ns)
+{
+	b->paid_ns = HD_MAX(b->paid_ns, now_ns) + cost_ns(rate, n);
+}
+
+uint64_t hd_bucket_unpaid_ns(const struct hd_bucket *b,
+			     const struct hd_rate *rate, uint64_t now_ns)
+{
+	return rate->unit_ns > 0 ? wait_ns(b->paid_ns, rate, now_ns) : 0;
+}
+
+/* ---- of several ---- */
+
+static bool change(struct hd_pool *pool, uint64_t *old, uint64_t next)
+{
+	return __atomic_compare_exchange_n(&pool->paid_ns, old, next, true,
+					   __ATOMIC_RELAXED, __ATOMIC_RELAXED);
+}
+
+uint64_t hd_pool_book(struct hd_pool *pool, const struct hd_rate *rate,
+		      uint64_t now_ns)
+{
+	uint64_t old = __atomic_load_n(&pool->paid_ns, __ATOMIC_RELAXED);
+	uint64_t next;
+
+	if (rate->unit_ns <= 0)
+		return 0;
+	do
+		next = HD_MAX(old, now_ns) + cost_ns(rate, 1);
+	while (!change(pool, &old, next));
+	return wait_ns(next, rate, now_ns);
+}
+
+uint64_t hd_pool_take(struct hd_pool *pool, const struct hd_rate *rate,
+		      uint64_t n, uint64_t now_ns)
+{
+	uint64_t old = __atomic_load_n(&pool->paid_ns, __ATOMIC_RELAXED);
+	uint64_t from, room_ns, got;
+
+	if (rate->unit_ns <= 0)
+		return n;
+	do {
+		from = HD_MAX(old, now_ns);
+		room_ns = now_ns + rate->burst_ns;
+		room_ns = room_ns > from ? room_ns - from : 0;
+		got = HD_MIN(n, (uint64_t)((double)room_ns / rate->unit_ns));
+		if (got == 0)
+			return 0;
+	} while (!change(pool, &old, from + cost_ns(rate, got)));
+	return got;
+}
