@@ -4,6 +4,15 @@
 
 const struct hd_daemon_ops *hd_daemon_ops;
 
+void hd_cmd_put_only(struct hd_call *c, const struct hd_listener *l)
+{
+	hd_out_open(c, "only", '[');
+	for (unsigned i = 0; hd_pages_names[i] != NULL; i++)
+		if (l->only & 1u << i)
+			hd_out_string(c, NULL, hd_pages_names[i]);
+	hd_out_close(c);
+}
+
 int hd_commands_add_core(const struct hd_daemon_ops *ops, struct hd_error *err)
 {
 	static const struct hd_command *const tables[] = {

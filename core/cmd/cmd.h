@@ -43,6 +43,8 @@ int hd_commands_add_core(const struct hd_daemon_ops *ops, struct hd_error *err);
 /* ---- for the files of this folder ---- */
 
 extern const struct hd_daemon_ops *hd_daemon_ops; /* as it was given */
+/* hd_cmd_put_only - the pages that a listener is for; empty: for everything. */
+void hd_cmd_put_only(struct hd_call *c, const struct hd_listener *l);
 extern const struct hd_command hd_cmd_config[], hd_cmd_control[],
 	hd_cmd_daemon[], hd_cmd_derpmap[], hd_cmd_events[], hd_cmd_live[],
 	hd_cmd_metrics[], hd_cmd_module[], hd_cmd_pairs[], hd_cmd_peers[],

@@ -94,6 +94,7 @@ static void put_listeners(struct hd_call *c)
 		hd_out_string(c, "name", l->name);
 		hd_out_string(c, "protocol",
 			      l->protocol != NULL ? l->protocol : "http");
+		hd_cmd_put_only(c, l);
 		hd_out_close(c);
 	}
 	hd_out_close(c);

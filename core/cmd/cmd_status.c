@@ -89,6 +89,7 @@ static void put_listener(struct hd_call *c, const struct hd_listener *l)
 	hd_out_string(c, "protocol",
 		      l->protocol != NULL ? l->protocol : "http");
 	hd_out_bool(c, "proxy_protocol", l->proxies.n > 0);
+	hd_cmd_put_only(c, l);
 	hd_out_close(c);
 }
 

@@ -24,10 +24,16 @@ struct hd_listen_conf {
 	const char *protocol; /* of a module; NULL: HTTP */
 	struct hd_list proxy_protocol; /* the proxies that speak it */
 	struct hd_prefixes proxies; /* the same; none: nobody does */
-	struct hd_place at_proxies;
+	struct hd_place at_proxies, at_only;
+	struct hd_list only_names;
+	unsigned only; /* enum hd_pages, the same; 0: everything */
 	const char *file; /* where it was set, for messages */
 	unsigned line;
 };
+
+/* hd_pages_names - of the bits of enum hd_pages, from the lowest; NULL at the
+ * end. */
+extern const char *const hd_pages_names[];
 
 struct hd_load_conf { /* an entry of load_module */
 	const char *name; /* "derp" or an absolute path */

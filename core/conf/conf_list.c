@@ -130,6 +130,28 @@ static bool has_certificate(const struct hd_conf *conf)
 	return conf->n_certificates > 0 || conf->dev || conf->self_signed;
 }
 
+const char *const hd_pages_names[] = { "captive_portal", "acme", NULL };
+
+static int take_only(struct hd_listen_conf *l, struct hd_error *err)
+{
+	for (size_t i = 0; i < l->only_names.n; i++) {
+		const char *name = l->only_names.v[i];
+		size_t k = 0;
+
+		while (hd_pages_names[k] != NULL &&
+		       strcmp(name, hd_pages_names[k]) != 0)
+			k++;
+		if (hd_pages_names[k] == NULL)
+			return hd_error_at(&l->at_only, err, -EINVAL,
+					   "`only`: there are no pages "
+					   "`%.64s`; there are: "
+					   "captive_portal, acme",
+					   name);
+		l->only |= 1u << k; /* enum hd_pages */
+	}
+	return 0;
+}
+
 static int check_listen(struct hd_conf *conf, size_t i, struct hd_error *err)
 {
 	struct hd_listen_conf *l = &conf->listen[i];
@@ -142,6 +164,10 @@ static int check_listen(struct hd_conf *conf, size_t i, struct hd_error *err)
 				   "a listener with a `protocol` has no pages "
 				   "that a `name` could choose; leave out one "
 				   "of the two");
+	if (l->protocol != NULL && l->only_names.n > 0)
+		return hd_error_at(&l->at_only, err, -EINVAL,
+				   "a listener with a `protocol` has no pages; "
+				   "leave out `only` or `protocol`");
 	if (l->tls && !has_certificate(conf))
 		return hd_error_at(&at, err, -EINVAL,
 				   "`tls: true` needs a certificate; set "
@@ -153,6 +179,8 @@ static int check_listen(struct hd_conf *conf, size_t i, struct hd_error *err)
 					   "this address is "
 					   "listened on already, by %s:%u",
 					   k->file, k->line);
+	if (take_only(l, err) < 0)
+		return -EINVAL;
 	return hd_conf_prefixes(conf, "proxy_protocol", &l->at_proxies,
 				&l->proxy_protocol, &l->proxies, err);
 }

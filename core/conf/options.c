@@ -31,7 +31,8 @@ static const struct hd_option top_options[] = {
 	{ .name = "listen",
 	  .type = HD_OPTION_ENTRIES,
 	  AT(listen),
-	  .example = "[{addr: \"[::]:443\", tls: true}, {addr: \"[::]:80\"}]",
+	  .example = "[{addr: \"[::]:443\", tls: true}, "
+		     "{addr: \"[::]:80\", only: [captive_portal]}]",
 	  .help = "TCP ports, instead of `port`",
 	  .entry = hd_listen_options,
 	  .entry_size = sizeof(struct hd_listen_conf) },

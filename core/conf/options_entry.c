@@ -21,6 +21,9 @@ const struct hd_option hd_listen_options[] = {
 	{ .name = "proxy_protocol",
 	  .type = HD_OPTION_PLACE,
 	  AT_OF(hd_listen_conf, at_proxies) },
+	{ .name = "only",
+	  .type = HD_OPTION_PLACE,
+	  AT_OF(hd_listen_conf, at_only) },
 	{ .name = "addr",
 	  .type = HD_OPTION_ADDR,
 	  AT_OF(hd_listen_conf, addr),
@@ -47,6 +50,13 @@ const struct hd_option hd_listen_options[] = {
 	  .max = HD_PROXIES_MAX,
 	  .help = "addresses or prefixes of proxies: each connection begins "
 		  "with a PROXY header, and nobody else may connect" },
+	{ .name = "only",
+	  .type = HD_OPTION_LIST,
+	  AT_OF(hd_listen_conf, only_names),
+	  .min = 1,
+	  .max = 8,
+	  .help = "serves these pages and nothing else, no relaying: "
+		  "captive_portal, acme" },
 	HD_OPTION_END,
 };
 

@@ -40,13 +40,15 @@ static void log_listeners(const struct hd_daemon *d)
 		char addr[HD_ADDR_TEXT_BYTES];
 
 		hd_log_write(
-			HD_LOG_NOTICE, "listening: addr=%s tls=%s%s%s%s%s%s%s",
+			HD_LOG_NOTICE,
+			"listening: addr=%s tls=%s%s%s%s%s%s%s%s",
 			hd_addr_text(&l->addr, addr), l->tls ? "yes" : "no",
 			l->name != NULL ? " name=" : "",
 			l->name != NULL ? l->name : "",
 			l->protocol != NULL ? " protocol=" : "",
 			l->protocol != NULL ? l->protocol : "",
 			l->proxies.n > 0 ? " proxy_protocol=yes" : "",
+			l->only != 0 ? " pages_only=yes" : "",
 			l->shared ? " inherited=yes" : "");
 	}
 	hd_listen_fds_unused();

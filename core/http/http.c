@@ -106,19 +106,29 @@ static void answer(struct hd_request *req, const struct hd_route_entry *entry)
 	hd_reply_text(req, 500, "no answer\n");
 }
 
+/* For a listener that is for some pages only, others are not there. */
+static bool is_hidden(const struct hd_request *req,
+		      const struct hd_route_entry *plain)
+{
+	unsigned only = hd_stream_only(req->stream);
+
+	return only != 0 && (plain == NULL || (plain->route.pages & only) == 0);
+}
+
 static enum after serve(struct hd_request *req)
 {
 	const char *listener = hd_stream_routes(req->stream);
-	const struct hd_route_entry *first, *up, *plain;
+	const struct hd_route_entry *first, *up = NULL, *plain;
 	unsigned may;
 
 	first = hd_route_find(listener, req->head.path);
-	if (first == NULL) {
+	plain = find_plain(first);
+	if (first == NULL || is_hidden(req, plain)) {
 		hd_reply_text(req, 404, "not found\n");
 		return AFTER_NEXT;
 	}
-	up = hd_upgrade_find(req, first);
-	plain = find_plain(first);
+	if (hd_stream_only(req->stream) == 0)
+		up = hd_upgrade_find(req, first);
 	may = up != NULL      ? allowed(&up->route)
 	      : plain != NULL ? allowed(&plain->route)
 			      : allowed_at(first);

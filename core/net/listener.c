@@ -177,6 +177,7 @@ int hd_listener_open(const struct hd_listen_conf *lc, uint64_t sockbuf_bytes,
 	l->name = lc->name != NULL ? strdup(lc->name) : NULL;
 	l->protocol = lc->protocol != NULL ? strdup(lc->protocol) : NULL;
 	l->tls = lc->tls;
+	l->only = lc->only;
 	l->whose = lc->name != NULL && hd_listener_is_taken(lc->name)
 			   ? HD_FDS_NAMED
 			   : HD_FDS_PUBLIC;

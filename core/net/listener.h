@@ -14,6 +14,7 @@ struct hd_listener {
 	const char *name; /* NULL: unnamed */
 	const char *protocol; /* of a module: service.h; NULL: HTTP */
 	bool tls;
+	unsigned only; /* enum hd_pages, and nothing else; 0: everything */
 	struct hd_prefixes proxies; /* that begin with a PROXY header; none: who
 				       connects is the client */
 	enum hd_fds whose; /* descriptors its connections are */

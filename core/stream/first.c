@@ -101,7 +101,8 @@ enum hd_alpn_answer hd_first_choose(void *stream,
 
 	if (l->protocol != NULL)
 		return of_listener(l, list, ret);
-	if (hd_listener_routes(l) == NULL && of_modules(s, list, ret))
+	if (hd_listener_routes(l) == NULL && l->only == 0 &&
+	    of_modules(s, list, ret))
 		return HD_ALPN_CHOSEN;
 	*ret = hd_alpn_find(list, HD_ALPN_HTTP);
 	return *ret != NULL ? HD_ALPN_CHOSEN : HD_ALPN_REFUSED;

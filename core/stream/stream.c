@@ -380,3 +380,8 @@ const char *hd_stream_routes(const struct hd_stream *s)
 {
 	return hd_listener_routes(s->listener);
 }
+
+unsigned hd_stream_only(const struct hd_stream *s)
+{
+	return s->listener->only;
+}

@@ -167,6 +167,7 @@ struct hd_account *hd_stream_enter(struct hd_stream *s,
 				   const struct hd_module *mod);
 void hd_stream_leave(struct hd_stream *s, struct hd_account *before);
 /* hd_stream_listener_name - NULL: an unnamed listener. hd_stream_routes - as
- * hd_listener_routes(). */
+ * hd_listener_routes(). hd_stream_only - enum hd_pages; 0: all. */
 const char *hd_stream_listener_name(const struct hd_stream *s);
 const char *hd_stream_routes(const struct hd_stream *s);
+unsigned hd_stream_only(const struct hd_stream *s);

@@ -23,6 +23,13 @@ enum hd_ws_mode {
 	HD_WS_MODE_MESSAGES /* message(), hd_ws_send(): websocket.h */
 };
 
+/* hd_pages - bits of hd_route.pages: what an operator may open a listener for
+ * alone, by `only:` in its entry of `listen`. */
+enum hd_pages {
+	HD_PAGES_CAPTIVE_PORTAL = 1, /* checks for captive portals */
+	HD_PAGES_ACME = 2	     /* challenges: RFC 8555, 8.3 */
+};
+
 struct hd_route { /* copied */
 	const char *listener; /* NULL: every listener that no module has for
 				 itself; else a name, "metrics": from now on
@@ -30,6 +37,8 @@ struct hd_route { /* copied */
 				 only */
 	const char *path;     /* exact, without the query */
 	unsigned methods; /* others get 405; HD_HTTP_GET brings HD_HTTP_HEAD */
+	unsigned pages; /* of a plain route: listeners that are for some pages
+			   only have it if they are for one of these */
 	/* answer - a plain request; must hd_reply() or hd_reply_body()
 	 * before it returns. */
 	void (*answer)(struct hd_module *mod, struct hd_request *req);

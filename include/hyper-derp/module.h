@@ -33,6 +33,7 @@
  *      HD_MODULE_GUARD: nobody logs in while the module is lost.
  *      hd_about_key().
  *      hd_stream_proxy(), hd_about_peer.proxy.
+ *      hd_route.pages: listeners for some pages only.
  *
  * Why some shapes are as they are:
  * - load() takes a struct hd_error: the loader prints one sentence, with the

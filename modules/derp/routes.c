@@ -164,7 +164,10 @@ static const struct hd_route routes[] = {
 	  .answer = answer_no_upgrade },
 	PAGE("/derp/probe", answer_probe),
 	PAGE("/derp/latency-check", answer_latency_check),
-	PAGE("/generate_204", answer_generate_204),
+	{ .path = "/generate_204",
+	  .methods = HD_HTTP_GET | HD_HTTP_HEAD,
+	  .pages = HD_PAGES_CAPTIVE_PORTAL,
+	  .answer = answer_generate_204 },
 	PAGE("/robots.txt", answer_robots),
 	PAGE("/", answer_home),
 };

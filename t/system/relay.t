@@ -227,6 +227,44 @@ subtest 'a key that reconnects' => sub {
     is $bob->packet, 'still', '... and can send';
 };
 
+# A port for the checks for captive portals, on which nobody is relayed.
+subtest 'a listener for some pages only' => sub {
+    my $port = HyperDerp::Test::free_port();
+    my $r = HyperDerp::Test->start(no_tls => 1);
+    my $conf = HyperDerp::Test::slurp($r->{file});
+    my $entry = qq({addr: "127.0.0.1:$port", name: portal, only: [captive_portal]});
+    $r->finish;
+    $r->{yaml} = $conf =~ s/^(listen: \[)/$1$entry, /mr;
+    $r->write_conf;
+    $r->run->ready or diag $r->log_text;
+    my $ask = sub ($head) {
+        my $s = $r->socket($port);
+        print {$s} "$head\r\nHost: relay\r\nConnection: close\r\n\r\n";
+        return do { local $/; readline $s } // '';
+    };
+    like $ask->("GET /generate_204 HTTP/1.1\r\nX-Tailscale-Challenge: a"),
+        qr{^HTTP/1.1 204 .*^X-Tailscale-Response: response a\r$}ms, 'the check is answered';
+    like $ask->("GET $_ HTTP/1.1"), qr{^HTTP/1.1 404 }, "$_ is not there"
+        for qw(/ /derp /derp/probe /derp/latency-check /robots.txt);
+    my $s = $r->socket($port);
+    print {$s} "GET /derp HTTP/1.1\r\nHost: relay\r\nConnection: Upgrade\r\nUpgrade: DERP\r\n\r\n";
+    like scalar readline($s), qr{^HTTP/1.1 404 }, 'and nobody is relayed';
+    like $r->log_text, qr/listening: addr=\S+:$port tls=no name=portal pages_only=yes$/m,
+        'the log says so';
+    my $build = $HyperDerp::Test::build;
+    my $status = decode_json(scalar qx($build/hdctl --json --socket @{[$r->control]} status));
+    my ($l) = grep { $_->{addr} =~ /:$port$/ } @{ $status->{listeners} };
+    is_deeply $l->{only}, ['captive_portal'], 'and so does hdctl status';
+    $r->finish;
+
+    for (['only: [acme, portal]', qr/:1: `only`: there are no pages `portal`; there are: captive_portal, acme$/m],
+        ['protocol: x, only: [acme]', qr/:1: a listener with a `protocol` has no pages; leave out/]) {
+        my ($text, $want) = @$_;
+        my $file = HyperDerp::Test::spew($r->dir . '/bad.yaml', $r->{yaml} =~ s/name: portal, only: .*?\]/$text/r);
+        like qx($build/hyper-derp -t -c $file 2>&1), $want, "$text is refused";
+    }
+};
+
 $hd->finish;
 cmp_ok $hd->metric('hyper_derp_moves_total'), '>', 0, 'connections moved between workers';
 

@@ -138,6 +138,11 @@ const char *hd_stream_listener_name(const struct hd_stream *s)
 	return fake(s)->listener;
 }
 
+unsigned hd_stream_only(const struct hd_stream *s)
+{
+	return fake(s)->only;
+}
+
 const char *hd_stream_routes(const struct hd_stream *s)
 {
 	return fake(s)->listener;

@@ -11,6 +11,7 @@ struct fake_stream {
 	struct hd_conf conf;
 	union hd_addr named; /* the connection's, whatever requests say */
 	const char *listener;
+	unsigned only;
 	char out[65536]; /* all lanes, in order; terminated */
 	size_t out_len;
 	size_t raw_len; /* of that, below WebSocket */

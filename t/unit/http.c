@@ -3,6 +3,7 @@
 #include "t/unit/http_case.h"
 #include "t/unit/unit.h"
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 static void a_taken_route_names_its_owner(void **state)
@@ -186,6 +187,47 @@ static void named_listeners_have_routes_of_their_own(void **state)
 	assert_status("HTTP/1.1 404 ");
 }
 
+static void ask_at(unsigned only, const char *request)
+{
+	char text[256];
+	int n = snprintf(text, sizeof(text), "%s HTTP/1.1\r\n" HOST "\r\n",
+			 request);
+
+	fake_stream_free(&f);
+	fake_stream_init(&f);
+	f.only = only;
+	hd_http_proto.data(NULL, &f.s, NULL, (uint8_t *)text, (size_t)n);
+}
+
+static void some_listeners_are_for_some_pages(void **state)
+{
+	static const struct {
+		unsigned only;
+		const char *request, *status;
+	} rows[] = {
+		{ 0, "GET /generate_204", "HTTP/1.1 204 " },
+		{ HD_PAGES_CAPTIVE_PORTAL, "GET /generate_204",
+		  "HTTP/1.1 204 " },
+		{ HD_PAGES_CAPTIVE_PORTAL, "DELETE /generate_204",
+		  "HTTP/1.1 405 " },
+		{ HD_PAGES_CAPTIVE_PORTAL | HD_PAGES_ACME, "GET /generate_204",
+		  "HTTP/1.1 204 " },
+		{ HD_PAGES_ACME, "GET /generate_204", "HTTP/1.1 404 " },
+		{ HD_PAGES_CAPTIVE_PORTAL, "GET /", "HTTP/1.1 404 " },
+		{ HD_PAGES_CAPTIVE_PORTAL, "GET /derp", "HTTP/1.1 404 " },
+		{ HD_PAGES_CAPTIVE_PORTAL,
+		  "GET /derp HTTP/1.1\r\nConnection: upgrade\r\n"
+		  "Upgrade: DERP\r\nX:",
+		  "HTTP/1.1 404 " },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < HD_ARRAY_N(rows); i++) {
+		ask_at(rows[i].only, rows[i].request);
+		assert_status(rows[i].status);
+	}
+}
+
 static void a_header_cannot_be_split(void **state)
 {
 	struct hd_request req = { .stream = &f.s,
@@ -225,6 +267,7 @@ int main(void)
 		TEST(an_oversize_head_gets_431),
 		TEST(tls_on_a_plain_port_gets_nothing),
 		TEST(named_listeners_have_routes_of_their_own),
+		TEST(some_listeners_are_for_some_pages),
 		TEST(a_header_cannot_be_split),
 		TEST(a_silent_route_is_a_500),
 	};

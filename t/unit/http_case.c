@@ -125,6 +125,7 @@ int set_up(void **state)
 		  .proto = &ws_proto },
 		{ .path = "/generate_204",
 		  .methods = HD_HTTP_GET | HD_HTTP_POST,
+		  .pages = HD_PAGES_CAPTIVE_PORTAL,
 		  .answer = answer_204 },
 		{ .listener = "metrics",
 		  .path = "/metrics",

@@ -69,6 +69,19 @@ static bool speaks_http(const json_t *listener)
 	return protocol == NULL || strcmp(protocol, "http") == 0;
 }
 
+/* Whether the listener has the pages; NULL: everything. */
+static bool has_pages(const json_t *listener, const char *pages)
+{
+	const json_t *only = json_object_get(listener, "only"), *name;
+	size_t i;
+
+	json_array_foreach(only, i, name)
+		if (pages != NULL &&
+		    strcmp(json_string_value(name), pages) == 0)
+			return true;
+	return json_array_size(only) == 0;
+}
+
 /* The port with TLS, which clients need; else the first. */
 static const json_t *choose_listener(const json_t *relay)
 {
@@ -77,7 +90,7 @@ static const json_t *choose_listener(const json_t *relay)
 	size_t i;
 
 	json_array_foreach(all, i, l) {
-		if (!speaks_http(l))
+		if (!speaks_http(l) || !has_pages(l, NULL))
 			continue;
 		if (json_is_true(json_object_get(l, "tls")) &&
 		    json_is_null(json_object_get(l, "name")))
@@ -176,7 +189,8 @@ static bool has_port_80(const json_t *relay)
 	size_t i;
 
 	json_array_foreach(json_object_get(relay, "listeners"), i, l)
-		if (is_port_80(l) && speaks_http(l))
+		if (is_port_80(l) && speaks_http(l) &&
+		    has_pages(l, "captive_portal"))
 			return true;
 	return false;
 }
