@@ -13,6 +13,9 @@
 struct derp_server *derp_server;
 
 static const struct hd_option options[] = {
+	{ .name = "home",
+	  .type = HD_OPTION_PLACE,
+	  .offset = offsetof(struct derp_conf, at_home) },
 	{ .name = "keepalive",
 	  .type = HD_OPTION_DURATION_MS,
 	  .offset = offsetof(struct derp_conf, keepalive_ms),
@@ -39,6 +42,14 @@ static const struct hd_option options[] = {
 	  .help = "File with the relay's private key, as privkey:<64 hex> or "
 		  "derper's JSON. Unset: state_dir/derp.key, made at the "
 		  "first start." },
+	{ .name = "home",
+	  .type = HD_OPTION_STRING,
+	  .offset = offsetof(struct derp_conf, home),
+	  .def = "page",
+	  .help = "What a browser sees at /: page (a sentence about the "
+		  "relay), blank, none (404), a URL to go to, or the absolute "
+		  "path of a file.",
+	  .live = true },
 	HD_OPTION_END,
 };
 
@@ -161,6 +172,13 @@ static const struct hd_command info_command = {
 	.run = run_info,
 };
 
+static int derp_check(struct hd_module *mod, const void *conf,
+		      struct hd_error *err)
+{
+	(void)mod;
+	return derp_home_check(conf, err);
+}
+
 static int derp_load(struct hd_module *mod, struct hd_error *err)
 {
 	int r;
@@ -196,4 +214,4 @@ HD_MODULE(derp, .version = "1.0", .licence = "MIT",
 	  .state_version = 2, .options = options, .metrics = metrics,
 	  .metrics_size = sizeof(struct derp_numbers),
 	  .conf_size = sizeof(struct derp_conf), .reasons = reasons,
-	  .load = derp_load, .unload = derp_unload);
+	  .check = derp_check, .load = derp_load, .unload = derp_unload);

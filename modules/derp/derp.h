@@ -23,6 +23,8 @@
 struct derp_conf {
 	uint64_t keepalive_ms, keepalive_proxied_ms;
 	struct hd_secret private_key; /* empty: state_dir/derp.key */
+	const char *home; /* the page at "/": home.c */
+	struct hd_place at_home;
 };
 
 /* Who this relay is: made by load(), constant while workers run. Lives in
@@ -135,5 +137,9 @@ int derp_meta_cert_make(const struct derp_server *server, uint8_t **ret_der,
 			struct hd_error *err);
 
 /* routes.c */
+/* derp_home_check - returns 0, or a negative errno: no such page.
+ * derp_answer_home - the page at "/". In a worker. */
+int derp_home_check(const struct derp_conf *conf, struct hd_error *err);
+void derp_answer_home(struct hd_module *mod, struct hd_request *req);
 /* derp_routes_add - every path of the module. In load(). */
 int derp_routes_add(struct hd_module *mod, struct hd_error *err);

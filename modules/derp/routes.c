@@ -125,20 +125,6 @@ static void answer_robots(struct hd_module *mod, struct hd_request *req)
 		   "User-agent: *\nDisallow: /\n");
 }
 
-static void answer_home(struct hd_module *mod, struct hd_request *req)
-{
-	static const char page[] =
-		"<!DOCTYPE html>\n"
-		"<html lang=\"en\"><title>DERP relay</title>\n"
-		"<h1>DERP relay</h1>\n"
-		"<p>This is a Hyper-DERP server. It passes encrypted packets "
-		"between machines that cannot reach each other directly, and "
-		"cannot read them.</p></html>\n";
-
-	(void)mod;
-	reply_text(req, 200, "text/html; charset=utf-8", page);
-}
-
 #define PAGE(at, fn)                                                           \
 	{                                                                      \
 		.path = (at), .methods = HD_HTTP_GET | HD_HTTP_HEAD,           \
@@ -169,7 +155,7 @@ static const struct hd_route routes[] = {
 	  .pages = HD_PAGES_CAPTIVE_PORTAL,
 	  .answer = answer_generate_204 },
 	PAGE("/robots.txt", answer_robots),
-	PAGE("/", answer_home),
+	PAGE("/", derp_answer_home),
 };
 
 int derp_routes_add(struct hd_module *mod, struct hd_error *err)

@@ -265,6 +265,40 @@ subtest 'a listener for some pages only' => sub {
     }
 };
 
+subtest 'the page at /' => sub {
+    my $r = HyperDerp::Test->start(no_tls => 1);
+    my ($yaml, $file) = ($r->yaml, $r->dir . '/home.html');
+    HyperDerp::Test::spew($file, my $text = '<p>ours' . ' and ours' x 20_000);
+    my $build = $HyperDerp::Test::build;
+    my $set = sub ($home) {
+        HyperDerp::Test::spew($r->{file}, "${yaml}derp: {home: $home}\n");
+        return qx($build/hdctl --socket @{[$r->control]} reload 2>&1);
+    };
+    my $get = sub {
+        my $s = $r->socket;
+        print {$s} "GET / HTTP/1.1\r\nHost: relay\r\nConnection: close\r\n\r\n";
+        return do { local $/; readline $s } // '';
+    };
+    like $get->(), qr{^HTTP/1.1 200 .*Hyper-DERP server}s, 'one of ours';
+    for (['none', qr{^HTTP/1.1 404 }], ['blank', qr{^HTTP/1.1 200 .*\r\n\r\n\z}s],
+        ['https://example.com/a', qr{^HTTP/1.1 302 .*\r\nLocation: https://example.com/a\r\n}s],
+        [$file, qr{^HTTP/1.1 200 .*text/html.*\r\n\r\n.*<p>ours and}s]) {
+        my ($home, $want) = @$_;
+        is $set->($home), "ok\n", "home: $home";
+        like $get->(), $want, 'it is there';
+    }
+    my $ours = () = $get->() =~ /and ours/g;
+    cmp_ok $ours, '>', 19_900, 'a file that does not fit into one write';    # a chunk's border may cut some
+    unlink $file;
+    like $get->(), qr{^HTTP/1.1 404 }, 'a file that has gone is 404';
+    for (['ours', qr/`home: ours`: page, blank, none, a URL/], ['/none.html', qr{`home`: /none\.html: No such file}],
+        ['"https://a b"', qr/`home`: the URL has spaces/]) {
+        my ($home, $want) = @$_;
+        like $set->($home), $want, "$home is refused";
+    }
+    $r->finish;
+};
+
 $hd->finish;
 cmp_ok $hd->metric('hyper_derp_moves_total'), '>', 0, 'connections moved between workers';
 

@@ -9,7 +9,8 @@
 extern const struct hd_module_def derp_LTX_hd_module;
 
 static struct derp_conf conf = { .keepalive_ms = KEEPALIVE_MS,
-				 .keepalive_proxied_ms = PROXIED_MS };
+				 .keepalive_proxied_ms = PROXIED_MS,
+				 .home = "page" };
 
 size_t hex(const char *text, uint8_t *ret_bytes)
 {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* t/unit/fake_base.c - texts, errors and log of the fake core. */
 #include "t/unit/fake_core.h"
+#include <hyper-derp/config.h>
 #include <hyper-derp/log.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -10,6 +11,19 @@ void hd_assert_fail(const char *what, const char *file, int line)
 {
 	fprintf(stderr, "%s:%d: %s\n", file, line, what);
 	abort();
+}
+
+int hd_error_at(const struct hd_place *at, struct hd_error *err, int code,
+		const char *format, ...)
+{
+	va_list args;
+
+	(void)at;
+	va_start(args, format);
+	if (err != NULL)
+		vsnprintf(err->text, sizeof(err->text), format, args);
+	va_end(args);
+	return code;
 }
 
 int hd_error_set(struct hd_error *err, int code, const char *fmt, ...)
