@@ -183,7 +183,7 @@ static const struct hd_option top_options[] = {
 	{ .name = "user",
 	  .type = HD_OPTION_STRING,
 	  AT(user),
-	  .help = "who to become once the ports are open" },
+	  .help = "user to switch to after the ports are open" },
 	{ .name = "group",
 	  .type = HD_OPTION_STRING,
 	  AT(group),

@@ -238,7 +238,8 @@ static int take_flag(struct hd_cli *ret, int opt, struct hd_error *err)
 				optarg, err);
 	f = find_flag(opt);
 	if (f->set(ret, optarg) < 0)
-		return hd_error_set(err, -EINVAL, "--%s %s: allowed is %s",
+		return hd_error_set(err, -EINVAL,
+				    "--%s: \"%s\" is not allowed: %s",
 				    f->name, optarg, f->help);
 	return 0;
 }
@@ -265,7 +266,7 @@ int hd_cli_parse(int argc, char **argv, struct hd_cli *ret,
 					    argv[optind - 1]);
 		if (opt == '?')
 			return hd_error_set(err, -EINVAL,
-					    "%s is no option; see --help",
+					    "unknown option %s; see --help",
 					    argv[optind - 1]);
 		int r = take_flag(ret, opt, err);
 		if (r < 0)

@@ -220,7 +220,7 @@ static enum after handle(struct hd_request *req)
 		return AFTER_CLOSE; /* no room for the client's address */
 	status = check_body(req);
 	if (status != 0)
-		return refuse(req, status, "no such bodies here\n");
+		return refuse(req, status, "a request has no body here\n");
 	if (strcmp(req->head.method, "CONNECT") == 0) {
 		req->keep = false; /* what follows is for somebody else */
 		reply_405(req, HD_HTTP_GET | HD_HTTP_HEAD);

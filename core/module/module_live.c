@@ -129,8 +129,8 @@ void hd_live_renew_tls(void)
 
 	if (tls.renew(tls.arg, &err) < 0)
 		hd_log_write(HD_LOG_WARN,
-			     "certificates are served with the chain "
-			     "of before, until a reload: %s",
+			     "still serving the old certificate chain, until "
+			     "a reload: %s",
 			     err.text);
 }
 

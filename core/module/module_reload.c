@@ -91,7 +91,7 @@ static void close_file(struct hd_reload *r, struct hd_module_file *file)
 {
 	if (!hd_module_file_close(file))
 		hd_log_write(HD_LOG_WARN,
-			     "module %s: the code of before stays in memory, "
+			     "module %s: its old code stays in memory, "
 			     "something still uses it (a thread, an exit "
 			     "handler?): it should declare itself "
 			     "HD_MODULE_RESIDENT",

@@ -113,7 +113,7 @@ void derpmap_warn(const char *program, const struct derpmap_node *node,
 			program, node->derp_port);
 	if (node->cert_name != NULL && node->cert_name[0] != '\0')
 		fprintf(stderr,
-			"%s: the certificate is self-signed and pinned: print "
-			"the entry again when it is renewed\n",
+			"%s: the certificate is self-signed and pinned: after "
+			"each renewal, make this entry again\n",
 			program);
 }
