@@ -18,6 +18,7 @@
 #include "core/module/module.h"
 #include "core/net/udp.h"
 #include "core/relay/peer.h"
+#include "core/relay/presence.h"
 #include "core/relay/relay_worker.h"
 #include "core/stream/accept.h"
 #include "core/stream/stream_life.h"
@@ -166,6 +167,8 @@ void hd_turn(struct hd_worker *w)
 		w->more |= hd_gone_run(w);
 	take_input(w);
 	run_timers(w);
+	if (w->relay->feeds != NULL)
+		w->more |= hd_feeds_run(w);
 	flush(w);
 	w->more |= w->relay->gone.first !=
 		   NULL; /* left in this turn: tell in the next */

@@ -72,6 +72,7 @@ const struct hd_metric hd_core_metrics[] = {
 	DROP(HD_DROP_UNKNOWN_DEST, "unknown_dest"),
 	DROP(HD_DROP_XFER_FULL, "xfer_full"),
 	DROP(HD_DROP_DENIED, "denied"),
+	DROP(HD_DROP_UNKNOWN_FWD, "unknown_dest_on_fwd"),
 	CLOSED(HD_CLOSE_DONE, "done"),
 	CLOSED(HD_CLOSE_PROTOCOL, "protocol"),
 	CLOSED(HD_CLOSE_DENIED, "denied"),
@@ -93,6 +94,7 @@ const char *hd_drop_text(enum hd_drop why)
 		[HD_DROP_UNKNOWN_DEST] = "unknown_dest",
 		[HD_DROP_XFER_FULL] = "xfer_full",
 		[HD_DROP_DENIED] = "denied",
+		[HD_DROP_UNKNOWN_FWD] = "unknown_dest_on_fwd",
 	};
 
 	return text[why];

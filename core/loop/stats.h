@@ -11,6 +11,7 @@ enum hd_drop { /* why a packet was dropped; two numbers each: other, disco */
 	       HD_DROP_UNKNOWN_DEST, /* nobody has the key */
 	       HD_DROP_XFER_FULL, /* the ring to another worker is full */
 	       HD_DROP_DENIED, /* a packet hook said no */
+	       HD_DROP_UNKNOWN_FWD, /* another relay sent it, nobody has it */
 	       HD_DROP_N
 };
 

@@ -9,6 +9,7 @@ enum hd_xkind {
 	HD_X_DELIVERED, /* back to the source's home: dst (src there) got one */
 	HD_X_NOT_HERE,  /* back to it: nobody has the key */
 	HD_X_GONE,      /* src has left; dst, there, is to be told */
+	HD_X_FORWARDED, /* a packet that another relay has brought */
 };
 
 struct hd_xrecord { /* what stands before the packet's bytes */

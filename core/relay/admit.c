@@ -220,7 +220,8 @@ void hd_login_ask(struct hd_stream *s)
 		refuse_unguarded(s);
 		return;
 	}
-	while (v == HD_VERDICT_PASS && (h = next_hook(s)) != NULL)
+	while (v == HD_VERDICT_PASS && !hd_peer_of(s)->login.mesh &&
+	       (h = next_hook(s)) != NULL)
 		v = ask_hook(s, h, &t);
 	if (v == HD_VERDICT_PASS) {
 		admit(s);

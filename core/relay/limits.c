@@ -22,9 +22,15 @@ static void set_rate(struct hd_limit *l, uint64_t per_s)
 	l->rate = hd_rate_of(per_s, BURST_BYTES);
 }
 
+/* Another relay brings the packets of many: they have been counted there. */
+static uint64_t rate_of(const struct hd_peer *p)
+{
+	return p->login.mesh ? 0 : p->stream->worker->conf->peer_rate_limit;
+}
+
 int hd_limits_begin(struct hd_peer *p)
 {
-	uint64_t per_s = p->stream->worker->conf->peer_rate_limit;
+	uint64_t per_s = rate_of(p);
 	struct hd_entry *e = p->entry;
 
 	if (per_s != 0 && e->limit == NULL)

@@ -29,6 +29,7 @@ void hd_relay_login(struct hd_stream *s, const struct hd_login *login)
 		return;
 	}
 	p->proven_us = hd_clock_us();
+	s->trusted = login->mesh;
 	hd_stream_set_user(s, &p->user);
 }
 

@@ -14,6 +14,7 @@
 #include "core/base/probes.h"
 #include "core/relay/limits.h"
 #include "core/relay/peer.h"
+#include "core/relay/presence.h"
 #include "core/relay/relay_worker.h"
 #include "core/relay/tenant.h"
 #include "core/stream/stream_life.h"
@@ -75,8 +76,16 @@ static void ended(struct hd_stream *s)
 	free(p);
 }
 
+static void drained(struct hd_stream *s)
+{
+	if (hd_peer_of(s)->watch != NULL)
+		hd_presence_offer(s);
+	else
+		hd_login_drained(s);
+}
+
 const struct hd_stream_user_ops hd_peer_user = {
-	.drained = hd_login_drained,
+	.drained = drained,
 	.hung_up = hd_login_hung_up,
 	.late = hd_login_late,
 	.closing = hd_peer_down,
@@ -110,6 +119,8 @@ int hd_peer_up(struct hd_peer *p)
 	p->next = e->active; /* the newest is active */
 	e->active = p;
 	p->state = HD_PEER_UP;
+	if (w->relay->feeds != NULL)
+		hd_feeds_up(w, e);
 	count_peers(w, 1);
 	hd_account_add(p->stream->account, HD_ACCOUNT_PEERS, 1);
 	return hd_limits_begin(p);
@@ -153,8 +164,12 @@ void hd_peer_down(struct hd_stream *s)
 	hd_account_add(s->account, HD_ACCOUNT_PEERS, (uint64_t)-1);
 	HD_PROBE(peer_down, s, s->worker->index, p->name.s, &p->login.key,
 		 s->why);
-	if (e->active == NULL)
-		hd_gone_leave(s->worker, &e);
+	hd_presence_end(p);
+	if (e->active != NULL)
+		return;
+	if (s->worker->relay->feeds != NULL)
+		hd_feeds_down(s->worker, e);
+	hd_gone_leave(s->worker, &e);
 }
 
 void hd_peer_set_proto(struct hd_stream *s, struct hd_module *mod,

@@ -2,8 +2,8 @@
 /* core/relay/peer.h - connections of keys: login, admission, duplicates,
  * delivery.
  * Files: peer.c one connection, login.c its way home, admit.c who is let in,
- * relay.c packets, relay_gone.c who is told when a key has left,
- * about_peers.c who is connected.
+ * relay.c packets, relay_gone.c who is told when a key has left, presence.h who
+ * is told who is here, about_peers.c who is connected.
  * Context: the stream's worker; after admission that is the key's home. */
 #pragma once
 #include <hyper-derp/hook.h>
@@ -49,6 +49,8 @@ struct hd_peer {
 	char *label; /* that a hook gave; NULL: none */
 	uint16_t tenant; /* that a hook gave; held. In login.realm once UP */
 	struct hd_stream_user user; /* of its stream */
+	struct hd_watcher *watch; /* of who is here; NULL: none */
+	uint32_t watches; /* that it has begun */
 };
 
 extern const struct hd_stream_user_ops hd_peer_user;

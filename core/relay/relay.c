@@ -269,11 +269,90 @@ static void take_answer(struct hd_worker *w, const struct hd_xrecord *x)
 		hd_gone_owe(w, x->realm, &x->src, &x->dst);
 }
 
+/* ---- from another relay ---- */
+
+/* In the home of the destination. */
+static void take_forwarded(struct hd_worker *w, const struct hd_packet *packet,
+			   uint64_t hash)
+{
+	struct hd_entry *e = hd_relay_table_find(&w->relay->table, hash,
+						 packet->realm, packet->dst);
+
+	if (e != NULL)
+		deliver(w, e, packet);
+	else
+		drop(w, HD_DROP_UNKNOWN_FWD, packet, "");
+}
+
+static void forward_on(struct hd_worker *w, const struct hd_packet *packet,
+		       uint64_t hash)
+{
+	const struct hd_xrecord x = {
+		.len_bytes = packet->len_bytes,
+		.hash = hash,
+		.src = *packet->src,
+		.dst = *packet->dst,
+		.realm = packet->realm,
+		.kind = HD_X_FORWARDED,
+		.urgent = packet->urgent,
+	};
+
+	if (hd_xring_put(w, hd_key_home(hash), &x, packet->data) < 0)
+		drop(w, HD_DROP_XFER_FULL, packet, "");
+}
+
+void hd_relay_forward(struct hd_peer *link, const struct hd_key *src,
+		      const struct hd_key *dst, bool urgent,
+		      const uint8_t *data, uint32_t len_bytes)
+{
+	struct hd_worker *w = link->stream->worker;
+	const struct hd_packet packet = {
+		.src = src,
+		.dst = dst,
+		.data = data,
+		.len_bytes = len_bytes,
+		.realm = link->login.realm,
+		.urgent = urgent,
+		.forwarded = true,
+	};
+	uint64_t hash = hd_key_hash(packet.realm, dst);
+
+	if (link->entry == NULL)
+		return; /* it is closing */
+	hd_count(&w->stats.packets_in, 1);
+	hd_account_add(link->stream->account, HD_ACCOUNT_PACKETS_IN, 1);
+	HD_PROBE(packet_in, w->index, link->name.s, src, dst, len_bytes,
+		 urgent);
+	if (hd_key_home(hash) == w->index)
+		take_forwarded(w, &packet, hash);
+	else
+		forward_on(w, &packet, hash);
+}
+
+__attribute__((noinline)) static void forwarded_here(struct hd_worker *w,
+						     const struct hd_xrecord *x,
+						     const uint8_t *data)
+{
+	const struct hd_packet packet = {
+		.src = &x->src,
+		.dst = &x->dst,
+		.data = data,
+		.len_bytes = x->len_bytes,
+		.realm = x->realm,
+		.urgent = x->urgent,
+		.forwarded = true,
+	};
+
+	take_forwarded(w, &packet, x->hash);
+}
+
 void hd_relay_take(struct hd_worker *w, const struct hd_xrecord *x,
 		   const uint8_t *data)
 {
 	if (x->kind == HD_X_PACKET)
 		take_packet(w, x, data);
+	else if (x->kind == HD_X_FORWARDED)
+		forwarded_here(w, x, data);
 	else
 		take_answer(w, x);
 }

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include "core/base/lines.h"
 #include "core/relay/pairs.h"
+#include "core/relay/presence.h"
 
 int hd_relay_new(struct hd_worker *w)
 {
@@ -19,6 +20,7 @@ void hd_relay_free(struct hd_worker *w)
 	if (r == NULL)
 		return;
 	hd_pairs_free(w);
+	hd_feeds_free(w);
 	hd_relay_table_free(&r->table);
 	hd_relay_table_free(&r->gone.table);
 	w->relay = NULL;

@@ -5,12 +5,14 @@
 #include "core/loop/worker.h"
 #include "core/relay/relay_table.h"
 
+struct hd_feed;
 struct hd_pairs;
 
 struct hd_relay { /* w->relay */
 	struct hd_relay_table table;
 	struct hd_gone_queue gone; /* who has left and still owes PeerGone */
 	struct hd_pairs *pairs; /* NULL: nobody asks */
+	struct hd_feed *feeds; /* of watchers: core/relay/presence.h */
 	uint64_t slowest_move_us; /* the worker writes, others look */
 };
 

@@ -98,6 +98,7 @@ struct hd_stream {
 	bool ready : 1; /* in a list of the worker: to be read */
 	bool dirty : 1; /* in its list of streams to flush */
 	bool unopened : 1; /* its module has not heard of it yet */
+	bool trusted : 1; /* another relay: no limits, patience */
 	struct hd_module *mod; /* owner of proto; NULL: the core's */
 	const struct hd_proto *proto;
 	struct hd_account *account; /* of mod, in this worker */

@@ -55,11 +55,22 @@ enum derp_type {
 #define DERP_PACKET_HEAD_BYTES (DERP_HEADER_BYTES + HD_KEY_BYTES)
 #define DERP_NOTE_PREFERRED_BYTES (DERP_HEADER_BYTES + 1)
 #define DERP_PEER_GONE_BYTES (DERP_HEADER_BYTES + HD_KEY_BYTES + 1)
+#define DERP_PEER_PRESENT_BYTES (DERP_HEADER_BYTES + HD_KEY_BYTES + 16 + 2 + 1)
+#define DERP_FORWARD_HEAD_BYTES (DERP_HEADER_BYTES + 2 * HD_KEY_BYTES)
 #define DERP_PONG_FRAME_BYTES (DERP_HEADER_BYTES + DERP_PONG_BYTES)
 #define DERP_RESTARTING_BYTES (DERP_HEADER_BYTES + 8)
 
 /* derp_gone - the reason in a PeerGone frame. */
 enum derp_gone { DERP_GONE_DISCONNECTED = 0, DERP_GONE_NOT_HERE = 1 };
+
+/* derp_present - what a client is, in a PeerPresent frame. Source: tailscale
+ * derp/derp.go, PeerPresentFlags. */
+enum derp_present {
+	DERP_PRESENT_REGULAR = 1, /* none of the others */
+	DERP_PRESENT_MESH = 2, /* another relay */
+	DERP_PRESENT_PROBER = 4,
+	DERP_PRESENT_NOT_IDEAL = 8, /* it would rather be elsewhere */
+};
 
 /* derp_header_get - the DERP_HEADER_BYTES in front of every payload. The caller
  * checks len_bytes against what it is ready to take. */
@@ -137,6 +148,25 @@ static inline uint8_t *derp_peer_gone_put(uint8_t *p, const struct hd_key *key,
 	memcpy(p, key->b, HD_KEY_BYTES);
 	p[HD_KEY_BYTES] = (uint8_t)reason;
 	return p + HD_KEY_BYTES + 1;
+}
+
+/* derp_peer_present_put - key is here.
+ * @ip     IPv6, or IPv4-mapped
+ * @flags  enum derp_present */
+static inline uint8_t *derp_peer_present_put(uint8_t *p,
+					     const struct hd_key *key,
+					     const uint8_t ip[16],
+					     uint16_t port, uint8_t flags)
+{
+	p = derp_header_put(p, DERP_PEER_PRESENT,
+			    DERP_PEER_PRESENT_BYTES - DERP_HEADER_BYTES);
+	memcpy(p, key->b, HD_KEY_BYTES);
+	memcpy(p + HD_KEY_BYTES, ip, 16);
+	p += HD_KEY_BYTES + 16;
+	p[0] = (uint8_t)(port >> 8);
+	p[1] = (uint8_t)port;
+	p[2] = flags;
+	return p + 3;
 }
 
 /* derp_ping_put - DERP_PING or DERP_PONG.

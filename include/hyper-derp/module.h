@@ -30,6 +30,8 @@
  *      secret.h.
  *      hd_about_logins(), hd_relay_put_out(): who may no longer be here.
  *      hd_family_add(): label values that come at run time.
+ *      presence.h: a peer watches who is here. hd_relay_forward(),
+ *      hd_login.mesh, hd_packet.forwarded.
  *      HD_MODULE_GUARD: nobody logs in while the module is lost.
  *      hd_about_key().
  *      hd_stream_proxy(), hd_about_peer.proxy.

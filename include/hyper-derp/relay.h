@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* hyper-derp/relay.h - who is here, and packets to them. Knows keys and
- * realms, not protocols. Nothing here blocks.
+/* hyper-derp/relay.h - packets to who is here. Knows keys and realms, not
+ * protocols. Nothing here blocks.
  *
- * Every key has one home worker; everything about the key happens there.
- * (Presence and forwarders come with their first user, the mesh.) */
+ * Every key has one home worker; everything about the key happens there. */
 #pragma once
 #include <hyper-derp/base.h>
 
@@ -19,12 +18,13 @@ struct hd_packet { /* every pointer is borrowed for the call */
 	uint32_t len_bytes; /* 0..HD_PACKET_MAX_BYTES */
 	uint16_t realm;
 	bool urgent;    /* disco and the like: a lane of its own */
-	bool reserved;  /* false: for packets of other relays */
+	bool forwarded; /* it came from another relay: hd_relay_forward() */
 };
 
 /* hd_gone - why another key is not there: see gone() of struct hd_peer_ops. */
 enum hd_gone { HD_GONE_DISCONNECTED, HD_GONE_NOT_HERE };
 
+struct hd_presence; /* presence.h */
 struct hd_peer_ops { /* all in the peer's worker */
 	/* deliver - frame the packet and append it to the peer's stream. */
 	void (*deliver)(struct hd_module *mod, struct hd_peer *peer,
@@ -40,12 +40,17 @@ struct hd_peer_ops { /* all in the peer's worker */
 	/* health - a problem to tell the peer; "" clears it. May be NULL. */
 	void (*health)(struct hd_module *mod, struct hd_peer *peer,
 		       const char *text);
+	/* presence - a key that this peer watches (presence.h). May be NULL. */
+	void (*presence)(struct hd_module *mod, struct hd_peer *peer,
+			 const struct hd_presence *what);
 };
 
 struct hd_login {
 	struct hd_key key;
 	uint16_t realm;
-	bool reserved; /* false: for peers of a mesh */
+	/* It is trusted as another relay of ours: no admit hook is asked,
+	 * peer_rate_limit does not hold, and it may read nothing for 30 s. */
+	bool mesh;
 	bool prober;
 	uint32_t flags;  /* the protocol's own, for presence */
 	char agent[64];  /* what it calls itself, "" unknown; for the log */
@@ -66,6 +71,16 @@ HD_API void hd_relay_login(struct hd_stream *s, const struct hd_login *login);
  * key: it cannot be forged. Copied before this returns; counts drops itself. */
 HD_API void hd_relay_send(struct hd_peer *from, const struct hd_key *dst,
 			  bool urgent, const uint8_t *data, uint32_t len_bytes);
+
+/* hd_relay_forward - a packet that another relay has taken from src, for a key
+ * that is here: it never leaves this relay again. Whether src may send it was
+ * asked there: no packet hook is. Nobody is told that dst is not here. Copied
+ * before this returns; counts drops itself.
+ * @link  the peer that brought it, admitted, in its worker: its protocol must
+ *        know that it is a relay to be trusted with the source */
+HD_API void hd_relay_forward(struct hd_peer *link, const struct hd_key *src,
+			     const struct hd_key *dst, bool urgent,
+			     const uint8_t *data, uint32_t len_bytes);
 
 /* hd_peer_active - it spoke: the active one among duplicates. Cheap. */
 HD_API void hd_peer_active(struct hd_peer *peer);
