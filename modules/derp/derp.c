@@ -50,6 +50,14 @@ static const struct hd_option options[] = {
 		  "relay), blank, none (404), a URL to go to, or the absolute "
 		  "path of a file.",
 	  .live = true },
+	{ .name = "mesh_key",
+	  .type = HD_OPTION_SECRET_FILE,
+	  .offset = offsetof(struct derp_conf, mesh_key),
+	  .help = "File with the key that the relays of a region share: 64 "
+		  "hexadecimal digits, as derper's -mesh-psk-file. A relay "
+		  "that logs in with it is told which clients are here, brings "
+		  "packets for them, may close them, and is asked by no rule. "
+		  "Unset: no relay may." },
 	HD_OPTION_END,
 };
 
@@ -59,6 +67,10 @@ static const struct hd_option options[] = {
 #define PACKETS_HELP "Packets from DERP clients"
 #define BYTES "hyper_derp_derp_packet_bytes_received_total"
 #define BYTES_HELP "Bytes of packets from DERP clients"
+#define FORWARDED "hyper_derp_derp_mesh_packets_received_total"
+#define FORWARDED_HELP "Packets that other relays have brought"
+#define FORWARDED_BYTES "hyper_derp_derp_mesh_packet_bytes_received_total"
+#define FORWARDED_BYTES_HELP "Bytes of packets that other relays have brought"
 #define GONE "hyper_derp_derp_peer_gone_total"
 #define GONE_HELP "PeerGone frames sent"
 #define REFUSED "hyper_derp_derp_frames_refused_total"
@@ -79,6 +91,18 @@ static const struct hd_metric metrics[] = {
 	    "KeepAlive frames sent"),
 	ROW(gone_disconnected, GONE, "reason=\"disconnected\"", GONE_HELP),
 	ROW(gone_not_here, GONE, "reason=\"not_here\"", GONE_HELP),
+	ROW(forwarded[0], FORWARDED, "kind=\"other\"", FORWARDED_HELP),
+	ROW(forwarded[1], FORWARDED, "kind=\"disco\"", FORWARDED_HELP),
+	ROW(forwarded_bytes[0], FORWARDED_BYTES, "kind=\"other\"",
+	    FORWARDED_BYTES_HELP),
+	ROW(forwarded_bytes[1], FORWARDED_BYTES, "kind=\"disco\"",
+	    FORWARDED_BYTES_HELP),
+	ROW(presence, "hyper_derp_derp_mesh_presence_total", NULL,
+	    "PeerPresent and PeerGone frames to other relays that watch"),
+	ROW(peers_closed, "hyper_derp_derp_mesh_peers_closed_total", NULL,
+	    "ClosePeer frames from other relays"),
+	ROW(mesh_peers, "hyper_derp_derp_mesh_peers", NULL,
+	    "Other relays connected to this one"),
 	ROW(unknown_frames, "hyper_derp_derp_frames_unknown_total", NULL,
 	    "Frames that were skipped: of an unknown type, or not "
 	    "for a server to receive"),
@@ -152,6 +176,9 @@ static int server_make(struct hd_module *mod, struct hd_error *err)
 	r = derp_server_key_load(derp_server, &conf->private_key, err);
 	if (r < 0)
 		return r;
+	r = derp_mesh_key_load(derp_server, &conf->mesh_key, err);
+	if (r < 0)
+		return r;
 	switching_make(derp_server);
 	hd_log_notice("derp: relay key %s", derp_server->public_hex);
 	return 0;
@@ -211,7 +238,7 @@ static const struct hd_close_reason reasons[] = {
 
 HD_MODULE(derp, .version = "1.0", .licence = "MIT",
 	  .summary = "DERP, as Tailscale's clients speak it",
-	  .state_version = 2, .options = options, .metrics = metrics,
+	  .state_version = 3, .options = options, .metrics = metrics,
 	  .metrics_size = sizeof(struct derp_numbers),
 	  .conf_size = sizeof(struct derp_conf), .reasons = reasons,
 	  .check = derp_check, .load = derp_load, .unload = derp_unload);

@@ -2,8 +2,8 @@
 /* modules/derp/derp.h - the inside of the derp module.
  *
  * Files: frames.c the frame table and the packet path, login.c and
- * client_info.c the login, server_key.c and meta_cert.c who we are, routes.c
- * the HTTP side, derp.c the module.
+ * client_info.c the login, mesh.c what other relays may, server_key.c and
+ * meta_cert.c who we are, routes.c the HTTP side, derp.c the module.
  *
  * A connection:  LOGIN -ClientInfo-> ADMITTING -admitted()-> OPEN
  *                  `--------- a broken rule: CLOSED ---------' */
@@ -25,6 +25,7 @@ struct derp_conf {
 	struct hd_secret private_key; /* empty: state_dir/derp.key */
 	const char *home; /* the page at "/": home.c */
 	struct hd_place at_home;
+	struct hd_secret mesh_key; /* empty: no relay meshes with us */
 };
 
 /* Who this relay is: made by load(), constant while workers run. Lives in
@@ -32,6 +33,8 @@ struct derp_conf {
 struct derp_server {
 	struct hd_key public_key;
 	uint8_t private_key[crypto_box_SECRETKEYBYTES];
+	bool has_mesh_key;
+	struct hd_key mesh_key;
 	char public_hex[2 * HD_KEY_BYTES + 1];
 	char switching[256]; /* the 101 answer */
 	size_t switching_len;
@@ -52,6 +55,7 @@ struct derp_state {
 	bool not_ideal; /* the client would rather be elsewhere */
 	bool preferred; /* we are its home relay */
 	bool proxied; /* it came through a proxy */
+	bool mesh; /* it has the mesh key: another relay */
 	/* Sealed when the login is read, because the client's key has just
 	 * been expanded then; sent when it is admitted. */
 	uint8_t server_info[DERP_SERVER_INFO_BYTES];
@@ -90,10 +94,12 @@ struct derp_numbers {
 	struct hd_counter packets[2], bytes[2]; /* 1: disco */
 	struct hd_counter pings, keep_alives;
 	struct hd_counter gone_disconnected, gone_not_here;
+	struct hd_counter forwarded[2], forwarded_bytes[2]; /* 1: disco */
+	struct hd_counter presence, peers_closed;
 	struct hd_counter unknown_frames, refused_length, refused_privileged;
 	struct hd_counter upgrades_tcp, upgrades_websocket;
 	struct hd_counter logins_refused[DERP_REFUSED_N];
-	struct hd_gauge clients, clients_home, clients_not_ideal;
+	struct hd_gauge clients, clients_home, clients_not_ideal, mesh_peers;
 };
 
 static inline struct derp_numbers *derp_metrics(struct hd_module *mod,
@@ -127,6 +133,26 @@ int derp_client_info_parse(const char *json, size_t len_bytes,
  * kept there. Main thread; blocks. Returns 0 or negative errno. */
 int derp_server_key_load(struct derp_server *server,
 			 const struct hd_secret *option, struct hd_error *err);
+
+/* mesh.c */
+/* derp_mesh_key_load - from the option; empty: there is none. Main thread.
+ * Returns 0; -EINVAL it is none. */
+int derp_mesh_key_load(struct derp_server *server,
+		       const struct hd_secret *option, struct hd_error *err);
+/* derp_is_mesh - whether the login has our mesh key. Takes the same time
+ * whatever it has. */
+bool derp_is_mesh(const struct derp_client_info *info);
+/* derp_take_forward, derp_take_watch, derp_take_close - frames of other relays,
+ * for the table in frames.c; the length is right. Return 0; negative errno:
+ * close. derp_presence - for struct hd_peer_ops. */
+int derp_take_forward(struct hd_module *mod, struct hd_stream *s,
+		      struct derp_state *d, uint8_t *p, uint32_t len_bytes);
+int derp_take_watch(struct hd_module *mod, struct hd_stream *s,
+		    struct derp_state *d, uint8_t *p, uint32_t len_bytes);
+int derp_take_close(struct hd_module *mod, struct hd_stream *s,
+		    struct derp_state *d, uint8_t *p, uint32_t len_bytes);
+void derp_presence(struct hd_module *mod, struct hd_peer *peer,
+		   const struct hd_presence *what);
 
 /* meta_cert.c */
 /* derp_meta_cert_make - the certificate that tells a client our key within

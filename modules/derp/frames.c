@@ -21,7 +21,7 @@
 struct derp_frame {
 	const char *name; /* NULL: not for a server to read */
 	uint32_t min_bytes, max_bytes;
-	bool privileged; /* only with the mesh key, which nobody has yet */
+	bool privileged; /* only with the mesh key */
 	enum derp_phase phase;
 	/* Returns 0; negative errno: refused, the stream closes. NULL for
 	 * SendPacket, which take_packets() has taken before. */
@@ -71,11 +71,13 @@ static const struct derp_frame frames[] = {
 				  take_note_preferred },
 	[DERP_PING] = { "Ping", DERP_PING_MIN_BYTES, DERP_PING_MAX_BYTES, false,
 			DERP_OPEN, take_ping },
-	[DERP_FORWARD_PACKET] = { "ForwardPacket", 0, UINT32_MAX, true,
-				  DERP_OPEN, NULL },
-	[DERP_WATCH_CONNS] = { "WatchConns", 0, 0, true, DERP_OPEN, NULL },
+	[DERP_FORWARD_PACKET] = { "ForwardPacket", 2 * HD_KEY_BYTES,
+				  2 * HD_KEY_BYTES + DERP_PACKET_MAX_BYTES,
+				  true, DERP_OPEN, derp_take_forward },
+	[DERP_WATCH_CONNS] = { "WatchConns", 0, 0, true, DERP_OPEN,
+			       derp_take_watch },
 	[DERP_CLOSE_PEER] = { "ClosePeer", HD_KEY_BYTES, HD_KEY_BYTES, true,
-			      DERP_OPEN, NULL },
+			      DERP_OPEN, derp_take_close },
 };
 
 static const struct derp_frame *frame_find(const struct derp_state *d,
@@ -102,7 +104,7 @@ static int frame_refuse(struct hd_module *mod, struct hd_stream *s,
 			const struct derp_state *d, const struct derp_frame *f,
 			struct derp_header h)
 {
-	bool privileged = f->privileged;
+	bool privileged = f->privileged && !d->mesh;
 	struct derp_numbers *numbers = derp_metrics(mod, s);
 	char from[HD_ADDR_TEXT_BYTES];
 
@@ -120,9 +122,10 @@ static int frame_refuse(struct hd_module *mod, struct hd_stream *s,
 	return -EPROTO;
 }
 
-static bool frame_ok(const struct derp_frame *f, struct derp_header h)
+static bool frame_ok(const struct derp_state *d, const struct derp_frame *f,
+		     struct derp_header h)
 {
-	return !f->privileged && h.len_bytes >= f->min_bytes &&
+	return (!f->privileged || d->mesh) && h.len_bytes >= f->min_bytes &&
 	       h.len_bytes <= f->max_bytes;
 }
 
@@ -151,9 +154,9 @@ static int64_t frame_take(struct hd_module *mod, struct hd_stream *s,
 	if (f == NULL && d->phase == DERP_OPEN)
 		return frame_skip(mod, s, d, h.len_bytes,
 				  n - DERP_HEADER_BYTES);
-	if (d->phase == DERP_LOGIN && (f == NULL || !frame_ok(f, h)))
+	if (d->phase == DERP_LOGIN && (f == NULL || !frame_ok(d, f, h)))
 		return login_refuse(mod, s);
-	if (!frame_ok(f, h))
+	if (!frame_ok(d, f, h))
 		return frame_refuse(mod, s, d, f, h);
 	if (n - DERP_HEADER_BYTES < h.len_bytes) {
 		hd_stream_want(s, DERP_HEADER_BYTES + (size_t)h.len_bytes);
@@ -269,6 +272,16 @@ static void derp_timer(struct hd_module *mod, struct hd_stream *s, void *state,
 	keep_alive_arm(mod, s, state);
 }
 
+static void log_mesh(const struct hd_stream *s, const struct hd_peer *peer)
+{
+	char from[HD_ADDR_TEXT_BYTES];
+
+	hd_log_notice("another relay has logged in, by the mesh key: from=%s "
+		      "key=%s",
+		      hd_addr_text(hd_stream_addr(s), from),
+		      hd_key_text(hd_peer_key(peer)).s);
+}
+
 static void derp_admitted(struct hd_module *mod, struct hd_stream *s,
 			  void *state, struct hd_peer *peer)
 {
@@ -283,6 +296,9 @@ static void derp_admitted(struct hd_module *mod, struct hd_stream *s,
 	keep_alive_arm(mod, s, d);
 	hd_gauge_add(&numbers->clients, 1);
 	hd_gauge_add(&numbers->clients_not_ideal, d->not_ideal);
+	hd_gauge_add(&numbers->mesh_peers, d->mesh);
+	if (d->mesh)
+		log_mesh(s, peer);
 }
 
 static void derp_closed(struct hd_module *mod, struct hd_stream *s, void *state,
@@ -301,6 +317,7 @@ static void derp_closed(struct hd_module *mod, struct hd_stream *s, void *state,
 	hd_gauge_add(&numbers->clients, -1);
 	hd_gauge_add(&numbers->clients_home, -(int)d->preferred);
 	hd_gauge_add(&numbers->clients_not_ideal, -(int)d->not_ideal);
+	hd_gauge_add(&numbers->mesh_peers, -(int)d->mesh);
 }
 
 /* ---- what the relay tells a peer ---- */
@@ -366,6 +383,7 @@ static const struct hd_peer_ops peer_ops = {
 	.gone = derp_gone,
 	.drain = derp_drain,
 	.health = derp_health,
+	.presence = derp_presence,
 };
 
 const struct hd_proto derp_proto = {

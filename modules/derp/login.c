@@ -6,13 +6,6 @@
 #include <hyper-derp/log.h>
 #include <hyper-derp/relay.h>
 
-/* What a client is, told to a mesh. Source: derp/derp.go, PeerPresentFlags. */
-enum derp_present {
-	DERP_PRESENT_REGULAR = 1,
-	DERP_PRESENT_PROBER = 4,
-	DERP_PRESENT_NOT_IDEAL = 8,
-};
-
 /* Other refusals close the stream before they are counted. */
 static const struct {
 	enum derp_reason close;
@@ -61,18 +54,30 @@ static void seal_server_info(struct derp_state *d,
 				shared);
 }
 
+/* What it is, told to other relays. */
+static uint32_t present_flags(const struct derp_state *d,
+			      const struct derp_client_info *info)
+{
+	uint32_t flags = 0;
+
+	if (info->is_prober)
+		flags |= DERP_PRESENT_PROBER;
+	if (d->mesh)
+		flags |= DERP_PRESENT_MESH;
+	if (d->not_ideal)
+		flags |= DERP_PRESENT_NOT_IDEAL;
+	return flags != 0 ? flags : DERP_PRESENT_REGULAR;
+}
+
 static void admit(struct hd_stream *s, struct derp_state *d, const uint8_t *key,
 		  const struct derp_client_info *info)
 {
-	struct hd_login login = { .prober = info->is_prober,
-				  .flags = DERP_PRESENT_REGULAR };
+	struct hd_login login = { .prober = info->is_prober };
 
+	d->mesh = login.mesh = derp_is_mesh(info);
+	login.flags = present_flags(d, info);
 	memcpy(login.key.b, key, HD_KEY_BYTES);
 	memcpy(login.agent, info->app_name, sizeof(login.agent));
-	if (info->is_prober)
-		login.flags |= DERP_PRESENT_PROBER;
-	if (d->not_ideal)
-		login.flags |= DERP_PRESENT_NOT_IDEAL;
 	d->phase = DERP_ADMITTING;
 	hd_relay_login(s, &login);
 }

@@ -45,6 +45,15 @@ void assert_hex(const void *got, size_t n, const char *text)
 	assert_int_equal(n, want_n);
 }
 
+void derp_mesh_key(const char *text)
+{
+	conf.mesh_key = (struct hd_secret){ 0 };
+	if (text == NULL)
+		return;
+	conf.mesh_key.v = (const uint8_t *)text;
+	conf.mesh_key.len_bytes = strlen(text);
+}
+
 int derp_up(void **state)
 {
 	static const char file[] =

@@ -29,6 +29,10 @@ void assert_hex(const void *got, size_t n, const char *text);
 int derp_up(void **state);
 int derp_down(void **state);
 
+/* derp_mesh_key - the text of the file; NULL: none, as before the first call.
+ */
+void derp_mesh_key(const char *text);
+
 /* derp_fast - a connection that has just been upgraded by fast start, its
  * ServerKey cleared away. */
 struct hd_stream *derp_fast(void);

@@ -5,6 +5,7 @@
 #include <hyper-derp/tls.h>
 #include <hyper-derp/worker.h>
 #include "t/unit/fake_core.h"
+#include <hyper-derp/presence.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -325,6 +326,33 @@ void hd_relay_send(struct hd_peer *from, const struct hd_key *dst, bool urgent,
 	sent->len_bytes = len_bytes;
 	memcpy(sent->head, data, HD_MIN(len_bytes, sizeof(sent->head)));
 	fake.n_sent++;
+}
+
+void hd_relay_forward(struct hd_peer *link, const struct hd_key *src,
+		      const struct hd_key *dst, bool urgent,
+		      const uint8_t *data, uint32_t len_bytes)
+{
+	hd_assert(link->login.mesh);
+	hd_relay_send(link, dst, urgent, data, len_bytes);
+	fake.forwarded = *src;
+}
+
+int hd_presence_watch(struct hd_peer *watcher, uint16_t realm)
+{
+	hd_assert(watcher->login.mesh && realm == 0);
+	fake.watches++;
+	return 0;
+}
+
+void hd_relay_kick(uint16_t realm, const struct hd_key *key, enum hd_close why)
+{
+	hd_assert(realm == 0 && why == HD_CLOSE_KICKED);
+	fake.kicked = *key;
+}
+
+const struct hd_login *hd_peer_login(const struct hd_peer *peer)
+{
+	return &peer->login;
 }
 
 void hd_peer_active(struct hd_peer *peer)

@@ -95,6 +95,9 @@ struct fake_core {
 	unsigned n_routes;
 	struct fake_sent sent[FAKE_SENT_MAX];
 	unsigned n_sent; /* may be more than are kept */
+	/* hd_relay_forward(), which counts as sent too; hd_relay_kick() */
+	struct hd_key forwarded, kicked;
+	unsigned watches; /* hd_presence_watch() */
 	struct fake_bytes state_file, certificate;
 	const char *state_name; /* of the file written last */
 	int state_error; /* of the next read, when not 0 */

@@ -57,11 +57,11 @@ func (r *Relay) config(t testing.TB, opt Options) string {
 
 // derperCommand is real derper with the same ports. It speaks DERP on the TLS
 // port only, or with NoTLS on the plain one.
-func (r *Relay) derperCommand(t testing.TB, opt Options) *exec.Cmd {
+func (r *Relay) derperCommand(t testing.TB, bin string, opt Options, meshKeyFile string) *exec.Cmd {
 	t.Helper()
 	args := []string{
 		"-c", filepath.Join(r.Dir, "derper.key"),
-		"-mesh-psk-file", "", "-hostname", "127.0.0.1",
+		"-mesh-psk-file", meshKeyFile, "-hostname", "127.0.0.1",
 	}
 	if opt.NoTLS {
 		args = append(args, "-a", r.Plain, "-http-port", "-1")
@@ -76,5 +76,51 @@ func (r *Relay) derperCommand(t testing.TB, opt Options) *exec.Cmd {
 		_, stun, _ := net.SplitHostPort(r.STUN)
 		args = append(args, "-stun-port", stun)
 	}
-	return exec.Command(derperPath(), args...)
+	return exec.Command(bin, args...)
+}
+
+// DerperMesh says with whom a real derper meshes.
+type DerperMesh struct {
+	KeyFile string
+	With    *Relay
+}
+
+// StartDerper starts real derper beside the relay under test: it dials that
+// one, whose certificate it verifies. The test is skipped where the relay under
+// test is derper, or derper cannot be built.
+func StartDerper(t testing.TB, mesh DerperMesh) *Relay {
+	t.Helper()
+	SkipOnDerper(t, "is derper already")
+	bin := buildDerper(t)
+	for try := 0; try < 5; try++ {
+		r := &Relay{Derper: true, Cert: newCert(t), Dir: t.TempDir()}
+		r.TLS, r.Plain = freeTCP(t, "127.0.0.1"), freeTCP(t, "127.0.0.1")
+		r.cmd = r.derperCommand(t, bin, Options{NoSTUN: true}, mesh.KeyFile)
+		r.cmd.Args = append(r.cmd.Args, "-mesh-with", mesh.With.TLS)
+		r.cmd.Env = append(os.Environ(),
+			"SSL_CERT_FILE="+mesh.With.Cert.CertFile)
+		r.run(t)
+		if r.awaitReady(t) {
+			t.Cleanup(func() {
+				r.cmd.Process.Kill() // it knows no other end
+				<-r.done
+			})
+			return r
+		}
+	}
+	t.Fatal("derper has not started")
+	return nil
+}
+
+// buildDerper returns the path of a derper of the version in go.mod. Go keeps
+// what it has built: only the first one takes long.
+func buildDerper(t testing.TB) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "derper")
+	cmd := exec.Command("go", "build", "-o", path, "tailscale.com/cmd/derper")
+	cmd.Dir = moduleRoot(t)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Skipf("lacking derper: %v\n%s", err, out)
+	}
+	return path
 }

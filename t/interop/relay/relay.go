@@ -97,7 +97,7 @@ func (r *Relay) launch(t testing.TB, opt Options) {
 		r.STUN = freeUDP(t, opt.Host)
 	}
 	if r.Derper {
-		r.cmd = r.derperCommand(t, opt)
+		r.cmd = r.derperCommand(t, derperPath(), opt, "")
 	} else {
 		r.cmd = r.hyperDerpCommand(t, opt)
 	}
