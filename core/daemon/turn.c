@@ -3,7 +3,8 @@
  *
  *   wait (sends enter the kernel here) -> one TLS handshake step -> events ->
  *   inbox -> packets of other workers -> connections, datagrams -> who has left
- *   -> some reads -> timers -> flush what became due
+ *   -> some reads -> timers -> flush what became due -> tell watchers who is
+ *   here
  *
  * Input and output of a turn are in balance: what is read is flushed before
  * more is. How it sleeps is core/loop/worker_wait.c, how a worker begins and
@@ -167,11 +168,11 @@ void hd_turn(struct hd_worker *w)
 		w->more |= hd_gone_run(w);
 	take_input(w);
 	run_timers(w);
-	if (w->relay->feeds != NULL)
-		w->more |= hd_feeds_run(w);
 	flush(w);
 	w->more |= w->relay->gone.first !=
 		   NULL; /* left in this turn: tell in the next */
+	if (w->relay->feeds != NULL) /* behind flush(), which closes some */
+		w->more |= hd_feeds_run(w);
 	sweep(w);
 	HD_PROBE(turn_end, w->index);
 }
