@@ -9,12 +9,12 @@
 #include "core/cmd/cmd.h"
 #include "core/control/control.h"
 #include "core/http/http.h"
+#include "core/loop/hooks.h"
 #include "core/loop/timer.h"
 #include "core/module/module.h"
 #include "core/module/module_listed.h"
 #include "core/net/listener.h"
 #include "core/net/udp.h"
-#include "core/relay/hooks.h"
 #include "core/stream/service.h"
 
 enum { UDPS_SHOWN = 16 };
@@ -86,22 +86,29 @@ static unsigned put_commands(struct hd_call *c, const struct hd_module *mod)
 	return n;
 }
 
+static unsigned put_hook(struct hd_call *c, const struct hd_hook_list *list,
+			 const char *name, const struct hd_module *mod)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < list->n; i++)
+		if (list->v[i].mod == mod) {
+			hd_out_string(c, NULL, name);
+			n++;
+		}
+	return n;
+}
+
 static unsigned put_hooks(struct hd_call *c, const struct hd_module *mod)
 {
 	const struct hd_hooks *h = hd_modules_hooks();
-	unsigned n = 0;
+	unsigned n;
 
 	hd_out_open(c, "hooks", '[');
-	for (unsigned i = 0; i < h->n_admit; i++)
-		if (h->admit[i].mod == mod) {
-			hd_out_string(c, NULL, "admit");
-			n++;
-		}
-	for (unsigned i = 0; i < h->n_packet; i++)
-		if (h->packet[i].mod == mod) {
-			hd_out_string(c, NULL, "packet");
-			n++;
-		}
+	n = put_hook(c, &h->accept, "accept", mod);
+	n += put_hook(c, &h->admit, "admit", mod);
+	n += put_hook(c, &h->packet, "packet", mod);
+	n += put_hook(c, &h->leave, "leave", mod);
 	hd_out_close(c);
 	return n;
 }

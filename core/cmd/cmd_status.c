@@ -8,9 +8,9 @@
 #include "core/base/version.h"
 #include "core/cmd/cmd.h"
 #include "core/control/control.h"
+#include "core/loop/hooks.h"
 #include "core/loop/worker.h"
 #include "core/module/module.h"
-#include "core/relay/hooks.h"
 #include "core/relay/relay_worker.h"
 #include "core/tls/aead.h"
 

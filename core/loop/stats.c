@@ -26,6 +26,8 @@ const struct hd_metric hd_core_metrics[] = {
 	ROW(packets_out, "hyper_derp_send_packets_total",
 	    "Packets handed to their receivers' output"),
 	ROW(accepts, "hyper_derp_accepts_total", "Connections accepted"),
+	ROW(accepts_denied, "hyper_derp_accepts_denied_total",
+	    "Connections that a module closed by their address"),
 	ROW(accept_pauses, "hyper_derp_accept_pauses_total",
 	    "Times that accepting paused"),
 	ROW(proxy_refused, "hyper_derp_proxy_refused_total",

@@ -7,8 +7,10 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include "core/loop/hooks.h"
 #include "core/loop/worker.h"
-#include "core/relay/hooks.h"
+#include "core/relay/leave.h"
+#include "core/relay/peer_data.h"
 
 static struct hd_hooks draft, shown[2];
 static unsigned at, n_lost;
@@ -22,48 +24,85 @@ static int too_many(struct hd_module *mod, const char *what,
 			    mod->name, HD_HOOKS_MAX, what);
 }
 
-int hd_hook_admit(struct hd_module *mod, hd_admit_fn *fn, struct hd_error *err)
+static int enter(struct hd_hook_list *list, struct hd_hook hook,
+		 const char *what, struct hd_error *err)
 {
-	struct hd_admit_hook *v = draft.admit;
-	unsigned i = draft.n_admit;
+	unsigned i = list->n;
 
 	if (i == HD_HOOKS_MAX)
-		return too_many(mod, "admit", err);
-	for (; i > 0 && v[i - 1].mod->order > mod->order; i--)
-		v[i] = v[i - 1];
-	v[i] = (struct hd_admit_hook){ mod, fn };
-	draft.n_admit++;
+		return too_many(hook.mod, what, err);
+	for (; i > 0 && list->v[i - 1].mod->order > hook.mod->order; i--)
+		list->v[i] = list->v[i - 1];
+	list->v[i] = hook;
+	list->n++;
 	return 0;
+}
+
+int hd_hook_accept(struct hd_module *mod, hd_accept_fn *fn,
+		   struct hd_error *err)
+{
+	return enter(&draft.accept,
+		     (struct hd_hook){ .mod = mod, .accept = fn }, "accept",
+		     err);
+}
+
+int hd_hook_admit(struct hd_module *mod, hd_admit_fn *fn, struct hd_error *err)
+{
+	return enter(&draft.admit, (struct hd_hook){ .mod = mod, .admit = fn },
+		     "admit", err);
 }
 
 int hd_hook_packet(struct hd_module *mod, hd_packet_fn *fn,
 		   struct hd_error *err)
 {
-	struct hd_packet_hook *v = draft.packet;
-	unsigned i = draft.n_packet;
+	return enter(&draft.packet,
+		     (struct hd_hook){ .mod = mod, .packet = fn }, "packet",
+		     err);
+}
 
-	if (i == HD_HOOKS_MAX)
-		return too_many(mod, "packet", err);
-	for (; i > 0 && v[i - 1].mod->order > mod->order; i--)
-		v[i] = v[i - 1];
-	v[i] = (struct hd_packet_hook){ mod, fn };
-	draft.n_packet++;
-	return 0;
+int hd_hook_leave(struct hd_module *mod, hd_leave_fn *fn, struct hd_error *err)
+{
+	return enter(&draft.leave, (struct hd_hook){ .mod = mod, .leave = fn },
+		     "leave", err);
+}
+
+int hd_hook_peer_data(struct hd_module *mod, uint32_t size_bytes,
+		      struct hd_error *err)
+{
+	if (size_bytes == 0 || size_bytes > HD_PEER_DATA_MAX_BYTES)
+		return hd_error_set(err, -EINVAL,
+				    "module %s: memory in each peer is 1 to %u "
+				    "bytes, not %u",
+				    mod->name, HD_PEER_DATA_MAX_BYTES,
+				    size_bytes);
+	if (hd_hook_of(&draft.data, mod) != NULL)
+		return hd_error_set(err, -EEXIST,
+				    "module %s: asks twice for memory in each "
+				    "peer",
+				    mod->name);
+	return enter(&draft.data,
+		     (struct hd_hook){ .mod = mod, .data_bytes = size_bytes },
+		     "peer data", err);
+}
+
+static void leave_list(struct hd_hook_list *list, const struct hd_module *mod)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < list->n; i++)
+		if (list->v[i].mod != mod)
+			list->v[n++] = list->v[i];
+	memset(&list->v[n], 0, (list->n - n) * sizeof(list->v[0]));
+	list->n = n;
 }
 
 static void withdraw(const struct hd_module *mod)
 {
-	unsigned n = 0;
-
-	for (unsigned i = 0; i < draft.n_admit; i++)
-		if (draft.admit[i].mod != mod)
-			draft.admit[n++] = draft.admit[i];
-	draft.n_admit = n;
-	n = 0;
-	for (unsigned i = 0; i < draft.n_packet; i++)
-		if (draft.packet[i].mod != mod)
-			draft.packet[n++] = draft.packet[i];
-	draft.n_packet = n;
+	leave_list(&draft.accept, mod);
+	leave_list(&draft.admit, mod);
+	leave_list(&draft.packet, mod);
+	leave_list(&draft.leave, mod);
+	leave_list(&draft.data, mod);
 }
 
 /* ---- guards ---- */
@@ -82,11 +121,16 @@ bool hd_guard_is_lost(const char *name)
 	return lost_at(name) < draft.n_lost;
 }
 
-/* Those for whom there is no room are forgotten: it is closed as it is. */
+/* Where there is no room for one more, nothing but a restart opens the relay
+ * again: no module has the name that stands for the rest. */
 void hd_guard_lost(const char *name)
 {
-	if (hd_guard_is_lost(name) || draft.n_lost == HD_GUARDS_MAX)
+	if (hd_guard_is_lost(name))
 		return;
+	if (draft.n_lost == HD_GUARDS_MAX) {
+		name = "(others; restart the relay)";
+		draft.n_lost--;
+	}
 	snprintf(draft.lost[draft.n_lost++], HD_GUARD_NAME_BYTES, "%s", name);
 }
 
@@ -103,15 +147,20 @@ void hd_guard_back(const char *name)
 
 /* ---- what workers see ---- */
 
+static bool same_list(const struct hd_hook_list *a,
+		      const struct hd_hook_list *b)
+{
+	return a->n == b->n && memcmp(a->v, b->v, a->n * sizeof(*a->v)) == 0;
+}
+
 static bool same(const struct hd_hooks *a, const struct hd_hooks *b)
 {
-	return a->n_admit == b->n_admit && a->n_packet == b->n_packet &&
-	       a->n_lost == b->n_lost &&
-	       memcmp(a->lost, b->lost, a->n_lost * sizeof(*a->lost)) == 0 &&
-	       memcmp(a->admit, b->admit, a->n_admit * sizeof(*a->admit)) ==
-		       0 &&
-	       memcmp(a->packet, b->packet, a->n_packet * sizeof(*a->packet)) ==
-		       0;
+	return same_list(&a->accept, &b->accept) &&
+	       same_list(&a->admit, &b->admit) &&
+	       same_list(&a->packet, &b->packet) &&
+	       same_list(&a->leave, &b->leave) &&
+	       same_list(&a->data, &b->data) && a->n_lost == b->n_lost &&
+	       memcmp(a->lost, b->lost, a->n_lost * sizeof(*a->lost)) == 0;
 }
 
 static void publish(void)
@@ -119,7 +168,6 @@ static void publish(void)
 	if (same(&draft, &shown[at]))
 		return;
 	shown[at ^ 1] = draft;
-	shown[at ^ 1].packet[draft.n_packet].fn = NULL;
 	at ^= 1;
 	__atomic_store_n(&n_lost, draft.n_lost, __ATOMIC_RELAXED);
 }
@@ -129,16 +177,6 @@ unsigned hd_guards_lost(void)
 	return __atomic_load_n(&n_lost, __ATOMIC_RELAXED);
 }
 
-void hd_hooks_count(const struct hd_module *mod, unsigned *ret_admit,
-		    unsigned *ret_packet)
-{
-	*ret_admit = *ret_packet = 0;
-	for (unsigned i = 0; i < draft.n_admit; i++)
-		*ret_admit += draft.admit[i].mod == mod;
-	for (unsigned i = 0; i < draft.n_packet; i++)
-		*ret_packet += draft.packet[i].mod == mod;
-}
-
 const struct hd_hooks *hd_modules_hooks(void)
 {
 	return &shown[at];
@@ -146,13 +184,28 @@ const struct hd_hooks *hd_modules_hooks(void)
 
 static void sync_here(struct hd_worker *w, const struct hd_module *mod)
 {
-	(void)mod;
 	w->hooks = hd_modules_hooks();
+	hd_peer_data_sync(w, mod);
+}
+
+/* Its peers stay, and it goes: it is told of them while it can still be. When
+ * it comes, or its code changes, the table has it. */
+static void cancel_here(struct hd_worker *w, const struct hd_module *mod)
+{
+	if (hd_hook_of(&hd_modules_hooks()->leave, mod) == NULL)
+		hd_leave_behind(w, mod);
+}
+
+static void end_here(struct hd_worker *w, struct hd_module *mod, bool kept)
+{
+	if (!kept)
+		hd_peer_data_drop(w, mod);
 }
 
 static void take_here(struct hd_worker *w, void *unused)
 {
-	sync_here(w, unused);
+	(void)unused;
+	w->hooks = hd_modules_hooks();
 }
 
 void hd_guard_give_up(const char *name)
@@ -168,4 +221,6 @@ const struct hd_kind hd_hook_kind = {
 	.withdraw = withdraw,
 	.to_the_last = true,
 	.sync_here = sync_here,
+	.cancel_here = cancel_here,
+	.end_here = end_here,
 };

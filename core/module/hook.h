@@ -6,9 +6,6 @@
 #include "core/module/module.h"
 
 extern const struct hd_kind hd_hook_kind;
-/* hd_hooks_count - how many admit and packet hooks a module has. */
-void hd_hooks_count(const struct hd_module *mod, unsigned *ret_admit,
-		    unsigned *ret_packet);
 
 /* Modules with HD_MODULE_GUARD that were lost: in hd_modules_hooks().
  * hd_guard_lost - what it registered has been withdrawn, and it should be

@@ -17,7 +17,7 @@
 #include "core/base/clock.h"
 #include "core/base/probes.h"
 #include "core/base/utf8.h"
-#include "core/relay/hooks.h"
+#include "core/loop/hooks.h"
 #include "core/relay/peer.h"
 #include "core/relay/tenant.h"
 #include "core/stream/proxied.h"
@@ -53,7 +53,11 @@ void hd_login_refuse(struct hd_stream *s, enum hd_close why,
 {
 	char addr[HD_ADDR_TEXT_BYTES], via[HD_VIA_TEXT_BYTES];
 
+	struct hd_peer *p = hd_peer_of(s);
+
 	hd_count(&s->worker->stats.logins_denied, 1);
+	free(p->refusal);
+	p->refusal = strdup(reason);
 	hd_log_notice("login refused: key=%s addr=%s%s reason=%s",
 		      s->user->key_text, hd_addr_text(&s->addr, addr),
 		      hd_proxied_text(s, via), reason);
@@ -128,14 +132,14 @@ static enum hd_verdict take_gifts(struct hd_peer *p, struct hd_ticket *t)
 /* ---- questions ---- */
 
 /* The first that has not been asked; NULL: all have. */
-static const struct hd_admit_hook *next_hook(const struct hd_stream *s)
+static const struct hd_hook *next_hook(const struct hd_stream *s)
 {
 	const struct hd_hooks *hooks = s->worker->hooks;
 	const struct hd_peer *p = hd_peer_of(s);
 	unsigned nth = 0;
 
-	for (unsigned i = 0; i < hooks->n_admit; i++) {
-		const struct hd_admit_hook *h = &hooks->admit[i];
+	for (unsigned i = 0; i < hooks->admit.n; i++) {
+		const struct hd_hook *h = &hooks->admit.v[i];
 
 		if (h->mod->order > p->asked_order)
 			return h;
@@ -155,8 +159,7 @@ static void note_asked(struct hd_peer *p, const struct hd_module *mod)
 	p->asked_n++;
 }
 
-static enum hd_verdict ask_hook(struct hd_stream *s,
-				const struct hd_admit_hook *h,
+static enum hd_verdict ask_hook(struct hd_stream *s, const struct hd_hook *h,
 				struct hd_ticket *t)
 {
 	struct hd_worker *w = s->worker;
@@ -173,13 +176,14 @@ static enum hd_verdict ask_hook(struct hd_stream *s,
 	};
 	struct hd_admission who = {
 		.login = &p->login,
+		.peer = p,
 		.from = &s->addr,
 		.proto = s->proto->name,
 		.listener = hd_stream_listener_name(s),
 		.server_name = hd_stream_server_name(s),
 		.tenant = hd_tenant_name(p->tenant),
 	};
-	enum hd_verdict v = h->fn(h->mod, w, &who, t);
+	enum hd_verdict v = h->admit(h->mod, w, &who, t);
 
 	hd_meter_leave(&w->meter, before);
 	if (v == HD_VERDICT_PASS)
@@ -208,7 +212,7 @@ static void refuse_unguarded(struct hd_stream *s)
 
 void hd_login_ask(struct hd_stream *s)
 {
-	const struct hd_admit_hook *h;
+	const struct hd_hook *h;
 	enum hd_verdict v = HD_VERDICT_PASS;
 	struct hd_ticket t;
 

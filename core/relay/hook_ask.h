@@ -4,36 +4,36 @@
  * second.
  * Context: the worker. */
 #pragma once
+#include "core/loop/hooks.h"
 #include "core/loop/worker.h"
-#include "core/relay/hooks.h"
 
 __attribute__((cold, noinline)) static enum hd_verdict
-hd_hook_ask_measured(const struct hd_packet_hook *h, struct hd_worker *w,
+hd_hook_ask_measured(const struct hd_hook *h, struct hd_worker *w,
 		     const struct hd_packet *packet)
 {
 	struct hd_account *before =
 		hd_meter_switch(&w->meter, hd_account_of(w, h->mod));
-	enum hd_verdict v = h->fn(h->mod, w, packet);
+	enum hd_verdict v = h->packet(h->mod, w, packet);
 
 	hd_meter_switch(&w->meter, before);
 	return v;
 }
 
 /* hd_hooks_ask_packet - returns the first hook that denies, else the end, which
- * has no fn. There is one at least. */
-static inline const struct hd_packet_hook *
+ * asks nobody. There is one at least. */
+static inline const struct hd_hook *
 hd_hooks_ask_packet(struct hd_worker *w, const struct hd_packet *packet)
 {
-	const struct hd_packet_hook *h = w->hooks->packet;
+	const struct hd_hook *h = w->hooks->packet.v;
 
 	if (__builtin_expect(w->meter.on, 0)) {
-		while (h->fn != NULL &&
+		while (h->packet != NULL &&
 		       hd_hook_ask_measured(h, w, packet) == HD_VERDICT_PASS)
 			h++;
 		return h;
 	}
-	while (h->fn(h->mod, w, packet) == HD_VERDICT_PASS)
-		if ((++h)->fn == NULL)
+	while (h->packet(h->mod, w, packet) == HD_VERDICT_PASS)
+		if ((++h)->packet == NULL)
 			break;
 	return h;
 }

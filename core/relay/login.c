@@ -10,6 +10,7 @@
 #include "core/base/bug.h"
 #include "core/base/clock.h"
 #include "core/relay/peer.h"
+#include "core/relay/peer_data.h"
 #include "core/relay/relay_worker.h"
 #include "core/stream/stream_life.h"
 
@@ -74,7 +75,7 @@ static void move(struct hd_stream *s, struct hd_worker *home)
 
 static void go_home(struct hd_stream *s)
 {
-	const struct hd_peer *p = hd_peer_of(s);
+	struct hd_peer *p = hd_peer_of(s);
 	const struct hd_login *l = &p->login;
 	unsigned home = hd_key_home(hd_key_hash(l->realm, &l->key));
 
@@ -85,6 +86,11 @@ static void go_home(struct hd_stream *s)
 	s->user_waits = false;
 	if (p->moved)
 		count_move(s->worker, p);
+	p->home = true;
+	if (hd_peer_data_give(p) < 0) {
+		hd_stream_abort(s, HD_CLOSE_ERROR);
+		return;
+	}
 	hd_login_ask(s);
 }
 

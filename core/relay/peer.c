@@ -12,8 +12,10 @@
 #include <string.h>
 #include "core/base/key.h"
 #include "core/base/probes.h"
+#include "core/relay/leave.h"
 #include "core/relay/limits.h"
 #include "core/relay/peer.h"
+#include "core/relay/peer_data.h"
 #include "core/relay/presence.h"
 #include "core/relay/relay_worker.h"
 #include "core/relay/tenant.h"
@@ -69,9 +71,12 @@ static void ended(struct hd_stream *s)
 	struct hd_peer *p = hd_peer_of(s);
 
 	hd_assert(p->entry == NULL);
+	hd_leave_tell(p);
 	hd_stream_set_user(s, NULL);
 	p->magic = 0;
 	hd_tenant_drop(p->tenant);
+	hd_peer_data_free(p);
+	free(p->refusal);
 	free(p->label);
 	free(p);
 }
@@ -119,6 +124,7 @@ int hd_peer_up(struct hd_peer *p)
 	p->next = e->active; /* the newest is active */
 	e->active = p;
 	p->state = HD_PEER_UP;
+	p->admitted = true;
 	if (w->relay->feeds != NULL)
 		hd_feeds_up(w, e);
 	count_peers(w, 1);

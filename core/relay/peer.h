@@ -6,6 +6,7 @@
  * is told who is here, about_peers.c who is connected.
  * Context: the stream's worker; after admission that is the key's home. */
 #pragma once
+#include <hyper-derp/about.h>
 #include <hyper-derp/hook.h>
 #include <hyper-derp/log.h>
 #include "core/base/kind.h"
@@ -31,7 +32,10 @@ struct hd_peer {
 	/* the last destination, so that a conversation needs no look-up */
 	struct hd_entry *last;
 	struct hd_key last_key;
+	uint64_t packets_in, packets_out; /* that it sent, that it was given */
 	bool moved; /* to its home worker */
+	bool home; /* it is there: hooks know of it */
+	bool admitted; /* stays when it is DOWN */
 	bool last_to_notify; /* it is in entry->to_notify */
 	uint32_t last_version; /* of the table when it was found */
 	/* PeerGone(not here): 1 a second, burst 3 */
@@ -47,6 +51,8 @@ struct hd_peer {
 	struct hd_login login;
 	struct hd_key_text name; /* of the key, for probes and logs */
 	char *label; /* that a hook gave; NULL: none */
+	char *refusal; /* why it was not admitted; NULL: nobody has said so */
+	struct hd_peer_data *data; /* of modules: peer_data.h; NULL: none */
 	uint16_t tenant; /* that a hook gave; held. In login.realm once UP */
 	struct hd_stream_user user; /* of its stream */
 	struct hd_watcher *watch; /* of who is here; NULL: none */
@@ -146,7 +152,6 @@ hd_peer_ops_of(const struct hd_stream *s)
 }
 
 /* hd_peer_about - of a stream that has a peer; pointers are the stream's. */
-struct hd_about_peer;
 void hd_peer_about(const struct hd_stream *s, struct hd_about_peer *ret);
 
 /* hd_key_home - the index of the home worker. */

@@ -70,6 +70,7 @@ deliver(struct hd_worker *w, struct hd_entry *e, const struct hd_packet *packet)
 	if (w->stats.packets_out.n % HD_TIMED_PACKETS == 0)
 		hd_stream_time(to->stream);
 	hd_count(&w->stats.packets_out, 1);
+	to->packets_out++;
 	hd_account_add(to->stream->account, HD_ACCOUNT_PACKETS_OUT, 1);
 	HD_PROBE(packet_out, w->index, to->name.s, packet->src, packet->dst,
 		 packet->len_bytes, packet->urgent);
@@ -144,9 +145,9 @@ static void send_searched(struct hd_peer *from, const struct hd_packet *packet)
 static bool denied(struct hd_worker *w, const struct hd_peer *from,
 		   const struct hd_packet *packet)
 {
-	const struct hd_packet_hook *h = hd_hooks_ask_packet(w, packet);
+	const struct hd_hook *h = hd_hooks_ask_packet(w, packet);
 
-	if (__builtin_expect(h->fn == NULL, 1))
+	if (__builtin_expect(h->packet == NULL, 1))
 		return false;
 	hd_account_add(hd_account_of(w, h->mod), HD_ACCOUNT_DENIED, 1);
 	drop(w, HD_DROP_DENIED, packet, from->name.s);
@@ -176,10 +177,11 @@ void hd_relay_send(struct hd_peer *from, const struct hd_key *dst, bool urgent,
 	if (from->entry == NULL)
 		return; /* it is closing */
 	hd_count(&w->stats.packets_in, 1);
+	from->packets_in++;
 	hd_account_add(from->stream->account, HD_ACCOUNT_PACKETS_IN, 1);
 	HD_PROBE(packet_in, w->index, from->name.s, packet.src, packet.dst,
 		 packet.len_bytes, packet.urgent);
-	if (__builtin_expect(w->hooks->n_packet > 0, 0) &&
+	if (__builtin_expect(w->hooks->packet.n > 0, 0) &&
 	    denied(w, from, &packet))
 		return;
 	if (__builtin_expect(w->relay->pairs != NULL, 0))

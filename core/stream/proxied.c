@@ -18,6 +18,7 @@
 #include "core/base/addr.h"
 #include "core/base/probes.h"
 #include "core/net/listener.h"
+#include "core/stream/arrival.h"
 #include "core/stream/proxy_header.h"
 #include "core/stream/stream_life.h"
 
@@ -135,8 +136,13 @@ static void take_header(struct hd_stream *s, int len,
 	s->proxy_due = false;
 	if (client->sa.sa_family != AF_UNSPEC)
 		named(s, client);
-	if (hd_stream_is_open(s))
+	if (!hd_stream_is_open(s))
+		return;
+	if (hd_arrival_passes(s->worker, s->listener, &s->addr,
+			      hd_stream_proxy(s)))
 		hd_stream_begin(s);
+	else
+		hd_stream_abort(s, HD_CLOSE_DENIED);
 }
 
 static void look_at(struct hd_stream *s, size_t n)

@@ -22,6 +22,7 @@
 #include "core/base/probes.h"
 #include "core/loop/tag.h"
 #include "core/net/listener.h"
+#include "core/stream/arrival.h"
 #include "core/stream/first.h"
 #include "core/stream/proxied.h"
 #include "core/stream/stream_life.h"
@@ -100,6 +101,8 @@ void hd_stream_accept(struct hd_worker *w, const struct hd_listener *listener,
 	struct hd_first first;
 
 	if (hd_proxied_may_come(w, listener, from) &&
+	    (listener->proxies.n > 0 ||
+	     hd_arrival_passes(w, listener, from, NULL)) &&
 	    hd_first_find(w, listener, from, &first))
 		s = stream_new(listener, fd, from, first.proto);
 	if (s == NULL) {
@@ -253,8 +256,8 @@ void hd_stream_end(struct hd_stream *s)
 	hd_account_add(s->account, HD_ACCOUNT_ERRORS, is_error(s->like));
 	call_closed(s, s->why);
 	HD_PROBE(closed, s, w->index, s->why, s->bytes_in, s->bytes_out);
-	set_owner(s, NULL);
 	user_ended(s);
+	set_owner(s, NULL);
 	hd_stream_detach(s);
 	shutdown(s->fd, SHUT_RDWR); /* at once: the ring may still hold it */
 	close(s->fd);

@@ -8,9 +8,33 @@
 extern "C" {
 #endif
 
+/* ---- connections ---- */
+
+/* Who connects; borrowed for the call. */
+struct hd_arrival {
+	const union hd_addr *from; /* the client, as the PROXY header has it */
+	const union hd_addr *proxy; /* it came through this; NULL: none */
+	const char *listener; /* its name in `listen:`; NULL: it has none */
+	bool tls; /* a handshake would be next */
+};
+
+/* on_accept - a connection has come, and nothing has been read of it but a
+ * PROXY header; in the worker that took it. HD_VERDICT_DENY closes it at once
+ * and without a word; counted, and in the log of debug only. Addresses of
+ * X-Forwarded-For and the like are not known yet: on_admit has them.
+ * HD_VERDICT_PENDING denies, too: who has not even begun TLS must not be able
+ * to have descriptors wait for an answer. Ask others in on_admit; here look up
+ * what is known. */
+typedef enum hd_verdict hd_accept_fn(struct hd_module *mod,
+				     struct hd_worker *w,
+				     const struct hd_arrival *who);
+
+/* ---- logins ---- */
+
 /* Who asks to be let in; borrowed for the call. */
 struct hd_admission {
 	const struct hd_login *login;
+	struct hd_peer *peer; /* for hd_peer_data(); it is not admitted */
 	const union hd_addr *from; /* the client */
 	const char *proto; /* "derp" */
 	const char *listener; /* its name in `listen:`; NULL: it has none */
@@ -35,12 +59,70 @@ typedef enum hd_verdict hd_packet_fn(struct hd_module *mod,
 				     struct hd_worker *w,
 				     const struct hd_packet *packet);
 
-/* In load(). Return 0; -ENOSPC more than HD_HOOKS_MAX. */
+/* ---- the end ---- */
+
+/* Who was here; borrowed for the call. The numbers are of the connection,
+ * from its beginning. */
+struct hd_departure {
+	const struct hd_peer *peer; /* for hd_peer_data(), in its last moment */
+	const struct hd_login *login; /* its realm has the tenant if admitted */
+	const char *name, *tenant; /* that an admit hook has set; "" none */
+	const char *proto; /* "derp" */
+	const union hd_addr *from; /* the client */
+	const union hd_addr *proxy; /* it came through this; NULL: none */
+	const char *listener; /* its name; NULL: it has none */
+	uint64_t conn; /* that of struct hd_about_peer */
+	uint64_t duration_ms; /* since it was accepted */
+	uint64_t bytes_in, bytes_out; /* payload of TLS */
+	uint64_t packets_in, packets_out; /* it sent; it was given */
+	uint64_t drops; /* of those it was given, and did not take */
+	bool admitted; /* false: it was refused, or ended before that */
+	bool stays; /* it has not ended: the module goes, and would not hear
+		       of it any more */
+	enum hd_close why; /* not when it stays */
+	const char *why_text; /* hd_close_text(); "" it stays */
+	const char *refusal; /* that it was told; "" nobody refused it */
+};
+
+/* on_leave - a connection that had proven its key has ended; in the key's home
+ * worker. Once for each that on_admit was or could have been asked about,
+ * after closed() of its protocol. When the module is unloaded while it runs:
+ * for each that is there then, with `stays`; a reload tells nobody. Everybody
+ * has left before stop() when the relay ends, except who had not come home. */
+typedef void hd_leave_fn(struct hd_module *mod, struct hd_worker *w,
+			 const struct hd_departure *who);
+
+/* ---- in load() ---- */
+
+/* Return 0; -ENOSPC more than HD_HOOKS_MAX. */
+HD_API int hd_hook_accept(struct hd_module *mod, hd_accept_fn *fn,
+			  struct hd_error *err);
+HD_API int hd_hook_leave(struct hd_module *mod, hd_leave_fn *fn,
+			 struct hd_error *err);
 HD_API int hd_hook_admit(struct hd_module *mod, hd_admit_fn *fn,
 			 struct hd_error *err);
 HD_API int hd_hook_packet(struct hd_module *mod, hd_packet_fn *fn,
 			  struct hd_error *err);
 #define HD_HOOKS_MAX 16
+
+/* hd_hook_peer_data - in load(), once: the module wants memory of its own in
+ * each peer. Zeroed; there from on_admit to on_leave; those that are here
+ * already when the module is loaded have it, zeroed, when serving() is called.
+ * It stays when a reload keeps the module's state and asks for the same size,
+ * and is freed by the core: it must be plain memory in which nothing is to be
+ * freed. A peer for which there is no memory is closed.
+ * @size_bytes  1..HD_PEER_DATA_MAX_BYTES
+ * Returns 0; -EINVAL another size; -EEXIST asked before; -ENOSPC.
+ * hd_peer_data - that memory, aligned for everything. In the peer's worker.
+ * Costs a look at the block of each module that asks, so not for each packet.
+ * Returns NULL: the module does not ask, or the peer came while it left. */
+#define HD_PEER_DATA_MAX_BYTES 65536u
+HD_API int hd_hook_peer_data(struct hd_module *mod, uint32_t size_bytes,
+			     struct hd_error *err);
+HD_API void *hd_peer_data(const struct hd_module *mod,
+			  const struct hd_peer *peer);
+
+/* ---- what on_admit may say ---- */
 
 /* hd_admit_reason - why it is denied: for the log and for the client, by
  * health() of its protocol and in the Close frame of a WebSocket. UTF-8;

@@ -36,6 +36,8 @@
  *      hd_about_key().
  *      hd_stream_proxy(), hd_about_peer.proxy.
  *      hd_route.pages: listeners for some pages only.
+ *      hd_hook_accept(), hd_hook_leave(), hd_hook_peer_data(); hd_admission has
+ *      the peer.
  *
  * Why some shapes are as they are:
  * - load() takes a struct hd_error: the loader prints one sentence, with the

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: MIT */
+/* core/relay/peer_data.c - see peer_data.h. A chain: few modules ask, and most
+ * relays have none. A peer gets its blocks when it has come home, so whoever
+ * goes through the peers of a worker finds all that there are. */
+#include "core/relay/peer_data.h"
+#include <errno.h>
+#include <stdlib.h>
+#include "core/loop/hooks.h"
+#include "core/stream/stream_life.h"
+
+struct hd_peer_data {
+	struct hd_peer_data *next;
+	const struct hd_module *mod;
+	size_t n;
+	_Alignas(max_align_t) uint8_t bytes[];
+};
+
+/* Where it hangs, or would. */
+static struct hd_peer_data **place_of(struct hd_peer *p,
+				      const struct hd_module *mod)
+{
+	struct hd_peer_data **at = &p->data;
+
+	while (*at != NULL && (*at)->mod != mod)
+		at = &(*at)->next;
+	return at;
+}
+
+static void take_off(struct hd_peer_data **at)
+{
+	struct hd_peer_data *d = *at;
+
+	if (d == NULL)
+		return;
+	*at = d->next;
+	free(d);
+}
+
+/* What it has with another size is of no use to the code that is there now. */
+static int give(struct hd_peer *p, const struct hd_hook *h)
+{
+	struct hd_peer_data **at = place_of(p, h->mod);
+	struct hd_peer_data *d = *at;
+
+	if (d != NULL && d->n == h->data_bytes)
+		return 0;
+	take_off(at);
+	d = calloc(1, sizeof(*d) + h->data_bytes);
+	if (d == NULL)
+		return -ENOMEM;
+	d->mod = h->mod;
+	d->n = h->data_bytes;
+	d->next = p->data;
+	p->data = d;
+	return 0;
+}
+
+int hd_peer_data_give(struct hd_peer *p)
+{
+	const struct hd_hook_list *list = &p->stream->worker->hooks->data;
+	int r = 0;
+
+	for (unsigned i = 0; i < list->n && r == 0; i++)
+		r = give(p, &list->v[i]);
+	return r;
+}
+
+void hd_peer_data_free(struct hd_peer *p)
+{
+	while (p->data != NULL)
+		take_off(&p->data);
+}
+
+static struct hd_peer *at_home(const struct hd_stream *s)
+{
+	struct hd_peer *p = hd_peer_of(s);
+
+	return p != NULL && p->home ? p : NULL;
+}
+
+void hd_peer_data_drop(struct hd_worker *w, const struct hd_module *mod)
+{
+	for (struct hd_stream *s = w->streams->first; s != NULL; s = s->next) {
+		struct hd_peer *p = at_home(s);
+
+		if (p != NULL)
+			take_off(place_of(p, mod));
+	}
+}
+
+/* While it is stopped its connections still end, and look at theirs: they lose
+ * it after stop(). */
+static bool still_runs(const struct hd_worker *w, const struct hd_module *mod)
+{
+	return w->mods[mod->index].phase == HD_MOD_STARTED;
+}
+
+void hd_peer_data_sync(struct hd_worker *w, const struct hd_module *mod)
+{
+	const struct hd_hook *h = hd_hook_of(&w->hooks->data, mod);
+
+	if (h == NULL) {
+		if (!still_runs(w, mod))
+			hd_peer_data_drop(w, mod);
+		return;
+	}
+	for (struct hd_stream *s = w->streams->first; s != NULL; s = s->next) {
+		struct hd_peer *p = at_home(s);
+
+		if (p != NULL && give(p, h) < 0)
+			hd_stream_abort(s, HD_CLOSE_ERROR);
+	}
+}
+
+void *hd_peer_data(const struct hd_module *mod, const struct hd_peer *peer)
+{
+	struct hd_peer_data *d = peer->data;
+
+	while (d != NULL && d->mod != mod)
+		d = d->next;
+	return d != NULL ? d->bytes : NULL;
+}
