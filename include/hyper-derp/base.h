@@ -87,8 +87,9 @@ enum hd_close { /* why a stream ended; hd_close_text() names it in the log */
  *	hd_stream_close(s, HD_CLOSE_OWN(FLOOD));
  *
  * Every function that takes an enum hd_close takes it, for streams of this
- * module; closed() gets it. Keep the order of rows from version to version: a
- * reload may find connections that are closing.
+ * module; closed() gets it. From version to version append rows only, remove
+ * and move none: a reload may find connections that are closing, which have
+ * the number of a row.
  * HD_CLOSE_REASON_END - the last row.
  * HD_CLOSE_REASONS_MAX - rows of a module. */
 struct hd_close_reason {
