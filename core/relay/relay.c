@@ -322,6 +322,7 @@ void hd_relay_forward(struct hd_peer *link, const struct hd_key *src,
 	if (link->entry == NULL)
 		return; /* it is closing */
 	hd_count(&w->stats.packets_in, 1);
+	link->packets_in++;
 	hd_account_add(link->stream->account, HD_ACCOUNT_PACKETS_IN, 1);
 	HD_PROBE(packet_in, w->index, link->name.s, src, dst, len_bytes,
 		 urgent);

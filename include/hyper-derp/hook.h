@@ -85,8 +85,9 @@ struct hd_departure {
 };
 
 /* on_leave - a connection that had proven its key has ended; in the key's home
- * worker. Once for each that on_admit was or could have been asked about,
- * after closed() of its protocol. When the module is unloaded while it runs:
+ * worker. Once for each that on_admit was or could have been asked about, and
+ * for other relays of a mesh, about whom it is not asked (login->mesh); after
+ * closed() of its protocol. When the module is unloaded while it runs:
  * for each that is there then, with `stays`; a reload tells nobody. Everybody
  * has left before stop() when the relay ends, except who had not come home. */
 typedef void hd_leave_fn(struct hd_module *mod, struct hd_worker *w,
