@@ -15,26 +15,41 @@
 
 struct hd_watcher { /* of a peer */
 	struct hd_watcher_id id;
+	uint16_t realm;
 	struct hd_presence_batch *first, *last;
 };
 
-static void send_back(struct hd_presence_batch *b)
+/* Returns false when out of memory: that feed says no more. */
+static bool send_back(struct hd_presence_batch *b)
 {
-	if (hd_worker_post(hd_worker_at(b->from), hd_feed_back, b, NULL) < 0)
+	int r = hd_worker_post(hd_worker_at(b->from), hd_feed_back, b, NULL);
+
+	if (r < 0)
 		free(b);
+	return r != -ENOMEM;
 }
 
 /* ---- begin and end ---- */
 
-static void feed_close_at(unsigned worker, const struct hd_watcher_id *id)
+static int feed_tell(unsigned worker, const struct hd_watcher_id *id,
+		     hd_worker_fn *fn)
 {
 	struct hd_watcher_id *copy = malloc(sizeof(*copy));
+	int r;
 
 	if (copy == NULL)
-		return; /* its next batch comes back as one nobody wants */
+		return -ENOMEM;
 	*copy = *id;
-	if (hd_worker_post(hd_worker_at(worker), hd_feed_close, copy, NULL) < 0)
+	r = hd_worker_post(hd_worker_at(worker), fn, copy, NULL);
+	if (r < 0)
 		free(copy);
+	return r;
+}
+
+/* Without memory its next batch comes back as one nobody wants. */
+static void feed_close_at(unsigned worker, const struct hd_watcher_id *id)
+{
+	feed_tell(worker, id, hd_feed_close);
 }
 
 /* Nobody wants the batches: without a feed they are freed. */
@@ -75,13 +90,14 @@ static int feed_open_at(unsigned worker, const struct hd_watcher_id *id,
 	return r;
 }
 
-static struct hd_watcher *watch_new(struct hd_peer *p)
+static struct hd_watcher *watch_new(struct hd_peer *p, uint16_t realm)
 {
 	const struct hd_stream *s = p->stream;
 	struct hd_watcher *watch = calloc(1, sizeof(*watch));
 
 	if (watch == NULL)
 		return NULL;
+	watch->realm = realm;
 	watch->id = (struct hd_watcher_id){
 		.worker = s->worker->index,
 		.slot = s->slot,
@@ -91,20 +107,40 @@ static struct hd_watcher *watch_new(struct hd_peer *p)
 	return watch;
 }
 
-int hd_presence_watch(struct hd_peer *p, uint16_t realm)
+/* Its feeds go on: what they have not told yet is still owed. */
+static int watch_again(const struct hd_watcher *watch)
 {
 	int r = 0;
+
+	for (unsigned i = 0; i < hd_workers() && r == 0; i++)
+		r = feed_tell(i, &watch->id, hd_feed_again);
+	return r;
+}
+
+static int watch_begin(struct hd_peer *p, uint16_t realm)
+{
+	int r = 0;
+
+	hd_presence_end(p);
+	p->watch = watch_new(p, realm);
+	if (p->watch == NULL)
+		return -ENOMEM;
+	for (unsigned i = 0; i < hd_workers() && r == 0; i++)
+		r = feed_open_at(i, &p->watch->id, realm);
+	return r;
+}
+
+int hd_presence_watch(struct hd_peer *p, uint16_t realm)
+{
+	int r;
 
 	if (p->state != HD_PEER_UP)
 		return -EPIPE;
 	if (p->stream->proto->peer->presence == NULL)
 		return -ENOTSUP;
-	hd_presence_end(p);
-	p->watch = watch_new(p);
-	if (p->watch == NULL)
-		return -ENOMEM;
-	for (unsigned i = 0; i < hd_workers() && r == 0; i++)
-		r = feed_open_at(i, &p->watch->id, realm);
+	r = p->watch != NULL && p->watch->realm == realm
+		    ? watch_again(p->watch)
+		    : watch_begin(p, realm);
 	if (r < 0)
 		hd_presence_end(p);
 	return r;
@@ -185,7 +221,8 @@ static void offer_batches(struct hd_stream *s, struct hd_peer *p)
 		if (b->at < b->n)
 			continue;
 		p->watch->first = b->next;
-		send_back(b);
+		if (!send_back(b))
+			hd_stream_close(s, HD_CLOSE_ERROR);
 	}
 }
 
@@ -194,9 +231,13 @@ static void offer_batches(struct hd_stream *s, struct hd_peer *p)
 void hd_presence_offer(struct hd_stream *s)
 {
 	struct hd_peer *p = hd_peer_of(s);
-	struct hd_account *before =
-		hd_meter_enter(&s->worker->meter, s->account);
+	struct hd_account *before;
 
+	if (s->proto->peer->presence == NULL) { /* new code without it */
+		hd_presence_end(p);
+		return;
+	}
+	before = hd_meter_enter(&s->worker->meter, s->account);
 	offer_batches(s, p);
 	hd_meter_leave(&s->worker->meter, before);
 	s->user_waits = p->watch->first != NULL;

@@ -40,10 +40,12 @@ struct hd_presence_batch {
 /* ---- in the home of a key: presence_feed.c ---- */
 
 /* hd_feed_open - takes the batch: keys that are here, then changes.
+ * hd_feed_again - once more those that are here; what is owed stays so.
  * hd_feed_close - of a watch that has ended, if it is there.
  * hd_feed_back - takes a batch that has been offered, or that nobody wants.
- * All three for hd_worker_post(). */
+ * All for hd_worker_post(). */
 void hd_feed_open(struct hd_worker *w, void *batch, void *unused);
+void hd_feed_again(struct hd_worker *w, void *id, void *unused);
 void hd_feed_close(struct hd_worker *w, void *id, void *unused);
 void hd_feed_back(struct hd_worker *w, void *batch, void *unused);
 

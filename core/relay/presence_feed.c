@@ -112,6 +112,19 @@ void hd_feed_open(struct hd_worker *w, void *batch, void *unused)
 	w->relay->feeds = f;
 }
 
+void hd_feed_again(struct hd_worker *w, void *id, void *unused)
+{
+	struct hd_feed *f = *find(w, id);
+
+	(void)unused;
+	free(id);
+	if (f == NULL || f->lost)
+		return;
+	free(hd_steal(&f->first));
+	f->n_first = f->at_first = 0;
+	list_keys(f, &w->relay->table);
+}
+
 void hd_feed_close(struct hd_worker *w, void *id, void *unused)
 {
 	struct hd_feed **at = find(w, id);
@@ -211,6 +224,17 @@ static void put_now(struct hd_worker *w, struct hd_presence_batch *b,
 		put(b, key, e->active);
 }
 
+/* One that has changed since is told with the changes. */
+static void put_first(struct hd_worker *w, struct hd_feed *f,
+		      const struct hd_key *key)
+{
+	const struct note *n;
+
+	HASH_FIND(hh, f->notes, key, sizeof(*key), n);
+	if (n == NULL)
+		put_now(w, f->batch, key);
+}
+
 /* Two may be needed for the next one. */
 static bool has_room(const struct hd_presence_batch *b)
 {
@@ -223,7 +247,7 @@ static void fill(struct hd_worker *w, struct hd_feed *f)
 	struct note *n, *next;
 
 	while (has_room(b) && f->at_first < f->n_first)
-		put_now(w, b, &f->first[f->at_first++]);
+		put_first(w, f, &f->first[f->at_first++]);
 	if (f->at_first < f->n_first)
 		return;
 	free(hd_steal(&f->first));

@@ -28,7 +28,8 @@ struct hd_presence {
  * presence() appends to HD_LANE_CONTROL, HD_PRESENCE_MAX_BYTES a call at most;
  * it is not called while much waits there, and loses nothing then. It may not
  * watch anew.
- * Once more: begins again with those that are here. Ends with the watcher.
+ * Once more: begins again with those that are here; who has left since it was
+ * told present is still told absent. Ends with the watcher.
  * @watcher  admitted, in its worker
  * Returns 0; -ENOMEM; -ENOTSUP its protocol has no presence(); -EPIPE it is
  * closing. Out of memory later the watcher is closed: it would be wrong. */

@@ -295,6 +295,29 @@ static void one_that_is_back_was_gone(void **state)
 	assert_true(f->frames == 2 || f->frames == 1);
 }
 
+/* It asks once more while it reads slowly, and forgets nothing it was told. */
+static void who_left_before_once_more_is_told(void **state)
+{
+	(void)state;
+	frames();
+	keys[1].wrong = false; /* of the test before */
+	for (unsigned i = 1; i < KEYS; i += 2) { /* more than goes out */
+		post(&keys[i], down);
+		post(&keys[i], up);
+	}
+	hd_workers_quiesce();
+	for (unsigned i = KEYS / 2 + 1; i < KEYS; i += 2)
+		post(&keys[i], down);
+	hd_workers_quiesce();
+	begin_watching();
+	read_until(as_they_are);
+	for (unsigned i = 0; i < KEYS; i++)
+		assert_false(keys[i].wrong);
+	for (unsigned i = KEYS / 2 + 1; i < KEYS; i += 2)
+		post(&keys[i], up);
+	read_until(as_they_are);
+}
+
 static void once_more_lists_all(void **state)
 {
 	(void)state;
@@ -344,6 +367,7 @@ int main(void)
 		cmocka_unit_test_setup(who_is_here_is_told, watcher_make),
 		cmocka_unit_test(flaps_are_merged),
 		cmocka_unit_test(one_that_is_back_was_gone),
+		cmocka_unit_test(who_left_before_once_more_is_told),
 		cmocka_unit_test(once_more_lists_all),
 		cmocka_unit_test(it_ends_with_the_watcher),
 		cmocka_unit_test(all_leave),
