@@ -39,6 +39,7 @@ void hd_peer_about(const struct hd_stream *s, struct hd_about_peer *ret)
 		.realm = p->login.realm,
 		.active = p->entry != NULL && p->entry->active == p,
 		.proxy = hd_stream_proxy(s),
+		.mesh = p->login.mesh,
 	};
 	for (unsigned i = 0; i < HD_LANE_N; i++)
 		ret->queued_bytes += s->lane[i].bytes;

@@ -58,6 +58,7 @@ struct hd_about_peer {
 	uint16_t realm;
 	bool active; /* of the connections with this key, the one sent to */
 	const union hd_addr *proxy; /* it came through this; NULL: none */
+	bool mesh; /* another relay, by hd_login.mesh: no hook was asked */
 };
 typedef void hd_about_peer_fn(void *arg, const struct hd_about_peer *p);
 HD_API bool hd_about_peers(struct hd_worker *w, uint64_t *at, unsigned n,

@@ -34,7 +34,7 @@
  *      hd_login.mesh, hd_packet.forwarded.
  *      HD_MODULE_GUARD: nobody logs in while the module is lost.
  *      hd_about_key().
- *      hd_stream_proxy(), hd_about_peer.proxy.
+ *      hd_stream_proxy(), hd_about_peer.proxy, .mesh.
  *      hd_route.pages: listeners for some pages only.
  *      hd_hook_accept(), hd_hook_leave(), hd_hook_peer_data(); hd_admission has
  *      the peer.

@@ -31,6 +31,8 @@ static void look_at(void *arg, const struct hd_about_peer *p)
 	};
 	struct policy_decision d;
 
+	if (p->mesh) /* was not asked about, and is not a client */
+		return;
 	policy_decide(pw, &who, POLICY_HERE, &d);
 	if (policy_tenant_moved(&d, p->tenant))
 		hd_relay_put_out(pw->w, p->conn,

@@ -17,8 +17,13 @@ use HyperDerp::Test;
 my $hd = HyperDerp::Test->new(no_tls => 1, load_module => [qw(derp policy)]);
 my $keys = "$hd->{dir}/keys";
 
+# Other relays of the region: no rule is asked about them.
+my $mesh_key = '5a' x 32;
+HyperDerp::Test::spew("$hd->{dir}/mesh.key", "$mesh_key\n");
+chmod 0600, "$hd->{dir}/mesh.key" or die $!;
+
 sub conf ($section) {
-    $hd->{conf} = "policy:\n$section";
+    $hd->{conf} = "derp: {mesh_key: $hd->{dir}/mesh.key}\npolicy:\n$section";
     return $hd->write_conf;
 }
 
@@ -63,6 +68,7 @@ subtest 'the list changes' => sub {
     list "nodekey:$alice->{key} alice's laptop", $bob->{key};
     ok ctl($hd, qw(policy reread))->{ok}, 'read again';
     my ($a, $b) = map { admitted($_) } $alice, $bob;
+    my ($relay) = map { admitted($_) } HyperDerp::Raw::logins($hd, 1, qq({"meshKey":"$mesh_key"}));
     $a->send($bob->{key}, 'hello');
     is $b->packet, 'hello', 'they talk';
     is denied($carol), "this key is not on the relay's list", '... others do not';
@@ -74,6 +80,7 @@ subtest 'the list changes' => sub {
     ok ctl($hd, qw(policy reread))->{ok}, 'bob is taken off';
     ok $b->closed, '... and leaves at once';
     ok $a->ping, '... alice does not';
+    ok $relay->ping, '... nor another relay of the region, which is on no list';
     list $alice->{key}, 'nonsense';
     my $r = ctl($hd, qw(policy reread));
     like $r->{error}{message}, qr/\Q$keys\E:2: no key;/, 'a bad list names file and line';
