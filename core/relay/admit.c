@@ -188,6 +188,8 @@ static enum hd_verdict ask_hook(struct hd_stream *s, const struct hd_hook *h,
 	hd_meter_leave(&w->meter, before);
 	if (v == HD_VERDICT_PASS)
 		v = take_gifts(p, t);
+	else if (v != HD_VERDICT_PENDING) /* also what is no verdict */
+		v = HD_VERDICT_DENY;
 	hd_account_add(account, HD_ACCOUNT_DENIED, v == HD_VERDICT_DENY);
 	return v;
 }
