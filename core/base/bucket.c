@@ -82,3 +82,16 @@ uint64_t hd_pool_take(struct hd_pool *pool, const struct hd_rate *rate,
 	} while (!change(pool, &old, from + cost_ns(rate, got)));
 	return got;
 }
+
+uint64_t hd_pool_spare(const struct hd_pool *pool, const struct hd_rate *rate,
+		       uint64_t now_ns)
+{
+	uint64_t paid = __atomic_load_n(&pool->paid_ns, __ATOMIC_RELAXED);
+	uint64_t half = now_ns + rate->burst_ns / 2;
+
+	if (rate->unit_ns <= 0 || half <= paid)
+		return 0;
+	paid = HD_MAX(paid, now_ns);
+	return half > paid ? (uint64_t)((double)(half - paid) / rate->unit_ns)
+			   : 0;
+}

@@ -39,6 +39,10 @@ uint64_t hd_pool_book(struct hd_pool *pool, const struct hd_rate *rate,
 uint64_t hd_pool_take(struct hd_pool *pool, const struct hd_rate *rate,
 		      uint64_t n, uint64_t now_ns);
 
+/* hd_pool_spare - how many there are beyond half of the burst. */
+uint64_t hd_pool_spare(const struct hd_pool *pool, const struct hd_rate *rate,
+		       uint64_t now_ns);
+
 /* hd_ns_to_ms - rounded up. */
 static inline uint64_t hd_ns_to_ms(uint64_t ns)
 {

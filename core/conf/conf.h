@@ -62,6 +62,7 @@ struct hd_conf {
 	uint64_t max_accept_rate; /* connections per second; 0: no limit */
 	/* streams */
 	uint64_t peer_rate_limit; /* bytes per second; 0: no limit */
+	uint64_t relay_rate_limit; /* the same, of all peers together */
 	uint64_t login_timeout_ms;
 	uint64_t write_timeout_ms;
 	uint64_t drain_time_ms;

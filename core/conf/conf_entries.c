@@ -90,10 +90,19 @@ static int fail_list(const struct hd_option *opt, const struct hd_node *node,
 			     opt->name, opt->name);
 }
 
+/* One entry needs no brackets: a text, or where there can be but one. */
+static bool stands_alone(const struct hd_option *opt,
+			 const struct hd_node *node)
+{
+	return node->type == HD_NODE_MAP
+		       ? opt->max == 1
+		       : node->type == HD_NODE_SCALAR && has_bare(opt->entry);
+}
+
 int hd_entries_set(struct hd_conf_private *priv, const struct hd_option *opt,
 		   const struct hd_node *node, void *at, struct hd_error *err)
 {
-	bool one = node->type == HD_NODE_SCALAR && has_bare(opt->entry);
+	bool one = stands_alone(opt, node);
 	struct entries e = { .n = one ? 1 : node->n };
 	int r = 0;
 
@@ -105,8 +114,8 @@ int hd_entries_set(struct hd_conf_private *priv, const struct hd_option *opt,
 	e.v = v;
 	if (one)
 		r = fill_entry(priv, opt, node, v, err);
-	for (const struct hd_node *i = node->first; r == 0 && i != NULL;
-	     i = i->next, v += opt->entry_size)
+	for (const struct hd_node *i = one ? NULL : node->first;
+	     r == 0 && i != NULL; i = i->next, v += opt->entry_size)
 		r = fill_entry(priv, opt, i, v, err);
 	if (r == 0)
 		memcpy(at, &e, sizeof(e));

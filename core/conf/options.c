@@ -120,6 +120,14 @@ static const struct hd_option top_options[] = {
 	  .live = true,
 	  .help = "bytes per second that are read from each peer, from all "
 		  "connections of its key together; 0: no limit" },
+	{ .name = "relay_rate_limit",
+	  .type = HD_OPTION_SIZE_BYTES,
+	  AT(relay_rate_limit),
+	  .def = "0",
+	  .unit = "bytes/s",
+	  .live = true,
+	  .help = "bytes per second that are read from all peers together, of "
+		  "each the same; 0: no limit" },
 	{ .name = "login_timeout",
 	  .type = HD_OPTION_DURATION_MS,
 	  AT(login_timeout_ms),

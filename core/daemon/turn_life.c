@@ -8,6 +8,7 @@
 #include "core/loop/timer.h"
 #include "core/module/module.h"
 #include "core/net/udp.h"
+#include "core/relay/limits.h"
 #include "core/relay/peer.h"
 #include "core/relay/relay_worker.h"
 #include "core/stream/accept.h"
@@ -26,6 +27,7 @@ int hd_turn_init(struct hd_worker *w, const void *args)
 		r = hd_relay_new(w);
 	if (r < 0)
 		return r;
+	hd_limits_start(w);
 	w->streams->tls = a->tls;
 	w->streams->ktls = a->ktls;
 	w->hooks = hd_modules_hooks();

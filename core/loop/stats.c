@@ -12,6 +12,12 @@
 		  "reason=\"" reason "\",kind=\"other\"", DROP_HELP),          \
 		HD_METRIC(struct hd_stats, drops[id][1], DROP_NAME,            \
 			  "reason=\"" reason "\",kind=\"disco\"", DROP_HELP)
+#define WAITS(id, whose)                                                       \
+	HD_METRIC(                                                             \
+		struct hd_stats, share_waits[id],                              \
+		"hyper_derp_limit_waits_total", "limit=\"" whose "\"",         \
+		"Times that a peer waited for its turn, since all who share "  \
+		"a limit sent more than that")
 #define CLOSED(id, why)                                                        \
 	HD_METRIC(struct hd_stats, closes[id], "hyper_derp_closes_total",      \
 		  "reason=\"" why "\"", "Connections closed, by reason")
@@ -48,6 +54,8 @@ const struct hd_metric hd_core_metrics[] = {
 	    "Connections closed since the kernel cannot rekey them"),
 	ROW(recv_paused, "hyper_derp_recv_paused_total",
 	    "Times that reading from a peer paused"),
+	WAITS(0, "tenant"),
+	WAITS(1, "relay"),
 	ROW(peers, "hyper_derp_peers_active", "Admitted connections"),
 	ROW(streams, "hyper_derp_streams_active", "Open connections"),
 	ROW(gone_bytes, "hyper_derp_peer_gone_owed_bytes",

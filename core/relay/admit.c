@@ -16,24 +16,15 @@
 #include <string.h>
 #include "core/base/clock.h"
 #include "core/base/probes.h"
-#include "core/base/utf8.h"
 #include "core/loop/hooks.h"
+#include "core/relay/limits.h"
 #include "core/relay/peer.h"
 #include "core/relay/tenant.h"
+#include "core/relay/ticket.h"
 #include "core/stream/proxied.h"
 #include "core/stream/trace.h"
 #include "core/stream/stream_life.h"
 #include "core/stream/ws.h"
-
-struct hd_ticket { /* one question: its answer finds the login by this */
-	unsigned worker; /* an index: unload() may answer when all have ended */
-	uint32_t slot, gen;
-	uint32_t asked_n;
-	enum hd_verdict verdict;
-	char reason[124], label[64];
-	bool has_tenant;
-	char tenant[HD_TENANT_BYTES];
-};
 
 void hd_login_tell(struct hd_stream *s, const char *reason)
 {
@@ -79,10 +70,16 @@ static void admit(struct hd_stream *s)
 	struct hd_peer *p = hd_peer_of(s);
 	char addr[HD_ADDR_TEXT_BYTES], via[HD_VIA_TEXT_BYTES];
 
+	if (hd_limits_enter(p) < 0) {
+		hd_login_refuse(s, HD_CLOSE_DENIED,
+				"its tenant has as many connections as it may");
+		return;
+	}
 	if (hd_peer_up(p) < 0) {
 		hd_stream_abort(s, HD_CLOSE_ERROR);
 		return;
 	}
+	hd_limits_crowd(p);
 	hd_count(&s->worker->stats.logins, 1);
 	hd_observe(&s->worker->stats.login_time, hd_clock_ns() - s->since_ns);
 	hd_log_info("login: key=%s addr=%s%s proto=%s tls=%d "
@@ -120,10 +117,23 @@ static bool take_tenant(struct hd_peer *p, struct hd_ticket *t)
 	return r == 0;
 }
 
+/* A tenant whose limits nobody says has none: its number may be used. */
+static bool take_limits(struct hd_peer *p, struct hd_ticket *t)
+{
+	t->has_limits[HD_LIMITS_TENANT] |= t->has_tenant;
+	for (unsigned i = 0; i < HD_LIMITS_N; i++)
+		if (t->has_limits[i] &&
+		    hd_limits_give(p, i, &t->limits[i]) < 0) {
+			hd_admit_reason(t, "the relay is out of memory");
+			return false;
+		}
+	return true;
+}
+
 /* Returns the verdict. */
 static enum hd_verdict take_gifts(struct hd_peer *p, struct hd_ticket *t)
 {
-	if (!take_tenant(p, t))
+	if (!take_tenant(p, t) || !take_limits(p, t))
 		return HD_VERDICT_DENY;
 	hd_peer_set_label(p, t->label);
 	return HD_VERDICT_PASS;
@@ -315,34 +325,6 @@ const struct hd_kind hd_login_kind = {
 };
 
 /* ---- answers ---- */
-
-void hd_admit_reason(struct hd_ticket *t, const char *text)
-{
-	size_t n = hd_utf8_prefix(text, strnlen(text, sizeof(t->reason) - 1));
-
-	snprintf(t->reason, sizeof(t->reason), "%.*s", (int)n, text);
-}
-
-void hd_admit_name(struct hd_ticket *t, const char *name)
-{
-	hd_utf8_clean(name, t->label, sizeof(t->label));
-}
-
-void hd_admit_tenant(struct hd_ticket *t, const char *name)
-{
-	t->has_tenant = true;
-	snprintf(t->tenant, sizeof(t->tenant), "%s",
-		 hd_tenant_is_name(name) ? name : "");
-}
-
-struct hd_ticket *hd_admit_hold(struct hd_ticket *t)
-{
-	struct hd_ticket *held = malloc(sizeof(*held));
-
-	if (held != NULL)
-		*held = *t;
-	return held;
-}
 
 /* Whether the login is there, and waits for this and not for another answer. */
 static bool is_awaited(const struct hd_stream *s, const struct hd_ticket *t)

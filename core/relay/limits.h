@@ -1,15 +1,31 @@
 /* SPDX-License-Identifier: MIT */
-/* core/relay/limits.h - how much keys may send. A key's limit is kept with its
- * entry: a debt outlives the connection as long as that does.
+/* core/relay/limits.h - how much keys and tenants may send, and how many
+ * connections they may have. What a key owes is kept with its entry: a debt
+ * outlives the connection as long as that does.
  * Context: the key's home worker. */
 #pragma once
 #include "core/relay/peer.h"
 
-/* hd_limits_begin - a peer is up: from now on what it sends is counted, if
- * there is a limit. Returns 0; -ENOMEM.
- * hd_limits_end - it is about to leave its entry.
- * hd_limits_reload - the configuration is another one, for all peers of the
- * worker. */
+struct hd_limits_worker; /* w->relay->limits */
+
+/* hd_limits_enter - a peer that hooks let in; before it is up. Returns 0;
+ * -EUSERS its tenant has as many connections as it may.
+ * hd_limits_begin - it is up: from now on what it sends is counted, if there is
+ * a limit. Returns 0; -ENOMEM.
+ * hd_limits_crowd - its key has more connections than it may: the one that has
+ * been silent longest closes.
+ * hd_limits_end - it is about to leave its entry, or has never been up. */
+int hd_limits_enter(struct hd_peer *p);
 int hd_limits_begin(struct hd_peer *p);
+void hd_limits_crowd(struct hd_peer *p);
 void hd_limits_end(struct hd_peer *p);
+/* hd_limits_give - what a hook said of it. Returns 0; -ENOMEM. */
+int hd_limits_give(struct hd_peer *p, enum hd_limits_of of,
+		   const struct hd_limits *limits);
+
+/* hd_limits_start, hd_limits_reload - the configuration is this, or another
+ * one: for the worker and all its peers. hd_limits_free - when no worker runs.
+ */
+void hd_limits_start(struct hd_worker *w);
 void hd_limits_reload(struct hd_worker *w);
+void hd_limits_free(struct hd_worker *w);

@@ -78,6 +78,7 @@ static void ended(struct hd_stream *s)
 	hd_peer_data_free(p);
 	free(p->refusal);
 	free(p->label);
+	free(p->limits);
 	free(p);
 }
 

@@ -54,6 +54,8 @@ struct hd_peer {
 	char *refusal; /* why it was not admitted; NULL: nobody has said so */
 	struct hd_peer_data *data; /* of modules: peer_data.h; NULL: none */
 	uint16_t tenant; /* that a hook gave; held. In login.realm once UP */
+	bool counted; /* it is one of its tenant's connections */
+	struct hd_limits *limits; /* that hooks gave: HD_LIMITS_N; NULL: none */
 	struct hd_stream_user user; /* of its stream */
 	struct hd_watcher *watch; /* of who is here; NULL: none */
 	uint32_t watches; /* that it has begun */

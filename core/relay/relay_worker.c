@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include "core/base/lines.h"
+#include "core/relay/limits.h"
 #include "core/relay/pairs.h"
 #include "core/relay/presence.h"
 
@@ -21,6 +22,7 @@ void hd_relay_free(struct hd_worker *w)
 		return;
 	hd_pairs_free(w);
 	hd_feeds_free(w);
+	hd_limits_free(w);
 	hd_relay_table_free(&r->table);
 	hd_relay_table_free(&r->gone.table);
 	w->relay = NULL;

@@ -6,6 +6,7 @@
 #include "core/relay/relay_table.h"
 
 struct hd_feed;
+struct hd_limits_worker;
 struct hd_pairs;
 
 struct hd_relay { /* w->relay */
@@ -13,6 +14,7 @@ struct hd_relay { /* w->relay */
 	struct hd_gone_queue gone; /* who has left and still owes PeerGone */
 	struct hd_pairs *pairs; /* NULL: nobody asks */
 	struct hd_feed *feeds; /* of watchers: core/relay/presence.h */
+	struct hd_limits_worker *limits; /* NULL: nothing is shared */
 	uint64_t slowest_move_us; /* the worker writes, others look */
 };
 

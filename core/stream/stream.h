@@ -12,9 +12,9 @@
 #include "core/base/heap.h"
 #include "core/loop/stats.h"
 
-struct hd_limit;
 struct hd_listener;
 struct hd_proxied;
+struct hd_throttle;
 struct hd_tls;
 struct hd_ws;
 
@@ -92,7 +92,8 @@ struct hd_stream {
 	bool rx_eof : 1; /* the peer's end has been read */
 	bool rx_hup : 1; /* it is on its way: read up to it */
 	bool rx_held : 1; /* the user wants nothing read */
-	bool rx_paused : 1; /* nothing is read until HD_DEADLINE_PAUSE */
+	bool rx_paused : 1; /* nothing is read until HD_DEADLINE_PAUSE, or
+			     * until it has its turn: throttle.c */
 	bool proxy_due : 1; /* first comes a PROXY header: proxied.c */
 	bool user_waits : 1; /* for drained() */
 	bool ready : 1; /* in a list of the worker: to be read */
@@ -121,7 +122,7 @@ struct hd_stream {
 	/* time */
 	struct hd_heap_node timer; /* at the earliest deadline or before it */
 	uint64_t deadline_ms[HD_DEADLINES]; /* 0: none */
-	struct hd_limit *limit; /* of its key: limit.h; NULL: none */
+	struct hd_throttle *throttle; /* limits: limit.h; NULL: none */
 	/* the closing line */
 	uint64_t since_ms, since_ns, bytes_in, bytes_out;
 	uint64_t queued_ns; /* a packet is timed since then; 0: none */

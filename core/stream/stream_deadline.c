@@ -63,8 +63,7 @@ static void on_deadline(struct hd_stream *s, enum hd_deadline which)
 			hd_stream_abort(s, HD_CLOSE_SLOW);
 		break;
 	case HD_DEADLINE_PAUSE:
-		s->rx_paused = false;
-		hd_stream_resume(s);
+		hd_stream_pause_passed(s);
 		break;
 	case HD_DEADLINE_MESSAGE:
 		hd_ws_late(s);

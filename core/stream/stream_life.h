@@ -24,8 +24,10 @@ static inline bool hd_stream_takes_input(const struct hd_stream *s)
 	return hd_stream_is_open(s) && !s->rx_held && !s->rx_paused;
 }
 
-/* hd_stream_charge - s->limit is there: n bytes came; reading may pause. */
-void hd_stream_charge(struct hd_stream *s, size_t n);
+/* hd_stream_rx_pause - nothing is read for so long. hd_stream_pause_passed -
+ * that is over. */
+void hd_stream_rx_pause(struct hd_stream *s, uint64_t delay_ms);
+void hd_stream_pause_passed(struct hd_stream *s);
 /* hd_stream_read - one read, given to the protocol. */
 void hd_stream_read(struct hd_stream *s);
 /* hd_stream_handshake - one step of TLS. */

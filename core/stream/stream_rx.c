@@ -13,6 +13,7 @@
 #include "core/base/clock.h"
 #include "core/base/probes.h"
 #include "core/stream/first.h"
+#include "core/stream/limit.h"
 #include "core/stream/proxied.h"
 #include "core/stream/stream_life.h"
 #include "core/stream/ws.h"
@@ -144,15 +145,18 @@ static void use_plain(struct hd_stream *s, size_t n)
 
 __attribute__((noinline)) static void use_limited(struct hd_stream *s, size_t n)
 {
+	const struct hd_counter *packets = &s->worker->stats.packets_in;
+	uint64_t before = packets->n;
+
 	use_plain(s, n);
-	if (s->limit != NULL) /* else it closes */
-		hd_stream_charge(s, n);
+	if (s->throttle != NULL) /* else it closes */
+		hd_throttle_charge(s, n, packets->n - before);
 }
 
 /* n bytes stand in the worker's buffer, behind room for what was kept. */
 static inline void got_plain(struct hd_stream *s, size_t n)
 {
-	if (__builtin_expect(s->limit != NULL, 0))
+	if (__builtin_expect(s->throttle != NULL, 0))
 		use_limited(s, n);
 	else
 		use_plain(s, n);

@@ -23,7 +23,8 @@ extern "C" {
  * CHOICE         uint64_t, index          one of .choices
  * LIST           struct hd_list           texts: [a, b], or a for [a]; each one
  *                                         of .choices where there are some
- * ENTRIES        HD_ENTRIES_OF(struct x)  mappings: [{name: a}, {name: b}]
+ * ENTRIES        HD_ENTRIES_OF(struct x)  mappings: [{name: a}, {name: b}], or
+ *                                         {name: a} where .max is 1
  * PLACE          struct hd_place          nothing, see there */
 enum hd_option_type {
 	HD_OPTION_BOOL,

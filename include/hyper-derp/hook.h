@@ -134,10 +134,16 @@ HD_API void *hd_peer_data(const struct hd_module *mod,
  * hd_admit_tenant - whom it may reach: see hd_tenant_of(). Of several hooks
  * the last one's stands. A name that is none, and one more than the relay can
  * have, denies the login: in another tenant it would meet strangers.
- * All during on_admit, or with a ticket that is held. */
+ * hd_admit_limits - how much it may send, over all connections of its key; or
+ * all of its tenant together, which is that of hd_admit_tenant(), and has the
+ * limits of whoever logged in last: a tenant that is given without any has
+ * none. Borrowed. Of several hooks the last one's stand. hd_relay_limit()
+ * changes them. All during on_admit, or with a ticket that is held. */
 HD_API void hd_admit_reason(struct hd_ticket *ticket, const char *text);
 HD_API void hd_admit_name(struct hd_ticket *ticket, const char *name);
 HD_API void hd_admit_tenant(struct hd_ticket *ticket, const char *name);
+HD_API void hd_admit_limits(struct hd_ticket *ticket, enum hd_limits_of of,
+			    const struct hd_limits *limits);
 /* hd_admit_hold - keep the ticket past on_admit, when returning
  * HD_VERDICT_PENDING. It is plain memory: a reload that keeps the module's
  * state keeps it. Returns NULL when out of memory. hd_admit_answer - any

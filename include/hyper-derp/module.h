@@ -38,6 +38,7 @@
  *      hd_route.pages: listeners for some pages only.
  *      hd_hook_accept(), hd_hook_leave(), hd_hook_peer_data(); hd_admission has
  *      the peer.
+ *      hd_admit_limits(), hd_relay_limit().
  *
  * Why some shapes are as they are:
  * - load() takes a struct hd_error: the loader prints one sentence, with the

@@ -113,6 +113,36 @@ HD_API void hd_relay_kick(uint16_t realm, const struct hd_key *key,
 HD_API void hd_relay_put_out(struct hd_worker *w, uint64_t conn,
 			     const char *reason);
 
+/* ---- limits ----
+ *
+ * Who sends more than it may is not read for a while: nothing is dropped, TCP
+ * holds it back. Of those who share a limit each gets the same, in bytes. */
+
+/* hd_limits - of a key or a tenant. All 0: none of its own; a key without
+ * bytes_per_s has `peer_rate_limit` of the configuration. */
+struct hd_limits {
+	uint64_t bytes_per_s;
+	uint64_t burst_bytes; /* what may come at once; 0: the core's choice.
+				 Of a key at least one largest packet */
+	uint32_t packet_bytes; /* each packet counts as so much more */
+	uint32_t connections; /* of a key: beyond it the one that has been
+				 silent longest closes; of a tenant: more are
+				 not let in. 0: any number */
+	uint64_t reserved[2]; /* 0 */
+};
+
+/* hd_limits_of - whose. */
+enum hd_limits_of { HD_LIMITS_KEY, HD_LIMITS_TENANT, HD_LIMITS_N };
+
+/* hd_relay_limit - what hd_admit_limits() said of a connection has changed: of
+ * an admitted one or a login that waits. What counts for a tenant is to be said
+ * of each of its connections. In its worker.
+ * @conn    hd_about_peer.conn; nothing happens when it has gone
+ * @limits  borrowed; all 0: none any more */
+HD_API void hd_relay_limit(struct hd_worker *w, uint64_t conn,
+			   enum hd_limits_of of,
+			   const struct hd_limits *limits);
+
 /* hd_relay_home - the worker where everything about a key happens: packets from
  * it are asked about there, it logs in there, whether it is here or not. With
  * hd_post() a module keeps what it knows of a key in that worker, without a

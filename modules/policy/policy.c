@@ -25,6 +25,7 @@ static const struct hd_option rule_options[] = {
 	  .type = HD_OPTION_PLACE,
 	  RULE(at_server_name) },
 	{ .name = "tenant", .type = HD_OPTION_PLACE, RULE(at_tenant) },
+	{ .name = "limits", .type = HD_OPTION_PLACE, RULE(at_limits) },
 	{ .name = "name",
 	  .type = HD_OPTION_STRING,
 	  RULE(name),
@@ -73,6 +74,14 @@ static const struct hd_option rule_options[] = {
 	  .example = "office",
 	  .help = "whom the rule allows are of this tenant: they reach its "
 		  "peers and nobody else, and nobody else reaches them" },
+	{ .name = "limits",
+	  .type = HD_OPTION_ENTRIES,
+	  RULE(limits),
+	  .max = 1,
+	  .example = "{rate: 1MiB, burst: 256KiB}",
+	  .entry = policy_limits_options,
+	  .entry_size = sizeof(struct policy_limits_conf),
+	  .help = "of each key that the rule allows" },
 	HD_OPTION_END,
 };
 
@@ -91,6 +100,14 @@ const struct hd_option policy_options[] = {
 	  .entry_size = sizeof(struct policy_rule_conf),
 	  .help = "who may log in. The first rule that matches decides; a rule "
 		  "matches when all that it names does" },
+	{ .name = "tenants",
+	  .type = HD_OPTION_ENTRIES,
+	  CONF(tenants),
+	  .def = "[]",
+	  .live = true,
+	  .entry = policy_tenant_options,
+	  .entry_size = sizeof(struct policy_tenant_conf),
+	  .help = "what counts for all clients of a tenant together" },
 	{ .name = "default",
 	  .type = HD_OPTION_CHOICE,
 	  CONF(otherwise),
@@ -199,6 +216,7 @@ static enum hd_verdict say(const struct policy_worker *pw,
 		hd_admit_name(t, d->name);
 	if (policy_tenant_of(d)[0] != '\0')
 		hd_admit_tenant(t, policy_tenant_of(d));
+	policy_limits_admit(d, t);
 	if (ticket == NULL)
 		hd_admit_answer(held, verdict, NULL);
 	return verdict;

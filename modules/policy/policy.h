@@ -7,7 +7,7 @@
  * key; verify.c, answers.c, ask.c admission services; revoked.c keys that an
  * operator has put out; publish.c rules on their way to the workers; watch.c
  * files that change; sweep.c who is connected and may no longer; tenants.c whom
- * they may reach; commands.c hdctl.
+ * they may reach; limits.c how much they may send; commands.c hdctl.
  *
  * What decides never changes: the main thread makes a new one, and each worker
  * takes it in a post, the first in start(). */
@@ -19,34 +19,7 @@
 #include <hyper-derp/module.h>
 #include <stdatomic.h>
 #include <time.h>
-
-/* ---- the section `policy:` ---- */
-
-enum policy_action { POLICY_ALLOW, POLICY_DENY };
-
-struct policy_rule_conf { /* every field that is set must match */
-	struct hd_place at, at_keys, at_from, at_listener, at_server_name,
-		at_url, at_tenant;
-	const char *name;
-	uint64_t action; /* enum policy_action */
-	const char *keys; /* a file */
-	struct hd_list from; /* prefixes */
-	const char *listener, *server_name;
-	const char *url; /* of an admission service */
-	const char *reason; /* of a denial */
-	const char *tenant; /* of those it allows; NULL: none */
-};
-
-struct policy_conf {
-	HD_ENTRIES_OF(struct policy_rule_conf) rules;
-	uint64_t otherwise; /* enum policy_action */
-	struct hd_place at_ask_timeout;
-	/* of admission services */
-	uint64_t ask_timeout_ms, allow_ttl_ms, deny_ttl_ms, stale_ttl_ms;
-	bool fail_open;
-};
-
-extern const struct hd_option policy_options[];
+#include "modules/policy/conf.h"
 
 /* ---- prefix.c ---- */
 
@@ -128,6 +101,7 @@ struct policy_rule {
 	struct policy_prefix *from;
 	size_t n_from;
 	char *listener, *server_name, *url, *reason, *tenant;
+	struct hd_limits limits[HD_LIMITS_N];
 };
 
 struct policy_rules { /* never changes; owned by all who hold it */
@@ -359,6 +333,23 @@ bool policy_answers_owed(const struct policy_worker *pw, const char *url,
 int policy_tenant_check(const struct policy_rule_conf *c, struct hd_error *err);
 const char *policy_tenant_of(const struct policy_decision *d);
 bool policy_tenant_moved(const struct policy_decision *d, const char *now);
+
+/* ---- limits.c ---- */
+
+extern const struct hd_option policy_limits_options[], policy_tenant_options[];
+
+/* policy_limits_check - of tenants. policy_limits_take - what counts for those
+ * whom a rule allows. Return 0; -EINVAL with the place in err. */
+int policy_limits_check(const struct policy_conf *conf, struct hd_error *err);
+int policy_limits_take(const struct policy_conf *conf,
+		       const struct policy_rule_conf *c,
+		       struct hd_limits ret[HD_LIMITS_N], struct hd_error *err);
+/* policy_limits_admit - of a login. policy_limits_again - of who is connected.
+ */
+void policy_limits_admit(const struct policy_decision *d,
+			 struct hd_ticket *ticket);
+void policy_limits_again(const struct policy_worker *pw, uint64_t conn,
+			 const struct policy_decision *d);
 
 /* ---- watch.c ---- */
 

@@ -202,11 +202,16 @@ int policy_rules_new(const struct policy_conf *conf, struct policy_rules **ret,
 	*ret = NULL;
 	if (rules == NULL)
 		return hd_error_set(err, -ENOMEM, "out of memory");
+	if (e == 0)
+		e = policy_limits_check(conf, err);
 	rules->holders = 1;
 	rules->deny = conf->otherwise == POLICY_DENY;
 	for (; rules->n < conf->rules.n && e == 0; rules->n++)
 		e = take_rule(&rules->v[rules->n], &conf->rules.v[rules->n],
 			      rules->n, err);
+	for (size_t i = 0; i < rules->n && e == 0; i++)
+		e = policy_limits_take(conf, &conf->rules.v[i],
+				       rules->v[i].limits, err);
 	if (e < 0)
 		policy_rules_drop(&rules);
 	*ret = rules;

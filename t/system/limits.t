@@ -8,6 +8,7 @@ use FindBin;
 use lib "$FindBin::Bin/../lib";
 use HyperDerp::Raw;
 use HyperDerp::Test;
+use List::Util qw(sum0);
 use Time::HiRes qw(time);
 
 use constant { CROWD => 8000, SPARE => 200 };
@@ -55,23 +56,89 @@ subtest 'peer_rate_limit' => sub {
 subtest 'peer_rate_limit: of all connections of a key together' => sub {
     my $hd = HyperDerp::Test->start(no_tls => 1,
         conf => 'peer_rate_limit: ' . RATE . "\nsockbuf: 64KiB\n");
-    my ($login, $to) = HyperDerp::Raw::logins($hd, 2);
-    my @from = map { HyperDerp::Raw->login($hd, $login) } 1 .. 2;
-    $to = HyperDerp::Raw->login($hd, $to);
-    my @all = map { my $i = $_; join '', map { HyperDerp::Raw::packet_frame($to->key, "$i" x SIZE) } 1 .. N / 2 } 1 .. 2;
+    my ($login, @others) = HyperDerp::Raw::logins($hd, 3);
+    my @from = map { HyperDerp::Raw->login($hd, $login) } 1 .. 4;
+    my ($to, $other) = map { HyperDerp::Raw->login($hd, $_) } @others;
+    my @all = map { my $i = $_; join '', map { HyperDerp::Raw::packet_frame($to->key, "$i" x SIZE) } 1 .. N / 4 } 1 .. 4;
     my $start = time;
     my %got;
-    while (($got{1} // 0) + ($got{2} // 0) < N && time - $start < 60) {
-        for my $i (0, 1) {
+    while (sum0(values %got) < N && time - $start < 60) {
+        for my $i (0 .. 3) {
             substr $all[$i], 0, $from[$i]->write_some($all[$i]), '' if length $all[$i];
         }
-        my $p = $to->packet(0.05) // next;
-        $got{ substr $p, 0, 1 }++;
+        $other->ping or last;
+        $to->fill;
+        while (my ($type, $payload) = $to->take) {
+            $got{ substr $payload, 32, 1 }++ if $type == HyperDerp::Raw::RECV_PACKET;
+        }
     }
-    is_deeply \%got, { 1 => N / 2, 2 => N / 2 }, 'nothing is lost';
+    is_deeply \%got, { map { $_ => N / 4 } 1 .. 4 }, 'nothing is lost';
     # one burst, and a read of 64 KiB of each connection
-    my $least = (N * SIZE - 3 * 65568) / RATE;
+    my $least = (N * SIZE - 5 * 65568) / RATE;
     cmp_ok time - $start, '>', $least * 0.9, sprintf 'it took not less than about %.1f s', $least;
+    $hd->finish;
+};
+
+# Of a tenant, the relay and a rule: two senders, live.
+subtest 'limits that many share' => sub {
+    my $policy = sub ($rule, $more) {
+        return "policy: {rules: [{from: [127.0.0.0/8], tenant: office$rule}]$more}\n";
+    };
+    my $hd = HyperDerp::Test->start(no_tls => 1, load_module => [qw(derp policy)], conf => $policy->('', ''));
+    my @logins = HyperDerp::Raw::logins($hd, 4);
+    my ($to, $other, @from) = map { HyperDerp::Raw->login($hd, $_) } @logins;
+    my $flood = sub ($n) {    # by each of the two; returns seconds
+        my @all = map { my $i = $_; join '', map { HyperDerp::Raw::packet_frame($to->key, "$i" x SIZE) } 1 .. $n } 0, 1;
+        my $start = time;
+        my %got;
+        while (sum0(values %got) < 2 * $n && time - $start < 60) {
+            for my $i (0, 1) {
+                substr $all[$i], 0, $from[$i]->write_some(substr $all[$i], 0, 20_000), '' if length $all[$i];
+            }
+            $other->ping or last;
+            $to->fill;
+            while (my ($type, $payload) = $to->take) {
+                $got{ substr $payload, 32, 1 }++ if $type == HyperDerp::Raw::RECV_PACKET;
+            }
+        }
+        is_deeply \%got, { 0 => $n, 1 => $n }, '... nothing is lost';
+        return time - $start;
+    };
+    my $reload = sub ($conf) {
+        $hd->{conf} = $conf;
+        $hd->write_conf;
+        return $hd->ctl('reload');
+    };
+    my $waits = sub ($whose) {
+        return $hd->ctl('metrics') =~ /hyper_derp_limit_waits_total.*$whose\S*\s+(\d+)/ ? $1 : -1;
+    };
+    my $paused = sub { $hd->ctl('metrics') =~ /hyper_derp_recv_paused_total\s+-\s+(\d+)/ ? $1 : -1 };
+    $flood->(200);
+    is $waits->('tenant') + $waits->('relay'), 0, 'without limits nobody waits';
+    for (
+        ['of a tenant', sub { $waits->('tenant') }, 1.0,
+            $policy->('', ', tenants: [{name: office, limits: {rate: 300000, burst: 1000}}]')],
+        ['of the relay', sub { $waits->('relay') }, 0.6, $policy->('', '') . "relay_rate_limit: 300000\n"],
+        ['of each key', $paused, 0.5, $policy->(', limits: {rate: 200000}', '')],
+    ) {
+        my ($what, $count, $least, $conf) = @$_;
+        my $before = $count->();
+        is $reload->($conf), "ok\n", "a limit $what, under peers that are connected";
+        # workers ask the rules about them one after the other
+        ok HyperDerp::Test::wait_for(sub { $flood->(100); $count->() > $before }), '... comes into force, and is counted';
+        cmp_ok $flood->(250), '>', $least, '... and holds them back';
+    }
+    ok $hd->log_like(qr/recv_paused: tenant=office /), '... and in the log';
+    is $reload->($policy->(', limits: {connections: 2}', ', tenants: [{name: office, limits: {connections: 6}}]')), "ok\n",
+        'so many connections';
+    my @more = map { HyperDerp::Raw->login($hd, $logins[2]) } 1 .. 2;
+    ok $from[0]->closed, '... of a key: the oldest goes';
+    ok $hd->log_like(qr/put out: key=@{[substr $from[0]->key, 0, 8]} .*more connections/), '... and the log says why';
+    my @new = HyperDerp::Raw::logins($hd, 2);
+    my $sixth = HyperDerp::Raw->start($hd, $new[0]);
+    ok $sixth->admitted, '... of a tenant: the sixth comes in';
+    ok HyperDerp::Raw->start($hd, $new[1])->closed, '... the seventh does not';
+    ok $hd->log_like(qr/login refused: key=@{[substr $new[1]{key}, 0, 8]} .*its tenant has as many/), '... and the log says why';
     $hd->finish;
 };
 
@@ -93,16 +160,17 @@ subtest 'peer_rate_limit: what was said before the goodbye' => sub {
 subtest 'max_accept_rate' => sub {
     my ($rate, $n) = (30, 90);
     my $hd = HyperDerp::Test->new(no_tls => 1);
-    my @port = ($hd->{plain}, HyperDerp::Test::free_port());
-    $hd->{yaml} = $hd->yaml =~ s/^(listen: \[.*)\]$/$1, {addr: "127.0.0.1:$port[1]"}]\nmax_accept_rate: $rate/mr;
+    my @port = ($hd->{plain}, map { HyperDerp::Test::free_port() } 1 .. 3);
+    my $more = join '', map { qq(, {addr: "127.0.0.1:$_"}) } @port[1 .. 3];
+    $hd->{yaml} = $hd->yaml =~ s/^(listen: \[.*)\]$/$1$more]\nmax_accept_rate: $rate/mr;
     $hd->write_conf;
     $hd->run;
     $hd->ready or die 'the daemon does not start';
     my @logins = HyperDerp::Raw::logins($hd, $n);
     my $start = time;
-    my @c = map { HyperDerp::Raw->start($hd, $logins[$_], port => $port[$_ % 2]) } 0 .. $#logins;
-    is scalar(grep { !$_->admitted } @c), 0, "all $n log in, by two listeners";
-    # both share it, and all workers; a burst of one second's worth is free
+    my @c = map { HyperDerp::Raw->start($hd, $logins[$_], port => $port[$_ % 4]) } 0 .. $#logins;
+    is scalar(grep { !$_->admitted } @c), 0, "all $n log in, by four listeners";
+    # they share it, and all workers; a burst of one second's worth is free
     cmp_ok time - $start, '>', ($n - $rate) / $rate * 0.8, '... but not at once';
     my ($old) = @c;
     ok $old->ping, 'old connections are served meanwhile';

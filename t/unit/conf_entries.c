@@ -159,6 +159,37 @@ static void each_entry_is_a_struct(void **state)
 	assert_int_equal(r[2].ports.v[0].from, 7);
 }
 
+static void one_at_most_needs_no_brackets(void **state)
+{
+	static const struct hd_option one[] = {
+		{ .name = "rules",
+		  .type = HD_OPTION_ENTRIES,
+		  AT(policy, rules),
+		  .max = 1,
+		  .entry = rule_options,
+		  .entry_size = sizeof(struct rule) },
+		HD_OPTION_END,
+	};
+	HD_AUTO(hd_conf_free)
+	struct hd_conf *conf =
+		load(TOP "policy: {rules: {name: a, rate: 7}}\n");
+	const struct policy *p;
+	struct hd_error err = { "" };
+	void *data = NULL;
+
+	(void)state;
+	assert_int_equal(hd_conf_section_fill(conf, "policy", one,
+					      sizeof(struct policy), &data,
+					      &err),
+			 0);
+	p = data;
+	assert_int_equal(p->rules.n, 1);
+	assert_int_equal(p->rules.v[0].rate, 7);
+	/* where there may be several, one has brackets, too */
+	assert_true(take(conf, &p, &err) < 0);
+	assert_non_null(strstr(err.text, "must be a list"));
+}
+
 static void an_entry_knows_its_place(void **state)
 {
 	HD_AUTO(hd_conf_free) struct hd_conf *conf = load(all_of_it);
@@ -338,6 +369,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_entry_is_a_struct),
+		cmocka_unit_test(one_at_most_needs_no_brackets),
 		cmocka_unit_test(an_entry_knows_its_place),
 		cmocka_unit_test(wrong_entries_are_refused),
 		cmocka_unit_test(a_secret_of_an_entry_is_read),

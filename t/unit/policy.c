@@ -310,9 +310,78 @@ static void answers(void **state)
 	}
 }
 
+static void limits_are_given(void **state)
+{
+	static const struct policy_limits_conf mine = { 1000, 70000, 20, 3 },
+					       all = { 9000, 0, 0, 40 };
+	static const struct policy_rule_conf rules[] = {
+		{ .url = "https://a.example/",
+		  .tenant = "a",
+		  .limits = { &mine, 1 } },
+		{ .url = "https://b.example/", .tenant = "b" },
+		{ .url = "https://c.example/" },
+	};
+	static const struct policy_tenant_conf tenants[] = {
+		{ .name = "c", .limits = { &mine, 1 } },
+		{ .name = "a", .limits = { &all, 1 } },
+	};
+	const struct policy_conf conf = {
+		.rules = { .v = rules, .n = 3 },
+		.tenants = { .v = tenants, .n = 2 },
+	};
+	static const struct hd_limits none;
+	struct hd_limits l[HD_LIMITS_N] = { none, none };
+
+	(void)state;
+	assert_int_equal(policy_limits_check(&conf, NULL), 0);
+	assert_int_equal(policy_limits_take(&conf, &rules[0], l, NULL), 0);
+	assert_int_equal(l[HD_LIMITS_KEY].bytes_per_s, 1000);
+	assert_int_equal(l[HD_LIMITS_KEY].burst_bytes, 70000);
+	assert_int_equal(l[HD_LIMITS_KEY].packet_bytes, 20);
+	assert_int_equal(l[HD_LIMITS_KEY].connections, 3);
+	assert_int_equal(l[HD_LIMITS_TENANT].bytes_per_s, 9000);
+	assert_int_equal(l[HD_LIMITS_TENANT].connections, 40);
+	for (unsigned i = 1; i < 3; i++) {
+		l[HD_LIMITS_KEY] = l[HD_LIMITS_TENANT] = none;
+		assert_int_equal(policy_limits_take(&conf, &rules[i], l, NULL),
+				 0);
+		assert_memory_equal(&l[HD_LIMITS_KEY], &none, sizeof(none));
+		assert_memory_equal(&l[HD_LIMITS_TENANT], &none, sizeof(none));
+	}
+}
+
+static void limits_that_are_wrong(void **state)
+{
+	static const struct policy_limits_conf some = { .bytes_per_s = 1 };
+	static const struct policy_tenant_conf twice[] = { { .name = "a" },
+							   { .name = "a" } },
+					       unnamed[] = {
+						       { .name = "a b" }
+					       };
+	const struct policy_rule_conf denies = {
+		.action = POLICY_DENY,
+		.limits = { &some, 1 },
+	};
+	struct policy_conf conf = { .tenants = { .v = twice, .n = 2 } };
+	struct hd_limits l[HD_LIMITS_N];
+	struct hd_error err;
+
+	(void)state;
+	assert_int_equal(policy_limits_check(&conf, &err), -EINVAL);
+	assert_non_null(strstr(err.text, "tenant a is there twice"));
+	conf.tenants.v = unnamed;
+	conf.tenants.n = 1;
+	assert_int_equal(policy_limits_check(&conf, &err), -EINVAL);
+	assert_non_null(strstr(err.text, "\"a b\" is no name"));
+	assert_int_equal(policy_limits_take(&conf, &denies, l, &err), -EINVAL);
+	assert_non_null(strstr(err.text, "a rule that denies has none"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(limits_are_given),
+		cmocka_unit_test(limits_that_are_wrong),
 		cmocka_unit_test(prefixes),
 		cmocka_unit_test(bad_prefixes),
 		cmocka_unit_test(first_match),

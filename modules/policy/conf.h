@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+/* modules/policy/conf.h - the section `policy:`, as policy.c and limits.c have
+ * its options. */
+#pragma once
+#include <hyper-derp/config.h>
+
+enum policy_action { POLICY_ALLOW, POLICY_DENY };
+
+struct policy_limits_conf {
+	uint64_t bytes_per_s, burst_bytes, packet_bytes, connections;
+};
+
+struct policy_limits_list { /* as HD_ENTRIES_OF(): one, or none */
+	const struct policy_limits_conf *v;
+	size_t n;
+};
+
+struct policy_tenant_conf {
+	struct hd_place at;
+	const char *name;
+	struct policy_limits_list limits;
+};
+
+struct policy_rule_conf { /* every field that is set must match */
+	struct hd_place at, at_keys, at_from, at_listener, at_server_name,
+		at_url, at_tenant, at_limits;
+	const char *name;
+	uint64_t action; /* enum policy_action */
+	const char *keys; /* a file */
+	struct hd_list from; /* prefixes */
+	const char *listener, *server_name;
+	const char *url; /* of an admission service */
+	const char *reason; /* of a denial */
+	const char *tenant; /* of those it allows; NULL: none */
+	struct policy_limits_list limits; /* the same, of each */
+};
+
+struct policy_conf {
+	HD_ENTRIES_OF(struct policy_rule_conf) rules;
+	HD_ENTRIES_OF(struct policy_tenant_conf) tenants;
+	uint64_t otherwise; /* enum policy_action */
+	struct hd_place at_ask_timeout;
+	/* of admission services */
+	uint64_t ask_timeout_ms, allow_ttl_ms, deny_ttl_ms, stale_ttl_ms;
+	bool fail_open;
+};
+
+extern const struct hd_option policy_options[];
