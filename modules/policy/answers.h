@@ -3,7 +3,7 @@
  * between answers.c, which keeps it, and ask.c, which asks. */
 #pragma once
 #include <uthash.h>
-#include "modules/policy/policy.h"
+#include "modules/policy/service.h"
 
 struct policy_waiter; /* a login; ask.c */
 

@@ -11,7 +11,7 @@
 #include "modules/policy/answers.h"
 
 enum {
-	ANSWER_MAX_BYTES = 64 << 10,
+	ANSWER_MAX_BYTES = 256 << 10, /* a node and all its capabilities */
 	RETRY_MS = 1000,
 	BEHIND_MAX = 64, /* of a worker: logins come first */
 };
@@ -143,26 +143,41 @@ static void take_failure(struct policy_worker *pw, struct answer *a,
 	policy_sweep_later(pw);
 }
 
+/* Returns 1 yes; 0 no; -EPROTO it is no answer. */
+static int read_answer(struct answer *a, const char *url,
+		       const struct hd_fetched *got)
+{
+	if (policy_is_tailscaled(url))
+		return policy_whois_answer(got->status, got->body,
+					   got->body_len_bytes, &a->key,
+					   a->name);
+	if (got->status != 200)
+		return -EPROTO;
+	return policy_verify_answer(got->body, got->body_len_bytes, a->name);
+}
+
 static void understand(struct policy_worker *pw, struct answer *a,
 		       const char *url, const struct hd_fetched *got)
 {
-	char text[32];
+	char text[48];
 	int r;
+
+	snprintf(text, sizeof(text), "%s",
+		 policy_is_tailscaled(url) ? "no JSON with this node"
+					   : "no JSON with a boolean Allow");
 
 	if (got->error < 0) {
 		take_failure(pw, a, url, got->text);
 		return;
 	}
-	if (got->status != 200) {
-		snprintf(text, sizeof(text), "HTTP status %u", got->status);
-		take_failure(pw, a, url, text);
+	r = read_answer(a, url, got);
+	if (r >= 0) {
+		take_answer(pw, a, r);
 		return;
 	}
-	r = policy_verify_answer(got->body, got->body_len_bytes, a->name);
-	if (r < 0)
-		take_failure(pw, a, url, "no JSON with a boolean Allow");
-	else
-		take_answer(pw, a, r);
+	if (got->status != 200)
+		snprintf(text, sizeof(text), "HTTP status %u", got->status);
+	take_failure(pw, a, url, text);
 }
 
 /* Who is connected may have to leave by what a service says now. */
@@ -217,16 +232,21 @@ static int fetch(const struct policy_worker *pw, const char *url,
 	static const char *const headers[] = { "Content-Type: application/json",
 					       NULL };
 	struct question *q = malloc(sizeof(*q) + strlen(url) + 1);
-	char body[POLICY_REQUEST_BYTES];
-	const struct hd_fetch_request request = {
+	char buf[POLICY_REQUEST_BYTES];
+	struct hd_fetch_request request = {
 		.url = url,
-		.headers = headers,
-		.body = policy_verify_request(who, body),
-		.body_len_bytes = strlen(body),
 		.timeout_ms = (uint32_t)policy_conf_of(pw)->ask_timeout_ms,
 		.answer_max_bytes = ANSWER_MAX_BYTES,
 	};
 
+	if (policy_is_tailscaled(url)) {
+		request.url = policy_whois_url(who->key, buf);
+		request.via = url;
+	} else {
+		request.headers = headers;
+		request.body = policy_verify_request(who, buf);
+		request.body_len_bytes = strlen(buf);
+	}
 	if (q == NULL)
 		return hd_error_set(err, -ENOMEM, "out of memory");
 	q->key = *who->key;

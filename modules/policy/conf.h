@@ -23,13 +23,14 @@ struct policy_tenant_conf {
 
 struct policy_rule_conf { /* every field that is set must match */
 	struct hd_place at, at_keys, at_from, at_listener, at_server_name,
-		at_url, at_tenant, at_limits;
+		at_url, at_tailscaled, at_tenant, at_limits;
 	const char *name;
 	uint64_t action; /* enum policy_action */
 	const char *keys; /* a file */
 	struct hd_list from; /* prefixes */
 	const char *listener, *server_name;
 	const char *url; /* of an admission service */
+	const char *tailscaled; /* the socket of one, which is asked instead */
 	const char *reason; /* of a denial */
 	const char *tenant; /* of those it allows; NULL: none */
 	struct policy_limits_list limits; /* the same, of each */

@@ -7,7 +7,7 @@
  * answered, the rule might have let in, so `fail_open` decides. A rule that
  * denies keeps out, unless fail_open. */
 #include <stdio.h>
-#include "modules/policy/policy.h"
+#include "modules/policy/service.h"
 
 const struct policy_conf *policy_conf_of(const struct policy_worker *pw)
 {

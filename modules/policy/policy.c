@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include "modules/policy/policy.h"
+#include "modules/policy/service.h"
 
 /* ---- the section ---- */
 
@@ -19,6 +19,7 @@ static const struct hd_option rule_options[] = {
 	{ .name = "", .type = HD_OPTION_PLACE, RULE(at) },
 	{ .name = "keys", .type = HD_OPTION_PLACE, RULE(at_keys) },
 	{ .name = "url", .type = HD_OPTION_PLACE, RULE(at_url) },
+	{ .name = "tailscaled", .type = HD_OPTION_PLACE, RULE(at_tailscaled) },
 	{ .name = "from", .type = HD_OPTION_PLACE, RULE(at_from) },
 	{ .name = "listener", .type = HD_OPTION_PLACE, RULE(at_listener) },
 	{ .name = "server_name",
@@ -63,6 +64,12 @@ static const struct hd_option rule_options[] = {
 	  .example = "https://headscale.example.com/verify",
 	  .help = "matches whom this admission service allows, as derper's "
 		  "--verify-client-url" },
+	{ .name = "tailscaled",
+	  .type = HD_OPTION_PATH,
+	  RULE(tailscaled),
+	  .example = "/run/tailscale/tailscaled.sock",
+	  .help = "matches whom the tailscaled with this socket knows, as "
+		  "derper's --verify-clients" },
 	{ .name = "reason",
 	  .type = HD_OPTION_STRING,
 	  RULE(reason),

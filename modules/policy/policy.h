@@ -4,10 +4,11 @@
  *
  * Files: policy.c the module; prefix.c addresses; keys.c, keys_file.c files of
  * keys; rules.c rules, made from the configuration; decide.c what they say of a
- * key; verify.c, answers.c, ask.c admission services; revoked.c keys that an
- * operator has put out; publish.c rules on their way to the workers; watch.c
- * files that change; sweep.c who is connected and may no longer; tenants.c whom
- * they may reach; limits.c how much they may send; commands.c hdctl.
+ * key; verify.c, answers.c, ask.c admission services, whois.c a tailscaled as
+ * one; revoked.c keys that an operator has put out; publish.c rules on their
+ * way to the workers; watch.c files that change; sweep.c who is connected and
+ * may no longer; tenants.c whom they may reach; limits.c how much they may
+ * send; commands.c hdctl.
  *
  * What decides never changes: the main thread makes a new one, and each worker
  * takes it in a post, the first in start(). */
@@ -267,62 +268,6 @@ enum hd_verdict policy_conclude(struct policy_worker *pw,
 				const struct policy_subject *who,
 				struct hd_ticket *ticket,
 				struct hd_ticket **held);
-
-/* ---- verify.c: the words of derper's --verify-client-url ---- */
-
-enum { POLICY_REQUEST_BYTES = 192, POLICY_NAME_BYTES = 64 };
-
-/* policy_verify_request - JSON, tailcfg.DERPAdmitClientRequest. Returns buf. */
-const char *policy_verify_request(const struct policy_subject *who,
-				  char buf[POLICY_REQUEST_BYTES]);
-/* policy_verify_answer - {"Allow": true, "Name": "alice"}; more is passed over.
- * Returns 1 allowed; 0 denied; -EPROTO it is none. @ret_name "" none */
-int policy_verify_answer(const char *body, size_t n,
-			 char ret_name[POLICY_NAME_BYTES]);
-
-/* ---- answers.c ---- */
-
-/* What a service has said of a key in this worker, which is the key's home. */
-enum policy_said {
-	POLICY_SAID_NOTHING, /* it can be asked */
-	POLICY_SAID_YES,
-	POLICY_SAID_NO,
-	POLICY_FAILED, /* it does not answer, and no old answer stands */
-};
-
-struct policy_answer {
-	enum policy_said said;
-	const char *name; /* "" none */
-};
-
-/* policy_answers_new - NULL when out of memory. policy_answers_end - who waits
- * is denied. */
-struct policy_answers *policy_answers_new(void);
-void policy_answers_end(struct policy_answers **answers);
-struct policy_answer policy_answers_find(const struct policy_worker *pw,
-					 const char *url,
-					 const struct hd_key *key,
-					 enum policy_when when);
-
-/* ---- ask.c ---- */
-
-/* policy_answers_ask - the service is asked, once for all who wait for the
- * same; then policy_conclude() is called.
- * @ticket  a held one; taken when it waits
- * Returns 0 it waits; -EAGAIN the service cannot be asked, which is known now;
- * -EBUSY this module is about to go; -ENOMEM. */
-int policy_answers_ask(struct policy_worker *pw, const char *url,
-		       const struct policy_subject *who,
-		       struct hd_ticket **ticket);
-/* policy_answers_renew - it is asked and nobody waits; not when its answer is
- * fresh, or it has failed a moment ago. An answer that may put out who is
- * connected begins a sweep. Where too many are asked already, a sweep comes
- * back to it.
- * policy_answers_owed - whether the last question came to nothing. */
-void policy_answers_renew(struct policy_worker *pw, const char *url,
-			  const struct policy_subject *who);
-bool policy_answers_owed(const struct policy_worker *pw, const char *url,
-			 const struct hd_key *key);
 
 /* ---- tenants.c ---- */
 

@@ -9,7 +9,7 @@
 #include <hyper-derp/task.h>
 #include <hyper-derp/worker.h>
 #include <stdlib.h>
-#include "modules/policy/policy.h"
+#include "modules/policy/service.h"
 
 struct policy_main policy_main;
 

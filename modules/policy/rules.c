@@ -32,6 +32,9 @@ static int check_empty(const struct policy_rule_conf *c, struct hd_error *err)
 			       c->server_name, err);
 	if (r == 0)
 		r = check_text(&c->at_url, "url", c->url, err);
+	if (r == 0)
+		r = check_text(&c->at_tailscaled, "tailscaled", c->tailscaled,
+			       err);
 	if (r == 0 && c->from.v != NULL && c->from.n == 0)
 		r = check_text(&c->at_from, "from", "", err);
 	return r;
@@ -42,12 +45,12 @@ static int check_names_something(const struct policy_rule_conf *c,
 				 struct hd_error *err)
 {
 	if (c->keys != NULL || c->from.n > 0 || c->listener != NULL ||
-	    c->server_name != NULL || c->url != NULL)
+	    c->server_name != NULL || c->url != NULL || c->tailscaled != NULL)
 		return 0;
 	return hd_error_at(&c->at, err, -EINVAL,
 			   "a rule that matches everybody; name keys, from, "
-			   "listener, server_name or url. What happens to all "
-			   "others stands in `default`");
+			   "listener, server_name, url or tailscaled. What "
+			   "happens to all others stands in `default`");
 }
 
 /* In a named listener's place nobody would be. */
@@ -66,7 +69,8 @@ static bool asks(const struct policy_conf *conf)
 {
 	size_t i = 0;
 
-	while (i < conf->rules.n && conf->rules.v[i].url == NULL)
+	while (i < conf->rules.n && conf->rules.v[i].url == NULL &&
+	       conf->rules.v[i].tailscaled == NULL)
 		i++;
 	return i < conf->rules.n;
 }
@@ -94,6 +98,14 @@ static int copy_text(char **to, const char *from)
 	return *to != NULL ? 0 : -ENOMEM;
 }
 
+/* Answers are kept by it, whatever is asked. */
+static int copy_service(char **to, const struct policy_rule_conf *c)
+{
+	if (c->tailscaled == NULL)
+		return copy_text(to, c->url);
+	return asprintf(to, "unix:%s", c->tailscaled) < 0 ? -ENOMEM : 0;
+}
+
 static int copy_texts(struct policy_rule *r, const struct policy_rule_conf *c,
 		      size_t i)
 {
@@ -104,7 +116,7 @@ static int copy_texts(struct policy_rule *r, const struct policy_rule_conf *c,
 	    copy_text(&r->keys_path, c->keys) < 0 ||
 	    copy_text(&r->listener, c->listener) < 0 ||
 	    copy_text(&r->server_name, c->server_name) < 0 ||
-	    copy_text(&r->url, c->url) < 0 ||
+	    copy_service(&r->url, c) < 0 ||
 	    copy_text(&r->reason, c->reason) < 0 ||
 	    copy_text(&r->tenant, c->tenant) < 0)
 		return -ENOMEM;
@@ -170,6 +182,26 @@ static int check_url(const struct policy_rule_conf *c, struct hd_error *err)
 	return hd_error_at(&c->at_url, err, -EINVAL, "url: %s", why.text);
 }
 
+/* The socket may come later: tailscaled makes it. */
+static int check_tailscaled(const struct policy_rule_conf *c,
+			    const struct policy_rule *r, struct hd_error *err)
+{
+	struct hd_fetch_request request = { .url = "http://localhost/",
+					    .via = r->url };
+	struct hd_error why;
+
+	if (c->tailscaled == NULL)
+		return 0;
+	if (c->url != NULL)
+		return hd_error_at(&c->at_tailscaled, err, -EINVAL,
+				   "tailscaled and url in one rule; make two "
+				   "rules, or take one of them out");
+	if (hd_fetch_check(&request, &why) == 0)
+		return 0;
+	return hd_error_at(&c->at_tailscaled, err, -EINVAL, "tailscaled: %s",
+			   why.text);
+}
+
 static int take_rule(struct policy_rule *r, const struct policy_rule_conf *c,
 		     size_t i, struct hd_error *err)
 {
@@ -185,6 +217,8 @@ static int take_rule(struct policy_rule *r, const struct policy_rule_conf *c,
 		e = policy_tenant_check(c, err);
 	if (e == 0)
 		e = check_url(c, err);
+	if (e == 0)
+		e = check_tailscaled(c, r, err);
 	if (e == 0)
 		e = check_listener(c, err);
 	if (e == 0)

@@ -12,7 +12,7 @@
 #include <hyper-derp/about.h>
 #include <hyper-derp/relay.h>
 #include <hyper-derp/timer.h>
-#include "modules/policy/policy.h"
+#include "modules/policy/service.h"
 
 enum {
 	PEERS_PER_TURN = 256,

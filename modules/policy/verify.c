@@ -8,7 +8,7 @@
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>
-#include "modules/policy/policy.h"
+#include "modules/policy/service.h"
 
 /* As Go's netip prints it: IPv4 as such, on a listener for both, too. */
 static void put_source(const union hd_addr *addr, char ret[INET6_ADDRSTRLEN])
@@ -40,7 +40,7 @@ const char *policy_verify_request(const struct policy_subject *who,
 
 /* A name that would break a line of the log is none; one that is too long ends
  * between two characters. It is UTF-8: jansson takes nothing else. */
-static void take_name(const char *text, char ret[POLICY_NAME_BYTES])
+void policy_take_name(const char *text, char ret[POLICY_NAME_BYTES])
 {
 	size_t n = text != NULL ? strlen(text) : 0;
 
@@ -62,8 +62,9 @@ int policy_verify_answer(const char *body, size_t n,
 	int r = json_is_boolean(allow) ? json_is_true(allow) : -EPROTO;
 
 	if (r >= 0)
-		take_name(json_string_value(json_object_get(answer, "Name")),
-			  ret_name);
+		policy_take_name(
+			json_string_value(json_object_get(answer, "Name")),
+			ret_name);
 	json_decref(answer);
 	return r;
 }

@@ -2,7 +2,7 @@
 /* t/fuzz/fuzz_policy.c - any bytes as a file of keys, as a prefix, and as the
  * answer of an admission service. What was taken is found again, each key with
  * a name. */
-#include "modules/policy/policy.h"
+#include "modules/policy/service.h"
 #include <stdlib.h>
 #include <string.h>
 

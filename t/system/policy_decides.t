@@ -29,8 +29,8 @@ sub reload ($section) {
     return $r->{ok} || diag $r->{error}{message};
 }
 
-sub service ($file) {
-    my $pid = open2(my $said, undef, "$FindBin::Bin/../lib/client/verify_server.py", $file);
+sub service ($file, @socket) {
+    my $pid = open2(my $said, undef, "$FindBin::Bin/../lib/client/verify_server.py", $file, @socket);
     HyperDerp::Children::keep($pid);
     my $port = <$said> =~ s/\s//gr;
     return { file => $file, said => $said, url => "http://127.0.0.1:$port/", pid => $pid };
@@ -123,7 +123,7 @@ subtest 'who is known does not wait' => sub {
 subtest 'a question behind an old answer fails' => sub {
     allows $x, $alice;
     reload "  rules: [{url: '$x->{url}5'}]\n  allow_ttl: 1s\n";
-    my $c = admitted($alice);
+    my $c = eval { admitted($alice) } or do { diag substr $hd->log_text, -2500; return };
     says $x, '500 broken';
     ok HyperDerp::Test::wait_for(sub {
         admitted($alice);    # again and again, until the answer is old
@@ -144,7 +144,7 @@ subtest 'a service that hangs' => sub {
     my @crowd = map { admitted($_) } HyperDerp::Raw::logins($hd, 70) if reload "  default: allow\n";
     my $ban = "$hd->{dir}/ban";
     HyperDerp::Test::spew($ban, "$bob->{key}\n");
-    my $c = admitted($alice);
+    my $c = eval { admitted($alice) } or do { diag substr $hd->log_text, -2500; return };
     says $x, 'wait';
     reload "  rules:\n    - {keys: $ban, action: deny, reason: banned}\n    - {url: '$x->{url}6'}\n  ask_timeout: 9s\n";
     1 while readline($x->{said}) !~ m{/6 };
@@ -169,6 +169,35 @@ subtest 'who was here before' => sub {
     ok ctl($hd, qw(peer revoke), $bob->{key})->{ok}, 'somebody else is revoked';
     ok ctl($hd, qw(peer unrevoke), $bob->{key})->{ok}, '... and all are asked about twice';
     ok $in->ping, 'it puts nobody out';
+};
+
+subtest 'a tailscaled' => sub {
+    my $socket = "$hd->{dir}/ts.sock";
+    my ($erin, $frank) = (HyperDerp::Raw::logins($hd, 6))[ 4, 5 ];
+    reload "  rules:\n    - {name: tailnet, tailscaled: $socket}\n";
+    is denied($bob), $dead, 'it is not there';
+    my $s = service("$hd->{dir}/ts", $socket);
+    allows $s, $alice, $bob;
+    my $c = admitted($alice);
+    is scalar readline($s->{said}), "GET /localapi/v0/whois?addr=nodekey:$alice->{key} local-tailscaled.sock\n",
+        'it is asked as derper asks it';
+    my ($peer) = grep { $_->{key} eq $alice->{key} } @{ ctl($hd, 'peers')->{data} };
+    is $peer->{name}, 'of tailscaled', 'and says the name';
+    is denied($dave), $list, 'whom it does not know is denied';
+    for ([$carol, "200 {\"Node\": {\"Key\": \"nodekey:$dave->{key}\"}}", 'no JSON with this node'],
+        [$erin, '200 {}', 'no JSON with this node'], [$frank, '403 no', 'HTTP status 403']) {
+        my ($who, $what, $why) = @$_;
+        says $s, $what;
+        is denied($who), $dead, "$what is no answer";
+        my $key = substr $who->{key}, 0, 8;
+        ok $hd->log_like(qr{key=$key url=unix:\S+ts\.sock why=$why}), 'the log says so';
+    }
+    for (['tailscaled: ts.sock', qr/ts\.sock/], ['tailscaled: ""', qr/tailscaled/],
+        ["tailscaled: $socket, url: 'http://a/'", qr/tailscaled and url in one rule/]) {
+        my ($rule, $want) = @$_;
+        conf "  rules:\n    - {$rule}\n";
+        like ctl($hd, 'reload')->{error}{message}, $want, "$rule is refused";
+    }
 };
 
 subtest 'the connection, not the key' => sub {

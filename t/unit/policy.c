@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* t/unit/policy.c - prefixes, rules and revocations. */
-#include "modules/policy/policy.h"
+#include "modules/policy/service.h"
 #include <arpa/inet.h>
 #include <errno.h>
 #include <stdlib.h>

@@ -8,15 +8,19 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
 	"net"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"hyper-derp/interop/peer"
 	"hyper-derp/interop/relay"
 	"tailscale.com/tailcfg"
 	"tailscale.com/tstest/integration/testcontrol"
@@ -232,6 +236,35 @@ func TestWithoutTLS(t *testing.T) {
 	a, b := tailnet(t, derpMap(r, r.Plain), noDirect,
 		"TS_DEBUG_USE_DERP_HTTP=1")
 	talk(t, a, b)
+}
+
+// A relay that lets in whom the tailscaled beside it knows, as derper does with
+// -verify-clients: alice's is the one.
+func TestVerifyClients(t *testing.T) {
+	socket := filepath.Join(shortDir(t), "ts.sock")
+	r := relay.Start(t, relay.Options{
+		Modules:  []string{"policy"},
+		Sections: fmt.Sprintf("policy: {rules: [{tailscaled: %q}]}\n", socket),
+	})
+	control := startControl(t, derpMap(r, r.TLS))
+	a := startNode(t, "alice", control, noDirect)
+	if err := os.Symlink(a.socket(), socket); err != nil {
+		t.Fatal(err)
+	}
+	b := startNode(t, "bob", control, noDirect)
+	a.awaitPeer(b)
+	b.awaitPeer(a)
+	a.await("an answer of bob", func() bool {
+		out, err := a.tryTailscale("ping", "--c=1", "--until-direct=false",
+			"--timeout=1s", b.ip)
+		return err == nil && strings.Contains(out, "via DERP(test)")
+	})
+	transfer(t, a, b)
+	var denied *peer.Denied
+	_, err := peer.TryDial(t, r, peer.Options{})
+	if !errors.As(err, &denied) {
+		t.Errorf("a stranger: %v, expected to be denied", err)
+	}
 }
 
 // The relay is restarted: both nodes come back by themselves.

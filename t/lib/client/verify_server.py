@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-# t/lib/client/verify_server.py FILE - an admission service, as derper asks one
-# (--verify-client-url). Prints its port, then each request's body. What it
-# answers stands in FILE: `status TEXT`, `hang`, or `wait` until FILE says
-# something else; without the file it says who is allowed: those of FILE.keys.
+# t/lib/client/verify_server.py FILE [SOCKET] - an admission service, as derper
+# asks one (--verify-client-url), or with SOCKET a tailscaled (--verify-clients).
+# Prints its port, then each request's body. What it answers stands in FILE:
+# `status TEXT`, `hang`, or `wait` until FILE says something else; without the
+# file it says who is allowed: those of FILE.keys.
 import json
 import os
+import socket
 import sys
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -27,6 +29,17 @@ class Service(BaseHTTPRequestHandler):
     def do_POST(self):
         body = self.rfile.read(int(self.headers['Content-Length'])).decode()
         print(self.command, self.path, self.headers['Content-Type'], body, flush=True)
+        self.answer(json.loads(body)['NodePublic'], lambda allow, key: (
+            '200', {'Allow': allow, 'Name': 'of the service'}))
+
+    def do_GET(self):
+        print(self.command, self.path, self.headers['Host'], flush=True)
+        self.answer(self.path.partition('addr=')[2], lambda allow, key: (
+            '200' if allow else '404',
+            {'Node': {'Name': 'x.tail.ts.net.', 'ComputedName': 'of tailscaled',
+                      'Key': 'nodekey:' + key}}))
+
+    def answer(self, key, say):
         while (said := read(FILE).strip()) == 'wait':
             time.sleep(0.02)
         status, _, text = said.partition(' ')
@@ -35,10 +48,9 @@ class Service(BaseHTTPRequestHandler):
             self.close_connection = True
             return
         if status == '':
-            status = '200'
-            key = json.loads(body)['NodePublic'].removeprefix('nodekey:')
-            allow = key in read(FILE + '.keys').split()
-            text = json.dumps({'Allow': allow, 'Name': 'of the service'})
+            key = key.removeprefix('nodekey:')
+            status, text = say(key in read(FILE + '.keys').split(), key)
+            text = json.dumps(text)
         answer = text.encode()
         self.send_response(int(status))
         self.send_header('Content-Length', str(len(answer)))
@@ -49,7 +61,21 @@ class Service(BaseHTTPRequestHandler):
         pass
 
 
-server = ThreadingHTTPServer(('127.0.0.1', 0), Service)
+class UnixServer(ThreadingHTTPServer):
+    address_family = socket.AF_UNIX
+
+    def server_bind(self):
+        self.socket.bind(self.server_address)
+        self.server_port = 0
+
+    def get_request(self):
+        return self.socket.accept()[0], ('unix', 0)
+
+
+if len(sys.argv) > 2:
+    server = UnixServer(sys.argv[2], Service)
+else:
+    server = ThreadingHTTPServer(('127.0.0.1', 0), Service)
 print(server.server_port, flush=True)
 try:
     server.serve_forever()
