@@ -86,6 +86,7 @@ my %known = (
     link_numbers => 'struct link_numbers { struct hd_counter bytes; }; extern const struct hd_metric link_metrics[];',
     'series =' => 'extern struct hd_family *links; extern struct s { struct hd_series series; } *state;'
         . ' extern const char *name; extern size_t len;',
+    'struct mine' => 'extern int r; extern struct hd_error *err; extern const struct hd_admission *who;',
     each_limit => 'struct limits { unsigned n; struct { struct hd_key key; uint64_t bytes; } *v; };',
 );
 
