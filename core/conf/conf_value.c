@@ -249,7 +249,9 @@ static int default_node(struct hd_conf_private *priv,
 
 	if (opt->def == NULL)
 		return 0;
-	*ret = hd_node_scalar(&priv->arena, opt->def, &nowhere);
+	/* the configuration outlives the code of a module, and its texts */
+	text = hd_arena_printf(&priv->arena, "%s", opt->def);
+	*ret = hd_node_scalar(&priv->arena, text, &nowhere);
 	if (*ret == NULL)
 		return -ENOMEM;
 	if (!is_list(opt) || opt->def[0] != '[')
