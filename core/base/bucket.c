@@ -3,6 +3,7 @@
 #include "core/base/bucket.h"
 
 #define NS_PER_S 1e9
+#define BURST_MAX_NS (365 * 86400 * NS_PER_S)
 
 struct hd_rate hd_rate_of(uint64_t per_s, uint64_t burst)
 {
@@ -11,13 +12,15 @@ struct hd_rate hd_rate_of(uint64_t per_s, uint64_t burst)
 	if (per_s == 0)
 		return r;
 	r.unit_ns = NS_PER_S / (double)per_s;
-	r.burst_ns = (uint64_t)((double)burst * r.unit_ns + 0.5);
+	/* a burst of years, by the smallest rate, is one of a year */
+	r.burst_ns = (uint64_t)HD_MIN((double)burst * r.unit_ns + 0.5,
+				      BURST_MAX_NS);
 	return r;
 }
 
 static uint64_t cost_ns(const struct hd_rate *rate, uint64_t n)
 {
-	return (uint64_t)((double)n * rate->unit_ns + 0.5);
+	return (uint64_t)HD_MIN((double)n * rate->unit_ns + 0.5, BURST_MAX_NS);
 }
 
 static uint64_t wait_ns(uint64_t paid_ns, const struct hd_rate *rate,
@@ -34,6 +37,17 @@ void hd_bucket_take(struct hd_bucket *b, const struct hd_rate *rate, uint64_t n,
 		    uint64_t now_ns)
 {
 	b->paid_ns = HD_MAX(b->paid_ns, now_ns) + cost_ns(rate, n);
+}
+
+void hd_bucket_change(struct hd_bucket *b, const struct hd_rate *from,
+		      const struct hd_rate *to, uint64_t now_ns)
+{
+	if (to->unit_ns <= 0 || from->unit_ns <= 0)
+		b->paid_ns = 0;
+	else if (b->paid_ns > now_ns)
+		b->paid_ns =
+			now_ns + (uint64_t)((double)(b->paid_ns - now_ns) *
+					    (to->unit_ns / from->unit_ns));
 }
 
 uint64_t hd_bucket_unpaid_ns(const struct hd_bucket *b,
@@ -73,11 +87,13 @@ uint64_t hd_pool_take(struct hd_pool *pool, const struct hd_rate *rate,
 	if (rate->unit_ns <= 0)
 		return n;
 	do {
-		from = HD_MAX(old, now_ns);
+		/* further ahead than the burst it is by another rate */
+		from = HD_MIN(old, now_ns + rate->burst_ns);
+		from = HD_MAX(from, now_ns);
 		room_ns = now_ns + rate->burst_ns;
 		room_ns = room_ns > from ? room_ns - from : 0;
 		got = HD_MIN(n, (uint64_t)((double)room_ns / rate->unit_ns));
-		if (got == 0)
+		if (got == 0 && from >= old)
 			return 0;
 	} while (!change(pool, &old, from + cost_ns(rate, got)));
 	return got;

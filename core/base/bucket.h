@@ -30,6 +30,10 @@ void hd_bucket_take(struct hd_bucket *b, const struct hd_rate *rate, uint64_t n,
 		    uint64_t now_ns);
 uint64_t hd_bucket_unpaid_ns(const struct hd_bucket *b,
 			     const struct hd_rate *rate, uint64_t now_ns);
+/* hd_bucket_change - the limit is another one: what is owed stays as many
+ * bytes, and so takes another time. */
+void hd_bucket_change(struct hd_bucket *b, const struct hd_rate *from,
+		      const struct hd_rate *to, uint64_t now_ns);
 
 /* hd_pool_book - one is taken, now or as soon as there is one. Who comes first
  * is first. Returns for how long to wait for it, in ns. */

@@ -81,6 +81,8 @@ static int share_of(struct hd_worker *w, struct hd_fund *f,
 {
 	if (*at == NULL)
 		*at = hd_pool_share_new(w, f, which, name);
+	else
+		hd_share_look(&(*at)->share);
 	*ret = *at;
 	return *at != NULL ? 0 : -ENOMEM;
 }
@@ -125,16 +127,19 @@ void hd_limits_free(struct hd_worker *w)
 /* ---- a key ---- */
 
 /* What was taken stays taken. */
-static void set_rate(struct hd_limit *l, uint64_t per_s, uint64_t burst,
-		     uint32_t packet_bytes)
+static void set_rate(struct hd_limit *l, const struct hd_limits *to,
+		     uint64_t now_ns)
 {
-	burst = HD_MAX(burst, BURST_BYTES);
-	l->packet_bytes = packet_bytes;
-	if (l->per_s == per_s && l->burst == burst)
+	const struct hd_rate old = l->rate;
+	uint64_t burst = HD_MAX(to->burst_bytes, BURST_BYTES);
+
+	l->packet_bytes = to->packet_bytes;
+	if (l->per_s == to->bytes_per_s && l->burst == burst)
 		return;
-	l->per_s = per_s;
+	l->per_s = to->bytes_per_s;
 	l->burst = burst;
-	l->rate = hd_rate_of(per_s, burst);
+	l->rate = hd_rate_of(l->per_s, burst);
+	hd_bucket_change(&l->bucket, &old, &l->rate, now_ns);
 }
 
 /* A rule's word counts, else peer_rate_limit. */
@@ -164,7 +169,7 @@ static int limit_key(struct hd_peer *p,
 		e->limit = calloc(1, sizeof(*e->limit));
 	if (e->limit == NULL)
 		return -ENOMEM;
-	set_rate(e->limit, l.bytes_per_s, l.burst_bytes, l.packet_bytes);
+	set_rate(e->limit, &l, p->stream->worker->now_ns);
 	return hd_throttle_set(p->stream, e->limit, shared);
 }
 
@@ -215,24 +220,25 @@ int hd_limits_enter(struct hd_peer *p)
 void hd_limits_crowd(struct hd_peer *p)
 {
 	uint32_t n = 0, max = may_have(p, HD_LIMITS_KEY);
-	const struct hd_peer *last = p->entry->active;
-	const struct hd_stream *s;
+	const struct hd_peer *next;
 
-	for (const struct hd_peer *i = last; i != NULL; i = i->next) {
-		last = i;
-		n++;
+	for (const struct hd_peer *i = p->entry->active; i != NULL; i = next) {
+		const struct hd_stream *s = i->stream;
+
+		next = i->next;
+		if (n++ >= max)
+			hd_relay_put_out(
+				s->worker, ((uint64_t)s->gen << 32) | s->slot,
+				"its key has more connections than it may");
 	}
-	s = last->stream;
-	if (n > max)
-		hd_relay_put_out(s->worker, ((uint64_t)s->gen << 32) | s->slot,
-				 "its key has more connections than it may");
 }
 
 /* ---- given, and live ---- */
 
 static bool are_none(const struct hd_limits *l)
 {
-	return l->bytes_per_s == 0 && l->connections == 0;
+	return l->bytes_per_s == 0 && l->burst_bytes == 0 &&
+	       l->packet_bytes == 0 && l->connections == 0;
 }
 
 /* Most have none, and keep none. */

@@ -24,7 +24,9 @@ void hd_fund_set(struct hd_fund *f, uint64_t per_s, uint64_t burst,
 		 uint32_t packet_bytes)
 {
 	if (burst == 0)
-		burst = HD_MAX(per_s / BURSTS_PER_S, (uint64_t)BURST_MIN_BYTES);
+		burst = BURST_MIN_BYTES;
+	/* what comes in between two ticks has room */
+	burst = HD_MAX(burst, per_s / BURSTS_PER_S);
 	if (load(&f->per_s) == per_s && load(&f->burst) == burst &&
 	    load(&f->packet_bytes) == packet_bytes)
 		return;
@@ -38,8 +40,7 @@ bool hd_fund_has_limit(const struct hd_fund *f)
 	return load(&f->per_s) != 0;
 }
 
-/* A limit that has changed counts from the next slice on. */
-static void look(struct hd_share *s)
+void hd_share_look(struct hd_share *s)
 {
 	uint64_t per_s = load(&s->fund->per_s), burst = load(&s->fund->burst);
 
@@ -72,7 +73,7 @@ static uint64_t slice_of(const struct hd_share *s)
 /* Who waits somewhere comes first. */
 static void lease(struct hd_share *s, uint64_t now_ns)
 {
-	look(s);
+	hd_share_look(s);
 	if (load(&s->fund->waiting) == 0)
 		take(s, (uint64_t)-s->balance + slice_of(s), now_ns);
 }
@@ -149,7 +150,7 @@ static void take_income(struct hd_share *s, uint64_t now_ns)
 
 void hd_share_tick(struct hd_share *s, int64_t *left, uint64_t now_ns)
 {
-	look(s);
+	hd_share_look(s);
 	say(s);
 	if (s->per_s != 0 && s->said > 0)
 		take_income(s, now_ns);
@@ -195,7 +196,7 @@ void hd_share_init(struct hd_share *s, struct hd_fund *fund, unsigned n_workers,
 	s->fund = fund;
 	s->n_workers = n_workers;
 	s->income_ns = now_ns;
-	look(s);
+	hd_share_look(s);
 }
 
 void hd_share_end(struct hd_share *s)

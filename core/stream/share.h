@@ -49,9 +49,12 @@ void hd_fund_set(struct hd_fund *fund, uint64_t per_s, uint64_t burst,
 		 uint32_t packet_bytes);
 bool hd_fund_has_limit(const struct hd_fund *fund);
 
-/* hd_share_init - of a zeroed one. hd_share_end - nobody waits in it. */
+/* hd_share_init - of a zeroed one. hd_share_look - its fund may have another
+ * limit: it counts from the next slice on, or when it is looked at. hd_share_end
+ * - nobody waits in it. */
 void hd_share_init(struct hd_share *s, struct hd_fund *fund, unsigned n_workers,
 		   uint64_t now_ns);
+void hd_share_look(struct hd_share *s);
 void hd_share_end(struct hd_share *s);
 
 /* hd_share_charge - somebody has read so much. @had  its key's, of this share

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include "modules/derp/derp.h"
 
@@ -28,6 +29,13 @@ static bool is_word(const char *home)
 {
 	return strcmp(home, "page") == 0 || strcmp(home, "blank") == 0 ||
 	       strcmp(home, "none") == 0;
+}
+
+static bool is_file(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && S_ISREG(st.st_mode);
 }
 
 /* What would end the header's line early, or is no part of a URL. */
@@ -63,6 +71,9 @@ int derp_home_check(const struct derp_conf *conf, struct hd_error *err)
 	if (access(home, R_OK) < 0)
 		return hd_error_at(at, err, -errno, "`home`: %s: %s", home,
 				   strerror(errno));
+	if (!is_file(home))
+		return hd_error_at(at, err, -EISDIR, "`home`: %s is no file",
+				   home);
 	return 0;
 }
 
@@ -103,7 +114,7 @@ static void answer_file(struct hd_request *req, const char *path)
 	static const struct hd_body body = { .task = put_file };
 	struct hd_answer *a;
 
-	if (access(path, R_OK) < 0) {
+	if (access(path, R_OK) < 0 || !is_file(path)) {
 		hd_reply(req, 404, TEXT, "not found\n", 10);
 		return;
 	}

@@ -52,7 +52,7 @@ const struct hd_option policy_tenant_options[] = {
 	  .type = HD_OPTION_ENTRIES,
 	  TENANT(limits),
 	  .max = 1,
-	  .example = "{rate: 10MB, connections: 1000}",
+	  .example = "{rate: 10MiB, connections: 1000}",
 	  .entry = policy_limits_options,
 	  .entry_size = sizeof(struct policy_limits_conf),
 	  .help = "of all its clients together; each gets the same" },

@@ -100,6 +100,47 @@ static void a_part_is_taken(void **state)
 	assert_int_equal(hd_pool_take(&p, &r, 900, 60 * S), 100);
 }
 
+static void a_burst_has_an_end(void **state)
+{
+	const struct hd_rate r = hd_rate_of(1, UINT64_MAX);
+	struct hd_bucket b = { 0 };
+
+	(void)state;
+	assert_int_equal(r.burst_ns, 365 * 86400 * S);
+	hd_bucket_take(&b, &r, 1000, S);
+	assert_int_equal(hd_bucket_unpaid_ns(&b, &r, S), 0);
+}
+
+static void a_debt_is_as_many_bytes_by_another_rate(void **state)
+{
+	const struct hd_rate slow = hd_rate_of(10, 1);
+	const struct hd_rate fast = hd_rate_of(1000, 1);
+	const struct hd_rate none = hd_rate_of(0, 0);
+	struct hd_bucket b = { 0 };
+
+	(void)state;
+	hd_bucket_take(&b, &slow, 1000, S);
+	assert_int_equal(b.paid_ns, 101 * S);
+	hd_bucket_change(&b, &slow, &fast, S);
+	assert_int_equal(b.paid_ns, 2 * S);
+	hd_bucket_change(&b, &fast, &none, S);
+	hd_bucket_change(&b, &none, &slow, S);
+	assert_int_equal(hd_bucket_unpaid_ns(&b, &slow, S), 0);
+}
+
+static void a_pool_is_ahead_by_its_burst_at_most(void **state)
+{
+	const struct hd_rate slow = hd_rate_of(10, 1000);
+	const struct hd_rate fast = hd_rate_of(1000, 100);
+	struct hd_pool p = { 0 };
+
+	(void)state;
+	assert_int_equal(hd_pool_take(&p, &slow, 1000, S), 1000);
+	assert_int_equal(p.paid_ns, 101 * S);
+	assert_int_equal(hd_pool_take(&p, &fast, 100, 2 * S), 0);
+	assert_int_equal(hd_pool_take(&p, &fast, 100, 2 * S + S / 10), 100);
+}
+
 static void milliseconds(void **state)
 {
 	(void)state;
@@ -118,6 +159,9 @@ int main(void)
 		cmocka_unit_test(the_rate_is_exact),
 		cmocka_unit_test(places_are_booked_in_order),
 		cmocka_unit_test(a_part_is_taken),
+		cmocka_unit_test(a_burst_has_an_end),
+		cmocka_unit_test(a_debt_is_as_many_bytes_by_another_rate),
+		cmocka_unit_test(a_pool_is_ahead_by_its_burst_at_most),
 		cmocka_unit_test(milliseconds),
 	};
 
