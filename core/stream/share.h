@@ -50,8 +50,8 @@ void hd_fund_set(struct hd_fund *fund, uint64_t per_s, uint64_t burst,
 bool hd_fund_has_limit(const struct hd_fund *fund);
 
 /* hd_share_init - of a zeroed one. hd_share_look - its fund may have another
- * limit: it counts from the next slice on, or when it is looked at. hd_share_end
- * - nobody waits in it. */
+ * limit: it counts from the next slice on, or when it is looked at.
+ * hd_share_end - nobody waits in it. */
 void hd_share_init(struct hd_share *s, struct hd_fund *fund, unsigned n_workers,
 		   uint64_t now_ns);
 void hd_share_look(struct hd_share *s);
