@@ -29,6 +29,8 @@ struct hd_feed {
 	struct hd_watcher_id id;
 	uint16_t realm;
 	bool lost; /* no memory for a note */
+	bool again; /* who is here is to be listed anew, when the batch is home:
+		       once, however often the watcher asks */
 	struct hd_presence_batch *batch; /* NULL: it is away */
 	struct hd_key *first; /* who was here when it began: a list */
 	uint32_t n_first, at_first;
@@ -118,11 +120,8 @@ void hd_feed_again(struct hd_worker *w, void *id, void *unused)
 
 	(void)unused;
 	free(id);
-	if (f == NULL || f->lost)
-		return;
-	free(hd_steal(&f->first));
-	f->n_first = f->at_first = 0;
-	list_keys(f, &w->relay->table);
+	if (f != NULL)
+		f->again = true;
 }
 
 void hd_feed_close(struct hd_worker *w, void *id, void *unused)
@@ -179,8 +178,10 @@ static void change(struct hd_feed *f, const struct hd_key *key, bool was,
 		n = note_add(f, key, was);
 	if (n == NULL)
 		f->lost = true;
+	else if (!is && n->told)
+		n->owed = true;
 	else if (!is)
-		n->owed = n->told;
+		forget(f, n); /* came and went: nothing is to be told */
 }
 
 void hd_feeds_up(struct hd_worker *w, const struct hd_entry *e)
@@ -263,8 +264,9 @@ static void fill(struct hd_worker *w, struct hd_feed *f)
 
 static bool has_news(const struct hd_feed *f)
 {
-	return f->batch != NULL && (f->at_first < f->n_first ||
-				    f->notes != NULL || f->batch->n > 0);
+	return f->batch != NULL &&
+	       (f->again || f->at_first < f->n_first || f->notes != NULL ||
+		f->batch->n > 0);
 }
 
 /* Returns false: it is tried again. */
@@ -281,11 +283,21 @@ static bool send_off(struct hd_feed *f)
 	return true;
 }
 
+static void list_again(struct hd_worker *w, struct hd_feed *f)
+{
+	f->again = false;
+	free(hd_steal(&f->first));
+	f->n_first = f->at_first = 0;
+	list_keys(f, &w->relay->table);
+}
+
 /* All that a lost feed has to say is that. */
 static bool run(struct hd_worker *w, struct hd_feed *f)
 {
 	if (f->batch == NULL)
 		return true;
+	if (f->again && !f->lost)
+		list_again(w, f);
 	f->batch->lost = f->lost;
 	if (!f->lost && f->batch->n == 0)
 		fill(w, f);
