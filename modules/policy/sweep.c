@@ -34,11 +34,13 @@ static void look_at(void *arg, const struct hd_about_peer *p)
 	if (p->mesh) /* was not asked about, and is not a client */
 		return;
 	policy_decide(pw, &who, POLICY_HERE, &d);
-	policy_limits_again(pw, p->conn, &d);
-	if (policy_tenant_moved(&d, p->tenant))
+	if (policy_tenant_moved(&d, p->tenant)) {
 		hd_relay_put_out(pw->w, p->conn,
 				 "the rules have moved it to another tenant");
-	else if (d.deny)
+		return; /* the limits of that one are none of this one's */
+	}
+	policy_limits_again(pw, p->conn, &d);
+	if (d.deny)
 		hd_relay_put_out(pw->w, p->conn, d.reason);
 	else if (d.by == POLICY_ASK)
 		policy_answers_renew(pw, d.rule->url, &who);

@@ -142,6 +142,25 @@ subtest 'limits that many share' => sub {
     $hd->finish;
 };
 
+subtest 'who moves to another tenant leaves the limits of the old one alone' => sub {
+    my $tenants = 'tenants: [{name: old, limits: {rate: 1MiB}}, {name: new, limits: {rate: 1000}}]';
+    my $hd = HyperDerp::Test->start(no_tls => 1, workers => 1, load_module => [qw(derp policy)],
+        conf => "policy: {rules: [{from: [127.0.0.0/8], tenant: old}], $tenants}\n");
+    my ($from, $to, $moves) = map { HyperDerp::Raw->login($hd, $_) } HyperDerp::Raw::logins($hd, 3);
+    my $keys = HyperDerp::Test::spew("$hd->{dir}/keys", $moves->key . "\n");
+    $hd->{conf} = "policy: {rules: [{keys: $keys, tenant: new}, {from: [127.0.0.0/8], tenant: old}], $tenants}\n";
+    $hd->write_conf;
+    is $hd->ctl('reload'), "ok\n", 'the rules move one';
+    ok $moves->closed, '... which has to come again';
+    my $n = 0;    # 300 kB, by 1000 bytes a second beyond the burst of 128 KiB: more than a minute
+    for (1 .. 6) {
+        $from->send($to->key, 'x' x 50_000);
+        $n += defined $to->packet;
+    }
+    is $n, 6, 'the others send as before';
+    $hd->finish;
+};
+
 subtest 'peer_rate_limit: what was said before the goodbye' => sub {
     my $hd = HyperDerp::Test->start(conf => "peer_rate_limit: 60000\n");
     my ($from, $to) = map { $hd->client } 1 .. 2;
