@@ -140,6 +140,7 @@ subtest 'told over the control socket' => sub {
     open my $watch, '-|', "$HyperDerp::Test::build/hdctl --socket ${\$hd->control} --json watch drain 2>&1"
         or die "hdctl: $!";
     ok HyperDerp::Test::wait_for(sub { ctl($hd, 'status')->{data}{control_clients} == 2 }), 'one watches';
+    ctl($hd, 'status') for 1 .. 10;    # it is connected, but has it asked yet?
     ctl($hd, 'drain', '--for', '0s');
     ok becomes($hd, 'drained'), 'drained';
     ctl($hd, 'undrain');
