@@ -82,17 +82,15 @@ uint64_t hd_pool_take(struct hd_pool *pool, const struct hd_rate *rate,
 		      uint64_t n, uint64_t now_ns)
 {
 	uint64_t old = __atomic_load_n(&pool->paid_ns, __ATOMIC_RELAXED);
-	uint64_t from, room_ns, got;
+	uint64_t full_ns = now_ns + rate->burst_ns, from, got;
 
 	if (rate->unit_ns <= 0)
 		return n;
 	do {
 		/* further ahead than the burst it is by another rate */
-		from = HD_MIN(old, now_ns + rate->burst_ns);
-		from = HD_MAX(from, now_ns);
-		room_ns = now_ns + rate->burst_ns;
-		room_ns = room_ns > from ? room_ns - from : 0;
-		got = HD_MIN(n, (uint64_t)((double)room_ns / rate->unit_ns));
+		from = HD_MAX(HD_MIN(old, full_ns), now_ns);
+		got = HD_MIN(n, (uint64_t)((double)(full_ns - from) /
+					   rate->unit_ns));
 		if (got == 0 && from >= old)
 			return 0;
 	} while (!change(pool, &old, from + cost_ns(rate, got)));
@@ -107,7 +105,6 @@ uint64_t hd_pool_spare(const struct hd_pool *pool, const struct hd_rate *rate,
 
 	if (rate->unit_ns <= 0 || half <= paid)
 		return 0;
-	paid = HD_MAX(paid, now_ns);
-	return half > paid ? (uint64_t)((double)(half - paid) / rate->unit_ns)
-			   : 0;
+	return (uint64_t)((double)(half - HD_MAX(paid, now_ns)) /
+			  rate->unit_ns);
 }
