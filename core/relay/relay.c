@@ -80,19 +80,26 @@ deliver(struct hd_worker *w, struct hd_entry *e, const struct hd_packet *packet)
 		hand_over(to, packet);
 }
 
-static void send_remote(struct hd_peer *from, const struct hd_packet *packet,
-			uint64_t hash)
+/* @hash  of its destination, whose home takes it */
+static inline struct hd_xrecord record_of(const struct hd_packet *packet,
+					  uint64_t hash, enum hd_xkind kind)
 {
-	struct hd_worker *w = from->stream->worker;
-	struct hd_xrecord x = {
+	return (struct hd_xrecord){
 		.len_bytes = packet->len_bytes,
 		.hash = hash,
 		.src = *packet->src,
 		.dst = *packet->dst,
 		.realm = packet->realm,
-		.kind = HD_X_PACKET,
+		.kind = (uint8_t)kind,
 		.urgent = packet->urgent,
 	};
+}
+
+static void send_remote(struct hd_peer *from, const struct hd_packet *packet,
+			uint64_t hash)
+{
+	struct hd_worker *w = from->stream->worker;
+	struct hd_xrecord x = record_of(packet, hash, HD_X_PACKET);
 
 	if (from->last != NULL ||
 	    memcmp(&from->last_key, packet->dst, HD_KEY_BYTES) != 0) {
@@ -289,15 +296,7 @@ static void take_forwarded(struct hd_worker *w, const struct hd_packet *packet,
 static void forward_on(struct hd_worker *w, const struct hd_packet *packet,
 		       uint64_t hash)
 {
-	const struct hd_xrecord x = {
-		.len_bytes = packet->len_bytes,
-		.hash = hash,
-		.src = *packet->src,
-		.dst = *packet->dst,
-		.realm = packet->realm,
-		.kind = HD_X_FORWARDED,
-		.urgent = packet->urgent,
-	};
+	const struct hd_xrecord x = record_of(packet, hash, HD_X_FORWARDED);
 
 	if (hd_xring_put(w, hd_key_home(hash), &x, packet->data) < 0)
 		drop(w, HD_DROP_XFER_FULL, packet, "");
