@@ -39,7 +39,7 @@ static int take_node(const json_t *node, const struct hd_key *key,
 	if (text == NULL || policy_key_parse(text, &said) == NULL ||
 	    memcmp(&said, key, HD_KEY_BYTES) != 0)
 		return -EPROTO;
-	if (name == NULL || name[0] == '\0') /* before 1.6 */
+	if (name == NULL || name[0] == '\0') /* it has computed none */
 		name = json_string_value(json_object_get(node, "Name"));
 	policy_take_name(name, ret_name);
 	return 1;
