@@ -280,8 +280,10 @@ subtest 'the page at /' => sub {
         return do { local $/; readline $s } // '';
     };
     like $get->(), qr{^HTTP/1.1 200 .*Hyper-DERP server}s, 'one of ours';
-    is qx($build/hdctl --socket @{[$r->control]} module reload derp 2>&1), "ok\n", 'new code';
-    like $get->(), qr{^HTTP/1.1 200 .*Hyper-DERP server}s, '... has the default of the old one';
+    if (-e "$build/modules.d/derp.so") {    # one that is built in cannot be reloaded: t/system/modules.t
+        is qx($build/hdctl --socket @{[$r->control]} module reload derp 2>&1), "ok\n", 'new code';
+        like $get->(), qr{^HTTP/1.1 200 .*Hyper-DERP server}s, '... has the default of the old one';
+    }
     for (['none', qr{^HTTP/1.1 404 }], ['blank', qr{^HTTP/1.1 200 .*\r\n\r\n\z}s],
         ['https://example.com/a', qr{^HTTP/1.1 302 .*\r\nLocation: https://example.com/a\r\n}s],
         [$file, qr{^HTTP/1.1 200 .*text/html.*\r\n\r\n.*<p>ours and}s]) {
