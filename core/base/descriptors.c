@@ -18,7 +18,8 @@
 static const struct hd_fds_plan wanted = {
 	.own = { [HD_FDS_NAMED] = 16,
 		 [HD_FDS_OPERATOR] = 12,
-		 [HD_FDS_READER] = 4 },
+		 [HD_FDS_READER] = 4,
+		 [HD_FDS_DIALLED] = 16 },
 	.rest = 24,
 };
 #define REST_PER_WORKER 8

@@ -9,6 +9,7 @@ enum hd_fds { /* who asks; each but the first has some for itself */
 	HD_FDS_NAMED, /* of listeners that a module has for itself: metrics */
 	HD_FDS_OPERATOR, /* of the control socket */
 	HD_FDS_READER, /* there, of who may only read */
+	HD_FDS_DIALLED, /* connections that modules open */
 	HD_FDS_N,
 };
 

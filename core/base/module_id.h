@@ -15,7 +15,7 @@ struct hd_module {
 	const void *conf; /* main thread's view */
 	struct hd_module_private *priv;
 	/* atomics: what keeps its code busy */
-	unsigned streams, tasks, posts;
+	unsigned streams, tasks, posts, dials;
 	bool closing; /* atomic: new tasks are refused */
 	bool tasks_wait; /* core/loop/task.c: it has not started */
 };

@@ -12,6 +12,7 @@
 #include "core/relay/peer.h"
 #include "core/relay/relay_worker.h"
 #include "core/stream/accept.h"
+#include "core/stream/dial.h"
 #include "core/stream/stream_life.h"
 
 /* ---- begin ---- */
@@ -82,6 +83,7 @@ static void wind_up(struct hd_worker *w)
 	uint64_t until = w->now_ms + 500;
 
 	hd_accept_stop(w);
+	hd_dials_stop(w);
 	notify_restart(w);
 	close_streams(w, false);
 	while (w->streams->n > 0 && w->now_ms < until)

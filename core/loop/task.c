@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* core/loop/task.c - blocking work: DNS, files, fsync. A queue, two threads.
+/* core/loop/task.c - blocking work: DNS, files, fsync. A queue, a few threads.
  *
  *   hd_task() --> queued --> work() --> done() in a worker
  *                   |           `-- the worker, or the relay, has ended -->
@@ -20,7 +20,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { HELPERS = 2, TASKS_MAX = 1024 };
+enum { HELPERS = 4, TASKS_MAX = 1024 };
 
 struct task {
 	struct task *next;
@@ -28,6 +28,7 @@ struct task {
 	struct hd_worker *w;
 	hd_task_fn *work;
 	hd_post_fn *done;
+	hd_worker_fn *core_done; /* the core's, without a module */
 	hd_drop_fn *drop;
 	void *arg;
 };
@@ -143,6 +144,8 @@ static bool hand_back(const struct task *t)
 {
 	if (t->w == NULL || tasks.lost)
 		return false;
+	if (t->core_done != NULL)
+		return hd_worker_post(t->w, t->core_done, t->arg, NULL) == 0;
 	int r = hd_inbox_offer(t->mod, t->w, t->done, t->arg, t->drop);
 
 	if (r < 0)
@@ -154,7 +157,7 @@ static bool hand_back(const struct task *t)
 static void run(struct task *t)
 {
 	t->work(t->mod, t->arg);
-	if (t->done != NULL) {
+	if (t->done != NULL || t->core_done != NULL) {
 		pthread_mutex_lock(&tasks.lock);
 		bool handed = hand_back(t);
 
@@ -229,6 +232,21 @@ int hd_task(struct hd_module *mod, struct hd_worker *w, hd_task_fn *work,
 	int r = hd_dry ? 0 : begin(&t);
 
 	if (r < 0 || hd_dry)
+		hd_drop(drop, arg);
+	return r;
+}
+
+int hd_task_core(struct hd_worker *w, hd_task_fn *work, hd_worker_fn *done,
+		 void *arg, hd_drop_fn *drop)
+{
+	const struct task t = { .w = w,
+				.work = work,
+				.core_done = done,
+				.drop = drop,
+				.arg = arg };
+	int r = begin(&t);
+
+	if (r < 0)
 		hd_drop(drop, arg);
 	return r;
 }

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* core/loop/task.h - the two helper threads behind hd_task(). Main thread. */
+/* core/loop/task.h - the helper threads behind hd_task(). Main thread. */
 #pragma once
 #include <hyper-derp/module.h>
 #include <hyper-derp/task.h>
 #include "core/base/kind.h"
+#include "core/loop/worker.h"
 
 /* hd_tasks_start - hd_task() takes work from now on. hd_tasks_run - and it is
  * run: workers are there. The threads start with the first task. */
@@ -19,6 +20,11 @@ bool hd_tasks_stop(unsigned limit_ms);
  * failure. Any thread. */
 int hd_task_offer(struct hd_module *mod, hd_task_fn *work, void *arg,
 		  hd_drop_fn *drop);
+
+/* hd_task_core - the core's own: done(w, arg, NULL) in the worker afterwards,
+ * else drop(arg); arg is taken, also on failure. Returns as hd_task(). */
+int hd_task_core(struct hd_worker *w, hd_task_fn *work, hd_worker_fn *done,
+		 void *arg, hd_drop_fn *drop);
 
 /* hd_tasks_hold - tasks of the module are taken, and begin only after
  * hd_tasks_release(): all of its workers have started it.

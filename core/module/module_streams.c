@@ -112,7 +112,8 @@ static void match(struct hd_protos *p, const struct hd_proto *proto)
 			p->v[i].now = proto;
 }
 
-struct walk { /* over the protocols of a module's routes and services */
+struct walk { /* over the protocols of a module's routes and services, and
+		* those that it dials with */
 	struct hd_protos *protos;
 	void (*fn)(struct hd_protos *p, const struct hd_proto *proto);
 };
@@ -128,10 +129,13 @@ static void at_route(void *arg, const struct hd_route *route)
 static void walk_all(struct walk walk, const struct hd_module *mod)
 {
 	const struct hd_service *s = mod->def->services;
+	const struct hd_proto *const *dials = mod->def->dials;
 
 	hd_routes_each(mod, at_route, &walk);
 	for (; s != NULL && s->name != NULL; s++)
 		walk.fn(walk.protos, s->proto);
+	for (; dials != NULL && *dials != NULL; dials++)
+		walk.fn(walk.protos, *dials);
 }
 
 void hd_protos_note(struct hd_protos *p, const struct hd_module *mod)

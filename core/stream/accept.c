@@ -32,7 +32,7 @@ struct hd_acceptor {
 /* Accepted sockets inherit these. Sources: derper's write timeout, TCP user
  * timeout 15 s and keep-alive 10 min; TCP_NOTSENT_LOWAT so that a slow reader
  * shows at once instead of filling megabytes of kernel memory. */
-static void set_options(int fd, const struct hd_conf *conf)
+void hd_accept_options(int fd, const struct hd_conf *conf)
 {
 	static const struct {
 		int level, name, value;
@@ -86,7 +86,7 @@ static int acceptor_arm(struct hd_worker *w, struct hd_acceptor *a)
 	r = hd_slots_add(&w->streams->acceptors, a, &a->slot, &a->gen);
 	if (r < 0)
 		return r;
-	set_options(a->fd, w->conf);
+	hd_accept_options(a->fd, w->conf);
 	r = w->ring_ops->watch(w->ring, a->fd, tag_of(a));
 	if (r < 0)
 		hd_slots_remove(&w->streams->acceptors, a->slot);

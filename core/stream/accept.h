@@ -18,3 +18,6 @@ void hd_accept_on_ready(struct hd_worker *w, struct hd_acceptor *a,
 /* hd_accept_run - take what waits. Returns whether more does. */
 bool hd_accept_run(struct hd_worker *w);
 void hd_accept_stop(struct hd_worker *w);
+/* hd_accept_options - of the socket of any connection; a listener's are
+ * inherited. */
+void hd_accept_options(int fd, const struct hd_conf *conf);

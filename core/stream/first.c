@@ -117,6 +117,10 @@ void hd_first_opened(struct hd_stream *s, const char *alpn)
 	if (!s->unopened || !hd_stream_is_open(s))
 		return;
 	s->unopened = false;
+	if (s->user != NULL) { /* who dialled it: dial_steps.c */
+		s->user->ops->opened(s, alpn);
+		return;
+	}
 	if (s->proto->opened == NULL)
 		return;
 	struct hd_account *before = hd_meter_enter(m, s->account);

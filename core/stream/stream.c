@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* core/stream/stream.c - the life of a stream: birth, end.
  *
- *   accept --> OPEN --hd_stream_close()--> CLOSING --> ENDING --sent--> SHUT
+ *   accept, dial
+ *        `---> OPEN --hd_stream_close()--> CLOSING --> ENDING --sent--> SHUT
  *               |                             |           |               |
  *               `------ hd_stream_abort() ----+-----------+               |
  *                                             |           | deadline, error
@@ -94,41 +95,68 @@ static void stream_free(struct hd_stream *s)
 		free(s);
 }
 
-void hd_stream_accept(struct hd_worker *w, const struct hd_listener *listener,
-		      int fd, const union hd_addr *from)
+/* Returns NULL: there is none, and fd is closed. */
+static struct hd_stream *enter(struct hd_worker *w,
+			       const struct hd_listener *listener, int fd,
+			       const union hd_addr *other,
+			       const struct hd_first *first)
 {
 	struct hd_stream *s = NULL;
-	struct hd_first first;
+	int r = -ENOMEM;
 
-	if (hd_proxied_may_come(w, listener, from) &&
-	    (listener->proxies.n > 0 ||
-	     hd_arrival_passes(w, listener, from, NULL)) &&
-	    hd_first_find(w, listener, from, &first))
-		s = stream_new(listener, fd, from, first.proto);
+	if (first != NULL)
+		s = stream_new(listener, fd, other, first->proto);
 	if (s == NULL) {
 		close(fd);
 		hd_fds_give(hd_listener_fds(listener));
-		return;
+		return NULL;
 	}
 	s->since_ms = w->now_ms;
 	s->since_ns = w->now_ns;
-	int r = hd_stream_attach(w, s);
-
+	r = hd_stream_attach(w, s);
 	if (r < 0) {
 		errno = -r;
-		hd_log_warn("connection refused: %m");
+		hd_log_warn("no connection: %m");
 		close(fd);
 		stream_free(s);
-		return;
+		return NULL;
 	}
+	s->unopened = first->mod != NULL;
+	hd_stream_set_proto(s, first->mod, first->proto);
+	return s;
+}
+
+void hd_stream_accept(struct hd_worker *w, const struct hd_listener *listener,
+		      int fd, const union hd_addr *from)
+{
+	struct hd_first first;
+	bool may_come = hd_proxied_may_come(w, listener, from) &&
+			(listener->proxies.n > 0 ||
+			 hd_arrival_passes(w, listener, from, NULL)) &&
+			hd_first_find(w, listener, from, &first);
+	struct hd_stream *s =
+		enter(w, listener, fd, from, may_come ? &first : NULL);
+
+	if (s == NULL)
+		return;
 	HD_PROBE(accept, s, w->index, &s->addr, listener->tls);
 	hd_stream_deadline(s, HD_DEADLINE_LOGIN, w->conf->login_timeout_ms);
-	s->unopened = first.mod != NULL;
-	hd_stream_set_proto(s, first.mod, first.proto);
 	s->proxy_due = listener->proxies.n > 0;
 	if (!s->proxy_due)
 		hd_stream_begin(s);
 	hd_stream_mark_ready(s);
+}
+
+struct hd_stream *hd_stream_dialled(struct hd_worker *w, int fd,
+				    const union hd_addr *to,
+				    struct hd_module *mod,
+				    const struct hd_proto *proto)
+{
+	/* by none: its one reference here stays */
+	static struct hd_listener none = { .whose = HD_FDS_DIALLED, .refs = 1 };
+	const struct hd_first first = { .proto = proto, .mod = mod };
+
+	return enter(w, &none, fd, to, &first);
 }
 
 struct hd_tls_env hd_stream_tls_env(struct hd_stream *s)
@@ -347,44 +375,4 @@ void hd_stream_timer(struct hd_stream *s, unsigned which, uint32_t delay_ms)
 void hd_stream_stay(struct hd_stream *s)
 {
 	s->deadline_ms[HD_DEADLINE_LOGIN] = 0;
-}
-
-void *hd_stream_state(struct hd_stream *s)
-{
-	return s->state;
-}
-
-struct hd_worker *hd_stream_worker(const struct hd_stream *s)
-{
-	return s->worker;
-}
-
-const union hd_addr *hd_stream_addr(const struct hd_stream *s)
-{
-	return &s->addr;
-}
-
-bool hd_stream_is_tls(const struct hd_stream *s)
-{
-	return s->tls != NULL;
-}
-
-const char *hd_stream_server_name(const struct hd_stream *s)
-{
-	return s->tls != NULL ? hd_tls_server_name(s->tls) : NULL;
-}
-
-const char *hd_stream_listener_name(const struct hd_stream *s)
-{
-	return s->listener->name;
-}
-
-const char *hd_stream_routes(const struct hd_stream *s)
-{
-	return hd_listener_routes(s->listener);
-}
-
-unsigned hd_stream_only(const struct hd_stream *s)
-{
-	return s->listener->only;
 }

@@ -2,6 +2,7 @@
 /* core/stream/stream.h - the inside of a stream. Context: the stream's worker.
  *
  * Life:  accepted -> (TLS handshake) -> http -> protocol -> admitted -> closed
+ * or:    dialled -> (TLS handshake) -> protocol -> closed
  * Files: stream.c life, streams.c those of a worker, stream_deadline.c time,
  * stream_rx.c input, stream_tx.c output, stream_lane.c what may wait,
  * stream_seal.c bytes for the wire. */
@@ -49,8 +50,9 @@ enum hd_output { /* the picture is in core/stream/stream_tx.c */
 };
 
 /* Who a stream works for, besides its protocol: a key that has logged in
- * (core/relay/peer.h) or an HTTP body under way (core/http/http_answer.c); one
- * at a time. Stands in what the room above keeps of it. */
+ * (core/relay/peer.h), an HTTP body under way (core/http/http_answer.c), or who
+ * dials it (core/stream/dial.c); one at a time. Stands in what the room above
+ * keeps of it. */
 struct hd_stream_user {
 	const struct hd_stream_user_ops *ops;
 	const struct hd_key *key; /* NULL: nobody has logged in */
@@ -68,6 +70,9 @@ struct hd_stream_user_ops { /* the stream's worker; all but ended may be NULL */
 	void (*hung_up)(struct hd_stream *s);
 	/* late - login_timeout is over. NULL: the stream closes. */
 	void (*late)(struct hd_stream *s);
+	/* opened - it was dialled, and bytes can be sent now.
+	 * @alpn  NULL: nothing was chosen */
+	void (*opened)(struct hd_stream *s, const char *alpn);
 	/* closing - the stream closes; may come several times. */
 	void (*closing)(struct hd_stream *s);
 	/* ended - the last call: frees the user. */

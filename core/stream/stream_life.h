@@ -12,6 +12,14 @@ struct hd_tls_env;
  * failure. */
 void hd_stream_accept(struct hd_worker *w, const struct hd_listener *listener,
 		      int fd, const union hd_addr *from);
+/* hd_stream_dialled - on its way to an address; its module has not heard of it.
+ * Takes fd and its place, also on failure. Returns NULL: out of memory. */
+struct hd_stream *hd_stream_dialled(struct hd_worker *w, int fd,
+				    const union hd_addr *to,
+				    struct hd_module *mod,
+				    const struct hd_proto *proto);
+/* hd_stream_await_handshake - s->tls is there, and its first step is due. */
+void hd_stream_await_handshake(struct hd_stream *s);
 /* hd_stream_begin - whose it is is known: TLS begins, or what it speaks. */
 void hd_stream_begin(struct hd_stream *s);
 void hd_stream_on_ready(struct hd_stream *s, int32_t bits, bool disarmed);

@@ -372,10 +372,11 @@ void hd_stream_handshake(struct hd_stream *s)
 	struct hd_worker *w = s->worker;
 	struct hd_tls_env env = hd_stream_tls_env(s);
 	struct hd_alpn alpn = { .choose = hd_first_choose, .arg = s };
-	size_t n = receive(s, w->streams->cipher, HD_READ_BYTES);
+	bool first = hd_tls_speaks_first(s->tls);
+	size_t n = first ? 0 : receive(s, w->streams->cipher, HD_READ_BYTES);
 	int r;
 
-	if (n == 0)
+	if (n == 0 && !first)
 		return;
 	env.alpn = &alpn;
 	hd_tls_input(s->tls, w->streams->cipher, n);

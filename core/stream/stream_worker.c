@@ -38,6 +38,7 @@ void hd_streams_free(struct hd_worker *w)
 	hd_heap_free(&all->timers);
 	hd_slots_free(&all->slots);
 	hd_slots_free(&all->acceptors);
+	hd_slots_free(&all->dials);
 	free(all->trace);
 	free(all);
 }

@@ -32,6 +32,7 @@ struct hd_streams { /* w->streams */
 	uint64_t sweep_ms; /* when they are looked through, if there are any */
 	struct hd_heap timers;
 	struct hd_slots acceptors;
+	struct hd_slots dials; /* connections that modules are opening */
 	/* what fresh ones begin with */
 	const struct hd_proto *first_proto;
 	struct hd_tls_store *tls; /* NULL: no listener has TLS */

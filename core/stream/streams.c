@@ -4,6 +4,7 @@
  * worker. */
 #include <stdlib.h>
 #include "core/loop/tag.h"
+#include "core/net/listener.h"
 #include "core/stream/stream_life.h"
 #include "core/stream/ws.h"
 #include "core/tls/tls.h"
@@ -80,6 +81,30 @@ struct hd_stream *hd_streams_pop_ready(struct hd_ready *list)
 	return s;
 }
 
+static void ready_out(struct hd_ready *list, struct hd_stream *s)
+{
+	struct hd_stream *before = NULL;
+
+	if (!s->ready)
+		return;
+	for (struct hd_stream *i = list->first; i != s; i = i->ready_next)
+		before = i;
+	if (before != NULL)
+		before->ready_next = s->ready_next;
+	else
+		list->first = s->ready_next;
+	if (list->last == s)
+		list->last = before;
+	s->ready = false;
+}
+
+void hd_stream_await_handshake(struct hd_stream *s)
+{
+	ready_out(list_of(s), s);
+	s->handshaking = true;
+	hd_stream_mark_ready(s);
+}
+
 static void list_in(struct hd_worker *w, struct hd_stream *s)
 {
 	s->prev = NULL;
@@ -133,23 +158,6 @@ int hd_stream_attach(struct hd_worker *w, struct hd_stream *s)
 	return 0;
 }
 
-static void ready_out(struct hd_ready *list, struct hd_stream *s)
-{
-	struct hd_stream *before = NULL;
-
-	if (!s->ready)
-		return;
-	for (struct hd_stream *i = list->first; i != s; i = i->ready_next)
-		before = i;
-	if (before != NULL)
-		before->ready_next = s->ready_next;
-	else
-		list->first = s->ready_next;
-	if (list->last == s)
-		list->last = before;
-	s->ready = false;
-}
-
 void hd_stream_detach(struct hd_stream *s)
 {
 	struct hd_worker *w = s->worker;
@@ -184,6 +192,48 @@ struct hd_stream *hd_stream_find(const struct hd_module *mod,
 		   hd_stream_key(s) == NULL;
 
 	return its ? s : NULL;
+}
+
+/* ---- asked about ---- */
+
+void *hd_stream_state(struct hd_stream *s)
+{
+	return s->state;
+}
+
+struct hd_worker *hd_stream_worker(const struct hd_stream *s)
+{
+	return s->worker;
+}
+
+const union hd_addr *hd_stream_addr(const struct hd_stream *s)
+{
+	return &s->addr;
+}
+
+bool hd_stream_is_tls(const struct hd_stream *s)
+{
+	return s->tls != NULL;
+}
+
+const char *hd_stream_server_name(const struct hd_stream *s)
+{
+	return s->tls != NULL ? hd_tls_server_name(s->tls) : NULL;
+}
+
+const char *hd_stream_listener_name(const struct hd_stream *s)
+{
+	return s->listener->name;
+}
+
+const char *hd_stream_routes(const struct hd_stream *s)
+{
+	return hd_listener_routes(s->listener);
+}
+
+unsigned hd_stream_only(const struct hd_stream *s)
+{
+	return s->listener->only;
 }
 
 /* ---- what the kernel says ---- */

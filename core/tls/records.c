@@ -4,7 +4,11 @@
 #include <string.h>
 #include "core/tls/records.h"
 
+#define HANDSHAKE_NEW_TICKET 4
 #define HANDSHAKE_KEY_UPDATE 24
+#define HANDSHAKE_HEAD_BYTES 4
+/* RFC 8446, 4.6.1: all fields as long as they can be. */
+#define TICKET_MAX_BYTES (4 + 4 + (1 + 255) + (2 + 65535) + (2 + 65534))
 #define ALERT_BYTES 2
 #define ALERT_WARNING 1
 #define ALERT_FATAL 2
@@ -65,7 +69,7 @@ static int update_keys(struct hd_records *r, struct hd_tls_keys *k,
 	return hd_tls_keys_update(k, r->suite);
 }
 
-/* ---- what a client may send after the handshake ---- */
+/* ---- what the other end may send after the handshake ---- */
 
 static int on_alert(struct hd_records *r, const uint8_t *p, size_t n)
 {
@@ -95,7 +99,7 @@ static int on_key_update(struct hd_records *r)
 	return 0;
 }
 
-static int on_handshake(struct hd_records *r, const uint8_t *p, size_t n)
+static int on_update_bytes(struct hd_records *r, const uint8_t *p, size_t n)
 {
 	size_t take = HD_MIN(n, (size_t)HD_KEY_UPDATE_BYTES - r->message_bytes);
 	size_t known;
@@ -110,6 +114,51 @@ static int on_handshake(struct hd_records *r, const uint8_t *p, size_t n)
 	if (take < n)
 		return refuse(r, HD_ALERT_UNEXPECTED_MESSAGE);
 	return r->message_bytes < HD_KEY_UPDATE_BYTES ? 0 : on_key_update(r);
+}
+
+/* We resume nothing: a ticket is passed over, in as many records as it comes.
+ * message_bytes stays that of its head meanwhile. Returns the bytes it took. */
+static int on_ticket_bytes(struct hd_records *r, const uint8_t *p, size_t n)
+{
+	size_t used = 0, take;
+
+	while (r->message_bytes < HANDSHAKE_HEAD_BYTES && used < n) {
+		r->message[r->message_bytes++] = p[used++];
+		if (r->message_bytes == HANDSHAKE_HEAD_BYTES)
+			r->ticket_left = (uint32_t)r->message[1] << 16 |
+					 (uint32_t)r->message[2] << 8 |
+					 r->message[3];
+	}
+	if (r->ticket_left > TICKET_MAX_BYTES)
+		return refuse(r, HD_ALERT_DECODE_ERROR);
+	take = HD_MIN(n - used, (size_t)r->ticket_left);
+	r->ticket_left -= (uint32_t)take;
+	if (r->message_bytes == HANDSHAKE_HEAD_BYTES && r->ticket_left == 0)
+		r->message_bytes = 0;
+	return (int)(used + take);
+}
+
+static bool is_ticket(const struct hd_records *r, const uint8_t *p)
+{
+	uint8_t type = r->message_bytes > 0 ? r->message[0] : p[0];
+
+	return r->is_client && type == HANDSHAKE_NEW_TICKET;
+}
+
+/* A record has whole messages, or parts of them: 5.1. */
+static int on_handshake(struct hd_records *r, const uint8_t *p, size_t n)
+{
+	bool any = n > 0;
+
+	while (n > 0 && is_ticket(r, p)) {
+		int used = on_ticket_bytes(r, p, n);
+
+		if (used < 0)
+			return used;
+		p += used;
+		n -= (size_t)used;
+	}
+	return any && n == 0 ? 0 : on_update_bytes(r, p, n);
 }
 
 int hd_records_inner(struct hd_records *r, enum hd_record_type type,

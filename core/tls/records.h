@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* core/tls/records.h - TLS 1.3's record layer after the handshake: RFC 8446, 5
- * and what a client may send then: data, alerts, KeyUpdate. No sockets, no
- * buffers: bytes in, bytes out. Context: the connection's worker. */
+ * and what the other end may send then: data, alerts, KeyUpdate; a server also
+ * tickets, which are passed over. No sockets, no buffers: bytes in, bytes out.
+ * Context: the connection's worker. */
 #pragma once
 #include "core/tls/cipher_cache.h"
 
@@ -46,7 +47,9 @@ struct hd_records { /* no pointer but the suite and ciphers in use */
 	struct hd_tls_keys rx, tx;
 	struct hd_cipher *rx_cipher, *tx_cipher; /* NULL: not in the cache */
 	uint8_t message[HD_KEY_UPDATE_BYTES]; /* one that is split */
-	uint8_t message_bytes;
+	uint8_t message_bytes; /* not 0: more of it must come next */
+	bool is_client; /* of this end */
+	uint32_t ticket_left; /* bytes of a ticket that are passed over */
 	uint8_t empty_records; /* records since the last one with data */
 	uint8_t alert; /* enum hd_alert to send after -EPROTO */
 	bool owes_update; /* KeyUpdate is due before our next data */

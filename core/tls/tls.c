@@ -36,6 +36,18 @@ void hd_tls_free(struct hd_tls **tls)
 	free(t);
 }
 
+static int init(struct hd_tls *t, SSL_CTX *ctx, bool is_client, bool own)
+{
+	if (hd_ssl_init(&t->openssl, ctx, is_client) < 0)
+		return -ENOMEM;
+	SSL_set_app_data(t->openssl.ssl, t);
+	if (own)
+		t->records = hd_slab_alloc(&secret_slab);
+	if (t->records != NULL)
+		t->records->is_client = is_client;
+	return 0;
+}
+
 struct hd_tls *hd_tls_new(struct hd_tls_store *store, bool own)
 {
 	HD_AUTO(hd_tls_free) struct hd_tls *t = calloc(1, sizeof(*t));
@@ -43,12 +55,28 @@ struct hd_tls *hd_tls_new(struct hd_tls_store *store, bool own)
 	if (t == NULL)
 		return NULL;
 	t->store = hd_tls_store_get(store);
-	if (hd_ssl_init(&t->openssl, hd_tls_store_ctx(store)) < 0)
+	if (init(t, hd_tls_store_ctx(store), false, own) < 0)
 		return NULL;
-	SSL_set_app_data(t->openssl.ssl, t);
-	if (own)
-		t->records = hd_slab_alloc(&secret_slab);
 	return hd_steal(&t);
+}
+
+struct hd_tls *hd_tls_new_client(SSL_CTX *ctx, struct hd_tls_peer *peer,
+				 bool own)
+{
+	HD_AUTO(hd_tls_free) struct hd_tls *t = calloc(1, sizeof(*t));
+
+	if (t == NULL)
+		return NULL;
+	t->peer = peer;
+	if (init(t, ctx, true, own) < 0 ||
+	    hd_tls_peer_ask(peer, t->openssl.ssl) < 0)
+		return NULL;
+	return hd_steal(&t);
+}
+
+bool hd_tls_speaks_first(const struct hd_tls *t)
+{
+	return t->peer != NULL && SSL_in_before(t->openssl.ssl);
 }
 
 bool hd_tls_is_own(const struct hd_tls *t)
@@ -79,10 +107,12 @@ void hd_tls_on_keylog(const SSL *ssl, const char *line)
 
 	if (t == NULL || t->records == NULL || hex == NULL)
 		return;
+	bool is_client = t->records->is_client;
+
 	if (strncmp(line, "CLIENT_TRAFFIC_SECRET_0 ", 24) == 0)
-		k = &t->records->rx;
+		k = is_client ? &t->records->tx : &t->records->rx;
 	else if (strncmp(line, "SERVER_TRAFFIC_SECRET_0 ", 24) == 0)
-		k = &t->records->tx;
+		k = is_client ? &t->records->rx : &t->records->tx;
 	if (k != NULL && sodium_hex2bin(k->secret, sizeof(k->secret), hex + 1,
 					strlen(hex + 1), NULL, &n, NULL) == 0)
 		t->secrets++;
@@ -110,7 +140,8 @@ static bool can_be_ours(struct hd_tls *t)
 	       hd_tls_keys_derive(&r->tx, r->suite) == 0;
 }
 
-/* Without tickets neither side has sent a record under these keys yet. */
+/* We have sent no record under these keys yet: no tickets. A server's may be
+ * here already; OpenSSL has read no further than its Finished. */
 static void handshake_done(struct hd_tls *t, const struct hd_tls_env *env)
 {
 	const char *name = SSL_get_servername(t->openssl.ssl,
@@ -135,6 +166,10 @@ int hd_tls_handshake(struct hd_tls *t, const struct hd_tls_env *env)
 
 	if (r == 1)
 		handshake_done(t, env);
+	if (r < 0 && t->peer != NULL)
+		hd_tls_peer_failed(t->peer);
+	if (r != 0)
+		t->peer = NULL;
 	return r;
 }
 

@@ -99,6 +99,47 @@ struct hd_tls_env { /* the worker's, lent for a call */
 	struct hd_alpn *alpn; /* NULL: http/1.1 or nothing */
 };
 
+/* ---- our end is the client's: core/tls/tls_client.c, tls_trust.c ---- */
+
+#define HD_TLS_PIN_BYTES 32 /* SHA-256 of the certificate, DER */
+
+/* What the server must be, and why it was not. Whoever dials has it, until the
+ * handshake is over. TLS 1.3 only. */
+struct hd_tls_peer {
+	const char *server_name; /* SNI; NULL: none */
+	const char *cert_name; /* a name, or an address */
+	const char *ca_file; /* for the text: NULL: the system's */
+	const uint8_t (*pins)[HD_TLS_PIN_BYTES]; /* one of them, if any */
+	unsigned n_pins;
+	bool pin_only; /* neither CA nor name count */
+	const uint8_t *alpn; /* as on the wire */
+	unsigned alpn_len_bytes;
+	/* what came of it */
+	int error; /* 0; -EKEYREJECTED; -EPROTO */
+	char text[400];
+};
+
+/* hd_tls_trust - a context with the CAs of a PEM file, NULL: of the system. It
+ * is kept for the next one until the file changes. Reads files: not in a
+ * worker. hd_tls_trust_nobody - without any, for pins; any thread.
+ * @ret  given: SSL_CTX_free()
+ * Returns 0; -ENOENT; -ENOMEM. */
+int hd_tls_trust(const char *ca_file, SSL_CTX **ret, struct hd_error *err);
+int hd_tls_trust_nobody(SSL_CTX **ret, struct hd_error *err);
+
+/* hd_tls_new_client - the client's end of a fresh connection; the first
+ * hd_tls_handshake() begins without input.
+ * @peer  borrowed until the handshake is over or the connection freed
+ * Returns NULL when out of memory. */
+struct hd_tls *hd_tls_new_client(SSL_CTX *ctx, struct hd_tls_peer *peer,
+				 bool own);
+/* hd_tls_speaks_first - a step without input is due. */
+bool hd_tls_speaks_first(const struct hd_tls *tls);
+/* hd_tls_peer_ask - what of it goes into the handshake. Returns 0; -ENOMEM. */
+int hd_tls_peer_ask(struct hd_tls_peer *peer, SSL *ssl);
+/* hd_tls_on_verify - for SSL_CTX_set_cert_verify_callback(). */
+int hd_tls_on_verify(X509_STORE_CTX *chain, void *unused);
+
 /* The buffer that hd_tls_input() is given: a read behind a partial record. */
 #define HD_TLS_PARTIAL_BYTES (5 + 16384 + 256)
 

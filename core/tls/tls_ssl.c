@@ -88,7 +88,7 @@ static void make_bio_method(void)
 	BIO_meth_set_ctrl(bio_method, bio_ctrl);
 }
 
-int hd_ssl_init(struct hd_ssl *s, SSL_CTX *ctx)
+int hd_ssl_init(struct hd_ssl *s, SSL_CTX *ctx, bool is_client)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	BIO *bio;
@@ -103,7 +103,10 @@ int hd_ssl_init(struct hd_ssl *s, SSL_CTX *ctx)
 	BIO_set_data(bio, s);
 	BIO_set_init(bio, 1);
 	SSL_set_bio(s->ssl, bio, bio);
-	SSL_set_accept_state(s->ssl);
+	if (is_client)
+		SSL_set_connect_state(s->ssl);
+	else
+		SSL_set_accept_state(s->ssl);
 	return 0;
 }
 

@@ -13,7 +13,7 @@ struct hd_ssl {
 };
 
 /* Return as their namesakes in core/tls/tls.h. */
-int hd_ssl_init(struct hd_ssl *s, SSL_CTX *ctx);
+int hd_ssl_init(struct hd_ssl *s, SSL_CTX *ctx, bool is_client);
 void hd_ssl_free(struct hd_ssl *s);
 int hd_ssl_handshake(struct hd_ssl *s, const struct hd_tls_env *env,
 		     bool *ret_http);

@@ -6,6 +6,7 @@
 #include "core/base/module_id.h"
 #include "core/tls/tls.h"
 #include "core/tls/tls_about.h"
+#include "core/tls/tls_conn.h"
 #include "core/tls/tls_pem.h"
 #include <errno.h>
 #include <openssl/err.h>
@@ -15,14 +16,14 @@
 #include <string.h>
 
 /* AEAD with forward secrecy only; AES-128 is the cheapest with AES-NI. */
-#define TLS13_SUITES                                                           \
-	"TLS_AES_128_GCM_SHA256:TLS_CHACHA20_POLY1305_SHA256:"                 \
-	"TLS_AES_256_GCM_SHA384"
+const char hd_tls_suites[] =
+	"TLS_AES_128_GCM_SHA256:TLS_CHACHA20_POLY1305_SHA256:"
+	"TLS_AES_256_GCM_SHA384";
 #define TLS12_CIPHERS                                                          \
 	"ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:"           \
 	"ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305:"           \
 	"ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384"
-#define TLS_GROUPS "X25519:P-256:P-384"
+const char hd_tls_groups[] = "X25519:P-256:P-384";
 
 struct hd_tls_site { /* a name, or several: one certificate per key type */
 	SSL_CTX *ctx;
@@ -174,8 +175,8 @@ static SSL_CTX *new_ctx(struct hd_tls_store *store)
 	if (SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) == 1 &&
 	    SSL_CTX_set_num_tickets(ctx, 0) == 1 &&
 	    SSL_CTX_set_cipher_list(ctx, TLS12_CIPHERS) == 1 &&
-	    SSL_CTX_set_ciphersuites(ctx, TLS13_SUITES) == 1 &&
-	    SSL_CTX_set1_groups_list(ctx, TLS_GROUPS) == 1)
+	    SSL_CTX_set_ciphersuites(ctx, hd_tls_suites) == 1 &&
+	    SSL_CTX_set1_groups_list(ctx, hd_tls_groups) == 1)
 		return ctx;
 	SSL_CTX_free(ctx);
 	return NULL;

@@ -39,6 +39,7 @@
  *      hd_hook_accept(), hd_hook_leave(), hd_hook_peer_data(); hd_admission has
  *      the peer.
  *      hd_admit_limits(), hd_relay_limit().
+ *      dial.h: connections that a module opens; hd_module_def.dials.
  *
  * Why some shapes are as they are:
  * - load() takes a struct hd_error: the loader prints one sentence, with the
@@ -108,6 +109,8 @@ struct hd_module_def {
 	const struct hd_close_reason *reasons; /* its own, why streams end:
 						  base.h;
 						  HD_CLOSE_REASON_END */
+	const struct hd_proto *const *dials; /* what it speaks where it dials:
+						dial.h; NULL at the end */
 };
 
 /* HD_MODULE_RESIDENT - something outside the core keeps pointers into the code

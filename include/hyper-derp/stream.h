@@ -31,6 +31,7 @@ struct hd_proto {
 	 * (service.h): its TLS handshake is done, nothing has been read. May
 	 * write, or close. May be NULL. Not called after an upgrade. A
 	 * connection that ends before this moment gets no closed() either.
+	 * Not for those that were dialled: a hd_dial_fn gets these.
 	 * @alpn  what was chosen, valid during the call; NULL: nothing */
 	void (*opened)(struct hd_module *mod, struct hd_stream *s, void *state,
 		       const char *alpn);
@@ -107,15 +108,17 @@ HD_API struct hd_stream *hd_stream_find(const struct hd_module *mod,
  * another worker, and over a reload that keeps it.
  * hd_stream_worker - the worker that owns it, which is where we are.
  * hd_stream_addr - the client's: of who connected, or what a proxy in front
- * says that the configuration trusts (port 0: it did not say).
+ * says that the configuration trusts (port 0: it did not say). Of a stream that
+ * was dialled (dial.h): the server's.
  * hd_stream_proxy - that proxy's; NULL: there is none.
- * hd_stream_is_tls - whether it came by TLS. */
+ * hd_stream_is_tls - whether it goes by TLS. */
 HD_API void *hd_stream_state(struct hd_stream *s);
 HD_API struct hd_worker *hd_stream_worker(const struct hd_stream *s);
 HD_API const union hd_addr *hd_stream_addr(const struct hd_stream *s);
 HD_API const union hd_addr *hd_stream_proxy(const struct hd_stream *s);
 HD_API bool hd_stream_is_tls(const struct hd_stream *s);
-/* hd_stream_server_name - the SNI, or NULL. */
+/* hd_stream_server_name - the SNI: the client's, or ours where we dialled;
+ * NULL: none. */
 HD_API const char *hd_stream_server_name(const struct hd_stream *s);
 
 #ifdef __cplusplus
