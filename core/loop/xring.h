@@ -10,6 +10,8 @@ enum hd_xkind {
 	HD_X_NOT_HERE,  /* back to it: nobody has the key */
 	HD_X_GONE,      /* src has left; dst, there, is to be told */
 	HD_X_FORWARDED, /* a packet that another relay has brought */
+	HD_X_LINK, /* a packet for a link, whose name is in hash */
+	HD_X_BROUGHT, /* one of dst, which is elsewhere, has reached src */
 };
 
 struct hd_xrecord { /* what stands before the packet's bytes */

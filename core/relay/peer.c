@@ -12,6 +12,7 @@
 #include <string.h>
 #include "core/base/key.h"
 #include "core/base/probes.h"
+#include "core/relay/away.h"
 #include "core/relay/leave.h"
 #include "core/relay/limits.h"
 #include "core/relay/peer.h"
@@ -115,7 +116,10 @@ int hd_peer_up(struct hd_peer *p)
 	l->realm = hd_realm_with(l->realm, p->tenant);
 	e = hd_relay_table_find(&w->relay->table, hash, l->realm, &l->key);
 	if (e == NULL)
-		e = hd_gone_back(w, hash, l->realm, &l->key);
+		e = hd_gone_back(w, &w->relay->table, hash, l->realm,
+				 &l->key);
+	if (e == NULL)
+		e = hd_away_back(w, hash, l->realm, &l->key);
 	if (e == NULL)
 		e = hd_relay_table_add(&w->relay->table, hash, l->realm,
 				       &l->key);

@@ -125,23 +125,30 @@ void hd_peer_not_here(struct hd_peer *peer, const struct hd_key *dst);
 
 /* hd_gone_note - a packet of a key that is here has reached a receiver.
  * hd_gone_leave - the last connection of a key has closed; takes the entry.
+ * hd_gone_begin - the same of one that is at no other relay and in no table.
  * hd_gone_back - the entry of a key that has left, if it still owes; it is in
- * the table again. hd_gone_owe - one more that has left owes it.
+ * the table `to` now. hd_gone_owe - one more that has left owes it.
  * hd_gone_before - a packet of the key's next life is about to be delivered.
  * hd_gone_run - a turn's share is told. Returns whether there is more. */
 void hd_gone_note(struct hd_worker *w, struct hd_entry *source,
 		  const struct hd_key *receiver);
 void hd_gone_leave(struct hd_worker *w, struct hd_entry **entry);
-struct hd_entry *hd_gone_back(struct hd_worker *w, uint64_t hash,
-			      uint16_t realm, const struct hd_key *key);
+void hd_gone_begin(struct hd_worker *w, struct hd_entry **entry);
+struct hd_entry *hd_gone_back(struct hd_worker *w, struct hd_relay_table *to,
+			      uint64_t hash, uint16_t realm,
+			      const struct hd_key *key);
 void hd_gone_owe(struct hd_worker *w, uint16_t realm,
 		 const struct hd_key *source, const struct hd_key *receiver);
 void hd_gone_before(struct hd_worker *w, uint16_t realm,
 		    const struct hd_key *source, const struct hd_key *receiver);
 bool hd_gone_run(struct hd_worker *w);
 
-/* hd_relay_take - a record from another worker. */
+/* hd_relay_take - a record from another worker.
+ * hd_relay_drop - counts. @from  the sender's name, "" when it is another
+ * worker's or another relay's. */
 struct hd_xrecord;
+void hd_relay_drop(struct hd_worker *w, enum hd_drop why,
+		   const struct hd_packet *packet, const char *from);
 void hd_relay_take(struct hd_worker *w, const struct hd_xrecord *record,
 		   const uint8_t *data);
 

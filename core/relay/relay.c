@@ -12,6 +12,7 @@
  *   modules/            data() finds a frame: hd_relay_send()
  *   relay/relay.c       hook_ask.h may deny it; the last receiver, or the table
  *   loop/xring.c        only to a key of another worker, which goes on here
+ *   relay/link.c        only to a key that nobody here has
  *   modules/            deliver() frames it for the receiver's protocol
  *   stream/stream_tx.c  copies it into a lane, if stream_lane.c has room
  *   daemon/turn.c       at the end of the turn: the next stream with output
@@ -23,10 +24,12 @@
 #include <string.h>
 #include "core/base/probes.h"
 #include "core/loop/xring.h"
+#include "core/relay/away.h"
 #include "core/relay/hook_ask.h"
 #include "core/relay/pairs.h"
 #include "core/relay/peer.h"
 #include "core/relay/relay_worker.h"
+#include "core/relay/way.h"
 #include "core/stream/stream_life.h"
 
 unsigned hd_key_home(uint64_t hash)
@@ -37,8 +40,8 @@ unsigned hd_key_home(uint64_t hash)
 /* ---- packets ---- */
 
 /* from: the sender's name, "" when it is another worker's. */
-static void drop(struct hd_worker *w, enum hd_drop why,
-		 const struct hd_packet *packet, const char *from)
+void hd_relay_drop(struct hd_worker *w, enum hd_drop why,
+		   const struct hd_packet *packet, const char *from)
 {
 	hd_count(&w->stats.drops[why][packet->urgent], 1);
 	HD_PROBE(drop, w->index, why, 1, packet->urgent, from, packet->dst);
@@ -113,7 +116,7 @@ static void send_remote(struct hd_peer *from, const struct hd_packet *packet,
 			hd_keyset_has(&from->entry->to_notify, packet->dst);
 	x.first = !from->last_to_notify;
 	if (hd_xring_put(w, hd_key_home(hash), &x, packet->data) < 0)
-		drop(w, HD_DROP_XFER_FULL, packet, from->name.s);
+		hd_relay_drop(w, HD_DROP_XFER_FULL, packet, from->name.s);
 }
 
 static void send_found(struct hd_peer *from, const struct hd_packet *packet,
@@ -144,7 +147,9 @@ static void send_searched(struct hd_peer *from, const struct hd_packet *packet)
 		send_found(from, packet, e);
 		return;
 	}
-	drop(w, HD_DROP_UNKNOWN_DEST, packet, from->name.s);
+	if (hd_link_send(w, packet, hash))
+		return;
+	hd_relay_drop(w, HD_DROP_UNKNOWN_DEST, packet, from->name.s);
 	if (packet->urgent)
 		hd_peer_not_here(from, packet->dst);
 }
@@ -157,7 +162,7 @@ static bool denied(struct hd_worker *w, const struct hd_peer *from,
 	if (__builtin_expect(h->packet == NULL, 1))
 		return false;
 	hd_account_add(hd_account_of(w, h->mod), HD_ACCOUNT_DENIED, 1);
-	drop(w, HD_DROP_DENIED, packet, from->name.s);
+	hd_relay_drop(w, HD_DROP_DENIED, packet, from->name.s);
 	return true;
 }
 
@@ -248,7 +253,9 @@ static void take_packet(struct hd_worker *w, const struct hd_xrecord *x,
 			deliver(w, e, &packet);
 		return;
 	}
-	drop(w, HD_DROP_UNKNOWN_DEST, &packet, "");
+	if (hd_link_send(w, &packet, x->hash))
+		return;
+	hd_relay_drop(w, HD_DROP_UNKNOWN_DEST, &packet, "");
 	if (x->urgent)
 		answer(w, x, HD_X_NOT_HERE);
 }
@@ -257,7 +264,8 @@ static void take_delivered(struct hd_worker *w, const struct hd_xrecord *x,
 			   struct hd_entry *e)
 {
 	if (e == NULL) { /* it has left meanwhile */
-		hd_gone_owe(w, x->realm, &x->dst, &x->src);
+		if (!hd_away_take(w, x))
+			hd_gone_owe(w, x->realm, &x->dst, &x->src);
 		return;
 	}
 	/* whose end was to be told here was back when it got this one */
@@ -287,10 +295,12 @@ static void take_forwarded(struct hd_worker *w, const struct hd_packet *packet,
 	struct hd_entry *e = hd_relay_table_find(&w->relay->table, hash,
 						 packet->realm, packet->dst);
 
-	if (e != NULL)
-		deliver(w, e, packet);
-	else
-		drop(w, HD_DROP_UNKNOWN_FWD, packet, "");
+	if (e == NULL) {
+		hd_relay_drop(w, HD_DROP_UNKNOWN_FWD, packet, "");
+		return;
+	}
+	deliver(w, e, packet);
+	hd_away_brought(w, packet, hash);
 }
 
 static void forward_on(struct hd_worker *w, const struct hd_packet *packet,
@@ -299,7 +309,7 @@ static void forward_on(struct hd_worker *w, const struct hd_packet *packet,
 	const struct hd_xrecord x = record_of(packet, hash, HD_X_FORWARDED);
 
 	if (hd_xring_put(w, hd_key_home(hash), &x, packet->data) < 0)
-		drop(w, HD_DROP_XFER_FULL, packet, "");
+		hd_relay_drop(w, HD_DROP_XFER_FULL, packet, "");
 }
 
 void hd_relay_forward(struct hd_peer *link, const struct hd_key *src,
@@ -355,6 +365,10 @@ void hd_relay_take(struct hd_worker *w, const struct hd_xrecord *x,
 		take_packet(w, x, data);
 	else if (x->kind == HD_X_FORWARDED)
 		forwarded_here(w, x, data);
+	else if (x->kind == HD_X_LINK)
+		hd_link_take(w, x, data);
+	else if (x->kind == HD_X_BROUGHT)
+		hd_away_take(w, x);
 	else
 		take_answer(w, x);
 }

@@ -15,6 +15,7 @@
  * Context: a worker. */
 #include <string.h>
 #include "core/loop/xring.h"
+#include "core/relay/away.h"
 #include "core/relay/peer.h"
 #include "core/relay/relay_worker.h"
 
@@ -55,6 +56,7 @@ static void notify_here(struct hd_worker *w, uint16_t realm,
 	struct hd_entry *e =
 		hd_relay_table_find(&w->relay->table, hash, realm, receiver);
 
+	hd_away_told(w, realm, source, hash);
 	if (e != NULL) /* nothing is owed to who has left */
 		hd_keyset_remove(&e->to_notify, source);
 	for (struct hd_peer *p = e ? e->active : NULL; p != NULL; p = p->next) {
@@ -124,6 +126,14 @@ void hd_gone_leave(struct hd_worker *w, struct hd_entry **entry)
 	struct hd_entry *e = hd_steal(entry);
 
 	hd_relay_table_take(&w->relay->table, e);
+	if (!hd_away_stay(w, e))
+		hd_gone_begin(w, &e);
+}
+
+void hd_gone_begin(struct hd_worker *w, struct hd_entry **entry)
+{
+	struct hd_entry *e = hd_steal(entry);
+
 	if (e->to_notify.n > 0 &&
 	    hd_relay_table_put(&w->relay->gone.table, e) == 0) {
 		queue_in(&w->relay->gone, e);
@@ -134,13 +144,14 @@ void hd_gone_leave(struct hd_worker *w, struct hd_entry **entry)
 	hd_entry_free(&e);
 }
 
-struct hd_entry *hd_gone_back(struct hd_worker *w, uint64_t hash,
-			      uint16_t realm, const struct hd_key *key)
+struct hd_entry *hd_gone_back(struct hd_worker *w, struct hd_relay_table *to,
+			      uint64_t hash, uint16_t realm,
+			      const struct hd_key *key)
 {
 	struct hd_entry *e =
 		hd_relay_table_find(&w->relay->gone.table, hash, realm, key);
 
-	if (e == NULL || hd_relay_table_put(&w->relay->table, e) < 0)
+	if (e == NULL || hd_relay_table_put(to, e) < 0)
 		return NULL;
 	queue_out(&w->relay->gone, e);
 	e->gone_at = 0;

@@ -25,6 +25,9 @@ void hd_relay_free(struct hd_worker *w)
 	hd_limits_free(w);
 	hd_relay_table_free(&r->table);
 	hd_relay_table_free(&r->gone.table);
+	hd_relay_table_free(&r->away);
+	hd_ways_free(&r->ways);
+	free(r->seen);
 	w->relay = NULL;
 	free(r);
 }

@@ -4,10 +4,12 @@
 #pragma once
 #include "core/loop/worker.h"
 #include "core/relay/relay_table.h"
+#include "core/relay/way.h"
 
 struct hd_feed;
 struct hd_limits_worker;
 struct hd_pairs;
+struct hd_seen;
 
 struct hd_relay { /* w->relay */
 	struct hd_relay_table table;
@@ -15,6 +17,9 @@ struct hd_relay { /* w->relay */
 	struct hd_pairs *pairs; /* NULL: nobody asks */
 	struct hd_feed *feeds; /* of watchers: core/relay/presence.h */
 	struct hd_limits_worker *limits; /* NULL: nothing is shared */
+	struct hd_ways ways; /* keys at other relays */
+	struct hd_relay_table away; /* those whose packets came here: away.h */
+	struct hd_seen *seen; /* NULL: another relay has brought none yet */
 	uint64_t slowest_move_us; /* the worker writes, others look */
 };
 

@@ -168,7 +168,7 @@ static void count_cleared(struct hd_stream *s, enum hd_drop why,
 
 void hd_stream_clear_output(struct hd_stream *s, enum hd_drop why)
 {
-	if (hd_stream_key(s) != NULL) {
+	if (hd_stream_key(s) != NULL || s->trusted) {
 		count_cleared(s, why, HD_LANE_URGENT);
 		count_cleared(s, why, HD_LANE_BULK);
 	}

@@ -56,6 +56,10 @@ struct hd_proto {
 	void (*closed)(struct hd_module *mod, struct hd_stream *s, void *state,
 		       enum hd_close why);
 	const struct hd_peer_ops *peer; /* NULL: never logs in */
+	/* forward - frame the packet and append it to the stream, which leads
+	 * to another relay (link.h). May be NULL. */
+	void (*forward)(struct hd_module *mod, struct hd_stream *s,
+			const struct hd_packet *packet);
 };
 
 /* Output. A frame is appended whole or not at all, and a drop never splits

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: MIT */
+/* core/relay/away.c - see away.h. Context: a worker. */
+#include "core/relay/away.h"
+#include <stdlib.h>
+#include "core/loop/xring.h"
+#include "core/relay/peer.h"
+#include "core/relay/relay_worker.h"
+#include "core/relay/way.h"
+
+static bool has_way(const struct hd_worker *w, uint64_t hash, uint16_t realm,
+		    const struct hd_key *key)
+{
+	return hd_way_find(&w->relay->ways, hash, realm, key) != NULL;
+}
+
+/* ---- in the home of the source ---- */
+
+bool hd_away_stay(struct hd_worker *w, struct hd_entry *e)
+{
+	return e->to_notify.n > 0 && has_way(w, e->hash, e->realm, &e->key) &&
+	       hd_relay_table_put(&w->relay->away, e) == 0;
+}
+
+struct hd_entry *hd_away_back(struct hd_worker *w, uint64_t hash,
+			      uint16_t realm, const struct hd_key *key)
+{
+	struct hd_entry *e =
+		hd_relay_table_find(&w->relay->away, hash, realm, key);
+
+	if (e == NULL || hd_relay_table_put(&w->relay->table, e) < 0)
+		return NULL;
+	hd_relay_table_take(&w->relay->away, e);
+	return e;
+}
+
+/* Who has not been told yet that it had gone has missed nothing. */
+void hd_away_came(struct hd_worker *w, uint64_t hash, uint16_t realm,
+		  const struct hd_key *key)
+{
+	if (w->relay->gone.table.n > 0)
+		hd_gone_back(w, &w->relay->away, hash, realm, key);
+}
+
+void hd_away_left(struct hd_worker *w, uint16_t realm, const struct hd_key *key)
+{
+	uint64_t hash;
+	struct hd_entry *e;
+
+	if (w->relay->away.n == 0)
+		return;
+	hash = hd_key_hash(realm, key);
+	e = hd_relay_table_find(&w->relay->away, hash, realm, key);
+	if (e == NULL || has_way(w, hash, realm, key))
+		return;
+	hd_relay_table_take(&w->relay->away, e);
+	hd_gone_begin(w, &e);
+}
+
+/* Returns NULL: it is nowhere, or there is no memory. */
+static struct hd_entry *entry_of(struct hd_worker *w, uint64_t hash,
+				 uint16_t realm, const struct hd_key *source)
+{
+	struct hd_relay *r = w->relay;
+	struct hd_entry *e =
+		hd_relay_table_find(&r->table, hash, realm, source);
+
+	if (e != NULL || !has_way(w, hash, realm, source))
+		return e;
+	e = hd_relay_table_find(&r->away, hash, realm, source);
+	return e != NULL ? e
+			 : hd_relay_table_add(&r->away, hash, realm, source);
+}
+
+/* Of a key that no way leads to nobody would hear when it goes: a relay that
+ * this one does not dial brings its packets. */
+static bool note(struct hd_worker *w, uint64_t hash, uint16_t realm,
+		 const struct hd_key *source, const struct hd_key *receiver)
+{
+	struct hd_entry *e = entry_of(w, hash, realm, source);
+
+	if (e != NULL)
+		hd_gone_note(w, e, receiver);
+	return e != NULL;
+}
+
+bool hd_away_take(struct hd_worker *w, const struct hd_xrecord *x)
+{
+	return note(w, x->hash, x->realm, &x->dst, &x->src);
+}
+
+/* ---- in the home of the receiver ---- */
+
+/* Pairs that were noted lately, so that most packets need no note: each place
+ * holds one, for a second. A way that comes behind its first packet, and a
+ * note that found no room, are made good by the next one. */
+#define SEEN_PLACES 512
+#define SEEN_MS 1000
+
+struct hd_seen {
+	uint64_t pair, until_ms;
+};
+
+static uint64_t pair_of(uint64_t source, uint64_t receiver)
+{
+	return source * 0x9e3779b97f4a7c15u + receiver;
+}
+
+static struct hd_seen *seen_of(const struct hd_relay *r, uint64_t pair)
+{
+	return r->seen != NULL ? &r->seen[pair >> 32 & (SEEN_PLACES - 1)]
+			       : NULL;
+}
+
+static int send_note(struct hd_worker *w, const struct hd_packet *packet,
+		     uint64_t source)
+{
+	const struct hd_xrecord x = {
+		.hash = source,
+		.src = *packet->dst,
+		.dst = *packet->src,
+		.realm = packet->realm,
+		.kind = HD_X_BROUGHT,
+	};
+
+	if (hd_key_home(source) != w->index)
+		return hd_xring_put(w, hd_key_home(source), &x, NULL);
+	note(w, source, packet->realm, packet->src, packet->dst);
+	return 0;
+}
+
+void hd_away_brought(struct hd_worker *w, const struct hd_packet *packet,
+		     uint64_t hash)
+{
+	struct hd_relay *r = w->relay;
+	uint64_t source = hd_key_hash(packet->realm, packet->src);
+	uint64_t pair = pair_of(source, hash);
+	struct hd_seen *seen;
+
+	if (r->seen == NULL)
+		r->seen = calloc(SEEN_PLACES, sizeof(*r->seen));
+	seen = seen_of(r, pair);
+	if (seen != NULL && seen->pair == pair && w->now_ms < seen->until_ms)
+		return;
+	if (send_note(w, packet, source) == 0 && seen != NULL)
+		*seen = (struct hd_seen){ pair, w->now_ms + SEEN_MS };
+}
+
+void hd_away_told(struct hd_worker *w, uint16_t realm,
+		  const struct hd_key *source, uint64_t hash)
+{
+	uint64_t pair = pair_of(hd_key_hash(realm, source), hash);
+	struct hd_seen *seen = seen_of(w->relay, pair);
+
+	if (seen != NULL && seen->pair == pair)
+		*seen = (struct hd_seen){ 0 };
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+/* core/relay/away.h - keys that are at other relays and whose packets have
+ * reached somebody here: PeerGone is owed when the last way to one goes.
+ *
+ *   here (core/relay/peer.c) <--logs in, leaves--> away --last way goes-->
+ *   gone (core/relay/relay_gone.c), and back again by a new way
+ *
+ * Context: the key's home worker, where nothing else is said. */
+#pragma once
+#include "core/loop/worker.h"
+#include "core/relay/relay_table.h"
+
+struct hd_packet;
+struct hd_xrecord;
+
+/* hd_away_stay - a key has left here, and is at another relay: nobody is told.
+ * Returns false: it is at none, or owes nothing, or there is no memory. e is in
+ * no table.
+ * hd_away_back - its entry, if it has one; it is in the table of who is here
+ * now. hd_away_came - it has one way more. hd_away_left - one less. */
+bool hd_away_stay(struct hd_worker *w, struct hd_entry *e);
+struct hd_entry *hd_away_back(struct hd_worker *w, uint64_t hash,
+			      uint16_t realm, const struct hd_key *key);
+void hd_away_came(struct hd_worker *w, uint64_t hash, uint16_t realm,
+		  const struct hd_key *key);
+void hd_away_left(struct hd_worker *w, uint16_t realm,
+		  const struct hd_key *key);
+
+/* hd_away_brought - a forwarded packet has reached a receiver. In the home of
+ * that one; hash is its.
+ * hd_away_take - the same in the home of the source, which is x->dst. Returns
+ * false: that one is neither here nor away.
+ * hd_away_told - the receiver has heard that the source has gone. In the home
+ * of the receiver. */
+void hd_away_brought(struct hd_worker *w, const struct hd_packet *packet,
+		     uint64_t hash);
+bool hd_away_take(struct hd_worker *w, const struct hd_xrecord *x);
+void hd_away_told(struct hd_worker *w, uint16_t realm,
+		  const struct hd_key *source, uint64_t hash);

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT */
+/* t/unit/away.c - who hears that a key at another relay has gone. */
+#include <sodium.h>
+#include "t/unit/fake_relay.h"
+
+static int start(void **state)
+{
+	(void)state;
+	return workers_start(WORKERS);
+}
+
+static int stop(void **state)
+{
+	(void)state;
+	hd_workers_stop();
+	return 0;
+}
+
+/* Who got its packets is told once, when the last way to it has gone. */
+static void peer_gone(unsigned src_home, unsigned dst_home)
+{
+	struct hd_key a = key_of(0), d = key_of(dst_home), k = key_of(src_home);
+	struct fake relay, to, here;
+	struct far one, two;
+
+	peer_make(&relay, &a, REALM);
+	peer_make(&to, &d, REALM);
+	peer_make(&here, &k, REALM);
+	peer_up(&relay);
+	peer_up(&to);
+	link_make(&one, 0);
+	link_make(&two, 1);
+	link_add(&one, &k);
+	link_add(&two, &k);
+	relay_brings(&relay, &k, &d);
+	relay_brings(&relay, &k, &d);
+	assert_int_equal(to.got, 2);
+	link_close(&one);
+	assert_int_equal(to.gone, 0);
+	peer_up(&here); /* it roams to us */
+	link_close(&two);
+	assert_int_equal(to.gone, 0);
+	link_make(&one, 1);
+	link_add(&one, &k); /* and away again */
+	peer_down(&here);
+	assert_int_equal(to.gone, 0);
+	link_del(&one, &k);
+	assert_int_equal(to.gone, 1);
+	link_add(&one, &k);
+	link_del(&one, &k);
+	assert_int_equal(to.gone, 1);
+	link_add(&one, &k);
+	relay_brings(&relay, &k, &d); /* another life, another PeerGone */
+	link_close(&one);
+	wait_until(ways_none);
+	settle();
+	assert_int_equal(to.gone, 2);
+	assert_int_equal(away_n(), 0);
+	peer_down(&to);
+	peer_down(&relay);
+}
+
+static void receivers_are_told(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 4; i++)
+		peer_gone(i & 1, i >> 1);
+}
+
+/* As long as no way leads to it nobody can know when it goes. */
+static void without_a_way_nobody_is_told(void **state)
+{
+	struct hd_key a = key_of(0), d = key_of(0), k = key_of(1);
+	struct fake relay, to;
+
+	(void)state;
+	peer_make(&relay, &a, REALM);
+	peer_make(&to, &d, REALM);
+	peer_up(&relay);
+	peer_up(&to);
+	relay_brings(&relay, &k, &d);
+	assert_int_equal(to.got, 1);
+	assert_int_equal(to.gone, 0);
+	assert_int_equal(away_n(), 0); /* nor is anything kept for it */
+	peer_down(&to);
+	peer_down(&relay);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(receivers_are_told),
+		cmocka_unit_test(without_a_way_nobody_is_told),
+	};
+
+	return sodium_init() < 0 ? 1
+				 : cmocka_run_group_tests(tests, start, stop);
+}
