@@ -87,6 +87,10 @@ my %known = (
     'series =' => 'extern struct hd_family *links; extern struct s { struct hd_series series; } *state;'
         . ' extern const char *name; extern size_t len;',
     'struct mine' => 'extern int r; extern struct hd_error *err; extern const struct hd_admission *who;',
+    'struct chain)' => 'struct chain { int x; }; size_t chain_data(struct hd_module *m, struct hd_stream *s,'
+        . ' void *state, uint8_t *p, size_t n); void chain_closed(struct hd_module *m, struct hd_stream *s, void *state, enum hd_close why);',
+    chain_conf => 'struct chain_conf { const char *host, *ca_file, *pin; }; extern const struct hd_proto chain_proto;'
+        . ' static hd_dial_fn on_link; void again_later(struct hd_module *m, struct hd_worker *w);',
     each_limit => 'struct limits { unsigned n; struct { struct hd_key key; uint64_t bytes; } *v; };',
 );
 
