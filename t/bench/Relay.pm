@@ -92,6 +92,7 @@ my %command = (
             state_dir: $build{tmp}/state
             control: {socket: $build{tmp}/$self->{port}.sock}
             END
+        print $fh $self->{conf} // '';
         print $fh "tls_cert: $build{tmp}/127.0.0.1.crt\n",
             "tls_key: $build{tmp}/127.0.0.1.key\n" if $self->{tls};
         close $fh;
@@ -115,6 +116,7 @@ sub add_hog ($self) {
 }
 
 # start(kind => derper|ours, tls => 0|1, backend => ..., modules => [...],
+# conf => what stands in the configuration, too,
 # under => [valgrind...]): returns when it takes connections.
 sub start ($class, %args) {
     my $self = bless {
