@@ -4,15 +4,17 @@
 #include <hyper-derp/log.h>
 #include <hyper-derp/worker.h>
 #include "core/relay/peer.h"
+#include "core/stream/proxied.h"
 #include "core/stream/stream_life.h"
 #include "core/stream/ws.h"
 
 static void put_out(struct hd_stream *s, const char *reason)
 {
-	char addr[HD_ADDR_TEXT_BYTES];
+	char addr[HD_ADDR_TEXT_BYTES], via[HD_VIA_TEXT_BYTES];
 
-	hd_log_notice("put out: key=%s addr=%s reason=%s", s->user->key_text,
-		      hd_addr_text(&s->addr, addr), reason);
+	hd_log_notice("put out: key=%s addr=%s%s reason=%s", s->user->key_text,
+		      hd_addr_text(&s->addr, addr), hd_proxied_text(s, via),
+		      reason);
 	hd_login_tell(s, reason);
 	hd_ws_reason(s, reason);
 	hd_stream_close(s, HD_CLOSE_KICKED);
