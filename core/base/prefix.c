@@ -78,25 +78,42 @@ bool hd_prefix_is_all(const struct hd_prefix *p)
 				memcmp(p->addr, mapped, sizeof(mapped)) == 0);
 }
 
+static void bytes_of(const union hd_addr *addr, uint8_t ret[static 16])
+{
+	if (addr->sa.sa_family == AF_INET6) {
+		memcpy(ret, &addr->in6.sin6_addr, 16);
+		return;
+	}
+	memcpy(ret, mapped, sizeof(mapped));
+	memcpy(ret + sizeof(mapped), &addr->in.sin_addr, 4);
+}
+
+/* Who lets in by one family does not think of the other: an IPv4 client is in
+ * no prefix that is shorter than the one in which all of IPv4 stands. */
 static bool has(const struct hd_prefix *p, const uint8_t addr[static 16])
 {
 	unsigned whole = p->bits / 8;
 
+	if (p->bits < MAPPED_BITS && memcmp(addr, mapped, sizeof(mapped)) == 0)
+		return false;
 	return memcmp(p->addr, addr, whole) == 0 &&
 	       (p->bits % 8 == 0 || ((p->addr[whole] ^ addr[whole]) &
 				     mask_of(p->bits, whole)) == 0);
+}
+
+bool hd_prefix_has(const struct hd_prefix *p, const union hd_addr *addr)
+{
+	uint8_t bytes[16];
+
+	bytes_of(addr, bytes);
+	return has(p, bytes);
 }
 
 bool hd_prefixes_have(const struct hd_prefixes *list, const union hd_addr *addr)
 {
 	uint8_t bytes[16];
 
-	if (addr->sa.sa_family == AF_INET6) {
-		memcpy(bytes, &addr->in6.sin6_addr, sizeof(bytes));
-	} else {
-		memcpy(bytes, mapped, sizeof(mapped));
-		memcpy(bytes + sizeof(mapped), &addr->in.sin_addr, 4);
-	}
+	bytes_of(addr, bytes);
 	for (size_t i = 0; i < list->n; i++)
 		if (has(&list->v[i], bytes))
 			return true;

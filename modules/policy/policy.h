@@ -2,13 +2,13 @@
 /* modules/policy/policy.h - the inside of the module that says who may use the
  * relay.
  *
- * Files: policy.c the module; prefix.c addresses; keys.c, keys_file.c files of
- * keys; rules.c rules, made from the configuration; decide.c what they say of a
- * key; verify.c, answers.c, ask.c admission services, whois.c a tailscaled as
- * one; revoked.c keys that an operator has put out; publish.c rules on their
- * way to the workers; watch.c files that change; sweep.c who is connected and
- * may no longer; tenants.c whom they may reach; limits.c how much they may
- * send; commands.c hdctl.
+ * Files: policy.c the module; keys.c, keys_file.c files of keys; rules.c rules,
+ * made from the configuration; decide.c what they say of a key; verify.c,
+ * answers.c, ask.c admission services, whois.c a tailscaled as one; revoked.c
+ * keys that an operator has put out; publish.c rules on their way to the
+ * workers; watch.c files that change; sweep.c who is connected and may no
+ * longer; tenants.c whom they may reach; limits.c how much they may send;
+ * commands.c hdctl.
  *
  * What decides never changes: the main thread makes a new one, and each worker
  * takes it in a post, the first in start(). */
@@ -18,22 +18,10 @@
 #include <hyper-derp/hook.h>
 #include <hyper-derp/metric.h>
 #include <hyper-derp/module.h>
+#include <hyper-derp/prefix.h>
 #include <stdatomic.h>
 #include <time.h>
 #include "modules/policy/conf.h"
-
-/* ---- prefix.c ---- */
-
-struct policy_prefix { /* of addresses; IPv4 as IPv4-mapped IPv6 */
-	uint8_t addr[16];
-	unsigned bits; /* 0..128 */
-};
-
-/* policy_prefix_parse - "10.0.0.0/8", "192.0.2.1", "2001:db8::/32".
- * Returns 0; -EINVAL no such prefix; -EDOM bits behind it are set. */
-int policy_prefix_parse(const char *text, struct policy_prefix *ret);
-bool policy_prefix_has(const struct policy_prefix *p,
-		       const union hd_addr *addr);
 
 /* ---- keys.c ---- */
 
@@ -99,7 +87,7 @@ struct policy_rule {
 	bool deny, has_keys;
 	struct policy_keys keys;
 	char *keys_path;
-	struct policy_prefix *from;
+	struct hd_prefix *from;
 	size_t n_from;
 	char *listener, *server_name, *url, *reason, *tenant;
 	struct hd_limits limits[HD_LIMITS_N];

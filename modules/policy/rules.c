@@ -124,9 +124,9 @@ static int copy_texts(struct policy_rule *r, const struct policy_rule_conf *c,
 }
 
 static int take_prefix(const struct policy_rule_conf *c, const char *text,
-		       struct policy_prefix *ret, struct hd_error *err)
+		       struct hd_prefix *ret, struct hd_error *err)
 {
-	int r = policy_prefix_parse(text, ret);
+	int r = hd_prefix_parse(text, ret);
 
 	if (r == -EDOM)
 		return hd_error_at(&c->at_from, err, r,
@@ -289,7 +289,7 @@ static bool has_prefix(const struct policy_rule *r, const union hd_addr *addr)
 	if (r->n_from == 0)
 		return true;
 	for (size_t i = 0; addr != NULL && i < r->n_from; i++)
-		if (policy_prefix_has(&r->from[i], addr))
+		if (hd_prefix_has(&r->from[i], addr))
 			return true;
 	return false;
 }

@@ -20,7 +20,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	static const union hd_addr addr = { .in = { .sin_family = AF_INET } };
 	char *text = calloc(1, n + 1);
 	char name[POLICY_NAME_BYTES];
-	struct policy_prefix prefix;
+	struct hd_prefix prefix;
 	struct policy_keys keys;
 	struct hd_error err;
 
@@ -28,8 +28,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 		return 0;
 	memcpy(text, data, n);
 	policy_verify_answer(text, n, name);
-	if (policy_prefix_parse(text, &prefix) == 0)
-		policy_prefix_has(&prefix, &addr);
+	if (hd_prefix_parse(text, &prefix) == 0)
+		hd_prefix_has(&prefix, &addr);
 	if (policy_keys_parse("x", text, &keys, &err) == 0) {
 		find_all(&keys);
 		policy_keys_free(&keys);

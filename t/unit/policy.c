@@ -50,11 +50,11 @@ static void prefixes(void **state)
 	for (size_t i = 0; i < HD_ARRAY_N(cases); i++) {
 		union hd_addr in = addr_of(cases[i].in);
 		union hd_addr out = addr_of(cases[i].out);
-		struct policy_prefix p;
+		struct hd_prefix p;
 
-		assert_int_equal(policy_prefix_parse(cases[i].prefix, &p), 0);
-		assert_true(policy_prefix_has(&p, &in));
-		assert_false(policy_prefix_has(&p, &out));
+		assert_int_equal(hd_prefix_parse(cases[i].prefix, &p), 0);
+		assert_true(hd_prefix_has(&p, &in));
+		assert_false(hd_prefix_has(&p, &out));
 	}
 }
 
@@ -75,11 +75,11 @@ static void bad_prefixes(void **state)
 		{ "192.0.2.1/24", -EDOM },
 		{ "2001:db8::1/64", -EDOM },
 	};
-	struct policy_prefix p;
+	struct hd_prefix p;
 
 	(void)state;
 	for (size_t i = 0; i < HD_ARRAY_N(cases); i++)
-		assert_int_equal(policy_prefix_parse(cases[i].text, &p),
+		assert_int_equal(hd_prefix_parse(cases[i].text, &p),
 				 cases[i].want);
 }
 

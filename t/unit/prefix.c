@@ -72,7 +72,9 @@ static void they_have_addresses(void **state)
 	assert_true(has("10.0.0.0/8", "::ffff:10.0.0.1"));
 	assert_true(has("::ffff:10.0.0.0/104", "10.0.0.1"));
 	assert_false(has("0.0.0.0/0", "2001:db8::1"));
-	assert_true(has("::/0", "192.0.2.1"));
+	assert_true(has("::/0", "2001:db8::1"));
+	assert_false(has("::/0", "192.0.2.1"));
+	assert_false(has("::/0", "::ffff:192.0.2.1"));
 }
 
 static void everybody_is_noticed(void **state)
