@@ -252,8 +252,11 @@ subtest 'policy sees the client' => sub {
           default: deny
         END
     @logins = HyperDerp::Raw::logins($hd, 3);
-    login(v1('203.0.113.7'))->close;
+    my $in = login(v1('203.0.113.7'));
     pass 'admitted by its address';
+    ctl($hd, qw(peer revoke), $in->key);
+    ok wait_for(sub { $hd->log_text =~ / put out: key=\w+ addr=203\.0\.113\.7:4711 via=127\.0\.0\.1:\d+ reason=/ }),
+        'the log of who is put out has both addresses';
     for (['198.51.100.1', qr/./], ['127.0.0.1', qr/not by the proxy/]) {
         my $login = shift @logins;
         my $c = HyperDerp::Raw->open($hd);
