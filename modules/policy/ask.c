@@ -20,7 +20,7 @@ struct policy_waiter { /* a login */
 	struct policy_waiter *next;
 	struct hd_ticket *ticket;
 	union hd_addr from;
-	char *listener, *server_name; /* NULL: none */
+	char *listener, *server_name, *app_name; /* NULL: none */
 };
 
 struct question { /* on its way */
@@ -39,7 +39,15 @@ static void waiter_free(struct policy_waiter **waiter)
 		return;
 	free(x->listener);
 	free(x->server_name);
+	free(x->app_name);
 	free(x);
+}
+
+/* NULL stays NULL. Returns whether there was memory. */
+static bool copy(char **to, const char *from)
+{
+	*to = from != NULL ? strdup(from) : NULL;
+	return from == NULL || *to != NULL;
 }
 
 static struct policy_waiter *waiter_new(const struct policy_subject *who)
@@ -49,11 +57,9 @@ static struct policy_waiter *waiter_new(const struct policy_subject *who)
 	if (x == NULL)
 		return NULL;
 	x->from = *who->from;
-	x->listener = who->listener != NULL ? strdup(who->listener) : NULL;
-	x->server_name =
-		who->server_name != NULL ? strdup(who->server_name) : NULL;
-	if ((who->listener != NULL && x->listener == NULL) ||
-	    (who->server_name != NULL && x->server_name == NULL))
+	if (!copy(&x->listener, who->listener) ||
+	    !copy(&x->server_name, who->server_name) ||
+	    !copy(&x->app_name, who->app_name))
 		waiter_free(&x);
 	return x;
 }
@@ -86,8 +92,13 @@ static void put_off(struct answer *a)
 static void go_on(struct policy_worker *pw, const struct hd_key *key,
 		  struct policy_waiter *x)
 {
-	const struct policy_subject who = { key, &x->from, x->listener,
-					    x->server_name };
+	const struct policy_subject who = {
+		.key = key,
+		.from = &x->from,
+		.listener = x->listener,
+		.server_name = x->server_name,
+		.app_name = x->app_name,
+	};
 
 	policy_conclude(pw, &who, NULL, &x->ticket);
 	waiter_free(&x);

@@ -86,6 +86,7 @@ static void run_explain(struct hd_module *mod, struct hd_call *call)
 		.key = &key,
 		.listener = hd_call_arg(call, "listener"),
 		.server_name = hd_call_arg(call, "server-name"),
+		.app_name = hd_call_arg(call, "app-name"),
 	};
 
 	(void)mod;
@@ -110,6 +111,7 @@ static void put_rule(struct hd_call *call, const struct policy_rule *r)
 	hd_out_uint(call, "n_prefixes", r->n_from);
 	hd_out_string(call, "listener", r->listener);
 	hd_out_string(call, "server_name", r->server_name);
+	hd_out_string(call, "app_name", r->app_name);
 	hd_out_string(call, "url", r->url);
 	hd_out_string(call, "tenant", r->tenant);
 	hd_out_close(call);
@@ -237,7 +239,8 @@ static void run_unrevoke(struct hd_module *mod, struct hd_call *call)
 
 const struct hd_command policy_commands[] = {
 	{ .words = "policy explain",
-	  .args = "KEY [--from ADDR] [--listener NAME] [--server-name HOST]",
+	  .args = "KEY [--from ADDR] [--listener NAME] [--server-name HOST] "
+		  "[--app-name NAME]",
 	  .role = HD_ROLE_READ,
 	  .help = "whether a key may log in, and which rule decides",
 	  .run = run_explain },
@@ -247,7 +250,7 @@ const struct hd_command policy_commands[] = {
 	  .help = "the rules in their order",
 	  .run = run_rules,
 	  .columns = "rule action keys n_keys n_prefixes listener server_name "
-		     "url tenant" },
+		     "app_name url tenant" },
 	{ .words = "policy reread",
 	  .args = "",
 	  .role = HD_ROLE_OPERATE,

@@ -23,12 +23,13 @@ struct policy_tenant_conf {
 
 struct policy_rule_conf { /* every field that is set must match */
 	struct hd_place at, at_keys, at_from, at_listener, at_server_name,
-		at_url, at_tailscaled, at_tenant, at_limits;
+		at_app_name, at_url, at_tailscaled, at_tenant, at_limits;
 	const char *name;
 	uint64_t action; /* enum policy_action */
 	const char *keys; /* a file */
 	struct hd_list from; /* prefixes */
 	const char *listener, *server_name;
+	const char *app_name; /* that the client gives itself */
 	const char *url; /* of an admission service */
 	const char *tailscaled; /* the socket of one, which is asked instead */
 	const char *reason; /* of a denial */

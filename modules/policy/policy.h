@@ -80,6 +80,7 @@ struct policy_subject { /* who asks */
 	const struct hd_key *key;
 	const union hd_addr *from; /* NULL: matches no rule with `from` */
 	const char *listener, *server_name; /* NULL: none */
+	const char *app_name; /* hd_login.agent; NULL and "": none */
 };
 
 struct policy_rule {
@@ -89,7 +90,7 @@ struct policy_rule {
 	char *keys_path;
 	struct hd_prefix *from;
 	size_t n_from;
-	char *listener, *server_name, *url, *reason, *tenant;
+	char *listener, *server_name, *app_name, *url, *reason, *tenant;
 	struct hd_limits limits[HD_LIMITS_N];
 };
 

@@ -31,6 +31,8 @@ static int check_empty(const struct policy_rule_conf *c, struct hd_error *err)
 		r = check_text(&c->at_server_name, "server_name",
 			       c->server_name, err);
 	if (r == 0)
+		r = check_text(&c->at_app_name, "app_name", c->app_name, err);
+	if (r == 0)
 		r = check_text(&c->at_url, "url", c->url, err);
 	if (r == 0)
 		r = check_text(&c->at_tailscaled, "tailscaled", c->tailscaled,
@@ -45,12 +47,14 @@ static int check_names_something(const struct policy_rule_conf *c,
 				 struct hd_error *err)
 {
 	if (c->keys != NULL || c->from.n > 0 || c->listener != NULL ||
-	    c->server_name != NULL || c->url != NULL || c->tailscaled != NULL)
+	    c->server_name != NULL || c->app_name != NULL || c->url != NULL ||
+	    c->tailscaled != NULL)
 		return 0;
 	return hd_error_at(&c->at, err, -EINVAL,
 			   "a rule that matches everybody; name keys, from, "
-			   "listener, server_name, url or tailscaled. What "
-			   "happens to all others stands in `default`");
+			   "listener, server_name, app_name, url or "
+			   "tailscaled. What happens to all others stands in "
+			   "`default`");
 }
 
 /* In a named listener's place nobody would be. */
@@ -116,6 +120,7 @@ static int copy_texts(struct policy_rule *r, const struct policy_rule_conf *c,
 	    copy_text(&r->keys_path, c->keys) < 0 ||
 	    copy_text(&r->listener, c->listener) < 0 ||
 	    copy_text(&r->server_name, c->server_name) < 0 ||
+	    copy_text(&r->app_name, c->app_name) < 0 ||
 	    copy_service(&r->url, c) < 0 ||
 	    copy_text(&r->reason, c->reason) < 0 ||
 	    copy_text(&r->tenant, c->tenant) < 0)
@@ -260,6 +265,7 @@ static void rule_free(struct policy_rule *r)
 	free(r->keys_path);
 	free(r->listener);
 	free(r->server_name);
+	free(r->app_name);
 	free(r->url);
 	free(r->reason);
 	free(r->tenant);
@@ -294,8 +300,8 @@ static bool has_prefix(const struct policy_rule *r, const union hd_addr *addr)
 	return false;
 }
 
-/* Listeners have the names that they were given: `a` is not `A`. */
-static bool is_listener(const char *want, const char *name)
+/* The name `a` is not `A`. */
+static bool is_name(const char *want, const char *name)
 {
 	return want == NULL || (name != NULL && strcmp(want, name) == 0);
 }
@@ -309,7 +315,8 @@ static bool is_host(const char *want, const char *name)
 static bool matches(const struct policy_rule *r,
 		    const struct policy_subject *who, const char **ret_name)
 {
-	if (!is_listener(r->listener, who->listener) ||
+	if (!is_name(r->listener, who->listener) ||
+	    !is_name(r->app_name, who->app_name) ||
 	    !is_host(r->server_name, who->server_name) ||
 	    !has_prefix(r, who->from))
 		return false;

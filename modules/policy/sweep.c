@@ -28,6 +28,7 @@ static void look_at(void *arg, const struct hd_about_peer *p)
 		.from = p->addr,
 		.listener = p->listener,
 		.server_name = p->server_name,
+		.app_name = p->agent,
 	};
 	struct policy_decision d;
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* t/fuzz/fuzz_policy.c - any bytes as a file of keys, as a prefix, and as the
- * answer of an admission service. What was taken is found again, each key with
- * a name. */
+ * answer of an admission service or a tailscaled. What was taken is found
+ * again, each key with a name. */
 #include "modules/policy/service.h"
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +18,7 @@ static void find_all(const struct policy_keys *k)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
 	static const union hd_addr addr = { .in = { .sin_family = AF_INET } };
+	static const struct hd_key key = { .b = { 0 } };
 	char *text = calloc(1, n + 1);
 	char name[POLICY_NAME_BYTES];
 	struct hd_prefix prefix;
@@ -28,6 +29,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 		return 0;
 	memcpy(text, data, n);
 	policy_verify_answer(text, n, name);
+	policy_whois_answer(200, text, n, &key, name);
 	if (hd_prefix_parse(text, &prefix) == 0)
 		hd_prefix_has(&prefix, &addr);
 	if (policy_keys_parse("x", text, &keys, &err) == 0) {

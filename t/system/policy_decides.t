@@ -221,6 +221,20 @@ subtest 'a login that waits for another module' => sub {
     admitted($carol);
 };
 
+subtest 'what a client calls itself' => sub {
+    my ($cat, $other) = map { scalar HyperDerp::Raw::logins($hd, 1, qq({"AppName":"$_"})) } 'cat', 'Cat';
+    my $silent = HyperDerp::Raw::logins($hd);
+    allows $x, $cat, $other, $silent;
+    reload "  rules: [{name: cats, app_name: cat, url: '$x->{url}8'}]\n";
+    my $c = admitted($cat);
+    ok $c, 'that name, after the service was asked';
+    is denied($_), "this key is not on the relay's list", 'another one, or none' for $other, $silent;
+    is explained($silent->{key}, '--app-name', 'cat'), 'ask service cats deny fail_open cats', 'explain is told the name';
+    is explained($silent->{key}), 'deny default -', '... or knows none';
+    reload "  rules: [{name: dogs, app_name: dog}]\n";
+    is put_out($c), "this key is not on the relay's list", 'who is here is asked about with its name';
+};
+
 subtest 'a listener with a name' => sub {
     my ($port) = HyperDerp::Test::free_port();
     my $other = HyperDerp::Test->new(no_tls => 1, load_module => [qw(derp policy metrics)]);

@@ -75,6 +75,11 @@ static void they_have_addresses(void **state)
 	assert_true(has("::/0", "2001:db8::1"));
 	assert_false(has("::/0", "192.0.2.1"));
 	assert_false(has("::/0", "::ffff:192.0.2.1"));
+	assert_false(has("::/64", "::ffff:192.0.2.1"));
+	assert_true(has("::/64", "::2"));
+	assert_true(has("::ffff:0:0/96", "192.0.2.1"));
+	assert_false(has("::ffff:0:0/96", "::1"));
+	assert_true(has("0.0.0.0/0", "::ffff:192.0.2.1"));
 }
 
 static void everybody_is_noticed(void **state)
