@@ -26,7 +26,7 @@ struct hd_acceptor {
 	int fd;
 	bool readable, paused, starved;
 	struct hd_timer *resume;
-	bool booked; /* its place in max_accept_rate, and has waited for it */
+	bool booked; /* it has a place in max_accept_rate for its next one */
 };
 
 /* Accepted sockets inherit these. Sources: derper's write timeout, TCP user
@@ -185,21 +185,23 @@ static void pause_for(struct hd_worker *w, struct hd_acceptor *a, uint32_t ms)
 }
 
 /* max_accept_rate is of all workers and listeners together; burst: one second.
- * Each has one place in the queue, so none of them is passed over. */
+ * Each has one place in the queue, so none of them is passed over. A place is
+ * used up by a connection: who finds none keeps it. */
 static struct hd_pool accepting;
 
 static bool may_accept(struct hd_worker *w, struct hd_acceptor *a)
 {
 	uint64_t per_s = w->conf->max_accept_rate;
 	const struct hd_rate rate = hd_rate_of(per_s, per_s);
-	uint64_t wait_ns = 0;
+	uint64_t wait_ns;
 
-	if (per_s != 0 && !a->booked)
-		wait_ns = hd_pool_book(&accepting, &rate, w->now_ns);
-	a->booked = wait_ns > 0;
-	if (a->booked)
+	if (per_s == 0 || a->booked)
+		return true;
+	wait_ns = hd_pool_book(&accepting, &rate, w->now_ns);
+	a->booked = true;
+	if (wait_ns > 0)
 		pause_for(w, a, (uint32_t)hd_ns_to_ms(wait_ns));
-	return !a->booked;
+	return wait_ns == 0;
 }
 
 static void accept_failed(struct hd_worker *w, struct hd_acceptor *a, int e)
@@ -239,7 +241,7 @@ static void accept_one(struct hd_worker *w, struct hd_acceptor *a)
 		accept_failed(w, a, e);
 		return;
 	}
-	a->starved = false;
+	a->starved = a->booked = false;
 	hd_count(&w->stats.accepts, 1);
 	hd_stream_accept(w, a->listener, fd, &from);
 }

@@ -105,7 +105,7 @@ bool hd_throttle_holds(struct hd_stream *s)
 	if (t == NULL)
 		return false;
 	t->pays = false;
-	return t->claim.node.at != 0 || waits_from(t, 0);
+	return t->claim.node.at != 0 || pays(s) || waits_from(t, 0);
 }
 
 void hd_throttle_charge(struct hd_stream *s, uint64_t bytes, uint64_t packets)

@@ -197,6 +197,16 @@ subtest 'max_accept_rate' => sub {
     cmp_ok $hd->metric('hyper_derp_accept_pauses_total'), '>', 0, 'pauses are counted';
 };
 
+subtest 'max_accept_rate: who looks and finds nobody pays nothing' => sub {
+    my $hd = HyperDerp::Test->start(no_tls => 1, workers => 1, conf => "max_accept_rate: 20\n");
+    my @logins = HyperDerp::Raw::logins($hd, 15);
+    # after each, the worker looks whether another one waits
+    my @c = map { HyperDerp::Raw->login($hd, $_) } @logins;
+    is $hd->ctl('metrics') =~ /hyper_derp_accept_pauses_total\s+-\s+(\d+)/ ? $1 : -1, 0,
+        'fewer than the burst, one after the other, wait for nothing';
+    $hd->finish;
+};
+
 subtest 'descriptors run out' => sub {
     plan skip_all => 'prlimit (util-linux) is not installed' if system('prlimit --version >/dev/null 2>&1');
     my $hd = HyperDerp::Test->start(no_tls => 1, workers => 1, conf => "login_timeout: 60s\n",

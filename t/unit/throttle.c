@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT */
+/* t/unit/throttle.c - reading that limits hold back: streams without sockets,
+ * in a worker whose clock we turn. */
+#include "core/stream/limit.h"
+#include <stdlib.h>
+#include <string.h>
+#include "core/stream/stream_life.h"
+#include "core/stream/stream_worker.h"
+#include "t/unit/unit.h"
+
+enum { RATE = 10000, BURST = 1000, MS = 1000000 };
+
+static struct hd_worker *w;
+static struct hd_stream stream;
+static struct hd_limit key;
+static struct hd_pool_share *const none[HD_SHARED_N];
+static const struct hd_proto proto = { .name = "fake" };
+
+static int setup(void **state)
+{
+	(void)state;
+	w = calloc(1, sizeof(*w));
+	w->now_ms = 1000;
+	w->now_ns = 1000ull * MS;
+	stream = (struct hd_stream){ .magic = HD_STREAM_MAGIC,
+				     .worker = w,
+				     .proto = &proto };
+	key = (struct hd_limit){ .rate = hd_rate_of(RATE, BURST) };
+	return hd_streams_new(w);
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	hd_throttle_free(&stream);
+	hd_streams_free(w);
+	free(w);
+	return 0;
+}
+
+/* Then what is due happens. */
+static void pass_ms(uint64_t ms)
+{
+	w->now_ms += ms;
+	w->now_ns += ms * MS;
+	hd_stream_on_timer(&stream);
+}
+
+static bool reads(void)
+{
+	return hd_stream_takes_input(&stream);
+}
+
+static void a_debt_is_waited_for(void **state)
+{
+	(void)state;
+	assert_int_equal(hd_throttle_set(&stream, &key, none), 0);
+	hd_throttle_charge(&stream, BURST, 1);
+	assert_true(reads());
+	hd_throttle_charge(&stream, RATE, 1);
+	assert_false(reads());
+	pass_ms(999);
+	assert_false(reads());
+	pass_ms(1);
+	assert_true(reads());
+}
+
+/* Whoever paused it first, and for however short. */
+static void a_pause_of_a_module_does_not_pay(void **state)
+{
+	(void)state;
+	assert_int_equal(hd_throttle_set(&stream, &key, none), 0);
+	hd_stream_pause(&stream, 10); /* in data() */
+	hd_throttle_charge(&stream, BURST + RATE, 1);
+	pass_ms(10);
+	assert_false(reads());
+	hd_stream_pause(&stream, 20);
+	pass_ms(20);
+	assert_false(reads());
+	pass_ms(969);
+	assert_false(reads());
+	pass_ms(1);
+	assert_true(reads());
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(a_debt_is_waited_for, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(
+			a_pause_of_a_module_does_not_pay, setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
