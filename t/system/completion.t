@@ -24,6 +24,7 @@ my @cases = (
     ['hdctl module status ',                'derp', 'stun'],
     ['hdctl peer close ' . substr($key, 0, 6), $key],
     ['hdctl derp ',                         'info'],
+    ['hdctl doctor --',                     '--host', '--json', '--time-from'],
 );
 
 sub has ($shell) { return !system "command -v $shell >/dev/null 2>&1" }

@@ -130,6 +130,19 @@ static void offer_arguments(struct completing *c, const json_t *entry)
 	}
 }
 
+/* Of a command of ours: what its usage names. */
+static void offer_options(struct completing *c, const struct local *l)
+{
+	size_t used;
+	const char *rest = rest_of(c, l->words, &used);
+
+	if (rest == NULL || *rest != '\0')
+		return;
+	for (const char *p = strstr(l->args, "--"); p != NULL;
+	     p = strstr(p + 2, "--"))
+		offer(c, p, strcspn(p, " ]|"), l->words);
+}
+
 void complete_each(struct hdctl *h, const char *const *words, size_t n,
 		   const char *prefix, complete_fn *found, void *arg)
 {
@@ -137,8 +150,7 @@ void complete_each(struct hdctl *h, const char *const *words, size_t n,
 	const json_t *entry;
 	size_t i;
 
-	if (hdctl_commands(h) != HDCTL_OK)
-		return;
+	(void)hdctl_commands(h); /* without a relay ours are offered */
 	json_array_foreach(h->commands, i, entry)
 	{
 		const char *name = text_of(entry, "words");
@@ -146,8 +158,10 @@ void complete_each(struct hdctl *h, const char *const *words, size_t n,
 		offer_next_word(&c, name, text_of(entry, "help"));
 	}
 	for (const struct local *l = locals; l->words != NULL; l++)
-		if (l->help != NULL)
+		if (l->help != NULL) {
 			offer_next_word(&c, l->words, l->help);
+			offer_options(&c, l);
+		}
 	entry = hdctl_find(h, words, n);
 	if (entry != NULL)
 		offer_arguments(&c, entry);

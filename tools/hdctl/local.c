@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "tools/hdctl/clean.h"
+#include "tools/hdctl/doctor/doctor.h"
 #include "tools/hdctl/hdctl.h"
 #include "tools/hdctl/interrupt.h"
 
@@ -20,6 +21,9 @@ const struct local locals[] = {
 	  "[--format json|yaml|tailcat] [--host NAME] [--port N] "
 	  "[--output FILE]",
 	  "the relay's entry for Tailscale, Headscale and tailcat", run_derpmap,
+	  0 },
+	{ "doctor", "[-c FILE] [--host NAME] [--time-from HOST] [--json]",
+	  "what is wrong with this relay, and what to do about it", run_doctor,
 	  0 },
 	{ "module disable", "NAME",
 	  "unload a module, and do not load it at the next start",

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT */
+/* tools/hdctl/doctor/doctor.c - is all right with this relay, or will it be
+ * when it starts? The table of checks, in the order in which they run. */
+#include "tools/hdctl/doctor/doctor.h"
+
+#include <string.h>
+
+static const struct doctor_check checks[] = {
+	{ "configuration", doctor_check_config },
+	{ "modules", doctor_check_modules },
+	{ "user", doctor_check_user },
+	{ "files", doctor_check_files },
+	{ "certificate", doctor_check_certificate },
+	{ "name", doctor_check_names },
+	{ "ports", doctor_check_ports },
+	{ "reach", doctor_check_reach },
+	{ "clock", doctor_check_clock },
+	{ "kernel", doctor_check_kernel },
+	{ "limits", doctor_check_limits },
+	{ "sysctl", doctor_check_sysctl },
+	{ "unit", doctor_check_unit },
+	{ "relay", doctor_check_relay },
+};
+
+static int take_option(struct doctor *d, const char *option, const char *value)
+{
+	const struct {
+		const char *option, **to;
+	} rows[] = {
+		{ "-c", &d->config },
+		{ "--config", &d->config },
+		{ "--host", &d->host },
+		{ "--time-from", &d->time_from },
+	};
+
+	for (size_t k = 0; value != NULL && k < HD_ARRAY_N(rows); k++)
+		if (strcmp(rows[k].option, option) == 0) {
+			*rows[k].to = value;
+			return HDCTL_OK;
+		}
+	return hdctl_fail(DOCTOR_EXIT_USAGE,
+			  "doctor: %s: no such option, or its value is "
+			  "missing; see hdctl(1)",
+			  option);
+}
+
+static int read_options(struct doctor *d, const char *const *words, size_t n)
+{
+	int r = HDCTL_OK;
+
+	for (size_t i = 0; r == HDCTL_OK && i < n; i += 2)
+		r = take_option(d, words[i], i + 1 < n ? words[i + 1] : NULL);
+	return r;
+}
+
+static int examine(struct doctor *d)
+{
+	int r;
+
+	d->lines = json_array();
+	doctor_facts(d);
+	for (size_t i = 0; i < HD_ARRAY_N(checks); i++) {
+		d->check = checks[i].name;
+		checks[i].run(d);
+	}
+	r = doctor_end(d);
+	doctor_facts_free(d);
+	json_decref(d->lines);
+	return r;
+}
+
+int run_doctor(struct hdctl *h, const char *const *words, size_t n)
+{
+	struct doctor d = {
+		.socket = h->socket,
+		.config = HD_SYSCONF_DIR "/hyper-derp/hyper-derp.yaml",
+		.json = h->json,
+		.ask = { .fd = -1 },
+	};
+	int r = read_options(&d, words, n);
+
+	return r == HDCTL_OK ? examine(&d) : r;
+}
