@@ -2,6 +2,7 @@
 /* core/base/key.c - the hash of a public key. */
 #include "core/base/key.h"
 #include <sodium.h>
+#include <string.h>
 
 static unsigned char hash_seed[crypto_shorthash_KEYBYTES];
 
@@ -20,5 +21,14 @@ uint64_t hd_key_hash(uint16_t realm, const struct hd_key *key)
 	memcpy(in, key, HD_KEY_BYTES);
 	memcpy(in + HD_KEY_BYTES, &realm, sizeof(realm));
 	crypto_shorthash((unsigned char *)&hash, in, sizeof(in), hash_seed);
+	return hash;
+}
+
+uint64_t hd_text_hash(const char *text)
+{
+	uint64_t hash;
+
+	crypto_shorthash((unsigned char *)&hash, (const unsigned char *)text,
+			 strlen(text), hash_seed);
 	return hash;
 }

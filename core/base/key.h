@@ -19,4 +19,6 @@ enum {
 /* hd_key_hash - SipHash under a key of this process, so that nobody can mint
  * keys that land on one worker or in one bucket. The same in all tenants. */
 uint64_t hd_key_hash(uint16_t realm, const struct hd_key *key);
+/* hd_text_hash - of a text, under the same key. */
+uint64_t hd_text_hash(const char *text);
 void hd_key_hash_seed(void); /* once, before workers start */

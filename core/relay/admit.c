@@ -19,6 +19,7 @@
 #include "core/loop/hooks.h"
 #include "core/relay/limits.h"
 #include "core/relay/peer.h"
+#include "core/relay/refused.h"
 #include "core/relay/tenant.h"
 #include "core/relay/ticket.h"
 #include "core/stream/proxied.h"
@@ -39,22 +40,29 @@ void hd_login_tell(struct hd_stream *s, const char *reason)
 	hd_meter_leave(&s->worker->meter, before);
 }
 
-void hd_login_refuse(struct hd_stream *s, enum hd_close why,
-		     const char *reason)
+static void tell_refusal(struct hd_stream *s, const char *reason)
 {
 	char addr[HD_ADDR_TEXT_BYTES], via[HD_VIA_TEXT_BYTES];
 
+	hd_log_notice("login refused: key=%s addr=%s%s reason=%s",
+		      s->user->key_text, hd_addr_text(&s->addr, addr),
+		      hd_proxied_text(s, via), reason);
+	hd_login_tell(s, reason);
+}
+
+void hd_login_refuse(struct hd_stream *s, enum hd_close why,
+		     const char *reason)
+{
 	struct hd_peer *p = hd_peer_of(s);
 
 	hd_count(&s->worker->stats.logins_denied, 1);
 	free(p->refusal);
 	p->refusal = strdup(reason);
-	hd_log_notice("login refused: key=%s addr=%s%s reason=%s",
-		      s->user->key_text, hd_addr_text(&s->addr, addr),
-		      hd_proxied_text(s, via), reason);
+	if (!hd_refused_again(s->worker, p->login.realm, &p->login.key,
+			      reason))
+		tell_refusal(s, reason);
 	hd_trace_stream(s, HD_TRACE_DENIED, reason);
 	HD_PROBE(login_refused, s, s->worker->index, s->user->key_text, reason);
-	hd_login_tell(s, reason);
 	hd_ws_reason(s, reason);
 	hd_stream_close(s, why);
 }
@@ -79,6 +87,7 @@ static void admit(struct hd_stream *s)
 		hd_stream_abort(s, HD_CLOSE_ERROR);
 		return;
 	}
+	hd_refused_forget(s->worker, p->login.realm, &p->login.key);
 	hd_limits_crowd(p);
 	hd_count(&s->worker->stats.logins, 1);
 	hd_observe(&s->worker->stats.login_time, hd_clock_ns() - s->since_ns);

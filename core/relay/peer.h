@@ -85,7 +85,8 @@ static inline struct hd_peer *hd_peer_up_of(const struct hd_stream *s)
  * hd_login_ask - the admit hooks that have not been asked yet; then it is up,
  * denied, or waits for an answer.
  * hd_login_tell - its protocol may tell the client why.
- * hd_login_refuse - the same, then it closes; counted and in the log.
+ * hd_login_refuse - the same, and a line in the log, but each once a minute
+ * (refused.h); then it closes. Counted.
  * hd_login_late - login_timeout is over.
  * hd_login_hung_up - its other end has gone: nobody waits for an answer.
  * hd_login_kind - those that wait for a module's answer. In a worker. */

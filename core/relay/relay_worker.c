@@ -28,6 +28,7 @@ void hd_relay_free(struct hd_worker *w)
 	hd_relay_table_free(&r->away);
 	hd_ways_free(&r->ways);
 	free(r->seen);
+	free(r->refused);
 	w->relay = NULL;
 	free(r);
 }

@@ -9,6 +9,7 @@
 struct hd_feed;
 struct hd_limits_worker;
 struct hd_pairs;
+struct hd_refused;
 struct hd_seen;
 
 struct hd_relay { /* w->relay */
@@ -20,6 +21,7 @@ struct hd_relay { /* w->relay */
 	struct hd_ways ways; /* keys at other relays */
 	struct hd_relay_table away; /* those whose packets came here: away.h */
 	struct hd_seen *seen; /* NULL: another relay has brought none yet */
+	struct hd_refused *refused; /* NULL: nobody was refused yet */
 	uint64_t slowest_move_us; /* the worker writes, others look */
 };
 

@@ -1,14 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 /* modules/derp/routes.c - the HTTP side: both upgrades, and what clients and
  * captive-portal checks ask for in plain HTTP. */
+#include <hyper-derp/log.h>
 #include <hyper-derp/worker.h>
 #include "modules/derp/derp.h"
 #include <errno.h>
 #include <string.h>
 
+#define DRAINING "this relay is about to stop"
 #define CHALLENGE_MAX_BYTES 64
 #define CHALLENGE_CHARS                                                        \
 	"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-_:"
+
+static void reply_text(struct hd_request *req, int status, const char *type,
+		       const char *text)
+{
+	hd_reply(req, status, type, text, strlen(text));
+}
 
 /* ---- upgrades ---- */
 
@@ -34,17 +42,38 @@ static void start(struct hd_request *req, struct hd_stream *s, void *state)
 	hd_stream_append(s, HD_LANE_CONTROL, frame, sizeof(frame));
 }
 
+/* Before DERP begins: a client that has read one frame believes that this relay
+ * lives, comes back at once and without end, and looks for no other. */
+static int refuse_draining(struct hd_request *req)
+{
+	char from[HD_ADDR_TEXT_BYTES];
+
+	hd_log_info("login refused: from=%s reason=\"" DRAINING "\"",
+		    hd_addr_text(hd_request_addr(req), from));
+	reply_text(req, 503, "text/plain; charset=utf-8", DRAINING "\n");
+	return -ESHUTDOWN;
+}
+
 static int upgrade_derp(struct hd_module *mod, struct hd_request *req,
 			struct hd_stream *s, void *state)
 {
 	const char *fast = hd_request_header(req, "Derp-Fast-Start");
 
+	if (!hd_worker_serving(hd_request_worker(req)))
+		return refuse_draining(req);
 	if (fast == NULL || strcmp(fast, "1") != 0)
 		hd_stream_append(s, HD_LANE_CONTROL, derp_server->switching,
 				 derp_server->switching_len);
 	start(req, s, state);
 	hd_count(&derp_metrics(mod, s)->upgrades_tcp, 1);
 	return 0;
+}
+
+static int accept_websocket(struct hd_module *mod, struct hd_request *req)
+{
+	(void)mod;
+	return hd_worker_serving(hd_request_worker(req)) ? 0
+							 : refuse_draining(req);
 }
 
 static int upgrade_websocket(struct hd_module *mod, struct hd_request *req,
@@ -56,12 +85,6 @@ static int upgrade_websocket(struct hd_module *mod, struct hd_request *req,
 }
 
 /* ---- pages ---- */
-
-static void reply_text(struct hd_request *req, int status, const char *type,
-		       const char *text)
-{
-	hd_reply(req, status, type, text, strlen(text));
-}
 
 static void answer_no_upgrade(struct hd_module *mod, struct hd_request *req)
 {
@@ -88,7 +111,7 @@ static void answer_latency_check(struct hd_module *mod, struct hd_request *req)
 	}
 	hd_reply_header(req, "Access-Control-Allow-Origin", "*");
 	reply_text(req, 503, "text/plain; charset=utf-8",
-		   "this relay is about to stop\n");
+		   DRAINING "\n");
 }
 
 static bool challenge_ok(const char *challenge)
@@ -143,6 +166,7 @@ static const struct hd_route routes[] = {
 	  .subprotocols = (const char *const[]){ "derp", NULL },
 	  .subprotocol_needed = true,
 	  .websocket = HD_WS_MODE_BYTES,
+	  .accept = accept_websocket,
 	  .upgrade = upgrade_websocket,
 	  .proto = &derp_proto },
 	{ .path = "/derp",

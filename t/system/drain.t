@@ -49,6 +49,8 @@ subtest 'USR2: warned, served, refused, closed, and up' => sub {
     my @logins = HyperDerp::Raw::logins($hd, 12);
     my @c = map { HyperDerp::Raw->login($hd, $_) } splice @logins, 0, 6;
     my $begun = HyperDerp::Raw->open($hd);
+    $begun->write($logins[1]{head});
+    ok defined $begun->expect(HyperDerp::Raw::SERVER_KEY), 'a login has begun';
     ok stun_answers($hd), 'STUN answers';
     is status_of($hd, '/derp/latency-check'), 200, 'latency-check: 200';
 
@@ -60,9 +62,12 @@ subtest 'USR2: warned, served, refused, closed, and up' => sub {
     is $c[1]->packet, 'on', 'clients are served meanwhile';
     is status_of($hd, '/derp/latency-check'), 503, 'latency-check: 503';
     ok !stun_answers($hd, 0.3), 'STUN is silent';
-    ok refused($hd, shift @logins), 'a login is refused';
-    $begun->write($logins[0]{head} . $logins[0]{info});
-    ok !$begun->admitted && $begun->closed, '... also of one that was connected before';
+    my $late = HyperDerp::Raw->start($hd, shift @logins);
+    ok $late->closed, 'a login is refused';
+    like $late->{in}, qr{^HTTP/1.1 503 .*about to stop\n\z}s, '... in HTTP: a frame would be a sign of life';
+    ok $hd->log_like(qr/login refused: from=\S+ reason="this relay is about to stop"/), '... and logged';
+    $begun->write($logins[0]{info});
+    ok !$begun->admitted && $begun->closed, '... also of one that had begun';
     ok $hd->log_like(qr/login refused: .*draining/), '... and logged';
 
     my @in = map { unpack 'NN', $_->expect(HyperDerp::Raw::RESTARTING) // die 'no Restarting' } @c;

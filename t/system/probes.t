@@ -7,6 +7,7 @@ no warnings qw(portable);    # addresses have 64 bits
 use Test::More;
 use FindBin;
 use lib "$FindBin::Bin/../lib";
+use HyperDerp::Raw;
 use HyperDerp::Test;
 use POSIX qw(WNOHANG);
 
@@ -187,8 +188,14 @@ SKIP: {
         $alice->quit;
         HyperDerp::Test::wait_for(sub { $hd->ctl('peers') !~ /$name/ });
         $hd->ctl('module', $_, 'stun') for qw(reload unload load);
+        my ($login, $begun) = (scalar HyperDerp::Raw::logins($hd), HyperDerp::Raw->open($hd));
+        $begun->write($login->{head});
+        $begun->expect(HyperDerp::Raw::SERVER_KEY);
         $hd->signal('USR2');
-        $hd->log_like(qr/drained: streams=0/);
+        $hd->log_like(qr/drain begins/);
+        HyperDerp::Test::wait_for(sub { !HyperDerp::Raw->start($hd, $login)->admitted });
+        $begun->write($login->{info});
+        ok $begun->closed, 'one that had begun is refused';
         my $late = $hd->client(may_fail => 1);
         ok !$late->ok, 'a login is refused';
         my $out = seen($t);

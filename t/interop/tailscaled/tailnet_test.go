@@ -267,6 +267,31 @@ func TestVerifyClients(t *testing.T) {
 	}
 }
 
+// A tailscaled that is denied is told why and asks later each time: one that is
+// told each time believes that the relay lives, and comes 150 times a second.
+func TestDeniedWaits(t *testing.T) {
+	keys := filepath.Join(shortDir(t), "keys")
+	if err := os.WriteFile(keys, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	r := relay.Start(t, relay.Options{
+		Modules:  []string{"policy"},
+		Sections: fmt.Sprintf("policy: {rules: [{keys: %q}]}\n", keys),
+	})
+	a := startNode(t, "alice", startControl(t, derpMap(r, r.TLS)), noDirect)
+	a.await("the reason", func() bool {
+		return strings.Contains(strings.Join(a.status().Health, " "),
+			"not on the relay's list")
+	})
+	tries := func() int { return strings.Count(r.Log(), "why=denied") }
+	a.await("more tries", func() bool { return tries() > 5 })
+	before := tries()
+	time.Sleep(5 * time.Second)
+	if n := tries() - before; n > 50 {
+		t.Errorf("%d tries in 5 s: it does not wait", n)
+	}
+}
+
 // The relay is restarted: both nodes come back by themselves.
 func TestRelayRestart(t *testing.T) {
 	r := relay.Start(t, relay.Options{})
