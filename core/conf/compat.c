@@ -19,6 +19,7 @@ const char hd_dev_defaults[] = "listen: [{addr: '127.0.0.1:3340', tls: true}]\n"
 const char hd_example_modules[] = "load_module: ["
 				  "{name: derp, optional: true}, "
 				  "{name: stun, optional: true}, "
+				  "{name: mesh, optional: true}, "
 				  "{name: metrics, optional: true}, "
 				  "{name: policy, optional: true}, "
 				  "{name: wg, optional: true}]\n";

@@ -2,6 +2,7 @@
 /* core/module/registry.c - what modules register, all kinds of it. */
 #include "core/module/registry.h"
 #include <hyper-derp/base.h>
+#include "core/base/offer.h"
 #include "core/fetch/fetch.h"
 #include "core/http/http.h"
 #include "core/loop/mainloop.h"
@@ -27,7 +28,7 @@ static const struct hd_kind *kinds[KINDS_MAX + 1] = { /* NULL: the end */
 	&hd_timer_kind,	 &hd_udp_kind,	     &hd_main_timer_kind,
 	&hd_watch_kind,	 &hd_fetch_kind,     &hd_tls_chain_kind,
 	&hd_service_kind, &hd_login_kind,   &hd_family_kind,
-	&hd_dial_kind,
+	&hd_dial_kind,	 &hd_offer_kind,
 };
 
 void hd_registry_add(const struct hd_kind *kind)

@@ -72,6 +72,15 @@ enum derp_present {
 	DERP_PRESENT_NOT_IDEAL = 8, /* it would rather be elsewhere */
 };
 
+/* derp_identity - who this relay is, and the key of its mesh: what the module
+ * derp offers to others (offer.h). Secret. */
+#define DERP_IDENTITY "derp.identity"
+struct derp_identity {
+	struct hd_key public_key, mesh_key;
+	uint8_t private_key[HD_KEY_BYTES];
+	bool has_mesh_key;
+};
+
 /* derp_header_get - the DERP_HEADER_BYTES in front of every payload. The caller
  * checks len_bytes against what it is ready to take. */
 struct derp_header {
@@ -130,6 +139,20 @@ static inline uint8_t *derp_packet_head_put(uint8_t *p, enum derp_type type,
 	p = derp_header_put(p, type, HD_KEY_BYTES + packet_len_bytes);
 	memcpy(p, key->b, HD_KEY_BYTES);
 	return p + HD_KEY_BYTES;
+}
+
+/* derp_forward_head_put - the head of ForwardPacket. Returns where the packet
+ * goes. */
+static inline uint8_t *derp_forward_head_put(uint8_t *p,
+					     const struct hd_key *src,
+					     const struct hd_key *dst,
+					     uint32_t packet_len_bytes)
+{
+	p = derp_header_put(p, DERP_FORWARD_PACKET,
+			    2 * HD_KEY_BYTES + packet_len_bytes);
+	memcpy(p, src->b, HD_KEY_BYTES);
+	memcpy(p + HD_KEY_BYTES, dst->b, HD_KEY_BYTES);
+	return p + 2 * HD_KEY_BYTES;
 }
 
 /* derp_note_preferred_put - this relay is the client's home, or is not. */

@@ -42,6 +42,7 @@
  *      hd_admit_limits(), hd_relay_limit().
  *      dial.h: connections that a module opens; hd_module_def.dials.
  *      prefix.h: addresses and prefixes, as operators write them.
+ *      offer.h: what one module tells others.
  *
  * Why some shapes are as they are:
  * - load() takes a struct hd_error: the loader prints one sentence, with the

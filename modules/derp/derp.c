@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <hyper-derp/control.h>
 #include <hyper-derp/log.h>
+#include <hyper-derp/offer.h>
 #include <hyper-derp/secret.h>
 #include <hyper-derp/tls.h>
 #include <openssl/crypto.h>
@@ -188,7 +189,7 @@ static void run_info(struct hd_module *mod, struct hd_call *call)
 {
 	(void)mod;
 	hd_out_open(call, NULL, '{');
-	hd_out_key(call, "key", &derp_server->public_key);
+	hd_out_key(call, "key", &derp_server->id.public_key);
 	hd_out_uint(call, "version", DERP_VERSION);
 	hd_out_close(call);
 }
@@ -213,6 +214,9 @@ static int derp_load(struct hd_module *mod, struct hd_error *err)
 	if (sodium_init() < 0)
 		return hd_error_set(err, -ENOTSUP, "libsodium does not start");
 	r = server_make(mod, err);
+	if (r == 0)
+		r = hd_offer(mod, DERP_IDENTITY, &derp_server->id,
+			     sizeof(derp_server->id), err);
 	if (r == 0)
 		r = meta_cert_add(mod, err);
 	if (r == 0)

@@ -31,10 +31,7 @@ struct derp_conf {
 /* Who this relay is: made by load(), constant while workers run. Lives in
  * memory of hd_secret_alloc(). */
 struct derp_server {
-	struct hd_key public_key;
-	uint8_t private_key[crypto_box_SECRETKEYBYTES];
-	bool has_mesh_key;
-	struct hd_key mesh_key;
+	struct derp_identity id;
 	char public_hex[2 * HD_KEY_BYTES + 1];
 	char switching[256]; /* the 101 answer */
 	size_t switching_len;

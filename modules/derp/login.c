@@ -91,7 +91,7 @@ static unsigned open_box(struct derp_state *d, uint8_t *p, uint32_t len_bytes)
 	int r;
 
 	if (sodium_is_zero(p, HD_KEY_BYTES) ||
-	    crypto_box_beforenm(shared, p, derp_server->private_key) != 0)
+	    crypto_box_beforenm(shared, p, derp_server->id.private_key) != 0)
 		return DERP_REFUSED_KEY;
 	r = crypto_box_open_easy_afternm(box, box,
 					 len_bytes - DERP_CLIENT_INFO_MIN_BYTES,

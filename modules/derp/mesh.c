@@ -33,19 +33,19 @@ int derp_mesh_key_load(struct derp_server *server,
 	for (; n > 0 && isspace((unsigned char)*hex); hex++, n--)
 		;
 	if (n != 2 * HD_KEY_BYTES ||
-	    sodium_hex2bin(server->mesh_key.b, HD_KEY_BYTES, hex, n, NULL, &got,
-			   NULL) != 0 ||
+	    sodium_hex2bin(server->id.mesh_key.b, HD_KEY_BYTES, hex, n, NULL,
+			   &got, NULL) != 0 ||
 	    got != HD_KEY_BYTES ||
-	    sodium_is_zero(server->mesh_key.b, HD_KEY_BYTES))
+	    sodium_is_zero(server->id.mesh_key.b, HD_KEY_BYTES))
 		return key_wrong(err);
-	server->has_mesh_key = true;
+	server->id.has_mesh_key = true;
 	return 0;
 }
 
 bool derp_is_mesh(const struct derp_client_info *info)
 {
-	return info->has_mesh_key && derp_server->has_mesh_key &&
-	       sodium_memcmp(info->mesh_key.b, derp_server->mesh_key.b,
+	return info->has_mesh_key && derp_server->id.has_mesh_key &&
+	       sodium_memcmp(info->mesh_key.b, derp_server->id.mesh_key.b,
 			     HD_KEY_BYTES) == 0;
 }
 
@@ -73,7 +73,7 @@ int derp_take_watch(struct hd_module *mod, struct hd_stream *s,
 		    struct derp_state *d, uint8_t *p, uint32_t len_bytes)
 {
 	(void)mod, (void)p, (void)len_bytes;
-	if (memcmp(hd_peer_key(d->peer), &derp_server->public_key,
+	if (memcmp(hd_peer_key(d->peer), &derp_server->id.public_key,
 		   HD_KEY_BYTES) == 0)
 		return 0;
 	if (hd_presence_watch(d->peer, hd_peer_login(d->peer)->realm) < 0)

@@ -38,7 +38,7 @@ static void start(struct hd_request *req, struct hd_stream *s, void *state)
 
 	d->not_ideal = ideal != NULL && *ideal != '\0';
 	d->proxied = through_proxy(req, s);
-	derp_server_key_put(frame, &derp_server->public_key);
+	derp_server_key_put(frame, &derp_server->id.public_key);
 	hd_stream_append(s, HD_LANE_CONTROL, frame, sizeof(frame));
 }
 

@@ -46,13 +46,14 @@ static int key_parse(struct derp_server *server, const char *text, size_t n)
 	size_t left = n - (size_t)(hex - text), got = 0;
 
 	if (left < KEY_HEX_BYTES ||
-	    sodium_hex2bin(server->private_key, sizeof(server->private_key),
-			   hex, KEY_HEX_BYTES, NULL, &got, &end) != 0 ||
-	    got != sizeof(server->private_key))
+	    sodium_hex2bin(server->id.private_key,
+			   sizeof(server->id.private_key), hex, KEY_HEX_BYTES,
+			   NULL, &got, &end) != 0 ||
+	    got != sizeof(server->id.private_key))
 		return -EINVAL;
 	if (left > KEY_HEX_BYTES && strchr("\"\r\n ", *end) == NULL)
 		return -EINVAL;
-	return sodium_is_zero(server->private_key, got) ? -EINVAL : 0;
+	return sodium_is_zero(server->id.private_key, got) ? -EINVAL : 0;
 }
 
 static int key_make(struct derp_server *server, struct hd_error *err)
@@ -63,13 +64,13 @@ static int key_make(struct derp_server *server, struct hd_error *err)
 
 	if (text == NULL)
 		return hd_error_set(err, -ENOMEM, "out of memory");
-	randombytes_buf(server->private_key, sizeof(server->private_key));
-	key_clamp(server->private_key);
+	randombytes_buf(server->id.private_key, sizeof(server->id.private_key));
+	key_clamp(server->id.private_key);
 	n = snprintf(text, KEY_FILE_MAX_BYTES, "{\"PrivateKey\":\"%s%*s\"}\n",
 		     KEY_PREFIX, (int)KEY_HEX_BYTES, "");
 	hex = strstr(text, KEY_PREFIX) + strlen(KEY_PREFIX);
-	sodium_bin2hex(hex, KEY_HEX_BYTES + 1, server->private_key,
-		       sizeof(server->private_key));
+	sodium_bin2hex(hex, KEY_HEX_BYTES + 1, server->id.private_key,
+		       sizeof(server->id.private_key));
 	hex[KEY_HEX_BYTES] = '"'; /* bin2hex terminates */
 	return hd_state_file_write(KEY_FILE, text, (size_t)n, err);
 }
@@ -111,12 +112,12 @@ int derp_server_key_load(struct derp_server *server,
 			 const struct hd_secret *option, struct hd_error *err)
 {
 	int r = option->len_bytes > 0 ? key_from_option(server, option, err)
-			      : key_from_state(server, err);
+				      : key_from_state(server, err);
 
 	if (r < 0)
 		return r;
-	crypto_scalarmult_base(server->public_key.b, server->private_key);
+	crypto_scalarmult_base(server->id.public_key.b, server->id.private_key);
 	sodium_bin2hex(server->public_hex, sizeof(server->public_hex),
-		       server->public_key.b, HD_KEY_BYTES);
+		       server->id.public_key.b, HD_KEY_BYTES);
 	return 0;
 }

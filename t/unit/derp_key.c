@@ -36,7 +36,7 @@ static int load_file(const char *text)
 static void assert_server_key(const char *want)
 {
 	assert_string_equal(derp_server->public_hex, want);
-	assert_hex(derp_server->public_key.b, 32, want);
+	assert_hex(derp_server->id.public_key.b, 32, want);
 }
 
 /* ---- key file ---- */

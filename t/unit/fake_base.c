@@ -3,6 +3,7 @@
 #include "t/unit/fake_core.h"
 #include <hyper-derp/config.h>
 #include <hyper-derp/log.h>
+#include <hyper-derp/offer.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,6 +36,13 @@ int hd_error_set(struct hd_error *err, int code, const char *fmt, ...)
 		vsnprintf(err->text, sizeof(err->text), fmt, ap);
 	va_end(ap);
 	return code;
+}
+
+int hd_offer(struct hd_module *mod, const char *name, const void *data,
+	     size_t len_bytes, struct hd_error *err)
+{
+	(void)mod, (void)name, (void)data, (void)len_bytes, (void)err;
+	return 0;
 }
 
 const char *hd_addr_text(const union hd_addr *addr,

@@ -201,3 +201,8 @@ void hd_out_key(struct hd_call *call, const char *name,
 	(void)name;
 	(void)key;
 }
+
+void hd_out_bool(struct hd_call *call, const char *name, bool on)
+{
+	(void)call, (void)name, (void)on;
+}

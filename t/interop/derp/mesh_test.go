@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -350,6 +351,93 @@ func TestMeshWithDerper(t *testing.T) {
 			if time.Now().After(deadline) {
 				t.Fatalf("derper does not know of it\n%s", d.Log())
 			}
+		}
+	}
+}
+
+// meshedTo starts a relay that dials others: they are named once it runs.
+func meshedTo(t *testing.T) *relay.Relay {
+	t.Helper()
+	return relay.Start(t, relay.Options{NoSTUN: true, Modules: []string{"mesh"},
+		Sections: fmt.Sprintf("derp: {mesh_key: %q}\n", meshFile(t))})
+}
+
+// members are r's from now on.
+func members(t *testing.T, r *relay.Relay, others ...*relay.Relay) {
+	t.Helper()
+	var list []string
+	for _, o := range others {
+		list = append(list, fmt.Sprintf("{name: %q, ca_file: %q}", o.TLS, o.Cert.CertFile))
+	}
+	path := filepath.Join(r.Dir, "hyper-derp.yaml")
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text = fmt.Appendf(text, "mesh: {members: [%s]}\n", strings.Join(list, ", "))
+	if err := os.WriteFile(path, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r.Signal(t, syscall.SIGHUP)
+}
+
+// crosses sends until the first one arrives: until both relays know.
+func crosses(t *testing.T, from, to *peer.Peer, logs ...*relay.Relay) {
+	t.Helper()
+	deadline := time.Now().Add(relay.Patience)
+	for {
+		from.Send(to.Pub, []byte("across"))
+		m, _ := to.TryNext(probeWait)
+		if p, ok := m.(derp.ReceivedPacket); ok {
+			if p.Source != from.Pub || string(p.Data) != "across" {
+				t.Fatalf("%q from %v", p.Data, p.Source)
+			}
+			return
+		}
+		if time.Now().After(deadline) {
+			for _, r := range logs {
+				t.Log(r.Log())
+			}
+			t.Fatal("nothing came")
+		}
+	}
+}
+
+// Real derper and this relay dial each other: packets cross both ways.
+func TestMeshBothWaysWithDerper(t *testing.T) {
+	r := meshedTo(t)
+	d := relay.StartDerper(t, relay.DerperMesh{KeyFile: meshFile(t), With: r})
+	members(t, r, d)
+	ours, theirs := peer.Dial(t, r, peer.Options{}), peer.Dial(t, d, peer.Options{})
+	crosses(t, ours, theirs, r, d)
+	crosses(t, theirs, ours, r, d)
+	// Of every size, and from whoever comes later.
+	late := peer.Dial(t, d, peer.Options{})
+	crosses(t, ours, late, r, d)
+	for _, n := range []int{0, 1, 1400, derp.MaxPacketSize} {
+		want := pattern(n)
+		ours.Send(theirs.Pub, want)
+		for {
+			p := theirs.Packet()
+			if string(p.Data) == "across" { // sent twice above
+				continue
+			}
+			if p.Source != ours.Pub || !bytes.Equal(p.Data, want) {
+				t.Fatalf("%d bytes from %v, expected %d", len(p.Data), p.Source, n)
+			}
+			break
+		}
+	}
+	// Who has heard from a client there is told when it leaves.
+	theirs.Close()
+	deadline := time.Now().Add(relay.Patience)
+	for {
+		m, _ := ours.TryNext(probeWait)
+		if g, ok := m.(derp.PeerGoneMessage); ok && g.Peer == theirs.Pub {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("it does not hear that the other one has left")
 		}
 	}
 }

@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: MIT */
+/* modules/mesh/frames.c - what another relay sends to us, and the packets that
+ * go there. A known frame is judged by its header, at once; of unknown ones,
+ * and of those that are not for a relay that only watches, nothing is kept.
+ * Context: the link's worker. */
+#include "modules/mesh/mesh.h"
+#include <errno.h>
+#include <hyper-derp/log.h>
+#include <hyper-derp/relay.h>
+#include <stdio.h>
+#include <string.h>
+
+/* derper's frames have grown before: what stands behind the fields that are
+ * known is ignored, up to here. */
+#define FRAME_MAX_BYTES 4096
+#define SERVER_INFO_MAX_BYTES 65536
+#define PRESENT_FLAGS_AT (HD_KEY_BYTES + 16 + 2) /* older ones have none */
+
+/* ---- keys ---- */
+
+static bool is_relay(const uint8_t *p, uint32_t len_bytes)
+{
+	return len_bytes > PRESENT_FLAGS_AT &&
+	       (p[PRESENT_FLAGS_AT] & DERP_PRESENT_MESH) != 0;
+}
+
+/* The first one says that it accepts our mesh key: we are in its list, too.
+ * Other relays are not for clients to reach. */
+static int take_present(struct hd_module *mod, struct hd_stream *s,
+			struct mesh_stream *ms, uint8_t *p, uint32_t len_bytes)
+{
+	int r;
+
+	if (ms->link->state != MESH_UP)
+		mesh_link_up(mod, s);
+	if (is_relay(p, len_bytes))
+		return 0;
+	r = hd_link_add(s, MESH_REALM, (const struct hd_key *)p);
+	if (r == -ENOSPC) {
+		hd_log_warn("mesh: too many keys, the rest is not reached: "
+			    "member=%s keys=%u",
+			    ms->link->to.name, hd_link_keys(s));
+		return 0;
+	}
+	return r < 0 ? mesh_link_wrong(mod, s, MESH_REASON_FRAME, false,
+				       "a key is not taken: %s", strerror(-r))
+		     : 0;
+}
+
+static int take_gone(struct hd_module *mod, struct hd_stream *s,
+		     struct mesh_stream *ms, uint8_t *p, uint32_t len_bytes)
+{
+	int r = hd_link_del(s, MESH_REALM, (const struct hd_key *)p);
+
+	(void)ms, (void)len_bytes;
+	return r < 0 ? mesh_link_wrong(mod, s, MESH_REASON_FRAME, false,
+				       "a key is not taken away: %s",
+				       strerror(-r))
+		     : 0;
+}
+
+/* ---- what it says of itself ---- */
+
+static int take_nothing(struct hd_module *mod, struct hd_stream *s,
+			struct mesh_stream *ms, uint8_t *p, uint32_t len_bytes)
+{
+	(void)mod, (void)s, (void)ms, (void)p, (void)len_bytes;
+	return 0;
+}
+
+/* For a line of the log, so nothing that could forge one gets through. */
+static int take_health(struct hd_module *mod, struct hd_stream *s,
+		       struct mesh_stream *ms, uint8_t *p, uint32_t len_bytes)
+{
+	struct mesh_link *l = ms->link;
+	size_t n = HD_MIN((size_t)len_bytes, sizeof(l->health) - 1);
+
+	(void)mod, (void)s;
+	for (size_t i = 0; i < n; i++)
+		l->health[i] = (char)(p[i] >= ' ' && p[i] <= '~' ? p[i] : '?');
+	l->health[n] = '\0';
+	if (n > 0)
+		hd_log_notice("mesh: another relay says: member=%s text=\"%s\"",
+			      l->to.name, l->health);
+	return 0;
+}
+
+static int take_restarting(struct hd_module *mod, struct hd_stream *s,
+			   struct mesh_stream *ms, uint8_t *p,
+			   uint32_t len_bytes)
+{
+	(void)mod, (void)s, (void)len_bytes;
+	hd_log_notice("mesh: another relay is about to stop: member=%s "
+		      "back_in_ms=%u",
+		      ms->link->to.name, derp_get_u32(p));
+	return 0;
+}
+
+/* ---- the table ---- */
+
+struct frame {
+	const char *name; /* NULL: not for us */
+	uint32_t min_bytes, max_bytes;
+	enum mesh_phase phase;
+	int (*take)(struct hd_module *mod, struct hd_stream *s,
+		    struct mesh_stream *ms, uint8_t *p, uint32_t len_bytes);
+};
+
+static const struct frame frames[] = {
+	[DERP_SERVER_KEY] = { "ServerKey", DERP_MAGIC_BYTES + HD_KEY_BYTES,
+			      FRAME_MAX_BYTES, MESH_KEY, mesh_take_key },
+	[DERP_SERVER_INFO] = { "ServerInfo", DERP_NONCE_BYTES + DERP_MAC_BYTES,
+			       SERVER_INFO_MAX_BYTES, MESH_INFO,
+			       mesh_take_info },
+	[DERP_KEEP_ALIVE] = { "KeepAlive", 0, FRAME_MAX_BYTES, MESH_OPEN,
+			      take_nothing },
+	[DERP_PEER_GONE] = { "PeerGone", HD_KEY_BYTES, FRAME_MAX_BYTES,
+			     MESH_OPEN, take_gone },
+	[DERP_PEER_PRESENT] = { "PeerPresent", HD_KEY_BYTES, FRAME_MAX_BYTES,
+				MESH_OPEN, take_present },
+	[DERP_PING] = { "Ping", DERP_PING_MIN_BYTES, DERP_PING_MAX_BYTES,
+			MESH_OPEN, mesh_take_ping },
+	[DERP_PONG] = { "Pong", DERP_PONG_BYTES, DERP_PING_MAX_BYTES, MESH_OPEN,
+			mesh_take_pong },
+	[DERP_HEALTH] = { "Health", 0, FRAME_MAX_BYTES, MESH_OPEN,
+			  take_health },
+	[DERP_RESTARTING] = { "Restarting", 8, FRAME_MAX_BYTES, MESH_OPEN,
+			      take_restarting },
+};
+
+static const struct frame *find(const struct mesh_stream *ms, uint8_t type)
+{
+	const struct frame *f =
+		type < HD_ARRAY_N(frames) ? &frames[type] : NULL;
+
+	return f != NULL && f->name != NULL && f->phase == ms->phase ? f : NULL;
+}
+
+static int64_t skip_new(struct mesh_stream *ms, uint32_t len_bytes, size_t have)
+{
+	uint32_t n = (uint32_t)HD_MIN((size_t)len_bytes, have);
+
+	ms->skip_bytes = len_bytes - n;
+	return DERP_HEADER_BYTES + (int64_t)n;
+}
+
+/* @p  a header and what came behind it: n bytes
+ * Returns the bytes used; 0: more must come; -EPROTO: it closes. */
+static int64_t take_frame(struct hd_module *mod, struct hd_stream *s,
+			  struct mesh_stream *ms, uint8_t *p, size_t n)
+{
+	struct derp_header h = derp_header_get(p);
+	const struct frame *f = find(ms, h.type);
+
+	if (f == NULL && ms->phase == MESH_OPEN)
+		return skip_new(ms, h.len_bytes, n - DERP_HEADER_BYTES);
+	if (f == NULL)
+		return mesh_link_wrong(mod, s, MESH_REASON_GREETING, true,
+				       "it begins with a frame of type %02x, "
+				       "not with %s",
+				       h.type,
+				       ms->phase == MESH_KEY ? "ServerKey"
+							     : "ServerInfo");
+	if (h.len_bytes < f->min_bytes || h.len_bytes > f->max_bytes)
+		return mesh_link_wrong(mod, s, MESH_REASON_FRAME, false,
+				       "a %s frame of %u bytes is against the "
+				       "protocol",
+				       f->name, h.len_bytes);
+	if (n - DERP_HEADER_BYTES < h.len_bytes) {
+		hd_stream_want(s, DERP_HEADER_BYTES + (size_t)h.len_bytes);
+		return 0;
+	}
+	if (f->take(mod, s, ms, p + DERP_HEADER_BYTES, h.len_bytes) < 0)
+		return -EPROTO;
+	return DERP_HEADER_BYTES + (int64_t)h.len_bytes;
+}
+
+/* ---- the connection ---- */
+
+static size_t skip(struct mesh_stream *ms, size_t n)
+{
+	size_t used = HD_MIN(n, (size_t)ms->skip_bytes);
+
+	ms->skip_bytes -= (uint32_t)used;
+	return used;
+}
+
+/* Returns as take_frame(). */
+static int64_t take(struct hd_module *mod, struct hd_stream *s,
+		    struct mesh_stream *ms, uint8_t *p, size_t n)
+{
+	if (ms->phase == MESH_HTTP)
+		return mesh_take_http(mod, s, ms, p, n);
+	return n >= DERP_HEADER_BYTES ? take_frame(mod, s, ms, p, n) : 0;
+}
+
+static size_t on_data(struct hd_module *mod, struct hd_stream *s, void *state,
+		      uint8_t *p, size_t n)
+{
+	struct mesh_stream *ms = state;
+	size_t used = skip(ms, n);
+
+	ms->heard_ms = hd_now_ms(hd_stream_worker(s));
+	while (ms->phase != MESH_CLOSED && used < n) {
+		int64_t r = take(mod, s, ms, p + used, n - used);
+
+		if (r == 0)
+			return used;
+		if (r > 0)
+			used += (size_t)r;
+	}
+	return n;
+}
+
+static void on_timer(struct hd_module *mod, struct hd_stream *s, void *state,
+		     unsigned which)
+{
+	struct mesh_stream *ms = state;
+
+	if (ms->phase == MESH_CLOSED)
+		return;
+	if (which == MESH_TIMER_PING)
+		mesh_health_tick(mod, s, ms);
+	else
+		mesh_link_wrong(mod, s, MESH_REASON_GREETING, false,
+				"it accepts connections, and says nothing that "
+				"lets us in");
+}
+
+static void on_forward(struct hd_module *mod, struct hd_stream *s,
+		       const struct hd_packet *packet)
+{
+	struct mesh_stream *ms = hd_stream_state(s);
+	size_t n = DERP_FORWARD_HEAD_BYTES + packet->len_bytes;
+	uint8_t *out = hd_stream_reserve(
+		s, packet->urgent ? HD_LANE_URGENT : HD_LANE_BULK, n);
+
+	(void)mod;
+	if (out == NULL)
+		return; /* dropped; the core has counted it */
+	out = derp_forward_head_put(out, packet->src, packet->dst,
+				    packet->len_bytes);
+	memcpy(out, packet->data, packet->len_bytes);
+	hd_stream_commit(s, n);
+	if (ms->link == NULL)
+		return;
+	ms->link->packets++;
+	ms->link->bytes += packet->len_bytes;
+}
+
+const struct hd_proto mesh_proto = {
+	.name = "mesh",
+	.state_size = sizeof(struct mesh_stream),
+	.data = on_data,
+	.timer = on_timer,
+	.closed = mesh_link_closed,
+	.forward = on_forward,
+};

@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: MIT */
+/* modules/mesh/mesh.h - the inside of the mesh module: this relay is a client
+ * of other relays of its region, with their mesh key, and learns which keys are
+ * there. doc/protocol-derp.md has the frames.
+ *
+ * Files: member.c whom the configuration names, links.c the links of a worker,
+ * link.c the life of one, greet.c up to the login, frames.c what comes and goes
+ * then, health.c is it alive, commands.c what operators ask.
+ *
+ *   WAITING --timer--> DIALLING --> GREETING --first PeerPresent--> UP
+ *      ^                  |            |`-- our own key --> SELF    |
+ *      `------------------+------------+-----------------------------'
+ *
+ * Each link lives in one worker, by its name. Packets to us come over the
+ * connection that the other relay has opened, to the module derp: what comes
+ * over ours are keys, not packets. */
+#pragma once
+#include <hyper-derp/config.h>
+#include <hyper-derp/derp.h>
+#include <hyper-derp/dial.h>
+#include <hyper-derp/link.h>
+#include <hyper-derp/metric.h>
+#include <hyper-derp/module.h>
+#include <hyper-derp/timer.h>
+#include <hyper-derp/worker.h>
+
+#define MESH_NAME_BYTES 262 /* host, colon, port, NUL */
+#define MESH_REALM 0 /* derper's frames have none */
+
+/* ---- the configuration ---- */
+
+struct mesh_member_conf {
+	struct hd_place at;
+	const char *name, *dial, *ca_file, *pin;
+	bool tls;
+};
+
+struct mesh_conf {
+	struct hd_place at;
+	HD_ENTRIES_OF(struct mesh_member_conf) members;
+	const char *ca_file;
+	uint64_t ping_ms, silence_ms, retry_max_ms;
+};
+
+/* mesh_member - whom to dial; all of it is its own. */
+struct mesh_member {
+	char name[MESH_NAME_BYTES]; /* "host" or "host:port" */
+	char host[MESH_NAME_BYTES]; /* SNI, Host, the certificate's name */
+	char dial[MESH_NAME_BYTES]; /* where; most often host */
+	char *ca_file, *pin; /* NULL: unset */
+	uint16_t port;
+	bool tls;
+};
+
+/* ---- a link ---- */
+
+enum mesh_state {
+	MESH_WAITING, /* for its time */
+	MESH_DIALLING,
+	MESH_GREETING, /* connected; it has not said who is there */
+	MESH_UP,
+	MESH_SELF, /* it is this relay: never again */
+};
+
+enum mesh_source { MESH_FROM_CONF, MESH_FROM_OPERATOR };
+
+/* Close reasons, rows of the table in mesh.c: the order stays. */
+enum mesh_reason {
+	MESH_REASON_SILENT,
+	MESH_REASON_GREETING,
+	MESH_REASON_FRAME,
+	MESH_REASON_SELF,
+	MESH_REASON_REMOVED,
+};
+
+struct mesh_numbers { /* of a link, for each worker */
+	struct hd_gauge up, keys;
+	struct hd_counter packets, bytes, losses, failures;
+	struct hd_histogram latency;
+};
+
+struct mesh_link {
+	struct mesh_link *next;
+	struct mesh_member to;
+	enum mesh_source source;
+	enum mesh_state state;
+	struct hd_timer *timer; /* to dial; made by start() */
+	uint64_t dial_id; /* DIALLING */
+	struct hd_stream *stream; /* GREETING, UP; NULL else */
+	uint64_t since_ms; /* in this state */
+	unsigned tries; /* since it was up for long */
+	bool refused; /* nothing but an operator can change that */
+	bool marked; /* links.c: the configuration has it still */
+	/* of the other relay */
+	bool has_key;
+	struct hd_key key;
+	union hd_addr addr;
+	char health[128]; /* what it says is wrong there */
+	/* of the connection */
+	uint64_t packets, bytes; /* in all, of all its connections */
+	uint64_t packets_shown, bytes_shown; /* of it in the metrics */
+	uint64_t latency_ns; /* smoothed; 0: not known */
+	/* what went wrong last */
+	char error[256];
+	uint64_t error_ms;
+	uint64_t logged_ms; /* the same error was logged then; 0: never */
+	struct hd_series series;
+};
+
+enum mesh_phase { MESH_HTTP, MESH_KEY, MESH_INFO, MESH_OPEN, MESH_CLOSED };
+enum mesh_timer { MESH_TIMER_GREETING, MESH_TIMER_PING };
+
+/* Of its connection. Survives a reload: state_version in mesh.c. */
+struct mesh_stream {
+	struct mesh_link *link; /* NULL: it has been removed */
+	uint8_t phase;
+	bool ping_due; /* one was sent, no answer yet */
+	uint32_t skip_bytes; /* still to come of an unknown frame */
+	uint64_t heard_ms;
+	uint64_t ping_ns; /* when it was sent */
+	uint8_t ping[DERP_PONG_BYTES];
+};
+
+struct mesh_worker { /* kept over a reload */
+	struct mesh_link *links;
+};
+
+extern struct hd_family *mesh_family;
+extern const struct hd_proto mesh_proto;
+
+static inline struct mesh_worker *mesh_here(struct hd_module *mod,
+					    struct hd_worker *w)
+{
+	return hd_module_worker_data(mod, w);
+}
+
+static inline struct mesh_numbers *mesh_numbers_of(const struct mesh_link *l,
+						   struct hd_worker *w)
+{
+	return hd_series_numbers(mesh_family, w, l->series);
+}
+
+/* ---- member.c ---- */
+
+/* mesh_member_set - from "host[:port][/dialhost]" and the rest.
+ * @ret  freed with mesh_member_free(), also on failure
+ * Returns 0; -EINVAL; -ENOMEM. */
+int mesh_member_set(struct mesh_member *ret,
+		    const struct mesh_member_conf *conf, const char *ca_file,
+		    struct hd_error *err);
+void mesh_member_free(struct mesh_member *m);
+bool mesh_member_same(const struct mesh_member *a, const struct mesh_member *b);
+/* mesh_member_options - as hd_dial() wants them; borrows m. */
+struct hd_dial_options mesh_member_options(const struct mesh_member *m);
+/* mesh_members_check - for check(). */
+int mesh_members_check(const struct mesh_conf *conf, struct hd_error *err);
+/* mesh_member_worker - the index of the worker that has its link. */
+unsigned mesh_member_worker(const char *name);
+
+/* ---- links.c, all in the worker ---- */
+
+/* mesh_links_sync - begins and ends links as the configuration says.
+ * mesh_links_wake - after a reload: timers are new.
+ * mesh_links_free - all of them, without a word. */
+int mesh_links_sync(struct hd_module *mod, struct hd_worker *w,
+		    struct hd_error *err);
+int mesh_links_wake(struct hd_module *mod, struct hd_worker *w,
+		    struct hd_error *err);
+void mesh_links_free(struct hd_module *mod, struct hd_worker *w);
+struct mesh_link *mesh_links_find(const struct mesh_worker *mw,
+				  const char *name);
+/* mesh_links_add - takes what *to holds, also on failure.
+ * mesh_links_remove - ends it, and closes its connection. */
+int mesh_links_add(struct hd_module *mod, struct hd_worker *w,
+		   struct mesh_member *to, enum mesh_source source);
+void mesh_links_remove(struct hd_module *mod, struct hd_worker *w,
+		       struct mesh_link *l);
+
+/* ---- link.c ---- */
+
+/* mesh_link_arm - gives it a timer, and dials soon what has no connection. */
+int mesh_link_arm(struct hd_module *mod, struct hd_worker *w,
+		  struct mesh_link *l);
+/* mesh_link_up - it has told the first key.
+ * mesh_link_wrong - close it, for a reason: one sentence. The link has no
+ * connection any more when this returns. Returns -EPROTO.
+ * @refused  nothing but an operator can change that: try seldom */
+void mesh_link_up(struct hd_module *mod, struct hd_stream *s);
+int mesh_link_wrong(struct hd_module *mod, struct hd_stream *s,
+		    enum mesh_reason why, bool refused, const char *fmt, ...)
+	HD_PRINTF(5, 6);
+void mesh_link_closed(struct hd_module *mod, struct hd_stream *s, void *state,
+		      enum hd_close why);
+const char *mesh_state_text(enum mesh_state state);
+/* mesh_link_show - brings its metrics up to date. */
+void mesh_link_show(const struct hd_stream *s, struct mesh_link *l);
+
+/* ---- backoff.c ---- */
+
+/* mesh_backoff_ms - how long to wait before the next try: twice as long each
+ * time, and of that at least half.
+ * @chance  any number: by it the rest is shared out */
+uint32_t mesh_backoff_ms(unsigned tries, uint32_t max_ms, uint32_t chance);
+
+/* ---- greet.c ---- */
+
+/* mesh_greet - asks for DERP: the first thing that is said.
+ * mesh_take_http - the answer. Returns the bytes used; 0: more must come;
+ * -EPROTO: it closes.
+ * mesh_take_key, mesh_take_info - frames: for the table in frames.c. Return 0;
+ * negative errno: it closes. */
+void mesh_greet(struct hd_stream *s, const struct mesh_member *to);
+int64_t mesh_take_http(struct hd_module *mod, struct hd_stream *s,
+		       struct mesh_stream *ms, const uint8_t *p, size_t n);
+int mesh_take_key(struct hd_module *mod, struct hd_stream *s,
+		  struct mesh_stream *ms, uint8_t *p, uint32_t len_bytes);
+int mesh_take_info(struct hd_module *mod, struct hd_stream *s,
+		   struct mesh_stream *ms, uint8_t *p, uint32_t len_bytes);
+
+/* ---- health.c ---- */
+
+/* mesh_health_begin - it is asked from now on whether it lives.
+ * mesh_health_tick - it is time to. mesh_take_ping, mesh_take_pong - frames. */
+void mesh_health_begin(struct hd_module *mod, struct hd_stream *s,
+		       struct mesh_stream *ms);
+void mesh_health_tick(struct hd_module *mod, struct hd_stream *s,
+		      struct mesh_stream *ms);
+int mesh_take_ping(struct hd_module *mod, struct hd_stream *s,
+		   struct mesh_stream *ms, uint8_t *p, uint32_t len_bytes);
+int mesh_take_pong(struct hd_module *mod, struct hd_stream *s,
+		   struct mesh_stream *ms, uint8_t *p, uint32_t len_bytes);
+
+/* ---- commands.c ---- */
+
+int mesh_commands_add(struct hd_module *mod, struct hd_error *err);
