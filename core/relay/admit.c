@@ -73,10 +73,27 @@ static void deny(struct hd_stream *s, const struct hd_ticket *t)
 			t->reason[0] ? t->reason : "by a module");
 }
 
+/* Each one, as log_end() does: who reads the log counts them. */
+static void log_login(const struct hd_stream *s, const struct hd_peer *p)
+{
+	char addr[HD_ADDR_TEXT_BYTES], via[HD_VIA_TEXT_BYTES];
+
+	if (!hd_log_on(HD_LOG_INFO))
+		return;
+	hd_log_write(HD_LOG_INFO,
+		     "login: key=%s addr=%s%s proto=%s tls=%d "
+		     "agent=%s%s%s%s%s%s",
+		     p->name.s, hd_addr_text(&s->addr, addr),
+		     hd_proxied_text(s, via), s->proto->name, s->tls != NULL,
+		     p->login.agent, p->tenant != 0 ? " tenant=" : "",
+		     hd_tenant_name(p->tenant),
+		     p->label != NULL ? " name=\"" : "", hd_peer_label(p),
+		     p->label != NULL ? "\"" : "");
+}
+
 static void admit(struct hd_stream *s)
 {
 	struct hd_peer *p = hd_peer_of(s);
-	char addr[HD_ADDR_TEXT_BYTES], via[HD_VIA_TEXT_BYTES];
 
 	if (hd_limits_enter(p) < 0) {
 		hd_login_refuse(s, HD_CLOSE_DENIED,
@@ -91,14 +108,7 @@ static void admit(struct hd_stream *s)
 	hd_limits_crowd(p);
 	hd_count(&s->worker->stats.logins, 1);
 	hd_observe(&s->worker->stats.login_time, hd_clock_ns() - s->since_ns);
-	hd_log_info("login: key=%s addr=%s%s proto=%s tls=%d "
-		    "agent=%s%s%s%s%s%s",
-		    p->name.s, hd_addr_text(&s->addr, addr),
-		    hd_proxied_text(s, via), s->proto->name, s->tls != NULL,
-		    p->login.agent, p->tenant != 0 ? " tenant=" : "",
-		    hd_tenant_name(p->tenant),
-		    p->label != NULL ? " name=\"" : "", hd_peer_label(p),
-		    p->label != NULL ? "\"" : "");
+	log_login(s, p);
 	hd_trace_stream(s, HD_TRACE_LOGIN, p->login.agent);
 	HD_PROBE(peer_up, s, s->worker->index, p->name.s, &p->login.key,
 		 s->proto->name, p->login.agent);

@@ -42,6 +42,9 @@ subtest 'packets in the same segment as the login' => sub {
     $c[$_]->write(said($_)) for 0 .. N - 1;
     arrived(N, 'each arrives, in order');
     is scalar(grep { !$_->admitted } @c), 0, 'each is admitted';
+    my $login = sub { scalar(() = $hd->log_text =~ / login: key=/g) };
+    ok HyperDerp::Test::wait_for(sub { $login->() > N }), '... and has a line in the log'
+        or diag $login->(), ' lines of ', N + 1;
     is scalar(grep { !$_->ping } @c), 0, '... and lives';
     $_->close for @c;
 };
