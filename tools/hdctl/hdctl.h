@@ -10,7 +10,7 @@ enum { HDCTL_WORDS_MAX = 64 };
 
 struct hdctl {
 	const char *socket; /* NULL: the usual places */
-	bool json;
+	bool json, csv;
 	const char *sort; /* NULL: as they come */
 	struct ask ask;
 	json_t *commands; /* the daemon's table; NULL: not asked yet */

@@ -8,12 +8,13 @@
 
 static int usage(FILE *out)
 {
-	fputs("usage: hdctl [--socket PATH] [--json] [--sort FIELD] "
+	fputs("usage: hdctl [--socket PATH] [--json | --csv] [--sort FIELD] "
 	      "COMMAND...\n"
 	      "Operates a running relay. `hdctl help` lists the commands that "
 	      "it offers.\n\n"
 	      "  --socket PATH  the relay's control socket\n"
 	      "  --json         answers for programs\n"
+	      "  --csv          tables for spreadsheets\n"
 	      "  --sort FIELD   tables by a field, the largest first\n\n"
 	      "exit codes: 0 done, 1 refused, 2 usage, 3 no relay, "
 	      "4 not permitted\n"

@@ -18,6 +18,10 @@ void print_table_fit(FILE *out, const json_t *rows, const char *columns,
  * order of letters. "bytes" is the sum of bytes_in and bytes_out.
  * Returns whether one has such a member, or there is none. */
 bool print_sort(json_t *data, const char *by);
+/* print_csv - an array of objects as a file for spreadsheets: the members of
+ * the first one, in their order. @columns  the first line where there is no
+ * row. Returns whether it is one. */
+bool print_csv(FILE *out, const json_t *rows, const char *columns);
 /* print_cell - one value as print_answer() has it. Returns buf. */
 #define PRINT_CELL_BYTES 512
 const char *print_cell(const char *name, const json_t *v,

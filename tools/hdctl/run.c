@@ -234,15 +234,34 @@ static int sort(const struct hdctl *h, const json_t *command, json_t *data)
 	return HDCTL_OK;
 }
 
+/* Where there is none to sort. */
+static int check_no_table(const struct hdctl *h)
+{
+	if (h->sort != NULL)
+		return hdctl_fail(HDCTL_USAGE,
+				  "--sort %s: the answer is no table", h->sort);
+	if (h->csv)
+		return hdctl_fail(HDCTL_USAGE, "--csv: the answer is no table");
+	return HDCTL_OK;
+}
+
 /* What changes something must not be done first and refused then. */
 static int check_sort(const struct hdctl *h, const json_t *command)
 {
 	const char *role = json_string_value(json_object_get(command, "role"));
 
-	if (h->sort == NULL || role == NULL || strcmp(role, "read") == 0)
+	if (role == NULL || strcmp(role, "read") == 0)
 		return HDCTL_OK;
-	return hdctl_fail(HDCTL_USAGE, "--sort %s: the answer is no table",
-			  h->sort);
+	return check_no_table(h);
+}
+
+static int csv(const json_t *command, const json_t *data)
+{
+	const json_t *columns = json_object_get(command, "columns");
+
+	if (print_csv(stdout, data, json_string_value(columns)))
+		return HDCTL_OK;
+	return hdctl_fail(HDCTL_USAGE, "--csv: the answer is no table");
 }
 
 static int run_daemons(struct hdctl *h, const char *const *words, size_t n)
@@ -265,7 +284,9 @@ static int run_daemons(struct hdctl *h, const char *const *words, size_t n)
 		ask_close(&h->ask);
 	if (r == HDCTL_OK && h->sort != NULL)
 		r = sort(h, command, data);
-	if (r == HDCTL_OK && h->json)
+	if (r == HDCTL_OK && h->csv)
+		r = csv(command, data);
+	else if (r == HDCTL_OK && h->json)
 		clean_json(stdout, data, JSON_INDENT(2));
 	else if (r == HDCTL_OK)
 		print_data(h, words, n, data);
@@ -273,8 +294,8 @@ static int run_daemons(struct hdctl *h, const char *const *words, size_t n)
 	return r;
 }
 
-/* --json, --sort and --socket may stand anywhere. Returns how many words are
- * left; -1: told. */
+/* --json, --csv, --sort and --socket may stand anywhere. Returns how many words
+ * are left; -1: told. */
 static int take_options(struct hdctl *h, const char *const *words, size_t n,
 			const char *rest[static HDCTL_WORDS_MAX])
 {
@@ -286,6 +307,8 @@ static int take_options(struct hdctl *h, const char *const *words, size_t n,
 
 		if (strcmp(words[i], "--json") == 0)
 			h->json = true;
+		else if (strcmp(words[i], "--csv") == 0)
+			h->csv = true;
 		else if (strncmp(words[i], "--sort=", 7) == 0)
 			h->sort = words[i] + 7;
 		else if (strncmp(words[i], "--socket=", 9) == 0)
@@ -323,24 +346,23 @@ int hdctl_run(struct hdctl *h, const char *const *words, size_t n)
 	} else if (left > 0 && is_stray_option(rest)) {
 		r = hdctl_fail(HDCTL_USAGE,
 			       "there is no option %s; there are: --socket "
-			       "PATH, --json, --sort FIELD",
+			       "PATH, --json, --csv, --sort FIELD",
 			       rest[0]);
 	} else if (left > 0 &&
 		   (used = usage_asked(rest, (size_t)left)) < (size_t)left) {
 		r = run_usage(h, rest, used);
 	} else if (left > 0) {
 		l = local_find(rest, (size_t)left, &used);
-		if (l != NULL && h->sort != NULL && l->run != run_top)
-			r = hdctl_fail(HDCTL_USAGE,
-				       "--sort %s: the answer is no table",
-				       h->sort);
-		else if (l != NULL)
+		if (l != NULL && (h->csv || l->run != run_top))
+			r = check_no_table(h);
+		if (l != NULL && r == HDCTL_OK)
 			r = l->run(h, rest + used, (size_t)left - used);
-		else
+		else if (l == NULL)
 			r = run_daemons(h, rest, (size_t)left);
 	}
 	if (h->shell) { /* options are for one command */
 		h->json = saved.json;
+		h->csv = saved.csv;
 		h->sort = saved.sort;
 		h->socket = saved.socket;
 	}
