@@ -40,6 +40,9 @@ void hd_peer_about(const struct hd_stream *s, struct hd_about_peer *ret)
 		.active = p->entry != NULL && p->entry->active == p,
 		.proxy = hd_stream_proxy(s),
 		.mesh = p->login.mesh,
+		.peer = p,
+		.packets_in = p->packets_in,
+		.packets_out = p->packets_out,
 	};
 	for (unsigned i = 0; i < HD_LANE_N; i++)
 		ret->queued_bytes += s->lane[i].bytes;

@@ -59,6 +59,8 @@ struct hd_about_peer {
 	bool active; /* of the connections with this key, the one sent to */
 	const union hd_addr *proxy; /* it came through this; NULL: none */
 	bool mesh; /* another relay, by hd_login.mesh: no hook was asked */
+	const struct hd_peer *peer; /* for hd_peer_data(): hook.h */
+	uint64_t packets_in, packets_out; /* it sent; it was given */
 };
 typedef void hd_about_peer_fn(void *arg, const struct hd_about_peer *p);
 HD_API bool hd_about_peers(struct hd_worker *w, uint64_t *at, unsigned n,

@@ -40,6 +40,7 @@
  *      hd_hook_accept(), hd_hook_leave(), hd_hook_peer_data(); hd_admission has
  *      the peer.
  *      hd_admit_limits(), hd_relay_limit().
+ *      hd_about_peer has the peer, and packets.
  *      dial.h: connections that a module opens; hd_module_def.dials.
  *      prefix.h: addresses and prefixes, as operators write them.
  *      offer.h: what one module tells others.

@@ -45,6 +45,8 @@ struct policy_conf {
 	/* of admission services */
 	uint64_t ask_timeout_ms, allow_ttl_ms, deny_ttl_ms, stale_ttl_ms;
 	bool fail_open;
+	bool accounting;
+	uint64_t accounting_keys;
 };
 
 extern const struct hd_option policy_options[];

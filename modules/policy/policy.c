@@ -168,23 +168,26 @@ const struct hd_option policy_options[] = {
 	  .live = true,
 	  .help = "let in whom no rule matches when a service of a rule does "
 		  "not answer; derper's default is true" },
+	{ .name = "accounting",
+	  .type = HD_OPTION_BOOL,
+	  CONF(accounting),
+	  .def = "true",
+	  .live = true,
+	  .help = "count for each month who has used the relay how much, in "
+		  "files below state_dir: hdctl accounting" },
+	{ .name = "accounting_keys",
+	  .type = HD_OPTION_UINT,
+	  CONF(accounting_keys),
+	  .def = "100000",
+	  .min = 1,
+	  .max = 1000000,
+	  .live = true,
+	  .help = "so many keys have counts of their own in a month; more "
+		  "count together, for each tenant" },
 	HD_OPTION_END,
 };
 
 /* ---- metrics ---- */
-
-enum policy_end {
-	ENDS_ALLOWED,
-	ENDS_RULE,
-	ENDS_DEFAULT,
-	ENDS_REVOKED,
-	ENDS_FAILURE,
-	ENDS_N
-};
-
-struct policy_numbers {
-	struct hd_counter logins[ENDS_N];
-};
 
 #define DECISIONS(end, verdict)                                                \
 	HD_METRIC(struct policy_numbers, logins[end],                          \
@@ -192,24 +195,30 @@ struct policy_numbers {
 		  "Logins that the policy decided about")
 
 static const struct hd_metric metrics[] = {
-	DECISIONS(ENDS_ALLOWED, "allowed"),
-	DECISIONS(ENDS_RULE, "denied_by_rule"),
-	DECISIONS(ENDS_DEFAULT, "denied_by_default"),
-	DECISIONS(ENDS_REVOKED, "revoked"),
-	DECISIONS(ENDS_FAILURE, "denied_by_failure"),
+	DECISIONS(POLICY_ENDS_ALLOWED, "allowed"),
+	DECISIONS(POLICY_ENDS_RULE, "denied_by_rule"),
+	DECISIONS(POLICY_ENDS_DEFAULT, "denied_by_default"),
+	DECISIONS(POLICY_ENDS_REVOKED, "revoked"),
+	DECISIONS(POLICY_ENDS_FAILURE, "denied_by_failure"),
+	HD_METRIC(struct policy_numbers, account_failed,
+		  "hyper_derp_policy_accounting_failures_total", NULL,
+		  "Times that a file of accounting could not be written"),
+	HD_METRIC(struct policy_numbers, account_lost,
+		  "hyper_derp_policy_accounting_lost_total", NULL,
+		  "Connections that are not counted, for want of memory"),
 	HD_METRIC_END,
 };
 
 static enum policy_end end_of(const struct policy_decision *d)
 {
 	static const enum policy_end denied[] = {
-		[POLICY_BY_RULE] = ENDS_RULE,
-		[POLICY_BY_DEFAULT] = ENDS_DEFAULT,
-		[POLICY_BY_REVOCATION] = ENDS_REVOKED,
-		[POLICY_BY_FAILURE] = ENDS_FAILURE,
+		[POLICY_BY_RULE] = POLICY_ENDS_RULE,
+		[POLICY_BY_DEFAULT] = POLICY_ENDS_DEFAULT,
+		[POLICY_BY_REVOCATION] = POLICY_ENDS_REVOKED,
+		[POLICY_BY_FAILURE] = POLICY_ENDS_FAILURE,
 	};
 
-	return d->deny ? denied[d->by] : ENDS_ALLOWED;
+	return d->deny ? denied[d->by] : POLICY_ENDS_ALLOWED;
 }
 
 /* ---- a login ---- */
@@ -307,6 +316,7 @@ static enum hd_verdict on_admit(struct hd_module *mod, struct hd_worker *w,
 	enum hd_verdict verdict = policy_conclude(hd_module_worker_data(mod, w),
 						  &who, ticket, &held);
 
+	account_begin(mod, admission->peer);
 	hd_admit_answer(&held, verdict, NULL); /* nobody waits for it */
 	return verdict;
 }
@@ -322,21 +332,41 @@ static int policy_start(struct hd_module *mod, struct hd_worker *w,
 	pw->mod = mod;
 	pw->w = w;
 	pw->answers = policy_answers_new();
-	if (pw->answers == NULL || policy_sweep_new(mod, w) < 0)
+	if (pw->answers == NULL || policy_sweep_new(mod, w) < 0 ||
+	    account_start(pw) < 0)
 		return hd_error_set(err, -ENOMEM, "out of memory");
 	policy_sweep_begin(pw); /* nobody has asked about who is here already */
 	return 0;
 }
 
+static void policy_serving(struct hd_module *mod, struct hd_worker *w, bool on)
+{
+	(void)on;
+	account_serving(hd_module_worker_data(mod, w));
+}
+
+static int add_commands(struct hd_module *mod, const struct hd_command *c,
+			struct hd_error *err)
+{
+	int r = 0;
+
+	for (; r == 0 && c->words != NULL; c++)
+		r = hd_command_add(mod, c, err);
+	return r;
+}
+
 static int policy_load(struct hd_module *mod, struct hd_error *err)
 {
-	const struct hd_command *c = policy_commands;
 	int r = policy_main_init(mod, err);
 
 	if (r == 0)
+		r = account_load(mod, err);
+	if (r == 0)
 		r = hd_hook_admit(mod, on_admit, err);
-	for (; r == 0 && c->words != NULL; c++)
-		r = hd_command_add(mod, c, err);
+	if (r == 0)
+		r = add_commands(mod, policy_commands, err);
+	if (r == 0)
+		r = add_commands(mod, account_commands, err);
 	if (r < 0)
 		policy_unload(mod);
 	return r;
@@ -349,4 +379,5 @@ HD_MODULE(policy, .version = "1.0", .licence = "MIT",
 	  .conf_size = sizeof(struct policy_conf),
 	  .worker_size = sizeof(struct policy_worker), .check = policy_check,
 	  .load = policy_load, .start = policy_start, .changed = policy_changed,
-	  .stop = policy_stop, .unload = policy_unload);
+	  .serving = policy_serving, .stop = policy_stop,
+	  .unload = policy_unload);

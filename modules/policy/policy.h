@@ -8,7 +8,7 @@
  * keys that an operator has put out; publish.c rules on their way to the
  * workers; watch.c files that change; sweep.c who is connected and may no
  * longer; tenants.c whom they may reach; limits.c how much they may send;
- * commands.c hdctl.
+ * account.h how much they have; commands.c hdctl.
  *
  * What decides never changes: the main thread makes a new one, and each worker
  * takes it in a post, the first in start(). */
@@ -21,6 +21,7 @@
 #include <hyper-derp/prefix.h>
 #include <stdatomic.h>
 #include <time.h>
+#include "modules/policy/account.h"
 #include "modules/policy/conf.h"
 
 /* ---- keys.c ---- */
@@ -170,6 +171,21 @@ struct policy_worker { /* its data in a worker */
 	bool sweep_later; /* somebody stays since a service does not answer */
 	bool sweep_soon; /* more must be asked about than can be at once */
 	bool sweep_set; /* the timer */
+	struct account_worker account;
+};
+
+enum policy_end { /* of a login */
+		  POLICY_ENDS_ALLOWED,
+		  POLICY_ENDS_RULE,
+		  POLICY_ENDS_DEFAULT,
+		  POLICY_ENDS_REVOKED,
+		  POLICY_ENDS_FAILURE,
+		  POLICY_ENDS_N
+};
+
+struct policy_numbers { /* its metrics in a worker */
+	struct hd_counter logins[POLICY_ENDS_N];
+	struct hd_counter account_lost, account_failed;
 };
 
 struct policy_main { /* the main thread's: what workers are given */

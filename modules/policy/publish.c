@@ -48,6 +48,7 @@ void policy_stop(struct hd_module *mod, struct hd_worker *w)
 {
 	struct policy_worker *pw = hd_module_worker_data(mod, w);
 
+	account_stop(pw);
 	policy_answers_end(&pw->answers);
 	policy_rules_drop(&pw->rules);
 	policy_revoked_drop(&pw->revoked);
@@ -180,6 +181,7 @@ void policy_unload(struct hd_module *mod)
 {
 	struct policy_main *m = &policy_main;
 
+	account_unload(mod);
 	policy_watch_end(mod);
 	policy_rules_drop(&m->candidate);
 	policy_rules_drop(&m->rules);

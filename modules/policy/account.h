@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: MIT */
+/* modules/policy/account.h - who has used the relay how much.
+ *
+ *   each worker, every 0.9 s         main thread              a helper thread
+ *   peers' counters, who has left -> account_take() -> ledger -> journal
+ *
+ * Files: account_count.c in workers; account.c the ledger, of a month;
+ * account_file.c the months' files; account_main.c the way between them;
+ * account_show.c hdctl; journal.c the files' format. */
+#pragma once
+#include <hyper-derp/control.h>
+#include <hyper-derp/hook.h>
+#include <stdatomic.h>
+#include "modules/policy/journal.h"
+
+/* ---- account.c ---- */
+
+struct account {
+	struct account *chain; /* of the same hash */
+	struct account *next; /* of all */
+	struct account_tenant *tenant;
+	struct hd_key key; /* all 0: many, for which there was no room */
+	char *name; /* NULL: none */
+	struct account_counts sum; /* of the month */
+	struct account_counts unsaved; /* the part of it that is in no file */
+	uint32_t id; /* in the file; ACCOUNT_NO_ID */
+	bool is_unsaved, name_unsaved; /* it is in the list; for its name */
+	struct account *unsaved_next;
+};
+#define ACCOUNT_NO_ID UINT32_MAX
+
+struct account_tenant {
+	struct account_tenant *next;
+	struct account_counts sum;
+	size_t n; /* of accounts */
+	char name[]; /* "" the one without */
+};
+
+struct ledger { /* of a month */
+	struct account **table;
+	size_t size, n; /* size: a power of two */
+	uint8_t salt[16]; /* of the hash */
+	struct account *first, *unsaved, **unsaved_last;
+	struct account **by_id; /* of the file; it may name one twice */
+	uint32_t n_ids, ids_size;
+	struct account_tenant *tenants;
+};
+
+/* ledger_new - NULL when out of memory. ledger_free - NULL is allowed. */
+struct ledger *ledger_new(void);
+void ledger_free(struct ledger **l);
+/* ledger_account - the account of a key in a tenant.
+ * @name  "" leaves the one it has
+ * @max   when there are as many, others count together: as key 0 of their
+ *        tenant
+ * Returns NULL when out of memory. ledger_tenant - NULL: it has none. */
+struct account *ledger_account(struct ledger *l, const char *tenant,
+			       const struct hd_key *key, const char *name,
+			       size_t max);
+struct account_tenant *ledger_tenant(const struct ledger *l, const char *name);
+/* ledger_add - to an account and its tenant; it is to be saved. */
+void ledger_add(struct ledger *l, struct account *a,
+		const struct account_counts *more);
+/* ledger_read - the bytes of its file, into an empty one.
+ * @ret_good  as journal_read()
+ * Returns 0; -EPROTO it is none; -ENOMEM: part of it is in.
+ * ledger_merge - all that another one has, as unsaved. Returns 0; -ENOMEM: part
+ * of it is in. */
+int ledger_read(struct ledger *l, const uint8_t *data, size_t n,
+		size_t *ret_good);
+int ledger_merge(struct ledger *l, const struct ledger *from);
+/* ledger_journal - what is not saved, as the file's next records; it is saved
+ * then. ledger_whole - what is saved, as a whole file with the same ids.
+ * Return 0; -ENOMEM: nothing has changed. */
+int ledger_journal(struct ledger *l, struct journal *j);
+int ledger_whole(const struct ledger *l, struct journal *j);
+void account_counts_add(struct account_counts *to,
+			const struct account_counts *more);
+
+/* ---- account_file.c, account_write.c ---- */
+
+enum account_write { /* of a job */
+		     ACCOUNT_IDLE,
+		     ACCOUNT_BUSY, /* a helper thread has it */
+		     ACCOUNT_DONE,
+};
+
+struct account_job { /* bytes on their way to the disk */
+	struct journal bytes; /* none: there is nothing to do */
+	uint64_t at; /* where they go in the file */
+	bool whole; /* in place of the file */
+	bool sync; /* wait until the disk has it */
+	int fd, new_fd; /* new_fd: of the file in its place; -1 */
+	int error; /* negative errno */
+	atomic_int state; /* enum account_write */
+};
+
+struct account_book { /* a month: its ledger and its file */
+	struct account_book *next; /* older in this list, not in time */
+	unsigned month; /* 12 * year + 0..11 */
+	struct ledger *ledger;
+	char path[512], name[32];
+	int fd; /* -1: not open yet */
+	int wake_fd; /* an eventfd, when a job is done; -1: none */
+	uint64_t good; /* bytes of the file */
+	uint64_t whole_from; /* as long it must be to be tried again */
+	uint64_t synced_ms;
+	struct account_job job;
+};
+
+/* account_month_now - by the clock, UTC. account_month_text - "2026-11", for
+ * months of years 0 to 9999. account_month_parse - returns whether it is one.
+ */
+unsigned account_month_now(void);
+const char *account_month_text(unsigned month, char ret[16]);
+bool account_month_parse(const char *text, unsigned *ret);
+
+/* account_book_new - NULL when out of memory. account_book_free - what is not
+ * written is lost. */
+struct account_book *account_book_new(unsigned month);
+void account_book_free(struct account_book **book);
+/* account_book_tick - a step further: open the file, see what became of what
+ * was to be written, give more to a helper thread. Returns 0; negative, and err
+ * says what does not work. Blocks to read the file, once.
+ * account_book_saved - all is in the file, and nothing on its way.
+ * account_book_end - all is written by this thread. Returns as tick. */
+int account_book_tick(struct hd_module *mod, struct account_book *b,
+		      struct hd_error *err);
+bool account_book_saved(const struct account_book *b);
+int account_book_end(struct account_book *b, struct hd_error *err);
+/* account_file_read - another month's file, as it is. Returns 0, -ENOENT, or
+ * negative. Any thread. */
+int account_file_read(const char *path, struct ledger **ret,
+		      struct hd_error *err);
+
+/* account_book_open - its file. account_book_error - what went wrong with it.
+ * account_file_replace - the bytes as a file in place of another, on the disk.
+ * Returns its descriptor; negative errno. */
+int account_book_open(struct account_book *b, struct hd_error *err);
+int account_book_error(struct hd_error *err, const struct account_book *b,
+		       int e);
+int account_file_replace(const char *path, const struct journal *j);
+
+/* account_lock - nobody else writes the files from now on. Returns 0; -EBUSY
+ * another relay does; negative errno. account_unlock - nothing if it is not. */
+int account_lock(struct hd_error *err);
+void account_unlock(void);
+
+/* ---- account_count.c: in workers ---- */
+
+struct policy_worker;
+
+struct account_item { /* what one connection has added */
+	struct hd_key key;
+	char tenant[ACCOUNT_NAME_BYTES], name[ACCOUNT_NAME_BYTES];
+	struct account_counts more;
+};
+
+struct account_batch {
+	struct account_batch *next;
+	size_t n, size;
+	struct account_item v[];
+};
+
+struct account_worker { /* a part of struct policy_worker */
+	struct hd_timer *timer;
+	struct account_batch *batch;
+	uint64_t at; /* hd_about_peers() */
+};
+
+/* account_hooks - in load(). account_start, account_serving, account_stop - the
+ * module's; account_begin - of a login: all it does counts. */
+int account_hooks(struct hd_module *mod, struct hd_error *err);
+int account_start(struct policy_worker *pw);
+void account_serving(struct policy_worker *pw);
+void account_stop(struct policy_worker *pw);
+void account_begin(struct hd_module *mod, const struct hd_peer *peer);
+
+/* ---- account_main.c: the main thread ---- */
+
+/* account_load - returns 0; negative with the reason in err. account_unload -
+ * all is written.
+ * account_take - from a worker; takes the batch. */
+int account_load(struct hd_module *mod, struct hd_error *err);
+void account_unload(struct hd_module *mod);
+void account_take(struct account_batch **batch);
+/* account_now - this month's ledger; NULL: nothing is counted. */
+const struct ledger *account_now(unsigned *ret_month);
+
+/* ---- account_show.c ---- */
+
+extern const struct hd_command account_commands[]; /* words NULL at the end */

@@ -1,0 +1,175 @@
+#!/usr/bin/env perl
+# SPDX-License-Identifier: MIT
+# t/system/policy_accounting.t - who has used the relay how much: while a
+# connection lasts, over a kill -9, a reload of the module, a file that is cut
+# off and one that cannot be written.
+use v5.36;
+use POSIX qw(strftime);
+use Test::More;
+use FindBin;
+use lib "$FindBin::Bin/../lib";
+use HyperDerp::Live;
+use HyperDerp::Raw;
+use HyperDerp::Test;
+
+my $hd = HyperDerp::Test->new(no_tls => 1, workers => 2, load_module => [qw(derp policy)]);
+HyperDerp::Test::spew("$hd->{dir}/$_", "") for qw(keys more);
+$hd->{conf} = <<"END";
+policy:
+  rules:
+    - {keys: $hd->{dir}/keys, tenant: office}
+    - {keys: $hd->{dir}/more, tenant: office}
+END
+$hd->write_conf;
+
+my ($alice, $bob);
+
+# The month may turn while this runs: what is counted is in one or the other.
+my $since = strftime '%Y-%m', gmtime;
+my ($file) = "$hd->{dir}/accounting.$since";
+
+sub rows (@more) {
+    my $a = ctl($hd, 'accounting', '--since', $since, @more);
+    diag $a->{error}{message} unless $a->{ok};
+    return @{ $a->{data} // [] };
+}
+
+# Of one key, over all months: bytes_in bytes_out packets_in packets_out.
+sub of ($login) {
+    my %sum;
+    for my $row (grep { $_->{key} eq $login->{key} } rows()) {
+        $sum{$_} += $row->{$_} for qw(bytes_in bytes_out packets_in packets_out);
+    }
+    return \%sum;
+}
+
+sub becomes ($login, $what, $n, $why) {
+    my $r = HyperDerp::Test::wait_for(sub { (of($login)->{$what} // 0) >= $n });
+    return is of($login)->{$what}, $n, $why;
+}
+
+# What the file has of packets that were sent, all keys together.
+sub on_disk ($path = $file) {
+    my $data = HyperDerp::Test::slurp($path);
+    my ($at, $sum) = (8, 0);
+    while ($at + 12 <= length $data) {
+        my $n = unpack 'V', substr $data, $at, 4;
+        last if $at + 12 + $n > length $data;
+        my @b = unpack 'C*', substr $data, $at + 12, $n;
+        my $varint = sub {
+            my ($x, $shift) = (0, 0);
+            while (1) {
+                my $b = shift @b;
+                $x |= ($b & 127) << $shift;
+                return $x if $b < 128;
+                $shift += 7;
+            }
+        };
+        while (@b) {
+            my $tag = shift @b;
+            $varint->();
+            if ($tag == 1) {
+                splice @b, 0, 32;
+                splice @b, 0, shift @b for 1 .. 2;
+            } else {
+                my @n = map { $varint->() } 1 .. 5;
+                $sum += $n[2];
+            }
+        }
+        $at += 12 + $n;
+    }
+    return $sum;
+}
+
+sub number ($name, @labels) {
+    for my $m (@{ ctl($hd, 'metrics')->{data} }) {
+        next if $m->{name} ne $name;
+        return $m->{value} unless grep { ($m->{labels} // '') !~ $_ } @labels;
+    }
+    return 0;
+}
+
+sub talk ($n, $from, $to, $key) {
+    $from->send($key, "packet $_") for 1 .. $n;
+    return scalar grep { defined scalar $to->packet } 1 .. $n;
+}
+
+$hd->run;
+$hd->ready or die $hd->log_text;
+($alice, $bob) = HyperDerp::Raw::logins($hd, 2);
+HyperDerp::Test::spew("$hd->{dir}/keys", "$alice->{key} alice, at home\n");
+HyperDerp::Test::spew("$hd->{dir}/more", "$bob->{key} bob\n");
+ok ctl($hd, qw(policy reread))->{ok}, 'their keys are read';
+my ($a, $b) = map { HyperDerp::Raw->login($hd, $_) } $alice, $bob;
+
+subtest 'while they are connected' => sub {
+    is talk(100, $a, $b, $bob->{key}), 100, 'alice sends bob 100 packets';
+    becomes $alice, 'packets_in', 100, '... which are counted as she goes';
+    becomes $bob, 'packets_out', 100, '... and to him';
+    my ($row) = rows('--key', substr $alice->{key}, 0, 8);
+    is "$row->{tenant} $row->{name}", 'office alice, at home', 'tenant and name';
+    cmp_ok $row->{bytes_in}, '>', 100 * 8, 'bytes';
+    is scalar(rows('--tenant', 'nobody')), 0, 'of a tenant that there is not';
+    my ($t) = @{ ctl($hd, qw(accounting tenants --tenant office --since), $since)->{data} };
+    is "$t->{keys} $t->{packets_in} $t->{packets_out}", '2 100 100', 'the tenant';
+    is number('hyper_derp_tenant_packets_total', qr/tenant="office"/, qr/direction="in"/), 100, 'metrics';
+    my $csv = $hd->ctl(qw(--csv accounting --key), $alice->{key}, '--since', $since);
+    like $csv, qr/\Amonth,tenant,key,name,bytes_in,.*\r\n[\d-]+,office,$alice->{key},"alice, at home",\d+,/, '--csv';
+    like $hd->ctl(qw(--csv status)), qr/--csv: the answer is no table/, '... of what is no table';
+    like ctl($hd, qw(accounting --since 2026-13))->{error}{message}, qr/give a month as/, '--since nonsense';
+};
+
+subtest 'a reload of the module' => sub {
+    ok ctl($hd, qw(module reload policy))->{ok}, 'reloaded';
+    is talk(10, $a, $b, $bob->{key}), 10, 'they stay';
+    becomes $alice, 'packets_in', 110, 'nothing is lost or counted twice';
+    $a->close;
+    ok HyperDerp::Test::wait_for(sub { !grep { $_->{key} eq $alice->{key} } @{ ctl($hd, 'peers')->{data} } }),
+        'alice leaves';
+    my $closed = qr/ closed: key=\Q@{[substr $alice->{key}, 0, 8]}\E .* in=(\d+) /;
+    ok $hd->log_like($closed), '... and the log says so';
+    my ($in) = $hd->log_text =~ $closed;
+    becomes $alice, 'bytes_in', $in, 'all her bytes are counted';
+};
+
+subtest 'kill -9' => sub {
+    ok HyperDerp::Test::wait_for(sub { on_disk() == 110 }), 'the file has them';
+    $hd->stop('KILL');
+    $hd->run;
+    $hd->ready or die $hd->log_text;
+    becomes $alice, 'packets_in', 110, 'they are there after it';
+    ($a, $b) = map { HyperDerp::Raw->login($hd, $_) } $alice, $bob;
+    is talk(5, $a, $b, $bob->{key}), 5, 'they come back';
+    becomes $alice, 'packets_in', 115, '... and it goes on';
+    is $hd->stop, 0, 'the relay ends';
+    is on_disk(), 115, '... and has written all';
+};
+
+subtest 'half a record' => sub {
+    truncate $file, -2 + -s $file or die "$file: $!";
+    $hd->run;
+    $hd->ready or die $hd->log_text;
+    ok $hd->log_like(qr/accounting: \S+ ends within a record, as after a crash/), 'is said';
+    cmp_ok of($alice)->{packets_in}, '>=', 110, 'what stands before it counts';
+};
+
+# A folder in its place: root may write what is not writable.
+subtest 'a file that cannot be written' => sub {
+    is $hd->stop, 0, 'the relay ends';
+    rename $file, "$file.away" or die $!;
+    mkdir $file or die $!;
+    $hd->run;
+    $hd->ready or die $hd->log_text;
+    ok $hd->log_like(qr/error accounting: \S+accounting\.\S+: Is a directory; what is counted waits/), 'is said';
+    ($a, $b) = map { HyperDerp::Raw->login($hd, $_) } $alice, $bob;
+    is talk(7, $a, $b, $bob->{key}), 7, 'the relay relays';
+    becomes $alice, 'packets_in', 7, '... and counts';
+    ok HyperDerp::Test::wait_for(sub { number('hyper_derp_policy_accounting_failures_total') > 0 }), 'a metric';
+    rmdir $file or die $!;
+    rename "$file.away", $file or die $!;
+    ok $hd->log_like(qr/accounting: it is written again/), 'a file that can be written again';
+    ok HyperDerp::Test::wait_for(sub { (of($alice)->{packets_in} // 0) >= 117 }), '... has both';
+};
+
+$hd->finish;
+done_testing;
