@@ -3,6 +3,7 @@
  * them. Context: the link's worker, where nothing else is said. */
 #include <hyper-derp/worker.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include "core/base/probes.h"
 #include "core/loop/xring.h"
@@ -119,6 +120,19 @@ uint32_t hd_link_keys(const struct hd_stream *s)
 			    : 0;
 }
 
+void hd_link_about(const struct hd_stream *s, struct hd_link_about *ret)
+{
+	*ret = (struct hd_link_about){
+		.bytes_in = s->bytes_in,
+		.bytes_out = s->bytes_out,
+		.queued_bytes = s->flight.bytes,
+	};
+	for (unsigned i = 0; i < HD_LANE_N; i++)
+		ret->queued_bytes += s->lane[i].bytes;
+	for (unsigned i = 0; i < HD_DROP_N; i++)
+		ret->drops += s->drops[i];
+}
+
 /* ---- life ---- */
 
 static void drained(struct hd_stream *s)
@@ -164,7 +178,7 @@ static const struct hd_stream_user_ops link_user = {
 	.ended = ended,
 };
 
-static struct hd_link *link_new(const struct hd_stream *s)
+static struct hd_link *link_new(const struct hd_stream *s, const char *name)
 {
 	struct hd_link *link = calloc(
 		1, sizeof(*link) + hd_workers() * sizeof(link->batch[0]));
@@ -172,6 +186,7 @@ static struct hd_link *link_new(const struct hd_stream *s)
 	if (link == NULL)
 		return NULL;
 	link->user.ops = &link_user;
+	snprintf(link->name, sizeof(link->name), "%s", name);
 	link->worker = s->worker->index;
 	link->slot = s->slot;
 	link->gen = s->gen;
@@ -179,7 +194,7 @@ static struct hd_link *link_new(const struct hd_stream *s)
 	return link;
 }
 
-int hd_link_open(struct hd_stream *s)
+int hd_link_open(struct hd_stream *s, const char *name)
 {
 	struct hd_link *link;
 
@@ -189,7 +204,7 @@ int hd_link_open(struct hd_stream *s)
 		return -EBUSY;
 	if (s->proto->forward == NULL)
 		return -ENOTSUP;
-	link = link_new(s);
+	link = link_new(s, name);
 	if (link == NULL)
 		return -ENOMEM;
 	hd_stream_set_user(s, &link->user);

@@ -100,6 +100,32 @@ static void drop(struct hd_worker *w, struct hd_way **at)
 	hd_away_left(w, realm, &key);
 }
 
+static void show(const struct hd_ways *t, const struct hd_way *r,
+		 hd_link_way_fn *fn, void *arg)
+{
+	uint64_t hash = (uint64_t)r->hash << 32;
+	const struct hd_link_way way = {
+		.key = &r->key,
+		.link = r->link->name,
+		.realm = r->realm,
+		.preferred = hd_way_find(t, hash, r->realm, &r->key) == r->link,
+	};
+
+	if (hd_link_is_up(r->link))
+		fn(arg, &way);
+}
+
+bool hd_link_ways(struct hd_worker *w, uint64_t *at, unsigned n,
+		  hd_link_way_fn *fn, void *arg)
+{
+	const struct hd_ways *t = &w->relay->ways;
+
+	for (; n > 0 && *at < t->size; n--, ++*at)
+		for (const struct hd_way *r = t->v[*at]; r != NULL; r = r->next)
+			show(t, r, fn, arg);
+	return *at < t->size;
+}
+
 /* ---- changes ---- */
 
 static struct hd_way *way_new(struct hd_link *link, uint32_t hash,

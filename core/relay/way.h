@@ -18,6 +18,7 @@ struct hd_way_batch;
 
 struct hd_link { /* made and changed in its worker; shared */
 	struct hd_stream_user user; /* of its stream */
+	char name[64];
 	unsigned worker;
 	uint32_t slot, gen; /* of its stream there */
 	/* atomic: */

@@ -21,9 +21,10 @@ extern "C" {
  * such a key have reached are told that it has gone, unless it has another
  * way or is here.
  * In the stream's worker; it may not log in, and has not.
+ * @name  for operators, see hd_link_ways(); copied, and cut at 63 bytes
  * Returns 0; -EBUSY it is a link, has logged in or answers a request; -ENOTSUP
  * its protocol has no forward(); -EPIPE it closes; -ENOMEM. */
-HD_API int hd_link_open(struct hd_stream *s);
+HD_API int hd_link_open(struct hd_stream *s, const char *name);
 
 /* hd_link_add, hd_link_del - the key is, or is no more, where the link leads.
  * Both take effect soon after the turn, in order. Adding what is there, and
@@ -40,6 +41,29 @@ HD_API int hd_link_del(struct hd_stream *link, uint16_t realm,
 
 /* hd_link_keys - how many ways it has, about: some are under way. */
 HD_API uint32_t hd_link_keys(const struct hd_stream *link);
+
+/* hd_link_about - what has gone over it. In the link's worker. */
+struct hd_link_about {
+	uint64_t bytes_in, bytes_out, queued_bytes;
+	uint64_t drops; /* packets that it did not take fast enough */
+};
+HD_API void hd_link_about(const struct hd_stream *link,
+			  struct hd_link_about *ret_about);
+
+/* hd_link_ways - the ways to keys whose home is worker w, called there: those
+ * in the next n places of its table from *at on, which begins at 0. To go
+ * through all of them, call again in later turns, so that packets do not wait;
+ * meanwhile some may come twice. What a function is given lives until it
+ * returns. Returns whether there are more. */
+struct hd_link_way {
+	const struct hd_key *key;
+	const char *link; /* its name */
+	uint16_t realm;
+	bool preferred; /* packets take this one while the key is not here */
+};
+typedef void hd_link_way_fn(void *arg, const struct hd_link_way *way);
+HD_API bool hd_link_ways(struct hd_worker *w, uint64_t *at, unsigned n,
+			 hd_link_way_fn *fn, void *arg);
 
 #ifdef __cplusplus
 }

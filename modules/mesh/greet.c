@@ -64,6 +64,10 @@ static int refuse_http(struct hd_module *mod, struct hd_stream *s,
 						   p[STATUS_AT + i] <= '9'
 					   ? p[STATUS_AT + i]
 					   : '?');
+	if (strcmp(status, "503") == 0)
+		return mesh_link_wrong(mod, s, MESH_REASON_GREETING, false,
+				       "it lets nobody in now (HTTP status "
+				       "503): it is about to stop, or full");
 	return mesh_link_wrong(mod, s, MESH_REASON_GREETING, false,
 			       "it answers /derp with HTTP status %s, not 101: "
 			       "is there a DERP relay?",
@@ -183,7 +187,7 @@ int mesh_take_info(struct hd_module *mod, struct hd_stream *s,
 		return mesh_link_wrong(mod, s, MESH_REASON_GREETING, true,
 				       "it cannot prove that its key is its "
 				       "own");
-	r = hd_link_open(s);
+	r = hd_link_open(s, ms->link->to.name);
 	if (r < 0)
 		return mesh_link_wrong(mod, s, MESH_REASON_GREETING, false,
 				       "%s", strerror(-r));

@@ -3,6 +3,7 @@
  * Context: its worker. */
 #include "modules/mesh/mesh.h"
 #include <errno.h>
+#include <hyper-derp/event.h>
 #include <hyper-derp/log.h>
 #include <inttypes.h>
 #include <sodium.h>
@@ -36,12 +37,28 @@ static void go(struct mesh_link *l, struct hd_worker *w, enum mesh_state state)
 void mesh_link_show(const struct hd_stream *s, struct mesh_link *l)
 {
 	struct mesh_numbers *n = mesh_numbers_of(l, hd_stream_worker(s));
+	struct hd_link_about about;
 
+	hd_link_about(s, &about);
+	hd_count(&n->drops, about.drops - l->drops_shown);
+	l->drops += about.drops - l->drops_shown;
+	l->drops_shown = about.drops;
 	hd_count(&n->packets, l->packets - l->packets_shown);
 	hd_count(&n->bytes, l->bytes - l->bytes_shown);
 	l->packets_shown = l->packets;
 	l->bytes_shown = l->bytes;
 	hd_gauge_set(&n->keys, hd_link_keys(s));
+}
+
+/* A member's name is a host and a port: nothing in it must be escaped. */
+static void tell(const char *event, const struct mesh_link *l)
+{
+	char json[MESH_NAME_BYTES + 16];
+
+	if (!hd_event_wanted())
+		return;
+	snprintf(json, sizeof(json), "{\"member\":\"%s\"}", l->to.name);
+	hd_event(event, json);
 }
 
 /* ---- what goes wrong ---- */
@@ -95,6 +112,8 @@ static void lost(struct hd_module *mod, struct hd_worker *w,
 	ms = retry_ms(mod, w, l);
 	l->tries++;
 	hd_count(was_up ? &n->losses : &n->failures, 1);
+	if (was_up)
+		tell("mesh.lost", l);
 	hd_gauge_set(&n->up, 0);
 	hd_gauge_set(&n->keys, 0);
 	set_error(l, w, text);
@@ -116,6 +135,7 @@ static struct mesh_link *cut_off(struct hd_stream *s)
 		return NULL; /* it was removed */
 	mesh_link_show(s, l);
 	l->stream = NULL;
+	l->drops_shown = 0;
 	l->latency_ns = 0;
 	return l;
 }
@@ -234,6 +254,7 @@ void mesh_link_up(struct hd_module *mod, struct hd_stream *s)
 		      l->to.name, hd_key_text(&l->key).s,
 		      hd_addr_text(hd_stream_addr(s), addr),
 		      hd_stream_is_tls(s) ? "yes" : "no");
+	tell("mesh.up", l);
 	mesh_health_begin(mod, s, ms);
 }
 

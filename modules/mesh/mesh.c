@@ -116,6 +116,8 @@ static const struct hd_metric metrics[] = {
 	ROW(packets, "link_packets_total", "Packets sent over this link"),
 	ROW(bytes, "link_packet_bytes_total",
 	    "Bytes of packets sent over this link"),
+	ROW(drops, "link_drops_total",
+	    "Packets that this link did not take fast enough"),
 	ROW(losses, "link_losses_total", "How often this link was lost"),
 	ROW(failures, "link_failures_total",
 	    "How often this member was dialled, and no link came of it"),
@@ -216,13 +218,20 @@ static const struct hd_close_reason reasons[] = {
 	HD_CLOSE_REASON_END,
 };
 
+static const struct hd_event_def events[] = {
+	{ "mesh.up", "the link to another relay is up" },
+	{ "mesh.lost", "the link to another relay is lost" },
+	{ NULL, NULL },
+};
+
 static const char *const needs[] = { "derp", NULL };
 static const struct hd_proto *const dials[] = { &mesh_proto, NULL };
 
 HD_MODULE(mesh, .version = "1.0", .licence = "MIT",
 	  .summary = "several relays as one region: links to the others",
-	  .state_version = 1, .requires_ = needs, .options = options,
+	  .state_version = 2, .requires_ = needs, .options = options,
 	  .conf_size = sizeof(struct mesh_conf),
 	  .worker_size = sizeof(struct mesh_worker), .reasons = reasons,
-	  .dials = dials, .check = mesh_check, .load = mesh_load,
-	  .start = mesh_start, .changed = mesh_changed, .stop = mesh_stop);
+	  .events = events, .dials = dials, .check = mesh_check,
+	  .load = mesh_load, .start = mesh_start, .changed = mesh_changed,
+	  .stop = mesh_stop);

@@ -75,7 +75,7 @@ enum mesh_reason {
 
 struct mesh_numbers { /* of a link, for each worker */
 	struct hd_gauge up, keys;
-	struct hd_counter packets, bytes, losses, failures;
+	struct hd_counter packets, bytes, drops, losses, failures;
 	struct hd_histogram latency;
 };
 
@@ -99,6 +99,7 @@ struct mesh_link {
 	/* of the connection */
 	uint64_t packets, bytes; /* in all, of all its connections */
 	uint64_t packets_shown, bytes_shown; /* of it in the metrics */
+	uint64_t drops, drops_shown; /* in all; of this connection */
 	uint64_t latency_ns; /* smoothed; 0: not known */
 	/* what went wrong last */
 	char error[256];

@@ -75,6 +75,10 @@ subtest 'two relays' => sub {
     like $l->{key}, qr/^[0-9a-f]{64}$/, '... and knows whom it leads to';
     my ($other) = $two->log_text =~ /relay key ([0-9a-f]{64})/;
     is $l->{key}, $other, '... the other relay';
+    my ($way) = @{ ctl($one, qw(mesh peers), substr $bob->key, 0, 8)->{data} };
+    is_deeply $way, { key => $bob->key, member => 'localhost:' . $two->port, preferred => JSON::PP::true },
+        'mesh peers shows the way to a key' or diag explain $way;
+    is_deeply ctl($one, qw(mesh peers 00000000))->{data}, [], '... and none to one that nobody has';
     $bob->quit;
     is_up $one, 0, 'who leaves there is not known any more';
     ok $alice->expect(qr/^gone \Q@{[$bob->key]}\E/), '... and who heard from him is told';
@@ -202,6 +206,18 @@ subtest 'silence, and another configuration' => sub {
     like $one->ctl('reload'), qr{hd\.yaml:\d+: mesh\.members: .*1 to 65535}, 'what is no member is refused';
 
     members($one, by_plain($two));
+    my $name = "127.0.0.1:$three->{plain}";
+    is $one->ctl(qw(mesh add), $name, '--plain'), "ok\n", 'an operator adds one';
+    is_up $one, 0, '... which is dialled', $name;
+    like $one->ctl(qw(mesh add), $name, '--plain'), qr/is a member already/, '... once';
+    like $one->ctl(qw(mesh add), 'a:b'), qr/1 to 65535/, 'a wrong name is refused';
+    is $one->ctl('reload'), "ok\n", 'a reload';
+    is scalar(links($one)), 2, '... keeps it';
+    is $one->ctl(qw(mesh remove), $name), "ok\n", 'it is removed';
+    is scalar(links($one)), 1, '... and gone';
+    like $one->ctl(qw(mesh remove), $name), qr/there is no member/, '... once';
+    is $ups->($two), $before, 'the other link stays all the time';
+
     my $r = ctl($one, qw(module reload mesh));
     SKIP: {
         skip 'it is built in', 2 if !$r->{ok} && $r->{error}{message} =~ /built in/;

@@ -154,8 +154,8 @@ static void enter(struct hd_worker *w, void *far, void *unused)
 	(void)unused;
 	assert_int_equal(hd_stream_attach(w, f->s), 0);
 	hd_stream_set_proto(f->s, &mod, &link_proto);
-	assert_int_equal(hd_link_open(f->s), 0);
-	assert_int_equal(hd_link_open(f->s), -EBUSY);
+	assert_int_equal(hd_link_open(f->s, "far"), 0);
+	assert_int_equal(hd_link_open(f->s, "far"), -EBUSY);
 }
 
 void link_make(struct far *far, unsigned worker)

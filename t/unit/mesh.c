@@ -53,6 +53,8 @@ static void wrong_answers(void **state)
 	static const struct {
 		const char *bytes, *error;
 	} cases[] = {
+		{ "HTTP/1.1 503 Service Unavailable\r\n\r\n",
+		  "lets nobody in now" },
 		{ "HTTP/1.1 404 Not Found\r\n\r\n", "HTTP status 404" },
 		{ "HTTP/1.1 101", "" },
 		{ "HTTP/1.1\r\n\r\n", "not speak HTTP" },
@@ -190,7 +192,9 @@ static void packets_go_out(void **state)
 	packet.urgent = false;
 	s->proto->forward(&fake.module, s, &packet);
 	assert_int_equal(mesh_the_link()->packets, 2);
+	mesh_fake.drops = 3;
 	mesh_end(&s, HD_CLOSE_PEER);
+	assert_int_equal(mesh_fake.numbers.drops.n, 3);
 	assert_int_equal(mesh_fake.numbers.packets.n, 2);
 	assert_int_equal(mesh_fake.numbers.bytes.n, 10);
 }

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* t/unit/mesh_help.c - see mesh_help.h. */
+#include <hyper-derp/control.h>
+#include <hyper-derp/event.h>
 #include <hyper-derp/offer.h>
 #include <errno.h>
 #include <sodium.h>
@@ -131,6 +133,30 @@ int hd_offered(const char *name, void *ret, size_t len_bytes)
 	return 0;
 }
 
+/* Commands are not given here: t/system/mesh.t. */
+const char *hd_call_arg(const struct hd_call *call, const char *name)
+{
+	(void)call, (void)name;
+	return NULL;
+}
+
+void hd_call_error(struct hd_call *call, const char *fmt, ...)
+{
+	(void)call, (void)fmt;
+}
+
+void hd_call_refuse(struct hd_call *call, const char *code, const char *fmt,
+		    ...)
+{
+	(void)call, (void)code, (void)fmt;
+}
+
+uint64_t *hd_call_cursor(struct hd_call *call)
+{
+	(void)call;
+	return NULL;
+}
+
 /* ---- dials and links ---- */
 
 int hd_dial_check_sized(const struct hd_dial_options *options,
@@ -163,9 +189,9 @@ void hd_dial_cancel(struct hd_module *mod, struct hd_worker *w, uint64_t id)
 	mesh_fake.dialling = false;
 }
 
-int hd_link_open(struct hd_stream *s)
+int hd_link_open(struct hd_stream *s, const char *name)
 {
-	hd_assert(!s->closing);
+	hd_assert(!s->closing && strcmp(name, "other.example:8443") == 0);
 	mesh_fake.link_open = true;
 	return 0;
 }
@@ -190,6 +216,29 @@ int hd_link_del(struct hd_stream *link, uint16_t realm,
 	mesh_fake.keys -= mesh_fake.keys > 0;
 	mesh_fake.last = *key;
 	return 0;
+}
+
+void hd_link_about(const struct hd_stream *link, struct hd_link_about *ret)
+{
+	(void)link;
+	*ret = (struct hd_link_about){ .drops = mesh_fake.drops };
+}
+
+bool hd_link_ways(struct hd_worker *w, uint64_t *at, unsigned n,
+		  hd_link_way_fn *fn, void *arg)
+{
+	(void)w, (void)at, (void)n, (void)fn, (void)arg;
+	return false;
+}
+
+bool hd_event_wanted(void)
+{
+	return false;
+}
+
+void hd_event(const char *name, const char *json)
+{
+	(void)name, (void)json;
 }
 
 uint32_t hd_link_keys(const struct hd_stream *link)
@@ -246,6 +295,7 @@ struct hd_stream *mesh_connect(void)
 		mesh_dial();
 	mesh_fake.dialling = mesh_fake.link_open = false;
 	mesh_fake.keys = 0;
+	mesh_fake.drops = 0;
 	to.fn(&fake.module, &fake.worker, to.arg, &got);
 	return s;
 }

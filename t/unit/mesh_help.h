@@ -17,7 +17,7 @@ struct mesh_fake { /* what the module has asked of the core */
 	unsigned added, taken, keys; /* hd_link_add(), hd_link_del() */
 	struct hd_key last; /* of these */
 	int add_result;
-	uint64_t now_ms;
+	uint64_t now_ms, drops;
 	struct mesh_numbers numbers;
 	struct hd_key public_key, server_public;
 	uint8_t private_key[32], server_private[32];

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* t/unit/way.c - packets to keys at other relays: which link they take, and
  * what a key costs. */
+#include <hyper-derp/worker.h>
 #include <errno.h>
 #include <malloc.h>
 #include <sodium.h>
@@ -51,6 +52,51 @@ static void packets_take_the_link(void **state)
 		link_close(&far);
 		peer_down(&from);
 	}
+}
+
+struct listed {
+	unsigned n, preferred;
+	const char *name;
+};
+
+static void list_one(void *arg, const struct hd_link_way *way)
+{
+	struct listed *l = arg;
+
+	assert_int_equal(way->realm, REALM);
+	assert_string_equal(way->link, "far");
+	l->n++;
+	l->preferred += way->preferred;
+}
+
+static void list_here(struct hd_worker *w, void *listed, void *unused)
+{
+	uint64_t at = 0;
+
+	(void)unused;
+	while (hd_link_ways(w, &at, 7, list_one, listed))
+		;
+}
+
+static void ways_are_listed(void **state)
+{
+	struct hd_key k[3] = { key_of(0), key_of(1), key_of(1) };
+	struct listed l = { 0 };
+	struct far one, two;
+
+	(void)state;
+	link_make(&one, 0);
+	link_make(&two, 1);
+	for (unsigned i = 0; i < 3; i++)
+		link_add(&one, &k[i]);
+	link_add(&two, &k[2]);
+	in_worker(hd_worker_at(0), list_here, &l, NULL);
+	assert_int_equal(l.n, 1);
+	in_worker(hd_worker_at(1), list_here, &l, NULL);
+	assert_int_equal(l.n, 4);
+	assert_int_equal(l.preferred, 3);
+	link_close(&one);
+	link_close(&two);
 }
 
 static void who_is_here_wins(void **state)
@@ -235,14 +281,14 @@ static void links_that_are_none(void **state)
 
 	(void)state;
 	peer_make(&f, &a, REALM);
-	assert_int_equal(hd_link_open(&f.s), -EBUSY);
+	assert_int_equal(hd_link_open(&f.s, "x"), -EBUSY);
 	assert_int_equal(hd_link_add(&f.s, REALM, &a), -EPIPE);
 	assert_int_equal(hd_link_del(&f.s, REALM, &a), -EPIPE);
 	assert_int_equal(hd_link_keys(&f.s), 0);
 	f.s.user = NULL;
-	assert_int_equal(hd_link_open(&f.s), -ENOTSUP);
+	assert_int_equal(hd_link_open(&f.s, "x"), -ENOTSUP);
 	f.s.phase = HD_PHASE_CLOSING;
-	assert_int_equal(hd_link_open(&f.s), -EPIPE);
+	assert_int_equal(hd_link_open(&f.s, "x"), -EPIPE);
 }
 
 /* A link that is there to the end of the relay. */
@@ -262,6 +308,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(packets_take_the_link),
+		cmocka_unit_test(ways_are_listed),
 		cmocka_unit_test(who_is_here_wins),
 		cmocka_unit_test(the_first_link_is_preferred),
 		cmocka_unit_test(one_that_goes_counts_no_more_at_once),
