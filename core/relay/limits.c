@@ -184,13 +184,18 @@ int hd_limits_begin(struct hd_peer *p)
 	return r < 0 ? r : limit_key(p, shared);
 }
 
-void hd_limits_end(struct hd_peer *p)
+static void count_out(struct hd_peer *p)
 {
-	hd_throttle_free(p->stream);
 	if (p->counted)
 		__atomic_sub_fetch(&tenant_peers[p->tenant], 1,
 				   __ATOMIC_RELAXED);
 	p->counted = false;
+}
+
+void hd_limits_end(struct hd_peer *p)
+{
+	hd_throttle_free(p->stream);
+	count_out(p);
 }
 
 /* ---- how many connections ---- */
@@ -202,6 +207,34 @@ static uint32_t may_have(const struct hd_peer *p, enum hd_limits_of of)
 	return n > 0 ? n : UINT32_MAX;
 }
 
+static void put_out(const struct hd_peer *p, const char *reason)
+{
+	const struct hd_stream *s = p->stream;
+
+	hd_relay_put_out(s->worker, ((uint64_t)s->gen << 32) | s->slot, reason);
+}
+
+/* A client that comes back to a full tenant takes the place of its connection
+ * that has been silent longest, which may be dead. Returns false: it has none.
+ */
+static bool takes_its_place(const struct hd_peer *p)
+{
+	uint16_t realm = hd_realm_with(p->login.realm, p->tenant);
+	struct hd_peer *old = NULL;
+
+	for (struct hd_peer *i = hd_peer_find(p->stream->worker, realm,
+					      &p->login.key);
+	     i != NULL; i = i->next)
+		if (i->counted)
+			old = i;
+	if (old == NULL)
+		return false;
+	count_out(old);
+	put_out(old, "its client has come back, and its tenant has no more "
+		     "connections");
+	return true;
+}
+
 int hd_limits_enter(struct hd_peer *p)
 {
 	uint32_t n;
@@ -210,7 +243,7 @@ int hd_limits_enter(struct hd_peer *p)
 		return 0;
 	n = __atomic_add_fetch(&tenant_peers[p->tenant], 1, __ATOMIC_RELAXED);
 	p->counted = true;
-	if (n <= may_have(p, HD_LIMITS_TENANT))
+	if (n <= may_have(p, HD_LIMITS_TENANT) || takes_its_place(p))
 		return 0;
 	hd_limits_end(p);
 	return -EUSERS;
@@ -223,13 +256,9 @@ void hd_limits_crowd(struct hd_peer *p)
 	const struct hd_peer *next;
 
 	for (const struct hd_peer *i = p->entry->active; i != NULL; i = next) {
-		const struct hd_stream *s = i->stream;
-
 		next = i->next;
 		if (n++ >= max)
-			hd_relay_put_out(
-				s->worker, ((uint64_t)s->gen << 32) | s->slot,
-				"its key has more connections than it may");
+			put_out(i, "its key has more connections than it may");
 	}
 }
 

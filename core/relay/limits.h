@@ -9,7 +9,8 @@
 struct hd_limits_worker; /* w->relay->limits */
 
 /* hd_limits_enter - a peer that hooks let in; before it is up. Returns 0;
- * -EUSERS its tenant has as many connections as it may.
+ * -EUSERS its tenant has as many connections as it may, and its key has none of
+ * them; else one of those closes.
  * hd_limits_begin - it is up: from now on what it sends is counted, if there is
  * a limit. Returns 0; -ENOMEM.
  * hd_limits_crowd - its key has more connections than it may: the one that has

@@ -139,6 +139,13 @@ subtest 'limits that many share' => sub {
     ok $sixth->admitted, '... of a tenant: the sixth comes in';
     ok HyperDerp::Raw->start($hd, $new[1])->closed, '... the seventh does not';
     ok $hd->log_like(qr/login refused: key=@{[substr $new[1]{key}, 0, 8]} .*its tenant has as many/), '... and the log says why';
+    my $back = HyperDerp::Raw->start($hd, $new[0]);
+    ok $back->admitted, '... a client that comes back takes the place';
+    ok $sixth->closed, '... of its old connection';
+    ok $hd->log_like(qr/put out: key=@{[substr $sixth->key, 0, 8]} .*come back/), '... and the log says why';
+    ok HyperDerp::Raw->start($hd, $new[1])->closed, '... which makes room for nobody else';
+    $back->close;
+    ok HyperDerp::Test::wait_for(sub { HyperDerp::Raw->start($hd, $new[1])->admitted }), '... until it has left';
     $hd->finish;
 };
 
