@@ -56,6 +56,17 @@ uint64_t hd_bucket_unpaid_ns(const struct hd_bucket *b,
 	return rate->unit_ns > 0 ? wait_ns(b->paid_ns, rate, now_ns) : 0;
 }
 
+uint64_t hd_bucket_room(const struct hd_bucket *b, const struct hd_rate *rate,
+			uint64_t now_ns)
+{
+	uint64_t full_ns = now_ns + rate->burst_ns;
+	uint64_t from = HD_MAX(b->paid_ns, now_ns);
+
+	return full_ns > from
+		       ? (uint64_t)((double)(full_ns - from) / rate->unit_ns)
+		       : 0;
+}
+
 /* ---- of several ---- */
 
 static bool change(struct hd_pool *pool, uint64_t *old, uint64_t next)

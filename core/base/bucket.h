@@ -30,6 +30,9 @@ void hd_bucket_take(struct hd_bucket *b, const struct hd_rate *rate, uint64_t n,
 		    uint64_t now_ns);
 uint64_t hd_bucket_unpaid_ns(const struct hd_bucket *b,
 			     const struct hd_rate *rate, uint64_t now_ns);
+/* hd_bucket_room - how many there are. The rate is one. */
+uint64_t hd_bucket_room(const struct hd_bucket *b, const struct hd_rate *rate,
+			uint64_t now_ns);
 /* hd_bucket_change - the limit is another one: what is owed stays as many
  * bytes, and so takes another time. */
 void hd_bucket_change(struct hd_bucket *b, const struct hd_rate *from,

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include "core/base/lines.h"
+#include "core/relay/debt.h"
 #include "core/relay/relay_worker.h"
 #include "core/relay/tenant.h"
 #include "core/stream/limit.h"
@@ -165,6 +166,8 @@ static int limit_key(struct hd_peer *p,
 		hd_throttle_free(p->stream);
 		return 0;
 	}
+	if (e->limit == NULL)
+		e->limit = hd_debt_back(p->stream->worker, e);
 	if (e->limit == NULL)
 		e->limit = calloc(1, sizeof(*e->limit));
 	if (e->limit == NULL)

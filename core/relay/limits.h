@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* core/relay/limits.h - how much keys and tenants may send, and how many
- * connections they may have. What a key owes is kept with its entry: a debt
- * outlives the connection as long as that does.
+ * connections they may have. What a key owes is kept with its entry, and when
+ * that goes, until it is paid: debt.h.
  * Context: the key's home worker. */
 #pragma once
 #include "core/relay/peer.h"

@@ -13,6 +13,7 @@
 #include "core/base/key.h"
 #include "core/base/probes.h"
 #include "core/relay/away.h"
+#include "core/relay/debt.h"
 #include "core/relay/leave.h"
 #include "core/relay/limits.h"
 #include "core/relay/peer.h"
@@ -178,6 +179,7 @@ void hd_peer_down(struct hd_stream *s)
 	hd_presence_end(p);
 	if (e->active != NULL)
 		return;
+	hd_debt_keep(s->worker, e);
 	if (s->worker->relay->feeds != NULL)
 		hd_feeds_down(s->worker, e);
 	hd_gone_leave(s->worker, &e);

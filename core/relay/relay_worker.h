@@ -6,6 +6,7 @@
 #include "core/relay/relay_table.h"
 #include "core/relay/way.h"
 
+struct hd_debts;
 struct hd_feed;
 struct hd_limits_worker;
 struct hd_pairs;
@@ -18,6 +19,7 @@ struct hd_relay { /* w->relay */
 	struct hd_pairs *pairs; /* NULL: nobody asks */
 	struct hd_feed *feeds; /* of watchers: core/relay/presence.h */
 	struct hd_limits_worker *limits; /* NULL: nothing is shared */
+	struct hd_debts *debts; /* of keys that have left; NULL: never any */
 	struct hd_ways ways; /* keys at other relays */
 	struct hd_relay_table away; /* those whose packets came here: away.h */
 	struct hd_seen *seen; /* NULL: another relay has brought none yet */

@@ -2,9 +2,12 @@
 /* core/stream/limit.h - how much is read: of one key, that is of all its
  * connections together, which are in one worker; and of many keys together, by
  * shares. The relay says who has which limits; a stream without any pays one
- * branch a read. Context: the key's home worker. */
+ * branch a read, and one with limits that are far away little more: it may read
+ * so much before its key is charged, and takes from the slices of shares.
+ * Context: the key's home worker. */
 #pragma once
 #include "core/stream/share.h"
+#include "core/stream/stream.h"
 
 enum hd_shared { HD_SHARED_TENANT, HD_SHARED_RELAY, HD_SHARED_N };
 
@@ -33,6 +36,8 @@ struct hd_throttle { /* of a stream */
 	struct hd_claim claim; /* in shared[at], while it waits there */
 	uint8_t at;
 	bool pays; /* HD_DEADLINE_PAUSE is the key's */
+	int64_t lease; /* bytes that may be read before the key is charged */
+	uint64_t bytes, packets; /* that it was not charged for yet */
 };
 
 /* hd_throttle_set - from now on this is what counts for the stream; who waits
@@ -44,11 +49,30 @@ void hd_throttle_free(struct hd_stream *s);
 
 /* hd_throttle_unpaid_ms - how long its key has to wait; 0: not.
  * hd_throttle_charge - so much was read; reading may pause.
+ * hd_throttle_settle - the same, when a lease or a slice is used up.
  * hd_throttle_holds - a pause has passed: it begins to wait, or waits, for
  * others. */
 uint64_t hd_throttle_unpaid_ms(const struct hd_stream *s);
-void hd_throttle_charge(struct hd_stream *s, uint64_t bytes, uint64_t packets);
+void hd_throttle_settle(struct hd_stream *s, uint64_t bytes);
 bool hd_throttle_holds(struct hd_stream *s);
+
+static inline void hd_throttle_charge(struct hd_stream *s, uint64_t bytes,
+				      uint64_t packets)
+{
+	struct hd_throttle *t = s->throttle;
+	bool due;
+
+	t->bytes += bytes;
+	t->packets += packets;
+	t->lease -= (int64_t)(bytes + packets * t->key->packet_bytes);
+	due = t->lease < 0;
+	for (unsigned i = 0; i < HD_SHARED_N; i++)
+		if (t->shared[i] != NULL)
+			due |= hd_share_spend(&t->shared[i]->share, bytes,
+					      packets);
+	if (__builtin_expect(due, 0))
+		hd_throttle_settle(s, bytes);
+}
 
 /* hd_pool_share_new - Returns NULL when out of memory. hd_pool_share_free -
  * nobody waits in it. NULL is allowed. */

@@ -88,9 +88,7 @@ static uint64_t least_had(const struct hd_share *s)
 bool hd_share_charge(struct hd_share *s, uint64_t *had, uint64_t bytes,
 		     uint64_t packets, uint64_t now_ns)
 {
-	bytes += packets * s->packet_bytes;
-	*had = HD_MAX(*had, least_had(s)) + bytes;
-	s->balance -= (int64_t)bytes;
+	*had = HD_MAX(*had, least_had(s)) + bytes + packets * s->packet_bytes;
 	if (s->balance < 0)
 		lease(s, now_ns);
 	return hd_share_is_dry(s);

@@ -57,15 +57,24 @@ void hd_share_init(struct hd_share *s, struct hd_fund *fund, unsigned n_workers,
 void hd_share_look(struct hd_share *s);
 void hd_share_end(struct hd_share *s);
 
-/* hd_share_charge - somebody has read so much. @had  its key's, of this share
- * Returns whether it has to wait before it reads on. */
-bool hd_share_charge(struct hd_share *s, uint64_t *had, uint64_t bytes,
-		     uint64_t packets, uint64_t now_ns);
-/* hd_share_is_dry - whether who reads has to wait. */
+/* hd_share_is_dry - whether who reads has to wait.
+ * hd_share_spend - somebody has read so much. Returns whether its slice is used
+ * up: then hd_share_charge() is due. */
 static inline bool hd_share_is_dry(const struct hd_share *s)
 {
 	return s->balance < 0;
 }
+static inline bool hd_share_spend(struct hd_share *s, uint64_t bytes,
+				  uint64_t packets)
+{
+	s->balance -= (int64_t)(bytes + packets * s->packet_bytes);
+	return s->balance < 0;
+}
+/* hd_share_charge - who has spent it, after one read or several; and another
+ * slice, if one is needed and there is one. @had  its key's, of this share
+ * Returns whether it has to wait before it reads on. */
+bool hd_share_charge(struct hd_share *s, uint64_t *had, uint64_t bytes,
+		     uint64_t packets, uint64_t now_ns);
 /* hd_share_wait - until hd_share_next() gives it back. Returns how soon, in ms,
  * hd_share_tick() is due; 0: out of memory, it need not wait.
  * hd_share_leave - it waits no more; nothing, if it did not. */

@@ -9,12 +9,12 @@
  * a chunk of its own; an idle stream holds none.
  * Context: the stream's worker. */
 #include <errno.h>
-#include <string.h>
 #include "core/base/clock.h"
 #include "core/base/probes.h"
 #include "core/stream/first.h"
 #include "core/stream/limit.h"
 #include "core/stream/proxied.h"
+#include "core/stream/stream_kept.h"
 #include "core/stream/stream_life.h"
 #include "core/stream/ws.h"
 #include "core/tls/ktls.h"
@@ -23,50 +23,6 @@
 void hd_stream_want(struct hd_stream *s, size_t n)
 {
 	s->want = (uint32_t)HD_MIN(n, HD_PLAIN_BYTES - HD_READ_BYTES);
-}
-
-static size_t kept_bytes(const struct hd_stream *s)
-{
-	return s->kept != NULL ? hd_chunk_len(s->kept) : 0;
-}
-
-/* Puts n bytes behind what is kept. The chunk at least doubles when it grows:
- * a large frame that comes in drops is not copied for each of them. */
-static void keep_more(struct hd_stream *s, const uint8_t *p, size_t n)
-{
-	struct hd_chunk *old = s->kept;
-	size_t have = kept_bytes(s);
-
-	if (old == NULL || hd_chunk_room(old) < n) {
-		s->kept = hd_chunk_new(&s->worker->streams->pool,
-				       have + HD_MAX(have, n));
-		if (s->kept != NULL && have > 0)
-			memcpy(s->kept->data + s->kept->tail,
-			       old->data + old->head, have);
-		if (s->kept != NULL)
-			s->kept->tail += (uint32_t)have;
-		hd_chunk_put(&s->worker->streams->pool, &old);
-	}
-	if (s->kept == NULL) {
-		hd_stream_abort(s, HD_CLOSE_ERROR);
-		return;
-	}
-	memcpy(s->kept->data + s->kept->tail, p, n);
-	s->kept->tail += (uint32_t)n;
-}
-
-/* Moves what was kept to the front of the worker's buffer. */
-static size_t unkeep(struct hd_stream *s)
-{
-	size_t n;
-
-	if (s->kept == NULL)
-		return 0;
-	n = hd_chunk_len(s->kept);
-	hd_assert(n <= HD_PLAIN_BYTES - HD_READ_BYTES);
-	memcpy(s->worker->plain, s->kept->data + s->kept->head, n);
-	hd_chunk_put(&s->worker->streams->pool, &s->kept);
-	return n;
 }
 
 static bool has_messages(const struct hd_stream *s)
@@ -339,14 +295,24 @@ void hd_stream_read(struct hd_stream *s)
 		hd_stream_mark_ready(s);
 }
 
+/* Its bytes have been charged, its packets not. */
+static void offer_kept(struct hd_stream *s)
+{
+	const struct hd_counter *packets = &s->worker->stats.packets_in;
+	uint64_t before = packets->n;
+
+	s->want = 0;
+	offer(s, unkeep(s));
+	if (s->throttle != NULL)
+		hd_throttle_charge(s, 0, packets->n - before);
+}
+
 void hd_stream_resume(struct hd_stream *s)
 {
 	if (!hd_stream_takes_input(s))
 		return;
-	if (s->kept != NULL) {
-		s->want = 0;
-		offer(s, unkeep(s));
-	}
+	if (s->kept != NULL)
+		offer_kept(s);
 	if (s->rx_eof && hd_stream_takes_input(s))
 		got_eof(s);
 	if (s->readable && hd_stream_is_open(s))

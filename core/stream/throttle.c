@@ -16,7 +16,15 @@
 #include "core/stream/limit.h"
 #include "core/stream/stream_life.h"
 
-enum { TELL_EVERY_MS = 60000 };
+enum {
+	TELL_EVERY_MS = 60000,
+	/* A key is charged when it has read so much, or a part of what it may
+	 * read at once, or of a second's worth: so its limit is exceeded by no
+	 * more, in each of its connections. */
+	LEASE_MAX_BYTES = 64 * 1024,
+	LEASE_PART = 4,
+	LEASES_PER_S = 1000,
+};
 
 /* ---- its own ---- */
 
@@ -108,18 +116,43 @@ bool hd_throttle_holds(struct hd_stream *s)
 	return t->claim.node.at != 0 || pays(s) || waits_from(t, 0);
 }
 
-void hd_throttle_charge(struct hd_stream *s, uint64_t bytes, uint64_t packets)
+/* ---- charged ---- */
+
+static void charge(struct hd_throttle *t)
 {
-	struct hd_throttle *t = s->throttle;
+	uint64_t now_ns = t->stream->worker->now_ns;
 	struct hd_limit *key = t->key;
 
-	t->claim.reads = bytes;
 	hd_bucket_take(&key->bucket, &key->rate,
-		       bytes + packets * key->packet_bytes, s->worker->now_ns);
+		       t->bytes + t->packets * key->packet_bytes, now_ns);
 	for (unsigned i = 0; i < HD_SHARED_N; i++)
 		if (t->shared[i] != NULL)
 			hd_share_charge(&t->shared[i]->share, &key->had[i],
-					bytes, packets, s->worker->now_ns);
+					t->bytes, t->packets, now_ns);
+	t->bytes = t->packets = 0;
+	t->lease = 0;
+}
+
+static int64_t next_lease(const struct hd_throttle *t)
+{
+	const struct hd_limit *key = t->key;
+	uint64_t room, n;
+
+	if (key->rate.unit_ns <= 0)
+		return LEASE_MAX_BYTES;
+	room = hd_bucket_room(&key->bucket, &key->rate,
+			      t->stream->worker->now_ns);
+	n = HD_MAX(room / LEASE_PART, key->per_s / LEASES_PER_S);
+	return (int64_t)HD_MIN(HD_MIN(n, room), (uint64_t)LEASE_MAX_BYTES);
+}
+
+void hd_throttle_settle(struct hd_stream *s, uint64_t bytes)
+{
+	struct hd_throttle *t = s->throttle;
+
+	t->claim.reads = bytes;
+	charge(t);
+	t->lease = next_lease(t);
 	if (!s->rx_paused && !pays(s))
 		waits_from(t, 0);
 }
@@ -204,10 +237,34 @@ void hd_throttle_free(struct hd_stream *s)
 	bool waits = t->claim.node.at != 0;
 
 	leave(t);
+	charge(t);
 	if (hd_stream_is_open(s))
 		look_again(s, waits && s->deadline_ms[HD_DEADLINE_PAUSE] == 0,
 			   t->pays);
 	free(t);
+}
+
+static void point_at(struct hd_throttle *t, struct hd_limit *key,
+		     struct hd_pool_share *const shared[HD_SHARED_N])
+{
+	t->key = key;
+	for (unsigned i = 0; i < HD_SHARED_N; i++)
+		t->shared[i] = shared[i];
+}
+
+/* What came behind the login has been read; and the key may owe. */
+static int begin(struct hd_stream *s, struct hd_limit *key,
+		 struct hd_pool_share *const shared[HD_SHARED_N])
+{
+	struct hd_throttle *t = s->throttle = calloc(1, sizeof(*t));
+
+	if (t == NULL)
+		return -ENOMEM;
+	t->stream = s;
+	point_at(t, key, shared);
+	t->lease = -1; /* now */
+	hd_throttle_charge(s, s->kept != NULL ? hd_chunk_len(s->kept) : 0, 0);
+	return 0;
 }
 
 int hd_throttle_set(struct hd_stream *s, struct hd_limit *key,
@@ -216,16 +273,12 @@ int hd_throttle_set(struct hd_stream *s, struct hd_limit *key,
 	struct hd_throttle *t = s->throttle;
 
 	if (t == NULL)
-		t = s->throttle = calloc(1, sizeof(*t));
-	if (t == NULL)
-		return -ENOMEM;
+		return begin(s, key, shared);
 	bool waits = t->claim.node.at != 0;
 
 	leave(t);
-	t->stream = s;
-	t->key = key;
-	for (unsigned i = 0; i < HD_SHARED_N; i++)
-		t->shared[i] = shared[i];
+	charge(t);
+	point_at(t, key, shared);
 	look_again(s, waits && s->deadline_ms[HD_DEADLINE_PAUSE] == 0, t->pays);
 	t->pays = t->pays && hd_throttle_unpaid_ms(s) > 0;
 	return 0;

@@ -79,6 +79,28 @@ subtest 'peer_rate_limit: of all connections of a key together' => sub {
     $hd->finish;
 };
 
+subtest 'peer_rate_limit: a client that comes back owes what it owed' => sub {
+    my $hd = HyperDerp::Test->start(no_tls => 1, conf => "peer_rate_limit: 10000\n");
+    my ($login, $receiver) = HyperDerp::Raw::logins($hd, 2);
+    my $to = HyperDerp::Raw->login($hd, $receiver);
+    my $all = HyperDerp::Raw::packet_frame($to->key, 'x' x SIZE) x 60;
+    my ($start, $n) = (time, 0);
+    for (1 .. 30) {    # each would have a burst of 64 KiB
+        my $from = HyperDerp::Raw->login($hd, $login);
+        $from->write_some($all);
+        $from->close;
+    }
+    my $until = time + 1;
+    while ((my $left = $until - time) > 0) {
+        my ($type) = $to->next($left) or last;
+        $n += SIZE if $type == HyperDerp::Raw::RECV_PACKET;
+    }
+    # one burst, what a read may bring beyond it, and the rate
+    my $most = 65568 + 65536 + 10_000 * (time - $start);
+    cmp_ok $n, '<', $most, sprintf '%.0f kB have come, not more than about %.0f', $n / 1e3, $most / 1e3;
+    $hd->finish;
+};
+
 # Of a tenant, the relay and a rule: two senders, live.
 subtest 'limits that many share' => sub {
     my $policy = sub ($rule, $more) {

@@ -78,6 +78,7 @@ static void read_once(struct reader *r)
 	r->next_ms = world.now_ms + r->every_ms;
 	r->claim.reads = r->size;
 	r->got += r->size;
+	hd_share_spend(s, r->size, 1);
 	if (!hd_share_charge(s, &r->had, r->size, 1, now_ns()))
 		return;
 	r->waits = true;

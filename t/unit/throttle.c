@@ -83,6 +83,43 @@ static void a_pause_of_a_module_does_not_pay(void **state)
 	assert_true(reads());
 }
 
+/* What came behind the login counts, and is not passed on for nothing. */
+static void a_debt_comes_along(void **state)
+{
+	(void)state;
+	hd_bucket_take(&key.bucket, &key.rate, BURST + RATE, w->now_ns);
+	stream.kept = hd_chunk_new(&w->streams->pool, RATE);
+	stream.kept->tail += RATE;
+	assert_int_equal(hd_throttle_set(&stream, &key, none), 0);
+	assert_false(reads());
+	pass_ms(1999);
+	assert_false(reads());
+	hd_chunk_put(&w->streams->pool, &stream.kept);
+	pass_ms(1);
+	assert_true(reads());
+}
+
+/* A limit that is not near is looked at now and then, and misses nothing. */
+static void small_reads_add_up(void **state)
+{
+	uint64_t n = 0;
+
+	(void)state;
+	key.packet_bytes = 20;
+	assert_int_equal(hd_throttle_set(&stream, &key, none), 0);
+	while (reads() && n < BURST) {
+		hd_throttle_charge(&stream, 5, 1);
+		n += 25;
+	}
+	assert_int_equal(n, BURST); /* all of the burst */
+	assert_true(reads());
+	hd_throttle_charge(&stream, 5, 1);
+	hd_throttle_charge(&stream, 5, 1);
+	hd_throttle_free(&stream); /* whoever goes leaves nothing uncharged */
+	assert_int_equal(hd_bucket_unpaid_ns(&key.bucket, &key.rate, w->now_ns),
+			 50ull * 1000 * MS / RATE);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -90,6 +127,10 @@ int main(void)
 						teardown),
 		cmocka_unit_test_setup_teardown(
 			a_pause_of_a_module_does_not_pay, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_debt_comes_along, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(small_reads_add_up, setup,
+						teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

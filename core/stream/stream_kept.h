@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+/* core/stream/stream_kept.h - bytes that a protocol has not used yet, an
+ * unfinished frame. For stream_rx.c. Context: the stream's worker. */
+#pragma once
+#include <string.h>
+#include "core/stream/stream_life.h"
+
+static inline size_t kept_bytes(const struct hd_stream *s)
+{
+	return s->kept != NULL ? hd_chunk_len(s->kept) : 0;
+}
+
+/* Puts n bytes behind what is kept. The chunk at least doubles when it grows:
+ * a large frame that comes in drops is not copied for each of them. */
+static inline void keep_more(struct hd_stream *s, const uint8_t *p, size_t n)
+{
+	struct hd_chunk *old = s->kept;
+	size_t have = kept_bytes(s);
+
+	if (old == NULL || hd_chunk_room(old) < n) {
+		s->kept = hd_chunk_new(&s->worker->streams->pool,
+				       have + HD_MAX(have, n));
+		if (s->kept != NULL && have > 0)
+			memcpy(s->kept->data + s->kept->tail,
+			       old->data + old->head, have);
+		if (s->kept != NULL)
+			s->kept->tail += (uint32_t)have;
+		hd_chunk_put(&s->worker->streams->pool, &old);
+	}
+	if (s->kept == NULL) {
+		hd_stream_abort(s, HD_CLOSE_ERROR);
+		return;
+	}
+	memcpy(s->kept->data + s->kept->tail, p, n);
+	s->kept->tail += (uint32_t)n;
+}
+
+/* Moves what was kept to the front of the worker's buffer. */
+static inline size_t unkeep(struct hd_stream *s)
+{
+	size_t n;
+
+	if (s->kept == NULL)
+		return 0;
+	n = hd_chunk_len(s->kept);
+	hd_assert(n <= HD_PLAIN_BYTES - HD_READ_BYTES);
+	memcpy(s->worker->plain, s->kept->data + s->kept->head, n);
+	hd_chunk_put(&s->worker->streams->pool, &s->kept);
+	return n;
+}
