@@ -88,6 +88,19 @@ static void bytes_of(const union hd_addr *addr, uint8_t ret[static 16])
 	memcpy(ret + sizeof(mapped), &addr->in.sin_addr, 4);
 }
 
+struct hd_prefix hd_prefix_of(const union hd_addr *addr, unsigned bits)
+{
+	struct hd_prefix p = { .bits = ALL_BITS };
+
+	bytes_of(addr, p.addr);
+	if (memcmp(p.addr, mapped, sizeof(mapped)) == 0)
+		return p;
+	p.bits = (uint8_t)bits;
+	for (unsigned i = 0; i < sizeof(p.addr); i++)
+		p.addr[i] &= mask_of(bits, i);
+	return p;
+}
+
 /* Who lets in by one family does not think of the other: an IPv4 client is in
  * no prefix that is shorter than the one in which all of IPv4 stands. */
 static bool has(const struct hd_prefix *p, const uint8_t addr[static 16])

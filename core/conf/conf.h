@@ -60,6 +60,9 @@ struct hd_conf {
 	uint64_t trusted_header; /* enum hd_trusted_header */
 	uint64_t sockbuf_bytes; /* SO_SNDBUF and SO_RCVBUF; 0: kernel's */
 	uint64_t max_accept_rate; /* connections per second; 0: no limit */
+	uint64_t address_connections; /* of one; 0: any number */
+	uint64_t address_rate; /* connections per second of one; 0: no limit */
+	uint64_t address_bits; /* of IPv6 that make one address */
 	/* streams */
 	uint64_t peer_rate_limit; /* bytes per second; 0: no limit */
 	uint64_t relay_rate_limit; /* the same, of all peers together */

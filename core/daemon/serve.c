@@ -13,6 +13,7 @@
 #include "core/relay/peer.h"
 #include "core/stream/accept.h"
 #include "core/stream/stream_life.h"
+#include "core/stream/visitor.h"
 #include "core/tls/aead.h"
 #include "core/tls/ktls.h"
 #include "core/tls/tls.h"
@@ -118,6 +119,7 @@ static void reload_here(struct hd_worker *w, void *arg)
 	w->streams->tls = r->tls;
 	w->hooks = hd_modules_hooks();
 	hd_limits_reload(w);
+	hd_visitors_reload(w);
 	hd_modules_changed(w, r->conf);
 }
 

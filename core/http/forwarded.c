@@ -13,6 +13,7 @@
 #include <strings.h>
 #include "core/loop/worker.h"
 #include "core/stream/proxied.h"
+#include "core/stream/visitor.h"
 
 /* ---- an address ---- */
 
@@ -253,5 +254,5 @@ int hd_forwarded_apply(struct hd_request *req)
 	if (r < 0)
 		return r;
 	hd_proxied_forwarded(s, r > 0 ? &client : NULL);
-	return 0;
+	return hd_visitor_renamed(s) ? 0 : -EUSERS;
 }

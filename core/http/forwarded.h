@@ -20,5 +20,6 @@ int hd_forwarded_find(const struct hd_http_head *head,
 
 /* hd_forwarded_apply - the stream's address is the client's of this request;
  * the next one on the same connection may be another's. Returns 0; -EBADMSG, a
- * trusted proxy sends what cannot be read. The stream's worker. */
+ * trusted proxy sends what cannot be read; -EUSERS, that client has more
+ * connections than it may. The stream's worker. */
 int hd_forwarded_apply(struct hd_request *req);

@@ -206,16 +206,22 @@ static enum after refuse_forwarded(struct hd_request *req)
 	return refuse(req, 400, "the header Forwarded cannot be read\n");
 }
 
+static enum after refuse_crowd(struct hd_request *req)
+{
+	return refuse(req, 429, "too many connections from your address\n");
+}
+
 static enum after handle(struct hd_request *req)
 {
-	int status;
+	int status, r;
 
 	req->method = method_bit(req->head.method);
 	req->keep = wants_keep(&req->head);
 	if (host_is_wrong(&req->head))
 		return refuse(req, 400, "one Host header is needed\n");
-	if (hd_forwarded_apply(req) < 0)
-		return refuse_forwarded(req);
+	r = hd_forwarded_apply(req);
+	if (r < 0)
+		return r == -EUSERS ? refuse_crowd(req) : refuse_forwarded(req);
 	if (!hd_stream_is_open(req->stream))
 		return AFTER_CLOSE; /* no room for the client's address */
 	status = check_body(req);

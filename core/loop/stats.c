@@ -34,6 +34,9 @@ const struct hd_metric hd_core_metrics[] = {
 	ROW(accepts, "hyper_derp_accepts_total", "Connections accepted"),
 	ROW(accepts_denied, "hyper_derp_accepts_denied_total",
 	    "Connections that a module closed by their address"),
+	ROW(address_refused, "hyper_derp_address_refused_total",
+	    "Connections closed by max_connections_per_address or "
+	    "max_accept_rate_per_address"),
 	ROW(accept_pauses, "hyper_derp_accept_pauses_total",
 	    "Times that accepting paused"),
 	ROW(proxy_refused, "hyper_derp_proxy_refused_total",

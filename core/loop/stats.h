@@ -18,6 +18,7 @@ enum hd_drop { /* why a packet was dropped; two numbers each: other, disco */
 struct hd_stats {
 	struct hd_counter recv_bytes, send_bytes, packets_in, packets_out;
 	struct hd_counter accepts, accepts_denied, accept_pauses, proxy_refused;
+	struct hd_counter address_refused;
 	struct hd_counter logins, logins_denied;
 	struct hd_counter moves, slow_moves, tls_ok, tls_failed, ktls_rekey;
 	struct hd_counter recv_paused, gone_forgotten;

@@ -21,6 +21,7 @@
 #include "core/stream/arrival.h"
 #include "core/stream/proxy_header.h"
 #include "core/stream/stream_life.h"
+#include "core/stream/visitor.h"
 
 /* ---- who may come ---- */
 
@@ -138,7 +139,8 @@ static void take_header(struct hd_stream *s, int len,
 		named(s, client);
 	if (!hd_stream_is_open(s))
 		return;
-	if (hd_arrival_passes(s->worker, s->listener, &s->addr,
+	if (hd_visitor_renamed(s) &&
+	    hd_arrival_passes(s->worker, s->listener, &s->addr,
 			      hd_stream_proxy(s)))
 		hd_stream_begin(s);
 	else

@@ -28,6 +28,7 @@
 #include "core/stream/proxied.h"
 #include "core/stream/stream_life.h"
 #include "core/stream/trace.h"
+#include "core/stream/visitor.h"
 #include "core/stream/ws.h"
 #include "core/tls/tls.h"
 
@@ -86,6 +87,7 @@ static void stream_free(struct hd_stream *s)
 	hd_tls_free(&s->tls);
 	hd_ws_free(&s->ws);
 	hd_proxied_free(&s->proxied);
+	hd_visitor_leave(s->worker, &s->visitor);
 	hd_listener_put(&s->listener);
 	free(s->state);
 	s->state = NULL;
@@ -126,19 +128,31 @@ static struct hd_stream *enter(struct hd_worker *w,
 	return s;
 }
 
+/* @ret  given, also if it may not */
+static bool may_visit(struct hd_worker *w, const struct hd_listener *l,
+		      const union hd_addr *from, struct hd_visitor **ret)
+{
+	return hd_visitor_come(w, l, from, ret) &&
+	       hd_arrival_passes(w, l, from, NULL);
+}
+
 void hd_stream_accept(struct hd_worker *w, const struct hd_listener *listener,
 		      int fd, const union hd_addr *from)
 {
+	struct hd_visitor *visitor = NULL;
 	struct hd_first first;
 	bool may_come = hd_proxied_may_come(w, listener, from) &&
 			(listener->proxies.n > 0 ||
-			 hd_arrival_passes(w, listener, from, NULL)) &&
+			 may_visit(w, listener, from, &visitor)) &&
 			hd_first_find(w, listener, from, &first);
 	struct hd_stream *s =
 		enter(w, listener, fd, from, may_come ? &first : NULL);
 
-	if (s == NULL)
+	if (s == NULL) {
+		hd_visitor_leave(w, &visitor);
 		return;
+	}
+	s->visitor = hd_steal(&visitor);
 	HD_PROBE(accept, s, w->index, &s->addr, listener->tls);
 	hd_stream_deadline(s, HD_DEADLINE_LOGIN, w->conf->login_timeout_ms);
 	s->proxy_due = listener->proxies.n > 0;

@@ -17,6 +17,7 @@ struct hd_listener;
 struct hd_proxied;
 struct hd_throttle;
 struct hd_tls;
+struct hd_visitor;
 struct hd_ws;
 
 #define HD_STREAM_MAGIC 0x4844534du
@@ -133,6 +134,7 @@ struct hd_stream {
 	uint64_t queued_ns; /* a packet is timed since then; 0: none */
 	uint32_t drops[HD_DROP_N];
 	union hd_addr addr; /* the client's */
+	struct hd_visitor *visitor; /* of that address; NULL: not counted */
 	struct hd_proxied *proxied; /* NULL: which is the socket's other end */
 	struct hd_stream *dirty_next, *ready_next, *prev, *next;
 };

@@ -236,6 +236,45 @@ subtest 'max_accept_rate: who looks and finds nobody pays nothing' => sub {
     $hd->finish;
 };
 
+subtest 'of one address' => sub {
+    my $hd = HyperDerp::Test->start(no_tls => 1, conf => "max_connections_per_address: 3\n");
+    my @logins = HyperDerp::Raw::logins($hd, 12);
+    my $refused = sub { $hd->ctl('metrics') =~ /hyper_derp_address_refused_total\s+-\s+(\d+)/ ? $1 : -1 };
+    my $comes = sub {    # as soon as others have left
+        my ($login, $c) = shift @logins;
+        HyperDerp::Test::wait_for(sub { ($c = HyperDerp::Raw->start($hd, $login))->admitted }) or die "no login\n";
+        return $c;
+    };
+    my $reload = sub ($conf) {
+        $hd->{conf} = $conf;
+        $hd->write_conf;
+        is $hd->ctl('reload'), "ok\n", $conf =~ s/\n//r;
+    };
+    my @c = map { $comes->() } 1 .. 3;
+    my $before = $refused->();
+    ok HyperDerp::Raw->start($hd, $logins[0])->closed, 'one too many is closed' for 1 .. 2;
+    is $refused->(), $before + 2, '... and counted';
+    my @lines = $hd->log_text =~ /connection refused: from=127.0.0.1:\d+ .*connections=3 limit=max_connections_per_address/g;
+    is @lines, 1, '... and once in the log';
+    (shift @c)->close;
+    push @c, $comes->();
+    pass 'who leaves makes room';
+
+    $reload->("max_connections_per_address: 0\n");
+    push @c, map { $comes->() } 1 .. 2;
+    $reload->("max_connections_per_address: 6\n");
+    push @c, $comes->();
+    ok HyperDerp::Raw->start($hd, $logins[0])->closed, 'who came without a limit counts, too';
+
+    $reload->("max_accept_rate_per_address: 1\n");
+    $before = $refused->();
+    my @fast = map { HyperDerp::Raw->open($hd) } 1 .. 300;
+    ok HyperDerp::Test::wait_for(sub { $refused->() > $before }), 'too fast: some are closed';
+    ok $hd->log_like(qr/connection refused: from=127.0.0.1:\d+ .*limit=max_/), '... and the log says why';
+    ok $_->ping, 'who is here stays' for @c;
+    $hd->finish;
+};
+
 subtest 'descriptors run out' => sub {
     plan skip_all => 'prlimit (util-linux) is not installed' if system('prlimit --version >/dev/null 2>&1');
     my $hd = HyperDerp::Test->start(no_tls => 1, workers => 1, conf => "login_timeout: 60s\n",

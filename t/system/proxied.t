@@ -325,6 +325,36 @@ subtest 'requests from trusted proxies' => sub {
     $hd->finish;
 };
 
+# t/unit/visitor.c: what is one address, and how fast they come.
+subtest 'limits of an address' => sub {
+    $hd = relay(conf => "trusted_proxies: [127.0.0.1]\nmax_connections_per_address: 1\n");
+    @logins = HyperDerp::Raw::logins($hd, 12);
+    my $forwarded = sub ($from) {
+        my $login = shift @logins;
+        my $head = $login->{head} =~ s/\r\n\r\n\z/\r\nX-Forwarded-For: $from\r\n\r\n/r;
+        return HyperDerp::Raw->start($hd, { %$login, head => $head }, port => $hd->{direct});
+    };
+    my $proxied = sub ($from) {
+        my $login = shift @logins;
+        my $c = HyperDerp::Raw->open($hd);
+        $c->write(v1($from) . $login->{head} . $login->{info});
+        return $c;
+    };
+    my @c = map { HyperDerp::Raw->login($hd, shift @logins, port => $hd->{direct}) } 1 .. 3;
+    pass 'a trusted proxy has none';
+    my @here = map { $_->('203.0.113.7'), $_->('2001:db8:1::7') } $proxied;
+    ok $_->admitted, 'one of each client of a proxy' for @here;
+    ok $proxied->($_)->closed, "... and no more: $_" for '203.0.113.7', '2001:db8:1::8';
+    like $forwarded->('203.0.113.7')->rest, qr/^HTTP\S+ 429 /, '... whichever way they come';
+    push @here, $forwarded->('203.0.113.9');
+    ok $here[-1]->admitted, 'a client of an HTTP proxy';
+    like $forwarded->('203.0.113.9')->rest, qr/^HTTP\S+ 429 /, '... and no more';
+    $_->close for $here[0], $here[-1];
+    my $last = shift @logins;
+    ok wait_for(sub { @logins = ($last); $proxied->('203.0.113.9')->admitted }), 'who leaves makes room';
+    $hd->finish;
+};
+
 subtest 'what -t refuses' => sub {
     my $check = sub ($list) {
         my $bad = HyperDerp::Test->new(no_tls => 1);
