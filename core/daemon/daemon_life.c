@@ -10,10 +10,11 @@
  *                                                   QUIT asked for it -'
  *
  * WARNING: logins are refused, STUN is silent, peers have read why. CLOSING:
- * peers are closed, staggered. DRAINED: up, and refusing logins. QUIT is what a
- * stop of the service sends: the machine may be going down, so its drain is
- * brief, whatever drain_time says. TERM is what a restart sends: peers are told
- * to come back and closed at once, since any wait would be an outage. */
+ * peers have read when, and are closed then, staggered. DRAINED: up, and
+ * refusing logins. QUIT is what a stop of the service sends: the machine may be
+ * going down, so its drain is brief, whatever drain_time says. TERM is what a
+ * restart sends: peers are told to come back and closed at once, since any wait
+ * would be an outage. */
 #include "core/daemon/daemon.h"
 #include <errno.h>
 #include <hyper-derp/control.h>
@@ -35,6 +36,10 @@
 
 enum {
 	LOOK_MS = 50, /* how often CLOSING counts streams */
+	/* From Restarting to the first close. A tailscaled stays with a relay
+	 * of which it has heard within 8 s (netcheck's PreferredDERPFrameTime):
+	 * one that carries no traffic then finds its next home at once. */
+	QUIET_MS = 9000,
 };
 
 static const struct pace {
@@ -42,7 +47,7 @@ static const struct pace {
 	uint32_t spread_ms; /* over which peers are closed */
 	uint32_t extra_ms; /* for the last ones to take their goodbye */
 } at_ease = { UINT64_MAX, 10000, 3000 },
-  brief = { 5000, 8000, 1000 }; /* 15 s with the second that an end takes */
+  brief = { QUIET_MS, 4000, 1000 }; /* 15 s with the second that an end takes */
 
 enum state { SERVING, WARNING, CLOSING, DRAINED, STOP };
 
@@ -51,6 +56,7 @@ struct life {
 	enum state state;
 	bool exit_after; /* QUIT, --exit */
 	const struct pace *pace; /* of the drain */
+	uint64_t closes_ms; /* the first peer */
 	uint64_t until_ms; /* WARNING, CLOSING: no longer than this */
 	uint64_t since_ms;
 };
@@ -73,6 +79,20 @@ static int reload(struct life *l, struct hd_error *err)
 	return r;
 }
 
+static uint64_t ms_until(uint64_t at_ms)
+{
+	uint64_t now = hd_clock_ms();
+
+	return at_ms > now ? at_ms - now : 0;
+}
+
+/* @wait_ms  from now until the first peer is closed */
+static void set_time(struct life *l, uint64_t wait_ms)
+{
+	l->closes_ms = hd_clock_ms() + wait_ms;
+	l->until_ms = l->closes_ms - HD_MIN(wait_ms, (uint64_t)QUIET_MS);
+}
+
 static void begin_warning(struct life *l, uint64_t wait_ms)
 {
 	unsigned streams = hd_serve_streams();
@@ -80,7 +100,7 @@ static void begin_warning(struct life *l, uint64_t wait_ms)
 	if (streams == 0)
 		wait_ms = 0; /* nobody is to be told */
 	l->state = WARNING;
-	l->until_ms = hd_clock_ms() + wait_ms;
+	set_time(l, wait_ms);
 	hd_log_write(HD_LOG_NOTICE,
 		     "drain begins: streams=%u drain_time_ms=%ju then=%s",
 		     streams, (uintmax_t)wait_ms,
@@ -98,7 +118,7 @@ static void change_time(struct life *l, uint64_t wait_ms)
 		hd_serve_drain_keep();
 	l->state = WARNING;
 	l->pace = &at_ease;
-	l->until_ms = hd_clock_ms() + wait_ms;
+	set_time(l, wait_ms);
 	hd_log_write(HD_LOG_NOTICE, "drain changed: drain_time_ms=%ju then=%s",
 		     (uintmax_t)wait_ms, l->exit_after ? "exit" : "stay");
 	hd_event("drain", "{\"state\":\"warning\"}");
@@ -138,6 +158,12 @@ static void on_usr2(struct life *l)
 	begin_warning(l, l->d->conf->drain_time_ms);
 }
 
+static void hurry(struct life *l, uint64_t wait_ms)
+{
+	if (l->closes_ms > hd_clock_ms() + wait_ms)
+		set_time(l, wait_ms);
+}
+
 static void on_quit(struct life *l)
 {
 	uint64_t wait_ms = HD_MIN(l->d->conf->drain_time_ms, brief.warn_ms);
@@ -148,7 +174,7 @@ static void on_quit(struct life *l)
 	if (l->state == SERVING)
 		begin_warning(l, wait_ms);
 	else if (l->state == WARNING)
-		l->until_ms = HD_MIN(l->until_ms, hd_clock_ms() + wait_ms);
+		hurry(l, wait_ms);
 	else if (l->state == DRAINED)
 		l->state = STOP;
 }
@@ -204,8 +230,8 @@ static void begin_closing(struct life *l)
 {
 	l->state = CLOSING;
 	hd_event("drain", "{\"state\":\"closing\"}");
-	l->until_ms = hd_clock_ms() + l->pace->spread_ms + l->pace->extra_ms;
-	hd_serve_drain(l->pace->spread_ms);
+	l->until_ms = l->closes_ms + l->pace->spread_ms + l->pace->extra_ms;
+	hd_serve_drain((uint32_t)ms_until(l->closes_ms), l->pace->spread_ms);
 }
 
 static void look_whether_gone(struct life *l)
@@ -230,13 +256,9 @@ static void on_time(struct life *l)
 
 static int timeout_ms(const struct life *l)
 {
-	uint64_t now = hd_clock_ms();
-
 	if (l->state == CLOSING)
 		return LOOK_MS;
-	if (l->state != WARNING)
-		return -1;
-	return l->until_ms > now ? (int)(l->until_ms - now) : 0;
+	return l->state == WARNING ? (int)ms_until(l->until_ms) : -1;
 }
 
 void hd_daemon_live(void)
@@ -350,11 +372,9 @@ static int ask_undrain(struct hd_error *err)
 
 static uint64_t ask_closes_in_ms(void)
 {
-	uint64_t now = hd_clock_ms();
+	bool closes = life.state == WARNING || life.state == CLOSING;
 
-	if (life.state != WARNING)
-		return 0;
-	return life.until_ms > now ? life.until_ms - now : 0;
+	return closes ? ms_until(life.closes_ms) : 0;
 }
 
 const struct hd_daemon_ops *hd_daemon_asked(struct hd_daemon *d)

@@ -159,28 +159,35 @@ void hd_serve_logins(bool on, const char *health)
 	hd_workers_run_all(health_here, (void *)(health != NULL ? health : ""));
 }
 
+struct drain {
+	uint32_t quiet_ms, spread_ms;
+};
+
 /* Peers get told when to come back, a little later than they are closed, and
  * are closed one after another: a reconnecting crowd is spread out. */
 static void drain_here(struct hd_worker *w, void *arg)
 {
-	uint32_t spread_ms = *(const uint32_t *)arg;
+	const struct drain *d = arg;
 	uint64_t i = 0, n = HD_MAX(1u, w->streams->n);
 
 	for (struct hd_stream *s = w->streams->first; s != NULL;
 	     s = s->next, i++) {
 		const struct hd_peer_ops *ops = hd_peer_ops_of(s);
-		uint32_t at_ms = (uint32_t)(spread_ms * i / n) + 1;
+		uint32_t at_ms =
+			d->quiet_ms + (uint32_t)(d->spread_ms * i / n) + 1;
 
 		if (ops != NULL && ops->drain != NULL)
 			ops->drain(s->mod, hd_peer_of(s), at_ms,
-				   2 * spread_ms + 10000);
+				   2 * d->spread_ms + 10000);
 		hd_stream_deadline(s, HD_DEADLINE_DRAIN, at_ms);
 	}
 }
 
-void hd_serve_drain(uint32_t spread_ms)
+void hd_serve_drain(uint32_t quiet_ms, uint32_t spread_ms)
 {
-	hd_workers_run_all(drain_here, &spread_ms);
+	struct drain d = { quiet_ms, spread_ms };
+
+	hd_workers_run_all(drain_here, &d);
 }
 
 static void keep_here(struct hd_worker *w, void *arg)

@@ -34,9 +34,10 @@ void hd_serve_tls(struct hd_tls_store *tls);
 /* hd_serve_logins - false: the drain begins: new logins are refused, STUN
  * stops (modules' serving()), peers get `health` as Health text. */
 void hd_serve_logins(bool on, const char *health);
-/* hd_serve_drain - send Restarting and close all peers, staggered over
- * spread_ms. hd_serve_drain_keep - who is not closed by then stays.
+/* hd_serve_drain - send Restarting, and close all peers quiet_ms later,
+ * staggered over spread_ms.
+ * hd_serve_drain_keep - who is not closed by then stays.
  * hd_serve_streams counts what is still open. */
-void hd_serve_drain(uint32_t spread_ms);
+void hd_serve_drain(uint32_t quiet_ms, uint32_t spread_ms);
 void hd_serve_drain_keep(void);
 unsigned hd_serve_streams(void);

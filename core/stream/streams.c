@@ -216,6 +216,11 @@ bool hd_stream_is_tls(const struct hd_stream *s)
 	return s->tls != NULL;
 }
 
+bool hd_stream_is_leaving(const struct hd_stream *s)
+{
+	return s->deadline_ms[HD_DEADLINE_DRAIN] != 0;
+}
+
 const char *hd_stream_server_name(const struct hd_stream *s)
 {
 	return s->tls != NULL ? hd_tls_server_name(s->tls) : NULL;

@@ -32,7 +32,7 @@
  *      hd_family_add(): label values that come at run time.
  *      presence.h: a peer watches who is here. hd_relay_forward(),
  *      hd_login.mesh, hd_packet.forwarded.
- *      link.h: keys at other relays. hd_proto.forward.
+ *      link.h: keys at other relays. hd_proto.forward. hd_stream_is_leaving().
  *      HD_MODULE_GUARD: nobody logs in while the module is lost.
  *      hd_about_key().
  *      hd_stream_proxy(), hd_about_peer.proxy, .mesh.

@@ -115,12 +115,16 @@ HD_API struct hd_stream *hd_stream_find(const struct hd_module *mod,
  * says that the configuration trusts (port 0: it did not say). Of a stream that
  * was dialled (dial.h): the server's.
  * hd_stream_proxy - that proxy's; NULL: there is none.
- * hd_stream_is_tls - whether it goes by TLS. */
+ * hd_stream_is_tls - whether it goes by TLS.
+ * hd_stream_is_leaving - the relay drains, the peer has read when it will be
+ * closed (drain() of hd_peer_ops): say nothing that need not be said. A client
+ * that hears nothing looks for another relay the sooner. */
 HD_API void *hd_stream_state(struct hd_stream *s);
 HD_API struct hd_worker *hd_stream_worker(const struct hd_stream *s);
 HD_API const union hd_addr *hd_stream_addr(const struct hd_stream *s);
 HD_API const union hd_addr *hd_stream_proxy(const struct hd_stream *s);
 HD_API bool hd_stream_is_tls(const struct hd_stream *s);
+HD_API bool hd_stream_is_leaving(const struct hd_stream *s);
 /* hd_stream_server_name - the SNI: the client's, or ours where we dialled;
  * NULL: none. */
 HD_API const char *hd_stream_server_name(const struct hd_stream *s);

@@ -267,8 +267,10 @@ static void derp_timer(struct hd_module *mod, struct hd_stream *s, void *state,
 
 	(void)which; /* there is one */
 	derp_header_put(frame, DERP_KEEP_ALIVE, 0);
-	hd_stream_append(s, HD_LANE_CONTROL, frame, sizeof(frame));
-	hd_count(&derp_metrics(mod, s)->keep_alives, 1);
+	if (!hd_stream_is_leaving(s)) {
+		hd_stream_append(s, HD_LANE_CONTROL, frame, sizeof(frame));
+		hd_count(&derp_metrics(mod, s)->keep_alives, 1);
+	}
 	keep_alive_arm(mod, s, state);
 }
 

@@ -2,7 +2,8 @@
 /* modules/stun/stun.c - tells a client its own address, over UDP.
  *
  * A client chooses its home relay by the time this takes and stays as long as
- * it answers. So it answers only while the relay serves. */
+ * it answers. So it answers while the relay serves; while it drains see late.h.
+ */
 #include <hyper-derp/config.h>
 #include <hyper-derp/control.h>
 #include <hyper-derp/datagram.h>
@@ -10,6 +11,7 @@
 #include <hyper-derp/module.h>
 #include <hyper-derp/stun.h>
 #include <hyper-derp/worker.h>
+#include "modules/stun/late.h"
 
 struct stun_conf {
 	union hd_addr listen;
@@ -17,6 +19,7 @@ struct stun_conf {
 
 struct stun_worker { /* zeroed by the core; one thread only */
 	struct hd_udp *udp;
+	struct stun_late *late; /* NULL: it has not drained yet */
 };
 
 static const struct hd_option options[] = {
@@ -65,38 +68,69 @@ static const struct hd_metric metrics[] = {
 
 /* RFC 5389 answers an unknown required attribute with error 420. As derper, we
  * say nothing instead: nobody who measures latency sends one, and an error
- * would be one more thing to make a relay say to a forged address. */
-static enum stun_end answer(struct hd_udp *udp, const struct hd_datagram *dg)
+ * would be one more thing to make a relay say to a forged address.
+ * Returns what is wrong, or by which family it is to be answered. */
+static enum stun_end judge(const struct hd_datagram *dg,
+			   struct stun_message *msg)
+{
+	if (stun_parse(dg->data, dg->len_bytes, msg) < 0)
+		return STUN_END_GARBAGE;
+	if (msg->type != STUN_BINDING_REQUEST)
+		return STUN_END_NOT_A_REQUEST;
+	if (msg->unknown != 0)
+		return STUN_END_UNKNOWN_ATTRIBUTE;
+	return dg->from.sa.sa_family == AF_INET ? STUN_END_IPV4 : STUN_END_IPV6;
+}
+
+/* @late  NULL: at once */
+static enum stun_end answer(struct hd_udp *udp, struct stun_late *late,
+			    const struct hd_datagram *dg)
 {
 	uint8_t out[STUN_RESPONSE_MAX_BYTES];
 	struct stun_message msg;
+	enum stun_end end = judge(dg, &msg);
 	size_t n;
 
-	if (stun_parse(dg->data, dg->len_bytes, &msg) < 0)
-		return STUN_END_GARBAGE;
-	if (msg.type != STUN_BINDING_REQUEST)
-		return STUN_END_NOT_A_REQUEST;
-	if (msg.unknown != 0)
-		return STUN_END_UNKNOWN_ATTRIBUTE;
+	if (end != STUN_END_IPV4 && end != STUN_END_IPV6)
+		return end;
 	n = stun_response_put(out, msg.txid, &dg->from);
+	if (late != NULL)
+		return stun_late_put(late, dg, out, n) ? end
+						       : STUN_END_NOT_SERVING;
 	if (hd_udp_send(udp, &dg->from, &dg->to, out, n) < 0)
 		return STUN_END_SEND_FAILED;
-	return dg->from.sa.sa_family == AF_INET ? STUN_END_IPV4 : STUN_END_IPV6;
+	return end;
 }
 
 static void on_datagrams(struct hd_module *mod, struct hd_udp *udp, void *arg,
 			 struct hd_datagram *v, unsigned n)
 {
 	struct hd_worker *w = hd_udp_worker(udp);
+	struct stun_worker *sw = hd_module_worker_data(mod, w);
 	struct stun_numbers *numbers = hd_metrics(mod, w);
+	bool serving = hd_worker_serving(w);
 
 	(void)arg;
-	if (!hd_worker_serving(w)) {
+	if (!serving && sw->late == NULL)
+		sw->late = stun_late_new(mod, w, udp);
+	if (!serving && sw->late == NULL) { /* out of memory */
 		hd_count(&numbers->ends[STUN_END_NOT_SERVING], n);
 		return;
 	}
-	for (unsigned i = 0; i < n; i++)
-		hd_count(&numbers->ends[answer(udp, &v[i])], 1);
+	for (unsigned i = 0; i < n; i++) {
+		enum stun_end end =
+			answer(udp, serving ? NULL : sw->late, &v[i]);
+
+		hd_count(&numbers->ends[end], 1);
+	}
+}
+
+static void stun_serving(struct hd_module *mod, struct hd_worker *w, bool on)
+{
+	struct stun_worker *sw = hd_module_worker_data(mod, w);
+
+	if (on)
+		stun_late_free(&sw->late);
 }
 
 static int stun_start(struct hd_module *mod, struct hd_worker *w,
@@ -114,6 +148,7 @@ static void stun_stop(struct hd_module *mod, struct hd_worker *w)
 {
 	struct stun_worker *sw = hd_module_worker_data(mod, w);
 
+	stun_late_free(&sw->late);
 	hd_udp_close(&sw->udp);
 }
 
@@ -145,4 +180,4 @@ HD_MODULE(stun, .version = "1.0", .licence = "MIT",
 	  .metrics_size = sizeof(struct stun_numbers),
 	  .conf_size = sizeof(struct stun_conf),
 	  .worker_size = sizeof(struct stun_worker), .load = stun_load,
-	  .start = stun_start, .stop = stun_stop);
+	  .start = stun_start, .serving = stun_serving, .stop = stun_stop);

@@ -117,6 +117,20 @@ static void keep_alive_comes_back(void **state)
 	assert_int_equal(alice->timer_ms[0], first_ms); /* one draw per peer */
 }
 
+static void who_is_leaving_gets_no_keep_alive(void **state)
+{
+	(void)state;
+	alice->leaving = true;
+	alice->timer_ms[0] = 0;
+	alice->proto->timer(&fake.module, alice, alice->state, 0);
+	assert_int_equal(alice->lane[HD_LANE_CONTROL].n, 0);
+	assert_true(alice->timer_ms[0] >= KEEPALIVE_MS);
+	alice->leaving = false; /* undrained */
+	alice->proto->timer(&fake.module, alice, alice->state, 0);
+	assert_hex(alice->lane[HD_LANE_CONTROL].v,
+		   alice->lane[HD_LANE_CONTROL].n, "06 00000000");
+}
+
 /* A twelfth more at most: nginx waits 60 s by default, haproxy 50 s. */
 static void proxied(bool plain, const char *header, bool is)
 {
@@ -157,6 +171,7 @@ int main(void)
 		TEST(health_is_told_and_cleared),
 		TEST(health_is_cut_at_1_kib),
 		TEST(keep_alive_comes_back),
+		TEST(who_is_leaving_gets_no_keep_alive),
 		TEST(keep_alive_is_sooner_through_a_proxy),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

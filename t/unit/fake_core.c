@@ -302,6 +302,11 @@ bool hd_stream_is_tls(const struct hd_stream *s)
 	return !s->plain;
 }
 
+bool hd_stream_is_leaving(const struct hd_stream *s)
+{
+	return s->leaving;
+}
+
 /* ---- relay ---- */
 
 void hd_relay_login(struct hd_stream *s, const struct hd_login *login)

@@ -22,6 +22,7 @@ void fake_bytes_free(struct fake_bytes *b);
 
 struct hd_worker {
 	bool serving;
+	uint64_t now_ms;
 };
 
 struct hd_module {
@@ -52,6 +53,7 @@ struct hd_stream {
 	bool logging_in, admitted, closing;
 	bool plain; /* no TLS */
 	bool proxied; /* a PROXY header came with it */
+	bool leaving; /* it has read when it will be closed */
 	enum hd_close why;
 };
 
@@ -114,6 +116,9 @@ int fake_load(const struct hd_module_def *def, void *conf,
 void fake_unload(void);
 /* fake_metric - the number of the row with this name and these labels. */
 int64_t fake_metric(const char *name, const char *labels);
+
+/* fake_timer_ring - if its time has come (t/unit/fake_timer.c). */
+bool fake_timer_ring(void);
 
 /* fake_stream_new - as after an upgrade, which the test does itself. */
 struct hd_stream *fake_stream_new(const struct hd_proto *proto);

@@ -2,6 +2,7 @@
 /* t/unit/stun_module.c - what the stun module answers, and to whom. The wire
  * format itself is tested in t/unit/stun.c. */
 #include "t/unit/fake_core.h"
+#include "modules/stun/late.h"
 #include "t/unit/unit.h"
 #include <arpa/inet.h>
 #include <errno.h>
@@ -176,16 +177,86 @@ static void unknown_required_attribute_is_ignored(void **state)
 	assert_int_equal(ignored("reason=\"unknown_attribute\""), 1);
 }
 
+static void serve(bool on)
+{
+	fake.worker.serving = on;
+	stun_LTX_hd_module.serving(&fake.module, &fake.worker, on);
+}
+
 static void answers_only_while_the_relay_serves(void **state)
 {
 	(void)state;
-	fake.worker.serving = false;
+	serve(false);
 	receive(&v4, plain, sizeof(plain));
 	assert_int_equal(fake.udp.sent, 0);
 	assert_int_equal(ignored("reason=\"not_serving\""), 1);
-	fake.worker.serving = true;
+	serve(true);
 	receive(&v4, plain, sizeof(plain));
 	assert_int_equal(fake.udp.sent, 1);
+}
+
+static void silent_until_late(void)
+{
+	fake.worker.now_ms = 1000;
+	serve(false);
+	receive(&v4, plain, sizeof(plain));
+	fake.worker.now_ms += STUN_SILENT_MS - 1;
+	receive(&v4, plain, sizeof(plain));
+	assert_false(fake_timer_ring());
+	fake.worker.now_ms++;
+}
+
+static void a_long_drain_answers_late(void **state)
+{
+	(void)state;
+	silent_until_late();
+	receive(&v4, plain, sizeof(plain));
+	fake.worker.now_ms += 100;
+	receive(&v6, plain, sizeof(plain));
+	assert_int_equal(ignored("reason=\"not_serving\""), 2);
+	fake.worker.now_ms += STUN_LATE_MS - 101;
+	assert_false(fake_timer_ring());
+	fake.worker.now_ms++;
+	assert_true(fake_timer_ring());
+	assert_int_equal(fake.udp.sent, 1);
+	assert_memory_equal(&fake.udp.to, &v4, sizeof(v4));
+	assert_memory_equal(&fake.udp.from, &local, sizeof(local));
+	assert_int_equal(fake.udp.out_len, 32);
+	fake.worker.now_ms += 100;
+	assert_true(fake_timer_ring());
+	assert_memory_equal(&fake.udp.to, &v6, sizeof(v6));
+	fake.worker.now_ms += STUN_LATE_MS;
+	assert_false(fake_timer_ring());
+	assert_int_equal(fake.udp.sent, 2);
+}
+
+static void few_wait(void **state)
+{
+	(void)state;
+	silent_until_late();
+	for (unsigned i = 0; i < 5000; i++)
+		receive(&v4, plain, sizeof(plain));
+	fake.worker.now_ms += STUN_LATE_MS;
+	assert_true(fake_timer_ring());
+	assert_in_range(fake.udp.sent, 100, 4000);
+	assert_int_equal(ignored("reason=\"not_serving\"") + fake.udp.sent,
+			 5002);
+}
+
+static void undrained_it_answers_at_once(void **state)
+{
+	(void)state;
+	silent_until_late();
+	receive(&v4, plain, sizeof(plain));
+	serve(true);
+	fake.worker.now_ms += STUN_LATE_MS;
+	assert_false(fake_timer_ring());
+	receive(&v4, plain, sizeof(plain));
+	assert_int_equal(fake.udp.sent, 1);
+	serve(false); /* and begins with silence */
+	receive(&v4, plain, sizeof(plain));
+	fake.worker.now_ms += STUN_LATE_MS;
+	assert_false(fake_timer_ring());
 }
 
 static void full_batch_is_counted(void **state)
@@ -212,6 +283,9 @@ int main(void)
 		TEST(response_is_not_answered),
 		TEST(unknown_required_attribute_is_ignored),
 		TEST(answers_only_while_the_relay_serves),
+		TEST(a_long_drain_answers_late),
+		TEST(few_wait),
+		TEST(undrained_it_answers_at_once),
 		TEST(full_batch_is_counted),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
