@@ -8,6 +8,7 @@
 #include "tools/hdctl/doctor/doctor.h"
 #include "tools/hdctl/hdctl.h"
 #include "tools/hdctl/interrupt.h"
+#include "tools/hdctl/setup/setup.h"
 
 const struct local locals[] = {
 	{ "help", "[COMMAND...]", "what there is, or more about one", run_help,
@@ -32,6 +33,14 @@ const struct local locals[] = {
 	  "load a module, now and at every start", run_module_enable, 0 },
 	{ "module new", "NAME", "write the beginning of a module into NAME/",
 	  run_module_new, 0 },
+	{ "setup",
+	  "[--host NAME] [--cert FILE --key FILE | --self-signed | --acme "
+	  "--accept-tos [--email E]] [--who open|keys FILE|headscale URL|"
+	  "tailscaled] [--port N] [--stun|--no-stun] [-c FILE] [--yes] "
+	  "[--dry-run] [--no-start]",
+	  "write the relay's configuration, start it, and print what clients "
+	  "need",
+	  run_setup, 0 },
 	{ "top", "[-1]",
 	  "rates of the relay and of its busiest peers; q ends", run_top,
 	  0 },

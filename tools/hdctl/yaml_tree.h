@@ -4,6 +4,7 @@
 #pragma once
 #include <hyper-derp/base.h>
 #include <jansson.h>
+#include <stdio.h>
 
 /* yaml_tree_parse - every scalar becomes a string, ~ and nothing become null.
  * @name  of the file, for the error
@@ -12,8 +13,13 @@ json_t *yaml_tree_parse(const char *text, size_t n, const char *name,
 			struct hd_error *err);
 /* yaml_tree_read - a file and those that it includes, added up as the relay
  * does it, but for those that cannot be read. Returns NULL: it is one of
- * them. */
-json_t *yaml_tree_read(const char *path, struct hd_error *err);
+ * them.
+ * @without  of this file only what it includes; NULL: all of every file */
+json_t *yaml_tree_read(const char *path, const char *without,
+		       struct hd_error *err);
+/* yaml_emit - "key: value" as a person would write it: lists of mappings a
+ * line each, lists of words in one. */
+void yaml_emit(FILE *out, const char *key, const json_t *value);
 
 /* tree_get - by a path as "tls.certificates"; NULL: it is not there.
  * tree_text - a scalar, or def. tree_is - whether it is true, yes or on. */

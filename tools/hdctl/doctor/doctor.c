@@ -6,20 +6,20 @@
 #include <string.h>
 
 static const struct doctor_check checks[] = {
-	{ "configuration", doctor_check_config },
-	{ "modules", doctor_check_modules },
-	{ "user", doctor_check_user },
-	{ "files", doctor_check_files },
-	{ "certificate", doctor_check_certificate },
-	{ "name", doctor_check_names },
-	{ "ports", doctor_check_ports },
-	{ "reach", doctor_check_reach },
-	{ "clock", doctor_check_clock },
-	{ "kernel", doctor_check_kernel },
-	{ "limits", doctor_check_limits },
-	{ "sysctl", doctor_check_sysctl },
-	{ "unit", doctor_check_unit },
-	{ "relay", doctor_check_relay },
+	{ "configuration", doctor_check_config, true },
+	{ "modules", doctor_check_modules, true },
+	{ "user", doctor_check_user, true },
+	{ "files", doctor_check_files, true },
+	{ "certificate", doctor_check_certificate, true },
+	{ "name", doctor_check_names, false },
+	{ "ports", doctor_check_ports, true },
+	{ "reach", doctor_check_reach, false },
+	{ "clock", doctor_check_clock, false },
+	{ "kernel", doctor_check_kernel, false },
+	{ "limits", doctor_check_limits, false },
+	{ "sysctl", doctor_check_sysctl, false },
+	{ "unit", doctor_check_unit, false },
+	{ "relay", doctor_check_relay, false },
 };
 
 static int take_option(struct doctor *d, const char *option, const char *value)
@@ -53,15 +53,20 @@ static int read_options(struct doctor *d, const char *const *words, size_t n)
 	return r;
 }
 
-static int examine(struct doctor *d)
+int doctor_examine(struct doctor *d, bool *ret_may_start)
 {
 	int r;
 
+	*ret_may_start = true;
 	d->lines = json_array();
 	doctor_facts(d);
 	for (size_t i = 0; i < HD_ARRAY_N(checks); i++) {
+		unsigned bad = d->count[DOCTOR_FAIL];
+
 		d->check = checks[i].name;
 		checks[i].run(d);
+		if (checks[i].stops && d->count[DOCTOR_FAIL] > bad)
+			*ret_may_start = false;
 	}
 	r = doctor_end(d);
 	doctor_facts_free(d);
@@ -77,7 +82,8 @@ int run_doctor(struct hdctl *h, const char *const *words, size_t n)
 		.json = h->json,
 		.ask = { .fd = -1 },
 	};
+	bool may_start;
 	int r = read_options(&d, words, n);
 
-	return r == HDCTL_OK ? examine(&d) : r;
+	return r == HDCTL_OK ? doctor_examine(&d, &may_start) : r;
 }

@@ -55,6 +55,7 @@ struct doctor {
 struct doctor_check {
 	const char *name;
 	void (*run)(struct doctor *d);
+	bool stops; /* what fails here stops a start */
 };
 
 void doctor_check_config(struct doctor *d);
@@ -112,4 +113,11 @@ int doctor_port(const char *addr);
  * to. Returns its address; NULL: none. */
 const char *doctor_tls_listener(const struct doctor *d);
 
+/* doctor_bind - as the relay would. Returns 0; errno. */
+int doctor_bind(bool udp, const char *addr);
+
+/* doctor_examine - all checks, for a person.
+ * @ret_may_start  nothing is wrong that would stop a start
+ * Returns the exit status. */
+int doctor_examine(struct doctor *d, bool *ret_may_start);
 int run_doctor(struct hdctl *h, const char *const *words, size_t n);

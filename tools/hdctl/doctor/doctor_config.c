@@ -6,10 +6,10 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "tools/hdctl/doctor/doctor.h"
+#include "tools/hdctl/installed.h"
 #include "tools/hdctl/program.h"
 
 /* ---- -t ---- */
@@ -96,42 +96,6 @@ void doctor_check_config(struct doctor *d)
 
 /* ---- modules ---- */
 
-static bool is_installed(const struct doctor *d, const char *name)
-{
-	const json_t *folders = tree_get(d->conf, "module_path"), *folder;
-	char path[DOCTOR_PATH_BYTES];
-	size_t i;
-
-	if (name[0] == '/')
-		return access(name, R_OK) == 0;
-	json_array_foreach(folders, i, folder)
-	{
-		(void)snprintf(path, sizeof(path), "%s/%s.so",
-			       json_string_value(folder), name);
-		if (access(path, R_OK) == 0)
-			return true;
-	}
-	(void)snprintf(path, sizeof(path), HD_MODULE_DIR "/%s.so", name);
-	return folders == NULL && access(path, R_OK) == 0;
-}
-
-/* The program itself knows: it is asked with a file that lists nothing else. */
-static bool is_built_in(const char *name)
-{
-	char path[4096], file[32];
-	int fd = memfd_create("hdctl", 0), status = -1;
-
-	if (fd < 0 || program_find("hyper-derp", path) == NULL)
-		return false;
-	(void)snprintf(file, sizeof(file), "/proc/self/fd/%d", fd);
-	dprintf(fd, "load_module: [\"%s\"]\n", name);
-	free(program_output((char *const[]){ path, (char *)"-t", (char *)"-c",
-					     file, NULL },
-			    false, &status));
-	close(fd);
-	return status == 0;
-}
-
 static void missing(struct doctor *d, const char *name, bool optional)
 {
 	doctor_say(d, optional ? DOCTOR_WARN : DOCTOR_FAIL,
@@ -183,8 +147,7 @@ static unsigned look_at(struct doctor *d, const json_t *modules, char *list,
 					   ? json_string_value(entry)
 					   : tree_text(entry, "name", "?");
 
-		if (!d->conf_good && !is_installed(d, name) &&
-		    !is_built_in(name)) {
+		if (!d->conf_good && !installed(d->conf, name)) {
 			missing(d, name, tree_is(entry, "optional"));
 			bad++;
 		} else if (n < size) {

@@ -54,7 +54,7 @@ static void read_conf(struct doctor *d)
 	d->conf = in_effect(d->config);
 	d->conf_good = d->conf != NULL;
 	if (!d->conf_good)
-		d->conf = yaml_tree_read(d->config, &err);
+		d->conf = yaml_tree_read(d->config, NULL, &err);
 	if (d->conf == NULL)
 		d->conf = json_object(); /* the check of it says so */
 	if (!d->conf_good)

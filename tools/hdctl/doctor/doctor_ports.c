@@ -52,8 +52,7 @@ static socklen_t address_of(const char *addr, struct sockaddr_storage *ret)
 	return sizeof(*in6);
 }
 
-/* As the relay would. Returns 0; errno. */
-static int try_bind(bool udp, const char *addr)
+int doctor_bind(bool udp, const char *addr)
 {
 	struct sockaddr_storage to;
 	socklen_t len = address_of(addr, &to);
@@ -75,10 +74,14 @@ static int try_bind(bool udp, const char *addr)
 
 /* ---- a port ---- */
 
+/* Another relay's is somebody else's, unless we may not ask it who it is. */
 static bool is_the_relays(const struct doctor *d, pid_t pid, const char *name)
 {
+	bool may_not = strstr(d->no_relay.text, "not permitted") != NULL;
+
 	return pid == 1 /* the socket unit */ ||
-	       (d->pid > 0 && pid == d->pid) || strcmp(name, "hyper-derp") == 0;
+	       (d->pid > 0 && pid == d->pid) ||
+	       (may_not && strcmp(name, "hyper-derp") == 0);
 }
 
 static void taken(struct doctor *d, const char *port, bool udp,
@@ -122,7 +125,7 @@ static void look_at(struct doctor *d, const char *what, bool udp,
 		    const char *addr)
 {
 	char port[160];
-	int r = try_bind(udp, addr);
+	int r = doctor_bind(udp, addr);
 
 	(void)snprintf(port, sizeof(port), "%s %s (%s)", udp ? "UDP" : "TCP",
 		       addr, what);

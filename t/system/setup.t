@@ -1,0 +1,254 @@
+#!/usr/bin/env perl
+# SPDX-License-Identifier: MIT
+# t/system/setup.t - hdctl setup: writes what is asked for and keeps the rest,
+# does nothing the second time, and takes back what a relay would refuse.
+use v5.36;
+use Test::More;
+use FindBin;
+use lib "$FindBin::Bin/../lib";
+use HyperDerp::Terminal;
+use HyperDerp::Test;
+use IO::Socket::IP;
+
+our $hdctl = "$HyperDerp::Test::build/hdctl";
+my $top   = File::Temp->newdir('hd-setup-XXXXXX', TMPDIR => 1);
+my $n     = 0;
+
+# A folder with a configuration as somebody has written it.
+sub relay (%o) {
+    my $dir = "$top/" . $n++;
+    mkdir $dir or die "$dir: $!";
+    my $self = { dir => $dir, file => "$dir/hyper-derp.yaml", port => HyperDerp::Test::free_port() };
+    $self->{stun} = HyperDerp::Test::free_port(Socket::SOCK_DGRAM);
+    my $backend = $ENV{HD_EVENT_BACKEND} // 'auto';
+    $self->{yaml} = <<~"END" . ($o{conf} // '');
+        # my relay
+        module_path: [@{[$o{modules} // "$HyperDerp::Test::build/modules.d"]}]   # where I built it
+        state_dir: $dir/state
+        workers: 1
+        event_backend: $backend
+        control:
+          socket: $dir/control.sock   # short
+        stun: {listen: "127.0.0.1:$self->{stun}"}
+        END
+    HyperDerp::Test::spew($self->{file}, $self->{yaml});
+    return $self;
+}
+
+sub text ($r) { return HyperDerp::Test::slurp($r->{file}) }
+
+sub setup ($r, @words) {
+    my $pid = open(my $f, '-|') // die "fork: $!";
+    if ($pid == 0) {
+        open STDIN,  '<',  '/dev/null';
+        open STDERR, '>&', \*STDOUT;
+        exec $hdctl, 'setup', '-c', $r->{file}, @words;
+    }
+    local $/;
+    my $said = <$f> // '';
+    close $f;
+    unlike $said, qr/Sanitizer|runtime error:/, 'no sanitizer report';
+    return ($? >> 8, $said);
+}
+
+my @whole = ('--host', 'localhost', '--self-signed');
+
+subtest 'what is asked for' => sub {
+    my $r = relay();
+    for ([[], qr/needs --host/], [['--host', 'a b'], qr/neither the name of a host/],
+        [['--host', 'x', '--port', '0'], qr/--port: 0 is outside 1-65535/],
+        [['--host', 'x', '--cert', 'c'], qr/go together/], [['--host', 'x', '--acme'], qr/--accept-tos/],
+        [['--host', 'x', '--self-signed', '--cert', 'c', '--key', 'k'], qr/choose one/],
+        [['--host', 'x'], qr/no certificate yet/], [[@whole, '--who', 'keys'], qr/needs its file/],
+        [[@whole, '--who', 'keys', 'k'], qr/from the root/], [[@whole, '--who', 'nobody'], qr/open, keys FILE/],
+        [[@whole, '--who', 'headscale', 'hs.example.net'], qr/a URL/], [['--nosuch'], qr/no such option/],
+        [\@whole, qr/nothing is changed: --yes/]) {
+        my ($words, $re) = @$_;
+        my ($code, $said) = setup($r, @$words);
+        is $code, 2, "@$words: exit 2";
+        like $said, $re, '... and why';
+    }
+    is text($r), $r->{yaml}, 'nothing is written';
+    like qx($hdctl setup --help), qr/^usage: hdctl setup \[--host NAME\]/, '--help';
+};
+
+subtest 'no file yet' => sub {
+    my $r = { file => "$top/none/hyper-derp.yaml" };
+    my ($code, $said) = setup($r, '--host', '192.0.2.1', '--self-signed', '--no-stun', '--who', 'headscale',
+        'https://hs.example.net', '--port', '4443', '--dry-run');
+    is $code, 0, '--dry-run';
+    like $said, qr/^\+  - \{addr: "[^"]+:4443", tls: true\}$/m, 'a listener';
+    like $said, qr/^\+load_module: \[derp, policy\]$/m, 'modules';
+    like $said, qr{^\+    - \{name: setup, url: "https://hs\.example\.net/verify"\}$}m, 'who may use it';
+    like $said, qr{^\+    - \{cert: "?\Q$top\E/none/tls/192\.0\.2\.1\.crt}m, 'a certificate';
+    ok !-e "$top/none", 'nothing is written';
+};
+
+my $hd = relay();
+
+subtest 'a file that is there' => sub {
+    my ($code, $said) = setup($hd, @whole, '--port', $hd->{port}, '--yes');
+    is $code, 0, 'set up' or diag $said;
+    is substr(text($hd), 0, length $hd->{yaml}), $hd->{yaml}, 'what was there stays, comments too';
+    like text($hd), qr/^listen:\n  - \{addr: "[^"]+:$hd->{port}", tls: true\}\ntls:\n  certificates:\n    - \{cert: /m,
+        '... and the rest is added';
+    like $said, qr/^\+listen:$/m, 'it was shown before';
+    my ($backup) = $said =~ /^backup: (\S+)$/m;
+    is HyperDerp::Test::slurp($backup), $hd->{yaml}, 'a backup';
+    like $said, qr/^ok +configuration /m, 'the checks ran';
+    like $said, qr/no systemd here; start it: hyper-derp -c \Q$hd->{file}\E$|systemctl/m, 'how it is started';
+    my $hash = qx(openssl x509 -in $hd->{dir}/tls/localhost.crt -outform DER | sha256sum) =~ s/ .*//sr;
+    like $said, qr/^      certname: "sha256-raw:$hash"$/m, "Headscale's entry has the pin";
+    like $said, qr/"CertName": "sha256-raw:$hash"/, "... Tailscale's, too";
+    like $said, qr/"STUNPort": $hd->{stun}\b/, '... and the port of STUN';
+    like $said, qr/^firewall: open TCP $hd->{port}, UDP $hd->{stun}$/m, 'the firewall';
+    is((stat "$hd->{dir}/tls/localhost.key")[2] & 07777, 0640, 'the key is not for everybody');
+};
+
+subtest 'again' => sub {
+    my $before = text($hd);
+    my ($code, $said) = setup($hd, '--yes');
+    is $code, 0, 'nothing said: the name is known from the certificate' or diag $said;
+    like $said, qr/nothing to change/, '... and nothing changes';
+    ($code, $said) = setup($hd, @whole, '--port', $hd->{port}, '--stun', '--who', 'open', '--yes');
+    like $said, qr/nothing to change/, 'the same as before';
+    is text($hd), $before, '... to the letter';
+};
+
+subtest 'a relay that runs' => sub {
+    my $keys = HyperDerp::Test::spew("$hd->{dir}/keys", 'nodekey:' . '1' x 64 . " alice\n");
+    my $relay = HyperDerp::Test->new(no_tls => 1);
+    $relay->{$_} = $hd->{$_} for qw(dir file);
+    $relay->{log} = "$hd->{dir}/log";
+    $relay->run;
+    ok $relay->ready($hd->{port}), 'it starts' or diag $relay->log_text;
+    my ($code, $said) = setup($hd, '--who', 'keys', $keys, '--yes');
+    is $code, 0, '--who keys' or diag $said;
+    like $said, qr/the relay has taken it/, 'it reloads';
+    like $relay->ctl(qw(module status policy)), qr/^state +(?:loaded|built in)$/m, '... and loads policy';
+    like text($hd), qr/^load_module: \[derp, stun, policy\]$/m, '... for the next start, too';
+    like text($hd), qr/^policy:\n  rules:\n    - \{name: setup, keys: \Q$keys\E\}$/m, '... with a rule';
+    like $said, qr/^ok +login |^FAIL  login /m, 'hdprobe looked';
+    my $mine = text($hd);
+    HyperDerp::Test::spew($hd->{file}, $mine =~ s/^(    - \{name: setup.*\n)/$1    - {name: mine, from: [127.0.0.0\/8]}\n/mr);
+    ($code, $said) = setup($hd, '--who', 'tailscaled', '/run/my.sock', '--yes', '--dry-run');
+    like $said, qr/^\+    - \{name: setup, tailscaled: \/run\/my\.sock\}$/m, 'another rule is in place of ours';
+    unlike $said, qr/^-.*mine/m, '... and those of others stay';
+    HyperDerp::Test::spew($hd->{file}, $mine);
+    $relay->finish;
+};
+
+subtest 'what cannot be kept' => sub {
+    my $r = relay(conf => "listen:\n  # by hand\n  - {addr: \"0.0.0.0:4444\", tls: true}\n");
+    my ($code, $said) = setup($r, @whole, '--port', $r->{port}, '--yes');
+    is $code, 1, 'refused';
+    like $said, qr/\Q$r->{file}\E stays as it is: the section `listen` has a comment.*\Q$r->{file}.new\E/, '... says why';
+    my $yaml = HyperDerp::Test::slurp($r->{file});
+    unlike $yaml, qr/$r->{port}/, 'the file is as it was';
+    like HyperDerp::Test::slurp("$r->{file}.new"), qr/^  - \{addr: "[^"]+:$r->{port}", tls: true\}$/m,
+        'what it would be is beside it';
+    $r = relay();
+    HyperDerp::Test::spew($r->{file}, '{workers: 1, load_module: [derp]}');
+    ($code, $said) = setup($r, @whole, '--yes', '--dry-run');
+    is $code, 1, 'a file in another style';
+    like $said, qr/written in a way that setup does not know/, '... says why';
+    HyperDerp::Test::spew($r->{file}, "listen: [\n");
+    ($code, $said) = setup($r, @whole, '--yes');
+    is $code, 1, 'no YAML';
+    like $said, qr/\Q$r->{file}\E:\d+: .*only what it can read/, '... says where';
+};
+
+subtest 'what the relay refuses' => sub {
+    my $r = relay();
+    my ($code, $said) = setup($r, @whole, '--port', $r->{port}, '--who', 'keys', "$r->{dir}/nosuch", '--yes');
+    is $code, 1, 'refused';
+    like $said, qr/hyper-derp -t refuses it, so all is as it was.*\Q$r->{file}.new\E.*nosuch/s, '... says why';
+    is text($r), $r->{yaml}, 'the file is as it was';
+};
+
+subtest 'a port that somebody else has' => sub {
+    my $r = relay();
+    my $other = IO::Socket::IP->new(LocalHost => '127.0.0.1', LocalPort => $r->{port}, Listen => 1) or die "listen: $@";
+    my ($code, $said) = setup($r, @whole, '--port', $r->{port}, '--yes');
+    is $code, 1, 'exit 1';
+    like $said, qr/^FAIL  ports +TCP \S+:$r->{port} \(TLS\) is taken by/m, 'the check says so';
+    like $said, qr/^not started: correct/m, '... before a start is tried';
+    close $other;
+    ($code) = setup($r, '--yes');
+    is $code, 0, 'and once it is free all is well';
+};
+
+subtest 'a certificate of somebody else' => sub {
+    my $r = relay();
+    my ($crt, $key) = HyperDerp::Test::certificate($r->{dir}, 'mine');
+    my (undef, $wrong) = HyperDerp::Test::certificate($r->{dir}, 'wrong');
+    my ($code, $said) = setup($r, '--host', 'localhost', '--cert', $crt, '--key', $wrong, '--yes');
+    is $code, 1, 'a wrong key';
+    like $said, qr/\Q$wrong\E is not the key of \Q$crt\E/, '... is refused';
+    ($code, $said) = setup($r, '--host', 'other.example.net', '--cert', $crt, '--key', $key, '--yes');
+    like $said, qr/\Q$crt\E is not for other\.example\.net but for localhost/, 'and a wrong name';
+    ok !-e "$r->{dir}/tls", 'nothing is copied';
+    ($code, $said) = setup($r, '--host', 'localhost', '--cert', $crt, '--key', $key, '--port', $r->{port}, '--yes');
+    is $code, 0, 'a good one' or diag $said;
+    is HyperDerp::Test::slurp("$r->{dir}/tls/localhost.crt"), HyperDerp::Test::slurp($crt), '... is copied';
+    like text($r), qr{\{cert: \Q$r->{dir}\E/tls/localhost\.crt, }, '... and entered';
+    ($code, $said) = setup($r, '--host', 'localhost', '--cert', $crt, '--key', $key, '--yes');
+    like $said, qr/nothing to change/, 'once';
+};
+
+# As the packages have it: a file for setup alone, and links for modules.
+subtest 'a configuration that includes others' => sub {
+    my $r = relay();
+    mkdir "$r->{dir}/$_" for qw(conf.d modules-enabled);
+    HyperDerp::Test::spew("$r->{dir}/modules-enabled/stun.yaml", "load_module: [stun]\n");
+    my $main = "include: [$r->{dir}/conf.d/*.yaml, $r->{dir}/modules-enabled/*.yaml]\nload_module: []\n"
+        . "tls:\n  self_signed: true\n$r->{yaml}";
+    HyperDerp::Test::spew($r->{file}, $main);
+    my ($code, $said) = setup($r, @whole, '--port', $r->{port}, '--no-stun', '--yes');
+    is $code, 0, 'set up' or diag $said;
+    is text($r), $main, 'the main file stays';
+    my $ours = "$r->{dir}/conf.d/setup.yaml";
+    like HyperDerp::Test::slurp($ours), qr/^listen:.*^tls:\n  certificates:/ms, 'ours is beside it';
+    unlike HyperDerp::Test::slurp($ours), qr/load_module/, '... without modules';
+    ok -e "$r->{dir}/modules-enabled/derp.yaml", 'derp is enabled';
+    ok !-e "$r->{dir}/modules-enabled/stun.yaml", 'stun is not';
+    ($code, $said) = setup($r, '--yes');
+    like $said, qr/nothing to change/, 'again: nothing';
+    HyperDerp::Test::spew("$r->{dir}/conf.d/mine.yaml", "listen: [{addr: \"[::]:4445\", tls: true}]\n");
+    ($code, $said) = setup($r, '--port', HyperDerp::Test::free_port(), '--yes');
+    is $code, 1, 'another file that has listeners';
+    like $said, qr/`listen` is set in another file/, '... is named';
+    like HyperDerp::Test::slurp($ours), qr/:$r->{port}"/, '... and nothing changes';
+};
+
+# In its build folder a relay finds them all.
+subtest 'a module that is not installed' => sub {
+    my $modules = "$top/modules";
+    mkdir $_ for $modules, "$top/bin";
+    system('cp', $hdctl, "$HyperDerp::Test::build/hyper-derp", "$top/bin") == 0 or die 'cp failed';
+    local $hdctl = "$top/bin/hdctl";
+    symlink "$HyperDerp::Test::build/modules.d/$_.so", "$modules/$_.so" for qw(derp stun);
+    my $r = relay(modules => $modules);
+    my ($code, $said) = setup($r, @whole, '--port', $r->{port}, '--who', 'tailscaled', '--yes');
+    is $code, 1, 'refused';
+    like $said, qr/the module policy is not installed: apt install hyper-derp-mod-policy/, '... says which package';
+    is text($r), $r->{yaml}, 'nothing is written';
+};
+
+subtest 'questions' => sub {
+    my $why = HyperDerp::Terminal::missing();
+    plan skip_all => $why if $why;
+    my $r = relay();
+    my $t = HyperDerp::Terminal->new(120, 50, $hdctl, 'setup', '-c', $r->{file}, '--no-start');
+    for ([qr/as clients will use it\?/, 'localhost'], [qr/^certificate: .*keep\?/m, 'self-signed'],
+        [qr/^who may use it: /m, 'open'], [qr/^TCP port\?/m, $r->{port}], [qr/^STUN on UDP/m, 'yes'],
+        [qr/^change this\? \[y\/N\]/m, 'y']) {
+        my ($question, $answer) = @$_;
+        ok $t->shows($question), $question or diag $t->text;
+        $t->type($answer);
+    }
+    is $t->ended, 0, 'it ends' or diag $t->text;
+    like text($r), qr/^  - \{addr: "[^"]+:$r->{port}", tls: true\}$/m, 'what was answered is written';
+};
+
+done_testing;

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT */
+/* tools/hdctl/setup/setup.c - hdctl setup: one step after the other. */
+#include "tools/hdctl/setup/setup.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "tools/hdctl/doctor/doctor.h"
+
+static void clear(struct setup *s)
+{
+	pem_free(&s->pem);
+	json_decref(s->tree);
+	json_decref(s->want);
+	json_decref(s->others);
+	json_decref(s->enable);
+	json_decref(s->disable);
+	free(s->old_text);
+	free(s->new_text);
+}
+
+/* What can go wrong at the start is said before it. */
+static int examine(struct setup *s, bool *ret_may_start)
+{
+	struct doctor d = {
+		.socket = s->h->socket,
+		.config = s->w.config,
+		.host = s->w.host,
+		.ask = { .fd = -1 },
+	};
+
+	puts("\nchecks:");
+	doctor_examine(&d, ret_may_start);
+	if (!*ret_may_start && !s->w.no_start)
+		puts("\nnot started: correct what failed above, then run this "
+		     "again");
+	return *ret_may_start ? HDCTL_OK : HDCTL_REFUSED;
+}
+
+static int plan(struct setup *s)
+{
+	int r = setup_find(s);
+
+	if (r == HDCTL_OK && isatty(STDIN_FILENO) && isatty(STDOUT_FILENO))
+		r = setup_ask(s);
+	if (r == HDCTL_OK)
+		r = setup_check(&s->w);
+	if (r == HDCTL_OK)
+		r = setup_certificate(s);
+	if (r == HDCTL_OK)
+		r = setup_plan(s);
+	return r == HDCTL_OK ? setup_text(s) : r;
+}
+
+static int carry_out(struct setup *s)
+{
+	bool may_start = false, runs = false;
+	int r = setup_apply(s);
+
+	if (r == HDCTL_OK)
+		r = examine(s, &may_start);
+	if (r == HDCTL_OK && !s->w.no_start)
+		r = setup_start(s, &runs);
+	if (may_start)
+		setup_entries(s);
+	return r;
+}
+
+int run_setup(struct hdctl *h, const char *const *words, size_t n)
+{
+	struct setup s = {
+		.h = h,
+		.w = { .config = HD_SYSCONF_DIR "/hyper-derp/hyper-derp.yaml",
+		       .stun = SETUP_AS_IT_IS },
+		.enable = json_array(),
+		.disable = json_array(),
+	};
+	int r = setup_options(&s.w, words, n);
+
+	if (!h->shell) /* what goes wrong stands where it happens */
+		setvbuf(stdout, NULL, _IOLBF, BUFSIZ);
+	if (r == HDCTL_OK)
+		r = plan(&s);
+	if (r == HDCTL_OK)
+		r = setup_show(&s);
+	if (r == HDCTL_OK && !s.w.dry_run)
+		r = carry_out(&s);
+	clear(&s);
+	return r;
+}
