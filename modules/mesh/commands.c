@@ -13,6 +13,11 @@
 
 /* ---- mesh status ---- */
 
+static const char *const sources[] = { [MESH_FROM_CONF] = "configuration",
+				       [MESH_FROM_FILE] = "file",
+				       [MESH_FROM_DNS] = "dns",
+				       [MESH_FROM_OPERATOR] = "operator" };
+
 static void put_times(struct hd_call *call, const struct mesh_link *l,
 		      uint64_t now_ms)
 {
@@ -61,6 +66,7 @@ static void put_link(struct hd_call *call, const struct mesh_link *l,
 	hd_out_string(call, "state", mesh_state_text(l->state));
 	put_connection(call, l);
 	put_numbers(call, l);
+	hd_out_string(call, "source", sources[l->source]);
 	hd_out_uint(call, "worker", hd_worker_index(w));
 	hd_out_string(call, "health", l->health[0] != '\0' ? l->health : NULL);
 	put_times(call, l, hd_now_ms(w));

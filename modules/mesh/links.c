@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* modules/mesh/links.c - the links that live in a worker: those of the
- * configuration whose name falls to it, and those of operators. A change ends
- * and begins only the links that it is about. */
+/* modules/mesh/links.c - the links that live in a worker: those whose name
+ * falls to it, whoever names them. A change ends and begins only the links that
+ * it is about. */
 #include "modules/mesh/mesh.h"
 #include <errno.h>
+#include <hyper-derp/log.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -81,55 +82,94 @@ void mesh_links_remove(struct hd_module *mod, struct hd_worker *w,
 	link_free(l);
 }
 
-/* ---- as the configuration says ---- */
+/* ---- as the sources say ---- */
 
 static int sync_member(struct hd_module *mod, struct hd_worker *w,
-		       struct mesh_member *m)
+		       enum mesh_source source, struct mesh_member *m)
 {
 	struct mesh_link *l = mesh_links_find(mesh_here(mod, w), m->name);
 
+	if (l != NULL && l->source < source) {
+		mesh_member_free(m);
+		return 0;
+	}
 	if (l != NULL && mesh_member_same(&l->to, m)) {
-		l->source = MESH_FROM_CONF;
+		l->source = source;
 		l->marked = true;
 		mesh_member_free(m);
 		return 0;
 	}
 	if (l != NULL)
 		mesh_links_remove(mod, w, l);
-	return mesh_links_add(mod, w, m, MESH_FROM_CONF);
+	return mesh_links_add(mod, w, m, source);
 }
 
-static void sweep(struct hd_module *mod, struct hd_worker *w)
+static void unmark(struct mesh_worker *mw, enum mesh_source source)
+{
+	for (struct mesh_link *l = mw->links; l != NULL; l = l->next)
+		if (l->source == source)
+			l->marked = false;
+}
+
+static void sweep(struct hd_module *mod, struct hd_worker *w,
+		  enum mesh_source source)
 {
 	struct mesh_link *next;
 
 	for (struct mesh_link *l = mesh_here(mod, w)->links; l; l = next) {
 		next = l->next;
-		if (l->source == MESH_FROM_CONF && !l->marked)
+		if (l->source == source && !l->marked)
 			mesh_links_remove(mod, w, l);
 	}
+}
+
+static int sync_source(struct hd_module *mod, struct hd_worker *w,
+		       enum mesh_source source,
+		       const struct mesh_member_conf *v, size_t n,
+		       struct hd_error *err)
+{
+	const struct mesh_conf *conf = hd_module_worker_conf(mod, w);
+	int r = 0;
+
+	unmark(mesh_here(mod, w), source);
+	for (size_t i = 0; i < n && r == 0; i++) {
+		struct mesh_member m;
+
+		r = mesh_member_set(&m, &v[i], conf->ca_file, err);
+		if (r == 0 && mesh_member_worker(m.name) == hd_worker_index(w))
+			r = sync_member(mod, w, source, &m);
+		else
+			mesh_member_free(&m);
+	}
+	sweep(mod, w, source);
+	return r;
 }
 
 int mesh_links_sync(struct hd_module *mod, struct hd_worker *w,
 		    struct hd_error *err)
 {
 	const struct mesh_conf *conf = hd_module_worker_conf(mod, w);
-	int r = 0;
+	struct mesh_worker *mw = mesh_here(mod, w);
+	int r = sync_source(mod, w, MESH_FROM_CONF, conf->members.v,
+			    conf->members.n, err);
 
-	for (struct mesh_link *l = mesh_here(mod, w)->links; l; l = l->next)
-		l->marked = false;
-	for (size_t i = 0; i < conf->members.n && r == 0; i++) {
-		struct mesh_member m;
-
-		r = mesh_member_set(&m, &conf->members.v[i], conf->ca_file,
-				    err);
-		if (r == 0 && mesh_member_worker(m.name) == hd_worker_index(w))
-			r = sync_member(mod, w, &m);
-		else
-			mesh_member_free(&m);
-	}
-	sweep(mod, w);
+	for (unsigned i = 0; i < MESH_SOURCES && r == 0; i++)
+		if (mw->lists[i] != NULL)
+			r = sync_source(mod, w, (enum mesh_source)i,
+					mw->lists[i]->v, mw->lists[i]->n, err);
 	return r < 0 ? hd_error_set(err, r, "out of memory") : 0;
+}
+
+void mesh_links_take(struct hd_module *mod, struct hd_worker *w,
+		     enum mesh_source source, struct mesh_list *list)
+{
+	struct mesh_worker *mw = mesh_here(mod, w);
+	struct hd_error err = { "" };
+
+	mesh_list_put(mw->lists[source]);
+	mw->lists[source] = mesh_list_get(list);
+	if (mesh_links_sync(mod, w, &err) < 0)
+		hd_log_error("mesh: not all members are dialled: %s", err.text);
 }
 
 /* ---- a reload ---- */
@@ -153,4 +193,8 @@ void mesh_links_free(struct hd_module *mod, struct hd_worker *w)
 
 	while (mw->links != NULL)
 		mesh_links_remove(mod, w, mw->links);
+	for (unsigned i = 0; i < MESH_SOURCES; i++) {
+		mesh_list_put(mw->lists[i]);
+		mw->lists[i] = NULL;
+	}
 }

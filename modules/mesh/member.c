@@ -102,6 +102,12 @@ static int read_dial(struct mesh_member *m, const char *dial,
 	return 0;
 }
 
+static void read_server(struct mesh_member *m, const char *server)
+{
+	if (server != NULL)
+		snprintf(m->host, sizeof(m->host), "%s", server);
+}
+
 static int read_tls(struct mesh_member *m, const struct mesh_member_conf *conf,
 		    const char *ca_file, struct hd_error *err)
 {
@@ -136,8 +142,10 @@ int mesh_member_set(struct mesh_member *ret,
 	r = read_name(ret, conf->name, err);
 	if (r == 0)
 		r = read_dial(ret, conf->dial, err);
-	if (r == 0)
+	if (r == 0) {
+		read_server(ret, conf->server);
 		r = read_tls(ret, conf, ca_file, err);
+	}
 	if (r < 0)
 		return r;
 	o = mesh_member_options(ret);
@@ -152,8 +160,9 @@ static bool same_text(const char *a, const char *b)
 bool mesh_member_same(const struct mesh_member *a, const struct mesh_member *b)
 {
 	return strcmp(a->name, b->name) == 0 && strcmp(a->dial, b->dial) == 0 &&
-	       a->port == b->port && a->tls == b->tls &&
-	       same_text(a->ca_file, b->ca_file) && same_text(a->pin, b->pin);
+	       strcmp(a->host, b->host) == 0 && a->port == b->port &&
+	       a->tls == b->tls && same_text(a->ca_file, b->ca_file) &&
+	       same_text(a->pin, b->pin);
 }
 
 struct hd_dial_options mesh_member_options(const struct mesh_member *m)

@@ -62,12 +62,37 @@ static const struct hd_option options[] = {
 	  .type = HD_OPTION_ENTRIES,
 	  CONF(members),
 	  .def = "[]",
-	  .max = 256,
+	  .max = MESH_MEMBERS_MAX,
 	  .live = true,
 	  .entry = member_options,
 	  .entry_size = sizeof(struct mesh_member_conf),
 	  .help = "the other relays of the region. This relay may be among "
 		  "them: it notices" },
+	{ .name = "members_file", .type = HD_OPTION_PLACE, CONF(at_file) },
+	{ .name = "members_file",
+	  .type = HD_OPTION_PATH,
+	  CONF(members_file),
+	  .live = true,
+	  .help = "a file with more members, a line each, which is read again "
+		  "when it changes: a name, and behind it dial=, ca_file=, "
+		  "pin= or tls=false" },
+	{ .name = "members_dns", .type = HD_OPTION_PLACE, CONF(at_dns) },
+	{ .name = "members_dns",
+	  .type = HD_OPTION_STRING,
+	  CONF(members_dns),
+	  .live = true,
+	  .help = "a name in DNS, with a port if it is not 443. Each of its "
+		  "addresses is a member whose certificate is for this name. "
+		  "With an underscore in front (_derp-mesh._tcp.example.com) "
+		  "each target of its SRV records is one" },
+	{ .name = "refresh",
+	  .type = HD_OPTION_DURATION_MS,
+	  CONF(refresh_ms),
+	  .def = "30s",
+	  .min = 1000,
+	  .max = 86400000,
+	  .live = true,
+	  .help = "how often DNS is asked for members_dns" },
 	{ .name = "ca_file",
 	  .type = HD_OPTION_PATH,
 	  CONF(ca_file),
@@ -136,6 +161,32 @@ static const struct hd_family_def family = {
 
 /* ---- life ---- */
 
+static bool names_any(const struct mesh_conf *conf)
+{
+	return conf->members.n > 0 || conf->members_file != NULL ||
+	       conf->members_dns != NULL;
+}
+
+/* A file that is wrong stops the start; later its members of before stay. */
+static int check_sources(const struct mesh_conf *conf, struct hd_error *err)
+{
+	struct mesh_list *list = NULL;
+	struct hd_error why = { "" };
+	int r = 0;
+
+	if (conf->members_file != NULL)
+		r = mesh_list_read(conf->members_file, &list, &why);
+	mesh_list_put(list);
+	if (r < 0)
+		return hd_error_at(&conf->at_file, err, r,
+				   "mesh.members_file: %s", why.text);
+	if (conf->members_dns != NULL)
+		r = mesh_dns_check(conf->members_dns, &why);
+	return r < 0 ? hd_error_at(&conf->at_dns, err, r,
+				   "mesh.members_dns: %s", why.text)
+		     : 0;
+}
+
 /* A child that tries this module's file has no module derp. */
 static int check_key(const struct mesh_conf *conf, struct hd_error *err)
 {
@@ -144,7 +195,7 @@ static int check_key(const struct mesh_conf *conf, struct hd_error *err)
 	bool has = id.has_mesh_key;
 
 	sodium_memzero(&id, sizeof(id));
-	if (r == -ENOENT || (r == 0 && (has || conf->members.n == 0)))
+	if (r == -ENOENT || (r == 0 && (has || !names_any(conf))))
 		return 0;
 	if (r == 0)
 		return hd_error_at(&conf->at, err, -EINVAL,
@@ -168,6 +219,8 @@ static int mesh_check(struct hd_module *mod, const void *conf,
 				   "mesh.silence_max must be longer than "
 				   "mesh.ping_interval");
 	r = mesh_members_check(c, err);
+	if (r == 0)
+		r = check_sources(c, err);
 	return r == 0 ? check_key(c, err) : r;
 }
 
@@ -186,7 +239,11 @@ static int mesh_start(struct hd_module *mod, struct hd_worker *w,
 {
 	int r = mesh_links_wake(mod, w, err);
 
-	return r == 0 ? mesh_links_sync(mod, w, err) : r;
+	if (r == 0)
+		r = mesh_links_sync(mod, w, err);
+	if (r == 0 && mesh_sources_start(mod, w) < 0)
+		r = hd_error_set(err, -ENOMEM, "out of memory");
+	return r;
 }
 
 static void mesh_changed(struct hd_module *mod, struct hd_worker *w,
@@ -194,7 +251,7 @@ static void mesh_changed(struct hd_module *mod, struct hd_worker *w,
 {
 	struct hd_error err = { "" };
 
-	(void)old_conf;
+	mesh_sources_changed(mod, w, old_conf);
 	if (mesh_links_sync(mod, w, &err) < 0)
 		hd_log_error("mesh: not all members are dialled: %s; reload "
 			     "once more",
@@ -229,7 +286,7 @@ static const struct hd_proto *const dials[] = { &mesh_proto, NULL };
 
 HD_MODULE(mesh, .version = "1.0", .licence = "MIT",
 	  .summary = "several relays as one region: links to the others",
-	  .state_version = 2, .requires_ = needs, .options = options,
+	  .state_version = 3, .requires_ = needs, .options = options,
 	  .conf_size = sizeof(struct mesh_conf),
 	  .worker_size = sizeof(struct mesh_worker), .reasons = reasons,
 	  .events = events, .dials = dials, .check = mesh_check,

@@ -3,9 +3,10 @@
  * of other relays of its region, with their mesh key, and learns which keys are
  * there. doc/protocol-derp.md has the frames.
  *
- * Files: member.c whom the configuration names, links.c the links of a worker,
- * link.c the life of one, greet.c up to the login, frames.c what comes and goes
- * then, health.c is it alive, commands.c what operators ask.
+ * Files: member.c whom to dial, list.c lists of members, dns.c those that DNS
+ * names, sources.c files and DNS looked at from time to time, links.c the links
+ * of a worker, link.c the life of one, greet.c up to the login, frames.c what
+ * comes and goes then, health.c is it alive, commands.c what operators ask.
  *
  *   WAITING --timer--> DIALLING --> GREETING --first PeerPresent--> UP
  *      ^                  |            |`-- our own key --> SELF    |
@@ -26,19 +27,24 @@
 
 #define MESH_NAME_BYTES 262 /* host, colon, port, NUL */
 #define MESH_REALM 0 /* derper's frames have none */
+#define MESH_MEMBERS_MAX 256 /* of one source */
 
 /* ---- the configuration ---- */
 
 struct mesh_member_conf {
 	struct hd_place at;
 	const char *name, *dial, *ca_file, *pin;
+	const char *server; /* no option: whom the certificate is for, if not
+			       for the name */
 	bool tls;
 };
 
 struct mesh_conf {
 	struct hd_place at;
 	HD_ENTRIES_OF(struct mesh_member_conf) members;
-	const char *ca_file;
+	const char *ca_file, *members_file, *members_dns;
+	struct hd_place at_file, at_dns;
+	uint64_t refresh_ms;
 	uint64_t ping_ms, silence_ms, retry_max_ms;
 };
 
@@ -62,7 +68,14 @@ enum mesh_state {
 	MESH_SELF, /* it is this relay: never again */
 };
 
-enum mesh_source { MESH_FROM_CONF, MESH_FROM_OPERATOR };
+/* mesh_source - who named it; a member that several name is the first one's. */
+enum mesh_source {
+	MESH_FROM_CONF,
+	MESH_FROM_FILE,
+	MESH_FROM_DNS,
+	MESH_FROM_OPERATOR,
+	MESH_SOURCES
+};
 
 /* Close reasons, rows of the table in mesh.c: the order stays. */
 enum mesh_reason {
@@ -122,8 +135,26 @@ struct mesh_stream {
 	uint8_t ping[DERP_PONG_BYTES];
 };
 
+struct mesh_list { /* of members; shared, constant once made */
+	unsigned refs; /* atomic */
+	size_t n;
+	struct mesh_member_conf v[MESH_MEMBERS_MAX];
+};
+
+struct mesh_stamp { /* a version of a file; zeros: there is none */
+	uint64_t ino, size;
+	int64_t s, ns;
+};
+
 struct mesh_worker { /* kept over a reload */
 	struct mesh_link *links;
+	struct mesh_list *lists[MESH_SOURCES]; /* NULL: nothing yet */
+	/* sources.c, of the first worker: */
+	struct hd_timer *timer;
+	bool looking; /* a job is under way */
+	uint64_t ask_ms; /* DNS: not before */
+	struct mesh_stamp read, seen; /* the file */
+	char error[MESH_SOURCES][256]; /* what was logged last */
 };
 
 extern struct hd_family *mesh_family;
@@ -158,6 +189,30 @@ int mesh_members_check(const struct mesh_conf *conf, struct hd_error *err);
 /* mesh_member_worker - the index of the worker that has its link. */
 unsigned mesh_member_worker(const char *name);
 
+/* ---- list.c, dns.c: any thread; what reads or asks blocks ---- */
+
+struct mesh_list *mesh_list_new(void);
+/* mesh_list_get - one more holds it. mesh_list_put - one less; may be NULL. */
+struct mesh_list *mesh_list_get(struct mesh_list *list);
+void mesh_list_put(struct mesh_list *list);
+/* mesh_list_add - copies it. Returns 0; -EINVAL; -ENOSPC; -ENOMEM. */
+int mesh_list_add(struct mesh_list *list, const struct mesh_member_conf *c,
+		  struct hd_error *err);
+int mesh_list_read(const char *path, struct mesh_list **ret_list,
+		   struct hd_error *err);
+int mesh_dns_check(const char *name, struct hd_error *err);
+int mesh_dns_ask(const char *name, struct mesh_list **ret_list,
+		 struct hd_error *err);
+/* mesh_dns_take_srv - adds the targets in an answer. */
+int mesh_dns_take_srv(struct mesh_list *list, const uint8_t *answer,
+		      size_t len_bytes, struct hd_error *err);
+
+/* ---- sources.c, in each worker ---- */
+
+int mesh_sources_start(struct hd_module *mod, struct hd_worker *w);
+void mesh_sources_changed(struct hd_module *mod, struct hd_worker *w,
+			  const struct mesh_conf *old);
+
 /* ---- links.c, all in the worker ---- */
 
 /* mesh_links_sync - begins and ends links as the configuration says.
@@ -168,6 +223,9 @@ int mesh_links_sync(struct hd_module *mod, struct hd_worker *w,
 int mesh_links_wake(struct hd_module *mod, struct hd_worker *w,
 		    struct hd_error *err);
 void mesh_links_free(struct hd_module *mod, struct hd_worker *w);
+/* mesh_links_take - these are the members of a source from now on. */
+void mesh_links_take(struct hd_module *mod, struct hd_worker *w,
+		     enum mesh_source source, struct mesh_list *list);
 struct mesh_link *mesh_links_find(const struct mesh_worker *mw,
 				  const char *name);
 /* mesh_links_add - takes what *to holds, also on failure.

@@ -234,4 +234,40 @@ subtest 'silence, and another configuration' => sub {
     $_->finish for $one, $two, $three;
 };
 
+# Members that do not stand in the configuration.
+subtest 'a file, and DNS' => sub {
+    my ($one, $two, $three) = (relay, relay(no_tls => 1), relay);
+    my $file = HyperDerp::Test::spew($one->dir . '/members', "# nobody yet\n");
+    $one->{more} = "  members_file: $file\n  ca_file: @{[$three->dir]}/relay.crt\n";
+    members($one);
+    members($_) for $two, $three;
+    begin($one, $two, $three);
+    my ($alice, $bob) = ($one->client, $two->client);
+    is_deeply [links($one)], [], 'an empty file has no members';
+    my $write = sub ($text) {
+        HyperDerp::Test::spew("$file.new", $text);
+        return rename "$file.new", $file;
+    };
+    $write->("127.0.0.1:$two->{plain} tls=false\n");
+    is_up $one, 1, 'a line that comes is dialled';
+    is link_of($one)->{source}, 'file', '... since the file says so';
+    goes $alice, $bob, 'hello', '... and packets go there';
+    $write->("127.0.0.1:$two->{plain} tls=false\nwhat is that\n");
+    ok $one->log_like(qr{members cannot be taken, those of before stay: \S+/members:2: `is` is not known}),
+        'a wrong line is said';
+    is link_of($one)->{state}, 'up', '... and changes nothing';
+    like $one->ctl('reload'), qr{mesh\.members_file: .*members:2}, '... but a reload is refused';
+    $write->("localhost:@{[$three->port]}\n");
+    is_up $one, 0, 'another member, by the CAs for all', $three->port;
+    is scalar(links($one)), 1, '... in place of the old one';
+
+    $one->{more} = "  members_dns: localhost:@{[$three->port]}\n  ca_file: @{[$three->dir]}/relay.crt\n";
+    members($one);
+    is $one->ctl('reload'), "ok\n", 'a name in DNS instead';
+    is_up $one, 0, '... whose address is dialled', '127.0.0.1:' . $three->port;
+    is link_of($one, '127.0.0.1:' . $three->port)->{source}, 'dns', '... since DNS says so';
+    ok HyperDerp::Test::wait_for(sub { !grep { $_->{source} eq 'file' } links($one) }), '... and those of the file are gone';
+    $_->finish for $one, $two, $three;
+};
+
 done_testing;

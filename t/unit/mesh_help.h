@@ -9,6 +9,11 @@
 #define MESH_KEY_TEXT                                                          \
 	"00000000000000000000000000000000000000000000000000000000000000ab"
 
+struct hd_timer {
+	hd_timer_fn *fn;
+	void *arg;
+};
+
 struct mesh_fake { /* what the module has asked of the core */
 	bool dialling;
 	struct hd_dial_options options;
