@@ -61,7 +61,9 @@ sub goes ($from, $to, $text, $name) {
 }
 
 subtest 'two relays' => sub {
-    my ($one, $two) = (relay, relay);
+    # a stopped one is not given up, and the kernel takes little
+    my $more = "  silence_max: 2m\nsockbuf: 64KiB\n";
+    my ($one, $two) = map { relay(more => $more) } 1 .. 2;
     members($one, by_tls($two));
     members($two, by_tls($one));
     begin($one, $two);
@@ -75,6 +77,14 @@ subtest 'two relays' => sub {
     like $l->{key}, qr/^[0-9a-f]{64}$/, '... and knows whom it leads to';
     my ($other) = $two->log_text =~ /relay key ([0-9a-f]{64})/;
     is $l->{key}, $other, '... the other relay';
+    $two->signal('STOP');
+    $alice->fill($bob->key, 1400, 1500);
+    ok HyperDerp::Test::wait_for(sub { link_of($one)->{packets} == 1501 }), 'the link takes 2 MB at once';
+    is link_of($one)->{drops}, 0, '... and drops none, since it is for many';
+    $two->signal('CONT');
+    ok HyperDerp::Test::wait_for(sub { link_of($one)->{queued} == 0 }), '... until the other end reads again';
+    $alice->send($bob->key, 'last');
+    ok $bob->expect(qr/^packet \S+ \S+ @{[unpack 'H*', 'last']}/), '... all of it';
     my ($way) = @{ ctl($one, qw(mesh peers), substr $bob->key, 0, 8)->{data} };
     is_deeply $way, { key => $bob->key, member => 'localhost:' . $two->port, preferred => JSON::PP::true },
         'mesh peers shows the way to a key' or diag explain $way;
