@@ -14,7 +14,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum { LOOK_MS = 2000 };
+enum { LOOK_MS = 500 };
 
 struct job {
 	char *path, *name; /* NULL: not to be looked at now */
