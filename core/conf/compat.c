@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* core/conf/compat.c - data about modules and about files that were written for
- * Hyper-DERP's predecessor. Only this file and the help in options.c name
- * modules. */
+/* core/conf/compat.c - files that were written for Hyper-DERP's predecessor,
+ * and data about modules. Only this file, compat_keys.c and the help in
+ * options.c name modules. */
+#include "core/conf/compat_keys.h"
 #include "core/conf/conf_value.h"
 #include <errno.h>
 #include <hyper-derp/log.h>
@@ -19,71 +20,11 @@ const char hd_dev_defaults[] = "listen: [{addr: '127.0.0.1:3340', tls: true}]\n"
 const char hd_example_modules[] = "load_module: ["
 				  "{name: derp, optional: true}, "
 				  "{name: stun, optional: true}, "
+				  "{name: hd, optional: true}, "
 				  "{name: mesh, optional: true}, "
 				  "{name: metrics, optional: true}, "
 				  "{name: policy, optional: true}, "
 				  "{name: wg, optional: true}]\n";
-
-/* A row per key. What it does, in this order: */
-struct old_key {
-	const char *key;
-	const char *value; /* the row is for this value only */
-	const char *to; /* our name for it */
-	const char *format; /* of the value under that name */
-	const char *module; /* it asks for this module, loaded if present */
-	const char *sets; /* YAML that it implies where nothing else is set */
-	const char *drops; /* another key that means nothing beside it */
-	const char *ignored; /* no effect here: what to know instead */
-	bool keep; /* it is a key of the module's own section too */
-};
-
-#define WG_MODE                                                                \
-	.key = "mode", .module = "wg", .drops = "port",                        \
-	.sets = "{load_module: [wg], listen: []}"
-#define EINHEIT "the control socket is a unix socket and needs no setting"
-#define BUFFERS "buffers are sized as they are needed"
-#define LEVEL2 "direct paths are the business of clients"
-
-static const struct old_key old_keys[] = {
-	{ .key = "mode", .value = "derp" },
-	{ WG_MODE, .value = "wireguard" },
-	{ WG_MODE, .value = "wg" },
-	{ .key = "log_level", .to = "log.level" },
-	{ .key = "buf_ring_size", .ignored = BUFFERS },
-	{ .key = "buf_size", .ignored = BUFFERS },
-	{ .key = "metrics.port", .module = "metrics", .keep = true },
-	{ .key = "hd.relay_key", .module = "hd", .keep = true },
-	{ .key = "wg_relay.xdp_bpf_obj_path",
-	  .ignored = "the program is part of the module" },
-	{ .key = "wg_relay", .to = "wg" },
-	{ .key = "level2.stun_port", .to = "stun.listen", .format = "[::]:" },
-	{ .key = "level2.enabled", .ignored = LEVEL2 },
-	{ .key = "level2.xdp_interface", .ignored = LEVEL2 },
-	{ .key = "level2.turn.realm", .ignored = LEVEL2 },
-	{ .key = "level2.turn.max_allocations", .ignored = LEVEL2 },
-	{ .key = "level2.turn.default_lifetime", .ignored = LEVEL2 },
-	{ .key = "einheit.ctl_endpoint", .ignored = EINHEIT },
-	{ .key = "einheit.pub_endpoint", .ignored = EINHEIT },
-	{ .key = "einheit.commit_log_path", .ignored = EINHEIT },
-};
-
-/* Keys that keep somebody out: without their module they must not pass for
- * being in force. A value that is off restricts nobody. */
-static const char *const restricting[] = {
-	"policy",
-	"hd.denylist_path",
-	"hd.peer_policy_path",
-	"hd.fleet_policy_path",
-	"hd.enrollment.max_peers",
-	"hd.enrollment.allowed_keys",
-	"hd.enrollment.require_ip_range",
-	"hd.relay_policy.forbid_direct",
-	"hd.relay_policy.forbid_relayed",
-	"hd.relay_policy.max_direct_peers",
-	"hd.federation.accept_from",
-	"hd.federation.reject_from",
-	"hd.fleet_controller.url",
-};
 
 static bool is_off(const struct hd_node *node)
 {
@@ -97,7 +38,8 @@ static bool is_off(const struct hd_node *node)
 	return hd_node_is_null(node);
 }
 
-static bool is_for_value(const struct old_key *old, const struct hd_node *node)
+static bool is_for_value(const struct hd_old_key *old,
+			 const struct hd_node *node)
 {
 	return old->value == NULL || (node->type == HD_NODE_SCALAR &&
 				      strcmp(old->value, node->text) == 0);
@@ -117,8 +59,9 @@ static struct hd_node *parent_of(struct hd_node *root, const char *path)
 	return root;
 }
 
-static int rename_key(struct hd_conf_private *priv, const struct old_key *old,
-		      struct hd_node *node, struct hd_error *err)
+static int rename_key(struct hd_conf_private *priv,
+		      const struct hd_old_key *old, struct hd_node *node,
+		      struct hd_error *err)
 {
 	int r;
 
@@ -174,8 +117,9 @@ static int want_module(struct hd_conf_private *priv, struct hd_node *list,
 	return 0;
 }
 
-static int set_implied(struct hd_conf_private *priv, const struct old_key *old,
-		       const struct hd_node *node, struct hd_error *err)
+static int set_implied(struct hd_conf_private *priv,
+		       const struct hd_old_key *old, const struct hd_node *node,
+		       struct hd_error *err)
 {
 	struct hd_node *top = NULL;
 	int r = hd_yaml_parse(&priv->arena, old->sets, strlen(old->sets),
@@ -207,7 +151,7 @@ static void remove_key(struct hd_conf_private *priv, const char *key)
 
 /* @wanted  modules asked for so far, as entries of load_module */
 static int apply_old_key(struct hd_conf_private *priv,
-			 const struct old_key *old, struct hd_node *wanted,
+			 const struct hd_old_key *old, struct hd_node *wanted,
 			 struct hd_error *err)
 {
 	struct hd_node *parent = parent_of(priv->root, old->key);
@@ -217,6 +161,11 @@ static int apply_old_key(struct hd_conf_private *priv,
 		return 0;
 	if (old->drops != NULL)
 		remove_key(priv, old->drops);
+	if (old->refused != NULL && !is_off(node))
+		return hd_node_error(node, err,
+				     "`%s` keeps peers out, and has no effect "
+				     "here: %s; then remove the key",
+				     old->key, old->refused);
 	if (!old->keep)
 		hd_node_remove(parent, node);
 	if (old->ignored != NULL && !is_off(node))
@@ -248,17 +197,17 @@ static const struct hd_node *leaf_of(const struct hd_node *node)
 static int check_left(const struct hd_node *node, const char *section,
 		      struct hd_error *err)
 {
-	const char *names[HD_ARRAY_N(old_keys)];
+	const char *names[HD_OLD_KEYS_MAX];
 	size_t n = 0;
 
 	node = leaf_of(node);
 	if (node == NULL)
 		return 0;
-	for (size_t i = 0; i < HD_ARRAY_N(old_keys); i++) {
-		const char *dot = strrchr(old_keys[i].key, '.');
+	for (size_t i = 0; i < hd_n_old_keys; i++) {
+		const char *dot = strrchr(hd_old_keys[i].key, '.');
 
 		if (dot != NULL &&
-		    strncmp(old_keys[i].key, section, strlen(section)) == 0)
+		    strncmp(hd_old_keys[i].key, section, strlen(section)) == 0)
 			names[n++] = dot + 1;
 	}
 	return hd_unknown_key(node, section, names, n, err);
@@ -267,18 +216,18 @@ static int check_left(const struct hd_node *node, const char *section,
 static int check_old_sections(struct hd_conf_private *priv,
 			      struct hd_error *err)
 {
-	static const char *const sections[] = { "level2", "einheit" };
 	int r = 0;
 
-	for (size_t i = 0; r == 0 && i < HD_ARRAY_N(sections); i++) {
-		struct hd_node *node = hd_node_get(priv->root, sections[i]);
+	for (size_t i = 0; r == 0 && hd_old_sections[i] != NULL; i++) {
+		const char *path = hd_old_sections[i];
+		struct hd_node *node = hd_node_find(priv->root, path);
 
 		if (node == NULL)
 			continue;
 		if (node->type != HD_NODE_MAP)
-			return hd_not_map(node, sections[i], err);
-		r = check_left(node, sections[i], err);
-		hd_node_remove(priv->root, node);
+			return hd_not_map(node, path, err);
+		r = check_left(node, path, err);
+		hd_node_remove(parent_of(priv->root, path), node);
 	}
 	return r;
 }
@@ -325,8 +274,8 @@ int hd_compat_apply(struct hd_conf_private *priv, struct hd_error *err)
 	struct hd_node wanted = { .type = HD_NODE_LIST };
 	int r = 0;
 
-	for (size_t i = 0; r == 0 && i < HD_ARRAY_N(old_keys); i++)
-		r = apply_old_key(priv, &old_keys[i], &wanted, err);
+	for (size_t i = 0; r == 0 && i < hd_n_old_keys; i++)
+		r = apply_old_key(priv, &hd_old_keys[i], &wanted, err);
 	if (r == 0)
 		r = check_mode(priv, err);
 	if (r == 0)
@@ -340,13 +289,12 @@ size_t hd_compat_names(const char **names, size_t size)
 {
 	size_t n = 0;
 
-	for (size_t i = 0; i < HD_ARRAY_N(old_keys) && n < size; i++)
-		if (strchr(old_keys[i].key, '.') == NULL)
-			names[n++] = old_keys[i].key;
-	if (n + 2 <= size) {
-		names[n++] = "level2";
-		names[n++] = "einheit";
-	}
+	for (size_t i = 0; i < hd_n_old_keys && n < size; i++)
+		if (strchr(hd_old_keys[i].key, '.') == NULL)
+			names[n++] = hd_old_keys[i].key;
+	for (size_t i = 0; hd_old_sections[i] != NULL && n < size; i++)
+		if (strchr(hd_old_sections[i], '.') == NULL)
+			names[n++] = hd_old_sections[i];
 	return n;
 }
 
@@ -361,20 +309,23 @@ static bool is_taken(const struct hd_conf *conf, const char *path)
 	return false;
 }
 
+/* Keys that keep somebody out must not pass for being in force without their
+ * module. */
 int hd_compat_finish(const struct hd_conf *conf, struct hd_error *err)
 {
+	static const char *const restricting[] = { "policy" };
+
 	for (size_t i = 0; i < HD_ARRAY_N(restricting); i++) {
 		const char *path = restricting[i];
-		int module = (int)strcspn(path, ".");
 		struct hd_node *node = hd_node_find(conf->priv->root, path);
 
 		if (node != NULL && !is_off(node) && !is_taken(conf, path))
 			return hd_node_error(node, err,
-					     "`%s` keeps peers "
-					     "out, and the module %.*s that "
-					     "would do it is not loaded; load "
-					     "it or remove the key",
-					     path, module, path);
+					     "`%s` keeps peers out, and the "
+					     "module %s that would do it is "
+					     "not loaded; load it or remove "
+					     "the key",
+					     path, path);
 	}
 	return 0;
 }

@@ -117,6 +117,7 @@ static void admit(struct hd_stream *s)
 	struct hd_account *before =
 		hd_meter_enter(&s->worker->meter, s->account);
 	s->proto->admitted(s->mod, s, s->state, p);
+	hd_stream_logged_in(s);
 	hd_meter_leave(&s->worker->meter, before);
 	hd_stream_resume(s);
 }

@@ -76,6 +76,8 @@ void hd_stream_offer_kernel(struct hd_stream *s);
  * one in so many. */
 #define HD_TIMED_PACKETS 64
 void hd_stream_time(struct hd_stream *s);
+/* hd_stream_logged_in - hd_stream_export() ends: its secret is wiped. */
+void hd_stream_logged_in(struct hd_stream *s);
 /* hd_stream_resume - reading goes on: what was kept is offered first. */
 void hd_stream_resume(struct hd_stream *s);
 /* hd_stream_abort - close without sending what is queued. */

@@ -27,6 +27,7 @@ void hd_tls_free(struct hd_tls **tls)
 	if (t == NULL)
 		return;
 	hd_tls_uncache(t);
+	hd_tls_forget(t);
 	hd_slab_free(&secret_slab, (void **)&t->records);
 	hd_ssl_free(&t->openssl);
 	hd_tls_store_put(&t->store);
@@ -109,6 +110,8 @@ void hd_tls_on_keylog(const SSL *ssl, const char *line)
 		return;
 	bool is_client = t->records->is_client;
 
+	if (strncmp(line, "EXPORTER_SECRET ", 16) == 0)
+		hd_exporter_note(t, hex + 1);
 	if (strncmp(line, "CLIENT_TRAFFIC_SECRET_0 ", 24) == 0)
 		k = is_client ? &t->records->tx : &t->records->rx;
 	else if (strncmp(line, "SERVER_TRAFFIC_SECRET_0 ", 24) == 0)
@@ -156,6 +159,7 @@ static void handshake_done(struct hd_tls *t, const struct hd_tls_env *env)
 		hd_ssl_free(&t->openssl);
 		hd_tls_store_put(&t->store);
 	} else {
+		hd_tls_forget(t); /* OpenSSL has its own */
 		hd_slab_free(&secret_slab, (void **)&t->records);
 	}
 }

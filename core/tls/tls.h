@@ -177,6 +177,18 @@ int hd_tls_seal(struct hd_tls *tls, const struct hd_tls_env *env,
 void hd_tls_close_notify(struct hd_tls *tls, const struct hd_tls_env *env);
 const char *hd_tls_server_name(const struct hd_tls *tls);
 
+/* ---- keying material for protocols above: core/tls/exporter.c ---- */
+
+/* hd_tls_export - of RFC 8446, 7.5.
+ * @context  may be empty
+ * Returns 0; -EAGAIN the handshake is not done; -EPROTONOSUPPORT it is not
+ * TLS 1.3; -ESTALE after hd_tls_forget(); -EINVAL too long; -EPROTO.
+ * hd_tls_forget - the secret that it comes from is wiped. OpenSSL keeps its own
+ * with its records. */
+int hd_tls_export(struct hd_tls *tls, const char *label, const void *context,
+		  size_t context_bytes, uint8_t *out, size_t out_bytes);
+void hd_tls_forget(struct hd_tls *tls);
+
 /* hd_tls_uncache - before it moves to another worker: out of this one's cache.
  */
 void hd_tls_uncache(struct hd_tls *tls);

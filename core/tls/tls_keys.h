@@ -37,3 +37,13 @@ int hd_tls_keys_derive(struct hd_tls_keys *keys,
 		       const struct hd_tls_suite *suite);
 int hd_tls_keys_update(struct hd_tls_keys *keys,
 		       const struct hd_tls_suite *suite);
+
+/* hd_tls_keys_export - keying material for a protocol above TLS. Source: RFC
+ * 8446, 7.5.
+ * @secret   the exporter_secret (exporter_master_secret) of the connection
+ * @context  may be empty
+ * Returns 0; -EINVAL label or output too long; -EPROTO OpenSSL failed. */
+#define HD_TLS_EXPORT_MAX_BYTES 4096
+int hd_tls_keys_export(const uint8_t *secret, const struct hd_tls_suite *suite,
+		       const char *label, const void *context,
+		       size_t context_bytes, uint8_t *out, size_t out_bytes);

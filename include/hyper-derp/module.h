@@ -43,6 +43,7 @@
  *      hd_about_peer has the peer, and packets.
  *      dial.h: connections that a module opens; hd_module_def.dials.
  *      prefix.h: addresses and prefixes, as operators write them.
+ *      hd_stream_export(): keying material of TLS (tls.h).
  *      offer.h: what one module tells others.
  *
  * Why some shapes are as they are:

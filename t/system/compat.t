@@ -59,7 +59,7 @@ subtest 'full.yaml: every section' => sub {
         my @lines = $log =~ /:(\d+: the section `$section` has no effect)/g;
         is @lines, 1, "one warning for the section $section, with its line";
     }
-    for my $key (qw(level2.turn.realm einheit.ctl_endpoint)) {
+    for my $key (qw(level2.turn.realm einheit.ctl_endpoint hd.relay_key hd.relay_policy.default_mode)) {
         my @lines = $log =~ /:(\d+: `\Q$key\E` has no effect here)/g;
         is @lines, 1, "one warning for $key, with its line";
     }
@@ -124,7 +124,7 @@ sub refused ($name, $re) {
     return;
 }
 
-refused 'denylist', qr/yaml:5: `hd\.denylist_path` keeps peers out, and the module hd/;
+refused 'denylist', qr/yaml:5: `hd\.denylist_path` keeps peers out, and has no effect here: write/;
 
 subtest 'wireguard.yaml: peers and links, no TCP port' => sub {
     unless (built('wg')) {

@@ -267,7 +267,7 @@ subtest 'doc/metrics.md' => sub {
     my %doc = HyperDerp::Test::slurp("$HyperDerp::Test::srcdir/doc/metrics.md")
         =~ /^\| `((?:hyper_derp|process|derp)_\w+)` \| (\w+) \|/mg;
     my %is = get($port, '/metrics')->{body} =~ /^# TYPE (\S+) (\S+)$/mg;
-    delete @doc{ grep { /^hyper_derp_wg_/ } keys %doc };
+    delete @doc{ grep { /^hyper_derp_(?:hd|wg)_/ } keys %doc };
     is_deeply \%is, \%doc, 'what it lists is what is exported';
 };
 

@@ -152,33 +152,62 @@ static int finish(const char *text, struct hd_error *err)
 	return hd_conf_finish(conf, err);
 }
 
-static void a_restriction_without_its_module_stops_the_start(void **state)
+static void what_kept_peers_out_stops_the_start(void **state)
 {
 	static const char *const off[] = {
 		"hd: {enrollment: {max_peers: 0, allowed_keys: []}}",
 		"hd: {relay_policy: {forbid_direct: false}}",
 		"hd: {denylist_path: ''}",
 		"hd: {denylist_path: }",
-		"hd: {relay_key: a, enroll_mode: auto}",
+		"hd: {federation: {accept_from: []}, fleet_controller: {}}",
 	};
 	struct hd_error err;
 
 	(void)state;
-	assert_int_equal(-EINVAL,
-			 finish("hd:\n  denylist_path: /etc/deny", &err));
+	refuse("hd:\n  denylist_path: /etc/deny",
+	       "text:2: `hd.denylist_path` keeps peers out, and has no effect "
+	       "here: write the keys' addresses into a file of keys of "
+	       "`policy.rules`, with `action: deny`; then remove the key");
+	refuse("hd: {enrollment: {allowed_keys: [ck_x]}}",
+	       "text:1: `hd.enrollment.allowed_keys` keeps peers out, and has "
+	       "no effect here: write the keys' addresses into a file of keys "
+	       "of `policy.rules`, with `default: deny`; then remove the key");
+	assert_int_equal(-EINVAL, finish("policy: {default: deny}", &err));
 	assert_string_equal(err.text,
-			    "text:2: `hd.denylist_path` keeps peers out, and "
-			    "the module hd that would do it is not loaded; "
-			    "load it or remove the key");
-	assert_int_equal(
-		-EINVAL,
-		finish("hd: {enrollment: {allowed_keys: [ck_x]}}", &err));
+			    "text:1: `policy` keeps peers out, and the module "
+			    "policy that would do it is not loaded; load it or "
+			    "remove the key");
 	for (size_t i = 0; i < HD_ARRAY_N(off); i++) {
 		assert_int_equal(0, finish(off[i], &err));
 		assert_string_equal(logged,
 				    "text:1: the section `hd` has no effect: "
 				    "that module is not loaded\n");
 	}
+}
+
+static void hd_s_old_keys_warn(void **state)
+{
+	HD_AUTO(hd_conf_free)
+	struct hd_conf *conf = load("hd:\n  relay_key: abc\n"
+				    "  enroll_mode: auto\n"
+				    "  federation: {fleet_id: home}\n");
+
+	(void)state;
+	assert_non_null(conf);
+	assert_string_equal(
+		logged,
+		"text:2: `hd.relay_key` has no effect here: HD, version 2, has "
+		"no key that all share, and older clients do not speak it; "
+		"`hd.enroll` says who may enrol\n"
+		"text:3: `hd.enroll_mode` has no effect here: `hd.enroll` says "
+		"who may enrol\n"
+		"text:4: `hd.federation.fleet_id` has no effect here: there "
+		"are no fleets in this version\n"
+		"no listener has TLS: DERP clients want it; set tls_cert and "
+		"tls_key\n");
+	refuse("hd: {enrollment: {max_peer: 5}}",
+	       "text:1: unknown key `max_peer` in `hd.enrollment`; did you "
+	       "mean `max_peers`?");
 }
 
 static void wg_relay_is_the_section_wg(void **state)
@@ -209,8 +238,8 @@ int main(void)
 		cmocka_unit_test(keys_without_effect_warn_once_each),
 		cmocka_unit_test(buffer_sizes_warn_once_each),
 		cmocka_unit_test(unknown_old_keys_are_refused),
-		cmocka_unit_test(
-			a_restriction_without_its_module_stops_the_start),
+		cmocka_unit_test(what_kept_peers_out_stops_the_start),
+		cmocka_unit_test(hd_s_old_keys_warn),
 		cmocka_unit_test(wg_relay_is_the_section_wg),
 	};
 

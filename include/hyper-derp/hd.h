@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: MIT */
+/* hyper-derp/hd.h - the wire format of HD, version 2: one encoder for the
+ * module, the tools and the tests. Header only. All integers are big-endian.
+ * Source: doc/protocol-hd.md. */
+#pragma once
+#include <hyper-derp/base.h>
+#include <string.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* What the protocol fixes. Lengths are those of a payload, without header, or
+ * of a field in it. */
+#define HDP_VERSION 2
+#define HDP_HEADER_BYTES 4 /* type, 3 bytes payload length */
+#define HDP_PAYLOAD_MAX_BYTES 65664
+#define HDP_PACKET_MAX_BYTES 65535
+#define HDP_PING_BYTES 8
+#define HDP_NOTE_MAX_BYTES 64
+#define HDP_TEXT_MAX_BYTES 1024
+#define HDP_AGENT_MAX_BYTES 63
+#define HDP_SIGNATURE_BYTES 64
+#define HDP_BINDING_BYTES 32 /* the exporter's */
+
+/* What is signed begins with one of these, without a NUL. */
+#define HDP_LABEL_BYTES 16
+#define HDP_LABEL_RELAY "HD/2 relay proof"
+#define HDP_LABEL_CLIENT "HD/2 client key\0"
+
+enum hdp_type {
+	HDP_PING = 0x02, /* 8 bytes */
+	HDP_PONG = 0x03, /* the same */
+	HDP_PACKETS = 0x04, /* { 4 handle, 2 length, packet } ... */
+	HDP_PACKET_TO = 0x05, /* 32 address, packet */
+	HDP_KEEP_ALIVE = 0x06, /* empty */
+	HDP_RELAY_HELLO = 0x08, /* version, flags, 32 identity, 64 signature */
+	HDP_ENROLL = 0x10, /* the same, agent, proofs */
+	HDP_WELCOME = 0x11, /* 32 address, 4 keepalive ms, 4, 4 limits */
+	HDP_DENIED = 0x12, /* reason, text */
+	HDP_PENDING = 0x13, /* text */
+	HDP_ALLOW = 0x18, /* 32 address */
+	HDP_FORBID = 0x19, /* 4 handle */
+	HDP_CONTACT = 0x1a, /* 4 handle, 32 address, flags */
+	HDP_KNOCK = 0x1b, /* 32 address or identity, note */
+	HDP_ALLOWED = 0x1c, /* 4 handle */
+	HDP_PEER_GONE = 0x21, /* 4 handle, reason */
+	HDP_REDIRECT = 0x22, /* reason, URL */
+	HDP_RESTARTING = 0x28, /* 4 reconnect in ms, 4 try for ms */
+	HDP_HEALTH = 0x29, /* text */
+};
+
+/* hdp_enroll_flag, hdp_contact_flag - bits in those frames. */
+enum hdp_enroll_flag { HDP_ENROLL_KNOCKS = 1 };
+enum hdp_contact_flag { HDP_CONTACT_REFUSED = 1 };
+/* hdp_gone, hdp_denied - the reasons in PeerGone and in Denied. */
+enum hdp_gone { HDP_GONE_DISCONNECTED = 0, HDP_GONE_NOT_HERE = 1 };
+enum hdp_denied {
+	HDP_DENIED_SIGNATURE = 1,
+	HDP_DENIED_IDENTITY = 2,
+	HDP_DENIED_VERSION = 3,
+	HDP_DENIED_WELCOME = 4,
+	HDP_DENIED_INVITATION = 5,
+	HDP_DENIED_APPROVAL = 6,
+	HDP_DENIED_LATER = 7,
+};
+
+/* Lengths of payloads, or of what stands before the rest of one. */
+#define HDP_HELLO_BYTES (2 + HD_KEY_BYTES + HDP_SIGNATURE_BYTES)
+#define HDP_ENROLL_MIN_BYTES (HDP_HELLO_BYTES + 1)
+#define HDP_ENROLL_MAX_BYTES 2304
+#define HDP_WELCOME_BYTES (HD_KEY_BYTES + 12)
+#define HDP_CONTACT_BYTES (4 + HD_KEY_BYTES + 1)
+#define HDP_PACKET_HEAD_BYTES 6 /* handle, length */
+#define HDP_GONE_BYTES 5
+
+/* HDP_NO_HANDLE - the handle of nobody. */
+#define HDP_NO_HANDLE 0xffffffffu
+
+/* hdp_put_u32, hdp_get_u32 - 4 bytes, the highest first. */
+static inline void hdp_put_u32(uint8_t *p, uint32_t v)
+{
+	p[0] = (uint8_t)(v >> 24);
+	p[1] = (uint8_t)(v >> 16);
+	p[2] = (uint8_t)(v >> 8);
+	p[3] = (uint8_t)v;
+}
+
+static inline uint32_t hdp_get_u32(const uint8_t *p)
+{
+	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 |
+	       (uint32_t)p[2] << 8 | p[3];
+}
+
+/* hdp_header_get - the HDP_HEADER_BYTES in front of every payload. */
+struct hdp_header {
+	uint8_t type;
+	uint32_t len_bytes; /* the reader checks it */
+};
+
+static inline struct hdp_header hdp_header_get(const uint8_t *p)
+{
+	struct hdp_header h = { p[0], hdp_get_u32(p) & 0xffffff };
+
+	return h;
+}
+
+/* hdp_header_put - as all that end in _put: returns the byte behind it. */
+static inline uint8_t *hdp_header_put(uint8_t *p, enum hdp_type type,
+				      uint32_t len_bytes)
+{
+	hdp_put_u32(p, len_bytes);
+	p[0] = (uint8_t)type;
+	return p + HDP_HEADER_BYTES;
+}
+
+/* hdp_packet_head_put - what stands before a packet that is alone in its
+ * frame. hdp_packet_get - the one at p of the n bytes of a payload.
+ * Returns its bytes with the head; 0: it is cut off. */
+#define HDP_PACKET_FRAME_HEAD_BYTES (HDP_HEADER_BYTES + HDP_PACKET_HEAD_BYTES)
+static inline uint8_t *hdp_packet_head_put(uint8_t *p, uint32_t handle,
+					   uint32_t len_bytes)
+{
+	p = hdp_header_put(p, HDP_PACKETS, HDP_PACKET_HEAD_BYTES + len_bytes);
+	hdp_put_u32(p, handle);
+	p[4] = (uint8_t)(len_bytes >> 8);
+	p[5] = (uint8_t)len_bytes;
+	return p + HDP_PACKET_HEAD_BYTES;
+}
+
+struct hdp_packet {
+	uint32_t handle, len_bytes;
+	const uint8_t *data; /* into the payload */
+};
+
+static inline size_t hdp_packet_get(const uint8_t *p, size_t n,
+				    struct hdp_packet *ret)
+{
+	if (n < HDP_PACKET_HEAD_BYTES)
+		return 0;
+	ret->handle = hdp_get_u32(p);
+	ret->len_bytes = (uint32_t)p[4] << 8 | p[5];
+	ret->data = p + HDP_PACKET_HEAD_BYTES;
+	if (n - HDP_PACKET_HEAD_BYTES < ret->len_bytes)
+		return 0;
+	return HDP_PACKET_HEAD_BYTES + (size_t)ret->len_bytes;
+}
+
+/* hdp_signed_put - what a proof signs: 16 of label, 32 of binding, 32 of the
+ * relay's identity. */
+#define HDP_SIGNED_BYTES (HDP_LABEL_BYTES + HDP_BINDING_BYTES + HD_KEY_BYTES)
+static inline void hdp_signed_put(uint8_t to[HDP_SIGNED_BYTES],
+				  const char *label, const uint8_t *binding,
+				  const uint8_t *relay_identity)
+{
+	memcpy(to, label, HDP_LABEL_BYTES);
+	memcpy(to + HDP_LABEL_BYTES, binding, HDP_BINDING_BYTES);
+	memcpy(to + HDP_LABEL_BYTES + HDP_BINDING_BYTES, relay_identity,
+	       HD_KEY_BYTES);
+}
+
+/* hdp_enroll_get - the fields of an Enroll payload; pointers into it.
+ * Returns whether they fit in. */
+struct hdp_enroll {
+	uint8_t version, flags, agent_bytes;
+	const uint8_t *identity, *signature, *agent, *proofs;
+	size_t proofs_bytes;
+};
+
+static inline bool hdp_enroll_get(const uint8_t *p, size_t n,
+				  struct hdp_enroll *ret)
+{
+	if (n < HDP_ENROLL_MIN_BYTES || n > HDP_ENROLL_MAX_BYTES)
+		return false;
+	ret->version = p[0];
+	ret->flags = p[1];
+	ret->identity = p + 2;
+	ret->signature = p + 2 + HD_KEY_BYTES;
+	ret->agent_bytes = p[HDP_HELLO_BYTES];
+	ret->agent = p + HDP_ENROLL_MIN_BYTES;
+	if (ret->agent_bytes > HDP_AGENT_MAX_BYTES ||
+	    n - HDP_ENROLL_MIN_BYTES < ret->agent_bytes)
+		return false;
+	ret->proofs = ret->agent + ret->agent_bytes;
+	ret->proofs_bytes = n - HDP_ENROLL_MIN_BYTES - ret->agent_bytes;
+	return true;
+}
+
+/* hdp_proof_get - the proof at p of the n bytes of proofs.
+ * Returns its bytes with the head; 0: it is cut off. */
+struct hdp_proof {
+	uint8_t kind;
+	const uint8_t *v;
+	size_t n;
+};
+#define HDP_PROOF_HEAD_BYTES 3
+
+static inline size_t hdp_proof_get(const uint8_t *p, size_t n,
+				   struct hdp_proof *ret)
+{
+	if (n < HDP_PROOF_HEAD_BYTES)
+		return 0;
+	ret->kind = p[0];
+	ret->n = (size_t)p[1] << 8 | p[2];
+	ret->v = p + HDP_PROOF_HEAD_BYTES;
+	if (n - HDP_PROOF_HEAD_BYTES < ret->n)
+		return 0;
+	return HDP_PROOF_HEAD_BYTES + ret->n;
+}
+
+#ifdef __cplusplus
+}
+#endif

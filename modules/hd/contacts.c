@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: MIT */
+/* modules/hd/contacts.c - an array of slots, which handles name, and their
+ * numbers in the order of keys, which is searched. A stranger chooses the keys
+ * that are looked up: in a sorted array nothing can be made to collide. */
+#include "modules/hd/contacts.h"
+#include <errno.h>
+#include <hyper-derp/hd.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FIRST_SLOTS 4
+
+static uint32_t handle_of(const struct hdp_contacts *c, uint32_t slot)
+{
+	return (uint32_t)c->v[slot].generation << 16 | slot;
+}
+
+/* Returns the place in order of the first key that is not less. */
+static uint32_t place_of(const struct hdp_contacts *c, const struct hd_key *key)
+{
+	uint32_t lo = 0, hi = c->n;
+
+	while (lo < hi) {
+		uint32_t mid = (lo + hi) / 2;
+
+		if (memcmp(&c->v[c->order[mid]].key, key, sizeof(*key)) < 0)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo;
+}
+
+static bool is_at(const struct hdp_contacts *c, uint32_t place,
+		  const struct hd_key *key)
+{
+	return place < c->n &&
+	       memcmp(&c->v[c->order[place]].key, key, sizeof(*key)) == 0;
+}
+
+uint32_t hdp_contacts_find(struct hdp_contacts *c, const struct hd_key *key)
+{
+	uint32_t place;
+
+	if (c->n == 0)
+		return HDP_NO_HANDLE;
+	if (c->v[c->last].used &&
+	    memcmp(&c->v[c->last].key, key, sizeof(*key)) == 0)
+		return handle_of(c, c->last);
+	place = place_of(c, key);
+	if (!is_at(c, place, key))
+		return HDP_NO_HANDLE;
+	c->last = c->order[place];
+	return handle_of(c, c->last);
+}
+
+struct hdp_contact *hdp_contacts_at(struct hdp_contacts *c, uint32_t handle)
+{
+	uint32_t slot = handle & 0xffff;
+
+	if (slot >= c->n_slots || !c->v[slot].used ||
+	    c->v[slot].generation != handle >> 16)
+		return NULL;
+	return &c->v[slot];
+}
+
+static int grow(struct hdp_contacts *c)
+{
+	uint32_t cap =
+		c->cap == 0 ? FIRST_SLOTS : HD_MIN(2 * c->cap, HDP_SLOTS_MAX);
+	struct hdp_contact *v;
+	uint16_t *order;
+
+	v = realloc(c->v, cap * sizeof(*v));
+	if (v == NULL)
+		return -ENOMEM;
+	c->v = v;
+	order = realloc(c->order, cap * sizeof(*order));
+	if (order == NULL)
+		return -ENOMEM;
+	c->order = order;
+	c->cap = cap;
+	return 0;
+}
+
+static int take_slot(struct hdp_contacts *c, uint32_t *ret_slot)
+{
+	if (c->first_free != 0) {
+		*ret_slot = c->first_free - 1;
+		c->first_free = c->v[*ret_slot].next_free;
+		return 0;
+	}
+	if (c->n_slots == HDP_SLOTS_MAX)
+		return -ENOSPC;
+	if (c->n_slots == c->cap && grow(c) < 0)
+		return -ENOMEM;
+	*ret_slot = c->n_slots++;
+	c->v[*ret_slot].generation = 0;
+	return 0;
+}
+
+int hdp_contacts_allow(struct hdp_contacts *c, const struct hd_key *key,
+		       uint32_t max, uint32_t *ret_handle)
+{
+	uint32_t place = place_of(c, key), slot;
+	int r;
+
+	if (is_at(c, place, key)) {
+		*ret_handle = handle_of(c, c->order[place]);
+		return 1;
+	}
+	if (c->n >= max)
+		return -ENOSPC;
+	r = take_slot(c, &slot);
+	if (r < 0)
+		return r;
+	memmove(c->order + place + 1, c->order + place,
+		(c->n - place) * sizeof(*c->order));
+	c->order[place] = (uint16_t)slot;
+	c->n++;
+	c->v[slot] = (struct hdp_contact){
+		.key = *key,
+		.generation = c->v[slot].generation,
+		.used = true,
+	};
+	*ret_handle = handle_of(c, slot);
+	return 0;
+}
+
+bool hdp_contacts_forbid(struct hdp_contacts *c, uint32_t handle)
+{
+	struct hdp_contact *contact = hdp_contacts_at(c, handle);
+	uint32_t slot = handle & 0xffff, place;
+
+	if (contact == NULL)
+		return false;
+	place = place_of(c, &contact->key);
+	c->n--;
+	memmove(c->order + place, c->order + place + 1,
+		(c->n - place) * sizeof(*c->order));
+	contact->used = false;
+	if (contact->generation == UINT16_MAX)
+		return true; /* it has been everybody it can be */
+	contact->generation++;
+	contact->next_free = (uint16_t)c->first_free;
+	c->first_free = slot + 1;
+	return true;
+}
+
+void hdp_contacts_clear(struct hdp_contacts *c)
+{
+	free(c->v);
+	free(c->order);
+	memset(c, 0, sizeof(*c));
+}

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: MIT */
+/* modules/hd/hd.c - HD: packets to public keys, for everybody who is not
+ * Tailscale. doc/protocol-hd.md describes the protocol. */
+#include "modules/hd/hd.h"
+#include <errno.h>
+#include <hyper-derp/control.h>
+#include <hyper-derp/log.h>
+#include <hyper-derp/secret.h>
+
+struct hdp_relay *hdp_relay;
+
+static const char *const who_choices[] = { "nobody", "anybody", NULL };
+
+static const struct hd_option options[] = {
+	{ .name = "enroll",
+	  .type = HD_OPTION_CHOICE,
+	  .offset = offsetof(struct hdp_conf, enroll),
+	  .def = "nobody",
+	  .choices = who_choices,
+	  .help = "Who may enrol: nobody, or anybody who proves a key. Rules "
+		  "of the module policy hold for either.",
+	  .live = true },
+	{ .name = "keepalive",
+	  .type = HD_OPTION_DURATION_MS,
+	  .offset = offsetof(struct hdp_conf, keepalive_ms),
+	  .def = "50s",
+	  .min = 1000,
+	  .max = 600000,
+	  .help = "Time between KeepAlive frames to a client.",
+	  .live = true },
+	{ .name = "contacts_max",
+	  .type = HD_OPTION_UINT,
+	  .offset = offsetof(struct hdp_conf, contacts_max),
+	  .def = "4096",
+	  .min = 1,
+	  .max = 32768,
+	  .help = "How many others a client may allow to send to it, on one "
+		  "connection; each costs the relay 40 bytes.",
+	  .live = true },
+	{ .name = "private_key",
+	  .type = HD_OPTION_SECRET_FILE,
+	  .offset = offsetof(struct hdp_conf, private_key),
+	  .help = "File with the seed of the relay's key, as hdseed:<64 hex>. "
+		  "Unset: state_dir/hd.key, made at the first start." },
+	HD_OPTION_END,
+};
+
+#define ROW(field, name, labels, help)                                         \
+	HD_METRIC(struct hdp_numbers, field, "hyper_derp_hd_" name, labels,    \
+		  help)
+#define DROPPED "packets_dropped_total"
+#define DROPPED_HELP "Packets of HD clients that went nowhere"
+#define REFUSED "enrolments_refused_total"
+#define REFUSED_HELP "Connections that became HD but did not log in"
+
+static const struct hd_metric metrics[] = {
+	ROW(packets_in, "packets_received_total", NULL,
+	    "Packets from HD clients"),
+	ROW(packet_bytes_in, "packet_bytes_received_total", NULL,
+	    "Bytes of packets from HD clients"),
+	ROW(packets_no_handle, DROPPED, "reason=\"handle\"", DROPPED_HELP),
+	ROW(packets_not_allowed, DROPPED, "reason=\"not_allowed\"",
+	    DROPPED_HELP),
+	ROW(knocks, "knocks_total", NULL, "Knocks that went their way"),
+	ROW(knocks_dropped, "knocks_dropped_total", NULL,
+	    "Knocks too many, or of no contact, or at who wants none"),
+	ROW(unknown_frames, "frames_unknown_total", NULL,
+	    "Frames of an unknown type, which were skipped"),
+	ROW(refused_length, "frames_refused_total", NULL,
+	    "Frames that closed their connection"),
+	ROW(refused_proxy, "upgrades_refused_total", NULL,
+	    "Requests for HD on connections that can prove nobody: plain, TLS "
+	    "1.2, or through a proxy that ends TLS"),
+	ROW(enrolls_refused[HDP_REFUSED_FRAME], REFUSED, "reason=\"frame\"",
+	    REFUSED_HELP),
+	ROW(enrolls_refused[HDP_REFUSED_VERSION], REFUSED, "reason=\"version\"",
+	    REFUSED_HELP),
+	ROW(enrolls_refused[HDP_REFUSED_IDENTITY], REFUSED,
+	    "reason=\"identity\"", REFUSED_HELP),
+	ROW(enrolls_refused[HDP_REFUSED_SIGNATURE], REFUSED,
+	    "reason=\"signature\"", REFUSED_HELP),
+	ROW(enrolls_refused[HDP_REFUSED_WELCOME], REFUSED,
+	    "reason=\"not_open\"", REFUSED_HELP),
+	ROW(enrolls_refused[HDP_REFUSED_DENIED], REFUSED, "reason=\"denied\"",
+	    REFUSED_HELP),
+	ROW(enrolls_refused[HDP_REFUSED_TIMEOUT], REFUSED, "reason=\"timeout\"",
+	    REFUSED_HELP),
+	ROW(clients, "clients", NULL, "HD clients connected"),
+	ROW(contacts, "contacts", NULL,
+	    "Others that HD clients allow to send to them"),
+	HD_METRIC_END,
+};
+
+static void run_info(struct hd_module *mod, struct hd_call *call)
+{
+	(void)mod;
+	hd_out_open(call, NULL, '{');
+	hd_out_string(call, "identity", hdp_relay->text);
+	hd_out_uint(call, "version", HDP_VERSION);
+	hd_out_close(call);
+}
+
+static const struct hd_command info_command = {
+	.words = "hd info",
+	.help = "the relay's identity, as HD's clients know it",
+	.run = run_info,
+};
+
+static void unload(struct hd_module *mod)
+{
+	(void)mod;
+	hd_secret_free(hdp_relay);
+	hdp_relay = NULL;
+}
+
+static int relay_make(struct hd_module *mod, struct hd_error *err)
+{
+	const struct hdp_conf *conf = hd_module_conf(mod);
+	int r;
+
+	hdp_relay = hd_secret_alloc(sizeof(*hdp_relay));
+	if (hdp_relay == NULL)
+		return hd_error_set(err, -ENOMEM, "out of memory");
+	hdp_relay->realm = hd_realm(HDP_REALM);
+	r = hdp_relay_key_load(hdp_relay, &conf->private_key, err);
+	if (r == 0)
+		hd_log_notice("hd: relay identity %s", hdp_relay->text);
+	return r;
+}
+
+static int load(struct hd_module *mod, struct hd_error *err)
+{
+	int r;
+
+	if (sodium_init() < 0)
+		return hd_error_set(err, -ENOTSUP, "libsodium does not start");
+	r = relay_make(mod, err);
+	if (r == 0)
+		r = hdp_routes_add(mod, err);
+	if (r == 0)
+		r = hd_command_add(mod, &info_command, err);
+	if (r < 0)
+		unload(mod);
+	return r;
+}
+
+#define REASON(row, name) [row] = { .word = name, .like = HD_CLOSE_PROTOCOL }
+
+static const struct hd_close_reason reasons[] = {
+	REASON(HDP_REASON_ENROLL_FRAME, "enroll_frame"),
+	REASON(HDP_REASON_ENROLL_VERSION, "enroll_version"),
+	REASON(HDP_REASON_ENROLL_IDENTITY, "enroll_identity"),
+	REASON(HDP_REASON_ENROLL_SIGNATURE, "enroll_signature"),
+	[HDP_REASON_ENROLL_WELCOME] = { .word = "enroll_not_open",
+					.like = HD_CLOSE_DENIED },
+	REASON(HDP_REASON_FRAME_LENGTH, "frame_length"),
+	HD_CLOSE_REASON_END,
+};
+
+HD_MODULE(hd, .version = "1.0", .licence = "MIT",
+	  .summary = "HD: packets to public keys", .state_version = 1,
+	  .options = options, .metrics = metrics,
+	  .metrics_size = sizeof(struct hdp_numbers),
+	  .conf_size = sizeof(struct hdp_conf), .reasons = reasons,
+	  .load = load, .unload = unload);

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: MIT */
+/* modules/hd/hd.h - the inside of the hd module.
+ *
+ * Files: routes.c the HTTP side and RelayHello, enroll.c the login, frames.c
+ * the frame table and the receive loop, packets.c packets, knocks and contacts,
+ * tell.c what the relay tells a client, contacts.c whom a client allows,
+ * relay_key.c who we are, bech32.c keys as text, hd.c the module.
+ *
+ * A connection:  HELLO -Enroll, proven-> ADMITTING -admitted()-> OPEN
+ *                  `---------- a broken rule: CLOSED -----------' */
+#pragma once
+#include <hyper-derp/config.h>
+#include <hyper-derp/hd.h>
+#include <hyper-derp/http.h>
+#include <hyper-derp/metric.h>
+#include <hyper-derp/module.h>
+#include <hyper-derp/tls.h>
+#include <sodium.h>
+#include "modules/hd/contacts.h"
+
+#define HDP_REALM "hd"
+#define HDP_IDENTITY_PART "hd"
+#define HDP_IDENTITY_TEXT_BYTES 64 /* with its NUL */
+
+enum hdp_who { HDP_WHO_NOBODY, HDP_WHO_ANYBODY }; /* `enroll:`'s choices */
+
+struct hdp_conf {
+	uint64_t keepalive_ms, contacts_max;
+	uint64_t enroll; /* enum hdp_who */
+	struct hd_secret private_key; /* empty: state_dir/hd.key */
+};
+
+/* Who this relay is: made by load(), constant while workers run. Lives in
+ * memory of hd_secret_alloc(). */
+struct hdp_relay {
+	uint8_t identity[crypto_sign_PUBLICKEYBYTES];
+	uint8_t seed[crypto_sign_SEEDBYTES];
+	uint8_t secret[crypto_sign_SECRETKEYBYTES];
+	char text[HDP_IDENTITY_TEXT_BYTES];
+	uint16_t realm;
+};
+extern struct hdp_relay *hdp_relay;
+
+enum hdp_phase { HDP_HELLO, HDP_ADMITTING, HDP_OPEN, HDP_CLOSED };
+enum hdp_timer { HDP_TIMER_KEEP_ALIVE };
+
+struct hdp_bucket { /* so many at once, one a second */
+	uint64_t paid_ms; /* until when what was taken is paid for */
+};
+
+/* Of one connection. Plain data: it moves between workers and survives a
+ * reload; change state_version in hd.c with it. */
+struct hdp_state {
+	struct hd_peer *peer; /* the core's; set in phase OPEN */
+	struct hdp_contacts contacts;
+	struct hdp_bucket knocks_in, knocks_out; /* from it; to it */
+	uint32_t skip_bytes; /* still to come of an unknown frame */
+	uint8_t phase;
+	bool wants_knocks;
+	uint8_t identity[HD_KEY_BYTES];
+};
+
+enum hdp_refusal { /* of an enrolment */
+		   HDP_REFUSED_FRAME,
+		   HDP_REFUSED_VERSION,
+		   HDP_REFUSED_IDENTITY,
+		   HDP_REFUSED_SIGNATURE,
+		   HDP_REFUSED_WELCOME,
+		   HDP_REFUSED_DENIED, /* by a rule */
+		   HDP_REFUSED_TIMEOUT,
+		   HDP_REFUSED_N
+};
+
+/* Close reasons, rows of the table in hd.c: the order stays, a reload may find
+ * connections that are closing. */
+enum hdp_reason {
+	HDP_REASON_ENROLL_FRAME,
+	HDP_REASON_ENROLL_VERSION,
+	HDP_REASON_ENROLL_IDENTITY,
+	HDP_REASON_ENROLL_SIGNATURE,
+	HDP_REASON_ENROLL_WELCOME,
+	HDP_REASON_FRAME_LENGTH,
+};
+
+struct hdp_numbers {
+	struct hd_counter packets_in, packet_bytes_in;
+	struct hd_counter packets_no_handle, packets_not_allowed;
+	struct hd_counter knocks, knocks_dropped;
+	struct hd_counter unknown_frames, refused_length;
+	struct hd_counter refused_proxy, enrolls_refused[HDP_REFUSED_N];
+	struct hd_gauge clients, contacts;
+};
+
+static inline struct hdp_numbers *hdp_metrics(struct hd_module *mod,
+					      const struct hd_stream *s)
+{
+	return hd_metrics(mod, hd_stream_worker(s));
+}
+
+/* ---- frames.c ---- */
+extern const struct hd_proto hdp_proto;
+
+/* ---- routes.c ---- */
+int hdp_routes_add(struct hd_module *mod, struct hd_error *err);
+
+/* ---- enroll.c ---- */
+/* hdp_binding - the exporter of this connection: RFC 9266. Returns as
+ * hd_stream_export(). */
+int hdp_binding(struct hd_stream *s, uint8_t ret[HDP_BINDING_BYTES]);
+/* hdp_enroll - an Enroll frame has come; on success asks the core to admit.
+ * Returns 0; -EACCES refused: counted, logged, told, the stream closes. */
+int hdp_enroll(struct hd_module *mod, struct hd_stream *s, struct hdp_state *d,
+	       uint8_t *p, uint32_t len_bytes);
+/* hdp_enroll_refused - count, log, tell and close. Returns -EACCES. */
+int hdp_enroll_refused(struct hd_module *mod, struct hd_stream *s,
+		       enum hdp_refusal why);
+
+/* ---- packets.c; the client is OPEN. Those for the table in frames.c return
+ * 0, or negative errno: refused, the stream closes ---- */
+/* hdp_take_packets - as many whole Packets frames as stand at the front.
+ * Returns the bytes used. Nothing in it allocates. */
+size_t hdp_take_packets(struct hd_module *mod, struct hd_stream *s,
+			struct hdp_state *d, uint8_t *p, size_t n);
+int hdp_take_packet_to(struct hd_module *mod, struct hd_stream *s,
+		       struct hdp_state *d, uint8_t *p, uint32_t len_bytes);
+int hdp_take_allow(struct hd_module *mod, struct hd_stream *s,
+		   struct hdp_state *d, uint8_t *p, uint32_t len_bytes);
+int hdp_take_forbid(struct hd_module *mod, struct hd_stream *s,
+		    struct hdp_state *d, uint8_t *p, uint32_t len_bytes);
+int hdp_take_knock(struct hd_module *mod, struct hd_stream *s,
+		   struct hdp_state *d, uint8_t *p, uint32_t len_bytes);
+/* hdp_signal - what one client's relay has to say to another's: a packet in the
+ * urgent lane, which clients cannot send. */
+enum hdp_signal {
+	HDP_SIGNAL_KNOCK = 1, /* 32 identity, note */
+	HDP_SIGNAL_ALLOWED = 2, /* I have allowed you; and you me? */
+	HDP_SIGNAL_MUTUAL = 3, /* so have I */
+};
+
+/* ---- tell.c ---- */
+extern const struct hd_peer_ops hdp_peer_ops;
+void hdp_tell_denied(struct hd_stream *s, enum hdp_denied why,
+		     const char *text);
+void hdp_tell_welcome(struct hd_stream *s, const struct hdp_conf *conf,
+		      const struct hd_key *address);
+void hdp_tell_contact(struct hd_stream *s, uint32_t handle,
+		      const struct hd_key *address, uint8_t flags);
+/* hdp_bucket_take - Returns whether there was one. */
+bool hdp_bucket_take(struct hdp_bucket *b, uint64_t now_ms);
+
+/* ---- relay_key.c ---- */
+/* hdp_relay_key_load - from the option, else from state_dir, else made and kept
+ * there. Main thread; blocks. Returns 0 or negative errno. */
+int hdp_relay_key_load(struct hdp_relay *relay, const struct hd_secret *option,
+		       struct hd_error *err);

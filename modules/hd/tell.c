@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: MIT */
+/* modules/hd/tell.c - frames to a client. Context: the peer's worker. */
+#include <hyper-derp/relay.h>
+#include <hyper-derp/worker.h>
+#include <string.h>
+#include "modules/hd/hd.h"
+
+#define KNOCKS_AT_ONCE 16
+#define KNOCK_MS 1000
+
+bool hdp_bucket_take(struct hdp_bucket *b, uint64_t now_ms)
+{
+	if (b->paid_ms < now_ms)
+		b->paid_ms = now_ms;
+	if (b->paid_ms - now_ms > (KNOCKS_AT_ONCE - 1) * KNOCK_MS)
+		return false;
+	b->paid_ms += KNOCK_MS;
+	return true;
+}
+
+/* ---- frames ---- */
+
+static void tell_text(struct hd_stream *s, enum hdp_type type,
+		      const uint8_t *head, size_t head_bytes, const char *text)
+{
+	uint8_t frame[HDP_HEADER_BYTES + 1 + HDP_TEXT_MAX_BYTES];
+	size_t n = strnlen(text, HDP_TEXT_MAX_BYTES);
+	uint8_t *p = hdp_header_put(frame, type, (uint32_t)(head_bytes + n));
+
+	memcpy(p, head, head_bytes);
+	memcpy(p + head_bytes, text, n);
+	hd_stream_append(s, HD_LANE_CONTROL, frame,
+			 HDP_HEADER_BYTES + head_bytes + n);
+}
+
+void hdp_tell_denied(struct hd_stream *s, enum hdp_denied why, const char *text)
+{
+	uint8_t reason = (uint8_t)why;
+
+	tell_text(s, HDP_DENIED, &reason, 1, text);
+}
+
+void hdp_tell_welcome(struct hd_stream *s, const struct hdp_conf *conf,
+		      const struct hd_key *address)
+{
+	uint8_t frame[HDP_HEADER_BYTES + HDP_WELCOME_BYTES];
+	uint8_t *p = hdp_header_put(frame, HDP_WELCOME, HDP_WELCOME_BYTES);
+
+	memcpy(p, address, HD_KEY_BYTES);
+	p += HD_KEY_BYTES;
+	hdp_put_u32(p, (uint32_t)conf->keepalive_ms);
+	hdp_put_u32(p + 4, (uint32_t)conf->contacts_max);
+	hdp_put_u32(p + 8, HDP_PACKET_MAX_BYTES);
+	hd_stream_append(s, HD_LANE_CONTROL, frame, sizeof(frame));
+}
+
+void hdp_tell_contact(struct hd_stream *s, uint32_t handle,
+		      const struct hd_key *address, uint8_t flags)
+{
+	uint8_t frame[HDP_HEADER_BYTES + HDP_CONTACT_BYTES];
+	uint8_t *p = hdp_header_put(frame, HDP_CONTACT, HDP_CONTACT_BYTES);
+
+	hdp_put_u32(p, handle);
+	memcpy(p + 4, address, HD_KEY_BYTES);
+	p[4 + HD_KEY_BYTES] = flags;
+	hd_stream_append(s, HD_LANE_CONTROL, frame, sizeof(frame));
+}
+
+static void tell_allowed(struct hd_stream *s, uint32_t handle)
+{
+	uint8_t frame[HDP_HEADER_BYTES + 4];
+
+	hdp_put_u32(hdp_header_put(frame, HDP_ALLOWED, 4), handle);
+	hd_stream_append(s, HD_LANE_CONTROL, frame, sizeof(frame));
+}
+
+/* ---- signals of other clients' relays ---- */
+
+/* A burst of knocks may cost the oldest of them, never the connection. */
+static void tell_knock(struct hd_module *mod, struct hd_stream *s,
+		       struct hdp_state *d, const uint8_t *p, uint32_t n)
+{
+	uint8_t frame[HDP_HEADER_BYTES + HD_KEY_BYTES + HDP_NOTE_MAX_BYTES];
+
+	if (n < HD_KEY_BYTES || n > HD_KEY_BYTES + HDP_NOTE_MAX_BYTES ||
+	    !d->wants_knocks ||
+	    !hdp_bucket_take(&d->knocks_out, hd_now_ms(hd_stream_worker(s)))) {
+		hd_count(&hdp_metrics(mod, s)->knocks_dropped, 1);
+		return;
+	}
+	memcpy(hdp_header_put(frame, HDP_KNOCK, n), p, n);
+	hd_stream_append(s, HD_LANE_URGENT, frame, HDP_HEADER_BYTES + n);
+}
+
+static void reply(struct hd_peer *peer, const struct hd_key *to)
+{
+	const struct hd_key address = *to; /* a packet's: the call's only */
+	uint8_t kind = HDP_SIGNAL_MUTUAL;
+
+	hd_relay_send(peer, &address, true, &kind, 1);
+}
+
+/* A knock at somebody who has allowed the knocker is answered for him. */
+static void take_signal(struct hd_module *mod, struct hd_peer *peer,
+			struct hdp_state *d, const struct hd_packet *packet)
+{
+	struct hd_stream *s = hd_peer_stream(peer);
+	uint32_t handle = hdp_contacts_find(&d->contacts, packet->src);
+	uint8_t kind = packet->len_bytes > 0 ? packet->data[0] : 0;
+
+	if (handle == HDP_NO_HANDLE) {
+		if (kind == HDP_SIGNAL_KNOCK)
+			tell_knock(mod, s, d, packet->data + 1,
+				   packet->len_bytes - 1);
+		return;
+	}
+	if (kind == HDP_SIGNAL_ALLOWED || kind == HDP_SIGNAL_MUTUAL)
+		tell_allowed(s, handle);
+	if (kind == HDP_SIGNAL_ALLOWED || kind == HDP_SIGNAL_KNOCK)
+		reply(peer, packet->src);
+}
+
+/* ---- what the core calls ---- */
+
+static struct hdp_state *state_of(struct hd_peer *peer)
+{
+	return hd_stream_state(hd_peer_stream(peer));
+}
+
+static void deliver(struct hd_module *mod, struct hd_peer *peer,
+		    const struct hd_packet *packet)
+{
+	struct hd_stream *s = hd_peer_stream(peer);
+	struct hdp_state *d = hd_stream_state(s);
+	size_t n = HDP_PACKET_FRAME_HEAD_BYTES + packet->len_bytes;
+	uint32_t handle;
+	uint8_t *out;
+
+	if (packet->urgent) {
+		take_signal(mod, peer, d, packet);
+		return;
+	}
+	handle = hdp_contacts_find(&d->contacts, packet->src);
+	if (handle == HDP_NO_HANDLE ||
+	    packet->len_bytes > HDP_PACKET_MAX_BYTES) {
+		hd_count(&hdp_metrics(mod, s)->packets_not_allowed, 1);
+		return;
+	}
+	out = hd_stream_reserve(s, HD_LANE_BULK, n);
+	if (out == NULL)
+		return; /* dropped; the core has counted it */
+	out = hdp_packet_head_put(out, handle, packet->len_bytes);
+	memcpy(out, packet->data, packet->len_bytes);
+	hd_stream_commit(s, n);
+}
+
+/* Of contacts only: who was dropped unseen leaves unseen. */
+static void gone(struct hd_module *mod, struct hd_peer *peer,
+		 const struct hd_key *other, enum hd_gone why)
+{
+	uint32_t handle = hdp_contacts_find(&state_of(peer)->contacts, other);
+	uint8_t frame[HDP_HEADER_BYTES + HDP_GONE_BYTES];
+	uint8_t *p = hdp_header_put(frame, HDP_PEER_GONE, HDP_GONE_BYTES);
+
+	(void)mod;
+	if (handle == HDP_NO_HANDLE)
+		return;
+	hdp_put_u32(p, handle);
+	p[4] = why == HD_GONE_NOT_HERE ? HDP_GONE_NOT_HERE
+				       : HDP_GONE_DISCONNECTED;
+	hd_stream_append(hd_peer_stream(peer), HD_LANE_CONTROL, frame,
+			 sizeof(frame));
+}
+
+static void drain(struct hd_module *mod, struct hd_peer *peer,
+		  uint32_t reconnect_in_ms, uint32_t try_for_ms)
+{
+	uint8_t frame[HDP_HEADER_BYTES + 8];
+	uint8_t *p = hdp_header_put(frame, HDP_RESTARTING, 8);
+
+	(void)mod;
+	hdp_put_u32(p, reconnect_in_ms);
+	hdp_put_u32(p + 4, try_for_ms);
+	hd_stream_append(hd_peer_stream(peer), HD_LANE_CONTROL, frame,
+			 sizeof(frame));
+}
+
+/* Before it is admitted, this is why it is not. */
+static void health(struct hd_module *mod, struct hd_peer *peer,
+		   const char *text)
+{
+	struct hd_stream *s = hd_peer_stream(peer);
+
+	(void)mod;
+	if (state_of(peer)->phase == HDP_ADMITTING)
+		hdp_tell_denied(s, HDP_DENIED_WELCOME, text);
+	else
+		tell_text(s, HDP_HEALTH, NULL, 0, text);
+}
+
+const struct hd_peer_ops hdp_peer_ops = {
+	.deliver = deliver,
+	.gone = gone,
+	.drain = drain,
+	.health = health,
+};

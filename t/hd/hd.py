@@ -1,0 +1,280 @@
+# SPDX-License-Identifier: MIT
+"""HD, version 2, from doc/protocol-hd.md and nothing else: a client.
+
+Identities by PyNaCl, TLS by pyOpenSSL (which gives out the exporter).
+A connection blocks; every read has a timeout, long enough for a busy machine.
+"""
+import hashlib
+import hmac
+import socket
+import struct
+from collections import deque
+
+import nacl.exceptions
+import nacl.signing
+from OpenSSL import SSL
+
+VERSION = 2
+PING, PONG, PACKETS, PACKET_TO, KEEP_ALIVE = 2, 3, 4, 5, 6
+RELAY_HELLO, ENROLL, WELCOME, DENIED, PENDING = 8, 0x10, 0x11, 0x12, 0x13
+ALLOW, FORBID, CONTACT, KNOCK, ALLOWED = 0x18, 0x19, 0x1A, 0x1B, 0x1C
+PEER_GONE, REDIRECT, RESTARTING, HEALTH = 0x21, 0x22, 0x28, 0x29
+
+RELAY_LABEL = b"HD/2 relay proof"
+CLIENT_LABEL = b"HD/2 client key\0"
+INVITATION_LABEL = b"HD/2 invitation\0"
+NO_HANDLE = 0xFFFFFFFF
+P = 2**255 - 19
+TIMEOUT = 60
+
+
+# ---- keys ----
+
+def address_of(identity):
+    """The X25519 form: u = (1 + y) / (1 - y)."""
+    y = int.from_bytes(identity, "little") & (2**255 - 1)
+    u = (1 + y) * pow(1 - y, P - 2, P) % P
+    return u.to_bytes(32, "little")
+
+
+CHARS = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
+
+
+def _polymod(values):
+    sums = 1
+    for v in values:
+        top = sums >> 25
+        sums = (sums & 0x1FFFFFF) << 5 ^ v
+        for i, g in enumerate((0x3B6A57B2, 0x26508E6D, 0x1EA119FA,
+                               0x3D4233DD, 0x2A1462B3)):
+            sums ^= g if top >> i & 1 else 0
+    return sums
+
+
+def _expand(part):
+    return [ord(c) >> 5 for c in part] + [0] + [ord(c) & 31 for c in part]
+
+
+def to_text(data, part="hd"):
+    """Bech32m, BIP 350."""
+    bits = "".join(f"{b:08b}" for b in data)
+    bits += "0" * (-len(bits) % 5)
+    fives = [int(bits[i:i + 5], 2) for i in range(0, len(bits), 5)]
+    check = _polymod(_expand(part) + fives + [0] * 6) ^ 0x2BC830A3
+    fives += [check >> 5 * (5 - i) & 31 for i in range(6)]
+    return part + "1" + "".join(CHARS[v] for v in fives)
+
+
+def from_text(text, part="hd"):
+    if text != text.lower() and text != text.upper():
+        raise ValueError("upper and lower case")
+    text = text.lower()
+    if not text.startswith(part + "1"):
+        raise ValueError("not a text of this kind")
+    fives = [CHARS.index(c) for c in text[len(part) + 1:]]
+    if _polymod(_expand(part) + fives) != 0x2BC830A3:
+        raise ValueError("checksum")
+    bits = "".join(f"{v:05b}" for v in fives[:-6])
+    n = len(bits) // 8
+    if "1" in bits[8 * n:] or len(bits) - 8 * n >= 5:
+        raise ValueError("bits behind the end")
+    return bytes(int(bits[8 * i:8 * i + 8], 2) for i in range(n))
+
+
+# ---- frames ----
+
+def frame(kind, payload=b""):
+    return bytes([kind]) + len(payload).to_bytes(3, "big") + payload
+
+
+def enroll(key, binding, relay, flags=0, agent=b"hd.py", proofs=b"",
+           version=VERSION, label=CLIENT_LABEL):
+    """The frame. relay: its identity."""
+    signature = key.sign(label + binding + relay).signature
+    return frame(ENROLL, bytes([version, flags]) + bytes(key.verify_key) +
+                 signature + bytes([len(agent)]) + agent + proofs)
+
+
+def packets(*handle_and_packet):
+    return frame(PACKETS, b"".join(struct.pack(">IH", h, len(p)) + p
+                                   for h, p in handle_and_packet))
+
+
+def invitation_proof(invitation, key, binding, relay):
+    mac = hmac.new(invitation[8:], INVITATION_LABEL + binding + relay +
+                   bytes(key.verify_key), hashlib.sha256).digest()
+    return struct.pack(">BH", 1, 40) + invitation[:8] + mac
+
+
+class Closed(Exception):
+    """The relay has closed the connection."""
+
+
+class Denied(Exception):
+    def __init__(self, payload):
+        super().__init__(payload[1:].decode())
+        self.reason = payload[0]
+
+
+class Connection:
+    """TLS, the upgrade, and frames in and out; the login is enrol()'s."""
+
+    def __init__(self, host, port, version=SSL.TLS1_3_VERSION, headers=()):
+        context = SSL.Context(SSL.TLS_CLIENT_METHOD)
+        context.set_min_proto_version(version)
+        context.set_max_proto_version(version)
+        self.sock = socket.create_connection((host, port), TIMEOUT)
+        self.sock.settimeout(None)
+        self.tls = SSL.Connection(context, self.sock)
+        # a blocking socket with a limit: OpenSSL does not see Python's
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO,
+                             struct.pack("ll", TIMEOUT, 0))
+        self.tls.set_connect_state()
+        self.tls.set_tlsext_host_name(b"localhost")
+        self.tls.do_handshake()
+        self.request = ("GET /hd HTTP/1.1\r\nHost: localhost\r\n"
+                        "Upgrade: HD\r\nConnection: Upgrade\r\n" +
+                        "".join(h + "\r\n" for h in headers) +
+                        "\r\n").encode()
+        self.got = b""
+        self.waiting = deque()  # frames that a wait has passed over
+
+    @property
+    def binding(self):
+        return self.tls.export_keying_material(
+            b"EXPORTER-Channel-Binding", 32, b"")
+
+    def send(self, data):
+        self.tls.sendall(data)
+
+    def _more(self):
+        try:
+            data = self.tls.recv(65536)
+        except (SSL.ZeroReturnError, SSL.SysCallError):
+            raise Closed from None
+        if not data:
+            raise Closed
+        self.got += data
+
+    def head(self):
+        """Status and headers of the relay's answer, and what is its body
+        so far."""
+        while b"\r\n\r\n" not in self.got:
+            self._more()
+        head, self.got = self.got.split(b"\r\n\r\n", 1)
+        return int(head.split()[1]), head.decode()
+
+    def frame(self):
+        while len(self.got) < 4:
+            self._more()
+        n = int.from_bytes(self.got[1:4], "big")
+        while len(self.got) < 4 + n:
+            self._more()
+        kind, payload = self.got[0], self.got[4:4 + n]
+        self.got = self.got[4 + n:]
+        return kind, payload
+
+    def wait(self, *kinds):
+        """The next frame of one of these kinds; others are kept."""
+        for i, (kind, payload) in enumerate(self.waiting):
+            if kind in kinds:
+                del self.waiting[i]
+                return kind, payload
+        while True:
+            kind, payload = self.frame()
+            if kind in kinds:
+                return kind, payload
+            self.waiting.append((kind, payload))
+
+    def close(self):
+        self.sock.close()
+
+    def closed(self):
+        """Whether the relay closes it; frames on the way are kept."""
+        try:
+            while True:
+                self.waiting.append(self.frame())
+        except Closed:
+            return True
+
+    # ---- the login ----
+
+    def relay_identity(self):
+        """RelayHello, checked: who is at the other end."""
+        kind, payload = self.frame()
+        assert kind == RELAY_HELLO and payload[:2] == bytes([VERSION, 0])
+        identity, signature = payload[2:34], payload[34:98]
+        nacl.signing.VerifyKey(identity).verify(
+            RELAY_LABEL + self.binding + identity, signature)
+        return identity
+
+
+class Client(Connection):
+    """An enrolled one. relay: its identity, which is then not waited for."""
+
+    def __init__(self, host, port, key=None, relay=None, flags=1, proofs=b"",
+                 **how):
+        super().__init__(host, port, **how)
+        self.key = key or nacl.signing.SigningKey.generate()
+        self.identity = bytes(self.key.verify_key)
+        self.address = address_of(self.identity)
+        first = self.request
+        if relay is not None:
+            first += enroll(self.key, self.binding, relay, flags,
+                            proofs=proofs)
+        self.send(first)
+        status, head = self.head()
+        assert status == 101, head
+        self.relay = self.relay_identity()
+        if relay is None:
+            self.send(enroll(self.key, self.binding, self.relay, flags,
+                             proofs=proofs))
+        else:
+            assert relay == self.relay, "another relay"
+        kind, payload = self.wait(WELCOME, DENIED)
+        if kind == DENIED:
+            raise Denied(payload)
+        assert payload[:32] == self.address
+        self.keepalive_ms, self.contacts_max, self.packet_max = \
+            struct.unpack(">III", payload[32:44])
+
+    def allow(self, address):
+        """The handle, or None: refused."""
+        self.send(frame(ALLOW, address))
+        _, payload = self.wait(CONTACT)
+        handle, got, flags = struct.unpack(">I32sB", payload)
+        assert got == address
+        return None if flags & 1 else handle
+
+    def forbid(self, handle):
+        self.send(frame(FORBID, struct.pack(">I", handle)))
+
+    def knock(self, address, note=b""):
+        self.send(frame(KNOCK, address + note))
+
+    def knocked(self):
+        _, payload = self.wait(KNOCK)
+        return payload[:32], payload[32:]
+
+    def allowed(self):
+        return struct.unpack(">I", self.wait(ALLOWED)[1])[0]
+
+    def gone(self):
+        return struct.unpack(">IB", self.wait(PEER_GONE)[1])
+
+    def send_packets(self, *handle_and_packet):
+        self.send(packets(*handle_and_packet))
+
+    def packet(self):
+        """The next one: its sender's handle and its bytes."""
+        _, payload = self.wait(PACKETS)
+        handle, n = struct.unpack(">IH", payload[:6])
+        assert len(payload) >= 6 + n
+        if len(payload) > 6 + n:
+            self.waiting.appendleft((PACKETS, payload[6 + n:]))
+        return handle, payload[6:6 + n]
+
+    def ping(self):
+        """All that was sent before it has been looked at when it returns."""
+        self.send(frame(PING, b"12345678"))
+        assert self.wait(PONG)[1] == b"12345678"

@@ -1,0 +1,316 @@
+# SPDX-License-Identifier: MIT
+"""What an HD client sees of a relay, in TAP; t/system/hd.t starts the relay and
+runs this: PORT, PLAIN PORT, [the name of one test]."""
+import os
+import struct
+import sys
+import traceback
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import hd  # noqa: E402
+from nacl.signing import SigningKey  # noqa: E402
+from OpenSSL import SSL  # noqa: E402
+
+HOST = "127.0.0.1"
+PORT, PLAIN = int(sys.argv[1]), int(sys.argv[2])
+
+
+def client(**how):
+    return hd.Client(HOST, PORT, **how)
+
+
+def pair(n=2):
+    """Clients that all allow each other; the handles that each has."""
+    all_ = [client() for _ in range(n)]
+    handles = [{o: c.allow(o.address) for o in all_ if o is not c}
+               for c in all_]
+    return all_, handles
+
+
+def denied(reason, **how):
+    try:
+        client(**how)
+    except hd.Denied as e:
+        assert e.reason == reason, (e.reason, str(e))
+        return str(e)
+    raise AssertionError("it was let in")
+
+
+def raw(data=b"", **how):
+    """After the upgrade, before the login."""
+    c = hd.Connection(HOST, PORT, **how)
+    c.send(c.request + data)
+    status, head = c.head()
+    return c, status, head
+
+
+def test_two_clients_exchange_packets():
+    (a, b), (of_a, of_b) = pair()
+    a.send_packets((of_a[b], b"hello"))
+    assert b.packet() == (of_b[a], b"hello")
+    b.send_packets((of_b[a], b"and back"))
+    assert a.packet() == (of_a[b], b"and back")
+
+
+def test_known_relay_saves_a_round_trip():
+    a = client()
+    b = client(relay=a.relay)
+    h = b.allow(a.address)
+    a.allow(b.address)
+    a.send(hd.frame(hd.PACKET_TO, b.address + b"to a key"))
+    assert b.packet() == (h, b"to a key")
+
+
+def test_many_in_a_frame_and_sizes():
+    (a, b), (of_a, of_b) = pair()
+    sent = [bytes([i]) * n for i, n in enumerate((0, 1, 1200, 16384, 40000))]
+    a.send_packets(*[(of_a[b], p) for p in sent])
+    assert [b.packet() for _ in sent] == [(of_b[a], p) for p in sent]
+    largest = os.urandom(a.packet_max)
+    a.send_packets((of_a[b], largest))
+    assert b.packet() == (of_b[a], largest)
+
+
+def test_nobody_receives_what_it_has_not_allowed():
+    a, b, c = client(), client(), client()
+    a.allow(b.address)
+    of_b = b.allow(c.address)
+    for sender in (a, c):
+        h = sender.allow(b.address)
+        sender.send_packets((h, sender.identity))
+        sender.send(hd.frame(hd.PACKET_TO, b.address + sender.identity))
+        sender.ping()
+    assert [b.packet() for _ in range(2)] == [(of_b, c.identity)] * 2
+    a.close()  # what a stranger does is not told, nor that it leaves
+    b.ping()
+    assert not [k for k, _ in b.waiting if k in (hd.PEER_GONE, hd.PACKETS)]
+
+
+def test_knock():
+    a, b = client(), client()
+    to_b = a.allow(b.address)
+    a.knock(b.address, b"it is me")
+    assert b.knocked() == (a.identity, b"it is me")
+    assert hd.address_of(a.identity) == a.address
+    to_a = b.allow(a.address)
+    assert a.allowed() == to_b
+    assert b.allowed() == to_a
+    b.send_packets((to_a, b"come in"))
+    assert a.packet() == (to_b, b"come in")
+    # who has allowed the knocker is not asked again
+    a.knock(b.address)
+    assert a.allowed() == to_b
+
+
+def test_knocks_are_few_and_only_where_wanted():
+    a, b, c = client(), client(), client(flags=0)
+    for other in (b, c):
+        a.allow(other.address)
+    a.knock(c.address)
+    for _ in range(40):
+        a.knock(b.address)
+    a.ping()
+    stranger = client()  # of whom nobody has knocked before
+    stranger.knock(b.address)  # no contact of its own: dropped
+    stranger.ping()
+    b.knocked()
+    b.ping()
+    c.ping()
+    knocks = [p for k, p in b.waiting if k == hd.KNOCK]
+    assert 10 < len(knocks) < 40, len(knocks)
+    assert all(p == a.identity for p in knocks)
+    assert not [k for k, _ in c.waiting if k == hd.KNOCK]
+
+
+def test_peer_gone():
+    (a, b), (of_a, of_b) = pair()
+    a.send_packets((of_a[b], b"x"))
+    b.packet()
+    b.close()
+    while a.gone()[1] != 0:  # 1: b was not there yet when a allowed it
+        pass
+    a.knock(b.address)
+    while a.gone() != (of_a[b], 1):
+        pass
+
+
+def test_handles():
+    a, b, c = client(), client(), client()
+    h = a.allow(b.address)
+    assert a.allow(b.address) == h
+    a.forbid(h)
+    again = a.allow(c.address)
+    assert again & 0xFFFF == h & 0xFFFF and again != h
+    of_b, of_c = b.allow(a.address), c.allow(a.address)
+    a.send_packets((h, b"nobody"), (again, b"c"), (0xFFFFFFFF, b"nobody"),
+                   (12345, b"nobody"))
+    assert c.packet() == (of_c, b"c")
+    assert of_b is not None
+    b.ping()
+    assert not [k for k, _ in b.waiting if k == hd.PACKETS]
+
+
+def test_contacts_have_a_limit():
+    a = client()
+    assert a.contacts_max == 100
+    handles = {a.allow(os.urandom(32)) for _ in range(100)}
+    assert len(handles) == 100 and None not in handles
+    assert a.allow(os.urandom(32)) is None
+    a.forbid(handles.pop())
+    assert a.allow(os.urandom(32)) is not None
+
+
+def test_the_newest_connection_of_a_key_gets_packets():
+    key = SigningKey.generate()
+    first, second = client(key=key), client(key=key)
+    other = client()
+    h = second.allow(other.address)
+    first.allow(other.address)
+    second.ping()
+    other.send(hd.frame(hd.PACKET_TO, second.address + b"to the last"))
+    assert second.packet() == (h, b"to the last")
+
+
+def test_an_enrolment_of_another_connection():
+    key = SigningKey.generate()
+    victim = client(key=key)
+    replayed = hd.enroll(key, victim.binding, victim.relay)
+    c, status, _ = raw(replayed)
+    assert status == 101
+    c.relay_identity()
+    kind, payload = c.wait(hd.DENIED)
+    assert kind == hd.DENIED and payload[0] == 1
+    assert c.closed()
+
+
+def test_wrong_proofs():
+    key = SigningKey.generate()
+    good = client()
+
+    def answer(*how, **more):
+        c, _, _ = raw()
+        relay = c.relay_identity()
+        made = hd.enroll(key, c.binding, *(how or (relay,)), **more)
+        return c, relay, made
+
+    c, _, made = answer(os.urandom(32))  # for another relay
+    c.send(made)
+    assert c.wait(hd.DENIED)[1][0] == 1
+    c, _, made = answer(label=hd.RELAY_LABEL)
+    c.send(made)
+    assert c.wait(hd.DENIED)[1][0] == 1
+    c, _, made = answer(version=3)
+    c.send(made)
+    assert c.wait(hd.DENIED)[1][0] == 3
+    c, _, made = answer()  # somebody else's identity
+    c.send(made[:6] + good.identity + made[38:])
+    assert c.wait(hd.DENIED)[1][0] == 1
+    for point in (bytes(32), b"\1" + bytes(31), b"\xff" * 32):
+        c, _, made = answer()
+        c.send(made[:6] + point + made[38:])
+        assert c.wait(hd.DENIED)[1][0] == 2, point
+        assert c.closed()
+
+
+def test_the_relay_s_own_proof_is_no_client_s():
+    c, _, _ = raw()
+    relay = c.relay_identity()
+    # what the relay has signed, sent back to it
+    d, _, _ = raw()
+    kind, hello = d.frame()
+    d.send(hd.frame(hd.ENROLL, hello + b"\0"))
+    assert d.wait(hd.DENIED)[1][0] == 1
+    assert relay == hello[2:34]
+
+
+def test_frames_that_cannot_be():
+    key = SigningKey.generate()
+    for bad in (hd.frame(hd.ENROLL, bytes(98)), hd.frame(hd.ALLOW, bytes(32)),
+                hd.frame(0x77), b"\x10\xff\xff\xff",
+                hd.enroll(key, bytes(32), bytes(32), agent=b"")[:-1] + b"\x40"):
+        c, _, _ = raw()
+        c.send(bad)
+        assert c.closed(), bad
+    for bad in (hd.frame(hd.ALLOW, bytes(31)), hd.frame(hd.FORBID, bytes(5)),
+                hd.frame(hd.PACKETS, bytes(5)),
+                hd.frame(hd.PACKETS, struct.pack(">IH", 0, 2) + b"x"),
+                hd.frame(hd.PACKETS, struct.pack(">IH", 0, 1) + b"xy"),
+                hd.frame(hd.KNOCK, bytes(97)), hd.frame(hd.PING, bytes(7)),
+                b"\x04\xff\xff\xff", b"\x99\xff\xff\xff",
+                hd.frame(hd.ENROLL, bytes(99))):
+        c = client()
+        c.send(bad)
+        assert c.closed(), bad
+
+
+def test_unknown_frames_are_skipped():
+    (a, b), (of_a, of_b) = pair()
+    a.send(hd.frame(0x23, os.urandom(14)) + hd.frame(0xEE, bytes(65000)) +
+           hd.packets((of_a[b], b"behind it")))
+    assert b.packet() == (of_b[a], b"behind it")
+
+
+def test_single_bytes():
+    a, b = client(), client()
+    h = a.allow(b.address)
+    of_b = b.allow(a.address)
+    for byte in hd.packets((h, b"in bites")) * 2:
+        a.send(bytes([byte]))
+    assert [b.packet()[1] for _ in range(2)] == [b"in bites"] * 2
+    assert of_b is not None
+
+
+def test_what_cannot_prove_anybody():
+    _, status, _ = raw(version=SSL.TLS1_2_VERSION)
+    assert status == 403
+    for header in ("X-Forwarded-For: 192.0.2.1", "Via: 1.1 proxy",
+                   "Forwarded: for=192.0.2.1"):
+        c, status, _ = raw(headers=[header])
+        assert status == 403, header
+        while b"\n" not in c.got:
+            c._more()
+        assert b"proxy" in c.got
+
+
+def test_text_form():
+    seed = bytes(range(32))
+    identity = bytes(SigningKey(seed).verify_key)
+    text = hd.to_text(identity)
+    assert len(text) == 61 and hd.from_text(text) == identity
+    assert hd.from_text(text.upper()) == identity
+    for i in range(3, len(text)):
+        wrong = text[:i] + ("q" if text[i] != "q" else "p") + text[i + 1:]
+        try:
+            hd.from_text(wrong)
+        except ValueError:
+            continue
+        raise AssertionError(wrong)
+
+
+def test_both_signs_have_one_address():
+    identity = bytes(SigningKey.generate().verify_key)
+    other = identity[:31] + bytes([identity[31] ^ 0x80])
+    assert hd.address_of(identity) == hd.address_of(other)
+    assert hd.address_of(identity) == bytes(
+        __import__("nacl.signing").signing.VerifyKey(identity)
+        .to_curve25519_public_key())
+
+
+def main():
+    tests = [(n, f) for n, f in list(globals().items())
+             if n.startswith("test_") and n in (sys.argv[3:] or [n])]
+    bad = 0
+    for i, (name, f) in enumerate(tests, 1):
+        try:
+            f()
+            print(f"ok {i} - {name[5:].replace('_', ' ')}", flush=True)
+        except Exception:
+            bad += 1
+            print(f"not ok {i} - {name[5:].replace('_', ' ')}", flush=True)
+            print("# " + traceback.format_exc().replace("\n", "\n# "),
+                  flush=True)
+    print(f"1..{len(tests)}")
+    return bad != 0
+
+
+sys.exit(main())
