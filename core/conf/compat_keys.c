@@ -43,6 +43,9 @@ const struct hd_old_key hd_old_keys[] = {
 		  "HD, version 2, has no key that all share, and older "
 		  "clients do not speak it; `hd.enroll` says who may enrol" },
 	{ .key = "hd.enroll_mode",
+	  .value = "manual",
+	  .ignored = "`hd.enroll: approved` does the same" },
+	{ .key = "hd.enroll_mode",
 	  .ignored = "`hd.enroll` says who may enrol" },
 	{ .key = "hd.relay_id", .ignored = LINKS },
 	{ .key = "hd.seed_relays", .ignored = LINKS },

@@ -40,14 +40,17 @@ void hd_login_tell(struct hd_stream *s, const char *reason)
 	hd_meter_leave(&s->worker->meter, before);
 }
 
-static void tell_refusal(struct hd_stream *s, const char *reason)
+static void tell_refusal(struct hd_stream *s, const char *reason, bool again)
 {
+	const struct hd_peer_ops *ops = s->proto->peer;
 	char addr[HD_ADDR_TEXT_BYTES], via[HD_VIA_TEXT_BYTES];
 
-	hd_log_notice("login refused: key=%s addr=%s%s reason=%s",
-		      s->user->key_text, hd_addr_text(&s->addr, addr),
-		      hd_proxied_text(s, via), reason);
-	hd_login_tell(s, reason);
+	if (!again)
+		hd_log_notice("login refused: key=%s addr=%s%s reason=%s",
+			      s->user->key_text, hd_addr_text(&s->addr, addr),
+			      hd_proxied_text(s, via), reason);
+	if (!again || (ops != NULL && ops->refuses_aloud))
+		hd_login_tell(s, reason);
 }
 
 void hd_login_refuse(struct hd_stream *s, enum hd_close why,
@@ -58,9 +61,9 @@ void hd_login_refuse(struct hd_stream *s, enum hd_close why,
 	hd_count(&s->worker->stats.logins_denied, 1);
 	free(p->refusal);
 	p->refusal = strdup(reason);
-	if (!hd_refused_again(s->worker, p->login.realm, &p->login.key,
-			      reason))
-		tell_refusal(s, reason);
+	tell_refusal(s, reason,
+		     hd_refused_again(s->worker, p->login.realm, &p->login.key,
+				      reason));
 	hd_trace_stream(s, HD_TRACE_DENIED, reason);
 	HD_PROBE(login_refused, s, s->worker->index, s->user->key_text, reason);
 	hd_ws_reason(s, reason);
@@ -264,85 +267,9 @@ void hd_login_ask(struct hd_stream *s)
 	} else if (v == HD_VERDICT_DENY) {
 		deny(s, &t);
 	} else {
-		/* or login_timeout denies */
-		hd_peer_of(s)->state = HD_PEER_PENDING;
-		if (s->rx_hup)
-			hd_login_hung_up(s);
+		hd_login_wait(s, &t);
 	}
 }
-
-/* ---- asked once more ---- */
-
-enum { AGAIN_MS = 50 };
-
-/* login_timeout's deadline serves both: it is put back when it has passed. */
-static void ask_later(struct hd_stream *s)
-{
-	struct hd_peer *p = hd_peer_of(s);
-	uint64_t late_ms = s->deadline_ms[HD_DEADLINE_LOGIN];
-
-	if (late_ms != 0 && late_ms <= s->worker->now_ms + AGAIN_MS)
-		return;
-	p->asks_again = true;
-	p->late_ms = late_ms;
-	hd_stream_deadline(s, HD_DEADLINE_LOGIN, AGAIN_MS);
-}
-
-/* Whoever was asked last, or now stands in that place. */
-static void ask_again(struct hd_stream *s)
-{
-	struct hd_peer *p = hd_peer_of(s);
-
-	if (p->asks_again)
-		s->deadline_ms[HD_DEADLINE_LOGIN] = p->late_ms;
-	p->asks_again = false;
-	p->asked_hooks--;
-	hd_login_ask(s);
-}
-
-void hd_login_late(struct hd_stream *s)
-{
-	const struct hd_peer *p = hd_peer_of(s);
-	char why[128];
-
-	if (p->state == HD_PEER_PENDING && p->asks_again) {
-		ask_again(s);
-		return;
-	}
-	if (p->state != HD_PEER_PENDING) {
-		hd_stream_close(s, HD_CLOSE_TIMEOUT);
-		return;
-	}
-	snprintf(why, sizeof(why),
-		 "module %s has not answered within login_timeout",
-		 p->hook_asked->name);
-	hd_login_refuse(s, HD_CLOSE_TIMEOUT, why);
-}
-
-static bool waits_for(const struct hd_stream *s, const struct hd_module *mod)
-{
-	const struct hd_peer *p = hd_peer_of(s);
-
-	return hd_stream_is_open(s) && p != NULL &&
-	       p->state == HD_PEER_PENDING && p->hook_asked == mod;
-}
-
-/* Who waits for an answer of code that has gone: whoever is there now is
- * asked. */
-static void settle_here(struct hd_worker *w, const struct hd_module *mod,
-			bool kept)
-{
-	if (kept)
-		return;
-	for (struct hd_stream *s = w->streams->first; s != NULL; s = s->next)
-		if (waits_for(s, mod))
-			ask_again(s);
-}
-
-const struct hd_kind hd_login_kind = {
-	.name = "logins",
-	.settle_here = settle_here,
-};
 
 /* ---- answers ---- */
 
@@ -362,9 +289,10 @@ static void take_answer(struct hd_stream *s, struct hd_ticket *t)
 	if (t->verdict == HD_VERDICT_PASS)
 		t->verdict = take_gifts(p, t);
 	if (t->verdict == HD_VERDICT_PASS) {
+		hd_login_waited(s);
 		hd_login_ask(s);
 	} else if (t->verdict == HD_VERDICT_PENDING) {
-		ask_later(s);
+		hd_login_ask_later(s);
 	} else {
 		hd_account_add(hd_account_of(s->worker, p->hook_asked),
 			       HD_ACCOUNT_DENIED, 1);

@@ -79,6 +79,7 @@ static void ended(struct hd_stream *s)
 	hd_tenant_drop(p->tenant);
 	hd_peer_data_free(p);
 	free(p->refusal);
+	free(p->late);
 	free(p->label);
 	free(p->limits);
 	free(p);

@@ -51,6 +51,8 @@ struct hd_peer {
 	struct hd_login login;
 	struct hd_key_text name; /* of the key, for probes and logs */
 	char *label; /* that a hook gave; NULL: none */
+	char *late; /* why, after the time that a hook asked for; NULL: it has
+		       login_timeout */
 	char *refusal; /* why it was not admitted; NULL: nobody has said so */
 	struct hd_peer_data *data; /* of modules: peer_data.h; NULL: none */
 	uint16_t tenant; /* that a hook gave; held. In login.realm once UP */
@@ -87,7 +89,9 @@ static inline struct hd_peer *hd_peer_up_of(const struct hd_stream *s)
  * hd_login_tell - its protocol may tell the client why.
  * hd_login_refuse - the same, and a line in the log, but each once a minute
  * (refused.h); then it closes. Counted.
- * hd_login_late - login_timeout is over.
+ * hd_login_wait - a hook answers later. hd_login_waited - it has let it pass.
+ * hd_login_ask_later - it cannot say now: it is asked once more.
+ * hd_login_late - login_timeout is over, or the time that a hook asked for.
  * hd_login_hung_up - its other end has gone: nobody waits for an answer.
  * hd_login_kind - those that wait for a module's answer. In a worker. */
 void hd_login_drained(struct hd_stream *s);
@@ -95,6 +99,9 @@ void hd_login_ask(struct hd_stream *s);
 void hd_login_tell(struct hd_stream *s, const char *reason);
 void hd_login_refuse(struct hd_stream *s, enum hd_close why,
 		     const char *reason);
+void hd_login_wait(struct hd_stream *s, const struct hd_ticket *t);
+void hd_login_waited(struct hd_stream *s);
+void hd_login_ask_later(struct hd_stream *s);
 void hd_login_late(struct hd_stream *s);
 void hd_login_hung_up(struct hd_stream *s);
 extern const struct hd_kind hd_login_kind;

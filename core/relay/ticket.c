@@ -35,6 +35,11 @@ void hd_admit_limits(struct hd_ticket *t, enum hd_limits_of of,
 	t->limits[of] = *limits;
 }
 
+void hd_admit_wait(struct hd_ticket *t, uint32_t timeout_ms)
+{
+	t->wait_ms = timeout_ms;
+}
+
 struct hd_ticket *hd_admit_hold(struct hd_ticket *t)
 {
 	struct hd_ticket *held = malloc(sizeof(*held));

@@ -27,6 +27,9 @@ extern "C" {
 #define HDP_LABEL_BYTES 16
 #define HDP_LABEL_RELAY "HD/2 relay proof"
 #define HDP_LABEL_CLIENT "HD/2 client key\0"
+#define HDP_LABEL_INVITATION "HD/2 invitation\0"
+#define HDP_LABEL_CREDENTIAL "HD/2 credential\0"
+#define HDP_LABEL_SUBJECT "HD/2 subject key"
 
 enum hdp_type {
 	HDP_PING = 0x02, /* 8 bytes */
@@ -186,6 +189,27 @@ static inline bool hdp_enroll_get(const uint8_t *p, size_t n,
 	return true;
 }
 
+/* hdp_proved_put - what a proof of being welcome signs, or keys a MAC over:
+ * hdp_signed_put(), and the 32 of the client's identity. */
+#define HDP_PROVED_BYTES (HDP_SIGNED_BYTES + HD_KEY_BYTES)
+static inline void hdp_proved_put(uint8_t to[HDP_PROVED_BYTES],
+				  const char *label, const uint8_t *binding,
+				  const uint8_t *relay_identity,
+				  const uint8_t *identity)
+{
+	hdp_signed_put(to, label, binding, relay_identity);
+	memcpy(to + HDP_SIGNED_BYTES, identity, HD_KEY_BYTES);
+}
+
+/* hdp_proof_kind - HDP_PROOFS_MAX: how many an Enroll has at most. */
+enum hdp_proof_kind { HDP_PROOF_INVITATION = 1, HDP_PROOF_CREDENTIAL = 2 };
+#define HDP_PROOFS_MAX 8
+#define HDP_PROOFS_MAX_BYTES 2048
+/* An invitation's parts: id and secret; the proof is id and MAC. */
+#define HDP_INVITATION_ID_BYTES 8
+#define HDP_INVITATION_SECRET_BYTES 16
+#define HDP_MAC_BYTES 32
+
 /* hdp_proof_get - the proof at p of the n bytes of proofs.
  * Returns its bytes with the head; 0: it is cut off. */
 struct hdp_proof {
@@ -206,6 +230,82 @@ static inline size_t hdp_proof_get(const uint8_t *p, size_t n,
 	if (n - HDP_PROOF_HEAD_BYTES < ret->n)
 		return 0;
 	return HDP_PROOF_HEAD_BYTES + ret->n;
+}
+
+/* hdp_statement_get - the fields of a credential's statement; pointers into
+ * it. Returns whether the n bytes are one, and nothing more. */
+#define HDP_STATEMENT_VERSION 1
+#define HDP_WORD_MAX_BYTES 63 /* name, tenant, group */
+#define HDP_STATEMENT_HEAD_BYTES (1 + HD_KEY_BYTES + 3 * 8 + 4)
+#define HDP_STATEMENT_MAX_BYTES                                                \
+	(HDP_STATEMENT_HEAD_BYTES + 3 * (1 + HDP_WORD_MAX_BYTES) +             \
+	 HDP_SIGNATURE_BYTES)
+
+struct hdp_word {
+	const uint8_t *v; /* no NUL at the end */
+	uint8_t n;
+};
+
+struct hdp_statement {
+	const uint8_t *subject;
+	uint64_t issued_s, expires_s; /* since 1970; expires 0: never */
+	uint64_t bytes_per_s;	      /* 0: no limit, as connections */
+	uint32_t connections;
+	struct hdp_word name, tenant, group;
+	size_t signed_bytes; /* from its beginning */
+	const uint8_t *signature;
+};
+
+/* hdp_get_u64, hdp_put_u64 - 8 bytes, the highest first. */
+static inline uint64_t hdp_get_u64(const uint8_t *p)
+{
+	return (uint64_t)hdp_get_u32(p) << 32 | hdp_get_u32(p + 4);
+}
+
+static inline uint8_t *hdp_put_u64(uint8_t *p, uint64_t v)
+{
+	hdp_put_u32(p, (uint32_t)(v >> 32));
+	hdp_put_u32(p + 4, (uint32_t)v);
+	return p + 8;
+}
+
+/* hdp_word_get - of the n bytes at p. Returns its bytes with the length; 0: it
+ * is cut off, or too long. */
+static inline size_t hdp_word_get(const uint8_t *p, size_t n,
+				  struct hdp_word *ret)
+{
+	if (n == 0 || p[0] > HDP_WORD_MAX_BYTES || n - 1 < p[0])
+		return 0;
+	ret->v = p + 1;
+	ret->n = p[0];
+	return 1 + (size_t)ret->n;
+}
+
+static inline bool hdp_statement_get(const uint8_t *p, size_t n,
+				     struct hdp_statement *ret)
+{
+	struct hdp_word *words[] = { &ret->name, &ret->tenant, &ret->group };
+	size_t at = HDP_STATEMENT_HEAD_BYTES;
+
+	if (n < at || p[0] != HDP_STATEMENT_VERSION)
+		return false;
+	ret->subject = p + 1;
+	p += 1 + HD_KEY_BYTES;
+	ret->issued_s = hdp_get_u64(p);
+	ret->expires_s = hdp_get_u64(p + 8);
+	ret->bytes_per_s = hdp_get_u64(p + 16);
+	ret->connections = hdp_get_u32(p + 24);
+	p = ret->subject - 1;
+	for (unsigned i = 0; i < 3; i++) {
+		size_t used = hdp_word_get(p + at, n - at, words[i]);
+
+		if (used == 0)
+			return false;
+		at += used;
+	}
+	ret->signed_bytes = at;
+	ret->signature = p + at;
+	return n - at == HDP_SIGNATURE_BYTES;
 }
 
 #ifdef __cplusplus

@@ -144,6 +144,13 @@ HD_API void hd_admit_name(struct hd_ticket *ticket, const char *name);
 HD_API void hd_admit_tenant(struct hd_ticket *ticket, const char *name);
 HD_API void hd_admit_limits(struct hd_ticket *ticket, enum hd_limits_of of,
 			    const struct hd_limits *limits);
+/* hd_admit_wait - during on_admit, before it returns HD_VERDICT_PENDING: the
+ * answer may take so long, from now on, in place of the rest of login_timeout:
+ * a person decides. When it is over the client is refused with what
+ * hd_admit_reason() said. The next hook has login_timeout from its question on.
+ * A client that waits holds memory, a descriptor and a place of its listener:
+ * bound how many there are. */
+HD_API void hd_admit_wait(struct hd_ticket *ticket, uint32_t timeout_ms);
 /* hd_admit_hold - keep the ticket past on_admit, when returning
  * HD_VERDICT_PENDING. It is plain memory: a reload that keeps the module's
  * state keeps it. Returns NULL when out of memory. hd_admit_answer - any

@@ -45,6 +45,7 @@
  *      prefix.h: addresses and prefixes, as operators write them.
  *      hd_stream_export(): keying material of TLS (tls.h).
  *      offer.h: what one module tells others.
+ *      hd_admit_wait(): a login waits for a person.
  *
  * Why some shapes are as they are:
  * - load() takes a struct hd_error: the loader prints one sentence, with the

@@ -30,6 +30,19 @@ static const struct {
 				    "TLS" },
 	[HDP_REFUSED_WELCOME] = { HDP_REASON_ENROLL_WELCOME, HDP_DENIED_WELCOME,
 				  "this relay is not open: hd.enroll" },
+	[HDP_REFUSED_PROOFS] = { HDP_REASON_ENROLL_PROOFS, HDP_DENIED_WELCOME,
+				 "the invitation or credential is cut off, or "
+				 "no such thing" },
+	[HDP_REFUSED_OPERATOR] = { HDP_REASON_ENROLL_CREDENTIAL,
+				   HDP_DENIED_WELCOME,
+				   "the credential is not signed by an "
+				   "operator of this relay" },
+	[HDP_REFUSED_EXPIRED] = { HDP_REASON_ENROLL_CREDENTIAL,
+				  HDP_DENIED_WELCOME,
+				  "the credential has expired" },
+	[HDP_REFUSED_SUBJECT] = { HDP_REASON_ENROLL_CREDENTIAL,
+				  HDP_DENIED_WELCOME,
+				  "the credential is for another key" },
 };
 
 int hdp_enroll_refused(struct hd_module *mod, struct hd_stream *s,
@@ -52,13 +65,12 @@ int hdp_binding(struct hd_stream *s, uint8_t ret[HDP_BINDING_BYTES])
 				HDP_BINDING_BYTES);
 }
 
-static bool signed_here(struct hd_stream *s, const struct hdp_enroll *e)
+static bool signed_here(const uint8_t *binding, const struct hdp_enroll *e)
 {
-	uint8_t binding[HDP_BINDING_BYTES], message[HDP_SIGNED_BYTES];
+	uint8_t message[HDP_SIGNED_BYTES];
 
-	if (hdp_binding(s, binding) < 0)
-		return false;
-	hdp_signed_put(message, HDP_LABEL_CLIENT, binding, hdp_relay->identity);
+	hdp_signed_put(message, HDP_LABEL_CLIENT, binding,
+		       hdp_relay->key.identity);
 	return crypto_sign_verify_detached(e->signature, message,
 					   sizeof(message), e->identity) == 0;
 }
@@ -88,24 +100,44 @@ static int admit(struct hd_stream *s, struct hdp_state *d,
 	return 0;
 }
 
+/* Who signed it, and what it claims. Returns 0; the refusal, above 0;
+ * -ENOMEM. */
+static int prove(struct hd_stream *s, const struct hdp_conf *conf,
+		 const struct hdp_enroll *e, struct hd_key *ret_address,
+		 struct hdp_claim **ret_claim)
+{
+	uint8_t binding[HDP_BINDING_BYTES];
+
+	if (e->version != HDP_VERSION)
+		return HDP_REFUSED_VERSION;
+	/* refuses points of small order, and those outside the group */
+	if (crypto_sign_ed25519_pk_to_curve25519(ret_address->b, e->identity) !=
+	    0)
+		return HDP_REFUSED_IDENTITY;
+	if (hdp_binding(s, binding) < 0 || !signed_here(binding, e))
+		return HDP_REFUSED_SIGNATURE;
+	if (conf->enroll == HDP_WHO_NOBODY)
+		return HDP_REFUSED_WELCOME;
+	return hdp_claim_of(conf, e, binding, ret_claim);
+}
+
 int hdp_enroll(struct hd_module *mod, struct hd_stream *s, struct hdp_state *d,
 	       uint8_t *p, uint32_t len_bytes)
 {
 	const struct hdp_conf *conf =
 		hd_module_worker_conf(mod, hd_stream_worker(s));
-	struct hdp_enroll e;
 	struct hd_key address;
+	struct hdp_enroll e;
+	int r;
 
 	if (!hdp_enroll_get(p, len_bytes, &e))
 		return hdp_enroll_refused(mod, s, HDP_REFUSED_FRAME);
-	if (e.version != HDP_VERSION)
-		return hdp_enroll_refused(mod, s, HDP_REFUSED_VERSION);
-	/* refuses points of small order, and those outside the group */
-	if (crypto_sign_ed25519_pk_to_curve25519(address.b, e.identity) != 0)
-		return hdp_enroll_refused(mod, s, HDP_REFUSED_IDENTITY);
-	if (!signed_here(s, &e))
-		return hdp_enroll_refused(mod, s, HDP_REFUSED_SIGNATURE);
-	if (conf->enroll == HDP_WHO_NOBODY)
-		return hdp_enroll_refused(mod, s, HDP_REFUSED_WELCOME);
+	r = prove(s, conf, &e, &address, &d->claim);
+	if (r > 0)
+		return hdp_enroll_refused(mod, s, (enum hdp_refusal)r);
+	if (r < 0) {
+		hd_stream_close(s, HD_CLOSE_ERROR);
+		return r;
+	}
 	return admit(s, d, &e, &address);
 }

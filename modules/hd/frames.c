@@ -199,6 +199,7 @@ static void admitted(struct hd_module *mod, struct hd_stream *s, void *state,
 		hd_module_worker_conf(mod, hd_stream_worker(s));
 	struct hdp_state *d = state;
 
+	hdp_admission_over(d);
 	d->peer = peer;
 	d->phase = HDP_OPEN;
 	hdp_tell_welcome(s, conf, hd_peer_key(peer));
@@ -214,6 +215,7 @@ static void closed(struct hd_module *mod, struct hd_stream *s, void *state,
 	struct hdp_numbers *numbers = hdp_metrics(mod, s);
 	struct hdp_state *d = state;
 
+	hdp_admission_over(d);
 	hd_gauge_add(&numbers->contacts, -(int64_t)d->contacts.n);
 	hdp_contacts_clear(&d->contacts);
 	if (d->peer != NULL) {

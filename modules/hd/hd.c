@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* modules/hd/hd.c - HD: packets to public keys, for everybody who is not
  * Tailscale. doc/protocol-hd.md describes the protocol. */
-#include "modules/hd/hd.h"
+#include "modules/hd/commands.h"
 #include <errno.h>
 #include <hyper-derp/control.h>
 #include <hyper-derp/log.h>
@@ -9,16 +9,37 @@
 
 struct hdp_relay *hdp_relay;
 
-static const char *const who_choices[] = { "nobody", "anybody", NULL };
+static const char *const who_choices[] = { "nobody", "invited", "approved",
+					   "anybody", NULL };
 
 static const struct hd_option options[] = {
 	{ .name = "enroll",
 	  .type = HD_OPTION_CHOICE,
 	  .offset = offsetof(struct hdp_conf, enroll),
-	  .def = "nobody",
+	  .def = "invited",
 	  .choices = who_choices,
-	  .help = "Who may enrol: nobody, or anybody who proves a key. Rules "
-		  "of the module policy hold for either.",
+	  .help = "Who may enrol: nobody; invited, who has an invitation or a "
+		  "credential, or has been approved; approved, others too, "
+		  "who then wait for \"hdctl hd approve\"; anybody who proves "
+		  "a key. Rules of the module policy hold for all of them.",
+	  .live = true },
+	{ .name = "approval_wait",
+	  .type = HD_OPTION_DURATION_MS,
+	  .offset = offsetof(struct hdp_conf, approval_ms),
+	  .def = "5m",
+	  .min = 1000,
+	  .max = 3600000,
+	  .help = "How long a client may wait to be approved, in place of "
+		  "login_timeout. Who is approved later comes in when it "
+		  "connects again.",
+	  .live = true },
+	{ .name = "operators",
+	  .type = HD_OPTION_LIST,
+	  .offset = offsetof(struct hdp_conf, operators),
+	  .max = HDP_OPERATORS_MAX,
+	  .help = "Identities (hd1...) whose credentials are taken, beside "
+		  "those of this relay's own operator_key: \"hdctl hd info\" "
+		  "of another relay shows its operator.",
 	  .live = true },
 	{ .name = "keepalive",
 	  .type = HD_OPTION_DURATION_MS,
@@ -42,6 +63,11 @@ static const struct hd_option options[] = {
 	  .offset = offsetof(struct hdp_conf, private_key),
 	  .help = "File with the seed of the relay's key, as hdseed:<64 hex>. "
 		  "Unset: state_dir/hd.key, made at the first start." },
+	{ .name = "operator_key",
+	  .type = HD_OPTION_SECRET_FILE,
+	  .offset = offsetof(struct hdp_conf, operator_key),
+	  .help = "The same of the key that signs credentials. Unset: "
+		  "state_dir/hd.operator.key." },
 	HD_OPTION_END,
 };
 
@@ -81,6 +107,14 @@ static const struct hd_metric metrics[] = {
 	    "reason=\"signature\"", REFUSED_HELP),
 	ROW(enrolls_refused[HDP_REFUSED_WELCOME], REFUSED,
 	    "reason=\"not_open\"", REFUSED_HELP),
+	ROW(enrolls_refused[HDP_REFUSED_PROOFS], REFUSED, "reason=\"proofs\"",
+	    REFUSED_HELP),
+	ROW(enrolls_refused[HDP_REFUSED_OPERATOR], REFUSED,
+	    "reason=\"credential_operator\"", REFUSED_HELP),
+	ROW(enrolls_refused[HDP_REFUSED_EXPIRED], REFUSED,
+	    "reason=\"credential_expired\"", REFUSED_HELP),
+	ROW(enrolls_refused[HDP_REFUSED_SUBJECT], REFUSED,
+	    "reason=\"credential_subject\"", REFUSED_HELP),
 	ROW(enrolls_refused[HDP_REFUSED_DENIED], REFUSED, "reason=\"denied\"",
 	    REFUSED_HELP),
 	ROW(enrolls_refused[HDP_REFUSED_TIMEOUT], REFUSED, "reason=\"timeout\"",
@@ -91,24 +125,10 @@ static const struct hd_metric metrics[] = {
 	HD_METRIC_END,
 };
 
-static void run_info(struct hd_module *mod, struct hd_call *call)
-{
-	(void)mod;
-	hd_out_open(call, NULL, '{');
-	hd_out_string(call, "identity", hdp_relay->text);
-	hd_out_uint(call, "version", HDP_VERSION);
-	hd_out_close(call);
-}
-
-static const struct hd_command info_command = {
-	.words = "hd info",
-	.help = "the relay's identity, as HD's clients know it",
-	.run = run_info,
-};
-
 static void unload(struct hd_module *mod)
 {
 	(void)mod;
+	hdp_people_clear();
 	hd_secret_free(hdp_relay);
 	hdp_relay = NULL;
 }
@@ -122,10 +142,38 @@ static int relay_make(struct hd_module *mod, struct hd_error *err)
 	if (hdp_relay == NULL)
 		return hd_error_set(err, -ENOMEM, "out of memory");
 	hdp_relay->realm = hd_realm(HDP_REALM);
-	r = hdp_relay_key_load(hdp_relay, &conf->private_key, err);
+	r = hdp_keys_load(hdp_relay, conf, err);
 	if (r == 0)
-		hd_log_notice("hd: relay identity %s", hdp_relay->text);
+		hd_log_notice("hd: relay identity %s", hdp_relay->key.text);
 	return r;
+}
+
+static int commands_add(struct hd_module *mod, const struct hd_command *c,
+			struct hd_error *err)
+{
+	int r = 0;
+
+	for (; r == 0 && c->words != NULL; c++)
+		r = hd_command_add(mod, c, err);
+	return r;
+}
+
+static int check(struct hd_module *mod, const void *conf, struct hd_error *err)
+{
+	const struct hd_list *list =
+		&((const struct hdp_conf *)conf)->operators;
+	uint8_t identity[HD_KEY_BYTES];
+
+	(void)mod;
+	for (size_t i = 0; i < list->n; i++)
+		if (!hdp_identity_parse(list->v[i], identity))
+			return hd_error_set(err, -EINVAL,
+					    "hd.operators: %s is no identity: "
+					    "it begins with hd1 and has 61 "
+					    "characters, as \"hdctl hd info\" "
+					    "shows them",
+					    list->v[i]);
+	return 0;
 }
 
 static int load(struct hd_module *mod, struct hd_error *err)
@@ -136,9 +184,17 @@ static int load(struct hd_module *mod, struct hd_error *err)
 		return hd_error_set(err, -ENOTSUP, "libsodium does not start");
 	r = relay_make(mod, err);
 	if (r == 0)
+		r = check(mod, hd_module_conf(mod), err);
+	if (r == 0)
+		r = hdp_people_load(err);
+	if (r == 0)
 		r = hdp_routes_add(mod, err);
 	if (r == 0)
-		r = hd_command_add(mod, &info_command, err);
+		r = hdp_admission_add(mod, err);
+	if (r == 0)
+		r = commands_add(mod, hdp_commands, err);
+	if (r == 0)
+		r = commands_add(mod, hdp_people_commands, err);
 	if (r < 0)
 		unload(mod);
 	return r;
@@ -154,6 +210,10 @@ static const struct hd_close_reason reasons[] = {
 	[HDP_REASON_ENROLL_WELCOME] = { .word = "enroll_not_open",
 					.like = HD_CLOSE_DENIED },
 	REASON(HDP_REASON_FRAME_LENGTH, "frame_length"),
+	[HDP_REASON_ENROLL_PROOFS] = { .word = "enroll_proofs",
+				       .like = HD_CLOSE_DENIED },
+	[HDP_REASON_ENROLL_CREDENTIAL] = { .word = "enroll_credential",
+					   .like = HD_CLOSE_DENIED },
 	HD_CLOSE_REASON_END,
 };
 
@@ -162,4 +222,4 @@ HD_MODULE(hd, .version = "1.0", .licence = "MIT",
 	  .options = options, .metrics = metrics,
 	  .metrics_size = sizeof(struct hdp_numbers),
 	  .conf_size = sizeof(struct hdp_conf), .reasons = reasons,
-	  .load = load, .unload = unload);
+	  .load = load, .check = check, .unload = unload);

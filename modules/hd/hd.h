@@ -4,7 +4,10 @@
  * Files: routes.c the HTTP side and RelayHello, enroll.c the login, frames.c
  * the frame table and the receive loop, packets.c packets, knocks and contacts,
  * tell.c what the relay tells a client, contacts.c whom a client allows,
- * relay_key.c who we are, bech32.c keys as text, hd.c the module.
+ * proofs.c why a client should be welcome, credential.c what operators sign,
+ * admission.c the admit hook, people.h whom the operator knows, keys.c who we
+ * are, bech32.c keys as text, commands*.c what operators ask and order, hd.c
+ * the module.
  *
  * A connection:  HELLO -Enroll, proven-> ADMITTING -admitted()-> OPEN
  *                  `---------- a broken rule: CLOSED -----------' */
@@ -21,22 +24,34 @@
 #define HDP_REALM "hd"
 #define HDP_IDENTITY_PART "hd"
 #define HDP_IDENTITY_TEXT_BYTES 64 /* with its NUL */
+#define HDP_OPERATORS_MAX 8 /* each costs a refused credential 0.1 ms */
 
-enum hdp_who { HDP_WHO_NOBODY, HDP_WHO_ANYBODY }; /* `enroll:`'s choices */
+enum hdp_who { /* `enroll:`'s choices; each lets in those before it, too */
+	       HDP_WHO_NOBODY,
+	       HDP_WHO_INVITED, /* or with a credential, or approved before */
+	       HDP_WHO_APPROVED, /* others wait for a person */
+	       HDP_WHO_ANYBODY,
+};
 
 struct hdp_conf {
-	uint64_t keepalive_ms, contacts_max;
+	uint64_t keepalive_ms, contacts_max, approval_ms;
 	uint64_t enroll; /* enum hdp_who */
-	struct hd_secret private_key; /* empty: state_dir/hd.key */
+	struct hd_list operators; /* texts of identities, beside our own */
+	struct hd_secret private_key, operator_key; /* empty: in state_dir */
+};
+
+struct hdp_key { /* an Ed25519 key with its secret */
+	uint8_t identity[crypto_sign_PUBLICKEYBYTES];
+	uint8_t secret[crypto_sign_SECRETKEYBYTES];
+	char text[HDP_IDENTITY_TEXT_BYTES];
 };
 
 /* Who this relay is: made by load(), constant while workers run. Lives in
  * memory of hd_secret_alloc(). */
 struct hdp_relay {
-	uint8_t identity[crypto_sign_PUBLICKEYBYTES];
-	uint8_t seed[crypto_sign_SEEDBYTES];
-	uint8_t secret[crypto_sign_SECRETKEYBYTES];
-	char text[HDP_IDENTITY_TEXT_BYTES];
+	struct hdp_key key, operator_key;
+	uint8_t inviting[crypto_auth_hmacsha256_KEYBYTES]; /* of secrets of
+							      invitations */
 	uint16_t realm;
 };
 extern struct hdp_relay *hdp_relay;
@@ -54,8 +69,11 @@ struct hdp_state {
 	struct hd_peer *peer; /* the core's; set in phase OPEN */
 	struct hdp_contacts contacts;
 	struct hdp_bucket knocks_in, knocks_out; /* from it; to it */
+	struct hdp_claim *claim; /* until it is admitted; NULL: none */
+	uint64_t waits; /* its number among those who wait for a person */
 	uint32_t skip_bytes; /* still to come of an unknown frame */
 	uint8_t phase;
+	uint8_t denied; /* enum hdp_denied, if a hook says no; 0: WELCOME */
 	bool wants_knocks;
 	uint8_t identity[HD_KEY_BYTES];
 };
@@ -66,7 +84,11 @@ enum hdp_refusal { /* of an enrolment */
 		   HDP_REFUSED_IDENTITY,
 		   HDP_REFUSED_SIGNATURE,
 		   HDP_REFUSED_WELCOME,
-		   HDP_REFUSED_DENIED, /* by a rule */
+		   HDP_REFUSED_PROOFS,
+		   HDP_REFUSED_OPERATOR,
+		   HDP_REFUSED_EXPIRED,
+		   HDP_REFUSED_SUBJECT,
+		   HDP_REFUSED_DENIED, /* by a hook */
 		   HDP_REFUSED_TIMEOUT,
 		   HDP_REFUSED_N
 };
@@ -80,6 +102,8 @@ enum hdp_reason {
 	HDP_REASON_ENROLL_SIGNATURE,
 	HDP_REASON_ENROLL_WELCOME,
 	HDP_REASON_FRAME_LENGTH,
+	HDP_REASON_ENROLL_PROOFS,
+	HDP_REASON_ENROLL_CREDENTIAL,
 };
 
 struct hdp_numbers {
@@ -115,6 +139,56 @@ int hdp_enroll(struct hd_module *mod, struct hd_stream *s, struct hdp_state *d,
 int hdp_enroll_refused(struct hd_module *mod, struct hd_stream *s,
 		       enum hdp_refusal why);
 
+/* ---- proofs.c ---- */
+/* hdp_grant - what goes with being welcome. */
+struct hdp_grant {
+	char name[HDP_WORD_MAX_BYTES + 1];
+	char tenant[HDP_WORD_MAX_BYTES + 1]; /* "": none */
+	uint64_t bytes_per_s; /* 0: no limit, as connections */
+	uint32_t connections;
+};
+/* hdp_claim - what a client has proven beside its identity, or says: the MAC of
+ * an invitation is looked at later. Plain memory, from malloc(). */
+struct hdp_claim {
+	bool has_invitation, has_credential;
+	uint8_t id[HDP_INVITATION_ID_BYTES], mac[HDP_MAC_BYTES];
+	uint8_t binding[HDP_BINDING_BYTES];
+	struct hd_key subject; /* the credential's, as an address */
+	struct hdp_grant grant; /* the credential's */
+};
+/* hdp_claim_of - of what an Enroll has; after its signature has been checked.
+ * @ret  NULL: it claims nothing; else the caller's: free()
+ * Returns 0; the refusal, an enum hdp_refusal, above 0; -ENOMEM. */
+int hdp_claim_of(const struct hdp_conf *conf, const struct hdp_enroll *e,
+		 const uint8_t *binding, struct hdp_claim **ret);
+/* hdp_invitation_mac - of a client, on a connection.
+ * hdp_invitation_secret - follows from the id: it is kept nowhere. */
+void hdp_invitation_mac(const uint8_t *id, const uint8_t *binding,
+			const uint8_t *identity, uint8_t ret[HDP_MAC_BYTES]);
+void hdp_invitation_secret(const uint8_t *id,
+			   uint8_t ret[HDP_INVITATION_SECRET_BYTES]);
+/* hdp_identity_parse - text to identity. Returns whether it is one. */
+bool hdp_identity_parse(const char *text, uint8_t *ret);
+
+/* ---- credential.c ---- */
+#define HDP_CREDENTIAL_PART "hdcred"
+#define HDP_CREDENTIAL_TEXT_BYTES                                              \
+	(16 + (8 * (1 + 32 + HDP_STATEMENT_MAX_BYTES) + 4) / 5)
+/* hdp_credential_new - signed by our operator's key.
+ * @subject  an identity; NULL: a key is made, and handed out with it
+ * @group    "": none */
+void hdp_credential_new(const struct hdp_grant *grant, const char *group,
+			const uint8_t *subject, uint64_t issued_s,
+			uint64_t expires_s,
+			char ret[HDP_CREDENTIAL_TEXT_BYTES]);
+
+/* ---- admission.c ---- */
+int hdp_admission_add(struct hd_module *mod, struct hd_error *err);
+/* hdp_admission_waits - for a person, who has not answered.
+ * hdp_admission_over - it has been admitted, or has ended. */
+bool hdp_admission_waits(const struct hdp_state *d);
+void hdp_admission_over(struct hdp_state *d);
+
 /* ---- packets.c; the client is OPEN. Those for the table in frames.c return
  * 0, or negative errno: refused, the stream closes ---- */
 /* hdp_take_packets - as many whole Packets frames as stand at the front.
@@ -141,6 +215,7 @@ enum hdp_signal {
 extern const struct hd_peer_ops hdp_peer_ops;
 void hdp_tell_denied(struct hd_stream *s, enum hdp_denied why,
 		     const char *text);
+void hdp_tell_pending(struct hd_stream *s, const char *text);
 void hdp_tell_welcome(struct hd_stream *s, const struct hdp_conf *conf,
 		      const struct hd_key *address);
 void hdp_tell_contact(struct hd_stream *s, uint32_t handle,
@@ -148,8 +223,9 @@ void hdp_tell_contact(struct hd_stream *s, uint32_t handle,
 /* hdp_bucket_take - Returns whether there was one. */
 bool hdp_bucket_take(struct hdp_bucket *b, uint64_t now_ms);
 
-/* ---- relay_key.c ---- */
-/* hdp_relay_key_load - from the option, else from state_dir, else made and kept
- * there. Main thread; blocks. Returns 0 or negative errno. */
-int hdp_relay_key_load(struct hdp_relay *relay, const struct hd_secret *option,
-		       struct hd_error *err);
+/* ---- keys.c ---- */
+/* hdp_keys_load - the relay's and the operator's: from the options, else from
+ * state_dir, else made and kept there. Main thread; blocks. Returns 0 or
+ * negative errno. */
+int hdp_keys_load(struct hdp_relay *relay, const struct hdp_conf *conf,
+		  struct hd_error *err);

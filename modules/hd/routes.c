@@ -21,10 +21,11 @@ static void hello(struct hd_stream *s, const uint8_t *binding)
 
 	*p++ = HDP_VERSION;
 	*p++ = 0;
-	memcpy(p, hdp_relay->identity, HD_KEY_BYTES);
-	hdp_signed_put(message, HDP_LABEL_RELAY, binding, hdp_relay->identity);
+	memcpy(p, hdp_relay->key.identity, HD_KEY_BYTES);
+	hdp_signed_put(message, HDP_LABEL_RELAY, binding,
+		       hdp_relay->key.identity);
 	crypto_sign_detached(p + HD_KEY_BYTES, NULL, message, sizeof(message),
-			     hdp_relay->secret);
+			     hdp_relay->key.secret);
 	hd_stream_append(s, HD_LANE_CONTROL, frame, sizeof(frame));
 }
 

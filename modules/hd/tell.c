@@ -27,7 +27,8 @@ static void tell_text(struct hd_stream *s, enum hdp_type type,
 	size_t n = strnlen(text, HDP_TEXT_MAX_BYTES);
 	uint8_t *p = hdp_header_put(frame, type, (uint32_t)(head_bytes + n));
 
-	memcpy(p, head, head_bytes);
+	if (head_bytes > 0)
+		memcpy(p, head, head_bytes);
 	memcpy(p + head_bytes, text, n);
 	hd_stream_append(s, HD_LANE_CONTROL, frame,
 			 HDP_HEADER_BYTES + head_bytes + n);
@@ -38,6 +39,11 @@ void hdp_tell_denied(struct hd_stream *s, enum hdp_denied why, const char *text)
 	uint8_t reason = (uint8_t)why;
 
 	tell_text(s, HDP_DENIED, &reason, 1, text);
+}
+
+void hdp_tell_pending(struct hd_stream *s, const char *text)
+{
+	tell_text(s, HDP_PENDING, NULL, 0, text);
 }
 
 void hdp_tell_welcome(struct hd_stream *s, const struct hdp_conf *conf,
@@ -185,15 +191,25 @@ static void drain(struct hd_module *mod, struct hd_peer *peer,
 			 sizeof(frame));
 }
 
+static enum hdp_denied denied_of(struct hd_stream *s, const struct hdp_state *d)
+{
+	if (!hd_worker_serving(hd_stream_worker(s)))
+		return HDP_DENIED_LATER;
+	if (hdp_admission_waits(d))
+		return HDP_DENIED_APPROVAL;
+	return d->denied != 0 ? (enum hdp_denied)d->denied : HDP_DENIED_WELCOME;
+}
+
 /* Before it is admitted, this is why it is not. */
 static void health(struct hd_module *mod, struct hd_peer *peer,
 		   const char *text)
 {
 	struct hd_stream *s = hd_peer_stream(peer);
+	struct hdp_state *d = state_of(peer);
 
 	(void)mod;
-	if (state_of(peer)->phase == HDP_ADMITTING)
-		hdp_tell_denied(s, HDP_DENIED_WELCOME, text);
+	if (d->phase == HDP_ADMITTING)
+		hdp_tell_denied(s, denied_of(s, d), text);
 	else
 		tell_text(s, HDP_HEALTH, NULL, 0, text);
 }
@@ -203,4 +219,5 @@ const struct hd_peer_ops hdp_peer_ops = {
 	.gone = gone,
 	.drain = drain,
 	.health = health,
+	.refuses_aloud = true,
 };

@@ -40,6 +40,19 @@ int hd_stream_export(struct hd_stream *s, const char *label,
 	return 0;
 }
 
+/* modules/hd/admission.c, which the fake core has no hooks for */
+bool hdp_admission_waits(const struct hdp_state *d)
+{
+	(void)d;
+	return false;
+}
+
+void hdp_admission_over(struct hdp_state *d)
+{
+	free(d->claim);
+	d->claim = NULL;
+}
+
 /* ---- a relay and a client of it ---- */
 
 struct hdp_relay *hdp_relay;
@@ -65,7 +78,9 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	(void)argc, (void)argv;
 	if (sodium_init() < 0)
 		return -1;
-	crypto_sign_seed_keypair(relay.identity, relay.secret, seed);
+	crypto_sign_seed_keypair(relay.key.identity, relay.key.secret, seed);
+	crypto_sign_seed_keypair(relay.operator_key.identity,
+				 relay.operator_key.secret, seed);
 	crypto_sign_seed_keypair(identity, secret, other);
 	hdp_relay = &relay;
 	fake.quiet = true;
@@ -78,7 +93,8 @@ static uint8_t *enroll_put(uint8_t *p, uint32_t rest_bytes)
 	uint8_t binding[HDP_BINDING_BYTES], message[HDP_SIGNED_BYTES];
 
 	memset(binding, 0x0b, sizeof(binding));
-	hdp_signed_put(message, HDP_LABEL_CLIENT, binding, hdp_relay->identity);
+	hdp_signed_put(message, HDP_LABEL_CLIENT, binding,
+		       hdp_relay->key.identity);
 	p = hdp_header_put(p, HDP_ENROLL, HDP_HELLO_BYTES + rest_bytes);
 	*p++ = HDP_VERSION;
 	*p++ = HDP_ENROLL_KNOCKS;

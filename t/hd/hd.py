@@ -23,6 +23,8 @@ PEER_GONE, REDIRECT, RESTARTING, HEALTH = 0x21, 0x22, 0x28, 0x29
 RELAY_LABEL = b"HD/2 relay proof"
 CLIENT_LABEL = b"HD/2 client key\0"
 INVITATION_LABEL = b"HD/2 invitation\0"
+CREDENTIAL_LABEL = b"HD/2 credential\0"
+SUBJECT_LABEL = b"HD/2 subject key"
 NO_HANDLE = 0xFFFFFFFF
 P = 2**255 - 19
 TIMEOUT = 60
@@ -100,10 +102,44 @@ def packets(*handle_and_packet):
                                    for h, p in handle_and_packet))
 
 
+def proof(kind, value):
+    return struct.pack(">BH", kind, len(value)) + value
+
+
 def invitation_proof(invitation, key, binding, relay):
     mac = hmac.new(invitation[8:], INVITATION_LABEL + binding + relay +
                    bytes(key.verify_key), hashlib.sha256).digest()
-    return struct.pack(">BH", 1, 40) + invitation[:8] + mac
+    return proof(1, invitation[:8] + mac)
+
+
+def statement(operator, subject, name=b"", tenant=b"", group=b"", issued=0,
+              expires=0, rate=0, connections=0, version=1):
+    """A credential's, signed. subject: an identity."""
+    said = bytes([version]) + subject + struct.pack(
+        ">QQQI", issued, expires, rate, connections) + b"".join(
+        bytes([len(word)]) + word for word in (name, tenant, group))
+    return said + operator.sign(CREDENTIAL_LABEL + said).signature
+
+
+def credential_proof(said, key, binding, relay, subject=None):
+    """subject: the key that came with it; none: it is for the client's."""
+    signature = b"" if subject is None else subject.sign(
+        SUBJECT_LABEL + binding + relay + bytes(key.verify_key)).signature
+    return proof(2, struct.pack(">H", len(said)) + said + signature)
+
+
+def with_invitation(text):
+    """For Client(proofs=)."""
+    invitation = from_text(text, "hdinvite")
+    return lambda *who: invitation_proof(invitation, *who)
+
+
+def with_credential(text):
+    got = from_text(text, "hdcred")
+    if got[0] == 0:
+        return lambda *who: credential_proof(got[1:], *who)
+    subject = nacl.signing.SigningKey(got[1:33])
+    return lambda *who: credential_proof(got[33:], *who, subject)
 
 
 class Closed(Exception):
@@ -210,27 +246,35 @@ class Connection:
 
 
 class Client(Connection):
-    """An enrolled one. relay: its identity, which is then not waited for."""
+    """An enrolled one. relay: its identity, which is then not waited for.
+    proofs: a function of key, binding and relay."""
 
-    def __init__(self, host, port, key=None, relay=None, flags=1, proofs=b"",
-                 **how):
+    def __init__(self, host, port, key=None, relay=None, flags=1, proofs=None,
+                 wait=True, **how):
         super().__init__(host, port, **how)
         self.key = key or nacl.signing.SigningKey.generate()
         self.identity = bytes(self.key.verify_key)
         self.address = address_of(self.identity)
+
+        def mine(relay):
+            more = proofs(self.key, self.binding, relay) if proofs else b""
+            return enroll(self.key, self.binding, relay, flags, proofs=more)
         first = self.request
         if relay is not None:
-            first += enroll(self.key, self.binding, relay, flags,
-                            proofs=proofs)
+            first += mine(relay)
         self.send(first)
         status, head = self.head()
         assert status == 101, head
         self.relay = self.relay_identity()
         if relay is None:
-            self.send(enroll(self.key, self.binding, self.relay, flags,
-                             proofs=proofs))
+            self.send(mine(self.relay))
         else:
             assert relay == self.relay, "another relay"
+        if wait:
+            self.welcome()
+
+    def welcome(self):
+        """Denied is raised."""
         kind, payload = self.wait(WELCOME, DENIED)
         if kind == DENIED:
             raise Denied(payload)

@@ -1,9 +1,14 @@
 # SPDX-License-Identifier: MIT
 """What an HD client sees of a relay, in TAP; t/system/hd.t starts the relay and
-runs this: PORT, PLAIN PORT, [the name of one test]."""
+runs this: PORT, PLAIN PORT, CONTROL SOCKET, [the name of one test]. Those
+without a name are for an open relay; in ADMISSION are those for one that is
+`enroll: approved`."""
+import json
 import os
 import struct
+import subprocess
 import sys
+import time
 import traceback
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -12,7 +17,16 @@ from nacl.signing import SigningKey  # noqa: E402
 from OpenSSL import SSL  # noqa: E402
 
 HOST = "127.0.0.1"
-PORT, PLAIN = int(sys.argv[1]), int(sys.argv[2])
+PORT, PLAIN, CONTROL = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
+HDCTL = os.environ.get("HDCTL", "hdctl")
+
+
+def hdctl(*words):
+    """What a command answers; fails if it is refused."""
+    done = subprocess.run([HDCTL, "--socket", CONTROL, "--json", *words],
+                          capture_output=True, check=False)
+    assert done.returncode == 0, (words, done)
+    return json.loads(done.stdout or b"null")
 
 
 def client(**how):
@@ -296,17 +310,227 @@ def test_both_signs_have_one_address():
         .to_curve25519_public_key())
 
 
+# ---- who may enrol; the relay is `enroll: approved` ----
+
+def waiting(**how):
+    """A client that has been told to wait."""
+    c = client(wait=False, **how)
+    assert c.wait(hd.PENDING, hd.WELCOME, hd.DENIED)[0] == hd.PENDING
+    return c
+
+
+def said(c):
+    return next((p for p in hdctl("hd", "pending")
+                 if p["identity"] == hd.to_text(c.identity)), None)
+
+
+def admission_approved_while_it_waits():
+    c = waiting()
+    assert said(c)["connected"] and said(c)["address"] == c.address.hex()
+    got = hdctl("hd", "approve", hd.to_text(c.identity), "--name", "box 1",
+                "--tenant", "acme")
+    assert got == {"address": c.address.hex(), "waited": 1}
+    c.welcome()
+    assert said(c) is None
+    c.close()
+    again = client(key=c.key)  # it is remembered
+    shown = [p for p in hdctl("peers") if p["key"] == c.address.hex()]
+    assert [(p["name"], p["tenant"]) for p in shown][-1:] == \
+        [("box 1", "acme")], shown
+    hdctl("hd", "forget", c.address.hex())
+    again.ping()
+    waiting(key=c.key)
+
+
+def admission_denied_while_it_waits():
+    c = waiting()
+    hdctl("hd", "deny", c.address.hex(), "--why", "who is this?")
+    try:
+        c.welcome()
+        raise AssertionError("it was let in")
+    except hd.Denied as e:
+        assert e.reason == 4 and "operator" in str(e), e
+    assert c.closed()
+    assert "who is this?" in denied(4, key=c.key)
+    # the other sign of the same point is the same holder
+    assert hdctl("hd", "approve", c.address.hex())["waited"] == 0
+    client(key=c.key)
+
+
+def admission_denied_while_it_is_there():
+    c = waiting()
+    hdctl("hd", "approve", c.address.hex())
+    c.welcome()
+    hdctl("hd", "deny", c.address.hex())
+    assert c.closed()
+    denied(4, key=c.key)
+
+
+def admission_gone_before_it_is_approved():
+    c = waiting()
+    c.close()
+    while said(c)["connected"]:
+        time.sleep(0.05)
+    assert hdctl("hd", "approve", c.address.hex())["waited"] == 1
+    client(key=c.key)
+
+
+def admission_few_wait_from_one_address():
+    them = []
+    while True:  # those of other tests are there, too
+        c = client(wait=False)
+        kind, payload = c.wait(hd.PENDING, hd.DENIED)
+        if kind == hd.DENIED:
+            break
+        them.append(c)
+    assert payload[0] == 7 and 0 < len(them) <= 8, (payload, len(them))
+    for c in them:
+        c.close()
+
+
+def reloaded():
+    """The new code of the module asks again, and forgets nobody."""
+    them = [waiting() for _ in range(3)]
+    proofs = hd.with_credential(
+        hdctl("hd", "credential", "new", "x")["credential"])
+    a, b = (client(proofs=proofs) for _ in range(2))
+    handle = b.allow(a.address)
+    to_b = a.allow(b.address)
+    hdctl("module", "reload", "hd")
+    a.send_packets((to_b, b"still here"))
+    assert b.packet() == (handle, b"still here")
+    while any(said(c) is None for c in them):
+        time.sleep(0.05)
+    for c in them:
+        hdctl("hd", "approve", c.address.hex())
+        c.welcome()
+
+
+def nobody_approves():
+    c = waiting()
+    try:
+        c.welcome()
+        raise AssertionError("it was let in")
+    except hd.Denied as e:
+        assert e.reason == 6 and "in time" in str(e), (e.reason, str(e))
+    assert c.closed()
+
+
+def admission_invitation():
+    made = hdctl("hd", "invite", "--name", "printer", "--expires", "1h")
+    assert made["relay"] == hdctl("hd", "info")["identity"]
+    listed = hdctl("hd", "invitations")
+    assert [i["name"] for i in listed if i["id"] == made["id"]] == ["printer"]
+    proofs = hd.with_invitation(made["invitation"])
+    c = client(proofs=proofs)
+    assert made["id"] not in str(hdctl("hd", "invitations"))
+    c.close()
+    client(key=c.key, proofs=proofs)  # it is this key's
+    client(key=c.key)
+    denied(5, proofs=proofs)  # and nobody else's
+
+
+def admission_invitation_seen_by_a_stranger():
+    made = hdctl("hd", "invite")
+    invitation = hd.from_text(made["invitation"], "hdinvite")
+    key, thief = SigningKey.generate(), SigningKey.generate()
+    seen = {}
+
+    def keep(*who):
+        seen["proof"] = hd.invitation_proof(invitation, *who)
+        return seen["proof"]
+    other, _, _ = raw()
+    relay = other.relay_identity()
+    keep(key, other.binding, relay)
+    denied(5, key=thief, proofs=lambda *who: seen["proof"])
+    denied(5, key=key, proofs=lambda *who: seen["proof"])  # other connection
+    wrong = invitation[:8] + bytes(16)
+    denied(5, proofs=lambda *who: hd.invitation_proof(wrong, *who))
+    client(proofs=hd.with_invitation(made["invitation"]))
+
+
+def admission_invitation_taken_back():
+    made = hdctl("hd", "invite")
+    hdctl("hd", "uninvite", made["id"])
+    denied(5, proofs=hd.with_invitation(made["invitation"]))
+
+
+def admission_credential_for_an_identity():
+    key = SigningKey.generate()
+    text = hd.to_text(bytes(key.verify_key))
+    made = hdctl("hd", "credential", "new", "laptop", "--identity", text,
+                 "--tenant", "acme", "--rate", "1000000", "--expires", "1h")
+    proofs = hd.with_credential(made["credential"])
+    c = client(key=key, proofs=proofs)
+    shown = [p for p in hdctl("peers") if p["key"] == c.address.hex()]
+    assert [(p["name"], p["tenant"]) for p in shown] == [("laptop", "acme")]
+    assert "another key" in denied(4, proofs=proofs)
+
+
+def admission_credential_with_a_key():
+    made = hdctl("hd", "credential", "new", "fleet")
+    proofs = hd.with_credential(made["credential"])
+    a, b = client(proofs=proofs), client(proofs=proofs)
+    b.allow(a.address)
+    a.allow(b.address)
+    b.allowed()
+    got = hd.from_text(made["credential"], "hdcred")
+    subject = SigningKey(got[1:33])
+    assert hd.from_text(made["operator"]) == hd.from_text(
+        hdctl("hd", "info")["operator"])
+    # without the subject's key it is of no use
+    assert "another key" in denied(
+        4, proofs=lambda *who: hd.credential_proof(got[33:], *who))
+    assert "another key" in denied(
+        4, proofs=lambda *who: hd.credential_proof(got[33:], *who,
+                                                   SigningKey.generate()))
+    # nor what another client has signed
+    seen = hd.credential_proof(got[33:], a.key, a.binding, a.relay, subject)
+    denied(4, key=a.key, proofs=lambda *who: seen)
+    # to refuse its key refuses all that it would let in
+    hdctl("hd", "deny", hd.to_text(bytes(subject.verify_key)))
+    denied(4, proofs=proofs)
+
+
+def admission_credentials_that_do_not_count():
+    key, mine = SigningKey.generate(), SigningKey.generate()
+    me = bytes(key.verify_key)
+    assert "not signed" in denied(
+        4, key=key, proofs=lambda *who: hd.credential_proof(
+            hd.statement(mine, me), *who))
+    # one that an operator of `hd.operators` has signed: seed 7
+    other = SigningKey(bytes([7]) * 32)
+    client(key=key, proofs=lambda *who: hd.credential_proof(
+        hd.statement(other, me, name=b"from elsewhere"), *who)).close()
+    for what, wrong in (("expired", dict(expires=1)),
+                        ("no such thing", dict(version=2))):
+        assert what in denied(4, key=key, proofs=lambda *who, w=wrong:
+                              hd.credential_proof(
+                                  hd.statement(other, me, **w), *who))
+    good = hd.statement(other, me, name=b"x", tenant=b"acme")
+    changed = good.replace(b"acme", b"acmf")
+    assert "not signed" in denied(
+        4, key=key, proofs=lambda *who: hd.credential_proof(changed, *who))
+    for cut in (b"\2\0", hd.proof(2, b""), hd.proof(2, b"\xff\xff" + good),
+                hd.proof(1, bytes(39)), hd.proof(9, b"") * 9,
+                hd.proof(1, bytes(40)) * 2):
+        denied(4, key=key, proofs=lambda *who, c=cut: c)
+
+
 def main():
+    given = sys.argv[4:]
+    kind = "admission_" if given == ["ADMISSION"] else "test_"
     tests = [(n, f) for n, f in list(globals().items())
-             if n.startswith("test_") and n in (sys.argv[3:] or [n])]
+             if n in given or n.startswith(kind) and
+             (not given or given == ["ADMISSION"])]
     bad = 0
     for i, (name, f) in enumerate(tests, 1):
         try:
             f()
-            print(f"ok {i} - {name[5:].replace('_', ' ')}", flush=True)
+            print(f"ok {i} - {name.replace('_', ' ')}", flush=True)
         except Exception:
             bad += 1
-            print(f"not ok {i} - {name[5:].replace('_', ' ')}", flush=True)
+            print(f"not ok {i} - {name.replace('_', ' ')}", flush=True)
             print("# " + traceback.format_exc().replace("\n", "\n# "),
                   flush=True)
     print(f"1..{len(tests)}")

@@ -17,7 +17,7 @@ my $python = "$FindBin::Bin/../hd/test_hd.py";
 # Each line of its TAP becomes one of ours.
 sub python_ok ($hd, $what, @only) {
     subtest $what => sub {
-        open my $out, '-|', '/usr/bin/python3', '-B', $python, $hd->{tls}, $hd->{plain}, @only or die "python3: $!";
+        open my $out, '-|', '/usr/bin/python3', '-B', $python, $hd->{tls}, $hd->{plain}, $hd->control, @only or die "python3: $!";
         while (my $line = <$out>) {
             if ($line =~ /^(not )?ok \d+ - (.*)/) { ok !$1, $2 }
             elsif ($line =~ /^# (.*)/) { diag $1 }
@@ -26,6 +26,8 @@ sub python_ok ($hd, $what, @only) {
         is $?, 0, 'python3 ends well';
     };
 }
+
+local $ENV{HDCTL} = "$HyperDerp::Test::build/hdctl";
 
 my $conf = "hd: {enroll: anybody, contacts_max: 100}\n";
 for my $how (['our records', ''], ["OpenSSL's records", "tls: {record_layer: openssl}\n"]) {
@@ -44,10 +46,30 @@ sub documented ($hd) {
     return is_deeply \%is, \%doc, 'doc/metrics.md lists what there is';
 }
 
+# Of an operator of another relay: of the seed 7, 32 times.
+my $operator = qx(/usr/bin/python3 -B -c "import sys; sys.path.insert(0, '$FindBin::Bin/../hd'); import hd; from nacl.signing import SigningKey; print(hd.to_text(bytes(SigningKey(bytes([7]) * 32).verify_key)), end='')");
+my $asks = HyperDerp::Test->start(load_module => [qw(hd)],
+    conf => "hd: {enroll: approved, operators: [$operator]}\n");
+python_ok $asks, 'who may enrol', 'ADMISSION';
+python_ok $asks, 'a reload', 'reloaded' if -e "$HyperDerp::Test::build/modules.d/hd.so";
+documented $asks;
+
+# What operators have said is there after a restart.
+my $members = $asks->ctl(qw(--json hd members));
+$asks->finish;
+$asks->run;
+ok $asks->ready, 'it starts again';
+is $asks->ctl(qw(--json hd members)), $members, 'and knows whom it knew';
+isnt $members, "[]\n", '... somebody';
+$asks->{conf} =~ s/enroll: approved/$&, approval_wait: 1s/;
+$asks->write_conf;
+$asks->ctl('reload');
+python_ok $asks, 'time is up', 'nobody_approves';
+$asks->finish;
+
 my $closed = HyperDerp::Test->start(load_module => [qw(hd)]);
-my $said = qx(/usr/bin/python3 -B $python $closed->{tls} $closed->{plain} test_single_bytes);
-like $said, qr/Denied: this relay is not open/, 'who may enrol must be said';
-documented $closed;
+my $said = qx(/usr/bin/python3 -B $python $closed->{tls} $closed->{plain} ${\$closed->control} test_single_bytes);
+like $said, qr/Denied: this relay is for those who have an invitation/, 'nobody may enrol whom nobody knows';
 $closed->finish;
 
 done_testing;
