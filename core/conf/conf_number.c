@@ -20,8 +20,8 @@ static const struct unit durations[] = {
 	{ "ms", 1 },	  { "", 1000 },	  { NULL, 0 },
 };
 static const struct unit sizes[] = {
-	{ "GiB", 1 << 30 }, { "MiB", 1 << 20 }, { "KiB", 1 << 10 },
-	{ "", 1 },	    { NULL, 0 },
+	{ "TiB", 1ull << 40 }, { "GiB", 1 << 30 }, { "MiB", 1 << 20 },
+	{ "KiB", 1 << 10 },    { "", 1 },	   { NULL, 0 },
 };
 static const struct unit plain[] = { { "", 1 }, { NULL, 0 } };
 

@@ -225,6 +225,7 @@ static void on_tick(struct hd_module *mod, void *arg)
 	(void)arg;
 	enter_batches();
 	write_books();
+	policy_quota_look();
 	hd_main_timer_set(books.timer, TICK_MS);
 }
 
@@ -272,6 +273,7 @@ void account_unload(struct hd_module *mod)
 	}
 	books.event = -1;
 	account_unlock();
+	policy_quota_end();
 	if (books.timer != NULL)
 		hd_main_timer_free(&books.timer);
 	books.mod = NULL;

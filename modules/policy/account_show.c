@@ -62,7 +62,7 @@ static void put_account(const struct wanted *w, const char *month,
 }
 
 static void put_tenant(const struct wanted *w, const char *month,
-		       const struct account_tenant *t)
+		       const struct account_tenant *t, bool is_now)
 {
 	if (w->tenant != NULL && strcmp(w->tenant, t->name) != 0)
 		return;
@@ -71,6 +71,8 @@ static void put_tenant(const struct wanted *w, const char *month,
 	hd_out_string(w->call, "tenant", t->name);
 	hd_out_uint(w->call, "keys", t->n);
 	put_counts(w->call, &t->sum);
+	if (is_now)
+		policy_quota_put(w->call, t->name);
 	hd_out_close(w->call);
 }
 
@@ -83,7 +85,7 @@ static void put_month(const struct wanted *w, unsigned month,
 	if (w->tenants)
 		for (const struct account_tenant *t = l->tenants; t != NULL;
 		     t = t->next)
-			put_tenant(w, text, t);
+			put_tenant(w, text, t, month == w->now);
 	else
 		for (const struct account *a = l->first; a != NULL; a = a->next)
 			if (is_wanted(w, a))
@@ -210,6 +212,6 @@ const struct hd_command account_commands[] = {
 	  .role = HD_ROLE_READ,
 	  .help = "the same of each tenant",
 	  .run = run_tenants,
-	  .columns = "month tenant keys " COUNTS },
+	  .columns = "month tenant keys " COUNTS " bytes_quota percent" },
 	{ .words = NULL },
 };

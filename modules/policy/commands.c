@@ -31,6 +31,7 @@ static const char *const by_names[] = { [POLICY_BY_RULE] = "rule",
 					[POLICY_BY_DEFAULT] = "default",
 					[POLICY_BY_REVOCATION] = "revocation",
 					[POLICY_BY_FAILURE] = "fail_open",
+					[POLICY_BY_QUOTA] = "quota",
 					[POLICY_ASK] = "service" };
 
 static const char *verdict_of(const struct policy_decision *d)
@@ -78,6 +79,7 @@ static void run_explain(struct hd_module *mod, struct hd_call *call)
 	struct policy_worker as_worker = {
 		.rules = (struct policy_rules *)policy_rules_now(),
 		.revoked = policy_main.revoked,
+		.quotas = policy_main.quotas,
 	};
 	struct hd_key key;
 	union hd_addr addr;

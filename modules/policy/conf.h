@@ -15,10 +15,24 @@ struct policy_limits_list { /* as HD_ENTRIES_OF(): one, or none */
 	size_t n;
 };
 
+enum policy_then { POLICY_QUOTA_DENY, POLICY_QUOTA_SLOW };
+
+struct policy_quota_conf {
+	uint64_t bytes; /* in a month */
+	uint64_t then; /* enum policy_then */
+	uint64_t bytes_per_s;
+};
+
+struct policy_quota_list { /* one, or none */
+	const struct policy_quota_conf *v;
+	size_t n;
+};
+
 struct policy_tenant_conf {
 	struct hd_place at;
 	const char *name;
 	struct policy_limits_list limits;
+	struct policy_quota_list quota;
 };
 
 struct policy_rule_conf { /* every field that is set must match */

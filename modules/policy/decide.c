@@ -114,6 +114,21 @@ static bool by_service(const struct policy_worker *pw,
 	return false;
 }
 
+/* Whom a rule allows may not be here while its tenant has used its quota. */
+static void by_quota(const struct policy_worker *pw,
+		     struct policy_decision *ret)
+{
+	const struct policy_spent *spent =
+		policy_quotas_find(pw->quotas, policy_tenant_of(ret));
+
+	if (spent == NULL || !spent->denies || ret->by == POLICY_ASK)
+		return;
+	ret->by = POLICY_BY_QUOTA;
+	ret->deny = true;
+	snprintf(ret->reason, sizeof(ret->reason),
+		 "its tenant has used its quota of this month");
+}
+
 static void by_rules(const struct policy_worker *pw,
 		     const struct policy_subject *who, enum policy_when when,
 		     struct policy_decision *ret)
@@ -149,6 +164,7 @@ void policy_decide(const struct policy_worker *pw,
 		by_revocation(x, ret);
 	else
 		by_rules(pw, who, when, ret);
+	by_quota(pw, ret);
 }
 
 /* ---- behind a login ---- */

@@ -56,6 +56,14 @@ const struct hd_option policy_tenant_options[] = {
 	  .entry = policy_limits_options,
 	  .entry_size = sizeof(struct policy_limits_conf),
 	  .help = "of all its clients together; each gets the same" },
+	{ .name = "quota",
+	  .type = HD_OPTION_ENTRIES,
+	  TENANT(quota),
+	  .max = 1,
+	  .example = "{bytes: 500GiB, then: slow}",
+	  .entry = policy_quota_options,
+	  .entry_size = sizeof(struct policy_quota_conf),
+	  .help = "of all its clients together, in a month" },
 	HD_OPTION_END,
 };
 
@@ -82,6 +90,8 @@ int policy_limits_check(const struct policy_conf *conf, struct hd_error *err)
 					   "tenant; write 1 to %d letters, "
 					   "digits, `.`, `_` or `-`",
 					   t->name, HD_TENANT_BYTES - 1);
+		if (policy_quota_check(conf, t, err) < 0)
+			return -EINVAL;
 		if (is_twice(conf, i))
 			return hd_error_at(
 				&t->at, err, -EINVAL,
@@ -127,19 +137,29 @@ int policy_limits_take(const struct policy_conf *conf,
 /* ---- said ---- */
 
 /* @of  whose: of somebody whom no rule allows, none */
-static const struct hd_limits *said_of(const struct policy_decision *d,
-				       enum hd_limits_of of)
+static struct hd_limits said_of(const struct policy_worker *pw,
+				const struct policy_decision *d,
+				enum hd_limits_of of)
 {
-	static const struct hd_limits none;
+	const struct policy_spent *spent =
+		policy_quotas_find(pw->quotas, policy_tenant_of(d));
 
-	return d->rule != NULL && !d->deny ? &d->rule->limits[of] : &none;
+	if (d->rule == NULL || d->deny)
+		return (struct hd_limits){ 0 };
+	if (of == HD_LIMITS_TENANT && spent != NULL)
+		return policy_quota_limits(spent, &d->rule->limits[of]);
+	return d->rule->limits[of];
 }
 
-void policy_limits_admit(const struct policy_decision *d,
+void policy_limits_admit(const struct policy_worker *pw,
+			 const struct policy_decision *d,
 			 struct hd_ticket *ticket)
 {
-	for (unsigned i = 0; i < HD_LIMITS_N; i++)
-		hd_admit_limits(ticket, i, said_of(d, i));
+	for (unsigned i = 0; i < HD_LIMITS_N; i++) {
+		const struct hd_limits l = said_of(pw, d, i);
+
+		hd_admit_limits(ticket, i, &l);
+	}
 }
 
 void policy_limits_again(const struct policy_worker *pw, uint64_t conn,
@@ -147,6 +167,9 @@ void policy_limits_again(const struct policy_worker *pw, uint64_t conn,
 {
 	if (d->deny || d->by == POLICY_ASK || d->by == POLICY_BY_FAILURE)
 		return;
-	for (unsigned i = 0; i < HD_LIMITS_N; i++)
-		hd_relay_limit(pw->w, conn, i, said_of(d, i));
+	for (unsigned i = 0; i < HD_LIMITS_N; i++) {
+		const struct hd_limits l = said_of(pw, d, i);
+
+		hd_relay_limit(pw->w, conn, i, &l);
+	}
 }

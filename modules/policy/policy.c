@@ -2,6 +2,7 @@
 /* modules/policy/policy.c - who may use the relay: rules and revocations, asked
  * at every login, and about who is connected when they change or begin. */
 #include <errno.h>
+#include <hyper-derp/event.h>
 #include <stdio.h>
 #include <string.h>
 #include "modules/policy/service.h"
@@ -200,6 +201,7 @@ static const struct hd_metric metrics[] = {
 	DECISIONS(POLICY_ENDS_DEFAULT, "denied_by_default"),
 	DECISIONS(POLICY_ENDS_REVOKED, "revoked"),
 	DECISIONS(POLICY_ENDS_FAILURE, "denied_by_failure"),
+	DECISIONS(POLICY_ENDS_QUOTA, "denied_by_quota"),
 	HD_METRIC(struct policy_numbers, account_failed,
 		  "hyper_derp_policy_accounting_failures_total", NULL,
 		  "Times that a file of accounting could not be written"),
@@ -216,6 +218,7 @@ static enum policy_end end_of(const struct policy_decision *d)
 		[POLICY_BY_DEFAULT] = POLICY_ENDS_DEFAULT,
 		[POLICY_BY_REVOCATION] = POLICY_ENDS_REVOKED,
 		[POLICY_BY_FAILURE] = POLICY_ENDS_FAILURE,
+		[POLICY_BY_QUOTA] = POLICY_ENDS_QUOTA,
 	};
 
 	return d->deny ? denied[d->by] : POLICY_ENDS_ALLOWED;
@@ -238,7 +241,7 @@ static enum hd_verdict say(const struct policy_worker *pw,
 		hd_admit_name(t, d->name);
 	if (policy_tenant_of(d)[0] != '\0')
 		hd_admit_tenant(t, policy_tenant_of(d));
-	policy_limits_admit(d, t);
+	policy_limits_admit(pw, d, t);
 	if (ticket == NULL)
 		hd_admit_answer(held, verdict, NULL);
 	return verdict;
@@ -372,9 +375,15 @@ static int policy_load(struct hd_module *mod, struct hd_error *err)
 	return r;
 }
 
+static const struct hd_event_def events[] = {
+	{ "policy.quota", "a tenant has used 80 or 100 % of its quota, or may "
+			  "go on" },
+	{ NULL, NULL },
+};
+
 HD_MODULE(policy, .version = "1.0", .licence = "MIT",
 	  .summary = "who may use the relay", .flags = HD_MODULE_GUARD,
-	  .options = policy_options, .metrics = metrics,
+	  .options = policy_options, .metrics = metrics, .events = events,
 	  .metrics_size = sizeof(struct policy_numbers),
 	  .conf_size = sizeof(struct policy_conf),
 	  .worker_size = sizeof(struct policy_worker), .check = policy_check,

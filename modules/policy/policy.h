@@ -8,7 +8,8 @@
  * keys that an operator has put out; publish.c rules on their way to the
  * workers; watch.c files that change; sweep.c who is connected and may no
  * longer; tenants.c whom they may reach; limits.c how much they may send;
- * account.h how much they have; commands.c hdctl.
+ * account.h how much they have, quota.h how much they may have; commands.c
+ * hdctl.
  *
  * What decides never changes: the main thread makes a new one, and each worker
  * takes it in a post, the first in start(). */
@@ -23,6 +24,7 @@
 #include <time.h>
 #include "modules/policy/account.h"
 #include "modules/policy/conf.h"
+#include "modules/policy/quota.h"
 
 /* ---- keys.c ---- */
 
@@ -172,15 +174,18 @@ struct policy_worker { /* its data in a worker */
 	bool sweep_soon; /* more must be asked about than can be at once */
 	bool sweep_set; /* the timer */
 	struct account_worker account;
+	struct policy_quotas *quotas; /* NULL: none is used */
 };
 
-enum policy_end { /* of a login */
-		  POLICY_ENDS_ALLOWED,
-		  POLICY_ENDS_RULE,
-		  POLICY_ENDS_DEFAULT,
-		  POLICY_ENDS_REVOKED,
-		  POLICY_ENDS_FAILURE,
-		  POLICY_ENDS_N
+/* How a login ends. */
+enum policy_end {
+	POLICY_ENDS_ALLOWED,
+	POLICY_ENDS_RULE,
+	POLICY_ENDS_DEFAULT,
+	POLICY_ENDS_REVOKED,
+	POLICY_ENDS_FAILURE,
+	POLICY_ENDS_QUOTA,
+	POLICY_ENDS_N
 };
 
 struct policy_numbers { /* its metrics in a worker */
@@ -192,6 +197,7 @@ struct policy_main { /* the main thread's: what workers are given */
 	struct hd_module *mod;
 	struct policy_rules *rules;
 	struct policy_revoked *revoked;
+	struct policy_quotas *quotas;
 	/* of the last check(): it counts if its configuration is taken */
 	struct policy_rules *candidate;
 	const struct policy_conf *candidate_conf;
@@ -203,6 +209,7 @@ enum policy_by {
 	POLICY_BY_DEFAULT,
 	POLICY_BY_REVOCATION,
 	POLICY_BY_FAILURE, /* rule->url cannot be asked: fail_open decided */
+	POLICY_BY_QUOTA, /* a rule allows it, and its tenant has used all */
 	POLICY_ASK, /* nobody knows yet: rule->url is to be asked */
 };
 
@@ -261,6 +268,9 @@ const struct policy_rules *policy_rules_now(void);
  * @put_out  whose connections close at once; NULL: nobody's */
 int policy_revoke_with(struct policy_revoked **revoked,
 		       const struct hd_key *put_out, struct hd_error *err);
+/* policy_quotas_publish - the same of tenants that have used their quotas.
+ * Takes it. */
+void policy_quotas_publish(struct policy_quotas **quotas);
 /* policy_reread - files of keys are read once more. If one cannot be, all stays
  * as it is. Main thread. */
 int policy_reread(struct hd_error *err);
@@ -296,7 +306,8 @@ int policy_limits_take(const struct policy_conf *conf,
 		       struct hd_limits ret[HD_LIMITS_N], struct hd_error *err);
 /* policy_limits_admit - of a login. policy_limits_again - of who is connected.
  */
-void policy_limits_admit(const struct policy_decision *d,
+void policy_limits_admit(const struct policy_worker *pw,
+			 const struct policy_decision *d,
 			 struct hd_ticket *ticket);
 void policy_limits_again(const struct policy_worker *pw, uint64_t conn,
 			 const struct policy_decision *d);

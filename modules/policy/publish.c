@@ -16,6 +16,14 @@ struct policy_main policy_main;
 /* ---- a worker's ---- */
 
 /* Holds before it drops: they may be the same. */
+static void give_quotas(struct policy_worker *pw, struct policy_quotas *quotas)
+{
+	struct policy_quotas *old = pw->quotas;
+
+	pw->quotas = policy_quotas_hold(quotas);
+	policy_quotas_drop(&old);
+}
+
 static void give(struct policy_worker *pw, struct policy_rules *rules,
 		 struct policy_revoked *revoked)
 {
@@ -32,6 +40,7 @@ void policy_take(struct hd_module *mod, struct hd_worker *w)
 {
 	give(hd_module_worker_data(mod, w), policy_main.rules,
 	     policy_main.revoked);
+	give_quotas(hd_module_worker_data(mod, w), policy_main.quotas);
 }
 
 void policy_changed(struct hd_module *mod, struct hd_worker *w,
@@ -52,6 +61,7 @@ void policy_stop(struct hd_module *mod, struct hd_worker *w)
 	policy_answers_end(&pw->answers);
 	policy_rules_drop(&pw->rules);
 	policy_revoked_drop(&pw->revoked);
+	policy_quotas_drop(&pw->quotas);
 }
 
 /* ---- from main to workers ---- */
@@ -59,6 +69,7 @@ void policy_stop(struct hd_module *mod, struct hd_worker *w)
 struct gift {
 	struct policy_rules *rules;
 	struct policy_revoked *revoked;
+	struct policy_quotas *quotas;
 	bool puts_out;
 	struct hd_key put_out;
 };
@@ -69,6 +80,7 @@ static void gift_free(void *gift)
 
 	policy_rules_drop(&g->rules);
 	policy_revoked_drop(&g->revoked);
+	policy_quotas_drop(&g->quotas);
 	free(g);
 }
 
@@ -78,6 +90,7 @@ static void on_gift(struct hd_module *mod, struct hd_worker *w, void *arg)
 	struct gift *g = arg;
 
 	give(pw, g->rules, g->revoked);
+	give_quotas(pw, g->quotas);
 	if (g->puts_out)
 		policy_sweep_key(pw, &g->put_out);
 	policy_sweep_begin(pw);
@@ -93,6 +106,7 @@ static int post_gift(struct hd_worker *w, const struct hd_key *put_out)
 	*g = (struct gift){
 		.rules = policy_rules_hold(policy_main.rules),
 		.revoked = policy_revoked_hold(policy_main.revoked),
+		.quotas = policy_quotas_hold(policy_main.quotas),
 		.puts_out = put_out != NULL,
 	};
 	if (put_out != NULL)
@@ -186,6 +200,7 @@ void policy_unload(struct hd_module *mod)
 	policy_rules_drop(&m->candidate);
 	policy_rules_drop(&m->rules);
 	policy_revoked_drop(&m->revoked);
+	policy_quotas_drop(&m->quotas);
 	m->mod = NULL;
 }
 
@@ -204,6 +219,14 @@ int policy_revoke_with(struct policy_revoked **revoked,
 	policy_main.revoked = r;
 	publish(put_out);
 	return 0;
+}
+
+void policy_quotas_publish(struct policy_quotas **quotas)
+{
+	settle();
+	policy_quotas_drop(&policy_main.quotas);
+	policy_main.quotas = hd_steal(quotas);
+	publish(NULL);
 }
 
 int policy_reread(struct hd_error *err)

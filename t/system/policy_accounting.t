@@ -14,13 +14,18 @@ use HyperDerp::Test;
 
 my $hd = HyperDerp::Test->new(no_tls => 1, workers => 2, load_module => [qw(derp policy)]);
 HyperDerp::Test::spew("$hd->{dir}/$_", "") for qw(keys more);
-$hd->{conf} = <<"END";
+
+sub conf ($tenants = '[]') {
+    $hd->{conf} = <<"END";
 policy:
   rules:
     - {keys: $hd->{dir}/keys, tenant: office}
     - {keys: $hd->{dir}/more, tenant: office}
+  tenants: $tenants
 END
-$hd->write_conf;
+    return $hd->write_conf;
+}
+conf;
 
 my ($alice, $bob);
 
@@ -169,6 +174,49 @@ subtest 'a file that cannot be written' => sub {
     rename "$file.away", $file or die $!;
     ok $hd->log_like(qr/accounting: it is written again/), 'a file that can be written again';
     ok HyperDerp::Test::wait_for(sub { (of($alice)->{packets_in} // 0) >= 117 }), '... has both';
+};
+
+sub quota ($words) {
+    conf "[{name: office, quota: {$words}}]";
+    my $r = ctl($hd, 'reload');
+    diag $r->{error}{message} unless $r->{ok};
+    return $r->{ok};
+}
+
+sub told ($c) { return HyperDerp::Raw::expect($c, HyperDerp::Raw::HEALTH) // 'nothing' }
+
+subtest 'a quota' => sub {
+    plan skip_all => 'the month has turned' if strftime('%Y-%m', gmtime) ne $since;
+    my $tenant = sub { ctl($hd, qw(accounting tenants --tenant office))->{data}[0] };
+    my $before = of($alice)->{packets_in};
+    talk(100, $a, $b, $bob->{key});
+    becomes $alice, 'packets_in', $before + 100, 'some more packets';
+    my $used = $tenant->()->{bytes_in} + $tenant->()->{bytes_out};
+    ok quota('bytes: ' . int($used * 1.15)), '80 %';
+    ok $hd->log_like(qr/ warn quota: tenant=office used=\d+ of=\d+ \(it has used 80 %\)/), '... is said';
+    cmp_ok $tenant->()->{percent}, '>=', 80, 'hdctl shows it';
+    ok $a->ping, '... and nobody leaves';
+    ok quota('bytes: 1KiB'), 'it is used';
+    my $why = 'its tenant has used its quota of this month';
+    is told($_), $why, 'who is connected is told' for $a, $b;
+    ok $_->closed, '... and leaves' for $a, $b;
+    is told(HyperDerp::Raw->start($hd, $alice)), $why, 'nobody of it comes back';
+    is ctl($hd, qw(policy explain), $alice->{key})->{data}{by}, 'quota', 'explain';
+    ok quota('bytes: 1KiB, then: slow, rate: 1KiB'), 'it is slow instead';
+    ok $hd->log_like(qr/quota: tenant=office .*\(it is used: nobody is let in\)/), '... and said before';
+    ok HyperDerp::Test::wait_for(sub { ctl($hd, qw(policy explain), $alice->{key})->{data}{by} eq 'rule' }),
+        'they may come';
+    ($a, $b) = map { HyperDerp::Raw->login($hd, $_) } $alice, $bob;
+    $a->write_some(HyperDerp::Raw::packet_frame($bob->{key}, 'x' x 32768)) for 1 .. 12;
+    ok $hd->log_like(qr/recv_paused: tenant=office/), '... slowly';
+    ok quota('bytes: 1TiB'), 'it is raised';
+    ok $hd->log_like(qr/notice quota: tenant=office .*\(it may go on\)/), '... and said';
+    $a->close;
+    ok HyperDerp::Raw->login($hd, $alice)->ping, 'they are as before';
+    conf '[{name: office, quota: {bytes: 1}}], accounting: false';
+    HyperDerp::Test::spew($hd->{file}, HyperDerp::Test::slurp($hd->{file}) =~ s/\], accounting/]\n  accounting/r);
+    like ctl($hd, 'reload')->{error}{message}, qr/quota: tenant office has one, and nothing is counted/,
+        'a quota without accounting is refused';
 };
 
 $hd->finish;

@@ -30,6 +30,7 @@ static void numbers_have_units(void **state)
 		{ HD_OPTION_SIZE_BYTES, "256KiB", 262144 },
 		{ HD_OPTION_SIZE_BYTES, "1MiB", 1048576 },
 		{ HD_OPTION_SIZE_BYTES, "2GiB", 2147483648 },
+		{ HD_OPTION_SIZE_BYTES, "3TiB", 3298534883328 },
 	};
 
 	(void)state;

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: MIT */
+/* modules/policy/quota_watch.c - what tenants have used of their quotas. Each
+ * has a level, which rises with what it uses, and falls when the month turns or
+ * the quota is raised: either is said once. */
+#include "modules/policy/quota.h"
+#include <hyper-derp/event.h>
+#include <hyper-derp/log.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "modules/policy/policy.h"
+
+enum { WARN_PERCENT = 80 };
+enum level { LEVEL_WELL, LEVEL_NEAR, LEVEL_SPENT };
+
+/* What has been said. Of tenants that have a quota, in the order of the
+ * configuration. */
+static struct {
+	struct said {
+		char tenant[HD_TENANT_BYTES];
+		enum level level;
+	} * v;
+	size_t n;
+} said;
+
+/* ---- how much ---- */
+
+static uint64_t used_by(const struct ledger *l, const char *tenant)
+{
+	const struct account_tenant *t = ledger_tenant(l, tenant);
+
+	return t == NULL ? 0
+			 : t->sum.n[ACCOUNT_BYTES_IN] +
+				   t->sum.n[ACCOUNT_BYTES_OUT];
+}
+
+static unsigned percent_of(uint64_t used, uint64_t bytes)
+{
+	return (unsigned)HD_MIN((double)used * 100 / (double)bytes, 999999.0);
+}
+
+static enum level level_of(uint64_t used, uint64_t bytes)
+{
+	if (used >= bytes)
+		return LEVEL_SPENT;
+	return percent_of(used, bytes) >= WARN_PERCENT ? LEVEL_NEAR
+						       : LEVEL_WELL;
+}
+
+/* ---- said ---- */
+
+static const char *words_of(enum level level, const struct policy_quota_conf *q)
+{
+	if (level == LEVEL_WELL)
+		return "it may go on";
+	if (level == LEVEL_NEAR)
+		return "it has used 80 %";
+	return q->then == POLICY_QUOTA_DENY ? "it is used: nobody is let in"
+					    : "it is used: it is slow now";
+}
+
+static void tell(const struct policy_tenant_conf *t, enum level level,
+		 uint64_t used)
+{
+	const struct policy_quota_conf *q = t->quota.v;
+	char json[256];
+
+	hd_log_write(level == LEVEL_WELL ? HD_LOG_NOTICE : HD_LOG_WARN,
+		     "quota: tenant=%s used=%" PRIu64 " of=%" PRIu64 " (%s)",
+		     t->name, used, q->bytes, words_of(level, q));
+	snprintf(json, sizeof(json),
+		 "{\"tenant\":\"%s\",\"used\":%" PRIu64 ",\"quota\":%" PRIu64
+		 ",\"percent\":%u}",
+		 t->name, used, q->bytes, percent_of(used, q->bytes));
+	hd_event("policy.quota", json);
+}
+
+static enum level level_before(const char *tenant)
+{
+	for (size_t i = 0; i < said.n; i++)
+		if (strcmp(said.v[i].tenant, tenant) == 0)
+			return said.v[i].level;
+	return LEVEL_WELL;
+}
+
+/* ---- a look at all of them ---- */
+
+struct look {
+	struct said *said;
+	struct policy_spent *spent;
+	size_t n_said, n_spent;
+};
+
+static void look_at(struct look *look, const struct ledger *l,
+		    const struct policy_tenant_conf *t)
+{
+	const struct policy_quota_conf *q = t->quota.v;
+	uint64_t used = used_by(l, t->name);
+	enum level level = level_of(used, q->bytes);
+	struct said *s = &look->said[look->n_said++];
+
+	snprintf(s->tenant, sizeof(s->tenant), "%s", t->name);
+	s->level = level;
+	if (level != level_before(t->name))
+		tell(t, level, used);
+	if (level == LEVEL_SPENT)
+		look->spent[look->n_spent++] = (struct policy_spent){
+			.tenant = t->name,
+			.denies = q->then == POLICY_QUOTA_DENY,
+			.bytes_per_s = q->bytes_per_s,
+		};
+}
+
+static void take(struct look *look)
+{
+	struct policy_quotas *q = policy_quotas_new(look->spent, look->n_spent);
+
+	free(said.v);
+	said.v = hd_steal(&look->said);
+	said.n = look->n_said;
+	if (q != NULL && !policy_quotas_same(q, policy_main.quotas))
+		policy_quotas_publish(&q);
+	policy_quotas_drop(&q);
+}
+
+void policy_quota_look(void)
+{
+	const struct policy_conf *conf = hd_module_conf(policy_main.mod);
+	unsigned month;
+	const struct ledger *l = account_now(&month);
+	struct look look = {
+		.said = calloc(conf->tenants.n + 1, sizeof(*look.said)),
+		.spent = calloc(conf->tenants.n + 1, sizeof(*look.spent)),
+	};
+
+	if (l != NULL && look.said != NULL && look.spent != NULL) {
+		for (size_t i = 0; i < conf->tenants.n; i++)
+			if (conf->tenants.v[i].quota.n > 0)
+				look_at(&look, l, &conf->tenants.v[i]);
+		take(&look);
+	}
+	free(look.said);
+	free(look.spent);
+}
+
+void policy_quota_end(void)
+{
+	free(said.v);
+	said.v = NULL;
+	said.n = 0;
+}
+
+/* ---- shown ---- */
+
+static const struct policy_quota_conf *quota_of(const char *tenant)
+{
+	const struct policy_conf *conf = hd_module_conf(policy_main.mod);
+
+	for (size_t i = 0; i < conf->tenants.n; i++)
+		if (strcmp(conf->tenants.v[i].name, tenant) == 0 &&
+		    conf->tenants.v[i].quota.n > 0)
+			return conf->tenants.v[i].quota.v;
+	return NULL;
+}
+
+void policy_quota_put(struct hd_call *call, const char *tenant)
+{
+	const struct policy_quota_conf *q = quota_of(tenant);
+	unsigned month;
+	const struct ledger *l = account_now(&month);
+
+	if (q == NULL || l == NULL)
+		return;
+	hd_out_uint(call, "bytes_quota", q->bytes);
+	hd_out_uint(call, "percent", percent_of(used_by(l, tenant), q->bytes));
+}
