@@ -106,6 +106,7 @@ static unsigned put_hooks(struct hd_call *c, const struct hd_module *mod)
 
 	hd_out_open(c, "hooks", '[');
 	n = put_hook(c, &h->accept, "accept", mod);
+	n += put_hook(c, &h->hello, "hello", mod);
 	n += put_hook(c, &h->admit, "admit", mod);
 	n += put_hook(c, &h->packet, "packet", mod);
 	n += put_hook(c, &h->leave, "leave", mod);
@@ -121,7 +122,8 @@ static unsigned put_routes(struct hd_call *c, const struct hd_module *mod)
 	hd_out_open(c, "routes", '[');
 	for (; e != NULL; e = hd_routes_after(e))
 		if (e->link.mod == mod) {
-			hd_out_string(c, NULL, e->route.path);
+			hd_out_string(c, NULL,
+				      e->route.rest ? "*" : e->route.path);
 			n++;
 		}
 	hd_out_close(c);

@@ -3,7 +3,8 @@
  *
  *            head complete                    route's token matches
  *   REQUEST ---------------> plain answer  |  or upgrade -> another protocol
- *      ^                          |
+ *      ^   `                      |
+ *      |    `-- no route has it --|--> the rest: http_rest.c
  *      `--- keep-alive -----------+-- else --> closing
  *
  * Nothing is kept between requests: an unfinished head stays in the stream,
@@ -18,7 +19,7 @@
 #include <string.h>
 #include <strings.h>
 
-enum after { AFTER_NEXT, AFTER_SWITCH, AFTER_CLOSE, AFTER_WAIT };
+enum after { AFTER_NEXT, AFTER_SWITCH, AFTER_CLOSE, AFTER_WAIT, AFTER_REST };
 
 static const struct {
 	const char *name;
@@ -211,7 +212,7 @@ static enum after refuse_crowd(struct hd_request *req)
 	return refuse(req, 429, "too many connections from your address\n");
 }
 
-static enum after handle(struct hd_request *req)
+static enum after handle(struct hd_request *req, const struct hd_rest *rest)
 {
 	int status, r;
 
@@ -224,6 +225,8 @@ static enum after handle(struct hd_request *req)
 		return r == -EUSERS ? refuse_crowd(req) : refuse_forwarded(req);
 	if (!hd_stream_is_open(req->stream))
 		return AFTER_CLOSE; /* no room for the client's address */
+	if (hd_rest_wants(rest, req))
+		return AFTER_REST;
 	status = check_body(req);
 	if (status != 0)
 		return refuse(req, status, "a request has no body here\n");
@@ -281,8 +284,10 @@ static size_t request(struct hd_stream *s, uint8_t *p, size_t n,
 		      enum after *ret_after)
 {
 	struct hd_request req;
+	struct hd_rest rest;
 	int len;
 
+	hd_rest_note(&rest, s, p, n);
 	len = hd_http_parse((char *)p, n, &req.head);
 	if (len == 0)
 		return 0;
@@ -292,7 +297,15 @@ static size_t request(struct hd_stream *s, uint8_t *p, size_t n,
 	req.mod = NULL;
 	req.keep = req.replied = req.http10 = req.later = false;
 	req.extra_len = 0;
-	*ret_after = len < 0 ? reply_malformed(&req, len) : handle(&req);
+	if (len == -E2BIG && hd_rest_wants_large(&rest, s))
+		*ret_after = AFTER_REST;
+	else
+		*ret_after = len < 0 ? reply_malformed(&req, len)
+				     : handle(&req, &rest);
+	if (*ret_after == AFTER_REST) {
+		hd_rest_take(&rest, s, p);
+		return 0;
+	}
 	if (req.later) {
 		*ret_after = AFTER_WAIT;
 		return (size_t)len;

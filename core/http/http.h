@@ -3,7 +3,8 @@
  * accepted stream until a route takes it over.
  *
  * Files: http_parse.c the request head, http.c which route and how,
- * http_upgrade.c the way to another protocol, http_reply.c what goes back,
+ * http_upgrade.c the way to another protocol, http_rest.c what no route has,
+ * http_reply.c what goes back,
  * http_answer.c bodies that are made later, route.c the registry. */
 #pragma once
 #include <hyper-derp/http.h>
@@ -78,6 +79,25 @@ hd_upgrade_find(const struct hd_request *req,
 		const struct hd_route_entry *first);
 bool hd_upgrade(struct hd_request *req, const struct hd_route_entry *entry);
 
+/* ---- http_rest.c ---- */
+
+/* What a request was before it was parsed: the rest gets it as it came. */
+struct hd_rest {
+	const struct hd_route_entry *entry; /* NULL: no route wants the rest */
+	size_t len;
+	uint8_t raw[HD_HTTP_HEAD_MAX_BYTES + 2]; /* an empty line before it */
+};
+
+/* hd_rest_note - before it is parsed; p has n bytes.
+ * hd_rest_wants - whether no other route has it.
+ * hd_rest_wants_large - the same of one whose head is too large for us.
+ * hd_rest_take - p is what it was, and the connection belongs to the rest. */
+void hd_rest_note(struct hd_rest *rest, const struct hd_stream *s,
+		  const uint8_t *p, size_t n);
+bool hd_rest_wants(const struct hd_rest *rest, struct hd_request *req);
+bool hd_rest_wants_large(const struct hd_rest *rest, struct hd_stream *s);
+void hd_rest_take(const struct hd_rest *rest, struct hd_stream *s, uint8_t *p);
+
 /* ---- http_answer.c ---- */
 
 /* Those of a module are cancelled before its code goes. */
@@ -103,6 +123,8 @@ hd_routes_after(const struct hd_route_entry *entry);
 const struct hd_route_entry *hd_route_find(const char *listener,
 					   const char *path);
 const struct hd_route_entry *hd_route_next(const struct hd_route_entry *entry);
+/* hd_route_rest - that of a listener; NULL: it has none. */
+const struct hd_route_entry *hd_route_rest(const char *listener);
 /* hd_route_answer, hd_route_upgrade - call it; an upgrade without a function
  * is 0; so is hd_route_accept(). In the stream's worker. */
 void hd_route_answer(const struct hd_route_entry *entry,

@@ -34,6 +34,11 @@ const union hd_addr *hd_request_addr(const struct hd_request *req)
 	return hd_stream_addr(req->stream);
 }
 
+const char *hd_request_path(const struct hd_request *req)
+{
+	return req->head.path;
+}
+
 /* Source: IANA HTTP status code registry. */
 static const struct {
 	int status;

@@ -16,6 +16,8 @@
 	"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"                  \
 	"abcdefghijklmnopqrstuvwxyz"
 
+#define REST_PATH "" /* no request has it */
+
 static struct hd_entries routes;
 
 /* Of a link, which may be NULL: it is the first member. */
@@ -44,6 +46,8 @@ static bool clash(const struct hd_route *a, const struct hd_route *b)
 {
 	if (!same_place(a, b->listener, b->path))
 		return false;
+	if (a->rest)
+		return true;
 	if (a->answer != NULL && b->answer != NULL)
 		return true;
 	return a->token != NULL && b->token != NULL &&
@@ -80,8 +84,20 @@ static const char *websocket_fault(const struct hd_route *route)
 	return NULL;
 }
 
+static const char *rest_fault(const struct hd_route *route)
+{
+	if (route->path != NULL || route->answer != NULL ||
+	    route->token != NULL || route->methods != 0)
+		return "the rest has no path, method, answer or token";
+	if (route->proto == NULL || route->proto->data == NULL)
+		return "nothing takes the bytes of the rest";
+	return NULL;
+}
+
 static const char *fault(const struct hd_route *route)
 {
+	if (route->rest)
+		return rest_fault(route);
 	if (route->path == NULL || route->path[0] != '/')
 		return "its path does not begin with /";
 	if (route->methods == 0)
@@ -109,18 +125,11 @@ static const struct hd_route_entry *taken(struct hd_entry_link *link,
 	return entry_of(link);
 }
 
-int hd_route_add(struct hd_module *mod, const struct hd_route *route,
-		 struct hd_error *err)
+static int add(struct hd_module *mod, const struct hd_route *route,
+	       struct hd_error *err)
 {
 	const struct hd_route_entry *other;
-	const char *wrong = fault(route);
 
-	if (wrong != NULL)
-		return hd_error_set(
-			err, -EINVAL,
-			"route %s is refused: %s: the module has "
-			"a bug, report it to its author",
-			route->path != NULL ? route->path : "(none)", wrong);
 	other = taken(routes.first, route);
 	if (other == NULL)
 		other = taken(routes.drafts, route);
@@ -128,7 +137,8 @@ int hd_route_add(struct hd_module *mod, const struct hd_route *route,
 		return hd_error_set(err, -EEXIST,
 				    "route %s%s%s is taken by module %s: load "
 				    "only one of the two modules",
-				    route->path, route->token ? " for " : "",
+				    route->rest ? "for the rest" : route->path,
+				    route->token ? " for " : "",
 				    route->token ? route->token : "",
 				    other->link.mod->name);
 	struct hd_route_entry *entry = malloc(sizeof(*entry));
@@ -146,6 +156,23 @@ int hd_route_add(struct hd_module *mod, const struct hd_route *route,
 	return 0;
 }
 
+int hd_route_add(struct hd_module *mod, const struct hd_route *route,
+		 struct hd_error *err)
+{
+	const char *wrong = fault(route);
+	struct hd_route copy = *route;
+
+	if (wrong != NULL)
+		return hd_error_set(
+			err, -EINVAL,
+			"route %s is refused: %s: the module has "
+			"a bug, report it to its author",
+			route->path != NULL ? route->path : "(none)", wrong);
+	if (route->rest)
+		copy.path = REST_PATH;
+	return add(mod, &copy, err);
+}
+
 static const struct hd_route_entry *find(const struct hd_route_entry *entry,
 					 const char *listener, const char *path)
 {
@@ -158,6 +185,11 @@ const struct hd_route_entry *hd_route_find(const char *listener,
 					   const char *path)
 {
 	return find(hd_routes_after(NULL), listener, path);
+}
+
+const struct hd_route_entry *hd_route_rest(const char *listener)
+{
+	return find(hd_routes_after(NULL), listener, REST_PATH);
 }
 
 const struct hd_route_entry *hd_route_next(const struct hd_route_entry *entry)

@@ -11,6 +11,7 @@ struct hd_hook {
 	struct hd_module *mod;
 	union {
 		hd_accept_fn *accept;
+		hd_hello_fn *hello;
 		hd_admit_fn *admit;
 		hd_packet_fn *packet;
 		hd_leave_fn *leave;
@@ -26,7 +27,7 @@ struct hd_hook_list {
 /* Never changes while a worker has it: a change makes a new one, and each
  * worker swaps its pointer. */
 struct hd_hooks {
-	struct hd_hook_list packet, accept, admit, leave, data;
+	struct hd_hook_list packet, accept, hello, admit, leave, data;
 	/* modules that should be asked and are not there: nobody logs in */
 	unsigned n_lost;
 	char lost[HD_GUARDS_MAX][HD_GUARD_NAME_BYTES];

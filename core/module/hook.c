@@ -46,6 +46,12 @@ int hd_hook_accept(struct hd_module *mod, hd_accept_fn *fn,
 		     err);
 }
 
+int hd_hook_hello(struct hd_module *mod, hd_hello_fn *fn, struct hd_error *err)
+{
+	return enter(&draft.hello, (struct hd_hook){ .mod = mod, .hello = fn },
+		     "hello", err);
+}
+
 int hd_hook_admit(struct hd_module *mod, hd_admit_fn *fn, struct hd_error *err)
 {
 	return enter(&draft.admit, (struct hd_hook){ .mod = mod, .admit = fn },
@@ -99,6 +105,7 @@ static void leave_list(struct hd_hook_list *list, const struct hd_module *mod)
 static void withdraw(const struct hd_module *mod)
 {
 	leave_list(&draft.accept, mod);
+	leave_list(&draft.hello, mod);
 	leave_list(&draft.admit, mod);
 	leave_list(&draft.packet, mod);
 	leave_list(&draft.leave, mod);
@@ -156,6 +163,7 @@ static bool same_list(const struct hd_hook_list *a,
 static bool same(const struct hd_hooks *a, const struct hd_hooks *b)
 {
 	return same_list(&a->accept, &b->accept) &&
+	       same_list(&a->hello, &b->hello) &&
 	       same_list(&a->admit, &b->admit) &&
 	       same_list(&a->packet, &b->packet) &&
 	       same_list(&a->leave, &b->leave) &&

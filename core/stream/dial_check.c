@@ -48,8 +48,26 @@ static bool is_name(const char *name)
 	return n > 0 && n <= NAME_MAX_BYTES && name[n] == '\0';
 }
 
+static int check_path(const struct hd_dial_options *o, struct hd_error *err)
+{
+	if (o->addr != NULL || o->host != NULL || o->source != NULL ||
+	    o->port != 0 || o->tls)
+		return hd_error_set(err, -EINVAL,
+				    "a Unix socket has neither address, host, "
+				    "port nor TLS");
+	if (o->path[0] != '/' || strlen(o->path) >= HD_DIAL_PATH_BYTES)
+		return hd_error_set(err, -EINVAL,
+				    "%.120s: this is no absolute path of a "
+				    "Unix socket, which has %d characters at "
+				    "most",
+				    o->path, HD_DIAL_PATH_BYTES - 1);
+	return 0;
+}
+
 static int check_where(const struct hd_dial_options *o, struct hd_error *err)
 {
+	if (o->path != NULL)
+		return check_path(o, err);
 	if ((o->addr != NULL) == (o->host != NULL))
 		return hd_error_set(err, -EINVAL,
 				    "dial an address or a host: one of them");

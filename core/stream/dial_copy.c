@@ -13,6 +13,7 @@ enum { CONNECT_DEF_MS = 5000, HANDSHAKE_DEF_MS = 5000 };
 void hd_dial_target_free(struct hd_dial_target *t)
 {
 	free(t->host);
+	free(t->path);
 	free(t->server_name);
 	free(t->cert_name);
 	free(t->ca_file);
@@ -24,6 +25,10 @@ void hd_dial_target_free(struct hd_dial_target *t)
 const char *hd_dial_target_text(const struct hd_dial_target *t,
 				char buf[static HD_DIAL_TEXT_BYTES])
 {
+	if (t->path != NULL) {
+		snprintf(buf, HD_DIAL_TEXT_BYTES, "%s", t->path);
+		return buf;
+	}
 	if (t->host == NULL)
 		return hd_addr_text(&t->addr, buf);
 	snprintf(buf, HD_DIAL_TEXT_BYTES, "%s:%u", t->host, t->port);
@@ -50,6 +55,10 @@ static bool parse(const char *host, union hd_addr *ret)
 /* sin_port and sin6_port stand at the same place. */
 static int copy_where(struct hd_dial_target *t, const struct hd_dial_options *o)
 {
+	if (o->path != NULL) {
+		t->addr.sa.sa_family = AF_UNIX;
+		return copy(&t->path, o->path);
+	}
 	if (o->source != NULL)
 		t->source = *o->source;
 	if (o->addr != NULL)

@@ -4,15 +4,20 @@
 #pragma once
 #include <hyper-derp/dial.h>
 #include <hyper-derp/timer.h>
+#include <sys/un.h>
 #include "core/stream/stream.h"
 #include "core/tls/tls.h"
 
-enum { HD_DIAL_ADDRS_MAX = 16 };
+enum {
+	HD_DIAL_ADDRS_MAX = 16,
+	HD_DIAL_PATH_BYTES = sizeof(((struct sockaddr_un *)0)->sun_path),
+};
 
 /* ---- dial_check.c, dial_copy.c ---- */
 
 struct hd_dial_target { /* the options; all its own memory */
 	char *host; /* NULL: addr it is; a name, never an address */
+	char *path; /* of a Unix socket: addr has that family, and no more */
 	union hd_addr addr, source; /* family 0: none */
 	uint16_t port;
 	uint32_t connect_ms, handshake_ms;

@@ -2,6 +2,7 @@
 /* core/stream/dial_socket.c - a connection to one address, as the kernel has
  * it. Context: the worker. */
 #include <errno.h>
+#include <string.h>
 #include <unistd.h>
 #include "core/base/addr.h"
 #include "core/stream/accept.h"
@@ -29,6 +30,17 @@ static int connect_from(int fd, const union hd_addr *from,
 	return 0;
 }
 
+/* It is connected at once, or refused: EAGAIN is a full backlog. */
+static int connect_path(int fd, const char *path)
+{
+	struct sockaddr_un to = { .sun_family = AF_UNIX };
+
+	memcpy(to.sun_path, path, strlen(path) + 1);
+	if (connect(fd, (struct sockaddr *)&to, sizeof(to)) == 0)
+		return 0;
+	return errno == EAGAIN ? -ECONNREFUSED : -errno;
+}
+
 int hd_dial_socket(const struct hd_dial *d, const union hd_addr *to)
 {
 	int fd = socket(to->sa.sa_family,
@@ -37,8 +49,12 @@ int hd_dial_socket(const struct hd_dial *d, const union hd_addr *to)
 
 	if (fd < 0)
 		return -errno;
-	hd_accept_options(fd, d->w->conf);
-	r = connect_from(fd, &d->to.source, to);
+	if (d->to.path != NULL) {
+		r = connect_path(fd, d->to.path);
+	} else {
+		hd_accept_options(fd, d->w->conf);
+		r = connect_from(fd, &d->to.source, to);
+	}
 	if (r == 0)
 		return fd;
 	close(fd);
@@ -52,7 +68,8 @@ static bool is_itself(int fd, const union hd_addr *to)
 	union hd_addr from = { 0 };
 	socklen_t n = sizeof(from);
 
-	return getsockname(fd, &from.sa, &n) == 0 && hd_addr_same(&from, to);
+	return to->sa.sa_family != AF_UNIX &&
+	       getsockname(fd, &from.sa, &n) == 0 && hd_addr_same(&from, to);
 }
 
 int hd_dial_look(const struct hd_stream *s)
@@ -77,6 +94,8 @@ int hd_dial_reason(int e)
 	case ENETUNREACH:
 	case EHOSTUNREACH:
 	case EADDRNOTAVAIL:
+	case ENOENT: /* Unix sockets */
+	case EACCES:
 		return -EHOSTUNREACH;
 	case ECONNREFUSED:
 	case ETIMEDOUT:

@@ -12,9 +12,24 @@
 #include <hyper-derp/log.h>
 #include "core/base/module_id.h"
 #include "core/net/listener.h"
+#include "core/stream/hello.h"
+#include "core/stream/proxied.h"
 #include "core/stream/service.h"
 #include "core/stream/stream_life.h"
 #include "core/tls/tls.h"
+
+/* ---- before it speaks ---- */
+
+bool hd_first_look(struct hd_stream *s)
+{
+	if (s->rx_eof || (!s->proxy_due && !s->hello_due))
+		return false;
+	if (s->proxy_due)
+		hd_proxied_read(s);
+	else
+		hd_hello_read(s);
+	return true;
+}
 
 /* ---- by the listener ---- */
 

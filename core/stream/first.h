@@ -10,8 +10,11 @@ struct hd_first {
 	struct hd_module *mod; /* NULL: the core's */
 };
 
-/* hd_first_find - by the listener. Returns false, and logs it: nobody speaks
+/* hd_first_look - what is looked at before it speaks, and stays in the kernel:
+ * a PROXY header, a ClientHello. Returns whether there is such.
+ * hd_first_find - by the listener. Returns false, and logs it: nobody speaks
  * what the listener names. */
+bool hd_first_look(struct hd_stream *s);
 bool hd_first_find(struct hd_worker *w, const struct hd_listener *l,
 		   const union hd_addr *from, struct hd_first *ret);
 /* hd_first_choose - by ALPN: for struct hd_alpn. */

@@ -25,6 +25,7 @@
 #include "core/net/listener.h"
 #include "core/stream/arrival.h"
 #include "core/stream/first.h"
+#include "core/stream/hello.h"
 #include "core/stream/proxied.h"
 #include "core/stream/stream_life.h"
 #include "core/stream/trace.h"
@@ -57,7 +58,7 @@ static struct hd_stream *stream_new(const struct hd_listener *listener, int fd,
 	return s;
 }
 
-static void begin_tls(struct hd_stream *s)
+void hd_stream_begin_tls(struct hd_stream *s)
 {
 	struct hd_worker *w = s->worker;
 	struct hd_tls_store *own =
@@ -75,10 +76,11 @@ static void begin_tls(struct hd_stream *s)
 
 void hd_stream_begin(struct hd_stream *s)
 {
-	if (s->listener->tls)
-		begin_tls(s);
-	else
+	s->hello_due = s->listener->tls && hd_hello_wanted(s);
+	if (!s->listener->tls)
 		hd_first_opened(s, NULL);
+	else if (!s->hello_due)
+		hd_stream_begin_tls(s);
 }
 
 static void stream_free(struct hd_stream *s)

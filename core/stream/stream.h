@@ -51,14 +51,16 @@ enum hd_output { /* the picture is in core/stream/stream_tx.c */
 };
 
 /* Who a stream works for, besides its protocol: a key that has logged in
- * (core/relay/peer.h), an HTTP body under way (core/http/http_answer.c), or who
- * dials it (core/stream/dial.c); one at a time. Stands in what the room above
+ * (core/relay/peer.h), an HTTP body under way (core/http/http_answer.c), who
+ * dials it (core/stream/dial.c), or a pipe (core/stream/splice.c); one at a
+ * time. Stands in what the room above
  * keeps of it. */
 struct hd_stream_user {
 	const struct hd_stream_user_ops *ops;
 	const struct hd_key *key; /* NULL: nobody has logged in */
 	const char *key_text;
 	const char *name, *tenant; /* for the closing line; NULL: none */
+	uint32_t patience_ms; /* in place of write_timeout; 0: not */
 };
 
 struct hd_stream_user_ops { /* the stream's worker; all but ended may be NULL */
@@ -69,6 +71,9 @@ struct hd_stream_user_ops { /* the stream's worker; all but ended may be NULL */
 	void (*drained)(struct hd_stream *s);
 	/* hung_up - nothing is read, and the other end has gone. */
 	void (*hung_up)(struct hd_stream *s);
+	/* eof - the other end has said all; NULL: the stream closes. May come
+	 * several times. */
+	void (*eof)(struct hd_stream *s);
 	/* late - login_timeout is over. NULL: the stream closes. */
 	void (*late)(struct hd_stream *s);
 	/* opened - it was dialled, and bytes can be sent now.
@@ -101,6 +106,7 @@ struct hd_stream {
 	bool rx_paused : 1; /* nothing is read until HD_DEADLINE_PAUSE, or
 			     * until it has its turn: throttle.c */
 	bool proxy_due : 1; /* first comes a PROXY header: proxied.c */
+	bool hello_due : 1; /* a module may want its TLS: hello.c */
 	bool user_waits : 1; /* for drained() */
 	bool ready : 1; /* in a list of the worker: to be read */
 	bool dirty : 1; /* in its list of streams to flush */

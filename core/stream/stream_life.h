@@ -22,6 +22,8 @@ struct hd_stream *hd_stream_dialled(struct hd_worker *w, int fd,
 void hd_stream_await_handshake(struct hd_stream *s);
 /* hd_stream_begin - whose it is is known: TLS begins, or what it speaks. */
 void hd_stream_begin(struct hd_stream *s);
+/* hd_stream_begin_tls - the relay's own. */
+void hd_stream_begin_tls(struct hd_stream *s);
 void hd_stream_on_ready(struct hd_stream *s, int32_t bits, bool disarmed);
 void hd_stream_on_sent(struct hd_stream *s, int32_t res);
 void hd_stream_on_timer(struct hd_stream *s);
@@ -72,6 +74,11 @@ static inline void hd_lane_changed(struct hd_stream *s)
  * make the records from here on, if it may now. */
 void hd_stream_seal(struct hd_stream *s);
 void hd_stream_offer_kernel(struct hd_stream *s);
+/* hd_stream_say_end - the end of TLS, behind what is sealed. Where the kernel
+ * makes the records it is hd_stream_kernel_goodbye(), when all has left; that
+ * returns false: later. */
+void hd_stream_say_end(struct hd_stream *s);
+bool hd_stream_kernel_goodbye(struct hd_stream *s);
 /* hd_stream_time - how long the packet that is appended next stays queued, for
  * one in so many. */
 #define HD_TIMED_PACKETS 64

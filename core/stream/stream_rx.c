@@ -13,7 +13,6 @@
 #include "core/base/probes.h"
 #include "core/stream/first.h"
 #include "core/stream/limit.h"
-#include "core/stream/proxied.h"
 #include "core/stream/stream_kept.h"
 #include "core/stream/stream_life.h"
 #include "core/stream/ws.h"
@@ -126,6 +125,10 @@ static void got_eof(struct hd_stream *s)
 	if (s->kept != NULL && hd_stream_is_open(s) &&
 	    (s->rx_held || s->rx_paused))
 		return;
+	if (s->user != NULL && s->user->ops->eof != NULL) {
+		s->user->ops->eof(s);
+		return;
+	}
 	hd_stream_close(s, HD_CLOSE_PEER);
 	hd_stream_mark_dirty(s);
 }
@@ -266,10 +269,8 @@ static void hung_up(struct hd_stream *s)
  * hd_stream_resume() marks it again, or closes. */
 static bool read_other(struct hd_stream *s)
 {
-	if (s->proxy_due && !s->rx_eof) {
-		hd_proxied_read(s);
+	if (hd_first_look(s))
 		return true;
-	}
 	if (s->rx_hup)
 		hung_up(s);
 	return false;
@@ -280,7 +281,8 @@ void hd_stream_read(struct hd_stream *s)
 	if (!hd_stream_is_open(s)) {
 		if (s->phase == HD_PHASE_SHUT && !s->rx_eof)
 			read_nothing(s);
-	} else if (s->rx_held || s->rx_paused || s->rx_eof || s->proxy_due) {
+	} else if (s->rx_held || s->rx_paused || s->rx_eof || s->proxy_due ||
+		   s->hello_due) {
 		if (!read_other(s))
 			return;
 	} else if (s->tls != NULL && hd_tls_kernel(s->tls) & HD_KTLS_RX) {

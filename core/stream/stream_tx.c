@@ -194,6 +194,8 @@ static uint64_t patience_ms(const struct hd_stream *s)
 {
 	uint64_t ms = s->worker->conf->write_timeout_ms;
 
+	if (s->user != NULL && s->user->patience_ms != 0)
+		return s->user->patience_ms;
 	return s->trusted ? HD_MAX(ms, TRUSTED_PATIENCE_MS) : ms;
 }
 
@@ -290,7 +292,7 @@ void hd_stream_on_sent(struct hd_stream *s, int32_t res)
 
 /* ---- the end of a turn ---- */
 
-static void send_end(struct hd_stream *s)
+void hd_stream_say_end(struct hd_stream *s)
 {
 	struct hd_tls_env env = hd_stream_tls_env(s);
 
@@ -300,7 +302,7 @@ static void send_end(struct hd_stream *s)
 
 /* Records that the kernel made and TCP has no room for would be lost at the
  * end, goodbye with them. Returns false: later. */
-static bool kernel_goodbye(struct hd_stream *s)
+bool hd_stream_kernel_goodbye(struct hd_stream *s)
 {
 	if (s->tls == NULL || !(hd_tls_kernel(s->tls) & HD_KTLS_TX))
 		return true;
@@ -316,7 +318,7 @@ static bool kernel_goodbye(struct hd_stream *s)
 /* All that was queued has left: say goodbye, wait for the peer's. */
 static void finish_closing(struct hd_stream *s)
 {
-	if (s->phase < HD_PHASE_SHUT && !kernel_goodbye(s))
+	if (s->phase < HD_PHASE_SHUT && !hd_stream_kernel_goodbye(s))
 		return;
 	if (s->rx_eof || s->phase == HD_PHASE_ABORTED) {
 		hd_stream_end(s);
@@ -355,7 +357,7 @@ static void flush_closing(struct hd_stream *s)
 	if (s->phase == HD_PHASE_CLOSING && !sending) {
 		s->phase = HD_PHASE_ENDING;
 		hd_stream_seal(s);
-		send_end(s);
+		hd_stream_say_end(s);
 	}
 	send_all(s);
 	if (s->output == HD_OUTPUT_SENDING)

@@ -28,6 +28,9 @@ struct hd_dial_options {
 	const struct hd_proto *proto;
 	const union hd_addr *addr; /* where; its port counts when port is 0 */
 	const char *host; /* or a name, or an address as text; not both */
+	/* Or the absolute path of a Unix socket, without TLS: no address, host,
+	 * port or source. hd_stream_addr() of it has the family AF_UNIX. */
+	const char *path;
 	uint16_t port; /* host order */
 	const union hd_addr *source; /* where from; NULL: the kernel's choice.
 					Addresses of another family are not
@@ -90,7 +93,8 @@ typedef void hd_dial_fn(struct hd_module *mod, struct hd_worker *w, void *arg,
  * this worker; -EBUSY the module is about to go; -ENOMEM.
  *
  * fn gets these errors: -ETIMEDOUT; -EHOSTUNREACH the name cannot be resolved,
- * or there is no way to the address; -ECONNREFUSED; -ECONNRESET the server
+ * or there is no way to the address, or no such socket; -ECONNREFUSED, also of
+ * a Unix socket whose backlog is full; -ECONNRESET the server
  * closed during TLS; -EKEYREJECTED its certificate, its name or the pin is not
  * right; -EPROTO TLS failed otherwise; -ENOENT the CA file cannot be read;
  * -EMFILE no descriptor is left for it; -ECANCELED; -ENOMEM; -EIO all else. */

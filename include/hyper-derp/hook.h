@@ -3,6 +3,7 @@
  * answer that is not HD_VERDICT_PASS stands. */
 #pragma once
 #include <hyper-derp/relay.h>
+#include <hyper-derp/stream.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -28,6 +29,27 @@ struct hd_arrival {
 typedef enum hd_verdict hd_accept_fn(struct hd_module *mod,
 				     struct hd_worker *w,
 				     const struct hd_arrival *who);
+
+/* Who wants TLS; borrowed for the call. */
+struct hd_hello {
+	const union hd_addr *from; /* the client, as the PROXY header has it */
+	const union hd_addr *proxy; /* it came through this; NULL: none */
+	const char *listener; /* its name in `listen:`; NULL: it has none */
+	const char *server_name; /* SNI (RFC 6066, 3), lower case; with
+				    Encrypted Client Hello the outer one;
+				    NULL: none */
+};
+
+/* on_hello - a ClientHello has come, on a TLS listener that speaks HTTP and
+ * that no module has for itself, and the relay's own TLS has not begun; in the
+ * worker that took the connection. Who returns a protocol takes it as it is:
+ * opened() is called at once, then data() with all from the ClientHello's first
+ * byte on, and what is written goes out as it is. Returns NULL: not for me.
+ * The protocol is one of hd_module_def.dials, or of a route or service: so a
+ * reload finds it. Costs a look at each ClientHello when a module asks. */
+typedef const struct hd_proto *hd_hello_fn(struct hd_module *mod,
+					   struct hd_worker *w,
+					   const struct hd_hello *hello);
 
 /* ---- logins ---- */
 
@@ -98,6 +120,8 @@ typedef void hd_leave_fn(struct hd_module *mod, struct hd_worker *w,
 /* Return 0; -ENOSPC more than HD_HOOKS_MAX. */
 HD_API int hd_hook_accept(struct hd_module *mod, hd_accept_fn *fn,
 			  struct hd_error *err);
+HD_API int hd_hook_hello(struct hd_module *mod, hd_hello_fn *fn,
+			 struct hd_error *err);
 HD_API int hd_hook_leave(struct hd_module *mod, hd_leave_fn *fn,
 			 struct hd_error *err);
 HD_API int hd_hook_admit(struct hd_module *mod, hd_admit_fn *fn,

@@ -72,6 +72,19 @@ struct hd_route { /* copied */
 	 * closed (HD_CLOSE_TIMEOUT). Proxies close what is silent, often after
 	 * 60 s, and scripts in browsers cannot send Pings. 0: none. */
 	uint32_t message_max_bytes, message_timeout_ms, ping_ms;
+	/* rest - with path NULL: every request for a path that no route of the
+	 * listener has, whatever its method, length or body. The connection
+	 * becomes a stream of proto: opened() is called, then data() with all
+	 * from the request's first byte on, as it was received. What the client
+	 * asks later on it is proto's, too, also for paths that have routes.
+	 * One of a listener. Needs proto; may have wants.
+	 * wants - whether a request is its: one that no route has (not served;
+	 * false is 404 then), or one whose path has a plain route, and none
+	 * with a token (served). NULL: all of the former. Of a head that is too
+	 * large for the relay only hd_request_path() is known. */
+	bool rest;
+	bool (*wants)(struct hd_module *mod, struct hd_request *req,
+		      bool served);
 };
 
 /* hd_route_add - in load(). A path may have one plain route and one per
@@ -79,10 +92,12 @@ struct hd_route { /* copied */
 HD_API int hd_route_add(struct hd_module *mod, const struct hd_route *route,
 			struct hd_error *err);
 
-/* hd_request_header, hd_request_query, hd_request_addr - borrowed until the
- * answering call returns. NULL when absent. Names are
+/* hd_request_header, hd_request_path, hd_request_query, hd_request_addr -
+ * borrowed until the answering call returns. NULL when absent; the path never
+ * is, and has no query. Names are
  * compared without case. */
 HD_API const char *hd_request_header(struct hd_request *req, const char *name);
+HD_API const char *hd_request_path(const struct hd_request *req);
 HD_API const char *hd_request_query(struct hd_request *req);
 HD_API unsigned hd_request_method(const struct hd_request *req);
 HD_API struct hd_worker *hd_request_worker(const struct hd_request *req);

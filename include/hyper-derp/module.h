@@ -46,6 +46,8 @@
  *      hd_stream_export(): keying material of TLS (tls.h).
  *      offer.h: what one module tells others.
  *      hd_admit_wait(): a login waits for a person.
+ *      splice.h: two streams become a pipe. hd_hook_hello(): connections that
+ *      are taken before TLS. hd_route.rest, hd_request_path().
  *
  * Why some shapes are as they are:
  * - load() takes a struct hd_error: the loader prints one sentence, with the

@@ -2,6 +2,7 @@
 /* t/unit/fake_stream.c - see fake_stream.h. */
 #include "core/base/close.h"
 #include "core/http/http.h"
+#include "core/stream/first.h"
 #include "core/stream/proxied.h"
 #include "core/stream/stream_life.h"
 #include "core/stream/ws.h"
@@ -136,6 +137,13 @@ void hd_stream_use_ws(struct hd_stream *s, struct hd_ws **ws)
 const char *hd_stream_listener_name(const struct hd_stream *s)
 {
 	return fake(s)->listener;
+}
+
+void hd_first_opened(struct hd_stream *s, const char *alpn)
+{
+	s->unopened = false;
+	if (s->proto->opened != NULL)
+		s->proto->opened(s->mod, s, s->state, alpn);
 }
 
 unsigned hd_stream_only(const struct hd_stream *s)
