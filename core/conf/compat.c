@@ -9,7 +9,8 @@
 #include <string.h>
 
 const char *const hd_known_modules[] = {
-	"derp", "stun", "hd", "wg", "mesh", "metrics", "policy", NULL,
+	"derp",	   "stun",   "hd",	 "wg", "mesh",
+	"metrics", "policy", "fallback", NULL,
 };
 
 const char *const hd_default_modules[] = { "derp", "stun", NULL };
@@ -20,6 +21,7 @@ const char hd_dev_defaults[] = "listen: [{addr: '127.0.0.1:3340', tls: true}]\n"
 const char hd_example_modules[] = "load_module: ["
 				  "{name: derp, optional: true}, "
 				  "{name: stun, optional: true}, "
+				  "{name: fallback, optional: true}, "
 				  "{name: hd, optional: true}, "
 				  "{name: mesh, optional: true}, "
 				  "{name: metrics, optional: true}, "

@@ -3,8 +3,8 @@
 # t/system/proxies.t - the configurations of doc/proxies.md, run from there:
 # nginx, haproxy and Caddy in front of a relay, with hdprobe as the client of
 # each (login, packets, WebSocket), and Tailscale's own client, derpprobe, which
-# ./bootstrap check builds. Each proxy has a room of its own, as in
-# t/system/guide.t.
+# ./bootstrap check builds; and a relay in front of nginx. Each has a room of its
+# own, as in t/system/guide.t.
 use v5.36;
 use Cwd qw(abs_path);
 use Test::More;
@@ -113,4 +113,26 @@ for my $proxy ([nginx => 'nginx', 1], [haproxy => 'haproxy', 1], [caddy => 'Cadd
         $room->finish;
     };
 }
+
+# The other way round: the relay in front of a web server.
+subtest 'A web server on the same port' => sub {
+    for my $program (qw(nginx curl)) {
+        plan skip_all => "$program is missing: apt-get install $program"
+            unless grep { -x "$_/$program" } split(/:/, $ENV{PATH}), '/usr/sbin';
+    }
+    my $room = HyperDerp::Guide->new;
+    my $www = $before =~ s/relay(?=\.example)/www/gr =~ s/^ip .*//mr =~ s/(?<!>)>\/etc\/hosts/>>\/etc\/hosts/gr;
+    walk($room, { kind => 'run', line => 0, text => $_ }) for $before, $www;
+    my $said = '';
+    $said .= walk($room, $_) for @{ $blocks{'A web server on the same port'} };
+    for my $check (qw(upgrade login relay big-packet websocket stun meta-cert generate-204)) {
+        like $said, qr/^ok +$check\b/m, "hdprobe: $check";
+    }
+    is(() = $said =~ /^<h1>A website<\/h1>$/mg, 2, 'curl: by name and by path');
+    tailscale_likes($room);
+    my (undef, $log) = $room->take({ kind => 'run', text => "cat /var/log/nginx/access.log\n" });
+    like $log, qr{^203\.0\.113\.9 "GET / HTTP/2\.0" 200$}m, 'nginx: HTTP/2, and who the client is' or diag $log;
+    like $log, qr{^203\.0\.113\.9 "GET / HTTP/1\.1" 200$}m, '... after the relay\'s TLS, too' or diag $log;
+    $room->finish;
+};
 done_testing;
