@@ -28,10 +28,29 @@ const char *mesh_state_text(enum mesh_state state)
 	return texts[state];
 }
 
+static void show_state(const struct mesh_link *l, struct hd_worker *w)
+{
+	struct mesh_numbers *n = mesh_numbers_of(l, w);
+	bool up = l->state == MESH_UP;
+
+	hd_gauge_set(&n->up, up);
+	hd_gauge_set(&n->down, !up && l->state != MESH_SELF);
+	if (!up)
+		hd_gauge_set(&n->keys, 0);
+}
+
+static bool is_settled(enum mesh_state state)
+{
+	return state == MESH_UP || state == MESH_SELF;
+}
+
+/* One that is tried again and again has been down all the time. */
 static void go(struct mesh_link *l, struct hd_worker *w, enum mesh_state state)
 {
+	if (l->since_ms == 0 || is_settled(l->state) || is_settled(state))
+		l->since_ms = hd_now_ms(w);
 	l->state = state;
-	l->since_ms = hd_now_ms(w);
+	show_state(l, w);
 }
 
 void mesh_link_show(const struct hd_stream *s, struct mesh_link *l)
@@ -114,8 +133,6 @@ static void lost(struct hd_module *mod, struct hd_worker *w,
 	hd_count(was_up ? &n->losses : &n->failures, 1);
 	if (was_up)
 		tell("mesh.lost", l);
-	hd_gauge_set(&n->up, 0);
-	hd_gauge_set(&n->keys, 0);
 	set_error(l, w, text);
 	log_error(l, w, was_up, is_new, ms);
 	go(l, w, MESH_WAITING);
@@ -233,6 +250,7 @@ int mesh_link_arm(struct hd_module *mod, struct hd_worker *w,
 		return -ENOMEM;
 	if (l->state == MESH_DIALLING)
 		go(l, w, MESH_WAITING);
+	show_state(l, w);
 	if (l->state == MESH_WAITING)
 		hd_timer_set(l->timer, retry_ms(mod, w, l));
 	return 0;
@@ -249,7 +267,6 @@ void mesh_link_up(struct hd_module *mod, struct hd_stream *s)
 
 	hd_stream_timer(s, MESH_TIMER_GREETING, 0);
 	go(l, w, MESH_UP);
-	hd_gauge_set(&mesh_numbers_of(l, w)->up, 1);
 	hd_log_notice("mesh: link up: member=%s key=%s addr=%s tls=%s",
 		      l->to.name, hd_key_text(&l->key).s,
 		      hd_addr_text(hd_stream_addr(s), addr),

@@ -78,6 +78,7 @@ void mesh_links_remove(struct hd_module *mod, struct hd_worker *w,
 		let_go(l->stream);
 	}
 	hd_gauge_set(&n->up, 0);
+	hd_gauge_set(&n->down, 0);
 	hd_gauge_set(&n->keys, 0);
 	link_free(l);
 }

@@ -137,6 +137,8 @@ static const struct hd_option options[] = {
 
 static const struct hd_metric metrics[] = {
 	ROW(up, "link_up", "1: the link to this member is up"),
+	ROW(down, "link_down",
+	    "1: this is a member, and there is no link to it"),
 	ROW(keys, "link_keys", "Keys that are reached over this link"),
 	ROW(packets, "link_packets_total", "Packets sent over this link"),
 	ROW(bytes, "link_packet_bytes_total",

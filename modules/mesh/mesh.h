@@ -87,7 +87,7 @@ enum mesh_reason {
 };
 
 struct mesh_numbers { /* of a link, for each worker */
-	struct hd_gauge up, keys;
+	struct hd_gauge up, down, keys;
 	struct hd_counter packets, bytes, drops, losses, failures;
 	struct hd_histogram latency;
 };
@@ -100,7 +100,7 @@ struct mesh_link {
 	struct hd_timer *timer; /* to dial; made by start() */
 	uint64_t dial_id; /* DIALLING */
 	struct hd_stream *stream; /* GREETING, UP; NULL else */
-	uint64_t since_ms; /* in this state */
+	uint64_t since_ms; /* up, or not up, since then; 0: new */
 	unsigned tries; /* since it was up for long */
 	bool refused; /* nothing but an operator can change that */
 	bool marked; /* links.c: the configuration has it still */

@@ -41,8 +41,11 @@ static void it_logs_in(void **state)
 	assert_memory_equal(s->out.v, "\x10\0\0\0\0", 5); /* WatchConns */
 	assert_true(mesh_fake.link_open);
 	assert_int_equal(mesh_the_link()->state, MESH_GREETING);
+	assert_int_equal(mesh_fake.numbers.down.n, 1);
 	mesh_present(s, 1);
 	assert_int_equal(mesh_the_link()->state, MESH_UP);
+	assert_int_equal(mesh_fake.numbers.down.n, 0);
+	assert_int_equal(mesh_fake.numbers.up.n, 1);
 	assert_int_equal(s->timer_ms[MESH_TIMER_GREETING], 0);
 	mesh_end(&s, HD_CLOSE_PEER);
 	assert_true(mesh_is_waiting("closed by peer"));
@@ -104,6 +107,7 @@ static void itself_is_noticed(void **state)
 	assert_int_equal(s->out.n, 0);
 	mesh_end(&s, HD_CLOSE_PEER);
 	assert_int_equal(mesh_the_link()->state, MESH_SELF);
+	assert_int_equal(mesh_fake.numbers.down.n, 0);
 	assert_int_equal(mesh_fake.timer_ms, 0);
 }
 

@@ -100,9 +100,11 @@ static void what_an_operator_must_mend_is_tried_seldom(void **state)
 	mesh_refuse(-EKEYREJECTED, "another certificate");
 	assert_in_range(mesh_fake.timer_ms, 15000, 30000);
 	assert_true(mesh_is_waiting("another certificate"));
+	mesh_fake.now_ms += 1000; /* it is down since before */
 	mesh_refuse(-ECONNREFUSED, "nobody there");
 	assert_in_range(mesh_fake.timer_ms, 1000, 2000);
 	assert_int_equal(mesh_fake.numbers.failures.n, 14);
+	assert_int_equal(mesh_the_link()->since_ms, 1000000);
 }
 
 static void who_was_up_for_long_is_dialled_at_once(void **state)
