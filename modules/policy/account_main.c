@@ -206,6 +206,17 @@ static void write_books(void)
 		say_success();
 }
 
+/* Nothing is counted: then no file is made either. */
+static bool is_idle(void)
+{
+	const struct policy_conf *conf = hd_module_conf(books.mod);
+	const struct account_book *b = books.books;
+
+	while (b != NULL && account_book_saved(b))
+		b = b->next;
+	return !conf->accounting && b == NULL;
+}
+
 static void on_event(struct hd_module *mod, int fd, unsigned events, void *arg)
 {
 	uint64_t n;
@@ -224,7 +235,8 @@ static void on_tick(struct hd_module *mod, void *arg)
 	(void)mod;
 	(void)arg;
 	enter_batches();
-	write_books();
+	if (!is_idle())
+		write_books();
 	policy_quota_look();
 	hd_main_timer_set(books.timer, TICK_MS);
 }
