@@ -13,6 +13,7 @@
 #include "core/base/slab.h"
 #include "core/tls/ktls.h"
 #include "core/tls/tls_conn.h"
+#include "core/tls/tls_snap.h"
 
 /* Keys of all connections: locked to this process, not dumped. */
 static struct hd_slab secret_slab = HD_SLAB(sizeof(struct hd_records), true);
@@ -73,6 +74,16 @@ struct hd_tls *hd_tls_new_client(SSL_CTX *ctx, struct hd_tls_peer *peer,
 	    hd_tls_peer_ask(peer, t->openssl.ssl) < 0)
 		return NULL;
 	return hd_steal(&t);
+}
+
+struct hd_tls *hd_tls_new_adopted(void)
+{
+	HD_AUTO(hd_tls_free) struct hd_tls *t = calloc(1, sizeof(*t));
+
+	if (t == NULL)
+		return NULL;
+	t->records = hd_slab_alloc(&secret_slab);
+	return t->records != NULL ? hd_steal(&t) : NULL;
 }
 
 bool hd_tls_speaks_first(const struct hd_tls *t)

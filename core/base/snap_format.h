@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: MIT */
+/* core/base/snap_format.h - the tags of a snapshot, one number space. A tag
+ * keeps its meaning for ever: what changes gets a new one, and
+ * HD_SNAP_FORMAT grows; t/unit/snap.c has the hash of this list. */
+#pragma once
+#include "core/base/snap.h"
+
+#define HD_SNAP_FORMAT 1
+
+/* F(name, number, kind): G items, N number, B bytes, T text */
+#define HD_SNAP_TAGS(F)                                                        \
+	F(VERSION, 0x0001, N)                                                  \
+	F(RELAY_VERSION, 0x8002, T)                                            \
+	F(MODULE, 0x0003, G)                                                   \
+	F(MODULE_NAME, 0x0004, T)                                              \
+	F(MODULE_STATE, 0x0005, N)                                             \
+	F(STREAM, 0x0010, G)                                                   \
+	F(STREAM_INDEX, 0x0011, N)                                             \
+	F(STREAM_MODULE, 0x0012, T)                                            \
+	F(STREAM_PROTO, 0x0013, T)                                             \
+	F(STREAM_LISTENER, 0x0014, B)                                          \
+	F(STREAM_FLAGS, 0x0015, N)                                             \
+	F(STREAM_STATE, 0x0016, B)                                             \
+	F(STREAM_WANT, 0x0017, N)                                              \
+	F(STREAM_KEPT, 0x0018, B)                                              \
+	F(STREAM_ADDR, 0x0019, B)                                              \
+	F(STREAM_SINCE_MS, 0x001a, N)                                          \
+	F(STREAM_SINCE_NS, 0x001b, N)                                          \
+	F(STREAM_BYTES_IN, 0x001c, N)                                          \
+	F(STREAM_BYTES_OUT, 0x001d, N)                                         \
+	F(STREAM_DROPS, 0x001e, B)                                             \
+	F(STREAM_DEADLINES, 0x001f, B)                                         \
+	F(STREAM_UNACKED, 0x0020, N)                                           \
+	F(STREAM_KERNEL_TRIES, 0x0021, N)                                      \
+	F(STREAM_QUEUE, 0x0022, G)                                             \
+	F(QUEUE_NUMBER, 0x0023, N)                                             \
+	F(CHUNK, 0x0024, G)                                                    \
+	F(CHUNK_FRAMES, 0x0025, N)                                             \
+	F(CHUNK_RAW, 0x0026, N)                                                \
+	F(CHUNK_BYTES, 0x0027, B)                                              \
+	F(TLS, 0x0030, G)                                                      \
+	F(TLS_SERVER_NAME, 0x0031, T)                                          \
+	F(TLS_PARTIAL, 0x0032, B)                                              \
+	F(RECORDS, 0x0040, G)                                                  \
+	F(RECORDS_SUITE, 0x0041, N)                                            \
+	F(RECORDS_RX_SEQ, 0x0042, N)                                           \
+	F(RECORDS_RX_IV, 0x0043, B)                                            \
+	F(RECORDS_RX_KEY, 0x0044, B)                                           \
+	F(RECORDS_RX_SECRET, 0x0045, B)                                        \
+	F(RECORDS_TX_SEQ, 0x0046, N)                                           \
+	F(RECORDS_TX_IV, 0x0047, B)                                            \
+	F(RECORDS_TX_KEY, 0x0048, B)                                           \
+	F(RECORDS_TX_SECRET, 0x0049, B)                                        \
+	F(RECORDS_MESSAGE, 0x004a, B)                                          \
+	F(RECORDS_MESSAGE_BYTES, 0x004b, N)                                    \
+	F(RECORDS_EMPTY, 0x004c, N)                                            \
+	F(RECORDS_OWES_UPDATE, 0x004d, N)                                      \
+	F(RECORDS_ENDED, 0x004e, N)                                            \
+	F(RECORDS_STREAM, 0x004f, N)                                           \
+	F(PEER, 0x0060, G)                                                     \
+	F(PEER_KEY, 0x0061, B)                                                 \
+	F(PEER_REALM, 0x0062, T)                                               \
+	F(PEER_TENANT, 0x0063, T)                                              \
+	F(PEER_LABEL, 0x0064, T)                                               \
+	F(PEER_AGENT, 0x0065, B)                                               \
+	F(PEER_FLAGS, 0x0066, N)                                               \
+	F(PEER_BITS, 0x0067, N)                                                \
+	F(PEER_PACKETS_IN, 0x0068, N)                                          \
+	F(PEER_PACKETS_OUT, 0x0069, N)                                         \
+	F(PEER_NOT_HERE_TOKENS, 0x006a, N)                                     \
+	F(PEER_NOT_HERE_MS, 0x006b, N)                                         \
+	F(PEER_PROVEN_US, 0x006c, N)                                           \
+	F(PEER_LIMIT, 0x006d, B)                                               \
+	F(GONE, 0x0070, G)                                                     \
+	F(GONE_KEY, 0x0071, B)                                                 \
+	F(GONE_REALM, 0x0072, T)                                               \
+	F(GONE_TENANT, 0x0073, T)                                              \
+	F(GONE_OWED, 0x0074, B)
+
+enum hd_snap_tag {
+#define HD_SNAP_TAG(name, number, kind) HD_SNAP_##name = number,
+	HD_SNAP_TAGS(HD_SNAP_TAG)
+#undef HD_SNAP_TAG
+};
