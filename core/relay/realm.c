@@ -15,10 +15,23 @@ unsigned hd_realms_n(void)
 	return __atomic_load_n(&n, __ATOMIC_ACQUIRE);
 }
 
+static char names[REALMS_MAX][32]; /* 0 is "" */
+
+const char *hd_realm_name(uint16_t realm)
+{
+	return names[realm & HD_REALM_PROTOCOL_MASK];
+}
+
+int hd_realm_find(const char *name)
+{
+	for (unsigned i = 0; i < hd_realms_n(); i++)
+		if (strcmp(names[i], name) == 0)
+			return (int)i;
+	return -1;
+}
+
 uint16_t hd_realm(const char *name)
 {
-	static char names[REALMS_MAX][32]; /* 0 is "" */
-
 	hd_assert(strlen(name) < sizeof(names[0]));
 	for (uint16_t i = 0; i < n; i++)
 		if (strcmp(names[i], name) == 0)

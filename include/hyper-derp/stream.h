@@ -60,6 +60,14 @@ struct hd_proto {
 	 * to another relay (link.h). May be NULL. */
 	void (*forward)(struct hd_module *mod, struct hd_stream *s,
 			const struct hd_packet *packet);
+	/* adopted - in place of admitted(), when the connection has come from
+	 * the process that ran before (`hdctl upgrade`): state is what that
+	 * one had, byte by byte. Pointers in it are to be set anew, the core's
+	 * too: peer. Gauges begin at zero: count it. Sends nothing. NULL:
+	 * connections of this protocol are closed by an upgrade. Both
+	 * processes must have the same state_version and state_size. */
+	void (*adopted)(struct hd_module *mod, struct hd_stream *s, void *state,
+			struct hd_peer *peer);
 };
 
 /* Output. A frame is appended whole or not at all, and a drop never splits

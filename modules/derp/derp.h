@@ -108,6 +108,14 @@ static inline struct derp_numbers *derp_metrics(struct hd_module *mod,
 /* frames.c */
 extern const struct hd_proto derp_proto;
 
+/* adopted.c */
+/* derp_count_client - it is admitted, or adopted.
+ * derp_adopted - for struct hd_proto. */
+void derp_count_client(struct derp_numbers *numbers,
+		       const struct derp_state *d);
+void derp_adopted(struct hd_module *mod, struct hd_stream *s, void *state,
+		  struct hd_peer *peer);
+
 /* login.c */
 /* derp_login - a whole ClientInfo arrived; on success asks the core to admit.
  * @p  the payload; the box is opened in place

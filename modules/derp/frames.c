@@ -288,7 +288,6 @@ static void derp_admitted(struct hd_module *mod, struct hd_stream *s,
 			  void *state, struct hd_peer *peer)
 {
 	struct derp_state *d = state;
-	struct derp_numbers *numbers = derp_metrics(mod, s);
 
 	d->peer = peer;
 	d->phase = DERP_OPEN;
@@ -296,9 +295,7 @@ static void derp_admitted(struct hd_module *mod, struct hd_stream *s,
 	hd_stream_append(s, HD_LANE_CONTROL, d->server_info,
 			 sizeof(d->server_info));
 	keep_alive_arm(mod, s, d);
-	hd_gauge_add(&numbers->clients, 1);
-	hd_gauge_add(&numbers->clients_not_ideal, d->not_ideal);
-	hd_gauge_add(&numbers->mesh_peers, d->mesh);
+	derp_count_client(derp_metrics(mod, s), d);
 	if (d->mesh)
 		log_mesh(s, peer);
 }
@@ -396,4 +393,5 @@ const struct hd_proto derp_proto = {
 	.admitted = derp_admitted,
 	.closed = derp_closed,
 	.peer = &peer_ops,
+	.adopted = derp_adopted,
 };

@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: MIT */
+/* core/relay/peer_snap.c - peers go to another process. */
+#include "core/relay/peer_snap.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include "core/base/key.h"
+#include "core/base/snap_format.h"
+#include "core/relay/relay_worker.h"
+#include "core/relay/tenant.h"
+#include "core/stream/limit.h"
+#include "core/stream/stream_worker.h"
+
+enum { /* HD_SNAP_PEER_BITS */
+       BIT_MESH = 1,
+       BIT_PROBER = 2,
+       BIT_MOVED = 4,
+       BITS_ALL = 7,
+};
+
+#define N(field, tag) HD_SNAP_NUMBER(struct hd_peer, field, tag)
+#define B(field, tag) HD_SNAP_ARRAY(struct hd_peer, field, tag)
+
+static const struct hd_snap_field fields[] = {
+	B(login.key, HD_SNAP_PEER_KEY),
+	B(login.agent, HD_SNAP_PEER_AGENT),
+	N(login.flags, HD_SNAP_PEER_FLAGS),
+	N(packets_in, HD_SNAP_PEER_PACKETS_IN),
+	N(packets_out, HD_SNAP_PEER_PACKETS_OUT),
+	N(not_here_tokens, HD_SNAP_PEER_NOT_HERE_TOKENS),
+	N(not_here_ms, HD_SNAP_PEER_NOT_HERE_MS),
+	N(proven_us, HD_SNAP_PEER_PROVEN_US),
+};
+
+const char *hd_peer_stays(const struct hd_stream *s)
+{
+	const struct hd_peer *p = hd_peer_up_of(s);
+
+	if (p == NULL)
+		return s->user != NULL ? "logging in" : "not logged in";
+	if (p->watch != NULL)
+		return "watches who is here";
+	if (p->data != NULL)
+		return "a module keeps data beside it";
+	return s->proto->adopted == NULL ? "its module cannot hand it over"
+					 : NULL;
+}
+
+static uint64_t bits_of(const struct hd_peer *p)
+{
+	return (p->login.mesh ? BIT_MESH : 0) |
+	       (p->login.prober ? BIT_PROBER : 0) | (p->moved ? BIT_MOVED : 0);
+}
+
+void hd_peer_pack(const struct hd_stream *s, struct hd_snap *to)
+{
+	const struct hd_peer *p = hd_peer_of(s);
+	const struct hd_limit *limit = p->entry->limit;
+	size_t at = hd_snap_begin(to, HD_SNAP_PEER);
+
+	hd_snap_struct(to, fields, HD_ARRAY_N(fields), p);
+	hd_snap_number(to, HD_SNAP_PEER_BITS, bits_of(p));
+	hd_snap_text(to, HD_SNAP_PEER_REALM, hd_realm_name(p->login.realm));
+	if (p->tenant != 0)
+		hd_snap_text(to, HD_SNAP_PEER_TENANT,
+			     hd_tenant_name(p->tenant));
+	hd_snap_text(to, HD_SNAP_PEER_LABEL, p->label);
+	if (limit != NULL) /* a debt, not the rate: that is configured */
+		hd_snap_bytes(to, HD_SNAP_PEER_LIMIT, &limit->bucket.paid_ns,
+			      sizeof(limit->bucket.paid_ns));
+	hd_snap_end(to, at);
+}
+
+/* ---- in the new process ---- */
+
+struct extra { /* what is not a field */
+	uint64_t bits, limit_ns;
+	bool has_limit;
+	char *realm, *tenant, *label;
+};
+
+static void extra_free(struct extra *x)
+{
+	free(x->realm);
+	free(x->tenant);
+	free(x->label);
+}
+
+static int take_extra(struct extra *x, const struct hd_snap_item *item,
+		      struct hd_error *err)
+{
+	switch (item->tag) {
+	case HD_SNAP_PEER_BITS:
+		return hd_snap_to_number(item, &x->bits);
+	case HD_SNAP_PEER_REALM:
+		return hd_snap_to_text(item, &x->realm);
+	case HD_SNAP_PEER_TENANT:
+		return hd_snap_to_text(item, &x->tenant);
+	case HD_SNAP_PEER_LABEL:
+		return hd_snap_to_text(item, &x->label);
+	case HD_SNAP_PEER_LIMIT:
+		x->has_limit = true;
+		return hd_snap_to_number(item, &x->limit_ns);
+	default:
+		return hd_snap_unknown(item, "a peer", err);
+	}
+}
+
+static int take_items(struct hd_peer *p, struct extra *x, struct hd_snap_in in,
+		      struct hd_error *err)
+{
+	uint64_t seen = 0;
+	struct hd_snap_item item;
+	int r;
+
+	while ((r = hd_snap_next(&in, &item)) == 1) {
+		r = hd_snap_fill(&item, fields, HD_ARRAY_N(fields), p, &seen);
+		if (r == 0)
+			r = take_extra(x, &item, err);
+		if (r < 0)
+			return r;
+	}
+	return r == 0 && hd_snap_whole(fields, HD_ARRAY_N(fields), seen) &&
+			       x->realm != NULL && x->bits <= BITS_ALL
+		       ? 0
+		       : -EBADMSG;
+}
+
+static int apply(struct hd_peer *p, const struct extra *x)
+{
+	int realm = hd_realm_find(x->realm);
+
+	p->login.agent[sizeof(p->login.agent) - 1] = '\0';
+	p->login.mesh = x->bits & BIT_MESH;
+	p->login.prober = x->bits & BIT_PROBER;
+	p->moved = x->bits & BIT_MOVED;
+	p->home = true;
+	p->name = hd_key_text(&p->login.key);
+	if (realm < 0)
+		return -ENOENT;
+	p->login.realm = (uint16_t)realm;
+	if (x->label != NULL)
+		hd_peer_set_label(p, x->label);
+	return x->tenant != NULL ? hd_peer_set_tenant(p, x->tenant) : 0;
+}
+
+int hd_peer_unpack(struct hd_stream *s, struct hd_snap_in in,
+		   struct hd_error *err)
+{
+	const struct hd_login nobody = { .realm = 0 };
+	struct hd_peer *p = hd_peer_new(s, &nobody);
+	struct extra x = { .bits = 0 };
+
+	if (p == NULL)
+		return -ENOMEM;
+	s->user = &p->user;
+	int r = take_items(p, &x, in, err);
+
+	if (r == 0)
+		r = apply(p, &x);
+	extra_free(&x);
+	return r;
+}
+
+void hd_peer_drop(struct hd_stream *s)
+{
+	struct hd_peer *p = s != NULL ? hd_peer_of(s) : NULL;
+
+	if (p == NULL)
+		return;
+	s->user = NULL;
+	hd_tenant_drop(p->tenant);
+	free(p->label);
+	free(p);
+}
+
+unsigned hd_peer_home_of(const struct hd_stream *s)
+{
+	const struct hd_login *l = &hd_peer_of(s)->login;
+
+	return hd_key_home(hd_key_hash(l->realm, &l->key));
+}
+
+int hd_peer_adopt(struct hd_stream *s)
+{
+	struct hd_peer *p = hd_peer_of(s);
+	int r = hd_peer_up(p);
+
+	if (r < 0)
+		return r;
+	s->proto->adopted(s->mod, s, s->state, p);
+	return 0;
+}
+
+/* ---- what is owed ---- */
+
+static void pack_owed(const struct hd_entry *e, struct hd_snap *to)
+{
+	struct hd_key key;
+	uint32_t at = 0, looks = UINT32_MAX;
+	size_t begin = hd_snap_begin(to, HD_SNAP_GONE);
+	uint8_t *v;
+
+	hd_snap_bytes(to, HD_SNAP_GONE_KEY, &e->key, sizeof(e->key));
+	hd_snap_text(to, HD_SNAP_GONE_REALM, hd_realm_name(e->realm));
+	if (hd_realm_tenant(e->realm) != 0)
+		hd_snap_text(to, HD_SNAP_GONE_TENANT,
+			     hd_tenant_name(hd_realm_tenant(e->realm)));
+	v = hd_snap_room(to, HD_SNAP_GONE_OWED, e->to_notify.n * sizeof(key));
+	for (uint32_t n = 0; v != NULL && n < e->to_notify.n &&
+			     hd_keyset_next(&e->to_notify, &at, &looks, &key);
+	     n++, at++)
+		memcpy(v + n * sizeof(key), &key, sizeof(key));
+	hd_snap_end(to, begin);
+}
+
+static void pack_table(const struct hd_relay_table *t, struct hd_snap *to)
+{
+	for (uint32_t i = 0; i < t->size; i++)
+		if (t->v[i] != NULL && t->v[i]->to_notify.n > 0)
+			pack_owed(t->v[i], to);
+}
+
+void hd_owed_pack(struct hd_worker *w, struct hd_snap *to)
+{
+	pack_table(&w->relay->table, to);
+	pack_table(&w->relay->gone.table, to);
+}
+
+struct owed {
+	struct hd_key key;
+	bool has_key;
+	char *realm, *tenant;
+	struct hd_snap_in keys;
+};
+
+static int take_owed(struct owed *o, const struct hd_snap_item *item,
+		     struct hd_error *err)
+{
+	switch (item->tag) {
+	case HD_SNAP_GONE_KEY:
+		o->has_key = true;
+		return hd_snap_to_bytes(item, &o->key, sizeof(o->key));
+	case HD_SNAP_GONE_REALM:
+		return hd_snap_to_text(item, &o->realm);
+	case HD_SNAP_GONE_TENANT:
+		return hd_snap_to_text(item, &o->tenant);
+	case HD_SNAP_GONE_OWED:
+		o->keys = item->in;
+		return 0;
+	default:
+		return hd_snap_unknown(item, "what is owed", err);
+	}
+}
+
+/* One that is here owes it when it leaves; one that has left owes it now. A
+ * tenant that nobody is in any more is owed nothing. */
+static void owe(struct hd_worker *w, const struct owed *o, uint16_t realm)
+{
+	uint64_t hash = hd_key_hash(realm, &o->key);
+	struct hd_entry *e =
+		hd_relay_table_find(&w->relay->table, hash, realm, &o->key);
+	struct hd_key key;
+
+	for (size_t i = 0; i + sizeof(key) <= o->keys.n; i += sizeof(key)) {
+		memcpy(&key, o->keys.p + i, sizeof(key));
+		if (e != NULL)
+			(void)hd_keyset_add(&e->to_notify, &key,
+					    &w->stats.gone_bytes);
+		else
+			hd_gone_owe(w, realm, &o->key, &key);
+	}
+}
+
+static int apply_owed(struct hd_worker *w, const struct owed *o)
+{
+	int realm = o->realm != NULL ? hd_realm_find(o->realm) : -1;
+	uint16_t tenant = 0;
+
+	if (realm < 0 || !o->has_key || o->keys.n % sizeof(struct hd_key) != 0)
+		return -EBADMSG;
+	if (hd_key_home(hd_key_hash((uint16_t)realm, &o->key)) != w->index)
+		return 0;
+	if (o->tenant != NULL && hd_tenant_hold(o->tenant, &tenant) < 0)
+		return 0;
+	owe(w, o, hd_realm_with((uint16_t)realm, tenant));
+	hd_tenant_drop(tenant);
+	return 0;
+}
+
+int hd_owed_take(struct hd_worker *w, struct hd_snap_in in,
+		 struct hd_error *err)
+{
+	struct owed o = { .has_key = false };
+	struct hd_snap_item item;
+	int r;
+
+	while ((r = hd_snap_next(&in, &item)) == 1) {
+		r = take_owed(&o, &item, err);
+		if (r < 0)
+			break;
+	}
+	if (r == 0)
+		r = apply_owed(w, &o);
+	free(o.realm);
+	free(o.tenant);
+	return r;
+}
