@@ -177,6 +177,22 @@ void hd_turn(struct hd_worker *w)
 	HD_PROBE(turn_end, w->index);
 }
 
+bool hd_turn_settle(struct hd_worker *w)
+{
+	bool busy;
+
+	w->ring_ops->wait(w->ring, 0, 0);
+	hd_worker_read_clock(w);
+	take_events(w);
+	busy = !hd_inbox_empty(&w->inbox) || hd_xring_any(w);
+	hd_inbox_run(w);
+	hd_xring_run(w, hd_relay_take);
+	flush(w);
+	for (struct hd_stream *s = w->streams->first; s != NULL; s = s->next)
+		busy |= s->output == HD_OUTPUT_SENDING;
+	return busy || w->streams->dirty != NULL;
+}
+
 const struct hd_worker_ops hd_turn_ops = {
 	.init = hd_turn_init,
 	.begin = hd_modules_start,

@@ -17,6 +17,11 @@ extern const struct hd_worker_ops hd_turn_ops;
 /* hd_turn - one turn. */
 void hd_turn(struct hd_worker *w);
 
+/* hd_turn_settle - while the worker is parked: what was under way to the kernel
+ * and between workers comes to its end, what is queued is sent; nothing is read
+ * from a socket, no timer runs. Returns whether there was any. */
+bool hd_turn_settle(struct hd_worker *w);
+
 int hd_turn_init(struct hd_worker *w, const void *args);
 /* hd_turn_end - peers are told to come back, what can be sent at once is sent,
  * all is closed, within about a second. */

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: MIT */
+/* core/daemon/upgrade.h - a new binary takes over every connection.
+ *
+ *   old                                  new (a child, exec of the binary)
+ *   spawn -------- HELLO, listeners ---> reads the configuration, loads
+ *                                        modules, starts workers: parked
+ *     <--------------- PREPARED -------
+ *   parks its workers, settles
+ *        -------- SNAPSHOT, SECRETS, --->
+ *                 DESCRIPTORS, END       adopts; touches no socket
+ *     <--------------- READY ----------  (which ones it could not take)
+ *   GO ------------------------------->  workers go on
+ *   says goodbye to the rest, ends
+ *
+ * Until GO has been sent the old one has all it had, and after any failure it
+ * goes on. From GO on it uses no descriptor and no key that it gave away. The
+ * new one that finds the old one dead between READY and GO goes on, too.
+ * doc/internals/upgrade.md.  Main thread.
+ *
+ * Files: upgrade_wire.c messages, upgrade_old.c and upgrade_new.c the two
+ * sides, upgrade_give.c and upgrade_take.c what their workers do. */
+#pragma once
+#include <hyper-derp/base.h>
+#include <sys/types.h>
+
+struct hd_daemon;
+struct hd_listener;
+struct hd_snap;
+struct hd_worker;
+
+/* ---- the old process ---- */
+
+struct hd_upgrade_asked {
+	const char *binary; /* NULL: the file that this one was started from */
+	bool dry_run;
+	/* done - r is 0, or negative with err. When it was no dry run and r is
+	 * 0, the process ends when this returns. */
+	void (*done)(void *arg, int r, const struct hd_error *err);
+	void *arg;
+};
+/* hd_upgrade_begin - returns 0: done() will be called; negative with err: it
+ * will not. One at a time: -EBUSY. */
+int hd_upgrade_begin(struct hd_daemon *d, const struct hd_upgrade_asked *asked,
+		     struct hd_error *err);
+
+/* ---- the new process ---- */
+
+/* hd_upgrade_hello - before anything is opened: takes the old one's listeners.
+ * @fd  of --take-over
+ * hd_upgrade_take - the workers stand parked: take all over and let them go on.
+ * Does not return when it fails: what the old one has is not ours.
+ * hd_upgrade_failed - say why to the old one, and end. */
+int hd_upgrade_hello(int fd, struct hd_error *err);
+void hd_upgrade_take(void);
+void hd_upgrade_failed(const struct hd_error *err) __attribute__((noreturn));
+bool hd_upgrade_is_new(void);
+
+/* ---- between the two: upgrade_wire.c ---- */
+
+enum hd_upgrade_type {
+	HD_UP_HELLO, /* descriptors of listeners, of UDP sockets */
+	HD_UP_CONTROL, /* the control socket's */
+	HD_UP_HELLO_END,
+	HD_UP_PREPARED,
+	HD_UP_FAILED, /* a text */
+	HD_UP_SNAPSHOT, /* a memfd; n: streams */
+	HD_UP_SECRETS, /* a part of them */
+	HD_UP_DESCRIPTORS,
+	HD_UP_END,
+	HD_UP_READY, /* a byte each stream: 0 taken, 1 refused */
+	HD_UP_GO,
+};
+
+#define HD_UP_DATA_BYTES 32768
+#define HD_UP_FDS 128
+
+struct hd_upgrade_message {
+	uint32_t type;
+	uint32_t len, n_fds;
+	uint64_t n;
+	uint8_t *data; /* of receive: HD_UP_DATA_BYTES that the caller has */
+	int fds[HD_UP_FDS]; /* of receive: whoever gets them closes them */
+};
+
+/* hd_upgrade_send - within a second. Returns 0; -EPIPE the other one has gone;
+ * -EAGAIN it does not take it; -errno.
+ * hd_upgrade_receive - @until_ms of hd_clock_ms(). Returns 0; -EPIPE;
+ * -ETIMEDOUT; -EBADMSG. */
+int hd_upgrade_send(int fd, const struct hd_upgrade_message *m);
+int hd_upgrade_receive(int fd, uint64_t until_ms, struct hd_upgrade_message *m);
+/* hd_upgrade_say - no data, no descriptors. hd_upgrade_send_bytes - as many
+ * messages as it takes. hd_upgrade_send_fds - the same. */
+int hd_upgrade_say(int fd, enum hd_upgrade_type type, uint64_t n);
+int hd_upgrade_send_bytes(int fd, enum hd_upgrade_type type, const uint8_t *p,
+			  size_t n);
+int hd_upgrade_send_fds(int fd, enum hd_upgrade_type type, const int *v,
+			size_t n);
+
+/* ---- in workers, which stand parked ---- */
+
+struct hd_give { /* upgrade_give.c; of the old one */
+	struct hd_snap *snaps; /* one each worker */
+	struct hd_gift {
+		struct hd_stream *s;
+	} * gifts; /* by index */
+	size_t n, size;
+	size_t left[2]; /* stay behind: peers, others */
+	const uint8_t *refused;
+};
+
+/* hd_give_settle - until nothing is under way between workers or to the kernel.
+ * Returns 0; -EBUSY.
+ * hd_give_pack - all that can go. @ret  one snapshot; @ret_secrets  in memory
+ * of hd_secret_alloc(). hd_give_gone - it has been taken, but for those that
+ * @refused names: it is not ours any more. hd_give_rest - the others get a
+ * goodbye. hd_give_free - what this is made of. Return 0; -errno. */
+int hd_give_settle(void);
+int hd_give_pack(struct hd_give *g, struct hd_snap *ret,
+		 struct hd_snap *ret_secrets);
+int *hd_give_fds(const struct hd_give *g);
+void hd_give_gone(struct hd_give *g, const uint8_t *refused);
+void hd_give_rest(void);
+void hd_give_free(struct hd_give *g);
+
+struct hd_take { /* upgrade_take.c; of the new one */
+	const uint8_t *snapshot, *secrets;
+	size_t snapshot_bytes, secrets_bytes;
+	int *fds; /* by index; -1: taken */
+	uint8_t *refused;
+	size_t n; /* of streams */
+	const struct hd_listener *listeners;
+	size_t n_listeners;
+};
+/* hd_take_all - all that this version and these modules can take, by the home
+ * workers; `refused`, all ones before, becomes 0 for what was taken.
+ * Returns 0; negative with err: nothing is to be used.
+ * @listeners  of this process */
+int hd_take_all(struct hd_take *t, struct hd_error *err);

@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: MIT */
+/* core/daemon/upgrade_give.c - what the old process's workers do, which stand
+ * parked: settle, write down, forget, say goodbye. Nothing is read from a
+ * socket here. */
+#include <errno.h>
+#include <hyper-derp/secret.h>
+#include <hyper-derp/worker.h>
+#include <stdlib.h>
+#include <time.h>
+#include "core/base/clock.h"
+#include "core/base/snap_format.h"
+#include "core/base/version.h"
+#include "core/daemon/turn.h"
+#include "core/daemon/upgrade.h"
+#include "core/loop/worker.h"
+#include "core/module/module.h"
+#include "core/relay/peer_snap.h"
+#include "core/stream/stream_life.h"
+#include "core/stream/stream_snap.h"
+#include "core/tls/tls_snap.h"
+
+enum { SETTLE_ROUNDS = 200, GOODBYE_MS = 500 };
+
+/* ---- settle ---- */
+
+static void settle_here(struct hd_worker *w, void *arg)
+{
+	unsigned *busy = arg;
+
+	if (hd_turn_settle(w))
+		__atomic_add_fetch(busy, 1, __ATOMIC_RELAXED);
+}
+
+/* Twice in a row: what one worker had for another shows in the next round. */
+int hd_give_settle(void)
+{
+	unsigned quiet = 0;
+
+	for (unsigned i = 0; i < SETTLE_ROUNDS; i++) {
+		unsigned busy = 0;
+
+		hd_workers_run_parked(settle_here, &busy);
+		quiet = busy == 0 ? quiet + 1 : 0;
+		if (quiet == 2)
+			return 0;
+	}
+	return -EBUSY;
+}
+
+/* ---- write down ---- */
+
+static const char *stays(const struct hd_stream *s)
+{
+	const char *why = hd_stream_stays(s);
+
+	return why != NULL ? why : hd_peer_stays(s);
+}
+
+static void pack_stream(struct hd_give *g, struct hd_stream *s, uint64_t index,
+			struct hd_snap *to)
+{
+	size_t at = hd_snap_begin(to, HD_SNAP_STREAM);
+
+	hd_snap_number(to, HD_SNAP_STREAM_INDEX, index);
+	hd_stream_pack(s, to);
+	hd_peer_pack(s, to);
+	hd_snap_end(to, at);
+	g->gifts[index].s = s;
+}
+
+/* Of a key the one that spoke last is to come last. */
+static void pack_key(struct hd_give *g, struct hd_peer *p, struct hd_snap *to)
+{
+	if (p == NULL)
+		return;
+	pack_key(g, p->next, to);
+	if (stays(p->stream) != NULL)
+		return;
+	size_t i = __atomic_fetch_add(&g->n, 1, __ATOMIC_RELAXED);
+
+	hd_assert(i < g->size);
+	pack_stream(g, p->stream, i, to);
+}
+
+static void pack_here(struct hd_worker *w, void *arg)
+{
+	struct hd_give *g = arg;
+	struct hd_snap *to = &g->snaps[w->index];
+
+	for (struct hd_stream *s = w->streams->first; s != NULL; s = s->next) {
+		const struct hd_peer *p = hd_peer_up_of(s);
+
+		if (p != NULL && p->entry->active == p)
+			pack_key(g, p->entry->active, to);
+		if (stays(s) != NULL)
+			__atomic_add_fetch(&g->left[p == NULL], 1,
+					   __ATOMIC_RELAXED);
+	}
+	hd_owed_pack(w, to);
+}
+
+static size_t count_streams(void)
+{
+	size_t n = 0;
+
+	for (unsigned i = 0; i < hd_workers(); i++)
+		n += hd_worker_at(i)->streams->n;
+	return n;
+}
+
+static void pack_head(struct hd_snap *to)
+{
+	hd_snap_number(to, HD_SNAP_VERSION, HD_SNAP_FORMAT);
+	hd_snap_text(to, HD_SNAP_RELAY_VERSION, hd_version);
+	for (unsigned i = 0; i < hd_modules_n(); i++) {
+		const struct hd_module *mod = hd_modules_at(i);
+		size_t at = hd_snap_begin(to, HD_SNAP_MODULE);
+
+		hd_snap_text(to, HD_SNAP_MODULE_NAME, mod->name);
+		hd_snap_number(to, HD_SNAP_MODULE_STATE,
+			       mod->def->state_version);
+		hd_snap_end(to, at);
+	}
+}
+
+static int pack_secrets(const struct hd_give *g, struct hd_snap *to)
+{
+	to->fixed = true;
+	to->size = (g->n + 1) * HD_TLS_SECRET_BYTES;
+	to->v = hd_secret_alloc(to->size);
+	if (to->v == NULL)
+		return -ENOMEM;
+	for (size_t i = 0; i < g->n; i++)
+		if (g->gifts[i].s->tls != NULL)
+			hd_tls_pack_secret(g->gifts[i].s->tls, i, to);
+	hd_assert(!to->failed);
+	return 0;
+}
+
+static int join(struct hd_give *g, struct hd_snap *to)
+{
+	for (unsigned i = 0; i < hd_workers(); i++) {
+		struct hd_snap *part = &g->snaps[i];
+
+		if (part->failed)
+			return -ENOMEM;
+		hd_snap_append(to, part);
+		hd_snap_free(part);
+	}
+	return to->failed ? -ENOMEM : 0;
+}
+
+int hd_give_pack(struct hd_give *g, struct hd_snap *ret,
+		 struct hd_snap *ret_secrets)
+{
+	g->size = count_streams();
+	g->gifts = calloc(g->size + 1, sizeof(*g->gifts));
+	g->snaps = calloc(hd_workers(), sizeof(*g->snaps));
+	if (g->gifts == NULL || g->snaps == NULL)
+		return -ENOMEM;
+	pack_head(ret);
+	hd_workers_run_parked(pack_here, g);
+	int r = join(g, ret);
+
+	return r == 0 ? pack_secrets(g, ret_secrets) : r;
+}
+
+int *hd_give_fds(const struct hd_give *g)
+{
+	int *v = calloc(g->n + 1, sizeof(*v));
+
+	for (size_t i = 0; v != NULL && i < g->n; i++)
+		v[i] = g->gifts[i].s->fd;
+	return v;
+}
+
+void hd_give_free(struct hd_give *g)
+{
+	for (unsigned i = 0; g->snaps != NULL && i < hd_workers(); i++)
+		hd_snap_free(&g->snaps[i]);
+	free(g->snaps);
+	free(g->gifts);
+	*g = (struct hd_give){ 0 };
+}
+
+/* ---- it is another's now ---- */
+
+static void gone_here(struct hd_worker *w, void *arg)
+{
+	struct hd_give *g = arg;
+
+	for (size_t i = 0; i < g->n; i++)
+		if (g->gifts[i].s->worker == w && !g->refused[i])
+			hd_stream_given(g->gifts[i].s);
+}
+
+void hd_give_gone(struct hd_give *g, const uint8_t *refused)
+{
+	g->refused = refused;
+	hd_workers_run_parked(gone_here, g);
+}
+
+static void close_here(struct hd_worker *w, void *arg)
+{
+	enum { BACK_IN_MS = 100, TRY_FOR_MS = 30000 };
+
+	(void)arg;
+	for (struct hd_stream *s = w->streams->first; s != NULL; s = s->next) {
+		const struct hd_peer_ops *ops = hd_peer_ops_of(s);
+
+		if (ops != NULL && ops->drain != NULL && hd_stream_is_open(s))
+			ops->drain(s->mod, hd_peer_of(s), BACK_IN_MS,
+				   TRY_FOR_MS);
+		hd_stream_close(s, HD_CLOSE_DRAIN);
+	}
+}
+
+/* Its keys are still ours alone, so it may be told why. */
+void hd_give_rest(void)
+{
+	const struct timespec step = { .tv_nsec = 5000000 };
+	uint64_t until_ms = hd_clock_ms() + GOODBYE_MS;
+	unsigned busy = 0;
+
+	hd_workers_run_parked(close_here, NULL);
+	while (count_streams() > 0 && hd_clock_ms() < until_ms) {
+		hd_workers_run_parked(settle_here, &busy);
+		nanosleep(&step, NULL);
+	}
+}

@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: MIT */
+/* core/daemon/upgrade_take.c - what the new process's workers do, which stand
+ * parked before their first turn: each takes the connections whose home it is.
+ * What cannot be taken is refused one by one, and stays the old process's. */
+#include <errno.h>
+#include <hyper-derp/log.h>
+#include <stdlib.h>
+#include <string.h>
+#include "core/base/snap_format.h"
+#include "core/daemon/upgrade.h"
+#include "core/http/http.h"
+#include "core/loop/worker.h"
+#include "core/module/module.h"
+#include "core/net/listener.h"
+#include "core/relay/peer_snap.h"
+#include "core/stream/service.h"
+#include "core/stream/stream_snap.h"
+#include "core/tls/tls_snap.h"
+
+struct take { /* what all workers look at */
+	struct hd_take *t;
+	struct hd_snap_in *secret; /* by index */
+	uint64_t state[HD_MODULES_MAX]; /* the old one's, by our modules */
+};
+
+/* ---- names become ours ---- */
+
+struct find {
+	const char *name;
+	const struct hd_proto *found;
+};
+
+static void at_route(void *arg, const struct hd_route *route)
+{
+	struct find *f = arg;
+
+	if (route->proto != NULL && strcmp(route->proto->name, f->name) == 0)
+		f->found = route->proto;
+}
+
+static const struct hd_proto *find_proto(const struct hd_module *mod,
+					 const char *name)
+{
+	struct find f = { .name = name };
+	const struct hd_service *s = mod->def->services;
+
+	hd_routes_each(mod, at_route, &f);
+	for (; s != NULL && s->name != NULL; s++)
+		if (strcmp(s->proto->name, name) == 0)
+			f.found = s->proto;
+	return f.found;
+}
+
+static struct hd_module *find_module(const char *name)
+{
+	for (unsigned i = 0; name != NULL && i < hd_modules_n(); i++)
+		if (strcmp(hd_modules_at(i)->name, name) == 0)
+			return hd_modules_at(i);
+	return NULL;
+}
+
+static const struct hd_listener *find_listener(const struct hd_take *t,
+					       struct hd_snap_in id)
+{
+	for (size_t i = 0; i < t->n_listeners; i++) {
+		uint8_t own[HD_LISTENER_ID_BYTES];
+
+		hd_listener_id(&t->listeners[i], own);
+		if (id.n == sizeof(own) && memcmp(own, id.p, id.n) == 0)
+			return &t->listeners[i];
+	}
+	return NULL;
+}
+
+/* ---- one stream ---- */
+
+static int take_items(struct hd_adopted *a, struct hd_worker *w,
+		      struct hd_snap_in in, struct hd_error *err)
+{
+	struct hd_snap_item item;
+	int r;
+
+	while ((r = hd_snap_next(&in, &item)) == 1) {
+		if (item.tag == HD_SNAP_PEER)
+			r = hd_peer_of(a->s) != NULL
+				    ? -EBADMSG
+				    : hd_peer_unpack(a->s, item.in, err);
+		else
+			r = hd_adopted_take(a, w, &item, err);
+		if (r == 0 && item.tag != HD_SNAP_PEER)
+			r = hd_snap_unknown(&item, "a stream", err);
+		if (r < 0)
+			return r;
+	}
+	return r;
+}
+
+static int join(struct take *k, struct hd_adopted *a, struct hd_error *err)
+{
+	struct hd_take *t = k->t;
+	struct hd_module *mod = find_module(a->module);
+	const struct hd_proto *proto = mod != NULL && a->proto != NULL
+					       ? find_proto(mod, a->proto)
+					       : NULL;
+	const struct hd_listener *l = find_listener(t, a->listener);
+
+	if (proto == NULL || proto->adopted == NULL || l == NULL)
+		return hd_error_set(err, -ENOENT,
+				    "its protocol or its listener is not here");
+	if (mod->def->state_version == 0 ||
+	    k->state[mod->index] != mod->def->state_version)
+		return hd_error_set(err, -ENOENT, "module %s keeps other state",
+				    mod->name);
+	if (a->tls != NULL) {
+		int r = hd_tls_unpack_secret(a->tls, k->secret[a->index], err);
+
+		if (r < 0)
+			return r;
+	}
+	int fd = t->fds[a->index];
+
+	t->fds[a->index] = -1;
+	return hd_adopted_finish(a, fd, mod, proto, l, err);
+}
+
+static int enter(struct take *k, struct hd_adopted *a, struct hd_worker *w,
+		 struct hd_error *err)
+{
+	struct hd_stream *s = a->s;
+	int r = join(k, a, err);
+
+	if (r == 0)
+		r = hd_adopted_enter(a, w);
+	if (r < 0)
+		return r;
+	r = hd_peer_adopt(s);
+	if (r < 0) /* the old process keeps it: we must not have its keys */
+		hd_stream_given(s);
+	return r;
+}
+
+static void take_stream(struct take *k, struct hd_worker *w,
+			struct hd_snap_in in)
+{
+	struct hd_take *t = k->t;
+	struct hd_adopted a;
+	struct hd_error err = { "" };
+	int r = hd_adopted_new(&a);
+
+	if (r == 0)
+		r = take_items(&a, w, in, &err);
+	if (r == 0 && (a.index >= t->n || hd_peer_of(a.s) == NULL))
+		r = -EBADMSG;
+	/* what is too broken to have a home is refused by nobody, and so by
+	 * all: refused is where it begins */
+	if (r == 0 && hd_peer_home_of(a.s) == w->index) {
+		r = enter(k, &a, w, &err);
+		if (r == 0)
+			t->refused[a.index] = 0;
+		else
+			hd_log_warn("upgrade: a connection stays behind: %s",
+				    err.text[0] ? err.text : strerror(-r));
+	}
+	hd_peer_drop(a.s);
+	hd_adopted_free(&a);
+}
+
+/* ---- all of them ---- */
+
+static void take_here(struct hd_worker *w, void *arg)
+{
+	struct take *k = arg;
+	struct hd_snap_in in = { k->t->snapshot, k->t->snapshot_bytes };
+	struct hd_snap_item item;
+	struct hd_error err;
+
+	while (hd_snap_next(&in, &item) == 1)
+		if (item.tag == HD_SNAP_STREAM)
+			take_stream(k, w, item.in);
+	in = (struct hd_snap_in){ k->t->snapshot, k->t->snapshot_bytes };
+	while (hd_snap_next(&in, &item) == 1)
+		if (item.tag == HD_SNAP_GONE)
+			(void)hd_owed_take(w, item.in, &err);
+}
+
+static int take_module(struct take *k, struct hd_snap_in in,
+		       struct hd_error *err)
+{
+	char *name = NULL;
+	uint64_t state = 0;
+	struct hd_snap_item item;
+	int r;
+
+	while ((r = hd_snap_next(&in, &item)) == 1) {
+		if (item.tag == HD_SNAP_MODULE_NAME)
+			r = hd_snap_to_text(&item, &name);
+		else if (item.tag == HD_SNAP_MODULE_STATE)
+			r = hd_snap_to_number(&item, &state);
+		else
+			r = hd_snap_unknown(&item, "a module", err);
+		if (r < 0)
+			break;
+	}
+	const struct hd_module *mod = find_module(name);
+
+	if (mod != NULL)
+		k->state[mod->index] = state;
+	free(name);
+	return r;
+}
+
+static int check_version(const struct hd_snap_item *item, struct hd_error *err)
+{
+	uint64_t v = 0;
+
+	if (hd_snap_to_number(item, &v) == 0 && v == HD_SNAP_FORMAT)
+		return 0;
+	return hd_error_set(err, -ENOTSUP,
+			    "the running relay writes snapshots of version "
+			    "%ju, this one reads version %d: restart it "
+			    "instead",
+			    (uintmax_t)v, HD_SNAP_FORMAT);
+}
+
+static int take_head(struct take *k, struct hd_error *err)
+{
+	struct hd_snap_in in = { k->t->snapshot, k->t->snapshot_bytes };
+	struct hd_snap_item item;
+	bool version = false;
+	int r;
+
+	while ((r = hd_snap_next(&in, &item)) == 1) {
+		if (item.tag == HD_SNAP_VERSION) {
+			version = true;
+			r = check_version(&item, err);
+		} else if (item.tag == HD_SNAP_MODULE) {
+			r = take_module(k, item.in, err);
+		} else if (item.tag != HD_SNAP_STREAM &&
+			   item.tag != HD_SNAP_GONE) {
+			r = hd_snap_unknown(&item, "a relay", err);
+		}
+		if (r < 0)
+			return r;
+	}
+	return r == 0 && version ? 0 : -EBADMSG;
+}
+
+static int take_secrets(struct take *k)
+{
+	struct hd_snap_in in = { k->t->secrets, k->t->secrets_bytes };
+	struct hd_snap_item item;
+	uint64_t i;
+	int r;
+
+	k->secret = calloc(k->t->n + 1, sizeof(*k->secret));
+	if (k->secret == NULL)
+		return -ENOMEM;
+	while ((r = hd_snap_next(&in, &item)) == 1) {
+		if (item.tag != HD_SNAP_RECORDS ||
+		    hd_tls_secret_of(item.in, &i) < 0 || i >= k->t->n)
+			return -EBADMSG;
+		k->secret[i] = item.in;
+	}
+	return r;
+}
+
+int hd_take_all(struct hd_take *t, struct hd_error *err)
+{
+	struct take k = { .t = t };
+	int r;
+
+	err->text[0] = '\0';
+	r = take_head(&k, err);
+	if (r == 0)
+		r = take_secrets(&k);
+	if (r == 0)
+		hd_workers_run_parked(take_here, &k);
+	free(k.secret);
+	if (r < 0 && err->text[0] == '\0')
+		hd_error_set(err, r, "the snapshot is broken: %s",
+			     strerror(-r));
+	return r;
+}
