@@ -42,6 +42,8 @@ const char *hd_peer_stays(const struct hd_stream *s)
 		return "watches who is here";
 	if (p->data != NULL)
 		return "a module keeps data beside it";
+	if (p->limits != NULL)
+		return "a module gave it limits";
 	return s->proto->adopted == NULL ? "its module cannot hand it over"
 					 : NULL;
 }
