@@ -6,13 +6,24 @@
 
 /* hd_notify - "READY=1", "STATUS=…"; nothing happens without a manager. */
 void hd_notify(const char *fmt, ...) HD_PRINTF(1, 2);
+/* hd_notify_barrier - returns when the manager has read what it was told, or
+ * after limit_ms. Source: sd_notify_barrier(3). */
+void hd_notify_barrier(unsigned limit_ms);
 
 /* hd_listen_fds_init - adopt what LISTEN_FDS hands over, when LISTEN_PID names
  * this process; the variables are removed from the environment. Main thread,
  * once, before other descriptors are opened. Returns how many there are. */
 unsigned hd_listen_fds_init(void);
-/* hd_listen_fds_unused - close the ones nobody asked for; each is logged. */
+/* hd_listen_fds_add - one more, from the process that runs before this one
+ * (core/daemon/upgrade.h): taken. Returns 0; -ENOTSOCK, -ENOMEM: it is the
+ * caller's still. Main thread, before the first is asked for.
+ * hd_listen_fds_unused - close the ones nobody asked for; an address that is
+ * nowhere is logged. */
+int hd_listen_fds_add(int fd);
 void hd_listen_fds_unused(void);
+/* hd_listen_fds_lend - who gave them uses them still: none may be shut down. */
+void hd_listen_fds_lend(bool lent);
+bool hd_listen_fds_lent(void);
 
 /* hd_listen_fds - the inherited socket of a type bound to addr, or -1; each is
  * given once, close-on-exec set. Source: sd_listen_fds(3). */

@@ -3,6 +3,7 @@
  *   cmd_config.c   the configuration        cmd_module.c   modules, as they are
  *   cmd_control.c  commands, the log        cmd_pairs.c    who sends to whom
  *   cmd_daemon.c   reload, drain            cmd_peers.c    who is connected
+ *   cmd_upgrade.c  another binary
  *   cmd_derpmap.c  for maps of relays       cmd_status.c   the relay on a page
  *   cmd_events.c   events                   cmd_trace.c    what happened lately
  *   cmd_live.c     modules come and go      cmd_metrics.c  metrics
@@ -11,6 +12,35 @@
 #include <hyper-derp/control.h>
 #include "core/conf/conf.h"
 #include "core/net/listener.h"
+
+/* A new binary takes over: core/daemon/upgrade.h. */
+enum { HD_UPGRADE_REASONS_MAX = 16 };
+
+struct hd_upgrade_report {
+	bool dry_run;
+	pid_t pid; /* the new process; 0: none has been put in our place */
+	char version[64]; /* of the new binary */
+	unsigned moved, closed_peers, closed_others; /* connections */
+	uint64_t silent_us; /* no packet moved meanwhile */
+	unsigned n;
+	struct hd_upgrade_reason { /* why some cannot move */
+		const char *why;
+		unsigned n;
+		bool peers; /* that have logged in */
+	} v[HD_UPGRADE_REASONS_MAX];
+};
+
+struct hd_upgrade_asked {
+	const char *binary; /* copied; NULL: the file that this process was
+			       started from */
+	bool dry_run;
+	bool close_rest; /* peers that cannot move; else: refuse */
+	/* done - r is 0, or negative with err. When it was no dry run and r is
+	 * 0, the process ends when this returns. Main thread. */
+	void (*done)(void *arg, int r, const struct hd_upgrade_report *report,
+		     const struct hd_error *err);
+	void *arg;
+};
 
 /* What commands ask the daemon, which is above them and fills this in. conf and
  * listeners answer from the start on until no call is under way any more; they
@@ -34,6 +64,10 @@ struct hd_daemon_ops {
 	int (*drain)(uint64_t wait_ms, bool exit_after, struct hd_error *err);
 	int (*undrain)(struct hd_error *err);
 	uint64_t (*closes_in_ms)(void); /* 0: at once, or no drain waits */
+	/* upgrade - returns 0: done() will be called; negative with err: it
+	 * will not, -EBUSY: another one is under way. */
+	int (*upgrade)(const struct hd_upgrade_asked *asked,
+		       struct hd_error *err);
 };
 #define HD_DRAIN_TIME UINT64_MAX
 
@@ -48,4 +82,4 @@ void hd_cmd_put_only(struct hd_call *c, const struct hd_listener *l);
 extern const struct hd_command hd_cmd_config[], hd_cmd_control[],
 	hd_cmd_daemon[], hd_cmd_derpmap[], hd_cmd_events[], hd_cmd_live[],
 	hd_cmd_metrics[], hd_cmd_module[], hd_cmd_pairs[], hd_cmd_peers[],
-	hd_cmd_status[], hd_cmd_trace[];
+	hd_cmd_status[], hd_cmd_trace[], hd_cmd_upgrade[];

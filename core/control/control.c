@@ -23,16 +23,27 @@ enum { BACKLOG = 128 };
 static struct {
 	int fd; /* -1: no socket */
 	int tick_fd;
+	int inherited; /* of the process before this one; -1: none */
 	struct sockaddr_un addr;
 	struct stat made; /* to remove no socket but ours */
 	struct hd_role_rules rules;
 	bool listening; /* false: no room for another client, or no descriptor
 			 */
-} control = { .fd = -1, .tick_fd = -1 };
+} control = { .fd = -1, .tick_fd = -1, .inherited = -1 };
 
 const char *hd_control_path(void)
 {
 	return control.fd >= 0 ? control.addr.sun_path : NULL;
+}
+
+int hd_control_fd(void)
+{
+	return control.fd;
+}
+
+void hd_control_inherit(int fd)
+{
+	control.inherited = fd;
 }
 
 /* ---- open ---- */
@@ -109,8 +120,30 @@ static int give_to_group(void)
 	return 0;
 }
 
+/* Who connects meanwhile waits in it. */
+static bool take_inherited(void)
+{
+	struct sockaddr_un its = { .sun_family = AF_UNSPEC };
+	socklen_t len = sizeof(its);
+	int fd = control.inherited;
+
+	if (fd < 0)
+		return false;
+	if (getsockname(fd, (struct sockaddr *)&its, &len) < 0 ||
+	    strncmp(its.sun_path, control.addr.sun_path,
+		    sizeof(its.sun_path)) != 0) {
+		close(fd);
+		control.inherited = -1;
+		return false;
+	}
+	control.fd = fd;
+	return true;
+}
+
 static int open_socket(void)
 {
+	if (take_inherited())
+		return 0;
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
 	if (fd < 0)
@@ -325,6 +358,9 @@ int hd_control_start(struct hd_error *err)
 
 	if (control.fd < 0)
 		return 0;
+	if (control.inherited >= 0 && give_to_group() < 0)
+		hd_log_warn("control: %s: its owner or mode stays as it was",
+			    control.addr.sun_path);
 	control.tick_fd =
 		timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
 	if (control.tick_fd < 0 ||

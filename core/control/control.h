@@ -46,6 +46,10 @@ int hd_control_start(struct hd_error *err);
 void hd_control_stop(void);
 void hd_control_free(void);
 const char *hd_control_path(void); /* NULL: no socket */
+/* hd_control_fd - the socket's; -1: none. hd_control_inherit - before
+ * hd_control_open(): the process before this one has it open; taken. */
+int hd_control_fd(void);
+void hd_control_inherit(int fd);
 void hd_control_ended(void); /* a client has: there is room */
 
 /* ---- control_role.c ---- */

@@ -5,6 +5,7 @@
 #include "core/daemon/cli.h"
 #include <errno.h>
 #include <getopt.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -84,6 +85,11 @@ static int on_try_module(struct hd_cli *c, const char *arg)
 	return set_text(&c->module, arg);
 }
 
+static int on_take_over(struct hd_cli *c, const char *arg)
+{
+	return set_number(&c->take_over, arg, INT_MAX);
+}
+
 /* It needs no file: --dev has none. */
 static int on_example(struct hd_cli *c, const char *arg)
 {
@@ -140,6 +146,10 @@ static const struct flag {
 	  "load a module file, with its section of the configuration, unload "
 	  "it, and exit",
 	  on_try_module, 0 },
+	{ "take-over", "FD",
+	  "what `hdctl upgrade` starts: take over from the relay at the other "
+	  "end of FD",
+	  on_take_over, 0 },
 	{ "version", NULL,
 	  "print version, libraries and what the kernel can do, and exit",
 	  on_about, 'V' },
@@ -256,6 +266,8 @@ int hd_cli_parse(int argc, char **argv, struct hd_cli *ret,
 		.conf = { .port = -1,
 			  .workers = -1,
 			  .is_module = hd_module_exists },
+		.argv = argv,
+		.take_over = -1,
 	};
 	optind = 0; /* start afresh: tests parse more than once */
 	opterr = 0;

@@ -27,6 +27,8 @@ enum hd_action {
 struct hd_cli {
 	enum hd_action action;
 	const char *module; /* HD_TRY_MODULE: its file */
+	char **argv; /* as given */
+	int take_over; /* a descriptor: upgrade.h; -1: none */
 	struct hd_conf_cli conf;
 };
 

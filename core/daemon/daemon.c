@@ -9,6 +9,7 @@
 #include <unistd.h>
 #include "core/base/log.h"
 #include "core/base/notify.h"
+#include "core/daemon/upgrade.h"
 #include "core/loop/mainloop.h"
 #include "core/module/module.h"
 
@@ -19,6 +20,8 @@ int hd_daemon_failed(const struct hd_daemon *d, int code,
 	const char *target = d->conf != NULL ? d->conf->log_target : NULL;
 
 	hd_log_write(HD_LOG_ERROR, "%s", err->text);
+	if (hd_upgrade_is_new())
+		hd_upgrade_failed(err);
 	if (target != NULL && strcmp(target, "stderr") != 0)
 		fprintf(stderr, "hyper-derp: %s\n", err->text);
 	return code;
@@ -42,12 +45,17 @@ static void announce_ready(void)
 			     "enable derp");
 	hd_log_write(HD_LOG_NOTICE,
 		     empty ? "ready, without a module" : "ready");
-	hd_notify("READY=1\nSTATUS=%s",
-		  empty ? "up, started without a module" : "serving");
+	if (!hd_upgrade_announces()) /* else when the old process has ended */
+		hd_notify("READY=1\nSTATUS=%s",
+			  empty ? "up, started without a module" : "serving");
 }
 
 static int run(const struct hd_cli *cli)
 {
+	hd_upgrade_remember_binary();
+	if (cli->take_over >= 0) /* before a descriptor is opened */
+		hd_upgrade_hello(cli->take_over);
+
 	struct hd_daemon d = { .cli = cli, .signal_fd = hd_signals_block() };
 
 	hd_assert(d.signal_fd >= 0 && hd_main_init() == 0);

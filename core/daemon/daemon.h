@@ -9,6 +9,7 @@
  *   daemon_check.c   -t: what can be known before, as the user that will run
  *   daemon_files.c   which files that user reaches
  *   serve.c, turn*.c what the workers do: serve.h, turn.h
+ *   upgrade*.c       another process takes over: upgrade.h
  * cli.c reads the command line, cli_version.c answers -V, about_relay.c tells
  * modules what this relay is. Main thread. */
 #pragma once
@@ -23,6 +24,7 @@ struct hd_daemon { /* what serves now */
 	struct hd_listener *listeners;
 	size_t n_listeners;
 	bool started; /* the workers were */
+	unsigned reloads; /* so many have succeeded */
 	int signal_fd;
 };
 
@@ -37,6 +39,8 @@ int hd_daemon_main(const struct hd_cli *cli);
 int hd_signals_block(void);
 const struct hd_daemon_ops *hd_daemon_asked(struct hd_daemon *d);
 void hd_daemon_live(void);
+/* hd_daemon_serves - neither draining nor stopping; else err says which. */
+bool hd_daemon_serves(struct hd_error *err);
 
 /* hd_daemon_check - -t and -T: all that can be checked without serving. -t as
  * root becomes the user that the relay will be. */

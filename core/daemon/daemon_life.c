@@ -31,6 +31,7 @@
 #include "core/base/notify.h"
 #include "core/cmd/cmd.h"
 #include "core/daemon/serve.h"
+#include "core/daemon/upgrade.h"
 #include "core/loop/mainloop.h"
 #include "core/module/hook.h"
 
@@ -74,6 +75,7 @@ static int reload(struct life *l, struct hd_error *err)
 			     err->text);
 	else
 		hd_log_write(HD_LOG_NOTICE, "configuration reloaded");
+	l->d->reloads += r == 0;
 	hd_event("reload", r < 0 ? "{\"ok\":false}" : "{\"ok\":true}");
 	hd_notify("READY=1");
 	return r;
@@ -377,6 +379,19 @@ static uint64_t ask_closes_in_ms(void)
 	return closes ? ms_until(life.closes_ms) : 0;
 }
 
+static int ask_upgrade(const struct hd_upgrade_asked *asked,
+		       struct hd_error *err)
+{
+	return hd_upgrade_begin(life.d, asked, err);
+}
+
+bool hd_daemon_serves(struct hd_error *err)
+{
+	if (life.state != SERVING)
+		hd_error_set(err, -EBUSY, "the relay is %s", ask_state());
+	return life.state == SERVING;
+}
+
 const struct hd_daemon_ops *hd_daemon_asked(struct hd_daemon *d)
 {
 	static const struct hd_daemon_ops ops = {
@@ -390,6 +405,7 @@ const struct hd_daemon_ops *hd_daemon_asked(struct hd_daemon *d)
 		.drain = ask_drain,
 		.undrain = ask_undrain,
 		.closes_in_ms = ask_closes_in_ms,
+		.upgrade = ask_upgrade,
 	};
 
 	life.d = d;

@@ -23,6 +23,7 @@
 #include "core/daemon/daemon.h"
 #include "core/daemon/daemon_files.h"
 #include "core/daemon/serve.h"
+#include "core/daemon/upgrade.h"
 #include "core/fetch/fetch.h"
 #include "core/loop/task.h"
 #include "core/loop/worker.h"
@@ -81,16 +82,36 @@ static int prepare(struct hd_daemon *d, struct hd_error *err)
 	return r;
 }
 
-static int start_workers(struct hd_daemon *d, struct hd_error *err)
+static struct hd_serve_args serve_args(const struct hd_daemon *d)
 {
-	const struct hd_serve_args args = {
+	return (struct hd_serve_args){
 		.conf = d->conf,
 		.tls = d->tls,
 		.listeners = d->listeners,
 		.n_listeners = d->n_listeners,
+		.parked = hd_upgrade_is_new(),
 	};
+}
+
+static int start_workers(struct hd_daemon *d, struct hd_error *err)
+{
+	const struct hd_serve_args args = serve_args(d);
 
 	return hd_serve_start(&args, err);
+}
+
+/* From here on it is too late to fail: the other process has ended. */
+static void take_over(struct hd_daemon *d)
+{
+	const struct hd_serve_args args = serve_args(d);
+	struct hd_error err = { "" };
+
+	hd_upgrade_take(d);
+	hd_serve_go(&args);
+	hd_tasks_run();
+	if (hd_control_start(&err) < 0)
+		hd_log_write(HD_LOG_ERROR, "%s", err.text);
+	hd_upgrade_taken();
 }
 
 int hd_daemon_start(struct hd_daemon *d)
@@ -120,12 +141,14 @@ int hd_daemon_start(struct hd_daemon *d)
 	if (r == 0)
 		r = start_workers(d, &err);
 	d->started = r == 0;
-	if (r == 0)
+	if (r == 0 && !hd_upgrade_is_new())
 		hd_tasks_run();
 	if (r == 0)
 		hd_fds_begin(hd_workers());
 	hd_tls_show(d->tls);
-	if (r == 0)
+	if (r == 0 && hd_upgrade_is_new())
+		take_over(d);
+	else if (r == 0)
 		r = hd_control_start(&err);
 	if (r < 0)
 		return hd_daemon_failed(d, hd_daemon_exit_code(r), &err);

@@ -79,6 +79,7 @@ static int start_workers(const struct hd_serve_args *args,
 		.ring_ops = ring_ops,
 		.ops = &hd_turn_ops,
 		.arg = &turn,
+		.parked = args->parked,
 	};
 
 	return hd_workers_start(&workers, err);
@@ -99,9 +100,20 @@ int hd_serve_start(const struct hd_serve_args *args, struct hd_error *err)
 	if (r < 0)
 		return r;
 	/* First all serve, then all accept: a login may move to any worker. */
+	if (args->parked) {
+		hd_workers_run_parked(serving_here, &on);
+		return 0;
+	}
 	hd_workers_run_all(serving_here, &on);
 	hd_workers_run_all(accept_here, &copy);
 	return 0;
+}
+
+void hd_serve_go(const struct hd_serve_args *args)
+{
+	struct hd_serve_args copy = *args;
+
+	hd_workers_unpark(accept_here, &copy);
 }
 
 /* ---- reload ---- */

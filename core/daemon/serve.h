@@ -18,8 +18,11 @@ struct hd_serve_args {
 	struct hd_tls_store *tls; /* may be NULL: no TLS listener */
 	struct hd_listener *listeners;
 	size_t n_listeners;
+	/* workers stand parked until hd_serve_go(), for hd_upgrade_take() */
+	bool parked;
 };
 int hd_serve_start(const struct hd_serve_args *args, struct hd_error *err);
+void hd_serve_go(const struct hd_serve_args *args);
 /* hd_serve_check - whether this machine and this build have what workers
  * would be started with: event_backend (*ret_ops), tls.crypto. */
 int hd_serve_check(const struct hd_conf *conf,

@@ -17,57 +17,60 @@
  * new one that finds the old one dead between READY and GO goes on, too.
  * doc/internals/upgrade.md.  Main thread.
  *
- * Files: upgrade_wire.c messages, upgrade_old.c and upgrade_new.c the two
- * sides, upgrade_give.c and upgrade_take.c what their workers do. */
+ * Files: upgrade_wire.c messages; upgrade_old.c the old one's main thread,
+ * upgrade_spawn.c how it starts the new one, upgrade_hand.c while its workers
+ * stand; upgrade_new.c the new one's; upgrade_give.c and upgrade_take.c what
+ * their workers do. */
 #pragma once
 #include <hyper-derp/base.h>
 #include <sys/types.h>
+#include "core/base/snap.h"
+#include "core/cmd/cmd.h"
+#include "core/module/module.h"
 
 struct hd_daemon;
-struct hd_listener;
-struct hd_snap;
 struct hd_worker;
 
 /* ---- the old process ---- */
 
-struct hd_upgrade_asked {
-	const char *binary; /* NULL: the file that this one was started from */
-	bool dry_run;
-	/* done - r is 0, or negative with err. When it was no dry run and r is
-	 * 0, the process ends when this returns. */
-	void (*done)(void *arg, int r, const struct hd_error *err);
-	void *arg;
-};
-/* hd_upgrade_begin - returns 0: done() will be called; negative with err: it
- * will not. One at a time: -EBUSY. */
+/* hd_upgrade_begin - returns 0: asked->done() will be called; negative with
+ * err: it will not. One at a time: -EBUSY.
+ * hd_upgrade_remember_binary - at the start, while its file has that name. */
 int hd_upgrade_begin(struct hd_daemon *d, const struct hd_upgrade_asked *asked,
 		     struct hd_error *err);
+void hd_upgrade_remember_binary(void);
 
 /* ---- the new process ---- */
 
 /* hd_upgrade_hello - before anything is opened: takes the old one's listeners.
- * @fd  of --take-over
- * hd_upgrade_take - the workers stand parked: take all over and let them go on.
+ * Does not return when that fails. @fd  of --take-over
+ * hd_upgrade_take - the workers stand parked: take all over; they may go on.
  * Does not return when it fails: what the old one has is not ours.
- * hd_upgrade_failed - say why to the old one, and end. */
-int hd_upgrade_hello(int fd, struct hd_error *err);
-void hd_upgrade_take(void);
+ * hd_upgrade_taken - they do. hd_upgrade_failed - say why to the old one, and
+ * end: before hd_upgrade_take() returns.
+ * hd_upgrade_is_new - until hd_upgrade_take() has returned.
+ * hd_upgrade_announces - the service manager hears of us when the old one has
+ * ended: it would not listen before. */
+void hd_upgrade_hello(int fd);
+void hd_upgrade_take(struct hd_daemon *d);
+void hd_upgrade_taken(void);
 void hd_upgrade_failed(const struct hd_error *err) __attribute__((noreturn));
 bool hd_upgrade_is_new(void);
+bool hd_upgrade_announces(void);
 
 /* ---- between the two: upgrade_wire.c ---- */
 
 enum hd_upgrade_type {
-	HD_UP_HELLO, /* descriptors of listeners, of UDP sockets */
+	HD_UP_HELLO = 1, /* descriptors of listeners, of UDP sockets */
 	HD_UP_CONTROL, /* the control socket's */
 	HD_UP_HELLO_END,
-	HD_UP_PREPARED,
+	HD_UP_PREPARED, /* version, modules and their state: a snapshot */
 	HD_UP_FAILED, /* a text */
-	HD_UP_SNAPSHOT, /* a memfd; n: streams */
+	HD_UP_SNAPSHOT, /* a memfd; n: streams; data: bytes of secrets */
 	HD_UP_SECRETS, /* a part of them */
 	HD_UP_DESCRIPTORS,
 	HD_UP_END,
-	HD_UP_READY, /* a byte each stream: 0 taken, 1 refused */
+	HD_UP_READY, /* a part of: a byte each stream, 0 taken, 1 refused */
 	HD_UP_GO,
 };
 
@@ -99,21 +102,29 @@ int hd_upgrade_send_fds(int fd, enum hd_upgrade_type type, const int *v,
 /* ---- in workers, which stand parked ---- */
 
 struct hd_give { /* upgrade_give.c; of the old one */
+	struct hd_upgrade_report *report;
+	/* state versions of the new one's modules, by ours: PREPARED */
+	uint64_t theirs[HD_MODULES_MAX];
+	bool has[HD_MODULES_MAX]; /* it has loaded it */
 	struct hd_snap *snaps; /* one each worker */
-	struct hd_gift {
-		struct hd_stream *s;
-	} * gifts; /* by index */
+	struct hd_stream **gifts; /* by index */
 	size_t n, size;
-	size_t left[2]; /* stay behind: peers, others */
 	const uint8_t *refused;
 };
 
-/* hd_give_settle - until nothing is under way between workers or to the kernel.
- * Returns 0; -EBUSY.
- * hd_give_pack - all that can go. @ret  one snapshot; @ret_secrets  in memory
- * of hd_secret_alloc(). hd_give_gone - it has been taken, but for those that
- * @refused names: it is not ours any more. hd_give_rest - the others get a
- * goodbye. hd_give_free - what this is made of. Return 0; -errno. */
+/* hd_give_read - what PREPARED says. Returns 0; negative with err: this binary
+ * cannot take over.
+ * hd_give_count - how many could move, and why others cannot, now, while
+ * workers turn. hd_give_settle - they are parked: until nothing is under way
+ * between workers or to the kernel. Returns 0; -EBUSY.
+ * hd_give_pack - all that can go, and the report says what does not.
+ * @ret  one snapshot; @ret_secrets  in memory of hd_secret_alloc()
+ * hd_give_gone - it has been taken, but for those that @refused names: it is
+ * not ours any more. hd_give_rest - the others get a goodbye. hd_give_free -
+ * what this is made of. Return 0; -errno. */
+int hd_give_read(struct hd_give *g, struct hd_snap_in in, struct hd_error *err);
+void hd_give_head(struct hd_snap *to); /* also what PREPARED says */
+void hd_give_count(struct hd_give *g);
 int hd_give_settle(void);
 int hd_give_pack(struct hd_give *g, struct hd_snap *ret,
 		 struct hd_snap *ret_secrets);
@@ -121,6 +132,21 @@ int *hd_give_fds(const struct hd_give *g);
 void hd_give_gone(struct hd_give *g, const uint8_t *refused);
 void hd_give_rest(void);
 void hd_give_free(struct hd_give *g);
+
+/* upgrade_spawn.c. hd_spawn - the new process: its pid, and our end of the
+ * socket pair. hd_spawn_end - kill it, if it lives, and wait until it is dead.
+ * Returns its wait status. */
+int hd_spawn(const char *binary, char *const *argv, pid_t *ret_pid, int *ret_fd,
+	     struct hd_error *err);
+int hd_spawn_end(pid_t pid);
+
+/* upgrade_hand.c */
+/* hd_hand_sockets - HELLO, CONTROL, HELLO_END. Returns 0; -errno.
+ * hd_hand_over - up to GO. Returns 0: GO was sent, the workers stand for ever;
+ * negative with err: nothing has changed, they stand if *ret_parked. */
+int hd_hand_sockets(const struct hd_daemon *d, int fd);
+int hd_hand_over(struct hd_give *g, int fd, bool close_rest, bool *ret_parked,
+		 struct hd_error *err);
 
 struct hd_take { /* upgrade_take.c; of the new one */
 	const uint8_t *snapshot, *secrets;

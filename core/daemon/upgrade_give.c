@@ -5,7 +5,10 @@
 #include <errno.h>
 #include <hyper-derp/secret.h>
 #include <hyper-derp/worker.h>
+#include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 #include "core/base/clock.h"
 #include "core/base/snap_format.h"
@@ -19,7 +22,7 @@
 #include "core/stream/stream_snap.h"
 #include "core/tls/tls_snap.h"
 
-enum { SETTLE_ROUNDS = 200, GOODBYE_MS = 500 };
+enum { SETTLE_ROUNDS = 200, GOODBYE_MS = 500, HASTE_ROUNDS = 20 };
 
 /* ---- settle ---- */
 
@@ -34,11 +37,14 @@ static void settle_here(struct hd_worker *w, void *arg)
 /* Twice in a row: what one worker had for another shows in the next round. */
 int hd_give_settle(void)
 {
+	const struct timespec step = { .tv_nsec = 1000000 };
 	unsigned quiet = 0;
 
 	for (unsigned i = 0; i < SETTLE_ROUNDS; i++) {
 		unsigned busy = 0;
 
+		if (i >= HASTE_ROUNDS) /* the kernel is not that fast */
+			nanosleep(&step, NULL);
 		hd_workers_run_parked(settle_here, &busy);
 		quiet = busy == 0 ? quiet + 1 : 0;
 		if (quiet == 2)
@@ -49,12 +55,141 @@ int hd_give_settle(void)
 
 /* ---- write down ---- */
 
-static const char *stays(const struct hd_stream *s)
+static const char *module_stays(const struct hd_give *g,
+				const struct hd_module *mod)
+{
+	if (!g->has[mod->index])
+		return "its module is not loaded by the new binary";
+	if (mod->def->state_version == 0 ||
+	    mod->def->state_version != g->theirs[mod->index])
+		return "its module keeps other state in the new binary";
+	return NULL;
+}
+
+static const char *stays(const struct hd_give *g, const struct hd_stream *s)
 {
 	const char *why = hd_stream_stays(s);
 
-	return why != NULL ? why : hd_peer_stays(s);
+	if (why == NULL)
+		why = hd_peer_stays(s);
+	return why != NULL ? why : module_stays(g, s->mod);
 }
+
+/* With the lock held. */
+static void add_reason(struct hd_upgrade_report *r, const char *why, bool peer)
+{
+	unsigned i = 0;
+
+	while (i < r->n && (r->v[i].peers != peer ||
+			    strcmp(r->v[i].why, why) != 0))
+		i++;
+	if (i == HD_UPGRADE_REASONS_MAX)
+		return;
+	r->n = HD_MAX(r->n, i + 1);
+	r->v[i].why = why;
+	r->v[i].peers = peer;
+	r->v[i].n++;
+}
+
+static void count_here(struct hd_worker *w, void *arg)
+{
+	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+	struct hd_give *g = arg;
+	struct hd_upgrade_report *r = g->report;
+
+	pthread_mutex_lock(&lock);
+	for (struct hd_stream *s = w->streams->first; s != NULL; s = s->next) {
+		const char *why = stays(g, s);
+		bool peer = hd_peer_up_of(s) != NULL;
+
+		r->moved += why == NULL;
+		r->closed_peers += why != NULL && peer;
+		r->closed_others += why != NULL && !peer;
+		if (why != NULL)
+			add_reason(r, why, peer);
+	}
+	pthread_mutex_unlock(&lock);
+}
+
+static void count_none(struct hd_upgrade_report *r)
+{
+	r->moved = r->closed_peers = r->closed_others = r->n = 0;
+}
+
+void hd_give_count(struct hd_give *g)
+{
+	count_none(g->report);
+	hd_workers_run_all(count_here, g);
+}
+
+/* ---- what the new one says of itself ---- */
+
+static void note_module(struct hd_give *g, const char *name, uint64_t state)
+{
+	for (unsigned i = 0; name != NULL && i < hd_modules_n(); i++) {
+		const struct hd_module *mod = hd_modules_at(i);
+
+		if (strcmp(mod->name, name) != 0)
+			continue;
+		g->has[mod->index] = true;
+		g->theirs[mod->index] = state;
+	}
+}
+
+static int read_module(struct hd_give *g, struct hd_snap_in in)
+{
+	char *name = NULL;
+	uint64_t state = 0;
+	struct hd_snap_item item;
+	int r;
+
+	while ((r = hd_snap_next(&in, &item)) == 1 && r >= 0)
+		if (item.tag == HD_SNAP_MODULE_NAME && name == NULL)
+			(void)hd_snap_to_text(&item, &name);
+		else if (item.tag == HD_SNAP_MODULE_STATE)
+			(void)hd_snap_to_number(&item, &state);
+	note_module(g, name, state);
+	free(name);
+	return r;
+}
+
+static void read_version(struct hd_give *g, const struct hd_snap_item *item)
+{
+	char *text = NULL;
+
+	if (hd_snap_to_text(item, &text) == 0)
+		snprintf(g->report->version, sizeof(g->report->version), "%s",
+			 text);
+	free(text);
+}
+
+int hd_give_read(struct hd_give *g, struct hd_snap_in in, struct hd_error *err)
+{
+	uint64_t format = 0;
+	struct hd_snap_item item;
+	int r;
+
+	while ((r = hd_snap_next(&in, &item)) == 1) {
+		if (item.tag == HD_SNAP_VERSION)
+			(void)hd_snap_to_number(&item, &format);
+		else if (item.tag == HD_SNAP_RELAY_VERSION)
+			read_version(g, &item);
+		else if (item.tag == HD_SNAP_MODULE &&
+			 read_module(g, item.in) < 0)
+			break;
+	}
+	if (r != 0)
+		return hd_error_set(err, -EBADMSG,
+				    "the new binary cannot be understood");
+	if (format == HD_SNAP_FORMAT)
+		return 0;
+	return hd_error_set(err, -ENOTSUP,
+			    "the new binary reads snapshots of version %ju, "
+			    "this one writes version %d: restart instead",
+			    (uintmax_t)format, HD_SNAP_FORMAT);
+}
+
+/* ---- all of it ---- */
 
 static void pack_stream(struct hd_give *g, struct hd_stream *s, uint64_t index,
 			struct hd_snap *to)
@@ -65,7 +200,7 @@ static void pack_stream(struct hd_give *g, struct hd_stream *s, uint64_t index,
 	hd_stream_pack(s, to);
 	hd_peer_pack(s, to);
 	hd_snap_end(to, at);
-	g->gifts[index].s = s;
+	g->gifts[index] = s;
 }
 
 /* Of a key the one that spoke last is to come last. */
@@ -74,7 +209,7 @@ static void pack_key(struct hd_give *g, struct hd_peer *p, struct hd_snap *to)
 	if (p == NULL)
 		return;
 	pack_key(g, p->next, to);
-	if (stays(p->stream) != NULL)
+	if (stays(g, p->stream) != NULL)
 		return;
 	size_t i = __atomic_fetch_add(&g->n, 1, __ATOMIC_RELAXED);
 
@@ -92,9 +227,6 @@ static void pack_here(struct hd_worker *w, void *arg)
 
 		if (p != NULL && p->entry->active == p)
 			pack_key(g, p->entry->active, to);
-		if (stays(s) != NULL)
-			__atomic_add_fetch(&g->left[p == NULL], 1,
-					   __ATOMIC_RELAXED);
 	}
 	hd_owed_pack(w, to);
 }
@@ -108,7 +240,7 @@ static size_t count_streams(void)
 	return n;
 }
 
-static void pack_head(struct hd_snap *to)
+void hd_give_head(struct hd_snap *to)
 {
 	hd_snap_number(to, HD_SNAP_VERSION, HD_SNAP_FORMAT);
 	hd_snap_text(to, HD_SNAP_RELAY_VERSION, hd_version);
@@ -131,8 +263,8 @@ static int pack_secrets(const struct hd_give *g, struct hd_snap *to)
 	if (to->v == NULL)
 		return -ENOMEM;
 	for (size_t i = 0; i < g->n; i++)
-		if (g->gifts[i].s->tls != NULL)
-			hd_tls_pack_secret(g->gifts[i].s->tls, i, to);
+		if (g->gifts[i]->tls != NULL)
+			hd_tls_pack_secret(g->gifts[i]->tls, i, to);
 	hd_assert(!to->failed);
 	return 0;
 }
@@ -158,7 +290,9 @@ int hd_give_pack(struct hd_give *g, struct hd_snap *ret,
 	g->snaps = calloc(hd_workers(), sizeof(*g->snaps));
 	if (g->gifts == NULL || g->snaps == NULL)
 		return -ENOMEM;
-	pack_head(ret);
+	hd_give_head(ret);
+	count_none(g->report);
+	hd_workers_run_parked(count_here, g);
 	hd_workers_run_parked(pack_here, g);
 	int r = join(g, ret);
 
@@ -170,7 +304,7 @@ int *hd_give_fds(const struct hd_give *g)
 	int *v = calloc(g->n + 1, sizeof(*v));
 
 	for (size_t i = 0; v != NULL && i < g->n; i++)
-		v[i] = g->gifts[i].s->fd;
+		v[i] = g->gifts[i]->fd;
 	return v;
 }
 
@@ -180,7 +314,9 @@ void hd_give_free(struct hd_give *g)
 		hd_snap_free(&g->snaps[i]);
 	free(g->snaps);
 	free(g->gifts);
-	*g = (struct hd_give){ 0 };
+	g->snaps = NULL;
+	g->gifts = NULL;
+	g->n = g->size = 0;
 }
 
 /* ---- it is another's now ---- */
@@ -190,8 +326,8 @@ static void gone_here(struct hd_worker *w, void *arg)
 	struct hd_give *g = arg;
 
 	for (size_t i = 0; i < g->n; i++)
-		if (g->gifts[i].s->worker == w && !g->refused[i])
-			hd_stream_given(g->gifts[i].s);
+		if (g->gifts[i]->worker == w && !g->refused[i])
+			hd_stream_given(g->gifts[i]);
 }
 
 void hd_give_gone(struct hd_give *g, const uint8_t *refused)

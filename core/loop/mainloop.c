@@ -139,7 +139,7 @@ static struct hd_main_post *take_posts(void)
 	return first;
 }
 
-static void run_posts(void)
+void hd_main_posts_run(void)
 {
 	struct hd_main_post *p = take_posts();
 
@@ -158,7 +158,7 @@ static void on_wake(void *unused, uint32_t events)
 	(void)unused;
 	(void)events;
 	eventfd_read(loop.wake_fd, &n);
-	run_posts();
+	hd_main_posts_run();
 }
 
 /* ---- begin and end ---- */
@@ -190,7 +190,7 @@ int hd_main_init(void)
 
 void hd_main_free(void)
 {
-	run_posts();
+	hd_main_posts_run();
 	hd_main_timers_end();
 	if (loop.wake_fd >= 0)
 		close(loop.wake_fd);

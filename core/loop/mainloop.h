@@ -34,6 +34,8 @@ struct hd_main_post {
 	void (*fn)(struct hd_main_post *post);
 };
 void hd_main_post(struct hd_main_post *post);
+/* hd_main_posts_run - those that are there, now. Main thread. */
+void hd_main_posts_run(void);
 
 /* ---- what modules have there: hyper-derp/mainloop.h ---- */
 

@@ -64,9 +64,9 @@ static void run(struct hd_worker *w)
 {
 	hd_log_notice("worker %u started (%s)", w->index, w->ring_ops->name);
 	while (!w->stopping) {
-		w->ops->turn(w);
-		if (w->park != NULL)
+		if (w->park != NULL) /* also before the first turn */
 			hd_worker_park(w);
+		w->ops->turn(w);
 	}
 }
 

@@ -33,6 +33,7 @@ struct hd_workers_args {
 	const struct hd_ring_ops *ring_ops; /* of hd_ring_choose() */
 	const struct hd_worker_ops *ops;
 	const void *arg; /* given to init() */
+	bool parked; /* no turn before hd_workers_unpark() */
 };
 int hd_workers_start(const struct hd_workers_args *args, struct hd_error *err);
 
@@ -138,7 +139,11 @@ static inline struct hd_account *hd_account_of(struct hd_worker *w,
 	return mod != NULL ? &w->mods[mod->index].account : &w->core_account;
 }
 
-/* hd_worker_park - in the worker: wait until all may go on. */
+/* hd_worker_park - in the worker: wait until all may go on.
+ * hd_park_first - before it runs: do so before the first turn.
+ * hd_workers_wait_parked - until all that were told have. Main thread. */
 void hd_worker_park(struct hd_worker *w);
+void hd_park_first(struct hd_worker *w);
+void hd_workers_wait_parked(void);
 /* hd_worker_wake - after something was put where only the worker looks. */
 void hd_worker_wake(struct hd_worker *w);

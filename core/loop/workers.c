@@ -207,7 +207,7 @@ static int init_all(const struct hd_workers_args *args, struct hd_error *err)
 	return r;
 }
 
-static int run_threads(struct hd_error *err)
+static int run_threads(bool parked, struct hd_error *err)
 {
 	/* static: a worker still looks at it after it was decided */
 	static struct hd_worker_boot boot;
@@ -219,6 +219,8 @@ static int run_threads(struct hd_error *err)
 	pthread_cond_init(&boot.change, NULL);
 	while (started < n_workers) {
 		workers[started].boot = &boot;
+		if (parked)
+			hd_park_first(&workers[started]);
 		if (pthread_create(&workers[started].thread, NULL,
 				   hd_worker_main, &workers[started]) != 0)
 			break;
@@ -229,6 +231,8 @@ static int run_threads(struct hd_error *err)
 		for (unsigned i = 0; i < started; i++)
 			pthread_join(workers[i].thread, NULL);
 		hd_error_set(err, r, "%s", boot.err.text);
+	} else if (parked) {
+		hd_workers_wait_parked();
 	}
 	return r;
 }
@@ -238,7 +242,7 @@ int hd_workers_start(const struct hd_workers_args *args, struct hd_error *err)
 	int r = init_all(args, err);
 
 	if (r == 0)
-		r = run_threads(err);
+		r = run_threads(args->parked, err);
 	if (r < 0)
 		free_all();
 	return r;

@@ -29,6 +29,12 @@ static void park_soon(struct hd_worker *w, void *a, void *b)
 	w->park = &park;
 }
 
+void hd_park_first(struct hd_worker *w)
+{
+	park.over = false;
+	w->park = &park;
+}
+
 static void run_round(struct hd_worker *w, struct hd_park *p)
 {
 	hd_run_fn *fn = p->fn;
@@ -71,6 +77,11 @@ static void wait_parked(unsigned n)
 	while (park.parked != n)
 		pthread_cond_wait(&park.change, &park.lock);
 	pthread_mutex_unlock(&park.lock);
+}
+
+void hd_workers_wait_parked(void)
+{
+	wait_parked(hd_workers());
 }
 
 int hd_workers_park(void)

@@ -102,6 +102,11 @@ void hd_change_begin(struct hd_change *c)
 	go_on();
 }
 
+bool hd_changes_wait(void)
+{
+	return first != NULL;
+}
+
 void hd_changes_end(void)
 {
 	go_on(); /* the relay is stopping: each step says no */

@@ -42,6 +42,7 @@ struct hd_change {
 /* hd_change_begin - when those before it are done, step until the result is
  * not -EINPROGRESS. hd_changes_end - none is left; after hd_live_end(). */
 void hd_change_begin(struct hd_change *c);
+bool hd_changes_wait(void); /* one is under way */
 void hd_changes_end(void);
 
 /* Before load and reload a child should try the file: core/cmd/cmd_live.c.

@@ -14,6 +14,7 @@
 #include <unistd.h>
 #include "core/base/addr.h"
 #include "core/base/dry.h"
+#include "core/base/notify.h"
 #include "core/loop/worker.h"
 #include "core/net/listener.h"
 #include "core/tls/tls.h"
@@ -95,7 +96,8 @@ static void close_sockets(struct hd_listener *l)
 {
 	/* A poll that the ring has not ended yet keeps a socket alive, and its
 	 * port taken; others may go on with one that they gave us. */
-	for (unsigned i = 0; i < l->n_fds && !l->shared; i++)
+	for (unsigned i = 0;
+	     i < l->n_fds && !l->shared && !hd_listen_fds_lent(); i++)
 		shutdown(l->fds[i], SHUT_RDWR);
 	for (unsigned i = 0; i < l->n_fds; i++)
 		close(l->fds[i]);

@@ -126,12 +126,35 @@ static void learn_port(struct hd_listener *l, struct hd_listen_conf *lc, int fd)
 		lc->addr = l->addr;
 }
 
-static int open_shared(uint64_t sockbuf_bytes, const struct hd_listen_conf *lc,
-		       struct hd_listener *l, int fd, struct hd_error *err)
+static int add_fd(struct hd_listener *l, int fd)
+{
+	int *fds = realloc(l->fds, (l->n_fds + 1) * sizeof(*fds));
+
+	if (fds == NULL) {
+		close(fd);
+		return -ENOMEM;
+	}
+	l->fds = fds;
+	l->fds[l->n_fds++] = fd;
+	return 0;
+}
+
+/* All that have the address: what waits in one that is closed is lost. */
+static int open_inherited(uint64_t sockbuf_bytes,
+			  const struct hd_listen_conf *lc,
+			  struct hd_listener *l, int fd, struct hd_error *err)
 {
 	l->shared = true;
-	l->fds[l->n_fds++] = fd;
-	return start_listening(sockbuf_bytes, lc, fd, err);
+	for (; fd >= 0; fd = hd_listen_fds(SOCK_STREAM, &lc->addr)) {
+		if (add_fd(l, fd) < 0)
+			return hd_error_set(err, -ENOMEM,
+					    "listen: out of memory");
+		int r = start_listening(sockbuf_bytes, lc, fd, err);
+
+		if (r < 0)
+			return r;
+	}
+	return 0;
 }
 
 static int open_per_worker(uint64_t sockbuf_bytes,
@@ -188,7 +211,7 @@ int hd_listener_open(const struct hd_listen_conf *lc, uint64_t sockbuf_bytes,
 	    copy_prefixes(&lc->proxies, &l->proxies) < 0)
 		return hd_error_set(err, -ENOMEM, "listen: out of memory");
 	int fd = hd_listen_fds(SOCK_STREAM, &lc->addr);
-	return fd >= 0 ? open_shared(sockbuf_bytes, lc, l, fd, err)
+	return fd >= 0 ? open_inherited(sockbuf_bytes, lc, l, fd, err)
 		       : open_per_worker(sockbuf_bytes, lc, n_workers, l, err);
 }
 

@@ -18,8 +18,8 @@ struct hd_listener {
 	struct hd_prefixes proxies; /* that begin with a PROXY header; none: who
 				       connects is the client */
 	enum hd_fds whose; /* descriptors its connections are */
-	bool shared; /* inherited: one socket that all workers arm */
-	int *fds; /* one per worker, or one when shared */
+	bool shared; /* inherited: as many sockets as there were */
+	int *fds; /* else one per worker */
 	unsigned n_fds;
 	union hd_addr addr;
 	/* of a module only: core/net/listen.c */

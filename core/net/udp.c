@@ -205,6 +205,17 @@ void hd_udps_list(const struct hd_worker *w, const struct hd_module *mod,
 	}
 }
 
+void hd_udps_fds(const struct hd_worker *w, void (*fn)(void *arg, int fd),
+		 void *arg)
+{
+	for (uint32_t i = 0; i < w->udps->slots.n; i++) {
+		const struct hd_udp *u = w->udps->slots.v[i].object;
+
+		if (u != NULL)
+			fn(arg, u->fd);
+	}
+}
+
 int hd_udps_new(struct hd_worker *w)
 {
 	w->udps = hd_alloc_lines(sizeof(*w->udps));

@@ -23,6 +23,9 @@ void hd_udps_flush(struct hd_worker *w);
 /* hd_udps_list - the addresses that a module has open. */
 void hd_udps_list(const struct hd_worker *w, const struct hd_module *mod,
 		  void (*fn)(void *arg, const union hd_addr *addr), void *arg);
+/* hd_udps_fds - their descriptors; valid while the worker makes no turn. */
+void hd_udps_fds(const struct hd_worker *w, void (*fn)(void *arg, int fd),
+		 void *arg);
 /* Those that are kept stay open without an owner (so does one that the module
  * closes while w->reloading is it); hd_udp_open() for the same address and
  * HD_UDP_LARGE takes one over. */

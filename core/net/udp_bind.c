@@ -5,6 +5,7 @@
  * without a word. So the first bind of an address in this process is tried
  * once without it. */
 #include <errno.h>
+#include <fcntl.h>
 #include <hyper-derp/base.h>
 #include <pthread.h>
 #include <string.h>
@@ -112,8 +113,12 @@ static int open_shared(const struct bound *b)
 {
 	if (b->inherited < 0)
 		return bind_once(&b->addr, true);
-	int fd = dup(b->inherited);
+	/* as many as there are; one that was bound here as well would be given
+	 * datagrams while the process before this one still serves */
+	int fd = hd_listen_fds(SOCK_DGRAM, &b->addr);
 
+	if (fd < 0)
+		fd = fcntl(b->inherited, F_DUPFD_CLOEXEC, 0);
 	return fd < 0 ? -errno : fd;
 }
 

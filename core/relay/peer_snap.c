@@ -188,8 +188,10 @@ int hd_peer_adopt(struct hd_stream *s)
 	struct hd_peer *p = hd_peer_of(s);
 	int r = hd_peer_up(p);
 
-	if (r < 0)
+	if (r < 0) {
+		hd_peer_down(s);
 		return r;
+	}
 	s->proto->adopted(s->mod, s, s->state, p);
 	return 0;
 }

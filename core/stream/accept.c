@@ -93,7 +93,8 @@ static int acceptor_arm(struct hd_worker *w, struct hd_acceptor *a)
 	return r;
 }
 
-static int acceptor_start(struct hd_worker *w, const struct hd_listener *l)
+static int acceptor_start(struct hd_worker *w, const struct hd_listener *l,
+			  int fd)
 {
 	struct hd_acceptor *a = calloc(1, sizeof(*a));
 	int r;
@@ -101,10 +102,30 @@ static int acceptor_start(struct hd_worker *w, const struct hd_listener *l)
 	if (a == NULL)
 		return -ENOMEM;
 	a->listener = l;
-	a->fd = l->fds[l->shared ? 0 : w->index];
+	a->fd = fd;
 	r = acceptor_arm(w, a);
 	if (r < 0)
 		acceptor_free(a);
+	return r;
+}
+
+/* One for each worker; of inherited ones there may be fewer, which several
+ * workers arm then, or more. */
+static bool is_ours(const struct hd_worker *w, const struct hd_listener *l,
+		    unsigned i)
+{
+	unsigned n = hd_workers();
+
+	return l->n_fds < n ? w->index % l->n_fds == i : i % n == w->index;
+}
+
+static int acceptors_start(struct hd_worker *w, const struct hd_listener *l)
+{
+	int r = 0;
+
+	for (unsigned i = 0; i < l->n_fds && r == 0; i++)
+		if (is_ours(w, l, i))
+			r = acceptor_start(w, l, l->fds[i]);
 	return r;
 }
 
@@ -137,10 +158,10 @@ static int sync_listens(struct hd_worker *w)
 	     l != NULL && r == 0; l = l->next) {
 		struct hd_acceptor *a = acceptor_of(w, l);
 
-		if (l->left && a != NULL)
+		for (; l->left && a != NULL; a = acceptor_of(w, l))
 			acceptor_stop(w, a);
-		else if (!l->left && a == NULL)
-			r = acceptor_start(w, l);
+		if (!l->left && a == NULL)
+			r = acceptors_start(w, l);
 	}
 	return r;
 }
@@ -165,7 +186,7 @@ int hd_accept_start(struct hd_worker *w, struct hd_listener *v, size_t n,
 
 	w->streams->first_proto = first;
 	for (size_t i = 0; i < n && r == 0; i++)
-		r = acceptor_start(w, &v[i]);
+		r = acceptors_start(w, &v[i]);
 	return r == 0 ? sync_listens(w) : r;
 }
 

@@ -20,8 +20,6 @@ const char *hd_stream_stays(const struct hd_stream *s)
 		return "HTTP";
 	if (s->ws != NULL)
 		return "WebSocket";
-	if (s->output == HD_OUTPUT_SENDING || s->reserved != NULL)
-		return "sending";
 	if (s->proxied != NULL)
 		return "behind a proxy";
 	return s->tls != NULL ? hd_tls_stays(s->tls) : NULL;
@@ -76,6 +74,7 @@ void hd_stream_pack(const struct hd_stream *s, struct hd_snap *to)
 {
 	uint8_t id[HD_LISTENER_ID_BYTES];
 
+	hd_assert(s->output != HD_OUTPUT_SENDING && s->reserved == NULL);
 	hd_listener_id(s->listener, id);
 	hd_snap_text(to, HD_SNAP_STREAM_MODULE, s->mod->name);
 	hd_snap_text(to, HD_SNAP_STREAM_PROTO, s->proto->name);

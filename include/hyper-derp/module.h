@@ -34,6 +34,7 @@
  *      hd_login.mesh, hd_packet.forwarded.
  *      link.h: keys at other relays. hd_proto.forward. hd_stream_is_leaving().
  *      HD_MODULE_GUARD: nobody logs in while the module is lost.
+ *      HD_MODULE_UPGRADES, hd_proto.adopted(): another process takes over.
  *      hd_about_key().
  *      hd_stream_proxy(), hd_about_peer.proxy, .mesh.
  *      hd_route.pages: listeners for some pages only.
@@ -121,12 +122,21 @@ struct hd_module_def {
 						dial.h; NULL at the end */
 };
 
-/* HD_MODULE_RESIDENT - something outside the core keeps pointers into the code
+/* HD_MODULE_UPGRADES - `hdctl upgrade` may put a new process in the place of
+ * this one: whoever has logged in goes over by hd_proto.adopted(); what else
+ * the module has in memory may be lost, as at a restart, and its load() and
+ * start() may run in the new process while the old one serves. The old one
+ * ends without stop() and unload(). Without it an upgrade is refused.
+ * HD_MODULE_RESIDENT - something outside the core keeps pointers into the code
  * (a thread, an exit handler): it is never unloaded or reloaded.
  * HD_MODULE_GUARD - it says who may log in: without it more people could than
  * before. So an unload must be forced, and while it is lost (a reload fails in
  * the new code and in the old) nobody logs in. */
-enum { HD_MODULE_RESIDENT = 1, HD_MODULE_GUARD = 2 };
+enum {
+	HD_MODULE_RESIDENT = 1,
+	HD_MODULE_GUARD = 2,
+	HD_MODULE_UPGRADES = 4
+};
 
 /* HD_MODULE(derp, .version = "1.0", …): the name must be the file's name.
  * The symbol is NAME_LTX_hd_module, as libltdl's static preloading wants it. */

@@ -242,7 +242,8 @@ static const struct hd_close_reason reasons[] = {
 
 HD_MODULE(derp, .version = "1.0", .licence = "MIT",
 	  .summary = "DERP, as Tailscale's clients speak it",
-	  .state_version = 3, .options = options, .metrics = metrics,
+	  .state_version = 3, .flags = HD_MODULE_UPGRADES,
+	  .options = options, .metrics = metrics,
 	  .metrics_size = sizeof(struct derp_numbers),
 	  .conf_size = sizeof(struct derp_conf), .reasons = reasons,
 	  .check = derp_check, .load = derp_load, .unload = derp_unload);

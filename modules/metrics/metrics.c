@@ -247,7 +247,8 @@ static int metrics_load(struct hd_module *mod, struct hd_error *err)
 
 HD_MODULE(metrics, .version = "1.0", .licence = "MIT", .state_version = 1,
 	  .summary = "what the relay does, for Prometheus and for eyes",
-	  .options = options, .conf_size = sizeof(struct metrics_conf),
+	  .flags = HD_MODULE_UPGRADES, .options = options,
+	  .conf_size = sizeof(struct metrics_conf),
 	  .worker_size = sizeof(struct metrics_worker),
 	  .check = metrics_check, .load = metrics_load,
 	  .start = metrics_status_start, .changed = metrics_status_changed,

@@ -176,7 +176,8 @@ static int stun_load(struct hd_module *mod, struct hd_error *err)
 
 HD_MODULE(stun, .version = "1.0", .licence = "MIT",
 	  .summary = "tells clients their address (STUN binding requests)",
-	  .state_version = 1, .options = options, .metrics = metrics,
+	  .state_version = 1, .flags = HD_MODULE_UPGRADES,
+	  .options = options, .metrics = metrics,
 	  .metrics_size = sizeof(struct stun_numbers),
 	  .conf_size = sizeof(struct stun_conf),
 	  .worker_size = sizeof(struct stun_worker), .load = stun_load,

@@ -1,0 +1,340 @@
+/* SPDX-License-Identifier: MIT */
+/* core/daemon/upgrade_new.c - the new process: it is given sockets, starts as
+ * always but for its workers, which stand, and takes over.
+ *
+ * Whatever fails before GO ends in _exit(): the usual end of a relay would say
+ * goodbye to clients, with keys that are the old one's. */
+#include <errno.h>
+#include <fcntl.h>
+#include <hyper-derp/log.h>
+#include <hyper-derp/secret.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+#include "core/base/clock.h"
+#include "core/base/log.h"
+#include "core/base/notify.h"
+#include "core/control/control.h"
+#include "core/daemon/cli.h"
+#include "core/daemon/daemon.h"
+#include "core/daemon/upgrade.h"
+#include "core/loop/mainloop.h"
+#include "core/tls/tls_snap.h"
+
+enum {
+	HELLO_MS = 10000,
+	SNAPSHOT_MS = 60000, /* the old one kills us long before */
+	GO_MS = 20000,
+	DEATH_MS = 10000,
+	STREAMS_MAX = 16 << 20,
+};
+
+static struct {
+	int fd; /* -1: this is no upgrade, or it is over */
+	pid_t old;
+	bool is_new; /* the other one may serve on */
+	bool ready; /* READY was sent: it may die, and we go on */
+	uint8_t *data; /* secret memory */
+	size_t moved;
+} up = { .fd = -1 };
+
+bool hd_upgrade_is_new(void)
+{
+	return up.is_new;
+}
+
+bool hd_upgrade_announces(void)
+{
+	return up.fd >= 0;
+}
+
+void hd_upgrade_failed(const struct hd_error *err)
+{
+	struct hd_upgrade_message m = {
+		.type = HD_UP_FAILED,
+		.data = (uint8_t *)err->text,
+		.len = (uint32_t)strlen(err->text),
+	};
+
+	(void)hd_upgrade_send(up.fd, &m);
+	_exit(HD_EXIT_FAILED);
+}
+
+static void fail(const char *what, int r)
+{
+	struct hd_error err;
+
+	hd_error_set(&err, r, "%s: %s", what, strerror(-r));
+	hd_log_write(HD_LOG_ERROR, "upgrade: %s", err.text);
+	hd_upgrade_failed(&err);
+}
+
+/* ---- hello ---- */
+
+static void receive(uint64_t until_ms, struct hd_upgrade_message *m)
+{
+	*m = (struct hd_upgrade_message){ .data = up.data };
+	int r = hd_upgrade_receive(up.fd, until_ms, m);
+
+	if (r == -EPIPE) /* it has given up, or is dead: nobody to tell */
+		_exit(HD_EXIT_FAILED);
+	if (r < 0)
+		fail("from the old process", r);
+}
+
+static void take_sockets(const struct hd_upgrade_message *m)
+{
+	for (uint32_t i = 0; i < m->n_fds; i++) {
+		int r = 0;
+
+		if (m->type == HD_UP_CONTROL)
+			hd_control_inherit(m->fds[i]);
+		else
+			r = hd_listen_fds_add(m->fds[i]);
+		if (r < 0)
+			fail("a listener", r);
+	}
+}
+
+static bool is_pair(int fd)
+{
+	int type = 0;
+	socklen_t n = sizeof(type);
+
+	return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &n) == 0 &&
+	       type == SOCK_SEQPACKET;
+}
+
+void hd_upgrade_hello(int fd)
+{
+	uint64_t until_ms = hd_clock_ms() + HELLO_MS;
+	struct hd_upgrade_message m;
+
+	if (!is_pair(fd)) {
+		fprintf(stderr, "hyper-derp: --take-over is not for people: "
+				"hdctl upgrade\n");
+		_exit(HD_EXIT_USAGE);
+	}
+	up.fd = fd;
+	fcntl(fd, F_SETFD, FD_CLOEXEC);
+	/* whatever a library of the old one has left open */
+	syscall(SYS_close_range, fd + 1, ~0u, 0);
+	up.old = getppid();
+	up.is_new = true;
+	up.data = hd_secret_alloc(HD_UP_DATA_BYTES);
+	if (up.data == NULL)
+		fail("memory", -ENOMEM);
+	hd_listen_fds_lend(true);
+	for (;;) {
+		receive(until_ms, &m);
+		if (m.type == HD_UP_HELLO_END)
+			return;
+		take_sockets(&m);
+	}
+}
+
+/* ---- what the old one has ---- */
+
+static void say_prepared(void)
+{
+	struct hd_snap s = { 0 };
+
+	hd_give_head(&s);
+	if (s.failed || s.n > HD_UP_DATA_BYTES)
+		fail("memory", -ENOMEM);
+	int r = hd_upgrade_send_bytes(up.fd, HD_UP_PREPARED, s.v, s.n);
+
+	hd_snap_free(&s);
+	if (r < 0)
+		fail("to the old process", r);
+}
+
+static int map_snapshot(struct hd_take *t, int fd)
+{
+	const int seals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;
+	struct stat st;
+
+	if ((fcntl(fd, F_GET_SEALS) & seals) != seals || fstat(fd, &st) < 0 ||
+	    st.st_size <= 0)
+		return -EBADMSG;
+	t->snapshot_bytes = (size_t)st.st_size;
+	void *p = mmap(NULL, t->snapshot_bytes, PROT_READ, MAP_PRIVATE, fd, 0);
+
+	close(fd);
+	t->snapshot = p;
+	return p == MAP_FAILED ? -errno : 0;
+}
+
+struct arriving {
+	struct hd_take *t;
+	uint8_t *secrets;
+	size_t secrets_bytes; /* there will be */
+	size_t n_fds;
+};
+
+static int begin_snapshot(struct arriving *a,
+			  const struct hd_upgrade_message *m)
+{
+	struct hd_take *t = a->t;
+	uint64_t bytes;
+
+	if (t->snapshot != NULL || m->n_fds != 1 || m->n > STREAMS_MAX ||
+	    m->len != sizeof(bytes))
+		return -EBADMSG;
+	memcpy(&bytes, m->data, sizeof(bytes));
+	if (bytes > (m->n + 1) * HD_TLS_SECRET_BYTES)
+		return -EBADMSG;
+	t->n = (size_t)m->n;
+	a->secrets_bytes = (size_t)bytes;
+	a->secrets = hd_secret_alloc(a->secrets_bytes + 1);
+	t->fds = calloc(t->n + 1, sizeof(*t->fds));
+	t->refused = malloc(t->n + 1);
+	if (a->secrets == NULL || t->fds == NULL || t->refused == NULL)
+		return -ENOMEM;
+	memset(t->refused, 1, t->n + 1);
+	t->secrets = a->secrets;
+	return map_snapshot(t, m->fds[0]);
+}
+
+static int take_part(struct arriving *a, const struct hd_upgrade_message *m)
+{
+	struct hd_take *t = a->t;
+
+	if (m->type == HD_UP_SNAPSHOT)
+		return begin_snapshot(a, m);
+	if (t->snapshot == NULL)
+		return -EBADMSG;
+	if (m->type == HD_UP_SECRETS) {
+		if (m->len > a->secrets_bytes - t->secrets_bytes)
+			return -EBADMSG;
+		memcpy(a->secrets + t->secrets_bytes, m->data, m->len);
+		t->secrets_bytes += m->len;
+		explicit_bzero(m->data, m->len);
+		return 0;
+	}
+	if (m->type != HD_UP_DESCRIPTORS || m->n_fds > t->n - a->n_fds)
+		return -EBADMSG;
+	memcpy(t->fds + a->n_fds, m->fds, m->n_fds * sizeof(int));
+	a->n_fds += m->n_fds;
+	return 0;
+}
+
+static void receive_all(struct arriving *a)
+{
+	uint64_t until_ms = hd_clock_ms() + SNAPSHOT_MS;
+	struct hd_upgrade_message m;
+
+	for (receive(until_ms, &m); m.type != HD_UP_END;
+	     receive(until_ms, &m)) {
+		int r = take_part(a, &m);
+
+		if (r < 0)
+			fail("the snapshot", r);
+	}
+	if (a->t->snapshot == NULL || a->n_fds != a->t->n ||
+	    a->t->secrets_bytes != a->secrets_bytes)
+		fail("the snapshot", -EBADMSG);
+}
+
+/* ---- ours? ---- */
+
+static void say_ready(const struct hd_take *t)
+{
+	int r = t->n > 0 ? hd_upgrade_send_bytes(up.fd, HD_UP_READY, t->refused,
+						 t->n)
+			 : hd_upgrade_say(up.fd, HD_UP_READY, 0);
+
+	if (r < 0)
+		fail("to the old process", r);
+	up.ready = true;
+}
+
+/* Its descriptors are closed before we are told that it is dead. */
+static void await_death(void)
+{
+	const struct timespec step = { .tv_nsec = 1000000 };
+	uint64_t until_ms = hd_clock_ms() + DEATH_MS;
+
+	while (getppid() == up.old && hd_clock_ms() < until_ms)
+		nanosleep(&step, NULL);
+	if (getppid() == up.old)
+		_exit(HD_EXIT_FAILED);
+	hd_log_write(HD_LOG_WARN, "the old process died while it handed over: "
+				  "this one takes over");
+}
+
+static void await_go(void)
+{
+	struct hd_upgrade_message m = { .data = up.data };
+	int r = hd_upgrade_receive(up.fd, hd_clock_ms() + GO_MS, &m);
+
+	if (r == 0 && m.type == HD_UP_GO)
+		return;
+	if (r != -EPIPE) /* it is about to kill us */
+		_exit(HD_EXIT_FAILED);
+	await_death();
+}
+
+static void free_take(struct hd_take *t)
+{
+	for (size_t i = 0; i < t->n; i++) {
+		if (t->fds[i] >= 0)
+			close(t->fds[i]);
+		up.moved += t->refused[i] == 0;
+	}
+	munmap((void *)t->snapshot, t->snapshot_bytes);
+	hd_secret_free((void *)t->secrets);
+	free(t->fds);
+	free(t->refused);
+}
+
+void hd_upgrade_take(struct hd_daemon *d)
+{
+	struct hd_take t = { .listeners = d->listeners,
+			     .n_listeners = d->n_listeners };
+	struct arriving a = { .t = &t };
+	struct hd_error err = { "" };
+
+	say_prepared();
+	receive_all(&a);
+	if (hd_take_all(&t, &err) < 0) {
+		hd_log_write(HD_LOG_ERROR, "upgrade: %s", err.text);
+		hd_upgrade_failed(&err);
+	}
+	say_ready(&t);
+	await_go();
+	up.is_new = false;
+	hd_listen_fds_lend(false);
+	free_take(&t);
+	hd_secret_free(up.data);
+	up.data = NULL;
+}
+
+/* ---- after that ---- */
+
+static void on_old(void *unused, uint32_t events)
+{
+	(void)unused;
+	(void)events;
+	hd_main_unwatch(up.fd);
+	close(up.fd);
+	up.fd = -1;
+	hd_log_write(HD_LOG_NOTICE, "the process before this one has ended: "
+				    "pid=%d",
+		     (int)up.old);
+	hd_notify("READY=1\nSTATUS=serving");
+}
+
+void hd_upgrade_taken(void)
+{
+	hd_log_write(HD_LOG_NOTICE, "taken over: pid=%d connections=%zu",
+		     (int)up.old, up.moved);
+	hd_assert(hd_main_watch(up.fd, EPOLLIN, on_old, NULL) == 0);
+}
