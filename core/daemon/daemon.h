@@ -14,6 +14,7 @@
  * modules what this relay is. Main thread. */
 #pragma once
 #include "core/daemon/cli.h"
+#include "core/daemon/serve.h"
 #include "core/net/listener.h"
 #include "core/tls/tls.h"
 
@@ -48,6 +49,8 @@ int hd_daemon_check(const struct hd_cli *cli);
 /* hd_daemon_start - until the workers accept. Returns 0 or an exit code, after
  * which hd_daemon_stop() is still due. */
 int hd_daemon_start(struct hd_daemon *d);
+/* hd_daemon_serve_args - of what serves now. */
+struct hd_serve_args hd_daemon_serve_args(const struct hd_daemon *d);
 /* hd_daemon_stop - fast; accepts what a failed start left. */
 void hd_daemon_stop(struct hd_daemon *d);
 /* hd_daemon_check_reload - whether hd_daemon_reload() would succeed. */

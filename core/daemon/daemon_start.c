@@ -82,7 +82,7 @@ static int prepare(struct hd_daemon *d, struct hd_error *err)
 	return r;
 }
 
-static struct hd_serve_args serve_args(const struct hd_daemon *d)
+struct hd_serve_args hd_daemon_serve_args(const struct hd_daemon *d)
 {
 	return (struct hd_serve_args){
 		.conf = d->conf,
@@ -95,7 +95,7 @@ static struct hd_serve_args serve_args(const struct hd_daemon *d)
 
 static int start_workers(struct hd_daemon *d, struct hd_error *err)
 {
-	const struct hd_serve_args args = serve_args(d);
+	const struct hd_serve_args args = hd_daemon_serve_args(d);
 
 	return hd_serve_start(&args, err);
 }
@@ -103,7 +103,7 @@ static int start_workers(struct hd_daemon *d, struct hd_error *err)
 /* From here on it is too late to fail: the other process has ended. */
 static void take_over(struct hd_daemon *d)
 {
-	const struct hd_serve_args args = serve_args(d);
+	const struct hd_serve_args args = hd_daemon_serve_args(d);
 	struct hd_error err = { "" };
 
 	hd_upgrade_take(d);

@@ -109,6 +109,19 @@ int hd_serve_start(const struct hd_serve_args *args, struct hd_error *err)
 	return 0;
 }
 
+static void deaf_here(struct hd_worker *w, void *arg)
+{
+	(void)arg;
+	hd_accept_stop(w);
+}
+
+void hd_serve_accept(bool on, const struct hd_serve_args *args)
+{
+	struct hd_serve_args copy = *args;
+
+	hd_workers_run_all(on ? accept_here : deaf_here, &copy);
+}
+
 void hd_serve_go(const struct hd_serve_args *args)
 {
 	struct hd_serve_args copy = *args;

@@ -23,6 +23,9 @@ struct hd_serve_args {
 };
 int hd_serve_start(const struct hd_serve_args *args, struct hd_error *err);
 void hd_serve_go(const struct hd_serve_args *args);
+/* hd_serve_accept - false: who connects waits in the kernel. While workers
+ * turn. */
+void hd_serve_accept(bool on, const struct hd_serve_args *args);
 /* hd_serve_check - whether this machine and this build have what workers
  * would be started with: event_backend (*ret_ops), tls.crypto. */
 int hd_serve_check(const struct hd_conf *conf,

@@ -114,6 +114,8 @@ struct hd_give { /* upgrade_give.c; of the old one */
 
 /* hd_give_read - what PREPARED says. Returns 0; negative with err: this binary
  * cannot take over.
+ * hd_give_await - nobody new is accepted: until those who are just coming have
+ * logged in, or for limit_ms. While workers turn.
  * hd_give_count - how many could move, and why others cannot, now, while
  * workers turn. hd_give_settle - they are parked: until nothing is under way
  * between workers or to the kernel. Returns 0; -EBUSY.
@@ -124,6 +126,7 @@ struct hd_give { /* upgrade_give.c; of the old one */
  * what this is made of. Return 0; -errno. */
 int hd_give_read(struct hd_give *g, struct hd_snap_in in, struct hd_error *err);
 void hd_give_head(struct hd_snap *to); /* also what PREPARED says */
+void hd_give_await(uint64_t limit_ms);
 void hd_give_count(struct hd_give *g);
 int hd_give_settle(void);
 int hd_give_pack(struct hd_give *g, struct hd_snap *ret,

@@ -122,6 +122,47 @@ void hd_give_count(struct hd_give *g)
 	hd_workers_run_all(count_here, g);
 }
 
+/* ---- who is just coming ---- */
+
+struct coming {
+	uint64_t since_ms;
+	size_t n;
+};
+
+/* A handshake, a login; a request that may become one, unless it has had its
+ * time. */
+static bool is_coming(const struct hd_stream *s, uint64_t since_ms)
+{
+	const struct hd_peer *p = hd_peer_of(s);
+
+	if (!hd_stream_is_open(s) || hd_peer_up_of(s) != NULL)
+		return false;
+	return p != NULL || s->handshaking || s->since_ms >= since_ms;
+}
+
+static void coming_here(struct hd_worker *w, void *arg)
+{
+	struct coming *c = arg;
+
+	for (struct hd_stream *s = w->streams->first; s != NULL; s = s->next)
+		if (is_coming(s, c->since_ms))
+			__atomic_add_fetch(&c->n, 1, __ATOMIC_RELAXED);
+}
+
+void hd_give_await(uint64_t limit_ms)
+{
+	const struct timespec step = { .tv_nsec = 5000000 };
+	uint64_t began_ms = hd_clock_ms();
+	struct coming c;
+
+	do {
+		c = (struct coming){ .since_ms = began_ms - limit_ms };
+		hd_workers_run_all(coming_here, &c);
+		if (c.n > 0)
+			nanosleep(&step, NULL);
+	} while (c.n > 0 && hd_clock_ms() < began_ms + limit_ms);
+}
+
 /* ---- what the new one says of itself ---- */
 
 static void note_module(struct hd_give *g, const char *name, uint64_t state)

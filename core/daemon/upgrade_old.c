@@ -25,7 +25,7 @@
 #include "core/loop/worker.h"
 #include "core/module/module_live.h"
 
-enum { PREPARED_S = 30, BARRIER_MS = 2000 };
+enum { PREPARED_S = 30, BARRIER_MS = 2000, COMING_MS = 1000 };
 
 static struct upgrade {
 	struct hd_daemon *d;
@@ -170,14 +170,21 @@ static void hand_over(struct upgrade *u, struct hd_give *g)
 	bool parked = false;
 	int r = check_again(u, &err);
 
-	if (r == 0)
+	const struct hd_serve_args args = hd_daemon_serve_args(u->d);
+
+	if (r == 0) {
+		hd_serve_accept(false, &args);
+		hd_give_await(COMING_MS);
 		r = hd_hand_over(g, u->fd, u->asked.close_rest, &parked, &err);
+	}
 	if (r == 0)
 		leave(u);
 	/* first it is dead, then we go on: no key is used twice */
 	hd_spawn_end(u->pid);
 	if (parked)
-		hd_workers_unpark(NULL, NULL);
+		hd_serve_go(&args);
+	else
+		hd_serve_accept(true, &args);
 	end(u, r, &err);
 }
 
