@@ -137,11 +137,11 @@ void hd_give_rest(void);
 void hd_give_free(struct hd_give *g);
 
 /* upgrade_spawn.c. hd_spawn - the new process: its pid, and our end of the
- * socket pair. hd_spawn_end - kill it, if it lives, and wait until it is dead.
- * Returns its wait status. */
+ * socket pair. hd_spawn_end - wait for its own end that long, kill it, and wait
+ * until it is dead. Returns its wait status. */
 int hd_spawn(const char *binary, char *const *argv, pid_t *ret_pid, int *ret_fd,
 	     struct hd_error *err);
-int hd_spawn_end(pid_t pid);
+int hd_spawn_end(pid_t pid, unsigned wait_ms);
 
 /* upgrade_hand.c */
 /* hd_hand_sockets - HELLO, CONTROL, HELLO_END. Returns 0; -errno.

@@ -169,6 +169,8 @@ static int send_all(struct hd_give *g, int fd, const struct hd_snap *plain,
 
 static int failed(const char *what, int r, struct hd_error *err)
 {
+	if (r == -EPIPE)
+		what = "the new process has gone";
 	return hd_error_set(err, r, "%s: %s", what, strerror(-r));
 }
 
@@ -264,7 +266,7 @@ static int go(struct hd_give *g, int fd, bool close_rest, uint8_t *refused,
 	if (r < 0)
 		return r;
 	r = hd_upgrade_say(fd, HD_UP_GO, 0);
-	return r < 0 ? failed("the new process has gone", r, err) : 0;
+	return r < 0 ? failed("GO cannot be sent", r, err) : 0;
 }
 
 int hd_hand_over(struct hd_give *g, int fd, bool close_rest, bool *ret_parked,

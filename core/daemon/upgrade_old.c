@@ -25,7 +25,8 @@
 #include "core/loop/worker.h"
 #include "core/module/module_live.h"
 
-enum { PREPARED_S = 30, BARRIER_MS = 2000, COMING_MS = 1000 };
+enum { PREPARED_S = 30, BARRIER_MS = 2000, COMING_MS = 1000,
+       ENDS_MS = 2000 };
 
 static struct upgrade {
 	struct hd_daemon *d;
@@ -166,21 +167,18 @@ static void __attribute__((noreturn)) leave(struct upgrade *u)
 
 static void hand_over(struct upgrade *u, struct hd_give *g)
 {
+	const struct hd_serve_args args = hd_daemon_serve_args(u->d);
 	struct hd_error err = { "" };
 	bool parked = false;
-	int r = check_again(u, &err);
 
-	const struct hd_serve_args args = hd_daemon_serve_args(u->d);
+	hd_serve_accept(false, &args);
+	hd_give_await(COMING_MS);
+	int r = hd_hand_over(g, u->fd, u->asked.close_rest, &parked, &err);
 
-	if (r == 0) {
-		hd_serve_accept(false, &args);
-		hd_give_await(COMING_MS);
-		r = hd_hand_over(g, u->fd, u->asked.close_rest, &parked, &err);
-	}
 	if (r == 0)
 		leave(u);
 	/* first it is dead, then we go on: no key is used twice */
-	hd_spawn_end(u->pid);
+	hd_spawn_end(u->pid, 0);
 	if (parked)
 		hd_serve_go(&args);
 	else
@@ -194,28 +192,29 @@ static void prepared(struct upgrade *u, const struct hd_upgrade_message *m)
 	struct hd_error err = { "" };
 	int r = hd_give_read(&g, (struct hd_snap_in){ m->data, m->len }, &err);
 
+	if (r == 0)
+		r = check_again(u, &err);
 	if (r == 0 && !u->asked.dry_run) {
 		hand_over(u, &g);
 		return;
 	}
 	if (r == 0)
 		hd_give_count(&g);
-	hd_spawn_end(u->pid);
+	hd_spawn_end(u->pid, 0);
 	end(u, r, &err);
 }
 
+/* Its socket is closed: it ends, or does so now. */
 static void new_one_ended(struct upgrade *u, struct hd_error *err)
 {
-	int status = 0;
-	const char *why = "see the log, and is it a hyper-derp that knows "
-			  "--take-over?";
+	int status = hd_spawn_end(u->pid, ENDS_MS);
 
-	/* the socket is closed: it ends, or does so now */
-	status = hd_spawn_end(u->pid);
 	if (WIFEXITED(status))
 		hd_error_set(err, -ECHILD,
-			     "the new process ended with status %d: %s",
-			     WEXITSTATUS(status), why);
+			     "the new process ended with status %d: see the "
+			     "log, and is it a hyper-derp that knows "
+			     "--take-over?",
+			     WEXITSTATUS(status));
 	else
 		hd_error_set(err, -ECHILD, "the new process was killed (%s)",
 			     strsignal(WTERMSIG(status)));
@@ -239,7 +238,7 @@ static void on_message(void *arg, uint32_t events)
 		return;
 	}
 	if (r == 0 && m.type == HD_UP_FAILED) {
-		hd_spawn_end(u->pid);
+		hd_spawn_end(u->pid, 0);
 		hd_error_set(&err, -ECANCELED, "the new process says: %.*s",
 			     (int)m.len, (char *)data);
 	} else {
@@ -254,7 +253,7 @@ static void on_late(void *arg, uint32_t events)
 	struct hd_error err = { "" };
 
 	(void)events;
-	hd_spawn_end(u->pid);
+	hd_spawn_end(u->pid, 0);
 	hd_error_set(&err, -ETIMEDOUT,
 		     "the new process was not ready to take over within %d s",
 		     PREPARED_S);
@@ -302,7 +301,10 @@ static int start_new(struct upgrade *u, struct hd_error *err)
 	u->report.pid = u->pid;
 	r = watch(u, err);
 	if (r < 0) {
-		hd_spawn_end(u->pid);
+		if (r == -EPIPE)
+			new_one_ended(u, err);
+		else
+			hd_spawn_end(u->pid, 0);
 		u->pid = 0;
 		close_fd(&u->fd);
 		close_fd(&u->timer_fd);

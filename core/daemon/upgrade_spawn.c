@@ -2,12 +2,14 @@
 /* core/daemon/upgrade_spawn.c - the old process starts the new one: the same
  * flags and environment, one end of a socket pair, and nothing else. */
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include "core/daemon/upgrade.h"
@@ -85,10 +87,16 @@ int hd_spawn(const char *binary, char *const *argv, pid_t *ret_pid, int *ret_fd,
 	return 0;
 }
 
-int hd_spawn_end(pid_t pid)
+int hd_spawn_end(pid_t pid, unsigned wait_ms)
 {
 	int status = 0;
+	int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+	struct pollfd p = { .fd = fd, .events = POLLIN };
 
+	if (fd >= 0 && wait_ms > 0)
+		poll(&p, 1, (int)wait_ms);
+	if (fd >= 0)
+		close(fd);
 	kill(pid, SIGKILL);
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;

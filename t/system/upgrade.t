@@ -3,6 +3,8 @@
 use v5.36;
 use FindBin;
 use lib "$FindBin::Bin/../lib";
+use HyperDerp::Live qw(ctl);
+use HyperDerp::Raw;
 use HyperDerp::Test;
 use HyperDerp::Upgrade qw(can_upgrade upgrade try_upgrade);
 use Test::More;
@@ -27,37 +29,143 @@ subtest 'plain, one worker' => sub {
     $hd->finish;
 };
 
-# An object of numbered packets: what bob gets of them, in order.
+# What bob gets, in order.
 sub numbers ($bob, $n) {
     return join ',', map { my $p = $bob->packet // last; $p } 1 .. $n;
 }
 
-subtest 'TLS, two workers, many upgrades' => sub {
+subtest 'TLS, two workers, several upgrades' => sub {
     my $hd = HyperDerp::Test->start(workers => 2);
     my @c = map { $hd->client(plain => $_ % 3 == 2) } 0 .. 5;
+    my $raw = HyperDerp::Raw->login($hd);
     reach($c[0], $c[$_], "to $_") for 1 .. 5;
     my $fds = sub { scalar(() = glob "/proc/$hd->{pid}/fd/*") };
     my $before = 0;
-    for my $round (1 .. 4) {
-        my $half = pack 'CN', 4, 32 + 4;    # a frame in two parts
-        $half .= pack('H*', $c[1]->key) . 'half';
-        $c[0]->raw(substr $half, 0, 20);
-        $c[0]->silent if 0;
+    for my $round (1 .. 3) {
+        my $frame = HyperDerp::Raw::packet_frame($c[1]->key, 'half');
+        $raw->write(substr $frame, 0, 20);
         my $sent = join ',', map { "$round-$_" } 1 .. 20;
         $c[2]->send($c[3]->key, "$round-$_") for 1 .. 10;
         my $said = upgrade($hd);
-        is $said->{moved}, 6, "round $round: all have moved";
+        is $said->{moved}, 7, "round $round: all have moved";
         $c[2]->send($c[3]->key, "$round-$_") for 11 .. 20;
         is numbers($c[3], 20), $sent, 'nothing is lost, doubled or out of order';
-        $c[0]->raw(substr $half, 20);
+        $raw->write(substr $frame, 20);
         is $c[1]->packet, 'half', 'a frame that came in two parts';
         reach($c[$_], $c[($_ + 1) % 6], "$round: $_") for 0 .. 5;
         $before = $fds->() if $round == 2;
     }
     HyperDerp::Test::wait_for(sub { $fds->() <= $before });
     cmp_ok $fds->(), '<=', $before, 'no descriptor is left over';
+    my $key = $c[0]->key;
     $c[0]->quit;
-    like $c[1]->expect(qr/^gone /), qr/^gone [0-9a-f]{64}/, 'who has left is told as before';
+    ok $c[1]->expect(qr/^gone $key 0/), 'who has left is told as before';
+    $hd->finish;
+};
+
+subtest 'what waits for a client that does not read' => sub {
+    my $hd = HyperDerp::Test->start(workers => 2, conf => "sockbuf: 64KiB\n");
+    my ($from, @slow) = map { $hd->client(plain => $_ == 2) } 0 .. 2;
+    $_->tell('stop') for @slow;
+    $from->fill($_->key, 1400, 2000) for @slow;
+    $from->silent;
+    my $waits = sub { grep { $_->{queued} > 0 } @{ ctl($hd, 'peers')->{data} } };
+    ok HyperDerp::Test::wait_for(sub { $waits->() == 2 }), 'it waits in the relay';
+    upgrade($hd);
+    is scalar $waits->(), 2, 'and in the new one';
+    $_->tell('go') for @slow;
+    for my $c (@slow) {
+        $from->send($c->key, 'last');
+        my $p;
+        do { $p = $c->packet } while defined $p && $p ne 'last';
+        is $p, 'last', 'records and frames go on where they were';
+    }
+    $hd->finish;
+};
+
+# A new binary that fails at a step, which its name says: the same messages as
+# core/daemon/upgrade.h, numbers as there and in core/base/snap_format.h.
+my $fake = <<'END';
+#!/usr/bin/perl
+# a new binary that fails at a step
+use v5.36;
+my ($mode) = $0 =~ /fake-([a-z]+)/;
+open my $s, '+<&=', 3 or die;
+sub get () { sysread($s, my $b, 70000) or exit 9; return $b }
+sub type ($b) { return unpack 'L', $b }
+sub say_it ($type, $data = '') { syswrite $s, pack('LLQ', $type, length $data, 0) . $data }
+sub number ($tag, $n) { return pack 'SSLQ', $tag, 0, 8, $n }
+sub text ($tag, $t) { return pack('SSL', $tag, 0, length $t) . $t }
+sub group ($tag, $in) { return pack('SSL', $tag, 0, length $in) . $in }
+exit 3 if $mode eq 'early';
+1 while type(get()) != 3;
+exit 4 if $mode eq 'hello';
+say_it(5, 'it does not like it'), exit 1 if $mode eq 'refuses';
+my $version = $mode eq 'version' ? 99 : 1;
+my $state = $mode eq 'state' ? 99 : STATE;
+say_it(4, $mode eq 'garbage' ? 'garbage' :
+    number(1, $version) . text(0x8002, '9.9')
+    . group(3, text(4, 'derp') . number(5, $state)) . group(3, text(4, 'stun') . number(5, 1)));
+exit 5 if $mode eq 'prepared';
+my $n = 0;
+while (1) {
+    my $b = get();
+    $n = (unpack 'LLQ', $b)[2] if type($b) == 6;
+    kill 'KILL', $$ if type($b) == 6 && $mode eq 'snapshot';
+    last if type($b) == 9;
+}
+kill 'KILL', $$ if $mode eq 'end';
+say_it(5, 'it cannot take them'), exit 1 if $mode eq 'cannot';
+say_it(10, "\1" x $n), sleep 60 if $mode eq 'refused';
+say_it(10, "\0" x ($n + 5)), sleep 60 if $mode eq 'toomany';
+shutdown($s, 0), say_it(10, "\0" x $n) if $mode eq 'ready';    # GO cannot be sent
+sleep 60;
+END
+
+sub fake ($hd, $mode) {
+    my ($state) = HyperDerp::Test::slurp("$HyperDerp::Test::srcdir/modules/derp/derp.c")
+        =~ /\.state_version = (\d+)/;
+    my $path = HyperDerp::Test::spew("$hd->{dir}/fake-$mode", $fake =~ s/STATE/$state/r);
+    chmod 0755, $path;
+    return try_upgrade($hd, '--binary', $path);
+}
+
+subtest 'a new binary that fails changes nothing' => sub {
+    my $hd = HyperDerp::Test->start(workers => 2);
+    my ($alice, $bob) = map { $hd->client(plain => $_ == 1) } 1 .. 2;
+    my %says = (
+        early => qr/ended with status 3/, hello => qr/ended with status 4/,
+        refuses => qr/it does not like it/, garbage => qr/cannot be understood/,
+        version => qr/snapshots of version 99/, state => qr/keeps other state/,
+        (map { $_ => qr/the new process has gone/ } qw(prepared snapshot end ready)), cannot => qr/it cannot take them/,
+        refused => qr/refused by the new process/, toomany => qr/Bad message/,
+    );
+    for my $mode (sort keys %says) {
+        my $said = fake($hd, $mode);
+        like $said, $says{$mode}, "$mode: hdctl says why";
+        reach($alice, $bob, "$mode: there");
+        reach($bob, $alice, "$mode: and back");
+    }
+    like try_upgrade($hd, '--binary', '/nowhere/hyper-derp'), qr/cannot be started/, 'no such file';
+    like try_upgrade($hd, '--binary', '/bin/false'), qr/ended with status 1/, 'no hyper-derp';
+    reach($alice, $hd->client, 'to a new client');
+    my $said = upgrade($hd);
+    is $said->{moved}, 2, 'and then it works';
+    reach($alice, $bob, 'after it');
+    $hd->finish;
+};
+
+subtest 'what cannot move is named, and not cut' => sub {
+    my $hd = HyperDerp::Test->start(workers => 1, load_module => [qw(derp stun policy)],
+        conf => "policy: {rules: [{from: [127.0.0.0/8]}]}\n");
+    my $alice = $hd->client;
+    like try_upgrade($hd, '--dry-run'), qr/module policy cannot hand over/, 'a module';
+    $hd->ctl('module', 'unload', '--force', 'policy');
+    my $dry = try_upgrade($hd, '--dry-run');
+    is ref $dry, 'HASH', 'without it' or diag $dry;
+    is $dry->{moved}, 1, 'one client would move';
+    ok !defined $dry->{pid}, 'nothing has been put in our place';
+    reach($alice, $hd->client, 'after a dry run');
     $hd->finish;
 };
 
