@@ -63,6 +63,7 @@ void hd_upgrade_failed(const struct hd_error *err)
 		.len = (uint32_t)strlen(err->text),
 	};
 
+	hd_log_close(); /* what waits is written */
 	(void)hd_upgrade_send(up.fd, &m);
 	_exit(HD_EXIT_FAILED);
 }

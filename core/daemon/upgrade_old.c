@@ -158,6 +158,7 @@ static void __attribute__((noreturn)) leave(struct upgrade *u)
 		     r->closed_others, (double)r->silent_us / 1000);
 	tell(u, 0, &none);
 	hd_main_posts_run(); /* the answer leaves */
+	hd_log_close(); /* so do the lines that wait */
 	pass_signals_on(u->pid);
 	/* no stop() and no unload(): files of modules are the new one's */
 	_exit(0);

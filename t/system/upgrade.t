@@ -7,6 +7,11 @@ use HyperDerp::Live qw(ctl);
 use HyperDerp::Raw;
 use HyperDerp::Test;
 use HyperDerp::Upgrade qw(can_upgrade upgrade try_upgrade);
+use IO::Select;
+use IO::Socket::IP;
+use IO::Socket::UNIX;
+use POSIX ();
+use Socket qw(SOCK_DGRAM);
 use Test::More;
 
 plan skip_all => 'no subreaper here' unless can_upgrade();
@@ -79,6 +84,45 @@ subtest 'what waits for a client that does not read' => sub {
         my $p;
         do { $p = $c->packet } while defined $p && $p ne 'last';
         is $p, 'last', 'records and frames go on where they were';
+    }
+    $hd->finish;
+};
+
+# What the service manager hears, in a file.
+sub manager ($dir) {
+    my $s = IO::Socket::UNIX->new(Type => SOCK_DGRAM, Local => "$dir/notify") or die "notify: $!";
+    my $pid = fork // die "fork: $!";
+    if ($pid == 0) {
+        open my $f, '>>', "$dir/heard" or POSIX::_exit(1);
+        while (defined $s->recv(my $text, 4096)) { syswrite $f, "$text\n" }
+        POSIX::_exit(0);
+    }
+    HyperDerp::Children::keep($pid);
+    return "$dir/notify";
+}
+
+subtest 'another configuration, the service manager, STUN' => sub {
+    my $hd = HyperDerp::Test->new(workers => 1);
+    $hd->{env}{NOTIFY_SOCKET} = manager($hd->{dir});
+    $hd->run->ready or die "no start\n";
+    my $heard = sub ($re) { HyperDerp::Test::wait_for(sub { HyperDerp::Test::whole_lines("$hd->{dir}/heard") =~ $re }) };
+    my ($alice, $bob) = map { $hd->client(plain => $_ == 2) } 1 .. 2;
+    for my $workers (3, 2, 1) {
+        $hd->{workers} = $workers;
+        $hd->write_conf;
+        upgrade($hd);
+        ok $heard->(qr/^MAINPID=$hd->{pid}\nBARRIER=1\nREADY=1\n/m), "$workers workers: it is told";
+        reach($alice, $bob, 'there');
+        reach($bob, $hd->client, 'to a new client') for 1 .. 4;    # whichever worker accepts
+        my $u = IO::Socket::IP->new(PeerHost => '127.0.0.1', PeerPort => $hd->{stun}, Proto => 'udp');
+        my $answer = '';
+        for (1 .. 5) {    # the first may meet the sockets of the process that ends
+            $u->send(pack 'nnNa12', 1, 0, 0x2112A442, 'x' x 12);
+            IO::Select->new($u)->can_read(2) or next;
+            $u->recv($answer, 1500);
+            last;
+        }
+        is unpack('n', $answer), 0x101, 'STUN answers';
     }
     $hd->finish;
 };
