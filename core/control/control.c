@@ -23,12 +23,11 @@ enum { BACKLOG = 128 };
 static struct {
 	int fd; /* -1: no socket */
 	int tick_fd;
-	int inherited; /* of the process before this one; -1: none */
+	int inherited; /* -1: there was no process before this one */
 	struct sockaddr_un addr;
 	struct stat made; /* to remove no socket but ours */
 	struct hd_role_rules rules;
-	bool listening; /* false: no room for another client, or no descriptor
-			 */
+	bool listening; /* false: no room for another client */
 } control = { .fd = -1, .tick_fd = -1, .inherited = -1 };
 
 const char *hd_control_path(void)
@@ -47,6 +46,15 @@ void hd_control_inherit(int fd)
 }
 
 /* ---- open ---- */
+
+static void close_fd(int *fd)
+{
+	if (*fd >= 0) {
+		hd_main_unwatch(*fd);
+		close(*fd);
+	}
+	*fd = -1;
+}
 
 static int set_path(const struct hd_conf *conf, struct hd_error *err)
 {
@@ -123,21 +131,15 @@ static int give_to_group(void)
 /* Who connects meanwhile waits in it. */
 static bool take_inherited(void)
 {
-	struct sockaddr_un its = { .sun_family = AF_UNSPEC };
+	struct sockaddr_un its = { 0 };
 	socklen_t len = sizeof(its);
 	int fd = control.inherited;
 
-	if (fd < 0)
-		return false;
-	if (getsockname(fd, (struct sockaddr *)&its, &len) < 0 ||
-	    strncmp(its.sun_path, control.addr.sun_path,
-		    sizeof(its.sun_path)) != 0) {
-		close(fd);
-		control.inherited = -1;
-		return false;
-	}
-	control.fd = fd;
-	return true;
+	if (fd < 0 || getsockname(fd, (struct sockaddr *)&its, &len) < 0 ||
+	    strncmp(its.sun_path, control.addr.sun_path, sizeof(its.sun_path)))
+		close_fd(&control.inherited);
+	control.fd = control.inherited;
+	return control.fd >= 0;
 }
 
 static int open_socket(void)
@@ -359,8 +361,7 @@ int hd_control_start(struct hd_error *err)
 	if (control.fd < 0)
 		return 0;
 	if (control.inherited >= 0 && give_to_group() < 0)
-		hd_log_warn("control: %s: its owner or mode stays as it was",
-			    control.addr.sun_path);
+		hd_log_warn("control: owner and mode of the socket stay");
 	control.tick_fd =
 		timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
 	if (control.tick_fd < 0 ||
@@ -375,15 +376,6 @@ int hd_control_start(struct hd_error *err)
 	hd_log_write(HD_LOG_NOTICE, "control socket: path=%s",
 		     control.addr.sun_path);
 	return 0;
-}
-
-static void close_fd(int *fd)
-{
-	if (*fd >= 0) {
-		hd_main_unwatch(*fd);
-		close(*fd);
-	}
-	*fd = -1;
 }
 
 void hd_control_stop(void)

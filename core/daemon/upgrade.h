@@ -18,7 +18,8 @@
  * doc/internals/upgrade.md.  Main thread.
  *
  * Files: upgrade_wire.c messages; upgrade_old.c the old one's main thread,
- * upgrade_spawn.c how it starts the new one, upgrade_hand.c while its workers
+ * upgrade_spawn.c how it starts the new one, upgrade_look.c what it sees
+ * before, upgrade_hand.c while its workers
  * stand; upgrade_new.c the new one's; upgrade_give.c and upgrade_take.c what
  * their workers do. */
 #pragma once
@@ -112,12 +113,16 @@ struct hd_give { /* upgrade_give.c; of the old one */
 	const uint8_t *refused;
 };
 
-/* hd_give_read - what PREPARED says. Returns 0; negative with err: this binary
+/* upgrade_look.c, upgrade_give.c
+ *
+ * hd_give_read - what PREPARED says. Returns 0; negative with err: this binary
  * cannot take over.
  * hd_give_await - nobody new is accepted: until those who are just coming have
  * logged in, or for limit_ms. While workers turn.
  * hd_give_count - how many could move, and why others cannot, now, while
- * workers turn. hd_give_settle - they are parked: until nothing is under way
+ * workers turn; _parked: while they stand. hd_give_stays - why one cannot;
+ * NULL: it can.
+ * hd_give_settle - they are parked: until nothing is under way
  * between workers or to the kernel. Returns 0; -EBUSY.
  * hd_give_pack - all that can go, and the report says what does not.
  * @ret  one snapshot; @ret_secrets  in memory of hd_secret_alloc()
@@ -128,6 +133,8 @@ int hd_give_read(struct hd_give *g, struct hd_snap_in in, struct hd_error *err);
 void hd_give_head(struct hd_snap *to); /* also what PREPARED says */
 void hd_give_await(uint64_t limit_ms);
 void hd_give_count(struct hd_give *g);
+void hd_give_count_parked(struct hd_give *g);
+const char *hd_give_stays(const struct hd_give *g, const struct hd_stream *s);
 int hd_give_settle(void);
 int hd_give_pack(struct hd_give *g, struct hd_snap *ret,
 		 struct hd_snap *ret_secrets);
