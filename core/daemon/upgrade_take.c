@@ -15,6 +15,7 @@
 #include "core/relay/peer_snap.h"
 #include "core/stream/service.h"
 #include "core/stream/stream_snap.h"
+#include "core/stream/visitor.h"
 #include "core/tls/tls_snap.h"
 
 struct take { /* what all workers look at */
@@ -181,6 +182,7 @@ static void take_here(struct hd_worker *w, void *arg)
 	while (hd_snap_next(&in, &item) == 1)
 		if (item.tag == HD_SNAP_GONE)
 			(void)hd_owed_take(w, item.in, &err);
+	hd_visitors_reload(w); /* they count as if they had come here */
 }
 
 static int take_module(struct take *k, struct hd_snap_in in,

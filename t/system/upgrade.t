@@ -22,7 +22,8 @@ sub reach ($from, $to, $what) {
 }
 
 subtest 'plain, one worker' => sub {
-    my $hd = HyperDerp::Test->start(workers => 1, no_tls => 1);
+    my $hd = HyperDerp::Test->start(workers => 1, no_tls => 1,
+        conf => "max_connections_per_address: 3\n");
     my ($alice, $bob) = map { $hd->client } 1 .. 2;
     reach($alice, $bob, 'before');
     my $said = upgrade($hd);
@@ -31,6 +32,7 @@ subtest 'plain, one worker' => sub {
     reach($bob, $alice, 'back');
     my $carol = $hd->client;
     reach($carol, $bob, 'from a new client');
+    ok !eval { $hd->client }, 'a fourth connection of the address: the others count';
     $hd->finish;
 };
 
