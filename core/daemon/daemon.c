@@ -52,12 +52,12 @@ static void announce_ready(void)
 
 static int run(const struct hd_cli *cli)
 {
-	hd_upgrade_remember_binary();
 	if (cli->take_over >= 0) /* before a descriptor is opened */
 		hd_upgrade_hello(cli->take_over);
 
 	struct hd_daemon d = { .cli = cli, .signal_fd = hd_signals_block() };
 
+	hd_upgrade_init(&d);
 	hd_assert(d.signal_fd >= 0 && hd_main_init() == 0);
 	hd_listen_fds_init();
 	int code = hd_daemon_start(&d);

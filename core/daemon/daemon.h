@@ -40,8 +40,6 @@ int hd_daemon_main(const struct hd_cli *cli);
 int hd_signals_block(void);
 const struct hd_daemon_ops *hd_daemon_asked(struct hd_daemon *d);
 void hd_daemon_live(void);
-/* hd_daemon_serves - neither draining nor stopping; else err says which. */
-bool hd_daemon_serves(struct hd_error *err);
 
 /* hd_daemon_check - -t and -T: all that can be checked without serving. -t as
  * root becomes the user that the relay will be. */

@@ -75,7 +75,6 @@ static int reload(struct life *l, struct hd_error *err)
 			     err->text);
 	else
 		hd_log_write(HD_LOG_NOTICE, "configuration reloaded");
-	l->d->reloads += r == 0;
 	hd_event("reload", r < 0 ? "{\"ok\":false}" : "{\"ok\":true}");
 	hd_notify("READY=1");
 	return r;
@@ -379,19 +378,6 @@ static uint64_t ask_closes_in_ms(void)
 	return closes ? ms_until(life.closes_ms) : 0;
 }
 
-static int ask_upgrade(const struct hd_upgrade_asked *asked,
-		       struct hd_error *err)
-{
-	return hd_upgrade_begin(life.d, asked, err);
-}
-
-bool hd_daemon_serves(struct hd_error *err)
-{
-	if (life.state != SERVING)
-		hd_error_set(err, -EBUSY, "the relay is %s", ask_state());
-	return life.state == SERVING;
-}
-
 const struct hd_daemon_ops *hd_daemon_asked(struct hd_daemon *d)
 {
 	static const struct hd_daemon_ops ops = {
@@ -405,7 +391,7 @@ const struct hd_daemon_ops *hd_daemon_asked(struct hd_daemon *d)
 		.drain = ask_drain,
 		.undrain = ask_undrain,
 		.closes_in_ms = ask_closes_in_ms,
-		.upgrade = ask_upgrade,
+		.upgrade = hd_upgrade_begin,
 	};
 
 	life.d = d;

@@ -69,5 +69,6 @@ int hd_daemon_reload(struct hd_daemon *d, struct hd_error *err)
 	hd_conf_free(&d->conf);
 	d->tls = tls;
 	d->conf = hd_steal(&conf);
+	d->reloads++;
 	return 0;
 }

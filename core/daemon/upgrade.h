@@ -36,10 +36,10 @@ struct hd_worker;
 
 /* hd_upgrade_begin - returns 0: asked->done() will be called; negative with
  * err: it will not. One at a time: -EBUSY.
- * hd_upgrade_remember_binary - at the start, while its file has that name. */
-int hd_upgrade_begin(struct hd_daemon *d, const struct hd_upgrade_asked *asked,
+ * hd_upgrade_init - at the start, while our file has the name that it had. */
+int hd_upgrade_begin(const struct hd_upgrade_asked *asked,
 		     struct hd_error *err);
-void hd_upgrade_remember_binary(void);
+void hd_upgrade_init(struct hd_daemon *d);
 
 /* ---- the new process ---- */
 

@@ -29,19 +29,20 @@ enum { PREPARED_S = 30, BARRIER_MS = 2000, COMING_MS = 1000,
        ENDS_MS = 2000 };
 
 static struct upgrade {
-	struct hd_daemon *d;
 	struct hd_upgrade_asked asked;
 	struct hd_upgrade_report report;
 	pid_t pid; /* of the new one; 0: no upgrade is under way */
 	int fd, timer_fd;
-	unsigned reloads; /* d->reloads when it began */
+	unsigned reloads; /* of the daemon when it began */
 } up = { .fd = -1, .timer_fd = -1 };
 
+static struct hd_daemon *d;
 static char own_binary[4096]; /* "" unknown */
 
 /* A package that is upgraded has another file there by then. */
-void hd_upgrade_remember_binary(void)
+void hd_upgrade_init(struct hd_daemon *daemon)
 {
+	d = daemon;
 	ssize_t n = readlink("/proc/self/exe", own_binary,
 			     sizeof(own_binary) - 1);
 
@@ -75,15 +76,17 @@ static int check(struct hd_error *err)
 		return hd_error_set(err, -ENOTSUP,
 				    "the relay is process 1, whose end ends "
 				    "the container: replace the container");
-	if (!hd_daemon_serves(err))
-		return -EBUSY;
+	const char *state = hd_daemon_ops->state();
+
+	if (strcmp(state, "serving") != 0)
+		return hd_error_set(err, -EBUSY, "the relay is %s", state);
 	return check_modules(err);
 }
 
 /* What has happened since it began: the new one has read the files before. */
 static int check_again(const struct upgrade *u, struct hd_error *err)
 {
-	if (u->d->reloads != u->reloads)
+	if (d->reloads != u->reloads)
 		return hd_error_set(err, -EBUSY,
 				    "the configuration was reloaded "
 				    "meanwhile: try again");
@@ -168,7 +171,7 @@ static void __attribute__((noreturn)) leave(struct upgrade *u)
 
 static void hand_over(struct upgrade *u, struct hd_give *g)
 {
-	const struct hd_serve_args args = hd_daemon_serve_args(u->d);
+	const struct hd_serve_args args = hd_daemon_serve_args(d);
 	struct hd_error err = { "" };
 	bool parked = false;
 
@@ -276,7 +279,7 @@ static int watch(struct upgrade *u, struct hd_error *err)
 	if (r == 0)
 		r = hd_main_watch(u->timer_fd, EPOLLIN, on_late, u);
 	if (r == 0)
-		r = hd_hand_sockets(u->d, u->fd);
+		r = hd_hand_sockets(d, u->fd);
 	if (r == 0)
 		r = hd_main_watch(u->fd, EPOLLIN, on_message, u);
 	return r < 0 ? hd_error_set(err, r, "upgrade: %s", strerror(-r)) : 0;
@@ -293,7 +296,7 @@ static int start_new(struct upgrade *u, struct hd_error *err)
 				    "--binary /path/hyper-derp");
 	hd_log_write(HD_LOG_NOTICE, "upgrade begins: binary=%s dry_run=%s",
 		     binary, u->asked.dry_run ? "yes" : "no");
-	int r = hd_spawn(binary, u->d->cli->argv, &u->pid, &u->fd, err);
+	int r = hd_spawn(binary, d->cli->argv, &u->pid, &u->fd, err);
 
 	if (r < 0) {
 		u->pid = 0;
@@ -313,7 +316,7 @@ static int start_new(struct upgrade *u, struct hd_error *err)
 	return r;
 }
 
-int hd_upgrade_begin(struct hd_daemon *d, const struct hd_upgrade_asked *asked,
+int hd_upgrade_begin(const struct hd_upgrade_asked *asked,
 		     struct hd_error *err)
 {
 	struct upgrade *u = &up;
@@ -324,7 +327,7 @@ int hd_upgrade_begin(struct hd_daemon *d, const struct hd_upgrade_asked *asked,
 
 	if (r < 0)
 		return r;
-	*u = (struct upgrade){ .d = d, .asked = *asked, .fd = -1,
+	*u = (struct upgrade){ .asked = *asked, .fd = -1,
 			       .timer_fd = -1, .reloads = d->reloads };
 	u->report.dry_run = asked->dry_run;
 	if (asked->binary != NULL) {
