@@ -158,6 +158,19 @@ subtest 'what cannot be kept' => sub {
     like $said, qr/\Q$r->{file}\E:\d+: .*only what it can read/, '... says where';
 };
 
+# A second port, with a key that setup does not know.
+subtest 'listeners that setup has not made' => sub {
+    my $mine = qq(  - {addr: "[::]:5555", tls: true}\n  - {addr: "127.0.0.1:6666", name: metrics}\n);
+    my $r = relay(conf => qq(listen:\n  - {addr: "0.0.0.0:4444", tls: true}\n$mine));
+    my ($code, $said) = setup($r, @whole, '--port', $r->{port}, '--yes', '--dry-run');
+    is $code, 0, 'another port' or diag $said;
+    like $said, qr/^-  - \{addr: "0\.0\.0\.0:4444", tls: true\}\n\+  - \{addr: "[^"]+:$r->{port}", tls: true\}$/m, 'is in place of the first';
+    unlike $said, qr/^[-+].*(?:5555|6666)/m, 'the others stay';
+    ($code, $said) = setup($r, @whole, '--yes', '--dry-run');
+    unlike $said, qr/^[-+] .*addr:/m, 'without a port all stay';
+    unlike $said, qr/^\+listen/m, '... as they are';
+};
+
 subtest 'what the relay refuses' => sub {
     my $r = relay();
     my ($code, $said) = setup($r, @whole, '--port', $r->{port}, '--who', 'keys', "$r->{dir}/nosuch", '--yes');

@@ -93,28 +93,57 @@ static json_t *pages_listener(const struct setup *s)
 	return l;
 }
 
-static void want_listen(struct setup *s)
+/* The one with that port, else in place of the first one that speaks TLS. */
+static json_t *tls_listener(const struct setup *s, const json_t **ret_old)
 {
-	const json_t *old = json_object_get(s->tree, "listen"), *l;
 	int port = setup_port(s);
 	const json_t *same = main_listener(s, port);
-	json_t *all = json_array(), *mine;
+	json_t *mine = same != NULL && tree_is(same, "tls")
+			       ? json_deep_copy(same)
+			       : new_listener(port);
+
+	*ret_old = same != NULL ? same : main_listener(s, 0);
+	if (json_object_get(mine, "tls") == NULL)
+		json_object_set_new(mine, "tls", json_string("true"));
+	return mine;
+}
+
+/* Whoever has taken it out does not get it back unasked. */
+static bool wants_pages(const struct setup *s, const json_t *was)
+{
+	bool asked = was == NULL || s->w.port > 0 ||
+		     s->w.certificate == SETUP_CERT_ACME;
+
+	return (asked || main_listener(s, 80) != NULL) &&
+	       (setup_port(s) == 443 || setup_wants(s, "acme"));
+}
+
+/* Two of them are ours; whatever others there are stay, in their places. */
+static void want_listen(struct setup *s)
+{
+	const json_t *old = json_object_get(s->tree, "listen"), *l, *was;
+	json_t *all = json_array(), *pages = NULL;
+	json_t *mine = tls_listener(s, &was);
 	size_t i;
 
-	mine = same != NULL ? json_deep_copy(same) : new_listener(port);
-	json_object_del(mine, "only");
-	json_object_set_new(mine, "tls", json_string("true"));
-	if (same != NULL && json_equal(mine, same))
-		json_object_update(mine, (json_t *)same);
-	json_array_append_new(all, mine);
-	if (port == 443 || setup_wants(s, "acme"))
-		json_array_append_new(all, pages_listener(s));
+	if (wants_pages(s, was))
+		pages = pages_listener(s);
+	if (was == NULL)
+		json_array_append(all, mine);
+	if (pages != NULL && main_listener(s, 80) == NULL)
+		json_array_append(all, pages);
 	json_array_foreach(old, i, l)
-		if (!setup_is_main(l))
+		if (l == was)
+			json_array_append(all, mine);
+		else if (pages != NULL && l == main_listener(s, 80))
+			json_array_append(all, pages);
+		else
 			json_array_append(all, (json_t *)l);
 	if (!json_equal(all, old))
 		json_object_set(s->want, "listen", all);
 	json_decref(all);
+	json_decref(mine);
+	json_decref(pages);
 	json_object_del(s->want, "port");
 }
 
