@@ -142,8 +142,8 @@ const char *hd_stream_listener_name(const struct hd_stream *s)
 void hd_first_opened(struct hd_stream *s, const char *alpn)
 {
 	s->unopened = false;
-	if (s->proto->opened != NULL)
-		s->proto->opened(s->mod, s, s->state, alpn);
+	if (fake(s)->proto->opened != NULL)
+		fake(s)->proto->opened(s->mod, s, fake(s)->state, alpn);
 }
 
 unsigned hd_stream_only(const struct hd_stream *s)
