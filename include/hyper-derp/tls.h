@@ -19,7 +19,8 @@ HD_API int hd_tls_chain_append(struct hd_module *mod, const uint8_t *der,
  * this connection only, and who stands in between is found out. Source: RFC
  * 8446, 7.5; RFC 9266 has the label HD_TLS_CHANNEL_BINDING, an empty context
  * and 32 bytes. From the protocol's first call until admitted() has returned:
- * then the secret is wiped. TLS 1.3 only. The stream's worker; about 10 us.
+ * then the secret is wiped; where nobody logs in, as on connections that were
+ * dialled, until the end. TLS 1.3 only. The stream's worker; about 10 us.
  * @label    at most 200 bytes; RFC 5705, 4 says which are free
  * @context  may be NULL when context_bytes is 0
  * @out      at most 4,096 bytes

@@ -388,6 +388,20 @@ def admission_few_wait_from_one_address():
         c.close()
 
 
+def ruled():
+    """Rules of module policy hold for HD; the relay is open."""
+    c = client()
+    address = c.address.hex()
+    assert hdctl("policy", "explain", address)["verdict"] == "allow"
+    hdctl("peer", "revoke", address, "--why", "lost")
+    assert b"lost" in c.wait(hd.HEALTH)[1]
+    assert c.closed()
+    for _ in range(2):  # each time: Denied is a frame of its own
+        assert "lost" in denied(4, key=c.key)
+    hdctl("peer", "unrevoke", address)
+    client(key=c.key)
+
+
 def reloaded():
     """The new code of the module asks again, and forgets nobody."""
     them = [waiting() for _ in range(3)]

@@ -67,6 +67,14 @@ $asks->ctl('reload');
 python_ok $asks, 'time is up', 'nobody_approves';
 $asks->finish;
 
+SKIP: {
+    skip 'the module policy is not built', 1 unless -e "$HyperDerp::Test::build/modules.d/policy.so";
+    my $ruled = HyperDerp::Test->start(load_module => [qw(policy hd)],
+        conf => "hd: {enroll: anybody}\npolicy: {default: allow}\n");
+    python_ok $ruled, 'rules of policy', 'ruled';
+    $ruled->finish;
+}
+
 my $closed = HyperDerp::Test->start(load_module => [qw(hd)]);
 my $said = qx(/usr/bin/python3 -B $python $closed->{tls} $closed->{plain} ${\$closed->control} test_single_bytes);
 like $said, qr/Denied: this relay is for those who have an invitation/, 'nobody may enrol whom nobody knows';
