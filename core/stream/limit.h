@@ -16,6 +16,7 @@ struct hd_limit { /* of a key */
 	uint64_t per_s, burst; /* what rate was made of */
 	uint32_t packet_bytes; /* what a packet costs beside its bytes */
 	struct hd_bucket bucket;
+	uint64_t leased; /* bytes of what may come at once, to its streams */
 	uint64_t had[HD_SHARED_N]; /* out of these shares */
 };
 
@@ -36,8 +37,11 @@ struct hd_throttle { /* of a stream */
 	struct hd_claim claim; /* in shared[at], while it waits there */
 	uint8_t at;
 	bool pays; /* HD_DEADLINE_PAUSE is the key's */
+	uint64_t waits_ns; /* for its key, since it has read; 0: not */
 	int64_t lease; /* bytes that may be read before the key is charged */
+	uint64_t leased; /* so much that was at first, of its key's */
 	uint64_t bytes, packets; /* that it was not charged for yet */
+	uint64_t kept; /* bytes that came behind its login, the same */
 };
 
 /* hd_throttle_set - from now on this is what counts for the stream; who waits
@@ -50,11 +54,20 @@ void hd_throttle_free(struct hd_stream *s);
 /* hd_throttle_unpaid_ms - how long its key has to wait; 0: not.
  * hd_throttle_charge - so much was read; reading may pause.
  * hd_throttle_settle - the same, when a lease or a slice is used up.
+ * hd_throttle_stops - before a read: its key owes, by what its other
+ * connections have read, and it pauses; or closes, if its client has gone and
+ * it has waited already.
  * hd_throttle_holds - a pause has passed: it begins to wait, or waits, for
  * others. */
 uint64_t hd_throttle_unpaid_ms(const struct hd_stream *s);
 void hd_throttle_settle(struct hd_stream *s, uint64_t bytes);
 bool hd_throttle_holds(struct hd_stream *s);
+bool hd_throttle_owes(struct hd_stream *s);
+
+static inline bool hd_throttle_stops(struct hd_stream *s)
+{
+	return s->throttle->lease <= 0 && hd_throttle_owes(s);
+}
 
 static inline void hd_throttle_charge(struct hd_stream *s, uint64_t bytes,
 				      uint64_t packets)

@@ -285,6 +285,8 @@ void hd_stream_read(struct hd_stream *s)
 		   s->hello_due) {
 		if (!read_other(s))
 			return;
+	} else if (s->throttle != NULL && hd_throttle_stops(s)) {
+		return;
 	} else if (s->tls != NULL && hd_tls_kernel(s->tls) & HD_KTLS_RX) {
 		read_kernel(s);
 	} else if (s->tls != NULL) {
@@ -297,7 +299,8 @@ void hd_stream_read(struct hd_stream *s)
 		hd_stream_mark_ready(s);
 }
 
-/* Its bytes have been charged, its packets not. */
+/* Its packets have not been charged, nor its bytes if they came with the login.
+ */
 static void offer_kept(struct hd_stream *s)
 {
 	const struct hd_counter *packets = &s->worker->stats.packets_in;
@@ -305,8 +308,10 @@ static void offer_kept(struct hd_stream *s)
 
 	s->want = 0;
 	offer(s, unkeep(s));
-	if (s->throttle != NULL)
-		hd_throttle_charge(s, 0, packets->n - before);
+	if (s->throttle == NULL)
+		return;
+	hd_throttle_charge(s, s->throttle->kept, packets->n - before);
+	s->throttle->kept = 0;
 }
 
 void hd_stream_resume(struct hd_stream *s)

@@ -46,9 +46,25 @@ static bool pays(struct hd_stream *s)
 		return false;
 	hd_stream_rx_pause(s, ms);
 	s->throttle->pays = true;
+	s->throttle->waits_ns = s->throttle->key->bucket.paid_ns;
 	hd_log_info("recv_paused: key=%s pause_ms=%llu (it sends faster than "
 		    "peer_rate_limit or a rule allows; TCP holds it back)",
 		    hd_stream_key_text(s), (unsigned long long)ms);
+	return true;
+}
+
+/* A client that comes again and again leaves nobody here who waits. */
+bool hd_throttle_owes(struct hd_stream *s)
+{
+	const struct hd_throttle *t = s->throttle;
+
+	/* what it has waited for may be a fraction of a millisecond away */
+	if (!s->rx_hup || t->waits_ns == 0 ||
+	    t->waits_ns == t->key->bucket.paid_ns)
+		return pays(s);
+	if (hd_throttle_unpaid_ms(s) == 0)
+		return false;
+	hd_stream_close(s, HD_CLOSE_PEER);
 	return true;
 }
 
@@ -113,7 +129,8 @@ bool hd_throttle_holds(struct hd_stream *s)
 	if (t == NULL)
 		return false;
 	t->pays = false;
-	return t->claim.node.at != 0 || pays(s) || waits_from(t, 0);
+	return t->claim.node.at != 0 || hd_throttle_owes(s) ||
+	       waits_from(t, 0);
 }
 
 /* ---- charged ---- */
@@ -130,20 +147,27 @@ static void charge(struct hd_throttle *t)
 			hd_share_charge(&t->shared[i]->share, &key->had[i],
 					t->bytes, t->packets, now_ns);
 	t->bytes = t->packets = 0;
+	key->leased -= t->leased;
+	t->leased = 0;
 	t->lease = 0;
 }
 
-static int64_t next_lease(const struct hd_throttle *t)
+/* All of a key's leases together are no more than may come at once. */
+static void lease(struct hd_throttle *t)
 {
-	const struct hd_limit *key = t->key;
-	uint64_t room, n;
+	struct hd_limit *key = t->key;
+	uint64_t room, n = LEASE_MAX_BYTES;
 
-	if (key->rate.unit_ns <= 0)
-		return LEASE_MAX_BYTES;
-	room = hd_bucket_room(&key->bucket, &key->rate,
-			      t->stream->worker->now_ns);
-	n = HD_MAX(room / LEASE_PART, key->per_s / LEASES_PER_S);
-	return (int64_t)HD_MIN(HD_MIN(n, room), (uint64_t)LEASE_MAX_BYTES);
+	if (key->rate.unit_ns > 0) {
+		room = hd_bucket_room(&key->bucket, &key->rate,
+				      t->stream->worker->now_ns);
+		room -= HD_MIN(room, key->leased);
+		n = HD_MIN(n, HD_MAX(room / LEASE_PART,
+				     key->per_s / LEASES_PER_S));
+		t->leased = n = HD_MIN(n, room);
+	}
+	key->leased += t->leased;
+	t->lease = (int64_t)n;
 }
 
 void hd_throttle_settle(struct hd_stream *s, uint64_t bytes)
@@ -152,7 +176,8 @@ void hd_throttle_settle(struct hd_stream *s, uint64_t bytes)
 
 	t->claim.reads = bytes;
 	charge(t);
-	t->lease = next_lease(t);
+	lease(t);
+	t->waits_ns = 0;
 	if (!s->rx_paused && !pays(s))
 		waits_from(t, 0);
 }
@@ -252,7 +277,7 @@ static void point_at(struct hd_throttle *t, struct hd_limit *key,
 		t->shared[i] = shared[i];
 }
 
-/* What came behind the login has been read; and the key may owe. */
+/* What came behind the login is charged when it goes on; the key may owe. */
 static int begin(struct hd_stream *s, struct hd_limit *key,
 		 struct hd_pool_share *const shared[HD_SHARED_N])
 {
@@ -262,8 +287,9 @@ static int begin(struct hd_stream *s, struct hd_limit *key,
 		return -ENOMEM;
 	t->stream = s;
 	point_at(t, key, shared);
-	t->lease = -1; /* now */
-	hd_throttle_charge(s, s->kept != NULL ? hd_chunk_len(s->kept) : 0, 0);
+	t->kept = s->kept != NULL ? hd_chunk_len(s->kept) : 0;
+	if (!s->rx_paused && !pays(s))
+		waits_from(t, 0);
 	return 0;
 }
 

@@ -13,8 +13,20 @@ enum { RATE = 10000, BURST = 1000, MS = 1000000 };
 static struct hd_worker *w;
 static struct hd_stream stream;
 static struct hd_limit key;
+static const struct hd_conf conf = { .write_timeout_ms = 2000 };
 static struct hd_pool_share *const none[HD_SHARED_N];
-static const struct hd_proto proto = { .name = "fake" };
+
+static size_t data(struct hd_module *mod, struct hd_stream *s, void *state,
+		   uint8_t *p, size_t n)
+{
+	(void)mod;
+	(void)s;
+	(void)state;
+	(void)p;
+	return n;
+}
+
+static const struct hd_proto proto = { .name = "fake", .data = data };
 
 static int setup(void **state)
 {
@@ -22,6 +34,8 @@ static int setup(void **state)
 	w = calloc(1, sizeof(*w));
 	w->now_ms = 1000;
 	w->now_ns = 1000ull * MS;
+	w->plain = malloc(HD_PLAIN_BYTES);
+	w->conf = &conf;
 	stream = (struct hd_stream){ .magic = HD_STREAM_MAGIC,
 				     .worker = w,
 				     .proto = &proto };
@@ -34,6 +48,7 @@ static int teardown(void **state)
 	(void)state;
 	hd_throttle_free(&stream);
 	hd_streams_free(w);
+	free(w->plain);
 	free(w);
 	return 0;
 }
@@ -92,11 +107,61 @@ static void a_debt_comes_along(void **state)
 	stream.kept->tail += RATE;
 	assert_int_equal(hd_throttle_set(&stream, &key, none), 0);
 	assert_false(reads());
-	pass_ms(1999);
+	pass_ms(999);
+	assert_non_null(stream.kept);
+	pass_ms(1); /* now it goes on, and is to be paid */
+	assert_null(stream.kept);
 	assert_false(reads());
-	hd_chunk_put(&w->streams->pool, &stream.kept);
+	pass_ms(999);
+	assert_false(reads());
 	pass_ms(1);
 	assert_true(reads());
+}
+
+/* Many connections of a key have together what one has, once more at most while
+ * all of them hold leases. */
+static void leases_are_of_the_key(void **state)
+{
+	static struct hd_stream v[100];
+	uint64_t n = 0;
+
+	(void)state;
+	for (unsigned i = 0; i < 100; i++) {
+		v[i] = stream;
+		assert_int_equal(hd_throttle_set(&v[i], &key, none), 0);
+	}
+	for (unsigned k = 0; k < 1000; k++)
+		for (unsigned i = 0; i < 100; i++)
+			if (hd_stream_takes_input(&v[i]) &&
+			    !hd_throttle_stops(&v[i])) {
+				hd_throttle_charge(&v[i], 1, 0);
+				n++;
+			}
+	assert_true(n >= BURST && n <= 2 * BURST + 100);
+	pass_ms(1);
+	for (unsigned i = 0; i < 100; i++) {
+		v[i].phase = HD_PHASE_ABORTED;
+		hd_throttle_free(&v[i]);
+		hd_heap_remove(&w->streams->timers, &v[i].timer);
+	}
+	assert_int_equal(key.leased, 0);
+}
+
+/* Its other connections have used what it waited for: it waits again, unless
+ * its client has gone. */
+static void who_has_gone_waits_once(void **state)
+{
+	(void)state;
+	hd_bucket_take(&key.bucket, &key.rate, BURST + RATE, w->now_ns);
+	assert_int_equal(hd_throttle_set(&stream, &key, none), 0);
+	hd_bucket_take(&key.bucket, &key.rate, RATE, w->now_ns);
+	pass_ms(1000);
+	assert_false(reads());
+	assert_true(hd_stream_is_open(&stream));
+	stream.rx_hup = true;
+	hd_bucket_take(&key.bucket, &key.rate, RATE, w->now_ns);
+	pass_ms(1000);
+	assert_false(hd_stream_is_open(&stream));
 }
 
 /* A limit that is not near is looked at now and then, and misses nothing. */
@@ -130,6 +195,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_debt_comes_along, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(small_reads_add_up, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(leases_are_of_the_key, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(who_has_gone_waits_once, setup,
 						teardown),
 	};
 
