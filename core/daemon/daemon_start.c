@@ -193,6 +193,7 @@ void hd_daemon_stop(struct hd_daemon *d)
 {
 	enum { TASKS_LIMIT_MS = 1000, TASKS_LATE_MS = 4000 };
 
+	hd_upgrade_stop();
 	hd_control_stop();
 	hd_live_end();
 	hd_fetches_stop(); /* while workers run, so that callbacks do */

@@ -40,6 +40,8 @@ struct hd_worker;
 int hd_upgrade_begin(const struct hd_upgrade_asked *asked,
 		     struct hd_error *err);
 void hd_upgrade_init(struct hd_daemon *d);
+/* hd_upgrade_stop - this process is about to stop: one under way is over. */
+void hd_upgrade_stop(void);
 
 /* ---- the new process ---- */
 

@@ -167,6 +167,16 @@ static void __attribute__((noreturn)) leave(struct upgrade *u)
 	_exit(0);
 }
 
+void hd_upgrade_stop(void)
+{
+	struct hd_error err;
+
+	if (up.pid == 0)
+		return;
+	hd_spawn_end(up.pid, 0);
+	end(&up, hd_error_set(&err, -ESHUTDOWN, "the relay is stopping"), &err);
+}
+
 /* ---- under way ---- */
 
 static void hand_over(struct upgrade *u, struct hd_give *g)

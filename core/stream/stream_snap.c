@@ -14,7 +14,7 @@ const char *hd_stream_stays(const struct hd_stream *s)
 {
 	if (!hd_stream_is_open(s))
 		return "closing";
-	if (s->handshaking || s->proxy_due || s->unopened)
+	if (s->handshaking || s->proxy_due || s->hello_due || s->unopened)
 		return "connecting";
 	if (s->mod == NULL)
 		return "HTTP";

@@ -201,6 +201,22 @@ subtest 'a new binary that fails changes nothing' => sub {
     $hd->finish;
 };
 
+subtest 'a stop while the new one prepares' => sub {
+    my $hd = HyperDerp::Test->start(workers => 1, load_module => [qw(derp)]);
+    my $waits = HyperDerp::Test::spew("$hd->{dir}/waits", "#!/bin/sh\nexec sleep 60\n");
+    chmod 0755, $waits;
+    open my $said, '-|', "$HyperDerp::Test::build/hdctl --socket @{[$hd->control]} upgrade --binary $waits 2>&1"
+        or die "hdctl: $!";
+    my $child = HyperDerp::Test::wait_for(sub {
+        HyperDerp::Test::slurp("/proc/$hd->{pid}/task/$hd->{pid}/children") =~ /(\d+)/ && $1;
+    });
+    ok $child, 'the new one has been started';
+    like try_upgrade($hd), qr/an upgrade is under way/, 'one at a time';
+    $hd->finish;
+    ok !kill(0, $child), 'it has ended with the old one';
+    close $said;
+};
+
 subtest 'what cannot move is named, and not cut' => sub {
     my $hd = HyperDerp::Test->start(workers => 1, load_module => [qw(derp stun policy)],
         conf => "policy: {rules: [{from: [127.0.0.0/8]}]}\n");
