@@ -2,29 +2,16 @@
 /* core/cmd/cmd_derpmap.c - what a map of relays says about this one, as far as
  * the core knows it. Ports of other services and keys are their modules'. */
 #include <openssl/evp.h>
-#include <openssl/pem.h>
 #include <openssl/x509v3.h>
 #include "core/cmd/cmd.h"
 #include "core/control/control.h"
+#include "core/tls/tls_about.h"
 
 enum { PIN_BYTES = sizeof("sha256-raw:") + 2 * 32 };
 
 static void free_cert(X509 **cert)
 {
 	X509_free(*cert);
-}
-
-static void close_file(FILE **file)
-{
-	if (*file != NULL)
-		fclose(*file);
-}
-
-static X509 *read_cert(const char *path)
-{
-	HD_AUTO(close_file) FILE *file = fopen(path, "re");
-
-	return file != NULL ? PEM_read_X509(file, NULL, NULL, NULL) : NULL;
 }
 
 /* As clients compare it: over the whole certificate. */
@@ -61,12 +48,9 @@ static void put_names(struct hd_call *c, const X509 *cert)
 	GENERAL_NAMES_free(names);
 }
 
-static void put_certificate(struct hd_call *c, const struct hd_conf *conf)
+static void put_certificate(struct hd_call *c)
 {
-	HD_AUTO(free_cert)
-	X509 *cert =
-		conf->n_certificates > 0 ? read_cert(conf->certificates[0].cert)
-					 : NULL;
+	HD_AUTO(free_cert) X509 *cert = hd_tls_shown();
 
 	if (cert == NULL) {
 		hd_out_string(c, "certificate", NULL);
@@ -105,7 +89,7 @@ static void run_relay(struct hd_module *mod, struct hd_call *c)
 	(void)mod;
 	hd_out_open(c, NULL, '{');
 	put_listeners(c);
-	put_certificate(c, hd_daemon_ops->conf());
+	put_certificate(c);
 	hd_out_close(c);
 }
 

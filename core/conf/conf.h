@@ -127,6 +127,10 @@ struct hd_conf_cli { /* flags, which override the file; NULL or -1: not given */
 	hd_is_module_fn *is_module; /* NULL: load_module has all there are */
 };
 
+/* hd_conf_check_tls - is there a certificate for listeners with TLS? Only after
+ * the modules are known: one may bring it. Returns 0; -EINVAL. */
+int hd_conf_check_tls(const struct hd_conf *conf, struct hd_error *err);
+
 /* hd_conf_load - read, merge includes, apply flags, check every core key.
  * Sections of modules are checked later, by hd_conf_section_fill().
  * Returns 0, or negative with file:line, what is allowed and the nearest

@@ -168,11 +168,6 @@ static int check_listen(struct hd_conf *conf, size_t i, struct hd_error *err)
 		return hd_error_at(&l->at_only, err, -EINVAL,
 				   "a listener with a `protocol` has no pages; "
 				   "leave out `only` or `protocol`");
-	if (l->tls && !has_certificate(conf))
-		return hd_error_at(&at, err, -EINVAL,
-				   "`tls: true` needs a certificate; set "
-				   "`tls_cert` and `tls_key`, or `tls: "
-				   "{self_signed: true}`");
 	for (const struct hd_listen_conf *k = conf->listen; k < l; k++)
 		if (same_addr(&k->addr, &l->addr))
 			return hd_error_at(&at, err, -EINVAL,
@@ -183,6 +178,24 @@ static int check_listen(struct hd_conf *conf, size_t i, struct hd_error *err)
 		return -EINVAL;
 	return hd_conf_prefixes(conf, "proxy_protocol", &l->at_proxies,
 				&l->proxy_protocol, &l->proxies, err);
+}
+
+int hd_conf_check_tls(const struct hd_conf *conf, struct hd_error *err)
+{
+	for (size_t i = 0; i < conf->n_listen && !has_certificate(conf); i++) {
+		const struct hd_listen_conf *l = &conf->listen[i];
+
+		if (l->tls)
+			return hd_error_at(&(struct hd_place){ l->file,
+							       l->line },
+					   err, -EINVAL,
+					   "`tls: true` needs a certificate; "
+					   "set `tls_cert` and `tls_key`, or "
+					   "`tls: {self_signed: true}`, or "
+					   "load the module acme, which gets "
+					   "one");
+	}
+	return 0;
 }
 
 static int check_listens(struct hd_conf *conf, struct hd_error *err)

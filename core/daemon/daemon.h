@@ -67,10 +67,14 @@ int hd_daemon_exit_code(int r);
  * hd_daemon_store - NULL where no listener has TLS.
  * hd_daemon_renew_tls - modules have changed what is served behind the
  * certificates. @daemon  struct hd_daemon */
+int hd_daemon_check_tls(const struct hd_conf *conf, struct hd_error *err);
 int hd_daemon_own_certificate(struct hd_conf *conf, struct hd_error *err);
 int hd_daemon_store(const struct hd_conf *conf, struct hd_tls_store **ret,
 		    struct hd_error *err);
 int hd_daemon_renew_tls(void *daemon, struct hd_error *err);
+/* hd_daemon_watch_tls - from now on certificates of modules are served as soon
+ * as they come; NULL: no longer. */
+void hd_daemon_watch_tls(struct hd_daemon *d);
 
 /* hd_raise_nofile - the soft limit of descriptors becomes the hard one. */
 void hd_raise_nofile(void);

@@ -110,6 +110,8 @@ static int check(struct hd_daemon *d, struct hd_error *err)
 		r = hd_services_check(d->conf, err);
 	if (r == 0 && d->cli->action == HD_CHECK)
 		hd_modules_check_left(d->conf);
+	if (r == 0)
+		r = hd_daemon_check_tls(d->conf, err);
 	if (r == 0 && d->conf->n_certificates > 0)
 		r = hd_daemon_store(d->conf, &d->tls, err);
 	if (r == 0 && d->cli->action == HD_CHECK)

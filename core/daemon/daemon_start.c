@@ -153,6 +153,7 @@ int hd_daemon_start(struct hd_daemon *d)
 	if (r < 0)
 		return hd_daemon_failed(d, hd_daemon_exit_code(r), &err);
 	hd_live_begin(hd_daemon_renew_tls, d);
+	hd_daemon_watch_tls(d);
 	log_listeners(d);
 	return 0;
 }
@@ -195,6 +196,7 @@ void hd_daemon_stop(struct hd_daemon *d)
 
 	hd_upgrade_stop();
 	hd_control_stop();
+	hd_daemon_watch_tls(NULL);
 	hd_live_end();
 	hd_fetches_stop(); /* while workers run, so that callbacks do */
 	bool all = hd_tasks_stop(TASKS_LIMIT_MS);

@@ -100,6 +100,8 @@ static const char *fault(const struct hd_route *route)
 		return rest_fault(route);
 	if (route->path == NULL || route->path[0] != '/')
 		return "its path does not begin with /";
+	if (route->below && route->path[strlen(route->path) - 1] != '/')
+		return "its path has others below it and does not end with /";
 	if (route->methods == 0)
 		return "it names no method";
 	if (route->answer == NULL && route->token == NULL)
@@ -181,10 +183,25 @@ static const struct hd_route_entry *find(const struct hd_route_entry *entry,
 	return entry;
 }
 
+static bool is_below(const struct hd_route *route, const char *listener,
+		     const char *path)
+{
+	return route->below && same_place(route, listener, route->path) &&
+	       strncmp(path, route->path, strlen(route->path)) == 0;
+}
+
 const struct hd_route_entry *hd_route_find(const char *listener,
 					   const char *path)
 {
-	return find(hd_routes_after(NULL), listener, path);
+	const struct hd_route_entry *e =
+		find(hd_routes_after(NULL), listener, path);
+
+	if (e != NULL)
+		return e;
+	for (e = hd_routes_after(NULL); e != NULL; e = hd_routes_after(e))
+		if (is_below(&e->route, listener, path))
+			break;
+	return e;
 }
 
 const struct hd_route_entry *hd_route_rest(const char *listener)

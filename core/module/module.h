@@ -25,6 +25,7 @@ void hd_modules_unload(void);
 unsigned hd_modules_n(void);
 struct hd_module *hd_modules_at(unsigned i);
 struct hd_module *hd_modules_find(const char *name); /* or NULL */
+bool hd_modules_flagged(uint32_t flag); /* has one of them this flag? */
 /* hd_modules_slot - by index: NULL unless it is listed. Any worker, within a
  * turn; any other thread between hd_modules_hold() and hd_modules_release(). */
 struct hd_module *hd_modules_slot(unsigned index);

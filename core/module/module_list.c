@@ -39,6 +39,14 @@ struct hd_module *hd_modules_find(const char *name)
 	return NULL;
 }
 
+bool hd_modules_flagged(uint32_t flag)
+{
+	for (unsigned i = 0; i < n_modules; i++)
+		if (in_order[i]->def->flags & flag)
+			return true;
+	return false;
+}
+
 struct hd_module *hd_modules_slot(unsigned index)
 {
 	hd_assert(index < HD_MODULES_MAX);

@@ -17,6 +17,7 @@
 #include "core/stream/dial.h"
 #include "core/stream/service.h"
 #include "core/tls/tls.h"
+#include "core/tls/tls_given.h"
 
 enum { KINDS_MAX = 24 };
 
@@ -28,7 +29,7 @@ static const struct hd_kind *kinds[KINDS_MAX + 1] = { /* NULL: the end */
 	&hd_timer_kind,	 &hd_udp_kind,	     &hd_main_timer_kind,
 	&hd_watch_kind,	 &hd_fetch_kind,     &hd_tls_chain_kind,
 	&hd_service_kind, &hd_login_kind,   &hd_family_kind,
-	&hd_dial_kind,	 &hd_offer_kind,
+	&hd_dial_kind,	 &hd_offer_kind,     &hd_tls_given_kind,
 };
 
 void hd_registry_add(const struct hd_kind *kind)

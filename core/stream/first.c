@@ -97,9 +97,11 @@ static enum hd_alpn_answer of_listener(const struct hd_listener *l,
 static bool of_modules(struct hd_stream *s, const struct hd_alpn_list *list,
 		       const uint8_t **ret)
 {
+	unsigned only = s->listener->only;
 	const struct hd_service_entry *e = hd_service_next(NULL);
 
-	while (e != NULL && (*ret = find_one(e->service, list)) == NULL)
+	while (e != NULL && ((only != 0 && (only & e->service->pages) == 0) ||
+			     (*ret = find_one(e->service, list)) == NULL))
 		e = hd_service_next(e);
 	if (e == NULL)
 		return false;
@@ -116,8 +118,7 @@ enum hd_alpn_answer hd_first_choose(void *stream,
 
 	if (l->protocol != NULL)
 		return of_listener(l, list, ret);
-	if (hd_listener_routes(l) == NULL && l->only == 0 &&
-	    of_modules(s, list, ret))
+	if (hd_listener_routes(l) == NULL && of_modules(s, list, ret))
 		return HD_ALPN_CHOSEN;
 	*ret = hd_alpn_find(list, HD_ALPN_HTTP);
 	return *ret != NULL ? HD_ALPN_CHOSEN : HD_ALPN_REFUSED;

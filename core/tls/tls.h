@@ -34,8 +34,12 @@ SSL_CTX *hd_tls_store_ctx(struct hd_tls_store *store);
 /* hd_tls_chain_free - what a module appended; NULL: all. */
 void hd_tls_chain_free(const struct hd_module *mod);
 extern const struct hd_kind hd_tls_chain_kind;
-/* hd_tls_chain_changed - whether it has since the last store was made. */
+/* hd_tls_chain_changed - whether it has since the last store was made:
+ * hd_tls_chain_seen(). hd_tls_chain_add - what modules append, at the end of
+ * this chain; returns 0; -ENOMEM. */
 bool hd_tls_chain_changed(void);
+void hd_tls_chain_seen(void);
+int hd_tls_chain_add(STACK_OF(X509) * chain);
 
 /* hd_tls_self_signed - make dir/NAME.crt and dir/NAME.key (0600, ECDSA P-256,
  * 10 years, subject alternative names: every name, and addresses as IP) unless

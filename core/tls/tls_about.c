@@ -90,6 +90,8 @@ static int64_t not_after(const X509 *cert)
 
 int hd_tls_cert_read(X509 *cert, struct hd_tls_cert *ret)
 {
+	X509_up_ref(cert);
+	ret->cert = cert;
 	ret->subject = subject_of(cert);
 	ret->names = names_of(cert);
 	ret->not_after = not_after(cert);
@@ -98,6 +100,7 @@ int hd_tls_cert_read(X509 *cert, struct hd_tls_cert *ret)
 
 void hd_tls_cert_free(struct hd_tls_cert *c)
 {
+	X509_free(c->cert);
 	free(c->subject);
 	free(c->names);
 	*c = (struct hd_tls_cert){ 0 };
@@ -126,6 +129,20 @@ static struct hd_tls_store *shown_store(void)
 	store = shown.store != NULL ? hd_tls_store_get(shown.store) : NULL;
 	pthread_mutex_unlock(&shown.lock);
 	return store;
+}
+
+X509 *hd_tls_shown(void)
+{
+	HD_AUTO(hd_tls_store_put) struct hd_tls_store *store = shown_store();
+	const struct hd_tls_cert *v;
+	size_t n = 0;
+
+	if (store != NULL)
+		v = hd_tls_store_certs(store, &n);
+	if (n == 0)
+		return NULL;
+	X509_up_ref(v->cert);
+	return v->cert;
 }
 
 void hd_about_certificates(hd_about_certificate_fn *fn, void *arg)

@@ -6,6 +6,7 @@
 #include <hyper-derp/about.h>
 
 struct hd_tls_cert { /* zeroed: nothing */
+	X509 *cert;
 	char *subject, *names;
 	int64_t not_after;
 };
@@ -17,6 +18,8 @@ void hd_tls_cert_free(struct hd_tls_cert *c);
  * of none. Main thread. */
 struct hd_tls_store;
 void hd_tls_show(struct hd_tls_store *store);
+/* hd_tls_shown - the first of them, X509_free(); NULL: none. Any thread. */
+X509 *hd_tls_shown(void);
 /* hd_tls_store_certs - in the order of the configuration. */
 const struct hd_tls_cert *hd_tls_store_certs(const struct hd_tls_store *store,
 					     size_t *ret_n);

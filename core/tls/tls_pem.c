@@ -251,6 +251,47 @@ int hd_pem_load(const struct hd_cert_files *files, struct hd_pem *ret,
 	return r;
 }
 
+/* Each from the beginning: whatever comes first. */
+static int read_text(const char *text, int len, struct hd_pem *ret)
+{
+	HD_AUTO(bio_free) BIO *certs = BIO_new_mem_buf(text, len);
+	HD_AUTO(bio_free) BIO *key = BIO_new_mem_buf(text, len);
+	bool encrypted;
+
+	if (certs == NULL || key == NULL)
+		return -ENOMEM;
+	ret->key = PEM_read_bio_PrivateKey(key, NULL, no_passphrase,
+					   &encrypted);
+	ret->cert = PEM_read_bio_X509(certs, NULL, NULL, NULL);
+	if (ret->key == NULL || ret->cert == NULL)
+		return -EINVAL;
+	ERR_clear_error();
+	return load_chain(ret, certs);
+}
+
+int hd_pem_read(const char *text, size_t len_bytes, struct hd_pem *ret,
+		struct hd_error *err)
+{
+	int r = -EFBIG;
+
+	memset(ret, 0, sizeof(*ret));
+	if (len_bytes <= PEM_FILE_MAX_BYTES)
+		r = read_text(text, (int)len_bytes, ret);
+	ERR_clear_error();
+	if (r < 0)
+		hd_error_set(err, r, r == -ENOMEM ? "out of memory"
+						  : "it is not PEM with a key "
+						    "and a certificate");
+	else if (X509_check_private_key(ret->cert, ret->key) != 1)
+		r = hd_error_set(err, -EINVAL,
+				 "its key and its certificate do not belong "
+				 "together");
+	ERR_clear_error();
+	if (r < 0)
+		hd_pem_free(ret);
+	return r;
+}
+
 void hd_pem_free(struct hd_pem *pem)
 {
 	X509_free(pem->cert);

@@ -17,6 +17,9 @@ struct hd_pem { /* a certificate, what stands behind it, and its key */
  * Returns 0, or negative with "failed to open certificate PATH: …" in err. */
 int hd_pem_load(const struct hd_cert_files *files, struct hd_pem *ret,
 		struct hd_error *err);
+/* hd_pem_read - key, certificate and chain from one text. */
+int hd_pem_read(const char *text, size_t len_bytes, struct hd_pem *ret,
+		struct hd_error *err);
 void hd_pem_free(struct hd_pem *pem); /* safe on half-built ones */
 
 /* hd_tls_reason - what OpenSSL says went wrong; empties its queue. */

@@ -2,11 +2,10 @@
 /* core/tls/tls_store.c - certificates and contexts. A store never changes once
  * it is made, so workers share it without a lock; a reload makes a new one and
  * connections under way keep theirs by reference. */
-#include <hyper-derp/tls.h>
-#include "core/base/module_id.h"
 #include "core/tls/tls.h"
 #include "core/tls/tls_about.h"
 #include "core/tls/tls_conn.h"
+#include "core/tls/tls_given.h"
 #include "core/tls/tls_pem.h"
 #include <errno.h>
 #include <openssl/err.h>
@@ -32,95 +31,23 @@ struct hd_tls_site { /* a name, or several: one certificate per key type */
 	unsigned n_key_types;
 };
 
+struct hd_tls_special { /* for one server name and one protocol */
+	SSL_CTX *ctx;
+	char *server_name, *alpn;
+};
+
 struct hd_tls_store {
 	atomic_uint refs;
 	bool chained; /* what modules append stands behind its certificates */
 	struct hd_tls_cert *certs; /* as they were configured */
 	size_t n_certs;
+	struct hd_tls_special *specials;
+	size_t n_specials;
 	size_t n;
 	struct hd_tls_site sites[];
 };
 
-/* ---- certificates that modules put behind every chain ---- */
-
-static struct { /* main thread */
-	struct hd_module *mod;
-	X509 *cert;
-} appended[HD_MODULES_MAX];
-static bool chain_changed;
-
-int hd_tls_chain_append(struct hd_module *mod, const uint8_t *der,
-			size_t len_bytes, struct hd_error *err)
-{
-	const unsigned char *p = der;
-	X509 *cert = d2i_X509(NULL, &p, (long)len_bytes);
-	size_t i = 0;
-
-	if (cert == NULL || p != der + len_bytes) {
-		X509_free(cert);
-		ERR_clear_error();
-		return hd_error_set(err, -EINVAL,
-				    "module %s: what it appends to the TLS "
-				    "chain is not a certificate",
-				    mod->name);
-	}
-	while (appended[i].cert != NULL && appended[i].mod != mod)
-		if (++i == HD_ARRAY_N(appended)) {
-			X509_free(cert);
-			return hd_error_set(err, -ENOMEM,
-					    "module %s: too many certificates "
-					    "behind the TLS chain",
-					    mod->name);
-		}
-	X509_free(appended[i].cert);
-	appended[i].mod = mod;
-	appended[i].cert = cert;
-	chain_changed = true;
-	return 0;
-}
-
-void hd_tls_chain_free(const struct hd_module *mod)
-{
-	size_t kept = 0;
-
-	for (size_t i = 0; i < HD_ARRAY_N(appended); i++) {
-		if (appended[i].cert == NULL)
-			break;
-		if (mod == NULL || appended[i].mod == mod) {
-			X509_free(appended[i].cert);
-			chain_changed = true;
-		} else {
-			appended[kept++] = appended[i];
-		}
-	}
-	memset(appended + kept, 0, sizeof(appended) - kept * sizeof(*appended));
-}
-
-const struct hd_kind hd_tls_chain_kind = {
-	.name = "certificates behind the chain",
-	.withdraw = hd_tls_chain_free,
-	.to_the_last = true, /* its connections are still served */
-};
-
-bool hd_tls_chain_changed(void)
-{
-	return chain_changed;
-}
-
-static int chain_add_appended(STACK_OF(X509) * chain)
-{
-	for (size_t i = 0; i < HD_ARRAY_N(appended); i++) {
-		if (appended[i].cert == NULL)
-			break;
-		if (sk_X509_push(chain, appended[i].cert) == 0)
-			return -ENOMEM;
-		X509_up_ref(appended[i].cert);
-	}
-	return 0;
-}
-
 /* ---- callbacks: in the worker that shakes hands ---- */
-
 
 static const struct hd_tls_site *find_site(const struct hd_tls_store *store,
 					   const char *name)
@@ -144,11 +71,28 @@ static int on_server_name(SSL *ssl, int *alert, void *arg)
 	const char *name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
 
 	(void)alert;
-	if (name == NULL || store->n < 2)
+	if (name == NULL || store->n < 2 ||
+	    SSL_get_SSL_CTX(ssl) != store->sites[0].ctx) /* it is chosen */
 		return SSL_TLSEXT_ERR_OK;
 	SSL_set_SSL_CTX(ssl, find_site(store, name)->ctx);
 	ERR_clear_error(); /* of names that are no host names */
 	return SSL_TLSEXT_ERR_OK;
+}
+
+static int on_client_hello(SSL *ssl, int *alert, void *arg)
+{
+	const struct hd_tls_store *store = arg;
+
+	(void)alert;
+	for (size_t i = 0; i < store->n_specials; i++) {
+		const struct hd_tls_special *x = &store->specials[i];
+
+		if (hd_hello_is_for(ssl, x->server_name, x->alpn)) {
+			SSL_set_SSL_CTX(ssl, x->ctx);
+			break;
+		}
+	}
+	return SSL_CLIENT_HELLO_SUCCESS;
 }
 
 /* ---- making a store: main thread ---- */
@@ -231,7 +175,7 @@ static int add_pem(struct hd_tls_store *store,
 	struct hd_tls_site *site = site_for(store, pem->cert, type);
 
 	if (site == NULL ||
-	    (store->chained && chain_add_appended(pem->chain) < 0))
+	    (store->chained && hd_tls_chain_add(pem->chain) < 0))
 		return hd_error_set(err, -ENOMEM, "certificate %s: %s",
 				    files->cert, hd_tls_reason());
 	if (SSL_CTX_use_cert_and_key(site->ctx, pem->cert, pem->key, pem->chain,
@@ -250,55 +194,127 @@ static int add_pem(struct hd_tls_store *store,
 	return 0;
 }
 
-static int make(const struct hd_cert_files *v, size_t n, bool chained,
-		struct hd_tls_store **ret, struct hd_error *err)
+static int add_special(struct hd_tls_store *store, const struct hd_tls_given *g)
 {
-	HD_AUTO(hd_tls_store_put) struct hd_tls_store *store =
-		calloc(1, sizeof(*store) + n * sizeof(*store->sites));
+	struct hd_tls_special *x = &store->specials[store->n_specials++];
 
-	if (store == NULL)
+	x->server_name = strdup(g->server_name);
+	x->alpn = strdup(g->alpn);
+	x->ctx = new_ctx(store);
+	if (x->server_name == NULL || x->alpn == NULL || x->ctx == NULL)
+		return -ENOMEM;
+	return SSL_CTX_use_cert_and_key(x->ctx, g->pem.cert, g->pem.key,
+					g->pem.chain, 1) == 1
+		       ? 0
+		       : -EINVAL;
+}
+
+static int add_given(struct hd_tls_store *store, struct hd_tls_given *g,
+		     struct hd_error *err)
+{
+	const struct hd_cert_files as = { .cert = g->name };
+	struct hd_pem pem = g->pem;
+	int r = 0;
+
+	if (g->alpn != NULL) {
+		r = add_special(store, g);
+		return r == 0 ? 0
+			      : hd_error_set(err, r, "certificate %s: %s",
+					     g->name, hd_tls_reason());
+	}
+	pem.chain = sk_X509_dup(g->pem.chain); /* others are put behind it */
+	if (pem.chain == NULL)
 		return hd_error_set(err, -ENOMEM, "TLS: out of memory");
-	store->refs = 1;
-	store->chained = chained;
-	store->certs = calloc(n, sizeof(*store->certs));
-	if (store->certs == NULL)
-		return hd_error_set(err, -ENOMEM, "TLS: out of memory");
-	for (size_t i = 0; i < n; i++) {
+	for (int i = 0; i < sk_X509_num(pem.chain); i++)
+		X509_up_ref(sk_X509_value(pem.chain, i));
+	r = add_pem(store, &as, &pem, err);
+	sk_X509_pop_free(pem.chain, X509_free);
+	return r;
+}
+
+static int add_all_given(struct hd_tls_store *store, struct hd_error *err)
+{
+	int r = 0;
+
+	for (struct hd_tls_given *g = hd_tls_given_first(); g != NULL && r == 0;
+	     g = g->next)
+		r = add_given(store, g, err);
+	if (r == 0 && store->n_specials > 0 && store->n > 0)
+		SSL_CTX_set_client_hello_cb(store->sites[0].ctx,
+					    on_client_hello, store);
+	return r;
+}
+
+static int add_files(struct hd_tls_store *store, const struct hd_cert_files *v,
+		     size_t n, struct hd_error *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < n && r == 0; i++) {
 		struct hd_pem pem;
-		int r = hd_pem_load(&v[i], &pem, err);
 
+		r = hd_pem_load(&v[i], &pem, err);
 		if (r < 0)
-			return r;
+			break;
 		r = add_pem(store, &v[i], &pem, err);
 		hd_pem_free(&pem);
-		if (r < 0)
-			return r;
 	}
-	*ret = hd_steal(&store);
-	return 0;
+	return r;
+}
+
+/* @given  room for that many of modules */
+static struct hd_tls_store *store_new(size_t n, size_t given, bool chained)
+{
+	struct hd_tls_store *store = calloc(
+		1, sizeof(*store) + (n + given) * sizeof(*store->sites));
+
+	if (store == NULL)
+		return NULL;
+	store->refs = 1;
+	store->chained = chained;
+	store->certs = calloc(n + given, sizeof(*store->certs));
+	store->specials = calloc(given + 1, sizeof(*store->specials));
+	if (store->certs == NULL || store->specials == NULL)
+		hd_tls_store_put(&store);
+	return store;
 }
 
 int hd_tls_store_new(const struct hd_cert_files *v, size_t n,
 		     struct hd_tls_store **ret, struct hd_error *err)
 {
+	HD_AUTO(hd_tls_store_put) struct hd_tls_store *store = NULL;
 	int r;
 
-	if (n == 0)
+	if (n == 0 && !hd_tls_given_any())
 		return hd_error_set(err, -EINVAL,
 				    "TLS without a certificate: set tls_cert "
 				    "and tls_key, or tls: certificates");
-	r = make(v, n, true, ret, err);
+	store = store_new(n, hd_tls_given_n(), true);
+	if (store == NULL)
+		return hd_error_set(err, -ENOMEM, "TLS: out of memory");
+	r = add_files(store, v, n, err);
 	if (r == 0)
-		chain_changed = false;
-	return r;
+		r = add_all_given(store, err);
+	if (r < 0)
+		return r;
+	hd_tls_chain_seen();
+	*ret = hd_steal(&store);
+	return 0;
 }
 
 int hd_tls_store_own(const char *cert, const char *key,
 		     struct hd_tls_store **ret, struct hd_error *err)
 {
 	const struct hd_cert_files one = { .cert = cert, .key = key };
+	HD_AUTO(hd_tls_store_put) struct hd_tls_store *store =
+		store_new(1, 0, false);
+	int r = store != NULL ? add_files(store, &one, 1, err)
+			      : hd_error_set(err, -ENOMEM,
+					     "TLS: out of memory");
 
-	return make(&one, 1, false, ret, err);
+	if (r == 0)
+		*ret = hd_steal(&store);
+	return r;
 }
 
 struct hd_tls_store *hd_tls_store_get(struct hd_tls_store *store)
@@ -316,8 +332,14 @@ void hd_tls_store_put(struct hd_tls_store **store)
 		return;
 	for (size_t i = 0; i < s->n; i++)
 		SSL_CTX_free(s->sites[i].ctx);
+	for (size_t i = 0; i < s->n_specials; i++) {
+		SSL_CTX_free(s->specials[i].ctx);
+		free(s->specials[i].server_name);
+		free(s->specials[i].alpn);
+	}
 	for (size_t i = 0; i < s->n_certs; i++)
 		hd_tls_cert_free(&s->certs[i]);
+	free(s->specials);
 	free(s->certs);
 	free(s);
 }

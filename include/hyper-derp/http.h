@@ -36,6 +36,8 @@ struct hd_route { /* copied */
 				 listeners of this name serve such routes
 				 only */
 	const char *path;     /* exact, without the query */
+	bool below; /* and all that begins with it: path ends in '/'. A route
+		       that names the whole path comes first */
 	unsigned methods; /* others get 405; HD_HTTP_GET brings HD_HTTP_HEAD */
 	unsigned pages; /* of a plain route: listeners that are for some pages
 			   only have it if they are for one of these */

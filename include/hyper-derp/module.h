@@ -49,6 +49,8 @@
  *      hd_admit_wait(): a login waits for a person.
  *      splice.h: two streams become a pipe. hd_hook_hello(): connections that
  *      are taken before TLS. hd_route.rest, hd_request_path().
+ *      hd_tls_certificate(), HD_MODULE_CERTIFICATES; hd_route.below,
+ *      hd_service.pages.
  *
  * Why some shapes are as they are:
  * - load() takes a struct hd_error: the loader prints one sentence, with the
@@ -109,7 +111,7 @@ struct hd_module_def {
 	/* serving - new logins are welcome (true) or the relay drains. In
 	 * each worker; called once with true after start. */
 	void (*serving)(struct hd_module *mod, struct hd_worker *w, bool on);
-	uint32_t flags; /* HD_MODULE_RESIDENT, HD_MODULE_GUARD */
+	uint32_t flags; /* HD_MODULE_RESIDENT and others below */
 	const struct hd_event_def *events; /* NULL: not listed, and
 					      whoever watches takes any name
 					      of this module */
@@ -131,11 +133,14 @@ struct hd_module_def {
  * (a thread, an exit handler): it is never unloaded or reloaded.
  * HD_MODULE_GUARD - it says who may log in: without it more people could than
  * before. So an unload must be forced, and while it is lost (a reload fails in
- * the new code and in the old) nobody logs in. */
+ * the new code and in the old) nobody logs in.
+ * HD_MODULE_CERTIFICATES - it gives certificates, hd_tls_certificate(): TLS
+ * listeners need no other. Until it has one they serve a self-signed one. */
 enum {
 	HD_MODULE_RESIDENT = 1,
 	HD_MODULE_GUARD = 2,
-	HD_MODULE_UPGRADES = 4
+	HD_MODULE_UPGRADES = 4,
+	HD_MODULE_CERTIFICATES = 8
 };
 
 /* HD_MODULE(derp, .version = "1.0", …): the name must be the file's name.

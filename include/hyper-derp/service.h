@@ -43,6 +43,8 @@ struct hd_service {
 	/* Names of RFC 7301, 1 to 255 bytes each, the best first; NULL: no
 	 * more. Not "http/1.1". */
 	const char *alpn[HD_SERVICE_ALPN_MAX];
+	unsigned pages; /* enum hd_pages of http.h: by ALPN, a listener with
+			   `only` has it if it is for one of these */
 	bool tls_only; /* a listener without TLS that names it is refused; one
 			  of hd_listen_open() when load() has returned */
 };

@@ -32,6 +32,29 @@ HD_API int hd_stream_export(struct hd_stream *s, const char *label,
 			    const void *context, size_t context_bytes,
 			    uint8_t *out, size_t out_bytes);
 
+/* A certificate and its key, for handshakes from now on. */
+struct hd_tls_certificate {
+	const char *name; /* the module's own for it: what it gave by this name
+			     before is replaced */
+	const char *pem; /* the key without a passphrase, the certificate and
+			    what stands behind it; NULL: no longer served */
+	size_t pem_len_bytes;
+	/* Both or neither. For clients that ask for this server name (SNI) and
+	 * offer this one protocol (ALPN), and nothing else: RFC 8737, 3. */
+	const char *server_name, *alpn;
+};
+
+/* hd_tls_certificate - serve it, chosen by its names like those of the
+ * configuration, behind which it stands. A certificate that the relay made for
+ * itself is not served as long as there is one of a module. Connections under
+ * way stay. Main thread; what is given is copied. It ends with the module.
+ * Workers have it before the next timer of the main thread runs.
+ * Returns 0; -EINVAL no PEM, or key and certificate do not belong together;
+ * -ENOMEM. */
+HD_API int hd_tls_certificate(struct hd_module *mod,
+			      const struct hd_tls_certificate *certificate,
+			      struct hd_error *err);
+
 #ifdef __cplusplus
 }
 #endif

@@ -88,9 +88,6 @@ static void wrong_listeners_are_refused(void **state)
 		{ "port: 1\nlisten: []",
 		  "text:1: `port` and `listen` (text:2) are both set; add the "
 		  "port to the list" },
-		{ "listen: [{addr: '[::]:443', tls: true}]",
-		  "text:1: `tls: true` needs a certificate; set `tls_cert` and "
-		  "`tls_key`, or `tls: {self_signed: true}`" },
 		{ "listen: [{addr: 127.0.0.1}]",
 		  "text:1: `addr: 127.0.0.1` is not an address with a port, as "
 		  "in 0.0.0.0:3340 or \"[::]:3340\"" },
@@ -111,6 +108,27 @@ static void wrong_listeners_are_refused(void **state)
 	(void)state;
 	for (size_t i = 0; i < HD_ARRAY_N(cases); i++)
 		refuse(cases[i].text, cases[i].want);
+}
+
+static void tls_needs_a_certificate(void **state)
+{
+	static const char tls[] = "listen: [{addr: '[::]:443', tls: true}]\n";
+	char good[256];
+	HD_AUTO(hd_conf_free) struct hd_conf *bare = load(tls);
+	HD_AUTO(hd_conf_free) struct hd_conf *plain = load("listen: '[::]:80'");
+	struct hd_error err = { "" };
+
+	(void)state;
+	assert_int_equal(hd_conf_check_tls(bare, &err), -EINVAL);
+	assert_string_equal(err.text,
+			    "text:1: `tls: true` needs a certificate; set "
+			    "`tls_cert` and `tls_key`, or `tls: {self_signed: "
+			    "true}`, or load the module acme, which gets one");
+	assert_int_equal(hd_conf_check_tls(plain, &err), 0);
+	snprintf(good, sizeof(good), "%stls: {self_signed: true}", tls);
+	HD_AUTO(hd_conf_free) struct hd_conf *own = load(good);
+
+	assert_int_equal(hd_conf_check_tls(own, &err), 0);
 }
 
 static void an_unquoted_address_gets_a_hint(void **state)
@@ -277,6 +295,7 @@ int main(void)
 		cmocka_unit_test(proxies_of_listeners_are_read),
 		cmocka_unit_test(port_is_the_short_form),
 		cmocka_unit_test(wrong_listeners_are_refused),
+		cmocka_unit_test(tls_needs_a_certificate),
 		cmocka_unit_test(an_unquoted_address_gets_a_hint),
 		cmocka_unit_test(wrong_certificates_are_refused),
 		cmocka_unit_test(modules_are_read),

@@ -228,6 +228,31 @@ static void some_listeners_are_for_some_pages(void **state)
 	}
 }
 
+static void a_route_may_have_all_below_it(void **state)
+{
+	struct hd_route wrong = page_route;
+	struct hd_error err;
+
+	(void)state;
+	ask_at(0, "GET /below/a/b?c=d");
+	assert_status("HTTP/1.1 200 ");
+	assert_out("\r\nX-Path: /below/a/b\r\n");
+	ask_at(HD_PAGES_ACME, "GET /below/");
+	assert_out("\r\nX-Path: /below/\r\n");
+	ask_at(0, "GET /below/not"); /* the whole path comes first */
+	assert_status("HTTP/1.1 204 ");
+	ask_at(0, "POST /below/x");
+	assert_status("HTTP/1.1 405 ");
+	ask_at(0, "GET /below");
+	assert_status("HTTP/1.1 404 ");
+	ask_at(0, "GET /xbelow/");
+	assert_status("HTTP/1.1 404 ");
+	wrong.path = "/elsewhere";
+	wrong.below = true;
+	assert_int_equal(hd_route_add(&other, &wrong, &err), -EINVAL);
+	assert_non_null(strstr(err.text, "does not end with /"));
+}
+
 static void a_header_cannot_be_split(void **state)
 {
 	struct hd_request req = { .stream = &f.s,
@@ -268,6 +293,7 @@ int main(void)
 		TEST(tls_on_a_plain_port_gets_nothing),
 		TEST(named_listeners_have_routes_of_their_own),
 		TEST(some_listeners_are_for_some_pages),
+		TEST(a_route_may_have_all_below_it),
 		TEST(a_header_cannot_be_split),
 		TEST(a_silent_route_is_a_500),
 	};

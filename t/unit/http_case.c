@@ -72,6 +72,13 @@ static void answer_204(struct hd_module *mod, struct hd_request *req)
 	hd_reply(req, 204, NULL, NULL, 0);
 }
 
+static void answer_path(struct hd_module *mod, struct hd_request *req)
+{
+	(void)mod;
+	hd_reply_header(req, "X-Path", hd_request_path(req));
+	hd_reply(req, 200, NULL, NULL, 0);
+}
+
 static int upgrade_derp(struct hd_module *mod, struct hd_request *req,
 			struct hd_stream *s, void *state)
 {
@@ -126,6 +133,14 @@ int set_up(void **state)
 		{ .path = "/generate_204",
 		  .methods = HD_HTTP_GET | HD_HTTP_POST,
 		  .pages = HD_PAGES_CAPTIVE_PORTAL,
+		  .answer = answer_204 },
+		{ .path = "/below/",
+		  .below = true,
+		  .methods = HD_HTTP_GET,
+		  .pages = HD_PAGES_ACME,
+		  .answer = answer_path },
+		{ .path = "/below/not",
+		  .methods = HD_HTTP_GET,
 		  .answer = answer_204 },
 		{ .listener = "metrics",
 		  .path = "/metrics",
