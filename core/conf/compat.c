@@ -9,11 +9,13 @@
 #include <string.h>
 
 const char *const hd_known_modules[] = {
-	"derp",	   "stun",   "hd",	 "wg", "mesh",
-	"metrics", "policy", "fallback", NULL,
+	"derp",	   "stun",   "hd",	 "wg",	 "mesh",
+	"metrics", "policy", "fallback", "acme", NULL,
 };
 
 const char *const hd_default_modules[] = { "derp", "stun", NULL };
+
+const char hd_certificate_module[] = "acme";
 
 const char hd_dev_defaults[] = "listen: [{addr: '127.0.0.1:3340', tls: true}]\n"
 			       "stun: {listen: '127.0.0.1:3478'}\n";
@@ -23,6 +25,7 @@ const char hd_example_modules[] = "load_module: ["
 				  "{name: stun, optional: true}, "
 				  "{name: fallback, optional: true}, "
 				  "{name: hd, optional: true}, "
+				  "{name: acme, optional: true}, "
 				  "{name: mesh, optional: true}, "
 				  "{name: metrics, optional: true}, "
 				  "{name: policy, optional: true}, "

@@ -192,8 +192,9 @@ int hd_conf_check_tls(const struct hd_conf *conf, struct hd_error *err)
 					   "`tls: true` needs a certificate; "
 					   "set `tls_cert` and `tls_key`, or "
 					   "`tls: {self_signed: true}`, or "
-					   "load the module acme, which gets "
-					   "one");
+					   "load the module %s, which gets "
+					   "one",
+					   hd_certificate_module);
 	}
 	return 0;
 }

@@ -135,4 +135,5 @@ int hd_compat_finish(const struct hd_conf *conf, struct hd_error *err);
 extern const char *const hd_known_modules[]; /* NULL at the end */
 extern const char *const hd_default_modules[]; /* those without load_module */
 extern const char hd_dev_defaults[]; /* YAML */
+extern const char hd_certificate_module[]; /* whom a message names */
 extern const char hd_example_modules[]; /* YAML; those that the example shows */

@@ -5,6 +5,7 @@
 package HyperDerp::Guide;
 use v5.36;
 use File::Temp;
+use HyperDerp::Pebble;
 use HyperDerp::Test;
 use IPC::Open2;
 use POSIX qw(:sys_wait_h);
@@ -42,24 +43,12 @@ sub blocks ($path) {
     return @blocks;
 }
 
-my $pebble;    # its path, built once
-
-# An ACME server from Go's proxy; '' where it cannot be built.
-sub pebble () {
-    return $pebble if defined $pebble;
-    my $dir = "$build/t/pebble";
-    my $module = 'github.com/letsencrypt/pebble/v2';
-    system(qq(mkdir -p $dir && cd $dir && { test -x pebble || { { test -e go.mod || go mod init pebble; }
-        go get $module/cmd/pebble\@v2.8.0 && go build -o pebble $module/cmd/pebble; }; } >$dir/log 2>&1));
-    return $pebble = -x "$dir/pebble" ? "$dir/pebble" : '';
-}
-
 # Why a block cannot run here, '' if it can.
 sub lacks ($self, $text) {
     for my $client (qw(certbot lego uacme)) {
         next unless $text =~ /^$client\b/m;
         return "$client is not installed" unless grep { -x "$_/$client" } split /:/, $ENV{PATH};
-        return 'the ACME server pebble could not be built (Go 1.26, its proxy)' unless pebble();
+        return 'the ACME server pebble could not be built (Go 1.26, its proxy)' unless HyperDerp::Pebble::program();
     }
     return '';
 }
@@ -136,7 +125,7 @@ sub new ($class) {
     mkdir "$self->{dir}/room";
     # --kill-child, --pid: whatever was started ends with the room
     $self->{pid} = open2($self->{from}, $self->{to}, 'unshare', '-mn', '--pid', '--fork', '--kill-child',
-        '--mount-proc', 'sh', $script, "$self->{dir}/room", $build, $srcdir, pebble());
+        '--mount-proc', 'sh', $script, "$self->{dir}/room", $build, $srcdir, HyperDerp::Pebble::program());
     my $said = readline $self->{from};
     die "no room: $?\n" unless ($said // '') eq "ready\n";
     return $self;
