@@ -133,6 +133,7 @@ configure(accept_tos => 'true');
 once_more(qr/ account=\S+ \(new\)/, sub { $hd->ctl('reload') }, 'who mends the configuration does not wait');
 my $held = validator() or BAIL_OUT($hd->log_text . $ca->log);
 $hd->stop('KILL');
+$hd->ports_free;
 $hd->run->ready or BAIL_OUT($hd->log_text);
 my $asked = pass_on($held);
 like $asked, qr{^GET /\.well-known/acme-challenge/\S+ HTTP/1\.1\r\n}, 'HTTP-01';

@@ -127,6 +127,7 @@ subtest 'three relays' => sub {
     ok $hd[0]->log_like(qr/link lost: member=\S+:$old->{plain} reason="./), 'the loss of the link is said';
     goes $client[0], $client[2], 'go on', '... and the other links carry on';
     $old->{log} .= '.2';
+    $old->ports_free;
     begin($old);
     $client[1]->quit;
     $client[1] = $old->client;

@@ -140,6 +140,7 @@ subtest 'a reload of the module' => sub {
 subtest 'kill -9' => sub {
     ok HyperDerp::Test::wait_for(sub { on_disk() == 110 }), 'the file has them';
     $hd->stop('KILL');
+    $hd->ports_free;
     $hd->run;
     $hd->ready or die $hd->log_text;
     becomes $alice, 'packets_in', 110, 'they are there after it';

@@ -136,6 +136,17 @@ sub run ($self) {
     return $self->adopt($pid);
 }
 
+# After kill -9: the kernel closes the sockets of a killed ring a little later.
+sub ports_free ($self) {
+    return wait_for(sub {
+        for my $port (grep { $_ } @$self{qw(plain tls)}) {
+            IO::Socket::IP->new(LocalHost => '127.0.0.1', LocalPort => $port, Listen => 1, ReuseAddr => 1)
+                or return 0;
+        }
+        return 1;
+    });
+}
+
 # Runs it in another network namespace, where nobody can connect from here: its log
 # says when it serves. Returns false if that does not come.
 sub run_elsewhere ($self) {
