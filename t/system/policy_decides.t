@@ -236,11 +236,12 @@ subtest 'what a client calls itself' => sub {
 };
 
 subtest 'a listener with a name' => sub {
-    my ($port) = HyperDerp::Test::free_port();
+    my ($port, $metrics) = map { HyperDerp::Test::free_port() } 1, 2;
     my $other = HyperDerp::Test->new(no_tls => 1, load_module => [qw(derp policy metrics)]);
     my $yaml = $other->yaml =~ s/^listen:.*$/listen: [{addr: "127.0.0.1:$other->{plain}"}, {addr: "127.0.0.1:$port", name: friends}, {addr: "127.0.0.1:0", name: metrics}]/mr;
     my $rules = "policy:\n  rules:\n    - {listener: friends, from: [127.0.0.0/8], keys: $keys}\n"
         . "    - {listener: friends, action: deny, reason: friends only}\n  default: allow\n";
+    $yaml .= "metrics: {port: $metrics}\n";
     $other->{yaml} = "$yaml$rules";
     $other->write_conf;
     $other->run;
