@@ -189,9 +189,10 @@ sub told ($c) { return HyperDerp::Raw::expect($c, HyperDerp::Raw::HEALTH) // 'no
 subtest 'a quota' => sub {
     plan skip_all => 'the month has turned' if strftime('%Y-%m', gmtime) ne $since;
     my $tenant = sub { ctl($hd, qw(accounting tenants --tenant office))->{data}[0] };
-    my $before = of($alice)->{packets_in};
+    my ($sent, $got) = (of($alice)->{packets_in}, of($bob)->{packets_out});
     talk(100, $a, $b, $bob->{key});
-    becomes $alice, 'packets_in', $before + 100, 'some more packets';
+    becomes $alice, 'packets_in', $sent + 100, 'some more packets';
+    becomes $bob, 'packets_out', $got + 100, '... of which the other worker knows, too';
     my $used = $tenant->()->{bytes_in} + $tenant->()->{bytes_out};
     ok quota('bytes: ' . int($used * 1.15)), '80 %';
     ok $hd->log_like(qr/ warn quota: tenant=office used=\d+ of=\d+ \(it has used 80 %\)/), '... is said';
