@@ -73,6 +73,8 @@ static void put_tenant(const struct wanted *w, const char *month,
 	put_counts(w->call, &t->sum);
 	if (is_now)
 		policy_quota_put(w->call, t->name);
+	else
+		policy_quota_put_none(w->call);
 	hd_out_close(w->call);
 }
 
@@ -180,7 +182,8 @@ static void show(struct hd_module *mod, struct hd_call *call, bool tenants)
 	if (l == NULL || !since_of(&w))
 		return;
 	hd_out_open(call, NULL, '[');
-	put_month(&w, w.now, l);
+	if (w.since <= w.now)
+		put_month(&w, w.now, l);
 	if (w.since < w.now)
 		put_before(&w, mod);
 	else

@@ -52,5 +52,8 @@ struct hd_limits policy_quota_limits(const struct policy_spent *spent,
  * unload(). */
 void policy_quota_look(void);
 void policy_quota_end(void);
-/* policy_quota_put - of a tenant, into a row that is open. */
+/* policy_quota_put - of a tenant, into a row that is open.
+ * policy_quota_put_none - the same columns, empty: every row has them. Any
+ * thread. */
 void policy_quota_put(struct hd_call *call, const char *tenant);
+void policy_quota_put_none(struct hd_call *call);

@@ -164,14 +164,22 @@ static const struct policy_quota_conf *quota_of(const char *tenant)
 	return NULL;
 }
 
+void policy_quota_put_none(struct hd_call *call)
+{
+	hd_out_string(call, "bytes_quota", NULL);
+	hd_out_string(call, "percent", NULL);
+}
+
 void policy_quota_put(struct hd_call *call, const char *tenant)
 {
 	const struct policy_quota_conf *q = quota_of(tenant);
 	unsigned month;
 	const struct ledger *l = account_now(&month);
 
-	if (q == NULL || l == NULL)
+	if (q == NULL || l == NULL) {
+		policy_quota_put_none(call);
 		return;
+	}
 	hd_out_uint(call, "bytes_quota", q->bytes);
 	hd_out_uint(call, "percent", percent_of(used_by(l, tenant), q->bytes));
 }

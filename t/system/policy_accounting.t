@@ -103,7 +103,7 @@ $hd->run;
 $hd->ready or die $hd->log_text;
 ($alice, $bob) = HyperDerp::Raw::logins($hd, 2);
 HyperDerp::Test::spew("$hd->{dir}/keys", "$alice->{key} alice, at home\n");
-HyperDerp::Test::spew("$hd->{dir}/more", "$bob->{key} bob\n");
+HyperDerp::Test::spew("$hd->{dir}/more", "$bob->{key} =2+3\n");
 ok ctl($hd, qw(policy reread))->{ok}, 'their keys are read';
 my ($a, $b) = map { HyperDerp::Raw->login($hd, $_) } $alice, $bob;
 
@@ -120,6 +120,12 @@ subtest 'while they are connected' => sub {
     is number('hyper_derp_tenant_packets_total', qr/tenant="office"/, qr/direction="in"/), 100, 'metrics';
     my $csv = $hd->ctl(qw(--csv accounting --key), $alice->{key}, '--since', $since);
     like $csv, qr/\Amonth,tenant,key,name,bytes_in,.*\r\n[\d-]+,office,$alice->{key},"alice, at home",\d+,/, '--csv';
+    like $hd->ctl(qw(--csv accounting --key), $bob->{key}, '--since', $since), qr/,office,$bob->{key},'=2\+3,\d/,
+        '... in which no name is a formula';
+    like $hd->ctl(qw(--csv accounting tenants --tenant office --since), $since),
+        qr/\A[^\r]*,drops,bytes_quota,percent\r\n[^\r]*,office,2,[\d,]+,,\r\n/, '... and columns do not depend on the rows';
+    is scalar(@{ ctl($hd, qw(accounting --since), substr($since, 0, 4) + 1 . '-12')->{data} }), 0,
+        'since a month that is to come';
     like $hd->ctl(qw(--csv status)), qr/--csv: the answer is no table/, '... of what is no table';
     like ctl($hd, qw(accounting --since 2026-13))->{error}{message}, qr/give a month as/, '--since nonsense';
 };

@@ -7,11 +7,19 @@
 
 #include "tools/hdctl/clean.h"
 
+/* Spreadsheets take a text that begins so for a formula, and run it: names are
+ * what clients say of themselves. */
+static bool is_formula(const char *text)
+{
+	return text[0] != '\0' && strchr("=+-@", text[0]) != NULL;
+}
+
 static void put_text(FILE *out, const char *text)
 {
-	char buf[PRINT_CELL_BYTES];
+	char buf[PRINT_CELL_BYTES] = "'";
+	size_t mark = is_formula(text);
 
-	clean_copy(buf, sizeof(buf), text);
+	clean_copy(buf + mark, sizeof(buf) - mark, text);
 	if (strpbrk(buf, ",\"") == NULL) {
 		fputs(buf, out);
 		return;
