@@ -199,6 +199,18 @@ int account_file_read(const char *path, struct ledger **ret,
 
 /* ---- the file is opened ---- */
 
+/* Until the new one is in its place the file stays, too: on a disk that is full
+ * the next try finds it again. */
+static int keep_bad(const char *path, const char *bad)
+{
+	if (unlink(bad) < 0 && errno != ENOENT)
+		return -errno;
+	if (link(path, bad) == 0)
+		return 0;
+	/* a file system without links */
+	return rename(path, bad) < 0 ? -errno : 0;
+}
+
 /* What cannot be read stays, for whoever wants to look at it. */
 static int start_anew(struct account_book *b, struct ledger *l,
 		      struct hd_error *err)
@@ -208,8 +220,8 @@ static int start_anew(struct account_book *b, struct ledger *l,
 	int fd, e = ledger_whole(l, &j);
 
 	snprintf(bad, sizeof(bad), "%s.bad", b->path);
-	if (e == 0 && rename(b->path, bad) < 0)
-		e = -errno;
+	if (e == 0)
+		e = keep_bad(b->path, bad);
 	fd = e == 0 ? account_file_replace(b->path, &j) : e;
 	if (fd >= 0) {
 		close(b->fd);

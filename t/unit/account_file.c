@@ -161,6 +161,33 @@ static void damage_is_kept(void **state)
 	account_book_free(&b);
 }
 
+/* Neither what is good of it nor the damaged file is lost. */
+static void damage_on_a_full_disk(void **state)
+{
+	struct account_book *b = account_book_new(5);
+	struct rlimit was, none;
+	struct hd_error err;
+
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		add(b);
+		tick(b);
+	}
+	assert_int_equal(pwrite(b->fd, "?", 1, (off_t)b->good - 25), 1);
+	account_book_free(&b);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &was), 0);
+	none = was;
+	none.rlim_cur = 5;
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &none), 0);
+	b = account_book_new(5);
+	assert_int_equal(account_book_tick(NULL, b, &err), -EFBIG);
+	assert_int_equal(account_book_tick(NULL, b, &err), -EFBIG);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &was), 0);
+	tick(b);
+	assert_true(drops_of(b) >= 1 && drops_of(b) < 3);
+	account_book_free(&b);
+}
+
 static void the_disk_is_full(void **state)
 {
 	struct account_book *b = account_book_new(3);
@@ -232,6 +259,7 @@ int main(void)
 		WITH_DIR(counted_before_it_is_open),
 		WITH_DIR(half_a_record_at_the_end),
 		WITH_DIR(damage_is_kept),
+		WITH_DIR(damage_on_a_full_disk),
 		WITH_DIR(the_disk_is_full),
 		WITH_DIR(long_files_are_written_anew),
 	};
