@@ -125,7 +125,8 @@ static int log_in(struct hd_module *mod, struct hd_stream *s,
 
 	if (sodium_memcmp(l->key.b, id->public_key.b, HD_KEY_BYTES) == 0)
 		return mesh_link_wrong(mod, s, MESH_REASON_SELF, true,
-				       "it is this relay itself");
+				       "it is this relay itself, or has a "
+				       "copy of its key");
 	if (!id->has_mesh_key)
 		return mesh_link_wrong(mod, s, MESH_REASON_GREETING, true,
 				       "derp.mesh_key is not set here");

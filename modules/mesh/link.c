@@ -162,8 +162,9 @@ static void found_self(struct mesh_link *l, struct hd_worker *w,
 {
 	go(l, w, MESH_SELF);
 	set_error(l, w, text);
-	hd_log_notice("mesh: member %s is this relay itself: it is not dialled "
-		      "any more",
+	hd_log_notice("mesh: member %s is this relay itself, or another one "
+		      "with a copy of its key (derp.key), which needs its own: "
+		      "it is not dialled any more",
 		      l->to.name);
 }
 
