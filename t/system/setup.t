@@ -48,7 +48,7 @@ sub setup ($r, @words) {
     my $said = <$f> // '';
     close $f;
     unlike $said, qr/Sanitizer|runtime error:/, 'no sanitizer report';
-    return ($? >> 8, $said);
+    return ($? & 127 ? "signal $?" : $? >> 8, $said);
 }
 
 my @whole = ('--host', 'localhost', '--self-signed');
@@ -56,7 +56,7 @@ my @whole = ('--host', 'localhost', '--self-signed');
 subtest 'what is asked for' => sub {
     my $r = relay();
     for ([[], qr/needs --host/], [['--host', 'a b'], qr/neither the name of a host/],
-        [['--host', 'x', '--port', '0'], qr/--port: 0 is outside 1-65535/],
+        [['--host', 'x', '--port', '0'], qr/--port: 0 is outside 1-65535/], [['--host', 'x', '--port', '8443x'], qr/outside/],
         [['--host', 'x', '--cert', 'c'], qr/go together/], [['--host', 'x', '--acme'], qr/--accept-tos/],
         [['--host', 'x', '--self-signed', '--cert', 'c', '--key', 'k'], qr/choose one/],
         [['--host', 'x'], qr/no certificate yet/], [[@whole, '--who', 'keys'], qr/needs its file/],
@@ -171,6 +171,47 @@ subtest 'listeners that setup has not made' => sub {
     unlike $said, qr/^\+listen/m, '... as they are';
 };
 
+subtest 'a listener for some' => sub {
+    my $r = relay();
+    my $port = $r->{port};
+    my ($crt, $key) = HyperDerp::Test::certificate($r->{dir}, 'mine');
+    my $yaml = text($r) . "listen:\n  - {addr: \"127.0.0.1:$port\", tls: true}\ntls: {certificates: [{cert: $crt, key: $key}]}\n";
+    HyperDerp::Test::spew($r->{file}, $yaml);
+    my ($code, $said) = setup($r, '--host', 'localhost', '--no-stun', '--yes', '--no-start');
+    is $code, 0, 'set up' or diag $said;
+    unlike text($r), qr/:443|:80\b/, 'nothing else is opened unasked';
+    like $said, qr/"DERPPort": $port\b/, 'its port is that of clients';
+    ($code, $said) = setup($r, '--host', 'localhost', '--port', '4443', '--yes', '--dry-run');
+    like $said, qr/^\+  - \{addr: "[^"]+:4443", tls: true\}$/m, 'one that is asked for is';
+};
+
+subtest 'a certificate that the relay makes' => sub {
+    my $r = relay(conf => "tls: {self_signed: true}\n");
+    my ($code, $said) = setup($r, '--host', 'localhost', '--port', $r->{port}, '--yes', '--no-start');
+    is $code, 0, 'is one' or diag $said;
+    like text($r), qr/^tls: \{self_signed: true\}$/m, '... and stays';
+    like $said, qr/`hdctl derpmap` prints their entry/, 'its pin is not known here';
+    unlike $said, qr/HostName/, '... and no entry without it is shown';
+};
+
+subtest 'a file that not all may read, behind a link' => sub {
+    my $r = relay();
+    my $real = "$r->{dir}/real.yaml";
+    rename $r->{file}, $real or die $!;
+    symlink 'real.yaml', $r->{file} or die $!;
+    chmod 0600, $real or die $!;
+    my ($code, $said) = setup($r, @whole, '--port', $r->{port}, '--yes', '--no-start');
+    is $code, 0, 'set up' or diag $said;
+    is readlink $r->{file}, 'real.yaml', 'the link stays';
+    like HyperDerp::Test::slurp($real), qr/^listen:/m, 'what it leads to is changed';
+    my ($backup) = $said =~ /^backup: (\S+)$/m;
+    is((stat $_)[2] & 07777, 0600, "$_: for nobody else") for $real, $backup;
+    HyperDerp::Test::spew($real, text($r) =~ s/^listen:\n/listen:   # mine\n/mr);
+    ($code, $said) = setup($r, @whole, '--port', $r->{port} + 1, '--yes');
+    is $code, 1, 'what cannot be kept' or diag $said;
+    is((stat "$r->{file}.new")[2] & 07777, 0600, "... is beside it, for nobody else");
+};
+
 subtest 'what the relay refuses' => sub {
     my $r = relay();
     my ($code, $said) = setup($r, @whole, '--port', $r->{port}, '--who', 'keys', "$r->{dir}/nosuch", '--yes');
@@ -261,6 +302,11 @@ subtest 'questions' => sub {
         $t->type($answer);
     }
     is $t->ended, 0, 'it ends' or diag $t->text;
+    $t = HyperDerp::Terminal->new(120, 50, $hdctl, 'setup', '-c', relay()->{file}, '--no-start', '--host', 'localhost');
+    ok $t->shows(qr/^certificate: /m), 'once more';
+    $t->type('lets encrypt');
+    ok $t->shows(qr/"lets encrypt" is none of these; nothing is changed/), 'an answer that is none' or diag $t->text;
+    is $t->ended, 2, '... is no answer';
     like text($r), qr/^  - \{addr: "[^"]+:$r->{port}", tls: true\}$/m, 'what was answered is written';
 };
 

@@ -67,7 +67,9 @@ void setup_entries(struct setup *s); /* for Headscale and others */
  * setup_changes - whether anything is to be written. */
 const json_t *setup_conf(const struct setup *s, const char *path);
 bool setup_changes(const struct setup *s);
-/* setup_port - that clients connect to, as it shall be. */
+/* setup_port_of - what somebody has written; -1: no port.
+ * setup_port - that clients connect to, as it shall be. */
+int setup_port_of(const char *text);
 int setup_port(const struct setup *s);
 int setup_stun_port(const struct setup *s); /* -1: none */
 bool setup_has(const struct setup *s, const char *module); /* installed */
@@ -84,6 +86,10 @@ char *setup_edit(const char *text, const char *key, const json_t *value,
 /* setup_diff - as diff -u. */
 void setup_diff(const char *old_name, const char *new_name,
 		const char *old_text, const char *new_text);
+/* setup_replace - a file's text, at once; a link stays one.
+ * @like  whose owner and mode it gets; not there: everybody may read it
+ * Returns as above. */
+int setup_replace(const char *path, const char *text, const char *like);
 /* setup_put_cert - write the certificate and its key. Returns as above. */
 int setup_put_cert(struct setup *s);
 /* setup_cert_end - the files before it go; or come back. */

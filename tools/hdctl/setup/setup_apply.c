@@ -2,6 +2,8 @@
 /* tools/hdctl/setup/setup_apply.c - write it, try it with `hyper-derp -t`, and
  * take all back where that refuses it. */
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -40,27 +42,60 @@ static int make_folders(const char *path)
 	return HDCTL_OK;
 }
 
-/* By rename: whoever reads it meanwhile has all of the old or of the new. */
-static int replace(const char *path, const char *text)
+/* Owner before mode: nobody else reads it meanwhile. */
+static bool fill(FILE *f, const char *text, const char *like)
 {
-	char new[SETUP_PATH_BYTES + 64];
 	struct stat st;
-	bool there = stat(path, &st) == 0;
+	int fd = fileno(f);
+
+	if (stat(like, &st) < 0)
+		st = (struct stat){ .st_mode = 0644,
+				    .st_uid = (uid_t)-1,
+				    .st_gid = (gid_t)-1 };
+	return fchown(fd, st.st_uid, st.st_gid) == 0 &&
+	       fchmod(fd, st.st_mode & 07777) == 0 && fputs(text, f) >= 0 &&
+	       fflush(f) == 0 && fsync(fd) == 0;
+}
+
+static FILE *create(const char *path)
+{
+	int fd;
+
+	(void)unlink(path);
+	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	return fd >= 0 ? fdopen(fd, "w") : NULL;
+}
+
+/* By rename: whoever reads it meanwhile has all of the old or of the new. A
+ * link stays, what it leads to is replaced. */
+int setup_replace(const char *path, const char *text, const char *like)
+{
+	char real[PATH_MAX], new[PATH_MAX + 8];
+	int e = 0;
 	FILE *f;
 
+	if (realpath(path, real) != NULL)
+		path = real;
 	(void)snprintf(new, sizeof(new), "%s.tmp", path);
-	f = fopen(new, "we");
+	f = create(new);
 	if (f == NULL)
 		return failed(new);
-	(void)fchmod(fileno(f), there ? st.st_mode & 07777 : 0644);
-	bool good = !there || fchown(fileno(f), st.st_uid, st.st_gid) == 0;
+	if (!fill(f, text, like))
+		e = errno;
+	if (fclose(f) != 0 && e == 0)
+		e = errno;
+	if (e == 0 && rename(new, path) < 0)
+		e = errno;
+	if (e == 0)
+		return HDCTL_OK;
+	(void)unlink(new);
+	errno = e;
+	return failed(path);
+}
 
-	fputs(text, f);
-	if (fclose(f) != 0 || !good || rename(new, path) < 0) {
-		(void)unlink(new);
-		return failed(path);
-	}
-	return HDCTL_OK;
+static int replace(const char *path, const char *text)
+{
+	return setup_replace(path, text, path);
 }
 
 /* "FILE.bak-20261129-093000". */
@@ -75,7 +110,7 @@ static int back_up(const struct setup *s, char path[SETUP_PATH_BYTES + 96])
 	strftime(when, sizeof(when), "%Y%m%d-%H%M%S", &tm);
 	(void)snprintf(path, SETUP_PATH_BYTES + 96, "%s.bak-%s", s->target,
 		       when);
-	r = replace(path, s->old_text);
+	r = setup_replace(path, s->old_text, s->target);
 	if (r == HDCTL_OK)
 		printf("backup: %s\n", path);
 	return r;
@@ -197,7 +232,8 @@ static void take_back(const struct setup *s, const char *said)
 		(void)replace(s->target, s->old_text);
 	(void)for_each(s, s->enable, remove_link);
 	(void)for_each(s, s->disable, disable_not);
-	if (said != NULL && replace(path, s->new_text) == HDCTL_OK)
+	if (said != NULL &&
+	    setup_replace(path, s->new_text, s->target) == HDCTL_OK)
 		hdctl_fail(HDCTL_REFUSED, "hyper-derp -t refuses it, so all is "
 			   "as it was; what was tried is in %s\n%s", path,
 			   said);

@@ -67,8 +67,9 @@ static bool ask_acme(struct setup_wish *w)
 	return a != NULL;
 }
 
-/* "keep": there is one. */
-static bool ask_certificate(struct setup *s)
+/* "keep": there is one.
+ * @ret_wrong  an answer that is none of these */
+static bool ask_certificate(struct setup *s, const char **ret_wrong)
 {
 	bool acme = setup_has(s, "acme"), there = !s->fresh;
 	const char *a = question(acme ? "certificate: acme (Let's Encrypt), "
@@ -86,6 +87,8 @@ static bool ask_certificate(struct setup *s)
 		return ask_acme(&s->w);
 	if (strcmp(a, "self-signed") == 0)
 		s->w.certificate = SETUP_CERT_SELF;
+	else if (strcmp(a, "keep") != 0)
+		*ret_wrong = a;
 	return true;
 }
 
@@ -115,8 +118,8 @@ static bool ask_port(struct setup *s)
 
 	(void)snprintf(def, sizeof(def), "%d", setup_port(s));
 	a = question("TCP port?", def);
-	if (a != NULL)
-		s->w.port = atoi(a);
+	if (a != NULL && setup_port_of(a) != setup_port(s))
+		s->w.port = setup_port_of(a);
 	return a != NULL;
 }
 
@@ -135,6 +138,7 @@ static bool ask_stun(struct setup *s)
 int setup_ask(struct setup *s)
 {
 	struct setup_wish *w = &s->w;
+	const char *wrong = NULL;
 	bool on = true;
 
 	if (w->yes)
@@ -145,7 +149,11 @@ int setup_ask(struct setup *s)
 		on = w->host != NULL;
 	}
 	if (on && w->certificate == SETUP_CERT_KEEP)
-		on = ask_certificate(s);
+		on = ask_certificate(s, &wrong);
+	if (wrong != NULL)
+		return hdctl_fail(HDCTL_USAGE,
+				  "\"%s\" is none of these; nothing is changed",
+				  wrong);
 	if (on && w->who == NULL)
 		on = ask_who(s);
 	if (on && w->port == 0)
@@ -154,7 +162,7 @@ int setup_ask(struct setup *s)
 		on = ask_stun(s);
 	if (!on)
 		return hdctl_fail(HDCTL_REFUSED, "nothing is changed");
-	if (w->port < 0 || w->port > 65535)
+	if (w->port < 0)
 		return hdctl_fail(HDCTL_USAGE, "the port is outside 1-65535");
 	return HDCTL_OK;
 }

@@ -94,6 +94,10 @@ static int keep(struct setup *s)
 	if (cert == NULL && setup_lists(s, "acme") &&
 	    setup_conf(s, "acme.hosts") != NULL)
 		return HDCTL_OK;
+	if (cert == NULL && tree_is(setup_conf(s, "tls"), "self_signed")) {
+		s->self_signed = true; /* the relay has made it, or will */
+		return HDCTL_OK;
+	}
 	if (cert == NULL)
 		return hdctl_fail(HDCTL_USAGE,
 				  "no certificate yet: --cert FILE --key FILE, "

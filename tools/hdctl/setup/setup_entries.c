@@ -73,7 +73,8 @@ void setup_entries(struct setup *s)
 		.can_port_80 = http,
 	};
 
-	if (s->self_signed && pem_pin(s->pem.leaf, pin))
+	if (s->self_signed && s->pem.leaf != NULL &&
+	    pem_pin(s->pem.leaf, pin))
 		node.cert_name = pin;
 	set_address(&node, s->w.host);
 	printf("\nfirewall: open TCP %d%s", node.derp_port,
@@ -81,6 +82,12 @@ void setup_entries(struct setup *s)
 	if (node.stun_port > 0)
 		printf(", UDP %d", node.stun_port);
 	putchar('\n');
+	if (s->self_signed && pin[0] == '\0') {
+		puts("\nthe relay makes its certificate itself, and clients "
+		     "need its pin: `hdctl derpmap` prints their entry once it "
+		     "runs");
+		return;
+	}
 	put("Headscale: a file of derp.paths in its config.yaml", "yaml",
 	    &node);
 	put("Tailscale: in the policy file of the tailnet", "json", &node);

@@ -71,6 +71,15 @@ static size_t take_who(struct setup_wish *w, const char *next)
 	return w->who_arg != NULL;
 }
 
+int setup_port_of(const char *text)
+{
+	char *end;
+	long n = strtol(text, &end, 10);
+
+	return end != text && *end == '\0' && n >= 1 && n <= 65535 ? (int)n
+								   : -1;
+}
+
 int setup_options(struct setup_wish *w, const char *const *words, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
@@ -91,8 +100,8 @@ int setup_options(struct setup_wish *w, const char *const *words, size_t n)
 	    w->certificate == SETUP_CERT_KEEP)
 		w->certificate = SETUP_CERT_FILES;
 	if (w->port_text != NULL) {
-		w->port = atoi(w->port_text);
-		if (w->port < 1 || w->port > 65535)
+		w->port = setup_port_of(w->port_text);
+		if (w->port < 0)
 			return hdctl_fail(HDCTL_USAGE, "--port: %s is outside "
 					  "1-65535", w->port_text);
 	}

@@ -42,10 +42,43 @@ static const json_t *main_listener(const struct setup *s, int port)
 	return NULL;
 }
 
+static bool is_own(const json_t *l)
+{
+	return tree_is(l, "tls") && !setup_is_main(l) &&
+	       json_object_get(l, "name") == NULL &&
+	       json_object_get(l, "protocol") == NULL &&
+	       json_object_get(l, "only") == NULL;
+}
+
+static const json_t *own_in(const json_t *tree)
+{
+	const json_t *all = json_object_get(tree, "listen"), *l;
+	size_t i;
+
+	json_array_foreach(all, i, l)
+		if (is_own(l))
+			return l;
+	return NULL;
+}
+
+/* Whoever has chosen an address for clients does not get one more on all
+ * addresses unasked. NULL: nobody has. */
+static const json_t *own_listener(const struct setup *s)
+{
+	const json_t *l = own_in(s->tree);
+
+	if (s->w.port > 0 || main_listener(s, 0) != NULL)
+		return NULL;
+	return l != NULL ? l : own_in(s->others);
+}
+
 int setup_port(const struct setup *s)
 {
 	const json_t *l = main_listener(s, 0);
 	const json_t *one = setup_conf(s, "port");
+
+	if (l == NULL)
+		l = own_listener(s);
 
 	if (s->w.port > 0)
 		return s->w.port;
@@ -111,8 +144,8 @@ static json_t *tls_listener(const struct setup *s, const json_t **ret_old)
 /* Whoever has taken it out does not get it back unasked. */
 static bool wants_pages(const struct setup *s, const json_t *was)
 {
-	bool asked = was == NULL || s->w.port > 0 ||
-		     s->w.certificate == SETUP_CERT_ACME;
+	bool asked = (was == NULL && own_listener(s) == NULL) ||
+		     s->w.port > 0 || s->w.certificate == SETUP_CERT_ACME;
 
 	return (asked || main_listener(s, 80) != NULL) &&
 	       (setup_port(s) == 443 || setup_wants(s, "acme"));
@@ -121,14 +154,16 @@ static bool wants_pages(const struct setup *s, const json_t *was)
 /* Two of them are ours; whatever others there are stay, in their places. */
 static void want_listen(struct setup *s)
 {
-	const json_t *old = json_object_get(s->tree, "listen"), *l, *was;
-	json_t *all = json_array(), *pages = NULL;
-	json_t *mine = tls_listener(s, &was);
+	const json_t *old = json_object_get(s->tree, "listen"), *l, *was = NULL;
+	json_t *all = json_array(), *pages = NULL, *mine = NULL;
 	size_t i;
+
+	if (own_listener(s) == NULL)
+		mine = tls_listener(s, &was);
 
 	if (wants_pages(s, was))
 		pages = pages_listener(s);
-	if (was == NULL)
+	if (was == NULL && mine != NULL)
 		json_array_append(all, mine);
 	if (pages != NULL && main_listener(s, 80) == NULL)
 		json_array_append(all, pages);
@@ -139,7 +174,7 @@ static void want_listen(struct setup *s)
 			json_array_append(all, pages);
 		else
 			json_array_append(all, (json_t *)l);
-	if (!json_equal(all, old))
+	if (!json_equal(all, old) && json_array_size(all) > 0)
 		json_object_set(s->want, "listen", all);
 	json_decref(all);
 	json_decref(mine);

@@ -46,16 +46,21 @@ static bool is_running(struct setup *s)
 	return same;
 }
 
-static bool wait_for_relay(struct setup *s)
+static int wait_for_relay(struct setup *s, bool *ret_runs)
 {
 	const struct timespec step = { .tv_nsec = STEP_MS * 1000000L };
 
-	for (int ms = 0; ms < WAIT_MS; ms += STEP_MS) {
-		if (is_running(s))
-			return true;
+	*ret_runs = is_running(s);
+	for (int ms = 0; !*ret_runs && ms < WAIT_MS; ms += STEP_MS) {
 		nanosleep(&step, NULL);
+		*ret_runs = is_running(s);
 	}
-	return false;
+	return *ret_runs
+		       ? HDCTL_OK
+		       : hdctl_fail(HDCTL_NO_DAEMON,
+				    "no relay with %s answers at %s after "
+				    "%d s: journalctl -u hyper-derp says why",
+				    s->w.config, socket_of(s), WAIT_MS / 1000);
 }
 
 /* ---- systemd ---- */
@@ -143,8 +148,7 @@ static int restart(struct setup *s, const char *why, bool *ret_runs)
 		return hdctl_fail(HDCTL_REFUSED, "stop the relay and start it "
 						 "again");
 	r = systemctl(path, "restart", NULL);
-	*ret_runs = r == HDCTL_OK && wait_for_relay(s);
-	return r;
+	return r == HDCTL_OK ? wait_for_relay(s, ret_runs) : r;
 }
 
 /* Some options are not live: the relay names them. */
@@ -206,7 +210,8 @@ int setup_start(struct setup *s, bool *ret_runs)
 			r = reload(s, ret_runs);
 	} else if (has_systemd(s, path)) {
 		r = systemctl(path, "enable", "--now");
-		*ret_runs = r == HDCTL_OK && wait_for_relay(s);
+		if (r == HDCTL_OK)
+			r = wait_for_relay(s, ret_runs);
 	} else {
 		printf("\nno systemd here; start it: hyper-derp%s%s\n",
 		       strcmp(s->w.config,

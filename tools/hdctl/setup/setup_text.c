@@ -114,13 +114,10 @@ static void show_all(const struct setup *s)
 static int write_beside(const struct setup *s)
 {
 	char path[SETUP_PATH_BYTES + 64];
-	FILE *f;
 
 	(void)snprintf(path, sizeof(path), "%s.new", s->target);
-	f = s->w.dry_run ? NULL : fopen(path, "we");
-	if (f != NULL)
-		fputs(s->new_text, f);
-	if (f != NULL && fclose(f) == 0)
+	if (!s->w.dry_run &&
+	    setup_replace(path, s->new_text, s->target) == HDCTL_OK)
 		return hdctl_fail(HDCTL_REFUSED,
 				  "%s stays as it is: %s. What setup would "
 				  "write is in %s: compare, and take what you "
