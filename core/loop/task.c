@@ -20,7 +20,14 @@
 #include <string.h>
 #include <time.h>
 
-enum { HELPERS = 4, TASKS_MAX = 1024 };
+enum {
+	HELPERS = 4,
+	/* So many of the core's at a time: they look up names, and where the
+	 * DNS does not answer each takes many seconds. Files of modules are
+	 * written meanwhile. */
+	CORE_MAX = 2,
+	TASKS_MAX = 1024,
+};
 
 struct task {
 	struct task *next;
@@ -38,6 +45,7 @@ static struct {
 	pthread_cond_t more, idle;
 	struct task *first, **last;
 	unsigned n; /* queued and running */
+	unsigned n_core; /* the core's that run */
 	unsigned n_threads;
 	bool open;
 	bool running; /* workers are there for what is done */
@@ -64,16 +72,26 @@ static struct task *take(struct task **at)
 	return t;
 }
 
-/* The first whose module has started. */
+static bool may_run(const struct task *t)
+{
+	if (t->core_done != NULL)
+		return tasks.n_core < CORE_MAX;
+	return t->mod == NULL || !t->mod->tasks_wait;
+}
+
+/* The first that may run. Whoever has run one of the core's takes the next. */
 static struct task *pop(void)
 {
 	struct task **at = &tasks.first;
 
 	if (!tasks.running)
 		return NULL;
-	while (*at != NULL && (*at)->mod != NULL && (*at)->mod->tasks_wait)
+	while (*at != NULL && !may_run(*at))
 		at = &(*at)->next;
-	return *at != NULL ? take(at) : NULL;
+	if (*at == NULL)
+		return NULL;
+	tasks.n_core += (*at)->core_done != NULL;
+	return take(at);
 }
 
 /* One more thread while there are more tasks than threads. */
@@ -188,9 +206,12 @@ static void *helper(void *arg)
 	pthread_setname_np(pthread_self(), "hd-task");
 	pthread_mutex_lock(&tasks.lock);
 	while ((t = wait_for_one()) != NULL) {
+		bool of_core = t->core_done != NULL;
+
 		pthread_mutex_unlock(&tasks.lock);
 		run(t);
 		pthread_mutex_lock(&tasks.lock);
+		tasks.n_core -= of_core;
 		if (--tasks.n == 0)
 			pthread_cond_signal(&tasks.idle);
 	}
@@ -268,7 +289,7 @@ void hd_tasks_start(void)
 	pthread_mutex_lock(&tasks.lock);
 	tasks.first = NULL;
 	tasks.last = &tasks.first;
-	tasks.n = tasks.n_threads = 0;
+	tasks.n = tasks.n_core = tasks.n_threads = 0;
 	tasks.open = true;
 	tasks.running = tasks.lost = false;
 	pthread_mutex_unlock(&tasks.lock);

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <unistd.h>
 
 enum { PATIENCE_MS = 60000 }; /* longer than a machine stalls */
 
@@ -94,6 +95,37 @@ static void stop_does_not_wait_for_ever(void **state)
 	assert_int_equal(dropped, 7);
 }
 
+static void no_core_done(struct hd_worker *w, void *arg, void *unused)
+{
+	(void)w;
+	(void)arg;
+	(void)unused;
+}
+
+/* As many as there are relays to dial, when the DNS does not answer. */
+static void lookups_hold_up_no_module(void **state)
+{
+	(void)state;
+	hd_tasks_start();
+	hd_tasks_run();
+	dropped = ran = 0;
+	pthread_mutex_lock(&gate);
+	for (int i = 0; i < 9; i++)
+		assert_int_equal(hd_task_core(NULL, wait_for_gate, no_core_done,
+					      NULL, drop),
+				 0);
+	assert_int_equal(hd_task(NULL, NULL, work, NULL, NULL, NULL), 0);
+	for (int ms = 0; ms < PATIENCE_MS; ms++) {
+		if (__atomic_load_n(&ran, __ATOMIC_SEQ_CST) == 1)
+			break;
+		usleep(1000);
+	}
+	assert_int_equal(__atomic_load_n(&ran, __ATOMIC_SEQ_CST), 1);
+	pthread_mutex_unlock(&gate);
+	assert_true(hd_tasks_stop(PATIENCE_MS));
+	assert_int_equal(dropped, 9); /* there is no worker to tell */
+}
+
 static void without_done_the_work_has_it(void **state)
 {
 	(void)state;
@@ -126,6 +158,7 @@ int main(void)
 		cmocka_unit_test(all_are_run),
 		cmocka_unit_test(too_many_are_refused),
 		cmocka_unit_test(stop_does_not_wait_for_ever),
+		cmocka_unit_test(lookups_hold_up_no_module),
 		cmocka_unit_test(without_done_the_work_has_it),
 		cmocka_unit_test(none_runs_before_the_workers),
 	};
