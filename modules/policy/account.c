@@ -69,31 +69,43 @@ void ledger_free(struct ledger **ledger)
 
 /* ---- tenants ---- */
 
-struct account_tenant *ledger_tenant(const struct ledger *l, const char *name)
+static unsigned place_of(const struct ledger *l, const char *name)
 {
-	struct account_tenant *t = l->tenants;
+	uint64_t hash;
+
+	crypto_shorthash((uint8_t *)&hash, (const uint8_t *)name, strlen(name),
+			 l->salt);
+	return hash % LEDGER_TENANT_PLACES;
+}
+
+static struct account_tenant *tenant_at(const struct ledger *l, unsigned place,
+					const char *name)
+{
+	struct account_tenant *t = l->by_name[place];
 
 	while (t != NULL && strcmp(t->name, name) != 0)
-		t = t->next;
+		t = t->chain;
 	return t;
 }
 
-/* The last one asked for comes first: a worker's batch has few. */
+struct account_tenant *ledger_tenant(const struct ledger *l, const char *name)
+{
+	return tenant_at(l, place_of(l, name), name);
+}
+
 static struct account_tenant *tenant_of(struct ledger *l, const char *name)
 {
-	struct account_tenant **at = &l->tenants, *t;
+	unsigned place = place_of(l, name);
+	struct account_tenant *t = tenant_at(l, place, name);
 
-	while (*at != NULL && strcmp((*at)->name, name) != 0)
-		at = &(*at)->next;
-	t = *at;
-	if (t != NULL) {
-		*at = t->next;
-	} else {
-		t = calloc(1, sizeof(*t) + strlen(name) + 1);
-		if (t == NULL)
-			return NULL;
-		strcpy(t->name, name);
-	}
+	if (t != NULL)
+		return t;
+	t = calloc(1, sizeof(*t) + strlen(name) + 1);
+	if (t == NULL)
+		return NULL;
+	strcpy(t->name, name);
+	t->chain = l->by_name[place];
+	l->by_name[place] = t;
 	t->next = l->tenants;
 	l->tenants = t;
 	return t;

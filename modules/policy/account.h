@@ -30,11 +30,14 @@ struct account {
 #define ACCOUNT_NO_ID UINT32_MAX
 
 struct account_tenant {
-	struct account_tenant *next;
+	struct account_tenant *next; /* of all */
+	struct account_tenant *chain; /* of the same hash */
 	struct account_counts sum;
 	size_t n; /* of accounts */
 	char name[]; /* "" the one without */
 };
+
+enum { LEDGER_TENANT_PLACES = 1024 }; /* a few thousand tenants at most */
 
 struct ledger { /* of a month */
 	struct account **table;
@@ -43,7 +46,8 @@ struct ledger { /* of a month */
 	struct account *first, *unsaved, **unsaved_last;
 	struct account **by_id; /* of the file; it may name one twice */
 	uint32_t n_ids, ids_size;
-	struct account_tenant *tenants;
+	struct account_tenant *tenants; /* the newest first */
+	struct account_tenant *by_name[LEDGER_TENANT_PLACES];
 };
 
 /* ledger_new - NULL when out of memory. ledger_free - NULL is allowed. */

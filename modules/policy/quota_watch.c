@@ -76,9 +76,12 @@ static void tell(const struct policy_tenant_conf *t, enum level level,
 	hd_event("policy.quota", json);
 }
 
-static enum level level_before(const char *tenant)
+/* @i  where it stood, unless the configuration has changed */
+static enum level level_before(const char *tenant, size_t i)
 {
-	for (size_t i = 0; i < said.n; i++)
+	if (i < said.n && strcmp(said.v[i].tenant, tenant) == 0)
+		return said.v[i].level;
+	for (i = 0; i < said.n; i++)
 		if (strcmp(said.v[i].tenant, tenant) == 0)
 			return said.v[i].level;
 	return LEVEL_WELL;
@@ -98,11 +101,12 @@ static void look_at(struct look *look, const struct ledger *l,
 	const struct policy_quota_conf *q = t->quota.v;
 	uint64_t used = used_by(l, t->name);
 	enum level level = level_of(used, q->bytes);
+	enum level before = level_before(t->name, look->n_said);
 	struct said *s = &look->said[look->n_said++];
 
 	snprintf(s->tenant, sizeof(s->tenant), "%s", t->name);
 	s->level = level;
-	if (level != level_before(t->name))
+	if (level != before)
 		tell(t, level, used);
 	if (level == LEVEL_SPENT)
 		look->spent[look->n_spent++] = (struct policy_spent){

@@ -48,6 +48,31 @@ static uint64_t total(const struct ledger *l, enum account_what what)
 	return sum;
 }
 
+/* Each has its own, with several in each place of the table. */
+static void thousands_of_tenants(void **state)
+{
+	enum { N = 3 * LEDGER_TENANT_PLACES };
+	struct ledger *l = ledger_new();
+	const struct hd_key key = key_of(1);
+	char name[16];
+
+	(void)state;
+	for (unsigned i = 0; i < 2 * N; i++) {
+		snprintf(name, sizeof(name), "t%u", i % N);
+		ledger_add(l, ledger_account(l, name, &key, "", 2 * N), &one);
+	}
+	for (unsigned i = 0; i < N; i++) {
+		snprintf(name, sizeof(name), "t%u", i);
+		assert_non_null(ledger_tenant(l, name));
+		assert_int_equal(ledger_tenant(l, name)->n, 1);
+		assert_int_equal(ledger_tenant(l, name)->sum.n[ACCOUNT_DROPS],
+				 2 * one.n[ACCOUNT_DROPS]);
+	}
+	assert_null(ledger_tenant(l, "t"));
+	assert_int_equal(total(l, ACCOUNT_DROPS), 2 * N * one.n[ACCOUNT_DROPS]);
+	ledger_free(&l);
+}
+
 static void cut_at_every_byte(void **state)
 {
 	struct journal j = { 0 };
@@ -222,6 +247,7 @@ static void bytes_of_a_file(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(thousands_of_tenants),
 		cmocka_unit_test(cut_at_every_byte),
 		cmocka_unit_test(changed_at_every_byte),
 		cmocka_unit_test(compaction_is_the_same),
