@@ -65,12 +65,24 @@ static int wait_for_relay(struct setup *s, bool *ret_runs)
 
 /* ---- systemd ---- */
 
+/* `make install` alone brings no unit. */
+static bool has_unit(char *systemctl)
+{
+	int status = -1;
+
+	free(program_output((char *const[]){ systemctl, (char *)"cat",
+					     (char *)"--no-pager",
+					     (char *)UNIT, NULL },
+			    true, &status));
+	return status == 0;
+}
+
 static bool has_systemd(const struct setup *s, char path[4096])
 {
 	if (strcmp(s->w.config, HD_SYSCONF_DIR "/hyper-derp/hyper-derp.yaml") ||
 	    access("/run/systemd/system", F_OK) < 0)
 		return false;
-	return program_find("systemctl", path) != NULL;
+	return program_find("systemctl", path) != NULL && has_unit(path);
 }
 
 static int systemctl(char *path, const char *verb, const char *option)
@@ -213,7 +225,8 @@ int setup_start(struct setup *s, bool *ret_runs)
 		if (r == HDCTL_OK)
 			r = wait_for_relay(s, ret_runs);
 	} else {
-		printf("\nno systemd here; start it: hyper-derp%s%s\n",
+		printf("\nno unit of systemd starts it here; start it: "
+		       "hyper-derp%s%s\n",
 		       strcmp(s->w.config,
 			      HD_SYSCONF_DIR "/hyper-derp/hyper-derp.yaml")
 			       ? " -c "
