@@ -194,6 +194,22 @@ subtest 'a certificate that the relay makes' => sub {
     unlike $said, qr/HostName/, '... and no entry without it is shown';
 };
 
+# Port 80 may be taken, or forbidden: that it is there is not asked here.
+subtest 'a certificate by ACME' => sub {
+    my $r = relay();
+    my @acme = ('--host', 'localhost', '--acme', '--accept-tos', '--port', $r->{port}, '--yes', '--no-start');
+    my ($code, $said) = setup($r, @acme);
+    plan skip_all => 'without acme' if $said =~ /acme is not installed/;
+    like $said, qr/^ok +configuration /m, 'the module takes what is written' or diag $said;
+    like text($r), qr/^acme:\n  hosts: \[localhost\]\n  accept_tos: true\n/m, '... which is this';
+    like text($r), qr/^load_module: \[derp, stun, acme\]$/m, '... and is loaded';
+    unlike text($r), qr/certificates:/, '... in place of files';
+    HyperDerp::Test::spew($r->{file}, text($r) =~ s/\[localhost\]/[localhost, other.example]/r);
+    ($code, $said) = setup($r, @acme, '--email', 'me@other.example', '--dry-run');
+    like $said, qr/^\+  email: "?me\@other\.example"?$/m, 'again, with an address';
+    unlike $said, qr/^-.*other/m, '... other names stay';
+};
+
 subtest 'a file that not all may read, behind a link' => sub {
     my $r = relay();
     my $real = "$r->{dir}/real.yaml";

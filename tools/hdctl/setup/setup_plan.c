@@ -235,6 +235,19 @@ static bool is_address(const char *host)
 	       host[strspn(host, "0123456789.")] == '\0';
 }
 
+static bool has_text(const json_t *list, const char *text)
+{
+	const json_t *item;
+	size_t i;
+
+	json_array_foreach(list, i, item)
+		if (json_is_string(item) &&
+		    strcmp(json_string_value(item), text) == 0)
+			return true;
+	return false;
+}
+
+/* A certificate that has more names keeps them. */
 static void want_acme(struct setup *s)
 {
 	json_t *acme;
@@ -245,7 +258,9 @@ static void want_acme(struct setup *s)
 		return;
 	}
 	acme = section(s->want, "acme");
-	json_object_set_new(acme, "hosts", json_pack("[s]", s->w.host));
+	if (!has_text(json_object_get(acme, "hosts"), s->w.host))
+		json_object_set_new(acme, "hosts",
+				    json_pack("[s]", s->w.host));
 	if (s->w.email != NULL)
 		json_object_set_new(acme, "email", json_string(s->w.email));
 	json_object_set_new(acme, "accept_tos", json_string("true"));
