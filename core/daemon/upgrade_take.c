@@ -182,7 +182,7 @@ static void take_here(struct hd_worker *w, void *arg)
 	while (hd_snap_next(&in, &item) == 1)
 		if (item.tag == HD_SNAP_GONE)
 			(void)hd_owed_take(w, item.in, &err);
-	hd_visitors_reload(w); /* they count as if they had come here */
+	hd_visitors_reload(w); /* they count for their addresses */
 }
 
 static int take_module(struct take *k, struct hd_snap_in in,

@@ -146,12 +146,14 @@ static const char *why_not(const struct hd_visitor *v,
 	return NULL;
 }
 
-static void enters(struct hd_visitor *v, const struct hd_worker *w)
+/* @now  it has just come */
+static void enters(struct hd_visitor *v, const struct hd_worker *w, bool now)
 {
 	const struct hd_rate rate = rate_of(w->conf);
 
 	v->n++;
-	hd_bucket_take(&v->bucket, &rate, 2, w->now_ns);
+	if (now)
+		hd_bucket_take(&v->bucket, &rate, 2, w->now_ns);
 }
 
 /* ---- who may not ---- */
@@ -191,7 +193,8 @@ static void tell(struct hd_worker *w, const struct hd_listener *l,
 
 /* ---- coming and going ---- */
 
-/* @asks  whether it may; else it is here, and counts */
+/* @asks  whether it may; else it is here, and counts: it came at another time,
+ * so it takes nothing of the rate, which would lock its address out */
 static struct refused come(struct hd_worker *w, const union hd_addr *from,
 			   bool asks, struct hd_visitor **ret)
 {
@@ -209,7 +212,7 @@ static struct refused come(struct hd_worker *w, const union hd_addr *from,
 	if (limit != NULL)
 		r = refuse(v, limit, w);
 	else if (v != NULL)
-		enters(v, w);
+		enters(v, w, asks);
 	pthread_mutex_unlock(&part->lock);
 	*ret = limit == NULL ? v : NULL;
 	return r;

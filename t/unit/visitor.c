@@ -8,6 +8,8 @@
 #include "core/base/key.h"
 #include "core/base/prefix.h"
 #include "core/net/listener.h"
+#include "core/stream/stream.h"
+#include "core/stream/stream_worker.h"
 #include "t/unit/unit.h"
 
 enum { S = 1000000000, KEPT_MAX = 65536, CROWD = 200000, MINUTE_MS = 60000 };
@@ -163,6 +165,33 @@ static void proxies_do_not_count(void **state)
 	assert_int_equal(hd_visitors_n(), 0);
 }
 
+/* A reload, or an upgrade, that finds a crowd behind one address does not lock
+ * it out: none of them has just come. */
+static void who_is_here_has_not_just_come(void **state)
+{
+	struct hd_streams streams = { .first = NULL };
+	struct hd_stream crowd[100] = { 0 };
+
+	(void)state;
+	w->streams = &streams;
+	for (unsigned i = 0; i < HD_ARRAY_N(crowd); i++) {
+		crowd[i].worker = w;
+		crowd[i].addr = addr_of("192.0.2.1");
+		crowd[i].next = streams.first;
+		streams.first = &crowd[i];
+	}
+	conf.address_connections = HD_ARRAY_N(crowd) + 1;
+	conf.address_rate = 1;
+	hd_visitors_reload(w);
+	assert_true(looks_in("192.0.2.1"));
+	conf.address_connections--;
+	assert_false(looks_in("192.0.2.1")); /* but they count */
+	for (unsigned i = 0; i < HD_ARRAY_N(crowd); i++)
+		hd_visitor_leave(w, &crowd[i].visitor);
+	w->streams = NULL;
+	forgotten();
+}
+
 /* Nor can they make us forget who comes too often, or has connections. */
 static void a_crowd_takes_no_memory(void **state)
 {
@@ -195,6 +224,8 @@ int main(void)
 						teardown),
 		cmocka_unit_test_setup_teardown(proxies_do_not_count, setup,
 						teardown),
+		cmocka_unit_test_setup_teardown(who_is_here_has_not_just_come,
+						setup, teardown),
 		cmocka_unit_test_setup_teardown(so_fast, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_crowd_takes_no_memory, setup,
 						teardown),
