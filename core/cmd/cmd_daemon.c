@@ -6,6 +6,9 @@
 #include "core/control/control.h"
 #include "core/module/module_listed.h"
 
+/* Of --for. The main loop can wait for an int of milliseconds, 24 days. */
+enum { DRAIN_MAX_MS = 7 * 24 * 3600 * 1000 };
+
 struct notes {
 	char text[2048];
 	size_t len;
@@ -53,6 +56,13 @@ static void run_drain(struct hd_module *mod, struct hd_call *c)
 	struct hd_error err = { "" };
 
 	(void)mod;
+	if (hd_call_arg(c, "for") != NULL && wait_ms > DRAIN_MAX_MS) {
+		hd_call_error(c,
+			      "--for: a drain takes %d h at most, nothing has "
+			      "changed",
+			      DRAIN_MAX_MS / 3600000);
+		return;
+	}
 	if (hd_daemon_ops->drain(wait_ms, hd_call_arg(c, "exit") != NULL,
 				 &err) < 0) {
 		hd_call_error(c, "%s", err.text);

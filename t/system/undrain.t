@@ -105,6 +105,11 @@ subtest 'another time' => sub {
     my $again = ctl($hd, 'drain');
     ok !$again->{ok}, 'again, the same: refused';
     like $again->{error}{message}, qr/--for.*undrain/, '... with what can be done';
+    for my $long ('169h', '600h', '18446744073709551000ms', '18446744073709551615ms') {
+        my $refused = ctl($hd, 'drain', '--for', $long);
+        ok !$refused->{ok}, "--for $long: refused";
+        like $refused->{error}{message}, qr/168 h at most/, '... with what can be';
+    }
     my $d = ctl($hd, 'drain', '--for', '59m')->{data};
     cmp_ok $d->{closes_after_ms}, '>', 1_800_000, 'for an hour';
     $_->expect(HyperDerp::Raw::HEALTH) for @c;
