@@ -82,8 +82,11 @@ static void put(struct hd_stream *to, const uint8_t *p, size_t n)
 	while (n > 0) {
 		size_t part = HD_MIN(n, (size_t)HD_CHUNK_BYTES);
 
-		if (!hd_stream_append(to, HD_LANE_BULK, p, part))
-			return; /* it closes, and takes us along */
+		if (!hd_stream_append(to, HD_LANE_BULK, p, part)) {
+			/* out of memory: rather no end than a hole */
+			hd_stream_abort(to, HD_CLOSE_ERROR);
+			return;
+		}
 		p += part;
 		n -= part;
 	}
