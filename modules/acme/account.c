@@ -11,7 +11,10 @@
 #include "modules/acme/jose.h"
 #include "modules/acme/when.h"
 
-enum { INFO_S = 6 * 60 * 60 }; /* RFC 9773, 4.3.2: without Retry-After */
+enum { /* RFC 9773, 4.3.2: without Retry-After, and not sooner than that */
+       INFO_S = 6 * 60 * 60,
+       INFO_MIN_S = 60,
+};
 
 /* ---- directory ---- */
 
@@ -94,7 +97,9 @@ int acme_info_take(const struct acme_answer *a, struct hd_error *err)
 	if (r < 0)
 		return r;
 	m->info_s = time(NULL) +
-		    (a->retry_after_s > 0 ? a->retry_after_s : INFO_S);
+		    (a->retry_after_s > 0
+			     ? HD_MAX(a->retry_after_s, (int64_t)INFO_MIN_S)
+			     : INFO_S);
 	acme_done();
 	return 0;
 }

@@ -124,6 +124,8 @@ struct acme_main {
 	struct acme_about about;
 	struct acme_window window; /* 0: none */
 	int64_t info_s; /* when to ask for it */
+	int64_t got_s; /* when it came; 0: before this start */
+	unsigned hasty; /* how many in a row were due at once */
 	/* ---- for people ---- */
 	uint64_t attempts, failed, renewed;
 	bool warned; /* it ends soon, and that has been said */

@@ -100,6 +100,11 @@ static void run_renew(struct hd_module *mod, struct hd_call *call)
 	struct acme_main *m = &acme_main;
 
 	(void)mod;
+	if (acme_conf()->hosts.n == 0) {
+		hd_call_error(call, "`acme.hosts` is empty: name the hosts "
+				    "that a certificate is for, and reload");
+		return;
+	}
 	if (m->step != ACME_IDLE && !m->wants_info) {
 		hd_call_error(call, "a certificate is being fetched already: "
 				    "hdctl acme status");

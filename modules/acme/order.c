@@ -8,7 +8,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include "modules/acme/acme.h"
+#include "modules/acme/when.h"
 
 enum {
 	POLLS_MAX = 40, /* then it is tried again another time */
@@ -177,6 +179,8 @@ static int go_on(const struct acme_answer *a, struct hd_error *err)
 		return 0;
 	case ACME_READY:
 		acme_hide();
+		if (m->step == ACME_FINALIZE) /* nor that we want it */
+			return acme_look_again(ACME_ORDER, a, err);
 		acme_go(ACME_FINALIZE);
 		return 0;
 	case ACME_PROCESSING:
@@ -251,10 +255,38 @@ static char *joined(const struct acme_answer *a)
 	return pem;
 }
 
+/* With a wrong clock here, or there, every certificate is due at once: orders
+ * without end are not to come of that. */
+static void note_haste(const struct acme_about *about)
+{
+	struct acme_main *m = &acme_main;
+	int64_t now = time(NULL);
+	bool same = m->pem != NULL && strcmp(m->pem_for, m->order_for) == 0;
+
+	if (same && !m->forced && m->got_s != 0 &&
+	    acme_is_hasty(now - m->got_s,
+			  about->not_after_s - about->not_before_s))
+		m->hasty++;
+	else
+		m->hasty = 0;
+	m->got_s = now;
+}
+
+/* What has ended is worth less than the one that is served. */
+static int check_end(const struct acme_about *about, struct hd_error *err)
+{
+	return about->not_after_s > time(NULL)
+		       ? 0
+		       : hd_error_set(err, -EINVAL,
+				      "the certificate has ended before it "
+				      "came: is the clock right?");
+}
+
 static void replace(char **pem, const struct acme_about *about)
 {
 	struct acme_main *m = &acme_main;
 
+	note_haste(about);
 	acme_secret_free(&m->pem);
 	m->pem = hd_steal(pem);
 	free(m->pem_for);
@@ -279,6 +311,8 @@ int acme_certificate_take(const struct acme_answer *a, struct hd_error *err)
 					       m->n_hosts, &about, err)
 			    : hd_error_set(err, -ENOMEM, "out of memory");
 
+	if (r == 0)
+		r = check_end(&about, err);
 	if (r == 0)
 		r = hd_tls_certificate(
 			m->mod,

@@ -14,6 +14,7 @@
 enum {
 	LOOK_MS = 1000, /* clocks are set, configurations change */
 	INFO_RETRY_S = 6 * 60 * 60,
+	WAIT_MAX_S = 30 * 60 * 60, /* acme_back_off_s(): with a quarter more */
 };
 
 const struct acme_step_def acme_steps[ACME_STEPS] = {
@@ -154,14 +155,33 @@ void acme_cancelled(void)
 	acme_go_later(ACME_IDLE, LOOK_MS);
 }
 
+/* How long the next one must wait at least. */
+static int64_t haste_s(void)
+{
+	const struct acme_main *m = &acme_main;
+	int64_t wait;
+
+	if (m->hasty == 0)
+		return 0;
+	wait = acme_back_off_s(m->hasty, (int64_t)acme_conf()->retry_ms / 1000,
+			       0, acme_chance());
+	hd_log_warn("acme: the certificate was renewed soon after it had come: "
+		    "is the clock right? The next one comes in %lld s at the "
+		    "soonest",
+		    (long long)wait);
+	return wait;
+}
+
 void acme_done(void)
 {
 	struct acme_main *m = &acme_main;
 
 	if (!m->wants_info) {
+		int64_t wait = haste_s();
+
 		m->forced = false;
 		m->failures = m->unproved = 0;
-		m->next_s = 0;
+		m->next_s = wait > 0 ? time(NULL) + wait : 0;
 		m->error[0] = '\0';
 	}
 	rest();
@@ -239,6 +259,8 @@ static void look(void)
 	int64_t now = time(NULL);
 
 	note_conf();
+	if (m->next_s > now + WAIT_MAX_S) /* a clock was wrong, and is right */
+		m->next_s = 0;
 	warn_end(now);
 	if (acme_conf()->hosts.n == 0) {
 		m->forced = false;

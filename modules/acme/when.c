@@ -34,6 +34,11 @@ int64_t acme_back_off_s(unsigned failures, int64_t first_s, int64_t asked_s,
 	return wait + share(wait / 4, chance);
 }
 
+bool acme_is_hasty(int64_t since_s, int64_t life_s)
+{
+	return since_s < HD_MAX(life_s / 8, (int64_t)60);
+}
+
 int64_t acme_due_s(int64_t not_before_s, int64_t not_after_s, uint32_t chance)
 {
 	int64_t life = not_after_s - not_before_s;

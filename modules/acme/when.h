@@ -2,6 +2,7 @@
 /* modules/acme/when.h - when something is tried again, and when a certificate
  * is due. Pure. All times are seconds since the epoch. */
 #pragma once
+#include <stdbool.h>
 #include <stdint.h>
 
 /* acme_back_off_s - how long to wait after so many failures in a row: twice as
@@ -12,6 +13,10 @@
  * @chance    0 .. UINT32_MAX */
 int64_t acme_back_off_s(unsigned failures, int64_t first_s, int64_t asked_s,
 			uint32_t chance);
+
+/* acme_is_hasty - whether a certificate of that life is renewed so soon after
+ * the one before it that something must be wrong. */
+bool acme_is_hasty(int64_t since_s, int64_t life_s);
 
 /* acme_due_s - when a certificate is renewed without renewal information: two
  * thirds through its life, half for those of less than ten days, and up to a

@@ -54,6 +54,18 @@ static void five_an_hour_at_most(void **state)
 	assert_in_range(n, 1, 5);
 }
 
+static void soon_after_the_last(void **state)
+{
+	(void)state;
+	assert_true(acme_is_hasty(0, 90 * DAY_S));
+	assert_true(acme_is_hasty(6 * HOUR_S, 90 * DAY_S)); /* backed off */
+	assert_false(acme_is_hasty(60 * DAY_S, 90 * DAY_S));
+	assert_false(acme_is_hasty(HOUR_S / 2, HOUR_S));
+	assert_true(acme_is_hasty(-HOUR_S, DAY_S)); /* the clock was set */
+	assert_true(acme_is_hasty(59, -DAY_S));
+	assert_false(acme_is_hasty(60, 0));
+}
+
 static void due_before_the_end(void **state)
 {
 	(void)state;
@@ -123,6 +135,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(waits_twice_as_long),
 		cmocka_unit_test(five_an_hour_at_most),
+		cmocka_unit_test(soon_after_the_last),
 		cmocka_unit_test(due_before_the_end),
 		cmocka_unit_test(retry_after),
 		cmocka_unit_test(times_of_rfc_3339),
