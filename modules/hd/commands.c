@@ -27,8 +27,8 @@ static bool number_of(struct hd_call *call, const char *name, uint64_t max,
 }
 
 /* A line of a file, and a word of a statement. */
-static bool word_of(struct hd_call *call, const char *name,
-		    char to[HDP_WORD_MAX_BYTES + 1])
+bool hdp_call_word(struct hd_call *call, const char *name,
+		   char to[HDP_WORD_MAX_BYTES + 1])
 {
 	const char *text = hd_call_arg(call, name);
 
@@ -47,17 +47,19 @@ bool hdp_call_grant(struct hd_call *call, struct hdp_grant *ret)
 {
 	uint64_t connections;
 
-	if (!word_of(call, "name", ret->name) ||
-	    !word_of(call, "tenant", ret->tenant) ||
+	if (!hdp_call_word(call, "name", ret->name) ||
+	    !hdp_call_word(call, "tenant", ret->tenant) ||
 	    !number_of(call, "rate", 1ull << 40, &ret->bytes_per_s) ||
 	    !number_of(call, "connections", 1000000, &connections))
 		return false;
 	ret->connections = (uint32_t)connections;
-	if (ret->tenant[0] == '\0' || hd_tenant_is_name(ret->tenant))
+	/* "-" is none in our file */
+	if (ret->tenant[0] == '\0' ||
+	    (hd_tenant_is_name(ret->tenant) && strcmp(ret->tenant, "-") != 0))
 		return true;
 	hd_call_refuse(call, "bad_argument",
 		       "--tenant %s: a tenant's name is letters, digits, `.`, "
-		       "`_` and `-`",
+		       "`_` and `-`, and not `-` alone",
 		       ret->tenant);
 	return false;
 }
@@ -214,7 +216,8 @@ static void run_credential(struct hd_module *mod, struct hd_call *call)
 	uint64_t expires_s;
 
 	(void)mod;
-	if (!hdp_call_grant(call, &grant) || !word_of(call, "group", group) ||
+	if (!hdp_call_grant(call, &grant) ||
+	    !hdp_call_word(call, "group", group) ||
 	    !expiry_of(call, 0, &expires_s))
 		return;
 	if (identity != NULL && !hdp_identity_parse(identity, subject)) {

@@ -11,6 +11,8 @@
 #include "modules/hd/bech32.h"
 #include "modules/hd/commands.h"
 
+enum { LOGINS_AT_ONCE = 4096 };
+
 bool hdp_call_save(struct hd_call *call)
 {
 	struct hd_error err;
@@ -129,10 +131,28 @@ static void put_out(void *worker, const struct hd_about_peer *p)
 				 "the operator has refused this key");
 }
 
+struct leaving { /* who has passed here, and waits for another module */
+	struct hd_worker *w;
+	const struct hd_key *key;
+};
+
+static void put_out_login(void *arg, const struct hd_about_peer *p)
+{
+	const struct leaving *l = arg;
+
+	if (memcmp(p->key, l->key, sizeof(*p->key)) == 0)
+		put_out(l->w, p);
+}
+
 static void put_out_here(struct hd_module *mod, struct hd_worker *w, void *key)
 {
+	struct leaving l = { w, key };
+	uint64_t at = 0;
+
 	(void)mod;
 	hd_about_key(w, key, put_out, w);
+	while (hd_about_logins(w, &at, LOGINS_AT_ONCE, put_out_login, &l))
+		;
 	free(key);
 }
 
@@ -149,15 +169,10 @@ static void put_out_all(struct hd_module *mod, const struct hd_key *address)
 
 static void run_deny(struct hd_module *mod, struct hd_call *call)
 {
-	const char *why = hd_call_arg(call, "why");
 	struct hdp_person person = { .denied = true, .since_s = time(NULL) };
 
-	snprintf(person.grant.name, sizeof(person.grant.name), "%s",
-		 why != NULL ? why : "");
-	for (char *p = person.grant.name; *p != '\0'; p++)
-		if ((unsigned char)*p < ' ')
-			*p = ' ';
-	if (!who_of(call, &person.address) || !enter(call, &person))
+	if (!hdp_call_word(call, "why", person.grant.name) ||
+	    !who_of(call, &person.address) || !enter(call, &person))
 		return;
 	settle(call, &person.address, HD_VERDICT_DENY, NULL,
 	       "the operator has refused this key");

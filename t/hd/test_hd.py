@@ -402,6 +402,23 @@ def ruled():
     client(key=c.key)
 
 
+def denied_in_between():
+    """hd has passed a login, and policy waits for its service: who is denied
+    then is out at once, and is not let in afterwards."""
+    c = client(wait=False)
+    until = time.monotonic() + hd.TIMEOUT
+    while "POST" not in open(os.environ["SERVICE_SAID"]).read():
+        assert time.monotonic() < until, "nobody asks the service"
+        time.sleep(0.05)
+    hdctl("hd", "deny", c.address.hex(), "--why", "lost")
+    try:
+        c.welcome()
+        raise AssertionError("it was let in")
+    except hd.Denied as e:
+        assert "the operator has refused" in str(e), str(e)
+    assert c.closed()
+
+
 def reloaded():
     """The new code of the module asks again, and forgets nobody."""
     them = [waiting() for _ in range(3)]

@@ -6,8 +6,10 @@ use v5.36;
 use Test::More;
 use FindBin;
 use lib "$FindBin::Bin/../lib";
+use HyperDerp::Children;
 use HyperDerp::Test;
 use JSON::PP ();
+use POSIX ();
 
 plan skip_all => 'needs python3-nacl and python3-openssl'
     if system('/usr/bin/python3 -c "import nacl, OpenSSL" 2>/dev/null') != 0;
@@ -73,6 +75,24 @@ SKIP: {
         conf => "hd: {enroll: anybody}\npolicy: {default: allow}\n");
     python_ok $ruled, 'rules of policy', 'ruled';
     $ruled->finish;
+
+    my $slow = HyperDerp::Test->new(load_module => [qw(hd policy)]);
+    my $file = HyperDerp::Test::spew("$slow->{dir}/service", 'hang');
+    local $ENV{SERVICE_SAID} = "$file.said";
+    my $pid = fork // die "fork: $!";
+    if ($pid == 0) {
+        open STDOUT, '>', "$file.said";
+        exec "$FindBin::Bin/../lib/client/verify_server.py", $file or POSIX::_exit(127);
+    }
+    HyperDerp::Children::keep($pid);
+    ok HyperDerp::Test::wait_for(sub { -s "$file.said" }), 'a service' or BAIL_OUT('it does not start');
+    my $port = HyperDerp::Test::whole_lines("$file.said") =~ s/\s//gr;
+    $slow->{conf} = "hd: {enroll: anybody}\nlogin_timeout: 100s\n"
+        . "policy: {ask_timeout: 60s, rules: [{name: slow, url: 'http://127.0.0.1:$port/'}]}\n";
+    $slow->write_conf;
+    $slow->run->ready or BAIL_OUT($slow->log_text);
+    python_ok $slow, 'denied while another module is asked', 'denied_in_between';
+    $slow->finish;
 }
 
 my $closed = HyperDerp::Test->start(load_module => [qw(hd)]);
