@@ -20,7 +20,8 @@ struct applicant {
 	struct hd_stream *stream;
 	struct hdp_state *d;
 	struct hd_ticket *ticket;
-	bool spent; /* an invitation: that is to be on disk first */
+	bool is_spent; /* an invitation: that is to be on disk first */
+	struct hdp_invite spent;
 };
 
 /* ---- no ---- */
@@ -83,18 +84,35 @@ static enum hd_verdict spend(struct hdp_people *p, struct applicant *a)
 			  "the invitation is unknown here, has expired, or "
 			  "somebody has used it");
 	person.grant = invite->grant;
+	a->spent = *invite;
 	if (hdp_person_set(p, &person) < 0)
 		return no(a, HDP_DENIED_LATER, "the relay is out of memory");
 	hdp_invite_remove(p, invite);
 	hdp_grant_give(a->ticket, &person.grant);
-	a->spent = true;
+	a->is_spent = true;
 	return HD_VERDICT_PENDING;
 }
 
 struct saving {
 	struct hd_ticket *ticket;
+	struct hd_key address;
+	struct hdp_invite spent;
 	int r;
 };
+
+/* Else the client would be let in when it comes again, and after a restart its
+ * invitation would be there for somebody else. */
+static void take_back(const struct saving *s)
+{
+	struct hdp_people *p = hdp_people();
+	struct hdp_person *person = hdp_person_find(p, &s->address);
+
+	if (person != NULL && !person->denied) {
+		hdp_person_remove(p, person);
+		hdp_invite_add(p, &s->spent);
+	}
+	hdp_people_unlock();
+}
 
 static void save(struct hd_module *mod, void *arg)
 {
@@ -103,10 +121,12 @@ static void save(struct hd_module *mod, void *arg)
 
 	(void)mod;
 	s->r = hdp_people_save(&err);
-	if (s->r < 0)
-		hd_log_error("hd: an invitation was used, and that cannot be "
-			     "kept: %s",
-			     err.text);
+	if (s->r == 0)
+		return;
+	take_back(s);
+	hd_log_error("hd: who comes with an invitation is refused, since that "
+		     "it was used cannot be kept: %s",
+		     err.text);
 }
 
 static void saved(struct hd_module *mod, struct hd_worker *w, void *arg)
@@ -139,6 +159,8 @@ static enum hd_verdict keep(struct hd_module *mod, struct hd_worker *w,
 		free(s);
 		return no(a, HDP_DENIED_LATER, "the relay is out of memory");
 	}
+	s->address = a->who->login->key;
+	s->spent = a->spent;
 	hd_task(mod, w, save, saved, s, not_saved);
 	return HD_VERDICT_PENDING;
 }
@@ -225,7 +247,7 @@ static enum hd_verdict on_admit(struct hd_module *mod, struct hd_worker *w,
 	hdp_waiting_left(p, a.d->waits); /* asked once more */
 	v = decide(p, &a);
 	hdp_people_unlock();
-	return a.spent ? keep(mod, w, &a) : v;
+	return a.is_spent ? keep(mod, w, &a) : v;
 }
 
 bool hdp_admission_waits(const struct hdp_state *d)

@@ -419,6 +419,22 @@ def denied_in_between():
     assert c.closed()
 
 
+def not_kept():
+    """That an invitation was used cannot be written: nobody comes in by it,
+    also not the second time, and it is there still."""
+    made = hdctl("hd", "invite", "--name", "full")
+    proofs = hd.with_invitation(made["invitation"])
+    blocks = os.path.join(os.environ["STATE"], ".hd.people.new")
+    os.mkdir(blocks)
+    key = SigningKey.generate()
+    for _ in range(2):
+        assert "cannot write" in denied(4, key=key, proofs=proofs)
+    os.rmdir(blocks)
+    assert made["id"] in str(hdctl("hd", "invitations"))
+    client(key=key, proofs=proofs)
+    assert made["id"] not in str(hdctl("hd", "invitations"))
+
+
 def reloaded():
     """The new code of the module asks again, and forgets nobody."""
     them = [waiting() for _ in range(3)]

@@ -54,6 +54,10 @@ my $asks = HyperDerp::Test->start(load_module => [qw(hd)],
     conf => "hd: {enroll: approved, operators: [$operator]}\n");
 python_ok $asks, 'who may enrol', 'ADMISSION';
 python_ok $asks, 'a reload', 'reloaded' if -e "$HyperDerp::Test::build/modules.d/hd.so";
+{
+    local $ENV{STATE} = $asks->{dir};
+    python_ok $asks, 'a file that cannot be written', 'not_kept';
+}
 documented $asks;
 
 # What operators have said is there after a restart.
