@@ -5,13 +5,24 @@
 #include <string.h>
 #include "modules/hd/people.h"
 
+/* NULL: it is none of IPv4. A listener of [::] has those as ::ffff:192.0.2.1.
+ */
+static const void *ipv4_of(const union hd_addr *a)
+{
+	if (a->sa.sa_family == AF_INET)
+		return &a->in.sin_addr;
+	return IN6_IS_ADDR_V4MAPPED(&a->in6.sin6_addr)
+		       ? &a->in6.sin6_addr.s6_addr[12]
+		       : NULL;
+}
+
 /* IPv6 by /64: who has one address has all of them. */
 static bool same_place(const union hd_addr *a, const union hd_addr *b)
 {
-	if (a->sa.sa_family != b->sa.sa_family)
-		return false;
-	if (a->sa.sa_family == AF_INET)
-		return memcmp(&a->in.sin_addr, &b->in.sin_addr, 4) == 0;
+	const void *a4 = ipv4_of(a), *b4 = ipv4_of(b);
+
+	if (a4 != NULL || b4 != NULL)
+		return a4 != NULL && b4 != NULL && memcmp(a4, b4, 4) == 0;
 	return memcmp(&a->in6.sin6_addr, &b->in6.sin6_addr, 8) == 0;
 }
 
