@@ -170,6 +170,7 @@ static void on_nonce(struct hd_module *mod, struct hd_worker *w, void *arg,
 		     const struct hd_fetched *got)
 {
 	struct hd_error err = { "" };
+	int r;
 
 	(void)mod;
 	(void)w;
@@ -180,8 +181,8 @@ static void on_nonce(struct hd_module *mod, struct hd_worker *w, void *arg,
 		take_nonce(got);
 	if (acme_main.nonce[0] == '\0')
 		fail_by(got);
-	else if (send_post(&err) < 0)
-		acme_fail(false, 0, err.text);
+	else if ((r = send_post(&err)) < 0) /* as acme_turn() */
+		acme_fail(r == -EINVAL, 0, err.text);
 }
 
 /* ---- what the server refuses: RFC 8555, 6.7 ---- */

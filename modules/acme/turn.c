@@ -297,6 +297,6 @@ void acme_turn(struct hd_module *mod, void *unused)
 	r = acme_steps[m->step].ask(&err);
 	if (r == -EBUSY || r == -ESHUTDOWN)
 		acme_cancelled(); /* the new code, or start, goes on */
-	else if (r < 0)
-		acme_fail(false, 0, err.text);
+	else if (r < 0) /* -EINVAL: a URL of the server that is none */
+		acme_fail(r == -EINVAL, 0, err.text);
 }

@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: MIT
 # t/lib/acme_liar.py FOLDER - an ACME server that looks at no signature and no host, and
-# answers so that a careless client would ask for ever: an order stays "ready" for
-# READY answers to its finalization, and every certificate should have been renewed
+# answers so that a careless client would ask for ever: the first order's URL is none,
+# an order stays "ready" for READY answers to its finalization, and every certificate should have been renewed
 # years ago (RFC 9773). Prints its port; what was asked is in FOLDER/asked, a line for
 # each: seconds, path. Ends with its stdin.
 import base64, json, os, subprocess, sys, threading, time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-READY = 4
+READY = 5
 folder = sys.argv[1]
 asked = open(f"{folder}/asked", "w", buffering=1)
-finalized = 0
+finalized = orders = 0
 chain = b""
 
 
@@ -49,7 +49,7 @@ class Handler(BaseHTTPRequestHandler):
                 "certificate": f"{url}/certificate"}
 
     def answer(self):
-        global chain, finalized
+        global chain, finalized, orders
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         asked.write(f"{time.monotonic()} {self.path}\n")
         if self.path == "/directory":
@@ -58,7 +58,8 @@ class Handler(BaseHTTPRequestHandler):
         elif self.path == "/account":
             self.say(201, {"status": "valid"}, Location=f"{url}/account/1")
         elif self.path == "/new-order":
-            self.say(201, self.order("ready"), Location=f"{url}/order")
+            orders += 1
+            self.say(201, self.order("ready"), Location="/order" if orders == 1 else f"{url}/order")
         elif self.path == "/order":
             self.say(200, self.order("ready"))
         elif self.path == "/finalize":

@@ -41,11 +41,14 @@ sub status () { return HyperDerp::Metrics::json($hd->ctl('--json', 'acme', 'stat
 configure('[a.example]');
 $hd->run->ready or BAIL_OUT($hd->log_text);
 
+ok $hd->log_like(qr/warn acme: no certificate: .*URL/), "an order's URL that is none" or diag $hd->log_text;
+$hd->ctl(qw(acme renew));
+
 # 250, 500, 1000, 2000 ms
 ok HyperDerp::Test::wait_for(sub { asked('/certificate') >= 1 }, 120), 'an order that stays "ready" is gone on with'
     or diag $hd->log_text;
 my @at = asked('/finalize');
-cmp_ok $at[4] - $at[0], '>=', 3, '... and is not asked about without waiting';
+cmp_ok $at[5] - $at[1], '>=', 3, '... and is not asked about without waiting';
 
 ok HyperDerp::Test::wait_for(sub {
     $hd->log_text =~ /warn acme: the certificate was renewed soon after it had come: is the clock right\?/ }, 120),
@@ -53,7 +56,7 @@ ok HyperDerp::Test::wait_for(sub {
 my $said = status();
 cmp_ok $said->{tried_again_in}, '>', 3000, '... has the next one wait';
 is $said->{doing}, 'waiting', '... and nothing is done meanwhile';
-is scalar(() = asked('/new-order')), 2, '... after the one that the server wanted';
+is scalar(() = asked('/new-order')), 3, '... after the one that the server wanted';
 
 configure('[]');
 $hd->ctl('reload');
