@@ -17,7 +17,6 @@
 #include "core/loop/worker.h"
 #include "core/net/listener.h"
 #include "core/net/udp.h"
-#include "core/stream/stream_worker.h"
 
 /* How long clients may wait for a new process that does not get on. */
 enum { READY_MS = 5000 };
@@ -247,8 +246,10 @@ static int check_rest(const struct hd_give *g, bool close_rest,
 			    r->n > 1 ? ", ..." : "");
 }
 
-static int go(struct hd_give *g, int fd, bool close_rest, uint8_t *refused,
-	      struct hd_error *err)
+/* @ret_refused  a byte for each connection of the snapshot: those that were
+ * between two workers have arrived by then, so there may be more than before */
+static int go(struct hd_give *g, int fd, bool close_rest,
+	      uint8_t **ret_refused, struct hd_error *err)
 {
 	int r = hd_give_settle();
 
@@ -257,11 +258,15 @@ static int go(struct hd_give *g, int fd, bool close_rest, uint8_t *refused,
 	r = give(g, fd, err);
 	if (r == 0)
 		r = check_rest(g, close_rest, err);
-	if (r == 0)
-		r = await_ready(g, fd, refused, err);
 	if (r < 0)
 		return r;
-	count_refused(g, refused);
+	*ret_refused = calloc(1, g->n + 1);
+	if (*ret_refused == NULL)
+		return failed("the answer", -ENOMEM, err);
+	r = await_ready(g, fd, *ret_refused, err);
+	if (r < 0)
+		return r;
+	count_refused(g, *ret_refused);
 	r = check_rest(g, close_rest, err);
 	if (r < 0)
 		return r;
@@ -278,14 +283,9 @@ int hd_hand_over(struct hd_give *g, int fd, bool close_rest, bool *ret_parked,
 	*ret_parked = r == 0;
 	if (r < 0)
 		return failed("the workers cannot be stopped", r, err);
-	size_t n = 0;
+	uint8_t *refused = NULL;
 
-	for (unsigned i = 0; i < hd_workers(); i++)
-		n += hd_worker_at(i)->streams->n;
-	uint8_t *refused = calloc(1, n + 1);
-
-	r = refused != NULL ? go(g, fd, close_rest, refused, err)
-			    : failed("refused", -ENOMEM, err);
+	r = go(g, fd, close_rest, &refused, err);
 	g->report->silent_us = hd_clock_us() - began_us;
 	if (r == 0)
 		hd_give_gone(g, refused);
