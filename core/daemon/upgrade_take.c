@@ -153,15 +153,17 @@ static void take_stream(struct take *k, struct hd_worker *w,
 	if (r == 0 && (a.index >= t->n || hd_peer_of(a.s) == NULL))
 		r = -EBADMSG;
 	/* what is too broken to have a home is refused by nobody, and so by
-	 * all: refused is where it begins */
-	if (r == 0 && hd_peer_home_of(a.s) == w->index) {
+	 * all: refused is where it begins; one worker says so */
+	bool ours = r == 0 ? hd_peer_home_of(a.s) == w->index : w->index == 0;
+
+	if (r == 0 && ours) {
 		r = enter(k, &a, w, &err);
 		if (r == 0)
 			t->refused[a.index] = 0;
-		else
-			hd_log_warn("upgrade: a connection stays behind: %s",
-				    err.text[0] ? err.text : strerror(-r));
 	}
+	if (r < 0 && ours)
+		hd_log_warn("upgrade: a connection stays behind: %s",
+			    err.text[0] ? err.text : strerror(-r));
 	hd_peer_drop(a.s);
 	hd_adopted_free(&a);
 }
