@@ -67,18 +67,33 @@ static void pack_stream(struct hd_give *g, struct hd_stream *s, uint64_t index,
 	g->gifts[index] = s;
 }
 
-/* Of a key the one that spoke last is to come last. */
-static void pack_key(struct hd_give *g, struct hd_peer *p, struct hd_snap *to)
+static struct hd_peer *turned_round(struct hd_peer *first)
 {
-	if (p == NULL)
-		return;
-	pack_key(g, p->next, to);
-	if (hd_give_stays(g, p->stream) != NULL)
-		return;
-	size_t i = __atomic_fetch_add(&g->n, 1, __ATOMIC_RELAXED);
+	struct hd_peer *ret = NULL, *next;
 
-	hd_assert(i < g->size);
-	pack_stream(g, p->stream, i, to);
+	for (struct hd_peer *p = first; p != NULL; p = next) {
+		next = p->next;
+		p->next = ret;
+		ret = p;
+	}
+	return ret;
+}
+
+/* Of a key the one that spoke last is to come last. There may be very many:
+ * the list is turned round and back again, for a stack has an end. */
+static void pack_key(struct hd_give *g, struct hd_entry *e, struct hd_snap *to)
+{
+	struct hd_peer *last = turned_round(e->active);
+
+	for (struct hd_peer *p = last; p != NULL; p = p->next) {
+		if (hd_give_stays(g, p->stream) != NULL)
+			continue;
+		size_t i = __atomic_fetch_add(&g->n, 1, __ATOMIC_RELAXED);
+
+		hd_assert(i < g->size);
+		pack_stream(g, p->stream, i, to);
+	}
+	e->active = turned_round(last);
 }
 
 static void pack_here(struct hd_worker *w, void *arg)
@@ -90,7 +105,7 @@ static void pack_here(struct hd_worker *w, void *arg)
 		const struct hd_peer *p = hd_peer_up_of(s);
 
 		if (p != NULL && p->entry->active == p)
-			pack_key(g, p->entry->active, to);
+			pack_key(g, p->entry, to);
 	}
 	hd_owed_pack(w, to);
 }
