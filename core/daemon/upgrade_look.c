@@ -18,8 +18,6 @@
 static const char *module_stays(const struct hd_give *g,
 				const struct hd_module *mod)
 {
-	if (!g->has[mod->index])
-		return "its module is not loaded by the new binary";
 	if (mod->def->state_version == 0 ||
 	    mod->def->state_version != g->theirs[mod->index])
 		return "its module keeps other state in the new binary";
@@ -170,6 +168,23 @@ static void read_version(struct hd_give *g, const struct hd_snap_item *item)
 	free(text);
 }
 
+/* Loaded by a command, and in no configuration: it would end without a word. */
+static int check_loaded(const struct hd_give *g, struct hd_error *err)
+{
+	for (unsigned i = 0; i < hd_modules_n(); i++) {
+		const struct hd_module *mod = hd_modules_at(i);
+
+		if (!g->has[mod->index])
+			return hd_error_set(
+				err, -ENOTSUP,
+				"module %s is loaded, and the new process does "
+				"not load it: hdctl module enable %s, or hdctl "
+				"module unload %s, and try again",
+				mod->name, mod->name, mod->name);
+	}
+	return 0;
+}
+
 int hd_give_read(struct hd_give *g, struct hd_snap_in in, struct hd_error *err)
 {
 	uint64_t format = 0;
@@ -189,7 +204,7 @@ int hd_give_read(struct hd_give *g, struct hd_snap_in in, struct hd_error *err)
 		return hd_error_set(err, -EBADMSG,
 				    "the new binary cannot be understood");
 	if (format == HD_SNAP_FORMAT)
-		return 0;
+		return check_loaded(g, err);
 	return hd_error_set(err, -ENOTSUP,
 			    "the new binary reads snapshots of version %ju, "
 			    "this one writes version %d: restart instead",

@@ -228,6 +228,11 @@ subtest 'what cannot move is named, and not cut' => sub {
     is $dry->{moved}, 1, 'one client would move';
     ok !defined $dry->{pid}, 'nothing has been put in our place';
     reach($alice, $hd->client, 'after a dry run');
+    @$hd{qw(load_module conf)} = (['derp'], '');
+    $hd->write_conf;
+    like try_upgrade($hd), qr/module stun is loaded, and the new process does not load it/,
+        'a module that only a command has loaded';
+    reach($alice, $hd->client, 'nothing has changed');
     $hd->finish;
 };
 
