@@ -123,7 +123,8 @@ static int give_to_group(void)
 	    lchown(path, (uid_t)-1, control.rules.group) < 0 &&
 	    errno != EPERM) /* not root, and no member */
 		return -errno;
-	if (chmod(path, mode) < 0 || stat(path, &control.made) < 0)
+	/* first stat(): after an upgrade chmod() may not be ours to do */
+	if (stat(path, &control.made) < 0 || chmod(path, mode) < 0)
 		return -errno;
 	return 0;
 }

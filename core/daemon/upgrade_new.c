@@ -330,6 +330,8 @@ static void on_old(void *unused, uint32_t events)
 	hd_log_write(HD_LOG_NOTICE, "the process before this one has ended: "
 				    "pid=%d",
 		     (int)up.old);
+	/* the file may have been rotated when only the old one was told */
+	hd_log_reopen();
 	hd_notify("READY=1\nSTATUS=serving");
 }
 

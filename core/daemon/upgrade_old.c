@@ -70,12 +70,27 @@ static int check_modules(struct hd_error *err)
 	return 0;
 }
 
+/* Of a unit that we cannot tell of the new process systemd ends all when the
+ * old one ends. */
+static bool unit_would_end(void)
+{
+	const char *pid = getenv("SYSTEMD_EXEC_PID");
+
+	return pid != NULL && getenv("NOTIFY_SOCKET") == NULL &&
+	       strtol(pid, NULL, 10) == (long)getpid();
+}
+
 static int check(struct hd_error *err)
 {
 	if (getpid() == 1)
 		return hd_error_set(err, -ENOTSUP,
 				    "the relay is process 1, whose end ends "
 				    "the container: replace the container");
+	if (unit_would_end())
+		return hd_error_set(err, -ENOTSUP,
+				    "the relay's systemd unit has no "
+				    "Type=notify, so it would end with this "
+				    "process: restart instead");
 	const char *state = hd_daemon_ops->state();
 
 	if (strcmp(state, "serving") != 0)
@@ -133,17 +148,18 @@ static void end(struct upgrade *u, int r, const struct hd_error *err)
 	tell(u, r, err);
 }
 
-/* Who ends a unit now asked us, and means the relay. */
+/* Who signals now asked us, and means the relay. Ends come last. */
 static void pass_signals_on(pid_t pid)
 {
-	static const int ends[] = { SIGTERM, SIGINT, SIGQUIT };
+	static const int v[] = { SIGUSR1, SIGHUP,  SIGUSR2,
+				 SIGQUIT, SIGTERM, SIGINT };
 	sigset_t pending;
 
 	if (sigpending(&pending) < 0)
 		return;
-	for (unsigned i = 0; i < HD_ARRAY_N(ends); i++)
-		if (sigismember(&pending, ends[i]))
-			kill(pid, ends[i]);
+	for (unsigned i = 0; i < HD_ARRAY_N(v); i++)
+		if (sigismember(&pending, v[i]))
+			kill(pid, v[i]);
 }
 
 static void __attribute__((noreturn)) leave(struct upgrade *u)

@@ -129,6 +129,35 @@ subtest 'another configuration, the service manager, STUN' => sub {
     $hd->finish;
 };
 
+# Who signals the relay when only the old process is the one to signal. It ends when
+# the manager has read BARRIER, which comes behind MAINPID.
+subtest 'signals that come while the old one ends are the new one\'s' => sub {
+    my $hd = HyperDerp::Test->new(workers => 1, load_module => [qw(derp)]);
+    my $path = "$hd->{dir}/notify";
+    my $s = IO::Socket::UNIX->new(Type => SOCK_DGRAM, Local => $path) or die "notify: $!";
+    $hd->{env}{NOTIFY_SOCKET} = $path;
+    $hd->run->ready or die "no start\n";
+    my $old = $hd->{pid};
+    my $pid = fork // die "fork: $!";
+    if ($pid == 0) {
+        while (defined $s->recv(my $text, 4096)) { kill 'HUP', $old if $text =~ /^MAINPID=/ }
+        POSIX::_exit(0);
+    }
+    HyperDerp::Children::keep($pid);
+    my ($alice, $bob) = map { $hd->client(plain => $_ == 2) } 1 .. 2;
+    upgrade($hd);
+    ok $hd->log_like(qr/taken over: pid=$old.*signal: name=HUP.*configuration reloaded/s), 'a reload';
+    reach($alice, $bob, 'after it');
+    $hd->finish;
+};
+
+subtest 'a unit that would end with the old process' => sub {
+    my $hd = HyperDerp::Test->start(workers => 1, load_module => [qw(derp)],
+        wrap => ['sh', '-c', 'SYSTEMD_EXEC_PID=$$ exec "$@"', 'sh']);
+    like try_upgrade($hd), qr/no Type=notify/, 'is refused';
+    $hd->finish;
+};
+
 # A new binary that fails at a step, which its name says: the same messages as
 # core/daemon/upgrade.h, numbers as there and in core/base/snap_format.h.
 my $fake = <<'END';
