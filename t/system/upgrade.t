@@ -90,6 +90,21 @@ subtest 'what waits for a client that does not read' => sub {
     $hd->finish;
 };
 
+# Who waits for a share of relay_rate_limit has no time at which it goes on: somebody
+# says so. In the new process nobody knew of it.
+subtest 'who is not read for a limit of all together goes on' => sub {
+    my $hd = HyperDerp::Test->start(workers => 1, conf => "relay_rate_limit: 300000\n");
+    my ($alice, $bob) = map { $hd->client(plain => 1) } 1 .. 2;
+    $alice->fill($bob->key, 1400, 600);
+    ok HyperDerp::Test::wait_for(sub { $hd->ctl('metrics') =~ /hyper_derp_limit_waits_total.*relay\S*\s+[1-9]/ }), 'it waits';
+    upgrade($hd);
+    $alice->send($bob->key, 'last');
+    my $p;
+    do { $p = $bob->packet } while defined $p && $p ne 'last';
+    is $p, 'last', 'all of it comes';
+    $hd->finish;
+};
+
 # What the service manager hears, in a file.
 sub manager ($dir) {
     my $s = IO::Socket::UNIX->new(Type => SOCK_DGRAM, Local => "$dir/notify") or die "notify: $!";
