@@ -112,9 +112,11 @@ void hd_client_go_on(struct hd_client *c);
 unsigned hd_clients_n(void);
 /* hd_clients_each - fn may mark, not free, and returns whether something is
  * due now. hd_clients_tick - close those that
- * stalled. hd_clients_close - all. */
+ * stalled. hd_clients_ask_no_more - what they send is not looked at any more:
+ * this process ends, its workers stand. hd_clients_close - all. */
 void hd_clients_each(bool (*fn)(struct hd_client *c, void *arg), void *arg);
 void hd_clients_tick(uint64_t now_ms);
+void hd_clients_ask_no_more(void);
 void hd_clients_close(void);
 
 /* ---- control_request.c ---- */

@@ -22,6 +22,7 @@ enum {
 static struct hd_client *clients;
 static unsigned n_clients;
 static struct hd_client *long_line; /* whose line may be long; or NULL */
+static bool deaf; /* answers go out, and no line begins a call any more */
 
 static void on_ready(void *client, uint32_t events);
 
@@ -84,6 +85,11 @@ void hd_clients_each(bool (*fn)(struct hd_client *c, void *arg), void *arg)
 		if (fn(c, arg))
 			hd_client_go_on(c);
 	}
+}
+
+void hd_clients_ask_no_more(void)
+{
+	deaf = true;
 }
 
 void hd_clients_close(void)
@@ -349,7 +355,7 @@ static void take_lines(struct hd_client *c)
 {
 	unsigned n = LINES_PER_TURN;
 
-	while (n-- > 0 && !is_busy(c) && !c->broken && next_line(c))
+	while (!deaf && n-- > 0 && !is_busy(c) && !c->broken && next_line(c))
 		send_out(c);
 }
 

@@ -19,6 +19,7 @@
 #include "core/base/clock.h"
 #include "core/base/log.h"
 #include "core/base/notify.h"
+#include "core/control/control.h"
 #include "core/daemon/daemon.h"
 #include "core/daemon/upgrade.h"
 #include "core/loop/mainloop.h"
@@ -26,7 +27,7 @@
 #include "core/module/module_live.h"
 
 enum { PREPARED_S = 30, BARRIER_MS = 2000, COMING_MS = 1000,
-       ENDS_MS = 2000 };
+       ENDS_MS = 2000, LEAVE_S = 15 };
 
 static struct upgrade {
 	struct hd_upgrade_asked asked;
@@ -167,6 +168,10 @@ static void __attribute__((noreturn)) leave(struct upgrade *u)
 	const struct hd_upgrade_report *r = &u->report;
 	struct hd_error none = { "" };
 
+	/* The new one waits for our end: whatever hangs now (a log that takes
+	 * nothing, work that asks a worker), SIGALRM ends it. */
+	alarm(LEAVE_S);
+	hd_clients_ask_no_more();
 	hd_give_rest();
 	hd_notify("MAINPID=%d", (int)u->pid);
 	hd_notify_barrier(BARRIER_MS);

@@ -166,6 +166,20 @@ subtest 'signals that come while the old one ends are the new one\'s' => sub {
     $hd->finish;
 };
 
+subtest 'a command behind upgrade on the same connection' => sub {
+    my $hd = HyperDerp::Test->start(workers => 1, load_module => [qw(derp)]);
+    my ($alice, $bob) = map { $hd->client(plain => $_ == 2) } 1 .. 2;
+    my $s = HyperDerp::Live::ctl_begin($hd, 'upgrade');
+    print {$s} qq({"id":2,"cmd":["reload"]}\n);
+    $s->flush;
+    my $said = HyperDerp::Live::ctl_end($s);
+    ok $said->{ok}, 'the upgrade';
+    is $hd->wait_exit, 0, 'the old process does not begin it, and ends';
+    $hd->adopt($said->{data}{pid});
+    reach($alice, $bob, 'after it');
+    $hd->finish;
+};
+
 subtest 'a unit that would end with the old process' => sub {
     my $hd = HyperDerp::Test->start(workers => 1, load_module => [qw(derp)],
         wrap => ['sh', '-c', 'SYSTEMD_EXEC_PID=$$ exec "$@"', 'sh']);
