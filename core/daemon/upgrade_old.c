@@ -27,7 +27,7 @@
 #include "core/module/module_live.h"
 
 enum { PREPARED_S = 30, BARRIER_MS = 2000, COMING_MS = 1000,
-       ENDS_MS = 2000, LEAVE_S = 15 };
+       ENDS_MS = 2000, LEAVE_S = 60 };
 
 static struct upgrade {
 	struct hd_upgrade_asked asked;
