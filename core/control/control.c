@@ -114,7 +114,7 @@ static int bind_here(int fd)
 	return r;
 }
 
-static int give_to_group(void)
+static int give_to_group(void) /* after an upgrade not ours to do, perhaps */
 {
 	const char *path = control.addr.sun_path;
 	mode_t mode = control.rules.others_read ? 0666 : 0660;
@@ -123,7 +123,6 @@ static int give_to_group(void)
 	    lchown(path, (uid_t)-1, control.rules.group) < 0 &&
 	    errno != EPERM) /* not root, and no member */
 		return -errno;
-	/* first stat(): after an upgrade chmod() may not be ours to do */
 	if (stat(path, &control.made) < 0 || chmod(path, mode) < 0)
 		return -errno;
 	return 0;
