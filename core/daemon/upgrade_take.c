@@ -14,6 +14,7 @@
 #include "core/net/listener.h"
 #include "core/relay/peer_snap.h"
 #include "core/stream/service.h"
+#include "core/stream/stream_life.h"
 #include "core/stream/stream_snap.h"
 #include "core/stream/visitor.h"
 #include "core/tls/tls_snap.h"
@@ -135,9 +136,13 @@ static int enter(struct take *k, struct hd_adopted *a, struct hd_worker *w,
 	if (r < 0)
 		return r;
 	r = hd_peer_adopt(s);
-	if (r < 0) /* the old process keeps it: we must not have its keys */
+	if (r < 0) { /* the old process keeps it: we must not have its keys */
 		hd_stream_given(s);
-	return r;
+		return r;
+	}
+	hd_stream_mark_ready(s);
+	hd_stream_mark_dirty(s);
+	return 0;
 }
 
 static void take_stream(struct take *k, struct hd_worker *w,

@@ -292,7 +292,5 @@ int hd_adopted_enter(struct hd_adopted *a, struct hd_worker *w)
 	/* it waited for a turn of which nobody here knows: it asks again */
 	if (s->rx_paused && s->deadline_ms[HD_DEADLINE_PAUSE] == 0)
 		hd_stream_deadline(s, HD_DEADLINE_PAUSE, 1);
-	hd_stream_mark_ready(s);
-	hd_stream_mark_dirty(s);
 	return 0;
 }

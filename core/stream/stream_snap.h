@@ -41,7 +41,7 @@ struct hd_adopted { /* a stream that is being read */
  * Returns 0; -EBADMSG; -ENOENT there is no such listener, protocol or state
  * here: err says which.
  * hd_adopted_enter - it is a stream of w from now on; nothing is read or sent
- * before the next turn. Takes a->s. Returns 0; -errno. */
+ * until it is marked as ready and dirty. Takes a->s. Returns 0; -errno. */
 int hd_adopted_new(struct hd_adopted *a);
 void hd_adopted_free(struct hd_adopted *a);
 int hd_adopted_take(struct hd_adopted *a, struct hd_worker *w,
