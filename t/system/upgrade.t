@@ -268,6 +268,34 @@ subtest 'a new binary that fails changes nothing' => sub {
     $hd->finish;
 };
 
+# Packets go to the one that spoke last; when it has gone, to the one before.
+subtest 'a key with several connections' => sub {
+    my $hd = HyperDerp::Test->start(workers => 2, no_tls => 1);
+    my ($other, $login) = HyperDerp::Raw::logins($hd, 2);
+    my $from = HyperDerp::Raw->login($hd, $other);
+    my @c = map { HyperDerp::Raw->login($hd, $login) } 0 .. 2;
+    for my $i (2, 0, 1) {
+        $c[$i]->send($from->key, "from $i");
+        is $from->packet, "from $i", "$i speaks";
+    }
+    my $there = sub ($i, $when) {
+        $from->send($login->{key}, $when);
+        is $c[$i]->packet, $when, "$when: to $i";
+    };
+    $there->(1, 'before');
+    like fake($hd, 'cannot'), qr/it cannot take them/, 'it is written down, and taken back';
+    $there->(1, 'still');
+    upgrade($hd);
+    $there->(1, 'after');
+    for ([1, 0, 3], [0, 2, 2]) {
+        my ($ends, $next, $n) = @$_;
+        $c[$ends]->close;
+        ok HyperDerp::Test::wait_for(sub { @{ ctl($hd, 'peers')->{data} } == $n }), "$ends has gone";
+        $there->($next, "without $ends");
+    }
+    $hd->finish;
+};
+
 subtest 'a stop while the new one prepares' => sub {
     my $hd = HyperDerp::Test->start(workers => 1, load_module => [qw(derp)]);
     my $waits = HyperDerp::Test::spew("$hd->{dir}/waits", "#!/bin/sh\nexec sleep 60\n");
