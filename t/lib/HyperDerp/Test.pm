@@ -148,10 +148,15 @@ sub ports_free ($self) {
 }
 
 # Runs it in another network namespace, where nobody can connect from here: its log
-# says when it serves. Returns false if that does not come.
+# says when it serves. Returns false if that does not come. Its ports cannot be
+# looked at from here: after kill -9 it is started until they are free.
 sub run_elsewhere ($self) {
-    $self->run;
-    return wait_for(sub { $self->starts > $self->{starts_before} });
+    return wait_for(sub {
+        $self->run;
+        my $up = sub { $self->starts > $self->{starts_before} };
+        wait_for(sub { $up->() || defined $self->exited });
+        return $up->() || $self->log_text !~ /bind: Address already in use[^\n]*\n\z/;
+    }) && $self->starts > $self->{starts_before};
 }
 
 # A child of this process is the daemon.
