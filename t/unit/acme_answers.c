@@ -271,8 +271,8 @@ static void windows(void **state)
 	static const char *const wrong[] = {
 		"{}",
 		"{\"suggestedWindow\": {\"start\": \"2025-01-02T04:00:00Z\"}}",
-		"{\"suggestedWindow\": {\"start\": \"2025-01-02T04:00:00Z\", "
-		"\"end\": \"2025-01-01T04:00:00Z\"}}",
+		("{\"suggestedWindow\": {\"start\": \"2025-01-02T04:00:00Z\", "
+		 "\"end\": \"2025-01-01T04:00:00Z\"}}"),
 		"{\"suggestedWindow\": {\"start\": \"x\", \"end\": \"y\"}}",
 	};
 	struct acme_window w = { 0 };

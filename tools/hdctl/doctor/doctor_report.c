@@ -37,6 +37,7 @@ static json_t *text_new(char *text)
 	return NULL;
 }
 
+HD_PRINTF(3, 0)
 static void set_text(json_t *line, const char *name, const char *fmt,
 		     va_list ap)
 {
