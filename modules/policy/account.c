@@ -283,12 +283,14 @@ static void on_account(void *arg, uint32_t id, const struct hd_key *key,
 		       const char *tenant, const char *name)
 {
 	struct reading *r = arg;
+	bool again = id < r->l->n_ids; /* it has another name now */
 	struct account *a;
 
 	if (r->no_memory)
 		return;
-	a = ledger_account(r->l, tenant, key, "", SIZE_MAX);
-	r->no_memory = a == NULL || (id == r->l->n_ids && give_id(r->l, a) < 0);
+	a = again ? r->l->by_id[id] :
+		    ledger_account(r->l, tenant, key, "", SIZE_MAX);
+	r->no_memory = a == NULL || (!again && give_id(r->l, a) < 0);
 	if (r->no_memory)
 		return;
 	free(a->name);
