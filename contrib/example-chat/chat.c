@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* chat.c - lines of text between names, on the relay's own port; and a packet
- * hook that counts, and drops what is too long. See doc/module-guide.md. */
+ * hook that counts, and drops what is too long. See the module guide. */
 #include <hyper-derp/hook.h>
 #include <hyper-derp/http.h>
 #include <hyper-derp/module.h>

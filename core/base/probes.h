@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* core/base/probes.h - static probes (USDT) that bpftrace, perf and SystemTap
- * attach to in a running relay. The provider is hyper_derp; doc/tracing.md has
- * a table of them. Names, order and meaning of arguments are an interface:
- * arguments are added at the end, never changed.
+ * attach to in a running relay. The provider is hyper_derp;
+ * doc/guides/tracing.md has a table of them. Names, order and meaning of
+ * arguments are an interface: arguments are added at the end, never changed.
  *
  * A probe is one nop and a note in the file which says where the arguments are.
  * So on the packet path give only what is at hand: nothing is computed there

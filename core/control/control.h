@@ -6,7 +6,7 @@
  * control_request.c a line becomes a call, control_call.c the call's way
  * through the workers and back, control_event.c watchers, control_role.c who
  * may what, control_table.c and control_args.c commands. The protocol:
- * doc/control-protocol.md. */
+ * doc/reference/control-protocol.md. */
 #pragma once
 #include <hyper-derp/control.h>
 #include <sys/types.h>

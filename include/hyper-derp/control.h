@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* hyper-derp/control.h - commands that operators give over the control
  * socket. hdctl learns them from the daemon: a module's command needs no
- * change in any tool. doc/control-protocol.md describes the socket.
+ * change in any tool. doc/reference/control-protocol.md describes the socket.
  *
  * Why some shapes are as they are:
  * - done(): what every worker has collected is often one answer (the one peer

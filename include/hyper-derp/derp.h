@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* hyper-derp/derp.h - the DERP wire format, version 2: one encoder for the
  * module, the tools and the tests. Header only. All integers are big-endian.
- * Source: tailscale 1.102, packages derp and derphttp; doc/protocol-derp.md. */
+ * Source: tailscale 1.102, packages derp and derphttp;
+ * doc/reference/protocol-derp.md. */
 #pragma once
 #include <hyper-derp/base.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* hyper-derp/hd.h - the wire format of HD, version 2: one encoder for the
  * module, the tools and the tests. Header only. All integers are big-endian.
- * Source: doc/protocol-hd.md. */
+ * Source: doc/reference/protocol-hd.md. */
 #pragma once
 #include <hyper-derp/base.h>
 #include <string.h>

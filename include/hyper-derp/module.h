@@ -8,7 +8,7 @@
  *      secret.h, state_file.h, task.h, tls.h, worker.h. Options may be lists
  *      of mappings: HD_OPTION_ENTRIES. Metrics are fields of a struct;
  *      hd_metrics_read() gives samples. CHANGELOG.md has the
- *      history of ABI 1, doc/module-guide.md what to change in a module.
+ *      history of ABI 1, doc/guides/module-guide.md what to change in a module.
  *      mainloop.h: timers and descriptors on the main thread.
  *      fetch.h: an HTTP client.
  *      hd_post() and hd_task() take arg, and a function that drops it;

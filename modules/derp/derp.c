@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* modules/derp/derp.c - DERP as Tailscale's clients speak it.
- * doc/protocol-derp.md describes the protocol. */
+ * doc/reference/protocol-derp.md describes the protocol. */
 #include "modules/derp/derp.h"
 #include <errno.h>
 #include <hyper-derp/control.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* modules/hd/enroll.c - a client proves its identity, by a signature that is
  * good on this connection only. What goes into the relay is its address, the
- * X25519 form: doc/protocol-hd.md says why the one proves the other.
+ * X25519 form: doc/reference/protocol-hd.md says why the one proves the other.
  * Context: the stream's worker, before the move to the home. */
 #include <errno.h>
 #include <hyper-derp/log.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* modules/hd/hd.c - HD: packets to public keys, for everybody who is not
- * Tailscale. doc/protocol-hd.md describes the protocol. */
+ * Tailscale. doc/reference/protocol-hd.md describes the protocol. */
 #include "modules/hd/commands.h"
 #include <errno.h>
 #include <hyper-derp/control.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* modules/hd/proofs.c - why a client should be welcome: invitations and
  * credentials in its Enroll. Neither can be used by who has only seen it go by:
- * both are bound to this connection and this identity. doc/protocol-hd.md has
- * the bytes. Context: any worker. */
+ * both are bound to this connection and this identity.
+ * doc/reference/protocol-hd.md has the bytes. Context: any worker. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* modules/mesh/mesh.h - the inside of the mesh module: this relay is a client
  * of other relays of its region, with their mesh key, and learns which keys are
- * there. doc/protocol-derp.md has the frames.
+ * there. doc/reference/protocol-derp.md has the frames.
  *
  * Files: member.c whom to dial, list.c lists of members, dns.c those that DNS
  * names, sources.c files and DNS looked at from time to time, links.c the links

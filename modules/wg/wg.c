@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* modules/wg/wg.c - a relay for stock WireGuard clients: public keys in,
- * packets out. doc/wireguard.md says how, and why it is safe. */
+ * packets out. doc/internals/wireguard.md says how, and why it is safe. */
 #include <errno.h>
 #include <hyper-derp/log.h>
 #include <hyper-derp/worker.h>

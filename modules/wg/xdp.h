@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* modules/wg/xdp.h - confirmed sessions, forwarded in the network driver.
  *
- * The program is bpf/wg_relay.bpf.c; doc/wireguard-xdp.md explains both. A
- * struct wg_xdp belongs to the thread that opened it, the engine's worker.
+ * The program is bpf/wg_relay.bpf.c; doc/guides/wireguard-xdp.md explains both.
+ * A struct wg_xdp belongs to the thread that opened it, the engine's worker.
  * NULL stands for "no fast path" and is accepted everywhere. */
 #pragma once
 #include <hyper-derp/base.h>

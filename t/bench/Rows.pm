@@ -5,7 +5,7 @@ use v5.36;
 use List::Util ();
 
 use constant {
-    BATCH   => 16,     # see doc/benchmarks.md: what the load can offer
+    BATCH   => 16,     # see doc/measured/benchmarks.md: what the load can offer
     NOISE   => 1.03,   # "at least equal" allows for that much
     HOOK_SECONDS => [ 2, 10 ],
     KIB          => 1.024,    # kB: the kernel counts in KiB

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""HD, version 2, from doc/protocol-hd.md and nothing else: a client.
+"""HD, version 2, from doc/reference/protocol-hd.md and nothing else: a client.
 
 Identities by PyNaCl, TLS by pyOpenSSL (which gives out the exporter).
 A connection blocks; every read has a timeout, long enough for a busy machine.

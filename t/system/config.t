@@ -97,7 +97,7 @@ subtest 'example' => sub {
     for my $page (sort keys %page) {
         my @keys = $page{$page} =~ /^#(?:  )?(?!wg:|acme:|fallback:|hd:|mesh:|metrics:|policy:)(\w+):/mg;
         push @keys, 'module_path' if $page =~ /yaml/;
-        my $man = HyperDerp::Test::slurp("$srcdir/doc/$page.scd") =~ s/.*^# OPTIONS$(.*?)^# .*/$1/smr;
+        my $man = HyperDerp::Test::slurp("$srcdir/doc/man/$page.scd") =~ s/.*^# OPTIONS$(.*?)^# .*/$1/smr;
         my %has = map { $_ => 1 } $man =~ /(?:^\t*|, )\*(\w+)(?::\*|\*:)/mg;
         is_deeply [grep { !$has{$_} } @keys], [], "$page has every key of " . @keys;
         my %known = map { $_ => 1 } @keys;

@@ -3,7 +3,7 @@
 # t/system/fallback.t - one port for a relay and a web server: by the name that a
 # browser asks for, and by the path of a request. The server is
 # t/lib/client/web_server.py, which knows how to be slow, deaf and rude;
-# t/system/guide.t has nginx behind, as doc/proxies.md says.
+# t/system/guide.t has nginx behind, as doc/guides/proxies.md says.
 use v5.36;
 use Test::More;
 use Digest::SHA qw(sha256_hex);

@@ -1,7 +1,7 @@
 #!/usr/bin/env perl
 # SPDX-License-Identifier: MIT
 # t/system/guide.t - what the operations guide and README tell people to type
-# works. Each block of doc/operations.md and doc/troubleshooting.md has a marker
+# works. Each block of doc/guides/operations.md and doc/guides/troubleshooting.md has a marker
 # above it:
 #
 #   <!-- run -->                    by sh -e, must end with 0
@@ -23,7 +23,7 @@ my $missing = HyperDerp::Guide::missing();
 plan skip_all => $missing if $missing;
 
 for my $page (qw(operations troubleshooting)) {
-    my @blocks = HyperDerp::Guide::blocks("$HyperDerp::Test::srcdir/doc/$page.md");
+    my @blocks = HyperDerp::Guide::blocks("$HyperDerp::Test::srcdir/doc/guides/$page.md");
     is_deeply [map { "line $_->{line}" } grep { $_->{kind} eq 'unmarked' } @blocks], [],
         "$page.md: every block says whether it is run";
     is_deeply [map { "line $_->{line}" } grep { $_->{kind} eq 'not run' && $_->{what} !~ /\w\w/ } @blocks],
@@ -82,7 +82,7 @@ END
 # are often cut into lines.
 my $sources = join "\n", map { HyperDerp::Test::slurp($_) =~ s/"\s*\n\s*"//gr }
     glob "$HyperDerp::Test::srcdir/{core,modules,tools}/*/*.c";
-my $explained = HyperDerp::Test::slurp("$HyperDerp::Test::srcdir/doc/troubleshooting.md");
+my $explained = HyperDerp::Test::slurp("$HyperDerp::Test::srcdir/doc/guides/troubleshooting.md");
 my %errno = map { $_ => 1 } 'Address already in use', 'Permission denied';
 for my $message ($explained =~ /^### `(.*)`$/mg) {
     ok $errno{$message} || index($sources, $message) >= 0, "troubleshooting.md: \"$message\" is still said";

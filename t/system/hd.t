@@ -1,6 +1,6 @@
 #!/usr/bin/env perl
 # SPDX-License-Identifier: MIT
-# t/system/hd.t - HD, as doc/protocol-hd.md says, by the implementation in
+# t/system/hd.t - HD, as doc/reference/protocol-hd.md says, by the implementation in
 # t/hd/, which shares no line with the relay's.
 use v5.36;
 use Test::More;
@@ -40,12 +40,12 @@ for my $how (['our records', ''], ["OpenSSL's records", "tls: {record_layer: ope
     $hd->finish;
 }
 
-# doc/metrics.md has exactly what there is, and its types.
+# doc/reference/metrics.md has exactly what there is, and its types.
 sub documented ($hd) {
-    my ($part) = HyperDerp::Test::slurp("$HyperDerp::Test::srcdir/doc/metrics.md") =~ /^## Module hd\n(.*?)^## /ms;
+    my ($part) = HyperDerp::Test::slurp("$HyperDerp::Test::srcdir/doc/reference/metrics.md") =~ /^## Module hd\n(.*?)^## /ms;
     my %doc = $part =~ /^\| `(\w+)` \| (\w+) \|/mg;
     my %is = map { $_->{name} => $_->{kind} } grep { $_->{module} eq 'hd' } @{ JSON::PP::decode_json($hd->ctl(qw(--json metrics))) };
-    return is_deeply \%is, \%doc, 'doc/metrics.md lists what there is';
+    return is_deeply \%is, \%doc, 'doc/reference/metrics.md lists what there is';
 }
 
 # Of an operator of another relay: of the seed 7, 32 times.

@@ -130,7 +130,7 @@ subtest 'what does not compile' => sub {
 };
 
 subtest 'the guide' => sub {
-    my $guide = HyperDerp::Test::slurp("$src/doc/module-guide.md");
+    my $guide = HyperDerp::Test::slurp("$src/doc/guides/module-guide.md");
     my $c = HyperDerp::Test::slurp("$src/contrib/example-chat/chat.c");
     is $guide =~ /\((\d+) with comments/ ? $1 : 0, $c =~ tr/\n//, 'says how long the example is';
     # Its C is that of an example, with lines `...` for what is left out, or compiles.

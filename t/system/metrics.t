@@ -261,10 +261,10 @@ subtest 'names of derper' => sub {
     parser_likes(get($port, '/metrics', Accept => 'application/openmetrics-text')->{body}, 'OpenMetrics');
 };
 
-# doc/metrics.md has exactly what there is, and its types, but for modules that are
+# doc/reference/metrics.md has exactly what there is, and its types, but for modules that are
 # not loaded here.
-subtest 'doc/metrics.md' => sub {
-    my %doc = HyperDerp::Test::slurp("$HyperDerp::Test::srcdir/doc/metrics.md")
+subtest 'doc/reference/metrics.md' => sub {
+    my %doc = HyperDerp::Test::slurp("$HyperDerp::Test::srcdir/doc/reference/metrics.md")
         =~ /^\| `((?:hyper_derp|process|derp)_\w+)` \| (\w+) \|/mg;
     my %is = get($port, '/metrics')->{body} =~ /^# TYPE (\S+) (\S+)$/mg;
     delete @doc{ grep { /^hyper_derp_(?:acme|fallback|hd|mesh|wg)_/ } keys %doc };

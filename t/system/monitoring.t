@@ -14,15 +14,15 @@ use POSIX ();
 my $contrib = "$HyperDerp::Test::srcdir/contrib";
 my $rules = HyperDerp::Test::slurp("$contrib/prometheus/hyper-derp.rules.yaml");
 my $tests = HyperDerp::Test::slurp("$contrib/prometheus/hyper-derp.test.yaml");
-my $doc = HyperDerp::Test::slurp("$HyperDerp::Test::srcdir/doc/alerts.md");
+my $doc = HyperDerp::Test::slurp("$HyperDerp::Test::srcdir/doc/guides/alerts.md");
 my $board = JSON::PP->new->utf8->decode(HyperDerp::Test::slurp("$contrib/grafana/hyper-derp.json"));
 
 # ---- alerts ----
 
 my @alerts = $rules =~ /^ +- alert: (\w+)$/mg;
 cmp_ok scalar @alerts, '>', 10, 'alerts';
-is_deeply [$doc =~ /^## (\w+)$/mg], \@alerts, 'doc/alerts.md: a section for each, in the same order';
-is_deeply [$rules =~ /^ +runbook: (\S+)$/mg], [map { "doc/alerts.md#\L$_" } @alerts],
+is_deeply [$doc =~ /^## (\w+)$/mg], \@alerts, 'doc/guides/alerts.md: a section for each, in the same order';
+is_deeply [$rules =~ /^ +runbook: (\S+)$/mg], [map { "doc/guides/alerts.md#\L$_" } @alerts],
     'each names its section';
 is scalar(() = $rules =~ /^ +labels: \{severity: (?:critical|warning|info)\}$/mg), scalar @alerts, '... and how bad it is';
 for my $alert (@alerts) {

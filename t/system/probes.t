@@ -1,6 +1,6 @@
 #!/usr/bin/env perl
 # SPDX-License-Identifier: MIT
-# t/system/probes.t - static probes: doc/tracing.md lists what the program has,
+# t/system/probes.t - static probes: doc/guides/tracing.md lists what the program has,
 # and bpftrace sees through them what a live relay does.
 use v5.36;
 no warnings qw(portable);    # addresses have 64 bits
@@ -12,7 +12,7 @@ use HyperDerp::Test;
 use POSIX qw(WNOHANG);
 
 my $build = $HyperDerp::Test::build;
-my $doc = HyperDerp::Test::slurp("$HyperDerp::Test::srcdir/doc/tracing.md");
+my $doc = HyperDerp::Test::slurp("$HyperDerp::Test::srcdir/doc/guides/tracing.md");
 my $scripts = "$HyperDerp::Test::srcdir/contrib/bpftrace";
 
 plan skip_all => 'built without USDT probes: sys/sdt.h (systemtap-sdt-dev) is missing'
@@ -35,7 +35,7 @@ my ($table) = $doc =~ /^## The probes(.*?)^In `packet_in`/ms;
 my %documented = $table =~ /^\| `(\w+)` \| ([^|]*) \|/mg;
 is_deeply { map { $_ => $probes->{$_}{args} } keys %$probes },
     { map { $_ => scalar split /, (?!1 )|, (?=1 )/, $documented{$_} } keys %documented },
-    'doc/tracing.md lists the probes, each with its arguments';
+    'doc/guides/tracing.md lists the probes, each with its arguments';
 
 my $hd = HyperDerp::Test->start(workers => 2, load_module => [qw(derp stun)],
     conf => "output_limit: 128KiB\n");
@@ -43,7 +43,7 @@ my @reasons = do {
     my %seen;
     grep { !$seen{$_}++ } $hd->ctl('metrics') =~ /send_drops_total\s+reason="(\w+)"/g;
 };
-is_deeply [$doc =~ /^\| \d \| `(\w+)` \|/mg], \@reasons, 'reasons of drops in doc/tracing.md';
+is_deeply [$doc =~ /^\| \d \| `(\w+)` \|/mg], \@reasons, 'reasons of drops in doc/guides/tracing.md';
 is_deeply [HyperDerp::Test::slurp("$scripts/drops.bt") =~ /\@reason\[\d\] = "(\w+)"/g], \@reasons,
     '... and in drops.bt';
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env perl
 # SPDX-License-Identifier: MIT
-# t/system/proxies.t - the configurations of doc/proxies.md, run from there:
+# t/system/proxies.t - the configurations of doc/guides/proxies.md, run from there:
 # nginx, haproxy and Caddy in front of a relay, with hdprobe as the client of
 # each (login, packets, WebSocket), and Tailscale's own client, derpprobe, which
 # ./bootstrap check builds; and a relay in front of nginx. Each has a room of its
@@ -17,7 +17,7 @@ my $missing = HyperDerp::Guide::missing();
 plan skip_all => $missing if $missing;
 plan skip_all => 'the plain build is tried' if HyperDerp::Test::sanitized();
 
-my $page = "$HyperDerp::Test::srcdir/doc/proxies.md";
+my $page = "$HyperDerp::Test::srcdir/doc/guides/proxies.md";
 my @blocks = HyperDerp::Guide::blocks($page);
 is_deeply [map { "line $_->{line}" } grep { $_->{kind} eq 'unmarked' } @blocks], [], 'every block is run';
 

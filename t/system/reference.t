@@ -11,8 +11,8 @@ use File::Temp;
 use HyperDerp::Test;
 
 my $srcdir = $HyperDerp::Test::srcdir;
-my $made = "$HyperDerp::Test::build/doc/reference";
-my $maker = "$srcdir/doc/reference.pl";
+my $made = "$HyperDerp::Test::build/doc/man3";
+my $maker = "$srcdir/doc/man/reference.pl";
 
 sub read_file ($path) {
     open my $fh, '<', $path or return '';

@@ -149,7 +149,7 @@ subtest 'data held back and sent from elsewhere' => sub {
         . 'a rule that believes the first packet, or any answer, would have moved alice';
     HyperDerp::Test::wait_for(sub { number('hyper_derp_wg_fwd_packets_total') > $forwarded + 10 });
     is moves(), 0, '... and no endpoint moves, though bob has sent since';
-    # mallory gets copies of what only alice can read: doc/wireguard.md
+    # mallory gets copies of what only alice can read: doc/internals/wireguard.md
     ok HyperDerp::Test::wait_for(sub {
         my $copies = $to->($mallory->{ip}, 4) - $mallory_had;
         $to->($alice->{ip}, 4) - $alice_had >= $copies;

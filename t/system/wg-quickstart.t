@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# t/system/wg-quickstart.t - doc/wireguard-quickstart.md as it stands: two
+# t/system/wg-quickstart.t - doc/start/wireguard-quickstart.md as it stands: two
 # devices behind NATs, five commands, and what hdctl printed is all they get.
 use v5.36;
 use Test::More;

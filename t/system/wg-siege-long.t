@@ -207,7 +207,7 @@ for my $s (@attacked) {
             cmp_ok $h->{gap}, '<=', $p->{gap} + 2, '... and no silence is longer';
         }
         for my $kind (qw(same moved)) {
-            # one in twenty is pushed out by answers that are made up: doc/wireguard.md
+            # one in twenty is pushed out by answers that are made up: doc/internals/wireguard.md
             my @took = sort { $a <=> $b } took($s, $kind);
             my $in_peace = max(took($peace, $kind)) // 60;
             my $most = $took[ $#took - int(@took / 6) ] // 60;

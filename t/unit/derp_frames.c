@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* t/unit/derp_frames.c - what an admitted client sends. Bytes are those
- * of doc/protocol-derp.md. */
+ * of doc/reference/protocol-derp.md. */
 #include "modules/derp/derp.h"
 #include "t/unit/derp_help.h"
 

@@ -4,7 +4,8 @@
 #include "modules/derp/derp.h"
 #include "t/unit/derp_help.h"
 
-/* doc/protocol-derp.md; sealed by another implementation (Go, x/crypto). */
+/* doc/reference/protocol-derp.md; sealed by another implementation (Go,
+ * x/crypto). */
 #define CLIENT_INFO                                                            \
 	"02 00000068 " ALICE_PUBLIC                                            \
 	" 242424242424242424242424242424242424242424242424"                    \

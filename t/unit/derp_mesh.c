@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* t/unit/derp_mesh.c - what other relays may: with the whole key, and nobody
- * else. Bytes are those of doc/protocol-derp.md. */
+ * else. Bytes are those of doc/reference/protocol-derp.md. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <hyper-derp/presence.h>

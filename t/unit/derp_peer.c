@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* t/unit/derp_peer.c - what an admitted client is told. Bytes are those of
- * doc/protocol-derp.md. */
+ * doc/reference/protocol-derp.md. */
 #include "t/unit/derp_help.h"
 
 static void assert_open(void)

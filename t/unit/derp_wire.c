@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* t/unit/derp_wire.c - the encoders of hyper-derp/derp.h against the bytes of
- * doc/protocol-derp.md. */
+ * doc/reference/protocol-derp.md. */
 #include "t/unit/derp_help.h"
 
 static struct hd_key key_of(uint8_t byte)

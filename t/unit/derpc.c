@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* t/unit/derpc.c - the client's login against a relay played by hand. Frame
- * bytes are written out here as doc/protocol-derp.md has them. */
+ * bytes are written out here as doc/reference/protocol-derp.md has them. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

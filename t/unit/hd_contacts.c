@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* t/unit/hd_contacts.c - handles never mean somebody else; keys as text; the
- * vectors of doc/protocol-hd.md. */
+ * vectors of doc/reference/protocol-hd.md. */
 #include <errno.h>
 #include <hyper-derp/hd.h>
 #include <sodium.h>
@@ -97,7 +97,7 @@ static void there_is_a_limit(void **state)
 	hdp_contacts_clear(&c);
 }
 
-/* ---- doc/protocol-hd.md, "Test vectors" ---- */
+/* ---- doc/reference/protocol-hd.md, "Test vectors" ---- */
 
 #define RELAY_TEXT                                                             \
 	"hd1qwss00lnecgtu8tsm5vwwj7qn9n7f43snwjs6hcamjrxgyj4xxuqtpeudk"

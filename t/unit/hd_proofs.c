@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* t/unit/hd_proofs.c - credentials: the vector of doc/protocol-hd.md, which
- * t/hd/hd.py has made, is taken; what has been changed in it is not. */
+/* t/unit/hd_proofs.c - credentials: the vector of doc/reference/protocol-hd.md,
+ * which t/hd/hd.py has made, is taken; what has been changed in it is not. */
 #include "modules/hd/bech32.h"
 #include "modules/hd/hd.h"
 #include "t/unit/unit.h"

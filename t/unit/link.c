@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* t/unit/link.c - the checking DERP client against frames written by hand
- * (doc/protocol-derp.md: 1 byte type, 4 bytes length, payload). */
+ * (doc/reference/protocol-derp.md: 1 byte type, 4 bytes length, payload). */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

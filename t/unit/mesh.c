@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* t/unit/mesh.c - the mesh module: what it says to another relay, and that it
- * takes nothing wrong. Bytes are those of doc/protocol-derp.md. */
+ * takes nothing wrong. Bytes are those of doc/reference/protocol-derp.md. */
 #include <errno.h>
 #include <sodium.h>
 #include "t/unit/mesh_help.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* t/unit/wg_cut.c - nobody cuts a tunnel that stands, or gets what is for a
- * peer: each attack of doc/wireguard.md's table against the engine. Real
- * traffic goes on beside it, and every packet must arrive. */
+ * peer: each attack of doc/internals/wireguard.md's table against the engine.
+ * Real traffic goes on beside it, and every packet must arrive. */
 #include "t/unit/unit.h"
 #include "t/unit/wg_net.h"
 

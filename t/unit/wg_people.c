@@ -158,7 +158,7 @@ static void talk(unsigned first, unsigned n, uint64_t every_ms)
 
 /* Its next data has a counter that was made up at its address, or less: that
  * looks seen before, and does not show that it is there. If it moves then, it
- * has no answer until its handshake (doc/wireguard.md). */
+ * has no answer until its handshake (doc/internals/wireguard.md). */
 static bool next_looks_old(unsigned who)
 {
 	return m.counter < m.forged[who];

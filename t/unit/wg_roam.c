@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* t/unit/wg_roam.c - clients that move: what they get at the new place, and
- * what ends it (doc/wireguard.md, "A client that moves"). */
+ * what ends it (doc/internals/wireguard.md, "A client that moves"). */
 #include "t/unit/unit.h"
 #include "t/unit/wg_net.h"
 

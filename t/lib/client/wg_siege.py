@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """t/lib/client/wg_siege.py - everything at once that somebody does who knows
 every public key, sees every packet and sends from any address, as long as he
-is let. t/system/wg-siege-long.t runs it; what he may get: doc/wireguard.md.
+is let. t/system/wg-siege-long.t runs it; what he may get: doc/internals/wireguard.md.
 
   tap DEV SOCKET   frames of DEV to that UNIX datagram socket, until TERM
   siege FILE       until TERM; FILE is JSON: relay, port, me, nowhere (a

@@ -2,7 +2,7 @@
 /* t/lib/modules/askfirst.c - ask somebody, then log in: the first line is
  * `NAME WORD`, and a service says by the status of URL/WORD whether NAME comes
  * in. Each line after it comes back with the number of the build, which the
- * test writes into copies of the file. See doc/module-guide.md. */
+ * test writes into copies of the file. See doc/guides/module-guide.md. */
 #include <errno.h>
 #include <hyper-derp/fetch.h>
 #include <hyper-derp/http.h>

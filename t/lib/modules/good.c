@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* t/lib/modules/good.c - a module that loads and does nothing; its options are
- * those of doc/module-guide.md. */
+ * those of doc/guides/module-guide.md. */
 #include <errno.h>
 #include <hyper-derp/module.h>
 #include <string.h>

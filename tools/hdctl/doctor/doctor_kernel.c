@@ -51,8 +51,8 @@ static void say_uring_off(struct doctor *d, bool needed, int e)
 			      value);
 	else
 		doctor_remedy(d, "a container's seccomp profile forbids it: "
-				 "see doc/operations.md; `event_backend: "
-				 "epoll` needs none");
+				 "see the operations guide, Containers; "
+				 "`event_backend: epoll` does without");
 }
 
 static void look_at_uring(struct doctor *d)
@@ -105,10 +105,10 @@ static void look_at_forwarding(struct doctor *d)
 
 	if (read_line("/proc/sys/net/ipv4/conf/lo/forwarding", value,
 		      sizeof(value)) && strcmp(value, "0") == 0) {
-		doctor_say(d, DOCTOR_WARN, "XDP: the kernel answers no "
-			   "questions for routes: packets take user space");
+		doctor_say(d, DOCTOR_WARN, "XDP: the kernel does not look "
+			   "up routes: packets go through user space");
 		doctor_remedy(d, "sysctl -w net.ipv4.conf.lo.forwarding=1 and "
-				 "the same with ipv6: doc/wireguard-xdp.md");
+				 "the same with ipv6: see wireguard-xdp.md");
 	}
 }
 

@@ -126,7 +126,7 @@ void doctor_check_limits(struct doctor *d)
 
 /* ---- sysctl ---- */
 
-/* As doc/operations.md advises for more than some thousand peers. */
+/* As doc/guides/operations.md advises for more than some thousand peers. */
 static const struct {
 	const char *name;
 	uint64_t want;
@@ -199,10 +199,11 @@ void doctor_check_sysctl(struct doctor *d)
 	char low[512] = "";
 
 	if (list_low(low, sizeof(low)) == 0) {
-		doctor_say(d, DOCTOR_OK, "as doc/operations.md has them");
+		doctor_say(d, DOCTOR_OK, "as the operations guide advises");
 	} else if (many) {
 		doctor_say(d, DOCTOR_WARN, "low for so many peers: %s", low);
-		doctor_remedy(d, "see doc/operations.md, Limits of the system");
+		doctor_remedy(d, "see the operations guide, Limits of the "
+				 "system");
 	} else {
 		doctor_say(d, DOCTOR_OK, "enough for some thousand peers; for "
 			   "more: %s", low);

@@ -1,10 +1,10 @@
 #!/usr/bin/env perl
 # SPDX-License-Identifier: MIT
-# doc/reference.pl - man pages from the public headers: one per header, in
+# doc/man/reference.pl - man pages from the public headers: one per header, in
 # section 3, and for each function and type an alias of its page.
 #
-#     doc/reference.pl --version=1.0 --out=DIR HEADER...
-#     doc/reference.pl --check HEADER...      what has no docstring; status 1
+#     doc/man/reference.pl --version=1.0 --out=DIR HEADER...
+#     doc/man/reference.pl --check HEADER...      what has no docstring; status 1
 #
 # A docstring is the comment right above a declaration, or beside its first
 # line; one comment may speak of several: "NAME - what it does." The rest of a
