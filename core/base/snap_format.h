@@ -5,7 +5,7 @@
 #pragma once
 #include "core/base/snap.h"
 
-#define HD_SNAP_FORMAT 1
+#define HD_SNAP_FORMAT 2
 
 /* F(name, number, kind): G items, N number, B bytes, T text */
 #define HD_SNAP_TAGS(F)                                                        \
@@ -14,6 +14,13 @@
 	F(MODULE, 0x0003, G)                                                   \
 	F(MODULE_NAME, 0x0004, T)                                              \
 	F(MODULE_STATE, 0x0005, N)                                             \
+	F(MODULE_PACK, 0x0006, N)                                              \
+	F(MODULE_PACK_OLDEST, 0x0007, N)                                       \
+	F(PACK, 0x0008, G)                                                     \
+	F(PACK_WORKER, 0x0009, N)                                              \
+	F(PACK_BYTES, 0x000a, B)                                               \
+	F(PACK_FD, 0x000b, B)                                                  \
+	F(PACK_GROUP, 0x000c, G)                                               \
 	F(STREAM, 0x0010, G)                                                   \
 	F(STREAM_INDEX, 0x0011, N)                                             \
 	F(STREAM_MODULE, 0x0012, T)                                            \
@@ -70,12 +77,26 @@
 	F(PEER_NOT_HERE_TOKENS, 0x006a, N)                                     \
 	F(PEER_NOT_HERE_MS, 0x006b, N)                                         \
 	F(PEER_PROVEN_US, 0x006c, N)                                           \
-	F(PEER_LIMIT, 0x006d, B)                                               \
+	F(PEER_LIMIT, 0x006d, N)                                               \
+	F(PEER_LIMITS, 0x006e, G)                                              \
+	F(PEER_PACK, 0x006f, G)                                                \
 	F(GONE, 0x0070, G)                                                     \
 	F(GONE_KEY, 0x0071, B)                                                 \
 	F(GONE_REALM, 0x0072, T)                                               \
 	F(GONE_TENANT, 0x0073, T)                                              \
-	F(GONE_OWED, 0x0074, B)
+	F(GONE_OWED, 0x0074, B)                                                \
+	F(LIMITS_OF, 0x0080, N)                                                \
+	F(LIMITS_RATE, 0x0081, N)                                              \
+	F(LIMITS_BURST, 0x0082, N)                                             \
+	F(LIMITS_PACKET, 0x0083, N)                                            \
+	F(LIMITS_CONNECTIONS, 0x0084, N)                                       \
+	F(DEBT, 0x0088, G)                                                     \
+	F(DEBT_KEY, 0x0089, B)                                                 \
+	F(DEBT_REALM, 0x008a, T)                                               \
+	F(DEBT_TENANT, 0x008b, T)                                              \
+	F(DEBT_PAID_NS, 0x008c, N)                                             \
+	F(DEBT_RATE, 0x008d, N)                                                \
+	F(DEBT_BURST, 0x008e, N)
 
 enum hd_snap_tag {
 #define HD_SNAP_TAG(name, number, kind) HD_SNAP_##name = number,

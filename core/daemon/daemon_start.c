@@ -30,6 +30,7 @@
 #include "core/module/module.h"
 #include "core/module/module_file.h"
 #include "core/module/module_live.h"
+#include "core/module/module_pack.h"
 #include "core/stream/service.h"
 #include "core/tls/openssl_memory.h"
 #include "core/tls/tls_about.h"
@@ -107,6 +108,7 @@ static void take_over(struct hd_daemon *d)
 	struct hd_error err = { "" };
 
 	hd_upgrade_take(d);
+	hd_modules_taken();
 	hd_serve_go(&args);
 	hd_tasks_run();
 	if (hd_control_start(&err) < 0)

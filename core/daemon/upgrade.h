@@ -24,10 +24,11 @@
  * their workers do. */
 #pragma once
 #include <hyper-derp/base.h>
+#include <pthread.h>
 #include <sys/types.h>
-#include "core/base/snap.h"
+#include "core/base/pack.h"
 #include "core/cmd/cmd.h"
-#include "core/module/module.h"
+#include "core/module/module_pack.h"
 
 struct hd_daemon;
 struct hd_worker;
@@ -69,12 +70,16 @@ enum hd_upgrade_type {
 	HD_UP_HELLO_END,
 	HD_UP_PREPARED, /* version, modules and their state: a snapshot */
 	HD_UP_FAILED, /* a text */
-	HD_UP_SNAPSHOT, /* a memfd; n: streams; data: bytes of secrets */
+	HD_UP_SNAPSHOT, /* a memfd; n: streams; data: struct hd_up_more */
 	HD_UP_SECRETS, /* a part of them */
-	HD_UP_DESCRIPTORS,
+	HD_UP_DESCRIPTORS, /* of streams, then of modules */
 	HD_UP_END,
 	HD_UP_READY, /* a part of: a byte each stream, 0 taken, 1 refused */
 	HD_UP_GO,
+};
+
+struct hd_up_more { /* of HD_UP_SNAPSHOT */
+	uint64_t secrets_bytes, module_fds;
 };
 
 #define HD_UP_DATA_BYTES 32768
@@ -109,7 +114,12 @@ struct hd_give { /* upgrade_give.c; of the old one */
 	/* state versions of the new one's modules, by ours: PREPARED */
 	uint64_t theirs[HD_MODULES_MAX];
 	bool has[HD_MODULES_MAX]; /* it has loaded it */
+	bool reads[HD_MODULES_MAX]; /* it knows what ours packs */
 	struct hd_snap *snaps; /* one each worker */
+	struct hd_pack_fds fds; /* of modules */
+	pthread_mutex_t lock;
+	int error; /* the first of those that workers have met, and why */
+	struct hd_error why;
 	struct hd_stream **gifts; /* by index */
 	size_t n, size;
 	const uint8_t *refused;
@@ -128,6 +138,7 @@ struct hd_give { /* upgrade_give.c; of the old one */
  * between workers or to the kernel. Returns 0; -EBUSY.
  * hd_give_pack - all that can go, and the report says what does not.
  * @ret  one snapshot; @ret_secrets  in memory of hd_secret_alloc()
+ * @err  empty: -errno says it
  * hd_give_gone - it has been taken, but for those that @refused names: it is
  * not ours any more. hd_give_rest - the others get a goodbye. hd_give_free -
  * what this is made of. Return 0; -errno. */
@@ -139,8 +150,8 @@ void hd_give_count_parked(struct hd_give *g);
 const char *hd_give_stays(const struct hd_give *g, const struct hd_stream *s);
 int hd_give_settle(void);
 int hd_give_pack(struct hd_give *g, struct hd_snap *ret,
-		 struct hd_snap *ret_secrets);
-int *hd_give_fds(const struct hd_give *g);
+		 struct hd_snap *ret_secrets, struct hd_error *err);
+int *hd_give_fds(const struct hd_give *g); /* g->n, then those of modules */
 void hd_give_gone(struct hd_give *g, const uint8_t *refused);
 void hd_give_rest(void);
 void hd_give_free(struct hd_give *g);
@@ -163,9 +174,10 @@ int hd_hand_over(struct hd_give *g, int fd, bool close_rest, bool *ret_parked,
 struct hd_take { /* upgrade_take.c; of the new one */
 	const uint8_t *snapshot, *secrets;
 	size_t snapshot_bytes, secrets_bytes;
-	int *fds; /* by index; -1: taken */
+	int *fds; /* by index, then those of modules; -1: taken */
 	uint8_t *refused;
 	size_t n; /* of streams */
+	size_t n_module_fds;
 	const struct hd_listener *listeners;
 	size_t n_listeners;
 };

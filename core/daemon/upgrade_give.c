@@ -17,6 +17,7 @@
 #include "core/daemon/upgrade.h"
 #include "core/loop/worker.h"
 #include "core/module/module.h"
+#include "core/relay/debt.h"
 #include "core/relay/peer_snap.h"
 #include "core/stream/stream_life.h"
 #include "core/stream/stream_snap.h"
@@ -55,16 +56,18 @@ int hd_give_settle(void)
 
 /* ---- write down ---- */
 
-static void pack_stream(struct hd_give *g, struct hd_stream *s, uint64_t index,
-			struct hd_snap *to)
+static int pack_stream(struct hd_give *g, struct hd_stream *s, uint64_t index,
+		       struct hd_snap *to, struct hd_error *err)
 {
 	size_t at = hd_snap_begin(to, HD_SNAP_STREAM);
 
 	hd_snap_number(to, HD_SNAP_STREAM_INDEX, index);
 	hd_stream_pack(s, to);
-	hd_peer_pack(s, to);
+	int r = hd_peer_pack(s, to, &g->fds, err);
+
 	hd_snap_end(to, at);
 	g->gifts[index] = s;
+	return r;
 }
 
 static struct hd_peer *turned_round(struct hd_peer *first)
@@ -81,33 +84,63 @@ static struct hd_peer *turned_round(struct hd_peer *first)
 
 /* Of a key the one that spoke last is to come last. There may be very many:
  * the list is turned round and back again, for a stack has an end. */
-static void pack_key(struct hd_give *g, struct hd_entry *e, struct hd_snap *to)
+static int pack_key(struct hd_give *g, struct hd_entry *e, struct hd_snap *to,
+		    struct hd_error *err)
 {
 	struct hd_peer *last = turned_round(e->active);
+	int r = 0;
 
-	for (struct hd_peer *p = last; p != NULL; p = p->next) {
+	for (struct hd_peer *p = last; r == 0 && p != NULL; p = p->next) {
 		if (hd_give_stays(g, p->stream) != NULL)
 			continue;
 		size_t i = __atomic_fetch_add(&g->n, 1, __ATOMIC_RELAXED);
 
 		hd_assert(i < g->size);
-		pack_stream(g, p->stream, i, to);
+		r = pack_stream(g, p->stream, i, to, err);
 	}
 	e->active = turned_round(last);
+	return r;
 }
 
+static int pack_streams(struct hd_give *g, struct hd_worker *w,
+			struct hd_snap *to, struct hd_error *err)
+{
+	int r = 0;
+
+	for (struct hd_stream *s = w->streams->first; r == 0 && s != NULL;
+	     s = s->next) {
+		const struct hd_peer *p = hd_peer_up_of(s);
+
+		if (p != NULL && p->entry->active == p)
+			r = pack_key(g, p->entry, to, err);
+	}
+	return r;
+}
+
+static void note_error(struct hd_give *g, int r, const struct hd_error *err)
+{
+	pthread_mutex_lock(&g->lock);
+	if (g->error == 0) {
+		g->error = r;
+		g->why = *err;
+	}
+	pthread_mutex_unlock(&g->lock);
+}
+
+/* Modules first: what they do may change what they keep beside peers. */
 static void pack_here(struct hd_worker *w, void *arg)
 {
 	struct hd_give *g = arg;
 	struct hd_snap *to = &g->snaps[w->index];
+	struct hd_error err = { "" };
+	int r = hd_modules_pack_here(w, g->reads, to, &g->fds, &err);
 
-	for (struct hd_stream *s = w->streams->first; s != NULL; s = s->next) {
-		const struct hd_peer *p = hd_peer_up_of(s);
-
-		if (p != NULL && p->entry->active == p)
-			pack_key(g, p->entry, to);
-	}
+	if (r == 0)
+		r = pack_streams(g, w, to, &err);
+	if (r < 0)
+		note_error(g, r, &err);
 	hd_owed_pack(w, to);
+	hd_debts_pack(w, to);
 }
 
 static size_t count_streams(void)
@@ -125,11 +158,17 @@ void hd_give_head(struct hd_snap *to)
 	hd_snap_text(to, HD_SNAP_RELAY_VERSION, hd_version);
 	for (unsigned i = 0; i < hd_modules_n(); i++) {
 		const struct hd_module *mod = hd_modules_at(i);
+		const struct hd_upgrade_def *u = mod->def->upgrade;
 		size_t at = hd_snap_begin(to, HD_SNAP_MODULE);
 
 		hd_snap_text(to, HD_SNAP_MODULE_NAME, mod->name);
 		hd_snap_number(to, HD_SNAP_MODULE_STATE,
 			       mod->def->state_version);
+		if (u != NULL) {
+			hd_snap_number(to, HD_SNAP_MODULE_PACK, u->version);
+			hd_snap_number(to, HD_SNAP_MODULE_PACK_OLDEST,
+				       u->oldest);
+		}
 		hd_snap_end(to, at);
 	}
 }
@@ -161,8 +200,20 @@ static int join(struct hd_give *g, struct hd_snap *to)
 	return to->failed ? -ENOMEM : 0;
 }
 
+static int pack_all(struct hd_give *g, struct hd_snap *to, struct hd_error *err)
+{
+	hd_workers_run_parked(pack_here, g);
+	if (g->error < 0) {
+		*err = g->why;
+		return g->error;
+	}
+	int r = join(g, to);
+
+	return r == 0 ? hd_modules_pack(g->reads, to, &g->fds, err) : r;
+}
+
 int hd_give_pack(struct hd_give *g, struct hd_snap *ret,
-		 struct hd_snap *ret_secrets)
+		 struct hd_snap *ret_secrets, struct hd_error *err)
 {
 	g->size = count_streams();
 	g->gifts = calloc(g->size + 1, sizeof(*g->gifts));
@@ -171,18 +222,22 @@ int hd_give_pack(struct hd_give *g, struct hd_snap *ret,
 		return -ENOMEM;
 	hd_give_head(ret);
 	hd_give_count_parked(g);
-	hd_workers_run_parked(pack_here, g);
-	int r = join(g, ret);
+	err->text[0] = '\0';
+	int r = pack_all(g, ret, err);
 
+	if (r == 0 && (ret->failed || g->fds.failed))
+		r = -ENOMEM;
 	return r == 0 ? pack_secrets(g, ret_secrets) : r;
 }
 
 int *hd_give_fds(const struct hd_give *g)
 {
-	int *v = calloc(g->n + 1, sizeof(*v));
+	int *v = calloc(g->n + g->fds.n + 1, sizeof(*v));
 
 	for (size_t i = 0; v != NULL && i < g->n; i++)
 		v[i] = g->gifts[i]->fd;
+	for (size_t i = 0; v != NULL && i < g->fds.n; i++)
+		v[g->n + i] = g->fds.v[i];
 	return v;
 }
 
@@ -192,6 +247,8 @@ void hd_give_free(struct hd_give *g)
 		hd_snap_free(&g->snaps[i]);
 	free(g->snaps);
 	free(g->gifts);
+	free(g->fds.v);
+	g->fds.v = NULL;
 	g->snaps = NULL;
 	g->gifts = NULL;
 	g->n = g->size = 0;

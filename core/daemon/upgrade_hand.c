@@ -131,12 +131,13 @@ static int sealed_memory(const struct hd_snap *s)
 static int send_snapshot(const struct hd_give *g, int fd,
 			 const struct hd_snap *plain, uint64_t secrets_bytes)
 {
+	struct hd_up_more more = { secrets_bytes, g->fds.n };
 	int memory = sealed_memory(plain);
 	struct hd_upgrade_message m = {
 		.type = HD_UP_SNAPSHOT,
 		.n = g->n,
-		.data = (uint8_t *)&secrets_bytes,
-		.len = sizeof(secrets_bytes),
+		.data = (uint8_t *)&more,
+		.len = sizeof(more),
 		.n_fds = 1,
 		.fds = { memory },
 	};
@@ -159,7 +160,8 @@ static int send_all(struct hd_give *g, int fd, const struct hd_snap *plain,
 		r = hd_upgrade_send_bytes(fd, HD_UP_SECRETS, secrets->v,
 					  secrets->n);
 	if (r == 0)
-		r = hd_upgrade_send_fds(fd, HD_UP_DESCRIPTORS, fds, g->n);
+		r = hd_upgrade_send_fds(fd, HD_UP_DESCRIPTORS, fds,
+					g->n + g->fds.n);
 	if (r == 0)
 		r = hd_upgrade_say(fd, HD_UP_END, 0);
 	free(fds);
@@ -176,13 +178,16 @@ static int failed(const char *what, int r, struct hd_error *err)
 static int give(struct hd_give *g, int fd, struct hd_error *err)
 {
 	struct hd_snap plain = { 0 }, secrets = { 0 };
-	int r = hd_give_pack(g, &plain, &secrets);
+	int r = hd_give_pack(g, &plain, &secrets, err);
+	bool explained = r < 0 && err->text[0] != '\0';
 
 	if (r == 0)
 		r = send_all(g, fd, &plain, &secrets);
 	hd_snap_free(&plain);
 	hd_secret_free(secrets.v);
-	return r < 0 ? failed("the snapshot cannot be handed over", r, err) : 0;
+	if (r == 0 || explained)
+		return r;
+	return failed("the snapshot cannot be handed over", r, err);
 }
 
 /* The answer comes in parts. */

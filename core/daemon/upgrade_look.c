@@ -29,7 +29,7 @@ const char *hd_give_stays(const struct hd_give *g, const struct hd_stream *s)
 	const char *why = hd_stream_stays(s);
 
 	if (why == NULL)
-		why = hd_peer_stays(s);
+		why = hd_peer_stays(s, g->reads);
 	return why != NULL ? why : module_stays(g, s->mod);
 }
 
@@ -49,6 +49,15 @@ static void add_reason(struct hd_upgrade_report *r, const char *why, bool peer)
 	r->v[i].n++;
 }
 
+/* A client that would have to come back. Other relays do so within moments, and
+ * their clients need not. */
+static bool is_client(const struct hd_stream *s)
+{
+	const struct hd_peer *p = hd_peer_up_of(s);
+
+	return p != NULL && p->watch == NULL;
+}
+
 static void count_here(struct hd_worker *w, void *arg)
 {
 	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -58,7 +67,7 @@ static void count_here(struct hd_worker *w, void *arg)
 	pthread_mutex_lock(&lock);
 	for (struct hd_stream *s = w->streams->first; s != NULL; s = s->next) {
 		const char *why = hd_give_stays(g, s);
-		bool peer = hd_peer_up_of(s) != NULL;
+		bool peer = is_client(s);
 
 		r->moved += why == NULL;
 		r->closed_peers += why != NULL && peer;
@@ -129,32 +138,46 @@ void hd_give_await(uint64_t limit_ms)
 
 /* ---- what the new one says of itself ---- */
 
-static void note_module(struct hd_give *g, const char *name, uint64_t state)
-{
-	for (unsigned i = 0; name != NULL && i < hd_modules_n(); i++) {
-		const struct hd_module *mod = hd_modules_at(i);
+struct theirs { /* a module of the new process */
+	char *name;
+	uint64_t state, pack, oldest;
+};
 
-		if (strcmp(mod->name, name) != 0)
-			continue;
-		g->has[mod->index] = true;
-		g->theirs[mod->index] = state;
-	}
+static void note_module(struct hd_give *g, const struct theirs *t)
+{
+	const struct hd_module *mod =
+		t->name != NULL ? hd_modules_find(t->name) : NULL;
+
+	if (mod == NULL)
+		return;
+	g->has[mod->index] = true;
+	g->theirs[mod->index] = t->state;
+	g->reads[mod->index] = hd_module_reads(mod, t->oldest, t->pack);
+}
+
+static void read_number(const struct hd_snap_item *item, struct theirs *t)
+{
+	if (item->tag == HD_SNAP_MODULE_STATE)
+		(void)hd_snap_to_number(item, &t->state);
+	else if (item->tag == HD_SNAP_MODULE_PACK)
+		(void)hd_snap_to_number(item, &t->pack);
+	else if (item->tag == HD_SNAP_MODULE_PACK_OLDEST)
+		(void)hd_snap_to_number(item, &t->oldest);
 }
 
 static int read_module(struct hd_give *g, struct hd_snap_in in)
 {
-	char *name = NULL;
-	uint64_t state = 0;
+	struct theirs t = { .name = NULL };
 	struct hd_snap_item item;
 	int r;
 
-	while ((r = hd_snap_next(&in, &item)) == 1 && r >= 0)
-		if (item.tag == HD_SNAP_MODULE_NAME && name == NULL)
-			(void)hd_snap_to_text(&item, &name);
-		else if (item.tag == HD_SNAP_MODULE_STATE)
-			(void)hd_snap_to_number(&item, &state);
-	note_module(g, name, state);
-	free(name);
+	while ((r = hd_snap_next(&in, &item)) == 1)
+		if (item.tag == HD_SNAP_MODULE_NAME && t.name == NULL)
+			(void)hd_snap_to_text(&item, &t.name);
+		else
+			read_number(&item, &t);
+	note_module(g, &t);
+	free(t.name);
 	return r;
 }
 

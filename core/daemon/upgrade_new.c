@@ -34,6 +34,7 @@ enum {
 	GO_MS = 20000,
 	DEATH_MS = 10000,
 	STREAMS_MAX = 16 << 20,
+	MODULE_FDS_MAX = 1 << 20,
 };
 
 static struct {
@@ -129,6 +130,7 @@ void hd_upgrade_hello(int fd)
 	syscall(SYS_close_range, fd + 1, ~0u, 0);
 	up.old = getppid();
 	up.is_new = true;
+	hd_taking_over(true);
 	up.data = hd_secret_alloc(HD_UP_DATA_BYTES);
 	if (up.data == NULL)
 		fail("memory", -ENOMEM);
@@ -180,22 +182,29 @@ struct arriving {
 	size_t n_fds;
 };
 
+static size_t all_fds(const struct hd_take *t)
+{
+	return t->n + t->n_module_fds;
+}
+
 static int begin_snapshot(struct arriving *a,
 			  const struct hd_upgrade_message *m)
 {
 	struct hd_take *t = a->t;
-	uint64_t bytes;
+	struct hd_up_more more;
 
 	if (t->snapshot != NULL || m->n_fds != 1 || m->n > STREAMS_MAX ||
-	    m->len != sizeof(bytes))
+	    m->len != sizeof(more))
 		return -EBADMSG;
-	memcpy(&bytes, m->data, sizeof(bytes));
-	if (bytes > (m->n + 1) * HD_TLS_SECRET_BYTES)
+	memcpy(&more, m->data, sizeof(more));
+	if (more.secrets_bytes > (m->n + 1) * HD_TLS_SECRET_BYTES ||
+	    more.module_fds > MODULE_FDS_MAX)
 		return -EBADMSG;
 	t->n = (size_t)m->n;
-	a->secrets_bytes = (size_t)bytes;
+	t->n_module_fds = (size_t)more.module_fds;
+	a->secrets_bytes = (size_t)more.secrets_bytes;
 	a->secrets = hd_secret_alloc(a->secrets_bytes + 1);
-	t->fds = calloc(t->n + 1, sizeof(*t->fds));
+	t->fds = calloc(all_fds(t) + 1, sizeof(*t->fds));
 	t->refused = malloc(t->n + 1);
 	if (a->secrets == NULL || t->fds == NULL || t->refused == NULL)
 		return -ENOMEM;
@@ -220,7 +229,7 @@ static int take_part(struct arriving *a, const struct hd_upgrade_message *m)
 		explicit_bzero(m->data, m->len);
 		return 0;
 	}
-	if (m->type != HD_UP_DESCRIPTORS || m->n_fds > t->n - a->n_fds)
+	if (m->type != HD_UP_DESCRIPTORS || m->n_fds > all_fds(t) - a->n_fds)
 		return -EBADMSG;
 	memcpy(t->fds + a->n_fds, m->fds, m->n_fds * sizeof(int));
 	a->n_fds += m->n_fds;
@@ -239,7 +248,7 @@ static void receive_all(struct arriving *a)
 		if (r < 0)
 			fail("the snapshot", r);
 	}
-	if (a->t->snapshot == NULL || a->n_fds != a->t->n ||
+	if (a->t->snapshot == NULL || a->n_fds != all_fds(a->t) ||
 	    a->t->secrets_bytes != a->secrets_bytes)
 		fail("the snapshot", -EBADMSG);
 }
@@ -285,11 +294,11 @@ static void await_go(void)
 
 static void free_take(struct hd_take *t)
 {
-	for (size_t i = 0; i < t->n; i++) {
+	for (size_t i = 0; i < all_fds(t); i++)
 		if (t->fds[i] >= 0)
 			close(t->fds[i]);
+	for (size_t i = 0; i < t->n; i++)
 		up.moved += t->refused[i] == 0;
-	}
 	munmap((void *)t->snapshot, t->snapshot_bytes);
 	hd_secret_free((void *)t->secrets);
 	free(t->fds);
@@ -312,6 +321,7 @@ void hd_upgrade_take(struct hd_daemon *d)
 	say_ready(&t);
 	await_go();
 	up.is_new = false;
+	hd_taking_over(false);
 	hd_listen_fds_lend(false);
 	free_take(&t);
 	hd_secret_free(up.data);

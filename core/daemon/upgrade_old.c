@@ -223,7 +223,9 @@ static void hand_over(struct upgrade *u, struct hd_give *g)
 
 static void prepared(struct upgrade *u, const struct hd_upgrade_message *m)
 {
-	struct hd_give g = { .report = &u->report };
+	struct hd_give g = { .report = &u->report,
+			     .lock = PTHREAD_MUTEX_INITIALIZER,
+			     .fds = { .lock = PTHREAD_MUTEX_INITIALIZER } };
 	struct hd_error err = { "" };
 	int r = hd_give_read(&g, (struct hd_snap_in){ m->data, m->len }, &err);
 

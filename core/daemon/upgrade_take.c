@@ -12,6 +12,7 @@
 #include "core/loop/worker.h"
 #include "core/module/module.h"
 #include "core/net/listener.h"
+#include "core/relay/debt.h"
 #include "core/relay/peer_snap.h"
 #include "core/stream/service.h"
 #include "core/stream/stream_life.h"
@@ -23,6 +24,10 @@ struct take { /* what all workers look at */
 	struct hd_take *t;
 	struct hd_snap_in *secret; /* by index */
 	uint64_t state[HD_MODULES_MAX]; /* the old one's, by our modules */
+	struct hd_unpack_from modules;
+	pthread_mutex_t lock;
+	int error; /* the first that a worker has met; why: */
+	struct hd_error why;
 };
 
 /* ---- names become ours ---- */
@@ -55,10 +60,7 @@ static const struct hd_proto *find_proto(const struct hd_module *mod,
 
 static struct hd_module *find_module(const char *name)
 {
-	for (unsigned i = 0; name != NULL && i < hd_modules_n(); i++)
-		if (strcmp(hd_modules_at(i)->name, name) == 0)
-			return hd_modules_at(i);
-	return NULL;
+	return name != NULL ? hd_modules_find(name) : NULL;
 }
 
 static const struct hd_listener *find_listener(const struct hd_take *t,
@@ -76,21 +78,25 @@ static const struct hd_listener *find_listener(const struct hd_take *t,
 
 /* ---- one stream ---- */
 
+/* @ret_peer  the item of its peer */
 static int take_items(struct hd_adopted *a, struct hd_worker *w,
-		      struct hd_snap_in in, struct hd_error *err)
+		      struct hd_snap_in in, struct hd_snap_in *ret_peer,
+		      struct hd_error *err)
 {
 	struct hd_snap_item item;
 	int r;
 
 	while ((r = hd_snap_next(&in, &item)) == 1) {
-		if (item.tag == HD_SNAP_PEER)
+		if (item.tag == HD_SNAP_PEER) {
+			*ret_peer = item.in;
 			r = hd_peer_of(a->s) != NULL
 				    ? -EBADMSG
 				    : hd_peer_unpack(a->s, item.in, err);
-		else
+		} else {
 			r = hd_adopted_take(a, w, &item, err);
-		if (r == 0 && item.tag != HD_SNAP_PEER)
-			r = hd_snap_unknown(&item, "a stream", err);
+			if (r == 0)
+				r = hd_snap_unknown(&item, "a stream", err);
+		}
 		if (r < 0)
 			return r;
 	}
@@ -126,7 +132,7 @@ static int join(struct take *k, struct hd_adopted *a, struct hd_error *err)
 }
 
 static int enter(struct take *k, struct hd_adopted *a, struct hd_worker *w,
-		 struct hd_error *err)
+		 struct hd_snap_in peer, struct hd_error *err)
 {
 	struct hd_stream *s = a->s;
 	int r = join(k, a, err);
@@ -135,8 +141,9 @@ static int enter(struct take *k, struct hd_adopted *a, struct hd_worker *w,
 		r = hd_adopted_enter(a, w);
 	if (r < 0)
 		return r;
-	r = hd_peer_adopt(s);
+	r = hd_peer_adopt(s, peer, k->modules.version, &k->modules.fds, err);
 	if (r < 0) { /* the old process keeps it: we must not have its keys */
+		hd_peer_drop(s);
 		hd_stream_given(s);
 		return r;
 	}
@@ -150,11 +157,12 @@ static void take_stream(struct take *k, struct hd_worker *w,
 {
 	struct hd_take *t = k->t;
 	struct hd_adopted a;
+	struct hd_snap_in peer = { NULL, 0 };
 	struct hd_error err = { "" };
 	int r = hd_adopted_new(&a);
 
 	if (r == 0)
-		r = take_items(&a, w, in, &err);
+		r = take_items(&a, w, in, &peer, &err);
 	if (r == 0 && (a.index >= t->n || hd_peer_of(a.s) == NULL))
 		r = -EBADMSG;
 	/* what is too broken to have a home is refused by nobody, and so by
@@ -162,7 +170,7 @@ static void take_stream(struct take *k, struct hd_worker *w,
 	bool ours = r == 0 ? hd_peer_home_of(a.s) == w->index : w->index == 0;
 
 	if (r == 0 && ours) {
-		r = enter(k, &a, w, &err);
+		r = enter(k, &a, w, peer, &err);
 		if (r == 0)
 			t->refused[a.index] = 0;
 	}
@@ -175,28 +183,55 @@ static void take_stream(struct take *k, struct hd_worker *w,
 
 /* ---- all of them ---- */
 
-static void take_here(struct hd_worker *w, void *arg)
+static void take_streams(struct take *k, struct hd_worker *w)
 {
-	struct take *k = arg;
+	struct hd_snap_in in = { k->t->snapshot, k->t->snapshot_bytes };
+	struct hd_snap_item item;
+
+	while (hd_snap_next(&in, &item) == 1)
+		if (item.tag == HD_SNAP_STREAM)
+			take_stream(k, w, item.in);
+	hd_visitors_reload(w); /* they count for their addresses */
+}
+
+/* What they owe who are here, and who have left: the first have entries now. */
+static void take_owed(struct take *k, struct hd_worker *w)
+{
 	struct hd_snap_in in = { k->t->snapshot, k->t->snapshot_bytes };
 	struct hd_snap_item item;
 	struct hd_error err;
 
 	while (hd_snap_next(&in, &item) == 1)
-		if (item.tag == HD_SNAP_STREAM)
-			take_stream(k, w, item.in);
-	in = (struct hd_snap_in){ k->t->snapshot, k->t->snapshot_bytes };
-	while (hd_snap_next(&in, &item) == 1)
 		if (item.tag == HD_SNAP_GONE)
 			(void)hd_owed_take(w, item.in, &err);
-	hd_visitors_reload(w); /* they count for their addresses */
+		else if (item.tag == HD_SNAP_DEBT)
+			(void)hd_debt_take(w, item.in, &err);
+}
+
+static void take_here(struct hd_worker *w, void *arg)
+{
+	struct take *k = arg;
+	struct hd_error err = { "" };
+	int r = hd_modules_unpack_here(w, &k->modules, &err);
+
+	if (r == 0) {
+		take_streams(k, w);
+		take_owed(k, w);
+		return;
+	}
+	pthread_mutex_lock(&k->lock);
+	if (k->error == 0) {
+		k->error = r;
+		k->why = err;
+	}
+	pthread_mutex_unlock(&k->lock);
 }
 
 static int take_module(struct take *k, struct hd_snap_in in,
 		       struct hd_error *err)
 {
 	char *name = NULL;
-	uint64_t state = 0;
+	uint64_t state = 0, pack = 0, unused;
 	struct hd_snap_item item;
 	int r;
 
@@ -205,6 +240,10 @@ static int take_module(struct take *k, struct hd_snap_in in,
 			r = hd_snap_to_text(&item, &name);
 		else if (item.tag == HD_SNAP_MODULE_STATE)
 			r = hd_snap_to_number(&item, &state);
+		else if (item.tag == HD_SNAP_MODULE_PACK)
+			r = hd_snap_to_number(&item, &pack);
+		else if (item.tag == HD_SNAP_MODULE_PACK_OLDEST)
+			r = hd_snap_to_number(&item, &unused);
 		else
 			r = hd_snap_unknown(&item, "a module", err);
 		if (r < 0)
@@ -212,8 +251,10 @@ static int take_module(struct take *k, struct hd_snap_in in,
 	}
 	const struct hd_module *mod = find_module(name);
 
-	if (mod != NULL)
+	if (mod != NULL) {
 		k->state[mod->index] = state;
+		k->modules.version[mod->index] = pack;
+	}
 	free(name);
 	return r;
 }
@@ -231,6 +272,12 @@ static int check_version(const struct hd_snap_item *item, struct hd_error *err)
 			    (uintmax_t)v, HD_SNAP_FORMAT);
 }
 
+static bool is_later(unsigned tag)
+{
+	return tag == HD_SNAP_STREAM || tag == HD_SNAP_GONE ||
+	       tag == HD_SNAP_DEBT || tag == HD_SNAP_PACK;
+}
+
 static int take_head(struct take *k, struct hd_error *err)
 {
 	struct hd_snap_in in = { k->t->snapshot, k->t->snapshot_bytes };
@@ -244,8 +291,7 @@ static int take_head(struct take *k, struct hd_error *err)
 			r = check_version(&item, err);
 		} else if (item.tag == HD_SNAP_MODULE) {
 			r = take_module(k, item.in, err);
-		} else if (item.tag != HD_SNAP_STREAM &&
-			   item.tag != HD_SNAP_GONE) {
+		} else if (!is_later(item.tag)) {
 			r = hd_snap_unknown(&item, "a relay", err);
 		}
 		if (r < 0)
@@ -273,9 +319,26 @@ static int take_secrets(struct take *k)
 	return r;
 }
 
+static int take_all(struct take *k, struct hd_error *err)
+{
+	int r = hd_modules_unpack(&k->modules, err);
+
+	if (r < 0)
+		return r;
+	hd_workers_run_parked(take_here, k);
+	if (k->error < 0)
+		*err = k->why;
+	return k->error;
+}
+
 int hd_take_all(struct hd_take *t, struct hd_error *err)
 {
-	struct take k = { .t = t };
+	struct take k = {
+		.t = t,
+		.lock = PTHREAD_MUTEX_INITIALIZER,
+		.modules = { .in = { t->snapshot, t->snapshot_bytes },
+			     .fds = { t->fds + t->n, t->n_module_fds } },
+	};
 	int r;
 
 	err->text[0] = '\0';
@@ -283,7 +346,7 @@ int hd_take_all(struct hd_take *t, struct hd_error *err)
 	if (r == 0)
 		r = take_secrets(&k);
 	if (r == 0)
-		hd_workers_run_parked(take_here, &k);
+		r = take_all(&k, err);
 	free(k.secret);
 	if (r < 0 && err->text[0] == '\0')
 		hd_error_set(err, r, "the snapshot is broken: %s",

@@ -278,6 +278,30 @@ static int check_reasons(const struct hd_module_def *def, struct hd_error *err)
 	return 0;
 }
 
+/* What one writes the other has to read. */
+static int check_upgrade(const struct hd_module_def *def, struct hd_error *err)
+{
+	const struct hd_upgrade_def *u = def->upgrade;
+	const char *fault = NULL;
+
+	if (u == NULL)
+		return 0;
+	if (u->version == 0 || u->oldest == 0 || u->oldest > u->version)
+		fault = "its versions are not 1 <= oldest <= version";
+	else if ((u->pack == NULL) != (u->unpack == NULL) ||
+		 (u->pack_worker == NULL) != (u->unpack_worker == NULL) ||
+		 (u->pack_peer == NULL) != (u->unpack_peer == NULL))
+		fault = "it packs what it does not unpack, or the other way "
+			"round";
+	else if ((def->flags & HD_MODULE_UPGRADES) == 0)
+		fault = "the module has no HD_MODULE_UPGRADES";
+	return fault == NULL ? 0
+			     : hd_error_set(err, -ENOEXEC,
+					    "its upgrade: %s; correct the "
+					    "module",
+					    fault);
+}
+
 static int check_tables(const struct hd_module_def *def, struct hd_error *err)
 {
 	if (def->conf_size > CONF_MAX_BYTES || def->worker_size > WORKER_MAX ||
@@ -293,6 +317,8 @@ static int check_tables(const struct hd_module_def *def, struct hd_error *err)
 		r = check_services(def, err);
 	if (r == 0)
 		r = check_reasons(def, err);
+	if (r == 0)
+		r = check_upgrade(def, err);
 	if (r < 0 || def->options == NULL)
 		return r;
 	return check_table(&(struct table){ .rows = def->options,

@@ -78,15 +78,14 @@ static struct hd_debts *debts_of(struct hd_worker *w)
 }
 
 /* Takes the limit. Without memory it is forgotten. */
-static void keep(struct hd_worker *w, const struct hd_entry *e,
+static void keep(struct hd_worker *w, uint16_t realm, const struct hd_key *key,
 		 struct hd_limit *limit)
 {
 	struct hd_debts *all = debts_of(w);
 	struct debt *d = all != NULL ? calloc(1, sizeof(*d)) : NULL;
 	uint64_t left_ms = hd_ns_to_ms(limit->bucket.paid_ns - w->now_ns);
 
-	if (d == NULL || hd_memo_add(&all->memos, &d->memo, e->realm,
-				     &e->key) < 0) {
+	if (d == NULL || hd_memo_add(&all->memos, &d->memo, realm, key) < 0) {
 		free(d);
 		free(limit);
 		return;
@@ -97,14 +96,32 @@ static void keep(struct hd_worker *w, const struct hd_entry *e,
 		forget_in_time(w, all);
 }
 
-void hd_debt_keep(struct hd_worker *w, struct hd_entry *e)
+void hd_debt_put(struct hd_worker *w, uint16_t realm, const struct hd_key *key,
+		 struct hd_limit *limit)
 {
-	struct hd_limit *limit = hd_steal(&e->limit);
-
 	if (limit != NULL && limit->bucket.paid_ns > w->now_ns)
-		keep(w, e, limit);
+		keep(w, realm, key, limit);
 	else
 		free(limit);
+}
+
+void hd_debt_keep(struct hd_worker *w, struct hd_entry *e)
+{
+	hd_debt_put(w, e->realm, &e->key, hd_steal(&e->limit));
+}
+
+void hd_debts_each(struct hd_worker *w, hd_debt_fn *fn, void *arg)
+{
+	const struct hd_debts *all = w->relay->debts;
+	size_t n = all != NULL ? all->memos.kept.n : 0;
+
+	for (size_t i = 0; i < n; i++) {
+		const struct hd_memo *m = hd_container_of(
+			all->memos.kept.v[i], struct hd_memo, until);
+
+		fn(arg, m->realm, &m->id,
+		   hd_container_of(m, struct debt, memo)->limit);
+	}
 }
 
 struct hd_limit *hd_debt_back(struct hd_worker *w, const struct hd_entry *e)

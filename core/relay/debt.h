@@ -4,6 +4,7 @@
  * is paid; of too many the smallest goes first.
  * Context: the key's home worker. */
 #pragma once
+#include "core/base/snap.h"
 #include "core/loop/worker.h"
 #include "core/relay/relay_table.h"
 
@@ -21,3 +22,17 @@ struct hd_debts; /* w->relay->debts */
 void hd_debt_keep(struct hd_worker *w, struct hd_entry *e);
 struct hd_limit *hd_debt_back(struct hd_worker *w, const struct hd_entry *e);
 void hd_debts_free(struct hd_worker *w);
+
+/* ---- to another process: debt_snap.c; workers stand ---- */
+
+/* hd_debts_pack - an item each. hd_debt_take - one of them; those whose home is
+ * another worker are passed over. Returns 0; -EBADMSG; -ENOTSUP. */
+void hd_debts_pack(struct hd_worker *w, struct hd_snap *to);
+int hd_debt_take(struct hd_worker *w, struct hd_snap_in in,
+		 struct hd_error *err);
+/* hd_debts_each - in no order. hd_debt_put - takes the limit. */
+typedef void hd_debt_fn(void *arg, uint16_t realm, const struct hd_key *key,
+			const struct hd_limit *limit);
+void hd_debts_each(struct hd_worker *w, hd_debt_fn *fn, void *arg);
+void hd_debt_put(struct hd_worker *w, uint16_t realm, const struct hd_key *key,
+		 struct hd_limit *limit);

@@ -238,14 +238,27 @@ static bool takes_its_place(const struct hd_peer *p)
 	return true;
 }
 
+/* Returns how many there are then. */
+static uint32_t count_in(struct hd_peer *p)
+{
+	p->counted = true;
+	return __atomic_add_fetch(&tenant_peers[p->tenant], 1,
+				  __ATOMIC_RELAXED);
+}
+
+void hd_limits_again(struct hd_peer *p)
+{
+	if (p->tenant != 0)
+		count_in(p);
+}
+
 int hd_limits_enter(struct hd_peer *p)
 {
 	uint32_t n;
 
 	if (p->tenant == 0)
 		return 0;
-	n = __atomic_add_fetch(&tenant_peers[p->tenant], 1, __ATOMIC_RELAXED);
-	p->counted = true;
+	n = count_in(p);
 	if (n <= may_have(p, HD_LIMITS_TENANT) || takes_its_place(p))
 		return 0;
 	hd_limits_end(p);

@@ -4,6 +4,7 @@
  * that goes, until it is paid: debt.h.
  * Context: the key's home worker. */
 #pragma once
+#include "core/base/snap.h"
 #include "core/relay/peer.h"
 
 struct hd_limits_worker; /* w->relay->limits */
@@ -30,3 +31,16 @@ int hd_limits_give(struct hd_peer *p, enum hd_limits_of of,
 void hd_limits_start(struct hd_worker *w);
 void hd_limits_reload(struct hd_worker *w);
 void hd_limits_free(struct hd_worker *w);
+
+/* ---- to another process: limits_snap.c ---- */
+
+/* hd_limits_pack - what hooks gave a peer, in its item.
+ * hd_limits_unpack - an item of that. Returns 0; -EBADMSG; -ENOTSUP; -ENOMEM.
+ * hd_limits_again - a peer that was up in the old process, before it is up:
+ * counted, and never one too many.
+ * hd_limits_owe - what its key owed there, once it is up. */
+void hd_limits_pack(const struct hd_peer *p, struct hd_snap *to);
+int hd_limits_unpack(struct hd_peer *p, struct hd_snap_in in,
+		     struct hd_error *err);
+void hd_limits_again(struct hd_peer *p);
+void hd_limits_owe(struct hd_peer *p, uint64_t paid_ns);

@@ -5,6 +5,8 @@
 #include "core/relay/peer_data.h"
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
+#include "core/base/snap_format.h"
 #include "core/loop/hooks.h"
 #include "core/stream/stream_life.h"
 
@@ -119,4 +121,93 @@ void *hd_peer_data(const struct hd_module *mod, const struct hd_peer *peer)
 	while (d != NULL && d->mod != mod)
 		d = d->next;
 	return d != NULL ? d->bytes : NULL;
+}
+
+/* ---- to another process ---- */
+
+bool hd_peer_data_stays(const struct hd_peer *p, const bool *reads)
+{
+	const struct hd_peer_data *d = p->data;
+
+	while (d != NULL && reads[d->mod->index] &&
+	       d->mod->def->upgrade->pack_peer != NULL)
+		d = d->next;
+	return d != NULL;
+}
+
+int hd_peer_data_pack(const struct hd_peer *p, struct hd_snap *to,
+		      struct hd_pack_fds *fds, struct hd_error *err)
+{
+	int r = 0;
+
+	for (const struct hd_peer_data *d = p->data; r == 0 && d != NULL;
+	     d = d->next) {
+		struct hd_pack pack = { .to = to, .fds = fds };
+		size_t at = hd_snap_begin(to, HD_SNAP_PEER_PACK);
+
+		hd_snap_text(to, HD_SNAP_MODULE_NAME, d->mod->name);
+		r = d->mod->def->upgrade->pack_peer((struct hd_module *)d->mod,
+						    p->stream->worker, p, &pack,
+						    err);
+		hd_pack_end(&pack);
+		hd_snap_end(to, at);
+	}
+	return HD_MIN(r, 0);
+}
+
+static int read_name(struct hd_snap_in in, char **ret, struct hd_error *err)
+{
+	struct hd_snap_item item;
+	int r;
+
+	while ((r = hd_snap_next(&in, &item)) == 1) {
+		if (item.tag == HD_SNAP_MODULE_NAME)
+			r = hd_snap_to_text(&item, ret);
+		else if (!hd_pack_is_item(&item))
+			r = hd_snap_unknown(&item, "a module's peer", err);
+		if (r < 0)
+			return r;
+	}
+	return r == 0 && *ret != NULL ? 0 : -EBADMSG;
+}
+
+static const struct hd_module *reader_of(const struct hd_peer *p,
+					 const char *name)
+{
+	const struct hd_peer_data *d = p->data;
+
+	while (d != NULL && strcmp(d->mod->name, name) != 0)
+		d = d->next;
+	return d != NULL ? d->mod : NULL;
+}
+
+static int unpack(struct hd_peer *p, const struct hd_module *mod,
+		  struct hd_snap_in in, uint64_t version,
+		  struct hd_unpack_fds *fds, struct hd_error *err)
+{
+	const struct hd_upgrade_def *u = mod->def->upgrade;
+	struct hd_unpack from = hd_unpack_of(in, version, fds);
+
+	if (u == NULL || u->unpack_peer == NULL || version < u->oldest ||
+	    version > u->version)
+		return hd_error_set(err, -ENOENT,
+				    "module %s keeps other data beside it",
+				    mod->name);
+	return HD_MIN(u->unpack_peer((struct hd_module *)mod, p->stream->worker,
+				     p, &from, err),
+		      0);
+}
+
+/* A module that keeps nothing beside peers any more has nothing to lose. */
+int hd_peer_data_unpack(struct hd_peer *p, struct hd_snap_in in,
+			const uint64_t *version, struct hd_unpack_fds *fds,
+			struct hd_error *err)
+{
+	char *name = NULL;
+	int r = read_name(in, &name, err);
+	const struct hd_module *mod = r == 0 ? reader_of(p, name) : NULL;
+
+	free(name);
+	return mod != NULL ? unpack(p, mod, in, version[mod->index], fds, err)
+			   : r;
 }

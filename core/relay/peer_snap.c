@@ -6,6 +6,8 @@
 #include <string.h>
 #include "core/base/key.h"
 #include "core/base/snap_format.h"
+#include "core/relay/limits.h"
+#include "core/relay/peer_data.h"
 #include "core/relay/relay_worker.h"
 #include "core/relay/tenant.h"
 #include "core/stream/limit.h"
@@ -32,18 +34,21 @@ static const struct hd_snap_field fields[] = {
 	N(proven_us, HD_SNAP_PEER_PROVEN_US),
 };
 
-const char *hd_peer_stays(const struct hd_stream *s)
+const char *hd_peer_stays(const struct hd_stream *s, const bool *reads)
 {
 	const struct hd_peer *p = hd_peer_up_of(s);
 
+	if (p == NULL && hd_peer_of(s) != NULL)
+		return "logging in";
 	if (p == NULL)
-		return s->user != NULL ? "logging in" : "not logged in";
+		return s->proto->adopted != NULL
+			       ? "not logged in"
+			       : "passed on or dialled by a module";
 	if (p->watch != NULL)
-		return "watches who is here";
-	if (p->data != NULL)
-		return "a module keeps data beside it";
-	if (p->limits != NULL)
-		return "a module gave it limits";
+		return "another relay of the mesh, which dials again";
+	if (hd_peer_data_stays(p, reads))
+		return "a module keeps data beside it that the new binary "
+		       "does not read";
 	return s->proto->adopted == NULL ? "its module cannot hand it over"
 					 : NULL;
 }
@@ -54,7 +59,8 @@ static uint64_t bits_of(const struct hd_peer *p)
 	       (p->login.prober ? BIT_PROBER : 0) | (p->moved ? BIT_MOVED : 0);
 }
 
-void hd_peer_pack(const struct hd_stream *s, struct hd_snap *to)
+int hd_peer_pack(const struct hd_stream *s, struct hd_snap *to,
+		 struct hd_pack_fds *fds, struct hd_error *err)
 {
 	const struct hd_peer *p = hd_peer_of(s);
 	const struct hd_limit *limit = p->entry->limit;
@@ -67,17 +73,19 @@ void hd_peer_pack(const struct hd_stream *s, struct hd_snap *to)
 		hd_snap_text(to, HD_SNAP_PEER_TENANT,
 			     hd_tenant_name(p->tenant));
 	hd_snap_text(to, HD_SNAP_PEER_LABEL, p->label);
+	hd_limits_pack(p, to);
 	if (limit != NULL) /* a debt, not the rate: that is configured */
-		hd_snap_bytes(to, HD_SNAP_PEER_LIMIT, &limit->bucket.paid_ns,
-			      sizeof(limit->bucket.paid_ns));
+		hd_snap_number(to, HD_SNAP_PEER_LIMIT, limit->bucket.paid_ns);
+	int r = hd_peer_data_pack(p, to, fds, err);
+
 	hd_snap_end(to, at);
+	return r;
 }
 
 /* ---- in the new process ---- */
 
 struct extra { /* what is not a field */
-	uint64_t bits, limit_ns;
-	bool has_limit;
+	uint64_t bits;
 	char *realm, *tenant, *label;
 };
 
@@ -100,9 +108,10 @@ static int take_extra(struct extra *x, const struct hd_snap_item *item,
 		return hd_snap_to_text(item, &x->tenant);
 	case HD_SNAP_PEER_LABEL:
 		return hd_snap_to_text(item, &x->label);
-	case HD_SNAP_PEER_LIMIT:
-		x->has_limit = true;
-		return hd_snap_to_number(item, &x->limit_ns);
+	case HD_SNAP_PEER_LIMIT: /* for hd_peer_adopt() */
+	case HD_SNAP_PEER_LIMITS:
+	case HD_SNAP_PEER_PACK:
+		return 0;
 	default:
 		return hd_snap_unknown(item, "a peer", err);
 	}
@@ -173,6 +182,7 @@ void hd_peer_drop(struct hd_stream *s)
 	s->user = NULL;
 	hd_tenant_drop(p->tenant);
 	free(p->label);
+	free(p->limits);
 	free(p);
 }
 
@@ -183,15 +193,58 @@ unsigned hd_peer_home_of(const struct hd_stream *s)
 	return hd_key_home(hd_key_hash(l->realm, &l->key));
 }
 
-int hd_peer_adopt(struct hd_stream *s)
+struct adopting {
+	struct hd_peer *p;
+	const uint64_t *version;
+	struct hd_unpack_fds *fds;
+	uint64_t paid_ns; /* what its key owes */
+};
+
+static int adopt_item(struct adopting *a, const struct hd_snap_item *item,
+		      struct hd_error *err)
+{
+	switch (item->tag) {
+	case HD_SNAP_PEER_LIMIT:
+		return hd_snap_to_number(item, &a->paid_ns);
+	case HD_SNAP_PEER_LIMITS:
+		return hd_limits_unpack(a->p, item->in, err);
+	case HD_SNAP_PEER_PACK:
+		return hd_peer_data_unpack(a->p, item->in, a->version, a->fds,
+					   err);
+	default:
+		return 0; /* hd_peer_unpack() has read it */
+	}
+}
+
+static int adopt_items(struct adopting *a, struct hd_snap_in in,
+		       struct hd_error *err)
+{
+	struct hd_snap_item item;
+	int r = hd_peer_data_give(a->p);
+
+	while (r == 0 && hd_snap_next(&in, &item) == 1)
+		r = adopt_item(a, &item, err);
+	return r;
+}
+
+int hd_peer_adopt(struct hd_stream *s, struct hd_snap_in in,
+		  const uint64_t *version, struct hd_unpack_fds *fds,
+		  struct hd_error *err)
 {
 	struct hd_peer *p = hd_peer_of(s);
-	int r = hd_peer_up(p);
+	struct adopting a = { .p = p, .version = version, .fds = fds };
+	int r = adopt_items(&a, in, err);
 
+	if (r == 0) {
+		hd_limits_again(p);
+		r = hd_peer_up(p);
+	}
 	if (r < 0) {
 		hd_peer_down(s);
+		hd_peer_data_free(p);
 		return r;
 	}
+	hd_limits_owe(p, a.paid_ns);
 	s->proto->adopted(s->mod, s, s->state, p);
 	return 0;
 }

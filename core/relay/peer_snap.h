@@ -2,28 +2,37 @@
 /* core/relay/peer_snap.h - peers, and who is owed PeerGone, go to another
  * process. Context: the home worker, parked. */
 #pragma once
+#include "core/base/pack.h"
 #include "core/base/snap.h"
 #include "core/relay/peer.h"
 
 /* hd_peer_stays - why the peer of a stream cannot go, in words; NULL: it can.
- * hd_peer_pack - an item of the peer, in that of its stream.
+ * @reads  by index of modules: the new process understands what they pack
+ * hd_peer_pack - an item of the peer, in that of its stream. Returns 0;
+ * negative, err may say why.
  * hd_owed_pack - what all entries of the worker owe, those that have left, too.
  */
-const char *hd_peer_stays(const struct hd_stream *s);
-void hd_peer_pack(const struct hd_stream *s, struct hd_snap *to);
+const char *hd_peer_stays(const struct hd_stream *s, const bool *reads);
+int hd_peer_pack(const struct hd_stream *s, struct hd_snap *to,
+		 struct hd_pack_fds *fds, struct hd_error *err);
 void hd_owed_pack(struct hd_worker *w, struct hd_snap *to);
 
 /* hd_peer_unpack - a peer for a stream that is in no worker yet: its user, once
  * that is set. hd_peer_home_of - the index of its home worker.
- * hd_peer_adopt - its stream is in its home worker: it enters the table, the
- * module hears of it. Of one key the newest comes last.
+ * hd_peer_adopt - its stream is in its home worker: modules read what they kept
+ * beside it, it enters the table, its module hears of it. Of one key the newest
+ * comes last.
+ * @in       the item that hd_peer_unpack() read
+ * @version  of what the old one's modules have packed, by index of ours
  * hd_owed_take - an item of hd_owed_pack(); those whose home is another worker
  * are passed over.
- * Return 0; -EBADMSG; -ENOTSUP; -ENOMEM. */
+ * Return 0; -EBADMSG; -ENOTSUP; -ENOMEM; what a module says. */
 int hd_peer_unpack(struct hd_stream *s, struct hd_snap_in in,
 		   struct hd_error *err);
 unsigned hd_peer_home_of(const struct hd_stream *s);
-int hd_peer_adopt(struct hd_stream *s);
+int hd_peer_adopt(struct hd_stream *s, struct hd_snap_in in,
+		  const uint64_t *version, struct hd_unpack_fds *fds,
+		  struct hd_error *err);
 int hd_owed_take(struct hd_worker *w, struct hd_snap_in in,
 		 struct hd_error *err);
 /* hd_peer_drop - one of hd_peer_unpack() that is not wanted. */

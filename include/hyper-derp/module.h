@@ -51,6 +51,8 @@
  *      are taken before TLS. hd_route.rest, hd_request_path().
  *      hd_tls_certificate(), HD_MODULE_CERTIFICATES; hd_route.below,
  *      hd_service.pages.
+ *      upgrade.h, hd_module_def.upgrade: what a module packs for the process
+ *      that takes this one's place.
  *
  * Why some shapes are as they are:
  * - load() takes a struct hd_error: the loader prints one sentence, with the
@@ -63,6 +65,7 @@
 #include <hyper-derp/event.h>
 #include <hyper-derp/metric.h>
 #include <hyper-derp/service.h>
+#include <hyper-derp/upgrade.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -122,13 +125,16 @@ struct hd_module_def {
 						  HD_CLOSE_REASON_END */
 	const struct hd_proto *const *dials; /* what it speaks where it dials:
 						dial.h; NULL at the end */
+	const struct hd_upgrade_def *upgrade; /* what goes to a new process:
+						 upgrade.h; NULL: nothing */
 };
 
 /* HD_MODULE_UPGRADES - `hdctl upgrade` may put a new process in the place of
  * this one: whoever has logged in goes over by hd_proto.adopted(); what else
- * the module has in memory may be lost, as at a restart, and its load() and
- * start() may run in the new process while the old one serves. The old one
- * ends without stop() and unload(). Without it an upgrade is refused.
+ * the module has in memory goes over by hd_module_def.upgrade, or is lost, as
+ * at a restart; and its load() and start() may run in the new process while the
+ * old one serves. The old one ends without stop() and unload(). Without it an
+ * upgrade is refused.
  * HD_MODULE_RESIDENT - something outside the core keeps pointers into the code
  * (a thread, an exit handler): it is never unloaded or reloaded.
  * HD_MODULE_GUARD - it says who may log in: without it more people could than

@@ -6,7 +6,7 @@ use lib "$FindBin::Bin/../lib";
 use HyperDerp::Live qw(ctl);
 use HyperDerp::Raw;
 use HyperDerp::Test;
-use HyperDerp::Upgrade qw(can_upgrade upgrade try_upgrade);
+use HyperDerp::Upgrade qw(can_upgrade fake upgrade try_upgrade);
 use IO::Select;
 use IO::Socket::IP;
 use IO::Socket::UNIX;
@@ -196,53 +196,6 @@ subtest 'a unit that would end with the old process' => sub {
     $hd->finish;
 };
 
-# A new binary that fails at a step, which its name says: the same messages as
-# core/daemon/upgrade.h, numbers as there and in core/base/snap_format.h.
-my $fake = <<'END';
-#!/usr/bin/perl
-# a new binary that fails at a step
-use v5.36;
-my ($mode) = $0 =~ /fake-([a-z]+)/;
-open my $s, '+<&=', 3 or die;
-sub get () { sysread($s, my $b, 70000) or exit 9; return $b }
-sub type ($b) { return unpack 'L', $b }
-sub say_it ($type, $data = '') { syswrite $s, pack('LLQ', $type, length $data, 0) . $data }
-sub number ($tag, $n) { return pack 'SSLQ', $tag, 0, 8, $n }
-sub text ($tag, $t) { return pack('SSL', $tag, 0, length $t) . $t }
-sub group ($tag, $in) { return pack('SSL', $tag, 0, length $in) . $in }
-exit 3 if $mode eq 'early';
-1 while type(get()) != 3;
-exit 4 if $mode eq 'hello';
-say_it(5, 'it does not like it'), exit 1 if $mode eq 'refuses';
-my $version = $mode eq 'version' ? 99 : 1;
-my $state = $mode eq 'state' ? 99 : STATE;
-say_it(4, $mode eq 'garbage' ? 'garbage' :
-    number(1, $version) . text(0x8002, '9.9')
-    . group(3, text(4, 'derp') . number(5, $state)) . group(3, text(4, 'stun') . number(5, 1)));
-exit 5 if $mode eq 'prepared';
-my $n = 0;
-while (1) {
-    my $b = get();
-    $n = (unpack 'LLQ', $b)[2] if type($b) == 6;
-    kill 'KILL', $$ if type($b) == 6 && $mode eq 'snapshot';
-    last if type($b) == 9;
-}
-kill 'KILL', $$ if $mode eq 'end';
-say_it(5, 'it cannot take them'), exit 1 if $mode eq 'cannot';
-say_it(10, "\1" x $n), sleep 60 if $mode eq 'refused';
-say_it(10, "\0" x ($n + 5)), sleep 60 if $mode eq 'toomany';
-shutdown($s, 0), say_it(10, "\0" x $n) if $mode eq 'ready';    # GO cannot be sent
-sleep 60;
-END
-
-sub fake ($hd, $mode) {
-    my ($state) = HyperDerp::Test::slurp("$HyperDerp::Test::srcdir/modules/derp/derp.c")
-        =~ /\.state_version = (\d+)/;
-    my $path = HyperDerp::Test::spew("$hd->{dir}/fake-$mode", $fake =~ s/STATE/$state/r);
-    chmod 0755, $path;
-    return try_upgrade($hd, '--binary', $path);
-}
-
 subtest 'a new binary that fails changes nothing' => sub {
     my $hd = HyperDerp::Test->start(workers => 2);
     my ($alice, $bob) = map { $hd->client(plain => $_ == 1) } 1 .. 2;
@@ -313,11 +266,10 @@ subtest 'a stop while the new one prepares' => sub {
 };
 
 subtest 'what cannot move is named, and not cut' => sub {
-    my $hd = HyperDerp::Test->start(workers => 1, load_module => [qw(derp stun policy)],
-        conf => "policy: {rules: [{from: [127.0.0.0/8]}]}\n");
+    my $hd = HyperDerp::Test->start(workers => 1, load_module => [qw(derp stun hd)]);
     my $alice = $hd->client;
-    like try_upgrade($hd, '--dry-run'), qr/module policy cannot hand over/, 'a module';
-    $hd->ctl('module', 'unload', '--force', 'policy');
+    like try_upgrade($hd, '--dry-run'), qr/module hd cannot hand over/, 'a module';
+    $hd->ctl('module', 'unload', 'hd');
     my $dry = try_upgrade($hd, '--dry-run');
     is ref $dry, 'HASH', 'without it' or diag $dry;
     is $dry->{moved}, 1, 'one client would move';
