@@ -10,6 +10,7 @@
 #pragma once
 #include <hyper-derp/control.h>
 #include <hyper-derp/hook.h>
+#include <hyper-derp/upgrade.h>
 #include <stdatomic.h>
 #include "modules/policy/journal.h"
 
@@ -132,6 +133,9 @@ int account_book_tick(struct hd_module *mod, struct account_book *b,
 		      struct hd_error *err);
 bool account_book_saved(const struct account_book *b);
 int account_book_end(struct account_book *b, struct hd_error *err);
+/* account_book_flush - all is in the file, for whoever reads it now; the disk
+ * may still be at it. Returns 0; 1 a helper thread is at it; negative. */
+int account_book_flush(struct account_book *b, struct hd_error *err);
 /* account_file_read - another month's file, as it is. Returns 0, -ENOENT, or
  * negative. Any thread. */
 int account_file_read(const char *path, struct ledger **ret,
@@ -149,6 +153,11 @@ int account_file_replace(const char *path, const struct journal *j);
  * another relay does; negative errno. account_unlock - nothing if it is not. */
 int account_lock(struct hd_error *err);
 void account_unlock(void);
+/* account_lock_pack - a new process has the lock, too: it stays when this one
+ * ends. account_lock_unpack - that one; nothing where there is none, or where
+ * the files are others now. */
+void account_lock_pack(struct hd_pack *to);
+void account_lock_unpack(const struct hd_unpack *from);
 
 /* ---- account_count.c: in workers ---- */
 
@@ -179,6 +188,15 @@ int account_start(struct policy_worker *pw);
 void account_serving(struct policy_worker *pw);
 void account_stop(struct policy_worker *pw);
 void account_begin(struct hd_module *mod, const struct hd_peer *peer);
+/* account_collect - all that has been counted here goes to the main thread.
+ * account_pack_peer, account_unpack_peer - struct hd_upgrade_def. */
+void account_collect(struct policy_worker *pw);
+int account_pack_peer(struct hd_module *mod, struct hd_worker *w,
+		      const struct hd_peer *peer, struct hd_pack *to,
+		      struct hd_error *err);
+int account_unpack_peer(struct hd_module *mod, struct hd_worker *w,
+			struct hd_peer *peer, struct hd_unpack *from,
+			struct hd_error *err);
 
 /* ---- account_main.c: the main thread ---- */
 
@@ -188,6 +206,11 @@ void account_begin(struct hd_module *mod, const struct hd_peer *peer);
 int account_load(struct hd_module *mod, struct hd_error *err);
 void account_unload(struct hd_module *mod);
 void account_take(struct account_batch **batch);
+/* account_pack - what has come from workers is in the files, and the new
+ * process gets their lock. Returns 0; negative with the reason in err: what is
+ * counted would be lost. account_unpack - returns 0. */
+int account_pack(struct hd_pack *to, struct hd_error *err);
+int account_unpack(const struct hd_unpack *from);
 /* account_now - this month's ledger; NULL: nothing is counted. */
 const struct ledger *account_now(unsigned *ret_month);
 

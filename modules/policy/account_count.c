@@ -278,8 +278,53 @@ void account_serving(struct policy_worker *pw)
 		continue;
 }
 
-void account_stop(struct policy_worker *pw)
+void account_collect(struct policy_worker *pw)
 {
 	all(pw);
 	hand_over(&pw->account);
+}
+
+void account_stop(struct policy_worker *pw)
+{
+	account_collect(pw);
+}
+
+/* ---- a new process takes over ---- */
+
+static const char *const count_names[ACCOUNT_N] = {
+	[ACCOUNT_BYTES_IN] = "bytes_in",
+	[ACCOUNT_BYTES_OUT] = "bytes_out",
+	[ACCOUNT_PACKETS_IN] = "packets_in",
+	[ACCOUNT_PACKETS_OUT] = "packets_out",
+	[ACCOUNT_DROPS] = "drops",
+};
+
+int account_pack_peer(struct hd_module *mod, struct hd_worker *w,
+		      const struct hd_peer *peer, struct hd_pack *to,
+		      struct hd_error *err)
+{
+	const struct account_peer *ap = hd_peer_data(mod, peer);
+
+	(void)w;
+	(void)err;
+	hd_pack_number(to, "begun", ap->begun);
+	for (unsigned i = 0; i < ACCOUNT_N; i++)
+		hd_pack_number(to, count_names[i], ap->seen.n[i]);
+	return 0;
+}
+
+int account_unpack_peer(struct hd_module *mod, struct hd_worker *w,
+			struct hd_peer *peer, struct hd_unpack *from,
+			struct hd_error *err)
+{
+	struct account_peer *ap = hd_peer_data(mod, peer);
+	uint64_t begun;
+	int r = hd_unpack_number(from, "begun", &begun);
+
+	(void)w;
+	(void)err;
+	for (unsigned i = 0; r == 0 && i < ACCOUNT_N; i++)
+		r = hd_unpack_number(from, count_names[i], &ap->seen.n[i]);
+	ap->begun = r == 0 && begun != 0;
+	return r;
 }

@@ -82,6 +82,34 @@ void account_unlock(void)
 	lock_fd = -1;
 }
 
+void account_lock_pack(struct hd_pack *to)
+{
+	if (lock_fd >= 0)
+		hd_pack_fd(to, "lock", lock_fd);
+}
+
+static bool is_lock(int fd)
+{
+	char path[512];
+	struct stat have, want;
+
+	hd_state_file_path(LOCK_NAME, path, sizeof(path));
+	return fstat(fd, &have) == 0 && stat(path, &want) == 0 &&
+	       have.st_dev == want.st_dev && have.st_ino == want.st_ino;
+}
+
+void account_lock_unpack(const struct hd_unpack *from)
+{
+	int fd = hd_unpack_fd(from, "lock");
+
+	if (fd < 0)
+		return;
+	if (lock_fd < 0 && is_lock(fd))
+		lock_fd = fd;
+	else
+		close(fd);
+}
+
 /* ---- life ---- */
 
 struct account_book *account_book_new(unsigned month)

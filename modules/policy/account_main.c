@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
 #include "modules/policy/policy.h"
 
@@ -21,6 +22,7 @@ enum {
 	TICK_MS = 1000,
 	BOOKS_MAX = 8, /* clocks that jump, and a full disk */
 	LOG_AGAIN_MS = 60000,
+	FLUSH_MS = 1000, /* no packet moves meanwhile */
 };
 
 static struct {
@@ -239,6 +241,49 @@ static void on_tick(struct hd_module *mod, void *arg)
 		write_books();
 	policy_quota_look();
 	hd_main_timer_set(books.timer, TICK_MS);
+}
+
+/* ---- a new process takes over ---- */
+
+/* A helper thread may have the disk: that is over in a moment, or else the disk
+ * is so slow that now is not the time. */
+static int flush(struct account_book *b, struct hd_error *err)
+{
+	const struct timespec step = { .tv_nsec = 1000000 };
+	uint64_t until = now_ms() + FLUSH_MS;
+	int e;
+
+	while ((e = account_book_flush(b, err)) > 0) {
+		if (now_ms() >= until)
+			return hd_error_set(err, -EBUSY,
+					    "the disk is busy with %s; try "
+					    "again",
+					    b->path);
+		nanosleep(&step, NULL);
+	}
+	return e;
+}
+
+/* The new process reads the files; until it has them this one writes no more,
+ * and goes on as before if it comes to nothing. */
+int account_pack(struct hd_pack *to, struct hd_error *err)
+{
+	int e = 0;
+
+	if (books.event < 0)
+		return 0;
+	enter_batches();
+	for (struct account_book *b = books.books; e == 0 && b != NULL;
+	     b = b->next)
+		e = flush(b, err);
+	account_lock_pack(to);
+	return e;
+}
+
+int account_unpack(const struct hd_unpack *from)
+{
+	account_lock_unpack(from);
+	return 0;
 }
 
 /* ---- life ---- */

@@ -210,6 +210,24 @@ int account_book_tick(struct hd_module *mod, struct account_book *b,
 	return 0;
 }
 
+/* Neither the disk nor a file that has grown long is waited for. */
+int account_book_flush(struct account_book *b, struct hd_error *err)
+{
+	uint64_t whole_from = b->whole_from, synced_ms = b->synced_ms;
+	int e = 0;
+
+	b->whole_from = UINT64_MAX;
+	b->synced_ms = hd_now_ns() / 1000000;
+	while (e == 0 && !account_book_saved(b)) {
+		e = ready(b, err);
+		if (e == 0 && b->job.bytes.n > 0)
+			work(NULL, b);
+	}
+	b->whole_from = whole_from;
+	b->synced_ms = synced_ms;
+	return e;
+}
+
 int account_book_end(struct account_book *b, struct hd_error *err)
 {
 	int e = 0;

@@ -382,8 +382,10 @@ static const struct hd_event_def events[] = {
 };
 
 HD_MODULE(policy, .version = "1.0", .licence = "MIT",
-	  .summary = "who may use the relay", .flags = HD_MODULE_GUARD,
-	  .options = policy_options, .metrics = metrics, .events = events,
+	  .summary = "who may use the relay",
+	  .flags = HD_MODULE_GUARD | HD_MODULE_UPGRADES,
+	  .upgrade = &policy_upgrade, .options = policy_options,
+	  .metrics = metrics, .events = events,
 	  .metrics_size = sizeof(struct policy_numbers),
 	  .conf_size = sizeof(struct policy_conf),
 	  .worker_size = sizeof(struct policy_worker), .check = policy_check,

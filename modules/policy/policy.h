@@ -8,8 +8,8 @@
  * keys that an operator has put out; publish.c rules on their way to the
  * workers; watch.c files that change; sweep.c who is connected and may no
  * longer; tenants.c whom they may reach; limits.c how much they may send;
- * account.h how much they have, quota.h how much they may have; commands.c
- * hdctl.
+ * account.h how much they have, quota.h how much they may have; upgrade.c what
+ * goes to a new process; commands.c hdctl.
  *
  * What decides never changes: the main thread makes a new one, and each worker
  * takes it in a post, the first in start(). */
@@ -338,6 +338,10 @@ void policy_sweep_later(struct policy_worker *pw);
 void policy_sweep_soon(struct policy_worker *pw);
 /* policy_sweep_key - those of this key, at once. In the worker. */
 void policy_sweep_key(struct policy_worker *pw, const struct hd_key *key);
+
+/* ---- upgrade.c ---- */
+
+extern const struct hd_upgrade_def policy_upgrade;
 
 /* ---- commands.c ---- */
 

@@ -6,6 +6,7 @@
 #pragma once
 #include <hyper-derp/control.h>
 #include <hyper-derp/relay.h>
+#include <hyper-derp/upgrade.h>
 #include <stdatomic.h>
 #include "modules/policy/conf.h"
 
@@ -52,6 +53,11 @@ struct hd_limits policy_quota_limits(const struct policy_spent *spent,
  * unload(). */
 void policy_quota_look(void);
 void policy_quota_end(void);
+/* policy_quota_pack, policy_quota_unpack - what has been said, and which
+ * tenants have used all: the new process need not say it again, and lets nobody
+ * of them in before it has read the files. Return 0; -EBADMSG; -ENOMEM. */
+void policy_quota_pack(struct hd_pack *to);
+int policy_quota_unpack(const struct hd_unpack *from);
 /* policy_quota_put - of a tenant, into a row that is open.
  * policy_quota_put_none - the same columns, empty: every row has them. Any
  * thread. */

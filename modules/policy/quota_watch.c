@@ -3,6 +3,7 @@
  * has a level, which rises with what it uses, and falls when the month turns or
  * the quota is raised: either is said once. */
 #include "modules/policy/quota.h"
+#include <errno.h>
 #include <hyper-derp/event.h>
 #include <hyper-derp/log.h>
 #include <inttypes.h>
@@ -153,6 +154,103 @@ void policy_quota_end(void)
 	free(said.v);
 	said.v = NULL;
 	said.n = 0;
+}
+
+/* ---- a new process takes over ---- */
+
+void policy_quota_pack(struct hd_pack *to)
+{
+	const struct policy_quotas *q = policy_main.quotas;
+
+	for (size_t i = 0; i < said.n; i++) {
+		hd_pack_open(to, "quota");
+		hd_pack_text(to, "tenant", said.v[i].tenant);
+		hd_pack_number(to, "level", said.v[i].level);
+		hd_pack_close(to);
+	}
+	for (size_t i = 0; q != NULL && i < q->n; i++) {
+		hd_pack_open(to, "spent");
+		hd_pack_text(to, "tenant", q->v[i].tenant);
+		hd_pack_number(to, "denies", q->v[i].denies);
+		hd_pack_number(to, "bytes_per_s", q->v[i].bytes_per_s);
+		hd_pack_close(to);
+	}
+}
+
+static int unpack_said(struct hd_unpack from)
+{
+	struct hd_unpack one;
+
+	while (hd_unpack_next(&from, "quota", &one)) {
+		struct said *v = reallocarray(said.v, said.n + 1, sizeof(*v));
+		uint64_t level;
+
+		if (v == NULL)
+			return -ENOMEM;
+		said.v = v;
+		v += said.n;
+		if (hd_unpack_text(&one, "tenant", v->tenant,
+				   sizeof(v->tenant)) < 0 ||
+		    hd_unpack_number(&one, "level", &level) < 0 ||
+		    level > LEVEL_SPENT)
+			return -EBADMSG;
+		v->level = (enum level)level;
+		said.n++;
+	}
+	return 0;
+}
+
+struct spent { /* one that is read */
+	char tenant[HD_TENANT_BYTES];
+	uint64_t denies, bytes_per_s;
+};
+
+static int unpack_spent(const struct hd_unpack *one, struct spent *ret)
+{
+	return hd_unpack_text(one, "tenant", ret->tenant, sizeof(ret->tenant)) <
+				       0 ||
+			       hd_unpack_number(one, "denies", &ret->denies) <
+				       0 ||
+			       hd_unpack_number(one, "bytes_per_s",
+						&ret->bytes_per_s) < 0
+		       ? -EBADMSG
+		       : 0;
+}
+
+/* Before there is a worker that has them. */
+static int take_spent(const struct spent *names, size_t n)
+{
+	struct policy_spent *v = calloc(n + 1, sizeof(*v));
+
+	for (size_t i = 0; v != NULL && i < n; i++)
+		v[i] = (struct policy_spent){ names[i].tenant,
+					      names[i].denies != 0,
+					      names[i].bytes_per_s };
+	if (v != NULL) {
+		policy_quotas_drop(&policy_main.quotas);
+		policy_main.quotas = policy_quotas_new(v, n);
+	}
+	free(v);
+	return policy_main.quotas != NULL ? 0 : -ENOMEM;
+}
+
+int policy_quota_unpack(const struct hd_unpack *from)
+{
+	struct hd_unpack all = *from, one;
+	struct spent *v = NULL, *larger;
+	size_t n = 0;
+	int r = unpack_said(*from);
+
+	while (r == 0 && hd_unpack_next(&all, "spent", &one)) {
+		larger = reallocarray(v, n + 1, sizeof(*v));
+		r = larger != NULL ? unpack_spent(&one, &larger[n]) : -ENOMEM;
+		v = larger != NULL ? larger : v;
+		n += r == 0;
+	}
+	if (r == 0 && n > 0)
+		r = take_spent(v, n);
+	free(v);
+	return r;
 }
 
 /* ---- shown ---- */

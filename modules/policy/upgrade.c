@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT */
+/* modules/policy/upgrade.c - what goes to a new process: what is counted of
+ * each peer, the lock of the files, and which tenants have used their quotas.
+ *
+ * Rules, files of keys and revocations are read by the new process. What
+ * services have said is asked anew, and so are logins that wait: those are
+ * closed, and come again.
+ *
+ * Versions: 1, the first. */
+#include <errno.h>
+#include "modules/policy/policy.h"
+
+/* ---- once ---- */
+
+static int pack(struct hd_module *mod, struct hd_pack *to, struct hd_error *err)
+{
+	(void)mod;
+	policy_quota_pack(to);
+	return account_pack(to, err);
+}
+
+/* A key may have been revoked when this process had read the file already. */
+static int read_revoked(struct hd_error *err)
+{
+	struct policy_revoked *now, *old = policy_main.revoked;
+	int r = policy_revoked_load(&now, err);
+
+	if (r < 0)
+		return r;
+	policy_main.revoked = now;
+	policy_revoked_drop(&old);
+	return 0;
+}
+
+static int unpack(struct hd_module *mod, struct hd_unpack *from,
+		  struct hd_error *err)
+{
+	int r = read_revoked(err);
+
+	(void)mod;
+	if (r == 0)
+		r = policy_quota_unpack(from);
+	return r == 0 ? account_unpack(from) : r;
+}
+
+/* ---- in workers ---- */
+
+static int pack_worker(struct hd_module *mod, struct hd_worker *w,
+		       struct hd_pack *to, struct hd_error *err)
+{
+	(void)to;
+	(void)err;
+	/* into the files, by pack(): so nothing counts twice or not at all */
+	account_collect(hd_module_worker_data(mod, w));
+	return 0;
+}
+
+static int unpack_worker(struct hd_module *mod, struct hd_worker *w,
+			 struct hd_unpack *from, struct hd_error *err)
+{
+	(void)from;
+	(void)err;
+	policy_take(mod, w); /* what unpack() has made */
+	return 0;
+}
+
+const struct hd_upgrade_def policy_upgrade = {
+	.version = 1,
+	.oldest = 1,
+	.pack = pack,
+	.unpack = unpack,
+	.pack_worker = pack_worker,
+	.unpack_worker = unpack_worker,
+	.pack_peer = account_pack_peer,
+	.unpack_peer = account_unpack_peer,
+};

@@ -1,0 +1,210 @@
+#!/usr/bin/env perl
+# SPDX-License-Identifier: MIT
+# t/system/upgrade_policy.t - hdctl upgrade with policy loaded: names, tenants,
+# limits, what is owed and what is counted go over.
+use v5.36;
+use FindBin;
+use IO::Socket::IP;
+use POSIX qw(strftime);
+use Test::More;
+use lib "$FindBin::Bin/../lib";
+use HyperDerp::Live qw(ctl);
+use HyperDerp::Raw;
+use HyperDerp::Test;
+use HyperDerp::Upgrade qw(can_upgrade fake upgrade try_upgrade);
+
+plan skip_all => 'no subreaper here' unless can_upgrade();
+
+# The month may turn while this runs.
+my $since = strftime '%Y-%m', gmtime;
+
+sub relay (%o) {
+    my $hd = HyperDerp::Test->new(no_tls => 1, workers => 2, load_module => [qw(derp stun policy)]);
+    HyperDerp::Test::spew("$hd->{dir}/$_", '') for qw(office lab);
+    $hd->{conf} = <<"END";
+policy:
+  rules:
+    - {keys: $hd->{dir}/office, tenant: office, limits: {$o{office}}}
+    - {keys: $hd->{dir}/lab, tenant: lab}
+  tenants:
+    - {name: lab, limits: {connections: 2}}
+    - {name: office, limits: {rate: 1GiB}, quota: {bytes: 1TiB}}
+END
+    $hd->write_conf;
+    $hd->run->ready or die $hd->log_text;
+    my @who = HyperDerp::Raw::logins($hd, 4);
+    HyperDerp::Test::spew("$hd->{dir}/office", "$who[0]{key} alice\n$who[1]{key} bob\n");
+    HyperDerp::Test::spew("$hd->{dir}/lab", "$who[2]{key} carol\n$who[3]{key} dave\n");
+    ok ctl($hd, qw(policy reread))->{ok}, 'their keys are read';
+    return ($hd, @who);
+}
+
+sub about ($hd, $login) {
+    my ($p) = grep { $_->{key} eq $login->{key} } @{ ctl($hd, 'peers')->{data} };
+    return $p;
+}
+
+# Of one key, over all months.
+sub counted ($hd, $login) {
+    my %sum;
+    for my $row (@{ ctl($hd, 'accounting', '--since', $since)->{data} // [] }) {
+        next if $row->{key} ne $login->{key};
+        $sum{$_} += $row->{$_} for qw(bytes_in bytes_out packets_in packets_out);
+    }
+    return \%sum;
+}
+
+sub becomes ($hd, $login, $what, $n, $why) {
+    HyperDerp::Test::wait_for(sub { (counted($hd, $login)->{$what} // 0) >= $n });
+    return is counted($hd, $login)->{$what}, $n, $why;
+}
+
+sub talk ($n, $from, $to, $key) {
+    $from->send($key, "packet $_") for 1 .. $n;
+    return scalar grep { defined scalar $to->packet } 1 .. $n;
+}
+
+# Raw's packet() is that of who reads; a stranger's never comes.
+sub strangers ($hd, $from, $to, $key) {
+    $from->send($key, 'to a stranger');
+    $from->ping;
+    return $to->ping && !defined $to->packet(0);
+}
+
+subtest 'who they are, and what is counted' => sub {
+    my ($hd, $alice, $bob, $carol) = relay(office => 'rate: 1GiB');
+    my ($a, $b, $c) = map { HyperDerp::Raw->login($hd, $_) } $alice, $bob, $carol;
+    my $n = 0;
+    for my $round (1 .. 3) {
+        $hd->{workers} = (2, 1, 3)[$round - 1];
+        $hd->write_conf;
+        is talk(50, $a, $b, $bob->{key}), 50, "round $round: before";
+        my $dry = try_upgrade($hd, '--dry-run');
+        is ref $dry ? "$dry->{moved} $dry->{closed_clients}" : $dry, '3 0', 'all would move';
+        my $said = upgrade($hd);
+        is $said->{moved}, 3, 'and do';
+        is talk(50, $a, $b, $bob->{key}), 50, 'after';
+        $n += 100;
+        my $p = about($hd, $alice);
+        is "$p->{name} $p->{tenant}", 'alice office', 'name and tenant';
+        ok strangers($hd, $c, $a, $alice->{key}), 'another tenant does not reach her';
+        becomes($hd, $alice, 'packets_in', $n, 'each packet is counted once');
+        becomes($hd, $bob, 'packets_out', $n, '... and what bob got');
+        unlike $hd->log_text, qr/another relay has these files/, 'the lock has gone over';
+    }
+    my $d = HyperDerp::Raw->start($hd, $carol);
+    ok $d->admitted, 'carol may come twice';
+    ok $d->ping, '... and is there';
+    $a->close;
+    ok HyperDerp::Test::wait_for(sub { !about($hd, $alice) }), 'alice leaves';
+    my ($in) = HyperDerp::Test::wait_for(sub { $hd->log_text =~ / closed: key=\Q@{[substr $alice->{key}, 0, 8]}\E .* in=(\d+) / && $1 });
+    becomes($hd, $alice, 'bytes_in', $in, 'all bytes of the connection are counted');
+    is $hd->stop, 0, 'the relay ends';
+    $hd->write_conf;
+    $hd->run->ready or die $hd->log_text;
+    is counted($hd, $alice)->{packets_in}, $n, 'the file has them';
+    $hd->finish;
+};
+
+subtest 'how many connections a tenant may have' => sub {
+    my ($hd, $alice, $bob, $carol, $dave) = relay(office => 'rate: 1GiB');
+    my ($c1, $c2) = map { HyperDerp::Raw->login($hd, $carol) } 1 .. 2;
+    upgrade($hd);
+    ok $c1->ping && $c2->ping, 'both are there';
+    ok !HyperDerp::Raw->start($hd, $dave)->admitted, 'a third of the tenant is one too many';
+    $c1->close;
+    ok HyperDerp::Test::wait_for(sub { my $d = HyperDerp::Raw->start($hd, $dave); $d->admitted && $d->ping }),
+        'and may come when one has left';
+    $hd->finish;
+};
+
+# 64 KiB at once, and then 16 bytes a second: what is beyond is owed for an hour.
+subtest 'what keys owe' => sub {
+    my ($hd, $alice, $bob, $carol) = relay(office => 'rate: 16');
+    my ($a, $b) = map { HyperDerp::Raw->login($hd, $_) } $alice, $bob;
+    $_->write_some(HyperDerp::Raw::packet_frame($carol->{key}, 'x' x 32768) x 4) for $a, $b;
+    for my $who ($alice, $bob) {
+        my $short = substr $who->{key}, 0, 8;
+        ok $hd->log_like(qr/recv_paused: key=\Q$short\E/), "$short owes";
+    }
+    my $read = about($hd, $alice)->{bytes_in};
+    $b->close;
+    upgrade($hd);
+    my ($a2, $b2) = map { HyperDerp::Raw->login($hd, $_) } $alice, $bob;
+    $_->write_some(HyperDerp::Raw::packet_frame($carol->{key}, 'x' x 32768)) for $a2, $b2;
+    for my $who ($alice, $bob) {
+        my $short = substr $who->{key}, 0, 8;
+        ok HyperDerp::Test::wait_for(sub { $hd->log_text =~ /taken over.* recv_paused: key=\Q$short\E/s }),
+            "$short: who comes again owes as before";
+    }
+    my @now = grep { $_->{key} eq $alice->{key} } @{ ctl($hd, 'peers')->{data} };
+    my ($old) = grep { $_->{bytes_in} >= $read } @now;
+    is $old && $old->{bytes_in}, $read, 'the connection that has moved is not read';
+    cmp_ok $_->{bytes_in}, '<', 20000, 'nor is the new one' for grep { $_ != $old } @now;
+    $hd->finish;
+};
+
+subtest 'a login that waits for a service' => sub {
+    my $service = IO::Socket::IP->new(LocalHost => '127.0.0.1', LocalPort => 0, Listen => 5) or die $!;
+    my $hd = HyperDerp::Test->new(no_tls => 1, workers => 1, load_module => [qw(derp stun policy)]);
+    HyperDerp::Test::spew("$hd->{dir}/keys", '');
+    $hd->{conf} = "policy:\n  rules:\n    - {keys: $hd->{dir}/keys}\n"
+        . "    - {url: 'http://127.0.0.1:@{[$service->sockport]}/'}\n  ask_timeout: 9s\n";
+    $hd->write_conf;
+    $hd->run->ready or die $hd->log_text;
+    my ($alice, $bob) = HyperDerp::Raw::logins($hd, 2);
+    HyperDerp::Test::spew("$hd->{dir}/keys", "$alice->{key} alice\n");
+    ok ctl($hd, qw(policy reread))->{ok}, 'her key is read';
+    my $a = HyperDerp::Raw->login($hd, $alice);
+    my $b = HyperDerp::Raw->start($hd, $bob);
+    my $asked = $service->accept;
+    ok $asked, 'the service is asked';
+    my $dry = try_upgrade($hd, '--dry-run');
+    is join(',', map { "$_->{reason}: $_->{connections}" } grep { !$_->{logged_in} } @{ $dry->{why} }),
+        'logging in: 1', 'who waits is named';
+    is "$dry->{moved} $dry->{closed_clients}", '1 0', 'and refuses nothing';
+    my $said = upgrade($hd);
+    is "$said->{moved} $said->{closed_others}", '1 1', 'it is counted';
+    ok $b->closed, 'and closed';
+    ok $a->ping, 'who was there is there';
+    $hd->finish;
+};
+
+subtest 'a new binary that does not know what policy packs' => sub {
+    my ($hd, $alice, $bob) = relay(office => 'rate: 1GiB');
+    my ($a, $b) = map { HyperDerp::Raw->login($hd, $_) } $alice, $bob;
+    is talk(5, $a, $b, $bob->{key}), 5, 'they talk';
+    like fake($hd, 'packs'), qr/2 of 2 clients cannot move \(a module keeps data beside it that the new/, 'its peers stay';
+    my $dry = fake($hd, 'packs', '--dry-run');
+    is ref $dry && $dry->{closed_clients}, 2, '--dry-run says so';
+    for my $mode (qw(prepared snapshot end cannot refused ready)) {
+        ok !ref fake($hd, $mode), "$mode: it fails";
+        is talk(5, $a, $b, $bob->{key}), 5, '... and they talk';
+    }
+    becomes($hd, $alice, 'packets_in', 35, 'nothing is lost or counted twice');
+    is upgrade($hd)->{moved}, 2, 'and then it works';
+    is talk(5, $a, $b, $bob->{key}), 5, 'they talk';
+    becomes($hd, $alice, 'packets_in', 40, 'and are counted');
+    $hd->finish;
+};
+
+# A folder in its place: root may write what is not writable.
+subtest 'counts that cannot be written are not lost' => sub {
+    my ($hd, $alice, $bob) = relay(office => 'rate: 1GiB');
+    my $file = "$hd->{dir}/accounting.$since";
+    is $hd->stop, 0, 'the relay ends';
+    rename $file, "$file.away" if -e $file;
+    mkdir $file or die $!;
+    $hd->write_conf;
+    $hd->run->ready or die $hd->log_text;
+    my ($a, $b) = map { HyperDerp::Raw->login($hd, $_) } $alice, $bob;
+    is talk(5, $a, $b, $bob->{key}), 5, 'they talk';
+    like try_upgrade($hd), qr/module policy cannot hand over what it has: .*Is a directory/, 'it is refused';
+    is talk(5, $a, $b, $bob->{key}), 5, 'nothing has changed';
+    rmdir $file or die $!;
+    is upgrade($hd)->{moved}, 2, 'it can be written again';
+    becomes($hd, $alice, 'packets_in', 10, 'all is counted');
+    $hd->finish;
+};
+
+done_testing;
