@@ -159,7 +159,7 @@ static int acme_check(struct hd_module *mod, const void *conf_,
 
 /* ---- its life ---- */
 
-static int serve_saved(struct hd_error *err)
+static int serve_certificate(struct hd_error *err)
 {
 	const struct acme_main *m = &acme_main;
 
@@ -171,6 +171,15 @@ static int serve_saved(struct hd_error *err)
 					      .pem = m->pem,
 					      .pem_len_bytes = strlen(m->pem) },
 		err);
+}
+
+int acme_serve_saved(struct hd_error *err)
+{
+	const struct acme_main *m = &acme_main;
+	int r = serve_certificate(err);
+
+	return r == 0 && m->proof.type >= 0 && m->key != NULL ? acme_show(err)
+							      : r;
 }
 
 static void log_begin(void)
@@ -196,13 +205,11 @@ static int acme_load(struct hd_module *mod, struct hd_error *err)
 	r = m->timer != NULL ? acme_load_all(err)
 			     : hd_error_set(err, -ENOMEM, "out of memory");
 	if (r == 0)
-		r = serve_saved(err);
-	if (r == 0)
 		r = acme_challenges_add(mod, err);
 	if (r == 0)
 		r = acme_commands_add(mod, err);
-	if (r == 0 && acme_main.proof.type >= 0 && acme_main.key != NULL)
-		r = acme_show(err);
+	if (r == 0)
+		r = acme_serve_saved(err);
 	if (r < 0) {
 		acme_free_all();
 		return r;
@@ -227,9 +234,9 @@ static const struct hd_event_def events[] = {
 
 HD_MODULE(acme, .version = "1.0", .licence = "MIT",
 	  .summary = "gets certificates from an ACME server and renews them",
-	  .flags = HD_MODULE_CERTIFICATES, .options = acme_options,
-	  .metrics = acme_metrics,
-	  .metrics_size = sizeof(struct acme_numbers),
+	  .flags = HD_MODULE_CERTIFICATES | HD_MODULE_UPGRADES,
+	  .upgrade = &acme_upgrade, .options = acme_options,
+	  .metrics = acme_metrics, .metrics_size = sizeof(struct acme_numbers),
 	  .conf_size = sizeof(struct acme_conf), .events = events,
 	  .services = acme_services, .check = acme_check, .load = acme_load,
 	  .unload = acme_unload);

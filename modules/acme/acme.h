@@ -9,6 +9,7 @@
  *   authz.c      authorizations             }
  *   challenge.c  what validators see: HTTP-01, TLS-ALPN-01
  *   saved.c      what survives a restart
+ *   upgrade.c    a new process takes over
  *   commands.c   hdctl acme status, renew; metrics
  * Pure: answers.c JSON, jose.c signatures, keys.c and certificate.c OpenSSL,
  * when.c times.
@@ -80,6 +81,7 @@ struct acme_main {
 	struct hd_main_timer *timer;
 	enum acme_step step;
 	bool asked; /* an answer is awaited */
+	bool stale; /* another process has written the files since */
 	bool forced; /* an operator wants one now */
 	bool wants_info; /* only the renewal information */
 	uint64_t fetch_id;
@@ -197,6 +199,13 @@ int acme_save_account(struct hd_error *err);
 int acme_save_order(struct hd_error *err);
 int acme_save_certificate(struct hd_error *err);
 void acme_free_all(void);
+
+/* upgrade.c. acme_read_again - the files, before anything else is done.
+ * acme_serve_saved - TLS listeners have the certificate, validators what they
+ * look for; acme.c. Returns 0; negative with err. */
+extern const struct hd_upgrade_def acme_upgrade;
+void acme_read_again(void);
+int acme_serve_saved(struct hd_error *err);
 
 /* challenge.c
  * acme_show - a validator that looks from the next turn of the main thread on

@@ -287,6 +287,8 @@ void acme_turn(struct hd_module *mod, void *unused)
 	(void)unused;
 	if (m->asked)
 		return;
+	if (m->stale)
+		acme_read_again();
 	if (m->step == ACME_IDLE)
 		look();
 	if (m->step == ACME_IDLE) {

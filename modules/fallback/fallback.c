@@ -242,8 +242,7 @@ static const struct hd_proto *const dials[] = { &fallback_server_proto,
 
 HD_MODULE(fallback, .version = "1.0", .licence = "MIT",
 	  .summary = "passes what is not the relay's on to a web server",
-	  .state_version = STATE_VERSION, .options = options,
-	  .conf_size = sizeof(struct fallback_conf),
+	  .state_version = STATE_VERSION, .flags = HD_MODULE_UPGRADES,
+	  .options = options, .conf_size = sizeof(struct fallback_conf),
 	  .worker_size = sizeof(struct fallback_worker),
-	  .check = fallback_check,
-	  .load = fallback_load, .dials = dials);
+	  .check = fallback_check, .load = fallback_load, .dials = dials);

@@ -6,7 +6,8 @@
  * Files: member.c whom to dial, list.c lists of members, dns.c those that DNS
  * names, sources.c files and DNS looked at from time to time, links.c the links
  * of a worker, link.c the life of one, greet.c up to the login, frames.c what
- * comes and goes then, health.c is it alive, commands.c what operators ask.
+ * comes and goes then, health.c is it alive, commands.c what operators ask,
+ * upgrade.c what goes to a new process.
  *
  *   WAITING --timer--> DIALLING --> GREETING --first PeerPresent--> UP
  *      ^                  |            |`-- our own key --> SELF    |
@@ -292,3 +293,7 @@ int mesh_take_pong(struct hd_module *mod, struct hd_stream *s,
 /* ---- commands.c ---- */
 
 int mesh_commands_add(struct hd_module *mod, struct hd_error *err);
+
+/* ---- upgrade.c ---- */
+
+extern const struct hd_upgrade_def mesh_upgrade;
