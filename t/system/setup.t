@@ -128,13 +128,18 @@ subtest 'a relay that runs' => sub {
     like $relay->ctl(qw(module status policy)), qr/^state +(?:loaded|built in)$/m, '... and loads policy';
     like text($hd), qr/^load_module: \[derp, stun, policy\]$/m, '... for the next start, too';
     like text($hd), qr/^policy:\n  rules:\n    - \{name: setup, keys: \Q$keys\E\}$/m, '... with a rule';
-    like $said, qr/^ok +login |^FAIL  login /m, 'hdprobe looked';
+    like $said, qr/^skip  login +the relay refuses a key that it does not know/m, 'hdprobe looked, and is no client';
     my $mine = text($hd);
     HyperDerp::Test::spew($hd->{file}, $mine =~ s/^(    - \{name: setup.*\n)/$1    - {name: mine, from: [127.0.0.0\/8]}\n/mr);
     ($code, $said) = setup($hd, '--who', 'tailscaled', '/run/my.sock', '--yes', '--dry-run');
     like $said, qr/^\+    - \{name: setup, tailscaled: \/run\/my\.sock\}$/m, 'another rule is in place of ours';
     unlike $said, qr/^-.*mine/m, '... and those of others stay';
     HyperDerp::Test::spew($hd->{file}, $mine);
+    ($code, $said) = setup($hd, '--host', 'relay.invalid', '--self-signed', '--yes');
+    is $code, 1, 'clients cannot use it: exit 1' or diag $said;
+    like $said, qr/^FAIL  resolve .*relay\.invalid/m, '... hdprobe says why';
+    like $said, qr/the relay runs, but hdprobe, above, found .*\Z/, '... which is said last';
+    like $said, qr/"HostName": "relay\.invalid"/, '... after the entries';
     $relay->finish;
 };
 

@@ -152,8 +152,8 @@ static void login_failed(struct result *r, int code, const char *detail,
 	const char *remedy =
 		code == -ECONNRESET
 			? "the relay refuses this client: does it drain, or "
-			  "admit known keys only (derper: --verify-clients)? "
-			  "see its log"
+			  "admit known keys only (then --known-only)? see its "
+			  "log"
 			: "see the relay's log";
 
 	result_bad(r, V_FAIL, remedy, "%s%s%s", detail,
@@ -167,7 +167,10 @@ static void check_login(struct probe *p, struct result *r)
 
 	conn_deadline(p->conn[0], p->opt.timeout_ms);
 	rc = link_login(p->peer[0], &err);
-	if (rc < 0)
+	if (rc == -ECONNRESET && p->opt.known_only)
+		result_skip(r, "the relay refuses a key that it does not know, "
+			       "as --known-only says");
+	else if (rc < 0)
 		login_failed(r, rc, err.text, p->peer[0]->health);
 	else
 		result_ok(r, "ServerInfo %s", p->peer[0]->login.server_json);

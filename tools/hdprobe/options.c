@@ -21,6 +21,8 @@ static const char usage[] =
 	"      --insecure       an untrusted chain or a wrong name only warns\n"
 	"      --stun-port N    where STUN answers (3478)\n"
 	"      --no-stun        it does not\n"
+	"      --known-only     it admits known clients only: a refused login\n"
+	"                       is skipped\n"
 	"  -t, --timeout SEC    for each check (5)\n"
 	"      --json           print one JSON object\n"
 	"  -q, --quiet          print one line\n"
@@ -107,6 +109,7 @@ SETTER(json, opt->json = true)
 SETTER(quiet, opt->quiet = true)
 SETTER(derpmap, opt->derpmap = true)
 SETTER(no_stun, opt->stun_port = NULL)
+SETTER(known_only, opt->known_only = true)
 SETTER(sni, opt->name = arg)
 SETTER(format, opt->format = arg)
 SETTER(output, opt->output = arg)
@@ -126,6 +129,7 @@ static const struct {
 	{ "insecure", 0, false, set_insecure },
 	{ "stun-port", 0, true, set_stun_port },
 	{ "no-stun", 0, false, set_no_stun },
+	{ "known-only", 0, false, set_known_only },
 	{ "timeout", 't', true, set_timeout },
 	{ "json", 0, false, set_json },
 	{ "quiet", 'q', false, set_quiet },

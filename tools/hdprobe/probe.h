@@ -13,6 +13,7 @@ struct options {
 	int family, timeout_ms;
 	const char *stun_port; /* NULL: no STUN */
 	bool plain, insecure, json, quiet, derpmap;
+	bool known_only; /* it may refuse us */
 	bool any_port; /* none was named */
 	const char *format; /* of the DERP map; NULL: JSON and YAML */
 	const char *output; /* its file; NULL: stdout */

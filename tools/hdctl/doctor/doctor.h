@@ -73,6 +73,23 @@ void doctor_check_sysctl(struct doctor *d);
 void doctor_check_unit(struct doctor *d);
 void doctor_check_relay(struct doctor *d);
 
+/* ---- doctor_clock.c ---- */
+
+struct doctor_clock {
+	bool known; /* the kernel tells */
+	bool synchronised; /* as it says */
+	long error_ms; /* at most, if so */
+	bool guest; /* in a virtual machine or a container */
+	bool has_rtc;
+	long rtc_off_s; /* from the hardware clock, whatever its time zone */
+};
+
+/* doctor_rtc_off - how far the hardware clock is away, if it may be in local
+ * time: zones are whole quarters of an hour, 14 hours at most.
+ * doctor_say_clock - what the facts mean. */
+long doctor_rtc_off(long off_s);
+void doctor_say_clock(struct doctor *d, const struct doctor_clock *c);
+
 /* ---- doctor_report.c ---- */
 
 /* doctor_say - a line of the report. doctor_remedy - what to do about the last

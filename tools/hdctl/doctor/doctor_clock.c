@@ -6,30 +6,104 @@
 #include <string.h>
 #include <sys/timex.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "tools/hdctl/doctor/doctor.h"
 #include "tools/lib/httpc.h"
 
 enum { TIMEOUT_MS = 5000, OFF_WARN_S = 30, OFF_FAIL_S = 600 };
+enum { QUARTER_S = 900, ZONE_MAX_S = 14 * 3600 + QUARTER_S / 2 };
+
+#define SYNCHRONISE                                                            \
+	"timedatectl set-ntp true (systemd-timesyncd), or apt install "        \
+	"chrony; to see how wrong it is: hdctl doctor --time-from HOST"
+
+/* ---- what this machine knows ---- */
+
+/* Many hosts keep the clocks of their guests, and the guest's kernel does not
+ * know of it. */
+static bool is_guest(void)
+{
+	static const char *const signs[] = {
+		"/run/systemd/container", "/run/.containerenv", "/.dockerenv",
+		"/proc/device-tree/hypervisor", "/sys/hypervisor/type",
+	};
+	FILE *f = fopen("/proc/cpuinfo", "re");
+	char line[4096];
+	bool found = false;
+
+	while (f != NULL && !found && fgets(line, sizeof(line), f) != NULL)
+		found = strncmp(line, "flags", 5) == 0 &&
+			strstr(line, " hypervisor") != NULL;
+	if (f != NULL)
+		fclose(f);
+	for (size_t i = 0; !found && i < HD_ARRAY_N(signs); i++)
+		found = access(signs[i], F_OK) == 0;
+	return found;
+}
+
+long doctor_rtc_off(long off_s)
+{
+	long off = labs(off_s), rest = off % QUARTER_S;
+
+	if (off > ZONE_MAX_S)
+		return off;
+	return rest > QUARTER_S / 2 ? QUARTER_S - rest : rest;
+}
+
+/* The clock that runs while the machine is off. */
+static bool read_rtc(long *ret_off_s)
+{
+	FILE *f = fopen("/sys/class/rtc/rtc0/since_epoch", "re");
+	long long there = 0;
+	bool got = f != NULL && fscanf(f, "%lld", &there) == 1;
+	long off = (long)(time(NULL) - there);
+
+	if (f != NULL)
+		fclose(f);
+	*ret_off_s = doctor_rtc_off(off);
+	return got;
+}
+
+void doctor_say_clock(struct doctor *d, const struct doctor_clock *c)
+{
+	if (c->synchronised) {
+		doctor_say(d, DOCTOR_OK, "synchronised, within %ld ms",
+			   c->error_ms);
+	} else if (c->has_rtc && c->rtc_off_s >= OFF_WARN_S) {
+		doctor_say(d, DOCTOR_WARN, "%ld s from the machine's hardware "
+			   "clock, and not synchronised", c->rtc_off_s);
+		doctor_remedy(d, SYNCHRONISE);
+	} else if (c->known && !c->guest) {
+		doctor_say(d, DOCTOR_WARN, "not synchronised (no NTP): it "
+			   "will be wrong one day, and certificates with it");
+		doctor_remedy(d, SYNCHRONISE);
+	} else {
+		doctor_say(d, DOCTOR_SKIP, "%s; the host may keep it right. "
+			   "To compare it: hdctl doctor --time-from HOST",
+			   c->known ? "not synchronised in this guest"
+				    : "the kernel does not tell whether it is "
+				      "synchronised");
+	}
+}
 
 static void look_at_kernel(struct doctor *d)
 {
 	struct timex t = { .modes = 0 };
 	int r = adjtimex(&t);
+	struct doctor_clock c = {
+		.known = r >= 0,
+		.synchronised = r >= 0 && r != TIME_ERROR &&
+				(t.status & STA_UNSYNC) == 0,
+		.error_ms = t.maxerror / 1000,
+		.guest = is_guest(),
+	};
 
-	if (r < 0) {
-		doctor_say(d, DOCTOR_SKIP, "the kernel does not say whether it "
-					   "is kept right");
-	} else if (r == TIME_ERROR || (t.status & STA_UNSYNC) != 0) {
-		doctor_say(d, DOCTOR_WARN, "nothing keeps it right (NTP)");
-		doctor_remedy(d, "systemd-timesyncd or chrony does; in a "
-				 "container or a virtual machine the host "
-				 "may: --time-from HOST compares");
-	} else {
-		doctor_say(d, DOCTOR_OK, "kept right, within %ld ms",
-			   t.maxerror / 1000);
-	}
+	c.has_rtc = read_rtc(&c.rtc_off_s);
+	doctor_say_clock(d, &c);
 }
+
+/* ---- what a server says ---- */
 
 /* Source: RFC 9110, 5.6.7: the one form that is still written. */
 static bool parse_date(const char *text, time_t *ret)

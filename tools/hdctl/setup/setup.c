@@ -54,15 +54,20 @@ static int plan(struct setup *s)
 
 static int carry_out(struct setup *s)
 {
-	bool may_start = false, runs = false;
+	bool may_start = false, well = true;
 	int r = setup_apply(s);
 
 	if (r == HDCTL_OK)
 		r = examine(s, &may_start);
 	if (r == HDCTL_OK && !s->w.no_start)
-		r = setup_start(s, &runs);
+		r = setup_start(s, &well);
 	if (may_start)
 		setup_entries(s);
+	if (r == HDCTL_OK && !well)
+		r = hdctl_fail(HDCTL_REFUSED,
+			       "the relay runs, but hdprobe, above, found that "
+			       "clients cannot use it as it is: correct what "
+			       "it says, then look again with hdprobe");
 	return r;
 }
 

@@ -58,7 +58,8 @@ int setup_plan(struct setup *s); /* what shall be in the file */
 int setup_text(struct setup *s); /* its text */
 int setup_show(struct setup *s); /* diff; asks. 1: nothing to do, or no */
 int setup_apply(struct setup *s);
-int setup_start(struct setup *s, bool *ret_runs);
+/* @ret_well  hdprobe found nothing wrong, as far as it could look */
+int setup_start(struct setup *s, bool *ret_well);
 void setup_entries(struct setup *s); /* for Headscale and others */
 
 /* ---- helpers ---- */

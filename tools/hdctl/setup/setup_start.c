@@ -182,7 +182,10 @@ static int reload(struct setup *s, bool *ret_runs)
 
 /* ---- from outside ---- */
 
-static void probe(struct setup *s)
+enum { PROBE_FAILED = 2, PROBE_COULD_NOT = 3 }; /* how hdprobe ends */
+
+/* Returns whether hdprobe found nothing wrong, or was not there to look. */
+static bool probe(struct setup *s)
 {
 	char path[4096], to[300], stun[16];
 	bool acme = s->w.certificate == SETUP_CERT_ACME;
@@ -191,12 +194,12 @@ static void probe(struct setup *s)
 	if (program_find("hdprobe", path) == NULL) {
 		puts("\nhdprobe is not installed (hyper-derp-tools): nothing "
 		     "looked at it from outside");
-		return;
+		return true;
 	}
 	(void)snprintf(to, sizeof(to), "%s%s%s:%d", v6 ? "[" : "", s->w.host,
 		       v6 ? "]" : "", setup_port(s));
 	(void)snprintf(stun, sizeof(stun), "%d", setup_stun_port(s));
-	const char *words[6] = { path };
+	const char *words[7] = { path };
 	size_t n = 1;
 
 	if (s->self_signed || acme)
@@ -204,20 +207,33 @@ static void probe(struct setup *s)
 	words[n++] = setup_wants(s, "stun") ? "--stun-port" : "--no-stun";
 	if (setup_wants(s, "stun"))
 		words[n++] = stun;
+	if (setup_wants(s, "policy"))
+		words[n++] = "--known-only";
 	words[n++] = to;
 	puts("\nas a client sees it from here (hdprobe):");
 	if (acme)
 		puts("the certificate may take a minute: hdctl doctor tells");
-	(void)program_run((char *const *)words);
+	int end = program_run((char *const *)words);
+	return end != PROBE_FAILED && end != PROBE_COULD_NOT;
 }
 
-int setup_start(struct setup *s, bool *ret_runs)
+static void say_command(const struct setup *s)
+{
+	bool usual = strcmp(s->w.config, HD_SYSCONF_DIR
+			    "/hyper-derp/hyper-derp.yaml") == 0;
+
+	printf("\nno unit of systemd starts it here; start it: "
+	       "hyper-derp%s%s\n",
+	       usual ? "" : " -c ", usual ? "" : s->w.config);
+}
+
+static int start(struct setup *s, bool *ret_runs)
 {
 	char path[4096];
 	int r = HDCTL_OK;
 
-	if (is_running(s)) {
-		*ret_runs = true;
+	*ret_runs = is_running(s);
+	if (*ret_runs) {
 		if (setup_changes(s))
 			r = reload(s, ret_runs);
 	} else if (has_systemd(s, path)) {
@@ -225,18 +241,16 @@ int setup_start(struct setup *s, bool *ret_runs)
 		if (r == HDCTL_OK)
 			r = wait_for_relay(s, ret_runs);
 	} else {
-		printf("\nno unit of systemd starts it here; start it: "
-		       "hyper-derp%s%s\n",
-		       strcmp(s->w.config,
-			      HD_SYSCONF_DIR "/hyper-derp/hyper-derp.yaml")
-			       ? " -c "
-			       : "",
-		       strcmp(s->w.config,
-			      HD_SYSCONF_DIR "/hyper-derp/hyper-derp.yaml")
-			       ? s->w.config
-			       : "");
+		say_command(s);
 	}
-	if (*ret_runs)
-		probe(s);
+	return r;
+}
+
+int setup_start(struct setup *s, bool *ret_well)
+{
+	bool runs;
+	int r = start(s, &runs);
+
+	*ret_well = !runs || probe(s);
 	return r;
 }
