@@ -1,8 +1,7 @@
 #!/usr/bin/env perl
 # SPDX-License-Identifier: MIT
-# t/system/guide.t - what the operations guide and README tell people to type
-# works. Each block of doc/guides/operations.md and doc/guides/troubleshooting.md has a marker
-# above it:
+# t/system/guide.t - what the operations guide, the pages of doc/start and README
+# tell people to type works. Each block of those pages has a marker above it:
 #
 #   <!-- run -->                    by sh -e, must end with 0
 #   <!-- run in the background -->  goes on until the page ends
@@ -22,13 +21,32 @@ use HyperDerp::Test;
 my $missing = HyperDerp::Guide::missing();
 plan skip_all => $missing if $missing;
 
-for my $page (qw(operations troubleshooting)) {
-    my @blocks = HyperDerp::Guide::blocks("$HyperDerp::Test::srcdir/doc/guides/$page.md");
+# What a machine has on which derper ran, and an authority in place of Let's
+# Encrypt.
+my %before = (
+    'start/derper' => <<'END',
+mkdir -p /var/lib/derper/certs
+printf '{"PrivateKey":"privkey:%s"}\n' $(openssl rand -hex 32) >/var/lib/derper/derper.key
+cd /var/lib/derper/certs
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 90 \
+    -subj /CN=relay.example.net -addext subjectAltName=DNS:relay.example.net \
+    -keyout relay.example.net.key -out relay.example.net.crt
+cat relay.example.net.crt >>/etc/ssl/certs/ca-certificates.crt
+END
+    map { ("start/$_" => <<'END') } qw(headscale tailscale tailcat),
+echo 'acme: {directory: "https://localhost:14000/dir"}' >/etc/hyper-derp/conf.d/authority.yaml
+END
+);
+
+for my $page (qw(guides/operations guides/troubleshooting
+    start/derper start/headscale start/ip-only start/tailcat start/tailscale)) {
+    my @blocks = HyperDerp::Guide::blocks("$HyperDerp::Test::srcdir/doc/$page.md");
     is_deeply [map { "line $_->{line}" } grep { $_->{kind} eq 'unmarked' } @blocks], [],
         "$page.md: every block says whether it is run";
     is_deeply [map { "line $_->{line}" } grep { $_->{kind} eq 'not run' && $_->{what} !~ /\w\w/ } @blocks],
         [], "$page.md: what is not run says why";
-    my $room = HyperDerp::Guide->new;
+    my $room = HyperDerp::Guide->new(installed => scalar($page =~ /^start/));
+    unshift @blocks, { kind => 'run', line => 0, text => $before{$page} } if $before{$page};
     for my $b (@blocks) {
         next if $b->{kind} =~ /^(?:unmarked|not run)$/;
         my $lacks = $room->lacks($b->{text});

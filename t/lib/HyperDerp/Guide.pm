@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: MIT
 # t/lib/HyperDerp/Guide.pm - the blocks of a page for operators, and a room to
 # run them in: the machine's own files, but what is written to /etc, /var and
-# /run goes away, and the network is a loopback of its own.
+# /run goes away, and the network is a loopback of its own. With `installed` it
+# is as after the installation of the packages: their configuration is there,
+# derp and stun are enabled, and `hdctl setup` has somebody who starts the relay.
 package HyperDerp::Guide;
 use v5.36;
 use File::Temp;
@@ -43,19 +45,22 @@ sub blocks ($path) {
     return @blocks;
 }
 
+my $no_pebble = 'the ACME server pebble could not be built (Go 1.26, its proxy)';
+
 # Why a block cannot run here, '' if it can.
 sub lacks ($self, $text) {
     for my $client (qw(certbot lego uacme)) {
         next unless $text =~ /^$client\b/m;
         return "$client is not installed" unless grep { -x "$_/$client" } split /:/, $ENV{PATH};
-        return 'the ACME server pebble could not be built (Go 1.26, its proxy)' unless HyperDerp::Pebble::program();
+        return $no_pebble unless HyperDerp::Pebble::program();
     }
+    return $no_pebble if $text =~ /--acme\b|\bacme status\b/ && !HyperDerp::Pebble::program();
     return '';
 }
 
 my $room_sh = <<'END';
 set -eu
-room=$1 build=$2 src=$3 pebble=$4
+room=$1 build=$2 src=$3 pebble=$4 installed=$5
 mount -t tmpfs room "$room"
 for d in etc var run; do
     mkdir -p "$room/up/$d" "$room/work/$d"
@@ -106,6 +111,39 @@ CONF
         esac
         sed -i 's/^exec \([A-Z_]*=[^ ]*\) /export \1\nexec /' "$room/bin/$c"
     done
+    # what it signs is trusted, as Let's Encrypt's is
+    printf 'GET /roots/0 HTTP/1.0\r\n\r\n' | openssl s_client -quiet -connect 127.0.0.1:15000 2>/dev/null |
+        sed -n '/-BEGIN/,/-END/p' >>/etc/ssl/certs/ca-certificates.crt
+fi
+if test -n "$installed"; then
+    rm -rf /etc/hyper-derp /var/lib/hyper-derp /run/hyper-derp
+    mkdir -p /etc/hyper-derp/conf.d /etc/hyper-derp/modules-enabled /etc/hyper-derp/tls \
+        /var/lib/hyper-derp /run/hyper-derp
+    ip address add 203.0.113.9/32 dev lo
+    conf=/etc/hyper-derp/hyper-derp.yaml
+    { cat "$src/contrib/packaging/hyper-derp.yaml"; echo "module_path: [$build/modules.d]"; } >$conf
+    for m in derp stun; do echo "load_module: [$m]" >/etc/hyper-derp/modules-enabled/$m.yaml; done
+    export HDCTL_MODULES_ENABLED=/etc/hyper-derp/modules-enabled HDCTL_MODULES_AVAILABLE=/nonexistent
+    # instead of systemd: setup sees a relay that runs when it is called again
+    cat >"$room/bin/hdctl" <<HDCTL
+#!/bin/sh
+case \${1-} in
+doctor) shift; exec $build/hdctl doctor -c $conf "\$@" ;;
+setup)
+    shift
+    $build/hdctl setup -c $conf "\$@" || exit
+    $build/hdctl status >/dev/null 2>&1 && exit
+    setsid hyper-derp >>$room/relay.log 2>&1 &
+    n=0
+    until $build/hdctl status >/dev/null 2>&1; do
+        n=\$((n + 1))
+        test \$n -lt 300 || { cat $room/relay.log; exit 1; }
+        sleep 0.1
+    done
+    exec $build/hdctl setup -c $conf "\$@" ;;
+*) exec $build/hdctl "\$@" ;;
+esac
+HDCTL
 fi
 cd /
 echo ready
@@ -119,13 +157,13 @@ while read -r mode file; do
 done
 END
 
-sub new ($class) {
+sub new ($class, %o) {
     my $self = bless { dir => File::Temp->newdir('hd-guide-XXXXXX', TMPDIR => 1), n => 0 }, $class;
     my $script = HyperDerp::Test::spew("$self->{dir}/room.sh", $room_sh);
     mkdir "$self->{dir}/room";
     # --kill-child, --pid: whatever was started ends with the room
     $self->{pid} = open2($self->{from}, $self->{to}, 'unshare', '-mn', '--pid', '--fork', '--kill-child',
-        '--mount-proc', 'sh', $script, "$self->{dir}/room", $build, $srcdir, HyperDerp::Pebble::program());
+        '--mount-proc', 'sh', $script, "$self->{dir}/room", $build, $srcdir, HyperDerp::Pebble::program(), $o{installed} // '');
     my $said = readline $self->{from};
     die "no room: $?\n" unless ($said // '') eq "ready\n";
     return $self;
