@@ -21,7 +21,10 @@ PATH=$build:$PATH
 # show COMMAND... - as somebody types it, and what comes of it
 show() {
 	printf '\n    $ %s\n' "$*"
-	"$@" 2>&1 | sed "s,$dir,~,g; s/^/    /; s/ *\$//"
+	"$@" 2>&1 | shown
+}
+shown() {
+	sed "s,$dir,~,g; s,$build,build,g; s/^/    /; s/ *\$//"
 }
 
 until_well() { # COMMAND... - for half a minute
@@ -42,18 +45,20 @@ cat <<END
 <!-- written by doc/start/first-look.sh: do not edit -->
 # A first look
 
-What \`./bootstrap run\` starts, and what one sees of it, recorded on
-$(date -u +%Y-%m-%d). Try it: in a second terminal the commands are
-in the folder \`build\`.
+What \`./bootstrap run\` starts, and what its commands show, recorded on
+$(date -u +%Y-%m-%d). To try it, run \`./bootstrap run\` and call the commands in a
+second terminal; they are in the folder \`build\`.
 
 The relay logs what it does:
+
+    $ hyper-derp --dev
 END
-show cat "$dir/log"
+shown <"$dir/log"
 printf '\n%s\n' 'A client sees this:'
 show hdprobe --insecure 127.0.0.1:3340
 hdbench --pairs 3 --rate 300 --duration 60 127.0.0.1:3340 >/dev/null 2>&1 &
 load=$!
-until_well sh -c 'hdctl --json status | grep -q "\"peers\": *[6-9]" && hdctl pairs | grep -q 0'
+until_well sh -c 'hdctl --json status | grep -q "\"peers\": *6\b" && hdctl pairs | grep -q 0'
 printf '\n%s\n' 'With three pairs of clients that send to each other:'
 show hdctl status
 show hdctl peers
