@@ -45,7 +45,7 @@ static int check_row(const struct hd_metric *row, size_t size,
 	    row->offset % sizeof(uint64_t) != 0 || row->offset > size ||
 	    field_bytes(row) > size - row->offset)
 		return hd_error_set(err, -EINVAL,
-				    "metric %s is no field of the struct of "
+				    "metric %s is not a field of the struct of "
 				    "%zu bytes; write its row with HD_METRIC()",
 				    row->name, size);
 	return 0;

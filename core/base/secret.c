@@ -134,7 +134,7 @@ int hd_secret_read(const char *path, struct hd_secret *ret,
 		return hd_error_set(err, r, "cannot read the secret in %s: %s",
 				    path,
 				    r == -ENODATA  ? "the file is empty"
-				    : r == -EINVAL ? "it is no regular file"
+				    : r == -EINVAL ? "it is not a regular file"
 						   : strerror(-r));
 	}
 	ret->v = buf;

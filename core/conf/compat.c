@@ -84,7 +84,7 @@ static int rename_key(struct hd_conf_private *priv,
 	if (r == -ENOTDIR)
 		return hd_node_error(node, err,
 				     "`%s` belongs to a section "
-				     "that is no mapping",
+				     "that is not a mapping",
 				     old->to);
 	return r;
 }

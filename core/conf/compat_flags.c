@@ -51,7 +51,7 @@ static int put(struct hd_conf_private *priv, const struct hd_old_arg *arg,
 			    f->takes_value ? arg->value : f->value);
 	return r == -ENOTDIR ? hd_node_error(&at, err,
 					     "`%s` belongs to a section that "
-					     "is no mapping",
+					     "is not a mapping",
 					     f->key)
 			     : r;
 }

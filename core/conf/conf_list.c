@@ -251,7 +251,7 @@ static int override_port(struct hd_conf *conf, int port, struct hd_error *err)
 		return 0;
 	if (port > UINT16_MAX)
 		return hd_error_set(err, -EINVAL,
-				    "--port %d: ports end at 65535", port);
+				    "--port %d is outside 1-65535", port);
 	if (conf->n_listen == 0) {
 		if (hd_log_on(HD_LOG_WARN))
 			hd_log_write(HD_LOG_WARN,

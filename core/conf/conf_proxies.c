@@ -10,14 +10,15 @@ static int wrong_prefix(const char *key, const struct hd_place *at,
 {
 	if (r == -EDOM)
 		return hd_error_at(at, err, -EINVAL,
-				   "`%s`: %.64s has bits set behind its "
+				   "`%s`: %.64s has bits set after its "
 				   "prefix",
 				   key, text);
-	return hd_error_at(at, err, -EINVAL,
-			   "`%s`: %.64s is no address or prefix; list the "
-			   "proxies, as in "
-			   "`%s: [192.0.2.7, \"2001:db8::/32\"]`",
-			   key, text, key);
+	return hd_error_at(
+		at, err, -EINVAL,
+		"`%s`: %.64s is not an address or a prefix; list the "
+		"proxies, as in "
+		"`%s: [192.0.2.7, \"2001:db8::/32\"]`",
+		key, text, key);
 }
 
 /* It may be meant: only the proxy's network reaches the port. */

@@ -283,10 +283,11 @@ bool hd_call_arg_key(struct hd_call *call, const char *name,
 		return false;
 	if (hd_key_parse(text, ret_key) == 0)
 		return true;
-	hd_call_refuse(call, "bad_argument",
-		       "%s is no whole key; give all 64 hexadecimal digits, as "
-		       "\"peers --json\" shows them",
-		       text);
+	hd_call_refuse(
+		call, "bad_argument",
+		"%s is not a whole key; give all 64 hexadecimal digits, as "
+		"\"peers --json\" shows them",
+		text);
 	return false;
 }
 

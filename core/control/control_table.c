@@ -202,7 +202,7 @@ static int not_found(const char *const *words, size_t n, struct hd_error *err)
 	if (nearest != NULL && strcmp(nearest, said) == 0)
 		return hd_error_set(err, -ENOENT,
 				    "\"%s\" is given as one word: a command's "
-				    "words stand apart",
+				    "words are separate",
 				    said);
 	while (nearest == NULL && n-- > 1) { /* the last words are arguments */
 		char some[sizeof(said)];

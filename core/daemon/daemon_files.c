@@ -99,7 +99,7 @@ static int check_state(const char *dir, bool by_root, struct hd_error *err)
 
 	if (there && !S_ISDIR(st.st_mode))
 		return hd_error_set(err, -ENOTDIR,
-				    "state_dir %s: this is no folder", dir);
+				    "state_dir %s: this is not a folder", dir);
 	if (by_root && (there || errno == ENOENT))
 		; /* root makes it, and gives it to the user */
 	else if (!there && errno == ENOENT && can_be_made(dir))

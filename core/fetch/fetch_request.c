@@ -53,7 +53,7 @@ static int check_url(const char *url, struct hd_error *err)
 
 	if (host == NULL)
 		return hd_error_set(err, -EINVAL,
-				    "%.80s: this is no URL to fetch; write "
+				    "%.80s: not a URL to fetch; write "
 				    "https://HOST/PATH, http://HOST/PATH or "
 				    "http://unix:/SOCKET:/PATH",
 				    url != NULL ? url : "(nothing)");
@@ -108,8 +108,7 @@ static int check_method(const char *method, struct hd_error *err)
 
 	if (n > 0 && n <= 20 && (method == NULL || method[n] == '\0'))
 		return 0;
-	return hd_error_set(err, -EINVAL, "%.40s: this is no HTTP method",
-			    method);
+	return hd_error_set(err, -EINVAL, "%.40s: not an HTTP method", method);
 }
 
 /* A line break in it would be a header of somebody else's. */
@@ -121,8 +120,7 @@ static int check_header(const char *line, struct hd_error *err)
 	    strcspn(line, " \t\r\n") >= name && strpbrk(line, "\r\n") == NULL)
 		return 0;
 	return hd_error_set(err, -EINVAL,
-			    "%.40s: this is no header; write \"Name: value\"",
-			    line);
+			    "%.40s: not a header; write \"Name: value\"", line);
 }
 
 static int check_headers(const char *const *v, struct hd_error *err)

@@ -70,7 +70,7 @@ static bool names_ok(const char *const *names)
 static const char *websocket_fault(const struct hd_route *route)
 {
 	if (!names_ok(route->subprotocols))
-		return "a subprotocol is no token of at most 64 characters";
+		return "a subprotocol is not a token of at most 64 characters";
 	if (route->subprotocol_needed && route->subprotocols == NULL)
 		return "it needs a subprotocol and has none";
 	if (route->websocket == HD_WS_MODE_BYTES)

@@ -13,7 +13,7 @@
 
 /* ---- labels ---- */
 
-/* A byte that is no UTF-8 becomes '?'. Source: Prometheus' text format 0.0.4,
+/* A byte that is not UTF-8 becomes '?'. Source: Prometheus' text format 0.0.4,
  * OpenMetrics 1.0 (escaped-string): backslash, quote and newline. */
 static char *put_value(char *to, const char *value)
 {

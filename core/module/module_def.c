@@ -29,9 +29,10 @@ enum {
 static int check_abi(const struct hd_module_def *def, struct hd_error *err)
 {
 	if (def->magic != HD_MODULE_MAGIC)
-		return hd_error_set(err, -ENOEXEC,
-				    "its hd_module symbol is no module "
-				    "definition; define it with HD_MODULE()");
+		return hd_error_set(
+			err, -ENOEXEC,
+			"its hd_module symbol is not a "
+			"module definition; define it with HD_MODULE()");
 	if (def->abi_major != HD_ABI_MAJOR)
 		return hd_error_set(err, -ENOEXEC,
 				    "built for ABI %u.%u, this relay has "

@@ -268,7 +268,7 @@ static int check_name(const char *entry, char ret[static HD_MODULE_NAME_BYTES],
 	    (entry[0] == '/' || strchr(entry, '/') == NULL))
 		return 0;
 	return hd_error_set(err, -EINVAL,
-			    "%.80s: this is no module's name; write "
+			    "%.80s: not a module's name; write "
 			    "derp or /path/derp.so, of a-z, 0-9 and _",
 			    entry);
 }

@@ -64,7 +64,7 @@ static int check_entry(struct candidate *v, unsigned n, struct candidate *c,
 		snprintf(c->name, sizeof(c->name), "%.*s",
 			 (int)sizeof(c->name) - 1, c->entry->name);
 		return hd_error_set(err, -EINVAL,
-				    "this is no module's name; write derp or "
+				    "not a module's name; write derp or "
 				    "/path/derp.so, of a-z, 0-9 and _");
 	}
 	for (unsigned i = 0; i < n; i++)

@@ -87,7 +87,7 @@ static const char *fault(const struct hd_udp_options *o)
 	sa_family_t family = o->bind.sa.sa_family;
 
 	if (family != AF_INET && family != AF_INET6)
-		return "options.bind is no address";
+		return "options.bind is not an address";
 	return o->fn == NULL ? "options.fn is NULL" : NULL;
 }
 

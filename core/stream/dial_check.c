@@ -57,8 +57,8 @@ static int check_path(const struct hd_dial_options *o, struct hd_error *err)
 				    "port nor TLS");
 	if (o->path[0] != '/' || strlen(o->path) >= HD_DIAL_PATH_BYTES)
 		return hd_error_set(err, -EINVAL,
-				    "%.120s: this is no absolute path of a "
-				    "Unix socket, which has %d characters at "
+				    "%.120s: not the absolute path of a Unix "
+				    "socket, which has %d characters at "
 				    "most",
 				    o->path, HD_DIAL_PATH_BYTES - 1);
 	return 0;
@@ -73,7 +73,7 @@ static int check_where(const struct hd_dial_options *o, struct hd_error *err)
 				    "dial an address or a host: one of them");
 	if (o->host != NULL && !is_name(o->host))
 		return hd_error_set(err, -EINVAL,
-				    "%.80s: this is no host name and no "
+				    "%.80s: neither a host name nor an "
 				    "address",
 				    o->host);
 	if ((o->addr != NULL && !is_ip(o->addr)) ||

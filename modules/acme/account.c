@@ -143,7 +143,7 @@ static int add_eab(json_t *account, struct hd_error *err)
 	acme_secret_free(&mac_key);
 	if (eab == NULL)
 		return hd_error_set(err, -EINVAL,
-				    "the file of `eab_key_file` is no "
+				    "the file of `eab_key_file` is not "
 				    "base64url");
 	json_object_set_new(account, "externalAccountBinding", eab);
 	return 0;

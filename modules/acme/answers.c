@@ -34,8 +34,9 @@ static int read_object(const char *text, size_t len, json_t **ret,
 	if (json_is_object(*ret))
 		return 0;
 	json_free(ret);
-	return hd_error_set(err, -EINVAL, "the server's answer is no JSON "
-					  "object");
+	return hd_error_set(err, -EINVAL,
+			    "the server's answer is not a "
+			    "JSON object");
 }
 
 /* Whatever a terminal or a log must not get becomes '?'. */
@@ -71,7 +72,7 @@ static int take_url(const json_t *o, const char *name,
 	if (r == 0 && strncmp(ret, "https://", 8) != 0 &&
 	    strncmp(ret, "http://", 7) != 0)
 		r = hd_error_set(err, -EINVAL,
-				 "\"%s\" of the server's answer is no URL",
+				 "\"%s\" of the server's answer is not a URL",
 				 name);
 	return r;
 }
@@ -217,7 +218,7 @@ static int take_authzs(const json_t *o, struct acme_order *ret,
 		if (url == NULL || strlen(url) >= ACME_URL_BYTES)
 			return hd_error_set(err, -EINVAL,
 					    "an authorization of the server's "
-					    "order is no URL");
+					    "order is not a URL");
 		strcpy(ret->authz[ret->n], url);
 	}
 	return 0;
@@ -277,7 +278,7 @@ static int take_challenge(const json_t *c, struct acme_authz *ret,
 	    ret->challenges[i].token[strspn(ret->challenges[i].token,
 					    BASE64URL)] != '\0')
 		r = hd_error_set(err, -EINVAL,
-				 "a token of the server is no base64url");
+				 "a token of the server is not base64url");
 	return r;
 }
 

@@ -90,7 +90,7 @@ int acme_chain_about(const char *pem, const char *const *hosts, size_t n,
 	int r;
 
 	if (cert == NULL)
-		return hd_error_set(err, -EINVAL, "it is no certificate");
+		return hd_error_set(err, -EINVAL, "it is not a certificate");
 	r = check_hosts(cert, hosts, n, err);
 	ret->not_before_s = seconds(X509_get0_notBefore(cert));
 	ret->not_after_s = seconds(X509_get0_notAfter(cert));

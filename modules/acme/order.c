@@ -278,8 +278,8 @@ static int check_end(const struct acme_about *about, struct hd_error *err)
 	return about->not_after_s > time(NULL)
 		       ? 0
 		       : hd_error_set(err, -EINVAL,
-				      "the certificate has ended before it "
-				      "came: is the clock right?");
+				      "the certificate had expired before it "
+				      "arrived: is the clock right?");
 }
 
 static void replace(char **pem, const struct acme_about *about)

@@ -235,7 +235,7 @@ static void warn_end(int64_t now)
 	    now < m->about.not_after_s - life / 6)
 		return;
 	m->warned = true;
-	hd_log_error("acme: the certificate ends in %lld hours and could "
+	hd_log_error("acme: the certificate expires in %lld hours and could "
 		     "not be renewed: %s",
 		     (long long)(m->about.not_after_s - now) / 3600,
 		     m->error[0] != '\0' ? m->error : "hdctl acme status");

@@ -66,13 +66,13 @@ int derp_home_check(const struct derp_conf *conf, struct hd_error *err)
 		return hd_error_at(at, err, -EINVAL,
 				   "`home: %.64s`: page, blank, none, a URL "
 				   "with http:// or https://, or the absolute "
-				   "path of a file can be there",
+				   "path of a file is expected",
 				   home);
 	if (access(home, R_OK) < 0)
 		return hd_error_at(at, err, -errno, "`home`: %s: %s", home,
 				   strerror(errno));
 	if (!is_file(home))
-		return hd_error_at(at, err, -EISDIR, "`home`: %s is no file",
+		return hd_error_at(at, err, -EISDIR, "`home`: %s is not a file",
 				   home);
 	return 0;
 }

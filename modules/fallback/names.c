@@ -20,7 +20,7 @@ const char *fallback_name_fault(const char *pattern)
 	size_t n = strlen(host);
 
 	if (n == 0 || n > NAME_MAX_BYTES || host[strspn(host, HOST_CHARS)])
-		return "this is no name of a host, and none with *. before it";
+		return "not the name of a host, with or without *. before it";
 	if (host[0] == '.' || host[n - 1] == '.')
 		return "a name has no dot at its beginning or end";
 	return NULL;

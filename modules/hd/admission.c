@@ -124,8 +124,9 @@ static void save(struct hd_module *mod, void *arg)
 	if (s->r == 0)
 		return;
 	take_back(s);
-	hd_log_error("hd: who comes with an invitation is refused, since that "
-		     "it was used cannot be kept: %s",
+	hd_log_error("hd: invitations are refused, because their use cannot be "
+		     "saved: "
+		     "%s",
 		     err.text);
 }
 

@@ -221,10 +221,11 @@ static void run_credential(struct hd_module *mod, struct hd_call *call)
 	    !expiry_of(call, 0, &expires_s))
 		return;
 	if (identity != NULL && !hdp_identity_parse(identity, subject)) {
-		hd_call_refuse(call, "bad_argument",
-			       "--identity %s is none: it begins with hd1 and "
-			       "has 61 characters",
-			       identity);
+		hd_call_refuse(
+			call, "bad_argument",
+			"--identity %s is not one: it begins with hd1 and "
+			"has 61 characters",
+			identity);
 		return;
 	}
 	hdp_credential_new(&grant, group, identity != NULL ? subject : NULL,

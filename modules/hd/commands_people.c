@@ -20,8 +20,8 @@ bool hdp_call_save(struct hd_call *call)
 
 	if (r < 0)
 		hd_call_error(call,
-			      "it holds until the relay ends, since it "
-			      "cannot be kept: %s",
+			      "it holds until the relay ends, because it "
+			      "cannot be saved: %s",
 			      err.text);
 	return r == 0;
 }
@@ -50,8 +50,8 @@ static bool who_of(struct hd_call *call, struct hd_key *ret)
 	    n == sizeof(*ret))
 		return true;
 	hd_call_refuse(call, "bad_argument",
-		       "%s is no identity (hd1 and 58 characters) and no "
-		       "address (64 hexadecimal digits)",
+		       "%s is neither an identity (hd1 and 58 characters) nor "
+		       "an address (64 hexadecimal digits)",
 		       text);
 	return false;
 }

@@ -20,7 +20,8 @@ static const struct {
 				  "this relay speaks HD version 2" },
 	[HDP_REFUSED_IDENTITY] = { HDP_REASON_ENROLL_IDENTITY,
 				   HDP_DENIED_IDENTITY,
-				   "the identity is no Ed25519 key that can be "
+				   "the identity is not an Ed25519 key that "
+				   "can be "
 				   "used" },
 	[HDP_REFUSED_SIGNATURE] = { HDP_REASON_ENROLL_SIGNATURE,
 				    HDP_DENIED_SIGNATURE,

@@ -167,12 +167,13 @@ static int check(struct hd_module *mod, const void *conf, struct hd_error *err)
 	(void)mod;
 	for (size_t i = 0; i < list->n; i++)
 		if (!hdp_identity_parse(list->v[i], identity))
-			return hd_error_set(err, -EINVAL,
-					    "hd.operators: %s is no identity: "
-					    "it begins with hd1 and has 61 "
-					    "characters, as \"hdctl hd info\" "
-					    "shows them",
-					    list->v[i]);
+			return hd_error_set(
+				err, -EINVAL,
+				"hd.operators: %s is not an "
+				"identity: it begins with hd1 and has 61 "
+				"characters, as \"hdctl hd info\" "
+				"shows them",
+				list->v[i]);
 	return 0;
 }
 

@@ -99,8 +99,8 @@ static int take_text(struct hdp_people *p, char *text, struct hd_error *err)
 		return 0;
 	hd_state_file_path(FILE_NAME, path, sizeof(path));
 	return hd_error_set(err, r,
-			    "%s: line %u is no entry: take the line out, or "
-			    "the file from a copy",
+			    "%s: line %u is not an entry: remove the line, or "
+			    "restore the file from a copy",
 			    path, nr);
 }
 

@@ -70,8 +70,8 @@ static int add_target(struct mesh_list *list, const ns_msg *msg,
 	if (dn_expand(ns_msg_base(*msg), ns_msg_end(*msg), p + SRV_FIXED_BYTES,
 		      host, sizeof(host)) < 0)
 		return hd_error_set(err, -EBADMSG,
-				    "an answer of DNS is no "
-				    "answer");
+				    "an answer of the DNS cannot "
+				    "be understood");
 	if (host[0] == '\0') /* "." : there is no such service */
 		return 0;
 	snprintf(name, sizeof(name), "%s:%u", host, p[4] << 8 | p[5]);
@@ -86,12 +86,14 @@ int mesh_dns_take_srv(struct mesh_list *list, const uint8_t *answer,
 	int r = 0;
 
 	if (ns_initparse(answer, (int)len_bytes, &msg) < 0)
-		return hd_error_set(err, -EBADMSG,
-				    "an answer of DNS is no answer");
+		return hd_error_set(
+			err, -EBADMSG,
+			"an answer of the DNS cannot be understood");
 	for (int i = 0; i < ns_msg_count(msg, ns_s_an) && r == 0; i++) {
 		if (ns_parserr(&msg, ns_s_an, i, &rr) < 0)
-			return hd_error_set(err, -EBADMSG,
-					    "an answer of DNS is no answer");
+			return hd_error_set(
+				err, -EBADMSG,
+				"an answer of the DNS cannot be understood");
 		r = add_target(list, &msg, &rr, err);
 	}
 	return r;

@@ -133,7 +133,7 @@ static int log_in(struct hd_module *mod, struct hd_stream *s,
 	seal(frame, id, &l->key, &r);
 	if (r != 0)
 		return mesh_link_wrong(mod, s, MESH_REASON_GREETING, true,
-				       "its key is no usable public key");
+				       "its key is not a usable public key");
 	hd_stream_append(s, HD_LANE_CONTROL, frame, sizeof(frame));
 	ms->phase = MESH_INFO;
 	return 0;

@@ -99,8 +99,8 @@ static int read_word(struct mesh_member_conf *c, const char *word,
 	if (c->tls || strcmp(word, "tls=false") == 0)
 		return 0;
 	return hd_error_set(err, -EINVAL,
-			    "`%.80s` is not known; behind a member may stand "
-			    "dial=, ca_file=, pin= and tls=false",
+			    "`%.80s` is not known; after a member there can "
+			    "be dial=, ca_file=, pin= and tls=false",
 			    word);
 }
 

@@ -70,15 +70,15 @@ static int read_name(struct mesh_member *m, const char *name,
 
 	if (strlen(name) >= MESH_NAME_BYTES || host_n == 0)
 		return hd_error_set(err, -EINVAL,
-				    "`%.80s` is no member: it should be a "
+				    "`%.80s` is not a member: it should be a "
 				    "host, as derp2.example.com or "
 				    "derp2.example.com:8443",
 				    name);
 	if (port != NULL &&
 	    !read_port(port, n - (size_t)(port - name), &m->port))
 		return hd_error_set(err, -EINVAL,
-				    "`%.80s`: behind the colon there should "
-				    "be a port, 1 to 65535",
+				    "`%.80s`: after the colon a port "
+				    "is expected, 1 to 65535",
 				    name);
 	snprintf(m->name, sizeof(m->name), "%.*s", (int)n, name);
 	put_host(m->host, name, host_n);

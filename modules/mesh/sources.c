@@ -178,8 +178,8 @@ static void looked(struct hd_module *mod, struct hd_worker *w, void *arg)
 	}
 	for (unsigned i = 0; i < MESH_SOURCES; i++) {
 		if (is_new_error(mw, i, j->error[i].text))
-			hd_log_error("mesh: members cannot be taken, those of "
-				     "before stay: %s",
+			hd_log_error("mesh: members cannot be taken, the old "
+				     "ones stay: %s",
 				     j->error[i].text);
 		if (j->list[i] != NULL)
 			hand_out(mod, (enum mesh_source)i, j->list[i]);

@@ -19,7 +19,7 @@ void metrics_printf(struct metrics_text *t, const char *fmt, ...)
 	HD_PRINTF(2, 3);
 
 /* metrics_put_label - NAME="VALUE". Backslash, quote and line feed are escaped;
- * what is no UTF-8 becomes U+FFFD, one for each byte.
+ * what is not UTF-8 becomes U+FFFD, one for each byte.
  * metrics_put_help - a help text; @quotes whether quotes are escaped too.
  * metrics_put_json - a JSON string with its quotes. */
 void metrics_put_label(struct metrics_text *t, const char *name,

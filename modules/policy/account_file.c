@@ -255,7 +255,7 @@ static int start_anew(struct account_book *b, struct ledger *l,
 		close(b->fd);
 		b->fd = fd;
 		b->good = j.n;
-		hd_log_error("accounting: %s is damaged: what stands behind "
+		hd_log_error("accounting: %s is damaged: what comes after "
 			     "the damage is not counted; it is kept as %s",
 			     b->path, bad);
 	}

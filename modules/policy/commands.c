@@ -20,7 +20,7 @@ static bool address_of(struct hd_call *call, const char *text,
 	ret->sa.sa_family = AF_INET6;
 	if (inet_pton(AF_INET6, text, &ret->in6.sin6_addr) == 1)
 		return true;
-	hd_call_refuse(call, "bad_argument", "--from %s is no IP address",
+	hd_call_refuse(call, "bad_argument", "--from %s is not an IP address",
 		       text);
 	return false;
 }

@@ -85,11 +85,12 @@ int policy_limits_check(const struct policy_conf *conf, struct hd_error *err)
 		const struct policy_tenant_conf *t = &conf->tenants.v[i];
 
 		if (!hd_tenant_is_name(t->name))
-			return hd_error_at(&t->at, err, -EINVAL,
-					   "name: \"%s\" is no name of a "
-					   "tenant; write 1 to %d letters, "
-					   "digits, `.`, `_` or `-`",
-					   t->name, HD_TENANT_BYTES - 1);
+			return hd_error_at(
+				&t->at, err, -EINVAL,
+				"name: \"%s\" is not a tenant's name; "
+				"write 1 to %d letters, "
+				"digits, `.`, `_` or `-`",
+				t->name, HD_TENANT_BYTES - 1);
 		if (policy_quota_check(conf, t, err) < 0)
 			return -EINVAL;
 		if (is_twice(conf, i))
@@ -123,9 +124,10 @@ int policy_limits_take(const struct policy_conf *conf,
 		       struct hd_limits ret[HD_LIMITS_N], struct hd_error *err)
 {
 	if (c->limits.n > 0 && c->action == POLICY_DENY)
-		return hd_error_at(&c->at_limits, err, -EINVAL,
-				   "limits: a rule that denies has none; take "
-				   "them out");
+		return hd_error_at(
+			&c->at_limits, err, -EINVAL,
+			"limits: a rule that denies cannot have them; "
+			"remove them");
 	ret[HD_LIMITS_KEY] = limits_of(&c->limits);
 	for (size_t i = 0; c->tenant != NULL && i < conf->tenants.n; i++)
 		if (strcmp(conf->tenants.v[i].name, c->tenant) == 0)

@@ -118,8 +118,8 @@ static void publish(const struct hd_key *put_out)
 {
 	for (unsigned i = 0; i < hd_workers(); i++)
 		if (post_gift(hd_worker_at(i), put_out) < 0)
-			hd_log_error("policy: worker %u keeps its rules of "
-				     "before: out of memory; send HUP when "
+			hd_log_error("policy: worker %u keeps its old rules: "
+				     "out of memory; send HUP when "
 				     "there is some",
 				     i);
 }

@@ -47,8 +47,8 @@ int policy_quota_check(const struct policy_conf *conf,
 	if (t->quota.n == 0 || conf->accounting)
 		return 0;
 	return hd_error_at(&t->at, err, -EINVAL,
-			   "quota: tenant %s has one, and nothing is counted; "
-			   "take `accounting: false` out, or the quota",
+			   "quota: tenant %s has one, but nothing is counted; "
+			   "remove `accounting: false`, or the quota",
 			   t->name);
 }
 

@@ -126,7 +126,7 @@ static int take_text(char *text, struct policy_revoked *r, struct hd_error *err)
 		if (!take_line(line, &r->v[r->n++]))
 			return hd_error_set(
 				err, -EINVAL,
-				"%s: line %zu is no revocation; a line is a "
+				"%s: line %zu is not a revocation; a line is a "
 				"key, seconds since the epoch or 0, and why: "
 				"take the line out",
 				hd_state_file_path(FILE_NAME, path,
@@ -151,8 +151,9 @@ int policy_revoked_load(struct policy_revoked **ret, struct hd_error *err)
 			free(text);
 			*ret = NULL;
 			return hd_error_set(err, -EILSEQ,
-					    FILE_NAME " has a NUL byte: what "
-					    "stands behind it is not read; "
+					    FILE_NAME
+					    " has a NUL byte: what "
+					    "comes after it is not read; "
 					    "take it from a copy, or remove "
 					    "the byte");
 		}

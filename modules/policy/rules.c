@@ -135,14 +135,15 @@ static int take_prefix(const struct policy_rule_conf *c, const char *text,
 
 	if (r == -EDOM)
 		return hd_error_at(&c->at_from, err, r,
-				   "from: %s has bits set behind its prefix; "
+				   "from: %s has bits set after its prefix; "
 				   "set them to 0, or make the prefix longer",
 				   text);
 	if (r < 0)
-		return hd_error_at(&c->at_from, err, r,
-				   "from: %s is no address or prefix; write "
-				   "192.0.2.0/24 or 2001:db8::/32",
-				   text);
+		return hd_error_at(
+			&c->at_from, err, r,
+			"from: %s is not an address or a prefix; write "
+			"192.0.2.0/24 or 2001:db8::/32",
+			text);
 	return 0;
 }
 

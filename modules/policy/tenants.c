@@ -9,12 +9,13 @@ int policy_tenant_check(const struct policy_rule_conf *c, struct hd_error *err)
 	if (c->tenant == NULL)
 		return 0;
 	if (c->action == POLICY_DENY)
-		return hd_error_at(&c->at_tenant, err, -EINVAL,
-				   "tenant: a rule that denies has none; take "
-				   "it out");
+		return hd_error_at(
+			&c->at_tenant, err, -EINVAL,
+			"tenant: a rule that denies cannot have one; "
+			"remove it");
 	if (!hd_tenant_is_name(c->tenant))
 		return hd_error_at(&c->at_tenant, err, -EINVAL,
-				   "tenant: \"%s\" is no name of a tenant; "
+				   "tenant: \"%s\" is not a tenant's name; "
 				   "write 1 to %d letters, digits, `.`, `_` or "
 				   "`-`",
 				   c->tenant, HD_TENANT_BYTES - 1);

@@ -189,8 +189,8 @@ static void read_again(void)
 		return;
 	}
 	all_refused();
-	hd_log_error("files of keys have changed and cannot be taken; those of "
-		     "before stay in force: %s",
+	hd_log_error("files of keys have changed and cannot be taken; the old "
+		     "ones stay in force: %s",
 		     err.text);
 }
 

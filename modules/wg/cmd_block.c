@@ -58,10 +58,11 @@ static void each_clear(struct hd_module *mod, struct hd_call *c,
 	if (rows == NULL)
 		return;
 	if (text != NULL && !parse_ip(text, &ip)) {
-		hd_call_refuse(c, "bad_args",
-			       "\"%.64s\" is no address; \"wg blocklist list\" "
-			       "lists those there are",
-			       text);
+		hd_call_refuse(
+			c, "bad_args",
+			"\"%.64s\" is not an address; \"wg blocklist list\" "
+			"lists those there are",
+			text);
 		return;
 	}
 	rows->cleared = wg_engine_block_clear(e, text != NULL ? &ip : NULL);

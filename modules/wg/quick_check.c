@@ -126,18 +126,20 @@ static bool are_addresses(const char *text)
 int wg_quick_check(const struct wg_client *c, struct wg_refusal *why)
 {
 	if (c->endpoint != NULL && !is_endpoint(c->endpoint))
-		return wg_refuse(why, -EINVAL, "bad_args",
-				 "\"%.64s\" is no endpoint for clients: write "
-				 "the relay's name or address, and a port from "
-				 "1 to 65535 where it is another: "
-				 "relay.example.net, 192.0.2.1:51820, "
-				 "[2001:db8::1]:51820",
-				 c->endpoint);
+		return wg_refuse(
+			why, -EINVAL, "bad_args",
+			"\"%.64s\" is not an endpoint for clients: write "
+			"the relay's name or address, and a port from "
+			"1 to 65535 where it is another: "
+			"relay.example.net, 192.0.2.1:51820, "
+			"[2001:db8::1]:51820",
+			c->endpoint);
 	if (c->address != NULL && !are_addresses(c->address))
-		return wg_refuse(why, -EINVAL, "bad_args",
-				 "\"%.64s\" is no address in the tunnel: write "
-				 "10.9.0.2/24 or fd00::2/64, several with "
-				 "commas, or leave it out",
-				 c->address);
+		return wg_refuse(
+			why, -EINVAL, "bad_args",
+			"\"%.64s\" is not an address in the tunnel: write "
+			"10.9.0.2/24 or fd00::2/64, several with "
+			"commas, or leave it out",
+			c->address);
 	return 0;
 }

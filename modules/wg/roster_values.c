@@ -60,8 +60,8 @@ int wg_nic_check(const char *nic, struct wg_refusal *why)
 	if (n == 0 || n > WG_NIC_MAX_BYTES || !is_clean(nic, false) ||
 	    strpbrk(nic, "/:#") != NULL || nic[0] == '-' || nic[0] == '.')
 		return wg_refuse(why, -EINVAL, "wg_peer_nic_failed",
-				 "\"%.32s\" is no name of a network interface; "
-				 "\"ip link\" lists those there are",
+				 "\"%.32s\" is not the name of a network "
+				 "interface; \"ip link\" lists those there are",
 				 nic);
 	return 0;
 }
@@ -79,12 +79,12 @@ static int no_key(const char *text, struct wg_refusal *why)
 				 text);
 	if (n != WG_KEY_TEXT_BYTES - 1)
 		return wg_refuse(why, -EINVAL, "invalid_key",
-				 "\"%.48s\" is no public key: a key has 44 "
+				 "\"%.48s\" is not a public key: a key has 44 "
 				 "characters, as `wg pubkey` prints them, this "
 				 "has %zu",
 				 text, n);
 	return wg_refuse(why, -EINVAL, "invalid_key",
-			 "\"%.48s\" is no public key: it is not 32 bytes in "
+			 "\"%.48s\" is not a public key: it is not 32 bytes in "
 			 "base64, a character is wrong; copy it again from "
 			 "`wg pubkey`",
 			 text);
@@ -102,10 +102,11 @@ int wg_key_parse(const char *text, struct hd_key *ret, struct wg_refusal *why)
 	if (r != 0 || got != HD_KEY_BYTES || end != text + n)
 		return no_key(text, why);
 	if (sodium_is_zero(ret->b, HD_KEY_BYTES))
-		return wg_refuse(why, -EINVAL, "invalid_key",
-				 "\"%.48s\" is no public key: it is all zeros, "
-				 "which has no private key",
-				 text);
+		return wg_refuse(
+			why, -EINVAL, "invalid_key",
+			"\"%.48s\" is not a public key: it is all zeros, "
+			"which has no private key",
+			text);
 	return 0;
 }
 
@@ -176,12 +177,13 @@ int wg_addr_parse(const char *text, union hd_addr *ret, struct wg_refusal *why)
 	/* sin_port and sin6_port lie at the same place */
 	if (!split(text, ip, &port) || !parse_ip(ip, &addr) ||
 	    !parse_port(port, &addr.in.sin_port))
-		return wg_refuse(why, -EINVAL, "bad_args",
-				 "\"%.64s\" is no endpoint: write an address "
-				 "and a port, 192.0.2.1:51820 or "
-				 "[2001:db8::1]:51820, or leave it out and it "
-				 "is learned",
-				 text);
+		return wg_refuse(
+			why, -EINVAL, "bad_args",
+			"\"%.64s\" is not an endpoint: write an address "
+			"and a port, 192.0.2.1:51820 or "
+			"[2001:db8::1]:51820, or leave it out and it "
+			"is learned",
+			text);
 	*ret = addr;
 	return 0;
 }

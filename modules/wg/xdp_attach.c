@@ -179,13 +179,14 @@ static int alone_there(const struct xdp_multiprog *mp, int ifindex,
 	struct xdp_program *prog = xdp_multiprog__main_prog(mp);
 
 	if (!is_ours(prog))
-		return hd_error_set(why, -EBUSY,
-				    "the XDP program %s (id %u) of somebody "
-				    "else is there, and it is no dispatcher of "
-				    "libxdp that could be joined; ip link set "
-				    "dev IFACE xdp off removes it",
-				    prog ? xdp_program__name(prog) : "?",
-				    prog ? xdp_program__id(prog) : 0);
+		return hd_error_set(
+			why, -EBUSY,
+			"the XDP program %s (id %u) of somebody "
+			"else is there, and it is not a dispatcher "
+			"of libxdp that could be joined; ip link set "
+			"dev IFACE xdp off removes it",
+			prog ? xdp_program__name(prog) : "?",
+			prog ? xdp_program__id(prog) : 0);
 	link_detach(ifindex);
 	bpf_xdp_detach(ifindex, 0, NULL); /* had it no link */
 	return 0;

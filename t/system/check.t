@@ -126,7 +126,7 @@ subtest 'the state folder' => sub {
     rmdir "$f->{dir}/state";
     good($f, 'none: the start makes it');
     HyperDerp::Test::spew("$f->{dir}/state", '');
-    bad($f, 1, qr/state_dir .*this is no folder/, 'a file');
+    bad($f, 1, qr/state_dir .*this is not a folder/, 'a file');
 };
 
 subtest 'files of modules' => sub {

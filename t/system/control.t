@@ -146,14 +146,14 @@ subtest 'exit codes of hdctl' => sub {
         is $?, 2, '... and is not done';
     }
     like $hd->ctl(qw(peers --sort agnet)), qr/no such column; is "agent" meant\?; there are: key, addr/, '--sort: a slip';
-    like $hd->ctl(qw(status --sort nosuch)), qr/no table/, '... of what is no table';
-    like $hd->ctl(qw(derpmap --sort nosuch)), qr/no table/, '... of what hdctl does itself';
+    like $hd->ctl(qw(status --sort nosuch)), qr/not a table/, '... of what is no table';
+    like $hd->ctl(qw(derpmap --sort nosuch)), qr/not a table/, '... of what hdctl does itself';
     like $hd->ctl(qw(peers ffffffff --sort nosuch)), qr/no such column; there are: key addr/, '... of an empty table';
     like ask(connection(), '{"cmd":["module","relaod","derp"]}')->{error}{message}, qr/is "module reload" meant/,
         'the relay knows too, with an argument behind';
     like $hd->ctl('module'), qr/expected next: load, reload, status, unload, disable, enable, new/,
         'the beginning of a command is known for one';
-    like $hd->ctl('module status'), qr/stand apart/, 'a command in one word';
+    like $hd->ctl('module status'), qr/words are separate/, 'a command in one word';
     for ('wg', 'wg peer list', 'wg client-config phone') {
         like $hd->ctl(split / /), qr/^hdctl: the module wg, .* is not loaded; .*: hdctl module enable wg$/,
             "$_: the module is missing";

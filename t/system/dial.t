@@ -147,7 +147,7 @@ subtest 'nobody' => sub {
     refused qr/^dropped$/, 'cancelled at once', @relay, cancel => undef;
     refused qr/one of them/, 'no address', port => 1;
     refused qr/no port/, 'no port', host => 'x';
-    refused qr/no host name/, 'a space', host => 'a b', port => 1;
+    refused qr/neither a host name/, 'a space', host => 'a b', port => 1;
     refused qr/64 hexadecimal/, 'half a pin', @relay, pin => 'sha256-raw:abc';
     refused qr/of TLS, which is not asked for/, 'a pin without TLS', host => 'x', port => 1, pin => 'x';
     refused qr/^dropped$/, 'a protocol that is not in the table', @relay, strange => undef;

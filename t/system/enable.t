@@ -32,7 +32,7 @@ subtest 'no relay runs' => sub {
     like_exit 0, qr/at the next start/, 'enable', qw(module enable good);
     is readlink "$dir/enabled/good.yaml", "$dir/available/good.yaml", 'a link to what the package has';
     like_exit 0, qr/at the next start/, 'twice', qw(module enable good);
-    like_exit 2, qr/no module's name/, 'no name', qw(module enable ../x);
+    like_exit 2, qr/not a module's name/, 'no name', qw(module enable ../x);
     like_exit 2, qr/one name/, 'two names', qw(module enable a b);
     like_exit 1, qr/is not enabled/, 'disable of what is not enabled', qw(module disable needs);
     local $ENV{HDCTL_MODULES_ENABLED} = "$dir/nowhere/modules-enabled";

@@ -358,7 +358,7 @@ subtest 'wrong configurations' => sub {
         like $said, $re, '... says why';
     }
     my $bad = HyperDerp::Test::spew("$dir/hd.yaml", $hd->yaml =~ s/name: api\.example\.org/name: "*.*.org"/r);
-    like `$HyperDerp::Test::build/hyper-derp -t --config $bad 2>&1`, qr/`name: \*\.\*\.org`: this is no name/, 'a name';
+    like `$HyperDerp::Test::build/hyper-derp -t --config $bad 2>&1`, qr/`name: \*\.\*\.org`: not the name of a host/, 'a name';
 };
 
 # ---- the module comes and goes ----

@@ -112,12 +112,12 @@ subtest 'failures' => sub {
     is came(url => "$url/ok", max => 5)->{body}, 'hello', '... or exactly so long';
     fails('ECONNRESET', qr/./, 'one that is cut', url => "$url/cut");
     refused qr/dropped/, 'cancelled at once', url => "$url/hang", cancel => undef;
-    refused qr/no URL to fetch/, 'another scheme', url => 'ftp://x/';
+    refused qr/not a URL to fetch/, 'another scheme', url => 'ftp://x/';
     refused qr/spaces/, 'a space', url => 'http://x/a b';
     refused qr/no host/, 'no host', url => 'http:///x';
     refused qr/unix:/, 'a socket without a path', url => 'http://unix:x';
     refused qr/HOST:PORT/, 'no address', url => $url, via => 'nowhere';
-    refused qr/no header/, 'no header', url => $url, header => 'A b: c';
+    refused qr/not a header/, 'no header', url => $url, header => 'A b: c';
     refused qr/sha256/, 'half a pin', url => $url, pin => 'sha256//abc';
     refused qr/method/, 'no method', url => $url, method => 'get it';
 };

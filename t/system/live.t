@@ -350,7 +350,7 @@ subtest 'refusals' => sub {
     taken ctl($hd, qw(module load good)), 'loaded by name';
     taken ctl($hd, qw(module load needs)), 'and what requires it';
     refused ctl($hd, qw(module load missing)), qr/no file missing\.so/, 'a file that is not there';
-    refused ctl($hd, qw(module load ../x)), qr/no module's name/, 'no name';
+    refused ctl($hd, qw(module load ../x)), qr/not a module's name/, 'no name';
     refused ctl($hd, qw(module reload nothere)), qr/not loaded/, 'reload of what is not loaded';
     refused ctl($hd, 'module', 'load', "$HyperDerp::Live::modules/crashes.so"),
         qr/crashes/, 'a file that crashes';

@@ -269,7 +269,7 @@ subtest 'a file, and DNS' => sub {
     is link_of($one)->{source}, 'file', '... since the file says so';
     goes $alice, $bob, 'hello', '... and packets go there';
     $write->("127.0.0.1:$two->{plain} tls=false\nwhat is that\n");
-    ok $one->log_like(qr{members cannot be taken, those of before stay: \S+/members:2: `is` is not known}),
+    ok $one->log_like(qr{members cannot be taken, the old ones stay: \S+/members:2: `is` is not known}),
         'a wrong line is said';
     is link_of($one)->{state}, 'up', '... and changes nothing';
     like $one->ctl('reload'), qr{mesh\.members_file: .*members:2}, '... but a reload is refused';

@@ -186,7 +186,7 @@ subtest 'revoked' => sub {
     admitted($bob);
     ok ctl($hd, qw(peer unrevoke), $alice->{key})->{ok}, 'alice is let in again';
     admitted($alice);
-    like ctl($hd, qw(peer revoke), 'abcd')->{error}{message}, qr/no whole key/, 'half a key is refused';
+    like ctl($hd, qw(peer revoke), 'abcd')->{error}{message}, qr/not a whole key/, 'half a key is refused';
 };
 
 subtest 'the code is reloaded' => sub {
@@ -196,7 +196,7 @@ subtest 'the code is reloaded' => sub {
     is explained($carol->{key}), 'deny revocation -', '... and she still is';
     HyperDerp::Test::spew("$hd->{dir}/policy.revoked", "nonsense\n");
     like ctl($hd, qw(module reload policy))->{error}{message},
-        qr/policy\.so: \Q$hd->{dir}\E\/policy\.revoked: line 1 is no revocation/, 'a damaged file: the trial fails';
+        qr/policy\.so: \Q$hd->{dir}\E\/policy\.revoked: line 1 is not a revocation/, 'a damaged file: the trial fails';
     is explained($carol->{key}), 'deny revocation -', '... nothing has changed';
     ok $a->ping, '... for nobody';
     ok ctl($hd, qw(peer unrevoke), $carol->{key})->{ok}, 'the file is written anew';
@@ -319,12 +319,12 @@ subtest 'what stops a start' => sub {
     $hd->finish;
     for my $case (
         ["  rules: [{keys: $hd->{dir}/missing}]\n", qr{hd\.yaml:\d+: module policy: keys: \S+/missing: No such file.*relay's user}],
-        ["  rules: [{from: [relay.example]}]\n",   qr{hd\.yaml:\d+: module policy: from: relay\.example is no address}],
+        ["  rules: [{from: [relay.example]}]\n",   qr{hd\.yaml:\d+: module policy: from: relay\.example is not an address}],
         ["  rules: [{key: $keys}]\n",              qr{hd\.yaml:\d+: .*keys}],
         ["  rules: [{url: relay.example}]\n",      qr{hd\.yaml:\d+: module policy: url: }],
         ["  rules: [{action: maybe}]\n",           qr{hd\.yaml:\d+: .*allow.*deny}],
-        ["  rules: [{from: ['::1'], tenant: a b}]\n", qr{hd\.yaml:\d+: module policy: tenant: "a b" is no name of a tenant; write 1 to 63}],
-        ["  rules: [{from: ['::1'], tenant: a, action: deny}]\n", qr{hd\.yaml:\d+: module policy: tenant: a rule that denies has none}],
+        ["  rules: [{from: ['::1'], tenant: a b}]\n", qr{hd\.yaml:\d+: module policy: tenant: "a b" is not a tenant's name; write 1 to 63}],
+        ["  rules: [{from: ['::1'], tenant: a, action: deny}]\n", qr{hd\.yaml:\d+: module policy: tenant: a rule that denies cannot have}],
         ["  rules: [{action: Deny}]\n",            qr{hd\.yaml:\d+: `action: Deny` .*did you mean `deny`}],
         ["  default: ALLOW\n",                     qr{hd\.yaml:\d+: `default: ALLOW` is not one of allow, deny}],
         ["  rules: [{}]\n",                        qr{hd\.yaml:\d+: module policy: a rule that matches everybody; name keys}],

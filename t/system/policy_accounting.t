@@ -126,7 +126,7 @@ subtest 'while they are connected' => sub {
         qr/\A[^\r]*,drops,bytes_quota,percent\r\n[^\r]*,office,2,[\d,]+,,\r\n/, '... and columns do not depend on the rows';
     is scalar(@{ ctl($hd, qw(accounting --since), substr($since, 0, 4) + 1 . '-12')->{data} }), 0,
         'since a month that is to come';
-    like $hd->ctl(qw(--csv status)), qr/--csv: the answer is no table/, '... of what is no table';
+    like $hd->ctl(qw(--csv status)), qr/--csv: the answer is not a table/, '... of what is no table';
     like ctl($hd, qw(accounting --since 2026-13))->{error}{message}, qr/give a month as/, '--since nonsense';
 };
 
@@ -223,7 +223,7 @@ subtest 'a quota' => sub {
     ok HyperDerp::Raw->login($hd, $alice)->ping, 'they are as before';
     conf '[{name: office, quota: {bytes: 1}}], accounting: false';
     HyperDerp::Test::spew($hd->{file}, HyperDerp::Test::slurp($hd->{file}) =~ s/\], accounting/]\n  accounting/r);
-    like ctl($hd, 'reload')->{error}{message}, qr/quota: tenant office has one, and nothing is counted/,
+    like ctl($hd, 'reload')->{error}{message}, qr/quota: tenant office has one, but nothing is counted/,
         'a quota without accounting is refused';
 };
 

@@ -321,7 +321,7 @@ subtest 'requests from trusted proxies' => sub {
     ok $reload->(''), 'none is trusted';
     $is->($list, 'here via nobody', '... nor believed');
     ok !$reload->("trusted_proxies: [nginx]\n"), 'rubbish is refused';
-    ok $hd->log_like(qr/hd\.yaml:\d+: `trusted_proxies`: nginx is no address/), '... with the place';
+    ok $hd->log_like(qr/hd\.yaml:\d+: `trusted_proxies`: nginx is not an address/), '... with the place';
     $hd->finish;
 };
 
@@ -362,9 +362,9 @@ subtest 'what -t refuses' => sub {
         my $text = qx($HyperDerp::Test::build/hyper-derp -t --config $bad->{file} 2>&1);
         return ($text, $? >> 8);
     };
-    for (['yes', qr/`proxy_protocol`: yes is no address or prefix; list the proxies/], ['[]', qr/`proxy_protocol` has 0 entries/],
-        ['["127.0.0.1:80"]', qr/.*127\.0\.0\.1:80 is no address or prefix/], ['[localhost]', qr/.*localhost is no address/],
-        ['[10.0.0.1/8]', qr/.*10\.0\.0\.1\/8 has bits set behind its prefix/], ['{from: 10.0.0.1}', qr/`proxy_protocol` must be a list/]) {
+    for (['yes', qr/`proxy_protocol`: yes is not an address or a prefix; list the proxies/], ['[]', qr/`proxy_protocol` has 0 entries/],
+        ['["127.0.0.1:80"]', qr/.*127\.0\.0\.1:80 is not an address or a prefix/], ['[localhost]', qr/.*localhost is not an address/],
+        ['[10.0.0.1/8]', qr/.*10\.0\.0\.1\/8 has bits set after its prefix/], ['{from: 10.0.0.1}', qr/`proxy_protocol` must be a list/]) {
         my ($list, $why) = @$_;
         my ($text, $code) = $check->($list);
         is $code, 78, $list;

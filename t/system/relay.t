@@ -295,7 +295,7 @@ subtest 'the page at /' => sub {
     cmp_ok $ours, '>', 19_900, 'a file that does not fit into one write';    # a chunk's border may cut some
     unlink $file;
     like $get->(), qr{^HTTP/1.1 404 }, 'a file that has gone is 404';
-    for (['ours', qr/`home: ours`: page, blank, none, a URL/], ['/none.html', qr{`home`: /none\.html: No such file}], ['/tmp', qr{`home`: /tmp is no file}],
+    for (['ours', qr/`home: ours`: page, blank, none, a URL/], ['/none.html', qr{`home`: /none\.html: No such file}], ['/tmp', qr{`home`: /tmp is not a file}],
         ['"https://a b"', qr/`home`: the URL has spaces/]) {
         my ($home, $want) = @$_;
         like $set->($home), $want, "$home is refused";

@@ -326,7 +326,7 @@ subtest 'questions' => sub {
     $t = HyperDerp::Terminal->new(120, 50, $hdctl, 'setup', '-c', relay()->{file}, '--no-start', '--host', 'localhost');
     ok $t->shows(qr/^certificate: /m), 'once more';
     $t->type('lets encrypt');
-    ok $t->shows(qr/"lets encrypt" is none of these; nothing is changed/), 'an answer that is none' or diag $t->text;
+    ok $t->shows(qr/"lets encrypt" is not one of these; nothing has changed/), 'an answer that is none' or diag $t->text;
     is $t->ended, 2, '... is no answer';
     like text($r), qr/^  - \{addr: "[^"]+:$r->{port}", tls: true\}$/m, 'what was answered is written';
 };

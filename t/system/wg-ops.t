@@ -169,7 +169,7 @@ subtest 'what is shown' => sub {
         "a host's name in the configuration is looked up";
     is_deeply json(qw(wg blocklist list)), [], 'the blocklist';
     is json(qw(wg blocklist clear))->{cleared}, 0, '... is cleared';
-    like $hd->ctl(qw(wg blocklist clear nonsense)), qr/no address/, '... by address';
+    like $hd->ctl(qw(wg blocklist clear nonsense)), qr/not an address/, '... by address';
     is_deeply json(qw(wg show drop-sources)), [], 'no drops yet';
     like $hd->ctl(qw(complete -- wg p)), qr/^peer$/m, 'completion knows the words';
 };
@@ -431,12 +431,12 @@ subtest 'client-config' => sub {
     for (qw(relay:99999 relay:0 relay: relay:x -relay 1.2.3 1.2.3.4.5 0.0.0.0 [::] [2001:db8::1 [relay]:5 ff02::1), 'a b') {
         my $text = $hd->ctl(qw(wg client-config alice --endpoint), $_);
         isnt $?, 0, "--endpoint '$_' is refused";
-        like $text, qr/is no endpoint for clients: write/, '... with a remedy';
+        like $text, qr/is not an endpoint for clients: write/, '... with a remedy';
     }
     for (qw(notip 10.9.0.1/33 10.9.0.1/ fd00::1/129 10.9.0.1,), '10.9.0.1 10.9.0.2') {
         my $text = $hd->ctl(qw(wg client-config alice --address), $_);
         isnt $?, 0, "--address '$_' is refused";
-        like $text, qr/is no address in the tunnel: write/, '... with a remedy';
+        like $text, qr/is not an address in the tunnel: write/, '... with a remedy';
     }
     for (qw(relay relay_1.example. 192.0.2.1 [2001:db8::1]:7 2001:db8::1 xn--bcher-kva.example:1)) {
         $hd->ctl(qw(wg client-config alice --endpoint), $_);

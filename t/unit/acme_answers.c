@@ -63,13 +63,13 @@ static void a_small_directory(void **state)
 static void wrong_directories(void **state)
 {
 	static const char *const rows[][2] = {
-		{ "", "is no JSON object" },
-		{ "[]", "is no JSON object" },
-		{ "<html>", "is no JSON object" },
+		{ "", "is not a JSON object" },
+		{ "[]", "is not a JSON object" },
+		{ "<html>", "is not a JSON object" },
 		{ "{}", "has no \"newNonce\"" },
 		{ "{\"newNonce\": 7}", "has no \"newNonce\"" },
 		{ "{\"newNonce\": \"ftp://a\"}", "\"newNonce\" of the server's "
-						 "answer is no URL" },
+						 "answer is not a URL" },
 		{ "{\"newNonce\": \"http://a\", \"newAccount\": \"\"}",
 		  "has no \"newAccount\"" },
 	};
@@ -141,7 +141,7 @@ static void wrong_orders(void **state)
 		  "has 0 authorizations" },
 		{ "{\"status\": \"ready\", \"finalize\": \"http://a\", "
 		  "\"authorizations\": [7]}",
-		  "is no URL" },
+		  "is not a URL" },
 		{ "{\"status\": \"valid\", \"finalize\": \"http://a\", "
 		  "\"certificate\": 7, \"authorizations\": [\"http://a\"]}",
 		  "no \"certificate\"" },
@@ -214,7 +214,7 @@ static void wrong_challenges(void **state)
 		  "no \"token\"" },
 		{ "{\"type\": \"http-01\", \"url\": \"http://a\", \"status\": "
 		  "\"pending\", \"token\": \"../x\"}",
-		  "no base64url" },
+		  "not base64url" },
 	};
 	struct acme_authz z;
 	struct hd_error err;

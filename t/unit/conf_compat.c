@@ -90,7 +90,8 @@ static void the_stun_port_becomes_an_address(void **state)
 	       "text:2: `level2.stun_port` is the old name of `stun.listen`, "
 	       "which is set too; remove one of the two");
 	refuse("stun: 5\nlevel2: {stun_port: 1}",
-	       "text:2: `stun.listen` belongs to a section that is no mapping");
+	       "text:2: `stun.listen` belongs to a section that is not a "
+	       "mapping");
 }
 
 static void keys_without_effect_warn_once_each(void **state)

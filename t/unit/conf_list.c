@@ -56,7 +56,7 @@ static void proxies_of_listeners_are_read(void **state)
 	assert_null(strstr(logged, "everybody"));
 	refuse("listen:\n  - addr: \"[::]:1\"\n"
 	       "    proxy_protocol: [10.0.0.1/8]\n",
-	       "text:3: `proxy_protocol`: 10.0.0.1/8 has bits set behind its "
+	       "text:3: `proxy_protocol`: 10.0.0.1/8 has bits set after its "
 	       "prefix");
 }
 
@@ -244,7 +244,7 @@ static void wrong_flags_are_named(void **state)
 		    "to 256 threads");
 	cli = no_flags;
 	cli.port = 70000;
-	refuse_with(&cli, "", "--port 70000: ports end at 65535");
+	refuse_with(&cli, "", "--port 70000 is outside 1-65535");
 	cli.port = 1;
 	conf = load_with(&cli, "listen: []");
 	assert_string_equal(logged, "--port 1 has no effect: there is no "

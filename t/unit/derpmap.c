@@ -184,7 +184,7 @@ static void a_device_stays_one(void **state)
 	(void)state;
 	assert_int_equal(derpmap_save("/dev/null", "json", &named, &err),
 			 -EINVAL);
-	assert_non_null(strstr(err.text, "no regular file"));
+	assert_non_null(strstr(err.text, "not a regular file"));
 }
 
 static void unknown_format_names_the_known(void **state)

@@ -60,9 +60,9 @@ static void wrong_ones_are_refused(void **state)
 	const char *const spaced[] = { "A b: c", NULL };
 
 	(void)state;
-	REFUSED("no URL", .url = NULL);
-	REFUSED("no URL", .url = "x.example");
-	REFUSED("no URL", .url = "file:///etc/passwd");
+	REFUSED("not a URL", .url = NULL);
+	REFUSED("not a URL", .url = "x.example");
+	REFUSED("not a URL", .url = "file:///etc/passwd");
 	REFUSED("no host", .url = "http://");
 	REFUSED("no host", .url = "http:///x");
 	REFUSED("no host", .url = "http://:80/x");

@@ -190,7 +190,7 @@ static void wrong_tables(void **state)
 		  "metric a_total{} has two rows" },
 		{ { SMALL(a, "a_total", NULL), SMALL(b, "b_total", NULL) },
 		  sizeof(struct hd_counter),
-		  "metric b_total is no field" },
+		  "metric b_total is not a field" },
 		{ { SMALL(a, "a-total", NULL), SMALL(b, "b_total", NULL) },
 		  sizeof(struct small),
 		  "metric \"a-total\" needs" },

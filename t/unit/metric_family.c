@@ -320,7 +320,7 @@ static void refusals(void **state)
 		  "label" },
 		{ { "x", { "a" }, rows, sizeof(struct numbers), 0 },
 		  "1 to 65536" },
-		{ { "x", { "a" }, rows, 8, 1 }, "x_up is no field" },
+		{ { "x", { "a" }, rows, 8, 1 }, "x_up is not a field" },
 		{ { "links", { "a" }, rows, sizeof(struct numbers), 1 },
 		  "two families" },
 	};

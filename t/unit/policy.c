@@ -320,9 +320,9 @@ static void limits_that_are_wrong(void **state)
 	conf.tenants.v = unnamed;
 	conf.tenants.n = 1;
 	assert_int_equal(policy_limits_check(&conf, &err), -EINVAL);
-	assert_non_null(strstr(err.text, "\"a b\" is no name"));
+	assert_non_null(strstr(err.text, "\"a b\" is not a tenant"));
 	assert_int_equal(policy_limits_take(&conf, &denies, l, &err), -EINVAL);
-	assert_non_null(strstr(err.text, "a rule that denies has none"));
+	assert_non_null(strstr(err.text, "a rule that denies cannot have"));
 }
 
 int main(void)

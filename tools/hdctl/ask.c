@@ -259,7 +259,7 @@ int ask(struct ask *a, const char *const *words, size_t n, json_t **ret_data,
 
 		if (word == NULL)
 			return hd_error_set(err, HDCTL_USAGE,
-					    "word %zu is no UTF-8", i + 1);
+					    "word %zu is not UTF-8", i + 1);
 		json_decref(word);
 	}
 	/* who is refused at once is told so, though nothing can be sent */

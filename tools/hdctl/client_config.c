@@ -114,9 +114,10 @@ int client_ask_config(struct hdctl *h, const struct client_wish *w,
 	r = ask(&h->ask, words, n, ret, &err);
 	if (r != HDCTL_OK)
 		return hdctl_fail(r, "%s", err.text);
-	return json_is_string(*ret) ? r
-				    : hdctl_fail(HDCTL_REFUSED, "the relay's "
-						 "answer is no text");
+	return json_is_string(*ret)
+		       ? r
+		       : hdctl_fail(HDCTL_REFUSED, "the relay's "
+						   "answer is not text");
 }
 
 /* With another key than the registered one nothing would ever work, and nothing

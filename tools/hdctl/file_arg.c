@@ -103,7 +103,8 @@ int file_arg_read(const char *name, char **ret_text, struct hd_error *err)
 	if (r < 0) {
 		free(text);
 		return hd_error_set(err, HDCTL_USAGE, "%s: %s", name,
-				    r == -EILSEQ ? "is no text" : strerror(-r));
+				    r == -EILSEQ ? "is not text"
+						 : strerror(-r));
 	}
 	*ret_text = text;
 	return HDCTL_OK;

@@ -39,7 +39,8 @@ static int find_place(const char *name, struct place *p)
 
 	if (!is_module_name(name))
 		return hdctl_fail(HDCTL_USAGE,
-				  "%s: no module's name: a-z, 0-9 and _", name);
+				  "%s: not a module's name: a-z, 0-9 and _",
+				  name);
 	snprintf(p->enabled, sizeof(p->enabled), "%s/%s.yaml", enabled, name);
 	if (snprintf(p->folder, PATH_BYTES, "%s", enabled) >= PATH_BYTES ||
 	    snprintf(p->available, PATH_BYTES, "%s/%s.yaml", available, name) >=

@@ -224,8 +224,10 @@ static int sort(const struct hdctl *h, const json_t *command, json_t *data)
 
 	columns = columns != NULL ? columns : "";
 	if (!json_is_array(data))
-		return hdctl_fail(HDCTL_USAGE, "--sort %s: the answer is no "
-					       "table", h->sort);
+		return hdctl_fail(HDCTL_USAGE,
+				  "--sort %s: the answer is not "
+				  "a table",
+				  h->sort);
 	if (!print_sort(data, h->sort))
 		return no_such_field(data, h->sort, columns);
 	if (json_array_size(data) == 0 && *columns != '\0' &&
@@ -239,9 +241,11 @@ static int check_no_table(const struct hdctl *h)
 {
 	if (h->sort != NULL)
 		return hdctl_fail(HDCTL_USAGE,
-				  "--sort %s: the answer is no table", h->sort);
+				  "--sort %s: the answer is not a table",
+				  h->sort);
 	if (h->csv)
-		return hdctl_fail(HDCTL_USAGE, "--csv: the answer is no table");
+		return hdctl_fail(HDCTL_USAGE,
+				  "--csv: the answer is not a table");
 	return HDCTL_OK;
 }
 
@@ -261,7 +265,7 @@ static int csv(const json_t *command, const json_t *data)
 
 	if (print_csv(stdout, data, json_string_value(columns)))
 		return HDCTL_OK;
-	return hdctl_fail(HDCTL_USAGE, "--csv: the answer is no table");
+	return hdctl_fail(HDCTL_USAGE, "--csv: the answer is not a table");
 }
 
 static int run_daemons(struct hdctl *h, const char *const *words, size_t n)

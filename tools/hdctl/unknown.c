@@ -164,7 +164,7 @@ int hdctl_unknown(const struct hdctl *h, const char *const *words, size_t n)
 	if (strcmp(near, said) == 0)
 		return hdctl_fail(HDCTL_USAGE,
 				  "\"%s\" is given as one word: a command's "
-				  "words stand apart",
+				  "words are separate",
 				  said);
 	return hdctl_fail(HDCTL_USAGE,
 			  "there is no command \"%s\"; is \"%s\" meant?", said,

@@ -64,10 +64,11 @@ static int copy_lines(const char *text, FILE *out, struct hd_error *err)
 
 		if (is_named(&l, "PrivateKey")) {
 			if (!put_public(&l, out))
-				return hd_error_set(err, HDCTL_USAGE,
-						    "line %u: PrivateKey is no "
-						    "WireGuard key",
-						    number);
+				return hd_error_set(
+					err, HDCTL_USAGE,
+					"line %u: PrivateKey is not "
+					"a WireGuard key",
+					number);
 		} else if (!is_named(&l, "PresharedKey")) {
 			fwrite(p, 1, strcspn(p, "\n"), out);
 		}

@@ -87,7 +87,7 @@ json_t *yaml_tree_parse(const char *text, size_t n, const char *name,
 		hd_error_set(err, -EINVAL, "%s:%zu: %s", name,
 			     parser.problem_mark.line + 1,
 			     parser.problem != NULL ? parser.problem
-						    : "this is no YAML");
+						    : "this is not YAML");
 	} else {
 		tree = tree_of(&doc, yaml_document_get_root_node(&doc), 0);
 		yaml_document_delete(&doc);

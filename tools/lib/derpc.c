@@ -88,7 +88,8 @@ int derpc_start(struct derpc *c, const struct derpc_conf *conf,
 	c->is_server_known = true;
 	c->known_key = *conf->server;
 	r = add_client_info(c, conf->server);
-	return r == 0 ? 0 : hd_error_set(err, r, "the relay's key is no key");
+	return r == 0 ? 0
+		      : hd_error_set(err, r, "the relay's key is not a key");
 }
 
 size_t derpc_out(struct derpc *c, const uint8_t **ret_bytes)
@@ -161,7 +162,7 @@ static int on_server_key(struct derpc *c, const uint8_t *p, uint32_t len,
 		return 0;
 	c->known_key = c->server;
 	if (add_client_info(c, &c->server) < 0)
-		return hd_error_set(err, -EBADMSG, "ServerKey is no key");
+		return hd_error_set(err, -EBADMSG, "ServerKey is not a key");
 	return 0;
 }
 

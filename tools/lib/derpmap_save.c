@@ -58,7 +58,7 @@ static int check_kind(const char *path, struct hd_error *err)
 
 	if (stat(path, &old) == 0 && !S_ISREG(old.st_mode))
 		return hd_error_set(err, -EINVAL,
-				    "no regular file: name one, or leave "
+				    "not a regular file: name one, or leave "
 				    "--output out");
 	return 0;
 }

@@ -97,7 +97,8 @@ static void look_at_state(struct doctor *d)
 			   errno == ENOENT ? "made at the first start"
 					   : strerror(errno));
 	} else if (!S_ISDIR(st.st_mode)) {
-		doctor_say(d, DOCTOR_FAIL, "state_dir %s is no folder", path);
+		doctor_say(d, DOCTOR_FAIL, "state_dir %s is not a folder",
+			   path);
 		doctor_remedy(d, "set another state_dir, or remove the file");
 	} else if (doctor_access(d, path, W_OK | X_OK) > 0) {
 		wrong_owner(d, path, &st);

@@ -151,9 +151,10 @@ int setup_ask(struct setup *s)
 	if (on && w->certificate == SETUP_CERT_KEEP)
 		on = ask_certificate(s, &wrong);
 	if (wrong != NULL)
-		return hdctl_fail(HDCTL_USAGE,
-				  "\"%s\" is none of these; nothing is changed",
-				  wrong);
+		return hdctl_fail(
+			HDCTL_USAGE,
+			"\"%s\" is not one of these; nothing has changed",
+			wrong);
 	if (on && w->who == NULL)
 		on = ask_who(s);
 	if (on && w->port == 0)

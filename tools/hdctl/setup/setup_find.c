@@ -111,7 +111,8 @@ static int set_folder(struct setup *s)
 	int n;
 
 	if (s->w.config[0] != '/' && getcwd(here, sizeof(here)) == NULL)
-		return hdctl_fail(HDCTL_REFUSED, "where are we: %s",
+		return hdctl_fail(HDCTL_REFUSED,
+				  "cannot find out the current folder: %s",
 				  strerror(errno));
 	n = snprintf(s->config, sizeof(s->config), "%s%s%s", here,
 		     here[0] != '\0' ? "/" : "", s->w.config);
