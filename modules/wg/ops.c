@@ -325,6 +325,17 @@ int wg_ops_load(struct hd_module *mod, const struct wg_conf *conf,
 	return 0;
 }
 
+int wg_ops_read_again(struct hd_module *mod, struct hd_error *err)
+{
+	int r;
+
+	wg_ops_unload();
+	r = read_roster(hd_module_conf(mod), err);
+	if (r == 0 && apply_all(mod) < 0)
+		r = hd_error_set(err, -ENOMEM, "out of memory");
+	return r;
+}
+
 void wg_ops_unload(void)
 {
 	wg_roster_free(&ops.roster);

@@ -36,6 +36,10 @@ uint16_t wg_ops_port(struct hd_module *mod); /* for clients */
 bool wg_ops_commit(struct hd_module *mod, struct hd_call *call,
 		   struct wg_changes *changes, int r, struct wg_refusal *why);
 
+/* wg_ops_read_again - the roster's file has changed since load(). Returns 0;
+ * negative with err, and there is no roster. */
+int wg_ops_read_again(struct hd_module *mod, struct hd_error *err);
+
 /* wg_own_check - an endpoint that is the relay itself, or a broadcast address.
  * ops_own.c. Returns 0; -EINVAL. */
 int wg_own_check(const struct wg_conf *conf, const struct wg_entry *p,

@@ -9,6 +9,7 @@
 #include "modules/wg/ops.h"
 #include "modules/wg/plan.h"
 #include "modules/wg/state.h"
+#include "modules/wg/upgrade.h"
 #include "modules/wg/xdp.h"
 
 #define AT(field) .offset = offsetof(struct wg_conf, field)
@@ -222,6 +223,7 @@ static int open_xdp(struct wg_engine *e, struct hd_error *err)
 		.interfaces = e->conf->xdp_interface,
 		.port = e->sum.port,
 		.paths_max = 2 * HD_MIN(e->links.max, 1u << 17),
+		.later = hd_is_taking_over(), /* wg_upgrade.taken() */
 	};
 	int r = wg_xdp_open(&conf, &e->xdp, err);
 
@@ -255,7 +257,8 @@ static int begin(struct wg_worker *ww, struct hd_module *mod,
 	HD_AUTO(wg_plan_free) struct wg_plan *plan = wg_plan_first();
 	if (plan != NULL)
 		wg_engine_plan(e, plan);
-	if (fresh && saved != NULL)
+	/* a process whose place we take knows better than its file */
+	if (fresh && saved != NULL && !hd_is_taking_over())
 		wg_restore(e, saved);
 	wg_saved_free(&saved);
 	wg_plan_free(&plan);
@@ -347,9 +350,10 @@ static void wg_unload(struct hd_module *mod)
 
 HD_MODULE(wg, .version = "1.0", .licence = "MIT",
 	  .summary = "relays stock WireGuard clients by their public keys",
-	  .state_version = WG_STATE_VERSION, .options = options,
-	  .metrics = wg_metrics, .metrics_size = sizeof(struct wg_numbers),
-	  .events = wg_events, .conf_size = sizeof(struct wg_conf),
+	  .state_version = WG_STATE_VERSION, .flags = HD_MODULE_UPGRADES,
+	  .upgrade = &wg_upgrade, .options = options, .metrics = wg_metrics,
+	  .metrics_size = sizeof(struct wg_numbers), .events = wg_events,
+	  .conf_size = sizeof(struct wg_conf),
 	  .worker_size = sizeof(struct wg_worker), .load = wg_load,
 	  .check = wg_check, .start = wg_start, .changed = wg_changed,
 	  .stop = wg_stop, .unload = wg_unload);

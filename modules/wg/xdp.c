@@ -114,11 +114,25 @@ static int attach_all(struct wg_xdp *x, enum wg_xdp_mode mode,
 	return 0;
 }
 
+/* A link of the process before keeps its mode. */
+static void drop_links(struct wg_xdp *x)
+{
+	for (uint32_t i = 0; i < x->n_ports; i++) {
+		if (x->ports[i].link_fd > 0)
+			close(x->ports[i].link_fd);
+		x->ports[i].link_fd = 0;
+	}
+}
+
 static int attach_best(struct wg_xdp *x, enum wg_xdp_mode mode,
 		       struct hd_error *err)
 {
 	struct hd_error first = { "" };
 
+	if (mode == WG_XDP_AUTO && x->before != WG_XDP_OFF)
+		mode = x->before;
+	if (mode != x->before)
+		drop_links(x);
 	if (mode != WG_XDP_AUTO)
 		return attach_all(x, mode, err);
 	if (attach_all(x, WG_XDP_DRV, &first) == 0)
@@ -178,6 +192,20 @@ static int load(struct wg_xdp *x, const struct wg_xdp_conf *conf,
 	return 0;
 }
 
+static int attach(struct wg_xdp *x, struct hd_error *err)
+{
+	int r = attach_best(x, x->wanted, err);
+
+	if (r < 0)
+		return r;
+	r = wg_xdp_egress_fill(x);
+	return r == 0 ? 0
+		      : hd_error_set(err, r,
+				     "xdp: cannot enter the "
+				     "interfaces: %s",
+				     strerror(-r));
+}
+
 static int open_all(struct wg_xdp *x, const struct wg_xdp_conf *conf,
 		    struct hd_error *err)
 {
@@ -190,17 +218,7 @@ static int open_all(struct wg_xdp *x, const struct wg_xdp_conf *conf,
 				    "wg.xdp: no interface is "
 				    "named in wg.xdp_interface");
 	r = load(x, conf, err);
-	if (r < 0)
-		return r;
-	r = attach_best(x, conf->mode, err);
-	if (r < 0)
-		return r;
-	r = wg_xdp_egress_fill(x);
-	return r == 0 ? 0
-		      : hd_error_set(err, r,
-				     "xdp: cannot enter the "
-				     "interfaces: %s",
-				     strerror(-r));
+	return r < 0 || x->later ? r : attach(x, err);
 }
 
 static void log_attached(const struct wg_xdp *x)
@@ -235,6 +253,8 @@ int wg_xdp_open(const struct wg_xdp_conf *conf, struct wg_xdp **ret,
 		return hd_error_set(err, -ENOMEM, "xdp: out of memory");
 	x->magic = WG_XDP_MAGIC;
 	x->relay_port = conf->port;
+	x->wanted = conf->mode;
+	x->later = conf->later;
 	be_quiet();
 	int r = open_all(x, conf, &why);
 	if (r < 0 && conf->mode == WG_XDP_AUTO) {
@@ -244,9 +264,34 @@ int wg_xdp_open(const struct wg_xdp_conf *conf, struct wg_xdp **ret,
 	if (r < 0)
 		return hd_error_set(err, r, "%s", why.text);
 	wg_xdp_renew(x);
-	log_attached(x);
+	if (!x->later)
+		log_attached(x);
 	*ret = hd_steal(&x);
 	return 0;
+}
+
+int wg_xdp_begin(struct wg_xdp **at, struct hd_error *err)
+{
+	struct wg_xdp *x = *at;
+	struct hd_error why = { "" };
+	int r;
+
+	if (x == NULL || !x->later)
+		return 0;
+	x->later = false;
+	r = attach(x, &why);
+	if (r == 0) {
+		wg_xdp_renew(x);
+		log_attached(x);
+		return 0;
+	}
+	if (x->wanted == WG_XDP_AUTO)
+		hd_log_warn("%s; everything goes through user space", why.text);
+	else
+		hd_error_set(err, r, "%s", why.text);
+	r = x->wanted == WG_XDP_AUTO ? 0 : r;
+	wg_xdp_close(at);
+	return r;
 }
 
 void wg_xdp_close(struct wg_xdp **x)

@@ -6,6 +6,7 @@
  * NULL stands for "no fast path" and is accepted everywhere. */
 #pragma once
 #include <hyper-derp/base.h>
+#include <hyper-derp/upgrade.h>
 #include "bpf/wg_relay.h"
 #include "modules/wg/engine.h"
 
@@ -21,6 +22,7 @@ struct wg_xdp_conf {
 	const char *interfaces; /* names, apart by commas or spaces; or NULL */
 	uint16_t port; /* UDP, of the relay */
 	uint32_t paths_max; /* directions of sessions */
+	bool later; /* load it, and wait for wg_xdp_begin() */
 };
 
 struct wg_xdp;
@@ -35,6 +37,15 @@ struct wg_xdp;
 int wg_xdp_open(const struct wg_xdp_conf *conf, struct wg_xdp **ret,
 		struct hd_error *err);
 void wg_xdp_close(struct wg_xdp **x);
+/* wg_xdp_pack - whose interfaces they are, and what hangs on them, for the
+ * process that takes our place. wg_xdp_unpack - it has them.
+ * wg_xdp_begin - one that was to be later is attached, in the place of the
+ * program of that process. Returns 0, with *x NULL when mode is auto and it
+ * cannot be; < 0 the reason is in err, *x is NULL. Any thread, while the
+ * engine's worker stands. */
+void wg_xdp_pack(const struct wg_xdp *x, struct hd_pack *to);
+void wg_xdp_unpack(struct wg_xdp *x, const struct hd_unpack *from);
+int wg_xdp_begin(struct wg_xdp **x, struct hd_error *err);
 /* wg_xdp_renew - once a second: a program not renewed for WG_RELAY_LEASE_S
  * passes everything up. */
 void wg_xdp_renew(struct wg_xdp *x);

@@ -30,6 +30,20 @@ static enum xdp_attach_mode mode_of(const struct wg_xdp *x)
 	return x->mode == WG_XDP_DRV ? XDP_MODE_NATIVE : XDP_MODE_SKB;
 }
 
+/* Whoever has the link may hang another program on it: no packet meets none. */
+static int attach_over(struct wg_xdp *x, struct wg_xdp_port *port,
+		       struct hd_error *why)
+{
+	int r = bpf_link_update(port->link_fd,
+				bpf_program__fd(x->bpf->progs.wg_relay), NULL);
+
+	return r < 0 ? hd_error_set(why, r,
+				    "cannot replace the program of the "
+				    "process before: %s",
+				    strerror(-r))
+		     : 0;
+}
+
 static int own(struct wg_xdp_port *port, struct hd_error *why)
 {
 	struct sockaddr_un un = { .sun_family = AF_UNIX };
@@ -239,7 +253,9 @@ int wg_xdp_attach(struct wg_xdp *x, struct wg_xdp_port *port,
 	port->ifindex = (int)if_nametoindex(port->name);
 	if (port->ifindex == 0)
 		return hd_error_set(why, -ENODEV, "%s", attach_reason(-ENODEV));
-	int r = own(port, why);
+	if (port->link_fd > 0)
+		return attach_over(x, port, why);
+	int r = port->owner_fd > 0 ? 0 : own(port, why);
 	if (r < 0)
 		return r;
 	r = look(x, port->ifindex, why);
@@ -263,4 +279,64 @@ void wg_xdp_detach(struct wg_xdp *x, struct wg_xdp_port *port)
 	if (port->owner_fd > 0)
 		close(port->owner_fd);
 	port->owner_fd = 0;
+}
+
+/* ---- another process takes over ---- */
+
+void wg_xdp_pack(const struct wg_xdp *x, struct hd_pack *to)
+{
+	for (uint32_t i = 0; x != NULL && i < x->n_ports; i++) {
+		const struct wg_xdp_port *p = &x->ports[i];
+
+		hd_pack_open(to, "port");
+		hd_pack_text(to, "name", p->name);
+		hd_pack_number(to, "mode", x->mode);
+		if (p->owner_fd > 0)
+			hd_pack_fd(to, "owner", p->owner_fd);
+		if (p->link_fd > 0)
+			hd_pack_fd(to, "link", p->link_fd);
+		hd_pack_close(to);
+	}
+}
+
+static struct wg_xdp_port *port_named(struct wg_xdp *x, const char *name)
+{
+	for (uint32_t i = 0; i < x->n_ports; i++)
+		if (strcmp(x->ports[i].name, name) == 0)
+			return &x->ports[i];
+	return NULL;
+}
+
+/* 0: none. */
+static int take_fd(const struct hd_unpack *from, const char *name)
+{
+	int fd = hd_unpack_fd(from, name);
+
+	return fd > 0 ? fd : 0;
+}
+
+/* What is not taken is closed, and the old process's to detach as it ends. */
+static void take_port(struct wg_xdp *x, const struct hd_unpack *from)
+{
+	char name[IF_NAMESIZE] = "";
+	struct wg_xdp_port *p = NULL;
+	uint64_t mode;
+
+	if (hd_unpack_text(from, "name", name, sizeof(name)) == 0)
+		p = port_named(x, name);
+	if (p == NULL)
+		return;
+	if (hd_unpack_number(from, "mode", &mode) == 0 &&
+	    (mode == WG_XDP_DRV || mode == WG_XDP_SKB))
+		x->before = (enum wg_xdp_mode)mode;
+	p->owner_fd = take_fd(from, "owner");
+	p->link_fd = take_fd(from, "link");
+}
+
+void wg_xdp_unpack(struct wg_xdp *x, const struct hd_unpack *from)
+{
+	struct hd_unpack all = *from, one;
+
+	while (x != NULL && hd_unpack_next(&all, "port", &one))
+		take_port(x, &one);
 }

@@ -27,6 +27,25 @@ void wg_xdp_close(struct wg_xdp **x)
 	*x = NULL;
 }
 
+void wg_xdp_pack(const struct wg_xdp *x, struct hd_pack *to)
+{
+	(void)x;
+	(void)to;
+}
+
+void wg_xdp_unpack(struct wg_xdp *x, const struct hd_unpack *from)
+{
+	(void)x;
+	(void)from;
+}
+
+int wg_xdp_begin(struct wg_xdp **x, struct hd_error *err)
+{
+	(void)x;
+	(void)err;
+	return 0;
+}
+
 void wg_xdp_renew(struct wg_xdp *x)
 {
 	(void)x;

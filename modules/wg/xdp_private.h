@@ -23,6 +23,9 @@ struct wg_xdp_entry; /* what is in wg_paths, and what was read of it */
 struct wg_xdp {
 	uint32_t magic;
 	enum wg_xdp_mode mode; /* WG_XDP_DRV or WG_XDP_SKB */
+	enum wg_xdp_mode wanted; /* as configured */
+	enum wg_xdp_mode before; /* of the process before; WG_XDP_OFF: none */
+	bool later; /* wg_xdp_begin() is due */
 	uint16_t relay_port;
 	uint32_t n_ports;
 	struct wg_xdp_port ports[WG_RELAY_PORTS];
