@@ -64,6 +64,18 @@ void hd_snap_number(struct hd_snap *s, unsigned tag, uint64_t value)
 	hd_snap_bytes(s, tag, &value, sizeof(value));
 }
 
+void hd_snap_place(struct hd_snap *s, unsigned tag, const char *name,
+		   uint64_t value)
+{
+	size_t n = strlen(name);
+	uint8_t *to = hd_snap_room(s, tag, sizeof(value) + n);
+
+	if (to == NULL)
+		return;
+	memcpy(to, &value, sizeof(value));
+	memcpy(to + sizeof(value), name, n);
+}
+
 void hd_snap_text(struct hd_snap *s, unsigned tag, const char *text)
 {
 	if (text != NULL)
@@ -161,6 +173,21 @@ int hd_snap_to_text(const struct hd_snap_item *item, char **ret)
 	return 0;
 }
 
+int hd_snap_to_place(const struct hd_snap_item *item, const char *const *names,
+		     size_t n, uint64_t *ret)
+{
+	size_t len = item->in.n - sizeof(*ret);
+
+	if (item->in.n <= sizeof(*ret))
+		return -EBADMSG;
+	memcpy(ret, item->in.p, sizeof(*ret));
+	for (size_t i = 0; i < n; i++)
+		if (strlen(names[i]) == len &&
+		    memcmp(names[i], item->in.p + sizeof(*ret), len) == 0)
+			return (int)i;
+	return -ENOENT;
+}
+
 /* ---- structs ---- */
 
 static uint64_t load_number(const void *from, size_t size)
@@ -173,17 +200,50 @@ static uint64_t load_number(const void *from, size_t size)
 	return value;
 }
 
+static void write_places(struct hd_snap *s, const struct hd_snap_field *f,
+			 const uint8_t *at)
+{
+	for (unsigned i = 0; i < f->n_places; i++) {
+		uint64_t value = load_number(at + i * f->size, f->size);
+
+		if (value != 0)
+			hd_snap_place(s, f->tag, f->places[i], value);
+	}
+}
+
 void hd_snap_struct(struct hd_snap *s, const struct hd_snap_field *v, size_t n,
 		    const void *from)
 {
 	for (size_t i = 0; i < n; i++) {
 		const uint8_t *at = (const uint8_t *)from + v[i].offset;
 
-		if (v[i].bytes)
+		if (v[i].places != NULL)
+			write_places(s, &v[i], at);
+		else if (v[i].bytes)
 			hd_snap_bytes(s, v[i].tag, at, v[i].size);
 		else
 			hd_snap_number(s, v[i].tag, load_number(at, v[i].size));
 	}
+}
+
+/* Returns 1; 0 no such place; -EBADMSG. */
+static int fill_place(const struct hd_snap_item *item,
+		      const struct hd_snap_field *f, void *to)
+{
+	uint64_t value;
+	int place = hd_snap_to_place(item, f->places, f->n_places, &value);
+
+	if (place == -ENOENT)
+		return 0;
+	if (place < 0)
+		return -EBADMSG;
+	uint8_t *at = (uint8_t *)to + f->offset + (unsigned)place * f->size;
+
+	if (load_number(at, f->size) != 0 ||
+	    load_number(&value, f->size) != value)
+		return -EBADMSG;
+	memcpy(at, &value, f->size);
+	return 1;
 }
 
 static int fill(const struct hd_snap_item *item, const struct hd_snap_field *f,
@@ -208,6 +268,8 @@ int hd_snap_fill(const struct hd_snap_item *item, const struct hd_snap_field *v,
 	for (size_t i = 0; i < n; i++) {
 		if (v[i].tag != item->tag)
 			continue;
+		if (v[i].places != NULL)
+			return fill_place(item, &v[i], to);
 		if (*seen & (uint64_t)1 << i)
 			return -EBADMSG;
 		*seen |= (uint64_t)1 << i;
@@ -219,7 +281,8 @@ int hd_snap_fill(const struct hd_snap_item *item, const struct hd_snap_field *v,
 bool hd_snap_whole(const struct hd_snap_field *v, size_t n, uint64_t seen)
 {
 	for (size_t i = 0; i < n; i++)
-		if (!v[i].later && !(seen & (uint64_t)1 << i))
+		if (!v[i].later && v[i].places == NULL &&
+		    !(seen & (uint64_t)1 << i))
 			return false;
 	return true;
 }

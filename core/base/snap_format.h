@@ -5,9 +5,10 @@
 #pragma once
 #include "core/base/snap.h"
 
-#define HD_SNAP_FORMAT 2
+#define HD_SNAP_FORMAT 3
 
-/* F(name, number, kind): G items, N number, B bytes, T text */
+/* F(name, number, kind): G items, N number, B bytes, T text, P place.
+ * Given up, and given to nothing else: 0x001e, 0x001f, 0x0023. */
 #define HD_SNAP_TAGS(F)                                                        \
 	F(VERSION, 0x0001, N)                                                  \
 	F(RELAY_VERSION, 0x8002, T)                                            \
@@ -35,16 +36,16 @@
 	F(STREAM_SINCE_NS, 0x001b, N)                                          \
 	F(STREAM_BYTES_IN, 0x001c, N)                                          \
 	F(STREAM_BYTES_OUT, 0x001d, N)                                         \
-	F(STREAM_DROPS, 0x001e, B)                                             \
-	F(STREAM_DEADLINES, 0x001f, B)                                         \
 	F(STREAM_UNACKED, 0x0020, N)                                           \
 	F(STREAM_KERNEL_TRIES, 0x0021, N)                                      \
 	F(STREAM_QUEUE, 0x0022, G)                                             \
-	F(QUEUE_NUMBER, 0x0023, N)                                             \
 	F(CHUNK, 0x0024, G)                                                    \
 	F(CHUNK_FRAMES, 0x0025, N)                                             \
 	F(CHUNK_RAW, 0x0026, N)                                                \
 	F(CHUNK_BYTES, 0x0027, B)                                              \
+	F(STREAM_DROP, 0x8028, P)                                             \
+	F(STREAM_DEADLINE, 0x8029, P)                                         \
+	F(QUEUE_NAME, 0x002a, T)                                              \
 	F(TLS, 0x0030, G)                                                      \
 	F(TLS_SERVER_NAME, 0x0031, T)                                          \
 	F(TLS_PARTIAL, 0x0032, B)                                              \

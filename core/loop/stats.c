@@ -98,17 +98,17 @@ const struct hd_metric hd_core_metrics[] = {
 	HD_METRIC_END,
 };
 
+const char *const hd_drop_names[HD_DROP_N] = {
+	[HD_DROP_QUEUE_HEAD] = "queue_head",
+	[HD_DROP_WRITE_ERROR] = "write_error",
+	[HD_DROP_GONE] = "gone_disconnected",
+	[HD_DROP_UNKNOWN_DEST] = "unknown_dest",
+	[HD_DROP_XFER_FULL] = "xfer_full",
+	[HD_DROP_DENIED] = "denied",
+	[HD_DROP_UNKNOWN_FWD] = "unknown_dest_on_fwd",
+};
+
 const char *hd_drop_text(enum hd_drop why)
 {
-	static const char *const text[HD_DROP_N] = {
-		[HD_DROP_QUEUE_HEAD] = "queue_head",
-		[HD_DROP_WRITE_ERROR] = "write_error",
-		[HD_DROP_GONE] = "gone_disconnected",
-		[HD_DROP_UNKNOWN_DEST] = "unknown_dest",
-		[HD_DROP_XFER_FULL] = "xfer_full",
-		[HD_DROP_DENIED] = "denied",
-		[HD_DROP_UNKNOWN_FWD] = "unknown_dest_on_fwd",
-	};
-
-	return text[why];
+	return hd_drop_names[why];
 }

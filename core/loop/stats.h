@@ -34,4 +34,6 @@ struct hd_stats {
 
 extern const struct hd_metric hd_core_metrics[];
 
+/* Also in snapshots for another process: a name keeps its meaning. */
+extern const char *const hd_drop_names[HD_DROP_N];
 const char *hd_drop_text(enum hd_drop why);

@@ -24,8 +24,10 @@ const struct hd_snap_field hd_stream_fields[HD_STREAM_FIELDS] = {
 	N(since_ns, HD_SNAP_STREAM_SINCE_NS),
 	N(bytes_in, HD_SNAP_STREAM_BYTES_IN),
 	N(bytes_out, HD_SNAP_STREAM_BYTES_OUT),
-	B(drops, HD_SNAP_STREAM_DROPS),
-	B(deadline_ms, HD_SNAP_STREAM_DEADLINES),
+	HD_SNAP_PLACES(struct hd_stream, drops, HD_SNAP_STREAM_DROP,
+		       hd_drop_names),
+	HD_SNAP_PLACES(struct hd_stream, deadline_ms, HD_SNAP_STREAM_DEADLINE,
+		       hd_deadline_names),
 	N(unacked, HD_SNAP_STREAM_UNACKED),
 	N(kernel_tries, HD_SNAP_STREAM_KERNEL_TRIES),
 };
@@ -130,26 +132,37 @@ static int take_chunk(struct hd_queue *q, struct hd_chunk_pool *pool,
 	return 0;
 }
 
-/* The number comes before the chunks. */
+static int find_queue(struct hd_stream *s, const struct hd_snap_item *item,
+		      struct hd_queue **ret, struct hd_error *err)
+{
+	for (unsigned i = 0; i <= HD_LANE_N; i++)
+		if (item->in.n == strlen(hd_queue_names[i]) &&
+		    memcmp(item->in.p, hd_queue_names[i], item->in.n) == 0) {
+			*ret = i < HD_LANE_N ? &s->lane[i] : &s->flight;
+			return 0;
+		}
+	return hd_error_set(err, -ENOTSUP,
+			    "the other version has a queue that this one has "
+			    "not: %.*s",
+			    (int)HD_MIN(item->in.n, (size_t)32),
+			    (const char *)item->in.p);
+}
+
+/* The name comes before the chunks. */
 static int take_queue(struct hd_stream *s, struct hd_chunk_pool *pool,
 		      struct hd_snap_in in, struct hd_error *err)
 {
 	struct hd_queue *q = NULL;
 	struct hd_snap_item item;
-	uint64_t number;
 	int r;
 
 	while ((r = hd_snap_next(&in, &item)) == 1) {
-		if (item.tag == HD_SNAP_CHUNK && q != NULL) {
+		if (item.tag == HD_SNAP_CHUNK && q != NULL)
 			r = take_chunk(q, pool, item.in, err);
-		} else if (item.tag == HD_SNAP_QUEUE_NUMBER) {
-			r = hd_snap_to_number(&item, &number);
-			if (r < 0 || number > HD_LANE_N)
-				return -EBADMSG;
-			q = number == HD_LANE_N ? &s->flight : &s->lane[number];
-		} else {
+		else if (item.tag == HD_SNAP_QUEUE_NAME)
+			r = find_queue(s, &item, &q, err);
+		else
 			r = hd_snap_unknown(&item, "a queue", err);
-		}
 		if (r < 0)
 			return r;
 	}

@@ -10,6 +10,28 @@
 #include "core/tls/tls.h"
 #include "core/tls/tls_snap.h"
 
+const char *const hd_deadline_names[HD_DEADLINES] = {
+	"module0",
+	"module1",
+	"module2",
+	"module3",
+	[HD_DEADLINE_LOGIN] = "login",
+	[HD_DEADLINE_WRITE] = "write",
+	[HD_DEADLINE_PAUSE] = "pause",
+	[HD_DEADLINE_MESSAGE] = "message",
+	[HD_DEADLINE_PING] = "ping",
+	[HD_DEADLINE_CLOSE] = "close",
+	[HD_DEADLINE_DRAIN] = "drain",
+};
+_Static_assert(HD_STREAM_TIMERS == 4, "each has a name");
+
+const char *const hd_queue_names[HD_LANE_N + 1] = {
+	[HD_LANE_CONTROL] = "control",
+	[HD_LANE_URGENT] = "urgent",
+	[HD_LANE_BULK] = "bulk",
+	[HD_LANE_N] = "flight",
+};
+
 const char *hd_stream_stays(const struct hd_stream *s)
 {
 	if (!hd_stream_is_open(s))
@@ -40,14 +62,14 @@ void hd_listener_id(const struct hd_listener *l,
 		memcpy(ret + 4, &l->addr.in.sin_addr, 4);
 }
 
-static void pack_queue(const struct hd_queue *q, unsigned number,
+static void pack_queue(const struct hd_queue *q, const char *name,
 		       struct hd_snap *to)
 {
 	if (q->first == NULL)
 		return;
 	size_t at = hd_snap_begin(to, HD_SNAP_STREAM_QUEUE);
 
-	hd_snap_number(to, HD_SNAP_QUEUE_NUMBER, number);
+	hd_snap_text(to, HD_SNAP_QUEUE_NAME, name);
 	for (const struct hd_chunk *c = q->first; c != NULL; c = c->next) {
 		size_t in = hd_snap_begin(to, HD_SNAP_CHUNK);
 
@@ -87,8 +109,8 @@ void hd_stream_pack(const struct hd_stream *s, struct hd_snap *to)
 			      s->kept->data + s->kept->head,
 			      hd_chunk_len(s->kept));
 	for (unsigned i = 0; i < HD_LANE_N; i++)
-		pack_queue(&s->lane[i], i, to);
-	pack_queue(&s->flight, HD_LANE_N, to);
+		pack_queue(&s->lane[i], hd_queue_names[i], to);
+	pack_queue(&s->flight, hd_queue_names[HD_LANE_N], to);
 	if (s->tls != NULL)
 		hd_tls_pack(s->tls, to);
 }

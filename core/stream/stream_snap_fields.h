@@ -16,4 +16,8 @@ enum { /* HD_SNAP_STREAM_FLAGS */
 };
 
 #define HD_STREAM_FIELDS 10
+/* Names of places, which they keep for ever. hd_queue_names - the lanes, and
+ * `flight` behind them. */
+extern const char *const hd_deadline_names[HD_DEADLINES];
+extern const char *const hd_queue_names[HD_LANE_N + 1];
 extern const struct hd_snap_field hd_stream_fields[HD_STREAM_FIELDS];
