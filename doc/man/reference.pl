@@ -87,10 +87,10 @@ sub decl ($text) {
         $text =~ s/\)\s*\{.*/);\n/s;
         $text =~ s/\Astatic inline //;
     }
-    $text =~ s/HD_API extern |HD_API //;
+    $text =~ s/^(?:HD_API extern |(?:LIB)?HD_API\s+)//m;
     $text =~ s/\s*\\\n(?:.*\\\n)*.*/ .../ if $text =~ /\A#define/ && $text =~ tr/\n// > 3;
     return { name => $name, text => $text, beside => scalar($text =~ m{/\*}),
-        alias => $name =~ /^hd_/ && $bare !~ /\A(?:struct|union) \w+;/ ? 1 : 0 };
+        alias => $name =~ /^(?:lib)?hd_/ && $bare !~ /\A(?:struct|union) \w+;/ ? 1 : 0 };
 }
 
 # ---- what has no docstring ----
@@ -128,7 +128,7 @@ sub prose ($comment) {
             $out .= ".P\n";
         } elsif ($line =~ /^@(\w+)\s+(.*)/) {
             $out .= ".TP\n.I $1\n" . roff($2) . "\n";
-        } elsif ($line =~ /^((?:hd_|HD_)\w+(?:, (?:hd_|HD_)\w+)*)(?:\(\))? - (.*)/) {
+        } elsif ($line =~ /^((?:LIB)?HD_\w+(?:, (?:LIB)?HD_\w+)*)(?:\(\))? - (.*)/i) {
             $out .= ".TP\n.B " . roff($1) . "\n" . roff($2) . "\n";
         } elsif ($line =~ /^Returns\b/) {
             $out .= ".P\n" . roff($line) . "\n";
@@ -147,14 +147,20 @@ sub code ($text) {
     return ".P\n.nf\n.RS 4\n" . roff($text) . "\n.RE\n.fi\n";
 }
 
-sub page ($header, $title, @blocks) {
+# What the headers of a folder are for, and what to read on.
+my %folder = (
+    'hyper-derp' => { of => 'Modules of hyper-derp', more => "module\\-guide.md, beside the package's other documents" },
+    hd => { of => 'libhd', more => '.BR libhd (3)' },
+);
+
+sub page ($folder, $header, $title, @blocks) {
     my $head = shift @blocks;
-    my ($what, $rest) = $head->{comment} =~ m{\Ahyper-derp/$header\.h - (.*?\.)(?=\s|\z)(.*)}s
-        or die "$header.h: its first comment is no \"hyper-derp/$header.h - what it is.\"\n";
+    my ($what, $rest) = $head->{comment} =~ m{\A$folder/$header\.h - (.*?\.)(?=\s|\z)(.*)}s
+        or die "$header.h: its first comment is no \"$folder/$header.h - what it is.\"\n";
     my @names = map { $_->{name} } grep { $_->{alias} } map { @{ $_->{decls} // [] } } @blocks;
-    my $out = qq(.TH "$title" 3 "" "hyper-derp $opt{version}" "Modules of hyper-derp"\n.SH NAME\n)
+    my $out = qq(.TH "$title" 3 "" "hyper-derp $opt{version}" "$folder{$folder}{of}"\n.SH NAME\n)
         . join(', ', $title, @names) . ' \- ' . roff($what =~ s/\s+/ /gr =~ s/\.\z//r) . "\n";
-    $out .= ".SH SYNOPSIS\n.B #include <hyper\\-derp/$header.h>\n";
+    $out .= ".SH SYNOPSIS\n.B #include <" . roff("$folder/$header.h") . ">\n";
     $out .= ".SH DESCRIPTION\n" . prose($rest =~ s/\A\s+//r) if $rest =~ /\S/;
     $out .= ".SH INTERFACE\n" unless ($blocks[0] // {})->{section};
     for my $b (@blocks) {
@@ -166,7 +172,7 @@ sub page ($header, $title, @blocks) {
         $out .= code(join '', map { $_->{text} } @{ $b->{decls} }) if @{ $b->{decls} };
         $out .= ".P\n" . prose($b->{comment}) if $b->{comment} ne '';
     }
-    return ($out . ".SH SEE ALSO\nmodule\\-guide.md, beside the package's other documents\n", @names);
+    return ($out . ".SH SEE ALSO\n$folder{$folder}{more}\n", @names);
 }
 
 sub write_file ($path, $text) {
@@ -177,15 +183,15 @@ sub write_file ($path, $text) {
 
 my ($bad, %seen) = 0;
 for my $path (@ARGV) {
-    my ($header) = $path =~ m{([^/]+)\.h\z} or die "$path: no header\n";
-    my $title = "hyper-derp-$header";
+    my ($folder, $header) = $path =~ m{([^/]+)/([^/]+)\.h\z} or die "$path: no header\n";
+    my $title = $folder eq 'hd' ? 'libhd-functions' : "$folder-$header";
     my @blocks = blocks(read_file($path));
     for my $name (undocumented(@blocks)) {
         warn "$path: $name has no docstring\n";
         $bad = 1;
     }
     next if $opt{check};
-    my ($text, @names) = page($header, $title, @blocks);
+    my ($text, @names) = page($folder, $header, $title, @blocks);
     write_file("$opt{out}/$title.3", $text);
     write_file("$opt{out}/$_.3", ".so man3/$title.3\n") for grep { !$seen{$_}++ } @names;
 }

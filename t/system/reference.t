@@ -25,7 +25,7 @@ sub names ($text) {
     $text =~ s{/\*.*?\*/}{}gs;
     my %n = map { $_ => 'macro' } $text =~ /^#define (\w+)/gm;
     $text =~ s/^#(?:.*\\\n)*.*\n//gm;
-    $n{$_} = 'function' for $text =~ /^HD_API [^;{]*?(\w+)\(/gm;
+    $n{$_} = 'function' for $text =~ /^(?:LIB)?HD_API [^;{]*?(\w+)\(/gm;
     $n{$_} = 'function' for $text =~ /^static inline [^;{]*?(\w+)\(/gm;
     $n{$_} = 'type' for $text =~ /^(?:struct|enum|union) (\w+) \{/gm;
     $n{$_} = 'type' for $text =~ /^typedef [^;]*?(\w+)\(/gm;
@@ -37,14 +37,15 @@ sub names ($text) {
 }
 
 my (@missing, $total);
-for my $header (glob "$srcdir/include/hyper-derp/*.h") {
-    my ($base) = $header =~ m{([^/]+)\.h\z};
-    my $page = read_file("$made/hyper-derp-$base.3") =~ s/\\-/-/gr;
+for my $header (glob "$srcdir/include/{hyper-derp,hd}/*.h") {
+    my ($folder, $base) = $header =~ m{([^/]+)/([^/]+)\.h\z};
+    my $name = $folder eq 'hd' ? 'libhd-functions' : "$folder-$base";
+    my $page = read_file("$made/$name.3") =~ s/\\-/-/gr;
     my %n = names(read_file($header));
     $total += keys %n;
     push @missing, grep { $page !~ /\b$_\b/ } sort keys %n;
     push @missing, map { "$_.3" } grep {
-        /^hd_/ && $n{$_} =~ /function|type/ && read_file("$made/$_.3") !~ m{^\.so man3/hyper-derp-}
+        /^(?:lib)?hd_/ && $n{$_} =~ /function|type/ && read_file("$made/$_.3") !~ m{^\.so man3/$name\.3}
     } sort keys %n;
 }
 is_deeply \@missing, [], 'the pages have all of it';

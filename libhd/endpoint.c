@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: MIT */
+/* libhd/endpoint.c - an endpoint begins, tells its state, and ends. */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+#include "libhd/inner.h"
+
+const char *libhd_version(void)
+{
+	return PACKAGE_VERSION;
+}
+
+/* hyper-derp/base.h wants it: libhd stands on nothing of the relay's core. */
+void hd_assert_fail(const char *what, const char *file, int line)
+{
+	fprintf(stderr, "libhd: bug: %s, %s:%d\n", what, file, line);
+	abort();
+}
+
+/* ---- state ---- */
+
+void hdl_set_state(struct libhd *h, enum libhd_state state)
+{
+	if (h->state == state)
+		return;
+	h->state = state;
+	if (h->events.state != NULL)
+		h->events.state(h, state, h->user);
+}
+
+void hdl_error(struct libhd *h, const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	(void)vsnprintf(h->error, sizeof(h->error), fmt, args);
+	va_end(args);
+}
+
+void hdl_fail(struct libhd *h, const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	(void)vsnprintf(h->error, sizeof(h->error), fmt, args);
+	va_end(args);
+	hdl_disconnect(h);
+	hdl_set_state(h, LIBHD_FAILED);
+}
+
+enum libhd_state libhd_state_of(const struct libhd *h)
+{
+	return h->state;
+}
+
+const char *libhd_error(const struct libhd *h)
+{
+	return h->error;
+}
+
+const struct libhd_key *libhd_relay_key(const struct libhd *h)
+{
+	return h->has_relay ? &h->relay : NULL;
+}
+
+size_t libhd_unsent_bytes(const struct libhd *h)
+{
+	return h->out.n;
+}
+
+/* ---- life ---- */
+
+static int conf_take(struct libhd *h, const struct libhd_conf *conf)
+{
+	h->id = *conf->identity;
+	if (hdl_relay_split(conf->relay, h->host, h->port) < 0 ||
+	    hdl_welcome_parse(&h->welcome, conf->invitation,
+			      conf->credential) < 0)
+		return -EINVAL;
+	h->has_relay_key = conf->relay_key != NULL;
+	if (h->has_relay_key)
+		h->relay_key = *conf->relay_key;
+	if (conf->ca_file != NULL) {
+		h->ca_file = strdup(conf->ca_file);
+		if (h->ca_file == NULL)
+			return -ENOMEM;
+	}
+	(void)snprintf(h->agent, sizeof(h->agent), "%s",
+		       conf->agent != NULL ? conf->agent
+					   : "libhd/" PACKAGE_VERSION);
+	h->insecure = conf->insecure;
+	h->wants_knocks = conf->wants_knocks;
+	h->streams = conf->streams;
+	h->once = conf->once;
+	return 0;
+}
+
+static int begin(struct libhd *h)
+{
+	int r;
+
+	h->epfd = epoll_create1(EPOLL_CLOEXEC);
+	if (h->epfd < 0)
+		return -errno;
+	r = hdl_tls_init(h);
+	return r == 0 && h->streams ? hdl_streams_init(h) : r;
+}
+
+/* Of one who was built with a header that had fewer members. */
+static void copy_sized(void *to, size_t size, const void *from, size_t n)
+{
+	memcpy(to, from, HD_MIN(size, n));
+}
+
+int libhd_new(const struct libhd_conf *conf, const struct libhd_events *events,
+	      void *user, struct libhd **ret)
+{
+	HD_AUTO(libhd_free) struct libhd *h = NULL;
+	struct libhd_conf c = { 0 };
+	int r;
+
+	copy_sized(&c, sizeof(c), conf, conf->size);
+	if (c.identity == NULL || c.relay == NULL)
+		return -EINVAL;
+	if (c.streams && !libhd_has_streams())
+		return -EOPNOTSUPP;
+	h = calloc(1, sizeof(*h));
+	if (h == NULL)
+		return -ENOMEM;
+	h->epfd = h->fd = -1;
+	h->user = user;
+	if (events != NULL)
+		copy_sized(&h->events, sizeof(h->events), events,
+			   events->size);
+	r = conf_take(h, &c);
+	if (r == 0)
+		r = begin(h);
+	if (r == 0)
+		*ret = hd_steal(&h);
+	return r;
+}
+
+void libhd_free(struct libhd **ph)
+{
+	struct libhd *h = *ph;
+
+	if (h == NULL)
+		return;
+	hdl_peers_free(h);
+	hdl_streams_free(h);
+	hdl_disconnect(h);
+	SSL_CTX_free(h->ssl_ctx);
+	BIO_meth_free(h->bio);
+	hdl_buf_free(&h->in);
+	hdl_buf_free(&h->out);
+	if (h->epfd >= 0)
+		close(h->epfd);
+	free(h->ca_file);
+	sodium_memzero(h, sizeof(*h));
+	free(h);
+	*ph = NULL;
+}

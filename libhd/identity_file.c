@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: MIT */
+/* libhd/identity_file.c - an identity as a file, which has the form of the
+ * relay's own (modules/hd/keys.c): hdseed:<64 hex>. */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "libhd/inner.h"
+
+#define PREFIX "hdseed:"
+#define PREFIX_BYTES (sizeof(PREFIX) - 1)
+#define HEX_BYTES (2 * LIBHD_SEED_BYTES)
+#define LINE_BYTES (PREFIX_BYTES + HEX_BYTES + 1) /* with its newline */
+
+/* As many as there are, up to n. Returns how many, or negative errno. */
+static ssize_t read_all(int fd, char *to, size_t n)
+{
+	size_t got = 0;
+
+	while (got < n) {
+		ssize_t r = read(fd, to + got, n - got);
+
+		if (r < 0 && errno == EINTR)
+			continue;
+		if (r < 0)
+			return -errno;
+		if (r == 0)
+			break;
+		got += (size_t)r;
+	}
+	return (ssize_t)got;
+}
+
+static int write_all(int fd, const char *from, size_t n)
+{
+	while (n > 0) {
+		ssize_t r = write(fd, from, n);
+
+		if (r < 0 && errno == EINTR)
+			continue;
+		if (r < 0)
+			return -errno;
+		from += r;
+		n -= (size_t)r;
+	}
+	return fsync(fd) < 0 ? -errno : 0;
+}
+
+/* A key that is cut or too long is not to be guessed at. */
+static int seed_parse(const char *line, size_t n, uint8_t *seed)
+{
+	size_t got;
+
+	while (n > 0 && (line[n - 1] == '\n' || line[n - 1] == '\r'))
+		n--;
+	if (n != PREFIX_BYTES + HEX_BYTES ||
+	    memcmp(line, PREFIX, PREFIX_BYTES) != 0 ||
+	    sodium_hex2bin(seed, LIBHD_SEED_BYTES, line + PREFIX_BYTES,
+			   HEX_BYTES, NULL, &got, NULL) != 0 ||
+	    got != LIBHD_SEED_BYTES)
+		return -EINVAL;
+	return 0;
+}
+
+static int load(int fd, struct libhd_identity **ret)
+{
+	char line[LINE_BYTES + 2];
+	uint8_t seed[LIBHD_SEED_BYTES];
+	struct stat st;
+	ssize_t n;
+	int r;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (S_ISREG(st.st_mode) && (st.st_mode & (S_IRWXG | S_IRWXO)) != 0)
+		return -EPERM;
+	n = read_all(fd, line, sizeof(line));
+	r = n < 0 ? (int)n : seed_parse(line, (size_t)n, seed);
+	if (r == 0)
+		r = libhd_identity_from_seed(seed, ret);
+	sodium_memzero(line, sizeof(line));
+	sodium_memzero(seed, sizeof(seed));
+	return r;
+}
+
+int libhd_identity_load(const char *path, struct libhd_identity **ret)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	int r;
+
+	if (fd < 0)
+		return -errno;
+	r = load(fd, ret);
+	close(fd);
+	return r;
+}
+
+int libhd_identity_save(const struct libhd_identity *id, const char *path)
+{
+	char line[LINE_BYTES + 1];
+	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	int r;
+
+	if (fd < 0)
+		return -errno;
+	memcpy(line, PREFIX, PREFIX_BYTES);
+	/* the first half of the secret is the seed */
+	sodium_bin2hex(line + PREFIX_BYTES, HEX_BYTES + 1, id->secret,
+		       LIBHD_SEED_BYTES);
+	line[LINE_BYTES - 1] = '\n';
+	r = write_all(fd, line, LINE_BYTES);
+	sodium_memzero(line, sizeof(line));
+	if (close(fd) < 0 && r == 0)
+		r = -errno;
+	if (r < 0)
+		unlink(path); /* half a key is none */
+	return r;
+}
+
+int libhd_identity_open(const char *path, struct libhd_identity **ret)
+{
+	int r = libhd_identity_load(path, ret);
+
+	if (r != -ENOENT)
+		return r;
+	r = libhd_identity_new(ret);
+	if (r < 0)
+		return r;
+	r = libhd_identity_save(*ret, path);
+	if (r < 0)
+		libhd_identity_free(ret);
+	return r;
+}

@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: MIT */
+/* libhd/inner.h - the inside of libhd.
+ *
+ * Files: endpoint.c an endpoint's life, loop.c fd, timeout and process,
+ * connect.c the TCP connection and when it is tried again, tls.c TLS on it,
+ * login.c the upgrade and the enrolment, frames.c what the relay says, peers.c
+ * whom we allow, proofs.c why the relay should have us, identity*.c keys,
+ * ticket.c tickets, buffer.c bytes that wait; streams*.c, quic*.c streams
+ * (without ngtcp2: streams_none.c).
+ *
+ * A connection:  IDLE -> DIALING -> SHAKING -> UPGRADING -> HELLO -> ENROLLING
+ *                 ^  (TCP)      (TLS)     (HTTP)    (RelayHello)      | Welcome
+ *                 `-- lost, refused: back-off <------------- OPEN <---'  */
+#pragma once
+#include <hd/hd.h>
+#include <hyper-derp/hd.h>
+#include <netdb.h>
+#include <openssl/ssl.h>
+#include <sodium.h>
+/* no library ends its program for want of memory */
+#define HASH_NONFATAL_OOM 1
+#define uthash_nonfatal_oom(peer) ((peer)->no_memory = true)
+#include <uthash.h>
+#include "libhd/buffer.h"
+
+/* What waits for the relay: above it libhd_send() says -EAGAIN, below half of
+ * it there is room again. */
+#define HDL_OUT_MAX_BYTES (256u << 10)
+#define HDL_IN_BYTES (128u << 10)
+#define HDL_LOGIN_MS 30000 /* TCP to Welcome; one address of several: a third */
+#define HDL_HOST_BYTES 256
+#define HDL_HTTP_HEAD_MAX_BYTES 8192
+
+enum hdl_phase {
+	HDL_IDLE,
+	HDL_DIALING,
+	HDL_SHAKING,
+	HDL_UPGRADING,
+	HDL_HELLO,
+	HDL_ENROLLING,
+	HDL_OPEN,
+};
+
+struct libhd_identity {
+	struct libhd_key key;
+	uint8_t secret[crypto_sign_SECRETKEYBYTES]; /* seed, key */
+};
+
+/* What shows that we are welcome, as bytes; made into proofs for each
+ * connection. */
+struct hdl_welcome {
+	bool has_invitation, has_credential, has_subject;
+	uint8_t invitation[HDP_INVITATION_ID_BYTES +
+			   HDP_INVITATION_SECRET_BYTES];
+	uint8_t subject[crypto_sign_SECRETKEYBYTES];
+	uint8_t statement[HDP_STATEMENT_MAX_BYTES];
+	size_t statement_bytes;
+};
+
+struct hdl_quic; /* quic.h */
+
+struct libhd_peer {
+	struct libhd *h;
+	struct libhd_key identity;
+	uint8_t address[HD_KEY_BYTES];
+	uint32_t handle; /* HDP_NO_HANDLE: none on this connection */
+	bool here, knocks;
+	bool no_memory; /* for its place in a table */
+	uint8_t note[LIBHD_NOTE_MAX_BYTES];
+	size_t note_bytes;
+	struct hdl_quic *quic; /* its connections, a list */
+	void *user;
+	UT_hash_handle by_address, by_handle;
+};
+
+struct libhd {
+	struct libhd_events events;
+	void *user;
+	struct libhd_identity id;
+	/* configuration */
+	char host[HDL_HOST_BYTES], port[8], *ca_file;
+	char agent[HDP_AGENT_MAX_BYTES + 1];
+	struct libhd_key relay_key; /* wanted */
+	bool has_relay_key, insecure, wants_knocks, streams, once;
+	struct hdl_welcome welcome;
+	/* the connection */
+	enum libhd_state state;
+	enum hdl_phase phase;
+	int epfd, fd;
+	uint32_t waits_for; /* of epoll, for fd */
+	SSL_CTX *ssl_ctx;
+	SSL *ssl;
+	BIO_METHOD *bio;
+	struct addrinfo *addrs, *next_addr;
+	bool verified; /* its certificate */
+	bool proven; /* its key */
+	bool enrolled; /* Enroll has been sent */
+	bool again; /* there may be more to read, that poll does not see */
+	bool want_room; /* libhd_send() has said -EAGAIN */
+	uint8_t binding[HDP_BINDING_BYTES];
+	struct libhd_key relay; /* who it has proven to be */
+	bool has_relay;
+	struct hdl_buf in, out;
+	int64_t deadline_ms, heard_ms; /* 0: no deadline */
+	int64_t retry_ms; /* in IDLE: when to try */
+	uint32_t silence_ms, packet_max;
+	unsigned tries;
+	char error[320];
+	/* whom we allow */
+	struct libhd_peer *by_address, *by_handle;
+	struct libhd_peer *turn; /* whom a loop over them comes to next */
+	struct hdl_tls *tls; /* of streams; quic.h */
+};
+
+int64_t hdl_now_ms(void);
+
+/* ---- endpoint.c ---- */
+/* hdl_set_state - and tell, if it is another.
+ * hdl_fail - no more tries. fmt: why. */
+void hdl_set_state(struct libhd *h, enum libhd_state state);
+void hdl_error(struct libhd *h, const char *fmt, ...) HD_PRINTF(2, 3);
+void hdl_fail(struct libhd *h, const char *fmt, ...) HD_PRINTF(2, 3);
+
+/* ---- connect.c ---- */
+/* hdl_connect - begin; hdl_connected - what is to be done when TCP is there, or
+ * is not. */
+void hdl_connect(struct libhd *h);
+void hdl_dialed(struct libhd *h);
+/* hdl_lost - the connection is of no use: close it, and try again, after
+ * at_least_ms. hdl_disconnect - close it only. */
+void hdl_lost(struct libhd *h, int64_t at_least_ms, const char *fmt, ...)
+	HD_PRINTF(3, 4);
+void hdl_disconnect(struct libhd *h);
+/* hdl_wait_for - events of epoll. */
+void hdl_wait_for(struct libhd *h, uint32_t events);
+/* hdl_relay_split - HOST, HOST:PORT, [IPV6]:PORT into h. Returns 0; -EINVAL */
+int hdl_relay_split(const char *text, char host[HDL_HOST_BYTES], char port[8]);
+
+/* ---- tls.c ---- */
+/* hdl_tls_init - of an endpoint. Returns 0 or negative errno.
+ * hdl_tls_begin - of a connection.
+ * hdl_tls_shake - goes on. Returns 1 done; 0 later; negative: lost.
+ * hdl_tls_read - into h->in. Returns bytes; 0 later; negative: lost.
+ * hdl_tls_flush - h->out, as far as it goes. */
+int hdl_tls_init(struct libhd *h);
+int hdl_tls_begin(struct libhd *h);
+int hdl_tls_shake(struct libhd *h);
+int hdl_tls_read(struct libhd *h);
+void hdl_tls_flush(struct libhd *h);
+
+/* ---- login.c ---- */
+/* hdl_login_begin - TLS is there. hdl_login_head - the answer to the request;
+ * returns bytes used, 0: more must come; negative: lost.
+ * hdl_take_* - frames: return 0 or negative errno: lost. */
+void hdl_login_begin(struct libhd *h);
+int hdl_login_head(struct libhd *h, const uint8_t *p, size_t n);
+int hdl_take_hello(struct libhd *h, const uint8_t *p, size_t n);
+int hdl_take_welcome(struct libhd *h, const uint8_t *p, size_t n);
+int hdl_take_denied(struct libhd *h, const uint8_t *p, size_t n);
+int hdl_take_pending(struct libhd *h, const uint8_t *p, size_t n);
+
+/* ---- frames.c ---- */
+/* hdl_frames - what stands at the front of n bytes. Returns the bytes used;
+ * negative: lost. */
+int hdl_frames(struct libhd *h, const uint8_t *p, size_t n);
+/* hdl_put - a frame of head and tail, to the relay. Returns 0; -ENOMEM. */
+int hdl_put(struct libhd *h, enum hdp_type type, const void *head,
+	    size_t head_bytes, const void *tail, size_t tail_bytes);
+/* hdl_text - what a relay says, of it what can be printed. */
+void hdl_text(char *to, size_t size, const uint8_t *p, size_t n);
+
+/* ---- peers.c ---- */
+/* hdl_peers_open - after Welcome: allow them all again.
+ * hdl_peers_lost - handles mean nothing any more. */
+void hdl_peers_open(struct libhd *h);
+void hdl_peers_lost(struct libhd *h);
+void hdl_peers_free(struct libhd *h);
+int hdl_take_contact(struct libhd *h, const uint8_t *p, size_t n);
+int hdl_take_allowed(struct libhd *h, const uint8_t *p, size_t n);
+int hdl_take_gone(struct libhd *h, const uint8_t *p, size_t n);
+int hdl_take_knock(struct libhd *h, const uint8_t *p, size_t n);
+int hdl_take_packets(struct libhd *h, const uint8_t *p, size_t n);
+/* hdl_packet_put - as libhd_send(), streams or not. */
+int hdl_packet_put(struct libhd_peer *peer, const void *data, size_t n);
+
+/* ---- proofs.c ---- */
+/* hdl_welcome_parse - texts; NULL: none. Returns 0; -EINVAL.
+ * hdl_proofs_put - for this connection. Returns bytes. */
+int hdl_welcome_parse(struct hdl_welcome *w, const char *invitation,
+		      const char *credential);
+size_t hdl_proofs_put(const struct libhd *h, const uint8_t *relay,
+		      uint8_t to[HDP_PROOFS_MAX_BYTES]);
+
+/* ---- ticket.c ---- */
+/* hdl_text_bytes - Bech32m of any length up to size. Returns the bytes;
+ * -EINVAL. */
+int hdl_text_bytes(const char *part, const char *text, uint8_t *v, size_t size);
+
+/* ---- streams.c, or streams_none.c ---- */
+int hdl_streams_init(struct libhd *h);
+void hdl_streams_free(struct libhd *h);
+void hdl_streams_peer_free(struct libhd_peer *peer);
+/* hdl_streams_packet - of a peer, borrowed.
+ * hdl_streams_run - timers, and what is to be sent.
+ * hdl_streams_timeout_ms - until hdl_streams_run() has to do something; -1 */
+void hdl_streams_packet(struct libhd_peer *peer, const uint8_t *p, size_t n);
+void hdl_streams_run(struct libhd *h);
+int64_t hdl_streams_timeout_ms(const struct libhd *h);

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MIT */
+/* t/fuzz/fuzz_libhd.c - what a relay sends to libhd, and texts of people.
+ *
+ * Input: 1 byte what it is, then the bytes: a ticket, an invitation and a
+ * credential; or the answer to the upgrade; or frames, in that phase. */
+#include "libhd/inner.h"
+#include <hyper-derp/base.h>
+#include <stdlib.h>
+#include <string.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n);
+
+enum { TEXTS, HEAD, FRAMES_N = HDL_OPEN + 1 };
+
+static bool on_knock(struct libhd *h, const struct libhd_key *from,
+		     const void *note, size_t len_bytes, void *user)
+{
+	(void)h, (void)from, (void)note, (void)user;
+	return len_bytes % 2 == 0;
+}
+
+/* One who may be forbidden while a frame of his is read. */
+static void on_packet(struct libhd *h, struct libhd_peer *from,
+		      const void *data, size_t len_bytes, void *user)
+{
+	struct libhd_peer *peer = from;
+
+	(void)h, (void)user;
+	if (len_bytes > 0 && *(const uint8_t *)data == 'f')
+		libhd_forbid(&peer);
+}
+
+static struct libhd *endpoint(void)
+{
+	static const uint8_t seed[LIBHD_SEED_BYTES] = { 1 };
+	static const struct libhd_events events = { .size = sizeof(events),
+						    .knock = on_knock,
+						    .packet = on_packet };
+	struct libhd_conf conf = { .size = sizeof(conf), .relay = "x" };
+	struct libhd_identity *id;
+	struct libhd *h = NULL;
+
+	if (libhd_identity_from_seed(seed, &id) < 0)
+		abort();
+	conf.identity = id;
+	if (libhd_new(&conf, &events, NULL, &h) < 0)
+		abort();
+	libhd_allow(h, libhd_identity_key(id), NULL);
+	libhd_identity_free(&id);
+	return h;
+}
+
+static void texts(const uint8_t *p, size_t n)
+{
+	char text[LIBHD_TICKET_TEXT_BYTES], again[LIBHD_TICKET_TEXT_BYTES];
+	struct hdl_welcome welcome = { 0 };
+	struct libhd_ticket t;
+
+	n = HD_MIN(n, sizeof(text) - 1);
+	if (n > 0)
+		memcpy(text, p, n);
+	text[n] = '\0';
+	(void)hdl_welcome_parse(&welcome, text, NULL);
+	(void)hdl_welcome_parse(&welcome, NULL, text);
+	if (libhd_ticket_parse(text, &t) == 0)
+		hd_assert(strcasecmp(libhd_ticket_text(&t, again), text) == 0);
+}
+
+static void bytes(uint8_t what, const uint8_t *p, size_t n)
+{
+	struct libhd *h = endpoint();
+	int used;
+
+	if (what == HEAD) {
+		h->phase = HDL_UPGRADING;
+		used = hdl_login_head(h, p, n);
+	} else {
+		h->phase = what % FRAMES_N;
+		h->packet_max = LIBHD_PACKET_MAX_BYTES;
+		used = hdl_frames(h, p, n);
+	}
+	hd_assert(used <= (int)n);
+	libhd_free(&h);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
+{
+	if (n == 0)
+		return 0;
+	if (p[0] == TEXTS)
+		texts(p + 1, n - 1);
+	else
+		bytes(p[0], p + 1, n - 1);
+	return 0;
+}
