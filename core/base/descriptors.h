@@ -5,12 +5,15 @@
 #include <hyper-derp/base.h>
 
 enum hd_fds { /* who asks; each but the first has some for itself */
-	HD_FDS_PUBLIC, /* connections of clients */
-	HD_FDS_NAMED, /* of listeners that a module has for itself: metrics */
-	HD_FDS_OPERATOR, /* of the control socket */
-	HD_FDS_READER, /* there, of who may only read */
-	HD_FDS_DIALLED, /* connections that modules open */
-	HD_FDS_N,
+	      HD_FDS_PUBLIC, /* connections of clients */
+	      HD_FDS_NAMED, /* of listeners that a module has for itself:
+			       metrics */
+	      HD_FDS_OPERATOR, /* of the control socket */
+	      HD_FDS_READER, /* there, of who may only read */
+	      HD_FDS_DIALLED, /* connections that modules open */
+	      HD_FDS_ONWARD, /* those that a client makes them open: as a
+				client's */
+	      HD_FDS_N,
 };
 
 /* What the limit leaves to whom. */

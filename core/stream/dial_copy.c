@@ -163,6 +163,7 @@ int hd_dial_copy(struct hd_dial_target *t, const struct hd_dial_options *o)
 	t->connect_ms = o->connect_ms ? o->connect_ms : CONNECT_DEF_MS;
 	t->handshake_ms = o->handshake_ms ? o->handshake_ms : HANDSHAKE_DEF_MS;
 	t->tls = o->tls;
+	t->fds = o->for_client ? HD_FDS_ONWARD : HD_FDS_DIALLED;
 	if (r == 0 && t->tls)
 		r = copy_tls(t, o);
 	if (r < 0)

@@ -5,6 +5,7 @@
 #include <hyper-derp/dial.h>
 #include <hyper-derp/timer.h>
 #include <sys/un.h>
+#include "core/base/descriptors.h"
 #include "core/stream/stream.h"
 #include "core/tls/tls.h"
 
@@ -21,6 +22,7 @@ struct hd_dial_target { /* the options; all its own memory */
 	union hd_addr addr, source; /* family 0: none */
 	uint16_t port;
 	uint32_t connect_ms, handshake_ms;
+	enum hd_fds fds; /* whose descriptor it is */
 	bool tls;
 	char *server_name, *cert_name, *ca_file;
 	uint8_t (*pins)[HD_TLS_PIN_BYTES];

@@ -102,7 +102,7 @@ static void note_errno(struct hd_dial *d, int e)
 static int watch(struct hd_dial *d, int fd, const union hd_addr *to)
 {
 	struct hd_stream *s =
-		hd_stream_dialled(d->w, fd, to, d->mod, d->proto);
+		hd_stream_dialled(d->w, fd, to, d->to.fds, d->mod, d->proto);
 
 	if (s == NULL)
 		return -ENOMEM;
@@ -142,13 +142,13 @@ static bool try_address(struct hd_dial *d)
 		     "the source address is of another family");
 		return false;
 	}
-	if (!hd_fds_take(HD_FDS_DIALLED)) {
+	if (!hd_fds_take(d->to.fds)) {
 		note_errno(d, EMFILE);
 		return false;
 	}
 	fd = hd_dial_socket(d, to);
 	if (fd < 0)
-		hd_fds_give(HD_FDS_DIALLED);
+		hd_fds_give(d->to.fds);
 	r = fd < 0 ? fd : watch(d, fd, to);
 	if (r < 0)
 		note_errno(d, -r);

@@ -164,15 +164,17 @@ void hd_stream_accept(struct hd_worker *w, const struct hd_listener *listener,
 }
 
 struct hd_stream *hd_stream_dialled(struct hd_worker *w, int fd,
-				    const union hd_addr *to,
+				    const union hd_addr *to, enum hd_fds fds,
 				    struct hd_module *mod,
 				    const struct hd_proto *proto)
 {
 	/* by none: its one reference here stays */
-	static struct hd_listener none = { .whose = HD_FDS_DIALLED, .refs = 1 };
+	static struct hd_listener none = { .whose = HD_FDS_DIALLED, .refs = 1 },
+				  onward = { .whose = HD_FDS_ONWARD,
+					     .refs = 1 };
 	const struct hd_first first = { .proto = proto, .mod = mod };
 
-	return enter(w, &none, fd, to, &first);
+	return enter(w, fds == HD_FDS_ONWARD ? &onward : &none, fd, to, &first);
 }
 
 struct hd_tls_env hd_stream_tls_env(struct hd_stream *s)

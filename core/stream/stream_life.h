@@ -2,6 +2,7 @@
 /* core/stream/stream_life.h - what the worker and users do with streams.
  * Context: the stream's worker. */
 #pragma once
+#include "core/base/descriptors.h"
 #include "core/loop/worker.h"
 #include "core/stream/stream.h"
 #include "core/stream/stream_worker.h"
@@ -13,9 +14,10 @@ struct hd_tls_env;
 void hd_stream_accept(struct hd_worker *w, const struct hd_listener *listener,
 		      int fd, const union hd_addr *from);
 /* hd_stream_dialled - on its way to an address; its module has not heard of it.
- * Takes fd and its place, also on failure. Returns NULL: out of memory. */
+ * Takes fd and its place, also on failure. Returns NULL: out of memory.
+ * @fds  HD_FDS_DIALLED or HD_FDS_ONWARD: whose place it is */
 struct hd_stream *hd_stream_dialled(struct hd_worker *w, int fd,
-				    const union hd_addr *to,
+				    const union hd_addr *to, enum hd_fds fds,
 				    struct hd_module *mod,
 				    const struct hd_proto *proto);
 /* hd_stream_await_handshake - s->tls is there, and its first step is due. */

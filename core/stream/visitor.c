@@ -270,7 +270,8 @@ bool hd_visitor_renamed(struct hd_stream *s)
 static bool is_uncounted(const struct hd_stream *s)
 {
 	return s->visitor == NULL && !s->proxy_due && hd_stream_is_open(s) &&
-	       s->fds != HD_FDS_DIALLED && counts(s->worker, &s->addr);
+	       s->fds != HD_FDS_DIALLED && s->fds != HD_FDS_ONWARD &&
+	       counts(s->worker, &s->addr);
 }
 
 void hd_visitors_reload(struct hd_worker *w)

@@ -54,6 +54,10 @@ struct hd_dial_options {
 	 * the dates count: neither CA nor name. */
 	const char *pin;
 	const char *const *alpn; /* offered, in order; NULL at the end */
+	/* A client makes us dial, not the relay: its descriptor is one of those
+	 * for clients. Of the others some are kept for who dials for the relay,
+	 * whatever crowd of clients comes. */
+	bool for_client;
 };
 
 /* What came of it. Borrowed until the callback returns. */

@@ -49,6 +49,7 @@
  *      hd_admit_wait(): a login waits for a person.
  *      splice.h: two streams become a pipe. hd_hook_hello(): connections that
  *      are taken before TLS. hd_route.rest, hd_request_path().
+ *      hd_dial_options.for_client.
  *      hd_tls_certificate(), HD_MODULE_CERTIFICATES; hd_route.below,
  *      hd_service.pages.
  *      upgrade.h, hd_module_def.upgrade: what a module packs for the process

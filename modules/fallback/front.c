@@ -7,6 +7,7 @@
  *
  * Nothing is read from the client while it is being dialled: the relay keeps
  * what it has, and the kernel the rest. Context: the client's worker. */
+#include <errno.h>
 #include <hyper-derp/log.h>
 #include <hyper-derp/splice.h>
 #include <hyper-derp/worker.h>
@@ -59,6 +60,16 @@ static void no_server(struct hd_stream *s, const struct front_state *st)
 	hd_stream_close(s, HD_CLOSE_ERROR);
 }
 
+/* When the relay or this module goes, that is no fault of the server's. */
+static void not_reached(struct hd_stream *s, const struct front_state *st,
+			const char *to, int error, const char *text)
+{
+	if (error != -ECANCELED && error != -EBUSY)
+		fallback_failed(hd_now_ms(hd_stream_worker(s)), to, error,
+				text);
+	no_server(s, st);
+}
+
 static void put_header(const struct hd_stream *client, unsigned version,
 		       struct hd_stream *server)
 {
@@ -102,8 +113,7 @@ static void on_dialled(struct hd_module *mod, struct hd_worker *w, void *arg,
 	} else if (got->stream != NULL) {
 		hd_stream_close(got->stream, HD_CLOSE_DONE);
 	} else if (client != NULL) {
-		fallback_failed(hd_now_ms(w), p->to, got->error, got->text);
-		no_server(client, st);
+		not_reached(client, st, p->to, got->error, got->text);
 	}
 	free(p);
 }
@@ -147,13 +157,14 @@ static int dial(struct hd_module *mod, struct hd_stream *s,
 	struct hd_dial_options o = {
 		.proto = &fallback_server_proto,
 		.connect_ms = (uint32_t)conf->connect_timeout_ms,
+		.for_client = true,
 	};
 	struct fallback_target t;
 	struct pending *p = pending_new(s, to, version, st->way);
 
 	if (p == NULL || fallback_target_parse(to, &t) < 0) {
 		free(p);
-		return hd_error_set(err, -1, "out of memory");
+		return hd_error_set(err, -ENOMEM, "out of memory");
 	}
 	fallback_target_options(&t, &o);
 	return hd_dial(mod, w, &o, on_dialled, p, free, &st->dial, err);
@@ -172,10 +183,8 @@ static void hand_over(struct hd_module *mod, struct hd_stream *s,
 	hd_stream_stay(s);
 	hd_stream_pause(s, (uint32_t)conf->connect_timeout_ms + 1000);
 	r = dial(mod, s, st, to, version, &err);
-	if (r == 0)
-		return;
-	fallback_failed(hd_now_ms(w), to, r, err.text);
-	no_server(s, st);
+	if (r < 0)
+		not_reached(s, st, to, r, err.text);
 }
 
 static void sni_opened(struct hd_module *mod, struct hd_stream *s, void *state,

@@ -11,6 +11,7 @@ use HyperDerp::Live;
 use HyperDerp::Metrics ();
 use HyperDerp::Raw;
 use HyperDerp::Test;
+use IO::Socket::INET;
 use IO::Socket::UNIX;
 
 plan skip_all => 'prlimit (util-linux) is not installed' if system('prlimit --version >/dev/null 2>&1');
@@ -47,6 +48,23 @@ subtest 'a crowd of clients' => sub {
     my $new = HyperDerp::Raw->start($hd, scalar HyperDerp::Raw::logins($hd));
     $_->close for splice @crowd;
     ok $new->admitted, 'when some leave, a new client logs in';
+    $hd->finish;
+};
+
+subtest 'browsers of a web server behind it' => sub {
+    my $web = IO::Socket::INET->new(Listen => 500, LocalAddr => '127.0.0.1') or BAIL_OUT("listen: $@");
+    my $to = $web->sockport;    # the kernel takes connections, and nobody answers
+    my $hd = HyperDerp::Test->new(no_tls => 1, load_module => [qw(derp fallback dials)],
+        wrap => ['prlimit', '--nofile=128:128'], conf => "fallback: {http: '127.0.0.1:$to'}\n");
+    $hd->write_conf;
+    $hd->run->ready or BAIL_OUT($hd->log_text);
+    my @crowd = map { HyperDerp::Raw->open($hd) } 1 .. 200;
+    $_->write("GET /x HTTP/1.1\r\nHost: x\r\n\r\n") for @crowd;
+    ok $hd->log_like(qr/the web server is not reached: .*descriptor|Too many open files/), 'they take all that is left';
+    for (1 .. 8) {
+        my $got = ctl($hd, qw(dials open), "host=127.0.0.1;;port=$to")->{data};
+        ok !defined $got->{error}, 'what the relay dials for itself is reached' or diag explain $got;
+    }
     $hd->finish;
 };
 

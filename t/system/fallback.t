@@ -9,6 +9,7 @@ use Test::More;
 use Digest::SHA qw(sha256_hex);
 use FindBin;
 use IO::Select;
+use IO::Socket::INET;
 use IPC::Open2;
 use lib "$FindBin::Bin/../lib";
 use HyperDerp::Children;
@@ -383,6 +384,31 @@ SKIP: {
         like curl('localhost', '/head', '-i'), qr/^HTTP\/1\.1 404 /, '... and it is 404';
         ok ctl($hd, qw(module load fallback))->{ok}, 'loaded again';
         like curl('www.example.com', '/head'), qr/^GET \/head/m, '... with all of it';
+    };
+}
+
+# It takes no more: who connects then waits for it.
+sub full_server () {
+    my $s = IO::Socket::INET->new(Listen => 1, LocalAddr => '127.0.0.1') or die "listen: $@";
+    my @held = map { IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $s->sockport, Blocking => 0) } 1 .. 8;
+    return ($s->sockport, $s, @held);
+}
+
+SKIP: {
+    skip 'it is built in', 1 unless -e "$HyperDerp::Test::build/modules.d/fallback.so";
+    subtest 'unloaded while a server is dialled' => sub {
+        my ($port, @held) = full_server();
+        reload(conf("127.0.0.1:$port", 'connect_timeout: 60s'));
+        my $before = counted('connections');
+        my $s = $hd->socket;
+        syswrite $s, "GET /head HTTP/1.1\r\nHost: x\r\n\r\n";
+        ok wait_for(sub { counted('connections') > $before }), 'it does not answer yet';
+        ok ctl($hd, qw(module unload fallback))->{ok}, 'unloaded';
+        ok ended($s), '... the browser does not wait on';
+        unlike $hd->log_text, qr/is not reached: to=127\.0\.0\.1:$port /, '... and nobody blames the server';
+        $hd->{conf} = conf("127.0.0.1:$http");
+        $hd->write_conf;
+        ok ctl($hd, qw(reload))->{ok} && ctl($hd, qw(module load fallback))->{ok}, 'as before';
     };
 }
 

@@ -79,6 +79,10 @@ static void each_has_its_own(void **state)
 	named = take_all(HD_FDS_NAMED);
 	assert_int_equal(named, 16);
 	assert_false(hd_fds_take(HD_FDS_PUBLIC));
+	/* what clients make modules dial leaves something for mesh links */
+	assert_false(hd_fds_take(HD_FDS_ONWARD));
+	assert_int_equal(take_all(HD_FDS_DIALLED), 16);
+	give(HD_FDS_DIALLED, 16);
 	/* who has more than its own gives to all */
 	give(HD_FDS_PUBLIC, 10);
 	assert_int_equal(take_all(HD_FDS_NAMED), 10);
