@@ -188,7 +188,11 @@ static void finish(struct hd_call *call, struct policy_revoked *next,
 {
 	struct hd_error err = { "out of memory" };
 
-	if (next == NULL || policy_revoke_with(&next, put_out, &err) < 0)
+	int e = next == NULL	  ? -ENOMEM
+		: put_out == NULL ? policy_unrevoke_with(&next, &err)
+				  : policy_revoke_now(&next, put_out, &err);
+
+	if (e < 0)
 		hd_call_error(call, "%s", err.text);
 }
 

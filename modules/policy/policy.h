@@ -172,7 +172,7 @@ struct policy_worker { /* its data in a worker */
 	bool sweep_again; /* something has changed since it began */
 	bool sweep_later; /* somebody stays since a service does not answer */
 	bool sweep_soon; /* more must be asked about than can be at once */
-	bool sweep_set; /* the timer */
+	uint64_t sweep_due_ms; /* the timer; 0: it is not set */
 	struct account_worker account;
 	struct policy_quotas *quotas; /* NULL: none is used */
 };
@@ -262,12 +262,15 @@ void policy_stop(struct hd_module *mod, struct hd_worker *w);
 void policy_unload(struct hd_module *mod);
 /* policy_rules_now - those that are in force. Main thread. */
 const struct policy_rules *policy_rules_now(void);
-/* policy_revoke_with - from now on these are revoked: kept on disk first, then
- * in all workers, which look who is connected and may no longer. Takes it. Main
- * thread. Returns 0; negative: nothing has changed.
- * @put_out  whose connections close at once; NULL: nobody's */
-int policy_revoke_with(struct policy_revoked **revoked,
-		       const struct hd_key *put_out, struct hd_error *err);
+/* policy_revoke_now - from now on these are revoked in all workers, which look
+ * who is connected and may no longer, and then on disk. Takes it. Main thread.
+ * Returns 0; negative: it is not on disk, and in force all the same.
+ * @put_out  whose connections close at once
+ * policy_unrevoke_with - the same without anybody who goes, on disk first.
+ * Returns 0; negative: nothing has changed. */
+int policy_revoke_now(struct policy_revoked **revoked,
+		      const struct hd_key *put_out, struct hd_error *err);
+int policy_unrevoke_with(struct policy_revoked **revoked, struct hd_error *err);
 /* policy_quotas_publish - the same of tenants that have used their quotas.
  * Takes it. */
 void policy_quotas_publish(struct policy_quotas **quotas);

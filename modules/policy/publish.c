@@ -204,21 +204,41 @@ void policy_unload(struct hd_module *mod)
 	m->mod = NULL;
 }
 
-int policy_revoke_with(struct policy_revoked **revoked,
-		       const struct hd_key *put_out, struct hd_error *err)
+static void revoke(struct policy_revoked **revoked,
+		   const struct hd_key *put_out)
 {
-	struct policy_revoked *r = hd_steal(revoked);
-	int e = policy_revoked_save(r, err);
-
-	if (e < 0) {
-		policy_revoked_drop(&r);
-		return e;
-	}
 	settle();
 	policy_revoked_drop(&policy_main.revoked);
-	policy_main.revoked = r;
+	policy_main.revoked = hd_steal(revoked);
 	publish(put_out);
-	return 0;
+}
+
+/* Disks may take a second, and be full: who has to go goes before that. */
+int policy_revoke_now(struct policy_revoked **revoked,
+		      const struct hd_key *put_out, struct hd_error *err)
+{
+	struct hd_error why;
+	int e;
+
+	revoke(revoked, put_out);
+	e = policy_revoked_save(policy_main.revoked, &why);
+	return e < 0 ? hd_error_set(err, e,
+				    "the key is put out, but will be back "
+				    "after a restart: %s; remove the cause, "
+				    "then revoke it again",
+				    why.text)
+		     : 0;
+}
+
+int policy_unrevoke_with(struct policy_revoked **revoked, struct hd_error *err)
+{
+	int e = policy_revoked_save(*revoked, err);
+
+	if (e < 0)
+		policy_revoked_drop(revoked);
+	else
+		revoke(revoked, NULL);
+	return e;
 }
 
 void policy_quotas_publish(struct policy_quotas **quotas)

@@ -6,19 +6,36 @@
  * is another by now, has to come again, too.
  *
  * Services are asked about those of whom they have said nothing yet, or did not
- * answer the last time. Meanwhile they stay; and while a service does not
+ * answer the last time, or whose answer is old: whom one allows no longer
+ * leaves without a new login. Meanwhile they stay; and while a service does not
  * answer, in which case all are gone through again later. */
 #include <errno.h>
 #include <hyper-derp/about.h>
 #include <hyper-derp/relay.h>
 #include <hyper-derp/timer.h>
+#include <hyper-derp/worker.h>
 #include "modules/policy/service.h"
 
 enum {
 	PEERS_PER_TURN = 256,
 	SOON_MS = 250,
 	LATER_MS = 30000,
+	OLD_MIN_MS = 1000,
 };
+
+/* Who stays, for now. */
+static void ask_about(struct policy_worker *pw,
+		      const struct policy_subject *who,
+		      const struct policy_decision *d)
+{
+	if (d->by == POLICY_ASK) {
+		policy_answers_renew(pw, d->rule->url, who);
+		pw->sweep_later = true;
+		return;
+	}
+	pw->sweep_later |= policy_renew_owed(pw, who, d);
+	policy_renew(pw, who, d);
+}
 
 static void look_at(void *arg, const struct hd_about_peer *p)
 {
@@ -43,11 +60,8 @@ static void look_at(void *arg, const struct hd_about_peer *p)
 	policy_limits_again(pw, p->conn, &d);
 	if (d.deny)
 		hd_relay_put_out(pw->w, p->conn, d.reason);
-	else if (d.by == POLICY_ASK)
-		policy_answers_renew(pw, d.rule->url, &who);
-	else if (policy_renew_owed(pw, &who, &d))
-		pw->sweep_later = true;
-	pw->sweep_later |= d.by == POLICY_ASK;
+	else
+		ask_about(pw, &who, &d);
 }
 
 /* Returns whether there are more. */
@@ -60,22 +74,48 @@ static bool look_at_some(struct policy_worker *pw)
 			      pw);
 }
 
+/* What is due sooner stays. */
 static void set(struct policy_worker *pw, uint64_t ms)
 {
-	pw->sweep_set = true;
+	uint64_t due = hd_now_ms(pw->w) + ms;
+
+	if (pw->sweep_due_ms != 0 && pw->sweep_due_ms <= due)
+		return;
+	pw->sweep_due_ms = due;
 	hd_timer_set(pw->sweep, ms);
+}
+
+/* When what services have said of who is here may be old. 0: none is asked. */
+static uint64_t old_ms(const struct policy_worker *pw)
+{
+	for (size_t i = 0; i < pw->rules->n; i++)
+		if (pw->rules->v[i].url != NULL)
+			return HD_MAX(policy_conf_of(pw)->allow_ttl_ms / 2,
+				      (uint64_t)OLD_MIN_MS);
+	return 0;
+}
+
+static uint64_t next_ms(const struct policy_worker *pw)
+{
+	uint64_t old = old_ms(pw);
+
+	if (pw->sweep_again)
+		return 1;
+	if (pw->sweep_soon)
+		return SOON_MS;
+	if (pw->sweep_later && (old == 0 || old > LATER_MS))
+		return LATER_MS;
+	return old;
 }
 
 static void ended(struct policy_worker *pw)
 {
+	uint64_t ms = next_ms(pw);
+
 	pw->sweep_at = 0;
-	if (pw->sweep_again)
-		set(pw, 1);
-	else if (pw->sweep_soon)
-		set(pw, SOON_MS);
-	else if (pw->sweep_later)
-		set(pw, LATER_MS);
 	pw->sweep_again = pw->sweep_soon = pw->sweep_later = false;
+	if (ms > 0)
+		set(pw, ms);
 }
 
 static void on_sweep(struct hd_module *mod, struct hd_worker *w, void *arg)
@@ -84,7 +124,7 @@ static void on_sweep(struct hd_module *mod, struct hd_worker *w, void *arg)
 
 	(void)mod;
 	(void)w;
-	pw->sweep_set = false;
+	pw->sweep_due_ms = 0;
 	if (look_at_some(pw))
 		set(pw, 1);
 	else
@@ -114,13 +154,11 @@ void policy_sweep_begin(struct policy_worker *pw)
 void policy_sweep_later(struct policy_worker *pw)
 {
 	pw->sweep_later = true;
-	if (!pw->sweep_set)
-		set(pw, LATER_MS);
+	set(pw, LATER_MS);
 }
 
 void policy_sweep_soon(struct policy_worker *pw)
 {
 	pw->sweep_soon = true;
-	if (!pw->sweep_set)
-		set(pw, SOON_MS);
+	set(pw, SOON_MS);
 }

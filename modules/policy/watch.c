@@ -32,6 +32,8 @@ enum {
 
 struct file {
 	char *path;
+	size_t rule; /* that named it last: with thousands of them nobody wants
+			to look for it each time */
 	struct policy_stamp seen, refused; /* refused: it was no list */
 	uint64_t seen_ms; /* it is as seen since then */
 	uint64_t open_ms; /* it is written to since then; 0: it is not */
@@ -125,16 +127,23 @@ static void on_events(struct hd_module *mod, int fd, unsigned events, void *arg)
 
 /* ---- a look ---- */
 
+static bool is_of(const struct file *f, const struct policy_rules *rules,
+		  size_t i)
+{
+	return i < rules->n && rules->v[i].keys_path != NULL &&
+	       strcmp(rules->v[i].keys_path, f->path) == 0;
+}
+
 /* NULL: no rule that is in force names it. */
-static const struct policy_stamp *in_force(const char *path)
+static const struct policy_stamp *in_force(struct file *f)
 {
 	const struct policy_rules *rules = policy_rules_now();
+	size_t i = is_of(f, rules, f->rule) ? f->rule : 0;
 
-	for (size_t i = 0; i < rules->n; i++)
-		if (rules->v[i].keys_path != NULL &&
-		    strcmp(rules->v[i].keys_path, path) == 0)
-			return &rules->v[i].keys.stamp;
-	return NULL;
+	while (i < rules->n && !is_of(f, rules, i))
+		i++;
+	f->rule = i;
+	return i < rules->n ? &rules->v[i].keys.stamp : NULL;
 }
 
 static bool is_written(const struct file *f)
@@ -157,7 +166,7 @@ enum state { SAME, MOVES, RESTS };
 
 static enum state look_at(struct file *f)
 {
-	const struct policy_stamp *old = in_force(f->path);
+	const struct policy_stamp *old = in_force(f);
 	const struct policy_stamp now = policy_stamp_at(f->path);
 
 	if (!policy_stamp_same(&f->seen, &now)) {
@@ -218,7 +227,7 @@ int policy_watch_whole(struct hd_error *err)
 	take_events();
 	for (size_t i = 0; i < watcher.n; i++)
 		if (is_written(&watcher.v[i]) &&
-		    in_force(watcher.v[i].path) != NULL)
+		    in_force(&watcher.v[i]) != NULL)
 			return hd_error_set(
 				err, -EAGAIN,
 				"%s is being written; try again when it is "

@@ -187,6 +187,21 @@ subtest 'revoked' => sub {
     ok ctl($hd, qw(peer unrevoke), $alice->{key})->{ok}, 'alice is let in again';
     admitted($alice);
     like ctl($hd, qw(peer revoke), 'abcd')->{error}{message}, qr/not a whole key/, 'half a key is refused';
+
+    my $file = "$hd->{dir}/policy.revoked";    # as on a disk that is full
+    unlink $file;
+    mkdir $_ or die "$_: $!" for $file, "$file/x";
+    $b = admitted($bob);
+    like ctl($hd, qw(peer revoke), $bob->{key})->{error}{message},
+        qr/put out, but will be back after a restart: .*policy\.revoked.*; remove the cause, then revoke it again/,
+        'what cannot be kept is said';
+    ok $b->closed, '... and bob leaves all the same';
+    is explained($bob->{key}), 'deny revocation -', '... and is revoked';
+    like ctl($hd, qw(peer unrevoke), $bob->{key})->{error}{message}, qr/policy\.revoked/, 'nor can that be taken back';
+    is explained($bob->{key}), 'deny revocation -', '... and is not';
+    rmdir $_ or die "$_: $!" for "$file/x", $file;
+    ok ctl($hd, qw(peer unrevoke), $bob->{key})->{ok}, 'the disk is well again';
+    admitted($bob);
 };
 
 subtest 'the code is reloaded' => sub {
@@ -341,6 +356,30 @@ subtest 'what stops a start' => sub {
     }
     my $other = HyperDerp::Test->new(no_tls => 1, conf => "policy:\n  default: deny\n");
     is run_check($other), 78, 'the module is not loaded: no start';
+};
+
+# Its package is removed, and the configuration stays.
+subtest 'only the file of the module is gone' => sub {
+    plan skip_all => 'it is built in' unless -e "$HyperDerp::Test::build/modules.d/policy.so";
+    my $other = HyperDerp::Test->new(no_tls => 1, conf => "policy:\n  default: deny\n");
+    my $dir = "$other->{dir}/modules.d";
+    mkdir $dir or die $!;
+    symlink $_, $dir . '/' . s{.*/}{}r for grep { !m{/policy\.} } glob "$HyperDerp::Test::build/modules.d/*.so";
+    # beside its own build it would find them there
+    my $program = "$other->{dir}/hyper-derp";
+    system('cp', "$HyperDerp::Test::build/hyper-derp", $program) == 0 or die 'cp';
+    my $yaml = $other->yaml =~ s/^module_path: .*/module_path: [$dir]/mr;
+    for my $case (
+        ['[derp, policy]',                           qr/no file policy\.so in \Q$dir\E; install the module/],
+        ['[derp, {name: policy, optional: true}]',   qr/`policy` keeps peers out, and the module policy that would do it is not loaded/],
+    ) {
+        HyperDerp::Test::spew($other->{file}, $yaml =~ s/^load_module: .*/load_module: $case->[0]/mr);
+        for my $words ('-t', '') {
+            my $text = qx{timeout 60 $program $words -c $other->{file} 2>&1};
+            like $? >> 8, qr/^(?:1|78)$/, "load_module: $case->[0], $words: no start";
+            like $text, $case->[1], '... and why';
+        }
+    }
 };
 
 sub run_check ($of = $hd) {

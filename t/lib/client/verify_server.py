@@ -4,7 +4,9 @@
 # asks one (--verify-client-url), or with SOCKET a tailscaled (--verify-clients).
 # Prints its port, then each request's body. What it answers stands in FILE:
 # `status TEXT`, `hang`, or `wait` until FILE says something else; without the
-# file it says who is allowed: those of FILE.keys.
+# file it says who is allowed: those of FILE.keys. Or it is a bad one: `close`
+# says nothing; `short` ends within its answer; `drip` says yes so slowly, `huge`
+# and `head` at such length that it has no end; `redirect URL` sends on.
 import json
 import os
 import socket
@@ -17,10 +19,38 @@ FILE = sys.argv[1]
 
 def read(name):
     try:
-        with open(name, encoding='utf-8') as f:
+        with open(name, encoding='utf-8', errors='surrogateescape') as f:
             return f.read()
     except FileNotFoundError:
         return ''
+
+
+YES = b'{"Allow":true}'
+OK = b'HTTP/1.1 200 OK\r\n'
+
+
+def endless(out, begin, more, pause=0):
+    out.write(begin)
+    while True:
+        out.write(more)
+        out.flush()
+        time.sleep(pause)
+
+
+BAD = {
+    'close': lambda out, text: None,
+    'short': lambda out, text: out.write(
+        OK + b'Content-Length: 100\r\n\r\n' + YES),
+    'drip': lambda out, text: endless(
+        out, OK + b'Content-Length: 100000\r\n\r\n' + YES, b' ', 0.02),
+    'huge': lambda out, text: endless(
+        out, OK + b'Connection: close\r\n\r\n' + YES, b' ' * 65536),
+    'head': lambda out, text: endless(
+        out, OK, b'X-More: ' + b'x' * 1000 + b'\r\n'),
+    'redirect': lambda out, text: out.write(
+        b'HTTP/1.1 307 Temporary Redirect\r\nContent-Length: 0\r\nLocation: '
+        + text.encode() + b'\r\n\r\n'),
+}
 
 
 class Service(BaseHTTPRequestHandler):
@@ -47,11 +77,18 @@ class Service(BaseHTTPRequestHandler):
             self.rfile.read(1)  # until the client gives up
             self.close_connection = True
             return
+        if status in BAD:
+            self.close_connection = True
+            try:
+                BAD[status](self.wfile, text)
+            except OSError:
+                pass  # whom it has been too much
+            return
         if status == '':
             key = key.removeprefix('nodekey:')
             status, text = say(key in read(FILE + '.keys').split(), key)
             text = json.dumps(text)
-        answer = text.encode()
+        answer = text.encode(errors='surrogateescape')
         self.send_response(int(status))
         self.send_header('Content-Length', str(len(answer)))
         self.end_headers()
