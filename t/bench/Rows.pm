@@ -303,6 +303,50 @@ sub hook ($tls) {
     };
 }
 
+# Who may use the relay and how much: 10,000 keys in a list, limits of the key,
+# its tenant and the relay, which nobody reaches, and accounting.
+sub policy_conf ($opt) {
+    my $list = "$opt->{tmp}/10000.keys";
+    if (!-e $list) {
+        open my $fh, '>', $list or die "$list: $!\n";
+        printf {$fh} "nodekey:%064x name-%d\n", $_ * 7919, $_ for 1 .. 10_000;
+        close $fh;
+    }
+    my $much = '{rate: 100GiB, packet_cost: 20}';
+    return "policy: {rules: [{keys: $list, action: deny}, {from: [127.0.0.0/8], tenant: t, limits: $much}],"
+        . " tenants: [{name: t, limits: $much, quota: {bytes: 1000TiB}}]}\nrelay_rate_limit: 100GiB\n";
+}
+
+my %policy_who = (
+    ours => { kind => 'ours', policy => 1 },
+    none => { kind => 'ours' },
+);
+
+sub with_policy ($opt, $who) {
+    return $who->{policy} ? { kind => 'ours', modules => ['policy'], conf => policy_conf($opt) } : $who;
+}
+
+sub policy ($tls) {
+    my $stack = $tls ? 'TLS' : 'plain TCP';
+    my @pair  = (pair => [qw(ours none)], goal => 1.03);
+    my $label = "$stack, 10,000 keys listed, limits, quota, accounting; other: none";
+    return {
+        name => 'policy', who => \%policy_who,
+        rows => [ { label => "$label: CPU per packet at 40000/s", metric => 'cpu', unit => 'us', @pair } ],
+        measure => sub ($opt, $who, $run) {
+            my $r = rate(Relay->start(with_policy($opt, $who)->%*, tls => $tls), $opt, qw(--rate 40000));
+            return { cpu => $r->{cpu_us_per_packet} };
+        },
+    }, {
+        name => 'policy', once => 1, who => \%policy_who,
+        rows => [ { label => 'the same: user instructions per packet', metric => 'ir', unit => '', @pair } ],
+        measure => sub ($opt, $who, $run) {
+            my ($short, $long) = map { [ instructions($opt, with_policy($opt, $who), $tls, $_) ] } HOOK_SECONDS->@*;
+            return { ir => ($long->[0] - $short->[0]) / ($long->[1] - $short->[1]) };
+        },
+    };
+}
+
 sub groups ($opt) {
     my @cpu = ({ label => 'CPU per packet', metric => 'cpu', unit => 'us',
             goal => 0.8 }, { label => 'p99', metric => 'p99', unit => 'us' });
@@ -319,7 +363,7 @@ sub groups ($opt) {
         at_rate('rate150k', 'TLS, 150000/s', \%vs_derper, \@p99, 1,
             qw(--rate 150000 --batch), BATCH),
         records(), crypto(), overload(), backends(), peers(), memory($opt), logins(), moves(),
-        hook(1), hook(0),
+        hook(1), hook(0), policy(1), policy(0),
     );
 }
 

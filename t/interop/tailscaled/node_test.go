@@ -49,12 +49,19 @@ type node struct {
 	env    []string
 	client *local.Client
 	log    *os.File
+	kill   func() // ends the daemon
 	ip     string
 	name   string
 }
 
 // startNode starts a tailscaled and logs it in at a control server.
 func startNode(t *testing.T, name, control string, env ...string) *node {
+	t.Helper()
+	return joinNode(t, name, control, nil, env...)
+}
+
+// joinNode is startNode with more arguments of tailscale up.
+func joinNode(t *testing.T, name, control string, up []string, env ...string) *node {
 	t.Helper()
 	daemon, err := binary()
 	if err != nil {
@@ -80,8 +87,8 @@ func startNode(t *testing.T, name, control string, env ...string) *node {
 	n.client = &local.Client{Socket: n.socket(), UseSocketOnly: true}
 	n.start()
 	n.awaitSocket()
-	n.tailscale("up", "--login-server="+control, "--hostname="+name,
-		"--accept-dns=false", "--reset")
+	n.tailscale(append([]string{"up", "--login-server=" + control,
+		"--hostname=" + name, "--accept-dns=false", "--reset"}, up...)...)
 	n.ip = n.awaitRunning()
 	return n
 }
@@ -117,9 +124,12 @@ func (n *node) start() {
 	if err := cmd.Start(); err != nil {
 		n.t.Fatal(err)
 	}
-	n.t.Cleanup(func() {
+	n.kill = sync.OnceFunc(func() {
 		cmd.Process.Kill()
 		cmd.Wait()
+	})
+	n.t.Cleanup(func() {
+		n.kill()
 		n.log.Close()
 		if n.t.Failed() {
 			n.t.Logf("log of %s:\n%s", n.name, n.tail(150))
