@@ -42,7 +42,8 @@ ok $deb{$_}, "$_ is there" for qw(hyper-derp hyper-derp-tools hyper-derp-dev hyp
 my ($abi) = qx{sed -n 's/^.define HD_ABI_MINOR //p' include/hyper-derp/module.h} =~ /(\d+)/;
 like qx{dpkg-deb -f $deb{'hyper-derp'} Provides}, qr/^hyper-derp-abi-2 \(= $abi\)$/, 'the relay provides its ABI';
 like qx{dpkg-deb -f $deb{'hyper-derp-mod-derp'} Depends}, qr/^hyper-derp-abi-2 \(>= $abi\)/, 'modules depend on it';
-like qx{dpkg-deb -f $deb{'hyper-derp'} Recommends}, qr/hyper-derp-mod-derp, hyper-derp-mod-stun/, 'a plain relay is recommended';
+like qx{dpkg-deb -f $deb{'hyper-derp'} Recommends}, qr/hyper-derp-mod-derp, hyper-derp-mod-stun, hyper-derp-tools/,
+    'a plain relay is recommended, and what looks at it';
 
 $out = qx{lintian --allow-root --fail-on error,warning $debs/*.changes 2>&1};
 is $?, 0, 'lintian' or diag $out;

@@ -55,6 +55,13 @@ ok $root->run('apt-get -q update && apt-get -q -y upgrade'), 'apt-get upgrade' o
 is installed(), $newer, 'it is installed';
 $root->run("dpkg --compare-versions '$newer' lt '$release-0hd1'") or fail 'a release is newer than its snapshots';
 
+# Where it is served, apt fetches what is needed: nothing else is there on a bare Debian.
+ok $root->run("$bootstrap --key test\@relay.test --url http://relay.test:18080 /tmp/debs/hyper-derp_${newer}_all.deb"),
+    'with a URL, and nothing new' or diag $root->out;
+unlike $root->out, qr/Skipping/, '... which is not told of each package';
+like $root->out, qr{apt-helper download-file http://relay\.test:18080/hyper-derp\.asc /etc/apt/keyrings/}, '... apt fetches the key';
+ok $root->run(q{grep -qx 'URIs: http://relay.test:18080' /tmp/repo/hyper-derp.sources}), '... and finds the rest';
+
 # Somebody on the way changes the list of packages.
 ok $root->run('cd /tmp/repo/dists/bookworm && find . -name "Packages*" -exec sh -c "echo >>\$1" - {} \;'
     . ' && rm -rf /var/lib/apt/lists/* && ! apt-get -q -o APT::Update::Error-Mode=any update'), 'a changed list is refused'

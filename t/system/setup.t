@@ -308,6 +308,9 @@ subtest 'a module that is not installed' => sub {
     is $code, 1, 'refused';
     like $said, qr/the module policy is not installed: apt install hyper-derp-mod-policy/, '... says which package';
     is text($r), $r->{yaml}, 'nothing is written';
+    ($code, $said) = setup($r, '--host', 'localhost', '--acme', '--accept-tos', '--who', 'tailscaled', '--yes');
+    like $said, qr/the modules policy, acme are not installed: apt install hyper-derp-mod-policy hyper-derp-mod-acme,/,
+        'all of them, at once';
 };
 
 subtest 'questions' => sub {

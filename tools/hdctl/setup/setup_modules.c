@@ -74,12 +74,30 @@ bool setup_wants(const struct setup *s, const char *module)
 	return wish == SETUP_AS_IT_IS ? setup_lists(s, module) : wish == 1;
 }
 
-static int not_installed(const char *module)
+/* All that are missing, so that one command gets them. */
+static int look_whether_installed(const struct setup *s)
 {
-	return hdctl_fail(HDCTL_REFUSED,
-			  "the module %s is not installed: apt install "
-			  "hyper-derp-mod-%s, or build it",
-			  module, module);
+	char names[128] = "", packages[256] = "";
+	size_t n = 0;
+
+	for (size_t i = 0; i < HD_ARRAY_N(ours); i++) {
+		if (wish_for(s, ours[i]) != 1 || setup_has(s, ours[i]))
+			continue;
+		(void)snprintf(names + strlen(names),
+			       sizeof(names) - strlen(names), "%s%s",
+			       n > 0 ? ", " : "", ours[i]);
+		(void)snprintf(packages + strlen(packages),
+			       sizeof(packages) - strlen(packages),
+			       " hyper-derp-mod-%s", ours[i]);
+		n++;
+	}
+	return n == 0 ? HDCTL_OK
+		      : hdctl_fail(HDCTL_REFUSED,
+				   "the module%s %s %s not installed: apt "
+				   "install%s, or build %s",
+				   n > 1 ? "s" : "", names,
+				   n > 1 ? "are" : "is", packages,
+				   n > 1 ? "them" : "it");
 }
 
 static bool has_link(const struct setup *s, const char *module)
@@ -146,17 +164,17 @@ static void do_not_load(struct setup *s, const char *module)
 
 int setup_plan_modules(struct setup *s)
 {
+	int r = s->w.dry_run ? HDCTL_OK : look_whether_installed(s);
+
 	for (size_t i = 0; i < HD_ARRAY_N(ours); i++) {
 		bool is = setup_lists(s, ours[i]) &&
 			  !(s->fresh && !s->fragment);
 		int wish = wish_for(s, ours[i]);
 
-		if (wish == 1 && !setup_has(s, ours[i]) && !s->w.dry_run)
-			return not_installed(ours[i]);
 		if (wish == 1 && !is)
 			load(s, ours[i]);
 		if (wish == 0 && is)
 			do_not_load(s, ours[i]);
 	}
-	return HDCTL_OK;
+	return r;
 }
