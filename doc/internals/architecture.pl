@@ -9,7 +9,7 @@
 # is the title; `arrow X Y X Y KIND | text`. t/lint draws it again and compares.
 use v5.36;
 
-my ($width, $height) = (1000, 640);
+my ($width, $height) = (1160, 630);
 
 sub text ($x, $y, $class, $s) {
     $s = $s =~ s/&/&amp;/gr =~ s/</&lt;/gr;
@@ -68,48 +68,48 @@ print "</svg>\n";
 
 __DATA__
 # clients
-box 15 60 165 80 outside | Tailscale's clients | tailscaled, tailcat | Headscale's nodes
-box 15 170 165 63 outside | WireGuard | wg-quick, phones, routers
-box 15 263 165 63 outside | your programs | HD: packets to keys
-box 15 356 165 63 outside | browsers | a website, the status page
+box 15 60 195 80 outside | Tailscale's clients | tailscaled, tailcat | Headscale's nodes
+box 15 170 195 63 outside | WireGuard | wg-quick, phones, routers
+box 15 263 195 63 outside | your programs | HD: packets to keys
+box 15 356 195 63 outside | browsers | a website, the status page
 
 # the relay
-box 250 20 500 600 relay | hyper-derp: one process
-box 270 60 110 80 worker | listeners | TCP 443: TLS | TCP 80: pages
-box 270 150 110 46 worker | UDP 3478 | STUN
-box 270 206 110 46 worker | UDP 51820 | WireGuard
+box 280 20 590 590 relay | hyper-derp: one process
+box 300 60 120 80 worker | listeners | TCP 443: TLS | TCP 80: pages
+box 300 150 120 46 worker | UDP 3478 | STUN
+box 300 206 120 46 worker | UDP 51820 | WireGuard
 
-box 400 60 330 192 worker | workers: one thread for each core, each with its own peers
-box 415 92 300 40 main | wait: io_uring, else epoll
-box 415 138 300 40 main | TLS records: our own, OpenSSL, or the kernel
-box 415 184 300 56 main | peers by key: login, queues, delivery | to another worker's peer: a ring between threads
+box 440 60 410 192 worker | workers: a thread for each core, with its own peers
+box 455 92 380 40 main | io_uring, else epoll
+box 455 138 380 40 main | TLS records: our own, OpenSSL or the kernel
+box 455 184 380 56 main | peers by key: login, queues, delivery | to a peer of another worker: a ring between threads
 
-box 270 270 460 150 module | modules: loaded, replaced and unloaded while it runs
-box 285 302 100 48 module | derp, stun | Tailscale
-box 393 302 100 48 module | wg | WireGuard
-box 501 302 100 48 module | hd | programs
-box 609 302 106 48 module | mesh | other relays
-box 285 358 100 48 module | policy | who may, limits
-box 393 358 100 48 module | acme | certificates
-box 501 358 100 48 module | fallback | a website
-box 609 358 106 48 module | metrics, yours | one C file
+box 300 270 550 150 module | modules: loaded, replaced and unloaded while it runs
+box 315 302 122 48 module | derp, stun | Tailscale
+box 447 302 122 48 module | wg | WireGuard
+box 579 302 122 48 module | hd | programs
+box 711 302 124 48 module | mesh | other relays
+box 315 358 122 48 module | policy | who may, limits
+box 447 358 122 48 module | acme | certificates
+box 579 358 122 48 module | fallback | a website
+box 711 358 124 48 module | metrics; yours | one C file
 
-box 270 438 460 80 main | main thread | configuration, all or nothing; signals; drain; hand-over to a new process | control socket: hdctl, by role
-box 270 536 460 66 worker | in the network driver (XDP, optional) | WireGuard's data of confirmed sessions, past all of the above
+box 300 438 550 76 main | main thread | configuration, all or nothing; signals; drain; hand-over | control socket: hdctl, by role
+box 300 532 550 60 worker | in the network driver (XDP, optional) | data of confirmed WireGuard sessions, past all of the above
 
-# whom it asks
-box 820 60 165 63 outside | other relays | of the region, derper
-box 820 153 165 63 outside | Headscale, tailscaled | may this key log in?
-box 820 246 165 63 outside | Let's Encrypt | the certificate
-box 820 339 165 63 outside | Prometheus | metrics, alerts
-box 820 446 165 63 outside | you | hdctl, hdprobe
+# whom it asks, who asks it
+box 960 60 185 63 outside | other relays | of the region; derper
+box 960 153 185 63 outside | Headscale, tailscaled | may this key log in?
+box 960 246 185 63 outside | Let's Encrypt | the certificate
+box 960 339 185 63 outside | Prometheus | metrics, alerts
+box 960 446 185 63 outside | you | hdctl, hdprobe
 
-arrow 180 100 268 100 both | DERP
-arrow 180 215 268 228 both | UDP
-arrow 180 290 268 125 both
-arrow 180 380 268 138 both
-arrow 752 325 818 95 both | mesh
-arrow 752 372 818 190 to
-arrow 752 384 818 280 to
-arrow 818 372 752 390 to
-arrow 818 478 732 478 to | control
+arrow 210 100 298 100 both | DERP
+arrow 210 215 298 229 both | UDP
+arrow 210 290 298 118 both
+arrow 210 380 298 130 both
+arrow 872 310 958 92 both
+arrow 872 350 958 185 to
+arrow 872 370 958 278 to
+arrow 958 370 872 385 to
+arrow 958 478 852 478 to | control
