@@ -5,7 +5,7 @@
 #pragma once
 #include "core/base/snap.h"
 
-#define HD_SNAP_FORMAT 3
+#define HD_SNAP_FORMAT 4
 
 /* F(name, number, kind): G items, N number, B bytes, T text, P place.
  * Given up, and given to nothing else: 0x001e, 0x001f, 0x0023. */
@@ -46,6 +46,8 @@
 	F(STREAM_DROP, 0x8028, P)                                             \
 	F(STREAM_DEADLINE, 0x8029, P)                                         \
 	F(QUEUE_NAME, 0x002a, T)                                              \
+	F(STREAM_PROXY, 0x002b, B)                                             \
+	F(STREAM_NAMED, 0x002c, B)                                             \
 	F(TLS, 0x0030, G)                                                      \
 	F(TLS_SERVER_NAME, 0x0031, T)                                          \
 	F(TLS_PARTIAL, 0x0032, B)                                              \
@@ -65,6 +67,22 @@
 	F(RECORDS_OWES_UPDATE, 0x004d, N)                                      \
 	F(RECORDS_ENDED, 0x004e, N)                                            \
 	F(RECORDS_STREAM, 0x004f, N)                                           \
+	F(WS, 0x0050, G)                                                       \
+	F(WS_LIMIT, 0x0051, N)                                                 \
+	F(WS_OPCODE, 0x0052, N)                                                \
+	F(WS_HEAD_BYTES, 0x0053, N)                                            \
+	F(WS_CONTROL_BYTES, 0x0054, N)                                         \
+	F(WS_IN_PAYLOAD, 0x0055, N)                                            \
+	F(WS_LEFT, 0x0056, N)                                                  \
+	F(WS_MESSAGE_BYTES, 0x0057, N)                                         \
+	F(WS_HEAD, 0x0058, B)                                                  \
+	F(WS_MASK, 0x0059, B)                                                  \
+	F(WS_CONTROL, 0x005a, B)                                               \
+	F(WS_HEARD, 0x005b, N)                                                 \
+	F(WS_TIMEOUT, 0x005c, N)                                               \
+	F(WS_PING, 0x005d, N)                                                  \
+	F(WS_SUBPROTOCOL, 0x005e, T)                                           \
+	F(WS_REASON, 0x005f, T)                                                \
 	F(PEER, 0x0060, G)                                                     \
 	F(PEER_KEY, 0x0061, B)                                                 \
 	F(PEER_REALM, 0x0062, T)                                               \

@@ -7,9 +7,11 @@
 #include <string.h>
 #include <unistd.h>
 #include "core/net/listener.h"
+#include "core/stream/proxied.h"
 #include "core/stream/stream_life.h"
 #include "core/stream/stream_snap.h"
 #include "core/stream/stream_snap_fields.h"
+#include "core/stream/ws.h"
 #include "core/tls/tls.h"
 #include "core/tls/tls_snap.h"
 
@@ -55,6 +57,8 @@ static void stream_drop(struct hd_stream *s)
 	hd_chunk_put(&none, &s->kept);
 	hd_chunk_pool_free(&none);
 	hd_tls_free(&s->tls);
+	hd_ws_free(&s->ws);
+	hd_proxied_free(&s->proxied);
 	if (s->listener != NULL)
 		hd_listener_put(&s->listener);
 	if (s->fd >= 0)
@@ -178,6 +182,20 @@ static int take_kept(struct hd_stream *s, struct hd_chunk_pool *pool,
 	return s->kept != NULL ? 0 : -ENOMEM;
 }
 
+/* Both come, or none: is_whole(). */
+static int take_proxied(struct hd_stream *s, const struct hd_snap_item *item)
+{
+	union hd_addr *to;
+
+	if (s->proxied == NULL)
+		s->proxied = calloc(1, sizeof(*s->proxied));
+	if (s->proxied == NULL)
+		return -ENOMEM;
+	to = item->tag == HD_SNAP_STREAM_PROXY ? &s->proxied->proxy
+					       : &s->proxied->named;
+	return hd_snap_to_bytes(item, to, sizeof(*to));
+}
+
 /* Returns 1 where it has a place. */
 static int take_other(struct hd_adopted *a, struct hd_worker *w,
 		      const struct hd_snap_item *item, struct hd_error *err)
@@ -212,6 +230,13 @@ static int take_other(struct hd_adopted *a, struct hd_worker *w,
 	case HD_SNAP_STREAM_QUEUE:
 		r = take_queue(a->s, pool, item->in, err);
 		break;
+	case HD_SNAP_WS:
+		r = hd_ws_unpack(item->in, &a->s->ws, err);
+		break;
+	case HD_SNAP_STREAM_PROXY:
+	case HD_SNAP_STREAM_NAMED:
+		r = take_proxied(a->s, item);
+		break;
 	case HD_SNAP_TLS:
 		r = a->tls != NULL
 			    ? -EBADMSG
@@ -245,7 +270,11 @@ static void set_flags(struct hd_stream *s, uint64_t flags)
 
 static bool is_whole(const struct hd_adopted *a)
 {
-	return hd_snap_whole(hd_stream_fields, HD_STREAM_FIELDS, a->seen) &&
+	const struct hd_proxied *p = a->s->proxied;
+
+	return (p == NULL || (p->proxy.sa.sa_family != 0 &&
+			      p->named.sa.sa_family != 0)) &&
+	       hd_snap_whole(hd_stream_fields, HD_STREAM_FIELDS, a->seen) &&
 	       (a->flags & ~(uint64_t)HD_STREAM_FLAGS_ALL) == 0 &&
 	       ((a->flags & HD_STREAM_TLS) != 0) == (a->tls != NULL) &&
 	       a->s->want <= HD_PLAIN_BYTES;

@@ -5,8 +5,10 @@
 #include <unistd.h>
 #include "core/base/snap_format.h"
 #include "core/net/listener.h"
+#include "core/stream/proxied.h"
 #include "core/stream/stream_life.h"
 #include "core/stream/stream_snap_fields.h"
+#include "core/stream/ws.h"
 #include "core/tls/tls.h"
 #include "core/tls/tls_snap.h"
 
@@ -40,10 +42,8 @@ const char *hd_stream_stays(const struct hd_stream *s)
 		return "connecting";
 	if (s->mod == NULL)
 		return "HTTP";
-	if (s->ws != NULL)
-		return "WebSocket";
-	if (s->proxied != NULL)
-		return "behind a proxy";
+	if (s->ws != NULL && hd_ws_stays(s->ws) != NULL)
+		return hd_ws_stays(s->ws);
 	return s->tls != NULL ? hd_tls_stays(s->tls) : NULL;
 }
 
@@ -92,6 +92,14 @@ static uint64_t flags_of(const struct hd_stream *s)
 	       (s->tls != NULL ? HD_STREAM_TLS : 0);
 }
 
+static void pack_proxied(const struct hd_proxied *p, struct hd_snap *to)
+{
+	if (p == NULL)
+		return;
+	hd_snap_bytes(to, HD_SNAP_STREAM_PROXY, &p->proxy, sizeof(p->proxy));
+	hd_snap_bytes(to, HD_SNAP_STREAM_NAMED, &p->named, sizeof(p->named));
+}
+
 void hd_stream_pack(const struct hd_stream *s, struct hd_snap *to)
 {
 	uint8_t id[HD_LISTENER_ID_BYTES];
@@ -113,6 +121,9 @@ void hd_stream_pack(const struct hd_stream *s, struct hd_snap *to)
 	pack_queue(&s->flight, hd_queue_names[HD_LANE_N], to);
 	if (s->tls != NULL)
 		hd_tls_pack(s->tls, to);
+	if (s->ws != NULL)
+		hd_ws_pack(s->ws, to);
+	pack_proxied(s->proxied, to);
 }
 
 void hd_stream_given(struct hd_stream *s)

@@ -3,6 +3,7 @@
  * Context: the stream's worker. */
 #pragma once
 #include <hyper-derp/websocket.h>
+#include "core/base/snap.h"
 #include "core/stream/ws_frame.h"
 
 struct hd_chunk;
@@ -73,6 +74,14 @@ void hd_ws_ping_due(struct hd_stream *s);
 void hd_ws_drop_part(struct hd_stream *s);
 void hd_ws_leaves(struct hd_stream *s);
 void hd_ws_arrives(struct hd_stream *s);
+
+/* hd_ws_stays, hd_ws_pack, hd_ws_unpack - to another process: why it cannot go,
+ * in words, or NULL; an item of it; that, read: returns 0; -EBADMSG; -ENOTSUP;
+ * -ENOMEM. */
+const char *hd_ws_stays(const struct hd_ws *ws);
+void hd_ws_pack(const struct hd_ws *ws, struct hd_snap *to);
+int hd_ws_unpack(struct hd_snap_in in, struct hd_ws **ret,
+		 struct hd_error *err);
 
 /* hd_ws_reason - what our Close frame will say beside its code, unless the
  * module says else by hd_ws_close(): up to 123 bytes of whole characters. The

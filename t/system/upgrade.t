@@ -249,6 +249,63 @@ subtest 'a key with several connections' => sub {
     $hd->finish;
 };
 
+# A frame of a browser, whose mask changes nothing.
+sub browser_frame ($data) { return pack('CCN', 0x82, 0x80 | length $data, 0) . $data }
+
+# Reads until it has come; what a WebSocket's frames carry stands in them as it is.
+sub hears ($s, $what) {
+    my $got = '';
+    while (index($got, $what) < 0) {
+        IO::Select->new($s)->can_read(30) && sysread($s, $got, 4096, length $got) or return 0;
+    }
+    return 1;
+}
+
+subtest 'WebSocket' => sub {
+    my $hd = HyperDerp::Test->start(workers => 2, no_tls => 1);
+    my ($alice, $bob) = HyperDerp::Raw::logins($hd, 2);
+    my $b = HyperDerp::Raw->login($hd, $bob);
+    my $s = $hd->socket($hd->{plain});
+    print {$s} join "\r\n", 'GET /derp HTTP/1.1', 'Host: x', 'Connection: Upgrade', 'Upgrade: websocket',
+        'Sec-WebSocket-Version: 13', 'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==', 'Sec-WebSocket-Protocol: derp', '', '';
+    ok hears($s, "\r\n\r\n"), 'it is one';
+    print {$s} browser_frame($alice->{info});
+    ok HyperDerp::Test::wait_for(sub { grep { $_->{key} eq $alice->{key} } @{ ctl($hd, 'peers')->{data} } }), 'she logs in';
+    for my $round (1 .. 2) {
+        my $frame = browser_frame(HyperDerp::Raw::packet_frame($bob->{key}, "halves $round"));
+        print {$s} substr $frame, 0, my $half = 45 * $round - 42;    # within its head, and within its payload
+        $b->send($alice->{key}, "before $round");
+        ok hears($s, "before $round"), 'before';
+        my $said = upgrade($hd);
+        is "$said->{moved} $said->{closed_clients}", '2 0', "round $round: she moves";
+        print {$s} substr $frame, $half;
+        is $b->packet, "halves $round", 'a frame that came in two parts';
+        $b->send($alice->{key}, "after $round");
+        ok hears($s, "after $round"), 'after';
+    }
+    print {$s} pack('CCNn', 0x88, 0x82, 0, 1000);
+    ok hears($s, pack 'CCn', 0x88, 2, 1000), 'her end is answered';
+    $hd->finish;
+};
+
+subtest 'behind a proxy that names its clients' => sub {
+    my $hd = HyperDerp::Test->new(workers => 2, no_tls => 1);
+    $hd->{yaml} = $hd->yaml =~ s/^(listen: .*)\}\]$/$1, proxy_protocol: [127.0.0.1]}]/mr;
+    $hd->write_conf;
+    $hd->run->ready or die $hd->log_text;
+    my ($alice) = HyperDerp::Raw::logins($hd, 1);
+    my $a = HyperDerp::Raw->open($hd);
+    $a->write("PROXY TCP4 203.0.113.7 192.0.2.1 4711 443\r\n$alice->{head}$alice->{info}");
+    ok $a->admitted, 'she logs in';
+    my $about = sub { my ($p) = @{ ctl($hd, 'peers')->{data} }; return join ' ', map { $_ // '-' } @$p{qw(addr proxy)} };
+    my $was = $about->();
+    like $was, qr/^203\.0\.113\.7:4711 127\.0\.0\.1:/, 'her address, and the proxy\'s';
+    is upgrade($hd)->{moved}, 1, 'she moves';
+    is $about->(), $was, 'both are as before';
+    ok $a->ping, 'and she is there';
+    $hd->finish;
+};
+
 subtest 'a stop while the new one prepares' => sub {
     my $hd = HyperDerp::Test->start(workers => 1, load_module => [qw(derp)]);
     my $waits = HyperDerp::Test::spew("$hd->{dir}/waits", "#!/bin/sh\nexec sleep 60\n");

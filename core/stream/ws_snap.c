@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: MIT */
+/* core/stream/ws_snap.c - a WebSocket goes to another process: where it is
+ * within a frame, and what it was opened with. */
+#include <errno.h>
+#include <stdlib.h>
+#include "core/base/snap_format.h"
+#include "core/stream/stream.h"
+#include "core/stream/ws.h"
+
+#define N(field, tag) HD_SNAP_NUMBER(struct hd_ws, field, tag)
+#define B(field, tag) HD_SNAP_ARRAY(struct hd_ws, field, tag)
+
+static const struct hd_snap_field fields[] = {
+	N(in.limit_bytes, HD_SNAP_WS_LIMIT),
+	N(in.opcode, HD_SNAP_WS_OPCODE),
+	N(in.head_bytes, HD_SNAP_WS_HEAD_BYTES),
+	N(in.control_bytes, HD_SNAP_WS_CONTROL_BYTES),
+	N(in.in_payload, HD_SNAP_WS_IN_PAYLOAD),
+	N(in.left, HD_SNAP_WS_LEFT),
+	N(in.message_bytes, HD_SNAP_WS_MESSAGE_BYTES),
+	B(in.head, HD_SNAP_WS_HEAD),
+	B(in.mask, HD_SNAP_WS_MASK),
+	B(in.control, HD_SNAP_WS_CONTROL),
+	N(heard, HD_SNAP_WS_HEARD),
+	N(timeout_ms, HD_SNAP_WS_TIMEOUT),
+	N(ping_ms, HD_SNAP_WS_PING),
+};
+
+const char *hd_ws_stays(const struct hd_ws *ws)
+{
+	if (ws->messages)
+		return "a WebSocket of messages";
+	return ws->ended || ws->said ? "closing" : NULL;
+}
+
+void hd_ws_pack(const struct hd_ws *ws, struct hd_snap *to)
+{
+	size_t at = hd_snap_begin(to, HD_SNAP_WS);
+
+	hd_snap_struct(to, fields, HD_ARRAY_N(fields), ws);
+	hd_snap_text(to, HD_SNAP_WS_SUBPROTOCOL, ws->subprotocol);
+	hd_snap_text(to, HD_SNAP_WS_REASON, ws->reason);
+	hd_snap_end(to, at);
+}
+
+/* ---- in the new process ---- */
+
+struct image {
+	struct hd_ws ws;
+	uint64_t seen;
+	char *subprotocol, *reason;
+};
+
+static int take_item(struct image *i, const struct hd_snap_item *item,
+		     struct hd_error *err)
+{
+	int r = hd_snap_fill(item, fields, HD_ARRAY_N(fields), &i->ws,
+			     &i->seen);
+
+	if (r != 0)
+		return HD_MIN(r, 0);
+	if (item->tag == HD_SNAP_WS_SUBPROTOCOL)
+		return hd_snap_to_text(item, &i->subprotocol);
+	if (item->tag == HD_SNAP_WS_REASON)
+		return hd_snap_to_text(item, &i->reason);
+	return hd_snap_unknown(item, "a WebSocket", err);
+}
+
+static bool is_whole(const struct image *i)
+{
+	const struct hd_ws_frames *in = &i->ws.in;
+
+	return hd_snap_whole(fields, HD_ARRAY_N(fields), i->seen) &&
+	       in->head_bytes <= sizeof(in->head) &&
+	       in->control_bytes <= sizeof(in->control);
+}
+
+static int make(struct image *i, struct hd_ws **ret)
+{
+	const struct hd_ws_options options = {
+		.limit_bytes = i->ws.in.limit_bytes,
+		.timeout_ms = i->ws.timeout_ms,
+		.ping_ms = i->ws.ping_ms,
+		.subprotocol = i->subprotocol,
+	};
+
+	if (!is_whole(i))
+		return -EBADMSG;
+	*ret = hd_ws_new(&options);
+	if (*ret == NULL)
+		return -ENOMEM;
+	(*ret)->in = i->ws.in;
+	(*ret)->heard = i->ws.heard;
+	(*ret)->reason = hd_steal(&i->reason);
+	return 0;
+}
+
+int hd_ws_unpack(struct hd_snap_in in, struct hd_ws **ret, struct hd_error *err)
+{
+	struct image i = { .seen = 0 };
+	struct hd_snap_item item;
+	int r;
+
+	if (*ret != NULL)
+		return -EBADMSG;
+	while ((r = hd_snap_next(&in, &item)) == 1) {
+		r = take_item(&i, &item, err);
+		if (r < 0)
+			break;
+	}
+	if (r == 0)
+		r = make(&i, ret);
+	free(i.subprotocol);
+	free(i.reason);
+	return r;
+}
