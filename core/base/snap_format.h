@@ -115,7 +115,14 @@
 	F(DEBT_TENANT, 0x008b, T)                                              \
 	F(DEBT_PAID_NS, 0x008c, N)                                             \
 	F(DEBT_RATE, 0x008d, N)                                                \
-	F(DEBT_BURST, 0x008e, N)
+	F(DEBT_BURST, 0x008e, N)                                               \
+	F(METRIC, 0x8090, G)                                                   \
+	F(METRIC_MODULE, 0x0091, T)                                            \
+	F(METRIC_NAME, 0x0092, T)                                              \
+	F(METRIC_LABELS, 0x0093, T)                                            \
+	F(METRIC_VALUE, 0x0094, N)                                             \
+	F(METRIC_SUM, 0x0095, N)                                               \
+	F(METRIC_CELLS, 0x0096, B)
 
 enum hd_snap_tag {
 #define HD_SNAP_TAG(name, number, kind) HD_SNAP_##name = number,

@@ -16,6 +16,7 @@
 #include "core/daemon/turn.h"
 #include "core/daemon/upgrade.h"
 #include "core/loop/worker.h"
+#include "core/module/metric_snap.h"
 #include "core/module/module.h"
 #include "core/relay/debt.h"
 #include "core/relay/peer_snap.h"
@@ -209,6 +210,7 @@ static int pack_all(struct hd_give *g, struct hd_snap *to, struct hd_error *err)
 	}
 	int r = join(g, to);
 
+	hd_metrics_pack(to);
 	return r == 0 ? hd_modules_pack(g->reads, to, &g->fds, err) : r;
 }
 

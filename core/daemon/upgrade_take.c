@@ -10,6 +10,7 @@
 #include "core/daemon/upgrade.h"
 #include "core/http/http.h"
 #include "core/loop/worker.h"
+#include "core/module/metric_snap.h"
 #include "core/module/module.h"
 #include "core/net/listener.h"
 #include "core/relay/debt.h"
@@ -275,7 +276,8 @@ static int check_version(const struct hd_snap_item *item, struct hd_error *err)
 static bool is_later(unsigned tag)
 {
 	return tag == HD_SNAP_STREAM || tag == HD_SNAP_GONE ||
-	       tag == HD_SNAP_DEBT || tag == HD_SNAP_PACK;
+	       tag == HD_SNAP_DEBT || tag == HD_SNAP_PACK ||
+	       tag == HD_SNAP_METRIC;
 }
 
 static int take_head(struct take *k, struct hd_error *err)
@@ -319,10 +321,24 @@ static int take_secrets(struct take *k)
 	return r;
 }
 
+static int take_metrics(struct take *k, struct hd_error *err)
+{
+	struct hd_snap_in in = { k->t->snapshot, k->t->snapshot_bytes };
+	struct hd_snap_item item;
+	int r = 0;
+
+	while (r == 0 && hd_snap_next(&in, &item) == 1)
+		if (item.tag == HD_SNAP_METRIC)
+			r = hd_metric_unpack(item.in, err);
+	return r;
+}
+
 static int take_all(struct take *k, struct hd_error *err)
 {
 	int r = hd_modules_unpack(&k->modules, err);
 
+	if (r == 0)
+		r = take_metrics(k, err);
 	if (r < 0)
 		return r;
 	hd_workers_run_parked(take_here, k);

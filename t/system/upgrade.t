@@ -21,13 +21,24 @@ sub reach ($from, $to, $what) {
     return is $to->packet, $what, $what;
 }
 
+sub number ($hd, $name) {
+    my $n = 0;
+    $n += $_->{value} for grep { $_->{name} eq $name } @{ ctl($hd, 'metrics')->{data} };
+    return $n;
+}
+
 subtest 'plain, one worker' => sub {
     my $hd = HyperDerp::Test->start(workers => 1, no_tls => 1,
         conf => "max_connections_per_address: 3\n");
     my ($alice, $bob) = map { $hd->client } 1 .. 2;
     reach($alice, $bob, 'before');
+    my @names = map { "hyper_derp_$_" } qw(logins_total recv_packets_total login_seconds derp_upgrades_total);
+    my @was = map { number($hd, $_) } @names;
+    is_deeply [grep { $_ > 0 } @was], \@was, 'they are counted' or diag "@was";
     my $said = upgrade($hd);
     is $said->{moved}, 2, 'both have moved';
+    is_deeply [map { number($hd, $_) } @names], \@was, 'counters and histograms go on';
+    is number($hd, 'hyper_derp_peers_active'), 2, 'who is here is counted anew';
     reach($alice, $bob, 'after');
     reach($bob, $alice, 'back');
     my $carol = $hd->client;
