@@ -41,7 +41,7 @@ const asIs = (text) => text;
 const tables = {
 	peers: new Table("peers", [
 		["Key", "key8", (k) => k.slice(0, 8), (p) => p.key],
-		["Name", "cut", asIs, (p) => p.agent],
+		["Name", "cut", asIs, (p) => p.name],
 		["In", "n", bits, (p) => p.rate_in],
 		["Out", "n", bits, (p) => p.rate_out],
 		["Received", "n", bytes, (p) => p.bytes_in],
@@ -50,6 +50,8 @@ const tables = {
 		["Since", "n", time, (p) => p.seconds],
 		["Protocol", "gap", asIs, (p) => p.proto],
 		["Address", "", asIs, (p) => p.addr],
+		["Tenant", "cut", asIs, (p) => p.tenant],
+		["Client", "cut", asIs, (p) => p.agent],
 	], "Nobody is connected."),
 	drops: new Table("drops", [
 		["Reason", "", asIs, (d) => d.reason],

@@ -8,6 +8,7 @@
  * So an answer waits for nobody: it has what the round of the answer before
  * brought. When nobody asks, nobody walks. */
 #include <hyper-derp/about.h>
+#include <hyper-derp/relay.h>
 #include <hyper-derp/task.h>
 #include <hyper-derp/worker.h>
 #include <inttypes.h>
@@ -23,7 +24,7 @@ struct peer {
 	uint64_t conn;
 	struct hd_key key;
 	union hd_addr addr;
-	char proto[16], agent[64];
+	char proto[16], agent[64], name[64], tenant[HD_TENANT_BYTES];
 	uint64_t age_ms, bytes_in, bytes_out, drops;
 };
 
@@ -83,6 +84,8 @@ static void add_peer(void *arg, const struct hd_about_peer *about)
 	};
 	snprintf(p->proto, sizeof(p->proto), "%s", about->proto);
 	snprintf(p->agent, sizeof(p->agent), "%s", about->agent);
+	snprintf(p->name, sizeof(p->name), "%s", about->name);
+	snprintf(p->tenant, sizeof(p->tenant), "%s", about->tenant);
 	find_least(&walk->top);
 }
 
@@ -191,6 +194,10 @@ static void put_peer(struct metrics_text *t, const struct peer *p)
 	metrics_put_json(t, p->proto);
 	metrics_puts(t, ",\"agent\":");
 	metrics_put_json(t, p->agent);
+	metrics_puts(t, ",\"name\":");
+	metrics_put_json(t, p->name);
+	metrics_puts(t, ",\"tenant\":");
+	metrics_put_json(t, p->tenant);
 	metrics_printf(t,
 		       ",\"seconds\":%ju,\"bytes_in\":%ju,\"bytes_out\":%ju,"
 		       "\"drops\":%ju}",

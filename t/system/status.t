@@ -110,7 +110,7 @@ subtest 'the module is reloaded' => sub {
 # says meanwhile cannot come between.
 my $tables = <<'JS';
 (() => {
-    const peer = (id, agent, bytes, addr) => ({ id, agent, addr, key: id.repeat(32), proto: "derp",
+    const peer = (id, agent, bytes, addr, name = "", tenant = "") => ({ id, agent, addr, name, tenant, key: id.repeat(32), proto: "derp",
         seconds: 5, bytes_in: bytes, bytes_out: 0, drops: 0 });
     const answer = (t, peers) => ({ time: t, peers_time: t, step_s: 2, history_size: 150, peers,
         relay: { version: "", commit: "", backend: "", state: "serving", uptime_s: t },
@@ -131,11 +131,12 @@ my $tables = <<'JS';
     show(answer(1e6, [peer("aa", "", 9, "10.0.0.2:1"), peer("cc", "", 7, "10.0.0.3:1"), peer("bb", "", 8, "10.0.0.1:1")]));
     said.first = [column("peers", 2)[0], column("workers", 3)[0], column("drops", 3)[0],
         document.querySelectorAll("#tiles b")[1].textContent];
-    said.name_hidden = document.querySelectorAll("#peers th")[1].hidden && document.querySelector("#peers td.cut").hidden;
-    show(answer(1e6 + 2, [peer("aa", "", 9, "10.0.0.2:1"), peer("cc", "", 1e6 + 7, "10.0.0.3:1"), peer("bb", "phone", 500008, "10.0.0.1:1"),
+    said.name_hidden = [1, 10, 11].every((i) => document.querySelectorAll("#peers th")[i].hidden) && document.querySelector("#peers td.cut").hidden;
+    show(answer(1e6 + 2, [peer("aa", "", 9, "10.0.0.2:1"), peer("cc", "", 1e6 + 7, "10.0.0.3:1"), peer("bb", "phone", 500008, "10.0.0.1:1", "Bob's phone", "office"),
         peer("dd", "", 6, "10.0.0.4:1")]));
     said.second = column("peers", 2);
-    said.name_shown = !document.querySelectorAll("#peers th")[1].hidden;
+    said.name_shown = [1, 10, 11].every((i) => !document.querySelectorAll("#peers th")[i].hidden);
+    said.names = [column("peers", 1)[2], column("peers", 10)[2]];
     said.relays = column("peers", 0);
     click(2);
     said.most = column("peers", 0);
@@ -147,6 +148,8 @@ my $tables = <<'JS';
     click(0);
     said.by_key = column("peers", 0);
     said.phone = find("PHONE");
+    said.bob = find("bob's");
+    said.office = find("OFFICE");
     said.address = find("0.0.3:1");
     said.key = find("aaaaaaaaaaaaaaaaaaaa");
     said.nothing = find("nobody");
@@ -191,7 +194,7 @@ subtest 'a browser' => sub {
         name_hidden => JSON::PP::true, name_shown => JSON::PP::true, sorted => 'descending',
         relays => $key->(qw(a c b d)), most => $key->(qw(c b a d)), least => $key->(qw(a b c d)),
         back => $key->(qw(a c b d)), by_key => $key->(qw(a b c d)),
-        phone => $key->('b'), address => $key->('c'), key => $key->('a'), nothing => ['None of the 4 shown here fits.'],
+        phone => $key->('b'), bob => $key->('b'), office => $key->('b'), names => [q(Bob's phone), 'office'], address => $key->('c'), key => $key->('a'), nothing => ['None of the 4 shown here fits.'],
     }, 'rates need two samples; tables are sorted, searched; an empty column is hidden';
     my $seen = '[...document.querySelectorAll("#peers th")].filter((e) => !e.hidden && '
         . 'e.getBoundingClientRect().right <= e.closest(".scroll").getBoundingClientRect().right + 1).map((e) => e.textContent)';

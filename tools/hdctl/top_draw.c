@@ -11,12 +11,12 @@
 #include "tools/hdctl/top.h"
 
 #define PEER_COLUMNS                                                           \
-	"key bytes_in/s bytes_out/s queued drops addr bytes_in bytes_out "     \
-	"proto tls seconds worker agent"
+	"key bytes_in/s bytes_out/s name tenant queued drops addr bytes_in "   \
+	"bytes_out proto tls seconds worker agent"
 #define PAIR_COLUMNS "src dst packets/s bytes/s packets bytes seconds"
 /* Around the rows: two lines of numbers, drops, an empty one, the names of
  * columns, and the keys; before the pairs an empty one and their names. */
-enum { LINES_AROUND = 6, LINES_OF_PAIRS = 2 };
+enum { LINES_AROUND = 6, LINES_OF_PAIRS = 2, COLUMNS_BYTES = 256 };
 
 static const struct {
 	const char *name;
@@ -30,6 +30,8 @@ static const struct {
 	{ "queued", 'u', "queued", "rate" },
 	{ "drops", 'd', "drops", "rate" },
 	{ "key", 'k', "key", "src" },
+	{ "name", 'n', "name", "rate" },
+	{ "tenant", 'e', "tenant", "rate" },
 };
 
 int top_order_by_key(int key)
@@ -123,15 +125,58 @@ static void put_head(FILE *out, const struct top_sample *a,
 	fputc('\n', out);
 }
 
+/* ---- columns ---- */
+
+static bool anybody_has(const json_t *rows, const char *name)
+{
+	const json_t *row;
+	size_t i;
+
+	json_array_foreach(rows, i, row)
+	{
+		const char *s = json_string_value(json_object_get(row, name));
+
+		if (s != NULL && *s != '\0')
+			return true;
+	}
+	return false;
+}
+
+/* Without names and tenants where nobody has one: they take room. */
+static const char *columns_of(const json_t *rows, const char *all,
+			      char buf[COLUMNS_BYTES])
+{
+	size_t n = 0;
+
+	buf[0] = '\0';
+	while (*all != '\0') {
+		int len = (int)strcspn(all, " ");
+		char name[32];
+
+		snprintf(name, sizeof(name), "%.*s", len, all);
+		bool may_miss = strcmp(name, "name") == 0 ||
+				strcmp(name, "tenant") == 0;
+		if (!may_miss || anybody_has(rows, name))
+			n += (size_t)snprintf(buf + n, COLUMNS_BYTES - n,
+					      "%s%s", n > 0 ? " " : "", name);
+		all += len + (all[len] == ' ');
+	}
+	return buf;
+}
+
 /* ---- all of it ---- */
 
 void top_print(FILE *out, const struct top_sample *a,
 	       const struct top_sample *b)
 {
+	char columns[COLUMNS_BYTES];
+
 	put_head(out, a, b);
 	print_answer(out, b->peers,
-		     "key addr proto bytes_in/s bytes_out/s bytes_in bytes_out "
-		     "queued drops");
+		     columns_of(b->peers,
+				"key name tenant addr proto bytes_in/s "
+				"bytes_out/s bytes_in bytes_out queued drops",
+				columns));
 	if (json_array_size(b->pairs) > 0) {
 		fputc('\n', out);
 		print_answer(out, b->pairs,
@@ -154,10 +199,13 @@ static void put_rows(FILE *out, const struct top_sample *s,
 {
 	size_t rows = size.rows > LINES_AROUND ? size.rows - LINES_AROUND : 0;
 	size_t pairs = rows_of_pairs(s, rows);
+	char columns[COLUMNS_BYTES];
 
 	if (pairs > 0)
 		rows -= pairs + LINES_OF_PAIRS;
-	print_table_fit(out, s->peers, PEER_COLUMNS, size.columns, rows);
+	print_table_fit(out, s->peers,
+			columns_of(s->peers, PEER_COLUMNS, columns),
+			size.columns, rows);
 	if (pairs == 0)
 		return;
 	fputc('\n', out);
