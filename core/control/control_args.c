@@ -3,6 +3,7 @@
  * them down, and what an operator may give. Main thread. */
 #include <ctype.h>
 #include <errno.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -48,7 +49,9 @@ static const struct {
 	bool (*good)(const char *text);
 	const char *allowed;
 } kinds[] = {
-	{ "KEY", is_key, "4 to 64 hexadecimal digits of a peer's key" },
+	{ "KEY", is_key,
+	  "4 to 64 hexadecimal digits of a peer's key, with or without "
+	  "nodekey:, or all of it in base64" },
 	{ "DURATION", is_duration, "a time such as 500ms, 30s, 5m or 2h" },
 	{ "N", is_number, "a number" },
 	{ "FILE", is_text, "the text of a file" },
@@ -171,12 +174,34 @@ static const struct hd_arg *find_arg(const struct hd_command_entry *e,
 	return NULL;
 }
 
+/* A key as people have it at hand, in the digits that commands know: Tailscale
+ * writes nodekey: before it, WireGuard all of it in base64. */
+static const char *key_digits(const struct hd_arg *a, const char *text,
+			      char buf[static 2 * HD_KEY_BYTES + 1])
+{
+	static const char prefix[] = "nodekey:";
+	uint8_t key[HD_KEY_BYTES];
+	size_t n;
+
+	if (strcmp(a->kind, "KEY") != 0)
+		return text;
+	if (strncmp(text, prefix, strlen(prefix)) == 0)
+		return text + strlen(prefix);
+	if (sodium_base642bin(key, sizeof(key), text, strlen(text), NULL, &n,
+			      NULL, sodium_base64_VARIANT_ORIGINAL) != 0 ||
+	    n != sizeof(key))
+		return text;
+	return sodium_bin2hex(buf, 2 * HD_KEY_BYTES + 1, key, sizeof(key));
+}
+
 static int set_value(const struct hd_command_entry *e, const struct hd_arg *a,
 		     const char *text, struct hd_arg_values *values,
 		     struct hd_error *err)
 {
 	char **at = &values->v[a - e->args];
+	char digits[2 * HD_KEY_BYTES + 1];
 
+	text = key_digits(a, text, digits);
 	if (*at != NULL)
 		return usage(e, err, "given twice: ", a->name);
 	int r = a->kind[0] != '\0' ? check_kind(a, text, err) : 0;
