@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* core/cmd/cmd_control.c - commands about commands, and about the log. */
 #include <unistd.h>
-#include "core/base/log.h"
+#include "core/base/audit.h"
 #include "core/cmd/cmd.h"
 #include "core/control/control.h"
 #include "core/module/module.h"
@@ -71,7 +71,7 @@ static void run_log_reopen(struct hd_module *mod, struct hd_call *c)
 {
 	(void)mod;
 	(void)c;
-	hd_log_reopen();
+	hd_logs_reopen();
 }
 
 const struct hd_command hd_cmd_control[] = {

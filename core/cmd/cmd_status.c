@@ -4,7 +4,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <unistd.h>
-#include "core/base/log.h"
+#include "core/base/audit.h"
 #include "core/base/version.h"
 #include "core/cmd/cmd.h"
 #include "core/control/control.h"
@@ -176,6 +176,8 @@ static void run_status(struct hd_module *mod, struct hd_call *c)
 	put_listeners(c);
 	put_counts(c);
 	hd_out_uint(c, "log_lines_lost", hd_log_lost());
+	hd_out_string(c, "audit_file", hd_audit_file());
+	hd_out_uint(c, "audit_lines_lost", hd_audit_lost());
 	hd_out_uint(c, "events_lost", hd_events_lost());
 	hd_out_uint(c, "control_clients", hd_clients_n());
 	hd_out_close(c);

@@ -88,6 +88,8 @@ struct hd_conf {
 	const char *log_target; /* "stderr" or a path */
 	uint64_t log_format; /* enum hd_log_format: core/base/log.h */
 	uint64_t log_level; /* enum hd_log_level */
+	/* audit */
+	const char *audit_file; /* NULL: none */
 	/* control */
 	const char *control_socket; /* NULL: hd_control_open() knows */
 	const char *control_group;

@@ -297,6 +297,16 @@ static const struct hd_option log_options[] = {
 	HD_OPTION_END,
 };
 
+static const struct hd_option audit_options[] = {
+	{ .name = "file",
+	  .type = HD_OPTION_PATH,
+	  AT(audit_file),
+	  .example = "/var/log/hyper-derp/audit.log",
+	  .help = "what operators and rules did, a line of JSON each; "
+		  "`hdctl audit` reads it; none by default" },
+	HD_OPTION_END,
+};
+
 static const struct hd_option control_options[] = {
 	{ .name = "socket",
 	  .type = HD_OPTION_PATH,
@@ -321,7 +331,8 @@ static const struct hd_option control_options[] = {
 
 const struct hd_core_section hd_core_sections[] = {
 	{ NULL, top_options },	{ "tls", tls_options },
-	{ "log", log_options }, { "control", control_options },
+	{ "log", log_options }, { "audit", audit_options },
+	{ "control", control_options },
 	{ NULL, NULL },
 };
 

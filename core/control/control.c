@@ -293,8 +293,7 @@ static bool admit(int fd)
 	int r = hd_role_of(fd, &control.rules, &who);
 
 	if (r == -EACCES) {
-		hd_log_notice("audit: uid=%u pid=%d result=not_permitted",
-			      (unsigned)who.uid, (int)who.pid);
+		hd_control_audit(&who, NULL, NULL, "not_permitted", "");
 		send_refusal(fd, "not_permitted",
 			     "only root and the members of the control group "
 			     "may ask");

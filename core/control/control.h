@@ -4,7 +4,8 @@
  *
  * Files: control.c the socket, control_client.c a connection and its lines,
  * control_request.c a line becomes a call, control_call.c the call's way
- * through the workers and back, control_event.c watchers, control_role.c who
+ * through the workers and back, control_event.c watchers,
+ * control_audit.c lines for the audit log, control_role.c who
  * may what, control_table.c and control_args.c commands. The protocol:
  * doc/reference/control-protocol.md. */
 #pragma once
@@ -159,6 +160,17 @@ void hd_call_lost(struct hd_call *call);
 void hd_call_fail(struct hd_call *call, const char *code, const char *text);
 /* hd_control_calls - how many calls of a module are under way. */
 unsigned hd_control_calls(const struct hd_module *mod);
+
+/* ---- control_audit.c ---- */
+
+/* hd_control_audit - a command is over, or was refused: a line for the audit
+ * log. @entry, @values  NULL: it did not come so far;
+ * without an entry the log is told, too
+ * @why  "" there is nothing to say */
+void hd_control_audit(const struct hd_who *who,
+		      const struct hd_command_entry *entry,
+		      const struct hd_arg_values *values, const char *result,
+		      const char *why);
 
 /* ---- control_event.c ---- */
 

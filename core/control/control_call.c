@@ -130,14 +130,11 @@ static void no_quotes(char *text)
 		*text = '\'';
 }
 
-/* Who, what, with which result: in the log, whatever its level filters. */
-static void audit(const struct hd_call *c)
+static void audit_line(const struct hd_call *c)
 {
 	char args[160] = "";
 	size_t n = 0;
 
-	if (c->entry.command->role == HD_ROLE_READ)
-		return;
 	for (unsigned i = 0; i < c->entry.n_args && n < sizeof(args) - 1; i++)
 		if (c->values.v[i] != NULL)
 			n += audit_arg(&c->entry.args[i], c->values.v[i],
@@ -150,6 +147,18 @@ static void audit(const struct hd_call *c)
 		     hd_role_text(c->who.role), c->entry.command->words, args,
 		     c->err.text[0] != '\0' ? c->code : "ok",
 		     c->err.text[0] != '\0' ? " why=" : "", c->err.text);
+}
+
+/* Who, what, with which result: in the log, whatever its level filters, and in
+ * the audit log. */
+static void audit(const struct hd_call *c)
+{
+	if (c->entry.command->role == HD_ROLE_READ)
+		return;
+	audit_line(c);
+	hd_control_audit(&c->who, &c->entry, &c->values,
+			 c->err.text[0] != '\0' ? c->code : "ok",
+			 c->err.text);
 }
 
 static void finish(struct hd_call *call)

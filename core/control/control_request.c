@@ -139,6 +139,7 @@ static void not_permitted(struct hd_client *c, const struct request *q,
 		      "result=not_permitted",
 		      (unsigned)c->who.uid, (int)c->who.pid,
 		      hd_role_text(c->who.role), e->command->words);
+	hd_control_audit(&c->who, e, NULL, "not_permitted", "");
 	hd_client_refuse(c, q->id, "not_permitted", why);
 }
 

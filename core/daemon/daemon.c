@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
-#include "core/base/log.h"
+#include "core/base/audit.h"
 #include "core/base/notify.h"
 #include "core/daemon/upgrade.h"
 #include "core/loop/mainloop.h"
@@ -70,6 +70,7 @@ static int run(const struct hd_cli *cli)
 	hd_daemon_stop(&d);
 	if (code == 0)
 		hd_log_write(HD_LOG_NOTICE, "stopped");
+	hd_audit_close();
 	hd_log_close();
 	close(d.signal_fd);
 	return code;

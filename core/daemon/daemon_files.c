@@ -166,39 +166,38 @@ static int check_socket(const char *path, bool by_root, struct hd_error *err)
 	return 0;
 }
 
-static int check_log(const char *path, bool by_root, struct hd_error *err)
+/* @option  names a file that is written, and opened again after a rotation */
+static int check_log(const char *option, const char *path, bool by_root,
+		     struct hd_error *err)
 {
 	char buf[PATH_MAX];
 
-	if (strcmp(path, "stderr") == 0)
+	if (path == NULL || strcmp(path, "stderr") == 0)
 		return 0;
 	if (is_folder(path))
 		return hd_error_set(err, -EISDIR,
-				    "log.target %s: this is a folder: name a "
-				    "file in it",
-				    path);
+				    "%s %s: this is a folder: name a file in "
+				    "it",
+				    option, path);
 	if (!is_there(folder_of(path, buf)))
-		return made_at_start("log.target", buf, "/var/log/")
+		return made_at_start(option, buf, "/var/log/")
 			       ? 0
 			       : hd_error_set(
 					 err, -ENOENT,
-					 "log.target %s: its folder is "
-					 "missing: make it, or set another "
-					 "path",
-					 path);
+					 "%s %s: its folder is missing: make "
+					 "it, or set another path",
+					 option, path);
 	bool good = is_there(path) ? may(path, W_OK) : may(buf, W_OK | X_OK);
 
 	if (!good && !by_root)
 		return hd_error_set(err, -EACCES,
-				    "log.target %s: the user %s cannot write "
-				    "it",
-				    path, me());
+				    "%s %s: the user %s cannot write it",
+				    option, path, me());
 	if (!good)
 		hd_log_write(HD_LOG_WARN,
-			     "log.target %s: the user %s cannot open it again: "
-			     "after a rotation (USR1) lines go into the old "
-			     "file",
-			     path, me());
+			     "%s %s: the user %s cannot open it again: after a "
+			     "rotation (USR1) lines go into the old file",
+			     option, path, me());
 	return 0;
 }
 
@@ -266,7 +265,9 @@ int hd_files_check(const struct hd_conf *conf, bool by_root,
 	if (r == 0)
 		r = check_socket(conf->control_socket, by_root, err);
 	if (r == 0)
-		r = check_log(conf->log_target, by_root, err);
+		r = check_log("log.target", conf->log_target, by_root, err);
+	if (r == 0) /* opened when it is no longer root */
+		r = check_log("audit.file", conf->audit_file, false, err);
 	return r == 0 ? check_sections(conf, err) : r;
 }
 

@@ -26,8 +26,8 @@
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
+#include "core/base/audit.h"
 #include "core/base/clock.h"
-#include "core/base/log.h"
 #include "core/base/notify.h"
 #include "core/cmd/cmd.h"
 #include "core/daemon/serve.h"
@@ -147,7 +147,7 @@ static void on_hup(struct life *l)
 static void on_usr1(struct life *l)
 {
 	(void)l;
-	hd_log_reopen();
+	hd_logs_reopen();
 	hd_log_write(HD_LOG_NOTICE, "log reopened");
 }
 

@@ -11,8 +11,8 @@
 #include <hyper-derp/worker.h>
 #include <string.h>
 #include <unistd.h>
+#include "core/base/audit.h"
 #include "core/base/descriptors.h"
-#include "core/base/log.h"
 #include "core/base/notify.h"
 #include "core/base/secret.h"
 #include "core/base/state_file.h"
@@ -140,6 +140,8 @@ int hd_daemon_start(struct hd_daemon *d)
 		r = hd_user_drop(d->conf, &err);
 	if (r == 0)
 		hd_files_warn_unread(d->conf);
+	if (r == 0)
+		r = hd_audit_open(d->conf->audit_file, &err);
 	if (r == 0)
 		r = start_workers(d, &err);
 	d->started = r == 0;

@@ -18,8 +18,8 @@
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
+#include "core/base/audit.h"
 #include "core/base/clock.h"
-#include "core/base/log.h"
 #include "core/base/notify.h"
 #include "core/control/control.h"
 #include "core/daemon/cli.h"
@@ -64,6 +64,7 @@ void hd_upgrade_failed(const struct hd_error *err)
 		.len = (uint32_t)strlen(err->text),
 	};
 
+	hd_audit_close();
 	hd_log_close(); /* what waits is written */
 	(void)hd_upgrade_send(up.fd, &m);
 	_exit(HD_EXIT_FAILED);
@@ -341,7 +342,7 @@ static void on_old(void *unused, uint32_t events)
 				    "pid=%d",
 		     (int)up.old);
 	/* the file may have been rotated when only the old one was told */
-	hd_log_reopen();
+	hd_logs_reopen();
 	hd_notify("READY=1\nSTATUS=serving");
 }
 

@@ -16,8 +16,8 @@
 #include <sys/timerfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include "core/base/audit.h"
 #include "core/base/clock.h"
-#include "core/base/log.h"
 #include "core/base/notify.h"
 #include "core/control/control.h"
 #include "core/daemon/daemon.h"
@@ -182,6 +182,7 @@ static void __attribute__((noreturn)) leave(struct upgrade *u)
 		     r->closed_others, (double)r->silent_us / 1000);
 	tell(u, 0, &none);
 	hd_main_posts_run(); /* the answer leaves */
+	hd_audit_close();
 	hd_log_close(); /* so do the lines that wait */
 	pass_signals_on(u->pid);
 	/* no stop() and no unload(): files of modules are the new one's */

@@ -17,6 +17,7 @@
 #include "core/base/clock.h"
 #include "core/base/probes.h"
 #include "core/loop/hooks.h"
+#include "core/relay/audited.h"
 #include "core/relay/limits.h"
 #include "core/relay/peer.h"
 #include "core/relay/refused.h"
@@ -45,10 +46,12 @@ static void tell_refusal(struct hd_stream *s, const char *reason, bool again)
 	const struct hd_peer_ops *ops = s->proto->peer;
 	char addr[HD_ADDR_TEXT_BYTES], via[HD_VIA_TEXT_BYTES];
 
-	if (!again)
+	if (!again) {
 		hd_log_notice("login refused: key=%s addr=%s%s reason=%s",
 			      s->user->key_text, hd_addr_text(&s->addr, addr),
 			      hd_proxied_text(s, via), reason);
+		hd_peer_audit(s, "peer.denied", reason);
+	}
 	if (!again || (ops != NULL && ops->refuses_aloud))
 		hd_login_tell(s, reason);
 }

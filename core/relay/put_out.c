@@ -3,6 +3,7 @@
  * key's home worker. */
 #include <hyper-derp/log.h>
 #include <hyper-derp/worker.h>
+#include "core/relay/audited.h"
 #include "core/relay/peer.h"
 #include "core/stream/proxied.h"
 #include "core/stream/stream_life.h"
@@ -15,6 +16,7 @@ static void put_out(struct hd_stream *s, const char *reason)
 	hd_log_notice("put out: key=%s addr=%s%s reason=%s", s->user->key_text,
 		      hd_addr_text(&s->addr, addr), hd_proxied_text(s, via),
 		      reason);
+	hd_peer_audit(s, "peer.put_out", reason);
 	hd_login_tell(s, reason);
 	hd_ws_reason(s, reason);
 	hd_stream_close(s, HD_CLOSE_KICKED);

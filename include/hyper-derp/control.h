@@ -29,7 +29,8 @@ enum hd_role { /* whoever has a role has those before it */
  *   NAME            needed          [NAME]       may be left out
  *   --for DURATION  in brackets     [--exit]     a flag
  *   NAME...         last: one or more words, joined by spaces
- * A NAME decides what is allowed: KEY 4 to 64 hexadecimal digits, DURATION
+ * A NAME decides what is allowed: KEY 4 to 64 hexadecimal digits (nodekey:
+ * before them and base64 are taken, and become digits), DURATION
  * as in the configuration (30s), N a number, LEVEL a log level, FILE
  * the text of a file of up to 32 MiB that hdctl reads and sends, so that the
  * relay never opens a file for an operator; else any text. */

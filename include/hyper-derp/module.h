@@ -52,6 +52,7 @@
  *      hd_dial_options.for_client.
  *      hd_tls_certificate(), HD_MODULE_CERTIFICATES; hd_route.below,
  *      hd_service.pages.
+ *      hd_audit(): lines of the audit log.
  *      upgrade.h, hd_module_def.upgrade: what a module packs for the process
  *      that takes this one's place.
  *

@@ -75,6 +75,7 @@ static void tell(const struct policy_tenant_conf *t, enum level level,
 		 ",\"percent\":%u}",
 		 t->name, used, q->bytes, percent_of(used, q->bytes));
 	hd_event("policy.quota", json);
+	hd_audit("policy.quota", json);
 }
 
 /* @i  where it stood, unless the configuration has changed */

@@ -57,6 +57,7 @@ int run_help(struct hdctl *h, const char *const *words, size_t n);
 size_t usage_asked(const char *const *words, size_t n);
 int run_usage(struct hdctl *h, const char *const *words, size_t n);
 int run_watch(struct hdctl *h, const char *const *words, size_t n);
+int run_audit(struct hdctl *h, const char *const *words, size_t n);
 int run_top(struct hdctl *h, const char *const *words, size_t n);
 int run_derpmap(struct hdctl *h, const char *const *words, size_t n);
 int run_complete(struct hdctl *h, const char *const *words, size_t n);

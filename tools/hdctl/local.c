@@ -13,6 +13,9 @@
 const struct local locals[] = {
 	{ "help", "[COMMAND...]", "what there is, or more about one", run_help,
 	  0 },
+	{ "audit",
+	  "[--since TIME] [--user USER] [--what WHAT] [--file FILE] [-f]",
+	  "what operators and rules did: the audit log", run_audit, 0 },
 	{ "complete", "", NULL, run_complete, 0 },
 	{ "completion", "bash|zsh|fish", "print a script for a shell",
 	  run_completion, 0 },
