@@ -61,20 +61,20 @@ static const struct {
 	int (*take)(struct libhd *h, const uint8_t *p, size_t n);
 	bool open; /* only then */
 } table[] = {
-	[HDP_PING] = { take_ping },
-	[HDP_PONG] = { take_nothing },
+	[HDP_PING] = { take_ping, false },
+	[HDP_PONG] = { take_nothing, false },
 	[HDP_PACKETS] = { hdl_take_packets, true },
-	[HDP_KEEP_ALIVE] = { take_nothing },
-	[HDP_RELAY_HELLO] = { hdl_take_hello },
-	[HDP_WELCOME] = { hdl_take_welcome },
-	[HDP_DENIED] = { hdl_take_denied },
-	[HDP_PENDING] = { hdl_take_pending },
+	[HDP_KEEP_ALIVE] = { take_nothing, false },
+	[HDP_RELAY_HELLO] = { hdl_take_hello, false },
+	[HDP_WELCOME] = { hdl_take_welcome, false },
+	[HDP_DENIED] = { hdl_take_denied, false },
+	[HDP_PENDING] = { hdl_take_pending, false },
 	[HDP_CONTACT] = { hdl_take_contact, true },
 	[HDP_KNOCK] = { hdl_take_knock, true },
 	[HDP_ALLOWED] = { hdl_take_allowed, true },
 	[HDP_PEER_GONE] = { hdl_take_gone, true },
-	[HDP_RESTARTING] = { take_restarting },
-	[HDP_HEALTH] = { take_health },
+	[HDP_RESTARTING] = { take_restarting, false },
+	[HDP_HEALTH] = { take_health, false },
 };
 
 /* Unknown types, and those that clients send, are skipped. */
