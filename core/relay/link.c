@@ -6,10 +6,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include "core/base/probes.h"
-#include "core/loop/xring.h"
 #include "core/relay/peer.h"
 #include "core/relay/relay_worker.h"
 #include "core/relay/way.h"
+#include "core/relay/xpacket.h"
 #include "core/stream/stream_life.h"
 
 static const struct hd_stream_user_ops link_user;
@@ -255,15 +255,8 @@ static uint64_t name_of(const struct hd_link *link)
 static void give_away(struct hd_worker *w, const struct hd_link *link,
 		      const struct hd_packet *packet)
 {
-	const struct hd_xrecord x = {
-		.len_bytes = packet->len_bytes,
-		.hash = name_of(link),
-		.src = *packet->src,
-		.dst = *packet->dst,
-		.realm = packet->realm,
-		.kind = HD_X_LINK,
-		.urgent = packet->urgent,
-	};
+	const struct hd_xrecord x =
+		hd_record_of(packet, name_of(link), HD_X_LINK);
 
 	if (hd_xring_put(w, link->worker, &x, packet->data) < 0)
 		hd_relay_drop(w, HD_DROP_XFER_FULL, packet, "");
@@ -287,14 +280,7 @@ bool hd_link_send(struct hd_worker *w, const struct hd_packet *packet,
 void hd_link_take(struct hd_worker *w, const struct hd_xrecord *x,
 		  const uint8_t *data)
 {
-	const struct hd_packet packet = {
-		.src = &x->src,
-		.dst = &x->dst,
-		.data = data,
-		.len_bytes = x->len_bytes,
-		.realm = x->realm,
-		.urgent = x->urgent,
-	};
+	const struct hd_packet packet = hd_packet_of(x, data);
 
 	give(w, (uint32_t)x->hash, (uint32_t)(x->hash >> 32), &packet);
 }

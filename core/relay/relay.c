@@ -23,13 +23,13 @@
 #include <hyper-derp/worker.h>
 #include <string.h>
 #include "core/base/probes.h"
-#include "core/loop/xring.h"
 #include "core/relay/away.h"
 #include "core/relay/hook_ask.h"
 #include "core/relay/pairs.h"
 #include "core/relay/peer.h"
 #include "core/relay/relay_worker.h"
 #include "core/relay/way.h"
+#include "core/relay/xpacket.h"
 #include "core/stream/stream_life.h"
 
 unsigned hd_key_home(uint64_t hash)
@@ -83,26 +83,11 @@ deliver(struct hd_worker *w, struct hd_entry *e, const struct hd_packet *packet)
 		hand_over(to, packet);
 }
 
-/* @hash  of its destination, whose home takes it */
-static inline struct hd_xrecord record_of(const struct hd_packet *packet,
-					  uint64_t hash, enum hd_xkind kind)
-{
-	return (struct hd_xrecord){
-		.len_bytes = packet->len_bytes,
-		.hash = hash,
-		.src = *packet->src,
-		.dst = *packet->dst,
-		.realm = packet->realm,
-		.kind = (uint8_t)kind,
-		.urgent = packet->urgent,
-	};
-}
-
 static void send_remote(struct hd_peer *from, const struct hd_packet *packet,
 			uint64_t hash)
 {
 	struct hd_worker *w = from->stream->worker;
-	struct hd_xrecord x = record_of(packet, hash, HD_X_PACKET);
+	struct hd_xrecord x = hd_record_of(packet, hash, HD_X_PACKET);
 
 	if (from->last != NULL ||
 	    memcmp(&from->last_key, packet->dst, HD_KEY_BYTES) != 0) {
@@ -237,14 +222,7 @@ static void take_packet(struct hd_worker *w, const struct hd_xrecord *x,
 {
 	struct hd_entry *e = hd_relay_table_find(&w->relay->table, x->hash,
 						 x->realm, &x->dst);
-	const struct hd_packet packet = {
-		.src = &x->src,
-		.dst = &x->dst,
-		.data = data,
-		.len_bytes = x->len_bytes,
-		.realm = x->realm,
-		.urgent = x->urgent,
-	};
+	const struct hd_packet packet = hd_packet_of(x, data);
 
 	if (e != NULL) {
 		if (x->first)
@@ -306,7 +284,7 @@ static void take_forwarded(struct hd_worker *w, const struct hd_packet *packet,
 static void forward_on(struct hd_worker *w, const struct hd_packet *packet,
 		       uint64_t hash)
 {
-	const struct hd_xrecord x = record_of(packet, hash, HD_X_FORWARDED);
+	const struct hd_xrecord x = hd_record_of(packet, hash, HD_X_FORWARDED);
 
 	if (hd_xring_put(w, hd_key_home(hash), &x, packet->data) < 0)
 		hd_relay_drop(w, HD_DROP_XFER_FULL, packet, "");
@@ -345,15 +323,7 @@ __attribute__((noinline)) static void forwarded_here(struct hd_worker *w,
 						     const struct hd_xrecord *x,
 						     const uint8_t *data)
 {
-	const struct hd_packet packet = {
-		.src = &x->src,
-		.dst = &x->dst,
-		.data = data,
-		.len_bytes = x->len_bytes,
-		.realm = x->realm,
-		.urgent = x->urgent,
-		.forwarded = true,
-	};
+	const struct hd_packet packet = hd_packet_of(x, data);
 
 	take_forwarded(w, &packet, x->hash);
 }

@@ -11,8 +11,6 @@
  * ClientHello goes to the relay's TLS, which knows what to say to it. Context:
  * the stream's worker. */
 #include "core/stream/hello.h"
-#include <errno.h>
-#include <sys/socket.h>
 #include "core/loop/hooks.h"
 #include "core/net/listener.h"
 #include "core/stream/first.h"
@@ -81,20 +79,8 @@ static void look_at(struct hd_stream *s, size_t n)
 
 void hd_hello_read(struct hd_stream *s)
 {
-	ssize_t n = recv(s->fd, s->worker->plain, HD_CLIENT_HELLO_MAX_BYTES,
-			 MSG_DONTWAIT | MSG_PEEK);
+	size_t n = hd_stream_peek(s, HD_CLIENT_HELLO_MAX_BYTES);
 
-	if (n > 0) {
-		look_at(s, (size_t)n);
-		return;
-	}
-	s->readable = false;
-	if (n == 0) {
-		s->rx_eof = true;
-		hd_stream_close(s, HD_CLOSE_PEER);
-	} else if (errno != EAGAIN && errno != EINTR) {
-		s->rx_eof = true;
-		hd_stream_abort(s, errno == ECONNRESET ? HD_CLOSE_PEER
-						       : HD_CLOSE_ERROR);
-	}
+	if (n > 0)
+		look_at(s, n);
 }

@@ -10,7 +10,6 @@
  * taken, so TLS, ours or the kernel's, begins as it does without a proxy. It
  * has login_timeout. Context: the stream's worker. */
 #include "core/stream/proxied.h"
-#include <errno.h>
 #include <hyper-derp/log.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -167,20 +166,8 @@ static void look_at(struct hd_stream *s, size_t n)
 
 void hd_proxied_read(struct hd_stream *s)
 {
-	ssize_t n = recv(s->fd, s->worker->plain, HD_PROXY_HEADER_MAX_BYTES,
-			 MSG_DONTWAIT | MSG_PEEK);
+	size_t n = hd_stream_peek(s, HD_PROXY_HEADER_MAX_BYTES);
 
-	if (n > 0) {
-		look_at(s, (size_t)n);
-		return;
-	}
-	s->readable = false;
-	if (n == 0) {
-		s->rx_eof = true;
-		hd_stream_close(s, HD_CLOSE_PEER);
-	} else if (errno != EAGAIN && errno != EINTR) {
-		s->rx_eof = true;
-		hd_stream_abort(s, errno == ECONNRESET ? HD_CLOSE_PEER
-						       : HD_CLOSE_ERROR);
-	}
+	if (n > 0)
+		look_at(s, n);
 }

@@ -42,6 +42,11 @@ void hd_stream_rx_pause(struct hd_stream *s, uint64_t delay_ms);
 void hd_stream_pause_passed(struct hd_stream *s);
 /* hd_stream_read - one read, given to the protocol. */
 void hd_stream_read(struct hd_stream *s);
+/* hd_stream_peek - what has come, at most `most` bytes, into the worker's
+ * buffer; it stays in the kernel's, too. Returns 0: nothing yet, or the stream
+ * closes.
+ */
+size_t hd_stream_peek(struct hd_stream *s, size_t most);
 /* hd_stream_handshake - one step of TLS. */
 void hd_stream_handshake(struct hd_stream *s);
 /* hd_stream_flush - send, tell the user, close: what is due at the end of a

@@ -133,6 +133,17 @@ static void got_eof(struct hd_stream *s)
 	hd_stream_mark_dirty(s);
 }
 
+/* recv() has failed: there is nothing yet, or it broke off. */
+static void got_none(struct hd_stream *s)
+{
+	s->readable = false;
+	if (errno == EAGAIN || errno == EINTR)
+		return;
+	s->rx_eof = true;
+	hd_stream_abort(s,
+			errno == ECONNRESET ? HD_CLOSE_PEER : HD_CLOSE_ERROR);
+}
+
 /* Returns the bytes, 0 when there are none now; notes the end. */
 static size_t receive(struct hd_stream *s, uint8_t *buf, size_t size)
 {
@@ -143,16 +154,27 @@ static size_t receive(struct hd_stream *s, uint8_t *buf, size_t size)
 			s->readable = false;
 		return (size_t)n;
 	}
-	if (n == 0) {
+	if (n == 0)
 		got_eof(s);
-	} else if (errno == EAGAIN || errno == EINTR) {
-		s->readable = false;
-	} else {
-		s->readable = false;
-		s->rx_eof = true;
-		hd_stream_abort(s, errno == ECONNRESET ? HD_CLOSE_PEER
-						       : HD_CLOSE_ERROR);
+	else
+		got_none(s);
+	return 0;
+}
+
+size_t hd_stream_peek(struct hd_stream *s, size_t most)
+{
+	ssize_t n =
+		recv(s->fd, s->worker->plain, most, MSG_DONTWAIT | MSG_PEEK);
+
+	if (n > 0)
+		return (size_t)n;
+	if (n < 0) {
+		got_none(s);
+		return 0;
 	}
+	s->readable = false;
+	s->rx_eof = true;
+	hd_stream_close(s, HD_CLOSE_PEER);
 	return 0;
 }
 
