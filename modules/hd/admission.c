@@ -201,6 +201,8 @@ static enum hd_verdict wait(struct hdp_people *p, struct applicant *a)
 			  "too many keys wait for approval");
 	}
 	announce(a);
+	hd_stream_timer(a->stream, HDP_TIMER_KEEP_ALIVE,
+			(uint32_t)a->conf->keepalive_ms);
 	return HD_VERDICT_PENDING;
 }
 

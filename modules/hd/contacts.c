@@ -9,6 +9,7 @@
 #include <string.h>
 
 #define FIRST_SLOTS 4
+#define TOLD_PER_S 8
 
 static uint32_t handle_of(const struct hdp_contacts *c, uint32_t slot)
 {
@@ -144,6 +145,22 @@ bool hdp_contacts_forbid(struct hdp_contacts *c, uint32_t handle)
 	contact->generation++;
 	contact->next_free = (uint16_t)c->first_free;
 	c->first_free = slot + 1;
+	return true;
+}
+
+bool hdp_contacts_tell(struct hdp_contacts *c, uint32_t handle, uint64_t now_s)
+{
+	struct hdp_contact *contact = hdp_contacts_at(c, handle);
+
+	if (contact == NULL)
+		return false;
+	if (contact->told_s != (uint16_t)now_s) {
+		contact->told_s = (uint16_t)now_s;
+		contact->told_n = 0;
+	}
+	if (contact->told_n == TOLD_PER_S)
+		return false;
+	contact->told_n++;
 	return true;
 }
 

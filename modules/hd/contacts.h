@@ -13,8 +13,9 @@ struct hdp_contact {
 	struct hd_key key;
 	uint16_t generation;
 	uint16_t next_free; /* of a free one: slot + 1; 0: the last */
+	uint16_t told_s; /* Allowed: the second of the last one, */
+	uint8_t told_n; /* and how many in it */
 	bool used;
-	bool allows; /* it was told that the other side allows it */
 };
 
 /* hdp_contacts - zeroed is empty. */
@@ -38,4 +39,7 @@ uint32_t hdp_contacts_find(struct hdp_contacts *c, const struct hd_key *key);
 struct hdp_contact *hdp_contacts_at(struct hdp_contacts *c, uint32_t handle);
 /* hdp_contacts_forbid - Returns whether the handle meant somebody. */
 bool hdp_contacts_forbid(struct hdp_contacts *c, uint32_t handle);
+/* hdp_contacts_tell - Returns whether a contact may be told of now: a few times
+ * a second, for it decides how often. @now_s  any clock's seconds */
+bool hdp_contacts_tell(struct hdp_contacts *c, uint32_t handle, uint64_t now_s);
 void hdp_contacts_clear(struct hdp_contacts *c);

@@ -120,7 +120,9 @@ static void take_signal(struct hd_module *mod, struct hd_peer *peer,
 				   packet->len_bytes - 1);
 		return;
 	}
-	if (kind == HDP_SIGNAL_ALLOWED || kind == HDP_SIGNAL_MUTUAL)
+	if ((kind == HDP_SIGNAL_ALLOWED || kind == HDP_SIGNAL_MUTUAL) &&
+	    hdp_contacts_tell(&d->contacts, handle,
+			      hd_now_ms(hd_stream_worker(s)) / 1000))
 		tell_allowed(s, handle);
 	if (kind == HDP_SIGNAL_ALLOWED || kind == HDP_SIGNAL_KNOCK)
 		reply(peer, packet->src);

@@ -100,6 +100,18 @@ def test_nobody_receives_what_it_has_not_allowed():
     assert not [k for k, _ in b.waiting if k in (hd.PEER_GONE, hd.PACKETS)]
 
 
+def test_allow_again_and_again():
+    (a, b), (of_a, _) = pair()
+    a.send(hd.frame(hd.ALLOW, b.address) * 3000)
+    a.ping()  # b hears of a part of it, and goes on
+    b.send_packets((b.allow(a.address), b"still here"))
+    assert a.packet() == (of_a[b], b"still here")
+    a.send_packets((of_a[b], b"and here"))
+    b.packet()
+    told = len([k for k, _ in b.waiting if k == hd.ALLOWED])
+    assert 1 <= told < 1000, told
+
+
 def test_knock():
     a, b = client(), client()
     to_b = a.allow(b.address)
@@ -340,6 +352,13 @@ def admission_approved_while_it_waits():
     hdctl("hd", "forget", c.address.hex())
     again.ping()
     waiting(key=c.key)
+
+
+def admission_hears_of_the_relay_while_it_waits():
+    c = waiting()
+    assert c.wait(hd.KEEP_ALIVE)[1] == b""
+    assert said(c)["connected"]
+    c.close()
 
 
 def admission_denied_while_it_waits():

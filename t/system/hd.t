@@ -51,7 +51,7 @@ sub documented ($hd) {
 # Of an operator of another relay: of the seed 7, 32 times.
 my $operator = qx(/usr/bin/python3 -B -c "import sys; sys.path.insert(0, '$FindBin::Bin/../hd'); import hd; from nacl.signing import SigningKey; print(hd.to_text(bytes(SigningKey(bytes([7]) * 32).verify_key)), end='')");
 my $asks = HyperDerp::Test->start(load_module => [qw(hd)],
-    conf => "hd: {enroll: approved, operators: [$operator]}\n");
+    conf => "hd: {enroll: approved, keepalive: 1s, operators: [$operator]}\n");
 python_ok $asks, 'who may enrol', 'ADMISSION';
 python_ok $asks, 'a reload', 'reloaded' if -e "$HyperDerp::Test::build/modules.d/hd.so";
 {
