@@ -20,7 +20,7 @@ struct stun_late {
 	struct hd_worker *w;
 	struct hd_udp *udp;
 	struct hd_timer *timer;
-	uint64_t since_ms; /* of the drain's first request; 0: none yet */
+	uint64_t *since_ms; /* of the drain's first request; 0: none yet */
 	unsigned first, n;
 	struct waiting v[WAITING_MAX];
 };
@@ -50,7 +50,7 @@ static void send_due(struct hd_module *mod, struct hd_worker *w, void *arg)
 }
 
 struct stun_late *stun_late_new(struct hd_module *mod, struct hd_worker *w,
-				struct hd_udp *udp)
+				struct hd_udp *udp, uint64_t *since_ms)
 {
 	struct stun_late *late = calloc(1, sizeof(*late));
 
@@ -58,6 +58,7 @@ struct stun_late *stun_late_new(struct hd_module *mod, struct hd_worker *w,
 		return NULL;
 	late->w = w;
 	late->udp = udp;
+	late->since_ms = since_ms;
 	late->timer = hd_timer_new(mod, w, send_due, late);
 	if (late->timer == NULL) {
 		free(late);
@@ -81,9 +82,9 @@ bool stun_late_put(struct stun_late *late, const struct hd_datagram *asked,
 	uint64_t now = hd_now_ms(late->w);
 	struct waiting *a;
 
-	if (late->since_ms == 0)
-		late->since_ms = now;
-	if (now - late->since_ms < STUN_SILENT_MS || late->n == WAITING_MAX)
+	if (*late->since_ms == 0)
+		*late->since_ms = now;
+	if (now - *late->since_ms < STUN_SILENT_MS || late->n == WAITING_MAX)
 		return false;
 	a = &late->v[(late->first + late->n++) % WAITING_MAX];
 	a->due_ms = now + STUN_LATE_MS;

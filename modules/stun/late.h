@@ -22,13 +22,14 @@ enum {
 struct stun_late;
 
 /* stun_late_new - owned by the module, for one worker. NULL: out of memory.
+ * @since_ms  in memory that outlives it: when the silence began; 0: not yet
  * stun_late_free - the relay serves again, or the module stops: what waits is
  * dropped. NULL is nothing.
  * stun_late_put - send it to who has asked, STUN_LATE_MS from now. Returns
  * whether it will be: not while the relay is silent, nor when too many wait.
  * @asked  datagram that is answered with the n bytes in data */
 struct stun_late *stun_late_new(struct hd_module *mod, struct hd_worker *w,
-				struct hd_udp *udp);
+				struct hd_udp *udp, uint64_t *since_ms);
 void stun_late_free(struct stun_late **late);
 bool stun_late_put(struct stun_late *late, const struct hd_datagram *asked,
 		   const void *data, size_t n);

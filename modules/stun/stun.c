@@ -20,6 +20,9 @@ struct stun_conf {
 struct stun_worker { /* zeroed by the core; one thread only */
 	struct hd_udp *udp;
 	struct stun_late *late; /* NULL: it has not drained yet */
+	/* of the drain's first request; 0: none yet. New code goes on from it:
+	 * a reload is no reason to be silent once more */
+	uint64_t silent_ms;
 };
 
 static const struct hd_option options[] = {
@@ -112,7 +115,7 @@ static void on_datagrams(struct hd_module *mod, struct hd_udp *udp, void *arg,
 
 	(void)arg;
 	if (!serving && sw->late == NULL)
-		sw->late = stun_late_new(mod, w, udp);
+		sw->late = stun_late_new(mod, w, udp, &sw->silent_ms);
 	if (!serving && sw->late == NULL) { /* out of memory */
 		hd_count(&numbers->ends[STUN_END_NOT_SERVING], n);
 		return;
@@ -129,8 +132,10 @@ static void stun_serving(struct hd_module *mod, struct hd_worker *w, bool on)
 {
 	struct stun_worker *sw = hd_module_worker_data(mod, w);
 
-	if (on)
-		stun_late_free(&sw->late);
+	if (!on)
+		return;
+	stun_late_free(&sw->late);
+	sw->silent_ms = 0;
 }
 
 static int stun_start(struct hd_module *mod, struct hd_worker *w,

@@ -230,6 +230,21 @@ static void a_long_drain_answers_late(void **state)
 	assert_int_equal(fake.udp.sent, 2);
 }
 
+static void new_code_is_not_silent_again(void **state)
+{
+	struct hd_error err;
+
+	(void)state;
+	silent_until_late();
+	stun_LTX_hd_module.stop(&fake.module, &fake.worker);
+	assert_int_equal(
+		stun_LTX_hd_module.start(&fake.module, &fake.worker, &err), 0);
+	receive(&v4, plain, sizeof(plain));
+	fake.worker.now_ms += STUN_LATE_MS;
+	assert_true(fake_timer_ring());
+	assert_int_equal(fake.udp.sent, 1);
+}
+
 static void few_wait(void **state)
 {
 	(void)state;
@@ -284,6 +299,7 @@ int main(void)
 		TEST(unknown_required_attribute_is_ignored),
 		TEST(answers_only_while_the_relay_serves),
 		TEST(a_long_drain_answers_late),
+		TEST(new_code_is_not_silent_again),
 		TEST(few_wait),
 		TEST(undrained_it_answers_at_once),
 		TEST(full_batch_is_counted),
