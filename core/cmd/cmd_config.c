@@ -54,6 +54,7 @@ static const char *type_text(enum hd_option_type type)
 		[HD_OPTION_CHOICE] = "choice",
 		[HD_OPTION_LIST] = "list",
 		[HD_OPTION_ENTRIES] = "entries",
+		[HD_OPTION_SECRET_TEXT] = "secret text",
 	};
 
 	return text[type];

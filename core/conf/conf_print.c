@@ -123,6 +123,14 @@ static void print_secret(const struct printing *p)
 	put_string(p->node == NULL ? p->opt->def : p->node->text, p->file);
 }
 
+/* Whether there is one is no secret. */
+static void print_secret_text(const struct printing *p)
+{
+	put_string(*(const char *const *)p->at != NULL ? HD_SECRET_TEXT_SHOWN
+						       : NULL,
+		   p->file);
+}
+
 static void print_choice(const struct printing *p)
 {
 	fputs(p->opt->choices[*(const uint64_t *)p->at], p->file);
@@ -160,6 +168,7 @@ static bool is_blank(const struct hd_option *o, const void *at,
 		return true;
 	case HD_OPTION_STRING:
 	case HD_OPTION_PATH:
+	case HD_OPTION_SECRET_TEXT:
 		return *(const char *const *)at == NULL;
 	case HD_OPTION_ADDR:
 		return ((const union hd_addr *)at)->sa.sa_family == AF_UNSPEC;
@@ -215,6 +224,7 @@ static void (*const types[])(const struct printing *p) = {
 	[HD_OPTION_CHOICE] = print_choice,
 	[HD_OPTION_LIST] = print_list,
 	[HD_OPTION_ENTRIES] = print_entries,
+	[HD_OPTION_SECRET_TEXT] = print_secret_text,
 };
 
 static void print_value(const struct hd_option *opt, const void *base,

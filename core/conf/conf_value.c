@@ -89,6 +89,17 @@ static int set_key(const struct setting *s, void *at)
 	return 0;
 }
 
+/* What -T shows is no value: it would be everybody's. */
+static int set_secret_text(const struct setting *s, void *at)
+{
+	if (strcmp(s->node->text, HD_SECRET_TEXT_SHOWN) == 0)
+		return hd_node_error(s->node, s->err,
+				     "`%s: %s` stands for a secret that is not "
+				     "shown; write the secret",
+				     s->opt->name, HD_SECRET_TEXT_SHOWN);
+	return set_string(s, at);
+}
+
 static int set_secret(const struct setting *s, void *at)
 {
 	struct hd_conf_secret *keep =
@@ -225,6 +236,7 @@ static const struct {
 	[HD_OPTION_LIST] = { sizeof(struct hd_list), set_list },
 	[HD_OPTION_ENTRIES] = { sizeof(struct hd_list), set_entries },
 	[HD_OPTION_PLACE] = { sizeof(struct hd_place), NULL },
+	[HD_OPTION_SECRET_TEXT] = { sizeof(char *), set_secret_text },
 };
 
 size_t hd_value_size(enum hd_option_type type)
@@ -321,6 +333,7 @@ bool hd_value_equal(const struct hd_option *opt, const void *base_a,
 	switch (opt->type) {
 	case HD_OPTION_STRING:
 	case HD_OPTION_PATH:
+	case HD_OPTION_SECRET_TEXT:
 		return hd_same_text(*(const char *const *)a,
 				    *(const char *const *)b);
 	case HD_OPTION_LIST:

@@ -12,6 +12,9 @@ struct hd_conf_section { /* taken by a module */
 	struct hd_conf_section *next;
 };
 
+/* In place of an HD_OPTION_SECRET_TEXT. */
+#define HD_SECRET_TEXT_SHOWN "***"
+
 struct hd_conf_secret {
 	void *v;
 	struct hd_conf_secret *next;

@@ -3,7 +3,8 @@
  * accepted stream until a route takes it over.
  *
  * Files: http_parse.c the request head, http.c which route and how,
- * http_upgrade.c the way to another protocol, http_rest.c what no route has,
+ * http_upgrade.c the way to another protocol, http_head.c what of it is kept
+ * for the login, http_rest.c what no route has,
  * http_reply.c what goes back,
  * http_answer.c bodies that are made later, route.c the registry. */
 #pragma once
@@ -78,6 +79,13 @@ const struct hd_route_entry *
 hd_upgrade_find(const struct hd_request *req,
 		const struct hd_route_entry *first);
 bool hd_upgrade(struct hd_request *req, const struct hd_route_entry *entry);
+
+/* ---- http_head.c ---- */
+
+/* hd_http_keep_head - for the login, if the protocol has peers and a module is
+ * asked who may log in. */
+void hd_http_keep_head(const struct hd_request *req,
+		       const struct hd_proto *proto);
 
 /* ---- http_rest.c ---- */
 

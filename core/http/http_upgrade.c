@@ -96,6 +96,7 @@ static bool upgrade_websocket(struct hd_request *req,
 	ws = ws_of(&entry->route, chosen);
 	if (ws == NULL)
 		return false;
+	hd_http_keep_head(req, entry->route.proto);
 	state = hd_stream_switch(req->stream, entry->link.mod,
 				 entry->route.proto);
 	if (state == NULL || !websocket_101(req->stream, chosen, accept))
@@ -113,6 +114,7 @@ bool hd_upgrade(struct hd_request *req, const struct hd_route_entry *entry)
 	req->why = HD_CLOSE_DENIED;
 	if (entry->route.websocket != HD_WS_MODE_NONE)
 		return upgrade_websocket(req, entry);
+	hd_http_keep_head(req, entry->route.proto);
 	state = hd_stream_switch(req->stream, entry->link.mod,
 				 entry->route.proto);
 	if (state == NULL)

@@ -27,6 +27,7 @@
 #include "core/stream/first.h"
 #include "core/stream/hello.h"
 #include "core/stream/proxied.h"
+#include "core/stream/stream_head.h"
 #include "core/stream/stream_life.h"
 #include "core/stream/trace.h"
 #include "core/stream/visitor.h"
@@ -88,6 +89,7 @@ static void stream_free(struct hd_stream *s)
 	hd_fds_give(s->fds);
 	hd_tls_free(&s->tls);
 	hd_ws_free(&s->ws);
+	hd_stream_head_drop(s);
 	hd_proxied_free(&s->proxied);
 	hd_visitor_leave(s->worker, &s->visitor);
 	hd_listener_put(&s->listener);

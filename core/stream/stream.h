@@ -15,6 +15,7 @@
 
 struct hd_listener;
 struct hd_proxied;
+struct hd_stream_head;
 struct hd_throttle;
 struct hd_tls;
 struct hd_visitor;
@@ -119,6 +120,7 @@ struct hd_stream {
 	struct hd_tls *tls;    /* NULL: plain */
 	struct hd_ws *ws;      /* NULL: no WebSocket */
 	struct hd_stream_user *user; /* NULL: nobody */
+	struct hd_stream_head *head; /* until it has logged in; NULL: none */
 	/* input */
 	struct hd_chunk *kept; /* plaintext that was not used yet */
 	uint32_t want;

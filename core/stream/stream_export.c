@@ -3,6 +3,7 @@
  * Context: the stream's worker. */
 #include <errno.h>
 #include <hyper-derp/tls.h>
+#include "core/stream/stream_head.h"
 #include "core/stream/stream_life.h"
 #include "core/tls/tls.h"
 
@@ -18,6 +19,7 @@ int hd_stream_export(struct hd_stream *s, const char *label,
 
 void hd_stream_logged_in(struct hd_stream *s)
 {
+	hd_stream_head_drop(s);
 	if (s->tls != NULL)
 		hd_tls_forget(s->tls);
 }

@@ -90,7 +90,8 @@ bool hd_stream_kernel_goodbye(struct hd_stream *s);
  * one in so many. */
 #define HD_TIMED_PACKETS 64
 void hd_stream_time(struct hd_stream *s);
-/* hd_stream_logged_in - hd_stream_export() ends: its secret is wiped. */
+/* hd_stream_logged_in - hd_stream_export() ends: its secret is wiped, and so is
+ * what it said before (stream_head.h). */
 void hd_stream_logged_in(struct hd_stream *s);
 /* hd_stream_resume - reading goes on: what was kept is offered first. */
 void hd_stream_resume(struct hd_stream *s);

@@ -25,7 +25,10 @@ extern "C" {
  *                                         of .choices where there are some
  * ENTRIES        HD_ENTRIES_OF(struct x)  mappings: [{name: a}, {name: b}], or
  *                                         {name: a} where .max is 1
- * PLACE          struct hd_place          nothing, see there */
+ * PLACE          struct hd_place          nothing, see there
+ * SECRET_TEXT    const char *             text, NULL when unset; the relay
+ *                                         shows *** in its place, which as a
+ *                                         value is refused */
 enum hd_option_type {
 	HD_OPTION_BOOL,
 	HD_OPTION_UINT,
@@ -40,6 +43,7 @@ enum hd_option_type {
 	HD_OPTION_LIST,
 	HD_OPTION_ENTRIES,
 	HD_OPTION_PLACE,
+	HD_OPTION_SECRET_TEXT,
 };
 
 struct hd_option { /* a table ends with an entry whose name is NULL */

@@ -64,6 +64,21 @@ struct hd_admission {
 	const char *tenant; /* that a hook before has set; "" none */
 };
 
+/* hd_login_header, hd_login_query - what the client said in the HTTP request by
+ * which it came to its protocol: the first header of a name, compared without
+ * case, and the first parameter of the query, compared as it is, decoded; one
+ * with a wrong escape or a NUL in it is left out. There while it logs in: in
+ * on_admit, and as long as it waits for an answer; then the core wipes it, so
+ * copy what you need. Passwords may be in it: do not log them. Borrowed; in the
+ * peer's worker.
+ * @peer  that of hd_admission, or that hd_about_logins() shows
+ * Return NULL: it said no such thing; it came without HTTP, or before any
+ * module had hd_hook_admit(); it is admitted. */
+HD_API const char *hd_login_header(const struct hd_peer *peer,
+				   const char *name);
+HD_API const char *hd_login_query(const struct hd_peer *peer,
+				  const char *name);
+
 /* on_admit - a key has been proven; in its home worker. Once per login, and
  * again when the module was to answer and has been replaced meanwhile, or has
  * answered that it cannot know now.

@@ -50,6 +50,7 @@
  *      splice.h: two streams become a pipe. hd_hook_hello(): connections that
  *      are taken before TLS. hd_route.rest, hd_request_path().
  *      hd_dial_options.for_client.
+ *      hd_login_header(), hd_login_query(). HD_OPTION_SECRET_TEXT.
  *      hd_tls_certificate(), HD_MODULE_CERTIFICATES; hd_route.below,
  *      hd_service.pages.
  *      hd_audit(): lines of the audit log.

@@ -10,9 +10,19 @@
 #pragma once
 #include <hyper-derp/control.h>
 #include <hyper-derp/hook.h>
+#include <hyper-derp/metric.h>
 #include <hyper-derp/upgrade.h>
 #include <stdatomic.h>
 #include "modules/policy/journal.h"
+
+/* Beside each peer. */
+struct account_peer {
+	struct account_counts seen; /* that are in a batch */
+	struct hd_series series;
+	bool begun; /* seen is right: a peer that was here before us has its
+		       numbers from the time before */
+	bool has_series;
+};
 
 /* ---- account.c ---- */
 

@@ -18,14 +18,14 @@ enum {
 	BATCH_FIRST = 16,
 };
 
-/* Beside each peer. */
-struct account_peer {
-	struct account_counts seen; /* that are in a batch */
-	struct hd_series series;
-	bool begun; /* seen is right: a peer that was here before us has its
-		       numbers from the time before */
-	bool has_series;
-};
+/* NULL: as hd_peer_data(). */
+static struct account_peer *peer_of(const struct hd_module *mod,
+				    const struct hd_peer *peer)
+{
+	struct policy_peer *pp = hd_peer_data(mod, peer);
+
+	return pp != NULL ? &pp->account : NULL;
+}
 
 /* ---- numbers of tenants ---- */
 
@@ -165,7 +165,7 @@ static struct account_counts counts_of(const struct hd_about_peer *p)
 static void look_at(void *arg, const struct hd_about_peer *p)
 {
 	struct policy_worker *pw = arg;
-	struct account_peer *ap = hd_peer_data(pw->mod, p->peer);
+	struct account_peer *ap = peer_of(pw->mod, p->peer);
 	const struct account_counts now = counts_of(p);
 
 	if (p->mesh || ap == NULL)
@@ -201,7 +201,7 @@ static void on_timer(struct hd_module *mod, struct hd_worker *w, void *arg)
 
 void account_begin(struct hd_module *mod, const struct hd_peer *peer)
 {
-	struct account_peer *ap = hd_peer_data(mod, peer);
+	struct account_peer *ap = peer_of(mod, peer);
 
 	if (ap != NULL)
 		ap->begun = true;
@@ -211,7 +211,7 @@ static void on_leave(struct hd_module *mod, struct hd_worker *w,
 		     const struct hd_departure *who)
 {
 	struct policy_worker *pw = hd_module_worker_data(mod, w);
-	struct account_peer *ap = hd_peer_data(mod, who->peer);
+	struct account_peer *ap = peer_of(mod, who->peer);
 	const struct account_counts now = { {
 		[ACCOUNT_BYTES_IN] = who->bytes_in,
 		[ACCOUNT_BYTES_OUT] = who->bytes_out,
@@ -232,7 +232,7 @@ static void on_leave(struct hd_module *mod, struct hd_worker *w,
 
 int account_hooks(struct hd_module *mod, struct hd_error *err)
 {
-	int r = hd_hook_peer_data(mod, sizeof(struct account_peer), err);
+	int r = hd_hook_peer_data(mod, sizeof(struct policy_peer), err);
 
 	if (r == 0)
 		r = hd_hook_leave(mod, on_leave, err);
@@ -303,7 +303,7 @@ int account_pack_peer(struct hd_module *mod, struct hd_worker *w,
 		      const struct hd_peer *peer, struct hd_pack *to,
 		      struct hd_error *err)
 {
-	const struct account_peer *ap = hd_peer_data(mod, peer);
+	const struct account_peer *ap = peer_of(mod, peer);
 
 	(void)w;
 	(void)err;
@@ -317,7 +317,7 @@ int account_unpack_peer(struct hd_module *mod, struct hd_worker *w,
 			struct hd_peer *peer, struct hd_unpack *from,
 			struct hd_error *err)
 {
-	struct account_peer *ap = hd_peer_data(mod, peer);
+	struct account_peer *ap = peer_of(mod, peer);
 	uint64_t begun;
 	int r = hd_unpack_number(from, "begun", &begun);
 

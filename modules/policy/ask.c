@@ -21,6 +21,7 @@ struct policy_waiter { /* a login */
 	struct hd_ticket *ticket;
 	union hd_addr from;
 	char *listener, *server_name, *app_name; /* NULL: none */
+	struct policy_shown shown;
 };
 
 struct question { /* on its way */
@@ -57,6 +58,8 @@ static struct policy_waiter *waiter_new(const struct policy_subject *who)
 	if (x == NULL)
 		return NULL;
 	x->from = *who->from;
+	if (who->shown != NULL)
+		x->shown = *who->shown;
 	if (!copy(&x->listener, who->listener) ||
 	    !copy(&x->server_name, who->server_name) ||
 	    !copy(&x->app_name, who->app_name))
@@ -98,6 +101,7 @@ static void go_on(struct policy_worker *pw, const struct hd_key *key,
 		.listener = x->listener,
 		.server_name = x->server_name,
 		.app_name = x->app_name,
+		.shown = &x->shown,
 	};
 
 	policy_conclude(pw, &who, NULL, &x->ticket);

@@ -3,7 +3,9 @@
 #include <errno.h>
 #include <arpa/inet.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include "modules/policy/policy.h"
 
 #define FOR_MAX_S (876000ull * 3600) /* a hundred years */
@@ -32,27 +34,54 @@ static const char *const by_names[] = { [POLICY_BY_RULE] = "rule",
 					[POLICY_BY_REVOCATION] = "revocation",
 					[POLICY_BY_FAILURE] = "fail_open",
 					[POLICY_BY_QUOTA] = "quota",
+					[POLICY_UNSAID] = "request",
 					[POLICY_ASK] = "service" };
 
 static const char *verdict_of(const struct policy_decision *d)
 {
 	if (d->by == POLICY_ASK)
 		return "ask";
+	if (d->by == POLICY_UNSAID)
+		return "depends";
 	return d->deny ? "deny" : "allow";
+}
+
+static const char *depends_on(const struct policy_decision *d)
+{
+	if (d->unsaid == POLICY_TOKEN)
+		return "token";
+	return d->unsaid == POLICY_QUERY ? "query" : "header";
+}
+
+static void put_else(struct hd_call *call, const struct policy_worker *pw,
+		     const struct policy_subject *who, const char *when,
+		     enum policy_when services)
+{
+	struct policy_decision d;
+
+	policy_decide(pw, who, services, &d);
+	hd_out_open(call, when, '{');
+	hd_out_string(call, "verdict", verdict_of(&d));
+	hd_out_string(call, "by", by_names[d.by]);
+	hd_out_string(call, "rule", d.rule != NULL ? d.rule->label : NULL);
+	hd_out_close(call);
 }
 
 /* What happens if no service that is to be asked answers. */
 static void put_unanswered(struct hd_call *call, const struct policy_worker *pw,
 			   const struct policy_subject *who)
 {
-	struct policy_decision d;
+	put_else(call, pw, who, "unanswered", POLICY_DEAD);
+}
 
-	policy_decide(pw, who, POLICY_DEAD, &d);
-	hd_out_open(call, "unanswered", '{');
-	hd_out_string(call, "verdict", verdict_of(&d));
-	hd_out_string(call, "by", by_names[d.by]);
-	hd_out_string(call, "rule", d.rule != NULL ? d.rule->label : NULL);
-	hd_out_close(call);
+/* What happens if the client says nothing of what explain was not told. */
+static void put_unsaid(struct hd_call *call, const struct policy_worker *pw,
+		       const struct policy_subject *who)
+{
+	struct policy_subject silent = *who;
+
+	silent.unsaid = 0;
+	put_else(call, pw, &silent, "without", POLICY_LOGIN);
 }
 
 static void put_decision(struct hd_call *call, const struct policy_worker *pw,
@@ -68,13 +97,70 @@ static void put_decision(struct hd_call *call, const struct policy_worker *pw,
 	hd_out_string(call, "tenant", policy_tenant_of(d));
 	hd_out_string(call, "url", d->by == POLICY_ASK ? d->rule->url : NULL);
 	hd_out_string(call, "reason", d->deny ? d->reason : NULL);
+	if (d->by == POLICY_UNSAID)
+		hd_out_string(call, "depends_on", depends_on(d));
+	if (d->by == POLICY_UNSAID)
+		put_unsaid(call, pw, who);
 	if (d->by == POLICY_ASK)
 		put_unanswered(call, pw, who);
 	hd_out_close(call);
 }
 
+/* ---- what explain is told of the request ---- */
+
+struct told {
+	const char *token, *query, *header; /* NULL: nothing */
+	char *text; /* that said() has returned */
+};
+
+/* "NAME=VALUE", "NAME: VALUE" */
+static const char *value_of(const char *text, char sep, const char *name,
+			    bool no_case)
+{
+	const char *end = text != NULL ? strchr(text, sep) : NULL;
+	size_t n = end != NULL ? (size_t)(end - text) : 0;
+
+	if (n == 0 || strlen(name) != n ||
+	    (no_case ? strncasecmp(text, name, n) : strncmp(text, name, n)))
+		return NULL;
+	return end + 1 + (no_case ? strspn(end + 1, " \t") : 0);
+}
+
+static const char *told_of(const void *of, enum policy_term_kind kind,
+			   const char *name)
+{
+	const struct told *t = of;
+
+	if (kind == POLICY_QUERY)
+		return value_of(t->query, '=', name, false);
+	if (t->text != NULL && strcasecmp(name, "Authorization") == 0)
+		return t->text;
+	return value_of(t->header, ':', name, true);
+}
+
+/* Returns which are not told. */
+static unsigned take_told(struct hd_call *call, const struct policy_rules *rules,
+			  struct policy_shown *ret)
+{
+	struct told t = {
+		.token = hd_call_arg(call, "token"),
+		.query = hd_call_arg(call, "query"),
+		.header = hd_call_arg(call, "header"),
+	};
+
+	if (t.token != NULL &&
+	    asprintf(&t.text, "Bearer %s", t.token) < 0)
+		t.text = NULL;
+	policy_shown_take(rules, told_of, &t, ret);
+	free(t.text);
+	return (t.token == NULL ? POLICY_TOKEN : 0u) |
+	       (t.query == NULL ? POLICY_QUERY : 0u) |
+	       (t.header == NULL ? POLICY_HEADER : 0u);
+}
+
 static void run_explain(struct hd_module *mod, struct hd_call *call)
 {
+	struct policy_shown shown;
 	const char *from = hd_call_arg(call, "from");
 	struct policy_worker as_worker = {
 		.rules = (struct policy_rules *)policy_rules_now(),
@@ -89,6 +175,7 @@ static void run_explain(struct hd_module *mod, struct hd_call *call)
 		.listener = hd_call_arg(call, "listener"),
 		.server_name = hd_call_arg(call, "server-name"),
 		.app_name = hd_call_arg(call, "app-name"),
+		.shown = &shown,
 	};
 
 	(void)mod;
@@ -96,6 +183,7 @@ static void run_explain(struct hd_module *mod, struct hd_call *call)
 	    (from != NULL && !address_of(call, from, &addr)))
 		return;
 	who.from = from != NULL ? &addr : NULL;
+	who.unsaid = take_told(call, as_worker.rules, &shown);
 	policy_decide(&as_worker, &who, POLICY_LOGIN, &d);
 	put_decision(call, &as_worker, &who, &d);
 }
@@ -114,6 +202,12 @@ static void put_rule(struct hd_call *call, const struct policy_rule *r)
 	hd_out_string(call, "listener", r->listener);
 	hd_out_string(call, "server_name", r->server_name);
 	hd_out_string(call, "app_name", r->app_name);
+	hd_out_string(call, "tokens",
+		      r->terms.has_token ? "one" : r->terms.tokens_path);
+	if (r->terms.tokens != NULL)
+		hd_out_uint(call, "n_tokens", r->terms.tokens->n);
+	hd_out_string(call, "query", r->terms.query.name);
+	hd_out_string(call, "header", r->terms.header.name);
 	hd_out_string(call, "url", r->url);
 	hd_out_string(call, "tenant", r->tenant);
 	hd_out_close(call);
@@ -246,7 +340,8 @@ static void run_unrevoke(struct hd_module *mod, struct hd_call *call)
 const struct hd_command policy_commands[] = {
 	{ .words = "policy explain",
 	  .args = "KEY [--from ADDR] [--listener NAME] [--server-name HOST] "
-		  "[--app-name NAME]",
+		  "[--app-name NAME] [--token TOKEN] [--query NAME=VALUE] "
+		  "[--header TEXT]",
 	  .role = HD_ROLE_READ,
 	  .help = "whether a key may log in, and which rule decides",
 	  .run = run_explain },
@@ -256,11 +351,12 @@ const struct hd_command policy_commands[] = {
 	  .help = "the rules in their order",
 	  .run = run_rules,
 	  .columns = "rule action keys n_keys n_prefixes listener server_name "
-		     "app_name url tenant" },
+		     "app_name tokens n_tokens query header url tenant" },
 	{ .words = "policy reread",
 	  .args = "",
 	  .role = HD_ROLE_OPERATE,
-	  .help = "read the files of keys again; they are watched anyway",
+	  .help = "read the files of keys and tokens again; they are watched "
+		  "anyway",
 	  .run = run_reload },
 	{ .words = "policy revoked",
 	  .args = "",

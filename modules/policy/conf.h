@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* modules/policy/conf.h - the section `policy:`, as policy.c and limits.c have
- * its options. */
+/* modules/policy/conf.h - the section `policy:`, as options.c and limits.c
+ * have its options. */
 #pragma once
 #include <hyper-derp/config.h>
 
@@ -37,13 +37,16 @@ struct policy_tenant_conf {
 
 struct policy_rule_conf { /* every field that is set must match */
 	struct hd_place at, at_keys, at_from, at_listener, at_server_name,
-		at_app_name, at_url, at_tailscaled, at_tenant, at_limits;
+		at_app_name, at_url, at_tailscaled, at_tenant, at_limits,
+		at_token, at_token_file, at_query, at_header;
 	const char *name;
 	uint64_t action; /* enum policy_action */
 	const char *keys; /* a file */
 	struct hd_list from; /* prefixes */
 	const char *listener, *server_name;
 	const char *app_name; /* that the client gives itself */
+	const char *token, *token_file; /* of Authorization: Bearer */
+	const char *query, *header; /* "name=value", "Name: value" */
 	const char *url; /* of an admission service */
 	const char *tailscaled; /* the socket of one, which is asked instead */
 	const char *reason; /* of a denial */

@@ -121,7 +121,8 @@ static void by_quota(const struct policy_worker *pw,
 	const struct policy_spent *spent =
 		policy_quotas_find(pw->quotas, policy_tenant_of(ret));
 
-	if (spent == NULL || !spent->denies || ret->by == POLICY_ASK)
+	if (spent == NULL || !spent->denies || ret->by == POLICY_ASK ||
+	    ret->by == POLICY_UNSAID)
 		return;
 	ret->by = POLICY_BY_QUOTA;
 	ret->deny = true;
@@ -142,6 +143,11 @@ static void by_rules(const struct policy_worker *pw,
 						 .name = v.name };
 		if (v.rule == NULL) {
 			by_default(pw, failed, ret);
+			return;
+		}
+		if (v.unsaid != 0) {
+			ret->by = POLICY_UNSAID;
+			ret->unsaid = v.unsaid;
 			return;
 		}
 		if (v.rule->url == NULL) {

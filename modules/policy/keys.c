@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* modules/policy/keys.c - a list of keys, in memory: 36 bytes and the name of
  * each, by key. It is a mapping of its own, which an allocator would keep when
- * the list goes. keys_file.c reads its text. */
+ * the list goes. keys_file.c reads its text. A list of tokens is one of their
+ * hashes. */
 #include <errno.h>
 #include <hyper-derp/log.h>
 #include <stdio.h>
@@ -9,6 +10,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include "modules/policy/policy.h"
+#include "modules/policy/terms.h"
 
 #define NODEKEY "nodekey:"
 #define BLANKS " \t"
@@ -81,8 +83,37 @@ static bool is_skipped(const struct line *line)
 	return line->n == 0 || line->v[0] == '#';
 }
 
+/* What a line begins with. */
+struct kind {
+	const char *(*take)(const char *text, struct hd_key *ret);
+	const char *what, *form;
+};
+
+static const struct kind keys_kind = {
+	.take = policy_key_parse,
+	.what = "key",
+	.form = "a line is a key of 64 hexadecimal digits (with or without "
+		"nodekey:), a blank, and a name",
+};
+
+/* Up to a blank or the end of the line. */
+static const char *take_token(const char *text, struct hd_key *ret)
+{
+	size_t n = strcspn(text, BLANKS "\r\n");
+
+	return policy_token_hash(text, n, ret) == 0 ? text + n : NULL;
+}
+
+static const struct kind tokens_kind = {
+	.take = take_token,
+	.what = "token",
+	.form = "a line is a token of 16 to 512 printable ASCII characters, a "
+		"blank, and a name; `openssl rand -hex 32` makes one",
+};
+
 struct reader {
 	const char *path;
+	const struct kind *kind;
 	unsigned line;
 	struct policy_keys *to;
 	size_t names_bytes;
@@ -92,10 +123,8 @@ static int refuse(const struct reader *r, struct hd_error *err,
 		  const char *what)
 {
 	return hd_error_set(err, -EINVAL,
-			    "%s:%u: %s; a line is a key of 64 hexadecimal "
-			    "digits (with or without nodekey:), a blank, and a "
-			    "name",
-			    r->path, r->line, what);
+			    "%s:%u: %s; %s", r->path, r->line, what,
+			    r->kind->form);
 }
 
 /* A carriage return within it, or what would change a terminal's colours. */
@@ -113,11 +142,13 @@ static int take_line(struct reader *r, const struct line *line,
 {
 	struct policy_keys *to = r->to;
 	struct policy_key *k = &to->v[to->n];
-	const char *name = policy_key_parse(line->v, &k->key);
+	const char *name = r->kind->take(line->v, &k->key);
 	const char *end = line->v + line->n;
+	char none[16];
 
+	snprintf(none, sizeof(none), "no %s", r->kind->what);
 	if (name == NULL)
-		return refuse(r, err, "no key");
+		return refuse(r, err, none);
 	if (name < end && !is_blank(*name))
 		return refuse(r, err, "the key is too long");
 	name += strspn(name, BLANKS);
@@ -176,8 +207,8 @@ static int take_lines(struct reader *r, const char *text, struct hd_error *err)
 /* ---- a key that is there twice ---- */
 
 /* The first two lines of a key. */
-static void lines_of(const char *text, const struct hd_key *key,
-		     unsigned ret[2])
+static void lines_of(const struct kind *kind, const char *text,
+		     const struct hd_key *key, unsigned ret[2])
 {
 	struct line line;
 	struct hd_key other;
@@ -186,24 +217,24 @@ static void lines_of(const char *text, const struct hd_key *key,
 	ret[0] = ret[1] = 0;
 	for (; n < 2 && next_line(&text, &line); at++)
 		if (!is_skipped(&line) &&
-		    policy_key_parse(line.v, &other) != NULL &&
+		    kind->take(line.v, &other) != NULL &&
 		    memcmp(&other, key, HD_KEY_BYTES) == 0)
 			ret[n++] = at;
 }
 
-static void warn_of(const char *path, const char *text,
+static void warn_of(const struct reader *r, const char *text,
 		    const struct policy_key *k, const char *names)
 {
 	unsigned at[2];
 
-	lines_of(text, &k->key, at);
-	hd_log_warn("%s:%u: the key of line %u once more, with another name; "
+	lines_of(r->kind, text, &k->key, at);
+	hd_log_warn("%s:%u: the %s of line %u once more, with another name; "
 		    "the first counts (%s): take the other line out",
-		    path, at[1], at[0], names + k->name);
+		    r->path, at[1], r->kind->what, at[0], names + k->name);
 }
 
 /* One of each key stays, the first in the file. */
-static void without_twins(struct policy_keys *keys, const char *path,
+static void without_twins(struct policy_keys *keys, const struct reader *r,
 			  const char *text)
 {
 	size_t n = 0;
@@ -218,7 +249,7 @@ static void without_twins(struct policy_keys *keys, const char *path,
 			keys->v[n++] = *k;
 		} else if (!warned && strcmp(keys->names + last->name,
 					     keys->names + k->name) != 0) {
-			warn_of(path, text, last, keys->names);
+			warn_of(r, text, last, keys->names);
 			warned = true;
 		}
 	}
@@ -260,10 +291,10 @@ static void shrink(struct policy_keys *keys, size_t names_bytes)
 		keys->bytes = bytes;
 }
 
-int policy_keys_parse(const char *path, const char *text,
-		      struct policy_keys *ret, struct hd_error *err)
+static int parse(const struct kind *kind, const char *path, const char *text,
+		 struct policy_keys *ret, struct hd_error *err)
 {
-	struct reader r = { .path = path, .line = 1, .to = ret };
+	struct reader r = { .path = path, .kind = kind, .line = 1, .to = ret };
 	int e;
 
 	*ret = (struct policy_keys){ .n = 0 };
@@ -276,9 +307,21 @@ int policy_keys_parse(const char *path, const char *text,
 		return e;
 	}
 	qsort(ret->v, ret->n, sizeof(*ret->v), by_key);
-	without_twins(ret, path, text);
+	without_twins(ret, &r, text);
 	shrink(ret, r.names_bytes);
 	return 0;
+}
+
+int policy_keys_parse(const char *path, const char *text,
+		      struct policy_keys *ret, struct hd_error *err)
+{
+	return parse(&keys_kind, path, text, ret, err);
+}
+
+int policy_tokens_parse(const char *path, const char *text,
+			struct policy_keys *ret, struct hd_error *err)
+{
+	return parse(&tokens_kind, path, text, ret, err);
 }
 
 void policy_keys_free(struct policy_keys *keys)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* modules/policy/keys_file.c - the text of a file of keys, when it rests: what
- * is written while it is read could be half a list. */
+/* modules/policy/keys_file.c - the text of a file of keys or tokens, when it
+ * rests: what is written while it is read could be half a list. */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -59,8 +59,10 @@ struct text { /* in a mapping of its own, which is gone when it is freed */
 
 static void text_free(struct text *t)
 {
-	if (t->v != NULL)
-		munmap(t->v, t->n + 1);
+	if (t->v == NULL)
+		return;
+	explicit_bzero(t->v, t->n); /* tokens are secrets */
+	munmap(t->v, t->n + 1);
 	t->v = NULL;
 }
 
@@ -77,7 +79,7 @@ static int check_kind(const char *path, const struct stat *st,
 	if (st->st_size > FILE_MAX_BYTES)
 		return hd_error_set(err, -EFBIG,
 				    "%s has more than %d MiB; is it a list of "
-				    "keys?",
+				    "keys or tokens?",
 				    path, FILE_MAX_BYTES >> 20);
 	return 0;
 }
@@ -115,8 +117,8 @@ static int check_no_nul(const char *path, const struct text *t,
 static int fail(const char *path, int e, struct hd_error *err)
 {
 	return hd_error_set(err, e,
-			    "%s: %s; write a file with a key a line that the "
-			    "relay's user can read",
+			    "%s: %s; write a file with a key or a token a line "
+			    "that the relay's user can read",
 			    path, strerror(-e));
 }
 
@@ -166,7 +168,10 @@ static int open_text(const char *path, struct text *ret,
 	return e;
 }
 
-int policy_keys_read(const char *path, struct policy_keys *ret,
+typedef int parse_fn(const char *path, const char *text,
+		     struct policy_keys *ret, struct hd_error *err);
+
+static int read_list(const char *path, parse_fn *parse, struct policy_keys *ret,
 		     struct hd_error *err)
 {
 	const struct timespec pause = { .tv_nsec = PAUSE_NS };
@@ -185,8 +190,20 @@ int policy_keys_read(const char *path, struct policy_keys *ret,
 	if (e == 0)
 		e = check_no_nul(path, &text, err);
 	if (e == 0)
-		e = policy_keys_parse(path, text.v, ret, err);
+		e = parse(path, text.v, ret, err);
 	ret->stamp = stamp;
 	text_free(&text);
 	return e;
+}
+
+int policy_keys_read(const char *path, struct policy_keys *ret,
+		     struct hd_error *err)
+{
+	return read_list(path, policy_keys_parse, ret, err);
+}
+
+int policy_tokens_read(const char *path, struct policy_keys *ret,
+		       struct hd_error *err)
+{
+	return read_list(path, policy_tokens_parse, ret, err);
 }

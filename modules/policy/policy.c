@@ -7,187 +7,6 @@
 #include <string.h>
 #include "modules/policy/service.h"
 
-/* ---- the section ---- */
-
-static const char *const actions[] = { [POLICY_ALLOW] = "allow",
-				       [POLICY_DENY] = "deny",
-				       [POLICY_DENY + 1] = NULL };
-
-#define RULE(field) .offset = offsetof(struct policy_rule_conf, field)
-
-/* What a rule matches has no default: "[]" must be told from not set. */
-static const struct hd_option rule_options[] = {
-	{ .name = "", .type = HD_OPTION_PLACE, RULE(at) },
-	{ .name = "keys", .type = HD_OPTION_PLACE, RULE(at_keys) },
-	{ .name = "url", .type = HD_OPTION_PLACE, RULE(at_url) },
-	{ .name = "app_name", .type = HD_OPTION_PLACE, RULE(at_app_name) },
-	{ .name = "tailscaled", .type = HD_OPTION_PLACE, RULE(at_tailscaled) },
-	{ .name = "from", .type = HD_OPTION_PLACE, RULE(at_from) },
-	{ .name = "listener", .type = HD_OPTION_PLACE, RULE(at_listener) },
-	{ .name = "server_name",
-	  .type = HD_OPTION_PLACE,
-	  RULE(at_server_name) },
-	{ .name = "tenant", .type = HD_OPTION_PLACE, RULE(at_tenant) },
-	{ .name = "limits", .type = HD_OPTION_PLACE, RULE(at_limits) },
-	{ .name = "name",
-	  .type = HD_OPTION_STRING,
-	  RULE(name),
-	  .example = "staff",
-	  .help = "what the log and hdctl call the rule" },
-	{ .name = "action",
-	  .type = HD_OPTION_CHOICE,
-	  RULE(action),
-	  .def = "allow",
-	  .choices = actions,
-	  .help = "what happens to those whom the rule matches" },
-	{ .name = "keys",
-	  .type = HD_OPTION_PATH,
-	  RULE(keys),
-	  .example = "/etc/hyper-derp/keys/staff",
-	  .help = "matches the keys of this file: a key a line, and its name" },
-	{ .name = "from",
-	  .type = HD_OPTION_LIST,
-	  RULE(from),
-	  .example = "[192.0.2.0/24]",
-	  .help = "matches clients with these addresses or prefixes" },
-	{ .name = "listener",
-	  .type = HD_OPTION_STRING,
-	  RULE(listener),
-	  .example = "internal",
-	  .help = "matches who came in by the listener of this name" },
-	{ .name = "server_name",
-	  .type = HD_OPTION_STRING,
-	  RULE(server_name),
-	  .example = "derp.example.com",
-	  .help = "matches who asked for this host in TLS (SNI)" },
-	{ .name = "app_name",
-	  .type = HD_OPTION_STRING,
-	  RULE(app_name),
-	  .example = "tailcat",
-	  .help = "matches clients that call themselves so (AppName of derp)" },
-	{ .name = "url",
-	  .type = HD_OPTION_STRING,
-	  RULE(url),
-	  .example = "https://headscale.example.com/verify",
-	  .help = "matches whom this admission service allows, as derper's "
-		  "--verify-client-url" },
-	{ .name = "tailscaled",
-	  .type = HD_OPTION_PATH,
-	  RULE(tailscaled),
-	  .example = "/run/tailscale/tailscaled.sock",
-	  .help = "matches whom the tailscaled with this socket knows, as "
-		  "derper's --verify-clients" },
-	{ .name = "reason",
-	  .type = HD_OPTION_STRING,
-	  RULE(reason),
-	  .example = "ask admin@example.com",
-	  .help = "what a denied client and the log are told" },
-	{ .name = "tenant",
-	  .type = HD_OPTION_STRING,
-	  RULE(tenant),
-	  .example = "office",
-	  .help = "whom the rule allows are of this tenant: they reach its "
-		  "peers and nobody else, and nobody else reaches them" },
-	{ .name = "limits",
-	  .type = HD_OPTION_ENTRIES,
-	  RULE(limits),
-	  .max = 1,
-	  .example = "{rate: 1MiB, burst: 256KiB}",
-	  .entry = policy_limits_options,
-	  .entry_size = sizeof(struct policy_limits_conf),
-	  .help = "of each key that the rule allows" },
-	HD_OPTION_END,
-};
-
-#define CONF(field) .offset = offsetof(struct policy_conf, field)
-
-const struct hd_option policy_options[] = {
-	{ .name = "ask_timeout",
-	  .type = HD_OPTION_PLACE,
-	  CONF(at_ask_timeout) },
-	{ .name = "rules",
-	  .type = HD_OPTION_ENTRIES,
-	  CONF(rules),
-	  .def = "[]",
-	  .live = true,
-	  .entry = rule_options,
-	  .entry_size = sizeof(struct policy_rule_conf),
-	  .help = "who may log in. The first rule that matches decides; a rule "
-		  "matches when all that it names does" },
-	{ .name = "tenants",
-	  .type = HD_OPTION_ENTRIES,
-	  CONF(tenants),
-	  .def = "[]",
-	  .live = true,
-	  .entry = policy_tenant_options,
-	  .entry_size = sizeof(struct policy_tenant_conf),
-	  .help = "what counts for all clients of a tenant together" },
-	{ .name = "default",
-	  .type = HD_OPTION_CHOICE,
-	  CONF(otherwise),
-	  .def = "deny",
-	  .choices = actions,
-	  .live = true,
-	  .help = "what happens to those whom no rule matches" },
-	{ .name = "ask_timeout",
-	  .type = HD_OPTION_DURATION_MS,
-	  CONF(ask_timeout_ms),
-	  .def = "5s",
-	  .min = 100,
-	  .max = 60000,
-	  .live = true,
-	  .help = "how long an admission service may take" },
-	{ .name = "allow_ttl",
-	  .type = HD_OPTION_DURATION_MS,
-	  CONF(allow_ttl_ms),
-	  .def = "5m",
-	  .min = 1000,
-	  .max = 86400000,
-	  .live = true,
-	  .help = "how long a service is not asked again about a key that it "
-		  "allowed" },
-	{ .name = "deny_ttl",
-	  .type = HD_OPTION_DURATION_MS,
-	  CONF(deny_ttl_ms),
-	  .def = "10s",
-	  .min = 1000,
-	  .max = 86400000,
-	  .live = true,
-	  .help = "the same of one that it denied" },
-	{ .name = "stale_ttl",
-	  .type = HD_OPTION_DURATION_MS,
-	  CONF(stale_ttl_ms),
-	  .def = "24h",
-	  .max = 2592000000,
-	  .live = true,
-	  .help = "how much longer an answer stands while the service is asked "
-		  "again, or does not answer" },
-	{ .name = "fail_open",
-	  .type = HD_OPTION_BOOL,
-	  CONF(fail_open),
-	  .def = "false",
-	  .live = true,
-	  .help = "let in whom no rule matches when a service of a rule does "
-		  "not answer; derper's default is true" },
-	{ .name = "accounting",
-	  .type = HD_OPTION_BOOL,
-	  CONF(accounting),
-	  .def = "true",
-	  .live = true,
-	  .help = "count for each month who has used the relay how much, in "
-		  "files below state_dir: hdctl accounting" },
-	{ .name = "accounting_keys",
-	  .type = HD_OPTION_UINT,
-	  CONF(accounting_keys),
-	  .def = "100000",
-	  .min = 1,
-	  .max = 1000000,
-	  .live = true,
-	  .help = "so many keys have counts of their own in a month; more "
-		  "count together, for each tenant" },
-	HD_OPTION_END,
-};
-
 /* ---- metrics ---- */
 
 #define DECISIONS(end, verdict)                                                \
@@ -308,16 +127,17 @@ static enum hd_verdict on_admit(struct hd_module *mod, struct hd_worker *w,
 				const struct hd_admission *admission,
 				struct hd_ticket *ticket)
 {
+	struct policy_worker *pw = hd_module_worker_data(mod, w);
 	const struct policy_subject who = {
 		.key = &admission->login->key,
 		.from = admission->from,
 		.listener = admission->listener,
 		.server_name = admission->server_name,
 		.app_name = admission->login->agent,
+		.shown = policy_shown_login(mod, pw->rules, admission->peer),
 	};
 	struct hd_ticket *held = NULL;
-	enum hd_verdict verdict = policy_conclude(hd_module_worker_data(mod, w),
-						  &who, ticket, &held);
+	enum hd_verdict verdict = policy_conclude(pw, &who, ticket, &held);
 
 	account_begin(mod, admission->peer);
 	hd_admit_answer(&held, verdict, NULL); /* nobody waits for it */

@@ -2,8 +2,9 @@
 /* modules/policy/policy.h - the inside of the module that says who may use the
  * relay.
  *
- * Files: policy.c the module; keys.c, keys_file.c files of keys; rules.c rules,
- * made from the configuration; decide.c what they say of a key; verify.c,
+ * Files: policy.c the module; options.c its section; keys.c, keys_file.c files of keys; rules.c rules,
+ * made from the configuration; terms.h what they want of a client's HTTP
+ * request; decide.c what they say of a key; verify.c,
  * answers.c, ask.c admission services, whois.c a tailscaled as one; revoked.c
  * keys that an operator has put out; publish.c rules on their way to the
  * workers; watch.c files that change; sweep.c who is connected and may no
@@ -25,6 +26,7 @@
 #include "modules/policy/account.h"
 #include "modules/policy/conf.h"
 #include "modules/policy/quota.h"
+#include "modules/policy/terms.h"
 
 /* ---- keys.c ---- */
 
@@ -57,6 +59,13 @@ int policy_keys_read(const char *path, struct policy_keys *ret,
  * @path  for messages */
 int policy_keys_parse(const char *path, const char *text,
 		      struct policy_keys *ret, struct hd_error *err);
+/* policy_tokens_read, policy_tokens_parse - the same of tokens: a token, then
+ * if wanted a blank and a name. Their hashes are the keys; find one's by
+ * policy_token_hash(). What was read is wiped. */
+int policy_tokens_read(const char *path, struct policy_keys *ret,
+		       struct hd_error *err);
+int policy_tokens_parse(const char *path, const char *text,
+			struct policy_keys *ret, struct hd_error *err);
 /* policy_keys_find - the key's name, "" none; NULL: it is not in the file. */
 const char *policy_keys_find(const struct policy_keys *keys,
 			     const struct hd_key *key);
@@ -84,6 +93,14 @@ struct policy_subject { /* who asks */
 	const union hd_addr *from; /* NULL: matches no rule with `from` */
 	const char *listener, *server_name; /* NULL: none */
 	const char *app_name; /* hd_login.agent; NULL and "": none */
+	const struct policy_shown *shown; /* NULL: nothing */
+	unsigned unsaid; /* enum policy_term_kind: nobody has said whether */
+};
+
+/* Beside each peer. */
+struct policy_peer {
+	struct account_peer account;
+	struct policy_shown shown;
 };
 
 struct policy_rule {
@@ -94,6 +111,7 @@ struct policy_rule {
 	struct hd_prefix *from;
 	size_t n_from;
 	char *listener, *server_name, *app_name, *url, *reason, *tenant;
+	struct policy_terms terms;
 	struct hd_limits limits[HD_LIMITS_N];
 };
 
@@ -109,6 +127,7 @@ struct policy_verdict {
 	const struct policy_rule *rule; /* NULL: none matched. One with a url
 					   counts only if that says so, too */
 	const char *name; /* of the key, "" none */
+	unsigned unsaid; /* it matches if the client shows this, too */
 };
 
 /* policy_rules_new - files are read. Returns 0, and one holder; negative with
@@ -210,6 +229,8 @@ enum policy_by {
 	POLICY_BY_REVOCATION,
 	POLICY_BY_FAILURE, /* rule->url cannot be asked: fail_open decided */
 	POLICY_BY_QUOTA, /* a rule allows it, and its tenant has used all */
+	POLICY_UNSAID, /* rule->terms: what is shown is not known; of explain
+			  only */
 	POLICY_ASK, /* nobody knows yet: rule->url is to be asked */
 };
 
@@ -218,6 +239,7 @@ struct policy_decision {
 	enum policy_by by;
 	const struct policy_rule *rule; /* NULL: none matched */
 	const char *name; /* of the key, "" none */
+	unsigned unsaid; /* with POLICY_UNSAID: which of them */
 	char reason[96]; /* of a denial; else "" */
 };
 

@@ -37,6 +37,9 @@ static int check_empty(const struct policy_rule_conf *c, struct hd_error *err)
 	if (r == 0)
 		r = check_text(&c->at_tailscaled, "tailscaled", c->tailscaled,
 			       err);
+	if (r == 0)
+		r = check_text(&c->at_token_file, "token_file", c->token_file,
+			       err);
 	if (r == 0 && c->from.v != NULL && c->from.n == 0)
 		r = check_text(&c->at_from, "from", "", err);
 	return r;
@@ -48,12 +51,12 @@ static int check_names_something(const struct policy_rule_conf *c,
 {
 	if (c->keys != NULL || c->from.n > 0 || c->listener != NULL ||
 	    c->server_name != NULL || c->app_name != NULL || c->url != NULL ||
-	    c->tailscaled != NULL)
+	    c->tailscaled != NULL || policy_terms_wanted(c))
 		return 0;
 	return hd_error_at(&c->at, err, -EINVAL,
 			   "a rule that matches everybody; name keys, from, "
-			   "listener, server_name, app_name, url or "
-			   "tailscaled. What happens to all others stands in "
+			   "listener, server_name, app_name, token, "
+			   "token_file, query, header, url or tailscaled. What happens to all others stands in "
 			   "`default`");
 }
 
@@ -229,6 +232,8 @@ static int take_rule(struct policy_rule *r, const struct policy_rule_conf *c,
 		e = check_listener(c, err);
 	if (e == 0)
 		e = take_prefixes(r, c, err);
+	if (e == 0)
+		e = policy_terms_take(c, &r->terms, err);
 	return e < 0 ? e : take_keys(r, c, err);
 }
 
@@ -261,6 +266,7 @@ int policy_rules_new(const struct policy_conf *conf, struct policy_rules **ret,
 static void rule_free(struct policy_rule *r)
 {
 	policy_keys_free(&r->keys);
+	policy_terms_free(&r->terms);
 	free(r->from);
 	free(r->label);
 	free(r->keys_path);
@@ -312,17 +318,30 @@ static bool is_host(const char *want, const char *name)
 	return want == NULL || (name != NULL && strcasecmp(want, name) == 0);
 }
 
-/* @ret_name  of the key, where the rule has it in a file */
+/* @ret_name  of the key, where the rule has it in a file
+ * @ret_unsaid  it matches if the client shows this */
 static bool matches(const struct policy_rule *r,
-		    const struct policy_subject *who, const char **ret_name)
+		    const struct policy_subject *who, const char **ret_name,
+		    unsigned *ret_unsaid)
 {
+	const char *of_token = "";
+
 	if (!is_name(r->listener, who->listener) ||
 	    !is_name(r->app_name, who->app_name) ||
 	    !is_host(r->server_name, who->server_name) ||
 	    !has_prefix(r, who->from))
 		return false;
 	*ret_name = r->has_keys ? policy_keys_find(&r->keys, who->key) : "";
-	return *ret_name != NULL;
+	if (*ret_name == NULL)
+		return false;
+	*ret_unsaid = policy_terms_unsaid(&r->terms, who->unsaid);
+	if (*ret_unsaid != 0)
+		return true;
+	if (!policy_terms_match(&r->terms, who->shown, &of_token))
+		return false;
+	if ((*ret_name)[0] == '\0')
+		*ret_name = of_token;
+	return true;
 }
 
 size_t policy_rules_ask(const struct policy_rules *rules, size_t at,
@@ -332,12 +351,13 @@ size_t policy_rules_ask(const struct policy_rules *rules, size_t at,
 	for (; at < rules->n; at++) {
 		const struct policy_rule *r = &rules->v[at];
 		const char *name;
+		unsigned unsaid;
 
-		if (!matches(r, who, &name))
+		if (!matches(r, who, &name, &unsaid))
 			continue;
-		*ret = (struct policy_verdict){ r->deny, r, name };
+		*ret = (struct policy_verdict){ r->deny, r, name, unsaid };
 		return at;
 	}
-	*ret = (struct policy_verdict){ rules->deny, NULL, "" };
+	*ret = (struct policy_verdict){ rules->deny, NULL, "", 0 };
 	return at;
 }

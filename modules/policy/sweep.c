@@ -37,21 +37,35 @@ static void ask_about(struct policy_worker *pw,
 	policy_renew(pw, who, d);
 }
 
-static void look_at(void *arg, const struct hd_about_peer *p)
+/* What it has sent is not known any more: it says so again when it comes. */
+static void put_out_unknown(struct policy_worker *pw, uint64_t conn)
 {
-	struct policy_worker *pw = arg;
+	hd_relay_put_out(pw->w, conn,
+			 "the relay's rules depend on what this client has "
+			 "sent, which they have not seen: come again");
+}
+
+static void look_with(struct policy_worker *pw, const struct hd_about_peer *p,
+		      const struct policy_shown *shown)
+{
 	const struct policy_subject who = {
 		.key = p->key,
 		.from = p->addr,
 		.listener = p->listener,
 		.server_name = p->server_name,
 		.app_name = p->agent,
+		.shown = shown,
+		.unsaid = shown != NULL ? 0 : POLICY_TERMS,
 	};
 	struct policy_decision d;
 
 	if (p->mesh) /* was not asked about, and is not a client */
 		return;
 	policy_decide(pw, &who, POLICY_HERE, &d);
+	if (d.by == POLICY_UNSAID) {
+		put_out_unknown(pw, p->conn);
+		return;
+	}
 	if (policy_tenant_moved(&d, p->tenant)) {
 		hd_relay_put_out(pw->w, p->conn,
 				 "the rules have moved it to another tenant");
@@ -64,12 +78,27 @@ static void look_at(void *arg, const struct hd_about_peer *p)
 		ask_about(pw, &who, &d);
 }
 
+static void look_at(void *arg, const struct hd_about_peer *p)
+{
+	struct policy_worker *pw = arg;
+
+	look_with(pw, p, policy_shown_of(pw->mod, p->peer));
+}
+
+/* Its request is still there. */
+static void look_at_login(void *arg, const struct hd_about_peer *p)
+{
+	struct policy_worker *pw = arg;
+
+	look_with(pw, p, policy_shown_login(pw->mod, pw->rules, p->peer));
+}
+
 /* Returns whether there are more. */
 static bool look_at_some(struct policy_worker *pw)
 {
 	uint64_t at = pw->sweep_at;
 
-	hd_about_logins(pw->w, &at, PEERS_PER_TURN, look_at, pw);
+	hd_about_logins(pw->w, &at, PEERS_PER_TURN, look_at_login, pw);
 	return hd_about_peers(pw->w, &pw->sweep_at, PEERS_PER_TURN, look_at,
 			      pw);
 }

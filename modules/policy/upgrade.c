@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* modules/policy/upgrade.c - what goes to a new process: what is counted of
- * each peer, the lock of the files, and which tenants have used their quotas.
+ * each peer and what it has shown, the lock of the files, and which tenants have used their quotas.
  *
  * Rules, files of keys and revocations are read by the new process. What
  * services have said is asked anew, and so are logins that wait: those are
@@ -64,6 +64,24 @@ static int unpack_worker(struct hd_module *mod, struct hd_worker *w,
 	return 0;
 }
 
+/* ---- beside a peer ---- */
+
+static int pack_peer(struct hd_module *mod, struct hd_worker *w,
+		     const struct hd_peer *peer, struct hd_pack *to,
+		     struct hd_error *err)
+{
+	policy_shown_pack(mod, peer, to);
+	return account_pack_peer(mod, w, peer, to, err);
+}
+
+static int unpack_peer(struct hd_module *mod, struct hd_worker *w,
+		       struct hd_peer *peer, struct hd_unpack *from,
+		       struct hd_error *err)
+{
+	policy_shown_unpack(mod, peer, from);
+	return account_unpack_peer(mod, w, peer, from, err);
+}
+
 const struct hd_upgrade_def policy_upgrade = {
 	.version = 1,
 	.oldest = 1,
@@ -71,6 +89,6 @@ const struct hd_upgrade_def policy_upgrade = {
 	.unpack = unpack,
 	.pack_worker = pack_worker,
 	.unpack_worker = unpack_worker,
-	.pack_peer = account_pack_peer,
-	.unpack_peer = account_unpack_peer,
+	.pack_peer = pack_peer,
+	.unpack_peer = unpack_peer,
 };

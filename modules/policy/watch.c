@@ -127,23 +127,36 @@ static void on_events(struct hd_module *mod, int fd, unsigned events, void *arg)
 
 /* ---- a look ---- */
 
-static bool is_of(const struct file *f, const struct policy_rules *rules,
-		  size_t i)
+static bool is_path(const struct file *f, const char *path)
 {
-	return i < rules->n && rules->v[i].keys_path != NULL &&
-	       strcmp(rules->v[i].keys_path, f->path) == 0;
+	return path != NULL && strcmp(path, f->path) == 0;
+}
+
+/* NULL: it is none of this rule. */
+static const struct policy_stamp *stamp_in(const struct file *f,
+					   const struct policy_rules *rules,
+					   size_t i)
+{
+	const struct policy_rule *r = &rules->v[i];
+
+	if (i < rules->n && is_path(f, r->keys_path))
+		return &r->keys.stamp;
+	if (i < rules->n && is_path(f, r->terms.tokens_path))
+		return &r->terms.tokens->stamp;
+	return NULL;
 }
 
 /* NULL: no rule that is in force names it. */
 static const struct policy_stamp *in_force(struct file *f)
 {
 	const struct policy_rules *rules = policy_rules_now();
-	size_t i = is_of(f, rules, f->rule) ? f->rule : 0;
+	const struct policy_stamp *stamp = stamp_in(f, rules, f->rule);
 
-	while (i < rules->n && !is_of(f, rules, i))
-		i++;
-	f->rule = i;
-	return i < rules->n ? &rules->v[i].keys.stamp : NULL;
+	for (size_t i = 0; stamp == NULL && i < rules->n; i++) {
+		stamp = stamp_in(f, rules, i);
+		f->rule = i;
+	}
+	return stamp;
 }
 
 static bool is_written(const struct file *f)
@@ -279,18 +292,22 @@ static int add(const char *path)
 	return 0;
 }
 
+static void watch_file(const char *path)
+{
+	if (path == NULL)
+		return;
+	watch_folder_of(path); /* it may be another one by now */
+	if (!is_known(path) && add(path) < 0)
+		hd_log_warn("%s is not watched: out of memory; after a change "
+			    "give `hdctl policy reread`",
+			    path);
+}
+
 void policy_watch_files(const struct policy_rules *rules)
 {
 	for (size_t i = 0; i < rules->n; i++) {
-		const char *path = rules->v[i].keys_path;
-
-		if (path == NULL)
-			continue;
-		watch_folder_of(path); /* it may be another one by now */
-		if (!is_known(path) && add(path) < 0)
-			hd_log_warn("%s is not watched: out of memory; after a "
-				    "change give `hdctl policy reread`",
-				    path);
+		watch_file(rules->v[i].keys_path);
+		watch_file(rules->v[i].terms.tokens_path);
 	}
 	if (watcher.n > 0 && watcher.since_ms == 0)
 		hd_main_timer_set(watcher.timer, POLL_MS);

@@ -38,6 +38,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	} else if (err.text[0] == '\0') {
 		abort();
 	}
+	if (policy_tokens_parse("x", text, &keys, &err) == 0) {
+		find_all(&keys);
+		policy_keys_free(&keys);
+	}
 	free(text);
 	return 0;
 }

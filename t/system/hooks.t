@@ -97,6 +97,18 @@ subtest 'who may connect through a proxy' => sub {
     $hd->finish;
 };
 
+subtest 'what it has asked for' => sub {
+    my $hd = start();
+    my $login = shift @{ $hd->{logins} };
+    $login->{head} =~ s{^GET (\S+) (.*?\r\n)}{GET $1?team=light+blue $2X-Team: red\r\n};
+    ok(HyperDerp::Raw->start($hd, $login)->admitted, 'PASS');
+    ok $hd->log_like(qr/gate: asked team=light blue header=red\./), 'a parameter and a header are there';
+    ok next_login($hd)->admitted, 'PASS';
+    ok $hd->log_like(qr/gate: asked team=- header=-\./), '... or not';
+    ok wait_for(sub { left($hd) == 2 }), 'once it is in they are forgotten: the module asserts it';
+    $hd->finish;
+};
+
 subtest 'who may log in' => sub {
     my $hd = start();
     ok next_login($hd)->admitted, 'PASS';

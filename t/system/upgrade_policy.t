@@ -207,4 +207,27 @@ subtest 'counts that cannot be written are not lost' => sub {
     $hd->finish;
 };
 
+subtest 'what a client has shown' => sub {
+    my $hd = HyperDerp::Test->new(no_tls => 1, load_module => [qw(derp policy)]);
+    my $file = "$hd->{dir}/tokens";
+    my ($one, $two) = map { $_ x 20 } 1, 2;
+    HyperDerp::Test::spew($file, "$one\n$two\n");
+    $hd->{conf} = "policy: {rules: [{header: 'X-Team: a', token_file: $file}]}\n";
+    $hd->write_conf;
+    $hd->run->ready or die $hd->log_text;
+    my @in = map {
+        my ($login, $token) = @$_;
+        my $head = $login->{head} =~ s{\r\n}{\r\nAuthorization: Bearer $token\r\nX-Team: a\r\n}r;
+        HyperDerp::Raw->login($hd, { %$login, head => $head });
+    } [scalar HyperDerp::Raw::logins($hd), $one], [scalar HyperDerp::Raw::logins($hd), $two];
+    upgrade($hd) or return;
+    ok ctl($hd, qw(policy reread))->{ok}, 'the new process looks at all who are here';
+    ok $_->ping, '... and they stay' for @in;
+    HyperDerp::Test::spew("$file.new", "$one\n");
+    rename "$file.new", $file;
+    ok $in[1]->closed, 'a token is taken out: who came with it before leaves';
+    ok $in[0]->ping, '... others do not';
+    $hd->finish;
+};
+
 done_testing;

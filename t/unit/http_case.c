@@ -11,6 +11,7 @@ struct hd_module other = { .name = "other" };
 struct fake_stream f;
 int refuse_with;
 bool silent;
+const struct hd_hooks *hooks_of_requests;
 
 size_t send_request(const char *text)
 {
@@ -19,6 +20,7 @@ size_t send_request(const char *text)
 
 	fake_stream_free(&f);
 	fake_stream_init(&f);
+	f.worker.hooks = hooks_of_requests;
 	memcpy(buf, text, n);
 	return hd_http_proto.data(NULL, &f.s, NULL, buf, n);
 }
@@ -51,7 +53,10 @@ static size_t proto_data(struct hd_module *mod, struct hd_stream *s,
 	return n;
 }
 
-const struct hd_proto derp_proto = { .name = "derp", .data = proto_data };
+static const struct hd_peer_ops peer_ops;
+const struct hd_proto derp_proto = { .name = "derp",
+				     .data = proto_data,
+				     .peer = &peer_ops };
 const struct hd_proto ws_proto = { .name = "derp-ws", .data = proto_data };
 
 static void answer_page(struct hd_module *mod, struct hd_request *req)

@@ -15,6 +15,7 @@ extern const struct hd_proto derp_proto, ws_proto;
 extern struct fake_stream f;
 extern int refuse_with; /* upgrade() replies and refuses */
 extern bool silent; /* answer() forgets to reply */
+extern const struct hd_hooks *hooks_of_requests; /* NULL: none */
 
 int set_up(void **state);
 int tear_down(void **state);

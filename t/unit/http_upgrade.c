@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* t/unit/http_upgrade.c - how a connection gets another protocol. */
+#include "core/loop/hooks.h"
+#include "core/stream/stream_head.h"
 #include "core/stream/ws.h"
 #include "t/unit/http_case.h"
 #include "t/unit/unit.h"
@@ -288,6 +290,36 @@ static void no_memory_for_the_new_protocol(void **state)
 
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
 
+/* What it said is kept where a module is asked who may log in. */
+static void keeps_head(void **state)
+{
+	static struct hd_hooks hooks = { .admit = { .n = 1 } };
+	const struct hd_stream *s = &f.s;
+
+	(void)state;
+	send_request("GET /derp?a=1&b=%41+%2b&c&a=2&%zz=1&d=%00&=e HTTP/1.1\r\n" HOST
+		     "X-Team: blue\r\nx-team: red\r\n" UP "DERP\r\n\r\n");
+	assert_null(s->head);
+	hooks_of_requests = &hooks;
+	send_request("GET /derp?a=1&b=%41+%2b&c&a=2&%zz=1&d=%00&=e HTTP/1.1\r\n" HOST
+		     "X-Team: blue\r\nx-team: red\r\n" UP "DERP\r\n\r\n");
+	hooks_of_requests = NULL;
+	assert_non_null(s->head);
+	assert_string_equal(hd_stream_head_header(s, "X-TEAM"), "blue");
+	assert_null(hd_stream_head_header(s, "X-Tea"));
+	assert_null(hd_stream_head_header(s, "a"));
+	assert_string_equal(hd_stream_head_query(s, "a"), "1");
+	assert_string_equal(hd_stream_head_query(s, "b"), "A +");
+	assert_string_equal(hd_stream_head_query(s, "c"), "");
+	assert_null(hd_stream_head_query(s, "d"));
+	assert_null(hd_stream_head_query(s, ""));
+	assert_null(hd_stream_head_query(s, "A"));
+	assert_null(hd_stream_head_query(s, "X-Team"));
+	hd_stream_head_drop(&f.s);
+	assert_null(s->head);
+	assert_null(hd_stream_head_query(s, "a"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -302,6 +334,7 @@ int main(void)
 		TEST(refused_before_the_101),
 		TEST(routes_that_cannot_be),
 		TEST(no_memory_for_the_new_protocol),
+		TEST(keeps_head),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

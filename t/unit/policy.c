@@ -41,6 +41,12 @@ static const struct policy_rule_conf rule_confs[] = {
 	{ .name = "cats", .app_name = "cat" },
 };
 
+#define WHO(from_, listener_, host, app)                                       \
+	{                                                                      \
+		.key = &key, .from = from_, .listener = listener_,             \
+		.server_name = host, .app_name = app,                          \
+	}
+
 static void first_match(void **state)
 {
 	const struct policy_conf conf = {
@@ -55,15 +61,15 @@ static void first_match(void **state)
 		const char *rule; /* NULL: none */
 		bool deny;
 	} cases[] = {
-		{ { &key, &in, "public", NULL, NULL }, "banned", true },
-		{ { &key, &in, "private", NULL, NULL }, "#2", false },
-		{ { &key, &in, NULL, "vpn.example", NULL }, "#2", false },
-		{ { &key, &out, "public", "vpn.example", NULL }, "vpn", false },
-		{ { &key, &out, "public", NULL, NULL }, NULL, true },
-		{ { &key, NULL, "public", NULL, NULL }, NULL, true },
-		{ { &key, &out, NULL, NULL, "cat" }, "cats", false },
-		{ { &key, &out, NULL, NULL, "Cat" }, NULL, true },
-		{ { &key, &out, NULL, NULL, "" }, NULL, true },
+		{ WHO(&in, "public", NULL, NULL), "banned", true },
+		{ WHO(&in, "private", NULL, NULL), "#2", false },
+		{ WHO(&in, NULL, "vpn.example", NULL), "#2", false },
+		{ WHO(&out, "public", "vpn.example", NULL), "vpn", false },
+		{ WHO(&out, "public", NULL, NULL), NULL, true },
+		{ WHO(NULL, "public", NULL, NULL), NULL, true },
+		{ WHO(&out, NULL, NULL, "cat"), "cats", false },
+		{ WHO(&out, NULL, NULL, "Cat"), NULL, true },
+		{ WHO(&out, NULL, NULL, ""), NULL, true },
 	};
 	struct policy_rules *rules;
 	struct policy_verdict v;

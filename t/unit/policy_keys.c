@@ -86,6 +86,37 @@ static void bad_keys(void **state)
 	}
 }
 
+#define TOKEN "0123456789abcdef"
+
+static void tokens(void **state)
+{
+	struct policy_keys k;
+	struct hd_error err;
+	struct hd_key hash;
+
+	(void)state;
+	assert_int_equal(policy_tokens_parse("tokens",
+					     "# x\n" TOKEN " alice\r\n" TOKEN
+					     "-2",
+					     &k, &err),
+			 0);
+	assert_int_equal(k.n, 2);
+	assert_int_equal(policy_token_hash(TOKEN, strlen(TOKEN), &hash), 0);
+	assert_string_equal(policy_keys_find(&k, &hash), "alice");
+	assert_int_equal(policy_token_hash(TOKEN "-3", strlen(TOKEN) + 2,
+					   &hash),
+			 0);
+	assert_null(policy_keys_find(&k, &hash));
+	policy_keys_free(&k);
+	assert_int_equal(policy_tokens_parse("tokens", TOKEN "\n123456789012345",
+					     &k, &err),
+			 -EINVAL);
+	assert_non_null(strstr(err.text, "tokens:2: no token; a line is"));
+	assert_null(strstr(err.text, "12345"));
+	assert_int_equal(policy_token_hash("0123456789abcde\xff", 16, &hash),
+			 -EINVAL);
+}
+
 static void no_file(void **state)
 {
 	struct policy_keys k;
@@ -119,7 +150,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(keys),	    cmocka_unit_test(twins),
 		cmocka_unit_test(bad_keys), cmocka_unit_test(with_nul),
-		cmocka_unit_test(no_file),
+		cmocka_unit_test(no_file),  cmocka_unit_test(tokens),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -54,6 +54,11 @@ static enum hd_verdict on_accept(struct hd_module *mod, struct hd_worker *w,
 	return say(ACCEPT);
 }
 
+static const char *text_of(const char *text)
+{
+	return text != NULL ? text : "-";
+}
+
 static enum hd_verdict on_admit(struct hd_module *mod, struct hd_worker *w,
 				const struct hd_admission *who,
 				struct hd_ticket *ticket)
@@ -64,6 +69,9 @@ static enum hd_verdict on_admit(struct hd_module *mod, struct hd_worker *w,
 	hd_assert(d != NULL && d->first == d->n);
 	d->first++;
 	d->n++;
+	hd_log_write(HD_LOG_INFO, "gate: asked team=%s header=%s.",
+		     text_of(hd_login_query(who->peer, "team")),
+		     text_of(hd_login_header(who->peer, "X-Team")));
 	hd_admit_name(ticket, "somebody");
 	hd_admit_reason(ticket, "the gate is shut");
 	return say(ADMIT);
@@ -86,6 +94,8 @@ static void on_leave(struct hd_module *mod, struct hd_worker *w,
 
 	hd_assert(hd_module_worker_data(mod, w) != NULL);
 	say(LEAVE);
+	hd_assert(!who->admitted ||
+		  hd_login_header(who->peer, "Host") == NULL);
 	hd_log_write(HD_LOG_INFO,
 		     "gate: left key=%s conn=%ju/%u from=%s proto=%s name=%s "
 		     "tenant=%s admitted=%d stays=%d in=%ju/%ju out=%ju/%ju "
