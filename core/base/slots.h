@@ -5,7 +5,8 @@
 #pragma once
 #include <hyper-derp/base.h>
 
-#define HD_SLOT_MAX 0xffffffu /* 24 bits: core/loop/tag.h */
+#define HD_SLOT_BITS 24 /* core/loop/tag.h */
+#define HD_SLOT_MAX ((1u << HD_SLOT_BITS) - 1)
 
 struct hd_slots {
 	struct hd_slot {
@@ -27,4 +28,10 @@ static inline void *hd_slots_get(const struct hd_slots *t, uint32_t slot,
 				 uint32_t gen)
 {
 	return slot < t->n && t->v[slot].gen == gen ? t->v[slot].object : NULL;
+}
+
+/* Who has the slot now, whoever that is; NULL: nobody. */
+static inline void *hd_slots_at(const struct hd_slots *t, uint32_t slot)
+{
+	return slot < t->n ? t->v[slot].object : NULL;
 }

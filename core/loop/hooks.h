@@ -15,6 +15,9 @@ struct hd_hook {
 		hd_admit_fn *admit;
 		hd_packet_fn *packet;
 		hd_leave_fn *leave;
+		hd_here_fn *here;
+		hd_unknown_fn *unknown;
+		hd_wish_fn *wish;
 		size_t data_bytes; /* no question: its memory in each peer */
 	};
 };
@@ -28,6 +31,7 @@ struct hd_hook_list {
  * worker swaps its pointer. */
 struct hd_hooks {
 	struct hd_hook_list packet, accept, hello, admit, leave, data;
+	struct hd_hook_list here, unknown, wish;
 	/* modules that should be asked and are not there: nobody logs in */
 	unsigned n_lost;
 	char lost[HD_GUARDS_MAX][HD_GUARD_NAME_BYTES];

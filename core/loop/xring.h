@@ -12,6 +12,8 @@ enum hd_xkind {
 	HD_X_FORWARDED, /* a packet that another relay has brought */
 	HD_X_LINK, /* a packet for a link, whose name is in hash */
 	HD_X_BROUGHT, /* one of dst, which is elsewhere, has reached src */
+	HD_X_ASTRAY, /* a forwarded one for src, which is not here; slot of the
+			peer that brought it in hash */
 };
 
 struct hd_xrecord { /* what stands before the packet's bytes */
@@ -22,7 +24,11 @@ struct hd_xrecord { /* what stands before the packet's bytes */
 	uint16_t realm;
 	uint8_t kind; /* enum hd_xkind */
 	bool urgent;
-	bool first; /* HD_X_PACKET: HD_X_DELIVERED is wanted */
+	union {
+		bool first; /* HD_X_PACKET: HD_X_DELIVERED is wanted */
+		uint32_t from; /* HD_X_FORWARDED: who brought it: the worker,
+				  8 bits, and the slot of its stream */
+	};
 };
 
 /* hd_xring_put - copy a record for worker `to`; it is woken at the end of the

@@ -72,6 +72,26 @@ int hd_hook_leave(struct hd_module *mod, hd_leave_fn *fn, struct hd_error *err)
 		     "leave", err);
 }
 
+int hd_hook_here(struct hd_module *mod, hd_here_fn *fn, struct hd_error *err)
+{
+	return enter(&draft.here, (struct hd_hook){ .mod = mod, .here = fn },
+		     "here", err);
+}
+
+int hd_hook_unknown(struct hd_module *mod, hd_unknown_fn *fn,
+		    struct hd_error *err)
+{
+	return enter(&draft.unknown,
+		     (struct hd_hook){ .mod = mod, .unknown = fn }, "unknown",
+		     err);
+}
+
+int hd_hook_wish(struct hd_module *mod, hd_wish_fn *fn, struct hd_error *err)
+{
+	return enter(&draft.wish, (struct hd_hook){ .mod = mod, .wish = fn },
+		     "wish", err);
+}
+
 int hd_hook_peer_data(struct hd_module *mod, uint32_t size_bytes,
 		      struct hd_error *err)
 {
@@ -110,6 +130,9 @@ static void withdraw(const struct hd_module *mod)
 	leave_list(&draft.packet, mod);
 	leave_list(&draft.leave, mod);
 	leave_list(&draft.data, mod);
+	leave_list(&draft.here, mod);
+	leave_list(&draft.unknown, mod);
+	leave_list(&draft.wish, mod);
 }
 
 /* ---- guards ---- */
@@ -167,7 +190,10 @@ static bool same(const struct hd_hooks *a, const struct hd_hooks *b)
 	       same_list(&a->admit, &b->admit) &&
 	       same_list(&a->packet, &b->packet) &&
 	       same_list(&a->leave, &b->leave) &&
-	       same_list(&a->data, &b->data) && a->n_lost == b->n_lost &&
+	       same_list(&a->data, &b->data) &&
+	       same_list(&a->here, &b->here) &&
+	       same_list(&a->unknown, &b->unknown) &&
+	       same_list(&a->wish, &b->wish) && a->n_lost == b->n_lost &&
 	       memcmp(a->lost, b->lost, a->n_lost * sizeof(*a->lost)) == 0;
 }
 

@@ -14,6 +14,7 @@
 #include "core/base/probes.h"
 #include "core/relay/away.h"
 #include "core/relay/debt.h"
+#include "core/relay/held.h"
 #include "core/relay/leave.h"
 #include "core/relay/limits.h"
 #include "core/relay/peer.h"
@@ -24,6 +25,7 @@
 #include "core/stream/stream_life.h"
 
 #define NOT_HERE_BURST 3
+#define NOT_HERE_BURST_MESH 210 /* 70 a second */
 #define NOT_HERE_PERIOD_MS 1000
 
 struct hd_peer *hd_peer_new(struct hd_stream *s, const struct hd_login *login)
@@ -132,6 +134,8 @@ int hd_peer_up(struct hd_peer *p)
 	e->active = p;
 	p->state = HD_PEER_UP;
 	p->admitted = true;
+	if (p->next == NULL)
+		hd_held_came(p);
 	if (w->relay->feeds != NULL)
 		hd_feeds_up(w, e);
 	count_peers(w, 1);
@@ -180,6 +184,7 @@ void hd_peer_down(struct hd_stream *s)
 	hd_presence_end(p);
 	if (e->active != NULL)
 		return;
+	hd_held_left(p);
 	hd_debt_keep(s->worker, e);
 	if (s->worker->relay->feeds != NULL)
 		hd_feeds_down(s->worker, e);
@@ -209,19 +214,31 @@ void hd_peer_notify_gone(struct hd_peer *p, const struct hd_key *other,
 	hd_meter_leave(m, before);
 }
 
-void hd_peer_not_here(struct hd_peer *p, const struct hd_key *dst)
+/* Another relay asks for all of its clients. */
+static bool takes_not_here(struct hd_peer *p)
 {
 	uint64_t now = p->stream->worker->now_ms;
+	uint8_t burst = p->login.mesh ? NOT_HERE_BURST_MESH : NOT_HERE_BURST;
+	uint64_t period_ms = NOT_HERE_PERIOD_MS / (burst / NOT_HERE_BURST);
 
-	while (p->not_here_tokens < NOT_HERE_BURST &&
-	       now - p->not_here_ms >= NOT_HERE_PERIOD_MS) {
-		p->not_here_tokens++;
-		p->not_here_ms += NOT_HERE_PERIOD_MS;
-	}
-	if (p->not_here_tokens == 0)
-		return;
-	if (p->not_here_tokens == NOT_HERE_BURST)
+	if (now - p->not_here_ms >= burst * period_ms) {
+		p->not_here_tokens = burst;
 		p->not_here_ms = now;
+	}
+	while (p->not_here_tokens < burst &&
+	       now - p->not_here_ms >= period_ms) {
+		p->not_here_tokens++;
+		p->not_here_ms += period_ms;
+	}
+	if (p->not_here_tokens == burst)
+		p->not_here_ms = now;
+	return p->not_here_tokens > 0;
+}
+
+void hd_peer_not_here(struct hd_peer *p, const struct hd_key *dst)
+{
+	if (!takes_not_here(p))
+		return;
 	p->not_here_tokens--;
 	hd_peer_notify_gone(p, dst, HD_GONE_NOT_HERE);
 }

@@ -13,6 +13,7 @@
  *   relay/relay.c       hook_ask.h may deny it; the last receiver, or the table
  *   loop/xring.c        only to a key of another worker, which goes on here
  *   relay/link.c        only to a key that nobody here has
+ *   relay/held.c        only to one that no link leads to: a module may find it
  *   modules/            deliver() frames it for the receiver's protocol
  *   stream/stream_tx.c  copies it into a lane, if stream_lane.c has room
  *   daemon/turn.c       at the end of the turn: the next stream with output
@@ -23,7 +24,9 @@
 #include <hyper-derp/worker.h>
 #include <string.h>
 #include "core/base/probes.h"
+#include "core/relay/astray.h"
 #include "core/relay/away.h"
+#include "core/relay/held.h"
 #include "core/relay/hook_ask.h"
 #include "core/relay/pairs.h"
 #include "core/relay/peer.h"
@@ -132,7 +135,7 @@ static void send_searched(struct hd_peer *from, const struct hd_packet *packet)
 		send_found(from, packet, e);
 		return;
 	}
-	if (hd_link_send(w, packet, hash))
+	if (hd_link_send(w, packet, hash) || hd_held_ask(w, packet, hash))
 		return;
 	hd_relay_drop(w, HD_DROP_UNKNOWN_DEST, packet, from->name.s);
 	if (packet->urgent)
@@ -231,7 +234,8 @@ static void take_packet(struct hd_worker *w, const struct hd_xrecord *x,
 			deliver(w, e, &packet);
 		return;
 	}
-	if (hd_link_send(w, &packet, x->hash))
+	if (hd_link_send(w, &packet, x->hash) ||
+	    hd_held_ask(w, &packet, x->hash))
 		return;
 	hd_relay_drop(w, HD_DROP_UNKNOWN_DEST, &packet, "");
 	if (x->urgent)
@@ -268,13 +272,14 @@ static void take_answer(struct hd_worker *w, const struct hd_xrecord *x)
 
 /* In the home of the destination. */
 static void take_forwarded(struct hd_worker *w, const struct hd_packet *packet,
-			   uint64_t hash)
+			   uint64_t hash, uint32_t from)
 {
 	struct hd_entry *e = hd_relay_table_find(&w->relay->table, hash,
 						 packet->realm, packet->dst);
 
 	if (e == NULL) {
 		hd_relay_drop(w, HD_DROP_UNKNOWN_FWD, packet, "");
+		hd_astray_tell(w, packet->dst, from);
 		return;
 	}
 	deliver(w, e, packet);
@@ -282,10 +287,11 @@ static void take_forwarded(struct hd_worker *w, const struct hd_packet *packet,
 }
 
 static void forward_on(struct hd_worker *w, const struct hd_packet *packet,
-		       uint64_t hash)
+		       uint64_t hash, uint32_t from)
 {
-	const struct hd_xrecord x = hd_record_of(packet, hash, HD_X_FORWARDED);
+	struct hd_xrecord x = hd_record_of(packet, hash, HD_X_FORWARDED);
 
+	x.from = from;
 	if (hd_xring_put(w, hd_key_home(hash), &x, packet->data) < 0)
 		hd_relay_drop(w, HD_DROP_XFER_FULL, packet, "");
 }
@@ -314,9 +320,9 @@ void hd_relay_forward(struct hd_peer *link, const struct hd_key *src,
 	HD_PROBE(packet_in, w->index, link->name.s, src, dst, len_bytes,
 		 urgent);
 	if (hd_key_home(hash) == w->index)
-		take_forwarded(w, &packet, hash);
+		take_forwarded(w, &packet, hash, hd_astray_from(link));
 	else
-		forward_on(w, &packet, hash);
+		forward_on(w, &packet, hash, hd_astray_from(link));
 }
 
 __attribute__((noinline)) static void forwarded_here(struct hd_worker *w,
@@ -325,7 +331,7 @@ __attribute__((noinline)) static void forwarded_here(struct hd_worker *w,
 {
 	const struct hd_packet packet = hd_packet_of(x, data);
 
-	take_forwarded(w, &packet, x->hash);
+	take_forwarded(w, &packet, x->hash, x->from);
 }
 
 void hd_relay_take(struct hd_worker *w, const struct hd_xrecord *x,
@@ -339,6 +345,8 @@ void hd_relay_take(struct hd_worker *w, const struct hd_xrecord *x,
 		hd_link_take(w, x, data);
 	else if (x->kind == HD_X_BROUGHT)
 		hd_away_take(w, x);
+	else if (x->kind == HD_X_ASTRAY)
+		hd_astray_take(w, x);
 	else
 		take_answer(w, x);
 }

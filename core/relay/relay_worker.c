@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include "core/base/lines.h"
 #include "core/relay/debt.h"
+#include "core/relay/held.h"
 #include "core/relay/limits.h"
 #include "core/relay/pairs.h"
 #include "core/relay/presence.h"
@@ -25,6 +26,7 @@ void hd_relay_free(struct hd_worker *w)
 	hd_feeds_free(w);
 	hd_limits_free(w);
 	hd_debts_free(w);
+	hd_held_free(w);
 	hd_relay_table_free(&r->table);
 	hd_relay_table_free(&r->gone.table);
 	hd_relay_table_free(&r->away);

@@ -8,6 +8,7 @@
 
 struct hd_debts;
 struct hd_feed;
+struct hd_held_queue;
 struct hd_limits_worker;
 struct hd_pairs;
 struct hd_refused;
@@ -23,6 +24,7 @@ struct hd_relay { /* w->relay */
 	struct hd_ways ways; /* keys at other relays */
 	struct hd_relay_table away; /* those whose packets came here: away.h */
 	struct hd_seen *seen; /* NULL: another relay has brought none yet */
+	struct hd_held_queue *held; /* NULL: no packet has waited yet: held.h */
 	struct hd_refused *refused; /* NULL: nobody was refused yet */
 	uint64_t slowest_move_us; /* the worker writes, others look */
 };

@@ -12,6 +12,7 @@
 #include <string.h>
 #include "core/loop/inbox.h"
 #include "core/relay/away.h"
+#include "core/relay/held.h"
 #include "core/relay/relay_worker.h"
 
 /* Places a turn, so that packets do not wait. */
@@ -172,6 +173,7 @@ static int add(struct hd_worker *w, struct hd_link *link, uint64_t hash,
 	*at = r;
 	t->n++;
 	hd_away_came(w, hash, c->realm, &c->key);
+	hd_held_found(w, hash, c->realm, &c->key);
 	return 0;
 }
 

@@ -2,6 +2,8 @@
 /* hyper-derp/hook.h - questions that the core asks, in load order. The first
  * answer that is not HD_VERDICT_PASS stands. */
 #pragma once
+#include <hyper-derp/link.h>
+#include <hyper-derp/presence.h>
 #include <hyper-derp/relay.h>
 #include <hyper-derp/stream.h>
 
@@ -130,6 +132,33 @@ struct hd_departure {
 typedef void hd_leave_fn(struct hd_module *mod, struct hd_worker *w,
 			 const struct hd_departure *who);
 
+/* ---- keys at other relays: for a module that finds them (a directory) ---- */
+
+/* on_here - a key has come: its first connection is admitted; or it has gone:
+ * its last one has closed. In the key's home worker, in order. Other relays
+ * (login->mesh) are left out. Of who was here before the module came it hears
+ * the end only: hd_about_peers() lists them. */
+typedef void hd_here_fn(struct hd_module *mod, struct hd_worker *w,
+			const struct hd_presence *what);
+
+/* on_unknown - a peer here has sent a packet to a key that is not here and to
+ * which no link has a way; in the home worker of that key. HD_VERDICT_PENDING:
+ * it is looked for, so the packet waits, HD_HELD_MS at most, until the key logs
+ * in, a link has a way to it (hd_link_wish()), or hd_relay_unknown() says that
+ * nobody has it. Of HD_HELD_MAX packets in a worker the oldest is dropped.
+ * HD_VERDICT_PASS: not found by this module. Must not keep the packet. Costs
+ * nothing for packets to keys that are known. */
+#define HD_HELD_MS 2000
+#define HD_HELD_MAX 256
+typedef enum hd_verdict hd_unknown_fn(struct hd_module *mod,
+				      struct hd_worker *w,
+				      const struct hd_packet *packet);
+
+/* on_wish - a module has called hd_link_wish(), which see; for a module that
+ * makes links. In the worker that hd_link_worker() names. */
+typedef void hd_wish_fn(struct hd_module *mod, struct hd_worker *w,
+			const struct hd_link_wish *wish);
+
 /* ---- in load() ---- */
 
 /* Return 0; -ENOSPC more than HD_HOOKS_MAX. */
@@ -143,6 +172,12 @@ HD_API int hd_hook_admit(struct hd_module *mod, hd_admit_fn *fn,
 			 struct hd_error *err);
 HD_API int hd_hook_packet(struct hd_module *mod, hd_packet_fn *fn,
 			  struct hd_error *err);
+HD_API int hd_hook_here(struct hd_module *mod, hd_here_fn *fn,
+			struct hd_error *err);
+HD_API int hd_hook_unknown(struct hd_module *mod, hd_unknown_fn *fn,
+			   struct hd_error *err);
+HD_API int hd_hook_wish(struct hd_module *mod, hd_wish_fn *fn,
+			struct hd_error *err);
 #define HD_HOOKS_MAX 16
 
 /* hd_hook_peer_data - in load(), once: the module wants memory of its own in

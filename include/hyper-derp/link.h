@@ -50,6 +50,32 @@ struct hd_link_about {
 HD_API void hd_link_about(const struct hd_stream *link,
 			  struct hd_link_about *ret_about);
 
+/* ---- links on demand ----
+ *
+ * One module finds out where a key is (a directory), another one makes links
+ * (mesh); neither knows the other. */
+
+/* hd_link_wish - a key is at another relay: whoever makes links opens one to
+ * it, if there is none, adds the way, and closes the link again when it has
+ * been idle. Nothing comes back: a link that does not come up, and a key that
+ * is not there, are packets to an unknown key again. */
+struct hd_link_wish {
+	const char *name; /* "host[:port]": its certificate must be for host */
+	const char *dial; /* another host or address to dial; NULL: host */
+	const char *ca_file; /* CAs that may have signed it; NULL: those that
+				whoever makes links has for all */
+	struct hd_key key;
+	uint16_t realm;
+	bool gone; /* the way is to be taken away instead */
+};
+
+/* hd_link_wish - any thread; everything is copied. Returns 0; -ENOMEM;
+ * -ESHUTDOWN the relay ends. Nothing happens when no module makes links.
+ * hd_link_worker - the index of the worker in which a link of this name is to
+ * live, and is wished for. The same for the whole life of the relay. */
+HD_API int hd_link_wish(const struct hd_link_wish *wish);
+HD_API unsigned hd_link_worker(const char *name);
+
 /* hd_link_ways - the ways to keys whose home is worker w, called there: those
  * in the next n places of its table from *at on, which begins at 0. To go
  * through all of them, call again in later turns, so that packets do not wait;

@@ -56,6 +56,9 @@
  *      hd_audit(): lines of the audit log.
  *      upgrade.h, hd_module_def.upgrade: what a module packs for the process
  *      that takes this one's place.
+ *      hd_hook_here(), hd_hook_unknown(), hd_relay_unknown(): who is here, and
+ *      packets to keys that a module looks for. hd_link_wish(), hd_hook_wish(),
+ *      hd_link_worker(): one module makes the links that another wishes for.
  *
  * Why some shapes are as they are:
  * - load() takes a struct hd_error: the loader prints one sentence, with the

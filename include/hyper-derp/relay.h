@@ -86,6 +86,11 @@ HD_API void hd_relay_forward(struct hd_peer *link, const struct hd_key *src,
 			     const struct hd_key *dst, bool urgent,
 			     const uint8_t *data, uint32_t len_bytes);
 
+/* hd_relay_unknown - nobody has a key: packets to it that on_unknown (hook.h)
+ * let wait are dropped, and counted. In the key's home worker. */
+HD_API void hd_relay_unknown(struct hd_worker *w, uint16_t realm,
+			     const struct hd_key *key);
+
 /* hd_peer_active - it spoke: the active one among duplicates. Cheap. */
 HD_API void hd_peer_active(struct hd_peer *peer);
 
