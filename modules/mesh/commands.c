@@ -16,7 +16,8 @@
 static const char *const sources[] = { [MESH_FROM_CONF] = "configuration",
 				       [MESH_FROM_FILE] = "file",
 				       [MESH_FROM_DNS] = "dns",
-				       [MESH_FROM_OPERATOR] = "operator" };
+				       [MESH_FROM_OPERATOR] = "operator",
+				       [MESH_ON_DEMAND] = "demand" };
 
 static void put_times(struct hd_call *call, const struct mesh_link *l,
 		      uint64_t now_ms)
@@ -156,7 +157,7 @@ static void add_here(struct hd_module *mod, struct hd_call *call,
 	struct mesh_member m;
 
 	if (member_of(call, mod, w, &m) == 0 &&
-	    mesh_member_worker(m.name) == hd_worker_index(w))
+	    hd_link_worker(m.name) == hd_worker_index(w))
 		add(mod, call, w, &m);
 	mesh_member_free(&m);
 }
@@ -167,7 +168,7 @@ static void remove_here(struct hd_module *mod, struct hd_call *call,
 	const char *name = hd_call_arg(call, "name");
 	struct mesh_link *l;
 
-	if (mesh_member_worker(name) != hd_worker_index(w))
+	if (hd_link_worker(name) != hd_worker_index(w))
 		return;
 	l = mesh_links_find(mesh_here(mod, w), name);
 	if (l == NULL) {

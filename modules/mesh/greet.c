@@ -3,6 +3,9 @@
  *
  *   GET /derp --> 101, ServerKey --> ClientInfo --> ServerInfo --> WatchConns
  *
+ * On demand (demand.c), in place of WatchConns, an empty packet to ourselves
+ * and a Ping. Who does not know our mesh key closes at either of the first two.
+ *
  * We log in with the relay's own key, as derper does: so the other side can
  * tell who we are, and whether it is talking to itself. */
 #include "modules/mesh/mesh.h"
@@ -178,10 +181,31 @@ static int open_info(const struct hd_key *server, uint8_t *p,
 	return r == 0 ? 0 : -EBADMSG;
 }
 
+static void watch(struct hd_stream *s)
+{
+	uint8_t frame[DERP_HEADER_BYTES];
+
+	derp_header_put(frame, DERP_WATCH_CONNS, 0);
+	hd_stream_append(s, HD_LANE_CONTROL, frame, sizeof(frame));
+}
+
+/* Is our mesh key the right one there? */
+static void probe(struct hd_stream *s, struct mesh_stream *ms)
+{
+	uint8_t frame[DERP_FORWARD_HEAD_BYTES];
+	struct derp_identity id;
+
+	if (hd_offered(DERP_IDENTITY, &id, sizeof(id)) < 0)
+		return; /* it is silent, and tried again */
+	derp_forward_head_put(frame, &id.public_key, &id.public_key, 0);
+	sodium_memzero(&id, sizeof(id));
+	hd_stream_append(s, HD_LANE_CONTROL, frame, sizeof(frame));
+	mesh_probe(s, ms);
+}
+
 int mesh_take_info(struct hd_module *mod, struct hd_stream *s,
 		   struct mesh_stream *ms, uint8_t *p, uint32_t len_bytes)
 {
-	uint8_t frame[DERP_HEADER_BYTES];
 	int r;
 
 	if (open_info(&ms->link->key, p, len_bytes) < 0)
@@ -193,7 +217,9 @@ int mesh_take_info(struct hd_module *mod, struct hd_stream *s,
 		return mesh_link_wrong(mod, s, MESH_REASON_GREETING, false,
 				       "%s", strerror(-r));
 	ms->phase = MESH_OPEN;
-	derp_header_put(frame, DERP_WATCH_CONNS, 0);
-	hd_stream_append(s, HD_LANE_CONTROL, frame, sizeof(frame));
+	if (ms->link->source == MESH_ON_DEMAND)
+		probe(s, ms);
+	else
+		watch(s);
 	return 0;
 }

@@ -15,7 +15,7 @@ static const struct mesh_conf *conf_of(struct hd_module *mod,
 	return hd_module_worker_conf(mod, hd_stream_worker(s));
 }
 
-static void ping(struct hd_stream *s, struct mesh_stream *ms)
+void mesh_probe(struct hd_stream *s, struct mesh_stream *ms)
 {
 	uint8_t frame[DERP_PONG_FRAME_BYTES];
 
@@ -29,7 +29,7 @@ static void ping(struct hd_stream *s, struct mesh_stream *ms)
 void mesh_health_begin(struct hd_module *mod, struct hd_stream *s,
 		       struct mesh_stream *ms)
 {
-	ping(s, ms);
+	mesh_probe(s, ms);
 	hd_stream_timer(s, MESH_TIMER_PING, (uint32_t)conf_of(mod, s)->ping_ms);
 }
 
@@ -46,8 +46,10 @@ void mesh_health_tick(struct hd_module *mod, struct hd_stream *s,
 		return;
 	}
 	mesh_link_show(s, ms->link);
+	if (mesh_demand_ended(mod, hd_stream_worker(s), ms->link))
+		return;
 	if (!ms->ping_due)
-		ping(s, ms);
+		mesh_probe(s, ms);
 	hd_stream_timer(s, MESH_TIMER_PING, (uint32_t)conf->ping_ms);
 }
 
@@ -69,10 +71,12 @@ int mesh_take_pong(struct hd_module *mod, struct hd_stream *s,
 	struct mesh_link *l = ms->link;
 	uint64_t ns = hd_now_ns() - ms->ping_ns;
 
-	(void)mod, (void)len_bytes;
+	(void)len_bytes;
 	if (!ms->ping_due || memcmp(p, ms->ping, sizeof(ms->ping)) != 0)
 		return 0;
 	ms->ping_due = false;
+	if (l->state != MESH_UP && l->source == MESH_ON_DEMAND)
+		mesh_link_up(mod, s);
 	l->latency_ns = l->latency_ns != 0 ? (7 * l->latency_ns + ns) / 8 : ns;
 	hd_observe(&mesh_numbers_of(l, hd_stream_worker(s))->latency, ns);
 	return 0;

@@ -133,6 +133,7 @@ static void lost(struct hd_module *mod, struct hd_worker *w,
 	hd_count(was_up ? &n->losses : &n->failures, 1);
 	if (was_up)
 		tell("mesh.lost", l);
+	mesh_demand_forget(l);
 	set_error(l, w, text);
 	log_error(l, w, was_up, is_new, ms);
 	go(l, w, MESH_WAITING);
@@ -237,6 +238,8 @@ static void dial(struct hd_module *mod, struct hd_worker *w, void *arg)
 	struct hd_error err = { "" };
 	int r;
 
+	if (mesh_demand_ended(mod, w, l))
+		return;
 	go(l, w, MESH_DIALLING);
 	r = hd_dial(mod, w, &o, dialled, l, NULL, &l->dial_id, &err);
 	if (r < 0)
@@ -273,6 +276,7 @@ void mesh_link_up(struct hd_module *mod, struct hd_stream *s)
 		      hd_addr_text(hd_stream_addr(s), addr),
 		      hd_stream_is_tls(s) ? "yes" : "no");
 	tell("mesh.up", l);
+	mesh_demand_up(s, l);
 	mesh_health_begin(mod, s, ms);
 }
 

@@ -23,6 +23,7 @@ static void link_free(struct mesh_link *l)
 	hd_timer_free(&l->timer);
 	hd_series_end(mesh_family, &l->series);
 	mesh_member_free(&l->to);
+	mesh_demand_forget(l);
 	free(l);
 }
 
@@ -94,7 +95,8 @@ static int sync_member(struct hd_module *mod, struct hd_worker *w,
 		mesh_member_free(m);
 		return 0;
 	}
-	if (l != NULL && mesh_member_same(&l->to, m)) {
+	if (l != NULL && l->source != MESH_ON_DEMAND &&
+	    mesh_member_same(&l->to, m)) {
 		l->source = source;
 		l->marked = true;
 		mesh_member_free(m);
@@ -137,7 +139,7 @@ static int sync_source(struct hd_module *mod, struct hd_worker *w,
 		struct mesh_member m;
 
 		r = mesh_member_set(&m, &v[i], conf->ca_file, err);
-		if (r == 0 && mesh_member_worker(m.name) == hd_worker_index(w))
+		if (r == 0 && hd_link_worker(m.name) == hd_worker_index(w))
 			r = sync_member(mod, w, source, &m);
 		else
 			mesh_member_free(&m);

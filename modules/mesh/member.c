@@ -209,13 +209,3 @@ int mesh_members_check(const struct mesh_conf *conf, struct hd_error *err)
 	}
 	return 0;
 }
-
-/* FNV-1a: any spread will do, but it must stay over a reload. */
-unsigned mesh_member_worker(const char *name)
-{
-	uint32_t h = 2166136261u;
-
-	for (; *name != '\0'; name++)
-		h = (h ^ (uint8_t)*name) * 16777619u;
-	return h % hd_workers();
-}

@@ -126,6 +126,15 @@ static const struct hd_option options[] = {
 	  .help = "the longest time between two tries to reach a member. It "
 		  "begins with a tenth of a second; up to half of it is left "
 		  "to chance" },
+	{ .name = "idle_max",
+	  .type = HD_OPTION_DURATION_MS,
+	  CONF(idle_ms),
+	  .def = "1m",
+	  .min = 1000,
+	  .max = 86400000,
+	  .live = true,
+	  .help = "a link that another module has wished for (mesh_nats) is "
+		  "closed when no packet has gone over it for so long" },
 	HD_OPTION_END,
 };
 
@@ -233,6 +242,8 @@ static int mesh_load(struct hd_module *mod, struct hd_error *err)
 	if (sodium_init() < 0)
 		return hd_error_set(err, -ENOTSUP, "libsodium does not start");
 	r = hd_family_add(mod, &family, &mesh_family, err);
+	if (r == 0)
+		r = mesh_demand_load(mod, err);
 	return r == 0 ? mesh_commands_add(mod, err) : r;
 }
 
@@ -288,7 +299,7 @@ static const struct hd_proto *const dials[] = { &mesh_proto, NULL };
 
 HD_MODULE(mesh, .version = "1.0", .licence = "MIT",
 	  .summary = "several relays as one region: links to the others",
-	  .state_version = 3, .requires_ = needs, .options = options,
+	  .state_version = 4, .requires_ = needs, .options = options,
 	  .flags = HD_MODULE_UPGRADES, .upgrade = &mesh_upgrade,
 	  .conf_size = sizeof(struct mesh_conf),
 	  .worker_size = sizeof(struct mesh_worker), .reasons = reasons,

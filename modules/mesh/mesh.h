@@ -6,8 +6,9 @@
  * Files: member.c whom to dial, list.c lists of members, dns.c those that DNS
  * names, sources.c files and DNS looked at from time to time, links.c the links
  * of a worker, link.c the life of one, greet.c up to the login, frames.c what
- * comes and goes then, health.c is it alive, commands.c what operators ask,
- * upgrade.c what goes to a new process.
+ * comes and goes then, health.c is it alive, demand.c links that another module
+ * wishes for, commands.c what operators ask, upgrade.c what goes to a new
+ * process.
  *
  *   WAITING --timer--> DIALLING --> GREETING --first PeerPresent--> UP
  *      ^                  |            |`-- our own key --> SELF    |
@@ -46,7 +47,7 @@ struct mesh_conf {
 	const char *ca_file, *members_file, *members_dns;
 	struct hd_place at_file, at_dns;
 	uint64_t refresh_ms;
-	uint64_t ping_ms, silence_ms, retry_max_ms;
+	uint64_t ping_ms, silence_ms, retry_max_ms, idle_ms;
 };
 
 /* mesh_member - whom to dial; all of it is its own. */
@@ -75,6 +76,7 @@ enum mesh_source {
 	MESH_FROM_FILE,
 	MESH_FROM_DNS,
 	MESH_FROM_OPERATOR,
+	MESH_ON_DEMAND, /* another module wishes for it: demand.c */
 	MESH_SOURCES
 };
 
@@ -105,6 +107,11 @@ struct mesh_link {
 	unsigned tries; /* since it was up for long */
 	bool refused; /* nothing but an operator can change that */
 	bool marked; /* links.c: the configuration has it still */
+	/* MESH_ON_DEMAND: */
+	uint64_t wanted_ms; /* the last wish, or packet */
+	uint64_t wanted_packets; /* that were seen then */
+	struct hd_key *waiting; /* ways to add when it is up; NULL: none */
+	unsigned n_waiting;
 	/* of the other relay */
 	bool has_key;
 	struct hd_key key;
@@ -187,8 +194,6 @@ bool mesh_member_same(const struct mesh_member *a, const struct mesh_member *b);
 struct hd_dial_options mesh_member_options(const struct mesh_member *m);
 /* mesh_members_check - for check(). */
 int mesh_members_check(const struct mesh_conf *conf, struct hd_error *err);
-/* mesh_member_worker - the index of the worker that has its link. */
-unsigned mesh_member_worker(const char *name);
 
 /* ---- list.c, dns.c: any thread; what reads or asks blocks ---- */
 
@@ -289,6 +294,20 @@ int mesh_take_ping(struct hd_module *mod, struct hd_stream *s,
 		   struct mesh_stream *ms, uint8_t *p, uint32_t len_bytes);
 int mesh_take_pong(struct hd_module *mod, struct hd_stream *s,
 		   struct mesh_stream *ms, uint8_t *p, uint32_t len_bytes);
+
+/* mesh_probe - asks for a sign of life: an answer is mesh_take_pong()'s. */
+void mesh_probe(struct hd_stream *s, struct mesh_stream *ms);
+
+/* ---- demand.c ---- */
+
+int mesh_demand_load(struct hd_module *mod, struct hd_error *err);
+/* mesh_demand_up - it has the ways now that were wished for.
+ * mesh_demand_forget - it has none.
+ * mesh_demand_ended - it was idle for long: it has ended, and l is no more. */
+void mesh_demand_up(struct hd_stream *s, struct mesh_link *l);
+void mesh_demand_forget(struct mesh_link *l);
+bool mesh_demand_ended(struct hd_module *mod, struct hd_worker *w,
+		       struct mesh_link *l);
 
 /* ---- commands.c ---- */
 

@@ -44,7 +44,7 @@ static int add(struct hd_module *mod, struct hd_worker *w,
 	struct mesh_member m;
 	int r = mesh_member_set(&m, c, NULL, err);
 
-	if (r == 0 && mesh_member_worker(m.name) == hd_worker_index(w) &&
+	if (r == 0 && hd_link_worker(m.name) == hd_worker_index(w) &&
 	    mesh_links_find(mesh_here(mod, w), m.name) == NULL)
 		r = mesh_links_add(mod, w, &m, MESH_FROM_OPERATOR);
 	mesh_member_free(&m);

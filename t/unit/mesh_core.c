@@ -3,6 +3,7 @@
  * threads and time; dials and links are in mesh_help.c. */
 #include <hyper-derp/control.h>
 #include <hyper-derp/event.h>
+#include <hyper-derp/hook.h>
 #include <hyper-derp/offer.h>
 #include <hyper-derp/task.h>
 #include <errno.h>
@@ -13,6 +14,18 @@
 unsigned hd_workers(void)
 {
 	return 1;
+}
+
+unsigned hd_link_worker(const char *name)
+{
+	(void)name;
+	return 0;
+}
+
+int hd_hook_wish(struct hd_module *mod, hd_wish_fn *fn, struct hd_error *err)
+{
+	(void)mod, (void)fn, (void)err;
+	return 0;
 }
 
 unsigned hd_worker_index(const struct hd_worker *w)
