@@ -10,7 +10,8 @@
 
 const char *const hd_known_modules[] = {
 	"derp",	   "stun",   "hd",	 "wg",	 "mesh",
-	"metrics", "policy", "fallback", "acme", NULL,
+	"metrics", "policy", "fallback", "acme", "mesh_nats",
+	NULL,
 };
 
 const char *const hd_default_modules[] = { "derp", "stun", NULL };
@@ -27,6 +28,7 @@ const char hd_example_modules[] = "load_module: ["
 				  "{name: hd, optional: true}, "
 				  "{name: acme, optional: true}, "
 				  "{name: mesh, optional: true}, "
+				  "{name: mesh_nats, optional: true}, "
 				  "{name: metrics, optional: true}, "
 				  "{name: policy, optional: true}, "
 				  "{name: wg, optional: true}]\n";

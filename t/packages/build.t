@@ -36,7 +36,7 @@ ok !-e 'debian', 'source folders stay clean';
 
 my %deb = map { m{/([^/_]+)_[^/]*\.deb$} ? ($1 => $_) : () } glob "$debs/*.deb";
 my @modules = map { m{modules/([^/]+)/Makefile\.inc} ? $1 : () } glob 'modules/*/Makefile.inc';
-ok $deb{"hyper-derp-mod-$_"}, "module $_ has a package" for @modules;
+ok $deb{ "hyper-derp-mod-$_" =~ tr/_/-/r }, "module $_ has a package" for @modules;
 ok $deb{$_}, "$_ is there" for qw(hyper-derp hyper-derp-tools hyper-derp-dev hyper-derp-dbgsym);
 
 my ($abi) = qx{sed -n 's/^.define HD_ABI_MINOR //p' include/hyper-derp/module.h} =~ /(\d+)/;

@@ -1,0 +1,332 @@
+/* SPDX-License-Identifier: MIT */
+/* modules/mesh_nats/lookup.c - what a worker knows of keys that are elsewhere.
+ *
+ *   nothing --a packet--> ASKED --nobody--> NOBODY, for a second
+ *                           `---at a relay--> AT: the link has the way (link.h)
+ *
+ * As long as that way is there, no packet comes by here. When one does, the
+ * link is on its way, or the key has gone from there: it is asked for again,
+ * once a second. Asking is limited in each worker, and in it for each sender,
+ * so that one that tries keys cannot take it all. Context: the home of the
+ * key. */
+#include "modules/mesh_nats/mesh_nats.h"
+#include <errno.h>
+#include <hyper-derp/about.h>
+#include <hyper-derp/hook.h>
+#include <hyper-derp/timer.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+	ENTRIES_MAX = 32768,
+	ASKED_MAX = 2000, /* a second */
+	ASKED_BY_MAX = 200, /* by those who share one of 64 counters */
+	AGAIN_MS = 1000,
+	SWEEP_MS = 1000,
+	PLACES = 1024, /* of the table of peers, in a turn */
+};
+
+enum entry_state { ASKED, NOBODY, AT };
+
+struct dir_entry {
+	struct hd_key key;
+	enum entry_state state;
+	uint64_t since_ms, asked_ms;
+	char *relay; /* AT: the way is there */
+	UT_hash_handle hh;
+};
+
+static struct dir_worker *here(struct hd_module *mod, struct hd_worker *w)
+{
+	return hd_module_worker_data(mod, w);
+}
+
+static struct dir_numbers *numbers(struct hd_module *mod, struct hd_worker *w)
+{
+	return hd_metrics(mod, w);
+}
+
+static struct dir_entry *find(struct dir_worker *dw, const struct hd_key *key)
+{
+	struct dir_entry *e = NULL;
+
+	HASH_FIND(hh, dw->table, key, sizeof(*key), e);
+	return e;
+}
+
+static void way_gone(struct dir_entry *e)
+{
+	const struct hd_link_wish wish = { .name = e->relay,
+					   .key = e->key,
+					   .realm = DIR_REALM,
+					   .gone = true };
+
+	if (e->relay != NULL)
+		hd_link_wish(&wish);
+	free(e->relay);
+	e->relay = NULL;
+}
+
+static void forget(struct dir_worker *dw, struct dir_entry *e)
+{
+	HASH_DEL(dw->table, e);
+	free(e->relay);
+	free(e);
+}
+
+/* ---- asking ---- */
+
+static bool may_ask(struct dir_worker *dw, struct hd_worker *w,
+		    const struct hd_key *source)
+{
+	uint64_t now_ms = hd_now_ms(w);
+	unsigned *by = &dw->asked_by[source->b[0] % HD_ARRAY_N(dw->asked_by)];
+
+	if (now_ms - dw->second_ms >= 1000) {
+		dw->second_ms = now_ms;
+		dw->asked = 0;
+		memset(dw->asked_by, 0, sizeof(dw->asked_by));
+	}
+	if (dw->asked >= ASKED_MAX || *by >= ASKED_BY_MAX)
+		return false;
+	dw->asked++;
+	++*by;
+	return true;
+}
+
+static struct dir_entry *entry_new(struct dir_worker *dw,
+				   const struct hd_key *key)
+{
+	struct dir_entry *e;
+
+	if (HASH_COUNT(dw->table) >= ENTRIES_MAX)
+		return NULL;
+	e = calloc(1, sizeof(*e));
+	if (e == NULL)
+		return NULL;
+	e->key = *key;
+	HASH_ADD(hh, dw->table, key, sizeof(e->key), e);
+	return e;
+}
+
+static enum hd_verdict ask(struct hd_module *mod, struct hd_worker *w,
+			   struct dir_entry *e, const struct hd_packet *packet)
+{
+	struct dir_worker *dw = here(mod, w);
+
+	if (may_ask(dw, w, packet->src) && e == NULL)
+		e = entry_new(dw, packet->dst);
+	else if (dw->asked >= ASKED_MAX)
+		e = NULL;
+	if (e == NULL) {
+		hd_count(&numbers(mod, w)->refused, 1);
+		return HD_VERDICT_PASS;
+	}
+	e->state = ASKED;
+	e->since_ms = e->asked_ms = hd_now_ms(w);
+	hd_count(&numbers(mod, w)->asked, 1);
+	dir_op_put(DIR_ASK, &e->key, NULL);
+	return HD_VERDICT_PENDING;
+}
+
+static enum hd_verdict on_unknown(struct hd_module *mod, struct hd_worker *w,
+				  const struct hd_packet *packet)
+{
+	struct dir_entry *e;
+	uint64_t age_ms;
+
+	if (packet->realm != DIR_REALM)
+		return HD_VERDICT_PASS;
+	e = find(here(mod, w), packet->dst);
+	if (e == NULL)
+		return ask(mod, w, NULL, packet);
+	age_ms = hd_now_ms(w) - e->since_ms;
+	if (e->state == ASKED && age_ms < DIR_ANSWER_MS)
+		return HD_VERDICT_PENDING;
+	if (e->state == NOBODY && age_ms < AGAIN_MS)
+		return HD_VERDICT_PASS;
+	if (e->state == AT && age_ms < AGAIN_MS)
+		return HD_VERDICT_PENDING;
+	return ask(mod, w, e, packet);
+}
+
+/* ---- the answer ---- */
+
+static void nobody(struct hd_module *mod, struct hd_worker *w,
+		   struct dir_entry *e)
+{
+	hd_count(&numbers(mod, w)->nobody, 1);
+	way_gone(e);
+	e->state = NOBODY;
+	hd_relay_unknown(w, DIR_REALM, &e->key);
+}
+
+static void found(struct hd_module *mod, struct hd_worker *w,
+		  struct dir_entry *e, const struct dir_found *f)
+{
+	const struct dir_conf *conf = hd_module_worker_conf(mod, w);
+	const struct hd_link_wish wish = {
+		.name = f->relay,
+		.dial = f->dial[0] != '\0' ? f->dial : NULL,
+		.ca_file = conf->ca_file,
+		.key = e->key,
+		.realm = DIR_REALM,
+	};
+
+	hd_count(&numbers(mod, w)->found, 1);
+	if (e->relay != NULL && strcmp(e->relay, f->relay) != 0)
+		way_gone(e);
+	if (e->relay == NULL)
+		e->relay = strdup(f->relay);
+	e->state = AT;
+	hd_link_wish(&wish);
+}
+
+static void answered(struct hd_module *mod, struct hd_worker *w, void *arg)
+{
+	struct dir_found *f = arg;
+	struct dir_entry *e = find(here(mod, w), &f->key);
+
+	if (e != NULL) {
+		e->since_ms = hd_now_ms(w);
+		if (f->found)
+			found(mod, w, e, f);
+		else
+			nobody(mod, w, e);
+	}
+	free(f);
+}
+
+void dir_lookup_answer(const struct hd_key *key, const struct dir_relay *at)
+{
+	struct dir_found *f = calloc(1, sizeof(*f));
+
+	if (f == NULL)
+		return;
+	f->key = *key;
+	f->found = at != NULL;
+	if (at != NULL) {
+		memcpy(f->relay, at->name, sizeof(f->relay));
+		memcpy(f->dial, at->dial, sizeof(f->dial));
+	}
+	hd_post(dir.mod, hd_relay_home(DIR_REALM, key), answered, f, free);
+}
+
+/* ---- who is here ---- */
+
+static void on_here(struct hd_module *mod, struct hd_worker *w,
+		    const struct hd_presence *what)
+{
+	(void)mod, (void)w;
+	if (what->realm == DIR_REALM)
+		dir_op_put(what->present ? DIR_HERE : DIR_GONE, what->key,
+			   NULL);
+}
+
+static void put_peer(void *unused, const struct hd_about_peer *p)
+{
+	(void)unused;
+	if (p->active && !p->mesh && p->realm == DIR_REALM)
+		dir_op_put(DIR_HERE, p->key, NULL);
+}
+
+/* ---- from time to time ---- */
+
+static bool is_old(const struct dir_entry *e, uint64_t now_ms,
+		   const struct dir_conf *conf)
+{
+	uint64_t age_ms = now_ms - e->since_ms;
+
+	if (e->state == ASKED)
+		return age_ms >= 2 * DIR_ANSWER_MS;
+	return age_ms >= (e->state == AT ? conf->cache_ms : AGAIN_MS);
+}
+
+static void sweep(struct hd_module *mod, struct hd_worker *w)
+{
+	const struct dir_conf *conf = hd_module_worker_conf(mod, w);
+	struct dir_worker *dw = here(mod, w);
+	struct dir_entry *e, *next;
+
+	HASH_ITER (hh, dw->table, e, next) {
+		if (!is_old(e, hd_now_ms(w), conf))
+			continue;
+		way_gone(e);
+		forget(dw, e);
+	}
+}
+
+static void show_count(struct hd_counter *c, const uint64_t *n, uint64_t *shown)
+{
+	uint64_t now = __atomic_load_n(n, __ATOMIC_RELAXED);
+
+	hd_count(c, now - *shown);
+	*shown = now;
+}
+
+/* The first worker shows what the thread has. */
+static void show(struct hd_module *mod, struct hd_worker *w)
+{
+	struct dir_worker *dw = here(mod, w);
+	struct dir_numbers *n = numbers(mod, w);
+
+	if (hd_worker_index(w) != 0)
+		return;
+	show_count(&n->puts, &dir.puts, &dw->shown[0]);
+	show_count(&n->deletes, &dir.deletes, &dw->shown[1]);
+	show_count(&n->failures, &dir.failures, &dw->shown[2]);
+	if (pthread_mutex_trylock(&dir.lock) != 0)
+		return; /* the next time */
+	hd_gauge_set(&n->connected, dir.ready);
+	hd_gauge_set(&n->keys, dir.n_here);
+	hd_gauge_set(&n->published, dir.n_published);
+	hd_gauge_set(&n->relays, dir.n_relays);
+	pthread_mutex_unlock(&dir.lock);
+}
+
+/* First of all: who was here before the module. */
+static void on_timer(struct hd_module *mod, struct hd_worker *w, void *unused)
+{
+	struct dir_worker *dw = here(mod, w);
+
+	(void)unused;
+	if (dw->at != UINT64_MAX) {
+		if (!hd_about_peers(w, &dw->at, PLACES, put_peer, NULL))
+			dw->at = UINT64_MAX;
+		hd_timer_set(dw->timer, 1);
+		return;
+	}
+	sweep(mod, w);
+	show(mod, w);
+	hd_timer_set(dw->timer, SWEEP_MS);
+}
+
+/* ---- life ---- */
+
+int dir_lookup_load(struct hd_module *mod, struct hd_error *err)
+{
+	int r = hd_hook_here(mod, on_here, err);
+
+	return r == 0 ? hd_hook_unknown(mod, on_unknown, err) : r;
+}
+
+int dir_lookup_start(struct hd_module *mod, struct hd_worker *w,
+		     struct hd_error *err)
+{
+	struct dir_worker *dw = here(mod, w);
+
+	dw->timer = hd_timer_new(mod, w, on_timer, NULL);
+	if (dw->timer == NULL)
+		return hd_error_set(err, -ENOMEM, "out of memory");
+	hd_timer_set(dw->timer, 1);
+	return 0;
+}
+
+void dir_lookup_stop(struct hd_module *mod, struct hd_worker *w)
+{
+	struct dir_worker *dw = here(mod, w);
+	struct dir_entry *e, *next;
+
+	HASH_ITER (hh, dw->table, e, next)
+		forget(dw, e);
+}

@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: MIT */
+/* modules/mesh_nats/thread.c - the thread in which all happens that is about
+ * the directory, and the queue of what others want of it. Calls of libnats may
+ * wait for the network: no worker and not the main thread makes them. */
+#include "modules/mesh_nats/mesh_nats.h"
+#include <errno.h>
+#include <hyper-derp/log.h>
+#include <signal.h>
+#include <sodium.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum { TICK_MS = 200, RETRY_MS = 1000, CLOSE_MS = 1000 };
+
+struct dir_state dir = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+static struct {
+	pthread_mutex_t lock;
+	pthread_cond_t some;
+	struct dir_op *first, **end;
+	bool stop, runs;
+	pthread_t thread;
+} queue = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+uint64_t dir_now_ms(void)
+{
+	return hd_now_ns() / 1000000;
+}
+
+void dir_error(const char *fmt, ...)
+{
+	char text[sizeof(dir.error)];
+	va_list args;
+	bool is_new;
+
+	va_start(args, fmt);
+	vsnprintf(text, sizeof(text), fmt, args);
+	va_end(args);
+	is_new = strcmp(text, dir.error) != 0;
+	snprintf(dir.error, sizeof(dir.error), "%s", text);
+	dir.error_ms = dir_now_ms();
+	if (is_new)
+		hd_log_warn("mesh_nats: %s", text);
+}
+
+/* ---- the queue ---- */
+
+void dir_op_put(enum dir_op_kind kind, const struct hd_key *key, natsMsg *msg)
+{
+	struct dir_op *op = calloc(1, sizeof(*op));
+
+	if (op == NULL) {
+		natsMsg_Destroy(msg);
+		return;
+	}
+	op->kind = kind;
+	op->msg = msg;
+	if (key != NULL)
+		op->key = *key;
+	pthread_mutex_lock(&queue.lock);
+	if (queue.end == NULL)
+		queue.end = &queue.first;
+	*queue.end = op;
+	queue.end = &op->next;
+	if (queue.first == op && queue.runs)
+		pthread_cond_signal(&queue.some);
+	pthread_mutex_unlock(&queue.lock);
+}
+
+/* Returns all of it: a list. */
+static struct dir_op *take(unsigned wait_ms)
+{
+	struct timespec until;
+	struct dir_op *first;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_nsec += (long)wait_ms * 1000000;
+	until.tv_sec += until.tv_nsec / 1000000000;
+	until.tv_nsec %= 1000000000;
+	pthread_mutex_lock(&queue.lock);
+	if (queue.first == NULL && !queue.stop)
+		pthread_cond_timedwait(&queue.some, &queue.lock, &until);
+	first = queue.first;
+	queue.first = NULL;
+	queue.end = &queue.first;
+	pthread_mutex_unlock(&queue.lock);
+	return first;
+}
+
+static bool is_stopping(void)
+{
+	bool stop;
+
+	pthread_mutex_lock(&queue.lock);
+	stop = queue.stop;
+	pthread_mutex_unlock(&queue.lock);
+	return stop;
+}
+
+/* ---- work ---- */
+
+static void run(const struct dir_op *op)
+{
+	if (op->kind == DIR_HERE || op->kind == DIR_GONE)
+		dir_here(&op->key, op->kind == DIR_HERE);
+	else if (op->kind == DIR_ASK)
+		dir_ask(&op->key);
+	else if (op->kind == DIR_MSG && dir.inbox != NULL)
+		dir_requests_msg(op->msg);
+	else if (op->kind == DIR_AGAIN)
+		dir.prepare = true;
+}
+
+static void run_all(struct dir_op *op)
+{
+	struct dir_op *next;
+
+	for (; op != NULL; op = next) {
+		next = op->next;
+		run(op);
+		natsMsg_Destroy(op->msg);
+		free(op);
+	}
+}
+
+static bool is_connected(void)
+{
+	return dir.nc != NULL &&
+	       natsConnection_Status(dir.nc) == NATS_CONN_STATUS_CONNECTED;
+}
+
+static void look_at_connection(void)
+{
+	if (!dir.ready || is_connected())
+		return;
+	dir.ready = false;
+	dir_error("the connection to the server is lost");
+}
+
+static void tick(void)
+{
+	static uint64_t lease_ms;
+	uint64_t now_ms = dir_now_ms();
+
+	dir_requests_late(now_ms);
+	if (!dir.ready)
+		return;
+	dir_here_sync(now_ms);
+	dir_relays_late(now_ms);
+	if (now_ms - lease_ms < DIR_LEASE_MS)
+		return;
+	lease_ms = now_ms;
+	dir_lease_put();
+}
+
+/* When it cannot be reached, a second is waited. */
+static void connect_if_due(void)
+{
+	static uint64_t next_ms;
+	struct hd_error err = { "" };
+	bool due;
+
+	pthread_mutex_lock(&dir.lock);
+	look_at_connection();
+	due = (!dir.ready || dir.prepare) && dir_now_ms() >= next_ms;
+	pthread_mutex_unlock(&dir.lock);
+	if (!due || dir_connect(&err) == 0)
+		return;
+	next_ms = dir_now_ms() + RETRY_MS;
+	pthread_mutex_lock(&dir.lock);
+	dir.ready = false;
+	dir_error("%s", err.text);
+	pthread_mutex_unlock(&dir.lock);
+}
+
+static void end(void)
+{
+	pthread_mutex_lock(&dir.lock);
+	if (dir.ready)
+		dir_lease_end();
+	pthread_mutex_unlock(&dir.lock);
+	if (dir.ready)
+		natsConnection_FlushTimeout(dir.nc, CLOSE_MS);
+	dir_disconnect();
+	run_all(take(0));
+	dir_here_free();
+	nats_CloseAndWait(CLOSE_MS);
+}
+
+static void *thread_main(void *unused)
+{
+	(void)unused;
+	nats_Open(-1);
+	while (!is_stopping()) {
+		struct dir_op *ops;
+
+		connect_if_due();
+		ops = take(TICK_MS);
+		pthread_mutex_lock(&dir.lock);
+		run_all(ops);
+		tick();
+		pthread_mutex_unlock(&dir.lock);
+	}
+	end();
+	return NULL;
+}
+
+/* ---- begin and end ---- */
+
+static void set_names(void)
+{
+	uint8_t raw[(DIR_INSTANCE_BYTES - 1) / 2];
+
+	randombytes_buf(raw, sizeof(raw));
+	sodium_bin2hex(dir.instance, sizeof(dir.instance), raw, sizeof(raw));
+	dir_name_token(dir.conf->name, dir.token);
+	snprintf(dir.keys, sizeof(dir.keys), "%s_keys", dir.conf->region);
+	snprintf(dir.leases, sizeof(dir.leases), "%s_leases",
+		 dir.conf->region);
+}
+
+/* The thread's own: a reload replaces the section, also when none of it has
+ * changed. Kept for good, as the module. */
+static int copy(const char **text)
+{
+	if (*text == NULL)
+		return 0;
+	*text = strdup(*text);
+	return *text != NULL ? 0 : -ENOMEM;
+}
+
+static int copy_secret(struct hd_secret *s)
+{
+	uint8_t *v;
+
+	if (s->v == NULL)
+		return 0;
+	v = hd_secret_alloc(s->len_bytes);
+	if (v == NULL)
+		return -ENOMEM;
+	memcpy(v, s->v, s->len_bytes);
+	s->v = v;
+	return 0;
+}
+
+static int copy_list(struct hd_list *list)
+{
+	const char **v = calloc(list->n + 1, sizeof(*v));
+	int r = v == NULL ? -ENOMEM : 0;
+
+	for (size_t i = 0; i < list->n && r == 0; i++) {
+		v[i] = list->v[i];
+		r = copy(&v[i]);
+	}
+	list->v = v;
+	return r;
+}
+
+static int copy_conf(struct hd_module *mod)
+{
+	static struct dir_conf conf;
+	const char **texts[] = { &conf.server, &conf.user,   &conf.creds,
+				 &conf.nkey,   &conf.tlsca,  &conf.tlscert,
+				 &conf.tlskey, &conf.region, &conf.name,
+				 &conf.dial,   &conf.ca_file };
+	int r = 0;
+
+	conf = *(const struct dir_conf *)hd_module_conf(mod);
+	for (size_t i = 0; i < HD_ARRAY_N(texts); i++)
+		r |= copy(texts[i]);
+	r |= copy_list(&conf.relays);
+	r |= copy_secret(&conf.password);
+	r |= copy_secret(&conf.token);
+	dir.conf = &conf;
+	return r != 0 ? -ENOMEM : 0;
+}
+
+int dir_thread_start(struct hd_module *mod, struct hd_error *err)
+{
+	pthread_condattr_t attr;
+	sigset_t all, old;
+	int r;
+
+	dir.mod = mod;
+	if (copy_conf(mod) < 0)
+		return hd_error_set(err, -ENOMEM, "out of memory");
+	set_names();
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&queue.some, &attr);
+	pthread_condattr_destroy(&attr);
+	sigfillset(&all); /* libnats' threads have that, too */
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	r = pthread_create(&queue.thread, NULL, thread_main, NULL);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	queue.runs = r == 0;
+	return r == 0 ? 0 : hd_error_set(err, -r, "no thread: %s", strerror(r));
+}
+
+void dir_thread_stop(void)
+{
+	if (!queue.runs)
+		return;
+	pthread_mutex_lock(&queue.lock);
+	queue.stop = true;
+	pthread_cond_signal(&queue.some);
+	pthread_mutex_unlock(&queue.lock);
+	pthread_join(queue.thread, NULL);
+	queue.runs = false;
+}

@@ -1,0 +1,268 @@
+#!/usr/bin/env perl
+# SPDX-License-Identifier: MIT
+# t/system/mesh-nats.t - relays that find each other's keys in a directory.
+use v5.36;
+use Test::More;
+use FindBin;
+use lib "$FindBin::Bin/../lib";
+use HyperDerp::Live qw(ctl);
+use HyperDerp::Nats;
+use HyperDerp::Test;
+
+my $lacks = HyperDerp::Nats::lacks();
+plan skip_all => $lacks if $lacks;
+
+my $mesh_key = '6d657368206b65792066726f6d2061207465737420616e64206e6f7468696e67';
+
+# One certificate for all of them: each knows the CA, and the name is localhost.
+my $ca_dir = File::Temp->newdir;
+my ($crt, $key) = HyperDerp::Test::certificate($ca_dir, 'region');
+
+sub relay ($server, %o) {
+    my $hd = HyperDerp::Test->new(load_module => [qw(derp mesh mesh_nats)], %o);
+    HyperDerp::Test::spew($hd->dir . '/mesh.key', "$mesh_key\n");
+    system('cp', $crt, $hd->dir . '/relay.crt') == 0 or die;
+    system('cp', $key, $hd->dir . '/relay.key') == 0 or die;
+    return configure($hd, $server);
+}
+
+sub configure ($hd, $server, %o) {
+    $hd->{conf} = <<~"END";
+        derp: {mesh_key: @{[$hd->dir]}/mesh.key}
+        mesh:
+          silence_max: 2m
+          ca_file: @{[$hd->dir]}/relay.crt
+          members: [@{[ $o{members} // '' ]}]
+        mesh_nats:
+          server: "$server"
+          name: "localhost:@{[$hd->port]}"
+          @{[ $o{more} // '' ]}
+        END
+    $hd->write_conf;
+    return $hd;
+}
+
+sub begin (@hd) {
+    for my $hd (@hd) {
+        $hd->run;
+        $hd->ready or die 'the daemon does not start: ' . $hd->log_text;
+    }
+    return;
+}
+
+sub directory ($hd) { return ctl($hd, qw(mesh directory))->{data} // {} }
+sub links ($hd)     { return @{ ctl($hd, qw(mesh status))->{data} } }
+
+# Until so many keys of the relay are in the directory.
+sub has_published ($hd, $n, $name) {
+    my $d;
+    return ok(HyperDerp::Test::wait_for(sub {
+        $d = directory($hd);
+        $d->{published} == $n && $d->{keys} == $n && $d->{state} eq 'connected';
+    }), $name) || diag explain $d, $hd->log_text;
+}
+
+# Again and again, as clients do, until it is there: what is known to be nobody's
+# is that for a second.
+sub arrives ($from, $to, $text, $name) {
+    my $got;
+    HyperDerp::Test::wait_for(sub {
+        $from->send($to->key, $text);
+        $got = $to->expect(qr/^packet \S+ \S+ @{[unpack 'H*', $text]}/, 1);
+    });
+    return ok $got, $name;
+}
+
+sub goes ($from, $to, $text, $name) {
+    $from->send($to->key, $text);
+    return is $to->packet, $text, $name;
+}
+
+subtest 'two relays' => sub {
+    my $nats = HyperDerp::Nats->start;
+    my ($one, $two) = map { relay($nats->url) } 1 .. 2;
+    begin($one, $two);
+    my ($alice, $bob) = ($one->client, $two->client);
+    has_published $one, 1, 'a login is in the directory';
+    has_published $two, 1, '... and that of the other one';
+    is_deeply [links($one)], [], 'no link yet';
+    goes $alice, $bob, 'hello', 'the first packet waits until it is found out where it goes';
+    goes $bob, $alice, 'and you', '... and one comes back';
+    my ($l) = links($one);
+    is "$l->{member} $l->{state} $l->{source} $l->{keys}", 'localhost:' . $two->port . ' up demand 1',
+        'a link was made for it' or diag explain $l;
+    goes $alice, $bob, 'again', 'it stays';
+    is scalar(links($one)), 1, '... one';
+    is directory($one)->{relays}[0]{state}, 'alive', 'the other relay has its lease' or diag explain directory($one);
+
+    # who moves is found again
+    my $secret = '42' x 32;
+    my $carol = $two->client(secret => $secret);
+    has_published $two, 2, 'one more';
+    goes $alice, $carol, 'there', 'it is found';
+    $carol->quit;
+    has_published $two, 1, 'a logout is in the directory';
+    $carol = $one->client(secret => $secret);
+    goes $alice, $carol, 'here', 'it has come here';
+    $carol->quit;
+    has_published $one, 1, '... and left';
+    $carol = $two->client(secret => $secret);
+    has_published $two, 2, '... and is there again';
+    arrives $alice, $carol, 'there again', 'it is found again';
+    $_->finish for $one, $two;
+};
+
+# Until the directory is, or is not, there.
+sub is_state ($hd, $state, $name) {
+    return ok(HyperDerp::Test::wait_for(sub { (directory($hd)->{state} // '') eq $state }, 60), $name)
+        || diag explain directory($hd), $hd->log_text;
+}
+
+subtest 'NATS is away' => sub {
+    my $nats = HyperDerp::Nats->start;
+    my ($one, $two) = map { relay($nats->url) } 1 .. 2;
+    begin($one, $two);
+    my ($alice, $bob) = ($one->client, $two->client);
+    has_published $two, 1, 'a login is in the directory';
+    goes $alice, $bob, 'hello', 'a packet crosses';
+    $nats->stop('KILL');
+    is_state $_, 'away', 'the loss is known' for $one, $two;
+    ok $one->log_like(qr/warn mesh_nats: /), '... and said';
+    goes $alice, $bob, 'still', 'what is known goes on';
+    my $carol = $two->client;
+    $alice->send($carol->key, 'nobody knows');
+    ok HyperDerp::Test::wait_for(sub { directory($two)->{keys} == 2 }), 'somebody new comes';
+    is directory($two)->{published}, 1, '... who is not published';
+    $nats->run;
+    is_state $_, 'connected', 'it is back' for $one, $two;
+    has_published $two, 2, '... and has the new one';
+    arrives $alice, $carol, 'now', '... who is found';
+    goes $alice, $bob, 'and still', 'what was known goes on';
+
+    # all that it had is lost
+    my $puts = directory($two)->{puts};
+    $nats->stop;
+    is_state $two, 'away', 'it is away again';
+    system 'rm', '-rf', "$nats->{dir}/store";
+    $nats->run;
+    ok HyperDerp::Test::wait_for(sub { directory($two)->{puts} >= $puts + 2 }, 60), 'an empty one is filled again';
+    has_published $two, 2, '... with all';
+    my $dave = $two->client;
+    has_published $two, 3, 'one more';
+    arrives $alice, $dave, 'found', '... is found';
+    $_->finish for $one, $two;
+};
+
+subtest 'a relay dies' => sub {
+    my $nats = HyperDerp::Nats->start;
+    my ($one, $two) = map { relay($nats->url) } 1 .. 2;
+    begin($one, $two);
+    my $secret = '17' x 32;
+    my ($alice, $bob) = ($one->client, $two->client(secret => $secret));
+    has_published $two, 1, 'a login is in the directory';
+    goes $alice, $bob, 'hello', 'a packet crosses';
+    my $lease = sub { directory($one)->{relays}[0]{state} // '' };
+    is $lease->(), 'alive', 'the lease counts';
+    $two->signal('KILL');
+    ok defined $two->wait_exit, 'the relay is killed';
+    ok HyperDerp::Test::wait_for(sub { $lease->() eq 'no lease' }, 60), 'its lease ends, and with it all its keys';
+    $bob->quit;
+
+    # another one has the key by now: it counts, the old entry does not
+    my $there = $one->client(secret => $secret);
+    goes $alice, $there, 'here', 'the key has come here';
+    $there->quit;
+    $two->{log} .= '.2';
+    $two->ports_free;
+    begin($two);
+    is_state $two, 'connected', 'the dead one is back';
+    $bob = $two->client(secret => $secret);
+    has_published $two, 1, '... and so is its client';
+    arrives $alice, $bob, 'again', '... who is found';
+    $_->finish for $one, $two;
+};
+
+# A client of NATS that writes what nobody should.
+sub write_entry ($nats, $subject, $text) {
+    my $s = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $nats->{port}) or die;
+    print $s "CONNECT {\"verbose\":false}\r\nPUB $subject " . length($text) . "\r\n$text\r\nPING\r\n";
+    while (<$s>) { return 1 if /^PONG/ }
+    return 0;
+}
+
+subtest 'three relays, two kinds, and lies' => sub {
+    my $nats = HyperDerp::Nats->start;
+    my ($one, $two, $three) = map { relay($nats->url) } 1 .. 3;
+    # the first two mesh in full as well
+    configure($one, $nats->url, members => '"localhost:' . $two->port . '"');
+    configure($two, $nats->url, members => '"localhost:' . $one->port . '"');
+    begin($one, $two, $three);
+    my @client = map { $_->client } $one, $two, $three;
+    has_published $_, 1, 'a login is in the directory' for $one, $two, $three;
+    ok HyperDerp::Test::wait_for(sub { grep { $_->{state} eq 'up' && $_->{keys} == 1 } links($one) }), 'the full link is up';
+    for my $i (0 .. 2) {
+        arrives $client[$i], $client[$_], "from $i to $_", "from $i to $_" for grep { $_ != $i } 0 .. 2;
+    }
+    my %source = map { $_->{member} => $_->{source} } links($one);
+    is_deeply \%source, { 'localhost:' . $two->port => 'configuration', 'localhost:' . $three->port => 'demand' },
+        'a link of each kind' or diag explain \%source;
+
+    my $nobody = 'ab' x 32;
+    ok write_entry($nats, "\$KV.derp_keys.$nobody", 'evil.example.com 0123456789abcdef'), 'somebody writes a lie';
+    $client[0]->send($nobody, 'x');
+    ok $one->log_like(qr/names the relay evil\.example\.com, which is not one of mesh_nats\.relays/),
+        '... which is not followed' or diag $one->log_text;
+    # a relay of the region by name, with a certificate that nobody trusts
+    my $liar = HyperDerp::Test->start(load_module => ['derp']);
+    my $name = 'localhost:' . $liar->port;
+    write_entry($nats, '$KV.derp_leases.' . $name =~ tr/:/=/r,
+        qq({"name":"$name","dial":"127.0.0.1","instance":"0123456789abcdef","proto":1}));
+    my $lie = 'cd' x 32;
+    write_entry($nats, "\$KV.derp_keys.$lie", "$name 0123456789abcdef");
+    $client[0]->send($lie, 'x');
+    ok $one->log_like(qr/no link: member=\Q$name\E reason=".*certificate/), 'an address is not enough'
+        or diag $one->log_text;
+    $_->finish for $one, $two, $three, $liar;
+};
+
+# As in the documentation of NATS; not a secret.
+my $seed = 'SUACSSL3UAHUDXKFSNVUZRF5UHPMWZ6BFDTJ7M6USDXIEDNPPQYYYCU3VY';
+my $public = 'UDXU4RCSJNZOIQHZNWXHXORDPRTGNJAHAHFRGZNEEJCPQTT2M7NLCNF4';
+
+sub secret_file ($hd, $name, $text) {
+    my $file = HyperDerp::Test::spew($hd->dir . "/$name", "$text\n");
+    chmod 0600, $file;
+    return $file;
+}
+
+subtest 'access' => sub {
+    my %case = (
+        'user and password' => ['authorization { user: relay, password: "s3cret" }',
+            sub ($hd) { 'user: relay, password: ' . secret_file($hd, 'password', 's3cret') }],
+        'token' => ['authorization { token: "t0ken" }', sub ($hd) { 'token: ' . secret_file($hd, 'token', 't0ken') }],
+        'nkey'  => ["authorization { users: [{nkey: $public}] }", sub ($hd) { 'nkey: ' . secret_file($hd, 'nkey', $seed) }],
+    );
+    my $wrong = relay('nats://127.0.0.1:1');
+    begin($wrong);
+    for my $name (sort keys %case) {
+        my ($conf, $more) = @{ $case{$name} };
+        my $nats = HyperDerp::Nats->start(conf => "$conf\n");
+        my $hd = relay($nats->url);
+        configure($hd, $nats->url, more => join "\n  ", split /, /, $more->($hd));
+        begin($hd);
+        is_state $hd, 'connected', $name;
+        $hd->finish;
+    }
+    ok HyperDerp::Test::wait_for(sub { (directory($wrong)->{error} // '') =~ /127\.0\.0\.1:1/ }), 'no server: it says so'
+        or diag explain directory($wrong);
+    $wrong->finish;
+
+    my $hd = relay('nats://127.0.0.1:1');
+    for (['user: a', qr/user and password go together/], ['region: "a.b"', qr/region: `a\.b`/],
+        ['relays: ["*.example.com"]', qr/mesh_nats\.relays does not have this relay's own name/]) {
+        configure($hd, 'nats://127.0.0.1:1', more => $_->[0]);
+        like qx($HyperDerp::Test::build/hyper-derp -t --config $hd->{file} 2>&1), $_->[1], "-t: $_->[0]";
+    }
+};
+
+done_testing;
