@@ -6,7 +6,8 @@
  *
  * Files: account_count.c in workers; account.c the ledger, of a month;
  * account_file.c the months' files; account_main.c the way between them;
- * account_show.c hdctl; journal.c the files' format. */
+ * account_old.c months that are
+ * removed; account_show.c hdctl; journal.c the files' format. */
 #pragma once
 #include <hyper-derp/control.h>
 #include <hyper-derp/hook.h>
@@ -221,6 +222,8 @@ void account_take(struct account_batch **batch);
  * counted would be lost. account_unpack - returns 0. */
 int account_pack(struct hd_pack *to, struct hd_error *err);
 int account_unpack(const struct hd_unpack *from);
+/* account_remove_old - files of months that are more than so many before. */
+void account_remove_old(unsigned now, unsigned keep);
 /* account_now - this month's ledger; NULL: nothing is counted. */
 const struct ledger *account_now(unsigned *ret_month);
 

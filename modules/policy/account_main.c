@@ -23,6 +23,7 @@ enum {
 	BOOKS_MAX = 8, /* clocks that jump, and a full disk */
 	LOG_AGAIN_MS = 60000,
 	FLUSH_MS = 1000, /* no packet moves meanwhile */
+	SURE_MS = 3600000, /* a clock that is so long in a month is right */
 };
 
 static struct {
@@ -32,6 +33,8 @@ static struct {
 	struct hd_module *mod;
 	struct hd_main_timer *timer;
 	struct account_book *books; /* the first: now */
+	uint64_t month_ms; /* since when it is */
+	unsigned month, cleaned; /* it is; it was when old ones were removed */
 	uint64_t failed_ms; /* when that was logged; 0: files are well */
 } books = { .lock = PTHREAD_MUTEX_INITIALIZER, .event = -1 };
 
@@ -232,6 +235,24 @@ static void on_event(struct hd_module *mod, int fd, unsigned events, void *arg)
 	write_books();
 }
 
+/* Once a month. A clock that is wrong at the start, or jumps, must not cost
+ * what there is of the years between. */
+static void remove_old(void)
+{
+	const struct policy_conf *conf = hd_module_conf(books.mod);
+	unsigned month = account_month_now();
+
+	if (month != books.month) {
+		books.month = month;
+		books.month_ms = now_ms();
+	}
+	if (!conf->accounting || conf->accounting_months == 0 ||
+	    books.cleaned == month || now_ms() - books.month_ms < SURE_MS)
+		return;
+	books.cleaned = month;
+	account_remove_old(month, (unsigned)conf->accounting_months);
+}
+
 static void on_tick(struct hd_module *mod, void *arg)
 {
 	(void)mod;
@@ -240,6 +261,7 @@ static void on_tick(struct hd_module *mod, void *arg)
 	if (!is_idle())
 		write_books();
 	policy_quota_look();
+	remove_old();
 	hd_main_timer_set(books.timer, TICK_MS);
 }
 

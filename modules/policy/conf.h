@@ -64,6 +64,7 @@ struct policy_conf {
 	bool fail_open;
 	bool accounting;
 	uint64_t accounting_keys;
+	uint64_t accounting_months; /* 0: all are kept */
 };
 
 extern const struct hd_option policy_options[];

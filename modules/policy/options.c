@@ -203,5 +203,11 @@ const struct hd_option policy_options[] = {
 	  .live = true,
 	  .help = "so many keys have counts of their own in a month; more "
 		  "count together, for each tenant" },
+	{ .name = "accounting_keep_months",
+	  .type = HD_OPTION_UINT,
+	  CONF(accounting_months),
+	  .def = "24", .max = 1200,
+	  .live = true,
+	  .help = "files of months before these are removed; 0 keeps all" },
 	HD_OPTION_END,
 };

@@ -20,6 +20,7 @@ enum { JANUARY_S = 1767225600 + 86400, DAY_S = 86400 }; /* of 2026, the 2nd */
 
 static struct policy_conf conf = { .accounting = true, .accounting_keys = 10 };
 static time_t now_s;
+static uint64_t passed_ns; /* beside what really has */
 static hd_main_timer_fn *on_tick;
 
 struct policy_main policy_main;
@@ -35,6 +36,14 @@ int __wrap_hd_watch(struct hd_module *mod, int fd, unsigned events,
 void __wrap_hd_unwatch(struct hd_module *mod, int fd);
 int __wrap_hd_task(struct hd_module *mod, struct hd_worker *w, hd_task_fn *work,
 		   hd_post_fn *done, void *arg, hd_drop_fn *drop);
+
+uint64_t __real_hd_now_ns(void);
+uint64_t __wrap_hd_now_ns(void);
+
+uint64_t __wrap_hd_now_ns(void)
+{
+	return __real_hd_now_ns() + passed_ns;
+}
 
 time_t __wrap_time(time_t *ret)
 {
@@ -249,6 +258,57 @@ static void without_accounting_there_are_no_files(void **state)
 	assert_int_equal(access(path, F_OK), -1);
 }
 
+static bool has_file(const char *name)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	return access(path, F_OK) == 0;
+}
+
+static void make_file(const char *name)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	fclose(fopen(path, "w"));
+}
+
+/* Not by a clock that was in that month for a moment only. */
+static void old_months_are_removed(void **state)
+{
+	const uint64_t hour = 3600000000000, minute = hour / 60;
+
+	(void)state;
+	conf.accounting_months = 2;
+	load();
+	make_file("accounting.2025-10");
+	make_file("accounting.2025-11");
+	make_file("accounting.2025-10.bad");
+	now_s += 400l * DAY_S; /* the clock is wrong ... */
+	count(1);
+	passed_ns += 30 * minute;
+	on_tick(mod, NULL);
+	now_s = JANUARY_S; /* ... and put right */
+	on_tick(mod, NULL);
+	passed_ns += 59 * minute;
+	on_tick(mod, NULL);
+	assert_true(has_file("accounting.2025-10"));
+	passed_ns += 2 * minute;
+	on_tick(mod, NULL);
+	assert_false(has_file("accounting.2025-10"));
+	assert_true(has_file("accounting.2025-11"));
+	assert_true(has_file("accounting.2025-10.bad"));
+	make_file("accounting.2025-10");
+	conf.accounting_months = 0;
+	now_s += 31l * DAY_S;
+	on_tick(mod, NULL);
+	passed_ns += 2 * hour;
+	on_tick(mod, NULL);
+	assert_true(has_file("accounting.2025-10"));
+	account_unload(mod);
+}
+
 #define WITH_DIR(fn) cmocka_unit_test_setup_teardown(fn, make_dir, remove_dir)
 
 int main(void)
@@ -257,6 +317,7 @@ int main(void)
 		WITH_DIR(the_clock_goes_on_and_back),
 		WITH_DIR(the_disk_fails_meanwhile),
 		WITH_DIR(without_accounting_there_are_no_files),
+		WITH_DIR(old_months_are_removed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
