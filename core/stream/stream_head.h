@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* core/stream/stream_head.h - what a client said in the HTTP request by which it
- * came to its protocol: kept until it has logged in, for who is asked about the
- * login. Plain memory: it goes to another worker with the stream.
+/* core/stream/stream_head.h - what a client said in the HTTP request by which
+ * it came to its protocol: kept until it has logged in, for who is asked about
+ * the login. Plain memory: it goes to another worker with the stream.
  * Context: the stream's worker. */
 #pragma once
 #include "core/stream/stream.h"

@@ -139,7 +139,8 @@ static const char *told_of(const void *of, enum policy_term_kind kind,
 }
 
 /* Returns which are not told. */
-static unsigned take_told(struct hd_call *call, const struct policy_rules *rules,
+static unsigned take_told(struct hd_call *call,
+			  const struct policy_rules *rules,
 			  struct policy_shown *ret)
 {
 	struct told t = {

@@ -2,9 +2,9 @@
 /* modules/policy/policy.h - the inside of the module that says who may use the
  * relay.
  *
- * Files: policy.c the module; options.c its section; keys.c, keys_file.c files of keys; rules.c rules,
- * made from the configuration; terms.h what they want of a client's HTTP
- * request; decide.c what they say of a key; verify.c,
+ * Files: policy.c the module; options.c its section; keys.c, keys_file.c files
+ * of keys; rules.c rules, made from the configuration; terms.h what they want
+ * of a client's HTTP request; decide.c what they say of a key; verify.c,
  * answers.c, ask.c admission services, whois.c a tailscaled as one; revoked.c
  * keys that an operator has put out; publish.c rules on their way to the
  * workers; watch.c files that change; sweep.c who is connected and may no

@@ -56,8 +56,8 @@ static int check_names_something(const struct policy_rule_conf *c,
 	return hd_error_at(&c->at, err, -EINVAL,
 			   "a rule that matches everybody; name keys, from, "
 			   "listener, server_name, app_name, token, "
-			   "token_file, query, header, url or tailscaled. What happens to all others stands in "
-			   "`default`");
+			   "token_file, query, header, url or tailscaled. What "
+			   "happens to all others stands in `default`");
 }
 
 /* In a named listener's place nobody would be. */

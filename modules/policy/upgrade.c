@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* modules/policy/upgrade.c - what goes to a new process: what is counted of
- * each peer and what it has shown, the lock of the files, and which tenants have used their quotas.
+ * each peer and what it has shown, the lock of the files, and which tenants
+ * have used their quotas.
  *
  * Rules, files of keys and revocations are read by the new process. What
  * services have said is asked anew, and so are logins that wait: those are

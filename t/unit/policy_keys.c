@@ -108,8 +108,9 @@ static void tokens(void **state)
 			 0);
 	assert_null(policy_keys_find(&k, &hash));
 	policy_keys_free(&k);
-	assert_int_equal(policy_tokens_parse("tokens", TOKEN "\n123456789012345",
-					     &k, &err),
+	assert_int_equal(policy_tokens_parse(
+				 "tokens", TOKEN "\n123456789012345", &k,
+				 &err),
 			 -EINVAL);
 	assert_non_null(strstr(err.text, "tokens:2: no token; a line is"));
 	assert_null(strstr(err.text, "12345"));
