@@ -81,6 +81,7 @@ void hdl_disconnect(struct libhd *h)
 	h->phase = HDL_IDLE;
 	h->verified = h->proven = h->enrolled = h->again = false;
 	h->deadline_ms = h->heard_ms = 0;
+	h->pings = 0;
 	h->silence_ms = 0;
 	sodium_memzero(h->binding, sizeof(h->binding));
 	hdl_buf_free(&h->in);

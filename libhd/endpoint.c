@@ -69,7 +69,7 @@ const struct libhd_key *libhd_relay_key(const struct libhd *h)
 
 size_t libhd_unsent_bytes(const struct libhd *h)
 {
-	return h->out.n;
+	return h->out.n + h->pings;
 }
 
 /* ---- life ---- */

@@ -35,6 +35,13 @@ static int take_ping(struct libhd *h, const uint8_t *p, size_t n)
 				   : -EPROTO;
 }
 
+static int take_pong(struct libhd *h, const uint8_t *p, size_t n)
+{
+	(void)p, (void)n;
+	h->pings -= h->pings > 0;
+	return 0;
+}
+
 static int take_nothing(struct libhd *h, const uint8_t *p, size_t n)
 {
 	(void)h, (void)p, (void)n;
@@ -62,7 +69,7 @@ static const struct {
 	bool open; /* only then */
 } table[] = {
 	[HDP_PING] = { take_ping, false },
-	[HDP_PONG] = { take_nothing, false },
+	[HDP_PONG] = { take_pong, false },
 	[HDP_PACKETS] = { hdl_take_packets, true },
 	[HDP_KEEP_ALIVE] = { take_nothing, false },
 	[HDP_RELAY_HELLO] = { hdl_take_hello, false },

@@ -97,6 +97,7 @@ struct libhd {
 	bool enrolled; /* Enroll has been sent */
 	bool again; /* there may be more to read, that poll does not see */
 	bool want_room; /* libhd_send() has said -EAGAIN */
+	unsigned pings; /* not answered: what was sent before is on its way */
 	uint8_t binding[HDP_BINDING_BYTES];
 	struct libhd_key relay; /* who it has proven to be */
 	bool has_relay;

@@ -108,6 +108,17 @@ int libhd_allow(struct libhd *h, const struct libhd_key *identity,
 	return r;
 }
 
+/* The relay may drop what a connection that ends has sent last. Who waits for
+ * the answer to this knows that all is on its way: libhd_unsent_bytes(). */
+static void ask(struct libhd *h)
+{
+	static const uint8_t opaque[HDP_PING_BYTES] = { 0 };
+
+	if (h->streams && h->phase == HDL_OPEN &&
+	    hdl_put(h, HDP_PING, opaque, sizeof(opaque), NULL, 0) == 0)
+		h->pings++;
+}
+
 void libhd_forbid(struct libhd_peer **ppeer)
 {
 	struct libhd_peer *peer = *ppeer;
@@ -120,11 +131,12 @@ void libhd_forbid(struct libhd_peer **ppeer)
 	if (h->turn == peer)
 		h->turn = peer->by_address.next;
 	hdp_put_u32(handle, peer->handle);
+	hdl_streams_peer_free(peer);
 	/* no memory for it: the relay closes nothing, packets are dropped
 	 * here */
 	if (peer->handle != HDP_NO_HANDLE)
 		(void)hdl_put(h, HDP_FORBID, handle, sizeof(handle), NULL, 0);
-	hdl_streams_peer_free(peer);
+	ask(h);
 	handle_set(peer, HDP_NO_HANDLE);
 	HASH_DELETE(by_address, h->by_address, peer);
 	free(peer);

@@ -188,7 +188,9 @@ LIBHD_API int libhd_poll(struct libhd *h, struct pollfd *fds, unsigned n,
 /* libhd_state_of - its state. libhd_error - why it has that state, a sentence;
  * "" if there is nothing to tell; the text of the last call's end.
  * libhd_relay_key - the relay's identity, once it has proven it; else NULL.
- * libhd_unsent_bytes - what waits here to be sent to the relay. */
+ * libhd_unsent_bytes - what waits here to be sent to the relay; with streams,
+ * above 0 also until the relay has the end of those of a forbidden peer. Who
+ * waits for 0 before libhd_free() has told its peers. */
 LIBHD_API enum libhd_state libhd_state_of(const struct libhd *h);
 LIBHD_API const char *libhd_error(const struct libhd *h);
 LIBHD_API const struct libhd_key *libhd_relay_key(const struct libhd *h);

@@ -298,11 +298,13 @@ static void keeps_head(void **state)
 
 	(void)state;
 	send_request("GET /derp?a=1&b=%41+%2b&c&a=2&%zz=1&d=%00&=e "
-		     "HTTP/1.1\r\n" HOST "X-Team: blue\r\nx-team: red\r\n" UP "DERP\r\n\r\n");
+		     "HTTP/1.1\r\n" HOST "X-Team: blue\r\n"
+		     "x-team: red\r\n" UP "DERP\r\n\r\n");
 	assert_null(s->head);
 	hooks_of_requests = &hooks;
 	send_request("GET /derp?a=1&b=%41+%2b&c&a=2&%zz=1&d=%00&=e "
-		     "HTTP/1.1\r\n" HOST "X-Team: blue\r\nx-team: red\r\n" UP "DERP\r\n\r\n");
+		     "HTTP/1.1\r\n" HOST "X-Team: blue\r\n"
+		     "x-team: red\r\n" UP "DERP\r\n\r\n");
 	hooks_of_requests = NULL;
 	assert_non_null(s->head);
 	assert_string_equal(hd_stream_head_header(s, "X-TEAM"), "blue");

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT */
+/* libhd/quic.h - QUIC between two peers, by ngtcp2 0.12 and GnuTLS.
+ *
+ * A peer has some connections: one that we have opened, if any, and those that
+ * it has. Each of our connection ids begins with the 4 bytes of `tag`, by which
+ * packets are told apart. A stream belongs to the endpoint; `q` is NULL when
+ * its connection is gone.
+ *
+ * Inside of ngtcp2's callbacks nothing is freed, and nobody is called: they set
+ * flags, which hdl_streams_run() looks at. */
+#pragma once
+#include <gnutls/gnutls.h>
+#include <ngtcp2/ngtcp2.h>
+#include <ngtcp2/ngtcp2_crypto.h>
+#include "libhd/inner.h"
+#include "libhd/ring.h"
+
+#define HDL_TAG_BYTES 4
+#define HDL_CID_BYTES 8
+#define HDL_CONNS_MAX 8 /* of one peer, opened by it */
+
+struct hdl_quic {
+	struct libhd_peer *peer;
+	struct hdl_quic *next; /* of the peer */
+	ngtcp2_conn *conn;
+	gnutls_session_t session;
+	ngtcp2_crypto_conn_ref ref;
+	ngtcp2_cid first_dcid; /* chosen by the other end: of one it opened */
+	uint8_t tag[HDL_TAG_BYTES];
+	bool server, verified, up;
+	int error; /* of the connection; it ends */
+	int liberr; /* ... as ngtcp2 names it; 0: ours */
+	bool told; /* the other end has ended it */
+	bool well; /* ... having read all */
+};
+
+struct libhd_stream {
+	struct libhd *h;
+	struct hdl_quic *q;
+	struct libhd_stream *prev, *next; /* of the endpoint */
+	int64_t id; /* -1: not opened yet */
+	struct hdl_ring in, out;
+	uint64_t sent; /* of out */
+	bool end, end_sent, end_acked; /* of what we write */
+	bool eof; /* of what we read */
+	bool blocked; /* in this round */
+	bool fresh; /* its beginning is to be told */
+	bool ready; /* that it is ready is to be told */
+	bool wants_room; /* write has said -EAGAIN */
+	bool closed; /* by our user: it is only kept for QUIC */
+	bool over; /* QUIC needs it no more */
+	int error;
+	void *user;
+};
+
+struct hdl_tls { /* of an endpoint */
+	gnutls_certificate_credentials_t cred;
+	gnutls_priority_t priority;
+	struct libhd_stream *streams;
+	bool dirty; /* there may be something to send */
+};
+
+/* ---- quic_tls.c ---- */
+/* hdl_quic_tls_init - the endpoint's. hdl_quic_session - of one connection.
+ * Both return 0; -ENOMEM; -EIO GnuTLS does not want to. */
+int hdl_quic_tls_init(struct libhd *h);
+void hdl_quic_tls_free(struct libhd *h);
+int hdl_quic_session(struct hdl_quic *q);
+
+/* ---- quic_conn.c ---- */
+/* hdl_quic_open - to a peer. hdl_quic_accept - of its first packet. Both
+ * return it, in the peer's list; NULL: no memory, or no such packet.
+ * hdl_quic_read - a packet for it. hdl_quic_expired - its timers.
+ * hdl_quic_free - out of the list; streams are without it then.
+ * hdl_quic_failed - by an error of ngtcp2: it ends.
+ * hdl_quic_now - as ngtcp2 has the time. hdl_quic_path - the only one. */
+struct hdl_quic *hdl_quic_open(struct libhd_peer *peer);
+struct hdl_quic *hdl_quic_accept(struct libhd_peer *peer, const uint8_t *p,
+				 size_t n);
+void hdl_quic_read(struct hdl_quic *q, const uint8_t *p, size_t n);
+void hdl_quic_expired(struct hdl_quic *q);
+void hdl_quic_free(struct hdl_quic *q);
+void hdl_quic_failed(struct hdl_quic *q, int liberr);
+uint64_t hdl_quic_now(void);
+const ngtcp2_path *hdl_quic_path(void);
+
+/* ---- quic_send.c ---- */
+/* hdl_quic_flush - what there is to send, as far as it goes.
+ * hdl_quic_close - tell the other end. */
+void hdl_quic_flush(struct hdl_quic *q);
+void hdl_quic_close(struct hdl_quic *q);
+
+/* ---- streams.c ---- */
+struct libhd_stream *hdl_stream_new(struct hdl_quic *q);
+/* hdl_stream_drop - out of the list, and free. */
+void hdl_stream_drop(struct libhd_stream *s);

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: MIT */
+/* libhd/quic_send.c - what a connection of QUIC sends: as long as ngtcp2 has
+ * something, and as there is room on the way to the relay. */
+#include <errno.h>
+#include <string.h>
+#include "libhd/quic.h"
+
+#define PACKET_BYTES 16000
+
+static bool pending(const struct libhd_stream *s)
+{
+	return s->id >= 0 && !s->blocked && !s->over && s->error == 0 &&
+	       (s->sent < s->out.to || (s->end && !s->end_sent));
+}
+
+static struct libhd_stream *next_stream(struct hdl_quic *q)
+{
+	struct libhd_stream *s;
+
+	for (s = q->peer->h->tls->streams; s != NULL; s = s->next)
+		if (s->q == q && pending(s))
+			return s;
+	return NULL;
+}
+
+/* Those that wait for the other end to be known get their numbers. */
+static void streams_number(struct hdl_quic *q)
+{
+	struct libhd_stream *s;
+
+	for (s = q->peer->h->tls->streams; s != NULL; s = s->next) {
+		if (s->q != q)
+			continue;
+		s->blocked = false;
+		if (s->id < 0 && q->up &&
+		    ngtcp2_conn_open_bidi_stream(q->conn, &s->id, s) != 0)
+			s->id = -1; /* as many as it takes are open */
+	}
+}
+
+/* One packet, with what the stream has; s is NULL: of acknowledgements and the
+ * like. Returns its bytes; 0: nothing to send; negative: ngtcp2's. */
+static ngtcp2_ssize packet_write(struct hdl_quic *q, struct libhd_stream *s,
+				 uint8_t *to, size_t size)
+{
+	uint32_t flags = NGTCP2_WRITE_STREAM_FLAG_NONE;
+	ngtcp2_pkt_info info;
+	ngtcp2_path_storage path;
+	ngtcp2_ssize n, used = -1;
+	struct iovec v[2];
+	ngtcp2_vec data[2];
+	size_t pieces = 0;
+
+	ngtcp2_path_storage_zero(&path);
+	if (s != NULL) {
+		pieces = hdl_ring_look(&s->out, s->sent, v);
+		if (s->end)
+			flags |= NGTCP2_WRITE_STREAM_FLAG_FIN;
+	}
+	for (size_t i = 0; i < pieces; i++)
+		data[i] = (ngtcp2_vec){ v[i].iov_base, v[i].iov_len };
+	n = ngtcp2_conn_writev_stream(q->conn, &path.path, &info, to, size,
+				      &used, flags, s != NULL ? s->id : -1,
+				      data, pieces, hdl_quic_now());
+	if (s != NULL && used >= 0) {
+		s->sent += (uint64_t)used;
+		s->end_sent = s->end && s->sent == s->out.to;
+	}
+	return n;
+}
+
+/* Returns whether to go on. */
+static bool stream_refused(struct libhd_stream *s, ngtcp2_ssize n)
+{
+	if (s == NULL)
+		return false;
+	if (n == NGTCP2_ERR_STREAM_SHUT_WR ||
+	    n == NGTCP2_ERR_STREAM_NOT_FOUND) {
+		s->error = -ECONNRESET;
+		s->ready = true;
+		return true;
+	}
+	s->blocked = true;
+	return n == NGTCP2_ERR_STREAM_DATA_BLOCKED;
+}
+
+static bool room(struct libhd *h)
+{
+	if (h->phase == HDL_OPEN && h->out.n >= HDL_OUT_MAX_BYTES)
+		hdl_tls_flush(h);
+	return h->phase == HDL_OPEN && h->out.n < HDL_OUT_MAX_BYTES;
+}
+
+void hdl_quic_flush(struct hdl_quic *q)
+{
+	uint8_t packet[PACKET_BYTES];
+
+	if (q->error != 0)
+		return;
+	streams_number(q);
+	while (room(q->peer->h)) {
+		struct libhd_stream *s = next_stream(q);
+		ngtcp2_ssize n = packet_write(q, s, packet, sizeof(packet));
+
+		if (n < 0 && !stream_refused(s, n)) {
+			hdl_quic_failed(q, (int)n);
+			return;
+		}
+		if (n == 0)
+			return; /* the window is full, or that is all */
+		if (n > 0 && hdl_packet_put(q->peer, packet, (size_t)n) < 0)
+			return; /* it is lost, and sent again */
+	}
+}
+
+/* Whether all streams are at their end both ways. */
+static bool all_read(const struct hdl_quic *q)
+{
+	const struct libhd_stream *s;
+
+	for (s = q->peer->h->tls->streams; s != NULL; s = s->next)
+		if (s->q == q && !(s->eof && s->end_acked))
+			return false;
+	return true;
+}
+
+void hdl_quic_close(struct hdl_quic *q)
+{
+	ngtcp2_connection_close_error why;
+	uint8_t packet[1200];
+	ngtcp2_path_storage path;
+	ngtcp2_pkt_info info;
+	ngtcp2_ssize n;
+
+	if (q->told || q->conn == NULL)
+		return;
+	q->told = true;
+	ngtcp2_path_storage_zero(&path);
+	ngtcp2_connection_close_error_default(&why);
+	if (q->liberr == NGTCP2_ERR_CRYPTO)
+		ngtcp2_connection_close_error_set_transport_error_tls_alert(
+			&why, ngtcp2_conn_get_tls_alert(q->conn), NULL, 0);
+	else if (q->liberr != 0)
+		ngtcp2_connection_close_error_set_transport_error_liberr(
+			&why, q->liberr, NULL, 0);
+	else
+		ngtcp2_connection_close_error_set_application_error(
+			&why, all_read(q) ? 0 : 1, NULL, 0);
+	n = ngtcp2_conn_write_connection_close(q->conn, &path.path, &info,
+					       packet, sizeof(packet), &why,
+					       hdl_quic_now());
+	if (n > 0)
+		(void)hdl_packet_put(q->peer, packet, (size_t)n);
+}

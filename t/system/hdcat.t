@@ -1,0 +1,142 @@
+#!/usr/bin/env perl
+# SPDX-License-Identifier: MIT
+# t/system/hdcat.t - two hdcat through a real relay: all bytes arrive both ways,
+# also over a relay that restarts; who has no ticket is refused.
+use v5.36;
+use Test::More;
+use FindBin;
+use lib "$FindBin::Bin/../lib";
+use Digest::SHA ();
+use HyperDerp::Children;
+use HyperDerp::Test;
+use POSIX ();
+
+my $hdcat = "$HyperDerp::Test::build/hdcat";
+plan skip_all => 'hdcat is not built: ngtcp2 was not there' if !-x $hdcat;
+
+my $hd = HyperDerp::Test->start(load_module => ['hd'], conf => "hd: {enroll: anybody}\n");
+my $dir = $hd->dir;
+my ($key) = $hd->ctl(qw(hd info)) =~ /(hd1\w+)/;
+my $relay = "localhost:$hd->{tls}";
+
+sub start ($in, $out, @args) {
+    my $pid = fork // die "fork: $!";
+    if ($pid == 0) {
+        ref $in ? open STDIN, '<&', $in : open STDIN, '<', $in;
+        open STDOUT, '>', $out;
+        open STDERR, '>', "$out.err";
+        exec $hdcat, @args or POSIX::_exit(127);
+    }
+    return HyperDerp::Children::keep($pid) && $pid;
+}
+
+sub ended ($pid) {
+    waitpid $pid, 0;
+    HyperDerp::Children::ended($pid);
+    return $? >> 8;
+}
+
+sub run (@args) {
+    my $status = ended start('/dev/null', "$dir/said", @args);
+    return ($status, HyperDerp::Test::slurp("$dir/said"), HyperDerp::Test::slurp("$dir/said.err"));
+}
+
+# A listener, and its ticket.
+sub listener ($in, $out, @args) {
+    state $n = 0;
+    my $file = "$dir/ticket" . ++$n;
+    my $pid = start($in, $out, 'listen', '--ticket-file', $file, "--relay-key=$key", @args, $relay);
+    HyperDerp::Test::wait_for(sub { HyperDerp::Test::whole_lines($file) });
+    return ($pid, HyperDerp::Test::whole_lines($file) =~ s/\n//r);
+}
+
+sub sha256 ($file) { return Digest::SHA->new(256)->addfile($file)->hexdigest }
+
+# Bytes that cannot be guessed from each other, and cheap.
+sub make_file ($name, $mb) {
+    my $block = join '', map { pack 'N', rand 2**32 } 1 .. 262144;
+    open my $f, '>', "$dir/$name" or die;
+    print $f pack('N', $_), $block for 1 .. $mb;
+    close $f or die;
+    return "$dir/$name";
+}
+
+subtest 'usage' => sub {
+    my ($status, $out, $err) = run('--help');
+    is $status, 0, '--help';
+    like $out, qr/^usage: hdcat listen/, '... is a help';
+    ($status, $out) = run('--version');
+    like $out, qr/^hdcat \d/, '--version';
+    for my $args ([], ['listen'], ['a', 'b'], ['--no-such'], ['hdticket1oops'], ['--timeout=x', 't'], ['listen', 'a:b:c:0x']) {
+        ($status, $out, $err) = run(@$args);
+        like $status, qr/^[23]$/, "hdcat @$args";
+        like $err, qr/^(hdcat: |\S*hdcat: )/, '... with a reason';
+    }
+    ($status, $out, $err) = run('listen', "--relay-key=$key", 'localhost:' . HyperDerp::Test::free_port());
+    is $status, 3, 'no relay there';
+    like $err, qr/^hdcat: localhost port \d+: Connection refused/, '... is said';
+};
+
+subtest 'both ways' => sub {
+    my ($a, $b) = (make_file('a', 3), make_file('b', 1));
+    my ($pid, $ticket) = listener($a, "$dir/got-a");
+    my ($status, $out) = run('ping', '-c', 1, $ticket);
+    is $status, 0, 'ping';
+    like $out, qr/^1: [\d.]+ ms$/, '... says how far it is';
+    my $dial = start($b, "$dir/got-b", $ticket);
+    is ended($dial), 0, 'the one who dials ends' or diag HyperDerp::Test::slurp("$dir/got-b.err");
+    is ended($pid), 0, 'the listener ends' or diag HyperDerp::Test::slurp("$dir/got-a.err");
+    is sha256("$dir/got-b"), sha256($a), 'one way';
+    is sha256("$dir/got-a"), sha256($b), 'the other';
+    ($status, $out, my $err) = run($ticket);
+    is $status, 4, 'nobody listens any more';
+    like $err, qr/nobody listens/, '... is said';
+};
+
+subtest '200 MB' => sub {
+    plan skip_all => 'too slow with sanitizers' if HyperDerp::Test::sanitized();
+    my $file = make_file('large', 200);
+    my ($pid, $ticket) = listener('/dev/null', "$dir/got-large");
+    my $dial = start($file, "$dir/nothing", $ticket);
+    is ended($dial), 0, 'the one who dials ends' or diag HyperDerp::Test::slurp("$dir/nothing.err");
+    is ended($pid), 0, 'the listener ends' or diag HyperDerp::Test::slurp("$dir/got-large.err");
+    is sha256("$dir/got-large"), sha256($file), 'sha256';
+    unlink $file, "$dir/got-large";
+};
+
+subtest 'whom not to let in' => sub {
+    my ($pid, $ticket) = listener('/dev/null', "$dir/got");
+    my ($other_pid, $other) = listener('/dev/null', "$dir/other", "--identity=$dir/id");
+    ended $other_pid if kill TERM => $other_pid;
+    my ($same_pid, $same) = listener('/dev/null', "$dir/same", "--identity=$dir/id");
+    isnt $same, $other, 'each ticket has a secret of its own';
+    my ($status, $out, $err) = run('--timeout=10', $other);
+    is $status, 4, 'the right key and relay, another secret';
+    like $err, qr/does not let us in/, '... is said';
+    like HyperDerp::Test::slurp("$dir/same.err"), qr/without the ticket/, '... at both ends';
+    is ended(start('/dev/null', "$dir/said", $same)), 0, 'the right one is let in';
+    is ended($same_pid), 0, '... and that was all';
+    kill TERM => $pid;
+    ended $pid;
+};
+
+subtest 'the relay restarts' => sub {
+    pipe my $from, my $to or die;
+    my ($pid, $ticket) = listener('/dev/null', "$dir/got");
+    my $dial = start($from, "$dir/nothing", $ticket);
+    close $from;
+    $to->autoflush;
+    print $to "before\n";
+    ok HyperDerp::Test::wait_for(sub { HyperDerp::Test::slurp("$dir/got") eq "before\n" }), 'before';
+    is $hd->stop, 0, 'the relay ends';
+    print $to "meanwhile\n";
+    $hd->run->ready or BAIL_OUT($hd->log_text);
+    ok HyperDerp::Test::wait_for(sub { HyperDerp::Test::slurp("$dir/got") eq "before\nmeanwhile\n" }), 'what was sent meanwhile arrives'
+        or diag map { HyperDerp::Test::slurp("$dir/$_.err") } qw(got nothing);
+    close $to;
+    is ended($dial), 0, 'both end';
+    is ended($pid), 0, '... well';
+};
+
+$hd->finish;
+done_testing;

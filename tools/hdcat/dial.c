@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: MIT */
+/* tools/hdcat/dial.c - reach the listener of a ticket: for input and output, or
+ * to see how far it is. */
+#include "tools/hdcat/hdcat.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#define PING_MS 1000
+
+static void on_peer(struct libhd *h, struct libhd_peer *peer,
+		    enum libhd_peer_state state, void *user)
+{
+	struct hdcat *c = user;
+
+	(void)h;
+	if (state == LIBHD_PEER_NOT_HERE && c->s == NULL)
+		fail(c, STATUS_PEER, "nobody listens with this ticket");
+	else if (state == LIBHD_PEER_REFUSED)
+		fail(c, STATUS_RELAY, "the relay lets us speak with nobody");
+	else if (state == LIBHD_PEER_HERE && c->s == NULL)
+		c->peer = peer;
+}
+
+static const struct libhd_events events = {
+	.size = sizeof(events),
+	.state = end_state,
+	.peer = on_peer,
+};
+
+static int open_stream(struct hdcat *c, const char *hello)
+{
+	int r = libhd_stream_open(c->peer, &c->s);
+
+	if (r == 0 && libhd_stream_write(c->s, hello, HELLO_BYTES) ==
+			      HELLO_BYTES)
+		return 0;
+	fail(c, STATUS_BROKEN, "no stream: %s", strerror(-r));
+	return -1;
+}
+
+/* Returns 0: c->s is there; -1: c->status says what is wrong. */
+static int reach(struct hdcat *c, const char *hello)
+{
+	int64_t until = now_us() / 1000 + (int64_t)c->timeout_s * 1000;
+	uint8_t proof[LIBHD_TICKET_NOTE_BYTES];
+	struct libhd_peer *listener;
+
+	if (end_open(c, c->ticket.relay, &c->ticket.relay_key, false, &events) <
+	    0)
+		return -1;
+	libhd_ticket_note(&c->ticket, &c->self, proof);
+	if (libhd_allow(c->h, &c->ticket.listener, &listener) < 0 ||
+	    libhd_knock(listener, proof, sizeof(proof)) < 0) {
+		fail(c, STATUS_USAGE, "the ticket has no key that can be used");
+		return -1;
+	}
+	while (c->status == STATUS_RUNNING && c->peer == NULL) {
+		end_turn(c, NULL, 0, until);
+		if (now_us() / 1000 >= until)
+			fail(c, STATUS_PEER, "the listener does not let us in");
+	}
+	return c->peer != NULL ? open_stream(c, hello) : -1;
+}
+
+int run_dial(struct hdcat *c)
+{
+	if (reach(c, HELLO_CAT) == 0)
+		pipe_run(c);
+	end_finish(c);
+	return c->status;
+}
+
+/* ---- ping ---- */
+
+static void answer(struct hdcat *c, int64_t sent, unsigned i)
+{
+	int64_t until = now_us() / 1000 + (int64_t)c->timeout_s * 1000;
+	char v[8];
+	ssize_t n;
+
+	while ((n = libhd_stream_read(c->s, v, sizeof(v))) == -EAGAIN &&
+	       c->status == STATUS_RUNNING && now_us() / 1000 < until)
+		end_turn(c, NULL, 0, until);
+	if (n != 1)
+		fail(c, STATUS_BROKEN, "no answer%s%s",
+		     n < 0 && n != -EAGAIN ? ": " : "",
+		     n < 0 && n != -EAGAIN ? strerror((int)-n) : "");
+	else
+		printf("%u: %.3f ms\n", i, (double)(now_us() - sent) / 1000);
+	fflush(stdout);
+}
+
+int run_ping(struct hdcat *c)
+{
+	int r = reach(c, HELLO_PING);
+
+	for (unsigned i = 1; r == 0 && c->status == STATUS_RUNNING; i++) {
+		int64_t sent = now_us();
+
+		if (libhd_stream_write(c->s, "p", 1) == 1)
+			answer(c, sent, i);
+		else
+			fail(c, STATUS_BROKEN, "the listener is gone");
+		if (i == c->count && c->status == STATUS_RUNNING)
+			c->status = STATUS_OK;
+		while (c->status == STATUS_RUNNING &&
+		       now_us() - sent < PING_MS * 1000)
+			end_turn(c, NULL, 0, sent / 1000 + PING_MS);
+	}
+	end_finish(c);
+	return c->status;
+}

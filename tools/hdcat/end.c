@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: MIT */
+/* tools/hdcat/end.c - what both ends have. */
+#include "tools/hdcat/hdcat.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#define FINISH_MS 5000
+
+int64_t now_us(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
+void note(const struct hdcat *c, const char *fmt, ...)
+{
+	va_list args;
+
+	if (c->quiet)
+		return;
+	va_start(args, fmt);
+	fputs("hdcat: ", stderr);
+	vfprintf(stderr, fmt, args);
+	fputc('\n', stderr);
+	va_end(args);
+}
+
+void fail(struct hdcat *c, enum status status, const char *fmt, ...)
+{
+	va_list args;
+
+	if (c->status != STATUS_RUNNING)
+		return; /* the first reason counts */
+	c->status = status;
+	va_start(args, fmt);
+	fputs("hdcat: ", stderr);
+	vfprintf(stderr, fmt, args);
+	fputc('\n', stderr);
+	va_end(args);
+}
+
+void end_state(struct libhd *h, enum libhd_state state, void *user)
+{
+	struct hdcat *c = user;
+
+	if (state == LIBHD_PENDING)
+		note(c, "the relay asks a person: %s", libhd_error(h));
+	else if (state == LIBHD_FAILED)
+		fail(c, STATUS_RELAY, "%s", libhd_error(h));
+	else if (state == LIBHD_WAITING && c->was_open)
+		note(c, "%s; trying again", libhd_error(h));
+	else if (state == LIBHD_WAITING)
+		fail(c, STATUS_RELAY, "%s", libhd_error(h));
+	c->was_open |= state == LIBHD_OPEN;
+}
+
+static int identity(struct hdcat *c, struct libhd_identity **ret)
+{
+	int r = c->identity_file != NULL
+			? libhd_identity_open(c->identity_file, ret)
+			: libhd_identity_new(ret);
+
+	if (r < 0) {
+		fail(c, STATUS_USAGE, "%s: %s%s",
+		     c->identity_file != NULL ? c->identity_file : "a key",
+		     strerror(-r),
+		     r == -EPERM ? " (others may read it: chmod 600)" : "");
+		return -1;
+	}
+	c->self = *libhd_identity_key(*ret);
+	return 0;
+}
+
+int end_open(struct hdcat *c, const char *relay,
+	     const struct libhd_key *relay_key, bool listens,
+	     const struct libhd_events *events)
+{
+	struct libhd_identity *id = NULL;
+	struct libhd_conf conf = {
+		.size = sizeof(conf),
+		.relay = relay,
+		.relay_key = relay_key,
+		.ca_file = c->ca_file,
+		.invitation = c->invitation,
+		.credential = c->credential,
+		.agent = "hdcat/" PACKAGE_VERSION,
+		.wants_knocks = listens,
+		.streams = true,
+	};
+	int r;
+
+	if (identity(c, &id) < 0)
+		return -1;
+	conf.identity = id;
+	r = libhd_new(&conf, events, c, &c->h);
+	libhd_identity_free(&id);
+	if (r == 0)
+		return 0;
+	fail(c, STATUS_USAGE, "the relay's name, an invitation, a credential "
+			      "or the CA file is wrong: %s", strerror(-r));
+	return -1;
+}
+
+void end_turn(struct hdcat *c, struct pollfd *fds, unsigned n,
+	      int64_t until_ms)
+{
+	int64_t left = -1;
+
+	if (until_ms != 0) {
+		left = until_ms - now_us() / 1000;
+		left = left < 0 ? 0 : left;
+	}
+	for (unsigned i = 0; i < n; i++)
+		fds[i].revents = 0;
+	if (libhd_poll(c->h, fds, n, (int)left) == -ENOTCONN)
+		fail(c, STATUS_RELAY, "%s", libhd_error(c->h));
+}
+
+void end_finish(struct hdcat *c)
+{
+	int64_t until = now_us() / 1000 + FINISH_MS;
+
+	libhd_stream_close(&c->s);
+	libhd_forbid(&c->peer);
+	while (c->h != NULL && libhd_unsent_bytes(c->h) > 0 &&
+	       now_us() / 1000 < until &&
+	       libhd_state_of(c->h) == LIBHD_OPEN)
+		(void)libhd_poll(c->h, NULL, 0, 100);
+	libhd_free(&c->h);
+}
