@@ -301,9 +301,9 @@ static const struct hd_option audit_options[] = {
 	{ .name = "file",
 	  .type = HD_OPTION_PATH,
 	  AT(audit_file),
-	  .example = "/var/log/hyper-derp/audit.log",
-	  .help = "what operators and rules did, a line of JSON each; "
-		  "`hdctl audit` reads it; none by default" },
+	  .help = "what operators and rules did, a line of JSON each, as "
+		  "/var/log/hyper-derp/audit.log; `hdctl audit` reads it; "
+		  "none by default" },
 	HD_OPTION_END,
 };
 
