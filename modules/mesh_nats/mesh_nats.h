@@ -124,6 +124,7 @@ int dir_send(const struct dir_send *what);
  * dir_requests_msg - a message of the connection. dir_revision - the revision
  * in an answer to a put; 0: there is none, and why in ret_error. */
 void dir_requests_late(uint64_t now_ms);
+void dir_requests_free(void);
 void dir_requests_msg(natsMsg *msg);
 uint64_t dir_revision(const struct dir_answer *a, char ret_error[128]);
 

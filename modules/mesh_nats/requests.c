@@ -108,6 +108,16 @@ void dir_requests_late(uint64_t now_ms)
 	}
 }
 
+void dir_requests_free(void)
+{
+	while (dir.requests != NULL) {
+		struct dir_request *r = dir.requests;
+
+		HASH_DEL(dir.requests, r);
+		free(r);
+	}
+}
+
 static const char *header(natsMsg *msg, const char *name)
 {
 	const char *v = NULL;

@@ -13,7 +13,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { TICK_MS = 200, RETRY_MS = 1000, CLOSE_MS = 1000 };
+enum { TICK_MS = 200, RETRY_MS = 1000, CLOSE_MS = 1000, GOODBYE_MS = 20 };
 
 struct dir_state dir = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
@@ -22,6 +22,7 @@ static struct {
 	pthread_cond_t some;
 	struct dir_op *first, **end;
 	bool stop, runs;
+	bool closed; /* nobody takes any more */
 	pthread_t thread;
 } queue = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
@@ -48,6 +49,32 @@ void dir_error(const char *fmt, ...)
 
 /* ---- the queue ---- */
 
+static bool add(struct dir_op *op)
+{
+	bool closed;
+
+	pthread_mutex_lock(&queue.lock);
+	closed = queue.closed;
+	if (queue.end == NULL)
+		queue.end = &queue.first;
+	if (!closed) {
+		*queue.end = op;
+		queue.end = &op->next;
+	}
+	if (queue.first == op && queue.runs)
+		pthread_cond_signal(&queue.some);
+	pthread_mutex_unlock(&queue.lock);
+	return !closed;
+}
+
+/* What libnats' threads still bring is freed there. */
+static void shut(void)
+{
+	pthread_mutex_lock(&queue.lock);
+	queue.closed = true;
+	pthread_mutex_unlock(&queue.lock);
+}
+
 void dir_op_put(enum dir_op_kind kind, const struct hd_key *key, natsMsg *msg)
 {
 	struct dir_op *op = calloc(1, sizeof(*op));
@@ -60,14 +87,10 @@ void dir_op_put(enum dir_op_kind kind, const struct hd_key *key, natsMsg *msg)
 	op->msg = msg;
 	if (key != NULL)
 		op->key = *key;
-	pthread_mutex_lock(&queue.lock);
-	if (queue.end == NULL)
-		queue.end = &queue.first;
-	*queue.end = op;
-	queue.end = &op->next;
-	if (queue.first == op && queue.runs)
-		pthread_cond_signal(&queue.some);
-	pthread_mutex_unlock(&queue.lock);
+	if (!add(op)) {
+		natsMsg_Destroy(msg);
+		free(op);
+	}
 }
 
 /* Returns all of it: a list. */
@@ -81,7 +104,7 @@ static struct dir_op *take(unsigned wait_ms)
 	until.tv_sec += until.tv_nsec / 1000000000;
 	until.tv_nsec %= 1000000000;
 	pthread_mutex_lock(&queue.lock);
-	if (queue.first == NULL && !queue.stop)
+	if (queue.first == NULL && wait_ms > 0)
 		pthread_cond_timedwait(&queue.some, &queue.lock, &until);
 	first = queue.first;
 	queue.first = NULL;
@@ -176,17 +199,35 @@ static void connect_if_due(void)
 	pthread_mutex_unlock(&dir.lock);
 }
 
-static void end(void)
+/* Who has left with the relay is deleted, and the lease. libnats loses answers
+ * that come while it ends. */
+static void say_goodbye(void)
 {
+	uint64_t until_ms = dir_now_ms() + CLOSE_MS;
+
 	pthread_mutex_lock(&dir.lock);
+	run_all(take(0));
 	if (dir.ready)
 		dir_lease_end();
 	pthread_mutex_unlock(&dir.lock);
-	if (dir.ready)
-		natsConnection_FlushTimeout(dir.nc, CLOSE_MS);
+	while (dir.ready && dir.requests != NULL && dir_now_ms() < until_ms) {
+		struct dir_op *ops = take(GOODBYE_MS);
+
+		pthread_mutex_lock(&dir.lock);
+		run_all(ops);
+		look_at_connection();
+		pthread_mutex_unlock(&dir.lock);
+	}
+}
+
+static void end(void)
+{
+	say_goodbye();
+	shut();
 	dir_disconnect();
 	run_all(take(0));
 	dir_here_free();
+	dir_requests_free();
 	nats_CloseAndWait(CLOSE_MS);
 }
 
@@ -223,7 +264,14 @@ static void set_names(void)
 }
 
 /* The thread's own: a reload replaces the section, also when none of it has
- * changed. Kept for good, as the module. */
+ * changed. */
+static struct dir_conf conf;
+static const char **const texts[] = {
+	&conf.server, &conf.user,    &conf.creds,  &conf.nkey,
+	&conf.tlsca,  &conf.tlscert, &conf.tlskey, &conf.region,
+	&conf.name,   &conf.dial,    &conf.ca_file
+};
+
 static int copy(const char **text)
 {
 	if (*text == NULL)
@@ -239,11 +287,10 @@ static int copy_secret(struct hd_secret *s)
 	if (s->v == NULL)
 		return 0;
 	v = hd_secret_alloc(s->len_bytes);
-	if (v == NULL)
-		return -ENOMEM;
-	memcpy(v, s->v, s->len_bytes);
+	if (v != NULL)
+		memcpy(v, s->v, s->len_bytes);
 	s->v = v;
-	return 0;
+	return v != NULL ? 0 : -ENOMEM;
 }
 
 static int copy_list(struct hd_list *list)
@@ -251,9 +298,9 @@ static int copy_list(struct hd_list *list)
 	const char **v = calloc(list->n + 1, sizeof(*v));
 	int r = v == NULL ? -ENOMEM : 0;
 
-	for (size_t i = 0; i < list->n && r == 0; i++) {
+	for (size_t i = 0; i < list->n && v != NULL; i++) {
 		v[i] = list->v[i];
-		r = copy(&v[i]);
+		r |= copy(&v[i]);
 	}
 	list->v = v;
 	return r;
@@ -261,11 +308,6 @@ static int copy_list(struct hd_list *list)
 
 static int copy_conf(struct hd_module *mod)
 {
-	static struct dir_conf conf;
-	const char **texts[] = { &conf.server, &conf.user,   &conf.creds,
-				 &conf.nkey,   &conf.tlsca,  &conf.tlscert,
-				 &conf.tlskey, &conf.region, &conf.name,
-				 &conf.dial,   &conf.ca_file };
 	int r = 0;
 
 	conf = *(const struct dir_conf *)hd_module_conf(mod);
@@ -276,6 +318,19 @@ static int copy_conf(struct hd_module *mod)
 	r |= copy_secret(&conf.token);
 	dir.conf = &conf;
 	return r != 0 ? -ENOMEM : 0;
+}
+
+static void free_conf(void)
+{
+	for (size_t i = 0; i < HD_ARRAY_N(texts); i++)
+		free((char *)*texts[i]);
+	for (size_t i = 0; conf.relays.v != NULL && i < conf.relays.n; i++)
+		free((char *)conf.relays.v[i]);
+	free((void *)conf.relays.v);
+	hd_secret_free((void *)conf.password.v);
+	hd_secret_free((void *)conf.token.v);
+	conf = (struct dir_conf){ 0 };
+	dir.conf = NULL;
 }
 
 int dir_thread_start(struct hd_module *mod, struct hd_error *err)
@@ -310,4 +365,5 @@ void dir_thread_stop(void)
 	pthread_mutex_unlock(&queue.lock);
 	pthread_join(queue.thread, NULL);
 	queue.runs = false;
+	free_conf();
 }
