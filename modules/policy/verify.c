@@ -8,6 +8,7 @@
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include "modules/policy/service.h"
 
 /* As Go's netip prints it: IPv4 as such, on a listener for both, too. */
@@ -54,17 +55,32 @@ void policy_take_name(const char *text, char ret[POLICY_NAME_BYTES])
 	snprintf(ret, POLICY_NAME_BYTES, "%.*s", (int)n, n > 0 ? text : "");
 }
 
+/* Without case, as Go's decoder, which derper has, takes it. Returns NULL:
+ * there is none, or more than one. */
+static json_t *member(json_t *answer, const char *name)
+{
+	json_t *found = NULL, *v;
+	const char *key;
+	unsigned n = 0;
+
+	json_object_foreach (answer, key, v)
+		if (strcasecmp(key, name) == 0) {
+			found = v;
+			n++;
+		}
+	return n == 1 ? found : NULL;
+}
+
 int policy_verify_answer(const char *body, size_t n,
 			 char ret_name[POLICY_NAME_BYTES])
 {
 	json_t *answer = json_loadb(body, n, JSON_REJECT_DUPLICATES, NULL);
-	const json_t *allow = json_object_get(answer, "Allow");
+	const json_t *allow = member(answer, "Allow");
 	int r = json_is_boolean(allow) ? json_is_true(allow) : -EPROTO;
 
 	if (r >= 0)
-		policy_take_name(
-			json_string_value(json_object_get(answer, "Name")),
-			ret_name);
+		policy_take_name(json_string_value(member(answer, "Name")),
+				 ret_name);
 	json_decref(answer);
 	return r;
 }
