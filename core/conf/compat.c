@@ -316,23 +316,60 @@ static bool is_taken(const struct hd_conf *conf, const char *path)
 	return false;
 }
 
-/* Keys that keep somebody out must not pass for being in force without their
+static bool names_module(const char *entry, const char *module)
+{
+	const char *slash = strrchr(entry, '/');
+	const char *base = slash != NULL ? slash + 1 : entry;
+	size_t n = strlen(module);
+
+	return strncmp(base, module, n) == 0 &&
+	       (base[n] == '\0' ||
+		(slash != NULL && strcmp(base + n, ".so") == 0));
+}
+
+/* Without a section it lets nobody in: who has it skipped would let in all.
+ * Those of --print-example have no line; one that is not optional has stopped
+ * the start, or a reload names it for the next one. */
+static int check_skipped(const struct hd_conf *conf, const char *module,
+			 struct hd_error *err)
+{
+	for (size_t i = 0; i < conf->n_load_module; i++) {
+		const struct hd_load_conf *e = &conf->load_module[i];
+
+		if (e->optional && e->line > 0 &&
+		    names_module(e->name, module))
+			return hd_error_set(
+				err, -EINVAL,
+				"%s:%u: the module %s, which says who may log "
+				"in, is not loaded, so everybody could; "
+				"install or load it, or take it out of "
+				"`load_module`",
+				e->file, e->line, module);
+	}
+	return 0;
+}
+
+/* What keeps somebody out must not pass for being in force without its
  * module. */
 int hd_compat_finish(const struct hd_conf *conf, struct hd_error *err)
 {
 	static const char *const restricting[] = { "policy" };
+	int r = 0;
 
-	for (size_t i = 0; i < HD_ARRAY_N(restricting); i++) {
+	for (size_t i = 0; i < HD_ARRAY_N(restricting) && r == 0; i++) {
 		const char *path = restricting[i];
 		struct hd_node *node = hd_node_find(conf->priv->root, path);
 
-		if (node != NULL && !is_off(node) && !is_taken(conf, path))
+		if (is_taken(conf, path))
+			continue;
+		if (node != NULL && !is_off(node))
 			return hd_node_error(node, err,
 					     "`%s` keeps peers out, and the "
 					     "module %s that would do it is "
 					     "not loaded; load it or remove "
 					     "the key",
 					     path, path);
+		r = check_skipped(conf, path, err);
 	}
-	return 0;
+	return r;
 }

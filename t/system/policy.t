@@ -372,8 +372,11 @@ subtest 'only the file of the module is gone' => sub {
     for my $case (
         ['[derp, policy]',                           qr/no file policy\.so in \Q$dir\E; install the module/],
         ['[derp, {name: policy, optional: true}]',   qr/`policy` keeps peers out, and the module policy that would do it is not loaded/],
+        ['[derp, {name: policy, optional: true}]',   qr/the module policy, which says who may log in, is not loaded, so everybody could/, 'no section'],
     ) {
-        HyperDerp::Test::spew($other->{file}, $yaml =~ s/^load_module: .*/load_module: $case->[0]/mr);
+        my $text = $yaml =~ s/^load_module: .*/load_module: $case->[0]/mr;
+        $text =~ s/^policy:\n  default: deny\n//m or die if $case->[2];
+        HyperDerp::Test::spew($other->{file}, $text);
         for my $words ('-t', '') {
             my $text = qx{timeout 60 $program $words -c $other->{file} 2>&1};
             like $? >> 8, qr/^(?:1|78)$/, "load_module: $case->[0], $words: no start";

@@ -178,6 +178,23 @@ static void what_kept_peers_out_stops_the_start(void **state)
 			    "text:1: `policy` keeps peers out, and the module "
 			    "policy that would do it is not loaded; load it or "
 			    "remove the key");
+	assert_int_equal(-EINVAL,
+			 finish("load_module:\n"
+				"- derp\n"
+				"- {name: policy, optional: true}\n"
+				"policy: {}\n",
+				&err));
+	assert_string_equal(err.text,
+			    "text:3: the module policy, which says who may log "
+			    "in, is not loaded, so everybody could; install "
+			    "or load it, or take it out of `load_module`");
+	assert_int_equal(-EINVAL, finish("load_module: [{name: /opt/policy.so, "
+					 "optional: true}]",
+					 &err));
+	assert_int_equal(0, finish("load_module: [{name: policy2, "
+				   "optional: true}]",
+				   &err));
+	assert_int_equal(0, finish("load_module: [derp, policy]", &err));
 	for (size_t i = 0; i < HD_ARRAY_N(off); i++) {
 		assert_int_equal(0, finish(off[i], &err));
 		assert_string_equal(logged,
