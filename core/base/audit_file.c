@@ -8,6 +8,21 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* A machine that lost its power may have left a line without its end: the next
+ * one must not be part of it. */
+static void end_last_line(int fd)
+{
+	struct stat st;
+	char last;
+
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size == 0 ||
+	    pread(fd, &last, 1, st.st_size - 1) != 1 || last == '\n')
+		return;
+	if (write(fd, "\n", 1) != 1)
+		hd_log_warn("audit: a line has no end: error=\"%s\"",
+			    strerror(errno));
+}
+
 int hd_audit_fd_open(const char *path)
 {
 	int fd = open(path,
@@ -15,7 +30,10 @@ int hd_audit_fd_open(const char *path)
 			      O_NONBLOCK,
 		      0640);
 
-	return fd < 0 ? -errno : fd;
+	if (fd < 0)
+		return -errno;
+	end_last_line(fd);
+	return fd;
 }
 
 bool hd_audit_fd_is_at(int fd, const char *path)

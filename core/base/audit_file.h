@@ -4,7 +4,8 @@
 #pragma once
 #include <hyper-derp/base.h>
 
-/* hd_audit_fd_open - returns a descriptor, or negative errno.
+/* hd_audit_fd_open - returns a descriptor, or negative errno. A last line
+ * without an end gets one.
  * hd_audit_fd_is_at - whether the path still leads to it. */
 int hd_audit_fd_open(const char *path);
 bool hd_audit_fd_is_at(int fd, const char *path);

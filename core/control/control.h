@@ -165,7 +165,8 @@ unsigned hd_control_calls(const struct hd_module *mod);
 
 /* hd_control_audit - a command is over, or was refused: a line for the audit
  * log. @entry, @values  NULL: it did not come so far;
- * without an entry the log is told, too
+ * without an entry the log is told, too. Who may not: 20 lines a second are
+ * written at most; the next says how many more there were. Main thread.
  * @why  "" there is nothing to say */
 void hd_control_audit(const struct hd_who *who,
 		      const struct hd_command_entry *entry,

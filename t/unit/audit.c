@@ -2,6 +2,8 @@
 /* t/unit/audit.c - the audit log: whole lines of JSON, and what happens when
  * the file is moved, removed, or the disk is full. */
 #include "core/base/audit.h"
+#include "core/base/clock.h"
+#include "core/control/control.h"
 #include "t/unit/unit.h"
 #include <errno.h>
 #include <jansson.h>
@@ -49,7 +51,7 @@ static void begin(void)
 }
 
 /* The lines of a file, each of which must be an object; those of @what.
- * @ret_sum  the sum of their member "lines" */
+ * @ret_sum  the sum of their members "lines" and "more" */
 static unsigned lines_of(const char *name, const char *what, uint64_t *ret_sum)
 {
 	static char line[HD_AUDIT_LINE_MAX_BYTES + 2];
@@ -70,7 +72,10 @@ static unsigned lines_of(const char *name, const char *what, uint64_t *ret_sum)
 			n++;
 			if (ret_sum != NULL)
 				*ret_sum += (uint64_t)json_integer_value(
-					json_object_get(o, "lines"));
+						    json_object_get(o,
+								    "lines")) +
+					    (uint64_t)json_integer_value(
+						    json_object_get(o, "more"));
 		}
 		json_decref(o);
 	}
@@ -160,6 +165,51 @@ static void a_removed_file_comes_back(void **state)
 	assert_int_equal(lines_of(path, "m.second", NULL), 1);
 }
 
+static void a_line_without_end_stays_alone(void **state)
+{
+	FILE *f = fopen(path, "w");
+	char line[1000];
+
+	(void)state;
+	assert_true(fputs("{\"time\":\"2026-", f) >= 0);
+	fclose(f);
+	for (unsigned i = 0; i < 2; i++) {
+		begin();
+		hd_audit("m.next", NULL);
+		hd_audit_close();
+	}
+	f = fopen(path, "r");
+	assert_non_null(fgets(line, sizeof(line), f));
+	assert_string_equal(line, "{\"time\":\"2026-\n");
+	for (unsigned i = 0; i < 2; i++) {
+		assert_non_null(fgets(line, sizeof(line), f));
+		assert_non_null(strstr(line, "\"what\":\"m.next\"}\n"));
+	}
+	assert_null(fgets(line, sizeof(line), f));
+	fclose(f);
+}
+
+static void who_may_not_cannot_fill_it(void **state)
+{
+	enum { AT_ONCE = 10000 };
+	const struct hd_who who = { .uid = 12345 };
+	uint64_t more = 0, second;
+	unsigned n;
+
+	(void)state;
+	begin();
+	for (unsigned i = 0; i < AT_ONCE; i++)
+		hd_control_audit(&who, NULL, NULL, "not_permitted", "");
+	second = hd_clock_ns() / 1000000000;
+	while (hd_clock_ns() / 1000000000 == second)
+		usleep(10000);
+	hd_control_audit(&who, NULL, NULL, "not_permitted", "");
+	hd_audit_close();
+	n = lines_of(path, "command", &more);
+	assert_true(n > 20 && n < AT_ONCE / 2);
+	assert_int_equal(n + more, AT_ONCE + 1);
+}
+
 /* No write goes beyond so many bytes of a file: as on a full disk, but for
  * this process only. */
 static void let_grow(rlim_t bytes)
@@ -227,6 +277,10 @@ int main(void)
 		cmocka_unit_test(a_bad_file_names_the_remedy),
 		cmocka_unit_test_teardown(a_rotated_file_is_left, remove_files),
 		cmocka_unit_test_teardown(a_removed_file_comes_back,
+					  remove_files),
+		cmocka_unit_test_teardown(a_line_without_end_stays_alone,
+					  remove_files),
+		cmocka_unit_test_teardown(who_may_not_cannot_fill_it,
 					  remove_files),
 		cmocka_unit_test_teardown(a_full_disk_keeps_lines_waiting,
 					  remove_files),
