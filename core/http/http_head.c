@@ -25,8 +25,10 @@ static size_t take_escape(const char *p, const char *end, char *ret)
 	int high = end - p > 2 ? digit(p[1]) : -1;
 	int low = high >= 0 ? digit(p[2]) : -1;
 
+	if (low < 0)
+		return 0;
 	*ret = (char)(high << 4 | low);
-	return low < 0 || *ret == '\0' ? 0 : 3;
+	return *ret == '\0' ? 0 : 3;
 }
 
 /* Returns what is behind the text; NULL: it is malformed. */
