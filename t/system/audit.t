@@ -100,6 +100,9 @@ subtest 'followed' => sub {
     local $SIG{ALRM} = sub { die "no line\n" };
     alarm 60;
     like scalar(<$out>), qr/command="log level" level=info result=ok$/, 'a line as it comes';
+    truncate $file, 0 or die $!;
+    ctl($hd, qw(log level debug));
+    like scalar(<$out>), qr/command="log level" level=debug result=ok$/, '... also of a file that was cut';
     alarm 0;
     kill TERM => $pid;
     close $out;
@@ -117,7 +120,8 @@ subtest 'names' => sub {
 
 subtest 'a relay that is down' => sub {
     $hd->stop;
-    like $hd->ctl('audit', '--file', $file, qw(--what log)), qr/log reopen/, '--file';
+    like $hd->ctl('audit', '--file', $file, qw(--what log)), qr/log level/, '--file';
+    like $hd->ctl('audit', '--file', $hd->{dir}), qr/cannot read \Q$hd->{dir}\E: Is a directory/, '... a folder';
     my $why = qr/cannot reach|no relay|--file FILE/;
     like $hd->ctl('audit'), $why, '... else it is said' unless -e '/var/log/hyper-derp/audit.log';
     $hd->{conf} = "audit: {file: $hd->{dir}/nowhere/audit.log}\n";

@@ -314,6 +314,15 @@ static bool is_replaced(const char *file, FILE *f)
 	       (is.st_ino != was.st_ino || is.st_dev != was.st_dev);
 }
 
+/* As logrotate's copytruncate does. */
+static bool is_cut(FILE *f)
+{
+	struct stat st;
+	long at = ftell(f);
+
+	return at >= 0 && fstat(fileno(f), &st) == 0 && st.st_size < at;
+}
+
 /* Until Ctrl-C, or nobody reads us. A file that was rotated is read to its end
  * before the new one. */
 static void follow(struct reading *r, const char *file, FILE **f)
@@ -324,6 +333,8 @@ static void follow(struct reading *r, const char *file, FILE **f)
 		bool replaced = is_replaced(file, *f);
 		FILE *next = replaced ? fopen(file, "re") : NULL;
 
+		if (is_cut(*f))
+			rewind(*f);
 		read_lines(r, *f);
 		if (next != NULL) {
 			(void)fclose(*f);
@@ -347,6 +358,13 @@ static int read_file(struct reading *r, const char *file)
 					  "");
 	read_rotated(r, file);
 	read_lines(r, f);
+	if (ferror(f)) {
+		int e = errno; /* a folder can be opened */
+
+		(void)fclose(f);
+		return hdctl_fail(HDCTL_REFUSED, "cannot read %s: %s", file,
+				  strerror(e));
+	}
 	if (r->follow) {
 		interrupt_begin(&r->h->ask);
 		follow(r, file, &f);
