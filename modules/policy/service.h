@@ -16,6 +16,10 @@ const char *policy_verify_request(const struct policy_subject *who,
 int policy_verify_answer(const char *body, size_t n,
 			 char ret_name[POLICY_NAME_BYTES]);
 
+/* How jansson reads what is said, as Go does: a number that fits nowhere, or a
+ * NUL, in a member that nobody asks for makes it no other answer. */
+#define POLICY_JSON_FLAGS (JSON_DECODE_INT_AS_REAL | JSON_ALLOW_NUL)
+
 /* policy_take_name - of a key, as others write it; "" where it has characters
  * that would break a line. */
 void policy_take_name(const char *text, char ret[POLICY_NAME_BYTES]);

@@ -74,7 +74,8 @@ static json_t *member(json_t *answer, const char *name)
 int policy_verify_answer(const char *body, size_t n,
 			 char ret_name[POLICY_NAME_BYTES])
 {
-	json_t *answer = json_loadb(body, n, JSON_REJECT_DUPLICATES, NULL);
+	json_t *answer = json_loadb(
+		body, n, JSON_REJECT_DUPLICATES | POLICY_JSON_FLAGS, NULL);
 	const json_t *allow = member(answer, "Allow");
 	int r = json_is_boolean(allow) ? json_is_true(allow) : -EPROTO;
 

@@ -56,7 +56,7 @@ int policy_whois_answer(unsigned status, const char *body, size_t n,
 		return 0; /* in none of its peers */
 	if (status != 200)
 		return -EPROTO;
-	answer = json_loadb(body, n, 0, NULL);
+	answer = json_loadb(body, n, POLICY_JSON_FLAGS, NULL);
 	r = take_node(json_object_get(answer, "Node"), key, ret_name);
 	json_decref(answer);
 	return r;

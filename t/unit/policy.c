@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* t/unit/policy.c - rules, limits and revocations. */
 #include "modules/policy/service.h"
-#include <arpa/inet.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,17 +13,6 @@ bool __wrap_hd_conf_has_listener(const char *name);
 bool __wrap_hd_conf_has_listener(const char *name)
 {
 	return strcmp(name, "public") == 0;
-}
-
-static union hd_addr addr_of(const char *text)
-{
-	union hd_addr a = { .sa = { .sa_family = AF_INET } };
-
-	if (inet_pton(AF_INET, text, &a.in.sin_addr) == 1)
-		return a;
-	a.sa.sa_family = AF_INET6;
-	assert_int_equal(inet_pton(AF_INET6, text, &a.in6.sin6_addr), 1);
-	return a;
 }
 
 /* ---- rules ---- */
@@ -209,66 +197,7 @@ static void revocations(void **state)
 	policy_revoked_drop(&r);
 }
 
-/* ---- admission services ---- */
-
-static void requests(void **state)
-{
-	const struct hd_key key = key_of(0xab);
-	const union hd_addr four = addr_of("192.0.2.7"),
-			    mapped = addr_of("::ffff:192.0.2.7"),
-			    six = addr_of("2001:db8::7");
-	const union hd_addr *const from[] = { &four, &mapped, &six };
-	char buf[POLICY_REQUEST_BYTES];
-
-	(void)state;
-	for (size_t i = 0; i < HD_ARRAY_N(from); i++) {
-		const struct policy_subject who = { .key = &key,
-						    .from = from[i] };
-
-		policy_verify_request(&who, buf);
-		assert_non_null(strstr(buf, "{\"NodePublic\":\"nodekey:abab"));
-		assert_non_null(strstr(buf, i < 2 ? "\"Source\":\"192.0.2.7\"}"
-						  : "\"2001:db8::7\"}"));
-	}
-}
-
-static void answers(void **state)
-{
-	static const struct {
-		const char *body;
-		int want;
-		const char *name;
-	} cases[] = {
-		{ "{\"Allow\":true}", 1, "" },
-		{ "{\"Allow\":false,\"Name\":\"bob\"}", 0, "bob" },
-		{ "{\"Allow\":true,\"Name\":\"two\\nlines\"}", 1, "" },
-		{ "{\"Allow\":true,\"Name\":7,\"More\":[]}", 1, "" },
-		{ "{\"Allow\":1}", -EPROTO, "before" },
-		{ "{\"Allow\":1,\"Name\":\"bob\"}", -EPROTO, "before" },
-		{ "{\"Allow\":true,\"Allow\":false}", -EPROTO, "before" },
-		{ "{\"allow\":true,\"name\":\"eve\"}", 1, "eve" },
-		{ "{\"ALLOW\":false}", 0, "" },
-		{ "{\"Allow\":true,\"allow\":false}", -EPROTO, "before" },
-		{ "{\"allow\":false,\"Allow\":true}", -EPROTO, "before" },
-		{ "{\"Allowed\":true}", -EPROTO, "before" },
-		{ "{\"Allow\":null}", -EPROTO, "before" },
-		{ "[{\"Allow\":true}]", -EPROTO, "before" },
-		{ "{\"Allow\":true", -EPROTO, "before" },
-		{ "true", -EPROTO, "before" },
-		{ "", -EPROTO, "before" },
-	};
-	char name[POLICY_NAME_BYTES];
-
-	(void)state;
-	for (size_t i = 0; i < HD_ARRAY_N(cases); i++) {
-		strcpy(name, "before"); /* what is no answer leaves it */
-		assert_int_equal(policy_verify_answer(cases[i].body,
-						      strlen(cases[i].body),
-						      name),
-				 cases[i].want);
-		assert_string_equal(name, cases[i].name);
-	}
-}
+/* ---- limits ---- */
 
 static void limits_are_given(void **state)
 {
@@ -347,8 +276,6 @@ int main(void)
 		cmocka_unit_test(bad_rules),
 		cmocka_unit_test(rules_for_nobody_in_particular),
 		cmocka_unit_test(revocations),
-		cmocka_unit_test(requests),
-		cmocka_unit_test(answers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: MIT */
+/* t/unit/policy_said.c - what admission services are asked, and how their
+ * answers are read. */
+#include "modules/policy/service.h"
+#include <errno.h>
+#include <string.h>
+#include "t/unit/policy_key.h"
+#include "t/unit/unit.h"
+
+static void requests(void **state)
+{
+	const struct hd_key key = key_of(0xab);
+	const union hd_addr four = addr_of("192.0.2.7"),
+			    mapped = addr_of("::ffff:192.0.2.7"),
+			    six = addr_of("2001:db8::7");
+	const union hd_addr *const from[] = { &four, &mapped, &six };
+	char buf[POLICY_REQUEST_BYTES];
+
+	(void)state;
+	for (size_t i = 0; i < HD_ARRAY_N(from); i++) {
+		const struct policy_subject who = { .key = &key,
+						    .from = from[i] };
+
+		policy_verify_request(&who, buf);
+		assert_non_null(strstr(buf, "{\"NodePublic\":\"nodekey:abab"));
+		assert_non_null(strstr(buf, i < 2 ? "\"Source\":\"192.0.2.7\"}"
+						  : "\"2001:db8::7\"}"));
+	}
+}
+
+static void answers(void **state)
+{
+	static const struct {
+		const char *body;
+		int want;
+		const char *name;
+	} cases[] = {
+		{ "{\"Allow\":true}", 1, "" },
+		{ "{\"Allow\":false,\"Name\":\"bob\"}", 0, "bob" },
+		{ "{\"Allow\":true,\"Name\":\"two\\nlines\"}", 1, "" },
+		{ "{\"Allow\":true,\"Name\":7,\"More\":[]}", 1, "" },
+		{ "{\"Allow\":1}", -EPROTO, "before" },
+		{ "{\"Allow\":1,\"Name\":\"bob\"}", -EPROTO, "before" },
+		{ "{\"Allow\":true,\"Allow\":false}", -EPROTO, "before" },
+		{ "{\"allow\":true,\"name\":\"eve\"}", 1, "eve" },
+		{ "{\"ALLOW\":false}", 0, "" },
+		{ "{\"Allow\":true,\"N\":36893488147419103232,"
+		  "\"S\":\"\\u0000\"}",
+		  1, "" },
+		{ "{\"Allow\":true,\"Name\":\"al\\u0000ice\"}", 1, "al" },
+		{ "{\"Allow\":true,\"allow\":false}", -EPROTO, "before" },
+		{ "{\"allow\":false,\"Allow\":true}", -EPROTO, "before" },
+		{ "{\"Allowed\":true}", -EPROTO, "before" },
+		{ "{\"Allow\":null}", -EPROTO, "before" },
+		{ "[{\"Allow\":true}]", -EPROTO, "before" },
+		{ "{\"Allow\":true", -EPROTO, "before" },
+		{ "true", -EPROTO, "before" },
+		{ "", -EPROTO, "before" },
+	};
+	char name[POLICY_NAME_BYTES];
+
+	(void)state;
+	for (size_t i = 0; i < HD_ARRAY_N(cases); i++) {
+		strcpy(name, "before"); /* what is no answer leaves it */
+		assert_int_equal(policy_verify_answer(cases[i].body,
+						      strlen(cases[i].body),
+						      name),
+				 cases[i].want);
+		assert_string_equal(name, cases[i].name);
+	}
+}
+
+static void nested_without_end(void **state)
+{
+	static char body[100000];
+	char name[POLICY_NAME_BYTES] = "";
+
+	(void)state;
+	memset(body, '[', sizeof(body));
+	memcpy(body, "{\"Allow\":true,\"x\":", 18);
+	assert_int_equal(policy_verify_answer(body, sizeof(body), name),
+			 -EPROTO);
+}
+
+#define NODE "{\"Node\":{\"Key\":\"nodekey:" ABAB "\""
+#define ABAB16 "abababababababab"
+#define ABAB ABAB16 ABAB16 ABAB16 ABAB16
+
+static void nodes(void **state)
+{
+	static const struct {
+		unsigned status;
+		const char *body;
+		int want;
+		const char *name;
+	} cases[] = {
+		{ 200, NODE ",\"ComputedName\":\"laptop\"}}", 1, "laptop" },
+		{ 200, NODE ",\"Name\":\"a.ts.net.\"}}", 1, "a.ts.net." },
+		/* a grant has any JSON in it */
+		{ 200, NODE "},\"CapMap\":{\"x\":[18446744073709551615]}}", 1,
+		  "" },
+		{ 200, "{\"Node\":{\"Key\":\"nodekey:abab\"}}", -EPROTO, "" },
+		{ 200, "{\"Node\":null}", -EPROTO, "" },
+		{ 200, "", -EPROTO, "" },
+		{ 404, "", 0, "" },
+		{ 400, NODE "}}", -EPROTO, "" },
+	};
+	struct hd_key key;
+
+	(void)state;
+	memset(&key, 0xab, sizeof(key));
+	for (size_t i = 0; i < HD_ARRAY_N(cases); i++) {
+		char name[POLICY_NAME_BYTES] = "";
+		const char *body = cases[i].body;
+
+		assert_int_equal(policy_whois_answer(cases[i].status, body,
+						     strlen(body), &key, name),
+				 cases[i].want);
+		assert_string_equal(name, cases[i].name);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(requests),
+		cmocka_unit_test(answers),
+		cmocka_unit_test(nested_without_end),
+		cmocka_unit_test(nodes),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
