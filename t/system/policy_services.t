@@ -123,5 +123,29 @@ subtest 'who is here is asked about again' => sub {
     ok $c->ping, '... the other one stays';
 };
 
+# What a service says is kept for the key: whether it counts is each login's own.
+subtest 'a token beside a service' => sub {
+    my $token = 'a' x 32;
+    my $with = sub ($login, $text) {
+        my $head = $login->{head} =~ s{\r\n}{\r\nAuthorization: Bearer $text\r\n}r;
+        return HyperDerp::Raw->start($hd, { %$login, head => $head });
+    };
+    allows $x, $bob;
+    reload "  rules: [{url: '$x->{url}token', token: $token}]\n  ask_timeout: 9s\n";
+    my $in = $with->($bob, $token);
+    ok $in->admitted, 'the service is asked, and allows';
+    is denied($bob), $list, 'the same key without the token';
+    my $c = $with->($bob, 'b' x 32);
+    ok !$c->admitted && $c->closed, '... or with another one';
+    ok $with->($bob, $token)->admitted, '... with it, by the kept answer';
+    says $x, 'wait';
+    my $waits = $with->($carol, $token);
+    ok HyperDerp::Test::wait_for(sub { HyperDerp::Test::slurp("$x->{file}.said") =~ /\Q$carol->{key}\E.*\n\z/ }), 'one waits for an answer';
+    is denied($carol), $list, '... the same key without the token does not';
+    allows $x, $bob, $carol;
+    ok $waits->admitted, '... and the first is let in';
+    ok $in->ping, 'who was in stays';
+};
+
 $hd->finish;
 done_testing;
