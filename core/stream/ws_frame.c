@@ -86,6 +86,31 @@ static unsigned head_needs(const struct hd_ws_frames *f)
 	return f->head_bytes < 2 ? 2 : 2 + length_bytes(f->head) + 4;
 }
 
+/* In a control frame's payload, or in a message's. */
+static bool is_payload_sound(const struct hd_ws_frames *f)
+{
+	unsigned opcode = f->head[0] & OPCODE;
+
+	if (f->head_bytes != head_needs(f))
+		return false;
+	if (is_control(opcode))
+		return opcode <= HD_WS_OP_PONG &&
+		       f->left <= HD_WS_CONTROL_MAX_BYTES &&
+		       f->left + f->control_bytes <= HD_WS_CONTROL_MAX_BYTES;
+	return f->control_bytes == 0 && hd_ws_under_way(f) &&
+	       f->left <= f->message_bytes;
+}
+
+bool hd_ws_is_sound(const struct hd_ws_frames *f)
+{
+	if (f->opcode > HD_WS_OP_BINARY || f->message_bytes > f->limit_bytes)
+		return false;
+	if (f->in_payload)
+		return is_payload_sound(f);
+	return f->control_bytes == 0 && f->head_bytes < head_needs(f) &&
+	       (f->head_bytes < 2 || begins_wrong(f) == 0);
+}
+
 /* Returns the bytes taken; all of them, unless the head is whole or wrong. */
 static size_t take_head(struct hd_ws_frames *f, const uint8_t *p, size_t n,
 			unsigned *ret_code)

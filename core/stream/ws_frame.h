@@ -64,6 +64,10 @@ struct hd_ws_event {
 size_t hd_ws_next(struct hd_ws_frames *f, uint8_t *p, size_t n,
 		  struct hd_ws_event *ret_event);
 
+/* hd_ws_is_sound - whether hd_ws_next() may go on with what another process has
+ * written down: its counts are within their arrays and fit each other. */
+bool hd_ws_is_sound(const struct hd_ws_frames *f);
+
 /* hd_ws_under_way - a message has begun and not ended. */
 static inline bool hd_ws_under_way(const struct hd_ws_frames *f)
 {

@@ -66,13 +66,17 @@ static int take_item(struct image *i, const struct hd_snap_item *item,
 	return hd_snap_unknown(item, "a WebSocket", err);
 }
 
+/* Its byte is as it was written, and may be none of a bool's. */
+static bool is_bool(const bool *p)
+{
+	return *(const uint8_t *)p <= 1;
+}
+
 static bool is_whole(const struct image *i)
 {
-	const struct hd_ws_frames *in = &i->ws.in;
-
 	return hd_snap_whole(fields, HD_ARRAY_N(fields), i->seen) &&
-	       in->head_bytes <= sizeof(in->head) &&
-	       in->control_bytes <= sizeof(in->control);
+	       is_bool(&i->ws.in.in_payload) && is_bool(&i->ws.heard) &&
+	       hd_ws_is_sound(&i->ws.in);
 }
 
 static int make(struct image *i, struct hd_ws **ret)
