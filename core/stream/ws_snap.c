@@ -51,6 +51,14 @@ struct image {
 	char *subprotocol, *reason;
 };
 
+/* It stands in a Close frame, behind its code. */
+static int take_reason(struct image *i, const struct hd_snap_item *item)
+{
+	return item->in.n <= HD_WS_CONTROL_MAX_BYTES - 2
+		       ? hd_snap_to_text(item, &i->reason)
+		       : -EBADMSG;
+}
+
 static int take_item(struct image *i, const struct hd_snap_item *item,
 		     struct hd_error *err)
 {
@@ -62,7 +70,7 @@ static int take_item(struct image *i, const struct hd_snap_item *item,
 	if (item->tag == HD_SNAP_WS_SUBPROTOCOL)
 		return hd_snap_to_text(item, &i->subprotocol);
 	if (item->tag == HD_SNAP_WS_REASON)
-		return hd_snap_to_text(item, &i->reason);
+		return take_reason(i, item);
 	return hd_snap_unknown(item, "a WebSocket", err);
 }
 

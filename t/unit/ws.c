@@ -460,6 +460,20 @@ static void broken_elsewhere(void **state)
 	assert_int_equal(moved(), 0);
 }
 
+static void a_reason_elsewhere(void **state)
+{
+	char text[125];
+
+	(void)state;
+	memset(text, 'a', sizeof(text));
+	text[124] = '\0';
+	ws->reason = strdup(text);
+	assert_int_equal(moved(), -EBADMSG); /* a Close frame has no room */
+	ws->reason[123] = '\0';
+	assert_int_equal(moved(), 0);
+	assert_int_equal(strlen(ws->reason), 123);
+}
+
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
 
 int main(void)
@@ -479,6 +493,7 @@ int main(void)
 		TEST(a_reload_leaves_no_such_reason),
 		TEST(goes_on_in_another_process),
 		TEST(broken_elsewhere),
+		TEST(a_reason_elsewhere),
 		cmocka_unit_test(heads_of_our_frames),
 		cmocka_unit_test(accept_value),
 	};
