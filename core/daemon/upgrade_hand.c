@@ -235,10 +235,26 @@ static void count_refused(struct hd_give *g, const uint8_t *refused)
 		};
 }
 
+/* Why clients cannot move: others are closed without a question. */
+static const char *why_clients_stay(const struct hd_upgrade_report *r,
+				    bool *ret_more)
+{
+	const char *why = "";
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < r->n; i++)
+		if (r->v[i].peers && n++ == 0)
+			why = r->v[i].why;
+	*ret_more = n > 1;
+	return why;
+}
+
 static int check_rest(const struct hd_give *g, bool close_rest,
 		      struct hd_error *err)
 {
 	const struct hd_upgrade_report *r = g->report;
+	bool more;
+	const char *why = why_clients_stay(r, &more);
 
 	if (r->closed_peers == 0 || close_rest)
 		return 0;
@@ -246,9 +262,8 @@ static int check_rest(const struct hd_give *g, bool close_rest,
 			    "%u of %u clients cannot move (%s%s): nothing has "
 			    "changed; with --close-rest they are closed and "
 			    "come back",
-			    r->closed_peers, r->closed_peers + r->moved,
-			    r->n > 0 ? r->v[0].why : "",
-			    r->n > 1 ? ", ..." : "");
+			    r->closed_peers, r->closed_peers + r->moved, why,
+			    more ? ", ..." : "");
 }
 
 /* @ret_refused  a byte for each connection of the snapshot: those that were

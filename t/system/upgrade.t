@@ -207,6 +207,15 @@ subtest 'a unit that would end with the old process' => sub {
     $hd->finish;
 };
 
+# Reads until it has come; what a WebSocket's frames carry stands in them as it is.
+sub hears ($s, $what) {
+    my $got = '';
+    while (index($got, $what) < 0) {
+        IO::Select->new($s)->can_read(30) && sysread($s, $got, 4096, length $got) or return 0;
+    }
+    return 1;
+}
+
 subtest 'a new binary that fails changes nothing' => sub {
     my $hd = HyperDerp::Test->start(workers => 2);
     my ($alice, $bob) = map { $hd->client(plain => $_ == 1) } 1 .. 2;
@@ -223,6 +232,11 @@ subtest 'a new binary that fails changes nothing' => sub {
         reach($alice, $bob, "$mode: there");
         reach($bob, $alice, "$mode: and back");
     }
+    my $web = $hd->socket($hd->{plain});
+    print {$web} "GET /robots.txt HTTP/1.1\r\nHost: x\r\n\r\n";
+    ok hears($web, "\r\n\r\n"), 'a browser';
+    like fake($hd, 'refused'), qr/of 2 clients cannot move \(refused by/, '... is not why clients stay';
+    close $web;
     like try_upgrade($hd, '--binary', '/nowhere/hyper-derp'), qr/cannot be started/, 'no such file';
     like try_upgrade($hd, '--binary', '/bin/false'), qr/ended with status 1/, 'no hyper-derp';
     reach($alice, $hd->client, 'to a new client');
@@ -262,15 +276,6 @@ subtest 'a key with several connections' => sub {
 
 # A frame of a browser, whose mask changes nothing.
 sub browser_frame ($data) { return pack('CCN', 0x82, 0x80 | length $data, 0) . $data }
-
-# Reads until it has come; what a WebSocket's frames carry stands in them as it is.
-sub hears ($s, $what) {
-    my $got = '';
-    while (index($got, $what) < 0) {
-        IO::Select->new($s)->can_read(30) && sysread($s, $got, 4096, length $got) or return 0;
-    }
-    return 1;
-}
 
 subtest 'WebSocket' => sub {
     my $hd = HyperDerp::Test->start(workers => 2, no_tls => 1);
