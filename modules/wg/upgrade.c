@@ -82,6 +82,7 @@ static int pack_worker(struct hd_module *mod, struct hd_worker *w,
 		return 0;
 	e->now_ms = hd_now_ms(w);
 	read_paths(e);
+	wg_paths_count(e); /* the new one's counters begin with ours */
 	s = wg_save_all(e);
 	if (s == NULL)
 		return -ENOMEM;
