@@ -314,7 +314,9 @@ struct wg_saved; /* bytes of the state file, as read, without their seal */
  * is logged. Returns 0; -ENOENT there is none; -EBADMSG; other -errno. */
 int wg_saved_read(struct wg_saved **ret, struct hd_error *err);
 void wg_saved_free(struct wg_saved **saved);
-void wg_restore(struct wg_engine *e, const struct wg_saved *saved);
+/* wg_restore - returns false, and has changed nothing: it is damaged, or of
+ * another version. */
+bool wg_restore(struct wg_engine *e, const struct wg_saved *saved);
 void wg_save_tick(struct wg_engine *e);
 /* wg_save_run - the next slice. wg_saving_free - it ends unwritten. */
 void wg_save_run(struct wg_engine *e);

@@ -66,7 +66,8 @@ static bool read_head(const struct wg_saved *s, struct reading *r)
 	const struct wg_saved_head *h = (const void *)s->v;
 	uint64_t now = wg_wall_ms();
 
-	if (s->n < sizeof(*h) ||
+	if (!(has_magic(s, WG_STATE_MAGIC) ||
+	      has_magic(s, WG_STATE_MAGIC_UNSEALED)) ||
 	    s->n != sizeof(*h) + h->n_peers * sizeof(*r->peers) +
 			    h->n_links * sizeof(*r->links) +
 			    h->n_sessions * sizeof(*r->sessions))
@@ -216,14 +217,14 @@ static void restore_session(const struct reading *r, uint32_t i)
 	s->used_ms = since(r, record->used_ago_ms);
 }
 
-void wg_restore(struct wg_engine *e, const struct wg_saved *saved)
+bool wg_restore(struct wg_engine *e, const struct wg_saved *saved)
 {
 	struct reading r = { .e = e };
 
 	if (!read_head(saved, &r)) {
 		hd_log_warn("wg: the file of saved endpoints is damaged; they "
 			    "are learned anew");
-		return;
+		return false;
 	}
 	for (uint32_t i = 0; i < r.head->n_peers; i++)
 		restore_peer(&r, i);
@@ -233,4 +234,5 @@ void wg_restore(struct wg_engine *e, const struct wg_saved *saved)
 		restore_session(&r, i);
 	hd_log_notice("wg: taken up again: endpoints=%u sessions=%u",
 		      e->sum.confirmed, e->sessions.used);
+	return true;
 }

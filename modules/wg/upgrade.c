@@ -75,7 +75,7 @@ static int pack_worker(struct hd_module *mod, struct hd_worker *w,
 		       struct hd_pack *to, struct hd_error *err)
 {
 	struct wg_engine *e = wg_engine_of(mod, w);
-	struct wg_saved *s;
+	HD_AUTO(wg_saved_free) struct wg_saved *s = NULL;
 
 	(void)err;
 	if (e == NULL)
@@ -84,10 +84,9 @@ static int pack_worker(struct hd_module *mod, struct hd_worker *w,
 	read_paths(e);
 	wg_paths_count(e); /* the new one's counters begin with ours */
 	s = wg_save_all(e);
-	if (s == NULL)
+	if (s == NULL || s->failed)
 		return -ENOMEM;
 	hd_pack_bytes(to, "state", s->v, s->n);
-	wg_saved_free(&s);
 	pack_peers(e, to);
 	pack_blocks(e, to);
 	wg_xdp_pack(e->xdp, to);
@@ -141,7 +140,8 @@ static int unpack_blocks(struct wg_engine *e, struct hd_unpack from)
 	return 0;
 }
 
-static int restore(struct wg_engine *e, const struct hd_unpack *from)
+static int restore(struct wg_engine *e, const struct hd_unpack *from,
+		   struct hd_error *err)
 {
 	HD_AUTO(wg_saved_free) struct wg_saved *s = calloc(1, sizeof(*s));
 	const void *p;
@@ -156,7 +156,10 @@ static int restore(struct wg_engine *e, const struct hd_unpack *from)
 		return -ENOMEM;
 	memcpy(s->v, p, n);
 	s->n = s->cap = n;
-	wg_restore(e, s);
+	if (!wg_restore(e, s))
+		return hd_error_set(err, -EBADMSG,
+				    "endpoints and tunnels are damaged, or of "
+				    "another version");
 	return 0;
 }
 
@@ -166,10 +169,9 @@ static int unpack_worker(struct hd_module *mod, struct hd_worker *w,
 	struct wg_engine *e = wg_engine_of(mod, w);
 	int r;
 
-	(void)err;
 	if (e == NULL)
 		return 0;
-	r = restore(e, from);
+	r = restore(e, from, err);
 	if (r == -ENOENT) /* of a worker without the engine */
 		return 0;
 	if (r == 0)

@@ -189,8 +189,11 @@ static void tunnels_outlive_a_restart(void **state)
 	for (size_t i = 0; i < net.file->n; i++) { /* a damaged file */
 		struct wg_saved copy = { .v = net.file->v, .n = i };
 
-		wg_restore(net.e, &copy);
+		assert_false(wg_restore(net.e, &copy));
 	}
+	assert_true(wg_restore(net.e, net.file));
+	net.file->v[7]++; /* another version's, of the same sizes */
+	assert_false(wg_restore(net.e, net.file));
 }
 
 /* A file that somebody made: ten tunnels of one link. */
