@@ -126,9 +126,11 @@ static int join(struct take *k, struct hd_adopted *a, struct hd_error *err)
 		if (r < 0)
 			return r;
 	}
-	int fd = t->fds[a->index];
+	/* another stream, in another worker, may claim it: each is given once */
+	int fd = __atomic_exchange_n(&t->fds[a->index], -1, __ATOMIC_RELAXED);
 
-	t->fds[a->index] = -1;
+	if (fd < 0)
+		return -EBADMSG;
 	return hd_adopted_finish(a, fd, mod, proto, l, err);
 }
 
