@@ -126,7 +126,7 @@ static int join(struct take *k, struct hd_adopted *a, struct hd_error *err)
 		if (r < 0)
 			return r;
 	}
-	/* another stream, in another worker, may claim it: each is given once */
+	/* another stream, of another worker, may claim it */
 	int fd = __atomic_exchange_n(&t->fds[a->index], -1, __ATOMIC_RELAXED);
 
 	if (fd < 0)
