@@ -115,7 +115,9 @@ static void tell(struct libhd *h, struct libhd_stream *s)
 {
 	if (s->fresh) {
 		s->fresh = false;
-		if (s->q == NULL) /* it has come and gone */
+		/* it has come and gone, or nobody here takes any: the peer may
+		 * open some on a connection of ours, too */
+		if (s->q == NULL || h->events.stream == NULL)
 			libhd_stream_close(&s);
 		else
 			h->events.stream(h, s->q->peer, s, h->user);
@@ -216,17 +218,25 @@ int libhd_stream_open(struct libhd_peer *peer, struct libhd_stream **ret)
 	return *ret != NULL ? 0 : -ENOMEM;
 }
 
+/* The connection's window is for all of its streams: what one has had of it goes
+ * back when it is read, or will not be, also when the stream is over. */
+static void window_back(struct libhd_stream *s, size_t n)
+{
+	if (s->q == NULL || n == 0)
+		return;
+	ngtcp2_conn_extend_max_offset(s->q->conn, n);
+	s->h->tls->dirty = true;
+}
+
 ssize_t libhd_stream_read(struct libhd_stream *s, void *data, size_t len_bytes)
 {
 	size_t n = hdl_ring_get(&s->in, data, len_bytes);
 
 	if (n > 0 || len_bytes == 0) {
-		if (s->q != NULL && !s->over) {
+		if (s->q != NULL && !s->over)
 			ngtcp2_conn_extend_max_stream_offset(s->q->conn, s->id,
 							     n);
-			ngtcp2_conn_extend_max_offset(s->q->conn, n);
-			s->h->tls->dirty = true;
-		}
+		window_back(s, n);
 		return (ssize_t)n;
 	}
 	if (s->eof)
@@ -272,6 +282,7 @@ void libhd_stream_close(struct libhd_stream **ps)
 	if (s == NULL)
 		return;
 	*ps = NULL;
+	window_back(s, (size_t)(s->in.to - s->in.from));
 	if (s->q == NULL || s->over || s->id < 0) {
 		hdl_stream_drop(s);
 		return;
