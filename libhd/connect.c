@@ -17,6 +17,7 @@
 #define DEFAULT_PORT "443"
 #define BACKOFF_MIN_MS 1000
 #define BACKOFF_MAX_MS 60000
+#define PENDING_SILENCE_S 60
 
 /* ---- HOST, HOST:PORT, [IPV6]:PORT ---- */
 
@@ -66,8 +67,11 @@ static void close_socket(struct libhd *h)
 {
 	SSL_free(h->ssl);
 	h->ssl = NULL;
+	/* close() is not enough where a child of our program has it, too */
+	if (h->waits_for != 0)
+		(void)epoll_ctl(h->epfd, EPOLL_CTL_DEL, h->fd, NULL);
 	if (h->fd >= 0)
-		close(h->fd); /* epoll forgets it */
+		close(h->fd);
 	h->fd = -1;
 	h->waits_for = 0;
 }
@@ -79,7 +83,8 @@ void hdl_disconnect(struct libhd *h)
 		freeaddrinfo(h->addrs);
 	h->addrs = h->next_addr = NULL;
 	h->phase = HDL_IDLE;
-	h->verified = h->proven = h->enrolled = h->again = false;
+	h->verified = h->proven = h->enrolled = false;
+	h->again = h->broken = false;
 	h->deadline_ms = h->heard_ms = 0;
 	h->pings = 0;
 	h->silence_ms = 0;
@@ -100,13 +105,8 @@ static int64_t back_off_ms(struct libhd *h)
 	return ms / 2 + randombytes_uniform((uint32_t)ms / 2 + 1);
 }
 
-void hdl_lost(struct libhd *h, int64_t at_least_ms, const char *fmt, ...)
+void hdl_retry(struct libhd *h, int64_t at_least_ms)
 {
-	va_list args;
-
-	va_start(args, fmt);
-	(void)vsnprintf(h->error, sizeof(h->error), fmt, args);
-	va_end(args);
 	hdl_disconnect(h);
 	if (h->once) {
 		hdl_set_state(h, LIBHD_FAILED);
@@ -114,6 +114,16 @@ void hdl_lost(struct libhd *h, int64_t at_least_ms, const char *fmt, ...)
 	}
 	h->retry_ms = hdl_now_ms() + HD_MAX(at_least_ms, back_off_ms(h));
 	hdl_set_state(h, LIBHD_WAITING);
+}
+
+void hdl_lost(struct libhd *h, int64_t at_least_ms, const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	(void)vsnprintf(h->error, sizeof(h->error), fmt, args);
+	va_end(args);
+	hdl_retry(h, at_least_ms);
 }
 
 /* ---- up ---- */
@@ -137,12 +147,15 @@ static int64_t address_ms(const struct libhd *h)
 
 static void options(int fd)
 {
-	int on = 1;
+	int on = 1, s = PENDING_SILENCE_S;
 
 	/* frames go out when they are written; a dead relay is noticed even
-	 * while a person decides, when it sends nothing */
+	 * while a person decides, when Welcome has not said how often we hear
+	 * of it: without TCP_KEEPIDLE that takes more than two hours */
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	(void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &s, sizeof(s));
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &s, sizeof(s));
 }
 
 /* Returns 0: it is under way; negative errno. */

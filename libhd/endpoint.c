@@ -48,6 +48,10 @@ void hdl_fail(struct libhd *h, const char *fmt, ...)
 	va_start(args, fmt);
 	(void)vsnprintf(h->error, sizeof(h->error), fmt, args);
 	va_end(args);
+	if (!h->verified && !h->proven) {
+		hdl_retry(h, 0);
+		return;
+	}
 	hdl_disconnect(h);
 	hdl_set_state(h, LIBHD_FAILED);
 }
@@ -150,6 +154,11 @@ void libhd_free(struct libhd **ph)
 
 	if (h == NULL)
 		return;
+	/* first: a child that frees its copy must not take the socket out of
+	 * the epoll instance of its parent */
+	if (h->epfd >= 0)
+		close(h->epfd);
+	h->epfd = -1;
 	hdl_peers_free(h);
 	hdl_streams_free(h);
 	hdl_disconnect(h);
@@ -157,8 +166,6 @@ void libhd_free(struct libhd **ph)
 	BIO_meth_free(h->bio);
 	hdl_buf_free(&h->in);
 	hdl_buf_free(&h->out);
-	if (h->epfd >= 0)
-		close(h->epfd);
 	free(h->ca_file);
 	sodium_memzero(h, sizeof(*h));
 	free(h);

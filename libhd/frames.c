@@ -29,10 +29,15 @@ int hdl_put(struct libhd *h, enum hdp_type type, const void *head,
 	return 0;
 }
 
+int hdl_answer(struct libhd *h, enum hdp_type type, const uint8_t *p, size_t n)
+{
+	return h->out.n < HDL_OUT_MAX_BYTES ? hdl_put(h, type, p, n, NULL, 0)
+					    : 0;
+}
+
 static int take_ping(struct libhd *h, const uint8_t *p, size_t n)
 {
-	return n == HDP_PING_BYTES ? hdl_put(h, HDP_PONG, p, n, NULL, 0)
-				   : -EPROTO;
+	return n == HDP_PING_BYTES ? hdl_answer(h, HDP_PONG, p, n) : -EPROTO;
 }
 
 static int take_pong(struct libhd *h, const uint8_t *p, size_t n)

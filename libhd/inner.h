@@ -96,6 +96,7 @@ struct libhd {
 	bool proven; /* its key */
 	bool enrolled; /* Enroll has been sent */
 	bool again; /* there may be more to read, that poll does not see */
+	bool broken; /* it cannot be written to; libhd_process() closes it */
 	bool want_room; /* libhd_send() has said -EAGAIN */
 	unsigned pings; /* not answered: what was sent before is on its way */
 	uint8_t binding[HDP_BINDING_BYTES];
@@ -117,7 +118,9 @@ int64_t hdl_now_ms(void);
 
 /* ---- endpoint.c ---- */
 /* hdl_set_state - and tell, if it is another.
- * hdl_fail - no more tries. fmt: why. */
+ * hdl_fail - no more tries. fmt: why. From one who has not shown yet that it is
+ * the relay it is a lost connection only: whoever sits in between for a moment
+ * must not stop us for good. */
 void hdl_set_state(struct libhd *h, enum libhd_state state);
 void hdl_error(struct libhd *h, const char *fmt, ...) HD_PRINTF(2, 3);
 void hdl_fail(struct libhd *h, const char *fmt, ...) HD_PRINTF(2, 3);
@@ -128,7 +131,9 @@ void hdl_fail(struct libhd *h, const char *fmt, ...) HD_PRINTF(2, 3);
 void hdl_connect(struct libhd *h);
 void hdl_dialed(struct libhd *h);
 /* hdl_lost - the connection is of no use: close it, and try again, after
- * at_least_ms. hdl_disconnect - close it only. */
+ * at_least_ms. hdl_retry - the same; h->error is set. hdl_disconnect - close it
+ * only. */
+void hdl_retry(struct libhd *h, int64_t at_least_ms);
 void hdl_lost(struct libhd *h, int64_t at_least_ms, const char *fmt, ...)
 	HD_PRINTF(3, 4);
 void hdl_disconnect(struct libhd *h);
@@ -142,11 +147,14 @@ int hdl_relay_split(const char *text, char host[HDL_HOST_BYTES], char port[8]);
  * hdl_tls_begin - of a connection.
  * hdl_tls_shake - goes on. Returns 1 done; 0 later; negative: lost.
  * hdl_tls_read - into h->in. Returns bytes; 0 later; negative: lost.
- * hdl_tls_flush - h->out, as far as it goes. */
+ * hdl_tls_write - h->out, as far as it goes. It closes nothing and calls nobody:
+ * the caller may be in the middle of a frame of h->in, or of a connection of
+ * QUIC. hdl_tls_flush - the same, and then the connection is lost if it is. */
 int hdl_tls_init(struct libhd *h);
 int hdl_tls_begin(struct libhd *h);
 int hdl_tls_shake(struct libhd *h);
 int hdl_tls_read(struct libhd *h);
+void hdl_tls_write(struct libhd *h);
 void hdl_tls_flush(struct libhd *h);
 
 /* ---- login.c ---- */
@@ -167,7 +175,10 @@ int hdl_frames(struct libhd *h, const uint8_t *p, size_t n);
 /* hdl_put - a frame of head and tail, to the relay. Returns 0; -ENOMEM. */
 int hdl_put(struct libhd *h, enum hdp_type type, const void *head,
 	    size_t head_bytes, const void *tail, size_t tail_bytes);
-/* hdl_text - what a relay says, of it what can be printed. */
+/* hdl_answer - a frame that the relay has caused; not if too much waits: one that
+ * asks and does not read is not to have all of our memory. Returns as hdl_put().
+ * hdl_text - what a relay says, of it what can be printed. */
+int hdl_answer(struct libhd *h, enum hdp_type type, const uint8_t *p, size_t n);
 void hdl_text(char *to, size_t size, const uint8_t *p, size_t n);
 
 /* ---- peers.c ---- */

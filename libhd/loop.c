@@ -38,7 +38,7 @@ static bool must_run(const struct libhd *h)
 {
 	if (h->phase == HDL_IDLE)
 		return h->retry_ms == 0; /* the first time */
-	return h->again ||
+	return h->again || h->broken ||
 	       (h->out.n > 0 && (h->waits_for & EPOLLOUT) == 0 &&
 		h->phase > HDL_SHAKING);
 }

@@ -179,9 +179,7 @@ int hdl_packet_put(struct libhd_peer *peer, const void *data, size_t n)
 	if (n > h->packet_max)
 		return -EMSGSIZE;
 	if (h->out.n >= HDL_OUT_MAX_BYTES)
-		hdl_tls_flush(h);
-	if (h->phase != HDL_OPEN)
-		return -ENOTCONN;
+		hdl_tls_write(h);
 	if (h->out.n >= HDL_OUT_MAX_BYTES) {
 		h->want_room = true;
 		return -EAGAIN;
@@ -241,7 +239,7 @@ int hdl_take_contact(struct libhd *h, const uint8_t *p, size_t n)
 	if (peer == NULL) { /* forbidden before the answer came */
 		return handle == HDP_NO_HANDLE
 			       ? 0
-			       : hdl_put(h, HDP_FORBID, p, 4, NULL, 0);
+			       : hdl_answer(h, HDP_FORBID, p, 4);
 	}
 	if ((p[4 + HD_KEY_BYTES] & HDP_CONTACT_REFUSED) != 0) {
 		tell(peer, LIBHD_PEER_REFUSED);

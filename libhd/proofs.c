@@ -11,10 +11,9 @@
 	(1 + crypto_sign_SEEDBYTES + HDP_STATEMENT_MAX_BYTES)
 enum kind { FOR_AN_IDENTITY, WITH_A_SEED };
 
-static int credential_parse(struct hdl_welcome *w, const char *text)
+static int credential_take(struct hdl_welcome *w, const uint8_t *v, int n)
 {
-	uint8_t v[CREDENTIAL_MAX_BYTES], pk[crypto_sign_PUBLICKEYBYTES];
-	int n = hdl_text_bytes("hdcred", text, v, sizeof(v));
+	uint8_t pk[crypto_sign_PUBLICKEYBYTES];
 	struct hdp_statement s;
 	size_t head = 1;
 
@@ -31,8 +30,17 @@ static int credential_parse(struct hdl_welcome *w, const char *text)
 	w->statement_bytes = (size_t)n - head;
 	memcpy(w->statement, v + head, w->statement_bytes);
 	w->has_credential = true;
-	sodium_memzero(v, sizeof(v));
 	return 0;
+}
+
+static int credential_parse(struct hdl_welcome *w, const char *text)
+{
+	uint8_t v[CREDENTIAL_MAX_BYTES];
+	int n = hdl_text_bytes("hdcred", text, v, sizeof(v));
+	int r = credential_take(w, v, n);
+
+	sodium_memzero(v, sizeof(v)); /* also when it was cut off */
+	return r;
 }
 
 int hdl_welcome_parse(struct hdl_welcome *w, const char *invitation,

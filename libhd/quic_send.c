@@ -87,7 +87,7 @@ static bool stream_refused(struct libhd_stream *s, ngtcp2_ssize n)
 static bool room(struct libhd *h)
 {
 	if (h->phase == HDL_OPEN && h->out.n >= HDL_OUT_MAX_BYTES)
-		hdl_tls_flush(h);
+		hdl_tls_write(h);
 	return h->phase == HDL_OPEN && h->out.n < HDL_OUT_MAX_BYTES;
 }
 

@@ -211,20 +211,27 @@ int hdl_tls_read(struct libhd *h)
 	return 0;
 }
 
-void hdl_tls_flush(struct libhd *h)
+void hdl_tls_write(struct libhd *h)
 {
-	while (h->out.n > 0) {
+	while (h->out.n > 0 && !h->broken) {
 		int r;
 
 		ERR_clear_error();
 		r = SSL_write(h->ssl, hdl_buf_front(&h->out),
 			      (int)HD_MIN(h->out.n, (size_t)INT32_MAX));
 		if (r <= 0) {
-			if (!wants(h, r))
-				tls_lost(h, "the connection has ended");
+			h->broken = !wants(h, r);
 			return;
 		}
 		hdl_buf_take(&h->out, (size_t)r);
 	}
 	hdl_wait_for(h, EPOLLIN);
+}
+
+void hdl_tls_flush(struct libhd *h)
+{
+	ERR_clear_error();
+	hdl_tls_write(h);
+	if (h->broken)
+		tls_lost(h, "the connection has ended");
 }

@@ -7,6 +7,9 @@
 #include <hyper-derp/base.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #define CLIENT "hd19xkt4c2phn90pv3wr22dxngtcumpu5ndp0lp9jyhjj7fxg5kdhts00qluj"
@@ -219,6 +222,143 @@ static void wrong_frames_end_the_connection(void **state)
 	}
 }
 
+/* ---- a connection that breaks while frames are read ---- */
+
+#define TWO_PACKETS "\x04\0\0\x0e\0\0\1\0\0\1x\0\0\1\0\0\1y"
+
+struct seen {
+	unsigned packets, states;
+};
+
+static void on_state(struct libhd *h, enum libhd_state state, void *user)
+{
+	struct seen *seen = user;
+
+	(void)h, (void)state;
+	seen->states++;
+}
+
+static void answer_packet(struct libhd *h, struct libhd_peer *from,
+			  const void *data, size_t len_bytes, void *user)
+{
+	struct seen *seen = user;
+
+	(void)h, (void)data, (void)len_bytes;
+	seen->packets++;
+	assert_int_equal(libhd_send(from, "back", 4), -EAGAIN);
+}
+
+/* Open, with a TLS connection to which nothing can be written. */
+static struct libhd *open_endpoint(struct seen *seen)
+{
+	struct libhd_identity *other = made(0x60);
+	struct libhd *h = endpoint(NULL, NULL);
+
+	h->events = (struct libhd_events){ .state = on_state,
+					   .packet = answer_packet };
+	h->user = seen;
+	h->state = LIBHD_OPEN;
+	h->phase = HDL_OPEN;
+	h->packet_max = LIBHD_PACKET_MAX_BYTES;
+	h->ssl = SSL_new(h->ssl_ctx);
+	assert_non_null(h->ssl);
+	assert_int_equal(libhd_allow(h, libhd_identity_key(other), NULL), 0);
+	libhd_identity_free(&other);
+	return h;
+}
+
+static void contact(struct libhd *h, uint32_t handle)
+{
+	uint8_t frame[HDP_HEADER_BYTES + HDP_CONTACT_BYTES] = { 0 }, *p;
+
+	p = hdp_header_put(frame, HDP_CONTACT, HDP_CONTACT_BYTES);
+	hdp_put_u32(p, handle);
+	memcpy(p + 4, h->by_address->address, HD_KEY_BYTES);
+	assert_int_equal(hdl_frames(h, frame, sizeof(frame)), sizeof(frame));
+}
+
+static void fill(struct libhd *h)
+{
+	memset(hdl_buf_room(&h->out, HDL_OUT_MAX_BYTES), 0, HDL_OUT_MAX_BYTES);
+	hdl_buf_add(&h->out, HDL_OUT_MAX_BYTES);
+}
+
+static void a_packet_may_be_answered_when_it_breaks(void **state)
+{
+	struct seen seen = { 0 };
+	struct libhd *h = open_endpoint(&seen);
+
+	(void)state;
+	contact(h, 256);
+	fill(h);
+	memcpy(hdl_buf_room(&h->in, 18), TWO_PACKETS, 18);
+	hdl_buf_add(&h->in, 18);
+	assert_int_equal(hdl_frames(h, hdl_buf_front(&h->in), h->in.n), 18);
+	assert_int_equal(seen.packets, 2);
+	assert_int_equal(seen.states, 0); /* only from libhd_process() */
+	assert_int_equal(h->in.n, 18);
+	assert_int_equal(libhd_timeout_ms(h), 0);
+	assert_int_equal(libhd_process(h), 0);
+	assert_int_equal(libhd_state_of(h), LIBHD_WAITING);
+	assert_int_equal(seen.states, 1);
+	libhd_free(&h);
+}
+
+static void a_relay_that_asks_and_reads_nothing_costs_little(void **state)
+{
+	static const uint8_t ping[] = { HDP_PING, 0, 0, 8, 1, 2, 3, 4, 5, 6, 7, 8 };
+	struct seen seen = { 0 };
+	struct libhd *h = open_endpoint(&seen);
+
+	(void)state;
+	for (unsigned i = 0; i < 100000; i++)
+		assert_int_equal(hdl_frames(h, ping, sizeof(ping)),
+				 sizeof(ping));
+	assert_true(h->out.n < HDL_OUT_MAX_BYTES + 1024);
+	libhd_free(&h);
+}
+
+/* Denied, for good, before RelayHello: from anybody in between. */
+static void only_the_relay_says_no_for_good(void **state)
+{
+	static const uint8_t denied[] = { HDP_DENIED, 0, 0, 1, 4 };
+
+	(void)state;
+	for (unsigned proven = 0; proven < 3; proven++) {
+		struct libhd *h = endpoint(NULL, NULL);
+
+		h->phase = HDL_HELLO;
+		h->verified = proven == 1;
+		h->proven = proven == 2;
+		assert_true(hdl_frames(h, denied, sizeof(denied)) < 0);
+		assert_int_equal(libhd_state_of(h), proven == 0
+							    ? LIBHD_WAITING
+							    : LIBHD_FAILED);
+		libhd_free(&h);
+	}
+}
+
+/* A copy of the socket, as in a child, must not wake us for ever. */
+static void a_child_with_the_socket_wakes_nobody(void **state)
+{
+	struct libhd *h = endpoint(NULL, NULL);
+	struct pollfd p = { .fd = libhd_fd(h), .events = POLLIN };
+	int fds[2], copy;
+
+	(void)state;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+	copy = dup(fds[0]);
+	assert_true(copy >= 0);
+	close(fds[1]);
+	h->fd = fds[0];
+	hdl_wait_for(h, EPOLLIN);
+	assert_int_equal(poll(&p, 1, 0), 1);
+	hdl_disconnect(h);
+	assert_int_equal(poll(&p, 1, 0), 0);
+	close(copy);
+	libhd_free(&h);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -229,6 +369,11 @@ int main(void)
 		cmocka_unit_test(a_ticket_admits_who_has_it),
 		cmocka_unit_test(an_identity_is_kept),
 		cmocka_unit_test(wrong_frames_end_the_connection),
+		cmocka_unit_test(a_packet_may_be_answered_when_it_breaks),
+		cmocka_unit_test(
+			a_relay_that_asks_and_reads_nothing_costs_little),
+		cmocka_unit_test(only_the_relay_says_no_for_good),
+		cmocka_unit_test(a_child_with_the_socket_wakes_nobody),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
