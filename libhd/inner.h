@@ -27,7 +27,8 @@
  * it there is room again. */
 #define HDL_OUT_MAX_BYTES (256u << 10)
 #define HDL_IN_BYTES (128u << 10)
-#define HDL_LOGIN_MS 30000 /* TCP to Welcome; one address of several: a third */
+#define HDL_LOGIN_MS 30000 /* TCP to Welcome; one address of several: a third  \
+			    */
 #define HDL_HOST_BYTES 256
 #define HDL_HTTP_HEAD_MAX_BYTES 8192
 
@@ -147,9 +148,10 @@ int hdl_relay_split(const char *text, char host[HDL_HOST_BYTES], char port[8]);
  * hdl_tls_begin - of a connection.
  * hdl_tls_shake - goes on. Returns 1 done; 0 later; negative: lost.
  * hdl_tls_read - into h->in. Returns bytes; 0 later; negative: lost.
- * hdl_tls_write - h->out, as far as it goes. It closes nothing and calls nobody:
- * the caller may be in the middle of a frame of h->in, or of a connection of
- * QUIC. hdl_tls_flush - the same, and then the connection is lost if it is. */
+ * hdl_tls_write - h->out, as far as it goes. It closes nothing and calls
+ * nobody: the caller may be in the middle of a frame of h->in, or of a
+ * connection of QUIC. hdl_tls_flush - the same, and then the connection is lost
+ * if it is. */
 int hdl_tls_init(struct libhd *h);
 int hdl_tls_begin(struct libhd *h);
 int hdl_tls_shake(struct libhd *h);
@@ -175,8 +177,9 @@ int hdl_frames(struct libhd *h, const uint8_t *p, size_t n);
 /* hdl_put - a frame of head and tail, to the relay. Returns 0; -ENOMEM. */
 int hdl_put(struct libhd *h, enum hdp_type type, const void *head,
 	    size_t head_bytes, const void *tail, size_t tail_bytes);
-/* hdl_answer - a frame that the relay has caused; not if too much waits: one that
- * asks and does not read is not to have all of our memory. Returns as hdl_put().
+/* hdl_answer - a frame that the relay has caused; not if too much waits: one
+ * that asks and does not read is not to have all of our memory. Returns as
+ * hdl_put().
  * hdl_text - what a relay says, of it what can be printed. */
 int hdl_answer(struct libhd *h, enum hdp_type type, const uint8_t *p, size_t n);
 void hdl_text(char *to, size_t size, const uint8_t *p, size_t n);

@@ -218,8 +218,8 @@ int libhd_stream_open(struct libhd_peer *peer, struct libhd_stream **ret)
 	return *ret != NULL ? 0 : -ENOMEM;
 }
 
-/* The connection's window is for all of its streams: what one has had of it goes
- * back when it is read, or will not be, also when the stream is over. */
+/* The connection's window is for all of its streams: what one has had of it
+ * goes back when it is read, or will not be, also when the stream is over. */
 static void window_back(struct libhd_stream *s, size_t n)
 {
 	if (s->q == NULL || n == 0)
