@@ -41,6 +41,7 @@ struct libhd_stream {
 	int64_t id; /* -1: not opened yet */
 	struct hdl_ring in, out;
 	uint64_t sent; /* of out */
+	uint64_t turn; /* its last */
 	bool end, end_sent, end_acked; /* of what we write */
 	bool eof; /* of what we read */
 	bool blocked; /* in this round */
@@ -57,6 +58,7 @@ struct hdl_tls { /* of an endpoint */
 	gnutls_certificate_credentials_t cred;
 	gnutls_priority_t priority;
 	struct libhd_stream *streams;
+	uint64_t turns; /* that streams have had */
 	bool dirty; /* there may be something to send */
 };
 

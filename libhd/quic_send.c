@@ -13,14 +13,20 @@ static bool pending(const struct libhd_stream *s)
 	       (s->sent < s->out.to || (s->end && !s->end_sent));
 }
 
+/* The one that has waited longest: none that always has more holds up another.
+ */
 static struct libhd_stream *next_stream(struct hdl_quic *q)
 {
-	struct libhd_stream *s;
+	struct hdl_tls *tls = q->peer->h->tls;
+	struct libhd_stream *s, *next = NULL;
 
-	for (s = q->peer->h->tls->streams; s != NULL; s = s->next)
-		if (s->q == q && pending(s))
-			return s;
-	return NULL;
+	for (s = tls->streams; s != NULL; s = s->next)
+		if (s->q == q && pending(s) &&
+		    (next == NULL || s->turn < next->turn))
+			next = s;
+	if (next != NULL)
+		next->turn = ++tls->turns;
+	return next;
 }
 
 /* Those that wait for the other end to be known get their numbers. */

@@ -43,6 +43,8 @@ static void end_make(struct end *e, uint8_t first, bool accepts)
 	assert_int_equal(libhd_new(&conf, &events, e, &e->h), 0);
 	libhd_identity_free(&id);
 	e->h->phase = HDL_OPEN;
+	e->h->ssl = SSL_new(e->h->ssl_ctx); /* takes nothing: out fills up */
+	assert_non_null(e->h->ssl);
 	e->h->packet_max = LIBHD_PACKET_MAX_BYTES;
 }
 
@@ -54,8 +56,7 @@ static void contact(struct end *e, const struct end *other)
 	p = hdp_header_put(frame, HDP_CONTACT, HDP_CONTACT_BYTES);
 	hdp_put_u32(p, HANDLE);
 	memcpy(p + 4, e->other->address, HD_KEY_BYTES);
-	assert_int_equal(hdl_frames(e->h, frame, sizeof(frame)),
-			 sizeof(frame));
+	assert_int_equal(hdl_frames(e->h, frame, sizeof(frame)), sizeof(frame));
 	hdl_buf_free(&e->h->out); /* Allow */
 }
 
@@ -73,8 +74,7 @@ static void carry(struct end *from, struct end *to)
 {
 	hdl_streams_run(from->h);
 	if (from->h->out.n > 0)
-		assert_int_equal(hdl_frames(to->h,
-					    hdl_buf_front(&from->h->out),
+		assert_int_equal(hdl_frames(to->h, hdl_buf_front(&from->h->out),
 					    from->h->out.n),
 				 from->h->out.n);
 	hdl_buf_free(&from->h->out);
@@ -178,12 +178,59 @@ static void a_stream_that_nobody_takes_is_closed(void **state)
 	libhd_free(&b.h);
 }
 
+static void keep_full(struct libhd_stream *s)
+{
+	static const char block[BLOCK_BYTES];
+
+	while (libhd_stream_write(s, block, sizeof(block)) > 0)
+		;
+}
+
+static size_t drain(struct libhd_stream *s)
+{
+	static char v[BLOCK_BYTES];
+	size_t got = 0;
+	ssize_t n;
+
+	while ((n = libhd_stream_read(s, v, sizeof(v))) > 0)
+		got += (size_t)n;
+	return got;
+}
+
+/* Two that always have something to send, of which one began later. */
+static void streams_take_turns(void **state)
+{
+	struct libhd_stream *s[2], *t[2];
+	size_t got[2] = { 0 };
+	struct end a, b;
+
+	(void)state;
+	pair_make(&a, &b, true);
+	for (unsigned i = 0; i < 2; i++) {
+		s[i] = opened(&a, &b);
+		t[i] = b.got;
+	}
+	while (got[0] + got[1] < 20 * HDL_RING_BYTES) {
+		for (unsigned i = 0; i < 2; i++)
+			keep_full(s[i]);
+		carry(&a, &b);
+		for (unsigned i = 0; i < 2; i++)
+			got[i] += drain(t[i]);
+		carry(&b, &a);
+	}
+	for (unsigned i = 0; i < 2; i++)
+		assert_true(got[i] > 5 * HDL_RING_BYTES);
+	libhd_free(&a.h);
+	libhd_free(&b.h);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(late_readers_give_the_window_back),
 		cmocka_unit_test(what_nobody_reads_gives_the_window_back),
 		cmocka_unit_test(a_stream_that_nobody_takes_is_closed),
+		cmocka_unit_test(streams_take_turns),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
