@@ -105,6 +105,15 @@ subtest '200 MB' => sub {
 };
 
 subtest 'whom not to let in' => sub {
+    my $file = "$dir/was-there";
+    open my $f, '>', $file or die;
+    close $f;
+    chmod 0644, $file;
+    my $writes = start('/dev/null', "$dir/got", 'listen', '--ticket-file', $file, "--relay-key=$key", $relay);
+    ok HyperDerp::Test::wait_for(sub { HyperDerp::Test::whole_lines($file) }), 'a ticket in a file that was there';
+    is((stat $file)[2] & 0777, 0600, '... is its owner\'s only');
+    kill TERM => $writes;
+    ended $writes;
     my ($pid, $ticket) = listener('/dev/null', "$dir/got");
     my ($other_pid, $other) = listener('/dev/null', "$dir/other", "--identity=$dir/id");
     ended $other_pid if kill TERM => $other_pid;

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static bool on_knock(struct libhd *h, const struct libhd_key *from,
@@ -77,12 +78,22 @@ static void on_ready(struct libhd *h, struct libhd_stream *s, void *user)
 		hello(c, s);
 }
 
+/* A file that was there keeps its mode when it is opened. */
+static int own(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && S_ISREG(st.st_mode) ? fchmod(fd, 0600)
+							  : 0;
+}
+
 static int ticket_write(struct hdcat *c, const char *text)
 {
 	int fd = open(c->ticket_file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC,
 		      0600);
 
-	if (fd < 0 || dprintf(fd, "%s\n", text) < 0 || close(fd) < 0) {
+	if (fd < 0 || own(fd) < 0 || dprintf(fd, "%s\n", text) < 0 ||
+	    close(fd) < 0) {
 		fail(c, STATUS_USAGE, "%s: %s", c->ticket_file,
 		     strerror(errno));
 		return -1;
