@@ -3,6 +3,8 @@
  * relay's own (modules/hd/keys.c): hdseed:<64 hex>. */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -96,14 +98,11 @@ int libhd_identity_load(const char *path, struct libhd_identity **ret)
 	return r;
 }
 
-int libhd_identity_save(const struct libhd_identity *id, const char *path)
+static int line_write(int fd, const struct libhd_identity *id)
 {
 	char line[LINE_BYTES + 1];
-	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	int r;
 
-	if (fd < 0)
-		return -errno;
 	memcpy(line, PREFIX, PREFIX_BYTES);
 	/* the first half of the secret is the seed */
 	sodium_bin2hex(line + PREFIX_BYTES, HEX_BYTES + 1, id->secret,
@@ -113,8 +112,37 @@ int libhd_identity_save(const struct libhd_identity *id, const char *path)
 	sodium_memzero(line, sizeof(line));
 	if (close(fd) < 0 && r == 0)
 		r = -errno;
-	if (r < 0)
-		unlink(path); /* half a key is none */
+	return r;
+}
+
+/* Never in place of one that is there; not all file systems have links. */
+static int name_it(const char *from, const char *path)
+{
+	if (link(from, path) == 0)
+		return 0;
+	if (errno != EPERM && errno != EOPNOTSUPP && errno != ENOSYS)
+		return -errno;
+	return renameat2(AT_FDCWD, from, AT_FDCWD, path, RENAME_NOREPLACE) < 0
+		       ? -errno
+		       : 0;
+}
+
+/* Under a name of its own first: nobody sees half a key, nor does a machine
+ * that stops leave one. */
+int libhd_identity_save(const struct libhd_identity *id, const char *path)
+{
+	char *part;
+	int fd, r;
+
+	if (asprintf(&part, "%s.XXXXXX", path) < 0)
+		return -ENOMEM;
+	fd = mkostemp(part, O_CLOEXEC); /* 0600 */
+	r = fd < 0 ? -errno : line_write(fd, id);
+	if (r == 0)
+		r = name_it(part, path);
+	if (fd >= 0)
+		(void)unlink(part);
+	free(part);
 	return r;
 }
 
@@ -130,5 +158,6 @@ int libhd_identity_open(const char *path, struct libhd_identity **ret)
 	r = libhd_identity_save(*ret, path);
 	if (r < 0)
 		libhd_identity_free(ret);
-	return r;
+	/* another process of ours has made one meanwhile: that is it */
+	return r == -EEXIST ? libhd_identity_load(path, ret) : r;
 }

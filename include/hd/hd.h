@@ -79,7 +79,7 @@ LIBHD_API int libhd_identity_open(const char *path,
 				  struct libhd_identity **ret);
 /* libhd_identity_save - into a new file that only its owner may read: one line,
  * hdseed: and 64 hexadecimal digits. Returns 0; -EEXIST it is there already and
- * is left alone; or what open(2), write(2), fsync(2) say. */
+ * is left alone; or what mkstemp(3), write(2), fsync(2), link(2) say. */
 LIBHD_API int libhd_identity_save(const struct libhd_identity *id,
 				  const char *path);
 /* libhd_identity_key - the public part; lives as long as id does. */

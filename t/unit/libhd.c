@@ -171,25 +171,6 @@ static void a_ticket_admits_who_has_it(void **state)
 	libhd_free(&h);
 }
 
-static void an_identity_is_kept(void **state)
-{
-	char path[] = "/tmp/hd-libhd-XXXXXX";
-	struct libhd_identity *id, *again;
-
-	(void)state;
-	assert_true(mkstemp(path) >= 0);
-	assert_int_equal(libhd_identity_load(path, &id), -EINVAL);
-	assert_int_equal(libhd_identity_new(&id), 0);
-	assert_int_equal(libhd_identity_save(id, path), -EEXIST);
-	unlink(path);
-	assert_int_equal(libhd_identity_save(id, path), 0);
-	assert_int_equal(libhd_identity_open(path, &again), 0);
-	assert_memory_equal(again, id, sizeof(*id));
-	libhd_identity_free(&id);
-	libhd_identity_free(&again);
-	unlink(path);
-}
-
 /* A relay may say this only when, or as, it may not. */
 static void wrong_frames_end_the_connection(void **state)
 {
@@ -306,7 +287,8 @@ static void a_packet_may_be_answered_when_it_breaks(void **state)
 
 static void a_relay_that_asks_and_reads_nothing_costs_little(void **state)
 {
-	static const uint8_t ping[] = { HDP_PING, 0, 0, 8, 1, 2, 3, 4, 5, 6, 7, 8 };
+	static const uint8_t ping[] = { HDP_PING, 0, 0, 8, 1, 2,
+					3, 4, 5, 6, 7, 8 };
 	struct seen seen = { 0 };
 	struct libhd *h = open_endpoint(&seen);
 
@@ -367,7 +349,6 @@ int main(void)
 		cmocka_unit_test(what_is_mistyped_is_refused),
 		cmocka_unit_test(relays_are_named),
 		cmocka_unit_test(a_ticket_admits_who_has_it),
-		cmocka_unit_test(an_identity_is_kept),
 		cmocka_unit_test(wrong_frames_end_the_connection),
 		cmocka_unit_test(a_packet_may_be_answered_when_it_breaks),
 		cmocka_unit_test(
