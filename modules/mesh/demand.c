@@ -27,7 +27,8 @@ static struct mesh_link *begin(struct hd_module *mod, struct hd_worker *w,
 	return l;
 }
 
-/* One that stands in a list is as that says. */
+/* One that stands in a list is as that says; it watches who is there, so it has
+ * all ways without a wish, and would not be told that one is wrong. */
 static struct mesh_link *link_for(struct hd_module *mod, struct hd_worker *w,
 				  const struct hd_link_wish *wish)
 {
@@ -86,7 +87,7 @@ static void on_wish(struct hd_module *mod, struct hd_worker *w,
 		return;
 	}
 	l = link_for(mod, w, wish);
-	if (l == NULL || l->state == MESH_SELF)
+	if (l == NULL || l->source != MESH_ON_DEMAND || l->state == MESH_SELF)
 		return;
 	l->wanted_ms = hd_now_ms(w);
 	if (l->state == MESH_UP)
