@@ -65,8 +65,11 @@ static int check_modules(struct hd_error *err)
 			return hd_error_set(
 				err, -ENOTSUP,
 				"module %s cannot hand over what it keeps in "
-				"memory: restart instead, or unload it first",
-				mod->name);
+				"memory: restart the relay instead%s",
+				mod->name,
+				(mod->def->flags & HD_MODULE_RESIDENT) != 0
+					? ""
+					: ", or unload it first");
 	}
 	return 0;
 }
