@@ -14,6 +14,7 @@
 #include "core/stream/stream_life.h"
 
 #define HELD_MAX_BYTES (512 * 1024)
+#define HELD_BY_SHARE 8 /* of that is for those who share a counter */
 
 struct held {
 	struct held *next;
@@ -30,8 +31,17 @@ struct hd_held_queue {
 	struct held *first, **end;
 	unsigned n;
 	size_t bytes;
+	struct held_by {
+		unsigned n;
+		size_t bytes;
+	} by[64]; /* senders, by their keys */
 	struct hd_timer *timer;
 };
+
+static struct held_by *by(struct hd_held_queue *q, const struct hd_key *src)
+{
+	return &q->by[src->b[0] % HD_ARRAY_N(q->by)];
+}
 
 static struct held *take_out(struct hd_held_queue *q, struct held **at)
 {
@@ -42,6 +52,8 @@ static struct held *take_out(struct hd_held_queue *q, struct held **at)
 		q->end = at;
 	q->n--;
 	q->bytes -= h->len_bytes;
+	by(q, &h->src)->n--;
+	by(q, &h->src)->bytes -= h->len_bytes;
 	return h;
 }
 
@@ -196,11 +208,23 @@ static struct held *held_new(const struct hd_worker *w,
 	return h;
 }
 
+/* One who tries keys does not push out the packets of all others. */
+static bool may_wait(struct hd_held_queue *q, const struct hd_packet *packet)
+{
+	const struct held_by *b = by(q, packet->src);
+
+	return b->n == 0 || (b->n < HD_HELD_MAX / HELD_BY_SHARE &&
+			     b->bytes + packet->len_bytes <=
+				     HELD_MAX_BYTES / HELD_BY_SHARE);
+}
+
 static bool hold(struct hd_worker *w, const struct hd_packet *packet,
 		 uint64_t hash)
 {
 	struct hd_held_queue *q = queue_of(w);
-	struct held *h = q != NULL ? held_new(w, packet, hash) : NULL;
+	struct held *h = q != NULL && may_wait(q, packet)
+				 ? held_new(w, packet, hash)
+				 : NULL;
 
 	if (h == NULL)
 		return false;
@@ -211,6 +235,8 @@ static bool hold(struct hd_worker *w, const struct hd_packet *packet,
 	q->end = &h->next;
 	q->n++;
 	q->bytes += h->len_bytes;
+	by(q, &h->src)->n++;
+	by(q, &h->src)->bytes += h->len_bytes;
 	if (q->n == 1)
 		set_timer(w);
 	return true;

@@ -145,7 +145,8 @@ typedef void hd_here_fn(struct hd_module *mod, struct hd_worker *w,
  * which no link has a way; in the home worker of that key. HD_VERDICT_PENDING:
  * it is looked for, so the packet waits, HD_HELD_MS at most, until the key logs
  * in, a link has a way to it (hd_link_wish()), or hd_relay_unknown() says that
- * nobody has it. Of HD_HELD_MAX packets in a worker the oldest is dropped.
+ * nobody has it. Of HD_HELD_MAX packets in a worker the oldest is dropped; one
+ * sender has an eighth of them at most, of its further ones none waits.
  * HD_VERDICT_PASS: not found by this module. Must not keep the packet. Costs
  * nothing for packets to keys that are known. */
 #define HD_HELD_MS 2000
