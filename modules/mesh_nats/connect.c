@@ -14,6 +14,7 @@ enum {
 	RECONNECT_MS = 500,
 	PING_MS = 5000,
 	PINGS_MAX = 2,
+	SECRET_BYTES = 8192, /* a token may be a JWT */
 };
 #define DAY_NS (24 * 3600 * INT64_C(1000000000))
 #define MS_NS INT64_C(1000000)
@@ -51,7 +52,7 @@ static const char *text_of(const struct hd_secret *s, char *ret, size_t n)
 static natsStatus set_user(natsOptions *o, const struct dir_conf *c,
 			   struct hd_error *err)
 {
-	char nkey[DIR_NKEY_BYTES], secret[512];
+	char nkey[DIR_NKEY_BYTES], secret[SECRET_BYTES];
 	natsStatus s = NATS_OK;
 
 	if (c->creds != NULL)
@@ -118,6 +119,8 @@ static natsStatus set_rest(natsOptions *o, const struct dir_conf *c)
 		s = natsOptions_SetPingInterval(o, PING_MS);
 	if (s == NATS_OK)
 		s = natsOptions_SetMaxPingsOut(o, PINGS_MAX);
+	if (s == NATS_OK) /* else who sends waits, with its lock, for minutes */
+		s = natsOptions_SetWriteDeadline(o, CONNECT_MS);
 	if (s == NATS_OK) /* else a thread for each subscription */
 		s = natsOptions_UseGlobalMessageDelivery(o, true);
 	if (s == NATS_OK)

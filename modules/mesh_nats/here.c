@@ -17,7 +17,9 @@
 
 enum {
 	ASKING_MAX = 1000, /* at once */
-	AGAIN_MS = 12 * 3600 * 1000, /* the bucket forgets after a day */
+	/* The bucket forgets after a day. What else has removed an entry, as an
+	 * operator or a backup, is made good after so long. */
+	AGAIN_MS = 3600 * 1000,
 	RETRY_MS = 1000,
 };
 
@@ -98,22 +100,51 @@ static void settle(struct here *h, uint64_t now_ms)
 		ask(h);
 }
 
-void dir_here(const struct hd_key *key, bool here)
+static struct here *find(const struct hd_key *key)
 {
 	struct here *h = NULL;
 
 	HASH_FIND(hh, all, key, sizeof(*key), h);
-	if (h == NULL && !here)
+	return h;
+}
+
+/* Returns NULL: no memory. */
+static struct here *find_or_add(const struct hd_key *key)
+{
+	struct here *h = find(key);
+
+	if (h != NULL)
+		return h;
+	h = calloc(1, sizeof(*h));
+	if (h == NULL)
+		return NULL;
+	h->key = *key;
+	HASH_ADD(hh, all, key, sizeof(h->key), h);
+	dir.n_here = HASH_COUNT(all);
+	return h;
+}
+
+void dir_here(const struct hd_key *key, bool here)
+{
+	struct here *h = here ? find_or_add(key) : find(key);
+
+	if (h == NULL)
 		return;
-	if (h == NULL) {
-		h = calloc(1, sizeof(*h));
-		if (h == NULL)
-			return;
-		h->key = *key;
-		HASH_ADD(hh, all, key, sizeof(h->key), h);
-		dir.n_here = HASH_COUNT(all);
-	}
 	h->here = here;
+	settle(h, dir_now_ms());
+}
+
+/* Of a key that has left it is deleted. */
+void dir_here_late(const struct hd_key *key, uint64_t revision)
+{
+	struct here *h = find_or_add(key);
+
+	if (h == NULL)
+		return;
+	if (revision > h->revision) {
+		set_revision(h, revision);
+		h->put_ms = dir_now_ms();
+	}
 	settle(h, dir_now_ms());
 }
 
@@ -136,15 +167,16 @@ static void put_answered(struct here *h, const struct dir_answer *a)
  * another relay's. */
 void dir_here_answered(const struct dir_request *r, const struct dir_answer *a)
 {
-	struct here *h = NULL;
+	struct here *h = find(&r->key);
 
-	HASH_FIND(hh, all, &r->key, sizeof(r->key), h);
 	if (h == NULL || !h->asking)
 		return;
 	h->asking = false;
 	n_asking--;
 	if (r->kind == DIR_R_PUT)
 		put_answered(h, a);
+	else if (h->revision != r->revision)
+		; /* a put has been done meanwhile */
 	else if (a->msg != NULL && a->status[0] == '\0')
 		set_revision(h, 0);
 	else

@@ -8,6 +8,7 @@
 #include <hyper-derp/mainloop.h>
 #include <hyper-derp/offer.h>
 #include <sodium.h>
+#include <string.h>
 
 #define CONF(field) .offset = offsetof(struct dir_conf, field)
 
@@ -130,7 +131,7 @@ static const struct hd_metric metrics[] = {
 static int wrong(const struct dir_conf *c, struct hd_error *err,
 		 const char *text)
 {
-	return hd_error_at(&c->at, err, -EINVAL, "mesh_nats: %s", text);
+	return hd_error_at(&c->at, err, -EINVAL, "%s", text);
 }
 
 static int check_access(const struct dir_conf *c, struct hd_error *err)
@@ -138,6 +139,11 @@ static int check_access(const struct dir_conf *c, struct hd_error *err)
 	unsigned n = (c->creds != NULL) + (c->nkey != NULL) +
 		     (c->token.v != NULL) + (c->user != NULL);
 
+	if (strchr(c->server, '@') != NULL)
+		return wrong(c, err,
+			     "server is logged and shown, so no user, password "
+			     "or token may stand in it: set user and password, "
+			     "or token");
 	if (n > 1)
 		return wrong(c, err,
 			     "only one of creds, nkey, token and user may be "

@@ -42,6 +42,7 @@ enum {
 	DIR_FIRST_MS = 5000, /* one that was asked for, until the next comes:
 				so a dead relay is trusted 15 s at most */
 	DIR_ANSWER_MS = 2000, /* the server has so long */
+	DIR_LATE_MS = 60000, /* a put may be answered late: requests.c */
 };
 
 struct dir_conf {
@@ -100,6 +101,7 @@ struct dir_request {
 	enum dir_request_kind kind;
 	uint64_t sent_ms;
 	struct hd_key key; /* PUT, DEL, ASK */
+	uint64_t revision; /* DEL */
 	char relay[DIR_NAME_BYTES]; /* LEASE */
 	UT_hash_handle hh;
 };
@@ -132,8 +134,10 @@ uint64_t dir_revision(const struct dir_answer *a, char ret_error[128]);
 
 void dir_here(const struct hd_key *key, bool here);
 void dir_here_answered(const struct dir_request *r, const struct dir_answer *a);
-/* dir_here_sync - publishes what is not known there, some at a time.
+/* dir_here_late - a put that was given up has been done all the same.
+ * dir_here_sync - publishes what is not known there, some at a time.
  * dir_here_forget - nothing is known there any more. */
+void dir_here_late(const struct hd_key *key, uint64_t revision);
 void dir_here_sync(uint64_t now_ms);
 void dir_here_forget(void);
 void dir_here_free(void);
@@ -198,6 +202,7 @@ struct dir_state { /* one for the process: the module is resident */
 	uint64_t lease_ms; /* our last one was taken then; 0: never */
 	struct dir_relay *relays;
 	struct dir_request *requests;
+	struct dir_request *late; /* puts that were given up */
 	unsigned n_here, n_published, n_relays;
 	char error[256];
 	uint64_t error_ms;

@@ -47,11 +47,20 @@ static bool matches(const char *pattern, const char *host, size_t n)
 	return n > m && strncasecmp(pattern, host + n - m, m) == 0;
 }
 
-/* Without a list those whose names end as ours does. */
+/* Is what is behind the first dot one owner's? Not behind that of example.com,
+ * or of an address. */
+static bool has_domain(const char *dot, const char *end)
+{
+	return dot != NULL && (end[-1] < '0' || end[-1] > '9') &&
+	       memchr(dot + 1, '.', (size_t)(end - dot - 1)) != NULL;
+}
+
+/* Without a list those whose names end as ours does, or that one alone. */
 bool dir_name_allowed(const struct dir_conf *conf, const char *name)
 {
 	size_t n = host_n(name), own = host_n(conf->name);
 	const char *dot = memchr(conf->name, '.', own);
+	const char *end = conf->name + own;
 	char domain[DIR_NAME_BYTES + 2] = "*";
 
 	for (size_t i = 0; i < conf->relays.n; i++)
@@ -59,9 +68,9 @@ bool dir_name_allowed(const struct dir_conf *conf, const char *name)
 			return true;
 	if (conf->relays.n > 0)
 		return false;
-	if (dot == NULL)
+	if (!has_domain(dot, end))
 		return n == own && strncasecmp(name, conf->name, n) == 0;
-	strncat(domain, dot, own - (size_t)(dot - conf->name));
+	strncat(domain, dot, (size_t)(end - dot));
 	return matches(domain, name, n);
 }
 

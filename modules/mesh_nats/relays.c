@@ -89,15 +89,38 @@ static void on_msg(natsConnection *nc, natsSubscription *sub, natsMsg *msg,
 	dir_op_put(DIR_MSG, NULL, msg);
 }
 
+static void relay_free(struct dir_relay *r)
+{
+	HASH_DEL(dir.relays, r);
+	r->until_ms = 0;
+	answer_waits(r);
+	natsSubscription_Destroy(r->sub);
+	free(r);
+	dir.n_relays = HASH_COUNT(dir.relays);
+}
+
+/* Relays come and go, with new names each time. */
+static bool forget_dead(void)
+{
+	struct dir_relay *r = dir.relays;
+
+	while (r != NULL && (r->until_ms != 0 || r->waits != NULL))
+		r = r->hh.next;
+	if (r != NULL)
+		relay_free(r);
+	return r != NULL;
+}
+
 static struct dir_relay *relay_new(const char *name)
 {
 	char token[DIR_NAME_BYTES], subject[DIR_SUBJECT_BYTES];
-	struct dir_relay *r = calloc(1, sizeof(*r));
+	struct dir_relay *r;
 
-	if (r == NULL || HASH_COUNT(dir.relays) >= RELAYS_MAX) {
-		free(r);
+	if (HASH_COUNT(dir.relays) >= RELAYS_MAX && !forget_dead())
 		return NULL;
-	}
+	r = calloc(1, sizeof(*r));
+	if (r == NULL)
+		return NULL;
 	snprintf(r->name, sizeof(r->name), "%s", name);
 	dir_name_token(name, token);
 	snprintf(subject, sizeof(subject), "$KV.%s.%s", dir.leases, token);
@@ -232,16 +255,8 @@ void dir_relays_late(uint64_t now_ms)
 
 void dir_relays_free(void)
 {
-	while (dir.relays != NULL) {
-		struct dir_relay *r = dir.relays;
-
-		HASH_DEL(dir.relays, r);
-		r->until_ms = 0;
-		answer_waits(r);
-		natsSubscription_Destroy(r->sub);
-		free(r);
-	}
-	dir.n_relays = 0;
+	while (dir.relays != NULL)
+		relay_free(dir.relays);
 }
 
 /* ---- our own ---- */

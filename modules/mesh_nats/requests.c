@@ -57,6 +57,7 @@ int dir_send(const struct dir_send *what)
 	r->sent_ms = dir_now_ms();
 	if (what->key != NULL)
 		r->key = *what->key;
+	r->revision = what->revision;
 	if (what->relay != NULL)
 		snprintf(r->relay, sizeof(r->relay), "%s", what->relay);
 	s = publish(what, r->id);
@@ -84,13 +85,55 @@ static void give(const struct dir_request *r, const struct dir_answer *a)
 		dir_lease_own(a);
 }
 
+/* What has no answer may be done yet: it waits in a buffer, or the server does
+ * not get to it. */
+static void keep(struct dir_request *r)
+{
+	HASH_ADD(hh, dir.late, id, sizeof(r->id), r);
+	if (r->hh.tbl == NULL)
+		free(r); /* no memory */
+}
+
 static void end(struct dir_request *r, const struct dir_answer *a)
 {
 	HASH_DEL(dir.requests, r);
 	if (a->msg == NULL)
 		__atomic_add_fetch(&dir.failures, 1, __ATOMIC_RELAXED);
 	give(r, a);
+	if (a->msg == NULL && r->kind == DIR_R_PUT)
+		keep(r);
+	else
+		free(r);
+}
+
+static void take_late(uint64_t id, const struct dir_answer *a)
+{
+	struct dir_request *r = NULL;
+	char why[128];
+	uint64_t revision = dir_revision(a, why);
+
+	HASH_FIND(hh, dir.late, &id, sizeof(id), r);
+	if (r == NULL)
+		return;
+	HASH_DEL(dir.late, r);
+	if (revision != 0)
+		dir_here_late(&r->key, revision);
 	free(r);
+}
+
+/* A buffer is sent when the server is back: until then they stay. */
+static void forget_late(uint64_t now_ms)
+{
+	struct dir_request *r, *next;
+
+	if (!dir_is_up() || now_ms - dir.up_ms < DIR_LATE_MS)
+		return;
+	HASH_ITER (hh, dir.late, r, next) {
+		if (now_ms - r->sent_ms < DIR_LATE_MS)
+			return;
+		HASH_DEL(dir.late, r);
+		free(r);
+	}
 }
 
 /* The oldest come first: the table keeps the order. */
@@ -99,6 +142,7 @@ void dir_requests_late(uint64_t now_ms)
 	const struct dir_answer none = { .status = "", .text = "" };
 	struct dir_request *r, *next;
 
+	forget_late(now_ms);
 	HASH_ITER (hh, dir.requests, r, next) {
 		if (now_ms - r->sent_ms < DIR_ANSWER_MS)
 			return;
@@ -132,8 +176,10 @@ static void take(uint64_t id, const struct dir_answer *a)
 	struct dir_request *r = NULL;
 
 	HASH_FIND(hh, dir.requests, &id, sizeof(id), r);
-	if (r == NULL)
-		return; /* too late */
+	if (r == NULL) {
+		take_late(id, a);
+		return;
+	}
 	if (strcmp(a->status, "503") == 0) {
 		dir.prepare = true;
 		dir_error("the server has no bucket %s, or nobody leads it",

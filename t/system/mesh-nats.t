@@ -95,6 +95,9 @@ subtest 'two relays' => sub {
     is scalar(links($one)), 1, '... one';
     is directory($one)->{relays}[0]{state}, 'alive', 'the other relay has its lease' or diag explain directory($one);
 
+    like ctl($one, 'upgrade')->{error}{message}, qr/^module mesh_nats cannot .*: restart the relay instead$/,
+        'an upgrade is refused, and nobody is told to unload what cannot be unloaded';
+
     # who moves is found again
     my $secret = '42' x 32;
     my $carol = $two->client(secret => $secret);
@@ -153,6 +156,25 @@ subtest 'NATS is away' => sub {
     $_->finish for $one, $two;
 };
 
+# The server stands still, so that a put is given up, and goes on.
+subtest 'a put is done late' => sub {
+    my $nats = HyperDerp::Nats->start;
+    my $one = relay($nats->url);
+    begin($one);
+    has_published $one, 0, 'it is connected';
+    kill STOP => $nats->{pid};
+    my $alice = $one->client;
+    ok HyperDerp::Test::wait_for(sub { (directory($one)->{error} // '') =~ /not published: no answer/ }),
+        'a login is not published';
+    $alice->quit;
+    ok HyperDerp::Test::wait_for(sub { directory($one)->{keys} == 0 }), '... and gone';
+    kill CONT => $nats->{pid};
+    ok HyperDerp::Test::wait_for(sub { directory($one)->{deletes} >= 1 && directory($one)->{asked} == 0 }),
+        'what was put late is deleted' or diag explain directory($one);
+    is entry($nats, 'derp_keys', $alice->key), '', '... there, too';
+    $one->finish;
+};
+
 subtest 'a relay dies' => sub {
     my $nats = HyperDerp::Nats->start;
     my ($one, $two) = map { relay($nats->url) } 1 .. 2;
@@ -183,11 +205,22 @@ subtest 'a relay dies' => sub {
 };
 
 # A client of NATS that writes what nobody should.
-sub write_entry ($nats, $subject, $text) {
+sub nats_client ($nats, $commands, $until) {
     my $s = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $nats->{port}) or die;
-    print $s "CONNECT {\"verbose\":false}\r\nPUB $subject " . length($text) . "\r\n$text\r\nPING\r\n";
-    while (<$s>) { return 1 if /^PONG/ }
-    return 0;
+    print $s "CONNECT {\"verbose\":false,\"headers\":true,\"no_responders\":true}\r\n$commands";
+    while (<$s>) { return $_ if $_ =~ $until }
+    return '';
+}
+
+sub write_entry ($nats, $subject, $text) {
+    return nats_client($nats, "PUB $subject " . length($text) . "\r\n$text\r\nPING\r\n", qr/^PONG/);
+}
+
+# What a bucket has: '' nothing, or a marker that it was deleted.
+sub entry ($nats, $bucket, $key) {
+    my $ask = "SUB x 1\r\nPUB \$JS.API.DIRECT.GET.KV_$bucket.\$KV.$bucket.$key x 0\r\n\r\n";
+    my $line = nats_client($nats, $ask, qr/^(?:localhost|\{|NATS\/1.0 404|KV-Operation)/);
+    return $line =~ /^(?:NATS|KV-)/ ? '' : $line =~ s/\r\n//r;
 }
 
 subtest 'three relays, two kinds, and lies' => sub {
@@ -206,6 +239,17 @@ subtest 'three relays, two kinds, and lies' => sub {
     my %source = map { $_->{member} => $_->{source} } links($one);
     is_deeply \%source, { 'localhost:' . $two->port => 'configuration', 'localhost:' . $three->port => 'demand' },
         'a link of each kind' or diag explain \%source;
+
+    # a full link has the keys that the other relay tells, whatever the directory says
+    my ($lease) = entry($nats, 'derp_leases', 'localhost=' . $two->port) =~ /"instance":"(\w+)"/;
+    ok $lease, 'the lease of the second relay' or diag explain directory($two);
+    my $never = 'ef' x 32;
+    write_entry($nats, "\$KV.derp_keys.$never", 'localhost:' . $two->port . " $lease");
+    my $unknown = sub { ctl($one, 'status')->{data}{drops}{unknown_dest} // 0 };
+    my $before = $unknown->();
+    $client[0]->send($never, 'x');
+    ok HyperDerp::Test::wait_for(sub { $unknown->() > $before }), 'what goes there has no way';
+    is_deeply [grep { $_->{key} =~ $never } @{ ctl($one, qw(mesh peers))->{data} }], [], '... none is left';
 
     my $nobody = 'ab' x 32;
     ok write_entry($nats, "\$KV.derp_keys.$nobody", 'evil.example.com 0123456789abcdef'), 'somebody writes a lie';
@@ -258,6 +302,11 @@ subtest 'access' => sub {
     $wrong->finish;
 
     my $hd = relay('nats://127.0.0.1:1');
+    $hd->{conf} = "mesh_nats: {name: a.example.com, server: 'nats://a:s3cret\@127.0.0.1'}\n";
+    $hd->write_conf;
+    my $said = qx($HyperDerp::Test::build/hyper-derp -t --config $hd->{file} 2>&1);
+    like $said, qr/:\d+: module mesh_nats: server is logged and shown/, '-t: a password in server';
+    unlike $said, qr/s3cret/, '... which is not said again';
     for (['user: a', qr/user and password go together/], ['region: "a.b"', qr/region: `a\.b`/],
         ['relays: ["*.example.com"]', qr/mesh_nats\.relays does not have this relay's own name/]) {
         configure($hd, 'nats://127.0.0.1:1', more => $_->[0]);
