@@ -114,10 +114,10 @@ static enum hd_verdict ask(struct hd_module *mod, struct hd_worker *w,
 {
 	struct dir_worker *dw = here(mod, w);
 
-	if (may_ask(dw, w, packet->src) && e == NULL)
-		e = entry_new(dw, packet->dst);
-	else if (dw->asked >= ASKED_MAX)
+	if (!may_ask(dw, w, packet->src))
 		e = NULL;
+	else if (e == NULL)
+		e = entry_new(dw, packet->dst);
 	if (e == NULL) {
 		hd_count(&numbers(mod, w)->refused, 1);
 		return HD_VERDICT_PASS;

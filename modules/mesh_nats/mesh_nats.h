@@ -61,6 +61,8 @@ struct dir_conf {
  * name at all. dir_name_allowed - may a relay of this name be dialled? */
 bool dir_name_token(const char *name, char ret[DIR_NAME_BYTES]);
 bool dir_name_allowed(const struct dir_conf *conf, const char *name);
+/* dir_dial_good - may be dialled: a host, an address, or "". */
+bool dir_dial_good(const char *dial);
 /* dir_names_check - for check(). */
 int dir_names_check(const struct dir_conf *conf, struct hd_error *err);
 
@@ -83,7 +85,7 @@ struct dir_op {
 };
 
 /* dir_op_put - any thread. @msg  taken. Without memory it is lost: what was not
- * answered is asked again. */
+ * answered is asked again. After the thread's end, too. */
 void dir_op_put(enum dir_op_kind kind, const struct hd_key *key, natsMsg *msg);
 
 /* ---- requests.c: the thread ---- */

@@ -23,11 +23,23 @@ bool dir_name_token(const char *name, char ret[DIR_NAME_BYTES])
 		return false;
 	for (size_t i = 0; i <= n; i++) {
 		colons += name[i] == ':';
-		if (name[i] != '\0' && name[i] != ':' && !is_char(name[i]))
+		if (name[i] != '\0' && name[i] != ':' &&
+		    (colons > 0 ? name[i] < '0' || name[i] > '9'
+				: !is_char(name[i])))
 			return false;
 		ret[i] = name[i] == ':' ? '=' : name[i];
 	}
-	return colons <= 1 && name[0] != ':';
+	return colons <= 1 && name[0] != ':' && name[n - 1] != ':';
+}
+
+/* Addresses of IPv6 have colons. */
+bool dir_dial_good(const char *dial)
+{
+	size_t n = 0;
+
+	while (is_char(dial[n]) || (dial[n] != '\0' && strchr(":[]", dial[n])))
+		n++;
+	return dial[n] == '\0' && n < DIR_NAME_BYTES;
 }
 
 static size_t host_n(const char *name)
@@ -94,6 +106,11 @@ int dir_names_check(const struct dir_conf *conf, struct hd_error *err)
 				   "derp1.example.com or "
 				   "derp1.example.com:8443",
 				   conf->name);
+	if (conf->dial != NULL && !dir_dial_good(conf->dial))
+		return hd_error_at(&conf->at, err, -EINVAL,
+				   "mesh_nats.dial: `%.80s` is no host or "
+				   "address",
+				   conf->dial);
 	if (!is_bucket(conf->region))
 		return hd_error_at(&conf->at, err, -EINVAL,
 				   "mesh_nats.region: `%.80s`: only letters, "

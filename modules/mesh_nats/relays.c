@@ -197,7 +197,8 @@ static void take_lease(struct dir_relay *r, const struct dir_answer *a,
 {
 	json_t *o = json_loads(a->text, 0, NULL);
 	bool good = !a->deleted && strcmp(text_of(o, "name"), r->name) == 0 &&
-		    json_integer_value(json_object_get(o, "proto")) == PROTO;
+		    json_integer_value(json_object_get(o, "proto")) == PROTO &&
+		    dir_dial_good(text_of(o, "dial"));
 
 	r->until_ms = good ? dir_now_ms() + for_ms : 0;
 	if (good) {

@@ -352,6 +352,8 @@ int dir_thread_start(struct hd_module *mod, struct hd_error *err)
 	r = pthread_create(&queue.thread, NULL, thread_main, NULL);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	queue.runs = r == 0;
+	if (r != 0)
+		shut(); /* what waits would wait for ever */
 	return r == 0 ? 0 : hd_error_set(err, -r, "no thread: %s", strerror(r));
 }
 

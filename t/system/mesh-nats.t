@@ -75,7 +75,19 @@ sub arrives ($from, $to, $text, $name) {
 
 sub goes ($from, $to, $text, $name) {
     $from->send($to->key, $text);
-    return is $to->packet, $text, $name;
+    return ok $to->expect(qr/^packet \S+ \S+ @{[unpack 'H*', $text]}/), $name;
+}
+
+# A machine that is busy may take longer than packets wait: then another key.
+sub waits ($from, $relay) {
+    for my $try (1 .. 10) {
+        my $n = directory($relay)->{published};
+        my $to = $relay->client;
+        HyperDerp::Test::wait_for(sub { directory($relay)->{published} > $n });
+        $from->send($to->key, "try $try");
+        return 1 if $to->expect(qr/^packet /, 5);
+    }
+    return 0;
 }
 
 subtest 'two relays' => sub {
@@ -86,8 +98,8 @@ subtest 'two relays' => sub {
     has_published $one, 1, 'a login is in the directory';
     has_published $two, 1, '... and that of the other one';
     is_deeply [links($one)], [], 'no link yet';
-    goes $alice, $bob, 'hello', 'the first packet waits until it is found out where it goes';
-    goes $bob, $alice, 'and you', '... and one comes back';
+    arrives $alice, $bob, 'hello', 'a packet goes to where its key is found';
+    arrives $bob, $alice, 'and you', '... and one comes back';
     my ($l) = links($one);
     is "$l->{member} $l->{state} $l->{source} $l->{keys}", 'localhost:' . $two->port . ' up demand 1',
         'a link was made for it' or diag explain $l;
@@ -102,7 +114,7 @@ subtest 'two relays' => sub {
     my $secret = '42' x 32;
     my $carol = $two->client(secret => $secret);
     has_published $two, 2, 'one more';
-    goes $alice, $carol, 'there', 'it is found';
+    arrives $alice, $carol, 'there', 'it is found';
     $carol->quit;
     has_published $two, 1, 'a logout is in the directory';
     $carol = $one->client(secret => $secret);
@@ -112,6 +124,7 @@ subtest 'two relays' => sub {
     $carol = $two->client(secret => $secret);
     has_published $two, 2, '... and is there again';
     arrives $alice, $carol, 'there again', 'it is found again';
+    ok waits($alice, $two), 'the first packet waits until it is found out where it goes';
     $_->finish for $one, $two;
 };
 
@@ -127,7 +140,7 @@ subtest 'NATS is away' => sub {
     begin($one, $two);
     my ($alice, $bob) = ($one->client, $two->client);
     has_published $two, 1, 'a login is in the directory';
-    goes $alice, $bob, 'hello', 'a packet crosses';
+    arrives $alice, $bob, 'hello', 'a packet crosses';
     $nats->stop('KILL');
     is_state $_, 'away', 'the loss is known' for $one, $two;
     ok $one->log_like(qr/warn mesh_nats: /), '... and said';
@@ -156,22 +169,36 @@ subtest 'NATS is away' => sub {
     $_->finish for $one, $two;
 };
 
-# The server stands still, so that a put is given up, and goes on.
+# The server stands still, so that a put is given up, and goes on. Returns whether
+# what was put late is deleted; undef: that took so long that the connection ended.
+sub late_put ($nats, $hd) {
+    my $before = directory($hd);
+    kill STOP => $nats->{pid};
+    my $client = $hd->client;
+    my $given_up = HyperDerp::Test::wait_for(sub { directory($hd)->{puts} >= $before->{puts} + 2 });
+    $client->quit;
+    HyperDerp::Test::wait_for(sub { directory($hd)->{keys} == 0 });
+    kill CONT => $nats->{pid};
+    my $d;
+    HyperDerp::Test::wait_for(sub {
+        $d = directory($hd);
+        $d->{connects} > $before->{connects} || ($d->{deletes} > $before->{deletes} && $d->{asked} == 0);
+    });
+    return if $d->{connects} > $before->{connects} || !$given_up;
+    return entry($nats, 'derp_keys', $client->key) eq '';
+}
+
 subtest 'a put is done late' => sub {
     my $nats = HyperDerp::Nats->start;
     my $one = relay($nats->url);
     begin($one);
     has_published $one, 0, 'it is connected';
-    kill STOP => $nats->{pid};
-    my $alice = $one->client;
-    ok HyperDerp::Test::wait_for(sub { (directory($one)->{error} // '') =~ /not published: no answer/ }),
-        'a login is not published';
-    $alice->quit;
-    ok HyperDerp::Test::wait_for(sub { directory($one)->{keys} == 0 }), '... and gone';
-    kill CONT => $nats->{pid};
-    ok HyperDerp::Test::wait_for(sub { directory($one)->{deletes} >= 1 && directory($one)->{asked} == 0 }),
-        'what was put late is deleted' or diag explain directory($one);
-    is entry($nats, 'derp_keys', $alice->key), '', '... there, too';
+    my $deleted;
+    for (1 .. 5) {
+        $deleted //= late_put($nats, $one);
+        is_state $one, 'connected', 'it goes on' unless defined $deleted;
+    }
+    ok $deleted, 'what was put late is deleted' or diag explain directory($one), $one->log_text;
     $one->finish;
 };
 
@@ -182,7 +209,7 @@ subtest 'a relay dies' => sub {
     my $secret = '17' x 32;
     my ($alice, $bob) = ($one->client, $two->client(secret => $secret));
     has_published $two, 1, 'a login is in the directory';
-    goes $alice, $bob, 'hello', 'a packet crosses';
+    arrives $alice, $bob, 'hello', 'a packet crosses';
     my $lease = sub { directory($one)->{relays}[0]{state} // '' };
     is $lease->(), 'alive', 'the lease counts';
     $two->signal('KILL');
@@ -307,6 +334,11 @@ subtest 'access' => sub {
     my $said = qx($HyperDerp::Test::build/hyper-derp -t --config $hd->{file} 2>&1);
     like $said, qr/:\d+: module mesh_nats: server is logged and shown/, '-t: a password in server';
     unlike $said, qr/s3cret/, '... which is not said again';
+    for (['name: "a.example.com:x"', 'name: `a.example.com:x` is no host'], ['name: a.example.com, dial: "b c"', 'dial: `b c`']) {
+        $hd->{conf} = "mesh_nats: {$_->[0]}\n";
+        $hd->write_conf;
+        like qx($HyperDerp::Test::build/hyper-derp -t --config $hd->{file} 2>&1), qr/:\d+: .*mesh_nats\.\Q$_->[1]\E/, "-t: $_->[0]";
+    }
     for (['user: a', qr/user and password go together/], ['region: "a.b"', qr/region: `a\.b`/],
         ['relays: ["*.example.com"]', qr/mesh_nats\.relays does not have this relay's own name/]) {
         configure($hd, 'nats://127.0.0.1:1', more => $_->[0]);
