@@ -213,9 +213,9 @@ static bool may_wait(struct hd_held_queue *q, const struct hd_packet *packet)
 {
 	const struct held_by *b = by(q, packet->src);
 
-	return b->n == 0 || (b->n < HD_HELD_MAX / HELD_BY_SHARE &&
-			     b->bytes + packet->len_bytes <=
-				     HELD_MAX_BYTES / HELD_BY_SHARE);
+	return b->n == 0 ||
+	       (b->n < HD_HELD_MAX / HELD_BY_SHARE &&
+		b->bytes + packet->len_bytes <= HELD_MAX_BYTES / HELD_BY_SHARE);
 }
 
 static bool hold(struct hd_worker *w, const struct hd_packet *packet,
