@@ -91,6 +91,9 @@ my %known = (
         . ' void *state, uint8_t *p, size_t n); void chain_closed(struct hd_module *m, struct hd_stream *s, void *state, enum hd_close why);',
     chain_conf => 'struct chain_conf { const char *host, *ca_file, *pin; }; extern const struct hd_proto chain_proto;'
         . ' static hd_dial_fn on_link; void again_later(struct hd_module *m, struct hd_worker *w);',
+    room_is_of => 'struct room { struct room *next; char name[8]; uint64_t since_ms; };'
+        . ' struct chat_worker { struct room *rooms; }; bool room_is_of(struct room *r, struct hd_worker *w);'
+        . ' int room_add(struct hd_module *m, struct hd_worker *w, struct room *r);',
     each_limit => 'struct limits { unsigned n; struct { struct hd_key key; uint64_t bytes; } *v; };',
 );
 
