@@ -216,10 +216,12 @@ func TestMeshForward(t *testing.T) {
 			}
 		}
 	}
-	// Nobody has it: it goes nowhere, and nobody is told.
-	if err := l.Client.ForwardPacket(far, key.NewNode().Public(), disco(100)); err != nil {
+	// Nobody has it: it goes nowhere, and who brought it is told, as derper does.
+	nobody := key.NewNode().Public()
+	if err := l.Client.ForwardPacket(far, nobody, disco(100)); err != nil {
 		t.Fatal(err)
 	}
+	l.Gone(nobody, derp.PeerGoneReasonNotHere)
 	l.Quiet()
 	for _, p := range here {
 		p.Quiet()
