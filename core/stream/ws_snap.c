@@ -46,9 +46,9 @@ void hd_ws_pack(const struct hd_ws *ws, struct hd_snap *to)
 /* ---- in the new process ---- */
 
 struct image {
-	struct hd_ws ws;
 	uint64_t seen;
 	char *subprotocol, *reason;
+	struct hd_ws ws; /* without its text */
 };
 
 /* It stands in a Close frame, behind its code. */
