@@ -59,6 +59,7 @@ subtest 'USR2: warned, served, refused, closed, and up' => sub {
     like $c[0]->expect(HyperDerp::Raw::HEALTH), qr/about to stop/, 'Health tells why';
     like $_->expect(HyperDerp::Raw::HEALTH), qr/\S/, '... everybody' for @c[1 .. 5];
     my @in = map { unpack 'NN', $_->expect(HyperDerp::Raw::RESTARTING) // die 'no Restarting' } @c;
+    my $told_ms = 1000 * (time - $start);
     $c[0]->send($c[1]->key, 'on');
     is $c[1]->packet, 'on', 'clients are served meanwhile';
     is status_of($hd, '/derp/latency-check'), 503, 'latency-check: 503';
@@ -73,7 +74,8 @@ subtest 'USR2: warned, served, refused, closed, and up' => sub {
 
     my %in = map { $_ => 1 } @in[map { 2 * $_ } 0 .. 5];
     cmp_ok keys %in, '>', 1, '... with different times: ' . join ' ', sort { $a <=> $b } keys %in;
-    is scalar(grep { $_ < 5000 || $_ > 15_001 } keys %in), 0, '... after drain_time, within 10 s';
+    # what had passed when it was told is taken off
+    is scalar(grep { $_ + $told_ms < 5000 || $_ > 15_001 } keys %in), 0, '... after drain_time, within 10 s';
 
     # the first of each worker then, the others spread out
     my @order = sort { $in[ 2 * $a ] <=> $in[ 2 * $b ] } 0 .. 5;
@@ -121,14 +123,15 @@ subtest 'quiet before the close' => sub {
     my $hd = HyperDerp::Test->start(no_tls => 1, conf => "drain_time: 1h\nderp: {keepalive: 1s}\n");
     my ($c) = map { HyperDerp::Raw->login($hd, $_) } HyperDerp::Raw::logins($hd, 1);
     ok defined $c->expect(HyperDerp::Raw::KEEP_ALIVE), 'keep-alives each second';
+    my $start = time;
     like $hd->ctl(qw(drain --for 10s)), qr/draining/, 'a drain';
     my ($in) = unpack 'N', $c->expect(HyperDerp::Raw::RESTARTING) // '';
-    ok $in >= 9000 && $in < 20_000, 'Restarting says when it will be closed';
-    my $told = time;
+    # no more than 9 s before it: a machine that stalls tells it later
+    ok $in > 1000 && $in <= 9001, 'Restarting says when it will be closed';
     my ($ended, @frames) = farewell($c, 30);
     is scalar @frames, 0, '... and nothing follows';
-    cmp_ok time - $told, '>=', 8.9, '... for 9 s';
     is $ended, 'end', 'then it is closed';
+    cmp_ok time - $start, '>=', 9.9, '... after 10 s in all';
     $hd->finish;
 };
 
