@@ -18,6 +18,7 @@
  * The relay renews a lease; a program that outlived it passes everything. */
 #include "bpf/parse.h"
 #include "bpf/checksum.h"
+#include "bpf/route.h"
 
 enum {
 	WG_INITIATION = 1,
@@ -159,26 +160,20 @@ static __always_inline bool checksum_usable(const struct hd_frame *f)
 	return f->udp->check != hd_sum_fold(pseudo);
 }
 
-/* Returns one of BPF_FIB_LKUP_RET_*. */
+/* Returns one of BPF_FIB_LKUP_RET_*; the way is then in r. */
 static __always_inline int route(struct xdp_md *ctx, const struct hd_frame *f,
 				 const struct wg_relay_path *p,
-				 struct bpf_fib_lookup *fib)
+				 struct hd_route *r, __u64 now_ns)
 {
-	fib->l4_protocol = IPPROTO_UDP;
-	fib->sport = relay_port;
-	fib->dport = p->to_port;
-	fib->tot_len = f->ip_len_bytes;
-	fib->ifindex = fib_ifindex;
-	if (f->ip4) {
-		fib->family = 2; /* AF_INET */
-		fib->ipv4_src = p->from.w[3];
-		fib->ipv4_dst = p->to.w[3];
-	} else {
-		fib->family = 10; /* AF_INET6 */
-		__builtin_memcpy(fib->ipv6_src, &p->from, sizeof(p->from));
-		__builtin_memcpy(fib->ipv6_dst, &p->to, sizeof(p->to));
-	}
-	return bpf_fib_lookup(ctx, fib, sizeof(*fib), 0);
+	struct bpf_fib_lookup fib = { .ifindex = fib_ifindex,
+				      .sport = relay_port };
+
+	if (hd_route_fresh(r, p, f->ip_len_bytes, now_ns))
+		return BPF_FIB_LKUP_RET_SUCCESS;
+	int why = hd_route_ask(ctx, f, p, &fib);
+	if (why == BPF_FIB_LKUP_RET_SUCCESS)
+		hd_route_keep(r, p, &fib, now_ns);
+	return why;
 }
 
 static __always_inline int no_route(struct wg_relay_stats *stats, int why)
@@ -235,10 +230,10 @@ static __always_inline void rewrite_udp(const struct hd_frame *f,
 
 static __always_inline void rewrite(const struct hd_frame *f,
 				    const struct wg_relay_path *p,
-				    const struct bpf_fib_lookup *fib)
+				    const struct hd_route *r)
 {
-	__builtin_memcpy(f->eth->h_dest, fib->dmac, ETH_ALEN);
-	__builtin_memcpy(f->eth->h_source, fib->smac, ETH_ALEN);
+	__builtin_memcpy(f->eth->h_dest, r->dmac, ETH_ALEN);
+	__builtin_memcpy(f->eth->h_source, r->smac, ETH_ALEN);
 	if (f->ip4)
 		rewrite_ip4(f->ip4, p);
 	else if (f->ip6)
@@ -280,7 +275,6 @@ static __always_inline int forward(struct xdp_md *ctx, struct hd_frame *f,
 				   struct wg_relay_stats *stats, __u64 now_ns)
 {
 	struct wg_relay_path *p = find(f, msg);
-	struct bpf_fib_lookup fib = {};
 
 	if (!p)
 		return pass(&stats->pass_no_peer);
@@ -288,14 +282,17 @@ static __always_inline int forward(struct xdp_md *ctx, struct hd_frame *f,
 		return pass(&stats->pass_odd);
 	if (!checksum_usable(f))
 		return pass(&stats->pass_checksum);
-	int why = route(ctx, f, p, &fib);
+	struct hd_route *r = hd_route_slot(p);
+	if (!r)
+		return pass(&stats->pass_no_route);
+	int why = route(ctx, f, p, r, now_ns);
 	if (why != BPF_FIB_LKUP_RET_SUCCESS)
 		return no_route(stats, why);
-	__u32 out = fib.ifindex;
+	__u32 out = r->ifindex;
 	struct wg_relay_egress *egress = bpf_map_lookup_elem(&wg_egress, &out);
 	if (!egress || egress->tags != f->tags)
 		return pass(&stats->pass_no_route);
-	rewrite(f, p, &fib);
+	rewrite(f, p, r);
 	count(f, msg, p, stats, now_ns);
 	if (egress->ifindex == ctx->ingress_ifindex)
 		return XDP_TX;

@@ -194,11 +194,37 @@ static void another_vlan_is_passed_up(void **state)
 	wg_xdp_remove(xdp, &p);
 }
 
+/* The program keeps routes for as long as its clock stands, 64 of them. */
+static void each_peer_has_a_way_of_its_own(void **state)
+{
+	struct frame_spec s = alice4();
+	struct frame in, out = { .n = 0 };
+
+	(void)state;
+	for (uint16_t i = 0; i < 2 * 128; i++) {
+		struct wg_path p = i % 2 ? alice_to_bob4() : alice_to_carol4();
+
+		s.from_port = (uint16_t)(5000 + i % 128);
+		p.from.in.sin_port = htons(s.from_port);
+		p.to.in.sin_port = htons((uint16_t)(6000 + i % 128));
+		assert_true(wg_xdp_put(xdp, &p));
+		frame_make(&in, &s);
+		assert_int_equal(run_frame(&in, &out),
+				 i % 2 ? XDP_TX : XDP_REDIRECT);
+		frame_parse(&out);
+		assert_int_equal(out.b[5], i % 2 ? 0x20 : 0x30);
+		assert_int_equal(frame_get16(&out, out.udp + 2),
+				 6000 + i % 128);
+		wg_xdp_remove(xdp, &p);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(ipv4_on_one_interface),
 		cmocka_unit_test(ipv4_to_another_interface),
+		cmocka_unit_test(each_peer_has_a_way_of_its_own),
 		cmocka_unit_test(ipv6_on_one_interface),
 		cmocka_unit_test(ipv6_to_another_interface),
 		cmocka_unit_test(checksums_of_many),

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mount.h>
+#include <time.h>
 #include <unistd.h>
 #include "t/unit/wg_xdp_help.h"
 
@@ -171,6 +172,16 @@ static int skip_all(const char *why)
 {
 	printf("1..0 # SKIP %s\n", why);
 	return 0;
+}
+
+void next_tick(void)
+{
+	struct timespec was, now;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &was);
+	do
+		clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+	while (was.tv_sec == now.tv_sec && was.tv_nsec == now.tv_nsec);
 }
 
 int xdp_main(const char *name, const struct CMUnitTest *tests, size_t n,

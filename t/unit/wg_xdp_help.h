@@ -47,5 +47,7 @@ void left_alone(const struct frame_spec *spec, uint32_t verdict, size_t counter,
 #define COUNTER(name) offsetof(struct wg_relay_stats, name)
 #define passes(spec, name) left_alone(spec, XDP_PASS, COUNTER(name), __LINE__)
 #define drops(spec, name) left_alone(spec, XDP_DROP, COUNTER(name), __LINE__)
+/* Wait until the program's clock moves: it asks for each route once a tick. */
+void next_tick(void);
 /* Passed, and not even looked at. */
 void not_ours(const struct frame_spec *spec);
