@@ -7,6 +7,7 @@
 #include <openssl/x509v3.h>
 #include <sodium.h>
 #include <string.h>
+#include <strings.h>
 
 #define META_CN_PREFIX "derpkey"
 #define META_SERIAL DERP_VERSION
@@ -160,6 +161,10 @@ static void check_name(struct probe *p, struct result *r)
 					  X509_CHECK_FLAG_NEVER_CHECK_SUBJECT,
 					  NULL);
 
+	if (p->opt.pin != NULL) {
+		result_skip(r, "the certificate is pinned");
+		return;
+	}
 	names_text(cert, names, sizeof(names));
 	if (match == 1)
 		result_ok(r, "%s is one of %s", name, names);
@@ -192,10 +197,28 @@ bool probe_pin(const struct probe *p, char buf[PROBE_PIN_BYTES])
 	return true;
 }
 
+/* As clients do that have a pin: nothing else of the chain counts. */
+static void check_pin(struct probe *p, struct result *r)
+{
+	char pin[PROBE_PIN_BYTES] = "";
+
+	if (probe_pin(p, pin) && strcasecmp(pin, p->opt.pin) == 0)
+		result_ok(r, "it is the pinned one");
+	else
+		result_bad(r, V_FAIL,
+			   "clients refuse it: was it renewed? then the DERP "
+			   "map needs the new CertName",
+			   "it is not the pinned one, but %s", pin);
+}
+
 static void check_chain(struct probe *p, struct result *r)
 {
 	char pin[PROBE_PIN_BYTES] = "";
 
+	if (p->opt.pin != NULL) {
+		check_pin(p, r);
+		return;
+	}
 	if (p->verify == X509_V_OK) {
 		result_ok(r, "verified, %d certificates",
 			  sk_X509_num(p->chain));

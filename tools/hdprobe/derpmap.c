@@ -84,7 +84,7 @@ static void print_entry(struct probe *p, struct report *rep)
 {
 	char ip[INET6_ADDRSTRLEN], pin[PROBE_PIN_BYTES] = "";
 	struct derpmap_node node = {
-		.region_id = p->opt.region_id,
+		.region_id = p->opt.region_id != 0 ? p->opt.region_id : 900,
 		.region_code = p->opt.region_code,
 		.region_name = p->opt.region_name,
 		.host = p->opt.name,

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* hdprobe - is this relay well, and if not, what is to be done? */
+#include "tools/hdprobe/mesh.h"
 #include "tools/hdprobe/options.h"
 #include "tools/lib/output.h"
 
@@ -24,6 +25,13 @@ static int run_checks(struct probe *p)
 	return status;
 }
 
+static int run(struct probe *p)
+{
+	if (p->opt.mesh)
+		return probe_mesh(&p->opt);
+	return p->opt.derpmap ? probe_derpmap(p) : run_checks(p);
+}
+
 int main(int argc, char **argv)
 {
 	static struct probe p;
@@ -35,8 +43,7 @@ int main(int argc, char **argv)
 			fputs("hdprobe: no memory or no randomness\n", stderr);
 			status = STATUS_UNKNOWN;
 		} else {
-			status = p.opt.derpmap ? probe_derpmap(&p)
-					       : run_checks(&p);
+			status = run(&p);
 		}
 	}
 	probe_clear(&p);

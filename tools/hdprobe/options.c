@@ -11,9 +11,12 @@
 static const char usage[] =
 	"usage: hdprobe [OPTION]... HOST[:PORT]\n"
 	"       hdprobe --derpmap [OPTION]... HOST[:PORT]\n"
+	"       hdprobe --mesh [OPTION]... HOST[:PORT]... | --map FILE\n"
 	"Check a DERP relay from outside, as a client would; or print its "
 	"entry for the\n"
-	"DERP map. PORT is 443, with --plain 80, where it is left out.\n"
+	"DERP map; or check that packets go from each relay of a region to "
+	"each.\n"
+	"PORT is 443, with --plain 80, where it is left out.\n"
 	"\n"
 	"  -4, -6               IPv4 only, IPv6 only\n"
 	"      --plain          no TLS\n"
@@ -33,6 +36,11 @@ static const char usage[] =
 	"      --region-id N    900 to 999 (900)\n"
 	"      --region-code C  short name (hd)\n"
 	"      --region-name N  long name (Hyper-DERP)\n"
+	"      --mesh           check several relays, and the ways between "
+	"them\n"
+	"      --map FILE       those of a region in this DERP map; - is "
+	"stdin;\n"
+	"                       --region-id where it has several regions\n"
 	"  -h, --help\n"
 	"  -V, --version\n"
 	"\n"
@@ -108,6 +116,8 @@ SETTER(insecure, opt->insecure = true)
 SETTER(json, opt->json = true)
 SETTER(quiet, opt->quiet = true)
 SETTER(derpmap, opt->derpmap = true)
+SETTER(mesh, opt->mesh = true)
+SETTER(map, opt->map = arg)
 SETTER(no_stun, opt->stun_port = NULL)
 SETTER(known_only, opt->known_only = true)
 SETTER(sni, opt->name = arg)
@@ -134,6 +144,8 @@ static const struct {
 	{ "json", 0, false, set_json },
 	{ "quiet", 'q', false, set_quiet },
 	{ "derpmap", 0, false, set_derpmap },
+	{ "mesh", 0, false, set_mesh },
+	{ "map", 0, true, set_map },
 	{ "format", 0, true, set_format },
 	{ "output", 0, true, set_output },
 	{ "region-id", 0, true, set_region_id },
@@ -189,8 +201,33 @@ int options_target(char *text, const char **ret_host, const char **ret_port)
 	return **ret_host != '\0' ? 0 : -EINVAL;
 }
 
+static int wrong(const char *text)
+{
+	fprintf(stderr, "hdprobe: %s\n", text);
+	return bad_usage();
+}
+
+static int finish_mesh(struct options *opt, int argc, char **argv)
+{
+	opt->targets = argv + optind;
+	opt->n_targets = argc - optind;
+	if (opt->derpmap || opt->name != NULL || opt->output != NULL)
+		return wrong("--mesh goes without --derpmap, --output and "
+			     "--sni");
+	if (opt->map != NULL && opt->n_targets > 0)
+		return wrong("--map names the relays: give either it or "
+			     "HOST[:PORT]...");
+	if (opt->map == NULL && opt->n_targets < 2)
+		return wrong("--mesh needs two relays at least, or a --map");
+	return -1;
+}
+
 static int finish(struct options *opt, int argc, char **argv)
 {
+	if (opt->mesh)
+		return finish_mesh(opt, argc, argv);
+	if (opt->map != NULL)
+		return wrong("--map is for --mesh");
 	if (optind != argc - 1) {
 		fputs("hdprobe: one HOST[:PORT] is needed\n", stderr);
 		return bad_usage();
@@ -227,7 +264,6 @@ int options_parse(int argc, char **argv, struct options *ret_opt)
 		.family = AF_UNSPEC,
 		.timeout_ms = 5000,
 		.stun_port = "3478",
-		.region_id = 900,
 		.region_code = "hd",
 		.region_name = "Hyper-DERP",
 	};

@@ -12,12 +12,16 @@ struct options {
 	const char *name; /* what the relay is called: --sni or host */
 	int family, timeout_ms;
 	const char *stun_port; /* NULL: no STUN */
-	bool plain, insecure, json, quiet, derpmap;
+	bool plain, insecure, json, quiet, derpmap, mesh;
 	bool known_only; /* it may refuse us */
 	bool any_port; /* none was named */
+	const char *pin; /* the certificate must be this one; NULL: unknown */
+	const char *map; /* --mesh: a DERP map's file; NULL: the arguments */
+	char **targets; /* --mesh */
+	int n_targets;
 	const char *format; /* of the DERP map; NULL: JSON and YAML */
 	const char *output; /* its file; NULL: stdout */
-	int region_id;
+	int region_id; /* 0: not said */
 	const char *region_code, *region_name;
 	char *owned; /* what host and port point into */
 };

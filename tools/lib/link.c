@@ -83,7 +83,7 @@ int link_send(struct link *l, const struct hd_key *dst, const void *packet,
 }
 
 /* What may come at any time. */
-static int link_housekeeping(struct link *l, struct hd_error *err)
+int link_routine(struct link *l, struct hd_error *err)
 {
 	if (l->frame.type == DERP_HEALTH)
 		(void)snprintf(l->health, sizeof(l->health), "%.*s",
@@ -102,7 +102,7 @@ int link_expect(struct link *l, enum derp_type type, struct hd_error *err)
 
 		if (r < 0 || l->frame.type == type)
 			return r;
-		r = link_housekeeping(l, err);
+		r = link_routine(l, err);
 		if (r < 0)
 			return r;
 	}
@@ -173,7 +173,7 @@ static int feed(struct link *l, struct hd_error *err)
 	r = derpc_input(&l->login, head, sizeof(head), err);
 	if (r >= 0)
 		r = derpc_input(&l->login, l->payload, l->frame.len_bytes, err);
-	return r < 0 ? (int)r : link_housekeeping(l, err);
+	return r < 0 ? (int)r : link_routine(l, err);
 }
 
 static int check_server_info(const struct link *l, struct hd_error *err)

@@ -46,9 +46,11 @@ int link_write(struct link *l, enum derp_type type, const void *payload,
 int link_send(struct link *l, const struct hd_key *dst, const void *packet,
 	      size_t len_bytes, struct hd_error *err);
 
-/* link_read - the next frame, whatever it is. link_expect - skip all others;
- * answers Ping, remembers Health. */
+/* link_read - the next frame, whatever it is. link_routine - what every client
+ * does with it: answers Ping, remembers Health. link_expect - both, until a
+ * frame of this type. */
 int link_read(struct link *l, struct hd_error *err);
+int link_routine(struct link *l, struct hd_error *err);
 int link_expect(struct link *l, enum derp_type type, struct hd_error *err);
 /* link_expect_packet - exactly this packet from src.
  * Returns -EBADMSG when another one comes. */

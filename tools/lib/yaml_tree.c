@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* tools/hdctl/yaml_tree.c - YAML to a tree of JSON, by libyaml. */
-#include "tools/hdctl/yaml_tree.h"
+/* tools/lib/yaml_tree.c - YAML to a tree of JSON, by libyaml. */
+#include "tools/lib/yaml_tree.h"
 
 #include <errno.h>
 #include <string.h>
