@@ -5,6 +5,9 @@
  *
  * The lock is held for one memcpy or one swap, never for a write: a worker
  * does not wait for a disk. A full buffer drops lines and later says how many.
+ * Lines gather for GATHER_MS before the thread is run, unless one is a notice
+ * or worse: a thread that wakes for each costs a login a twentieth of its CPU
+ * time.
  * Context: any thread, unless log.h says otherwise. */
 #include "core/base/log.h"
 #include "core/base/log_format.h"
@@ -20,6 +23,7 @@
 #include <time.h>
 #include <unistd.h>
 
+enum { GATHER_MS = 5 }; /* shorter than a person or a test notices */
 enum { REOPEN = 255 }; /* a record's level: from here on the new file */
 
 struct buffer {
@@ -34,6 +38,7 @@ static struct {
 	struct buffer *fill, *drain; /* fill: under the lock */
 	uint64_t lost, lost_logged;
 	bool running, stop, ended;
+	bool urgent; /* what is in fill goes out at once */
 	/* the writing thread's, and after it has ended the main thread's */
 	int fd;
 	enum hd_log_style style;
@@ -174,14 +179,33 @@ static struct buffer *swap_buffers(void)
 	return full;
 }
 
+/* Until there are lines, and no more come with them. Under the lock. */
+static void wait_for_lines(void)
+{
+	struct timespec until;
+
+	while (logger.fill->len == 0 && !logger.stop)
+		pthread_cond_wait(&logger.wake, &logger.lock);
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_nsec += GATHER_MS * 1000000;
+	if (until.tv_nsec >= 1000000000) {
+		until.tv_nsec -= 1000000000;
+		until.tv_sec++;
+	}
+	while (!logger.urgent && !logger.stop)
+		if (pthread_cond_clockwait(&logger.wake, &logger.lock,
+					   CLOCK_MONOTONIC, &until) != 0)
+			break;
+	logger.urgent = false;
+}
+
 static void *log_thread(void *arg)
 {
 	(void)arg;
 	pthread_setname_np(pthread_self(), "hd-log");
 	pthread_mutex_lock(&logger.lock);
 	for (;;) {
-		while (logger.fill->len == 0 && !logger.stop)
-			pthread_cond_wait(&logger.wake, &logger.lock);
+		wait_for_lines();
 		struct buffer *full = swap_buffers();
 		bool stop = logger.stop && full->len == 0;
 		uint64_t lost = logger.lost - logger.lost_logged;
@@ -285,6 +309,18 @@ static bool append(struct buffer *b, const struct hd_log_record *rec,
 	return true;
 }
 
+/* A notice or worse is wanted now: it may be the last one. So is a buffer that
+ * is filling. Under the lock, with a line just put into fill. */
+static void wake_writer(enum hd_log_level level, bool first)
+{
+	bool urgent = level <= HD_LOG_NOTICE ||
+		      logger.fill->len > HD_LOG_BUFFER_BYTES / 2;
+
+	if (first || (urgent && !logger.urgent))
+		pthread_cond_signal(&logger.wake);
+	logger.urgent |= urgent;
+}
+
 /* Before the log is open stderr gets the line now, and the log file later:
  * warnings about the configuration belong there too. */
 static void put_early(const struct hd_log_record *rec, const char *text)
@@ -308,8 +344,8 @@ static void put(enum hd_log_level level, const char *text, size_t len)
 
 		if (!append(logger.fill, &rec, text, HD_LOG_BUFFER_BYTES))
 			logger.lost++;
-		else if (first)
-			pthread_cond_signal(&logger.wake);
+		else
+			wake_writer(level, first);
 	}
 	pthread_mutex_unlock(&logger.lock);
 }
@@ -323,7 +359,7 @@ void hd_log_reopen(void)
 	pthread_mutex_lock(&logger.lock);
 	if (logger.running &&
 	    append(logger.fill, &rec, "", HD_LOG_BUFFER_BYTES))
-		pthread_cond_signal(&logger.wake);
+		wake_writer(HD_LOG_NOTICE, true);
 	pthread_mutex_unlock(&logger.lock);
 }
 
@@ -339,40 +375,6 @@ void hd_log_write(enum hd_log_level level, const char *fmt, ...)
 	va_end(ap);
 	if (n > 0)
 		put(level, text, HD_MIN((size_t)n, sizeof(text) - 1));
-}
-
-static void log_suppressed(uint32_t n)
-{
-	char text[64];
-	int len = snprintf(text, sizeof(text),
-			   "%" PRIu32 " lines like the next one suppressed", n);
-
-	put(HD_LOG_NOTICE, text, (size_t)len);
-}
-
-bool hd_log_allow(struct hd_log_site *site)
-{
-	enum { PER_SECOND = 5 };
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC_COARSE, &ts);
-	uint64_t now_s = (uint64_t)ts.tv_sec + 1; /* 0: never used */
-	uint64_t was = __atomic_load_n(&site->window_s, __ATOMIC_RELAXED);
-	if (was != now_s &&
-	    __atomic_compare_exchange_n(&site->window_s, &was, now_s, false,
-					__ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
-		uint32_t n = __atomic_exchange_n(&site->suppressed, 0,
-						 __ATOMIC_RELAXED);
-
-		__atomic_store_n(&site->count, 1, __ATOMIC_RELAXED);
-		if (n > 0)
-			log_suppressed(n);
-		return true;
-	}
-	if (__atomic_add_fetch(&site->count, 1, __ATOMIC_RELAXED) <= PER_SECOND)
-		return true;
-	__atomic_add_fetch(&site->suppressed, 1, __ATOMIC_RELAXED);
-	return false;
 }
 
 /* The buffers are written without the lock: the holder may be who failed. */
