@@ -78,6 +78,21 @@ int hd_live_find(const char *name, struct hd_module **ret, struct hd_error *err)
 	return 0;
 }
 
+/* What was told to end has the rest of the time for it, also when the machine
+ * stood still until then. */
+static void hurry(struct hd_change *c, unsigned hurry_ms)
+{
+	const uint64_t then_us =
+		hd_clock_us() + 1000ull * (QUIET_MS - hurry_ms);
+
+	if (then_us < c->until_us)
+		return;
+	if (!c->hurried)
+		c->until_us = then_us;
+	c->hurried = true;
+	hd_registry_hurry(c->mod);
+}
+
 int hd_live_quiet(struct hd_change *c, unsigned hurry_ms)
 {
 	struct hd_module *mod = c->mod;
@@ -86,11 +101,10 @@ int hd_live_quiet(struct hd_change *c, unsigned hurry_ms)
 	if (c->until_us == 0)
 		c->until_us = hd_clock_us() + 1000ull * QUIET_MS;
 	__atomic_store_n(&mod->closing, true, __ATOMIC_SEQ_CST);
-	if (hd_clock_us() + 1000ull * QUIET_MS >=
-	    c->until_us + 1000ull * hurry_ms)
-		hd_registry_hurry(mod);
+	hurry(c, hurry_ms);
 	if (!hd_registry_busy(mod, &what)) {
 		c->until_us = 0;
+		c->hurried = false;
 		return 0;
 	}
 	if (hd_clock_us() < c->until_us)

@@ -35,6 +35,7 @@ struct hd_change {
 	unsigned stage; /* of the step's own; 0: it begins */
 	struct hd_module *mod;
 	uint64_t until_us; /* no longer than this */
+	bool hurried;	   /* what can end early was told to */
 	uint64_t round_us; /* when connections are asked again to close */
 	struct hd_reload *reload;
 	unsigned at; /* of all modules */
@@ -73,7 +74,7 @@ int hd_live_check_running(struct hd_error *err);
 /* hd_live_find - a module that may be taken out. hd_live_quiet - no tasks of
  * it run any more, and none begin until mod->closing is cleared; again while
  * it returns -EINPROGRESS, from which on c->until_us is set. After hurry_ms
- * what can end early is told to. */
+ * what can end early is told to; c->until_us may be later from then on. */
 int hd_live_find(const char *name, struct hd_module **ret,
 		 struct hd_error *err);
 int hd_live_quiet(struct hd_change *c, unsigned hurry_ms);

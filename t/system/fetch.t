@@ -9,6 +9,7 @@ use lib "$FindBin::Bin/../lib";
 use HyperDerp::Live;
 use HyperDerp::Test;
 use IPC::Open2 qw(open2);
+use Time::HiRes qw(time);
 
 my $build = $HyperDerp::Test::build;
 plan skip_all => "the test modules are not built: $HyperDerp::Live::modules"
@@ -155,8 +156,14 @@ subtest 'ask, then log in' => sub {
     my $fay = $guest->("fay later\nhello\n");
     ok HyperDerp::Test::wait_for(sub { came(url => "$url/laters")->{body} == 1 }), 'one waits for an answer';
     $live->make('askfirst', build => 2);
-    $r = ctl($hd, qw(module reload askfirst));
-    ok $r->{ok}, '... while the module is reloaded' or diag explain $r;
+    my $reload = ctl_begin($hd, qw(module reload askfirst));
+    my $begun = time;
+    HyperDerp::Test::wait_for(sub { ctl($hd, qw(module status askfirst))->{data}[0]{state} eq 'leaving' }, 3);
+    $hd->signal('STOP');    # until the five seconds are over that a reload has
+    HyperDerp::Test::wait_for(sub { time > $begun + 5.1 });
+    $hd->signal('CONT');
+    $r = ctl_end($reload);
+    ok $r->{ok}, '... while the module is reloaded, and the machine stands still' or diag explain $r;
     is_deeply [map { $says->($fay) } 1 .. 2], ['welcome fay', 'BUILD=000002 hello'],
         '... which asks again, and lets it in';
     print {$bob} "still here\n";
