@@ -8,6 +8,7 @@ import hashlib
 import hmac
 import socket
 import struct
+import time
 from collections import deque
 
 import nacl.exceptions
@@ -167,7 +168,7 @@ class Connection:
                              struct.pack("ll", TIMEOUT, 0))
         self.tls.set_connect_state()
         self.tls.set_tlsext_host_name(b"localhost")
-        self.tls.do_handshake()
+        self._patiently(self.tls.do_handshake)
         self.request = ("GET /hd HTTP/1.1\r\nHost: localhost\r\n"
                         "Upgrade: HD\r\nConnection: Upgrade\r\n" +
                         "".join(h + "\r\n" for h in headers) +
@@ -183,9 +184,21 @@ class Connection:
     def send(self, data):
         self.tls.sendall(data)
 
+    @staticmethod
+    def _patiently(do, *args):
+        """SO_RCVTIMEO ends a read as well when the process was stopped and
+        goes on: signal(7)."""
+        until = time.monotonic() + TIMEOUT
+        while True:
+            try:
+                return do(*args)
+            except SSL.WantReadError:
+                if time.monotonic() >= until:
+                    raise
+
     def _more(self):
         try:
-            data = self.tls.recv(65536)
+            data = self._patiently(self.tls.recv, 65536)
         except (SSL.ZeroReturnError, SSL.SysCallError):
             raise Closed from None
         if not data:
