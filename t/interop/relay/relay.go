@@ -59,9 +59,8 @@ func SkipOnDerper(t testing.TB, reason string) {
 	}
 }
 
-// Start starts a relay and stops it when the test ends. Ports are picked free
-// and may be taken by somebody else before the relay binds them: it is tried
-// again then.
+// Start starts a relay and stops it when the test ends. Somebody else may bind a
+// port of its own before it does: it is tried again then.
 func Start(t testing.TB, opt Options) *Relay {
 	t.Helper()
 	if opt.Sections != "" {
@@ -218,27 +217,6 @@ func (r *Relay) judge(t testing.TB) {
 
 // Log is what the relay has written until now.
 func (r *Relay) Log() string { return r.log.String() }
-
-// freeTCP returns an address that was free a moment ago.
-func freeTCP(t testing.TB, host string) string {
-	t.Helper()
-	l, err := net.Listen("tcp", net.JoinHostPort(host, "0"))
-	if err != nil {
-		t.Skipf("this machine has no %s: %v", host, err)
-	}
-	defer l.Close()
-	return l.Addr().String()
-}
-
-func freeUDP(t testing.TB, host string) string {
-	t.Helper()
-	c, err := net.ListenPacket("udp", net.JoinHostPort(host, "0"))
-	if err != nil {
-		t.Skipf("this machine has no %s: %v", host, err)
-	}
-	defer c.Close()
-	return c.LocalAddr().String()
-}
 
 func mustWrite(t testing.TB, path, text string) {
 	t.Helper()

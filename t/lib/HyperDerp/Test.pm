@@ -14,6 +14,7 @@ use File::Temp;
 use HyperDerp::Children;
 use HyperDerp::Client;
 use IO::Socket::IP;
+use IO::Socket::UNIX;
 use POSIX qw(:sys_wait_h);
 use Socket qw(AF_INET INADDR_LOOPBACK IPPROTO_TCP SOCK_STREAM TCP_NODELAY pack_sockaddr_in);
 use Test::More ();
@@ -27,12 +28,15 @@ my $patience = $HyperDerp::Children::patience;
 sub sanitized () { return ($ENV{HD_SANITIZERS} // 'no') !~ /^(?:no)?$/ }
 
 # Below the ports that the kernel gives away by itself: nobody's connection has
-# it before the daemon does. None twice.
+# it before the daemon does. None twice, and none that another test has taken: as
+# long as this process lives, an abstract socket has the port's number.
 sub free_port ($type = SOCK_STREAM) {
     state $n = $$ * 127;
+    state @taken;
     for (1 .. 1000) {
         my $port = 10_000 + $n++ % 22_000;
-        return $port if IO::Socket::IP->new(
+        my $mine = IO::Socket::UNIX->new(Local => "\0hd-port-$port", Listen => 1) or next;
+        push(@taken, $mine), return $port if IO::Socket::IP->new(
             LocalHost => '127.0.0.1', LocalPort => $port, Type => $type,
             ($type == SOCK_STREAM ? (Listen => 1) : ()),
         );
