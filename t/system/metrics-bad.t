@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 # t/system/metrics-bad.t - scrapers that misbehave, many of them, and many
 # peers: each a clear end, and relaying goes on.
+# alone: how long a worker's turns are
 use v5.36;
 use Test::More;
 use FindBin;
