@@ -55,6 +55,15 @@ sub told ($self, $re) {
     return HyperDerp::Test::wait_for(sub { HyperDerp::Test::slurp($self->{told}) =~ $re }, 60);
 }
 
+# Another process has taken its place: `hdctl upgrade`. Orphans are ours: the test
+# is process 1 here.
+sub becomes ($self, $pid) {
+    my $old = $self->{pid};
+    HyperDerp::Test::wait_for(sub { waitpid($old, WNOHANG) != 0 });
+    $self->{pid} = $pid;
+    return $self;
+}
+
 sub pid ($self)      { return waitpid($self->{pid}, WNOHANG) == 0 ? $self->{pid} : 0 }
 sub log_text ($self) { return HyperDerp::Test::log_text($self) }
 

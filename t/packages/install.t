@@ -108,11 +108,61 @@ subtest 'a module more' => sub {
 subtest 'upgrades while clients are connected' => sub {
     my @debs = map { $root->repack($_, '1.0') } qw(hyper-derp hyper-derp-mod-derp hyper-derp-mod-stun);
     my $pid = $unit->pid;
+    unlink $root->path('/usr/sbin/policy-rc.d');    # of a container
     installs 'all of them', @debs;
-    like $root->out, qr/module derp: reloaded/, 'derp is reloaded' or diag $root->out;
+    my ($new) = $root->out =~ /the new program has taken over as process (\d+): 2 connections go on, 0 clients/;
+    ok $new, 'hdctl upgrade has put the new program in its place' or diag $root->out, $unit->log_text;
+    ok $unit->told(qr/^MAINPID=$new$/m), '... which the manager is told';
+    $unit->becomes($new);
+    isnt $unit->pid, $pid, 'it is another process';
     relays $alice, $bob, 'over the upgrade';
-    is $unit->pid, $pid, 'it is the same process';
+    like $root->out, qr/module derp: reloaded/, 'then derp is reloaded' or diag $root->out;
+    relays $alice, $bob, 'after that';
     is modules(), 'derp stun', 'with the same modules';
+    $root->run('/usr/lib/hyper-derp/binary-changed');
+    is $root->out, '', 'nothing is to be done now';
+};
+
+# Whether systemctl does what it is asked, t/packages/systemd.t sees.
+subtest 'an upgrade of the relay that is not to be, or fails' => sub {
+    my $pid = $unit->pid;
+    my $conf = $root->path('/etc/hyper-derp/package-upgrade');
+    HyperDerp::Test::spew($conf, "none\n");
+    installs 'none', $root->repack('hyper-derp', '1.1');
+    like $root->out, qr{the old program still runs, as /etc/hyper-derp/package-upgrade says}, '... is said';
+    HyperDerp::Test::spew($conf, "maybe\n");
+    my $policy = HyperDerp::Test::spew($root->path('/usr/sbin/policy-rc.d'), "#!/bin/sh\nexit 101\n");
+    chmod 0755, $policy;
+    installs 'policy-rc.d', $root->repack('hyper-derp', '1.2');
+    like $root->out, qr{maybe is none of upgrade, restart, none: upgrade}, 'a wrong word is said';
+    like $root->out, qr{policy-rc.d forbids a restart}, '... and who forbids it';
+    unlink $policy, $conf;
+    my $systemctl = $root->path('/usr/bin/systemctl');
+    system 'mv', $systemctl, "$systemctl.real";
+    HyperDerp::Test::spew($systemctl, "#!/bin/sh\necho \"\$*\" >>/tmp/systemctl.asked\n");
+    chmod 0755, $systemctl;
+    $root->run('mkdir -p /run/systemd/system');
+    installs 'a program that cannot take over', $root->repack('hyper-derp', '1.3', sub ($dir) {
+        HyperDerp::Test::spew("$dir/usr/sbin/hyper-derp", "#!/bin/sh\nexit 3\n");
+    });
+    like $root->out, qr{^hyper-derp: a restart in place of hdctl upgrade: the new process ended with status 3}m, '... is said in a line'
+        or diag $root->out;
+    my $asked = sub { HyperDerp::Test::slurp($root->path('/tmp/systemctl.asked')) };
+    like $asked->(), qr/^try-restart hyper-derp.service$/m, '... and the service is restarted' or diag $asked->();
+    unlink $root->path('/tmp/systemctl.asked');
+    HyperDerp::Test::spew($conf, "restart\n");
+    installs 'restart', $root->repack('hyper-derp', '1.4');
+    like $asked->(), qr/^try-restart hyper-derp.service$/m, '... restarts';
+    unlink $conf;
+    $root->run('rm -r /run/systemd/system');
+    rename "$systemctl.real", $systemctl;
+    is $unit->pid, $pid, 'the old process serves';
+    relays $alice, $bob, 'all the time';
+    $root->run('/usr/lib/hyper-derp/binary-changed');
+    my ($new) = $root->out =~ /taken over as process (\d+): 2 connections go on/;
+    ok $new, 'until it is asked for' or diag $root->out;
+    $unit->becomes($new);
+    relays $alice, $bob, 'with the new one';
 };
 
 subtest 'what an administrator has done stays' => sub {
