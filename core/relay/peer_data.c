@@ -125,34 +125,54 @@ void *hd_peer_data(const struct hd_module *mod, const struct hd_peer *peer)
 
 /* ---- to another process ---- */
 
+const struct hd_module *hd_peer_packer(const struct hd_peer *p)
+{
+	const struct hd_module *mod = p->stream->mod;
+
+	return mod != NULL && mod->def->upgrade != NULL &&
+			       mod->def->upgrade->pack_peer != NULL &&
+			       hd_peer_data(mod, p) == NULL
+		       ? mod
+		       : NULL;
+}
+
 bool hd_peer_data_stays(const struct hd_peer *p, const bool *reads)
 {
+	const struct hd_module *own = hd_peer_packer(p);
 	const struct hd_peer_data *d = p->data;
 
 	while (d != NULL && reads[d->mod->index] &&
 	       d->mod->def->upgrade->pack_peer != NULL)
 		d = d->next;
-	return d != NULL;
+	return d != NULL || (own != NULL && !reads[own->index]);
+}
+
+static int pack_one(const struct hd_peer *p, const struct hd_module *mod,
+		    struct hd_snap *to, struct hd_pack_fds *fds,
+		    struct hd_error *err)
+{
+	struct hd_pack pack = { .to = to, .fds = fds };
+	size_t at = hd_snap_begin(to, HD_SNAP_PEER_PACK);
+	int r;
+
+	hd_snap_text(to, HD_SNAP_MODULE_NAME, mod->name);
+	r = mod->def->upgrade->pack_peer((struct hd_module *)mod,
+					 p->stream->worker, p, &pack, err);
+	hd_pack_end(&pack);
+	hd_snap_end(to, at);
+	return HD_MIN(r, 0);
 }
 
 int hd_peer_data_pack(const struct hd_peer *p, struct hd_snap *to,
 		      struct hd_pack_fds *fds, struct hd_error *err)
 {
-	int r = 0;
+	const struct hd_module *own = hd_peer_packer(p);
+	int r = own != NULL ? pack_one(p, own, to, fds, err) : 0;
 
 	for (const struct hd_peer_data *d = p->data; r == 0 && d != NULL;
-	     d = d->next) {
-		struct hd_pack pack = { .to = to, .fds = fds };
-		size_t at = hd_snap_begin(to, HD_SNAP_PEER_PACK);
-
-		hd_snap_text(to, HD_SNAP_MODULE_NAME, d->mod->name);
-		r = d->mod->def->upgrade->pack_peer((struct hd_module *)d->mod,
-						    p->stream->worker, p, &pack,
-						    err);
-		hd_pack_end(&pack);
-		hd_snap_end(to, at);
-	}
-	return HD_MIN(r, 0);
+	     d = d->next)
+		r = pack_one(p, d->mod, to, fds, err);
+	return r;
 }
 
 static int read_name(struct hd_snap_in in, char **ret, struct hd_error *err)
@@ -174,7 +194,11 @@ static int read_name(struct hd_snap_in in, char **ret, struct hd_error *err)
 static const struct hd_module *reader_of(const struct hd_peer *p,
 					 const char *name)
 {
+	const struct hd_module *own = hd_peer_packer(p);
 	const struct hd_peer_data *d = p->data;
+
+	if (own != NULL && strcmp(own->name, name) == 0)
+		return own;
 
 	while (d != NULL && strcmp(d->mod->name, name) != 0)
 		d = d->next;
@@ -199,7 +223,7 @@ static int unpack(struct hd_peer *p, const struct hd_module *mod,
 }
 
 /* A module that keeps nothing beside peers any more has nothing to lose. */
-int hd_peer_data_unpack(struct hd_peer *p, struct hd_snap_in in,
+int hd_peer_data_unpack(struct hd_peer *p, struct hd_snap_in in, bool own,
 			const uint64_t *version, struct hd_unpack_fds *fds,
 			struct hd_error *err)
 {
@@ -208,6 +232,8 @@ int hd_peer_data_unpack(struct hd_peer *p, struct hd_snap_in in,
 	const struct hd_module *mod = r == 0 ? reader_of(p, name) : NULL;
 
 	free(name);
-	return mod != NULL ? unpack(p, mod, in, version[mod->index], fds, err)
-			   : r;
+	if (mod == NULL || (mod == hd_peer_packer(p)) != own)
+		return r;
+	r = unpack(p, mod, in, version[mod->index], fds, err);
+	return r < 0 ? r : 1;
 }

@@ -23,12 +23,16 @@ void hd_peer_data_drop(struct hd_worker *w, const struct hd_module *mod);
  * @reads  by index: the new process understands what the module packs
  * hd_peer_data_pack - an item of each, in that of the peer.
  * hd_peer_data_unpack - one of them, once the peer has all that the modules of
- * this process ask for.
+ * this process ask for. Returns 1 somebody has read it; 0.
+ * hd_peer_packer - the module of its protocol, if that packs what the state of
+ * the connection points to; NULL: it does not.
+ * @own  only what that one reads; false: only what others do
  * @version  of what the old one's modules have packed, by index of ours
  * Return 0; negative, err may say why. */
+const struct hd_module *hd_peer_packer(const struct hd_peer *p);
 bool hd_peer_data_stays(const struct hd_peer *p, const bool *reads);
 int hd_peer_data_pack(const struct hd_peer *p, struct hd_snap *to,
 		      struct hd_pack_fds *fds, struct hd_error *err);
-int hd_peer_data_unpack(struct hd_peer *p, struct hd_snap_in in,
+int hd_peer_data_unpack(struct hd_peer *p, struct hd_snap_in in, bool own,
 			const uint64_t *version, struct hd_unpack_fds *fds,
 			struct hd_error *err);

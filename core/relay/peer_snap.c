@@ -209,8 +209,9 @@ static int adopt_item(struct adopting *a, const struct hd_snap_item *item,
 	case HD_SNAP_PEER_LIMITS:
 		return hd_limits_unpack(a->p, item->in, err);
 	case HD_SNAP_PEER_PACK:
-		return hd_peer_data_unpack(a->p, item->in, a->version, a->fds,
-					   err);
+		return HD_MIN(hd_peer_data_unpack(a->p, item->in, false,
+						  a->version, a->fds, err),
+			      0);
 	default:
 		return 0; /* hd_peer_unpack() has read it */
 	}
@@ -227,6 +228,26 @@ static int adopt_items(struct adopting *a, struct hd_snap_in in,
 	return r;
 }
 
+/* What its protocol's state points to comes once, and last: until then the
+ * pointers there are the other process's, and nobody can clear them. */
+static int adopt_own(struct adopting *a, struct hd_snap_in in,
+		     struct hd_error *err)
+{
+	const struct hd_module *own = hd_peer_packer(a->p);
+	struct hd_snap_item item;
+	int r = own == NULL;
+
+	while (r == 0 && hd_snap_next(&in, &item) == 1)
+		if (item.tag == HD_SNAP_PEER_PACK)
+			r = hd_peer_data_unpack(a->p, item.in, true, a->version,
+						a->fds, err);
+	if (r == 0)
+		r = hd_error_set(err, -EBADMSG,
+				 "nothing of module %s is beside it",
+				 own->name);
+	return HD_MIN(r, 0);
+}
+
 int hd_peer_adopt(struct hd_stream *s, struct hd_snap_in in,
 		  const uint64_t *version, struct hd_unpack_fds *fds,
 		  struct hd_error *err)
@@ -235,6 +256,8 @@ int hd_peer_adopt(struct hd_stream *s, struct hd_snap_in in,
 	struct adopting a = { .p = p, .version = version, .fds = fds };
 	int r = adopt_items(&a, in, err);
 
+	if (r == 0)
+		r = adopt_own(&a, in, err);
 	if (r == 0) {
 		hd_limits_again(p);
 		r = hd_peer_up(p);

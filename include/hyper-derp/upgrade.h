@@ -136,7 +136,12 @@ struct hd_upgrade_def {
 	 * hd_hook_peer_data(). In the key's home worker. A peer that is
 	 * unpacked is in no table yet, and its memory is zeroed. on_admit is
 	 * not asked again: name, tenant and limits that it gave have moved.
-	 * Without these two the peers of such a module stay. */
+	 * Without these two the peers of such a module stay.
+	 * A module that has them and no such memory is asked about peers of
+	 * its own protocols: what the state of the connection points to
+	 * (hd_stream_state()). unpack_peer() finds the old process's bytes
+	 * there, writes each pointer anew, and where it fails leaves nothing
+	 * that would have to be freed; then adopted(). */
 	int (*pack_peer)(struct hd_module *mod, struct hd_worker *w,
 			 const struct hd_peer *peer, struct hd_pack *to,
 			 struct hd_error *err);

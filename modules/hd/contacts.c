@@ -170,3 +170,84 @@ void hdp_contacts_clear(struct hdp_contacts *c)
 	free(c->order);
 	memset(c, 0, sizeof(*c));
 }
+
+/* ---- to another process: for each slot 32 key, 2 generation, the lower byte
+ * first, 1 used ---- */
+
+enum { SLOT_BYTES = HD_KEY_BYTES + 3 };
+
+size_t hdp_contacts_bytes(const struct hdp_contacts *c)
+{
+	return (size_t)c->n_slots * SLOT_BYTES;
+}
+
+void hdp_contacts_write(const struct hdp_contacts *c, uint8_t *to)
+{
+	for (uint32_t i = 0; i < c->n_slots; i++, to += SLOT_BYTES) {
+		memcpy(to, &c->v[i].key, HD_KEY_BYTES);
+		to[HD_KEY_BYTES] = (uint8_t)c->v[i].generation;
+		to[HD_KEY_BYTES + 1] = (uint8_t)(c->v[i].generation >> 8);
+		to[HD_KEY_BYTES + 2] = c->v[i].used;
+	}
+}
+
+/* Of the last generation nobody knows whether it has been used: it is not used
+ * again. */
+static void read_slot(struct hdp_contacts *c, uint32_t slot, const uint8_t *p)
+{
+	struct hdp_contact *x = &c->v[slot];
+
+	*x = (struct hdp_contact){
+		.generation = (uint16_t)(p[HD_KEY_BYTES] |
+					 p[HD_KEY_BYTES + 1] << 8),
+		.used = p[HD_KEY_BYTES + 2] != 0,
+	};
+	memcpy(&x->key, p, HD_KEY_BYTES);
+	if (x->used) {
+		c->order[c->n++] = (uint16_t)slot;
+	} else if (x->generation != UINT16_MAX) {
+		x->next_free = (uint16_t)c->first_free;
+		c->first_free = slot + 1;
+	}
+}
+
+static int by_key(const void *a, const void *b, void *arg)
+{
+	const struct hdp_contact *v = arg;
+
+	return memcmp(&v[*(const uint16_t *)a].key,
+		      &v[*(const uint16_t *)b].key, HD_KEY_BYTES);
+}
+
+static bool has_twice(const struct hdp_contacts *c)
+{
+	for (uint32_t i = 1; i < c->n; i++)
+		if (by_key(&c->order[i - 1], &c->order[i], c->v) == 0)
+			return true;
+	return false;
+}
+
+int hdp_contacts_read(struct hdp_contacts *c, const uint8_t *p, size_t n)
+{
+	size_t slots = n / SLOT_BYTES;
+
+	memset(c, 0, sizeof(*c));
+	if (n % SLOT_BYTES != 0 || slots > HDP_SLOTS_MAX)
+		return -EBADMSG;
+	if (slots == 0)
+		return 0;
+	c->v = calloc(slots, sizeof(*c->v));
+	c->order = calloc(slots, sizeof(*c->order));
+	if (c->v == NULL || c->order == NULL) {
+		hdp_contacts_clear(c);
+		return -ENOMEM;
+	}
+	c->cap = c->n_slots = (uint32_t)slots;
+	for (uint32_t i = 0; i < c->n_slots; i++)
+		read_slot(c, i, p + (size_t)i * SLOT_BYTES);
+	qsort_r(c->order, c->n, sizeof(*c->order), by_key, c->v);
+	if (!has_twice(c))
+		return 0;
+	hdp_contacts_clear(c);
+	return -EBADMSG;
+}

@@ -43,3 +43,11 @@ bool hdp_contacts_forbid(struct hdp_contacts *c, uint32_t handle);
  * a second, for it decides how often. @now_s  any clock's seconds */
 bool hdp_contacts_tell(struct hdp_contacts *c, uint32_t handle, uint64_t now_s);
 void hdp_contacts_clear(struct hdp_contacts *c);
+
+/* For another process: every slot, with its handle, whoever it means.
+ * hdp_contacts_bytes - how many they are. hdp_contacts_write - so many.
+ * hdp_contacts_read - @c what is there is not looked at. Returns 0; -EBADMSG,
+ * -ENOMEM: it is empty. */
+size_t hdp_contacts_bytes(const struct hdp_contacts *c);
+void hdp_contacts_write(const struct hdp_contacts *c, uint8_t *to);
+int hdp_contacts_read(struct hdp_contacts *c, const uint8_t *p, size_t n);

@@ -209,6 +209,18 @@ static void admitted(struct hd_module *mod, struct hd_stream *s, void *state,
 	hd_gauge_add(&hdp_metrics(mod, s)->clients, 1);
 }
 
+/* Its timer is the core's, and goes on; upgrade.c has read what it allows. */
+static void adopted(struct hd_module *mod, struct hd_stream *s, void *state,
+		    struct hd_peer *peer)
+{
+	struct hdp_numbers *numbers = hdp_metrics(mod, s);
+	struct hdp_state *d = state;
+
+	d->peer = peer;
+	hd_gauge_add(&numbers->clients, 1);
+	hd_gauge_add(&numbers->contacts, (int64_t)d->contacts.n);
+}
+
 static void closed(struct hd_module *mod, struct hd_stream *s, void *state,
 		   enum hd_close why)
 {
@@ -235,5 +247,6 @@ const struct hd_proto hdp_proto = {
 	.timer = timer,
 	.admitted = admitted,
 	.closed = closed,
+	.adopted = adopted,
 	.peer = &hdp_peer_ops,
 };

@@ -6,8 +6,8 @@
  * tell.c what the relay tells a client, contacts.c whom a client allows,
  * proofs.c why a client should be welcome, credential.c what operators sign,
  * admission.c the admit hook, people.h whom the operator knows, keys.c who we
- * are, bech32.c keys as text, commands*.c what operators ask and order, hd.c
- * the module.
+ * are, bech32.c keys as text, commands*.c what operators ask and order,
+ * upgrade.c what goes to a new process, hd.c the module.
  *
  * A connection:  HELLO -Enroll, proven-> ADMITTING -admitted()-> OPEN
  *                  `---------- a broken rule: CLOSED -----------' */
@@ -63,8 +63,8 @@ struct hdp_bucket { /* so many at once, one a second */
 	uint64_t paid_ms; /* until when what was taken is paid for */
 };
 
-/* Of one connection. Plain data: it moves between workers and survives a
- * reload; change state_version in hd.c with it. */
+/* Of one connection. It moves between workers and survives a reload; change
+ * state_version in hd.c with it, and upgrade.c with its pointers. */
 struct hdp_state {
 	struct hd_peer *peer; /* the core's; set in phase OPEN */
 	struct hdp_contacts contacts;
@@ -120,6 +120,9 @@ static inline struct hdp_numbers *hdp_metrics(struct hd_module *mod,
 {
 	return hd_metrics(mod, hd_stream_worker(s));
 }
+
+/* ---- upgrade.c ---- */
+extern const struct hd_upgrade_def hdp_upgrade;
 
 /* ---- frames.c ---- */
 extern const struct hd_proto hdp_proto;

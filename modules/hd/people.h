@@ -51,11 +51,13 @@ struct hdp_people *hdp_people(void);
 void hdp_people_unlock(void);
 
 /* hdp_people_load - from the file; main thread, in load(). hdp_people_save - to
- * it, all of it; main or helper threads, without the lock. They return 0 or
- * negative errno. hdp_people_clear - who waits is asked about once more, by
+ * it, all of it; main or helper threads, without the lock. hdp_people_settled -
+ * nobody is writing the file now; waits for 1 s. They return 0 or negative
+ * errno. hdp_people_clear - who waits is asked about once more, by
  * whoever is there then. */
 int hdp_people_load(struct hd_error *err);
 int hdp_people_save(struct hd_error *err);
+int hdp_people_settled(struct hd_error *err);
 void hdp_people_clear(void);
 
 /* ---- with the lock; pointers are good until the next change ---- */

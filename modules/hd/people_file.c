@@ -180,10 +180,26 @@ static int write_all(struct hd_error *err)
 	return r;
 }
 
+static pthread_mutex_t writing = PTHREAD_MUTEX_INITIALIZER;
+
+int hdp_people_settled(struct hd_error *err)
+{
+	struct timespec until;
+	int r;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec++;
+	r = pthread_mutex_timedlock(&writing, &until);
+	if (r != 0)
+		return hd_error_set(err, -EBUSY,
+				    FILE_NAME " is being written: try again");
+	pthread_mutex_unlock(&writing);
+	return 0;
+}
+
 /* One after the other: what is written last is the newest. */
 int hdp_people_save(struct hd_error *err)
 {
-	static pthread_mutex_t writing = PTHREAD_MUTEX_INITIALIZER;
 	int r;
 
 	pthread_mutex_lock(&writing);

@@ -339,10 +339,10 @@ subtest 'a stop while the new one prepares' => sub {
 };
 
 subtest 'what cannot move is named, and not cut' => sub {
-    my $hd = HyperDerp::Test->start(workers => 1, load_module => [qw(derp stun hd)]);
+    my $hd = HyperDerp::Test->start(workers => 1, load_module => [qw(derp stun good)]);
     my $alice = $hd->client;
-    like try_upgrade($hd, '--dry-run'), qr/module hd cannot hand over/, 'a module';
-    $hd->ctl('module', 'unload', 'hd');
+    like try_upgrade($hd, '--dry-run'), qr/module good cannot hand over/, 'a module';
+    $hd->ctl('module', 'unload', 'good');
     my $dry = try_upgrade($hd, '--dry-run');
     is ref $dry, 'HASH', 'without it' or diag $dry;
     is $dry->{moved}, 1, 'one client would move';

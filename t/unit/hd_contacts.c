@@ -123,6 +123,63 @@ static void made_of(uint8_t *v, size_t n, uint8_t first)
 		v[i] = (uint8_t)(first + i);
 }
 
+enum { IMAGE_SLOT = 35 }; /* modules/hd/contacts.c */
+
+/* What another process reads means the same by the same handles. */
+static void an_image_keeps_handles(void **state)
+{
+	struct hdp_contacts a = { 0 }, b;
+	uint32_t handle[100], again;
+	uint8_t image[100 * IMAGE_SLOT];
+
+	(void)state;
+	for (unsigned i = 0; i < 100; i++) {
+		struct hd_key key = key_of(i);
+
+		assert_int_equal(hdp_contacts_allow(&a, &key, 100, &handle[i]),
+				 0);
+	}
+	for (unsigned i = 0; i < 100; i += 3)
+		assert_true(hdp_contacts_forbid(&a, handle[i]));
+	assert_int_equal(hdp_contacts_bytes(&a), sizeof(image));
+	hdp_contacts_write(&a, image);
+	assert_int_equal(hdp_contacts_read(&b, image, sizeof(image)), 0);
+	assert_int_equal(b.n, a.n);
+	for (unsigned i = 0; i < 100; i++) {
+		struct hd_key key = key_of(i);
+
+		assert_int_equal(hdp_contacts_find(&b, &key),
+				 i % 3 == 0 ? HDP_NO_HANDLE : handle[i]);
+		assert_int_equal(hdp_contacts_at(&b, handle[i]) == NULL,
+				 i % 3 == 0);
+	}
+	for (unsigned i = 0; i < 100; i += 3) {
+		struct hd_key key = key_of(i);
+
+		assert_int_equal(hdp_contacts_allow(&b, &key, 100, &again), 0);
+		assert_int_equal(again >> 16, 1);
+	}
+	hdp_contacts_clear(&a);
+	hdp_contacts_clear(&b);
+}
+
+static void a_broken_image_is_refused(void **state)
+{
+	static uint8_t image[(HDP_SLOTS_MAX + 1) * IMAGE_SLOT];
+	struct hdp_contacts c;
+
+	(void)state;
+	assert_int_equal(hdp_contacts_read(&c, image, IMAGE_SLOT + 1),
+			 -EBADMSG);
+	assert_int_equal(hdp_contacts_read(&c, image, sizeof(image)), -EBADMSG);
+	image[HD_KEY_BYTES + 2] = image[IMAGE_SLOT + HD_KEY_BYTES + 2] = 1;
+	assert_int_equal(hdp_contacts_read(&c, image, 2 * IMAGE_SLOT),
+			 -EBADMSG);
+	assert_null(c.v);
+	assert_int_equal(hdp_contacts_read(&c, image, 0), 0);
+	assert_int_equal(c.n, 0);
+}
+
 static void vectors_of_keys(void **state)
 {
 	uint8_t seed[32], identity[32], secret[64], got[32];
@@ -219,6 +276,8 @@ int main(void)
 		cmocka_unit_test(contacts_come_and_go),
 		cmocka_unit_test(a_handle_is_never_used_again),
 		cmocka_unit_test(there_is_a_limit),
+		cmocka_unit_test(an_image_keeps_handles),
+		cmocka_unit_test(a_broken_image_is_refused),
 		cmocka_unit_test(vectors_of_keys),
 		cmocka_unit_test(vectors_of_proofs),
 		cmocka_unit_test(vectors_of_packets),

@@ -63,7 +63,8 @@ my $state = $mode eq 'state' ? 99 : STATE;
 my $packs = $mode eq 'packs' ? 99 : 1;
 say_it(4, $mode eq 'garbage' ? 'garbage' :
     number(1, $version) . text(0x8002, '9.9')
-    . module('derp', $state, 0) . module('stun', 1, 0) . module('policy', 0, $packs));
+    . module('derp', $state, 0) . module('stun', 1, 0) . module('policy', 0, $packs)
+    . module('hd', HD_STATE, $packs));
 exit 5 if $mode eq 'prepared';
 my $n = 0;
 while (1) {
@@ -87,6 +88,7 @@ sub number_in ($file, $re) {
 
 sub fake ($hd, $mode, @args) {
     my $text = $fake;
+    $text =~ s/HD_STATE/number_in('modules\/hd\/hd.c', qr{\.state_version = (\d+)})/e;
     $text =~ s/STATE/number_in('modules\/derp\/derp.c', qr{\.state_version = (\d+)})/e;
     $text =~ s/FORMAT/number_in('core\/base\/snap_format.h', qr{HD_SNAP_FORMAT (\d+)})/e;
     my $path = HyperDerp::Test::spew("$hd->{dir}/fake-$mode", $text);

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: MIT */
+/* modules/hd/upgrade.c - what goes to a new process: whom each client allows,
+ * by the same handles, and whom an operator may still approve.
+ *
+ * Who has been let in or put out, and invitations, are read from their file,
+ * once more while nobody changes it. Logins that wait are closed, and come
+ * again.
+ *
+ * Versions: 1, the first. */
+#include <errno.h>
+#include <hyper-derp/upgrade.h>
+#include <stdlib.h>
+#include <string.h>
+#include "modules/hd/people.h"
+
+/* ---- once ---- */
+
+static void pack_waiting(const struct hdp_waiting *w, struct hd_pack *to)
+{
+	hd_pack_open(to, "waiting");
+	hd_pack_bytes(to, "address", &w->address, sizeof(w->address));
+	hd_pack_bytes(to, "identity", w->identity, sizeof(w->identity));
+	hd_pack_text(to, "agent", w->agent);
+	hd_pack_bytes(to, "from", &w->from, sizeof(w->from));
+	hd_pack_number(to, "since", (uint64_t)w->since_s);
+	hd_pack_close(to);
+}
+
+static int pack(struct hd_module *mod, struct hd_pack *to, struct hd_error *err)
+{
+	const struct hdp_people *p;
+	int r = hdp_people_settled(err);
+
+	(void)mod;
+	if (r < 0)
+		return r;
+	p = hdp_people();
+	for (size_t i = 0; i < p->n_waiting; i++)
+		pack_waiting(&p->waiting[i], to);
+	hdp_people_unlock();
+	return 0;
+}
+
+static bool is_address(const union hd_addr *a)
+{
+	return a->sa.sa_family == AF_INET || a->sa.sa_family == AF_INET6;
+}
+
+/* It has gone, as far as we know: there is no ticket. */
+static int unpack_waiting(const struct hd_unpack *from)
+{
+	struct hdp_waiting w = { .ticket = NULL };
+	uint64_t since = 0;
+
+	if (hd_unpack_bytes(from, "address", &w.address, sizeof(w.address)) <
+		    0 ||
+	    hd_unpack_bytes(from, "identity", w.identity, sizeof(w.identity)) <
+		    0 ||
+	    hd_unpack_text(from, "agent", w.agent, sizeof(w.agent)) < 0 ||
+	    hd_unpack_bytes(from, "from", &w.from, sizeof(w.from)) < 0 ||
+	    hd_unpack_number(from, "since", &since) < 0 ||
+	    !is_address(&w.from))
+		return -EBADMSG;
+	w.since_s = (int64_t)since;
+	(void)hdp_waiting_add(hdp_people(), &w);
+	hdp_people_unlock();
+	return 0;
+}
+
+static int unpack(struct hd_module *mod, struct hd_unpack *from,
+		  struct hd_error *err)
+{
+	struct hd_unpack one;
+	int r;
+
+	(void)mod;
+	hdp_people_clear();
+	r = hdp_people_load(err);
+	while (r == 0 && hd_unpack_next(from, "waiting", &one))
+		r = unpack_waiting(&one);
+	return r;
+}
+
+/* ---- beside a client ---- */
+
+static int pack_peer(struct hd_module *mod, struct hd_worker *w,
+		     const struct hd_peer *peer, struct hd_pack *to,
+		     struct hd_error *err)
+{
+	const struct hdp_state *d = hd_stream_state(hd_peer_stream(peer));
+	size_t n = hdp_contacts_bytes(&d->contacts);
+	uint8_t *v = malloc(n + 1);
+
+	(void)mod, (void)w;
+	if (v == NULL)
+		return hd_error_set(err, -ENOMEM, "out of memory");
+	hdp_contacts_write(&d->contacts, v);
+	hd_pack_bytes(to, "contacts", v, n);
+	free(v);
+	return 0;
+}
+
+static int unpack_peer(struct hd_module *mod, struct hd_worker *w,
+		       struct hd_peer *peer, struct hd_unpack *from,
+		       struct hd_error *err)
+{
+	struct hdp_state *d = hd_stream_state(hd_peer_stream(peer));
+	const void *v;
+	size_t n;
+	int r = hd_unpack_view(from, "contacts", &v, &n);
+
+	(void)mod, (void)w, (void)err;
+	if (r < 0 || d->phase != HDP_OPEN ||
+	    d->skip_bytes > HDP_PAYLOAD_MAX_BYTES)
+		return -EBADMSG;
+	d->claim = NULL;
+	d->waits = 0;
+	return hdp_contacts_read(&d->contacts, v, n);
+}
+
+const struct hd_upgrade_def hdp_upgrade = {
+	.version = 1,
+	.oldest = 1,
+	.pack = pack,
+	.unpack = unpack,
+	.pack_peer = pack_peer,
+	.unpack_peer = unpack_peer,
+};
