@@ -96,6 +96,8 @@ static void put_decision(struct hd_call *call, const struct policy_worker *pw,
 	hd_out_string(call, "rule", d->rule != NULL ? d->rule->label : NULL);
 	hd_out_string(call, "tenant", policy_tenant_of(d));
 	hd_out_string(call, "url", d->by == POLICY_ASK ? d->rule->url : NULL);
+	hd_out_string(call, "devices",
+		      d->rule != NULL ? d->rule->devices.url : NULL);
 	hd_out_string(call, "reason", d->deny ? d->reason : NULL);
 	if (d->by == POLICY_UNSAID)
 		hd_out_string(call, "depends_on", depends_on(d));
@@ -167,6 +169,7 @@ static void run_explain(struct hd_module *mod, struct hd_call *call)
 		.rules = (struct policy_rules *)policy_rules_now(),
 		.revoked = policy_main.revoked,
 		.quotas = policy_main.quotas,
+		.devices = policy_main.devices,
 	};
 	struct hd_key key;
 	union hd_addr addr;
@@ -210,6 +213,7 @@ static void put_rule(struct hd_call *call, const struct policy_rule *r)
 	hd_out_string(call, "query", r->terms.query.name);
 	hd_out_string(call, "header", r->terms.header.name);
 	hd_out_string(call, "url", r->url);
+	hd_out_string(call, "devices", r->devices.url);
 	hd_out_string(call, "tenant", r->tenant);
 	hd_out_close(call);
 }
@@ -236,6 +240,7 @@ static void run_reload(struct hd_module *mod, struct hd_call *call)
 	(void)mod;
 	if (policy_reread(&err) < 0)
 		hd_call_error(call, "%s", err.text);
+	policy_devices_now();
 }
 
 /* ---- revocations ---- */
@@ -352,12 +357,13 @@ const struct hd_command policy_commands[] = {
 	  .help = "the rules in their order",
 	  .run = run_rules,
 	  .columns = "rule action keys n_keys n_prefixes listener server_name "
-		     "app_name tokens n_tokens query header url tenant" },
+		     "app_name tokens n_tokens query header url devices "
+		     "tenant" },
 	{ .words = "policy reread",
 	  .args = "",
 	  .role = HD_ROLE_OPERATE,
-	  .help = "read the files of keys and tokens again; they are watched "
-		  "anyway",
+	  .help = "read the files of keys and tokens again, and ask for "
+		  "lists of devices; that happens by itself, too",
 	  .run = run_reload },
 	{ .words = "policy revoked",
 	  .args = "",

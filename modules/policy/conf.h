@@ -38,7 +38,8 @@ struct policy_tenant_conf {
 struct policy_rule_conf { /* every field that is set must match */
 	struct hd_place at, at_keys, at_from, at_listener, at_server_name,
 		at_app_name, at_url, at_tailscaled, at_tenant, at_limits,
-		at_token, at_token_file, at_query, at_header;
+		at_token, at_token_file, at_query, at_header, at_devices,
+		at_devices_token_file;
 	const char *name;
 	uint64_t action; /* enum policy_action */
 	const char *keys; /* a file */
@@ -49,6 +50,9 @@ struct policy_rule_conf { /* every field that is set must match */
 	const char *query, *header; /* "name=value", "Name: value" */
 	const char *url; /* of an admission service */
 	const char *tailscaled; /* the socket of one, which is asked instead */
+	const char *devices; /* the URL of a list of them */
+	const char *devices_token_file; /* of who asks for it */
+	const char *devices_path, *devices_name_path, *devices_where;
 	const char *reason; /* of a denial */
 	const char *tenant; /* of those it allows; NULL: none */
 	struct policy_limits_list limits; /* the same, of each */
@@ -61,6 +65,7 @@ struct policy_conf {
 	struct hd_place at_ask_timeout;
 	/* of admission services */
 	uint64_t ask_timeout_ms, allow_ttl_ms, deny_ttl_ms, stale_ttl_ms;
+	uint64_t devices_every_ms, devices_timeout_ms;
 	bool fail_open;
 	bool accounting;
 	uint64_t accounting_keys;

@@ -2,7 +2,8 @@
 /* modules/policy/decide.c - who may be here: revocations, then rules in their
  * order, then the default.
  *
- * A rule whose service cannot be asked is passed over, and remembered: the next
+ * A rule whose service cannot be asked, or whose list of devices was never
+ * loaded, is passed over, and remembered: the next
  * that matches decides. Where none does, the default would; but had the service
  * answered, the rule might have let in, so `fail_open` decides. A rule that
  * denies keeps out, unless fail_open. */
@@ -82,6 +83,38 @@ static struct policy_answer answer_of(const struct policy_worker *pw,
 	return policy_answers_find(pw, rule->url, key, when);
 }
 
+/* Returns whether that decides: else it is remembered. */
+static bool cannot_ask(const struct policy_worker *pw,
+		       const struct policy_rule *rule,
+		       const struct policy_rule **ret_failed,
+		       struct policy_decision *ret)
+{
+	if (rule->deny && keeps_out(pw)) {
+		by_failure(rule, true, ret);
+		return true;
+	}
+	if (*ret_failed == NULL)
+		*ret_failed = rule;
+	return false;
+}
+
+/* Whether a list of devices has it, where the rule wants one. @name  of the
+ * key: a file's comes before the list's. */
+static enum policy_listed listed(const struct policy_worker *pw,
+				 const struct policy_rule *rule,
+				 const struct hd_key *key, const char **name)
+{
+	const char *of_list = "";
+	enum policy_listed r = POLICY_LISTED_YES;
+
+	if (rule->devices.url != NULL)
+		r = policy_devices_ask(pw->devices, &rule->devices, key,
+				       &of_list);
+	if (r == POLICY_LISTED_YES && (*name)[0] == '\0')
+		*name = of_list;
+	return r;
+}
+
 /* A rule that all else matches has a service. Returns whether that decides:
  * else the next rule does.
  * @ret_failed  is set when it cannot be asked, and was NULL */
@@ -103,15 +136,23 @@ static bool by_service(const struct policy_worker *pw,
 		ret->name = a.name[0] != '\0' ? a.name : ret->name;
 		return true;
 	}
-	if (a.said == POLICY_SAID_NO)
-		return false;
-	if (rule->deny && keeps_out(pw)) {
-		by_failure(rule, true, ret);
+	return a.said != POLICY_SAID_NO &&
+	       cannot_ask(pw, rule, ret_failed, ret);
+}
+
+/* A rule whose list was never loaded. @ret_failed  as by_service() has it */
+static bool by_unknown_list(const struct policy_worker *pw,
+			    enum policy_when when,
+			    const struct policy_rule **ret_failed,
+			    struct policy_decision *ret)
+{
+	const struct policy_rule *rule = ret->rule;
+
+	if (when == POLICY_HERE) { /* stays until it is known */
+		ret->by = POLICY_ASK;
 		return true;
 	}
-	if (*ret_failed == NULL)
-		*ret_failed = rule;
-	return false;
+	return cannot_ask(pw, rule, ret_failed, ret);
 }
 
 /* Whom a rule allows may not be here while its tenant has used its quota. */
@@ -136,9 +177,14 @@ static void by_rules(const struct policy_worker *pw,
 {
 	const struct policy_rule *failed = NULL;
 	struct policy_verdict v;
+	enum policy_listed is = POLICY_LISTED_YES;
 
 	for (size_t at = 0;; at++) {
 		at = policy_rules_ask(pw->rules, at, who, &v);
+		if (v.rule != NULL)
+			is = listed(pw, v.rule, who->key, &v.name);
+		if (v.rule != NULL && is == POLICY_LISTED_NO)
+			continue;
 		*ret = (struct policy_decision){ .rule = v.rule,
 						 .name = v.name };
 		if (v.rule == NULL) {
@@ -149,6 +195,11 @@ static void by_rules(const struct policy_worker *pw,
 			ret->by = POLICY_UNSAID;
 			ret->unsaid = v.unsaid;
 			return;
+		}
+		if (is == POLICY_LISTED_UNKNOWN) {
+			if (by_unknown_list(pw, when, &failed, ret))
+				return;
+			continue;
 		}
 		if (v.rule->url == NULL) {
 			by_rule(v.rule, ret);
@@ -175,6 +226,14 @@ void policy_decide(const struct policy_worker *pw,
 
 /* ---- behind a login ---- */
 
+static bool is_listed(const struct policy_worker *pw,
+		      const struct policy_rule *rule, const struct hd_key *key)
+{
+	const char *name = "";
+
+	return listed(pw, rule, key, &name) == POLICY_LISTED_YES;
+}
+
 /* Returns whether one is owed. */
 static bool renew(struct policy_worker *pw, const struct policy_subject *who,
 		  const struct policy_decision *d, bool owed_only)
@@ -186,7 +245,7 @@ static bool renew(struct policy_worker *pw, const struct policy_subject *who,
 		at = policy_rules_ask(pw->rules, at, who, &v);
 		if (v.rule == NULL)
 			return is_owed;
-		if (v.rule->url != NULL) {
+		if (v.rule->url != NULL && is_listed(pw, v.rule, who->key)) {
 			bool owed = policy_answers_owed(pw, v.rule->url,
 							who->key);
 

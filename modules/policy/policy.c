@@ -5,6 +5,7 @@
 #include <hyper-derp/event.h>
 #include <stdio.h>
 #include <string.h>
+#include "modules/policy/devices.h"
 #include "modules/policy/service.h"
 
 /* ---- metrics ---- */
@@ -27,6 +28,18 @@ static const struct hd_metric metrics[] = {
 	HD_METRIC(struct policy_numbers, account_lost,
 		  "hyper_derp_policy_accounting_lost_total", NULL,
 		  "Connections that are not counted, for want of memory"),
+	HD_METRIC(struct policy_numbers, devices_loaded,
+		  "hyper_derp_policy_device_polls_total", "result=\"ok\"",
+		  "Times that a list of devices was asked for"),
+	HD_METRIC(struct policy_numbers, devices_failed,
+		  "hyper_derp_policy_device_polls_total", "result=\"failed\"",
+		  "Times that a list of devices was asked for"),
+	HD_METRIC(struct policy_numbers, devices,
+		  "hyper_derp_policy_devices", NULL,
+		  "Keys in lists of devices"),
+	HD_METRIC(struct policy_numbers, devices_failing,
+		  "hyper_derp_policy_device_lists_failing", NULL,
+		  "Lists of devices that could not be loaded the last time"),
 	HD_METRIC_END,
 };
 
@@ -188,6 +201,8 @@ static int policy_load(struct hd_module *mod, struct hd_error *err)
 		r = hd_hook_admit(mod, on_admit, err);
 	if (r == 0)
 		r = add_commands(mod, policy_commands, err);
+	if (r == 0)
+		r = add_commands(mod, policy_devices_commands, err);
 	if (r == 0)
 		r = add_commands(mod, account_commands, err);
 	if (r < 0)

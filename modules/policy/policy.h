@@ -4,8 +4,9 @@
  *
  * Files: policy.c the module; options.c its section; keys.c, keys_file.c files
  * of keys; rules.c rules, made from the configuration; terms.h what they want
- * of a client's HTTP request; decide.c what they say of a key; verify.c,
- * answers.c, ask.c admission services, whois.c a tailscaled as one; revoked.c
+ * of a client's HTTP request; devices.h lists of devices that others keep;
+ * decide.c what they say of a key; verify.c, answers.c, ask.c admission
+ * services, whois.c a tailscaled as one; revoked.c
  * keys that an operator has put out; publish.c rules on their way to the
  * workers; watch.c files that change; sweep.c who is connected and may no
  * longer; tenants.c whom they may reach; limits.c how much they may send;
@@ -25,6 +26,7 @@
 #include <time.h>
 #include "modules/policy/account.h"
 #include "modules/policy/conf.h"
+#include "modules/policy/devices_rule.h"
 #include "modules/policy/quota.h"
 #include "modules/policy/terms.h"
 
@@ -112,6 +114,7 @@ struct policy_rule {
 	size_t n_from;
 	char *listener, *server_name, *app_name, *url, *reason, *tenant;
 	struct policy_terms terms;
+	struct policy_devices_rule devices;
 	struct hd_limits limits[HD_LIMITS_N];
 };
 
@@ -125,7 +128,8 @@ struct policy_rules { /* never changes; owned by all who hold it */
 struct policy_verdict {
 	bool deny;
 	const struct policy_rule *rule; /* NULL: none matched. One with a url
-					   counts only if that says so, too */
+					   or devices counts only if these say
+					   so, too */
 	const char *name; /* of the key, "" none */
 	unsigned unsaid; /* it matches if the client shows this, too */
 };
@@ -194,6 +198,7 @@ struct policy_worker { /* its data in a worker */
 	uint64_t sweep_due_ms; /* the timer; 0: it is not set */
 	struct account_worker account;
 	struct policy_quotas *quotas; /* NULL: none is used */
+	struct policy_devices *devices; /* NULL: none is loaded */
 };
 
 /* How a login ends. */
@@ -210,6 +215,8 @@ enum policy_end {
 struct policy_numbers { /* its metrics in a worker */
 	struct hd_counter logins[POLICY_ENDS_N];
 	struct hd_counter account_lost, account_failed;
+	struct hd_counter devices_loaded, devices_failed;
+	struct hd_gauge devices, devices_failing;
 };
 
 struct policy_main { /* the main thread's: what workers are given */
@@ -217,6 +224,7 @@ struct policy_main { /* the main thread's: what workers are given */
 	struct policy_rules *rules;
 	struct policy_revoked *revoked;
 	struct policy_quotas *quotas;
+	struct policy_devices *devices;
 	/* of the last check(): it counts if its configuration is taken */
 	struct policy_rules *candidate;
 	const struct policy_conf *candidate_conf;
@@ -349,6 +357,20 @@ int policy_watch_init(struct hd_module *mod, struct hd_error *err);
 void policy_watch_files(const struct policy_rules *rules);
 int policy_watch_whole(struct hd_error *err);
 void policy_watch_end(struct hd_module *mod);
+
+/* ---- devices_wanted.c ---- */
+
+/* policy_devices_init - in load(). Returns 0; -ENOMEM; -errno.
+ * policy_devices_want - what these rules name is in memory, if state_dir has
+ * it, and asked for as soon as they are in force.
+ * policy_devices_again - what state_dir has now, in place of what is in memory.
+ * policy_devices_now - all are asked for at once.
+ * policy_devices_end - in unload(). */
+int policy_devices_init(struct hd_module *mod, struct hd_error *err);
+void policy_devices_want(const struct policy_rules *rules);
+void policy_devices_again(void);
+void policy_devices_now(void);
+void policy_devices_end(void);
 
 /* ---- sweep.c ---- */
 

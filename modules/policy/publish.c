@@ -9,6 +9,7 @@
 #include <hyper-derp/task.h>
 #include <hyper-derp/worker.h>
 #include <stdlib.h>
+#include "modules/policy/devices.h"
 #include "modules/policy/service.h"
 
 struct policy_main policy_main;
@@ -22,6 +23,15 @@ static void give_quotas(struct policy_worker *pw, struct policy_quotas *quotas)
 
 	pw->quotas = policy_quotas_hold(quotas);
 	policy_quotas_drop(&old);
+}
+
+static void give_devices(struct policy_worker *pw,
+			 struct policy_devices *devices)
+{
+	struct policy_devices *old = pw->devices;
+
+	pw->devices = policy_devices_hold(devices);
+	policy_devices_drop(&old);
 }
 
 static void give(struct policy_worker *pw, struct policy_rules *rules,
@@ -41,6 +51,7 @@ void policy_take(struct hd_module *mod, struct hd_worker *w)
 	give(hd_module_worker_data(mod, w), policy_main.rules,
 	     policy_main.revoked);
 	give_quotas(hd_module_worker_data(mod, w), policy_main.quotas);
+	give_devices(hd_module_worker_data(mod, w), policy_main.devices);
 }
 
 void policy_changed(struct hd_module *mod, struct hd_worker *w,
@@ -50,6 +61,7 @@ void policy_changed(struct hd_module *mod, struct hd_worker *w,
 
 	(void)old_conf;
 	give(pw, policy_main.candidate, pw->revoked);
+	give_devices(pw, policy_main.devices);
 	policy_sweep_begin(pw);
 }
 
@@ -62,6 +74,7 @@ void policy_stop(struct hd_module *mod, struct hd_worker *w)
 	policy_rules_drop(&pw->rules);
 	policy_revoked_drop(&pw->revoked);
 	policy_quotas_drop(&pw->quotas);
+	policy_devices_drop(&pw->devices);
 }
 
 /* ---- from main to workers ---- */
@@ -70,6 +83,7 @@ struct gift {
 	struct policy_rules *rules;
 	struct policy_revoked *revoked;
 	struct policy_quotas *quotas;
+	struct policy_devices *devices;
 	bool puts_out;
 	struct hd_key put_out;
 };
@@ -81,6 +95,7 @@ static void gift_free(void *gift)
 	policy_rules_drop(&g->rules);
 	policy_revoked_drop(&g->revoked);
 	policy_quotas_drop(&g->quotas);
+	policy_devices_drop(&g->devices);
 	free(g);
 }
 
@@ -91,6 +106,7 @@ static void on_gift(struct hd_module *mod, struct hd_worker *w, void *arg)
 
 	give(pw, g->rules, g->revoked);
 	give_quotas(pw, g->quotas);
+	give_devices(pw, g->devices);
 	if (g->puts_out)
 		policy_sweep_key(pw, &g->put_out);
 	policy_sweep_begin(pw);
@@ -107,6 +123,7 @@ static int post_gift(struct hd_worker *w, const struct hd_key *put_out)
 		.rules = policy_rules_hold(policy_main.rules),
 		.revoked = policy_revoked_hold(policy_main.revoked),
 		.quotas = policy_quotas_hold(policy_main.quotas),
+		.devices = policy_devices_hold(policy_main.devices),
 		.puts_out = put_out != NULL,
 	};
 	if (put_out != NULL)
@@ -161,8 +178,10 @@ int policy_check(struct hd_module *mod, const void *conf, struct hd_error *err)
 	policy_rules_drop(&m->candidate);
 	m->candidate = rules;
 	m->candidate_conf = conf;
-	if (m->mod != NULL)
+	if (m->mod != NULL) {
 		policy_watch_files(rules);
+		policy_devices_want(rules);
+	}
 	return 0; /* else load() follows; or nothing does, after -t */
 }
 
@@ -179,11 +198,14 @@ int policy_main_init(struct hd_module *mod, struct hd_error *err)
 
 	m->mod = mod;
 	if (r == 0)
+		r = policy_devices_init(mod, err);
+	if (r == 0)
 		r = policy_revoked_load(&m->revoked, err);
 	if (r < 0)
 		return r;
 	settle(); /* what check() has just made */
 	policy_watch_files(m->rules);
+	policy_devices_want(m->rules);
 	if (m->rules->n == 0)
 		hd_log_warn("policy has no rules: %s may log in; write some "
 			    "below `policy: rules:`",
@@ -197,10 +219,12 @@ void policy_unload(struct hd_module *mod)
 
 	account_unload(mod);
 	policy_watch_end(mod);
+	policy_devices_end();
 	policy_rules_drop(&m->candidate);
 	policy_rules_drop(&m->rules);
 	policy_revoked_drop(&m->revoked);
 	policy_quotas_drop(&m->quotas);
+	policy_devices_drop(&m->devices);
 	m->mod = NULL;
 }
 
@@ -247,6 +271,35 @@ void policy_quotas_publish(struct policy_quotas **quotas)
 	policy_quotas_drop(&policy_main.quotas);
 	policy_main.quotas = hd_steal(quotas);
 	publish(NULL);
+}
+
+/* Returns whether there was memory. */
+static bool keep_devices(struct policy_device_list **list)
+{
+	struct policy_devices *old = policy_main.devices;
+	struct policy_devices *set = policy_devices_with(old, *list);
+
+	policy_device_list_drop(list);
+	if (set == NULL) {
+		hd_log_error("policy: a list of devices stays as it was: out "
+			     "of memory");
+		return false;
+	}
+	policy_main.devices = set;
+	policy_devices_drop(&old);
+	return true;
+}
+
+void policy_devices_keep(struct policy_device_list **list)
+{
+	keep_devices(list);
+}
+
+void policy_devices_publish(struct policy_device_list **list)
+{
+	settle();
+	if (keep_devices(list))
+		publish(NULL);
 }
 
 int policy_reread(struct hd_error *err)

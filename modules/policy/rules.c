@@ -35,6 +35,8 @@ static int check_empty(const struct policy_rule_conf *c, struct hd_error *err)
 	if (r == 0)
 		r = check_text(&c->at_url, "url", c->url, err);
 	if (r == 0)
+		r = check_text(&c->at_devices, "devices", c->devices, err);
+	if (r == 0)
 		r = check_text(&c->at_tailscaled, "tailscaled", c->tailscaled,
 			       err);
 	if (r == 0)
@@ -51,13 +53,15 @@ static int check_names_something(const struct policy_rule_conf *c,
 {
 	if (c->keys != NULL || c->from.n > 0 || c->listener != NULL ||
 	    c->server_name != NULL || c->app_name != NULL || c->url != NULL ||
-	    c->tailscaled != NULL || policy_terms_wanted(c))
+	    c->tailscaled != NULL || c->devices != NULL ||
+	    policy_terms_wanted(c))
 		return 0;
 	return hd_error_at(&c->at, err, -EINVAL,
 			   "a rule that matches everybody; name keys, from, "
 			   "listener, server_name, app_name, token, "
-			   "token_file, query, header, url or tailscaled. What "
-			   "happens to all others stands in `default`");
+			   "token_file, query, header, url, devices or "
+			   "tailscaled. What happens to all others stands in "
+			   "`default`");
 }
 
 /* In a named listener's place nobody would be. */
@@ -234,6 +238,8 @@ static int take_rule(struct policy_rule *r, const struct policy_rule_conf *c,
 		e = take_prefixes(r, c, err);
 	if (e == 0)
 		e = policy_terms_take(c, &r->terms, err);
+	if (e == 0)
+		e = policy_devices_take(c, &r->devices, err);
 	return e < 0 ? e : take_keys(r, c, err);
 }
 
@@ -267,6 +273,7 @@ static void rule_free(struct policy_rule *r)
 {
 	policy_keys_free(&r->keys);
 	policy_terms_free(&r->terms);
+	policy_devices_rule_free(&r->devices);
 	free(r->from);
 	free(r->label);
 	free(r->keys_path);

@@ -28,6 +28,8 @@ static void ask_about(struct policy_worker *pw,
 		      const struct policy_subject *who,
 		      const struct policy_decision *d)
 {
+	if (d->by == POLICY_ASK && d->rule->url == NULL)
+		return; /* a list of devices, which begins a sweep */
 	if (d->by == POLICY_ASK) {
 		policy_answers_renew(pw, d->rule->url, who);
 		pw->sweep_later = true;

@@ -3,7 +3,8 @@
  * each peer and what it has shown, the lock of the files, and which tenants
  * have used their quotas.
  *
- * Rules, files of keys and revocations are read by the new process. What
+ * Rules, files of keys, lists of devices and revocations are read by the new
+ * process. What
  * services have said is asked anew, and so are logins that wait: those are
  * closed, and come again.
  *
@@ -39,6 +40,7 @@ static int unpack(struct hd_module *mod, struct hd_unpack *from,
 	int r = read_revoked(err);
 
 	(void)mod;
+	policy_devices_again(); /* the same of lists of devices */
 	if (r == 0)
 		r = policy_quota_unpack(from);
 	return r == 0 ? account_unpack(from) : r;

@@ -7,6 +7,8 @@
 # file it says who is allowed: those of FILE.keys. Or it is a bad one: `close`
 # says nothing; `short` ends within its answer; `drip` says yes so slowly, `huge`
 # and `head` at such length that it has no end; `redirect URL` sends on.
+# Who comes by GET must show the token of FILE.token, and gets the ETag of FILE.etag,
+# where there are such.
 import json
 import os
 import socket
@@ -63,7 +65,13 @@ class Service(BaseHTTPRequestHandler):
             '200', {'Allow': allow, 'Name': 'of the service'}))
 
     def do_GET(self):
-        print(self.command, self.path, self.headers['Host'], flush=True)
+        token, self.etag = read(FILE + '.token'), read(FILE + '.etag')
+        print(self.command, self.path, self.headers['Host'],
+              *self.headers.get_all('If-None-Match', []), flush=True)
+        if token and self.headers['Authorization'] != 'Bearer ' + token:
+            return self.reply('401', b'{"message":"API token invalid"}')
+        if self.etag and self.headers['If-None-Match'] == self.etag:
+            return self.reply('304', b'')
         self.answer(self.path.partition('addr=')[2], lambda allow, key: (
             '200' if allow else '404',
             {'Node': {'Name': 'x.tail.ts.net.', 'ComputedName': 'of tailscaled',
@@ -88,8 +96,12 @@ class Service(BaseHTTPRequestHandler):
             key = key.removeprefix('nodekey:')
             status, text = say(key in read(FILE + '.keys').split(), key)
             text = json.dumps(text)
-        answer = text.encode(errors='surrogateescape')
+        self.reply(status, text.encode(errors='surrogateescape'))
+
+    def reply(self, status, answer):
         self.send_response(int(status))
+        if getattr(self, 'etag', ''):
+            self.send_header('ETag', self.etag)
         self.send_header('Content-Length', str(len(answer)))
         self.end_headers()
         self.wfile.write(answer)
