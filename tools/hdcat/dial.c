@@ -2,12 +2,14 @@
 /* tools/hdcat/dial.c - reach the listener of a ticket: for input and output, or
  * to see how far it is. */
 #include "tools/hdcat/hdcat.h"
+#include "tools/hdcat/line.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
 #define PING_MS 1000
+#define KNOCK_MS 5000
 
 static void on_peer(struct libhd *h, struct libhd_peer *peer,
 		    enum libhd_peer_state state, void *user)
@@ -15,11 +17,15 @@ static void on_peer(struct libhd *h, struct libhd_peer *peer,
 	struct hdcat *c = user;
 
 	(void)h;
-	if (state == LIBHD_PEER_NOT_HERE && c->s == NULL)
+	if (state == LIBHD_PEER_NOT_HERE && c->peer == NULL)
 		fail(c, STATUS_PEER, "nobody listens with this ticket");
 	else if (state == LIBHD_PEER_REFUSED)
 		fail(c, STATUS_RELAY, "the relay lets us speak with nobody");
-	else if (state == LIBHD_PEER_HERE && c->s == NULL)
+	else if (state == LIBHD_PEER_GONE && c->stays)
+		note(c, "the listener is gone; waiting for it");
+	else if (state == LIBHD_PEER_HERE && c->stays)
+		note(c, "the listener is here");
+	else if (state == LIBHD_PEER_HERE && c->peer == NULL)
 		c->peer = peer;
 }
 
@@ -27,32 +33,28 @@ static const struct libhd_events events = {
 	.size = sizeof(events),
 	.state = end_state,
 	.peer = on_peer,
+	.stream = end_stream,
+	.stream_ready = end_ready,
 };
 
-static int open_stream(struct hdcat *c, const char *hello)
+static int knock(struct hdcat *c, struct libhd_peer *listener)
 {
-	int r = libhd_stream_open(c->peer, &c->s);
+	uint8_t proof[LIBHD_TICKET_NOTE_BYTES];
 
-	if (r == 0 && libhd_stream_write(c->s, hello, HELLO_BYTES) ==
-			      HELLO_BYTES)
-		return 0;
-	fail(c, STATUS_BROKEN, "no stream: %s", strerror(-r));
-	return -1;
+	libhd_ticket_note(&c->ticket, &c->self, proof);
+	return libhd_knock(listener, proof, sizeof(proof));
 }
 
-/* Returns 0: c->s is there; -1: c->status says what is wrong. */
-static int reach(struct hdcat *c, const char *hello)
+int dial_reach(struct hdcat *c)
 {
 	int64_t until = now_us() / 1000 + (int64_t)c->timeout_s * 1000;
-	uint8_t proof[LIBHD_TICKET_NOTE_BYTES];
 	struct libhd_peer *listener;
 
 	if (end_open(c, c->ticket.relay, &c->ticket.relay_key, false, &events) <
 	    0)
 		return -1;
-	libhd_ticket_note(&c->ticket, &c->self, proof);
 	if (libhd_allow(c->h, &c->ticket.listener, &listener) < 0 ||
-	    libhd_knock(listener, proof, sizeof(proof)) < 0) {
+	    knock(c, listener) < 0) {
 		fail(c, STATUS_USAGE, "the ticket has no key that can be used");
 		return -1;
 	}
@@ -61,12 +63,40 @@ static int reach(struct hdcat *c, const char *hello)
 		if (now_us() / 1000 >= until)
 			fail(c, STATUS_PEER, "the listener does not let us in");
 	}
-	return c->peer != NULL ? open_stream(c, hello) : -1;
+	return c->peer != NULL && c->status == STATUS_RUNNING ? 0 : -1;
+}
+
+int64_t dial_keep(struct hdcat *c)
+{
+	int64_t now = now_us() / 1000;
+
+	if (libhd_peer_here(c->peer))
+		return 0;
+	if (c->knock_ms > now)
+		return c->knock_ms;
+	(void)knock(c, c->peer);
+	c->knock_ms = now + KNOCK_MS;
+	return c->knock_ms;
+}
+
+static int reach(struct hdcat *c, const char *verb)
+{
+	int r = -1;
+
+	if (dial_reach(c) < 0)
+		return -1;
+	r = libhd_stream_open(c->peer, &c->s);
+	if (r == 0)
+		r = line_write(c->s, LINE_BEGIN "%s", verb);
+	if (r == 0)
+		return 0;
+	fail(c, STATUS_BROKEN, "no stream: %s", strerror(-r));
+	return -1;
 }
 
 int run_dial(struct hdcat *c)
 {
-	if (reach(c, HELLO_CAT) == 0)
+	if (reach(c, "cat") == 0)
 		pipe_run(c);
 	end_finish(c);
 	return c->status;
@@ -94,7 +124,7 @@ static void answer(struct hdcat *c, int64_t sent, unsigned i)
 
 int run_ping(struct hdcat *c)
 {
-	int r = reach(c, HELLO_PING);
+	int r = reach(c, "png");
 
 	for (unsigned i = 1; r == 0 && c->status == STATUS_RUNNING; i++) {
 		int64_t sent = now_us();

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* tools/hdcat/hdcat.h - the inside of hdcat: main.c options, listen.c and
- * dial.c the two ends, pipe.c what goes through, end.c endpoints and words. */
+ * dial.c the two ends, guests.c who is let in, pipe.c input and output, end.c
+ * endpoints and words; conn.h and loop.h what forward.c, socks.c and serve.c
+ * stand on. */
 #pragma once
 #include <hd/hd.h>
+#include "tools/hdcat/target.h"
 
 enum status {
 	STATUS_OK = 0,
@@ -13,10 +16,21 @@ enum status {
 	STATUS_RUNNING = -1,
 };
 
-/* What a stream begins with: whoever opens it says what it is for. */
-#define HELLO_BYTES 12
-#define HELLO_CAT "hdcat/1 cat\n"
-#define HELLO_PING "hdcat/1 png\n"
+#define ALLOW_MAX 32
+#define GUESTS_MAX 64
+
+struct conn;
+
+/* What a listener is for. */
+enum purpose {
+	FOR_CAT, /* standard input and output, once */
+	FOR_CONNECTIONS, /* forward, expose: --allow, --allow-listen */
+};
+
+struct allow {
+	struct target v[ALLOW_MAX];
+	unsigned n;
+};
 
 struct hdcat {
 	/* options */
@@ -24,7 +38,9 @@ struct hdcat {
 	const char *invitation, *credential;
 	struct libhd_key relay_key;
 	bool has_relay_key, quiet;
-	unsigned timeout_s, count;
+	unsigned timeout_s, count, max_conns;
+	struct allow allow, allow_listen;
+	bool keeps_ticket;
 	/* both ends */
 	struct libhd *h;
 	struct libhd_key self;
@@ -32,10 +48,18 @@ struct hdcat {
 	struct libhd_peer *peer; /* whom we speak with */
 	struct libhd_stream *s; /* what is piped */
 	int status; /* enum status */
+	int status_at_signal;
 	bool was_open;
+	/* connections */
+	struct conn *conns;
+	unsigned n_conns;
+	void (*hello)(struct conn *k); /* a stream says what it is for */
+	/* dialing */
+	bool stays; /* when the listener is gone: it may come back */
+	int64_t knock_ms; /* when to ask again, if it is gone */
 	/* listening */
-	uint8_t hello[HELLO_BYTES];
-	size_t hello_bytes;
+	enum purpose purpose;
+	struct libhd_peer *guests[GUESTS_MAX];
 	bool ticket_told;
 };
 
@@ -63,7 +87,37 @@ int64_t now_us(void);
 /* pipe_run - input and output through c->s, until both have ended. */
 void pipe_run(struct hdcat *c);
 
-/* ---- listen.c, dial.c: whole commands, return the exit status ---- */
+/* ---- guests.c ---- */
+/* guest_knocks - for libhd_events.knock. */
+bool guest_knocks(struct libhd *h, const struct libhd_key *from,
+		  const void *text, size_t len_bytes, void *user);
+
+/* ---- dial.c ---- */
+/* dial_reach - connect, until the listener has let us in. Returns 0: c->peer
+ * is there; -1: c->status says what is wrong.
+ * dial_keep - ask again, once it is gone. Returns when to call it again; 0:
+ * no matter. */
+int dial_reach(struct hdcat *c);
+int64_t dial_keep(struct hdcat *c);
+
+/* ---- listen.c ---- */
+/* ticket_read - the first line of a file. Returns 0; -1 there is none. */
+int ticket_read(const char *path, char ret[LIBHD_TICKET_TEXT_BYTES]);
+/* end_stream, end_ready - a stream of the other end, and what is ready: for
+ * libhd_events. */
+void end_stream(struct libhd *h, struct libhd_peer *from,
+		struct libhd_stream *s, void *user);
+void end_ready(struct libhd *h, struct libhd_stream *s, void *user);
+
+/* ---- serve.c: what a listener does for others ---- */
+void serve_dial(struct conn *k, const char *to);
+void serve_listen(struct conn *k, const char *at);
+
+/* ---- whole commands, return the exit status ---- */
+/* words, n: what comes before the ticket. */
 int run_listen(struct hdcat *c);
 int run_dial(struct hdcat *c);
 int run_ping(struct hdcat *c);
+int run_forward(struct hdcat *c, char **words, unsigned n);
+int run_expose(struct hdcat *c, char **words, unsigned n);
+int run_socks(struct hdcat *c, const char *word);

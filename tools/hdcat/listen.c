@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* tools/hdcat/listen.c - print a ticket, wait for somebody who has it. One
- * comes in; pings are answered before. */
-#include "tools/hdcat/hdcat.h"
+/* tools/hdcat/listen.c - print a ticket, wait for those who have it. For
+ * standard input and output one comes in; pings are answered before. */
+#include "tools/hdcat/conn.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -11,71 +11,64 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static bool on_knock(struct libhd *h, const struct libhd_key *from,
-		     const void *text, size_t len_bytes, void *user)
+void end_stream(struct libhd *h, struct libhd_peer *from,
+		struct libhd_stream *s, void *user)
 {
 	struct hdcat *c = user;
 
-	(void)h;
-	if (c->s != NULL ||
-	    !libhd_ticket_admits(&c->ticket, from, text, len_bytes)) {
-		note(c, "somebody without the ticket, or a second one, was "
-			"refused");
-		return false;
-	}
-	return true;
-}
-
-/* Until it is known what it is for, its user data is NULL; then it echoes. */
-static void on_stream(struct libhd *h, struct libhd_peer *from,
-		      struct libhd_stream *s, void *user)
-{
-	(void)h, (void)from, (void)user;
+	(void)h, (void)from;
 	libhd_stream_set_user(s, NULL);
-}
-
-static void echo(struct libhd_stream *s)
-{
-	char v[512];
-	ssize_t n;
-
-	while ((n = libhd_stream_read(s, v, sizeof(v))) > 0)
-		(void)libhd_stream_write(s, v, (size_t)n);
-	if (n != -EAGAIN)
-		libhd_stream_close(&s);
-}
-
-/* The beginning, which comes in one piece, for it is short. */
-static void hello(struct hdcat *c, struct libhd_stream *s)
-{
-	char v[HELLO_BYTES];
-	ssize_t n = libhd_stream_read(s, v, sizeof(v));
-
-	if (n == -EAGAIN)
-		return;
-	if (n == HELLO_BYTES && memcmp(v, HELLO_PING, HELLO_BYTES) == 0) {
-		libhd_stream_set_user(s, c);
-		echo(s);
-	} else if (n == HELLO_BYTES && c->s == NULL &&
-		   memcmp(v, HELLO_CAT, HELLO_BYTES) == 0) {
-		c->s = s;
-		c->peer = libhd_stream_peer(s);
-	} else {
-		libhd_stream_close(&s);
-	}
-}
-
-static void on_ready(struct libhd *h, struct libhd_stream *s, void *user)
-{
-	struct hdcat *c = user;
-
-	(void)h;
-	if (s == c->s)
-		return; /* pipe_run() looks itself */
-	if (libhd_stream_user(s) != NULL)
-		echo(s);
+	if (c->hello != NULL)
+		(void)conn_new(c, -1, s);
 	else
-		hello(c, s);
+		libhd_stream_close(&s); /* we have asked for none */
+}
+
+void end_ready(struct libhd *h, struct libhd_stream *s, void *user)
+{
+	struct conn *k = libhd_stream_user(s);
+
+	(void)h, (void)user;
+	if (k != NULL) /* pipe_run() looks itself */
+		conn_run(k);
+}
+
+/* Standard input and output belong to the first. */
+static void cat(struct conn *k)
+{
+	struct hdcat *c = k->c;
+
+	c->s = k->s;
+	c->peer = libhd_stream_peer(c->s);
+	libhd_stream_set_user(c->s, NULL);
+	k->s = NULL;
+	conn_reset(k);
+}
+
+static void ping(struct conn *k)
+{
+	k->state = CONN_ECHO;
+	k->deadline_ms = 0;
+	conn_run(k);
+}
+
+static void hello(struct conn *k)
+{
+	bool leads = k->c->purpose == FOR_CONNECTIONS;
+	const char *arg;
+
+	if (line_verb(&k->line, "png", &arg))
+		ping(k);
+	else if (line_verb(&k->line, "cat", &arg) && !leads && k->c->s == NULL)
+		cat(k);
+	else if (line_verb(&k->line, "dial", &arg) && leads)
+		serve_dial(k, arg);
+	else if (line_verb(&k->line, "bind", &arg) && leads)
+		serve_listen(k, arg);
+	else if (line_verb(&k->line, "cat", &arg))
+		conn_reset(k); /* that has no answer */
+	else
+		conn_refuse(k, "that is not what the listener is for");
 }
 
 /* A file that was there keeps its mode when it is opened. */
@@ -85,6 +78,19 @@ static int own(int fd)
 
 	return fstat(fd, &st) == 0 && S_ISREG(st.st_mode) ? fchmod(fd, 0600)
 							  : 0;
+}
+
+int ticket_read(const char *path, char ret[LIBHD_TICKET_TEXT_BYTES])
+{
+	FILE *f = fopen(path, "re");
+	bool well = f != NULL && fgets(ret, LIBHD_TICKET_TEXT_BYTES, f) != NULL;
+
+	if (f != NULL)
+		fclose(f);
+	if (!well)
+		return -1;
+	ret[strcspn(ret, "\n")] = '\0';
+	return 0;
 }
 
 static int ticket_write(struct hdcat *c, const char *text)
@@ -101,6 +107,18 @@ static int ticket_write(struct hdcat *c, const char *text)
 	return 0;
 }
 
+/* The secret of the ticket that was there, if it was ours. */
+static void ticket_keep(struct hdcat *c)
+{
+	char text[LIBHD_TICKET_TEXT_BYTES];
+	struct libhd_ticket old;
+
+	if (ticket_read(c->ticket_file, text) == 0 &&
+	    libhd_ticket_parse(text, &old) == 0 &&
+	    memcmp(&old.listener, &c->self, sizeof(c->self)) == 0)
+		memcpy(c->ticket.secret, old.secret, sizeof(old.secret));
+}
+
 static void on_state(struct libhd *h, enum libhd_state state, void *user)
 {
 	char text[LIBHD_TICKET_TEXT_BYTES];
@@ -111,6 +129,8 @@ static void on_state(struct libhd *h, enum libhd_state state, void *user)
 		return;
 	c->ticket_told = true;
 	(void)libhd_ticket_new(h, &c->ticket);
+	if (c->keeps_ticket)
+		ticket_keep(c);
 	libhd_ticket_text(&c->ticket, text);
 	if (c->ticket_file != NULL && ticket_write(c, text) < 0)
 		return;
@@ -118,23 +138,46 @@ static void on_state(struct libhd *h, enum libhd_state state, void *user)
 		fprintf(stderr, "%s\n", text);
 }
 
+static void connections(struct hdcat *c)
+{
+	while (c->status == STATUS_RUNNING) {
+		loop_turn(c, conns_deadline_ms(c, 0));
+		conns_expire(c);
+	}
+	conns_free(c);
+}
+
+static void input_and_output(struct hdcat *c)
+{
+	while (c->status == STATUS_RUNNING && c->s == NULL) {
+		end_turn(c, NULL, 0, conns_deadline_ms(c, 0));
+		conns_expire(c);
+	}
+	if (c->s != NULL)
+		pipe_run(c);
+}
+
 int run_listen(struct hdcat *c)
 {
 	static const struct libhd_events events = {
 		.size = sizeof(events),
 		.state = on_state,
-		.knock = on_knock,
-		.stream = on_stream,
-		.stream_ready = on_ready,
+		.knock = guest_knocks,
+		.stream = end_stream,
+		.stream_ready = end_ready,
 	};
 
+	c->hello = hello;
+	c->status_at_signal = STATUS_OK;
+	if (c->purpose == FOR_CONNECTIONS && loop_open(c) < 0)
+		return c->status;
 	if (end_open(c, c->relay, c->has_relay_key ? &c->relay_key : NULL, true,
 		     &events) < 0)
 		return c->status;
-	while (c->status == STATUS_RUNNING && c->s == NULL)
-		end_turn(c, NULL, 0, 0);
-	if (c->s != NULL)
-		pipe_run(c);
+	if (c->purpose == FOR_CONNECTIONS)
+		connections(c);
+	else
+		input_and_output(c);
 	end_finish(c);
 	return c->status;
 }

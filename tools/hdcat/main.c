@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* hdcat - standard input and output to another machine, by a ticket. */
+/* hdcat - standard input and output, and connections, to another machine, by
+ * a ticket. */
 #include "tools/hdcat/hdcat.h"
 #include "tools/lib/output.h"
 
@@ -12,16 +13,29 @@
 static const char usage[] =
 	"usage: hdcat listen [OPTION]... RELAY[:PORT]\n"
 	"       hdcat [OPTION]... TICKET\n"
+	"       hdcat forward [OPTION]... [BIND:]PORT:HOST:PORT... TICKET\n"
+	"       hdcat expose [OPTION]... [BIND:]PORT:HOST:PORT... TICKET\n"
+	"       hdcat socks [OPTION]... [BIND:]PORT TICKET\n"
 	"       hdcat ping [OPTION]... TICKET\n"
-	"Connect standard input and output of two machines through an HD "
-	"relay, encrypted\n"
-	"from end to end. `listen` prints a ticket on standard error; who has "
-	"it is let in,\n"
-	"once.\n"
+	"Connect two machines through an HD relay, encrypted from end to end: "
+	"standard input\n"
+	"and output, or with `listen --allow` connections as ssh's -L "
+	"(forward), -R (expose)\n"
+	"and -D (socks) have them. `listen` prints a ticket on standard error; "
+	"who has it is\n"
+	"let in. A TICKET may be @FILE.\n"
 	"\n"
 	"  -i, --identity FILE    a key that is kept; made if there is none\n"
+	"      --allow HOST:PORT  listen: what forward and socks may reach; * "
+	"is any; also\n"
+	"                         a /PATH\n"
+	"      --allow-listen [BIND:]PORT\n"
+	"                         listen: where expose may listen here\n"
+	"      --max-connections N\n"
+	"                         how many at once (128)\n"
 	"      --ticket-file FILE listen: write the ticket there, not on the "
 	"screen\n"
+	"      --keep-ticket      listen: the ticket that is there stays good\n"
 	"      --relay-key KEY    listen: the relay's identity, hd1...\n"
 	"      --ca FILE          listen: whom to trust about its certificate\n"
 	"      --invitation TEXT  for the relay, hdinvite1...\n"
@@ -36,8 +50,14 @@ static const char usage[] =
 	"reached or\n"
 	"refuses, 4 the listener is not there or refuses.\n";
 
+enum { ALLOW = 256, ALLOW_LISTEN, MAX_CONNECTIONS, KEEP_TICKET };
+
 static const struct option longs[] = {
 	{ "identity", required_argument, NULL, 'i' },
+	{ "allow", required_argument, NULL, ALLOW },
+	{ "allow-listen", required_argument, NULL, ALLOW_LISTEN },
+	{ "max-connections", required_argument, NULL, MAX_CONNECTIONS },
+	{ "keep-ticket", no_argument, NULL, KEEP_TICKET },
 	{ "ticket-file", required_argument, NULL, 'f' },
 	{ "relay-key", required_argument, NULL, 'r' },
 	{ "ca", required_argument, NULL, 'a' },
@@ -67,8 +87,37 @@ static bool number(const char *text, unsigned max, unsigned *ret)
 	       v <= max;
 }
 
-/* Returns STATUS_RUNNING, or the exit status. */
-static int option(struct hdcat *c, int o)
+static int allow(struct allow *to, enum target_kind kind)
+{
+	if (to->n == ALLOW_MAX)
+		return wrong("32 of these are the most: ", optarg);
+	if (target_parse(optarg, strlen(optarg), kind, &to->v[to->n]) < 0)
+		return wrong("no address: ", optarg);
+	to->n++;
+	return STATUS_RUNNING;
+}
+
+/* What is about listening for connections. */
+static int allow_option(struct hdcat *c, int o)
+{
+	c->purpose = FOR_CONNECTIONS;
+	if (o == ALLOW)
+		return allow(&c->allow, TARGET_ALLOW);
+	return allow(&c->allow_listen, TARGET_ALLOW_LISTEN);
+}
+
+static int number_option(struct hdcat *c, int o)
+{
+	if (o == 't' && !number(optarg, 86400, &c->timeout_s))
+		return wrong("--timeout is 1 to 86400, not ", optarg);
+	if (o == 'c' && !number(optarg, 1000000, &c->count))
+		return wrong("--count is 1 to 1000000, not ", optarg);
+	if (o == MAX_CONNECTIONS && !number(optarg, 1024, &c->max_conns))
+		return wrong("--max-connections is 1 to 1024, not ", optarg);
+	return STATUS_RUNNING;
+}
+
+static int text_option(struct hdcat *c, int o)
 {
 	const char **const texts[128] = {
 		['i'] = &c->identity_file, ['f'] = &c->ticket_file,
@@ -78,53 +127,103 @@ static int option(struct hdcat *c, int o)
 
 	if (o > 0 && o < 128 && texts[o] != NULL) {
 		*texts[o] = optarg;
-	} else if (o == 'r') {
-		c->has_relay_key = true;
-		if (libhd_key_parse(optarg, &c->relay_key) < 0)
-			return wrong("no key: ", optarg);
-	} else if (o == 't') {
-		if (!number(optarg, 86400, &c->timeout_s))
-			return wrong("--timeout is 1 to 86400, not ", optarg);
-	} else if (o == 'c') {
-		if (!number(optarg, 1000000, &c->count))
-			return wrong("--count is 1 to 1000000, not ", optarg);
-	} else if (o == 'q') {
+		return STATUS_RUNNING;
+	}
+	if (o != 'r')
+		return wrong("which option is that?", "");
+	c->has_relay_key = true;
+	return libhd_key_parse(optarg, &c->relay_key) < 0
+		       ? wrong("no key: ", optarg)
+		       : STATUS_RUNNING;
+}
+
+/* Returns STATUS_RUNNING, or the exit status. */
+static int option(struct hdcat *c, int o)
+{
+	switch (o) {
+	case ALLOW:
+	case ALLOW_LISTEN:
+		return allow_option(c, o);
+	case MAX_CONNECTIONS:
+	case 't':
+	case 'c':
+		return number_option(c, o);
+	case KEEP_TICKET:
+		c->keeps_ticket = true;
+		return STATUS_RUNNING;
+	case 'q':
 		c->quiet = true;
-	} else if (o == 'h') {
+		return STATUS_RUNNING;
+	case 'h':
 		fputs(usage, stdout);
 		return STATUS_OK;
-	} else if (o == 'V') {
+	case 'V':
 		puts("hdcat " PACKAGE_VERSION);
 		return STATUS_OK;
-	} else {
-		return wrong("which option is that?", "");
+	default:
+		return text_option(c, o);
 	}
+}
+
+/* ---- commands ---- */
+
+static int listen_words(struct hdcat *c, char **words, unsigned n)
+{
+	if (n != 1)
+		return wrong("one relay is needed", "");
+	if (c->keeps_ticket &&
+	    (c->ticket_file == NULL || c->identity_file == NULL))
+		return wrong("--keep-ticket needs --ticket-file and "
+			     "--identity", "");
+	c->relay = words[0];
+	return run_listen(c);
+}
+
+/* The last word. Returns STATUS_RUNNING, or the exit status. */
+static int ticket(struct hdcat *c, const char *word)
+{
+	char text[LIBHD_TICKET_TEXT_BYTES];
+
+	if (*word == '@') {
+		if (ticket_read(word + 1, text) < 0)
+			return wrong("no ticket can be read from ", word + 1);
+		word = text;
+	}
+	if (libhd_ticket_parse(word, &c->ticket) < 0)
+		return wrong("that is no ticket, or it is mistyped", "");
 	return STATUS_RUNNING;
 }
 
-static int command(struct hdcat *c, char **words, int n)
+static int command(struct hdcat *c, char **words, unsigned n)
 {
-	bool listens = n > 0 && strcmp(words[0], "listen") == 0;
-	bool pings = n > 0 && strcmp(words[0], "ping") == 0;
+	const char *verb = n > 1 ? words[0] : "";
+	int status;
 
-	if (listens || pings)
-		words++, n--;
-	if (n != 1)
-		return wrong("one ", listens ? "relay is needed"
-					     : "ticket is needed");
-	if (listens) {
-		c->relay = words[0];
-		return run_listen(c);
-	}
-	if (libhd_ticket_parse(words[0], &c->ticket) < 0)
-		return wrong("that is no ticket, or it is mistyped", "");
-	return pings ? run_ping(c) : run_dial(c);
+	if (n > 0 && strcmp(words[0], "listen") == 0)
+		return listen_words(c, words + 1, n - 1);
+	if (n == 0)
+		return wrong("a ticket is needed", "");
+	status = ticket(c, words[n - 1]);
+	if (status != STATUS_RUNNING)
+		return status;
+	if (n == 1)
+		return run_dial(c);
+	if (n == 2 && strcmp(verb, "ping") == 0)
+		return run_ping(c);
+	if (strcmp(verb, "forward") == 0)
+		return run_forward(c, words + 1, n - 2);
+	if (strcmp(verb, "expose") == 0)
+		return run_expose(c, words + 1, n - 2);
+	if (n == 3 && strcmp(verb, "socks") == 0)
+		return run_socks(c, words[1]);
+	return wrong("no such command: ", verb);
 }
 
 int main(int argc, char **argv)
 {
 	static struct hdcat c = { .timeout_s = 30,
 				  .count = 4,
+				  .max_conns = 128,
 				  .status = STATUS_RUNNING };
 	int status = STATUS_RUNNING, o;
 
@@ -133,6 +232,6 @@ int main(int argc, char **argv)
 	       (o = getopt_long(argc, argv, "i:t:c:qhV", longs, NULL)) >= 0)
 		status = option(&c, o);
 	if (status == STATUS_RUNNING)
-		status = command(&c, argv + optind, argc - optind);
+		status = command(&c, argv + optind, (unsigned)(argc - optind));
 	return output_end("hdcat", status, STATUS_BROKEN);
 }
