@@ -41,19 +41,40 @@ void hd_away_came(struct hd_worker *w, uint64_t hash, uint16_t realm,
 		hd_gone_back(w, &w->relay->away, hash, realm, key);
 }
 
-void hd_away_left(struct hd_worker *w, uint16_t realm, const struct hd_key *key)
+/* Returns its entry, in no table any more; NULL: it has none, or a way. */
+static struct hd_entry *take_wayless(struct hd_worker *w, uint16_t realm,
+				     const struct hd_key *key)
 {
 	uint64_t hash;
 	struct hd_entry *e;
 
 	if (w->relay->away.n == 0)
-		return;
+		return NULL;
 	hash = hd_key_hash(realm, key);
 	e = hd_relay_table_find(&w->relay->away, hash, realm, key);
 	if (e == NULL || has_way(w, hash, realm, key))
-		return;
+		return NULL;
 	hd_relay_table_take(&w->relay->away, e);
-	hd_gone_begin(w, &e);
+	return e;
+}
+
+void hd_away_left(struct hd_worker *w, uint16_t realm, const struct hd_key *key)
+{
+	struct hd_entry *e = take_wayless(w, realm, key);
+
+	if (e != NULL)
+		hd_gone_begin(w, &e);
+}
+
+void hd_away_forget(struct hd_worker *w, uint16_t realm,
+		    const struct hd_key *key)
+{
+	struct hd_entry *e = take_wayless(w, realm, key);
+
+	if (e == NULL)
+		return;
+	hd_keyset_free(&e->to_notify, &w->stats.gone_bytes);
+	hd_entry_free(&e);
 }
 
 /* Returns NULL: it is nowhere, or there is no memory. */

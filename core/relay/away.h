@@ -17,7 +17,9 @@ struct hd_xrecord;
  * Returns false: it is at none, or owes nothing, or there is no memory. e is in
  * no table.
  * hd_away_back - its entry, if it has one; it is in the table of who is here
- * now. hd_away_came - it has one way more. hd_away_left - one less. */
+ * now. hd_away_came - it has one way more. hd_away_left - one less.
+ * hd_away_forget - one less, which was not used: if it was the last one, nobody
+ * can know any more when the key goes. */
 bool hd_away_stay(struct hd_worker *w, struct hd_entry *e);
 struct hd_entry *hd_away_back(struct hd_worker *w, uint64_t hash,
 			      uint16_t realm, const struct hd_key *key);
@@ -25,6 +27,8 @@ void hd_away_came(struct hd_worker *w, uint64_t hash, uint16_t realm,
 		  const struct hd_key *key);
 void hd_away_left(struct hd_worker *w, uint16_t realm,
 		  const struct hd_key *key);
+void hd_away_forget(struct hd_worker *w, uint16_t realm,
+		    const struct hd_key *key);
 
 /* hd_away_brought - a forwarded packet has reached a receiver. In the home of
  * that one; hash is its.

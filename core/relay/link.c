@@ -98,7 +98,7 @@ static int change_of(struct hd_stream *s, const struct hd_way_change *c)
 
 int hd_link_add(struct hd_stream *s, uint16_t realm, const struct hd_key *key)
 {
-	const struct hd_way_change c = { *key, realm, true };
+	const struct hd_way_change c = { *key, realm, .add = true };
 
 	if (hd_link_keys(s) >= HD_LINK_KEYS_MAX)
 		return -ENOSPC;
@@ -107,8 +107,29 @@ int hd_link_add(struct hd_stream *s, uint16_t realm, const struct hd_key *key)
 
 int hd_link_del(struct hd_stream *s, uint16_t realm, const struct hd_key *key)
 {
-	const struct hd_way_change c = { *key, realm, false };
+	const struct hd_way_change c = { *key, realm, .add = false };
 
+	return change_of(s, &c);
+}
+
+static int forget_all(struct hd_stream *s)
+{
+	struct hd_link *link = link_of(s);
+
+	if (link == NULL || !hd_stream_is_open(s))
+		return -EPIPE;
+	__atomic_store_n(&link->quiet, true, __ATOMIC_RELAXED);
+	return 0;
+}
+
+int hd_link_forget(struct hd_stream *s, uint16_t realm,
+		   const struct hd_key *key)
+{
+	struct hd_way_change c = { .realm = realm, .quiet = true };
+
+	if (key == NULL)
+		return forget_all(s);
+	c.key = *key;
 	return change_of(s, &c);
 }
 
@@ -266,7 +287,7 @@ bool hd_link_send(struct hd_worker *w, const struct hd_packet *packet,
 		  uint64_t hash)
 {
 	const struct hd_link *link =
-		hd_way_find(&w->relay->ways, hash, packet->realm, packet->dst);
+		hd_way_take(&w->relay->ways, hash, packet->realm, packet->dst);
 
 	if (link == NULL)
 		return false;

@@ -6,7 +6,7 @@
  *   `---its link goes--> no use --its turn in the sweep--> freed
  *
  * When the last one of a key that is up goes, who got packets of it here is
- * told: away.h. Context: the home worker. */
+ * told, unless that was only not used any more: away.h. Context: the home worker. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,17 +37,47 @@ static bool is_of(const struct hd_way *r, uint32_t hash, uint16_t realm,
 	       memcmp(&r->key, key, sizeof(*key)) == 0;
 }
 
-struct hd_link *hd_way_find(const struct hd_ways *t, uint64_t hash,
-			    uint16_t realm, const struct hd_key *key)
+static struct hd_way *find(const struct hd_ways *t, uint64_t hash,
+			   uint16_t realm, const struct hd_key *key)
 {
-	const struct hd_way *r;
+	struct hd_way *r;
 
 	if (t->n == 0)
 		return NULL;
 	for (r = t->v[place_of(t, upper(hash))]; r != NULL; r = r->next)
 		if (is_of(r, upper(hash), realm, key) && hd_link_is_up(r->link))
-			return r->link;
+			return r;
 	return NULL;
+}
+
+struct hd_link *hd_way_find(const struct hd_ways *t, uint64_t hash,
+			    uint16_t realm, const struct hd_key *key)
+{
+	const struct hd_way *r = find(t, hash, realm, key);
+
+	return r != NULL ? r->link : NULL;
+}
+
+struct hd_link *hd_way_take(struct hd_ways *t, uint64_t hash, uint16_t realm,
+			    const struct hd_key *key)
+{
+	struct hd_way *r = find(t, hash, realm, key);
+
+	if (r == NULL)
+		return NULL;
+	r->used = true;
+	return r->link;
+}
+
+bool hd_link_used(struct hd_worker *w, uint16_t realm, const struct hd_key *key)
+{
+	struct hd_way *r =
+		find(&w->relay->ways, hd_key_hash(realm, key), realm, key);
+	bool used = r != NULL && r->used;
+
+	if (r != NULL)
+		r->used = false;
+	return used;
 }
 
 /* Behind those that are there: the order of one key's stays. */
@@ -89,7 +119,7 @@ static void way_free(struct hd_way *r)
 }
 
 /* Takes it out of its chain. */
-static void drop(struct hd_worker *w, struct hd_way **at)
+static void drop(struct hd_worker *w, struct hd_way **at, bool quiet)
 {
 	struct hd_way *r = *at;
 	uint16_t realm = r->realm;
@@ -98,7 +128,10 @@ static void drop(struct hd_worker *w, struct hd_way **at)
 	*at = r->next;
 	w->relay->ways.n--;
 	way_free(r);
-	hd_away_left(w, realm, &key);
+	if (quiet)
+		hd_away_forget(w, realm, &key);
+	else
+		hd_away_left(w, realm, &key);
 }
 
 static void show(const struct hd_ways *t, const struct hd_way *r,
@@ -187,7 +220,7 @@ static void del(struct hd_worker *w, const struct hd_link *link, uint64_t hash,
 		return;
 	at = find_of(t, link, upper(hash), c);
 	if (*at != NULL)
-		drop(w, at);
+		drop(w, at, c->quiet);
 }
 
 void hd_ways_take(struct hd_worker *w, void *batch, void *unused)
@@ -216,10 +249,12 @@ void hd_ways_take(struct hd_worker *w, void *batch, void *unused)
 static void sweep_place(struct hd_worker *w, struct hd_way **at)
 {
 	while (*at != NULL) {
-		if (hd_link_is_up((*at)->link))
+		const struct hd_link *link = (*at)->link;
+
+		if (hd_link_is_up(link))
 			at = &(*at)->next;
 		else
-			drop(w, at);
+			drop(w, at, hd_link_is_quiet(link));
 	}
 }
 

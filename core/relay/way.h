@@ -24,6 +24,7 @@ struct hd_link { /* made and changed in its worker; shared */
 	/* atomic: */
 	bool down; /* its ways count no more */
 	bool lost; /* a home had no memory for one: it has to close */
+	bool quiet; /* when it goes, its keys have not gone */
 	uint32_t refs; /* its stream's, those of batches and ways */
 	uint32_t n_keys;
 	/* what goes to each home when it is full, or at the end of the turn */
@@ -36,6 +37,7 @@ struct hd_way {
 	struct hd_key key;
 	uint32_t hash; /* the upper half */
 	uint16_t realm;
+	bool used; /* since hd_link_used() asked last */
 };
 
 struct hd_ways { /* of a home */
@@ -54,7 +56,7 @@ struct hd_way_batch {
 	struct hd_way_change {
 		struct hd_key key;
 		uint16_t realm;
-		bool add;
+		bool add, quiet; /* quiet: it goes, and nobody is told */
 	} v[HD_WAY_BATCH];
 };
 
@@ -65,13 +67,21 @@ static inline bool hd_link_is_up(const struct hd_link *link)
 	return !__atomic_load_n(&link->down, __ATOMIC_ACQUIRE);
 }
 
+static inline bool hd_link_is_quiet(const struct hd_link *link)
+{
+	return __atomic_load_n(&link->quiet, __ATOMIC_RELAXED);
+}
+
 /* ---- in the home of a key: way.c ---- */
 
-/* hd_way_find - the link to a key; NULL: none that is up.
+/* hd_way_find - the link to a key; NULL: none that is up. hd_way_take - the
+ * same, for a packet of a peer here.
  * hd_ways_take - takes the batch. hd_ways_sweep - a link has gone. Both for
  * hd_worker_post(). hd_ways_free - the worker has ended. */
 struct hd_link *hd_way_find(const struct hd_ways *t, uint64_t hash,
 			    uint16_t realm, const struct hd_key *key);
+struct hd_link *hd_way_take(struct hd_ways *t, uint64_t hash, uint16_t realm,
+			    const struct hd_key *key);
 void hd_ways_take(struct hd_worker *w, void *batch, void *unused);
 void hd_ways_sweep(struct hd_worker *w, void *unused, void *unused2);
 void hd_ways_free(struct hd_ways *t);

@@ -44,6 +44,7 @@ static struct hd_link_wish *wish_copy(const struct hd_link_wish *from)
 	wish->key = from->key;
 	wish->realm = from->realm;
 	wish->gone = from->gone;
+	wish->unused = from->unused;
 	if (copy(&wish->name, from->name) && copy(&wish->dial, from->dial) &&
 	    copy(&wish->ca_file, from->ca_file))
 		return wish;

@@ -39,6 +39,17 @@ HD_API int hd_link_add(struct hd_stream *link, uint16_t realm,
 HD_API int hd_link_del(struct hd_stream *link, uint16_t realm,
 		       const struct hd_key *key);
 
+/* hd_link_forget - a way is not used any more; the key may still be where it
+ * led. As hd_link_del(), but nobody is told that the key has gone.
+ * @key  NULL: so it is with all of them, when the link closes
+ * Returns 0; -EPIPE it closes, or is no link; -ENOMEM: the link is closed.
+ * hd_link_used - has a packet of a peer here taken a way to the key since the
+ * last call? In the key's home (hd_relay_home()). */
+HD_API int hd_link_forget(struct hd_stream *link, uint16_t realm,
+			  const struct hd_key *key);
+HD_API bool hd_link_used(struct hd_worker *w, uint16_t realm,
+			 const struct hd_key *key);
+
 /* hd_link_keys - how many ways it has, about: some are under way. */
 HD_API uint32_t hd_link_keys(const struct hd_stream *link);
 
@@ -66,7 +77,8 @@ struct hd_link_wish {
 				whoever makes links has for all */
 	struct hd_key key;
 	uint16_t realm;
-	bool gone; /* the way is to be taken away instead */
+	bool gone; /* the way is to be taken away instead: it is not there */
+	bool unused; /* so it is: nobody has sent there for long */
 };
 
 /* hd_link_wish - any thread; everything is copied. Returns 0; -ENOMEM;

@@ -59,6 +59,8 @@
  *      hd_hook_here(), hd_hook_unknown(), hd_relay_unknown(): who is here, and
  *      packets to keys that a module looks for. hd_link_wish(), hd_hook_wish(),
  *      hd_link_worker(): one module makes the links that another wishes for.
+ *      hd_link_forget(), hd_link_used(), hd_link_wish.unused: a way ends that
+ *      nobody uses.
  *
  * Why some shapes are as they are:
  * - load() takes a struct hd_error: the loader prints one sentence, with the

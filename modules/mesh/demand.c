@@ -71,7 +71,11 @@ static void take_away(struct hd_module *mod, struct hd_worker *w,
 {
 	struct mesh_link *l = mesh_links_find(mesh_here(mod, w), wish->name);
 
-	if (l != NULL && l->source == MESH_ON_DEMAND && l->state == MESH_UP)
+	if (l == NULL || l->source != MESH_ON_DEMAND || l->state != MESH_UP)
+		return;
+	if (wish->unused)
+		hd_link_forget(l->stream, MESH_REALM, &wish->key);
+	else
 		hd_link_del(l->stream, MESH_REALM, &wish->key);
 }
 
@@ -82,7 +86,7 @@ static void on_wish(struct hd_module *mod, struct hd_worker *w,
 
 	if (wish->realm != MESH_REALM)
 		return;
-	if (wish->gone) {
+	if (wish->gone || wish->unused) {
 		take_away(mod, w, wish);
 		return;
 	}
@@ -124,6 +128,8 @@ bool mesh_demand_ended(struct hd_module *mod, struct hd_worker *w,
 		return false;
 	hd_log_notice("mesh: link closed, nobody needs it: member=%s",
 		      l->to.name);
+	if (l->stream != NULL) /* who is there has not gone */
+		hd_link_forget(l->stream, MESH_REALM, NULL);
 	mesh_links_remove(mod, w, l);
 	return true;
 }

@@ -240,22 +240,34 @@ static int buckets(int64_t *ret_created, struct hd_error *err)
 
 /* ---- all of it ---- */
 
-static void is_ready(int64_t created)
+static void is_back(void)
 {
-	char url[256] = "";
-
-	pthread_mutex_lock(&dir.lock);
-	if (dir.created != created)
-		dir_here_forget();
-	dir.created = created;
 	dir.ready = true;
-	dir.prepare = false;
 	dir.up_ms = dir_now_ms();
 	dir.error[0] = '\0';
 	__atomic_add_fetch(&dir.connects, 1, __ATOMIC_RELAXED);
 	dir_relays_back(dir.up_ms);
 	dir_lease_put();
+}
+
+/* While a bucket has no leader, it comes here again and again. */
+static void is_ready(int64_t created)
+{
+	char url[256] = "";
+	bool back;
+
+	pthread_mutex_lock(&dir.lock);
+	if (dir.created != created)
+		dir_here_forget();
+	dir.created = created;
+	dir.prepare = false;
+	back = !dir.ready || dir.changed;
+	dir.changed = false;
+	if (back)
+		is_back();
 	pthread_mutex_unlock(&dir.lock);
+	if (!back)
+		return;
 	natsConnection_GetConnectedUrl(dir.nc, url, sizeof(url));
 	hd_log_notice("mesh_nats: connected: server=%s region=%s name=%s", url,
 		      dir.conf->region, dir.conf->name);

@@ -14,6 +14,7 @@
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum {
 	ASKING_MAX = 1000, /* at once */
@@ -159,7 +160,8 @@ static void put_answered(struct here *h, const struct dir_answer *a)
 		return;
 	}
 	__atomic_add_fetch(&dir.failures, 1, __ATOMIC_RELAXED);
-	dir_error("a key is not published: %s", why);
+	if (strcmp(a->status, "503") != 0) /* nobody leads it: said already */
+		dir_error("a key is not published: %s", why);
 	h->retry_ms = dir_now_ms() + RETRY_MS;
 }
 

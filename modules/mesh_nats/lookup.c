@@ -6,7 +6,10 @@
  *
  * As long as that way is there, no packet comes by here. When one does, the
  * link is on its way, or the key has gone from there: it is asked for again,
- * once a second. Asking is limited in each worker, and in it for each sender,
+ * once a second. After cache_time a way that packets have taken is asked about
+ * again and stays meanwhile, and for as long as there is no answer; one that
+ * none has taken is forgotten, and nobody is told that the key has gone. Asking
+ * is limited in each worker, and in it for each sender,
  * so that one that tries keys cannot take it all. Context: the home of the
  * key. */
 #include "modules/mesh_nats/mesh_nats.h"
@@ -31,8 +34,8 @@ enum entry_state { ASKED, NOBODY, AT };
 struct dir_entry {
 	struct hd_key key;
 	enum entry_state state;
-	uint64_t since_ms, asked_ms;
-	char *relay; /* AT: the way is there */
+	uint64_t since_ms;
+	char *relay, *dial; /* AT: the way is there. NULL: none */
 	UT_hash_handle hh;
 };
 
@@ -54,39 +57,53 @@ static struct dir_entry *find(struct dir_worker *dw, const struct hd_key *key)
 	return e;
 }
 
-static void way_gone(struct dir_entry *e)
+static void relay_forget(struct dir_entry *e)
+{
+	free(e->relay);
+	free(e->dial);
+	e->relay = e->dial = NULL;
+}
+
+/* @gone  the key is not there; else it may be */
+static void way_ends(struct dir_entry *e, bool gone)
 {
 	const struct hd_link_wish wish = { .name = e->relay,
 					   .key = e->key,
 					   .realm = DIR_REALM,
-					   .gone = true };
+					   .gone = gone,
+					   .unused = !gone };
 
 	if (e->relay != NULL)
 		hd_link_wish(&wish);
-	free(e->relay);
-	e->relay = NULL;
+	relay_forget(e);
 }
 
 static void forget(struct dir_worker *dw, struct dir_entry *e)
 {
 	HASH_DEL(dw->table, e);
-	free(e->relay);
+	relay_forget(e);
 	free(e);
 }
 
 /* ---- asking ---- */
 
+static void look_at_clock(struct dir_worker *dw, struct hd_worker *w)
+{
+	uint64_t now_ms = hd_now_ms(w);
+
+	if (now_ms - dw->second_ms < 1000)
+		return;
+	dw->second_ms = now_ms;
+	dw->asked = 0;
+	memset(dw->asked_by, 0, sizeof(dw->asked_by));
+}
+
 static bool may_ask(struct dir_worker *dw, struct hd_worker *w,
 		    const struct hd_key *source)
 {
-	uint64_t now_ms = hd_now_ms(w);
 	unsigned *by = &dw->asked_by[source->b[0] % HD_ARRAY_N(dw->asked_by)];
 
-	if (now_ms - dw->second_ms >= 1000) {
-		dw->second_ms = now_ms;
-		dw->asked = 0;
-		memset(dw->asked_by, 0, sizeof(dw->asked_by));
-	}
+	look_at_clock(dw, w);
 	if (dw->asked >= ASKED_MAX || *by >= ASKED_BY_MAX)
 		return false;
 	dw->asked++;
@@ -123,7 +140,7 @@ static enum hd_verdict ask(struct hd_module *mod, struct hd_worker *w,
 		return HD_VERDICT_PASS;
 	}
 	e->state = ASKED;
-	e->since_ms = e->asked_ms = hd_now_ms(w);
+	e->since_ms = hd_now_ms(w);
 	hd_count(&numbers(mod, w)->asked, 1);
 	dir_op_put(DIR_ASK, &e->key, NULL);
 	return HD_VERDICT_PENDING;
@@ -156,30 +173,49 @@ static void nobody(struct hd_module *mod, struct hd_worker *w,
 		   struct dir_entry *e)
 {
 	hd_count(&numbers(mod, w)->nobody, 1);
-	way_gone(e);
+	way_ends(e, true);
 	e->state = NOBODY;
 	hd_relay_unknown(w, DIR_REALM, &e->key);
 }
 
-static void found(struct hd_module *mod, struct hd_worker *w,
-		  struct dir_entry *e, const struct dir_found *f)
+/* A way that is there stays as it is. */
+static void wish(struct hd_module *mod, struct hd_worker *w,
+		 struct dir_entry *e)
 {
 	const struct dir_conf *conf = hd_module_worker_conf(mod, w);
-	const struct hd_link_wish wish = {
-		.name = f->relay,
-		.dial = f->dial[0] != '\0' ? f->dial : NULL,
+	const struct hd_link_wish what = {
+		.name = e->relay,
+		.dial = e->dial,
 		.ca_file = conf->ca_file,
 		.key = e->key,
 		.realm = DIR_REALM,
 	};
 
-	hd_count(&numbers(mod, w)->found, 1);
-	if (e->relay != NULL && strcmp(e->relay, f->relay) != 0)
-		way_gone(e);
-	if (e->relay == NULL)
-		e->relay = strdup(f->relay);
 	e->state = AT;
-	hd_link_wish(&wish);
+	hd_link_wish(&what);
+}
+
+static bool same(const char *a, const char *b)
+{
+	return strcmp(a != NULL ? a : "", b) == 0;
+}
+
+/* Who has moved has not gone: the old way ends without a word. */
+static void found(struct hd_module *mod, struct hd_worker *w,
+		  struct dir_entry *e, const struct dir_found *f)
+{
+	hd_count(&numbers(mod, w)->found, 1);
+	if (!same(e->relay, f->relay))
+		way_ends(e, false);
+	if (!same(e->relay, f->relay) || !same(e->dial, f->dial)) {
+		relay_forget(e);
+		e->relay = strdup(f->relay);
+		e->dial = f->dial[0] != '\0' ? strdup(f->dial) : NULL;
+	}
+	if (e->relay != NULL)
+		wish(mod, w, e);
+	else
+		nobody(mod, w, e); /* no memory */
 }
 
 static void answered(struct hd_module *mod, struct hd_worker *w, void *arg)
@@ -189,23 +225,26 @@ static void answered(struct hd_module *mod, struct hd_worker *w, void *arg)
 
 	if (e != NULL) {
 		e->since_ms = hd_now_ms(w);
-		if (f->found)
+		if (f->says == DIR_AT)
 			found(mod, w, e, f);
+		else if (f->says == DIR_SILENT && e->relay != NULL)
+			wish(mod, w, e); /* what is known goes on */
 		else
 			nobody(mod, w, e);
 	}
 	free(f);
 }
 
-void dir_lookup_answer(const struct hd_key *key, const struct dir_relay *at)
+void dir_lookup_answer(const struct hd_key *key, enum dir_says says,
+		       const struct dir_relay *at)
 {
 	struct dir_found *f = calloc(1, sizeof(*f));
 
 	if (f == NULL)
 		return;
 	f->key = *key;
-	f->found = at != NULL;
-	if (at != NULL) {
+	f->says = says;
+	if (says == DIR_AT) {
 		memcpy(f->relay, at->name, sizeof(f->relay));
 		memcpy(f->dial, at->dial, sizeof(f->dial));
 	}
@@ -242,6 +281,24 @@ static bool is_old(const struct dir_entry *e, uint64_t now_ms,
 	return age_ms >= (e->state == AT ? conf->cache_ms : AGAIN_MS);
 }
 
+/* Returns whether it stays: packets go there. */
+static bool ask_again(struct hd_module *mod, struct hd_worker *w,
+		      struct dir_entry *e)
+{
+	struct dir_worker *dw = here(mod, w);
+
+	look_at_clock(dw, w);
+	if (dw->asked >= ASKED_MAX)
+		return true; /* in the next second */
+	if (!hd_link_used(w, DIR_REALM, &e->key))
+		return false;
+	dw->asked++;
+	e->since_ms = hd_now_ms(w);
+	hd_count(&numbers(mod, w)->asked, 1);
+	dir_op_put(DIR_ASK, &e->key, NULL);
+	return true;
+}
+
 static void sweep(struct hd_module *mod, struct hd_worker *w)
 {
 	const struct dir_conf *conf = hd_module_worker_conf(mod, w);
@@ -249,9 +306,10 @@ static void sweep(struct hd_module *mod, struct hd_worker *w)
 	struct dir_entry *e, *next;
 
 	HASH_ITER (hh, dw->table, e, next) {
-		if (!is_old(e, hd_now_ms(w), conf))
+		if (!is_old(e, hd_now_ms(w), conf) ||
+		    (e->state == AT && ask_again(mod, w, e)))
 			continue;
-		way_gone(e);
+		way_ends(e, false);
 		forget(dw, e);
 	}
 }

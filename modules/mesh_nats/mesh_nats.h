@@ -29,6 +29,7 @@
 #include <hyper-derp/worker.h>
 #include <nats/nats.h>
 #include <pthread.h>
+#include <string.h>
 #define HASH_NONFATAL_OOM 1
 #include <uthash.h>
 
@@ -115,6 +116,14 @@ struct dir_answer { /* what a request got; borrowed */
 	bool deleted; /* a marker */
 };
 
+/* dir_answer_says - the bucket has an entry, or none: not a server that cannot
+ * tell now. */
+static inline bool dir_answer_says(const struct dir_answer *a)
+{
+	return a->msg != NULL &&
+	       (a->status[0] == '\0' || strcmp(a->status, "404") == 0);
+}
+
 /* dir_send - asks. @data  NULL: none. @op  the KV-Operation, NULL: put or get.
  * @revision  of the last entry that is expected; 0: any. Returns 0; -errno. */
 struct dir_send {
@@ -199,6 +208,7 @@ struct dir_state { /* one for the process: the module is resident */
 	natsInbox *inbox;
 	bool ready; /* connected, the buckets are there */
 	bool prepare; /* look after the buckets */
+	bool changed; /* another connection, perhaps */
 	int64_t created; /* of the bucket of keys; 0: not known */
 	uint64_t up_ms; /* since then */
 	uint64_t lease_ms; /* our last one was taken then; 0: never */
@@ -239,9 +249,15 @@ struct dir_numbers {
 	struct hd_counter puts, deletes, failures;
 };
 
+enum dir_says {
+	DIR_SILENT, /* it could not be asked, or has not answered */
+	DIR_NOBODY,
+	DIR_AT,
+};
+
 struct dir_found { /* an answer on its way to a worker; freed there */
 	struct hd_key key;
-	bool found;
+	enum dir_says says;
 	char relay[DIR_NAME_BYTES], dial[DIR_NAME_BYTES];
 };
 
@@ -249,8 +265,9 @@ int dir_lookup_load(struct hd_module *mod, struct hd_error *err);
 int dir_lookup_start(struct hd_module *mod, struct hd_worker *w,
 		     struct hd_error *err);
 void dir_lookup_stop(struct hd_module *mod, struct hd_worker *w);
-/* dir_lookup_answer - the thread: it goes to the key's home. */
-void dir_lookup_answer(const struct hd_key *key, const struct dir_relay *at);
+/* dir_lookup_answer - the thread: it goes to the key's home. @at  of DIR_AT */
+void dir_lookup_answer(const struct hd_key *key, enum dir_says says,
+		       const struct dir_relay *at);
 
 /* ---- commands.c ---- */
 

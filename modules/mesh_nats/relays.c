@@ -29,7 +29,7 @@ void dir_ask(const struct hd_key *key)
 		 "$JS.API.DIRECT.GET.KV_%s.$KV.%s.%s", dir.keys, dir.keys,
 		 hex);
 	if (!dir_is_up() || dir_send(&what) < 0)
-		dir_lookup_answer(key, NULL);
+		dir_lookup_answer(key, DIR_SILENT, NULL);
 }
 
 static bool is_trusted(const struct dir_relay *r, const char *instance)
@@ -51,14 +51,17 @@ static void ask_lease(struct dir_relay *r)
 	r->asked = dir_send(&what) == 0;
 }
 
-static void answer_waits(struct dir_relay *r)
+/* @else_says  of keys whose relay has no lease */
+static void answer_waits(struct dir_relay *r, enum dir_says else_says)
 {
 	struct dir_wait *wait;
 
 	while ((wait = r->waits) != NULL) {
 		r->waits = wait->next;
 		dir_lookup_answer(&wait->key,
-				  is_trusted(r, wait->instance) ? r : NULL);
+				  is_trusted(r, wait->instance) ? DIR_AT
+								: else_says,
+				  r);
 		free(wait);
 	}
 }
@@ -69,7 +72,7 @@ static void wait_for_lease(struct dir_relay *r, const struct hd_key *key,
 	struct dir_wait *wait = calloc(1, sizeof(*wait));
 
 	if (wait == NULL) {
-		dir_lookup_answer(key, NULL);
+		dir_lookup_answer(key, DIR_SILENT, NULL);
 		return;
 	}
 	wait->key = *key;
@@ -79,7 +82,7 @@ static void wait_for_lease(struct dir_relay *r, const struct hd_key *key,
 	if (!r->asked)
 		ask_lease(r);
 	if (!r->asked)
-		answer_waits(r);
+		answer_waits(r, DIR_SILENT);
 }
 
 static void on_msg(natsConnection *nc, natsSubscription *sub, natsMsg *msg,
@@ -93,7 +96,7 @@ static void relay_free(struct dir_relay *r)
 {
 	HASH_DEL(dir.relays, r);
 	r->until_ms = 0;
-	answer_waits(r);
+	answer_waits(r, DIR_SILENT);
 	natsSubscription_Destroy(r->sub);
 	free(r);
 	dir.n_relays = HASH_COUNT(dir.relays);
@@ -172,13 +175,17 @@ void dir_asked(const struct dir_request *q, const struct dir_answer *a)
 	char name[DIR_NAME_BYTES], instance[DIR_INSTANCE_BYTES];
 	struct dir_relay *r = NULL;
 
-	if (a->msg != NULL && a->status[0] == '\0' && !a->deleted &&
+	if (!dir_answer_says(a)) {
+		dir_lookup_answer(&q->key, DIR_SILENT, NULL);
+		return;
+	}
+	if (a->status[0] == '\0' && !a->deleted &&
 	    parse(a->text, name, instance))
 		r = relay_for(name);
 	if (r == NULL)
-		dir_lookup_answer(&q->key, NULL);
+		dir_lookup_answer(&q->key, DIR_NOBODY, NULL);
 	else if (is_trusted(r, instance))
-		dir_lookup_answer(&q->key, r);
+		dir_lookup_answer(&q->key, DIR_AT, r);
 	else
 		wait_for_lease(r, &q->key, instance);
 }
@@ -220,7 +227,7 @@ void dir_lease_asked(const struct dir_request *q, const struct dir_answer *a)
 		take_lease(r, a, DIR_FIRST_MS);
 	else if (strcmp(a->status, "404") == 0)
 		r->until_ms = 0;
-	answer_waits(r);
+	answer_waits(r, dir_answer_says(a) ? DIR_NOBODY : DIR_SILENT);
 }
 
 void dir_lease_msg(const char *token, const struct dir_answer *a)

@@ -5,6 +5,7 @@
 #include "modules/mesh_nats/mesh_nats.h"
 #include <errno.h>
 #include <hyper-derp/log.h>
+#include <openssl/ssl.h>
 #include <signal.h>
 #include <sodium.h>
 #include <stdarg.h>
@@ -134,7 +135,7 @@ static void run(const struct dir_op *op)
 	else if (op->kind == DIR_MSG && dir.inbox != NULL)
 		dir_requests_msg(op->msg);
 	else if (op->kind == DIR_AGAIN)
-		dir.prepare = true;
+		dir.prepare = dir.changed = true;
 }
 
 static void run_all(struct dir_op *op)
@@ -220,6 +221,18 @@ static void say_goodbye(void)
 	}
 }
 
+/* libnats, once it has had TLS, frees OpenSSL's list of compressions when the
+ * process ends, and OpenSSL frees it again (libnats 3.4, src/nats.c,
+ * _finalCleanup()): so that there is none to free, it is kept here. */
+static void close_library(void)
+{
+	static STACK_OF(SSL_COMP) *volatile kept;
+
+	nats_CloseAndWait(CLOSE_MS);
+	kept = SSL_COMP_set0_compression_methods(NULL);
+	(void)kept;
+}
+
 static void end(void)
 {
 	say_goodbye();
@@ -228,7 +241,7 @@ static void end(void)
 	run_all(take(0));
 	dir_here_free();
 	dir_requests_free();
-	nats_CloseAndWait(CLOSE_MS);
+	close_library();
 }
 
 static void *thread_main(void *unused)

@@ -5,78 +5,13 @@ use v5.36;
 use Test::More;
 use FindBin;
 use lib "$FindBin::Bin/../lib";
+use HyperDerp::Directory qw(arrives begin configure directory goes has_published is_state links relay);
 use HyperDerp::Live qw(ctl);
 use HyperDerp::Nats;
 use HyperDerp::Test;
 
 my $lacks = HyperDerp::Nats::lacks();
 plan skip_all => $lacks if $lacks;
-
-my $mesh_key = '6d657368206b65792066726f6d2061207465737420616e64206e6f7468696e67';
-
-# One certificate for all of them: each knows the CA, and the name is localhost.
-my $ca_dir = File::Temp->newdir;
-my ($crt, $key) = HyperDerp::Test::certificate($ca_dir, 'region');
-
-sub relay ($server, %o) {
-    my $hd = HyperDerp::Test->new(load_module => [qw(derp mesh mesh_nats)], %o);
-    HyperDerp::Test::spew($hd->dir . '/mesh.key', "$mesh_key\n");
-    system('cp', $crt, $hd->dir . '/relay.crt') == 0 or die;
-    system('cp', $key, $hd->dir . '/relay.key') == 0 or die;
-    return configure($hd, $server);
-}
-
-sub configure ($hd, $server, %o) {
-    $hd->{conf} = <<~"END";
-        derp: {mesh_key: @{[$hd->dir]}/mesh.key}
-        mesh:
-          silence_max: 2m
-          ca_file: @{[$hd->dir]}/relay.crt
-          members: [@{[ $o{members} // '' ]}]
-        mesh_nats:
-          server: "$server"
-          name: "localhost:@{[$hd->port]}"
-          @{[ $o{more} // '' ]}
-        END
-    $hd->write_conf;
-    return $hd;
-}
-
-sub begin (@hd) {
-    for my $hd (@hd) {
-        $hd->run;
-        $hd->ready or die 'the daemon does not start: ' . $hd->log_text;
-    }
-    return;
-}
-
-sub directory ($hd) { return ctl($hd, qw(mesh directory))->{data} // {} }
-sub links ($hd)     { return @{ ctl($hd, qw(mesh status))->{data} } }
-
-# Until so many keys of the relay are in the directory.
-sub has_published ($hd, $n, $name) {
-    my $d;
-    return ok(HyperDerp::Test::wait_for(sub {
-        $d = directory($hd);
-        $d->{published} == $n && $d->{keys} == $n && $d->{state} eq 'connected';
-    }), $name) || diag explain $d, $hd->log_text;
-}
-
-# Again and again, as clients do, until it is there: what is known to be nobody's
-# is that for a second.
-sub arrives ($from, $to, $text, $name) {
-    my $got;
-    HyperDerp::Test::wait_for(sub {
-        $from->send($to->key, $text);
-        $got = $to->expect(qr/^packet \S+ \S+ @{[unpack 'H*', $text]}/, 1);
-    });
-    return ok $got, $name;
-}
-
-sub goes ($from, $to, $text, $name) {
-    $from->send($to->key, $text);
-    return ok $to->expect(qr/^packet \S+ \S+ @{[unpack 'H*', $text]}/), $name;
-}
 
 # A machine that is busy may take longer than packets wait: then another key.
 sub waits ($from, $relay) {
@@ -128,12 +63,6 @@ subtest 'two relays' => sub {
     $_->finish for $one, $two;
 };
 
-# Until the directory is, or is not, there.
-sub is_state ($hd, $state, $name) {
-    return ok(HyperDerp::Test::wait_for(sub { (directory($hd)->{state} // '') eq $state }, 60), $name)
-        || diag explain directory($hd), $hd->log_text;
-}
-
 subtest 'NATS is away' => sub {
     my $nats = HyperDerp::Nats->start;
     my ($one, $two) = map { relay($nats->url) } 1 .. 2;
@@ -166,6 +95,51 @@ subtest 'NATS is away' => sub {
     my $dave = $two->client;
     has_published $two, 3, 'one more';
     arrives $alice, $dave, 'found', '... is found';
+    $_->finish for $one, $two;
+};
+
+# Does the relay have a way to this client elsewhere?
+sub has_way ($hd, $client) { return scalar @{ ctl($hd, qw(mesh peers), $client->key)->{data} } }
+
+# In short: a minute of the region's life.
+subtest 'what is known, and has not gone' => sub {
+    my $nats = HyperDerp::Nats->start;
+    my ($one, $two) = map { relay($nats->url) } 1 .. 2;
+    configure($_, $nats->url, cache_time => '1s', idle_max => '1s') for $one, $two;
+    begin($one, $two);
+    my ($alice, $bob) = ($one->client, $two->client);
+    has_published $two, 1, 'a login is in the directory';
+    arrives $alice, $bob, 'hello', 'a packet crosses';
+    arrives $bob, $alice, 'and you', '... and one comes back';
+    my $start = time;
+    my $lost = 0;
+    while (time - $start < 3) {
+        $alice->send($bob->key, 'still');
+        $lost++ unless $bob->expect(qr/^packet \S+ \S+ @{[unpack 'H*', 'still']}/);
+    }
+    is $lost, 0, 'what is used stays, longer than cache_time';
+    ok HyperDerp::Test::wait_for(sub { !has_way($one, $bob) && !links($one) }), 'what is not used is forgotten, and its link closes';
+    ok $alice->silent, '... and nobody is told that somebody has gone';
+    arrives $alice, $bob, 'again', 'it is found again';
+    arrives $bob, $alice, 'and I', '... both ways';
+
+    $nats->stop('KILL');
+    is_state $one, 'away', 'NATS is away';
+    $start = time;
+    while (time - $start < 3) {
+        $alice->send($bob->key, 'still');
+        $lost++ unless $bob->expect(qr/^packet \S+ \S+ @{[unpack 'H*', 'still']}/);
+    }
+    is $lost, 0, '... what is known goes on, longer than cache_time' or diag explain directory($one), links($one);
+    ok $alice->silent, '... and nobody is told that somebody has gone';
+    $nats->run;
+    is_state $_, 'connected', 'it is back' for $one, $two;
+    $bob->quit;
+    has_published $two, 0, 'he leaves';
+    ok HyperDerp::Test::wait_for(sub {
+        $alice->send($bob->key, 'gone?');
+        $alice->expect(qr/^gone \Q@{[$bob->key]}\E/, 1);
+    }), '... which is told when a packet finds nobody';
     $_->finish for $one, $two;
 };
 
@@ -212,9 +186,11 @@ subtest 'a relay dies' => sub {
     arrives $alice, $bob, 'hello', 'a packet crosses';
     my $lease = sub { directory($one)->{relays}[0]{state} // '' };
     is $lease->(), 'alive', 'the lease counts';
+    my $killed = time;
     $two->signal('KILL');
     ok defined $two->wait_exit, 'the relay is killed';
     ok HyperDerp::Test::wait_for(sub { $lease->() eq 'no lease' }, 60), 'its lease ends, and with it all its keys';
+    cmp_ok time - $killed, '<=', 15, '... within 15 s';
     $bob->quit;
 
     # another one has the key by now: it counts, the old entry does not
@@ -294,56 +270,6 @@ subtest 'three relays, two kinds, and lies' => sub {
     ok $one->log_like(qr/no link: member=\Q$name\E reason=".*certificate/), 'an address is not enough'
         or diag $one->log_text;
     $_->finish for $one, $two, $three, $liar;
-};
-
-# As in the documentation of NATS; not a secret.
-my $seed = 'SUACSSL3UAHUDXKFSNVUZRF5UHPMWZ6BFDTJ7M6USDXIEDNPPQYYYCU3VY';
-my $public = 'UDXU4RCSJNZOIQHZNWXHXORDPRTGNJAHAHFRGZNEEJCPQTT2M7NLCNF4';
-
-sub secret_file ($hd, $name, $text) {
-    my $file = HyperDerp::Test::spew($hd->dir . "/$name", "$text\n");
-    chmod 0600, $file;
-    return $file;
-}
-
-subtest 'access' => sub {
-    my %case = (
-        'user and password' => ['authorization { user: relay, password: "s3cret" }',
-            sub ($hd) { 'user: relay, password: ' . secret_file($hd, 'password', 's3cret') }],
-        'token' => ['authorization { token: "t0ken" }', sub ($hd) { 'token: ' . secret_file($hd, 'token', 't0ken') }],
-        'nkey'  => ["authorization { users: [{nkey: $public}] }", sub ($hd) { 'nkey: ' . secret_file($hd, 'nkey', $seed) }],
-    );
-    my $wrong = relay('nats://127.0.0.1:1');
-    begin($wrong);
-    for my $name (sort keys %case) {
-        my ($conf, $more) = @{ $case{$name} };
-        my $nats = HyperDerp::Nats->start(conf => "$conf\n");
-        my $hd = relay($nats->url);
-        configure($hd, $nats->url, more => join "\n  ", split /, /, $more->($hd));
-        begin($hd);
-        is_state $hd, 'connected', $name;
-        $hd->finish;
-    }
-    ok HyperDerp::Test::wait_for(sub { (directory($wrong)->{error} // '') =~ /127\.0\.0\.1:1/ }), 'no server: it says so'
-        or diag explain directory($wrong);
-    $wrong->finish;
-
-    my $hd = relay('nats://127.0.0.1:1');
-    $hd->{conf} = "mesh_nats: {name: a.example.com, server: 'nats://a:s3cret\@127.0.0.1'}\n";
-    $hd->write_conf;
-    my $said = qx($HyperDerp::Test::build/hyper-derp -t --config $hd->{file} 2>&1);
-    like $said, qr/:\d+: module mesh_nats: server is logged and shown/, '-t: a password in server';
-    unlike $said, qr/s3cret/, '... which is not said again';
-    for (['name: "a.example.com:x"', 'name: `a.example.com:x` is no host'], ['name: a.example.com, dial: "b c"', 'dial: `b c`']) {
-        $hd->{conf} = "mesh_nats: {$_->[0]}\n";
-        $hd->write_conf;
-        like qx($HyperDerp::Test::build/hyper-derp -t --config $hd->{file} 2>&1), qr/:\d+: .*mesh_nats\.\Q$_->[1]\E/, "-t: $_->[0]";
-    }
-    for (['user: a', qr/user and password go together/], ['region: "a.b"', qr/region: `a\.b`/],
-        ['relays: ["*.example.com"]', qr/mesh_nats\.relays does not have this relay's own name/]) {
-        configure($hd, 'nats://127.0.0.1:1', more => $_->[0]);
-        like qx($HyperDerp::Test::build/hyper-derp -t --config $hd->{file} 2>&1), $_->[1], "-t: $_->[0]";
-    }
 };
 
 done_testing;

@@ -67,6 +67,39 @@ static void receivers_are_told(void **state)
 		peer_gone(i & 1, i >> 1);
 }
 
+/* A way that was not used, or a link that closes since nobody needs it, says
+ * nothing about who is there. */
+static void unused_ways_tell_nobody(void **state)
+{
+	struct hd_key a = key_of(0), d = key_of(1), k = key_of(1);
+	struct fake relay, to;
+	struct far far;
+
+	(void)state;
+	peer_make(&relay, &a, REALM);
+	peer_make(&to, &d, REALM);
+	peer_up(&relay);
+	peer_up(&to);
+	link_make(&far, 0);
+	link_add(&far, &k);
+	relay_brings(&relay, &k, &d);
+	link_forget(&far, &k);
+	assert_int_equal(to.gone, 0);
+	assert_int_equal(away_n(), 0);
+	link_add(&far, &k);
+	link_forget(&far, NULL);
+	settle(); /* it lives on */
+	peer_says(&to, &k);
+	assert_int_equal(far.got, 1);
+	link_close(&far);
+	wait_until(ways_none);
+	settle();
+	assert_int_equal(to.gone, 0);
+	assert_int_equal(away_n(), 0);
+	peer_down(&to);
+	peer_down(&relay);
+}
+
 /* As long as no way leads to it nobody can know when it goes. */
 static void without_a_way_nobody_is_told(void **state)
 {
@@ -90,6 +123,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(receivers_are_told),
+		cmocka_unit_test(unused_ways_tell_nobody),
 		cmocka_unit_test(without_a_way_nobody_is_told),
 	};
 

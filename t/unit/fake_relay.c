@@ -201,6 +201,32 @@ static void del_here(struct hd_worker *w, void *far, void *key)
 	assert_int_equal(hd_link_del(((struct far *)far)->s, REALM, key), 0);
 }
 
+static void forget_here(struct hd_worker *w, void *far, void *key)
+{
+	(void)w;
+	assert_int_equal(hd_link_forget(((struct far *)far)->s, REALM, key), 0);
+}
+
+static void used_here(struct hd_worker *w, void *key, void *used)
+{
+	*(bool *)used = hd_link_used(w, REALM, key);
+}
+
+void link_forget(struct far *far, struct hd_key *key)
+{
+	in_worker(far->w, forget_here, far, key);
+}
+
+bool link_used(const struct hd_key *key)
+{
+	struct hd_key k = *key;
+	bool used;
+
+	in_worker(hd_worker_at(hd_key_home(hd_key_hash(REALM, key))), used_here,
+		  &k, &used);
+	return used;
+}
+
 void link_add(struct far *far, struct hd_key *key)
 {
 	in_worker(far->w, add_here, far, key);

@@ -47,6 +47,9 @@ void link_make(struct far *far, unsigned worker);
 void link_close(struct far *far);
 void link_add(struct far *far, struct hd_key *key);
 void link_del(struct far *far, struct hd_key *key);
+void link_forget(struct far *far, struct hd_key *key); /* NULL: all */
+/* link_used - hd_link_used(), in the key's home. */
+bool link_used(const struct hd_key *key);
 
 /* In all workers. */
 uint64_t drops_of(enum hd_drop why);

@@ -81,6 +81,13 @@ int hd_link_del(struct hd_stream *link, uint16_t realm,
 	return 0;
 }
 
+int hd_link_forget(struct hd_stream *link, uint16_t realm,
+		   const struct hd_key *key)
+{
+	(void)link, (void)realm, (void)key;
+	return 0;
+}
+
 void hd_link_about(const struct hd_stream *link, struct hd_link_about *ret)
 {
 	(void)link;

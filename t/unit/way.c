@@ -37,7 +37,10 @@ static void packets_take_the_link(void **state)
 		link_add(&far, &k);
 		link_add(&far, &k);
 		assert_int_equal(hd_link_keys(far.s), 1);
+		assert_false(link_used(&k));
 		peer_says(&from, &k);
+		assert_true(link_used(&k));
+		assert_false(link_used(&k));
 		peer_urges(&from, &k);
 		assert_int_equal(far.got, 2);
 		assert_memory_equal(&far.src, &a, sizeof(a));

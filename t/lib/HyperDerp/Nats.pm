@@ -27,6 +27,15 @@ sub new ($class, %o) {
     return $self;
 }
 
+# Servers that know each other; none runs yet.
+sub cluster ($class, $n) {
+    my @port = map { HyperDerp::Test::free_port() } 1 .. $n;
+    my $routes = join ', ', map { "nats://127.0.0.1:$_" } @port;
+    return map {
+        $class->new(name => "server$_", conf => "cluster { name: region, listen: 127.0.0.1:$port[$_], routes: [$routes] }\n")
+    } 0 .. $n - 1;
+}
+
 sub start ($class, %o) { return $class->new(%o)->run }
 
 sub run ($self) {
