@@ -7,7 +7,13 @@
  *	derp3.example.com:8443 dial=10.0.0.3 ca_file=/etc/hyper-derp/ca.pem
  *	192.0.2.7:3340 pin=sha256-raw:0123...
  *	127.0.0.1:3341 tls=false
- */
+ *
+ * or only this one:
+ *
+ *	none
+ *
+ * since a file with nothing in it, or one that ends within a line, is what a
+ * write leaves behind that has failed: it must not cut the region. */
 #include "modules/mesh/mesh.h"
 #include <errno.h>
 #include <stdio.h>
@@ -104,7 +110,9 @@ static int read_word(struct mesh_member_conf *c, const char *word,
 			    word);
 }
 
-static int read_line(struct mesh_list *list, char *line, struct hd_error *err)
+/* @none  set: the line says that there is nobody */
+static int read_line(struct mesh_list *list, char *line, bool *none,
+		     struct hd_error *err)
 {
 	struct mesh_member_conf c = { .tls = true };
 	char *rest = NULL, *word = strtok_r(line, BLANKS, &rest);
@@ -112,10 +120,27 @@ static int read_line(struct mesh_list *list, char *line, struct hd_error *err)
 
 	if (word == NULL || word[0] == '#')
 		return 0;
+	if (strcmp(word, "none") == 0) {
+		*none = true;
+		return 0;
+	}
 	c.name = word;
 	while (r == 0 && (word = strtok_r(NULL, BLANKS, &rest)) != NULL)
 		r = read_word(&c, word, err);
 	return r == 0 ? mesh_list_add(list, &c, err) : r;
+}
+
+/* What all lines together say. */
+static int check_lines(const struct mesh_list *list, bool none,
+		       struct hd_error *err)
+{
+	if (none && list->n > 0)
+		return hd_error_set(err, -EINVAL, "`none`, and members");
+	if (!none && list->n == 0)
+		return hd_error_set(err, -EINVAL,
+				    "there is no member in it; a line `none` "
+				    "says that there is to be none");
+	return 0;
 }
 
 static int read_lines(struct mesh_list *list, FILE *f, const char *path,
@@ -123,20 +148,27 @@ static int read_lines(struct mesh_list *list, FILE *f, const char *path,
 {
 	struct hd_error why = { "" };
 	char *line = NULL;
+	bool none = false;
 	size_t size = 0;
+	ssize_t len;
 	unsigned n = 0;
 	int r = 0;
 
-	while (r == 0 && getline(&line, &size, f) >= 0) {
+	while (r == 0 && (len = getline(&line, &size, f)) >= 0) {
 		n++;
-		r = read_line(list, line, &why);
+		r = line[len - 1] != '\n'
+			    ? hd_error_set(&why, -EINVAL,
+					   "it ends within this line")
+			    : read_line(list, line, &none, &why);
 	}
 	free(line);
-	if (r < 0)
-		return hd_error_set(err, r, "%s:%u: %s", path, n, why.text);
-	return ferror(f)
-		       ? hd_error_set(err, -EIO, "%s: cannot be read: %m", path)
-		       : 0;
+	if (r == 0 && ferror(f))
+		return hd_error_set(err, -EIO, "%s: cannot be read: %m", path);
+	if (r == 0) {
+		r = check_lines(list, none, &why);
+		n = 1;
+	}
+	return r < 0 ? hd_error_set(err, r, "%s:%u: %s", path, n, why.text) : 0;
 }
 
 int mesh_list_read(const char *path, struct mesh_list **ret_list,

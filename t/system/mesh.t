@@ -253,13 +253,13 @@ subtest 'silence, and another configuration' => sub {
 # Members that do not stand in the configuration.
 subtest 'a file, and DNS' => sub {
     my ($one, $two, $three) = (relay, relay(no_tls => 1), relay);
-    my $file = HyperDerp::Test::spew($one->dir . '/members', "# nobody yet\n");
+    my $file = HyperDerp::Test::spew($one->dir . '/members', "none\n");
     $one->{more} = "  silence_max: 2m\n  members_file: $file\n  ca_file: @{[$three->dir]}/relay.crt\n";
     members($one);
     members($_) for $two, $three;
     begin($one, $two, $three);
     my ($alice, $bob) = ($one->client, $two->client);
-    is_deeply [links($one)], [], 'an empty file has no members';
+    is_deeply [links($one)], [], 'a file that says none has no members';
     my $write = sub ($text) {
         HyperDerp::Test::spew("$file.new", $text);
         return rename "$file.new", $file;
@@ -273,6 +273,16 @@ subtest 'a file, and DNS' => sub {
         'a wrong line is said';
     is link_of($one)->{state}, 'up', '... and changes nothing';
     like $one->ctl('reload'), qr{mesh\.members_file: .*members:2}, '... but a reload is refused';
+    $write->('');
+    ok $one->log_like(qr{the old ones stay: \S+/members:1: there is no member in it; a line `none` says}),
+        'an empty file is said';
+    $write->("# so it begins\nlocalhost:12");
+    ok $one->log_like(qr{the old ones stay: \S+/members:2: it ends within this line}), '... and one that is cut off';
+    goes $alice, $bob, 'still', '... and nothing is cut by them';
+    $write->("none\n");
+    ok HyperDerp::Test::wait_for(sub { !links($one) }), 'but one that says none ends the links';
+    $write->("127.0.0.1:$two->{plain} tls=false\n");
+    is_up $one, 1, '... until there is a member again';
     $write->("localhost:@{[$three->port]}\n");
     is_up $one, 0, 'another member, by the CAs for all', $three->port;
     is scalar(links($one)), 1, '... in place of the old one';

@@ -33,7 +33,7 @@ static void a_file_has_a_line_for_each(void **state)
 				   "a.example\n"
 				   "  b.example:8443\tdial=10.0.0.3 "
 				   "ca_file=/ca.pem pin=sha256-raw:0\r\n"
-				   "127.0.0.1:80 tls=false",
+				   "127.0.0.1:80 tls=false\n",
 				   &list, error),
 			 0);
 	assert_int_equal(list->n, 3);
@@ -46,7 +46,7 @@ static void a_file_has_a_line_for_each(void **state)
 	assert_false(list->v[2].tls);
 	mesh_list_put(mesh_list_get(list));
 	mesh_list_put(list);
-	assert_int_equal(read_text("", &list, error), 0);
+	assert_int_equal(read_text("# for now\nnone\n", &list, error), 0);
 	assert_int_equal(list->n, 0);
 	mesh_list_put(list);
 }
@@ -61,6 +61,10 @@ static void a_wrong_line_is_named(void **state)
 		{ "a.example tls=no\n", ":1: `tls=no`" },
 		{ "a.example tls=false pin=x\n", ":1: a.example: ca_file and" },
 		{ "a.example/b dial=c\n", ":1: a.example: both" },
+		{ "", ":1: there is no member in it" },
+		{ "# nobody\n\n", ":1: there is no member in it" },
+		{ "a.example\nb.examp", ":2: it ends within this line" },
+		{ "a.example\nnone\n", ":1: `none`, and members" },
 	};
 	struct mesh_list *list;
 	char error[512];
