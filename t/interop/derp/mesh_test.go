@@ -325,7 +325,7 @@ func TestMeshSlowWatcher(t *testing.T) {
 // clients send to them.
 func TestMeshWithDerper(t *testing.T) {
 	r := startMeshed(t)
-	d := relay.StartDerper(t, relay.DerperMesh{KeyFile: meshFile(t), With: r})
+	d := relay.StartDerper(t, relay.DerperMesh{KeyFile: meshFile(t), With: []*relay.Relay{r}})
 	ours := peer.Dial(t, r, peer.Options{})
 	theirs := peer.Dial(t, d, peer.Options{})
 	deadline := time.Now().Add(relay.Patience)
@@ -358,10 +358,11 @@ func TestMeshWithDerper(t *testing.T) {
 }
 
 // meshedTo starts a relay that dials others: they are named once it runs.
-func meshedTo(t *testing.T) *relay.Relay {
+func meshedTo(t *testing.T, sections ...string) *relay.Relay {
 	t.Helper()
 	return relay.Start(t, relay.Options{NoSTUN: true, Modules: []string{"mesh"},
-		Sections: fmt.Sprintf("derp: {mesh_key: %q}\n", meshFile(t))})
+		Sections: fmt.Sprintf("derp: {mesh_key: %q}\n", meshFile(t)) +
+			strings.Join(sections, "")})
 }
 
 // members are r's from now on.
@@ -408,7 +409,7 @@ func crosses(t *testing.T, from, to *peer.Peer, logs ...*relay.Relay) {
 // Real derper and this relay dial each other: packets cross both ways.
 func TestMeshBothWaysWithDerper(t *testing.T) {
 	r := meshedTo(t)
-	d := relay.StartDerper(t, relay.DerperMesh{KeyFile: meshFile(t), With: r})
+	d := relay.StartDerper(t, relay.DerperMesh{KeyFile: meshFile(t), With: []*relay.Relay{r}})
 	members(t, r, d)
 	ours, theirs := peer.Dial(t, r, peer.Options{}), peer.Dial(t, d, peer.Options{})
 	crosses(t, ours, theirs, r, d)

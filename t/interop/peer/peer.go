@@ -266,6 +266,13 @@ func (p *Peer) TryNext(wait time.Duration) (derp.ReceivedMessage, error) {
 	}
 }
 
+// Ended tells whether the connection has, whatever is still in the queue.
+func (p *Peer) Ended() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.err != nil
+}
+
 // Close drops the connection; the relay sees its end.
 func (p *Peer) Close() {
 	if p.close != nil {

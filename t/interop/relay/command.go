@@ -82,11 +82,29 @@ func (r *Relay) derperCommand(t testing.TB, bin string, opt Options, meshKeyFile
 // DerperMesh says with whom a real derper meshes.
 type DerperMesh struct {
 	KeyFile string
-	With    *Relay
+	With    []*Relay
 }
 
-// StartDerper starts real derper beside the relay under test: it dials that
-// one, whose certificate it verifies. The test is skipped where the relay under
+// args of derper, and the file of the certificates that it is to trust.
+func (m DerperMesh) args(t testing.TB, dir string) ([]string, string) {
+	t.Helper()
+	var names []string
+	var cas strings.Builder
+	for _, r := range m.With {
+		names = append(names, r.TLS)
+		pem, err := os.ReadFile(r.Cert.CertFile)
+		if err != nil {
+			t.Fatal(err)
+		}
+		cas.Write(pem)
+	}
+	file := filepath.Join(dir, "cas.pem")
+	mustWrite(t, file, cas.String())
+	return []string{"-mesh-with", strings.Join(names, ",")}, file
+}
+
+// StartDerper starts real derper beside the relays under test: it dials these,
+// whose certificates it verifies. The test is skipped where the relay under
 // test is derper, or derper cannot be built.
 func StartDerper(t testing.TB, mesh DerperMesh) *Relay {
 	t.Helper()
@@ -96,9 +114,9 @@ func StartDerper(t testing.TB, mesh DerperMesh) *Relay {
 		r := &Relay{Derper: true, Cert: newCert(t), Dir: t.TempDir()}
 		r.TLS, r.Plain = freeTCP(t, "127.0.0.1"), freeTCP(t, "127.0.0.1")
 		r.cmd = r.derperCommand(t, bin, Options{NoSTUN: true}, mesh.KeyFile)
-		r.cmd.Args = append(r.cmd.Args, "-mesh-with", mesh.With.TLS)
-		r.cmd.Env = append(os.Environ(),
-			"SSL_CERT_FILE="+mesh.With.Cert.CertFile)
+		args, cas := mesh.args(t, r.Dir)
+		r.cmd.Args = append(r.cmd.Args, args...)
+		r.cmd.Env = append(os.Environ(), "SSL_CERT_FILE="+cas)
 		r.run(t)
 		if r.awaitReady(t) {
 			t.Cleanup(func() {

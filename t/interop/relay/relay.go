@@ -124,11 +124,55 @@ func (r *Relay) run(t testing.TB) {
 func (r *Relay) Restart(t testing.TB) {
 	t.Helper()
 	r.Stop(t)
+	r.again(t)
+}
+
+// Revive kills the relay and starts it again, as Restart does.
+func (r *Relay) Revive(t testing.TB) {
+	t.Helper()
+	r.cmd.Process.Kill()
+	<-r.done
+	r.awaitPorts(t)
+	r.again(t)
+}
+
+func (r *Relay) again(t testing.TB) {
+	t.Helper()
 	r.cmd = exec.Command(r.cmd.Path, r.cmd.Args[1:]...)
 	r.ended = false
 	r.run(t)
 	if !r.awaitReady(t) {
 		t.Fatalf("the relay did not start again:\n%s", r.log.String())
+	}
+}
+
+// awaitPorts waits until nobody has them: the kernel closes the sockets of a
+// ring that was killed a little later.
+func (r *Relay) awaitPorts(t testing.TB) {
+	t.Helper()
+	deadline := time.Now().Add(Patience)
+	for _, addr := range []string{r.Plain, r.TLS} {
+		for addr != "" {
+			l, err := net.Listen("tcp", addr)
+			if err == nil {
+				l.Close()
+				break
+			}
+			if time.Now().After(deadline) {
+				t.Fatalf("%s stays in use: %v", addr, err)
+			}
+			time.Sleep(5 * time.Millisecond)
+		}
+	}
+}
+
+// Hdctl runs hdctl for the relay whose control socket is that.
+func Hdctl(t testing.TB, socket string, words ...string) {
+	t.Helper()
+	cmd := exec.Command(built(t, "HD_HDCTL", "hdctl"),
+		append([]string{"--socket", socket}, words...)...)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("hdctl %s: %v\n%s", strings.Join(words, " "), err, out)
 	}
 }
 
