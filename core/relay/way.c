@@ -6,7 +6,8 @@
  *   `---its link goes--> no use --its turn in the sweep--> freed
  *
  * When the last one of a key that is up goes, who got packets of it here is
- * told, unless that was only not used any more: away.h. Context: the home worker. */
+ * told, unless that was only not used any more: away.h. Context: the home
+ * worker. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
