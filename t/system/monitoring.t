@@ -36,7 +36,8 @@ my @targets = map { @{ $_->{targets} // [] } } @panels;
 my @variables = map { $_->{name} } @{ $board->{templating}{list} };
 is_deeply \@variables, [qw(datasource job instance)], 'variables of the dashboard';
 is_deeply [map { $_->{title} } grep { $_->{type} eq 'row' } @panels],
-    ['Overview', 'Peers', 'Traffic', 'Drops by reason', 'Latency', 'Workers', 'TLS and certificates', 'Modules'],
+    ['Overview', 'Peers', 'Traffic', 'Drops by reason', 'Latency', 'Workers', 'TLS and certificates', 'Modules',
+        'Links to other relays'],
     'rows';
 my %ids;
 is scalar(grep { $ids{ $_->{id} }++ } @panels), 0, 'each panel has a number of its own';
