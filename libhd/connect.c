@@ -78,13 +78,14 @@ static void close_socket(struct libhd *h)
 
 void hdl_disconnect(struct libhd *h)
 {
+	hdl_udp_end(h);
 	close_socket(h);
 	if (h->addrs != NULL)
 		freeaddrinfo(h->addrs);
 	h->addrs = h->next_addr = NULL;
 	h->phase = HDL_IDLE;
 	h->verified = h->proven = h->enrolled = false;
-	h->again = h->broken = false;
+	h->again = h->udp_again = h->broken = false;
 	h->deadline_ms = h->heard_ms = 0;
 	h->pings = 0;
 	h->silence_ms = 0;

@@ -100,6 +100,7 @@ static int conf_take(struct libhd *h, const struct libhd_conf *conf)
 	h->wants_knocks = conf->wants_knocks;
 	h->streams = conf->streams;
 	h->once = conf->once;
+	h->no_udp = conf->no_udp;
 	return 0;
 }
 

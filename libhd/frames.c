@@ -87,6 +87,8 @@ static const struct {
 	[HDP_PEER_GONE] = { hdl_take_gone, true },
 	[HDP_RESTARTING] = { take_restarting, false },
 	[HDP_HEALTH] = { take_health, false },
+	[HDP_UDP] = { hdl_take_udp, true },
+	[HDP_UDP_LOST] = { hdl_take_udp_lost, true },
 };
 
 /* Unknown types, and those that clients send, are skipped. */

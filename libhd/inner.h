@@ -4,9 +4,9 @@
  * Files: endpoint.c an endpoint's life, loop.c fd, timeout and process,
  * connect.c the TCP connection and when it is tried again, tls.c TLS on it,
  * login.c the upgrade and the enrolment, frames.c what the relay says, peers.c
- * whom we allow, proofs.c why the relay should have us, identity*.c keys,
- * ticket.c tickets, buffer.c bytes that wait; streams*.c, quic*.c streams
- * (without ngtcp2: streams_none.c).
+ * whom we allow, udp*.c packets by UDP, proofs.c why the relay should have us,
+ * identity*.c keys, ticket.c tickets, buffer.c bytes that wait; streams*.c,
+ * quic*.c streams (without ngtcp2: streams_none.c).
  *
  * A connection:  IDLE -> DIALING -> SHAKING -> UPGRADING -> HELLO -> ENROLLING
  *                 ^  (TCP)      (TLS)     (HTTP)    (RelayHello)      | Welcome
@@ -82,7 +82,7 @@ struct libhd {
 	char host[HDL_HOST_BYTES], port[8], *ca_file;
 	char agent[HDP_AGENT_MAX_BYTES + 1];
 	struct libhd_key relay_key; /* wanted */
-	bool has_relay_key, insecure, wants_knocks, streams, once;
+	bool has_relay_key, insecure, wants_knocks, streams, once, no_udp;
 	struct hdl_welcome welcome;
 	/* the connection */
 	enum libhd_state state;
@@ -96,6 +96,8 @@ struct libhd {
 	bool verified; /* its certificate */
 	bool proven; /* its key */
 	bool enrolled; /* Enroll has been sent */
+	struct hdl_udp *udp; /* udp.h; NULL: the relay has not offered it */
+	bool udp_again; /* as again, of UDP */
 	bool again; /* there may be more to read, that poll does not see */
 	bool broken; /* it cannot be written to; libhd_process() closes it */
 	bool want_room; /* libhd_send() has said -EAGAIN */
@@ -195,8 +197,28 @@ int hdl_take_allowed(struct libhd *h, const uint8_t *p, size_t n);
 int hdl_take_gone(struct libhd *h, const uint8_t *p, size_t n);
 int hdl_take_knock(struct libhd *h, const uint8_t *p, size_t n);
 int hdl_take_packets(struct libhd *h, const uint8_t *p, size_t n);
-/* hdl_packet_put - as libhd_send(), streams or not. */
+/* hdl_take_packet - one, however it came.
+ * hdl_packet_put - as libhd_send(), streams or not. hdl_packet_put_tcp - the
+ * same, in order with frames: the last one before Forbid. */
+int hdl_packet_put_tcp(struct libhd_peer *peer, const void *data, size_t n);
+void hdl_take_packet(struct libhd *h, const struct hdp_packet *packet);
 int hdl_packet_put(struct libhd_peer *peer, const void *data, size_t n);
+
+/* ---- udp.c, udp_io.c ---- */
+/* hdl_udp_put - a packet. Returns false: it has to go by TCP.
+ * hdl_udp_up - whether packets of up to HDP_UDP_PACKET_MAX_BYTES go that way.
+ * hdl_udp_active - a packet has passed, by UDP or not.
+ * hdl_udp_run - what has come, and what is due. hdl_udp_timeout_ms - until it
+ * has to do something; -1.
+ * hdl_udp_end - with the connection. */
+int hdl_take_udp(struct libhd *h, const uint8_t *p, size_t n);
+int hdl_take_udp_lost(struct libhd *h, const uint8_t *p, size_t n);
+bool hdl_udp_put(struct libhd *h, uint32_t handle, const void *data, size_t n);
+bool hdl_udp_up(const struct libhd *h);
+void hdl_udp_active(struct libhd *h);
+void hdl_udp_run(struct libhd *h);
+int64_t hdl_udp_timeout_ms(const struct libhd *h);
+void hdl_udp_end(struct libhd *h);
 
 /* ---- proofs.c ---- */
 /* hdl_welcome_parse - texts; NULL: none. Returns 0; -EINVAL.

@@ -34,7 +34,8 @@ static int enroll_put(struct libhd *h, const uint8_t *relay)
 	size_t agent = strlen(h->agent);
 
 	*p++ = HDP_VERSION;
-	*p++ = h->wants_knocks ? HDP_ENROLL_KNOCKS : 0;
+	*p++ = (h->wants_knocks ? HDP_ENROLL_KNOCKS : 0) |
+	       (h->no_udp ? 0 : HDP_ENROLL_UDP);
 	memcpy(p, h->id.key.v, LIBHD_KEY_BYTES);
 	p += LIBHD_KEY_BYTES;
 	hdp_signed_put(signed_, HDP_LABEL_CLIENT, h->binding, relay);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* libhd/loop.c - what an event loop needs of an endpoint. The fd is an epoll
- * instance with the connection's socket in it: so it stays the same when the
- * connection is another, and a caller never has to wait for POLLOUT. */
+ * instance with the connection's sockets in it, of TCP and of UDP: so it stays
+ * the same when the connection is another, and a caller never has to wait for
+ * POLLOUT. */
 #include <errno.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -38,14 +39,20 @@ static bool must_run(const struct libhd *h)
 {
 	if (h->phase == HDL_IDLE)
 		return h->retry_ms == 0; /* the first time */
-	return h->again || h->broken ||
+	return h->again || h->udp_again || h->broken ||
 	       (h->out.n > 0 && (h->waits_for & EPOLLOUT) == 0 &&
 		h->phase > HDL_SHAKING);
 }
 
+/* -1: never */
+static int64_t earlier(int64_t a, int64_t b)
+{
+	return a < 0 || (b >= 0 && b < a) ? b : a;
+}
+
 int libhd_timeout_ms(const struct libhd *h)
 {
-	int64_t at, streams, left = -1;
+	int64_t at, left = -1;
 
 	if (h->state == LIBHD_FAILED)
 		return -1;
@@ -54,9 +61,9 @@ int libhd_timeout_ms(const struct libhd *h)
 	at = next_ms(h);
 	if (at != 0)
 		left = HD_MAX(at - hdl_now_ms(), 0);
-	streams = h->tls != NULL ? hdl_streams_timeout_ms(h) : -1;
-	if (streams >= 0 && (left < 0 || streams < left))
-		left = streams;
+	left = earlier(left, hdl_udp_timeout_ms(h));
+	if (h->tls != NULL)
+		left = earlier(left, hdl_streams_timeout_ms(h));
 	return (int)HD_MIN(left, INT32_MAX);
 }
 
@@ -138,6 +145,7 @@ int libhd_process(struct libhd *h)
 	if (h->state == LIBHD_FAILED)
 		return -ENOTCONN;
 	connection(h);
+	hdl_udp_run(h);
 	if (h->phase > HDL_SHAKING)
 		hdl_tls_flush(h);
 	room(h);

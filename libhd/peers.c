@@ -170,7 +170,7 @@ static int packet_put(struct libhd_peer *peer, const void *data, size_t n)
 	return hdl_put(peer->h, HDP_PACKETS, head, sizeof(head), data, n);
 }
 
-int hdl_packet_put(struct libhd_peer *peer, const void *data, size_t n)
+int hdl_packet_put_tcp(struct libhd_peer *peer, const void *data, size_t n)
 {
 	struct libhd *h = peer->h;
 
@@ -187,6 +187,17 @@ int hdl_packet_put(struct libhd_peer *peer, const void *data, size_t n)
 	return packet_put(peer, data, n);
 }
 
+int hdl_packet_put(struct libhd_peer *peer, const void *data, size_t n)
+{
+	struct libhd *h = peer->h;
+
+	hdl_udp_active(h);
+	if (h->phase == HDL_OPEN && peer->handle != HDP_NO_HANDLE &&
+	    hdl_udp_put(h, peer->handle, data, n))
+		return 0;
+	return hdl_packet_put_tcp(peer, data, n);
+}
+
 int libhd_send(struct libhd_peer *peer, const void *data, size_t len_bytes)
 {
 	if (peer->h->streams)
@@ -194,10 +205,11 @@ int libhd_send(struct libhd_peer *peer, const void *data, size_t len_bytes)
 	return hdl_packet_put(peer, data, len_bytes);
 }
 
-static void packet_take(struct libhd *h, const struct hdp_packet *packet)
+void hdl_take_packet(struct libhd *h, const struct hdp_packet *packet)
 {
 	struct libhd_peer *peer = of_handle(h, packet->handle);
 
+	hdl_udp_active(h);
 	if (peer == NULL)
 		return; /* forbidden meanwhile */
 	if (h->streams)
@@ -218,7 +230,7 @@ int hdl_take_packets(struct libhd *h, const uint8_t *p, size_t n)
 
 		if (used == 0)
 			return -EPROTO;
-		packet_take(h, &packet);
+		hdl_take_packet(h, &packet);
 		p += used;
 		n -= used;
 	}

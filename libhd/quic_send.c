@@ -100,13 +100,15 @@ static bool room(struct libhd *h)
 void hdl_quic_flush(struct hdl_quic *q)
 {
 	uint8_t packet[PACKET_BYTES];
+	size_t size = hdl_udp_up(q->peer->h) ? HDP_UDP_PACKET_MAX_BYTES
+					     : sizeof(packet);
 
 	if (q->error != 0)
 		return;
 	streams_number(q);
 	while (room(q->peer->h)) {
 		struct libhd_stream *s = next_stream(q);
-		ngtcp2_ssize n = packet_write(q, s, packet, sizeof(packet));
+		ngtcp2_ssize n = packet_write(q, s, packet, size);
 
 		if (n < 0 && !stream_refused(s, n)) {
 			hdl_quic_failed(q, (int)n);
@@ -156,5 +158,5 @@ void hdl_quic_close(struct hdl_quic *q)
 					       packet, sizeof(packet), &why,
 					       hdl_quic_now());
 	if (n > 0)
-		(void)hdl_packet_put(q->peer, packet, (size_t)n);
+		(void)hdl_packet_put_tcp(q->peer, packet, (size_t)n);
 }

@@ -172,6 +172,7 @@ int main(int argc, char **argv)
 		{ "credential", required_argument, NULL, 'd' },
 		{ "insecure", no_argument, NULL, 'x' },
 		{ "allow", no_argument, NULL, 'a' },
+		{ "no-udp", no_argument, NULL, 'u' },
 		{ 0 },
 	};
 	struct say say = { .conf = { .size = sizeof(say.conf),
@@ -191,6 +192,8 @@ int main(int argc, char **argv)
 			say.conf.insecure = true;
 		else if (c == 'a')
 			say.allow = true;
+		else if (c == 'u')
+			say.conf.no_udp = true;
 		else if (c == 'r' &&
 			 libhd_key_parse(optarg, &say.relay_key) == 0)
 			say.conf.relay_key = &say.relay_key;

@@ -21,6 +21,7 @@ struct peer_copy { /* plain data: the stream goes on without us */
 	uint16_t realm;
 	bool active; /* of the connections with this key, the one that is sent
 			to */
+	bool datagrams;
 	const char *tls, *tls_rx, *tls_tx; /* literals; NULL: none */
 	char proto[15], agent[64], name[64], tenant[HD_TENANT_BYTES];
 	unsigned worker;
@@ -97,6 +98,7 @@ static void copy_peer(struct peer_copy *to, const struct hd_stream *s)
 		.addr = *p.addr,
 		.realm = p.realm,
 		.active = p.active,
+		.datagrams = p.datagrams,
 		.tls = p.tls,
 		.tls_rx = layer_of(s, HD_KTLS_RX),
 		.tls_tx = layer_of(s, HD_KTLS_TX),
@@ -177,6 +179,7 @@ static void put_peer(struct hd_call *c, const struct peer_copy *p)
 	hd_out_string(c, "tenant", p->tenant);
 	hd_out_string(c, "proto", p->proto);
 	hd_out_string(c, "agent", p->agent);
+	hd_out_string(c, "transport", p->datagrams ? "udp" : "tcp");
 	hd_out_uint(c, "realm", p->realm);
 	hd_out_string(c, "tls", p->tls);
 	hd_out_string(c, "tls_rx", p->tls_rx);
@@ -246,8 +249,8 @@ const struct hd_command hd_cmd_peers[] = {
 	  .help = "connected peers: all, or those whose key begins so",
 	  .each = each_peers,
 	  .done = done_peers,
-	  .columns = "key addr proto tls seconds bytes_in bytes_out queued "
-		     "drops name tenant agent" },
+	  .columns = "key addr proto transport tls seconds bytes_in bytes_out "
+		     "queued drops name tenant agent" },
 	{ .words = "peer close",
 	  .args = "KEY",
 	  .role = HD_ROLE_OPERATE,

@@ -43,6 +43,7 @@ void hd_peer_about(const struct hd_stream *s, struct hd_about_peer *ret)
 		.peer = p,
 		.packets_in = p->packets_in,
 		.packets_out = p->packets_out,
+		.datagrams = p->datagrams,
 	};
 	for (unsigned i = 0; i < HD_LANE_N; i++)
 		ret->queued_bytes += s->lane[i].bytes;

@@ -37,6 +37,7 @@ struct hd_peer {
 	bool home; /* it is there: hooks know of it */
 	bool admitted; /* stays when it is DOWN */
 	bool last_to_notify; /* it is in entry->to_notify */
+	bool datagrams; /* beside its stream: besides.c */
 	uint32_t last_version; /* of the table when it was found */
 	/* PeerGone(not here): 1 a second, burst 3 */
 	uint8_t not_here_tokens;

@@ -152,6 +152,7 @@ struct libhd_conf {
 	bool wants_knocks; /* else nobody new can ask */
 	bool streams; /* what peers exchange is streams, not packets */
 	bool once; /* LIBHD_FAILED when it is lost, instead of trying again */
+	bool no_udp; /* by TCP only, also where the relay offers UDP */
 };
 
 /* libhd_new - an endpoint; it connects in libhd_process().
@@ -168,7 +169,7 @@ LIBHD_API int libhd_new(const struct libhd_conf *conf,
 LIBHD_API void libhd_free(struct libhd **h);
 
 /* libhd_fd - to be waited on for POLLIN; the same for all its life. It is no
- * socket: only wait on it.
+ * socket (an epoll instance with those of TCP and UDP in it): only wait on it.
  * libhd_timeout_ms - call libhd_process() when so much time is over, if the fd
  * has not been readable before; 0: now; -1: never. Ask again after each call of
  * any function of the endpoint.
@@ -187,12 +188,16 @@ LIBHD_API int libhd_poll(struct libhd *h, struct pollfd *fds, unsigned n,
 
 /* libhd_state_of - its state. libhd_error - why it has that state, a sentence;
  * "" if there is nothing to tell; the text of the last call's end.
+ * libhd_by_udp - whether short packets go by UDP now. That is tried as soon as
+ * the relay offers it, and given up within a second where it does not get
+ * through, while packets pass. Packets may overtake each other then.
  * libhd_relay_key - the relay's identity, once it has proven it; else NULL.
  * libhd_unsent_bytes - what waits here to be sent to the relay; with streams,
  * above 0 also until the relay has the end of those of a forbidden peer. Who
  * waits for 0 before libhd_free() has told its peers. */
 LIBHD_API enum libhd_state libhd_state_of(const struct libhd *h);
 LIBHD_API const char *libhd_error(const struct libhd *h);
+LIBHD_API bool libhd_by_udp(const struct libhd *h);
 LIBHD_API const struct libhd_key *libhd_relay_key(const struct libhd *h);
 LIBHD_API size_t libhd_unsent_bytes(const struct libhd *h);
 

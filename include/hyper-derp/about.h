@@ -61,6 +61,7 @@ struct hd_about_peer {
 	bool mesh; /* another relay, by hd_login.mesh: no hook was asked */
 	const struct hd_peer *peer; /* for hd_peer_data(): hook.h */
 	uint64_t packets_in, packets_out; /* it sent; it was given */
+	bool datagrams; /* its packets go by UDP now: hd_peer_by_datagrams() */
 };
 typedef void hd_about_peer_fn(void *arg, const struct hd_about_peer *p);
 HD_API bool hd_about_peers(struct hd_worker *w, uint64_t *at, unsigned n,

@@ -51,10 +51,12 @@ enum hdp_type {
 	HDP_REDIRECT = 0x22, /* reason, URL */
 	HDP_RESTARTING = 0x28, /* 4 reconnect in ms, 4 try for ms */
 	HDP_HEALTH = 0x29, /* text */
+	HDP_UDP = 0x2a, /* 4 connection id, 2 port */
+	HDP_UDP_LOST = 0x2b, /* empty */
 };
 
 /* hdp_enroll_flag, hdp_contact_flag - bits in those frames. */
-enum hdp_enroll_flag { HDP_ENROLL_KNOCKS = 1 };
+enum hdp_enroll_flag { HDP_ENROLL_KNOCKS = 1, HDP_ENROLL_UDP = 2 };
 enum hdp_contact_flag { HDP_CONTACT_REFUSED = 1 };
 /* hdp_gone, hdp_denied - the reasons in PeerGone and in Denied. */
 enum hdp_gone { HDP_GONE_DISCONNECTED = 0, HDP_GONE_NOT_HERE = 1 };
@@ -306,6 +308,76 @@ static inline bool hdp_statement_get(const uint8_t *p, size_t n,
 	ret->signed_bytes = at;
 	ret->signature = p + at;
 	return n - at == HDP_SIGNATURE_BYTES;
+}
+
+/* ---- over UDP ---- */
+
+/* A datagram: type(1) connection id(4) counter(6), which are authenticated;
+ * what is sealed; tag(16). */
+#define HDP_UDP_HEAD_BYTES 11
+#define HDP_UDP_TAG_BYTES 16
+#define HDP_UDP_FRAME_BYTES (HDP_UDP_HEAD_BYTES + HDP_UDP_TAG_BYTES)
+#define HDP_UDP_PACKET_MAX_BYTES 1200 /* longer ones go by TCP */
+#define HDP_UDP_DATA_MAX_BYTES (4 + HDP_UDP_PACKET_MAX_BYTES)
+#define HDP_UDP_MAX_BYTES (HDP_UDP_FRAME_BYTES + HDP_UDP_DATA_MAX_BYTES)
+#define HDP_UDP_OFFER_BYTES 6 /* of the frame HDP_UDP */
+#define HDP_UDP_SECRET_BYTES 32
+#define HDP_UDP_COUNTER_MAX ((UINT64_C(1) << 48) - 1)
+
+/* The exporter's, with an empty context. */
+#define HDP_UDP_LABEL_CLIENT "EXPERIMENTAL HD/2 UDP client"
+#define HDP_UDP_LABEL_RELAY "EXPERIMENTAL HD/2 UDP relay"
+
+/* hdp_udp_type - of a datagram. None is STUN's (0 to 3), DTLS's, RTP's or
+ * QUIC's: RFC 7983, RFC 9443. HDP_UDP_PACKET: handle(4) packet.
+ * HDP_UDP_CONTROL: hdp_udp_op(1) token(8) token(8), zeros. */
+enum hdp_udp_type { HDP_UDP_PACKET = 0x08, HDP_UDP_CONTROL = 0x09 };
+enum hdp_udp_op {
+	HDP_UDP_PROBE = 1, /* client: its token, 0; as long as can be */
+	HDP_UDP_CHALLENGE = 2, /* relay: that token or 0, its own */
+	HDP_UDP_RESPONSE = 3, /* client: the relay's token, 0 */
+	HDP_UDP_PING = 4, /* client: a token, 0 */
+	HDP_UDP_PONG = 5, /* relay: the same */
+};
+#define HDP_UDP_TOKEN_BYTES 8
+#define HDP_UDP_CONTROL_BYTES (1 + 2 * HDP_UDP_TOKEN_BYTES)
+
+/* Times of a path, in ms: a ping while packets pass; without an answer for so
+ * long it is lost; unused for so long it is not trusted with packets. */
+#define HDP_UDP_PING_MS 200
+#define HDP_UDP_LOST_MS 700
+#define HDP_UDP_IDLE_MS 15000
+
+/* hdp_udp_head_get - of the n bytes of a datagram. Returns whether it can be
+ * one: long enough, and of a type that there is.
+ * hdp_udp_head_put - returns the byte behind it. */
+struct hdp_udp_head {
+	enum hdp_udp_type type;
+	uint32_t conn;
+	uint64_t counter;
+};
+
+static inline bool hdp_udp_head_get(const uint8_t *p, size_t n,
+				    struct hdp_udp_head *ret)
+{
+	if (n < HDP_UDP_FRAME_BYTES || n > HDP_UDP_MAX_BYTES ||
+	    (p[0] != HDP_UDP_PACKET && p[0] != HDP_UDP_CONTROL))
+		return false;
+	ret->type = (enum hdp_udp_type)p[0];
+	ret->conn = hdp_get_u32(p + 1);
+	ret->counter = hdp_get_u64(p + 3) & HDP_UDP_COUNTER_MAX;
+	return true;
+}
+
+static inline uint8_t *hdp_udp_head_put(uint8_t *p, enum hdp_udp_type type,
+					uint32_t conn, uint64_t counter)
+{
+	p[0] = (uint8_t)type;
+	hdp_put_u32(p + 1, conn);
+	p[5] = (uint8_t)(counter >> 40);
+	p[6] = (uint8_t)(counter >> 32);
+	hdp_put_u32(p + 7, (uint32_t)counter);
+	return p + HDP_UDP_HEAD_BYTES;
 }
 
 #ifdef __cplusplus

@@ -61,6 +61,8 @@
  *      hd_link_worker(): one module makes the links that another wishes for.
  *      hd_link_forget(), hd_link_used(), hd_link_wish.unused: a way ends that
  *      nobody uses.
+ *      hd_peer_received(), hd_peer_sent(), hd_peer_by_datagrams(),
+ *      hd_about_peer.datagrams: peers that have datagrams beside a stream.
  *
  * Why some shapes are as they are:
  * - load() takes a struct hd_error: the loader prints one sentence, with the

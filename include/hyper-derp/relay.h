@@ -94,6 +94,20 @@ HD_API void hd_relay_unknown(struct hd_worker *w, uint16_t realm,
 /* hd_peer_active - it spoke: the active one among duplicates. Cheap. */
 HD_API void hd_peer_active(struct hd_peer *peer);
 
+/* hd_peer_received - an admitted peer has sent something beside its stream, in
+ * datagrams: counted as what comes by the stream, and charged to the same
+ * limits. Nobody holds datagrams back as TCP does: what is too much is dropped.
+ * hd_peer_sent - it was sent something beside it: counted.
+ * hd_peer_by_datagrams - whether its packets go that way now: for who looks.
+ * In its worker.
+ * @packets  those in it: hd_limits.packet_bytes
+ * Returns 0 it may be used; -EBUSY its limits hold it back; -ESHUTDOWN its
+ * stream closes. */
+HD_API int hd_peer_received(struct hd_peer *peer, uint32_t len_bytes,
+			    uint32_t packets);
+HD_API void hd_peer_sent(struct hd_peer *peer, uint32_t len_bytes);
+HD_API void hd_peer_by_datagrams(struct hd_peer *peer, bool on);
+
 /* hd_peer_stream, hd_peer_key, hd_peer_login - of an admitted peer; they live
  * as long as it does. In its worker. */
 HD_API struct hd_stream *hd_peer_stream(const struct hd_peer *peer);

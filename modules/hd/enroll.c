@@ -96,6 +96,7 @@ static int admit(struct hd_stream *s, struct hdp_state *d,
 	agent_copy(login.agent, sizeof(login.agent), e);
 	memcpy(d->identity, e->identity, sizeof(d->identity));
 	d->wants_knocks = (e->flags & HDP_ENROLL_KNOCKS) != 0;
+	d->wants_udp = (e->flags & HDP_ENROLL_UDP) != 0;
 	d->phase = HDP_ADMITTING;
 	hd_relay_login(s, &login);
 	return 0;

@@ -68,6 +68,7 @@ static const struct frame frames[] = {
 	[HDP_KNOCK] = { "Knock", HD_KEY_BYTES,
 			HD_KEY_BYTES + HDP_NOTE_MAX_BYTES, OPEN,
 			hdp_take_knock },
+	[HDP_UDP_LOST] = { "UdpLost", 0, 0, OPEN, hdp_take_udp_lost },
 };
 
 /* ---- the receive loop ---- */
@@ -203,6 +204,7 @@ static void admitted(struct hd_module *mod, struct hd_stream *s, void *state,
 	d->peer = peer;
 	d->phase = HDP_OPEN;
 	hdp_tell_welcome(s, conf, hd_peer_key(peer));
+	hdp_path_begin(mod, s, d);
 	/* the first one early, by chance: not all at once after a restart */
 	hd_stream_timer(s, HDP_TIMER_KEEP_ALIVE,
 			1 + randombytes_uniform((uint32_t)conf->keepalive_ms));
@@ -228,6 +230,7 @@ static void closed(struct hd_module *mod, struct hd_stream *s, void *state,
 	struct hdp_state *d = state;
 
 	hdp_admission_over(d);
+	hdp_path_end(mod, s, d);
 	hd_gauge_add(&numbers->contacts, -(int64_t)d->contacts.n);
 	hdp_contacts_clear(&d->contacts);
 	if (d->peer != NULL) {

@@ -68,6 +68,12 @@ static const struct hd_option options[] = {
 	  .offset = offsetof(struct hdp_conf, operator_key),
 	  .help = "The same of the key that signs credentials. Unset: "
 		  "state_dir/hd.operator.key." },
+	{ .name = "udp",
+	  .type = HD_OPTION_ADDR,
+	  .offset = offsetof(struct hdp_conf, udp),
+	  .help = "UDP address and port for packets, as [::]:3479: clients "
+		  "that are reached by it use it beside their TCP connection. "
+		  "The port must be the one that they see. Unset: TCP only." },
 	HD_OPTION_END,
 };
 
@@ -78,6 +84,10 @@ static const struct hd_option options[] = {
 #define DROPPED_HELP "Packets of HD clients that went nowhere"
 #define REFUSED "enrolments_refused_total"
 #define REFUSED_HELP "Connections that became HD but did not log in"
+
+#define UDP_DROPPED(why, reason)                                               \
+	ROW(udp_dropped[why], "udp_dropped_total", "reason=\"" reason "\"",    \
+	    "Datagrams to the HD port that were dropped")
 
 static const struct hd_metric metrics[] = {
 	ROW(packets_in, "packets_received_total", NULL,
@@ -122,6 +132,22 @@ static const struct hd_metric metrics[] = {
 	ROW(clients, "clients", NULL, "HD clients connected"),
 	ROW(contacts, "contacts", NULL,
 	    "Others that HD clients allow to send to them"),
+	ROW(udp_packets_in, "udp_packets_received_total", NULL,
+	    "Those of the packets from HD clients that came by UDP"),
+	ROW(udp_packets_out, "udp_packets_sent_total", NULL,
+	    "Packets to HD clients that went by UDP"),
+	UDP_DROPPED(HDP_UDP_DROP_SHAPE, "shape"),
+	UDP_DROPPED(HDP_UDP_DROP_UNKNOWN, "unknown"),
+	UDP_DROPPED(HDP_UDP_DROP_FORGED, "forged"),
+	UDP_DROPPED(HDP_UDP_DROP_REPLAY, "replay"),
+	UDP_DROPPED(HDP_UDP_DROP_LIMIT, "limit"),
+	UDP_DROPPED(HDP_UDP_DROP_BUSY, "busy"),
+	ROW(paths_found, "udp_paths_found_total", NULL,
+	    "Addresses of HD clients that answered by UDP"),
+	ROW(paths_lost, "udp_paths_lost_total", NULL,
+	    "Of those, that answered no more: packets went on by TCP"),
+	ROW(paths, "udp_clients", NULL,
+	    "HD clients whose packets go by UDP now"),
 	HD_METRIC_END,
 };
 
@@ -219,9 +245,11 @@ static const struct hd_close_reason reasons[] = {
 };
 
 HD_MODULE(hd, .version = "1.0", .licence = "MIT",
-	  .summary = "HD: packets to public keys", .state_version = 3,
+	  .summary = "HD: packets to public keys", .state_version = 4,
 	  .flags = HD_MODULE_UPGRADES, .upgrade = &hdp_upgrade,
 	  .options = options, .metrics = metrics,
 	  .metrics_size = sizeof(struct hdp_numbers),
 	  .conf_size = sizeof(struct hdp_conf), .reasons = reasons,
-	  .load = load, .check = check, .unload = unload);
+	  .worker_size = sizeof(struct hdp_worker),
+	  .load = load, .check = check, .start = hdp_udp_start,
+	  .stop = hdp_udp_stop, .unload = unload);

@@ -3,16 +3,18 @@
  *
  * Files: routes.c the HTTP side and RelayHello, enroll.c the login, frames.c
  * the frame table and the receive loop, packets.c packets, knocks and contacts,
- * tell.c what the relay tells a client, contacts.c whom a client allows,
- * proofs.c why a client should be welcome, credential.c what operators sign,
- * admission.c the admit hook, people.h whom the operator knows, keys.c who we
- * are, bech32.c keys as text, commands*.c what operators ask and order,
- * upgrade.c what goes to a new process, hd.c the module.
+ * udp.c datagrams and whose they are, path.c a client's way by UDP, udp_keys.c
+ * what seals them, tell.c what the relay tells a client, contacts.c whom a
+ * client allows, proofs.c why a client should be welcome, credential.c what
+ * operators sign, admission.c the admit hook, people.h whom the operator knows,
+ * keys.c who we are, bech32.c keys as text, commands*.c what operators ask and
+ * order, upgrade.c what goes to a new process, hd.c the module.
  *
  * A connection:  HELLO -Enroll, proven-> ADMITTING -admitted()-> OPEN
  *                  `---------- a broken rule: CLOSED -----------' */
 #pragma once
 #include <hyper-derp/config.h>
+#include <hyper-derp/datagram.h>
 #include <hyper-derp/hd.h>
 #include <hyper-derp/http.h>
 #include <hyper-derp/metric.h>
@@ -38,6 +40,7 @@ struct hdp_conf {
 	uint64_t enroll; /* enum hdp_who */
 	struct hd_list operators; /* texts of identities, beside our own */
 	struct hd_secret private_key, operator_key; /* empty: in state_dir */
+	union hd_addr udp; /* family AF_UNSPEC: no UDP */
 };
 
 struct hdp_key { /* an Ed25519 key with its secret */
@@ -69,12 +72,13 @@ struct hdp_state {
 	struct hd_peer *peer; /* the core's; set in phase OPEN */
 	struct hdp_contacts contacts;
 	struct hdp_bucket knocks_in, knocks_out; /* from it; to it */
+	struct hdp_path *path; /* by UDP; NULL: it has none */
 	struct hdp_claim *claim; /* until it is admitted; NULL: none */
 	uint64_t waits; /* its number among those who wait for a person */
 	uint32_t skip_bytes; /* still to come of an unknown frame */
 	uint8_t phase;
 	uint8_t denied; /* enum hdp_denied, if a hook says no; 0: WELCOME */
-	bool wants_knocks;
+	bool wants_knocks, wants_udp;
 	uint8_t identity[HD_KEY_BYTES];
 };
 
@@ -91,6 +95,16 @@ enum hdp_refusal { /* of an enrolment */
 		   HDP_REFUSED_DENIED, /* by a hook */
 		   HDP_REFUSED_TIMEOUT,
 		   HDP_REFUSED_N
+};
+
+enum hdp_udp_drop { /* of a datagram, or of the packet in it */
+		    HDP_UDP_DROP_SHAPE,
+		    HDP_UDP_DROP_UNKNOWN, /* no such connection */
+		    HDP_UDP_DROP_FORGED,
+		    HDP_UDP_DROP_REPLAY,
+		    HDP_UDP_DROP_LIMIT, /* the client's limits */
+		    HDP_UDP_DROP_BUSY, /* its worker */
+		    HDP_UDP_DROP_N
 };
 
 /* Close reasons, rows of the table in hd.c: the order stays, a reload may find
@@ -113,6 +127,16 @@ struct hdp_numbers {
 	struct hd_counter unknown_frames, refused_length;
 	struct hd_counter refused_proxy, enrolls_refused[HDP_REFUSED_N];
 	struct hd_gauge clients, contacts;
+	struct hd_counter udp_packets_in, udp_packets_out;
+	struct hd_counter udp_dropped[HDP_UDP_DROP_N];
+	struct hd_counter paths_found, paths_lost;
+	struct hd_gauge paths;
+};
+
+struct hdp_worker { /* of a worker; plain memory, a reload keeps it */
+	struct hd_udp *udp; /* NULL: no UDP */
+	struct hdp_path_slot *slots;
+	uint32_t n_slots, first_free; /* number + 1; 0: none is free */
 };
 
 static inline struct hdp_numbers *hdp_metrics(struct hd_module *mod,
@@ -225,6 +249,44 @@ void hdp_tell_contact(struct hd_stream *s, uint32_t handle,
 		      const struct hd_key *address, uint8_t flags);
 /* hdp_bucket_take - Returns whether there was one. */
 bool hdp_bucket_take(struct hdp_bucket *b, uint64_t now_ms);
+
+/* ---- udp.c; context: the worker ---- */
+/* hdp_udp_start - the socket, if there is to be one. Returns as hd_udp_open().
+ * hdp_udp_stop - all paths have ended, or new code takes them over.
+ * hdp_udp_place - its number becomes path->conn. Returns 0; -ENOMEM; -ENOSPC.
+ * hdp_udp_remove - the other way. */
+int hdp_udp_start(struct hd_module *mod, struct hd_worker *w,
+		  struct hd_error *err);
+void hdp_udp_stop(struct hd_module *mod, struct hd_worker *w);
+int hdp_udp_place(struct hd_module *mod, struct hd_worker *w,
+		  struct hdp_path *path);
+void hdp_udp_remove(struct hd_module *mod, struct hd_worker *w,
+		    struct hdp_path *path);
+/* hdp_udp_of - where a worker sends from; NULL: it has no UDP. */
+struct hd_udp *hdp_udp_of(struct hd_module *mod, struct hd_worker *w);
+
+/* ---- path.c; context: the client's home worker ---- */
+/* hdp_path_begin - in admitted(): keys, and the offer to the client.
+ * hdp_path_end - NULL is nothing.
+ * hdp_path_take - a datagram that names this path, from anybody.
+ * hdp_path_send - a packet to the client. Returns false: not that way.
+ * hdp_take_udp_lost - the client hears nothing by UDP: for frames.c. */
+void hdp_path_begin(struct hd_module *mod, struct hd_stream *s,
+		    struct hdp_state *d);
+void hdp_path_end(struct hd_module *mod, struct hd_stream *s,
+		  struct hdp_state *d);
+void hdp_path_take(struct hd_module *mod, struct hdp_path *path,
+		   const struct hdp_udp_head *head,
+		   const struct hd_datagram *dg);
+bool hdp_path_send(struct hd_module *mod, struct hdp_path *path,
+		   uint32_t handle, const struct hd_packet *packet);
+int hdp_take_udp_lost(struct hd_module *mod, struct hd_stream *s,
+		      struct hdp_state *d, uint8_t *p, uint32_t len_bytes);
+
+/* ---- packets.c again: one that has come by UDP. Returns whether there is
+ * somebody behind its handle. ---- */
+bool hdp_send_packet(struct hdp_state *d, uint32_t handle, const uint8_t *p,
+		     uint32_t len_bytes);
 
 /* ---- keys.c ---- */
 /* hdp_keys_load - the relay's and the operator's: from the options, else from

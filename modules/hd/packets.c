@@ -13,6 +13,16 @@ struct sent { /* counted once for all that one read has brought */
 	uint64_t packets, bytes, no_handle;
 };
 
+bool hdp_send_packet(struct hdp_state *d, uint32_t handle, const uint8_t *p,
+		     uint32_t len_bytes)
+{
+	const struct hdp_contact *to = hdp_contacts_at(&d->contacts, handle);
+
+	if (to != NULL)
+		hd_relay_send(d->peer, &to->key, false, p, len_bytes);
+	return to != NULL;
+}
+
 /* Returns whether the payload was whole packets. */
 static bool send_all(struct hdp_state *d, const uint8_t *p, size_t n,
 		     struct sent *sent)
@@ -21,15 +31,11 @@ static bool send_all(struct hdp_state *d, const uint8_t *p, size_t n,
 
 	do {
 		size_t used = hdp_packet_get(p, n, &packet);
-		const struct hdp_contact *to;
 
 		if (used == 0)
 			return false;
-		to = hdp_contacts_at(&d->contacts, packet.handle);
-		if (to != NULL)
-			hd_relay_send(d->peer, &to->key, false, packet.data,
-				      packet.len_bytes);
-		sent->no_handle += to == NULL;
+		sent->no_handle += !hdp_send_packet(
+			d, packet.handle, packet.data, packet.len_bytes);
 		sent->packets++;
 		sent->bytes += packet.len_bytes;
 		p += used;

@@ -154,6 +154,8 @@ static void deliver(struct hd_module *mod, struct hd_peer *peer,
 		hd_count(&hdp_metrics(mod, s)->packets_not_allowed, 1);
 		return;
 	}
+	if (d->path != NULL && hdp_path_send(mod, d->path, handle, packet))
+		return;
 	out = hd_stream_reserve(s, HD_LANE_BULK, n);
 	if (out == NULL)
 		return; /* dropped; the core has counted it */

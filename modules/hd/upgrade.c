@@ -2,6 +2,8 @@
 /* modules/hd/upgrade.c - what goes to a new process: whom each client allows,
  * by the same handles, and whom an operator may still approve.
  *
+ * Ways by UDP stay behind: a client notices, and goes on by TCP.
+ *
  * Who has been let in or put out, and invitations, are read from their file,
  * once more while nobody changes it. Logins that wait are closed, and come
  * again.
@@ -110,6 +112,7 @@ static int unpack_peer(struct hd_module *mod, struct hd_worker *w,
 	int r = hd_unpack_view(from, "contacts", &v, &n);
 
 	(void)mod, (void)w, (void)err;
+	d->path = NULL;
 	if (r < 0 || d->phase != HDP_OPEN ||
 	    d->skip_bytes > HDP_PAYLOAD_MAX_BYTES)
 		return -EBADMSG;

@@ -20,6 +20,8 @@ PING, PONG, PACKETS, PACKET_TO, KEEP_ALIVE = 2, 3, 4, 5, 6
 RELAY_HELLO, ENROLL, WELCOME, DENIED, PENDING = 8, 0x10, 0x11, 0x12, 0x13
 ALLOW, FORBID, CONTACT, KNOCK, ALLOWED = 0x18, 0x19, 0x1A, 0x1B, 0x1C
 PEER_GONE, REDIRECT, RESTARTING, HEALTH = 0x21, 0x22, 0x28, 0x29
+UDP, UDP_LOST = 0x2A, 0x2B
+KNOCKS_FLAG, UDP_FLAG = 1, 2
 
 RELAY_LABEL = b"HD/2 relay proof"
 CLIENT_LABEL = b"HD/2 client key\0"
@@ -157,6 +159,7 @@ class Connection:
     """TLS, the upgrade, and frames in and out; the login is enrol()'s."""
 
     def __init__(self, host, port, version=SSL.TLS1_3_VERSION, headers=()):
+        self.host = host
         context = SSL.Context(SSL.TLS_CLIENT_METHOD)
         context.set_min_proto_version(version)
         context.set_max_proto_version(version)

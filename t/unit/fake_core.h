@@ -84,7 +84,7 @@ struct hd_udp {
 	hd_datagrams_fn *fn;
 	void *arg;
 	union hd_addr bind, to, from; /* to, from: of the last datagram sent */
-	uint8_t out[256];
+	uint8_t out[2048];
 	size_t out_len;
 	unsigned sent;
 	int send_result;

@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: MIT */
+/* modules/hd/udp.c - datagrams, and whose they are. The kernel gives one to any
+ * worker; a connection id says in which its client is at home. What is for
+ * another one is copied there, so many at most: a flood fills no memory.
+ * Context: the worker. */
+#include <errno.h>
+#include <hyper-derp/task.h>
+#include <hyper-derp/worker.h>
+#include <stdlib.h>
+#include "modules/hd/path.h"
+
+#define WORKERS_MAX 256 /* the core's */
+#define SLOTS_MAX (1u << 24)
+#define FIRST_SLOTS 16
+#define WAITING_MAX 2048 /* datagrams on their way to one worker */
+
+static uint32_t waiting[WORKERS_MAX]; /* atomic */
+
+static struct hdp_worker *worker_of(struct hd_module *mod, struct hd_worker *w)
+{
+	return hd_module_worker_data(mod, w);
+}
+
+struct hd_udp *hdp_udp_of(struct hd_module *mod, struct hd_worker *w)
+{
+	return worker_of(mod, w)->udp;
+}
+
+/* ---- places ---- */
+
+static int grow(struct hdp_worker *hw)
+{
+	uint32_t n = hw->n_slots == 0 ? FIRST_SLOTS : 2 * hw->n_slots;
+	struct hdp_path_slot *slots;
+
+	if (n > SLOTS_MAX)
+		return -ENOSPC;
+	slots = realloc(hw->slots, n * sizeof(*slots));
+	if (slots == NULL)
+		return -ENOMEM;
+	for (uint32_t i = hw->n_slots; i < n; i++)
+		slots[i] = (struct hdp_path_slot){
+			.next_free = i + 1 < n ? i + 2 : 0
+		};
+	hw->slots = slots;
+	hw->first_free = hw->n_slots + 1;
+	hw->n_slots = n;
+	return 0;
+}
+
+int hdp_udp_place(struct hd_module *mod, struct hd_worker *w,
+		  struct hdp_path *path)
+{
+	struct hdp_worker *hw = worker_of(mod, w);
+	uint32_t i;
+	int r = hw->first_free == 0 ? grow(hw) : 0;
+
+	if (r < 0)
+		return r;
+	i = hw->first_free - 1;
+	hw->first_free = hw->slots[i].next_free;
+	hw->slots[i].path = path;
+	path->conn = hd_worker_index(w) << 24 | i;
+	return 0;
+}
+
+void hdp_udp_remove(struct hd_module *mod, struct hd_worker *w,
+		    struct hdp_path *path)
+{
+	struct hdp_worker *hw = worker_of(mod, w);
+	uint32_t i = path->conn & (SLOTS_MAX - 1);
+
+	hw->slots[i] = (struct hdp_path_slot){ .next_free = hw->first_free };
+	hw->first_free = i + 1;
+}
+
+/* ---- in ---- */
+
+static void drop(struct hd_module *mod, struct hd_worker *w,
+		 enum hdp_udp_drop why, unsigned n)
+{
+	struct hdp_numbers *numbers = hd_metrics(mod, w);
+
+	hd_count(&numbers->udp_dropped[why], n);
+}
+
+static void take(struct hd_module *mod, struct hd_worker *w,
+		 const struct hdp_udp_head *head, const struct hd_datagram *dg)
+{
+	const struct hdp_worker *hw = worker_of(mod, w);
+	uint32_t i = head->conn & (SLOTS_MAX - 1);
+
+	if (i >= hw->n_slots || hw->slots[i].path == NULL)
+		drop(mod, w, HDP_UDP_DROP_UNKNOWN, 1);
+	else
+		hdp_path_take(mod, hw->slots[i].path, head, dg);
+}
+
+/* ---- to another worker ---- */
+
+struct parcel {
+	unsigned to, n;
+	struct hd_datagram v[]; /* their bytes stand behind them */
+};
+
+static void parcel_free(void *arg)
+{
+	struct parcel *parcel = arg;
+
+	__atomic_sub_fetch(&waiting[parcel->to], parcel->n, __ATOMIC_RELAXED);
+	free(parcel);
+}
+
+static void parcel_take(struct hd_module *mod, struct hd_worker *w, void *arg)
+{
+	struct parcel *parcel = arg;
+
+	for (unsigned i = 0; i < parcel->n; i++) {
+		struct hd_datagram *dg = &parcel->v[i];
+		struct hdp_udp_head head;
+
+		if (hdp_udp_head_get(dg->data, dg->len_bytes, &head))
+			take(mod, w, &head, dg);
+	}
+	parcel_free(parcel);
+}
+
+static struct parcel *parcel_make(unsigned to, const struct hd_datagram *v,
+				  unsigned n)
+{
+	size_t bytes = 0;
+	struct parcel *parcel;
+	uint8_t *p;
+
+	for (unsigned i = 0; i < n; i++)
+		bytes += v[i].len_bytes;
+	parcel = malloc(sizeof(*parcel) + n * sizeof(*v) + bytes);
+	if (parcel == NULL)
+		return NULL;
+	parcel->to = to;
+	parcel->n = n;
+	memcpy(parcel->v, v, n * sizeof(*v));
+	p = (uint8_t *)&parcel->v[n];
+	for (unsigned i = 0; i < n; i++) {
+		memcpy(p, v[i].data, v[i].len_bytes);
+		parcel->v[i].data = p;
+		p += v[i].len_bytes;
+	}
+	return parcel;
+}
+
+static void hand_over(struct hd_module *mod, struct hd_worker *w, unsigned to,
+		      const struct hd_datagram *v, unsigned n)
+{
+	struct parcel *parcel;
+
+	if (__atomic_add_fetch(&waiting[to], n, __ATOMIC_RELAXED) >
+		    WAITING_MAX ||
+	    (parcel = parcel_make(to, v, n)) == NULL) {
+		__atomic_sub_fetch(&waiting[to], n, __ATOMIC_RELAXED);
+		drop(mod, w, HDP_UDP_DROP_BUSY, n);
+		return;
+	}
+	if (hd_post(mod, hd_worker_at(to), parcel_take, parcel, parcel_free) <
+	    0)
+		drop(mod, w, HDP_UDP_DROP_BUSY, n);
+}
+
+/* ---- the socket ---- */
+
+/* Returns the worker that is meant; WORKERS_MAX: it is no datagram of ours. */
+static unsigned home_of(const struct hd_datagram *dg, struct hdp_udp_head *head)
+{
+	return hdp_udp_head_get(dg->data, dg->len_bytes, head)
+		       ? head->conn >> 24
+		       : WORKERS_MAX;
+}
+
+/* Of the n the first, and those behind it that go where it goes. Returns how
+ * many. */
+static unsigned take_some(struct hd_module *mod, struct hd_worker *w,
+			  const struct hd_datagram *v, unsigned n)
+{
+	struct hdp_udp_head head, next;
+	unsigned home = home_of(v, &head), same = 1;
+
+	if (home == hd_worker_index(w)) {
+		take(mod, w, &head, v);
+		return 1;
+	}
+	while (same < n && home_of(&v[same], &next) == home)
+		same++;
+	if (home == WORKERS_MAX)
+		drop(mod, w, HDP_UDP_DROP_SHAPE, same);
+	else if (home >= hd_workers())
+		drop(mod, w, HDP_UDP_DROP_UNKNOWN, same);
+	else
+		hand_over(mod, w, home, v, same);
+	return same;
+}
+
+static void on_datagrams(struct hd_module *mod, struct hd_udp *udp, void *arg,
+			 struct hd_datagram *v, unsigned n)
+{
+	(void)arg;
+	for (unsigned i = 0; i < n;)
+		i += take_some(mod, hd_udp_worker(udp), v + i, n - i);
+}
+
+int hdp_udp_start(struct hd_module *mod, struct hd_worker *w,
+		  struct hd_error *err)
+{
+	const struct hdp_conf *conf = hd_module_worker_conf(mod, w);
+	const struct hd_udp_options options = { .bind = conf->udp,
+						.flags = HD_UDP_LARGE,
+						.fn = on_datagrams };
+
+	if (conf->udp.sa.sa_family == AF_UNSPEC)
+		return 0;
+	return hd_udp_open(mod, w, &options, &worker_of(mod, w)->udp, err);
+}
+
+void hdp_udp_stop(struct hd_module *mod, struct hd_worker *w)
+{
+	struct hdp_worker *hw = worker_of(mod, w);
+
+	if (hw->udp != NULL)
+		hd_udp_close(&hw->udp);
+	if (hd_module_kept(mod, w))
+		return;
+	free(hw->slots);
+	*hw = (struct hdp_worker){ 0 };
+}

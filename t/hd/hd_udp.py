@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: MIT
+"""HD over UDP, from doc/reference/protocol-hd.md and nothing else: the part of
+a client. The AEAD is PyNaCl's."""
+import hashlib
+import hmac
+import socket
+import struct
+
+import nacl.bindings
+
+import hd
+
+DG_PACKET, DG_CONTROL = 8, 9
+PROBE, CHALLENGE, RESPONSE, PING, PONG = 1, 2, 3, 4, 5
+
+
+def expand(secret, info):
+    """HKDF-Expand with SHA-256, 32 bytes: one block."""
+    return hmac.new(secret, info + b"\1", hashlib.sha256).digest()
+
+
+class Sealed:
+    """One direction of a connection's UDP: datagrams by their counters."""
+
+    def __init__(self, secret):
+        self.secrets = [secret]  # of each epoch
+        self.counter = 0
+        self.seen = set()
+
+    def keys(self, epoch):
+        while len(self.secrets) <= epoch:
+            self.secrets.append(expand(self.secrets[-1], b"HD/2 udp next"))
+        secret = self.secrets[epoch]
+        return expand(secret, b"HD/2 udp key"), \
+            expand(secret, b"HD/2 udp iv")[:12]
+
+    def _nonce(self, counter):
+        key, iv = self.keys(counter >> 24)
+        return bytes(a ^ b for a, b in
+                     zip(iv, counter.to_bytes(12, "big"))), key
+
+    def seal(self, kind, conn, data, counter=None):
+        if counter is None:
+            self.counter += 1
+            counter = self.counter
+        head = struct.pack(">BI", kind, conn) + counter.to_bytes(6, "big")
+        nonce, key = self._nonce(counter)
+        return head + nacl.bindings.crypto_aead_chacha20poly1305_ietf_encrypt(
+            data, head, nonce, key)
+
+    def open(self, datagram):
+        """Its type, connection and data."""
+        kind, conn = struct.unpack(">BI", datagram[:5])
+        counter = int.from_bytes(datagram[5:11], "big")
+        nonce, key = self._nonce(counter)
+        data = nacl.bindings.crypto_aead_chacha20poly1305_ietf_decrypt(
+            datagram[11:], datagram[:11], nonce, key)
+        assert counter not in self.seen
+        self.seen.add(counter)
+        return kind, conn, data
+
+
+def control(op, first=bytes(8), second=bytes(8), n=17):
+    return (bytes([op]) + first + second).ljust(n, b"\0")
+
+
+class Path:
+    """The UDP socket of a client with UDP_FLAG, and what is sealed on it."""
+
+    def __init__(self, connection):
+        offer = connection.wait(hd.UDP)[1]
+        self.conn, port = struct.unpack(">IH", offer)
+        self.to = Sealed(connection.tls.export_keying_material(
+            b"EXPERIMENTAL HD/2 UDP client", 32, b""))
+        self.back = Sealed(connection.tls.export_keying_material(
+            b"EXPERIMENTAL HD/2 UDP relay", 32, b""))
+        self.place = connection.host, port
+        self.sock = self.socket()
+
+    def socket(self):
+        """Another address."""
+        sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        sock.settimeout(hd.TIMEOUT)
+        sock.connect(self.place)
+        return sock
+
+    def control(self, *what, **how):
+        self.sock.send(self.to.seal(DG_CONTROL, self.conn,
+                                    control(*what, **how)))
+
+    def packet(self, handle, data):
+        self.sock.send(self.to.seal(DG_PACKET, self.conn,
+                                    struct.pack(">I", handle) + data))
+
+    def receive(self):
+        got = self.sock.recv(65536)
+        kind, conn, data = self.back.open(got)
+        assert conn == self.conn
+        return kind, data
+
+    def validate(self):
+        """Probe, Challenge, Response; a Ping shows that it has counted.
+        Challenges that were not asked for are answered, too."""
+        self.control(PROBE, b"probe 12", n=1204)
+        self.answer_until(lambda data: data[0] == CHALLENGE and
+                          data[1:9] == b"probe 12" and len(data) == 1204)
+        self.ping()
+
+    def ping(self):
+        self.control(PING, b"ping 123")
+        self.answer_until(lambda data: data[:9] == b"\5ping 123")
+
+    def answer_until(self, good):
+        while True:
+            kind, data = self.receive()
+            assert kind == DG_CONTROL
+            if data[0] == CHALLENGE:
+                self.control(RESPONSE, data[9:17])
+            if good(data):
+                return

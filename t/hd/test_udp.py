@@ -1,0 +1,316 @@
+# SPDX-License-Identifier: MIT
+"""HD over UDP against a relay, in TAP; t/system/hd-udp.t starts the relay and
+runs this: PORT, CONTROL SOCKET, [the name of one test]."""
+import json
+import os
+import select
+import struct
+import subprocess
+import sys
+import time
+import traceback
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import hd  # noqa: E402
+import hd_udp  # noqa: E402
+
+HOST, PORT, CONTROL = "127.0.0.1", int(sys.argv[1]), sys.argv[2]
+HDCTL = os.environ.get("HDCTL", "hdctl")
+
+
+def hdctl(*words):
+    done = subprocess.run([HDCTL, "--socket", CONTROL, "--json", *words],
+                          capture_output=True, check=True)
+    return json.loads(done.stdout or b"null")
+
+
+def metric(name, **labels):
+    got = [m for m in hdctl("metrics")
+           if m["name"] == "hyper_derp_hd_udp_" + name and
+           all(f'{k}="{v}"' in (m["labels"] or "") for k, v in labels.items())]
+    assert len(got) == 1, got
+    return got[0]["value"]
+
+
+def dropped(reason, by, n):
+    """by() makes the relay drop n datagrams for that reason."""
+    before = metric("dropped_total", reason=reason)
+    by()
+    until = time.monotonic() + hd.TIMEOUT
+    while metric("dropped_total", reason=reason) < before + n:
+        assert time.monotonic() < until, reason
+    assert metric("dropped_total", reason=reason) == before + n
+
+
+def client(**how):
+    return hd.Client(HOST, PORT, flags=hd.UDP_FLAG, **how)
+
+
+def pair():
+    """Two that allow each other, with paths; the handle that each has."""
+    a, b = client(), client()
+    of_a, of_b = a.allow(b.address), b.allow(a.address)
+    pa, pb = hd_udp.Path(a), hd_udp.Path(b)
+    pa.validate()
+    pb.validate()
+    return a, b, pa, pb, of_a, of_b
+
+
+def transport(c):
+    got = hdctl("peers", c.address.hex())
+    assert len(got) == 1
+    return got[0]["transport"]
+
+
+def silent(sock):
+    """Nothing has come: what was sent before has been dealt with."""
+    return not select.select([sock], [], [], 0)[0]
+
+
+def asked(path):
+    """What comes for a Ping; the relay need not answer each of them."""
+    path.control(hd_udp.PING, b"ping 123")
+    while not select.select([path.sock], [], [], 0.05)[0]:
+        path.control(hd_udp.PING, b"ping 123")
+    return path.receive()[1]
+
+
+def packet_by_udp(path, handle, data):
+    """Challenges and Pongs may come first."""
+    while True:
+        kind, got = path.receive()
+        if kind == hd_udp.DG_PACKET:
+            assert got == struct.pack(">I", handle) + data, got
+            return
+
+
+def test_vectors():
+    sealed = hd_udp.Sealed(bytes(range(0xC0, 0xE0)))
+    assert sealed.keys(0)[0].hex().startswith("161c2dc4f8ab1ec1")
+    assert sealed.keys(1)[0].hex().startswith("2e3b3009d853fc5e")
+    got = sealed.seal(8, 0x01000002, struct.pack(">I", 0x00010002) + b"hi")
+    assert got.hex() == ("0801000002000000000001ac1b52ba0100634eebf3ab42fc31"
+                         "04b50c1376e2379f")
+    got = sealed.seal(9, 0x01000002, hd_udp.control(4, b"ping 123"), 1 << 24)
+    assert got.hex() == ("0901000002000001000000d6dd5fb35a69aba0c73c9530424c"
+                         "fa1bea001e1acbb870190c4523d6227f2f0c4a")
+
+
+def test_packets_go_by_udp():
+    a, b, pa, pb, of_a, of_b = pair()
+    assert transport(a) == transport(b) == "udp"
+    for data in (b"hello", b"", b"x" * 1200):
+        pa.packet(of_a, data)
+        packet_by_udp(pb, of_b, data)
+        pb.ping()  # it is there
+    b.send_packets((of_b, b"from TCP to UDP"))
+    packet_by_udp(pa, of_a, b"from TCP to UDP")
+    a.send_packets((of_a, b"y" * 1201))
+    assert b.packet() == (of_b, b"y" * 1201)  # too long
+    row = hdctl("peers", a.address.hex())[0]
+    assert row["bytes_in"] > 3600, row
+
+
+def test_who_does_not_ask_is_offered_nothing():
+    c = hd.Client(HOST, PORT, flags=0)
+    c.ping()
+    assert all(kind != hd.UDP for kind, _ in c.waiting)
+
+
+def test_no_packets_before_an_answer():
+    a, b = client(), client()
+    of_a, of_b = a.allow(b.address), b.allow(a.address)
+    pb = hd_udp.Path(b)
+    pb.control(hd_udp.PROBE, b"probe 12", n=1204)
+    _, challenge = pb.receive()
+    assert len(challenge) == 1204
+    a.send_packets((of_a, b"by TCP"))
+    assert b.packet() == (of_b, b"by TCP") and transport(b) == "tcp"
+    # an answer that is none, and one from another address
+    pb.control(hd_udp.RESPONSE, b"whatever")
+    here, pb.sock = pb.sock, pb.socket()
+    pb.control(hd_udp.RESPONSE, challenge[9:17])
+    pb.sock = here
+    assert asked(pb)[0] == hd_udp.CHALLENGE  # no Pong
+    assert transport(b) == "tcp"
+    pb.validate()
+    assert transport(b) == "udp"
+
+
+def test_another_address_is_asked_first():
+    a, b, pa, pb, of_a, of_b = pair()
+    old, new = pb.sock, pb.socket()
+    pb.sock = new
+    pb.packet(of_b, b"moved?")
+    packet_by_udp(pa, of_a, b"moved?")
+    assert silent(new)  # a datagram shorter than a Challenge
+    challenge = asked(pb)
+    assert challenge[0] == hd_udp.CHALLENGE and len(challenge) == 17
+    pa.packet(of_a, b"to the old one")
+    pb.sock = old
+    packet_by_udp(pb, of_b, b"to the old one")
+    pb.sock = new
+    pb.control(hd_udp.RESPONSE, challenge[9:17])
+    pb.ping()
+    pa.packet(of_a, b"to the new one")
+    packet_by_udp(pb, of_b, b"to the new one")
+
+
+def test_replays_and_copies_get_nothing():
+    a, b, pa, pb, of_a, of_b = pair()
+    ping = pb.to.seal(hd_udp.DG_CONTROL, pb.conn,
+                      hd_udp.control(hd_udp.PING, b"ping 123"))
+    thief = pb.socket()
+    pb.sock.send(ping)
+    pb.answer_until(lambda data: data[:9] == b"\5ping 123")
+
+    def again():
+        thief.send(ping)
+        pb.sock.send(ping)
+    dropped("replay", again, 2)
+    assert silent(thief) and silent(pb.sock)
+
+
+def test_what_others_seal_is_dropped():
+    a, b, pa, pb, of_a, of_b = pair()
+
+    def forge():
+        pb.sock.send(pb.to.seal(hd_udp.DG_PACKET, pa.conn,
+                                struct.pack(">I", of_a) + b"as a"))
+        good = bytearray(pa.to.seal(hd_udp.DG_PACKET, pa.conn, b"1234"))
+        good[-1] ^= 1
+        pb.sock.send(bytes(good))
+        pa.sock.send(pa.back.seal(hd_udp.DG_PACKET, pa.conn, b"1234", 9000))
+        pa.sock.send(pa.to.seal(hd_udp.DG_PACKET, pa.conn, b"1234", 3 << 24))
+    dropped("forged", forge, 4)
+    dropped("shape", lambda: pa.sock.send(
+        pa.to.seal(hd_udp.DG_PACKET, pa.conn, b"123")), 1)
+    pa.packet(of_a, b"and on")
+    packet_by_udp(pb, of_b, b"and on")
+
+
+def test_strangers_get_nothing():
+    a, b, pa, pb, of_a, of_b = pair()
+    stranger = pa.socket()
+
+    def shapes():
+        for data in (b"x", b"\0\1" + bytes(18), b"\x08" + bytes(25),
+                     b"\x08" + bytes(1231), b"\x01" + bytes(147)):
+            stranger.send(data)
+    dropped("shape", shapes, 5)
+
+    def unknown():
+        for conn in (0x00FFFFFF, 0x01FFFFFF, 0x02000000, 0xFFFFFFFF):
+            stranger.send(struct.pack(">BI", 9, conn) + bytes(200))
+    dropped("unknown", unknown, 4)
+    assert silent(stranger)
+
+
+def test_a_flood_leaves_others_alone():
+    a, b, pa, pb, of_a, of_b = pair()
+    stranger = pa.socket()
+    for i in range(20000):
+        stranger.send(struct.pack(">BI", 8, pa.conn ^ i % 2 << 24) +
+                      os.urandom(60))
+    while True:  # a full queue loses ours, too
+        pa.packet(of_a, b"still here")
+        if select.select([pb.sock], [], [], 0.2)[0]:
+            break
+    packet_by_udp(pb, of_b, b"still here")
+    assert silent(stranger)
+
+
+def test_a_client_says_that_it_is_lost():
+    a, b, pa, pb, of_a, of_b = pair()
+    b.send(hd.frame(hd.UDP_LOST))
+    b.ping()
+    assert transport(b) == "tcp"
+    pa.packet(of_a, b"by UDP, then TCP")
+    assert b.packet() == (of_b, b"by UDP, then TCP")
+    pb.validate()
+    pa.packet(of_a, b"by UDP again")
+    packet_by_udp(pb, of_b, b"by UDP again")
+
+
+def test_silence_is_noticed():
+    a, b, pa, pb, of_a, of_b = pair()
+    n, got = 0, None
+    while got is None:
+        n += 1
+        pa.packet(of_a, b"%d" % n)
+        pa.ping()
+        if b.tls.pending() or select.select([b.sock], [], [], 0.05)[0]:
+            got = b.frame()
+            got = got if got[0] == hd.UDP_LOST else None
+    assert transport(b) == "tcp"
+    _, last = b.packet()
+    assert 1 < int(last) <= n
+
+
+def test_packet_to_nobody_is_counted():
+    a, b, pa, pb, of_a, of_b = pair()
+    before = [m["value"] for m in hdctl("metrics") if m["labels"] and
+              "packets_dropped" in m["name"] and "handle" in m["labels"]]
+    pa.packet(0x00FF00FF, b"who?")
+    pa.ping()
+    after = [m["value"] for m in hdctl("metrics") if m["labels"] and
+             "packets_dropped" in m["name"] and "handle" in m["labels"]]
+    assert after[0] == before[0] + 1, (before, after)
+
+
+def test_who_is_put_out_is_out():
+    a, b, pa, pb, of_a, of_b = pair()
+    hdctl("peer", "close", b.address.hex())
+    assert b.closed()
+
+    def speak():
+        pb.control(hd_udp.PING, b"ping 123")
+    dropped("unknown", speak, 1)
+    c = client()  # may have its place, and is another
+    pc = hd_udp.Path(c)
+    pc.validate()
+    if pc.conn == pb.conn:
+        dropped("forged", speak, 1)
+
+
+def limited():
+    """peer_rate_limit is 20 kB a second, and 64 kB at once."""
+    a, b, pa, pb, of_a, of_b = pair()
+    before = metric("dropped_total", reason="limit")
+    sent = 0
+    while sent < 200 or metric("dropped_total", reason="limit") == before:
+        pa.packet(of_a, b"x" * 1000)
+        sent += 1
+    # another's are not held back, and behind it all that was let through
+    pb.control(hd_udp.PING, b"ping 123")
+    n, data = 0, b""
+    while data[:9] != b"\5ping 123":
+        kind, data = pb.receive()
+        n += kind == hd_udp.DG_PACKET
+        if kind == hd_udp.DG_CONTROL and data[0] == hd_udp.CHALLENGE:
+            # so late that the path was given up
+            pb.control(hd_udp.RESPONSE, data[9:17])
+            pb.control(hd_udp.PING, b"ping 123")
+    assert 0 < n < sent, (n, sent)
+    assert transport(a) == "udp"
+
+
+def main():
+    given = sys.argv[3:]
+    tests = [(n, f) for n, f in list(globals().items())
+             if (n in given if given else n.startswith("test_"))]
+    bad = 0
+    for i, (name, f) in enumerate(tests, 1):
+        try:
+            f()
+            print(f"ok {i} - {name.replace('_', ' ')}", flush=True)
+        except Exception:
+            bad += 1
+            print(f"not ok {i} - {name.replace('_', ' ')}", flush=True)
+            print("# " + traceback.format_exc().replace("\n", "\n# "),
+                  flush=True)
+    print(f"1..{len(tests)}")
+    return bad != 0
+
+
+sys.exit(main())
