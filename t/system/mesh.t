@@ -190,6 +190,24 @@ subtest 'what is wrong' => sub {
     $_->finish for $right, $web;
 };
 
+# One was copied with its key: neither dials the other again, and each serves its
+# own clients.
+subtest 'two relays with one key' => sub {
+    my ($one, $two) = (relay(no_tls => 1), relay(no_tls => 1));
+    members($one, by_plain($two));
+    members($two, by_plain($one));
+    begin($one);
+    system('cp', $one->dir . '/derp.key', $two->dir . '/derp.key') == 0 or die;
+    begin($two);
+    for my $hd ($one, $two) {
+        ok HyperDerp::Test::wait_for(sub { (link_of($hd)->{state} // '') eq 'self' }), 'the link is none' or diag $hd->log_text;
+        ok $hd->log_like(qr/member 127\.0\.0\.1:\d+ is this relay itself, or another one/), '... which is said, and why';
+        my ($alice, $bob) = map { $hd->client } 1 .. 2;
+        goes $alice, $bob, 'here', '... and clients here are served';
+    }
+    $_->finish for $one, $two;
+};
+
 # A relay that is stopped answers nothing, and its kernel keeps the connection.
 subtest 'silence, and another configuration' => sub {
     my ($one, $two, $three) = map { relay(no_tls => 1, more => "  silence_max: 1s\n  ping_interval: 100ms\n") } 1 .. 3;
