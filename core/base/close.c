@@ -44,6 +44,11 @@ enum hd_close hd_close_like(const struct hd_module *mod, unsigned why)
 	return why < HD_CLOSE_N ? (enum hd_close)why : HD_CLOSE_DONE;
 }
 
+const char *hd_close_word(enum hd_close why)
+{
+	return core[why].word;
+}
+
 bool hd_close_is_core(const char *word)
 {
 	for (unsigned i = 0; i < HD_CLOSE_N; i++)

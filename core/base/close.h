@@ -13,5 +13,7 @@ const struct hd_close_reason *hd_close_own(const struct hd_module *mod,
 /* hd_close_like - what it is a kind of: always one of the core's, below
  * HD_CLOSE_N. Of what is nobody's reason: HD_CLOSE_DONE. */
 enum hd_close hd_close_like(const struct hd_module *mod, unsigned why);
-/* hd_close_is_core - a word that the core says itself. */
+/* hd_close_word - of the core's reasons: "timeout". @why  below HD_CLOSE_N
+ * hd_close_is_core - a word that the core says itself. */
+const char *hd_close_word(enum hd_close why);
 bool hd_close_is_core(const char *word);

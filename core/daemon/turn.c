@@ -148,6 +148,8 @@ static void sweep(struct hd_worker *w)
 
 	if (all->ciphers->n_busy > 0 && w->now_ms >= all->sweep_ms)
 		hd_streams_sweep(w);
+	if (all->ended.due_ms != 0 && w->now_ms >= all->ended.due_ms)
+		hd_ended_tell(w);
 }
 
 /* ---- the turn ---- */

@@ -107,6 +107,7 @@ void hd_turn_end(struct hd_worker *w, bool begun)
 	hd_modules_stop(w);
 	hd_inbox_shut(w);
 	drop_streams(w);
+	hd_ended_tell(w);
 	free_timers(w); /* closed() may have made some */
 }
 

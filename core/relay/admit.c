@@ -23,6 +23,7 @@
 #include "core/relay/refused.h"
 #include "core/relay/tenant.h"
 #include "core/relay/ticket.h"
+#include "core/stream/ended.h"
 #include "core/stream/proxied.h"
 #include "core/stream/trace.h"
 #include "core/stream/stream_life.h"
@@ -47,9 +48,13 @@ static void tell_refusal(struct hd_stream *s, const char *reason, bool again)
 	char addr[HD_ADDR_TEXT_BYTES], via[HD_VIA_TEXT_BYTES];
 
 	if (!again) {
-		hd_log_notice("login refused: key=%s addr=%s%s reason=%s",
-			      s->user->key_text, hd_addr_text(&s->addr, addr),
-			      hd_proxied_text(s, via), reason);
+		if (hd_ended_refused(s->worker))
+			hd_log_write(HD_LOG_NOTICE,
+				     "login refused: key=%s addr=%s%s "
+				     "reason=%s",
+				     s->user->key_text,
+				     hd_addr_text(&s->addr, addr),
+				     hd_proxied_text(s, via), reason);
 		hd_peer_audit(s, "peer.denied", reason);
 	}
 	if (!again || (ops != NULL && ops->refuses_aloud))

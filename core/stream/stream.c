@@ -29,7 +29,6 @@
 #include "core/stream/proxied.h"
 #include "core/stream/stream_head.h"
 #include "core/stream/stream_life.h"
-#include "core/stream/trace.h"
 #include "core/stream/visitor.h"
 #include "core/stream/ws.h"
 #include "core/tls/tls.h"
@@ -217,39 +216,6 @@ void hd_stream_abort(struct hd_stream *s, enum hd_close why)
 	hd_stream_mark_dirty(s);
 }
 
-static void log_end(const struct hd_stream *s)
-{
-	char addr[HD_ADDR_TEXT_BYTES], via[HD_VIA_TEXT_BYTES];
-	enum hd_log_level level =
-		hd_stream_key(s) != NULL ? HD_LOG_INFO : HD_LOG_DEBUG;
-	const char *name = s->user != NULL ? s->user->name : NULL;
-	const char *tenant = s->user != NULL ? s->user->tenant : NULL;
-
-	if (!hd_log_on(level))
-		return;
-	hd_log_write(level,
-		     "closed: key=%s addr=%s%s proto=%s seconds=%.1f in=%llu "
-		     "out=%llu drops=%u write_error=%u%s%s why=%s%s%s",
-		     hd_stream_key_text(s), hd_addr_text(&s->addr, addr),
-		     hd_proxied_text(s, via), s->proto->name,
-		     (double)(s->worker->now_ms - s->since_ms) / 1000,
-		     (unsigned long long)s->bytes_in,
-		     (unsigned long long)s->bytes_out,
-		     s->drops[HD_DROP_QUEUE_HEAD],
-		     s->drops[HD_DROP_WRITE_ERROR], tenant ? " tenant=" : "",
-		     tenant ? tenant : "", hd_close_text(s->mod, s->why),
-		     name ? " name=" : "", name ? name : "");
-}
-
-/* Peers, and what failed before it became one: not every look at a page. */
-static void trace_end(const struct hd_stream *s)
-{
-	if (hd_stream_key(s) != NULL ||
-	    (s->like != HD_CLOSE_DONE && s->like != HD_CLOSE_PEER))
-		hd_trace_stream(s, HD_TRACE_CLOSED,
-				hd_close_text(s->mod, s->why));
-}
-
 static void set_owner(struct hd_stream *s, struct hd_module *mod)
 {
 	if (s->mod != NULL)
@@ -299,8 +265,7 @@ void hd_stream_end(struct hd_stream *s)
 	hd_chunk_put(&w->streams->pool, &s->kept);
 	if (s->ws != NULL)
 		hd_ws_drop_part(s);
-	log_end(s);
-	trace_end(s);
+	hd_ended_stream(s);
 	hd_account_add(s->account, HD_ACCOUNT_ERRORS, is_error(s->like));
 	call_closed(s, s->why);
 	HD_PROBE(closed, s, w->index, s->why, s->bytes_in, s->bytes_out);

@@ -56,6 +56,8 @@ uint64_t hd_streams_due_ms(const struct hd_worker *w)
 
 	if (hd_streams_have_input(w) || all->dirty != NULL)
 		return 0;
+	if (all->ended.due_ms != 0)
+		next_ms = HD_MIN(next_ms, all->ended.due_ms);
 	if (all->ciphers->n_busy == 0)
 		return next_ms;
 	return HD_MIN(next_ms, all->sweep_ms);

@@ -5,6 +5,7 @@
 #include "core/base/chunk.h"
 #include "core/base/heap.h"
 #include "core/base/slots.h"
+#include "core/stream/ended.h"
 
 struct hd_cipher_cache;
 struct hd_proto;
@@ -38,6 +39,7 @@ struct hd_streams { /* w->streams */
 	struct hd_tls_store *tls; /* NULL: no listener has TLS */
 	unsigned ktls; /* HD_KTLS_ directions */
 	struct hd_trace *trace; /* made by its first record */
+	struct hd_ended ended; /* connections that the log tells together */
 };
 
 /* hd_streams_new - the worker's, before it runs. Returns 0; -ENOMEM.

@@ -6,6 +6,7 @@ use v5.36;
 use Test::More;
 use FindBin;
 use lib "$FindBin::Bin/../lib";
+use HyperDerp::Live qw(get);
 use HyperDerp::Raw;
 use HyperDerp::Test;
 
@@ -35,6 +36,10 @@ SKIP: {
     # that of start() may have been one of them
     cmp_ok polls(), '<=', $before, 'nothing polls them any more';
 }
+get($hd, '/') for 1 .. 3;
 $hd->finish;
+my ($log, $n) = ($hd->log_text, 0);
+$n += $1 while $log =~ / without a line of their own: connections=(\d+) /g;
+cmp_ok $n, '>=', 3, 'who only looked at a page is in the sum';
 is $hd->metric('hyper_derp_logins_total'), 100, 'a hundred connections have come and gone';
 done_testing;

@@ -64,6 +64,20 @@ subtest 'nobody is on the list' => sub {
     is explained($alice->{key}), 'deny default -', 'hdctl policy explain';
 };
 
+# Each has a key of its own, and comes at the same moment.
+subtest 'what the log says of a crowd' => sub {
+    my @crowd = HyperDerp::Raw::logins($hd, 30);
+    my @c = map { HyperDerp::Raw->start($hd, $_) } @crowd;
+    $_->closed for @c;
+    my $of = sub ($what) {
+        my $log = $hd->log_text;
+        return scalar grep { my $key = substr $_->{key}, 0, 8; $log =~ /$what: key=$key / } @crowd;
+    };
+    HyperDerp::Test::wait_for(sub { $of->('closed') == 30 });
+    is $of->('login refused'), 30, 'each login that is refused has a line';
+    is $of->('closed'), 30, '... and each connection';
+};
+
 subtest 'the list changes' => sub {
     list "nodekey:$alice->{key} alice's laptop", $bob->{key};
     ok ctl($hd, qw(policy reread))->{ok}, 'read again';
@@ -264,7 +278,7 @@ subtest 'tenants' => sub {
 
     ok reload("  rules:\n" . $office =~ s/Office.1/home/r . $home)->{ok}, 'the rules move alice';
     ok $_->closed, '... who is closed, and comes back' for $a, $b, $common;
-    ok $hd->log_like(qr/ closed: key=@{[substr $alice->{key}, 0, 8]} .* tenant=Office\.1 why=.* name=alice's laptop$/m),
+    ok $hd->log_like(qr/ closed: key=@{[substr $alice->{key}, 0, 8]} .* tenant=Office\.1 why=.* name="alice's laptop"$/m),
         '... with name and tenant in the log';
     ok $c->ping, '... and carol stays';
     $a = admitted($alice);
