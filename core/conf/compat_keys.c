@@ -12,6 +12,8 @@
 #define LINKS "relays of HD are not linked in this version"
 #define DIRECT "HD's packets always go through the relay"
 #define LOG "`log` has every login and every end, and `hdctl events` shows them"
+#define NONE "there is no audit log"
+#define ROTATED "logrotate(8) turns `audit.file`, as it does the log"
 #define FLEET "there are no fleets in this version"
 
 const struct hd_old_key hd_old_keys[] = {
@@ -55,9 +57,10 @@ const struct hd_old_key hd_old_keys[] = {
 	{ .key = "hd.peer_policy_path",
 	  .refused = "write `policy.rules` instead" },
 	{ .key = "hd.fleet_policy_path", .refused = FLEET },
-	{ .key = "hd.audit_log_path", .ignored = LOG },
-	{ .key = "hd.audit_log_max_bytes", .ignored = LOG },
-	{ .key = "hd.audit_log_keep", .ignored = LOG },
+	{ .key = "hd.audit_log_path", .value = "", .ignored = NONE },
+	{ .key = "hd.audit_log_path", .to = "audit.file" },
+	{ .key = "hd.audit_log_max_bytes", .ignored = ROTATED },
+	{ .key = "hd.audit_log_keep", .ignored = ROTATED },
 	{ .key = "hd.enrollment.max_peers",
 	  .refused = "give a tenant `limits: {connections: N}` in "
 		     "`policy.tenants`" },

@@ -4,6 +4,7 @@
 #include <hyper-derp/worker.h>
 #include <stdio.h>
 #include <string.h>
+#include "core/base/audit.h"
 #include "core/base/metric_table.h"
 #include "core/loop/worker.h"
 #include "core/module/metric_family.h"
@@ -153,12 +154,27 @@ static void read_families(const struct reader *r, const struct hd_module *mod)
 		hd_family_read(r->only, f, r->fn, r->arg);
 }
 
+static void read_audit(const struct reader *r)
+{
+	const struct hd_sample sample = {
+		.module = "core",
+		.name = "hyper_derp_audit_lost_total",
+		.help = "Lines that are missing in the audit log",
+		.kind = HD_METRIC_COUNTER,
+		.value = (int64_t)hd_audit_lost(),
+	};
+
+	r->fn(r->arg, &sample);
+}
+
 void hd_metrics_read(struct hd_worker *w, hd_sample_fn *fn, void *arg)
 {
 	const struct reader r = { .only = w, .fn = fn, .arg = arg };
 	bool in_worker = hd_worker_self() != NULL;
 
 	read_table(&r, NULL, hd_core_metrics);
+	if (w == NULL) /* no worker's */
+		read_audit(&r);
 	if (!in_worker)
 		hd_modules_hold();
 	for (unsigned i = 0; i < HD_MODULES_MAX; i++) {

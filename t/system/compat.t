@@ -19,6 +19,7 @@ sub daemon ($name, %o) {
     $yaml =~ s{^tls_key: \S+$}{tls_key: $hd->{key}}m   if $hd->{crt};
     $yaml =~ s{stun_port: 3478}{stun_port: $hd->{stun}}
         or $yaml .= qq(stun: {listen: "127.0.0.1:$hd->{stun}"}\n);
+    $yaml =~ s{/var/log/hyper-derp}{$hd->{dir}};
     my $metrics = HyperDerp::Test::free_port();
     $yaml =~ s{^  port: 9090$}{  port: $metrics}m;
     $hd->{yaml} = $yaml;
@@ -64,6 +65,7 @@ subtest 'full.yaml: every section' => sub {
         is @lines, 1, "one warning for $key, with its line";
     }
     unlike $log, qr/6b1f0e7c/, 'the relay key is not in the log';
+    ok -e "$hd->{dir}/audit.log", 'hd.audit_log_path is audit.file';
     $hd->finish;
 };
 
