@@ -84,6 +84,11 @@ subtest 'libhd' => sub {
     my $before = metric($hd, 'packets_received_total');
     ok arrives($a, $b, 'hello'), 'packets pass';
     cmp_ok metric($hd, 'packets_received_total'), '>', $before, '... by UDP';
+    if (-e "$HyperDerp::Test::build/modules.d/hd.so") {
+        $hd->ctl(qw(module reload hd));
+        ok arrives($a, $b, 'reloaded'), 'after a reload packets pass';
+        ok by($hd, 'udp', 2), '... by UDP';
+    }
     $_->end for $a, $b;
     my $c = HyperDerp::Say->new($dir, 'b', '--allow', '--no-udp', @relay);
     $c->says(qr/^state open/);
