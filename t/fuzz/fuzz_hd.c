@@ -8,6 +8,7 @@
  * has 1 byte how it is sealed and where it comes from, and 1 byte length. */
 #include "modules/hd/bech32.h"
 #include "modules/hd/hd.h"
+#include "t/fuzz/feed.h"
 #include "t/unit/fake_core.h"
 #include "modules/hd/path.h"
 #include <hyper-derp/relay.h>
@@ -161,7 +162,7 @@ static uint8_t *enroll_put(uint8_t *p, uint32_t rest_bytes)
 	return p + sizeof(identity) + HDP_SIGNATURE_BYTES;
 }
 
-static struct hd_stream *connect_at(enum where where)
+static struct hd_stream *connect_at(int where)
 {
 	uint8_t frame[HDP_HEADER_BYTES + HDP_ENROLL_MIN_BYTES];
 	struct hd_stream *s = fake_stream_new(&hdp_proto);
@@ -178,50 +179,6 @@ static struct hd_stream *connect_at(enum where where)
 
 /* ---- the bytes ---- */
 
-static void feed_split(struct hd_stream *s, unsigned seed, const uint8_t *p,
-		       size_t n)
-{
-	for (size_t at = 0; at < n && !s->closing && !s->logging_in;) {
-		size_t piece;
-
-		seed = seed * 1103515245 + 12345;
-		piece = HD_MIN(n - at, 1 + (size_t)(seed >> 16 & 63));
-		fake_feed(s, p + at, piece);
-		at += piece;
-	}
-}
-
-static void compare(const struct hd_stream *whole, unsigned whole_sent,
-		    const struct hd_stream *split, unsigned split_sent)
-{
-	hd_assert(whole->closing == split->closing);
-	hd_assert(whole->logging_in == split->logging_in);
-	hd_assert(whole_sent == split_sent);
-	hd_assert(whole->out.n == split->out.n);
-	hd_assert(whole->out.n == 0 ||
-		  memcmp(whole->out.v, split->out.v, split->out.n) == 0);
-}
-
-static void feed_both(enum where where, unsigned seed, const uint8_t *p,
-		      size_t n)
-{
-	struct hd_stream *whole = connect_at(where), *split;
-	unsigned whole_sent, split_sent;
-
-	fake.n_sent = 0;
-	fake_feed(whole, p, n);
-	whole_sent = fake.n_sent;
-	split = connect_at(where);
-	fake.n_sent = 0;
-	feed_split(split, seed, p, n);
-	split_sent = fake.n_sent;
-	compare(whole, whole_sent, split, split_sent);
-	fake_close(whole, HD_CLOSE_PEER);
-	fake_close(split, HD_CLOSE_PEER);
-	fake_stream_free(&whole);
-	fake_stream_free(&split);
-}
-
 static void feed_enroll(unsigned seed, const uint8_t *p, size_t n)
 {
 	uint8_t frame[HDP_HEADER_BYTES + HDP_ENROLL_MAX_BYTES];
@@ -230,7 +187,8 @@ static void feed_enroll(unsigned seed, const uint8_t *p, size_t n)
 	if (n > HDP_ENROLL_MAX_BYTES - HDP_HELLO_BYTES)
 		return;
 	memcpy(to, p, n);
-	feed_both(IN_ENROLL, seed, frame, (size_t)(to - frame) + n);
+	feed_both(connect_at, IN_ENROLL, seed, frame,
+		  (size_t)(to - frame) + n);
 }
 
 /* ---- datagrams ---- */
@@ -345,6 +303,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	else if (where == IN_ENROLL)
 		feed_enroll(p[1], p + 2, n - 2);
 	else
-		feed_both(where, p[1], p + 2, n - 2);
+		feed_both(connect_at, (int)where, p[1], p + 2, n - 2);
 	return 0;
 }
