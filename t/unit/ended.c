@@ -20,7 +20,8 @@
 static unsigned n_info, n_debug;
 static char last[512];
 
-void __wrap_hd_log_write(enum hd_log_level level, const char *fmt, ...);
+void __wrap_hd_log_write(enum hd_log_level level, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
 bool __wrap_hd_log_on(enum hd_log_level level);
 void __wrap_hd_trace_stream(const struct hd_stream *s, enum hd_trace_kind kind,
 			    const char *why);
