@@ -19,7 +19,7 @@ int hd_commands_add_core(const struct hd_daemon_ops *ops, struct hd_error *err)
 		hd_cmd_config, hd_cmd_control, hd_cmd_daemon,  hd_cmd_derpmap,
 		hd_cmd_events, hd_cmd_live,    hd_cmd_metrics, hd_cmd_module,
 		hd_cmd_pairs,  hd_cmd_peers,   hd_cmd_status,  hd_cmd_trace,
-		hd_cmd_upgrade,
+		hd_cmd_try,    hd_cmd_upgrade,
 	};
 
 	hd_daemon_ops = ops;

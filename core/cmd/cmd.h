@@ -7,6 +7,7 @@
  *   cmd_derpmap.c  for maps of relays       cmd_status.c   the relay on a page
  *   cmd_events.c   events                   cmd_trace.c    what happened lately
  *   cmd_live.c     modules come and go      cmd_metrics.c  metrics
+ *   cmd_try.c      a configuration on trial
  * Main thread, but for the each() of a command, which runs in workers. */
 #pragma once
 #include <hyper-derp/control.h>
@@ -28,6 +29,11 @@ struct hd_upgrade_report {
 		unsigned n;
 		bool peers; /* that have logged in */
 	} v[HD_UPGRADE_REASONS_MAX];
+};
+
+struct hd_trial_about { /* core/daemon/trial.h; valid until the next turn */
+	const char *by, *comment;
+	uint64_t left_ms;
 };
 
 struct hd_upgrade_asked {
@@ -57,6 +63,15 @@ struct hd_daemon_ops {
 	 */
 	int (*check_reload)(struct hd_error *err);
 	int (*reload)(struct hd_error *err);
+	/* try_dry - what texts in place of files would be; all is checked that
+	 * a reload checks, but which keys differ. try_begin, try_end: trial.h.
+	 * trial - returns whether one is under way. */
+	int (*try_dry)(const char *text, struct hd_conf **ret_conf,
+		       struct hd_error *err);
+	int (*try_begin)(const char *text, uint64_t for_ms,
+			 struct hd_error *err);
+	int (*try_end)(struct hd_error *err);
+	bool (*trial)(struct hd_trial_about *ret);
 	/* drain - as USR2 does; peers are closed after wait_ms, HD_DRAIN_TIME:
 	 * as configured. One that is under way gets the time, or the exit, that
 	 * is asked for. undrain - at any moment before the process ends.
@@ -82,4 +97,4 @@ void hd_cmd_put_only(struct hd_call *c, const struct hd_listener *l);
 extern const struct hd_command hd_cmd_config[], hd_cmd_control[],
 	hd_cmd_daemon[], hd_cmd_derpmap[], hd_cmd_events[], hd_cmd_live[],
 	hd_cmd_metrics[], hd_cmd_module[], hd_cmd_pairs[], hd_cmd_peers[],
-	hd_cmd_status[], hd_cmd_trace[], hd_cmd_upgrade[];
+	hd_cmd_status[], hd_cmd_trace[], hd_cmd_try[], hd_cmd_upgrade[];

@@ -198,6 +198,7 @@ static int list_of_one(struct hd_conf_private *priv, const char *key)
 static int build(struct hd_conf *conf, const struct hd_conf_cli *cli,
 		 struct hd_error *err)
 {
+	const struct hd_instead instead = { cli->instead, cli->n_instead };
 	struct hd_conf_private *priv = conf->priv;
 	int r = hd_compat_flags(priv, cli, err);
 
@@ -211,7 +212,8 @@ static int build(struct hd_conf *conf, const struct hd_conf_cli *cli,
 	/* now that load_module is there: what is enabled comes on top */
 	if (r == 0 && priv->includes_default != NULL)
 		r = hd_merge_default_include(
-			&priv->arena, priv->includes_default, priv->root, err);
+			&priv->arena, &instead, priv->includes_default,
+			priv->root, err);
 	if (r == 0 && cli->dev)
 		r = dev_defaults(priv, err);
 	if (r == 0)
@@ -264,6 +266,7 @@ void hd_conf_free(struct hd_conf **conf_ptr)
 static int read_files(struct hd_conf *conf, const struct hd_conf_cli *cli,
 		      struct hd_error *err)
 {
+	const struct hd_instead instead = { cli->instead, cli->n_instead };
 	struct hd_conf_private *priv = conf->priv;
 	const char *path = cli->config_path;
 	bool includes = false;
@@ -280,7 +283,8 @@ static int read_files(struct hd_conf *conf, const struct hd_conf_cli *cli,
 	path = hd_arena_text(&priv->arena, path, strlen(path));
 	if (path == NULL)
 		return hd_error_set(err, -ENOMEM, "out of memory");
-	int r = hd_merge_file(&priv->arena, path, priv->root, &includes, err);
+	int r = hd_merge_file(&priv->arena, &instead, path, priv->root,
+			      &includes, err);
 	conf->path = path;
 	priv->includes_default = includes ? NULL : path;
 	return r;

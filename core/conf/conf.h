@@ -114,6 +114,15 @@ struct hd_old_arg { /* a flag of the predecessor: core/conf/compat_flags.h */
 typedef bool hd_is_module_fn(const char *name,
 			     const struct hd_list *module_path);
 
+/* A text that is read where a file would be: one that is looked at before it
+ * becomes the file. */
+struct hd_conf_instead {
+	const char *path; /* of the file, without links */
+	const char *text;
+	size_t len;
+};
+enum { HD_CONF_INSTEAD_MAX = 16 };
+
 struct hd_conf_cli { /* flags, which override the file; NULL or -1: not given */
 	const char *config_path; /* NULL with dev: an embedded default */
 	bool dev;
@@ -126,6 +135,8 @@ struct hd_conf_cli { /* flags, which override the file; NULL or -1: not given */
 	const char *event_backend;
 	struct hd_old_arg old[HD_OLD_ARGS_MAX];
 	unsigned n_old;
+	const struct hd_conf_instead *instead; /* borrowed; n_instead of them */
+	size_t n_instead;
 	hd_is_module_fn *is_module; /* NULL: load_module has all there are */
 };
 
@@ -212,9 +223,15 @@ int hd_conf_user(const struct hd_conf *conf, uid_t *ret_uid, gid_t *ret_gid,
  * missing and anything else unknown is an error. */
 int hd_conf_finish(struct hd_conf *conf, struct hd_error *err);
 
-/* hd_conf_live_only - whether changing from old to new needs no restart.
+/* hd_conf_fixed - fn for each option that differs and needs a restart.
+ * @section  NULL: at the top
+ * hd_conf_live_only - whether changing from old to new needs no restart.
  * load_module may: it is what the next start loads.
  * Returns 0, or -EBUSY with the first key (file:line) that is not live. */
+typedef void hd_conf_fixed_fn(void *arg, const char *section, const char *name);
+void hd_conf_fixed(const struct hd_conf *old_conf,
+		   const struct hd_conf *new_conf, hd_conf_fixed_fn *fn,
+		   void *arg);
 int hd_conf_live_only(const struct hd_conf *old_conf,
 		      const struct hd_conf *new_conf, struct hd_error *err);
 

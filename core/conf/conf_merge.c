@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* core/conf/conf_merge.c - files, the files they include, and how they add
  * up. */
+#include "core/conf/conf.h"
 #include "core/conf/conf_node.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <glob.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +17,7 @@
 
 struct merge {
 	struct hd_arena *arena;
+	const struct hd_instead *instead;
 	struct hd_node *root;
 	unsigned files;
 	bool includes; /* the first file says what */
@@ -129,12 +132,27 @@ static void free_text(char **text)
 	free(*text);
 }
 
+/* What stands in for a file; NULL: it is read itself. */
+static const struct hd_conf_instead *instead_of(const struct merge *m,
+						const char *path)
+{
+	char real[PATH_MAX];
+
+	if (m->instead->n == 0 || realpath(path, real) == NULL)
+		return NULL;
+	for (size_t i = 0; i < m->instead->n; i++)
+		if (strcmp(m->instead->v[i].path, real) == 0)
+			return &m->instead->v[i];
+	return NULL;
+}
+
 /* What the file holds, as a tree of its own. */
 static int read_file(struct merge *m, struct chain *file,
 		     struct hd_node **ret_top)
 {
 	HD_AUTO(free_text) char *buf = malloc(HD_CONF_FILE_MAX_BYTES + 1);
 	struct stat st = { 0 };
+	const struct hd_conf_instead *other = instead_of(m, file->path);
 	ssize_t len = -ENOMEM;
 	int fd = buf == NULL ? -ENOMEM : open_regular(file->path, &st);
 
@@ -150,6 +168,9 @@ static int read_file(struct merge *m, struct chain *file,
 				    file->path, strerror((int)-len));
 	file->dev = st.st_dev;
 	file->ino = st.st_ino;
+	if (other != NULL)
+		return hd_yaml_parse(m->arena, other->text, other->len,
+				     file->path, ret_top, m->err);
 	return hd_yaml_parse(m->arena, buf, (size_t)len, file->path, ret_top,
 			     m->err);
 }
@@ -269,11 +290,14 @@ static int merge_one(struct merge *m, struct chain *file,
 	return r < 0 ? r : merge_includes(m, file, include);
 }
 
-int hd_merge_file(struct hd_arena *arena, const char *path,
-		  struct hd_node *root, bool *ret_includes,
+int hd_merge_file(struct hd_arena *arena, const struct hd_instead *instead,
+		  const char *path, struct hd_node *root, bool *ret_includes,
 		  struct hd_error *err)
 {
-	struct merge m = { .arena = arena, .root = root, .err = err };
+	struct merge m = { .arena = arena,
+			   .instead = instead,
+			   .root = root,
+			   .err = err };
 	struct chain file = { .path = path };
 	int r = merge_one(&m, &file, NULL);
 
@@ -299,13 +323,17 @@ static bool is_trusted(const char *path, const char *pattern)
 }
 
 /* hdctl and packages enable modules there. */
-int hd_merge_default_include(struct hd_arena *arena, const char *path,
+int hd_merge_default_include(struct hd_arena *arena,
+			     const struct hd_instead *instead, const char *path,
 			     struct hd_node *root, struct hd_error *err)
 {
 	const struct hd_node at = { .type = HD_NODE_SCALAR,
 				    .text = HD_DEFAULT_INCLUDE,
 				    .file = path };
-	struct merge m = { .arena = arena, .root = root, .err = err };
+	struct merge m = { .arena = arena,
+			   .instead = instead,
+			   .root = root,
+			   .err = err };
 	const struct chain file = { .path = path };
 	const char *pattern = pattern_of(&m, path, at.text);
 	int r = pattern == NULL ? -ENOMEM : 0;

@@ -84,16 +84,23 @@ int hd_yaml_parse(struct hd_arena *arena, const char *text, size_t len,
 		  const char *name, struct hd_node **ret_root,
 		  struct hd_error *err);
 
+struct hd_conf_instead;
+struct hd_instead { /* texts that are read where files would be */
+	const struct hd_conf_instead *v;
+	size_t n;
+};
+
 /* hd_merge_file - read a file and what it includes into root, which may be
  * empty. Lists are appended; any other key set twice is an error.
  * @ret_includes  whether it says what it includes
  * hd_merge_default_include - what a file at @path includes that does not say.
  * hd_merge_defaults - add from `from` what is not set in root. */
 #define HD_DEFAULT_INCLUDE "modules-enabled/*.yaml"
-int hd_merge_file(struct hd_arena *arena, const char *path,
-		  struct hd_node *root, bool *ret_includes,
+int hd_merge_file(struct hd_arena *arena, const struct hd_instead *instead,
+		  const char *path, struct hd_node *root, bool *ret_includes,
 		  struct hd_error *err);
-int hd_merge_default_include(struct hd_arena *arena, const char *path,
+int hd_merge_default_include(struct hd_arena *arena,
+			     const struct hd_instead *instead, const char *path,
 			     struct hd_node *root, struct hd_error *err);
 void hd_merge_defaults(struct hd_node *root, struct hd_node *from);
 

@@ -162,6 +162,7 @@ static int fail_live(const struct hd_conf *conf, const struct hd_conf *other,
 	return -EBUSY;
 }
 
+/* The next of a table, from o on; NULL: no more. */
 static const struct hd_option *table_change(const struct hd_option *o,
 					    const void *a, const void *b)
 {
@@ -181,37 +182,57 @@ static const char *key_of(const struct hd_option *o, const struct hd_conf *conf)
 }
 
 /* Sections that both have with the same table. */
-static int live_sections(const struct hd_conf *old_conf,
-			 const struct hd_conf *new_conf, struct hd_error *err)
+static void fixed_sections(const struct hd_conf *old_conf,
+			   const struct hd_conf *new_conf,
+			   hd_conf_fixed_fn *fn, void *arg)
 {
 	const struct hd_conf_section *a, *b;
 
 	for (a = old_conf->priv->sections; a != NULL; a = a->next)
 		for (b = new_conf->priv->sections; b != NULL; b = b->next) {
-			const struct hd_option *o;
+			const struct hd_option *o = a->table;
 
 			if (a->table != b->table || a->table == NULL ||
 			    strcmp(a->name, b->name) != 0)
 				continue;
-			o = table_change(a->table, a->data, b->data);
-			if (o != NULL)
-				return fail_live(new_conf, old_conf, a->name,
-						 o->name, err);
+			while ((o = table_change(o, a->data, b->data)) != NULL)
+				fn(arg, a->name, o++->name);
 		}
-	return 0;
+}
+
+void hd_conf_fixed(const struct hd_conf *old_conf,
+		   const struct hd_conf *new_conf, hd_conf_fixed_fn *fn,
+		   void *arg)
+{
+	for (const struct hd_core_section *s = hd_core_sections;
+	     s->table != NULL; s++) {
+		const struct hd_option *o = s->table;
+
+		while ((o = table_change(o, old_conf, new_conf)) != NULL)
+			fn(arg, s->name, key_of(o++, new_conf));
+	}
+	fixed_sections(old_conf, new_conf, fn, arg);
+}
+
+struct first {
+	const char *section, *name; /* name NULL: none */
+};
+
+static void note_first(void *arg, const char *section, const char *name)
+{
+	struct first *f = arg;
+
+	if (f->name == NULL)
+		*f = (struct first){ section, name };
 }
 
 int hd_conf_live_only(const struct hd_conf *old_conf,
 		      const struct hd_conf *new_conf, struct hd_error *err)
 {
-	for (const struct hd_core_section *s = hd_core_sections;
-	     s->table != NULL; s++) {
-		const struct hd_option *o =
-			table_change(s->table, old_conf, new_conf);
+	struct first f = { .name = NULL };
 
-		if (o != NULL)
-			return fail_live(new_conf, old_conf, s->name,
-					 key_of(o, new_conf), err);
-	}
-	return live_sections(old_conf, new_conf, err);
+	hd_conf_fixed(old_conf, new_conf, note_first, &f);
+	return f.name == NULL ? 0
+			      : fail_live(new_conf, old_conf, f.section, f.name,
+					  err);
 }

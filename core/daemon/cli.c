@@ -99,6 +99,11 @@ static int on_example(struct hd_cli *c, const char *arg)
 	return 0;
 }
 
+static int on_with(struct hd_cli *c, const char *arg)
+{
+	return hd_cli_with(&c->conf, arg);
+}
+
 #define ACTION(fn, what)                                                       \
 	static int fn(struct hd_cli *c, const char *arg)                       \
 	{                                                                      \
@@ -119,6 +124,10 @@ static const struct flag {
 	{ "config", "FILE",
 	  "read FILE instead of " HD_SYSCONF_DIR "/hyper-derp/hyper-derp.yaml",
 	  on_config, 'c' },
+	{ "with", "FILE=OTHER",
+	  "with -t and -T: read OTHER where FILE would be read, to see what "
+	  "would become of it; up to 16 times, 1 MiB each",
+	  on_with, 0 },
 	{ "dev", NULL,
 	  "try it out: loopback, a self-signed certificate, state under "
 	  "~/.local/state; no root and no file needed",
@@ -289,6 +298,10 @@ int hd_cli_parse(int argc, char **argv, struct hd_cli *ret,
 				    "%s: hyper-derp takes options only; see "
 				    "--help",
 				    argv[optind]);
+	if (ret->conf.n_instead > 0 && ret->action != HD_CHECK &&
+	    ret->action != HD_PRINT)
+		return hd_error_set(err, -EINVAL,
+				    "--with goes with -t and -T only");
 	/* the example is wanted before there is a file */
 	if (ret->action == HD_EXAMPLE && ret->conf.config_path == NULL)
 		ret->conf.dev = ret->conf.example = true;

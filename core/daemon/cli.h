@@ -37,6 +37,9 @@ struct hd_cli {
 int hd_cli_parse(int argc, char **argv, struct hd_cli *ret,
 		 struct hd_error *err);
 void hd_cli_help(FILE *out);
+/* hd_cli_with - FILE=OTHER: OTHER's text, as it is now, is read where FILE
+ * would be. Returns 0; -EINVAL one of them cannot be read, or too many. */
+int hd_cli_with(struct hd_conf_cli *conf, const char *arg);
 
 /* hd_cli_main - all of the program; returns its exit code. */
 int hd_cli_main(int argc, char **argv);

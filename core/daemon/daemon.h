@@ -4,6 +4,7 @@
  *   daemon_start.c   from a configuration to serving workers, and back
  *   daemon_life.c    signals, drain, stop; what commands ask
  *   daemon_reload.c  another configuration
+ *   trial.c          one that is taken back by itself: trial.h
  *   daemon_tls.c     the certificates that are served
  *   daemon_user.c    limits and privileges
  *   daemon_check.c   -t: what can be known before, as the user that will run
@@ -53,6 +54,9 @@ struct hd_serve_args hd_daemon_serve_args(const struct hd_daemon *d);
 void hd_daemon_stop(struct hd_daemon *d);
 /* hd_daemon_check_reload - whether hd_daemon_reload() would succeed. */
 int hd_daemon_check_reload(const struct hd_daemon *d, struct hd_error *err);
+/* hd_daemon_look - the same for another one, whichever keys differ. */
+int hd_daemon_look(const struct hd_daemon *d, struct hd_conf *conf,
+		   struct hd_error *err);
 /* hd_daemon_reload - all of the new configuration or none of it. */
 int hd_daemon_reload(struct hd_daemon *d, struct hd_error *err);
 

@@ -13,8 +13,7 @@
  * peers have read when, and are closed then, staggered. DRAINED: up, and
  * refusing logins. QUIT is what a stop of the service sends: the machine may be
  * going down, so its drain is brief, whatever drain_time says. TERM is what a
- * restart sends: peers are told to come back and closed at once, since any wait
- * would be an outage. */
+ * restart sends: peers come back at once, since any wait would be an outage. */
 #include "core/daemon/daemon.h"
 #include <errno.h>
 #include <hyper-derp/control.h>
@@ -31,6 +30,7 @@
 #include "core/base/notify.h"
 #include "core/cmd/cmd.h"
 #include "core/daemon/serve.h"
+#include "core/daemon/trial.h"
 #include "core/daemon/upgrade.h"
 #include "core/loop/mainloop.h"
 #include "core/module/hook.h"
@@ -249,6 +249,7 @@ static void look_whether_gone(struct life *l)
 
 static void on_time(struct life *l)
 {
+	hd_trial_tick();
 	if (l->state == WARNING && hd_clock_ms() >= l->until_ms)
 		begin_closing(l);
 	else if (l->state == CLOSING)
@@ -271,7 +272,7 @@ void hd_daemon_live(void)
 	l->state = SERVING;
 	l->since_ms = hd_clock_ms();
 	while (l->state != STOP) {
-		hd_main_turn(timeout_ms(l));
+		hd_main_turn(hd_trial_wait_ms(timeout_ms(l)));
 		on_time(l);
 	}
 	hd_main_unwatch(fd);
@@ -305,11 +306,6 @@ static const char *ask_state(void)
 static uint64_t ask_uptime_ms(void)
 {
 	return hd_clock_ms() - life.since_ms;
-}
-
-static int ask_load_conf(struct hd_conf **ret_conf, struct hd_error *err)
-{
-	return hd_conf_load(&life.d->cli->conf, ret_conf, err);
 }
 
 static int ask_check_reload(struct hd_error *err)
@@ -385,9 +381,13 @@ const struct hd_daemon_ops *hd_daemon_asked(struct hd_daemon *d)
 		.listeners = ask_listeners,
 		.state = ask_state,
 		.uptime_ms = ask_uptime_ms,
-		.load_conf = ask_load_conf,
+		.load_conf = hd_trial_files,
 		.check_reload = ask_check_reload,
 		.reload = ask_reload,
+		.try_dry = hd_trial_dry,
+		.try_begin = hd_trial_begin,
+		.try_end = hd_trial_end,
+		.trial = hd_trial_about,
 		.drain = ask_drain,
 		.undrain = ask_undrain,
 		.closes_in_ms = ask_closes_in_ms,
@@ -395,5 +395,6 @@ const struct hd_daemon_ops *hd_daemon_asked(struct hd_daemon *d)
 	};
 
 	life.d = d;
+	hd_trial_use(d, ask_reload);
 	return &ops;
 }

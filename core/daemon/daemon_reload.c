@@ -5,6 +5,7 @@
 #include "core/base/log.h"
 #include "core/daemon/daemon.h"
 #include "core/daemon/serve.h"
+#include "core/daemon/trial.h"
 #include "core/module/module.h"
 #include "core/module/module_listed.h"
 #include "core/tls/tls_about.h"
@@ -23,15 +24,17 @@ static void log_unlike(void *unused, const char *name, bool listed)
 			      name);
 }
 
-/* Both configurations are good; which keys may differ? */
+/* Both configurations are good; which keys may differ?
+ * @live  those that a reload applies */
 static int check_conf(const struct hd_daemon *d, struct hd_conf *conf,
-		      struct hd_tls_store **ret_tls, struct hd_error *err)
+		      bool live, struct hd_tls_store **ret_tls,
+		      struct hd_error *err)
 {
 	int r = hd_daemon_own_certificate(conf, err);
 
 	if (r == 0)
 		r = hd_modules_check(conf, err);
-	if (r == 0)
+	if (r == 0 && live)
 		r = hd_conf_live_only(d->conf, conf, err);
 	if (r == 0)
 		r = hd_listens_check(err);
@@ -44,19 +47,27 @@ int hd_daemon_check_reload(const struct hd_daemon *d, struct hd_error *err)
 {
 	HD_AUTO(hd_conf_free) struct hd_conf *conf = NULL;
 	HD_AUTO(hd_tls_store_put) struct hd_tls_store *tls = NULL;
-	int r = hd_conf_load(&d->cli->conf, &conf, err);
+	int r = hd_trial_load(&d->cli->conf, &conf, err);
 
-	return r == 0 ? check_conf(d, conf, &tls, err) : r;
+	return r == 0 ? check_conf(d, conf, true, &tls, err) : r;
+}
+
+int hd_daemon_look(const struct hd_daemon *d, struct hd_conf *conf,
+		   struct hd_error *err)
+{
+	HD_AUTO(hd_tls_store_put) struct hd_tls_store *tls = NULL;
+
+	return check_conf(d, conf, false, &tls, err);
 }
 
 int hd_daemon_reload(struct hd_daemon *d, struct hd_error *err)
 {
 	HD_AUTO(hd_conf_free) struct hd_conf *conf = NULL;
 	struct hd_tls_store *tls = NULL;
-	int r = hd_conf_load(&d->cli->conf, &conf, err);
+	int r = hd_trial_load(&d->cli->conf, &conf, err);
 
 	if (r == 0)
-		r = check_conf(d, conf, &tls, err);
+		r = check_conf(d, conf, true, &tls, err);
 	if (r < 0)
 		return r;
 	hd_serve_reload(conf, tls);
@@ -70,5 +81,6 @@ int hd_daemon_reload(struct hd_daemon *d, struct hd_error *err)
 	d->tls = tls;
 	d->conf = hd_steal(&conf);
 	d->reloads++;
+	hd_trial_reloaded();
 	return 0;
 }

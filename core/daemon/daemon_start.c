@@ -23,6 +23,7 @@
 #include "core/daemon/daemon.h"
 #include "core/daemon/daemon_files.h"
 #include "core/daemon/serve.h"
+#include "core/daemon/trial.h"
 #include "core/daemon/upgrade.h"
 #include "core/fetch/fetch.h"
 #include "core/loop/task.h"
@@ -126,6 +127,7 @@ int hd_daemon_start(struct hd_daemon *d)
 			(enum hd_log_format)d->conf->log_format,
 			(enum hd_log_level)d->conf->log_level, &err) < 0)
 		return hd_daemon_failed(d, HD_EXIT_FAILED, &err);
+	hd_trial_resume(&d->cli->conf, &d->conf);
 	hd_log_notice("starting: version=%s commit=%s pid=%d", hd_version,
 		      hd_commit, (int)getpid());
 	hd_process_protect(d->conf->core_dumps);
@@ -154,8 +156,10 @@ int hd_daemon_start(struct hd_daemon *d)
 		take_over(d);
 	else if (r == 0)
 		r = hd_control_start(&err);
-	if (r < 0)
+	if (r < 0) {
+		hd_trial_failed();
 		return hd_daemon_failed(d, hd_daemon_exit_code(r), &err);
+	}
 	hd_live_begin(hd_daemon_renew_tls, d);
 	hd_daemon_watch_tls(d);
 	log_listeners(d);
