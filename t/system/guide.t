@@ -38,7 +38,7 @@ echo 'acme: {directory: "https://localhost:14000/dir"}' >/etc/hyper-derp/conf.d/
 END
 );
 
-for my $page (qw(guides/operations guides/troubleshooting
+for my $page (qw(guides/operations guides/configure guides/troubleshooting
     start/derper start/headscale start/ip-only start/tailcat start/tailscale)) {
     my @blocks = HyperDerp::Guide::blocks("$HyperDerp::Test::srcdir/doc/$page.md");
     is_deeply [map { "line $_->{line}" } grep { $_->{kind} eq 'unmarked' } @blocks], [],

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "tools/hdctl/complete.h"
+#include "tools/hdctl/configure/configure.h"
 #include "tools/hdctl/completion.h"
 
 struct completing {
@@ -143,6 +144,11 @@ static void offer_options(struct completing *c, const struct local *l)
 		offer(c, p, strcspn(p, " ]|"), l->words);
 }
 
+static void offer_word(void *arg, const char *word, const char *help)
+{
+	offer(arg, word, strlen(word), help);
+}
+
 void complete_each(struct hdctl *h, const char *const *words, size_t n,
 		   const char *prefix, complete_fn *found, void *arg)
 {
@@ -151,6 +157,10 @@ void complete_each(struct hdctl *h, const char *const *words, size_t n,
 	size_t i;
 
 	(void)hdctl_commands(h); /* without a relay ours are offered */
+	if (n > 0 && strcmp(words[0], "configure") == 0) {
+		configure_complete(h, words + 1, n - 1, offer_word, &c);
+		return;
+	}
 	json_array_foreach(h->commands, i, entry)
 	{
 		const char *name = text_of(entry, "words");

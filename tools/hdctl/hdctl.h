@@ -15,6 +15,10 @@ struct hdctl {
 	struct ask ask;
 	json_t *commands; /* the daemon's table; NULL: not asked yet */
 	bool shell;
+	bool in_shell; /* it began without configure */
+	bool configuring; /* the shell's words are those behind configure */
+	const char *configure_file; /* NULL: the relay's, or the usual one */
+	size_t configure_seen; /* changes of the candidate that were told */
 };
 
 /* hdctl_run - one command, ours or the daemon's. Prints; returns an exit

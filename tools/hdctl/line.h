@@ -12,3 +12,8 @@ struct line *line_open(struct hdctl *h);
  * end. */
 const char *line_read(struct line *l);
 void line_close(struct line *l);
+/* line_prompt - what stands before the line. */
+static inline const char *line_prompt(const struct hdctl *h)
+{
+	return h->configuring ? "configure# " : "hdctl> ";
+}

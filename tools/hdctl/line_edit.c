@@ -30,6 +30,14 @@ struct found {
 	char common[128];
 };
 
+static struct line *line_of(EditLine *el)
+{
+	struct line *l = NULL;
+
+	el_get(el, EL_CLIENTDATA, &l);
+	return l;
+}
+
 static void split(EditLine *el, struct before *b)
 {
 	const LineInfo *li = el_line(el);
@@ -40,6 +48,8 @@ static void split(EditLine *el, struct before *b)
 	memcpy(b->text, li->buffer, len);
 	b->text[len] = '\0';
 	b->n = 0;
+	if (line_of(el)->h->configuring)
+		b->words[b->n++] = "configure";
 	for (;;) {
 		p += strspn(p, " ");
 		b->words[b->n++] = p;
@@ -62,14 +72,6 @@ static void on_found(void *arg, const char *word, const char *help)
 	f->common[i] = '\0';
 	if (f->list)
 		printf("  %-18s %s\n", word, help);
-}
-
-static struct line *line_of(EditLine *el)
-{
-	struct line *l = NULL;
-
-	el_get(el, EL_CLIENTDATA, &l);
-	return l;
 }
 
 static void look(EditLine *el, struct before *b, struct found *f)
@@ -119,8 +121,7 @@ static unsigned char on_help(EditLine *el, int ch)
 
 static const char *prompt(EditLine *el)
 {
-	(void)el;
-	return "hdctl> ";
+	return line_prompt(line_of(el)->h);
 }
 
 static void history_open(struct line *l)

@@ -6,19 +6,23 @@
 #include "tools/hdctl/line.h"
 
 struct line {
+	struct hdctl *h;
 	char *text;
 	size_t size;
 };
 
 struct line *line_open(struct hdctl *h)
 {
-	(void)h;
-	return calloc(1, sizeof(struct line));
+	struct line *l = calloc(1, sizeof(*l));
+
+	if (l != NULL)
+		l->h = h;
+	return l;
 }
 
 const char *line_read(struct line *l)
 {
-	fputs("hdctl> ", stdout);
+	fputs(line_prompt(l->h), stdout);
 	fflush(stdout);
 	errno = 0;
 	if (getline(&l->text, &l->size, stdin) >= 0)

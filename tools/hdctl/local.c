@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "tools/hdctl/clean.h"
+#include "tools/hdctl/configure/configure.h"
 #include "tools/hdctl/doctor/doctor.h"
 #include "tools/hdctl/hdctl.h"
 #include "tools/hdctl/interrupt.h"
@@ -21,6 +22,13 @@ const struct local locals[] = {
 	  run_completion, 0 },
 	{ "config check", "FILE", "whether a relay would start with this file",
 	  run_check_file, 1 },
+	{ "configure",
+	  "[-c FILE] [set PATH VALUE | add PATH VALUE | delete PATH [ITEM] | "
+	  "show [PATH] | diff | check | commit [confirmed [TIME]] [comment "
+	  "TEXT] | rollback N | discard | update | history]",
+	  "change the configuration step by step, and commit it at once; "
+	  "alone: a shell for that",
+	  run_configure, 0 },
 	{ "derpmap",
 	  "[--format json|yaml|tailcat] [--host NAME] [--port N] "
 	  "[--output FILE]",

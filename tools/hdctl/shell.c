@@ -15,17 +15,18 @@ static bool is_end(const char *word)
 static bool run_line(struct hdctl *h, const char *line)
 {
 	char *copy = strdup(line), *save = NULL;
-	const char *words[HDCTL_WORDS_MAX];
+	const char *words[HDCTL_WORDS_MAX] = { "configure" };
+	size_t first = h->configuring, n = first;
 	bool goes_on = true;
-	size_t n = 0;
 
 	for (char *w = copy != NULL ? strtok_r(copy, " \t\r\n", &save) : NULL;
 	     w != NULL && n < HDCTL_WORDS_MAX;
 	     w = strtok_r(NULL, " \t\r\n", &save))
 		words[n++] = w;
-	if (n > 0 && is_end(words[0])) {
-		goes_on = false;
-	} else if (n > 0) {
+	if (n > first && is_end(words[first])) {
+		goes_on = h->configuring && h->in_shell;
+		h->configuring = false;
+	} else if (n > first) {
 		interrupt_begin(&h->ask);
 		hdctl_run(h, words, n);
 		interrupt_end();
@@ -40,7 +41,7 @@ int run_shell(struct hdctl *h)
 {
 	struct line *l;
 	const char *text;
-	int r = hdctl_connect(h);
+	int r = h->configuring ? HDCTL_OK : hdctl_connect(h);
 
 	if (r != HDCTL_OK)
 		return r;
@@ -48,8 +49,10 @@ int run_shell(struct hdctl *h)
 	if (l == NULL)
 		return hdctl_fail(HDCTL_REFUSED, "the terminal cannot be used");
 	h->shell = true;
+	h->in_shell = !h->configuring;
 	interrupt_prompt();
-	printf("%s; ? and Tab help, exit ends\n", h->ask.path);
+	printf("%s; ? and Tab help, exit ends\n",
+	       h->configuring ? "the configuration" : h->ask.path);
 	while ((text = line_read(l)) != NULL && run_line(h, text))
 		;
 	line_close(l);
