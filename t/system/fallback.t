@@ -309,6 +309,7 @@ subtest 'no server' => sub {
     curl('www.example.com', '/head');
     is $?, 35, 'before TLS: closed';
     curl('localhost', '/head') for 1 .. 3;
+    $hd->log_like(qr/the web server is not reached: to=127\.0\.0\.1:$http /);
     my @lines = $hd->log_text =~ /^.* the web server is not reached: to=127\.0\.0\.1:$http .*$/mg;
     is @lines, 1, 'one line of the log' or diag @lines;
     like $lines[0], qr/ times=1 error="127\.0\.0\.1:$http: Connection refused"/, '... says why';

@@ -254,6 +254,7 @@ subtest 'of one address' => sub {
     my $before = $refused->();
     ok HyperDerp::Raw->start($hd, $logins[0])->closed, 'one too many is closed' for 1 .. 2;
     is $refused->(), $before + 2, '... and counted';
+    ok $hd->log_like(qr/connection refused: from=/), '... and said';
     my @lines = $hd->log_text =~ /connection refused: from=127.0.0.1:\d+ .*connections=3 limit=max_connections_per_address/g;
     is @lines, 1, '... and once in the log';
     (shift @c)->close;

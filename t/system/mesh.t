@@ -218,7 +218,7 @@ subtest 'silence, and another configuration' => sub {
     is_up $one, 1, 'a link';
     $two->signal('STOP');
     complains $one, qr/it has said nothing for \d+ ms/, 'one that says nothing any more is given up';
-    is link_of($one)->{keys}, 0, '... and who was there';
+    ok HyperDerp::Test::wait_for(sub { link_of($one)->{keys} == 0 }), '... and who was there';
     $two->signal('CONT');
     delete $one->{more};
     members($one, by_plain($two));
@@ -226,7 +226,9 @@ subtest 'silence, and another configuration' => sub {
     is_up $one, 1, '... until it is back';
     goes $alice, $bob, 'hello', '... and packets go there';
 
-    my $ups = sub ($to) { return scalar(() = $one->log_text =~ /link up: member=\S+:$to->{plain} /g) };
+    my $ups = sub ($to, $what = 'up') { return scalar(() = $one->log_text =~ /link $what: member=\S+:$to->{plain} /g) };
+    # the last one is in the log, too
+    HyperDerp::Test::wait_for(sub { $ups->($two) > $ups->($two, 'lost') });
     my $before = $ups->($two);
     members($one, by_plain($two), by_plain($three));
     is $one->ctl('reload'), "ok\n", 'one more member';

@@ -224,6 +224,7 @@ subtest 'label values that come at run time' => sub {
         'other bytes' => 0, 'other begun' => 2, refused => 2);
     is_deeply links($at), \%want, 'two, and the others as one' or diag explain links($at);
     promtool_likes(get($at, '/metrics')->{body}, 'promtool');
+    $relay->log_like(qr/links has 2 series in use/);
     is 0 + (() = $relay->log_text =~ /links has 2 series in use/g), 1, 'said once';
     like JSON::PP::encode_json(ctl($relay, 'metrics')->{data}), qr/link=.{1,4}echo/, 'hdctl metrics has them';
     $live->make('live', build => 2);

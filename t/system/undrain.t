@@ -6,6 +6,7 @@ use v5.36;
 use Test::More;
 use FindBin;
 use lib "$FindBin::Bin/../lib";
+use HyperDerp::Children;
 use HyperDerp::Live;
 use HyperDerp::Raw;
 use HyperDerp::Test;
@@ -13,6 +14,7 @@ use IO::Select;
 use IO::Socket::IP;
 use IO::Socket::UNIX;
 use List::Util qw(max);
+use POSIX ();
 use Time::HiRes qw(time);
 
 use constant STAGGER_S => 10;    # over which clients are closed
@@ -140,19 +142,26 @@ subtest 'a drain that comes with TERM does not take the end back' => sub {
     is $hd->wait_exit(120), 0, 'it ends';
 };
 
+# It may be connected and not have asked yet: drains, until it tells of one.
 subtest 'told over the control socket' => sub {
     my ($hd) = start(0);
-    open my $watch, '-|', "$HyperDerp::Test::build/hdctl --socket ${\$hd->control} --json watch drain 2>&1"
-        or die "hdctl: $!";
-    ok HyperDerp::Test::wait_for(sub { ctl($hd, 'status')->{data}{control_clients} == 2 }), 'one watches';
-    ctl($hd, 'status') for 1 .. 10;    # it is connected, but has it asked yet?
-    ctl($hd, 'drain', '--for', '0s');
-    ok becomes($hd, 'drained'), 'drained';
-    ctl($hd, 'undrain');
+    my $told = "$hd->{dir}/told";
+    my $pid = fork // die "fork: $!";
+    exec 'sh', '-c', 'exec "$0" --socket "$1" --json watch drain >"$2" 2>&1', "$HyperDerp::Test::build/hdctl",
+        $hd->control, $told or POSIX::_exit(127) if $pid == 0;
+    HyperDerp::Children::keep($pid);
+    my $drains = sub {
+        ctl($hd, 'drain', '--for', '0s');
+        becomes($hd, 'drained') or die 'no drain';
+        ctl($hd, 'undrain');
+    };
+    ok HyperDerp::Test::wait_for(sub { $drains->(); HyperDerp::Test::slurp($told) =~ /"serving"/ }), 'one watches';
+    $drains->();
     $hd->finish;
-    my @said = map { /"state": ?"(\w+)"/ ? $1 : () } <$watch>;
-    close $watch;
-    is "@said", 'warning closing drained serving', 'each state is an event';
+    HyperDerp::Children::ended($pid);
+    waitpid $pid, 0;
+    my @said = HyperDerp::Test::slurp($told) =~ /"state": ?"(\w+)"/g;
+    is "@said[-4 .. -1]", 'warning closing drained serving', 'each state is an event';
 };
 
 subtest 'while clients are closed' => sub {

@@ -77,6 +77,7 @@ subtest 'in user space' => sub {
     ok ctl($hd, qw(wg peer add carol), $carol->{public})->{ok}, 'an operator adds carol';
     ok ctl($hd, qw(wg link add alice carol))->{ok}, '... and a link';
     ok $alice->pings('10.9.0.3', 30), '... by which she is reached';
+    ok $hd->log_like(qr/session confirmed: .*carol/), '... and the log has it';
     my ($n, $began) = (confirmed(), time);
     for my $workers (3, 1, 2) {
         my $before = peer('alice');
