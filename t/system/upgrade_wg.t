@@ -50,19 +50,20 @@ sub peer ($name) {
     return $p;
 }
 
-# Echoes all the time; how many of 200 were lost meanwhile.
+# Echoes all the time; how many of 100 were lost meanwhile: no more than a socket
+# holds where the machine stands still.
 sub meanwhile ($code) {
     state $n = 0;
     my $name = 'echoes' . ++$n;
     my $log = $alice->file($name);
-    my $pid = $alice->spawn($name, qw(stdbuf -oL ping -n -i 0.01 -c 200 -W 10 10.9.0.2));
+    my $pid = $alice->spawn($name, qw(stdbuf -oL ping -n -i 0.02 -c 100 -W 10 10.9.0.2));
     ok HyperDerp::Test::wait_for(sub { -e $log && HyperDerp::Test::slurp($log) =~ /icmp_seq=20/ }), 'echoes go';
     $code->();
     my $seen;
     ok HyperDerp::Test::wait_for(sub { ($seen) = HyperDerp::Test::slurp($log) =~ / (\d+) received/; defined $seen }),
         '... all the time';
     $alice->stop($pid);
-    return 200 - ($seen // 0);
+    return 100 - ($seen // 0);
 }
 
 begin("  xdp: off\n");
@@ -87,7 +88,7 @@ subtest 'in user space' => sub {
         is $lost, 0, "$workers workers: no echo is lost";
         ok $alice->pings('10.9.0.3', AT_ONCE), 'who was added is there';
         my $now = peer('alice');
-        cmp_ok $now->{rx_bytes}, '>=', $before->{rx_bytes} + 100 * 100, 'numbers go on';
+        cmp_ok $now->{rx_bytes}, '>=', $before->{rx_bytes} + 50 * 100, 'numbers go on';
         is $now->{endpoint}, $before->{endpoint}, 'she is where she was';
     }
     no_handshake($n, $began);
