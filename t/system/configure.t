@@ -282,8 +282,9 @@ subtest 'killed at each step of a commit' => sub {
         waitpid $pid, 0;
         my $now = text($hd);
         $seen{ $now =~ s/level: warn/level: info/r }++;
-        $hd->ctl(qw(configure commit));
-        is $?, 0, 'killed, and committed again' or diag $hd->ctl(qw(configure diff));
+        # a machine that is slow may have killed it before it had anything to do
+        my $said = $hd->ctl(qw(configure commit));
+        ok $? == 0 || $said =~ /nothing to commit/, 'killed, and committed again' or diag $?, $said, $hd->ctl(qw(configure diff));
         is text($hd), $was[0] =~ s/level: info/'level: ' . ($i % 2 ? 'warn' : 'info')/er, '... the file is as wished';
     }
     is scalar(keys %seen), 1, 'the file was always whole';
@@ -317,6 +318,7 @@ subtest 'in a shell' => sub {
     plan skip_all => HyperDerp::Terminal::missing() if HyperDerp::Terminal::missing();
     my $hd = relay();
     local $ENV{HOME} = $hd->dir;
+    local $ENV{ASAN_OPTIONS} = 'detect_leaks=0';    # libedit keeps the names of added functions
     my $t = HyperDerp::Terminal->new(100, 40, $hdctl, '--socket', $hd->control, 'configure');
     ok $t->shows(qr/^configure#/m), 'a prompt';
     $t->keys('-l', 'set log.l');

@@ -19,7 +19,7 @@ sub put ($name, $body) {
 }
 
 put(good => 'print "ok 1 - it works\n";');
-put(stalls => 'print $run > 1 ? "ok 1 - in time\n" : "not ok 1 - in time\n";');
+put(stalls => 'print $run > 1 ? "ok 1 - in time\n" : "    ok 1 - no bug: line\nnot ok 1 - in time\n";');
 put(fails => 'print "not ok 1 - it is wrong\n";');
 put(leaks => 'print STDERR "ERROR: LeakSanitizer\n"; print $run > 1 ? "ok 1\n" : "not ok 1 - leak\n";');
 put(dies => 'kill ABRT => $$ if $run == 1; print "ok 1\n";');
