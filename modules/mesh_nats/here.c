@@ -10,6 +10,7 @@
  * Who has the key by then has written another revision, so nothing is deleted
  * that is another relay's. Context: the thread. */
 #include "modules/mesh_nats/mesh_nats.h"
+#include <errno.h>
 #include <inttypes.h>
 #include <sodium.h>
 #include <stdio.h>
@@ -27,6 +28,7 @@ enum {
 struct here {
 	struct hd_key key;
 	bool here, asking;
+	bool inherited; /* another process's; not seen here yet: left alone */
 	uint64_t revision; /* 0: it is not known there */
 	uint64_t put_ms, retry_ms;
 	UT_hash_handle hh;
@@ -87,7 +89,7 @@ static void ask(struct here *h)
 /* Does the directory have what is so? */
 static bool is_settled(const struct here *h, uint64_t now_ms)
 {
-	if (h->asking || now_ms < h->retry_ms)
+	if (h->asking || h->inherited || now_ms < h->retry_ms)
 		return true;
 	return h->here && h->revision != 0 && now_ms - h->put_ms < AGAIN_MS;
 }
@@ -132,6 +134,7 @@ void dir_here(const struct hd_key *key, bool here)
 	if (h == NULL)
 		return;
 	h->here = here;
+	h->inherited = false;
 	settle(h, dir_now_ms());
 }
 
@@ -212,4 +215,65 @@ void dir_here_free(void)
 {
 	while (all != NULL)
 		forget(all);
+}
+
+/* ---- another process ---- */
+
+uint8_t *dir_here_image(size_t *ret_bytes)
+{
+	uint8_t *v = malloc((size_t)dir.n_published * DIR_PUBLISHED_BYTES + 1);
+	uint8_t *to = v;
+
+	for (const struct here *h = all; v != NULL && h != NULL;
+	     h = h->hh.next) {
+		if (h->revision == 0)
+			continue;
+		memcpy(to, &h->key, HD_KEY_BYTES);
+		memcpy(to + HD_KEY_BYTES, &h->revision, sizeof(h->revision));
+		to += DIR_PUBLISHED_BYTES;
+	}
+	*ret_bytes = v != NULL ? (size_t)(to - v) : 0;
+	return v;
+}
+
+/* When it is seen here it is put once more: the other process may have done so
+ * after it wrote this. */
+static int inherit(const uint8_t *p)
+{
+	struct hd_key key;
+	uint64_t revision;
+
+	memcpy(&key, p, sizeof(key));
+	memcpy(&revision, p + HD_KEY_BYTES, sizeof(revision));
+	struct here *h = revision != 0 ? find_or_add(&key) : NULL;
+
+	if (h == NULL)
+		return revision != 0 ? -ENOMEM : -EBADMSG;
+	h->here = h->inherited = true;
+	set_revision(h, revision);
+	return 0;
+}
+
+int dir_here_inherit(const uint8_t *p, size_t n)
+{
+	int r = n % DIR_PUBLISHED_BYTES == 0 ? 0 : -EBADMSG;
+
+	for (; r == 0 && n > 0; n -= DIR_PUBLISHED_BYTES) {
+		r = inherit(p);
+		p += DIR_PUBLISHED_BYTES;
+	}
+	return r;
+}
+
+void dir_here_seen(void)
+{
+	uint64_t now_ms = dir_now_ms();
+	struct here *h, *next;
+
+	HASH_ITER (hh, all, h, next) {
+		if (!h->inherited)
+			continue;
+		h->inherited = h->here = false;
+		settle(h, now_ms);
+	}
 }

@@ -349,8 +349,10 @@ static void on_timer(struct hd_module *mod, struct hd_worker *w, void *unused)
 
 	(void)unused;
 	if (dw->at != UINT64_MAX) {
-		if (!hd_about_peers(w, &dw->at, PLACES, put_peer, NULL))
+		if (!hd_about_peers(w, &dw->at, PLACES, put_peer, NULL)) {
 			dw->at = UINT64_MAX;
+			dir_op_put(DIR_SEEN, NULL, NULL);
+		}
 		hd_timer_set(dw->timer, 1);
 		return;
 	}

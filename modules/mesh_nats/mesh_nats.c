@@ -229,7 +229,8 @@ static const char *const needs[] = { "derp", "mesh", NULL };
 
 HD_MODULE(mesh_nats, .version = "1.0", .licence = "MIT",
 	  .summary = "a directory of keys in NATS, for regions of many relays",
-	  .flags = HD_MODULE_RESIDENT, .requires_ = needs, .options = options,
+	  .flags = HD_MODULE_RESIDENT | HD_MODULE_UPGRADES,
+	  .upgrade = &dir_upgrade, .requires_ = needs, .options = options,
 	  .conf_size = sizeof(struct dir_conf),
 	  .worker_size = sizeof(struct dir_worker), .metrics = metrics,
 	  .metrics_size = sizeof(struct dir_numbers), .check = dir_check,

@@ -7,8 +7,9 @@
  *   REGION_leases  relay (: is =)       JSON, put every 5 s, gone after 10 s
  *
  * An instance is one life of a relay: what an earlier one has left behind does
- * not count. Nobody watches the keys; a relay asks for one that it does not
- * know, and hears of the leases of those relays that it has been led to.
+ * not count. A process that takes over (`hdctl upgrade`) goes on as the same.
+ * Nobody watches the keys; a relay asks for one that it does not know, and
+ * hears of the leases of those relays that it has been led to.
  *
  *   workers --ops--> thread --requests--> NATS --answers, as ops--> thread
  *      ^                `--hd_post()--.
@@ -76,7 +77,14 @@ int dir_nkey_public(const char *path, char ret[DIR_NKEY_BYTES],
 
 /* ---- ops ---- */
 
-enum dir_op_kind { DIR_HERE, DIR_GONE, DIR_ASK, DIR_MSG, DIR_AGAIN };
+enum dir_op_kind {
+	DIR_HERE,
+	DIR_GONE,
+	DIR_ASK,
+	DIR_MSG,
+	DIR_AGAIN,
+	DIR_SEEN, /* a worker has named all who were here before */
+};
 
 struct dir_op {
 	struct dir_op *next;
@@ -147,11 +155,21 @@ void dir_here(const struct hd_key *key, bool here);
 void dir_here_answered(const struct dir_request *r, const struct dir_answer *a);
 /* dir_here_late - a put that was given up has been done all the same.
  * dir_here_sync - publishes what is not known there, some at a time.
- * dir_here_forget - nothing is known there any more. */
+ * dir_here_forget - nothing is known there any more.
+ * dir_here_seen - all who are here have been named: of those that another
+ * process has published the others are gone. */
 void dir_here_late(const struct hd_key *key, uint64_t revision);
 void dir_here_sync(uint64_t now_ms);
 void dir_here_forget(void);
+void dir_here_seen(void);
 void dir_here_free(void);
+
+/* To another process: DIR_PUBLISHED_BYTES each key that the directory has.
+ * dir_here_image - the caller's: free(); NULL: no memory. With dir.lock.
+ * dir_here_inherit - before the thread begins. Returns 0; -EBADMSG, -ENOMEM. */
+#define DIR_PUBLISHED_BYTES (HD_KEY_BYTES + sizeof(uint64_t))
+uint8_t *dir_here_image(size_t *ret_bytes);
+int dir_here_inherit(const uint8_t *p, size_t n);
 
 /* ---- relays.c: the thread ---- */
 
@@ -268,6 +286,10 @@ void dir_lookup_stop(struct hd_module *mod, struct hd_worker *w);
 /* dir_lookup_answer - the thread: it goes to the key's home. @at  of DIR_AT */
 void dir_lookup_answer(const struct hd_key *key, enum dir_says says,
 		       const struct dir_relay *at);
+
+/* ---- upgrade.c ---- */
+
+extern const struct hd_upgrade_def dir_upgrade;
 
 /* ---- commands.c ---- */
 

@@ -126,6 +126,14 @@ static bool is_stopping(void)
 
 /* ---- work ---- */
 
+static void seen(void)
+{
+	static unsigned workers;
+
+	if (++workers == hd_workers())
+		dir_here_seen();
+}
+
 static void run(const struct dir_op *op)
 {
 	if (op->kind == DIR_HERE || op->kind == DIR_GONE)
@@ -136,6 +144,8 @@ static void run(const struct dir_op *op)
 		dir_requests_msg(op->msg);
 	else if (op->kind == DIR_AGAIN)
 		dir.prepare = dir.changed = true;
+	else if (op->kind == DIR_SEEN)
+		seen();
 }
 
 static void run_all(struct dir_op *op)
@@ -269,7 +279,9 @@ static void set_names(void)
 	uint8_t raw[(DIR_INSTANCE_BYTES - 1) / 2];
 
 	randombytes_buf(raw, sizeof(raw));
-	sodium_bin2hex(dir.instance, sizeof(dir.instance), raw, sizeof(raw));
+	if (dir.instance[0] == '\0') /* no process before this one has said */
+		sodium_bin2hex(dir.instance, sizeof(dir.instance), raw,
+			       sizeof(raw));
 	dir_name_token(dir.conf->name, dir.token);
 	snprintf(dir.keys, sizeof(dir.keys), "%s_keys", dir.conf->region);
 	snprintf(dir.leases, sizeof(dir.leases), "%s_leases",

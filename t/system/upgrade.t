@@ -356,4 +356,32 @@ subtest 'what cannot move is named, and not cut' => sub {
     $hd->finish;
 };
 
+# Records that another layer seals: nobody can write down where it is.
+sub is_drained ($hd, $reason, @how) {
+    my $alice = $hd->client(plain => 1);
+    my $bob = $hd->client(@how);
+    my $dry = try_upgrade($hd, '--dry-run');
+    is join(', ', map { "$_->{reason}: $_->{connections}" } @{ $dry->{why} }), "$reason: 1", "$reason: is named";
+    is "$dry->{moved} $dry->{closed_clients}", '1 1', '... and counted';
+    like try_upgrade($hd), qr/1 of 2 clients cannot move \(\Q$reason\E\): nothing has changed/, 'it is not cut';
+    reach($alice, $bob, 'nothing has changed');
+    my $said = upgrade($hd, '--close-rest');
+    is "$said->{moved} $said->{closed_clients}", '1 1', 'with --close-rest the other one moves';
+    ok $bob->expect(qr/^restarting /), '... and this one is told';
+    ok $bob->closed_within(30), '... and closed';
+    reach($alice, $hd->client(@how), 'to a new one');
+    return $hd->finish;
+}
+
+subtest 'TLS 1.2' => sub { is_drained(HyperDerp::Test->start(workers => 2), 'TLS by OpenSSL', tls12 => 1) };
+subtest 'records of OpenSSL' => sub {
+    is_drained(HyperDerp::Test->start(workers => 1, conf => "tls: {record_layer: openssl}\n"), 'TLS by OpenSSL');
+};
+subtest 'records of the kernel' => sub {
+    my $ulp = '/proc/sys/net/ipv4/tcp_available_ulp';
+    plan skip_all => 'the kernel has no kTLS: modprobe tls'
+        unless -e $ulp && HyperDerp::Test::slurp($ulp) =~ /\btls\b/;
+    is_drained(HyperDerp::Test->start(workers => 1, conf => "tls: {ktls: on}\n"), 'TLS in the kernel');
+};
+
 done_testing;

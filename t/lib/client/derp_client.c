@@ -276,7 +276,7 @@ static void serve(struct client *c)
 }
 
 struct options {
-	bool plain, upgrade_101;
+	bool plain, upgrade_101, tls_1_2;
 	const char *secret, *suite, *host, *port;
 };
 
@@ -289,6 +289,8 @@ static void parse(int argc, char **argv, struct options *o)
 			o->plain = true;
 		else if (strcmp(argv[i], "--101") == 0)
 			o->upgrade_101 = true;
+		else if (strcmp(argv[i], "--tls12") == 0)
+			o->tls_1_2 = true;
 		else if (strcmp(argv[i], "--secret") == 0 && i + 1 < argc)
 			o->secret = argv[++i];
 		else if (strcmp(argv[i], "--suite") == 0 && i + 1 < argc)
@@ -296,7 +298,8 @@ static void parse(int argc, char **argv, struct options *o)
 	}
 	if (argc - i != 2) {
 		fprintf(stderr, "usage: derp-client [--plain] [--101] "
-				"[--secret HEX] [--suite NAME] HOST PORT\n");
+				"[--secret HEX] [--suite NAME] [--tls12] "
+				"HOST PORT\n");
 		exit(2);
 	}
 	o->host = argv[i];
@@ -318,6 +321,8 @@ static void connect_to(struct client *c, const struct options *o)
 		return;
 	SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
 
+	if (o->tls_1_2)
+		SSL_CTX_set_max_proto_version(ctx, TLS1_2_VERSION);
 	if (o->suite != NULL && SSL_CTX_set_ciphersuites(ctx, o->suite) != 1) {
 		printf("failed suite: %s\n", o->suite);
 		exit(1);
