@@ -128,6 +128,11 @@ subtest 'what is not allowed' => sub {
     my ($status, undef, $err) = $hdcat->run('expose', "1:localhost:$port", $l->{ticket});
     is $status, 4, 'a place to listen that is not allowed';
     like $err, qr/does not allow/, '... is said';
+    my $any = $hdcat->listener('--allow-listen', '*:*');
+    ($status, undef, $err) = $hdcat->run('expose', "name.invalid:0:localhost:$port", $any->{ticket});
+    like $err, qr/does not allow/, '* has no names, which would be looked up';
+    is $status, 4, '... and it ends';
+    $any->stop;
     my $nothing = $hdcat->listener;
     $f2 = $hdcat->start('forward', "0:localhost:$port", $nothing->{ticket});
     like until_end($hdcat->connect(leads($f2))), qr/^\(Connection reset|^$/, 'a listener without --allow';

@@ -115,6 +115,32 @@ static void allowing(void **state)
 	assert_false(allowed("/run/x", "/run/X"));
 }
 
+static void names(void **state)
+{
+	static const struct {
+		const char *text;
+		bool is_name;
+	} cases[] = {
+		{ "example.com:1", true },   { "127.1:1", true },
+		{ "127.0.0.1:1", false },    { "[::1]:1", false },
+		{ "[fe80::1%lo]:1", false }, { "*:1", false },
+		{ "LocalHost:1", false },    { "1", false },
+		{ "/run/x", false },
+	};
+	struct target t;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		const char *text = cases[i].text;
+
+		assert_int_equal(target_parse(text, strlen(text), TARGET_LISTEN,
+					      &t),
+				 0);
+		if (target_is_name(&t) != cases[i].is_name)
+			fail_msg("%s", text);
+	}
+}
+
 static void forwards(void **state)
 {
 	static const char *const cases[][3] = {
@@ -235,8 +261,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(targets),  cmocka_unit_test(long_ones),
-		cmocka_unit_test(allowing), cmocka_unit_test(forwards),
-		cmocka_unit_test(lines),    cmocka_unit_test(socks),
+		cmocka_unit_test(allowing), cmocka_unit_test(names),
+		cmocka_unit_test(forwards), cmocka_unit_test(lines),
+		cmocka_unit_test(socks),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

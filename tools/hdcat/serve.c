@@ -7,11 +7,25 @@
 #include <string.h>
 #include <unistd.h>
 
-static bool allowed(const struct allow *allow, const struct target *t)
+static bool dial_allowed(const struct hdcat *c, const struct target *t)
 {
-	for (unsigned i = 0; i < allow->n; i++)
-		if (target_allowed(&allow->v[i], t))
+	for (unsigned i = 0; i < c->allow.n; i++)
+		if (target_allowed(&c->allow.v[i], t))
 			return true;
+	return false;
+}
+
+/* Where to listen is looked up here and now: * has no names in it, else a guest
+ * with one whose servers are slow would hold up all others. */
+static bool listen_allowed(const struct hdcat *c, const struct target *t)
+{
+	for (unsigned i = 0; i < c->allow_listen.n; i++) {
+		const struct target *pattern = &c->allow_listen.v[i];
+
+		if (target_allowed(pattern, t) &&
+		    (strcmp(pattern->host, "*") != 0 || !target_is_name(t)))
+			return true;
+	}
 	return false;
 }
 
@@ -19,14 +33,12 @@ static bool allowed(const struct allow *allow, const struct target *t)
 static int may(struct conn *k, const char *text, enum target_kind kind,
 	       struct target *ret)
 {
-	const struct allow *allow = kind == TARGET_DIAL ? &k->c->allow
-							: &k->c->allow_listen;
-
 	if (target_parse(text, strlen(text), kind, ret) < 0) {
 		conn_refuse(k, "that is no address");
 		return -EINVAL;
 	}
-	if (allowed(allow, ret))
+	if (kind == TARGET_DIAL ? dial_allowed(k->c, ret)
+				: listen_allowed(k->c, ret))
 		return 0;
 	note(k->c, "refused, for no %s has it: %s",
 	     kind == TARGET_DIAL ? "--allow" : "--allow-listen", text);

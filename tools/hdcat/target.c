@@ -2,6 +2,7 @@
 /* tools/hdcat/target.c - see target.h. */
 #include "tools/hdcat/target.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -107,6 +108,16 @@ int target_parse(const char *text, size_t n, enum target_kind kind,
 		return -EINVAL;
 	return host_ok(ret->host, kind) && port_ok(ret->port, kind) ? 0
 								    : -EINVAL;
+}
+
+bool target_is_name(const struct target *t)
+{
+	struct in_addr in;
+
+	return !target_is_path(t) && strchr(t->host, ':') == NULL &&
+	       strcmp(t->host, "*") != 0 &&
+	       strcasecmp(t->host, "localhost") != 0 &&
+	       inet_pton(AF_INET, t->host, &in) != 1;
 }
 
 bool target_is_path(const struct target *t)

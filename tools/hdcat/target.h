@@ -23,12 +23,14 @@ enum target_kind {
 
 /* target_parse - of the first n bytes of text. Returns 0; -EINVAL.
  * target_text - @ret  at least TARGET_TEXT_BYTES. Returns ret.
+ * target_is_name - who has it must be asked, which may take long.
  * target_is_path - of a unix socket. target_unix - its address.
  * target_allowed - whether the pattern has it: by its text, no name is looked
  * up. */
 int target_parse(const char *text, size_t n, enum target_kind kind,
 		 struct target *ret);
 char *target_text(const struct target *t, char *ret);
+bool target_is_name(const struct target *t);
 bool target_is_path(const struct target *t);
 void target_unix(const struct target *t, struct sockaddr_un *ret);
 bool target_allowed(const struct target *pattern, const struct target *t);
