@@ -11,11 +11,29 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #define BACKLOG 128
+#define PORTS_TRIED 8 /* of port 0 */
+
+static int spare = -1; /* a descriptor to let somebody in with, see below */
+
+/* There are no more descriptors: who waits is sent away, else the socket would
+ * be ready again and again. */
+static void send_away(int listener)
+{
+	int fd;
+
+	if (spare >= 0)
+		close(spare);
+	fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+	if (fd >= 0)
+		close(fd);
+	spare = eventfd(0, EFD_CLOEXEC);
+}
 
 static void on_door(struct watch *w, uint32_t events)
 {
@@ -25,8 +43,11 @@ static void on_door(struct watch *w, uint32_t events)
 
 	(void)events;
 	_Static_assert(offsetof(struct door_socket, watch) == 0, "the cast");
-	if (fd < 0)
+	if (fd < 0) {
+		if (errno == EMFILE || errno == ENFILE)
+			send_away(w->fd);
 		return;
+	}
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	d->came(d, fd);
 }
@@ -151,12 +172,13 @@ static int path(struct door *d)
 	return r;
 }
 
-int door_open(struct hdcat *c, const struct target *at,
-	      void (*came)(struct door *d, int fd), struct door **ret)
+static int open_once(struct hdcat *c, const struct target *at,
+		     void (*came)(struct door *d, int fd), struct door **ret)
 {
 	struct door *d = calloc(1, sizeof(*d));
 	int r;
 
+	*ret = NULL;
 	if (d == NULL)
 		return -ENOMEM;
 	d->c = c;
@@ -166,6 +188,21 @@ int door_open(struct hdcat *c, const struct target *at,
 	if (r < 0)
 		door_close(&d);
 	*ret = d;
+	return r;
+}
+
+/* A port that is free at one of a name's addresses may not be at the next. */
+int door_open(struct hdcat *c, const struct target *at,
+	      void (*came)(struct door *d, int fd), struct door **ret)
+{
+	bool any = strcmp(at->port, "0") == 0;
+	int r = -EADDRINUSE;
+
+	if (spare < 0)
+		spare = eventfd(0, EFD_CLOEXEC);
+	for (unsigned i = 0;
+	     r == -EADDRINUSE && i < (any ? PORTS_TRIED : 1); i++)
+		r = open_once(c, at, came, ret);
 	return r;
 }
 
