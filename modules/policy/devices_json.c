@@ -11,10 +11,15 @@
 #include "modules/policy/devices.h"
 #include "modules/policy/service.h"
 
+/* Each takes up to 250 bytes while they are walked; 40,000 devices of
+ * Tailscale's have half as many. */
+enum { VALUES_MAX = 2000000 };
+
 struct walk {
 	const struct policy_devices_paths *paths;
 	unsigned item; /* the step behind the last [*] of all paths */
 	size_t lists; /* found */
+	size_t said; /* entries that have true or false at devices_where */
 	struct policy_devices_found found;
 	FILE *to;
 };
@@ -38,11 +43,16 @@ static bool key_of(const json_t *v, struct hd_key *ret)
 	return end != NULL && (size_t)(end - text) == json_string_length(v);
 }
 
-static bool is_wanted(const struct walk *w, json_t *item)
+static bool is_wanted(struct walk *w, json_t *item)
 {
 	const struct policy_path *where = &w->paths->where;
+	const json_t *v;
 
-	return where->n == 0 || json_is_true(follow(where, w->item, item));
+	if (where->n == 0)
+		return true;
+	v = follow(where, w->item, item);
+	w->said += json_is_boolean(v);
+	return json_is_true(v);
 }
 
 static const char *name_of(const struct walk *w, json_t *item,
@@ -123,6 +133,11 @@ static int check(const struct walk *w, struct hd_error *err)
 				    "there is no key where devices_path leads, "
 				    "in %zu entries",
 				    w->found.skipped);
+	if (w->found.left_out > 0 && w->said == 0)
+		return hd_error_set(err, -EPROTO,
+				    "there is no true or false where "
+				    "devices_where leads, in %zu entries",
+				    w->found.left_out);
 	return 0;
 }
 
@@ -142,6 +157,16 @@ static int walk_all(struct walk *w, json_t *all, char **ret_text,
 	return check(w, err);
 }
 
+/* What stands in texts counts, too: it is a bound. */
+static bool has_too_many(const char *json, size_t n)
+{
+	size_t values = 0;
+
+	for (size_t i = 0; i < n; i++)
+		values += json[i] == ',' || json[i] == '[' || json[i] == '{';
+	return values > VALUES_MAX;
+}
+
 int policy_devices_read(const struct policy_devices_paths *paths,
 			const char *json, size_t n, char **ret_text,
 			struct policy_devices_found *found,
@@ -150,11 +175,15 @@ int policy_devices_read(const struct policy_devices_paths *paths,
 	struct walk w = { .paths = paths,
 			  .item = policy_path_item(&paths->key) };
 	json_error_t why;
-	json_t *all = json_loadb(
-		json, n, JSON_REJECT_DUPLICATES | POLICY_JSON_FLAGS, &why);
+	json_t *all;
 	int r;
 
 	*ret_text = NULL;
+	if (has_too_many(json, n))
+		return hd_error_set(err, -EPROTO, "more than %d values",
+				    VALUES_MAX);
+	all = json_loadb(json, n, JSON_REJECT_DUPLICATES | POLICY_JSON_FLAGS,
+			 &why);
 	if (all == NULL)
 		return hd_error_set(err, -EPROTO, "no JSON: line %d: %s",
 				    why.line, why.text);

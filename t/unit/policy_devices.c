@@ -200,6 +200,19 @@ static void what_is_no_list_changes_nothing(void **state)
 			fail_msg("%s: %s", bad[i].json, found(&p, bad[i].json));
 }
 
+/* Another API, or a name that is mistyped; and a tree without end. */
+static void nor_what_has_no_where_or_no_end(void **state)
+{
+	static char json[2000002];
+	struct policy_devices_paths p = paths_of("[*].k", NULL, "[*].ok");
+
+	(void)state;
+	assert_string_equal(found(&p, "[{\"ok\":false}]"), "0 1 0 ");
+	assert_non_null(strstr(found(&p, "[{},{\"ok\":1}]"), "in 2 entries"));
+	memset(json, ',', sizeof(json) - 1);
+	assert_non_null(strstr(found(&p, json), "more than 2000000 values"));
+}
+
 /* ---- lists ---- */
 
 static struct policy_device_list *list_of(unsigned char id, const char *text)
@@ -368,6 +381,7 @@ int main(void)
 		cmocka_unit_test(as_tailscale_has_it),
 		cmocka_unit_test(as_others_have_it),
 		cmocka_unit_test(what_is_no_list_changes_nothing),
+		cmocka_unit_test(nor_what_has_no_where_or_no_end),
 		cmocka_unit_test(a_set_has_the_last_of_each),
 		cmocka_unit_test(the_same_is_keys_and_names),
 		cmocka_unit_test(a_token_is_for_the_other_side_alone),
