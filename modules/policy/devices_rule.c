@@ -91,6 +91,15 @@ static bool host_of(const char *rest, char host[HOST_BYTES])
 	return true;
 }
 
+/* user:password@ before the host. */
+static bool has_password(const char *url)
+{
+	const char *host = strstr(url, "//");
+
+	return host != NULL &&
+	       memchr(host + 2, '@', strcspn(host + 2, "/?#")) != NULL;
+}
+
 static bool is_private(const char *url)
 {
 	char host[HOST_BYTES];
@@ -123,6 +132,11 @@ static int check_url(const struct policy_rule_conf *c, struct hd_error *err)
 	if (hd_fetch_check(&request, &why) < 0)
 		return hd_error_at(&c->at_devices, err, -EINVAL, "devices: %s",
 				   why.text);
+	if (has_password(c->devices))
+		return hd_error_at(&c->at_devices, err, -EINVAL,
+				   "devices: the URL is logged and shown; "
+				   "leave out what stands before @, and name a "
+				   "devices_token_file");
 	if (c->devices_token_file == NULL || is_private(c->devices))
 		return 0;
 	return hd_error_at(&c->at_devices, err, -EINVAL,

@@ -342,7 +342,10 @@ static void what_a_rule_may_want(void **state)
 	assert_non_null(strstr(refused(&c), "without devices"));
 	c.devices = "ftp://example/";
 	assert_non_null(strstr(refused(&c), "devices: "));
-	c.devices = "http://example/";
+	c.devices = "https://user:s3cret@example/";
+	assert_non_null(strstr(refused(&c), "is logged and shown"));
+	assert_null(strstr(refused(&c), "s3cret"));
+	c.devices = "http://example/@";
 	assert_string_equal(refused(&c), "");
 	c.devices_path = "a[0]";
 	assert_non_null(strstr(refused(&c), "is not a path"));
