@@ -104,12 +104,13 @@ static void went_well(struct devices_poll *p)
 
 /* ---- what a job has read ---- */
 
+/* @n  how many it has */
 static void tell_change(const struct devices_poll *p,
-			const struct devices_job *j)
+			const struct devices_job *j, size_t n)
 {
 	hd_log_notice("list of devices: rule=\"%s\" url=%s devices=%zu "
 		      "was=%zu left_out=%zu without_key=%zu",
-		      p->rule->label, wish(p)->url, j->list->keys.n,
+		      p->rule->label, wish(p)->url, n,
 		      j->old != NULL ? j->old->keys.n : 0, j->found.left_out,
 		      j->found.skipped);
 }
@@ -124,8 +125,11 @@ static void take_list(struct devices_poll *p, struct devices_job *j)
 	p->found = j->found;
 	memcpy(p->etag, p->new_etag, sizeof(p->etag));
 	if (!j->same) {
-		tell_change(p, j);
+		size_t n = j->list->keys.n;
+
+		/* who has read the line finds it so */
 		policy_devices_publish(&j->list);
+		tell_change(p, j, n);
 	}
 	went_well(p);
 }
