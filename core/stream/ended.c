@@ -95,7 +95,8 @@ void hd_ended_tell(struct hd_worker *w)
 	if (e->due_ms == 0)
 		return;
 	words(e, by, sizeof(by));
-	hd_log_write(HD_LOG_INFO,
+	/* refused logins are told at notice, each or together */
+	hd_log_write(e->refused > 0 ? HD_LOG_NOTICE : HD_LOG_INFO,
 		     "without a line of their own: connections=%llu "
 		     "logins_refused=%llu seconds=%llu in=%llu out=%llu%s",
 		     (unsigned long long)e->n, (unsigned long long)e->refused,

@@ -17,7 +17,7 @@
 
 /* ---- in place of the core ---- */
 
-static unsigned n_info, n_debug;
+static unsigned n_notice, n_info, n_debug;
 static char last[512];
 
 void __wrap_hd_log_write(enum hd_log_level level, const char *fmt, ...)
@@ -30,6 +30,7 @@ void __wrap_hd_log_write(enum hd_log_level level, const char *fmt, ...)
 {
 	va_list ap;
 
+	n_notice += level == HD_LOG_NOTICE;
 	n_info += level == HD_LOG_INFO;
 	n_debug += level == HD_LOG_DEBUG;
 	va_start(ap, fmt);
@@ -60,7 +61,7 @@ static struct hd_stream *s;
 static int setup(void **state)
 {
 	(void)state;
-	n_info = n_debug = 0;
+	n_notice = n_info = n_debug = 0;
 	w = calloc(1, sizeof(*w));
 	w->now_ms = 50000;
 	w->streams = calloc(1, sizeof(*w->streams));
@@ -149,6 +150,7 @@ static void refused_logins_are_told_likewise(void **state)
 		assert_false(hd_ended_refused(w));
 	hd_ended_tell(w);
 	assert_non_null(strstr(last, "connections=0 logins_refused=20 "));
+	assert_int_equal(n_notice, 1); /* as those with a line of their own */
 	assert_false(hd_ended_refused(w));
 	w->now_ms += 10000;
 	assert_true(hd_ended_refused(w));
