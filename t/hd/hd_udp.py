@@ -3,6 +3,7 @@
 a client. The AEAD is PyNaCl's."""
 import hashlib
 import hmac
+import select
 import socket
 import struct
 
@@ -107,11 +108,17 @@ class Path:
         self.ping()
 
     def ping(self):
+        """Until there is a Pong: one that comes before a Response that counts
+        has none."""
         self.control(PING, b"ping 123")
-        self.answer_until(lambda data: data[:9] == b"\5ping 123")
+        self.answer_until(lambda data: data[:9] == b"\5ping 123",
+                          lambda: self.control(PING, b"ping 123"))
 
-    def answer_until(self, good):
+    def answer_until(self, good, again=None):
+        """again() is called where nothing comes."""
         while True:
+            while again and not select.select([self.sock], [], [], 0.5)[0]:
+                again()
             kind, data = self.receive()
             assert kind == DG_CONTROL
             if data[0] == CHALLENGE:

@@ -9,6 +9,7 @@ use HyperDerp::Live qw(ctl);
 use HyperDerp::Say;
 use HyperDerp::Test;
 use HyperDerp::Upgrade qw(can_upgrade fake try_upgrade upgrade);
+use Socket ();
 use Test::More;
 
 plan skip_all => 'no subreaper here' unless can_upgrade();
@@ -55,6 +56,37 @@ subtest 'clients, and whom they allow' => sub {
     ok $b->says(qr/^peer gone/), 'who has left is told';
     is $b->end, 0, 'the last one ends';
     is number($hd, 'hyper_derp_hd_contacts'), 0, 'nothing is left of them';
+    $hd->finish;
+};
+
+# Keys of UDP stay behind: none is used by two processes.
+subtest 'clients that use UDP' => sub {
+    my $port = HyperDerp::Test::free_port(Socket::SOCK_DGRAM);
+    my $hd = HyperDerp::Test->start(load_module => ['hd'], workers => 2,
+        conf => "hd: {enroll: anybody, udp: '127.0.0.1:$port'}\n");
+    my ($relay_key) = $hd->ctl(qw(hd info)) =~ /(hd1\w+)/;
+    my @relay = ("--relay-key=$relay_key", "127.0.0.1:$hd->{tls}");
+    my $by = sub ($transport, $n) {
+        return HyperDerp::Test::wait_for(sub { $n == grep { $_->{transport} eq $transport } @{ ctl($hd, 'peers')->{data} } });
+    };
+    my $b = HyperDerp::Say->new($hd->dir, 'ub', '--allow', @relay);
+    ok $b->says(qr/^state open/), 'one' or diag $b->text;
+    my $a = HyperDerp::Say->new($hd->dir, 'ua', @relay, $b->key);
+    ok $a->says(qr/^peer here/), 'another one' or diag $a->text;
+    ok $by->('udp', 2), 'both by UDP' or diag $hd->log_text;
+    is upgrade($hd)->{moved}, 2, 'they move';
+    ok $by->('tcp', 2), '... to TCP';
+    for my $way ([$a, $b, 'there'], [$b, $a, 'back']) {
+        my ($from, $to, $what) = @$way;
+        ok HyperDerp::Test::wait_for(sub {    # until the client has noticed, what it sends by UDP is lost
+            $from->line($what);
+            return $to->text =~ /^packet \w+ \Q$what\E/m;
+        }), "packets go $what" or diag $hd->log_text;
+    }
+    unlike $_->text, qr/^state (?!open)/m, 'nobody has connected again' for $a, $b;
+    my $c = HyperDerp::Say->new($hd->dir, 'uc', @relay, $b->key);
+    ok $by->('udp', 1), 'a new client has UDP' or diag $hd->log_text, $c->text;
+    is $_->end, 0, 'it ends' for $a, $b, $c;
     $hd->finish;
 };
 
