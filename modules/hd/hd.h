@@ -137,6 +137,8 @@ struct hdp_worker { /* of a worker; plain memory, a reload keeps it */
 	struct hd_udp *udp; /* NULL: no UDP */
 	struct hdp_path_slot *slots;
 	uint32_t n_slots, first_free; /* number + 1; 0: none is free */
+	struct hdp_path_block *blocks; /* that paths are cut from */
+	void *free_paths; /* the first one, which points to the next */
 };
 
 static inline struct hdp_numbers *hdp_metrics(struct hd_module *mod,
@@ -253,11 +255,15 @@ bool hdp_bucket_take(struct hdp_bucket *b, uint64_t now_ms);
 /* ---- udp.c; context: the worker ---- */
 /* hdp_udp_start - the socket, if there is to be one. Returns as hd_udp_open().
  * hdp_udp_stop - all paths have ended, or new code takes them over.
+ * hdp_udp_path_new - zeroed; NULL: out of memory. hdp_udp_path_free - wiped.
  * hdp_udp_place - its number becomes path->conn. Returns 0; -ENOMEM; -ENOSPC.
  * hdp_udp_remove - the other way. */
 int hdp_udp_start(struct hd_module *mod, struct hd_worker *w,
 		  struct hd_error *err);
 void hdp_udp_stop(struct hd_module *mod, struct hd_worker *w);
+struct hdp_path *hdp_udp_path_new(struct hd_module *mod, struct hd_worker *w);
+void hdp_udp_path_free(struct hd_module *mod, struct hd_worker *w,
+		       struct hdp_path *path);
 int hdp_udp_place(struct hd_module *mod, struct hd_worker *w,
 		  struct hdp_path *path);
 void hdp_udp_remove(struct hd_module *mod, struct hd_worker *w,

@@ -10,7 +10,6 @@
 #include <hyper-derp/relay.h>
 #include <hyper-derp/tls.h>
 #include <hyper-derp/worker.h>
-#include <stdlib.h>
 
 #define CHALLENGE_MS 100 /* between two that were not asked for */
 #define CONTROL_MS 100 /* of a client whose limits hold it back */
@@ -63,12 +62,6 @@ static int keys_make(struct hd_stream *s, struct hdp_path *path)
 	return r;
 }
 
-static void path_free(struct hdp_path *path)
-{
-	sodium_memzero(path, sizeof(*path));
-	free(path);
-}
-
 /* Without memory for it the client has its TCP connection. */
 void hdp_path_begin(struct hd_module *mod, struct hd_stream *s,
 		    struct hdp_state *d)
@@ -78,12 +71,12 @@ void hdp_path_begin(struct hd_module *mod, struct hd_stream *s,
 
 	if (!d->wants_udp || hdp_udp_of(mod, w) == NULL)
 		return;
-	path = calloc(1, sizeof(*path));
+	path = hdp_udp_path_new(mod, w);
 	if (path == NULL)
 		return;
 	path->stream = s;
 	if (keys_make(s, path) < 0 || hdp_udp_place(mod, w, path) < 0) {
-		path_free(path);
+		hdp_udp_path_free(mod, w, path);
 		return;
 	}
 	d->path = path;
@@ -105,11 +98,13 @@ static void invalidate(struct hd_module *mod, struct hdp_path *path)
 void hdp_path_end(struct hd_module *mod, struct hd_stream *s,
 		  struct hdp_state *d)
 {
+	struct hd_worker *w = hd_stream_worker(s);
+
 	if (d->path == NULL)
 		return;
 	invalidate(mod, d->path);
-	hdp_udp_remove(mod, hd_stream_worker(s), d->path);
-	path_free(d->path);
+	hdp_udp_remove(mod, w, d->path);
+	hdp_udp_path_free(mod, w, d->path);
 	d->path = NULL;
 }
 

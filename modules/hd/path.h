@@ -15,7 +15,7 @@ struct hdp_path_place { /* where it is, and which of our addresses it uses */
 	union hd_addr addr, local;
 };
 
-struct hdp_path { /* plain memory: a reload keeps it */
+struct hdp_path { /* of hdp_udp_path_new(): a reload keeps it */
 	struct hd_stream *stream;
 	uint32_t conn; /* worker(8) slot(24): the client's id for it */
 	bool valid, asked;

@@ -7,6 +7,8 @@
 #include <hyper-derp/task.h>
 #include <hyper-derp/worker.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
 #include "modules/hd/path.h"
 
 #define WORKERS_MAX 256 /* the core's */
@@ -24,6 +26,73 @@ static struct hdp_worker *worker_of(struct hd_module *mod, struct hd_worker *w)
 struct hd_udp *hdp_udp_of(struct hd_module *mod, struct hd_worker *w)
 {
 	return worker_of(mod, w)->udp;
+}
+
+/* ---- their memory: of keys, so no core dump has it ---- */
+
+struct hdp_path_block {
+	struct hdp_path_block *next;
+	struct hdp_path v[];
+};
+
+enum { BLOCK_BYTES = 64 * 1024,
+       BLOCK_PATHS = (BLOCK_BYTES - sizeof(struct hdp_path_block)) /
+		     sizeof(struct hdp_path) };
+
+static void path_spare(struct hdp_worker *hw, struct hdp_path *path)
+{
+	memcpy(path, &hw->free_paths, sizeof(hw->free_paths));
+	hw->free_paths = path;
+}
+
+static void block_new(struct hdp_worker *hw)
+{
+	struct hdp_path_block *block =
+		mmap(NULL, BLOCK_BYTES, PROT_READ | PROT_WRITE,
+		     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (block == MAP_FAILED)
+		return;
+	if (madvise(block, BLOCK_BYTES, MADV_DONTDUMP) < 0) {
+		munmap(block, BLOCK_BYTES);
+		return;
+	}
+	block->next = hw->blocks;
+	hw->blocks = block;
+	for (unsigned i = 0; i < BLOCK_PATHS; i++)
+		path_spare(hw, &block->v[i]);
+}
+
+struct hdp_path *hdp_udp_path_new(struct hd_module *mod, struct hd_worker *w)
+{
+	struct hdp_worker *hw = worker_of(mod, w);
+	struct hdp_path *path;
+
+	if (hw->free_paths == NULL)
+		block_new(hw);
+	path = hw->free_paths;
+	if (path == NULL)
+		return NULL;
+	memcpy(&hw->free_paths, path, sizeof(hw->free_paths));
+	memset(path, 0, sizeof(*path));
+	return path;
+}
+
+void hdp_udp_path_free(struct hd_module *mod, struct hd_worker *w,
+		       struct hdp_path *path)
+{
+	sodium_memzero(path, sizeof(*path));
+	path_spare(worker_of(mod, w), path);
+}
+
+static void blocks_free(struct hdp_worker *hw)
+{
+	while (hw->blocks != NULL) {
+		struct hdp_path_block *block = hw->blocks;
+
+		hw->blocks = block->next;
+		munmap(block, BLOCK_BYTES);
+	}
 }
 
 /* ---- places ---- */
@@ -229,5 +298,6 @@ void hdp_udp_stop(struct hd_module *mod, struct hd_worker *w)
 	if (hd_module_kept(mod, w))
 		return;
 	free(hw->slots);
+	blocks_free(hw);
 	*hw = (struct hdp_worker){ 0 };
 }

@@ -3,7 +3,9 @@
 runs this: PORT, CONTROL SOCKET, [the name of one test]."""
 import json
 import os
+import re
 import select
+import socket
 import struct
 import subprocess
 import sys
@@ -271,6 +273,40 @@ def test_who_is_put_out_is_out():
     pc.validate()
     if pc.conn == pb.conn:
         dropped("forged", speak, 1)
+
+
+def dumped():
+    """What a core dump of the relay would hold of its data."""
+    with socket.socket(socket.AF_UNIX) as s:
+        s.connect(CONTROL)
+        pid = struct.unpack("iII", s.getsockopt(
+            socket.SOL_SOCKET, socket.SO_PEERCRED, 12))[0]
+    maps = open(f"/proc/{pid}/smaps").read()
+    with open(f"/proc/{pid}/mem", "rb", 0) as mem:
+        for m in re.finditer(r"^(\w+)-(\w+) rw-p \S+ 00:00(?:.*\n(?!VmFlags))*"
+                             r".*\nVmFlags:(.*)", maps, re.M):
+            begin, end = int(m[1], 16), int(m[2], 16)
+            if " dd" not in m[3]:
+                mem.seek(begin)
+                yield mem.read(end - begin)
+
+
+def test_keys_are_left_out_of_core_dumps():
+    if os.geteuid() != 0 or os.environ.get("HD_SANITIZERS", "no") != "no":
+        return
+    c = client()
+    p = hd_udp.Path(c)
+    p.validate()
+    try:
+        parts = list(dumped())
+    except PermissionError:  # a container's root
+        return
+    for part in parts:
+        for sealed in (p.to, p.back):
+            sealed.keys(1)
+            for secret in sealed.secrets[:2] + [sealed.keys(0)[0]]:
+                assert secret not in part
+    assert sum(map(len, parts)) > 100000
 
 
 def limited():
