@@ -156,10 +156,12 @@ int hd_daemon_start(struct hd_daemon *d)
 		take_over(d);
 	else if (r == 0)
 		r = hd_control_start(&err);
-	if (r < 0) {
-		hd_trial_failed();
-		return hd_daemon_failed(d, hd_daemon_exit_code(r), &err);
-	}
+	if (r < 0)
+		return hd_daemon_failed(d,
+					hd_trial_failed()
+						? HD_EXIT_FAILED
+						: hd_daemon_exit_code(r),
+					&err);
 	hd_live_begin(hd_daemon_renew_tls, d);
 	hd_daemon_watch_tls(d);
 	log_listeners(d);

@@ -14,24 +14,24 @@
 #include <time.h>
 #include <unistd.h>
 #include "core/base/clock.h"
+#include "core/base/log.h"
 #include "core/daemon/daemon.h"
+#include "core/daemon/trial_texts.h"
 
 #define STATE_FILE "configure-trial.json"
-enum { STATE_MAX_BYTES = 40 * 1024 * 1024 };
-
-struct trial {
-	json_t *json; /* NULL: none; owns what the rest points to */
-	struct hd_conf_instead v[HD_CONF_INSTEAD_MAX];
-	size_t n;
-	uint64_t until_ms; /* hd_clock_ms() */
+enum {
+	STATE_MAX_BYTES = 40 * 1024 * 1024,
+	RETRY_MS = 2000, /* the first time that taking it back fails */
+	RETRY_MAX_MS = 3600 * 1000,
 };
 
-static struct trial now;
+static struct hd_trial now;
 static struct {
 	const struct hd_daemon *daemon;
 	hd_trial_reload_fn *reload;
 } used;
 static char state_path[PATH_MAX]; /* where it is kept */
+static bool from_files; /* what was loaded last */
 
 void hd_trial_use(const struct hd_daemon *d, hd_trial_reload_fn *reload)
 {
@@ -39,98 +39,9 @@ void hd_trial_use(const struct hd_daemon *d, hd_trial_reload_fn *reload)
 	used.reload = reload;
 }
 
-/* ---- texts and files ---- */
-
-static const char *text_of(const json_t *o, const char *name)
-{
-	const char *text = json_string_value(json_object_get(o, name));
-
-	return text != NULL ? text : "";
-}
-
-static bool read_whole(int fd, char *buf, size_t n)
-{
-	for (size_t at = 0; at < n;) {
-		ssize_t r = read(fd, buf + at, n - at);
-
-		if (r < 0 && errno == EINTR)
-			continue;
-		if (r <= 0)
-			return false;
-		at += (size_t)r;
-	}
-	return true;
-}
-
-static bool file_is(const char *path, const char *text)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	size_t n = strlen(text);
-	char *buf = malloc(n + 1);
-	struct stat st;
-	bool same = fd >= 0 && buf != NULL && fstat(fd, &st) == 0 &&
-		    S_ISREG(st.st_mode) && (size_t)st.st_size == n &&
-		    read_whole(fd, buf, n) && memcmp(buf, text, n) == 0;
-
-	if (fd >= 0)
-		close(fd);
-	free(buf);
-	return same;
-}
-
-/* @which  "base": as when it began; "text": as it is tried */
-static const char *first_unlike(const struct trial *t, const char *which)
-{
-	const json_t *file;
-	size_t i;
-
-	json_array_foreach(json_object_get(t->json, "files"), i, file)
-		if (!file_is(text_of(file, "path"), text_of(file, which)))
-			return text_of(file, "path");
-	return NULL;
-}
-
-static bool add_file(struct trial *t, const json_t *file)
-{
-	const char *text =
-		json_string_value(json_object_get(file, "text"));
-	const char *path = text_of(file, "path");
-
-	if (text == NULL || path[0] != '/' || t->n == HD_CONF_INSTEAD_MAX ||
-	    !json_is_string(json_object_get(file, "base")))
-		return false;
-	t->v[t->n++] = (struct hd_conf_instead){ path, text, strlen(text) };
-	return true;
-}
-
-static void release(struct trial *t)
-{
-	json_decref(t->json);
-	*t = (struct trial){ .json = NULL };
-}
-
-static int parse(struct trial *t, const char *text, struct hd_error *err)
-{
-	const json_t *file;
-	bool good;
-	size_t i;
-
-	*t = (struct trial){ .json = json_loads(text, 0, NULL) };
-	good = json_array_size(json_object_get(t->json, "files")) > 0;
-	json_array_foreach(json_object_get(t->json, "files"), i, file)
-		good = good && add_file(t, file);
-	if (good)
-		return 0;
-	release(t);
-	return hd_error_set(err, -EINVAL,
-			    "this is not what `hdctl configure` sends: 1 to %d "
-			    "files with path, base and text",
-			    HD_CONF_INSTEAD_MAX);
-}
-
 /* ---- loading ---- */
 
-static int load(const struct trial *t, const struct hd_conf_cli *cli,
+static int load(const struct hd_trial *t, const struct hd_conf_cli *cli,
 		struct hd_conf **ret_conf, struct hd_error *err)
 {
 	struct hd_conf_cli with = *cli;
@@ -143,9 +54,10 @@ static int load(const struct trial *t, const struct hd_conf_cli *cli,
 int hd_trial_load(const struct hd_conf_cli *cli, struct hd_conf **ret_conf,
 		  struct hd_error *err)
 {
-	if (now.json != NULL && first_unlike(&now, "base") == NULL)
-		return load(&now, cli, ret_conf, err);
-	return hd_conf_load(cli, ret_conf, err);
+	from_files = now.json == NULL || now.over ||
+		     hd_trial_unlike(&now, "base") != NULL;
+	return from_files ? hd_conf_load(cli, ret_conf, err)
+			  : load(&now, cli, ret_conf, err);
 }
 
 int hd_trial_files(struct hd_conf **ret_conf, struct hd_error *err)
@@ -153,9 +65,9 @@ int hd_trial_files(struct hd_conf **ret_conf, struct hd_error *err)
 	return hd_trial_load(&used.daemon->cli->conf, ret_conf, err);
 }
 
-static int check_base(const struct trial *t, struct hd_error *err)
+static int check_base(const struct hd_trial *t, struct hd_error *err)
 {
-	const char *path = first_unlike(t, "base");
+	const char *path = hd_trial_unlike(t, "base");
 
 	return path == NULL ? 0
 			    : hd_error_set(err, -EBUSY,
@@ -169,14 +81,14 @@ int hd_trial_dry(const char *text, struct hd_conf **ret_conf,
 		 struct hd_error *err)
 {
 	HD_AUTO(hd_conf_free) struct hd_conf *conf = NULL;
-	struct trial t;
-	int r = parse(&t, text, err);
+	struct hd_trial t;
+	int r = hd_trial_parse(&t, text, err);
 
 	if (r == 0)
 		r = check_base(&t, err);
 	if (r == 0)
 		r = load(&t, &used.daemon->cli->conf, &conf, err);
-	release(&t);
+	hd_trial_release(&t);
 	if (r == 0)
 		r = hd_daemon_look(used.daemon, conf, err);
 	if (r == 0)
@@ -197,7 +109,14 @@ static void name_state(const struct hd_conf *conf)
 		 conf->state_dir);
 }
 
-/* Without it a restart would be the end of the trial, which is safe. */
+static void unkeep(void)
+{
+	if (state_path[0] != '\0' && unlink(state_path) < 0 && errno != ENOENT)
+		hd_log_warn("%s: %m", state_path);
+}
+
+/* Without it a restart would be the end of the trial, which is safe; with the
+ * one before it would not be. */
 static void save(uint64_t for_ms)
 {
 	struct hd_error err = { "" };
@@ -209,26 +128,27 @@ static void save(uint64_t for_ms)
 	char *text = json_dumps(now.json, JSON_COMPACT);
 
 	if (text == NULL ||
-	    hd_state_file_write(STATE_FILE, text, strlen(text), &err) < 0)
+	    hd_state_file_write(STATE_FILE, text, strlen(text), &err) < 0) {
 		hd_log_warn("a restart would end the configuration on trial: "
 			    "it cannot be kept: %s",
 			    err.text);
+		unkeep();
+	}
 	free(text);
 }
 
 static void forget(void)
 {
-	if (state_path[0] != '\0' && unlink(state_path) < 0 && errno != ENOENT)
-		hd_log_warn("%s: %m", state_path);
-	release(&now);
+	unkeep();
+	hd_trial_release(&now);
 }
 
 /* ---- begin, end ---- */
 
 int hd_trial_begin(const char *text, uint64_t for_ms, struct hd_error *err)
 {
-	struct trial was = now, new;
-	int r = parse(&new, text, err);
+	struct hd_trial was = now, new;
+	int r = hd_trial_parse(&new, text, err);
 
 	if (r < 0)
 		return r;
@@ -239,16 +159,33 @@ int hd_trial_begin(const char *text, uint64_t for_ms, struct hd_error *err)
 	}
 	if (r < 0) {
 		now = was;
-		release(&new);
+		hd_trial_release(&new);
 		return r;
 	}
-	release(&was);
+	hd_trial_release(&was);
+	if (now.json == NULL) /* and the reload has read the files */
+		return hd_error_set(err, -EBUSY,
+				    "a file has changed at this moment; "
+				    "nothing is on trial");
 	name_state(used.daemon->conf);
 	now.until_ms = hd_clock_ms() + for_ms;
 	save(for_ms);
 	hd_log_notice("a configuration is on trial: by=%s for_s=%ju",
-		      text_of(now.json, "by"), (uintmax_t)(for_ms / 1000));
+		      hd_trial_text(now.json, "by"),
+		      (uintmax_t)(for_ms / 1000));
 	return 0;
+}
+
+/* The files cannot be read now: somebody edits them, or a certificate is not
+ * there. What is tried stays no longer than that. */
+static void end_later(void)
+{
+	now.retry_ms = HD_MIN(now.retry_ms > 0 ? 2 * now.retry_ms : RETRY_MS,
+			      (uint64_t)RETRY_MAX_MS);
+	now.until_ms = hd_clock_ms() + now.retry_ms;
+	hd_log_warn("the configuration on trial is still in effect: the next "
+		    "attempt to go back: in_s=%ju",
+		    (uintmax_t)(now.retry_ms / 1000));
 }
 
 int hd_trial_end(struct hd_error *err)
@@ -256,16 +193,22 @@ int hd_trial_end(struct hd_error *err)
 	if (now.json == NULL)
 		return hd_error_set(err, -ENOENT,
 				    "no configuration is on trial");
-	forget();
-	return used.reload(err);
+	now.over = true;
+	unkeep();
+	int r = used.reload(err);
+
+	if (r < 0)
+		end_later();
+	return r;
 }
 
 void hd_trial_reloaded(void)
 {
-	if (now.json == NULL || first_unlike(&now, "base") == NULL)
+	if (now.json == NULL || !from_files)
 		return;
 	hd_log_notice("the configuration on trial is %s",
-		      first_unlike(&now, "text") == NULL
+		      now.over ? "taken back"
+		      : hd_trial_unlike(&now, "text") == NULL
 			      ? "confirmed"
 			      : "over: a file of it has changed");
 	forget();
@@ -293,8 +236,9 @@ void hd_trial_tick(void)
 
 	if (now.json == NULL || left_ms() > 0)
 		return;
-	hd_log_notice("the configuration on trial is not confirmed: back to "
-		      "the files");
+	if (!now.over)
+		hd_log_notice("the configuration on trial is not confirmed: "
+			      "back to the files");
 	hd_trial_end(&err); /* which logs what goes wrong */
 }
 
@@ -303,9 +247,9 @@ bool hd_trial_about(struct hd_trial_about *ret)
 	if (now.json == NULL)
 		return false;
 	*ret = (struct hd_trial_about){
-		.by = text_of(now.json, "by"),
-		.comment = text_of(now.json, "comment"),
-		.left_ms = left_ms(),
+		.by = hd_trial_text(now.json, "by"),
+		.comment = hd_trial_text(now.json, "comment"),
+		.left_ms = now.over ? 0 : left_ms(),
 	};
 	return true;
 }
@@ -320,20 +264,64 @@ static uint64_t left_of(const json_t *json)
 	json_int_t all = json_integer_value(json_object_get(json, "for_ms"));
 	json_int_t left = until - (json_int_t)wall_ms();
 
-	return left > 0 ? (uint64_t)HD_MIN(left, all) : 0;
+	return left > 0 && all > 0 ? (uint64_t)HD_MIN(left, all) : 0;
 }
 
-static bool read_state(struct trial *t)
+static bool read_state(struct hd_trial *t)
 {
 	char *text = calloc(1, STATE_MAX_BYTES + 1);
 	struct hd_error err;
-	bool good = text != NULL &&
+	struct stat st;
+	bool good = text != NULL && lstat(state_path, &st) == 0 &&
+		    S_ISREG(st.st_mode) &&
 		    hd_state_file_read(state_path, text, STATE_MAX_BYTES,
 				       &err) >= 0 &&
-		    parse(t, text, &err) == 0;
+		    hd_trial_parse(t, text, &err) == 0;
 
 	free(text);
 	return good;
+}
+
+static bool same_modules(const struct hd_conf *a, const struct hd_conf *b)
+{
+	bool same = a->n_load_module == b->n_load_module &&
+		    a->module_path.n == b->module_path.n;
+
+	for (size_t i = 0; same && i < a->n_load_module; i++)
+		same = strcmp(a->load_module[i].name,
+			      b->load_module[i].name) == 0;
+	for (size_t i = 0; same && i < a->module_path.n; i++)
+		same = strcmp(a->module_path.v[i], b->module_path.v[i]) == 0;
+	return same;
+}
+
+/* The relay's user may write state_dir, and root reads it here: what is kept
+ * there names neither a user nor code that the files do not name. */
+static int check_kept(const struct hd_conf *files, const struct hd_conf *tried,
+		      struct hd_error *err)
+{
+	if (geteuid() == 0 && !same_modules(files, tried))
+		return hd_error_set(err, -EPERM,
+				    "a start as root loads the modules that "
+				    "the files name");
+	return hd_conf_live_only(files, tried, err);
+}
+
+static int resume(const struct hd_conf_cli *cli, const struct hd_conf *files,
+		  struct hd_conf **ret_tried, struct hd_error *err)
+{
+	HD_AUTO(hd_conf_free) struct hd_conf *tried = NULL;
+	int r = read_state(&now) && left_of(now.json) > 0 ? 0 : -ENOENT;
+
+	if (r == 0)
+		r = check_base(&now, err);
+	if (r == 0)
+		r = load(&now, cli, &tried, err);
+	if (r == 0)
+		r = check_kept(files, tried, err);
+	if (r == 0)
+		*ret_tried = hd_steal(&tried);
+	return r;
 }
 
 void hd_trial_resume(const struct hd_conf_cli *cli, struct hd_conf **conf)
@@ -344,10 +332,7 @@ void hd_trial_resume(const struct hd_conf_cli *cli, struct hd_conf **conf)
 	name_state(*conf);
 	if (access(state_path, F_OK) < 0)
 		return;
-	bool good = read_state(&now) && left_of(now.json) > 0 &&
-		    check_base(&now, &err) == 0;
-
-	if (!good || load(&now, cli, &tried, &err) < 0) {
+	if (resume(cli, *conf, &tried, &err) < 0) {
 		hd_log_notice("the configuration on trial is over%s%s",
 			      err.text[0] != '\0' ? ": " : "", err.text);
 		forget();
@@ -358,13 +343,15 @@ void hd_trial_resume(const struct hd_conf_cli *cli, struct hd_conf **conf)
 		      (uintmax_t)(left_of(now.json) / 1000));
 	hd_conf_free(conf);
 	*conf = tried;
+	hd_log_level_set((enum hd_log_level)tried->log_level);
 }
 
-void hd_trial_failed(void)
+bool hd_trial_failed(void)
 {
 	if (now.json == NULL)
-		return;
+		return false;
 	hd_log_notice("the start failed with a configuration on trial: the "
 		      "next one reads the files");
 	forget();
+	return true;
 }

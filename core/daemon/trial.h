@@ -25,7 +25,8 @@ int hd_trial_files(struct hd_conf **ret_conf, struct hd_error *err);
 /* What struct hd_daemon_ops has of it.
  * hd_trial_dry - what the texts would be; whichever keys differ.
  * hd_trial_begin - try them for so long: a reload decides.
- * hd_trial_end - take it back now. Returns -ENOENT there is none.
+ * hd_trial_end - take it back now. Returns -ENOENT there is none. Files that
+ * cannot be read now are tried again, until they can.
  * @text  JSON: {"by", "comment", "files": [{"path", "base", "text"}]} */
 int hd_trial_dry(const char *text, struct hd_conf **ret_conf,
 		 struct hd_error *err);
@@ -41,6 +42,7 @@ void hd_trial_tick(void);
 int hd_trial_wait_ms(int wait_ms);
 
 /* hd_trial_resume - at a start: one that was under way becomes *conf.
- * hd_trial_failed - this start has failed: the next one reads the files. */
+ * hd_trial_failed - this start has failed: the next one reads the files.
+ * Returns whether there was one, and the next start may succeed. */
 void hd_trial_resume(const struct hd_conf_cli *cli, struct hd_conf **conf);
-void hd_trial_failed(void);
+bool hd_trial_failed(void);

@@ -11,7 +11,6 @@ use File::Copy qw(copy);
 use HyperDerp::Terminal;
 use HyperDerp::Test;
 use HyperDerp::Upgrade qw(can_upgrade upgrade);
-use IO::Socket::IP;
 use JSON::PP qw(decode_json encode_json);
 use POSIX ();
 use Time::HiRes qw(sleep time);
@@ -168,6 +167,15 @@ subtest 'commit confirmed' => sub {
     does($hd, 0, qr/the candidate is gone/, 'discard');
     is level($hd), 'info', 'discard ends a trial';
 
+    try_it($hd, '1s');
+    HyperDerp::Test::spew($hd->{file}, $was =~ s/level: info/level: nosuch/r);
+    ok $hd->log_like(qr/on trial is still in effect: the next attempt/),
+        'its time is over, and the file is not good';
+    ok on_trial($hd), '... it says that it is not back';
+    HyperDerp::Test::spew($hd->{file}, $was);
+    ok HyperDerp::Test::wait_for(sub { level($hd) eq 'info' }), '... it goes back once the file is';
+    ok !on_trial($hd), '... and is over';
+
     try_it($hd, '1h');
     HyperDerp::Test::spew($hd->{file}, $was =~ s/level: info/level: warn/r);
     $hd->ctl('config', 'check');
@@ -190,6 +198,8 @@ subtest 'a trial, and a relay that comes anew' => sub {
     delete @$hd{qw(status pid)};
     $hd->run;
     ok HyperDerp::Test::wait_for(sub { level($hd) eq 'debug' }), 'killed and started: still on trial';
+    print { $hd->socket } "GET / HTTP/9.9\r\n\r\n";
+    ok $hd->log_like(qr/ debug .*request refused: from=/), '... and at work: the log has what it did not have';
     like $hd->ctl(qw(config trial)), qr/^left_ms +3[0-5]\d{5}$/m, '... with the time that was left';
     kill 'KILL', $hd->pid;
     $hd->wait_exit;
@@ -202,16 +212,28 @@ subtest 'a trial, and a relay that comes anew' => sub {
     ok HyperDerp::Test::wait_for(sub { level($hd) eq 'info' }), 'its time passed while nothing ran: the file';
     ok !-e $kept, '... it is forgotten';
 
-    # With a port that is taken the start fails: the next one has the file.
-    try_it($hd, '1h');
-    $hd->stop('KILL');
-    delete @$hd{qw(status pid)};
-    my $taken = IO::Socket::IP->new(LocalHost => '127.0.0.1', Listen => 1) or die "listen: $!";
-    $state = decode_json(HyperDerp::Test::slurp($kept));
-    $_->{text} =~ s/127\.0\.0\.1:\d+/127.0.0.1:${\$taken->sockport}/ for @{ $state->{files} };
-    HyperDerp::Test::spew($kept, encode_json($state));
-    $hd->run;
-    isnt $hd->wait_exit, 0, 'a start that fails';
+    # What is kept there, and somebody has changed.
+    my $start_with = sub ($from, $to) {
+        try_it($hd, '1h');
+        $hd->stop('KILL');
+        delete @$hd{qw(status pid)};
+        $state = decode_json(HyperDerp::Test::slurp($kept));
+        $_->{text} =~ s/$from/$to/ for @{ $state->{files} };
+        HyperDerp::Test::spew($kept, encode_json($state));
+        $hd->run;
+    };
+    my @bad = ([qr/127\.0\.0\.1:\d+/, '127.0.0.1:1', 'what needs a restart is not tried']);
+    push @bad, [qr/^load_module:.*$/m, 'load_module: [derp, /tmp/nosuch.so]', 'root takes no code from there'],
+        [qr/^module_path:.*$/m, 'module_path: [/tmp]', '... nor where it is']
+        if $> == 0;
+    for (@bad) {
+        my ($from, $to, $what) = @$_;
+        $start_with->($from, $to);
+        ok HyperDerp::Test::wait_for(sub { level($hd) eq 'info' }), "$what: the file";
+        ok !-e $kept, '... it is forgotten';
+    }
+    $start_with->(qr/\z/, "derp: {nosuch: 1}\n");
+    is $hd->wait_exit >> 8, 1, 'a start that fails: not as with a bad file, which is for good';
     ok !-e $kept, '... is the end of the trial';
     delete @$hd{qw(status pid)};
     $hd->run;
