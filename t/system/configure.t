@@ -259,6 +259,41 @@ subtest 'a trial, and an upgrade' => sub {
     $hd->finish;
 };
 
+subtest 'a commit that fails' => sub {
+    my $hd = relay();
+    my $rates = $hd->dir . '/conf.d/rates.yaml';
+    my @was = (text($hd), HyperDerp::Test::slurp($rates));
+    does($hd, 0, qr/^\z/, qw(set log.level debug));
+    does($hd, 0, qr/^\z/, qw(set peer_rate_limit 2MiB));
+    mkdir "$rates.tmp";    # where the second file is written first
+    does($hd, 1, qr/^hdctl: nothing is committed$/m, 'commit');
+    is_deeply [text($hd), HyperDerp::Test::slurp($rates)], \@was, 'both files are as they were';
+    is level($hd), 'info', '... and the relay';
+    ok !-e state_of($hd, 'commit.json'), '... nothing is left to be completed';
+    does($hd, 0, qr/^\+  level: debug/m, 'diff');
+    rmdir "$rates.tmp";
+    does($hd, 0, qr/^committed/, 'commit');
+    is level($hd), 'debug', 'in effect';
+    $hd->finish;
+};
+
+subtest 'a file that fewer may read' => sub {
+    my $hd = relay();
+    my $rates = $hd->dir . '/conf.d/rates.yaml';
+    my $mode = sub ($path) { sprintf '%o', (stat $path)[2] & 07777 };
+    chmod 0644, $hd->{file};
+    does($hd, 0, qr/^\z/, qw(set log.level debug));
+    is $mode->(state_of($hd, 'candidate.json')), '644', 'as the file';
+    chmod 0600, $rates;
+    does($hd, 0, qr/^\z/, qw(set peer_rate_limit 2MiB));
+    is $mode->(state_of($hd, 'candidate.json')), '600', 'as the strictest of two';
+    does($hd, 0, qr/^committed/, 'commit');
+    is $mode->(state_of($hd, 'history/1.json')), '600', '... the history, too';
+    is $mode->($hd->{file}), '644', 'the files keep theirs';
+    is $mode->($rates), '600', '... both';
+    $hd->finish;
+};
+
 # The candidate becomes a commit that has come so far.
 sub interrupted ($hd, $files, $has_candidate) {
     does($hd, 0, qr/^\z/, qw(set log.level debug));

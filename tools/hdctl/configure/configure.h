@@ -2,7 +2,8 @@
 /* tools/hdctl/configure/configure.h - the configuration as a transaction: a
  * candidate beside the files, changed step by step, checked, and committed at
  * once. All that is remembered lies in the folder configure/ beside the
- * relay's file, with that file's owner and mode:
+ * relay's file, with that file's owner and mode, or stricter ones where another
+ * file of it has them:
  *   candidate.json   files as they were (base) and shall be (text), and how
  *   commit.json      a commit under way: whoever comes next completes it
  *   history/N.json   commits
@@ -42,6 +43,9 @@ bool configure_is_ours(const struct configure *c, const char *path);
 int configure_lock(struct configure *c); /* to write; completes a commit */
 int configure_load(struct configure *c);
 int configure_save(const struct configure *c);
+/* configure_keep - a file in the folder that has the texts of these files. */
+int configure_keep(const struct configure *c, const char *path,
+		   const char *text, const json_t *files);
 bool configure_is_empty(const struct configure *c);
 /* configure_put - a file of the candidate becomes text; its base is kept, or
  * is what the file is now. */
@@ -59,6 +63,7 @@ void configure_path(const struct configure *c, const char *name,
 		    char path[PATH_MAX + 64]);
 
 /* ---- configure_record.c: commits ---- */
+/* configure_write - all files, or none. */
 int configure_write(struct configure *c, const char *comment);
 int configure_write_back(struct configure *c);
 int configure_recorded(struct configure *c); /* the commit is complete */

@@ -43,9 +43,9 @@ static void sync_folder_of(const char *path)
 	close(fd);
 }
 
-static int replace(const char *path, const char *text, const char *like)
+static int replace(const char *path, const char *text)
 {
-	int r = setup_replace(path, text, like);
+	int r = setup_replace(path, text, path);
 
 	if (r == HDCTL_OK)
 		sync_folder_of(path);
@@ -71,8 +71,10 @@ static bool is_text(const char *path, const char *text)
 }
 
 /* What somebody has changed by hand in between stays.
- * @from, @to  "base" and "text", or the other way */
-static int write_files(const json_t *files, const char *from, const char *to)
+ * @from, @to  "base" and "text", or the other way
+ * @strict     and is the end of it */
+static int write_files(const json_t *files, const char *from, const char *to,
+		       bool strict)
 {
 	const char *path;
 	json_t *file;
@@ -82,10 +84,11 @@ static int write_files(const json_t *files, const char *from, const char *to)
 		if (r != HDCTL_OK || is_text(path, text_of(file, to)))
 			continue;
 		if (is_text(path, text_of(file, from)))
-			r = replace(path, text_of(file, to), path);
-		else
-			hdctl_fail(HDCTL_REFUSED, "%s was changed by hand "
-				   "during the commit; it stays so", path);
+			r = replace(path, text_of(file, to));
+		else if (hdctl_fail(HDCTL_REFUSED, "%s was changed by hand "
+				    "during the commit; it stays so", path) !=
+				 HDCTL_OK && strict)
+			r = HDCTL_REFUSED;
 	}
 	return r;
 }
@@ -190,12 +193,17 @@ int configure_write(struct configure *c, const char *comment)
 	json_object_set(commit, "ops", json_object_get(c->cand, "ops"));
 	text = json_dumps(commit, JSON_INDENT(1));
 	configure_path(c, "commit.json", path);
-	r = text != NULL ? replace(path, text, c->config)
+	r = text != NULL ? configure_keep(c, path, text,
+					  json_object_get(commit, "files"))
 			 : hdctl_fail(HDCTL_USAGE, "the comment is not UTF-8");
 	free(text);
-	if (r == HDCTL_OK)
+	if (r == HDCTL_OK) {
+		sync_folder_of(path);
 		r = write_files(json_object_get(commit, "files"), "base",
-				"text");
+				"text", true);
+		if (r != HDCTL_OK && configure_write_back(c) == HDCTL_OK)
+			hdctl_fail(r, "nothing is committed");
+	}
 	json_decref(commit);
 	return r;
 }
@@ -203,10 +211,16 @@ int configure_write(struct configure *c, const char *comment)
 int configure_write_back(struct configure *c)
 {
 	char path[PATH_MAX + 64];
-	int r = write_files(json_object_get(c->cand, "files"), "text", "base");
+	int r = write_files(json_object_get(c->cand, "files"), "text", "base",
+			    false);
 
+	if (r != HDCTL_OK) /* half of it is there: the rest comes later */
+		return r;
 	configure_path(c, "commit.json", path);
-	return unlink(path) < 0 ? failed(path) : r;
+	if (unlink(path) < 0)
+		return failed(path);
+	sync_folder_of(path);
+	return HDCTL_OK;
 }
 
 int configure_recover(struct configure *c)
@@ -224,7 +238,8 @@ int configure_recover(struct configure *c)
 				  path);
 	if (commit == NULL)
 		return HDCTL_OK;
-	r = write_files(json_object_get(commit, "files"), "base", "text");
+	r = write_files(json_object_get(commit, "files"), "base", "text",
+			false);
 	if (r == HDCTL_OK)
 		r = configure_recorded(c);
 	if (r == HDCTL_OK)

@@ -51,6 +51,7 @@ static int make_folder(const struct configure *c, const char *path)
 int configure_lock(struct configure *c)
 {
 	char path[PATH_MAX + 64];
+	struct stat st;
 	int r;
 
 	if (access(c->config, W_OK) < 0)
@@ -65,6 +66,9 @@ int configure_lock(struct configure *c)
 	c->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (c->lock < 0 || flock(c->lock, LOCK_EX) < 0)
 		return failed(path);
+	/* root's must not keep out whose file it is */
+	if (stat(c->config, &st) == 0)
+		(void)!fchown(c->lock, st.st_uid, st.st_gid);
 	return configure_recover(c);
 }
 
@@ -83,6 +87,7 @@ int configure_load(struct configure *c)
 	json_error_t why;
 
 	configure_path(c, "candidate.json", path);
+	json_decref(c->cand); /* of a commit that was completed */
 	c->cand = json_load_file(path, 0, &why);
 	if (c->cand == NULL && access(path, F_OK) == 0)
 		return access(path, R_OK) < 0
@@ -95,6 +100,40 @@ int configure_load(struct configure *c)
 	return HDCTL_OK;
 }
 
+/* Who may not read one of the files does not read it here. */
+static int strictest(const struct configure *c, const json_t *files,
+		     struct stat *ret)
+{
+	const char *path;
+	json_t *file;
+
+	if (stat(c->config, ret) < 0)
+		return failed(c->config);
+	json_object_foreach ((json_t *)files, path, file) {
+		struct stat st;
+
+		if (stat(path, &st) < 0)
+			st = (struct stat){ .st_mode = 0600 };
+		ret->st_mode &= st.st_mode | 0600;
+		if ((st.st_mode & S_IROTH) != 0)
+			continue;
+		if (st.st_gid != ret->st_gid)
+			ret->st_mode &= ~(mode_t)S_IRWXG;
+		if (st.st_uid != ret->st_uid)
+			ret->st_uid = geteuid();
+	}
+	return HDCTL_OK;
+}
+
+int configure_keep(const struct configure *c, const char *path,
+		   const char *text, const json_t *files)
+{
+	struct stat st;
+	int r = strictest(c, files, &st);
+
+	return r == HDCTL_OK ? setup_replace_as(path, text, &st) : r;
+}
+
 int configure_save(const struct configure *c)
 {
 	char path[PATH_MAX + 64], *text = json_dumps(c->cand, JSON_INDENT(1));
@@ -103,7 +142,7 @@ int configure_save(const struct configure *c)
 	if (text == NULL)
 		return hdctl_fail(HDCTL_REFUSED, "out of memory");
 	configure_path(c, "candidate.json", path);
-	r = setup_replace(path, text, c->config);
+	r = configure_keep(c, path, text, json_object_get(c->cand, "files"));
 	free(text);
 	return r;
 }

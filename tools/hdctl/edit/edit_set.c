@@ -263,7 +263,8 @@ static int append(const struct edit_text *t, const struct edit_node *n,
 	if (n->type == EDIT_MAP || n->type == EDIT_ALIAS)
 		return hd_error_set(err, -EINVAL,
 				    "%s:%u: `%s` is no list", t->name,
-				    edit_line(t->text, n->begin), n->key);
+				    edit_line(t->text, n->begin),
+				    n->key != NULL ? n->key : "the item");
 	if (n->type == EDIT_SCALAR) {
 		make_list(t, n, flow, value, c);
 		return c->put != NULL ? 0 : -ENOMEM;

@@ -89,8 +89,10 @@ void setup_diff(const char *old_name, const char *new_name,
 		const char *old_text, const char *new_text);
 /* setup_replace - a file's text, at once; a link stays one.
  * @like  whose owner and mode it gets; not there: everybody may read it
- * Returns as above. */
+ * Returns as above. setup_replace_as - owner and mode of a stat(). */
 int setup_replace(const char *path, const char *text, const char *like);
+struct stat;
+int setup_replace_as(const char *path, const char *text, const struct stat *as);
 /* setup_put_cert - write the certificate and its key. Returns as above. */
 int setup_put_cert(struct setup *s);
 /* setup_cert_end - the files before it go; or come back. */

@@ -43,17 +43,12 @@ static int make_folders(const char *path)
 }
 
 /* Owner before mode: nobody else reads it meanwhile. */
-static bool fill(FILE *f, const char *text, const char *like)
+static bool fill(FILE *f, const char *text, const struct stat *as)
 {
-	struct stat st;
 	int fd = fileno(f);
 
-	if (stat(like, &st) < 0)
-		st = (struct stat){ .st_mode = 0644,
-				    .st_uid = (uid_t)-1,
-				    .st_gid = (gid_t)-1 };
-	return fchown(fd, st.st_uid, st.st_gid) == 0 &&
-	       fchmod(fd, st.st_mode & 07777) == 0 && fputs(text, f) >= 0 &&
+	return fchown(fd, as->st_uid, as->st_gid) == 0 &&
+	       fchmod(fd, as->st_mode & 07777) == 0 && fputs(text, f) >= 0 &&
 	       fflush(f) == 0 && fsync(fd) == 0;
 }
 
@@ -68,7 +63,7 @@ static FILE *create(const char *path)
 
 /* By rename: whoever reads it meanwhile has all of the old or of the new. A
  * link stays, what it leads to is replaced. */
-int setup_replace(const char *path, const char *text, const char *like)
+int setup_replace_as(const char *path, const char *text, const struct stat *as)
 {
 	char real[PATH_MAX], new[PATH_MAX + 8];
 	int e = 0;
@@ -80,7 +75,7 @@ int setup_replace(const char *path, const char *text, const char *like)
 	f = create(new);
 	if (f == NULL)
 		return failed(new);
-	if (!fill(f, text, like))
+	if (!fill(f, text, as))
 		e = errno;
 	if (fclose(f) != 0 && e == 0)
 		e = errno;
@@ -91,6 +86,17 @@ int setup_replace(const char *path, const char *text, const char *like)
 	(void)unlink(new);
 	errno = e;
 	return failed(path);
+}
+
+int setup_replace(const char *path, const char *text, const char *like)
+{
+	struct stat st;
+
+	if (stat(like, &st) < 0)
+		st = (struct stat){ .st_mode = 0644,
+				    .st_uid = (uid_t)-1,
+				    .st_gid = (gid_t)-1 };
+	return setup_replace_as(path, text, &st);
 }
 
 static int replace(const char *path, const char *text)
