@@ -399,6 +399,19 @@ subtest 'in a shell' => sub {
     is $t->ended, 0, 'exit ends it';
     $t->close;
     is level($hd), 'debug', 'the relay has it';
+
+    local $ENV{HDCTL_SOCKET} = $hd->control;
+    $t = HyperDerp::Terminal->new(100, 40, $hdctl);
+    ok $t->shows(qr/^hdctl>/m), 'a shell';
+    $t->type("configure -c $hd->{file}");
+    ok $t->shows(qr/^configure#/m), '... to configure a file';
+    $t->type('show log.level');
+    ok $t->shows(qr/^debug$/m), '... which the next line knows' or diag $t->text;
+    $t->type('exit');
+    ok $t->shows(qr/^hdctl>/m), '... and back';
+    $t->type('exit');
+    is $t->ended, 0, 'exit ends it';
+    $t->close;
     $hd->finish;
 };
 

@@ -17,7 +17,7 @@ struct hdctl {
 	bool shell;
 	bool in_shell; /* it began without configure */
 	bool configuring; /* the shell's words are those behind configure */
-	const char *configure_file; /* NULL: the relay's, or the usual one */
+	char *configure_file; /* NULL: the relay's, or the usual one */
 	size_t configure_seen; /* changes of the candidate that were told */
 };
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* hdctl - operate a running relay. */
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -58,6 +59,7 @@ int main(int argc, char **argv)
 	int status = run(&h, argc, argv);
 
 	json_decref(h.commands);
+	free(h.configure_file);
 	ask_close(&h.ask);
 	return output_end("hdctl", status, HDCTL_REFUSED);
 }

@@ -26,6 +26,8 @@ static bool run_line(struct hdctl *h, const char *line)
 	if (n > first && is_end(words[first])) {
 		goes_on = h->configuring && h->in_shell;
 		h->configuring = false;
+		free(h->configure_file);
+		h->configure_file = NULL;
 	} else if (n > first) {
 		interrupt_begin(&h->ask);
 		hdctl_run(h, words, n);

@@ -158,6 +158,19 @@ static int run(struct configure *c, const struct configure_command *command,
 	return r;
 }
 
+/* The line that names the file is gone at the next one. */
+static int enter(struct hdctl *h, const char *file)
+{
+	char *copy = file != NULL ? strdup(file) : NULL;
+
+	if (file != NULL && copy == NULL)
+		return hdctl_fail(HDCTL_REFUSED, "out of memory");
+	free(h->configure_file);
+	h->configure_file = copy;
+	h->configuring = true;
+	return h->shell ? HDCTL_OK : run_shell(h);
+}
+
 int run_configure(struct hdctl *h, const char *const *words, size_t n)
 {
 	struct configure c = { .h = h, .lock = -1 };
@@ -170,11 +183,8 @@ int run_configure(struct hdctl *h, const char *const *words, size_t n)
 		words += 2;
 		n -= 2;
 	}
-	if (n == 0 && (h->shell || isatty(STDIN_FILENO))) {
-		h->configuring = true;
-		h->configure_file = file;
-		return h->shell ? HDCTL_OK : run_shell(h);
-	}
+	if (n == 0 && (h->shell || isatty(STDIN_FILENO)))
+		return enter(h, file);
 	if (n == 0 || strcmp(words[0], "help") == 0)
 		return help();
 	command = find(words[0]);
