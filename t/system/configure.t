@@ -190,20 +190,23 @@ subtest 'commit confirmed' => sub {
     $hd->finish;
 };
 
+# The kernel gives the ports back a little later.
+sub killed ($hd) {
+    $hd->stop('KILL');
+    delete @$hd{qw(status pid)};
+    return $hd->ports_free;
+}
+
 subtest 'a trial, and a relay that comes anew' => sub {
     my $hd = relay();
     try_it($hd, '1h');
-    kill 'KILL', $hd->pid;
-    $hd->wait_exit;
-    delete @$hd{qw(status pid)};
+    killed($hd);
     $hd->run;
-    ok HyperDerp::Test::wait_for(sub { level($hd) eq 'debug' }), 'killed and started: still on trial';
+    ok HyperDerp::Test::wait_for(sub { level($hd) eq 'debug' }), 'killed and started: still on trial' or diag $hd->log_text;
     print { $hd->socket } "GET / HTTP/9.9\r\n\r\n";
     ok $hd->log_like(qr/ debug .*request refused: from=/), '... and at work: the log has what it did not have';
     like $hd->ctl(qw(config trial)), qr/^left_ms +3[0-5]\d{5}$/m, '... with the time that was left';
-    kill 'KILL', $hd->pid;
-    $hd->wait_exit;
-    delete @$hd{qw(status pid)};
+    killed($hd);
     my ($kept) = glob $hd->dir . '/configure-trial*';
     my $state = decode_json(HyperDerp::Test::slurp($kept));
     $state->{until_ms} = (time - 1) * 1000;
@@ -215,8 +218,7 @@ subtest 'a trial, and a relay that comes anew' => sub {
     # What is kept there, and somebody has changed.
     my $start_with = sub ($from, $to) {
         try_it($hd, '1h');
-        $hd->stop('KILL');
-        delete @$hd{qw(status pid)};
+        killed($hd);
         $state = decode_json(HyperDerp::Test::slurp($kept));
         $_->{text} =~ s/$from/$to/ for @{ $state->{files} };
         HyperDerp::Test::spew($kept, encode_json($state));
@@ -239,9 +241,7 @@ subtest 'a trial, and a relay that comes anew' => sub {
     $hd->run;
     ok HyperDerp::Test::wait_for(sub { level($hd) eq 'info' }), '... the next one has the file';
     HyperDerp::Test::spew($kept, 'rubbish');
-    kill 'KILL', $hd->pid;
-    $hd->wait_exit;
-    delete @$hd{qw(status pid)};
+    killed($hd);
     $hd->run;
     ok HyperDerp::Test::wait_for(sub { level($hd) eq 'info' }), 'rubbish in its place: the file';
     $hd->finish;
