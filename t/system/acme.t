@@ -164,7 +164,11 @@ reload(challenges => '[tls-alpn-01]');
 once_more($renewed, sub { is $hd->ctl('acme', 'renew'), "ok\n", 'hdctl acme renew' }, 'TLS-ALPN-01');
 another_than(serial($first), 'another one is served');
 is_good 'it is good, too';
-like $ca->log, qr/ARI: order "\S+" is a replacement of/, 'the server is told which one it replaces';
+SKIP: {
+    # DER puts 0 before them; Pebble 2.8 looks for the serial without it, and answers 500
+    skip 'Pebble finds no serial number that begins with 8 to F', 1 if serial($first) =~ /^serial=[89A-F]/;
+    like $ca->log, qr/ARI: order "\S+" is a replacement of/, 'the server is told which one it replaces';
+}
 $alice->send($bob->key, 'still here');
 is $bob->packet, 'still here', 'connections stay';
 like shown('a.example', $relay_tls, '-alpn acme-tls/1'), qr/ALPN protocol: acme-tls\/1/,

@@ -57,10 +57,22 @@ sub prepare_xdp ($s) {
     return;
 }
 
+# Who attacks is not on the peers' own LAN: over IPv6 the relay blocks a /64.
+sub elsewhere ($m, $r) {
+    my $ip6 = 'fd66::3';
+    $m->run(qw(ip -6 addr flush dev eth0 scope global));
+    $m->run(qw(ip -6 addr add), "$ip6/64", qw(dev eth0 nodad));
+    $m->run(qw(ip -6 route add fd77::/64 dev eth0 src), $ip6);
+    $r->run(qw(ip -6 route add fd66::/64 dev eth0));
+    $m->{ip6} = $ip6;
+    return;
+}
+
 sub site ($name, %o) {
     my $net = HyperDerp::Netns->new;
     my $s = { name => $name, net => $net, relay => $net->host('relay'), %o };
     $s->{mallory} = $net->host('mallory') if $o{attacked};
+    elsewhere(@$s{qw(mallory relay)}) if $o{attacked} && $o{six};
     $s->{peer} = people($net, $o{six});
     prepare_xdp($s) if $o{xdp};
     $s->{hd} = HyperDerp::Test->new(no_tls => 1, load_module => ['wg'], wrap => [$s->{relay}->wrap],
