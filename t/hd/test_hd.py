@@ -9,10 +9,10 @@ import struct
 import subprocess
 import sys
 import time
-import traceback
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import hd  # noqa: E402
+import tap  # noqa: E402
 from nacl.signing import SigningKey  # noqa: E402
 from OpenSSL import SSL  # noqa: E402
 
@@ -589,18 +589,7 @@ def main():
     tests = [(n, f) for n, f in list(globals().items())
              if n in given or n.startswith(kind) and
              (not given or given == ["ADMISSION"])]
-    bad = 0
-    for i, (name, f) in enumerate(tests, 1):
-        try:
-            f()
-            print(f"ok {i} - {name.replace('_', ' ')}", flush=True)
-        except Exception:
-            bad += 1
-            print(f"not ok {i} - {name.replace('_', ' ')}", flush=True)
-            print("# " + traceback.format_exc().replace("\n", "\n# "),
-                  flush=True)
-    print(f"1..{len(tests)}")
-    return bad != 0
+    return tap.run(tests) != 0
 
 
 sys.exit(main())

@@ -10,11 +10,11 @@ import struct
 import subprocess
 import sys
 import time
-import traceback
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import hd  # noqa: E402
 import hd_udp  # noqa: E402
+import tap  # noqa: E402
 
 HOST, PORT, CONTROL = "127.0.0.1", int(sys.argv[1]), sys.argv[2]
 HDCTL = os.environ.get("HDCTL", "hdctl")
@@ -335,18 +335,7 @@ def main():
     given = sys.argv[3:]
     tests = [(n, f) for n, f in list(globals().items())
              if (n in given if given else n.startswith("test_"))]
-    bad = 0
-    for i, (name, f) in enumerate(tests, 1):
-        try:
-            f()
-            print(f"ok {i} - {name.replace('_', ' ')}", flush=True)
-        except Exception:
-            bad += 1
-            print(f"not ok {i} - {name.replace('_', ' ')}", flush=True)
-            print("# " + traceback.format_exc().replace("\n", "\n# "),
-                  flush=True)
-    print(f"1..{len(tests)}")
-    return bad != 0
+    return tap.run(tests) != 0
 
 
 sys.exit(main())
