@@ -370,18 +370,26 @@ int hd_fetch_job_make(struct hd_fetch_job *job,
 	return e;
 }
 
+/* A token, a password, or a body that has one. */
+static void free_wiped(void *v, size_t n)
+{
+	if (v != NULL)
+		explicit_bzero(v, n);
+	free(v);
+}
+
 void hd_fetch_job_free(struct hd_fetch_job *job)
 {
 	for (char **h = job->headers; h != NULL && *h != NULL; h++)
-		free(*h);
+		free_wiped(*h, strlen(*h));
 	free(job->headers);
-	free(job->url);
+	free_wiped(job->url, job->url != NULL ? strlen(job->url) : 0);
 	free(job->method);
 	free(job->unix_path);
 	free(job->connect_to);
 	free(job->ca_file);
 	free(job->pin);
 	free(job->host);
-	free(job->body);
+	free_wiped(job->body, job->body_len_bytes);
 	*job = (struct hd_fetch_job){ 0 };
 }

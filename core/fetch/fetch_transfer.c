@@ -308,10 +308,18 @@ void hd_transfer_result(const struct hd_curl *curl, struct fetch *f, int code)
 	}
 }
 
+/* One of them may have a token. */
+static void wipe(struct curl_slist *list)
+{
+	for (; list != NULL; list = list->next)
+		explicit_bzero(list->data, strlen(list->data));
+}
+
 void hd_transfer_end(const struct hd_curl *curl, struct fetch *f)
 {
 	if (f->easy != NULL)
 		curl->easy_cleanup(f->easy);
+	wipe(f->header_list);
 	curl->slist_free_all(f->header_list);
 	curl->slist_free_all(f->connect_list);
 	f->easy = NULL;

@@ -99,6 +99,46 @@ static void older_requests_are_taken(void **state)
 }
 
 #ifdef HAVE_CURL
+/* ---- what is freed is wiped ---- */
+
+void __real_free(void *p);
+void __wrap_free(void *p);
+
+static struct {
+	const void *p[3];
+	unsigned n, wiped;
+} watched;
+
+void __wrap_free(void *p)
+{
+	for (unsigned i = 0; p != NULL && i < watched.n; i++)
+		watched.wiped += p == watched.p[i] && *(char *)p == '\0';
+	__real_free(p);
+}
+
+static void secrets_are_wiped(void **state)
+{
+	static const char *const headers[] = { "Authorization: Bearer me",
+					       NULL };
+	const struct hd_fetch_request r = { .url = "http://me:secret@x/",
+					    .headers = headers,
+					    .body = "secret",
+					    .body_len_bytes = 6 };
+	struct hd_fetch_job job;
+
+	(void)state;
+	assert_int_equal(hd_fetch_job_make(&job, &r, sizeof(r), NULL), 0);
+	watched.p[0] = job.url;
+	watched.p[1] = job.headers[0];
+	watched.p[2] = job.body;
+	watched.n = 3;
+	hd_fetch_job_free(&job);
+	watched.n = 0;
+	assert_int_equal(watched.wiped, 3);
+}
+
+/* ---- what is asked ---- */
+
 static void who_is_asked(const char *url, const char *via, const char *host,
 			 const char *asked)
 {
@@ -154,6 +194,7 @@ int main(void)
 		cmocka_unit_test(wrong_ones_are_refused),
 		cmocka_unit_test(older_requests_are_taken),
 #ifdef HAVE_CURL
+		cmocka_unit_test(secrets_are_wiped),
 		cmocka_unit_test(servers_have_names),
 		cmocka_unit_test(headers_are_found),
 #endif
