@@ -89,10 +89,11 @@ my $port = HyperDerp::Test::free_port();
 HyperDerp::Test::spew("$dir/mesh.key", 'ab' x 32);
 chmod 0600, "$dir/mesh.key";
 # a member that is not there
-my $hd = HyperDerp::Test->start(load_module => [qw(derp stun mesh metrics acme)], conf => <<~"END");
+my $hd = HyperDerp::Test->start(load_module => [qw(derp stun mesh metrics acme policy)], conf => <<~"END");
     metrics: {port: $port}
     derp: {mesh_key: $dir/mesh.key}
     mesh: {members: [{name: "127.0.0.1:1", tls: false}]}
+    policy: {default: allow}
     END
 my ($alice, $bob) = map { $hd->client } 1 .. 2;
 $alice->send($bob->key, 'hello');
