@@ -107,6 +107,32 @@ struct policy_devices *policy_devices_with(const struct policy_devices *old,
 	return set;
 }
 
+static bool is_named(const struct policy_rules *rules, const struct hd_key *id)
+{
+	for (size_t i = 0; rules != NULL && i < rules->n; i++)
+		if (rules->v[i].devices.url != NULL &&
+		    is_id(&rules->v[i].devices.id, id))
+			return true;
+	return false;
+}
+
+struct policy_devices *policy_devices_named(const struct policy_devices *old,
+					    const struct policy_rules *rules,
+					    const struct policy_rules *also)
+{
+	struct policy_devices *set =
+		calloc(1, sizeof(*set) + old->n * sizeof(set->v[0]));
+
+	if (set == NULL)
+		return NULL;
+	set->holders = 1;
+	for (size_t i = 0; i < old->n; i++)
+		if (is_named(rules, &old->v[i]->id) ||
+		    is_named(also, &old->v[i]->id))
+			set->v[set->n++] = policy_device_list_hold(old->v[i]);
+	return set;
+}
+
 struct policy_device_list *policy_devices_find(const struct policy_devices *set,
 					       const struct hd_key *id)
 {

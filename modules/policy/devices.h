@@ -59,6 +59,11 @@ bool policy_device_list_same(const struct policy_device_list *a,
  * id. Returns NULL when out of memory. @old  may be NULL */
 struct policy_devices *policy_devices_with(const struct policy_devices *old,
 					   struct policy_device_list *list);
+/* policy_devices_named - a copy with those lists only that one of two sets of
+ * rules names. @also  may be NULL. Returns NULL when out of memory. */
+struct policy_devices *policy_devices_named(const struct policy_devices *old,
+					    const struct policy_rules *rules,
+					    const struct policy_rules *also);
 /* policy_devices_find - NULL: it was never loaded. @set  may be NULL */
 struct policy_device_list *policy_devices_find(const struct policy_devices *set,
 					       const struct hd_key *id);
@@ -77,10 +82,13 @@ int policy_device_list_save(const struct hd_key *id, const char *text,
 
 /* policy_devices_publish - workers get this list beside those there are, and
  * look who may no longer be here. Takes it. Main thread.
+ * Returns 0; -ENOMEM: it stays as it was.
  * policy_devices_keep - the same of workers that have not begun, or begin to
- * use other rules in a moment. */
-void policy_devices_publish(struct policy_device_list **list);
+ * use other rules in a moment.
+ * policy_devices_tidy - lists that no rule names any more are given back. */
+int policy_devices_publish(struct policy_device_list **list);
 void policy_devices_keep(struct policy_device_list **list);
+void policy_devices_tidy(void);
 
 /* ---- devices_wanted.c: the main thread ---- */
 

@@ -115,6 +115,18 @@ static void tell_change(const struct devices_poll *p,
 		      j->found.skipped);
 }
 
+/* Returns 0; -ENOMEM: the old one stays. */
+static int publish(struct devices_poll *p, struct devices_job *j)
+{
+	size_t n = j->list->keys.n;
+	int r = j->same ? 0 : policy_devices_publish(&j->list);
+
+	if (r == 0 && !j->same) /* who has read the line finds it so */
+		tell_change(p, j, n);
+	return r;
+}
+
+/* An ETag is that of a list in force: what was not taken is asked for anew. */
 static void take_list(struct devices_poll *p, struct devices_job *j)
 {
 	p->unsaved = j->saved < 0;
@@ -122,15 +134,13 @@ static void take_list(struct devices_poll *p, struct devices_job *j)
 		hd_log_warn("a list of devices is in force, and would be gone "
 			    "after a restart: %s",
 			    j->save_err.text);
+	if (publish(p, j) < 0) {
+		p->etag[0] = '\0';
+		failed(p, "out of memory", 0);
+		return;
+	}
 	p->found = j->found;
 	memcpy(p->etag, p->new_etag, sizeof(p->etag));
-	if (!j->same) {
-		size_t n = j->list->keys.n;
-
-		/* who has read the line finds it so */
-		policy_devices_publish(&j->list);
-		tell_change(p, j, n);
-	}
 	went_well(p);
 }
 

@@ -125,9 +125,11 @@ static void poll_free(struct devices_poll *p)
 	free(p);
 }
 
-/* One that is under way goes when it has ended. */
-static void forget_unwanted(void)
+/* One that is under way goes when it has ended. Returns whether any has. */
+static bool forget_unwanted(void)
 {
+	bool any = false;
+
 	for (struct devices_poll **at = &polls.first; *at != NULL;) {
 		struct devices_poll *p = *at;
 
@@ -137,7 +139,9 @@ static void forget_unwanted(void)
 		}
 		*at = p->next;
 		poll_free(p);
+		any = true;
 	}
+	return any;
 }
 
 static void sync_with(const struct policy_rules *rules)
@@ -147,7 +151,9 @@ static void sync_with(const struct policy_rules *rules)
 	for (size_t i = 0; i < rules->n; i++)
 		if (rules->v[i].devices.url != NULL)
 			want(rules, &rules->v[i]);
-	forget_unwanted();
+	if (forget_unwanted())
+		devices_count(0, 0); /* it fails no more, nor has keys */
+	policy_devices_tidy();
 }
 
 static void on_event(struct hd_module *mod, int fd, unsigned events, void *arg)

@@ -273,33 +273,60 @@ void policy_quotas_publish(struct policy_quotas **quotas)
 	publish(NULL);
 }
 
-/* Returns whether there was memory. */
-static bool keep_devices(struct policy_device_list **list)
+static void take_devices(struct policy_devices *set)
 {
-	struct policy_devices *old = policy_main.devices;
-	struct policy_devices *set = policy_devices_with(old, *list);
+	policy_devices_drop(&policy_main.devices);
+	policy_main.devices = set;
+}
+
+/* Returns 0; -ENOMEM. */
+static int keep_devices(struct policy_device_list **list)
+{
+	struct policy_devices *set =
+		policy_devices_with(policy_main.devices, *list);
 
 	policy_device_list_drop(list);
-	if (set == NULL) {
-		hd_log_error("policy: a list of devices stays as it was: out "
-			     "of memory");
-		return false;
-	}
-	policy_main.devices = set;
-	policy_devices_drop(&old);
-	return true;
+	if (set == NULL)
+		return -ENOMEM;
+	take_devices(set);
+	return 0;
 }
 
 void policy_devices_keep(struct policy_device_list **list)
 {
-	keep_devices(list);
+	if (keep_devices(list) < 0)
+		hd_log_error("policy: a list of devices stays as it was: out "
+			     "of memory");
 }
 
-void policy_devices_publish(struct policy_device_list **list)
+int policy_devices_publish(struct policy_device_list **list)
 {
+	int r;
+
 	settle();
-	if (keep_devices(list))
+	r = keep_devices(list);
+	if (r == 0)
 		publish(NULL);
+	return r;
+}
+
+/* The candidate's stay: it may be in force in a moment. */
+void policy_devices_tidy(void)
+{
+	const struct policy_devices *old = policy_main.devices;
+	struct policy_devices *set;
+
+	if (old == NULL)
+		return;
+	settle();
+	set = policy_devices_named(old, policy_main.rules,
+				   policy_main.candidate);
+	if (set == NULL || set->n == old->n) {
+		policy_devices_drop(&set);
+		return;
+	}
+	take_devices(set);
+	publish(NULL);
 }
 
 int policy_reread(struct hd_error *err)

@@ -217,6 +217,23 @@ subtest 'a list of whom to keep out' => sub {
     ok admitted($alice)->ping, '... nobody else';
 };
 
+subtest 'a list that no rule names any more' => sub {
+    says '500 gone';
+    again();
+    becomes 'hyper_derp_policy_device_lists_failing', 1, 'one fails';
+    $hd->{conf} = "policy:\n  default: allow\n";
+    $hd->write_conf;
+    ok ctl($hd, 'reload')->{ok}, 'the rule is gone';
+    becomes 'hyper_derp_policy_device_lists_failing', 0, 'it fails no more';
+    becomes 'hyper_derp_policy_devices', 0, '... and has no keys';
+    # from state_dir, and not from memory
+    unlink glob "$hd->{dir}/policy.devices.*";
+    reload('action: deny', "  default: allow\n");
+    again();
+    is row()->{devices}, undef, 'its keys are out of memory';
+    is denied($alice), $dead, '... so it is one that was never loaded';
+};
+
 subtest 'what is refused' => sub {
     for my $bad (["devices_path: 'a[0]'", qr/devices_path: "a\[0\]" is not a path/],
         ["devices_name_path: 'a[*].b'",                qr/devices_name_path: it must begin as devices_path does/],
