@@ -5,7 +5,25 @@
 #pragma once
 #include "core/base/snap.h"
 
-#define HD_SNAP_FORMAT 4
+#define HD_SNAP_FORMAT 5
+/* The oldest version that is read here, and whose readers are to understand
+ * what is written here: all that came after it is an item of a connection, or
+ * has HD_SNAP_SKIP. */
+#define HD_SNAP_FORMAT_OLDEST 3
+
+/* Those two, of this binary; t/lib/bumped.c has others. */
+extern const uint32_t hd_snap_format, hd_snap_format_oldest;
+
+struct hd_snap_version { /* at the head of a snapshot; 0: not there */
+	uint64_t format, oldest;
+};
+
+/* hd_snap_version_take - returns 1 it was an item of this; 0; -EBADMSG.
+ * hd_snap_version_fits - each of the two binaries understands what the other
+ * one writes. */
+int hd_snap_version_take(struct hd_snap_version *v,
+			 const struct hd_snap_item *item);
+bool hd_snap_version_fits(const struct hd_snap_version *theirs);
 
 /* F(name, number, kind): G items, N number, B bytes, T text, P place.
  * Given up, and given to nothing else: 0x001e, 0x001f, 0x0023. */
@@ -22,6 +40,7 @@
 	F(PACK_BYTES, 0x000a, B)                                               \
 	F(PACK_FD, 0x000b, B)                                                  \
 	F(PACK_GROUP, 0x000c, G)                                               \
+	F(OLDEST, 0x800d, N)                                                   \
 	F(STREAM, 0x0010, G)                                                   \
 	F(STREAM_INDEX, 0x0011, N)                                             \
 	F(STREAM_MODULE, 0x0012, T)                                            \
@@ -51,6 +70,7 @@
 	F(TLS, 0x0030, G)                                                      \
 	F(TLS_SERVER_NAME, 0x0031, T)                                          \
 	F(TLS_PARTIAL, 0x0032, B)                                              \
+	F(TLS_KERNEL, 0x0033, N)                                               \
 	F(RECORDS, 0x0040, G)                                                  \
 	F(RECORDS_SUITE, 0x0041, N)                                            \
 	F(RECORDS_RX_SEQ, 0x0042, N)                                           \
@@ -122,7 +142,9 @@
 	F(METRIC_LABELS, 0x0093, T)                                            \
 	F(METRIC_VALUE, 0x0094, N)                                             \
 	F(METRIC_SUM, 0x0095, N)                                               \
-	F(METRIC_CELLS, 0x0096, B)
+	F(METRIC_CELLS, 0x0096, B)                                             \
+	F(METRIC_FAMILY, 0x8097, T)                                            \
+	F(METRIC_SERIES, 0x8098, T)
 
 enum hd_snap_tag {
 #define HD_SNAP_TAG(name, number, kind) HD_SNAP_##name = number,

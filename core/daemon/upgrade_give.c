@@ -155,7 +155,8 @@ static size_t count_streams(void)
 
 void hd_give_head(struct hd_snap *to)
 {
-	hd_snap_number(to, HD_SNAP_VERSION, HD_SNAP_FORMAT);
+	hd_snap_number(to, HD_SNAP_VERSION, hd_snap_format);
+	hd_snap_number(to, HD_SNAP_OLDEST, hd_snap_format_oldest);
 	hd_snap_text(to, HD_SNAP_RELAY_VERSION, hd_version);
 	for (unsigned i = 0; i < hd_modules_n(); i++) {
 		const struct hd_module *mod = hd_modules_at(i);

@@ -210,14 +210,14 @@ static int check_loaded(const struct hd_give *g, struct hd_error *err)
 
 int hd_give_read(struct hd_give *g, struct hd_snap_in in, struct hd_error *err)
 {
-	uint64_t format = 0;
+	struct hd_snap_version version = { 0 };
 	struct hd_snap_item item;
 	int r;
 
 	while ((r = hd_snap_next(&in, &item)) == 1) {
-		if (item.tag == HD_SNAP_VERSION)
-			(void)hd_snap_to_number(&item, &format);
-		else if (item.tag == HD_SNAP_RELAY_VERSION)
+		if (hd_snap_version_take(&version, &item) < 0)
+			break;
+		if (item.tag == HD_SNAP_RELAY_VERSION)
 			read_version(g, &item);
 		else if (item.tag == HD_SNAP_MODULE &&
 			 read_module(g, item.in) < 0)
@@ -226,10 +226,10 @@ int hd_give_read(struct hd_give *g, struct hd_snap_in in, struct hd_error *err)
 	if (r != 0)
 		return hd_error_set(err, -EBADMSG,
 				    "the new binary cannot be understood");
-	if (format == HD_SNAP_FORMAT)
+	if (hd_snap_version_fits(&version))
 		return check_loaded(g, err);
 	return hd_error_set(err, -ENOTSUP,
 			    "the new binary reads snapshots of version %ju, "
-			    "this one writes version %d: restart instead",
-			    (uintmax_t)format, HD_SNAP_FORMAT);
+			    "this one writes version %u: restart instead",
+			    (uintmax_t)version.format, hd_snap_format);
 }

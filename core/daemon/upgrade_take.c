@@ -262,17 +262,24 @@ static int take_module(struct take *k, struct hd_snap_in in,
 	return r;
 }
 
-static int check_version(const struct hd_snap_item *item, struct hd_error *err)
+static int take_version(const struct take *k, struct hd_error *err)
 {
-	uint64_t v = 0;
+	struct hd_snap_in in = { k->t->snapshot, k->t->snapshot_bytes };
+	struct hd_snap_version v = { 0 };
+	struct hd_snap_item item;
 
-	if (hd_snap_to_number(item, &v) == 0 && v == HD_SNAP_FORMAT)
+	while (hd_snap_next(&in, &item) == 1)
+		if (hd_snap_version_take(&v, &item) < 0)
+			return -EBADMSG;
+	if (v.format == 0)
+		return -EBADMSG;
+	if (hd_snap_version_fits(&v))
 		return 0;
 	return hd_error_set(err, -ENOTSUP,
 			    "the running relay writes snapshots of version "
-			    "%ju, this one reads version %d: restart it "
-			    "instead",
-			    (uintmax_t)v, HD_SNAP_FORMAT);
+			    "%ju, this one reads %u to %u: restart it instead",
+			    (uintmax_t)v.format, hd_snap_format_oldest,
+			    hd_snap_format);
 }
 
 static bool is_later(unsigned tag)
@@ -286,22 +293,17 @@ static int take_head(struct take *k, struct hd_error *err)
 {
 	struct hd_snap_in in = { k->t->snapshot, k->t->snapshot_bytes };
 	struct hd_snap_item item;
-	bool version = false;
 	int r;
 
 	while ((r = hd_snap_next(&in, &item)) == 1) {
-		if (item.tag == HD_SNAP_VERSION) {
-			version = true;
-			r = check_version(&item, err);
-		} else if (item.tag == HD_SNAP_MODULE) {
+		if (item.tag == HD_SNAP_MODULE)
 			r = take_module(k, item.in, err);
-		} else if (!is_later(item.tag)) {
+		else if (item.tag != HD_SNAP_VERSION && !is_later(item.tag))
 			r = hd_snap_unknown(&item, "a relay", err);
-		}
 		if (r < 0)
 			return r;
 	}
-	return r == 0 && version ? 0 : -EBADMSG;
+	return r;
 }
 
 static int take_secrets(struct take *k)
@@ -360,7 +362,9 @@ int hd_take_all(struct hd_take *t, struct hd_error *err)
 	int r;
 
 	err->text[0] = '\0';
-	r = take_head(&k, err);
+	r = take_version(&k, err);
+	if (r == 0)
+		r = take_head(&k, err);
 	if (r == 0)
 		r = take_secrets(&k);
 	if (r == 0)

@@ -85,6 +85,13 @@ static inline uint64_t *hd_series_cell(const struct hd_family_part *p,
 				    (size_t)slot *
 					    (sizeof(uint64_t) + p->size));
 }
+/* hd_series_has - the struct of a worker, which does not run, as it is; NULL:
+ * it has counted nothing. hd_series_take - the series with these labels, of
+ * another process: it has ended until somebody opens it; without room it is
+ * `other`. */
+const void *hd_series_has(const struct hd_family *f,
+			  const struct hd_series_slot *s, unsigned worker);
+struct hd_series hd_series_take(struct hd_family *f, const char *text);
 /* hd_family_text - labels as they are shown; NULL values: `other`. */
 void hd_family_text(const struct hd_family *f, const char *const *values,
 		    char text[static HD_FAMILY_TEXT_BYTES]);

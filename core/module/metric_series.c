@@ -257,3 +257,33 @@ void *hd_series_numbers(struct hd_family *f, struct hd_worker *w,
 	__atomic_store_n(cell, series.gen, __ATOMIC_RELEASE);
 	return cell + 1;
 }
+
+/* ---- another process's ---- */
+
+const void *hd_series_has(const struct hd_family *f,
+			  const struct hd_series_slot *s, unsigned worker)
+{
+	const struct hd_family_part *p = &f->parts[worker];
+
+	if (s->slot >= p->n || *hd_series_cell(p, s->slot) != s->gen)
+		return NULL;
+	return hd_series_cell(p, s->slot) + 1;
+}
+
+struct hd_series hd_series_take(struct hd_family *f, const char *text)
+{
+	struct hd_series series = { 0 };
+
+	pthread_mutex_lock(&f->lock);
+	struct hd_series_slot *s = find(f, (char *)text);
+
+	if (s == NULL) {
+		s = take(f, text);
+		if (s != NULL)
+			end_one(f, s);
+	}
+	if (s != NULL && s->slot > 0)
+		series = (struct hd_series){ s->gen, s->slot };
+	pthread_mutex_unlock(&f->lock);
+	return series;
+}

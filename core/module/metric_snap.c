@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* core/module/metric_snap.c - counters and histograms go to another process, by
- * module, name and labels: the sum of all workers, into the first one's. Gauges
- * count what is there, and so they count anew. Main thread, workers stand. */
+ * module, name and labels, those of families by their series, too: the sum of
+ * all workers, into the first one's. Gauges count what is there, and so they
+ * count anew. Main thread, workers stand. */
 #include "core/module/metric_snap.h"
 #include <errno.h>
 #include <hyper-derp/worker.h>
@@ -10,6 +11,7 @@
 #include "core/base/snap_format.h"
 #include "core/loop/stats.h"
 #include "core/loop/worker.h"
+#include "core/module/metric_family.h"
 #include "core/module/module.h"
 
 static void *numbers(struct hd_worker *w, const struct hd_module *mod)
@@ -24,8 +26,33 @@ static const struct hd_metric *table_of(const struct hd_module *mod)
 
 /* ---- the old process ---- */
 
-static void pack_row(const struct hd_module *mod, const struct hd_metric *row,
-		     struct hd_snap *to)
+struct row { /* and where its numbers are */
+	const struct hd_module *mod; /* NULL: the core */
+	const struct hd_metric *row;
+	struct hd_family *family; /* NULL: none */
+	const struct hd_series_slot *series;
+};
+
+static const void *numbers_of(const struct row *r, unsigned worker)
+{
+	return r->family == NULL
+		       ? numbers(hd_worker_at(worker), r->mod)
+		       : hd_series_has(r->family, r->series, worker);
+}
+
+static void put_names(const struct row *r, struct hd_snap *to)
+{
+	if (r->mod != NULL)
+		hd_snap_text(to, HD_SNAP_METRIC_MODULE, r->mod->name);
+	if (r->family != NULL) {
+		hd_snap_text(to, HD_SNAP_METRIC_FAMILY, r->family->name);
+		hd_snap_text(to, HD_SNAP_METRIC_SERIES, r->series->text);
+	}
+	hd_snap_text(to, HD_SNAP_METRIC_NAME, r->row->name);
+	hd_snap_text(to, HD_SNAP_METRIC_LABELS, r->row->labels);
+}
+
+static void pack_row(const struct row *r, struct hd_snap *to)
 {
 	struct hd_times times;
 	int64_t value = 0;
@@ -33,20 +60,17 @@ static void pack_row(const struct hd_module *mod, const struct hd_metric *row,
 
 	memset(&times, 0, sizeof(times));
 	for (unsigned i = 0; i < hd_workers(); i++) {
-		const void *v = numbers(hd_worker_at(i), mod);
+		const void *v = numbers_of(r, i);
 
 		if (v != NULL)
-			hd_metric_add(row, v, &value, &times);
+			hd_metric_add(r->row, v, &value, &times);
 	}
 	if (value == 0)
 		return;
 	at = hd_snap_begin(to, HD_SNAP_METRIC);
-	if (mod != NULL)
-		hd_snap_text(to, HD_SNAP_METRIC_MODULE, mod->name);
-	hd_snap_text(to, HD_SNAP_METRIC_NAME, row->name);
-	hd_snap_text(to, HD_SNAP_METRIC_LABELS, row->labels);
+	put_names(r, to);
 	hd_snap_number(to, HD_SNAP_METRIC_VALUE, (uint64_t)value);
-	if (row->kind == HD_METRIC_HISTOGRAM) {
+	if (r->row->kind == HD_METRIC_HISTOGRAM) {
 		hd_snap_number(to, HD_SNAP_METRIC_SUM, times.sum_ns);
 		hd_snap_bytes(to, HD_SNAP_METRIC_CELLS, times.cells,
 			      sizeof(times.cells));
@@ -54,26 +78,45 @@ static void pack_row(const struct hd_module *mod, const struct hd_metric *row,
 	hd_snap_end(to, at);
 }
 
-static void pack_table(const struct hd_module *mod, struct hd_snap *to)
+static void pack_rows(struct row r, struct hd_snap *to)
 {
-	const struct hd_metric *row = table_of(mod);
+	for (; r.row != NULL && r.row->name != NULL; r.row++)
+		if (r.row->kind != HD_METRIC_GAUGE)
+			pack_row(&r, to);
+}
 
-	for (; row != NULL && row->name != NULL; row++)
-		if (row->kind != HD_METRIC_GAUGE)
-			pack_row(mod, row, to);
+static void pack_family(const struct hd_module *mod, struct hd_family *f,
+			struct hd_snap *to)
+{
+	pthread_mutex_lock(&f->lock);
+	for (uint32_t i = 0; i < f->n_used; i++)
+		if (f->series[i]->text != NULL)
+			pack_rows((struct row){ mod, f->metrics, f,
+						f->series[i] },
+				  to);
+	pthread_mutex_unlock(&f->lock);
+}
+
+static void pack_module(const struct hd_module *mod, struct hd_snap *to)
+{
+	struct hd_family *f = NULL;
+
+	pack_rows((struct row){ .mod = mod, .row = table_of(mod) }, to);
+	while ((f = hd_family_next(f, mod)) != NULL)
+		pack_family(mod, f, to);
 }
 
 void hd_metrics_pack(struct hd_snap *to)
 {
-	pack_table(NULL, to);
+	pack_rows((struct row){ .row = table_of(NULL) }, to);
 	for (unsigned i = 0; i < hd_modules_n(); i++)
-		pack_table(hd_modules_at(i), to);
+		pack_module(hd_modules_at(i), to);
 }
 
 /* ---- the new process ---- */
 
 struct image {
-	char *module, *name, *labels;
+	char *module, *name, *labels, *family, *series;
 	uint64_t value;
 	struct hd_times times;
 	bool has_times;
@@ -89,6 +132,10 @@ static int take_item(struct image *m, const struct hd_snap_item *item,
 		return hd_snap_to_text(item, &m->name);
 	case HD_SNAP_METRIC_LABELS:
 		return hd_snap_to_text(item, &m->labels);
+	case HD_SNAP_METRIC_FAMILY:
+		return hd_snap_to_text(item, &m->family);
+	case HD_SNAP_METRIC_SERIES:
+		return hd_snap_to_text(item, &m->series);
 	case HD_SNAP_METRIC_VALUE:
 		return hd_snap_to_number(item, &m->value);
 	case HD_SNAP_METRIC_SUM:
@@ -127,21 +174,41 @@ static void add(const struct hd_metric *row, void *v, const struct image *m)
 		add_times(field, &m->times);
 }
 
+static void add_to(const struct hd_metric *row, void *v, const struct image *m)
+{
+	for (; v != NULL && row != NULL && row->name != NULL; row++)
+		if (is_row(row, m))
+			add(row, v, m);
+}
+
+static void add_to_family(const struct hd_module *mod, const struct image *m)
+{
+	struct hd_family *f = NULL;
+
+	if (mod == NULL || m->series == NULL)
+		return;
+	do
+		f = hd_family_next(f, mod);
+	while (f != NULL && strcmp(f->name, m->family) != 0);
+	if (f != NULL && f->parts[0].n > 0)
+		add_to(f->metrics,
+		       hd_series_numbers(f, hd_worker_at(0),
+					 hd_series_take(f, m->series)),
+		       m);
+}
+
 /* One that is not there any more is forgotten. */
 static void apply(const struct image *m)
 {
 	const struct hd_module *mod =
 		m->module != NULL ? hd_modules_find(m->module) : NULL;
-	const struct hd_metric *row;
-	void *v;
 
 	if (m->name == NULL || (m->module != NULL && mod == NULL))
 		return;
-	v = numbers(hd_worker_at(0), mod);
-	row = table_of(mod);
-	for (; v != NULL && row != NULL && row->name != NULL; row++)
-		if (is_row(row, m))
-			add(row, v, m);
+	if (m->family != NULL)
+		add_to_family(mod, m);
+	else
+		add_to(table_of(mod), numbers(hd_worker_at(0), mod), m);
 }
 
 int hd_metric_unpack(struct hd_snap_in in, struct hd_error *err)
@@ -158,6 +225,8 @@ int hd_metric_unpack(struct hd_snap_in in, struct hd_error *err)
 		free(m->module);
 		free(m->name);
 		free(m->labels);
+		free(m->family);
+		free(m->series);
 	}
 	free(m);
 	return r;

@@ -304,7 +304,7 @@ int hd_adopted_finish(struct hd_adopted *a, int fd, struct hd_module *mod,
 	struct hd_stream *s = a->s;
 
 	s->fd = fd;
-	if (!is_whole(a))
+	if (!is_whole(a) || (a->tls != NULL && !hd_tls_fits(a->tls, fd)))
 		return -EBADMSG;
 	s->listener = hd_listener_get(listener);
 	s->fds = (uint8_t)hd_listener_fds(listener);

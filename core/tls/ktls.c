@@ -6,6 +6,7 @@
 #include <linux/tls.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <pthread.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -79,6 +80,15 @@ int hd_ktls_set(int fd, unsigned direction, const struct hd_tls_suite *suite,
 	return r;
 }
 
+bool hd_ktls_is_on(int fd)
+{
+	char name[16] = ""; /* TCP_ULP_NAME_MAX */
+	socklen_t n = sizeof(name) - 1;
+
+	return getsockopt(fd, IPPROTO_TCP, TCP_ULP, name, &n) == 0 &&
+	       strcmp(name, "tls") == 0;
+}
+
 /* A record that does not open is left as the socket's error, too, which would
  * fail the next send: that of our alert. */
 static int recv_failed(int fd)
@@ -142,7 +152,9 @@ bool hd_ktls_has_room(int fd)
 
 /* ---- what this kernel can do ---- */
 
-static unsigned has, rekeys; /* HD_KTLS_ bits; set before workers start */
+static pthread_once_t probed = PTHREAD_ONCE_INIT;
+static unsigned has, rekeys; /* HD_KTLS_ bits */
+static int why; /* it has none of both: -errno */
 
 /* A connected pair on the loopback. Returns 0; -errno. */
 static int connect_pair(int pair[2])
@@ -183,11 +195,10 @@ static int probe_direction(int fd, unsigned direction)
 	return 0;
 }
 
-static int probe(void)
+static void probe(void)
 {
 	int pair[2], r = connect_pair(pair);
 
-	has = rekeys = 0;
 	if (r == 0)
 		r = probe_direction(pair[0], HD_KTLS_TX);
 	if (r == 0)
@@ -195,11 +206,12 @@ static int probe(void)
 	for (int i = 0; i < 2; i++)
 		if (pair[i] >= 0)
 			close(pair[i]);
-	return r;
+	why = r;
 }
 
 bool hd_ktls_rekeys(unsigned direction)
 {
+	pthread_once(&probed, probe);
 	return (rekeys & direction) != 0;
 }
 
@@ -214,11 +226,10 @@ static const char *text(unsigned directions)
 unsigned hd_ktls_directions(enum hd_ktls want)
 {
 	unsigned use;
-	int r;
 
 	if (want == HD_KTLS_OFF)
 		return 0;
-	r = probe();
+	pthread_once(&probed, probe);
 	use = want == HD_KTLS_ON ? has : has & rekeys;
 	if (use != 0) {
 		hd_log_notice("kTLS enabled: directions=%s rekey=%s", text(use),
@@ -228,7 +239,7 @@ unsigned hd_ktls_directions(enum hd_ktls want)
 			      "connection (6.14 can); tls: {ktls: on} uses it "
 			      "all the same, our own record layer serves");
 	} else {
-		errno = -r;
+		errno = -why;
 		hd_log_write(want == HD_KTLS_ON ? HD_LOG_WARN : HD_LOG_NOTICE,
 			     "kTLS not available: %m (modprobe tls); our own "
 			     "record layer serves");

@@ -18,8 +18,12 @@ enum { /* directions */
  * connection to ourselves. Main thread. Logs `kTLS enabled` or `kTLS not
  * available`. */
 unsigned hd_ktls_directions(enum hd_ktls want);
-/* hd_ktls_rekeys - whether the kernel takes a new key. Any thread, later. */
+/* hd_ktls_rekeys - whether the kernel takes a new key. Any thread; probes where
+ * nobody has, for connections that another process has put there. */
 bool hd_ktls_rekeys(unsigned direction);
+/* hd_ktls_is_on - whether the kernel makes the socket's records, in one
+ * direction at least. */
+bool hd_ktls_is_on(int fd);
 
 /* hd_ktls_set - the kernel takes over a direction, or takes a new key.
  * Returns 0; -EBUSY an old kernel, a second time; -errno. */

@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /* core/tls/tls_snap.c - a TLS connection goes to another process. Only one that
- * is plain data can: ours, not OpenSSL's, not the kernel's. After it was given
- * away this process has no key of it any more: the number of a record is never
- * used twice. Context: the stream's worker, parked. */
+ * is plain data can: ours, not OpenSSL's. Where the kernel makes the records,
+ * keys and numbers in use stand beside the socket, which moves: ours are for
+ * the next KeyUpdate. After it was given away this process has no key of it any
+ * more: the number of a record is never used twice. Context: the stream's
+ * worker, parked. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include "core/base/chunk.h"
 #include "core/base/snap_format.h"
+#include "core/tls/ktls.h"
 #include "core/tls/tls_conn.h"
 #include "core/tls/tls_snap.h"
 
@@ -36,8 +39,6 @@ const char *hd_tls_stays(const struct hd_tls *t)
 		return "TLS handshake";
 	if (t->records == NULL)
 		return "TLS by OpenSSL";
-	if (t->kernel != 0)
-		return "TLS in the kernel";
 	/* what a call has been given is used up between two turns */
 	return t->openssl.in_left > 0 ? "TLS input" : NULL;
 }
@@ -47,6 +48,8 @@ void hd_tls_pack(const struct hd_tls *t, struct hd_snap *to)
 	size_t at = hd_snap_begin(to, HD_SNAP_TLS);
 
 	hd_snap_text(to, HD_SNAP_TLS_SERVER_NAME, t->server_name);
+	if (t->kernel != 0)
+		hd_snap_number(to, HD_SNAP_TLS_KERNEL, t->kernel);
 	if (t->partial != NULL)
 		hd_snap_bytes(to, HD_SNAP_TLS_PARTIAL,
 			      t->partial->data + t->partial->head,
@@ -82,6 +85,19 @@ static int take_partial(struct hd_tls *t, const struct hd_snap_item *item,
 	return 0;
 }
 
+static int take_kernel(struct hd_tls *t, const struct hd_snap_item *item)
+{
+	uint64_t v = 0;
+	int r = hd_snap_to_number(item, &v);
+
+	if (r < 0)
+		return r;
+	if (t->kernel != 0 || v == 0 || v > (HD_KTLS_TX | HD_KTLS_RX))
+		return -EBADMSG;
+	t->kernel = (uint8_t)v;
+	return 0;
+}
+
 static int take_plain(struct hd_tls *t, const struct hd_snap_item *item,
 		      struct hd_chunk_pool *pool, struct hd_error *err)
 {
@@ -90,6 +106,8 @@ static int take_plain(struct hd_tls *t, const struct hd_snap_item *item,
 		return hd_snap_to_text(item, &t->server_name);
 	case HD_SNAP_TLS_PARTIAL:
 		return take_partial(t, item, pool);
+	case HD_SNAP_TLS_KERNEL:
+		return take_kernel(t, item);
 	default:
 		return hd_snap_unknown(item, "a TLS connection", err);
 	}
@@ -104,9 +122,17 @@ int hd_tls_unpack(struct hd_snap_in in, struct hd_chunk_pool *pool,
 
 	while (r == 0 && (r = hd_snap_next(&in, &item)) == 1)
 		r = take_plain(t, &item, pool, err);
+	if (r == 0 && t->kernel & HD_KTLS_RX && t->partial != NULL)
+		r = -EBADMSG;
 	if (r == 0)
 		*ret = hd_steal(&t);
 	return r;
+}
+
+/* Else what is for the kernel to seal would go out as it is. */
+bool hd_tls_fits(const struct hd_tls *t, int fd)
+{
+	return (t->kernel != 0) == hd_ktls_is_on(fd);
 }
 
 struct secret {

@@ -26,5 +26,8 @@ int hd_tls_unpack(struct hd_snap_in in, struct hd_chunk_pool *pool,
 int hd_tls_unpack_secret(struct hd_tls *tls, struct hd_snap_in in,
 			 struct hd_error *err);
 int hd_tls_secret_of(struct hd_snap_in in, uint64_t *ret_stream);
+/* hd_tls_fits - whether this socket is one whose records are made where the
+ * connection says: by us, or by the kernel. */
+bool hd_tls_fits(const struct hd_tls *tls, int fd);
 /* hd_tls_new_adopted - in tls.c: nothing but room for keys. */
 struct hd_tls *hd_tls_new_adopted(void);

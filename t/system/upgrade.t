@@ -377,11 +377,21 @@ subtest 'TLS 1.2' => sub { is_drained(HyperDerp::Test->start(workers => 2), 'TLS
 subtest 'records of OpenSSL' => sub {
     is_drained(HyperDerp::Test->start(workers => 1, conf => "tls: {record_layer: openssl}\n"), 'TLS by OpenSSL');
 };
-subtest 'records of the kernel' => sub {
-    my $ulp = '/proc/sys/net/ipv4/tcp_available_ulp';
-    plan skip_all => 'the kernel has no kTLS: modprobe tls'
-        unless -e $ulp && HyperDerp::Test::slurp($ulp) =~ /\btls\b/;
-    is_drained(HyperDerp::Test->start(workers => 1, conf => "tls: {ktls: on}\n"), 'TLS in the kernel');
+
+# t/vm/upgrade.t has records of the kernel; upgrade_kept.t those that are kept.
+subtest 'to a binary of another version, and back' => sub {
+    my $hd = HyperDerp::Test->start(workers => 2, load_module => [qw(derp)]);
+    my ($alice, $bob) = map { $hd->client(plain => $_ == 2) } 1 .. 2;
+    my $own = readlink "/proc/$hd->{pid}/exe";
+    my $bumped = "$HyperDerp::Test::build/t/lib/bumped";
+    for my $binary ($bumped, $bumped, $own, $own) {
+        my ($name) = $binary =~ m{([^/]+)$};
+        is upgrade($hd, '--binary', $binary)->{moved}, 2, "to $name: both move";
+        is readlink("/proc/$hd->{pid}/exe"), $binary, '... and it runs';
+        reach($alice, $bob, "$name: there");
+        reach($bob, $alice, "$name: and back");
+    }
+    $hd->finish;
 };
 
 done_testing;

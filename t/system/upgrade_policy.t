@@ -59,6 +59,13 @@ sub becomes ($hd, $login, $what, $n, $why) {
     return is counted($hd, $login)->{$what}, $n, $why;
 }
 
+# What the metrics have counted for a tenant.
+sub of_tenant ($hd, $name) {
+    my $n = 0;
+    $n += $_->{value} for grep { $_->{kind} eq 'counter' && ($_->{labels} // "") =~ /tenant="$name"/ } @{ ctl($hd, 'metrics')->{data} };
+    return $n;
+}
+
 sub talk ($n, $from, $to, $key) {
     $from->send($key, "packet $_") for 1 .. $n;
     return scalar grep { defined scalar $to->packet } 1 .. $n;
@@ -81,8 +88,11 @@ subtest 'who they are, and what is counted' => sub {
         is talk(50, $a, $b, $bob->{key}), 50, "round $round: before";
         my $dry = try_upgrade($hd, '--dry-run');
         is ref $dry ? "$dry->{moved} $dry->{closed_clients}" : $dry, '3 0', 'all would move';
+        ok HyperDerp::Test::wait_for(sub { of_tenant($hd, 'office') > 0 }), 'the tenant has its metrics';
+        my $was = of_tenant($hd, 'office');
         my $said = upgrade($hd);
         is $said->{moved}, 3, 'and do';
+        cmp_ok of_tenant($hd, 'office'), '>=', $was, '... which go on';
         is talk(50, $a, $b, $bob->{key}), 50, 'after';
         $n += 100;
         my $p = about($hd, $alice);

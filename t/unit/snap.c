@@ -3,6 +3,7 @@
  * refused, and the list of tags does not change by accident. */
 #include "core/base/snap_format.h"
 #include "core/base/chunk.h"
+#include "core/tls/ktls.h"
 #include "core/tls/tls_conn.h"
 #include "core/tls/tls_snap.h"
 #include "t/unit/unit.h"
@@ -257,13 +258,52 @@ static void broken_keys_are_refused(void **state)
 	}
 }
 
+static int kernel_of_another_version(uint64_t kernel, bool partial)
+{
+	struct hd_chunk_pool pool = { 0 };
+	struct hd_tls *t = NULL;
+	struct hd_snap s = { 0 };
+	struct hd_error err;
+	int r;
+
+	hd_snap_number(&s, HD_SNAP_TLS_KERNEL, kernel);
+	if (partial)
+		hd_snap_bytes(&s, HD_SNAP_TLS_PARTIAL, "\x17\x03\x03", 3);
+	r = hd_tls_unpack((struct hd_snap_in){ s.v, s.n }, &pool, &t, &err);
+	if (r == 0 && hd_tls_kernel(t) != kernel)
+		r = -ENOMSG;
+	/* a socket whose records are nobody's */
+	if (r == 0 && hd_tls_fits(t, 0))
+		r = -ENOMSG;
+	hd_tls_free(&t);
+	hd_snap_free(&s);
+	hd_chunk_pool_free(&pool);
+	return r;
+}
+
+static void what_is_the_kernels_goes_with_its_socket(void **state)
+{
+	struct hd_tls *t = tls_like_in_use();
+
+	(void)state;
+	assert_true(hd_tls_fits(t, 0));
+	t->kernel = HD_KTLS_TX;
+	assert_null(hd_tls_stays(t));
+	assert_false(hd_tls_fits(t, 0));
+	hd_tls_free(&t);
+	assert_int_equal(kernel_of_another_version(1, false), 0);
+	assert_int_equal(kernel_of_another_version(1, true), 0);
+	assert_int_equal(kernel_of_another_version(3, false), 0);
+	assert_int_equal(kernel_of_another_version(0, false), -EBADMSG);
+	assert_int_equal(kernel_of_another_version(4, false), -EBADMSG);
+	assert_int_equal(kernel_of_another_version(2, true), -EBADMSG);
+}
+
 static void what_is_openssls_stays(void **state)
 {
 	struct hd_tls *t = tls_like_in_use();
 
 	(void)state;
-	t->kernel = 1;
-	assert_string_equal(hd_tls_stays(t), "TLS in the kernel");
 	t->ready = false;
 	assert_string_equal(hd_tls_stays(t), "TLS handshake");
 	hd_tls_free(&t);
@@ -286,9 +326,28 @@ static uint32_t hash_text(uint32_t h, const char *text)
 static void the_list_is_that_of_its_version(void **state)
 {
 	(void)state;
-	assert_int_equal(HD_SNAP_FORMAT, 4);
+	assert_int_equal(HD_SNAP_FORMAT, 5);
 	assert_int_equal(hash_text(2166136261u, HD_SNAP_TAGS(TAG_TEXT)),
-			 0xbaa7827f);
+			 0x10f6266b);
+}
+
+static bool fits(uint64_t format, uint64_t oldest)
+{
+	const struct hd_snap_version v = { format, oldest };
+
+	return hd_snap_version_fits(&v);
+}
+
+static void versions_understand_each_other_or_not(void **state)
+{
+	(void)state;
+	assert_true(fits(HD_SNAP_FORMAT, HD_SNAP_FORMAT_OLDEST));
+	assert_true(fits(HD_SNAP_FORMAT_OLDEST, 0));
+	assert_false(fits(HD_SNAP_FORMAT_OLDEST - 1, 0));
+	assert_true(fits(HD_SNAP_FORMAT + 9, HD_SNAP_FORMAT));
+	assert_false(fits(HD_SNAP_FORMAT + 9, HD_SNAP_FORMAT + 1));
+	assert_false(fits(HD_SNAP_FORMAT + 1, 0));
+	assert_false(fits(0, 0));
 }
 
 static void no_number_is_given_twice(void **state)
@@ -314,6 +373,8 @@ int main(void)
 		cmocka_unit_test(keys_and_numbers_go_on),
 		cmocka_unit_test(broken_keys_are_refused),
 		cmocka_unit_test(what_is_openssls_stays),
+		cmocka_unit_test(what_is_the_kernels_goes_with_its_socket),
+		cmocka_unit_test(versions_understand_each_other_or_not),
 		cmocka_unit_test(the_list_is_that_of_its_version),
 		cmocka_unit_test(no_number_is_given_twice),
 	};

@@ -86,10 +86,13 @@ sub number_in ($file, $re) {
     return $n;
 }
 
+# The state_version of a module.
+sub state_of ($name) { return number_in("modules/$name/$name.c", qr{\.state_version = (\d+)}) }
+
 sub fake ($hd, $mode, @args) {
     my $text = $fake;
-    $text =~ s/HD_STATE/number_in('modules\/hd\/hd.c', qr{\.state_version = (\d+)})/e;
-    $text =~ s/STATE/number_in('modules\/derp\/derp.c', qr{\.state_version = (\d+)})/e;
+    $text =~ s/HD_STATE/state_of('hd')/e;
+    $text =~ s/STATE/state_of('derp')/e;
     $text =~ s/FORMAT/number_in('core\/base\/snap_format.h', qr{HD_SNAP_FORMAT (\d+)})/e;
     my $path = HyperDerp::Test::spew("$hd->{dir}/fake-$mode", $text);
     chmod 0755, $path;
