@@ -3,6 +3,7 @@
  * relay's own (modules/hd/keys.c): hdseed:<64 hex>. */
 #include <errno.h>
 #include <fcntl.h>
+#include <hyper-derp/whole.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,40 +15,6 @@
 #define PREFIX_BYTES (sizeof(PREFIX) - 1)
 #define HEX_BYTES (2 * LIBHD_SEED_BYTES)
 #define LINE_BYTES (PREFIX_BYTES + HEX_BYTES + 1) /* with its newline */
-
-/* As many as there are, up to n. Returns how many, or negative errno. */
-static ssize_t read_all(int fd, char *to, size_t n)
-{
-	size_t got = 0;
-
-	while (got < n) {
-		ssize_t r = read(fd, to + got, n - got);
-
-		if (r < 0 && errno == EINTR)
-			continue;
-		if (r < 0)
-			return -errno;
-		if (r == 0)
-			break;
-		got += (size_t)r;
-	}
-	return (ssize_t)got;
-}
-
-static int write_all(int fd, const char *from, size_t n)
-{
-	while (n > 0) {
-		ssize_t r = write(fd, from, n);
-
-		if (r < 0 && errno == EINTR)
-			continue;
-		if (r < 0)
-			return -errno;
-		from += r;
-		n -= (size_t)r;
-	}
-	return fsync(fd) < 0 ? -errno : 0;
-}
 
 /* A key that is cut or too long is not to be guessed at. */
 static int seed_parse(const char *line, size_t n, uint8_t *seed)
@@ -77,7 +44,7 @@ static int load(int fd, struct libhd_identity **ret)
 		return -errno;
 	if (S_ISREG(st.st_mode) && (st.st_mode & (S_IRWXG | S_IRWXO)) != 0)
 		return -EPERM;
-	n = read_all(fd, line, sizeof(line));
+	n = hd_read_whole(fd, line, sizeof(line));
 	r = n < 0 ? (int)n : seed_parse(line, (size_t)n, seed);
 	if (r == 0)
 		r = libhd_identity_from_seed(seed, ret);
@@ -108,7 +75,9 @@ static int line_write(int fd, const struct libhd_identity *id)
 	sodium_bin2hex(line + PREFIX_BYTES, HEX_BYTES + 1, id->secret,
 		       LIBHD_SEED_BYTES);
 	line[LINE_BYTES - 1] = '\n';
-	r = write_all(fd, line, LINE_BYTES);
+	r = hd_write_whole(fd, line, LINE_BYTES);
+	if (r == 0 && fsync(fd) < 0)
+		r = -errno;
 	sodium_memzero(line, sizeof(line));
 	if (close(fd) < 0 && r == 0)
 		r = -errno;

@@ -8,6 +8,7 @@
 #include <hyper-derp/log.h>
 #include <hyper-derp/module.h>
 #include <hyper-derp/secret.h>
+#include <hyper-derp/whole.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -79,32 +80,12 @@ void hd_process_protect(bool core_dumps)
 	(void)setrlimit(RLIMIT_CORE, &limit);
 }
 
-static int read_into(int fd, uint8_t *buf, size_t size, size_t *ret_n)
-{
-	size_t len = 0;
-
-	for (;;) {
-		ssize_t n = read(fd, buf + len, size - len);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		len += (size_t)n;
-		if (len == size)
-			return -EFBIG;
-		if (n == 0)
-			break;
-	}
-	*ret_n = len;
-	return 0;
-}
-
-static int read_secret(const char *path, uint8_t *buf, size_t *ret_n)
+/* Returns its bytes, fewer than SECRET_FILE_MAX_BYTES. */
+static ssize_t read_secret(const char *path, uint8_t *buf)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	struct stat st;
-	int r;
+	ssize_t r;
 
 	if (fd < 0)
 		return -errno;
@@ -113,23 +94,22 @@ static int read_secret(const char *path, uint8_t *buf, size_t *ret_n)
 	else if (!S_ISREG(st.st_mode))
 		r = -EINVAL;
 	else
-		r = read_into(fd, buf, SECRET_FILE_MAX_BYTES, ret_n);
+		r = hd_read_whole(fd, buf, SECRET_FILE_MAX_BYTES);
 	close(fd);
-	return r;
+	return r == SECRET_FILE_MAX_BYTES ? -EFBIG : r;
 }
 
 int hd_secret_read(const char *path, struct hd_secret *ret,
 		   struct hd_error *err)
 {
 	uint8_t *buf = hd_secret_alloc(SECRET_FILE_MAX_BYTES);
-	size_t n = 0;
-	int r = buf == NULL ? -ENOMEM : read_secret(path, buf, &n);
+	ssize_t n = buf == NULL ? -ENOMEM : read_secret(path, buf);
 
-	while (r == 0 && n > 0 && strchr(" \t\r\n", buf[n - 1]) != NULL)
+	while (n > 0 && strchr(" \t\r\n", buf[n - 1]) != NULL)
 		n--;
-	if (r == 0 && n == 0)
-		r = -ENODATA;
-	if (r < 0) {
+	if (n <= 0) {
+		int r = n == 0 ? -ENODATA : (int)n;
+
 		hd_secret_free(buf);
 		return hd_error_set(err, r, "cannot read the secret in %s: %s",
 				    path,
@@ -138,6 +118,6 @@ int hd_secret_read(const char *path, struct hd_secret *ret,
 						   : strerror(-r));
 	}
 	ret->v = buf;
-	ret->len_bytes = n;
+	ret->len_bytes = (size_t)n;
 	return 0;
 }

@@ -3,6 +3,7 @@
  * replaced or untouched, never half written: temporary file, fsync, rename,
  * fsync of the folder. Context: main and helper threads; it blocks. */
 #include <hyper-derp/state_file.h>
+#include <hyper-derp/whole.h>
 #include "core/base/dry.h"
 #include "core/base/state_file.h"
 #include <errno.h>
@@ -185,25 +186,6 @@ static int location_error(struct hd_error *err, int code,
 					   : strerror(-code));
 }
 
-/* Returns the bytes read, until size or the end; negative errno. */
-static ssize_t read_all(int fd, uint8_t *p, size_t size)
-{
-	size_t n = 0;
-
-	while (n < size) {
-		ssize_t r = read(fd, p + n, size - n);
-
-		if (r < 0 && errno == EINTR)
-			continue;
-		if (r < 0)
-			return -errno;
-		if (r == 0)
-			break;
-		n += (size_t)r;
-	}
-	return (ssize_t)n;
-}
-
 int hd_state_file_read(const char *name, void *buf, size_t size,
 		       struct hd_error *err)
 {
@@ -219,25 +201,10 @@ int hd_state_file_read(const char *name, void *buf, size_t size,
 	fd = openat(at.fd, at.name, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return location_error(err, -errno, &at);
-	ssize_t n = read_all(fd, buf, size);
-	if (n >= 0 && read_all(fd, &more, 1) > 0)
+	ssize_t n = hd_read_whole(fd, buf, size);
+	if (n >= 0 && hd_read_whole(fd, &more, 1) > 0)
 		n = -EFBIG;
 	return n < 0 ? location_error(err, (int)n, &at) : (int)n;
-}
-
-static int write_all(int fd, const uint8_t *p, size_t n)
-{
-	while (n > 0) {
-		ssize_t r = write(fd, p, n);
-
-		if (r < 0 && errno == EINTR)
-			continue;
-		if (r < 0)
-			return -errno;
-		p += r;
-		n -= (size_t)r;
-	}
-	return fsync(fd) < 0 ? -errno : 0;
 }
 
 /* @at's file has a second name then. None yet, or a file system without second
@@ -265,7 +232,9 @@ static int replace(const struct location *at, const char *tmp, bool keeps,
 		    0600);
 	if (fd < 0)
 		return -errno;
-	int r = fchmod(fd, 0600) < 0 ? -errno : write_all(fd, buf, len);
+	int r = fchmod(fd, 0600) < 0 ? -errno : hd_write_whole(fd, buf, len);
+	if (r == 0 && fsync(fd) < 0)
+		r = -errno;
 	/* after the privileges are gone it is a no-op for one's own file */
 	if (r == 0 && dir.uid != (uid_t)-1 && fchown(fd, dir.uid, dir.gid) < 0)
 		r = -errno;

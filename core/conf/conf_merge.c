@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glob.h>
+#include <hyper-derp/whole.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -109,24 +110,6 @@ static int open_regular(const char *path, struct stat *ret_st)
 	return r < 0 ? r : fd;
 }
 
-static ssize_t read_all(int fd, char *buf, size_t size)
-{
-	size_t len = 0;
-
-	while (len < size) {
-		ssize_t n = read(fd, buf + len, size - len);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		if (n == 0)
-			break;
-		len += (size_t)n;
-	}
-	return (ssize_t)len;
-}
-
 static void free_text(char **text)
 {
 	free(*text);
@@ -157,7 +140,7 @@ static int read_file(struct merge *m, struct chain *file,
 	int fd = buf == NULL ? -ENOMEM : open_regular(file->path, &st);
 
 	if (fd >= 0) {
-		len = read_all(fd, buf, HD_CONF_FILE_MAX_BYTES + 1);
+		len = hd_read_whole(fd, buf, HD_CONF_FILE_MAX_BYTES + 1);
 		close(fd);
 	} else {
 		len = fd;

@@ -5,6 +5,7 @@
 #include "core/daemon/cli.h"
 #include <errno.h>
 #include <getopt.h>
+#include <hyper-derp/whole.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -311,14 +312,9 @@ int hd_cli_parse(int argc, char **argv, struct hd_cli *ret,
 /* What a relay says of the section. */
 static char *read_stdin(char *buf, size_t size)
 {
-	size_t n = 0;
-	ssize_t r = 1;
+	ssize_t n = hd_read_whole(STDIN_FILENO, buf, size - 1);
 
-	while (n < size - 1 && r > 0) {
-		r = read(STDIN_FILENO, buf + n, size - 1 - n);
-		n += r > 0 ? (size_t)r : 0;
-	}
-	buf[n] = '\0';
+	buf[HD_MAX(n, 0)] = '\0';
 	return n > 0 ? buf : NULL;
 }
 

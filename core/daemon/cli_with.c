@@ -2,6 +2,7 @@
 /* core/daemon/cli_with.c - --with: what a configuration would be. */
 #include <errno.h>
 #include <fcntl.h>
+#include <hyper-derp/whole.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,16 +14,13 @@ static char *read_other(const char *path)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 	char *text = fd >= 0 ? calloc(1, HD_TRY_TEXT_MAX_BYTES + 1) : NULL;
-	size_t n = 0;
-	ssize_t r = 1;
+	ssize_t n = -1;
 
-	while (text != NULL && n < HD_TRY_TEXT_MAX_BYTES && r > 0) {
-		r = read(fd, text + n, HD_TRY_TEXT_MAX_BYTES - n);
-		n += r > 0 ? (size_t)r : 0;
-	}
+	if (text != NULL)
+		n = hd_read_whole(fd, text, HD_TRY_TEXT_MAX_BYTES);
 	if (fd >= 0)
 		close(fd);
-	if (r == 0)
+	if (n >= 0 && n < HD_TRY_TEXT_MAX_BYTES)
 		return text;
 	free(text);
 	return NULL;

@@ -4,6 +4,7 @@
 #include "core/daemon/trial_texts.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <hyper-derp/whole.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -16,20 +17,6 @@ const char *hd_trial_text(const json_t *o, const char *name)
 	return text != NULL ? text : "";
 }
 
-static bool read_whole(int fd, char *buf, size_t n)
-{
-	for (size_t at = 0; at < n;) {
-		ssize_t r = read(fd, buf + at, n - at);
-
-		if (r < 0 && errno == EINTR)
-			continue;
-		if (r <= 0)
-			return false;
-		at += (size_t)r;
-	}
-	return true;
-}
-
 static bool file_is(const char *path, const char *text)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
@@ -38,7 +25,8 @@ static bool file_is(const char *path, const char *text)
 	struct stat st;
 	bool same = fd >= 0 && buf != NULL && fstat(fd, &st) == 0 &&
 		    S_ISREG(st.st_mode) && (size_t)st.st_size == n &&
-		    read_whole(fd, buf, n) && memcmp(buf, text, n) == 0;
+		    hd_read_whole(fd, buf, n) == (ssize_t)n &&
+		    memcmp(buf, text, n) == 0;
 
 	if (fd >= 0)
 		close(fd);

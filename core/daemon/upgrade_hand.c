@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <hyper-derp/secret.h>
+#include <hyper-derp/whole.h>
 #include <hyper-derp/worker.h>
 #include <stdlib.h>
 #include <string.h>
@@ -101,23 +102,10 @@ int hd_hand_sockets(const struct hd_daemon *d, int fd)
 
 /* ---- the rest ---- */
 
-static int write_all(int fd, const uint8_t *p, size_t n)
-{
-	while (n > 0) {
-		ssize_t r = write(fd, p, n);
-
-		if (r < 0 && errno != EINTR)
-			return -errno;
-		p += r > 0 ? r : 0;
-		n -= r > 0 ? (size_t)r : 0;
-	}
-	return 0;
-}
-
 static int sealed_memory(const struct hd_snap *s)
 {
 	int fd = memfd_create("upgrade", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	int r = fd < 0 ? -errno : write_all(fd, s->v, s->n);
+	int r = fd < 0 ? -errno : hd_write_whole(fd, s->v, s->n);
 
 	if (r == 0 && fcntl(fd, F_ADD_SEALS,
 			    F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE |

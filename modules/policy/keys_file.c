@@ -3,6 +3,7 @@
  * rests: what is written while it is read could be half a list. */
 #include <errno.h>
 #include <fcntl.h>
+#include <hyper-derp/whole.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -84,25 +85,6 @@ static int check_kind(const char *path, const struct stat *st,
 	return 0;
 }
 
-/* Returns how many bytes, fewer where the file ends before; -errno. */
-static ssize_t read_all(int fd, char *to, size_t n)
-{
-	size_t have = 0;
-
-	while (have < n) {
-		ssize_t r = read(fd, to + have, n - have);
-
-		if (r < 0 && errno == EINTR)
-			continue;
-		if (r < 0)
-			return -errno;
-		if (r == 0)
-			break;
-		have += (size_t)r;
-	}
-	return (ssize_t)have;
-}
-
 static int check_no_nul(const char *path, const struct text *t,
 			struct hd_error *err)
 {
@@ -141,7 +123,7 @@ static int read_text(const char *path, int fd, struct text *ret,
 		ret->v = NULL;
 		return hd_error_set(err, -ENOMEM, "out of memory");
 	}
-	n = read_all(fd, ret->v, ret->n);
+	n = hd_read_whole(fd, ret->v, ret->n);
 	if (n < 0)
 		return fail(path, (int)n, err);
 	if (fstat(fd, &after) < 0)

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+/* hyper-derp/whole.h - all bytes of a read or a write: the loops around
+ * read(2) and write(2), which may take a part or be interrupted. Inline, so
+ * that programs without the core have them too. They block as the descriptor
+ * does; any thread. */
+#pragma once
+#include <errno.h>
+#include <stddef.h>
+#include <sys/types.h>
+#include <unistd.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* hd_read_whole - up to n bytes into buf, fewer only where the file ends.
+ * Returns how many; negative errno, and buf may hold a part. */
+static inline ssize_t hd_read_whole(int fd, void *buf, size_t n)
+{
+	size_t have = 0;
+
+	while (have < n) {
+		ssize_t r = read(fd, (char *)buf + have, n - have);
+
+		if (r < 0 && errno == EINTR)
+			continue;
+		if (r < 0)
+			return -errno;
+		if (r == 0)
+			break;
+		have += (size_t)r;
+	}
+	return (ssize_t)have;
+}
+
+/* hd_write_whole - all n bytes of buf. Returns 0; negative errno, and the file
+ * may have a part. */
+static inline int hd_write_whole(int fd, const void *buf, size_t n)
+{
+	for (const char *p = (const char *)buf; n > 0;) {
+		ssize_t r = write(fd, p, n);
+
+		if (r < 0 && errno == EINTR)
+			continue;
+		if (r < 0)
+			return -errno;
+		p += r;
+		n -= (size_t)r;
+	}
+	return 0;
+}
+
+#ifdef __cplusplus
+}
+#endif
