@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "t/lib/modules/words.h"
 
 static const volatile char build[] = "BUILD=000000";
 
@@ -66,48 +67,6 @@ static void drop(void *arg)
 	hd_call_answer(&call);
 }
 
-/* A command has eight arguments at most: here they are one, `NAME=VALUE` with
- * two semicolons between. Cut in place; the first call must come first. */
-enum { WORDS_MAX = 16 };
-struct words {
-	char *v[WORDS_MAX + 1];
-};
-
-static struct words words_of(struct hd_call *call)
-{
-	const char *text = hd_call_arg(call, "text");
-	char *copy = hd_call_data(call, strlen(text) + 1);
-	struct words w = { { NULL } };
-
-	strcpy(copy, text);
-	for (unsigned i = 0; i < WORDS_MAX && copy != NULL; i++) {
-		char *end = strstr(copy, ";;");
-
-		w.v[i] = copy;
-		if (end != NULL)
-			*end = '\0';
-		copy = end != NULL ? end + 2 : NULL;
-	}
-	return w;
-}
-
-static const char *word(const struct words *w, const char *name)
-{
-	size_t n = strlen(name);
-
-	for (unsigned i = 0; w->v[i] != NULL; i++)
-		if (strncmp(w->v[i], name, n) == 0 && w->v[i][n] == '=')
-			return w->v[i] + n + 1;
-	return NULL;
-}
-
-static uint32_t number(const struct words *w, const char *name)
-{
-	const char *text = word(w, name);
-
-	return text != NULL ? (uint32_t)strtoul(text, NULL, 10) : 0;
-}
-
 static void run_fetch(struct hd_module *mod, struct hd_call *call)
 {
 	struct words a = words_of(call);
@@ -120,9 +79,9 @@ static void run_fetch(struct hd_module *mod, struct hd_call *call)
 		.body = body,
 		.body_len_bytes = body != NULL ? strlen(body) : 0,
 		.via = word(&a, "via"),
-		.timeout_ms = number(&a, "ms"),
-		.answer_max_bytes = number(&a, "max"),
-		.redirects = number(&a, "redirects"),
+		.timeout_ms = word_number(&a, "ms"),
+		.answer_max_bytes = word_number(&a, "max"),
+		.redirects = word_number(&a, "redirects"),
 		.ca_file = word(&a, "ca"),
 		.pin = word(&a, "pin"),
 	};
@@ -180,7 +139,7 @@ static void run_many(struct hd_module *mod, struct hd_call *call)
 	struct words a = words_of(call);
 	struct hd_fetch_request request = { .url = word(&a, "url"),
 					    .timeout_ms = 120000 };
-	unsigned n = number(&a, "n");
+	unsigned n = word_number(&a, "n");
 	struct many *m = calloc(1, sizeof(*m));
 
 	hd_call_hold(call);

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "t/lib/modules/words.h"
 
 #define STATE_VERSION 0x4c495645 /* to be found in the file */
 #define HEARD_BYTES 4096
@@ -70,52 +71,6 @@ static const struct hd_proto proto = {
 };
 
 static const struct hd_proto *const protos[] = { &proto, NULL };
-
-/* ---- a command's one argument: NAME=VALUE, two semicolons between; a command
- * has no control characters, so ^ is CR and ~ is LF ---- */
-
-enum { WORDS_MAX = 24 };
-struct words {
-	char *v[WORDS_MAX + 1];
-};
-
-static struct words words_of(struct hd_call *call)
-{
-	const char *text = hd_call_arg(call, "text");
-	char *copy = hd_call_data(call, strlen(text) + 1);
-	struct words w = { { NULL } };
-
-	for (size_t i = 0; text[i] != '\0'; i++)
-		copy[i] = text[i] == '^'   ? '\r'
-			  : text[i] == '~' ? '\n'
-					   : text[i];
-	for (unsigned i = 0; i < WORDS_MAX && copy != NULL; i++) {
-		char *end = strstr(copy, ";;");
-
-		w.v[i] = copy;
-		if (end != NULL)
-			*end = '\0';
-		copy = end != NULL ? end + 2 : NULL;
-	}
-	return w;
-}
-
-static const char *word(const struct words *w, const char *name)
-{
-	size_t n = strlen(name);
-
-	for (unsigned i = 0; w->v[i] != NULL; i++)
-		if (strncmp(w->v[i], name, n) == 0 && w->v[i][n] == '=')
-			return w->v[i] + n + 1;
-	return NULL;
-}
-
-static uint32_t number(const struct words *w, const char *name)
-{
-	const char *text = word(w, name);
-
-	return text != NULL ? (uint32_t)strtoul(text, NULL, 10) : 0;
-}
 
 static uint64_t id_word(const struct words *w)
 {
@@ -224,10 +179,10 @@ static int dial_one(struct hd_module *mod, struct hd_worker *w, struct job *j,
 		.proto = word(&j->a, "strange") != NULL ? NULL : &proto,
 		.addr = addr.sa.sa_family != 0 ? &addr : NULL,
 		.host = word(&j->a, "host"),
-		.port = (uint16_t)number(&j->a, "port"),
+		.port = (uint16_t)word_number(&j->a, "port"),
 		.source = source.sa.sa_family != 0 ? &source : NULL,
-		.connect_ms = number(&j->a, "ms"),
-		.handshake_ms = number(&j->a, "tls_ms"),
+		.connect_ms = word_number(&j->a, "ms"),
+		.handshake_ms = word_number(&j->a, "tls_ms"),
 		.tls = word(&j->a, "tls") != NULL,
 		.server_name = word(&j->a, "sni"),
 		.cert_name = word(&j->a, "cert"),
@@ -245,7 +200,7 @@ static void open_here(struct hd_module *mod, struct hd_worker *w, void *arg)
 	struct job *j = arg;
 	struct hd_error err = { "" };
 	uint64_t id;
-	unsigned n = word(&j->a, "n") != NULL ? number(&j->a, "n") : 1;
+	unsigned n = word(&j->a, "n") != NULL ? word_number(&j->a, "n") : 1;
 	bool cancel = word(&j->a, "cancel") != NULL;
 
 	j->left = n;
