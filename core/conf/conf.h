@@ -223,6 +223,11 @@ int hd_conf_user(const struct hd_conf *conf, uid_t *ret_uid, gid_t *ret_gid,
  * missing and anything else unknown is an error. */
 int hd_conf_finish(struct hd_conf *conf, struct hd_error *err);
 
+/* hd_conf_same_sections - of modules that have not taken them yet.
+ * Returns 0; -EINVAL with the first that differs. */
+int hd_conf_same_sections(const struct hd_conf *a, const struct hd_conf *b,
+			  struct hd_error *err);
+
 /* hd_conf_fixed - fn for each option that differs and needs a restart.
  * @section  NULL: at the top
  * hd_conf_live_only - whether changing from old to new needs no restart.

@@ -75,6 +75,26 @@ bool hd_node_is_null(const struct hd_node *node)
 	return false;
 }
 
+static bool same_text(const char *a, const char *b)
+{
+	return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
+}
+
+bool hd_node_same(const struct hd_node *a, const struct hd_node *b)
+{
+	if (a == NULL || b == NULL)
+		return a == b;
+	if (a->type != b->type || a->n != b->n || a->plain != b->plain ||
+	    !same_text(a->key, b->key) || !same_text(a->text, b->text))
+		return false;
+	a = a->first;
+	b = b->first;
+	for (; a != NULL && b != NULL; a = a->next, b = b->next)
+		if (!hd_node_same(a, b))
+			return false;
+	return a == b;
+}
+
 static struct hd_node *child_of(const struct hd_node *map, const char *key,
 				size_t len)
 {

@@ -64,6 +64,8 @@ struct hd_node *hd_node_find(const struct hd_node *root, const char *path);
 int hd_node_put(struct hd_arena *arena, struct hd_node *root, const char *path,
 		struct hd_node *node);
 bool hd_node_is_null(const struct hd_node *node);
+/* hd_node_same - they say the same, wherever they stand. NULL: absent. */
+bool hd_node_same(const struct hd_node *a, const struct hd_node *b);
 
 /* hd_node_error - "FILE:LINE: " and the sentence. Returns -EINVAL. */
 int hd_node_error(const struct hd_node *at, struct hd_error *err,

@@ -121,6 +121,31 @@ void hd_conf_left(const struct hd_conf *conf,
 			fn(arg, i->key);
 }
 
+/* The same key and value, or neither has one. */
+static const struct hd_node *other_section(const struct hd_conf *a,
+					   const struct hd_conf *b)
+{
+	for (const struct hd_node *i = a->priv->root->first; i != NULL;
+	     i = i->next)
+		if (is_left(a, i) &&
+		    !hd_node_same(i, hd_node_get(b->priv->root, i->key)))
+			return i;
+	return NULL;
+}
+
+int hd_conf_same_sections(const struct hd_conf *a, const struct hd_conf *b,
+			  struct hd_error *err)
+{
+	const struct hd_node *other = other_section(a, b);
+
+	if (other == NULL)
+		other = other_section(b, a);
+	return other == NULL ? 0
+			     : hd_node_error(other, err,
+					     "`%s` is not as in the other "
+					     "configuration", other->key);
+}
+
 int hd_conf_finish(struct hd_conf *conf, struct hd_error *err)
 {
 	int r = hd_compat_finish(conf, err);

@@ -63,6 +63,7 @@ int hd_daemon_look(const struct hd_daemon *d, struct hd_conf *conf,
 int hd_daemon_reload(struct hd_daemon *d, struct hd_error *err)
 {
 	HD_AUTO(hd_conf_free) struct hd_conf *conf = NULL;
+	HD_AUTO(hd_conf_free) struct hd_conf *before = NULL;
 	struct hd_tls_store *tls = NULL;
 	int r = hd_trial_load(&d->cli->conf, &conf, err);
 
@@ -77,10 +78,10 @@ int hd_daemon_reload(struct hd_daemon *d, struct hd_error *err)
 	hd_log_level_set((enum hd_log_level)conf->log_level);
 	hd_modules_unlike(conf, log_unlike, NULL);
 	hd_tls_store_put(&d->tls);
-	hd_conf_free(&d->conf);
+	before = d->conf;
 	d->tls = tls;
 	d->conf = hd_steal(&conf);
 	d->reloads++;
-	hd_trial_reloaded();
+	hd_trial_reloaded(before);
 	return 0;
 }

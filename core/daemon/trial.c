@@ -16,6 +16,7 @@
 #include "core/base/clock.h"
 #include "core/base/log.h"
 #include "core/daemon/daemon.h"
+#include "core/daemon/trial_modules.h"
 #include "core/daemon/trial_texts.h"
 
 #define STATE_FILE "configure-trial.json"
@@ -162,6 +163,8 @@ int hd_trial_begin(const char *text, uint64_t for_ms, struct hd_error *err)
 		hd_trial_release(&new);
 		return r;
 	}
+	if (now.json != NULL)
+		hd_trial_modules_note(now.json, was.json);
 	hd_trial_release(&was);
 	if (now.json == NULL) /* and the reload has read the files */
 		return hd_error_set(err, -EBUSY,
@@ -202,10 +205,11 @@ int hd_trial_end(struct hd_error *err)
 	return r;
 }
 
-void hd_trial_reloaded(void)
+void hd_trial_reloaded(const struct hd_conf *before)
 {
 	if (now.json == NULL || !from_files)
 		return;
+	hd_trial_modules_end(now.json, before, used.daemon->conf);
 	hd_log_notice("the configuration on trial is %s",
 		      now.over ? "taken back"
 		      : hd_trial_unlike(&now, "text") == NULL
@@ -295,8 +299,17 @@ static bool same_modules(const struct hd_conf *a, const struct hd_conf *b)
 	return same;
 }
 
+static bool kept_by_other(void)
+{
+	struct stat st;
+
+	return lstat(state_path, &st) < 0 || st.st_uid != 0;
+}
+
 /* The relay's user may write state_dir, and root reads it here: what is kept
- * there names neither a user nor code that the files do not name. */
+ * there names neither a user nor code that the files do not name, nor files
+ * that modules open. Nobody knows which options of modules are live before
+ * they are loaded. */
 static int check_kept(const struct hd_conf *files, const struct hd_conf *tried,
 		      struct hd_error *err)
 {
@@ -304,6 +317,11 @@ static int check_kept(const struct hd_conf *files, const struct hd_conf *tried,
 		return hd_error_set(err, -EPERM,
 				    "a start as root loads the modules that "
 				    "the files name");
+	if (geteuid() == 0 && kept_by_other() &&
+	    hd_conf_same_sections(tried, files, err) < 0)
+		return hd_error_set(err, -EPERM,
+				    "a start as root takes the sections of "
+				    "modules from the files");
 	return hd_conf_live_only(files, tried, err);
 }
 

@@ -34,10 +34,11 @@ int hd_trial_begin(const char *text, uint64_t for_ms, struct hd_error *err);
 int hd_trial_end(struct hd_error *err);
 bool hd_trial_about(struct hd_trial_about *ret);
 
-/* hd_trial_reloaded - the files may have become others. hd_trial_tick - its
+/* hd_trial_reloaded - the files may have become others; before: what was in
+ * effect. hd_trial_tick - its
  * time may be over. hd_trial_wait_ms - as long as this, -1: for ever, or until
  * its time is over. */
-void hd_trial_reloaded(void);
+void hd_trial_reloaded(const struct hd_conf *before);
 void hd_trial_tick(void);
 int hd_trial_wait_ms(int wait_ms);
 

@@ -224,6 +224,26 @@ subtest 'a trial, and a relay that comes anew' => sub {
         HyperDerp::Test::spew($kept, encode_json($state));
         $hd->run;
     };
+    # As another user, whom root does not believe. The clock of the trial is good.
+    if ($> == 0) {
+        my $section = sub ($uid) {
+            try_it($hd, '1h');
+            killed($hd);
+            $state = decode_json(HyperDerp::Test::slurp($kept));
+            $_->{text} =~ s/\z/derp: {keepalive: 50s}\n/ for grep { $_->{path} !~ /rates/ } @{ $state->{files} };
+            HyperDerp::Test::spew($kept, encode_json($state));
+            chown $uid, -1, $kept;
+            $hd->run;
+        };
+        $section->(65534);
+        ok HyperDerp::Test::wait_for(sub { level($hd) eq 'info' }), 'root takes no section of a module from there: the file'
+            or diag $hd->log_text;
+        ok $hd->log_like(qr/takes the sections of modules from the files/), '... and says why';
+        $section->(0);
+        ok HyperDerp::Test::wait_for(sub { level($hd) eq 'debug' }), '... but what root has written is still on trial'
+            or diag $hd->log_text;
+        does($hd, 0, qr/the candidate is gone/, 'discard');
+    }
     my @bad = ([qr/127\.0\.0\.1:\d+/, '127.0.0.1:1', 'what needs a restart is not tried']);
     push @bad, [qr/^load_module:.*$/m, 'load_module: [derp, /tmp/nosuch.so]', 'root takes no code from there'],
         [qr/^module_path:.*$/m, 'module_path: [/tmp]', '... nor where it is']
@@ -265,13 +285,14 @@ subtest 'a commit that fails' => sub {
     my @was = (text($hd), HyperDerp::Test::slurp($rates));
     does($hd, 0, qr/^\z/, qw(set log.level debug));
     does($hd, 0, qr/^\z/, qw(set peer_rate_limit 2MiB));
-    mkdir "$rates.tmp";    # where the second file is written first
+    my $new = $hd->dir . '/conf.d/.rates.yaml.tmp';
+    mkdir $new;    # where the second file is written first
     does($hd, 1, qr/^hdctl: nothing is committed$/m, 'commit');
     is_deeply [text($hd), HyperDerp::Test::slurp($rates)], \@was, 'both files are as they were';
     is level($hd), 'info', '... and the relay';
     ok !-e state_of($hd, 'commit.json'), '... nothing is left to be completed';
     does($hd, 0, qr/^\+  level: debug/m, 'diff');
-    rmdir "$rates.tmp";
+    rmdir $new;
     does($hd, 0, qr/^committed/, 'commit');
     is level($hd), 'debug', 'in effect';
     $hd->finish;
@@ -291,6 +312,67 @@ subtest 'a file that fewer may read' => sub {
     is $mode->(state_of($hd, 'history/1.json')), '600', '... the history, too';
     is $mode->($hd->{file}), '644', 'the files keep theirs';
     is $mode->($rates), '600', '... both';
+    $hd->finish;
+};
+
+# Beside its text a file has more, which a commit leaves there.
+subtest 'ACL and extended attributes' => sub {
+    plan skip_all => 'no setfattr, getfattr, setfacl, getfacl: apt-get install attr acl'
+        if grep { system("command -v $_ >/dev/null") } qw(setfattr getfattr setfacl getfacl);
+    my $hd = relay();
+    plan skip_all => 'no extended attributes or no ACLs there'
+        if system "setfattr -n user.note -v mine '$hd->{file}' 2>/dev/null && setfacl -m u:65534:r '$hd->{file}' 2>/dev/null";
+    my $about = sub { qx{getfattr -d '$hd->{file}' 2>/dev/null; getfacl -n '$hd->{file}' 2>/dev/null} };
+    my $was = $about->();
+    does($hd, 0, qr/^\z/, qw(set log.level debug));
+    is sprintf('%o', (stat state_of($hd, 'candidate.json'))[2] & 0077), '0', 'the candidate is not for those of the mask';
+    does($hd, 0, qr/^committed/, 'commit');
+    like $was, qr/user\.note="mine".*user:65534:r/s, 'what there was';
+    is $about->(), $was, '... is there';
+    system "setfacl -d -m u:65534:rw '" . $hd->dir . "/conf.d'";
+    does($hd, 0, qr/^\z/, qw(set peer_rate_limit 2MiB));
+    does($hd, 0, qr/^committed/, 'commit');
+    unlike qx{getfacl -n '${\$hd->dir}/conf.d/rates.yaml'}, qr/65534/, "the folder's default ACL is for new files";
+    $hd->finish;
+};
+
+# What somebody killed has left is no configuration, whatever is included.
+subtest 'a file that was not finished' => sub {
+    my $hd = relay();
+    my $left = $hd->dir . '/conf.d/.rates.yaml.tmp';
+    HyperDerp::Test::spew($hd->{file}, text($hd) =~ s{conf\.d/\*\.yaml}{conf.d/*}r);
+    HyperDerp::Test::spew($left, "nonsense: 1\n");
+    like $hd->ctl('reload'), qr/^ok/, 'a reload does not read it';
+    does($hd, 0, qr/^\z/, qw(set peer_rate_limit 2MiB));
+    does($hd, 0, qr/^committed/, 'commit');
+    ok !-e $left, '... and the next commit takes its place';
+    $hd->finish;
+};
+
+subtest 'a module that came with a trial' => sub {
+    my $hd = relay();
+    my $loaded = sub { $hd->ctl(qw(module status)) =~ /^stun /m };
+    my $begin = sub {
+        does($hd, 0, qr/^\z/, qw(add load_module stun));
+        does($hd, 0, qr/^on trial/, qw(commit confirmed 1h));
+        $hd->ctl(qw(module load stun));
+        ok $loaded->(), 'a module is loaded in a trial';
+    };
+    HyperDerp::Test::spew($hd->{file}, text($hd) . "stun: {listen: '127.0.0.1:" . HyperDerp::Test::free_port() . "'}\n");
+    $begin->();
+    does($hd, 0, qr/the candidate is gone/, 'discard');
+    ok HyperDerp::Test::wait_for(sub { !$loaded->() }), '... it goes with it' or diag $hd->log_text;
+    ok $hd->log_like(qr/module stun goes with the configuration on trial/), '... which the log says';
+    $begin->();
+    does($hd, 0, qr/^committed/, 'commit');
+    ok $loaded->(), '... it stays with what is confirmed';
+    does($hd, 0, qr/candidate/, qw(rollback 1));
+    does($hd, 0, qr/^committed/, 'commit');
+    ok $loaded->(), '... and a commit unloads nothing';
+    does($hd, 0, qr/^\z/, qw(set log.level debug));
+    does($hd, 0, qr/^on trial/, qw(commit confirmed 1h));
+    does($hd, 0, qr/the candidate is gone/, 'discard');
+    ok $loaded->(), '... nor a trial that did not bring it';
     $hd->finish;
 };
 
@@ -388,8 +470,13 @@ subtest 'in a shell' => sub {
     ok $t->shows(qr/^note: workers needs a restart$/m), 'notes';
     $t->type('commit');
     ok $t->shows(qr/workers: needs a restart; write the file now.*\[y\/N\]/s), 'a restart is asked for';
+    does($hd, 0, qr/^note: workers needs a restart/m, qw(set peer_rate_limit 3MiB));
+    $t->type('y');
+    ok $t->shows(qr/somebody has changed the candidate meanwhile; nothing is committed/), '... others need not wait for the answer';
+    $t->type('commit');
+    ok $t->shows(qr/(?:\[y\/N\].*){2}/s), '... asked again';
     $t->type('n');
-    ok $t->shows(qr/nothing is committed/), '... no';
+    ok $t->shows(qr/hdctl: nothing is committed/), '... no';
     $t->type('delete workers');
     $t->type('set workers 1');
     $t->type('commit comment by hand');

@@ -41,6 +41,7 @@ bool configure_is_ours(const struct configure *c, const char *path);
 
 /* ---- configure_state.c ---- */
 int configure_lock(struct configure *c); /* to write; completes a commit */
+void configure_unlock(struct configure *c);
 int configure_load(struct configure *c);
 int configure_save(const struct configure *c);
 /* configure_keep - a file in the folder that has the texts of these files. */

@@ -139,12 +139,10 @@ static int take_options(struct options *o, const char *const *words, size_t n)
 	return HDCTL_OK;
 }
 
-static bool asked_for_it(const struct configure *c, const char *restart)
+static bool ask_person(const char *restart)
 {
 	char answer[16] = "";
 
-	if (!c->h->shell || !isatty(STDIN_FILENO))
-		return false;
 	printf("%s: needs a restart; write the file now, and restart the relay "
 	       "later? [y/N] ", restart);
 	fflush(stdout);
@@ -152,7 +150,30 @@ static bool asked_for_it(const struct configure *c, const char *restart)
 	       (answer[0] == 'y' || answer[0] == 'Y');
 }
 
-static int check_restart(const struct configure *c, struct options *o,
+/* A person may take long: others may change the candidate meanwhile, and then
+ * the answer is for nothing. */
+static int ask_restart(struct configure *c, struct options *o,
+		       const char *restart)
+{
+	json_t *asked = json_incref(c->cand);
+	int r;
+
+	configure_unlock(c);
+	o->no_reload = ask_person(restart);
+	r = configure_lock(c);
+	if (r == HDCTL_OK)
+		r = configure_load(c);
+	if (r == HDCTL_OK && !json_equal(asked, c->cand))
+		r = hdctl_fail(HDCTL_REFUSED,
+			       "somebody has changed the candidate meanwhile; "
+			       "nothing is committed. Look at it: diff");
+	else if (r == HDCTL_OK && !o->no_reload)
+		r = hdctl_fail(HDCTL_REFUSED, "nothing is committed");
+	json_decref(asked);
+	return r;
+}
+
+static int check_restart(struct configure *c, struct options *o,
 			 const struct configure_verdict *v)
 {
 	char *restart = names(v->restart);
@@ -165,8 +186,8 @@ static int check_restart(const struct configure *c, struct options *o,
 			       "needs a restart: %s; confirmed tries what a "
 			       "reload can take back: commit this without it",
 			       restart);
-	} else if (asked_for_it(c, restart)) {
-		o->no_reload = true;
+	} else if (c->h->shell && isatty(STDIN_FILENO)) {
+		r = ask_restart(c, o, restart);
 	} else {
 		r = hdctl_fail(HDCTL_REFUSED,
 			       "needs a restart: %s; nothing is committed. To "
@@ -245,18 +266,11 @@ static int carry_out(struct configure *c, const struct options *o)
 				"is read at the next start");
 }
 
-int configure_commit(struct configure *c, const char *const *words, size_t n)
+static int may_commit(struct configure *c, struct options *o)
 {
-	struct options o = { .confirmed = false };
 	struct configure_verdict v;
-	int r = take_options(&o, words, n);
+	int r;
 
-	if (r != HDCTL_OK)
-		return r;
-	if (configure_is_empty(c)) {
-		say(c, "nothing", "nothing to commit");
-		return configure_drop(c);
-	}
 	if (configure_by_hand(c) != NULL)
 		return hdctl_fail(HDCTL_REFUSED,
 				  "%s was changed by hand since the candidate "
@@ -266,8 +280,27 @@ int configure_commit(struct configure *c, const char *const *words, size_t n)
 	if (r != HDCTL_OK || !v.good)
 		r = refuse(&v, r);
 	if (r == HDCTL_OK)
-		r = check_restart(c, &o, &v);
+		r = check_restart(c, o, &v);
 	configure_verdict_free(&v);
+	return r;
+}
+
+int configure_commit(struct configure *c, const char *const *words, size_t n)
+{
+	struct options o = { .confirmed = false };
+	bool told;
+	int r = take_options(&o, words, n);
+
+	if (r != HDCTL_OK)
+		return r;
+	if (configure_is_empty(c)) {
+		say(c, "nothing", "nothing to commit");
+		return configure_drop(c);
+	}
+	told = o.no_reload;
+	r = may_commit(c, &o);
+	if (r == HDCTL_OK && o.no_reload && !told) /* somebody was asked */
+		r = may_commit(c, &o);
 	if (r != HDCTL_OK)
 		return r;
 	return o.confirmed ? begin_trial(c, &o) : carry_out(c, &o);

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -100,6 +101,12 @@ int configure_load(struct configure *c)
 	return HDCTL_OK;
 }
 
+/* Then the bits of the group are no more than a bound of what some may. */
+static bool has_acl(const char *path)
+{
+	return getxattr(path, "system.posix_acl_access", NULL, 0) > 0;
+}
+
 /* Who may not read one of the files does not read it here. */
 static int strictest(const struct configure *c, const json_t *files,
 		     struct stat *ret)
@@ -109,12 +116,16 @@ static int strictest(const struct configure *c, const json_t *files,
 
 	if (stat(c->config, ret) < 0)
 		return failed(c->config);
+	if (has_acl(c->config))
+		ret->st_mode &= ~(mode_t)(S_IRWXG | S_IRWXO);
 	json_object_foreach ((json_t *)files, path, file) {
 		struct stat st;
 
 		if (stat(path, &st) < 0)
 			st = (struct stat){ .st_mode = 0600 };
 		ret->st_mode &= st.st_mode | 0600;
+		if (has_acl(path))
+			ret->st_mode &= ~(mode_t)(S_IRWXG | S_IRWXO);
 		if ((st.st_mode & S_IROTH) != 0)
 			continue;
 		if (st.st_gid != ret->st_gid)
@@ -225,10 +236,16 @@ int configure_drop(struct configure *c)
 	return unlink(path) == 0 || errno == ENOENT ? HDCTL_OK : failed(path);
 }
 
+void configure_unlock(struct configure *c)
+{
+	if (c->lock >= 0)
+		close(c->lock);
+	c->lock = -1;
+}
+
 void configure_end(struct configure *c)
 {
 	json_decref(c->cand);
 	json_decref(c->history);
-	if (c->lock >= 0)
-		close(c->lock);
+	configure_unlock(c);
 }

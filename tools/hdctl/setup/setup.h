@@ -87,9 +87,11 @@ char *setup_edit(const char *text, const char *key, const json_t *value,
 /* setup_diff - as diff -u. */
 void setup_diff(const char *old_name, const char *new_name,
 		const char *old_text, const char *new_text);
-/* setup_replace - a file's text, at once; a link stays one.
- * @like  whose owner and mode it gets; not there: everybody may read it
- * Returns as above. setup_replace_as - owner and mode of a stat(). */
+/* setup_replace - a file's text, at once: whoever reads it meanwhile has all of
+ * the old or of the new. A link stays, what it leads to is replaced.
+ * @like  whose owner, mode, ACL and attributes it gets; not there: everybody
+ * may read it
+ * Returns as above. setup_replace_as - owner and mode of a stat(), no ACL. */
 int setup_replace(const char *path, const char *text, const char *like);
 struct stat;
 int setup_replace_as(const char *path, const char *text, const struct stat *as);

@@ -2,7 +2,6 @@
 /* tools/hdctl/setup/setup_apply.c - write it, try it with `hyper-derp -t`, and
  * take all back where that refuses it. */
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,63 +39,6 @@ static int make_folders(const char *path)
 		*p = '/';
 	}
 	return HDCTL_OK;
-}
-
-/* Owner before mode: nobody else reads it meanwhile. */
-static bool fill(FILE *f, const char *text, const struct stat *as)
-{
-	int fd = fileno(f);
-
-	return fchown(fd, as->st_uid, as->st_gid) == 0 &&
-	       fchmod(fd, as->st_mode & 07777) == 0 && fputs(text, f) >= 0 &&
-	       fflush(f) == 0 && fsync(fd) == 0;
-}
-
-static FILE *create(const char *path)
-{
-	int fd;
-
-	(void)unlink(path);
-	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	return fd >= 0 ? fdopen(fd, "w") : NULL;
-}
-
-/* By rename: whoever reads it meanwhile has all of the old or of the new. A
- * link stays, what it leads to is replaced. */
-int setup_replace_as(const char *path, const char *text, const struct stat *as)
-{
-	char real[PATH_MAX], new[PATH_MAX + 8];
-	int e = 0;
-	FILE *f;
-
-	if (realpath(path, real) != NULL)
-		path = real;
-	(void)snprintf(new, sizeof(new), "%s.tmp", path);
-	f = create(new);
-	if (f == NULL)
-		return failed(new);
-	if (!fill(f, text, as))
-		e = errno;
-	if (fclose(f) != 0 && e == 0)
-		e = errno;
-	if (e == 0 && rename(new, path) < 0)
-		e = errno;
-	if (e == 0)
-		return HDCTL_OK;
-	(void)unlink(new);
-	errno = e;
-	return failed(path);
-}
-
-int setup_replace(const char *path, const char *text, const char *like)
-{
-	struct stat st;
-
-	if (stat(like, &st) < 0)
-		st = (struct stat){ .st_mode = 0644,
-				    .st_uid = (uid_t)-1,
-				    .st_gid = (gid_t)-1 };
-	return setup_replace_as(path, text, &st);
 }
 
 static int replace(const char *path, const char *text)
