@@ -21,8 +21,8 @@ bool hd_held_ask(struct hd_worker *w, const struct hd_packet *packet,
 void hd_held_found(struct hd_worker *w, uint64_t hash, uint16_t realm,
 		   const struct hd_key *key);
 
-/* hd_held_came - the first connection of a key is up: modules are told, and
- * what waits goes soon. hd_held_left - its last one has closed. */
+/* hd_held_came - a connection of a key is up: modules are told, and what waits
+ * goes soon. hd_held_left - its last one has closed. */
 void hd_held_came(struct hd_peer *peer);
 void hd_held_left(struct hd_peer *peer);
 

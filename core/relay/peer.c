@@ -134,8 +134,7 @@ int hd_peer_up(struct hd_peer *p)
 	e->active = p;
 	p->state = HD_PEER_UP;
 	p->admitted = true;
-	if (p->next == NULL)
-		hd_held_came(p);
+	hd_held_came(p);
 	if (w->relay->feeds != NULL)
 		hd_feeds_up(w, e);
 	count_peers(w, 1);

@@ -134,9 +134,9 @@ typedef void hd_leave_fn(struct hd_module *mod, struct hd_worker *w,
 
 /* ---- keys at other relays: for a module that finds them (a directory) ---- */
 
-/* on_here - a key has come: its first connection is admitted; or it has gone:
- * its last one has closed. In the key's home worker, in order. Other relays
- * (login->mesh) are left out. Of who was here before the module came it hears
+/* on_here - a key has come: a connection of it is admitted, be it one more; or
+ * it has gone: its last one has closed. In the key's home worker, in order; no
+ * other relays (login->mesh). Of who was here before the module came it hears
  * the end only: hd_about_peers() lists them. */
 typedef void hd_here_fn(struct hd_module *mod, struct hd_worker *w,
 			const struct hd_presence *what);

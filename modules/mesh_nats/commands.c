@@ -27,6 +27,7 @@ static void put_all(struct hd_call *call, uint64_t now_ms)
 		hd_out_string(call, "lease_s_ago", NULL);
 	hd_out_uint(call, "keys", dir.n_here);
 	hd_out_uint(call, "published", dir.n_published);
+	hd_out_uint(call, "elsewhere", dir.n_elsewhere);
 	hd_out_uint(call, "puts", dir.puts);
 	hd_out_uint(call, "deletes", dir.deletes);
 	hd_out_uint(call, "asked", HASH_COUNT(dir.requests));

@@ -257,16 +257,19 @@ static void on_here(struct hd_module *mod, struct hd_worker *w,
 		    const struct hd_presence *what)
 {
 	(void)mod, (void)w;
-	if (what->realm == DIR_REALM)
-		dir_op_put(what->present ? DIR_HERE : DIR_GONE, what->key,
-			   NULL);
+	if (what->realm != DIR_REALM)
+		return;
+	if (what->present)
+		dir_op_login(what->key, 0);
+	else
+		dir_op_put(DIR_GONE, what->key, NULL);
 }
 
 static void put_peer(void *unused, const struct hd_about_peer *p)
 {
 	(void)unused;
 	if (p->active && !p->mesh && p->realm == DIR_REALM)
-		dir_op_put(DIR_HERE, p->key, NULL);
+		dir_op_login(p->key, p->age_ms);
 }
 
 /* ---- from time to time ---- */
@@ -336,8 +339,10 @@ static void show(struct hd_module *mod, struct hd_worker *w)
 	if (pthread_mutex_trylock(&dir.lock) != 0)
 		return; /* the next time */
 	hd_gauge_set(&n->connected, dir.ready);
+	hd_gauge_set(&n->away, dir.conf != NULL && !dir.ready);
 	hd_gauge_set(&n->keys, dir.n_here);
 	hd_gauge_set(&n->published, dir.n_published);
+	hd_gauge_set(&n->elsewhere, dir.n_elsewhere);
 	hd_gauge_set(&n->relays, dir.n_relays);
 	pthread_mutex_unlock(&dir.lock);
 }

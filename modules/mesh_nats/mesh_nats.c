@@ -95,6 +95,14 @@ static const struct hd_option options[] = {
 	  .max = 86400000,
 	  .help = "where a key is, is asked again after so long, if packets "
 		  "go there" },
+	{ .name = "refresh_time",
+	  .type = HD_OPTION_DURATION_MS,
+	  CONF(refresh_ms),
+	  .def = "1h",
+	  .min = 1000,
+	  .max = 43200000,
+	  .help = "what the directory has of a key that is here, is looked at "
+		  "again after so long, and made good" },
 	HD_OPTION_END,
 };
 
@@ -106,9 +114,12 @@ static const struct hd_option options[] = {
 static const struct hd_metric metrics[] = {
 	ROW(connected, "connected", NULL,
 	    "1: connected to NATS, and the buckets are there"),
+	ROW(away, "away", NULL, "1: it should be connected, and is not"),
 	ROW(keys, "keys", NULL, "Keys that are here"),
 	ROW(published, "keys_published", NULL,
 	    "Of those, the ones that the directory has"),
+	ROW(elsewhere, "keys_elsewhere", NULL,
+	    "Of those, the ones that have logged in at another relay since"),
 	ROW(relays, "relays", NULL,
 	    "Other relays that the directory has led to"),
 	ROW(asked, "lookups_total", NULL, LOOKUPS_HELP),

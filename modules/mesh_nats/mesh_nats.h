@@ -2,8 +2,9 @@
 /* modules/mesh_nats/mesh_nats.h - the inside of the module: a directory of
  * which key is at which relay, in JetStream key-value buckets of NATS.
  *
- *   REGION_keys    key (64 hex digits)  "relay instance", put at the login,
- *                                       deleted at the logout, by revision
+ *   REGION_keys    key (64 hex digits)  "relay instance login": put at the
+ *                                       login, in ms by its clock, deleted at
+ *                                       the logout, both by revision
  *   REGION_leases  relay (: is =)       JSON, put every 5 s, gone after 10 s
  *
  * An instance is one life of a relay: what an earlier one has left behind does
@@ -17,8 +18,9 @@
  *
  * lookup.c is the workers' part. thread.c has the one thread in which all the
  * rest happens: connect.c the connection and the buckets, requests.c what was
- * asked and not answered, here.c the keys that are here, relays.c the others'
- * leases. libnats' own threads put what they have into the queue of ops.
+ * asked and not answered, here.c the keys that are here, publish.c what the
+ * directory has of them, relays.c the others' leases. libnats' own threads put
+ * what they have into the queue of ops.
  * state.lock is held by the thread while it works, but not while it waits for
  * the server, and by who shows what there is. */
 #pragma once
@@ -54,7 +56,7 @@ struct dir_conf {
 	const char *tlsca, *tlscert, *tlskey;
 	const char *region, *name, *dial, *ca_file;
 	struct hd_list relays;
-	uint64_t cache_ms, replicas;
+	uint64_t cache_ms, refresh_ms, replicas;
 };
 
 /* ---- names.c: any thread ---- */
@@ -90,16 +92,20 @@ struct dir_op {
 	struct dir_op *next;
 	enum dir_op_kind kind;
 	struct hd_key key;
+	uint64_t since_ms; /* DIR_HERE */
 	natsMsg *msg; /* DIR_MSG */
 };
 
 /* dir_op_put - any thread. @msg  taken. Without memory it is lost: what was not
  * answered is asked again. After the thread's end, too. */
 void dir_op_put(enum dir_op_kind kind, const struct hd_key *key, natsMsg *msg);
+/* dir_op_login - the same of DIR_HERE. */
+void dir_op_login(const struct hd_key *key, uint64_t age_ms);
 
 /* ---- requests.c: the thread ---- */
 
 enum dir_request_kind {
+	DIR_R_READ, /* for here.c */
 	DIR_R_PUT,
 	DIR_R_DEL,
 	DIR_R_ASK,
@@ -111,8 +117,8 @@ struct dir_request {
 	uint64_t id;
 	enum dir_request_kind kind;
 	uint64_t sent_ms;
-	struct hd_key key; /* PUT, DEL, ASK */
-	uint64_t revision; /* DEL */
+	struct hd_key key; /* READ, PUT, DEL, ASK */
+	uint64_t revision; /* PUT, DEL */
 	char relay[DIR_NAME_BYTES]; /* LEASE */
 	UT_hash_handle hh;
 };
@@ -122,6 +128,7 @@ struct dir_answer { /* what a request got; borrowed */
 	const char *status; /* "404"; "" none */
 	const char *text; /* the payload, NUL behind it */
 	bool deleted; /* a marker */
+	uint64_t revision; /* of an entry that was asked for */
 };
 
 /* dir_answer_says - the bucket has an entry, or none: not a server that cannot
@@ -133,25 +140,35 @@ static inline bool dir_answer_says(const struct dir_answer *a)
 }
 
 /* dir_send - asks. @data  NULL: none. @op  the KV-Operation, NULL: put or get.
- * @revision  of the last entry that is expected; 0: any. Returns 0; -errno. */
+ * @expects  that the last entry has this revision; 0: that there is none.
+ * Returns 0; -errno. */
 struct dir_send {
 	enum dir_request_kind kind;
 	const struct hd_key *key;
 	const char *relay, *subject, *data, *op;
+	bool expects;
 	uint64_t revision;
 };
 int dir_send(const struct dir_send *what);
 /* dir_requests_late - ends those that nobody has answered.
  * dir_requests_msg - a message of the connection. dir_revision - the revision
- * in an answer to a put; 0: there is none, and why in ret_error. */
+ * in an answer to a put; 0: there is none, and why in ret_error.
+ * dir_is_conflict - it has none since another entry than expected is there. */
 void dir_requests_late(uint64_t now_ms);
 void dir_requests_free(void);
 void dir_requests_msg(natsMsg *msg);
 uint64_t dir_revision(const struct dir_answer *a, char ret_error[128]);
+bool dir_is_conflict(const struct dir_answer *a);
 
-/* ---- here.c: the thread ---- */
+/* ---- here.c, publish.c: the thread ---- */
 
-void dir_here(const struct hd_key *key, bool here);
+enum dir_lives { DIR_LIVES, DIR_DEAD, DIR_CANNOT_TELL, DIR_ASKED };
+
+/* dir_here_came - a key has logged in, so long ago. dir_here_left.
+ * dir_here_lives - an answer to dir_relay_lives(). */
+void dir_here_came(const struct hd_key *key, uint64_t age_ms);
+void dir_here_left(const struct hd_key *key);
+void dir_here_lives(const struct hd_key *key, enum dir_lives answer);
 void dir_here_answered(const struct dir_request *r, const struct dir_answer *a);
 /* dir_here_late - a put that was given up has been done all the same.
  * dir_here_sync - publishes what is not known there, some at a time.
@@ -183,16 +200,21 @@ struct dir_relay {
 		struct dir_wait *next;
 		struct hd_key key;
 		char instance[DIR_INSTANCE_BYTES];
+		bool here; /* here.c wants to know */
 	} *waits; /* for that answer */
 	UT_hash_handle hh;
 };
 
 /* dir_ask - where is a key? The worker hears of it.
+ * dir_relay_lives - for here.c: does another relay's instance have a lease?
+ * DIR_ASKED: dir_here_lives() comes later, of this key.
  * dir_asked - the answer about the key. dir_lease_asked - about a lease.
  * dir_lease_msg - a lease was put, or deleted.
  * dir_lease_put - ours; dir_lease_end - no more.
  * dir_relays_back - leases count from now on: nobody could renew one. */
 void dir_ask(const struct hd_key *key);
+enum dir_lives dir_relay_lives(const char *name, const char *instance,
+			       const struct hd_key *key);
 void dir_asked(const struct dir_request *r, const struct dir_answer *a);
 void dir_lease_asked(const struct dir_request *r, const struct dir_answer *a);
 void dir_lease_msg(const char *token, const struct dir_answer *a);
@@ -211,6 +233,13 @@ void dir_relays_free(void);
 int dir_connect(struct hd_error *err);
 void dir_disconnect(void);
 bool dir_is_up(void);
+
+/* ---- conf.c ---- */
+
+/* dir_conf_take - dir.conf is a copy of the section. Returns 0; -ENOMEM.
+ * dir_conf_drop - it is NULL again. */
+int dir_conf_take(struct hd_module *mod);
+void dir_conf_drop(void);
 
 /* ---- thread.c ---- */
 
@@ -233,7 +262,7 @@ struct dir_state { /* one for the process: the module is resident */
 	struct dir_relay *relays;
 	struct dir_request *requests;
 	struct dir_request *late; /* puts that were given up */
-	unsigned n_here, n_published, n_relays;
+	unsigned n_here, n_published, n_elsewhere, n_relays;
 	char error[256];
 	uint64_t error_ms;
 	/* atomic, for metrics */
@@ -263,7 +292,7 @@ struct dir_worker {
 
 struct dir_numbers {
 	struct hd_counter asked, found, nobody, refused;
-	struct hd_gauge connected, keys, published, relays;
+	struct hd_gauge connected, away, keys, published, elsewhere, relays;
 	struct hd_counter puts, deletes, failures;
 };
 

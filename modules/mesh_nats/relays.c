@@ -51,6 +51,19 @@ static void ask_lease(struct dir_relay *r)
 	r->asked = dir_send(&what) == 0;
 }
 
+static void answer_wait(const struct dir_relay *r, const struct dir_wait *wait,
+			enum dir_says says)
+{
+	static const enum dir_lives lives[] = { [DIR_SILENT] = DIR_CANNOT_TELL,
+						[DIR_NOBODY] = DIR_DEAD,
+						[DIR_AT] = DIR_LIVES };
+
+	if (wait->here)
+		dir_here_lives(&wait->key, lives[says]);
+	else
+		dir_lookup_answer(&wait->key, says, r);
+}
+
 /* @else_says  of keys whose relay has no lease */
 static void answer_waits(struct dir_relay *r, enum dir_says else_says)
 {
@@ -58,24 +71,24 @@ static void answer_waits(struct dir_relay *r, enum dir_says else_says)
 
 	while ((wait = r->waits) != NULL) {
 		r->waits = wait->next;
-		dir_lookup_answer(&wait->key,
-				  is_trusted(r, wait->instance) ? DIR_AT
-								: else_says,
-				  r);
+		answer_wait(r, wait,
+			    is_trusted(r, wait->instance) ? DIR_AT : else_says);
 		free(wait);
 	}
 }
 
 static void wait_for_lease(struct dir_relay *r, const struct hd_key *key,
-			   const char *instance)
+			   const char *instance, bool here)
 {
 	struct dir_wait *wait = calloc(1, sizeof(*wait));
+	const struct dir_wait none = { .key = *key, .here = here };
 
 	if (wait == NULL) {
-		dir_lookup_answer(key, DIR_SILENT, NULL);
+		answer_wait(r, &none, DIR_SILENT);
 		return;
 	}
 	wait->key = *key;
+	wait->here = here;
 	snprintf(wait->instance, sizeof(wait->instance), "%s", instance);
 	wait->next = r->waits;
 	r->waits = wait;
@@ -187,7 +200,23 @@ void dir_asked(const struct dir_request *q, const struct dir_answer *a)
 	else if (is_trusted(r, instance))
 		dir_lookup_answer(&q->key, DIR_AT, r);
 	else
-		wait_for_lease(r, &q->key, instance);
+		wait_for_lease(r, &q->key, instance, false);
+}
+
+enum dir_lives dir_relay_lives(const char *name, const char *instance,
+			       const struct hd_key *key)
+{
+	struct dir_relay *r;
+
+	if (!dir_name_allowed(dir.conf, name))
+		return DIR_DEAD;
+	r = relay_for(name);
+	if (r == NULL)
+		return DIR_CANNOT_TELL;
+	if (is_trusted(r, instance))
+		return DIR_LIVES;
+	wait_for_lease(r, key, instance, true);
+	return DIR_ASKED;
 }
 
 /* ---- leases ---- */

@@ -21,7 +21,7 @@ static natsStatus add_headers(natsMsg *msg, const struct dir_send *what)
 
 	if (what->op != NULL)
 		s = natsMsgHeader_Set(msg, "KV-Operation", what->op);
-	if (s != NATS_OK || what->revision == 0)
+	if (s != NATS_OK || !what->expects)
 		return s;
 	snprintf(revision, sizeof(revision), "%" PRIu64, what->revision);
 	return natsMsgHeader_Set(msg, "Nats-Expected-Last-Subject-Sequence",
@@ -75,7 +75,7 @@ int dir_send(const struct dir_send *what)
 
 static void give(const struct dir_request *r, const struct dir_answer *a)
 {
-	if (r->kind == DIR_R_PUT || r->kind == DIR_R_DEL)
+	if (r->kind <= DIR_R_DEL)
 		dir_here_answered(r, a);
 	else if (r->kind == DIR_R_ASK)
 		dir_asked(r, a);
@@ -200,6 +200,7 @@ void dir_requests_msg(natsMsg *msg)
 	if (len > 0 && len < TEXT_BYTES)
 		memcpy(text, natsMsg_GetData(msg), (size_t)len);
 	a.status = header(msg, "Status");
+	a.revision = strtoull(header(msg, "Nats-Sequence"), NULL, 10);
 	a.deleted = strcmp(op, "DEL") == 0 || strcmp(op, "PURGE") == 0;
 	if (strncmp(subject, dir.inbox, inbox_n) == 0)
 		take(strtoull(subject + inbox_n + 1, NULL, 10), &a);
@@ -222,4 +223,14 @@ uint64_t dir_revision(const struct dir_answer *a, char ret_error[128])
 				    : "an answer without a revision");
 	json_decref(ack);
 	return seq > 0 && why == NULL ? (uint64_t)seq : 0;
+}
+
+bool dir_is_conflict(const struct dir_answer *a)
+{
+	json_t *ack = json_loads(a->text, 0, NULL);
+	json_int_t code = json_integer_value(
+		json_object_get(json_object_get(ack, "error"), "err_code"));
+
+	json_decref(ack);
+	return code == JSStreamWrongLastSequenceErr;
 }

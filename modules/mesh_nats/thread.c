@@ -76,7 +76,8 @@ static void shut(void)
 	pthread_mutex_unlock(&queue.lock);
 }
 
-void dir_op_put(enum dir_op_kind kind, const struct hd_key *key, natsMsg *msg)
+static void put(enum dir_op_kind kind, const struct hd_key *key,
+		uint64_t since_ms, natsMsg *msg)
 {
 	struct dir_op *op = calloc(1, sizeof(*op));
 
@@ -85,6 +86,7 @@ void dir_op_put(enum dir_op_kind kind, const struct hd_key *key, natsMsg *msg)
 		return;
 	}
 	op->kind = kind;
+	op->since_ms = since_ms;
 	op->msg = msg;
 	if (key != NULL)
 		op->key = *key;
@@ -92,6 +94,16 @@ void dir_op_put(enum dir_op_kind kind, const struct hd_key *key, natsMsg *msg)
 		natsMsg_Destroy(msg);
 		free(op);
 	}
+}
+
+void dir_op_put(enum dir_op_kind kind, const struct hd_key *key, natsMsg *msg)
+{
+	put(kind, key, 0, msg);
+}
+
+void dir_op_login(const struct hd_key *key, uint64_t age_ms)
+{
+	put(DIR_HERE, key, dir_now_ms() - age_ms, NULL);
 }
 
 /* Returns all of it: a list. */
@@ -136,8 +148,10 @@ static void seen(void)
 
 static void run(const struct dir_op *op)
 {
-	if (op->kind == DIR_HERE || op->kind == DIR_GONE)
-		dir_here(&op->key, op->kind == DIR_HERE);
+	if (op->kind == DIR_HERE)
+		dir_here_came(&op->key, dir_now_ms() - op->since_ms);
+	else if (op->kind == DIR_GONE)
+		dir_here_left(&op->key);
 	else if (op->kind == DIR_ASK)
 		dir_ask(&op->key);
 	else if (op->kind == DIR_MSG && dir.inbox != NULL)
@@ -288,76 +302,6 @@ static void set_names(void)
 		 dir.conf->region);
 }
 
-/* The thread's own: a reload replaces the section, also when none of it has
- * changed. */
-static struct dir_conf conf;
-static const char **const texts[] = {
-	&conf.server, &conf.user,    &conf.creds,  &conf.nkey,
-	&conf.tlsca,  &conf.tlscert, &conf.tlskey, &conf.region,
-	&conf.name,   &conf.dial,    &conf.ca_file
-};
-
-static int copy(const char **text)
-{
-	if (*text == NULL)
-		return 0;
-	*text = strdup(*text);
-	return *text != NULL ? 0 : -ENOMEM;
-}
-
-static int copy_secret(struct hd_secret *s)
-{
-	uint8_t *v;
-
-	if (s->v == NULL)
-		return 0;
-	v = hd_secret_alloc(s->len_bytes);
-	if (v != NULL)
-		memcpy(v, s->v, s->len_bytes);
-	s->v = v;
-	return v != NULL ? 0 : -ENOMEM;
-}
-
-static int copy_list(struct hd_list *list)
-{
-	const char **v = calloc(list->n + 1, sizeof(*v));
-	int r = v == NULL ? -ENOMEM : 0;
-
-	for (size_t i = 0; i < list->n && v != NULL; i++) {
-		v[i] = list->v[i];
-		r |= copy(&v[i]);
-	}
-	list->v = v;
-	return r;
-}
-
-static int copy_conf(struct hd_module *mod)
-{
-	int r = 0;
-
-	conf = *(const struct dir_conf *)hd_module_conf(mod);
-	for (size_t i = 0; i < HD_ARRAY_N(texts); i++)
-		r |= copy(texts[i]);
-	r |= copy_list(&conf.relays);
-	r |= copy_secret(&conf.password);
-	r |= copy_secret(&conf.token);
-	dir.conf = &conf;
-	return r != 0 ? -ENOMEM : 0;
-}
-
-static void free_conf(void)
-{
-	for (size_t i = 0; i < HD_ARRAY_N(texts); i++)
-		free((char *)*texts[i]);
-	for (size_t i = 0; conf.relays.v != NULL && i < conf.relays.n; i++)
-		free((char *)conf.relays.v[i]);
-	free((void *)conf.relays.v);
-	hd_secret_free((void *)conf.password.v);
-	hd_secret_free((void *)conf.token.v);
-	conf = (struct dir_conf){ 0 };
-	dir.conf = NULL;
-}
-
 int dir_thread_start(struct hd_module *mod, struct hd_error *err)
 {
 	pthread_condattr_t attr;
@@ -365,7 +309,7 @@ int dir_thread_start(struct hd_module *mod, struct hd_error *err)
 	int r;
 
 	dir.mod = mod;
-	if (copy_conf(mod) < 0)
+	if (dir_conf_take(mod) < 0)
 		return hd_error_set(err, -ENOMEM, "out of memory");
 	set_names();
 	pthread_condattr_init(&attr);
@@ -392,5 +336,5 @@ void dir_thread_stop(void)
 	pthread_mutex_unlock(&queue.lock);
 	pthread_join(queue.thread, NULL);
 	queue.runs = false;
-	free_conf();
+	dir_conf_drop();
 }

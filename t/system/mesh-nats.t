@@ -7,6 +7,7 @@ use Time::HiRes qw(time);
 use FindBin;
 use lib "$FindBin::Bin/../lib";
 use HyperDerp::Directory qw(arrives begin configure directory goes has_published is_state links relay);
+use HyperDerp::Line;
 use HyperDerp::Live qw(ctl);
 use HyperDerp::Nats;
 use HyperDerp::Test;
@@ -184,33 +185,36 @@ subtest 'what is known, and has not gone' => sub {
     $_->finish for $one, $two;
 };
 
-# The server stands still, so that a put is given up, and goes on. Returns whether
-# what was put late is deleted; undef: that took so long that the connection ended.
-sub late_put ($nats, $hd) {
+# A write is held back, so that it is given up, and goes on. Returns whether what was
+# put late is deleted; undef: that took so long that the connection ended.
+sub late_put ($line, $nats, $hd) {
     my $before = directory($hd);
-    kill STOP => $nats->{pid};
+    my $given_up = sub { scalar(() = $hd->log_text =~ /has not answered for/g) };
+    my $was = $given_up->();
+    $line->hold;
     my $client = $hd->client;
-    my $given_up = HyperDerp::Test::wait_for(sub { directory($hd)->{puts} >= $before->{puts} + 2 });
+    HyperDerp::Test::wait_for(sub { $line->is_holding && $given_up->() > $was }, 8);
     $client->quit;
-    HyperDerp::Test::wait_for(sub { directory($hd)->{keys} == 0 });
-    kill CONT => $nats->{pid};
+    HyperDerp::Test::wait_for(sub { directory($hd)->{keys} == 0 }, 8);
+    $line->go;
     my $d;
     HyperDerp::Test::wait_for(sub {
         $d = directory($hd);
         $d->{connects} > $before->{connects} || ($d->{deletes} > $before->{deletes} && $d->{asked} == 0);
     });
-    return if $d->{connects} > $before->{connects} || !$given_up;
-    return entry($nats, 'derp_keys', $client->key) eq '';
+    return if $d->{connects} > $before->{connects};
+    return $nats->entry('derp_keys', $client->key) eq '';
 }
 
 subtest 'a put is done late' => sub {
     my $nats = HyperDerp::Nats->start;
-    my $one = relay($nats->url);
+    my $line = HyperDerp::Line->new($nats->{port}, qr/^HPUB \$KV\.derp_keys\./m);
+    my $one = relay($line->url);
     begin($one);
     has_published $one, 0, 'it is connected';
     my $deleted;
     for (1 .. 5) {
-        $deleted //= late_put($nats, $one);
+        $deleted //= late_put($line, $nats, $one);
         is_state $one, 'connected', 'it goes on' unless defined $deleted;
     }
     ok $deleted, 'what was put late is deleted' or diag explain directory($one), $one->log_text;
@@ -248,25 +252,6 @@ subtest 'a relay dies' => sub {
     $_->finish for $one, $two;
 };
 
-# A client of NATS that writes what nobody should.
-sub nats_client ($nats, $commands, $until) {
-    my $s = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $nats->{port}) or die;
-    print $s "CONNECT {\"verbose\":false,\"headers\":true,\"no_responders\":true}\r\n$commands";
-    while (<$s>) { return $_ if $_ =~ $until }
-    return '';
-}
-
-sub write_entry ($nats, $subject, $text) {
-    return nats_client($nats, "PUB $subject " . length($text) . "\r\n$text\r\nPING\r\n", qr/^PONG/);
-}
-
-# What a bucket has: '' nothing, or a marker that it was deleted.
-sub entry ($nats, $bucket, $key) {
-    my $ask = "SUB x 1\r\nPUB \$JS.API.DIRECT.GET.KV_$bucket.\$KV.$bucket.$key x 0\r\n\r\n";
-    my $line = nats_client($nats, $ask, qr/^(?:localhost|\{|NATS\/1.0 404|KV-Operation)/);
-    return $line =~ /^(?:NATS|KV-)/ ? '' : $line =~ s/\r\n//r;
-}
-
 subtest 'three relays, two kinds, and lies' => sub {
     my $nats = HyperDerp::Nats->start;
     my ($one, $two, $three) = map { relay($nats->url) } 1 .. 3;
@@ -285,10 +270,10 @@ subtest 'three relays, two kinds, and lies' => sub {
         'a link of each kind' or diag explain \%source;
 
     # a full link has the keys that the other relay tells, whatever the directory says
-    my ($lease) = entry($nats, 'derp_leases', 'localhost=' . $two->port) =~ /"instance":"(\w+)"/;
+    my ($lease) = $nats->entry('derp_leases', 'localhost=' . $two->port) =~ /"instance":"(\w+)"/;
     ok $lease, 'the lease of the second relay' or diag explain directory($two);
     my $never = 'ef' x 32;
-    write_entry($nats, "\$KV.derp_keys.$never", 'localhost:' . $two->port . " $lease");
+    $nats->write("\$KV.derp_keys.$never", 'localhost:' . $two->port . " $lease");
     my $unknown = sub { ctl($one, 'status')->{data}{drops}{unknown_dest} // 0 };
     my $before = $unknown->();
     $client[0]->send($never, 'x');
@@ -296,17 +281,17 @@ subtest 'three relays, two kinds, and lies' => sub {
     is_deeply [grep { $_->{key} =~ $never } @{ ctl($one, qw(mesh peers))->{data} }], [], '... none is left';
 
     my $nobody = 'ab' x 32;
-    ok write_entry($nats, "\$KV.derp_keys.$nobody", 'evil.example.com 0123456789abcdef'), 'somebody writes a lie';
+    ok $nats->write("\$KV.derp_keys.$nobody", 'evil.example.com 0123456789abcdef'), 'somebody writes a lie';
     $client[0]->send($nobody, 'x');
     ok $one->log_like(qr/names the relay evil\.example\.com, which is not one of mesh_nats\.relays/),
         '... which is not followed' or diag $one->log_text;
     # a relay of the region by name, with a certificate that nobody trusts
     my $liar = HyperDerp::Test->start(load_module => ['derp']);
     my $name = 'localhost:' . $liar->port;
-    write_entry($nats, '$KV.derp_leases.' . $name =~ tr/:/=/r,
+    $nats->write('$KV.derp_leases.' . $name =~ tr/:/=/r,
         qq({"name":"$name","dial":"127.0.0.1","instance":"0123456789abcdef","proto":1}));
     my $lie = 'cd' x 32;
-    write_entry($nats, "\$KV.derp_keys.$lie", "$name 0123456789abcdef");
+    $nats->write("\$KV.derp_keys.$lie", "$name 0123456789abcdef");
     $client[0]->send($lie, 'x');
     ok $one->log_like(qr/no link: member=\Q$name\E reason=".*certificate/), 'an address is not enough'
         or diag $one->log_text;

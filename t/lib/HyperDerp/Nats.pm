@@ -61,6 +61,39 @@ sub stop ($self, $signal = 'TERM') {
 sub url ($self) { return "nats://127.0.0.1:$self->{port}" }
 sub log ($self) { return HyperDerp::Test::slurp("$self->{dir}/log") }
 
+# Commands of a client; the line that is like $until.
+sub ask ($self, $commands, $until) {
+    my $s = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $self->{port}) or die;
+    print $s "CONNECT {\"verbose\":false,\"headers\":true,\"no_responders\":true}\r\n$commands";
+    while (defined(my $line = <$s>)) { return $line if $line =~ $until }
+    return '';
+}
+
+# What nobody should write.
+sub write ($self, $subject, $text) {
+    return $self->ask("PUB $subject " . length($text) . "\r\n$text\r\nPING\r\n", qr/^PONG/);
+}
+
+sub delete_entry ($self, $bucket, $key) {
+    my $head = "NATS/1.0\r\nKV-Operation: DEL\r\n\r\n";
+    my $n = length $head;
+    return $self->ask("HPUB \$KV.$bucket.$key $n $n\r\n$head\r\nPING\r\n", qr/^PONG/);
+}
+
+# What a bucket has: '' nothing, or a marker that it was deleted.
+sub entry ($self, $bucket, $key) {
+    my $s = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $self->{port}) or die;
+    print $s "CONNECT {\"verbose\":false,\"headers\":true,\"no_responders\":true}\r\nSUB x 1\r\n"
+        . "PUB \$JS.API.DIRECT.GET.KV_$bucket.\$KV.$bucket.$key x 0\r\n\r\n";
+    while (defined(my $line = <$s>)) {
+        my ($head_n, $n) = $line =~ /^HMSG x 1 +(\d+) (\d+)\r$/ or next;
+        read $s, (my $data), $n;
+        return '' if $data =~ /^NATS\/1\.0 404|^KV-Operation: (?:DEL|PURGE)/m;
+        return substr $data, $head_n;
+    }
+    return '';
+}
+
 sub DESTROY ($self) {
     local $?;
     $self->stop('KILL');

@@ -1,0 +1,128 @@
+#!/usr/bin/env perl
+# SPDX-License-Identifier: MIT
+# t/system/mesh-nats-late.t - one key at two relays, and which of them the directory
+# has: the one that it has come to last, however late a write is done.
+use v5.36;
+use Test::More;
+use Time::HiRes qw(time);
+use FindBin;
+use lib "$FindBin::Bin/../lib";
+use HyperDerp::Directory qw(arrives begin configure directory has_published is_state relay);
+use HyperDerp::Line;
+use HyperDerp::Nats;
+use HyperDerp::Test;
+
+my $lacks = HyperDerp::Nats::lacks();
+plan skip_all => $lacks if $lacks;
+
+my $nats = HyperDerp::Nats->start;
+
+# Two relays, the first of them over a line of its own.
+sub two_relays () {
+    my $line = HyperDerp::Line->new($nats->{port}, qr/^HPUB \$KV\.derp_keys\./m);
+    my @hd = map { relay($nats->url) } 1 .. 2;
+    configure($hd[0], $line->url, more => 'refresh_time: 1s');
+    begin(@hd);
+    has_published $_, 0, 'it is connected' for @hd;
+    return ($line, @hd);
+}
+
+sub name ($hd) { return 'localhost:' . $hd->port }
+
+# Of whom is the entry of this key?
+sub whose ($key) { return (split ' ', $nats->entry('derp_keys', $key))[0] // 'nobody' }
+
+sub becomes ($key, $hd, $name) {
+    my $who = $hd ? name($hd) : 'nobody';
+    return ok(HyperDerp::Test::wait_for(sub { whose($key) eq $who }), $name) || diag 'it is ', whose($key);
+}
+
+sub has_elsewhere ($hd, $n, $name) {
+    return ok(HyperDerp::Test::wait_for(sub { directory($hd)->{elsewhere} == $n }, 60), $name)
+        || diag explain directory($hd), $hd->log_text;
+}
+
+subtest 'back where a connection was left' => sub {
+    my ($line, $one, $two) = two_relays();
+    my $secret = '31' x 32;
+    my $ghost = $one->client(secret => $secret);
+    becomes $ghost->key, $one, 'a login is in the directory';
+    my $there = $two->client(secret => $secret);
+    becomes $ghost->key, $two, 'it has moved';
+    my $alice = $two->client;
+    my $back = $one->client(secret => $secret);
+    becomes $ghost->key, $one, 'it is back, and its first connection is still there';
+    $there->quit;
+    has_published $two, 1, 'the other relay knows that it has left';
+    is whose($ghost->key), name($one), '... and has not deleted what is not its own';
+    arrives $alice, $back, 'hello', 'it is found';
+    $_->finish for $one, $two;
+};
+
+subtest 'a write is held back' => sub {
+    my ($line, $one, $two) = two_relays();
+    my $secret = '32' x 32;
+    $line->hold;
+    my $first = $one->client(secret => $secret);
+    ok HyperDerp::Test::wait_for(sub { $line->is_holding }), 'the write of a login is on its way';
+    my $then = $two->client(secret => $secret);
+    becomes $then->key, $two, 'the key logs in at another relay';
+    $line->go;
+    has_elsewhere $one, 1, 'the first one finds that it has come too late';
+    is whose($then->key), name($two), '... and the other one has the key';
+    is directory($one)->{published}, 0, '... the first has not';
+    my $alice = $one->client;
+    arrives $two->client, $alice, 'hello', 'the line is good';
+    $_->finish for $one, $two;
+};
+
+subtest 'a relay is away' => sub {
+    my ($line, $one, $two) = two_relays();
+    my ($secret, $other) = ('33' x 32, '34' x 32);
+    $line->cut;
+    is_state $one, 'away', 'the first relay has lost the directory';
+    my ($first, $last) = ($one->client(secret => $secret), $two->client(secret => $other));
+    my $then = $two->client(secret => $secret);
+    becomes $_->key, $two, 'two keys log in at the other one' for $then, $last;
+    my $back = $one->client(secret => $other);
+    $line->mend;
+    is_state $one, 'connected', 'the first one is back';
+    has_elsewhere $one, 1, 'a key has moved on meanwhile';
+    is whose($then->key), name($two), '... it is the other relay\'s';
+    becomes $back->key, $one, 'one has come last to the first';
+    $then->quit;
+    becomes $first->key, $one, 'who leaves the other one is still at the first';
+    has_elsewhere $one, 0, '... which knows';
+    $_->finish for $one, $two;
+};
+
+subtest 'what others do to an entry' => sub {
+    my ($line, $one, $two) = two_relays();
+    my $client = $one->client;
+    my $subject = '$KV.derp_keys.' . $client->key;
+    becomes $client->key, $one, 'a login is in the directory';
+    my ($instance) = $nats->entry('derp_leases', 'localhost=' . $two->port) =~ /"instance":"(\w+)"/;
+    ok $instance, 'the lease of another relay';
+    my $later = int(1000 * time) + 3_600_000;
+
+    $nats->delete_entry('derp_keys', $client->key);
+    becomes $client->key, $one, 'an entry that somebody deletes is made good';
+    $nats->write($subject, name($two) . " $instance 1000");
+    becomes $client->key, $one, '... and one of an older login';
+    $nats->write($subject, name($two) . " $instance");
+    becomes $client->key, $one, '... and one without a time';
+    $nats->write($subject, name($two) . " 0123456789abcdef $later");
+    becomes $client->key, $one, '... and of a relay that is dead';
+    $nats->write($subject, "evil.example.com $instance $later");
+    becomes $client->key, $one, '... and of one that nobody may dial';
+    $nats->write($subject, "\x01\xff");
+    becomes $client->key, $one, '... and what is no entry';
+    $nats->write($subject, name($two) . " $instance $later");
+    has_elsewhere $one, 1, 'that of a later login at a relay that lives, stays';
+    is whose($client->key), name($two), '... there';
+    my $again = $one->client(secret => '35' x 32);
+    becomes $again->key, $one, 'others are published meanwhile';
+    $_->finish for $one, $two;
+};
+
+done_testing;
