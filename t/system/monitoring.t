@@ -89,17 +89,21 @@ my $port = HyperDerp::Test::free_port();
 HyperDerp::Test::spew("$dir/mesh.key", 'ab' x 32);
 chmod 0600, "$dir/mesh.key";
 # a member that is not there
-my $hd = HyperDerp::Test->start(load_module => [qw(derp stun mesh metrics acme policy)], conf => <<~"END");
+# and no NATS either
+my $nats = -e "$HyperDerp::Test::build/modules.d/mesh_nats.so";
+my $hd = HyperDerp::Test->start(load_module => [qw(derp stun mesh metrics acme policy), $nats ? 'mesh_nats' : ()], conf => <<~"END");
     metrics: {port: $port}
     derp: {mesh_key: $dir/mesh.key}
     mesh: {members: [{name: "127.0.0.1:1", tls: false}]}
     policy: {default: allow}
+    @{[ $nats ? 'mesh_nats: {server: "nats://127.0.0.1:1", name: localhost}' : '' ]}
     END
 my ($alice, $bob) = map { $hd->client } 1 .. 2;
 $alice->send($bob->key, 'hello');
 $bob->packet;
 my %series = samples(get($port, '/metrics')->{body});
 my %exported = map { s/\{.*//r => 1 } keys %series;
+$exported{"hyper_derp_mesh_nats_$_"} //= 1 for $nats ? () : qw(away keys keys_published keys_elsewhere); # not built
 cmp_ok scalar keys %exported, '>', 30, 'names that a relay exports';
 my $plain = $rules =~ s/^ *#.*$//mgr =~ s/\{\{.*?\}\}//gr =~ s/^ +(?:summary|description|runbook|- record):.*$//mgr;
 is_deeply [sort grep { !$exported{$_} } names($plain)], [], 'all names in the rules are among them';
