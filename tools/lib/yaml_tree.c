@@ -7,10 +7,21 @@
 #include <strings.h>
 #include <yaml.h>
 
-enum { DEPTH_MAX = 64 };
+/* Aliases make much of a few bytes: what is counted is the tree. */
+enum { DEPTH_MAX = 64, NODES_MAX = 200000 };
 
-static json_t *tree_of(yaml_document_t *doc, const yaml_node_t *node,
+struct source {
+	yaml_document_t doc;
+	unsigned nodes;
+};
+
+static json_t *tree_of(struct source *from, const yaml_node_t *node,
 		       unsigned depth);
+
+static const yaml_node_t *node_at(struct source *from, int i)
+{
+	return yaml_document_get_node(&from->doc, i);
+}
 
 static json_t *scalar_of(const yaml_node_t *node)
 {
@@ -23,7 +34,7 @@ static json_t *scalar_of(const yaml_node_t *node)
 	return json_stringn(text, n);
 }
 
-static json_t *list_of(yaml_document_t *doc, const yaml_node_t *node,
+static json_t *list_of(struct source *from, const yaml_node_t *node,
 		       unsigned depth)
 {
 	json_t *list = json_array();
@@ -31,67 +42,73 @@ static json_t *list_of(yaml_document_t *doc, const yaml_node_t *node,
 	for (yaml_node_item_t *i = node->data.sequence.items.start;
 	     i < node->data.sequence.items.top; i++)
 		json_array_append_new(list,
-				      tree_of(doc,
-					      yaml_document_get_node(doc, *i),
-					      depth));
+				      tree_of(from, node_at(from, *i), depth));
 	return list;
 }
 
-static json_t *map_of(yaml_document_t *doc, const yaml_node_t *node,
+static json_t *map_of(struct source *from, const yaml_node_t *node,
 		      unsigned depth)
 {
 	json_t *map = json_object();
 
 	for (yaml_node_pair_t *p = node->data.mapping.pairs.start;
 	     p < node->data.mapping.pairs.top; p++) {
-		const yaml_node_t *key = yaml_document_get_node(doc, p->key);
-		const yaml_node_t *value =
-			yaml_document_get_node(doc, p->value);
+		const yaml_node_t *key = node_at(from, p->key);
 
 		if (key->type == YAML_SCALAR_NODE)
 			json_object_set_new(
 				map, (const char *)key->data.scalar.value,
-				tree_of(doc, value, depth));
+				tree_of(from, node_at(from, p->value),
+					depth));
 	}
 	return map;
 }
 
-static json_t *tree_of(yaml_document_t *doc, const yaml_node_t *node,
+static json_t *tree_of(struct source *from, const yaml_node_t *node,
 		       unsigned depth)
 {
-	if (node == NULL || depth == DEPTH_MAX)
+	if (node == NULL || depth == DEPTH_MAX || ++from->nodes > NODES_MAX)
 		return json_null();
 	switch (node->type) {
 	case YAML_SCALAR_NODE:
 		return scalar_of(node);
 	case YAML_SEQUENCE_NODE:
-		return list_of(doc, node, depth + 1);
+		return list_of(from, node, depth + 1);
 	case YAML_MAPPING_NODE:
-		return map_of(doc, node, depth + 1);
+		return map_of(from, node, depth + 1);
 	default:
 		return json_null();
 	}
+}
+
+static json_t *too_large(json_t *tree, const char *name, struct hd_error *err)
+{
+	json_decref(tree);
+	hd_error_set(err, -EINVAL, "%s: more than %d values", name, NODES_MAX);
+	return NULL;
 }
 
 json_t *yaml_tree_parse(const char *text, size_t n, const char *name,
 			struct hd_error *err)
 {
 	yaml_parser_t parser;
-	yaml_document_t doc;
+	struct source from = { .nodes = 0 };
 	json_t *tree = NULL;
 
 	if (!yaml_parser_initialize(&parser))
 		return NULL;
 	yaml_parser_set_input_string(&parser, (const yaml_char_t *)text, n);
-	if (!yaml_parser_load(&parser, &doc)) {
+	if (!yaml_parser_load(&parser, &from.doc)) {
 		hd_error_set(err, -EINVAL, "%s:%zu: %s", name,
 			     parser.problem_mark.line + 1,
 			     parser.problem != NULL ? parser.problem
 						    : "this is not YAML");
 	} else {
-		tree = tree_of(&doc, yaml_document_get_root_node(&doc), 0);
-		yaml_document_delete(&doc);
-		if (!json_is_object(tree) && !json_is_null(tree))
+		tree = tree_of(&from, node_at(&from, 1), 0); /* the root */
+		yaml_document_delete(&from.doc);
+		if (from.nodes > NODES_MAX)
+			tree = too_large(tree, name, err);
+		else if (!json_is_object(tree) && !json_is_null(tree))
 			hd_error_set(err, -EINVAL, "%s: no configuration: it "
 				     "has no keys", name);
 	}
