@@ -110,6 +110,20 @@ static int read_word(struct mesh_member_conf *c, const char *word,
 			    word);
 }
 
+/* @rest  of the line `none` */
+static int read_none(char *rest, bool *none, struct hd_error *err)
+{
+	const char *word = strtok_r(NULL, BLANKS, &rest);
+
+	if (word != NULL)
+		return hd_error_set(err, -EINVAL,
+				    "`%.80s`: there must be nothing after "
+				    "`none`",
+				    word);
+	*none = true;
+	return 0;
+}
+
 /* @none  set: the line says that there is nobody */
 static int read_line(struct mesh_list *list, char *line, bool *none,
 		     struct hd_error *err)
@@ -120,10 +134,8 @@ static int read_line(struct mesh_list *list, char *line, bool *none,
 
 	if (word == NULL || word[0] == '#')
 		return 0;
-	if (strcmp(word, "none") == 0) {
-		*none = true;
-		return 0;
-	}
+	if (strcmp(word, "none") == 0)
+		return read_none(rest, none, err);
 	c.name = word;
 	while (r == 0 && (word = strtok_r(NULL, BLANKS, &rest)) != NULL)
 		r = read_word(&c, word, err);

@@ -65,6 +65,8 @@ static void a_wrong_line_is_named(void **state)
 		{ "# nobody\n\n", ":1: there is no member in it" },
 		{ "a.example\nb.examp", ":2: it ends within this line" },
 		{ "a.example\nnone\n", ":1: `none`, and members" },
+		{ "#\nnone foo\n", ":2: `foo`: there must be nothing after" },
+		{ "none tls=false\n", ":1: `tls=false`: there must be" },
 	};
 	struct mesh_list *list;
 	char error[512];
