@@ -24,6 +24,17 @@ static bool is_relay(const uint8_t *p, uint32_t len_bytes)
 	       (p[PRESENT_FLAGS_AT] & DERP_PRESENT_MESH) != 0;
 }
 
+/* Said once: it may go on for millions. */
+static int take_no_more(struct mesh_link *l, struct hd_stream *s)
+{
+	if (!l->full)
+		hd_log_warn("mesh: too many keys, the rest is not reached: "
+			    "member=%s keys=%u",
+			    l->to.name, hd_link_keys(s));
+	l->full = true;
+	return 0;
+}
+
 /* The first one says that it accepts our mesh key: we are in its list, too.
  * Other relays are not for clients to reach. */
 static int take_present(struct hd_module *mod, struct hd_stream *s,
@@ -36,12 +47,8 @@ static int take_present(struct hd_module *mod, struct hd_stream *s,
 	if (is_relay(p, len_bytes))
 		return 0;
 	r = hd_link_add(s, MESH_REALM, (const struct hd_key *)p);
-	if (r == -ENOSPC) {
-		hd_log_warn("mesh: too many keys, the rest is not reached: "
-			    "member=%s keys=%u",
-			    ms->link->to.name, hd_link_keys(s));
-		return 0;
-	}
+	if (r == -ENOSPC)
+		return take_no_more(ms->link, s);
 	return r < 0 ? mesh_link_wrong(mod, s, MESH_REASON_FRAME, false,
 				       "a key is not taken: %s", strerror(-r))
 		     : 0;

@@ -225,6 +225,7 @@ static void dialled(struct hd_module *mod, struct hd_worker *w, void *arg,
 	l->stream = got->stream;
 	l->refused = false;
 	l->health[0] = '\0';
+	l->full = false;
 	go(l, w, MESH_GREETING);
 	hd_stream_timer(got->stream, MESH_TIMER_GREETING,
 			(uint32_t)conf->silence_ms);

@@ -106,6 +106,7 @@ struct mesh_link {
 	uint64_t since_ms; /* up, or not up, since then; 0: new */
 	unsigned tries; /* since it was up for long */
 	bool refused; /* nothing but an operator can change that */
+	bool full; /* it has told more keys than one may; said */
 	bool marked; /* links.c: the configuration has it still */
 	/* MESH_ON_DEMAND: */
 	uint64_t wanted_ms; /* the last wish, or packet */
