@@ -275,6 +275,7 @@ int hdl_take_allowed(struct libhd *h, const uint8_t *p, size_t n)
 	if (peer == NULL)
 		return 0;
 	peer->knocks = false; /* it has been heard */
+	hdl_streams_here(peer);
 	tell(peer, LIBHD_PEER_HERE);
 	return 0;
 }

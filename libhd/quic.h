@@ -86,6 +86,16 @@ void hdl_quic_failed(struct hdl_quic *q, int liberr);
 uint64_t hdl_quic_now(void);
 const ngtcp2_path *hdl_quic_path(void);
 
+/* ---- quic_reset.c ---- */
+/* hdl_quic_token - of one of our connection ids: who shows it knows that.
+ * hdl_quic_reset - say that a packet's connection is not known.
+ * hdl_quic_maybe_reset - a packet of no connection: it may say so of ours. */
+void hdl_quic_token(const struct libhd_peer *peer, const uint8_t *cid,
+		    size_t n, uint8_t ret[NGTCP2_STATELESS_RESET_TOKENLEN]);
+void hdl_quic_reset(struct libhd_peer *peer, const ngtcp2_version_cid *id,
+		    const uint8_t *p, size_t n);
+void hdl_quic_maybe_reset(struct libhd_peer *peer, const uint8_t *p, size_t n);
+
 /* ---- quic_send.c ---- */
 /* hdl_quic_flush - what there is to send, as far as it goes.
  * hdl_quic_close - tell the other end. */

@@ -54,9 +54,11 @@ static void cid_make(const struct hdl_quic *q, ngtcp2_cid *cid)
 static int on_new_cid(ngtcp2_conn *conn, ngtcp2_cid *cid, uint8_t *token,
 		      size_t n, void *user)
 {
+	struct hdl_quic *q = user;
+
 	(void)conn, (void)n;
-	cid_make(user, cid);
-	randombytes_buf(token, NGTCP2_STATELESS_RESET_TOKENLEN);
+	cid_make(q, cid);
+	hdl_quic_token(q->peer, cid->data, cid->datalen, token);
 	return 0;
 }
 
@@ -274,6 +276,9 @@ struct hdl_quic *hdl_quic_accept(struct libhd_peer *peer, const uint8_t *p,
 	cid_make(q, &scid);
 	q->first_dcid = hd.dcid;
 	params.original_dcid = hd.dcid;
+	params.stateless_reset_token_present = 1;
+	hdl_quic_token(peer, scid.data, scid.datalen,
+		       params.stateless_reset_token);
 	return begun(q, ngtcp2_conn_server_new(&q->conn, &hd.scid, &scid,
 					       hdl_quic_path(), hd.version,
 					       &callbacks, &settings, &params,

@@ -75,8 +75,12 @@ void hdl_streams_packet(struct libhd_peer *peer, const uint8_t *p, size_t n)
 		q = q->next;
 	if (q == NULL)
 		q = new_one(peer, p, n);
-	if (q != NULL)
+	if (q != NULL) {
 		hdl_quic_read(q, p, n);
+	} else {
+		hdl_quic_maybe_reset(peer, p, n);
+		hdl_quic_reset(peer, &id, p, n);
+	}
 	peer->h->tls->dirty = true;
 }
 
@@ -254,7 +258,7 @@ ssize_t libhd_stream_write(struct libhd_stream *s, const void *data,
 	if (s->end || s->over)
 		return -EPIPE;
 	n = hdl_ring_put(&s->out, data, len_bytes);
-	s->h->tls->dirty = true;
+	s->h->tls->dirty |= n > 0; /* else who waits for room would not wait */
 	if (n == 0 && len_bytes > 0) {
 		s->wants_room = true;
 		return -EAGAIN;

@@ -26,6 +26,11 @@ void hdl_streams_peer_free(struct libhd_peer *peer)
 	(void)peer;
 }
 
+void hdl_streams_here(struct libhd_peer *peer)
+{
+	(void)peer;
+}
+
 void hdl_streams_packet(struct libhd_peer *peer, const uint8_t *p, size_t n)
 {
 	(void)peer, (void)p, (void)n;
