@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* tools/hdcat/conn.c - see conn.h: what becomes of a connection. */
-#include "tools/hdcat/conn.h"
+#include "tools/hdcat/files.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -61,6 +61,7 @@ static void conn_free(struct conn *k)
 		k->next->prev = k->prev;
 	c->n_conns--;
 	dialer_free(k);
+	inflow_free(k);
 	door_close(&k->door);
 	if (k->way != NULL)
 		way_lost(k->way);
@@ -79,6 +80,13 @@ void conn_reset(struct conn *k)
 	conn_free(k);
 }
 
+void conn_last(struct conn *k)
+{
+	libhd_stream_end(k->s);
+	k->state = CONN_LAST;
+	k->deadline_ms = now_us() / 1000 + LAST_MS;
+}
+
 void conn_refuse(struct conn *k, const char *why)
 {
 	dialer_free(k);
@@ -87,9 +95,7 @@ void conn_refuse(struct conn *k, const char *why)
 		conn_reset(k);
 		return;
 	}
-	libhd_stream_end(k->s);
-	k->state = CONN_LAST;
-	k->deadline_ms = now_us() / 1000 + LAST_MS;
+	conn_last(k);
 }
 
 void conn_open(struct conn *k)
@@ -171,6 +177,9 @@ void conn_run(struct conn *k)
 		if (stream_ended(k))
 			conn_reset(k);
 		return;
+	case CONN_FILES:
+		inflow_run(k);
+		return;
 	case CONN_LAST:
 		if (last_arrived(k))
 			conn_free(k);
@@ -187,9 +196,11 @@ void conns_expire(struct hdcat *c)
 
 	for (k = c->conns; k != NULL; k = next) {
 		next = k->next;
-		if (k->deadline_ms == 0 || k->deadline_ms > now)
+		if (k->state == CONN_FILES && k->again)
+			inflow_run(k);
+		else if (k->deadline_ms == 0 || k->deadline_ms > now)
 			continue;
-		if (k->state == CONN_CONNECT)
+		else if (k->state == CONN_CONNECT)
 			dialer_run(k); /* the next address */
 		else
 			conn_reset(k);
@@ -198,10 +209,13 @@ void conns_expire(struct hdcat *c)
 
 int64_t conns_deadline_ms(const struct hdcat *c, int64_t until_ms)
 {
-	for (const struct conn *k = c->conns; k != NULL; k = k->next)
+	for (const struct conn *k = c->conns; k != NULL; k = k->next) {
+		if (k->state == CONN_FILES && k->again)
+			return now_us() / 1000;
 		if (k->deadline_ms != 0 &&
 		    (until_ms == 0 || k->deadline_ms < until_ms))
 			until_ms = k->deadline_ms;
+	}
 	return until_ms;
 }
 

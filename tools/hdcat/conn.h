@@ -7,7 +7,8 @@
  *   HELLO --> LOOKUP --> CONNECT --> "ok" ----------------> OPEN --> gone
  *     |  `--> ECHO         |                                ^
  *     |                    `--> "no": LAST, until it is     |
- *     `--> KEPT             acknowledged             SOCKS --'
+ *     |--> KEPT             acknowledged             SOCKS --'
+ *     `--> FILES, see files.h
  *
  * LOOKUP and CONNECT may be repeated for the next address. KEPT: a stream that
  * stands for a socket which listens; it goes when the stream does. */
@@ -30,6 +31,7 @@ enum conn_state {
 	CONN_SOCKS,
 	CONN_OPEN,
 	CONN_KEPT,
+	CONN_FILES,
 	CONN_LAST,
 };
 
@@ -42,6 +44,7 @@ struct door;
 struct way;
 struct lookup;
 struct addrinfo;
+struct inflow;
 
 struct conn {
 	struct watch watch; /* the socket */
@@ -55,13 +58,15 @@ struct conn {
 	bool answers; /* the other end says first whether it will */
 	bool socks; /* whoever is at the socket wants to know it, too */
 	bool greeted; /* SOCKS */
-	bool readable, again, fd_eof, end_sent, s_eof, shut;
+	bool again; /* there is more to do at once */
+	bool readable, fd_eof, end_sent, s_eof, shut;
 	struct half up, down; /* socket to stream; stream to socket */
 	struct target to; /* LOOKUP, CONNECT */
 	struct lookup *lookup;
 	struct addrinfo *addrs, *addr;
 	struct door *door; /* KEPT, where the socket is */
 	struct way *way; /* KEPT, at the other end */
+	struct inflow *in; /* FILES */
 };
 
 /* ---- conn.c ---- */
@@ -70,6 +75,7 @@ struct conn {
  * conn_run - go on as far as it goes; it may be freed.
  * conn_reset - break it off, at both sides; frees it.
  * conn_refuse - "no", and why; freed when that has arrived.
+ * conn_last - what waits in the stream, and its end, then it is freed.
  * conn_open - a socket and a stream are there: from now on bytes pass.
  * conns_expire - those whose time is up. conns_deadline_ms - the first of
  * those, or until_ms. conns_free - all. */
@@ -77,6 +83,7 @@ struct conn *conn_new(struct hdcat *c, int fd, struct libhd_stream *s);
 void conn_run(struct conn *k);
 void conn_reset(struct conn *k);
 void conn_refuse(struct conn *k, const char *why);
+void conn_last(struct conn *k);
 void conn_open(struct conn *k);
 void conns_expire(struct hdcat *c);
 int64_t conns_deadline_ms(const struct hdcat *c, int64_t until_ms);

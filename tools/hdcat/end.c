@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* tools/hdcat/end.c - what both ends have. */
 #include "tools/hdcat/hdcat.h"
+#include "tools/hdcat/progress.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -18,16 +19,57 @@ int64_t now_us(void)
 	return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
 }
 
+/* ---- what is told ---- */
+
+#define NOTES_MAX 20 /* at once; then one a second */
+#define NOTE_MS 1000
+
+static void __attribute__((format(printf, 2, 0)))
+say(const struct hdcat *c, const char *fmt, va_list args)
+{
+	progress_end(c);
+	fputs("hdcat: ", stderr);
+	vfprintf(stderr, fmt, args);
+	fputc('\n', stderr);
+}
+
+/* Others can make us say things: there is an end to that. */
+static bool may_note(void)
+{
+	static int64_t full_ms; /* when all of them are there again */
+	static unsigned left_out;
+	int64_t now = now_us() / 1000;
+
+	if (full_ms < now)
+		full_ms = now;
+	if (full_ms - now > (NOTES_MAX - 1) * NOTE_MS) {
+		left_out++;
+		return false;
+	}
+	full_ms += NOTE_MS;
+	if (left_out > 0)
+		fprintf(stderr, "hdcat: (%u lines are left out)\n", left_out);
+	left_out = 0;
+	return true;
+}
+
 void note(const struct hdcat *c, const char *fmt, ...)
 {
 	va_list args;
 
-	if (c->quiet)
+	if (c->quiet || !may_note())
 		return;
 	va_start(args, fmt);
-	fputs("hdcat: ", stderr);
-	vfprintf(stderr, fmt, args);
-	fputc('\n', stderr);
+	say(c, fmt, args);
+	va_end(args);
+}
+
+void warn(const struct hdcat *c, const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	say(c, fmt, args);
 	va_end(args);
 }
 
@@ -39,9 +81,7 @@ void fail(struct hdcat *c, enum status status, const char *fmt, ...)
 		return; /* the first reason counts */
 	c->status = status;
 	va_start(args, fmt);
-	fputs("hdcat: ", stderr);
-	vfprintf(stderr, fmt, args);
-	fputc('\n', stderr);
+	say(c, fmt, args);
 	va_end(args);
 }
 

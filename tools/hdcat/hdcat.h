@@ -5,6 +5,7 @@
  * stand on. */
 #pragma once
 #include <hd/hd.h>
+#include "tools/hdcat/inbox.h"
 #include "tools/hdcat/target.h"
 
 enum status {
@@ -25,6 +26,7 @@ struct conn;
 enum purpose {
 	FOR_CAT, /* standard input and output, once */
 	FOR_CONNECTIONS, /* forward, expose: --allow, --allow-listen */
+	FOR_FILES, /* send */
 };
 
 struct allow {
@@ -61,6 +63,10 @@ struct hdcat {
 	enum purpose purpose;
 	struct libhd_peer *guests[GUESTS_MAX];
 	bool ticket_told;
+	/* files */
+	const char *into; /* where received ones go */
+	struct inbox inbox;
+	bool keeps_on; /* after the first transfer */
 };
 
 /* ---- end.c ---- */
@@ -72,7 +78,8 @@ int end_open(struct hdcat *c, const char *relay,
 /* end_turn - wait for fds, at most until until_ms, 0: for ever.
  * end_state - what a change of state means: for libhd_events.state.
  * end_finish - let go of the peer, and of all that waits to be sent.
- * fail - says why, unless it is quiet; sets the status. note - says it. */
+ * fail - says why; sets the status. warn - says it.
+ * note - unless it is quiet, or there are too many of them. */
 void end_turn(struct hdcat *c, struct pollfd *fds, unsigned n,
 	      int64_t until_ms);
 void end_state(struct libhd *h, enum libhd_state state, void *user);
@@ -80,6 +87,8 @@ void end_finish(struct hdcat *c);
 void fail(struct hdcat *c, enum status status, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 void note(const struct hdcat *c, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+void warn(const struct hdcat *c, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 int64_t now_us(void);
 
@@ -116,6 +125,8 @@ void serve_listen(struct conn *k, const char *at);
 /* ---- whole commands, return the exit status ---- */
 /* words, n: what comes before the ticket. */
 int run_listen(struct hdcat *c);
+int run_receive(struct hdcat *c);
+int run_send(struct hdcat *c, char **words, unsigned n);
 int run_dial(struct hdcat *c);
 int run_ping(struct hdcat *c);
 int run_forward(struct hdcat *c, char **words, unsigned n);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* tools/hdcat/listen.c - print a ticket, wait for those who have it. For
  * standard input and output one comes in; pings are answered before. */
-#include "tools/hdcat/conn.h"
+#include "tools/hdcat/files.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -59,12 +59,16 @@ static void hello(struct conn *k)
 
 	if (line_verb(&k->line, "png", &arg))
 		ping(k);
-	else if (line_verb(&k->line, "cat", &arg) && !leads && k->c->s == NULL)
+	else if (line_verb(&k->line, "cat", &arg) &&
+		 k->c->purpose == FOR_CAT && k->c->s == NULL)
 		cat(k);
 	else if (line_verb(&k->line, "dial", &arg) && leads)
 		serve_dial(k, arg);
 	else if (line_verb(&k->line, "bind", &arg) && leads)
 		serve_listen(k, arg);
+	else if (line_verb(&k->line, "send", &arg) &&
+		 k->c->purpose == FOR_FILES)
+		inflow_begin(k);
 	else if (line_verb(&k->line, "cat", &arg))
 		conn_reset(k); /* that has no answer */
 	else
@@ -168,16 +172,32 @@ int run_listen(struct hdcat *c)
 	};
 
 	c->hello = hello;
-	c->status_at_signal = STATUS_OK;
-	if (c->purpose == FOR_CONNECTIONS && loop_open(c) < 0)
+	c->status_at_signal = c->purpose == FOR_FILES && !c->keeps_on
+				      ? STATUS_BROKEN
+				      : STATUS_OK;
+	if (c->purpose != FOR_CAT && loop_open(c) < 0)
 		return c->status;
 	if (end_open(c, c->relay, c->has_relay_key ? &c->relay_key : NULL, true,
 		     &events) < 0)
 		return c->status;
-	if (c->purpose == FOR_CONNECTIONS)
+	if (c->purpose != FOR_CAT)
 		connections(c);
 	else
 		input_and_output(c);
 	end_finish(c);
+	return c->status;
+}
+
+int run_receive(struct hdcat *c)
+{
+	int r = inbox_open(&c->inbox, c->into);
+
+	if (r < 0) {
+		fail(c, STATUS_USAGE, "%s: %s", c->into, strerror(-r));
+		return c->status;
+	}
+	c->purpose = FOR_FILES;
+	(void)run_listen(c);
+	inbox_close(&c->inbox);
 	return c->status;
 }

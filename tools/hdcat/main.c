@@ -16,14 +16,18 @@ static const char usage[] =
 	"       hdcat forward [OPTION]... [BIND:]PORT:HOST:PORT... TICKET\n"
 	"       hdcat expose [OPTION]... [BIND:]PORT:HOST:PORT... TICKET\n"
 	"       hdcat socks [OPTION]... [BIND:]PORT TICKET\n"
+	"       hdcat receive [OPTION]... RELAY[:PORT]\n"
+	"       hdcat send [OPTION]... FILE|DIR... TICKET\n"
 	"       hdcat ping [OPTION]... TICKET\n"
 	"Connect two machines through an HD relay, encrypted from end to end: "
 	"standard input\n"
 	"and output, or with `listen --allow` connections as ssh's -L "
 	"(forward), -R (expose)\n"
-	"and -D (socks) have them. `listen` prints a ticket on standard error; "
-	"who has it is\n"
-	"let in. A TICKET may be @FILE.\n"
+	"and -D (socks) have them. `receive` takes files that `send` sends, "
+	"with resume.\n"
+	"`listen` and `receive` print a ticket on standard error; who has it "
+	"is let in. A\n"
+	"TICKET may be @FILE.\n"
 	"\n"
 	"  -i, --identity FILE    a key that is kept; made if there is none\n"
 	"      --allow HOST:PORT  listen: what forward and socks may reach; * "
@@ -33,6 +37,10 @@ static const char usage[] =
 	"                         listen: where expose may listen here\n"
 	"      --max-connections N\n"
 	"                         how many at once (128)\n"
+	"  -d, --into DIR         receive: where files go (here)\n"
+	"      --force            receive: replace what is there\n"
+	"      --stay             receive: not one transfer, but all that "
+	"come\n"
 	"      --ticket-file FILE listen: write the ticket there, not on the "
 	"screen\n"
 	"      --keep-ticket      listen: the ticket that is there stays good\n"
@@ -50,7 +58,7 @@ static const char usage[] =
 	"reached or\n"
 	"refuses, 4 the listener is not there or refuses.\n";
 
-enum { ALLOW = 256, ALLOW_LISTEN, MAX_CONNECTIONS, KEEP_TICKET };
+enum { ALLOW = 256, ALLOW_LISTEN, MAX_CONNECTIONS, KEEP_TICKET, FORCE, STAY };
 
 static const struct option longs[] = {
 	{ "identity", required_argument, NULL, 'i' },
@@ -58,11 +66,14 @@ static const struct option longs[] = {
 	{ "allow-listen", required_argument, NULL, ALLOW_LISTEN },
 	{ "max-connections", required_argument, NULL, MAX_CONNECTIONS },
 	{ "keep-ticket", no_argument, NULL, KEEP_TICKET },
+	{ "into", required_argument, NULL, 'd' },
+	{ "force", no_argument, NULL, FORCE },
+	{ "stay", no_argument, NULL, STAY },
 	{ "ticket-file", required_argument, NULL, 'f' },
 	{ "relay-key", required_argument, NULL, 'r' },
 	{ "ca", required_argument, NULL, 'a' },
 	{ "invitation", required_argument, NULL, 'n' },
-	{ "credential", required_argument, NULL, 'd' },
+	{ "credential", required_argument, NULL, 'e' },
 	{ "timeout", required_argument, NULL, 't' },
 	{ "count", required_argument, NULL, 'c' },
 	{ "quiet", no_argument, NULL, 'q' },
@@ -122,7 +133,7 @@ static int text_option(struct hdcat *c, int o)
 	const char **const texts[128] = {
 		['i'] = &c->identity_file, ['f'] = &c->ticket_file,
 		['a'] = &c->ca_file, ['n'] = &c->invitation,
-		['d'] = &c->credential,
+		['e'] = &c->credential, ['d'] = &c->into,
 	};
 
 	if (o > 0 && o < 128 && texts[o] != NULL) {
@@ -137,6 +148,15 @@ static int text_option(struct hdcat *c, int o)
 		       : STATUS_RUNNING;
 }
 
+static int switch_option(struct hdcat *c, int o)
+{
+	c->keeps_ticket |= o == KEEP_TICKET;
+	c->inbox.force |= o == FORCE;
+	c->keeps_on |= o == STAY;
+	c->quiet |= o == 'q';
+	return STATUS_RUNNING;
+}
+
 /* Returns STATUS_RUNNING, or the exit status. */
 static int option(struct hdcat *c, int o)
 {
@@ -149,11 +169,10 @@ static int option(struct hdcat *c, int o)
 	case 'c':
 		return number_option(c, o);
 	case KEEP_TICKET:
-		c->keeps_ticket = true;
-		return STATUS_RUNNING;
+	case FORCE:
+	case STAY:
 	case 'q':
-		c->quiet = true;
-		return STATUS_RUNNING;
+		return switch_option(c, o);
 	case 'h':
 		fputs(usage, stdout);
 		return STATUS_OK;
@@ -167,7 +186,8 @@ static int option(struct hdcat *c, int o)
 
 /* ---- commands ---- */
 
-static int listen_words(struct hdcat *c, char **words, unsigned n)
+static int listen_words(struct hdcat *c, char **words, unsigned n,
+			int (*run)(struct hdcat *c))
 {
 	if (n != 1)
 		return wrong("one relay is needed", "");
@@ -176,7 +196,7 @@ static int listen_words(struct hdcat *c, char **words, unsigned n)
 		return wrong("--keep-ticket needs --ticket-file and "
 			     "--identity", "");
 	c->relay = words[0];
-	return run_listen(c);
+	return run(c);
 }
 
 /* The last word. Returns STATUS_RUNNING, or the exit status. */
@@ -200,7 +220,9 @@ static int command(struct hdcat *c, char **words, unsigned n)
 	int status;
 
 	if (n > 0 && strcmp(words[0], "listen") == 0)
-		return listen_words(c, words + 1, n - 1);
+		return listen_words(c, words + 1, n - 1, run_listen);
+	if (n > 0 && strcmp(words[0], "receive") == 0)
+		return listen_words(c, words + 1, n - 1, run_receive);
 	if (n == 0)
 		return wrong("a ticket is needed", "");
 	status = ticket(c, words[n - 1]);
@@ -214,6 +236,8 @@ static int command(struct hdcat *c, char **words, unsigned n)
 		return run_forward(c, words + 1, n - 2);
 	if (strcmp(verb, "expose") == 0)
 		return run_expose(c, words + 1, n - 2);
+	if (n > 2 && strcmp(verb, "send") == 0)
+		return run_send(c, words + 1, n - 2);
 	if (n == 3 && strcmp(verb, "socks") == 0)
 		return run_socks(c, words[1]);
 	return wrong("no such command: ", verb);
@@ -224,12 +248,13 @@ int main(int argc, char **argv)
 	static struct hdcat c = { .timeout_s = 30,
 				  .count = 4,
 				  .max_conns = 128,
+				  .into = ".",
 				  .status = STATUS_RUNNING };
 	int status = STATUS_RUNNING, o;
 
 	signal(SIGPIPE, SIG_IGN); /* a write says it, too */
 	while (status == STATUS_RUNNING &&
-	       (o = getopt_long(argc, argv, "i:t:c:qhV", longs, NULL)) >= 0)
+	       (o = getopt_long(argc, argv, "i:d:t:c:qhV", longs, NULL)) >= 0)
 		status = option(&c, o);
 	if (status == STATUS_RUNNING)
 		status = command(&c, argv + optind, (unsigned)(argc - optind));

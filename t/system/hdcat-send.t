@@ -1,0 +1,271 @@
+#!/usr/bin/env perl
+# SPDX-License-Identifier: MIT
+# t/system/hdcat-send.t - hdcat send and receive: files arrive as they are, a
+# transfer that broke off goes on where it was, whoever was killed; nothing is
+# replaced, and nothing is written outside.
+use v5.36;
+use Test::More;
+use FindBin;
+use lib "$FindBin::Bin/../lib";
+use Digest::SHA ();
+use Fcntl qw(S_IMODE);
+use File::Path qw(make_path remove_tree);
+use HyperDerp::Hdcat;
+use HyperDerp::Live qw(ctl);
+use HyperDerp::Test;
+use HyperDerp::Upgrade qw(can_upgrade upgrade);
+
+my $hdcat = HyperDerp::Hdcat->new or plan skip_all => 'hdcat is not built: ngtcp2 was not there';
+my $dir = $hdcat->{dir};
+my $small = HyperDerp::Test::sanitized();
+
+# Bytes that cannot be guessed from each other, and cheap.
+sub make_file ($path, $mb) {
+    my $block = join '', map { pack 'N', rand 2**32 } 1 .. 262144;
+    open my $f, '>', $path or die "$path: $!";
+    print $f pack('N', $_), $block for 1 .. $mb;
+    close $f or die;
+    return $path;
+}
+
+sub write_file ($path, $text, $mode = 0644) {
+    HyperDerp::Test::spew($path, $text);
+    chmod $mode, $path or die;
+    return $path;
+}
+
+sub sha256 ($file) { return -e $file ? Digest::SHA->new(256)->addfile($file)->hexdigest : 'none' }
+
+# What is in a folder, each with its mode, time, size and hash.
+sub listing ($top) {
+    my %all;
+    my @todo = ('');
+    while (defined(my $d = shift @todo)) {
+        opendir my $h, "$top/$d" or die "$top/$d: $!";
+        for my $name (grep { !/^\.\.?$/ } readdir $h) {
+            my ($mode, $time) = (lstat "$top/$d$name")[2, 9];
+            my $is_dir = -d _;
+            push @todo, "$d$name/" if $is_dir;
+            $all{"$d$name"} = sprintf '%o %d %s', $mode & 0777, $time, $is_dir ? 'dir' : sha256("$top/$d$name");
+        }
+    }
+    return \%all;
+}
+
+sub folder ($name) {
+    remove_tree("$dir/$name");
+    make_path("$dir/$name");
+    return "$dir/$name";
+}
+
+sub size ($path) { return -s $path // 0 }
+
+# A receiver that is known after a restart.
+my @again = ("--identity=$dir/id", '--keep-ticket');
+sub receiver ($to, @args) { return $hdcat->listener('receive', '--into', $to, @args) }
+
+sub both ($r, @send) {
+    my $s = $hdcat->start('send', @send, $r->{ticket});
+    my @status = ($s->status, $r->status);
+    diag map { "sender: ${\$s->err}receiver: ${\$r->err}" } 1 if "@status" ne '0 0';
+    return "@status";
+}
+
+subtest 'a folder' => sub {
+    my ($from, $to) = (folder('from'), folder('to'));
+    make_path("$from/d/e/f", "$from/hollow");
+    write_file("$from/d/e/set", 'x', 04711);
+    write_file("$from/empty", '');
+    write_file("$from/d/$_", "<$_>") for "new\nline", "\e[31mred\a", "caf\xc3\xa9", "\xff\xfe", ' ', '-f', '*', 'a' x 250;
+    make_file("$from/large", 3);
+    symlink '/etc/passwd', "$from/link";
+    utime 1, 981173106, "$from/d/e/set", "$from/hollow", "$from/d/e";
+    chmod 0500, "$from/d/e" or die;
+    my $r = receiver($to);
+    my $s = $hdcat->start('send', "$from/", $r->{ticket});
+    is $s->status, 0, 'the sender ends' or diag $s->err;
+    is $r->status, 0, 'the receiver ends' or diag $r->err;
+    like $s->err, qr{/link: left out}, 'a link is left out';
+    like $s->err, qr/all is there: 11 files/, 'the sender says it';
+    like $r->err, qr/all is here: 11 files/, 'the receiver, too';
+    unlink "$from/link";
+    is_deeply listing("$to/from"), listing($from), 'names, modes, times, contents';
+    is S_IMODE((stat "$to/from/d/e/set")[2]), 0711, 'without the set-user-id bit';
+    is both(receiver($to), $from), '0 0', 'once more';
+    is_deeply listing("$to/from"), listing($from), '... nothing changes';
+};
+
+subtest 'what is there' => sub {
+    my ($from, $to) = (folder('from'), folder('to'));
+    write_file("$from/$_", "new $_") for qw(a b c);
+    write_file("$to/a", 'old a');
+    write_file("$to/b", 'oldb');
+    write_file("$to/c.part", 'of somebody');
+    my $r = receiver($to);
+    my $s = $hdcat->start('send', (map { "$from/$_" } qw(a b c)), $r->{ticket});
+    is $s->status, 1, 'the sender says that not all is there';
+    is $r->status, 1, 'the receiver, too';
+    like $s->err, qr{/a: is there already, and is different\n}, 'one that is there' or diag $s->err;
+    like $s->err, qr{/b: is there already, and is different}, '... of another length';
+    like $s->err, qr{/c: its \.part is in the way}, 'the part of somebody else';
+    is join(' ', map { HyperDerp::Test::slurp("$to/$_") } qw(a b c.part)), 'old a oldb of somebody', 'all is as it was';
+    is both(receiver($to, '--force'), map { "$from/$_" } qw(a b c)), '0 0', '--force';
+    is join(' ', map { HyperDerp::Test::slurp("$to/$_") } qw(a b c)), 'new a new b new c', '... replaces it';
+    ok !-e "$to/c.part", '... also that part';
+    write_file("$from/x", 'x');
+    mkdir "$dir/outside";
+    symlink "$dir/outside", "$to/from";
+    $r = receiver($to, '--force');
+    is $hdcat->start('send', $from, $r->{ticket})->status, 1, 'a link on the way';
+    is $r->status, 1, '... is not followed';
+    is_deeply listing("$dir/outside"), {}, '... nothing is outside';
+};
+
+subtest 'many small ones' => sub {
+    my ($from, $to) = (folder('from'), folder('to'));
+    my $n = $small ? 1000 : 10_000;
+    for my $i (1 .. $n) {
+        mkdir "$from/" . int $i / 100 if $i % 100 == 1;
+        my $d = "$from/" . int $i / 100;
+        mkdir $d;
+        write_file("$d/$i", "$i\n" x ($i % 7));
+    }
+    is both(receiver($to), $from), '0 0', "$n of them";
+    is_deeply listing("$to/from"), listing($from), '... all are there';
+};
+
+my $large = make_file("$dir/large", $small ? 30 : 200);
+
+# Waits until some of it is there; returns how much.
+sub some_of ($to, $least) {
+    HyperDerp::Test::wait_for(sub { size("$to/large.part") > $least }) or return diag 'nothing comes';
+    return size("$to/large.part");
+}
+
+sub is_whole ($to, $what) {
+    is sha256("$to/large"), sha256($large), "$what: sha256";
+    ok !-e "$to/large.part", '... and no part is left';
+}
+
+sub came ($r) { return $r->err =~ /; ([\d.]+) MB have come now/ ? $1 : 'nothing' }
+
+subtest 'the sender is killed' => sub {
+    my $to = folder('to');
+    my $r = receiver($to);
+    my $s = $hdcat->start('send', $large, $r->{ticket});
+    my $had = some_of($to, 4_000_000);
+    $s->stop('KILL');
+    is both($r, $large), '0 0', 'another one';
+    cmp_ok came($r), '<=', (size($large)) / 1e6 - 4, 'it does not send all again' or diag "$had ", $r->err;
+    is_whole($to, 'goes on');
+};
+
+subtest 'the receiver is killed' => sub {
+    my $to = folder('to');
+    my $r = receiver($to, @again);
+    my $file = $r->{ticket_file};
+    my $s = $hdcat->start('send', $large, $r->{ticket});
+    some_of($to, 4_000_000);
+    $r->stop('KILL');
+    my $second = $hdcat->start('receive', '--into', $to, '--ticket-file', $file, "--relay-key=$hdcat->{key}", @again,
+        $hdcat->{relay});
+    is $s->status, 0, 'the sender goes on by itself' or diag $s->err;
+    is $second->status, 0, 'the new receiver ends' or diag $second->err;
+    cmp_ok came($second), '<=', size($large) / 1e6 - 4, '... and has not taken all again';
+    is_whole($to, 'goes on');
+};
+
+subtest 'the file changes between tries' => sub {
+    my ($from, $to) = (folder('from'), folder('to'));
+    my $file = make_file("$from/large", 20);
+    my $r = receiver($to);
+    my $s = $hdcat->start('send', $file, $r->{ticket});
+    some_of($to, 1_000_000);
+    $s->stop('KILL');
+    open my $f, '+<', $file or die;
+    print $f 'otherwise';
+    close $f;
+    is both($r, $file), '0 0', 'another beginning';
+    is sha256("$to/large"), sha256($file), '... is what arrives';
+    unlink "$to/large";
+    write_file("$to/large.part", 'longer than what comes' x 1000, 01600);
+    is both(receiver($to), write_file($file, 'short')), '0 0', 'a shorter one';
+    is HyperDerp::Test::slurp("$to/large"), 'short', '... is what arrives';
+};
+
+subtest 'it changes while it is sent' => sub {
+    my ($from, $to) = (folder('from'), folder('to'));
+    my $file = make_file("$from/large", 100);
+    my $r = receiver($to);
+    my $s = $hdcat->start('send', $file, $r->{ticket});
+    some_of($to, 1_000_000);
+    kill STOP => $s->{pid};
+    utime 1, 1, $file;
+    kill CONT => $s->{pid};
+    is $s->status, 1, 'the sender says it';
+    like $s->err, qr/large: it has changed meanwhile/, '... why';
+    is $r->status, 1, 'the receiver, too';
+    ok !-e "$to/large", 'it is not there under its name';
+};
+
+subtest 'the disk is full' => sub {
+    plan skip_all => 'needs root' if $>;
+    my $to = folder('full');
+    plan skip_all => 'no tmpfs can be mounted' if system "mount -t tmpfs -o size=8m hdcat $to 2>/dev/null";
+    my $r = receiver($to, @again);
+    my $s = $hdcat->start('send', $large, $r->{ticket});
+    is $s->status, 1, 'the sender ends';
+    like $s->err, qr/the other end has stopped: No space left/, '... with the reason';
+    like $r->says(qr/(stopped: No space left)/), qr/No space/, 'the receiver stays, and says it';
+    my $had = size("$to/large.part");
+    cmp_ok $had, '>', 1_000_000, 'what has come is kept';
+    system('mount', '-o', 'remount,size=400m', $to) == 0 or die;
+    is both($r, $large), '0 0', 'with more room';
+    is_whole($to, 'goes on');
+    system 'umount', $to;
+};
+
+subtest 'the relay is replaced, and a module, in the middle' => sub {
+    plan skip_all => 'no subreaper here' unless can_upgrade();
+    my $to = folder('to');
+    my $r = receiver($to);
+    my $s = $hdcat->start('send', $large, $r->{ticket});
+    some_of($to, 1_000_000);
+    ok upgrade($hdcat->{hd}), 'hdctl upgrade';
+    some_of($to, 4_000_000);
+    is $hdcat->{hd}->ctl(qw(module reload hd)) && $?, 0, 'hdctl module reload hd';
+    is $s->status, 0, 'the sender ends well' or diag $s->err;
+    is $r->status, 0, 'the receiver, too' or diag $r->err;
+    is_whole($to, 'arrives');
+};
+
+subtest 'a receiver that stays' => sub {
+    my ($from, $to) = (folder('from'), folder('to'));
+    my $r = receiver($to, '--stay');
+    for my $i (1 .. 3) {
+        my $s = $hdcat->start('send', write_file("$from/$i", $i), $r->{ticket});
+        is $s->status, 0, "transfer $i" or diag $s->err;
+    }
+    is $r->stop, 0, 'it ends by SIGTERM';
+    is_deeply [sort keys %{ listing($to) }], [1, 2, 3], 'all are there';
+    my ($status, undef, $err) = $hdcat->run('send', "$from/none", $r->{ticket});
+    is $status, 2, 'no such file';
+    like $err, qr/none: No such file/, '... is said';
+};
+
+subtest '10 GB' => sub {
+    plan skip_all => 'HD_LONG=1 runs it' if !$ENV{HD_LONG};
+    my ($from, $to) = (folder('from'), folder('to'));
+    make_file("$from/large", 10_000);
+    my $r = receiver($to);
+    my $s = $hdcat->start('send', "$from/large", $r->{ticket});
+    some_of($to, 1e9);
+    upgrade($hdcat->{hd}) if can_upgrade();
+    1 while $s->lives && $s->status eq 'does not end';
+    is $s->status, 0, 'the sender ends';
+    is $r->status, 0, 'the receiver, too';
+    is sha256("$to/large"), sha256("$from/large"), 'sha256';
+};
+
+$hdcat->finish;
+done_testing;

@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: MIT */
+/* tools/hdcat/inflow.c - a stream that files come by, at the receiver. While
+ * it looks at what is there, and while its answers do not get away, it reads
+ * nothing. */
+#include "tools/hdcat/files.h"
+#include "tools/hdcat/progress.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ROUNDS_MAX 16 /* then others have a turn */
+
+static unsigned inflows(const struct hdcat *c)
+{
+	unsigned n = 0;
+
+	for (const struct conn *k = c->conns; k != NULL; k = k->next)
+		n += k->in != NULL;
+	return n;
+}
+
+void inflow_begin(struct conn *k)
+{
+	if (inflows(k->c) >= INFLOWS_MAX) {
+		conn_refuse(k, "the receiver is busy with others");
+		return;
+	}
+	k->in = calloc(1, sizeof(*k->in));
+	if (k->in == NULL || line_write(k->s, "ok") < 0) {
+		conn_reset(k);
+		return;
+	}
+	k->in->heard_ms = now_us() / 1000;
+	k->state = CONN_FILES;
+	k->deadline_ms = 0;
+	conn_run(k);
+}
+
+static void tell(struct conn *k)
+{
+	const struct inflow *in = k->in;
+	char bytes[16];
+
+	progress_end(k->c);
+	if (in->well && in->refused == 0)
+		note(k->c, "all is here: %u files; %s have come now",
+		     in->files, shown_bytes(in->bytes, bytes));
+	else if (in->well)
+		note(k->c, "%u files are here, %u are not", in->files,
+		     in->refused);
+	else
+		note(k->c, "broken off; what has come is kept, to go on from");
+}
+
+void inflow_free(struct conn *k)
+{
+	struct inflow *in = k->in;
+
+	if (in == NULL)
+		return;
+	tell(k);
+	if (in->well && !k->c->keeps_on && k->c->status == STATUS_RUNNING)
+		k->c->status = in->refused == 0 ? STATUS_OK : STATUS_BROKEN;
+	arrivals_free(in);
+	free(in);
+	k->in = NULL;
+}
+
+static int bye(struct conn *k, const struct record *r)
+{
+	(void)r;
+	if (k->in->first != NULL)
+		return -EPROTO;
+	record_put(&k->in->out, RECORD_BYE, NULL, 0);
+	k->in->well = true;
+	return 0;
+}
+
+static int handle(struct conn *k, const struct record *r)
+{
+	static int (*const handlers[])(struct conn *k,
+				       const struct record *r) = {
+		[RECORD_OFFER] = arrival_offer, [RECORD_GO] = arrival_go,
+		[RECORD_SKIP] = arrival_skip,	[RECORD_DATA] = arrival_data,
+		[RECORD_END] = arrival_end,	[RECORD_DROP] = arrival_drop,
+		[RECORD_BYE] = bye,
+	};
+
+	if (r->type > RECORD_BYE)
+		return -EPROTO;
+	k->in->heard_ms = now_us() / 1000;
+	return handlers[r->type](k, r);
+}
+
+static void show(struct conn *k)
+{
+	const struct arrival *a = k->in->first;
+
+	if (a != NULL && a->state == ARRIVAL_GOING && a->fd >= 0)
+		progress(k->c, a->name, a->sum->n, a->o.size);
+}
+
+static bool looks(const struct inflow *in)
+{
+	return in->last != NULL && in->last->state == ARRIVAL_LOOKING;
+}
+
+/* Returns 1 there may be more to do; 0 not now; -errno. */
+static int round_(struct conn *k)
+{
+	struct inflow *in = k->in;
+	struct record r;
+	int e = records_flush(&in->out, k->s);
+
+	if (e < 0)
+		return e;
+	if (!records_room(&in->out) || in->well)
+		return 0;
+	if (looks(in))
+		e = arrival_look(k);
+	else if ((e = records_read(&in->in, k->s, &r)) == 1)
+		e = handle(k, &r);
+	else
+		return e;
+	arrivals_turn(k);
+	return e < 0 ? e : 1;
+}
+
+static const char *reason(const struct conn *k, int e)
+{
+	if (k->in->taken)
+		return "another transfer has taken over";
+	return e == -EPROTO ? "not as the protocol has it" : strerror(-e);
+}
+
+/* Of our own will: the sender is told why. */
+static void stop(struct conn *k, int e)
+{
+	const char *why = reason(k, e);
+	struct records_out *out = &k->in->out;
+
+	note(k->c, "stopped: %s", why);
+	if (records_room(out))
+		record_text(out, RECORD_STOP, why);
+	if (records_flush(out, k->s) < 0 || out->n > 0) {
+		conn_reset(k);
+		return;
+	}
+	inflow_free(k);
+	conn_last(k);
+}
+
+static bool stream_is_well(struct conn *k)
+{
+	return libhd_stream_write(k->s, "", 0) >= 0;
+}
+
+void inflow_run(struct conn *k)
+{
+	int e = 1;
+
+	k->again = false;
+	for (unsigned i = 0; i < ROUNDS_MAX && e > 0 && !k->in->taken; i++)
+		e = round_(k);
+	if (k->in->taken) {
+		stop(k, 0);
+		return;
+	}
+	show(k);
+	if (k->in->well && k->in->out.n == 0)
+		conn_last(k);
+	else if (e < 0 && e != -ENODATA && stream_is_well(k))
+		stop(k, e);
+	else if (e < 0)
+		conn_reset(k);
+	else
+		k->again = e > 0;
+}
