@@ -95,6 +95,9 @@ void setup_diff(const char *old_name, const char *new_name,
 int setup_replace(const char *path, const char *text, const char *like);
 struct stat;
 int setup_replace_as(const char *path, const char *text, const struct stat *as);
+/* setup_wait_cert - until the relay has the certificate that acme gets.
+ * Returns whether it has; if not, it is said why. */
+bool setup_wait_cert(struct setup *s);
 /* setup_put_cert - write the certificate and its key. Returns as above. */
 int setup_put_cert(struct setup *s);
 /* setup_cert_end - the files before it go; or come back. */

@@ -189,6 +189,7 @@ static bool probe(struct setup *s)
 {
 	char path[4096], to[300], stun[16];
 	bool acme = s->w.certificate == SETUP_CERT_ACME;
+	bool unsigned_yet = acme && !setup_wait_cert(s);
 	bool v6 = strchr(s->w.host, ':') != NULL;
 
 	if (program_find("hdprobe", path) == NULL) {
@@ -202,7 +203,7 @@ static bool probe(struct setup *s)
 	const char *words[7] = { path };
 	size_t n = 1;
 
-	if (s->self_signed || acme)
+	if (s->self_signed || unsigned_yet)
 		words[n++] = "--insecure";
 	words[n++] = setup_wants(s, "stun") ? "--stun-port" : "--no-stun";
 	if (setup_wants(s, "stun"))
@@ -211,8 +212,6 @@ static bool probe(struct setup *s)
 		words[n++] = "--known-only";
 	words[n++] = to;
 	puts("\nas a client sees it from here (hdprobe):");
-	if (acme)
-		puts("the certificate may take a minute: hdctl doctor tells");
 	int end = program_run((char *const *)words);
 	return end != PROBE_FAILED && end != PROBE_COULD_NOT;
 }
