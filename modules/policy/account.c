@@ -329,6 +329,8 @@ int ledger_merge(struct ledger *l, const struct ledger *from)
 		if (a == NULL)
 			return -ENOMEM;
 		ledger_add(l, a, &b->sum);
+		a->level = HD_MAX(a->level, b->level);
+		a->quota_bytes = b->quota_bytes;
 	}
 	return 0;
 }

@@ -15,11 +15,14 @@
 #include <hyper-derp/upgrade.h>
 #include <stdatomic.h>
 #include "modules/policy/journal.h"
+#include "modules/policy/quota.h"
 
 /* Beside each peer. */
 struct account_peer {
 	struct account_counts seen; /* that are in a batch */
 	struct hd_series series;
+	uint64_t quota_bytes; /* of the rule that allows it; 0: none */
+	bool quota_untold; /* the main thread does not know that */
 	bool begun; /* seen is right: a peer that was here before us has its
 		       numbers from the time before */
 	bool has_series;
@@ -37,6 +40,9 @@ struct account {
 	struct account_counts unsaved; /* the part of it that is in no file */
 	uint32_t id; /* in the file; ACCOUNT_NO_ID */
 	bool is_unsaved, name_unsaved; /* it is in the list; for its name */
+	enum policy_quota_level level; /* that has been said */
+	uint32_t marks; /* of rules' quotas that it has passed */
+	uint64_t quota_bytes; /* of the rule that allows it; 0: none */
 	struct account *unsaved_next;
 };
 #define ACCOUNT_NO_ID UINT32_MAX
@@ -178,6 +184,7 @@ struct account_item { /* what one connection has added */
 	struct hd_key key;
 	char tenant[ACCOUNT_NAME_BYTES], name[ACCOUNT_NAME_BYTES];
 	struct account_counts more;
+	uint64_t quota_bytes; /* of struct account_peer */
 };
 
 struct account_batch {
@@ -193,12 +200,15 @@ struct account_worker { /* a part of struct policy_worker */
 };
 
 /* account_hooks - in load(). account_start, account_serving, account_stop - the
- * module's; account_begin - of a login: all it does counts. */
+ * module's; account_begin - of a login: all it does counts. account_quota - of
+ * the rule that allows it now. */
 int account_hooks(struct hd_module *mod, struct hd_error *err);
 int account_start(struct policy_worker *pw);
 void account_serving(struct policy_worker *pw);
 void account_stop(struct policy_worker *pw);
 void account_begin(struct hd_module *mod, const struct hd_peer *peer);
+void account_quota(struct hd_module *mod, const struct hd_peer *peer,
+		   uint64_t bytes);
 /* account_collect - all that has been counted here goes to the main thread.
  * account_pack_peer, account_unpack_peer - struct hd_upgrade_def. */
 void account_collect(struct policy_worker *pw);

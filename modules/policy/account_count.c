@@ -105,8 +105,8 @@ static void count_lost(struct policy_worker *pw)
 }
 
 /* Returns whether it is in the batch. */
-static bool put(struct policy_worker *pw, const struct hd_key *key,
-		const char *tenant, const char *name,
+static bool put(struct policy_worker *pw, const struct account_peer *ap,
+		const struct hd_key *key, const char *tenant, const char *name,
 		const struct account_counts *more)
 {
 	struct account_item *item = item_new(&pw->account);
@@ -115,6 +115,7 @@ static bool put(struct policy_worker *pw, const struct hd_key *key,
 		return false;
 	item->key = *key;
 	item->more = *more;
+	item->quota_bytes = ap->quota_bytes;
 	snprintf(item->tenant, sizeof(item->tenant), "%s", tenant);
 	snprintf(item->name, sizeof(item->name), "%s", name);
 	return true;
@@ -140,10 +141,11 @@ static bool count(struct policy_worker *pw, struct account_peer *ap,
 	const struct policy_conf *conf = policy_conf_of(pw);
 	struct account_counts more;
 
-	if (!difference(now, &ap->seen, &more))
+	if (!difference(now, &ap->seen, &more) && !ap->quota_untold)
 		return true;
-	if (conf->accounting && !put(pw, key, tenant, name, &more))
+	if (conf->accounting && !put(pw, ap, key, tenant, name, &more))
 		return false;
+	ap->quota_untold = false;
 	ap->seen = *now;
 	count_tenant(pw->w, ap, tenant, &more);
 	return true;
@@ -205,6 +207,17 @@ void account_begin(struct hd_module *mod, const struct hd_peer *peer)
 
 	if (ap != NULL)
 		ap->begun = true;
+}
+
+void account_quota(struct hd_module *mod, const struct hd_peer *peer,
+		   uint64_t bytes)
+{
+	struct account_peer *ap = peer_of(mod, peer);
+
+	if (ap == NULL || ap->quota_bytes == bytes)
+		return;
+	ap->quota_bytes = bytes;
+	ap->quota_untold = true;
 }
 
 static void on_leave(struct hd_module *mod, struct hd_worker *w,

@@ -132,9 +132,11 @@ static void enter(struct ledger *l, const struct account_batch *batch)
 			ledger_account(l, x->tenant, &x->key, x->name,
 				       (size_t)conf->accounting_keys);
 
-		if (a != NULL)
-			ledger_add(l, a, &x->more);
 		lost += a == NULL;
+		if (a == NULL)
+			continue;
+		ledger_add(l, a, &x->more);
+		policy_quota_count(a, x->quota_bytes);
 	}
 	if (lost > 0)
 		count_in_worker(on_lost, lost);
@@ -353,6 +355,7 @@ void account_unload(struct hd_module *mod)
 	books.event = -1;
 	account_unlock();
 	policy_quota_end();
+	policy_quota_keys_end();
 	if (books.timer != NULL)
 		hd_main_timer_free(&books.timer);
 	books.mod = NULL;

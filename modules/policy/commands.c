@@ -99,6 +99,8 @@ static void put_decision(struct hd_call *call, const struct policy_worker *pw,
 	hd_out_string(call, "devices",
 		      d->rule != NULL ? d->rule->devices.url : NULL);
 	hd_out_string(call, "reason", d->deny ? d->reason : NULL);
+	if (d->rule != NULL && d->rule->quota.bytes > 0)
+		policy_quota_put_key(call, d->rule, who->key);
 	if (d->by == POLICY_UNSAID)
 		hd_out_string(call, "depends_on", depends_on(d));
 	if (d->by == POLICY_UNSAID)

@@ -39,7 +39,7 @@ struct policy_rule_conf { /* every field that is set must match */
 	struct hd_place at, at_keys, at_from, at_listener, at_server_name,
 		at_app_name, at_url, at_tailscaled, at_tenant, at_limits,
 		at_token, at_token_file, at_query, at_header, at_devices,
-		at_devices_token_file;
+		at_devices_token_file, at_quota;
 	const char *name;
 	uint64_t action; /* enum policy_action */
 	const char *keys; /* a file */
@@ -56,6 +56,7 @@ struct policy_rule_conf { /* every field that is set must match */
 	const char *reason; /* of a denial */
 	const char *tenant; /* of those it allows; NULL: none */
 	struct policy_limits_list limits; /* the same, of each */
+	struct policy_quota_list quota; /* of each */
 };
 
 struct policy_conf {

@@ -155,20 +155,46 @@ static bool by_unknown_list(const struct policy_worker *pw,
 	return cannot_ask(pw, rule, ret_failed, ret);
 }
 
-/* Whom a rule allows may not be here while its tenant has used its quota. */
-static void by_quota(const struct policy_worker *pw,
+/* @whose  has used it */
+static void deny_by_quota(struct policy_decision *ret, const char *whose)
+{
+	ret->by = POLICY_BY_QUOTA;
+	ret->deny = true;
+	snprintf(ret->reason, sizeof(ret->reason),
+		 "%s has used its quota of this month", whose);
+}
+
+/* What the rule gives each key. */
+static void by_quota_of_key(const struct policy_worker *pw,
+			    const struct hd_key *key,
+			    struct policy_decision *ret)
+{
+	const struct policy_quota_conf *q = &ret->rule->quota;
+
+	if (q->bytes == 0 || pw->quotas == NULL ||
+	    policy_over_used(pw->quotas->over, policy_tenant_of(ret), key) <
+		    q->bytes)
+		return;
+	ret->slow = q->then == POLICY_QUOTA_SLOW;
+	if (!ret->slow)
+		deny_by_quota(ret, "this key");
+}
+
+/* Whom a rule allows may not be here while its tenant, or the key itself, has
+ * used its quota. */
+static void by_quota(const struct policy_worker *pw, const struct hd_key *key,
 		     struct policy_decision *ret)
 {
 	const struct policy_spent *spent =
 		policy_quotas_find(pw->quotas, policy_tenant_of(ret));
 
-	if (spent == NULL || !spent->denies || ret->by == POLICY_ASK ||
+	if (ret->deny || ret->rule == NULL || ret->by == POLICY_ASK ||
 	    ret->by == POLICY_UNSAID)
 		return;
-	ret->by = POLICY_BY_QUOTA;
-	ret->deny = true;
-	snprintf(ret->reason, sizeof(ret->reason),
-		 "its tenant has used its quota of this month");
+	if (spent != NULL && spent->denies)
+		deny_by_quota(ret, "its tenant");
+	else
+		by_quota_of_key(pw, key, ret);
 }
 
 static void by_rules(const struct policy_worker *pw,
@@ -221,7 +247,7 @@ void policy_decide(const struct policy_worker *pw,
 		by_revocation(x, ret);
 	else
 		by_rules(pw, who, when, ret);
-	by_quota(pw, ret);
+	by_quota(pw, who->key, ret);
 }
 
 /* ---- behind a login ---- */

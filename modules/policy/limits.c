@@ -149,7 +149,11 @@ static struct hd_limits said_of(const struct policy_worker *pw,
 	if (d->rule == NULL || d->deny)
 		return (struct hd_limits){ 0 };
 	if (of == HD_LIMITS_TENANT && spent != NULL)
-		return policy_quota_limits(spent, &d->rule->limits[of]);
+		return policy_quota_limits(spent->bytes_per_s,
+					   &d->rule->limits[of]);
+	if (of == HD_LIMITS_KEY && d->slow)
+		return policy_quota_limits(d->rule->quota.bytes_per_s,
+					   &d->rule->limits[of]);
 	return d->rule->limits[of];
 }
 

@@ -30,6 +30,7 @@ static const struct hd_option rule_options[] = {
 	  RULE(at_devices_token_file) },
 	{ .name = "tenant", .type = HD_OPTION_PLACE, RULE(at_tenant) },
 	{ .name = "limits", .type = HD_OPTION_PLACE, RULE(at_limits) },
+	{ .name = "quota", .type = HD_OPTION_PLACE, RULE(at_quota) },
 	{ .name = "name",
 	  .type = HD_OPTION_STRING,
 	  RULE(name),
@@ -145,6 +146,14 @@ static const struct hd_option rule_options[] = {
 	  .entry = policy_limits_options,
 	  .entry_size = sizeof(struct policy_limits_conf),
 	  .help = "of each key that the rule allows" },
+	{ .name = "quota",
+	  .type = HD_OPTION_ENTRIES,
+	  RULE(quota),
+	  .max = 1,
+	  .example = "{bytes: 50GiB, then: slow}",
+	  .entry = policy_quota_options,
+	  .entry_size = sizeof(struct policy_quota_conf),
+	  .help = "the same, in a month" },
 	HD_OPTION_END,
 };
 

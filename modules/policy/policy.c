@@ -15,6 +15,12 @@
 		  "hyper_derp_policy_logins_total", "verdict=\"" verdict "\"", \
 		  "Logins that the policy decided about")
 
+#define QUOTAS(i, of, percent)                                                 \
+	HD_METRIC(struct policy_numbers, quotas[i],                            \
+		  "hyper_derp_policy_quotas_total",                            \
+		  "of=\"" of "\",percent=\"" percent "\"",                     \
+		  "Times that one has used so much of its quota of a month")
+
 static const struct hd_metric metrics[] = {
 	DECISIONS(POLICY_ENDS_ALLOWED, "allowed"),
 	DECISIONS(POLICY_ENDS_RULE, "denied_by_rule"),
@@ -22,6 +28,10 @@ static const struct hd_metric metrics[] = {
 	DECISIONS(POLICY_ENDS_REVOKED, "revoked"),
 	DECISIONS(POLICY_ENDS_FAILURE, "denied_by_failure"),
 	DECISIONS(POLICY_ENDS_QUOTA, "denied_by_quota"),
+	QUOTAS(0, "tenant", "80"),
+	QUOTAS(1, "tenant", "100"),
+	QUOTAS(2, "key", "80"),
+	QUOTAS(3, "key", "100"),
 	HD_METRIC(struct policy_numbers, account_failed,
 		  "hyper_derp_policy_accounting_failures_total", NULL,
 		  "Times that a file of accounting could not be written"),
@@ -211,8 +221,8 @@ static int policy_load(struct hd_module *mod, struct hd_error *err)
 }
 
 static const struct hd_event_def events[] = {
-	{ "policy.quota", "a tenant has used 80 or 100 % of its quota, or may "
-			  "go on" },
+	{ "policy.quota", "a tenant, or a key, has used 80 or 100 % of its "
+			  "quota, or may go on" },
 	{ NULL, NULL },
 };
 

@@ -116,6 +116,7 @@ struct policy_rule {
 	struct policy_terms terms;
 	struct policy_devices_rule devices;
 	struct hd_limits limits[HD_LIMITS_N];
+	struct policy_quota_conf quota; /* of each key; bytes 0: none */
 };
 
 struct policy_rules { /* never changes; owned by all who hold it */
@@ -215,6 +216,7 @@ enum policy_end {
 struct policy_numbers { /* its metrics in a worker */
 	struct hd_counter logins[POLICY_ENDS_N];
 	struct hd_counter account_lost, account_failed;
+	struct hd_counter quotas[4]; /* policy_quota_said() */
 	struct hd_counter devices_loaded, devices_failed;
 	struct hd_gauge devices, devices_failing;
 };
@@ -236,7 +238,7 @@ enum policy_by {
 	POLICY_BY_DEFAULT,
 	POLICY_BY_REVOCATION,
 	POLICY_BY_FAILURE, /* rule->url cannot be asked: fail_open decided */
-	POLICY_BY_QUOTA, /* a rule allows it, and its tenant has used all */
+	POLICY_BY_QUOTA, /* a rule allows it; its tenant, or it, has used all */
 	POLICY_UNSAID, /* rule->terms: what is shown is not known; of explain
 			  only */
 	POLICY_ASK, /* nobody knows yet: rule->url is to be asked */
@@ -248,6 +250,7 @@ struct policy_decision {
 	const struct policy_rule *rule; /* NULL: none matched */
 	const char *name; /* of the key, "" none */
 	unsigned unsaid; /* with POLICY_UNSAID: which of them */
+	bool slow; /* the key has used its quota, rule->quota */
 	char reason[96]; /* of a denial; else "" */
 };
 

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { WARN_PERCENT = 80 };
+
 /* ---- the section ---- */
 
 static const char *const thens[] = { [POLICY_QUOTA_DENY] = "deny",
@@ -28,8 +30,8 @@ const struct hd_option policy_quota_options[] = {
 	  QUOTA(then),
 	  .def = "deny",
 	  .choices = thens,
-	  .help = "what happens when it is used: nobody of the tenant may use "
-		  "the relay, or it is slow" },
+	  .help = "what happens when it is used: the tenant, or the key, may "
+		  "not use the relay, or is slow" },
 	{ .name = "rate",
 	  .type = HD_OPTION_SIZE_BYTES,
 	  QUOTA(bytes_per_s),
@@ -37,7 +39,7 @@ const struct hd_option policy_quota_options[] = {
 	  .min = 1,
 	  .max = 1ull << 40,
 	  .unit = "bytes/s",
-	  .help = "with `then: slow`, of all its clients together" },
+	  .help = "with `then: slow`; of a tenant all its clients together" },
 	HD_OPTION_END,
 };
 
@@ -88,8 +90,10 @@ void policy_quotas_drop(struct policy_quotas **quotas)
 {
 	struct policy_quotas *q = hd_steal(quotas);
 
-	if (q != NULL && --q->holders == 0)
-		free(q);
+	if (q == NULL || --q->holders > 0)
+		return;
+	policy_over_drop(&q->over);
+	free(q);
 }
 
 bool policy_quotas_same(const struct policy_quotas *a,
@@ -97,7 +101,8 @@ bool policy_quotas_same(const struct policy_quotas *a,
 {
 	size_t n = a != NULL ? a->n : 0, i = 0;
 
-	if (n != (b != NULL ? b->n : 0))
+	if (n != (b != NULL ? b->n : 0) ||
+	    (a != NULL ? a->over : NULL) != (b != NULL ? b->over : NULL))
 		return false;
 	while (i < n && strcmp(a->v[i].tenant, b->v[i].tenant) == 0 &&
 	       a->v[i].denies == b->v[i].denies &&
@@ -117,13 +122,27 @@ policy_quotas_find(const struct policy_quotas *quotas, const char *tenant)
 	return NULL;
 }
 
-struct hd_limits policy_quota_limits(const struct policy_spent *spent,
+unsigned policy_quota_percent(uint64_t used, uint64_t bytes)
+{
+	return (unsigned)HD_MIN((double)used * 100 / (double)bytes, 999999.0);
+}
+
+enum policy_quota_level policy_quota_level(uint64_t used, uint64_t bytes)
+{
+	if (used >= bytes)
+		return POLICY_QUOTA_USED;
+	return policy_quota_percent(used, bytes) >= WARN_PERCENT
+		       ? POLICY_QUOTA_NEAR
+		       : POLICY_QUOTA_WELL;
+}
+
+struct hd_limits policy_quota_limits(uint64_t bytes_per_s,
 				     const struct hd_limits *limits)
 {
 	struct hd_limits l = *limits;
 
-	if (l.bytes_per_s == 0 || l.bytes_per_s > spent->bytes_per_s) {
-		l.bytes_per_s = spent->bytes_per_s;
+	if (l.bytes_per_s == 0 || l.bytes_per_s > bytes_per_s) {
+		l.bytes_per_s = bytes_per_s;
 		l.burst_bytes = 0;
 	}
 	return l;

@@ -6,21 +6,20 @@
 #include <errno.h>
 #include <hyper-derp/event.h>
 #include <hyper-derp/log.h>
+#include <hyper-derp/task.h>
+#include <hyper-derp/worker.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "modules/policy/policy.h"
 
-enum { WARN_PERCENT = 80 };
-enum level { LEVEL_WELL, LEVEL_NEAR, LEVEL_SPENT };
-
 /* What has been said. Of tenants that have a quota, in the order of the
  * configuration. */
 static struct {
 	struct said {
 		char tenant[HD_TENANT_BYTES];
-		enum level level;
+		enum policy_quota_level level;
 	} * v;
 	size_t n;
 } said;
@@ -36,57 +35,64 @@ static uint64_t used_by(const struct ledger *l, const char *tenant)
 				   t->sum.n[ACCOUNT_BYTES_OUT];
 }
 
-static unsigned percent_of(uint64_t used, uint64_t bytes)
+/* ---- metrics: written in a worker ---- */
+
+static void on_said(struct hd_module *mod, struct hd_worker *w, void *which)
 {
-	return (unsigned)HD_MIN((double)used * 100 / (double)bytes, 999999.0);
+	struct policy_numbers *n = hd_metrics(mod, w);
+
+	hd_count(&n->quotas[(uintptr_t)which], 1);
 }
 
-static enum level level_of(uint64_t used, uint64_t bytes)
+void policy_quota_said(bool of_key, enum policy_quota_level level)
 {
-	if (used >= bytes)
-		return LEVEL_SPENT;
-	return percent_of(used, bytes) >= WARN_PERCENT ? LEVEL_NEAR
-						       : LEVEL_WELL;
+	uintptr_t which = 2 * of_key + (level == POLICY_QUOTA_USED);
+
+	if (level != POLICY_QUOTA_WELL && hd_workers() > 0)
+		hd_post(policy_main.mod, hd_worker_at(0), on_said,
+			(void *)which, NULL);
 }
 
 /* ---- said ---- */
 
-static const char *words_of(enum level level, const struct policy_quota_conf *q)
+static const char *words_of(enum policy_quota_level level,
+			    const struct policy_quota_conf *q)
 {
-	if (level == LEVEL_WELL)
+	if (level == POLICY_QUOTA_WELL)
 		return "it may go on";
-	if (level == LEVEL_NEAR)
+	if (level == POLICY_QUOTA_NEAR)
 		return "it has used 80 %";
 	return q->then == POLICY_QUOTA_DENY ? "it is used: nobody is let in"
 					    : "it is used: it is slow now";
 }
 
-static void tell(const struct policy_tenant_conf *t, enum level level,
-		 uint64_t used)
+static void tell(const struct policy_tenant_conf *t,
+		 enum policy_quota_level level, uint64_t used)
 {
 	const struct policy_quota_conf *q = t->quota.v;
 	char json[256];
 
-	hd_log_write(level == LEVEL_WELL ? HD_LOG_NOTICE : HD_LOG_WARN,
+	hd_log_write(level == POLICY_QUOTA_WELL ? HD_LOG_NOTICE : HD_LOG_WARN,
 		     "quota: tenant=%s used=%" PRIu64 " of=%" PRIu64 " (%s)",
 		     t->name, used, q->bytes, words_of(level, q));
 	snprintf(json, sizeof(json),
 		 "{\"tenant\":\"%s\",\"used\":%" PRIu64 ",\"quota\":%" PRIu64
 		 ",\"percent\":%u}",
-		 t->name, used, q->bytes, percent_of(used, q->bytes));
+		 t->name, used, q->bytes, policy_quota_percent(used, q->bytes));
 	hd_event("policy.quota", json);
 	hd_audit("policy.quota", json);
+	policy_quota_said(false, level);
 }
 
 /* @i  where it stood, unless the configuration has changed */
-static enum level level_before(const char *tenant, size_t i)
+static enum policy_quota_level level_before(const char *tenant, size_t i)
 {
 	if (i < said.n && strcmp(said.v[i].tenant, tenant) == 0)
 		return said.v[i].level;
 	for (i = 0; i < said.n; i++)
 		if (strcmp(said.v[i].tenant, tenant) == 0)
 			return said.v[i].level;
-	return LEVEL_WELL;
+	return POLICY_QUOTA_WELL;
 }
 
 /* ---- a look at all of them ---- */
@@ -102,15 +108,15 @@ static void look_at(struct look *look, const struct ledger *l,
 {
 	const struct policy_quota_conf *q = t->quota.v;
 	uint64_t used = used_by(l, t->name);
-	enum level level = level_of(used, q->bytes);
-	enum level before = level_before(t->name, look->n_said);
+	enum policy_quota_level level = policy_quota_level(used, q->bytes);
+	enum policy_quota_level before = level_before(t->name, look->n_said);
 	struct said *s = &look->said[look->n_said++];
 
 	snprintf(s->tenant, sizeof(s->tenant), "%s", t->name);
 	s->level = level;
 	if (level != before)
 		tell(t, level, used);
-	if (level == LEVEL_SPENT)
+	if (level == POLICY_QUOTA_USED)
 		look->spent[look->n_spent++] = (struct policy_spent){
 			.tenant = t->name,
 			.denies = q->then == POLICY_QUOTA_DENY,
@@ -118,10 +124,13 @@ static void look_at(struct look *look, const struct ledger *l,
 		};
 }
 
-static void take(struct look *look)
+/* @over  keys that have used much; borrowed */
+static void take(struct look *look, struct policy_over *over)
 {
 	struct policy_quotas *q = policy_quotas_new(look->spent, look->n_spent);
 
+	if (q != NULL)
+		q->over = policy_over_hold(over);
 	free(said.v);
 	said.v = hd_steal(&look->said);
 	said.n = look->n_said;
@@ -144,7 +153,7 @@ void policy_quota_look(void)
 		for (size_t i = 0; i < conf->tenants.n; i++)
 			if (conf->tenants.v[i].quota.n > 0)
 				look_at(&look, l, &conf->tenants.v[i]);
-		take(&look);
+		take(&look, policy_quota_keys_look(l));
 	}
 	free(look.said);
 	free(look.spent);
@@ -193,9 +202,9 @@ static int unpack_said(struct hd_unpack from)
 		if (hd_unpack_text(&one, "tenant", v->tenant,
 				   sizeof(v->tenant)) < 0 ||
 		    hd_unpack_number(&one, "level", &level) < 0 ||
-		    level > LEVEL_SPENT)
+		    level > POLICY_QUOTA_USED)
 			return -EBADMSG;
-		v->level = (enum level)level;
+		v->level = (enum policy_quota_level)level;
 		said.n++;
 	}
 	return 0;
@@ -219,7 +228,8 @@ static int unpack_spent(const struct hd_unpack *one, struct spent *ret)
 }
 
 /* Before there is a worker that has them. */
-static int take_spent(const struct spent *names, size_t n)
+static int take_spent(const struct spent *names, size_t n,
+		      struct policy_over *over)
 {
 	struct policy_spent *v = calloc(n + 1, sizeof(*v));
 
@@ -231,6 +241,8 @@ static int take_spent(const struct spent *names, size_t n)
 		policy_quotas_drop(&policy_main.quotas);
 		policy_main.quotas = policy_quotas_new(v, n);
 	}
+	if (policy_main.quotas != NULL)
+		policy_main.quotas->over = policy_over_hold(over);
 	free(v);
 	return policy_main.quotas != NULL ? 0 : -ENOMEM;
 }
@@ -239,6 +251,7 @@ int policy_quota_unpack(const struct hd_unpack *from)
 {
 	struct hd_unpack all = *from, one;
 	struct spent *v = NULL, *larger;
+	struct policy_over *over;
 	size_t n = 0;
 	int r = unpack_said(*from);
 
@@ -248,8 +261,9 @@ int policy_quota_unpack(const struct hd_unpack *from)
 		v = larger != NULL ? larger : v;
 		n += r == 0;
 	}
-	if (r == 0 && n > 0)
-		r = take_spent(v, n);
+	over = policy_quota_keys_unpack(from);
+	if (r == 0 && (n > 0 || over != NULL))
+		r = take_spent(v, n, over);
 	free(v);
 	return r;
 }
@@ -284,5 +298,6 @@ void policy_quota_put(struct hd_call *call, const char *tenant)
 		return;
 	}
 	hd_out_uint(call, "bytes_quota", q->bytes);
-	hd_out_uint(call, "percent", percent_of(used_by(l, tenant), q->bytes));
+	hd_out_uint(call, "percent",
+		    policy_quota_percent(used_by(l, tenant), q->bytes));
 }

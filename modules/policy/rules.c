@@ -260,9 +260,13 @@ int policy_rules_new(const struct policy_conf *conf, struct policy_rules **ret,
 	for (; rules->n < conf->rules.n && e == 0; rules->n++)
 		e = take_rule(&rules->v[rules->n], &conf->rules.v[rules->n],
 			      rules->n, err);
-	for (size_t i = 0; i < rules->n && e == 0; i++)
+	for (size_t i = 0; i < rules->n && e == 0; i++) {
 		e = policy_limits_take(conf, &conf->rules.v[i],
 				       rules->v[i].limits, err);
+		if (e == 0)
+			e = policy_quota_take(conf, &conf->rules.v[i],
+					      &rules->v[i].quota, err);
+	}
 	if (e < 0)
 		policy_rules_drop(&rules);
 	*ret = rules;

@@ -68,6 +68,9 @@ static void look_with(struct policy_worker *pw, const struct hd_about_peer *p,
 		put_out_unknown(pw, p->conn);
 		return;
 	}
+	if (d.by != POLICY_ASK && d.by != POLICY_BY_FAILURE)
+		account_quota(pw->mod, p->peer,
+			      d.rule != NULL ? d.rule->quota.bytes : 0);
 	if (policy_tenant_moved(&d, p->tenant)) {
 		hd_relay_put_out(pw->w, p->conn,
 				 "the rules have moved it to another tenant");

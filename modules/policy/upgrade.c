@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* modules/policy/upgrade.c - what goes to a new process: what is counted of
  * each peer and what it has shown, the lock of the files, and which tenants
- * have used their quotas.
+ * and keys have used their quotas.
  *
  * Rules, files of keys, lists of devices and revocations are read by the new
  * process. What
@@ -18,6 +18,7 @@ static int pack(struct hd_module *mod, struct hd_pack *to, struct hd_error *err)
 {
 	(void)mod;
 	policy_quota_pack(to);
+	policy_quota_keys_pack(to);
 	return account_pack(to, err);
 }
 

@@ -227,5 +227,58 @@ subtest 'a quota' => sub {
         'a quota without accounting is refused';
 };
 
+subtest 'a quota of each key' => sub {
+    plan skip_all => 'the month has turned' if strftime('%Y-%m', gmtime) ne $since;
+    my $each = sub ($bytes, $more = '') {
+        $hd->{conf} = <<~"END";
+            policy:
+              rules:
+                - {name: first, keys: $hd->{dir}/third, tenant: office, quota: {bytes: $bytes$more}}
+                - {keys: $hd->{dir}/more, tenant: office}
+            END
+        $hd->write_conf;
+        my $r = ctl($hd, 'reload');
+        return $r->{ok} || diag $r->{error}{message};
+    };
+    my ($c, $carol) = (undef, scalar HyperDerp::Raw::logins($hd));
+    HyperDerp::Test::spew("$hd->{dir}/third", "$carol->{key} carol\n");
+    my $explained = sub { ctl($hd, qw(policy explain), $carol->{key})->{data} };
+    my $short = substr $carol->{key}, 0, 8;
+    $each->('1TiB');
+    ($c, $b) = map { HyperDerp::Raw->login($hd, $_) } $carol, $bob;
+    is talk(100, $c, $b, $bob->{key}), 100, 'carol sends bob 100 packets';
+    becomes $carol, 'packets_in', 100, '... which are counted';
+    my $used = $explained->()->{quota}{used};
+    is $used, of($carol)->{bytes_in} + of($carol)->{bytes_out}, 'explain says what she has used';
+    ok $each->(int($used * 1.15)), '80 %';
+    ok $hd->log_like(qr/ warn quota: key=$short tenant=office used=\d+ of=\d+ \(it has used 80 %\)/), '... is said';
+    ok $c->ping, '... and nobody leaves';
+    ok $each->('1KiB'), 'it is used';
+    my $why = 'this key has used its quota of this month';
+    is told($c), $why, 'she is told';
+    ok $c->closed, '... and leaves';
+    ok $hd->log_like(qr/ warn quota: key=$short .*\(it is used\)/), '... the log says so';
+    is told(HyperDerp::Raw->start($hd, $carol)), $why, 'she does not come back';
+    is $explained->()->{by}, 'quota', 'explain';
+    ok $b->ping, 'bob, of another rule and the same tenant, stays';
+    ok HyperDerp::Test::wait_for(sub { number('hyper_derp_policy_quotas_total', qr/of="key"/, qr/percent="100"/) == 1 }),
+        'a metric';
+    $hd->stop('KILL');
+    $hd->ports_free;
+    $hd->run->ready or die $hd->log_text;
+    ok HyperDerp::Test::wait_for(sub { $explained->()->{by} eq 'quota' }), 'after a kill -9 it is known';
+    is told(HyperDerp::Raw->start($hd, $carol)), $why, '... and she stays out';
+    ok $each->('1KiB', ', then: slow, rate: 1KiB'), 'she is slow instead';
+    ($c, $b) = map { HyperDerp::Raw->login($hd, $_) } $carol, $bob;
+    $c->write_some(HyperDerp::Raw::packet_frame($bob->{key}, 'x' x 32768)) for 1 .. 6;
+    ok $hd->log_like(qr/recv_paused: key=$short/), '... and held back';
+    $c->close;
+    ok $each->('1TiB'), 'it is raised';
+    ok HyperDerp::Raw->login($hd, $carol)->ping, 'she may go on';
+    $hd->{conf} = "policy: {rules: [{keys: $hd->{dir}/third, action: deny, quota: {bytes: 1}}]}\n";
+    $hd->write_conf;
+    like ctl($hd, 'reload')->{error}{message}, qr/quota: a rule that denies cannot have one/, 'a rule that denies has none';
+};
+
 $hd->finish;
 done_testing;

@@ -154,6 +154,22 @@ subtest 'what keys owe' => sub {
     $hd->finish;
 };
 
+subtest 'the quota of each key' => sub {
+    my ($hd, $alice, $bob) = relay(office => "rate: 1GiB}, quota: {bytes: 1KiB");
+    my $why = 'this key has used its quota of this month';
+    my $told = sub ($c) { HyperDerp::Raw::expect($c, HyperDerp::Raw::HEALTH) // 'nothing' };
+    my ($a, $b) = map { HyperDerp::Raw->login($hd, $_) } $alice, $bob;
+    $a->send($bob->{key}, 'x' x 2000);
+    is $told->($_), $why, 'they have used it, and leave' for $a, $b;
+    $_->closed for $a, $b;
+    upgrade($hd);
+    is $told->(HyperDerp::Raw->start($hd, $alice)), $why, 'the new process knows, too';
+    is ctl($hd, qw(policy explain), $alice->{key})->{data}{by}, 'quota', '... and explains it';
+    is scalar(() = $hd->log_text =~ /warn quota: key=\Q@{[substr $alice->{key}, 0, 8]}\E .*\(it is used\)/g), 1,
+        '... and says it no more';
+    $hd->finish;
+};
+
 subtest 'a login that waits for a service' => sub {
     my $service = IO::Socket::IP->new(LocalHost => '127.0.0.1', LocalPort => 0, Listen => 5) or die $!;
     my $hd = HyperDerp::Test->new(no_tls => 1, workers => 1, load_module => [qw(derp stun policy)]);

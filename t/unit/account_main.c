@@ -116,6 +116,16 @@ void policy_quota_look(void)
 {
 }
 
+void policy_quota_count(struct account *a, uint64_t quota_bytes)
+{
+	(void)a;
+	(void)quota_bytes;
+}
+
+void policy_quota_keys_end(void)
+{
+}
+
 void policy_quota_end(void)
 {
 }

@@ -358,6 +358,31 @@ static void strangers_make_room_first(void **state)
 	policy_answers_end(&answers);
 }
 
+static void a_quota_of_each_key(void **state)
+{
+	struct policy_quota_conf quota = { .bytes = 100 };
+	struct policy_rule_conf rule = { .from = { .v = office, .n = 1 },
+					 .quota = { &quota, 1 } };
+	struct policy_over_key used = { key, policy_over_tenant(""), 99 };
+	struct policy_quotas *q = policy_quotas_new(NULL, 0);
+	struct policy_worker pw;
+
+	conf.accounting = true;
+	for (*state = NULL; quota.then <= POLICY_QUOTA_SLOW; quota.then++) {
+		pw = worker_of(&rule, 1);
+		pw.quotas = q;
+		for (used.used = 99; used.used <= 100; used.used++) {
+			policy_over_drop(&q->over);
+			q->over = policy_over_new(&used, 1);
+			assert_int_equal(decide(&pw, POLICY_LOGIN).deny,
+					 used.used - quota.then == 100);
+		}
+		assert_int_equal(decide(&pw, POLICY_HERE).slow, quota.then);
+		worker_end(&pw);
+	}
+	policy_quotas_drop(&q);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -367,6 +392,7 @@ int main(void)
 		cmocka_unit_test(an_answer_stands_for_a_time),
 		cmocka_unit_test(what_was_taken_is_renewed),
 		cmocka_unit_test(strangers_make_room_first),
+		cmocka_unit_test(a_quota_of_each_key),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
