@@ -28,6 +28,8 @@
 #include "core/fetch/fetch.h"
 #include "core/loop/task.h"
 #include "core/loop/worker.h"
+#include "core/tls/aead.h"
+#include "core/tls/kdf.h"
 #include "core/module/module.h"
 #include "core/module/module_file.h"
 #include "core/module/module_live.h"
@@ -74,6 +76,7 @@ static int prepare(struct hd_daemon *d, struct hd_error *err)
 		r = hd_services_check(conf, err);
 	if (r == 0)
 		r = hd_daemon_own_certificate(conf, err);
+	hd_kdf_start(conf->crypto != HD_CRYPTO_OPENSSL);
 	if (r == 0)
 		r = hd_daemon_store(conf, &d->tls, err);
 	if (r == 0)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* core/tls/aead.c - which provider encrypts. */
 #include "core/tls/aead.h"
+#include "core/tls/kdf.h"
 #include <errno.h>
 #include <hyper-derp/log.h>
 
@@ -67,5 +68,6 @@ const char *hd_aead_about(void)
 
 void hd_aead_log(void)
 {
-	hd_log_notice("TLS records: crypto=\"%s\"", hd_aead_about());
+	hd_log_notice("TLS records: crypto=\"%s\" key_schedule=%s",
+		      hd_aead_about(), hd_kdf_about());
 }

@@ -6,7 +6,6 @@
  * Context: the stream's worker. */
 #include <errno.h>
 #include <openssl/ssl.h>
-#include <sodium.h>
 #include <string.h>
 #include "core/base/slab.h"
 #include "core/tls/tls_conn.h"
@@ -18,14 +17,12 @@ void hd_tls_forget(struct hd_tls *t)
 	hd_slab_free(&slab, (void **)&t->exporter);
 }
 
-void hd_exporter_note(struct hd_tls *t, const char *hex)
+void hd_exporter_note(struct hd_tls *t, const uint8_t *secret, size_t n)
 {
 	if (t->exporter == NULL)
 		t->exporter = hd_slab_alloc(&slab);
-	if (t->exporter != NULL &&
-	    sodium_hex2bin(t->exporter, HD_TLS_SECRET_MAX_BYTES, hex,
-			   strlen(hex), NULL, NULL, NULL) != 0)
-		hd_tls_forget(t);
+	if (t->exporter != NULL)
+		memcpy(t->exporter, secret, n);
 }
 
 static int export_openssl(struct hd_tls *t, const char *label,

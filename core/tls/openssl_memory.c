@@ -27,11 +27,13 @@ static void *wiping_malloc(size_t n, const char *file, int line)
 
 static void wiping_free(void *p, const char *file, int line)
 {
-	size_t n = malloc_usable_size(p);
-
 	(void)file;
 	(void)line;
-	if (n > 0 && n <= WIPE_MAX_BYTES)
+	if (p == NULL) /* two of five are */
+		return;
+	size_t n = malloc_usable_size(p);
+
+	if (n <= WIPE_MAX_BYTES)
 		explicit_bzero(p, n);
 	free(p);
 }

@@ -6,11 +6,11 @@
  *
  * Context: the stream's worker. */
 #include <errno.h>
-#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 #include "core/base/chunk.h"
 #include "core/base/slab.h"
+#include "core/tls/kdf.h"
 #include "core/tls/ktls.h"
 #include "core/tls/tls_conn.h"
 #include "core/tls/tls_snap.h"
@@ -108,30 +108,6 @@ const char *hd_tls_server_name(const struct hd_tls *t)
 
 /* ---- from handshake to records ---- */
 
-/* A line is LABEL, client random, secret in hexadecimal. Source: NSS key log
- * format, as SSL_CTX_set_keylog_callback(3) has it. */
-void hd_tls_on_keylog(const SSL *ssl, const char *line)
-{
-	struct hd_tls *t = SSL_get_app_data(ssl);
-	const char *hex = strrchr(line, ' ');
-	struct hd_tls_keys *k = NULL;
-	size_t n;
-
-	if (t == NULL || t->records == NULL || hex == NULL)
-		return;
-	bool is_client = t->records->is_client;
-
-	if (strncmp(line, "EXPORTER_SECRET ", 16) == 0)
-		hd_exporter_note(t, hex + 1);
-	if (strncmp(line, "CLIENT_TRAFFIC_SECRET_0 ", 24) == 0)
-		k = is_client ? &t->records->tx : &t->records->rx;
-	else if (strncmp(line, "SERVER_TRAFFIC_SECRET_0 ", 24) == 0)
-		k = is_client ? &t->records->rx : &t->records->tx;
-	if (k != NULL && sodium_hex2bin(k->secret, sizeof(k->secret), hex + 1,
-					strlen(hex + 1), NULL, &n, NULL) == 0)
-		t->secrets++;
-}
-
 /* RFC 6066, 4: the client was promised records of at most 512 to 4096. */
 static bool wants_small_records(SSL *ssl)
 {
@@ -144,7 +120,7 @@ static bool can_be_ours(struct hd_tls *t)
 	struct hd_records *r = t->records;
 	const SSL_CIPHER *cipher = SSL_get_current_cipher(t->openssl.ssl);
 
-	if (r == NULL || t->secrets != 2 || cipher == NULL ||
+	if (r == NULL || !hd_tls_has_secrets(t) || cipher == NULL ||
 	    SSL_version(t->openssl.ssl) != TLS1_3_VERSION ||
 	    wants_small_records(t->openssl.ssl))
 		return false;
@@ -177,7 +153,12 @@ static void handshake_done(struct hd_tls *t, const struct hd_tls_env *env)
 
 int hd_tls_handshake(struct hd_tls *t, const struct hd_tls_env *env)
 {
-	int r = hd_ssl_handshake(&t->openssl, env, &t->got_http);
+	const struct hd_kdf_watch watch = { hd_tls_note_secret, t };
+	int r;
+
+	hd_kdf_watch(t->records != NULL ? &watch : NULL);
+	r = hd_ssl_handshake(&t->openssl, env, &t->got_http);
+	hd_kdf_watch(NULL);
 
 	if (r == 1)
 		handshake_done(t, env);

@@ -2,6 +2,7 @@
 /* core/tls/tls_store.c - certificates and contexts. A store never changes once
  * it is made, so workers share it without a lock; a reload makes a new one and
  * connections under way keep theirs by reference. */
+#include "core/tls/kdf.h"
 #include "core/tls/tls.h"
 #include "core/tls/tls_about.h"
 #include "core/tls/tls_conn.h"
@@ -99,7 +100,8 @@ static int on_client_hello(SSL *ssl, int *alert, void *arg)
 
 static SSL_CTX *new_ctx(struct hd_tls_store *store)
 {
-	SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
+	SSL_CTX *ctx = SSL_CTX_new_ex(NULL, hd_kdf_properties(),
+				      TLS_server_method());
 
 	if (ctx == NULL)
 		return NULL;
@@ -262,6 +264,18 @@ static int add_files(struct hd_tls_store *store, const struct hd_cert_files *v,
 	return r;
 }
 
+/* Five secrets as text cost more than their derivation: without a listener
+ * OpenSSL does not write them. */
+static void leave_key_log(struct hd_tls_store *store)
+{
+	if (store->n == 0 || !hd_kdf_proven(store->sites[0].ctx))
+		return;
+	for (size_t i = 0; i < store->n; i++)
+		SSL_CTX_set_keylog_callback(store->sites[i].ctx, NULL);
+	for (size_t i = 0; i < store->n_specials; i++)
+		SSL_CTX_set_keylog_callback(store->specials[i].ctx, NULL);
+}
+
 /* @given  room for that many of modules */
 static struct hd_tls_store *store_new(size_t n, size_t given, bool chained)
 {
@@ -297,6 +311,7 @@ int hd_tls_store_new(const struct hd_cert_files *v, size_t n,
 		r = add_all_given(store, err);
 	if (r < 0)
 		return r;
+	leave_key_log(store);
 	hd_tls_chain_seen();
 	*ret = hd_steal(&store);
 	return 0;
@@ -312,9 +327,11 @@ int hd_tls_store_own(const char *cert, const char *key,
 			      : hd_error_set(err, -ENOMEM,
 					     "TLS: out of memory");
 
-	if (r == 0)
-		*ret = hd_steal(&store);
-	return r;
+	if (r < 0)
+		return r;
+	leave_key_log(store);
+	*ret = hd_steal(&store);
+	return 0;
 }
 
 struct hd_tls_store *hd_tls_store_get(struct hd_tls_store *store)

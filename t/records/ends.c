@@ -6,10 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "core/tls/kdf.h"
 
 #define READ_BYTES 65536
 
-static struct hd_tls_store *store;
+static struct hd_tls_store *stores[2]; /* key schedule: ours, OpenSSL's */
 static SSL_CTX *client_ctx;
 uint64_t ends_round;
 char ends_note[200];
@@ -65,7 +66,12 @@ void ends_set_up(void)
 
 	MUST(mkdtemp(dir) != NULL);
 	MUST(hd_tls_self_signed(dir, names, 1, cert, key, &err) == 0);
-	MUST(hd_tls_store_new(&file, 1, &store, &err) == 0);
+	for (int i = 0; i < 2; i++) {
+		MUST(hd_kdf_start(i == 0) == (i == 0));
+		MUST(hd_tls_store_new(&file, 1, &stores[i], &err) == 0);
+	}
+	hd_kdf_start(true);
+	MUST(strcmp(hd_kdf_about(), "own") == 0); /* else nothing is compared */
 	unlink(cert);
 	unlink(key);
 	rmdir(dir);
@@ -76,7 +82,8 @@ void ends_set_up(void)
 
 void ends_tear_down(void)
 {
-	hd_tls_store_put(&store);
+	hd_tls_store_put(&stores[0]);
+	hd_tls_store_put(&stores[1]);
 	SSL_CTX_free(client_ctx);
 }
 
@@ -90,7 +97,7 @@ struct ends *ends_new(const char *suites, bool own)
 	struct ends *e = calloc(1, sizeof(*e));
 
 	MUST(e != NULL);
-	e->server = hd_tls_new(store, own);
+	e->server = hd_tls_new(stores[ends_round % 2], own);
 	e->client = SSL_new(client_ctx);
 	MUST(e->server != NULL && e->client != NULL);
 	SSL_set_app_data(e->client, e);

@@ -49,6 +49,8 @@ for my $want ('auto', 'openssl', $auto eq 'ipsec-mb' ? 'ipsec-mb' : ()) {
         my $hd  = HyperDerp::Test->start(conf => "tls: {crypto: $want}\n");
         my $got = $want eq 'auto' ? $auto : $want;
         like $hd->log_text, qr/notice TLS records: crypto="\Q$got\E/, "the log: $got";
+        my $by = $want eq 'openssl' ? 'openssl' : 'own';
+        like $hd->log_text, qr/notice TLS records: .* key_schedule=$by$/m, "... secrets: $by";
         like decode_json($hd->ctl(qw(--json status)))->{crypto}, qr/^\Q$got\E/, 'hdctl status';
         serves($hd);
         $hd->finish;
