@@ -93,14 +93,13 @@ static void *slab_malloc(size_t n, const char *file, int line)
 
 static void slab_free(void *p, const char *file, int line)
 {
-	struct head *head = (struct head *)p - 1;
-	struct hd_slab *slab;
-
 	(void)file;
 	(void)line;
 	if (p == NULL)
 		return;
-	slab = slab_for(head->bytes);
+	struct head *head = (struct head *)p - 1;
+	struct hd_slab *slab = slab_for(head->bytes);
+
 	if (slab != NULL)
 		hd_slab_free(slab, (void **)&head);
 	else
