@@ -27,6 +27,16 @@ my @cases = (
     ['hdctl doctor --',                     '--host', '--json', '--time-from'],
 );
 
+# hdcat's are files, which ask nobody.
+my $hdcat = "$HyperDerp::Test::srcdir/tools/hdcat/completion";
+my @hdcat = (
+    ['hdcat re',           'receive'],
+    ['hdcat s',            'send', 'socks'],
+    ['hdcat receive --f',  '--force'],
+    ['hdcat listen --allow', '--allow', '--allow-listen'],
+    ['hdcat ping --c',     '--count', '--credential'],
+);
+
 sub has ($shell) { return !system "command -v $shell >/dev/null 2>&1" }
 
 sub ask ($shell, @command) {
@@ -54,6 +64,16 @@ subtest 'bash' => sub {
             END
         is_deeply [sort @got], \@want, $line;
     }
+    for my $case (@hdcat) {
+        my ($line, @want) = @$case;
+        my @words = split / /, $line, -1;
+        my @got = split /\n/, ask('bash', '--norc', '-c', <<~"END");
+            . $hdcat/bash.in
+            COMP_WORDS=(@words); COMP_CWORD=$#words; _hdcat
+            printf '%s\\n' "\${COMPREPLY[\@]}"
+            END
+        is_deeply [sort @got], \@want, $line;
+    }
     like ask('bash', '--norc', '-c', 'eval "$(hdctl completion bash)"; complete -p hdctl'),
         qr/-F _hdctl hdctl/, 'it is asked';
 };
@@ -66,6 +86,11 @@ subtest 'fish' => sub {
             ask('fish', '--no-config', '-c', "hdctl completion fish | source; complete -C '$line'");
         is_deeply [sort @got], \@want, $line;
     }
+    for my $case (@hdcat) {
+        my ($line, @want) = @$case;
+        my @got = map { s/\t.*//r } split /\n/, ask('fish', '--no-config', '-c', "source $hdcat/fish.in; complete -C '$line'");
+        is_deeply [sort @got], \@want, $line;
+    }
 };
 
 # Zsh completes in its line editor only: on a terminal of its own. The first
@@ -73,12 +98,12 @@ subtest 'fish' => sub {
 subtest 'zsh' => sub {
     plan skip_all => 'zsh is missing' unless has('zsh');
     plan skip_all => 'zsh has no zpty' if system "zsh -fc 'zmodload zsh/zpty' 2>/dev/null";
-    for my $case (@cases) {
+    for my $case (@cases, @hdcat) {
         my ($line, @want) = @$case;
         my $got = ask('zsh', '-fc', <<~"END");
             zmodload zsh/zpty
             zpty z zsh -fi
-            zpty -w z 'PS1=; autoload -Uz compinit; compinit -u -D; eval "\$(hdctl completion zsh)"'
+            zpty -w z 'PS1=; autoload -Uz compinit; compinit -u -D; eval "\$(hdctl completion zsh)"; . $hdcat/zsh.in'
             zpty -w z 'zle-line-init() { print -n edi; print -n tor }; zle -N zle-line-init'
             zpty -r z seen '*editor*'
             zpty -w -n z \$'$line\\t\\t\\C-e # end\\n'

@@ -247,6 +247,11 @@ subtest 'a receiver that stays' => sub {
         is $s->status, 0, "transfer $i" or diag $s->err;
     }
     is $r->stop, 0, 'it ends by SIGTERM';
+    if (HyperDerp::Test::slurp("$HyperDerp::Test::build/config.log") =~ /^HAVE_QRENCODE_TRUE=''/m) {
+        $r = receiver($to, '--qr');
+        ok $r->says(qr/(\xe2\x96\x88)/), '--qr draws the ticket';
+        $r->stop;
+    }
     is_deeply [sort keys %{ listing($to) }], [1, 2, 3], 'all are there';
     my ($status, undef, $err) = $hdcat->run('send', "$from/none", $r->{ticket});
     is $status, 2, 'no such file';

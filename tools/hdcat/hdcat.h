@@ -39,7 +39,7 @@ struct hdcat {
 	const char *identity_file, *ticket_file, *relay, *ca_file;
 	const char *invitation, *credential;
 	struct libhd_key relay_key;
-	bool has_relay_key, quiet;
+	bool has_relay_key, quiet, qr;
 	unsigned timeout_s, count, max_conns;
 	struct allow allow, allow_listen;
 	bool keeps_ticket;

@@ -2,6 +2,7 @@
 /* tools/hdcat/listen.c - print a ticket, wait for those who have it. For
  * standard input and output one comes in; pings are answered before. */
 #include "tools/hdcat/files.h"
+#include "tools/hdctl/qr.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -140,6 +141,8 @@ static void on_state(struct libhd *h, enum libhd_state state, void *user)
 		return;
 	if (c->ticket_file == NULL)
 		fprintf(stderr, "%s\n", text);
+	if (c->qr)
+		(void)qr_print(stderr, text, NULL); /* it fits, see main.c */
 }
 
 static void connections(struct hdcat *c)

@@ -2,6 +2,7 @@
 /* hdcat - standard input and output, and connections, to another machine, by
  * a ticket. */
 #include "tools/hdcat/hdcat.h"
+#include "tools/hdctl/qr.h"
 #include "tools/lib/output.h"
 
 #include <getopt.h>
@@ -44,6 +45,8 @@ static const char usage[] =
 	"      --ticket-file FILE listen: write the ticket there, not on the "
 	"screen\n"
 	"      --keep-ticket      listen: the ticket that is there stays good\n"
+	"      --qr               listen, receive: the ticket as a QR code, "
+	"too\n"
 	"      --relay-key KEY    listen: the relay's identity, hd1...\n"
 	"      --ca FILE          listen: whom to trust about its certificate\n"
 	"      --invitation TEXT  for the relay, hdinvite1...\n"
@@ -58,7 +61,8 @@ static const char usage[] =
 	"reached or\n"
 	"refuses, 4 the listener is not there or refuses.\n";
 
-enum { ALLOW = 256, ALLOW_LISTEN, MAX_CONNECTIONS, KEEP_TICKET, FORCE, STAY };
+enum { ALLOW = 256, ALLOW_LISTEN, MAX_CONNECTIONS, KEEP_TICKET, FORCE, STAY,
+       QR };
 
 static const struct option longs[] = {
 	{ "identity", required_argument, NULL, 'i' },
@@ -69,6 +73,7 @@ static const struct option longs[] = {
 	{ "into", required_argument, NULL, 'd' },
 	{ "force", no_argument, NULL, FORCE },
 	{ "stay", no_argument, NULL, STAY },
+	{ "qr", no_argument, NULL, QR },
 	{ "ticket-file", required_argument, NULL, 'f' },
 	{ "relay-key", required_argument, NULL, 'r' },
 	{ "ca", required_argument, NULL, 'a' },
@@ -154,6 +159,10 @@ static int switch_option(struct hdcat *c, int o)
 	c->inbox.force |= o == FORCE;
 	c->keeps_on |= o == STAY;
 	c->quiet |= o == 'q';
+	c->qr |= o == QR;
+	if (o == QR && !qr_there())
+		return wrong("this hdcat was built without libqrencode "
+			     "(configure --with-qrencode)", "");
 	return STATUS_RUNNING;
 }
 
@@ -171,6 +180,7 @@ static int option(struct hdcat *c, int o)
 	case KEEP_TICKET:
 	case FORCE:
 	case STAY:
+	case QR:
 	case 'q':
 		return switch_option(c, o);
 	case 'h':
