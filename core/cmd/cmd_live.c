@@ -57,6 +57,7 @@ static void on_main(struct hd_main_post *post)
 {
 	struct job *j = hd_container_of(post, struct job, post);
 
+	hd_change_expect(false);
 	if (j->change.result < 0)
 		on_done(&j->change);
 	else
@@ -111,7 +112,11 @@ static void job_begin(struct job *j)
 	hd_call_hold(j->call);
 	if (j->n == 0) {
 		hd_change_begin(&j->change);
-	} else if (hd_task_offer(NULL, in_helper, j, dropped) < 0) {
+		return;
+	}
+	hd_change_expect(true);
+	if (hd_task_offer(NULL, in_helper, j, dropped) < 0) {
+		hd_change_expect(false);
 		j->change.result = hd_error_set(&j->change.err, -EBUSY,
 						"too much work waits already");
 		on_done(&j->change);

@@ -21,6 +21,7 @@ enum { LOOK_MS = 2 };
 static struct hd_change *first, *last;
 static int timer_fd = -1;
 static bool running; /* go_on() is under way */
+static unsigned expected; /* children try their files */
 
 static void look_again(void)
 {
@@ -102,9 +103,15 @@ void hd_change_begin(struct hd_change *c)
 	go_on();
 }
 
+void hd_change_expect(bool comes)
+{
+	hd_assert(comes || expected > 0);
+	expected += comes ? 1 : -1u;
+}
+
 bool hd_changes_wait(void)
 {
-	return first != NULL;
+	return expected > 0 || first != NULL;
 }
 
 void hd_changes_end(void)

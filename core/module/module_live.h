@@ -40,10 +40,13 @@ struct hd_change {
 	struct hd_reload *reload;
 	unsigned at; /* of all modules */
 };
-/* hd_change_begin - when those before it are done, step until the result is
- * not -EINPROGRESS. hd_changes_end - none is left; after hd_live_end(). */
+/* hd_change_expect - one will come, when a child has tried its file: true; it
+ * has: false. hd_change_begin - when those before it are done, step until the
+ * result is not -EINPROGRESS. hd_changes_end - none is left; after
+ * hd_live_end(). */
+void hd_change_expect(bool comes);
 void hd_change_begin(struct hd_change *c);
-bool hd_changes_wait(void); /* one is under way */
+bool hd_changes_wait(void); /* one is under way, or expected */
 void hd_changes_end(void);
 
 /* Before load and reload a child should try the file: core/cmd/cmd_live.c.

@@ -1,0 +1,207 @@
+#!/usr/bin/env perl
+# SPDX-License-Identifier: MIT
+# t/system/upgrade-long.t - a hundred upgrades in a row under load, the new process
+# killed 200 times, and thousands of clients that hardly say anything; nothing is lost.
+# `./bootstrap check --long` runs it.
+# HD_UPGRADES, HD_UPGRADE_KILLS, HD_UPGRADE_PAIRS, HD_UPGRADE_RATE, HD_UPGRADE_IDLE:
+# other numbers. Times are told, not tested: the machine may be busy.
+use v5.36;
+use FindBin;
+use lib "$FindBin::Bin/../lib";
+use HyperDerp::Live qw(ctl);
+use HyperDerp::Test;
+use HyperDerp::Upgrade qw(can_upgrade try_upgrade);
+use JSON::PP qw(decode_json);
+use POSIX ();
+use Test::More;
+use Time::HiRes qw(sleep time);
+
+plan skip_all => 'takes minutes: set HD_LONG=1, or ./bootstrap check --long' unless $ENV{HD_LONG};
+plan skip_all => 'no subreaper here' unless can_upgrade();
+my $slow = HyperDerp::Test::sanitized();    # ten times less of everything
+my $upgrades = $ENV{HD_UPGRADES} // ($slow ? 10 : 100);
+my $kills = $ENV{HD_UPGRADE_KILLS} // ($slow ? 20 : 200);
+my $pairs = $ENV{HD_UPGRADE_PAIRS} // ($slow ? 50 : 500);
+my $rate = $ENV{HD_UPGRADE_RATE} // ($slow ? 500 : 5000);
+my $idle = $ENV{HD_UPGRADE_IDLE} // ($slow ? 1000 : 19_000);
+
+sub relay () {
+    return HyperDerp::Test->start(workers => 2, load_module => [qw(derp)],
+        conf => "login_timeout: 120s\nwrite_timeout: 120s\n");
+}
+
+# hdbench, until stop(): its report is its output.
+sub load_begin ($hd, $seconds, @args) {
+    my $pid = open my $out, '-|', "$HyperDerp::Test::build/hdbench", '--json', '--duration', $seconds, @args,
+        "127.0.0.1:$hd->{tls}" or die "hdbench: $!";
+    HyperDerp::Children::keep($pid);
+    return { pid => $pid, out => $out };
+}
+
+sub load_runs ($load) {
+    my $bits = '';
+    vec($bits, fileno $load->{out}, 1) = 1;
+    return !scalar select $bits, undef, undef, 0;
+}
+
+sub load_ends ($load, $what) {
+    local $/;
+    my $text = readline $load->{out};
+    HyperDerp::Children::ended($load->{pid});
+    close $load->{out};
+    my $r = eval { decode_json($text) } // { lost => $text };
+    is join(' ', map { "$_=" . ($r->{$_} // '?') } qw(lost reordered foreign closed)),
+        'lost=0 reordered=0 foreign=0 closed=0', "$what: nothing is lost, doubled or out of order";
+    return $r;
+}
+
+sub come ($hd, $n) {
+    return HyperDerp::Test::wait_for(sub {
+        my ($row) = grep { $_->{name} eq 'hyper_derp_peers_active' } @{ ctl($hd, 'metrics')->{data} };
+        return $row->{value} >= $n;
+    }, 600);
+}
+
+sub rss ($pid) { return HyperDerp::Test::slurp("/proc/$pid/status") =~ /^VmRSS:\s+(\d+) kB/m ? $1 : 0 }
+sub descriptors ($pid) { return scalar(() = glob "/proc/$pid/fd/*") }
+
+# Another process is the relay; what it says.
+sub changes ($hd) {
+    my $said = try_upgrade($hd);
+    return $said unless ref $said;
+    $hd->wait_exit;
+    $hd->adopt($said->{pid});
+    return $said;
+}
+
+sub spread (@v) {
+    @v = sort { $a <=> $b } @v;
+    return sprintf '%.1f median, %.1f at most', $v[@v / 2], $v[-1];
+}
+
+subtest 'upgrades in a row, under load' => sub {
+    my $hd = relay();
+    my $peers = 2 * $pairs;
+    my $load = load_begin($hd, 30, '--pairs', $pairs, '--rate', $rate);
+    ok come($hd, $peers), "$peers clients";
+    my (@silent, @rss, @fds, @failed);
+    for my $i (1 .. $upgrades) {
+        if (!load_runs($load)) {
+            load_ends($load, "until upgrade $i");
+            $load = load_begin($hd, 30, '--pairs', $pairs, '--rate', $rate);
+            come($hd, $peers);
+        }
+        my $said = changes($hd);
+        push(@failed, $said), next unless ref $said;
+        push @silent, $said->{silent_us} / 1000;
+        push @rss, rss($hd->{pid});
+        push @fds, descriptors($hd->{pid});
+    }
+    is "@failed", '', 'all of them work';
+    load_ends($load, 'to the end');
+    diag "$upgrades upgrades, $peers TLS clients, $rate packets/s: workers stood for ", spread(@silent), ' ms';
+    my ($first, $last) = @rss[0, -1];
+    diag "resident: $first kB after the first, $last kB after the last, @{[spread(@rss)]}";
+    cmp_ok abs($last - $first), '<=', 0.05 * $first + 1024, 'memory of the last as of the first, within 5 %';
+    HyperDerp::Test::wait_for(sub { descriptors($hd->{pid}) <= $fds[0] });
+    cmp_ok descriptors($hd->{pid}), '<=', $fds[0], 'no descriptor is left over';
+    $hd->finish;
+};
+
+# At a moment of its short life, by chance.
+sub kill_new ($hd, $within_s) {
+    my $pid = fork // die "fork: $!";
+    if ($pid == 0) {
+        srand $$;
+        my $old = $hd->{pid};
+        my $new;
+        for (1 .. 2000) {
+            ($new) = HyperDerp::Test::slurp("/proc/$old/task/$old/children") =~ /(\d+)/ and last;
+            sleep 0.001;
+        }
+        sleep rand $within_s;
+        kill 'KILL', $new if $new;
+        POSIX::_exit(0);
+    }
+    return $pid;
+}
+
+subtest 'the new process is killed' => sub {
+    my $hd = relay();
+    my $load = load_begin($hd, 20, '--pairs', 20, '--rate', 500);
+    ok come($hd, 40), '40 clients';
+    my $t = time;
+    changes($hd);
+    my $takes_s = time - $t;
+    my ($moved, %said) = (0);
+    for my $i (1 .. $kills) {
+        if (!load_runs($load)) {
+            load_ends($load, "until kill $i");
+            $load = load_begin($hd, 20, '--pairs', 20, '--rate', 500);
+            come($hd, 40);
+        }
+        my $killer = kill_new($hd, $takes_s);
+        my $said = try_upgrade($hd);
+        waitpid $killer, 0;
+        $said{ ref $said ? 'it took over before' : $said =~ /(was killed|has gone|ended with)/ ? $1 : $said }++;
+        next unless ref $said;
+        # killed after GO: as if the relay had crashed
+        $hd->wait_exit;
+        $hd->adopt($said->{pid});
+        my $is = HyperDerp::Test::wait_for(sub {
+            return defined $hd->exited ? 'dead' : eval { ctl($hd, 'whoami')->{ok} } && 'alive';
+        });
+        if ($is eq 'dead') {
+            $moved++;
+            HyperDerp::Children::ended($load->{pid});
+            close $load->{out};
+            $hd->ports_free;
+            $hd->run->ready or die $hd->log_text;
+            $load = load_begin($hd, 20, '--pairs', 20, '--rate', 500);
+            come($hd, 40);
+        }
+    }
+    diag "$kills kills: ", join(', ', map { "$_ $said{$_}" } sort keys %said), "; behind GO $moved";
+    load_ends($load, 'to the end');
+    $hd->finish;
+};
+
+# The most that both have together, while one gives to the other.
+sub watch_memory ($old) {
+    pipe my $r, my $w or die "pipe: $!";
+    my $pid = fork // die "fork: $!";
+    return ($r, $pid) if $pid;
+    my $most = 0;
+    while (kill 0, $old) {
+        my ($new) = HyperDerp::Test::slurp("/proc/$old/task/$old/children") =~ /(\d+)/;
+        my $both = rss($old) + ($new ? rss($new) : 0);
+        $most = $both if $both > $most;
+        sleep 0.002;
+        last if HyperDerp::Test::slurp("/proc/$old/status") =~ /^State:\s+Z/m;
+    }
+    syswrite $w, $most;
+    POSIX::_exit(0);
+}
+
+subtest 'clients that hardly say anything' => sub {
+    my $hd = relay();
+    my $load = load_begin($hd, 60, '--pairs', int($idle / 2), '--rate', 500, '--parallel', 64);
+    ok come($hd, $idle), "$idle clients" or return;
+    for my $round (1 .. 3) {
+        my $before = rss($hd->{pid});
+        my ($r, $watcher) = watch_memory($hd->{pid});
+        my $t = time;
+        my $said = changes($hd);
+        ok ref $said, 'they move' or diag $said;
+        my $all = time - $t;
+        waitpid $watcher, 0;
+        sysread $r, my $most, 100;
+        diag sprintf '%d clients move: %.2f s in all, workers stood for %.1f ms; memory %d kB before, %d kB at most',
+            $said->{moved}, $all, $said->{silent_us} / 1000, $before, $most;
+        cmp_ok $most, '<=', 2 * $before + 20 * 1024, 'at most twice the memory and 20 MB' unless $slow;
+    }
+    load_ends($load, 'all the time');
+    $hd->finish;
+};
+
+done_testing;

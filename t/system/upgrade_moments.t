@@ -1,0 +1,101 @@
+#!/usr/bin/env perl
+# SPDX-License-Identifier: MIT
+# t/system/upgrade_moments.t - hdctl upgrade at moments that do not suit: a login under
+# way, a drain, a module that is being loaded.
+use v5.36;
+use FindBin;
+use lib "$FindBin::Bin/../lib";
+use HyperDerp::Live qw(ctl ctl_begin ctl_end);
+use HyperDerp::Raw;
+use HyperDerp::Test;
+use HyperDerp::Upgrade qw(can_upgrade try_upgrade upgrade);
+use Test::More;
+
+plan skip_all => 'no subreaper here' unless can_upgrade();
+
+sub reach ($from, $to, $what) {
+    $from->send($to->key, $what);
+    return is $to->packet, $what, $what;
+}
+
+# Half of what a client says first. The rest comes when the upgrade has begun: there
+# is a second for it, if the machine does not stall.
+subtest 'a login under way' => sub {
+    my $hd = HyperDerp::Test->start(workers => 2, no_tls => 1, load_module => [qw(derp)]);
+    my $alice = HyperDerp::Raw->login($hd);
+    my $done;
+    for my $try (1 .. 5) {
+        my ($login) = HyperDerp::Raw::logins($hd);
+        my $bob = HyperDerp::Raw->open($hd);
+        $bob->{key} = $login->{key};
+        $bob->write($login->{head} . substr $login->{info}, 0, 20);
+        ok defined $bob->expect(HyperDerp::Raw::SERVER_KEY), "try $try: his login has begun";
+        my $before = length $hd->log_text;
+        my $asked = ctl_begin($hd, 'upgrade');
+        HyperDerp::Test::wait_for(sub { substr($hd->log_text, $before) =~ /upgrade begins/ });
+        $bob->write(substr $login->{info}, 20);
+        my $said = ctl_end($asked);
+        ok $said->{ok}, 'the upgrade' or diag explain $said;
+        is $hd->wait_exit, 0, 'the old process ends';
+        $hd->adopt($said->{data}{pid});
+        last if $done = $said->{data}{moved} == 2;
+        is $said->{data}{closed_others}, 1, 'too late: he is closed, and counted';
+    }
+    ok $done, 'he has logged in, and moves';
+    $hd->finish;
+};
+
+subtest 'a login that does not come on' => sub {
+    my $hd = HyperDerp::Test->start(workers => 1, no_tls => 1, load_module => [qw(derp)]);
+    my ($login, $half) = HyperDerp::Raw::logins($hd, 2);
+    my $alice = HyperDerp::Raw->login($hd, $login);
+    my $bob = HyperDerp::Raw->open($hd);
+    $bob->write($half->{head} . substr $half->{info}, 0, 20);
+    ok defined $bob->expect(HyperDerp::Raw::SERVER_KEY), 'his login has begun';
+    my $dry = try_upgrade($hd, '--dry-run');
+    is join(',', map { "$_->{reason}: $_->{connections}" } @{ $dry->{why} }), 'not logged in: 1', '--dry-run names him';
+    my $said = upgrade($hd);
+    is "$said->{moved} $said->{closed_clients} $said->{closed_others}", '1 0 1', 'he is counted';
+    ok $bob->closed, '... and closed';
+    ok $alice->ping, 'who was there is there';
+    $hd->finish;
+};
+
+subtest 'a relay that drains' => sub {
+    my $hd = HyperDerp::Test->start(workers => 2, load_module => [qw(derp)]);
+    my ($alice, $bob) = map { $hd->client } 1 .. 2;
+    my $drain = $hd->ctl(qw(drain --for 1h));
+    like try_upgrade($hd), qr/the relay is drain/, 'it is refused';
+    like try_upgrade($hd, '--dry-run'), qr/the relay is drain/, '... a dry run, too';
+    reach($alice, $bob, 'nothing has changed');
+    $hd->ctl('undrain');
+    is upgrade($hd)->{moved}, 2, 'and then it works' or diag $drain;
+    reach($alice, $bob, 'after it');
+    $hd->finish;
+};
+
+subtest 'a module that is being loaded' => sub {
+    plan skip_all => "the test modules are not built: $HyperDerp::Live::modules"
+        unless -e "$HyperDerp::Live::modules/live.so";
+    my $live = HyperDerp::Live->new;
+    my $hd = HyperDerp::Test->start(workers => 1, load_module => [qw(derp)]);
+    my ($alice, $bob) = map { $hd->client } 1 .. 2;
+    my $refused;
+    for (1 .. 5) {    # it is given up after five seconds: a machine may stall as long
+        my $load = ctl_begin($hd, qw(module load), $live->make('live', mode => 'hang'));
+        ctl($hd, 'whoami');    # it has begun
+        my $said = ctl($hd, 'upgrade');
+        ctl_end($load);
+        $refused = !$said->{ok} && $said->{error}{message};
+        last if $refused;
+        $hd->wait_exit;
+        $hd->adopt($said->{data}{pid});
+    }
+    like $refused, qr/a module is being loaded, unloaded or reloaded/, 'busy';
+    reach($alice, $bob, 'nothing has changed');
+    is upgrade($hd)->{moved}, 2, 'and then it works';
+    reach($alice, $bob, 'after it');
+    $hd->finish;
+};
+
+done_testing;
