@@ -13,7 +13,7 @@
 #include <utlist.h>
 #include "modules/policy/answers.h"
 
-enum { ANSWERS_MAX = 65536 }; /* of a service, in a worker; 250 bytes each */
+enum { ANSWERS_MAX = 65536 }; /* of a service, in a worker; 350 bytes each */
 
 /* ---- life ---- */
 
@@ -163,8 +163,8 @@ struct policy_answer policy_answers_find(const struct policy_worker *pw,
 	struct answer *a = s != NULL ? policy_answer_find(s, key) : NULL;
 
 	if (a == NULL)
-		return (struct policy_answer){ POLICY_SAID_NOTHING, "" };
+		return (struct policy_answer){ POLICY_SAID_NOTHING, NULL };
 	policy_answer_used(s, a);
 	return (struct policy_answer){ said(a, when, hd_now_ms(pw->w)),
-				       a->name };
+				       &a->extra };
 }

@@ -16,7 +16,7 @@ struct answer {
 	uint64_t fresh_until_ms; /* not asked again before */
 	uint64_t stale_until_ms; /* stands until then */
 	uint64_t failed_until_ms; /* no answer came, not asked again before */
-	char name[POLICY_NAME_BYTES];
+	struct policy_extra extra;
 	struct policy_waiter *first;
 	struct answer *prev, *next;
 	UT_hash_handle hh;

@@ -158,28 +158,35 @@ static void take_failure(struct policy_worker *pw, struct answer *a,
 	policy_sweep_later(pw);
 }
 
-/* Returns 1 yes; 0 no; -EPROTO it is no answer. */
+/* Returns 1 yes; 0 no; -EPROTO it is no answer: what it said before stands. */
 static int read_answer(struct answer *a, const char *url,
 		       const struct hd_fetched *got)
 {
+	struct policy_extra extra = { .name = "" };
+	int r = -EPROTO;
+
 	if (policy_is_tailscaled(url))
-		return policy_whois_answer(got->status, got->body,
-					   got->body_len_bytes, &a->key,
-					   a->name);
-	if (got->status != 200)
-		return -EPROTO;
-	return policy_verify_answer(got->body, got->body_len_bytes, a->name);
+		r = policy_whois_answer(got->status, got->body,
+					got->body_len_bytes, &a->key,
+					extra.name);
+	else if (got->status == 200)
+		r = policy_verify_answer(got->body, got->body_len_bytes,
+					 &extra);
+	if (r >= 0)
+		a->extra = extra;
+	return r;
 }
 
 static void understand(struct policy_worker *pw, struct answer *a,
 		       const char *url, const struct hd_fetched *got)
 {
-	char text[48];
+	char text[64];
 	int r;
 
 	snprintf(text, sizeof(text), "%s",
 		 policy_is_tailscaled(url) ? "no JSON with this node"
-					   : "no JSON with a boolean Allow");
+					   : "no JSON with a boolean Allow, "
+					     "or a bad Tenant or Limits");
 
 	if (got->error < 0) {
 		take_failure(pw, a, url, got->text);
@@ -206,10 +213,22 @@ static bool may_close(const struct policy_rules *rules, const char *url,
 	return false;
 }
 
+static bool same_extra(const struct policy_extra *a,
+		       const struct policy_extra *b)
+{
+	return strcmp(a->tenant, b->tenant) == 0 &&
+	       a->has_limits == b->has_limits &&
+	       a->limits.bytes_per_s == b->limits.bytes_per_s &&
+	       a->limits.burst_bytes == b->limits.burst_bytes &&
+	       a->limits.packet_bytes == b->limits.packet_bytes &&
+	       a->limits.connections == b->limits.connections;
+}
+
 static void take(struct policy_worker *pw, struct service *s, struct answer *a,
 		 const struct question *q, const struct hd_fetched *got)
 {
 	bool was_said = a->said, before = a->allow;
+	const struct policy_extra extra = a->extra;
 
 	a->asked = false;
 	if (got->error == -ECANCELED) {
@@ -221,6 +240,8 @@ static void take(struct policy_worker *pw, struct service *s, struct answer *a,
 	if (a->said && (was_said ? before != a->allow : q->behind) &&
 	    may_close(pw->rules, s->url, a->allow))
 		policy_sweep_begin(pw);
+	if (was_said && !same_extra(&extra, &a->extra))
+		policy_sweep_begin(pw); /* another tenant, other limits */
 	answered(pw, a);
 }
 

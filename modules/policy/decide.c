@@ -77,9 +77,9 @@ static struct policy_answer answer_of(const struct policy_worker *pw,
 				      enum policy_when when)
 {
 	if (when == POLICY_DEAD)
-		return (struct policy_answer){ POLICY_FAILED, "" };
+		return (struct policy_answer){ POLICY_FAILED, NULL };
 	if (pw->answers == NULL)
-		return (struct policy_answer){ POLICY_SAID_NOTHING, "" };
+		return (struct policy_answer){ POLICY_SAID_NOTHING, NULL };
 	return policy_answers_find(pw, rule->url, key, when);
 }
 
@@ -133,7 +133,9 @@ static bool by_service(const struct policy_worker *pw,
 	}
 	if (a.said == POLICY_SAID_YES) {
 		by_rule(rule, ret);
-		ret->name = a.name[0] != '\0' ? a.name : ret->name;
+		ret->extra = a.extra;
+		if (a.extra->name[0] != '\0')
+			ret->name = a.extra->name;
 		return true;
 	}
 	return a.said != POLICY_SAID_NO &&

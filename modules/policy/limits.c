@@ -3,7 +3,7 @@
  * of a tenant together. */
 #include <errno.h>
 #include <string.h>
-#include "modules/policy/policy.h"
+#include "modules/policy/service.h"
 
 /* ---- the section ---- */
 
@@ -119,6 +119,15 @@ static struct hd_limits limits_of(const struct policy_limits_list *list)
 	};
 }
 
+static struct hd_limits of_tenant(const struct policy_conf *conf,
+				  const char *name)
+{
+	for (size_t i = 0; name[0] != '\0' && i < conf->tenants.n; i++)
+		if (strcmp(conf->tenants.v[i].name, name) == 0)
+			return limits_of(&conf->tenants.v[i].limits);
+	return (struct hd_limits){ 0 };
+}
+
 int policy_limits_take(const struct policy_conf *conf,
 		       const struct policy_rule_conf *c,
 		       struct hd_limits ret[HD_LIMITS_N], struct hd_error *err)
@@ -129,14 +138,24 @@ int policy_limits_take(const struct policy_conf *conf,
 			"limits: a rule that denies cannot have them; "
 			"remove them");
 	ret[HD_LIMITS_KEY] = limits_of(&c->limits);
-	for (size_t i = 0; c->tenant != NULL && i < conf->tenants.n; i++)
-		if (strcmp(conf->tenants.v[i].name, c->tenant) == 0)
-			ret[HD_LIMITS_TENANT] =
-				limits_of(&conf->tenants.v[i].limits);
+	if (c->tenant != NULL)
+		ret[HD_LIMITS_TENANT] = of_tenant(conf, c->tenant);
 	return 0;
 }
 
 /* ---- said ---- */
+
+/* Before quotas: what a service says of a key comes before its rule's. */
+static struct hd_limits given(const struct policy_worker *pw,
+			      const struct policy_decision *d,
+			      enum hd_limits_of of)
+{
+	if (of == HD_LIMITS_KEY && d->extra != NULL && d->extra->has_limits)
+		return d->extra->limits;
+	if (of == HD_LIMITS_TENANT && d->rule->tenant == NULL)
+		return of_tenant(policy_conf_of(pw), policy_tenant_of(d));
+	return d->rule->limits[of];
+}
 
 /* @of  whose: of somebody whom no rule allows, none */
 static struct hd_limits said_of(const struct policy_worker *pw,
@@ -146,15 +165,16 @@ static struct hd_limits said_of(const struct policy_worker *pw,
 	const struct policy_spent *spent =
 		policy_quotas_find(pw->quotas, policy_tenant_of(d));
 
+	struct hd_limits l = { 0 };
+
 	if (d->rule == NULL || d->deny)
-		return (struct hd_limits){ 0 };
+		return l;
+	l = given(pw, d, of);
 	if (of == HD_LIMITS_TENANT && spent != NULL)
-		return policy_quota_limits(spent->bytes_per_s,
-					   &d->rule->limits[of]);
+		return policy_quota_limits(spent->bytes_per_s, &l);
 	if (of == HD_LIMITS_KEY && d->slow)
-		return policy_quota_limits(d->rule->quota.bytes_per_s,
-					   &d->rule->limits[of]);
-	return d->rule->limits[of];
+		return policy_quota_limits(d->rule->quota.bytes_per_s, &l);
+	return l;
 }
 
 void policy_limits_admit(const struct policy_worker *pw,

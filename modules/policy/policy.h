@@ -250,6 +250,7 @@ struct policy_decision {
 	const struct policy_rule *rule; /* NULL: none matched */
 	const char *name; /* of the key, "" none */
 	unsigned unsaid; /* with POLICY_UNSAID: which of them */
+	const struct policy_extra *extra; /* of its service; NULL: none */
 	bool slow; /* the key has used its quota, rule->quota */
 	char reason[96]; /* of a denial; else "" */
 };

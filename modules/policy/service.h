@@ -8,13 +8,23 @@
 
 enum { POLICY_REQUEST_BYTES = 192, POLICY_NAME_BYTES = 64 };
 
+/* What a service says beside yes and no, of whom it allows. */
+struct policy_extra {
+	char name[POLICY_NAME_BYTES]; /* "" none */
+	char tenant[HD_TENANT_BYTES]; /* "" none: the rule's counts */
+	bool has_limits;
+	struct hd_limits limits; /* of the key, in place of the rule's */
+};
+
 /* policy_verify_request - JSON, tailcfg.DERPAdmitClientRequest. Returns buf. */
 const char *policy_verify_request(const struct policy_subject *who,
 				  char buf[POLICY_REQUEST_BYTES]);
-/* policy_verify_answer - {"Allow": true, "Name": "alice"}; more is passed over.
- * Returns 1 allowed; 0 denied; -EPROTO it is none. @ret_name "" none */
-int policy_verify_answer(const char *body, size_t n,
-			 char ret_name[POLICY_NAME_BYTES]);
+/* policy_verify_answer - {"Allow": true, "Name": "alice", "Tenant": "office",
+ * "Limits": {"Rate": 1048576, "Burst": 0, "PacketCost": 0, "Connections": 4}};
+ * more is passed over.
+ * Returns 1 allowed; 0 denied; -EPROTO it is none, or allows with a tenant or
+ * limits that are none. */
+int policy_verify_answer(const char *body, size_t n, struct policy_extra *ret);
 
 /* How jansson reads what is said, as Go does: a number that fits nowhere, or a
  * NUL, in a member that nobody asks for makes it no other answer. */
@@ -49,7 +59,8 @@ enum policy_said {
 
 struct policy_answer {
 	enum policy_said said;
-	const char *name; /* "" none */
+	const struct policy_extra *extra; /* NULL: none; as long as no answer
+					     comes */
 };
 
 /* policy_answers_new - NULL when out of memory. policy_answers_end - who waits

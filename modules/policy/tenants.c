@@ -2,7 +2,7 @@
 /* modules/policy/tenants.c - of which tenant those are whom a rule allows. */
 #include <errno.h>
 #include <string.h>
-#include "modules/policy/policy.h"
+#include "modules/policy/service.h"
 
 int policy_tenant_check(const struct policy_rule_conf *c, struct hd_error *err)
 {
@@ -22,11 +22,15 @@ int policy_tenant_check(const struct policy_rule_conf *c, struct hd_error *err)
 	return 0;
 }
 
+/* The rule's comes before that of its service: which tenants a service may name
+ * is the operator's to say. */
 const char *policy_tenant_of(const struct policy_decision *d)
 {
-	if (d->deny || d->rule == NULL || d->rule->tenant == NULL)
+	if (d->deny || d->rule == NULL)
 		return "";
-	return d->rule->tenant;
+	if (d->rule->tenant != NULL)
+		return d->rule->tenant;
+	return d->extra != NULL ? d->extra->tenant : "";
 }
 
 bool policy_tenant_moved(const struct policy_decision *d, const char *now)

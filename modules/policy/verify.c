@@ -71,17 +71,77 @@ static json_t *member(json_t *answer, const char *name)
 	return n == 1 ? found : NULL;
 }
 
-int policy_verify_answer(const char *body, size_t n,
-			 char ret_name[POLICY_NAME_BYTES])
+static int take_tenant(const json_t *v, char ret[HD_TENANT_BYTES])
+{
+	const char *text = json_string_value(v);
+
+	if (v == NULL || json_is_null(v) || (text != NULL && text[0] == '\0'))
+		return 0;
+	if (text == NULL || !hd_tenant_is_name(text))
+		return -EPROTO;
+	snprintf(ret, HD_TENANT_BYTES, "%s", text);
+	return 0;
+}
+
+/* Not there: 0. Numbers are real here, POLICY_JSON_FLAGS; those up to 2^53 are
+ * whole. Returns 0; -EPROTO no whole number, or too large. */
+static int take_number(json_t *limits, const char *name, uint64_t max,
+		       uint64_t *ret)
+{
+	const json_t *v = member(limits, name);
+	double x = json_number_value(v);
+
+	*ret = 0;
+	if (v == NULL || json_is_null(v))
+		return 0;
+	if (!json_is_number(v) || !(x >= 0 && x <= (double)max) ||
+	    (double)(uint64_t)x != x)
+		return -EPROTO;
+	*ret = (uint64_t)x;
+	return 0;
+}
+
+/* As in a rule; Go's decoder, too, passes over what it does not know. */
+static int take_limits(json_t *v, struct policy_extra *ret)
+{
+	uint64_t packet = 0, connections = 0;
+	struct hd_limits *l = &ret->limits;
+
+	if (v == NULL || json_is_null(v))
+		return 0;
+	if (!json_is_object(v) ||
+	    take_number(v, "Rate", 1ull << 40, &l->bytes_per_s) < 0 ||
+	    take_number(v, "Burst", 1ull << 40, &l->burst_bytes) < 0 ||
+	    take_number(v, "PacketCost", 65536, &packet) < 0 ||
+	    take_number(v, "Connections", 1000000, &connections) < 0)
+		return -EPROTO;
+	l->packet_bytes = (uint32_t)packet;
+	l->connections = (uint32_t)connections;
+	ret->has_limits = true;
+	return 0;
+}
+
+/* Whom it allows with what nobody understands is not let in with more. */
+static int take_extra(json_t *answer, struct policy_extra *ret)
+{
+	if (take_tenant(member(answer, "Tenant"), ret->tenant) < 0)
+		return -EPROTO;
+	return take_limits(member(answer, "Limits"), ret);
+}
+
+int policy_verify_answer(const char *body, size_t n, struct policy_extra *ret)
 {
 	json_t *answer = json_loadb(
 		body, n, JSON_REJECT_DUPLICATES | POLICY_JSON_FLAGS, NULL);
 	const json_t *allow = member(answer, "Allow");
 	int r = json_is_boolean(allow) ? json_is_true(allow) : -EPROTO;
 
+	*ret = (struct policy_extra){ .name = "" };
+	if (r == 1 && take_extra(answer, ret) < 0)
+		r = -EPROTO;
 	if (r >= 0)
 		policy_take_name(json_string_value(member(answer, "Name")),
-				 ret_name);
+				 ret->name);
 	json_decref(answer);
 	return r;
 }

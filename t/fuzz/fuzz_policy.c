@@ -21,6 +21,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	static const struct hd_key key = { .b = { 0 } };
 	char *text = calloc(1, n + 1);
 	char name[POLICY_NAME_BYTES];
+	struct policy_extra extra;
 	struct hd_prefix prefix;
 	struct policy_keys keys;
 	struct hd_error err;
@@ -28,7 +29,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	if (text == NULL)
 		return 0;
 	memcpy(text, data, n);
-	policy_verify_answer(text, n, name);
+	policy_verify_answer(text, n, &extra);
 	policy_whois_answer(200, text, n, &key, name);
 	if (hd_prefix_parse(text, &prefix) == 0)
 		hd_prefix_has(&prefix, &addr);

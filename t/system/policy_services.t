@@ -123,6 +123,31 @@ subtest 'who is here is asked about again' => sub {
     ok $c->ping, '... the other one stays';
 };
 
+# Beside yes: tenant and limits, live; a rule's own tenant counts before it.
+subtest 'tenant and limits that a service gives' => sub {
+    my $peer = sub ($login) { (grep { $_->{key} eq $login->{key} } @{ ctl($hd, 'peers')->{data} })[0] };
+    my ($one, $two) = map { qq(200 {"Allow":true,"Name":"b","Tenant":"$_","Limits":{"Rate":16}}) } qw(one two);
+    says $x, $one;
+    my $more = "  allow_ttl: 1s\n  tenants: [{name: one, limits: {connections: 1}}]\n";
+    reload "  rules: [{url: '$x->{url}extra'}]\n$more";
+    my $b = admitted($bob);
+    is $peer->($bob)->{tenant}, 'one', 'the tenant';
+    is told(HyperDerp::Raw->start($hd, $carol)), 'its tenant has as many connections as it may',
+        '... with the limits that the configuration has for it';
+    $b->write_some(HyperDerp::Raw::packet_frame($carol->{key}, 'x' x 32768)) for 1 .. 5;
+    ok $hd->log_like(qr/recv_paused: key=@{[substr $bob->{key}, 0, 8]}/), 'the limits of the key';
+    says $x, $two;
+    is told($b), 'the rules have moved it to another tenant', 'another one, later: who is here leaves';
+    $b = admitted($bob);
+    is $peer->($bob)->{tenant}, 'two', '... and comes back into it';
+    $b->close;
+    reload "  rules: [{url: '$x->{url}extra', tenant: mine}]\n$more";
+    $b = admitted($bob);
+    is $peer->($bob)->{tenant}, 'mine', 'a tenant of the rule counts before it';
+    says $x, '200 {"Allow":true,"Tenant":"two words"}';
+    is denied(shift @logins), $dead, 'what is no tenant is no answer';
+};
+
 # What a service says is kept for the key: whether it counts is each login's own.
 subtest 'a token beside a service' => sub {
     my $token = 'a' x 32;

@@ -39,46 +39,83 @@ static void answers(void **state)
 		{ "{\"Allow\":false,\"Name\":\"bob\"}", 0, "bob" },
 		{ "{\"Allow\":true,\"Name\":\"two\\nlines\"}", 1, "" },
 		{ "{\"Allow\":true,\"Name\":7,\"More\":[]}", 1, "" },
-		{ "{\"Allow\":1}", -EPROTO, "before" },
-		{ "{\"Allow\":1,\"Name\":\"bob\"}", -EPROTO, "before" },
-		{ "{\"Allow\":true,\"Allow\":false}", -EPROTO, "before" },
+		{ "{\"Allow\":1}", -EPROTO, "" },
+		{ "{\"Allow\":1,\"Name\":\"bob\"}", -EPROTO, "" },
+		{ "{\"Allow\":true,\"Allow\":false}", -EPROTO, "" },
 		{ "{\"allow\":true,\"name\":\"eve\"}", 1, "eve" },
 		{ "{\"ALLOW\":false}", 0, "" },
 		{ "{\"Allow\":true,\"N\":36893488147419103232,"
 		  "\"S\":\"\\u0000\"}",
 		  1, "" },
 		{ "{\"Allow\":true,\"Name\":\"al\\u0000ice\"}", 1, "al" },
-		{ "{\"Allow\":true,\"allow\":false}", -EPROTO, "before" },
-		{ "{\"allow\":false,\"Allow\":true}", -EPROTO, "before" },
-		{ "{\"Allowed\":true}", -EPROTO, "before" },
-		{ "{\"Allow\":null}", -EPROTO, "before" },
-		{ "[{\"Allow\":true}]", -EPROTO, "before" },
-		{ "{\"Allow\":true", -EPROTO, "before" },
-		{ "true", -EPROTO, "before" },
-		{ "", -EPROTO, "before" },
+		{ "{\"Allow\":true,\"allow\":false}", -EPROTO, "" },
+		{ "{\"allow\":false,\"Allow\":true}", -EPROTO, "" },
+		{ "{\"Allowed\":true}", -EPROTO, "" },
+		{ "{\"Allow\":null}", -EPROTO, "" },
+		{ "[{\"Allow\":true}]", -EPROTO, "" },
+		{ "{\"Allow\":true", -EPROTO, "" },
+		{ "true", -EPROTO, "" },
+		{ "", -EPROTO, "" },
 	};
-	char name[POLICY_NAME_BYTES];
+	struct policy_extra got;
 
 	(void)state;
 	for (size_t i = 0; i < HD_ARRAY_N(cases); i++) {
-		strcpy(name, "before"); /* what is no answer leaves it */
 		assert_int_equal(policy_verify_answer(cases[i].body,
 						      strlen(cases[i].body),
-						      name),
+						      &got),
 				 cases[i].want);
-		assert_string_equal(name, cases[i].name);
+		assert_string_equal(got.name, cases[i].name);
+		assert_string_equal(got.tenant, "");
+		assert_false(got.has_limits);
 	}
+}
+
+/* What it says beside yes. */
+static void tenants_and_limits(void **state)
+{
+	static const char yes[] =
+		"{\"Allow\":true,\"tenant\":\"office\",\"Limits\":{"
+		"\"Rate\":1048576,\"packetcost\":20,\"Connections\":4,"
+		"\"More\":null}}";
+	static const char *const none[] = {
+		"{\"Allow\":true,\"Tenant\":\"two words\"}",
+		"{\"Allow\":true,\"Tenant\":7}",
+		"{\"Allow\":true,\"Limits\":[]}",
+		"{\"Allow\":true,\"Limits\":{\"Rate\":\"1MiB\"}}",
+		"{\"Allow\":true,\"Limits\":{\"Rate\":-1}}",
+		"{\"Allow\":true,\"Limits\":{\"Burst\":0.5}}",
+		"{\"Allow\":true,\"Limits\":{\"PacketCost\":65537}}",
+		"{\"Allow\":true,\"Limits\":{\"Connections\":1000001}}",
+	};
+	static const char no[] = "{\"Allow\":false,\"Tenant\":7}";
+	struct policy_extra got;
+
+	(void)state;
+	assert_int_equal(policy_verify_answer(yes, strlen(yes), &got), 1);
+	assert_string_equal(got.tenant, "office");
+	assert_true(got.has_limits);
+	assert_int_equal(got.limits.bytes_per_s, 1048576);
+	assert_int_equal(got.limits.burst_bytes, 0);
+	assert_int_equal(got.limits.packet_bytes, 20);
+	assert_int_equal(got.limits.connections, 4);
+	for (size_t i = 0; i < HD_ARRAY_N(none); i++)
+		assert_int_equal(policy_verify_answer(none[i], strlen(none[i]),
+						      &got),
+				 -EPROTO);
+	assert_int_equal(policy_verify_answer(no, strlen(no), &got), 0);
+	assert_string_equal(got.tenant, "");
 }
 
 static void nested_without_end(void **state)
 {
 	static char body[100000];
-	char name[POLICY_NAME_BYTES] = "";
+	struct policy_extra got;
 
 	(void)state;
 	memset(body, '[', sizeof(body));
 	memcpy(body, "{\"Allow\":true,\"x\":", 18);
-	assert_int_equal(policy_verify_answer(body, sizeof(body), name),
+	assert_int_equal(policy_verify_answer(body, sizeof(body), &got),
 			 -EPROTO);
 }
 
@@ -125,6 +162,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(requests),
 		cmocka_unit_test(answers),
+		cmocka_unit_test(tenants_and_limits),
 		cmocka_unit_test(nested_without_end),
 		cmocka_unit_test(nodes),
 	};
