@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* modules/derp/derp.h - the inside of the derp module.
  *
- * Files: frames.c the frame table and the packet path, login.c and
+ * Files: frames.c the frame table, packets.c the packet path, login.c and
  * client_info.c the login, mesh.c what other relays may, server_key.c and
  * meta_cert.c who we are, routes.c the HTTP side, derp.c the module.
  *
@@ -108,6 +108,12 @@ static inline struct derp_numbers *derp_metrics(struct hd_module *mod,
 /* frames.c */
 extern const struct hd_proto derp_proto;
 
+/* packets.c */
+/* derp_take_packets - as many whole SendPacket frames, and ForwardPacket frames
+ * of another relay, as stand at the front. Returns the bytes used. */
+size_t derp_take_packets(struct hd_module *mod, struct hd_stream *s,
+			 const struct derp_state *d, uint8_t *p, size_t n);
+
 /* adopted.c */
 /* derp_count_client - it is admitted, or adopted.
  * derp_adopted - for struct hd_proto. */
@@ -147,11 +153,9 @@ int derp_mesh_key_load(struct derp_server *server,
 /* derp_is_mesh - whether the login has our mesh key. Takes the same time
  * whatever it has. */
 bool derp_is_mesh(const struct derp_client_info *info);
-/* derp_take_forward, derp_take_watch, derp_take_close - frames of other relays,
- * for the table in frames.c; the length is right. Return 0; negative errno:
- * close. derp_presence - for struct hd_peer_ops. */
-int derp_take_forward(struct hd_module *mod, struct hd_stream *s,
-		      struct derp_state *d, uint8_t *p, uint32_t len_bytes);
+/* derp_take_watch, derp_take_close - frames of other relays, for the table in
+ * frames.c; the length is right. Return 0; negative errno: close.
+ * derp_presence - for struct hd_peer_ops. */
 int derp_take_watch(struct hd_module *mod, struct hd_stream *s,
 		    struct derp_state *d, uint8_t *p, uint32_t len_bytes);
 int derp_take_close(struct hd_module *mod, struct hd_stream *s,

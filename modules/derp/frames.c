@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* modules/derp/frames.c - the frame table and the packet path. A known frame
- * is judged by its header, at once; unknown ones are swallowed at any length
- * without being kept. Context: the stream's worker. */
+/* modules/derp/frames.c - the frame table; packets.c has a shorter way. A known
+ * frame is judged by its header, at once; unknown ones are swallowed at any
+ * length without being kept. Context: the stream's worker. */
 #include "modules/derp/derp.h"
 #include <errno.h>
 #include <hyper-derp/log.h>
@@ -24,7 +24,7 @@ struct derp_frame {
 	bool privileged; /* only with the mesh key */
 	enum derp_phase phase;
 	/* Returns 0; negative errno: refused, the stream closes. NULL for
-	 * SendPacket, which take_packets() has taken before. */
+	 * packets, which derp_take_packets() has taken before. */
 	int (*take)(struct hd_module *mod, struct hd_stream *s,
 		    struct derp_state *d, uint8_t *p, uint32_t len_bytes);
 };
@@ -73,7 +73,7 @@ static const struct derp_frame frames[] = {
 			DERP_OPEN, take_ping },
 	[DERP_FORWARD_PACKET] = { "ForwardPacket", 2 * HD_KEY_BYTES,
 				  2 * HD_KEY_BYTES + DERP_PACKET_MAX_BYTES,
-				  true, DERP_OPEN, derp_take_forward },
+				  true, DERP_OPEN, NULL },
 	[DERP_WATCH_CONNS] = { "WatchConns", 0, 0, true, DERP_OPEN,
 			       derp_take_watch },
 	[DERP_CLOSE_PEER] = { "ClosePeer", HD_KEY_BYTES, HD_KEY_BYTES, true,
@@ -167,44 +167,6 @@ static int64_t frame_take(struct hd_module *mod, struct hd_stream *s,
 	return r < 0 ? r : (int64_t)h.len_bytes;
 }
 
-/* The packet path: as many whole SendPacket frames as stand at the front.
- * Returns the bytes used. Nothing here allocates. */
-static size_t take_packets(struct hd_module *mod, struct hd_stream *s,
-			   struct derp_state *d, uint8_t *p, size_t n)
-{
-	uint64_t count[2] = { 0, 0 }, bytes[2] = { 0, 0 };
-	size_t used = 0;
-
-	while (n - used >= DERP_PACKET_HEAD_BYTES &&
-	       p[used] == DERP_SEND_PACKET) {
-		uint8_t *frame = p + used;
-		/* below 32 wraps round and is too long, too */
-		uint32_t len = derp_get_u32(frame + 1) - HD_KEY_BYTES;
-		bool disco;
-
-		if (len > DERP_PACKET_MAX_BYTES ||
-		    n - used - DERP_PACKET_HEAD_BYTES < len)
-			break;
-		disco = derp_looks_disco(frame + DERP_PACKET_HEAD_BYTES, len);
-		hd_relay_send(
-			d->peer,
-			(const struct hd_key *)(frame + DERP_HEADER_BYTES),
-			disco, frame + DERP_PACKET_HEAD_BYTES, len);
-		count[disco]++;
-		bytes[disco] += len;
-		used += DERP_PACKET_HEAD_BYTES + len;
-	}
-	if (likely(used > 0)) {
-		struct derp_numbers *numbers = derp_metrics(mod, s);
-
-		for (unsigned kind = 0; kind < 2; kind++) {
-			hd_count(&numbers->packets[kind], count[kind]);
-			hd_count(&numbers->bytes[kind], bytes[kind]);
-		}
-	}
-	return used;
-}
-
 static size_t skip(struct derp_state *d, size_t n)
 {
 	size_t used = HD_MIN(n, (size_t)d->skip_bytes);
@@ -228,7 +190,8 @@ static size_t derp_data(struct hd_module *mod, struct hd_stream *s, void *state,
 		int64_t r;
 
 		if (likely(d->phase == DERP_OPEN))
-			used += take_packets(mod, s, d, p + used, n - used);
+			used += derp_take_packets(mod, s, d, p + used,
+						  n - used);
 		if (n - used < DERP_HEADER_BYTES)
 			break;
 		r = frame_take(mod, s, d, p + used, n - used);

@@ -51,22 +51,6 @@ bool derp_is_mesh(const struct derp_client_info *info)
 
 /* ---- its frames ---- */
 
-/* It never leaves again: hd_relay_forward() looks here only. */
-int derp_take_forward(struct hd_module *mod, struct hd_stream *s,
-		      struct derp_state *d, uint8_t *p, uint32_t len_bytes)
-{
-	const struct hd_key *keys = (const struct hd_key *)p;
-	const uint8_t *packet = p + 2 * HD_KEY_BYTES;
-	uint32_t n = len_bytes - 2 * HD_KEY_BYTES;
-	struct derp_numbers *numbers = derp_metrics(mod, s);
-	bool disco = derp_looks_disco(packet, n);
-
-	hd_count(&numbers->forwarded[disco], 1);
-	hd_count(&numbers->forwarded_bytes[disco], n);
-	hd_relay_forward(d->peer, &keys[0], &keys[1], disco, packet, n);
-	return 0;
-}
-
 /* A relay that meshes with itself has its own key, and closes as soon as it
  * has seen ours: no list for it. As derper. */
 int derp_take_watch(struct hd_module *mod, struct hd_stream *s,

@@ -98,6 +98,26 @@ static void it_may_watch_forward_close(void **state)
 	assert_memory_equal(&fake.kicked, &aa, sizeof(aa));
 }
 
+/* Both kinds in one read, the last one cut off: as a relay that is a client,
+ * too, may send them. */
+static void packets_of_both_kinds_mix(void **state)
+{
+	(void)state;
+	login(LOGIN);
+	feed(alice, "04 00000021 cc.. 31 0a 00000041 aa.. bb.. 32"
+		    "0a 00000040 aa.. bb.. 04 00000021 cc.. 33"
+		    "0a 00000042 aa.. bb.. 34");
+	assert_int_equal(fake.n_sent, 4);
+	feed(alice, "35 12 00000008 0102030405060708");
+	assert_int_equal(fake.n_sent, 5);
+	assert_memory_equal(fake.sent[4].head, "45", 2);
+	assert_false(alice->closing);
+	assert_int_equal(
+		fake_metric("hyper_derp_derp_mesh_packets_received_total",
+			    "kind=\"other\""),
+		3);
+}
+
 static void wrong_lengths_close(void **state)
 {
 	static const char *const frames[] = {
@@ -177,6 +197,7 @@ int main(void)
 		TEST(another_relay_is_known),
 		TEST(every_digit_counts),
 		TEST(it_may_watch_forward_close),
+		TEST(packets_of_both_kinds_mix),
 		TEST(wrong_lengths_close),
 		TEST(presence_has_address_and_flags),
 		cmocka_unit_test_setup_teardown(without_a_key_nobody_has_it,
