@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* core/relay/away.c - see away.h. Context: a worker. */
 #include "core/relay/away.h"
-#include <stdlib.h>
 #include "core/loop/xring.h"
 #include "core/relay/peer.h"
 #include "core/relay/relay_worker.h"
+#include "core/relay/seen.h"
 #include "core/relay/way.h"
 
 static bool has_way(const struct hd_worker *w, uint64_t hash, uint16_t realm,
@@ -111,30 +111,14 @@ bool hd_away_take(struct hd_worker *w, const struct hd_xrecord *x)
 
 /* ---- in the home of the receiver ---- */
 
-/* Pairs that were noted lately, so that most packets need no note: each place
- * holds one, for a second. A way that comes behind its first packet, and a
- * note that found no room, are made good by the next one. */
-#define SEEN_PLACES 512
+/* For so long a pair that was noted needs no other note. A way that comes
+ * behind its first packet, and a note that found no room, are made good by the
+ * next one. */
 #define SEEN_MS 1000
 
-struct hd_seen {
-	uint64_t pair, until_ms;
-};
-
-static uint64_t pair_of(uint64_t source, uint64_t receiver)
+static int send_note(struct hd_worker *w, const struct hd_packet *packet)
 {
-	return source * 0x9e3779b97f4a7c15u + receiver;
-}
-
-static struct hd_seen *seen_of(const struct hd_relay *r, uint64_t pair)
-{
-	return r->seen != NULL ? &r->seen[pair >> 32 & (SEEN_PLACES - 1)]
-			       : NULL;
-}
-
-static int send_note(struct hd_worker *w, const struct hd_packet *packet,
-		     uint64_t source)
-{
+	uint64_t source = hd_key_hash(packet->realm, packet->src);
 	const struct hd_xrecord x = {
 		.hash = source,
 		.src = *packet->dst,
@@ -150,28 +134,27 @@ static int send_note(struct hd_worker *w, const struct hd_packet *packet,
 }
 
 void hd_away_brought(struct hd_worker *w, const struct hd_packet *packet,
-		     uint64_t hash)
+		     struct hd_entry *to)
 {
-	struct hd_relay *r = w->relay;
-	uint64_t source = hd_key_hash(packet->realm, packet->src);
-	uint64_t pair = pair_of(source, hash);
-	struct hd_seen *seen;
+	struct hd_seen *seen = hd_seen_make(w, packet, to->hash);
 
-	if (r->seen == NULL)
-		r->seen = calloc(SEEN_PLACES, sizeof(*r->seen));
-	seen = seen_of(r, pair);
-	if (seen != NULL && seen->pair == pair && w->now_ms < seen->until_ms)
+	if ((seen == NULL || w->now_ms >= seen->until_ms) &&
+	    send_note(w, packet) == 0 && seen != NULL)
+		seen->until_ms = w->now_ms + SEEN_MS;
+	if (seen == NULL)
 		return;
-	if (send_note(w, packet, source) == 0 && seen != NULL)
-		*seen = (struct hd_seen){ pair, w->now_ms + SEEN_MS };
+	seen->to = to;
+	seen->version = w->relay->table.version;
 }
 
 void hd_away_told(struct hd_worker *w, uint16_t realm,
-		  const struct hd_key *source, uint64_t hash)
+		  const struct hd_key *source, const struct hd_key *receiver)
 {
-	uint64_t pair = pair_of(hd_key_hash(realm, source), hash);
-	struct hd_seen *seen = seen_of(w->relay, pair);
+	const struct hd_packet packet = { .src = source,
+					  .dst = receiver,
+					  .realm = realm };
+	struct hd_seen *seen = hd_seen_find(w->relay, &packet);
 
-	if (seen != NULL && seen->pair == pair)
-		*seen = (struct hd_seen){ 0 };
+	if (seen != NULL)
+		seen->until_ms = 0;
 }

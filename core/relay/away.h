@@ -30,14 +30,14 @@ void hd_away_left(struct hd_worker *w, uint16_t realm,
 void hd_away_forget(struct hd_worker *w, uint16_t realm,
 		    const struct hd_key *key);
 
-/* hd_away_brought - a forwarded packet has reached a receiver. In the home of
- * that one; hash is its.
+/* hd_away_brought - a forwarded packet reaches a receiver, of which this is the
+ * entry. In its home.
  * hd_away_take - the same in the home of the source, which is x->dst. Returns
  * false: that one is neither here nor away.
  * hd_away_told - the receiver has heard that the source has gone. In the home
  * of the receiver. */
 void hd_away_brought(struct hd_worker *w, const struct hd_packet *packet,
-		     uint64_t hash);
+		     struct hd_entry *to);
 bool hd_away_take(struct hd_worker *w, const struct hd_xrecord *x);
 void hd_away_told(struct hd_worker *w, uint16_t realm,
-		  const struct hd_key *source, uint64_t hash);
+		  const struct hd_key *source, const struct hd_key *receiver);

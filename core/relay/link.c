@@ -283,18 +283,27 @@ static void give_away(struct hd_worker *w, const struct hd_link *link,
 		hd_relay_drop(w, HD_DROP_XFER_FULL, packet, "");
 }
 
-bool hd_link_send(struct hd_worker *w, const struct hd_packet *packet,
-		  uint64_t hash)
+void hd_link_send_by(struct hd_worker *w, struct hd_way *way,
+		     const struct hd_packet *packet)
 {
-	const struct hd_link *link =
-		hd_way_take(&w->relay->ways, hash, packet->realm, packet->dst);
+	const struct hd_link *link = way->link;
 
-	if (link == NULL)
-		return false;
+	way->used = true;
 	if (link->worker == w->index)
 		give(w, link->slot, link->gen, packet);
 	else
 		give_away(w, link, packet);
+}
+
+bool hd_link_send(struct hd_worker *w, const struct hd_packet *packet,
+		  uint64_t hash)
+{
+	struct hd_way *way =
+		hd_way_take(&w->relay->ways, hash, packet->realm, packet->dst);
+
+	if (way == NULL)
+		return false;
+	hd_link_send_by(w, way, packet);
 	return true;
 }
 

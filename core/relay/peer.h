@@ -23,6 +23,8 @@ enum hd_peer_state {
 	HD_PEER_DOWN, /* its stream is closing */
 };
 
+struct hd_way;
+
 struct hd_peer {
 	uint32_t magic;
 	uint8_t state; /* enum hd_peer_state */
@@ -31,6 +33,7 @@ struct hd_peer {
 	struct hd_peer *next;      /* of the same key, spoke before this one */
 	/* the last destination, so that a conversation needs no look-up */
 	struct hd_entry *last;
+	struct hd_way *last_way; /* or it is at another relay; else NULL */
 	struct hd_key last_key;
 	uint64_t packets_in, packets_out; /* that it sent, that it was given */
 	bool moved; /* to its home worker */
@@ -38,7 +41,7 @@ struct hd_peer {
 	bool admitted; /* stays when it is DOWN */
 	bool last_to_notify; /* it is in entry->to_notify */
 	bool datagrams; /* beside its stream: besides.c */
-	uint32_t last_version; /* of the table when it was found */
+	uint32_t last_version; /* of the table, or ways, when it was found */
 	/* PeerGone(not here): 1 a second, burst 3 */
 	uint8_t not_here_tokens;
 	uint64_t not_here_ms;
@@ -152,7 +155,8 @@ void hd_gone_before(struct hd_worker *w, uint16_t realm,
 		    const struct hd_key *source, const struct hd_key *receiver);
 bool hd_gone_run(struct hd_worker *w);
 
-/* hd_relay_take - a record from another worker.
+/* hd_relay_take - a record from another worker. hd_forward_take - one whose
+ * packet another relay has brought.
  * hd_relay_drop - counts. @from  the sender's name, "" when it is another
  * worker's or another relay's. */
 struct hd_xrecord;
@@ -160,6 +164,8 @@ void hd_relay_drop(struct hd_worker *w, enum hd_drop why,
 		   const struct hd_packet *packet, const char *from);
 void hd_relay_take(struct hd_worker *w, const struct hd_xrecord *record,
 		   const uint8_t *data);
+void hd_forward_take(struct hd_worker *w, const struct hd_xrecord *record,
+		     const uint8_t *data);
 
 /* hd_peer_ops_of - what can be told to the peer of a stream; NULL: nothing,
  * nobody has logged in. */

@@ -12,7 +12,7 @@
  *   modules/            data() finds a frame: hd_relay_send()
  *   relay/relay.c       hook_ask.h may deny it; the last receiver, or the table
  *   loop/xring.c        only to a key of another worker, which goes on here
- *   relay/link.c        only to a key that nobody here has
+ *   relay/link.c        only to a key that nobody here has; the way is kept
  *   relay/held.c        only to one that no link leads to: a module may find it
  *   modules/            deliver() frames it for the receiver's protocol
  *   stream/stream_tx.c  copies it into a lane, if stream_lane.c has room
@@ -26,6 +26,7 @@
 #include "core/base/probes.h"
 #include "core/relay/astray.h"
 #include "core/relay/away.h"
+#include "core/relay/deliver.h"
 #include "core/relay/held.h"
 #include "core/relay/hook_ask.h"
 #include "core/relay/pairs.h"
@@ -50,42 +51,6 @@ void hd_relay_drop(struct hd_worker *w, enum hd_drop why,
 	HD_PROBE(drop, w->index, why, 1, packet->urgent, from, packet->dst);
 }
 
-static inline void hand_over(struct hd_peer *to, const struct hd_packet *packet)
-{
-	const struct hd_stream *s = to->stream;
-
-	s->proto->peer->deliver(s->mod, to, packet);
-}
-
-static void deliver_measured(struct hd_worker *w, struct hd_peer *to,
-			     const struct hd_packet *packet)
-{
-	struct hd_account *before =
-		hd_meter_switch(&w->meter, to->stream->account);
-
-	hand_over(to, packet);
-	hd_meter_switch(&w->meter, before);
-}
-
-/* A probe is one nop, but looks long to the compiler: it would not inline. */
-__attribute__((always_inline)) static inline void
-deliver(struct hd_worker *w, struct hd_entry *e, const struct hd_packet *packet)
-{
-	struct hd_peer *to = e->active;
-
-	if (w->stats.packets_out.n % HD_TIMED_PACKETS == 0)
-		hd_stream_time(to->stream);
-	hd_count(&w->stats.packets_out, 1);
-	to->packets_out++;
-	hd_account_add(to->stream->account, HD_ACCOUNT_PACKETS_OUT, 1);
-	HD_PROBE(packet_out, w->index, to->name.s, packet->src, packet->dst,
-		 packet->len_bytes, packet->urgent);
-	if (__builtin_expect(w->meter.on, 0))
-		deliver_measured(w, to, packet);
-	else
-		hand_over(to, packet);
-}
-
 static void send_remote(struct hd_peer *from, const struct hd_packet *packet,
 			uint64_t hash)
 {
@@ -95,6 +60,7 @@ static void send_remote(struct hd_peer *from, const struct hd_packet *packet,
 	if (from->last != NULL ||
 	    memcmp(&from->last_key, packet->dst, HD_KEY_BYTES) != 0) {
 		from->last = NULL;
+		from->last_way = NULL;
 		from->last_key = *packet->dst;
 		from->last_to_notify = false;
 	}
@@ -114,17 +80,49 @@ static void send_found(struct hd_peer *from, const struct hd_packet *packet,
 
 	hd_gone_note(w, from->entry, packet->dst);
 	from->last = e;
+	from->last_way = NULL;
 	from->last_key = *packet->dst;
 	from->last_version = w->relay->table.version;
-	deliver(w, e, packet);
+	hd_deliver(w, e, packet);
+}
+
+/* Returns false: no link leads to it. */
+static bool send_over(struct hd_peer *from, const struct hd_packet *packet,
+		      uint64_t hash)
+{
+	struct hd_worker *w = from->stream->worker;
+	struct hd_way *way =
+		hd_way_take(&w->relay->ways, hash, packet->realm, packet->dst);
+
+	if (way == NULL)
+		return false;
+	from->last = NULL;
+	from->last_way = way;
+	from->last_key = *packet->dst;
+	from->last_version = hd_ways_version(w->relay);
+	hd_link_send_by(w, way, packet);
+	return true;
+}
+
+static bool is_cached_way(const struct hd_peer *p, const struct hd_key *dst)
+{
+	return p->last_way != NULL &&
+	       p->last_version == hd_ways_version(p->stream->worker->relay) &&
+	       memcmp(&p->last_key, dst, sizeof(*dst)) == 0 &&
+	       hd_link_is_up(p->last_way->link);
 }
 
 static void send_searched(struct hd_peer *from, const struct hd_packet *packet)
 {
 	struct hd_worker *w = from->stream->worker;
-	uint64_t hash = hd_key_hash(packet->realm, packet->dst);
 	struct hd_entry *e;
+	uint64_t hash;
 
+	if (is_cached_way(from, packet->dst)) {
+		hd_link_send_by(w, from->last_way, packet);
+		return;
+	}
+	hash = hd_key_hash(packet->realm, packet->dst);
 	if (hd_key_home(hash) != w->index) {
 		send_remote(from, packet, hash);
 		return;
@@ -135,7 +133,7 @@ static void send_searched(struct hd_peer *from, const struct hd_packet *packet)
 		send_found(from, packet, e);
 		return;
 	}
-	if (hd_link_send(w, packet, hash) || hd_held_ask(w, packet, hash))
+	if (send_over(from, packet, hash) || hd_held_ask(w, packet, hash))
 		return;
 	hd_relay_drop(w, HD_DROP_UNKNOWN_DEST, packet, from->name.s);
 	if (packet->urgent)
@@ -187,7 +185,7 @@ void hd_relay_send(struct hd_peer *from, const struct hd_key *dst, bool urgent,
 	if (__builtin_expect(w->relay->pairs != NULL, 0))
 		hd_pairs_count(w, &packet);
 	if (is_cached(from, dst))
-		deliver(w, from->last, &packet);
+		hd_deliver(w, from->last, &packet);
 	else
 		send_searched(from, &packet);
 }
@@ -216,7 +214,7 @@ take_first(struct hd_worker *w, const struct hd_xrecord *x, struct hd_entry *e,
 	   const struct hd_packet *packet)
 {
 	hd_gone_before(w, x->realm, &x->src, &x->dst);
-	deliver(w, e, packet);
+	hd_deliver(w, e, packet);
 	answer(w, x, HD_X_DELIVERED);
 }
 
@@ -231,7 +229,7 @@ static void take_packet(struct hd_worker *w, const struct hd_xrecord *x,
 		if (x->first)
 			take_first(w, x, e, &packet);
 		else
-			deliver(w, e, &packet);
+			hd_deliver(w, e, &packet);
 		return;
 	}
 	if (hd_link_send(w, &packet, x->hash) ||
@@ -268,79 +266,13 @@ static void take_answer(struct hd_worker *w, const struct hd_xrecord *x)
 		hd_gone_owe(w, x->realm, &x->src, &x->dst);
 }
 
-/* ---- from another relay ---- */
-
-/* In the home of the destination. */
-static void take_forwarded(struct hd_worker *w, const struct hd_packet *packet,
-			   uint64_t hash, uint32_t from)
-{
-	struct hd_entry *e = hd_relay_table_find(&w->relay->table, hash,
-						 packet->realm, packet->dst);
-
-	if (e == NULL) {
-		hd_relay_drop(w, HD_DROP_UNKNOWN_FWD, packet, "");
-		hd_astray_tell(w, packet->dst, from);
-		return;
-	}
-	deliver(w, e, packet);
-	hd_away_brought(w, packet, hash);
-}
-
-static void forward_on(struct hd_worker *w, const struct hd_packet *packet,
-		       uint64_t hash, uint32_t from)
-{
-	struct hd_xrecord x = hd_record_of(packet, hash, HD_X_FORWARDED);
-
-	x.from = from;
-	if (hd_xring_put(w, hd_key_home(hash), &x, packet->data) < 0)
-		hd_relay_drop(w, HD_DROP_XFER_FULL, packet, "");
-}
-
-void hd_relay_forward(struct hd_peer *link, const struct hd_key *src,
-		      const struct hd_key *dst, bool urgent,
-		      const uint8_t *data, uint32_t len_bytes)
-{
-	struct hd_worker *w = link->stream->worker;
-	const struct hd_packet packet = {
-		.src = src,
-		.dst = dst,
-		.data = data,
-		.len_bytes = len_bytes,
-		.realm = link->login.realm,
-		.urgent = urgent,
-		.forwarded = true,
-	};
-	uint64_t hash = hd_key_hash(packet.realm, dst);
-
-	if (link->entry == NULL)
-		return; /* it is closing */
-	hd_count(&w->stats.packets_in, 1);
-	link->packets_in++;
-	hd_account_add(link->stream->account, HD_ACCOUNT_PACKETS_IN, 1);
-	HD_PROBE(packet_in, w->index, link->name.s, src, dst, len_bytes,
-		 urgent);
-	if (hd_key_home(hash) == w->index)
-		take_forwarded(w, &packet, hash, hd_astray_from(link));
-	else
-		forward_on(w, &packet, hash, hd_astray_from(link));
-}
-
-__attribute__((noinline)) static void forwarded_here(struct hd_worker *w,
-						     const struct hd_xrecord *x,
-						     const uint8_t *data)
-{
-	const struct hd_packet packet = hd_packet_of(x, data);
-
-	take_forwarded(w, &packet, x->hash, x->from);
-}
-
 void hd_relay_take(struct hd_worker *w, const struct hd_xrecord *x,
 		   const uint8_t *data)
 {
 	if (x->kind == HD_X_PACKET)
 		take_packet(w, x, data);
 	else if (x->kind == HD_X_FORWARDED)
-		forwarded_here(w, x, data);
+		hd_forward_take(w, x, data);
 	else if (x->kind == HD_X_LINK)
 		hd_link_take(w, x, data);
 	else if (x->kind == HD_X_BROUGHT)

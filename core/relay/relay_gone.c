@@ -56,7 +56,7 @@ static void notify_here(struct hd_worker *w, uint16_t realm,
 	struct hd_entry *e =
 		hd_relay_table_find(&w->relay->table, hash, realm, receiver);
 
-	hd_away_told(w, realm, source, hash);
+	hd_away_told(w, realm, source, receiver);
 	if (e != NULL) /* nothing is owed to who has left */
 		hd_keyset_remove(&e->to_notify, source);
 	for (struct hd_peer *p = e ? e->active : NULL; p != NULL; p = p->next) {

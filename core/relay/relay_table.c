@@ -58,6 +58,7 @@ static int table_grow(struct hd_relay_table *t)
 		.size = t->size ? 2 * t->size : 64,
 		.n = t->n,
 		.version = t->version,
+		.came = t->came,
 	};
 
 	wide.v = calloc(wide.size, sizeof(*wide.v));
@@ -77,6 +78,7 @@ int hd_relay_table_put(struct hd_relay_table *t, struct hd_entry *e)
 		return -ENOMEM;
 	table_put(t, e);
 	t->n++;
+	t->came++;
 	return 0;
 }
 

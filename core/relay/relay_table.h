@@ -25,6 +25,7 @@ struct hd_relay_table {
 	struct hd_entry **v;
 	uint32_t n, size;
 	uint32_t version; /* changes when an entry goes: caches are stale */
+	uint32_t came; /* entries that were put in, ever */
 };
 
 struct hd_gone_queue { /* the first has left first */

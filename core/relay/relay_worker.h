@@ -12,7 +12,7 @@ struct hd_held_queue;
 struct hd_limits_worker;
 struct hd_pairs;
 struct hd_refused;
-struct hd_seen;
+struct hd_seen_table;
 
 struct hd_relay { /* w->relay */
 	struct hd_relay_table table;
@@ -23,11 +23,18 @@ struct hd_relay { /* w->relay */
 	struct hd_debts *debts; /* of keys that have left; NULL: never any */
 	struct hd_ways ways; /* keys at other relays */
 	struct hd_relay_table away; /* those whose packets came here: away.h */
-	struct hd_seen *seen; /* NULL: another relay has brought none yet */
+	struct hd_seen_table *seen; /* NULL: no other relay has brought any */
 	struct hd_held_queue *held; /* NULL: no packet has waited yet: held.h */
 	struct hd_refused *refused; /* NULL: nobody was refused yet */
 	uint64_t slowest_move_us; /* the worker writes, others look */
 };
+
+/* hd_ways_version - changes when a way goes, and when a key comes here: what
+ * was found among the ways is stale. */
+static inline uint32_t hd_ways_version(const struct hd_relay *r)
+{
+	return r->ways.went + r->table.came; /* which both only grow */
+}
 
 /* hd_relay_new - the worker's, before it runs. Returns 0; -ENOMEM.
  * hd_relay_free - when no worker runs; what was never made, too. */

@@ -59,15 +59,14 @@ struct hd_link *hd_way_find(const struct hd_ways *t, uint64_t hash,
 	return r != NULL ? r->link : NULL;
 }
 
-struct hd_link *hd_way_take(struct hd_ways *t, uint64_t hash, uint16_t realm,
-			    const struct hd_key *key)
+struct hd_way *hd_way_take(struct hd_ways *t, uint64_t hash, uint16_t realm,
+			   const struct hd_key *key)
 {
 	struct hd_way *r = find(t, hash, realm, key);
 
-	if (r == NULL)
-		return NULL;
-	r->used = true;
-	return r->link;
+	if (r != NULL)
+		r->used = true;
+	return r;
 }
 
 bool hd_link_used(struct hd_worker *w, uint16_t realm, const struct hd_key *key)
@@ -128,6 +127,7 @@ static void drop(struct hd_worker *w, struct hd_way **at, bool quiet)
 
 	*at = r->next;
 	w->relay->ways.n--;
+	w->relay->ways.went++;
 	way_free(r);
 	if (quiet)
 		hd_away_forget(w, realm, &key);

@@ -43,6 +43,7 @@ struct hd_way {
 struct hd_ways { /* of a home */
 	struct hd_way **v;
 	uint32_t n, size;
+	uint32_t went; /* ways that were taken out, ever */
 	uint32_t at; /* places before it hold no way of a lost link */
 	bool sweeping; /* the rest is gone through */
 	bool again; /* one more was lost meanwhile */
@@ -75,13 +76,13 @@ static inline bool hd_link_is_quiet(const struct hd_link *link)
 /* ---- in the home of a key: way.c ---- */
 
 /* hd_way_find - the link to a key; NULL: none that is up. hd_way_take - the
- * same, for a packet of a peer here.
+ * way, for a packet of a peer here; it counts as used.
  * hd_ways_take - takes the batch. hd_ways_sweep - a link has gone. Both for
  * hd_worker_post(). hd_ways_free - the worker has ended. */
 struct hd_link *hd_way_find(const struct hd_ways *t, uint64_t hash,
 			    uint16_t realm, const struct hd_key *key);
-struct hd_link *hd_way_take(struct hd_ways *t, uint64_t hash, uint16_t realm,
-			    const struct hd_key *key);
+struct hd_way *hd_way_take(struct hd_ways *t, uint64_t hash, uint16_t realm,
+			   const struct hd_key *key);
 void hd_ways_take(struct hd_worker *w, void *batch, void *unused);
 void hd_ways_sweep(struct hd_worker *w, void *unused, void *unused2);
 void hd_ways_free(struct hd_ways *t);
@@ -91,9 +92,12 @@ void hd_ways_free(struct hd_ways *t);
 /* hd_link_send - nobody here has the key: over a link. Returns false: there is
  * none. In the key's home.
  * @hash  of packet->dst
+ * hd_link_send_by - the same, where the way is known.
  * hd_link_take - a packet for a link of this worker, from a home. */
 struct hd_xrecord;
 bool hd_link_send(struct hd_worker *w, const struct hd_packet *packet,
 		  uint64_t hash);
+void hd_link_send_by(struct hd_worker *w, struct hd_way *way,
+		     const struct hd_packet *packet);
 void hd_link_take(struct hd_worker *w, const struct hd_xrecord *x,
 		  const uint8_t *data);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* t/unit/away.c - who hears that a key at another relay has gone. */
+/* t/unit/away.c - packets that other relays bring, and who hears that a key at
+ * one has gone. */
 #include <sodium.h>
 #include "t/unit/fake_relay.h"
 
@@ -119,12 +120,117 @@ static void without_a_way_nobody_is_told(void **state)
 	peer_down(&relay);
 }
 
+/* ---- pairs that were seen lately ---- */
+
+static void comes_and_goes(unsigned home)
+{
+	struct hd_key a = key_of(0), d = key_of(home), k = key_of(1);
+	uint64_t before = drops_of(HD_DROP_UNKNOWN_FWD);
+	struct fake relay, to;
+
+	peer_make(&relay, &a, REALM);
+	peer_make(&to, &d, REALM);
+	peer_up(&relay);
+	for (unsigned life = 0; life < 2; life++) {
+		peer_up(&to);
+		relay_brings(&relay, &k, &d);
+		relay_brings(&relay, &k, &d);
+		assert_int_equal(to.got, 2 * (life + 1));
+		peer_down(&to);
+		relay_brings(&relay, &k, &d);
+		assert_int_equal(to.got, 2 * (life + 1));
+		assert_int_equal(drops_of(HD_DROP_UNKNOWN_FWD),
+				 before + life + 1);
+	}
+	peer_down(&relay);
+}
+
+/* What is remembered of a receiver ends with it. */
+static void receivers_come_and_go(void **state)
+{
+	(void)state;
+	comes_and_goes(0);
+	comes_and_goes(1);
+}
+
+enum { PAIRS = 3000, SOME = 1000 /* fit in the ring to another worker */ };
+static struct hd_key many[PAIRS];
+
+struct bringing {
+	struct hd_peer *relay;
+	const struct hd_key *src, *dst;
+};
+
+static void bring_some(struct hd_worker *w, void *bringing, void *unused)
+{
+	const struct bringing *b = bringing;
+
+	(void)w, (void)unused;
+	for (unsigned i = 0; i < SOME; i++)
+		hd_relay_forward(b->relay, &b->src[i], b->dst, false,
+				 (const uint8_t *)"hi", 2);
+}
+
+static void bring_many(struct fake *relay, const struct hd_key *dst)
+{
+	for (unsigned i = 0; i < PAIRS; i += SOME) {
+		struct bringing b = { &relay->p, &many[i], dst };
+
+		in_worker(relay->s.worker, bring_some, &b, NULL);
+	}
+}
+
+/* More than are remembered: each arrives, from keys of zeros, too. */
+static void many_pairs(unsigned home)
+{
+	struct hd_key a = key_of(0), d = key_of(home);
+	struct fake relay, to;
+
+	peer_make(&relay, &a, REALM);
+	peer_make(&to, &d, REALM);
+	peer_up(&relay);
+	peer_up(&to);
+	randombytes_buf(many, sizeof(many));
+	many[0] = (struct hd_key){ { 0 } };
+	for (unsigned i = 1; i <= 3; i++) {
+		bring_many(&relay, &d);
+		assert_int_equal(to.got, i * PAIRS);
+	}
+	peer_down(&to);
+	peer_down(&relay);
+}
+
+static void more_pairs_than_places(void **state)
+{
+	(void)state;
+	many_pairs(0);
+	many_pairs(1);
+}
+
+static void from_nobody_to_nobody(void **state)
+{
+	static const struct hd_key none;
+	uint64_t before = drops_of(HD_DROP_UNKNOWN_FWD);
+	struct hd_key a = key_of(0);
+	struct fake relay;
+
+	(void)state;
+	peer_make(&relay, &a, REALM);
+	peer_up(&relay);
+	relay_brings(&relay, &none, &none);
+	assert_int_equal(drops_of(HD_DROP_UNKNOWN_FWD), before + 1);
+	peer_down(&relay);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(receivers_are_told),
 		cmocka_unit_test(unused_ways_tell_nobody),
 		cmocka_unit_test(without_a_way_nobody_is_told),
+		cmocka_unit_test(receivers_come_and_go),
+		cmocka_unit_test(more_pairs_than_places),
+		cmocka_unit_test(from_nobody_to_nobody),
 	};
 
 	return sodium_init() < 0 ? 1

@@ -43,6 +43,7 @@ static void packets_take_the_link(void **state)
 		assert_false(link_used(&k));
 		peer_urges(&from, &k);
 		assert_int_equal(far.got, 2);
+		assert_true(link_used(&k)); /* although it was known */
 		assert_memory_equal(&far.src, &a, sizeof(a));
 		assert_memory_equal(&far.dst, &k, sizeof(k));
 		assert_int_equal(from.not_here, 0);
@@ -102,13 +103,20 @@ static void ways_are_listed(void **state)
 	link_close(&two);
 }
 
-static void who_is_here_wins(void **state)
+/* A sender remembers the last way, if its home is the key's, too: so each of
+ * the following is seen from both homes, and packets went before. */
+static void from_both_homes(void (*test)(unsigned home))
 {
-	struct hd_key a = key_of(0), k = key_of(1);
+	test(0);
+	test(1);
+}
+
+static void here_wins(unsigned home)
+{
+	struct hd_key a = key_of(home), k = key_of(1);
 	struct fake from, here;
 	struct far far;
 
-	(void)state;
 	peer_make(&from, &a, REALM);
 	peer_make(&here, &k, REALM);
 	peer_up(&from);
@@ -127,13 +135,18 @@ static void who_is_here_wins(void **state)
 	peer_down(&from);
 }
 
-static void the_first_link_is_preferred(void **state)
+static void who_is_here_wins(void **state)
 {
-	struct hd_key a = key_of(0), k = key_of(1);
+	(void)state;
+	from_both_homes(here_wins);
+}
+
+static void first_link(unsigned home)
+{
+	struct hd_key a = key_of(home), k = key_of(1);
 	struct fake from;
 	struct far one, two;
 
-	(void)state;
 	peer_make(&from, &a, REALM);
 	peer_up(&from);
 	link_make(&one, 0);
@@ -157,6 +170,12 @@ static void the_first_link_is_preferred(void **state)
 	peer_down(&from);
 }
 
+static void the_first_link_is_preferred(void **state)
+{
+	(void)state;
+	from_both_homes(first_link);
+}
+
 /* As between the moment when a link says so and the sweep. */
 static void set_down(struct far *far, bool down)
 {
@@ -166,28 +185,64 @@ static void set_down(struct far *far, bool down)
 	__atomic_store_n(&link->down, down, __ATOMIC_RELEASE);
 }
 
-static void one_that_goes_counts_no_more_at_once(void **state)
+static void no_more_at_once(unsigned home)
 {
-	struct hd_key a = key_of(0), k = key_of(1);
+	struct hd_key a = key_of(home), k = key_of(1);
 	struct fake from;
 	struct far one, two;
 
-	(void)state;
 	peer_make(&from, &a, REALM);
 	peer_up(&from);
 	link_make(&one, 0);
 	link_make(&two, 1);
 	link_add(&one, &k);
 	link_add(&two, &k);
+	peer_says(&from, &k);
 	set_down(&one, true);
 	peer_says(&from, &k);
-	assert_int_equal(one.got, 0);
+	assert_int_equal(one.got, 1);
 	assert_int_equal(two.got, 1);
 	assert_int_equal(ways_n(), 2);
 	set_down(&one, false);
 	link_close(&one);
 	link_close(&two);
 	peer_down(&from);
+}
+
+static void one_that_goes_counts_no_more_at_once(void **state)
+{
+	(void)state;
+	from_both_homes(no_more_at_once);
+}
+
+static void taken_away(unsigned home)
+{
+	struct hd_key a = key_of(home), k = key_of(1), other = key_of(1);
+	uint64_t before = drops_of(HD_DROP_UNKNOWN_DEST);
+	struct fake from;
+	struct far far;
+
+	peer_make(&from, &a, REALM);
+	peer_up(&from);
+	link_make(&far, 0);
+	link_add(&far, &k);
+	link_add(&far, &other);
+	peer_says(&from, &k);
+	link_del(&far, &other);
+	peer_says(&from, &k);
+	assert_int_equal(far.got, 2);
+	link_del(&far, &k);
+	peer_says(&from, &k);
+	assert_int_equal(far.got, 2);
+	assert_int_equal(drops_of(HD_DROP_UNKNOWN_DEST), before + 1);
+	link_close(&far);
+	peer_down(&from);
+}
+
+static void what_is_taken_away_is_not_remembered(void **state)
+{
+	(void)state;
+	from_both_homes(taken_away);
 }
 
 static void other_realms_have_no_way(void **state)
@@ -315,6 +370,7 @@ int main(void)
 		cmocka_unit_test(who_is_here_wins),
 		cmocka_unit_test(the_first_link_is_preferred),
 		cmocka_unit_test(one_that_goes_counts_no_more_at_once),
+		cmocka_unit_test(what_is_taken_away_is_not_remembered),
 		cmocka_unit_test(other_realms_have_no_way),
 		cmocka_unit_test(forwarded_goes_no_further),
 		cmocka_unit_test(a_key_takes_at_most_100_bytes),
