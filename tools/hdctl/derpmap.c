@@ -123,12 +123,11 @@ static bool is_host(const char *text)
 }
 
 static void set_host(struct derpmap_node *node, const struct wish *w,
-		     const json_t *cert)
+		     const json_t *names)
 {
 	static char host[256];
 	struct in6_addr addr;
-	const char *name = json_string_value(
-		json_array_get(json_object_get(cert, "names"), 0));
+	const char *name = json_string_value(json_array_get(names, 0));
 
 	if (w->host == NULL && name == NULL &&
 	    gethostname(host, sizeof(host) - 1) == 0)
@@ -153,18 +152,24 @@ static bool is_for(const char *name, const char *host)
 		strcasecmp(name + 1, dot) == 0);
 }
 
-/* Clients compare the name also where the certificate is pinned. Where the host
- * is an address they may not. */
-static void warn_of_name(const struct derpmap_node *node, const json_t *cert)
+static bool has_name(const json_t *names, const char *host)
 {
-	const json_t *names = json_object_get(cert, "names"), *name;
+	const json_t *name;
 	size_t i;
 
-	if (node->ipv4[0] != '\0' || json_array_size(names) == 0)
-		return;
 	json_array_foreach(names, i, name)
-		if (is_for(json_string_value(name), node->host))
-			return;
+		if (is_for(json_string_value(name), host))
+			return true;
+	return false;
+}
+
+/* Clients compare the name also where the certificate is pinned. Where the host
+ * is an address they may not. */
+static void warn_of_name(const struct derpmap_node *node, const json_t *names)
+{
+	if (node->ipv4[0] != '\0' || json_array_size(names) == 0 ||
+	    has_name(names, node->host))
+		return;
 	fprintf(stderr,
 		"hdctl: the certificate is not for %s but for %s, and "
 		"Tailscale's clients refuse it then, pinned or not: enter a "
@@ -209,13 +214,45 @@ static int put(const struct wish *w, const struct derpmap_node *node)
 			  err.text);
 }
 
+/* Until acme has its certificate another one stands in, which the relay has
+ * made; whoever pins that one is cut off the minute the other comes. One of
+ * somebody's own making is for a name that acme is not asked for.
+ * Returns the names that there will be a certificate for; NULL: there is. */
+static const json_t *names_to_come(const struct wish *w, const json_t *cert,
+				   const json_t *acme)
+{
+	const json_t *hosts = json_object_get(acme, "hosts");
+
+	if (json_array_size(hosts) == 0 ||
+	    !json_is_false(json_object_get(acme, "certificate")) ||
+	    !json_is_true(json_object_get(cert, "self_signed")))
+		return NULL;
+	return w->host == NULL || has_name(hosts, w->host) ||
+			       !has_name(json_object_get(cert, "names"),
+					 w->host)
+		       ? hosts
+		       : NULL;
+}
+
+static void warn_temporary(void)
+{
+	fputs("hdctl: the relay has a temporary certificate only, which is not "
+	      "pinned here: clients refuse it until acme has the other one; "
+	      "hdctl acme status says how far it is\n",
+	      stderr);
+}
+
 static int print_entry(const struct wish *w, const json_t *relay,
-		       const json_t *stun)
+		       const json_t *stun, const json_t *acme)
 {
 	const json_t *cert = json_object_get(relay, "certificate");
+	const json_t *to_come = names_to_come(w, cert, acme);
+	const json_t *names = to_come != NULL ? to_come
+					      : json_object_get(cert, "names");
 	const json_t *listener = choose_listener(relay);
 	bool tls = json_is_true(json_object_get(listener, "tls"));
-	bool pinned = tls && json_is_true(json_object_get(cert, "self_signed"));
+	bool pinned = tls && to_come == NULL &&
+		      json_is_true(json_object_get(cert, "self_signed"));
 	struct derpmap_node node = {
 		.region_id = number_of("--region-id", w->region_id,
 				       REGION_FIRST),
@@ -231,11 +268,13 @@ static int print_entry(const struct wish *w, const json_t *relay,
 
 	if (node.region_id == 0 || node.derp_port == 0)
 		return HDCTL_USAGE;
-	set_host(&node, w, cert);
+	set_host(&node, w, names);
 	/* who names a port has put something in front */
 	derpmap_warn("hdctl", &node, !tls && w->port == NULL);
 	if (tls && w->port == NULL)
-		warn_of_name(&node, cert);
+		warn_of_name(&node, names);
+	if (tls && w->port == NULL && to_come != NULL)
+		warn_temporary();
 	return put(w, &node);
 }
 
@@ -243,8 +282,9 @@ int run_derpmap(struct hdctl *h, const char *const *words, size_t n)
 {
 	const char *stun_words[] = { "stun", "info" };
 	const char *derp_words[] = { "derp", "info" };
+	const char *acme_words[] = { "acme", "status" };
 	struct wish w = { .host = NULL };
-	json_t *relay = NULL, *stun = NULL;
+	json_t *relay = NULL, *stun = NULL, *acme = NULL;
 	int r = read_wish(words, n, &w);
 
 	if (r == HDCTL_OK && w.host != NULL && !is_host(w.host))
@@ -261,9 +301,12 @@ int run_derpmap(struct hdctl *h, const char *const *words, size_t n)
 		r = hdctl_ask(h, "relay info", &relay);
 	if (r == HDCTL_OK && hdctl_find(h, stun_words, 2) != NULL)
 		r = hdctl_ask(h, "stun info", &stun);
+	if (r == HDCTL_OK && hdctl_find(h, acme_words, 2) != NULL)
+		r = hdctl_ask(h, "acme status", &acme);
 	if (r == HDCTL_OK)
-		r = print_entry(&w, relay, stun);
+		r = print_entry(&w, relay, stun, acme);
 	json_decref(relay);
 	json_decref(stun);
+	json_decref(acme);
 	return r;
 }

@@ -52,23 +52,39 @@ static int plan(struct setup *s)
 	return r == HDCTL_OK ? setup_text(s) : r;
 }
 
+static int judge(enum setup_seen seen)
+{
+	if (seen == SETUP_UNUSABLE)
+		return hdctl_fail(HDCTL_REFUSED,
+				  "the relay runs, but hdprobe, above, found "
+				  "that clients cannot use it as it is: "
+				  "correct what it says, then look again with "
+				  "hdprobe");
+	if (seen == SETUP_NO_CERT)
+		return hdctl_fail(HDCTL_REFUSED,
+				  "the relay runs, but has no certificate yet, "
+				  "and clients refuse the temporary one: "
+				  "correct what is said above, then run hdctl "
+				  "setup again; it prints what Headscale and "
+				  "others need once the certificate is there");
+	return HDCTL_OK;
+}
+
 static int carry_out(struct setup *s)
 {
-	bool may_start = false, well = true;
+	enum setup_seen seen = SETUP_WELL;
+	bool may_start = false;
 	int r = setup_apply(s);
 
 	if (r == HDCTL_OK)
 		r = examine(s, &may_start);
 	if (r == HDCTL_OK && !s->w.no_start)
-		r = setup_start(s, &well);
+		r = setup_start(s, &seen);
 	if (may_start)
+		setup_firewall(s);
+	if (may_start && seen != SETUP_NO_CERT)
 		setup_entries(s);
-	if (r == HDCTL_OK && !well)
-		r = hdctl_fail(HDCTL_REFUSED,
-			       "the relay runs, but hdprobe, above, found that "
-			       "clients cannot use it as it is: correct what "
-			       "it says, then look again with hdprobe");
-	return r;
+	return r == HDCTL_OK ? judge(seen) : r;
 }
 
 int run_setup(struct hdctl *h, const char *const *words, size_t n)

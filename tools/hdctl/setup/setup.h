@@ -13,6 +13,12 @@ enum setup_cert { /* where the certificate comes from */
 		  SETUP_CERT_ACME,
 };
 
+enum setup_seen { /* what became of the relay */
+		  SETUP_WELL, /* as far as hdprobe could look */
+		  SETUP_UNUSABLE, /* hdprobe says why */
+		  SETUP_NO_CERT, /* from its authority, yet */
+};
+
 enum { SETUP_PATH_BYTES = 1024, SETUP_AS_IT_IS = -1 };
 
 struct setup_wish { /* NULL, 0, SETUP_AS_IT_IS: not said */
@@ -58,8 +64,8 @@ int setup_plan(struct setup *s); /* what shall be in the file */
 int setup_text(struct setup *s); /* its text */
 int setup_show(struct setup *s); /* diff; asks. 1: nothing to do, or no */
 int setup_apply(struct setup *s);
-/* @ret_well  hdprobe found nothing wrong, as far as it could look */
-int setup_start(struct setup *s, bool *ret_well);
+int setup_start(struct setup *s, enum setup_seen *ret_seen);
+void setup_firewall(const struct setup *s);
 void setup_entries(struct setup *s); /* for Headscale and others */
 
 /* ---- helpers ---- */
@@ -95,8 +101,10 @@ void setup_diff(const char *old_name, const char *new_name,
 int setup_replace(const char *path, const char *text, const char *like);
 struct stat;
 int setup_replace_as(const char *path, const char *text, const struct stat *as);
-/* setup_wait_cert - until the relay has the certificate that acme gets.
- * Returns whether it has; if not, it is said why. */
+/* setup_by_acme - whether clients get the certificate that acme fetches.
+ * setup_wait_cert - until it is there; an attempt that has failed is made again
+ * now. Returns whether it is there; if not, it is said why. */
+bool setup_by_acme(const struct setup *s);
 bool setup_wait_cert(struct setup *s);
 /* setup_put_cert - write the certificate and its key. Returns as above. */
 int setup_put_cert(struct setup *s);

@@ -56,10 +56,20 @@ static void put(const char *title, const char *format,
 		hdctl_fail(HDCTL_REFUSED, "%s", err.text);
 }
 
+void setup_firewall(const struct setup *s)
+{
+	int stun = setup_stun_port(s);
+
+	printf("\nfirewall: open TCP %d%s", setup_port(s),
+	       has_port_80(s) ? " and 80" : "");
+	if (stun > 0)
+		printf(", UDP %d", stun);
+	putchar('\n');
+}
+
 void setup_entries(struct setup *s)
 {
 	char pin[PEM_PIN_BYTES] = "";
-	bool http = has_port_80(s);
 	struct derpmap_node node = {
 		.region_id = REGION,
 		.region_code = "hd",
@@ -70,18 +80,13 @@ void setup_entries(struct setup *s)
 		.cert_name = "",
 		.derp_port = setup_port(s),
 		.stun_port = setup_stun_port(s),
-		.can_port_80 = http,
+		.can_port_80 = has_port_80(s),
 	};
 
 	if (s->self_signed && s->pem.leaf != NULL &&
 	    pem_pin(s->pem.leaf, pin))
 		node.cert_name = pin;
 	set_address(&node, s->w.host);
-	printf("\nfirewall: open TCP %d%s", node.derp_port,
-	       http ? " and 80" : "");
-	if (node.stun_port > 0)
-		printf(", UDP %d", node.stun_port);
-	putchar('\n');
 	if (s->self_signed && pin[0] == '\0') {
 		puts("\nthe relay makes its certificate itself, and clients "
 		     "need its pin: `hdctl derpmap` prints their entry once it "

@@ -184,18 +184,15 @@ static int reload(struct setup *s, bool *ret_runs)
 
 enum { PROBE_FAILED = 2, PROBE_COULD_NOT = 3 }; /* how hdprobe ends */
 
-/* Returns whether hdprobe found nothing wrong, or was not there to look. */
-static bool probe(struct setup *s)
+static enum setup_seen probe(struct setup *s)
 {
 	char path[4096], to[300], stun[16];
-	bool acme = s->w.certificate == SETUP_CERT_ACME;
-	bool unsigned_yet = acme && !setup_wait_cert(s);
 	bool v6 = strchr(s->w.host, ':') != NULL;
 
 	if (program_find("hdprobe", path) == NULL) {
 		puts("\nhdprobe is not installed (hyper-derp-tools): nothing "
 		     "looked at it from outside");
-		return true;
+		return SETUP_WELL;
 	}
 	(void)snprintf(to, sizeof(to), "%s%s%s:%d", v6 ? "[" : "", s->w.host,
 		       v6 ? "]" : "", setup_port(s));
@@ -203,7 +200,7 @@ static bool probe(struct setup *s)
 	const char *words[7] = { path };
 	size_t n = 1;
 
-	if (s->self_signed || unsigned_yet)
+	if (s->self_signed)
 		words[n++] = "--insecure";
 	words[n++] = setup_wants(s, "stun") ? "--stun-port" : "--no-stun";
 	if (setup_wants(s, "stun"))
@@ -213,7 +210,8 @@ static bool probe(struct setup *s)
 	words[n++] = to;
 	puts("\nas a client sees it from here (hdprobe):");
 	int end = program_run((char *const *)words);
-	return end != PROBE_FAILED && end != PROBE_COULD_NOT;
+	return end == PROBE_FAILED || end == PROBE_COULD_NOT ? SETUP_UNUSABLE
+							     : SETUP_WELL;
 }
 
 static void say_command(const struct setup *s)
@@ -245,11 +243,18 @@ static int start(struct setup *s, bool *ret_runs)
 	return r;
 }
 
-int setup_start(struct setup *s, bool *ret_well)
+/* Of a temporary certificate hdprobe could only say what is known. */
+static enum setup_seen look(struct setup *s)
+{
+	return setup_by_acme(s) && !setup_wait_cert(s) ? SETUP_NO_CERT
+						       : probe(s);
+}
+
+int setup_start(struct setup *s, enum setup_seen *ret_seen)
 {
 	bool runs;
 	int r = start(s, &runs);
 
-	*ret_well = !runs || probe(s);
+	*ret_seen = runs ? look(s) : SETUP_WELL;
 	return r;
 }

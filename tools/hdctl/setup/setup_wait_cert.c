@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* tools/hdctl/setup/setup_wait_cert.c - a relay that has just started has no
  * certificate from its authority yet: seconds later it has, or a reason. */
+#include <string.h>
 #include <time.h>
 
 #include "tools/hdctl/clean.h"
@@ -9,55 +10,87 @@
 enum { WAIT_S = 90, STEP_MS = 250 };
 
 struct answer {
+	bool told; /* the relay has said it */
 	bool has; /* a certificate */
-	json_t *error; /* a text; else JSON null or NULL */
+	bool tries; /* to get one, now */
+	char error[512]; /* of the last attempt that failed; "": none */
 };
 
-static bool ask_acme(struct setup *s, struct answer *ret)
+bool setup_by_acme(const struct setup *s)
 {
+	if (s->w.certificate != SETUP_CERT_KEEP)
+		return s->w.certificate == SETUP_CERT_ACME;
+	return setup_lists(s, "acme") && setup_conf(s, "acme.hosts") != NULL &&
+	       s->pem.leaf == NULL && !s->self_signed;
+}
+
+static struct answer ask_acme(struct setup *s)
+{
+	struct answer a = { .told = false };
 	struct hd_error err;
 	json_t *status = NULL;
 
-	*ret = (struct answer){ .has = false };
-	if (ask_words(&s->h->ask, "acme status", &status, &err) != HDCTL_OK)
-		return false;
-	ret->has = json_is_true(json_object_get(status, "certificate"));
-	ret->error = json_incref(json_object_get(status, "error"));
+	if (ask_words(&s->h->ask, "acme status", &status, &err) != HDCTL_OK) {
+		(void)snprintf(a.error, sizeof(a.error), "%s", err.text);
+		return a;
+	}
+	a.told = true;
+	a.has = json_is_true(json_object_get(status, "certificate"));
+	a.tries = strcmp(tree_text(status, "doing", ""), "waiting") != 0 ||
+		  json_integer_value(json_object_get(
+			  status, "tried_again_in")) == 0;
+	(void)snprintf(a.error, sizeof(a.error), "%s",
+		       tree_text(status, "error", ""));
 	json_decref(status);
-	return true;
+	return a;
 }
 
-static void say_none(const struct answer *a)
+/* Who says setup again has mended something. If an attempt is on its way the
+ * relay refuses another, which is as good. */
+static void try_again(struct setup *s)
 {
-	if (json_is_string(a->error)) {
-		fputs("it has refused, and is asked again later: ", stdout);
-		clean_put(stdout, json_string_value(a->error), false);
+	struct hd_error err;
+	json_t *data = NULL;
+
+	(void)ask_words(&s->h->ask, "acme renew", &data, &err);
+	json_decref(data);
+}
+
+static void say_none(const struct setup *s, const struct answer *a)
+{
+	if (a->error[0] != '\0') {
+		fputs(a->told ? "no certificate, and it is tried again later: "
+			      : "the relay does not say how far it is: ",
+		      stdout);
+		clean_put(stdout, a->error, false);
 		putchar('\n');
 	} else {
 		printf("none yet after %d s\n", WAIT_S);
 	}
-	puts("hdctl acme status says how far it is, hdctl doctor what is "
-	     "wrong");
+	printf("usual reasons: %s does not lead here (DNS), or TCP 80 and %d "
+	       "are closed on the way\n"
+	       "hdctl acme status says how far it is, hdctl doctor what is "
+	       "wrong here\n",
+	       s->w.host, setup_port(s));
 }
 
 bool setup_wait_cert(struct setup *s)
 {
 	const struct timespec step = { .tv_nsec = STEP_MS * 1000000L };
 	time_t until = time(NULL) + WAIT_S;
-	struct answer a;
-	bool has = ask_acme(s, &a) && a.has;
+	struct answer a = ask_acme(s);
 
-	if (!has)
-		puts("\nwaiting for the certificate (hdctl acme status)");
-	while (!has && !json_is_string(a.error) && time(NULL) < until) {
+	if (a.has)
+		return true;
+	puts("\nwaiting for the certificate (hdctl acme status)");
+	if (a.error[0] != '\0')
+		try_again(s);
+	do {
 		nanosleep(&step, NULL);
-		json_decref(a.error);
-		if (!ask_acme(s, &a))
-			break;
-		has = a.has;
-	}
-	if (!has)
-		say_none(&a);
-	json_decref(a.error);
-	return has;
+		a = ask_acme(s);
+	} while (a.told && !a.has && (a.tries || a.error[0] == '\0') &&
+		 time(NULL) < until);
+	if (!a.has)
+		say_none(s, &a);
+	return a.has;
 }
