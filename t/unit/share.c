@@ -172,6 +172,28 @@ static void the_rate_holds(void **state)
 		}
 }
 
+/* Workers lease slices, and give none back at once: each second keeps to it all
+ * the same, also when readers come and go between the workers. */
+static void each_second_keeps_the_rate(void **state)
+{
+	enum { RATE = 20000000, WORKERS = 8, READERS = 24, SECONDS = 60 };
+
+	(void)state;
+	begin(RATE, 0, WORKERS);
+	for (unsigned i = 0; i < READERS; i++)
+		add(i % WORKERS, i % 3 == 0 ? 16384 : 1400);
+	run_ms(2000);
+	for (unsigned s = 0; s < SECONDS; s++) {
+		for (unsigned i = 0; i < READERS; i++)
+			world.v[i].off = s >= SECONDS / 2 &&
+					 (i + s) % WORKERS < WORKERS / 2;
+		forget();
+		run_ms(1000);
+		assert_about(got(), RATE, 5);
+	}
+	end();
+}
+
 static void a_burst_is_taken_once(void **state)
 {
 	(void)state;
@@ -322,6 +344,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_rate_holds),
+		cmocka_unit_test(each_second_keeps_the_rate),
 		cmocka_unit_test(a_burst_is_taken_once),
 		cmocka_unit_test(fair_over_workers),
 		cmocka_unit_test(fair_by_bytes),

@@ -4,6 +4,7 @@
  */
 #include "core/stream/visitor.h"
 #include <arpa/inet.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include "core/base/key.h"
 #include "core/base/prefix.h"
@@ -152,6 +153,31 @@ static void so_fast(void **state)
 	forgotten();
 }
 
+/* So many clients of a network share its rate, and its connections. */
+static void of_ipv6_a_network_has_one_rate(void **state)
+{
+	char text[32];
+
+	(void)state;
+	conf.address_rate = 12;
+	for (unsigned i = 0; i < 12; i++) {
+		snprintf(text, sizeof(text), "2001:db8:0:1::%x", i + 1);
+		assert_true(looks_in(text));
+	}
+	assert_false(looks_in("2001:db8:0:1:8000::1"));
+	assert_true(looks_in("2001:db8:0:2::1"));
+	conf.address_bits = 128; /* each address for itself */
+	assert_true(looks_in("2001:db8:0:1:8000::1"));
+	conf.address_bits = 56;
+	for (unsigned i = 0; i < 12; i++) {
+		snprintf(text, sizeof(text), "2001:db8:0:1%02x::1", i);
+		assert_true(looks_in(text));
+	}
+	assert_false(looks_in("2001:db8:0:1ff::1"));
+	assert_true(looks_in("2001:db8:0:200::1"));
+	forgotten();
+}
+
 static void proxies_do_not_count(void **state)
 {
 	struct hd_prefix p;
@@ -222,6 +248,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(so_many, setup, teardown),
 		cmocka_unit_test_setup_teardown(of_ipv6_a_network_is_one, setup,
 						teardown),
+		cmocka_unit_test_setup_teardown(of_ipv6_a_network_has_one_rate,
+						setup, teardown),
 		cmocka_unit_test_setup_teardown(proxies_do_not_count, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(who_is_here_has_not_just_come,
