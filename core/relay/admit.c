@@ -42,12 +42,13 @@ void hd_login_tell(struct hd_stream *s, const char *reason)
 	hd_meter_leave(&s->worker->meter, before);
 }
 
-static void tell_refusal(struct hd_stream *s, const char *reason, bool again)
+/* @n  how often in this minute, this time included */
+static void tell_refusal(struct hd_stream *s, const char *reason, uint32_t n)
 {
 	const struct hd_peer_ops *ops = s->proto->peer;
 	char addr[HD_ADDR_TEXT_BYTES], via[HD_VIA_TEXT_BYTES];
 
-	if (!again) {
+	if (n == 1) {
 		if (hd_ended_refused(s->worker))
 			hd_log_write(HD_LOG_NOTICE,
 				     "login refused: key=%s addr=%s%s "
@@ -57,7 +58,7 @@ static void tell_refusal(struct hd_stream *s, const char *reason, bool again)
 				     hd_proxied_text(s, via), reason);
 		hd_peer_audit(s, "peer.denied", reason);
 	}
-	if (!again || (ops != NULL && ops->refuses_aloud))
+	if (n <= HD_REFUSED_TOLD || (ops != NULL && ops->refuses_aloud))
 		hd_login_tell(s, reason);
 }
 
@@ -70,7 +71,7 @@ void hd_login_refuse(struct hd_stream *s, enum hd_close why,
 	free(p->refusal);
 	p->refusal = strdup(reason);
 	tell_refusal(s, reason,
-		     hd_refused_again(s->worker, p->login.realm, &p->login.key,
+		     hd_refused_count(s->worker, p->login.realm, &p->login.key,
 				      reason));
 	hd_trace_stream(s, HD_TRACE_DENIED, reason);
 	HD_PROBE(login_refused, s, s->worker->index, s->user->key_text, reason);

@@ -38,9 +38,10 @@ struct hd_peer_ops { /* all in the peer's worker */
 	void (*drain)(struct hd_module *mod, struct hd_peer *peer,
 		      uint32_t reconnect_in_ms, uint32_t try_for_ms);
 	/* health - a problem to tell the peer; "" clears it. May be NULL.
-	 * A login that is refused: why, once a minute for a key and a reason,
-	 * since a client may take any frame for a sign of life and come back
-	 * at once. Each time where refuses_aloud, below, is set. */
+	 * A login that is refused: why, 10 times a minute at most for a key
+	 * and a reason, since a client may take any frame for a sign of life
+	 * and come back at once. Each time where refuses_aloud, below, is set.
+	 */
 	void (*health)(struct hd_module *mod, struct hd_peer *peer,
 		       const char *text);
 	/* presence - a key that this peer watches (presence.h). May be NULL. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* t/unit/refused.c - a key hears a reason once a minute. */
+/* t/unit/refused.c - how often a key was refused within a minute. */
 #include "core/relay/refused.h"
 #include "t/unit/unit.h"
 
@@ -33,17 +33,22 @@ static struct hd_key new_key(void)
 	return key;
 }
 
-static void once_a_minute(void **state)
+static uint32_t refused(const struct hd_key *key, const char *reason)
+{
+	return hd_refused_count(&w, 0, key, reason);
+}
+
+static void counted_for_a_minute(void **state)
 {
 	struct hd_key key = new_key();
 
 	(void)state;
-	assert_false(hd_refused_again(&w, 0, &key, "not listed"));
-	assert_true(hd_refused_again(&w, 0, &key, "not listed"));
+	assert_int_equal(refused(&key, "not listed"), 1);
+	assert_int_equal(refused(&key, "not listed"), 2);
 	w.now_ms += HD_REFUSED_MS - 1;
-	assert_true(hd_refused_again(&w, 0, &key, "not listed"));
+	assert_int_equal(refused(&key, "not listed"), 3);
 	w.now_ms++;
-	assert_false(hd_refused_again(&w, 0, &key, "not listed"));
+	assert_int_equal(refused(&key, "not listed"), 1);
 }
 
 static void another_reason_is_told(void **state)
@@ -51,9 +56,9 @@ static void another_reason_is_told(void **state)
 	struct hd_key key = new_key();
 
 	(void)state;
-	assert_false(hd_refused_again(&w, 0, &key, "not listed"));
-	assert_false(hd_refused_again(&w, 0, &key, "revoked"));
-	assert_true(hd_refused_again(&w, 0, &key, "revoked"));
+	assert_int_equal(refused(&key, "not listed"), 1);
+	assert_int_equal(refused(&key, "revoked"), 1);
+	assert_int_equal(refused(&key, "revoked"), 2);
 }
 
 static void who_was_in_is_told(void **state)
@@ -61,9 +66,9 @@ static void who_was_in_is_told(void **state)
 	struct hd_key key = new_key();
 
 	(void)state;
-	assert_false(hd_refused_again(&w, 0, &key, "not listed"));
+	assert_int_equal(refused(&key, "not listed"), 1);
 	hd_refused_forget(&w, 0, &key);
-	assert_false(hd_refused_again(&w, 0, &key, "not listed"));
+	assert_int_equal(refused(&key, "not listed"), 1);
 }
 
 /* More keys than there is room: some are told again, and none is taken for
@@ -74,15 +79,15 @@ static void many_keys(void **state)
 	for (unsigned i = 0; i < 10 * HD_REFUSED_N; i++) {
 		struct hd_key key = new_key();
 
-		assert_false(hd_refused_again(&w, 0, &key, "not listed"));
-		assert_true(hd_refused_again(&w, 0, &key, "not listed"));
+		assert_int_equal(refused(&key, "not listed"), 1);
+		assert_int_equal(refused(&key, "not listed"), 2);
 	}
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(once_a_minute),
+		cmocka_unit_test(counted_for_a_minute),
 		cmocka_unit_test(another_reason_is_told),
 		cmocka_unit_test(who_was_in_is_told),
 		cmocka_unit_test(many_keys),
