@@ -7,7 +7,8 @@
  * Files: account_count.c in workers; account.c the ledger, of a month;
  * account_file.c the months' files; account_main.c the way between them;
  * account_old.c months that are
- * removed; account_show.c hdctl; journal.c the files' format. */
+ * removed; account_show.c hdctl; account_top.c metrics of keys; journal.c the
+ * files' format. */
 #pragma once
 #include <hyper-derp/control.h>
 #include <hyper-derp/hook.h>
@@ -236,6 +237,20 @@ int account_unpack(const struct hd_unpack *from);
 void account_remove_old(unsigned now, unsigned keep);
 /* account_now - this month's ledger; NULL: nothing is counted. */
 const struct ledger *account_now(unsigned *ret_month);
+
+/* ---- account_top.c: the main thread ---- */
+
+enum { ACCOUNT_TOP_MAX = 100 };
+
+/* account_top - the accounts with the most bytes, in and out together, the
+ * first most; none where there are no bytes. @l  NULL: none
+ * Returns how many.
+ * account_top_load - returns 0; negative with the reason in err.
+ * account_top_unload - also of what was not loaded. */
+size_t account_top(const struct ledger *l, const struct account *ret[],
+		   size_t max);
+int account_top_load(struct hd_module *mod, struct hd_error *err);
+void account_top_unload(void);
 
 /* ---- account_show.c ---- */
 

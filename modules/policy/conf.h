@@ -71,6 +71,7 @@ struct policy_conf {
 	bool accounting;
 	uint64_t accounting_keys;
 	uint64_t accounting_months; /* 0: all are kept */
+	uint64_t metrics_keys; /* 0: none */
 };
 
 extern const struct hd_option policy_options[];

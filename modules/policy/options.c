@@ -265,5 +265,12 @@ const struct hd_option policy_options[] = {
 	  .def = "24", .max = 1200,
 	  .live = true,
 	  .help = "files of months before these are removed; 0 keeps all" },
+	{ .name = "metrics_keys",
+	  .type = HD_OPTION_UINT,
+	  CONF(metrics_keys),
+	  .def = "0",
+	  .max = 100,
+	  .help = "so many keys, those that used most in this month, have "
+		  "metrics of their own" },
 	HD_OPTION_END,
 };

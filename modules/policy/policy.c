@@ -208,6 +208,8 @@ static int policy_load(struct hd_module *mod, struct hd_error *err)
 	if (r == 0)
 		r = account_load(mod, err);
 	if (r == 0)
+		r = account_top_load(mod, err);
+	if (r == 0)
 		r = hd_hook_admit(mod, on_admit, err);
 	if (r == 0)
 		r = add_commands(mod, policy_commands, err);

@@ -217,6 +217,7 @@ void policy_unload(struct hd_module *mod)
 {
 	struct policy_main *m = &policy_main;
 
+	account_top_unload();
 	account_unload(mod);
 	policy_watch_end(mod);
 	policy_devices_end();

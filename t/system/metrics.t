@@ -268,7 +268,7 @@ subtest 'doc/reference/metrics.md' => sub {
     my %doc = HyperDerp::Test::slurp("$HyperDerp::Test::srcdir/doc/reference/metrics.md")
         =~ /^\| `((?:hyper_derp|process|derp)_\w+)` \| (\w+) \|/mg;
     my %is = get($port, '/metrics')->{body} =~ /^# TYPE (\S+) (\S+)$/mg;
-    delete @doc{ grep { /^hyper_derp_(?:acme|fallback|hd|mesh|mesh_nats|policy|tenant|wg)_/ } keys %doc };
+    delete @doc{ grep { /^hyper_derp_(?:acme|fallback|hd|key|mesh|mesh_nats|policy|tenant|wg)_/ } keys %doc };
     is_deeply \%is, \%doc, 'what it lists is what is exported';
 };
 

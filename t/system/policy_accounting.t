@@ -281,4 +281,52 @@ subtest 'a quota of each key' => sub {
 };
 
 $hd->finish;
+subtest 'metrics of the keys that used most' => sub {
+    my $top = HyperDerp::Test->new(no_tls => 1, workers => 2, load_module => [qw(derp policy)]);
+    HyperDerp::Test::spew("$top->{dir}/keys", '');
+    $top->{conf} = "policy: {rules: [{keys: $top->{dir}/keys, tenant: home}], metrics_keys: 2}\n";
+    $top->write_conf;
+    $top->run;
+    $top->ready or die $top->log_text;
+    my ($alice, $bob, $carol) = my @logins = HyperDerp::Raw::logins($top, 3);
+    HyperDerp::Test::spew("$top->{dir}/keys", "$alice->{key} alice\n$bob->{key} bob\n$carol->{key}\n");
+    ok ctl($top, qw(policy reread))->{ok}, 'their keys are read';
+    # {key, direction} => bytes, with what else stands there
+    my $of = sub {
+        my %n;
+        for my $m (@{ ctl($top, 'metrics')->{data} }) {
+            next if $m->{name} ne 'hyper_derp_key_bytes_total';
+            my %l = $m->{labels} =~ /(\w+)="([^"]*)"/g;
+            $n{"$l{name} $l{tenant} $l{direction} " . substr $l{key}, 0, 8} = $m->{value} if $m->{value};
+        }
+        return \%n;
+    };
+    my $row = sub ($login, $name, $way) { return "$name home $way " . substr $login->{key}, 0, 8 };
+    my ($a, $b, $c) = map { HyperDerp::Raw->login($top, $_) } @logins;
+    # each pings: nobody gets what another sends
+    my $use = sub ($client, $n) { $client->ping for 1 .. $n };
+    $use->($a, 200);
+    $use->($b, 100);
+    $use->($c, 50);
+    my $becomes = sub (@want) {
+        my $got;
+        HyperDerp::Test::wait_for(sub {
+            $got = $of->();
+            return "@{[sort keys %$got]}" eq "@{[sort @want]}";
+        });
+        return is_deeply [sort keys %$got], [sort @want], "two of three: @want";
+    };
+    my @both = map { my $way = $_; ($row->($alice, 'alice', $way), $row->($bob, 'bob', $way)) } qw(in out);
+    $becomes->(@both);
+    cmp_ok $of->()->{ $row->($alice, 'alice', 'in') }, '>=', 200 * 13, 'so many bytes';
+    $use->($c, 500);
+    $becomes->(map { my $way = $_; ($row->($alice, 'alice', $way), $row->($carol, '', $way)) } qw(in out));
+    my $before = $of->()->{ $row->($carol, '', 'in') };
+    ok ctl($top, qw(module reload policy))->{ok}, 'the module is reloaded';
+    $use->($c, 50);
+    ok HyperDerp::Test::wait_for(sub { ($of->()->{ $row->($carol, '', 'in') } // 0) >= $before + 50 * 13 }),
+        '... and it goes on';
+    $top->finish;
+};
+
 done_testing;
