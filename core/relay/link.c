@@ -3,6 +3,7 @@
  * them. Context: the link's worker, where nothing else is said. */
 #include <hyper-derp/worker.h>
 #include <errno.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include "core/base/probes.h"
@@ -11,6 +12,8 @@
 #include "core/relay/way.h"
 #include "core/relay/xpacket.h"
 #include "core/stream/stream_life.h"
+
+enum { UNHEARD_TIMES = 3 }; /* an answer was due */
 
 static const struct hd_stream_user_ops link_user;
 
@@ -152,6 +155,33 @@ void hd_link_about(const struct hd_stream *s, struct hd_link_about *ret)
 		ret->queued_bytes += s->lane[i].bytes;
 	for (unsigned i = 0; i < HD_DROP_N; i++)
 		ret->drops += s->drops[i];
+}
+
+/* The fourth sending comes after 1 + 2 + 4 of the first RTO, and may take half
+ * a one to be answered. Data that comes in acknowledges, but the kernel's quick
+ * path does not write that down. */
+uint32_t hd_link_unheard_in(const struct tcp_info *about)
+{
+	uint32_t silent_ms = HD_MIN(about->tcpi_last_ack_recv,
+				    about->tcpi_last_data_recv);
+	uint32_t first_rto_us = about->tcpi_rto >>
+				HD_MIN(about->tcpi_backoff, (uint8_t)31);
+
+	if (about->tcpi_unacked == 0 ||
+	    about->tcpi_retransmits < UNHEARD_TIMES ||
+	    silent_ms < (uint64_t)first_rto_us * 15 / 2 / 1000)
+		return 0;
+	return silent_ms;
+}
+
+uint32_t hd_link_unheard_ms(const struct hd_stream *s)
+{
+	struct tcp_info about = { 0 };
+	socklen_t len = sizeof(about);
+
+	if (getsockopt(s->fd, IPPROTO_TCP, TCP_INFO, &about, &len) < 0)
+		return 0;
+	return hd_link_unheard_in(&about);
 }
 
 /* ---- life ---- */

@@ -15,6 +15,7 @@
 #include "core/stream/stream.h"
 
 struct hd_way_batch;
+struct tcp_info;
 
 struct hd_link { /* made and changed in its worker; shared */
 	struct hd_stream_user user; /* of its stream */
@@ -63,6 +64,8 @@ struct hd_way_batch {
 
 /* hd_link_put - one that holds it does so no more. Any thread. */
 void hd_link_put(struct hd_link *link);
+/* hd_link_unheard_in - what hd_link_unheard_ms() says of a connection. */
+uint32_t hd_link_unheard_in(const struct tcp_info *about);
 static inline bool hd_link_is_up(const struct hd_link *link)
 {
 	return !__atomic_load_n(&link->down, __ATOMIC_ACQUIRE);

@@ -61,6 +61,15 @@ struct hd_link_about {
 HD_API void hd_link_about(const struct hd_stream *link,
 			  struct hd_link_about *ret_about);
 
+/* hd_link_unheard_ms - for how long nothing at all, no acknowledgement either,
+ * has come over it, when bytes have gone out four times: three times an answer
+ * was due by TCP's own reckoning (0.2 s and the measured round trip, doubled
+ * each time), and the fourth has had its time. So 1.5 s at the soonest, more
+ * where the way is long. A relay there that is busy, or stopped, does not
+ * count: its kernel answers. One system call. In the link's worker.
+ * Returns 0: it is heard, or this is not known. */
+HD_API uint32_t hd_link_unheard_ms(const struct hd_stream *link);
+
 /* ---- links on demand ----
  *
  * One module finds out where a key is (a directory), another one makes links

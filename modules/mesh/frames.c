@@ -228,6 +228,8 @@ static void on_timer(struct hd_module *mod, struct hd_stream *s, void *state,
 		return;
 	if (which == MESH_TIMER_PING)
 		mesh_health_tick(mod, s, ms);
+	else if (which == MESH_TIMER_CUT)
+		mesh_health_look(mod, s);
 	else
 		mesh_link_wrong(mod, s, MESH_REASON_GREETING, false,
 				"it accepts connections, and says nothing that "

@@ -2,12 +2,15 @@
 /* modules/mesh/health.c - is the other relay still there? It is pinged, and who
  * says nothing for a while is closed: a network that swallows everything closes
  * no connection for minutes. Any byte counts, so that a list of a million keys
- * in front of a Pong does no harm. Context: the link's worker. */
+ * in front of a Pong does no harm. Sooner, the kernel knows of a network that
+ * swallows what we send, and it is asked. Context: the link's worker. */
 #include "modules/mesh/mesh.h"
 #include <hyper-derp/log.h>
 #include <inttypes.h>
 #include <sodium.h>
 #include <string.h>
+
+enum { CUT_LOOK_MS = 200 };
 
 static const struct mesh_conf *conf_of(struct hd_module *mod,
 				       const struct hd_stream *s)
@@ -31,6 +34,20 @@ void mesh_health_begin(struct hd_module *mod, struct hd_stream *s,
 {
 	mesh_probe(s, ms);
 	hd_stream_timer(s, MESH_TIMER_PING, (uint32_t)conf_of(mod, s)->ping_ms);
+	hd_stream_timer(s, MESH_TIMER_CUT, CUT_LOOK_MS);
+}
+
+void mesh_health_look(struct hd_module *mod, struct hd_stream *s)
+{
+	uint32_t unheard_ms = hd_link_unheard_ms(s);
+
+	if (unheard_ms > 0)
+		mesh_link_wrong(mod, s, MESH_REASON_SILENT, false,
+				"nothing that is sent there is acknowledged, "
+				"for %" PRIu32 " ms",
+				unheard_ms);
+	else
+		hd_stream_timer(s, MESH_TIMER_CUT, CUT_LOOK_MS);
 }
 
 void mesh_health_tick(struct hd_module *mod, struct hd_stream *s,

@@ -131,7 +131,7 @@ struct mesh_link {
 };
 
 enum mesh_phase { MESH_HTTP, MESH_KEY, MESH_INFO, MESH_OPEN, MESH_CLOSED };
-enum mesh_timer { MESH_TIMER_GREETING, MESH_TIMER_PING };
+enum mesh_timer { MESH_TIMER_GREETING, MESH_TIMER_PING, MESH_TIMER_CUT };
 
 /* Of its connection. Survives a reload: state_version in mesh.c. */
 struct mesh_stream {
@@ -286,11 +286,13 @@ int mesh_take_info(struct hd_module *mod, struct hd_stream *s,
 /* ---- health.c ---- */
 
 /* mesh_health_begin - it is asked from now on whether it lives.
- * mesh_health_tick - it is time to. mesh_take_ping, mesh_take_pong - frames. */
+ * mesh_health_tick - it is time to. mesh_health_look - is its cable cut?
+ * mesh_take_ping, mesh_take_pong - frames. */
 void mesh_health_begin(struct hd_module *mod, struct hd_stream *s,
 		       struct mesh_stream *ms);
 void mesh_health_tick(struct hd_module *mod, struct hd_stream *s,
 		      struct mesh_stream *ms);
+void mesh_health_look(struct hd_module *mod, struct hd_stream *s);
 int mesh_take_ping(struct hd_module *mod, struct hd_stream *s,
 		   struct mesh_stream *ms, uint8_t *p, uint32_t len_bytes);
 int mesh_take_pong(struct hd_module *mod, struct hd_stream *s,

@@ -235,6 +235,25 @@ static void a_silent_link_is_closed(void **state)
 	mesh_end(&s, HD_CLOSE_PEER);
 }
 
+static void a_link_with_a_cut_cable_is_closed(void **state)
+{
+	struct hd_stream *s = mesh_login();
+
+	(void)state;
+	mesh_present(s, 1);
+	for (unsigned i = 0; i < 3; i++) {
+		assert_int_equal(s->timer_ms[MESH_TIMER_CUT], 200);
+		s->timer_ms[MESH_TIMER_CUT] = 0;
+		s->proto->timer(&fake.module, s, s->state, MESH_TIMER_CUT);
+		assert_false(s->closing);
+	}
+	mesh_fake.unheard_ms = 1600;
+	s->proto->timer(&fake.module, s, s->state, MESH_TIMER_CUT);
+	assert_true(s->closing);
+	assert_true(mesh_is_waiting("is acknowledged, for 1600 ms"));
+	mesh_end(&s, HD_CLOSE_PEER);
+}
+
 static void what_is_not_for_us_is_skipped(void **state)
 {
 	struct hd_stream *s = mesh_login();
@@ -299,6 +318,7 @@ int main(void)
 		TEST(keys_come_and_go),
 		TEST(packets_go_out),
 		TEST(a_silent_link_is_closed),
+		TEST(a_link_with_a_cut_cable_is_closed),
 		TEST(what_is_not_for_us_is_skipped),
 		TEST(wrong_lengths_close),
 	};

@@ -94,6 +94,12 @@ void hd_link_about(const struct hd_stream *link, struct hd_link_about *ret)
 	*ret = (struct hd_link_about){ .drops = mesh_fake.drops };
 }
 
+uint32_t hd_link_unheard_ms(const struct hd_stream *link)
+{
+	(void)link;
+	return mesh_fake.unheard_ms;
+}
+
 bool hd_link_ways(struct hd_worker *w, uint64_t *at, unsigned n,
 		  hd_link_way_fn *fn, void *arg)
 {

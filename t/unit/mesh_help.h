@@ -22,6 +22,7 @@ struct mesh_fake { /* what the module has asked of the core */
 	unsigned added, taken, keys; /* hd_link_add(), hd_link_del() */
 	struct hd_key last; /* of these */
 	int add_result;
+	uint32_t unheard_ms; /* hd_link_unheard_ms() */
 	uint64_t now_ms, drops;
 	struct mesh_numbers numbers;
 	struct hd_key public_key, server_public;
