@@ -205,17 +205,25 @@ void hdl_take_packet(struct libhd *h, const struct hdp_packet *packet);
 int hdl_packet_put(struct libhd_peer *peer, const void *data, size_t n);
 
 /* ---- udp.c, udp_io.c ---- */
-/* hdl_udp_put - a packet. Returns false: it has to go by TCP.
+/* hdl_udp_put - a packet, which waits for hdl_udp_flush(). Returns
+ * HDL_UDP_NOT: it has to go by TCP; HDL_UDP_FULL: later.
+ * hdl_udp_full - whether it would say so. hdl_udp_waits - whether something
+ * waits that the kernel would take.
  * hdl_udp_up - whether packets of up to HDP_UDP_PACKET_MAX_BYTES go that way.
- * hdl_udp_active - a packet has passed, by UDP or not.
+ * hdl_udp_passed - a packet of so many bytes has come or gone, by UDP or not.
  * hdl_udp_run - what has come, and what is due. hdl_udp_timeout_ms - until it
  * has to do something; -1.
  * hdl_udp_end - with the connection. */
 int hdl_take_udp(struct libhd *h, const uint8_t *p, size_t n);
 int hdl_take_udp_lost(struct libhd *h, const uint8_t *p, size_t n);
-bool hdl_udp_put(struct libhd *h, uint32_t handle, const void *data, size_t n);
+enum hdl_udp_put { HDL_UDP_SENT, HDL_UDP_NOT, HDL_UDP_FULL };
+enum hdl_udp_put hdl_udp_put(struct libhd *h, uint32_t handle, const void *data,
+			     size_t n);
+void hdl_udp_flush(struct libhd *h);
+bool hdl_udp_full(const struct libhd *h);
+bool hdl_udp_waits(const struct libhd *h);
 bool hdl_udp_up(const struct libhd *h);
-void hdl_udp_active(struct libhd *h);
+void hdl_udp_passed(struct libhd *h, size_t in, size_t out);
 void hdl_udp_run(struct libhd *h);
 int64_t hdl_udp_timeout_ms(const struct libhd *h);
 void hdl_udp_end(struct libhd *h);

@@ -39,7 +39,7 @@ static bool must_run(const struct libhd *h)
 {
 	if (h->phase == HDL_IDLE)
 		return h->retry_ms == 0; /* the first time */
-	return h->again || h->udp_again || h->broken ||
+	return h->again || h->udp_again || h->broken || hdl_udp_waits(h) ||
 	       (h->out.n > 0 && (h->waits_for & EPOLLOUT) == 0 &&
 		h->phase > HDL_SHAKING);
 }
@@ -120,7 +120,7 @@ static void timers(struct libhd *h)
 static void room(struct libhd *h)
 {
 	if (!h->want_room || h->out.n > HDL_OUT_MAX_BYTES / 2 ||
-	    h->phase != HDL_OPEN)
+	    hdl_udp_full(h) || h->phase != HDL_OPEN)
 		return;
 	h->want_room = false;
 	if (h->events.writable != NULL)
@@ -148,9 +148,11 @@ int libhd_process(struct libhd *h)
 	hdl_udp_run(h);
 	if (h->phase > HDL_SHAKING)
 		hdl_tls_flush(h);
+	hdl_udp_flush(h);
 	room(h);
 	if (h->tls != NULL)
 		hdl_streams_run(h);
+	hdl_udp_flush(h);
 	if (h->phase > HDL_SHAKING)
 		hdl_tls_flush(h);
 	return h->state == LIBHD_FAILED ? -ENOTCONN : 0;

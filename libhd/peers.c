@@ -190,12 +190,17 @@ int hdl_packet_put_tcp(struct libhd_peer *peer, const void *data, size_t n)
 int hdl_packet_put(struct libhd_peer *peer, const void *data, size_t n)
 {
 	struct libhd *h = peer->h;
+	enum hdl_udp_put put = HDL_UDP_NOT;
 
-	hdl_udp_active(h);
-	if (h->phase == HDL_OPEN && peer->handle != HDP_NO_HANDLE &&
-	    hdl_udp_put(h, peer->handle, data, n))
+	hdl_udp_passed(h, 0, n);
+	if (h->phase == HDL_OPEN && peer->handle != HDP_NO_HANDLE)
+		put = hdl_udp_put(h, peer->handle, data, n);
+	if (put == HDL_UDP_NOT)
+		return hdl_packet_put_tcp(peer, data, n);
+	if (put == HDL_UDP_SENT)
 		return 0;
-	return hdl_packet_put_tcp(peer, data, n);
+	h->want_room = true;
+	return -EAGAIN;
 }
 
 int libhd_send(struct libhd_peer *peer, const void *data, size_t len_bytes)
@@ -209,7 +214,7 @@ void hdl_take_packet(struct libhd *h, const struct hdp_packet *packet)
 {
 	struct libhd_peer *peer = of_handle(h, packet->handle);
 
-	hdl_udp_active(h);
+	hdl_udp_passed(h, packet->len_bytes, 0);
 	if (peer == NULL)
 		return; /* forbidden meanwhile */
 	if (h->streams)

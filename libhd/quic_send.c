@@ -94,7 +94,8 @@ static bool room(struct libhd *h)
 {
 	if (h->phase == HDL_OPEN && h->out.n >= HDL_OUT_MAX_BYTES)
 		hdl_tls_write(h);
-	return h->phase == HDL_OPEN && h->out.n < HDL_OUT_MAX_BYTES;
+	return h->phase == HDL_OPEN && h->out.n < HDL_OUT_MAX_BYTES &&
+	       !hdl_udp_full(h);
 }
 
 void hdl_quic_flush(struct hdl_quic *q)

@@ -158,7 +158,8 @@ int64_t hdl_streams_timeout_ms(const struct libhd *h)
 		if (!s->closed && (s->fresh || s->ready))
 			return 0;
 	/* full: there is room again when the fd says so */
-	if (h->phase != HDL_OPEN || h->out.n >= HDL_OUT_MAX_BYTES)
+	if (h->phase != HDL_OPEN || h->out.n >= HDL_OUT_MAX_BYTES ||
+	    hdl_udp_full(h))
 		return -1;
 	if (h->tls->dirty)
 		return 0;

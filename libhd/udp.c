@@ -2,9 +2,12 @@
 /* libhd/udp.c - when UDP is tried, used and given up. It is tried as soon as
  * the relay offers it, and used once the relay has answered. While packets pass
  * there is a Ping every 200 ms; without an answer for 700 ms packets go by TCP
- * again, and the relay is told by TCP to do the same. Nothing is sent while
- * nothing passes. Source: doc/reference/protocol-hd.md, "UDP". */
+ * again, and the relay is told by TCP to do the same; so they do where TCP is
+ * better: udp_choice.h. Nothing is sent while nothing passes.
+ * Source: doc/reference/protocol-hd.md, "UDP". */
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include "libhd/udp.h"
@@ -76,7 +79,7 @@ int hdl_take_udp(struct libhd *h, const uint8_t *p, size_t n)
 	h->udp->fd = -1;
 	h->udp->conn = hdp_get_u32(p);
 	h->udp->wait_ms = ROUND_MIN_MS;
-	port = (uint16_t)(p[4] << 8 | p[5]);
+	port = h->udp->port = (uint16_t)(p[4] << 8 | p[5]);
 	if (keys_make(h) < 0 || hdl_udp_open(h, port) < 0) {
 		hdl_udp_end(h);
 		return 0;
@@ -97,15 +100,26 @@ bool libhd_by_udp(const struct libhd *h)
 	return hdl_udp_up(h);
 }
 
-void hdl_udp_active(struct libhd *h)
+unsigned libhd_udp_port(const struct libhd *h)
+{
+	return h->udp != NULL ? h->udp->port : 0;
+}
+
+void hdl_udp_passed(struct libhd *h, size_t in, size_t out)
 {
 	struct hdl_udp *u = h->udp;
 
-	if (!hdl_udp_up(h) || u->active)
+	if (u == NULL)
+		return;
+	u->seen.bytes_in += in;
+	u->seen.bytes_out += out;
+	if (u->state != HDL_UDP_UP || u->active)
 		return;
 	u->active = true;
-	if (u->next_ms == 0)
-		u->next_ms = hdl_now_ms();
+	if (u->next_ms != 0)
+		return;
+	u->next_ms = hdl_now_ms();
+	u->unsure |= u->next_ms - u->heard_ms > HDP_UDP_IDLE_MS;
 }
 
 static void longer(struct hdl_udp *u)
@@ -117,6 +131,7 @@ static void lost(struct hdl_udp *u)
 {
 	int64_t now = hdl_now_ms();
 
+	hdl_choice_lost(&u->choice);
 	if (now - u->up_ms >= GOOD_MS)
 		u->wait_ms = ROUND_MIN_MS;
 	round_begin(u, now + u->wait_ms);
@@ -145,19 +160,61 @@ static void challenged(struct hdl_udp *u, const uint8_t *p)
 	if (u->state == HDL_UDP_UP)
 		return;
 	u->state = HDL_UDP_UP;
-	u->up_ms = u->next_ms = hdl_now_ms();
+	u->up_ms = u->next_ms = u->heard_ms = hdl_now_ms();
+	u->unsure = false;
 	u->active = true; /* a Ping shows whether the answer has come */
 }
 
-static void ponged(struct hdl_udp *u, const uint8_t *token)
+/* What TCP has measured, in ms; -1: nothing. */
+static int64_t tcp_rtt(const struct libhd *h)
 {
-	uint64_t ping = hdp_get_u64(token);
+	struct tcp_info info = { 0 };
+	socklen_t n = sizeof(info);
 
-	if (ping > u->pings || u->pings - ping >= HDL_UDP_PINGS)
+	return getsockopt(h->fd, IPPROTO_TCP, TCP_INFO, &info, &n) == 0
+		       ? (int64_t)info.tcpi_rtt / 1000
+		       : -1;
+}
+
+/* Packets go by TCP, both ways, for so long. */
+static void leave(struct libhd *h, int64_t for_ms)
+{
+	round_begin(h->udp, hdl_now_ms() + for_ms);
+	/* without memory the buffer breaks with the next frame */
+	(void)hdl_put(h, HDP_UDP_LOST, NULL, 0, NULL, 0);
+}
+
+/* @opened  datagrams, by the relay, when it answered; 0: it does not say */
+static void compare(struct libhd *h, uint64_t ping, uint64_t opened)
+{
+	struct hdl_udp *u = h->udp;
+	int64_t now = hdl_now_ms(), for_ms;
+
+	u->seen.out_sent = opened > 0 ? u->pinged[ping % HDL_UDP_PINGS] : 0;
+	u->seen.out_got = opened;
+	u->seen.in_sent = u->rx.top;
+	u->seen.in_got = u->rx.opened;
+	for_ms = hdl_choice_udp(&u->choice, &u->seen,
+				now - u->pinged_ms[ping % HDL_UDP_PINGS],
+				tcp_rtt(h), now);
+	if (for_ms > 0)
+		leave(h, for_ms);
+}
+
+static void ponged(struct libhd *h, const uint8_t *p)
+{
+	struct hdl_udp *u = h->udp;
+	uint64_t ping = hdp_get_u64(p);
+
+	if (ping == 0 || ping > u->pings || u->pings - ping >= HDL_UDP_PINGS)
 		return;
+	u->heard_ms = hdl_now_ms();
+	u->unsure = false;
 	u->asked_ms = ping == u->pings ? 0
 				       : u->pinged_ms[(ping + 1) %
 						      HDL_UDP_PINGS];
+	if (hdp_get_u64(p + HDP_UDP_TOKEN_BYTES) >= u->seen.out_got)
+		compare(h, ping, hdp_get_u64(p + HDP_UDP_TOKEN_BYTES));
 }
 
 void hdl_udp_take_control(struct libhd *h, const uint8_t *p, size_t n)
@@ -167,13 +224,20 @@ void hdl_udp_take_control(struct libhd *h, const uint8_t *p, size_t n)
 	if (p[0] == HDP_UDP_CHALLENGE)
 		challenged(h->udp, p);
 	else if (p[0] == HDP_UDP_PONG && hdl_udp_up(h))
-		ponged(h->udp, p + 1);
+		ponged(h, p + 1);
 }
 
 /* ---- time ---- */
 
 static void probe(struct hdl_udp *u, int64_t now)
 {
+	if (u->choice.is != HDL_CHOICE_UDP) {
+		int64_t for_ms = hdl_choice_tcp(&u->choice, &u->seen, now);
+
+		u->next_ms = now + for_ms;
+		if (for_ms > 0)
+			return;
+	}
 	if (u->tries == PROBES)
 		round_begin(u, now);
 	hdl_udp_control(u, HDP_UDP_PROBE, u->token, HDP_UDP_DATA_MAX_BYTES);
@@ -195,6 +259,7 @@ static void ping(struct hdl_udp *u, int64_t now)
 	u->active = false;
 	hdp_put_u64(token, u->pings);
 	hdl_udp_control(u, HDP_UDP_PING, token, HDP_UDP_CONTROL_BYTES);
+	u->pinged[u->pings % HDL_UDP_PINGS] = u->tx.counter - u->batch.n;
 	u->next_ms = now + HDP_UDP_PING_MS;
 }
 
@@ -210,6 +275,7 @@ static void up(struct libhd *h, int64_t now)
 		ping(u, now);
 	} else {
 		u->next_ms = 0;
+		hdl_udp_idle(u);
 	}
 }
 

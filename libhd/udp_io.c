@@ -9,8 +9,6 @@
 #include <unistd.h>
 #include "libhd/udp.h"
 
-#define READS_MAX 64
-
 union place {
 	struct sockaddr sa;
 	struct sockaddr_in in;
@@ -49,6 +47,7 @@ int hdl_udp_open(struct libhd *h, uint16_t port)
 	if (u->fd < 0 || connect(u->fd, &place.sa, n) < 0 ||
 	    epoll_ctl(h->epfd, EPOLL_CTL_ADD, u->fd, &ev) < 0)
 		return -errno;
+	hdl_batch_init(&u->batch, u->fd);
 	return 0;
 }
 
@@ -63,45 +62,84 @@ void hdl_udp_close(struct libhd *h)
 		(void)epoll_ctl(h->epfd, EPOLL_CTL_DEL, u->fd, NULL);
 	close(u->fd);
 	u->fd = -1;
+	hdl_batch_free(&u->batch);
+}
+
+void hdl_udp_idle(struct hdl_udp *u)
+{
+	if (u->batch.n == 0)
+		hdl_batch_free(&u->batch);
 }
 
 /* ---- out ---- */
 
-static bool seal_and_send(struct hdl_udp *u, enum hdp_udp_type type,
-			  const void *head, size_t head_bytes, const void *tail,
-			  size_t tail_bytes)
+enum hdl_udp_put hdl_udp_put(struct libhd *h, uint32_t handle, const void *data,
+			     size_t n)
 {
-	uint8_t out[HDP_UDP_MAX_BYTES];
-	size_t n = hdp_udp_seal(&u->tx, type, u->conn, head, head_bytes, tail,
-				tail_bytes, out);
+	struct hdl_udp *u = h->udp;
+	uint8_t head[4], *room;
 
-	return n > 0 && send(u->fd, out, n, MSG_NOSIGNAL) == (ssize_t)n;
-}
-
-bool hdl_udp_put(struct libhd *h, uint32_t handle, const void *data, size_t n)
-{
-	uint8_t head[4];
-
-	if (!hdl_udp_up(h) || n > HDP_UDP_PACKET_MAX_BYTES)
-		return false;
+	if (!hdl_udp_up(h) || u->unsure || n > HDP_UDP_PACKET_MAX_BYTES)
+		return HDL_UDP_NOT;
+	room = hdl_batch_room(&u->batch, u->fd);
+	if (room == NULL)
+		return u->batch.blocked ? HDL_UDP_FULL : HDL_UDP_NOT;
 	hdp_put_u32(head, handle);
-	return seal_and_send(h->udp, HDP_UDP_PACKET, head, sizeof(head), data,
-			     n);
+	n = hdp_udp_seal(&u->tx, HDP_UDP_PACKET, u->conn, head, sizeof(head),
+			 data, n, room);
+	if (n == 0)
+		return HDL_UDP_NOT;
+	hdl_batch_add(&u->batch, n);
+	return HDL_UDP_SENT;
 }
 
+static void wait_for_room(struct libhd *h, bool wanted)
+{
+	struct epoll_event ev = { .events = wanted ? EPOLLIN | EPOLLOUT
+						   : EPOLLIN };
+
+	if (h->udp->waits_for_room != wanted &&
+	    epoll_ctl(h->epfd, EPOLL_CTL_MOD, h->udp->fd, &ev) == 0)
+		h->udp->waits_for_room = wanted;
+}
+
+void hdl_udp_flush(struct libhd *h)
+{
+	if (h->udp == NULL)
+		return;
+	hdl_batch_flush(&h->udp->batch, h->udp->fd);
+	wait_for_room(h, h->udp->batch.blocked);
+}
+
+bool hdl_udp_full(const struct libhd *h)
+{
+	return hdl_udp_up(h) && h->udp->batch.blocked;
+}
+
+bool hdl_udp_waits(const struct libhd *h)
+{
+	return h->udp != NULL && h->udp->batch.n > 0 && !h->udp->batch.blocked;
+}
+
+/* At once: it may be what shows that the way is good. */
 void hdl_udp_control(struct hdl_udp *u, enum hdp_udp_op op,
 		     const uint8_t *token, size_t n)
 {
 	uint8_t control[HDP_UDP_DATA_MAX_BYTES] = { (uint8_t)op };
+	uint8_t out[HDP_UDP_MAX_BYTES];
 
 	memcpy(control + 1, token, HDP_UDP_TOKEN_BYTES);
-	(void)seal_and_send(u, HDP_UDP_CONTROL, control, n, NULL, 0);
+	n = hdp_udp_seal(&u->tx, HDP_UDP_CONTROL, u->conn, control, n, NULL, 0,
+			 out);
+	if (n > 0)
+		(void)send(u->fd, out, n, MSG_NOSIGNAL);
 }
 
 /* ---- in ---- */
 
-static void take(struct libhd *h, uint8_t *p, size_t n)
+void hdl_udp_take(void *arg, uint8_t *p, size_t n)
 {
+	struct libhd *h = arg;
 	struct hdl_udp *u = h->udp;
 	struct hdp_udp_head head;
 	int r;
@@ -121,19 +159,8 @@ static void take(struct libhd *h, uint8_t *p, size_t n)
 					   .data = p + 4 });
 }
 
-/* A datagram longer than any of ours is cut, and opens no more. An error is
- * ICMP's: it says nothing that can be believed. */
 bool hdl_udp_read(struct libhd *h)
 {
-	uint8_t in[HDP_UDP_MAX_BYTES + 1];
-
-	for (unsigned i = 0; i < READS_MAX; i++) {
-		ssize_t n = recv(h->udp->fd, in, sizeof(in), 0);
-
-		if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
-			return false;
-		if (n > 0)
-			take(h, in, (size_t)n);
-	}
-	return true;
+	return hdl_batch_read(&h->udp->batch, h->udp->fd, hdl_udp_take,
+			      h);
 }

@@ -14,11 +14,15 @@
 
 /* ---- written ---- */
 
+#define HD_PACK_KEY_BYTES 32
+
 struct hd_pack_fds { /* of all threads; they stay whose they are */
 	pthread_mutex_t lock;
 	int *v;
 	size_t n;
 	bool failed; /* out of memory */
+	const uint8_t *key; /* that seals secrets; NULL: none can be packed */
+	uint64_t secrets; /* how many there are: atomic */
 };
 
 struct hd_pack { /* an item of a snapshot that is open */
@@ -27,6 +31,9 @@ struct hd_pack { /* an item of a snapshot that is open */
 	size_t open[HD_PACK_DEPTH];
 	unsigned depth;
 };
+
+/* hd_pack_key_new - of one upgrade: it seals what hd_pack_secret() gets. */
+void hd_pack_key_new(uint8_t key[HD_PACK_KEY_BYTES]);
 
 /* hd_pack_end - after a module's function: what it left open is closed. */
 void hd_pack_end(struct hd_pack *p);
@@ -40,6 +47,7 @@ void hd_taking_over(bool on);
 struct hd_unpack_fds { /* of all threads; -1: taken. The rest: the caller's */
 	int *v;
 	size_t n;
+	const uint8_t *key; /* of the old process; NULL: it has sent none */
 };
 
 struct hd_unpack hd_unpack_of(struct hd_snap_in in, uint64_t version,

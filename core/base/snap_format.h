@@ -41,6 +41,7 @@ bool hd_snap_version_fits(const struct hd_snap_version *theirs);
 	F(PACK_FD, 0x000b, B)                                                  \
 	F(PACK_GROUP, 0x000c, G)                                               \
 	F(OLDEST, 0x800d, N)                                                   \
+	F(PACK_KEY, 0x800e, B)                                                 \
 	F(STREAM, 0x0010, G)                                                   \
 	F(STREAM_INDEX, 0x0011, N)                                             \
 	F(STREAM_MODULE, 0x0012, T)                                            \

@@ -43,8 +43,9 @@ static void stream_event(struct hd_worker *w, const struct hd_ring_event *e)
 
 static void udp_event(struct hd_worker *w, const struct hd_ring_event *e)
 {
-	struct hd_udp *u = hd_slots_get(&w->udps->slots, hd_tag_slot(e->tag),
-					hd_tag_gen(e->tag));
+	struct hd_udp_socket *u =
+		hd_slots_get(&w->udps->slots, hd_tag_slot(e->tag),
+			     hd_tag_gen(e->tag));
 
 	if (u != NULL)
 		hd_udp_on_ready(w, u, e->disarmed);

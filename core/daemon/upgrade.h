@@ -117,6 +117,7 @@ struct hd_give { /* upgrade_give.c; of the old one */
 	bool reads[HD_MODULES_MAX]; /* it knows what ours packs */
 	struct hd_snap *snaps; /* one each worker */
 	struct hd_pack_fds fds; /* of modules */
+	uint8_t *key; /* secret memory: fds.key */
 	pthread_mutex_t lock;
 	int error; /* the first of those that workers have met, and why */
 	struct hd_error why;

@@ -182,6 +182,9 @@ static int pack_secrets(const struct hd_give *g, struct hd_snap *to)
 	to->v = hd_secret_alloc(to->size);
 	if (to->v == NULL)
 		return -ENOMEM;
+	if (g->fds.secrets > 0) /* older binaries do not know it */
+		hd_snap_bytes(to, HD_SNAP_PACK_KEY, g->fds.key,
+			      HD_PACK_KEY_BYTES);
 	for (size_t i = 0; i < g->n; i++)
 		if (g->gifts[i]->tls != NULL)
 			hd_tls_pack_secret(g->gifts[i]->tls, i, to);
@@ -221,8 +224,11 @@ int hd_give_pack(struct hd_give *g, struct hd_snap *ret,
 	g->size = count_streams();
 	g->gifts = calloc(g->size + 1, sizeof(*g->gifts));
 	g->snaps = calloc(hd_workers(), sizeof(*g->snaps));
-	if (g->gifts == NULL || g->snaps == NULL)
+	g->key = hd_secret_alloc(HD_PACK_KEY_BYTES);
+	if (g->gifts == NULL || g->snaps == NULL || g->key == NULL)
 		return -ENOMEM;
+	hd_pack_key_new(g->key);
+	g->fds.key = g->key;
 	hd_give_head(ret);
 	hd_give_count_parked(g);
 	err->text[0] = '\0';
@@ -251,6 +257,9 @@ void hd_give_free(struct hd_give *g)
 	free(g->snaps);
 	free(g->gifts);
 	free(g->fds.v);
+	hd_secret_free(g->key);
+	g->key = NULL;
+	g->fds.key = NULL;
 	g->fds.v = NULL;
 	g->snaps = NULL;
 	g->gifts = NULL;

@@ -317,6 +317,11 @@ static int take_secrets(struct take *k)
 	if (k->secret == NULL)
 		return -ENOMEM;
 	while ((r = hd_snap_next(&in, &item)) == 1) {
+		if (item.tag == HD_SNAP_PACK_KEY &&
+		    item.in.n == HD_PACK_KEY_BYTES) {
+			k->modules.fds.key = item.in.p;
+			continue;
+		}
 		if (item.tag != HD_SNAP_RECORDS ||
 		    hd_tls_secret_of(item.in, &i) < 0 || i >= k->t->n)
 			return -EBADMSG;
@@ -357,7 +362,7 @@ int hd_take_all(struct hd_take *t, struct hd_error *err)
 		.t = t,
 		.lock = PTHREAD_MUTEX_INITIALIZER,
 		.modules = { .in = { t->snapshot, t->snapshot_bytes },
-			     .fds = { t->fds + t->n, t->n_module_fds } },
+			     .fds = { t->fds + t->n, t->n_module_fds, NULL } },
 	};
 	int r;
 

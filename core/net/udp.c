@@ -19,16 +19,20 @@ static struct hd_udp *find_left(const struct hd_worker *w,
 	bool large = o->flags & HD_UDP_LARGE;
 
 	for (uint32_t i = 0; i < w->udps->slots.n; i++) {
-		struct hd_udp *u = w->udps->slots.v[i].object;
+		struct hd_udp_socket *s = w->udps->slots.v[i].object;
+		struct hd_udp *u = s != NULL ? s->users : NULL;
 
-		if (u != NULL && u->left && u->mod == mod &&
-		    u->large == large && hd_addr_same(&u->addr, &o->bind))
-			return u;
+		for (; u != NULL; u = u->next)
+			if (u->left && u->mod == mod && u->large == large &&
+			    hd_addr_same(&s->addr, &o->bind))
+				return u;
 	}
 	return NULL;
 }
 
-static int udp_place(struct hd_worker *w, struct hd_udp *u)
+/* ---- a socket ---- */
+
+static int udp_place(struct hd_worker *w, struct hd_udp_socket *u)
 {
 	int r = hd_slots_add(&w->udps->slots, u, &u->slot, &u->gen);
 
@@ -41,18 +45,18 @@ static int udp_place(struct hd_worker *w, struct hd_udp *u)
 	return r;
 }
 
-static int udp_open(struct hd_udp *u, struct hd_error *err)
+static int socket_open(struct hd_udp_socket *u, const struct hd_module *mod,
+		       struct hd_error *err)
 {
-	struct hd_worker *w = u->worker;
 	int r;
 
 	u->v6 = u->addr.sa.sa_family == AF_INET6;
-	u->fd = hd_udp_bind(u->mod, &u->addr, err);
+	u->fd = hd_udp_bind(mod, &u->addr, err);
 	if (u->fd < 0)
 		return u->fd;
 	r = hd_udp_buffers(u);
 	if (r == 0)
-		r = udp_place(w, u);
+		r = udp_place(u->worker, u);
 	if (r < 0) {
 		hd_udp_buffers_free(u);
 		hd_udp_unbind(&u->addr, u->fd);
@@ -63,6 +67,98 @@ static int udp_open(struct hd_udp *u, struct hd_error *err)
 }
 
 /* HD_UDP_SINGLE: the caller opens it in one worker. Returns 0; -errno. */
+static int socket_new(struct hd_module *mod, struct hd_worker *w,
+		      const struct hd_udp_options *o,
+		      struct hd_udp_socket **ret, struct hd_error *err)
+{
+	struct hd_udp_socket *u = calloc(1, sizeof(*u));
+	int r;
+
+	if (u == NULL)
+		return hd_error_set(err, -ENOMEM, "out of memory");
+	*u = (struct hd_udp_socket){ .worker = w, .addr = o->bind,
+				     .large = o->flags & HD_UDP_LARGE };
+	r = socket_open(u, mod, err);
+	if (r < 0)
+		free(u);
+	else
+		*ret = u;
+	return r;
+}
+
+static void socket_end(struct hd_udp_socket *u)
+{
+	struct hd_worker *w = u->worker;
+	struct hd_udp_socket **at = &w->udps->dirty;
+
+	while (*at != NULL && *at != u)
+		at = &(*at)->dirty_next;
+	if (*at == u)
+		*at = u->dirty_next;
+	w->ring_ops->unwatch(w->ring, u->fd,
+			     hd_tag(HD_OP_UDP, u->slot, u->gen));
+	hd_slots_remove(&w->udps->slots, u->slot);
+	hd_udp_unbind(&u->addr, u->fd);
+	hd_udp_buffers_free(u);
+	free(u);
+}
+
+/* ---- who shares it ---- */
+
+/* One that a module of this worker has for the address. */
+static struct hd_udp_socket *find_socket(const struct hd_worker *w,
+					 const union hd_addr *addr)
+{
+	for (uint32_t i = 0; i < w->udps->slots.n; i++) {
+		struct hd_udp_socket *s = w->udps->slots.v[i].object;
+
+		if (s != NULL && addr->in.sin_port != 0 &&
+		    hd_addr_same(&s->addr, addr))
+			return s;
+	}
+	return NULL;
+}
+
+static bool clashes(const struct hd_udp *u, const struct hd_udp_options *o)
+{
+	if (u->last == 0 || o->last == 0)
+		return u->last == o->last;
+	return o->first <= u->last && u->first <= o->last;
+}
+
+/* Returns 0; -EADDRINUSE; -ENOMEM. */
+static int share(struct hd_udp_socket *s, const struct hd_udp_options *o,
+		 struct hd_error *err)
+{
+	char text[HD_ADDR_TEXT_BYTES];
+	bool large = o->flags & HD_UDP_LARGE;
+
+	for (const struct hd_udp *u = s->users; u != NULL; u = u->next)
+		if (clashes(u, o))
+			return hd_error_set(err, -EADDRINUSE,
+					    "udp %s: the module %s serves it, "
+					    "choose another address",
+					    hd_addr_text(&s->addr, text),
+					    u->mod->name);
+	if (large && !s->large && hd_udp_buffers_large(s) < 0)
+		return hd_error_set(err, -ENOMEM,
+				    "out of memory for a UDP socket");
+	return 0;
+}
+
+static void udp_end(struct hd_udp *u)
+{
+	struct hd_udp_socket *s = u->socket;
+	struct hd_udp **at = &s->users;
+
+	while (*at != u)
+		at = &(*at)->next;
+	*at = u->next;
+	free(u);
+	if (s->users == NULL)
+		socket_end(s);
+}
+
 static int udp_new(struct hd_module *mod, struct hd_worker *w,
 		   const struct hd_udp_options *o, struct hd_udp **ret_udp,
 		   struct hd_error *err)
@@ -72,15 +168,24 @@ static int udp_new(struct hd_module *mod, struct hd_worker *w,
 
 	if (u == NULL)
 		return hd_error_set(err, -ENOMEM, "out of memory");
-	*u = (struct hd_udp){ .worker = w, .mod = mod, .addr = o->bind,
+	*u = (struct hd_udp){ .socket = find_socket(w, &o->bind),
+			      .mod = mod,
+			      .first = o->first,
+			      .last = o->last,
 			      .large = o->flags & HD_UDP_LARGE };
-	r = udp_open(u, err);
-	if (r < 0)
+	r = u->socket != NULL ? share(u->socket, o, err)
+			      : socket_new(mod, w, o, &u->socket, err);
+	if (r < 0) {
 		free(u);
-	else
-		*ret_udp = u;
-	return r;
+		return r;
+	}
+	u->next = u->socket->users;
+	u->socket->users = u;
+	*ret_udp = u;
+	return 0;
 }
+
+/* ---- what modules call ---- */
 
 static const char *fault(const struct hd_udp_options *o)
 {
@@ -88,6 +193,8 @@ static const char *fault(const struct hd_udp_options *o)
 
 	if (family != AF_INET && family != AF_INET6)
 		return "options.bind is not an address";
+	if (o->first > o->last)
+		return "options.first is above options.last";
 	return o->fn == NULL ? "options.fn is NULL" : NULL;
 }
 
@@ -112,27 +219,12 @@ int hd_udp_open_sized(struct hd_module *mod, struct hd_worker *w,
 	if (r < 0)
 		return r;
 	u->left = false;
+	u->first = o.first;
+	u->last = o.last;
 	u->fn = o.fn;
 	u->arg = o.arg;
 	*ret_udp = u;
 	return 0;
-}
-
-static void udp_end(struct hd_udp *u)
-{
-	struct hd_worker *w = u->worker;
-	struct hd_udp **at = &w->udps->dirty;
-
-	while (*at != NULL && *at != u)
-		at = &(*at)->dirty_next;
-	if (*at == u)
-		*at = u->dirty_next;
-	w->ring_ops->unwatch(w->ring, u->fd,
-			     hd_tag(HD_OP_UDP, u->slot, u->gen));
-	hd_slots_remove(&w->udps->slots, u->slot);
-	hd_udp_unbind(&u->addr, u->fd);
-	hd_udp_buffers_free(u);
-	free(u);
 }
 
 void hd_udp_close(struct hd_udp **udp)
@@ -141,50 +233,51 @@ void hd_udp_close(struct hd_udp **udp)
 
 	if (u == NULL)
 		return;
-	if (u->mod != NULL && u->worker->reloading == u->mod)
+	if (u->mod != NULL && u->socket->worker->reloading == u->mod)
 		u->left = true; /* for the new code */
 	else
 		udp_end(u);
 }
 
-static void close_all(struct hd_worker *w, const struct hd_module *mod)
+/* ---- modules come and go ---- */
+
+/* What a module has of the worker's sockets: fn may end it. */
+static void each_of(struct hd_worker *w, const struct hd_module *mod,
+		    void (*fn)(struct hd_udp *u))
 {
 	for (uint32_t i = 0; i < w->udps->slots.n; i++) {
-		struct hd_udp *u = w->udps->slots.v[i].object;
+		struct hd_udp_socket *s = w->udps->slots.v[i].object;
+		struct hd_udp *u, *next;
 
-		if (u != NULL && u->mod == mod)
-			udp_end(u);
+		for (u = s != NULL ? s->users : NULL; u != NULL; u = next) {
+			next = u->next;
+			if (u->mod == mod)
+				fn(u);
+		}
 	}
 }
 
-static void leave(struct hd_worker *w, const struct hd_module *mod)
+static void leave(struct hd_udp *u)
 {
-	for (uint32_t i = 0; i < w->udps->slots.n; i++) {
-		struct hd_udp *u = w->udps->slots.v[i].object;
+	u->left = true;
+}
 
-		if (u != NULL && u->mod == mod)
-			u->left = true;
-	}
+static void end_left(struct hd_udp *u)
+{
+	if (u->left)
+		udp_end(u);
 }
 
 static void end_here(struct hd_worker *w, struct hd_module *mod, bool kept)
 {
-	if (kept)
-		leave(w, mod);
-	else
-		close_all(w, mod);
+	each_of(w, mod, kept ? leave : udp_end);
 }
 
 static void settle_here(struct hd_worker *w, const struct hd_module *mod,
 			bool kept)
 {
 	(void)kept;
-	for (uint32_t i = 0; i < w->udps->slots.n; i++) {
-		struct hd_udp *u = w->udps->slots.v[i].object;
-
-		if (u != NULL && u->left && u->mod == mod)
-			udp_end(u);
-	}
+	each_of(w, mod, end_left);
 }
 
 const struct hd_kind hd_udp_kind = {
@@ -198,10 +291,12 @@ void hd_udps_list(const struct hd_worker *w, const struct hd_module *mod,
 		  void (*fn)(void *arg, const union hd_addr *addr), void *arg)
 {
 	for (uint32_t i = 0; i < w->udps->slots.n; i++) {
-		const struct hd_udp *u = w->udps->slots.v[i].object;
+		const struct hd_udp_socket *s = w->udps->slots.v[i].object;
+		const struct hd_udp *u = s != NULL ? s->users : NULL;
 
-		if (u != NULL && u->mod == mod)
-			fn(arg, &u->addr);
+		for (; u != NULL; u = u->next)
+			if (u->mod == mod)
+				fn(arg, &s->addr);
 	}
 }
 
@@ -209,10 +304,10 @@ void hd_udps_fds(const struct hd_worker *w, void (*fn)(void *arg, int fd),
 		 void *arg)
 {
 	for (uint32_t i = 0; i < w->udps->slots.n; i++) {
-		const struct hd_udp *u = w->udps->slots.v[i].object;
+		const struct hd_udp_socket *s = w->udps->slots.v[i].object;
 
-		if (u != NULL)
-			fn(arg, u->fd);
+		if (s != NULL)
+			fn(arg, s->fd);
 	}
 }
 
@@ -234,10 +329,10 @@ void hd_udps_free(struct hd_worker *w)
 
 int hd_udp_fd(const struct hd_udp *u)
 {
-	return u->fd;
+	return u->socket->fd;
 }
 
 struct hd_worker *hd_udp_worker(const struct hd_udp *u)
 {
-	return u->worker;
+	return u->socket->worker;
 }

@@ -7,7 +7,7 @@
 
 struct hd_udps { /* w->udps: what a worker has of them */
 	struct hd_slots slots;
-	struct hd_udp *dirty; /* have datagrams to send */
+	struct hd_udp_socket *dirty; /* have datagrams to send */
 };
 
 /* hd_udps_new - the worker's, before it runs. Returns 0; -ENOMEM.
@@ -15,7 +15,9 @@ struct hd_udps { /* w->udps: what a worker has of them */
 int hd_udps_new(struct hd_worker *w);
 void hd_udps_free(struct hd_worker *w);
 
-void hd_udp_on_ready(struct hd_worker *w, struct hd_udp *udp, bool disarmed);
+struct hd_udp_socket;
+void hd_udp_on_ready(struct hd_worker *w, struct hd_udp_socket *udp,
+		     bool disarmed);
 /* hd_udps_run - receive from those that are readable. Returns whether one has
  * more. hd_udps_flush - send what was queued. */
 bool hd_udps_run(struct hd_worker *w);

@@ -115,8 +115,10 @@ static int open_shared(const struct bound *b)
 		return bind_once(&b->addr, true);
 	/* as many as there are; one that was bound here as well would be given
 	 * datagrams while the process before this one still serves */
-	int fd = hd_listen_fds(SOCK_DGRAM, &b->addr);
+	int fd = b->users > 0 ? hd_listen_fds(SOCK_DGRAM, &b->addr) : -1;
 
+	/* the first one is read in any case: with fewer workers than there were
+	 * the others are closed, and the kernel gives it what came to them */
 	if (fd < 0)
 		fd = fcntl(b->inherited, F_DUPFD_CLOEXEC, 0);
 	return fd < 0 ? -errno : fd;

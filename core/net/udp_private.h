@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* core/net/udp_private.h - a UDP socket, for core/net/udp*.c only. */
+/* core/net/udp_private.h - a UDP socket, for core/net/udp*.c only. Modules may
+ * share one, if the first bytes of their datagrams differ: each has a struct
+ * hd_udp of it. */
 #pragma once
 #include <hyper-derp/datagram.h>
 #include "core/net/udp.h"
@@ -19,21 +21,30 @@ struct hd_outgoing { /* one datagram, or some of equal size to one address */
 	bool has_from;
 	uint32_t at, len; /* in the arena */
 	uint32_t segment; /* size of each but the last */
+	struct hd_module *mod; /* whose it is */
 };
 
-struct hd_udp {
-	int fd;
-	uint32_t slot, gen;
-	struct hd_worker *worker;
+struct hd_udp { /* what a module has of a socket */
+	struct hd_udp_socket *socket;
+	struct hd_udp *next; /* of the socket */
 	struct hd_module *mod;
 	hd_datagrams_fn *fn;
 	void *arg;
+	uint8_t first, last; /* of first bytes; 0, 0: what nobody else gets */
+	bool large; /* it asked for it */
+	bool left; /* by the old code: the new takes it, or it is closed */
+};
+
+struct hd_udp_socket {
+	int fd;
+	uint32_t slot, gen;
+	struct hd_worker *worker;
+	struct hd_udp *users;
 	union hd_addr addr; /* as it was asked for */
 	bool readable, dirty, v6;
-	bool left; /* by the old code: the new takes it, or it is closed */
 	bool large; /* HD_UDP_LARGE: with buffers of its own */
 	bool gso; /* the kernel cuts one send into datagrams */
-	struct hd_udp *dirty_next;
+	struct hd_udp_socket *dirty_next;
 	uint8_t *in; /* large: buffers, HD_UDP_STRIDE_BYTES apart */
 	uint8_t *arena; /* what waits to be sent */
 	uint32_t arena_n, arena_bytes;
@@ -41,7 +52,9 @@ struct hd_udp {
 	struct hd_outgoing out[HD_UDP_OUT];
 };
 
-/* hd_udp_buffers - make them, once; probe what the kernel can.
- * Returns 0; -ENOMEM. hd_udp_buffers_free - those. */
-int hd_udp_buffers(struct hd_udp *u);
-void hd_udp_buffers_free(struct hd_udp *u);
+/* hd_udp_buffers - make them; probe what the kernel can. Returns 0; -ENOMEM.
+ * hd_udp_buffers_free - those. hd_udp_buffers_large - of a socket that has had
+ * small ones: returns as the first. */
+int hd_udp_buffers(struct hd_udp_socket *u);
+int hd_udp_buffers_large(struct hd_udp_socket *u);
+void hd_udp_buffers_free(struct hd_udp_socket *u);

@@ -23,17 +23,18 @@ struct batch {
 	_Alignas(struct cmsghdr) uint8_t control[BATCH][CONTROL_BYTES];
 };
 
-struct delivery { /* datagrams on their way to the module */
-	struct hd_udp *u;
+struct delivery { /* datagrams on their way to a module */
+	struct hd_udp *to; /* NULL: nobody's */
 	struct hd_datagram v[HD_UDP_IN];
 	unsigned n;
 };
 
 static void deliver(struct delivery *d)
 {
-	struct hd_udp *u = d->u;
-	struct hd_account *account = hd_account_of(u->worker, u->mod);
-	struct hd_account *before = hd_meter_enter(&u->worker->meter, account);
+	struct hd_udp *u = d->to;
+	struct hd_worker *w = u->socket->worker;
+	struct hd_account *account = hd_account_of(w, u->mod);
+	struct hd_account *before = hd_meter_enter(&w->meter, account);
 	uint64_t bytes = 0;
 
 	for (unsigned i = 0; i < d->n; i++)
@@ -41,11 +42,39 @@ static void deliver(struct delivery *d)
 	hd_account_add(account, HD_ACCOUNT_PACKETS_IN, d->n);
 	hd_account_add(account, HD_ACCOUNT_BYTES_IN, bytes);
 	u->fn(u->mod, u, u->arg, d->v, d->n);
-	hd_meter_leave(&u->worker->meter, before);
+	hd_meter_leave(&w->meter, before);
 	d->n = 0;
 }
 
-static void prepare(const struct hd_udp *u, struct batch *b)
+/* Whose it is, by its first byte: of who asked for that, else of who did not
+ * say. An empty one has none. */
+static struct hd_udp *whose(const struct hd_udp_socket *u, const uint8_t *p,
+			    size_t len)
+{
+	struct hd_udp *rest = NULL;
+
+	for (struct hd_udp *user = u->users; user != NULL; user = user->next) {
+		if (user->last == 0)
+			rest = user;
+		else if (len > 0 && p[0] >= user->first && p[0] <= user->last)
+			return user;
+	}
+	return rest;
+}
+
+static void add(struct delivery *d, const struct hd_udp_socket *u,
+		const struct hd_datagram *dg)
+{
+	struct hd_udp *to = whose(u, dg->data, dg->len_bytes);
+
+	if (d->n > 0 && (to != d->to || d->n == HD_UDP_IN))
+		deliver(d);
+	d->to = to;
+	if (to != NULL)
+		d->v[d->n++] = *dg;
+}
+
+static void prepare(const struct hd_udp_socket *u, struct batch *b)
 {
 	size_t each = u->large ? HD_UDP_LARGE_BYTES : SHARED_BYTES;
 	size_t apart = u->large ? HD_UDP_STRIDE_BYTES : SHARED_BYTES;
@@ -78,7 +107,8 @@ static uint32_t segment_of(struct msghdr *m)
 	return 0;
 }
 
-static void take(struct delivery *d, struct batch *b, unsigned i)
+static void take(struct delivery *d, const struct hd_udp_socket *u,
+		 struct batch *b, unsigned i)
 {
 	struct msghdr *m = &b->m[i].msg_hdr;
 	uint32_t n = b->m[i].msg_len, each = segment_of(m), at = 0;
@@ -93,21 +123,20 @@ static void take(struct delivery *d, struct batch *b, unsigned i)
 	do {
 		uint32_t len = HD_MIN(each, n - at);
 
-		d->v[d->n++] = (struct hd_datagram){
-			.from = b->from[i],
-			.to = to,
-			.data = (uint8_t *)b->iov[i].iov_base + at,
-			.len_bytes = len,
-		};
+		add(d, u,
+		    &(struct hd_datagram){
+			    .from = b->from[i],
+			    .to = to,
+			    .data = (uint8_t *)b->iov[i].iov_base + at,
+			    .len_bytes = len,
+		    });
 		at += len;
-		if (d->n == HD_UDP_IN)
-			deliver(d);
 	} while (at < n);
 }
 
-static void receive(struct hd_udp *u)
+static void receive(struct hd_udp_socket *u)
 {
-	struct delivery d = { .u = u };
+	struct delivery d = { .to = NULL };
 	struct batch b;
 	int n;
 
@@ -116,12 +145,13 @@ static void receive(struct hd_udp *u)
 	if (n < BATCH)
 		u->readable = n < 0 && errno != EAGAIN && errno != EINTR;
 	for (int i = 0; i < n; i++)
-		take(&d, &b, (unsigned)i);
+		take(&d, u, &b, (unsigned)i);
 	if (d.n > 0)
 		deliver(&d);
 }
 
-void hd_udp_on_ready(struct hd_worker *w, struct hd_udp *u, bool disarmed)
+void hd_udp_on_ready(struct hd_worker *w, struct hd_udp_socket *u,
+		     bool disarmed)
 {
 	if (disarmed)
 		w->ring_ops->watch(w->ring, u->fd,
@@ -134,7 +164,7 @@ bool hd_udps_run(struct hd_worker *w)
 	bool more = false;
 
 	for (uint32_t i = 0; i < w->udps->slots.n; i++) {
-		struct hd_udp *u = w->udps->slots.v[i].object;
+		struct hd_udp_socket *u = w->udps->slots.v[i].object;
 
 		if (u == NULL || !u->readable)
 			continue;

@@ -23,6 +23,8 @@ enum {
 
 #define CONTROL_BYTES (HD_UDP_CONTROL_BYTES + CMSG_SPACE(sizeof(uint16_t)))
 
+static void flush(struct hd_udp_socket *u);
+
 /* ---- buffers ---- */
 
 static bool set(int fd, int level, int name, int value)
@@ -30,7 +32,7 @@ static bool set(int fd, int level, int name, int value)
 	return setsockopt(fd, level, name, &value, sizeof(value)) == 0;
 }
 
-static void set_kernel(struct hd_udp *u)
+static void set_kernel(struct hd_udp_socket *u)
 {
 	int segment;
 	socklen_t n = sizeof(segment);
@@ -52,7 +54,7 @@ static uint8_t *map(size_t n)
 	return p != MAP_FAILED ? p : NULL;
 }
 
-int hd_udp_buffers(struct hd_udp *u)
+int hd_udp_buffers(struct hd_udp_socket *u)
 {
 	u->arena_bytes = u->large ? LARGE_ARENA_BYTES : 32 * SMALL_BYTES;
 	u->arena = map(u->arena_bytes);
@@ -65,7 +67,26 @@ int hd_udp_buffers(struct hd_udp *u)
 	return 0;
 }
 
-void hd_udp_buffers_free(struct hd_udp *u)
+int hd_udp_buffers_large(struct hd_udp_socket *u)
+{
+	struct hd_udp_socket large = { .fd = u->fd, .large = true };
+	int r = hd_udp_buffers(&large);
+
+	if (r < 0) {
+		hd_udp_buffers_free(&large);
+		return r;
+	}
+	flush(u);
+	hd_udp_buffers_free(u);
+	u->large = true;
+	u->gso = large.gso;
+	u->in = large.in;
+	u->arena = large.arena;
+	u->arena_bytes = large.arena_bytes;
+	return 0;
+}
+
+void hd_udp_buffers_free(struct hd_udp_socket *u)
 {
 	if (u->arena != NULL)
 		munmap(u->arena, u->arena_bytes);
@@ -76,11 +97,12 @@ void hd_udp_buffers_free(struct hd_udp *u)
 /* ---- collecting ---- */
 
 /* All but the last of a send have the same size, and none is larger. */
-static bool joins(const struct hd_udp *u, const struct hd_outgoing *o,
-		  const union hd_addr *to, const union hd_addr *from,
-		  size_t len)
+static bool joins(const struct hd_udp_socket *u, const struct hd_outgoing *o,
+		  const struct hd_module *mod, const union hd_addr *to,
+		  const union hd_addr *from, size_t len)
 {
-	if (!u->gso || o->len % o->segment != 0 || len > o->segment ||
+	if (!u->gso || o->mod != mod || o->len % o->segment != 0 ||
+	    len > o->segment ||
 	    o->len + len > SEND_MAX_BYTES ||
 	    o->len / o->segment >= HD_UDP_SEGMENTS)
 		return false;
@@ -88,9 +110,7 @@ static bool joins(const struct hd_udp *u, const struct hd_outgoing *o,
 	       (from == NULL || hd_addr_same(&o->from, from));
 }
 
-static void flush(struct hd_udp *u);
-
-static bool make_room(struct hd_udp *u, size_t len)
+static bool make_room(struct hd_udp_socket *u, size_t len)
 {
 	if (u->n_out < HD_UDP_OUT && u->arena_n + len <= u->arena_bytes)
 		return true;
@@ -100,7 +120,7 @@ static bool make_room(struct hd_udp *u, size_t len)
 	return true;
 }
 
-static void be_dirty(struct hd_udp *u)
+static void be_dirty(struct hd_udp_socket *u)
 {
 	if (u->dirty)
 		return;
@@ -109,9 +129,26 @@ static void be_dirty(struct hd_udp *u)
 	u->worker->udps->dirty = u;
 }
 
-int hd_udp_send(struct hd_udp *u, const union hd_addr *to,
+static struct hd_outgoing *begin(struct hd_udp_socket *u, struct hd_module *mod,
+				 const union hd_addr *to,
+				 const union hd_addr *from, size_t len)
+{
+	struct hd_outgoing *o = &u->out[u->n_out++];
+
+	*o = (struct hd_outgoing){ .to = *to,
+				   .has_from = from != NULL,
+				   .at = u->arena_n,
+				   .segment = (uint32_t)HD_MAX(len, (size_t)1),
+				   .mod = mod };
+	if (from != NULL)
+		o->from = *from;
+	return o;
+}
+
+int hd_udp_send(struct hd_udp *udp, const union hd_addr *to,
 		const union hd_addr *from, const void *data, size_t len)
 {
+	struct hd_udp_socket *u = udp->socket;
 	struct hd_outgoing *o;
 
 	if (len > (u->large ? SEND_MAX_BYTES : SMALL_BYTES) ||
@@ -121,16 +158,9 @@ int hd_udp_send(struct hd_udp *u, const union hd_addr *to,
 		from = NULL;
 	memcpy(u->arena + u->arena_n, data, len);
 	o = &u->out[u->n_out > 0 ? u->n_out - 1 : 0];
-	if (u->n_out == 0 || len == 0 || !joins(u, o, to, from, len)) {
-		o = &u->out[u->n_out++];
-		*o = (struct hd_outgoing){ .to = *to,
-					   .has_from = from != NULL,
-					   .at = u->arena_n,
-					   .segment = (uint32_t)HD_MAX(
-						   len, (size_t)1) };
-		if (from != NULL)
-			o->from = *from;
-	}
+	if (u->n_out == 0 || len == 0 ||
+	    !joins(u, o, udp->mod, to, from, len))
+		o = begin(u, udp->mod, to, from, len);
 	o->len += (uint32_t)len;
 	u->arena_n += (uint32_t)len;
 	be_dirty(u);
@@ -158,7 +188,7 @@ static void put_segment(struct msghdr *m, uint32_t segment)
 	m->msg_controllen += CMSG_SPACE(sizeof(n));
 }
 
-static void prepare(struct hd_udp *u, struct sending *s, unsigned i)
+static void prepare(struct hd_udp_socket *u, struct sending *s, unsigned i)
 {
 	struct hd_outgoing *o = &u->out[i];
 	struct msghdr *m = &s->m[i].msg_hdr;
@@ -190,7 +220,8 @@ static unsigned datagrams_of(const struct hd_outgoing *o)
 
 /* A send that the kernel would not cut, because a datagram is larger than what
  * the way there carries at once, or because the device cannot (EIO). */
-static unsigned send_each(struct hd_udp *u, struct sending *s, unsigned i)
+static unsigned send_each(struct hd_udp_socket *u, struct sending *s,
+			  unsigned i)
 {
 	const struct hd_outgoing *o = &u->out[i];
 	struct msghdr *m = &s->m[i].msg_hdr;
@@ -207,44 +238,50 @@ static unsigned send_each(struct hd_udp *u, struct sending *s, unsigned i)
 	return sent;
 }
 
-static void count(struct hd_udp *u, unsigned from, unsigned n,
-		  unsigned *ret_sent, uint64_t *ret_bytes)
+/* @sent  datagrams of it; with fewer than it has: each by itself */
+static void account(struct hd_udp_socket *u, const struct hd_outgoing *o,
+		    unsigned sent)
 {
-	for (unsigned i = from; i < from + n; i++) {
-		*ret_sent += datagrams_of(&u->out[i]);
-		*ret_bytes += u->out[i].len;
-	}
+	struct hd_account *account = hd_account_of(u->worker, o->mod);
+	unsigned all = datagrams_of(o);
+
+	hd_account_add(account, HD_ACCOUNT_PACKETS_OUT, sent);
+	if (sent == all)
+		hd_account_add(account, HD_ACCOUNT_BYTES_OUT, o->len);
+	hd_account_add(account, HD_ACCOUNT_ERRORS, all - sent);
 }
 
-static void send_all(struct hd_udp *u, struct sending *s)
+/* What the kernel does not take as it is. Returns how many datagrams of it have
+ * gone. */
+static unsigned refused(struct hd_udp_socket *u, struct sending *s, unsigned at,
+			int error)
 {
-	struct hd_account *account = hd_account_of(u->worker, u->mod);
-	unsigned at = 0, sent = 0, all = 0;
-	uint64_t bytes = 0, all_bytes = 0;
+	u->gso &= error != EIO;
+	return u->out[at].len > u->out[at].segment ? send_each(u, s, at) : 0;
+}
 
-	count(u, 0, u->n_out, &all, &all_bytes);
+static void send_all(struct hd_udp_socket *u, struct sending *s)
+{
+	unsigned at = 0;
+
 	while (at < u->n_out) {
 		int n = sendmmsg(u->fd, s->m + at, u->n_out - at,
 				 MSG_DONTWAIT);
 
-		if (n > 0) {
-			count(u, at, (unsigned)n, &sent, &bytes);
-			at += (unsigned)n;
-			continue;
-		}
-		if (errno == EAGAIN)
+		if (n < 0 && errno == EAGAIN)
 			break; /* the kernel's buffer is full: they are lost */
-		u->gso &= errno != EIO;
-		if (u->out[at].len > u->out[at].segment)
-			sent += send_each(u, s, at);
-		at++; /* what cannot be sent is skipped */
+		if (n < 0) { /* what cannot be sent is skipped */
+			account(u, &u->out[at], refused(u, s, at, errno));
+			at++;
+		}
+		for (; n > 0; n--, at++)
+			account(u, &u->out[at], datagrams_of(&u->out[at]));
 	}
-	hd_account_add(account, HD_ACCOUNT_PACKETS_OUT, sent);
-	hd_account_add(account, HD_ACCOUNT_BYTES_OUT, bytes);
-	hd_account_add(account, HD_ACCOUNT_ERRORS, all - sent);
+	for (; at < u->n_out; at++)
+		account(u, &u->out[at], 0);
 }
 
-static void flush(struct hd_udp *u)
+static void flush(struct hd_udp_socket *u)
 {
 	struct sending s;
 
@@ -258,7 +295,7 @@ static void flush(struct hd_udp *u)
 void hd_udps_flush(struct hd_worker *w)
 {
 	while (w->udps->dirty != NULL) {
-		struct hd_udp *u = w->udps->dirty;
+		struct hd_udp_socket *u = w->udps->dirty;
 
 		w->udps->dirty = u->dirty_next;
 		flush(u);

@@ -191,6 +191,8 @@ LIBHD_API int libhd_poll(struct libhd *h, struct pollfd *fds, unsigned n,
  * libhd_by_udp - whether short packets go by UDP now. That is tried as soon as
  * the relay offers it, and given up within a second where it does not get
  * through, while packets pass. Packets may overtake each other then.
+ * libhd_udp_port - the port that the relay has offered on this connection; 0:
+ * none, or it is not wanted.
  * libhd_relay_key - the relay's identity, once it has proven it; else NULL.
  * libhd_unsent_bytes - what waits here to be sent to the relay; with streams,
  * above 0 also until the relay has the end of those of a forbidden peer. Who
@@ -198,6 +200,7 @@ LIBHD_API int libhd_poll(struct libhd *h, struct pollfd *fds, unsigned n,
 LIBHD_API enum libhd_state libhd_state_of(const struct libhd *h);
 LIBHD_API const char *libhd_error(const struct libhd *h);
 LIBHD_API bool libhd_by_udp(const struct libhd *h);
+LIBHD_API unsigned libhd_udp_port(const struct libhd *h);
 LIBHD_API const struct libhd_key *libhd_relay_key(const struct libhd *h);
 LIBHD_API size_t libhd_unsent_bytes(const struct libhd *h);
 

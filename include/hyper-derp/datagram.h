@@ -30,6 +30,9 @@ struct hd_udp_options { /* copied; what is left out is 0 */
 	unsigned flags; /* HD_UDP_... */
 	hd_datagrams_fn *fn; /* gets what comes in; needed */
 	void *arg; /* for fn; stays the module's */
+	uint8_t first, last; /* the socket may be shared: fn gets datagrams
+				whose first byte is one of these; 0, 0: those
+				that no other module asks for */
 };
 
 /* hd_udp_open_sized - what hd_udp_open() calls: the options may get more
@@ -41,7 +44,9 @@ HD_API int hd_udp_open_sized(struct hd_module *mod, struct hd_worker *w,
 
 /* hd_udp_open - bind here; in start(), in the worker. Every worker that opens
  * the same address has its own SO_REUSEPORT socket. A port that another process
- * or module holds is refused although SO_REUSEPORT would share it.
+ * holds is refused although SO_REUSEPORT would share it; so is one of another
+ * module, unless the first bytes of their datagrams differ. Who shares a socket
+ * with one that has HD_UDP_LARGE has it, too.
  * A socket inherited through LISTEN_FDS for the address is used instead, and
  * after a reload the one that the old code had with the same HD_UDP_LARGE, with
  * its queue.

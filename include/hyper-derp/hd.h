@@ -337,7 +337,7 @@ enum hdp_udp_op {
 	HDP_UDP_CHALLENGE = 2, /* relay: that token or 0, its own */
 	HDP_UDP_RESPONSE = 3, /* client: the relay's token, 0 */
 	HDP_UDP_PING = 4, /* client: a token, 0 */
-	HDP_UDP_PONG = 5, /* relay: the same */
+	HDP_UDP_PONG = 5, /* relay: the same, and how many it has opened */
 };
 #define HDP_UDP_TOKEN_BYTES 8
 #define HDP_UDP_CONTROL_BYTES (1 + 2 * HDP_UDP_TOKEN_BYTES)
@@ -346,7 +346,7 @@ enum hdp_udp_op {
  * long it is lost; unused for so long it is not trusted with packets. */
 #define HDP_UDP_PING_MS 200
 #define HDP_UDP_LOST_MS 700
-#define HDP_UDP_IDLE_MS 15000
+#define HDP_UDP_IDLE_MS 1000
 
 /* hdp_udp_head_get - of the n bytes of a datagram. Returns whether it can be
  * one: long enough, and of a type that there is.

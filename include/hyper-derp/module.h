@@ -64,6 +64,8 @@
  *      hd_peer_received(), hd_peer_sent(), hd_peer_by_datagrams(),
  *      hd_about_peer.datagrams: peers that have datagrams beside a stream.
  *      hd_link_unheard_ms(): a link whose cable is cut.
+ *      hd_pack_secret(), hd_unpack_secret().
+ *      hd_udp_options.first, .last: modules share a UDP port.
  *
  * Why some shapes are as they are:
  * - load() takes a struct hd_error: the loader prints one sentence, with the

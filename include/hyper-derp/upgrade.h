@@ -25,10 +25,10 @@
  * packed and begins anew, and the clients beside which it keeps memory cannot
  * move: `hdctl upgrade --dry-run` says so. All others do.
  *
- * Nothing secret: it may reach the swap space. Times are those of hd_now_ms()
- * and hd_now_ns(), which both processes share. Realms, tenants, indexes of
- * workers and ids of streams are numbers of one process: pack names and keys,
- * and let hd_relay_home() say whose they are. */
+ * Secrets by hd_pack_secret() only: the rest may reach the swap space. Times
+ * are those of hd_now_ms() and hd_now_ns(), which both processes share. Realms,
+ * tenants, indexes of workers and ids of streams are numbers of one process:
+ * pack names and keys, and let hd_relay_home() say whose they are. */
 #pragma once
 #include <hyper-derp/base.h>
 
@@ -50,6 +50,8 @@ struct hd_pack;
  * hd_pack_text - a text that ends with NUL; NULL packs nothing.
  * hd_pack_fd - the new process gets a duplicate of the descriptor; it stays
  * open here. For a lock of flock(), a map of BPF, a device.
+ * hd_pack_secret - up to HD_PACK_SECRET_MAX_BYTES, sealed; read by
+ * hd_unpack_secret().
  * hd_pack_open - what follows is a group, up to hd_pack_close(): up to
  * HD_PACK_DEPTH within each other. */
 HD_API void hd_pack_number(struct hd_pack *to, const char *name,
@@ -58,11 +60,14 @@ HD_API void hd_pack_bytes(struct hd_pack *to, const char *name, const void *p,
 			  size_t len_bytes);
 HD_API void hd_pack_text(struct hd_pack *to, const char *name,
 			 const char *text);
+HD_API void hd_pack_secret(struct hd_pack *to, const char *name, const void *p,
+			   size_t len_bytes);
 HD_API void hd_pack_fd(struct hd_pack *to, const char *name, int fd);
 HD_API void hd_pack_open(struct hd_pack *to, const char *name);
 HD_API void hd_pack_close(struct hd_pack *to);
 #define HD_PACK_NAME_MAX 63
 #define HD_PACK_DEPTH 8
+#define HD_PACK_SECRET_MAX_BYTES 65536
 
 /* ---- read ---- */
 
@@ -80,10 +85,10 @@ struct hd_unpack {
 /* Of several of a name the first counts. Return 0; -ENOENT there is none;
  * -EBADMSG it is broken, or is something else.
  *
- * hd_unpack_bytes - exactly len_bytes. hd_unpack_view - as many as there are;
- * borrowed. hd_unpack_text - a copy with a NUL; -ENOSPC it needs more than
- * size_bytes. hd_unpack_fd - returns the descriptor (close-on-exec), which is
- * the caller's from now on and is given once.
+ * hd_unpack_bytes, hd_unpack_secret - exactly len_bytes. hd_unpack_view - as
+ * many as there are; borrowed. hd_unpack_text - a copy with a NUL; -ENOSPC it
+ * needs more than size_bytes. hd_unpack_fd - returns the descriptor
+ * (close-on-exec), which is the caller's from now on and is given once.
  * hd_unpack_group - the first group of that name.
  * hd_unpack_next - the next group of that name in `in`, which moves on: copy
  * what you are given first if you need it again. Returns false when there is
@@ -92,6 +97,8 @@ HD_API int hd_unpack_number(const struct hd_unpack *from, const char *name,
 			    uint64_t *ret);
 HD_API int hd_unpack_bytes(const struct hd_unpack *from, const char *name,
 			   void *ret, size_t len_bytes);
+HD_API int hd_unpack_secret(const struct hd_unpack *from, const char *name,
+			    void *ret, size_t len_bytes);
 HD_API int hd_unpack_view(const struct hd_unpack *from, const char *name,
 			  const void **ret, size_t *ret_len_bytes);
 HD_API int hd_unpack_text(const struct hd_unpack *from, const char *name,

@@ -221,6 +221,7 @@ static void adopted(struct hd_module *mod, struct hd_stream *s, void *state,
 	d->peer = peer;
 	hd_gauge_add(&numbers->clients, 1);
 	hd_gauge_add(&numbers->contacts, (int64_t)d->contacts.n);
+	hdp_path_adopted(mod, s, d);
 }
 
 static void closed(struct hd_module *mod, struct hd_stream *s, void *state,

@@ -73,7 +73,16 @@ static const struct hd_option options[] = {
 	  .offset = offsetof(struct hdp_conf, udp),
 	  .help = "UDP address and port for packets, as [::]:3479: clients "
 		  "that are reached by it use it beside their TCP connection. "
-		  "The port must be the one that they see. Unset: TCP only." },
+		  "See udp_port where a NAT is in between. Unset: TCP only." },
+	{ .name = "udp_port",
+	  .type = HD_OPTION_UINT,
+	  .offset = offsetof(struct hdp_conf, udp_port),
+	  .def = "0",
+	  .max = 65535,
+	  .help = "The UDP port that clients are told, where a NAT in front "
+		  "of the relay has another one for it than udp says; at the "
+		  "address that they have connected to. 0: that of udp.",
+	  .live = true },
 	HD_OPTION_END,
 };
 
@@ -245,7 +254,7 @@ static const struct hd_close_reason reasons[] = {
 };
 
 HD_MODULE(hd, .version = "1.0", .licence = "MIT",
-	  .summary = "HD: packets to public keys", .state_version = 5,
+	  .summary = "HD: packets to public keys", .state_version = 6,
 	  .flags = HD_MODULE_UPGRADES, .upgrade = &hdp_upgrade,
 	  .options = options, .metrics = metrics,
 	  .metrics_size = sizeof(struct hdp_numbers),

@@ -3,12 +3,13 @@
  *
  * Files: routes.c the HTTP side and RelayHello, enroll.c the login, frames.c
  * the frame table and the receive loop, packets.c packets, knocks and contacts,
- * udp.c datagrams and whose they are, path.c a client's way by UDP, udp_keys.c
- * what seals them, tell.c what the relay tells a client, contacts.c whom a
- * client allows, proofs.c why a client should be welcome, credential.c what
- * operators sign, admission.c the admit hook, people.h whom the operator knows,
- * keys.c who we are, bech32.c keys as text, commands*.c what operators ask and
- * order, upgrade.c what goes to a new process, hd.c the module.
+ * udp.c datagrams and whose they are, path*.c a client's way by UDP, moved.c
+ * ids of another process, udp_keys.c what seals datagrams, tell.c what the
+ * relay tells a client, contacts.c whom a client allows, proofs.c why a client
+ * should be welcome, credential.c what operators sign, admission.c the admit
+ * hook, people.h whom the operator knows, keys.c who we are, bech32.c keys as
+ * text, commands*.c what operators ask and order, upgrade.c what goes to a new
+ * process, hd.c the module.
  *
  * A connection:  HELLO -Enroll, proven-> ADMITTING -admitted()-> OPEN
  *                  `---------- a broken rule: CLOSED -----------' */
@@ -41,6 +42,7 @@ struct hdp_conf {
 	struct hd_list operators; /* texts of identities, beside our own */
 	struct hd_secret private_key, operator_key; /* empty: in state_dir */
 	union hd_addr udp; /* family AF_UNSPEC: no UDP */
+	uint64_t udp_port; /* that clients are told; 0: udp's */
 };
 
 struct hdp_key { /* an Ed25519 key with its secret */
@@ -139,6 +141,7 @@ struct hdp_worker { /* of a worker; plain memory, a reload keeps it */
 	uint32_t n_slots, first_free; /* number + 1; 0: none is free */
 	struct hdp_path_block *blocks; /* that paths are cut from */
 	void *free_paths; /* the first one, which points to the next */
+	struct hdp_moved *moved; /* ids of another process; NULL: none */
 };
 
 static inline struct hdp_numbers *hdp_metrics(struct hd_module *mod,
@@ -257,7 +260,10 @@ bool hdp_bucket_take(struct hdp_bucket *b, uint64_t now_ms);
  * hdp_udp_stop - all paths have ended, or new code takes them over.
  * hdp_udp_path_new - zeroed; NULL: out of memory. hdp_udp_path_free - wiped.
  * hdp_udp_place - its number becomes path->conn. Returns 0; -ENOMEM; -ENOSPC.
- * hdp_udp_remove - the other way. */
+ * hdp_udp_place_moved - the same, but path->conn stays what it is; -EEXIST.
+ * hdp_udp_remove - the other way.
+ * hdp_udp_paths - how many this worker has. hdp_udp_hold_moved - ids that
+ * another process has given, before there are paths; it holds them, too. */
 int hdp_udp_start(struct hd_module *mod, struct hd_worker *w,
 		  struct hd_error *err);
 void hdp_udp_stop(struct hd_module *mod, struct hd_worker *w);
@@ -266,6 +272,11 @@ void hdp_udp_path_free(struct hd_module *mod, struct hd_worker *w,
 		       struct hdp_path *path);
 int hdp_udp_place(struct hd_module *mod, struct hd_worker *w,
 		  struct hdp_path *path);
+int hdp_udp_place_moved(struct hd_module *mod, struct hd_worker *w,
+			struct hdp_path *path);
+size_t hdp_udp_paths(struct hd_module *mod, struct hd_worker *w);
+void hdp_udp_hold_moved(struct hd_module *mod, struct hd_worker *w,
+			struct hdp_moved *moved);
 void hdp_udp_remove(struct hd_module *mod, struct hd_worker *w,
 		    struct hdp_path *path);
 /* hdp_udp_of - where a worker sends from; NULL: it has no UDP. */
@@ -273,12 +284,15 @@ struct hd_udp *hdp_udp_of(struct hd_module *mod, struct hd_worker *w);
 
 /* ---- path.c; context: the client's home worker ---- */
 /* hdp_path_begin - in admitted(): keys, and the offer to the client.
+ * hdp_path_adopted - from another process: d->path gets its place, or goes.
  * hdp_path_end - NULL is nothing.
  * hdp_path_take - a datagram that names this path, from anybody.
  * hdp_path_send - a packet to the client. Returns false: not that way.
  * hdp_take_udp_lost - the client hears nothing by UDP: for frames.c. */
 void hdp_path_begin(struct hd_module *mod, struct hd_stream *s,
 		    struct hdp_state *d);
+void hdp_path_adopted(struct hd_module *mod, struct hd_stream *s,
+		      struct hdp_state *d);
 void hdp_path_end(struct hd_module *mod, struct hd_stream *s,
 		  struct hdp_state *d);
 void hdp_path_take(struct hd_module *mod, struct hdp_path *path,

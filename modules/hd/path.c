@@ -39,9 +39,12 @@ static void offer(struct hd_stream *s, const struct hdp_conf *conf,
 {
 	uint8_t frame[HDP_HEADER_BYTES + HDP_UDP_OFFER_BYTES];
 	uint8_t *p = hdp_header_put(frame, HDP_UDP, HDP_UDP_OFFER_BYTES);
+	uint16_t port = htons((uint16_t)conf->udp_port);
 
+	if (port == 0)
+		port = conf->udp.in.sin_port; /* both families' place */
 	hdp_put_u32(p, path->conn);
-	memcpy(p + 4, &conf->udp.in.sin_port, 2); /* both families' place */
+	memcpy(p + 4, &port, sizeof(port));
 	hd_stream_append(s, HD_LANE_CONTROL, frame, sizeof(frame));
 }
 
@@ -81,6 +84,24 @@ void hdp_path_begin(struct hd_module *mod, struct hd_stream *s,
 	}
 	d->path = path;
 	offer(s, hd_module_worker_conf(mod, w), path);
+}
+
+/* What it has sealed is another process's; it seals no more. */
+void hdp_path_adopted(struct hd_module *mod, struct hd_stream *s,
+		      struct hdp_state *d)
+{
+	struct hd_worker *w = hd_stream_worker(s);
+
+	if (d->path == NULL)
+		return;
+	d->path->stream = s;
+	if (hdp_udp_place_moved(mod, w, d->path) < 0) {
+		hdp_udp_path_free(mod, w, d->path);
+		d->path = NULL;
+		return;
+	}
+	hd_gauge_add(&hdp_metrics(mod, s)->paths, d->path->valid);
+	hd_peer_by_datagrams(d->peer, d->path->valid);
 }
 
 static void invalidate(struct hd_module *mod, struct hdp_path *path)
@@ -265,6 +286,17 @@ static int charge(struct hdp_path *path, const struct hdp_state *d,
 	return 0;
 }
 
+/* With how many have come: so the client knows how many have not. */
+static void pong(struct hd_module *mod, struct hdp_path *path,
+		 const uint8_t *token)
+{
+	uint8_t opened[HDP_UDP_TOKEN_BYTES];
+
+	hdp_put_u64(opened, path->rx.opened);
+	control_send(mod, path, &path->at, HDP_UDP_PONG, token, opened,
+		     HDP_UDP_CONTROL_BYTES);
+}
+
 static void take_control(struct hd_module *mod, struct hdp_path *path,
 			 const struct hdp_path_place *from, const uint8_t *p,
 			 size_t n)
@@ -277,8 +309,7 @@ static void take_control(struct hd_module *mod, struct hdp_path *path,
 		found(mod, path, from);
 	else if (p[0] == HDP_UDP_PING && path->valid &&
 		 same(&path->at.addr, &from->addr))
-		control_send(mod, path, from, HDP_UDP_PONG, token, NULL,
-			     HDP_UDP_CONTROL_BYTES);
+		pong(mod, path, token);
 }
 
 static void take_packet(struct hd_module *mod, struct hdp_path *path,

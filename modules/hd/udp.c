@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include "modules/hd/moved.h"
 #include "modules/hd/path.h"
 
 #define WORKERS_MAX 256 /* the core's */
@@ -117,30 +118,85 @@ static int grow(struct hdp_worker *hw)
 	return 0;
 }
 
-int hdp_udp_place(struct hd_module *mod, struct hd_worker *w,
-		  struct hdp_path *path)
+static void give_slot(struct hdp_worker *hw, const struct hdp_path *path)
 {
-	struct hdp_worker *hw = worker_of(mod, w);
-	uint32_t i;
+	hw->slots[path->slot] =
+		(struct hdp_path_slot){ .next_free = hw->first_free };
+	hw->first_free = path->slot + 1;
+}
+
+static int take_slot(struct hdp_worker *hw, struct hdp_path *path)
+{
 	int r = hw->first_free == 0 ? grow(hw) : 0;
 
 	if (r < 0)
 		return r;
-	i = hw->first_free - 1;
-	hw->first_free = hw->slots[i].next_free;
-	hw->slots[i].path = path;
-	path->conn = hd_worker_index(w) << 24 | i;
+	path->slot = hw->first_free - 1;
+	hw->first_free = hw->slots[path->slot].next_free;
+	hw->slots[path->slot].path = path;
 	return 0;
+}
+
+static uint32_t id_of(const struct hd_worker *w, const struct hdp_path *path)
+{
+	return hd_worker_index(w) << 24 | path->slot;
+}
+
+/* A place whose id a client of another process has is not used any more. */
+int hdp_udp_place(struct hd_module *mod, struct hd_worker *w,
+		  struct hdp_path *path)
+{
+	struct hdp_worker *hw = worker_of(mod, w);
+	uint32_t unused;
+	int r;
+
+	while ((r = take_slot(hw, path)) == 0) {
+		path->conn = id_of(w, path);
+		if (!hdp_moved_find(hw->moved, path->conn, &unused))
+			return 0;
+		hw->slots[path->slot].path = NULL;
+	}
+	return r;
+}
+
+int hdp_udp_place_moved(struct hd_module *mod, struct hd_worker *w,
+			struct hdp_path *path)
+{
+	struct hdp_worker *hw = worker_of(mod, w);
+	int r = hw->moved != NULL ? take_slot(hw, path) : -ENOSPC;
+
+	if (r < 0)
+		return r;
+	r = hdp_moved_add(hw->moved, path->conn, id_of(w, path));
+	if (r < 0)
+		give_slot(hw, path);
+	return r;
 }
 
 void hdp_udp_remove(struct hd_module *mod, struct hd_worker *w,
 		    struct hdp_path *path)
 {
 	struct hdp_worker *hw = worker_of(mod, w);
-	uint32_t i = path->conn & (SLOTS_MAX - 1);
 
-	hw->slots[i] = (struct hdp_path_slot){ .next_free = hw->first_free };
-	hw->first_free = i + 1;
+	if (hw->moved != NULL)
+		hdp_moved_remove(hw->moved, path->conn);
+	give_slot(hw, path);
+}
+
+void hdp_udp_hold_moved(struct hd_module *mod, struct hd_worker *w,
+			struct hdp_moved *moved)
+{
+	worker_of(mod, w)->moved = hdp_moved_hold(moved);
+}
+
+size_t hdp_udp_paths(struct hd_module *mod, struct hd_worker *w)
+{
+	const struct hdp_worker *hw = worker_of(mod, w);
+	size_t n = 0;
+
+	for (uint32_t i = 0; i < hw->n_slots; i++)
+		n += hw->slots[i].path != NULL;
+	return n;
 }
 
 /* ---- in ---- */
@@ -153,13 +209,24 @@ static void drop(struct hd_module *mod, struct hd_worker *w,
 	hd_count(&numbers->udp_dropped[why], n);
 }
 
+/* Where a client of that id is, if there is one: worker(8) slot(24). */
+static uint32_t place_of(struct hd_module *mod, struct hd_worker *w,
+			 uint32_t id)
+{
+	uint32_t place = id;
+
+	(void)hdp_moved_find(worker_of(mod, w)->moved, id, &place);
+	return place;
+}
+
 static void take(struct hd_module *mod, struct hd_worker *w,
 		 const struct hdp_udp_head *head, const struct hd_datagram *dg)
 {
 	const struct hdp_worker *hw = worker_of(mod, w);
-	uint32_t i = head->conn & (SLOTS_MAX - 1);
+	uint32_t i = place_of(mod, w, head->conn) & (SLOTS_MAX - 1);
 
-	if (i >= hw->n_slots || hw->slots[i].path == NULL)
+	if (i >= hw->n_slots || hw->slots[i].path == NULL ||
+	    hw->slots[i].path->conn != head->conn)
 		drop(mod, w, HDP_UDP_DROP_UNKNOWN, 1);
 	else
 		hdp_path_take(mod, hw->slots[i].path, head, dg);
@@ -238,10 +305,11 @@ static void hand_over(struct hd_module *mod, struct hd_worker *w, unsigned to,
 /* ---- the socket ---- */
 
 /* Returns the worker that is meant; WORKERS_MAX: it is no datagram of ours. */
-static unsigned home_of(const struct hd_datagram *dg, struct hdp_udp_head *head)
+static unsigned home_of(struct hd_module *mod, struct hd_worker *w,
+			const struct hd_datagram *dg, struct hdp_udp_head *head)
 {
 	return hdp_udp_head_get(dg->data, dg->len_bytes, head)
-		       ? head->conn >> 24
+		       ? place_of(mod, w, head->conn) >> 24
 		       : WORKERS_MAX;
 }
 
@@ -251,13 +319,13 @@ static unsigned take_some(struct hd_module *mod, struct hd_worker *w,
 			  const struct hd_datagram *v, unsigned n)
 {
 	struct hdp_udp_head head, next;
-	unsigned home = home_of(v, &head), same = 1;
+	unsigned home = home_of(mod, w, v, &head), same = 1;
 
 	if (home == hd_worker_index(w)) {
 		take(mod, w, &head, v);
 		return 1;
 	}
-	while (same < n && home_of(&v[same], &next) == home)
+	while (same < n && home_of(mod, w, &v[same], &next) == home)
 		same++;
 	if (home == WORKERS_MAX)
 		drop(mod, w, HDP_UDP_DROP_SHAPE, same);
@@ -282,6 +350,8 @@ int hdp_udp_start(struct hd_module *mod, struct hd_worker *w,
 	const struct hdp_conf *conf = hd_module_worker_conf(mod, w);
 	const struct hd_udp_options options = { .bind = conf->udp,
 						.flags = HD_UDP_LARGE,
+						.first = HDP_UDP_PACKET,
+						.last = HDP_UDP_CONTROL,
 						.fn = on_datagrams };
 
 	if (conf->udp.sa.sa_family == AF_UNSPEC)
@@ -298,6 +368,7 @@ void hdp_udp_stop(struct hd_module *mod, struct hd_worker *w)
 	if (hd_module_kept(mod, w))
 		return;
 	free(hw->slots);
+	hdp_moved_drop(hw->moved);
 	blocks_free(hw);
 	*hw = (struct hdp_worker){ 0 };
 }

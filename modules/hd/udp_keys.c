@@ -184,5 +184,6 @@ int hdp_udp_open(struct hdp_udp_rx *rx, const struct hdp_udp_head *head,
 	if (!right)
 		return -EPERM;
 	note(rx, head->counter);
+	rx->opened++;
 	return (int)(n - HDP_UDP_FRAME_BYTES);
 }

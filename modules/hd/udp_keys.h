@@ -25,6 +25,7 @@ struct hdp_udp_rx {
 	uint8_t next[HDP_UDP_SECRET_BYTES];
 	struct hdp_udp_key key, before; /* of this epoch, of the one before */
 	uint64_t top; /* the highest counter that was right */
+	uint64_t opened; /* how many were */
 	uint64_t seen[HDP_UDP_WINDOW_WORDS];
 	bool has_before;
 };

@@ -2,18 +2,25 @@
 /* modules/hd/upgrade.c - what goes to a new process: whom each client allows,
  * by the same handles, and whom an operator may still approve.
  *
- * Ways by UDP stay behind: a client notices, and goes on by TCP.
+ * Ways by UDP go with them: path_upgrade.c. Their ids stay, though clients may
+ * be at home in another worker: moved.h.
  *
  * Who has been let in or put out, and invitations, are read from their file,
  * once more while nobody changes it. Logins that wait are closed, and come
  * again.
  *
- * Versions: 1, the first. */
+ * Versions: 1, the first; 2, ways by UDP. */
 #include <errno.h>
+#include <hyper-derp/relay.h>
 #include <hyper-derp/upgrade.h>
+#include <hyper-derp/worker.h>
 #include <stdlib.h>
 #include <string.h>
+#include "modules/hd/moved.h"
+#include "modules/hd/path.h"
 #include "modules/hd/people.h"
+
+#define PATHS_MAX (1u << 24)
 
 /* ---- once ---- */
 
@@ -28,14 +35,24 @@ static void pack_waiting(const struct hdp_waiting *w, struct hd_pack *to)
 	hd_pack_close(to);
 }
 
+/* How many there are, for the table of their ids. */
+static void pack_paths(struct hd_module *mod, struct hd_pack *to)
+{
+	size_t n = 0;
+
+	for (unsigned i = 0; i < hd_workers(); i++)
+		n += hdp_udp_paths(mod, hd_worker_at(i));
+	hd_pack_number(to, "paths", n);
+}
+
 static int pack(struct hd_module *mod, struct hd_pack *to, struct hd_error *err)
 {
 	const struct hdp_people *p;
 	int r = hdp_people_settled(err);
 
-	(void)mod;
 	if (r < 0)
 		return r;
+	pack_paths(mod, to);
 	p = hdp_people();
 	for (size_t i = 0; i < p->n_waiting; i++)
 		pack_waiting(&p->waiting[i], to);
@@ -69,15 +86,35 @@ static int unpack_waiting(const struct hd_unpack *from)
 	return 0;
 }
 
+/* Workers stand: what they have is touched by nobody. */
+static int unpack_paths(struct hd_module *mod, const struct hd_unpack *from)
+{
+	struct hdp_moved *moved;
+	uint64_t n = 0;
+
+	if (hd_unpack_number(from, "paths", &n) < 0 || n == 0)
+		return 0;
+	if (n > PATHS_MAX)
+		return -EBADMSG;
+	moved = hdp_moved_new((size_t)n);
+	if (moved == NULL)
+		return -ENOMEM;
+	for (unsigned i = 0; i < hd_workers(); i++)
+		hdp_udp_hold_moved(mod, hd_worker_at(i), moved);
+	hdp_moved_drop(moved);
+	return 0;
+}
+
 static int unpack(struct hd_module *mod, struct hd_unpack *from,
 		  struct hd_error *err)
 {
 	struct hd_unpack one;
 	int r;
 
-	(void)mod;
 	hdp_people_clear();
 	r = hdp_people_load(err);
+	if (r == 0)
+		r = unpack_paths(mod, from);
 	while (r == 0 && hd_unpack_next(from, "waiting", &one))
 		r = unpack_waiting(&one);
 	return r;
@@ -99,6 +136,8 @@ static int pack_peer(struct hd_module *mod, struct hd_worker *w,
 	hdp_contacts_write(&d->contacts, v);
 	hd_pack_bytes(to, "contacts", v, n);
 	free(v);
+	if (d->path != NULL)
+		hdp_path_pack(d->path, to);
 	return 0;
 }
 
@@ -111,18 +150,21 @@ static int unpack_peer(struct hd_module *mod, struct hd_worker *w,
 	size_t n;
 	int r = hd_unpack_view(from, "contacts", &v, &n);
 
-	(void)mod, (void)w, (void)err;
+	(void)err;
 	d->path = NULL;
 	if (r < 0 || d->phase != HDP_OPEN ||
 	    d->skip_bytes > HDP_PAYLOAD_MAX_BYTES)
 		return -EBADMSG;
 	d->claim = NULL;
 	d->waits = 0;
-	return hdp_contacts_read(&d->contacts, v, n);
+	r = hdp_contacts_read(&d->contacts, v, n);
+	if (r == 0)
+		d->path = hdp_path_unpack(mod, w, from);
+	return r;
 }
 
 const struct hd_upgrade_def hdp_upgrade = {
-	.version = 1,
+	.version = 2,
 	.oldest = 1,
 	.pack = pack,
 	.unpack = unpack,

@@ -2,15 +2,18 @@
 /* t/fuzz/fuzz_libhd.c - what a relay sends to libhd, and texts of people.
  *
  * Input: 1 byte what it is, then the bytes: a ticket, an invitation and a
- * credential; or the answer to the upgrade; or frames, in that phase. */
-#include "libhd/inner.h"
+ * credential; or the answer to the upgrade; or frames, in that phase; or
+ * datagrams, each as 2 bytes of length, 1 of flags and bytes: as they are, or
+ * what the relay seals in one. */
+#include "libhd/udp.h"
 #include <hyper-derp/base.h>
 #include <stdlib.h>
 #include <string.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n);
 
-enum { TEXTS, HEAD, FRAMES_N = HDL_OPEN + 1 };
+enum { TEXTS, HEAD, DATAGRAMS = 255, FRAMES_N = HDL_OPEN + 1 };
+enum { RAW = 1, OTHER_EPOCH = 2, CONTROL = 4, RUN = 8 }; /* flags */
 
 static bool on_knock(struct libhd *h, const struct libhd_key *from,
 		     const void *note, size_t len_bytes, void *user)
@@ -88,12 +91,63 @@ static void bytes(uint8_t what, const uint8_t *p, size_t n)
 	hd_assert(used <= (int)n);
 }
 
+/* ---- datagrams ---- */
+
+static void datagram(struct libhd *h, struct hdp_udp_tx *relay, uint8_t flags,
+		     const uint8_t *p, size_t n)
+{
+	uint8_t v[HDP_UDP_MAX_BYTES + 1];
+
+	if ((flags & OTHER_EPOCH) != 0)
+		relay->counter |= (1u << HDP_UDP_EPOCH_BITS) - 2;
+	if ((flags & RAW) != 0) {
+		n = HD_MIN(n, sizeof(v));
+		memcpy(v, p, n);
+	} else {
+		n = hdp_udp_seal(relay,
+				 (flags & CONTROL) != 0 ? HDP_UDP_CONTROL
+							: HDP_UDP_PACKET,
+				 h->udp->conn, p,
+				 HD_MIN(n, HDP_UDP_DATA_MAX_BYTES), NULL, 0, v);
+	}
+	hdl_udp_take(h, v, n);
+	if ((flags & RUN) != 0)
+		hdl_udp_run(h);
+}
+
+static void datagrams(const uint8_t *p, size_t n)
+{
+	static const uint8_t secret[HDP_UDP_SECRET_BYTES] = { 2 };
+	struct libhd *h = endpoint();
+	struct hdp_udp_tx relay;
+
+	h->phase = HDL_OPEN;
+	h->udp = calloc(1, sizeof(*h->udp));
+	if (h->udp == NULL)
+		abort();
+	h->udp->fd = -1;
+	h->udp->tries = 1;
+	hdp_udp_tx_init(&relay, secret);
+	hdp_udp_rx_init(&h->udp->rx, secret);
+	hdp_udp_tx_init(&h->udp->tx, secret);
+	while (n >= 3) {
+		size_t len = HD_MIN((size_t)(p[0] << 8 | p[1]), n - 3);
+
+		datagram(h, &relay, p[2], p + 3, len);
+		p += 3 + len;
+		n -= 3 + len;
+	}
+	hdl_udp_end(h);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 {
 	if (n == 0)
 		return 0;
 	if (p[0] == TEXTS)
 		texts(p + 1, n - 1);
+	else if (p[0] == DATAGRAMS)
+		datagrams(p + 1, n - 1);
 	else
 		bytes(p[0], p + 1, n - 1);
 	return 0;

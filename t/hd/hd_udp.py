@@ -69,6 +69,8 @@ class Path:
     """The UDP socket of a client with UDP_FLAG, and what is sealed on it."""
 
     def __init__(self, connection):
+        self.tcp = connection
+        self.last = None  # packet, for the tests
         offer = connection.wait(hd.UDP)[1]
         self.conn, port = struct.unpack(">IH", offer)
         self.to = Sealed(connection.tls.export_keying_material(

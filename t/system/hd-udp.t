@@ -12,6 +12,7 @@ use HyperDerp::Children;
 use HyperDerp::Netns;
 use HyperDerp::Say;
 use HyperDerp::Test;
+use IO::Socket::IP ();
 use JSON::PP ();
 use POSIX ();
 use Socket ();
@@ -98,6 +99,64 @@ subtest 'libhd' => sub {
     ok arrives($a, $c, 'hello'), '... gets packets from one that does';
     ok by($hd, 'tcp', 1), '... by TCP';
     $_->end for $a, $c;
+    $hd->finish;
+};
+
+# By first bytes: each module's datagrams come to it, whoever opened the port.
+sub stun_answers ($hd) {
+    my $u = IO::Socket::IP->new(PeerHost => '127.0.0.1', PeerPort => $hd->{stun}, Type => Socket::SOCK_DGRAM) or die "socket: $@";
+    return HyperDerp::Test::wait_for(sub {
+        $u->send(pack 'nnNa12', 1, 0, 0x2112A442, 'transaction!');
+        my $in = '';
+        vec($in, fileno $u, 1) = 1;
+        return 0 if !select $in, undef, undef, 0.2;
+        $u->recv(my $answer, 1500);
+        return unpack('n', $answer) == 0x101;
+    });
+}
+
+for my $order ([qw(stun hd)], [qw(hd stun)]) {
+    subtest "a port shared with STUN: @$order" => sub {
+        my $hd = HyperDerp::Test->start(load_module => $order, stun => $port, conf => $conf);
+        my @relay = ("--ca=$hd->{crt}", "127.0.0.1:$hd->{tls}");
+        my $b = HyperDerp::Say->new($hd->dir, 'b', '--allow', @relay);
+        $b->says(qr/^state open/);
+        my $a = HyperDerp::Say->new($hd->dir, 'a', @relay, $b->key);
+        ok $a->says(qr/^peer here/), 'both are there' or diag $a->text;
+        my $both = sub ($when) {
+            ok by($hd, 'udp', 2), "$when: both have UDP" or diag $hd->log_text;
+            my $before = metric($hd, 'packets_received_total');
+            ok HyperDerp::Test::wait_for(sub { $a->line($when) && metric($hd, 'packets_received_total') > $before }), '... packets pass';
+        };
+        $both->('at first');
+        ok stun_answers($hd), '... STUN answers';
+        if (-e "$HyperDerp::Test::build/modules.d/hd.so") {
+            $hd->ctl(qw(module reload hd));
+            $both->('hd is reloaded');
+            ok stun_answers($hd), '... STUN answers';
+            $hd->ctl(qw(module unload stun));
+            $both->('stun is gone');
+            $hd->ctl(qw(module load stun));
+            ok stun_answers($hd), '... and is back';
+            $both->('and again');
+        }
+        $_->end for $a, $b;
+        $hd->finish;
+    };
+}
+
+subtest 'another port for clients' => sub {
+    my $other = HyperDerp::Test::free_port(Socket::SOCK_DGRAM);
+    my $hd = HyperDerp::Test->start(load_module => ['hd'], conf => "hd: {enroll: anybody, udp: '127.0.0.1:$port', udp_port: $other}\n");
+    my $nat = IO::Socket::IP->new(LocalHost => '127.0.0.1', LocalPort => $other, Type => Socket::SOCK_DGRAM) or die "socket: $@";
+    my $c = HyperDerp::Say->new($hd->dir, 'c', "--ca=$hd->{crt}", "127.0.0.1:$hd->{tls}");
+    ok $c->says(qr/^state open/), 'it is there' or diag $c->text;
+    my $in = '';
+    vec($in, fileno $nat, 1) = 1;
+    ok select($in, undef, undef, 60), 'it tries the port that it is told';
+    $nat->recv(my $probe, 2000);
+    is length $probe, 1231, '... with a Probe';
+    $c->end;
     $hd->finish;
 };
 

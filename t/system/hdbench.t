@@ -8,6 +8,7 @@ use FindBin;
 use lib "$FindBin::Bin/../lib";
 use HyperDerp::Test;
 use JSON::PP;
+use Socket ();
 
 my $hdbench = "$HyperDerp::Test::build/hdbench";
 
@@ -52,7 +53,7 @@ like $text, qr/--rate N\|max/, 'the help names the options';
 like $text, qr/^hdbench \d+\.\d+/, '--version';
 for my $wrong ([], ['a', 'b'], ['--pairs', '0', 'x'], ['--rate', '1.5', 'x'],
     ['--size', '23', 'x'], ['--nosuch', 'x'], ['--idle', '5', 'x'],
-    ['--behind', '5', 'x']) {
+    ['--behind', '5', 'x'], ['--hd', '--plain', 'x'], ['--hd-udp', '--size', '1201', 'x']) {
     ($status, $text, $errors) = run_bench(@$wrong);
     is $status, 2, "usage: @$wrong";
     ok length $errors, '... and says why';
@@ -108,4 +109,24 @@ is $status, 1, 'the certificate has another name';
 like $text, qr/not verified/, 'the table says what was not verified';
 
 $hd->finish;
+my $port = HyperDerp::Test::free_port(Socket::SOCK_DGRAM);
+my $relay = HyperDerp::Test->start(load_module => ['hd'], workers => 2, conf => "hd: {enroll: anybody, udp: '127.0.0.1:$port'}\n");
+my $to = "127.0.0.1:$relay->{tls}";
+sub by_udp {
+    my ($m) = grep { $_->{name} eq 'hyper_derp_hd_udp_packets_received_total' } @{ decode_json($relay->ctl(qw(--json metrics))) };
+    return $m->{value};
+}
+for my $how (['--hd'], ['--hd', '--ca', $relay->{crt}], ['--hd', '--size', '20000'], ['--hd-udp', '--size', '1200']) {
+    my $before = by_udp();
+    my $r = rate(@brief, @$how, $to);
+    is $r->{lost}, 0, '... nothing lost';
+    is $r->{foreign} + $r->{closed}, 0, '... nothing odd';
+    my $n = by_udp() - $before;
+    $how->[0] eq '--hd-udp' ? cmp_ok($n, '>', 0, '... by UDP') : is($n, 0, '... by TCP');
+}
+$r = measured('--hd', '--logins', 20, $to);
+is $r->{logins}, 20, 'logins';
+$r = measured('--hd-udp', '--idle', 20, '--pid', $relay->pid, $to);
+is $r->{closed}, 0, 'idle peers stay';
+$relay->finish;
 done_testing;

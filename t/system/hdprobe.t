@@ -13,6 +13,7 @@ use IO::Socket::INET;
 use IPC::Open2;
 use JSON::PP;
 use POSIX ();
+use Socket ();
 use Time::HiRes qw(time);
 
 my $builddir = $ENV{HD_BUILDDIR} // 'build';
@@ -397,6 +398,44 @@ subtest 'hyper-derp without the module derp' => sub {
 		'... with the remedy';
 	is verdict($text, 'stun'), 'ok', 'STUN is there';
 	$hd->finish;
+};
+
+subtest 'HD' => sub {
+	my $udp = HyperDerp::Test::free_port(Socket::SOCK_DGRAM);
+	my $conf = sub ($enroll, $more) { "hd: {enroll: $enroll$more}\n" };
+	my $hd = HyperDerp::Test->start(load_module => [qw(derp stun hd)], conf => $conf->('anybody', ", udp: '127.0.0.1:$udp'"));
+	my @args = ('-t', '30', '--stun-port', $hd->{stun}, "127.0.0.1:$hd->{tls}");
+	my ($status, $text) = probe(@args);
+	is $status, 0, 'ok' or diag $text;
+	all_ok($text);
+	like $text, qr/^ok +hd-login +hd1\w+, packets pass$/m, 'two clients';
+	like $text, qr/^ok +hd-udp .*UDP port $udp$/m, '... by UDP';
+	$hd->finish;
+
+	$hd = HyperDerp::Test->start(load_module => [qw(derp stun hd)],
+		conf => $conf->('anybody', ", udp: '127.0.0.1:$udp', udp_port: " . HyperDerp::Test::free_port(Socket::SOCK_DGRAM)));
+	@args = ('-t', '5', '--stun-port', $hd->{stun}, "127.0.0.1:$hd->{tls}");
+	($status, $text) = probe(@args);
+	is $status, 1, 'UDP that leads nowhere: a warning' or diag $text;
+	like $text, qr/^warn +hd-udp .*\n +-> .*hd\.udp_port/m, '... with the remedy';
+	$hd->finish;
+
+	$hd = HyperDerp::Test->start(load_module => [qw(derp stun hd)], conf => $conf->('invited', ''));
+	@args = ('-t', '30', '--stun-port', $hd->{stun}, "127.0.0.1:$hd->{tls}");
+	($status, $text) = probe(@args);
+	is $status, 0, 'not for everybody: ok' or diag $text;
+	like $text, qr/^skip +hd-login +hd1\w+ does not take everybody/m, '... and said';
+	my ($credential) = $hd->ctl(qw(hd credential new probe)) =~ /(hdcred1\w+)/;
+	($status, $text) = probe('--hd-credential', $credential, @args);
+	is $status, 0, 'with a credential: ok' or diag $text;
+	is verdict($text, 'hd-login'), 'ok', '... it is let in';
+	like $text, qr/^skip +hd-udp .*offers no UDP/m, '... there is no UDP';
+	$hd->finish;
+	my $other = HyperDerp::Test->start(load_module => [qw(derp stun hd)], conf => $conf->('invited', ''));
+	($status, $text) = probe('--hd-credential', $credential, '--no-stun', "127.0.0.1:$other->{tls}");
+	is $status, 2, "another relay's: failed";
+	like $text, qr/^FAIL +hd-login .*\n +-> .*credential/m, '... with the remedy';
+	$other->finish;
 };
 
 subtest 'derper' => sub {

@@ -59,7 +59,9 @@ subtest 'clients, and whom they allow' => sub {
     $hd->finish;
 };
 
-# Keys of UDP stay behind: none is used by two processes.
+# Its keys, counters and ids go over: nothing is agreed anew, whatever worker a
+# client is at home in then. A stall of 700 ms ends a way as well: that is tried
+# again.
 subtest 'clients that use UDP' => sub {
     my $port = HyperDerp::Test::free_port(Socket::SOCK_DGRAM);
     my $hd = HyperDerp::Test->start(load_module => ['hd'], workers => 2,
@@ -69,24 +71,37 @@ subtest 'clients that use UDP' => sub {
     my $by = sub ($transport, $n) {
         return HyperDerp::Test::wait_for(sub { $n == grep { $_->{transport} eq $transport } @{ ctl($hd, 'peers')->{data} } });
     };
+    my $n = 0;
+    my $arrives = sub ($from, $to, $what) {    # until the client has noticed a stall, what it sends by UDP is lost
+        return HyperDerp::Test::wait_for(sub { my $line = "$what " . ++$n; $from->line($line); return $to->text =~ /^packet \w+ \Q$what\E \d/m });
+    };
     my $b = HyperDerp::Say->new($hd->dir, 'ub', '--allow', @relay);
     ok $b->says(qr/^state open/), 'one' or diag $b->text;
     my $a = HyperDerp::Say->new($hd->dir, 'ua', @relay, $b->key);
     ok $a->says(qr/^peer here/), 'another one' or diag $a->text;
     ok $by->('udp', 2), 'both by UDP' or diag $hd->log_text;
-    is upgrade($hd)->{moved}, 2, 'they move';
-    ok $by->('tcp', 2), '... to TCP';
-    for my $way ([$a, $b, 'there'], [$b, $a, 'back']) {
-        my ($from, $to, $what) = @$way;
-        ok HyperDerp::Test::wait_for(sub {    # until the client has noticed, what it sends by UDP is lost
-            $from->line($what);
-            return $to->text =~ /^packet \w+ \Q$what\E/m;
-        }), "packets go $what" or diag $hd->log_text;
+    my ($found, $went_on) = (2, 0);
+    for my $round (1 .. 12) {
+        $hd->{workers} = (3, 1, 2, 4)[$round % 4];
+        $hd->write_conf;
+        my %was = map { $_ => number($hd, "hyper_derp_hd_udp_$_") } qw(packets_received_total packets_sent_total);
+        is upgrade($hd)->{moved}, 2, 'they move';
+        ok $arrives->($a, $b, "there $round"), 'packets pass' or diag $hd->log_text;
+        ok $arrives->($b, $a, "back $round"), '... and back' or diag $hd->log_text;
+        my $same = number($hd, 'hyper_derp_hd_udp_paths_found_total') == $found;
+        $went_on += $same && !grep { number($hd, "hyper_derp_hd_udp_$_") <= $was{$_} } keys %was;
+        last if $went_on == 4;
+        ok $by->('udp', 2), 'both by UDP again' or diag $hd->log_text;
+        $found = number($hd, 'hyper_derp_hd_udp_paths_found_total');
     }
+    is $went_on, 4, 'four times they have gone on by the same ways by UDP' or diag $hd->log_text;
+    is number($hd, 'hyper_derp_hd_udp_clients'), 2, 'they are counted';
+    is number($hd, 'hyper_derp_hd_udp_dropped_total'), 0, 'no datagram was forged, or another one again';
     unlike $_->text, qr/^state (?!open)/m, 'nobody has connected again' for $a, $b;
     my $c = HyperDerp::Say->new($hd->dir, 'uc', @relay, $b->key);
-    ok $by->('udp', 1), 'a new client has UDP' or diag $hd->log_text, $c->text;
+    ok $by->('udp', 3), 'a new client has UDP, and another id' or diag $hd->log_text, $c->text;
     is $_->end, 0, 'it ends' for $a, $b, $c;
+    ok HyperDerp::Test::wait_for(sub { number($hd, 'hyper_derp_hd_udp_clients') == 0 }), 'nothing is left of them';
     $hd->finish;
 };
 

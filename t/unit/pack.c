@@ -119,7 +119,7 @@ static void a_descriptor_is_given_once(void **state)
 {
 	struct box b;
 	int v[] = { 70, 80 };
-	struct hd_unpack_fds fds = { v, 2 };
+	struct hd_unpack_fds fds = { v, 2, NULL };
 
 	(void)state;
 	box_open(&b);
@@ -135,6 +135,68 @@ static void a_descriptor_is_given_once(void **state)
 	assert_int_equal(v[0], 70);
 	fds.n = 0;
 	assert_int_equal(hd_unpack_fd(&u, "first"), -EBADMSG);
+	box_free(&b);
+}
+
+static bool contains(const struct hd_snap *s, const char *text)
+{
+	return memmem(s->v, s->n, text, strlen(text)) != NULL;
+}
+
+static void a_secret_is_sealed(void **state)
+{
+	uint8_t key[HD_PACK_KEY_BYTES], other[HD_PACK_KEY_BYTES], got[11];
+	struct hd_unpack_fds fds = { .key = key };
+	struct hd_unpack u;
+	struct box b;
+
+	(void)state;
+	hd_pack_key_new(key);
+	hd_pack_key_new(other);
+	box_open(&b);
+	b.fds.key = key;
+	hd_pack_secret(&b.p, "first", "a secret of", 11);
+	hd_pack_secret(&b.p, "again", "a secret of", 11);
+	hd_pack_bytes(&b.p, "no secret", "everybody's", 11);
+	u = box_read(&b, &fds);
+	assert_false(contains(&b.s, "secret of"));
+	assert_int_equal(hd_unpack_secret(&u, "again", got, 11), 0);
+	assert_memory_equal(got, "a secret of", 11);
+	assert_int_equal(hd_unpack_secret(&u, "first", got, 11), 0);
+	assert_memory_equal(got, "a secret of", 11);
+	assert_int_equal(hd_unpack_secret(&u, "first", got, 10), -EBADMSG);
+	assert_int_equal(hd_unpack_secret(&u, "second", got, 11), -ENOENT);
+	assert_int_equal(hd_unpack_secret(&u, "no secret", got, 11), -EBADMSG);
+	fds.key = other;
+	assert_int_equal(hd_unpack_secret(&u, "first", got, 11), -EBADMSG);
+	fds.key = NULL;
+	assert_int_equal(hd_unpack_secret(&u, "first", got, 11), -EBADMSG);
+	box_free(&b);
+}
+
+/* Of one text two secrets are two texts, and without a key there is none. */
+static void no_nonce_is_used_twice(void **state)
+{
+	uint8_t key[HD_PACK_KEY_BYTES];
+	const void *first, *second;
+	struct hd_unpack u;
+	struct box b;
+	size_t n, m;
+
+	(void)state;
+	hd_pack_key_new(key);
+	box_open(&b);
+	b.fds.key = key;
+	hd_pack_secret(&b.p, "a", "text", 4);
+	hd_pack_secret(&b.p, "b", "text", 4);
+	u = box_read(&b, NULL);
+	assert_int_equal(hd_unpack_view(&u, "a", &first, &n), 0);
+	assert_int_equal(hd_unpack_view(&u, "b", &second, &m), 0);
+	assert_int_equal(n, m);
+	assert_memory_not_equal(first, second, n);
+	b.fds.key = NULL;
+	hd_pack_secret(&b.p, "c", "text", 4);
+	assert_true(b.s.failed);
 	box_free(&b);
 }
 
@@ -188,6 +250,8 @@ int main(void)
 		cmocka_unit_test(what_is_something_else_is_refused),
 		cmocka_unit_test(groups_stand_in_groups),
 		cmocka_unit_test(a_descriptor_is_given_once),
+		cmocka_unit_test(a_secret_is_sealed),
+		cmocka_unit_test(no_nonce_is_used_twice),
 		cmocka_unit_test(what_is_cut_is_noticed),
 		cmocka_unit_test(a_broken_name_is_passed_over),
 	};

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* tools/hdbench/connect.c - a peer's way from a socket to a login. */
 #include "tools/hdbench/behind.h"
+#include "tools/hdbench/hd_peer.h"
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/tcp.h>
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
+#include <sodium.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <unistd.h>
@@ -59,6 +61,7 @@ int net_open(struct net *net, const struct opts *opts, struct hd_error *err)
 	net->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	net->rx = malloc(NET_RX_BYTES + TLS13_RECORD_MAX_BYTES);
 	net->tx = malloc(NET_TX_BYTES);
+	randombytes_buf(net->hd_seed, sizeof(net->hd_seed));
 	net->plain = malloc(DERPC_OUT_BYTES + behind_bytes(opts) + 1);
 	if (net->epoll_fd < 0 || net->rx == NULL || net->tx == NULL ||
 	    net->plain == NULL)
@@ -121,6 +124,8 @@ int peer_open(struct net *net, struct peer *p)
 				  .data.ptr = p };
 	int one = 1, r;
 
+	if (net->opts->is_hd)
+		return hd_peer_open(net, p);
 	derpc_keys_make(&p->keys);
 	p->state = PEER_CONNECTING;
 	p->hs = calloc(1, sizeof(*p->hs));
@@ -318,6 +323,8 @@ enum peer_state peer_advance(struct net *net, struct peer *p)
 	};
 	enum peer_state before;
 
+	if (p->hd != NULL)
+		return hd_peer_advance(net, p);
 	do {
 		before = p->state;
 		if (before >= PEER_UP || steps[before](net, p) < 0)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* tools/hdbench/logins.c - peers that only log in: idle ones, brief ones. */
 #include "tools/hdbench/clock.h"
+#include "tools/hdbench/hd_peer.h"
 #include "tools/hdbench/modes.h"
 #include "tools/hdbench/progress.h"
 #include "tools/hdbench/report.h"
@@ -30,6 +31,12 @@ static void on_idle(void *arg, struct peer *p)
 	peer_watch(arg, p, EPOLLRDHUP | EPOLLET);
 }
 
+/* Something has come: by HD it may be a KeepAlive. */
+static bool has_ended(struct net *net, struct peer *p)
+{
+	return p->hd == NULL || hd_peer_run(net, p, NULL, NULL) < 0;
+}
+
 /* Waits until the memory has been the same for SETTLE_NS. Returns how many
  * peers the relay closed; -ESRCH. */
 static int64_t settle(struct net *net, uint64_t *ret_kb)
@@ -40,7 +47,8 @@ static int64_t settle(struct net *net, uint64_t *ret_kb)
 
 	*ret_kb = 0;
 	while (clock_ns() - since < SETTLE_NS) {
-		lost += epoll_wait(net->epoll_fd, &ev, 1, SETTLE_STEP_MS) > 0;
+		if (epoll_wait(net->epoll_fd, &ev, 1, SETTLE_STEP_MS) > 0)
+			lost += has_ended(net, ev.data.ptr);
 		if (proc_rss_kb(&net->opts->pids, &kb) < 0)
 			return -ESRCH;
 		if (kb > *ret_kb + *ret_kb / 1000 ||

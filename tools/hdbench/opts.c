@@ -2,6 +2,7 @@
 /* tools/hdbench/opts.c - one table: parsing, ranges, --help. */
 #include "tools/hdbench/opts.h"
 #include "tools/hdbench/frames.h"
+#include <hyper-derp/hd.h>
 #include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
@@ -28,6 +29,12 @@ static const struct row rows[] = {
 	  "server name to ask for and to verify; default HOST" },
 	{ "fast-start", NULL, K_FLAG, AT(is_fast), 0, 0,
 	  "log in without waiting for the HTTP answer, as real clients do" },
+	{ "hd", NULL, K_FLAG, AT(is_hd), 0, 0,
+	  "HD, over TCP, instead of DERP" },
+	{ "hd-udp", NULL, K_FLAG, AT(is_hd_udp), 0, 0,
+	  "HD, over UDP; packets of up to 1,200 bytes" },
+	{ "hd-credential", "C", K_TEXT, AT(hd_credential), 0, 0,
+	  "hdcred1..., where not everybody may enrol" },
 	{ "pairs", "N", K_COUNT, AT(pairs), 1, 500000,
 	  "sender-receiver pairs, two connections each; default 10" },
 	{ "peers", "N", K_COUNT, AT(peers), 2, 1000000,
@@ -169,18 +176,28 @@ static int parse_target(struct opts *o, const char *text)
 	return 0;
 }
 
+static int wrong(const char *why)
+{
+	fprintf(stderr, "hdbench: %s\n", why);
+	return -EINVAL;
+}
+
 static int check(struct opts *o)
 {
 	if (o->peers > 0)
 		o->pairs = o->peers / 2;
-	if (o->behind > 0 && o->logins == 0) {
-		fputs("hdbench: --behind needs --logins\n", stderr);
-		return -EINVAL;
-	}
-	if (o->idle > 0 && o->pids.n == 0) {
-		fputs("hdbench: --idle needs the relay's --pid\n", stderr);
-		return -EINVAL;
-	}
+	o->is_hd |= o->is_hd_udp;
+	if (o->is_hd && (o->is_plain || o->behind > 0 || o->is_fast ||
+			 o->sni != NULL))
+		return wrong("HD has no --plain, --sni, --fast-start, "
+			     "--behind");
+	if (o->is_hd_udp && o->size_bytes > HDP_UDP_PACKET_MAX_BYTES &&
+	    o->idle == 0 && o->logins == 0)
+		return wrong("--hd-udp: --size is 1200 at most");
+	if (o->behind > 0 && o->logins == 0)
+		return wrong("--behind needs --logins");
+	if (o->idle > 0 && o->pids.n == 0)
+		return wrong("--idle needs the relay's --pid");
 	return 0;
 }
 

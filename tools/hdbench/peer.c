@@ -2,6 +2,7 @@
 /* tools/hdbench/peer.c - bytes of a peer that is connected. */
 #include "tools/hdbench/peer.h"
 #include "tools/hdbench/clock.h"
+#include "tools/hdbench/hd_peer.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
@@ -21,6 +22,7 @@ void peer_close(struct peer *p)
 	if (p->fd >= 0)
 		close(p->fd);
 	p->fd = -1;
+	hd_peer_close(p);
 	if (p->hs != NULL)
 		SSL_free(p->hs->ssl);
 	free(p->hs);
@@ -38,6 +40,8 @@ void peer_watch(struct net *net, struct peer *p, uint32_t events)
 {
 	struct epoll_event ev = { .events = events, .data.ptr = p };
 
+	if (p->hd != NULL)
+		return; /* libhd says what it waits for */
 	(void)epoll_ctl(net->epoll_fd, EPOLL_CTL_MOD, p->fd, &ev);
 }
 
@@ -71,7 +75,7 @@ int peer_flush(struct peer *p)
 {
 	ssize_t n;
 
-	if (p->unsent_bytes == 0)
+	if (p->hd != NULL || p->unsent_bytes == 0)
 		return 0;
 	n = send(p->fd, p->unsent, p->unsent_bytes, MSG_NOSIGNAL);
 	if (n < 0)
@@ -191,6 +195,8 @@ ssize_t peer_read(struct net *net, struct peer *p, peer_on_frame *on_frame,
 	ssize_t n;
 	int r;
 
+	if (p->hd != NULL)
+		return hd_peer_run(net, p, on_frame, arg);
 	if (before > 0)
 		memcpy(net->rx, p->part, before);
 	n = recv(p->fd, net->rx + before, NET_RX_BYTES, 0);

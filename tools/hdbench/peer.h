@@ -27,6 +27,7 @@ struct net { /* what all peers share */
 	uint8_t *rx, *tx;
 	uint8_t *plain; /* a login and what stands behind it */
 	int64_t rx_ns; /* when the latest receive returned */
+	uint8_t hd_seed[32]; /* identities of HD come from it */
 };
 
 enum peer_state {
@@ -56,6 +57,7 @@ struct peer {
 	struct peer_handshake *hs;
 	struct tls13_half in, out;
 	struct frames frames;
+	struct hd_client *hd; /* hd_peer.h; NULL: it speaks DERP */
 	uint8_t *part; /* of a record, received */
 	uint32_t part_bytes;
 	uint8_t *unsent; /* of the last write */

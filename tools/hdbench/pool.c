@@ -2,6 +2,7 @@
 /* tools/hdbench/pool.c - logs many peers in. */
 #include "tools/hdbench/pool.h"
 #include "tools/hdbench/clock.h"
+#include "tools/hdbench/hd_peer.h"
 #include "tools/hdbench/progress.h"
 #include <errno.h>
 #include <stdlib.h>
@@ -9,6 +10,7 @@
 
 #define STUCK_MS 30000
 #define EVENTS 64
+#define HD_TICK_MS 50
 
 struct pool_run {
 	const struct pool *pool;
@@ -88,10 +90,23 @@ static int on_event(struct pool_run *r, struct peer *p, struct hd_error *err)
 	}
 }
 
+/* Peers of HD have something to do also when nothing comes. */
+static int hd_tick(struct pool_run *r, struct hd_error *err)
+{
+	int res = 0;
+
+	for (size_t i = 0; res == 0 && i < r->opened; i++)
+		if (hd_peer_is_due(&r->pool->peers[i]))
+			res = on_event(r, &r->pool->peers[i], err);
+	return res;
+}
+
 /* Milliseconds; with a schedule we look often, it may be due any time. */
 static int timeout_ms(const struct pool_run *r)
 {
-	return r->pool->rate > 0 && r->opened < r->pool->n ? 1 : STUCK_MS;
+	if (r->pool->rate > 0 && r->opened < r->pool->n)
+		return 1;
+	return r->pool->net->opts->is_hd ? HD_TICK_MS : STUCK_MS;
 }
 
 int pool_run(const struct pool *pool, struct hd_error *err)
@@ -108,6 +123,8 @@ int pool_run(const struct pool *pool, struct hd_error *err)
 		n = epoll_wait(pool->net->epoll_fd, ev, EVENTS, timeout_ms(&r));
 		for (int i = 0; i < n && res >= 0; i++)
 			res = on_event(&r, ev[i].data.ptr, err);
+		if (n == 0 && res >= 0)
+			res = hd_tick(&r, err);
 		if (res < 0)
 			return res;
 		if (n > 0 || r.opened == r.up)

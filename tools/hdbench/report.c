@@ -48,6 +48,10 @@ static json_t *json_head(const struct opts *o, const char *mode)
 	json_object_set_new(j, "host", json_string(o->host));
 	json_object_set_new(j, "port", json_string(o->port));
 	json_object_set_new(j, "tls", json_boolean(!o->is_plain));
+	json_object_set_new(j, "protocol",
+			    json_string(o->is_hd_udp ? "hd-udp"
+					: o->is_hd   ? "hd"
+						     : "derp"));
 	json_object_set_new(j, "fast_start", json_boolean(o->is_fast));
 	return j;
 }
@@ -98,7 +102,11 @@ static void print_head(const struct opts *o)
 				  ? "TLS"
 				  : "TLS, certificate not verified";
 
-	printf("%s:%s (%s)\n", o->host, o->port, tls);
+	printf("%s:%s (%s%s)\n", o->host, o->port,
+	       o->is_hd_udp ? "HD over UDP, "
+	       : o->is_hd   ? "HD, "
+			    : "",
+	       tls);
 }
 
 static void print_hist(const char *name, const struct hist *h)

@@ -1,45 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /* tools/hdbench/run.c - one run: schedule, send, receive, count. */
-#include "tools/hdbench/run.h"
-#include "tools/hdbench/clock.h"
+#include "tools/hdbench/run_private.h"
+#include "tools/hdbench/hd_peer.h"
 #include "tools/hdbench/progress.h"
 #include <errno.h>
 #include <math.h>
 #include <sys/epoll.h>
 
 #define EVENTS 256
-#define QUOTA 64 /* packets of one pair in a turn */
-#define WRITE_BYTES 262144 /* about as much as goes into one write */
 #define SPIN_NS (100 * NS_PER_US) /* shorter waits are not worth sleeping */
 #define WAKE_NS (60 * NS_PER_US) /* a sleep may last that much longer */
 #define QUIET_NS (500 * NS_PER_MS) /* in the drain: nothing more will come */
 #define DRAIN_NS (5 * NS_PER_S)
-
-struct run {
-	struct traffic *t;
-	const struct run_conf *conf;
-	struct run_result *res;
-	uint32_t id;
-	int64_t start_ns, from_ns, to_ns; /* the window: [from, to) */
-	uint64_t scheduled; /* packets; the next one's number */
-	uint64_t sent, received, in_window_sent, in_window, offered;
-	int64_t idle_ns, now_ns;
-	struct cpu {
-		uint64_t relay_ns, self_ns, all_ns;
-	} cpu[2]; /* at the window's ends */
-	bool is_draining, has_sent; /* has_sent: in the last turn */
-};
-
-static bool in_window(const struct run *r, int64_t ns)
-{
-	return ns >= r->from_ns && ns < r->to_ns;
-}
-
-static int64_t due_ns(const struct run *r, double k)
-{
-	return r->start_ns +
-	       (int64_t)(k / r->conf->rate_pps * (double)NS_PER_S);
-}
+#define TICK_NS (10 * NS_PER_MS)
 
 /* Receiving */
 
@@ -67,89 +40,6 @@ static void on_frame(void *arg, const uint8_t *head, struct derp_header h)
 		hist_add(&r->res->latency, (uint64_t)(now - s.due_ns));
 }
 
-/* Sending */
-
-static void mark_dirty(struct traffic *t, struct pair *pair)
-{
-	if (pair->is_dirty || pair->is_blocked)
-		return;
-	pair->is_dirty = true;
-	t->dirty[t->dirty_n++] = (uint32_t)(pair - t->pairs);
-}
-
-static void on_closed(struct run *r, struct peer *p)
-{
-	r->res->closed++;
-	r->res->error = p->error;
-}
-
-/* One packet into out. Returns its bytes on the wire. */
-static size_t put_packet(struct run *r, struct pair *pair, uint8_t *out)
-{
-	size_t size =
-		DERP_HEADER_BYTES + HD_KEY_BYTES + r->t->net->opts->size_bytes;
-	struct stamp s = { .run = r->id,
-			   .pair = (uint32_t)(pair - r->t->pairs),
-			   .seq = pair->sent };
-	double k = (double)pair->sent * (double)r->t->n + s.pair;
-
-	s.due_ns = r->conf->is_max ? r->now_ns : due_ns(r, k);
-	memcpy(pair->frame + DERP_HEADER_BYTES + HD_KEY_BYTES, &s, sizeof(s));
-	if (in_window(r, s.due_ns))
-		hist_add(&r->res->late, (uint64_t)(r->now_ns - s.due_ns));
-	pair->sent++;
-	r->sent++;
-	r->in_window_sent += in_window(r, r->now_ns);
-	return peer_seal(pair->from, out, pair->frame, size);
-}
-
-/* What is due, as far as one write may take it. Returns as peer_write(). */
-static int send_some(struct run *r, struct pair *pair)
-{
-	uint8_t *out = r->t->net->tx;
-	uint64_t n = HD_MIN(pair->due - pair->sent, r->t->net->opts->batch);
-	size_t bytes = 0;
-
-	while (n-- > 0 && bytes < WRITE_BYTES)
-		bytes += put_packet(r, pair, out + bytes);
-	return peer_write(pair->from, out, bytes);
-}
-
-static void pump(struct run *r, struct pair *pair)
-{
-	uint64_t limit = pair->sent + QUOTA;
-	int left;
-
-	if (pair->from->state != PEER_UP)
-		return;
-	left = peer_flush(pair->from);
-	while (left == 0 && pair->sent < pair->due && pair->sent < limit)
-		left = send_some(r, pair);
-	pair->is_blocked = left == 1;
-	if (left < 0)
-		on_closed(r, pair->from);
-	else if (pair->sent < pair->due)
-		mark_dirty(r->t, pair);
-}
-
-/* Returns whether anything was to be sent. */
-static bool pump_dirty(struct run *r)
-{
-	struct traffic *t = r->t;
-	size_t n = t->dirty_n;
-
-	/* those that have more come again behind the n of this turn */
-	for (size_t i = 0; i < n; i++) {
-		struct pair *pair = &t->pairs[t->dirty[i]];
-
-		pair->is_dirty = false;
-		pump(r, pair);
-	}
-	t->dirty_n -= n;
-	memmove(t->dirty, t->dirty + n, t->dirty_n * sizeof(*t->dirty));
-	return n > 0;
-}
-
 /* The schedule */
 
 /* How many packets --in-flight allows now. */
@@ -173,7 +63,7 @@ static void schedule_max(struct run *r)
 			continue;
 		pair->due += n;
 		r->scheduled += n;
-		mark_dirty(r->t, pair);
+		run_mark_dirty(r->t, pair);
 	}
 }
 
@@ -190,7 +80,7 @@ static void schedule(struct run *r)
 
 		r->offered += in_window(r, due);
 		pair->due++;
-		mark_dirty(r->t, pair);
+		run_mark_dirty(r->t, pair);
 	}
 }
 
@@ -218,9 +108,10 @@ static void on_event(struct run *r, struct epoll_event *ev)
 
 	if (p->state != PEER_UP)
 		return;
-	if (is_sender && (ev->events & EPOLLOUT) != 0 && pair->is_blocked) {
+	if (is_sender && pair->is_blocked &&
+	    (p->hd != NULL || (ev->events & EPOLLOUT) != 0)) {
 		pair->is_blocked = false;
-		mark_dirty(r->t, pair);
+		run_mark_dirty(r->t, pair);
 	}
 	/* edge-triggered: a sender reads until there is nothing left */
 	if ((ev->events & ~(uint32_t)EPOLLOUT) != 0)
@@ -228,7 +119,7 @@ static void on_event(struct run *r, struct epoll_event *ev)
 			n = peer_read(r->t->net, p, on_frame, r);
 		while (n > 0 && is_sender);
 	if (n < 0)
-		on_closed(r, p);
+		run_closed(r, p);
 }
 
 /* How long nothing is due; 0: spin. */
@@ -263,6 +154,21 @@ static int wait_events(struct run *r, struct epoll_event *ev)
 	return n;
 }
 
+/* Peers of HD have something to do also when nothing comes. */
+static void hd_tick(struct run *r)
+{
+	if (!r->t->net->opts->is_hd || r->now_ns < r->tick_ns)
+		return;
+	r->tick_ns = r->now_ns + TICK_NS;
+	for (size_t i = 0; i < 2 * r->t->n; i++) {
+		struct peer *p = &r->t->peers[i];
+		struct epoll_event ev = { .events = EPOLLIN, .data.ptr = p };
+
+		if (p->state == PEER_UP && hd_peer_is_due(p))
+			on_event(r, &ev);
+	}
+}
+
 static void turn(struct run *r)
 {
 	struct epoll_event ev[EVENTS];
@@ -271,9 +177,10 @@ static void turn(struct run *r)
 	for (int i = 0; i < n; i++)
 		on_event(r, &ev[i]);
 	r->now_ns = clock_ns();
+	hd_tick(r);
 	if (!r->is_draining)
 		schedule(r);
-	r->has_sent = pump_dirty(r);
+	r->has_sent = run_pump_dirty(r);
 }
 
 static void show(const struct run *r)
@@ -282,16 +189,6 @@ static void show(const struct run *r)
 
 	progress_line("%5.1f s   sent %.0f/s   arrived %.0f/s", s,
 		      (double)r->sent / s, (double)r->received / s);
-}
-
-static int read_cpu(struct run *r, struct cpu *cpu, struct hd_error *err)
-{
-	int res = proc_cpu_ns(&r->t->net->opts->pids, &cpu->relay_ns);
-
-	cpu->self_ns = proc_self_ns();
-	cpu->all_ns = proc_all_ns();
-	return res < 0 ? hd_error_set(err, res, "--pid: the process is gone")
-		       : 0;
 }
 
 static void run_until(struct run *r, int64_t until_ns)
@@ -321,23 +218,6 @@ static void drain(struct run *r)
 	progress_clear();
 }
 
-/* Others: what the machine worked, less the relay and us. */
-static void sum_up_cpu(struct run *r)
-{
-	struct run_result *res = r->res;
-	const struct cpu *cpu = r->cpu;
-	double window_ns = r->conf->duration_s * (double)NS_PER_S;
-	double relay_ns = (double)(cpu[1].relay_ns - cpu[0].relay_ns);
-	double all_ns = (double)(cpu[1].all_ns - cpu[0].all_ns);
-	double self_ns = (double)(cpu[1].self_ns - cpu[0].self_ns);
-
-	res->cpu_cores = relay_ns / window_ns;
-	res->others_cores = fmax(0, (all_ns - relay_ns - self_ns) / window_ns);
-	if (r->in_window > 0)
-		res->cpu_us_per_packet =
-			relay_ns / (double)NS_PER_US / (double)r->in_window;
-}
-
 static void sum_up(struct run *r)
 {
 	struct run_result *res = r->res;
@@ -356,7 +236,7 @@ static void sum_up(struct run *r)
 	res->busy = 1 - (double)r->idle_ns / (s * (double)NS_PER_S);
 	res->cpu_cores = res->cpu_us_per_packet = res->others_cores = -1;
 	if (r->t->net->opts->pids.n > 0)
-		sum_up_cpu(r);
+		run_cpu_sum(r->cpu, s, r->in_window, res);
 }
 
 static void begin(struct run *r)
@@ -386,11 +266,11 @@ int run_traffic(struct traffic *t, const struct run_conf *conf,
 	memset(ret_result, 0, sizeof(*ret_result));
 	begin(&r);
 	run_until(&r, r.from_ns);
-	res = read_cpu(&r, &r.cpu[0], err);
+	res = run_cpu_read(t->net->opts, &r.cpu[0], err);
 	if (res < 0)
 		return res;
 	run_until(&r, r.to_ns);
-	res = read_cpu(&r, &r.cpu[1], err);
+	res = run_cpu_read(t->net->opts, &r.cpu[1], err);
 	if (res < 0)
 		return res;
 	drain(&r);

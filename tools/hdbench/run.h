@@ -51,6 +51,17 @@ struct run_result {
 	struct hd_error error; /* of a connection that was closed */
 };
 
+struct run_cpu { /* used up to a moment */
+	uint64_t relay_ns, self_ns, all_ns;
+};
+
+/* run_cpu_read - now. Returns 0; -ESRCH a --pid is gone.
+ * run_cpu_sum - between two of them. */
+int run_cpu_read(const struct opts *o, struct run_cpu *ret,
+		 struct hd_error *err);
+void run_cpu_sum(const struct run_cpu cpu[2], double window_s, uint64_t packets,
+		 struct run_result *ret);
+
 /* traffic_open - log all pairs in. */
 int traffic_open(struct traffic *t, struct net *net, struct hd_error *err);
 void traffic_close(struct traffic *t);

@@ -26,6 +26,8 @@ static const char usage[] =
 	"      --no-stun        it does not\n"
 	"      --known-only     it admits known clients only: a refused login\n"
 	"                       is skipped\n"
+	"      --hd-credential C  hdcred1..., for the checks of HD where not\n"
+	"                       everybody may enrol\n"
 	"  -t, --timeout SEC    for each check (5)\n"
 	"      --json           print one JSON object\n"
 	"  -q, --quiet          print one line\n"
@@ -120,6 +122,7 @@ SETTER(mesh, opt->mesh = true)
 SETTER(map, opt->map = arg)
 SETTER(no_stun, opt->stun_port = NULL)
 SETTER(known_only, opt->known_only = true)
+SETTER(hd_credential, opt->hd_credential = arg)
 SETTER(sni, opt->name = arg)
 SETTER(format, opt->format = arg)
 SETTER(output, opt->output = arg)
@@ -140,6 +143,7 @@ static const struct {
 	{ "stun-port", 0, true, set_stun_port },
 	{ "no-stun", 0, false, set_no_stun },
 	{ "known-only", 0, false, set_known_only },
+	{ "hd-credential", 0, true, set_hd_credential },
 	{ "timeout", 't', true, set_timeout },
 	{ "json", 0, false, set_json },
 	{ "quiet", 'q', false, set_quiet },

@@ -8,7 +8,7 @@
 
 static const struct check *const groups[] = {
 	net_checks,  tls_checks, derp_checks, relay_checks,
-	http_checks, ws_checks,	 stun_checks,
+	http_checks, ws_checks,	 stun_checks,  hd_checks,
 };
 
 int probe_dial(struct probe *p, struct conn **ret_conn, struct hd_error *err)
@@ -79,6 +79,14 @@ static unsigned needs(const struct probe *p, const struct check *c)
 	return c->needs;
 }
 
+/* What only a relay with HD has, at one that has not. */
+static bool is_nobodys(const struct probe *p, const struct check *c,
+		       const struct result *r)
+{
+	return r->verdict == V_SKIP && (p->facts & FACT_HD) == 0 &&
+	       ((c->needs | c->gives) & (FACT_HD | FACT_HD_LOGIN)) != 0;
+}
+
 static void run_check(struct probe *p, const struct check *c,
 		      struct report *rep)
 {
@@ -95,7 +103,8 @@ static void run_check(struct probe *p, const struct check *c,
 		p->facts |= c->gives;
 	if (p->opt.plain && (p->facts & FACT_TCP))
 		p->facts |= FACT_TRANSPORT;
-	report_add(rep, c->name, &r);
+	if (!is_nobodys(p, c, &r))
+		report_add(rep, c->name, &r);
 }
 
 void probe_run_until(struct probe *p, enum fact fact, struct report *rep)
@@ -133,6 +142,7 @@ void probe_clear(struct probe *p)
 		conn_close(&p->conn[i]);
 		link_free(&p->peer[i]);
 	}
+	probe_hd_free(&p->hd);
 	sk_X509_pop_free(p->chain, X509_free);
 	X509_free(p->meta);
 	SSL_CTX_free(p->ctx);

@@ -15,6 +15,7 @@ struct options {
 	bool plain, insecure, json, quiet, derpmap, mesh;
 	bool known_only; /* it may refuse us */
 	bool any_port; /* none was named */
+	const char *hd_credential; /* lets clients of HD in; NULL: none */
 	const char *pin; /* the certificate must be this one; NULL: unknown */
 	const char *map; /* --mesh: a DERP map's file; NULL: the arguments */
 	char **targets; /* --mesh */
@@ -34,6 +35,8 @@ enum fact { /* each is established by one check */
 	    FACT_SERVER_KEY = 1 << 4,
 	    FACT_LOGIN = 1 << 5,
 	    FACT_PAIR = 1 << 6, /* both clients work */
+	    FACT_HD = 1 << 7, /* /hd is served */
+	    FACT_HD_LOGIN = 1 << 8, /* and two clients of it work */
 };
 
 struct probe {
@@ -49,6 +52,7 @@ struct probe {
 	struct hd_key meta_key, server_key;
 	struct conn *conn[2]; /* two clients, and */
 	struct link *peer[2]; /* what they speak */
+	struct pair *hd; /* two clients of HD; NULL: none yet */
 };
 
 struct check {
@@ -61,7 +65,7 @@ struct check {
 
 /* The groups, in the order in which they run; each ends with a NULL name. */
 extern const struct check net_checks[], tls_checks[], derp_checks[],
-	relay_checks[], http_checks[], ws_checks[], stun_checks[];
+	relay_checks[], http_checks[], ws_checks[], stun_checks[], hd_checks[];
 
 /* probe_init - false: OpenSSL is out of memory. */
 bool probe_init(struct probe *p);
@@ -86,6 +90,9 @@ int probe_upgrade(struct probe *p, struct conn **ret_conn,
 struct conn *probe_open(const struct probe *p, const struct addrinfo *at,
 			uint16_t port);
 bool probe_port_80(const struct probe *p);
+
+/* probe_hd_free - the clients of HD; NULL is fine. */
+void probe_hd_free(struct pair **pair);
 
 /* probe_pin - of the certificate, as Tailscale's CertName wants it. */
 #define PROBE_PIN_BYTES (sizeof("sha256-raw:") + 64)
