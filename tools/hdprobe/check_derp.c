@@ -88,6 +88,8 @@ static void check_upgrade(struct probe *p, struct result *r)
 	struct hd_error err;
 	int rc = probe_upgrade(p, &p->conn[0], &head, &err);
 
+	/* 404: one that serves other protocols only */
+	p->no_relay = rc < 0 || (head.status != 101 && head.status != 404);
 	if (rc < 0)
 		no_http(r, rc, err.text);
 	else if (head.status != 101)

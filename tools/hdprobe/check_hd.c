@@ -33,8 +33,13 @@ static void check_upgrade(struct probe *p, struct result *r)
 {
 	struct httpc_head head;
 	struct hd_error err;
-	int rc = upgrade(p, &head, &err);
+	int rc;
 
+	if (p->no_relay) { /* "upgrade" has said so, after its time */
+		result_skip(r, "no relay");
+		return;
+	}
+	rc = upgrade(p, &head, &err);
 	if (rc < 0)
 		result_bad(r, V_FAIL, "see the relay's log", "%s", err.text);
 	else if (head.status == 101)

@@ -52,6 +52,7 @@ struct probe {
 	struct hd_key meta_key, server_key;
 	struct conn *conn[2]; /* two clients, and */
 	struct link *peer[2]; /* what they speak */
+	bool no_relay; /* the answer for /derp was not a relay's */
 	struct pair *hd; /* two clients of HD; NULL: none yet */
 };
 
