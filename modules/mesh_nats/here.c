@@ -8,7 +8,7 @@
 
 enum {
 	SYNC_MAX = 1000, /* in a turn */
-	FRESH_MS = 5000, /* a login is the newest that there is */
+	FRESH_MS = 5000, /* a login is not older than what a clock says */
 };
 
 static struct here *all;
@@ -65,7 +65,7 @@ static struct here *find_or_add(const struct hd_key *key)
 	return h;
 }
 
-static uint64_t wall_ms(void)
+uint64_t here_wall_ms(void)
 {
 	struct timespec ts;
 
@@ -84,7 +84,7 @@ void dir_here_came(const struct hd_key *key, uint64_t age_ms)
 	if (h == NULL)
 		return;
 	if (!h->inherited) {
-		h->login_ms = wall_ms() - age_ms;
+		h->login_ms = here_wall_ms() - age_ms;
 		h->fresh_until_ms = age_ms < FRESH_MS && dir_is_up()
 					    ? now_ms + FRESH_MS
 					    : 0;

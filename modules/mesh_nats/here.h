@@ -18,7 +18,7 @@ struct here {
 	bool elsewhere; /* it has logged in at another relay since */
 	uint8_t asks; /* enum here_asks: one thing at a time */
 	uint64_t login_ms; /* by the clock on the wall; 0: not known */
-	uint64_t fresh_until_ms; /* that login is the newest, until then */
+	uint64_t fresh_until_ms; /* that login was just now, until then */
 	/* the entry of ours */
 	uint64_t revision; /* 0: it is not known there */
 	uint64_t told_ms; /* the login that it tells */
@@ -36,6 +36,8 @@ struct here *here_find(const struct hd_key *key);
 void here_forget(struct here *h);
 void here_set_revision(struct here *h, uint64_t revision);
 void here_set_elsewhere(struct here *h, bool elsewhere);
+/* here_wall_ms - the clock that logins are told by. */
+uint64_t here_wall_ms(void);
 
 /* ---- publish.c ---- */
 

@@ -10,10 +10,11 @@
  *
  *   gone --> WRITES --delete, by our revision--> forgotten
  *
- * A login of just now is the newest that there is, whatever another relay's
- * clock has said. Later the times of both logins are compared. Who has the key
- * by the time that it leaves here has written another revision, so nothing is
- * deleted that is another relay's. Context: the thread. */
+ * The times of both logins are compared. One of just now that was not told yet
+ * is newer than any of a time that is yet to come, which another relay's clock
+ * has said. Who has the key by the time that it leaves here has written another
+ * revision, so nothing is deleted that is another relay's. Context: the thread.
+ */
 #include <inttypes.h>
 #include <sodium.h>
 #include <stdio.h>
@@ -139,12 +140,19 @@ static bool is_ours(const struct entry *e)
 	       strcmp(e->instance, dir.instance) == 0;
 }
 
+/* Of a fresh login only a time that is yet to come is none: the key may have
+ * gone on to another relay before this one was read. */
+static bool is_skewed(const struct here *h, const struct entry *e)
+{
+	return dir_now_ms() < h->fresh_until_ms &&
+	       e->login_ms > here_wall_ms();
+}
+
 /* What an earlier life of this relay has left behind is nobody's. */
 static bool is_newer(const struct here *h, const struct entry *e)
 {
-	return dir_now_ms() >= h->fresh_until_ms &&
-	       strcmp(e->relay, dir.conf->name) != 0 &&
-	       e->login_ms > h->login_ms;
+	return strcmp(e->relay, dir.conf->name) != 0 &&
+	       e->login_ms > h->login_ms && !is_skewed(h, e);
 }
 
 static void lives(struct here *h, enum dir_lives answer)
@@ -258,6 +266,8 @@ static void put_answered(struct here *h, const struct dir_answer *a)
 	here_set_revision(h, revision);
 	here_set_elsewhere(h, false);
 	h->told_ms = h->telling_ms;
+	if (h->told_ms == h->login_ms) /* who writes after it has come later */
+		h->fresh_until_ms = 0;
 	h->put_ms = h->looked_ms = dir_now_ms();
 }
 

@@ -17,9 +17,12 @@ plan skip_all => $lacks if $lacks;
 
 my $nats = HyperDerp::Nats->start;
 
-# Two relays, the first of them over a line of its own.
-sub two_relays () {
-    my $line = HyperDerp::Line->new($nats->{port}, qr/^HPUB \$KV\.derp_keys\./m);
+my $writes = qr/^HPUB \$KV\.derp_keys\./m;
+my $reads = qr/^PUB \$JS\.API\.DIRECT\.GET\.KV_derp_keys\./m;
+
+# Two relays, the first of them over a line of its own, which may hold back $what.
+sub two_relays ($what = $writes) {
+    my $line = HyperDerp::Line->new($nats->{port}, $what);
     my @hd = map { relay($nats->url) } 1 .. 2;
     configure($hd[0], $line->url, more => 'refresh_time: 1s');
     begin(@hd);
@@ -73,6 +76,50 @@ subtest 'a write is held back' => sub {
     is directory($one)->{published}, 0, '... the first has not';
     my $alice = $one->client;
     arrives $two->client, $alice, 'hello', 'the line is good';
+    $_->finish for $one, $two;
+};
+
+subtest 'it moves on at once' => sub {
+    my ($line, $one, $two) = two_relays();
+    my $secret = '36' x 32;
+    my $first = $one->client(secret => $secret);
+    becomes $first->key, $one, 'a login is in the directory';
+    my $then = $two->client(secret => $secret);
+    becomes $then->key, $two, 'and a second later it is elsewhere';
+    has_elsewhere $one, 1, 'the first relay looks again, and leaves that as it is';
+    is whose($then->key), name($two), '... and the other one has the key';
+    $_->finish for $one, $two;
+};
+
+subtest 'a question is held back' => sub {
+    my ($line, $one, $two) = two_relays($reads);
+    my $secret = '37' x 32;
+    $line->hold;
+    my $first = $one->client(secret => $secret);
+    ok HyperDerp::Test::wait_for(sub { $line->is_holding }), 'a login asks what stands there';
+    my $then = $two->client(secret => $secret);
+    becomes $then->key, $two, 'the key logs in at another relay';
+    $line->go;
+    has_elsewhere $one, 1, 'the first one finds that it has come too late';
+    is whose($then->key), name($two), '... and the other one has the key';
+    $_->finish for $one, $two;
+};
+
+# On a machine that stalls for 5 s a login is not of just now: then another one.
+subtest 'a clock that is ahead' => sub {
+    my ($line, $one, $two) = two_relays();
+    my $client = $one->client(secret => '38' x 32);
+    my $key = $client->key;
+    my ($instance) = $nats->entry('derp_leases', 'localhost=' . $two->port) =~ /"instance":"(\w+)"/;
+    for my $try (1 .. 10) {
+        becomes $key, $one, 'a login is in the directory' if $try == 1;
+        $client->quit;
+        HyperDerp::Test::wait_for(sub { directory($one)->{keys} == 0 });
+        $nats->write("\$KV.derp_keys.$key", name($two) . " $instance " . int(1000 * time + 3_600_000));
+        $client = $one->client(secret => '38' x 32);
+        last if HyperDerp::Test::wait_for(sub { whose($key) eq name($one) }, 5);
+    }
+    becomes $key, $one, 'who comes from a relay whose clock is an hour ahead is found here';
     $_->finish for $one, $two;
 };
 
