@@ -153,6 +153,42 @@ static void receivers_come_and_go(void **state)
 	comes_and_goes(1);
 }
 
+static void twice(unsigned home)
+{
+	struct hd_key a = key_of(0), d = key_of(home), k = key_of(1);
+	struct fake relay, to, again, other;
+
+	peer_make(&relay, &a, REALM);
+	peer_make(&to, &d, REALM);
+	peer_make(&again, &d, REALM);
+	peer_make(&other, &d, OTHER);
+	peer_up(&relay);
+	peer_up(&other);
+	relay_brings(&relay, &k, &d);
+	peer_up(&to);
+	relay_brings(&relay, &k, &d);
+	peer_up(&again);
+	relay_brings(&relay, &k, &d);
+	assert_int_equal(to.got, 1);
+	assert_int_equal(again.got, 1);
+	peer_down(&again);
+	relay_brings(&relay, &k, &d);
+	assert_int_equal(to.got, 2);
+	peer_down(&to);
+	relay_brings(&relay, &k, &d);
+	assert_int_equal(other.got, 0);
+	peer_down(&other);
+	peer_down(&relay);
+}
+
+/* The connection that came last gets it, and none of another realm. */
+static void one_key_twice(void **state)
+{
+	(void)state;
+	twice(0);
+	twice(1);
+}
+
 enum { PAIRS = 3000, SOME = 1000 /* fit in the ring to another worker */ };
 static struct hd_key many[PAIRS];
 
@@ -229,6 +265,7 @@ int main(void)
 		cmocka_unit_test(unused_ways_tell_nobody),
 		cmocka_unit_test(without_a_way_nobody_is_told),
 		cmocka_unit_test(receivers_come_and_go),
+		cmocka_unit_test(one_key_twice),
 		cmocka_unit_test(more_pairs_than_places),
 		cmocka_unit_test(from_nobody_to_nobody),
 	};
