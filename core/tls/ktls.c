@@ -89,6 +89,14 @@ bool hd_ktls_is_on(int fd)
 	       strcmp(name, "tls") == 0;
 }
 
+bool hd_ktls_seals(int fd)
+{
+	struct tls_crypto_info head; /* nothing secret */
+	socklen_t n = sizeof(head);
+
+	return getsockopt(fd, SOL_TLS, TLS_TX, &head, &n) == 0;
+}
+
 /* A record that does not open is left as the socket's error, too, which would
  * fail the next send: that of our alert. */
 static int recv_failed(int fd)

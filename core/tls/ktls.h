@@ -21,9 +21,11 @@ unsigned hd_ktls_directions(enum hd_ktls want);
 /* hd_ktls_rekeys - whether the kernel takes a new key. Any thread; probes where
  * nobody has, for connections that another process has put there. */
 bool hd_ktls_rekeys(unsigned direction);
-/* hd_ktls_is_on - whether the kernel makes the socket's records, in one
- * direction at least. */
+/* hd_ktls_is_on - whether the socket has the kernel's TLS: also where it took
+ * none of the keys that it was given then.
+ * hd_ktls_seals - whether it has the key for what is sent. */
 bool hd_ktls_is_on(int fd);
+bool hd_ktls_seals(int fd);
 
 /* hd_ktls_set - the kernel takes over a direction, or takes a new key.
  * Returns 0; -EBUSY an old kernel, a second time; -errno. */

@@ -129,10 +129,12 @@ int hd_tls_unpack(struct hd_snap_in in, struct hd_chunk_pool *pool,
 	return r;
 }
 
-/* Else what is for the kernel to seal would go out as it is. */
+/* Else what is for the kernel to seal would go out as it is. A kernel without
+ * this cipher has put TLS on the socket, and then took no key. */
 bool hd_tls_fits(const struct hd_tls *t, int fd)
 {
-	return (t->kernel != 0) == hd_ktls_is_on(fd);
+	return ((t->kernel & HD_KTLS_TX) != 0) == hd_ktls_seals(fd) &&
+	       (t->kernel == 0 || hd_ktls_is_on(fd));
 }
 
 struct secret {
