@@ -212,6 +212,15 @@ bool hd_stream_progressed(const struct hd_stream *s)
 	return unacked(s) < s->unacked;
 }
 
+/* -EINTR: kTLS waited for a lock, not for room. No room would wake us. */
+static uint8_t output_after(const struct hd_stream *s, int32_t res)
+{
+	if (res == -EINTR)
+		return HD_OUTPUT_IDLE;
+	return res < 0 || (uint32_t)res < s->send_bytes ? HD_OUTPUT_BLOCKED
+							: HD_OUTPUT_IDLE;
+}
+
 static void send_took(struct hd_stream *s, int32_t res)
 {
 	struct hd_worker *w = s->worker;
@@ -227,13 +236,12 @@ static void send_took(struct hd_stream *s, int32_t res)
 		s->bytes_out += (uint32_t)res;
 		hd_count(&w->stats.send_bytes, (uint32_t)res);
 		hd_account_add(s->account, HD_ACCOUNT_BYTES_OUT, (uint32_t)res);
-		if (s->tls != NULL && w->streams->ktls != 0)
+		if (s->tls != NULL)
 			hd_tls_kernel_sent(s->tls, (uint32_t)res);
 		hd_queue_consume(&w->streams->pool, &s->flight, (uint32_t)res);
 	}
 	all = s->flight.first == NULL;
-	s->output = res < 0 || (uint32_t)res < s->send_bytes ? HD_OUTPUT_BLOCKED
-							     : HD_OUTPUT_IDLE;
+	s->output = output_after(s, res);
 	if (all)
 		s->deadline_ms[HD_DEADLINE_WRITE] = 0;
 	else if (res > 0 || s->deadline_ms[HD_DEADLINE_WRITE] == 0)
