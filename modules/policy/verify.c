@@ -56,19 +56,36 @@ void policy_take_name(const char *text, char ret[POLICY_NAME_BYTES])
 }
 
 /* Without case, as Go's decoder, which derper has, takes it. Returns NULL:
- * there is none, or more than one. */
-static json_t *member(json_t *answer, const char *name)
+ * there is none, or more than one.
+ * @ret_n  how many there are */
+static json_t *members(json_t *answer, const char *name, unsigned *ret_n)
 {
 	json_t *found = NULL, *v;
 	const char *key;
-	unsigned n = 0;
 
+	*ret_n = 0;
 	json_object_foreach (answer, key, v)
 		if (strcasecmp(key, name) == 0) {
 			found = v;
-			n++;
+			++*ret_n;
 		}
-	return n == 1 ? found : NULL;
+	return *ret_n == 1 ? found : NULL;
+}
+
+static json_t *member(json_t *answer, const char *name)
+{
+	unsigned n;
+
+	return members(answer, name, &n);
+}
+
+/* Returns 0, and NULL is none; -EPROTO there is more than one: which counts? */
+static int only(json_t *answer, const char *name, json_t **ret)
+{
+	unsigned n;
+
+	*ret = members(answer, name, &n);
+	return n > 1 ? -EPROTO : 0;
 }
 
 static int take_tenant(const json_t *v, char ret[HD_TENANT_BYTES])
@@ -88,10 +105,13 @@ static int take_tenant(const json_t *v, char ret[HD_TENANT_BYTES])
 static int take_number(json_t *limits, const char *name, uint64_t max,
 		       uint64_t *ret)
 {
-	const json_t *v = member(limits, name);
+	json_t *v;
+	int r = only(limits, name, &v);
 	double x = json_number_value(v);
 
 	*ret = 0;
+	if (r < 0)
+		return r;
 	if (v == NULL || json_is_null(v))
 		return 0;
 	if (!json_is_number(v) || !(x >= 0 && x <= (double)max) ||
@@ -124,9 +144,13 @@ static int take_limits(json_t *v, struct policy_extra *ret)
 /* Whom it allows with what nobody understands is not let in with more. */
 static int take_extra(json_t *answer, struct policy_extra *ret)
 {
-	if (take_tenant(member(answer, "Tenant"), ret->tenant) < 0)
+	json_t *tenant, *limits;
+
+	if (only(answer, "Tenant", &tenant) < 0 ||
+	    only(answer, "Limits", &limits) < 0 ||
+	    take_tenant(tenant, ret->tenant) < 0)
 		return -EPROTO;
-	return take_limits(member(answer, "Limits"), ret);
+	return take_limits(limits, ret);
 }
 
 int policy_verify_answer(const char *body, size_t n, struct policy_extra *ret)

@@ -87,6 +87,10 @@ static void tenants_and_limits(void **state)
 		"{\"Allow\":true,\"Limits\":{\"Burst\":0.5}}",
 		"{\"Allow\":true,\"Limits\":{\"PacketCost\":65537}}",
 		"{\"Allow\":true,\"Limits\":{\"Connections\":1000001}}",
+		/* which of them counts? */
+		"{\"Allow\":true,\"Tenant\":\"a\",\"tenant\":\"b\"}",
+		"{\"Allow\":true,\"Limits\":{\"Rate\":1},\"limits\":{}}",
+		"{\"Allow\":true,\"Limits\":{\"Rate\":1,\"rate\":2}}",
 	};
 	static const char no[] = "{\"Allow\":false,\"Tenant\":7}";
 	struct policy_extra got;
