@@ -30,10 +30,12 @@ static bool is_nothing(const struct account_counts *c)
 
 struct ledger *ledger_new(void)
 {
+	static atomic_uint_fast64_t number;
 	struct ledger *l = calloc(1, sizeof(*l));
 
 	if (l == NULL)
 		return NULL;
+	l->number = ++number;
 	l->table = calloc(TABLE_FIRST, sizeof(struct account *));
 	l->size = TABLE_FIRST;
 	l->unsaved_last = &l->unsaved;

@@ -43,7 +43,8 @@ struct account {
 	bool is_unsaved, name_unsaved; /* it is in the list; for its name */
 	enum policy_quota_level level; /* that has been said */
 	uint32_t marks; /* of rules' quotas that it has passed */
-	uint64_t quota_bytes; /* of the rule that allows it; 0: none */
+	uint64_t quota_bytes; /* of the rule that allows it; 0: not known */
+	uint32_t quota_look; /* when that was told; of quota_keys_watch.c */
 	struct account *unsaved_next;
 };
 #define ACCOUNT_NO_ID UINT32_MAX
@@ -59,6 +60,7 @@ struct account_tenant {
 enum { LEDGER_TENANT_PLACES = 1024 }; /* a few thousand tenants at most */
 
 struct ledger { /* of a month */
+	uint64_t number; /* no other one has had it, also at this address */
 	struct account **table;
 	size_t size, n; /* size: a power of two */
 	uint8_t salt[16]; /* of the hash */

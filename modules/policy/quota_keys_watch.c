@@ -14,10 +14,13 @@
 #include <string.h>
 #include "modules/policy/policy.h"
 
+enum { LOOKS = 60 }; /* so long another rule's quota counts on: a minute */
+
 static struct {
 	uint64_t *marks; /* ascending */
 	size_t n;
-	const struct ledger *ledger; /* whose accounts have been counted */
+	uint32_t looks; /* there have been so many, one a second */
+	uint64_t ledger; /* whose accounts have been counted; 0: none's */
 	bool changed; /* an account has passed a mark since the list was made */
 	struct policy_over *over;
 } watch;
@@ -89,19 +92,32 @@ static void pass_marks(struct account *a)
 	a->marks = (uint32_t)marks;
 }
 
+/* Whether it is the one to compare with. A connection that has just begun does
+ * not tell its rule's yet. Where rules give a key's connections several, it is
+ * the smallest: else each would take back what has been said for the other's
+ * sake, once a second. */
+static bool take_quota(struct account *a, uint64_t bytes)
+{
+	if (bytes == 0 || (a->quota_bytes != 0 && bytes > a->quota_bytes &&
+			   watch.looks - a->quota_look < LOOKS))
+		return false;
+	a->quota_bytes = bytes;
+	a->quota_look = watch.looks;
+	return true;
+}
+
 void policy_quota_count(struct account *a, uint64_t quota_bytes)
 {
 	enum policy_quota_level level;
 
 	pass_marks(a);
-	a->quota_bytes = quota_bytes;
-	level = quota_bytes == 0 ? POLICY_QUOTA_WELL
-				 : policy_quota_level(used_by(a), quota_bytes);
+	if (!take_quota(a, quota_bytes))
+		return;
+	level = policy_quota_level(used_by(a), quota_bytes);
 	if (level == a->level)
 		return;
 	a->level = level;
-	if (quota_bytes != 0)
-		tell(a);
+	tell(a);
 }
 
 static int by_size(const void *a, const void *b)
@@ -165,11 +181,14 @@ static void make_list(const struct ledger *l)
 
 struct policy_over *policy_quota_keys_look(const struct ledger *l)
 {
-	if (take_marks() || l != watch.ledger)
-		for (struct account *a = l->first; a != NULL; a = a->next)
+	watch.looks++;
+	if (take_marks() || l->number != watch.ledger)
+		for (struct account *a = l->first; a != NULL; a = a->next) {
+			a->quota_bytes = 0; /* it may be another now */
 			pass_marks(a);
-	watch.changed |= l != watch.ledger;
-	watch.ledger = l;
+		}
+	watch.changed |= l->number != watch.ledger;
+	watch.ledger = l->number;
 	if (watch.changed && (watch.n > 0 || watch.over != NULL))
 		make_list(l);
 	return watch.over;
@@ -180,7 +199,7 @@ void policy_quota_keys_end(void)
 	free(watch.marks);
 	watch.marks = NULL;
 	watch.n = 0;
-	watch.ledger = NULL;
+	watch.ledger = 0;
 	watch.changed = false;
 	policy_over_drop(&watch.over);
 }
