@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* modules/policy/account.c - the ledger of a month: accounts by tenant and key.
- * An account whose counts or name no file has yet is in a list; its id in the
- * file is given when it is written first. Context: one thread at a time. */
+ * Those that no file has as they are now wait in a list. One thread at a time. */
 #include "modules/policy/account.h"
 #include <errno.h>
 #include <sodium.h>
@@ -9,7 +8,6 @@
 #include <string.h>
 
 enum { TABLE_FIRST = 64 };
-
 static const struct hd_key nobody; /* for whom there was no room */
 
 void account_counts_add(struct account_counts *to,
@@ -110,6 +108,7 @@ static struct account_tenant *tenant_of(struct ledger *l, const char *name)
 	l->by_name[place] = t;
 	t->next = l->tenants;
 	l->tenants = t;
+	l->n_tenants++;
 	return t;
 }
 
@@ -213,11 +212,13 @@ struct account *ledger_account(struct ledger *l, const char *tenant,
 			       const struct hd_key *key, const char *name,
 			       size_t max)
 {
-	struct account_tenant *t = tenant_of(l, tenant);
-	struct account *a = t != NULL ? find(l, t, key) : NULL;
+	bool many = l->n >= max && l->n_tenants >= LEDGER_TENANTS_MAX;
+	struct account_tenant *t = many ? ledger_tenant(l, tenant) : NULL;
+	struct account *a;
 
-	if (t == NULL)
+	if (t == NULL && (t = tenant_of(l, many ? "" : tenant)) == NULL)
 		return NULL;
+	a = find(l, t, key);
 	if (a == NULL && l->n >= max) {
 		key = &nobody;
 		name = "";

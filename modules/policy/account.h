@@ -57,7 +57,10 @@ struct account_tenant {
 	char name[]; /* "" the one without */
 };
 
-enum { LEDGER_TENANT_PLACES = 1024 }; /* a few thousand tenants at most */
+enum {
+	LEDGER_TENANT_PLACES = 1024,
+	LEDGER_TENANTS_MAX = 4096, /* and one for each account, if more */
+};
 
 struct ledger { /* of a month */
 	uint64_t number; /* no other one has had it, also at this address */
@@ -68,6 +71,7 @@ struct ledger { /* of a month */
 	struct account **by_id; /* of the file; it may name one twice */
 	uint32_t n_ids, ids_size;
 	struct account_tenant *tenants; /* the newest first */
+	size_t n_tenants;
 	struct account_tenant *by_name[LEDGER_TENANT_PLACES];
 };
 
@@ -77,7 +81,7 @@ void ledger_free(struct ledger **l);
 /* ledger_account - the account of a key in a tenant.
  * @name  "" leaves the one it has
  * @max   when there are as many, others count together: as key 0 of their
- *        tenant
+ *        tenant; of new tenants, too, as services may name any number: of ""
  * Returns NULL when out of memory. ledger_tenant - NULL: it has none. */
 struct account *ledger_account(struct ledger *l, const char *tenant,
 			       const struct hd_key *key, const char *name,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* t/unit/policy_quota_keys.c - what is said of keys that have used much, and
- * the list of them. */
+ * the list of them; how many accounts there may be. */
+#include <stdio.h>
 #include <stdlib.h>
 #include "modules/policy/policy.h"
 #include "t/unit/policy_key.h"
@@ -141,6 +142,26 @@ static void a_ledger_at_the_same_place(void **state)
 	ledger_free(&next);
 }
 
+/* As by a service that names another one in each of its answers. */
+static void tenants_without_end(void **state)
+{
+	const struct hd_key key = key_of(1);
+	const struct account *first, *last = NULL;
+	char name[16];
+
+	(void)state;
+	first = ledger_account(now, "first", &key, "", 10);
+	for (unsigned i = 0; i < 3 * LEDGER_TENANTS_MAX; i++) {
+		snprintf(name, sizeof(name), "t%u", i);
+		last = ledger_account(now, name, &key, "", 10);
+	}
+	assert_in_range(now->n, LEDGER_TENANTS_MAX, LEDGER_TENANTS_MAX + 10);
+	assert_string_equal(last->tenant->name, "");
+	assert_ptr_equal(ledger_account(now, "first", &key, "", 10), first);
+	assert_string_equal(ledger_account(now, "t9", &key, "", 10)->tenant->name,
+			    "t9");
+}
+
 #define CASE(fn) cmocka_unit_test_setup_teardown(fn, begin, end)
 
 int main(void)
@@ -150,6 +171,7 @@ int main(void)
 		CASE(two_rules_do_not_take_turns),
 		CASE(a_quota_that_is_raised),
 		CASE(a_ledger_at_the_same_place),
+		CASE(tenants_without_end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
