@@ -75,13 +75,20 @@ static void tell(const struct account *a)
 
 /* ---- marks ---- */
 
+/* Thousands of rules may have quotas, and each account is asked each second. */
 static size_t marks_of(uint64_t used)
 {
-	size_t i = 0;
+	size_t low = 0, high = watch.n;
 
-	while (i < watch.n && used >= watch.marks[i])
-		i++;
-	return i;
+	while (low < high) {
+		size_t i = low + (high - low) / 2;
+
+		if (used >= watch.marks[i])
+			low = i + 1;
+		else
+			high = i;
+	}
+	return low;
 }
 
 static void pass_marks(struct account *a)
