@@ -36,7 +36,8 @@ static bool was_there(const json_t *trial, const char *name)
 	size_t i;
 
 	json_array_foreach(json_object_get(trial, LOADED), i, other)
-		if (strcmp(json_string_value(other), name) == 0)
+		if (json_is_string(other) &&
+		    strcmp(json_string_value(other), name) == 0)
 			return true;
 	return false;
 }
@@ -69,14 +70,17 @@ static void leave(const char *name)
 	hd_change_begin(&l->change);
 }
 
+/* The last one first: others may need those before it. */
 void hd_trial_modules_end(const json_t *trial, const struct hd_conf *tried,
 			  const struct hd_conf *files)
 {
 	char name[HD_MODULE_NAME_BYTES];
 
-	for (size_t i = 0; i < tried->n_load_module; i++)
-		if (hd_module_name(tried->load_module[i].name, name) == 0 &&
-		    hd_modules_find(name) != NULL && !was_there(trial, name) &&
+	for (unsigned i = hd_modules_n(); i-- > 0;) {
+		strcpy(name, hd_modules_at(i)->name);
+		if (hd_module_is_listed(tried, name) &&
+		    !was_there(trial, name) &&
 		    !hd_module_is_listed(files, name))
 			leave(name);
+	}
 }

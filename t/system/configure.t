@@ -376,6 +376,19 @@ subtest 'a module that came with a trial' => sub {
     $hd->finish;
 };
 
+subtest 'modules of a trial, of which one needs another' => sub {
+    my $hd = relay();
+    my @came = map { "$HyperDerp::Test::build/t/lib/modules/.libs/$_.so" } qw(good needs);
+    does($hd, 0, qr/^\z/, qw(add load_module), $_) for @came;
+    does($hd, 0, qr/^on trial/, qw(commit confirmed 1h));
+    $hd->ctl(qw(module load), $_) for @came;
+    my $loaded = sub { scalar(() = $hd->ctl(qw(module status)) =~ /^(?:good|needs) /mg) };
+    is $loaded->(), 2, 'they are loaded';
+    does($hd, 0, qr/the candidate is gone/, 'discard');
+    ok HyperDerp::Test::wait_for(sub { $loaded->() == 0 }), '... and both go' or diag $hd->log_text;
+    $hd->finish;
+};
+
 # The candidate becomes a commit that has come so far.
 sub interrupted ($hd, $files, $has_candidate) {
     does($hd, 0, qr/^\z/, qw(set log.level debug));
