@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* modules/policy/account.c - the ledger of a month: accounts by tenant and key.
- * Those that no file has as they are now wait in a list. One thread at a
- * time. */
+ * Those that no file has as they are wait in a list. One thread at a time. */
 #include "modules/policy/account.h"
 #include <errno.h>
 #include <sodium.h>
