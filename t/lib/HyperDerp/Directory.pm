@@ -17,6 +17,11 @@ my $mesh_key = '6d657368206b65792066726f6d2061207465737420616e64206e6f7468696e67
 our $ca_dir = File::Temp->newdir;
 my ($crt, $key) = HyperDerp::Test::certificate($ca_dir, 'region');
 
+# libnats 3.4 loses answers that come while it closes a connection: a relay that
+# ends on a busy machine leaves a few, and LeakSanitizer is told so.
+HyperDerp::Test::spew("$ca_dir/lost", "leak:natsMsg_create\n");
+$ENV{LSAN_OPTIONS} = "suppressions=$ca_dir/lost:print_suppressions=0";
+
 sub relay ($server, %o) {
     my $hd = HyperDerp::Test->new(load_module => [qw(derp mesh mesh_nats)], %o);
     HyperDerp::Test::spew($hd->dir . '/mesh.key', "$mesh_key\n");
