@@ -247,6 +247,24 @@ static void a_part_of_others_is_left_alone(void **state)
 	assert_int_equal(faccessat(box.dir, "../out", F_OK, 0), -1);
 }
 
+/* Two transfers with --force: one sends f, the other one f.part. */
+static void a_part_that_is_another_now_gets_no_name(void **state)
+{
+	const struct offer f = { .mode = 0600, .size = 4, .name = "f" };
+	const struct offer g = { .mode = 0600, .size = 5, .name = "f.part" };
+	int fd;
+
+	(void)state;
+	box.force = true;
+	assert_int_equal(inbox_part(&box, &f, &fd), 0);
+	assert_int_equal(write(fd, "text", 4), 4);
+	assert_int_equal(receive(&g, "other"), 0);
+	assert_int_equal(inbox_finish(&box, &f, fd), -ENOTUNIQ);
+	close(fd);
+	assert_int_equal(faccessat(box.dir, "f", F_OK, 0), -1);
+	file_is("f.part", "other", 0600);
+}
+
 static void links_lead_nowhere(void **state)
 {
 	const struct offer dir = { .is_dir = true, .mode = 0777, .name = "d" };
@@ -301,6 +319,7 @@ int main(void)
 		box_test(a_file_and_its_directory),
 		box_test(nothing_is_replaced),
 		box_test(a_part_of_others_is_left_alone),
+		box_test(a_part_that_is_another_now_gets_no_name),
 		box_test(links_lead_nowhere),
 		box_test(one_writes_at_a_time),
 	};

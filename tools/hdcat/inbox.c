@@ -124,16 +124,23 @@ static int place_find(const struct inbox *in, const char *name, bool make,
 
 /* ---- what is there ---- */
 
-/* Whether an open file is our part, and is still called so. */
-static bool is_ours(const struct place *p, int fd)
+/* Whether an open file is still called so. */
+static bool is_part(const struct place *p, int fd)
 {
 	struct stat a, b;
 
-	return fstat(fd, &a) == 0 && S_ISREG(a.st_mode) && a.st_nlink == 1 &&
-	       a.st_uid == geteuid() &&
-	       (a.st_mode & 07777) == (0600 | UNFINISHED) &&
+	return fstat(fd, &a) == 0 &&
 	       fstatat(p->dir, p->part, &b, AT_SYMLINK_NOFOLLOW) == 0 &&
 	       a.st_ino == b.st_ino && a.st_dev == b.st_dev;
+}
+
+static bool is_ours(const struct place *p, int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
+	       st.st_nlink == 1 && st.st_uid == geteuid() &&
+	       (st.st_mode & 07777) == (0600 | UNFINISHED) && is_part(p, fd);
 }
 
 /* Returns the fd, locked; -ENOENT there is none. */
@@ -213,15 +220,20 @@ static int part_new(const struct place *p)
 {
 	int fd = openat(p->dir, p->part,
 			O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
-			0600);
+			0600), r = 0;
 
 	if (fd < 0)
 		return -errno;
-	if (fchmod(fd, 0600 | UNFINISHED) == 0 &&
-	    flock(fd, LOCK_EX | LOCK_NB) == 0)
+	if (fchmod(fd, 0600 | UNFINISHED) < 0) {
+		r = -errno;
+		(void)unlinkat(p->dir, p->part, 0);
+	} else if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		r = errno == EWOULDBLOCK ? -EBUSY : -errno;
+	}
+	if (r == 0)
 		return fd;
 	close(fd);
-	return -EBUSY;
+	return r;
 }
 
 int inbox_part(const struct inbox *in, const struct offer *o, int *ret_fd)
@@ -277,6 +289,8 @@ int inbox_finish(const struct inbox *in, const struct offer *o, int fd)
 	int r = place_find(in, o->name, false, &p);
 
 	times_set(fd, o);
+	if (r == 0 && !is_part(&p, fd)) /* FAT has no sticky bit */
+		r = -ENOTUNIQ;
 	if (r == 0)
 		r = in->force ? rename_over(&p) : rename_new(&p);
 	place_close(&p);

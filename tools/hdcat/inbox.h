@@ -31,7 +31,8 @@ int inbox_find(const struct inbox *in, const struct offer *o, int *ret_fd,
 /* inbox_part - NAME.part, empty or as it is, locked, and the directories that
  * lead to it. @ret_fd  given. As inbox_find(), or what open(2) says. */
 int inbox_part(const struct inbox *in, const struct offer *o, int *ret_fd);
-/* inbox_finish - the part fd becomes the file. -EEXIST something has the name.
+/* inbox_finish - the part fd becomes the file. -EEXIST something has the name;
+ * -ENOTUNIQ something else has the part's by now.
  * inbox_whole - a file that was there, and is the same: finish it, if that was
  * broken off. inbox_drop - remove the part.
  * inbox_dir - a directory, when all that is in it is there. */
