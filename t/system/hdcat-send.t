@@ -121,6 +121,20 @@ subtest 'what is there' => sub {
     is_deeply listing("$dir/outside"), {}, '... nothing is outside';
 };
 
+subtest 'many are refused' => sub {
+    my ($from, $to) = (folder('from'), folder('to'));
+    make_path("$to/from");
+    write_file("$from/$_", 'new'), write_file("$to/from/$_", 'other') for 1 .. 100;
+    my $r = receiver($to);
+    my $s = $hdcat->start('send', $from, $r->{ticket});
+    is $s->status, 1, 'the sender ends';
+    like $s->err, qr/: 0 files are there, 100 are not/, '... and says how many';
+    is $r->status, 1, 'the receiver, too';
+    # 20 at once, then one a second
+    cmp_ok scalar(() = $r->err =~ /not taken/g), '<', 90, 'it does not name them all';
+    like $r->err, qr/: 0 files are here, 100 are not/, '... but says how many';
+};
+
 subtest 'many small ones' => sub {
     my ($from, $to) = (folder('from'), folder('to'));
     my $n = $small ? 1000 : 10_000;

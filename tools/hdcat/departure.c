@@ -286,9 +286,16 @@ static int refused(struct outflow *f, struct departure *d,
 	return 0;
 }
 
+/* A directory's may come with the answer that brings its turn. */
+static bool awaits_done(const struct departure *d)
+{
+	return d->state == DEPARTURE_SENT ||
+	       (d->o.is_dir && d->state == DEPARTURE_OFFERED);
+}
+
 static int done(struct outflow *f, struct departure *d, const struct record *r)
 {
-	if (d->state != DEPARTURE_SENT)
+	if (!awaits_done(d))
 		return -EPROTO;
 	if (!d->o.is_dir && memcmp(r->body + 4, d->hash, HASH_BYTES) != 0) {
 		item_failed(f, d->item, "its checksum differs over there");

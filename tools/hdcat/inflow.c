@@ -37,20 +37,24 @@ void inflow_begin(struct conn *k)
 	conn_run(k);
 }
 
+/* What became of the only transfer is told however much has been. */
 static void tell(struct conn *k)
 {
 	const struct inflow *in = k->in;
 	char bytes[16];
 
 	progress_end(k->c);
-	if (in->well && in->refused == 0)
+	if (!in->well)
+		note(k->c, "broken off; what has come is kept, to go on from");
+	else if (in->refused == 0)
 		note(k->c, "all is here: %u files; %s have come now",
 		     in->files, shown_bytes(in->bytes, bytes));
-	else if (in->well)
-		note(k->c, "%u files are here, %u are not", in->files,
+	else if (!k->c->keeps_on && !k->c->quiet)
+		warn(k->c, "%u files are here, %u are not", in->files,
 		     in->refused);
 	else
-		note(k->c, "broken off; what has come is kept, to go on from");
+		note(k->c, "%u files are here, %u are not", in->files,
+		     in->refused);
 }
 
 void inflow_free(struct conn *k)
