@@ -121,6 +121,24 @@ subtest 'what is there' => sub {
     is_deeply listing("$dir/outside"), {}, '... nothing is outside';
 };
 
+subtest 'a file becomes a link after the sender has looked' => sub {
+    my ($from, $to) = (folder('from'), folder('to'));
+    write_file("$from/a", 'a');
+    write_file("$dir/secret", 'secret');
+    symlink '/', "$from/z";
+    my $r = receiver($to);
+    kill STOP => $r->{pid};
+    my $s = $hdcat->start('send', $from, $r->{ticket});
+    ok $s->says(qr{/z: left out}), 'it has looked' or diag $s->err;
+    unlink "$from/a";
+    symlink "$dir/secret", "$from/a";
+    kill CONT => $r->{pid};
+    is $s->status, 1, 'not all is there';
+    like $s->err, qr{/a: it is something else now}, '... why' or diag $s->err;
+    is $r->status, 0, 'the receiver has all that was offered';
+    ok !-e "$to/from/a", 'what it leads to is not sent';
+};
+
 subtest 'many are refused' => sub {
     my ($from, $to) = (folder('from'), folder('to'));
     make_path("$to/from");
@@ -209,7 +227,7 @@ subtest 'the file changes between tries' => sub {
 
 subtest 'it changes while it is sent' => sub {
     my ($from, $to) = (folder('from'), folder('to'));
-    my $file = make_file("$from/large", 100);
+    my $file = make_file("$from/large", $small ? 30 : 100);
     my $r = receiver($to);
     my $s = $hdcat->start('send', $file, $r->{ticket});
     some_of($to, 1_000_000);

@@ -65,7 +65,8 @@ static void offer(struct outflow *f, struct item *item)
 	struct departure *d = at(f, f->offered);
 	struct stat st;
 
-	if (stat(item->path, &st) < 0) {
+	if (fstatat(AT_FDCWD, item->path, &st,
+		    item->named ? 0 : AT_SYMLINK_NOFOLLOW) < 0) {
 		item_failed(f, item, strerror(errno));
 		return;
 	}
@@ -128,7 +129,9 @@ static bool is_as_offered(const struct outflow *f, const struct departure *d)
 
 static int begin(struct outflow *f, struct departure *d)
 {
-	f->fd = open(d->item->path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	f->fd = open(d->item->path,
+		     O_RDONLY | O_NONBLOCK | O_CLOEXEC |
+			     (d->item->named ? 0 : O_NOFOLLOW));
 	if (f->fd < 0)
 		return drop(f, d, strerror(errno));
 	if (!is_as_offered(f, d))
@@ -198,6 +201,8 @@ static int send_some(struct outflow *f, struct departure *d)
 
 	if (left == 0)
 		return end(f, d);
+	if (!is_as_offered(f, d)) /* now, not after all the rest */
+		return drop(f, d, CHANGED);
 	n = pread(f->fd, p,
 		  left < RECORD_BODY_BYTES ? (size_t)left : RECORD_BODY_BYTES,
 		  (off_t)f->sum->n);

@@ -43,6 +43,7 @@ static int item_add(struct items *items, const FTSENT *e, size_t name_at)
 		return -ENOMEM;
 	i->name_at = name_at;
 	i->is_dir = e->fts_info == FTS_DP;
+	i->named = e->fts_level == FTS_ROOTLEVEL;
 	if (!i->is_dir)
 		i->size = (uint64_t)e->fts_statp->st_size;
 	items->bytes += i->size;

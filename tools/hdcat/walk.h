@@ -9,6 +9,7 @@ struct item {
 	size_t name_at; /* what it is called: path + name_at */
 	uint64_t size; /* as it was then: for the progress */
 	bool is_dir;
+	bool named; /* on the command line: it may be a link */
 	bool over; /* it is there, or will not be */
 };
 
