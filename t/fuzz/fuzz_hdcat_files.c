@@ -74,6 +74,11 @@ void note(const struct hdcat *c, const char *fmt, ...)
 	(void)c, (void)fmt;
 }
 
+void warn(const struct hdcat *c, const char *fmt, ...)
+{
+	(void)c, (void)fmt;
+}
+
 void progress(const struct hdcat *c, const char *name, uint64_t at,
 	      uint64_t size)
 {

@@ -110,6 +110,14 @@ static bool looks(const struct inflow *in)
 	return in->last != NULL && in->last->state == ARRIVAL_LOOKING;
 }
 
+/* Nothing is hashed for a sender that is gone: that may be hours. */
+static int look(struct conn *k)
+{
+	ssize_t r = libhd_stream_write(k->s, "", 0);
+
+	return r < 0 ? (int)r : arrival_look(k);
+}
+
 /* Returns 1 there may be more to do; 0 not now; -errno. */
 static int round_(struct conn *k)
 {
@@ -122,7 +130,7 @@ static int round_(struct conn *k)
 	if (!records_room(&in->out) || in->well)
 		return 0;
 	if (looks(in))
-		e = arrival_look(k);
+		e = look(k);
 	else if ((e = records_read(&in->in, k->s, &r)) == 1)
 		e = handle(k, &r);
 	else
