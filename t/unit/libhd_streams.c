@@ -224,6 +224,81 @@ static void streams_take_turns(void **state)
 	libhd_free(&b.h);
 }
 
+/* ---- an end that has been started anew ---- */
+
+/* With the key of b and nothing else of it; whom it takes a's packets to be
+ * from is said by the relay. */
+static void again_make(struct end *again, const struct end *from)
+{
+	memset(again, 0, sizeof(*again));
+	end_make(again, 2, true);
+	contact(again, from);
+}
+
+static void who_knows_nothing_says_so(void **state)
+{
+	struct libhd_stream *s;
+	struct end a, b, again;
+
+	(void)state;
+	pair_make(&a, &b, true);
+	s = opened(&a, &b);
+	again_make(&again, &a);
+	assert_int_equal(libhd_stream_write(s, "more", 4), 4);
+	TURN_UNTIL(&a, &again, s->error != 0);
+	assert_int_equal(s->error, -ECONNRESET);
+	libhd_stream_close(&s);
+	libhd_free(&a.h);
+	libhd_free(&b.h);
+	libhd_free(&again.h);
+}
+
+/* A relay that gives a's packets to b as c's learns no token that a takes. */
+static void what_is_said_to_another_resets_nothing(void **state)
+{
+	struct end a, b, c, again;
+	struct libhd_stream *s;
+
+	(void)state;
+	pair_make(&a, &b, true);
+	s = opened(&a, &b);
+	memset(&c, 0, sizeof(c));
+	end_make(&c, 3, true);
+	again_make(&again, &c);
+	assert_int_equal(libhd_stream_write(s, "more", 4), 4);
+	carry(&a, &again);
+	assert_true(again.h->out.n > 0); /* it says something */
+	carry(&again, &a);
+	assert_int_equal(s->error, 0);
+	write_all(&a, &b, s);
+	assert_int_equal(drain(b.got), 1 + 4 + BLOCK_BYTES);
+	libhd_free(&a.h);
+	libhd_free(&b.h);
+	libhd_free(&c.h);
+	libhd_free(&again.h);
+}
+
+/* What a sends to ask whether b knows its connection, as anybody may. */
+static void an_end_that_knows_it_says_nothing(void **state)
+{
+	struct libhd_stream *s;
+	struct end a, b;
+
+	(void)state;
+	pair_make(&a, &b, true);
+	s = opened(&a, &b);
+	for (unsigned i = 0; i < 100; i++) {
+		hdl_streams_here(a.other);
+		carry(&a, &b);
+		carry(&b, &a);
+	}
+	assert_int_equal(s->error, 0);
+	write_all(&a, &b, s);
+	assert_int_equal(drain(b.got), 1 + BLOCK_BYTES);
+	libhd_free(&a.h);
+	libhd_free(&b.h);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -231,6 +306,9 @@ int main(void)
 		cmocka_unit_test(what_nobody_reads_gives_the_window_back),
 		cmocka_unit_test(a_stream_that_nobody_takes_is_closed),
 		cmocka_unit_test(streams_take_turns),
+		cmocka_unit_test(who_knows_nothing_says_so),
+		cmocka_unit_test(what_is_said_to_another_resets_nothing),
+		cmocka_unit_test(an_end_that_knows_it_says_nothing),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
