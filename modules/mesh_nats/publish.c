@@ -240,18 +240,26 @@ static void read_answered(struct here *h, const struct dir_answer *a)
 
 /* ---- what was written ---- */
 
+/* That there is no answer, or that nobody leads it, is said already. */
+static void not_done(struct here *h, const struct dir_answer *a,
+		     const char *what, const char *why)
+{
+	again_in(h, HERE_RETRY_MS);
+	if (a->msg == NULL)
+		return; /* and counted */
+	__atomic_add_fetch(&dir.failures, 1, __ATOMIC_RELAXED);
+	if (strcmp(a->status, "503") != 0)
+		dir_error("a key is not %s: %s", what, why);
+}
+
 static void not_put(struct here *h, const struct dir_answer *a,
 		    const char *why)
 {
 	h->fresh_until_ms = 0;
-	if (dir_is_conflict(a)) {
+	if (dir_is_conflict(a))
 		again_in(h, CONFLICT_MS);
-		return;
-	}
-	__atomic_add_fetch(&dir.failures, 1, __ATOMIC_RELAXED);
-	if (strcmp(a->status, "503") != 0) /* nobody leads it: said already */
-		dir_error("a key is not published: %s", why);
-	again_in(h, HERE_RETRY_MS);
+	else
+		not_done(h, a, "published", why);
 }
 
 static void put_answered(struct here *h, const struct dir_answer *a)
@@ -271,17 +279,19 @@ static void put_answered(struct here *h, const struct dir_answer *a)
 	h->put_ms = h->looked_ms = dir_now_ms();
 }
 
-/* Without an answer it is tried again; any other says that it is deleted, or
- * another relay's. */
+/* Another relay's entry is there when it conflicts, or none of ours. Without an
+ * answer, or when the server cannot do it now, it is tried again. */
 static void delete_answered(struct here *h, const struct dir_request *r,
 			    const struct dir_answer *a)
 {
+	char why[128];
+
 	if (h->revision != r->revision)
 		return; /* a put has been done meanwhile */
-	if (a->msg != NULL && a->status[0] == '\0')
+	if (dir_revision(a, why) != 0 || dir_is_conflict(a))
 		here_set_revision(h, 0);
 	else
-		again_in(h, HERE_RETRY_MS);
+		not_done(h, a, "deleted", why);
 }
 
 void dir_here_answered(const struct dir_request *r, const struct dir_answer *a)

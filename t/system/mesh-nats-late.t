@@ -172,4 +172,34 @@ subtest 'what others do to an entry' => sub {
     $_->finish for $one, $two;
 };
 
+# How large an entry may be; -1: as large as it likes.
+sub entries_may_have ($bytes) {
+    my $conf = '{"name":"KV_derp_keys","subjects":["$KV.derp_keys.>"],"max_msgs_per_subject":1,"max_age":86400000000000,'
+        . '"retention":"limits","storage":"file","num_replicas":1,"discard":"new","allow_rollup_hdrs":true,'
+        . qq("deny_delete":true,"allow_direct":true,"max_msg_size":$bytes});
+    my $n = length $conf;
+    return like $nats->ask("SUB x 1\r\nPUB \$JS.API.STREAM.UPDATE.KV_derp_keys x $n\r\n$conf\r\n", qr/stream_update_response/),
+        qr/"max_msg_size":$bytes\b/, "entries may have $bytes bytes";
+}
+
+subtest 'the server says nothing, or no' => sub {
+    my ($line, $one, $two) = two_relays();
+    $line->hold;
+    my @client = map { $one->client } 1 .. 4;
+    ok $one->log_like(qr/mesh_nats: the server has not answered/), 'writes have no answer';
+    $line->go;
+    has_published $one, 4, 'they are done when it answers';
+    is scalar(() = $one->log_text =~ /a key is not published: no answer/g), 0, '... and the log has none of each';
+
+    my $key = $client[0]->key;
+    entries_may_have(8);
+    $client[0]->quit;
+    ok $one->log_like(qr/mesh_nats: a key is not deleted: \S/), 'one that leaves cannot be deleted';
+    is whose($key), name($one), '... so it is there still';
+    entries_may_have(-1);
+    becomes $key, undef, '... and is deleted later';
+    has_published $one, 3, '... and forgotten';
+    $_->finish for $one, $two;
+};
+
 done_testing;
