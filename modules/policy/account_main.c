@@ -83,7 +83,8 @@ static struct account_book *book_now(void)
 		b = account_book_new(month);
 	if (b == NULL)
 		return books.books;
-	b->wake_fd = books.event;
+	if (b->wake_fd != books.event) /* a helper may read it */
+		b->wake_fd = books.event;
 	b->next = books.books;
 	books.books = b;
 	return b;
