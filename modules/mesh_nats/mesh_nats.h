@@ -236,7 +236,8 @@ bool dir_is_up(void);
 
 /* ---- conf.c ---- */
 
-/* dir_conf_take - dir.conf is a copy of the section. Returns 0; -ENOMEM.
+/* With dir.lock.
+ * dir_conf_take - dir.conf is a copy of the section. Returns 0; -ENOMEM.
  * dir_conf_drop - it is NULL again. */
 int dir_conf_take(struct hd_module *mod);
 void dir_conf_drop(void);

@@ -302,16 +302,35 @@ static void set_names(void)
 		 dir.conf->region);
 }
 
+static void set_runs(bool runs)
+{
+	pthread_mutex_lock(&queue.lock);
+	queue.runs = runs;
+	pthread_mutex_unlock(&queue.lock);
+}
+
+/* Workers run already, and show what there is. */
+static int take_conf(struct hd_module *mod)
+{
+	int r;
+
+	pthread_mutex_lock(&dir.lock);
+	dir.mod = mod;
+	r = dir_conf_take(mod);
+	if (r == 0)
+		set_names();
+	pthread_mutex_unlock(&dir.lock);
+	return r;
+}
+
 int dir_thread_start(struct hd_module *mod, struct hd_error *err)
 {
 	pthread_condattr_t attr;
 	sigset_t all, old;
 	int r;
 
-	dir.mod = mod;
-	if (dir_conf_take(mod) < 0)
+	if (take_conf(mod) < 0)
 		return hd_error_set(err, -ENOMEM, "out of memory");
-	set_names();
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_cond_init(&queue.some, &attr);
@@ -320,7 +339,7 @@ int dir_thread_start(struct hd_module *mod, struct hd_error *err)
 	pthread_sigmask(SIG_SETMASK, &all, &old);
 	r = pthread_create(&queue.thread, NULL, thread_main, NULL);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	queue.runs = r == 0;
+	set_runs(r == 0);
 	if (r != 0)
 		shut(); /* what waits would wait for ever */
 	return r == 0 ? 0 : hd_error_set(err, -r, "no thread: %s", strerror(r));
@@ -335,6 +354,8 @@ void dir_thread_stop(void)
 	pthread_cond_signal(&queue.some);
 	pthread_mutex_unlock(&queue.lock);
 	pthread_join(queue.thread, NULL);
-	queue.runs = false;
+	set_runs(false);
+	pthread_mutex_lock(&dir.lock);
 	dir_conf_drop();
+	pthread_mutex_unlock(&dir.lock);
 }
