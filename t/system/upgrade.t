@@ -82,7 +82,7 @@ subtest 'TLS, two workers, several upgrades' => sub {
 };
 
 subtest 'what waits for a client that does not read' => sub {
-    my $hd = HyperDerp::Test->start(workers => 2, conf => "sockbuf: 64KiB\n");
+    my $hd = HyperDerp::Test->start(workers => 2, conf => "sockbuf: 64KiB\nwrite_timeout: 10m\n");
     my ($from, @slow) = map { $hd->client(plain => $_ == 2) } 0 .. 2;
     $_->tell('stop') for @slow;
     $from->fill($_->key, 1400, 2000) for @slow;
