@@ -157,6 +157,8 @@ static void udp_end(struct hd_udp *u)
 	free(u);
 	if (s->users == NULL)
 		socket_end(s);
+	else
+		hd_udp_flush(s); /* what waits names its module, which may go */
 }
 
 static int udp_new(struct hd_module *mod, struct hd_worker *w,

@@ -58,3 +58,6 @@ struct hd_udp_socket {
 int hd_udp_buffers(struct hd_udp_socket *u);
 int hd_udp_buffers_large(struct hd_udp_socket *u);
 void hd_udp_buffers_free(struct hd_udp_socket *u);
+
+/* hd_udp_flush - what waits is sent now, by the socket's worker. */
+void hd_udp_flush(struct hd_udp_socket *u);

@@ -23,8 +23,6 @@ enum {
 
 #define CONTROL_BYTES (HD_UDP_CONTROL_BYTES + CMSG_SPACE(sizeof(uint16_t)))
 
-static void flush(struct hd_udp_socket *u);
-
 /* ---- buffers ---- */
 
 static bool set(int fd, int level, int name, int value)
@@ -76,7 +74,7 @@ int hd_udp_buffers_large(struct hd_udp_socket *u)
 		hd_udp_buffers_free(&large);
 		return r;
 	}
-	flush(u);
+	hd_udp_flush(u);
 	hd_udp_buffers_free(u);
 	u->large = true;
 	u->gso = large.gso;
@@ -116,7 +114,7 @@ static bool make_room(struct hd_udp_socket *u, size_t len)
 		return true;
 	if (!u->large)
 		return false;
-	flush(u);
+	hd_udp_flush(u);
 	return true;
 }
 
@@ -281,7 +279,7 @@ static void send_all(struct hd_udp_socket *u, struct sending *s)
 		account(u, &u->out[at], 0);
 }
 
-static void flush(struct hd_udp_socket *u)
+void hd_udp_flush(struct hd_udp_socket *u)
 {
 	struct sending s;
 
@@ -298,7 +296,7 @@ void hd_udps_flush(struct hd_worker *w)
 		struct hd_udp_socket *u = w->udps->dirty;
 
 		w->udps->dirty = u->dirty_next;
-		flush(u);
+		hd_udp_flush(u);
 		u->dirty = false;
 	}
 }
