@@ -60,7 +60,7 @@ sub run ($self, $where, $cmd) {
     if ($pid == 0) {
         open STDERR, '>&', \*STDOUT;
         open STDIN, '<', '/dev/null';
-        %ENV = (PATH => '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL => 'C.UTF-8', HOME => '/root', DEBIAN_FRONTEND => 'noninteractive');
+        %ENV = (PATH => '/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL => 'C.UTF-8', HOME => '/root', DEBIAN_FRONTEND => 'noninteractive');
         exec @in, 'chroot', $self->{root}, 'bash', '-e', '/tmp/command' or POSIX::_exit(127);
     }
     local $/;
@@ -116,7 +116,8 @@ sub before ($self) {
     my $r = $self->{root};
     HyperDerp::Test::spew("$r/etc/hosts", "127.0.0.1 localhost\n203.0.113.9 relay.example.net\n203.0.113.10 hs.example.net\n");
     make_path("$r/run/systemd/system", "$r/etc/headscale", "$r/etc/hyper-derp/conf.d", "$r/ca");
-    chmod 0755, HyperDerp::Test::spew("$r/usr/bin/systemctl", $systemctl);
+    # before the one of systemd, which apt brings and which would find no bus
+    chmod 0755, HyperDerp::Test::spew("$r/usr/local/sbin/systemctl", $systemctl);
     for (['ca', 'localhost', 'DNS:localhost'], ['hs', 'hs.example.net', 'DNS:hs.example.net']) {
         my ($name, $cn, $san) = @$_;
         Root::must("openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 9 -subj /CN=$cn"
