@@ -5,8 +5,7 @@
  *
  * Input: what the sender says after the first line. Streams and the endpoint
  * are stood in for by what is here. */
-#include "tools/hdcat/files.h"
-#include "tools/hdcat/progress.h"
+#include "t/unit/fake_conn.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
@@ -22,7 +21,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n);
 
 static const uint8_t *input;
 static size_t left;
-static bool gone;
 
 ssize_t libhd_stream_read(struct libhd_stream *s, void *data, size_t n)
 {
@@ -49,72 +47,6 @@ ssize_t libhd_stream_write(struct libhd_stream *s, const void *data, size_t n)
 		at += (size_t)had;
 	}
 	return (ssize_t)n;
-}
-
-struct libhd_peer *libhd_stream_peer(const struct libhd_stream *s)
-{
-	(void)s;
-	return NULL;
-}
-
-bool libhd_peer_here(const struct libhd_peer *peer)
-{
-	(void)peer;
-	return false;
-}
-
-int line_write(struct libhd_stream *s, const char *fmt, ...)
-{
-	(void)s, (void)fmt;
-	return 0;
-}
-
-void note(const struct hdcat *c, const char *fmt, ...)
-{
-	(void)c, (void)fmt;
-}
-
-void warn(const struct hdcat *c, const char *fmt, ...)
-{
-	(void)c, (void)fmt;
-}
-
-void progress(const struct hdcat *c, const char *name, uint64_t at,
-	      uint64_t size)
-{
-	(void)c, (void)name, (void)at, (void)size;
-}
-
-void progress_end(const struct hdcat *c)
-{
-	(void)c;
-}
-
-int64_t now_us(void)
-{
-	return 0;
-}
-
-void conn_run(struct conn *k)
-{
-	inflow_run(k);
-}
-
-void conn_reset(struct conn *k)
-{
-	gone = true;
-	inflow_free(k);
-}
-
-void conn_last(struct conn *k)
-{
-	conn_reset(k);
-}
-
-void conn_refuse(struct conn *k, const char *why)
-{
-	(void)why;
-	conn_reset(k);
 }
 
 /* ---- the directory ---- */

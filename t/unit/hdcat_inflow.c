@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* t/unit/hdcat_inflow.c - a receiver whose sender is gone: streams, the
  * endpoint and words are stood in for by what is here. */
-#include "tools/hdcat/files.h"
-#include "tools/hdcat/progress.h"
+#include "t/unit/fake_conn.h"
 #include "t/unit/unit.h"
 
 #include <errno.h>
@@ -19,7 +18,6 @@
 static const uint8_t *input;
 static size_t left;
 static int broken; /* of the stream; 0: it is well */
-static bool gone;
 
 ssize_t libhd_stream_read(struct libhd_stream *s, void *data, size_t n)
 {
@@ -35,72 +33,6 @@ ssize_t libhd_stream_write(struct libhd_stream *s, const void *data, size_t n)
 {
 	(void)s, (void)data;
 	return broken < 0 ? broken : (ssize_t)n;
-}
-
-struct libhd_peer *libhd_stream_peer(const struct libhd_stream *s)
-{
-	(void)s;
-	return NULL;
-}
-
-bool libhd_peer_here(const struct libhd_peer *peer)
-{
-	(void)peer;
-	return false;
-}
-
-int line_write(struct libhd_stream *s, const char *fmt, ...)
-{
-	(void)s, (void)fmt;
-	return 0;
-}
-
-void note(const struct hdcat *c, const char *fmt, ...)
-{
-	(void)c, (void)fmt;
-}
-
-void warn(const struct hdcat *c, const char *fmt, ...)
-{
-	(void)c, (void)fmt;
-}
-
-void progress(const struct hdcat *c, const char *name, uint64_t at,
-	      uint64_t size)
-{
-	(void)c, (void)name, (void)at, (void)size;
-}
-
-void progress_end(const struct hdcat *c)
-{
-	(void)c;
-}
-
-int64_t now_us(void)
-{
-	return 0;
-}
-
-void conn_run(struct conn *k)
-{
-	inflow_run(k);
-}
-
-void conn_reset(struct conn *k)
-{
-	gone = true;
-	inflow_free(k);
-}
-
-void conn_last(struct conn *k)
-{
-	conn_reset(k);
-}
-
-void conn_refuse(struct conn *k, const char *why)
-{
-	(void)why;
-	conn_reset(k);
 }
 
 /* ---- tests ---- */

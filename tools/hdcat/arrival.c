@@ -292,6 +292,19 @@ int arrival_go(struct conn *k, const struct record *r)
 	return e;
 }
 
+/* @r  whether it has its place and mode: 0, or -errno */
+static void arrived(struct conn *k, struct arrival *a, int r,
+		    const uint8_t hash[HASH_BYTES])
+{
+	if (r < 0) {
+		refuse(k, a, inbox_error(r));
+		return;
+	}
+	record_done(&k->in->out, a->number, hash);
+	k->in->files++;
+	over(a);
+}
+
 int arrival_skip(struct conn *k, const struct record *r)
 {
 	struct arrival *a = first(k, ARRIVAL_WANTED);
@@ -303,13 +316,7 @@ int arrival_skip(struct conn *k, const struct record *r)
 		return -EPROTO;
 	e = inbox_whole(&k->c->inbox, &a->o);
 	sum_get(a->sum, hash);
-	if (e < 0) {
-		refuse(k, a, inbox_error(e));
-		return 0;
-	}
-	record_done(&k->in->out, a->number, hash);
-	k->in->files++;
-	over(a);
+	arrived(k, a, e, hash);
 	return 0;
 }
 
@@ -367,13 +374,7 @@ int arrival_end(struct conn *k, const struct record *r)
 		return 0;
 	}
 	e = inbox_finish(&k->c->inbox, &a->o, a->fd);
-	if (e < 0) {
-		refuse(k, a, inbox_error(e));
-		return 0;
-	}
-	record_done(&k->in->out, a->number, hash);
-	k->in->files++;
-	over(a);
+	arrived(k, a, e, hash);
 	return 0;
 }
 
