@@ -103,7 +103,10 @@ subtest 'certificates' => sub {
     rewrite($hd, sub { s/^tls_cert: .*/tls_cert: $dir\/leaf.crt/m; s/^tls_key: .*/tls_key: $dir\/leaf.key/m });
     (undef, $lines) = doctor($hd);
     has($lines, certificate => FAIL => qr/one certificate and not those above it/, qr/fullchain/);
-    has($lines, certificate => warn => qr/leaf\.crt: expires in [23] days/, qr/renew it/);
+    my ($crt, $key) = HyperDerp::Test::certificate_ending($dir, 'old', 'localhost', 3 * 86400);
+    rewrite($hd, sub { s/^tls_cert: .*/tls_cert: $crt/m; s/^tls_key: .*/tls_key: $key/m });
+    (undef, $lines) = doctor($hd);
+    has($lines, certificate => warn => qr/old\.crt: expires in [23] days/, qr/renew it/);
 };
 
 subtest 'modules' => sub {

@@ -219,10 +219,18 @@ SKIP: {
 		is verdict($text, 'meta-cert'), 'skip',
 			'no meta certificate: not an error';
 
-		my $short = certificate('short', @self, -days => 5);
-		($status, $text) = tls_probe(tls_server(-cert => $short));
+		my ($crt, $its_key) =
+			HyperDerp::Test::certificate_ending($dir, 'old',
+			'localhost', 5 * 86400);
+		($status, $text) =
+			tls_probe(tls_server(-cert => $crt, -key => $its_key));
 		is verdict($text, 'cert-dates'), 'warn', '5 days: a warning';
 		like $text, qr/-> renew it/, '... with the remedy';
+
+		my $short = certificate('short', @self, -days => 6);
+		($status, $text) = tls_probe(tls_server(-cert => $short));
+		is verdict($text, 'cert-dates'), 'ok',
+			'... but not where it was for six from the start';
 
 		my $past = certificate('past', @self, -days => -1);
 		my $port = tls_server(-cert => $past);

@@ -315,24 +315,14 @@ sub reload ($hd) {
     return HyperDerp::Test::wait_for(sub { $count->() > $before });
 }
 
-# A certificate for $host that ends in so many seconds.
-sub certificate_for ($dir, $name, $host, $seconds) {
-    my ($crt, $key) = HyperDerp::Test::certificate($dir, $name, $host);
-    my $end = POSIX::strftime('%Y%m%d%H%M%SZ', gmtime(time + $seconds));
-    HyperDerp::Test::spew("$dir/ca.conf", "[ca]\ndefault_ca = a\n[a]\ndatabase = $dir/index\nserial = $dir/serial\n"
-        . "new_certs_dir = $dir\ndefault_md = sha256\npolicy = p\nunique_subject = no\nx509_extensions = x\n"
-        . "[p]\ncommonName = supplied\n[x]\nsubjectAltName = DNS:$host\n");
-    HyperDerp::Test::spew("$dir/index", '');
-    HyperDerp::Test::spew("$dir/serial", "01\n");
-    system("openssl req -new -key $key -subj /CN=$host -out $dir/csr 2>/dev/null && openssl ca -batch -config $dir/ca.conf "
-        . "-selfsign -keyfile $key -in $dir/csr -startdate 20240101000000Z -enddate $end -out $crt -notext 2>$dir/err") == 0
-        or die HyperDerp::Test::slurp("$dir/err");
-    return "{cert: $crt, key: $key}";
-}
-
 sub health () {
     my $r = get($port, '/health');
     return ($r->{status}, HyperDerp::Metrics::json($r->{body}));
+}
+
+sub certificate_for (@args) {
+    my ($crt, $key) = HyperDerp::Test::certificate_ending(@args);
+    return "{cert: $crt, key: $key}";
 }
 
 # RSA and ECDSA for the same names, say: one of them ends soon.

@@ -54,6 +54,9 @@ my @blocked = ('--host', 'blocked.example', '--acme', '--accept-tos', '--port', 
 my ($code, $said) = setup(@blocked, '--no-start');
 plan skip_all => 'without acme' if $said =~ /acme is not installed/;
 is $code, 0, 'it is written' or diag $said;
+my $doctor = "$HyperDerp::Test::build/hdctl doctor -c $hd->{file}";
+like $said, qr/^ok    certificate   acme gets it once the relay runs, for blocked\.example$/m, 'before the first start' or diag $said;
+unlike $said, qr/self-signed/, '... nothing of a certificate that the relay makes';
 $hd->run;
 ok $hd->ready($port), 'the relay starts' or BAIL_OUT($hd->log_text);
 
@@ -68,6 +71,10 @@ subtest 'an authority that refuses' => sub {
     ($code, $said) = setup();
     is $code, 1, 'again, without words' or diag $said;
     like $said, qr/nothing to change.*no certificate, and it is tried/s, '... the same';
+    $said = qx($doctor 2>&1);
+    like $said, qr/^warn  certificate   there is none yet, and clients refuse the temporary one: .*blocked\.example.*\n +-> hdctl acme status/m,
+        'hdctl doctor says so, too' or diag $said;
+    unlike $said, qr/^\S+ +certificate .*serves it/m, '... and counts no days of the temporary one';
     my @failures = $hd->log_text =~ /acme: no certificate: /g;
     cmp_ok scalar @failures, '>=', 2, 'the authority was asked once more';
 };
@@ -92,7 +99,12 @@ subtest 'a name that it accepts' => sub {
     unlike $said, qr/sha256-raw|no certificate/, '... without a pin';
     my (undef, $remarks) = derpmap();
     unlike $remarks, qr/temporary/, 'hdctl derpmap has no doubt';
+    $said = qx($doctor 2>&1);
+    like $said, qr/^ok    certificate   acme has it, for 127\.0\.0\.1\nok    certificate   the relay serves it with [56] days left$/m,
+        "hdctl doctor's two lines" or diag $said;
 };
 
 $hd->finish;
+like qx($doctor 2>&1), qr{^ok    certificate   \Q$hd->{dir}\E/acme\.certificate: acme renews it while the relay runs$}m,
+    'a relay that is stopped';
 done_testing;

@@ -271,6 +271,25 @@ subtest 'a certificate of somebody else' => sub {
     like $said, qr/nothing to change/, 'once';
 };
 
+# In a folder for mounts of its own stand a systemctl that fails and an empty
+# configuration.
+subtest 'systemd cannot start it' => sub {
+    my ($etc) = HyperDerp::Test::slurp("$HyperDerp::Test::build/Makefile") =~ /^sysconfdir = (.*)/m;
+    $etc =~ s/\$\{prefix\}/\/usr\/local/;
+    plan skip_all => "$etc is not for tests" if $etc eq '/etc' || !-d $etc;
+    my $room = "mount -t tmpfs hd $etc && mount -t tmpfs hd /run && mkdir -p /run/systemd/system /run/bin";
+    plan skip_all => 'no mounts of its own here (be root)' if system "unshare -m sh -c '$room' >/dev/null 2>&1";
+    my $systemctl = HyperDerp::Test::spew("$top/systemctl", qq(#!/bin/sh\ntest "\$1" = cat || { echo "Job failed."; exit 1; }\n));
+    chmod 0755, $systemctl;
+    my $port = HyperDerp::Test::free_port();
+    local $ENV{PATH} = "$top:$ENV{PATH}";
+    my $said = qx(unshare -m sh -c '$room && exec $hdctl setup @whole --no-stun --port $port --yes' 2>&1 </dev/null);
+    is $? >> 8, 1, 'exit 1' or diag $said;
+    like $said, qr/^systemctl enable --now hyper-derp\.service\nJob failed\.\n/m, 'it was tried';
+    like $said, qr/systemctl ends with 1: journalctl -u hyper-derp says why\Z/, 'the reason is said last';
+    unlike $said, qr/HostName|^firewall/m, '... and no entry for a relay that does not run';
+};
+
 # As the packages have it: a file for setup alone, and links for modules.
 subtest 'a configuration that includes others' => sub {
     my $r = relay();

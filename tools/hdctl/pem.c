@@ -97,14 +97,6 @@ bool pem_self_signed(X509 *cert)
 	return X509_self_signed(cert, 1) == 1;
 }
 
-int pem_days_left(X509 *cert)
-{
-	int days = 0, seconds = 0;
-
-	ASN1_TIME_diff(&days, &seconds, NULL, X509_get0_notAfter(cert));
-	return seconds < 0 ? days - 1 : days;
-}
-
 static void add_name(const GENERAL_NAME *name, char *buf, size_t size)
 {
 	char text[256] = "";

@@ -22,8 +22,6 @@ bool pem_key_fits(const struct pem *p);
 /* pem_is_for - a name or an address. */
 bool pem_is_for(X509 *cert, const char *host);
 bool pem_self_signed(X509 *cert);
-/* pem_days_left - until it expires; negative: so long ago. */
-int pem_days_left(X509 *cert);
 /* pem_names - "a.example.net, 192.0.2.1" of what it is for. */
 const char *pem_names(X509 *cert, char buf[PEM_NAMES_BYTES]);
 /* pem_name_at - its i-th DNS name, for free(); NULL: there are not so many. */

@@ -9,9 +9,10 @@
 #include <string.h>
 #include <strings.h>
 
+#include "tools/lib/cert_days.h"
+
 #define META_CN_PREFIX "derpkey"
 #define META_SERIAL DERP_VERSION
-#define WARN_DAYS 14
 
 static bool meta_key(X509 *cert, struct hd_key *ret_key)
 {
@@ -95,18 +96,10 @@ static void date_text(const ASN1_TIME *t, char *buf, size_t size)
 	strftime(buf, size, "%Y-%m-%d %H:%M UTC", &tm);
 }
 
-static int days_left(const X509 *cert)
-{
-	int days = 0, seconds = 0;
-
-	ASN1_TIME_diff(&days, &seconds, NULL, X509_get0_notAfter(cert));
-	return seconds < 0 ? days - 1 : days;
-}
-
 static void check_dates(struct probe *p, struct result *r)
 {
 	const X509 *cert = sk_X509_value(p->chain, 0);
-	int days = days_left(cert);
+	int days = cert_days_left(cert);
 	char from[32], until[32];
 
 	date_text(X509_get0_notBefore(cert), from, sizeof(from));
@@ -120,7 +113,7 @@ static void check_dates(struct probe *p, struct result *r)
 	else if (days < 0)
 		result_bad(r, V_FAIL, "renew it and reload the relay",
 			   "expired on %s", until);
-	else if (days < WARN_DAYS)
+	else if (days < cert_days_low(cert))
 		result_bad(r, V_WARN,
 			   "renew it and reload the relay; does the renewal "
 			   "job run?",

@@ -15,7 +15,7 @@ use HyperDerp::Children;
 use HyperDerp::Client;
 use IO::Socket::IP;
 use IO::Socket::UNIX;
-use POSIX qw(:sys_wait_h);
+use POSIX qw(:sys_wait_h strftime);
 use Socket qw(AF_INET INADDR_LOOPBACK IPPROTO_TCP SOCK_STREAM TCP_NODELAY pack_sockaddr_in);
 use Test::More ();
 use Time::HiRes qw(time sleep);
@@ -80,6 +80,21 @@ sub certificate ($dir, $name = 'relay', $host = 'localhost') {
         . "-days 30 -subj /CN=$host -addext subjectAltName=DNS:$host,IP:127.0.0.1 "
         . "-keyout $key -out $crt 2>/dev/null") == 0
         or die 'openssl req failed';
+    return ($crt, $key);
+}
+
+# One that began in 2024 and ends in so many seconds.
+sub certificate_ending ($dir, $name, $host, $seconds) {
+    my ($crt, $key) = certificate($dir, $name, $host);
+    my $end = strftime('%Y%m%d%H%M%SZ', gmtime(time + $seconds));
+    spew("$dir/ca.conf", "[ca]\ndefault_ca = a\n[a]\ndatabase = $dir/index\nserial = $dir/serial\n"
+        . "new_certs_dir = $dir\ndefault_md = sha256\npolicy = p\nunique_subject = no\nx509_extensions = x\n"
+        . "[p]\ncommonName = supplied\n[x]\nsubjectAltName = DNS:$host\n");
+    spew("$dir/index", '');
+    spew("$dir/serial", "01\n");
+    system("openssl req -new -key $key -subj /CN=$host -out $dir/csr 2>/dev/null && openssl ca -batch -config $dir/ca.conf "
+        . "-selfsign -keyfile $key -in $dir/csr -startdate 20240101000000Z -enddate $end -out $crt -notext 2>$dir/err") == 0
+        or die slurp("$dir/err");
     return ($crt, $key);
 }
 

@@ -73,6 +73,13 @@ void doctor_check_sysctl(struct doctor *d);
 void doctor_check_unit(struct doctor *d);
 void doctor_check_relay(struct doctor *d);
 
+/* ---- doctor_acme.c ---- */
+
+/* doctor_by_acme - whether the module acme is to get the certificate.
+ * doctor_check_acme - has it? Returns whether the relay that runs serves it. */
+bool doctor_by_acme(const struct doctor *d);
+bool doctor_check_acme(struct doctor *d);
+
 /* ---- doctor_clock.c ---- */
 
 struct doctor_clock {

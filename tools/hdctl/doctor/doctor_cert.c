@@ -9,9 +9,10 @@
 
 #include "tools/hdctl/doctor/doctor.h"
 #include "tools/hdctl/pem.h"
+#include "tools/lib/cert_days.h"
 #include "tools/lib/conn.h"
 
-enum { DAYS_WARN = 14, TIMEOUT_MS = 5000 };
+enum { TIMEOUT_MS = 5000 };
 
 /* ---- what its files say ---- */
 
@@ -56,20 +57,21 @@ static void say_chain(struct doctor *d, const char *path, const struct pem *p)
 
 static void say_dates(struct doctor *d, const char *path, X509 *cert)
 {
-	int days = pem_days_left(cert);
+	int days = cert_days_left(cert);
 	bool early = X509_cmp_current_time(X509_get0_notBefore(cert)) > 0;
+	bool low = days < cert_days_low(cert);
 
 	if (early)
 		doctor_say(d, DOCTOR_FAIL, "%s: is not valid yet", path);
 	else if (days < 0)
 		doctor_say(d, DOCTOR_FAIL, "%s: expired %d days ago", path,
 			   -days);
-	else if (days < DAYS_WARN)
+	else if (low)
 		doctor_say(d, DOCTOR_WARN, "%s: expires in %d days", path,
 			   days);
 	if (early)
 		doctor_remedy(d, "is this machine's clock right?");
-	else if (days < DAYS_WARN)
+	else if (days < 0 || low)
 		doctor_remedy(d, "renew it; hyper-derp-cert gives the new one "
 				 "to the relay");
 }
@@ -124,7 +126,7 @@ static void examine(struct doctor *d, const char *path, const char *key,
 		say_chain(d, path, p);
 	if (bad == d->count[DOCTOR_WARN] + d->count[DOCTOR_FAIL])
 		doctor_say(d, DOCTOR_OK, "%s: for %s, %d days left%s", path,
-			   pem_names(p->leaf, names), pem_days_left(p->leaf),
+			   pem_names(p->leaf, names), cert_days_left(p->leaf),
 			   own ? "; self-signed: clients need its pin (hdctl "
 				 "derpmap)"
 			       : "");
@@ -216,7 +218,7 @@ static void compare(struct doctor *d, X509 *served, const char *path)
 {
 	struct pem p = { .leaf = NULL };
 	struct hd_error err;
-	int days = pem_days_left(served);
+	int days = cert_days_left(served);
 
 	if (path != NULL && pem_read(&p, path, NULL, &err) == 0 &&
 	    X509_cmp(served, p.leaf) != 0) {
@@ -225,7 +227,8 @@ static void compare(struct doctor *d, X509 *served, const char *path)
 		doctor_remedy(d, "hdctl reload");
 	} else {
 		doctor_say(d, days < 0 ? DOCTOR_FAIL
-			   : days < DAYS_WARN ? DOCTOR_WARN : DOCTOR_OK,
+			   : days < cert_days_low(served) ? DOCTOR_WARN
+							  : DOCTOR_OK,
 			   "the relay serves it with %d days left", days);
 	}
 	pem_free(&p);
@@ -260,21 +263,32 @@ static void add_hosts(struct doctor *d)
 				strdup(json_string_value(host));
 }
 
+/* Without a file it is acme's to get, or the relay makes it. */
+static bool look_at_no_file(struct doctor *d)
+{
+	if (doctor_by_acme(d))
+		return doctor_check_acme(d);
+	if (tree_is(d->conf, "tls.self_signed"))
+		doctor_say(d, DOCTOR_OK, "self-signed, made by the relay: "
+			   "clients need its pin (hdctl derpmap)");
+	else
+		doctor_say(d, DOCTOR_SKIP, "none is configured");
+	return true;
+}
+
 void doctor_check_certificate(struct doctor *d)
 {
 	const json_t *all = tree_get(d->conf, "tls.certificates"), *c;
 	const char *first = tree_text(json_array_get(all, 0), "cert", NULL);
+	bool may_look = json_array_size(all) <= 1;
 	size_t i;
 
 	json_array_foreach(all, i, c)
 		look_at(d, tree_text(c, "cert", "?"), tree_text(c, "key", "?"));
 	if (doctor_loads(d, "acme"))
 		add_hosts(d);
-	if (json_array_size(all) == 0 && tree_is(d->conf, "tls.self_signed"))
-		doctor_say(d, DOCTOR_OK, "self-signed, made by the relay: "
-			   "clients need its pin (hdctl derpmap)");
-	else if (json_array_size(all) == 0 && !doctor_loads(d, "acme"))
-		doctor_say(d, DOCTOR_SKIP, "none is configured");
-	if (json_array_size(all) <= 1)
+	if (json_array_size(all) == 0)
+		may_look = look_at_no_file(d);
+	if (may_look)
 		look_at_served(d, first);
 }

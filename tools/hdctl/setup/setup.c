@@ -20,7 +20,7 @@ static void clear(struct setup *s)
 }
 
 /* What can go wrong at the start is said before it. */
-static int examine(struct setup *s, bool *ret_may_start)
+static int examine(struct setup *s)
 {
 	struct doctor d = {
 		.socket = s->h->socket,
@@ -28,13 +28,14 @@ static int examine(struct setup *s, bool *ret_may_start)
 		.host = s->w.host,
 		.ask = { .fd = -1 },
 	};
+	bool may_start;
 
 	puts("\nchecks:");
-	doctor_examine(&d, ret_may_start);
-	if (!*ret_may_start && !s->w.no_start)
+	doctor_examine(&d, &may_start);
+	if (!may_start && !s->w.no_start)
 		puts("\nnot started: correct what failed above, then run this "
 		     "again");
-	return *ret_may_start ? HDCTL_OK : HDCTL_REFUSED;
+	return may_start ? HDCTL_OK : HDCTL_REFUSED;
 }
 
 static int plan(struct setup *s)
@@ -73,18 +74,18 @@ static int judge(enum setup_seen seen)
 static int carry_out(struct setup *s)
 {
 	enum setup_seen seen = SETUP_WELL;
-	bool may_start = false;
 	int r = setup_apply(s);
 
 	if (r == HDCTL_OK)
-		r = examine(s, &may_start);
+		r = examine(s);
 	if (r == HDCTL_OK && !s->w.no_start)
 		r = setup_start(s, &seen);
-	if (may_start)
-		setup_firewall(s);
-	if (may_start && seen != SETUP_NO_CERT)
+	if (r != HDCTL_OK)
+		return r; /* told; there is no relay that others could use */
+	setup_firewall(s);
+	if (seen != SETUP_NO_CERT)
 		setup_entries(s);
-	return r == HDCTL_OK ? judge(seen) : r;
+	return judge(seen);
 }
 
 int run_setup(struct hdctl *h, const char *const *words, size_t n)

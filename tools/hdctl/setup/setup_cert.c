@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "tools/hdctl/setup/setup.h"
+#include "tools/lib/cert_days.h"
 
 enum { DAYS_LOW = 30 };
 
@@ -33,7 +34,7 @@ static int check_files(struct setup *s)
 		return hdctl_fail(HDCTL_REFUSED, "%s is not for %s but for %s",
 				  s->w.cert, s->w.host,
 				  pem_names(s->pem.leaf, names));
-	if (pem_days_left(s->pem.leaf) < 0)
+	if (cert_days_left(s->pem.leaf) < 0)
 		return hdctl_fail(HDCTL_REFUSED, "%s has expired", s->w.cert);
 	return HDCTL_OK;
 }
@@ -72,7 +73,7 @@ static int take_own(struct setup *s)
 	if (pem_read(&s->pem, s->cert, s->key, &err) == 0 &&
 	    pem_key_fits(&s->pem) && pem_self_signed(s->pem.leaf) &&
 	    pem_is_for(s->pem.leaf, s->w.host) &&
-	    pem_days_left(s->pem.leaf) >= DAYS_LOW)
+	    cert_days_left(s->pem.leaf) >= DAYS_LOW)
 		return HDCTL_OK;
 	pem_free(&s->pem);
 	s->put_cert = true;
