@@ -4,7 +4,9 @@
 # tell people to type works. Each block of those pages has a marker above it:
 #
 #   <!-- run -->                    by sh -e, must end with 0
-#   <!-- run in the background -->  goes on until the page ends
+#   <!-- run in the background -->  goes on until the page ends; the next one has
+#                                   its turn when the relay answers, or
+#   <!-- run in the background: until it says TEXT -->
 #   <!-- file PATH -->              becomes that file
 #   <!-- not run: REASON -->
 #
@@ -37,15 +39,31 @@ END
 echo 'acme: {directory: "https://localhost:14000/dir"}' >/etc/hyper-derp/conf.d/authority.yaml
 END
 );
+# ... and a box with ssh, a folder, and a printer's web page.
+$before{'guides/hdcat'} = $before{'start/tailcat'} . <<'END';
+echo '127.0.0.1 printer.example.net' >>/etc/hosts
+mkdir -p folder /run/sshd
+echo contents >folder/file
+test -x /usr/sbin/sshd || exit 0
+ssh-keygen -q -N '' -t ed25519 -f hostkey
+ssh-keygen -q -N '' -t ed25519 -f id
+cat >/etc/ssh/ssh_config <<CONF
+IdentityFile $PWD/id
+StrictHostKeyChecking no
+UserKnownHostsFile /dev/null
+CONF
+/usr/sbin/sshd -f /dev/null -h "$PWD/hostkey" -o ListenAddress=127.0.0.1 -o PidFile=none \
+    -o AuthorizedKeysFile="$PWD/id.pub" -o StrictModes=no
+END
 
-for my $page (qw(guides/operations guides/configure guides/troubleshooting
+for my $page (qw(guides/operations guides/configure guides/hdcat guides/troubleshooting
     start/derper start/headscale start/ip-only start/tailcat start/tailscale)) {
     my @blocks = HyperDerp::Guide::blocks("$HyperDerp::Test::srcdir/doc/$page.md");
     is_deeply [map { "line $_->{line}" } grep { $_->{kind} eq 'unmarked' } @blocks], [],
         "$page.md: every block says whether it is run";
     is_deeply [map { "line $_->{line}" } grep { $_->{kind} eq 'not run' && $_->{what} !~ /\w\w/ } @blocks],
         [], "$page.md: what is not run says why";
-    my $room = HyperDerp::Guide->new(installed => scalar($page =~ /^start/));
+    my $room = HyperDerp::Guide->new(installed => scalar($page =~ /^start|hdcat/));
     unshift @blocks, { kind => 'run', line => 0, text => $before{$page} } if $before{$page};
     for my $b (@blocks) {
         next if $b->{kind} =~ /^(?:unmarked|not run)$/;

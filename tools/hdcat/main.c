@@ -49,8 +49,8 @@ static const char usage[] =
 	"too\n"
 	"      --relay-key KEY    listen: the relay's identity, hd1...\n"
 	"      --ca FILE          listen: whom to trust about its certificate\n"
-	"      --invitation TEXT  for the relay, hdinvite1...\n"
-	"      --credential TEXT  for the relay, hdcred1...\n"
+	"      --invitation TEXT  for the relay, hdinvite1..., or @FILE\n"
+	"      --credential TEXT  for the relay, hdcred1..., or @FILE\n"
 	"  -t, --timeout SEC      how long to wait for the listener (30)\n"
 	"  -c, --count N          ping: how often (4)\n"
 	"  -q, --quiet            errors only\n"
@@ -133,13 +133,38 @@ static int number_option(struct hdcat *c, int o)
 	return STATUS_RUNNING;
 }
 
+/* Other users see the words of a command: @FILE has it in its first line. What
+ * is read from there is kept for good. */
+static int secret_option(const char **ret)
+{
+	FILE *f = *optarg == '@' ? fopen(optarg + 1, "re") : NULL;
+	char *line = NULL;
+	size_t size = 0;
+
+	*ret = optarg;
+	if (*optarg != '@')
+		return STATUS_RUNNING;
+	*ret = f != NULL && getline(&line, &size, f) > 0 ? line : NULL;
+	if (f != NULL)
+		fclose(f);
+	if (*ret == NULL) {
+		free(line);
+		return wrong("nothing can be read from ", optarg + 1);
+	}
+	line[strcspn(line, "\n")] = '\0';
+	return STATUS_RUNNING;
+}
+
 static int text_option(struct hdcat *c, int o)
 {
 	const char **const texts[128] = {
 		['i'] = &c->identity_file, ['f'] = &c->ticket_file,
-		['a'] = &c->ca_file, ['n'] = &c->invitation,
-		['e'] = &c->credential, ['d'] = &c->into,
+		['a'] = &c->ca_file, ['d'] = &c->into,
 	};
+
+	if (o == 'n' || o == 'e')
+		return secret_option(o == 'n' ? &c->invitation
+					      : &c->credential);
 
 	if (o > 0 && o < 128 && texts[o] != NULL) {
 		*texts[o] = optarg;

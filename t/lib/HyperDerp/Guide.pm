@@ -55,6 +55,7 @@ sub lacks ($self, $text) {
         return $no_pebble unless HyperDerp::Pebble::program();
     }
     return $no_pebble if $text =~ /--acme\b|\bacme status\b/ && !HyperDerp::Pebble::program();
+    return 'ssh and sshd are not installed' if $text =~ /^ssh /m && !(-x '/usr/bin/ssh' && -x '/usr/sbin/sshd');
     return '';
 }
 
@@ -78,7 +79,7 @@ prefix() { # NAME REST... - a command that calls ours with something before
     chmod +x "$room/bin/$name"
 }
 prefix hyper-derp "$build/hyper-derp" --config /etc/hyper-derp/hyper-derp.yaml --module-path "$build/modules.d"
-for p in hdctl hdprobe hdbench; do prefix $p "$build/$p"; done
+for p in hdcat hdctl hdprobe hdbench; do prefix $p "$build/$p"; done
 prefix hyper-derp-cert "$src/contrib/acme/hyper-derp-cert"
 export PATH="$room/bin:$PATH"
 patiently() { # COMMAND... - until it is well, for a minute
@@ -145,14 +146,15 @@ setup)
 esac
 HDCTL
 fi
-cd /
+cd "$HOME"
 echo ready
-while read -r mode file; do
+while read -r mode file what; do
     case $mode in
     run) if sh -eu "$file" >"$file.out" 2>&1 </dev/null; then echo ok; else echo failed; fi ;;
     background)
         sh -eu "$file" >"$file.out" 2>&1 </dev/null &
-        if patiently hdctl status; then echo ok; else echo failed; fi ;;
+        if test -n "$what"; then set -- grep -q "$what" "$file.out"; else set -- hdctl status; fi
+        if patiently "$@"; then echo ok; else echo failed; fi ;;
     esac
 done
 END
@@ -169,21 +171,29 @@ sub new ($class, %o) {
     return $self;
 }
 
+# A block has "hdticket1..." where people put what an earlier one has printed.
+sub filled ($self, $text) {
+    return $text =~ s{\b(hd[a-z]*1)\.\.\.}{$self->{printed}{$1} // $&}gre;
+}
+
 # Runs one block. Returns whether it ended well, and what it printed.
 sub take ($self, $b) {
-    my $file = HyperDerp::Test::spew("$self->{dir}/block" . $self->{n}++, $b->{text});
-    my $mode = 'run';
+    my $file = HyperDerp::Test::spew("$self->{dir}/block" . $self->{n}++, $self->filled($b->{text}));
+    my ($mode, $until) = ('run', '');
     if ($b->{kind} eq 'file') {
         my $to = $b->{what};
         $file = HyperDerp::Test::spew("$file.sh",
             qq(mkdir -p "\$(dirname '$to')" && cp '$file' '$to'\n));
     } elsif ($b->{kind} eq 'run in the background') {
         $mode = 'background';
+        ($until) = $b->{what} =~ /^until it says (.*)/;
     }
-    $self->{to}->print("$mode $file\n");
+    $self->{to}->print("$mode $file ", $until // '', "\n");
     $self->{to}->flush;
     my $answer = readline $self->{from};
-    return (($answer // '') eq "ok\n", HyperDerp::Test::slurp("$file.out"));
+    my $said   = HyperDerp::Test::slurp("$file.out");
+    $self->{printed}{$1} = "$1$2" while $said =~ /\b(hd[a-z]*1)([a-z0-9]{20,})/g;
+    return (($answer // '') eq "ok\n", $said);
 }
 
 # Whether the certificate that clients see is the ACME server's.

@@ -24,20 +24,25 @@ sub new ($class, %opt) {
 }
 
 # In, out: a file's name, or a handle that is open.
-sub start_with ($self, $in, $out, @args) {
+sub start_with ($self, $in, $out, @args) { return $self->start_all($in, $out, $program, @args) }
+
+sub start_all ($self, $in, $out, @command) {
     my $err = "$self->{dir}/err" . ++$self->{n};
     my $pid = fork // die "fork: $!";
     if ($pid == 0) {
         ref $in  ? open STDIN,  '<&', $in  : open STDIN,  '<', $in;
         ref $out ? open STDOUT, '>&', $out : open STDOUT, '>', $out;
         open STDERR, '>', $err;
-        exec $program, @args or POSIX::_exit(127);
+        exec @command or POSIX::_exit(127);
     }
     HyperDerp::Children::keep($pid);
     return bless { pid => $pid, err => $err }, 'HyperDerp::Hdcat::Process';
 }
 
 sub start ($self, @args) { return $self->start_with('/dev/null', '/dev/null', @args) }
+
+# Of another program, which starts hdcat: strace, ip netns exec.
+sub start_program ($self, @command) { return $self->start_all('/dev/null', '/dev/null', @command) }
 
 sub run ($self, @args) {
     my $out = "$self->{dir}/out" . ++$self->{n};
