@@ -77,6 +77,24 @@ int derp_home_check(const struct derp_conf *conf, struct hd_error *err)
 	return 0;
 }
 
+/* ---- what browsers are told ---- */
+
+/* Two years, as derper has it, but not for the names below: those are others'.
+ * Browsers take it over TLS only (RFC 6797, 8.1), which may be a proxy's. */
+#define HSTS "max-age=63072000"
+/* Our page needs nothing else, and belongs into no frame. */
+#define POLICY                                                                 \
+	"default-src 'none'; base-uri 'none'; form-action 'none'; "            \
+	"frame-ancestors 'none'"
+
+static void put_headers(struct hd_request *req, const char *home)
+{
+	hd_reply_header(req, "Strict-Transport-Security", HSTS);
+	hd_reply_header(req, "X-Content-Type-Options", "nosniff");
+	if (home[0] != '/') /* a file of the operator's says what it needs */
+		hd_reply_header(req, "Content-Security-Policy", POLICY);
+}
+
 /* ---- a file ---- */
 
 static const char *type_of(const char *path)
@@ -128,6 +146,11 @@ static void answer_file(struct hd_request *req, const char *path)
 
 static void answer(struct hd_request *req, const char *home)
 {
+	if (strcmp(home, "none") == 0) {
+		hd_reply(req, 404, TEXT, "not found\n", 10);
+		return;
+	}
+	put_headers(req, home);
 	if (strcmp(home, "page") == 0) {
 		hd_reply(req, 200, HTML, page, sizeof(page) - 1);
 	} else if (strcmp(home, "blank") == 0) {
@@ -135,10 +158,8 @@ static void answer(struct hd_request *req, const char *home)
 	} else if (is_url(home)) {
 		hd_reply_header(req, "Location", home);
 		hd_reply(req, 302, NULL, NULL, 0);
-	} else if (home[0] == '/') {
-		answer_file(req, home);
 	} else {
-		hd_reply(req, 404, TEXT, "not found\n", 10);
+		answer_file(req, home);
 	}
 }
 

@@ -144,6 +144,7 @@ static void answer_generate_204(struct hd_module *mod, struct hd_request *req)
 static void answer_robots(struct hd_module *mod, struct hd_request *req)
 {
 	(void)mod;
+	hd_reply_header(req, "X-Content-Type-Options", "nosniff");
 	reply_text(req, 200, "text/plain; charset=utf-8",
 		   "User-agent: *\nDisallow: /\n");
 }

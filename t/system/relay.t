@@ -280,6 +280,7 @@ subtest 'the page at /' => sub {
         return do { local $/; readline $s } // '';
     };
     like $get->(), qr{^HTTP/1.1 200 .*Hyper-DERP server}s, 'one of ours';
+    like $get->(), qr{^$_: .}m, "... with $_" for my @safe = qw(Strict-Transport-Security X-Content-Type-Options Content-Security-Policy);
     if (-e "$build/modules.d/derp.so") {    # one that is built in cannot be reloaded: t/system/modules.t
         is qx($build/hdctl --socket @{[$r->control]} module reload derp 2>&1), "ok\n", 'new code';
         like $get->(), qr{^HTTP/1.1 200 .*Hyper-DERP server}s, '... has the default of the old one';
@@ -289,8 +290,10 @@ subtest 'the page at /' => sub {
         [$file, qr{^HTTP/1.1 200 .*text/html.*\r\n\r\n.*<p>ours and}s]) {
         my ($home, $want) = @$_;
         is $set->($home), "ok\n", "home: $home";
-        like $get->(), $want, 'it is there';
+        like my $page = $get->(), $want, 'it is there';
+        is scalar(() = $page =~ /^Strict-Transport-Security: /mg), $home eq 'none' ? 0 : 1, '... over TLS from now on, unless there is none';
     }
+    unlike $get->(), qr{^$safe[2]}m, 'our policy is not for a file';
     my $ours = () = $get->() =~ /and ours/g;
     cmp_ok $ours, '>', 19_900, 'a file that does not fit into one write';    # a chunk's border may cut some
     unlink $file;

@@ -173,16 +173,30 @@ static void bad_challenge_is_not_echoed(void **state)
 	}
 }
 
+static void assert_replied(const char *name, const char *value)
+{
+	const char *given = fake_replied(&req, name);
+
+	assert_non_null(given);
+	assert_string_equal(given, value);
+}
+
 static void pages(void **state)
 {
 	(void)state;
 	get("/robots.txt");
 	assert_int_equal(req.status, 200);
 	assert_string_equal(req.body, "User-agent: *\nDisallow: /\n");
+	assert_replied("X-Content-Type-Options", "nosniff");
 	memset(&req, 0, sizeof(req));
 	get("/");
 	assert_int_equal(req.status, 200);
 	assert_non_null(strstr(req.body, "DERP"));
+	assert_replied("X-Content-Type-Options", "nosniff");
+	assert_replied("Strict-Transport-Security", "max-age=63072000");
+	assert_replied("Content-Security-Policy",
+		       "default-src 'none'; base-uri 'none'; "
+		       "form-action 'none'; frame-ancestors 'none'");
 }
 
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
