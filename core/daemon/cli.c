@@ -126,12 +126,10 @@ static const struct flag {
 	  "read FILE instead of " HD_SYSCONF_DIR "/hyper-derp/hyper-derp.yaml",
 	  on_config, 'c' },
 	{ "with", "FILE=OTHER",
-	  "with -t and -T: read OTHER where FILE would be read, to see what "
-	  "would become of it; up to 16 times, 1 MiB each",
+	  "with -t and -T: read OTHER in FILE's place",
 	  on_with, 0 },
 	{ "dev", NULL,
-	  "try it out: loopback, a self-signed certificate, state under "
-	  "~/.local/state; no root and no file needed",
+	  "try it: on loopback, with a self-signed certificate, without root",
 	  on_dev, 0 },
 	{ "port", "N", "TCP port of the first listener, 1 to 65535", on_port,
 	  0 },
@@ -153,12 +151,10 @@ static const struct flag {
 	  "print a file with every option and its default, and exit",
 	  on_example, 0 },
 	{ "try-module", "FILE",
-	  "load a module file, with its section of the configuration, unload "
-	  "it, and exit",
+	  "load a module file with its configuration, unload it, and exit",
 	  on_try_module, 0 },
 	{ "take-over", "FD",
-	  "what `hdctl upgrade` starts: take over from the relay at the other "
-	  "end of FD",
+	  "for `hdctl upgrade`: take over from the relay at FD",
 	  on_take_over, 0 },
 	{ "version", NULL,
 	  "print version, libraries and what the kernel can do, and exit",
@@ -192,10 +188,10 @@ void hd_cli_help(FILE *out)
 		fprintf(out, "  %-26s %s\n", left, f->help);
 	}
 	fprintf(out,
-		"\nexit codes: %d ended as asked, %d failed, %d usage, "
+		"\nexit status: %d ended as asked, %d failed, %d usage, "
 		"%d configuration\n"
 		"signals: HUP reload, USR1 reopen the log, USR2 drain and "
-		"stay, QUIT drain and\nexit, TERM exit\n"
+		"stay,\n         QUIT drain and exit, TERM exit\n"
 		"see hyper-derp(8) and hyper-derp.yaml(5)\n",
 		HD_EXIT_OK, HD_EXIT_FAILED, HD_EXIT_USAGE, HD_EXIT_CONFIG);
 }

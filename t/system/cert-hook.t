@@ -24,7 +24,7 @@ sub cert_hook ($env, @args) {
     return $out;
 }
 
-like cert_hook({}, $_), qr/^hyper-derp-cert CERT KEY \[NAME\]/, "$_" for '--help', '-h';
+like cert_hook({}, $_), qr/^usage: hyper-derp-cert CERT KEY \[NAME\]/, "$_" for '--help', '-h';
 is $?, 0, '... and no failure';
 cert_hook({}, 'only-one');
 is $?, 2, 'wrong usage is one';

@@ -7,6 +7,7 @@
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum kind { K_FLAG, K_TEXT, K_COUNT, K_REAL, K_RATE, K_PID, K_HELP, K_VERSION };
 
@@ -77,19 +78,39 @@ static const struct row rows[] = {
 	{ "version", NULL, K_VERSION, 0, 0, 0, "print the version" },
 };
 
+enum { HELP_COLUMN = 23, HELP_WIDTH = 79 };
+
+/* The text of an option, in as many lines of its column as it takes. */
+static void print_text(const char *text)
+{
+	const size_t width = HELP_WIDTH - HELP_COLUMN;
+
+	while (strlen(text) > width) {
+		size_t n = width;
+
+		while (n > 0 && text[n] != ' ')
+			n--;
+		printf("%.*s\n%*s", (int)n, text, HELP_COLUMN, "");
+		text += n + 1;
+	}
+	puts(text);
+}
+
 static void print_help(void)
 {
-	puts("Usage: hdbench [OPTION]... HOST[:PORT]\n\n"
+	puts("usage: hdbench [OPTION]... HOST[:PORT]\n"
 	     "Load a DERP relay and measure it. PORT is 443, with --plain "
 	     "80.\n");
 	for (size_t i = 0; i < HD_ARRAY_N(rows); i++) {
 		const struct row *r = &rows[i];
+		int n = printf("  --%s%s%s", r->name, r->arg ? " " : "",
+			       r->arg ? r->arg : "");
 
-		printf("  --%s%s%s\n      %s\n", r->name, r->arg ? " " : "",
-		       r->arg ? r->arg : "", r->help);
+		printf("%*s", HELP_COLUMN - n, "");
+		print_text(r->help);
 	}
-	puts("\nExit status: 0 measured, 1 could not be measured, 2 usage.\n"
-	     "More in hdbench(1).");
+	puts("\nexit status: 0 measured, 1 could not be measured, 2 usage\n"
+	     "see hdbench(1)");
 }
 
 static int bad_value(const struct row *r, const char *text)

@@ -57,9 +57,10 @@ static const char usage[] =
 	"  -h, --help\n"
 	"  -V, --version\n"
 	"\n"
-	"Exit status: 0 done, 1 broken off, 2 usage, 3 the relay cannot be "
+	"exit status: 0 done, 1 broken off, 2 usage, 3 the relay cannot be "
 	"reached or\n"
-	"refuses, 4 the listener is not there or refuses.\n";
+	"refuses, 4 the listener is not there or refuses\n"
+	"see hdcat(1)\n";
 
 enum { ALLOW = 256, ALLOW_LISTEN, MAX_CONNECTIONS, KEEP_TICKET, FORCE, STAY,
        QR };

@@ -17,7 +17,7 @@ static int usage(FILE *out)
 	      "  --json         answers for programs\n"
 	      "  --csv          tables for spreadsheets\n"
 	      "  --sort FIELD   tables by a field, the largest first\n\n"
-	      "exit codes: 0 done, 1 refused, 2 usage, 3 no relay, "
+	      "exit status: 0 done, 1 refused, 2 usage, 3 no relay, "
 	      "4 not permitted\n"
 	      "see hdctl(1)\n",
 	      out);

@@ -46,7 +46,8 @@ static const char usage[] =
 	"  -h, --help\n"
 	"  -V, --version\n"
 	"\n"
-	"Exit status: 0 ok, 1 warning, 2 failed, 3 could not check.\n";
+	"exit status: 0 ok, 1 warning, 2 failed, 3 could not check\n"
+	"see hdprobe(1)\n";
 
 static int set_version(struct options *opt, const char *arg)
 {
