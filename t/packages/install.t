@@ -100,7 +100,10 @@ subtest 'a module more' => sub {
     my $s = HyperDerp::Test::wait_for(sub { IO::Socket::IP->new(PeerHost => '127.0.0.1', PeerPort => 9340) });
     print {$s} "GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
     like join('', <$s>), qr{^HTTP/1.1 200 }, '... and serves';
-    removes 'it is purged', 'purge', 'hyper-derp-mod-metrics';
+    installs 'policy', 'hyper-derp-mod-policy';
+    is modules(), 'derp metrics stun', '... is not loaded: without rules nobody could log in' or diag $root->out;
+    removes 'it is purged', 'purge', 'hyper-derp-mod-policy';
+    removes 'metrics is purged', 'purge', 'hyper-derp-mod-metrics';
     is modules(), 'derp stun', '... and unloaded';
     relays $alice, $bob, 'after it';
 };

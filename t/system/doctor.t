@@ -182,6 +182,16 @@ subtest 'the clock' => sub {
     }
 };
 
+subtest 'kernel, descriptors, sysctls' => sub {
+    my $hd = HyperDerp::Test->new(workers => 1);
+    rewrite($hd, sub { s/^event_backend: .*/event_backend: epoll/m });
+    my (undef, $lines) = doctor($hd);
+    has($lines, kernel => ok => qr/^epoll, as event_backend says/);
+    has($lines, sysctl => ok => qr/as the operations guide advises|enough for some thousand peers; for more: /);
+    my $text = qx(sh -c 'ulimit -n 500; exec $hdctl doctor -c $hd->{file}' 2>&1);
+    like $text, qr/^warn  limits +descriptors: 500 of this shell.*\n +-> LimitNOFILE=1048576 in the unit/m, 'few descriptors' or diag $text;
+};
+
 subtest 'for people' => sub {
     my $text = qx($hdctl doctor -c /nonexistent/hd.yaml 2>&1);
     is $? >> 8, 2, 'a file that is not there: exit 2';

@@ -44,7 +44,7 @@ static void say_uring_off(struct doctor *d, bool needed, int e)
 	doctor_say(d, needed ? DOCTOR_FAIL : DOCTOR_WARN,
 		   "io_uring is not allowed: %s; %s", strerror(e),
 		   needed ? "event_backend asks for it"
-			  : "the relay takes epoll, which costs more");
+			  : "the relay takes epoll instead");
 	if (read_line("/proc/sys/kernel/io_uring_disabled", value,
 		      sizeof(value)) && strcmp(value, "0") != 0)
 		doctor_remedy(d, "sysctl kernel.io_uring_disabled=0 (it is %s)",
