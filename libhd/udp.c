@@ -29,18 +29,24 @@ static int secret_of(struct libhd *h, const char *label,
 		       : -EIO;
 }
 
+/* Datagrams have TLS's cipher. */
 static int keys_make(struct libhd *h)
 {
-	uint8_t secret[HDP_UDP_SECRET_BYTES];
-	int r = secret_of(h, HDP_UDP_LABEL_CLIENT, secret);
+	const SSL_CIPHER *cipher = SSL_get_current_cipher(h->ssl);
+	unsigned suite = cipher != NULL ? SSL_CIPHER_get_protocol_id(cipher)
+					: 0;
+	struct hdp_udp_secret secret = { .suite = (enum hd_aead_suite)suite };
+	int r = hdp_udp_suite_known(suite) ? 0 : -ENOTSUP;
 
+	if (r == 0)
+		r = secret_of(h, HDP_UDP_LABEL_CLIENT, secret.v);
 	if (r == 0) {
-		hdp_udp_tx_init(&h->udp->tx, secret);
-		r = secret_of(h, HDP_UDP_LABEL_RELAY, secret);
+		hdp_udp_tx_init(&h->udp->tx, NULL, &secret);
+		r = secret_of(h, HDP_UDP_LABEL_RELAY, secret.v);
 	}
 	if (r == 0)
-		hdp_udp_rx_init(&h->udp->rx, secret);
-	sodium_memzero(secret, sizeof(secret));
+		hdp_udp_rx_init(&h->udp->rx, NULL, &secret);
+	sodium_memzero(&secret, sizeof(secret));
 	return r;
 }
 
@@ -52,6 +58,8 @@ void hdl_udp_end(struct libhd *h)
 		return;
 	hdl_udp_close(h);
 	h->udp = NULL;
+	hdp_udp_tx_end(&u->tx);
+	hdp_udp_rx_end(&u->rx);
 	sodium_memzero(u, sizeof(*u));
 	free(u);
 }

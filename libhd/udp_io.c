@@ -69,6 +69,7 @@ void hdl_udp_idle(struct hdl_udp *u)
 {
 	if (u->batch.n == 0)
 		hdl_batch_free(&u->batch);
+	hdp_udp_rest(&u->tx, &u->rx);
 }
 
 /* ---- out ---- */

@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: MIT */
-/* core/tls/aead.h - who encrypts records: AES-GCM and ChaCha20-Poly1305 behind
- * a table of functions, one file a provider. OpenSSL serves every suite on
- * every machine; ipsec-mb those where this processor makes it faster.
+/* core/tls/aead.h - who encrypts records, and modules' datagrams: AES-GCM and
+ * ChaCha20-Poly1305 behind a table of functions, one file a provider. OpenSSL
+ * serves every suite on every machine; ipsec-mb those where this processor
+ * makes it faster.
  * Context: hd_aead_start() in the main thread, before workers; the functions of
  * a provider in any thread, for one key in one thread at a time. */
 #pragma once
-#include <hyper-derp/base.h>
+#include <hyper-derp/aead.h>
 #include "core/tls/tls_keys.h"
 
 enum hd_crypto { HD_CRYPTO_AUTO, HD_CRYPTO_OPENSSL, HD_CRYPTO_IPSEC_MB };
 
-/* A record as it is on the wire: 5 bytes of head, which are authenticated, then
- * n bytes, at least one, then the tag. */
+/* A record as it is on the wire, or a datagram: a head, which is authenticated,
+ * then n bytes, at least one, then the tag. Of a record of TLS the head has so
+ * many. */
 #define HD_AEAD_HEAD_BYTES 5
 
 struct hd_aead { /* what a provider does for a suite */
@@ -22,14 +24,16 @@ struct hd_aead { /* what a provider does for a suite */
 	void *(*make)(const struct hd_tls_suite *suite);
 	void (*drop)(void **key);
 	int (*expand)(void *key, const uint8_t *bytes, bool encrypt);
-	/* open - n bytes of plaintext to out, which does not overlap the
-	 * record. Returns 0; -EBADMSG, out holds bytes nobody may see.
+	/* open - n bytes of plaintext to out, which is where the ciphertext is
+	 * or does not overlap the record. Returns 0; -EBADMSG, out holds bytes
+	 * nobody may see.
 	 * seal - in place; n bytes become ciphertext, the tag goes behind.
 	 * Returns 0; -EPROTO. */
 	int (*open)(void *key, const uint8_t nonce[HD_TLS_IV_BYTES],
-		    const uint8_t *record, size_t n, uint8_t *out);
+		    const uint8_t *record, size_t head_bytes, size_t n,
+		    uint8_t *out);
 	int (*seal)(void *key, const uint8_t nonce[HD_TLS_IV_BYTES],
-		    uint8_t *record, size_t n);
+		    uint8_t *record, size_t head_bytes, size_t n);
 };
 
 /* hd_aead_start - choose for each suite, after known answers were found right.

@@ -85,28 +85,27 @@ static bool chacha_begin(EVP_CIPHER_CTX *ctx, const uint8_t *nonce,
 				  tag != NULL ? p : NULL) == 1;
 }
 
-static int open_begun(EVP_CIPHER_CTX *ctx, const uint8_t *record, size_t n,
-		      uint8_t *out)
+static int open_begun(EVP_CIPHER_CTX *ctx, const uint8_t *record,
+		      size_t head_bytes, size_t n, uint8_t *out)
 {
-	const uint8_t *in = record + HD_AEAD_HEAD_BYTES;
+	const uint8_t *in = record + head_bytes;
 	int len;
 
-	if (EVP_DecryptUpdate(ctx, NULL, &len, record, HD_AEAD_HEAD_BYTES) !=
-		    1 ||
+	if (EVP_DecryptUpdate(ctx, NULL, &len, record, (int)head_bytes) != 1 ||
 	    EVP_DecryptUpdate(ctx, out, &len, in, (int)n) != 1 ||
 	    EVP_DecryptFinal_ex(ctx, out + n, &len) != 1)
 		return -EBADMSG;
 	return 0;
 }
 
-static int seal_begun(EVP_CIPHER_CTX *ctx, uint8_t *record, size_t n)
+static int seal_begun(EVP_CIPHER_CTX *ctx, uint8_t *record, size_t head_bytes,
+		      size_t n)
 {
-	uint8_t *p = record + HD_AEAD_HEAD_BYTES;
+	uint8_t *p = record + head_bytes;
 	OSSL_PARAM tag[] = { tag_at(p + n), OSSL_PARAM_construct_end() };
 	int len;
 
-	if (EVP_EncryptUpdate(ctx, NULL, &len, record, HD_AEAD_HEAD_BYTES) !=
-		    1 ||
+	if (EVP_EncryptUpdate(ctx, NULL, &len, record, (int)head_bytes) != 1 ||
 	    EVP_EncryptUpdate(ctx, p, &len, p, (int)n) != 1 ||
 	    EVP_EncryptFinal_ex(ctx, p + n, &len) != 1 ||
 	    EVP_CIPHER_CTX_get_params(ctx, tag) != 1)
@@ -115,32 +114,35 @@ static int seal_begun(EVP_CIPHER_CTX *ctx, uint8_t *record, size_t n)
 }
 
 static int gcm_open(void *key, const uint8_t *nonce, const uint8_t *record,
-		    size_t n, uint8_t *out)
+		    size_t head_bytes, size_t n, uint8_t *out)
 {
-	if (!gcm_begin(key, nonce, record + HD_AEAD_HEAD_BYTES + n))
+	if (!gcm_begin(key, nonce, record + head_bytes + n))
 		return -EBADMSG;
-	return open_begun(key, record, n, out);
+	return open_begun(key, record, head_bytes, n, out);
 }
 
-static int gcm_seal(void *key, const uint8_t *nonce, uint8_t *record, size_t n)
+static int gcm_seal(void *key, const uint8_t *nonce, uint8_t *record,
+		    size_t head_bytes, size_t n)
 {
-	return gcm_begin(key, nonce, NULL) ? seal_begun(key, record, n) :
-					     -EPROTO;
+	return gcm_begin(key, nonce, NULL)
+		       ? seal_begun(key, record, head_bytes, n)
+		       : -EPROTO;
 }
 
 static int chacha_open(void *key, const uint8_t *nonce, const uint8_t *record,
-		       size_t n, uint8_t *out)
+		       size_t head_bytes, size_t n, uint8_t *out)
 {
-	if (!chacha_begin(key, nonce, record + HD_AEAD_HEAD_BYTES + n))
+	if (!chacha_begin(key, nonce, record + head_bytes + n))
 		return -EBADMSG;
-	return open_begun(key, record, n, out);
+	return open_begun(key, record, head_bytes, n, out);
 }
 
 static int chacha_seal(void *key, const uint8_t *nonce, uint8_t *record,
-		       size_t n)
+		       size_t head_bytes, size_t n)
 {
-	return chacha_begin(key, nonce, NULL) ? seal_begun(key, record, n) :
-						-EPROTO;
+	return chacha_begin(key, nonce, NULL)
+		       ? seal_begun(key, record, head_bytes, n)
+		       : -EPROTO;
 }
 
 const struct hd_aead *hd_aead_evp(const struct hd_tls_suite *suite)

@@ -74,15 +74,15 @@ static int tags_equal(const uint8_t *a, const uint8_t *b)
 }
 
 static int gcm_open(aes_gcm_enc_dec_t decrypt, const void *key,
-		    const uint8_t *nonce, const uint8_t *record, size_t n,
-		    uint8_t *out)
+		    const uint8_t *nonce, const uint8_t *record,
+		    size_t head_bytes, size_t n, uint8_t *out)
 {
-	const uint8_t *in = record + HD_AEAD_HEAD_BYTES;
+	const uint8_t *in = record + head_bytes;
 	struct gcm_context_data ctx;
 	uint8_t tag[HD_TLS_TAG_BYTES];
 	int r;
 
-	decrypt(key, &ctx, out, in, n, nonce, record, HD_AEAD_HEAD_BYTES, tag,
+	decrypt(key, &ctx, out, in, n, nonce, record, head_bytes, tag,
 		sizeof(tag));
 	r = tags_equal(tag, in + n);
 	OPENSSL_cleanse(tag, sizeof(tag)); /* of use to a forger */
@@ -91,37 +91,40 @@ static int gcm_open(aes_gcm_enc_dec_t decrypt, const void *key,
 }
 
 static int gcm_seal(aes_gcm_enc_dec_t encrypt, const void *key,
-		    const uint8_t *nonce, uint8_t *record, size_t n)
+		    const uint8_t *nonce, uint8_t *record, size_t head_bytes,
+		    size_t n)
 {
-	uint8_t *p = record + HD_AEAD_HEAD_BYTES;
+	uint8_t *p = record + head_bytes;
 	struct gcm_context_data ctx;
 
-	encrypt(key, &ctx, p, p, n, nonce, record, HD_AEAD_HEAD_BYTES, p + n,
+	encrypt(key, &ctx, p, p, n, nonce, record, head_bytes, p + n,
 		HD_TLS_TAG_BYTES);
 	OPENSSL_cleanse(&ctx, sizeof(ctx));
 	return 0;
 }
 
 static int open_128(void *key, const uint8_t *nonce, const uint8_t *record,
-		    size_t n, uint8_t *out)
+		    size_t head_bytes, size_t n, uint8_t *out)
 {
-	return gcm_open(mb.dec_128, key, nonce, record, n, out);
+	return gcm_open(mb.dec_128, key, nonce, record, head_bytes, n, out);
 }
 
-static int seal_128(void *key, const uint8_t *nonce, uint8_t *record, size_t n)
+static int seal_128(void *key, const uint8_t *nonce, uint8_t *record,
+		    size_t head_bytes, size_t n)
 {
-	return gcm_seal(mb.enc_128, key, nonce, record, n);
+	return gcm_seal(mb.enc_128, key, nonce, record, head_bytes, n);
 }
 
 static int open_256(void *key, const uint8_t *nonce, const uint8_t *record,
-		    size_t n, uint8_t *out)
+		    size_t head_bytes, size_t n, uint8_t *out)
 {
-	return gcm_open(mb.dec_256, key, nonce, record, n, out);
+	return gcm_open(mb.dec_256, key, nonce, record, head_bytes, n, out);
 }
 
-static int seal_256(void *key, const uint8_t *nonce, uint8_t *record, size_t n)
+static int seal_256(void *key, const uint8_t *nonce, uint8_t *record,
+		    size_t head_bytes, size_t n)
 {
-	return gcm_seal(mb.enc_256, key, nonce, record, n);
+	return gcm_seal(mb.enc_256, key, nonce, record, head_bytes, n);
 }
 
 /* ---- ChaCha20-Poly1305: nothing to expand ---- */
@@ -146,35 +149,34 @@ static int chacha_expand(void *key, const uint8_t *bytes, bool encrypt)
 
 static void chacha_run(chacha_poly_enc_dec_update_t update, const void *key,
 		       const uint8_t *nonce, const uint8_t *head,
-		       const uint8_t *in, size_t n, uint8_t *out, uint8_t *tag)
+		       size_t head_bytes, size_t n, uint8_t *out, uint8_t *tag)
 {
 	struct chacha20_poly1305_context_data ctx;
 
-	mb.chacha_init(key, &ctx, nonce, head, HD_AEAD_HEAD_BYTES);
-	update(key, &ctx, out, in, n);
+	mb.chacha_init(key, &ctx, nonce, head, head_bytes);
+	update(key, &ctx, out, head + head_bytes, n);
 	mb.chacha_final(&ctx, tag, HD_TLS_TAG_BYTES);
 	OPENSSL_cleanse(&ctx, sizeof(ctx));
 }
 
 static int chacha_open(void *key, const uint8_t *nonce, const uint8_t *record,
-		       size_t n, uint8_t *out)
+		       size_t head_bytes, size_t n, uint8_t *out)
 {
-	const uint8_t *in = record + HD_AEAD_HEAD_BYTES;
 	uint8_t tag[HD_TLS_TAG_BYTES];
 	int r;
 
-	chacha_run(mb.chacha_dec, key, nonce, record, in, n, out, tag);
-	r = tags_equal(tag, in + n);
+	chacha_run(mb.chacha_dec, key, nonce, record, head_bytes, n, out, tag);
+	r = tags_equal(tag, record + head_bytes + n);
 	OPENSSL_cleanse(tag, sizeof(tag));
 	return r;
 }
 
 static int chacha_seal(void *key, const uint8_t *nonce, uint8_t *record,
-		       size_t n)
+		       size_t head_bytes, size_t n)
 {
-	uint8_t *p = record + HD_AEAD_HEAD_BYTES;
+	uint8_t *p = record + head_bytes;
 
-	chacha_run(mb.chacha_enc, key, nonce, record, p, n, p, p + n);
+	chacha_run(mb.chacha_enc, key, nonce, record, head_bytes, n, p, p + n);
 	return 0;
 }
 

@@ -62,15 +62,14 @@ static bool set_suite(struct hd_cipher *c, const struct hd_tls_suite *suite)
 
 struct hd_cipher *hd_cipher_get(struct hd_cipher_cache *cache,
 				const struct hd_tls_suite *suite, bool encrypt,
-				const struct hd_tls_keys *keys,
-				struct hd_cipher **owner)
+				const uint8_t *key, struct hd_cipher **owner)
 {
 	struct hd_cipher *c = *owner;
 
 	if (c == NULL) {
 		c = find(cache);
 		if (!set_suite(c, suite) ||
-		    c->aead->expand(c->key, keys->key, encrypt) < 0) {
+		    c->aead->expand(c->key, key, encrypt) < 0) {
 			add_free(c);
 			return NULL;
 		}

@@ -30,13 +30,12 @@ struct hd_cipher_cache { /* zeroed: empty */
 	unsigned hand; /* of the clock: who is the next to lose his */
 };
 
-/* hd_cipher_get - the one that *owner points to, or one that is made for it, if
- * need be by taking another's away. owner stays where it is until
- * hd_cipher_put(). Returns NULL when out of memory. */
+/* hd_cipher_get - the one that *owner points to, or one that is made for it of
+ * the suite's key_bytes at key, if need be by taking another's away. owner
+ * stays where it is until hd_cipher_put(). Returns NULL when out of memory. */
 struct hd_cipher *hd_cipher_get(struct hd_cipher_cache *cache,
 				const struct hd_tls_suite *suite, bool encrypt,
-				const struct hd_tls_keys *keys,
-				struct hd_cipher **owner);
+				const uint8_t *key, struct hd_cipher **owner);
 /* hd_cipher_put - not needed any more, or the key has changed; it is wiped.
  * Nothing happens to NULL. */
 void hd_cipher_put(struct hd_cipher **owner);

@@ -38,6 +38,21 @@ static int export_openssl(struct hd_tls *t, const char *label,
 		       : -EPROTO;
 }
 
+int hd_tls_suite_of(const struct hd_tls *t)
+{
+	const SSL_CIPHER *cipher;
+
+	if (!t->ready)
+		return -EAGAIN;
+	if (hd_tls_is_own(t))
+		return t->records->suite->id;
+	cipher = SSL_get_current_cipher(t->openssl.ssl);
+	if (cipher == NULL || SSL_version(t->openssl.ssl) != TLS1_3_VERSION ||
+	    hd_tls_suite_find(SSL_CIPHER_get_protocol_id(cipher)) == NULL)
+		return -EPROTONOSUPPORT;
+	return SSL_CIPHER_get_protocol_id(cipher);
+}
+
 int hd_tls_export(struct hd_tls *t, const char *label, const void *context,
 		  size_t context_bytes, uint8_t *out, size_t out_bytes)
 {

@@ -36,7 +36,8 @@ static int aead_open(struct hd_records *r, const struct hd_cipher *c,
 	uint8_t nonce[HD_TLS_IV_BYTES];
 
 	make_nonce(&r->rx, nonce);
-	if (c->aead->open(c->key, nonce, record, n, out) < 0) {
+	if (c->aead->open(c->key, nonce, record, HD_AEAD_HEAD_BYTES, n, out) <
+	    0) {
 		explicit_bzero(out, n);
 		return -EBADMSG;
 	}
@@ -50,7 +51,7 @@ static int aead_seal(struct hd_records *r, const struct hd_cipher *c,
 	uint8_t nonce[HD_TLS_IV_BYTES];
 
 	make_nonce(&r->tx, nonce);
-	if (c->aead->seal(c->key, nonce, record, n) < 0)
+	if (c->aead->seal(c->key, nonce, record, HD_AEAD_HEAD_BYTES, n) < 0)
 		return -EPROTO;
 	r->tx.seq++;
 	return 0;
@@ -215,7 +216,7 @@ static int open_one(struct hd_records *r, struct hd_cipher_cache *cache,
 {
 	size_t n = len - HD_RECORD_HEAD_BYTES - HD_TLS_TAG_BYTES;
 	const struct hd_cipher *c = hd_cipher_get(cache, r->suite, false,
-						  &r->rx, &r->rx_cipher);
+						  r->rx.key, &r->rx_cipher);
 	enum hd_record_type type;
 	int bytes;
 
@@ -269,7 +270,7 @@ int hd_records_seal(struct hd_records *r, struct hd_cipher_cache *cache,
 		    enum hd_record_type type, uint8_t *record, size_t n)
 {
 	const struct hd_cipher *c = hd_cipher_get(cache, r->suite, true,
-						  &r->tx, &r->tx_cipher);
+						  r->tx.key, &r->tx_cipher);
 	size_t len = n + HD_RECORD_BEHIND_BYTES;
 
 	hd_assert(n <= HD_RECORD_PLAIN_MAX_BYTES);

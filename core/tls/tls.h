@@ -183,6 +183,9 @@ const char *hd_tls_server_name(const struct hd_tls *tls);
 
 /* ---- keying material for protocols above: core/tls/exporter.c ---- */
 
+/* hd_tls_suite_of - the number of its suite. Returns it; -EAGAIN the handshake
+ * is not done; -EPROTONOSUPPORT it is not TLS 1.3, or none of ours. */
+int hd_tls_suite_of(const struct hd_tls *tls);
 /* hd_tls_export - of RFC 8446, 7.5.
  * @context  may be empty
  * Returns 0; -EAGAIN the handshake is not done; -EPROTONOSUPPORT it is not

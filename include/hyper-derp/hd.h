@@ -360,7 +360,7 @@ struct hdp_udp_head {
 static inline bool hdp_udp_head_get(const uint8_t *p, size_t n,
 				    struct hdp_udp_head *ret)
 {
-	if (n < HDP_UDP_FRAME_BYTES || n > HDP_UDP_MAX_BYTES ||
+	if (n <= HDP_UDP_FRAME_BYTES || n > HDP_UDP_MAX_BYTES ||
 	    (p[0] != HDP_UDP_PACKET && p[0] != HDP_UDP_CONTROL))
 		return false;
 	ret->type = (enum hdp_udp_type)p[0];

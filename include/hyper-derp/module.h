@@ -66,6 +66,7 @@
  *      hd_link_unheard_ms(): a link whose cable is cut.
  *      hd_pack_secret(), hd_unpack_secret().
  *      hd_udp_options.first, .last: modules share a UDP port.
+ *      aead.h: what modules encrypt themselves. hd_stream_aead().
  *
  * Why some shapes are as they are:
  * - load() takes a struct hd_error: the loader prints one sentence, with the

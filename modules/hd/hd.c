@@ -254,7 +254,7 @@ static const struct hd_close_reason reasons[] = {
 };
 
 HD_MODULE(hd, .version = "1.0", .licence = "MIT",
-	  .summary = "HD: packets to public keys", .state_version = 6,
+	  .summary = "HD: packets to public keys", .state_version = 7,
 	  .flags = HD_MODULE_UPGRADES, .upgrade = &hdp_upgrade,
 	  .options = options, .metrics = metrics,
 	  .metrics_size = sizeof(struct hdp_numbers),

@@ -50,18 +50,21 @@ static void offer(struct hd_stream *s, const struct hdp_conf *conf,
 
 static int keys_make(struct hd_stream *s, struct hdp_path *path)
 {
-	uint8_t secret[HDP_UDP_SECRET_BYTES];
-	int r = hd_stream_export(s, HDP_UDP_LABEL_CLIENT, NULL, 0, secret,
-				 sizeof(secret));
+	struct hd_worker *w = hd_stream_worker(s);
+	int suite = hd_stream_aead(s), r = suite;
+	struct hdp_udp_secret secret = { .suite = (enum hd_aead_suite)suite };
 
+	if (r >= 0)
+		r = hd_stream_export(s, HDP_UDP_LABEL_CLIENT, NULL, 0,
+				     secret.v, sizeof(secret.v));
 	if (r == 0) {
-		hdp_udp_rx_init(&path->rx, secret);
-		r = hd_stream_export(s, HDP_UDP_LABEL_RELAY, NULL, 0, secret,
-				     sizeof(secret));
+		hdp_udp_rx_init(&path->rx, w, &secret);
+		r = hd_stream_export(s, HDP_UDP_LABEL_RELAY, NULL, 0, secret.v,
+				     sizeof(secret.v));
 	}
 	if (r == 0)
-		hdp_udp_tx_init(&path->tx, secret);
-	sodium_memzero(secret, sizeof(secret));
+		hdp_udp_tx_init(&path->tx, w, &secret);
+	sodium_memzero(&secret, sizeof(secret));
 	return r;
 }
 

@@ -7,21 +7,41 @@
 #include "modules/hd/moved.h"
 #include "modules/hd/path.h"
 
+struct key { /* of an epoch */
+	uint8_t v[HD_AEAD_KEY_MAX_BYTES], iv[HD_AEAD_NONCE_BYTES];
+};
+
 struct keys { /* what is secret of it */
 	uint8_t tx_next[HDP_UDP_SECRET_BYTES], rx_next[HDP_UDP_SECRET_BYTES];
-	struct hdp_udp_key tx, rx, rx_before;
+	struct key tx, rx, rx_before;
 };
 
 _Static_assert(sizeof(struct keys) == 64 + 3 * 44, "no padding");
 
+static void key_get(const struct hdp_udp_key *key, struct key *ret)
+{
+	memcpy(ret->v, key->aead.v, sizeof(ret->v));
+	memcpy(ret->iv, key->iv, sizeof(ret->iv));
+}
+
+static void key_set(struct hdp_udp_key *key, const struct key *to,
+		    enum hd_aead_suite suite)
+{
+	*key = (struct hdp_udp_key){ .aead.suite = suite };
+	memcpy(key->aead.v, to->v, sizeof(to->v));
+	memcpy(key->iv, to->iv, sizeof(to->iv));
+}
+
 static void pack_keys(const struct hdp_path *path, struct hd_pack *to)
 {
-	struct keys keys = { .tx = path->tx.key,
-			     .rx = path->rx.key,
-			     .rx_before = path->rx.before };
+	struct keys keys;
 
+	key_get(&path->tx.key, &keys.tx);
+	key_get(&path->rx.key, &keys.rx);
+	key_get(&path->rx.before, &keys.rx_before);
 	memcpy(keys.tx_next, path->tx.next, sizeof(keys.tx_next));
 	memcpy(keys.rx_next, path->rx.next, sizeof(keys.rx_next));
+	hd_pack_number(to, "suite", path->tx.key.aead.suite);
 	hd_pack_secret(to, "keys", &keys, sizeof(keys));
 	sodium_memzero(&keys, sizeof(keys));
 }
@@ -46,17 +66,24 @@ void hdp_path_pack(const struct hdp_path *path, struct hd_pack *to)
 static int unpack_keys(struct hdp_path *path, const struct hd_unpack *from)
 {
 	struct keys keys;
-	int r = hd_unpack_secret(from, "keys", &keys, sizeof(keys));
+	uint64_t suite = HD_AEAD_CHACHA20_POLY1305; /* all there was, before */
+	int r = hd_unpack_number(from, "suite", &suite);
 
-	if (r == 0) {
-		memcpy(path->tx.next, keys.tx_next, sizeof(keys.tx_next));
-		memcpy(path->rx.next, keys.rx_next, sizeof(keys.rx_next));
-		path->tx.key = keys.tx;
-		path->rx.key = keys.rx;
-		path->rx.before = keys.rx_before;
-	}
+	if (r == -ENOENT)
+		r = 0;
+	if (r == 0 && !hdp_udp_suite_known(suite))
+		r = -EBADMSG;
+	if (r == 0)
+		r = hd_unpack_secret(from, "keys", &keys, sizeof(keys));
+	if (r < 0)
+		return r;
+	memcpy(path->tx.next, keys.tx_next, sizeof(keys.tx_next));
+	memcpy(path->rx.next, keys.rx_next, sizeof(keys.rx_next));
+	key_set(&path->tx.key, &keys.tx, (enum hd_aead_suite)suite);
+	key_set(&path->rx.key, &keys.rx, (enum hd_aead_suite)suite);
+	key_set(&path->rx.before, &keys.rx_before, (enum hd_aead_suite)suite);
 	sodium_memzero(&keys, sizeof(keys));
-	return r;
+	return 0;
 }
 
 static bool is_addr(const union hd_addr *a)
@@ -107,9 +134,11 @@ struct hdp_path *hdp_path_unpack(struct hd_module *mod, struct hd_worker *w,
 	    hd_unpack_group(from, "udp", &group) < 0)
 		return NULL;
 	path = hdp_udp_path_new(mod, w);
-	if (path != NULL && unpack(path, &group) < 0) {
-		hdp_udp_path_free(mod, w, path);
-		path = NULL;
-	}
-	return path;
+	if (path == NULL)
+		return NULL;
+	path->tx.worker = path->rx.worker = w;
+	if (unpack(path, &group) == 0)
+		return path;
+	hdp_udp_path_free(mod, w, path);
+	return NULL;
 }

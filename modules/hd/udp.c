@@ -82,6 +82,8 @@ struct hdp_path *hdp_udp_path_new(struct hd_module *mod, struct hd_worker *w)
 void hdp_udp_path_free(struct hd_module *mod, struct hd_worker *w,
 		       struct hdp_path *path)
 {
+	hdp_udp_tx_end(&path->tx);
+	hdp_udp_rx_end(&path->rx);
 	sodium_memzero(path, sizeof(*path));
 	path_spare(worker_of(mod, w), path);
 }

@@ -26,10 +26,31 @@ static void expand(const uint8_t *secret, const char *info, uint8_t *to,
 	sodium_memzero(&mac, sizeof(mac));
 }
 
+static void key_wipe(struct hdp_udp_key *key)
+{
+	enum hd_aead_suite suite = key->aead.suite;
+
+	hd_aead_forget(&key->aead);
+	sodium_memzero(key, sizeof(*key));
+	key->aead.suite = suite;
+}
+
+/* In place of what was there. Of 32 bytes AES-128 has the first 16, which are
+ * those that HKDF would give it. */
 static void key_of(const uint8_t *secret, struct hdp_udp_key *ret)
 {
-	expand(secret, "HD/2 udp key", ret->key, sizeof(ret->key));
+	hd_aead_forget(&ret->aead);
+	expand(secret, "HD/2 udp key", ret->aead.v, sizeof(ret->aead.v));
 	expand(secret, "HD/2 udp iv", ret->iv, sizeof(ret->iv));
+}
+
+/* What was made of it does not move. */
+static void key_move(struct hdp_udp_key *to, struct hdp_udp_key *from)
+{
+	key_wipe(to);
+	hd_aead_forget(&from->aead);
+	*to = *from;
+	key_wipe(from);
 }
 
 /* secret of an epoch: it becomes the next one's */
@@ -48,22 +69,50 @@ static uint64_t in_epoch(uint64_t counter)
 	return counter & ((UINT64_C(1) << HDP_UDP_EPOCH_BITS) - 1);
 }
 
-void hdp_udp_tx_init(struct hdp_udp_tx *tx,
-		     const uint8_t secret[HDP_UDP_SECRET_BYTES])
+bool hdp_udp_suite_known(uint64_t suite)
 {
-	*tx = (struct hdp_udp_tx){ .counter = 0 };
-	key_of(secret, &tx->key);
-	memcpy(tx->next, secret, sizeof(tx->next));
+	return suite >= HD_AEAD_AES_128_GCM &&
+	       suite <= HD_AEAD_CHACHA20_POLY1305;
+}
+
+void hdp_udp_tx_init(struct hdp_udp_tx *tx, struct hd_worker *w,
+		     const struct hdp_udp_secret *secret)
+{
+	*tx = (struct hdp_udp_tx){ .worker = w,
+				   .key.aead.suite = secret->suite };
+	key_of(secret->v, &tx->key);
+	memcpy(tx->next, secret->v, sizeof(tx->next));
 	ratchet(tx->next);
 }
 
-void hdp_udp_rx_init(struct hdp_udp_rx *rx,
-		     const uint8_t secret[HDP_UDP_SECRET_BYTES])
+void hdp_udp_rx_init(struct hdp_udp_rx *rx, struct hd_worker *w,
+		     const struct hdp_udp_secret *secret)
 {
-	*rx = (struct hdp_udp_rx){ .top = 0 };
-	key_of(secret, &rx->key);
-	memcpy(rx->next, secret, sizeof(rx->next));
+	*rx = (struct hdp_udp_rx){ .worker = w,
+				   .key.aead.suite = secret->suite };
+	key_of(secret->v, &rx->key);
+	memcpy(rx->next, secret->v, sizeof(rx->next));
 	ratchet(rx->next);
+}
+
+void hdp_udp_tx_end(struct hdp_udp_tx *tx)
+{
+	key_wipe(&tx->key);
+	sodium_memzero(tx, sizeof(*tx));
+}
+
+void hdp_udp_rx_end(struct hdp_udp_rx *rx)
+{
+	key_wipe(&rx->key);
+	key_wipe(&rx->before);
+	sodium_memzero(rx, sizeof(*rx));
+}
+
+void hdp_udp_rest(struct hdp_udp_tx *tx, struct hdp_udp_rx *rx)
+{
+	hd_aead_forget(&tx->key.aead);
+	hd_aead_forget(&rx->key.aead);
+	hd_aead_forget(&rx->before.aead);
 }
 
 static void nonce_of(const struct hdp_udp_key *key, uint64_t counter,
@@ -93,7 +142,8 @@ size_t hdp_udp_seal(struct hdp_udp_tx *tx, enum hdp_udp_type type,
 	size_t n = head_bytes + tail_bytes;
 	uint8_t nonce[sizeof(tx->key.iv)], *p;
 
-	if (tx->counter == HDP_UDP_COUNTER_MAX || n > HDP_UDP_DATA_MAX_BYTES)
+	if (tx->counter == HDP_UDP_COUNTER_MAX || n == 0 ||
+	    n > HDP_UDP_DATA_MAX_BYTES)
 		return 0;
 	tx_next(tx);
 	p = hdp_udp_head_put(ret, type, conn, tx->counter);
@@ -101,9 +151,9 @@ size_t hdp_udp_seal(struct hdp_udp_tx *tx, enum hdp_udp_type type,
 	if (tail_bytes > 0)
 		memcpy(p + head_bytes, tail, tail_bytes);
 	nonce_of(&tx->key, tx->counter, nonce);
-	crypto_aead_chacha20poly1305_ietf_encrypt(p, NULL, p, n, ret,
-						  HDP_UDP_HEAD_BYTES, NULL,
-						  nonce, tx->key.key);
+	if (hd_aead_seal(tx->worker, &tx->key.aead, nonce, ret,
+			 HDP_UDP_HEAD_BYTES, n) < 0)
+		return 0;
 	return HDP_UDP_FRAME_BYTES + n;
 }
 
@@ -130,39 +180,37 @@ static void note(struct hdp_udp_rx *rx, uint64_t counter)
 	if (counter > rx->top)
 		rx->top = counter;
 	if (rx->has_before && in_epoch(rx->top) > HDP_UDP_WINDOW) {
-		sodium_memzero(&rx->before, sizeof(rx->before));
+		key_wipe(&rx->before);
 		rx->has_before = false;
 	}
 }
 
-static bool opens(const struct hdp_udp_key *key, uint64_t counter, uint8_t *p,
-		  size_t n)
+static bool opens(struct hdp_udp_rx *rx, struct hdp_udp_key *key,
+		  uint64_t counter, uint8_t *p, size_t n)
 {
 	uint8_t nonce[sizeof(key->iv)];
 
 	nonce_of(key, counter, nonce);
-	return crypto_aead_chacha20poly1305_ietf_decrypt(
-		       p + HDP_UDP_HEAD_BYTES, NULL, NULL,
-		       p + HDP_UDP_HEAD_BYTES, n - HDP_UDP_HEAD_BYTES, p,
-		       HDP_UDP_HEAD_BYTES, nonce, key->key) == 0;
+	return hd_aead_open(rx->worker, &key->aead, nonce, p,
+			    HDP_UDP_HEAD_BYTES, n - HDP_UDP_FRAME_BYTES) == 0;
 }
 
 /* The first one of the next epoch: only if it is right does the key change. */
 static bool opens_next(struct hdp_udp_rx *rx, uint64_t counter, uint8_t *p,
 		       size_t n)
 {
-	struct hdp_udp_key next;
+	struct hdp_udp_key next = { .aead.suite = rx->key.aead.suite };
 	bool right;
 
 	key_of(rx->next, &next);
-	right = opens(&next, counter, p, n);
+	right = opens(rx, &next, counter, p, n);
 	if (right) {
-		rx->before = rx->key;
+		key_move(&rx->before, &rx->key);
 		rx->has_before = true;
-		rx->key = next;
+		key_move(&rx->key, &next);
 		ratchet(rx->next);
 	}
-	sodium_memzero(&next, sizeof(next));
+	key_wipe(&next);
 	return right;
 }
 
@@ -179,7 +227,7 @@ int hdp_udp_open(struct hdp_udp_rx *rx, const struct hdp_udp_head *head,
 	if (epoch > now)
 		right = opens_next(rx, head->counter, p, n);
 	else
-		right = opens(epoch == now ? &rx->key : &rx->before,
+		right = opens(rx, epoch == now ? &rx->key : &rx->before,
 			      head->counter, p, n);
 	if (!right)
 		return -EPERM;

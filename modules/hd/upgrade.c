@@ -9,7 +9,7 @@
  * once more while nobody changes it. Logins that wait are closed, and come
  * again.
  *
- * Versions: 1, the first; 2, ways by UDP. */
+ * Versions: 1, the first; 2, ways by UDP; 3, with which cipher. */
 #include <errno.h>
 #include <hyper-derp/relay.h>
 #include <hyper-derp/upgrade.h>
@@ -164,7 +164,7 @@ static int unpack_peer(struct hd_module *mod, struct hd_worker *w,
 }
 
 const struct hd_upgrade_def hdp_upgrade = {
-	.version = 2,
+	.version = 3,
 	.oldest = 1,
 	.pack = pack,
 	.unpack = unpack,

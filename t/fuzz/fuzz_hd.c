@@ -4,8 +4,9 @@
  *
  * Input: 1 byte where they arrive, 1 byte how they are split, then the bytes.
  * The same bytes in one piece must have the same effect. Behind a signature
- * that is right (IN_ENROLL) they are the agent and the proofs. Datagrams: each
- * has 1 byte how it is sealed and where it comes from, and 1 byte length. */
+ * that is right (IN_ENROLL) they are the agent and the proofs. Datagrams: the
+ * second byte is the cipher; each has 1 byte how it is sealed and where it
+ * comes from, and 1 byte length. */
 #include "modules/hd/bech32.h"
 #include "modules/hd/hd.h"
 #include "t/fuzz/feed.h"
@@ -92,6 +93,14 @@ int hd_stream_export(struct hd_stream *s, const char *label,
 	(void)s, (void)label, (void)context, (void)context_bytes;
 	memset(out, 0x0b, out_bytes);
 	return 0;
+}
+
+static int suite = HD_AEAD_AES_128_GCM;
+
+int hd_stream_aead(struct hd_stream *s)
+{
+	(void)s;
+	return suite;
 }
 
 /* modules/hd/admission.c, which the fake core has no hooks for */
@@ -251,16 +260,18 @@ static void deliver(struct hd_stream *s, const uint8_t *p, size_t n)
 	hdp_peer_ops.deliver(&fake.module, &s->peer, &packet);
 }
 
-static void feed_datagrams(const uint8_t *p, size_t n)
+static void feed_datagrams(unsigned cipher, const uint8_t *p, size_t n)
 {
-	uint8_t secret_[HDP_UDP_SECRET_BYTES];
+	struct hdp_udp_secret sealed = {
+		.suite = suite = HD_AEAD_AES_128_GCM + (int)(cipher % 3)
+	};
 	struct hd_stream *s = connect_at(ADMITTED);
 	const struct hdp_state *d = s->state;
 	struct sender c = { .conn = d->path->conn,
 			    .from.in.sin_family = AF_INET };
 
-	memset(secret_, 0x0b, sizeof(secret_));
-	hdp_udp_tx_init(&c.tx, secret_);
+	memset(sealed.v, 0x0b, sizeof(sealed.v));
+	hdp_udp_tx_init(&c.tx, NULL, &sealed);
 	while (n >= 2) {
 		size_t len = HD_MIN((size_t)p[1], n - 2);
 
@@ -270,6 +281,7 @@ static void feed_datagrams(const uint8_t *p, size_t n)
 		p += 2 + len;
 		n -= 2 + len;
 	}
+	hdp_udp_tx_end(&c.tx);
 	fake_close(s, HD_CLOSE_PEER);
 	fake_stream_free(&s);
 }
@@ -299,7 +311,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	if (where == TEXT)
 		read_text(p + 2, n - 2);
 	else if (where == DATAGRAMS)
-		feed_datagrams(p + 2, n - 2);
+		feed_datagrams(p[1], p + 2, n - 2);
 	else if (where == IN_ENROLL)
 		feed_enroll(p[1], p + 2, n - 2);
 	else

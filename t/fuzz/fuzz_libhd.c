@@ -117,7 +117,9 @@ static void datagram(struct libhd *h, struct hdp_udp_tx *relay, uint8_t flags,
 
 static void datagrams(const uint8_t *p, size_t n)
 {
-	static const uint8_t secret[HDP_UDP_SECRET_BYTES] = { 2 };
+	static const struct hdp_udp_secret secret = {
+		.suite = HD_AEAD_AES_128_GCM, .v = { 2 }
+	};
 	struct libhd *h = endpoint();
 	struct hdp_udp_tx relay;
 
@@ -127,9 +129,9 @@ static void datagrams(const uint8_t *p, size_t n)
 		abort();
 	h->udp->fd = -1;
 	h->udp->tries = 1;
-	hdp_udp_tx_init(&relay, secret);
-	hdp_udp_rx_init(&h->udp->rx, secret);
-	hdp_udp_tx_init(&h->udp->tx, secret);
+	hdp_udp_tx_init(&relay, NULL, &secret);
+	hdp_udp_rx_init(&h->udp->rx, NULL, &secret);
+	hdp_udp_tx_init(&h->udp->tx, NULL, &secret);
 	while (n >= 3) {
 		size_t len = HD_MIN((size_t)(p[0] << 8 | p[1]), n - 3);
 
@@ -137,6 +139,7 @@ static void datagrams(const uint8_t *p, size_t n)
 		p += 3 + len;
 		n -= 3 + len;
 	}
+	hdp_udp_tx_end(&relay);
 	hdl_udp_end(h);
 }
 

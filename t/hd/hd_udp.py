@@ -1,18 +1,23 @@
 # SPDX-License-Identifier: MIT
 """HD over UDP, from doc/reference/protocol-hd.md and nothing else: the part of
-a client. The AEAD is PyNaCl's."""
+a client. The AEADs are those of the package cryptography."""
 import hashlib
 import hmac
 import select
 import socket
 import struct
 
-import nacl.bindings
+from cryptography.hazmat.primitives.ciphers import aead
 
 import hd
 
 DG_PACKET, DG_CONTROL = 8, 9
 PROBE, CHALLENGE, RESPONSE, PING, PONG = 1, 2, 3, 4, 5
+CIPHERS = {  # of a TLS suite, and the bytes of its keys
+    "TLS_AES_128_GCM_SHA256": (aead.AESGCM, 16),
+    "TLS_AES_256_GCM_SHA384": (aead.AESGCM, 32),
+    "TLS_CHACHA20_POLY1305_SHA256": (aead.ChaCha20Poly1305, 32),
+}
 
 
 def expand(secret, info):
@@ -23,7 +28,8 @@ def expand(secret, info):
 class Sealed:
     """One direction of a connection's UDP: datagrams by their counters."""
 
-    def __init__(self, secret):
+    def __init__(self, secret, suite):
+        self.cipher, self.key_bytes = CIPHERS[suite]
         self.secrets = [secret]  # of each epoch
         self.counter = 0
         self.seen = set()
@@ -32,7 +38,7 @@ class Sealed:
         while len(self.secrets) <= epoch:
             self.secrets.append(expand(self.secrets[-1], b"HD/2 udp next"))
         secret = self.secrets[epoch]
-        return expand(secret, b"HD/2 udp key"), \
+        return expand(secret, b"HD/2 udp key")[:self.key_bytes], \
             expand(secret, b"HD/2 udp iv")[:12]
 
     def _nonce(self, counter):
@@ -46,16 +52,14 @@ class Sealed:
             counter = self.counter
         head = struct.pack(">BI", kind, conn) + counter.to_bytes(6, "big")
         nonce, key = self._nonce(counter)
-        return head + nacl.bindings.crypto_aead_chacha20poly1305_ietf_encrypt(
-            data, head, nonce, key)
+        return head + self.cipher(key).encrypt(nonce, data, head)
 
     def open(self, datagram):
         """Its type, connection and data."""
         kind, conn = struct.unpack(">BI", datagram[:5])
         counter = int.from_bytes(datagram[5:11], "big")
         nonce, key = self._nonce(counter)
-        data = nacl.bindings.crypto_aead_chacha20poly1305_ietf_decrypt(
-            datagram[11:], datagram[:11], nonce, key)
+        data = self.cipher(key).decrypt(nonce, datagram[11:], datagram[:11])
         assert counter not in self.seen
         self.seen.add(counter)
         return kind, conn, data
@@ -73,10 +77,10 @@ class Path:
         self.last = None  # packet, for the tests
         offer = connection.wait(hd.UDP)[1]
         self.conn, port = struct.unpack(">IH", offer)
-        self.to = Sealed(connection.tls.export_keying_material(
-            b"EXPERIMENTAL HD/2 UDP client", 32, b""))
-        self.back = Sealed(connection.tls.export_keying_material(
-            b"EXPERIMENTAL HD/2 UDP relay", 32, b""))
+        self.suite = connection.tls.get_cipher_name()
+        self.to, self.back = [Sealed(connection.tls.export_keying_material(
+            b"EXPERIMENTAL HD/2 UDP " + who, 32, b""), self.suite)
+            for who in (b"client", b"relay")]
         self.place = connection.host, port
         self.sock = self.socket()
 

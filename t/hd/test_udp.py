@@ -106,21 +106,35 @@ def by_udp(send, path, handle, data):
         path.validate()
 
 
+VECTORS = {  # suite: the packet, the Ping
+    "TLS_AES_128_GCM_SHA256": (
+        "4659b22d54af0dee03955cd4c944d896ab202a120ad5",
+        "15f6d326d159edead6b49a77594905e12f71269976b8faac3ee531076a01d3a074"),
+    "TLS_AES_256_GCM_SHA384": (
+        "5b1c5678f0adc831e6b984b80e62e70c0965ddfc9c1b",
+        "2138eafdce842afe637a0b91da13f616e63bc22c89e90e954e420c9df835b9ca82"),
+    "TLS_CHACHA20_POLY1305_SHA256": (
+        "ac1b52ba0100634eebf3ab42fc3104b50c1376e2379f",
+        "d6dd5fb35a69aba0c73c9530424cfa1bea001e1acbb870190c4523d6227f2f0c4a"),
+}
+
+
 def test_vectors():
-    sealed = hd_udp.Sealed(bytes(range(0xC0, 0xE0)))
-    assert sealed.keys(0)[0].hex().startswith("161c2dc4f8ab1ec1")
-    assert sealed.keys(1)[0].hex().startswith("2e3b3009d853fc5e")
-    got = sealed.seal(8, 0x01000002, struct.pack(">I", 0x00010002) + b"hi")
-    assert got.hex() == ("0801000002000000000001ac1b52ba0100634eebf3ab42fc31"
-                         "04b50c1376e2379f")
-    got = sealed.seal(9, 0x01000002, hd_udp.control(4, b"ping 123"), 1 << 24)
-    assert got.hex() == ("0901000002000001000000d6dd5fb35a69aba0c73c9530424c"
-                         "fa1bea001e1acbb870190c4523d6227f2f0c4a")
+    for suite, (packet, ping) in VECTORS.items():
+        sealed = hd_udp.Sealed(bytes(range(0xC0, 0xE0)), suite)
+        assert sealed.keys(0)[0].hex().startswith("161c2dc4f8ab1ec1")
+        assert sealed.keys(1)[0].hex().startswith("2e3b3009d853fc5e")
+        got = sealed.seal(8, 0x01000002, struct.pack(">I", 0x00010002) + b"hi")
+        assert got.hex() == "0801000002000000000001" + packet
+        got = sealed.seal(9, 0x01000002, hd_udp.control(4, b"ping 123"),
+                          1 << 24)
+        assert got.hex() == "0901000002000001000000" + ping
 
 
 def test_packets_go_by_udp():
     a, b, pa, pb, of_a, of_b = pair()
     assert transport(a) == transport(b) == "udp"
+    assert pa.suite == os.environ.get("HD_SUITE", pa.suite)
     for data in (b"hello", b"", b"x" * 1200):
         by_udp(lambda: pa.packet(of_a, data), pb, of_b, data)
     by_udp(lambda: b.send_packets((of_b, b"from TCP to UDP")),

@@ -59,7 +59,7 @@ struct pair {
 	uint8_t key[HD_TLS_KEY_MAX_BYTES], nonce[HD_TLS_IV_BYTES];
 	struct area a, b, out;
 	uint8_t *sealed, *plain;
-	size_t n;
+	size_t head, n;
 };
 
 static void fill(struct dice *d, uint8_t *p, size_t n)
@@ -79,35 +79,37 @@ static void new_key(struct pair *p, struct dice *d, bool encrypt)
 
 static void seal_both(struct pair *p, struct dice *d)
 {
-	size_t len = HD_AEAD_HEAD_BYTES + p->n + HD_TLS_TAG_BYTES;
+	size_t len = p->head + p->n + HD_TLS_TAG_BYTES;
 	uint8_t *other = place(&p->b, len, d);
 
 	p->sealed = place(&p->a, len, d);
 	fill(d, p->sealed, len);
 	memcpy(other, p->sealed, len);
-	memcpy(p->plain, p->sealed + HD_AEAD_HEAD_BYTES, p->n);
+	memcpy(p->plain, p->sealed + p->head, p->n);
 	if (dice(d, 16) == 0)
 		fill(d, p->key, sizeof(p->key));
 	new_key(p, d, true);
-	MUST(p->tried->seal(p->tried_key, p->nonce, p->sealed, p->n) == 0);
-	MUST(p->evp->seal(p->evp_key, p->nonce, other, p->n) == 0);
+	MUST(p->tried->seal(p->tried_key, p->nonce, p->sealed, p->head, p->n) ==
+	     0);
+	MUST(p->evp->seal(p->evp_key, p->nonce, other, p->head, p->n) == 0);
 	MUST(memcmp(p->sealed, other, len) == 0);
 }
 
 static void open_both(struct pair *p, struct dice *d)
 {
-	size_t len = HD_AEAD_HEAD_BYTES + p->n + HD_TLS_TAG_BYTES;
+	size_t len = p->head + p->n + HD_TLS_TAG_BYTES;
 	uint8_t *out = place(&p->out, p->n, d), *bad;
 
 	MUST(p->tried->expand(p->tried_key, p->key, false) == 0);
-	MUST(p->tried->open(p->tried_key, p->nonce, p->sealed, p->n, out) == 0);
+	MUST(p->tried->open(p->tried_key, p->nonce, p->sealed, p->head, p->n,
+			    out) == 0);
 	MUST(memcmp(out, p->plain, p->n) == 0);
 	switch (dice(d, 8)) { /* what is changed */
 	case 0:
 		bad = &p->nonce[dice(d, sizeof(p->nonce))];
 		break;
 	case 1:
-		bad = &p->sealed[dice(d, HD_AEAD_HEAD_BYTES)];
+		bad = &p->sealed[dice(d, (uint32_t)p->head)];
 		break;
 	case 2:
 	case 3:
@@ -117,8 +119,8 @@ static void open_both(struct pair *p, struct dice *d)
 		bad = &p->sealed[dice_bits(d) % len];
 	}
 	*bad ^= (uint8_t)(1u << dice(d, 8));
-	MUST(p->tried->open(p->tried_key, p->nonce, p->sealed, p->n, out) ==
-	     -EBADMSG);
+	MUST(p->tried->open(p->tried_key, p->nonce, p->sealed, p->head, p->n,
+			    out) == -EBADMSG);
 }
 
 static void pair_of(struct pair *p, const struct hd_tls_suite *suite)
@@ -154,6 +156,7 @@ static void the_same_as_openssl(void **state)
 			/* every small size, then those where mistakes live */
 			p.n = k < 1100 ? 1 + k
 				       : 1 + dice_size(&d, PLAIN_MAX - 1);
+			p.head = k % 2 ? HD_AEAD_HEAD_BYTES : 1 + dice(&d, 40);
 			seal_both(&p, &d);
 			open_both(&p, &d);
 		}
@@ -172,21 +175,21 @@ static void answers_are_right(void **state)
 }
 
 static int opens_all(void *key, const uint8_t *nonce, const uint8_t *record,
-		     size_t n, uint8_t *out)
+		     size_t head, size_t n, uint8_t *out)
 {
 	const struct hd_aead *a = hd_aead_of(hd_tls_suite_at(0));
 
-	a->open(key, nonce, record, n, out);
+	a->open(key, nonce, record, head, n, out);
 	return 0;
 }
 
 static int seals_without_tag(void *key, const uint8_t *nonce, uint8_t *record,
-			     size_t n)
+			     size_t head, size_t n)
 {
 	const struct hd_aead *a = hd_aead_of(hd_tls_suite_at(0));
 
-	a->seal(key, nonce, record, n);
-	record[HD_AEAD_HEAD_BYTES + n + HD_TLS_TAG_BYTES - 1] ^= 1;
+	a->seal(key, nonce, record, head, n);
+	record[head + n + HD_TLS_TAG_BYTES - 1] ^= 1;
 	return 0;
 }
 

@@ -38,8 +38,21 @@ sub python_ok ($hd, $what, @only) {
     return;
 }
 
+# A client that offers that one only.
+sub openssl_conf ($suite) {
+    return <<~"END";
+        openssl_conf = all
+        [all]
+        ssl_conf = ssl
+        [ssl]
+        system_default = tls
+        [tls]
+        Ciphersuites = $suite
+        END
+}
+
 SKIP: {
-    skip 'needs python3-nacl and python3-openssl', 3
+    skip 'needs python3-nacl and python3-openssl', 6
         if system('/usr/bin/python3 -c "import nacl, OpenSSL" 2>/dev/null') != 0;
     for my $how (['our records', ''], ["OpenSSL's records", "tls: {record_layer: openssl}\n"]) {
         my $hd = HyperDerp::Test->start(load_module => ['hd'], conf => $conf . $how->[1]);
@@ -48,6 +61,14 @@ SKIP: {
     }
     my $hd = HyperDerp::Test->start(load_module => ['hd'], conf => "peer_rate_limit: 20000\n$conf");
     python_ok $hd, 'limits', 'limited';
+    $hd->finish;
+    $hd = HyperDerp::Test->start(load_module => ['hd'], conf => $conf);
+    for my $suite (qw(TLS_AES_128_GCM_SHA256 TLS_AES_256_GCM_SHA384 TLS_CHACHA20_POLY1305_SHA256)) {
+        local $ENV{OPENSSL_CONF} = $hd->dir . "/$suite.cnf";
+        HyperDerp::Test::spew($ENV{OPENSSL_CONF}, openssl_conf($suite));
+        local $ENV{HD_SUITE} = $suite;
+        python_ok $hd, "$suite for TLS and UDP", 'test_packets_go_by_udp';
+    }
     $hd->finish;
 }
 

@@ -33,7 +33,8 @@ static int fresh(void **state)
 static struct hd_cipher *get(unsigned i, bool encrypt)
 {
 	struct hd_cipher *c = hd_cipher_get(&cache, suite_of(i), encrypt,
-					    &users[i].keys, &users[i].cipher);
+					    users[i].keys.key,
+					    &users[i].cipher);
 
 	assert_non_null(c);
 	assert_ptr_equal(c, users[i].cipher);
@@ -45,7 +46,8 @@ static void seal(unsigned i, uint8_t record[RECORD_BYTES])
 	struct hd_cipher *c = get(i, true);
 
 	memset(record, 0, RECORD_BYTES);
-	assert_int_equal(c->aead->seal(c->key, users[i].keys.iv, record, 4), 0);
+	assert_int_equal(c->aead->seal(c->key, users[i].keys.iv, record,
+				       HD_AEAD_HEAD_BYTES, 4), 0);
 }
 
 /* A cipher of its own, outside of the cache, is the judge. */
@@ -57,7 +59,8 @@ static void assert_own_key(unsigned i)
 
 	seal(i, got);
 	assert_int_equal(a->expand(key, users[i].keys.key, true), 0);
-	assert_int_equal(a->seal(key, users[i].keys.iv, want, 4), 0);
+	assert_int_equal(a->seal(key, users[i].keys.iv, want,
+				 HD_AEAD_HEAD_BYTES, 4), 0);
 	assert_memory_equal(got, want, RECORD_BYTES);
 	a->drop(&key);
 }
@@ -155,7 +158,7 @@ static void both_directions(void **state)
 		hd_cipher_put(&users[i].cipher);
 		c = get(i, false);
 		assert_int_equal(c->aead->open(c->key, users[i].keys.iv, record,
-					       4, out), 0);
+					       HD_AEAD_HEAD_BYTES, 4, out), 0);
 		assert_memory_equal(out, "\0\0\0", 4);
 		hd_cipher_put(&users[i].cipher);
 	}

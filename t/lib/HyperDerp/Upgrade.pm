@@ -64,7 +64,7 @@ my $packs = $mode eq 'packs' ? 99 : 1;
 say_it(4, $mode eq 'garbage' ? 'garbage' :
     number(1, $version) . text(0x8002, '9.9')
     . module('derp', $state, 0) . module('stun', 1, 0) . module('policy', 0, $packs)
-    . module('hd', HD_STATE, $packs + 1));
+    . module('hd', HD_STATE, $packs + 2));
 exit 5 if $mode eq 'prepared';
 my $n = 0;
 while (1) {
