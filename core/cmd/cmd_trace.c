@@ -101,7 +101,7 @@ static void done_trace(struct hd_module *mod, struct hd_call *c)
 	(void)mod;
 	if (what != NULL && !is_kind(what)) {
 		hd_call_fail(c, "bad_argument",
-			     "what: login, denied, closed or drops is allowed");
+			     "what: expected login, denied, closed or drops");
 		return;
 	}
 	take(all, hd_trace_main());

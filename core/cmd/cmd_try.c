@@ -58,7 +58,7 @@ static void run_try(struct hd_module *mod, struct hd_call *c)
 	if (hd_call_arg(c, "dry-run") != NULL)
 		run_dry(c);
 	else if (for_ms < 1000 || for_ms > FOR_MAX_MS)
-		hd_call_error(c, "--for: 1s to %dh is allowed",
+		hd_call_error(c, "--for: expected 1s to %dh",
 			      FOR_MAX_MS / 3600000);
 	else if (hd_daemon_ops->try_begin(hd_call_arg(c, "file"), for_ms,
 					  &err) < 0)

@@ -72,7 +72,7 @@ static int check_kind(const struct hd_arg *a, const char *text,
 
 	if (n == 0 || n > (size_t)most)
 		return hd_error_set(err, -EINVAL,
-				    "%s: 1 to %d bytes of text are allowed",
+				    "%s: expected 1 to %d bytes of text",
 				    a->name, most);
 	for (size_t i = 0; !file && i < n; i++)
 		if (iscntrl((unsigned char)text[i]))
@@ -83,8 +83,8 @@ static int check_kind(const struct hd_arg *a, const char *text,
 	for (unsigned i = 0; i < HD_ARRAY_N(kinds); i++)
 		if (strcmp(kinds[i].kind, a->kind) == 0 && !kinds[i].good(text))
 			return hd_error_set(err, -EINVAL,
-					    "%s: \"%.64s\" is given, allowed "
-					    "is %s",
+					    "%s: \"%.64s\" is not allowed; "
+					    "expected %s",
 					    a->name, text, kinds[i].allowed);
 	return 0;
 }
@@ -223,7 +223,7 @@ int hd_args_set(const struct hd_command_entry *e, const char *name,
 	if (a->kind[0] == '\0' && strcmp(text, "false") == 0)
 		return 0;
 	if (a->kind[0] == '\0' && strcmp(text, "true") != 0)
-		return usage(e, err, "true or false is allowed for ", name);
+		return usage(e, err, "expected true or false for ", name);
 	return set_value(e, a, text, values, err);
 }
 
@@ -267,13 +267,13 @@ static int fill_option(const struct hd_command_entry *e,
 	if (a == NULL || !a->option)
 		return usage(e, err, "there is no option ", words[0]);
 	if (a->kind[0] == '\0' && eq != NULL)
-		return usage(e, err, "no value is taken by ", words[0]);
+		return usage(e, err, "no value may follow ", words[0]);
 	if (a->kind[0] == '\0' || eq != NULL) {
 		r = set_value(e, a, eq != NULL ? eq + 1 : "true", values, err);
 		return r < 0 ? r : 1;
 	}
 	if (n < 2)
-		return usage(e, err, "a value is missing behind ", words[0]);
+		return usage(e, err, "a value is missing after ", words[0]);
 	r = set_value(e, a, words[1], values, err);
 	return r < 0 ? r : 2;
 }

@@ -102,8 +102,8 @@ static int set_arg(const struct hd_command_entry *e, const char *name,
 				   values, err);
 	if (!json_is_integer(v))
 		return hd_error_set(err, -1,
-				    "%.64s: a string, a whole number, true or "
-				    "false is allowed",
+				    "%.64s: expected a string, a whole "
+				    "number, true or false",
 				    name);
 	snprintf(number, sizeof(number), "%lld",
 		 (long long)json_integer_value(v));

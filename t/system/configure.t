@@ -79,8 +79,8 @@ subtest 'step by step' => sub {
     does($hd, 0, qr/in effect/, 'commit');
     is text($hd), $was, 'rollback and commit: as it was';
     is level($hd), 'info', '... the relay, too';
-    does($hd, 2, qr/0 to 2 is allowed/, qw(rollback 3));
-    does($hd, 2, qr/0 to 2 is allowed/, qw(rollback x));
+    does($hd, 2, qr/rollback 3: expected 0 to 2;/, qw(rollback 3));
+    does($hd, 2, qr/rollback x: expected 0 to 2;/, qw(rollback x));
 
     does($hd, 0, qr/^note: the comment in line 2 of \S+ goes with it$/m, qw(delete peer_rate_limit));
     does($hd, 0, qr/^\z/, qw(set workers 1));

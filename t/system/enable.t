@@ -34,7 +34,7 @@ subtest 'no relay runs' => sub {
     like_exit 0, qr/at the next start/, 'twice', qw(module enable good);
     like_exit 2, qr/not a module's name/, 'no name', qw(module enable ../x);
     like_exit 2, qr/one name/, 'two names', qw(module enable a b);
-    like_exit 1, qr/is not enabled/, 'disable of what is not enabled', qw(module disable needs);
+    like_exit 1, qr/is not enabled there/, 'disable of what is not enabled', qw(module disable needs);
     local $ENV{HDCTL_MODULES_ENABLED} = "$dir/nowhere/modules-enabled";
     like_exit 1, qr{nowhere/modules-enabled: there is no such folder; .*load_module, or set HDCTL_MODULES_ENABLED},
         'a configuration elsewhere', qw(module enable good);

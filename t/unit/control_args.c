@@ -111,7 +111,7 @@ static void bad_lines(void **state)
 		{ "peer close abcd efgh", "too many words: efgh" },
 		{ "peer close abcd --no", "no option --no" },
 		{ "peer close abcd --why", "a value is missing" },
-		{ "peer close abcd --all=1", "no value is taken" },
+		{ "peer close abcd --all=1", "no value may follow" },
 		{ "peer close abcd --all --all", "given twice" },
 		{ "drain --for soon", "500ms, 30s" },
 		{ "drain now", "too many words" },

@@ -103,7 +103,7 @@ static int take_user(struct reading *r, const char *text)
 	if (pw != NULL || (*end == '\0' && end != text))
 		return HDCTL_OK;
 	return hdctl_fail(HDCTL_USAGE, "--user %s: there is no such user; a "
-				       "number does, too",
+				       "number works, too",
 			  text);
 }
 

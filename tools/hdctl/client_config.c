@@ -55,8 +55,8 @@ static int check_wish(const struct client_wish *w)
 		return hdctl_fail(HDCTL_USAGE,
 				  "wg client-config needs a peer's name");
 	if (w->new_key && w->private_key != NULL)
-		return hdctl_fail(HDCTL_USAGE, "--private-key has a key, "
-					       "--new-key makes one: choose");
+		return hdctl_fail(HDCTL_USAGE, "choose one: --private-key "
+					       "has a key, --new-key makes it");
 	if (w->n_links > 0 && !w->new_key)
 		return hdctl_fail(HDCTL_USAGE,
 				  "--link goes with --new-key; else `hdctl wg "

@@ -370,8 +370,8 @@ int run_module_disable(struct hdctl *h, const char *const *words, size_t n)
 		return r;
 	if (!is_there(p.enabled))
 		return hdctl_fail(HDCTL_REFUSED,
-				  "%s is not enabled there; what loads it else "
-				  "is load_module in the configuration",
+				  "%s is not enabled there; load_module "
+				  "in the configuration may list it, too",
 				  p.enabled);
 	bool runs = relay_runs(h);
 

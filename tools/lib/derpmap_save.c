@@ -108,8 +108,8 @@ void derpmap_warn(const char *program, const struct derpmap_node *node,
 	if (plain)
 		fprintf(stderr,
 			"%s: port %d speaks no TLS, and Tailscale's clients "
-			"do: put a proxy with TLS in front of it, and enter "
-			"the proxy's port\n",
+			"need it: put a proxy with TLS in front of it, and "
+			"enter the proxy's port\n",
 			program, node->derp_port);
 	if (node->cert_name != NULL && node->cert_name[0] != '\0')
 		fprintf(stderr,

@@ -360,7 +360,7 @@ int configure_rollback(struct configure *c, const char *const *words, size_t n)
 	if (*end != '\0' || words[0][0] == '-' ||
 	    commits > json_array_size(c->history))
 		return hdctl_fail(HDCTL_USAGE,
-				  "rollback %s: 0 to %zu is allowed; see: "
+				  "rollback %s: expected 0 to %zu; see: "
 				  "configure history", words[0],
 				  json_array_size(c->history));
 	if (commits == 0)

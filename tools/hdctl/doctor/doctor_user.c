@@ -152,8 +152,8 @@ void doctor_check_user(struct doctor *d)
 	} else if (d->uid == 0) {
 		doctor_say(d, DOCTOR_WARN, "the relay runs as root (%s)",
 			   d->user_why);
-		doctor_remedy(d, "set `user: hyper-derp`: it is root only "
-				 "until the ports are open");
+		doctor_remedy(d, "set `user: hyper-derp`: it switches to "
+				 "that user after opening its ports");
 	} else {
 		doctor_say(d, DOCTOR_OK, "%s, %s", d->user, d->user_why);
 	}
