@@ -182,14 +182,7 @@ subtest 'another port for clients' => sub {
 };
 
 # A network of its own, to drop UDP in.
-sub missing () {
-    return 'network namespaces need root' if $>;
-    my @absent = grep { my $p = $_; !grep { -x "$_/$p" } qw(/usr/bin /bin /usr/sbin /sbin) } qw(ip nft);
-    return "not installed: @absent" if @absent;
-    my $said = qx({ ip netns add hd-probe-$$ && ip netns exec hd-probe-$$ nft list ruleset; ip netns del hd-probe-$$; } 2>&1);
-    return $said ne '' ? "no network namespaces here: $said" : '';
-}
-my $missing = missing();
+my $missing = HyperDerp::Netns::missing_nat();
 
 subtest 'UDP blocked, passing, ending in the middle' => sub {
     plan skip_all => $missing if $missing;

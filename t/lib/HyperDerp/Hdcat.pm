@@ -18,16 +18,28 @@ my $program = "$HyperDerp::Test::build/hdcat";
 
 sub new ($class, %opt) {
     return undef if !-x $program;
-    my $hd = HyperDerp::Test->start(load_module => ['hd'], conf => "hd: {enroll: anybody}\n", %opt);
-    my ($key) = $hd->ctl(qw(hd info)) =~ /(hd1\w+)/;
-    return bless { hd => $hd, dir => $hd->dir, key => $key, relay => "localhost:$hd->{tls}", n => 0 }, $class;
+    return $class->around(HyperDerp::Test->start(load_module => ['hd'], conf => "hd: {enroll: anybody}\n", %opt));
 }
 
+# With a relay that runs, which those who use hdcat know by another address.
+sub around ($class, $hd, $host = 'localhost') {
+    return undef if !-x $program;
+    my ($key) = $hd->ctl(qw(hd info)) =~ /(hd1\w+)/;
+    return bless { hd => $hd, dir => $hd->dir, key => $key, relay => "$host:$hd->{tls}", n => 0 }, $class;
+}
+
+# The same with hdcat in a host of HyperDerp::Netns.
+sub in ($self, $host) {
+    return bless { %$self, name => $host->{name}, wrap => [$host->wrap] }, ref $self;
+}
+
+sub file ($self, $what) { return "$self->{dir}/$what" . ($self->{name} // '') . ++$self->{n} }
+
 # In, out: a file's name, or a handle that is open.
-sub start_with ($self, $in, $out, @args) { return $self->start_all($in, $out, $program, @args) }
+sub start_with ($self, $in, $out, @args) { return $self->start_all($in, $out, @{ $self->{wrap} // [] }, $program, @args) }
 
 sub start_all ($self, $in, $out, @command) {
-    my $err = "$self->{dir}/err" . ++$self->{n};
+    my $err = $self->file('err');
     my $pid = fork // die "fork: $!";
     if ($pid == 0) {
         ref $in  ? open STDIN,  '<&', $in  : open STDIN,  '<', $in;
@@ -45,17 +57,20 @@ sub start ($self, @args) { return $self->start_with('/dev/null', '/dev/null', @a
 sub start_program ($self, @command) { return $self->start_all('/dev/null', '/dev/null', @command) }
 
 sub run ($self, @args) {
-    my $out = "$self->{dir}/out" . ++$self->{n};
+    my $out = $self->file('out');
     my $p = $self->start_with('/dev/null', $out, @args);
     my $status = $p->status;
     return ($status, HyperDerp::Test::slurp($out), $p->err);
 }
 
 # Any command that prints a ticket; ->{ticket} is it.
-sub listener ($self, @args) {
-    my $file = "$self->{dir}/ticket" . ++$self->{n};
+sub listener ($self, @args) { return $self->listener_to('/dev/null', @args) }
+
+sub listener_to ($self, $out, @args) {
+    my $file = $self->file('ticket');
     my @command = @args && $args[0] !~ /^-/ ? shift @args : 'listen';
-    my $p = $self->start(@command, '--ticket-file', $file, "--relay-key=$self->{key}", @args, $self->{relay});
+    my $p = $self->start_with('/dev/null', $out, @command, '--ticket-file', $file, "--relay-key=$self->{key}", @args,
+        $self->{relay});
     HyperDerp::Test::wait_for(sub { HyperDerp::Test::whole_lines($file) || !$p->lives })
         && HyperDerp::Test::whole_lines($file)
         or die "hdcat has no ticket: " . $p->err;

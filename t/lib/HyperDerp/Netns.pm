@@ -30,13 +30,24 @@ my %made;    # weak, so that a dying test leaves nothing
 
 # What this machine lacks to make one: '' or a sentence for skip_all.
 sub missing () {
-    return 'network namespaces need root' if $>;
-    my @absent = grep { my $p = $_; !grep { -x "$_/$p" } qw(/usr/bin /bin /usr/sbin /sbin) }
-        qw(ip nft wg ping), $kernel_wg ? () : 'wireguard-go', $netem ? 'tc' : ();
-    return "not installed: @absent" if @absent;
+    my $absent = absent(qw(wg ping), $kernel_wg ? () : 'wireguard-go', $netem ? 'tc' : ());
+    return $absent if $absent;
     return '/dev/net/tun is missing' unless $kernel_wg || -e '/dev/net/tun';
-    my $said = qx({ ip netns add hd-probe-$$ && ip netns del hd-probe-$$; } 2>&1);
+    return missing_nat();
+}
+
+# Without WireGuard.
+sub missing_nat () {
+    return 'network namespaces need root' if $>;
+    my $absent = absent(qw(ip nft), $netem ? 'tc' : ());
+    return $absent if $absent;
+    my $said = qx({ ip netns add hd-probe-$$ && ip netns exec hd-probe-$$ nft list ruleset && ip netns del hd-probe-$$; } 2>&1);
     return $? ? "no network namespaces here: $said" : '';
+}
+
+sub absent (@programs) {
+    my @absent = grep { my $p = $_; !grep { -x "$_/$p" } qw(/usr/bin /bin /usr/sbin /sbin) } @programs;
+    return @absent ? "not installed: @absent" : '';
 }
 
 sub run (@cmd) {
