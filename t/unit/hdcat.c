@@ -51,6 +51,14 @@ static void targets(void **state)
 		{ "*", NULL, TARGET_LISTEN },
 		{ "*", "localhost:*", TARGET_ALLOW_LISTEN },
 		{ "", NULL, TARGET_LISTEN },
+		{ "udp:localhost:53", "udp:localhost:53", TARGET_DIAL },
+		{ "udp:[::1]:53", "udp:[::1]:53", TARGET_DIAL },
+		{ "udp:53", "udp:localhost:53", TARGET_LISTEN },
+		{ "udp:*:*", "udp:*:*", TARGET_ALLOW },
+		{ "udp:53", NULL, TARGET_DIAL },
+		{ "udp:udp:x:53", NULL, TARGET_DIAL },
+		{ "udp:/run/x", NULL, TARGET_DIAL },
+		{ "udp:", NULL, TARGET_LISTEN },
 	};
 	char text[TARGET_TEXT_BYTES];
 	struct target t;
@@ -106,6 +114,9 @@ static void allowing(void **state)
 	assert_true(allowed("x:*", "x:1"));
 	assert_true(allowed("*:*", "[::1]:1"));
 	assert_true(allowed("/run/x", "/run/x"));
+	assert_true(allowed("udp:*:53", "udp:x:53"));
+	assert_false(allowed("*:*", "udp:x:53"));
+	assert_false(allowed("udp:*:*", "x:53"));
 	assert_false(allowed("localhost:22", "localhost:220"));
 	assert_false(allowed("localhost:22", "localhost.:22"));
 	assert_false(allowed("localhost:22", "127.0.0.1:22"));
@@ -152,6 +163,12 @@ static void forwards(void **state)
 		{ "x:8080:/run/x", "x:8080", "/run/x" },
 		{ "/tmp/x:/run/x", "/tmp/x", "/run/x" },
 		{ "/tmp/x:x:80", "/tmp/x", "x:80" },
+		{ "udp:53:x:53", "udp:localhost:53", "udp:x:53" },
+		{ "udp:*:53:[::1]:53", "udp:*:53", "udp:[::1]:53" },
+		{ "udp:53:udp:x:53", NULL, NULL },
+		{ "53:udp:x:53", NULL, NULL },
+		{ "udp:53:/run/x", NULL, NULL },
+		{ "udp:53", NULL, NULL },
 		{ "8080", NULL, NULL },
 		{ "8080:80", NULL, NULL },
 		{ "8080:x:0", NULL, NULL },

@@ -23,6 +23,8 @@ struct conn *conn_new(struct hdcat *c, int fd, struct libhd_stream *s)
 {
 	struct conn *k = NULL;
 
+	if (c->n_conns >= c->max_conns)
+		flow_evict(c);
 	if (c->n_conns < c->max_conns)
 		k = calloc(1, sizeof(*k));
 	else
@@ -49,7 +51,7 @@ struct conn *conn_new(struct hdcat *c, int fd, struct libhd_stream *s)
 	return k;
 }
 
-static void conn_free(struct conn *k)
+void conn_ended(struct conn *k)
 {
 	struct hdcat *c = k->c;
 
@@ -62,6 +64,7 @@ static void conn_free(struct conn *k)
 	c->n_conns--;
 	dialer_free(k);
 	inflow_free(k);
+	flow_free(k);
 	door_close(&k->door);
 	if (k->way != NULL)
 		way_lost(k->way);
@@ -77,7 +80,7 @@ void conn_reset(struct conn *k)
 	if (k->watch.fd >= 0)
 		(void)setsockopt(k->watch.fd, SOL_SOCKET, SO_LINGER, &now,
 				 sizeof(now));
-	conn_free(k);
+	conn_ended(k);
 }
 
 void conn_last(struct conn *k)
@@ -139,7 +142,7 @@ static void open_run(struct conn *k)
 	if (r < 0)
 		conn_reset(k);
 	else if (r > 0)
-		conn_free(k);
+		conn_ended(k);
 }
 
 static void hello_run(struct conn *k)
@@ -165,6 +168,9 @@ void conn_run(struct conn *k)
 	case CONN_OPEN:
 		open_run(k);
 		return;
+	case CONN_FLOW:
+		flow_run(k);
+		return;
 	case CONN_ECHO:
 		if (echo(k) < 0)
 			conn_reset(k);
@@ -182,7 +188,7 @@ void conn_run(struct conn *k)
 		return;
 	case CONN_LAST:
 		if (last_arrived(k))
-			conn_free(k);
+			conn_ended(k);
 		return;
 	}
 }

@@ -10,7 +10,8 @@
  *     |--> KEPT             acknowledged             SOCKS --'
  *     `--> FILES, see files.h
  *
- * LOOKUP and CONNECT may be repeated for the next address. KEPT: a stream that
+ * UDP has FLOW in place of OPEN, see flow.c. LOOKUP and CONNECT may be repeated
+ * for the next address. KEPT: a stream that
  * stands for a socket which listens; it goes when the stream does. */
 #pragma once
 #include "tools/hdcat/hdcat.h"
@@ -30,6 +31,7 @@ enum conn_state {
 	CONN_CONNECT,
 	CONN_SOCKS,
 	CONN_OPEN,
+	CONN_FLOW,
 	CONN_KEPT,
 	CONN_FILES,
 	CONN_LAST,
@@ -45,6 +47,7 @@ struct way;
 struct lookup;
 struct addrinfo;
 struct inflow;
+struct flow;
 
 struct conn {
 	struct watch watch; /* the socket */
@@ -67,6 +70,7 @@ struct conn {
 	struct door *door; /* KEPT, where the socket is */
 	struct way *way; /* KEPT, at the other end */
 	struct inflow *in; /* FILES */
+	struct flow *flow; /* FLOW */
 };
 
 /* ---- conn.c ---- */
@@ -77,6 +81,7 @@ struct conn {
  * conn_refuse - "no", and why; freed when that has arrived.
  * conn_last - what waits in the stream, and its end, then it is freed.
  * conn_open - a socket and a stream are there: from now on bytes pass.
+ * conn_ended - nothing more is to be said; frees it.
  * conns_expire - those whose time is up. conns_deadline_ms - the first of
  * those, or until_ms. conns_free - all. */
 struct conn *conn_new(struct hdcat *c, int fd, struct libhd_stream *s);
@@ -85,6 +90,7 @@ void conn_reset(struct conn *k);
 void conn_refuse(struct conn *k, const char *why);
 void conn_last(struct conn *k);
 void conn_open(struct conn *k);
+void conn_ended(struct conn *k);
 void conns_expire(struct hdcat *c);
 int64_t conns_deadline_ms(const struct hdcat *c, int64_t until_ms);
 void conns_free(struct hdcat *c);
@@ -93,12 +99,31 @@ void conns_free(struct hdcat *c);
 /* pump_run - of an open one. Returns 0; 1 both are at their end, and that is
  * known; -errno: break it off. */
 int pump_run(struct conn *k);
+/* pump_answer - whether the other end will. Returns 1 it does; 0 it has not said
+ * yet; -ECONNREFUSED it will not, and why has been told; -errno. */
+int pump_answer(struct conn *k);
+
+/* ---- flow.c: datagrams ---- */
+/* flow_socket - the connected socket of k is one end: from now on they pass.
+ * It may be freed.
+ * flow_came - what is to be read at a door. flow_run, flow_free - of a conn.
+ * flow_evict - the one that has been silent for longest ends, if there is one.
+ * flows_end - all of a door. */
+void flow_socket(struct conn *k);
+void flow_came(struct watch *w, uint32_t events);
+void flow_run(struct conn *k);
+void flow_free(struct conn *k);
+void flow_evict(struct hdcat *c);
+void flows_end(struct door *d);
 
 /* ---- dialer.c ---- */
 /* dialer_begin - connect to k->to, for the stream of k; it goes on in
- * dialer_run(). Both may free it. dialer_free - what it has of these. */
+ * dialer_run(). Both may free it. dialer_free - what it has of these.
+ * dialer_next - UDP: nobody is at this address. Returns 0: k->watch is a socket
+ * to the next one; -ENOENT there is none. */
 void dialer_begin(struct conn *k);
 void dialer_run(struct conn *k);
+int dialer_next(struct conn *k);
 void dialer_free(struct conn *k);
 
 /* ---- proxy.c ---- */
@@ -114,7 +139,8 @@ int socks_lead(struct conn *k);
 void way_lost(struct way *w);
 
 /* ---- door.c ---- */
-/* door - sockets that listen, of one place. `came` takes the fd. */
+/* door - sockets that listen, of one place. `came` takes the fd, -1 for UDP, and
+ * returns what goes on with it; NULL: nothing, or it has seen to that itself. */
 #define DOOR_SOCKETS 8
 struct door_socket {
 	struct watch watch;
@@ -125,7 +151,7 @@ struct door {
 	struct target at;
 	const struct target *to; /* forward: what is at the other end */
 	struct conn *kept; /* expose, over there: whose it is */
-	void (*came)(struct door *d, int fd);
+	struct conn *(*came)(struct door *d, int fd);
 	struct door_socket v[DOOR_SOCKETS];
 	unsigned n;
 };
@@ -134,5 +160,5 @@ struct door {
  * Port 0 becomes a free one. Returns 0; negative errno, or -ENXIO: there is no
  * such address. door_close - NULL is fine. */
 int door_open(struct hdcat *c, const struct target *at,
-	      void (*came)(struct door *d, int fd), struct door **ret);
+	      struct conn *(*came)(struct door *d, int fd), struct door **ret);
 void door_close(struct door **d);

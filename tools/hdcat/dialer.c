@@ -31,6 +31,10 @@ static void done(struct conn *k)
 {
 	static const int on = 1;
 
+	if (k->to.udp) {
+		flow_socket(k); /* and it may want the next address */
+		return;
+	}
 	dialer_free(k);
 	(void)setsockopt(k->watch.fd, IPPROTO_TCP, TCP_NODELAY, &on,
 			 sizeof(on)); /* a unix socket has none */
@@ -44,8 +48,9 @@ static void done(struct conn *k)
 static int try(struct conn *k, int family, const struct sockaddr *sa,
 	       socklen_t n)
 {
-	k->watch.fd = socket(family,
-			     SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int type = k->to.udp ? SOCK_DGRAM : SOCK_STREAM;
+
+	k->watch.fd = socket(family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (k->watch.fd < 0)
 		return -errno;
 	if (connect(k->watch.fd, sa, n) == 0)
@@ -75,6 +80,19 @@ static void next_address(struct conn *k, int why)
 		watch_close(&k->watch);
 	}
 	conn_refuse(k, strerror(-why));
+}
+
+int dialer_next(struct conn *k)
+{
+	while (k->addr != NULL) {
+		const struct addrinfo *a = k->addr;
+
+		k->addr = a->ai_next;
+		watch_close(&k->watch);
+		if (try(k, a->ai_family, a->ai_addr, a->ai_addrlen) == 0)
+			return watch_set(&k->watch, EPOLLIN);
+	}
+	return -ENOENT;
 }
 
 static void looked_up(struct conn *k)

@@ -40,6 +40,7 @@ static void on_door(struct watch *w, uint32_t events)
 	struct door *d = ((struct door_socket *)w)->door;
 	int fd = accept4(w->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	static const int on = 1;
+	struct conn *k;
 
 	(void)events;
 	_Static_assert(offsetof(struct door_socket, watch) == 0, "the cast");
@@ -49,7 +50,9 @@ static void on_door(struct watch *w, uint32_t events)
 		return;
 	}
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-	d->came(d, fd);
+	k = d->came(d, fd);
+	if (k != NULL)
+		conn_open(k);
 }
 
 static int add(struct door *d, int fd)
@@ -57,26 +60,31 @@ static int add(struct door *d, int fd)
 	struct door_socket *s = &d->v[d->n];
 	int r;
 
-	if (listen(fd, BACKLOG) < 0)
+	if (!d->at.udp && listen(fd, BACKLOG) < 0)
 		return -errno;
-	s->watch = (struct watch){ .fd = fd, .ready = on_door };
+	s->watch = (struct watch){
+		.fd = fd,
+		.ready = d->at.udp ? flow_came : on_door,
+	};
 	s->door = d;
 	r = watch_set(&s->watch, EPOLLIN);
 	d->n += r == 0;
 	return r;
 }
 
-/* ---- TCP ---- */
+/* ---- TCP, UDP ---- */
 
-static int bound(const struct addrinfo *a, int *ret)
+/* With SO_REUSEADDR two may have one port of UDP. */
+static int bound(const struct addrinfo *a, int type, int *ret)
 {
 	static const int on = 1;
-	int fd = socket(a->ai_family,
-			SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int fd = socket(a->ai_family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
 	if (fd < 0)
 		return -errno;
-	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	if (type == SOCK_STREAM)
+		(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on,
+				 sizeof(on));
 	if (a->ai_family == AF_INET6)
 		(void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on,
 				 sizeof(on));
@@ -108,14 +116,14 @@ static void port_set(struct addrinfo *a, const char *port)
 		((struct sockaddr_in *)a->ai_addr)->sin_port = v;
 }
 
-static int tcp_add(struct door *d, struct addrinfo *a)
+static int ip_add(struct door *d, struct addrinfo *a)
 {
 	int fd = -1, r;
 
 	if (a->ai_family != AF_INET && a->ai_family != AF_INET6)
 		return -EAFNOSUPPORT;
 	port_set(a, d->at.port);
-	r = bound(a, &fd);
+	r = bound(a, d->at.udp ? SOCK_DGRAM : SOCK_STREAM, &fd);
 	if (r == 0)
 		r = add(d, fd);
 	if (r < 0 && fd >= 0)
@@ -128,7 +136,7 @@ static int tcp_add(struct door *d, struct addrinfo *a)
 /* One that cannot be had is no fault if another can: a machine may lack IPv6.
  * But where another program listens at one of them, half of those who come
  * would be surprised. */
-static int tcp(struct door *d)
+static int ip(struct door *d)
 {
 	struct addrinfo hints = { .ai_socktype = SOCK_STREAM,
 				  .ai_flags = AI_PASSIVE | AI_NUMERICSERV };
@@ -139,7 +147,7 @@ static int tcp(struct door *d)
 	if (getaddrinfo(host, d->at.port, &hints, &found) != 0)
 		return -ENXIO;
 	for (a = found; a != NULL && d->n < DOOR_SOCKETS; a = a->ai_next) {
-		r = tcp_add(d, a);
+		r = ip_add(d, a);
 		if (r == -EADDRINUSE)
 			break;
 	}
@@ -173,7 +181,8 @@ static int path(struct door *d)
 }
 
 static int open_once(struct hdcat *c, const struct target *at,
-		     void (*came)(struct door *d, int fd), struct door **ret)
+		     struct conn *(*came)(struct door *d, int fd),
+		     struct door **ret)
 {
 	struct door *d = calloc(1, sizeof(*d));
 	int r;
@@ -184,7 +193,7 @@ static int open_once(struct hdcat *c, const struct target *at,
 	d->c = c;
 	d->at = *at;
 	d->came = came;
-	r = target_is_path(at) ? path(d) : tcp(d);
+	r = target_is_path(at) ? path(d) : ip(d);
 	if (r < 0)
 		door_close(&d);
 	*ret = d;
@@ -193,7 +202,7 @@ static int open_once(struct hdcat *c, const struct target *at,
 
 /* A port that is free at one of a name's addresses may not be at the next. */
 int door_open(struct hdcat *c, const struct target *at,
-	      void (*came)(struct door *d, int fd), struct door **ret)
+	      struct conn *(*came)(struct door *d, int fd), struct door **ret)
 {
 	bool any = strcmp(at->port, "0") == 0;
 	int r = -EADDRINUSE;
@@ -213,6 +222,7 @@ void door_close(struct door **pd)
 	if (d == NULL)
 		return;
 	*pd = NULL;
+	flows_end(d);
 	if (d->n > 0 && target_is_path(&d->at))
 		(void)unlink(d->at.host);
 	for (unsigned i = 0; i < d->n; i++)

@@ -54,7 +54,9 @@ static struct conn *lead(struct hdcat *c, int fd, const struct target *to)
 	struct conn *k;
 
 	if (libhd_stream_open(c->peer, &s) < 0) {
-		close(fd);
+		flow_evict(c); /* there is room for the next one */
+		if (fd >= 0)
+			close(fd);
 		return NULL;
 	}
 	k = conn_new(c, fd, s);
@@ -67,16 +69,13 @@ static struct conn *lead(struct hdcat *c, int fd, const struct target *to)
 	return NULL;
 }
 
-static void came(struct door *d, int fd)
+static struct conn *came(struct door *d, int fd)
 {
-	struct conn *k = lead(d->c, fd, d->to);
-
-	if (k != NULL)
-		conn_open(k);
+	return lead(d->c, fd, d->to);
 }
 
 static int door(struct hdcat *c, const struct target *at,
-		void (*on)(struct door *d, int fd), struct door **ret)
+		struct conn *(*on)(struct door *d, int fd), struct door **ret)
 {
 	char text[TARGET_TEXT_BYTES];
 	int r = door_open(c, at, on, ret);
@@ -261,15 +260,16 @@ int socks_lead(struct conn *k)
 			  target_text(&k->to, text));
 }
 
-static void socks_came(struct door *d, int fd)
+static struct conn *socks_came(struct door *d, int fd)
 {
 	struct conn *k = conn_new(d->c, fd, NULL);
 
 	if (k == NULL)
-		return;
+		return NULL;
 	k->state = CONN_SOCKS;
 	if (watch_set(&k->watch, EPOLLIN) < 0)
 		conn_reset(k);
+	return NULL;
 }
 
 int run_socks(struct hdcat *c, const char *word)
@@ -279,7 +279,7 @@ int run_socks(struct hdcat *c, const char *word)
 	struct target at;
 
 	c->status_at_signal = STATUS_OK;
-	if (target_parse(word, strlen(word), TARGET_LISTEN, &at) < 0)
+	if (target_parse(word, strlen(word), TARGET_LISTEN, &at) < 0 || at.udp)
 		fail(c, STATUS_USAGE, "not [BIND:]PORT: %s", word);
 	else if (loop_open(c) == 0 && door(c, &at, socks_came, &d) == 0 &&
 		 dial_reach(c) == 0) {

@@ -40,7 +40,7 @@ struct hdcat {
 	const char *invitation, *credential;
 	struct libhd_key relay_key;
 	bool has_relay_key, quiet, qr;
-	unsigned timeout_s, count, max_conns;
+	unsigned timeout_s, count, max_conns, udp_idle_s;
 	struct allow allow, allow_listen;
 	bool keeps_ticket;
 	/* both ends */

@@ -14,8 +14,10 @@
 static const char usage[] =
 	"usage: hdcat listen [OPTION]... RELAY[:PORT]\n"
 	"       hdcat [OPTION]... TICKET\n"
-	"       hdcat forward [OPTION]... [BIND:]PORT:HOST:PORT... TICKET\n"
-	"       hdcat expose [OPTION]... [BIND:]PORT:HOST:PORT... TICKET\n"
+	"       hdcat forward [OPTION]... [udp:][BIND:]PORT:HOST:PORT... "
+	"TICKET\n"
+	"       hdcat expose [OPTION]... [udp:][BIND:]PORT:HOST:PORT... "
+	"TICKET\n"
 	"       hdcat socks [OPTION]... [BIND:]PORT TICKET\n"
 	"       hdcat receive [OPTION]... RELAY[:PORT]\n"
 	"       hdcat send [OPTION]... FILE|DIR... TICKET\n"
@@ -33,11 +35,13 @@ static const char usage[] =
 	"  -i, --identity FILE    a key that is kept; made if there is none\n"
 	"      --allow HOST:PORT  listen: what forward and socks may reach; * "
 	"is any; also\n"
-	"                         a /PATH\n"
+	"                         udp:HOST:PORT, a /PATH\n"
 	"      --allow-listen [BIND:]PORT\n"
 	"                         listen: where expose may listen here\n"
 	"      --max-connections N\n"
 	"                         how many at once (128)\n"
+	"      --udp-idle SEC     when a flow of UDP ends, of which nothing "
+	"comes (60)\n"
 	"  -d, --into DIR         receive: where files go (here)\n"
 	"      --force            receive: replace what is there\n"
 	"      --stay             receive: not one transfer, but all that "
@@ -62,14 +66,15 @@ static const char usage[] =
 	"refuses, 4 the listener is not there or refuses\n"
 	"see hdcat(1)\n";
 
-enum { ALLOW = 256, ALLOW_LISTEN, MAX_CONNECTIONS, KEEP_TICKET, FORCE, STAY,
-       QR };
+enum { ALLOW = 256, ALLOW_LISTEN, MAX_CONNECTIONS, UDP_IDLE, KEEP_TICKET, FORCE,
+       STAY, QR };
 
 static const struct option longs[] = {
 	{ "identity", required_argument, NULL, 'i' },
 	{ "allow", required_argument, NULL, ALLOW },
 	{ "allow-listen", required_argument, NULL, ALLOW_LISTEN },
 	{ "max-connections", required_argument, NULL, MAX_CONNECTIONS },
+	{ "udp-idle", required_argument, NULL, UDP_IDLE },
 	{ "keep-ticket", no_argument, NULL, KEEP_TICKET },
 	{ "into", required_argument, NULL, 'd' },
 	{ "force", no_argument, NULL, FORCE },
@@ -131,6 +136,8 @@ static int number_option(struct hdcat *c, int o)
 		return wrong("--count is 1 to 1000000, not ", optarg);
 	if (o == MAX_CONNECTIONS && !number(optarg, 1024, &c->max_conns))
 		return wrong("--max-connections is 1 to 1024, not ", optarg);
+	if (o == UDP_IDLE && !number(optarg, 86400, &c->udp_idle_s))
+		return wrong("--udp-idle is 1 to 86400, not ", optarg);
 	return STATUS_RUNNING;
 }
 
@@ -200,6 +207,7 @@ static int option(struct hdcat *c, int o)
 	case ALLOW_LISTEN:
 		return allow_option(c, o);
 	case MAX_CONNECTIONS:
+	case UDP_IDLE:
 	case 't':
 	case 'c':
 		return number_option(c, o);
@@ -284,6 +292,7 @@ int main(int argc, char **argv)
 	static struct hdcat c = { .timeout_s = 30,
 				  .count = 4,
 				  .max_conns = 128,
+				  .udp_idle_s = 60,
 				  .into = ".",
 				  .status = STATUS_RUNNING };
 	int status = STATUS_RUNNING, o;

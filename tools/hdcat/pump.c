@@ -53,8 +53,7 @@ static ssize_t to_stream(struct conn *k)
 	return n;
 }
 
-/* Whether the other end will, and why it will not. */
-static int answer(struct conn *k)
+int pump_answer(struct conn *k)
 {
 	int r = line_read(&k->line, k->s);
 	bool well;
@@ -115,7 +114,7 @@ static ssize_t up(struct conn *k)
 static ssize_t down(struct conn *k)
 {
 	if (k->answers)
-		return answer(k);
+		return pump_answer(k);
 	return k->down.n > 0 ? to_socket(k) : from_stream(k);
 }
 

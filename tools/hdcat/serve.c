@@ -53,7 +53,7 @@ void serve_dial(struct conn *k, const char *to)
 }
 
 /* Somebody has come to a socket that we have for a guest. */
-static void came(struct door *d, int fd)
+static struct conn *came(struct door *d, int fd)
 {
 	struct libhd_peer *guest = libhd_stream_peer(d->kept->s);
 	char text[TARGET_TEXT_BYTES];
@@ -61,17 +61,20 @@ static void came(struct door *d, int fd)
 	struct conn *k;
 
 	if (guest == NULL || libhd_stream_open(guest, &s) < 0) {
-		close(fd);
-		return;
+		flow_evict(d->c);
+		if (fd >= 0)
+			close(fd);
+		return NULL;
 	}
 	k = conn_new(d->c, fd, s);
 	if (k == NULL)
-		return;
+		return NULL;
 	k->answers = true;
-	if (line_write(s, LINE_BEGIN "from %s", target_text(&d->at, text)) < 0)
-		conn_reset(k);
-	else
-		conn_open(k);
+	if (line_write(s, LINE_BEGIN "from %s",
+		       target_text(&d->at, text)) == 0)
+		return k;
+	conn_reset(k);
+	return NULL;
 }
 
 void serve_listen(struct conn *k, const char *at)

@@ -11,6 +11,7 @@
 
 #define PATH_MAX_BYTES sizeof(((struct sockaddr_un *)0)->sun_path)
 #define TOKENS_MAX 4
+#define UDP "udp:"
 
 static bool may_listen(enum target_kind kind)
 {
@@ -84,16 +85,29 @@ static int split(const char *text, size_t n, const char **host, size_t *host_n,
 	return *host_n > 0 && memchr(text, ':', *host_n) == NULL ? 0 : -EINVAL;
 }
 
+static bool begins_udp(const char *text, size_t n)
+{
+	return n >= strlen(UDP) && memcmp(text, UDP, strlen(UDP)) == 0;
+}
+
+static bool printable(const char *text, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (text[i] <= ' ' || text[i] > '~')
+			return false;
+	return n > 0;
+}
+
 int target_parse(const char *text, size_t n, enum target_kind kind,
 		 struct target *ret)
 {
 	const char *host, *port;
 	size_t host_n;
 
-	for (size_t i = 0; i < n; i++)
-		if (text[i] <= ' ' || text[i] > '~')
-			return -EINVAL;
-	if (n == 0)
+	ret->udp = begins_udp(text, n);
+	text += ret->udp ? strlen(UDP) : 0;
+	n -= ret->udp ? strlen(UDP) : 0;
+	if (!printable(text, n) || (ret->udp && *text == '/'))
 		return -EINVAL;
 	if (*text == '/')
 		return path_parse(text, n, ret);
@@ -139,8 +153,9 @@ char *target_text(const struct target *t, char *ret)
 	if (target_is_path(t))
 		snprintf(ret, TARGET_TEXT_BYTES, "%s", t->host);
 	else
-		snprintf(ret, TARGET_TEXT_BYTES, "%s%s%s:%s", v6 ? "[" : "",
-			 t->host, v6 ? "]" : "", t->port);
+		snprintf(ret, TARGET_TEXT_BYTES, "%s%s%s%s:%s",
+			 t->udp ? UDP : "", v6 ? "[" : "", t->host,
+			 v6 ? "]" : "", t->port);
 	return ret;
 }
 
@@ -149,7 +164,8 @@ bool target_allowed(const struct target *pattern, const struct target *t)
 	if (target_is_path(pattern) || target_is_path(t))
 		return strcmp(pattern->host, t->host) == 0 &&
 		       strcmp(pattern->port, t->port) == 0;
-	return (strcmp(pattern->host, "*") == 0 ||
+	return pattern->udp == t->udp &&
+	       (strcmp(pattern->host, "*") == 0 ||
 		strcasecmp(pattern->host, t->host) == 0) &&
 	       (strcmp(pattern->port, "*") == 0 ||
 		strcmp(pattern->port, t->port) == 0);
@@ -176,7 +192,7 @@ static unsigned tokens(const char *text, const char *at[TOKENS_MAX])
 	return n;
 }
 
-int forward_parse(const char *text, struct target *at, struct target *to)
+static int halves_parse(const char *text, struct target *at, struct target *to)
 {
 	const char *v[TOKENS_MAX];
 	unsigned n = tokens(text, v), here;
@@ -193,4 +209,16 @@ int forward_parse(const char *text, struct target *at, struct target *to)
 			 at) < 0)
 		return -EINVAL;
 	return target_parse(v[here], strlen(v[here]), TARGET_DIAL, to);
+}
+
+int forward_parse(const char *text, struct target *at, struct target *to)
+{
+	bool udp = begins_udp(text, strlen(text));
+	int r = halves_parse(text + (udp ? strlen(UDP) : 0), at, to);
+
+	if (r < 0 || at->udp || to->udp ||
+	    (udp && (target_is_path(at) || target_is_path(to))))
+		return -EINVAL; /* it is said once, of both */
+	at->udp = to->udp = udp;
+	return 0;
 }

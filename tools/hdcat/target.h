@@ -7,15 +7,16 @@
 #include <sys/un.h>
 
 #define TARGET_HOST_BYTES 256
-#define TARGET_TEXT_BYTES (TARGET_HOST_BYTES + 9) /* [HOST]:PORT */
+#define TARGET_TEXT_BYTES (TARGET_HOST_BYTES + 13) /* udp:[HOST]:PORT */
 
 /* target - a host and a port; a path has no port. */
 struct target {
 	char host[TARGET_HOST_BYTES], port[6];
+	bool udp; /* else TCP, or a unix socket */
 };
 
 enum target_kind {
-	TARGET_DIAL, /* HOST:PORT, [IPV6]:PORT, /PATH */
+	TARGET_DIAL, /* HOST:PORT, [IPV6]:PORT, udp: before either, /PATH */
 	TARGET_ALLOW, /* ... HOST and PORT may be * */
 	TARGET_LISTEN, /* ... HOST may be *, or be left out; PORT may be 0 */
 	TARGET_ALLOW_LISTEN, /* all of it */
@@ -36,5 +37,5 @@ void target_unix(const struct target *t, struct sockaddr_un *ret);
 bool target_allowed(const struct target *pattern, const struct target *t);
 
 /* forward_parse - [BIND:]PORT:HOST:PORT, as ssh's -L has it; each half may be
- * a /PATH. Returns 0; -EINVAL. */
+ * a /PATH; with udp: before it both are UDP. Returns 0; -EINVAL. */
 int forward_parse(const char *text, struct target *at, struct target *to);
