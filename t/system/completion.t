@@ -33,6 +33,8 @@ my @hdcat = (
     ['hdcat re',           'receive'],
     ['hdcat s',            'send', 'socks'],
     ['hdcat receive --f',  '--force'],
+    ['hdcat receive --m',  '--max-size'],
+    ['hdcat forward --u',  '--udp-idle'],
     ['hdcat listen --allow', '--allow', '--allow-listen'],
     ['hdcat ping --c',     '--count', '--credential'],
 );

@@ -246,15 +246,91 @@ subtest 'the disk is full' => sub {
     plan skip_all => 'no tmpfs can be mounted' if system "mount -t tmpfs -o size=8m hdcat $to 2>/dev/null";
     my $r = receiver($to, @again);
     my $s = $hdcat->start('send', $large, $r->{ticket});
-    is $s->status, 1, 'the sender ends';
+    is $s->status, 1, 'more than there is room for: the sender ends';
+    like $s->err, qr{/large: there is no room for it on the disk}, '... with the reason' or diag $s->err;
+    is $r->status, 1, '... and so does the receiver';
+    is_deeply listing($to), {}, '... nothing was written';
+    system('mount', '-o', 'remount,size=400m', $to) == 0 or die;
+    for (1 .. 5) {    # again, if all has come before the receiver is stopped
+        unlink "$to/large";
+        $r = receiver($to, @again);
+        $s = $hdcat->start('send', $large, $r->{ticket});
+        some_of($to, 1_000_000);
+        kill STOP => $r->{pid};
+        last if !-e "$to/large";
+        kill CONT => $r->{pid};
+        $_->status for $s, $r;
+    }
+    my ($left) = qx(df --output=avail -B1 $to) =~ /(\d+)\s*\z/;
+    system('fallocate', '-l', $left, "$to/other") == 0 or die;
+    kill CONT => $r->{pid};
+    is $s->status, 1, 'it is filled meanwhile: the sender ends';
     like $s->err, qr/the other end has stopped: No space left/, '... with the reason';
     like $r->says(qr/(stopped: No space left)/), qr/No space/, 'the receiver stays, and says it';
     my $had = size("$to/large.part");
     cmp_ok $had, '>', 1_000_000, 'what has come is kept';
-    system('mount', '-o', 'remount,size=400m', $to) == 0 or die;
+    unlink "$to/other";
     is both($r, $large), '0 0', 'with more room';
     is_whole($to, 'goes on');
     system 'umount', $to;
+};
+
+subtest 'no more than the receiver takes' => sub {
+    my ($from, $to) = (folder('from'), folder('to'));
+    write_file("$from/$_", 'x' x 600_000) for qw(a b);
+    my $r = receiver($to, '--stay', '--max-size', '1MB');
+    my $s = $hdcat->start('send', "$from/a", "$from/b", $r->{ticket});
+    is $s->status, 1, 'one fits';
+    like $s->err, qr{/b: it is more than the receiver takes}, '... the other does not' or diag $s->err;
+    $s = $hdcat->start('send', "$from/b", $r->{ticket});
+    is $s->status, 1, 'not by another transfer either';
+    is_deeply [keys listing($to)->%*], ['a'], 'there is what fits';
+    write_file("$from/c", 'x' x 400_000);
+    $s = $hdcat->start('send', "$from/a", "$from/c", $r->{ticket});
+    is $s->status, 0, 'what is there already counts once' or diag $s->err;
+    $r->stop;
+    for my $wrong ('0', '1X', '-1', '10MiBs', '99999999999P') {
+        my ($status) = $hdcat->run('receive', '--max-size', $wrong, $hdcat->{relay});
+        is $status, 2, "usage: $wrong";
+    }
+};
+
+subtest 'silent senders hold no place for good' => sub {
+    my ($from, $to) = (folder('from'), folder('to'));
+    my $r = receiver($to, '--stay', '--timeout', 2);
+    my @silent = map {
+        make_file("$from/$_", $small ? 10 : 60);
+        my $s = $hdcat->start('send', "$from/$_", $r->{ticket});
+        HyperDerp::Test::wait_for(sub { -e "$to/$_.part" });
+        kill STOP => $s->{pid};
+        $s;
+    } 1 .. 8;
+    my $killed = pop @silent;
+    $killed->stop('KILL');
+    ok $r->says(qr/(the sender says nothing)/), 'those that say nothing are given up' or diag $r->err;
+    write_file("$from/x", 'x');
+    my $s = $hdcat->start('send', "$from/x", $r->{ticket});
+    is $s->status, 0, '... and there is a place for another' or diag $s->err;
+    kill CONT => $_->{pid} for @silent;
+    is join(' ', map { $_->status } @silent), '0 0 0 0 0 0 0', 'who speaks again comes again by itself'
+        or diag map { $_->err } @silent;
+    $r->stop;
+    is join(' ', map { sha256("$to/$_") eq sha256("$from/$_") ? 1 : 0 } 1 .. 7), '1 1 1 1 1 1 1', '... to the end';
+};
+
+subtest 'a sender that has left holds no place for good' => sub {
+    my ($from, $to) = (folder('from'), folder('to'));
+    my $r = receiver($to, '--stay');
+    my $s;
+    for (1 .. 5) {    # again, if all has come before it is killed
+        unlink "$to/large";
+        $s = $hdcat->start('send', $large, $r->{ticket});
+        some_of($to, 1_000_000);
+        $s->stop('KILL');
+        last if !-e "$to/large";
+    }
+    ok $r->says(qr/(the sender has left|broken off)/), 'it is noticed' or diag $r->err;
+    $r->stop;
 };
 
 subtest 'the relay is replaced, and a module, in the middle' => sub {

@@ -10,14 +10,26 @@ static bool gone; /* the connection, reset by either end */
 
 struct libhd_peer *libhd_stream_peer(const struct libhd_stream *s)
 {
+	static char peer;
+
 	(void)s;
-	return NULL;
+	return (struct libhd_peer *)&peer; /* nobody looks into it */
 }
+
+static bool here; /* the sender, at the relay */
 
 bool libhd_peer_here(const struct libhd_peer *peer)
 {
 	(void)peer;
-	return false;
+	return here;
+}
+
+static enum libhd_state endpoint = LIBHD_OPEN;
+
+enum libhd_state libhd_state_of(const struct libhd *h)
+{
+	(void)h;
+	return endpoint;
 }
 
 int line_write(struct libhd_stream *s, const char *fmt, ...)
@@ -47,9 +59,11 @@ void progress_end(const struct hdcat *c)
 	(void)c;
 }
 
+static int64_t clock_ms;
+
 int64_t now_us(void)
 {
-	return 0;
+	return clock_ms * 1000;
 }
 
 void conn_run(struct conn *k)

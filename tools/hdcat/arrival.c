@@ -87,14 +87,20 @@ static struct arrival *append(struct inflow *in, const struct offer *o)
 static void want(struct conn *k, struct arrival *a)
 {
 	struct want w = { .number = a->number };
+	uint64_t had = a->sum != NULL ? a->sum->n : 0;
+	const char *no = a->whole ? NULL : room_for(k, a->o.size - had);
 	struct sum empty;
 
+	if (no != NULL) {
+		refuse(k, a, no);
+		return;
+	}
 	if (a->sum == NULL) {
 		sum_reset(&empty);
 		sum_get(&empty, w.hash);
 	} else {
 		sum_get(a->sum, w.hash);
-		w.offset = a->had = a->sum->n;
+		w.offset = a->had = had;
 	}
 	if (a->whole)
 		w.flags = (uint8_t)(WANT_WHOLE | (k->c->inbox.force
@@ -250,6 +256,8 @@ static int begin_anew(struct conn *k, struct arrival *a)
 {
 	int r = 0;
 
+	if (a->whole && room_for(k, a->o.size) != NULL)
+		return -ENOSPC; /* the old one stays until the end */
 	if (a->whole)
 		arrival_release(a);
 	if (a->fd < 0)
@@ -320,22 +328,6 @@ int arrival_skip(struct conn *k, const struct record *r)
 	return 0;
 }
 
-static int write_all(int fd, const uint8_t *p, size_t n, uint64_t at)
-{
-	while (n > 0) {
-		ssize_t r = pwrite(fd, p, n, (off_t)at);
-
-		if (r < 0 && errno == EINTR)
-			continue;
-		if (r <= 0)
-			return r < 0 ? -errno : -ENOSPC;
-		p += r;
-		n -= (size_t)r;
-		at += (uint64_t)r;
-	}
-	return 0;
-}
-
 int arrival_data(struct conn *k, const struct record *r)
 {
 	struct arrival *a = first(k, ARRIVAL_GOING);
@@ -347,12 +339,12 @@ int arrival_data(struct conn *k, const struct record *r)
 		return 0; /* refused meanwhile */
 	if (r->n > a->o.size - a->sum->n)
 		return -EPROTO;
-	e = write_all(a->fd, r->body, r->n, a->sum->n);
-	if (e < 0)
-		return e;
-	sum_add(a->sum, r->body, r->n);
-	k->in->bytes += r->n;
-	return 0;
+	e = room_take(k, r->n);
+	if (e == 0)
+		e = inbox_write(a->fd, r->body, r->n, a->sum->n);
+	if (e == 0)
+		sum_add(a->sum, r->body, r->n);
+	return e;
 }
 
 int arrival_end(struct conn *k, const struct record *r)

@@ -206,6 +206,8 @@ void conns_expire(struct hdcat *c)
 			inflow_run(k);
 		else if (k->deadline_ms == 0 || k->deadline_ms > now)
 			continue;
+		else if (k->state == CONN_FILES)
+			inflow_tick(k);
 		else if (k->state == CONN_CONNECT)
 			dialer_run(k); /* the next address */
 		else

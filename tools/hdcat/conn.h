@@ -99,8 +99,8 @@ void conns_free(struct hdcat *c);
 /* pump_run - of an open one. Returns 0; 1 both are at their end, and that is
  * known; -errno: break it off. */
 int pump_run(struct conn *k);
-/* pump_answer - whether the other end will. Returns 1 it does; 0 it has not said
- * yet; -ECONNREFUSED it will not, and why has been told; -errno. */
+/* pump_answer - whether the other end will. Returns 1 it does; 0 it has not
+ * said yet; -ECONNREFUSED it will not, and why has been told; -errno. */
 int pump_answer(struct conn *k);
 
 /* ---- flow.c: datagrams ---- */
@@ -139,8 +139,9 @@ int socks_lead(struct conn *k);
 void way_lost(struct way *w);
 
 /* ---- door.c ---- */
-/* door - sockets that listen, of one place. `came` takes the fd, -1 for UDP, and
- * returns what goes on with it; NULL: nothing, or it has seen to that itself. */
+/* door - sockets that listen, of one place. `came` takes the fd, -1 for UDP,
+ * and returns what goes on with it; NULL: nothing, or it has seen to that
+ * itself. */
 #define DOOR_SOCKETS 8
 struct door_socket {
 	struct watch watch;

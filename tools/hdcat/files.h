@@ -8,6 +8,8 @@
 
 #define INFLOWS_MAX 8 /* at once, of a receiver */
 #define QUIET_MS 10000 /* then another may take a part over */
+#define GONE_MS 10000 /* then a sender that has left the relay is given up */
+#define TICK_MS 1000
 
 /* ---- receiving ---- */
 
@@ -39,16 +41,20 @@ struct inflow {
 	uint32_t numbers; /* offers */
 	bool taken; /* another has taken over what we write to */
 	bool well; /* the sender has said BYE */
-	int64_t heard_ms;
+	int64_t heard_ms; /* when it last spoke, or could not have */
+	int64_t here_ms; /* likewise: was at the relay */
 	unsigned files, refused;
 	uint64_t bytes;
 };
 
 /* inflow_begin - the stream of k has said that it sends files.
  * inflow_run - as far as it goes; k may be gone.
+ * inflow_tick - once a second: whether the sender is there and speaks, else k
+ * is gone, and its place is free.
  * inflow_free - of a k that goes; what has come of a file stays. */
 void inflow_begin(struct conn *k);
 void inflow_run(struct conn *k);
+void inflow_tick(struct conn *k);
 void inflow_free(struct conn *k);
 
 /* ---- arrival.c: of one file; all return 0 or what inflow_run() breaks off
@@ -66,6 +72,13 @@ int arrival_drop(struct conn *k, const struct record *r);
 /* arrival_release - its fd, and the lock on it. arrivals_free - all. */
 void arrival_release(struct arrival *a);
 void arrivals_free(struct inflow *in);
+
+/* ---- room.c ---- */
+/* room_for - so many bytes more, beside what is wanted already: on the disk,
+ * and within --max-size. Returns NULL there is room; else why there is none.
+ * room_take - they have come. Returns 0; -EFBIG it is too much. */
+const char *room_for(const struct conn *k, uint64_t bytes);
+int room_take(struct conn *k, uint64_t bytes);
 
 /* ---- shown.c: what others have named, for people ---- */
 /* shown - control characters, and what is not UTF-8, become \xNN.

@@ -67,6 +67,8 @@ struct hdcat {
 	const char *into; /* where received ones go */
 	struct inbox inbox;
 	bool keeps_on; /* after the first transfer */
+	uint64_t max_size_bytes; /* of all that comes; 0: no limit */
+	uint64_t taken_bytes; /* of it, up to now */
 };
 
 /* ---- end.c ---- */

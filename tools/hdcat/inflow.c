@@ -31,9 +31,9 @@ void inflow_begin(struct conn *k)
 		conn_reset(k);
 		return;
 	}
-	k->in->heard_ms = now_us() / 1000;
+	k->in->heard_ms = k->in->here_ms = now_us() / 1000;
 	k->state = CONN_FILES;
-	k->deadline_ms = 0;
+	k->deadline_ms = k->in->here_ms + TICK_MS;
 	conn_run(k);
 }
 
@@ -188,4 +188,48 @@ void inflow_run(struct conn *k)
 		conn_reset(k);
 	else
 		k->again = e > 0;
+}
+
+/* ---- time ---- */
+
+/* A sender that has a part of the file hashes as much of its own before it goes
+ * on, from a disk that may be slow. */
+#define HASHED_BYTES_PER_MS 10000
+
+static int64_t patience_ms(const struct conn *k)
+{
+	const struct arrival *a = k->in->first;
+	int64_t ret = (int64_t)k->c->timeout_s * 1000;
+
+	if (a != NULL && a->state == ARRIVAL_WANTED)
+		ret += (int64_t)(a->had / HASHED_BYTES_PER_MS);
+	return ret;
+}
+
+static bool sender_is_here(const struct conn *k)
+{
+	const struct libhd_peer *peer = libhd_stream_peer(k->s);
+
+	return peer != NULL && libhd_peer_here(peer);
+}
+
+/* It is told nothing: if it is there after all it comes again by itself, and
+ * goes on with what is here. */
+void inflow_tick(struct conn *k)
+{
+	int64_t now = now_us() / 1000;
+	struct inflow *in = k->in;
+
+	k->deadline_ms = now + TICK_MS;
+	if (libhd_state_of(k->c->h) != LIBHD_OPEN || looks(in) || k->again)
+		in->heard_ms = in->here_ms = now; /* it is for us to do */
+	if (sender_is_here(k))
+		in->here_ms = now;
+	if (now - in->here_ms > GONE_MS)
+		note(k->c, "the sender has left");
+	else if (now - in->heard_ms > patience_ms(k))
+		note(k->c, "the sender says nothing");
+	else
+		return;
+	conn_reset(k);
 }

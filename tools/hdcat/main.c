@@ -46,6 +46,7 @@ static const char usage[] =
 	"      --force            receive: replace what is there\n"
 	"      --stay             receive: not one transfer, but all that "
 	"come\n"
+	"      --max-size SIZE    receive: of all that comes; 10G, 500MB\n"
 	"      --ticket-file FILE listen: write the ticket there, not on the "
 	"screen\n"
 	"      --keep-ticket      listen: the ticket that is there stays good\n"
@@ -55,7 +56,7 @@ static const char usage[] =
 	"      --ca FILE          listen: whom to trust about its certificate\n"
 	"      --invitation TEXT  for the relay, hdinvite1..., or @FILE\n"
 	"      --credential TEXT  for the relay, hdcred1..., or @FILE\n"
-	"  -t, --timeout SEC      how long to wait for the listener (30)\n"
+	"  -t, --timeout SEC      how long to wait for the other end (30)\n"
 	"  -c, --count N          ping: how often (4)\n"
 	"  -q, --quiet            errors only\n"
 	"  -h, --help\n"
@@ -67,7 +68,7 @@ static const char usage[] =
 	"see hdcat(1)\n";
 
 enum { ALLOW = 256, ALLOW_LISTEN, MAX_CONNECTIONS, UDP_IDLE, KEEP_TICKET, FORCE,
-       STAY, QR };
+       STAY, QR, MAX_SIZE };
 
 static const struct option longs[] = {
 	{ "identity", required_argument, NULL, 'i' },
@@ -79,6 +80,7 @@ static const struct option longs[] = {
 	{ "into", required_argument, NULL, 'd' },
 	{ "force", no_argument, NULL, FORCE },
 	{ "stay", no_argument, NULL, STAY },
+	{ "max-size", required_argument, NULL, MAX_SIZE },
 	{ "qr", no_argument, NULL, QR },
 	{ "ticket-file", required_argument, NULL, 'f' },
 	{ "relay-key", required_argument, NULL, 'r' },
@@ -128,6 +130,24 @@ static int allow_option(struct hdcat *c, int o)
 	return allow(&c->allow_listen, TARGET_ALLOW_LISTEN);
 }
 
+/* 10M, 10MiB: of 1024; 10MB: of 1000. */
+static bool size(const char *text, uint64_t *ret)
+{
+	static const char units[] = "kMGTP";
+	char *end;
+	uint64_t v = strtoull(text, &end, 10);
+	const char *unit = *end != '\0' ? strchr(units, *end) : NULL;
+	uint64_t step = unit != NULL && strcmp(end + 1, "B") == 0 ? 1000 : 1024;
+	unsigned n = unit != NULL ? (unsigned)(unit - units) + 1 : 0;
+
+	if (unit != NULL)
+		end += strcmp(end + 1, "iB") == 0 ? 3 : step == 1000 ? 2 : 1;
+	for (; n > 0 && v <= UINT64_MAX / step; n--)
+		v *= step;
+	*ret = v;
+	return *text >= '0' && *text <= '9' && *end == '\0' && n == 0 && v > 0;
+}
+
 static int number_option(struct hdcat *c, int o)
 {
 	if (o == 't' && !number(optarg, 86400, &c->timeout_s))
@@ -138,6 +158,9 @@ static int number_option(struct hdcat *c, int o)
 		return wrong("--max-connections is 1 to 1024, not ", optarg);
 	if (o == UDP_IDLE && !number(optarg, 86400, &c->udp_idle_s))
 		return wrong("--udp-idle is 1 to 86400, not ", optarg);
+	if (o == MAX_SIZE && !size(optarg, &c->max_size_bytes))
+		return wrong("--max-size is a number with k, M, G or T, not ",
+			     optarg);
 	return STATUS_RUNNING;
 }
 
@@ -208,6 +231,7 @@ static int option(struct hdcat *c, int o)
 		return allow_option(c, o);
 	case MAX_CONNECTIONS:
 	case UDP_IDLE:
+	case MAX_SIZE:
 	case 't':
 	case 'c':
 		return number_option(c, o);
