@@ -9,6 +9,7 @@
  * Context: a worker. */
 #include "core/relay/astray.h"
 #include "core/relay/away.h"
+#include "core/relay/brought.h"
 #include "core/relay/deliver.h"
 #include "core/relay/seen.h"
 #include "core/relay/xpacket.h"
@@ -22,7 +23,7 @@ static void take_forwarded(struct hd_worker *w, const struct hd_packet *packet,
 
 	if (e == NULL) {
 		hd_relay_drop(w, HD_DROP_UNKNOWN_FWD, packet, "");
-		hd_astray_tell(w, packet->dst, from);
+		hd_astray_tell(w, packet, from);
 		return;
 	}
 	hd_away_brought(w, packet, e);
@@ -55,11 +56,32 @@ static void forward_searched(struct hd_peer *link,
 		forward_on(w, packet, hash, hd_astray_from(link));
 }
 
+static void count(struct hd_worker *w, struct hd_peer *link,
+		  const struct hd_packet *packet)
+{
+	hd_count(&w->stats.packets_in, 1);
+	link->packets_in++;
+	hd_account_add(link->stream->account, HD_ACCOUNT_PACKETS_IN, 1);
+	HD_PROBE(packet_in, w->index, link->name.s, packet->src, packet->dst,
+		 packet->len_bytes, packet->urgent);
+}
+
+static void take(struct hd_peer *link, const struct hd_packet *packet)
+{
+	struct hd_worker *w = link->stream->worker;
+	const struct hd_seen *seen = hd_seen_find(w->relay, packet);
+
+	count(w, link, packet);
+	if (seen != NULL && hd_seen_is_good(w, seen))
+		hd_deliver(w, seen->to, packet);
+	else
+		forward_searched(link, packet, seen);
+}
+
 void hd_relay_forward(struct hd_peer *link, const struct hd_key *src,
 		      const struct hd_key *dst, bool urgent,
 		      const uint8_t *data, uint32_t len_bytes)
 {
-	struct hd_worker *w = link->stream->worker;
 	const struct hd_packet packet = {
 		.src = src,
 		.dst = dst,
@@ -69,19 +91,34 @@ void hd_relay_forward(struct hd_peer *link, const struct hd_key *src,
 		.urgent = urgent,
 		.forwarded = true,
 	};
-	const struct hd_seen *seen = hd_seen_find(w->relay, &packet);
+
+	if (link->entry != NULL) /* it is not closing */
+		take(link, &packet);
+}
+
+void hd_relay_forward_in(struct hd_peer *link, const char *realm,
+			 size_t realm_bytes, const struct hd_key *src,
+			 const struct hd_key *dst, bool urgent,
+			 const uint8_t *data, uint32_t len_bytes)
+{
+	struct hd_worker *w = link->stream->worker;
+	struct hd_packet packet = {
+		.src = src,
+		.dst = dst,
+		.data = data,
+		.len_bytes = len_bytes,
+		.urgent = urgent,
+		.forwarded = true,
+	};
 
 	if (link->entry == NULL)
 		return; /* it is closing */
-	hd_count(&w->stats.packets_in, 1);
-	link->packets_in++;
-	hd_account_add(link->stream->account, HD_ACCOUNT_PACKETS_IN, 1);
-	HD_PROBE(packet_in, w->index, link->name.s, src, dst, len_bytes,
-		 urgent);
-	if (seen != NULL && hd_seen_is_good(w, seen))
-		hd_deliver(w, seen->to, &packet);
-	else
-		forward_searched(link, &packet, seen);
+	if (hd_brought_realm(link, realm, realm_bytes, &packet.realm) == 0) {
+		take(link, &packet);
+		return;
+	}
+	count(w, link, &packet);
+	hd_relay_drop(w, HD_DROP_UNKNOWN_FWD, &packet, "");
 }
 
 void hd_forward_take(struct hd_worker *w, const struct hd_xrecord *x,

@@ -13,6 +13,7 @@
 #include "core/base/key.h"
 #include "core/base/probes.h"
 #include "core/relay/away.h"
+#include "core/relay/brought.h"
 #include "core/relay/debt.h"
 #include "core/relay/held.h"
 #include "core/relay/leave.h"
@@ -79,6 +80,7 @@ static void ended(struct hd_stream *s)
 	hd_stream_set_user(s, NULL);
 	p->magic = 0;
 	hd_tenant_drop(p->tenant);
+	hd_brought_free(p);
 	hd_peer_data_free(p);
 	free(p->refusal);
 	free(p->late);
@@ -240,6 +242,21 @@ void hd_peer_not_here(struct hd_peer *p, const struct hd_key *dst)
 		return;
 	p->not_here_tokens--;
 	hd_peer_notify_gone(p, dst, HD_GONE_NOT_HERE);
+}
+
+void hd_peer_not_here_in(struct hd_peer *p, uint16_t realm,
+			 const struct hd_key *dst)
+{
+	struct hd_stream *s = p->stream;
+	const struct hd_presence what = { .key = dst, .realm = realm };
+	struct hd_account *before;
+
+	if (s->proto->peer->presence == NULL || !takes_not_here(p))
+		return;
+	p->not_here_tokens--;
+	before = hd_meter_enter(&s->worker->meter, s->account);
+	s->proto->peer->presence(s->mod, p, &what);
+	hd_meter_leave(&s->worker->meter, before);
 }
 
 /* ---- what others ask ---- */

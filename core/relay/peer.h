@@ -65,6 +65,7 @@ struct hd_peer {
 	struct hd_stream_user user; /* of its stream */
 	struct hd_watcher *watch; /* of who is here; NULL: none */
 	uint32_t watches; /* that it has begun */
+	struct hd_brought *brought; /* realms of its packets; NULL: its own */
 };
 
 extern const struct hd_stream_user_ops hd_peer_user;
@@ -130,10 +131,14 @@ void hd_peer_set_proto(struct hd_stream *s, struct hd_module *mod,
 		       const struct hd_proto *proto);
 
 /* hd_peer_notify_gone - its protocol tells it of another key.
- * hd_peer_not_here - the same, of a key that nobody has; not too often. */
+ * hd_peer_not_here - the same, of a key that nobody has; not too often.
+ * hd_peer_not_here_in - the same in another realm than its own, of which a
+ * relay is told by presence(). */
 void hd_peer_notify_gone(struct hd_peer *peer, const struct hd_key *other,
 			 enum hd_gone why);
 void hd_peer_not_here(struct hd_peer *peer, const struct hd_key *dst);
+void hd_peer_not_here_in(struct hd_peer *peer, uint16_t realm,
+			 const struct hd_key *dst);
 
 /* hd_gone_note - a packet of a key that is here has reached a receiver.
  * hd_gone_leave - the last connection of a key has closed; takes the entry.

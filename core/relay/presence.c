@@ -25,7 +25,7 @@ static bool send_back(struct hd_presence_batch *b)
 	int r = hd_worker_post(hd_worker_at(b->from), hd_feed_back, b, NULL);
 
 	if (r < 0)
-		free(b);
+		hd_presence_batch_free(b);
 	return r != -ENOMEM;
 }
 
@@ -108,12 +108,12 @@ static struct hd_watcher *watch_new(struct hd_peer *p, uint16_t realm)
 }
 
 /* Its feeds go on: what they have not told yet is still owed. */
-static int watch_again(const struct hd_watcher *watch)
+static int feeds_tell(const struct hd_watcher *watch, hd_worker_fn *fn)
 {
 	int r = 0;
 
 	for (unsigned i = 0; i < hd_workers() && r == 0; i++)
-		r = feed_tell(i, &watch->id, hd_feed_again);
+		r = feed_tell(i, &watch->id, fn);
 	return r;
 }
 
@@ -139,8 +139,25 @@ int hd_presence_watch(struct hd_peer *p, uint16_t realm)
 	if (p->stream->proto->peer->presence == NULL)
 		return -ENOTSUP;
 	r = p->watch != NULL && p->watch->realm == realm
-		    ? watch_again(p->watch)
+		    ? feeds_tell(p->watch, hd_feed_again)
 		    : watch_begin(p, realm);
+	if (r < 0)
+		hd_presence_end(p);
+	return r;
+}
+
+int hd_presence_watch_also(struct hd_peer *p, uint32_t realms)
+{
+	int r;
+
+	if (p->state != HD_PEER_UP)
+		return -EPIPE;
+	if (p->watch == NULL)
+		return -ENOENT;
+	if ((realms & ~p->watch->id.also) == 0)
+		return 0;
+	p->watch->id.also |= realms;
+	r = feeds_tell(p->watch, hd_feed_widen);
 	if (r < 0)
 		hd_presence_end(p);
 	return r;
@@ -178,12 +195,12 @@ void hd_presence_take(struct hd_worker *w, void *batch, void *unused)
 	(void)unused;
 	if (p == NULL) {
 		feed_close_at(b->from, &b->id);
-		free(b);
+		hd_presence_batch_free(b);
 		return;
 	}
 	if (b->lost) {
 		hd_stream_close(p->stream, HD_CLOSE_ERROR);
-		free(b);
+		hd_presence_batch_free(b);
 		return;
 	}
 	queue_in(p->watch, b);
@@ -198,12 +215,11 @@ static bool takes_more(const struct hd_stream *s)
 }
 
 static void offer(struct hd_stream *s, struct hd_peer *p,
-		  const struct hd_presence_batch *b,
 		  const struct hd_presence_item *item)
 {
 	const struct hd_presence what = {
 		.key = &item->key,
-		.realm = b->realm,
+		.realm = item->realm,
 		.present = item->present,
 		.flags = item->flags,
 		.addr = &item->addr,
@@ -217,7 +233,7 @@ static void offer_batches(struct hd_stream *s, struct hd_peer *p)
 	struct hd_presence_batch *b;
 
 	while ((b = p->watch->first) != NULL && takes_more(s)) {
-		offer(s, p, b, &b->item[b->at++]);
+		offer(s, p, &b->item[b->at++]);
 		if (b->at < b->n)
 			continue;
 		p->watch->first = b->next;

@@ -16,9 +16,15 @@
 #include "core/relay/peer.h"
 #include "core/relay/presence.h"
 #include "core/relay/relay_worker.h"
+#include "core/relay/tenant.h"
 
-struct note {
+struct of { /* a key in a realm; hashed: no padding */
 	struct hd_key key;
+	uint16_t realm;
+};
+
+struct note { /* holds the tenant of its realm */
+	struct of of;
 	bool told; /* present, when this was noted */
 	bool owed; /* absent, since it was told present */
 	UT_hash_handle hh; /* keeps the order, too */
@@ -32,7 +38,7 @@ struct hd_feed {
 	bool again; /* who is here is to be listed anew, when the batch is home:
 		       once, however often the watcher asks */
 	struct hd_presence_batch *batch; /* NULL: it is away */
-	struct hd_key *first; /* who was here when it began: a list */
+	struct of *first; /* who was here when it began: a list */
 	uint32_t n_first, at_first;
 	struct note *notes;
 };
@@ -57,6 +63,7 @@ static struct hd_feed **find(struct hd_worker *w,
 static void forget(struct hd_feed *f, struct note *n)
 {
 	HASH_DEL(f->notes, n);
+	hd_tenant_drop(hd_realm_tenant(n->of.realm));
 	free(n);
 }
 
@@ -68,7 +75,7 @@ static void feed_free(struct hd_feed **feed)
 	HASH_ITER (hh, f->notes, n, next)
 		forget(f, n);
 	free(f->first);
-	free(f->batch);
+	hd_presence_batch_free(f->batch);
 	free(f);
 }
 
@@ -82,15 +89,53 @@ static void feed_out(struct hd_feed **at)
 
 /* ---- who was here ---- */
 
+static bool has(uint32_t realms, uint16_t realm)
+{
+	return realms >> (realm & HD_REALM_PROTOCOL_MASK) & 1;
+}
+
+static bool tells(const struct hd_feed *f, uint16_t realm)
+{
+	return realm == f->realm || has(f->id.also, realm);
+}
+
+/* Room for all that are in the table. */
+static bool make_room(struct hd_feed *f, const struct hd_relay_table *t)
+{
+	struct of *v = reallocarray(f->first, (size_t)f->n_first + t->n,
+				    sizeof(*v));
+
+	if (v != NULL)
+		f->first = v;
+	else
+		f->lost = true;
+	return v != NULL;
+}
+
+static void list(struct hd_feed *f, const struct hd_entry *e)
+{
+	f->first[f->n_first++] = (struct of){ e->key, e->realm };
+}
+
 static void list_keys(struct hd_feed *f, const struct hd_relay_table *t)
 {
-	if (t->n == 0)
+	if (t->n == 0 || !make_room(f, t))
 		return;
-	f->first = calloc(t->n, sizeof(*f->first));
-	f->lost = f->first == NULL;
-	for (uint32_t i = 0; i < t->size && !f->lost; i++)
-		if (t->v[i] != NULL && t->v[i]->realm == f->realm)
-			f->first[f->n_first++] = t->v[i]->key;
+	for (uint32_t i = 0; i < t->size; i++)
+		if (t->v[i] != NULL && tells(f, t->v[i]->realm))
+			list(f, t->v[i]);
+}
+
+/* Those of the one realm are told already. */
+static void list_more(struct hd_feed *f, const struct hd_relay_table *t,
+		      uint32_t realms)
+{
+	if (t->n == 0 || !make_room(f, t))
+		return;
+	for (uint32_t i = 0; i < t->size; i++)
+		if (t->v[i] != NULL && t->v[i]->realm != f->realm &&
+		    has(realms, t->v[i]->realm))
+			list(f, t->v[i]);
 }
 
 void hd_feed_open(struct hd_worker *w, void *batch, void *unused)
@@ -124,6 +169,19 @@ void hd_feed_again(struct hd_worker *w, void *id, void *unused)
 		f->again = true;
 }
 
+void hd_feed_widen(struct hd_worker *w, void *id, void *unused)
+{
+	const struct hd_watcher_id *wider = id;
+	struct hd_feed *f = *find(w, id);
+
+	(void)unused;
+	if (f != NULL && !f->lost) {
+		list_more(f, &w->relay->table, wider->also & ~f->id.also);
+		f->id.also |= wider->also;
+	}
+	free(id);
+}
+
 void hd_feed_close(struct hd_worker *w, void *id, void *unused)
 {
 	struct hd_feed **at = find(w, id);
@@ -141,41 +199,43 @@ void hd_feed_back(struct hd_worker *w, void *batch, void *unused)
 
 	(void)unused;
 	if (f == NULL) {
-		free(b);
+		hd_presence_batch_free(b);
 		return;
 	}
-	b->n = b->at = 0;
+	hd_presence_batch_clear(b);
 	f->batch = b;
 }
 
 /* ---- changes ---- */
 
-static struct note *note_add(struct hd_feed *f, const struct hd_key *key,
-			     bool told)
+static struct note *note_add(struct hd_feed *f, const struct of *of, bool told)
 {
 	struct note *n = calloc(1, sizeof(*n));
 
 	if (n == NULL)
 		return NULL;
-	n->key = *key;
+	n->of = *of;
 	n->told = told;
-	HASH_ADD(hh, f->notes, key, sizeof(n->key), n);
-	if (n->hh.tbl != NULL)
-		return n;
-	free(n); /* out of memory: uthash has left it out */
-	return NULL;
+	HASH_ADD(hh, f->notes, of, sizeof(n->of), n);
+	if (n->hh.tbl == NULL) { /* out of memory: uthash has left it out */
+		free(n);
+		return NULL;
+	}
+	hd_tenant_hold_again(hd_realm_tenant(of->realm));
+	return n;
 }
 
 /* @was  it was present before this change
  * @is   it is, after it */
-static void change(struct hd_feed *f, const struct hd_key *key, bool was,
+static void change(struct hd_feed *f, const struct hd_entry *e, bool was,
 		   bool is)
 {
+	const struct of of = { e->key, e->realm };
 	struct note *n;
 
-	HASH_FIND(hh, f->notes, key, sizeof(*key), n);
+	HASH_FIND(hh, f->notes, &of, sizeof(of), n);
 	if (n == NULL)
-		n = note_add(f, key, was);
+		n = note_add(f, &of, was);
 	if (n == NULL)
 		f->lost = true;
 	else if (!is && n->told)
@@ -189,26 +249,42 @@ void hd_feeds_up(struct hd_worker *w, const struct hd_entry *e)
 	bool was = e->active->next != NULL;
 
 	for (struct hd_feed *f = w->relay->feeds; f != NULL; f = f->next)
-		if (f->realm == e->realm && !f->lost)
-			change(f, &e->key, was, true);
+		if (tells(f, e->realm) && !f->lost)
+			change(f, e, was, true);
 }
 
 void hd_feeds_down(struct hd_worker *w, const struct hd_entry *e)
 {
 	for (struct hd_feed *f = w->relay->feeds; f != NULL; f = f->next)
-		if (f->realm == e->realm && !f->lost)
-			change(f, &e->key, true, false);
+		if (tells(f, e->realm) && !f->lost)
+			change(f, e, true, false);
 }
 
 /* ---- a batch ---- */
 
-static void put(struct hd_presence_batch *b, const struct hd_key *key,
+void hd_presence_batch_clear(struct hd_presence_batch *b)
+{
+	for (uint32_t i = 0; i < b->n; i++)
+		hd_tenant_drop(hd_realm_tenant(b->item[i].realm));
+	b->n = b->at = 0;
+}
+
+void hd_presence_batch_free(struct hd_presence_batch *b)
+{
+	if (b != NULL)
+		hd_presence_batch_clear(b);
+	free(b);
+}
+
+static void put(struct hd_presence_batch *b, const struct of *of,
 		const struct hd_peer *active)
 {
 	struct hd_presence_item *item = &b->item[b->n++];
 
-	*item = (struct hd_presence_item){ .key = *key,
+	*item = (struct hd_presence_item){ .key = of->key,
+					   .realm = of->realm,
 					   .present = active != NULL };
+	hd_tenant_hold_again(hd_realm_tenant(of->realm));
 	if (active == NULL)
 		return;
 	item->flags = active->login.flags;
@@ -216,24 +292,25 @@ static void put(struct hd_presence_batch *b, const struct hd_key *key,
 }
 
 static void put_now(struct hd_worker *w, struct hd_presence_batch *b,
-		    const struct hd_key *key)
+		    const struct of *of)
 {
 	const struct hd_entry *e = hd_relay_table_find(
-		&w->relay->table, hd_key_hash(b->realm, key), b->realm, key);
+		&w->relay->table, hd_key_hash(of->realm, &of->key), of->realm,
+		&of->key);
 
 	if (e != NULL)
-		put(b, key, e->active);
+		put(b, of, e->active);
 }
 
 /* One that has changed since is told with the changes. */
 static void put_first(struct hd_worker *w, struct hd_feed *f,
-		      const struct hd_key *key)
+		      const struct of *of)
 {
 	const struct note *n;
 
-	HASH_FIND(hh, f->notes, key, sizeof(*key), n);
+	HASH_FIND(hh, f->notes, of, sizeof(*of), n);
 	if (n == NULL)
-		put_now(w, f->batch, key);
+		put_now(w, f->batch, of);
 }
 
 /* Two may be needed for the next one. */
@@ -256,8 +333,8 @@ static void fill(struct hd_worker *w, struct hd_feed *f)
 		if (!has_room(b))
 			return;
 		if (n->owed)
-			put(b, &n->key, NULL);
-		put_now(w, b, &n->key);
+			put(b, &n->of, NULL);
+		put_now(w, b, &n->of);
 		forget(f, n);
 	}
 }
@@ -278,7 +355,7 @@ static bool send_off(struct hd_feed *f)
 	if (r == -ENOMEM)
 		return false;
 	if (r < 0) /* that worker has ended */
-		free(f->batch);
+		hd_presence_batch_free(f->batch);
 	f->batch = NULL;
 	return true;
 }

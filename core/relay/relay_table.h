@@ -33,11 +33,8 @@ struct hd_gone_queue { /* the first has left first */
 	struct hd_entry *first, *last;
 };
 
-/* hd_realms_n - how many protocols' realms there are, from 0 on. Any thread. */
-unsigned hd_realms_n(void);
-/* hd_realm_name - of a realm's protocol. hd_realm_find - its number, without
- * making one; -1 none. Any thread. */
-const char *hd_realm_name(uint16_t realm);
+/* hd_realm_find - the number of a protocol's realm, without making one; -1
+ * none. Any thread. */
 int hd_realm_find(const char *name);
 
 struct hd_entry *hd_relay_table_find(const struct hd_relay_table *t,

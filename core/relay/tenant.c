@@ -80,6 +80,19 @@ int hd_tenant_hold(const char *name, uint16_t *ret_tenant)
 	return i != 0 ? 0 : -ENOSPC;
 }
 
+int hd_tenant_hold_known(const char *name, uint16_t *ret_tenant)
+{
+	uint32_t mark = mark_of(name);
+	uint16_t i;
+
+	pthread_mutex_lock(&lock);
+	i = find(name, mark);
+	tenants[i].holders += i != 0;
+	pthread_mutex_unlock(&lock);
+	*ret_tenant = i;
+	return i != 0 ? 0 : -ENOENT;
+}
+
 void hd_tenant_hold_again(uint16_t tenant)
 {
 	if (tenant == 0)

@@ -20,6 +20,9 @@
  * taken or given back: both do nothing. hd_tenant_hold_again - one more of a
  * number that somebody holds, or held just now. */
 int hd_tenant_hold(const char *name, uint16_t *ret_tenant);
+/* hd_tenant_hold_known - the same of a name that has a number. Returns 0;
+ * -ENOENT it has none. */
+int hd_tenant_hold_known(const char *name, uint16_t *ret_tenant);
 void hd_tenant_hold_again(uint16_t tenant);
 void hd_tenant_drop(uint16_t tenant);
 /* hd_tenant_name - of one that the caller holds, as long as it does. "" of 0.

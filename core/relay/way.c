@@ -15,6 +15,7 @@
 #include "core/relay/away.h"
 #include "core/relay/held.h"
 #include "core/relay/relay_worker.h"
+#include "core/relay/tenant.h"
 
 /* Places a turn, so that packets do not wait. */
 #define SWEEP_MAX 1024
@@ -115,6 +116,7 @@ static void way_free(struct hd_way *r)
 {
 	__atomic_sub_fetch(&r->link->n_keys, 1, __ATOMIC_RELAXED);
 	hd_link_put(r->link);
+	hd_tenant_drop(hd_realm_tenant(r->realm));
 	free(r);
 }
 
@@ -173,6 +175,7 @@ static struct hd_way *way_new(struct hd_link *link, uint32_t hash,
 	*r = (struct hd_way){
 		.link = link, .key = c->key, .hash = hash, .realm = c->realm
 	};
+	hd_tenant_hold_again(hd_realm_tenant(c->realm));
 	__atomic_add_fetch(&link->refs, 1, __ATOMIC_RELAXED);
 	__atomic_add_fetch(&link->n_keys, 1, __ATOMIC_RELAXED);
 	return r;

@@ -32,7 +32,7 @@ struct hd_link { /* made and changed in its worker; shared */
 	struct hd_way_batch *batch[];
 };
 
-struct hd_way {
+struct hd_way { /* holds the tenant of its realm */
 	struct hd_way *next; /* in the same place; of one key the next best */
 	struct hd_link *link;
 	struct hd_key key;

@@ -67,6 +67,9 @@
  *      hd_pack_secret(), hd_unpack_secret().
  *      hd_udp_options.first, .last: modules share a UDP port.
  *      aead.h: what modules encrypt themselves. hd_stream_aead().
+ *      hd_relay_forward_in(), hd_presence_watch_also(), hd_realm_text(),
+ *      hd_realm_hold(), hd_realm_drop(), hd_realms_n(), hd_realm_name(),
+ *      derp_realms.h: realms of other relays. HD_FRAME_MAX_BYTES is larger.
  *
  * Why some shapes are as they are:
  * - load() takes a struct hd_error: the loader prints one sentence, with the

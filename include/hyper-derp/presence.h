@@ -36,6 +36,13 @@ struct hd_presence {
 #define HD_PRESENCE_MAX_BYTES 512
 HD_API int hd_presence_watch(struct hd_peer *watcher, uint16_t realm);
 
+/* hd_presence_watch_also - who watches is told of more realms, too: in all
+ * their tenants first the keys that are here, then what changes. Ends with the
+ * watch; one that begins again (above) has them still.
+ * @realms  1 << hd_realm() of each
+ * Returns as above; -ENOENT it watches nothing. */
+HD_API int hd_presence_watch_also(struct hd_peer *watcher, uint32_t realms);
+
 #ifdef __cplusplus
 }
 #endif

@@ -87,6 +87,14 @@ HD_API void hd_relay_forward(struct hd_peer *link, const struct hd_key *src,
 			     const struct hd_key *dst, bool urgent,
 			     const uint8_t *data, uint32_t len_bytes);
 
+/* hd_relay_forward_in - the same, in a realm that the other relay has named as
+ * hd_realm_text() does. Nobody here is in it: the packet is dropped as one to a
+ * key that is not here. */
+HD_API void hd_relay_forward_in(struct hd_peer *link, const char *realm,
+				size_t realm_bytes, const struct hd_key *src,
+				const struct hd_key *dst, bool urgent,
+				const uint8_t *data, uint32_t len_bytes);
+
 /* hd_relay_unknown - nobody has a key: packets to it that on_unknown (hook.h)
  * let wait are dropped, and counted. In the key's home worker. */
 HD_API void hd_relay_unknown(struct hd_worker *w, uint16_t realm,
@@ -178,8 +186,13 @@ HD_API struct hd_worker *hd_relay_home(uint16_t realm,
 
 /* hd_realm - the number of a name, given on first use; main thread, in load().
  * "" is 0, the realm that protocols with proof of the key share. At most 31
- * others. */
+ * others. No `/` may stand in a name.
+ * hd_realms_n - how many have a number: those below it. Grows while modules are
+ * loaded, and numbers stay. hd_realm_name - of one of them, as long as the
+ * relay runs. Any thread. */
 HD_API uint16_t hd_realm(const char *name);
+HD_API unsigned hd_realms_n(void);
+HD_API const char *hd_realm_name(uint16_t realm);
 
 /* ---- tenants ----
  *
@@ -203,6 +216,29 @@ struct hd_tenant { /* a name; "" none */
  * hd_tenant_is_name - letters, digits, `.`, `_` and `-`, 1 to 63 bytes. */
 HD_API struct hd_tenant hd_tenant_of(uint16_t realm);
 HD_API bool hd_tenant_is_name(const char *text);
+
+/* ---- realms of other relays ----
+ *
+ * A realm's number is this relay's own. Between relays it goes as text: the
+ * name, and behind a `/` the tenant, if there is one: "hd", "hd/office",
+ * "/office". */
+#define HD_REALM_TEXT_BYTES 96 /* with its NUL */
+
+struct hd_realm_text {
+	char s[HD_REALM_TEXT_BYTES];
+};
+
+/* hd_realm_text - of a realm as hd_tenant_of() takes it. Any thread.
+ * hd_realm_hold - the number, of which the tenant is kept for the caller until
+ * hd_realm_drop(). What has the number by then (a way, a peer) keeps it itself.
+ * @text  of len_bytes bytes, from another relay: whatever it is
+ * @make  a tenant that nobody here is in gets a number, too
+ * Returns 0; -EINVAL that is no realm; -ENOENT no module here has it, or nobody
+ * is in that tenant; -ENOSPC there are too many tenants. Any thread. */
+HD_API struct hd_realm_text hd_realm_text(uint16_t realm);
+HD_API int hd_realm_hold(const char *text, size_t len_bytes, bool make,
+			 uint16_t *ret_realm);
+HD_API void hd_realm_drop(uint16_t realm);
 
 #ifdef __cplusplus
 }

@@ -76,7 +76,7 @@ struct hd_proto {
  * Returns NULL: dropped and counted, or the stream is closing.
  * hd_stream_commit - the n bytes reserved last are a frame now. Nothing else
  * may be called on the stream between the two. */
-#define HD_FRAME_MAX_BYTES (HD_PACKET_MAX_BYTES + 128)
+#define HD_FRAME_MAX_BYTES (HD_PACKET_MAX_BYTES + 256)
 HD_API uint8_t *hd_stream_reserve(struct hd_stream *s, enum hd_lane lane,
 				  size_t n);
 HD_API void hd_stream_commit(struct hd_stream *s, size_t n);

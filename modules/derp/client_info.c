@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* modules/derp/client_info.c - the JSON in ClientInfo.
  * Source: tailscale 1.102, derp/derp_client.go (struct ClientInfo), read there
- * by encoding/json. */
+ * by encoding/json. The last field is ours: derp_realms.h. */
 #include "modules/derp/derp.h"
 #include <errno.h>
 #include <jansson.h>
@@ -79,6 +79,7 @@ static const struct field fields[] = {
 	FIELD("CanAckPings", can_ack_pings, true, read_bool),
 	FIELD("IsProber", is_prober, true, read_bool),
 	FIELD("AppName", app_name, true, read_app_name),
+	FIELD("hyperDerpRealms", knows_realms, true, read_bool),
 };
 
 static int read_field(const char *name, const json_t *v,

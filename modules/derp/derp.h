@@ -2,8 +2,9 @@
 /* modules/derp/derp.h - the inside of the derp module.
  *
  * Files: frames.c the frame table, packets.c the packet path, login.c and
- * client_info.c the login, mesh.c what other relays may, server_key.c and
- * meta_cert.c who we are, routes.c the HTTP side, derp.c the module.
+ * client_info.c the login, mesh.c and realms.c what other relays may,
+ * server_key.c and meta_cert.c who we are, routes.c the HTTP side, derp.c the
+ * module.
  *
  * A connection:  LOGIN -ClientInfo-> ADMITTING -admitted()-> OPEN
  *                  `--------- a broken rule: CLOSED ---------' */
@@ -56,12 +57,15 @@ struct derp_state {
 	/* Sealed when the login is read, because the client's key has just
 	 * been expanded then; sent when it is admitted. */
 	uint8_t server_info[DERP_SERVER_INFO_BYTES];
+	/* In what was padding: state of before it has 0 there. */
+	uint8_t realms; /* it is one of ours, and has been told of all but one
+			   of so many realms; 0: it is not */
 };
 
 /* What ClientInfo's JSON says. */
 struct derp_client_info {
 	int64_t version; /* 0: not said */
-	bool has_mesh_key, can_ack_pings, is_prober;
+	bool has_mesh_key, can_ack_pings, is_prober, knows_realms;
 	struct hd_key mesh_key;
 	char app_name[64]; /* printable ASCII; longer ones are cut */
 };
@@ -162,6 +166,23 @@ int derp_take_close(struct hd_module *mod, struct hd_stream *s,
 		    struct derp_state *d, uint8_t *p, uint32_t len_bytes);
 void derp_presence(struct hd_module *mod, struct hd_peer *peer,
 		   const struct hd_presence *what);
+
+/* realms.c */
+struct hd_presence;
+/* derp_realms_tell - to a relay of ours: which realms there are here.
+ * derp_realms_look - the same, if there are more by now.
+ * derp_take_realms, derp_take_realm_forward - frames of such a relay, for the
+ * table in frames.c.
+ * derp_realm_presence - a key of another realm than "". Returns the frame's
+ * length, at most DERP_HEADER_BYTES + DERP_REALM_KEY_MAX_BYTES. */
+void derp_realms_tell(struct hd_stream *s, struct derp_state *d);
+void derp_realms_look(struct hd_stream *s, struct derp_state *d);
+int derp_take_realms(struct hd_module *mod, struct hd_stream *s,
+		     struct derp_state *d, uint8_t *p, uint32_t len_bytes);
+int derp_take_realm_forward(struct hd_module *mod, struct hd_stream *s,
+			    struct derp_state *d, uint8_t *p,
+			    uint32_t len_bytes);
+size_t derp_realm_presence(uint8_t *frame, const struct hd_presence *what);
 
 /* meta_cert.c */
 /* derp_meta_cert_make - the certificate that tells a client our key within

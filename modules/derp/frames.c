@@ -4,6 +4,7 @@
  * length without being kept. Context: the stream's worker. */
 #include "modules/derp/derp.h"
 #include <errno.h>
+#include <hyper-derp/derp_realms.h>
 #include <hyper-derp/log.h>
 #include <hyper-derp/relay.h>
 
@@ -51,12 +52,13 @@ static int take_ping(struct hd_module *mod, struct hd_stream *s,
 	uint8_t *out =
 		hd_stream_reserve(s, HD_LANE_URGENT, DERP_PONG_FRAME_BYTES);
 
-	(void)d, (void)len_bytes;
+	(void)len_bytes;
 	hd_count(&derp_metrics(mod, s)->pings, 1);
-	if (out == NULL)
-		return 0;
-	derp_ping_put(out, DERP_PONG, p);
-	hd_stream_commit(s, DERP_PONG_FRAME_BYTES);
+	if (out != NULL) {
+		derp_ping_put(out, DERP_PONG, p);
+		hd_stream_commit(s, DERP_PONG_FRAME_BYTES);
+	}
+	derp_realms_look(s, d);
 	return 0;
 }
 
@@ -78,6 +80,11 @@ static const struct derp_frame frames[] = {
 			       derp_take_watch },
 	[DERP_CLOSE_PEER] = { "ClosePeer", HD_KEY_BYTES, HD_KEY_BYTES, true,
 			      DERP_OPEN, derp_take_close },
+	[DERP_REALMS] = { "Realms", 0, DERP_REALMS_MAX_BYTES, true, DERP_OPEN,
+			  derp_take_realms },
+	[DERP_REALM_FORWARD] = { "RealmForward", DERP_REALM_FORWARD_MIN_BYTES,
+				 DERP_REALM_FORWARD_MAX_BYTES, true, DERP_OPEN,
+				 derp_take_realm_forward },
 };
 
 static const struct derp_frame *frame_find(const struct derp_state *d,
@@ -261,6 +268,8 @@ static void derp_admitted(struct hd_module *mod, struct hd_stream *s,
 	derp_count_client(derp_metrics(mod, s), d);
 	if (d->mesh)
 		log_mesh(s, peer);
+	if (d->realms != 0)
+		derp_realms_tell(s, d);
 }
 
 static void derp_closed(struct hd_module *mod, struct hd_stream *s, void *state,

@@ -6,6 +6,7 @@
 #include <arpa/inet.h>
 #include <ctype.h>
 #include <errno.h>
+#include <hyper-derp/derp_realms.h>
 #include <hyper-derp/log.h>
 #include <hyper-derp/presence.h>
 
@@ -110,13 +111,21 @@ static size_t absent_put(uint8_t *frame, const struct hd_presence *what)
 	return DERP_PEER_GONE_BYTES;
 }
 
+static size_t presence_put(uint8_t *frame, const struct hd_peer *peer,
+			   const struct hd_presence *what)
+{
+	if (what->realm != hd_peer_login(peer)->realm)
+		return derp_realm_presence(frame, what);
+	return what->present ? present_put(frame, what)
+			     : absent_put(frame, what);
+}
+
 void derp_presence(struct hd_module *mod, struct hd_peer *peer,
 		   const struct hd_presence *what)
 {
 	struct hd_stream *s = hd_peer_stream(peer);
-	uint8_t frame[HD_MAX(DERP_PEER_PRESENT_BYTES, DERP_PEER_GONE_BYTES)];
-	size_t n = what->present ? present_put(frame, what)
-				 : absent_put(frame, what);
+	uint8_t frame[DERP_HEADER_BYTES + DERP_REALM_KEY_MAX_BYTES];
+	size_t n = presence_put(frame, peer, what);
 
 	hd_count(&derp_metrics(mod, s)->presence, 1);
 	hd_stream_append(s, HD_LANE_CONTROL, frame, n);

@@ -92,6 +92,7 @@ struct peers {
 static void put_way(void *arg, const struct hd_link_way *way)
 {
 	const struct peers *p = arg;
+	struct hd_realm_text realm = hd_realm_text(way->realm);
 	char hex[2 * HD_KEY_BYTES + 1];
 
 	sodium_bin2hex(hex, sizeof(hex), way->key->b, HD_KEY_BYTES);
@@ -101,6 +102,7 @@ static void put_way(void *arg, const struct hd_link_way *way)
 	hd_out_open(p->call, NULL, '{');
 	hd_out_key(p->call, "key", way->key);
 	hd_out_string(p->call, "member", way->link);
+	hd_out_string(p->call, "realm", realm.s);
 	hd_out_bool(p->call, "preferred", way->preferred);
 	hd_out_close(p->call);
 }

@@ -58,12 +58,22 @@ static struct mesh_link *link_for(struct hd_module *mod, struct hd_worker *w,
 }
 
 /* Until it is up. */
-static void remember(struct mesh_link *l, const struct hd_key *key)
+static void remember(struct mesh_link *l, const struct hd_link_wish *wish)
 {
 	if (l->waiting == NULL)
 		l->waiting = calloc(WAITING_MAX, sizeof(*l->waiting));
 	if (l->waiting != NULL && l->n_waiting < WAITING_MAX)
-		l->waiting[l->n_waiting++] = *key;
+		l->waiting[l->n_waiting++] =
+			(struct mesh_wanted){ wish->key, wish->realm };
+}
+
+/* An older relay of ours, or derper, would not know what to do with packets of
+ * other realms. */
+static void add_way(struct hd_stream *s, uint16_t realm,
+		    const struct hd_key *key)
+{
+	if (mesh_realms_have(hd_stream_state(s), realm))
+		hd_link_add(s, realm, key);
 }
 
 static void take_away(struct hd_module *mod, struct hd_worker *w,
@@ -74,9 +84,9 @@ static void take_away(struct hd_module *mod, struct hd_worker *w,
 	if (l == NULL || l->source != MESH_ON_DEMAND || l->state != MESH_UP)
 		return;
 	if (wish->unused)
-		hd_link_forget(l->stream, MESH_REALM, &wish->key);
+		hd_link_forget(l->stream, wish->realm, &wish->key);
 	else
-		hd_link_del(l->stream, MESH_REALM, &wish->key);
+		hd_link_del(l->stream, wish->realm, &wish->key);
 }
 
 static void on_wish(struct hd_module *mod, struct hd_worker *w,
@@ -84,8 +94,6 @@ static void on_wish(struct hd_module *mod, struct hd_worker *w,
 {
 	struct mesh_link *l;
 
-	if (wish->realm != MESH_REALM)
-		return;
 	if (wish->gone || wish->unused) {
 		take_away(mod, w, wish);
 		return;
@@ -95,15 +103,15 @@ static void on_wish(struct hd_module *mod, struct hd_worker *w,
 		return;
 	l->wanted_ms = hd_now_ms(w);
 	if (l->state == MESH_UP)
-		hd_link_add(l->stream, MESH_REALM, &wish->key);
+		add_way(l->stream, wish->realm, &wish->key);
 	else
-		remember(l, &wish->key);
+		remember(l, wish);
 }
 
 void mesh_demand_up(struct hd_stream *s, struct mesh_link *l)
 {
 	for (unsigned i = 0; i < l->n_waiting; i++)
-		hd_link_add(s, MESH_REALM, &l->waiting[i]);
+		add_way(s, l->waiting[i].realm, &l->waiting[i].key);
 	mesh_demand_forget(l);
 }
 

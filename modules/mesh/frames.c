@@ -5,6 +5,7 @@
  * Context: the link's worker. */
 #include "modules/mesh/mesh.h"
 #include <errno.h>
+#include <hyper-derp/derp_realms.h>
 #include <hyper-derp/log.h>
 #include <hyper-derp/relay.h>
 #include <stdio.h>
@@ -25,7 +26,7 @@ static bool is_relay(const uint8_t *p, uint32_t len_bytes)
 }
 
 /* Said once: it may go on for millions. */
-static int take_no_more(struct mesh_link *l, struct hd_stream *s)
+int mesh_take_no_more(struct mesh_link *l, struct hd_stream *s)
 {
 	if (!l->full)
 		hd_log_warn("mesh: too many keys, the rest is not reached: "
@@ -35,35 +36,47 @@ static int take_no_more(struct mesh_link *l, struct hd_stream *s)
 	return 0;
 }
 
-/* The first one says that it accepts our mesh key: we are in its list, too.
- * Other relays are not for clients to reach. */
-static int take_present(struct hd_module *mod, struct hd_stream *s,
-			struct mesh_stream *ms, uint8_t *p, uint32_t len_bytes)
+int mesh_key_add(struct hd_module *mod, struct hd_stream *s,
+		 struct mesh_stream *ms, uint16_t realm,
+		 const struct hd_key *key)
 {
-	int r;
+	int r = hd_link_add(s, realm, key);
 
-	if (ms->link->state != MESH_UP)
-		mesh_link_up(mod, s);
-	if (is_relay(p, len_bytes))
-		return 0;
-	r = hd_link_add(s, MESH_REALM, (const struct hd_key *)p);
 	if (r == -ENOSPC)
-		return take_no_more(ms->link, s);
+		return mesh_take_no_more(ms->link, s);
 	return r < 0 ? mesh_link_wrong(mod, s, MESH_REASON_FRAME, false,
 				       "a key is not taken: %s", strerror(-r))
 		     : 0;
 }
 
-static int take_gone(struct hd_module *mod, struct hd_stream *s,
-		     struct mesh_stream *ms, uint8_t *p, uint32_t len_bytes)
+int mesh_key_del(struct hd_module *mod, struct hd_stream *s, uint16_t realm,
+		 const struct hd_key *key)
 {
-	int r = hd_link_del(s, MESH_REALM, (const struct hd_key *)p);
+	int r = hd_link_del(s, realm, key);
 
-	(void)ms, (void)len_bytes;
 	return r < 0 ? mesh_link_wrong(mod, s, MESH_REASON_FRAME, false,
 				       "a key is not taken away: %s",
 				       strerror(-r))
 		     : 0;
+}
+
+/* The first one says that it accepts our mesh key: we are in its list, too.
+ * Other relays are not for clients to reach. */
+static int take_present(struct hd_module *mod, struct hd_stream *s,
+			struct mesh_stream *ms, uint8_t *p, uint32_t len_bytes)
+{
+	if (ms->link->state != MESH_UP)
+		mesh_link_up(mod, s);
+	if (is_relay(p, len_bytes))
+		return 0;
+	return mesh_key_add(mod, s, ms, MESH_REALM, (const struct hd_key *)p);
+}
+
+static int take_gone(struct hd_module *mod, struct hd_stream *s,
+		     struct mesh_stream *ms, uint8_t *p, uint32_t len_bytes)
+{
+	(void)ms, (void)len_bytes;
+	return mesh_key_del(mod, s, MESH_REALM, (const struct hd_key *)p);
 }
 
 /* ---- what it says of itself ---- */
@@ -133,6 +146,13 @@ static const struct frame frames[] = {
 			  take_health },
 	[DERP_RESTARTING] = { "Restarting", 8, FRAME_MAX_BYTES, MESH_OPEN,
 			      take_restarting },
+	[DERP_REALMS] = { "Realms", 0, DERP_REALMS_MAX_BYTES, MESH_OPEN,
+			  mesh_take_realms },
+	[DERP_REALM_PRESENT] = { "RealmPresent", HD_KEY_BYTES + 1,
+				 FRAME_MAX_BYTES, MESH_OPEN,
+				 mesh_take_realm_present },
+	[DERP_REALM_GONE] = { "RealmGone", HD_KEY_BYTES + 1, FRAME_MAX_BYTES,
+			      MESH_OPEN, mesh_take_realm_gone },
 };
 
 static const struct frame *find(const struct mesh_stream *ms, uint8_t type)
@@ -236,22 +256,57 @@ static void on_timer(struct hd_module *mod, struct hd_stream *s, void *state,
 				"lets us in");
 }
 
-static void on_forward(struct hd_module *mod, struct hd_stream *s,
-		       const struct hd_packet *packet)
+/* Returns NULL: there is no room, and the core has counted it. */
+static uint8_t *reserve(struct hd_stream *s, const struct hd_packet *packet,
+			size_t n)
 {
-	struct mesh_stream *ms = hd_stream_state(s);
-	size_t n = DERP_FORWARD_HEAD_BYTES + packet->len_bytes;
-	uint8_t *out = hd_stream_reserve(
+	return hd_stream_reserve(
 		s, packet->urgent ? HD_LANE_URGENT : HD_LANE_BULK, n);
+}
 
-	(void)mod;
+/* Returns whether there was room. */
+static bool put_packet(struct hd_stream *s, const struct hd_packet *packet)
+{
+	size_t n = DERP_FORWARD_HEAD_BYTES + packet->len_bytes;
+	uint8_t *out = reserve(s, packet, n);
+
 	if (out == NULL)
-		return; /* dropped; the core has counted it */
+		return false;
 	out = derp_forward_head_put(out, packet->src, packet->dst,
 				    packet->len_bytes);
 	memcpy(out, packet->data, packet->len_bytes);
 	hd_stream_commit(s, n);
-	if (ms->link == NULL)
+	return true;
+}
+
+_Static_assert(DERP_HEADER_BYTES + DERP_REALM_FORWARD_MAX_BYTES <=
+		       HD_FRAME_MAX_BYTES,
+	       "the largest packet of the longest realm");
+
+/* Only to who has told a key of that realm. */
+static bool put_packet_in(struct hd_stream *s, const struct hd_packet *packet)
+{
+	struct hd_realm_text realm = hd_realm_text(packet->realm);
+	size_t n = derp_realm_forward_bytes(realm.s, packet->len_bytes);
+	uint8_t *out = reserve(s, packet, n);
+
+	if (out == NULL)
+		return false;
+	out = derp_realm_forward_head_put(out, packet, realm.s);
+	memcpy(out, packet->data, packet->len_bytes);
+	hd_stream_commit(s, n);
+	return true;
+}
+
+static void on_forward(struct hd_module *mod, struct hd_stream *s,
+		       const struct hd_packet *packet)
+{
+	struct mesh_stream *ms = hd_stream_state(s);
+
+	(void)mod;
+	if (!(packet->realm == MESH_REALM ? put_packet(s, packet)
+					  : put_packet_in(s, packet)) ||
+	    ms->link == NULL)
 		return;
 	ms->link->packets++;
 	ms->link->bytes += packet->len_bytes;

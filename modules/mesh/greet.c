@@ -21,10 +21,12 @@
 #define STATUS_AT 9 /* of the number */
 
 /* What a mesh client says of itself. derper ignores names it does not know.
- * Source: tailscale 1.102, derp/derp_client.go (struct ClientInfo). */
+ * Source: tailscale 1.102, derp/derp_client.go (struct ClientInfo); the field
+ * hyperDerpRealms is ours: derp_realms.h. */
 #define INFO_HEAD                                                              \
 	"{\"version\":2,\"CanAckPings\":true,"                                 \
-	"\"AppName\":\"hyper-derp-mesh\",\"meshKey\":\""
+	"\"AppName\":\"hyper-derp-mesh\",\"hyperDerpRealms\":true,"            \
+	"\"meshKey\":\""
 #define INFO_TAIL "\"}"
 #define INFO_BYTES                                                             \
 	(sizeof(INFO_HEAD) - 1 + 2 * HD_KEY_BYTES + sizeof(INFO_TAIL) - 1)

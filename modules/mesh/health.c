@@ -62,6 +62,7 @@ void mesh_health_tick(struct hd_module *mod, struct hd_stream *s,
 				silent_ms);
 		return;
 	}
+	mesh_realms_look(s, ms);
 	mesh_link_show(s, ms->link);
 	if (mesh_demand_ended(mod, hd_stream_worker(s), ms->link))
 		return;

@@ -6,9 +6,9 @@
  * Files: member.c whom to dial, list.c lists of members, dns.c those that DNS
  * names, sources.c files and DNS looked at from time to time, links.c the links
  * of a worker, link.c the life of one, greet.c up to the login, frames.c what
- * comes and goes then, health.c is it alive, demand.c links that another module
- * wishes for, commands.c what operators ask, upgrade.c what goes to a new
- * process.
+ * comes and goes then, realms.c the same of other realms, health.c is it alive,
+ * demand.c links that another module wishes for, commands.c what operators ask,
+ * upgrade.c what goes to a new process.
  *
  *   WAITING --timer--> DIALLING --> GREETING --first PeerPresent--> UP
  *      ^                  |            |`-- our own key --> SELF    |
@@ -28,7 +28,7 @@
 #include <hyper-derp/worker.h>
 
 #define MESH_NAME_BYTES 262 /* host, colon, port, NUL */
-#define MESH_REALM 0 /* derper's frames have none */
+#define MESH_REALM 0 /* that of derper's frames; others: realms.c */
 #define MESH_MEMBERS_MAX 256 /* of one source */
 
 /* ---- the configuration ---- */
@@ -111,7 +111,10 @@ struct mesh_link {
 	/* MESH_ON_DEMAND: */
 	uint64_t wanted_ms; /* the last wish, or packet */
 	uint64_t wanted_packets; /* that were seen then */
-	struct hd_key *waiting; /* ways to add when it is up; NULL: none */
+	struct mesh_wanted {
+		struct hd_key key;
+		uint16_t realm;
+	} *waiting; /* ways to add when it is up; NULL: none */
 	unsigned n_waiting;
 	/* of the other relay */
 	bool has_key;
@@ -138,10 +141,12 @@ struct mesh_stream {
 	struct mesh_link *link; /* NULL: it has been removed */
 	uint8_t phase;
 	bool ping_due; /* one was sent, no answer yet */
+	uint8_t realms_told; /* so many of ours; 0: none */
 	uint32_t skip_bytes; /* still to come of an unknown frame */
 	uint64_t heard_ms;
 	uint64_t ping_ns; /* when it was sent */
 	uint8_t ping[DERP_PONG_BYTES];
+	uint32_t realms; /* that it has, too, by our numbers; 0: not ours */
 };
 
 struct mesh_list { /* of members; shared, constant once made */
@@ -282,6 +287,34 @@ int mesh_take_key(struct hd_module *mod, struct hd_stream *s,
 		  struct mesh_stream *ms, uint8_t *p, uint32_t len_bytes);
 int mesh_take_info(struct hd_module *mod, struct hd_stream *s,
 		   struct mesh_stream *ms, uint8_t *p, uint32_t len_bytes);
+
+/* ---- frames.c ---- */
+
+/* mesh_key_add, mesh_key_del - a key is at the other relay, or is no more.
+ * mesh_take_no_more - it has told too many; said once. Return 0; -EPROTO it
+ * closes. */
+int mesh_key_add(struct hd_module *mod, struct hd_stream *s,
+		 struct mesh_stream *ms, uint16_t realm,
+		 const struct hd_key *key);
+int mesh_key_del(struct hd_module *mod, struct hd_stream *s, uint16_t realm,
+		 const struct hd_key *key);
+int mesh_take_no_more(struct mesh_link *l, struct hd_stream *s);
+
+/* ---- realms.c ---- */
+
+/* mesh_take_... - frames, for the table in frames.c.
+ * mesh_realms_look - are there more realms here than it has been told of?
+ * mesh_realms_have - may keys of a realm be there? */
+int mesh_take_realms(struct hd_module *mod, struct hd_stream *s,
+		     struct mesh_stream *ms, uint8_t *p, uint32_t len_bytes);
+int mesh_take_realm_present(struct hd_module *mod, struct hd_stream *s,
+			    struct mesh_stream *ms, uint8_t *p,
+			    uint32_t len_bytes);
+int mesh_take_realm_gone(struct hd_module *mod, struct hd_stream *s,
+			 struct mesh_stream *ms, uint8_t *p,
+			 uint32_t len_bytes);
+void mesh_realms_look(struct hd_stream *s, struct mesh_stream *ms);
+bool mesh_realms_have(const struct mesh_stream *ms, uint16_t realm);
 
 /* ---- health.c ---- */
 

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* t/fuzz/fuzz_derp.c - frames to the derp module, on the fake core.
  *
- * Input: 1 byte where they arrive, 1 byte how they are split, then the bytes.
- * The same bytes in one piece must have the same effect. */
+ * Input: 1 byte where they arrive, from a client or from another relay, 1 byte
+ * how they are split, then the bytes. The same bytes in one piece must have the
+ * same effect. */
+#include "modules/derp/derp.h"
 #include "t/fuzz/feed.h"
 #include "t/unit/derp_help.h"
 #include <stdlib.h>
 
-enum where { BEFORE_LOGIN, IN_CLIENT_INFO, ADMITTED, WHERE_N };
+enum where { BEFORE_LOGIN, IN_CLIENT_INFO, ADMITTED, FROM_RELAY, WHERE_N };
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n);
@@ -16,15 +18,19 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
 	(void)argc, (void)argv;
 	fake.quiet = true;
+	hd_realm("hd");
 	return derp_up(NULL);
 }
 
 static struct hd_stream *connect_at(int where)
 {
 	struct hd_stream *s = derp_fast();
-	struct hd_login login = { .key = { { 0xaa } } };
+	struct hd_login login = { .key = { { 0xaa } },
+				  .mesh = where == FROM_RELAY };
+	struct derp_state *d = s->state;
 
-	if (where == ADMITTED) {
+	d->mesh = login.mesh;
+	if (where == ADMITTED || where == FROM_RELAY) {
 		hd_relay_login(s, &login);
 		fake_admit(s);
 		fake_out_clear(s);

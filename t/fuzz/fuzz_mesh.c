@@ -11,7 +11,7 @@ enum where { BEFORE_ANSWER, BEFORE_INFO, LOGGED_IN, WHERE_N };
 
 struct effect {
 	bool closing, link_open;
-	unsigned added, taken;
+	unsigned added, taken, realm;
 	enum mesh_state state;
 	size_t out_n;
 	char error[256];
@@ -24,6 +24,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
 	(void)argc, (void)argv;
 	fake.quiet = true;
+	hd_realm("hd");
 	return 0;
 }
 
@@ -69,6 +70,7 @@ static struct effect effect_of(enum where where, unsigned seed,
 	e.link_open = mesh_fake.link_open;
 	e.added = mesh_fake.added;
 	e.taken = mesh_fake.taken;
+	e.realm = mesh_fake.realm;
 	e.out_n = s->out.n;
 	e.state = mesh_the_link()->state;
 	strcpy(e.error, mesh_the_link()->error);
@@ -88,6 +90,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	hd_assert(whole.closing == split.closing);
 	hd_assert(whole.link_open == split.link_open);
 	hd_assert(whole.added == split.added && whole.taken == split.taken);
+	hd_assert(whole.realm == split.realm);
 	hd_assert(whole.state == split.state && whole.out_n == split.out_n);
 	hd_assert(strcmp(whole.error, split.error) == 0);
 	return 0;

@@ -88,7 +88,7 @@ subtest 'two relays' => sub {
     $alice->send($bob->key, 'last');
     ok $bob->expect(qr/^packet \S+ \S+ @{[unpack 'H*', 'last']}/), '... all of it';
     my ($way) = @{ ctl($one, qw(mesh peers), substr $bob->key, 0, 8)->{data} };
-    is_deeply $way, { key => $bob->key, member => 'localhost:' . $two->port, preferred => JSON::PP::true },
+    is_deeply $way, { key => $bob->key, member => 'localhost:' . $two->port, realm => '', preferred => JSON::PP::true },
         'mesh peers shows the way to a key' or diag explain $way;
     is_deeply ctl($one, qw(mesh peers 00000000))->{data}, [], '... and none to one that nobody has';
     $bob->quit;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* t/unit/derp_help.c - see derp_help.h. */
 #include "modules/derp/derp.h"
+#include "core/base/clock.h"
 #include "t/unit/derp_help.h"
 #include <ctype.h>
 #include <stdio.h>
@@ -32,6 +33,11 @@ size_t hex(const char *text, uint8_t *ret_bytes)
 		}
 	}
 	return n;
+}
+
+uint64_t hd_clock_ns(void)
+{
+	return 0;
 }
 
 void assert_hex(const void *got, size_t n, const char *text)

@@ -349,6 +349,24 @@ int hd_presence_watch(struct hd_peer *watcher, uint16_t realm)
 	return 0;
 }
 
+void hd_relay_forward_in(struct hd_peer *link, const char *realm,
+			 size_t realm_bytes, const struct hd_key *src,
+			 const struct hd_key *dst, bool urgent,
+			 const uint8_t *data, uint32_t len_bytes)
+{
+	hd_assert(realm_bytes < sizeof(fake.forwarded_in));
+	memcpy(fake.forwarded_in, realm, realm_bytes);
+	fake.forwarded_in[realm_bytes] = '\0';
+	hd_relay_forward(link, src, dst, urgent, data, len_bytes);
+}
+
+int hd_presence_watch_also(struct hd_peer *watcher, uint32_t realms)
+{
+	hd_assert(watcher->login.mesh);
+	fake.also = realms;
+	return 0;
+}
+
 void hd_relay_kick(uint16_t realm, const struct hd_key *key, enum hd_close why)
 {
 	hd_assert(realm == 0 && why == HD_CLOSE_KICKED);

@@ -99,7 +99,9 @@ struct fake_core {
 	unsigned n_sent; /* may be more than are kept */
 	/* hd_relay_forward(), which counts as sent too; hd_relay_kick() */
 	struct hd_key forwarded, kicked;
+	char forwarded_in[128]; /* the realm of hd_relay_forward_in() */
 	unsigned watches; /* hd_presence_watch() */
+	uint32_t also; /* hd_presence_watch_also() */
 	struct fake_bytes state_file, certificate;
 	const char *state_name; /* of the file written last */
 	int state_error; /* of the next read, when not 0 */

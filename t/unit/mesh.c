@@ -35,6 +35,7 @@ static void it_logs_in(void **state)
 					      mesh_fake.server_private),
 			 0);
 	assert_non_null(strstr((char *)json, "\"meshKey\":\"" MESH_KEY_TEXT));
+	assert_non_null(strstr((char *)json, "\"hyperDerpRealms\":true"));
 	assert_false(mesh_fake.link_open);
 	fake_out_clear(s);
 	fake_feed(s, frame, mesh_info("{}", frame));

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <sodium.h>
 #include <stdlib.h>
+#include "core/base/clock.h"
 #include "t/unit/mesh_help.h"
 
 unsigned hd_workers(void)
@@ -43,6 +44,11 @@ uint64_t hd_now_ms(const struct hd_worker *w)
 uint64_t hd_now_ns(void)
 {
 	return 1000000 * mesh_fake.now_ms;
+}
+
+uint64_t hd_clock_ns(void)
+{
+	return hd_now_ns();
 }
 
 bool hd_module_kept(const struct hd_module *mod, const struct hd_worker *w)

@@ -62,22 +62,24 @@ int hd_link_open(struct hd_stream *s, const char *name)
 int hd_link_add(struct hd_stream *link, uint16_t realm,
 		const struct hd_key *key)
 {
-	hd_assert(!link->closing && mesh_fake.link_open && realm == 0);
+	hd_assert(!link->closing && mesh_fake.link_open);
 	if (mesh_fake.add_result < 0)
 		return mesh_fake.add_result;
 	mesh_fake.added++;
 	mesh_fake.keys++;
 	mesh_fake.last = *key;
+	mesh_fake.realm = realm;
 	return 0;
 }
 
 int hd_link_del(struct hd_stream *link, uint16_t realm,
 		const struct hd_key *key)
 {
-	hd_assert(!link->closing && mesh_fake.link_open && realm == 0);
+	hd_assert(!link->closing && mesh_fake.link_open);
 	mesh_fake.taken++;
 	mesh_fake.keys -= mesh_fake.keys > 0;
 	mesh_fake.last = *key;
+	mesh_fake.realm = realm;
 	return 0;
 }
 

@@ -21,6 +21,7 @@ struct mesh_fake { /* what the module has asked of the core */
 	bool link_open;
 	unsigned added, taken, keys; /* hd_link_add(), hd_link_del() */
 	struct hd_key last; /* of these */
+	uint16_t realm; /* the same */
 	int add_result;
 	uint32_t unheard_ms; /* hd_link_unheard_ms() */
 	uint64_t now_ms, drops;

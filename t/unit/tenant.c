@@ -106,11 +106,53 @@ static void one_key_in_two_tenants(void **state)
 	hd_relay_table_free(&t);
 }
 
+/* ---- realms of other relays ---- */
+
+static int hold(const char *text, bool make, uint16_t *ret)
+{
+	return hd_realm_hold(text, strlen(text), make, ret);
+}
+
+static void a_realm_goes_as_text(void **state)
+{
+	uint16_t chat = hd_realm("chat"), realm, again;
+
+	(void)state;
+	assert_string_equal(hd_realm_text(chat).s, "chat");
+	assert_string_equal(hd_realm_text(0).s, "");
+	assert_int_equal(hold("", false, &realm), 0);
+	assert_int_equal(realm, 0);
+	assert_int_equal(hold("chat/nobody", false, &realm), -ENOENT);
+	assert_int_equal(hold("chat/a", true, &realm), 0);
+	assert_string_equal(hd_realm_text(realm).s, "chat/a");
+	assert_int_equal(hold("chat/a", false, &again), 0);
+	assert_int_equal(again, realm);
+	hd_realm_drop(realm);
+	hd_realm_drop(realm);
+}
+
+static void what_is_no_realm_is_refused(void **state)
+{
+	char text[HD_REALM_TEXT_BYTES + 1];
+	uint16_t realm;
+
+	(void)state;
+	memset(text, 'x', sizeof(text));
+	assert_int_equal(hd_realm_hold(text, sizeof(text), true, &realm),
+			 -EINVAL);
+	assert_int_equal(hd_realm_hold("chat\0", 5, true, &realm), -EINVAL);
+	assert_int_equal(hold("chat/", true, &realm), -EINVAL);
+	assert_int_equal(hold("chat/a/b", true, &realm), -EINVAL);
+	assert_int_equal(hold("nothing", true, &realm), -ENOENT);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(names),
 		cmocka_unit_test(a_name_keeps_its_number),
+		cmocka_unit_test(a_realm_goes_as_text),
+		cmocka_unit_test(what_is_no_realm_is_refused),
 		cmocka_unit_test(there_is_a_bound),
 		cmocka_unit_test(one_key_in_two_tenants),
 	};
