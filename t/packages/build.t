@@ -7,6 +7,9 @@ use Test::More;
 use Cwd qw(abs_path);
 use File::Basename qw(dirname);
 use File::Temp;
+use FindBin;
+use lib "$FindBin::Bin/../lib";
+use HyperDerp::Test;
 
 my $src = $ENV{HD_SRCDIR} // abs_path(dirname(__FILE__) . '/../..');
 my $debs = "$src/build-deb";
@@ -38,6 +41,15 @@ my %deb = map { m{/([^/_]+)_[^/]*\.deb$} ? ($1 => $_) : () } glob "$debs/*.deb";
 my @modules = map { m{modules/([^/]+)/Makefile\.inc} ? $1 : () } glob 'modules/*/Makefile.inc';
 ok $deb{ "hyper-derp-mod-$_" =~ tr/_/-/r }, "module $_ has a package" for @modules;
 ok $deb{$_}, "$_ is there" for qw(hyper-derp hyper-derp-tools hyper-derp-dev hyper-derp-dbgsym);
+
+# README names files, so apt finds no package of ours that is not among them.
+for my $line (HyperDerp::Test::slurp("$src/README.md") =~ /^ *apt install (\S+)$/mg) {
+    my @named = split ' ', qx{bash -c 'echo $line'};
+    my %has = map { m{/([^/_]+)_} ? ($1 => 1) : () } @named;
+    my @needed = map { qx{dpkg-deb -f $_ Depends} =~ /\b((?:hyper-derp|libhd)[\w-]*)/g } @named;
+    my %lacks = map { $_ => 1 } grep { $deb{$_} && !$has{$_} } @needed;
+    is_deeply [sort keys %lacks], [], "$line: all that they need is with them";
+}
 
 my ($abi) = qx{sed -n 's/^.define HD_ABI_MINOR //p' include/hyper-derp/module.h} =~ /(\d+)/;
 like qx{dpkg-deb -f $deb{'hyper-derp'} Provides}, qr/^hyper-derp-abi-2 \(= $abi\)$/, 'the relay provides its ABI';
