@@ -96,7 +96,7 @@ subtest 'a file that is there' => sub {
     my ($backup) = $said =~ /^backup: (\S+)$/m;
     is HyperDerp::Test::slurp($backup), $hd->{yaml}, 'a backup';
     like $said, qr/^ok +configuration /m, 'the checks ran';
-    like $said, qr/no unit of systemd starts it here; start it: hyper-derp -c \Q$hd->{file}\E$|systemctl/m, 'how it is started';
+    like $said, qr/systemd does not start it here; start it with: hyper-derp -c \Q$hd->{file}\E$|systemctl/m, 'how it is started';
     my $hash = qx(openssl x509 -in $hd->{dir}/tls/localhost.crt -outform DER | sha256sum) =~ s/ .*//sr;
     like $said, qr/^      certname: "sha256-raw:$hash"$/m, "Headscale's entry has the pin";
     like $said, qr/"CertName": "sha256-raw:$hash"/, "... Tailscale's, too";

@@ -219,7 +219,7 @@ static void say_command(const struct setup *s)
 	bool usual = strcmp(s->w.config, HD_SYSCONF_DIR
 			    "/hyper-derp/hyper-derp.yaml") == 0;
 
-	printf("\nno unit of systemd starts it here; start it: "
+	printf("\nsystemd does not start it here; start it with: "
 	       "hyper-derp%s%s\n",
 	       usual ? "" : " -c ", usual ? "" : s->w.config);
 }
