@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* core/base/snap_format.h - the tags of a snapshot, one number space. A tag
  * keeps its meaning for ever: what changes gets a new one, and
- * HD_SNAP_FORMAT grows; t/unit/snap.c has the hash of this list. */
+ * HD_SNAP_FORMAT grows; t/unit/snap_format.c has the hash of this list. */
 #pragma once
 #include "core/base/snap.h"
 
-#define HD_SNAP_FORMAT 5
+#define HD_SNAP_FORMAT 6
 /* The oldest version that is read here, and whose readers are to understand
  * what is written here: all that came after it is an item of a connection, or
  * has HD_SNAP_SKIP. */
@@ -20,10 +20,12 @@ struct hd_snap_version { /* at the head of a snapshot; 0: not there */
 
 /* hd_snap_version_take - returns 1 it was an item of this; 0; -EBADMSG.
  * hd_snap_version_fits - each of the two binaries understands what the other
- * one writes. */
+ * one writes: for who reads. hd_snap_version_reads - the same, for who writes.
+ */
 int hd_snap_version_take(struct hd_snap_version *v,
 			 const struct hd_snap_item *item);
 bool hd_snap_version_fits(const struct hd_snap_version *theirs);
+bool hd_snap_version_reads(const struct hd_snap_version *theirs);
 
 /* F(name, number, kind): G items, N number, B bytes, T text, P place.
  * Given up, and given to nothing else: 0x001e, 0x001f, 0x0023. */
@@ -125,6 +127,8 @@ bool hd_snap_version_fits(const struct hd_snap_version *theirs);
 	F(GONE_REALM, 0x0072, T)                                               \
 	F(GONE_TENANT, 0x0073, T)                                              \
 	F(GONE_OWED, 0x0074, B)                                                \
+	F(AHEAD, 0x0078, B)                                                    \
+	F(TAKES_AHEAD, 0x8079, N)                                              \
 	F(LIMITS_OF, 0x0080, N)                                                \
 	F(LIMITS_RATE, 0x0081, N)                                              \
 	F(LIMITS_BURST, 0x0082, N)                                             \

@@ -27,3 +27,10 @@ bool hd_snap_version_fits(const struct hd_snap_version *theirs)
 	return theirs->format >= hd_snap_format_oldest &&
 	       hd_snap_format >= oldest;
 }
+
+/* Versions 1 to 4 read nothing but their own. */
+bool hd_snap_version_reads(const struct hd_snap_version *theirs)
+{
+	return theirs->oldest != 0 ? hd_snap_version_fits(theirs)
+				   : theirs->format == hd_snap_format;
+}

@@ -22,6 +22,7 @@ struct hd_upgrade_report {
 	pid_t pid; /* the new process; 0: none has been put in our place */
 	char version[64]; /* of the new binary */
 	unsigned moved, closed_peers, closed_others; /* connections */
+	unsigned ahead; /* of those moved: before, and as they were */
 	uint64_t silent_us; /* no packet moved meanwhile */
 	unsigned n;
 	struct hd_upgrade_reason { /* why some cannot move */

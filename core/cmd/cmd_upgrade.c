@@ -28,6 +28,7 @@ static void put_report(struct hd_call *c, const struct hd_upgrade_report *r)
 	put_reasons(c, r);
 	if (!r->dry_run) {
 		hd_out_uint(c, "pid", (uint64_t)r->pid);
+		hd_out_uint(c, "ahead", r->ahead);
 		hd_out_uint(c, "silent_us", r->silent_us);
 	}
 	hd_out_close(c);

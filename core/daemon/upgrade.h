@@ -5,9 +5,13 @@
  *   spawn -------- HELLO, listeners ---> reads the configuration, loads
  *                                        modules, starts workers: parked
  *     <--------------- PREPARED -------
+ *        -------- AHEAD, SECRETS, ----->  adopts a part of the connections;
+ *                 DESCRIPTORS, END        touches no socket
+ *     <--------------- TAKEN ----------
+ *   and so on, while it serves; then
  *   parks its workers, settles
  *        -------- SNAPSHOT, SECRETS, --->
- *                 DESCRIPTORS, END       adopts; touches no socket
+ *                 DESCRIPTORS, END       adopts what has changed since
  *     <--------------- READY ----------  (which ones it could not take)
  *   GO ------------------------------->  workers go on
  *   says goodbye to the rest, ends
@@ -19,9 +23,10 @@
  *
  * Files: upgrade_wire.c messages; upgrade_old.c the old one's main thread,
  * upgrade_spawn.c how it starts the new one, upgrade_look.c what it sees
- * before, upgrade_hand.c while its workers
- * stand; upgrade_new.c the new one's; upgrade_give.c and upgrade_take.c what
- * their workers do. */
+ * before, upgrade_ahead.c what goes ahead, upgrade_hand.c while its workers
+ * stand, upgrade_give.c what they do; upgrade_new.c the new one's,
+ * upgrade_arrive.c what comes to it, upgrade_take.c and upgrade_stream.c what
+ * its workers do. */
 #pragma once
 #include <hyper-derp/base.h>
 #include <pthread.h>
@@ -76,9 +81,18 @@ enum hd_upgrade_type {
 	HD_UP_END,
 	HD_UP_READY, /* a part of: a byte each stream, 0 taken, 1 refused */
 	HD_UP_GO,
+	HD_UP_AHEAD, /* as HD_UP_SNAPSHOT: some streams, while workers turn */
+	HD_UP_TAKEN, /* those */
 };
 
-struct hd_up_more { /* of HD_UP_SNAPSHOT */
+/* What has become of a stream that went ahead: a byte of HD_SNAP_AHEAD. */
+enum hd_since {
+	HD_AHEAD_SAME,
+	HD_AHEAD_AGAIN, /* it has changed: it comes once more */
+	HD_AHEAD_GONE, /* it goes no more */
+};
+
+struct hd_up_more { /* of HD_UP_SNAPSHOT, HD_UP_AHEAD */
 	uint64_t secrets_bytes, module_fds;
 };
 
@@ -115,14 +129,17 @@ struct hd_give { /* upgrade_give.c; of the old one */
 	uint64_t theirs[HD_MODULES_MAX];
 	bool has[HD_MODULES_MAX]; /* it has loaded it */
 	bool reads[HD_MODULES_MAX]; /* it knows what ours packs */
+	bool takes_ahead; /* it takes streams while ours still has them */
+	struct hd_ahead *ahead; /* which have gone so; NULL: none */
 	struct hd_snap *snaps; /* one each worker */
 	struct hd_pack_fds fds; /* of modules */
 	uint8_t *key; /* secret memory: fds.key */
 	pthread_mutex_t lock;
 	int error; /* the first of those that workers have met, and why */
 	struct hd_error why;
-	struct hd_stream **gifts; /* by index */
+	struct hd_stream **gifts; /* by index; NULL: it went ahead, and ended */
 	size_t n, size;
+	size_t secrets; /* of those that go now */
 	const uint8_t *refused;
 };
 
@@ -152,10 +169,17 @@ const char *hd_give_stays(const struct hd_give *g, const struct hd_stream *s);
 int hd_give_settle(void);
 int hd_give_pack(struct hd_give *g, struct hd_snap *ret,
 		 struct hd_snap *ret_secrets, struct hd_error *err);
-int *hd_give_fds(const struct hd_give *g); /* g->n, then those of modules */
+/* hd_give_fds - those that have not gone ahead, then those of modules.
+ * @ret_n  how many. NULL: out of memory */
+int *hd_give_fds(const struct hd_give *g, size_t *ret_n);
 void hd_give_gone(struct hd_give *g, const uint8_t *refused);
 void hd_give_rest(void);
 void hd_give_free(struct hd_give *g);
+
+/* hd_give_stream - the item of one stream. Returns 0; negative, err may say
+ * why. */
+int hd_give_stream(struct hd_give *g, struct hd_stream *s, uint64_t index,
+		   struct hd_snap *to, struct hd_error *err);
 
 /* upgrade_spawn.c. hd_spawn - the new process: its pid, and our end of the
  * socket pair. hd_spawn_end - wait for its own end that long, kill it, and wait
@@ -171,19 +195,35 @@ int hd_spawn_end(pid_t pid, unsigned wait_ms);
 int hd_hand_sockets(const struct hd_daemon *d, int fd);
 int hd_hand_over(struct hd_give *g, int fd, bool close_rest, bool *ret_parked,
 		 struct hd_error *err);
+/* hd_hand_memory - these bytes, sealed, as a descriptor. Returns -errno. */
+int hd_hand_memory(const struct hd_snap *s);
+/* hd_hand_failed - what did not work, and why, in err. Returns r. */
+int hd_hand_failed(const char *what, int r, struct hd_error *err);
 
 struct hd_take { /* upgrade_take.c; of the new one */
-	const uint8_t *snapshot, *secrets;
+	const uint8_t *snapshot, *secrets; /* of a part, or of the last */
 	size_t snapshot_bytes, secrets_bytes;
 	int *fds; /* by index, then those of modules; -1: taken */
 	uint8_t *refused;
-	size_t n; /* of streams */
+	struct hd_stream **taken; /* by index; NULL: nobody asks */
+	size_t n; /* of streams that have come */
 	size_t n_module_fds;
+	size_t n_ahead; /* of these, have come before */
+	const uint8_t *since; /* in the last: enum hd_since for each of those */
 	const struct hd_listener *listeners;
 	size_t n_listeners;
 };
 /* hd_take_all - all that this version and these modules can take, by the home
  * workers; `refused`, all ones before, becomes 0 for what was taken.
  * Returns 0; negative with err: nothing is to be used.
- * @listeners  of this process */
+ * @listeners  of this process
+ * hd_take_part - the same, of streams n_ahead to n, which come ahead. */
 int hd_take_all(struct hd_take *t, struct hd_error *err);
+int hd_take_part(struct hd_take *t, struct hd_error *err);
+
+/* upgrade_arrive.c: what the old one sends, until END.
+ * @data  HD_UP_DATA_BYTES of secret memory
+ * hd_arrive - returns HD_UP_AHEAD, HD_UP_SNAPSHOT: *t is ready to be taken;
+ * -errno. hd_arrived_free - its bytes, not what is kept by index. */
+int hd_arrive(struct hd_take *t, int fd, uint8_t *data);
+void hd_arrived_free(struct hd_take *t);

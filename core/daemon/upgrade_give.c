@@ -14,7 +14,7 @@
 #include "core/base/snap_format.h"
 #include "core/base/version.h"
 #include "core/daemon/turn.h"
-#include "core/daemon/upgrade.h"
+#include "core/daemon/upgrade_ahead.h"
 #include "core/loop/worker.h"
 #include "core/module/metric_snap.h"
 #include "core/module/module.h"
@@ -57,8 +57,8 @@ int hd_give_settle(void)
 
 /* ---- write down ---- */
 
-static int pack_stream(struct hd_give *g, struct hd_stream *s, uint64_t index,
-		       struct hd_snap *to, struct hd_error *err)
+int hd_give_stream(struct hd_give *g, struct hd_stream *s, uint64_t index,
+		   struct hd_snap *to, struct hd_error *err)
 {
 	size_t at = hd_snap_begin(to, HD_SNAP_STREAM);
 
@@ -67,8 +67,40 @@ static int pack_stream(struct hd_give *g, struct hd_stream *s, uint64_t index,
 	int r = hd_peer_pack(s, to, &g->fds, err);
 
 	hd_snap_end(to, at);
-	g->gifts[index] = s;
 	return r;
+}
+
+struct packing { /* of one worker */
+	struct hd_give *g;
+	struct hd_snap *to;
+	struct hd_ahead_scratch scratch;
+};
+
+/* Of those that went ahead: is it as it was? Else it goes once more. */
+static bool was_taken(struct packing *p, struct hd_stream *s, size_t i)
+{
+	bool same = hd_peer_is_alone(s) &&
+		    hd_ahead_is_same(p->g, s, i, &p->scratch);
+
+	hd_ahead_note(p->g->ahead, i, same ? HD_AHEAD_SAME : HD_AHEAD_AGAIN);
+	return same;
+}
+
+static int pack_stream(struct packing *p, struct hd_stream *s,
+		       struct hd_error *err)
+{
+	struct hd_give *g = p->g;
+	size_t i;
+	bool went = hd_ahead_index(g->ahead, s, &i);
+
+	if (!went)
+		i = __atomic_fetch_add(&g->n, 1, __ATOMIC_RELAXED);
+	hd_assert(i < g->size);
+	g->gifts[i] = s;
+	if (went && was_taken(p, s, i))
+		return 0;
+	__atomic_fetch_add(&g->secrets, s->tls != NULL, __ATOMIC_RELAXED);
+	return hd_give_stream(g, s, i, p->to, err);
 }
 
 static struct hd_peer *turned_round(struct hd_peer *first)
@@ -85,26 +117,21 @@ static struct hd_peer *turned_round(struct hd_peer *first)
 
 /* Of a key the one that spoke last is to come last. There may be very many:
  * the list is turned round and back again, for a stack has an end. */
-static int pack_key(struct hd_give *g, struct hd_entry *e, struct hd_snap *to,
+static int pack_key(struct packing *pack, struct hd_entry *e,
 		    struct hd_error *err)
 {
 	struct hd_peer *last = turned_round(e->active);
 	int r = 0;
 
-	for (struct hd_peer *p = last; r == 0 && p != NULL; p = p->next) {
-		if (hd_give_stays(g, p->stream) != NULL)
-			continue;
-		size_t i = __atomic_fetch_add(&g->n, 1, __ATOMIC_RELAXED);
-
-		hd_assert(i < g->size);
-		r = pack_stream(g, p->stream, i, to, err);
-	}
+	for (struct hd_peer *p = last; r == 0 && p != NULL; p = p->next)
+		if (hd_give_stays(pack->g, p->stream) == NULL)
+			r = pack_stream(pack, p->stream, err);
 	e->active = turned_round(last);
 	return r;
 }
 
-static int pack_streams(struct hd_give *g, struct hd_worker *w,
-			struct hd_snap *to, struct hd_error *err)
+static int pack_streams(struct packing *pack, struct hd_worker *w,
+			struct hd_error *err)
 {
 	int r = 0;
 
@@ -113,7 +140,7 @@ static int pack_streams(struct hd_give *g, struct hd_worker *w,
 		const struct hd_peer *p = hd_peer_up_of(s);
 
 		if (p != NULL && p->entry->active == p)
-			r = pack_key(g, p->entry, to, err);
+			r = pack_key(pack, p->entry, err);
 	}
 	return r;
 }
@@ -132,16 +159,19 @@ static void note_error(struct hd_give *g, int r, const struct hd_error *err)
 static void pack_here(struct hd_worker *w, void *arg)
 {
 	struct hd_give *g = arg;
-	struct hd_snap *to = &g->snaps[w->index];
+	struct packing p = { .g = g, .to = &g->snaps[w->index] };
 	struct hd_error err = { "" };
-	int r = hd_modules_pack_here(w, g->reads, to, &g->fds, &err);
+	int r = hd_modules_pack_here(w, g->reads, p.to, &g->fds, &err);
 
 	if (r == 0)
-		r = pack_streams(g, w, to, &err);
+		r = hd_ahead_scratch_new(&p.scratch);
+	if (r == 0)
+		r = pack_streams(&p, w, &err);
+	hd_ahead_scratch_free(&p.scratch);
 	if (r < 0)
 		note_error(g, r, &err);
-	hd_owed_pack(w, to);
-	hd_debts_pack(w, to);
+	hd_owed_pack(w, p.to);
+	hd_debts_pack(w, p.to);
 }
 
 static size_t count_streams(void)
@@ -175,10 +205,16 @@ void hd_give_head(struct hd_snap *to)
 	}
 }
 
+static bool goes_now(const struct hd_give *g, size_t i)
+{
+	return i >= hd_ahead_n(g->ahead) ||
+	       g->ahead->since[i] == HD_AHEAD_AGAIN;
+}
+
 static int pack_secrets(const struct hd_give *g, struct hd_snap *to)
 {
 	to->fixed = true;
-	to->size = (g->n + 1) * HD_TLS_SECRET_BYTES;
+	to->size = (g->secrets + 1) * HD_TLS_SECRET_BYTES;
 	to->v = hd_secret_alloc(to->size);
 	if (to->v == NULL)
 		return -ENOMEM;
@@ -186,7 +222,7 @@ static int pack_secrets(const struct hd_give *g, struct hd_snap *to)
 		hd_snap_bytes(to, HD_SNAP_PACK_KEY, g->fds.key,
 			      HD_PACK_KEY_BYTES);
 	for (size_t i = 0; i < g->n; i++)
-		if (g->gifts[i]->tls != NULL)
+		if (goes_now(g, i) && g->gifts[i]->tls != NULL)
 			hd_tls_pack_secret(g->gifts[i]->tls, i, to);
 	hd_assert(!to->failed);
 	return 0;
@@ -214,6 +250,9 @@ static int pack_all(struct hd_give *g, struct hd_snap *to, struct hd_error *err)
 	}
 	int r = join(g, to);
 
+	if (g->ahead != NULL)
+		hd_snap_bytes(to, HD_SNAP_AHEAD, g->ahead->since,
+			      hd_ahead_n(g->ahead));
 	hd_metrics_pack(to);
 	return r == 0 ? hd_modules_pack(g->reads, to, &g->fds, err) : r;
 }
@@ -221,7 +260,7 @@ static int pack_all(struct hd_give *g, struct hd_snap *to, struct hd_error *err)
 int hd_give_pack(struct hd_give *g, struct hd_snap *ret,
 		 struct hd_snap *ret_secrets, struct hd_error *err)
 {
-	g->size = count_streams();
+	g->size = hd_ahead_n(g->ahead) + count_streams();
 	g->gifts = calloc(g->size + 1, sizeof(*g->gifts));
 	g->snaps = calloc(hd_workers(), sizeof(*g->snaps));
 	g->key = hd_secret_alloc(HD_PACK_KEY_BYTES);
@@ -239,14 +278,16 @@ int hd_give_pack(struct hd_give *g, struct hd_snap *ret,
 	return r == 0 ? pack_secrets(g, ret_secrets) : r;
 }
 
-int *hd_give_fds(const struct hd_give *g)
+int *hd_give_fds(const struct hd_give *g, size_t *ret_n)
 {
-	int *v = calloc(g->n + g->fds.n + 1, sizeof(*v));
+	size_t n = 0, ahead = hd_ahead_n(g->ahead);
+	int *v = calloc(g->n - ahead + g->fds.n + 1, sizeof(*v));
 
-	for (size_t i = 0; v != NULL && i < g->n; i++)
-		v[i] = g->gifts[i]->fd;
+	for (size_t i = ahead; v != NULL && i < g->n; i++)
+		v[n++] = g->gifts[i]->fd;
 	for (size_t i = 0; v != NULL && i < g->fds.n; i++)
-		v[g->n + i] = g->fds.v[i];
+		v[n++] = g->fds.v[i];
+	*ret_n = n;
 	return v;
 }
 
@@ -258,6 +299,7 @@ void hd_give_free(struct hd_give *g)
 	free(g->gifts);
 	free(g->fds.v);
 	hd_secret_free(g->key);
+	hd_ahead_free(&g->ahead);
 	g->key = NULL;
 	g->fds.key = NULL;
 	g->fds.v = NULL;
@@ -272,9 +314,12 @@ static void gone_here(struct hd_worker *w, void *arg)
 {
 	struct hd_give *g = arg;
 
-	for (size_t i = 0; i < g->n; i++)
-		if (g->gifts[i]->worker == w && !g->refused[i])
-			hd_stream_given(g->gifts[i]);
+	for (size_t i = 0; i < g->n; i++) {
+		struct hd_stream *s = g->gifts[i];
+
+		if (s != NULL && s->worker == w && !g->refused[i])
+			hd_stream_given(s);
+	}
 }
 
 void hd_give_gone(struct hd_give *g, const uint8_t *refused)

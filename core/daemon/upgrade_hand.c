@@ -14,7 +14,7 @@
 #include "core/base/clock.h"
 #include "core/control/control.h"
 #include "core/daemon/daemon.h"
-#include "core/daemon/upgrade.h"
+#include "core/daemon/upgrade_ahead.h"
 #include "core/loop/worker.h"
 #include "core/net/listener.h"
 #include "core/net/udp.h"
@@ -102,7 +102,7 @@ int hd_hand_sockets(const struct hd_daemon *d, int fd)
 
 /* ---- the rest ---- */
 
-static int sealed_memory(const struct hd_snap *s)
+int hd_hand_memory(const struct hd_snap *s)
 {
 	int fd = memfd_create("upgrade", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	int r = fd < 0 ? -errno : hd_write_whole(fd, s->v, s->n);
@@ -120,7 +120,7 @@ static int send_snapshot(const struct hd_give *g, int fd,
 			 const struct hd_snap *plain, uint64_t secrets_bytes)
 {
 	struct hd_up_more more = { secrets_bytes, g->fds.n };
-	int memory = sealed_memory(plain);
+	int memory = hd_hand_memory(plain);
 	struct hd_upgrade_message m = {
 		.type = HD_UP_SNAPSHOT,
 		.n = g->n,
@@ -141,7 +141,8 @@ static int send_snapshot(const struct hd_give *g, int fd,
 static int send_all(struct hd_give *g, int fd, const struct hd_snap *plain,
 		    const struct hd_snap *secrets)
 {
-	int *fds = hd_give_fds(g);
+	size_t n_fds;
+	int *fds = hd_give_fds(g, &n_fds);
 	int r = fds != NULL ? send_snapshot(g, fd, plain, secrets->n) : -ENOMEM;
 
 	if (r == 0)
@@ -149,14 +150,14 @@ static int send_all(struct hd_give *g, int fd, const struct hd_snap *plain,
 					  secrets->n);
 	if (r == 0)
 		r = hd_upgrade_send_fds(fd, HD_UP_DESCRIPTORS, fds,
-					g->n + g->fds.n);
+					n_fds);
 	if (r == 0)
 		r = hd_upgrade_say(fd, HD_UP_END, 0);
 	free(fds);
 	return r;
 }
 
-static int failed(const char *what, int r, struct hd_error *err)
+int hd_hand_failed(const char *what, int r, struct hd_error *err)
 {
 	if (r == -EPIPE)
 		what = "the new process has gone";
@@ -175,7 +176,7 @@ static int give(struct hd_give *g, int fd, struct hd_error *err)
 	hd_secret_free(secrets.v);
 	if (r == 0 || explained)
 		return r;
-	return failed("the snapshot cannot be handed over", r, err);
+	return hd_hand_failed("the snapshot cannot be handed over", r, err);
 }
 
 /* The answer comes in parts. */
@@ -191,8 +192,8 @@ static int await_ready(const struct hd_give *g, int fd, uint8_t *refused,
 		int r = hd_upgrade_receive(fd, until_ms, &m);
 
 		if (r < 0)
-			return failed("the new process did not take over", r,
-				      err);
+			return hd_hand_failed(
+				"the new process did not take over", r, err);
 		while (m.n_fds > 0)
 			close(m.fds[--m.n_fds]);
 		if (m.type == HD_UP_FAILED)
@@ -200,7 +201,7 @@ static int await_ready(const struct hd_give *g, int fd, uint8_t *refused,
 					    "the new process says: %.*s",
 					    (int)m.len, (char *)data);
 		if (m.type != HD_UP_READY || m.len > g->n - had)
-			return failed("the new process", -EBADMSG, err);
+			return hd_hand_failed("the new process", -EBADMSG, err);
 		memcpy(refused + had, data, m.len);
 		had += m.len;
 	} while (had < g->n);
@@ -213,7 +214,8 @@ static void count_refused(struct hd_give *g, const uint8_t *refused)
 	unsigned n = 0;
 
 	for (size_t i = 0; i < g->n; i++)
-		n += refused[i] != 0;
+		n += g->gifts[i] != NULL && refused[i] != 0;
+	r->ahead = hd_ahead_same(g->ahead);
 	r->moved -= n;
 	r->closed_peers += n;
 	if (n > 0 && r->n < HD_UPGRADE_REASONS_MAX)
@@ -262,7 +264,8 @@ static int go(struct hd_give *g, int fd, bool close_rest,
 	int r = hd_give_settle();
 
 	if (r < 0)
-		return failed("the workers do not come to rest", r, err);
+		return hd_hand_failed("the workers do not come to rest", r,
+				      err);
 	r = give(g, fd, err);
 	if (r == 0)
 		r = check_rest(g, close_rest, err);
@@ -270,7 +273,7 @@ static int go(struct hd_give *g, int fd, bool close_rest,
 		return r;
 	*ret_refused = calloc(1, g->n + 1);
 	if (*ret_refused == NULL)
-		return failed("the answer", -ENOMEM, err);
+		return hd_hand_failed("the answer", -ENOMEM, err);
 	r = await_ready(g, fd, *ret_refused, err);
 	if (r < 0)
 		return r;
@@ -279,7 +282,7 @@ static int go(struct hd_give *g, int fd, bool close_rest,
 	if (r < 0)
 		return r;
 	r = hd_upgrade_say(fd, HD_UP_GO, 0);
-	return r < 0 ? failed("GO cannot be sent", r, err) : 0;
+	return r < 0 ? hd_hand_failed("GO cannot be sent", r, err) : 0;
 }
 
 int hd_hand_over(struct hd_give *g, int fd, bool close_rest, bool *ret_parked,
@@ -290,7 +293,7 @@ int hd_hand_over(struct hd_give *g, int fd, bool close_rest, bool *ret_parked,
 
 	*ret_parked = r == 0;
 	if (r < 0)
-		return failed("the workers cannot be stopped", r, err);
+		return hd_hand_failed("the workers cannot be stopped", r, err);
 	uint8_t *refused = NULL;
 
 	r = go(g, fd, close_rest, &refused, err);
@@ -298,6 +301,5 @@ int hd_hand_over(struct hd_give *g, int fd, bool close_rest, bool *ret_parked,
 	if (r == 0)
 		hd_give_gone(g, refused);
 	free(refused);
-	hd_give_free(g);
 	return r;
 }

@@ -219,6 +219,8 @@ int hd_give_read(struct hd_give *g, struct hd_snap_in in, struct hd_error *err)
 			break;
 		if (item.tag == HD_SNAP_RELAY_VERSION)
 			read_version(g, &item);
+		else if (item.tag == HD_SNAP_TAKES_AHEAD)
+			g->takes_ahead = true;
 		else if (item.tag == HD_SNAP_MODULE &&
 			 read_module(g, item.in) < 0)
 			break;
@@ -226,7 +228,7 @@ int hd_give_read(struct hd_give *g, struct hd_snap_in in, struct hd_error *err)
 	if (r != 0)
 		return hd_error_set(err, -EBADMSG,
 				    "the new binary cannot be understood");
-	if (hd_snap_version_fits(&version))
+	if (hd_snap_version_reads(&version))
 		return check_loaded(g, err);
 	return hd_error_set(err, -ENOTSUP,
 			    "the new binary reads snapshots of version %ju, "

@@ -12,29 +12,26 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 #include "core/base/audit.h"
 #include "core/base/clock.h"
 #include "core/base/notify.h"
+#include "core/base/snap_format.h"
 #include "core/control/control.h"
 #include "core/daemon/cli.h"
 #include "core/daemon/daemon.h"
 #include "core/daemon/upgrade.h"
+#include "core/loop/hooks.h"
 #include "core/loop/mainloop.h"
-#include "core/tls/tls_snap.h"
+#include "core/module/module.h"
 
 enum {
 	HELLO_MS = 10000,
-	SNAPSHOT_MS = 60000, /* the old one kills us long before */
 	GO_MS = 20000,
 	DEATH_MS = 10000,
-	STREAMS_MAX = 16 << 20,
-	MODULE_FDS_MAX = 1 << 20,
 };
 
 static struct {
@@ -146,11 +143,22 @@ void hd_upgrade_hello(int fd)
 
 /* ---- what the old one has ---- */
 
+/* A module that hears of each key that is here, or keeps something beside it,
+ * has read what it had in the old process first. */
+static bool takes_ahead(void)
+{
+	const struct hd_hooks *hooks = hd_modules_hooks();
+
+	return hooks->here.n == 0 && hooks->data.n == 0;
+}
+
 static void say_prepared(void)
 {
 	struct hd_snap s = { 0 };
 
 	hd_give_head(&s);
+	if (takes_ahead())
+		hd_snap_number(&s, HD_SNAP_TAKES_AHEAD, 1);
 	if (s.failed || s.n > HD_UP_DATA_BYTES)
 		fail("memory", -ENOMEM);
 	int r = hd_upgrade_send_bytes(up.fd, HD_UP_PREPARED, s.v, s.n);
@@ -158,100 +166,6 @@ static void say_prepared(void)
 	hd_snap_free(&s);
 	if (r < 0)
 		fail("to the old process", r);
-}
-
-static int map_snapshot(struct hd_take *t, int fd)
-{
-	const int seals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;
-	struct stat st;
-
-	if ((fcntl(fd, F_GET_SEALS) & seals) != seals || fstat(fd, &st) < 0 ||
-	    st.st_size <= 0)
-		return -EBADMSG;
-	t->snapshot_bytes = (size_t)st.st_size;
-	void *p = mmap(NULL, t->snapshot_bytes, PROT_READ, MAP_PRIVATE, fd, 0);
-
-	close(fd);
-	t->snapshot = p;
-	return p == MAP_FAILED ? -errno : 0;
-}
-
-struct arriving {
-	struct hd_take *t;
-	uint8_t *secrets;
-	size_t secrets_bytes; /* there will be */
-	size_t n_fds;
-};
-
-static size_t all_fds(const struct hd_take *t)
-{
-	return t->n + t->n_module_fds;
-}
-
-static int begin_snapshot(struct arriving *a,
-			  const struct hd_upgrade_message *m)
-{
-	struct hd_take *t = a->t;
-	struct hd_up_more more;
-
-	if (t->snapshot != NULL || m->n_fds != 1 || m->n > STREAMS_MAX ||
-	    m->len != sizeof(more))
-		return -EBADMSG;
-	memcpy(&more, m->data, sizeof(more));
-	if (more.secrets_bytes > (m->n + 1) * HD_TLS_SECRET_BYTES ||
-	    more.module_fds > MODULE_FDS_MAX)
-		return -EBADMSG;
-	t->n = (size_t)m->n;
-	t->n_module_fds = (size_t)more.module_fds;
-	a->secrets_bytes = (size_t)more.secrets_bytes;
-	a->secrets = hd_secret_alloc(a->secrets_bytes + 1);
-	t->fds = calloc(all_fds(t) + 1, sizeof(*t->fds));
-	t->refused = malloc(t->n + 1);
-	if (a->secrets == NULL || t->fds == NULL || t->refused == NULL)
-		return -ENOMEM;
-	memset(t->refused, 1, t->n + 1);
-	t->secrets = a->secrets;
-	return map_snapshot(t, m->fds[0]);
-}
-
-static int take_part(struct arriving *a, const struct hd_upgrade_message *m)
-{
-	struct hd_take *t = a->t;
-
-	if (m->type == HD_UP_SNAPSHOT)
-		return begin_snapshot(a, m);
-	if (t->snapshot == NULL)
-		return -EBADMSG;
-	if (m->type == HD_UP_SECRETS) {
-		if (m->len > a->secrets_bytes - t->secrets_bytes)
-			return -EBADMSG;
-		memcpy(a->secrets + t->secrets_bytes, m->data, m->len);
-		t->secrets_bytes += m->len;
-		explicit_bzero(m->data, m->len);
-		return 0;
-	}
-	if (m->type != HD_UP_DESCRIPTORS || m->n_fds > all_fds(t) - a->n_fds)
-		return -EBADMSG;
-	memcpy(t->fds + a->n_fds, m->fds, m->n_fds * sizeof(int));
-	a->n_fds += m->n_fds;
-	return 0;
-}
-
-static void receive_all(struct arriving *a)
-{
-	uint64_t until_ms = hd_clock_ms() + SNAPSHOT_MS;
-	struct hd_upgrade_message m;
-
-	for (receive(until_ms, &m); m.type != HD_UP_END;
-	     receive(until_ms, &m)) {
-		int r = take_part(a, &m);
-
-		if (r < 0)
-			fail("the snapshot", r);
-	}
-	if (a->t->snapshot == NULL || a->n_fds != all_fds(a->t) ||
-	    a->t->secrets_bytes != a->secrets_bytes)
-		fail("the snapshot", -EBADMSG);
 }
 
 /* ---- ours? ---- */
@@ -295,30 +209,54 @@ static void await_go(void)
 
 static void free_take(struct hd_take *t)
 {
-	for (size_t i = 0; i < all_fds(t); i++)
+	for (size_t i = 0; i < t->n + t->n_module_fds; i++)
 		if (t->fds[i] >= 0)
 			close(t->fds[i]);
 	for (size_t i = 0; i < t->n; i++)
 		up.moved += t->refused[i] == 0;
-	munmap((void *)t->snapshot, t->snapshot_bytes);
-	hd_secret_free((void *)t->secrets);
+	hd_arrived_free(t);
 	free(t->fds);
 	free(t->refused);
+	free(t->taken);
+}
+
+static void check_taken(int r, const struct hd_error *err)
+{
+	if (r == 0)
+		return;
+	hd_log_write(HD_LOG_ERROR, "upgrade: %s", err->text);
+	hd_upgrade_failed(err);
+}
+
+/* Returns whether it was one that comes ahead. */
+static bool take_one(struct hd_take *t)
+{
+	int what = hd_arrive(t, up.fd, up.data);
+	struct hd_error err = { "" };
+
+	if (what == -EPIPE)
+		_exit(HD_EXIT_FAILED);
+	if (what < 0)
+		fail("the snapshot", what);
+	if (what == HD_UP_SNAPSHOT) {
+		check_taken(hd_take_all(t, &err), &err);
+		return false;
+	}
+	check_taken(hd_take_part(t, &err), &err);
+	hd_arrived_free(t);
+	if (hd_upgrade_say(up.fd, HD_UP_TAKEN, t->n) < 0)
+		_exit(HD_EXIT_FAILED);
+	return true;
 }
 
 void hd_upgrade_take(struct hd_daemon *d)
 {
 	struct hd_take t = { .listeners = d->listeners,
 			     .n_listeners = d->n_listeners };
-	struct arriving a = { .t = &t };
-	struct hd_error err = { "" };
 
 	say_prepared();
-	receive_all(&a);
-	if (hd_take_all(&t, &err) < 0) {
-		hd_log_write(HD_LOG_ERROR, "upgrade: %s", err.text);
-		hd_upgrade_failed(&err);
-	}
+	while (take_one(&t))
+		;
 	say_ready(&t);
 	await_go();
 	up.is_new = false;

@@ -21,7 +21,7 @@
 #include "core/base/notify.h"
 #include "core/control/control.h"
 #include "core/daemon/daemon.h"
-#include "core/daemon/upgrade.h"
+#include "core/daemon/upgrade_ahead.h"
 #include "core/loop/mainloop.h"
 #include "core/loop/worker.h"
 #include "core/module/module_live.h"
@@ -179,10 +179,11 @@ static void __attribute__((noreturn)) leave(struct upgrade *u)
 	hd_notify("MAINPID=%d", (int)u->pid);
 	hd_notify_barrier(BARRIER_MS);
 	hd_log_write(HD_LOG_NOTICE,
-		     "upgraded: pid=%d version=%s moved=%u closed_peers=%u "
-		     "closed_others=%u silent_ms=%.1f",
-		     (int)u->pid, r->version, r->moved, r->closed_peers,
-		     r->closed_others, (double)r->silent_us / 1000);
+		     "upgraded: pid=%d version=%s moved=%u ahead=%u "
+		     "closed_peers=%u closed_others=%u silent_ms=%.1f",
+		     (int)u->pid, r->version, r->moved, r->ahead,
+		     r->closed_peers, r->closed_others,
+		     (double)r->silent_us / 1000);
 	tell(u, 0, &none);
 	hd_main_posts_run(); /* the answer leaves */
 	hd_audit_close();
@@ -204,24 +205,41 @@ void hd_upgrade_stop(void)
 
 /* ---- under way ---- */
 
-static void hand_over(struct upgrade *u, struct hd_give *g)
+/* Returns 0: it is the new one's, the workers stand for ever; negative with
+ * err: we serve on, once the new one is dead. */
+static int hand_over_deaf(struct upgrade *u, struct hd_give *g,
+			  struct hd_error *err)
 {
 	const struct hd_serve_args args = hd_daemon_serve_args(d);
-	struct hd_error err = { "" };
 	bool parked = false;
 
 	hd_serve_accept(false, &args);
 	hd_give_await(COMING_MS);
-	int r = hd_hand_over(g, u->fd, u->asked.close_rest, &parked, &err);
+	int r = hd_hand_over(g, u->fd, u->asked.close_rest, &parked, err);
 
 	if (r == 0)
-		leave(u);
+		return 0;
 	/* first it is dead, then we go on: no key is used twice */
 	hd_spawn_end(u->pid, 0);
 	if (parked)
 		hd_serve_go(&args);
 	else
 		hd_serve_accept(true, &args);
+	return r;
+}
+
+static void hand_over(struct upgrade *u, struct hd_give *g)
+{
+	struct hd_error err = { "" };
+	int r = hd_ahead_send(g, u->fd, &err);
+
+	if (r == 0)
+		r = hand_over_deaf(u, g, &err);
+	else
+		hd_spawn_end(u->pid, 0);
+	hd_give_free(g);
+	if (r == 0)
+		leave(u);
 	end(u, r, &err);
 }
 

@@ -1,204 +1,35 @@
 /* SPDX-License-Identifier: MIT */
-/* core/daemon/upgrade_take.c - what the new process's workers do, which stand
- * parked before their first turn: each takes the connections whose home it is.
- * What cannot be taken is refused one by one, and stays the old process's. */
+/* core/daemon/upgrade_take.c - the new process takes over what the old one has
+ * written down, while its workers stand parked before their first turn. Most
+ * connections come ahead, in parts; then comes what has changed since. */
 #include <errno.h>
-#include <hyper-derp/log.h>
 #include <stdlib.h>
 #include <string.h>
 #include "core/base/snap_format.h"
-#include "core/daemon/upgrade.h"
-#include "core/http/http.h"
+#include "core/daemon/upgrade_take.h"
 #include "core/loop/worker.h"
 #include "core/module/metric_snap.h"
 #include "core/module/module.h"
-#include "core/net/listener.h"
 #include "core/relay/debt.h"
 #include "core/relay/peer_snap.h"
-#include "core/stream/service.h"
-#include "core/stream/stream_life.h"
 #include "core/stream/stream_snap.h"
 #include "core/stream/visitor.h"
 #include "core/tls/tls_snap.h"
 
-struct take { /* what all workers look at */
-	struct hd_take *t;
-	struct hd_snap_in *secret; /* by index */
-	uint64_t state[HD_MODULES_MAX]; /* the old one's, by our modules */
-	struct hd_unpack_from modules;
-	pthread_mutex_t lock;
-	int error; /* the first that a worker has met; why: */
-	struct hd_error why;
-};
-
-/* ---- names become ours ---- */
-
-struct find {
-	const char *name;
-	const struct hd_proto *found;
-};
-
-static void at_route(void *arg, const struct hd_route *route)
-{
-	struct find *f = arg;
-
-	if (route->proto != NULL && strcmp(route->proto->name, f->name) == 0)
-		f->found = route->proto;
-}
-
-static const struct hd_proto *find_proto(const struct hd_module *mod,
-					 const char *name)
-{
-	struct find f = { .name = name };
-	const struct hd_service *s = mod->def->services;
-
-	hd_routes_each(mod, at_route, &f);
-	for (; s != NULL && s->name != NULL; s++)
-		if (strcmp(s->proto->name, name) == 0)
-			f.found = s->proto;
-	return f.found;
-}
-
-static struct hd_module *find_module(const char *name)
-{
-	return name != NULL ? hd_modules_find(name) : NULL;
-}
-
-static const struct hd_listener *find_listener(const struct hd_take *t,
-					       struct hd_snap_in id)
-{
-	for (size_t i = 0; i < t->n_listeners; i++) {
-		uint8_t own[HD_LISTENER_ID_BYTES];
-
-		hd_listener_id(&t->listeners[i], own);
-		if (id.n == sizeof(own) && memcmp(own, id.p, id.n) == 0)
-			return &t->listeners[i];
-	}
-	return NULL;
-}
-
-/* ---- one stream ---- */
-
-/* @ret_peer  the item of its peer */
-static int take_items(struct hd_adopted *a, struct hd_worker *w,
-		      struct hd_snap_in in, struct hd_snap_in *ret_peer,
-		      struct hd_error *err)
-{
-	struct hd_snap_item item;
-	int r;
-
-	while ((r = hd_snap_next(&in, &item)) == 1) {
-		if (item.tag == HD_SNAP_PEER) {
-			*ret_peer = item.in;
-			r = hd_peer_of(a->s) != NULL
-				    ? -EBADMSG
-				    : hd_peer_unpack(a->s, item.in, err);
-		} else {
-			r = hd_adopted_take(a, w, &item, err);
-			if (r == 0)
-				r = hd_snap_unknown(&item, "a stream", err);
-		}
-		if (r < 0)
-			return r;
-	}
-	return r;
-}
-
-static int join(struct take *k, struct hd_adopted *a, struct hd_error *err)
-{
-	struct hd_take *t = k->t;
-	struct hd_module *mod = find_module(a->module);
-	const struct hd_proto *proto = mod != NULL && a->proto != NULL
-					       ? find_proto(mod, a->proto)
-					       : NULL;
-	const struct hd_listener *l = find_listener(t, a->listener);
-
-	if (proto == NULL || proto->adopted == NULL || l == NULL)
-		return hd_error_set(err, -ENOENT,
-				    "its protocol or its listener is not here");
-	if (mod->def->state_version == 0 ||
-	    k->state[mod->index] != mod->def->state_version)
-		return hd_error_set(err, -ENOENT, "module %s keeps other state",
-				    mod->name);
-	if (a->tls != NULL) {
-		int r = hd_tls_unpack_secret(a->tls, k->secret[a->index], err);
-
-		if (r < 0)
-			return r;
-	}
-	/* another stream, of another worker, may claim it */
-	int fd = __atomic_exchange_n(&t->fds[a->index], -1, __ATOMIC_RELAXED);
-
-	if (fd < 0)
-		return -EBADMSG;
-	return hd_adopted_finish(a, fd, mod, proto, l, err);
-}
-
-static int enter(struct take *k, struct hd_adopted *a, struct hd_worker *w,
-		 struct hd_snap_in peer, struct hd_error *err)
-{
-	struct hd_stream *s = a->s;
-	int r = join(k, a, err);
-
-	if (r == 0)
-		r = hd_adopted_enter(a, w);
-	if (r < 0)
-		return r;
-	r = hd_peer_adopt(s, peer, k->modules.version, &k->modules.fds, err);
-	if (r < 0) { /* the old process keeps it: we must not have its keys */
-		hd_peer_drop(s);
-		hd_stream_given(s);
-		return r;
-	}
-	hd_stream_mark_ready(s);
-	hd_stream_mark_dirty(s);
-	return 0;
-}
-
-static void take_stream(struct take *k, struct hd_worker *w,
-			struct hd_snap_in in)
-{
-	struct hd_take *t = k->t;
-	struct hd_adopted a;
-	struct hd_snap_in peer = { NULL, 0 };
-	struct hd_error err = { "" };
-	int r = hd_adopted_new(&a);
-
-	if (r == 0)
-		r = take_items(&a, w, in, &peer, &err);
-	if (r == 0 && (a.index >= t->n || hd_peer_of(a.s) == NULL))
-		r = -EBADMSG;
-	/* what is too broken to have a home is refused by nobody, and so by
-	 * all: refused is where it begins; one worker says so */
-	bool ours = r == 0 ? hd_peer_home_of(a.s) == w->index : w->index == 0;
-
-	if (r == 0 && ours) {
-		r = enter(k, &a, w, peer, &err);
-		if (r == 0)
-			t->refused[a.index] = 0;
-	}
-	if (r < 0 && ours)
-		hd_log_warn("upgrade: a connection stays behind: %s",
-			    err.text[0] ? err.text : strerror(-r));
-	hd_peer_drop(a.s);
-	hd_adopted_free(&a);
-}
-
 /* ---- all of them ---- */
 
-static void take_streams(struct take *k, struct hd_worker *w)
+static void take_streams(struct hd_taking *k, struct hd_worker *w)
 {
 	struct hd_snap_in in = { k->t->snapshot, k->t->snapshot_bytes };
 	struct hd_snap_item item;
 
 	while (hd_snap_next(&in, &item) == 1)
 		if (item.tag == HD_SNAP_STREAM)
-			take_stream(k, w, item.in);
-	hd_visitors_reload(w); /* they count for their addresses */
+			hd_taking_stream(k, w, item.in);
 }
 
 /* What they owe who are here, and who have left: the first have entries now. */
-static void take_owed(struct take *k, struct hd_worker *w)
+static void take_owed(struct hd_taking *k, struct hd_worker *w)
 {
 	struct hd_snap_in in = { k->t->snapshot, k->t->snapshot_bytes };
 	struct hd_snap_item item;
@@ -213,13 +44,16 @@ static void take_owed(struct take *k, struct hd_worker *w)
 
 static void take_here(struct hd_worker *w, void *arg)
 {
-	struct take *k = arg;
+	struct hd_taking *k = arg;
 	struct hd_error err = { "" };
 	int r = hd_modules_unpack_here(w, &k->modules, &err);
 
 	if (r == 0) {
+		hd_taking_back(k, w);
 		take_streams(k, w);
+		hd_visitors_reload(w); /* they count for their addresses */
 		take_owed(k, w);
+		hd_adopted_begin(w);
 		return;
 	}
 	pthread_mutex_lock(&k->lock);
@@ -230,7 +64,12 @@ static void take_here(struct hd_worker *w, void *arg)
 	pthread_mutex_unlock(&k->lock);
 }
 
-static int take_module(struct take *k, struct hd_snap_in in,
+static void part_here(struct hd_worker *w, void *arg)
+{
+	take_streams(arg, w);
+}
+
+static int take_module(struct hd_taking *k, struct hd_snap_in in,
 		       struct hd_error *err)
 {
 	char *name = NULL;
@@ -252,7 +91,8 @@ static int take_module(struct take *k, struct hd_snap_in in,
 		if (r < 0)
 			break;
 	}
-	const struct hd_module *mod = find_module(name);
+	const struct hd_module *mod =
+		name != NULL ? hd_modules_find(name) : NULL;
 
 	if (mod != NULL) {
 		k->state[mod->index] = state;
@@ -262,7 +102,7 @@ static int take_module(struct take *k, struct hd_snap_in in,
 	return r;
 }
 
-static int take_version(const struct take *k, struct hd_error *err)
+static int take_version(const struct hd_taking *k, struct hd_error *err)
 {
 	struct hd_snap_in in = { k->t->snapshot, k->t->snapshot_bytes };
 	struct hd_snap_version v = { 0 };
@@ -289,7 +129,21 @@ static bool is_later(unsigned tag)
 	       tag == HD_SNAP_METRIC;
 }
 
-static int take_head(struct take *k, struct hd_error *err)
+/* What became of those that had come ahead. */
+static int take_since(struct hd_taking *k, struct hd_snap_in in)
+{
+	struct hd_take *t = k->t;
+
+	if (in.n != t->n_ahead || t->since != NULL)
+		return -EBADMSG;
+	for (size_t i = 0; i < in.n; i++)
+		if (in.p[i] > HD_AHEAD_GONE)
+			return -EBADMSG;
+	t->since = in.p;
+	return 0;
+}
+
+static int take_head(struct hd_taking *k, struct hd_error *err)
 {
 	struct hd_snap_in in = { k->t->snapshot, k->t->snapshot_bytes };
 	struct hd_snap_item item;
@@ -298,6 +152,8 @@ static int take_head(struct take *k, struct hd_error *err)
 	while ((r = hd_snap_next(&in, &item)) == 1) {
 		if (item.tag == HD_SNAP_MODULE)
 			r = take_module(k, item.in, err);
+		else if (item.tag == HD_SNAP_AHEAD)
+			r = take_since(k, item.in);
 		else if (item.tag != HD_SNAP_VERSION && !is_later(item.tag))
 			r = hd_snap_unknown(&item, "a relay", err);
 		if (r < 0)
@@ -306,31 +162,37 @@ static int take_head(struct take *k, struct hd_error *err)
 	return r;
 }
 
-static int take_secrets(struct take *k)
+static int take_secret(struct hd_taking *k, const struct hd_snap_item *item)
+{
+	uint64_t i;
+
+	if (item->tag != HD_SNAP_RECORDS ||
+	    hd_tls_secret_of(item->in, &i) < 0 || i < k->first || i >= k->t->n)
+		return -EBADMSG;
+	k->secret[i - k->first] = item->in;
+	return 0;
+}
+
+static int take_secrets(struct hd_taking *k)
 {
 	struct hd_snap_in in = { k->t->secrets, k->t->secrets_bytes };
 	struct hd_snap_item item;
-	uint64_t i;
 	int r;
 
-	k->secret = calloc(k->t->n + 1, sizeof(*k->secret));
+	k->secret = calloc(k->t->n - k->first + 1, sizeof(*k->secret));
 	if (k->secret == NULL)
 		return -ENOMEM;
 	while ((r = hd_snap_next(&in, &item)) == 1) {
 		if (item.tag == HD_SNAP_PACK_KEY &&
-		    item.in.n == HD_PACK_KEY_BYTES) {
+		    item.in.n == HD_PACK_KEY_BYTES)
 			k->modules.fds.key = item.in.p;
-			continue;
-		}
-		if (item.tag != HD_SNAP_RECORDS ||
-		    hd_tls_secret_of(item.in, &i) < 0 || i >= k->t->n)
+		else if (take_secret(k, &item) < 0)
 			return -EBADMSG;
-		k->secret[i] = item.in;
 	}
 	return r;
 }
 
-static int take_metrics(struct take *k, struct hd_error *err)
+static int take_metrics(struct hd_taking *k, struct hd_error *err)
 {
 	struct hd_snap_in in = { k->t->snapshot, k->t->snapshot_bytes };
 	struct hd_snap_item item;
@@ -342,10 +204,12 @@ static int take_metrics(struct take *k, struct hd_error *err)
 	return r;
 }
 
-static int take_all(struct take *k, struct hd_error *err)
+static int take_all(struct hd_taking *k, struct hd_error *err)
 {
-	int r = hd_modules_unpack(&k->modules, err);
+	int r = k->t->n_ahead > 0 && k->t->since == NULL ? -EBADMSG : 0;
 
+	if (r == 0)
+		r = hd_modules_unpack(&k->modules, err);
 	if (r == 0)
 		r = take_metrics(k, err);
 	if (r < 0)
@@ -356,27 +220,57 @@ static int take_all(struct take *k, struct hd_error *err)
 	return k->error;
 }
 
+/* What stands at the head of each of the parts, and of the last. */
+static int take_heads(struct hd_taking *k, struct hd_error *err)
+{
+	int r = take_version(k, err);
+
+	if (r == 0)
+		r = take_head(k, err);
+	return r == 0 ? take_secrets(k) : r;
+}
+
+static int said(int r, struct hd_error *err)
+{
+	if (r < 0 && err->text[0] == '\0')
+		hd_error_set(err, r, "the snapshot is broken: %s",
+			     strerror(-r));
+	return r;
+}
+
 int hd_take_all(struct hd_take *t, struct hd_error *err)
 {
-	struct take k = {
+	struct hd_taking k = {
 		.t = t,
 		.lock = PTHREAD_MUTEX_INITIALIZER,
 		.modules = { .in = { t->snapshot, t->snapshot_bytes },
 			     .fds = { t->fds + t->n, t->n_module_fds, NULL } },
 	};
-	int r;
 
 	err->text[0] = '\0';
-	r = take_version(&k, err);
-	if (r == 0)
-		r = take_head(&k, err);
-	if (r == 0)
-		r = take_secrets(&k);
+	int r = take_heads(&k, err);
+
 	if (r == 0)
 		r = take_all(&k, err);
 	free(k.secret);
-	if (r < 0 && err->text[0] == '\0')
-		hd_error_set(err, r, "the snapshot is broken: %s",
-			     strerror(-r));
-	return r;
+	return said(r, err);
+}
+
+int hd_take_part(struct hd_take *t, struct hd_error *err)
+{
+	struct hd_taking k = { .t = t,
+			       .first = t->n_ahead,
+			       .lock = PTHREAD_MUTEX_INITIALIZER };
+
+	err->text[0] = '\0';
+	int r = take_heads(&k, err);
+
+	if (r == 0 && t->since != NULL)
+		r = -EBADMSG;
+	if (r == 0) {
+		hd_workers_run_parked(part_here, &k);
+		t->n_ahead = t->n;
+	}
+	free(k.secret);
+	return said(r, err);
 }

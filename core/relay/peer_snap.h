@@ -10,15 +10,21 @@
  * @reads  by index of modules: the new process understands what they pack
  * hd_peer_pack - an item of the peer, in that of its stream. Returns 0;
  * negative, err may say why.
+ * hd_peer_is_alone - no other connection has its key. hd_peer_is_plain - it is
+ * up, and no module packs anything beside it. Both also while workers turn.
  * hd_owed_pack - what all entries of the worker owe, those that have left, too.
  */
 const char *hd_peer_stays(const struct hd_stream *s, const bool *reads);
 int hd_peer_pack(const struct hd_stream *s, struct hd_snap *to,
 		 struct hd_pack_fds *fds, struct hd_error *err);
+bool hd_peer_is_alone(const struct hd_stream *s);
+bool hd_peer_is_plain(const struct hd_stream *s);
 void hd_owed_pack(struct hd_worker *w, struct hd_snap *to);
 
 /* hd_peer_unpack - a peer for a stream that is in no worker yet: its user, once
- * that is set. hd_peer_home_of - the index of its home worker.
+ * that is set.
+ * hd_peer_home_in - the index of the home worker of an item of a peer, which is
+ * not read otherwise. Returns -ENOENT: nobody's.
  * hd_peer_adopt - its stream is in its home worker: modules read what they kept
  * beside it, it enters the table, its module hears of it. Of one key the newest
  * comes last.
@@ -29,11 +35,13 @@ void hd_owed_pack(struct hd_worker *w, struct hd_snap *to);
  * Return 0; -EBADMSG; -ENOTSUP; -ENOMEM; what a module says. */
 int hd_peer_unpack(struct hd_stream *s, struct hd_snap_in in,
 		   struct hd_error *err);
-unsigned hd_peer_home_of(const struct hd_stream *s);
+int hd_peer_home_in(struct hd_snap_in in);
 int hd_peer_adopt(struct hd_stream *s, struct hd_snap_in in,
 		  const uint64_t *version, struct hd_unpack_fds *fds,
 		  struct hd_error *err);
 int hd_owed_take(struct hd_worker *w, struct hd_snap_in in,
 		 struct hd_error *err);
-/* hd_peer_drop - one of hd_peer_unpack() that is not wanted. */
+/* hd_peer_drop - one of hd_peer_unpack() that is not wanted. hd_peer_back - one
+ * that was adopted is the old process's again. */
 void hd_peer_drop(struct hd_stream *s);
+void hd_peer_back(struct hd_stream *s);

@@ -90,6 +90,8 @@ struct hd_stream {
 	uint32_t magic;
 	uint32_t slot, gen; /* in the worker's table; gen checks completions */
 	int fd;
+	uint32_t ahead; /* 1 + its number where it may have gone ahead to
+			 * another process: core/daemon/upgrade_ahead.c */
 	struct hd_worker *worker;
 	const struct hd_listener *listener;
 	uint8_t phase; /* enum hd_phase */

@@ -64,6 +64,7 @@ static void stream_drop(struct hd_stream *s)
 	if (s->fd >= 0)
 		close(s->fd);
 	free(s->state);
+	hd_assert(!s->dirty && !s->ready);
 	free(s);
 }
 
@@ -335,4 +336,43 @@ int hd_adopted_enter(struct hd_adopted *a, struct hd_worker *w)
 	if (s->rx_paused && s->deadline_ms[HD_DEADLINE_PAUSE] == 0)
 		hd_stream_deadline(s, HD_DEADLINE_PAUSE, 1);
 	return 0;
+}
+
+int hd_adopted_back(struct hd_stream **stream)
+{
+	struct hd_stream *s = hd_steal(stream);
+	int fd = s->fd;
+
+	hd_assert(s->user == NULL && s->visitor == NULL);
+	hd_stream_set_proto(s, NULL, s->proto);
+	hd_stream_detach(s);
+	hd_fds_give((enum hd_fds)s->fds);
+	s->fd = -1;
+	stream_drop(s);
+	return fd;
+}
+
+static bool has_output(const struct hd_stream *s)
+{
+	bool has = s->flight.first != NULL;
+
+	for (unsigned i = 0; i < HD_LANE_N; i++)
+		has |= s->lane[i].first != NULL;
+	return has;
+}
+
+/* Nothing that is here already makes it go on. */
+static bool is_quiet(const struct hd_stream *s)
+{
+	return s->kept == NULL && s->ws == NULL && !s->rx_eof && !s->rx_hup &&
+	       !s->rx_held && !s->rx_paused && !has_output(s);
+}
+
+void hd_adopted_begin(struct hd_worker *w)
+{
+	for (struct hd_stream *s = w->streams->first; s != NULL; s = s->next)
+		if (!is_quiet(s)) {
+			hd_stream_mark_ready(s);
+			hd_stream_mark_dirty(s);
+		}
 }

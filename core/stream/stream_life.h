@@ -122,8 +122,10 @@ void hd_stream_dropped(struct hd_stream *s, enum hd_drop why, bool urgent,
 void hd_stream_clear_output(struct hd_stream *s, enum hd_drop why);
 
 /* hd_stream_detach - it leaves this worker: nothing here knows it any more.
+ * hd_stream_unlist - the same, but the kernel still watches its descriptor.
  * hd_stream_attach - it arrives in w. Returns 0; -errno. */
 void hd_stream_detach(struct hd_stream *s);
+void hd_stream_unlist(struct hd_stream *s);
 int hd_stream_attach(struct hd_worker *w, struct hd_stream *s);
 
 /* hd_stream_tls_env - the worker's things that TLS may use during a call. */

@@ -2,7 +2,6 @@
 /* core/stream/stream_snap.c - a stream is written down for another process. */
 #include "core/stream/stream_snap.h"
 #include <string.h>
-#include <unistd.h>
 #include "core/base/snap_format.h"
 #include "core/net/listener.h"
 #include "core/stream/proxied.h"
@@ -128,10 +127,8 @@ void hd_stream_pack(const struct hd_stream *s, struct hd_snap *to)
 
 void hd_stream_given(struct hd_stream *s)
 {
-	hd_stream_detach(s);
+	hd_stream_unlist(s);
 	hd_tls_free(&s->tls);
-	close(s->fd);
-	s->fd = -1;
 	s->user = NULL;
 	s->phase = HD_PHASE_ABORTED; /* takes nothing more */
 	s->output = HD_OUTPUT_BLOCKED; /* and nobody flushes it */

@@ -158,7 +158,7 @@ int hd_stream_attach(struct hd_worker *w, struct hd_stream *s)
 	return 0;
 }
 
-void hd_stream_detach(struct hd_stream *s)
+void hd_stream_unlist(struct hd_stream *s)
 {
 	struct hd_worker *w = s->worker;
 
@@ -168,11 +168,16 @@ void hd_stream_detach(struct hd_stream *s)
 		hd_ws_leaves(s);
 	if (s->tls != NULL)
 		hd_tls_uncache(s->tls);
-	w->ring_ops->unwatch(w->ring, s->fd, stream_tag(s));
 	hd_slots_remove(&w->streams->slots, s->slot);
 	hd_heap_remove(&w->streams->timers, &s->timer);
 	list_out(w, s);
 	ready_out(list_of(s), s);
+}
+
+void hd_stream_detach(struct hd_stream *s)
+{
+	s->worker->ring_ops->unwatch(s->worker->ring, s->fd, stream_tag(s));
+	hd_stream_unlist(s);
 }
 
 /* ---- found again ---- */

@@ -3,7 +3,7 @@
  * the workers of a relay take it, serve for a moment, and end. Each descriptor
  * is one end of a socket pair, on whose other end half a frame waits.
  *
- *   byte 0      connections
+ *   byte 0      connections; from 128 on: all come ahead first, and then again
  *   byte 1      workers - 1
  *   bytes 2, 3  of the secrets, which come next; then the snapshot
  *
@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
+#include "core/base/snap_format.h"
 #include "core/conf/conf.h"
 #include "core/daemon/serve.h"
 #include "core/daemon/upgrade.h"
@@ -148,20 +149,46 @@ static void check(const struct hd_take *t)
 	hd_assert(count_streams() == taken);
 }
 
-static void take_it(struct hd_take *t)
+/* The same bytes are a part, and then the last, which says that of three
+ * connections one is as it was, one comes again, and one has ended. */
+static int take_twice(struct hd_take *t, struct hd_error *err)
+{
+	struct hd_snap last = { 0 };
+	int r = hd_take_part(t, err);
+
+	if (r < 0)
+		return r;
+	const struct hd_snap part = { .v = (uint8_t *)t->snapshot,
+				      .n = t->snapshot_bytes };
+
+	hd_snap_append(&last, &part);
+	uint8_t *since = hd_snap_room(&last, HD_SNAP_AHEAD, t->n);
+
+	for (size_t i = 0; i < t->n; i++)
+		since[i] = (uint8_t)(i % 3);
+	t->snapshot = last.v;
+	t->snapshot_bytes = last.n;
+	r = hd_take_all(t, err);
+	hd_snap_free(&last);
+	return r;
+}
+
+static void take_it(struct hd_take *t, bool ahead)
 {
 	uint8_t refused[STREAMS_MAX];
 	int fds[STREAMS_MAX], theirs[STREAMS_MAX];
+	struct hd_stream *taken[STREAMS_MAX] = { NULL };
 	struct hd_error err = { "" };
 
 	memset(refused, 1, sizeof(refused));
+	t->taken = taken;
 	for (size_t i = 0; i < t->n; i++)
 		connect_one(&fds[i], &theirs[i]);
 	t->fds = fds;
 	t->refused = refused;
 	t->listeners = listeners;
 	t->n_listeners = HD_ARRAY_N(listeners);
-	if (hd_take_all(t, &err) == 0)
+	if ((ahead ? take_twice(t, &err) : hd_take_all(t, &err)) == 0)
 		check(t);
 	else
 		hd_assert(err.text[0] != '\0');
@@ -184,7 +211,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	size_t secrets = HD_MIN(n - HEAD_BYTES,
 				(size_t)data[2] + ((size_t)data[3] << 8));
 	struct hd_take t = {
-		.n = data[0] % (STREAMS_MAX + 1),
+		.n = data[0] % 128 % (STREAMS_MAX + 1),
 		.secrets = data + HEAD_BYTES,
 		.secrets_bytes = secrets,
 		.snapshot = data + HEAD_BYTES + secrets,
@@ -193,7 +220,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 
 	conf.workers = 1 + data[1] % WORKERS_MAX;
 	hd_assert(hd_serve_start(&args, &err) == 0);
-	take_it(&t);
+	take_it(&t, data[0] >= 128);
 	hd_serve_go(&args);
 	hd_workers_stop();
 	hd_workers_free();

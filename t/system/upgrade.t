@@ -37,6 +37,7 @@ subtest 'plain, one worker' => sub {
     is_deeply [grep { $_ > 0 } @was], \@was, 'they are counted' or diag "@was";
     my $said = upgrade($hd);
     is $said->{moved}, 2, 'both have moved';
+    cmp_ok $said->{ahead}, '>=', 1, 'while the old one served';
     is_deeply [map { number($hd, $_) } @names], \@was, 'counters and histograms go on';
     is number($hd, 'hyper_derp_peers_active'), 2, 'who is here is counted anew';
     reach($alice, $bob, 'after');
@@ -222,8 +223,9 @@ subtest 'a new binary that fails changes nothing' => sub {
     my %says = (
         early => qr/ended with status 3/, hello => qr/ended with status 4/,
         refuses => qr/it does not like it/, garbage => qr/cannot be understood/,
-        version => qr/snapshots of version 99/, state => qr/keeps other state/,
+        version => qr/snapshots of version 99/, older => qr/snapshots of version 4,/, state => qr/keeps other state/,
         (map { $_ => qr/the new process has gone/ } qw(prepared snapshot end ready)), cannot => qr/it cannot take them/,
+        aheaddies => qr/the new process has gone/, aheadlies => qr/Bad message/, aheadcannot => qr/it cannot take them/,
         refused => qr/refused by the new process/, toomany => qr/Bad message/,
     );
     for my $mode (sort keys %says) {
@@ -232,6 +234,7 @@ subtest 'a new binary that fails changes nothing' => sub {
         reach($alice, $bob, "$mode: there");
         reach($bob, $alice, "$mode: and back");
     }
+    like fake($hd, 'older', '--dry-run'), qr/snapshots of version 4,.*restart instead/, 'a dry run says so, too';
     my $web = $hd->socket($hd->{plain});
     print {$web} "GET /robots.txt HTTP/1.1\r\nHost: x\r\n\r\n";
     ok hears($web, "\r\n\r\n"), 'a browser';

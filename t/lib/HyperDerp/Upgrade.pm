@@ -58,23 +58,30 @@ exit 3 if $mode eq 'early';
 1 while type(get()) != 3;
 exit 4 if $mode eq 'hello';
 say_it(5, 'it does not like it'), exit 1 if $mode eq 'refuses';
-my $version = $mode eq 'version' ? 99 : FORMAT;
+my $version = { version => 99, older => 4 }->{$mode} // FORMAT;
 my $state = $mode eq 'state' ? 99 : STATE;
 my $packs = $mode eq 'packs' ? 99 : 1;
 say_it(4, $mode eq 'garbage' ? 'garbage' :
     number(1, $version) . text(0x8002, '9.9')
     . module('derp', $state, 0) . module('stun', 1, 0) . module('policy', 0, $packs)
-    . module('hd', HD_STATE, $packs + 2));
+    . module('hd', HD_STATE, $packs + 2) . ($mode =~ /^ahead/ ? number(TAKES_AHEAD, 1) : ''));
 exit 5 if $mode eq 'prepared';
-my $n = 0;
+my ($n, $ahead) = (0, 0);
 while (1) {
     my $b = get();
+    $ahead = 1 if type($b) == 12;
+    kill 'KILL', $$ if $ahead && $mode eq 'aheaddies';
+    if ($ahead && type($b) == 9) {
+        $ahead = 0;
+        say_it($mode eq 'aheadlies' ? 10 : 13);
+        next;
+    }
     $n = (unpack 'LLQ', $b)[2] if type($b) == 6;
     kill 'KILL', $$ if type($b) == 6 && $mode eq 'snapshot';
     last if type($b) == 9;
 }
 kill 'KILL', $$ if $mode eq 'end';
-say_it(5, 'it cannot take them'), exit 1 if $mode eq 'cannot';
+say_it(5, 'it cannot take them'), exit 1 if $mode =~ /cannot/;
 say_it(10, "\1" x $n), sleep 60 if $mode eq 'refused' || $mode eq 'packs';
 say_it(10, "\0" x ($n + 5)), sleep 60 if $mode eq 'toomany';
 shutdown($s, 0), say_it(10, "\0" x $n) if $mode eq 'ready';    # GO cannot be sent
@@ -91,6 +98,7 @@ sub state_of ($name) { return number_in("modules/$name/$name.c", qr{\.state_vers
 
 sub fake ($hd, $mode, @args) {
     my $text = $fake;
+    $text =~ s/TAKES_AHEAD/number_in('core\/base\/snap_format.h', qr{F\(TAKES_AHEAD, (0x\w+)})/e;
     $text =~ s/HD_STATE/state_of('hd')/e;
     $text =~ s/STATE/state_of('derp')/e;
     $text =~ s/FORMAT/number_in('core\/base\/snap_format.h', qr{HD_SNAP_FORMAT (\d+)})/e;
