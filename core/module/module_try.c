@@ -4,16 +4,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <hyper-derp/log.h>
-#include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include "core/base/child.h"
 #include "core/base/dry.h"
 #include "core/base/log.h"
 #include "core/base/state_file.h"
@@ -22,8 +20,6 @@
 #define TRY_LIMIT_MS 5000
 /* What messages call the text of a configuration: core/conf/conf.c. */
 #define TEXT_NAME "text:"
-
-extern char **environ;
 
 /* ---- in the child ---- */
 
@@ -105,51 +101,21 @@ static int spawn(const char *path, int in, int out, pid_t *ret_pid)
 {
 	char *const argv[] = { "hyper-derp", "--try-module", (char *)path,
 			       "--config", "-", NULL };
-	posix_spawn_file_actions_t actions;
-	posix_spawnattr_t attr;
-	sigset_t none;
+	const struct hd_child_fd fds[] = { { in, STDIN_FILENO },
+					   { out, STDOUT_FILENO },
+					   { out, STDERR_FILENO } };
 
-	sigemptyset(&none);
-	posix_spawnattr_init(&attr);
-	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK);
-	posix_spawnattr_setsigmask(&attr, &none);
-	posix_spawn_file_actions_init(&actions);
-	posix_spawn_file_actions_adddup2(&actions, in, STDIN_FILENO);
-	posix_spawn_file_actions_adddup2(&actions, out, STDOUT_FILENO);
-	posix_spawn_file_actions_adddup2(&actions, out, STDERR_FILENO);
-	int r = posix_spawn(ret_pid, "/proc/self/exe", &actions, &attr, argv,
-			    environ);
-	posix_spawn_file_actions_destroy(&actions);
-	posix_spawnattr_destroy(&attr);
-	return -r;
+	return hd_child_start("/proc/self/exe", argv, fds, HD_ARRAY_N(fds),
+			      ret_pid);
 }
 
-/* Returns the wait status; -ETIMEDOUT: it was killed. */
-static int wait_child(pid_t pid)
-{
-	int status = 0, late = 0;
-	int fd = (int)syscall(SYS_pidfd_open, pid, 0);
-	struct pollfd p = { .fd = fd, .events = POLLIN };
-
-	if (fd >= 0 && poll(&p, 1, TRY_LIMIT_MS) == 0) {
-		kill(pid, SIGKILL);
-		late = -ETIMEDOUT;
-	}
-	if (fd >= 0)
-		close(fd);
-	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-		;
-	return late < 0 ? late : status;
-}
-
-static int judge(const struct hd_trial *t, int status, const char *said,
-		 struct hd_error *err)
+static int judge(const struct hd_trial *t, int status, bool hangs,
+		 const char *said, struct hd_error *err)
 {
 	const char *path = t->path;
 	size_t n = strlen(path);
 
-	if (status == -ETIMEDOUT ||
-	    (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM))
+	if (hangs || (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM))
 		return hd_error_set(err, -ETIMEDOUT,
 				    "%s: hangs while it is loaded; nothing "
 				    "was changed",
@@ -211,10 +177,11 @@ static int try_with(const struct hd_trial *t, int in, int fds[2],
 		return hd_error_set(err, r,
 				    "cannot start a child to try %s: %s",
 				    t->path, strerror(-r));
-	int status = wait_child(pid);
+	int status = 0;
+	bool hangs = hd_child_end(pid, TRY_LIMIT_MS, &status) < 0;
 	ssize_t n = read(fds[0], said, sizeof(said) - 1);
 	said[n > 0 ? n : 0] = '\0';
-	return judge(t, status, last_line(said), err);
+	return judge(t, status, hangs, last_line(said), err);
 }
 
 int hd_module_try_child(const struct hd_trial *t, struct hd_error *err)
