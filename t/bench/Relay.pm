@@ -5,10 +5,12 @@ use v5.36;
 use IO::Socket::INET;
 use JSON::PP qw(decode_json);
 use POSIX    qw(:sys_wait_h setsid);
+use Time::HiRes ();
 
 use constant {
     RELAY_CPU => 0, LOAD_CPU => 1, START_S => 30,
-    NICE => -15, SYS_SCHED_SETATTR => 314,    # x86-64
+    NICE => -15, SYS_SCHED_SETATTR => 314, SYS_PRCTL => 157,    # x86-64
+    PR_SET_CHILD_SUBREAPER => 36,
     SLICE_NS => 100_000, QUIET_CORES => 0.05,
 };
 
@@ -167,6 +169,28 @@ sub status ($self) {
     return decode_json($json);
 }
 
+sub await_peers ($self, $n) {
+    for (1 .. 6000) {
+        return if $self->status->{peers} >= $n;
+        select undef, undef, undef, 0.1;
+    }
+    die "$n peers do not come:\n" . $self->log_tail;
+}
+
+# hdctl upgrade: what it says, and how long it took, in ms.
+sub upgrade ($self) {
+    syscall SYS_PRCTL, PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0;    # whose parent ends is our child
+    my $began = Time::HiRes::time;
+    my $said  = `$build{builddir}/hdctl --json --socket $build{tmp}/$self->{port}.sock upgrade`;
+    die "no upgrade:\n" . $self->log_tail if $? != 0;
+    my $took = Time::HiRes::time - $began;
+    $said = decode_json($said);
+    waitpid $self->{pid}, 0;
+    delete $alive{ $self->{pid} };
+    $alive{ $self->{pid} = $said->{pid} } = 1;
+    return { %$said, took_ms => 1000 * $took };
+}
+
 sub rss_kb ($self) {
     open my $fh, '<', "/proc/$self->{pid}/status" or return;
     my ($kb) = map { /^VmRSS:\s+(\d+)/ ? $1 : () } <$fh>;
@@ -190,11 +214,13 @@ sub bench ($self, @args) {
     return $best;
 }
 
-sub bench_once ($self, @args) {
+sub bench_once ($self, @args) { return $self->load('--pid', $self->{pid}, @args)->() }
+
+# The same, beside what the caller does: call what is returned for the JSON.
+sub load ($self, @args) {
     my @cmd = (
         'taskset', '-c', LOAD_CPU, "$build{builddir}/hdbench", '--json',
-        '--pid', $self->{pid}, $self->{tls} ? () : '--plain',
-        @args, "127.0.0.1:$self->{port}"
+        $self->{tls} ? () : '--plain', @args, "127.0.0.1:$self->{port}"
     );
     my $pid = open(my $out, '-|') // die "fork: $!\n";
     if ($pid == 0) {
@@ -202,12 +228,14 @@ sub bench_once ($self, @args) {
         exec @cmd or POSIX::_exit(127);
     }
     $alive{$pid} = 1;
-    local $/;
-    my $json = <$out>;
-    close $out;
-    delete $alive{$pid};
-    die "failed: @cmd\n" if $? != 0;
-    return decode_json($json);
+    return sub {
+        local $/;
+        my $json = <$out>;
+        close $out;
+        delete $alive{$pid};
+        die "failed: @cmd\n" if $? != 0;
+        return decode_json($json);
+    };
 }
 
 1;

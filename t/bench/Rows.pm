@@ -262,6 +262,31 @@ sub logins {
     };
 }
 
+# hdctl upgrade, three times, while clients send: both processes share the
+# relay's core.
+sub upgrades ($opt, $label, $n, $rate, %max) {
+    return {
+        name => 'upgrade', who => { ours => { kind => 'ours', conf => "login_timeout: 120s\n" } },
+        rows => [
+            { label => "hdctl upgrade, $label: the longest that no packet moves", metric => 'stands',
+                unit => 'ms', own_max => $max{stands} },
+            { label => 'the same, in all', metric => 'all', unit => 'ms', own_max => $max{all} },
+            { label => 'the same, the latest packet', metric => 'late', unit => 'ms' },
+        ],
+        measure => sub ($opt, $who, $run) {
+            my $relay = Relay->start(%$who, tls => 1);
+            my $load  = $relay->load('--peers', $n, '--rate', $rate, '--duration', 10, '--parallel', 64);
+            $relay->await_peers($n);
+            sleep 2;    # hdbench warms up for one
+            my @said = map { $relay->upgrade } 1 .. 3;
+            my $r = $load->();
+            die "packets were lost\n" if $r->{lost} || $r->{closed};
+            return { stands => List::Util::max(map { $_->{silent_us} / 1000 } @said),
+                all => List::Util::max(map { $_->{took_ms} } @said), late => $r->{latency_us}{max} / 1000 };
+        },
+    };
+}
+
 # Instructions in user space, from two runs of different length, one packet at
 # a time: else the number of packets per turn would decide.
 sub instructions ($opt, $who, $tls, $seconds) {
@@ -363,6 +388,8 @@ sub groups ($opt) {
         at_rate('rate150k', 'TLS, 150000/s', \%vs_derper, \@p99, 1,
             qw(--rate 150000 --batch), BATCH),
         records(), crypto(), overload(), backends(), peers(), memory($opt), logins(), moves(),
+        upgrades($opt, "$opt->{many} idle TLS clients, 500 packets/s", $opt->{many}, 500, stands => 100, all => 1000),
+        upgrades($opt, '1,000 TLS clients, 50,000 packets/s', 1000, 50_000, stands => 50, all => 1000),
         hook(1), hook(0), policy(1), policy(0),
     );
 }
