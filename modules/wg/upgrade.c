@@ -88,6 +88,7 @@ static int pack_worker(struct hd_module *mod, struct hd_worker *w,
 		return -ENOMEM;
 	hd_pack_bytes(to, "state", s->v, s->n);
 	pack_peers(e, to);
+	wg_sums_pack(e, to);
 	pack_blocks(e, to);
 	wg_xdp_pack(e->xdp, to);
 	return 0;
@@ -177,6 +178,7 @@ static int unpack_worker(struct hd_module *mod, struct hd_worker *w,
 	if (r == 0)
 		r = unpack_blocks(e, *from);
 	unpack_peers(e, *from);
+	wg_sums_unpack(e, from);
 	wg_paths_all(e, true); /* into the maps; nobody reads them yet */
 	wg_xdp_unpack(e->xdp, from);
 	return r;

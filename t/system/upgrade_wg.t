@@ -82,6 +82,7 @@ subtest 'in user space' => sub {
     my ($n, $began) = (confirmed(), time);
     for my $workers (3, 1, 2) {
         my $before = peer('alice');
+        my $all = ctl($hd, qw(wg show))->{data};
         $hd->{workers} = $workers;
         $hd->write_conf;
         my $lost = meanwhile(sub { upgrade($hd) });
@@ -90,6 +91,8 @@ subtest 'in user space' => sub {
         my $now = peer('alice');
         cmp_ok $now->{rx_bytes}, '>=', $before->{rx_bytes} + 50 * 100, 'numbers go on';
         is $now->{endpoint}, $before->{endpoint}, 'she is where she was';
+        my $all_now = ctl($hd, qw(wg show))->{data};
+        cmp_ok $all_now->{$_}, '>=', $all->{$_}, "all together: $_" for qw(rx_packets fwd_bytes handshakes);
     }
     no_handshake($n, $began);
     like fake($hd, 'refuses'), qr/it does not like it/, 'a new binary that does not start';
