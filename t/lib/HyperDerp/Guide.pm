@@ -186,7 +186,7 @@ sub take ($self, $b) {
             qq(mkdir -p "\$(dirname '$to')" && cp '$file' '$to'\n));
     } elsif ($b->{kind} eq 'run in the background') {
         $mode = 'background';
-        ($until) = $b->{what} =~ /^until it says (.*)/;
+        ($until) = ($b->{what} // '') =~ /^until it says (.*)/;
     }
     $self->{to}->print("$mode $file ", $until // '', "\n");
     $self->{to}->flush;
