@@ -111,11 +111,6 @@ bool hd_away_take(struct hd_worker *w, const struct hd_xrecord *x)
 
 /* ---- in the home of the receiver ---- */
 
-/* For so long a pair that was noted needs no other note. A way that comes
- * behind its first packet, and a note that found no room, are made good by the
- * next one. */
-#define SEEN_MS 1000
-
 static int send_note(struct hd_worker *w, const struct hd_packet *packet)
 {
 	uint64_t source = hd_key_hash(packet->realm, packet->src);
@@ -133,6 +128,8 @@ static int send_note(struct hd_worker *w, const struct hd_packet *packet)
 	return 0;
 }
 
+/* A way that comes behind its first packet, and a note that found no room, are
+ * made good by the next one. */
 void hd_away_brought(struct hd_worker *w, const struct hd_packet *packet,
 		     struct hd_entry *to)
 {
@@ -140,7 +137,7 @@ void hd_away_brought(struct hd_worker *w, const struct hd_packet *packet,
 
 	if ((seen == NULL || w->now_ms >= seen->until_ms) &&
 	    send_note(w, packet) == 0 && seen != NULL)
-		seen->until_ms = w->now_ms + SEEN_MS;
+		seen->until_ms = w->now_ms + HD_AWAY_SEEN_MS;
 	if (seen == NULL)
 		return;
 	seen->to = to;

@@ -13,6 +13,9 @@
 struct hd_packet;
 struct hd_xrecord;
 
+/* For so long a pair that was noted needs no other note. */
+#define HD_AWAY_SEEN_MS 1000
+
 /* hd_away_stay - a key has left here, and is at another relay: nobody is told.
  * Returns false: it is at none, or owes nothing, or there is no memory. e is in
  * no table.

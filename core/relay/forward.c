@@ -34,9 +34,11 @@ static void forward_on(struct hd_worker *w, const struct hd_packet *packet,
 		       uint64_t hash, uint32_t from)
 {
 	struct hd_xrecord x = hd_record_of(packet, hash, HD_X_FORWARDED);
+	struct hd_seen *seen = hd_seen_make(w, packet, hash);
 
 	x.from = from;
-	hd_seen_make(w, packet, hash);
+	if (seen != NULL)
+		seen->until_ms = w->now_ms + HD_AWAY_SEEN_MS;
 	if (hd_xring_put(w, hd_key_home(hash), &x, packet->data) < 0)
 		hd_relay_drop(w, HD_DROP_XFER_FULL, packet, "");
 }

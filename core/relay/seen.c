@@ -19,6 +19,17 @@ static struct hd_seen_table *table_of(struct hd_worker *w)
 	return t;
 }
 
+/* An empty one has never been kept. */
+static struct hd_seen *oldest(struct hd_seen *set)
+{
+	struct hd_seen *ret = set;
+
+	for (unsigned i = 1; i < HD_SEEN_WAYS; i++)
+		if (set[i].until_ms < ret->until_ms)
+			ret = &set[i];
+	return ret;
+}
+
 struct hd_seen *hd_seen_make(struct hd_worker *w,
 			     const struct hd_packet *packet, uint64_t hash)
 {
@@ -27,8 +38,9 @@ struct hd_seen *hd_seen_make(struct hd_worker *w,
 
 	if (seen != NULL || t == NULL)
 		return seen;
-	seen = hd_seen_set(t, packet);
-	seen += t->turn++ % HD_SEEN_WAYS;
+	seen = oldest(hd_seen_set(t, packet));
+	if (w->now_ms < seen->until_ms)
+		return NULL;
 	*seen = (struct hd_seen){ .src = *packet->src,
 				  .dst = *packet->dst,
 				  .realm = packet->realm,

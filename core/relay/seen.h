@@ -3,8 +3,9 @@
  * lately, so that most of those packets need no look-up. In the worker that
  * took the packet from its link it has the hash of the receiver; in the
  * receiver's home, too, who that is, and until when the home of the source
- * needs no note (away.h). A pair has two places; when both are taken one of
- * them goes, in turn.
+ * needs no note (away.h). A pair has two places. Who is there and has sent
+ * lately keeps its own: of three pairs that share them one is looked up each
+ * time, not all three.
  * Context: the worker. */
 #pragma once
 #include <hyper-derp/relay.h>
@@ -20,14 +21,14 @@ struct hd_seen {
 	struct hd_key src, dst;
 	struct hd_entry *to; /* dst's; NULL: its home is another worker */
 	uint64_t hash; /* of dst; 0: nobody has the place */
-	uint64_t until_ms; /* before, the source's home needs no note */
+	uint64_t until_ms; /* before, the source's home needs no note, and the
+			      place is not given away */
 	uint32_t version; /* of the table, when `to` was found */
 	uint16_t realm;
 };
 
 struct hd_seen_table {
 	uint64_t mix[2]; /* random, odd: nobody can mint pairs for one place */
-	unsigned turn;
 	struct hd_seen v[HD_SEEN_SETS * HD_SEEN_WAYS];
 };
 
@@ -75,7 +76,7 @@ static inline bool hd_seen_is_good(const struct hd_worker *w,
 }
 
 /* hd_seen_make - the same as hd_seen_find(), or a new one, which has no more
- * than the keys and the hash. Returns NULL: there is no memory.
+ * than the keys and the hash. Returns NULL: there is no memory, or no place.
  * @hash  of packet->dst */
 struct hd_seen *hd_seen_make(struct hd_worker *w,
 			     const struct hd_packet *packet, uint64_t hash);

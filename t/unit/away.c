@@ -2,6 +2,8 @@
 /* t/unit/away.c - packets that other relays bring, and who hears that a key at
  * one has gone. */
 #include <sodium.h>
+#include <hyper-derp/worker.h>
+#include "core/relay/seen.h"
 #include "t/unit/fake_relay.h"
 
 static int start(void **state)
@@ -189,6 +191,65 @@ static void one_key_twice(void **state)
 	twice(1);
 }
 
+/* Of a packet from src; NULL: it is looked up each time. */
+static struct hd_seen *seen_of(const struct hd_key *src,
+			       const struct hd_key *dst)
+{
+	const struct hd_packet packet = { .src = src,
+					  .dst = dst,
+					  .realm = REALM };
+
+	return hd_seen_find(hd_worker_at(0)->relay, &packet);
+}
+
+/* Another source whose pair has the same places. */
+static struct hd_key rival_of(const struct hd_key *src,
+			      const struct hd_key *dst)
+{
+	struct hd_seen_table *t = hd_worker_at(0)->relay->seen;
+	struct hd_key ret;
+	const struct hd_packet a = { .src = src, .dst = dst }, b = {
+		.src = &ret, .dst = dst
+	};
+
+	do
+		ret = key_of(1);
+	while (hd_seen_set(t, &a) != hd_seen_set(t, &b));
+	return ret;
+}
+
+static void who_sends_keeps_its_place(void **state)
+{
+	struct hd_key a = key_of(0), d = key_of(0), k[3] = { key_of(1) };
+	struct fake relay, to;
+
+	(void)state;
+	peer_make(&relay, &a, REALM);
+	peer_make(&to, &d, REALM);
+	peer_up(&relay);
+	peer_up(&to);
+	for (unsigned i = 0; i < 2; i++) {
+		if (i > 0)
+			k[i] = rival_of(&k[0], &d);
+		relay_brings(&relay, &k[i], &d);
+		assert_non_null(seen_of(&k[i], &d));
+		seen_of(&k[i], &d)->until_ms = UINT64_MAX;
+	}
+	k[2] = rival_of(&k[0], &d);
+	relay_brings(&relay, &k[2], &d);
+	assert_null(seen_of(&k[2], &d));
+	assert_non_null(seen_of(&k[0], &d));
+	assert_non_null(seen_of(&k[1], &d));
+	seen_of(&k[0], &d)->until_ms = 0; /* it has been silent */
+	relay_brings(&relay, &k[2], &d);
+	assert_non_null(seen_of(&k[2], &d));
+	assert_null(seen_of(&k[0], &d));
+	assert_non_null(seen_of(&k[1], &d));
+	assert_int_equal(to.got, 4);
+	peer_down(&to);
+	peer_down(&relay);
+}
+
 enum { PAIRS = 3000, SOME = 1000 /* fit in the ring to another worker */ };
 static struct hd_key many[PAIRS];
 
@@ -266,6 +327,7 @@ int main(void)
 		cmocka_unit_test(without_a_way_nobody_is_told),
 		cmocka_unit_test(receivers_come_and_go),
 		cmocka_unit_test(one_key_twice),
+		cmocka_unit_test(who_sends_keeps_its_place),
 		cmocka_unit_test(more_pairs_than_places),
 		cmocka_unit_test(from_nobody_to_nobody),
 	};
