@@ -148,11 +148,15 @@ static bool is_skewed(const struct here *h, const struct entry *e)
 	       e->login_ms > here_wall_ms();
 }
 
-/* What an earlier life of this relay has left behind is nobody's. */
+/* What an earlier life of this relay has left behind is nobody's. Of the same
+ * time the later name is the newer one, so that one of two gives way. */
 static bool is_newer(const struct here *h, const struct entry *e)
 {
-	return strcmp(e->relay, dir.conf->name) != 0 &&
-	       e->login_ms > h->login_ms && !is_skewed(h, e);
+	int name = strcmp(e->relay, dir.conf->name);
+
+	if (e->login_ms == h->login_ms)
+		return name > 0;
+	return name != 0 && e->login_ms > h->login_ms && !is_skewed(h, e);
 }
 
 static void lives(struct here *h, enum dir_lives answer)

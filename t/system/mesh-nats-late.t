@@ -164,6 +164,13 @@ subtest 'what others do to an entry' => sub {
     becomes $client->key, $one, '... and of one that nobody may dial';
     $nats->write($subject, "\x01\xff");
     becomes $client->key, $one, '... and what is no entry';
+    my $same = (split ' ', $nats->entry('derp_keys', $client->key))[2];
+    $nats->write($subject, name($two) . " $instance $same");
+    if (name($two) gt name($one)) {
+        has_elsewhere $one, 1, 'of two logins of the same time that of the later name stays';
+        $nats->delete_entry('derp_keys', $client->key);
+    }
+    becomes $client->key, $one, 'of two logins of the same time one stays';
     $nats->write($subject, name($two) . " $instance $later");
     has_elsewhere $one, 1, 'that of a later login at a relay that lives, stays';
     is whose($client->key), name($two), '... there';
