@@ -257,8 +257,8 @@ static void on_timer(struct hd_module *mod, struct hd_stream *s, void *state,
 }
 
 /* Returns NULL: there is no room, and the core has counted it. */
-static uint8_t *reserve(struct hd_stream *s, const struct hd_packet *packet,
-			size_t n)
+static inline uint8_t *reserve(struct hd_stream *s,
+			       const struct hd_packet *packet, size_t n)
 {
 	return hd_stream_reserve(
 		s, packet->urgent ? HD_LANE_URGENT : HD_LANE_BULK, n);
@@ -283,8 +283,9 @@ _Static_assert(DERP_HEADER_BYTES + DERP_REALM_FORWARD_MAX_BYTES <=
 		       HD_FRAME_MAX_BYTES,
 	       "the largest packet of the longest realm");
 
-/* Only to who has told a key of that realm. */
-static bool put_packet_in(struct hd_stream *s, const struct hd_packet *packet)
+/* Only to who has told a key of that realm. Not a part of the other way. */
+__attribute__((noinline)) static bool
+put_packet_in(struct hd_stream *s, const struct hd_packet *packet)
 {
 	struct hd_realm_text realm = hd_realm_text(packet->realm);
 	size_t n = derp_realm_forward_bytes(realm.s, packet->len_bytes);
