@@ -134,7 +134,7 @@ static int share(struct hd_udp_socket *s, const struct hd_udp_options *o,
 	bool large = o->flags & HD_UDP_LARGE;
 
 	for (const struct hd_udp *u = s->users; u != NULL; u = u->next)
-		if (clashes(u, o))
+		if (!u->closed && clashes(u, o))
 			return hd_error_set(err, -EADDRINUSE,
 					    "udp %s: the module %s serves it, "
 					    "choose another address",
@@ -151,6 +151,9 @@ static void udp_end(struct hd_udp *u)
 	struct hd_udp_socket *s = u->socket;
 	struct hd_udp **at = &s->users;
 
+	u->closed = true;
+	if (s->delivers)
+		return;
 	while (*at != u)
 		at = &(*at)->next;
 	*at = u->next;
@@ -159,6 +162,17 @@ static void udp_end(struct hd_udp *u)
 		socket_end(s);
 	else
 		hd_udp_flush(s); /* what waits names its module, which may go */
+}
+
+void hd_udp_end_closed(struct hd_udp_socket *s)
+{
+	struct hd_udp *next;
+
+	for (struct hd_udp *u = s->users; u != NULL; u = next) {
+		next = u->next;
+		if (u->closed)
+			udp_end(u);
+	}
 }
 
 static int udp_new(struct hd_module *mod, struct hd_worker *w,

@@ -33,6 +33,7 @@ struct hd_udp { /* what a module has of a socket */
 	uint8_t first, last; /* of first bytes; 0, 0: what nobody else gets */
 	bool large; /* it asked for it */
 	bool left; /* by the old code: the new takes it, or it is closed */
+	bool closed; /* while the socket delivers: it ends after that */
 };
 
 struct hd_udp_socket {
@@ -42,6 +43,7 @@ struct hd_udp_socket {
 	struct hd_udp *users;
 	union hd_addr addr; /* as it was asked for */
 	bool readable, dirty, v6;
+	bool delivers; /* its datagrams are being handed over */
 	bool large; /* HD_UDP_LARGE: with buffers of its own */
 	bool gso; /* the kernel cuts one send into datagrams */
 	struct hd_udp_socket *dirty_next;
@@ -58,6 +60,10 @@ struct hd_udp_socket {
 int hd_udp_buffers(struct hd_udp_socket *u);
 int hd_udp_buffers_large(struct hd_udp_socket *u);
 void hd_udp_buffers_free(struct hd_udp_socket *u);
+
+/* hd_udp_end_closed - what was closed while the socket delivered; the socket
+ * too, if nobody else has it. */
+void hd_udp_end_closed(struct hd_udp_socket *u);
 
 /* hd_udp_flush - what waits is sent now, by the socket's worker. */
 void hd_udp_flush(struct hd_udp_socket *u);

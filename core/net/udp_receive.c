@@ -37,6 +37,10 @@ static void deliver(struct delivery *d)
 	struct hd_account *before = hd_meter_enter(&w->meter, account);
 	uint64_t bytes = 0;
 
+	if (u->closed) {
+		d->n = 0;
+		return;
+	}
 	for (unsigned i = 0; i < d->n; i++)
 		bytes += d->v[i].len_bytes;
 	hd_account_add(account, HD_ACCOUNT_PACKETS_IN, d->n);
@@ -54,6 +58,8 @@ static struct hd_udp *whose(const struct hd_udp_socket *u, const uint8_t *p,
 	struct hd_udp *rest = NULL;
 
 	for (struct hd_udp *user = u->users; user != NULL; user = user->next) {
+		if (user->closed)
+			continue;
 		if (user->last == 0)
 			rest = user;
 		else if (len > 0 && p[0] >= user->first && p[0] <= user->last)
@@ -144,10 +150,12 @@ static void receive(struct hd_udp_socket *u)
 	n = recvmmsg(u->fd, b.m, BATCH, MSG_DONTWAIT, NULL);
 	if (n < BATCH)
 		u->readable = n < 0 && errno != EAGAIN && errno != EINTR;
+	u->delivers = true;
 	for (int i = 0; i < n; i++)
 		take(&d, u, &b, (unsigned)i);
 	if (d.n > 0)
 		deliver(&d);
+	u->delivers = false;
 }
 
 void hd_udp_on_ready(struct hd_worker *w, struct hd_udp_socket *u,
@@ -170,6 +178,7 @@ bool hd_udps_run(struct hd_worker *w)
 			continue;
 		receive(u);
 		more |= u->readable;
+		hd_udp_end_closed(u);
 	}
 	return more;
 }

@@ -80,6 +80,8 @@ HD_API int hd_udp_send(struct hd_udp *udp, const union hd_addr *to,
 		       size_t len_bytes);
 HD_API int hd_udp_fd(const struct hd_udp *udp); /* for setsockopt() */
 HD_API struct hd_worker *hd_udp_worker(const struct hd_udp *udp);
+/* hd_udp_close - in fn, too: it is not called again, and v stays valid until it
+ * returns. */
 HD_API void hd_udp_close(struct hd_udp **udp);
 
 #ifdef __cplusplus

@@ -52,18 +52,18 @@ sub echo ($s, $text) {
     return $answer;
 }
 
-sub datagram ($seconds = 30) {
+sub datagram (%how) {
     my $s = IO::Socket::IP->new(PeerHost => '127.0.0.1', PeerPort => $udp_port, Type => SOCK_DGRAM);
-    $s->send('x');
+    $s->send($how{text} // 'x');
     my $bits = '';
     vec($bits, fileno $s, 1) = 1;
-    return 'silence' unless select $bits, undef, undef, $seconds;
+    return 'silence' unless select $bits, undef, undef, $how{seconds} // 30;
     defined $s->recv(my $answer, 100) or return "refused";
     return $answer;
 }
 
 # The kernel closes a socket when the ring has let go of it.
-sub no_socket () { return wait_for(sub { datagram(0.2) eq 'refused' }) }
+sub no_socket () { return wait_for(sub { datagram(seconds => 0.2) eq 'refused' }) }
 
 # A relay that knows the section of the module, which is not loaded.
 sub without_live () {
@@ -269,6 +269,8 @@ subtest 'a UDP address' => sub {
     close $other;
     taken ctl($hd, qw(module load), $file), 'when that has gone it is ours again';
     is datagram(), 'BUILD=000001', '... and answers';
+    is datagram(text => 'reopen'), 'BUILD=000001', 'a callback may close its socket and open it again';
+    is datagram(), 'BUILD=000001', '... which answers';
     $hd->finish;
 
     $hd = HyperDerp::Test->start(no_tls => 1, load_module => ['derp', 'stun'], stun => $udp_port,

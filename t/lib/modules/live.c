@@ -24,18 +24,6 @@
 static const volatile char build[] = "BUILD=000000";
 static const volatile char mode[] = "MODE=fine";
 
-struct live_conf {
-	union hd_addr udp;
-	const char *word;
-};
-
-struct live_worker {
-	struct hd_udp *udp;
-	struct hd_timer *timer;
-	uint64_t starts, ticks, packets, datagrams;
-	const void *seed; /* MODE=ptr */
-};
-
 struct live_state { /* of an echo connection */
 	uint64_t bytes;
 	const void *seed;
@@ -76,7 +64,7 @@ static bool is_mode(const char *what)
 	return true;
 }
 
-static const char *build_text(char text[static 16])
+const char *live_build_text(char text[static 16])
 {
 	for (unsigned i = 0; i < sizeof(build); i++)
 		text[i] = build[i];
@@ -95,7 +83,7 @@ static void answer_build(struct hd_module *mod, struct hd_request *req)
 	char text[16];
 
 	(void)mod;
-	say(req, build_text(text));
+	say(req, live_build_text(text));
 }
 
 static void answer_numbers(struct hd_module *mod, struct hd_request *req)
@@ -162,7 +150,7 @@ static size_t echo_data(struct hd_module *mod, struct hd_stream *s, void *state,
 	live_link_count(hd_stream_worker(s), st->series, n);
 	hd_assert(hd_module_worker_data(mod, hd_stream_worker(s)) != NULL);
 	st->bytes += n;
-	len = snprintf(head, sizeof(head), "%s %ju ", build_text(text),
+	len = snprintf(head, sizeof(head), "%s %ju ", live_build_text(text),
 		       (uintmax_t)st->bytes);
 	hd_stream_append(s, HD_LANE_CONTROL, head, (size_t)len);
 	hd_stream_append(s, HD_LANE_CONTROL, p, n);
@@ -227,25 +215,12 @@ static void on_tick(struct hd_module *mod, struct hd_worker *w, void *arg)
 	hd_timer_set(lw->timer, 5);
 }
 
-static void on_datagrams(struct hd_module *mod, struct hd_udp *udp, void *arg,
-			 struct hd_datagram *v, unsigned n)
-{
-	struct live_worker *lw = arg;
-	char text[16];
-
-	hd_assert(hd_module_worker_data(mod, hd_udp_worker(udp)) == lw);
-	build_text(text);
-	lw->datagrams += n;
-	for (unsigned i = 0; i < n; i++)
-		hd_udp_send(udp, &v[i].from, &v[i].to, text, strlen(text));
-}
-
 static void run_hello(struct hd_module *mod, struct hd_call *call)
 {
 	char text[16];
 
 	(void)mod;
-	hd_out_string(call, NULL, build_text(text));
+	hd_out_string(call, NULL, live_build_text(text));
 }
 
 static const struct hd_command hello = {
@@ -330,12 +305,8 @@ static void hello_from(struct hd_module *mod, struct hd_worker *w, void *arg)
 static int live_start(struct hd_module *mod, struct hd_worker *w,
 		      struct hd_error *err)
 {
-	const struct live_conf *conf = hd_module_worker_conf(mod, w);
 	struct live_worker *lw = hd_module_worker_data(mod, w);
 	struct live_numbers *numbers = hd_metrics(mod, w);
-	const struct hd_udp_options udp = { .bind = conf->udp,
-					    .fn = on_datagrams,
-					    .arg = lw };
 
 	look_around();
 	lw->starts++;
@@ -351,7 +322,7 @@ static int live_start(struct hd_module *mod, struct hd_worker *w,
 		return -EPERM; /* without a word */
 	if (is_mode("star") && hd_worker_index(w) == hd_workers() - 1)
 		return hd_error_set(err, -EPERM, "start() has a bad day");
-	return live_udp_open(mod, w, &udp, &lw->udp, err);
+	return live_udp_open(mod, w, err);
 }
 
 static void live_stop(struct hd_module *mod, struct hd_worker *w)

@@ -5,10 +5,23 @@
 #include <hyper-derp/http.h>
 #include <hyper-derp/metric.h>
 
+struct live_conf {
+	union hd_addr udp;
+	const char *word;
+};
+
+struct live_worker {
+	struct hd_udp *udp;
+	struct hd_timer *timer;
+	uint64_t starts, ticks, packets, datagrams;
+	const void *seed; /* MODE=ptr */
+};
+
+const char *live_build_text(char text[static 16]);
+
 /* ---- live_udp.c ---- */
 
 int live_udp_open(struct hd_module *mod, struct hd_worker *w,
-		  const struct hd_udp_options *udp, struct hd_udp **ret_udp,
 		  struct hd_error *err);
 
 /* ---- live_links.c: metrics whose label values come at run time ---- */
