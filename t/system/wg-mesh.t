@@ -101,8 +101,7 @@ SKIP: {
 }
 
 subtest 'a datagram larger than the path' => sub {
-    is $peer{alice}->out(qw(ping -n -c3 -i0.2 -W2 -M dont -s 4000), $ip{bob}) =~ /0 received/, '',
-        'fragments inside the tunnel pass';
+    ok $peer{alice}->pings($ip{bob}, 40, qw(-M dont -s 4000)), 'fragments inside the tunnel pass';
 };
 
 subtest 'forced rekeys' => sub {
@@ -133,6 +132,9 @@ subtest 'roaming' => sub {
     # unreachable") until it begins a new handshake: 15 s without an answer, and 5 s
     # (REKEY_TIMEOUT) for each that is lost.
     cmp_ok $gap, '<', $HyperDerp::Netns::netem ? 45 : 35, "carol moves to another address: alice still reaches her ($back of $sent, silent for ${gap} s)";
+    # The kernel's WireGuard goes on with its session, so nothing tells the relay where
+    # bob's calls should go until carol wants something of him (doc/internals/wireguard.md).
+    ok $peer{carol}->pings($ip{bob}, 40), 'after roaming: carol speaks to bob first';
     all_ping('after roaming');
     ok $hd->log_like(qr/moved/), 'the log says that a session moved';
 };
