@@ -33,8 +33,8 @@ const char *hd_give_stays(const struct hd_give *g, const struct hd_stream *s)
 	return why != NULL ? why : module_stays(g, s->mod);
 }
 
-/* With the lock held. */
-static void add_reason(struct hd_upgrade_report *r, const char *why, bool peer)
+static void add_reason(struct hd_upgrade_report *r, const char *why, bool peer,
+		       unsigned n)
 {
 	unsigned i = 0;
 
@@ -46,7 +46,7 @@ static void add_reason(struct hd_upgrade_report *r, const char *why, bool peer)
 	r->n = HD_MAX(r->n, i + 1);
 	r->v[i].why = why;
 	r->v[i].peers = peer;
-	r->v[i].n++;
+	r->v[i].n += n;
 }
 
 /* A client that would have to come back. Other relays do so within moments, and
@@ -58,23 +58,39 @@ static bool is_client(const struct hd_stream *s)
 	return p != NULL && p->watch == NULL;
 }
 
+static void count_stream(const struct hd_give *g, const struct hd_stream *s,
+			 struct hd_upgrade_report *r)
+{
+	const char *why = hd_give_stays(g, s);
+	bool peer = is_client(s);
+
+	r->moved += why == NULL;
+	r->closed_peers += why != NULL && peer;
+	r->closed_others += why != NULL && !peer;
+	if (why != NULL)
+		add_reason(r, why, peer, 1);
+}
+
+static void add_report(struct hd_upgrade_report *to,
+		       const struct hd_upgrade_report *from)
+{
+	to->moved += from->moved;
+	to->closed_peers += from->closed_peers;
+	to->closed_others += from->closed_others;
+	for (unsigned i = 0; i < from->n; i++)
+		add_reason(to, from->v[i].why, from->v[i].peers, from->v[i].n);
+}
+
 static void count_here(struct hd_worker *w, void *arg)
 {
 	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+	struct hd_upgrade_report here = { .n = 0 };
 	struct hd_give *g = arg;
-	struct hd_upgrade_report *r = g->report;
 
+	for (struct hd_stream *s = w->streams->first; s != NULL; s = s->next)
+		count_stream(g, s, &here);
 	pthread_mutex_lock(&lock);
-	for (struct hd_stream *s = w->streams->first; s != NULL; s = s->next) {
-		const char *why = hd_give_stays(g, s);
-		bool peer = is_client(s);
-
-		r->moved += why == NULL;
-		r->closed_peers += why != NULL && peer;
-		r->closed_others += why != NULL && !peer;
-		if (why != NULL)
-			add_reason(r, why, peer);
-	}
+	add_report(g->report, &here);
 	pthread_mutex_unlock(&lock);
 }
 
