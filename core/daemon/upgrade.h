@@ -200,12 +200,17 @@ int hd_hand_memory(const struct hd_snap *s);
 /* hd_hand_failed - what did not work, and why, in err. Returns r. */
 int hd_hand_failed(const char *what, int r, struct hd_error *err);
 
+struct hd_taken { /* s is its worker's alone; w all look at */
+	struct hd_stream *s; /* NULL: it has not come, or has gone back */
+	const struct hd_worker *w;
+};
+
 struct hd_take { /* upgrade_take.c; of the new one */
 	const uint8_t *snapshot, *secrets; /* of a part, or of the last */
 	size_t snapshot_bytes, secrets_bytes;
 	int *fds; /* by index, then those of modules; -1: taken */
 	uint8_t *refused;
-	struct hd_stream **taken; /* by index; NULL: nobody asks */
+	struct hd_taken *taken; /* by index; NULL: nobody asks */
 	size_t n; /* of streams that have come */
 	size_t n_module_fds;
 	size_t n_ahead; /* of these, have come before */

@@ -54,7 +54,7 @@ static int grow(struct hd_take *t, size_t n, size_t n_module_fds)
 	uint8_t *refused = realloc(t->refused, n + 1);
 
 	t->refused = refused != NULL ? refused : t->refused;
-	struct hd_stream **taken = realloc(t->taken, (n + 1) * sizeof(*taken));
+	struct hd_taken *taken = realloc(t->taken, (n + 1) * sizeof(*taken));
 
 	t->taken = taken != NULL ? taken : t->taken;
 	if (fds == NULL || refused == NULL || taken == NULL)

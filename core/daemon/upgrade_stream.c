@@ -145,7 +145,7 @@ static int enter(struct hd_taking *k, struct hd_adopted *a, struct hd_worker *w,
 	}
 	k->t->refused[a->index] = 0;
 	if (k->t->taken != NULL)
-		k->t->taken[a->index] = s;
+		k->t->taken[a->index] = (struct hd_taken){ s, w };
 	return 0;
 }
 
@@ -201,11 +201,10 @@ void hd_taking_back(struct hd_taking *k, struct hd_worker *w)
 	struct hd_take *t = k->t;
 
 	for (size_t i = 0; i < t->n_ahead; i++) {
-		struct hd_stream *s = t->taken[i];
-
-		if (t->since[i] == HD_AHEAD_SAME || s == NULL || s->worker != w)
+		if (t->since[i] == HD_AHEAD_SAME || t->taken[i].w != w)
 			continue;
-		t->taken[i] = NULL;
+		struct hd_stream *s = hd_steal(&t->taken[i].s);
+
 		hd_peer_back(s);
 		back(t, i, s);
 	}

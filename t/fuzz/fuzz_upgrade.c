@@ -177,7 +177,7 @@ static void take_it(struct hd_take *t, bool ahead)
 {
 	uint8_t refused[STREAMS_MAX];
 	int fds[STREAMS_MAX], theirs[STREAMS_MAX];
-	struct hd_stream *taken[STREAMS_MAX] = { NULL };
+	struct hd_taken taken[STREAMS_MAX] = { { NULL, NULL } };
 	struct hd_error err = { "" };
 
 	memset(refused, 1, sizeof(refused));
