@@ -108,6 +108,7 @@ static unsigned put_hooks(struct hd_call *c, const struct hd_module *mod)
 	n = put_hook(c, &h->accept, "accept", mod);
 	n += put_hook(c, &h->hello, "hello", mod);
 	n += put_hook(c, &h->admit, "admit", mod);
+	n += put_hook(c, &h->admit_mesh, "admit mesh", mod);
 	n += put_hook(c, &h->packet, "packet", mod);
 	n += put_hook(c, &h->leave, "leave", mod);
 	hd_out_close(c);

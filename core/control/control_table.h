@@ -5,7 +5,7 @@
 #include <hyper-derp/control.h>
 
 enum {
-	HD_ARGS_MAX = 8,
+	HD_ARGS_MAX = 12,
 	HD_ARG_NAME_BYTES = 24,
 	HD_ARG_MAX_BYTES = 4096, /* of one value */
 	HD_ARG_FILE_MAX_BYTES = 32 * 1024 * 1024, /* of one of the kind FILE */

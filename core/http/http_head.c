@@ -117,7 +117,7 @@ void hd_http_keep_head(const struct hd_request *req,
 
 	hd_stream_head_drop(s);
 	if (proto->peer == NULL || s->worker->hooks == NULL ||
-	    s->worker->hooks->admit.n == 0)
+	    s->worker->hooks->admit.n + s->worker->hooks->admit_mesh.n == 0)
 		return;
 	s->head = calloc(1, sizeof(*s->head) + n);
 	if (s->head == NULL)

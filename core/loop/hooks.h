@@ -31,6 +31,7 @@ struct hd_hook_list {
  * worker swaps its pointer. */
 struct hd_hooks {
 	struct hd_hook_list packet, accept, hello, admit, leave, data;
+	struct hd_hook_list admit_mesh; /* admit, of other relays */
 	struct hd_hook_list here, unknown, wish;
 	/* modules that should be asked and are not there: nobody logs in */
 	unsigned n_lost;

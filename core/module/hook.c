@@ -58,6 +58,14 @@ int hd_hook_admit(struct hd_module *mod, hd_admit_fn *fn, struct hd_error *err)
 		     "admit", err);
 }
 
+int hd_hook_admit_mesh(struct hd_module *mod, hd_admit_fn *fn,
+		       struct hd_error *err)
+{
+	return enter(&draft.admit_mesh,
+		     (struct hd_hook){ .mod = mod, .admit = fn }, "admit mesh",
+		     err);
+}
+
 int hd_hook_packet(struct hd_module *mod, hd_packet_fn *fn,
 		   struct hd_error *err)
 {
@@ -127,6 +135,7 @@ static void withdraw(const struct hd_module *mod)
 	leave_list(&draft.accept, mod);
 	leave_list(&draft.hello, mod);
 	leave_list(&draft.admit, mod);
+	leave_list(&draft.admit_mesh, mod);
 	leave_list(&draft.packet, mod);
 	leave_list(&draft.leave, mod);
 	leave_list(&draft.data, mod);
@@ -188,6 +197,7 @@ static bool same(const struct hd_hooks *a, const struct hd_hooks *b)
 	return same_list(&a->accept, &b->accept) &&
 	       same_list(&a->hello, &b->hello) &&
 	       same_list(&a->admit, &b->admit) &&
+	       same_list(&a->admit_mesh, &b->admit_mesh) &&
 	       same_list(&a->packet, &b->packet) &&
 	       same_list(&a->leave, &b->leave) &&
 	       same_list(&a->data, &b->data) &&

@@ -162,10 +162,26 @@ static bool take_limits(struct hd_peer *p, struct hd_ticket *t)
 	return true;
 }
 
+/* Only a protocol that can tell it who is here has other relays. */
+static bool take_mesh(struct hd_peer *p, struct hd_ticket *t)
+{
+	const struct hd_peer_ops *ops = p->stream->proto->peer;
+
+	if (!t->has_mesh)
+		return true;
+	if (t->mesh && (ops == NULL || ops->presence == NULL)) {
+		hd_admit_reason(t, "a module takes it for another relay, whose "
+				   "protocol has none");
+		return false;
+	}
+	p->login.mesh = p->stream->trusted = t->mesh;
+	return true;
+}
+
 /* Returns the verdict. */
 static enum hd_verdict take_gifts(struct hd_peer *p, struct hd_ticket *t)
 {
-	if (!take_tenant(p, t) || !take_limits(p, t))
+	if (!take_tenant(p, t) || !take_limits(p, t) || !take_mesh(p, t))
 		return HD_VERDICT_DENY;
 	hd_peer_set_label(p, t->label);
 	return HD_VERDICT_PASS;
@@ -178,10 +194,12 @@ static const struct hd_hook *next_hook(const struct hd_stream *s)
 {
 	const struct hd_hooks *hooks = s->worker->hooks;
 	const struct hd_peer *p = hd_peer_of(s);
+	const struct hd_hook_list *list = p->mesh_key ? &hooks->admit_mesh
+						      : &hooks->admit;
 	unsigned nth = 0;
 
-	for (unsigned i = 0; i < hooks->admit.n; i++) {
-		const struct hd_hook *h = &hooks->admit.v[i];
+	for (unsigned i = 0; i < list->n; i++) {
+		const struct hd_hook *h = &list->v[i];
 
 		if (h->mod->order > p->asked_order)
 			return h;
@@ -268,8 +286,7 @@ void hd_login_ask(struct hd_stream *s)
 		refuse_unguarded(s);
 		return;
 	}
-	while (v == HD_VERDICT_PASS && !hd_peer_of(s)->login.mesh &&
-	       (h = next_hook(s)) != NULL)
+	while (v == HD_VERDICT_PASS && (h = next_hook(s)) != NULL)
 		v = ask_hook(s, h, &t);
 	if (v == HD_VERDICT_PASS) {
 		admit(s);

@@ -39,6 +39,7 @@ struct hd_peer *hd_peer_new(struct hd_stream *s, const struct hd_login *login)
 	p->stream = s;
 	p->login = *login;
 	p->login.realm &= HD_REALM_PROTOCOL_MASK;
+	p->mesh_key = login->mesh;
 	p->name = hd_key_text(&login->key);
 	p->user = (struct hd_stream_user){ .ops = &hd_peer_user,
 					   .key = &p->login.key,
@@ -319,4 +320,15 @@ const struct hd_key *hd_peer_key(const struct hd_peer *p)
 const struct hd_login *hd_peer_login(const struct hd_peer *p)
 {
 	return &p->login;
+}
+
+bool hd_peer_has_mesh_key(const struct hd_peer *p)
+{
+	return p->mesh_key;
+}
+
+/* They are read when watchers are told, which is later in the turn. */
+void hd_peer_set_flags(struct hd_peer *p, uint32_t flags)
+{
+	p->login.flags = flags;
 }

@@ -60,6 +60,7 @@ struct hd_peer {
 	char *refusal; /* why it was not admitted; NULL: nobody has said so */
 	struct hd_peer_data *data; /* of modules: peer_data.h; NULL: none */
 	uint16_t tenant; /* that a hook gave; held. In login.realm once UP */
+	bool mesh_key; /* hd_login.mesh as its protocol said it */
 	bool counted; /* it is one of its tenant's connections */
 	struct hd_limits *limits; /* that hooks gave: HD_LIMITS_N; NULL: none */
 	struct hd_stream_user user; /* of its stream */

@@ -17,7 +17,8 @@ enum { /* HD_SNAP_PEER_BITS */
        BIT_MESH = 1,
        BIT_PROBER = 2,
        BIT_MOVED = 4,
-       BITS_ALL = 7,
+       BIT_ROLE_GIVEN = 8, /* mesh is not what its protocol said */
+       BITS_ALL = 15,
 };
 
 #define N(field, tag) HD_SNAP_NUMBER(struct hd_peer, field, tag)
@@ -70,7 +71,9 @@ bool hd_peer_is_plain(const struct hd_stream *s)
 static uint64_t bits_of(const struct hd_peer *p)
 {
 	return (p->login.mesh ? BIT_MESH : 0) |
-	       (p->login.prober ? BIT_PROBER : 0) | (p->moved ? BIT_MOVED : 0);
+	       (p->login.prober ? BIT_PROBER : 0) |
+	       (p->moved ? BIT_MOVED : 0) |
+	       (p->login.mesh != p->mesh_key ? BIT_ROLE_GIVEN : 0);
 }
 
 int hd_peer_pack(const struct hd_stream *s, struct hd_snap *to,
@@ -157,6 +160,7 @@ static int apply(struct hd_peer *p, const struct extra *x)
 
 	p->login.agent[sizeof(p->login.agent) - 1] = '\0';
 	p->login.mesh = x->bits & BIT_MESH;
+	p->mesh_key = p->login.mesh != !!(x->bits & BIT_ROLE_GIVEN);
 	p->login.prober = x->bits & BIT_PROBER;
 	p->moved = x->bits & BIT_MOVED;
 	p->home = true;

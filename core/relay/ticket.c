@@ -26,6 +26,12 @@ void hd_admit_tenant(struct hd_ticket *t, const char *name)
 		 hd_tenant_is_name(name) ? name : "");
 }
 
+void hd_admit_mesh(struct hd_ticket *t, bool mesh)
+{
+	t->has_mesh = true;
+	t->mesh = mesh;
+}
+
 void hd_admit_limits(struct hd_ticket *t, enum hd_limits_of of,
 		     const struct hd_limits *limits)
 {

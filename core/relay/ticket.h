@@ -11,6 +11,7 @@ struct hd_ticket { /* one question: its answer finds the login by this */
 	enum hd_verdict verdict;
 	char reason[124], label[64];
 	uint32_t wait_ms; /* instead of login_timeout; 0: that */
+	bool has_mesh, mesh; /* whether it is trusted as another relay */
 	bool has_tenant;
 	char tenant[HD_TENANT_BYTES];
 	bool has_limits[HD_LIMITS_N];

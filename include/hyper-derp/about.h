@@ -58,7 +58,7 @@ struct hd_about_peer {
 	uint16_t realm;
 	bool active; /* of the connections with this key, the one sent to */
 	const union hd_addr *proxy; /* it came through this; NULL: none */
-	bool mesh; /* another relay, by hd_login.mesh: no hook was asked */
+	bool mesh; /* it is trusted as another relay: hd_login.mesh */
 	const struct hd_peer *peer; /* for hd_peer_data(): hook.h */
 	uint64_t packets_in, packets_out; /* it sent; it was given */
 	bool datagrams; /* its packets go by UDP now: hd_peer_by_datagrams() */

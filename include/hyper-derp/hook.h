@@ -125,10 +125,10 @@ struct hd_departure {
 
 /* on_leave - a connection that had proven its key has ended; in the key's home
  * worker. Once for each that on_admit was or could have been asked about, and
- * for other relays of a mesh, about whom it is not asked (login->mesh); after
- * closed() of its protocol. When the module is unloaded while it runs:
- * for each that is there then, with `stays`; a reload tells nobody. Everybody
- * has left before stop() when the relay ends, except who had not come home. */
+ * for other relays of a mesh (login->mesh); after closed() of its protocol.
+ * When the module is unloaded while it runs: for each that is there then, with
+ * `stays`; a reload tells nobody. Everybody has left before stop() when the
+ * relay ends, except who had not come home. */
 typedef void hd_leave_fn(struct hd_module *mod, struct hd_worker *w,
 			 const struct hd_departure *who);
 
@@ -173,6 +173,11 @@ HD_API int hd_hook_admit(struct hd_module *mod, hd_admit_fn *fn,
 			 struct hd_error *err);
 HD_API int hd_hook_packet(struct hd_module *mod, hd_packet_fn *fn,
 			  struct hd_error *err);
+/* hd_hook_admit_mesh - the same as hd_hook_admit(), of other relays: of logins
+ * whose protocol says hd_login.mesh, about which hooks of that one are not
+ * asked. */
+HD_API int hd_hook_admit_mesh(struct hd_module *mod, hd_admit_fn *fn,
+			      struct hd_error *err);
 HD_API int hd_hook_here(struct hd_module *mod, hd_here_fn *fn,
 			struct hd_error *err);
 HD_API int hd_hook_unknown(struct hd_module *mod, hd_unknown_fn *fn,
@@ -213,12 +218,18 @@ HD_API void *hd_peer_data(const struct hd_module *mod,
  * all of its tenant together, which is that of hd_admit_tenant(), and has the
  * limits of whoever logged in last: a tenant that is given without any has
  * none. Borrowed. Of several hooks the last one's stand. hd_relay_limit()
- * changes them. All during on_admit, or with a ticket that is held. */
+ * changes them.
+ * hd_admit_mesh - whether it is trusted as another relay from now on, in place
+ * of what its protocol says: such a one may say of any packet from whom it is.
+ * Of several hooks the last one's stands. Denies the login where its protocol
+ * has no presence().
+ * All during on_admit, or with a ticket that is held. */
 HD_API void hd_admit_reason(struct hd_ticket *ticket, const char *text);
 HD_API void hd_admit_name(struct hd_ticket *ticket, const char *name);
 HD_API void hd_admit_tenant(struct hd_ticket *ticket, const char *name);
 HD_API void hd_admit_limits(struct hd_ticket *ticket, enum hd_limits_of of,
 			    const struct hd_limits *limits);
+HD_API void hd_admit_mesh(struct hd_ticket *ticket, bool mesh);
 /* hd_admit_wait - during on_admit, before it returns HD_VERDICT_PENDING: the
  * answer may take so long, from now on, in place of the rest of login_timeout:
  * a person decides. When it is over the client is refused with what

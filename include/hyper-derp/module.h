@@ -70,6 +70,9 @@
  *      hd_relay_forward_in(), hd_presence_watch_also(), hd_realm_text(),
  *      hd_realm_hold(), hd_realm_drop(), hd_realms_n(), hd_realm_name(),
  *      derp_realms.h: realms of other relays. HD_FRAME_MAX_BYTES is larger.
+ * 2.1  hd_hook_admit_mesh(), hd_admit_mesh(), hd_peer_has_mesh_key(),
+ *      hd_peer_set_flags(): hooks are asked about other relays, and say who is
+ *      one.
  *
  * Why some shapes are as they are:
  * - load() takes a struct hd_error: the loader prints one sentence, with the
@@ -93,7 +96,7 @@ extern "C" {
 /* HD_ABI_MAJOR, HD_ABI_MINOR - of these headers: the relay must have the same
  * major number, and no smaller minor one. */
 #define HD_ABI_MAJOR 2
-#define HD_ABI_MINOR 0
+#define HD_ABI_MINOR 1
 
 struct hd_module_def {
 	uint32_t magic;

@@ -53,8 +53,10 @@ struct hd_peer_ops { /* all in the peer's worker */
 struct hd_login {
 	struct hd_key key;
 	uint16_t realm;
-	/* It is trusted as another relay of ours: no admit hook is asked,
-	 * peer_rate_limit does not hold, and it may read nothing for 30 s. */
+	/* It is trusted as another relay of ours: hooks of hd_hook_admit() are
+	 * not asked, peer_rate_limit does not hold, and it may read nothing
+	 * for 30 s. From admitted() on it is what hooks have said
+	 * (hd_admit_mesh()). */
 	bool mesh;
 	bool prober;
 	uint32_t flags;  /* the protocol's own, for presence */
@@ -122,6 +124,14 @@ HD_API void hd_peer_by_datagrams(struct hd_peer *peer, bool on);
 HD_API struct hd_stream *hd_peer_stream(const struct hd_peer *peer);
 HD_API const struct hd_key *hd_peer_key(const struct hd_peer *peer);
 HD_API const struct hd_login *hd_peer_login(const struct hd_peer *peer);
+
+/* hd_peer_has_mesh_key - hd_login.mesh as its protocol said it at the login,
+ * whatever hooks have said since: of any peer that a module is given, in its
+ * worker.
+ * hd_peer_set_flags - in admitted(): hd_login.flags, where they depend on what
+ * hooks have said. */
+HD_API bool hd_peer_has_mesh_key(const struct hd_peer *peer);
+HD_API void hd_peer_set_flags(struct hd_peer *peer, uint32_t flags);
 
 /* hd_peer_find - who has a key and is admitted: of several connections of it
  * the one that spoke last. In the key's home worker, hd_relay_home(): others

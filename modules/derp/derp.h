@@ -53,7 +53,7 @@ struct derp_state {
 	bool not_ideal; /* the client would rather be elsewhere */
 	bool preferred; /* we are its home relay */
 	bool proxied; /* it came through a proxy */
-	bool mesh; /* it has the mesh key: another relay */
+	bool mesh; /* another relay: it has the mesh key, or a module says so */
 	/* Sealed when the login is read, because the client's key has just
 	 * been expanded then; sent when it is admitted. */
 	uint8_t server_info[DERP_SERVER_INFO_BYTES];
@@ -132,6 +132,8 @@ void derp_adopted(struct hd_module *mod, struct hd_stream *s, void *state,
  * Returns 0; -EACCES refused: counted, logged, the stream closes. */
 int derp_login(struct hd_module *mod, struct hd_stream *s, struct derp_state *d,
 	       uint8_t *p, uint32_t len_bytes);
+/* derp_present_flags - what it is, for other relays. */
+uint32_t derp_present_flags(const struct derp_state *d, bool is_prober);
 /* derp_login_refused - count, log and close a login that ends here. */
 void derp_login_refused(struct hd_module *mod, struct hd_stream *s,
 			enum derp_refusal why);

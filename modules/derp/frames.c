@@ -22,7 +22,7 @@
 struct derp_frame {
 	const char *name; /* NULL: not for a server to read */
 	uint32_t min_bytes, max_bytes;
-	bool privileged; /* only with the mesh key */
+	bool privileged; /* for other relays only */
 	enum derp_phase phase;
 	/* Returns 0; negative errno: refused, the stream closes. NULL for
 	 * packets, which derp_take_packets() has taken before. */
@@ -248,10 +248,23 @@ static void log_mesh(const struct hd_stream *s, const struct hd_peer *peer)
 {
 	char from[HD_ADDR_TEXT_BYTES];
 
-	hd_log_notice("another relay has logged in, by the mesh key: from=%s "
-		      "key=%s",
+	hd_log_notice("another relay has logged in, by %s: from=%s key=%s",
+		      hd_peer_has_mesh_key(peer) ? "the mesh key"
+						 : "a module's word",
 		      hd_addr_text(hd_stream_addr(s), from),
 		      hd_key_text(hd_peer_key(peer)).s);
+}
+
+/* A module may have said another thing than the mesh key. */
+static void take_role(struct derp_state *d, struct hd_peer *peer)
+{
+	const struct hd_login *login = hd_peer_login(peer);
+
+	if (d->mesh == login->mesh)
+		return;
+	d->mesh = login->mesh;
+	d->realms &= d->mesh;
+	hd_peer_set_flags(peer, derp_present_flags(d, login->prober));
 }
 
 static void derp_admitted(struct hd_module *mod, struct hd_stream *s,
@@ -261,6 +274,7 @@ static void derp_admitted(struct hd_module *mod, struct hd_stream *s,
 
 	d->peer = peer;
 	d->phase = DERP_OPEN;
+	take_role(d, peer);
 	d->jitter = (uint16_t)randombytes_random();
 	hd_stream_append(s, HD_LANE_CONTROL, d->server_info,
 			 sizeof(d->server_info));

@@ -54,13 +54,11 @@ static void seal_server_info(struct derp_state *d,
 				shared);
 }
 
-/* What it is, told to other relays. */
-static uint32_t present_flags(const struct derp_state *d,
-			      const struct derp_client_info *info)
+uint32_t derp_present_flags(const struct derp_state *d, bool is_prober)
 {
 	uint32_t flags = 0;
 
-	if (info->is_prober)
+	if (is_prober)
 		flags |= DERP_PRESENT_PROBER;
 	if (d->mesh)
 		flags |= DERP_PRESENT_MESH;
@@ -76,7 +74,7 @@ static void admit(struct hd_stream *s, struct derp_state *d, const uint8_t *key,
 
 	d->mesh = login.mesh = derp_is_mesh(info);
 	d->realms = d->mesh && info->knows_realms;
-	login.flags = present_flags(d, info);
+	login.flags = derp_present_flags(d, info->is_prober);
 	memcpy(login.key.b, key, HD_KEY_BYTES);
 	memcpy(login.agent, info->app_name, sizeof(login.agent));
 	d->phase = DERP_ADMITTING;

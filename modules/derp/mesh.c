@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* modules/derp/mesh.c - what other relays of the region may, who have the mesh
- * key: watch who is here, bring packets, close a client. As derper's mesh
- * (derp/derpserver/derpserver.go). Context: the stream's worker. */
+ * key, or a module's word: watch who is here, bring packets, close a client. As
+ * derper's mesh (derp/derpserver/derpserver.go). Context: the stream's worker.
+ */
 #include "modules/derp/derp.h"
 #include <arpa/inet.h>
 #include <ctype.h>

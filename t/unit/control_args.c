@@ -166,7 +166,7 @@ static void table_is_checked(void **state)
 		  .help = "-",
 		  .run = nothing },
 		{ .words = "x",
-		  .args = "A B C D E F G H I",
+		  .args = "A B C D E F G H I J K L M",
 		  .help = "-",
 		  .run = nothing },
 	};

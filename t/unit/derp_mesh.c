@@ -78,6 +78,39 @@ static void without_a_key_nobody_has_it(void **state)
 	assert_false(alice->peer.login.mesh);
 }
 
+/* ---- a module's word ---- */
+
+/* As core/relay/admit.c does it, between the login and admitted(). */
+static void login_as(const char *json, bool mesh)
+{
+	send_json(json, strlen(json));
+	assert_true(alice->logging_in);
+	alice->peer.login.mesh = mesh;
+	fake_admit(alice);
+	fake_out_clear(alice);
+}
+
+static void it_counts_more_than_the_key(void **state)
+{
+	(void)state;
+	login_as("{}", true);
+	assert_int_equal(alice->peer.login.flags, DERP_PRESENT_MESH);
+	assert_int_equal(fake_metric("hyper_derp_derp_mesh_peers", NULL), 1);
+	feed(alice, "10 00000000");
+	assert_int_equal(fake.watches, 1);
+}
+
+static void the_key_is_not_enough(void **state)
+{
+	(void)state;
+	login_as(LOGIN, false);
+	assert_int_equal(alice->peer.login.flags, DERP_PRESENT_REGULAR);
+	assert_int_equal(fake_metric("hyper_derp_derp_mesh_peers", NULL), 0);
+	feed(alice, "10 00000000");
+	assert_true(alice->closing);
+	assert_int_equal(fake.watches, 0);
+}
+
 /* ---- frames ---- */
 
 static void it_may_watch_forward_close(void **state)
@@ -196,6 +229,8 @@ int main(void)
 		cmocka_unit_test(a_file_without_a_key_is_refused),
 		TEST(another_relay_is_known),
 		TEST(every_digit_counts),
+		TEST(it_counts_more_than_the_key),
+		TEST(the_key_is_not_enough),
 		TEST(it_may_watch_forward_close),
 		TEST(packets_of_both_kinds_mix),
 		TEST(wrong_lengths_close),
