@@ -263,7 +263,8 @@ static void take_role(struct derp_state *d, struct hd_peer *peer)
 	if (d->mesh == login->mesh)
 		return;
 	d->mesh = login->mesh;
-	d->realms &= d->mesh;
+	if (!d->mesh)
+		d->realms = 0;
 	hd_peer_set_flags(peer, derp_present_flags(d, login->prober));
 }
 

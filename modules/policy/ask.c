@@ -22,6 +22,7 @@ struct policy_waiter { /* a login */
 	union hd_addr from;
 	char *listener, *server_name, *app_name; /* NULL: none */
 	struct policy_shown shown;
+	bool mesh;
 };
 
 struct question { /* on its way */
@@ -58,6 +59,7 @@ static struct policy_waiter *waiter_new(const struct policy_subject *who)
 	if (x == NULL)
 		return NULL;
 	x->from = *who->from;
+	x->mesh = who->mesh;
 	if (who->shown != NULL)
 		x->shown = *who->shown;
 	if (!copy(&x->listener, who->listener) ||
@@ -102,6 +104,7 @@ static void go_on(struct policy_worker *pw, const struct hd_key *key,
 		.server_name = x->server_name,
 		.app_name = x->app_name,
 		.shown = &x->shown,
+		.mesh = x->mesh,
 	};
 
 	policy_conclude(pw, &who, NULL, &x->ticket);

@@ -95,6 +95,7 @@ static void put_decision(struct hd_call *call, const struct policy_worker *pw,
 	hd_out_string(call, "by", by_names[d->by]);
 	hd_out_string(call, "rule", d->rule != NULL ? d->rule->label : NULL);
 	hd_out_string(call, "tenant", policy_tenant_of(d));
+	hd_out_string(call, "role", policy_role_of(d, who->mesh));
 	hd_out_string(call, "url", d->by == POLICY_ASK ? d->rule->url : NULL);
 	hd_out_string(call, "devices",
 		      d->rule != NULL ? d->rule->devices.url : NULL);
@@ -182,6 +183,7 @@ static void run_explain(struct hd_module *mod, struct hd_call *call)
 		.server_name = hd_call_arg(call, "server-name"),
 		.app_name = hd_call_arg(call, "app-name"),
 		.shown = &shown,
+		.mesh = hd_call_arg(call, "mesh") != NULL,
 	};
 
 	(void)mod;
@@ -216,7 +218,9 @@ static void put_rule(struct hd_call *call, const struct policy_rule *r)
 	hd_out_string(call, "header", r->terms.header.name);
 	hd_out_string(call, "url", r->url);
 	hd_out_string(call, "devices", r->devices.url);
+	hd_out_string(call, "mesh", r->mesh ? "yes" : NULL);
 	hd_out_string(call, "tenant", r->tenant);
+	hd_out_string(call, "role", policy_roles[r->role]);
 	hd_out_close(call);
 }
 
@@ -349,7 +353,7 @@ const struct hd_command policy_commands[] = {
 	{ .words = "policy explain",
 	  .args = "KEY [--from ADDR] [--listener NAME] [--server-name HOST] "
 		  "[--app-name NAME] [--token TOKEN] [--query NAME=VALUE] "
-		  "[--header TEXT]",
+		  "[--header TEXT] [--mesh]",
 	  .role = HD_ROLE_READ,
 	  .help = "whether a key may log in, and which rule decides",
 	  .run = run_explain },
@@ -360,7 +364,7 @@ const struct hd_command policy_commands[] = {
 	  .run = run_rules,
 	  .columns = "rule action keys n_keys n_prefixes listener server_name "
 		     "app_name tokens n_tokens query header url devices "
-		     "tenant" },
+		     "mesh tenant role" },
 	{ .words = "policy reread",
 	  .args = "",
 	  .role = HD_ROLE_OPERATE,

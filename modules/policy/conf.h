@@ -15,6 +15,13 @@ struct policy_limits_list { /* as HD_ENTRIES_OF(): one, or none */
 	size_t n;
 };
 
+enum policy_role {
+	POLICY_ROLE_OWN, /* what it logs in as: mesh with the mesh key */
+	POLICY_ROLE_CLIENT,
+	POLICY_ROLE_MESH,
+	POLICY_ROLE_N
+};
+
 enum policy_then { POLICY_QUOTA_DENY, POLICY_QUOTA_SLOW };
 
 struct policy_quota_conf {
@@ -39,7 +46,7 @@ struct policy_rule_conf { /* every field that is set must match */
 	struct hd_place at, at_keys, at_from, at_listener, at_server_name,
 		at_app_name, at_url, at_tailscaled, at_tenant, at_limits,
 		at_token, at_token_file, at_query, at_header, at_devices,
-		at_devices_token_file, at_quota;
+		at_devices_token_file, at_quota, at_role;
 	const char *name;
 	uint64_t action; /* enum policy_action */
 	const char *keys; /* a file */
@@ -53,7 +60,9 @@ struct policy_rule_conf { /* every field that is set must match */
 	const char *devices; /* the URL of a list of them */
 	const char *devices_token_file; /* of who asks for it */
 	const char *devices_path, *devices_name_path, *devices_where;
+	bool mesh; /* it matches who has the mesh key, and nobody else */
 	const char *reason; /* of a denial */
+	uint64_t role; /* enum policy_role, of those it allows */
 	const char *tenant; /* of those it allows; NULL: none */
 	struct policy_limits_list limits; /* the same, of each */
 	struct policy_quota_list quota; /* of each */

@@ -54,13 +54,15 @@ static bool keeps_out(const struct policy_worker *pw)
 	return !policy_conf_of(pw)->fail_open;
 }
 
-/* No rule matches. @failed  the first that could not be asked; NULL: none */
+/* No rule matches: who has the mesh key needs none.
+ * @failed  the first that could not be asked; NULL: none */
 static void by_default(const struct policy_worker *pw,
+		       const struct policy_subject *who,
 		       const struct policy_rule *failed,
 		       struct policy_decision *ret)
 {
 	ret->by = POLICY_BY_DEFAULT;
-	if (!pw->rules->deny)
+	if (!pw->rules->deny || who->mesh)
 		return;
 	if (failed != NULL) {
 		by_failure(failed, keeps_out(pw), ret);
@@ -133,7 +135,8 @@ static bool by_service(const struct policy_worker *pw,
 	}
 	if (a.said == POLICY_SAID_YES) {
 		by_rule(rule, ret);
-		ret->extra = a.extra;
+		if (!policy_is_mesh(ret, who->mesh)) /* of clients */
+			ret->extra = a.extra;
 		if (a.extra->name[0] != '\0')
 			ret->name = a.extra->name;
 		return true;
@@ -216,7 +219,7 @@ static void by_rules(const struct policy_worker *pw,
 		*ret = (struct policy_decision){ .rule = v.rule,
 						 .name = v.name };
 		if (v.rule == NULL) {
-			by_default(pw, failed, ret);
+			by_default(pw, who, failed, ret);
 			return;
 		}
 		if (v.unsaid != 0) {

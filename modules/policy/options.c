@@ -31,6 +31,7 @@ static const struct hd_option rule_options[] = {
 	{ .name = "tenant", .type = HD_OPTION_PLACE, RULE(at_tenant) },
 	{ .name = "limits", .type = HD_OPTION_PLACE, RULE(at_limits) },
 	{ .name = "quota", .type = HD_OPTION_PLACE, RULE(at_quota) },
+	{ .name = "role", .type = HD_OPTION_PLACE, RULE(at_role) },
 	{ .name = "name",
 	  .type = HD_OPTION_STRING,
 	  RULE(name),
@@ -127,6 +128,12 @@ static const struct hd_option rule_options[] = {
 	  RULE(devices_where),
 	  .example = "devices[*].authorized",
 	  .help = "only entries that have true there" },
+	{ .name = "mesh",
+	  .type = HD_OPTION_BOOL,
+	  RULE(mesh),
+	  .def = "false",
+	  .help = "matches other relays, which have derp.mesh_key; a rule "
+		  "without it matches none of them" },
 	{ .name = "reason",
 	  .type = HD_OPTION_STRING,
 	  RULE(reason),
@@ -138,6 +145,14 @@ static const struct hd_option rule_options[] = {
 	  .example = "office",
 	  .help = "whom the rule allows are of this tenant: they reach its "
 		  "peers and nobody else, and nobody else reaches them" },
+	{ .name = "role",
+	  .type = HD_OPTION_CHOICE,
+	  RULE(role),
+	  .def = "own",
+	  .choices = policy_roles,
+	  .help = "what those are whom the rule allows: own, what they log in "
+		  "as; client; or mesh, another relay, which may speak for any "
+		  "client" },
 	{ .name = "limits",
 	  .type = HD_OPTION_ENTRIES,
 	  RULE(limits),

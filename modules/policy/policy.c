@@ -69,6 +69,7 @@ static enum policy_end end_of(const struct policy_decision *d)
 /* ---- a login ---- */
 
 static enum hd_verdict say(const struct policy_worker *pw,
+			   const struct policy_subject *who,
 			   const struct policy_decision *d,
 			   struct hd_ticket *ticket, struct hd_ticket **held)
 {
@@ -83,6 +84,8 @@ static enum hd_verdict say(const struct policy_worker *pw,
 		hd_admit_name(t, d->name);
 	if (policy_tenant_of(d)[0] != '\0')
 		hd_admit_tenant(t, policy_tenant_of(d));
+	if (policy_is_mesh(d, who->mesh) != who->mesh)
+		hd_admit_mesh(t, !who->mesh);
 	policy_limits_admit(pw, d, t);
 	if (ticket == NULL)
 		hd_admit_answer(held, verdict, NULL);
@@ -131,7 +134,7 @@ enum hd_verdict policy_conclude(struct policy_worker *pw,
 	int r = -EAGAIN;
 
 	if (is_known(pw, who, &d))
-		return say(pw, &d, ticket, held);
+		return say(pw, who, &d, ticket, held);
 	while (policy_decide(pw, who, POLICY_LOGIN, &d), d.by == POLICY_ASK) {
 		r = ask(pw, &d, who, ticket, held);
 		if (r == -EBUSY) /* the code that comes is asked once more */
@@ -143,7 +146,7 @@ enum hd_verdict policy_conclude(struct policy_worker *pw,
 	}
 	if (d.by == POLICY_ASK)
 		out_of_memory(&d);
-	return say(pw, &d, ticket, held);
+	return say(pw, who, &d, ticket, held);
 }
 
 static enum hd_verdict on_admit(struct hd_module *mod, struct hd_worker *w,
@@ -158,6 +161,7 @@ static enum hd_verdict on_admit(struct hd_module *mod, struct hd_worker *w,
 		.server_name = admission->server_name,
 		.app_name = admission->login->agent,
 		.shown = policy_shown_login(mod, pw->rules, admission->peer),
+		.mesh = hd_peer_has_mesh_key(admission->peer),
 	};
 	struct hd_ticket *held = NULL;
 	enum hd_verdict verdict = policy_conclude(pw, &who, ticket, &held);
@@ -211,6 +215,8 @@ static int policy_load(struct hd_module *mod, struct hd_error *err)
 		r = account_top_load(mod, err);
 	if (r == 0)
 		r = hd_hook_admit(mod, on_admit, err);
+	if (r == 0)
+		r = hd_hook_admit_mesh(mod, on_admit, err);
 	if (r == 0)
 		r = add_commands(mod, policy_commands, err);
 	if (r == 0)

@@ -2,8 +2,9 @@
 /* modules/policy/policy.h - the inside of the module that says who may use the
  * relay.
  *
- * Files: policy.c the module; options.c its section; keys.c, keys_file.c files
- * of keys; rules.c rules, made from the configuration; terms.h what they want
+ * Files: policy.c the module; options.c its section; keys.h files of keys;
+ * rules.c rules, made from the configuration; roles.c who is another relay by
+ * them; terms.h what they want
  * of a client's HTTP request; devices.h lists of devices that others keep;
  * decide.c what they say of a key; verify.c, answers.c, ask.c admission
  * services, whois.c a tailscaled as one; revoked.c
@@ -27,66 +28,9 @@
 #include "modules/policy/account.h"
 #include "modules/policy/conf.h"
 #include "modules/policy/devices_rule.h"
+#include "modules/policy/keys.h"
 #include "modules/policy/quota.h"
 #include "modules/policy/terms.h"
-
-/* ---- keys.c ---- */
-
-/* Keys of a file, with names. A line: a key as 64 hexadecimal digits, with or
- * without `nodekey:` before it; then, if wanted, a name up to the end of the
- * line. Empty lines and those that begin with # are skipped. */
-struct policy_stamp { /* which version of a file; all 0: there is none */
-	uint64_t dev, ino, size;
-	int64_t modified_ns, changed_ns;
-};
-
-struct policy_keys {
-	size_t n;
-	struct policy_key {
-		struct hd_key key;
-		uint32_t name; /* where it begins in names */
-	} * v; /* by key */
-	char *names; /* each with a NUL */
-	size_t bytes; /* of both */
-	struct policy_stamp stamp; /* what was read */
-};
-
-/* policy_keys_read - when the file stands still; some milliseconds are waited
- * for that. Of a key that is there twice the first line counts.
- * Returns 0; negative with file, line and remedy in err. Main thread: it reads
- * the whole file. */
-int policy_keys_read(const char *path, struct policy_keys *ret,
-		     struct hd_error *err);
-/* policy_keys_parse - the same of a text that ends with NUL.
- * @path  for messages */
-int policy_keys_parse(const char *path, const char *text,
-		      struct policy_keys *ret, struct hd_error *err);
-/* policy_tokens_read, policy_tokens_parse - the same of tokens: a token, then
- * if wanted a blank and a name. Their hashes are the keys; find one's by
- * policy_token_hash(). What was read is wiped. */
-int policy_tokens_read(const char *path, struct policy_keys *ret,
-		       struct hd_error *err);
-int policy_tokens_parse(const char *path, const char *text,
-			struct policy_keys *ret, struct hd_error *err);
-/* policy_keys_find - the key's name, "" none; NULL: it is not in the file. */
-const char *policy_keys_find(const struct policy_keys *keys,
-			     const struct hd_key *key);
-void policy_keys_free(struct policy_keys *keys);
-
-/* policy_stamp_at - of the file that the path leads to now. */
-struct policy_stamp policy_stamp_at(const char *path);
-bool policy_stamp_same(const struct policy_stamp *a,
-		       const struct policy_stamp *b);
-
-/* policy_count_lines - of a text; one at least. */
-size_t policy_count_lines(const char *text);
-/* policy_key_parse - 64 hexadecimal digits, `nodekey:` may stand before them.
- * Returns what follows the key, or NULL: no key. */
-const char *policy_key_parse(const char *text, struct hd_key *ret);
-/* policy_key_text - its 64 digits and a NUL. Returns how many digits. */
-enum { POLICY_KEY_TEXT_BYTES = 2 * HD_KEY_BYTES + 1 };
-size_t policy_key_text(const struct hd_key *key,
-		       char ret[POLICY_KEY_TEXT_BYTES]);
 
 /* ---- rules.c ---- */
 
@@ -97,6 +41,7 @@ struct policy_subject { /* who asks */
 	const char *app_name; /* hd_login.agent; NULL and "": none */
 	const struct policy_shown *shown; /* NULL: nothing */
 	unsigned unsaid; /* enum policy_term_kind: nobody has said whether */
+	bool mesh; /* it has the mesh key */
 };
 
 /* Beside each peer. */
@@ -108,6 +53,8 @@ struct policy_peer {
 struct policy_rule {
 	char *label; /* "staff"; "#2" of one without name */
 	bool deny, has_keys;
+	bool mesh; /* of who has the mesh key, and of nobody else */
+	enum policy_role role; /* what it gives */
 	struct policy_keys keys;
 	char *keys_path;
 	struct hd_prefix *from;
@@ -330,6 +277,18 @@ enum hd_verdict policy_conclude(struct policy_worker *pw,
 int policy_tenant_check(const struct policy_rule_conf *c, struct hd_error *err);
 const char *policy_tenant_of(const struct policy_decision *d);
 bool policy_tenant_moved(const struct policy_decision *d, const char *now);
+
+/* ---- roles.c ---- */
+
+extern const char *const policy_roles[]; /* by enum policy_role */
+
+/* policy_role_check - Returns 0; -EINVAL with the place in err.
+ * policy_is_mesh - whether who is allowed is another relay then. @has_key  the
+ * mesh key: what it is where no rule says it.
+ * policy_role_of - for people; NULL: it is denied, or not known yet. */
+int policy_role_check(const struct policy_rule_conf *c, struct hd_error *err);
+bool policy_is_mesh(const struct policy_decision *d, bool has_key);
+const char *policy_role_of(const struct policy_decision *d, bool has_key);
 
 /* ---- limits.c ---- */
 

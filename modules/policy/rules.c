@@ -53,15 +53,15 @@ static int check_names_something(const struct policy_rule_conf *c,
 {
 	if (c->keys != NULL || c->from.n > 0 || c->listener != NULL ||
 	    c->server_name != NULL || c->app_name != NULL || c->url != NULL ||
-	    c->tailscaled != NULL || c->devices != NULL ||
+	    c->tailscaled != NULL || c->devices != NULL || c->mesh ||
 	    policy_terms_wanted(c))
 		return 0;
 	return hd_error_at(&c->at, err, -EINVAL,
 			   "a rule that matches everybody; name keys, from, "
 			   "listener, server_name, app_name, token, "
-			   "token_file, query, header, url, devices or "
-			   "tailscaled. What happens to all others stands in "
-			   "`default`");
+			   "token_file, query, header, url, devices, "
+			   "tailscaled or mesh. What happens to all others "
+			   "stands in `default`");
 }
 
 /* In a named listener's place nobody would be. */
@@ -221,6 +221,8 @@ static int take_rule(struct policy_rule *r, const struct policy_rule_conf *c,
 	int e;
 
 	r->deny = c->action == POLICY_DENY;
+	r->mesh = c->mesh;
+	r->role = (enum policy_role)c->role;
 	if (copy_texts(r, c, i) < 0)
 		return hd_error_set(err, -ENOMEM, "out of memory");
 	e = check_empty(c, err);
@@ -228,6 +230,8 @@ static int take_rule(struct policy_rule *r, const struct policy_rule_conf *c,
 		e = check_names_something(c, err);
 	if (e == 0)
 		e = policy_tenant_check(c, err);
+	if (e == 0)
+		e = policy_role_check(c, err);
 	if (e == 0)
 		e = check_url(c, err);
 	if (e == 0)
@@ -337,7 +341,7 @@ static bool matches(const struct policy_rule *r,
 {
 	const char *of_token = "";
 
-	if (!is_name(r->listener, who->listener) ||
+	if (r->mesh != who->mesh || !is_name(r->listener, who->listener) ||
 	    !is_name(r->app_name, who->app_name) ||
 	    !is_host(r->server_name, who->server_name) ||
 	    !has_prefix(r, who->from))

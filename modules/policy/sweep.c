@@ -47,6 +47,14 @@ static void put_out_unknown(struct policy_worker *pw, uint64_t conn)
 			 "sent, which they have not seen: come again");
 }
 
+/* Its rights are those that it was let in with. */
+static bool has_another_role(const struct policy_decision *d, bool has_key,
+			     bool now)
+{
+	return !d->deny && d->by != POLICY_ASK && d->by != POLICY_BY_FAILURE &&
+	       policy_is_mesh(d, has_key) != now;
+}
+
 static void look_with(struct policy_worker *pw, const struct hd_about_peer *p,
 		      const struct policy_shown *shown)
 {
@@ -58,11 +66,10 @@ static void look_with(struct policy_worker *pw, const struct hd_about_peer *p,
 		.app_name = p->agent,
 		.shown = shown,
 		.unsaid = shown != NULL ? 0 : POLICY_TERMS,
+		.mesh = hd_peer_has_mesh_key(p->peer),
 	};
 	struct policy_decision d;
 
-	if (p->mesh) /* was not asked about, and is not a client */
-		return;
 	policy_decide(pw, &who, POLICY_HERE, &d);
 	if (d.by == POLICY_UNSAID) {
 		put_out_unknown(pw, p->conn);
@@ -75,6 +82,11 @@ static void look_with(struct policy_worker *pw, const struct hd_about_peer *p,
 		hd_relay_put_out(pw->w, p->conn,
 				 "the rules have moved it to another tenant");
 		return; /* the limits of that one are none of this one's */
+	}
+	if (has_another_role(&d, who.mesh, p->mesh)) {
+		hd_relay_put_out(pw->w, p->conn,
+				 "the rules have given it another role");
+		return;
 	}
 	policy_limits_again(pw, p->conn, &d);
 	if (d.deny)

@@ -158,6 +158,70 @@ static void rules_for_nobody_in_particular(void **state)
 	}
 }
 
+/* A rule is of clients, or of other relays; never of both. */
+static void rules_of_other_relays(void **state)
+{
+	static const struct policy_rule_conf both[] = {
+		{ .name = "clients", .from = { .v = office, .n = 1 } },
+		{ .name = "relays",
+		  .from = { .v = office, .n = 1 },
+		  .mesh = true },
+	};
+	const struct policy_conf conf = { .rules = { .v = both, .n = 2 } };
+	const struct hd_key key = key_of(1);
+	const union hd_addr in = addr_of("192.0.2.7");
+	struct policy_subject who = { .key = &key, .from = &in };
+	struct policy_rules *rules;
+	struct policy_verdict v;
+	struct hd_error err;
+
+	(void)state;
+	assert_int_equal(policy_rules_new(&conf, &rules, &err), 0);
+	policy_rules_ask(rules, 0, &who, &v);
+	assert_string_equal(v.rule->label, "clients");
+	who.mesh = true;
+	policy_rules_ask(rules, 0, &who, &v);
+	assert_string_equal(v.rule->label, "relays");
+	policy_rules_drop(&rules);
+}
+
+static int role_checked(struct policy_rule_conf c)
+{
+	return policy_role_check(&c, NULL);
+}
+
+static void roles_that_are_wrong(void **state)
+{
+	static const struct policy_limits_conf some = { .bytes_per_s = 1 };
+	const struct policy_rule_conf by_address = {
+		.from = { .v = office, .n = 1 },
+		.url = "https://a.example/",
+		.token_file = "tokens",
+		.devices = "https://b.example/",
+		.role = POLICY_ROLE_MESH,
+	};
+	struct policy_rule_conf c = by_address;
+
+	(void)state;
+	assert_int_equal(role_checked(by_address), -EINVAL);
+	c.keys = "relays";
+	assert_int_equal(role_checked(c), 0);
+	c.tenant = "a";
+	assert_int_equal(role_checked(c), -EINVAL);
+	c.role = POLICY_ROLE_CLIENT;
+	assert_int_equal(role_checked(c), 0);
+	c = (struct policy_rule_conf){ .mesh = true };
+	assert_int_equal(role_checked(c), 0);
+	c.limits = (struct policy_limits_list){ &some, 1 };
+	assert_int_equal(role_checked(c), -EINVAL);
+	c.role = POLICY_ROLE_CLIENT;
+	assert_int_equal(role_checked(c), 0);
+	c = (struct policy_rule_conf){ .action = POLICY_DENY, .mesh = true };
+	assert_int_equal(role_checked(c), 0);
+	c.role = POLICY_ROLE_CLIENT;
+	assert_int_equal(role_checked(c), -EINVAL);
+}
+
 /* ---- revocations ---- */
 
 static struct policy_revoked *with(struct policy_revoked *old,
@@ -282,6 +346,8 @@ int main(void)
 		cmocka_unit_test(no_rules),
 		cmocka_unit_test(bad_rules),
 		cmocka_unit_test(rules_for_nobody_in_particular),
+		cmocka_unit_test(rules_of_other_relays),
+		cmocka_unit_test(roles_that_are_wrong),
 		cmocka_unit_test(revocations),
 	};
 

@@ -1,131 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* t/unit/policy_decide.c - which rule decides, when services say yes, no,
  * nothing, or cannot be asked; and how long what they said stands. */
+#include "t/unit/policy_decide.h"
 #include <stdlib.h>
-#include <string.h>
-#include "modules/policy/answers.h"
-#include "t/unit/unit.h"
-
-/* ---- what the module has from others ---- */
-
-const void *__wrap_hd_module_conf(struct hd_module *mod);
-const void *__wrap_hd_module_worker_conf(struct hd_module *mod,
-					 struct hd_worker *w);
-uint64_t __wrap_hd_now_ms(const struct hd_worker *w);
-
-struct policy_main policy_main;
-static struct policy_conf conf;
-static uint64_t now_ms;
-
-const void *__wrap_hd_module_conf(struct hd_module *mod)
-{
-	(void)mod;
-	return &conf;
-}
-
-const void *__wrap_hd_module_worker_conf(struct hd_module *mod,
-					 struct hd_worker *w)
-{
-	(void)mod;
-	(void)w;
-	return &conf;
-}
-
-uint64_t __wrap_hd_now_ms(const struct hd_worker *w)
-{
-	(void)w;
-	return now_ms;
-}
-
-void policy_waiters_deny(struct answer *a)
-{
-	assert_null(a->first);
-}
-
-static unsigned renewed;
-
-void policy_answers_renew(struct policy_worker *pw, const char *url,
-			  const struct policy_subject *who)
-{
-	(void)pw;
-	(void)url;
-	(void)who;
-	renewed++;
-}
-
-static bool owes;
-
-bool policy_answers_owed(const struct policy_worker *pw, const char *url,
-			 const struct hd_key *key)
-{
-	(void)pw;
-	(void)url;
-	(void)key;
-	return owes;
-}
-
-/* ---- rules ---- */
-
-#define A "http://a.example/"
-#define B "http://b.example/"
 
 static const char *const office[] = { "192.0.2.0/24" };
 
-/* The worker of these rules, and of what A and B have said of the key. */
-static struct policy_worker worker_of(const struct policy_rule_conf *rules,
-				      size_t n)
-{
-	struct policy_worker pw = { .answers = policy_answers_new() };
-	struct policy_revoked *none = calloc(1, sizeof(*none));
-	struct hd_error err;
-
-	none->holders = 1;
-	pw.revoked = none;
-	conf.rules.v = rules;
-	conf.rules.n = n;
-	assert_int_equal(policy_rules_new(&conf, &pw.rules, &err), 0);
-	return pw;
-}
-
-static void worker_end(struct policy_worker *pw)
-{
-	policy_answers_end(&pw->answers);
-	policy_rules_drop(&pw->rules);
-	policy_revoked_drop(&pw->revoked);
-}
-
-static const struct hd_key key = { .b = { 1 } };
-
-static struct answer *about(struct policy_worker *pw, const char *url)
-{
-	struct service *s = policy_service_of(pw->answers, url);
-
-	return policy_answer_of(s, &key);
-}
-
-static void say(struct policy_worker *pw, const char *url, char what)
-{
-	struct answer *a = about(pw, url);
-
-	a->said = what == 'y' || what == 'n';
-	a->allow = what == 'y';
-	a->fresh_until_ms = a->stale_until_ms = now_ms + 1000;
-	a->failed_until_ms = what == 'f' ? now_ms + 1000 : 0;
-}
-
-static struct policy_decision decide(const struct policy_worker *pw,
-				     enum policy_when when)
-{
-	union hd_addr in = { .in = { .sin_family = AF_INET } };
-	const struct policy_subject who = { .key = &key, .from = &in };
-	struct policy_decision d;
-
-	in.in.sin_addr.s_addr = htonl(0xc0000207); /* 192.0.2.7 */
-	policy_decide(pw, &who, when, &d);
-	return d;
-}
-
-/* y: yes, n: no, f: cannot be asked, '-': has not been asked */
 static const struct {
 	char a, b;
 	bool allows; /* the last rule, which matches; else it denies */
@@ -270,7 +150,7 @@ static void an_answer_stands_for_a_time(void **state)
 		struct policy_decision d;
 
 		now_ms = when[i].at;
-		*a = (struct answer){ .key = key,
+		*a = (struct answer){ .key = asked_key,
 				      .said = true,
 				      .allow = true,
 				      .known = a->known,
@@ -298,7 +178,7 @@ static void what_was_taken_is_renewed(void **state)
 		{ .name = "more", .url = A "more" },
 	};
 	struct policy_worker pw = worker_of(rules, 3);
-	const struct policy_subject who = { .key = &key };
+	const struct policy_subject who = { .key = &asked_key };
 	struct policy_decision d;
 
 	(void)state;
@@ -363,7 +243,7 @@ static void a_quota_of_each_key(void **state)
 	struct policy_quota_conf quota = { .bytes = 100 };
 	struct policy_rule_conf rule = { .from = { .v = office, .n = 1 },
 					 .quota = { &quota, 1 } };
-	struct policy_over_key used = { key, policy_over_tenant(""), 99 };
+	struct policy_over_key used = { asked_key, policy_over_tenant(""), 99 };
 	struct policy_quotas *q = policy_quotas_new(NULL, 0);
 	struct policy_worker pw;
 
