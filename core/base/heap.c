@@ -103,13 +103,12 @@ void hd_heap_remove(struct hd_heap *h, struct hd_heap_node *node)
 		sift_down(h, i, last);
 }
 
-struct hd_heap_node *hd_heap_pop(struct hd_heap *h, uint64_t now_ms)
+struct hd_heap_node *hd_heap_take(struct hd_heap *h)
 {
-	if (h->n == 0 || h->v[0]->when_ms > now_ms)
-		return NULL;
-	struct hd_heap_node *node = h->v[0];
+	struct hd_heap_node *node = h->n > 0 ? h->v[0] : NULL;
 
-	hd_heap_remove(h, node);
+	if (node != NULL)
+		hd_heap_remove(h, node);
 	return node;
 }
 
