@@ -3,7 +3,7 @@
  * connections together, which are in one worker; and of many keys together, by
  * shares. The relay says who has which limits; a stream without any pays one
  * branch a read, and one with limits that are far away little more: it may read
- * so much before its key is charged, and takes from the slices of shares.
+ * so much before its key and its shares are charged.
  * Context: the key's home worker. */
 #pragma once
 #include "core/stream/share.h"
@@ -38,8 +38,10 @@ struct hd_throttle { /* of a stream */
 	uint8_t at;
 	bool pays; /* HD_DEADLINE_PAUSE is the key's */
 	uint64_t waits_ns; /* for its key, since it has read; 0: not */
-	int64_t lease; /* bytes that may be read before the key is charged */
+	int64_t lease; /* bytes that may be read before anybody is charged */
 	uint64_t leased; /* so much that was at first, of its key's */
+	uint64_t prepaid; /* the same, of what its shares had */
+	uint32_t packet_bytes; /* a packet's cost: the highest of all limits */
 	uint64_t bytes, packets; /* that it was not charged for yet */
 	uint64_t kept; /* bytes that came behind its login, the same */
 };
@@ -53,7 +55,7 @@ void hd_throttle_free(struct hd_stream *s);
 
 /* hd_throttle_unpaid_ms - how long its key has to wait; 0: not.
  * hd_throttle_charge - so much was read; reading may pause.
- * hd_throttle_settle - the same, when a lease or a slice is used up.
+ * hd_throttle_settle - the same, when a lease is used up.
  * hd_throttle_stops - before a read: its key owes, by what its other
  * connections have read, and it pauses; or closes, if its client has gone and
  * it has waited already.
@@ -73,17 +75,11 @@ static inline void hd_throttle_charge(struct hd_stream *s, uint64_t bytes,
 				      uint64_t packets)
 {
 	struct hd_throttle *t = s->throttle;
-	bool due;
 
 	t->bytes += bytes;
 	t->packets += packets;
-	t->lease -= (int64_t)(bytes + packets * t->key->packet_bytes);
-	due = t->lease < 0;
-	for (unsigned i = 0; i < HD_SHARED_N; i++)
-		if (t->shared[i] != NULL)
-			due |= hd_share_spend(&t->shared[i]->share, bytes,
-					      packets);
-	if (__builtin_expect(due, 0))
+	t->lease -= (int64_t)(bytes + packets * t->packet_bytes);
+	if (__builtin_expect(t->lease < 0, 0))
 		hd_throttle_settle(s, bytes);
 }
 

@@ -70,6 +70,20 @@ static inline bool hd_share_spend(struct hd_share *s, uint64_t bytes,
 	s->balance -= (int64_t)(bytes + packets * s->packet_bytes);
 	return s->balance < 0;
 }
+/* hd_share_spare - what somebody who reads may have beforehand: a part of what
+ * is there, while nobody waits. hd_share_prepay - it has so much; below 0: it
+ * gives it back. */
+enum { HD_SHARE_PART = 8 };
+static inline uint64_t hd_share_spare(const struct hd_share *s)
+{
+	return s->balance > 0 && s->waiting.n == 0
+		       ? (uint64_t)s->balance / HD_SHARE_PART
+		       : 0;
+}
+static inline void hd_share_prepay(struct hd_share *s, int64_t bytes)
+{
+	s->balance -= bytes;
+}
 /* hd_share_charge - who has spent it, after one read or several; and another
  * slice, if one is needed and there is one. @had  its key's, of this share
  * Returns whether it has to wait before it reads on. */

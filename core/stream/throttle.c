@@ -135,6 +135,16 @@ bool hd_throttle_holds(struct hd_stream *s)
 
 /* ---- charged ---- */
 
+static void charge_share(struct hd_throttle *t, unsigned i)
+{
+	struct hd_share *share = &t->shared[i]->share;
+
+	hd_share_prepay(share, -(int64_t)t->prepaid);
+	hd_share_spend(share, t->bytes, t->packets);
+	hd_share_charge(share, &t->key->had[i], t->bytes, t->packets,
+			t->stream->worker->now_ns);
+}
+
 static void charge(struct hd_throttle *t)
 {
 	uint64_t now_ns = t->stream->worker->now_ns;
@@ -144,12 +154,32 @@ static void charge(struct hd_throttle *t)
 		       t->bytes + t->packets * key->packet_bytes, now_ns);
 	for (unsigned i = 0; i < HD_SHARED_N; i++)
 		if (t->shared[i] != NULL)
-			hd_share_charge(&t->shared[i]->share, &key->had[i],
-					t->bytes, t->packets, now_ns);
-	t->bytes = t->packets = 0;
+			charge_share(t, i);
+	t->bytes = t->packets = t->prepaid = 0;
 	key->leased -= t->leased;
 	t->leased = 0;
 	t->lease = 0;
+}
+
+/* Shares are paid beforehand, so all leases together are no more than what they
+ * had. @n  what the key allows. Returns what all do. */
+static uint64_t prepay(struct hd_throttle *t, uint64_t n)
+{
+	t->packet_bytes = t->key->packet_bytes;
+	for (unsigned i = 0; i < HD_SHARED_N; i++) {
+		const struct hd_pool_share *p = t->shared[i];
+
+		if (p == NULL)
+			continue;
+		n = HD_MIN(n, hd_share_spare(&p->share));
+		t->packet_bytes =
+			HD_MAX(t->packet_bytes, p->share.packet_bytes);
+	}
+	for (unsigned i = 0; i < HD_SHARED_N; i++)
+		if (t->shared[i] != NULL)
+			hd_share_prepay(&t->shared[i]->share, (int64_t)n);
+	t->prepaid = n;
+	return n;
 }
 
 /* All of a key's leases together are no more than may come at once. */
@@ -164,8 +194,11 @@ static void lease(struct hd_throttle *t)
 		room -= HD_MIN(room, key->leased);
 		n = HD_MIN(n, HD_MAX(room / LEASE_PART,
 				     key->per_s / LEASES_PER_S));
-		t->leased = n = HD_MIN(n, room);
+		n = HD_MIN(n, room);
 	}
+	n = prepay(t, n);
+	if (key->rate.unit_ns > 0)
+		t->leased = n;
 	key->leased += t->leased;
 	t->lease = (int64_t)n;
 }

@@ -147,6 +147,40 @@ static void leases_are_of_the_key(void **state)
 	assert_int_equal(key.leased, 0);
 }
 
+/* What is leased is paid in its share: all leases together are no more than was
+ * there, and who goes gives back what it has not read. */
+static void leases_are_paid_in_shares(void **state)
+{
+	enum { HAD = 2000000, N = 20, TIMES = 1000, BYTES = 30, PACKET = 12 };
+	static struct hd_stream v[N];
+	struct hd_pool_share pool = { .worker = w };
+	struct hd_pool_share *const shared[HD_SHARED_N] = { &pool };
+
+	(void)state;
+	key = (struct hd_limit){ .packet_bytes = PACKET / 2 };
+	pool.share = (struct hd_share){ .balance = HAD,
+					.packet_bytes = PACKET };
+	for (unsigned i = 0; i < N; i++) {
+		v[i] = stream;
+		assert_int_equal(hd_throttle_set(&v[i], &key, shared), 0);
+	}
+	for (unsigned k = 0; k < TIMES * N; k++) {
+		uint64_t leased = 0;
+
+		hd_throttle_charge(&v[k % N], BYTES, 1);
+		assert_true(pool.share.balance >= 0);
+		for (unsigned i = 0; i < N; i++)
+			leased += v[i].throttle->prepaid;
+		assert_true(leased <= HAD);
+	}
+	for (unsigned i = 0; i < N; i++) {
+		v[i].phase = HD_PHASE_ABORTED;
+		hd_throttle_free(&v[i]);
+	}
+	assert_int_equal(pool.share.balance,
+			 HAD - TIMES * N * (BYTES + PACKET));
+}
+
 /* Its other connections have used what it waited for: it waits again, unless
  * its client has gone. */
 static void who_has_gone_waits_once(void **state)
@@ -198,6 +232,8 @@ int main(void)
 						teardown),
 		cmocka_unit_test_setup_teardown(leases_are_of_the_key, setup,
 						teardown),
+		cmocka_unit_test_setup_teardown(leases_are_paid_in_shares,
+						setup, teardown),
 		cmocka_unit_test_setup_teardown(who_has_gone_waits_once, setup,
 						teardown),
 	};
