@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* hyper-derp/whole.h - all bytes of a read or a write: the loops around
- * read(2) and write(2), which may take a part or be interrupted. Inline, so
- * that programs without the core have them too. They block as the descriptor
- * does; any thread. */
+ * read(2), write(2) and pwrite(2), which may take a part or be interrupted.
+ * Inline, so that programs without the core have them too. They block as the
+ * descriptor does; any thread. */
 #pragma once
 #include <errno.h>
 #include <stddef.h>
@@ -46,6 +46,24 @@ static inline int hd_write_whole(int fd, const void *buf, size_t n)
 			return -errno;
 		p += r;
 		n -= (size_t)r;
+	}
+	return 0;
+}
+
+/* hd_pwrite_whole - the same from a place in the file on; -ENOSPC it takes
+ * nothing more, and says no reason. */
+static inline int hd_pwrite_whole(int fd, const void *buf, size_t n, off_t at)
+{
+	for (const char *p = (const char *)buf; n > 0;) {
+		ssize_t r = pwrite(fd, p, n, at);
+
+		if (r < 0 && errno == EINTR)
+			continue;
+		if (r <= 0)
+			return r < 0 ? -errno : -ENOSPC;
+		p += r;
+		n -= (size_t)r;
+		at += r;
 	}
 	return 0;
 }

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <hyper-derp/task.h>
+#include <hyper-derp/whole.h>
 #include <hyper-derp/worker.h>
 #include <stdio.h>
 #include <string.h>
@@ -23,22 +24,6 @@ enum {
 };
 
 /* ---- bytes are written ---- */
-
-static int write_all(int fd, const struct journal *j, uint64_t at)
-{
-	size_t n = 0;
-
-	while (n < j->n) {
-		ssize_t r = pwrite(fd, j->v + n, j->n - n, (off_t)(at + n));
-
-		if (r < 0 && errno == EINTR)
-			continue;
-		if (r < 0)
-			return -errno;
-		n += (size_t)r;
-	}
-	return 0;
-}
 
 static int sync_folder(const char *path)
 {
@@ -68,7 +53,7 @@ int account_file_replace(const char *path, const struct journal *j)
 		  0600);
 	if (fd < 0)
 		return -errno;
-	e = write_all(fd, j, 0);
+	e = hd_pwrite_whole(fd, j->v, j->n, 0);
 	if (e == 0 && (fsync(fd) < 0 || rename(tmp, path) < 0))
 		e = -errno;
 	if (e == 0) {
@@ -88,7 +73,8 @@ static int run_job(struct account_job *job, const char *path)
 		job->new_fd = account_file_replace(path, &job->bytes);
 		return HD_MIN(job->new_fd, 0);
 	}
-	e = write_all(job->fd, &job->bytes, job->at);
+	e = hd_pwrite_whole(job->fd, job->bytes.v, job->bytes.n,
+			    (off_t)job->at);
 	if (e == 0 && job->sync && fdatasync(job->fd) < 0)
 		e = -errno;
 	return e;

@@ -11,6 +11,7 @@
 #include "tools/hdcat/files.h"
 
 #include <errno.h>
+#include <hyper-derp/whole.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -341,7 +342,8 @@ int arrival_data(struct conn *k, const struct record *r)
 		return -EPROTO;
 	e = room_take(k, r->n);
 	if (e == 0)
-		e = inbox_write(a->fd, r->body, r->n, a->sum->n);
+		e = hd_pwrite_whole(a->fd, r->body, r->n,
+				    (off_t)a->sum->n);
 	if (e == 0)
 		sum_add(a->sum, r->body, r->n);
 	return e;

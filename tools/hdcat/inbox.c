@@ -317,24 +317,6 @@ int inbox_whole(const struct inbox *in, const struct offer *o)
 	return r;
 }
 
-int inbox_write(int fd, const void *data, size_t n, uint64_t at)
-{
-	const uint8_t *p = data;
-
-	while (n > 0) {
-		ssize_t r = pwrite(fd, p, n, (off_t)at);
-
-		if (r < 0 && errno == EINTR)
-			continue;
-		if (r <= 0)
-			return r < 0 ? -errno : -ENOSPC;
-		p += r;
-		n -= (size_t)r;
-		at += (uint64_t)r;
-	}
-	return 0;
-}
-
 void inbox_drop(const struct inbox *in, const struct offer *o)
 {
 	struct place p;

@@ -35,12 +35,10 @@ int inbox_part(const struct inbox *in, const struct offer *o, int *ret_fd);
  * -ENOTUNIQ something else has the part's by now.
  * inbox_whole - a file that was there, and is the same: finish it, if that was
  * broken off. inbox_drop - remove the part.
- * inbox_write - n bytes at that place of the part fd.
  * inbox_dir - a directory, when all that is in it is there. */
 int inbox_finish(const struct inbox *in, const struct offer *o, int fd);
 int inbox_whole(const struct inbox *in, const struct offer *o);
 void inbox_drop(const struct inbox *in, const struct offer *o);
-int inbox_write(int fd, const void *data, size_t n, uint64_t at);
 int inbox_dir(const struct inbox *in, const struct offer *o);
 /* inbox_error - for people. */
 const char *inbox_error(int r);
