@@ -45,9 +45,11 @@ void hd_bucket_change(struct hd_bucket *b, const struct hd_rate *from,
 	if (to->unit_ns <= 0 || from->unit_ns <= 0)
 		b->paid_ns = 0;
 	else if (b->paid_ns > now_ns)
-		b->paid_ns =
-			now_ns + (uint64_t)((double)(b->paid_ns - now_ns) *
-					    (to->unit_ns / from->unit_ns));
+		b->paid_ns = now_ns +
+			     (uint64_t)HD_MIN((double)(b->paid_ns - now_ns) *
+						      (to->unit_ns /
+						       from->unit_ns),
+					      BURST_MAX_NS);
 }
 
 uint64_t hd_bucket_unpaid_ns(const struct hd_bucket *b,

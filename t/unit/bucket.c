@@ -128,6 +128,20 @@ static void a_debt_is_as_many_bytes_by_another_rate(void **state)
 	assert_int_equal(hd_bucket_unpaid_ns(&b, &slow, S), 0);
 }
 
+/* From the highest rate to the lowest: it does not leave 64 bits. */
+static void a_debt_of_ages_is_one_of_a_year(void **state)
+{
+	const struct hd_rate fast = hd_rate_of(1ull << 40, 1);
+	const struct hd_rate slow = hd_rate_of(1, 1);
+	struct hd_bucket b = { 0 };
+
+	(void)state;
+	hd_bucket_take(&b, &fast, 1ull << 50, S);
+	assert_true(b.paid_ns > 1000 * S);
+	hd_bucket_change(&b, &fast, &slow, S);
+	assert_int_equal(b.paid_ns, S + 365 * 86400 * S);
+}
+
 static void a_pool_is_ahead_by_its_burst_at_most(void **state)
 {
 	const struct hd_rate slow = hd_rate_of(10, 1000);
@@ -161,6 +175,7 @@ int main(void)
 		cmocka_unit_test(a_part_is_taken),
 		cmocka_unit_test(a_burst_has_an_end),
 		cmocka_unit_test(a_debt_is_as_many_bytes_by_another_rate),
+		cmocka_unit_test(a_debt_of_ages_is_one_of_a_year),
 		cmocka_unit_test(a_pool_is_ahead_by_its_burst_at_most),
 		cmocka_unit_test(milliseconds),
 	};
