@@ -101,9 +101,10 @@ static int take_tenant(const json_t *v, char ret[HD_TENANT_BYTES])
 }
 
 /* Not there: 0. Numbers are real here, POLICY_JSON_FLAGS; those up to 2^53 are
- * whole. Returns 0; -EPROTO no whole number, or too large. */
+ * whole. Returns 0; -EPROTO no whole number, or too large.
+ * @ret_any  is set where it is there */
 static int take_number(json_t *limits, const char *name, uint64_t max,
-		       uint64_t *ret)
+		       uint64_t *ret, bool *ret_any)
 {
 	json_t *v;
 	int r = only(limits, name, &v);
@@ -118,26 +119,28 @@ static int take_number(json_t *limits, const char *name, uint64_t max,
 	    (double)(uint64_t)x != x)
 		return -EPROTO;
 	*ret = (uint64_t)x;
+	*ret_any = true;
 	return 0;
 }
 
-/* As in a rule; Go's decoder, too, passes over what it does not know. */
+/* As in a rule; Go's decoder, too, passes over what it does not know. None of
+ * them, {}, is nothing said: who means no limit writes 0. */
 static int take_limits(json_t *v, struct policy_extra *ret)
 {
 	uint64_t packet = 0, connections = 0;
 	struct hd_limits *l = &ret->limits;
+	bool *any = &ret->has_limits;
 
 	if (v == NULL || json_is_null(v))
 		return 0;
 	if (!json_is_object(v) ||
-	    take_number(v, "Rate", 1ull << 40, &l->bytes_per_s) < 0 ||
-	    take_number(v, "Burst", 1ull << 40, &l->burst_bytes) < 0 ||
-	    take_number(v, "PacketCost", 65536, &packet) < 0 ||
-	    take_number(v, "Connections", 1000000, &connections) < 0)
+	    take_number(v, "Rate", 1ull << 40, &l->bytes_per_s, any) < 0 ||
+	    take_number(v, "Burst", 1ull << 40, &l->burst_bytes, any) < 0 ||
+	    take_number(v, "PacketCost", 65536, &packet, any) < 0 ||
+	    take_number(v, "Connections", 1000000, &connections, any) < 0)
 		return -EPROTO;
 	l->packet_bytes = (uint32_t)packet;
 	l->connections = (uint32_t)connections;
-	ret->has_limits = true;
 	return 0;
 }
 

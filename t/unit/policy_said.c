@@ -93,6 +93,9 @@ static void tenants_and_limits(void **state)
 		"{\"Allow\":true,\"Limits\":{\"Rate\":1,\"rate\":2}}",
 	};
 	static const char no[] = "{\"Allow\":false,\"Tenant\":7}";
+	/* 0 takes the rule's away; {} says nothing */
+	static const char zero[] = "{\"Allow\":true,\"Limits\":{\"Rate\":0}}";
+	static const char empty[] = "{\"Allow\":true,\"Limits\":{}}";
 	struct policy_extra got;
 
 	(void)state;
@@ -109,6 +112,10 @@ static void tenants_and_limits(void **state)
 				 -EPROTO);
 	assert_int_equal(policy_verify_answer(no, strlen(no), &got), 0);
 	assert_string_equal(got.tenant, "");
+	assert_int_equal(policy_verify_answer(zero, strlen(zero), &got), 1);
+	assert_true(got.has_limits);
+	assert_int_equal(policy_verify_answer(empty, strlen(empty), &got), 1);
+	assert_false(got.has_limits);
 }
 
 static void nested_without_end(void **state)
