@@ -113,7 +113,8 @@ struct policy_rule; /* policy.h */
 
 /* policy_quota_count - an account has more. @quota_bytes  of the rule that
  * allows its key; 0: none.
- * policy_quota_put_key - what it has used, and the rule's quota: a group.
+ * policy_quota_put_key - what it has used, and the rule's quota: a group. Where
+ * a service says the tenant, of that in which it has used most, and which.
  * policy_quota_keys_look - the list as it is now; borrowed; NULL none.
  * policy_quota_keys_end - as policy_quota_end().
  * policy_quota_keys_pack, policy_quota_keys_unpack - as those above; unpack

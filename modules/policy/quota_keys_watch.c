@@ -213,27 +213,43 @@ void policy_quota_keys_end(void)
 
 /* ---- shown ---- */
 
-/* An operator asks: all of them are looked at. */
-static uint64_t used_of(const char *tenant, const struct hd_key *key)
+/* An operator asks: all of them are looked at.
+ * @tenant  NULL: that in which the key has used most
+ * Returns NULL: it has used nothing. */
+static const struct account *account_of(const char *tenant,
+					const struct hd_key *key)
 {
 	unsigned month;
 	const struct ledger *l = account_now(&month);
+	const struct account *most = NULL;
 
 	for (const struct account *a = l != NULL ? l->first : NULL; a != NULL;
 	     a = a->next)
 		if (memcmp(&a->key, key, sizeof(*key)) == 0 &&
-		    strcmp(a->tenant->name, tenant) == 0)
-			return used_by(a);
-	return 0;
+		    (tenant == NULL || strcmp(a->tenant->name, tenant) == 0) &&
+		    (most == NULL || used_by(a) > used_by(most)))
+			most = a;
+	return most;
+}
+
+/* Of a rule without one that has a service this says it, at the login. */
+static const char *tenant_if_known(const struct policy_rule *rule)
+{
+	if (rule->tenant != NULL)
+		return rule->tenant;
+	return rule->url != NULL ? NULL : "";
 }
 
 void policy_quota_put_key(struct hd_call *call, const struct policy_rule *rule,
 			  const struct hd_key *key)
 {
-	uint64_t used =
-		used_of(rule->tenant != NULL ? rule->tenant : "", key);
+	const char *tenant = tenant_if_known(rule);
+	const struct account *a = account_of(tenant, key);
+	uint64_t used = a != NULL ? used_by(a) : 0;
 
 	hd_out_open(call, "quota", '{');
+	if (tenant == NULL && a != NULL)
+		hd_out_string(call, "tenant", a->tenant->name);
 	hd_out_uint(call, "bytes", rule->quota.bytes);
 	hd_out_uint(call, "used", used);
 	hd_out_uint(call, "percent",
