@@ -113,6 +113,17 @@ void hd_tenant_drop(uint16_t tenant)
 	pthread_mutex_unlock(&lock);
 }
 
+bool hd_tenant_is_used(const char *name)
+{
+	uint32_t mark = mark_of(name);
+	bool used;
+
+	pthread_mutex_lock(&lock);
+	used = tenants[find(name, mark)].holders > 0; /* 0 has none */
+	pthread_mutex_unlock(&lock);
+	return used;
+}
+
 const char *hd_tenant_name(uint16_t tenant)
 {
 	return tenants[tenant].name;

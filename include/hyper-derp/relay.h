@@ -223,8 +223,10 @@ struct hd_tenant { /* a name; "" none */
 
 /* hd_tenant_of - the name of a realm's tenant, "" none: of a realm whose peers
  * are here. Any thread.
+ * hd_tenant_is_used - whether somebody is of the tenant now. Any thread.
  * hd_tenant_is_name - letters, digits, `.`, `_` and `-`, 1 to 63 bytes. */
 HD_API struct hd_tenant hd_tenant_of(uint16_t realm);
+HD_API bool hd_tenant_is_used(const char *name);
 HD_API bool hd_tenant_is_name(const char *text);
 
 /* ---- realms of other relays ----

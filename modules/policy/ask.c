@@ -161,9 +161,36 @@ static void take_failure(struct policy_worker *pw, struct answer *a,
 	policy_sweep_later(pw);
 }
 
-/* Returns 1 yes; 0 no; -EPROTO it is no answer: what it said before stands. */
-static int read_answer(struct answer *a, const char *url,
-		       const struct hd_fetched *got)
+/* Those that the operator lists are not the service's, and a rule's tenant
+ * comes before what it names. */
+static bool is_its_own(const struct policy_worker *pw, const char *url,
+		       const char *tenant)
+{
+	const struct policy_conf *conf = policy_conf_of(pw);
+
+	for (size_t i = 0; i < conf->tenants.n; i++)
+		if (strcmp(conf->tenants.v[i].name, tenant) == 0)
+			return false;
+	for (size_t i = 0; i < pw->rules->n; i++)
+		if (pw->rules->v[i].url != NULL &&
+		    pw->rules->v[i].tenant == NULL &&
+		    strcmp(pw->rules->v[i].url, url) == 0)
+			return true;
+	return false;
+}
+
+static int take_name(const struct policy_worker *pw, const char *url,
+		     const char *tenant)
+{
+	if (tenant[0] == '\0' || !is_its_own(pw, url, tenant))
+		return 0;
+	return policy_named(url, tenant, hd_now_ms(pw->w));
+}
+
+/* Returns 1 yes; 0 no; -EPROTO it is no answer, -ENOSPC it names too many
+ * tenants: what it said before stands. */
+static int read_answer(const struct policy_worker *pw, struct answer *a,
+		       const char *url, const struct hd_fetched *got)
 {
 	struct policy_extra extra = { .name = "" };
 	int r = -EPROTO;
@@ -175,6 +202,8 @@ static int read_answer(struct answer *a, const char *url,
 	else if (got->status == 200)
 		r = policy_verify_answer(got->body, got->body_len_bytes,
 					 &extra);
+	if (r >= 0 && take_name(pw, url, extra.tenant) < 0)
+		return -ENOSPC;
 	if (r >= 0)
 		a->extra = extra;
 	return r;
@@ -195,12 +224,16 @@ static void understand(struct policy_worker *pw, struct answer *a,
 		take_failure(pw, a, url, got->text);
 		return;
 	}
-	r = read_answer(a, url, got);
+	r = read_answer(pw, a, url, got);
 	if (r >= 0) {
 		take_answer(pw, a, r);
 		return;
 	}
-	if (got->status != 200)
+	if (r == -ENOSPC)
+		snprintf(text, sizeof(text),
+			 "it names more than %d tenants that have peers",
+			 POLICY_NAMED_MAX);
+	else if (got->status != 200)
 		snprintf(text, sizeof(text), "HTTP status %u", got->status);
 	take_failure(pw, a, url, text);
 }

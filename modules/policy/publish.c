@@ -221,6 +221,7 @@ void policy_unload(struct hd_module *mod)
 	account_unload(mod);
 	policy_watch_end(mod);
 	policy_devices_end();
+	policy_named_end();
 	policy_rules_drop(&m->candidate);
 	policy_rules_drop(&m->rules);
 	policy_revoked_drop(&m->revoked);

@@ -91,3 +91,13 @@ void policy_answers_renew(struct policy_worker *pw, const char *url,
 			  const struct policy_subject *who);
 bool policy_answers_owed(const struct policy_worker *pw, const char *url,
 			 const struct hd_key *key);
+
+/* ---- named.c ---- */
+
+enum { POLICY_NAMED_MAX = 512 };
+
+/* policy_named - a service names a tenant. Returns 0; -ENOSPC as many others
+ * that it has named have peers; -ENOMEM. Any thread. policy_named_end - in
+ * unload(). */
+int policy_named(const char *url, const char *name, uint64_t now_ms);
+void policy_named_end(void);

@@ -129,13 +129,17 @@ subtest 'tenant and limits that a service gives' => sub {
     my ($one, $two) = map { qq(200 {"Allow":true,"Name":"b","Tenant":"$_","Limits":{"Rate":16}}) } qw(one two);
     says $x, $one;
     my $more = "  allow_ttl: 1s\n  tenants: [{name: one, limits: {connections: 1}}]\n";
-    reload "  rules: [{url: '$x->{url}extra'}]\n$more";
+    reload "  rules: [{url: '$x->{url}extra', quota: {bytes: 100GiB}}]\n$more";
     my $b = admitted($bob);
     is $peer->($bob)->{tenant}, 'one', 'the tenant';
     is told(HyperDerp::Raw->start($hd, $carol)), 'its tenant has as many connections as it may',
         '... with the limits that the configuration has for it';
     $b->write_some(HyperDerp::Raw::packet_frame($carol->{key}, 'x' x 32768)) for 1 .. 5;
     ok $hd->log_like(qr/recv_paused: key=@{[substr $bob->{key}, 0, 8]}/), 'the limits of the key';
+    ok HyperDerp::Test::wait_for(sub {
+        my $q = ctl($hd, qw(policy explain), $bob->{key})->{data}{quota};
+        ($q->{tenant} // '') eq 'one' && $q->{used} > 0;
+    }), 'explain finds what it has used in the tenant that the service gives';
     says $x, $two;
     is told($b), 'the rules have moved it to another tenant', 'another one, later: who is here leaves';
     $b = admitted($bob);

@@ -42,7 +42,10 @@ static void a_name_keeps_its_number(void **state)
 	assert_string_equal(hd_tenant_of(hd_realm_with(3, b)).s, "b");
 	assert_string_equal(hd_tenant_of(3).s, "");
 	hd_tenant_drop(a);
+	assert_true(hd_tenant_is_used("a"));
 	hd_tenant_drop(a);
+	assert_false(hd_tenant_is_used("a"));
+	assert_false(hd_tenant_is_used("c"));
 	assert_int_equal(hd_tenant_hold("a", &again), 0);
 	assert_int_equal(again, a); /* while nobody needs it */
 	hd_tenant_drop(again);
