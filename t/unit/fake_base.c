@@ -84,3 +84,15 @@ void hd_log_write(enum hd_log_level level, const char *fmt, ...)
 	va_end(ap);
 	putchar('\n');
 }
+
+/* ---- other relays ---- */
+
+bool hd_peer_has_mesh_key(const struct hd_peer *peer)
+{
+	return peer->login.mesh;
+}
+
+void hd_peer_set_flags(struct hd_peer *peer, uint32_t flags)
+{
+	peer->login.flags = flags;
+}

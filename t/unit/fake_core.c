@@ -373,16 +373,6 @@ void hd_relay_kick(uint16_t realm, const struct hd_key *key, enum hd_close why)
 	fake.kicked = *key;
 }
 
-bool hd_peer_has_mesh_key(const struct hd_peer *peer)
-{
-	return peer->login.mesh;
-}
-
-void hd_peer_set_flags(struct hd_peer *peer, uint32_t flags)
-{
-	peer->login.flags = flags;
-}
-
 const struct hd_login *hd_peer_login(const struct hd_peer *peer)
 {
 	return &peer->login;
