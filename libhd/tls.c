@@ -93,6 +93,8 @@ int hdl_tls_init(struct libhd *h)
 		return -ENOMEM;
 	SSL_CTX_set_verify(h->ssl_ctx, SSL_VERIFY_NONE, NULL);
 	SSL_CTX_set_session_cache_mode(h->ssl_ctx, SSL_SESS_CACHE_OFF);
+	/* else each record is two calls of recv(2), its head and the rest */
+	SSL_CTX_set_read_ahead(h->ssl_ctx, 1);
 	SSL_CTX_set_mode(h->ssl_ctx,
 			 SSL_MODE_ENABLE_PARTIAL_WRITE |
 				 SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |

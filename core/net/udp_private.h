@@ -46,6 +46,7 @@ struct hd_udp_socket {
 	bool delivers; /* its datagrams are being handed over */
 	bool large; /* HD_UDP_LARGE: with buffers of its own */
 	bool gso; /* the kernel cuts one send into datagrams */
+	uint8_t last_n; /* messages that came the last time */
 	struct hd_udp_socket *dirty_next;
 	uint8_t *in; /* large: buffers, HD_UDP_STRIDE_BYTES apart */
 	uint8_t *arena; /* what waits to be sent */

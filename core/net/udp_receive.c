@@ -80,13 +80,14 @@ static void add(struct delivery *d, const struct hd_udp_socket *u,
 		d->v[d->n++] = *dg;
 }
 
-static void prepare(const struct hd_udp_socket *u, struct batch *b)
+static void prepare(const struct hd_udp_socket *u, struct batch *b,
+		    unsigned room)
 {
 	size_t each = u->large ? HD_UDP_LARGE_BYTES : SHARED_BYTES;
 	size_t apart = u->large ? HD_UDP_STRIDE_BYTES : SHARED_BYTES;
 	uint8_t *in = u->large ? u->in : u->worker->plain;
 
-	for (unsigned i = 0; i < BATCH; i++) {
+	for (unsigned i = 0; i < room; i++) {
 		b->iov[i] = (struct iovec){ in + i * apart, each };
 		b->m[i].msg_hdr = (struct msghdr){
 			.msg_name = &b->from[i],
@@ -142,13 +143,15 @@ static void take(struct delivery *d, const struct hd_udp_socket *u,
 
 static void receive(struct hd_udp_socket *u)
 {
+	/* a turn has about as many as the last one: less to prepare */
+	int room = HD_MIN(2 * u->last_n + 2, (int)BATCH), n;
 	struct delivery d = { .to = NULL };
 	struct batch b;
-	int n;
 
-	prepare(u, &b);
-	n = recvmmsg(u->fd, b.m, BATCH, MSG_DONTWAIT, NULL);
-	if (n < BATCH)
+	prepare(u, &b, (unsigned)room);
+	n = recvmmsg(u->fd, b.m, (unsigned)room, MSG_DONTWAIT, NULL);
+	u->last_n = (uint8_t)HD_MAX(n, 0);
+	if (n < room)
 		u->readable = n < 0 && errno != EAGAIN && errno != EINTR;
 	u->delivers = true;
 	for (int i = 0; i < n; i++)

@@ -143,18 +143,32 @@ static struct hd_outgoing *begin(struct hd_udp_socket *u, struct hd_module *mod,
 	return o;
 }
 
+static size_t max_bytes(const struct hd_udp_socket *u)
+{
+	return u->large ? SEND_MAX_BYTES : SMALL_BYTES;
+}
+
+uint8_t *hd_udp_room(struct hd_udp *udp, size_t len)
+{
+	struct hd_udp_socket *u = udp->socket;
+
+	if (len > max_bytes(u) || !make_room(u, len))
+		return NULL;
+	return u->arena + u->arena_n;
+}
+
 int hd_udp_send(struct hd_udp *udp, const union hd_addr *to,
 		const union hd_addr *from, const void *data, size_t len)
 {
 	struct hd_udp_socket *u = udp->socket;
 	struct hd_outgoing *o;
 
-	if (len > (u->large ? SEND_MAX_BYTES : SMALL_BYTES) ||
-	    !make_room(u, len))
+	if (len > max_bytes(u) || !make_room(u, len))
 		return -ENOBUFS;
 	if (from != NULL && from->sa.sa_family == 0)
 		from = NULL;
-	memcpy(u->arena + u->arena_n, data, len);
+	if (data != u->arena + u->arena_n) /* hd_udp_room() */
+		memcpy(u->arena + u->arena_n, data, len);
 	o = &u->out[u->n_out > 0 ? u->n_out - 1 : 0];
 	if (u->n_out == 0 || len == 0 ||
 	    !joins(u, o, udp->mod, to, from, len))

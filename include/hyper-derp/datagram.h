@@ -78,6 +78,11 @@ static inline int hd_udp_open(struct hd_module *mod, struct hd_worker *w,
 HD_API int hd_udp_send(struct hd_udp *udp, const union hd_addr *to,
 		       const union hd_addr *from, const void *data,
 		       size_t len_bytes);
+/* hd_udp_room - where hd_udp_send() would copy the next datagram to: one that
+ * is made there is not copied. It is the caller's until the next call for this
+ * socket, which keeps it if it is hd_udp_send() with this address.
+ * Returns room for len_bytes; NULL: there is none, or it is too long. */
+HD_API uint8_t *hd_udp_room(struct hd_udp *udp, size_t len_bytes);
 HD_API int hd_udp_fd(const struct hd_udp *udp); /* for setsockopt() */
 HD_API struct hd_worker *hd_udp_worker(const struct hd_udp *udp);
 /* hd_udp_close - in fn, too: it is not called again, and v stays valid until it

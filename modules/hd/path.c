@@ -174,10 +174,10 @@ static bool seal(struct hd_module *mod, struct hdp_path *path,
 {
 	const struct hdp_state *d = hd_stream_state(path->stream);
 	struct hd_udp *udp = hdp_udp_of(mod, hd_stream_worker(path->stream));
-	uint8_t out[HDP_UDP_MAX_BYTES];
-	size_t n;
+	size_t n = HDP_UDP_FRAME_BYTES + head_bytes + tail_bytes;
+	uint8_t *out = udp != NULL ? hd_udp_room(udp, n) : NULL;
 
-	if (udp == NULL)
+	if (out == NULL)
 		return false;
 	n = hdp_udp_seal(&path->tx, type, path->conn, head, head_bytes, tail,
 			 tail_bytes, out);

@@ -143,6 +143,11 @@ struct hd_worker *hd_udp_worker(const struct hd_udp *udp)
 	return &fake.worker;
 }
 
+uint8_t *hd_udp_room(struct hd_udp *udp, size_t len_bytes)
+{
+	return len_bytes <= sizeof(udp->out) ? udp->out : NULL;
+}
+
 int hd_udp_send(struct hd_udp *udp, const union hd_addr *to,
 		const union hd_addr *from, const void *data, size_t len_bytes)
 {
@@ -151,7 +156,8 @@ int hd_udp_send(struct hd_udp *udp, const union hd_addr *to,
 		return udp->send_result;
 	udp->to = *to;
 	udp->from = *from;
-	memcpy(udp->out, data, len_bytes);
+	if (data != udp->out)
+		memcpy(udp->out, data, len_bytes);
 	udp->out_len = len_bytes;
 	udp->sent++;
 	return 0;
