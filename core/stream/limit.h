@@ -6,6 +6,7 @@
  * so much before its key and its shares are charged.
  * Context: the key's home worker. */
 #pragma once
+#include "core/loop/worker.h"
 #include "core/stream/share.h"
 #include "core/stream/stream.h"
 
@@ -39,6 +40,7 @@ struct hd_throttle { /* of a stream */
 	bool pays; /* HD_DEADLINE_PAUSE is the key's */
 	uint64_t waits_ns; /* for its key, since it has read; 0: not */
 	int64_t lease; /* bytes that may be read before anybody is charged */
+	uint64_t lease_ends_ns; /* what is read after that is charged */
 	uint64_t leased; /* so much that was at first, of its key's */
 	uint64_t prepaid; /* the same, of what its shares had */
 	uint32_t packet_bytes; /* a packet's cost: the highest of all limits */
@@ -55,7 +57,8 @@ void hd_throttle_free(struct hd_stream *s);
 
 /* hd_throttle_unpaid_ms - how long its key has to wait; 0: not.
  * hd_throttle_charge - so much was read; reading may pause.
- * hd_throttle_settle - the same, when a lease is used up.
+ * hd_throttle_settle - the same, when a lease is used up, or old: who had one
+ * and was silent has no more at once than who had none.
  * hd_throttle_stops - before a read: its key owes, by what its other
  * connections have read, and it pauses; or closes, if its client has gone and
  * it has waited already.
@@ -79,7 +82,9 @@ static inline void hd_throttle_charge(struct hd_stream *s, uint64_t bytes,
 	t->bytes += bytes;
 	t->packets += packets;
 	t->lease -= (int64_t)(bytes + packets * t->packet_bytes);
-	if (__builtin_expect(t->lease < 0, 0))
+	if (__builtin_expect(t->lease < 0 ||
+				     s->worker->now_ns >= t->lease_ends_ns,
+			     0))
 		hd_throttle_settle(s, bytes);
 }
 

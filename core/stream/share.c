@@ -12,6 +12,7 @@ enum {
 	TICK_MAX_MS = 100,
 	INCOME_MAX_MS = 400,
 	AHEAD_BYTES = 64 * 1024, /* a largest read */
+	LEASE_PART = 8, /* of what is there; for one reader */
 };
 
 #define NS_PER_MS 1000000ull
@@ -40,6 +41,20 @@ bool hd_fund_has_limit(const struct hd_fund *f)
 	return load(&f->per_s) != 0;
 }
 
+static uint64_t slice_of(const struct hd_share *s)
+{
+	return HD_MAX(s->per_s / SLICES_PER_S / s->n_workers,
+		      (uint64_t)SLICE_MIN_BYTES);
+}
+
+/* What is kept; all of it where there is no limit. */
+static int64_t most_of(const struct hd_share *s)
+{
+	return s->per_s != 0 ? (int64_t)slice_of(s) : INT64_MAX / 2;
+}
+
+/* What is left of a higher limit would be a long time's worth of a lower one.
+ */
 void hd_share_look(struct hd_share *s)
 {
 	uint64_t per_s = load(&s->fund->per_s), burst = load(&s->fund->burst);
@@ -54,6 +69,7 @@ void hd_share_look(struct hd_share *s)
 	s->per_s = per_s;
 	s->burst = burst;
 	s->rate = hd_rate_of(per_s, burst);
+	s->balance = HD_MIN(s->balance, most_of(s));
 }
 
 /* ---- slices ---- */
@@ -62,12 +78,6 @@ static void take(struct hd_share *s, uint64_t bytes, uint64_t now_ns)
 {
 	s->balance +=
 		(int64_t)hd_pool_take(&s->fund->pool, &s->rate, bytes, now_ns);
-}
-
-static uint64_t slice_of(const struct hd_share *s)
-{
-	return HD_MAX(s->per_s / SLICES_PER_S / s->n_workers,
-		      (uint64_t)SLICE_MIN_BYTES);
 }
 
 /* Who waits somewhere comes first. */
@@ -92,6 +102,39 @@ bool hd_share_charge(struct hd_share *s, uint64_t *had, uint64_t bytes,
 	if (s->balance < 0)
 		lease(s, now_ns);
 	return hd_share_is_dry(s);
+}
+
+/* ---- leases ---- */
+
+static void count_anew(struct hd_share *s, uint64_t now_ns)
+{
+	if (now_ns < s->leases_end_ns)
+		return;
+	s->leases_end_ns = now_ns + HD_SHARE_LEASE_MS * NS_PER_MS;
+	s->leased = s->repaid = 0;
+}
+
+uint64_t hd_share_spare(struct hd_share *s, uint64_t now_ns)
+{
+	uint64_t most = (uint64_t)most_of(s);
+
+	count_anew(s, now_ns);
+	if (s->balance <= 0 || s->waiting.n > 0 || s->leased >= most)
+		return 0;
+	return HD_MIN((uint64_t)s->balance / LEASE_PART, most - s->leased);
+}
+
+void hd_share_repay(struct hd_share *s, uint64_t bytes, uint64_t now_ns)
+{
+	int64_t most = most_of(s);
+
+	count_anew(s, now_ns);
+	if (s->balance >= most || s->repaid >= (uint64_t)most)
+		return;
+	bytes = HD_MIN(bytes, (uint64_t)most - s->repaid);
+	bytes = HD_MIN(bytes, (uint64_t)(most - s->balance));
+	s->balance += (int64_t)bytes;
+	s->repaid += bytes;
 }
 
 /* ---- waiting ---- */

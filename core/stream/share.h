@@ -5,7 +5,9 @@
  * A fund is what they have, in all workers. A share is a worker's part of it:
  * it takes a slice out of the fund, spends it read by read, and comes back when
  * that is used up; so the fund's line of the cache is not on a packet's way.
- * What the slices of all workers hold is 20 ms of the rate.
+ * What the slices of all workers hold is 20 ms of the rate. Readers have leases
+ * out of a slice: for as long, and no more than a slice in that time; so what
+ * many were leased and did not read is not there at once.
  *
  * When a fund is empty, who reads waits in its share, in the order of what each
  * key has had: who has had least is first. Then each share takes what comes in
@@ -32,6 +34,8 @@ struct hd_share {
 	uint64_t per_s, burst;
 	uint32_t packet_bytes;
 	int64_t balance; /* bytes that may be read; below 0: owed */
+	uint64_t leases_end_ns; /* until then these two are counted */
+	uint64_t leased, repaid; /* bytes */
 	uint64_t had; /* by whoever waits and has had least */
 	struct hd_heap waiting;
 	uint32_t said; /* of them, to the fund */
@@ -70,20 +74,18 @@ static inline bool hd_share_spend(struct hd_share *s, uint64_t bytes,
 	s->balance -= (int64_t)(bytes + packets * s->packet_bytes);
 	return s->balance < 0;
 }
-/* hd_share_spare - what somebody who reads may have beforehand: a part of what
- * is there, while nobody waits. hd_share_prepay - it has so much; below 0: it
- * gives it back. */
-enum { HD_SHARE_PART = 8 };
-static inline uint64_t hd_share_spare(const struct hd_share *s)
+/* hd_share_spare - what somebody who reads may have beforehand for
+ * HD_SHARE_LEASE_MS: a part of what is there, while nobody waits.
+ * hd_share_prepay - it has so much. hd_share_repay - it gives that back; more
+ * than a slice, in that time or in all, is lost. */
+enum { HD_SHARE_LEASE_MS = 20 };
+uint64_t hd_share_spare(struct hd_share *s, uint64_t now_ns);
+static inline void hd_share_prepay(struct hd_share *s, uint64_t bytes)
 {
-	return s->balance > 0 && s->waiting.n == 0
-		       ? (uint64_t)s->balance / HD_SHARE_PART
-		       : 0;
+	s->balance -= (int64_t)bytes;
+	s->leased += bytes;
 }
-static inline void hd_share_prepay(struct hd_share *s, int64_t bytes)
-{
-	s->balance -= bytes;
-}
+void hd_share_repay(struct hd_share *s, uint64_t bytes, uint64_t now_ns);
 /* hd_share_charge - who has spent it, after one read or several; and another
  * slice, if one is needed and there is one. @had  its key's, of this share
  * Returns whether it has to wait before it reads on. */

@@ -24,6 +24,7 @@ enum {
 	LEASE_MAX_BYTES = 64 * 1024,
 	LEASE_PART = 4,
 	LEASES_PER_S = 1000,
+	LEASE_NS = HD_SHARE_LEASE_MS * 1000000,
 };
 
 /* ---- its own ---- */
@@ -135,14 +136,18 @@ bool hd_throttle_holds(struct hd_stream *s)
 
 /* ---- charged ---- */
 
+/* What it was leased, it has paid. */
 static void charge_share(struct hd_throttle *t, unsigned i)
 {
 	struct hd_share *share = &t->shared[i]->share;
+	uint64_t now_ns = t->stream->worker->now_ns;
+	uint64_t cost = t->bytes + t->packets * share->packet_bytes;
 
-	hd_share_prepay(share, -(int64_t)t->prepaid);
-	hd_share_spend(share, t->bytes, t->packets);
-	hd_share_charge(share, &t->key->had[i], t->bytes, t->packets,
-			t->stream->worker->now_ns);
+	if (cost < t->prepaid)
+		hd_share_repay(share, t->prepaid - cost, now_ns);
+	else
+		hd_share_spend(share, cost - t->prepaid, 0);
+	hd_share_charge(share, &t->key->had[i], t->bytes, t->packets, now_ns);
 }
 
 static void charge(struct hd_throttle *t)
@@ -161,23 +166,25 @@ static void charge(struct hd_throttle *t)
 	t->lease = 0;
 }
 
-/* Shares are paid beforehand, so all leases together are no more than what they
- * had. @n  what the key allows. Returns what all do. */
+/* Shares are paid beforehand. @n  what the key allows. Returns what all do. */
 static uint64_t prepay(struct hd_throttle *t, uint64_t n)
 {
+	uint64_t spare;
+
 	t->packet_bytes = t->key->packet_bytes;
 	for (unsigned i = 0; i < HD_SHARED_N; i++) {
-		const struct hd_pool_share *p = t->shared[i];
+		struct hd_pool_share *p = t->shared[i];
 
 		if (p == NULL)
 			continue;
-		n = HD_MIN(n, hd_share_spare(&p->share));
+		spare = hd_share_spare(&p->share, t->stream->worker->now_ns);
+		n = HD_MIN(n, spare);
 		t->packet_bytes =
 			HD_MAX(t->packet_bytes, p->share.packet_bytes);
 	}
 	for (unsigned i = 0; i < HD_SHARED_N; i++)
 		if (t->shared[i] != NULL)
-			hd_share_prepay(&t->shared[i]->share, (int64_t)n);
+			hd_share_prepay(&t->shared[i]->share, n);
 	t->prepaid = n;
 	return n;
 }
@@ -201,6 +208,7 @@ static void lease(struct hd_throttle *t)
 		t->leased = n;
 	key->leased += t->leased;
 	t->lease = (int64_t)n;
+	t->lease_ends_ns = t->stream->worker->now_ns + LEASE_NS;
 }
 
 void hd_throttle_settle(struct hd_stream *s, uint64_t bytes)

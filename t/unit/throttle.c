@@ -181,6 +181,44 @@ static void leases_are_paid_in_shares(void **state)
 			 HAD - TIMES * N * (BYTES + PACKET));
 }
 
+/* Many who read a little now and then have at once what is there, what they
+ * give back, a slice at most, and two reads each: what they were leased a while
+ * ago is not kept for them. */
+static void leases_do_not_add_up(void **state)
+{
+	enum { N = 1000, PER_S = 10000000, SLICE = PER_S / 50, READ = 100 };
+	static struct hd_stream v[N];
+	struct hd_fund fund = { .per_s = 0 };
+	struct hd_pool_share pool = { .worker = w, .ticks = true };
+	struct hd_pool_share *const shared[HD_SHARED_N] = { &pool };
+	uint64_t n = 0;
+
+	(void)state;
+	key = (struct hd_limit){ .packet_bytes = 0 };
+	hd_fund_set(&fund, PER_S, 0, 0);
+	hd_share_init(&pool.share, &fund, 1, w->now_ns);
+	for (unsigned i = 0; i < N; i++) {
+		v[i] = stream;
+		assert_int_equal(hd_throttle_set(&v[i], &key, shared), 0);
+		hd_throttle_charge(&v[i], READ, 1);
+		w->now_ns += MS;
+	}
+	w->now_ns += 1000ull * MS;
+	for (unsigned k = 0; k < 1000; k++)
+		for (unsigned i = 0; i < N; i++)
+			if (hd_stream_takes_input(&v[i])) {
+				hd_throttle_charge(&v[i], READ, 1);
+				n += READ;
+			}
+	assert_in_range(n, PER_S / 10, PER_S / 10 + 2 * SLICE + 2 * N * READ);
+	for (unsigned i = 0; i < N; i++) {
+		v[i].phase = HD_PHASE_ABORTED;
+		hd_throttle_free(&v[i]);
+	}
+	assert_true(pool.share.balance <= SLICE);
+	hd_share_end(&pool.share);
+}
+
 /* Its other connections have used what it waited for: it waits again, unless
  * its client has gone. */
 static void who_has_gone_waits_once(void **state)
@@ -234,6 +272,8 @@ int main(void)
 						teardown),
 		cmocka_unit_test_setup_teardown(leases_are_paid_in_shares,
 						setup, teardown),
+		cmocka_unit_test_setup_teardown(leases_do_not_add_up, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(who_has_gone_waits_once, setup,
 						teardown),
 	};
