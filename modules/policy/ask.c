@@ -179,8 +179,8 @@ static bool is_its_own(const struct policy_worker *pw, const char *url,
 	return false;
 }
 
-static int take_name(const struct policy_worker *pw, const char *url,
-		     const char *tenant)
+int policy_may_name(const struct policy_worker *pw, const char *url,
+		    const char *tenant)
 {
 	if (tenant[0] == '\0' || !is_its_own(pw, url, tenant))
 		return 0;
@@ -202,7 +202,7 @@ static int read_answer(const struct policy_worker *pw, struct answer *a,
 	else if (got->status == 200)
 		r = policy_verify_answer(got->body, got->body_len_bytes,
 					 &extra);
-	if (r >= 0 && take_name(pw, url, extra.tenant) < 0)
+	if (r >= 0 && policy_may_name(pw, url, extra.tenant) < 0)
 		return -ENOSPC;
 	if (r >= 0)
 		a->extra = extra;

@@ -2,8 +2,9 @@
 /* modules/policy/named.c - tenants that an admission service names of itself.
  * The relay has numbers for 2047 at once, for everybody. So one service, which
  * may lie, has POLICY_NAMED_MAX of them, and the other services and the rules
- * have the rest. A name makes room when nobody is of that tenant any more. Any
- * worker. */
+ * have the rest. A name makes room when nobody is of that tenant any more, and
+ * is looked at again when a key is let in by what was said before. Any worker.
+ */
 #include <errno.h>
 #include <pthread.h>
 #include <stdio.h>

@@ -68,15 +68,30 @@ static enum policy_end end_of(const struct policy_decision *d)
 
 /* ---- a login ---- */
 
+/* What a service has said may be old: others had the place of its tenant. */
+static void check_named(const struct policy_worker *pw,
+			struct policy_decision *d)
+{
+	if (d->deny || d->extra == NULL || d->rule->tenant != NULL ||
+	    policy_may_name(pw, d->rule->url, d->extra->tenant) == 0)
+		return;
+	d->by = POLICY_BY_FAILURE;
+	d->deny = true;
+	snprintf(d->reason, sizeof(d->reason),
+		 "the service that lets you in has too many tenants");
+}
+
 static enum hd_verdict say(const struct policy_worker *pw,
 			   const struct policy_subject *who,
-			   const struct policy_decision *d,
-			   struct hd_ticket *ticket, struct hd_ticket **held)
+			   struct policy_decision *d, struct hd_ticket *ticket,
+			   struct hd_ticket **held)
 {
 	struct policy_numbers *numbers = hd_metrics(pw->mod, pw->w);
-	enum hd_verdict verdict = d->deny ? HD_VERDICT_DENY : HD_VERDICT_PASS;
 	struct hd_ticket *t = ticket != NULL ? ticket : *held;
+	enum hd_verdict verdict;
 
+	check_named(pw, d);
+	verdict = d->deny ? HD_VERDICT_DENY : HD_VERDICT_PASS;
 	hd_count(&numbers->logins[end_of(d)], 1);
 	if (d->deny)
 		hd_admit_reason(t, d->reason);

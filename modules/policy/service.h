@@ -86,11 +86,15 @@ int policy_answers_ask(struct policy_worker *pw, const char *url,
  * fresh, or it has failed a moment ago. An answer that may put out who is
  * connected begins a sweep. Where too many are asked already, a sweep comes
  * back to it.
- * policy_answers_owed - whether the last question came to nothing. */
+ * policy_answers_owed - whether the last question came to nothing.
+ * policy_may_name - a service has named a tenant, and when a key is let into
+ * it: between the two others may have had its place. As policy_named(). */
 void policy_answers_renew(struct policy_worker *pw, const char *url,
 			  const struct policy_subject *who);
 bool policy_answers_owed(const struct policy_worker *pw, const char *url,
 			 const struct hd_key *key);
+int policy_may_name(const struct policy_worker *pw, const char *url,
+		    const char *tenant);
 
 /* ---- named.c ---- */
 

@@ -14,6 +14,7 @@
 
 enum { KEYS = 10000 };
 #define SERVICE "http://a.example/"
+#define NAMES "http://b.example/" /* tenants, too */
 
 /* ---- what the module has from the core ---- */
 
@@ -165,6 +166,7 @@ static int set_up(void **state)
 		  .tenant = "office",
 		  .limits = { &limits, 1 } },
 		{ .name = "service", .url = SERVICE, .tenant = "home" },
+		{ .name = "names", .url = NAMES },
 	};
 	struct policy_revoked *none = calloc(1, sizeof(*none));
 	struct hd_error err = { "" };
@@ -186,6 +188,7 @@ static int tear_down(void **state)
 	policy_answers_end(&pw.answers);
 	policy_rules_drop(&pw.rules);
 	policy_revoked_drop(&pw.revoked);
+	policy_named_end();
 	return unlink(list);
 }
 
@@ -222,17 +225,26 @@ static void of_a_list(void **state)
 
 enum said { YES, NO, NOTHING, SAID_N };
 
-static void say(uint32_t i, enum said what)
+static struct answer *say_of(const char *url, const struct hd_key *key,
+			     enum said what)
 {
-	const struct hd_key k = nth(KEYS + i);
-	struct service *s = policy_service_of(pw.answers, SERVICE);
-	struct answer *a = policy_answer_of(s, &k);
+	struct service *s = policy_service_of(pw.answers, url);
+	struct answer *a = policy_answer_of(s, key);
 
 	a->said = what != NOTHING;
 	a->allow = what == YES;
 	a->fresh_until_ms = a->stale_until_ms = 2000;
 	a->failed_until_ms = what == NOTHING ? 2000 : 0;
 	policy_answer_used(s, a);
+	return a;
+}
+
+static void say(uint32_t i, enum said what)
+{
+	const struct hd_key k = nth(KEYS + i);
+
+	say_of(SERVICE, &k, what);
+	say_of(NAMES, &k, NO);
 }
 
 static void that_a_service_knows(void **state)
@@ -252,6 +264,29 @@ static void that_a_service_knows(void **state)
 	}
 	assert_int_equal(asked_for_memory, 0);
 	assert_int_equal(questions, 0);
+}
+
+/* It was named, nobody was in it for long, and others were named since: an old
+ * answer does not take more than the service's part. */
+static void a_tenant_whose_place_is_taken(void **state)
+{
+	const struct hd_key late = nth(4 * KEYS), first = nth(4 * KEYS + 1);
+	struct hd_ticket ticket;
+	char name[16];
+
+	(void)state;
+	say_of(SERVICE, &late, NO);
+	say_of(SERVICE, &first, NO);
+	strcpy(say_of(NAMES, &late, YES)->extra.tenant, "late");
+	strcpy(say_of(NAMES, &first, YES)->extra.tenant, "t0");
+	for (unsigned i = 0; i < POLICY_NAMED_MAX; i++) {
+		snprintf(name, sizeof(name), "t%u", i);
+		assert_int_equal(policy_named(NAMES, name, 1000), 0);
+	}
+	assert_int_equal(login(&first, &ticket), HD_VERDICT_PASS);
+	assert_string_equal(ticket.tenant, "t0");
+	assert_int_equal(login(&late, &ticket), HD_VERDICT_DENY);
+	assert_non_null(strstr(ticket.reason, "too many tenants"));
 }
 
 /* The counter works. */
@@ -275,6 +310,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(of_a_list),
 		cmocka_unit_test(that_a_service_knows),
+		cmocka_unit_test(a_tenant_whose_place_is_taken),
 		cmocka_unit_test(that_nobody_knows),
 	};
 
