@@ -114,7 +114,8 @@ static int to_memory(struct hd_ahead *a, struct hd_ahead_part *p)
 	hd_snap_free(&all);
 	if (fd < 0)
 		return fd;
-	void *plain = mmap(NULL, p->plain_n, PROT_READ, MAP_SHARED, fd, 0);
+	/* before 6.7 no sealed memory can be shared, not even to read it */
+	void *plain = mmap(NULL, p->plain_n, PROT_READ, MAP_PRIVATE, fd, 0);
 
 	if (plain == MAP_FAILED) {
 		close(fd);

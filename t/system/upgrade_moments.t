@@ -98,4 +98,18 @@ subtest 'a module that is being loaded' => sub {
     $hd->finish;
 };
 
+# As before Linux 6.7 (Debian 12 has 6.1), and in a container without io_uring.
+subtest 'a kernel that shares no sealed memory' => sub {
+    my @wrap = ("$HyperDerp::Test::build/t/lib/client/no-uring");
+    plan skip_all => 'this kernel has no seccomp filters' if system(@wrap, '/bin/true') >> 8 == 77;
+    my $hd = HyperDerp::Test->new(workers => 2, load_module => [qw(derp)], wrap => \@wrap);
+    $hd->{yaml} = $hd->yaml =~ s/^event_backend: .*/event_backend: epoll/mr;
+    $hd->write_conf;
+    $hd->run->ready or die $hd->log_text;
+    my ($alice, $bob) = map { $hd->client(plain => $_ == 2) } 1 .. 2;
+    is upgrade($hd)->{moved}, 2, 'both move';
+    reach($alice, $bob, 'there');
+    $hd->finish;
+};
+
 done_testing;
