@@ -196,6 +196,15 @@ void hd_taking_stream(struct hd_taking *k, struct hd_worker *w,
 	hd_adopted_free(&a);
 }
 
+/* Its protocol has heard of it, and has counted it. */
+static void over(struct hd_stream *s)
+{
+	s->phase = HD_PHASE_ABORTED; /* takes nothing any more */
+	hd_peer_down(s);
+	hd_stream_closed(s, HD_CLOSE_DONE);
+	hd_peer_back(s);
+}
+
 void hd_taking_back(struct hd_taking *k, struct hd_worker *w)
 {
 	struct hd_take *t = k->t;
@@ -205,7 +214,7 @@ void hd_taking_back(struct hd_taking *k, struct hd_worker *w)
 			continue;
 		struct hd_stream *s = hd_steal(&t->taken[i].s);
 
-		hd_peer_back(s);
+		over(s);
 		back(t, i, s);
 	}
 }

@@ -237,7 +237,7 @@ static bool is_error(enum hd_close why)
 	       why == HD_CLOSE_SLOW || why == HD_CLOSE_ERROR;
 }
 
-static void call_closed(struct hd_stream *s, enum hd_close why)
+void hd_stream_closed(struct hd_stream *s, enum hd_close why)
 {
 	struct hd_meter *m = &s->worker->meter;
 	struct hd_account *before = hd_meter_enter(m, s->account);
@@ -267,7 +267,7 @@ void hd_stream_end(struct hd_stream *s)
 		hd_ws_drop_part(s);
 	hd_ended_stream(s);
 	hd_account_add(s->account, HD_ACCOUNT_ERRORS, is_error(s->like));
-	call_closed(s, s->why);
+	hd_stream_closed(s, s->why);
 	HD_PROBE(closed, s, w->index, s->why, s->bytes_in, s->bytes_out);
 	user_ended(s);
 	set_owner(s, NULL);
@@ -322,7 +322,7 @@ void *hd_stream_switch(struct hd_stream *s, struct hd_module *mod,
 		hd_stream_abort(s, HD_CLOSE_ERROR);
 		return NULL;
 	}
-	call_closed(s, HD_CLOSE_DONE);
+	hd_stream_closed(s, HD_CLOSE_DONE);
 	free(s->state);
 	s->state = state;
 	hd_stream_set_proto(s, mod, proto);

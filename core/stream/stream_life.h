@@ -100,8 +100,10 @@ void hd_stream_abort(struct hd_stream *s, enum hd_close why);
 /* hd_stream_set_proto - who speaks on it from now on; the state stays. */
 void hd_stream_set_proto(struct hd_stream *s, struct hd_module *mod,
 			 const struct hd_proto *proto);
-/* hd_stream_end - the last thing: closes the socket, frees everything. */
+/* hd_stream_end - the last thing: closes the socket, frees everything.
+ * hd_stream_closed - a part of that: its protocol's closed(). */
 void hd_stream_end(struct hd_stream *s);
+void hd_stream_closed(struct hd_stream *s, enum hd_close why);
 
 /* hd_stream_expect_sent - something goes on after the send under way: the
  * worker does not sleep before it has looked once more. */

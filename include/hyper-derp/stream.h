@@ -63,7 +63,9 @@ struct hd_proto {
 	/* adopted - in place of admitted(), when the connection has come from
 	 * the process that ran before (`hdctl upgrade`): state is what that
 	 * one had, byte by byte. Pointers in it are to be set anew, the core's
-	 * too: peer. Gauges begin at zero: count it. Sends nothing. NULL:
+	 * too: peer. Gauges begin at zero: count it. Sends nothing. closed()
+	 * may come right behind it: while the other process serves the
+	 * connection has changed, or ended, and comes once more or not. NULL:
 	 * connections of this protocol are closed by an upgrade. Both
 	 * processes must have the same state_version and state_size. */
 	void (*adopted)(struct hd_module *mod, struct hd_stream *s, void *state,
