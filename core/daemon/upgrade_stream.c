@@ -128,6 +128,17 @@ static void back(struct hd_take *t, size_t index, struct hd_stream *s)
 	t->fds[index] = hd_adopted_back(&s);
 }
 
+/* It may come again, as it has become since: with kTLS a socket may be another
+ * one than was written down a moment ago. */
+static void keep_fd(struct hd_take *t, const struct hd_adopted *a)
+{
+	int fd = a->s->fd;
+
+	a->s->fd = -1;
+	if (fd >= 0)
+		__atomic_store_n(&t->fds[a->index], fd, __ATOMIC_RELAXED);
+}
+
 static int enter(struct hd_taking *k, struct hd_adopted *a, struct hd_worker *w,
 		 struct hd_snap_in peer, struct hd_error *err)
 {
@@ -136,8 +147,10 @@ static int enter(struct hd_taking *k, struct hd_adopted *a, struct hd_worker *w,
 
 	if (r == 0)
 		r = hd_adopted_enter(a, w);
-	if (r < 0)
+	if (r < 0) {
+		keep_fd(k->t, a);
 		return r;
+	}
 	r = hd_peer_adopt(s, peer, k->modules.version, &k->modules.fds, err);
 	if (r < 0) {
 		back(k->t, a->index, s);

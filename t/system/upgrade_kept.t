@@ -115,7 +115,9 @@ sub hand_over ($hd, $kept, %o) {
     $snapshot = $o{change}->($snapshot) if $o{change};
     my $secrets = $o{secrets} // $kept->{secret};
     if ($o{ahead}) {
-        give($s, AHEAD, scalar @names, part($snapshot), $secrets, \@relays);
+        my $part = part($snapshot);
+        $part = $o{part}->($part) if $o{part};
+        give($s, AHEAD, scalar @names, $part, $secrets, \@relays);
         my $m = receive($s) // { type => 0, data => 'it has gone' };
         return $m if $m->{type} != TAKEN;
         ($snapshot, $secrets) = $o{ahead}->($snapshot, $secrets);
@@ -213,6 +215,12 @@ subtest 'a later version that says that this one does not understand it' => sub 
     is $hd->wait_exit >> 8, 1, '... and the new process ends';
 };
 
+# What modules have counted: those who are here, once.
+sub clients ($hd) {
+    my ($row) = grep { $_->{name} eq 'hyper_derp_derp_clients' } @{ ctl($hd, 'metrics')->{data} };
+    return $row->{value};
+}
+
 # SAME 0, AGAIN 1, GONE 2
 subtest 'connections come ahead' => sub {
     my @names = names($newest);
@@ -222,9 +230,24 @@ subtest 'connections come ahead' => sub {
         my ($m, $clients) = hand_over($hd, $newest, ahead => since($since));
         is $m->{type}, READY, "@$since: understood" or diag $m->{data};
         is "@{ $m->{refused} // ['all'] }", '', 'nobody stays behind' or diag $hd->log_text;
+        ok $hd->ready, 'the relay serves';
+        is clients($hd), scalar @names, 'each is counted once';
         go_on($newest, $clients);
         $hd->finish;
     }
+};
+
+# Its records have become the kernel's, say, since it was written down.
+subtest 'what cannot be taken ahead is taken as it has become' => sub {
+    my $hd = relay();
+    my $broken = sub ($part) {
+        return streams($part, sub ($tag, $in) { return ($tag, $tag == tag('STREAM_STATE') ? "$in?" : $in) });
+    };
+    my ($m, $clients) = hand_over($hd, $newest, part => $broken, ahead => since([map { 1 } names($newest)]));
+    is $m->{type}, READY, 'understood' or diag $m->{data};
+    is "@{ $m->{refused} // ['all'] }", '', 'nobody stays behind' or diag $hd->log_text;
+    go_on($newest, $clients);
+    $hd->finish;
 };
 
 subtest 'one that has come ahead ends in the old process' => sub {
@@ -236,6 +259,7 @@ subtest 'one that has come ahead ends in the old process' => sub {
     ok $hd->ready, 'the relay serves';
     is join(' ', sort map { $_->{key} } @{ ctl($hd, 'peers')->{data} }),
         join(' ', sort map { $newest->{keys}{$_} } grep { $_ ne 'alice' } @names), 'the others are there';
+    is clients($hd), @names - 1, '... and are counted';
     ok $clients->{alice}->closed, 'nothing holds her socket';
     $hd->finish;
 };
