@@ -49,7 +49,6 @@ static void take_here(struct hd_worker *w, void *arg)
 	int r = hd_modules_unpack_here(w, &k->modules, &err);
 
 	if (r == 0) {
-		hd_taking_back(k, w);
 		take_streams(k, w);
 		hd_visitors_reload(w); /* they count for their addresses */
 		take_owed(k, w);
@@ -62,6 +61,11 @@ static void take_here(struct hd_worker *w, void *arg)
 		k->why = err;
 	}
 	pthread_mutex_unlock(&k->lock);
+}
+
+static void back_here(struct hd_worker *w, void *arg)
+{
+	hd_taking_back(arg, w);
 }
 
 static void part_here(struct hd_worker *w, void *arg)
@@ -214,6 +218,7 @@ static int take_all(struct hd_taking *k, struct hd_error *err)
 		r = take_metrics(k, err);
 	if (r < 0)
 		return r;
+	hd_workers_run_parked(back_here, k); /* each looks at all of them */
 	hd_workers_run_parked(take_here, k);
 	if (k->error < 0)
 		*err = k->why;
