@@ -107,7 +107,7 @@ struct hd_upgrade_message {
 	int fds[HD_UP_FDS]; /* of receive: whoever gets them closes them */
 };
 
-/* hd_upgrade_send - within a second. Returns 0; -EPIPE the other one has gone;
+/* hd_upgrade_send - within 5 s. Returns 0; -EPIPE the other one has gone;
  * -EAGAIN it does not take it; -errno.
  * hd_upgrade_receive - @until_ms of hd_clock_ms(). Returns 0; -EPIPE;
  * -ETIMEDOUT; -EBADMSG. */

@@ -9,6 +9,9 @@
 #include "core/base/clock.h"
 #include "core/daemon/upgrade.h"
 
+/* Who does not take it may stand still for a moment, as its machine does. */
+enum { SEND_MS = 5000 };
+
 struct head {
 	uint32_t type, len;
 	uint64_t n;
@@ -44,7 +47,7 @@ int hd_upgrade_send(int fd, const struct hd_upgrade_message *m)
 			      .msg_iovlen = m->len > 0 ? 2 : 1,
 			      .msg_control = control,
 			      .msg_controllen = sizeof(control) };
-	uint64_t until_ms = hd_clock_ms() + 1000;
+	uint64_t until_ms = hd_clock_ms() + SEND_MS;
 
 	memset(control, 0, sizeof(control));
 	if (m->n_fds > 0)
