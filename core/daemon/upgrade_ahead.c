@@ -36,13 +36,23 @@ static void write_down(struct hd_ahead *a, struct hd_worker *w,
 	s->ahead = (uint32_t)i + 1;
 }
 
+static uint64_t output_bytes(const struct hd_stream *s)
+{
+	uint64_t n = s->flight.bytes;
+
+	for (unsigned i = 0; i < HD_LANE_N; i++)
+		n += s->lane[i].bytes;
+	return n;
+}
+
 /* Of one key the newest comes last, and what modules keep beside a peer comes
- * behind what they have once: these go when the workers stand. */
+ * behind what they have once: these go when the workers stand. So does what
+ * waits for who does not read: else both would have it twice. */
 static bool may_go(const struct hd_ahead *a, const struct hd_stream *s)
 {
 	return hd_give_stays(a->g, s) == NULL && hd_peer_is_alone(s) &&
 	       hd_peer_is_plain(s) && s->output != HD_OUTPUT_SENDING &&
-	       s->reserved == NULL;
+	       s->reserved == NULL && output_bytes(s) == 0;
 }
 
 void hd_ahead_slice(struct hd_worker *w, void *arg)
