@@ -37,16 +37,18 @@ static void deliver(struct delivery *d)
 	struct hd_account *before = hd_meter_enter(&w->meter, account);
 	uint64_t bytes = 0;
 
-	if (u->closed) {
-		d->n = 0;
-		return;
-	}
 	for (unsigned i = 0; i < d->n; i++)
 		bytes += d->v[i].len_bytes;
 	hd_account_add(account, HD_ACCOUNT_PACKETS_IN, d->n);
 	hd_account_add(account, HD_ACCOUNT_BYTES_IN, bytes);
 	u->fn(u->mod, u, u->arg, d->v, d->n);
 	hd_meter_leave(&w->meter, before);
+}
+
+static void deliver_if_open(struct delivery *d)
+{
+	if (!d->to->closed)
+		deliver(d);
 	d->n = 0;
 }
 
@@ -74,7 +76,7 @@ static void add(struct delivery *d, const struct hd_udp_socket *u,
 	struct hd_udp *to = whose(u, dg->data, dg->len_bytes);
 
 	if (d->n > 0 && (to != d->to || d->n == HD_UDP_IN))
-		deliver(d);
+		deliver_if_open(d);
 	d->to = to;
 	if (to != NULL)
 		d->v[d->n++] = *dg;
@@ -157,7 +159,7 @@ static void receive(struct hd_udp_socket *u)
 	for (int i = 0; i < n; i++)
 		take(&d, u, &b, (unsigned)i);
 	if (d.n > 0)
-		deliver(&d);
+		deliver_if_open(&d);
 	u->delivers = false;
 }
 
