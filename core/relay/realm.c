@@ -67,7 +67,7 @@ static int hold(const char *name, const char *tenant, bool make,
 	if (realm < 0)
 		return -ENOENT;
 	if (tenant != NULL)
-		r = make ? hd_tenant_hold(tenant, &number)
+		r = make ? hd_tenant_hold_far(tenant, &number)
 			 : hd_tenant_hold_known(tenant, &number);
 	*ret_realm = hd_realm_with((uint16_t)realm, number);
 	return r;

@@ -45,22 +45,33 @@ static uint16_t find(const char *name, uint32_t mark)
 	return 0;
 }
 
-/* One that was never given, else the one that has rested longest. 0: none. */
-static uint16_t find_free(uint64_t now_ms)
+static bool has_rested(uint16_t i, uint64_t now_ms)
 {
-	uint16_t best = 0;
-
-	if (n_tenants <= HD_TENANTS_MAX)
-		return n_tenants++;
-	for (uint16_t i = 1; i < n_tenants; i++)
-		if (tenants[i].holders == 0 &&
-		    now_ms - tenants[i].left_ms >= REST_MS &&
-		    (best == 0 || tenants[i].left_ms < tenants[best].left_ms))
-			best = i;
-	return best;
+	return tenants[i].holders == 0 &&
+	       now_ms - tenants[i].left_ms >= REST_MS;
 }
 
-int hd_tenant_hold(const char *name, uint16_t *ret_tenant)
+/* One that was never given, else the one that has rested longest.
+ * @keep  so many have to be left
+ * 0: none. */
+static uint16_t find_free(uint64_t now_ms, unsigned keep)
+{
+	unsigned n = HD_TENANTS_MAX + 1 - n_tenants;
+	uint16_t best = 0;
+
+	if (n > keep)
+		return n_tenants++;
+	for (uint16_t i = 1; i < n_tenants; i++) {
+		if (!has_rested(i, now_ms))
+			continue;
+		n++;
+		if (best == 0 || tenants[i].left_ms < tenants[best].left_ms)
+			best = i;
+	}
+	return n > keep ? best : 0;
+}
+
+static int hold(const char *name, unsigned keep, uint16_t *ret_tenant)
 {
 	uint32_t mark = mark_of(name);
 	uint16_t i;
@@ -70,7 +81,7 @@ int hd_tenant_hold(const char *name, uint16_t *ret_tenant)
 		return -EINVAL;
 	pthread_mutex_lock(&lock);
 	i = find(name, mark);
-	if (i == 0 && (i = find_free(hd_clock_ms())) != 0) {
+	if (i == 0 && (i = find_free(hd_clock_ms(), keep)) != 0) {
 		snprintf(tenants[i].name, sizeof(tenants[i].name), "%s", name);
 		tenants[i].mark = mark;
 	}
@@ -78,6 +89,16 @@ int hd_tenant_hold(const char *name, uint16_t *ret_tenant)
 	pthread_mutex_unlock(&lock);
 	*ret_tenant = i;
 	return i != 0 ? 0 : -ENOSPC;
+}
+
+int hd_tenant_hold(const char *name, uint16_t *ret_tenant)
+{
+	return hold(name, 0, ret_tenant);
+}
+
+int hd_tenant_hold_far(const char *name, uint16_t *ret_tenant)
+{
+	return hold(name, HD_TENANTS_KEPT, ret_tenant);
 }
 
 int hd_tenant_hold_known(const char *name, uint16_t *ret_tenant)

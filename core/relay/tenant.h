@@ -11,6 +11,8 @@
 #include "core/base/key.h"
 
 #define HD_TENANTS_MAX ((1u << (16 - HD_REALM_PROTOCOL_BITS)) - 1)
+/* So many are for who logs in here, whatever other relays name. */
+#define HD_TENANTS_KEPT 512
 
 /* hd_tenant_hold - the number of a name, for one more holder. The name keeps
  * it while somebody holds it; for 10 s after the last one nobody else gets it,
@@ -20,6 +22,9 @@
  * taken or given back: both do nothing. hd_tenant_hold_again - one more of a
  * number that somebody holds, or held just now. */
 int hd_tenant_hold(const char *name, uint16_t *ret_tenant);
+/* hd_tenant_hold_far - the same for another relay. -ENOSPC: HD_TENANTS_KEPT are
+ * left, or less, and nobody has had the name lately. */
+int hd_tenant_hold_far(const char *name, uint16_t *ret_tenant);
 /* hd_tenant_hold_known - the same of a name that has a number. Returns 0;
  * -ENOENT it has none. */
 int hd_tenant_hold_known(const char *name, uint16_t *ret_tenant);

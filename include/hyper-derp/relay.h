@@ -246,7 +246,8 @@ struct hd_realm_text {
  * @text  of len_bytes bytes, from another relay: whatever it is
  * @make  a tenant that nobody here is in gets a number, too
  * Returns 0; -EINVAL that is no realm; -ENOENT no module here has it, or nobody
- * is in that tenant; -ENOSPC there are too many tenants. Any thread. */
+ * is in that tenant; -ENOSPC there are too many tenants: those that others make
+ * leave 512 for who logs in here. Any thread. */
 HD_API struct hd_realm_text hd_realm_text(uint16_t realm);
 HD_API int hd_realm_hold(const char *text, size_t len_bytes, bool make,
 			 uint16_t *ret_realm);

@@ -26,12 +26,13 @@ static bool is_relay(const uint8_t *p, uint32_t len_bytes)
 }
 
 /* Said once: it may go on for millions. */
-int mesh_take_no_more(struct mesh_link *l, struct hd_stream *s)
+int mesh_take_no_more(struct mesh_link *l, struct hd_stream *s,
+		      const char *what)
 {
 	if (!l->full)
-		hd_log_warn("mesh: too many keys, the rest is not reached: "
+		hd_log_warn("mesh: too many %s, the rest is not reached: "
 			    "member=%s keys=%u",
-			    l->to.name, hd_link_keys(s));
+			    what, l->to.name, hd_link_keys(s));
 	l->full = true;
 	return 0;
 }
@@ -43,7 +44,7 @@ int mesh_key_add(struct hd_module *mod, struct hd_stream *s,
 	int r = hd_link_add(s, realm, key);
 
 	if (r == -ENOSPC)
-		return mesh_take_no_more(ms->link, s);
+		return mesh_take_no_more(ms->link, s, "keys");
 	return r < 0 ? mesh_link_wrong(mod, s, MESH_REASON_FRAME, false,
 				       "a key is not taken: %s", strerror(-r))
 		     : 0;

@@ -291,14 +291,15 @@ int mesh_take_info(struct hd_module *mod, struct hd_stream *s,
 /* ---- frames.c ---- */
 
 /* mesh_key_add, mesh_key_del - a key is at the other relay, or is no more.
- * mesh_take_no_more - it has told too many; said once. Return 0; -EPROTO it
- * closes. */
+ * mesh_take_no_more - it has told too many keys or tenants; said once. Return
+ * 0; -EPROTO it closes. */
 int mesh_key_add(struct hd_module *mod, struct hd_stream *s,
 		 struct mesh_stream *ms, uint16_t realm,
 		 const struct hd_key *key);
 int mesh_key_del(struct hd_module *mod, struct hd_stream *s, uint16_t realm,
 		 const struct hd_key *key);
-int mesh_take_no_more(struct mesh_link *l, struct hd_stream *s);
+int mesh_take_no_more(struct mesh_link *l, struct hd_stream *s,
+		      const char *what);
 
 /* ---- realms.c ---- */
 

@@ -69,7 +69,7 @@ int mesh_take_realm_present(struct hd_module *mod, struct hd_stream *s,
 	int r = realm_of(p, len_bytes, true, &realm);
 
 	if (r == -ENOSPC)
-		return mesh_take_no_more(ms->link, s);
+		return mesh_take_no_more(ms->link, s, "tenants");
 	if (r < 0)
 		return 0; /* nobody here could send to it */
 	r = mesh_key_add(mod, s, ms, realm, (const struct hd_key *)p);

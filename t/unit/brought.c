@@ -120,11 +120,40 @@ static void names_make_no_tenants(void **state)
 	peer_down(&relay);
 }
 
+/* What others name leaves room for who logs in here. */
+static void tenants_are_kept_for_who_is_here(void **state)
+{
+	static uint16_t far[HD_TENANTS_MAX];
+	unsigned n = 0, here = 0;
+	uint16_t tenant;
+	char name[16];
+	int r = 0;
+
+	(void)state;
+	while (n < HD_TENANTS_MAX && r == 0) {
+		snprintf(name, sizeof(name), "/far%u", n);
+		r = hd_realm_hold(name, strlen(name), true, &far[n]);
+		n += r == 0;
+	}
+	assert_int_equal(r, -ENOSPC);
+	assert_true(n > HD_TENANTS_MAX / 2);
+	assert_int_equal(hd_realm_hold("/far0", 5, true, &tenant), 0);
+	hd_realm_drop(tenant);
+	for (; here < HD_TENANTS_KEPT; here++) {
+		snprintf(name, sizeof(name), "here%u", here);
+		assert_int_equal(hd_tenant_hold(name, &tenant), 0);
+		hd_tenant_drop(tenant);
+	}
+	while (n > 0)
+		hd_realm_drop(far[--n]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(realms_do_not_mix),
 		cmocka_unit_test(names_make_no_tenants),
+		cmocka_unit_test(tenants_are_kept_for_who_is_here),
 	};
 
 	return sodium_init() < 0 ? 1
