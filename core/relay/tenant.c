@@ -7,14 +7,19 @@
 #include <string.h>
 #include "core/base/clock.h"
 
-enum { REST_MS = 10000 }; /* no turn of a worker takes as long */
+enum {
+	REST_MS = 10000, /* no turn of a worker takes as long */
+	PLACES = 1024, /* of names, by their marks */
+};
 
 static struct {
 	char name[HD_TENANT_BYTES];
-	uint32_t holders, mark; /* mark: of the name, to compare quickly */
+	uint32_t holders, mark; /* mark: of the name, to find it quickly */
+	uint16_t next; /* of the same place; 0: none */
 	uint64_t left_ms; /* when the last holder let go */
 } tenants[HD_TENANTS_MAX + 1]; /* 0 is "" */
 static uint16_t n_tenants = 1; /* numbers that were given once */
+static uint16_t places[PLACES]; /* the first that has its name there */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 bool hd_tenant_is_name(const char *text)
@@ -38,11 +43,33 @@ static uint32_t mark_of(const char *name)
 /* 0: it has no number. */
 static uint16_t find(const char *name, uint32_t mark)
 {
-	for (uint16_t i = 1; i < n_tenants; i++)
-		if (tenants[i].mark == mark &&
-		    strcmp(tenants[i].name, name) == 0)
-			return i;
-	return 0;
+	uint16_t i = places[mark % PLACES];
+
+	while (i != 0 && (tenants[i].mark != mark ||
+			  strcmp(tenants[i].name, name) != 0))
+		i = tenants[i].next;
+	return i;
+}
+
+static void take_name(uint16_t i)
+{
+	uint16_t *at = &places[tenants[i].mark % PLACES];
+
+	while (*at != i)
+		at = &tenants[*at].next;
+	*at = tenants[i].next;
+}
+
+static void give_name(uint16_t i, const char *name, uint32_t mark)
+{
+	uint16_t *place = &places[mark % PLACES];
+
+	if (tenants[i].name[0] != '\0')
+		take_name(i);
+	snprintf(tenants[i].name, sizeof(tenants[i].name), "%s", name);
+	tenants[i].mark = mark;
+	tenants[i].next = *place;
+	*place = i;
 }
 
 static bool has_rested(uint16_t i, uint64_t now_ms)
@@ -81,10 +108,8 @@ static int hold(const char *name, unsigned keep, uint16_t *ret_tenant)
 		return -EINVAL;
 	pthread_mutex_lock(&lock);
 	i = find(name, mark);
-	if (i == 0 && (i = find_free(hd_clock_ms(), keep)) != 0) {
-		snprintf(tenants[i].name, sizeof(tenants[i].name), "%s", name);
-		tenants[i].mark = mark;
-	}
+	if (i == 0 && (i = find_free(hd_clock_ms(), keep)) != 0)
+		give_name(i, name, mark);
 	tenants[i].holders += i != 0;
 	pthread_mutex_unlock(&lock);
 	*ret_tenant = i;

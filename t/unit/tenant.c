@@ -3,10 +3,38 @@
  * tenants in one table. */
 #include "core/relay/tenant.h"
 #include <errno.h>
+#include <hyper-derp/worker.h>
 #include <stdio.h>
 #include <string.h>
+#include "core/base/clock.h"
 #include "core/relay/relay_table.h"
 #include "t/unit/unit.h"
+
+/* ---- in place of core/base/clock.c ---- */
+
+static uint64_t now_ns;
+
+uint64_t hd_clock_ns(void)
+{
+	return now_ns;
+}
+
+uint64_t hd_clock_thread_ns(void)
+{
+	return now_ns;
+}
+
+uint64_t hd_now_ns(void)
+{
+	return now_ns;
+}
+
+static void pass_ms(uint64_t ms)
+{
+	now_ns += ms * 1000000;
+}
+
+/* ---- names and numbers ---- */
 
 static void names(void **state)
 {
@@ -77,6 +105,49 @@ static void there_is_a_bound(void **state)
 	hd_tenant_drop(one_more);
 	while (n > 0)
 		hd_tenant_drop(v[--n]);
+}
+
+static const char *nth(char kind, unsigned i)
+{
+	static char name[16];
+
+	snprintf(name, sizeof(name), "%c%u", kind, i);
+	return name;
+}
+
+static void all_are(char kind, uint16_t v[HD_TENANTS_MAX])
+{
+	for (unsigned i = 0; i < HD_TENANTS_MAX; i++)
+		assert_int_equal(hd_tenant_hold(nth(kind, i), &v[i]), 0);
+}
+
+static void drop_all(const uint16_t v[HD_TENANTS_MAX])
+{
+	for (unsigned i = 0; i < HD_TENANTS_MAX; i++)
+		hd_tenant_drop(v[i]);
+}
+
+static void a_number_gets_another_name(void **state)
+{
+	static uint16_t x[HD_TENANTS_MAX], y[HD_TENANTS_MAX];
+	uint16_t other;
+
+	(void)state;
+	pass_ms(10000);
+	all_are('x', x);
+	drop_all(x);
+	pass_ms(10000);
+	all_are('y', y);
+	for (unsigned i = 0; i < HD_TENANTS_MAX; i++) {
+		assert_int_equal(hd_tenant_hold_known(nth('x', i), &other),
+				 -ENOENT);
+		assert_int_equal(hd_tenant_hold_known(nth('y', i), &other), 0);
+		assert_int_equal(other, y[i]);
+		assert_string_equal(hd_tenant_name(other), nth('y', i));
+	}
+	drop_all(y);
+	drop_all(y);
+	pass_ms(10000);
 }
 
 static void one_key_in_two_tenants(void **state)
@@ -157,6 +228,7 @@ int main(void)
 		cmocka_unit_test(a_realm_goes_as_text),
 		cmocka_unit_test(what_is_no_realm_is_refused),
 		cmocka_unit_test(there_is_a_bound),
+		cmocka_unit_test(a_number_gets_another_name),
 		cmocka_unit_test(one_key_in_two_tenants),
 	};
 
