@@ -260,11 +260,11 @@ static void take_role(struct derp_state *d, struct hd_peer *peer)
 {
 	const struct hd_login *login = hd_peer_login(peer);
 
+	if (!login->mesh)
+		d->realms = 0;
 	if (d->mesh == login->mesh)
 		return;
 	d->mesh = login->mesh;
-	if (!d->mesh)
-		d->realms = 0;
 	hd_peer_set_flags(peer, derp_present_flags(d, login->prober));
 }
 

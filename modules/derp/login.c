@@ -73,7 +73,7 @@ static void admit(struct hd_stream *s, struct derp_state *d, const uint8_t *key,
 	struct hd_login login = { .prober = info->is_prober };
 
 	d->mesh = login.mesh = derp_is_mesh(info);
-	d->realms = d->mesh && info->knows_realms;
+	d->realms = info->knows_realms;
 	login.flags = derp_present_flags(d, info->is_prober);
 	memcpy(login.key.b, key, HD_KEY_BYTES);
 	memcpy(login.agent, info->app_name, sizeof(login.agent));

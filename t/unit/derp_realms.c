@@ -18,18 +18,31 @@ static int up(void **state)
 	return derp_fast_up(state);
 }
 
-/* The frames in the lane behind ServerInfo. */
-static void login(const char *json, const char *told)
+static void admit(const char *told)
 {
 	const struct fake_bytes *out = &alice->lane[HD_LANE_CONTROL];
 
-	send_json(json, strlen(json));
 	fake_out_clear(alice);
 	fake_admit(alice);
 	assert_true(out->n >= DERP_SERVER_INFO_BYTES);
 	assert_hex(out->v + DERP_SERVER_INFO_BYTES,
 		   out->n - DERP_SERVER_INFO_BYTES, told);
 	fake_out_clear(alice);
+}
+
+/* @told  the frames in the lane behind ServerInfo */
+static void login(const char *json, const char *told)
+{
+	send_json(json, strlen(json));
+	admit(told);
+}
+
+/* The same, when modules have said what it is: core/relay/admit.c. */
+static void login_as(const char *json, bool mesh, const char *told)
+{
+	send_json(json, strlen(json));
+	alice->peer.login.mesh = mesh;
+	admit(told);
 }
 
 static void assert_told(const char *text)
@@ -62,6 +75,23 @@ static void a_client_is_not(void **state)
 	feed(alice, REALMS); /* it needs the mesh key */
 	assert_true(alice->closing);
 	assert_int_equal(fake.also, 0);
+}
+
+static void a_module_s_word_is_as_good_as_the_key(void **state)
+{
+	(void)state;
+	login_as("{\"version\":2" KNOWS, true, REALMS);
+	feed(alice, REALMS);
+	assert_false(alice->closing);
+	assert_int_equal(fake.also, 3);
+}
+
+static void the_key_without_it_is_not(void **state)
+{
+	(void)state;
+	login_as("{" KEY KNOWS, false, "");
+	feed(alice, "12 00000008 0102030405060708");
+	assert_told("");
 }
 
 static void what_is_new_is_told_with_the_next_pong(void **state)
@@ -167,6 +197,8 @@ int main(void)
 		TEST(who_knows_realms_is_told_of_them),
 		TEST(derper_and_older_ones_are_not),
 		TEST(a_client_is_not),
+		TEST(a_module_s_word_is_as_good_as_the_key),
+		TEST(the_key_without_it_is_not),
 		TEST(what_is_new_is_told_with_the_next_pong),
 		TEST(only_realms_of_both_are_watched),
 		TEST(packets_have_a_realm),
