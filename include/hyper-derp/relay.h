@@ -44,7 +44,9 @@ struct hd_peer_ops { /* all in the peer's worker */
 	 */
 	void (*health)(struct hd_module *mod, struct hd_peer *peer,
 		       const char *text);
-	/* presence - a key that this peer watches (presence.h). May be NULL. */
+	/* presence - a key that this peer watches (presence.h), or one that is
+	 * not where hd_relay_forward_in() should bring a packet. May be NULL.
+	 */
 	void (*presence)(struct hd_module *mod, struct hd_peer *peer,
 			 const struct hd_presence *what);
 	bool refuses_aloud; /* the protocol has a frame for a refusal */
@@ -81,8 +83,9 @@ HD_API void hd_relay_send(struct hd_peer *from, const struct hd_key *dst,
 
 /* hd_relay_forward - a packet that another relay has taken from src, for a key
  * that is here: it never leaves this relay again. Whether src may send it was
- * asked there: no packet hook is. Nobody is told that dst is not here. Copied
- * before this returns; counts drops itself.
+ * asked there: no packet hook is. If dst is not here, the relay is told by
+ * gone(), 70 times a second at most, unless it watches who is (presence.h).
+ * Copied before this returns; counts drops itself.
  * @link  the peer that brought it, admitted, in its worker: its protocol must
  *        know that it is a relay to be trusted with the source */
 HD_API void hd_relay_forward(struct hd_peer *link, const struct hd_key *src,
@@ -90,8 +93,9 @@ HD_API void hd_relay_forward(struct hd_peer *link, const struct hd_key *src,
 			     const uint8_t *data, uint32_t len_bytes);
 
 /* hd_relay_forward_in - the same, in a realm that the other relay has named as
- * hd_realm_text() does. Nobody here is in it: the packet is dropped as one to a
- * key that is not here. */
+ * hd_realm_text() does. If dst is not here, the relay is told by presence(), as
+ * absent there, where the realm is not its own. A realm that nobody has been
+ * in: the packet is dropped, and nobody is told. */
 HD_API void hd_relay_forward_in(struct hd_peer *link, const char *realm,
 				size_t realm_bytes, const struct hd_key *src,
 				const struct hd_key *dst, bool urgent,
@@ -223,7 +227,8 @@ struct hd_tenant { /* a name; "" none */
 
 /* hd_tenant_of - the name of a realm's tenant, "" none: of a realm whose peers
  * are here. Any thread.
- * hd_tenant_is_used - whether somebody is of the tenant now. Any thread.
+ * hd_tenant_is_used - whether somebody is of the tenant now, here or at a relay
+ * that a link leads to. Any thread.
  * hd_tenant_is_name - letters, digits, `.`, `_` and `-`, 1 to 63 bytes. */
 HD_API struct hd_tenant hd_tenant_of(uint16_t realm);
 HD_API bool hd_tenant_is_used(const char *name);
