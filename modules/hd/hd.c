@@ -228,6 +228,8 @@ static int load(struct hd_module *mod, struct hd_error *err)
 	if (r == 0)
 		r = hdp_admission_add(mod, err);
 	if (r == 0)
+		r = hd_hook_unknown(mod, hdp_late, err);
+	if (r == 0)
 		r = commands_add(mod, hdp_commands, err);
 	if (r == 0)
 		r = commands_add(mod, hdp_people_commands, err);

@@ -5,7 +5,8 @@
  * the frame table and the receive loop, packets.c packets, knocks and contacts,
  * udp.c datagrams and whose they are, path*.c a client's way by UDP, moved.c
  * ids of another process, udp_keys.c what seals datagrams, tell.c what the
- * relay tells a client, contacts.c whom a client allows, proofs.c why a client
+ * relay tells a client, late.c what waits for a key that may be elsewhere,
+ * contacts.c whom a client allows, proofs.c why a client
  * should be welcome, credential.c what operators sign, admission.c the admit
  * hook, people.h whom the operator knows, keys.c who we are, bech32.c keys as
  * text, commands*.c what operators ask and order, upgrade.c what goes to a new
@@ -17,6 +18,7 @@
 #include <hyper-derp/config.h>
 #include <hyper-derp/datagram.h>
 #include <hyper-derp/hd.h>
+#include <hyper-derp/hook.h>
 #include <hyper-derp/http.h>
 #include <hyper-derp/metric.h>
 #include <hyper-derp/module.h>
@@ -213,6 +215,10 @@ void hdp_credential_new(const struct hdp_grant *grant, const char *group,
 			const uint8_t *subject, uint64_t issued_s,
 			uint64_t expires_s,
 			char ret[HDP_CREDENTIAL_TEXT_BYTES]);
+
+/* ---- late.c ---- */
+/* hdp_late - for hd_hook_unknown(). */
+hd_unknown_fn hdp_late;
 
 /* ---- admission.c ---- */
 int hdp_admission_add(struct hd_module *mod, struct hd_error *err);

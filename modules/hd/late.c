@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+/* modules/hd/late.c - a client of ours has allowed one at another relay before
+ * that one allowed it: we answer for ours. The answer may find no way yet: that
+ * the other one is there comes over another connection than what it has said,
+ * and may come later. So it waits. Context: the home of whom it is for. */
+#include "modules/hd/hd.h"
+
+enum hd_verdict hdp_late(struct hd_module *mod, struct hd_worker *w,
+			 const struct hd_packet *packet)
+{
+	bool ours = hd_realm_name(packet->realm) ==
+		    hd_realm_name(hdp_relay->realm);
+
+	(void)mod, (void)w;
+	return ours && packet->urgent && packet->len_bytes > 0 &&
+			       packet->data[0] == HDP_SIGNAL_MUTUAL
+		       ? HD_VERDICT_PENDING
+		       : HD_VERDICT_PASS;
+}

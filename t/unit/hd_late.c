@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/* t/unit/hd_late.c - which signals wait for a key that is nowhere yet. */
+#include "core/relay/tenant.h"
+#include "modules/hd/hd.h"
+#include "t/unit/unit.h"
+
+static struct hdp_relay relay;
+struct hdp_relay *hdp_relay = &relay;
+
+static enum hd_verdict of(uint16_t realm, bool urgent, uint8_t kind,
+			  uint32_t len_bytes)
+{
+	const struct hd_packet packet = { .data = &kind,
+					  .len_bytes = len_bytes,
+					  .realm = realm,
+					  .urgent = urgent };
+
+	return hdp_late(NULL, NULL, &packet);
+}
+
+/* Who allows, or knocks at, one that is nowhere is told at once. */
+static void only_an_answer_waits(void **state)
+{
+	uint16_t hd = relay.realm, tenant;
+
+	(void)state;
+	assert_int_equal(hd_tenant_hold("office", &tenant), 0);
+	assert_int_equal(of(hd, true, HDP_SIGNAL_MUTUAL, 1),
+			 HD_VERDICT_PENDING);
+	assert_int_equal(of(hd_realm_with(hd, tenant), true, HDP_SIGNAL_MUTUAL,
+			    1),
+			 HD_VERDICT_PENDING);
+	assert_int_equal(of(hd, true, HDP_SIGNAL_ALLOWED, 1), HD_VERDICT_PASS);
+	assert_int_equal(of(hd, true, HDP_SIGNAL_KNOCK, 1), HD_VERDICT_PASS);
+	assert_int_equal(of(hd, true, HDP_SIGNAL_MUTUAL, 0), HD_VERDICT_PASS);
+	assert_int_equal(of(hd, false, HDP_SIGNAL_MUTUAL, 1), HD_VERDICT_PASS);
+	assert_int_equal(of(0, true, HDP_SIGNAL_MUTUAL, 1), HD_VERDICT_PASS);
+	hd_tenant_drop(tenant);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(only_an_answer_waits),
+	};
+
+	relay.realm = hd_realm("hd");
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
