@@ -62,7 +62,7 @@ my @ipsec_mb = (
 my @cache = (
     ['who loses his cipher is not told', "	*c->owner = NULL;\n", ''],
     ['another gets the cipher with the old key in it',
-        'c->aead->expand(c->key, keys->key, encrypt) < 0', '0'],
+        'c->aead->expand(c->key, key, encrypt) < 0', '0'],
     ['who is busy loses his cipher, too',
         "if (!c->used)\n			break;", 'break;'],
     ['the broom takes everything',
