@@ -8,6 +8,7 @@ use Test::More;
 use FindBin;
 use lib "$FindBin::Bin/../lib";
 use HyperDerp::Live qw(ctl);
+use HyperDerp::Region qw(goes lost);
 use HyperDerp::Test;
 
 my $mesh_key = '6d657368206b65792066726f6d2061207465737420616e64206e6f7468696e67';
@@ -37,28 +38,6 @@ sub reaches ($hd, $realm, @keys) {
         $found = join ' ', sort map { $_->{key} } grep { $_->{realm} eq $realm } @{ ctl($hd, qw(mesh peers))->{data} };
         $found eq join ' ', sort @keys;
     }), "reached in realm '$realm': " . @keys) || diag $found, $hd->log_text;
-}
-
-sub goes ($from, $to, $name) {
-    for my $i (1 .. 5) { # the last ones by what is remembered
-        $from->send($to->key, "$name $i");
-        is $to->packet, "$name $i", "$name, $i" or return;
-    }
-    return;
-}
-
-sub drops ($hd) {
-    my $n = 0;
-    $n += $_ for values %{ ctl($hd, 'status')->{data}{drops} };
-    return $n;
-}
-
-sub lost ($from, $to, $where, $name) {
-    my $before = drops($where);
-    $from->send($to->key, 'never');
-    ok HyperDerp::Test::wait_for(sub { drops($where) > $before }), "$name goes nowhere" or diag explain ctl($where, 'status')->{data}{drops};
-    ok !$to->expect(qr/^packet/, 0), '... and nobody gets it';
-    return;
 }
 
 subtest 'tenants' => sub {

@@ -8,6 +8,7 @@ use Test::More;
 use FindBin;
 use lib "$FindBin::Bin/../lib";
 use HyperDerp::Live qw(ctl);
+use HyperDerp::Region qw(drops goes lost);
 use HyperDerp::Test;
 
 my $mesh_key = '6d657368206b65792066726f6d2061207465737420616e64206e6f7468696e67';
@@ -33,30 +34,6 @@ sub reaches ($hd, $n, $name) {
     return ok(HyperDerp::Test::wait_for(sub {
         $n == grep { $_->{realm} eq '' } @{ ctl($hd, qw(mesh peers))->{data} };
     }), $name) || diag explain ctl($hd, qw(mesh status)), $hd->log_text;
-}
-
-sub goes ($from, $to, $name) {
-    for my $i (1 .. 5) { # the last ones by what is remembered
-        $from->send($to->key, "$name $i");
-        is $to->packet, "$name $i", "$name, $i" or return;
-    }
-    return;
-}
-
-# The drops of a relay, of whatever reason.
-sub drops ($hd) {
-    my $n = 0;
-    $n += $_ for values %{ ctl($hd, 'status')->{data}{drops} };
-    return $n;
-}
-
-# Packets that $where drops: so nobody is waited for who gets nothing.
-sub lost ($from, $to, $where, $name) {
-    my $before = drops($where);
-    $from->send($to->key, 'never') for 1 .. 5;
-    ok HyperDerp::Test::wait_for(sub { drops($where) >= $before + 5 }), "$name goes nowhere" or diag explain ctl($where, 'status')->{data}{drops};
-    ok !$to->expect(qr/^packet/, 0), '... and nobody gets it';
-    return;
 }
 
 conf($_, '') for $one, $two;
