@@ -6,19 +6,6 @@
 #include "core/relay/seen.h"
 #include "t/unit/fake_relay.h"
 
-static int start(void **state)
-{
-	(void)state;
-	return workers_start(WORKERS);
-}
-
-static int stop(void **state)
-{
-	(void)state;
-	hd_workers_stop();
-	return 0;
-}
-
 /* Who got its packets is told once, when the last way to it has gone. */
 static void peer_gone(unsigned src_home, unsigned dst_home)
 {
@@ -333,5 +320,6 @@ int main(void)
 	};
 
 	return sodium_init() < 0 ? 1
-				 : cmocka_run_group_tests(tests, start, stop);
+				 : cmocka_run_group_tests(tests, relay_start,
+							  relay_stop);
 }

@@ -8,19 +8,6 @@
 #include "core/relay/tenant.h"
 #include "t/unit/fake_relay.h"
 
-static int start(void **state)
-{
-	(void)state;
-	return workers_start(WORKERS);
-}
-
-static int stop(void **state)
-{
-	(void)state;
-	hd_workers_stop();
-	return 0;
-}
-
 struct bringing {
 	struct hd_peer *relay;
 	const struct hd_key *src, *dst;
@@ -157,5 +144,6 @@ int main(void)
 	};
 
 	return sodium_init() < 0 ? 1
-				 : cmocka_run_group_tests(tests, start, stop);
+				 : cmocka_run_group_tests(tests, relay_start,
+							  relay_stop);
 }

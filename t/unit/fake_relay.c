@@ -12,6 +12,19 @@
 #include "core/stream/stream_life.h"
 #include "t/unit/fake_relay.h"
 
+int relay_start(void **state)
+{
+	(void)state;
+	return workers_start(WORKERS);
+}
+
+int relay_stop(void **state)
+{
+	(void)state;
+	hd_workers_stop();
+	return 0;
+}
+
 /* Until ok(), however long this machine takes. */
 void wait_until(bool (*ok)(void))
 {

@@ -31,6 +31,10 @@ void settle(void);
 void in_worker(struct hd_worker *w, hd_worker_fn *fn, void *a, void *b);
 
 /* key_of - one whose home is a certain worker. */
+/* relay_start, relay_stop - the workers, for cmocka_run_group_tests(). */
+int relay_start(void **state);
+int relay_stop(void **state);
+
 struct hd_key random_key(void);
 struct hd_key key_of(unsigned home);
 

@@ -7,19 +7,6 @@
 #include <sodium.h>
 #include "t/unit/fake_relay.h"
 
-static int start(void **state)
-{
-	(void)state;
-	return workers_start(WORKERS);
-}
-
-static int stop(void **state)
-{
-	(void)state;
-	hd_workers_stop();
-	return 0;
-}
-
 /* All ways between sender, home of the key, and link. */
 static void packets_take_the_link(void **state)
 {
@@ -379,5 +366,6 @@ int main(void)
 	};
 
 	return sodium_init() < 0 ? 1
-				 : cmocka_run_group_tests(tests, start, stop);
+				 : cmocka_run_group_tests(tests, relay_start,
+							  relay_stop);
 }
