@@ -72,6 +72,9 @@ sub at_rate ($name, $label, $who, $rows, $tls, @args) {
             return {
                 cpu   => $r->{cpu_us_per_packet},
                 p99   => $r->{latency_us}{p99},
+                sent  => $r->{since_sent_us}{p99},
+                late  => $r->{late_us}{p99},
+                busy  => $r->{load_busy},
                 share => 100 * $r->{delivered_share},
                 rate  => $r->{delivered_pps},
             };
@@ -383,8 +386,10 @@ sub policy ($tls) {
 sub groups ($opt) {
     my @cpu = ({ label => 'CPU per packet', metric => 'cpu', unit => 'us',
             goal => 0.8 }, { label => 'p99', metric => 'p99', unit => 'us' });
-    my @p99 = ({ label => 'p99', metric => 'p99', unit => 'us',
-            goal => 1 / 3 },
+    my @p99 = ({ label => 'p99', metric => 'p99', unit => 'us' },
+        { label => 'p99, without what hdbench was late', metric => 'sent', unit => 'us', goal => 1 / 3 },
+        { label => 'hdbench was late, p99', metric => 'late', unit => 'us' },
+        { label => 'hdbench was busy', metric => 'busy', unit => 'share' },
         { label => 'delivered', metric => 'share', unit => '%',
             is_high => 1 });
     return (
@@ -395,6 +400,8 @@ sub groups ($opt) {
             qw(--rate 40000)),
         at_rate('rate150k', 'TLS, 150000/s', \%vs_derper, \@p99, 1,
             qw(--rate 150000 --batch), BATCH),
+        at_rate('rate150k', 'TLS, 150000/s, 8 of a pair at a time', \%vs_derper, \@p99, 1,
+            qw(--rate 150000 --burst 8 --batch 8)),
         records(), crypto(), overload(), backends(), peers(), memory($opt), logins(), moves(),
         upgrades($opt, "$opt->{many} idle TLS clients, 500 packets/s", $opt->{many}, 500, stands => 100, all => 1000),
         upgrades($opt, '1,000 TLS clients, 50,000 packets/s', 1000, 50_000, stands => 50, all => 1000),
@@ -472,7 +479,8 @@ sub table ($machine, $opt, @rows) {
         hdbench on CPU 1, over loopback; $opt->{runs} runs of
         $opt->{duration} s, interleaved, and the median of each figure. Packets
         are 1,400 bytes, 10 pairs if not said otherwise; latency counts from
-        when a packet was due. Above 100,000 packets/s up to ${\BATCH} records
+        when a packet was due, or, where the row says so, from the write that it
+        left with. Above 100,000 packets/s up to ${\BATCH} records
         that are due together leave hdbench in one write(2): with a write for
         each, as real clients do it, one core of load could not fill our relay.
         derper's own highest rate is sought with a write for each record, since

@@ -52,7 +52,7 @@ like $text, qr/--rate N\|max/, 'the help names the options';
 ($status, $text) = run_bench('--version');
 like $text, qr/^hdbench \d+\.\d+/, '--version';
 for my $wrong ([], ['a', 'b'], ['--pairs', '0', 'x'], ['--rate', '1.5', 'x'],
-    ['--size', '23', 'x'], ['--nosuch', 'x'], ['--idle', '5', 'x'],
+    ['--size', '31', 'x'], ['--nosuch', 'x'], ['--idle', '5', 'x'],
     ['--behind', '5', 'x'], ['--hd', '--plain', 'x'], ['--hd-udp', '--size', '1201', 'x']) {
     ($status, $text, $errors) = run_bench(@$wrong);
     is $status, 2, "usage: @$wrong";
@@ -70,12 +70,13 @@ my @brief = qw(--pairs 3 --rate 2000 --duration 0.3 --warmup 0.1);
 
 for my $how ([$tls], ['--fast-start', $tls], ['--ca', $hd->{crt}, $tls],
     ['--plain', $plain], ['--plain', '--fast-start', $plain],
-    [qw(--size 1500 --batch 4), $tls], [qw(--size 24 --plain), $plain]) {
+    [qw(--size 1500 --batch 4), $tls], [qw(--burst 5 --batch 5), $tls], [qw(--size 32 --plain), $plain]) {
     my $r = rate(@brief, @$how);
     is $r->{lost}, 0, '... nothing lost';
     is $r->{foreign} + $r->{reordered} + $r->{closed}, 0, '... nothing odd';
     is $r->{offered_pps}, 2000, '... offered what was asked for';
     cmp_ok $r->{latency_us}{p50}, '>', 0, '... with a latency';
+    cmp_ok $r->{since_sent_us}{p50}, '<=', $r->{latency_us}{p50}, '... of which some is since it was sent';
 }
 
 my $r = rate(@brief, '--pid', $hd->pid, $tls);

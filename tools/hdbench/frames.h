@@ -9,6 +9,7 @@ struct stamp { /* at the start of each packet of ours; host byte order */
 	uint32_t pair;
 	uint64_t seq;
 	int64_t due_ns; /* when the schedule wanted it sent */
+	int64_t sent_ns; /* when the kernel was given it */
 };
 
 #define FRAMES_HEAD_BYTES                                                      \

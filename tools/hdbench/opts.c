@@ -56,6 +56,8 @@ static const struct row rows[] = {
 	{ "batch", "N", K_COUNT, AT(batch), 1, OPTS_BATCH_MAX,
 	  "records of one connection that are due together may leave in one "
 	  "write(2); default 1, as real clients" },
+	{ "burst", "N", K_COUNT, AT(burst), 1, OPTS_BATCH_MAX,
+	  "packets of one pair that are due together; default 1" },
 	{ "in-flight", "N", K_COUNT, AT(in_flight), 1, 1000000,
 	  "with --rate max: send only while fewer than N packets are under "
 	  "way" },
@@ -267,6 +269,7 @@ int opts_parse(struct opts *o, int argc, char **argv)
 			    .duration_s = 5,
 			    .warmup_s = 1,
 			    .batch = 1,
+			    .burst = 1,
 			    .parallel = 32 };
 	r = parse_options(o, argc, argv);
 	if (r != 0)

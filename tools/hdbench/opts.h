@@ -21,6 +21,7 @@ struct opts {
 	double share_percent; /* of the offered packets, for --find */
 	double duration_s, warmup_s;
 	uint64_t batch; /* records per write(2) */
+	uint64_t burst; /* packets of a pair that are due together */
 	uint64_t in_flight; /* with is_rate_max: packets under way; 0: any */
 	uint64_t idle, logins, parallel;
 	uint64_t behind; /* packets behind each login */

@@ -71,6 +71,7 @@ static json_t *json_run(const struct opts *o, const struct run_result *r,
 	add_count(j, "pairs", o->pairs);
 	add_count(j, "size_bytes", o->size_bytes);
 	add_count(j, "batch", o->batch);
+	add_count(j, "burst", o->burst);
 	add_real(j, "duration_s", o->duration_s);
 	add_real(j, "offered_pps", r->offered_pps);
 	add_real(j, "sent_pps", r->sent_pps);
@@ -84,6 +85,7 @@ static json_t *json_run(const struct opts *o, const struct run_result *r,
 	add_count(j, "closed", r->closed);
 	add_hist(j, "latency_us", &r->latency);
 	add_hist(j, "late_us", &r->late);
+	add_hist(j, "since_sent_us", &r->since_sent);
 	add_real(j, "load_busy", r->busy);
 	if (r->cpu_cores >= 0) {
 		add_real(j, "cpu_cores", r->cpu_cores);
@@ -149,6 +151,7 @@ static void print_run(const struct opts *o, const struct run_result *r)
 	print_odd(r);
 	print_hist("latency", &r->latency);
 	print_hist("sent late by", &r->late);
+	print_hist("since it was sent", &r->since_sent);
 	if (r->cpu_cores >= 0)
 		printf("  relay's CPU        %.3f cores, %.3f us per packet\n",
 		       r->cpu_cores, r->cpu_us_per_packet);

@@ -36,8 +36,10 @@ static void on_frame(void *arg, const uint8_t *head, struct derp_header h)
 	pair->seen = HD_MAX(pair->seen, s.seq + 1);
 	r->received++;
 	r->in_window += in_window(r, now);
-	if (in_window(r, s.due_ns))
-		hist_add(&r->res->latency, (uint64_t)(now - s.due_ns));
+	if (!in_window(r, s.due_ns))
+		return;
+	hist_add(&r->res->latency, (uint64_t)(now - s.due_ns));
+	hist_add(&r->res->since_sent, (uint64_t)(now - s.sent_ns));
 }
 
 /* The schedule */
@@ -69,14 +71,16 @@ static void schedule_max(struct run *r)
 
 static void schedule(struct run *r)
 {
+	uint64_t burst = r->t->net->opts->burst;
 	int64_t due;
 
 	if (r->conf->is_max) {
 		schedule_max(r);
 		return;
 	}
-	while ((due = due_ns(r, (double)r->scheduled)) <= r->now_ns) {
-		struct pair *pair = &r->t->pairs[r->scheduled++ % r->t->n];
+	while ((due = due_ns(r, r->scheduled)) <= r->now_ns) {
+		struct pair *pair = &r->t->pairs[r->scheduled++ / burst %
+						 r->t->n];
 
 		r->offered += in_window(r, due);
 		pair->due++;
@@ -132,7 +136,7 @@ static struct timespec nap(const struct run *r)
 	else if (r->conf->is_max)
 		ns = r->has_sent ? 0 : NS_PER_MS;
 	else
-		ns = due_ns(r, (double)r->scheduled) - r->now_ns;
+		ns = due_ns(r, r->scheduled) - r->now_ns;
 	if (r->t->dirty_n > 0 || ns < SPIN_NS)
 		ns = 0;
 	else if (!r->is_draining && !r->conf->is_max)

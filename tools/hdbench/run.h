@@ -6,7 +6,9 @@
  * Packet number k is due at start + k / rate, whatever happened to those
  * before it, goes to pair k modulo pairs, and carries that time: latency is
  * counted from when it should have left. A pair that cannot send keeps no
- * packets, only a number: the k of its next one says when it was due. */
+ * packets, only a number: the k of its next one says when it was due.
+ * With --burst B so many packets are due together, of one pair, and bursts
+ * take the place of packets in this. */
 #pragma once
 #include "tools/hdbench/hist.h"
 #include "tools/hdbench/pool.h"
@@ -48,6 +50,7 @@ struct run_result {
 	double others_cores; /* used by all but the relay and us; < 0 unknown */
 	struct hist latency; /* of packets due in the window */
 	struct hist late; /* sent after it was due, in the window */
+	struct hist since_sent; /* latency without that */
 	struct hd_error error; /* of a connection that was closed */
 };
 

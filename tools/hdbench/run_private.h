@@ -14,7 +14,7 @@ struct run {
 	int64_t start_ns, from_ns, to_ns; /* the window: [from, to) */
 	uint64_t scheduled; /* packets; the next one's number */
 	uint64_t sent, received, in_window_sent, in_window, offered;
-	int64_t idle_ns, now_ns, tick_ns;
+	int64_t idle_ns, now_ns, tick_ns, write_ns;
 	struct run_cpu cpu[2]; /* at the window's ends */
 	bool is_draining, has_sent; /* has_sent: in the last turn */
 };
@@ -24,10 +24,13 @@ static inline bool in_window(const struct run *r, int64_t ns)
 	return ns >= r->from_ns && ns < r->to_ns;
 }
 
-static inline int64_t due_ns(const struct run *r, double k)
+/* Of a whole burst: that of its first. */
+static inline int64_t due_ns(const struct run *r, uint64_t k)
 {
-	return r->start_ns +
-	       (int64_t)(k / r->conf->rate_pps * (double)NS_PER_S);
+	uint64_t burst = r->t->net->opts->burst;
+
+	return r->start_ns + (int64_t)((double)(k - k % burst) /
+				       r->conf->rate_pps * (double)NS_PER_S);
 }
 
 /* ---- run_send.c ---- */

@@ -27,9 +27,12 @@ static struct stamp stamp(struct run *r, struct pair *pair)
 	struct stamp s = { .run = r->id,
 			   .pair = (uint32_t)(pair - r->t->pairs),
 			   .seq = pair->sent };
-	double k = (double)pair->sent * (double)r->t->n + s.pair;
+	uint64_t burst = r->t->net->opts->burst;
+	uint64_t k = (pair->sent / burst * r->t->n + s.pair) * burst +
+		     pair->sent % burst;
 
 	s.due_ns = r->conf->is_max ? r->now_ns : due_ns(r, k);
+	s.sent_ns = r->write_ns;
 	memcpy(pair->frame + DERP_HEADER_BYTES + HD_KEY_BYTES, &s, sizeof(s));
 	return s;
 }
@@ -37,7 +40,7 @@ static struct stamp stamp(struct run *r, struct pair *pair)
 static void sent(struct run *r, struct pair *pair, const struct stamp *s)
 {
 	if (in_window(r, s->due_ns))
-		hist_add(&r->res->late, (uint64_t)(r->now_ns - s->due_ns));
+		hist_add(&r->res->late, (uint64_t)(s->sent_ns - s->due_ns));
 	pair->sent++;
 	r->sent++;
 	r->in_window_sent += in_window(r, r->now_ns);
@@ -81,6 +84,7 @@ static int send_some(struct run *r, struct pair *pair)
 	uint64_t n;
 	size_t bytes = 0;
 
+	r->write_ns = clock_ns();
 	if (pair->from->hd != NULL)
 		return hd_send_some(r, pair);
 	n = HD_MIN(pair->due - pair->sent, r->t->net->opts->batch);
