@@ -53,7 +53,7 @@ like $text, qr/--rate N\|max/, 'the help names the options';
 like $text, qr/^hdbench \d+\.\d+/, '--version';
 for my $wrong ([], ['a', 'b'], ['--pairs', '0', 'x'], ['--rate', '1.5', 'x'],
     ['--size', '31', 'x'], ['--nosuch', 'x'], ['--idle', '5', 'x'],
-    ['--behind', '5', 'x'], ['--hd', '--plain', 'x'], ['--hd-udp', '--size', '1201', 'x']) {
+    ['--behind', '5', 'x'], ['--hd', '--silence', 'x'], ['--hd', '--plain', 'x'], ['--hd-udp', '--size', '1201', 'x']) {
     ($status, $text, $errors) = run_bench(@$wrong);
     is $status, 2, "usage: @$wrong";
     ok length $errors, '... and says why';
@@ -99,6 +99,24 @@ $r = measured(qw(--logins 40 --behind 8 --size 10000), @$_, $tls) for [], ['--fa
 is $r->{logins}, 40, '... with packets behind them';
 $r = measured(qw(--logins 20 --login-rate 200), $tls);
 cmp_ok $r->{logins_per_s}, '<=', 220, 'logins by the clock';
+
+# Stopped for 300 ms, with packets under way.
+sub packets_in () { return decode_json($hd->ctl(qw(--json status)))->{packets_in} }
+for my $to ([$tls], ['--plain', $plain]) {
+    my $before = packets_in();
+    my $stopper = fork // die "fork: $!";
+    if ($stopper == 0) {
+        HyperDerp::Test::wait_for(sub { packets_in() > $before + 100 });
+        $hd->signal('STOP');
+        select undef, undef, undef, 0.3;
+        $hd->signal('CONT');
+        POSIX::_exit(0);
+    }
+    $r = measured(qw(--pairs 2 --rate 2000 --duration 2 --warmup 0 --silence), @$to);
+    waitpid $stopper, 0;
+    cmp_ok $r->{silence_us}{$_}, '>=', 250_000, "the relay is stopped: $_ of the silences" for qw(p50 max);
+}
+ok !exists rate(@brief, $tls)->{silence_us}, 'who does not ask is not told';
 
 ($status, $text, $errors) = run_bench(@brief, $plain);
 is $status, 1, 'TLS to a plain port';

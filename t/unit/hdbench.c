@@ -8,6 +8,7 @@
 
 #include "tools/hdbench/frames.h"
 #include "tools/hdbench/hist.h"
+#include "tools/hdbench/silence.h"
 #include "tools/hdbench/tls13.h"
 #include <errno.h>
 #include <stdlib.h>
@@ -46,6 +47,23 @@ static void steps_join(void **state)
 		assert_in_range(hist_percentile(h, 50), ns, ns + ns / 63);
 	}
 	free(h);
+}
+
+/* From the packet before, or from when this one was written. */
+static void silence_is_of_what_was_sent(void **state)
+{
+	struct silence s = { 0 };
+
+	(void)state;
+	silence_ends(&s, 1000, 1010);
+	assert_int_equal(s.longest_ns, 10);
+	silence_ends(&s, 1990, 2000); /* nothing was sent before */
+	assert_int_equal(s.longest_ns, 10);
+	silence_ends(&s, 1991, 2015); /* it waited since 2000 */
+	assert_int_equal(s.longest_ns, 15);
+	silence_ends(&s, 1992, 2005); /* out of order */
+	silence_ends(&s, 1992, 2031);
+	assert_int_equal(s.longest_ns, 16);
 }
 
 struct seen {
@@ -190,6 +208,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(percentiles_are_close),
 		cmocka_unit_test(steps_join),
+		cmocka_unit_test(silence_is_of_what_was_sent),
 		cmocka_unit_test(frames_in_any_pieces),
 		cmocka_unit_test(seals_as_rfc_8448),
 		cmocka_unit_test(opens_and_refuses),

@@ -61,6 +61,9 @@ static const struct row rows[] = {
 	{ "in-flight", "N", K_COUNT, AT(in_flight), 1, 1000000,
 	  "with --rate max: send only while fewer than N packets are under "
 	  "way" },
+	{ "silence", NULL, K_FLAG, AT(is_silence), 0, 0,
+	  "also print how long each receiver waited at most for a packet that "
+	  "had been sent" },
 	{ "idle", "N", K_COUNT, AT(idle), 1, 1000000,
 	  "log N peers in, leave them idle, print the relay's memory; needs "
 	  "--pid" },
@@ -217,6 +220,8 @@ static int check(struct opts *o)
 	if (o->is_hd_udp && o->size_bytes > HDP_UDP_PACKET_MAX_BYTES &&
 	    o->idle == 0 && o->logins == 0)
 		return wrong("--hd-udp: --size is 1200 at most");
+	if (o->is_silence && o->is_hd)
+		return wrong("HD has no --silence");
 	if (o->behind > 0 && o->logins == 0)
 		return wrong("--behind needs --logins");
 	if (o->idle > 0 && o->pids.n == 0)

@@ -11,7 +11,7 @@ struct opts {
 	char host[256];
 	char port[16];
 	bool is_plain, is_fast, is_json, is_find, is_rate_max;
-	bool is_hd, is_hd_udp;
+	bool is_hd, is_hd_udp, is_silence;
 	const char *hd_credential;
 	const char *ca_file;
 	const char *sni;

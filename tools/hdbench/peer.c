@@ -3,6 +3,7 @@
 #include "tools/hdbench/peer.h"
 #include "tools/hdbench/clock.h"
 #include "tools/hdbench/hd_peer.h"
+#include "tools/hdbench/silence.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
@@ -188,6 +189,13 @@ static int on_records(struct peer *p, uint8_t *data, size_t n,
 	return keep_part(p, data, n);
 }
 
+static ssize_t receive(struct net *net, const struct peer *p, uint8_t *to)
+{
+	if (net->opts->is_silence)
+		return silence_recv(p->fd, to, NET_RX_BYTES, &net->arrived_ns);
+	return recv(p->fd, to, NET_RX_BYTES, 0);
+}
+
 ssize_t peer_read(struct net *net, struct peer *p, peer_on_frame *on_frame,
 		  void *arg)
 {
@@ -199,7 +207,7 @@ ssize_t peer_read(struct net *net, struct peer *p, peer_on_frame *on_frame,
 		return hd_peer_run(net, p, on_frame, arg);
 	if (before > 0)
 		memcpy(net->rx, p->part, before);
-	n = recv(p->fd, net->rx + before, NET_RX_BYTES, 0);
+	n = receive(net, p, net->rx + before);
 	net->rx_ns = clock_ns();
 	if (n < 0 && errno == EAGAIN)
 		return 0;

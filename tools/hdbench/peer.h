@@ -27,6 +27,7 @@ struct net { /* what all peers share */
 	uint8_t *rx, *tx;
 	uint8_t *plain; /* a login and what stands behind it */
 	int64_t rx_ns; /* when the latest receive returned */
+	int64_t arrived_ns; /* with --silence: when the kernel had it */
 	uint8_t hd_seed[32]; /* identities of HD come from it */
 };
 

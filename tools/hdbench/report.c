@@ -86,6 +86,8 @@ static json_t *json_run(const struct opts *o, const struct run_result *r,
 	add_hist(j, "latency_us", &r->latency);
 	add_hist(j, "late_us", &r->late);
 	add_hist(j, "since_sent_us", &r->since_sent);
+	if (o->is_silence)
+		add_hist(j, "silence_us", &r->silence);
 	add_real(j, "load_busy", r->busy);
 	if (r->cpu_cores >= 0) {
 		add_real(j, "cpu_cores", r->cpu_cores);
@@ -152,6 +154,8 @@ static void print_run(const struct opts *o, const struct run_result *r)
 	print_hist("latency", &r->latency);
 	print_hist("sent late by", &r->late);
 	print_hist("since it was sent", &r->since_sent);
+	if (o->is_silence)
+		print_hist("longest silence", &r->silence);
 	if (r->cpu_cores >= 0)
 		printf("  relay's CPU        %.3f cores, %.3f us per packet\n",
 		       r->cpu_cores, r->cpu_us_per_packet);

@@ -34,6 +34,8 @@ static void on_frame(void *arg, const uint8_t *head, struct derp_header h)
 	pair = &r->t->pairs[s.pair];
 	r->res->reordered += s.seq < pair->seen;
 	pair->seen = HD_MAX(pair->seen, s.seq + 1);
+	if (r->t->net->opts->is_silence && in_window(r, now))
+		silence_ends(&pair->silence, s.sent_ns, r->t->net->arrived_ns);
 	r->received++;
 	r->in_window += in_window(r, now);
 	if (!in_window(r, s.due_ns))
@@ -239,6 +241,10 @@ static void sum_up(struct run *r)
 	res->lost_share = r->sent == 0 ? 0 : (double)lost / (double)r->sent;
 	res->busy = 1 - (double)r->idle_ns / (s * (double)NS_PER_S);
 	res->cpu_cores = res->cpu_us_per_packet = res->others_cores = -1;
+	for (size_t i = 0; i < r->t->n; i++)
+		if (r->t->net->opts->is_silence)
+			hist_add(&res->silence,
+				 (uint64_t)r->t->pairs[i].silence.longest_ns);
 	if (r->t->net->opts->pids.n > 0)
 		run_cpu_sum(r->cpu, s, r->in_window, res);
 }
@@ -251,6 +257,7 @@ static void begin(struct run *r)
 		struct pair *pair = &r->t->pairs[i];
 
 		pair->due = pair->sent = pair->seen = 0;
+		pair->silence = (struct silence){ 0 };
 		pair->is_dirty = false; /* is_blocked stays */
 	}
 	r->t->dirty_n = 0;

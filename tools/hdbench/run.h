@@ -12,6 +12,7 @@
 #pragma once
 #include "tools/hdbench/hist.h"
 #include "tools/hdbench/pool.h"
+#include "tools/hdbench/silence.h"
 
 /* Others that use more disturb; less is lost in the ticks of /proc/stat. */
 #define DISTURBED_CORES 0.05
@@ -20,6 +21,7 @@ struct pair {
 	struct peer *from, *to;
 	uint8_t *frame; /* SendPacket; one spare byte behind it */
 	uint64_t due, sent, seen; /* packets of this run; seen: last seq + 1 */
+	struct silence silence; /* with --silence, of the window */
 	bool is_blocked, is_dirty;
 };
 
@@ -51,6 +53,7 @@ struct run_result {
 	struct hist latency; /* of packets due in the window */
 	struct hist late; /* sent after it was due, in the window */
 	struct hist since_sent; /* latency without that */
+	struct hist silence; /* of each receiver the longest */
 	struct hd_error error; /* of a connection that was closed */
 };
 

@@ -33,6 +33,8 @@ static int make_pairs(struct traffic *t)
 		pair->to = &t->peers[2 * i + 1];
 		peer_watch(t->net, pair->from, EPOLLIN | EPOLLOUT | EPOLLET);
 		peer_watch(t->net, pair->to, EPOLLIN);
+		if (t->net->opts->is_silence && silence_watch(pair->to->fd) < 0)
+			return -errno;
 		if (make_frame(pair, t->net->opts->size_bytes) < 0)
 			return -ENOMEM;
 	}
@@ -56,8 +58,8 @@ int traffic_open(struct traffic *t, struct net *net, struct hd_error *err)
 	r = pool_run(&pool, err);
 	if (r < 0)
 		return r;
-	return make_pairs(t) < 0 ? hd_error_set(err, -ENOMEM, "out of memory")
-				 : 0;
+	r = make_pairs(t);
+	return r < 0 ? hd_error_set(err, r, "%s", strerror(-r)) : 0;
 }
 
 void traffic_close(struct traffic *t)
