@@ -1,7 +1,7 @@
 #!/usr/bin/env perl
 # SPDX-License-Identifier: MIT
-# t/system/upgrade_wg.t - hdctl upgrade under tunnels of real WireGuard peers: in
-# user space, and with XDP.
+# t/system/upgrade_wg.t - hdctl upgrade under tunnels of real WireGuard peers, one of
+# them behind a NAT: in user space, and with XDP.
 use v5.36;
 use FindBin;
 use JSON::PP qw(decode_json);
@@ -22,7 +22,9 @@ use constant AT_ONCE => 8;    # seconds
 
 my $net   = HyperDerp::Netns->new;
 my $relay = $net->host('relay');
-my ($alice, $bob, $carol) = map { $net->host($_) } qw(alice bob carol);
+my $nat   = $net->nat('nat');
+my ($alice, $carol) = map { $net->host($_) } qw(alice carol);
+my $bob   = $net->host('bob', behind => $nat);
 my $last = 0;
 $_->wireguard(ip => '10.9.0.' . ++$last . '/24') for $alice, $bob, $carol;
 
@@ -75,6 +77,7 @@ $carol->wg_peer($alice->{public}, '10.9.0.1/32', $endpoint);
 
 subtest 'in user space' => sub {
     ok $alice->pings('10.9.0.2', 30), 'first contact';
+    like peer('bob')->{endpoint}, qr/^\Q$nat->{ip}:/, '... and bob is seen at his NAT';
     ok ctl($hd, qw(wg peer add carol), $carol->{public})->{ok}, 'an operator adds carol';
     ok ctl($hd, qw(wg link add alice carol))->{ok}, '... and a link';
     ok $alice->pings('10.9.0.3', 30), '... by which she is reached';
@@ -103,7 +106,7 @@ subtest 'in user space' => sub {
 subtest 'with XDP' => sub {
     my $lacks = HyperDerp::Xdp::missing();
     plan skip_all => $lacks if $lacks;
-    HyperDerp::Xdp::whole_checksums($_) for $alice, $bob;
+    HyperDerp::Xdp::whole_checksums($_) for $alice, $bob, $nat;
     HyperDerp::Xdp::receptive($net->{hub}, 'p2');    # the relay's
     HyperDerp::Xdp::forwarding($relay);
     begin("  xdp: drv\n  xdp_interface: eth0\n");
