@@ -34,13 +34,13 @@ sub setup ($class, %args) {
 
 # A session of its own has a scheduling group of its own: so root can put the
 # measured programs before whatever else runs here.
-sub favour {
+sub favour ($nice = NICE) {
     setsid();
     return if $> != 0;
     if (open my $fh, '>', '/proc/self/autogroup') { print $fh NICE; close $fh }
-    POSIX::nice(NICE);
+    POSIX::nice($nice);
     # a short slice may preempt a longer one that is running (EEVDF)
-    my $attr = pack 'LLQlLQQQ', 48, 0, 0, NICE, 0, SLICE_NS, 0, 0;
+    my $attr = pack 'LLQlLQQQ', 48, 0, 0, $nice, 0, SLICE_NS, 0, 0;
     syscall SYS_SCHED_SETATTR, 0, $attr, 0
         if (POSIX::uname())[4] eq 'x86_64';
     return;
@@ -104,12 +104,12 @@ my %command = (
     },
 );
 
-# A busy loop beside the relay, which then has half a core: so the load can
-# offer twice of what the relay takes.
+# A busy loop beside the relay, of the niceness `hog`; of the relay's own, -15, it
+# leaves half a core: so the load can offer twice of what the relay takes.
 sub add_hog ($self) {
     my $pid = fork // die "fork: $!\n";
     if ($pid == 0) {
-        favour();
+        favour($self->{hog});
         exec 'taskset', '-c', RELAY_CPU, $^X, '-e', '1 while 1'
             or POSIX::_exit(127);
     }

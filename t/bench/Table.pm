@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: MIT
+# t/bench/Table.pm - medians against their goals, as the table of doc/measured/benchmarks.md.
+package Table;
+use v5.36;
+use List::Util ();
+
+# Medians to rows of text: what, unit, ours, other, ratio, goal, result.
+sub verdict ($row, $ours, $ratio) {
+    return 'not measured' if !defined $ours;
+    my $ok =
+          $row->{own_min} ? $ours >= $row->{own_min}
+        : $row->{own_max} ? $ours <= $row->{own_max}
+        : !$row->{goal}   ? return ''
+        : !defined $ratio ? return 'not measured'
+        : $row->{is_high} ? $ratio >= $row->{goal}
+        :                   $ratio <= $row->{goal};
+    return $ok ? 'met' : 'MISSED';
+}
+
+sub goal_text ($row) {
+    return ">= $row->{own_min} $row->{unit}" if $row->{own_min};
+    return "<= $row->{own_max} $row->{unit}" if $row->{own_max};
+    return ''                                if !$row->{goal};
+    return sprintf '%s %.3g', $row->{is_high} ? '>=' : '<=', $row->{goal};
+}
+
+sub number ($v) {
+    return '-' if !defined $v;
+    my $text = sprintf $v >= 1000 ? '%.0f' : $v >= 100 ? '%.1f' : '%.3g', $v;
+    1 while $text =~ s/^(\d+)(\d{3})/$1,$2/;
+    return $text;
+}
+
+sub finish ($group, $median) {
+    my @default = $group->{who}{ours} ? qw(ours derper) : qw(io_uring epoll);
+    my @out;
+    for my $row ($group->{rows}->@*) {
+        my ($us, $them) = ($row->{pair} // \@default)->@*;
+        my $ours  = $median->{$us}{ $row->{metric} };
+        my $other = $median->{$them}{ $row->{metric} };
+        my $ratio = $ours && $other ? $ours / $other : undef;
+        push @out, [
+            $row->{label}, $row->{unit}, number($ours), number($other), $them,
+            defined $ratio ? sprintf('%.2f', $ratio) : '-',
+            goal_text($row), verdict($row, $ours, $ratio)
+        ];
+    }
+    return @out;
+}
+
+sub aligned (@rows) {
+    my @width = map { my $i = $_; List::Util::max(map { length $_->[$i] }
+                @rows) } 0 .. $rows[0]->$#*;
+    my $text = '';
+    for my $n (0 .. $#rows) {
+        $text .= '| ' . join(' | ', map { sprintf "%-*s", $width[$_],
+                $rows[$n][$_] } 0 .. $#width) . " |\n";
+        $text .= '|' . join('|', map { '-' x ($_ + 2) } @width) . "|\n"
+            if $n == 0;
+    }
+    return $text;
+}
+
+sub table ($machine, $opt, $batch, @rows) {
+    my @head = ('what', 'unit', 'ours', 'other', '', 'ratio', 'goal', 'result');
+    return <<~"END" . aligned(\@head, @rows);
+        <!-- SPDX-License-Identifier: MIT -->
+        <!-- Down to the first section: written by t/bench/run (make bench); do not edit. -->
+        # Benchmarks
+
+        $machine.
+
+        Either relay runs alone on CPU 0,
+        hdbench on CPU 1, over loopback; $opt->{runs} runs of
+        $opt->{duration} s, interleaved, and the median of each figure. Packets
+        are 1,400 bytes, 10 pairs if not said otherwise; latency counts from
+        when a packet was due, or, where the row says so, from the write that it
+        left with. Above 100,000 packets/s up to $batch records
+        that are due together leave hdbench in one write(2), if not said otherwise: with a write for
+        each, as real clients do it, one core of load could not fill our relay.
+        derper's own highest rate is sought with a write for each record, since
+        bursts overflow its queues of 32 packets.
+        A ratio is ours / other; where hdbench was busy all the time (1.00), ours
+        is a lower bound. User instructions are counted by callgrind, on epoll, with
+        one packet under way at a time: t/bench/run --only hook --without derper.
+
+        END
+}
+
+1;
