@@ -49,6 +49,9 @@ func (r *Relay) config(t testing.TB, opt Options) string {
 		built(t, "HD_MODULE_PATH", "modules.d"))
 	fmt.Fprintf(&y, "state_dir: %s\n", r.Dir)
 	fmt.Fprintf(&y, "workers: 2\n")
+	if !strings.Contains(opt.Sections, "control:") {
+		fmt.Fprintf(&y, "control: {socket: %q}\n", r.control())
+	}
 	if backend := os.Getenv("HD_EVENT_BACKEND"); backend != "" {
 		fmt.Fprintf(&y, "event_backend: %s\n", backend)
 	}

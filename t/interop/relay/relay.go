@@ -5,7 +5,6 @@
 package relay
 
 import (
-	"bytes"
 	"cmp"
 	"fmt"
 	"net"
@@ -13,7 +12,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -43,7 +41,7 @@ type Relay struct {
 	Dir    string // state folder
 
 	cmd   *exec.Cmd
-	log   lockedBuffer
+	log   *os.File      // also of a process that takes over
 	done  chan struct{} // closed when the process has ended
 	ended bool          // its end was waited for and judged
 }
@@ -77,8 +75,8 @@ func Start(t testing.TB, opt Options) *Relay {
 			t.Cleanup(func() { r.Stop(t) })
 			return r
 		}
-		if !strings.Contains(strings.ToLower(r.log.String()), "in use") {
-			t.Fatalf("the relay did not start:\n%s", r.log.String())
+		if !strings.Contains(strings.ToLower(r.Log()), "in use") {
+			t.Fatalf("the relay did not start:\n%s", r.Log())
 		}
 	}
 	t.Fatal("no free port after five tries")
@@ -105,18 +103,40 @@ func (r *Relay) launch(t testing.TB, opt Options) {
 
 func (r *Relay) run(t testing.TB) {
 	t.Helper()
-	r.cmd.Stdout = &r.log
-	r.cmd.Stderr = &r.log
+	r.openLog(t)
+	r.cmd.Stdout = r.log
+	r.cmd.Stderr = r.log
 	r.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := r.cmd.Start(); err != nil {
 		t.Fatalf("cannot start the relay: %v", err)
 	}
+	r.awaitExit()
+}
+
+// awaitExit closes done when the process has ended.
+func (r *Relay) awaitExit() {
 	cmd, done := r.cmd, make(chan struct{})
 	r.done = done
 	go func() {
 		cmd.Wait()
 		close(done)
 	}()
+}
+
+// openLog opens a file: a pipe would end with the last process that has it, and
+// os/exec would wait for that.
+func (r *Relay) openLog(t testing.TB) {
+	t.Helper()
+	if r.log != nil {
+		return
+	}
+	log, err := os.OpenFile(filepath.Join(r.Dir, "log"),
+		os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { log.Close() })
+	r.log = log
 }
 
 // Restart ends the relay as Stop does and starts it again with the same ports
@@ -142,7 +162,7 @@ func (r *Relay) again(t testing.TB) {
 	r.ended = false
 	r.run(t)
 	if !r.awaitReady(t) {
-		t.Fatalf("the relay did not start again:\n%s", r.log.String())
+		t.Fatalf("the relay did not start again:\n%s", r.Log())
 	}
 }
 
@@ -166,14 +186,17 @@ func (r *Relay) awaitPorts(t testing.TB) {
 	}
 }
 
-// Hdctl runs hdctl for the relay whose control socket is that.
-func Hdctl(t testing.TB, socket string, words ...string) {
+// Hdctl runs hdctl for the relay whose control socket is that, and returns what
+// it says.
+func Hdctl(t testing.TB, socket string, words ...string) string {
 	t.Helper()
 	cmd := exec.Command(built(t, "HD_HDCTL", "hdctl"),
 		append([]string{"--socket", socket}, words...)...)
-	if out, err := cmd.CombinedOutput(); err != nil {
+	out, err := cmd.CombinedOutput()
+	if err != nil {
 		t.Fatalf("hdctl %s: %v\n%s", strings.Join(words, " "), err, out)
 	}
+	return string(out)
 }
 
 // awaitReady polls until each TCP port takes connections; false: the process
@@ -196,7 +219,7 @@ func (r *Relay) awaitReady(t testing.TB) bool {
 			if time.Now().After(deadline) {
 				r.cmd.Process.Kill()
 				<-r.done
-				t.Fatalf("%s takes no connection:\n%s", addr, r.log.String())
+				t.Fatalf("%s takes no connection:\n%s", addr, r.Log())
 			}
 		}
 	}
@@ -249,18 +272,21 @@ func (r *Relay) judge(t testing.TB) {
 	if !r.Derper {
 		for _, bad := range []string{"bug:", "AddressSanitizer",
 			"LeakSanitizer", "ThreadSanitizer", "runtime error"} {
-			if strings.Contains(r.log.String(), bad) {
+			if strings.Contains(r.Log(), bad) {
 				t.Errorf("the relay's log contains %q", bad)
 			}
 		}
 	}
 	if t.Failed() {
-		t.Logf("the relay's log:\n%s", r.log.String())
+		t.Logf("the relay's log:\n%s", r.Log())
 	}
 }
 
 // Log is what the relay has written until now.
-func (r *Relay) Log() string { return r.log.String() }
+func (r *Relay) Log() string {
+	b, _ := os.ReadFile(filepath.Join(r.Dir, "log"))
+	return string(b)
+}
 
 func mustWrite(t testing.TB, path, text string) {
 	t.Helper()
@@ -297,23 +323,6 @@ func moduleRoot(t testing.TB) string {
 	}
 	t.Fatal("run the tests inside t/interop")
 	return ""
-}
-
-type lockedBuffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.Write(p)
-}
-
-func (b *lockedBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.String()
 }
 
 // Port is the port of a host:port.

@@ -5,14 +5,8 @@
 package tailscaled
 
 import (
-	"bytes"
-	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
-	"io"
-	"math/rand/v2"
-	"net"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -26,8 +20,6 @@ import (
 	"tailscale.com/tstest/integration/testcontrol"
 	"tailscale.com/types/logger"
 )
-
-const transferBytes = 32 << 20
 
 // Real tailscaled finds no way around DERP: without UDP, or told so.
 const (
@@ -91,83 +83,6 @@ func pingByDERP(t *testing.T, from, to *node) {
 		t.Errorf("ping from %s to %s: %q, expected: via DERP(test)",
 			from.name, to.name, out)
 	}
-}
-
-// transfer sends random bytes through a TCP connection inside the tailnet and
-// compares the hashes. The receiving node hands the connection to a listener
-// on loopback, as tailscaled does without a network device.
-func transfer(t *testing.T, from, to *node) {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	type result struct {
-		sum []byte
-		err error
-	}
-	received := make(chan result, 1)
-	go func() {
-		sum, err := receive(l)
-		received <- result{sum, err}
-	}()
-
-	begin := time.Now()
-	want, err := send(from, to.ip, l.Addr().(*net.TCPAddr).Port)
-	if err != nil {
-		t.Fatalf("%s to %s: %v", from.name, to.name, err)
-	}
-	select {
-	case got := <-received:
-		if got.err != nil {
-			t.Fatalf("%s to %s: %v", from.name, to.name, got.err)
-		}
-		if !bytes.Equal(got.sum, want) {
-			t.Errorf("%s to %s: other bytes came", from.name, to.name)
-		}
-	case <-time.After(2 * relay.Patience):
-		t.Fatalf("%s to %s: the end did not come", from.name, to.name)
-	}
-	t.Logf("%s to %s: %d MiB in %v", from.name, to.name, transferBytes>>20,
-		time.Since(begin).Round(time.Millisecond))
-}
-
-func send(from *node, ip string, port int) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), relay.Patience)
-	defer cancel()
-	c, err := from.client.DialTCP(ctx, ip, uint16(port))
-	if err != nil {
-		return nil, err
-	}
-	defer c.Close()
-	c.SetDeadline(time.Now().Add(3 * relay.Patience))
-	hash := sha256.New()
-	random := rand.NewChaCha8([32]byte{1})
-	if _, err := io.CopyN(io.MultiWriter(c, hash), random, transferBytes); err != nil {
-		return nil, err
-	}
-	// The receiver knows the size and says when it has everything; closing
-	// earlier could cut the stream inside the node.
-	if _, err := io.ReadFull(c, make([]byte, 1)); err != nil {
-		return nil, fmt.Errorf("no acknowledgement: %w", err)
-	}
-	return hash.Sum(nil), nil
-}
-
-func receive(l net.Listener) ([]byte, error) {
-	c, err := l.Accept()
-	if err != nil {
-		return nil, err
-	}
-	defer c.Close()
-	c.SetDeadline(time.Now().Add(3 * relay.Patience))
-	hash := sha256.New()
-	if _, err := io.CopyN(hash, c, transferBytes); err != nil {
-		return nil, err
-	}
-	_, err = c.Write([]byte{1})
-	return hash.Sum(nil), err
 }
 
 // onlyDERP checks that two nodes have found no other way.
