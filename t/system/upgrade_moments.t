@@ -1,10 +1,11 @@
 #!/usr/bin/env perl
 # SPDX-License-Identifier: MIT
 # t/system/upgrade_moments.t - hdctl upgrade at moments that do not suit: a login under
-# way, a drain, a module that is being loaded.
+# way, half a record, a drain, a module that is being loaded; to another backend.
 use v5.36;
 use FindBin;
 use lib "$FindBin::Bin/../lib";
+use HyperDerp::Line;
 use HyperDerp::Live qw(ctl ctl_begin ctl_end);
 use HyperDerp::Raw;
 use HyperDerp::Test;
@@ -61,6 +62,34 @@ subtest 'a login that does not come on' => sub {
     $hd->finish;
 };
 
+# Bytes that have come to a port of ours and have not been read by the relay.
+sub unread ($port) {
+    my $n = 0;
+    for my $line (split /\n/, HyperDerp::Test::slurp('/proc/net/tcp')) {
+        $n += hex $1 if $line =~ sprintf '^ *\d+: \w+:%04X \w+:\w+ 01 \w+:(\w+) ', $port;
+    }
+    return $n;
+}
+
+# A record's head has 5 bytes.
+subtest 'half a record of TLS' => sub {
+    my $hd = HyperDerp::Test->start(workers => 2, load_module => [qw(derp)]);
+    my $line = HyperDerp::Line->new($hd->{tls});
+    my $alice = HyperDerp::Client->new($line->{port}, build => $HyperDerp::Test::build);
+    my $bob = $hd->client;
+    for my $bytes (3, 5, 40) {
+        reach($alice, $bob, 'before');
+        $line->hold_after($bytes);
+        $alice->send($bob->key, "behind $bytes bytes");
+        ok HyperDerp::Test::wait_for(sub { $line->is_holding && unread($hd->{tls}) == 0 }), "$bytes bytes have come, and are read";
+        is upgrade($hd)->{moved}, 2, 'both move';
+        reach($bob, $alice, 'while it lasts');
+        $line->go;
+        is $bob->packet, "behind $bytes bytes", 'and then the rest';
+    }
+    $hd->finish;
+};
+
 subtest 'a relay that drains' => sub {
     my $hd = HyperDerp::Test->start(workers => 2, load_module => [qw(derp)]);
     my ($alice, $bob) = map { $hd->client } 1 .. 2;
@@ -95,6 +124,30 @@ subtest 'a module that is being loaded' => sub {
     reach($alice, $bob, 'nothing has changed');
     is upgrade($hd)->{moved}, 2, 'and then it works';
     reach($alice, $bob, 'after it');
+    $hd->finish;
+};
+
+sub has_uring ($hd) { return !!grep { (readlink // '') =~ /io_uring/ } glob "/proc/$hd->{pid}/fd/*" }
+
+subtest 'another backend, other CPUs' => sub {
+    my $hd = HyperDerp::Test->new(workers => 2, load_module => [qw(derp)]);
+    my ($cpu) = HyperDerp::Test::slurp('/proc/self/status') =~ /^Cpus_allowed_list:\s*(\d+)/m;
+    my $yaml = $hd->yaml;
+    my $becomes = sub ($backend, $pins) {
+        $hd->{yaml} = $yaml =~ s/^event_backend: .*/event_backend: $backend\npin_cores: [$pins]/mr;
+        $hd->write_conf;
+    };
+    $becomes->('auto', '');
+    $hd->run->ready or die $hd->log_text;
+    plan skip_all => 'no io_uring here' unless has_uring($hd);
+    my ($alice, $bob) = map { $hd->client(plain => $_ == 2) } 1 .. 2;
+    for my $to (['epoll', "$cpu, $cpu"], ['io_uring', ''], ['epoll', ''], ['io_uring', "$cpu, $cpu"]) {
+        $becomes->(@$to);
+        is upgrade($hd)->{moved}, 2, "to @$to: both move";
+        is has_uring($hd) ? 'io_uring' : 'epoll', $to->[0], '... to that';
+        reach($alice, $bob, 'there');
+        reach($bob, $alice, 'and back');
+    }
     $hd->finish;
 };
 

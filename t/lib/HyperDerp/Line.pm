@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: MIT
-# t/lib/HyperDerp/Line.pm - a line between a relay and a server, which can be cut,
-# and can hold back what is sent from a certain word on.
+# t/lib/HyperDerp/Line.pm - a line to a server, or to a relay, which can be cut, and
+# can hold back what is sent from a certain word, or a number of bytes, on.
 #
 #   my $line = HyperDerp::Line->new($nats->{port}, qr/^HPUB \$KV\.derp_keys\./m);
 #   relay($line->url)
 #   $line->hold; $line->is_holding; $line->go;    # all of it comes, late
 #   $line->cut; $line->mend;
+#   my $line = HyperDerp::Line->new($hd->{tls});
+#   $line->hold_after(20);                        # 20 bytes of what comes next pass
 package HyperDerp::Line;
 use v5.36;
 use File::Temp;
@@ -15,7 +17,7 @@ use IO::Select;
 use IO::Socket::INET;
 use POSIX ();
 
-sub new ($class, $to, $word) {
+sub new ($class, $to, $word = undef) {
     my $listener = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 16) or die "listen: $!";
     my $self = bless { port => $listener->sockport, dir => File::Temp->newdir }, $class;
     pipe my $orders, $self->{orders} or die;
@@ -46,6 +48,11 @@ sub order ($self, $what) {
 sub hold ($self) {
     unlink "$self->{dir}/held";
     return $self->order('hold');
+}
+
+sub hold_after ($self, $bytes) {
+    unlink "$self->{dir}/held";
+    return $self->order("after=$bytes");
 }
 
 sub go ($self)   { return $self->order('go') }
@@ -99,7 +106,11 @@ sub pass ($l, $s) {
 sub send_on ($l, $s) {
     my $kept = \$l->{kept}{$s};
     my $n = length $$kept;
-    if ($l->{hold}) {
+    if (defined $l->{after}) {
+        HyperDerp::Test::spew($l->{held}, '') if $n >= $l->{after};
+        $n = $l->{after} if $n > $l->{after};
+        $l->{after} -= $n;
+    } elsif ($l->{hold}) {
         $n = 1 + rindex $$kept, "\n";
         if ($$kept =~ $l->{word}) {
             $n = $-[0];
@@ -114,6 +125,7 @@ sub follow ($l) {
     sysread $l->{orders}, my $text, 4096 or return 0;
     my ($what, $done) = split ' ', $text;
     $l->{hold} = $what eq 'hold' if $what =~ /^(?:hold|go)$/;
+    $l->{after} = $what =~ /^after=(\d+)$/ ? $1 : undef;
     $l->{is_cut} = $what eq 'cut' if $what =~ /^(?:cut|mend)$/;
     my %socket = map { $_ => $_ } grep { ref && $l->{peer}{$_} } $l->{select}->handles;
     for my $s (values %socket) {
