@@ -246,10 +246,12 @@ int hdl_streams_init(struct libhd *h);
 void hdl_streams_free(struct libhd *h);
 void hdl_streams_peer_free(struct libhd_peer *peer);
 /* hdl_streams_here - it is here (again): does it know our connections still?
+ * hdl_streams_away - it may come back as another, or we to another.
  * hdl_streams_packet - of a peer, borrowed.
  * hdl_streams_run - timers, and what is to be sent.
  * hdl_streams_timeout_ms - until hdl_streams_run() has to do something; -1 */
 void hdl_streams_here(struct libhd_peer *peer);
+void hdl_streams_away(struct libhd_peer *peer);
 void hdl_streams_packet(struct libhd_peer *peer, const uint8_t *p, size_t n);
 void hdl_streams_run(struct libhd *h);
 int64_t hdl_streams_timeout_ms(const struct libhd *h);

@@ -292,9 +292,11 @@ int hdl_take_gone(struct libhd *h, const uint8_t *p, size_t n)
 	if (n != HDP_GONE_BYTES)
 		return -EPROTO;
 	peer = of_handle(h, hdp_get_u32(p));
-	if (peer != NULL)
-		tell(peer, p[4] == HDP_GONE_NOT_HERE ? LIBHD_PEER_NOT_HERE
-						     : LIBHD_PEER_GONE);
+	if (peer == NULL)
+		return 0;
+	hdl_streams_away(peer);
+	tell(peer, p[4] == HDP_GONE_NOT_HERE ? LIBHD_PEER_NOT_HERE
+					     : LIBHD_PEER_GONE);
 	return 0;
 }
 
@@ -331,6 +333,7 @@ void hdl_peers_lost(struct libhd *h)
 
 	HASH_ITER(by_address, h->by_address, peer, next) {
 		handle_set(peer, HDP_NO_HANDLE);
+		hdl_streams_away(peer);
 		peer->here = false;
 	}
 }

@@ -17,6 +17,7 @@
 
 #define HDL_TAG_BYTES 4
 #define HDL_CID_BYTES 8
+#define HDL_KEEP_ALIVE (25 * NGTCP2_SECONDS)
 #define HDL_CONNS_MAX 8 /* of one peer, opened by it */
 
 struct hdl_quic {
@@ -32,6 +33,12 @@ struct hdl_quic {
 	int liberr; /* ... as ngtcp2 names it; 0: ours */
 	bool told; /* the other end has ended it */
 	bool well; /* ... having read all */
+	bool doubted; /* the other end may know nothing of it: quic_reset.c */
+	bool moves; /* when it ends, what it has not sent goes by another one */
+	bool heard; /* something has come of it */
+	bool wants_ping;
+	int64_t ask_ms; /* doubted: when to ask again */
+	unsigned asked;
 };
 
 struct libhd_stream {
@@ -95,6 +102,10 @@ void hdl_quic_token(const struct libhd_peer *peer, const uint8_t *cid,
 void hdl_quic_reset(struct libhd_peer *peer, const ngtcp2_version_cid *id,
 		    const uint8_t *p, size_t n);
 void hdl_quic_maybe_reset(struct libhd_peer *peer, const uint8_t *p, size_t n);
+/* hdl_quic_doubts - asks the other end, if that is due. hdl_quic_doubts_ms -
+ * when that is; 0: never. */
+void hdl_quic_doubts(struct hdl_quic *q);
+int64_t hdl_quic_doubts_ms(const struct hdl_quic *q);
 
 /* ---- quic_send.c ---- */
 /* hdl_quic_flush - what there is to send, as far as it goes.
@@ -104,5 +115,7 @@ void hdl_quic_close(struct hdl_quic *q);
 
 /* ---- streams.c ---- */
 struct libhd_stream *hdl_stream_new(struct hdl_quic *q);
-/* hdl_stream_drop - out of the list, and free. */
+/* hdl_stream_drop - out of the list, and free.
+ * hdl_streams_orphan - those of a connection that has ended. */
 void hdl_stream_drop(struct libhd_stream *s);
+void hdl_streams_orphan(struct hdl_quic *q);

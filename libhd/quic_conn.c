@@ -10,7 +10,6 @@
 
 #define STREAMS_MAX 256 /* that the other end may have open */
 #define IDLE_TIMEOUT (60 * NGTCP2_SECONDS)
-#define KEEP_ALIVE (25 * NGTCP2_SECONDS)
 #define HANDSHAKE_TIMEOUT (30 * NGTCP2_SECONDS)
 #define TX_BYTES 15000 /* with its heads, in one record of TLS */
 #define CONN_WINDOW (4 * (uint64_t)HDL_RING_BYTES)
@@ -234,7 +233,7 @@ static struct hdl_quic *begun(struct hdl_quic *q, int r)
 		return NULL;
 	}
 	ngtcp2_conn_set_tls_native_handle(q->conn, q->session);
-	ngtcp2_conn_set_keep_alive_timeout(q->conn, KEEP_ALIVE);
+	ngtcp2_conn_set_keep_alive_timeout(q->conn, HDL_KEEP_ALIVE);
 	return q;
 }
 
@@ -310,17 +309,31 @@ static void ended(struct hdl_quic *q)
 			  NGTCP2_CONNECTION_CLOSE_ERROR_CODE_TYPE_APPLICATION &&
 		  why.error_code == 0;
 	q->error = q->up ? -ECONNRESET : -ECONNREFUSED;
+	q->moves = q->up;
+}
+
+static uint64_t in_flight(const struct hdl_quic *q)
+{
+	ngtcp2_conn_stat stat;
+
+	ngtcp2_conn_get_conn_stat(q->conn, &stat);
+	return stat.bytes_in_flight;
 }
 
 void hdl_quic_read(struct hdl_quic *q, const uint8_t *p, size_t n)
 {
 	ngtcp2_pkt_info info = { 0 };
+	uint64_t before;
 	int r;
 
 	if (q->error != 0)
 		return;
+	q->heard = true;
+	before = q->doubted ? in_flight(q) : 0;
 	r = ngtcp2_conn_read_pkt(q->conn, hdl_quic_path(), &info, p, n,
 				 hdl_quic_now());
+	if (q->doubted && in_flight(q) < before) /* acknowledged */
+		q->doubted = false;
 	if (r == NGTCP2_ERR_DRAINING)
 		ended(q);
 	else if (r == NGTCP2_ERR_DROP_CONN)
@@ -340,25 +353,6 @@ void hdl_quic_expired(struct hdl_quic *q)
 		hdl_quic_failed(q, r);
 }
 
-static void streams_orphan(struct hdl_quic *q)
-{
-	struct libhd *h = q->peer->h;
-	struct libhd_stream *s, *next;
-
-	for (s = h->tls->streams; s != NULL; s = next) {
-		next = s->next;
-		if (s->q != q)
-			continue;
-		s->q = NULL;
-		if (s->error == 0)
-			s->error = q->error != 0 ? q->error : -ECONNRESET;
-		s->end_acked |= q->well && s->end_sent;
-		s->over = s->ready = true;
-		if (s->closed)
-			hdl_stream_drop(s);
-	}
-}
-
 void hdl_quic_free(struct hdl_quic *q)
 {
 	struct hdl_quic **at = &q->peer->quic;
@@ -370,6 +364,6 @@ void hdl_quic_free(struct hdl_quic *q)
 		ngtcp2_conn_del(q->conn);
 	if (q->session != NULL)
 		gnutls_deinit(q->session);
-	streams_orphan(q);
+	hdl_streams_orphan(q);
 	free(q);
 }

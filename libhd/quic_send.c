@@ -38,7 +38,7 @@ static void streams_number(struct hdl_quic *q)
 		if (s->q != q)
 			continue;
 		s->blocked = false;
-		if (s->id < 0 && q->up &&
+		if (s->id < 0 && q->up && !q->doubted &&
 		    ngtcp2_conn_open_bidi_stream(q->conn, &s->id, s) != 0)
 			s->id = -1; /* as many as it takes are open */
 	}
@@ -98,15 +98,12 @@ static bool room(struct libhd *h)
 	       !hdl_udp_full(h);
 }
 
-void hdl_quic_flush(struct hdl_quic *q)
+static void write_all(struct hdl_quic *q)
 {
 	uint8_t packet[PACKET_BYTES];
 	size_t size = hdl_udp_up(q->peer->h) ? HDP_UDP_PACKET_MAX_BYTES
 					     : sizeof(packet);
 
-	if (q->error != 0)
-		return;
-	streams_number(q);
 	while (room(q->peer->h)) {
 		struct libhd_stream *s = next_stream(q);
 		ngtcp2_ssize n = packet_write(q, s, packet, size);
@@ -120,6 +117,26 @@ void hdl_quic_flush(struct hdl_quic *q)
 		if (n > 0 && hdl_packet_put(q->peer, packet, (size_t)n) < 0)
 			return; /* it is lost, and sent again */
 	}
+}
+
+/* A PING is what ngtcp2 sends when its time for that has come. */
+static void write_ping(struct hdl_quic *q)
+{
+	ngtcp2_conn_set_keep_alive_timeout(q->conn, NGTCP2_NANOSECONDS);
+	write_all(q);
+	ngtcp2_conn_set_keep_alive_timeout(q->conn, HDL_KEEP_ALIVE);
+	q->wants_ping = false;
+}
+
+void hdl_quic_flush(struct hdl_quic *q)
+{
+	if (q->error != 0)
+		return;
+	streams_number(q);
+	if (q->wants_ping)
+		write_ping(q);
+	else
+		write_all(q);
 }
 
 /* Whether all streams are at their end both ways. */

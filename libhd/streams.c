@@ -93,6 +93,7 @@ static void peer_run(struct libhd_peer *peer)
 	for (q = peer->quic; q != NULL; q = next) {
 		next = q->next;
 		hdl_quic_expired(q);
+		hdl_quic_doubts(q);
 		hdl_quic_flush(q);
 		if (q->error != 0) {
 			hdl_quic_close(q);
@@ -148,6 +149,15 @@ void hdl_streams_run(struct libhd *h)
 	}
 }
 
+static uint64_t expiry(const struct hdl_quic *q)
+{
+	uint64_t at = ngtcp2_conn_get_expiry(q->conn);
+	int64_t ask_ms = hdl_quic_doubts_ms(q);
+
+	return ask_ms == 0 ? at
+			   : HD_MIN(at, (uint64_t)ask_ms * NGTCP2_MILLISECONDS);
+}
+
 int64_t hdl_streams_timeout_ms(const struct libhd *h)
 {
 	uint64_t first = UINT64_MAX, now;
@@ -165,7 +175,7 @@ int64_t hdl_streams_timeout_ms(const struct libhd *h)
 		return 0;
 	for (peer = h->by_address; peer != NULL; peer = peer->by_address.next)
 		for (struct hdl_quic *q = peer->quic; q != NULL; q = q->next)
-			first = HD_MIN(first, ngtcp2_conn_get_expiry(q->conn));
+			first = HD_MIN(first, expiry(q));
 	if (first == UINT64_MAX)
 		return -1;
 	now = hdl_quic_now();
@@ -204,6 +214,42 @@ void hdl_stream_drop(struct libhd_stream *s)
 	hdl_ring_free(&s->in);
 	hdl_ring_free(&s->out);
 	free(s);
+}
+
+/* To another one, which is opened for the first: returns false if it cannot be,
+ * or may not. */
+static bool moved(struct hdl_quic *q, struct libhd_stream *s,
+		  struct hdl_quic **to)
+{
+	if (!q->moves || s->id >= 0 || s->closed || s->error != 0)
+		return false;
+	if (*to == NULL)
+		*to = hdl_quic_open(q->peer);
+	if (*to == NULL)
+		return false;
+	s->q = *to;
+	q->peer->h->tls->dirty = true;
+	return true;
+}
+
+void hdl_streams_orphan(struct hdl_quic *q)
+{
+	struct libhd *h = q->peer->h;
+	struct libhd_stream *s, *next;
+	struct hdl_quic *to = NULL;
+
+	for (s = h->tls->streams; s != NULL; s = next) {
+		next = s->next;
+		if (s->q != q || moved(q, s, &to))
+			continue;
+		s->q = NULL;
+		if (s->error == 0)
+			s->error = q->error != 0 ? q->error : -ECONNRESET;
+		s->end_acked |= q->well && s->end_sent;
+		s->over = s->ready = true;
+		if (s->closed)
+			hdl_stream_drop(s);
+	}
 }
 
 int libhd_stream_open(struct libhd_peer *peer, struct libhd_stream **ret)

@@ -31,6 +31,11 @@ void hdl_streams_here(struct libhd_peer *peer)
 	(void)peer;
 }
 
+void hdl_streams_away(struct libhd_peer *peer)
+{
+	(void)peer;
+}
+
 void hdl_streams_packet(struct libhd_peer *peer, const uint8_t *p, size_t n)
 {
 	(void)peer, (void)p, (void)n;

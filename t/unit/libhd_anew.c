@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: MIT */
+/* t/unit/libhd_anew.c - libhd: an end that goes, and comes back as itself or
+ * started anew, with the same key and nothing else. */
+#include "t/unit/libhd_ends.h"
+
+/* With the key of b and nothing else of it; whom it takes a's packets to be
+ * from is said by the relay. */
+static void again_make(struct end *again, const struct end *from)
+{
+	memset(again, 0, sizeof(*again));
+	end_make(again, 2, true);
+	contact(again, from);
+}
+
+static void who_knows_nothing_says_so(void **state)
+{
+	struct libhd_stream *s;
+	struct end a, b, again;
+
+	(void)state;
+	pair_make(&a, &b, true);
+	s = opened(&a, &b);
+	again_make(&again, &a);
+	assert_int_equal(libhd_stream_write(s, "more", 4), 4);
+	TURN_UNTIL(&a, &again, s->error != 0);
+	assert_int_equal(s->error, -ECONNRESET);
+	libhd_stream_close(&s);
+	libhd_free(&a.h);
+	libhd_free(&b.h);
+	libhd_free(&again.h);
+}
+
+static void said_here(struct end *e)
+{
+	uint8_t frame[HDP_HEADER_BYTES + 4];
+
+	hdp_put_u32(hdp_header_put(frame, HDP_ALLOWED, 4), HANDLE);
+	assert_int_equal(hdl_frames(e->h, frame, sizeof(frame)), sizeof(frame));
+}
+
+static void said_gone(struct end *e)
+{
+	uint8_t frame[HDP_HEADER_BYTES + HDP_GONE_BYTES];
+	uint8_t *p = hdp_header_put(frame, HDP_PEER_GONE, HDP_GONE_BYTES);
+
+	hdp_put_u32(p, HANDLE);
+	p[4] = HDP_GONE_DISCONNECTED;
+	assert_int_equal(hdl_frames(e->h, frame, sizeof(frame)), sizeof(frame));
+}
+
+static struct libhd_stream *opens(struct end *a)
+{
+	struct libhd_stream *s;
+
+	assert_int_equal(libhd_stream_open(a->other, &s), 0);
+	assert_int_equal(libhd_stream_write(s, "y", 1), 1);
+	return s;
+}
+
+static bool has_streams(const struct end *e, unsigned n)
+{
+	struct libhd_stream *s = e->h->tls->streams;
+
+	for (; s != NULL && n > 0; n--)
+		s = s->next;
+	return s == NULL && n == 0;
+}
+
+/* Opened while b is away, or just when it is back, before a can know that it is
+ * another; what was open before is reset. */
+static void streams_go_to_who_was_started_anew(void **state)
+{
+	struct libhd_stream *s, *away, *back, *got;
+	struct end a, b, again;
+	char v[2];
+
+	(void)state;
+	pair_make(&a, &b, true);
+	s = opened(&a, &b);
+	said_gone(&a);
+	away = opens(&a);
+	carry(&a, &b); /* lost */
+	again_make(&again, &a);
+	said_here(&a);
+	back = opens(&a);
+	TURN_UNTIL(&a, &again, s->error != 0 && has_streams(&again, 2));
+	for (got = again.h->tls->streams; got != NULL; got = got->next) {
+		assert_int_equal(libhd_stream_read(got, v, 2), 1);
+		libhd_stream_end(got);
+	}
+	TURN_UNTIL(&a, &again, away->eof && back->eof);
+	assert_int_equal(away->error | back->error, 0);
+	libhd_free(&a.h);
+	libhd_free(&b.h);
+	libhd_free(&again.h);
+}
+
+/* Nothing of it is sent again to who has had some. */
+static void what_was_sent_goes_to_nobody_else(void **state)
+{
+	struct end a, b, again;
+	struct libhd_stream *s;
+
+	(void)state;
+	pair_make(&a, &b, true);
+	s = opened(&a, &b);
+	again_make(&again, &a);
+	said_here(&a);
+	s = opens(&a);
+	libhd_stream_end(s);
+	TURN_UNTIL(&a, &again, again.got != NULL);
+	assert_true(has_streams(&again, 1));
+	libhd_free(&a.h);
+	libhd_free(&b.h);
+	libhd_free(&again.h);
+}
+
+/* It was away for a moment: its connection goes on, and streams by it. */
+static void streams_go_on_to_who_is_back(void **state)
+{
+	struct libhd_stream *s, *t;
+	struct end a, b;
+
+	(void)state;
+	pair_make(&a, &b, true);
+	s = opened(&a, &b);
+	t = b.got;
+	said_gone(&a);
+	carry(&a, &b);
+	said_here(&a);
+	b.got = NULL;
+	(void)opens(&a);
+	TURN_UNTIL(&a, &b, b.got != NULL);
+	assert_ptr_equal(b.got->q, t->q);
+	assert_int_equal(s->error, 0);
+	libhd_free(&a.h);
+	libhd_free(&b.h);
+}
+
+/* To one who was not there yet: no timer of QUIC is waited for. */
+static void a_connection_begins_anew_when_somebody_comes(void **state)
+{
+	struct libhd_stream *s;
+	struct hdl_quic *q;
+	struct end a, b;
+
+	(void)state;
+	pair_make(&a, &b, true);
+	s = opens(&a);
+	hdl_streams_run(a.h);
+	hdl_buf_free(&a.h->out); /* lost */
+	q = s->q;
+	said_here(&a);
+	TURN_UNTIL(&a, &b, s->q != q);
+	TURN_UNTIL(&a, &b, b.got != NULL);
+	assert_int_equal(s->error, 0);
+	libhd_free(&a.h);
+	libhd_free(&b.h);
+}
+
+/* A relay that gives a's packets to b as c's learns no token that a takes. */
+static void what_is_said_to_another_resets_nothing(void **state)
+{
+	struct end a, b, c, again;
+	struct libhd_stream *s;
+
+	(void)state;
+	pair_make(&a, &b, true);
+	s = opened(&a, &b);
+	memset(&c, 0, sizeof(c));
+	end_make(&c, 3, true);
+	again_make(&again, &c);
+	assert_int_equal(libhd_stream_write(s, "more", 4), 4);
+	carry(&a, &again);
+	assert_true(again.h->out.n > 0); /* it says something */
+	carry(&again, &a);
+	assert_int_equal(s->error, 0);
+	write_all(&a, &b, s);
+	assert_int_equal(drain(b.got), 1 + 4 + BLOCK_BYTES);
+	libhd_free(&a.h);
+	libhd_free(&b.h);
+	libhd_free(&c.h);
+	libhd_free(&again.h);
+}
+
+/* What a sends to ask whether b knows its connection, as anybody may. */
+static void an_end_that_knows_it_says_nothing(void **state)
+{
+	struct libhd_stream *s;
+	struct end a, b;
+
+	(void)state;
+	pair_make(&a, &b, true);
+	s = opened(&a, &b);
+	for (unsigned i = 0; i < 100; i++) {
+		hdl_streams_here(a.other);
+		carry(&a, &b);
+		carry(&b, &a);
+	}
+	assert_int_equal(s->error, 0);
+	write_all(&a, &b, s);
+	assert_int_equal(drain(b.got), 1 + BLOCK_BYTES);
+	libhd_free(&a.h);
+	libhd_free(&b.h);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(who_knows_nothing_says_so),
+		cmocka_unit_test(streams_go_to_who_was_started_anew),
+		cmocka_unit_test(what_was_sent_goes_to_nobody_else),
+		cmocka_unit_test(streams_go_on_to_who_is_back),
+		cmocka_unit_test(a_connection_begins_anew_when_somebody_comes),
+		cmocka_unit_test(what_is_said_to_another_resets_nothing),
+		cmocka_unit_test(an_end_that_knows_it_says_nothing),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
