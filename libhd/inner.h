@@ -70,6 +70,8 @@ struct libhd_peer {
 	uint8_t note[LIBHD_NOTE_MAX_BYTES];
 	size_t note_bytes;
 	struct hdl_quic *quic; /* its connections, a list */
+	int64_t gone_ms; /* it has gone: when to ask whether it is back; or 0 */
+	bool gone_asked;
 	void *user;
 	UT_hash_handle by_address, by_handle;
 };
@@ -192,6 +194,8 @@ void hdl_text(char *to, size_t size, const uint8_t *p, size_t n);
 void hdl_peers_open(struct libhd *h);
 void hdl_peers_lost(struct libhd *h);
 void hdl_peers_free(struct libhd *h);
+/* hdl_peer_ask - allow it again: the relay says whether it is here. */
+int hdl_peer_ask(struct libhd_peer *peer);
 int hdl_take_contact(struct libhd *h, const uint8_t *p, size_t n);
 int hdl_take_allowed(struct libhd *h, const uint8_t *p, size_t n);
 int hdl_take_gone(struct libhd *h, const uint8_t *p, size_t n);
@@ -247,11 +251,14 @@ void hdl_streams_free(struct libhd *h);
 void hdl_streams_peer_free(struct libhd_peer *peer);
 /* hdl_streams_here - it is here (again): does it know our connections still?
  * hdl_streams_away - it may come back as another, or we to another.
+ * hdl_streams_gone - its connection to the relay has ended; not_here: it has
+ * none, the relay has been asked.
  * hdl_streams_packet - of a peer, borrowed.
  * hdl_streams_run - timers, and what is to be sent.
  * hdl_streams_timeout_ms - until hdl_streams_run() has to do something; -1 */
 void hdl_streams_here(struct libhd_peer *peer);
 void hdl_streams_away(struct libhd_peer *peer);
+void hdl_streams_gone(struct libhd_peer *peer, bool not_here);
 void hdl_streams_packet(struct libhd_peer *peer, const uint8_t *p, size_t n);
 void hdl_streams_run(struct libhd *h);
 int64_t hdl_streams_timeout_ms(const struct libhd *h);

@@ -51,7 +51,7 @@ static void handle_set(struct libhd_peer *peer, uint32_t handle)
 
 /* ---- what is asked of the relay ---- */
 
-static int allow_put(struct libhd_peer *peer)
+int hdl_peer_ask(struct libhd_peer *peer)
 {
 	if (peer->h->phase != HDL_OPEN)
 		return 0; /* hdl_peers_open() will */
@@ -84,7 +84,7 @@ static int peer_new(struct libhd *h, const struct libhd_key *identity,
 		free(peer);
 		return -ENOMEM;
 	}
-	r = allow_put(peer);
+	r = hdl_peer_ask(peer);
 	if (r < 0)
 		libhd_forbid(&peer);
 	*ret = peer;
@@ -294,7 +294,7 @@ int hdl_take_gone(struct libhd *h, const uint8_t *p, size_t n)
 	peer = of_handle(h, hdp_get_u32(p));
 	if (peer == NULL)
 		return 0;
-	hdl_streams_away(peer);
+	hdl_streams_gone(peer, p[4] == HDP_GONE_NOT_HERE);
 	tell(peer, p[4] == HDP_GONE_NOT_HERE ? LIBHD_PEER_NOT_HERE
 					     : LIBHD_PEER_GONE);
 	return 0;
@@ -322,7 +322,7 @@ void hdl_peers_open(struct libhd *h)
 
 	HASH_ITER(by_address, h->by_address, peer, next) {
 		/* without memory the buffer breaks with the next frame */
-		if (allow_put(peer) == 0 && peer->knocks)
+		if (hdl_peer_ask(peer) == 0 && peer->knocks)
 			(void)knock_put(peer);
 	}
 }
@@ -334,6 +334,8 @@ void hdl_peers_lost(struct libhd *h)
 	HASH_ITER(by_address, h->by_address, peer, next) {
 		handle_set(peer, HDP_NO_HANDLE);
 		hdl_streams_away(peer);
+		peer->gone_ms = 0;
+		peer->gone_asked = false;
 		peer->here = false;
 	}
 }

@@ -107,6 +107,12 @@ void hdl_quic_maybe_reset(struct libhd_peer *peer, const uint8_t *p, size_t n);
 void hdl_quic_doubts(struct hdl_quic *q);
 int64_t hdl_quic_doubts_ms(const struct hdl_quic *q);
 
+/* ---- quic_gone.c ---- */
+/* hdl_quic_gone_run - of a peer that has gone: asks for it, if that is due.
+ * hdl_quic_gone_back - it has not. */
+void hdl_quic_gone_run(struct libhd_peer *peer);
+void hdl_quic_gone_back(struct libhd_peer *peer);
+
 /* ---- quic_send.c ---- */
 /* hdl_quic_flush - what there is to send, as far as it goes.
  * hdl_quic_close - tell the other end. */

@@ -127,6 +127,7 @@ static void begin_again(struct hdl_quic *q)
 
 void hdl_streams_here(struct libhd_peer *peer)
 {
+	hdl_quic_gone_back(peer);
 	for (struct hdl_quic *q = peer->quic; q != NULL; q = q->next) {
 		if (q->up)
 			doubt(q);

@@ -90,6 +90,7 @@ static void peer_run(struct libhd_peer *peer)
 {
 	struct hdl_quic *q, *next;
 
+	hdl_quic_gone_run(peer);
 	for (q = peer->quic; q != NULL; q = next) {
 		next = q->next;
 		hdl_quic_expired(q);
@@ -149,13 +150,21 @@ void hdl_streams_run(struct libhd *h)
 	}
 }
 
-static uint64_t expiry(const struct hdl_quic *q)
+static uint64_t sooner(uint64_t at, int64_t ms)
 {
-	uint64_t at = ngtcp2_conn_get_expiry(q->conn);
-	int64_t ask_ms = hdl_quic_doubts_ms(q);
+	return ms == 0 ? at : HD_MIN(at, (uint64_t)ms * NGTCP2_MILLISECONDS);
+}
 
-	return ask_ms == 0 ? at
-			   : HD_MIN(at, (uint64_t)ask_ms * NGTCP2_MILLISECONDS);
+static uint64_t peer_expiry(const struct libhd_peer *peer)
+{
+	uint64_t at = sooner(UINT64_MAX, peer->gone_ms);
+	const struct hdl_quic *q;
+
+	for (q = peer->quic; q != NULL; q = q->next) {
+		at = HD_MIN(at, ngtcp2_conn_get_expiry(q->conn));
+		at = sooner(at, hdl_quic_doubts_ms(q));
+	}
+	return at;
 }
 
 int64_t hdl_streams_timeout_ms(const struct libhd *h)
@@ -174,8 +183,7 @@ int64_t hdl_streams_timeout_ms(const struct libhd *h)
 	if (h->tls->dirty)
 		return 0;
 	for (peer = h->by_address; peer != NULL; peer = peer->by_address.next)
-		for (struct hdl_quic *q = peer->quic; q != NULL; q = q->next)
-			first = HD_MIN(first, expiry(q));
+		first = HD_MIN(first, peer_expiry(peer));
 	if (first == UINT64_MAX)
 		return -1;
 	now = hdl_quic_now();

@@ -36,6 +36,11 @@ void hdl_streams_away(struct libhd_peer *peer)
 	(void)peer;
 }
 
+void hdl_streams_gone(struct libhd_peer *peer, bool not_here)
+{
+	(void)peer, (void)not_here;
+}
+
 void hdl_streams_packet(struct libhd_peer *peer, const uint8_t *p, size_t n)
 {
 	(void)peer, (void)p, (void)n;

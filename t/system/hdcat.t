@@ -129,6 +129,24 @@ subtest 'whom not to let in' => sub {
     ended $pid;
 };
 
+# By the relay's word, and not after a minute of silence, which would be timed out.
+subtest 'an end that is killed' => sub {
+    my %end;
+    for my $who (qw(listener other)) {
+        pipe my $from, my $to or die;
+        (@end{qw(listener ticket)}) = listener('/dev/null', "$dir/got");
+        $end{other} = start($from, "$dir/nothing", $end{ticket});
+        close $from;
+        syswrite $to, "before\n";
+        HyperDerp::Test::wait_for(sub { HyperDerp::Test::slurp("$dir/got") eq "before\n" }) or return fail 'before';
+        kill KILL => $end{$who};
+        ended $end{$who};
+        my ($left, $said) = $who eq 'other' ? ($end{listener}, 'got') : ($end{other}, 'nothing');
+        is ended($left), 1, "the $who is killed: the other end ends";
+        like HyperDerp::Test::slurp("$dir/$said.err"), qr/the other end is gone: Connection reset/, '... and says why';
+    }
+};
+
 subtest 'the relay restarts' => sub {
     pipe my $from, my $to or die;
     my ($pid, $ticket) = listener('/dev/null', "$dir/got");

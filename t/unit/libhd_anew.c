@@ -38,13 +38,13 @@ static void said_here(struct end *e)
 	assert_int_equal(hdl_frames(e->h, frame, sizeof(frame)), sizeof(frame));
 }
 
-static void said_gone(struct end *e)
+static void said(struct end *e, enum hdp_gone why)
 {
 	uint8_t frame[HDP_HEADER_BYTES + HDP_GONE_BYTES];
 	uint8_t *p = hdp_header_put(frame, HDP_PEER_GONE, HDP_GONE_BYTES);
 
 	hdp_put_u32(p, HANDLE);
-	p[4] = HDP_GONE_DISCONNECTED;
+	p[4] = (uint8_t)why;
 	assert_int_equal(hdl_frames(e->h, frame, sizeof(frame)), sizeof(frame));
 }
 
@@ -77,7 +77,7 @@ static void streams_go_to_who_was_started_anew(void **state)
 	(void)state;
 	pair_make(&a, &b, true);
 	s = opened(&a, &b);
-	said_gone(&a);
+	said(&a, HDP_GONE_DISCONNECTED);
 	away = opens(&a);
 	carry(&a, &b); /* lost */
 	again_make(&again, &a);
@@ -125,7 +125,7 @@ static void streams_go_on_to_who_is_back(void **state)
 	pair_make(&a, &b, true);
 	s = opened(&a, &b);
 	t = b.got;
-	said_gone(&a);
+	said(&a, HDP_GONE_DISCONNECTED);
 	carry(&a, &b);
 	said_here(&a);
 	b.got = NULL;
@@ -204,6 +204,71 @@ static void an_end_that_knows_it_says_nothing(void **state)
 	libhd_free(&b.h);
 }
 
+/* Time to ask whether the other one is back; returns whether the relay is
+ * asked. */
+static bool asks(struct end *e)
+{
+	bool asked;
+
+	hdl_buf_free(&e->h->out);
+	e->other->gone_ms = hdl_now_ms();
+	hdl_streams_run(e->h);
+	asked = e->h->out.n >= HDP_HEADER_BYTES &&
+		hdl_buf_front(&e->h->out)[0] == HDP_ALLOW;
+	hdl_buf_free(&e->h->out);
+	return asked;
+}
+
+/* Its streams end when the relay has been asked, and not before. */
+static void who_does_not_come_back_is_given_up(void **state)
+{
+	struct libhd_stream *s;
+	struct end a, b;
+
+	(void)state;
+	pair_make(&a, &b, true);
+	s = opened(&a, &b);
+	said(&a, HDP_GONE_NOT_HERE); /* what nobody has asked here */
+	hdl_streams_run(a.h);
+	assert_int_equal(s->error, 0);
+	said(&a, HDP_GONE_DISCONNECTED);
+	said(&a, HDP_GONE_NOT_HERE);
+	hdl_streams_run(a.h);
+	assert_int_equal(s->error, 0);
+	assert_in_range(libhd_timeout_ms(a.h), 0, 3500);
+	assert_true(asks(&a));
+	assert_int_equal(s->error, 0);
+	said(&a, HDP_GONE_NOT_HERE);
+	hdl_streams_run(a.h);
+	assert_int_equal(s->error, -ECONNRESET);
+	libhd_free(&a.h);
+	libhd_free(&b.h);
+}
+
+static void who_comes_back_in_time_is_not(void **state)
+{
+	struct libhd_stream *s;
+	struct end a, b;
+
+	(void)state;
+	pair_make(&a, &b, true);
+	s = opened(&a, &b);
+	said(&a, HDP_GONE_DISCONNECTED);
+	said_here(&a);
+	assert_int_equal(a.other->gone_ms, 0);
+	said(&a, HDP_GONE_DISCONNECTED);
+	assert_true(asks(&a));
+	said_here(&a); /* the answer */
+	said(&a, HDP_GONE_NOT_HERE);
+	hdl_streams_run(a.h);
+	assert_int_equal(s->error, 0);
+	said(&a, HDP_GONE_DISCONNECTED);
+	hdl_peers_lost(a.h); /* a relay that ends says so of all */
+	assert_int_equal(a.other->gone_ms, 0);
+	libhd_free(&a.h);
+	libhd_free(&b.h);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -212,6 +277,8 @@ int main(void)
 		cmocka_unit_test(what_was_sent_goes_to_nobody_else),
 		cmocka_unit_test(streams_go_on_to_who_is_back),
 		cmocka_unit_test(a_connection_begins_anew_when_somebody_comes),
+		cmocka_unit_test(who_does_not_come_back_is_given_up),
+		cmocka_unit_test(who_comes_back_in_time_is_not),
 		cmocka_unit_test(what_is_said_to_another_resets_nothing),
 		cmocka_unit_test(an_end_that_knows_it_says_nothing),
 	};

@@ -26,7 +26,9 @@ struct pipe {
 	size_t write_bytes;
 };
 
-/* What the other end has not acknowledged, it never will if it is gone. */
+/* What the other end has not acknowledged, it never will if it is gone; nor
+ * will it take what may come. Where it has ended its side, reading does not
+ * tell. */
 static void check(struct pipe *p)
 {
 	ssize_t r = libhd_stream_write(p->c->s, "", 0);
@@ -57,7 +59,7 @@ static void up(struct pipe *p)
 	if (p->input_ended && !p->end_sent)
 		libhd_stream_end(p->c->s);
 	p->end_sent = p->input_ended;
-	if (p->end_sent && libhd_stream_unsent_bytes(p->c->s) > 0)
+	if (!p->end_sent || libhd_stream_unsent_bytes(p->c->s) > 0)
 		check(p);
 }
 
