@@ -35,6 +35,7 @@ struct hd_peer {
 	struct hd_entry *last;
 	struct hd_way *last_way; /* or it is at another relay; else NULL */
 	struct hd_key last_key;
+	uint64_t last_hash; /* its; 0: there is none */
 	uint64_t packets_in, packets_out; /* that it sent, that it was given */
 	bool moved; /* to its home worker */
 	bool home; /* it is there: hooks know of it */

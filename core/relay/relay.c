@@ -57,13 +57,6 @@ static void send_remote(struct hd_peer *from, const struct hd_packet *packet,
 	struct hd_worker *w = from->stream->worker;
 	struct hd_xrecord x = hd_record_of(packet, hash, HD_X_PACKET);
 
-	if (from->last != NULL ||
-	    memcmp(&from->last_key, packet->dst, HD_KEY_BYTES) != 0) {
-		from->last = NULL;
-		from->last_way = NULL;
-		from->last_key = *packet->dst;
-		from->last_to_notify = false;
-	}
 	/* only who got a packet is told of the end */
 	if (!from->last_to_notify)
 		from->last_to_notify =
@@ -81,7 +74,6 @@ static void send_found(struct hd_peer *from, const struct hd_packet *packet,
 	hd_gone_note(w, from->entry, packet->dst);
 	from->last = e;
 	from->last_way = NULL;
-	from->last_key = *packet->dst;
 	from->last_version = w->relay->table.version;
 	hd_deliver(w, e, packet);
 }
@@ -98,7 +90,6 @@ static bool send_over(struct hd_peer *from, const struct hd_packet *packet,
 		return false;
 	from->last = NULL;
 	from->last_way = way;
-	from->last_key = *packet->dst;
 	from->last_version = hd_ways_version(w->relay);
 	hd_link_send_by(w, way, packet);
 	return true;
@@ -112,6 +103,21 @@ static bool is_cached_way(const struct hd_peer *p, const struct hd_key *dst)
 	       hd_link_is_up(p->last_way->link);
 }
 
+/* Of the key it sends to, which is the one it sent to last from here on: the
+ * hash is most of a look-up. */
+static uint64_t hash_of(struct hd_peer *from, const struct hd_packet *packet)
+{
+	if (from->last_hash != 0 &&
+	    hd_key_same(&from->last_key, packet->dst))
+		return from->last_hash;
+	from->last = NULL;
+	from->last_way = NULL;
+	from->last_key = *packet->dst;
+	from->last_hash = hd_key_hash(packet->realm, packet->dst);
+	from->last_to_notify = false;
+	return from->last_hash;
+}
+
 static void send_searched(struct hd_peer *from, const struct hd_packet *packet)
 {
 	struct hd_worker *w = from->stream->worker;
@@ -122,7 +128,7 @@ static void send_searched(struct hd_peer *from, const struct hd_packet *packet)
 		hd_link_send_by(w, from->last_way, packet);
 		return;
 	}
-	hash = hd_key_hash(packet->realm, packet->dst);
+	hash = hash_of(from, packet);
 	if (hd_key_home(hash) != w->index) {
 		send_remote(from, packet, hash);
 		return;
