@@ -40,7 +40,8 @@ void hd_worker_woken(struct hd_worker *w, bool disarmed)
 static bool may_sleep(struct hd_worker *w)
 {
 	__atomic_exchange_n(&w->asleep, 1, __ATOMIC_SEQ_CST);
-	return hd_inbox_empty(&w->inbox) && !hd_xring_any(w);
+	return hd_inbox_empty(&w->inbox) && !hd_xring_any(w) &&
+	       (!w->xfull || hd_xring_await(w));
 }
 
 /* A send that the kernel could not take whole is seen with the next event; its

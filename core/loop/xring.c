@@ -13,6 +13,7 @@
 
 struct hd_xring {
 	_Alignas(64) uint32_t head; /* atomic; the consumer's, free-running */
+	bool awaited; /* atomic: the producer sleeps until there is room */
 	_Alignas(64) uint32_t tail; /* atomic; the producer's */
 	bool wake;                  /* the producer owes a wake-up */
 	_Alignas(64) uint8_t bytes[RING_BYTES];
@@ -44,7 +45,7 @@ static struct hd_xring *ring_to(struct hd_worker *w, unsigned to)
 	if (r == NULL)
 		return NULL;
 	r->head = r->tail = 0;
-	r->wake = false;
+	r->wake = r->awaited = false;
 	w->to[to] = r;
 	__atomic_store_n(&hd_worker_at(to)->from[w->index], r,
 			 __ATOMIC_RELEASE);
@@ -106,7 +107,7 @@ int hd_xring_put(struct hd_worker *w, unsigned to,
 
 void hd_xring_wake(struct hd_worker *w)
 {
-	for (unsigned i = 0; i < hd_workers(); i++) {
+	for (unsigned i = 0, n = hd_workers(); i < n; i++) {
 		if (w->to[i] == NULL || !w->to[i]->wake)
 			continue;
 		w->to[i]->wake = false;
@@ -122,14 +123,31 @@ static struct hd_xring *ring_from(const struct hd_worker *w, unsigned i)
 void hd_xring_look(struct hd_worker *w)
 {
 	w->xfull = false;
-	for (unsigned i = 0; i < hd_workers(); i++)
+	for (unsigned i = 0, n = hd_workers(); i < n; i++)
 		w->xfull |= w->to[i] != NULL &&
 			    ring_used(w->to[i]) > FULL_BYTES;
 }
 
+/* Both ends change `awaited`, one after the other: either the consumer finds
+ * it set, or the producer sees what was taken before. */
+bool hd_xring_await(struct hd_worker *w)
+{
+	bool full = false;
+
+	for (unsigned i = 0, n = hd_workers(); i < n; i++) {
+		struct hd_xring *r = w->to[i];
+
+		if (r == NULL || ring_used(r) <= FULL_BYTES)
+			continue;
+		(void)__atomic_exchange_n(&r->awaited, true, __ATOMIC_SEQ_CST);
+		full |= ring_used(r) > FULL_BYTES;
+	}
+	return full;
+}
+
 bool hd_xring_any(const struct hd_worker *w)
 {
-	for (unsigned i = 0; i < hd_workers(); i++) {
+	for (unsigned i = 0, n = hd_workers(); i < n; i++) {
 		struct hd_xring *r = ring_from(w, i);
 
 		if (r != NULL &&
@@ -139,10 +157,14 @@ bool hd_xring_any(const struct hd_worker *w)
 	return false;
 }
 
-static void ring_run(struct hd_worker *w, struct hd_xring *r, hd_xring_fn *fn)
+/* Returns whether its producer waits for what was taken. */
+static bool ring_run(struct hd_worker *w, struct hd_xring *r, hd_xring_fn *fn)
 {
 	uint32_t tail = __atomic_load_n(&r->tail, __ATOMIC_ACQUIRE);
 	uint32_t head = r->head;
+
+	if (head == tail)
+		return false;
 
 	while (head != tail) {
 		uint32_t at = head % RING_BYTES;
@@ -156,14 +178,15 @@ static void ring_run(struct hd_worker *w, struct hd_xring *r, hd_xring_fn *fn)
 		}
 		__atomic_store_n(&r->head, head, __ATOMIC_RELEASE);
 	}
+	return __atomic_exchange_n(&r->awaited, false, __ATOMIC_SEQ_CST);
 }
 
 void hd_xring_run(struct hd_worker *w, hd_xring_fn *fn)
 {
-	for (unsigned i = 0; i < hd_workers(); i++) {
+	for (unsigned i = 0, n = hd_workers(); i < n; i++) {
 		struct hd_xring *r = ring_from(w, i);
 
-		if (r != NULL)
-			ring_run(w, r, fn);
+		if (r != NULL && ring_run(w, r, fn))
+			hd_worker_wake(hd_worker_at(i));
 	}
 }

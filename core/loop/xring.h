@@ -41,6 +41,9 @@ bool hd_xring_has_room(struct hd_worker *w, unsigned to);
 
 /* hd_xring_look - set w->xfull by what the others have taken by now. */
 void hd_xring_look(struct hd_worker *w);
+/* hd_xring_await - before it sleeps until there is room: who takes enough wakes
+ * it. Returns false: there is room by now. */
+bool hd_xring_await(struct hd_worker *w);
 
 bool hd_xring_any(const struct hd_worker *w);
 /* hd_xring_run - take at most a ring's worth from every other worker. */

@@ -54,7 +54,9 @@ uint64_t hd_streams_due_ms(const struct hd_worker *w)
 	const struct hd_streams *all = w->streams;
 	uint64_t next_ms = hd_heap_next_ms(&all->timers);
 
-	if (hd_streams_have_input(w) || all->dirty != NULL)
+	/* input that no other worker has room for waits until one has */
+	if ((all->ready.first != NULL && !w->xfull) ||
+	    all->handshakes.first != NULL || all->dirty != NULL)
 		return 0;
 	if (all->ended.due_ms != 0)
 		next_ms = HD_MIN(next_ms, all->ended.due_ms);

@@ -12,6 +12,8 @@
 #include "core/base/key.h"
 #include "core/loop/worker.h"
 #include "core/loop/xring.h"
+#include "core/stream/stream.h"
+#include "core/stream/stream_worker.h"
 #include "t/unit/workers.h"
 
 #define WORKERS 3
@@ -150,11 +152,81 @@ static void packets_cross_between_all_workers(void **state)
 	assert_int_equal(unknown(), sent);
 }
 
+/* ---- a worker that has no room ---- */
+
+static int go; /* atomic */
+static uint64_t due_ms[2]; /* with input: before it was full, and after */
+
+static void hold(struct hd_worker *w, void *unused, void *unused2)
+{
+	(void)w;
+	(void)unused;
+	(void)unused2;
+	wait_for(&go, 1);
+}
+
+static uint64_t due_with_input(struct hd_worker *w)
+{
+	struct hd_stream fake = { 0 };
+	uint64_t due;
+
+	w->streams->ready.first = &fake;
+	due = hd_streams_due_ms(w);
+	w->streams->ready.first = NULL;
+	return due;
+}
+
+static void fill(struct hd_worker *w, void *to, void *unused)
+{
+	static const uint8_t data[1400];
+	const struct hd_xrecord x = { .kind = HD_X_NOT_HERE,
+				      .len_bytes = sizeof(data) };
+
+	(void)unused;
+	w->xfull = false; /* what the test before has left */
+	due_ms[0] = due_with_input(w);
+	while (!w->xfull)
+		hd_xring_put(w, (unsigned)(uintptr_t)to, &x, data);
+	due_ms[1] = due_with_input(w);
+	__atomic_store_n(&arrived, 1, __ATOMIC_RELEASE);
+}
+
+static uint64_t turns(struct hd_worker *w)
+{
+	uint64_t n = 0;
+
+	for (unsigned i = 0; i < HD_HISTOGRAM_CELLS; i++)
+		n += hd_counter_read(&w->stats.turn_time.cells[i]);
+	return n;
+}
+
+/* It does not turn on and on beside the one that it waits for. */
+static void a_worker_without_room_sleeps(void **state)
+{
+	struct hd_worker *w = hd_worker_at(0);
+	uint64_t before;
+
+	(void)state;
+	arrived = go = 0;
+	assert_int_equal(hd_worker_post(hd_worker_at(1), hold, NULL, NULL), 0);
+	assert_int_equal(hd_worker_post(w, fill, (void *)1, NULL), 0);
+	wait_for(&arrived, 1);
+	assert_int_equal(due_ms[0], 0);
+	assert_int_not_equal(due_ms[1], 0);
+	wait_for(&w->asleep, 1);
+	before = turns(w);
+	__atomic_store_n(&go, 1, __ATOMIC_RELEASE);
+	for (int i = 0; i < 20000 && turns(w) == before; i++)
+		nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
+	assert_int_not_equal(turns(w), before);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(posts_arrive_in_order),
 		cmocka_unit_test(packets_cross_between_all_workers),
+		cmocka_unit_test(a_worker_without_room_sleeps),
 	};
 
 	if (sodium_init() < 0)
