@@ -103,6 +103,12 @@ static const struct hd_option top_options[] = {
 	  .max = 268435456,
 	  .help = "socket buffers of each connection, each way; 0: the "
 		  "kernel sizes them" },
+	{ .name = "tcp_congestion",
+	  .type = HD_OPTION_STRING,
+	  AT(tcp_congestion),
+	  .def = "kernel",
+	  .help = "congestion control of each connection, by its name: cubic, "
+		  "bbr; kernel: what the kernel has chosen" },
 	{ .name = "max_accept_rate",
 	  .type = HD_OPTION_UINT,
 	  AT(max_accept_rate),

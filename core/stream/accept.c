@@ -9,6 +9,7 @@
 #include <hyper-derp/worker.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include "core/base/bucket.h"
 #include "core/loop/tag.h"
@@ -29,6 +30,23 @@ struct hd_acceptor {
 	bool booked; /* it has a place in max_accept_rate for its next one */
 };
 
+/* What the kernel has not loaded, or only root may choose, is said once. */
+static void use_congestion(int fd, const char *name)
+{
+	static bool told;
+
+	if (name == NULL || strcmp(name, "kernel") == 0 ||
+	    setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, name,
+		       (socklen_t)strlen(name)) == 0 ||
+	    errno == EOPNOTSUPP || /* no TCP */
+	    __atomic_exchange_n(&told, true, __ATOMIC_RELAXED))
+		return;
+	hd_log_warn("tcp_congestion: %s: %m; connections have the kernel's "
+		    "(net.ipv4.tcp_available_congestion_control and "
+		    "tcp_allowed_congestion_control)",
+		    name);
+}
+
 /* Accepted sockets inherit these. Sources: derper's write timeout, TCP user
  * timeout 15 s and keep-alive 10 min; TCP_NOTSENT_LOWAT so that a slow reader
  * shows at once instead of filling megabytes of kernel memory. */
@@ -47,6 +65,7 @@ void hd_accept_options(int fd, const struct hd_conf *conf)
 	for (size_t i = 0; i < HD_ARRAY_N(options); i++)
 		setsockopt(fd, options[i].level, options[i].name,
 			   &options[i].value, sizeof(int));
+	use_congestion(fd, conf->tcp_congestion);
 	int size = (int)conf->sockbuf_bytes;
 
 	if (size > 0) {
