@@ -353,4 +353,3 @@ sub groups ($opt) {
 }
 
 1;
-1;
