@@ -297,11 +297,14 @@ sub logins {
 }
 
 # hdctl upgrade, three times, while clients send: both processes share the
-# relay's core.
+# relay's core. "none": the same load without an upgrade. Five packets of a pair at a
+# time: else hdbench is what limits.
 sub upgrades ($opt, $label, $n, $rate, %max) {
     return {
-        name => 'upgrade', who => { ours => { kind => 'ours', conf => "login_timeout: 120s\n" } },
-        rows => [
+        name => 'upgrade', who => {
+            map { ($_ => { kind => 'ours', conf => "login_timeout: 120s\n", upgrades => $_ eq 'ours' ? 3 : 0 }) } qw(ours none)
+        },
+        rows => [ map { { %$_, pair => [qw(ours none)] } }
             { label => "hdctl upgrade, $label: the longest that no packet moves", metric => 'stands',
                 unit => 'ms', own_max => $max{stands} },
             { label => 'the same, in all', metric => 'all', unit => 'ms', own_max => $max{all} },
@@ -310,10 +313,11 @@ sub upgrades ($opt, $label, $n, $rate, %max) {
         ],
         measure => sub ($opt, $who, $run) {
             my $relay = Relay->start(%$who, tls => 1);
-            my $load  = $relay->load('--silence', '--peers', $n, '--rate', $rate, '--duration', 10, '--parallel', 64);
+            my $load  = $relay->load('--silence', '--peers', $n, '--rate', $rate, '--duration', 10, '--parallel', 64,
+                qw(--burst 5 --batch 5));
             $relay->await_peers($n);
             sleep 2;    # hdbench warms up for one
-            my @said = map { $relay->upgrade } 1 .. 3;
+            my @said = map { $relay->upgrade } 1 .. $who->{upgrades};
             my $r = $load->();
             die "packets were lost\n" if grep { $r->{$_} } qw(lost reordered foreign closed);
             return { stands => List::Util::max(map { $_->{silent_us} / 1000 } @said),
