@@ -31,6 +31,20 @@ extern "C" {
 #define HDP_LABEL_CREDENTIAL "HD/2 credential\0"
 #define HDP_LABEL_SUBJECT "HD/2 subject key"
 
+/* Between relays, with the bridge: what stands before the kind of a signal of
+ * HD in DERP's realm (modules/hd/signals.c), and tells that it is one. Clients
+ * of DERP are not given it. */
+#define HDP_BRIDGE_MAC_BYTES 32
+#define HDP_BRIDGE_MARK "HD/2 signal, not for you"
+#define HDP_BRIDGE_MARK_BYTES 24
+#define HDP_BRIDGE_HEAD_BYTES (6 + HDP_BRIDGE_MAC_BYTES + HDP_BRIDGE_MARK_BYTES)
+static inline bool hdp_has_bridge_mark(const uint8_t *packet, size_t n)
+{
+	return n > HDP_BRIDGE_HEAD_BYTES &&
+	       memcmp(packet + HDP_BRIDGE_HEAD_BYTES - HDP_BRIDGE_MARK_BYTES,
+		      HDP_BRIDGE_MARK, HDP_BRIDGE_MARK_BYTES) == 0;
+}
+
 enum hdp_type {
 	HDP_PING = 0x02, /* 8 bytes */
 	HDP_PONG = 0x03, /* the same */
@@ -47,6 +61,7 @@ enum hdp_type {
 	HDP_CONTACT = 0x1a, /* 4 handle, 32 address, flags */
 	HDP_KNOCK = 0x1b, /* 32 address or identity, note */
 	HDP_ALLOWED = 0x1c, /* 4 handle */
+	HDP_VISITOR = 0x1d, /* 32 address */
 	HDP_PEER_GONE = 0x21, /* 4 handle, reason */
 	HDP_REDIRECT = 0x22, /* reason, URL */
 	HDP_RESTARTING = 0x28, /* 4 reconnect in ms, 4 try for ms */
@@ -56,7 +71,11 @@ enum hdp_type {
 };
 
 /* hdp_enroll_flag, hdp_contact_flag - bits in those frames. */
-enum hdp_enroll_flag { HDP_ENROLL_KNOCKS = 1, HDP_ENROLL_UDP = 2 };
+enum hdp_enroll_flag {
+	HDP_ENROLL_KNOCKS = 1,
+	HDP_ENROLL_UDP = 2,
+	HDP_ENROLL_VISITORS = 4,
+};
 enum hdp_contact_flag { HDP_CONTACT_REFUSED = 1 };
 /* hdp_gone, hdp_denied - the reasons in PeerGone and in Denied. */
 enum hdp_gone { HDP_GONE_DISCONNECTED = 0, HDP_GONE_NOT_HERE = 1 };

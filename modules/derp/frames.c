@@ -5,6 +5,7 @@
 #include "modules/derp/derp.h"
 #include <errno.h>
 #include <hyper-derp/derp_realms.h>
+#include <hyper-derp/hd.h>
 #include <hyper-derp/log.h>
 #include <hyper-derp/relay.h>
 
@@ -313,10 +314,14 @@ static void derp_deliver(struct hd_module *mod, struct hd_peer *peer,
 {
 	struct hd_stream *s = hd_peer_stream(peer);
 	size_t n = DERP_PACKET_HEAD_BYTES + packet->len_bytes;
-	uint8_t *out = hd_stream_reserve(
-		s, packet->urgent ? HD_LANE_URGENT : HD_LANE_BULK, n);
+	uint8_t *out;
 
 	(void)mod;
+	if (packet->urgent &&
+	    hdp_has_bridge_mark(packet->data, packet->len_bytes))
+		return; /* for HD's clients: hd.bridge */
+	out = hd_stream_reserve(
+		s, packet->urgent ? HD_LANE_URGENT : HD_LANE_BULK, n);
 	if (out == NULL)
 		return; /* dropped; the core has counted it */
 	out = derp_packet_head_put(out, DERP_RECV_PACKET, packet->src,

@@ -156,15 +156,22 @@ static void put_out_here(struct hd_module *mod, struct hd_worker *w, void *key)
 	free(key);
 }
 
-static void put_out_all(struct hd_module *mod, const struct hd_key *address)
+static void put_out_of(struct hd_module *mod, uint16_t realm,
+		       const struct hd_key *address)
 {
 	struct hd_key *key = malloc(sizeof(*key));
 
 	if (key == NULL)
 		return;
 	*key = *address;
-	hd_post(mod, hd_relay_home(hdp_relay->realm, address), put_out_here,
-		key, free);
+	hd_post(mod, hd_relay_home(realm, address), put_out_here, key, free);
+}
+
+/* Also those from before the bridge was there, or was taken away. */
+static void put_out_all(struct hd_module *mod, const struct hd_key *address)
+{
+	put_out_of(mod, hd_realm(""), address);
+	put_out_of(mod, hd_realm(HDP_REALM), address);
 }
 
 static void run_deny(struct hd_module *mod, struct hd_call *call)

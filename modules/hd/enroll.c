@@ -4,6 +4,7 @@
  * X25519 form: doc/reference/protocol-hd.md says why the one proves the other.
  * Context: the stream's worker, before the move to the home. */
 #include <errno.h>
+#include <hyper-derp/derp.h>
 #include <hyper-derp/log.h>
 #include <hyper-derp/relay.h>
 #include <string.h>
@@ -93,10 +94,13 @@ static int admit(struct hd_stream *s, struct hdp_state *d,
 {
 	struct hd_login login = { .key = *address, .realm = hdp_relay->realm };
 
+	if (hdp_is_bridged(login.realm))
+		login.flags = DERP_PRESENT_REGULAR; /* for relays that watch */
 	agent_copy(login.agent, sizeof(login.agent), e);
 	memcpy(d->identity, e->identity, sizeof(d->identity));
 	d->wants_knocks = (e->flags & HDP_ENROLL_KNOCKS) != 0;
 	d->wants_udp = (e->flags & HDP_ENROLL_UDP) != 0;
+	d->wants_visitors = (e->flags & HDP_ENROLL_VISITORS) != 0;
 	d->phase = HDP_ADMITTING;
 	hd_relay_login(s, &login);
 	return 0;

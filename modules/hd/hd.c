@@ -58,6 +58,13 @@ static const struct hd_option options[] = {
 	  .help = "How many others a client may allow to send to it, on one "
 		  "connection; each costs the relay 40 bytes.",
 	  .live = true },
+	{ .name = "bridge",
+	  .type = HD_OPTION_BOOL,
+	  .offset = offsetof(struct hdp_conf, bridge),
+	  .def = "no",
+	  .help = "Let HD clients and DERP clients exchange packets: the "
+		  "former are in DERP's realm, by their X25519 keys. All "
+		  "relays of a mesh should say the same." },
 	{ .name = "private_key",
 	  .type = HD_OPTION_SECRET_FILE,
 	  .offset = offsetof(struct hdp_conf, private_key),
@@ -109,6 +116,8 @@ static const struct hd_metric metrics[] = {
 	ROW(knocks, "knocks_total", NULL, "Knocks that went their way"),
 	ROW(knocks_dropped, "knocks_dropped_total", NULL,
 	    "Knocks too many, or of no contact, or at who wants none"),
+	ROW(visitors, "visitors_total", NULL,
+	    "DERP clients that HD clients were told of, whom they do not allow"),
 	ROW(unknown_frames, "frames_unknown_total", NULL,
 	    "Frames of an unknown type, which were skipped"),
 	ROW(refused_length, "frames_refused_total", NULL,
@@ -177,6 +186,8 @@ static int relay_make(struct hd_module *mod, struct hd_error *err)
 	if (hdp_relay == NULL)
 		return hd_error_set(err, -ENOMEM, "out of memory");
 	hdp_relay->realm = hd_realm(HDP_REALM);
+	if (conf->bridge)
+		hdp_relay->realm = hd_realm("");
 	r = hdp_keys_load(hdp_relay, conf, err);
 	if (r == 0)
 		hd_log_notice("hd: relay identity %s", hdp_relay->key.text);
@@ -256,7 +267,7 @@ static const struct hd_close_reason reasons[] = {
 };
 
 HD_MODULE(hd, .version = "1.0", .licence = "MIT",
-	  .summary = "HD: packets to public keys", .state_version = 7,
+	  .summary = "HD: packets to public keys", .state_version = 8,
 	  .flags = HD_MODULE_UPGRADES, .upgrade = &hdp_upgrade,
 	  .options = options, .metrics = metrics,
 	  .metrics_size = sizeof(struct hdp_numbers),

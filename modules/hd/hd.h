@@ -5,7 +5,7 @@
  * the frame table and the receive loop, packets.c packets, knocks and contacts,
  * udp.c datagrams and whose they are, path*.c a client's way by UDP, moved.c
  * ids of another process, udp_keys.c what seals datagrams, tell.c what the
- * relay tells a client, late.c what waits for a key that may be elsewhere,
+ * relay tells a client, signals.c what relays tell each other, late.c what waits for a key that may be elsewhere,
  * contacts.c whom a client allows, proofs.c why a client
  * should be welcome, credential.c what operators sign, admission.c the admit
  * hook, people.h whom the operator knows, keys.c who we are, bech32.c keys as
@@ -44,6 +44,7 @@ struct hdp_conf {
 	struct hd_list operators; /* texts of identities, beside our own */
 	struct hd_secret private_key, operator_key; /* empty: in state_dir */
 	union hd_addr udp; /* family AF_UNSPEC: no UDP */
+	bool bridge; /* our clients are in DERP's realm */
 	uint64_t udp_port; /* that clients are told; 0: udp's */
 };
 
@@ -59,7 +60,8 @@ struct hdp_relay {
 	struct hdp_key key, operator_key;
 	uint8_t inviting[crypto_auth_hmacsha256_KEYBYTES]; /* of secrets of
 							      invitations */
-	uint16_t realm;
+	uint8_t bridging[crypto_generichash_KEYBYTES]; /* signals.c */
+	uint16_t realm; /* of clients that log in */
 };
 extern struct hdp_relay *hdp_relay;
 
@@ -76,13 +78,16 @@ struct hdp_state {
 	struct hd_peer *peer; /* the core's; set in phase OPEN */
 	struct hdp_contacts contacts;
 	struct hdp_bucket knocks_in, knocks_out; /* from it; to it */
+	struct hdp_bucket visits;
+	struct hd_key visitor; /* that it has been told of last, */
+	uint64_t visited_ms; /* and when */
 	struct hdp_path *path; /* by UDP; NULL: it has none */
 	struct hdp_claim *claim; /* until it is admitted; NULL: none */
 	uint64_t waits; /* its number among those who wait for a person */
 	uint32_t skip_bytes; /* still to come of an unknown frame */
 	uint8_t phase;
 	uint8_t denied; /* enum hdp_denied, if a hook says no; 0: WELCOME */
-	bool wants_knocks, wants_udp;
+	bool wants_knocks, wants_udp, wants_visitors;
 	uint8_t identity[HD_KEY_BYTES];
 };
 
@@ -127,7 +132,7 @@ enum hdp_reason {
 struct hdp_numbers {
 	struct hd_counter packets_in, packet_bytes_in;
 	struct hd_counter packets_no_handle, packets_not_allowed;
-	struct hd_counter knocks, knocks_dropped;
+	struct hd_counter knocks, knocks_dropped, visitors;
 	struct hd_counter unknown_frames, refused_length;
 	struct hd_counter refused_proxy, enrolls_refused[HDP_REFUSED_N];
 	struct hd_gauge clients, contacts;
@@ -241,13 +246,27 @@ int hdp_take_forbid(struct hd_module *mod, struct hd_stream *s,
 		    struct hdp_state *d, uint8_t *p, uint32_t len_bytes);
 int hdp_take_knock(struct hd_module *mod, struct hd_stream *s,
 		   struct hdp_state *d, uint8_t *p, uint32_t len_bytes);
-/* hdp_signal - what one client's relay has to say to another's: a packet in the
- * urgent lane, which clients cannot send. */
+
+/* ---- signals.c ---- */
+/* hdp_signal - what one client's relay has to say to another's, as a packet that
+ * clients cannot send. hdp_signal_get - Returns whether a packet is one.
+ * @body  n bytes behind the kind, HDP_SIGNAL_MAX_BYTES at most; borrowed
+ * hdp_is_bridged - a realm is DERP's, too: others than ours are in it. */
+#define HDP_SIGNAL_MAX_BYTES (HD_KEY_BYTES + HDP_NOTE_MAX_BYTES)
 enum hdp_signal {
 	HDP_SIGNAL_KNOCK = 1, /* 32 identity, note */
 	HDP_SIGNAL_ALLOWED = 2, /* I have allowed you; and you me? */
 	HDP_SIGNAL_MUTUAL = 3, /* so have I */
 };
+struct hdp_said {
+	uint8_t kind; /* enum hdp_signal, or another relay's newer one */
+	const uint8_t *body; /* into the packet */
+	uint32_t n;
+};
+void hdp_signal(struct hd_peer *from, const struct hd_key *to,
+		enum hdp_signal kind, const void *body, uint32_t n);
+bool hdp_signal_get(const struct hd_packet *packet, struct hdp_said *ret);
+bool hdp_is_bridged(uint16_t realm);
 
 /* ---- tell.c ---- */
 extern const struct hd_peer_ops hdp_peer_ops;

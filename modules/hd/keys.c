@@ -119,6 +119,7 @@ int hdp_keys_load(struct hdp_relay *relay, const struct hdp_conf *conf,
 		"hd.operator.key", "hd.operator_key",
 		"which ends the credentials that were made with the old one"
 	};
+	static const char bridging[] = "HD/2 signals over the bridge";
 	static const char inviting[] = "HD/2 secrets of invitations";
 	int r = key_load(&own, &conf->private_key, &relay->key, err);
 
@@ -130,5 +131,11 @@ int hdp_keys_load(struct hdp_relay *relay, const struct hdp_conf *conf,
 		crypto_auth_hmacsha256(relay->inviting,
 				       (const uint8_t *)inviting,
 				       sizeof(inviting) - 1, relay->key.secret);
+	if (r == 0)
+		crypto_generichash(relay->bridging, sizeof(relay->bridging),
+				   (const uint8_t *)bridging,
+				   sizeof(bridging) - 1,
+				   relay->operator_key.secret,
+				   crypto_sign_SEEDBYTES);
 	return r;
 }

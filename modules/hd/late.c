@@ -11,9 +11,11 @@ enum hd_verdict hdp_late(struct hd_module *mod, struct hd_worker *w,
 	bool ours = hd_realm_name(packet->realm) ==
 		    hd_realm_name(hdp_relay->realm);
 
+	struct hdp_said said;
+
 	(void)mod, (void)w;
-	return ours && packet->urgent && packet->len_bytes > 0 &&
-			       packet->data[0] == HDP_SIGNAL_MUTUAL
+	return ours && hdp_signal_get(packet, &said) &&
+			       said.kind == HDP_SIGNAL_MUTUAL
 		       ? HD_VERDICT_PENDING
 		       : HD_VERDICT_PASS;
 }

@@ -88,14 +88,6 @@ int hdp_take_packet_to(struct hd_module *mod, struct hd_stream *s,
 
 /* ---- consent ---- */
 
-static void signal_to(struct hdp_state *d, const struct hd_key *to,
-		      enum hdp_signal kind)
-{
-	uint8_t message = (uint8_t)kind;
-
-	hd_relay_send(d->peer, to, true, &message, 1);
-}
-
 int hdp_take_allow(struct hd_module *mod, struct hd_stream *s,
 		   struct hdp_state *d, uint8_t *p, uint32_t len_bytes)
 {
@@ -116,7 +108,7 @@ int hdp_take_allow(struct hd_module *mod, struct hd_stream *s,
 	}
 	hd_gauge_add(&hdp_metrics(mod, s)->contacts, r == 0);
 	hdp_tell_contact(s, handle, &address, 0);
-	signal_to(d, &address, HDP_SIGNAL_ALLOWED);
+	hdp_signal(d->peer, &address, HDP_SIGNAL_ALLOWED, NULL, 0);
 	return 0;
 }
 
@@ -133,7 +125,7 @@ int hdp_take_knock(struct hd_module *mod, struct hd_stream *s,
 		   struct hdp_state *d, uint8_t *p, uint32_t len_bytes)
 {
 	const struct hd_key *to = (const struct hd_key *)p;
-	uint8_t message[1 + HD_KEY_BYTES + HDP_NOTE_MAX_BYTES];
+	uint8_t body[HDP_SIGNAL_MAX_BYTES];
 	uint32_t note_bytes = len_bytes - HD_KEY_BYTES;
 
 	if (hdp_contacts_find(&d->contacts, to) == HDP_NO_HANDLE ||
@@ -141,10 +133,9 @@ int hdp_take_knock(struct hd_module *mod, struct hd_stream *s,
 		hd_count(&hdp_metrics(mod, s)->knocks_dropped, 1);
 		return 0;
 	}
-	message[0] = HDP_SIGNAL_KNOCK;
-	memcpy(message + 1, d->identity, HD_KEY_BYTES);
-	memcpy(message + 1 + HD_KEY_BYTES, p + HD_KEY_BYTES, note_bytes);
+	memcpy(body, d->identity, HD_KEY_BYTES);
+	memcpy(body + HD_KEY_BYTES, p + HD_KEY_BYTES, note_bytes);
 	hd_count(&hdp_metrics(mod, s)->knocks, 1);
-	hd_relay_send(d->peer, to, true, message, 1 + len_bytes);
+	hdp_signal(d->peer, to, HDP_SIGNAL_KNOCK, body, len_bytes);
 	return 0;
 }

@@ -7,6 +7,7 @@
 
 #define KNOCKS_AT_ONCE 16
 #define KNOCK_MS 1000
+#define VISIT_AGAIN_MS 10000
 
 bool hdp_bucket_take(struct hdp_bucket *b, uint64_t now_ms)
 {
@@ -101,23 +102,22 @@ static void tell_knock(struct hd_module *mod, struct hd_stream *s,
 static void reply(struct hd_peer *peer, const struct hd_key *to)
 {
 	const struct hd_key address = *to; /* a packet's: the call's only */
-	uint8_t kind = HDP_SIGNAL_MUTUAL;
 
-	hd_relay_send(peer, &address, true, &kind, 1);
+	hdp_signal(peer, &address, HDP_SIGNAL_MUTUAL, NULL, 0);
 }
 
 /* A knock at somebody who has allowed the knocker is answered for him. */
 static void take_signal(struct hd_module *mod, struct hd_peer *peer,
-			struct hdp_state *d, const struct hd_packet *packet)
+			struct hdp_state *d, const struct hd_packet *packet,
+			const struct hdp_said *said)
 {
 	struct hd_stream *s = hd_peer_stream(peer);
 	uint32_t handle = hdp_contacts_find(&d->contacts, packet->src);
-	uint8_t kind = packet->len_bytes > 0 ? packet->data[0] : 0;
+	uint8_t kind = said->kind;
 
 	if (handle == HDP_NO_HANDLE) {
 		if (kind == HDP_SIGNAL_KNOCK)
-			tell_knock(mod, s, d, packet->data + 1,
-				   packet->len_bytes - 1);
+			tell_knock(mod, s, d, said->body, said->n);
 		return;
 	}
 	if ((kind == HDP_SIGNAL_ALLOWED || kind == HDP_SIGNAL_MUTUAL) &&
@@ -126,6 +126,35 @@ static void take_signal(struct hd_module *mod, struct hd_peer *peer,
 		tell_allowed(s, handle);
 	if (kind == HDP_SIGNAL_ALLOWED || kind == HDP_SIGNAL_KNOCK)
 		reply(peer, packet->src);
+}
+
+static bool is_news(struct hdp_state *d, const struct hd_key *who,
+		    uint64_t now_ms)
+{
+	if (memcmp(&d->visitor, who, sizeof(*who)) == 0 &&
+	    now_ms - d->visited_ms < VISIT_AGAIN_MS)
+		return false;
+	if (!hdp_bucket_take(&d->visits, now_ms))
+		return false;
+	d->visitor = *who;
+	d->visited_ms = now_ms;
+	return true;
+}
+
+/* With the bridge: DERP's clients do not know how to knock, so a packet is one.
+ */
+static void tell_visitor(struct hd_module *mod, struct hd_stream *s,
+			 struct hdp_state *d, const struct hd_packet *packet)
+{
+	uint8_t frame[HDP_HEADER_BYTES + HD_KEY_BYTES];
+
+	if (!d->wants_visitors || !hdp_is_bridged(packet->realm) ||
+	    !is_news(d, packet->src, hd_now_ms(hd_stream_worker(s))))
+		return;
+	memcpy(hdp_header_put(frame, HDP_VISITOR, HD_KEY_BYTES), packet->src,
+	       HD_KEY_BYTES);
+	hd_count(&hdp_metrics(mod, s)->visitors, 1);
+	hd_stream_append(s, HD_LANE_URGENT, frame, sizeof(frame));
 }
 
 /* ---- what the core calls ---- */
@@ -141,17 +170,19 @@ static void deliver(struct hd_module *mod, struct hd_peer *peer,
 	struct hd_stream *s = hd_peer_stream(peer);
 	struct hdp_state *d = hd_stream_state(s);
 	size_t n = HDP_PACKET_FRAME_HEAD_BYTES + packet->len_bytes;
+	struct hdp_said said;
 	uint32_t handle;
 	uint8_t *out;
 
-	if (packet->urgent) {
-		take_signal(mod, peer, d, packet);
+	if (hdp_signal_get(packet, &said)) {
+		take_signal(mod, peer, d, packet, &said);
 		return;
 	}
 	handle = hdp_contacts_find(&d->contacts, packet->src);
 	if (handle == HDP_NO_HANDLE ||
 	    packet->len_bytes > HDP_PACKET_MAX_BYTES) {
 		hd_count(&hdp_metrics(mod, s)->packets_not_allowed, 1);
+		tell_visitor(mod, s, d, packet);
 		return;
 	}
 	if (d->path != NULL && hdp_path_send(mod, d->path, handle, packet))

@@ -59,6 +59,12 @@ int hd_post(struct hd_module *mod, struct hd_worker *w, hd_post_fn *fn,
 	return 0;
 }
 
+/* 0 is DERP's, as in the core. */
+const char *hd_realm_name(uint16_t realm)
+{
+	return realm == 0 ? "" : HDP_REALM;
+}
+
 bool hd_module_kept(const struct hd_module *mod, const struct hd_worker *w)
 {
 	(void)mod, (void)w;
@@ -149,6 +155,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	crypto_sign_seed_keypair(relay.operator_key.identity,
 				 relay.operator_key.secret, seed);
 	crypto_sign_seed_keypair(identity, secret, other);
+	relay.realm = 1;
 	hdp_relay = &relay;
 	fake.quiet = true;
 	return fake_load(&def, &conf, &err);
@@ -249,13 +256,16 @@ static void one(struct sender *c, struct hd_stream *s, uint8_t how,
 	give(c, s, out, n);
 }
 
-static void deliver(struct hd_stream *s, const uint8_t *p, size_t n)
+static void deliver(struct hd_stream *s, bool is_signal, const uint8_t *p,
+		    size_t n)
 {
 	const struct hd_key key = { { 1 } };
 	const struct hd_packet packet = { .src = &key,
 					  .dst = &key,
 					  .data = p,
-					  .len_bytes = (uint32_t)n };
+					  .len_bytes = (uint32_t)n,
+					  .realm = hdp_relay->realm,
+					  .urgent = is_signal };
 
 	hdp_peer_ops.deliver(&fake.module, &s->peer, &packet);
 }
@@ -277,7 +287,7 @@ static void feed_datagrams(unsigned cipher, const uint8_t *p, size_t n)
 
 		one(&c, s, p[0], p + 2, len);
 		if (p[0] & 16)
-			deliver(s, p + 2, len);
+			deliver(s, p[0] & 32, p + 2, len);
 		p += 2 + len;
 		n -= 2 + len;
 	}

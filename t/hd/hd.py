@@ -11,6 +11,7 @@ import struct
 import time
 from collections import deque
 
+import nacl.bindings
 import nacl.exceptions
 import nacl.signing
 from OpenSSL import SSL
@@ -19,9 +20,10 @@ VERSION = 2
 PING, PONG, PACKETS, PACKET_TO, KEEP_ALIVE = 2, 3, 4, 5, 6
 RELAY_HELLO, ENROLL, WELCOME, DENIED, PENDING = 8, 0x10, 0x11, 0x12, 0x13
 ALLOW, FORBID, CONTACT, KNOCK, ALLOWED = 0x18, 0x19, 0x1A, 0x1B, 0x1C
+VISITOR = 0x1D
 PEER_GONE, REDIRECT, RESTARTING, HEALTH = 0x21, 0x22, 0x28, 0x29
 UDP, UDP_LOST = 0x2A, 0x2B
-KNOCKS_FLAG, UDP_FLAG = 1, 2
+KNOCKS_FLAG, UDP_FLAG, VISITORS_FLAG = 1, 2, 4
 
 RELAY_LABEL = b"HD/2 relay proof"
 CLIENT_LABEL = b"HD/2 client key\0"
@@ -30,6 +32,7 @@ CREDENTIAL_LABEL = b"HD/2 credential\0"
 SUBJECT_LABEL = b"HD/2 subject key"
 NO_HANDLE = 0xFFFFFFFF
 P = 2**255 - 19
+L = 2**252 + 27742317777372353535851937790883648493
 TIMEOUT = 60
 
 
@@ -40,6 +43,42 @@ def address_of(identity):
     y = int.from_bytes(identity, "little") & (2**255 - 1)
     u = (1 + y) * pow(1 - y, P - 2, P) % P
     return u.to_bytes(32, "little")
+
+
+class OtherSign:
+    """The key whose point is the negative of another's: who has one has both.
+    As SigningKey, of which there is one of a seed only: RFC 8032, 5.1.6."""
+
+    def __init__(self, key):
+        digest = hashlib.sha512(bytes(key)).digest()
+        a = int.from_bytes(digest[:32], "little")
+        a = a & (2**254 - 8) | 2**254
+        self.scalar = -a % L
+        self.prefix = digest[32:]
+        self.verify_key = bytes(key.verify_key)
+        self.verify_key = self.verify_key[:31] + bytes(
+            [self.verify_key[31] ^ 0x80])
+        assert self._times_base(self.scalar) == self.verify_key
+
+    @staticmethod
+    def _times_base(scalar):
+        return nacl.bindings.crypto_scalarmult_ed25519_base_noclamp(
+            scalar.to_bytes(32, "little"))
+
+    def sign(self, message):
+        r = self._hash(self.prefix, message)
+        big_r = self._times_base(r)
+        s = (r + self._hash(big_r, self.verify_key, message) *
+             self.scalar) % L
+        signature = big_r + s.to_bytes(32, "little")
+        nacl.signing.VerifyKey(self.verify_key).verify(message, signature)
+        return nacl.signing.SignedMessage._from_parts(
+            signature, message, signature + message)
+
+    @staticmethod
+    def _hash(*parts):
+        return int.from_bytes(hashlib.sha512(b"".join(parts)).digest(),
+                              "little") % L
 
 
 CHARS = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
@@ -318,6 +357,9 @@ class Client(Connection):
 
     def allowed(self):
         return struct.unpack(">I", self.wait(ALLOWED)[1])[0]
+
+    def visited(self):
+        return self.wait(VISITOR)[1]
 
     def gone(self):
         return struct.unpack(">IB", self.wait(PEER_GONE)[1])

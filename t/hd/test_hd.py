@@ -372,8 +372,12 @@ def admission_denied_while_it_waits():
     assert c.closed()
     assert "who is this?" in denied(4, key=c.key)
     # the other sign of the same point is the same holder
+    other = hd.OtherSign(c.key)
+    assert bytes(other.verify_key) != c.identity
+    assert "who is this?" in denied(4, key=other)
     assert hdctl("hd", "approve", c.address.hex())["waited"] == 0
     client(key=c.key)
+    assert client(key=other).address == c.address
 
 
 def admission_denied_while_it_is_there():
@@ -417,8 +421,16 @@ def ruled():
     assert c.closed()
     for _ in range(2):  # each time: Denied is a frame of its own
         assert "lost" in denied(4, key=c.key)
+    other = hd.OtherSign(c.key)
+    assert "lost" in denied(4, key=other)
     hdctl("peer", "unrevoke", address)
     client(key=c.key)
+    # whichever it comes by: both are put out
+    c = client(key=other)
+    hdctl("peer", "revoke", address, "--why", "lost again")
+    assert c.closed()
+    assert "lost again" in denied(4, key=c.key)
+    hdctl("peer", "unrevoke", address)
 
 
 def denied_in_between():

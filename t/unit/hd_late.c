@@ -10,7 +10,10 @@ struct hdp_relay *hdp_relay = &relay;
 static enum hd_verdict of(uint16_t realm, bool urgent, uint8_t kind,
 			  uint32_t len_bytes)
 {
-	const struct hd_packet packet = { .data = &kind,
+	static const struct hd_key key;
+	const struct hd_packet packet = { .src = &key,
+					  .dst = &key,
+					  .data = &kind,
 					  .len_bytes = len_bytes,
 					  .realm = realm,
 					  .urgent = urgent };

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: MIT */
+/* modules/hd/signals.c - what one client's relay has to say to another's.
+ *
+ * In HD's own realm it is an urgent packet, which clients cannot send: kind(1)
+ * body. With the bridge there are DERP's clients in the same realm, which can,
+ * and relays in between that know DERP only. So there it looks like one of
+ * Tailscale's path discovery, which all of them pass on at once, and says that
+ * it is ours by a MAC under a key that relays of one operator share:
+ *
+ *   magic(6) mac(32) mark(24) kind(1) body
+ *
+ * Who replays one repeats what the same client had said to the same other one.
+ * Context: a worker. */
+#include <hyper-derp/derp.h>
+#include <hyper-derp/relay.h>
+#include <string.h>
+#include "modules/hd/hd.h"
+
+#define MAC_AT DERP_DISCO_MAGIC_BYTES
+#define MARK_AT (MAC_AT + HDP_BRIDGE_MAC_BYTES)
+#define KIND_AT (MARK_AT + HDP_BRIDGE_MARK_BYTES)
+_Static_assert(KIND_AT == HDP_BRIDGE_HEAD_BYTES, "hd.h says where the kind is");
+_Static_assert(KIND_AT >= DERP_DISCO_MIN_BYTES, "it looks like discovery");
+_Static_assert(KIND_AT + 1 + HDP_SIGNAL_MAX_BYTES <= HD_PACKET_MAX_BYTES,
+	       "the core takes it");
+
+bool hdp_is_bridged(uint16_t realm)
+{
+	return hd_realm_name(realm)[0] == '\0';
+}
+
+static void mac_of(uint8_t mac[HDP_BRIDGE_MAC_BYTES], const struct hd_key *src,
+		   const struct hd_key *dst, const uint8_t *kind, size_t n)
+{
+	crypto_generichash_state hash;
+
+	crypto_generichash_init(&hash, hdp_relay->bridging,
+				sizeof(hdp_relay->bridging),
+				HDP_BRIDGE_MAC_BYTES);
+	crypto_generichash_update(&hash, src->b, sizeof(src->b));
+	crypto_generichash_update(&hash, dst->b, sizeof(dst->b));
+	crypto_generichash_update(&hash, kind, n);
+	crypto_generichash_final(&hash, mac, HDP_BRIDGE_MAC_BYTES);
+}
+
+void hdp_signal(struct hd_peer *from, const struct hd_key *to,
+		enum hdp_signal kind, const void *body, uint32_t n)
+{
+	uint8_t packet[KIND_AT + 1 + HDP_SIGNAL_MAX_BYTES];
+	uint8_t *p = packet + KIND_AT;
+
+	hd_assert(n <= HDP_SIGNAL_MAX_BYTES);
+	p[0] = (uint8_t)kind;
+	if (n > 0)
+		memcpy(p + 1, body, n);
+	if (!hdp_is_bridged(hd_peer_login(from)->realm)) {
+		hd_relay_send(from, to, true, p, 1 + n);
+		return;
+	}
+	memcpy(packet, DERP_DISCO_MAGIC, DERP_DISCO_MAGIC_BYTES);
+	mac_of(packet + MAC_AT, hd_peer_key(from), to, p, 1 + (size_t)n);
+	memcpy(packet + MARK_AT, HDP_BRIDGE_MARK, HDP_BRIDGE_MARK_BYTES);
+	hd_relay_send(from, to, true, packet, KIND_AT + 1 + n);
+}
+
+static bool is_ours(const struct hd_packet *packet)
+{
+	uint8_t mac[HDP_BRIDGE_MAC_BYTES];
+
+	if (!hdp_has_bridge_mark(packet->data, packet->len_bytes))
+		return false;
+	mac_of(mac, packet->src, packet->dst, packet->data + KIND_AT,
+	       packet->len_bytes - KIND_AT);
+	return sodium_memcmp(mac, packet->data + MAC_AT, sizeof(mac)) == 0;
+}
+
+bool hdp_signal_get(const struct hd_packet *packet, struct hdp_said *ret)
+{
+	uint32_t at = 0;
+
+	if (!packet->urgent)
+		return false;
+	if (hdp_is_bridged(packet->realm)) {
+		if (!is_ours(packet))
+			return false;
+		at = KIND_AT;
+	}
+	if (packet->len_bytes <= at)
+		return false;
+	ret->kind = packet->data[at];
+	ret->body = packet->data + at + 1;
+	ret->n = packet->len_bytes - at - 1;
+	return true;
+}
