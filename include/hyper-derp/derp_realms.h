@@ -139,6 +139,21 @@ derp_realm_forward_head_put(uint8_t *p, const struct hd_packet *packet,
 	return derp_realm_put(p + DERP_REALM_FORWARD_REALM_AT, realm);
 }
 
+/* hdp_has_bridge_mark - a packet in DERP's own realm that looks like path
+ * discovery, and is what one relay says to another for a client of HD
+ * (hd.bridge, modules/hd/signals.c): clients of DERP are not given it. It has
+ * 6 of magic, 32 of MAC, the mark, and what is said. */
+#define HDP_BRIDGE_MAC_BYTES 32
+#define HDP_BRIDGE_MARK "HD/2 signal, not for you"
+#define HDP_BRIDGE_MARK_BYTES 24
+#define HDP_BRIDGE_HEAD_BYTES (6 + HDP_BRIDGE_MAC_BYTES + HDP_BRIDGE_MARK_BYTES)
+static inline bool hdp_has_bridge_mark(const uint8_t *packet, size_t n)
+{
+	return n > HDP_BRIDGE_HEAD_BYTES &&
+	       memcmp(packet + HDP_BRIDGE_HEAD_BYTES - HDP_BRIDGE_MARK_BYTES,
+		      HDP_BRIDGE_MARK, HDP_BRIDGE_MARK_BYTES) == 0;
+}
+
 #ifdef __cplusplus
 }
 #endif

@@ -20,6 +20,7 @@ extern "C" {
 #define HDP_NOTE_MAX_BYTES 64
 #define HDP_TEXT_MAX_BYTES 1024
 #define HDP_AGENT_MAX_BYTES 63
+#define HDP_GROUP_PACKET_MAX_BYTES 16384 /* to a group */
 #define HDP_SIGNATURE_BYTES 64
 #define HDP_BINDING_BYTES 32 /* the exporter's */
 
@@ -31,26 +32,13 @@ extern "C" {
 #define HDP_LABEL_CREDENTIAL "HD/2 credential\0"
 #define HDP_LABEL_SUBJECT "HD/2 subject key"
 
-/* Between relays, with the bridge: what stands before the kind of a signal of
- * HD in DERP's realm (modules/hd/signals.c), and tells that it is one. Clients
- * of DERP are not given it. */
-#define HDP_BRIDGE_MAC_BYTES 32
-#define HDP_BRIDGE_MARK "HD/2 signal, not for you"
-#define HDP_BRIDGE_MARK_BYTES 24
-#define HDP_BRIDGE_HEAD_BYTES (6 + HDP_BRIDGE_MAC_BYTES + HDP_BRIDGE_MARK_BYTES)
-static inline bool hdp_has_bridge_mark(const uint8_t *packet, size_t n)
-{
-	return n > HDP_BRIDGE_HEAD_BYTES &&
-	       memcmp(packet + HDP_BRIDGE_HEAD_BYTES - HDP_BRIDGE_MARK_BYTES,
-		      HDP_BRIDGE_MARK, HDP_BRIDGE_MARK_BYTES) == 0;
-}
-
 enum hdp_type {
 	HDP_PING = 0x02, /* 8 bytes */
 	HDP_PONG = 0x03, /* the same */
 	HDP_PACKETS = 0x04, /* { 4 handle, 2 length, packet } ... */
 	HDP_PACKET_TO = 0x05, /* 32 address, packet */
 	HDP_KEEP_ALIVE = 0x06, /* empty */
+	HDP_PACKET_TO_GROUP = 0x07, /* length, name, packet */
 	HDP_RELAY_HELLO = 0x08, /* version, flags, 32 identity, 64 signature */
 	HDP_ENROLL = 0x10, /* the same, agent, proofs */
 	HDP_WELCOME = 0x11, /* 32 address, 4 keepalive ms, 4, 4 limits */
@@ -62,6 +50,8 @@ enum hdp_type {
 	HDP_KNOCK = 0x1b, /* 32 address or identity, note */
 	HDP_ALLOWED = 0x1c, /* 4 handle */
 	HDP_VISITOR = 0x1d, /* 32 address */
+	HDP_ALLOW_GROUP = 0x1e, /* name; relay: flags, name */
+	HDP_FORBID_GROUP = 0x1f, /* name */
 	HDP_PEER_GONE = 0x21, /* 4 handle, reason */
 	HDP_REDIRECT = 0x22, /* reason, URL */
 	HDP_RESTARTING = 0x28, /* 4 reconnect in ms, 4 try for ms */
@@ -76,7 +66,7 @@ enum hdp_enroll_flag {
 	HDP_ENROLL_UDP = 2,
 	HDP_ENROLL_VISITORS = 4,
 };
-enum hdp_contact_flag { HDP_CONTACT_REFUSED = 1 };
+enum hdp_contact_flag { HDP_CONTACT_REFUSED = 1, HDP_CONTACT_BY_GROUP = 2 };
 /* hdp_gone, hdp_denied - the reasons in PeerGone and in Denied. */
 enum hdp_gone { HDP_GONE_DISCONNECTED = 0, HDP_GONE_NOT_HERE = 1 };
 enum hdp_denied {
@@ -88,6 +78,10 @@ enum hdp_denied {
 	HDP_DENIED_APPROVAL = 6,
 	HDP_DENIED_LATER = 7,
 };
+
+/* hdp_redirect - reasons in Redirect that relays of this version give. */
+enum hdp_redirect { HDP_REDIRECT_DRAINS = 1 };
+#define HDP_URL_MAX_BYTES 512 /* in Redirect */
 
 /* Lengths of payloads, or of what stands before the rest of one. */
 #define HDP_HELLO_BYTES (2 + HD_KEY_BYTES + HDP_SIGNATURE_BYTES)

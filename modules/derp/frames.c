@@ -5,7 +5,6 @@
 #include "modules/derp/derp.h"
 #include <errno.h>
 #include <hyper-derp/derp_realms.h>
-#include <hyper-derp/hd.h>
 #include <hyper-derp/log.h>
 #include <hyper-derp/relay.h>
 

@@ -60,6 +60,10 @@ static const struct frame frames[] = {
 	[HDP_PACKET_TO] = { "PacketTo", HD_KEY_BYTES,
 			    HD_KEY_BYTES + HDP_PACKET_MAX_BYTES, OPEN,
 			    hdp_take_packet_to },
+	[HDP_PACKET_TO_GROUP] = { "PacketToGroup", 2,
+				  1 + HDP_WORD_MAX_BYTES +
+					  HDP_GROUP_PACKET_MAX_BYTES,
+				  OPEN, hdp_take_packet_to_group },
 	[HDP_ENROLL] = { "Enroll", HDP_ENROLL_MIN_BYTES, HDP_ENROLL_MAX_BYTES,
 			 HELLO, hdp_enroll },
 	[HDP_ALLOW] = { "Allow", HD_KEY_BYTES, HD_KEY_BYTES, OPEN,
@@ -68,6 +72,10 @@ static const struct frame frames[] = {
 	[HDP_KNOCK] = { "Knock", HD_KEY_BYTES,
 			HD_KEY_BYTES + HDP_NOTE_MAX_BYTES, OPEN,
 			hdp_take_knock },
+	[HDP_ALLOW_GROUP] = { "AllowGroup", 1, HDP_WORD_MAX_BYTES, OPEN,
+			      hdp_take_allow_group },
+	[HDP_FORBID_GROUP] = { "ForbidGroup", 1, HDP_WORD_MAX_BYTES, OPEN,
+			       hdp_take_forbid_group },
 	[HDP_UDP_LOST] = { "UdpLost", 0, 0, OPEN, hdp_take_udp_lost },
 };
 
@@ -200,9 +208,10 @@ static void admitted(struct hd_module *mod, struct hd_stream *s, void *state,
 		hd_module_worker_conf(mod, hd_stream_worker(s));
 	struct hdp_state *d = state;
 
-	hdp_admission_over(d);
 	d->peer = peer;
 	d->phase = HDP_OPEN;
+	hdp_grouped_begin(mod, s, d, d->claim);
+	hdp_admission_over(d);
 	hdp_tell_welcome(s, conf, hd_peer_key(peer));
 	hdp_path_begin(mod, s, d);
 	/* the first one early, by chance: not all at once after a restart */
@@ -222,6 +231,7 @@ static void adopted(struct hd_module *mod, struct hd_stream *s, void *state,
 	hd_gauge_add(&numbers->clients, 1);
 	hd_gauge_add(&numbers->contacts, (int64_t)d->contacts.n);
 	hdp_path_adopted(mod, s, d);
+	hdp_grouped_adopted(mod, s, d);
 }
 
 static void closed(struct hd_module *mod, struct hd_stream *s, void *state,
@@ -232,6 +242,8 @@ static void closed(struct hd_module *mod, struct hd_stream *s, void *state,
 
 	hdp_admission_over(d);
 	hdp_path_end(mod, s, d);
+	if (d->peer != NULL)
+		hdp_grouped_end(mod, s, d);
 	hd_gauge_add(&numbers->contacts, -(int64_t)d->contacts.n);
 	hdp_contacts_clear(&d->contacts);
 	if (d->peer != NULL) {

@@ -6,8 +6,10 @@
 #include <hyper-derp/control.h>
 #include <hyper-derp/log.h>
 #include <hyper-derp/secret.h>
+#include <string.h>
 
 struct hdp_relay *hdp_relay;
+struct hdp_groups *hdp_groups;
 
 static const char *const who_choices[] = { "nobody", "invited", "approved",
 					   "anybody", NULL };
@@ -40,6 +42,13 @@ static const struct hd_option options[] = {
 	  .help = "Identities (hd1...) whose credentials are taken, beside "
 		  "those of this relay's own operator_key: \"hdctl hd info\" "
 		  "of another relay shows its operator.",
+	  .live = true },
+	{ .name = "redirect",
+	  .type = HD_OPTION_LIST,
+	  .offset = offsetof(struct hdp_conf, redirect),
+	  .max = HDP_REDIRECTS_MAX,
+	  .help = "Other relays, as HOST or HOST:PORT: when this one drains, "
+		  "each client is sent to one of them.",
 	  .live = true },
 	{ .name = "keepalive",
 	  .type = HD_OPTION_DURATION_MS,
@@ -116,8 +125,13 @@ static const struct hd_metric metrics[] = {
 	ROW(knocks, "knocks_total", NULL, "Knocks that went their way"),
 	ROW(knocks_dropped, "knocks_dropped_total", NULL,
 	    "Knocks too many, or of no contact, or at who wants none"),
+	ROW(group_copies, "group_copies_total", NULL,
+	    "Copies of packets to a group, one for each of its members"),
+	ROW(group_copies_dropped, "group_copies_dropped_total", NULL,
+	    "Copies that the sender's limits did not allow"),
 	ROW(visitors, "visitors_total", NULL,
-	    "DERP clients that HD clients were told of, whom they do not allow"),
+	    "DERP clients of whom HD clients were told, since they had "
+	    "not allowed them"),
 	ROW(unknown_frames, "frames_unknown_total", NULL,
 	    "Frames of an unknown type, which were skipped"),
 	ROW(refused_length, "frames_refused_total", NULL,
@@ -173,6 +187,8 @@ static void unload(struct hd_module *mod)
 {
 	(void)mod;
 	hdp_people_clear();
+	hdp_groups_drop(hdp_groups);
+	hdp_groups = NULL;
 	hd_secret_free(hdp_relay);
 	hdp_relay = NULL;
 }
@@ -182,8 +198,9 @@ static int relay_make(struct hd_module *mod, struct hd_error *err)
 	const struct hdp_conf *conf = hd_module_conf(mod);
 	int r;
 
+	hdp_groups = hdp_groups_new();
 	hdp_relay = hd_secret_alloc(sizeof(*hdp_relay));
-	if (hdp_relay == NULL)
+	if (hdp_relay == NULL || hdp_groups == NULL)
 		return hd_error_set(err, -ENOMEM, "out of memory");
 	hdp_relay->realm = hd_realm(HDP_REALM);
 	if (conf->bridge)
@@ -204,13 +221,24 @@ static int commands_add(struct hd_module *mod, const struct hd_command *c,
 	return r;
 }
 
-static int check(struct hd_module *mod, const void *conf, struct hd_error *err)
+static int redirect_check(const struct hd_list *list, struct hd_error *err)
 {
-	const struct hd_list *list =
-		&((const struct hdp_conf *)conf)->operators;
+	for (size_t i = 0; i < list->n; i++)
+		if (list->v[i][0] == '\0' ||
+		    strlen(list->v[i]) > HDP_REDIRECT_HOST_MAX_BYTES ||
+		    strpbrk(list->v[i], "/@ \t\"") != NULL)
+			return hd_error_set(
+				err, -EINVAL,
+				"hd.redirect: %s: give a name or an address, "
+				"and :PORT if that is not 443",
+				list->v[i]);
+	return 0;
+}
+
+static int operators_check(const struct hd_list *list, struct hd_error *err)
+{
 	uint8_t identity[HD_KEY_BYTES];
 
-	(void)mod;
 	for (size_t i = 0; i < list->n; i++)
 		if (!hdp_identity_parse(list->v[i], identity))
 			return hd_error_set(
@@ -221,6 +249,15 @@ static int check(struct hd_module *mod, const void *conf, struct hd_error *err)
 				"shows them",
 				list->v[i]);
 	return 0;
+}
+
+static int check(struct hd_module *mod, const void *conf, struct hd_error *err)
+{
+	const struct hdp_conf *c = conf;
+	int r = operators_check(&c->operators, err);
+
+	(void)mod;
+	return r == 0 ? redirect_check(&c->redirect, err) : r;
 }
 
 static int load(struct hd_module *mod, struct hd_error *err)
@@ -249,6 +286,28 @@ static int load(struct hd_module *mod, struct hd_error *err)
 	return r;
 }
 
+/* After a reload the worker has kept those of before. */
+static int start(struct hd_module *mod, struct hd_worker *w,
+		 struct hd_error *err)
+{
+	struct hdp_worker *hw = hd_module_worker_data(mod, w);
+
+	if (hw->groups == NULL)
+		hw->groups = hdp_groups_hold(hdp_groups);
+	return hdp_udp_start(mod, w, err);
+}
+
+static void stop(struct hd_module *mod, struct hd_worker *w)
+{
+	struct hdp_worker *hw = hd_module_worker_data(mod, w);
+
+	if (!hd_module_kept(mod, w)) {
+		hdp_groups_drop(hw->groups);
+		hw->groups = NULL;
+	}
+	hdp_udp_stop(mod, w);
+}
+
 #define REASON(row, name) [row] = { .word = name, .like = HD_CLOSE_PROTOCOL }
 
 static const struct hd_close_reason reasons[] = {
@@ -273,5 +332,5 @@ HD_MODULE(hd, .version = "1.0", .licence = "MIT",
 	  .metrics_size = sizeof(struct hdp_numbers),
 	  .conf_size = sizeof(struct hdp_conf), .reasons = reasons,
 	  .worker_size = sizeof(struct hdp_worker),
-	  .load = load, .check = check, .start = hdp_udp_start,
-	  .stop = hdp_udp_stop, .unload = unload);
+	  .load = load, .check = check, .start = start, .stop = stop,
+	  .unload = unload);

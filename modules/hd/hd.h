@@ -3,10 +3,11 @@
  *
  * Files: routes.c the HTTP side and RelayHello, enroll.c the login, frames.c
  * the frame table and the receive loop, packets.c packets, knocks and contacts,
- * udp.c datagrams and whose they are, path*.c a client's way by UDP, moved.c
- * ids of another process, udp_keys.c what seals datagrams, tell.c what the
- * relay tells a client, signals.c what relays tell each other, late.c what waits for a key that may be elsewhere,
- * contacts.c whom a client allows, proofs.c why a client
+ * grouped.c a client's groups, groups.h who is in one, udp.c datagrams and
+ * whose they are, path*.c a client's way by UDP, moved.c ids of another
+ * process, udp_keys.c what seals datagrams, tell.c what the relay tells a
+ * client, signals.c what relays tell each other, late.c what waits for a key
+ * that may be elsewhere, contacts.c whom a client allows, proofs.c why a client
  * should be welcome, credential.c what operators sign, admission.c the admit
  * hook, people.h whom the operator knows, keys.c who we are, bech32.c keys as
  * text, commands*.c what operators ask and order, upgrade.c what goes to a new
@@ -25,10 +26,13 @@
 #include <hyper-derp/tls.h>
 #include <sodium.h>
 #include "modules/hd/contacts.h"
+#include "modules/hd/groups.h"
 
 #define HDP_REALM "hd"
 #define HDP_IDENTITY_PART "hd"
 #define HDP_IDENTITY_TEXT_BYTES 64 /* with its NUL */
+#define HDP_REDIRECTS_MAX 8
+#define HDP_REDIRECT_HOST_MAX_BYTES 255
 #define HDP_OPERATORS_MAX 8 /* each costs a refused credential 0.1 ms */
 
 enum hdp_who { /* `enroll:`'s choices; each lets in those before it, too */
@@ -42,6 +46,7 @@ struct hdp_conf {
 	uint64_t keepalive_ms, contacts_max, approval_ms;
 	uint64_t enroll; /* enum hdp_who */
 	struct hd_list operators; /* texts of identities, beside our own */
+	struct hd_list redirect; /* HOST[:PORT] of other relays */
 	struct hd_secret private_key, operator_key; /* empty: in state_dir */
 	union hd_addr udp; /* family AF_UNSPEC: no UDP */
 	bool bridge; /* our clients are in DERP's realm */
@@ -64,6 +69,7 @@ struct hdp_relay {
 	uint16_t realm; /* of clients that log in */
 };
 extern struct hdp_relay *hdp_relay;
+extern struct hdp_groups *hdp_groups; /* for workers that begin */
 
 enum hdp_phase { HDP_HELLO, HDP_ADMITTING, HDP_OPEN, HDP_CLOSED };
 enum hdp_timer { HDP_TIMER_KEEP_ALIVE };
@@ -89,6 +95,10 @@ struct hdp_state {
 	uint8_t denied; /* enum hdp_denied, if a hook says no; 0: WELCOME */
 	bool wants_knocks, wants_udp, wants_visitors;
 	uint8_t identity[HD_KEY_BYTES];
+	uint8_t operator_identity[HD_KEY_BYTES]; /* whose groups it names */
+	bool has_operator; /* by its credential; else it is this relay's */
+	bool in_group; /* it has joined */
+	struct hdp_group group, allows[HDP_GROUPS_ALLOWED_MAX];
 };
 
 enum hdp_refusal { /* of an enrolment */
@@ -133,6 +143,7 @@ struct hdp_numbers {
 	struct hd_counter packets_in, packet_bytes_in;
 	struct hd_counter packets_no_handle, packets_not_allowed;
 	struct hd_counter knocks, knocks_dropped, visitors;
+	struct hd_counter group_copies, group_copies_dropped;
 	struct hd_counter unknown_frames, refused_length;
 	struct hd_counter refused_proxy, enrolls_refused[HDP_REFUSED_N];
 	struct hd_gauge clients, contacts;
@@ -149,6 +160,7 @@ struct hdp_worker { /* of a worker; plain memory, a reload keeps it */
 	struct hdp_path_block *blocks; /* that paths are cut from */
 	void *free_paths; /* the first one, which points to the next */
 	struct hdp_moved *moved; /* ids of another process; NULL: none */
+	struct hdp_groups *groups; /* of all workers */
 };
 
 static inline struct hdp_numbers *hdp_metrics(struct hd_module *mod,
@@ -193,6 +205,8 @@ struct hdp_claim {
 	uint8_t id[HDP_INVITATION_ID_BYTES], mac[HDP_MAC_BYTES];
 	uint8_t binding[HDP_BINDING_BYTES];
 	struct hd_key subject; /* the credential's, as an address */
+	uint8_t operator_identity[HD_KEY_BYTES]; /* who has signed it */
+	struct hdp_group group; /* that it names */
 	struct hdp_grant grant; /* the credential's */
 };
 /* hdp_claim_of - of what an Enroll has; after its signature has been checked.
@@ -248,15 +262,16 @@ int hdp_take_knock(struct hd_module *mod, struct hd_stream *s,
 		   struct hdp_state *d, uint8_t *p, uint32_t len_bytes);
 
 /* ---- signals.c ---- */
-/* hdp_signal - what one client's relay has to say to another's, as a packet that
- * clients cannot send. hdp_signal_get - Returns whether a packet is one.
+/* hdp_signal - what one client's relay has to say to another's, as a packet
+ * that clients cannot send. hdp_signal_get - Returns whether a packet is one.
  * @body  n bytes behind the kind, HDP_SIGNAL_MAX_BYTES at most; borrowed
  * hdp_is_bridged - a realm is DERP's, too: others than ours are in it. */
-#define HDP_SIGNAL_MAX_BYTES (HD_KEY_BYTES + HDP_NOTE_MAX_BYTES)
+#define HDP_SIGNAL_MAX_BYTES (HDP_GROUP_BYTES + HDP_GROUP_PACKET_MAX_BYTES)
 enum hdp_signal {
 	HDP_SIGNAL_KNOCK = 1, /* 32 identity, note */
-	HDP_SIGNAL_ALLOWED = 2, /* I have allowed you; and you me? */
+	HDP_SIGNAL_ALLOWED = 2, /* I have allowed you; and you me? My group */
 	HDP_SIGNAL_MUTUAL = 3, /* so have I */
+	HDP_SIGNAL_GROUP = 4, /* my group, and a packet to yours */
 };
 struct hdp_said {
 	uint8_t kind; /* enum hdp_signal, or another relay's newer one */
@@ -267,6 +282,26 @@ void hdp_signal(struct hd_peer *from, const struct hd_key *to,
 		enum hdp_signal kind, const void *body, uint32_t n);
 bool hdp_signal_get(const struct hd_packet *packet, struct hdp_said *ret);
 bool hdp_is_bridged(uint16_t realm);
+
+/* ---- grouped.c ---- */
+/* hdp_grouped_begin - in admitted(). @claim  NULL: it has none
+ * hdp_grouped_allows - whether a client allows who is in a group.
+ * hdp_grouped_tell_allowed - I have allowed you, and this is my group. */
+void hdp_grouped_begin(struct hd_module *mod, struct hd_stream *s,
+		       struct hdp_state *d, const struct hdp_claim *claim);
+void hdp_grouped_adopted(struct hd_module *mod, struct hd_stream *s,
+			 struct hdp_state *d);
+void hdp_grouped_end(struct hd_module *mod, struct hd_stream *s,
+		     struct hdp_state *d);
+bool hdp_grouped_allows(struct hdp_state *d, const uint8_t *id);
+void hdp_grouped_tell_allowed(struct hdp_state *d, const struct hd_key *to);
+int hdp_take_allow_group(struct hd_module *mod, struct hd_stream *s,
+			 struct hdp_state *d, uint8_t *p, uint32_t len_bytes);
+int hdp_take_forbid_group(struct hd_module *mod, struct hd_stream *s,
+			  struct hdp_state *d, uint8_t *p, uint32_t len_bytes);
+int hdp_take_packet_to_group(struct hd_module *mod, struct hd_stream *s,
+			     struct hdp_state *d, uint8_t *p,
+			     uint32_t len_bytes);
 
 /* ---- tell.c ---- */
 extern const struct hd_peer_ops hdp_peer_ops;

@@ -108,7 +108,7 @@ int hdp_take_allow(struct hd_module *mod, struct hd_stream *s,
 	}
 	hd_gauge_add(&hdp_metrics(mod, s)->contacts, r == 0);
 	hdp_tell_contact(s, handle, &address, 0);
-	hdp_signal(d->peer, &address, HDP_SIGNAL_ALLOWED, NULL, 0);
+	hdp_grouped_tell_allowed(d, &address);
 	return 0;
 }
 
@@ -136,6 +136,8 @@ int hdp_take_knock(struct hd_module *mod, struct hd_stream *s,
 	memcpy(body, d->identity, HD_KEY_BYTES);
 	memcpy(body + HD_KEY_BYTES, p + HD_KEY_BYTES, note_bytes);
 	hd_count(&hdp_metrics(mod, s)->knocks, 1);
+	if (!hdp_group_is_none(&d->group))
+		hdp_grouped_tell_allowed(d, to); /* it may be enough */
 	hdp_signal(d->peer, to, HDP_SIGNAL_KNOCK, body, len_bytes);
 	return 0;
 }

@@ -70,12 +70,12 @@ static bool signed_by(const uint8_t *operator_identity, const uint8_t *p,
 					   operator_identity) == 0;
 }
 
+/* @ret  whose identity it is */
 static bool signed_by_any(const struct hdp_conf *conf, const uint8_t *p,
-			  const struct hdp_statement *s)
+			  const struct hdp_statement *s, uint8_t *identity)
 {
-	uint8_t identity[HD_KEY_BYTES];
-
-	if (signed_by(hdp_relay->operator_key.identity, p, s))
+	memcpy(identity, hdp_relay->operator_key.identity, HD_KEY_BYTES);
+	if (signed_by(identity, p, s))
 		return true;
 	for (size_t i = 0; i < conf->operators.n; i++)
 		if (hdp_identity_parse(conf->operators.v[i], identity) &&
@@ -116,6 +116,9 @@ static int grant_of(struct hdp_claim *claim, const struct hdp_statement *s)
 	claim->grant.connections = s->connections;
 	word_copy(claim->grant.name, &s->name);
 	word_copy(claim->grant.tenant, &s->tenant);
+	if (s->group.n > 0)
+		claim->group = hdp_group_of(claim->operator_identity,
+					    s->group.v, s->group.n);
 	claim->has_credential = true;
 	return crypto_sign_ed25519_pk_to_curve25519(claim->subject.b,
 						    s->subject) == 0
@@ -133,7 +136,7 @@ static int take_credential(struct hdp_claim *claim, const struct hdp_conf *conf,
 
 	if (n == 0 || proof->n - 2 < n || !hdp_statement_get(p, n, &s))
 		return HDP_REFUSED_PROOFS;
-	if (!signed_by_any(conf, p, &s))
+	if (!signed_by_any(conf, p, &s, claim->operator_identity))
 		return HDP_REFUSED_OPERATOR;
 	if (s.expires_s != 0 && s.expires_s <= (uint64_t)time(NULL))
 		return HDP_REFUSED_EXPIRED;

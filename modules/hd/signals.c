@@ -12,6 +12,7 @@
  * Who replays one repeats what the same client had said to the same other one.
  * Context: a worker. */
 #include <hyper-derp/derp.h>
+#include <hyper-derp/derp_realms.h>
 #include <hyper-derp/relay.h>
 #include <string.h>
 #include "modules/hd/hd.h"
@@ -19,7 +20,7 @@
 #define MAC_AT DERP_DISCO_MAGIC_BYTES
 #define MARK_AT (MAC_AT + HDP_BRIDGE_MAC_BYTES)
 #define KIND_AT (MARK_AT + HDP_BRIDGE_MARK_BYTES)
-_Static_assert(KIND_AT == HDP_BRIDGE_HEAD_BYTES, "hd.h says where the kind is");
+_Static_assert(KIND_AT == HDP_BRIDGE_HEAD_BYTES, "it says where the kind is");
 _Static_assert(KIND_AT >= DERP_DISCO_MIN_BYTES, "it looks like discovery");
 _Static_assert(KIND_AT + 1 + HDP_SIGNAL_MAX_BYTES <= HD_PACKET_MAX_BYTES,
 	       "the core takes it");

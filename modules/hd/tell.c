@@ -81,6 +81,25 @@ static void tell_allowed(struct hd_stream *s, uint32_t handle)
 	hd_stream_append(s, HD_LANE_CONTROL, frame, sizeof(frame));
 }
 
+/* ---- packets ---- */
+
+static void bring(struct hd_module *mod, struct hd_stream *s,
+		  struct hdp_state *d, uint32_t handle,
+		  const struct hd_packet *packet)
+{
+	size_t n = HDP_PACKET_FRAME_HEAD_BYTES + packet->len_bytes;
+	uint8_t *out;
+
+	if (d->path != NULL && hdp_path_send(mod, d->path, handle, packet))
+		return;
+	out = hd_stream_reserve(s, HD_LANE_BULK, n);
+	if (out == NULL)
+		return; /* dropped; the core has counted it */
+	out = hdp_packet_head_put(out, handle, packet->len_bytes);
+	memcpy(out, packet->data, packet->len_bytes);
+	hd_stream_commit(s, n);
+}
+
 /* ---- signals of other clients' relays ---- */
 
 /* A burst of knocks may cost the oldest of them, never the connection. */
@@ -106,6 +125,28 @@ static void reply(struct hd_peer *peer, const struct hd_key *to)
 	hdp_signal(peer, &address, HDP_SIGNAL_MUTUAL, NULL, 0);
 }
 
+/* To who is allowed, for a group that it is in: it is a contact from then on.
+ * Returns its handle, or HDP_NO_HANDLE. */
+static uint32_t by_group(struct hd_module *mod, struct hd_stream *s,
+			 struct hdp_state *d, const struct hd_key *who,
+			 const struct hdp_said *said)
+{
+	const struct hdp_conf *conf =
+		hd_module_worker_conf(mod, hd_stream_worker(s));
+	uint32_t handle;
+
+	if ((said->kind != HDP_SIGNAL_ALLOWED &&
+	     said->kind != HDP_SIGNAL_GROUP) ||
+	    said->n < HDP_GROUP_BYTES ||
+	    !hdp_grouped_allows(d, said->body) ||
+	    hdp_contacts_allow(&d->contacts, who, (uint32_t)conf->contacts_max,
+			       &handle) != 0)
+		return HDP_NO_HANDLE;
+	hd_gauge_add(&hdp_metrics(mod, s)->contacts, 1);
+	hdp_tell_contact(s, handle, who, HDP_CONTACT_BY_GROUP);
+	return handle;
+}
+
 /* A knock at somebody who has allowed the knocker is answered for him. */
 static void take_signal(struct hd_module *mod, struct hd_peer *peer,
 			struct hdp_state *d, const struct hd_packet *packet,
@@ -115,11 +156,18 @@ static void take_signal(struct hd_module *mod, struct hd_peer *peer,
 	uint32_t handle = hdp_contacts_find(&d->contacts, packet->src);
 	uint8_t kind = said->kind;
 
+	if (handle == HDP_NO_HANDLE)
+		handle = by_group(mod, s, d, packet->src, said);
 	if (handle == HDP_NO_HANDLE) {
 		if (kind == HDP_SIGNAL_KNOCK)
 			tell_knock(mod, s, d, said->body, said->n);
 		return;
 	}
+	if (kind == HDP_SIGNAL_GROUP && said->n >= HDP_GROUP_BYTES)
+		bring(mod, s, d, handle,
+		      &(struct hd_packet){
+			      .data = said->body + HDP_GROUP_BYTES,
+			      .len_bytes = said->n - HDP_GROUP_BYTES });
 	if ((kind == HDP_SIGNAL_ALLOWED || kind == HDP_SIGNAL_MUTUAL) &&
 	    hdp_contacts_tell(&d->contacts, handle,
 			      hd_now_ms(hd_stream_worker(s)) / 1000))
@@ -169,10 +217,8 @@ static void deliver(struct hd_module *mod, struct hd_peer *peer,
 {
 	struct hd_stream *s = hd_peer_stream(peer);
 	struct hdp_state *d = hd_stream_state(s);
-	size_t n = HDP_PACKET_FRAME_HEAD_BYTES + packet->len_bytes;
 	struct hdp_said said;
 	uint32_t handle;
-	uint8_t *out;
 
 	if (hdp_signal_get(packet, &said)) {
 		take_signal(mod, peer, d, packet, &said);
@@ -185,14 +231,7 @@ static void deliver(struct hd_module *mod, struct hd_peer *peer,
 		tell_visitor(mod, s, d, packet);
 		return;
 	}
-	if (d->path != NULL && hdp_path_send(mod, d->path, handle, packet))
-		return;
-	out = hd_stream_reserve(s, HD_LANE_BULK, n);
-	if (out == NULL)
-		return; /* dropped; the core has counted it */
-	out = hdp_packet_head_put(out, handle, packet->len_bytes);
-	memcpy(out, packet->data, packet->len_bytes);
-	hd_stream_commit(s, n);
+	bring(mod, s, d, handle, packet);
 }
 
 /* Of contacts only: who was dropped unseen leaves unseen. */
@@ -213,13 +252,31 @@ static void gone(struct hd_module *mod, struct hd_peer *peer,
 			 sizeof(frame));
 }
 
+/* By its key: each time the same one, and of many clients as many to each. */
+static void redirect(struct hd_module *mod, struct hd_peer *peer,
+		     enum hdp_redirect why)
+{
+	struct hd_stream *s = hd_peer_stream(peer);
+	const struct hdp_conf *conf =
+		hd_module_worker_conf(mod, hd_stream_worker(s));
+	const struct hd_list *to = &conf->redirect;
+	char url[sizeof("https://") + HDP_REDIRECT_HOST_MAX_BYTES];
+	uint8_t reason = (uint8_t)why;
+
+	if (to->n == 0)
+		return;
+	snprintf(url, sizeof(url), "https://%s",
+		 to->v[hd_peer_key(peer)->b[0] % to->n]);
+	tell_text(s, HDP_REDIRECT, &reason, 1, url);
+}
+
 static void drain(struct hd_module *mod, struct hd_peer *peer,
 		  uint32_t reconnect_in_ms, uint32_t try_for_ms)
 {
 	uint8_t frame[HDP_HEADER_BYTES + 8];
 	uint8_t *p = hdp_header_put(frame, HDP_RESTARTING, 8);
 
-	(void)mod;
+	redirect(mod, peer, HDP_REDIRECT_DRAINS);
 	hdp_put_u32(p, reconnect_in_ms);
 	hdp_put_u32(p + 4, try_for_ms);
 	hd_stream_append(hd_peer_stream(peer), HD_LANE_CONTROL, frame,

@@ -20,7 +20,7 @@ VERSION = 2
 PING, PONG, PACKETS, PACKET_TO, KEEP_ALIVE = 2, 3, 4, 5, 6
 RELAY_HELLO, ENROLL, WELCOME, DENIED, PENDING = 8, 0x10, 0x11, 0x12, 0x13
 ALLOW, FORBID, CONTACT, KNOCK, ALLOWED = 0x18, 0x19, 0x1A, 0x1B, 0x1C
-VISITOR = 0x1D
+PACKET_TO_GROUP, VISITOR, ALLOW_GROUP, FORBID_GROUP = 7, 0x1D, 0x1E, 0x1F
 PEER_GONE, REDIRECT, RESTARTING, HEALTH = 0x21, 0x22, 0x28, 0x29
 UDP, UDP_LOST = 0x2A, 0x2B
 KNOCKS_FLAG, UDP_FLAG, VISITORS_FLAG = 1, 2, 4
@@ -347,6 +347,23 @@ class Client(Connection):
 
     def forbid(self, handle):
         self.send(frame(FORBID, struct.pack(">I", handle)))
+
+    def allow_group(self, name):
+        """Whether it is allowed from then on."""
+        self.send(frame(ALLOW_GROUP, name))
+        _, payload = self.wait(ALLOW_GROUP)
+        assert payload[1:] == name
+        return not payload[0] & 1
+
+    def contact_by_group(self):
+        """One that the client has not named: its handle and address."""
+        handle, address, flags = struct.unpack(
+            ">I32sB", self.wait(CONTACT)[1])
+        assert flags == 2, flags
+        return handle, address
+
+    def to_group(self, name, packet):
+        self.send(frame(PACKET_TO_GROUP, bytes([len(name)]) + name + packet))
 
     def knock(self, address, note=b""):
         self.send(frame(KNOCK, address + note))

@@ -494,6 +494,18 @@ def nobody_approves():
     assert c.closed()
 
 
+def redirected():
+    """Who is told where to go before the relay goes: each key to one place."""
+    them = [client() for _ in range(8)]
+    hdctl("drain", "--for", "60s")
+    for c in them:
+        kind, payload = c.wait(hd.REDIRECT, hd.RESTARTING)
+        assert kind == hd.REDIRECT, kind
+        assert payload == b"\1https://" + (
+            b"one.example", b"[2001:db8::2]:8443")[c.address[0] % 2], payload
+        assert c.wait(hd.RESTARTING)
+
+
 def admission_invitation():
     made = hdctl("hd", "invite", "--name", "printer", "--expires", "1h")
     assert made["relay"] == hdctl("hd", "info")["identity"]

@@ -99,6 +99,14 @@ SKIP: {
     $slow->finish;
 }
 
+my $drains = HyperDerp::Test->start(load_module => [qw(hd)],
+    conf => qq(hd: {enroll: anybody, redirect: [one.example, "[2001:db8::2]:8443"]}\n));
+python_ok $drains, 'a relay that drains', 'redirected';
+$drains->{conf} =~ s/one.example/https:\/\/one.example/;
+$drains->write_conf;
+like $drains->ctl('reload'), qr/hd\.redirect: https:/, 'a name, and no URL';
+$drains->finish;
+
 my $closed = HyperDerp::Test->start(load_module => [qw(hd)]);
 my $said = qx(/usr/bin/python3 -B $python $closed->{tls} $closed->{plain} ${\$closed->control} test_single_bytes);
 like $said, qr/Denied: this relay is for those who have an invitation/, 'nobody may enrol whom nobody knows';

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: MIT */
+/* modules/hd/grouped.c - a client and its groups: the one that its credential
+ * names, those that it allows, and packets to all of one. Context: the stream's
+ * worker, which is the client's home. */
+#include <errno.h>
+#include <hyper-derp/relay.h>
+#include <hyper-derp/worker.h>
+#include <string.h>
+#include "modules/hd/hd.h"
+
+static struct hdp_groups *groups_of(struct hd_module *mod,
+				    const struct hd_stream *s)
+{
+	const struct hdp_worker *hw =
+		hd_module_worker_data(mod, hd_stream_worker(s));
+
+	return hw->groups;
+}
+
+/* ---- here and gone ---- */
+
+static void join(struct hd_module *mod, struct hd_stream *s,
+		 struct hdp_state *d)
+{
+	struct hdp_groups *groups = groups_of(mod, s);
+
+	d->in_group = groups != NULL && !hdp_group_is_none(&d->group) &&
+		      hdp_groups_join(groups, &d->group,
+				      hd_peer_login(d->peer)->realm,
+				      hd_peer_key(d->peer)) == 0;
+}
+
+/* Whose credential names no operator of its own: it has none. */
+void hdp_grouped_begin(struct hd_module *mod, struct hd_stream *s,
+		       struct hdp_state *d, const struct hdp_claim *claim)
+{
+	memcpy(d->operator_identity, hdp_relay->operator_key.identity,
+	       sizeof(d->operator_identity));
+	d->has_operator = claim != NULL && claim->has_credential;
+	if (!d->has_operator)
+		return;
+	memcpy(d->operator_identity, claim->operator_identity,
+	       sizeof(d->operator_identity));
+	d->group = claim->group;
+	join(mod, s, d);
+}
+
+void hdp_grouped_adopted(struct hd_module *mod, struct hd_stream *s,
+			 struct hdp_state *d)
+{
+	join(mod, s, d);
+}
+
+void hdp_grouped_end(struct hd_module *mod, struct hd_stream *s,
+		     struct hdp_state *d)
+{
+	if (d->in_group)
+		hdp_groups_leave(groups_of(mod, s), &d->group,
+				 hd_peer_login(d->peer)->realm,
+				 hd_peer_key(d->peer));
+	d->in_group = false;
+}
+
+/* ---- consent ---- */
+
+static struct hdp_group *allowed(struct hdp_state *d,
+				 const struct hdp_group *group)
+{
+	for (unsigned i = 0; i < HDP_GROUPS_ALLOWED_MAX; i++)
+		if (hdp_group_is(&d->allows[i], group))
+			return &d->allows[i];
+	return NULL;
+}
+
+bool hdp_grouped_allows(struct hdp_state *d, const uint8_t *id)
+{
+	struct hdp_group group;
+
+	memcpy(group.id, id, sizeof(group.id));
+	return !hdp_group_is_none(&group) && allowed(d, &group) != NULL;
+}
+
+void hdp_grouped_tell_allowed(struct hdp_state *d, const struct hd_key *to)
+{
+	bool none = hdp_group_is_none(&d->group);
+
+	hdp_signal(d->peer, to, HDP_SIGNAL_ALLOWED, d->group.id,
+		   none ? 0 : sizeof(d->group.id));
+}
+
+static void tell(struct hd_stream *s, const uint8_t *name, uint32_t n,
+		 uint8_t flags)
+{
+	uint8_t frame[HDP_HEADER_BYTES + 1 + HDP_WORD_MAX_BYTES];
+	uint8_t *p = hdp_header_put(frame, HDP_ALLOW_GROUP, 1 + n);
+
+	*p++ = flags;
+	memcpy(p, name, n);
+	hd_stream_append(s, HD_LANE_CONTROL, frame,
+			 HDP_HEADER_BYTES + 1 + (size_t)n);
+}
+
+int hdp_take_allow_group(struct hd_module *mod, struct hd_stream *s,
+			 struct hdp_state *d, uint8_t *p, uint32_t len_bytes)
+{
+	struct hdp_group group = hdp_group_of(d->operator_identity, p,
+					      len_bytes);
+	static const struct hdp_group none;
+	struct hdp_group *at = allowed(d, &group);
+
+	(void)mod;
+	if (at == NULL)
+		at = allowed(d, &none);
+	if (at != NULL)
+		*at = group;
+	tell(s, p, len_bytes, at != NULL ? 0 : HDP_CONTACT_REFUSED);
+	return 0;
+}
+
+int hdp_take_forbid_group(struct hd_module *mod, struct hd_stream *s,
+			  struct hdp_state *d, uint8_t *p, uint32_t len_bytes)
+{
+	struct hdp_group group = hdp_group_of(d->operator_identity, p,
+					      len_bytes);
+	struct hdp_group *at = allowed(d, &group);
+
+	(void)mod, (void)s;
+	if (at != NULL)
+		*at = (struct hdp_group){ 0 };
+	return 0;
+}
+
+/* ---- to all of a group ---- */
+
+/* The stream has paid for one of them. */
+static void send_each(struct hdp_numbers *numbers, struct hdp_state *d,
+		      const struct hd_key *to, size_t n, const uint8_t *body,
+		      uint32_t body_bytes)
+{
+	uint32_t packet_bytes = body_bytes - HDP_GROUP_BYTES;
+	bool paid = true;
+
+	for (size_t i = 0; i < n; i++) {
+		if (memcmp(&to[i], hd_peer_key(d->peer), sizeof(to[i])) == 0)
+			continue;
+		if (!paid && hd_peer_received(d->peer, packet_bytes, 1) < 0) {
+			hd_count(&numbers->group_copies_dropped, 1);
+			continue;
+		}
+		paid = false;
+		hdp_signal(d->peer, &to[i], HDP_SIGNAL_GROUP, body, body_bytes);
+		hd_count(&numbers->group_copies, 1);
+	}
+}
+
+int hdp_take_packet_to_group(struct hd_module *mod, struct hd_stream *s,
+			     struct hdp_state *d, uint8_t *p,
+			     uint32_t len_bytes)
+{
+	uint8_t body[HDP_GROUP_BYTES + HDP_GROUP_PACKET_MAX_BYTES];
+	struct hdp_numbers *numbers = hdp_metrics(mod, s);
+	struct hd_key to[HDP_GROUP_MEMBERS_MAX];
+	uint32_t packet_bytes;
+	struct hdp_group group;
+	size_t n = 0;
+
+	if (p[0] == 0 || p[0] > HDP_WORD_MAX_BYTES || p[0] > len_bytes - 1 ||
+	    len_bytes - 1 - p[0] > HDP_GROUP_PACKET_MAX_BYTES)
+		return -EBADMSG;
+	packet_bytes = len_bytes - 1 - p[0];
+	group = hdp_group_of(d->operator_identity, p + 1, p[0]);
+	memcpy(body, d->group.id, HDP_GROUP_BYTES);
+	memcpy(body + HDP_GROUP_BYTES, p + 1 + p[0], packet_bytes);
+	if (d->has_operator && groups_of(mod, s) != NULL)
+		n = hdp_groups_members(groups_of(mod, s), &group,
+				       hd_peer_login(d->peer)->realm, to);
+	hd_count(&numbers->packets_in, 1);
+	hd_count(&numbers->packet_bytes_in, packet_bytes);
+	send_each(numbers, d, to, n, body, HDP_GROUP_BYTES + packet_bytes);
+	return 0;
+}

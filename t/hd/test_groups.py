@@ -1,0 +1,219 @@
+# SPDX-License-Identifier: MIT
+"""Groups that credentials name, in TAP; t/system/hd-groups.t starts the relay,
+`enroll: invited`, and runs this: PORT, CONTROL SOCKET. The operator of the seed
+7 is one of `hd.operators`."""
+import json
+import os
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import hd  # noqa: E402
+import tap  # noqa: E402
+from nacl.signing import SigningKey  # noqa: E402
+
+HOST, PORT, CONTROL = "127.0.0.1", int(sys.argv[1]), sys.argv[2]
+HDCTL = os.environ.get("HDCTL", "hdctl")
+OTHER = SigningKey(bytes([7]) * 32)
+
+
+def hdctl(*words):
+    """What a command answers; fails if it is refused."""
+    done = subprocess.run([HDCTL, "--socket", CONTROL, "--json", *words],
+                          capture_output=True, check=False)
+    assert done.returncode == 0, (words, done)
+    return json.loads(done.stdout or b"null")
+
+
+CREDENTIALS = {}
+
+
+def member(*words, **how):
+    """A client whose credential says this."""
+    if words not in CREDENTIALS:
+        CREDENTIALS[words] = hd.with_credential(
+            hdctl("hd", "credential", "new", "x", *words)["credential"])
+    return hd.Client(HOST, PORT, proofs=CREDENTIALS[words], **how)
+
+
+def of(group, **how):
+    return member("--group", group, **how)
+
+
+def of_the_other_operator(group):
+    key = SigningKey.generate()
+    said = hd.statement(OTHER, bytes(key.verify_key), group=group)
+    return hd.Client(HOST, PORT, key=key, proofs=lambda *who:
+                     hd.credential_proof(said, *who))
+
+
+def quiet(c, *kinds):
+    c.ping()
+    return not [k for k, _ in c.waiting if k in kinds]
+
+
+def a_group_is_allowed():
+    a, b = of("ops"), of("dev")
+    assert b.allow_group(b"ops")
+    to_b = a.allow(b.address)
+    to_a, address = b.contact_by_group()
+    assert address == a.address
+    assert a.allowed() == to_b and b.allowed() == to_a
+    a.send_packets((to_b, b"hello"))
+    assert b.packet() == (to_a, b"hello")
+    b.send_packets((to_a, b"and back"))
+    assert a.packet() == (to_b, b"and back")
+    a.close()
+    assert b.gone() == (to_a, 0)
+
+
+def a_knock_says_the_group():
+    a, b = of("ops"), of("dev")
+    to_b = a.allow(b.address)
+    a.ping()
+    assert b.allow_group(b"ops")
+    a.knock(b.address)
+    assert b.contact_by_group()[1] == a.address
+    assert a.allowed() == to_b
+    assert quiet(b, hd.KNOCK)
+
+
+def others_are_not():
+    b = of("dev")
+    assert b.allow_group(b"ops")
+    for stranger in (member(), of("ops2"), of("dev"),
+                     of_the_other_operator(b"ops"),
+                     of_the_other_operator(b"")):
+        to_b = stranger.allow(b.address)
+        stranger.send_packets((to_b, b"unasked"))
+        stranger.to_group(b"dev", b"unasked")
+        stranger.ping()
+    assert quiet(b, hd.CONTACT, hd.PACKETS)
+    # of two operators, each has its own groups of one name
+    c = of_the_other_operator(b"x")
+    assert c.allow_group(b"ops")
+    ours, theirs = of("ops"), of_the_other_operator(b"ops")
+    ours.allow(c.address)
+    ours.ping()
+    theirs.allow(c.address)
+    assert c.contact_by_group()[1] == theirs.address
+
+
+def who_has_none_goes_by_the_relay_s_operator():
+    # who was let in by an invitation shows no credential
+    b = hd.Client(HOST, PORT, proofs=hd.with_invitation(
+        hdctl("hd", "invite")["invitation"]))
+    assert b.allow_group(b"ops")
+    a = of("ops")
+    a.allow(b.address)
+    assert b.contact_by_group()[1] == a.address
+    # and sends to none
+    a.allow(b.address)
+    b.to_group(b"ops", b"from nobody of the operator's")
+    b.ping()
+    assert quiet(a, hd.PACKETS)
+
+
+def a_group_is_forbidden():
+    a, b, late = of("ops"), of("dev"), of("ops")
+    assert b.allow_group(b"ops")
+    to_b = a.allow(b.address)
+    to_a, _ = b.contact_by_group()
+    b.send(hd.frame(hd.FORBID_GROUP, b"ops"))
+    b.ping()
+    late.send_packets((late.allow(b.address), b"too late"))
+    late.ping()
+    a.send_packets((to_b, b"a contact stays"))
+    assert b.packet() == (to_a, b"a contact stays")
+    assert quiet(b, hd.CONTACT, hd.PACKETS)
+    b.forbid(to_a)
+    b.ping()
+    a.send_packets((to_b, b"until that ends, too"))
+    a.ping()
+    assert quiet(b, hd.CONTACT, hd.PACKETS)
+
+
+def groups_have_a_limit():
+    b = of("dev")
+    names = [b"g%d" % i for i in range(5)]
+    assert [b.allow_group(n) for n in names] == [True] * 4 + [False]
+    assert b.allow_group(names[0])
+    b.send(hd.frame(hd.FORBID_GROUP, names[0]))
+    assert b.allow_group(names[4])
+
+
+def value(metric):
+    return sum(m["value"] for m in hdctl("metrics") if m["name"] == metric)
+
+
+def bytes_of(c):
+    return [p["bytes_in"] for p in hdctl("peers")
+            if p["key"] == c.address.hex()][0]
+
+
+def a_packet_reaches_a_group():
+    a = of("boss")
+    crew = [of("crew") for _ in range(5)]
+    for c in crew[:3]:
+        assert c.allow_group(b"boss")
+    by_name = crew[3].allow(a.address)
+    deaf, outside = crew[4], of("boss")
+    before = bytes_of(a)
+    packet = os.urandom(10000)
+    a.to_group(b"crew", packet)
+    for c in crew[:3]:
+        handle, address = c.contact_by_group()
+        assert address == a.address
+        assert c.packet() == (handle, packet)
+    assert crew[3].packet() == (by_name, packet)
+    a.ping()
+    assert quiet(deaf, hd.PACKETS, hd.CONTACT, hd.KNOCK)
+    assert quiet(outside, hd.PACKETS, hd.CONTACT)
+    assert quiet(a, hd.PACKETS)
+    # each copy is counted as what it has sent
+    assert 50000 < bytes_of(a) - before < 52000, bytes_of(a) - before
+    crew[0].close()
+    a.to_group(b"crew", b"")
+    for c in crew[1:4]:
+        assert c.packet()[1] == b""
+    # who is in the group sends to it, and not to itself
+    crew[1].to_group(b"crew", b"we")
+    crew[1].ping()
+    assert quiet(crew[1], hd.PACKETS)
+
+
+def copies_are_charged():
+    """1,000 bytes a second, and at once little more than one largest packet:
+    of 16 copies some do not go."""
+    a = member("--group", "loud", "--rate", "1000")
+    crew = [of("many") for _ in range(16)]
+    for c in crew:
+        assert c.allow_group(b"loud")
+    before = value("hyper_derp_hd_group_copies_total")
+    a.to_group(b"many", bytes(16384))
+    until = time.monotonic() + hd.TIMEOUT
+    while value("hyper_derp_hd_group_copies_dropped_total") == 0:
+        assert time.monotonic() < until, "nothing was dropped"
+        time.sleep(0.05)
+    went = value("hyper_derp_hd_group_copies_total") - before
+    assert 1 <= went < 16, went
+
+
+def frames_that_cannot_be():
+    for bad in (hd.frame(hd.ALLOW_GROUP), hd.frame(hd.FORBID_GROUP),
+                hd.frame(hd.ALLOW_GROUP, bytes(64)),
+                hd.frame(hd.PACKET_TO_GROUP, b"\0x"),
+                hd.frame(hd.PACKET_TO_GROUP, b"\3ab"),
+                hd.frame(hd.PACKET_TO_GROUP, b"\1a" + bytes(16385)),
+                hd.frame(hd.PACKET_TO_GROUP, b"\x40" + bytes(70))):
+        c = of("ops")
+        c.send(bad)
+        assert c.closed(), bad
+
+
+sys.exit(tap.run([(f.__name__, f) for f in (
+    a_group_is_allowed, a_knock_says_the_group, others_are_not,
+    who_has_none_goes_by_the_relay_s_operator, a_group_is_forbidden,
+    groups_have_a_limit, a_packet_reaches_a_group, copies_are_charged,
+    frames_that_cannot_be)]) != 0)
