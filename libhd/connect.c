@@ -106,9 +106,19 @@ static int64_t back_off_ms(struct libhd *h)
 	return ms / 2 + randombytes_uniform((uint32_t)ms / 2 + 1);
 }
 
+static void go_back(struct libhd *h)
+{
+	if (h->first_host[0] == '\0')
+		return;
+	memcpy(h->host, h->first_host, sizeof(h->host));
+	memcpy(h->port, h->first_port, sizeof(h->port));
+	h->first_host[0] = '\0';
+}
+
 void hdl_retry(struct libhd *h, int64_t at_least_ms)
 {
 	hdl_disconnect(h);
+	go_back(h);
 	if (h->once) {
 		hdl_set_state(h, LIBHD_FAILED);
 		return;
@@ -125,6 +135,28 @@ void hdl_lost(struct libhd *h, int64_t at_least_ms, const char *fmt, ...)
 	(void)vsnprintf(h->error, sizeof(h->error), fmt, args);
 	va_end(args);
 	hdl_retry(h, at_least_ms);
+}
+
+int hdl_take_redirect(struct libhd *h, const uint8_t *p, size_t n)
+{
+	static const char scheme[] = "https://";
+	char url[HDP_URL_MAX_BYTES + 1], host[HDL_HOST_BYTES], port[8];
+	size_t at = 1 + sizeof(scheme) - 1;
+
+	if (n <= at || n - 1 > HDP_URL_MAX_BYTES)
+		return -EPROTO;
+	hdl_text(url, sizeof(url), p + 1, n - 1);
+	url[strcspn(url + at - 1, "/") + at - 1] = '\0';
+	if (strncmp(url, scheme, at - 1) != 0 || h->once ||
+	    hdl_relay_split(url + at - 1, host, port) < 0)
+		return 0; /* not for us */
+	h->tries = 0;
+	hdl_lost(h, 0, "%s sends us to %s", h->host, url + at - 1);
+	memcpy(h->first_host, h->host, sizeof(h->host));
+	memcpy(h->first_port, h->port, sizeof(h->port));
+	memcpy(h->host, host, sizeof(host));
+	memcpy(h->port, port, sizeof(port));
+	return -ECONNRESET;
 }
 
 /* ---- up ---- */

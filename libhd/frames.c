@@ -85,6 +85,7 @@ static const struct {
 	[HDP_KNOCK] = { hdl_take_knock, true },
 	[HDP_ALLOWED] = { hdl_take_allowed, true },
 	[HDP_PEER_GONE] = { hdl_take_gone, true },
+	[HDP_REDIRECT] = { hdl_take_redirect, true },
 	[HDP_RESTARTING] = { take_restarting, false },
 	[HDP_HEALTH] = { take_health, false },
 	[HDP_UDP] = { hdl_take_udp, true },

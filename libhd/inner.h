@@ -82,6 +82,8 @@ struct libhd {
 	struct libhd_identity id;
 	/* configuration */
 	char host[HDL_HOST_BYTES], port[8], *ca_file;
+	/* Redirect has led to host; else this is empty */
+	char first_host[HDL_HOST_BYTES], first_port[8];
 	char agent[HDP_AGENT_MAX_BYTES + 1];
 	struct libhd_key relay_key; /* wanted */
 	bool has_relay_key, insecure, wants_knocks, streams, once, no_udp;
@@ -146,6 +148,9 @@ void hdl_disconnect(struct libhd *h);
 void hdl_wait_for(struct libhd *h, uint32_t events);
 /* hdl_relay_split - HOST, HOST:PORT, [IPV6]:PORT into h. Returns 0; -EINVAL */
 int hdl_relay_split(const char *text, char host[HDL_HOST_BYTES], char port[8]);
+/* hdl_take_redirect - to another relay; back to the first one when that cannot
+ * be reached, or is lost. */
+int hdl_take_redirect(struct libhd *h, const uint8_t *p, size_t n);
 
 /* ---- tls.c ---- */
 /* hdl_tls_init - of an endpoint. Returns 0 or negative errno.

@@ -94,6 +94,37 @@ subtest 'a lost connection' => sub {
     $_->end for $a, $b;
 };
 
+subtest 'a relay that sends us to another one' => sub {
+    my $seed = HyperDerp::Test::spew("$dir/shared.key", 'hdseed:' . '2a' x 32 . "\n");
+    chmod 0600, $seed;
+    my ($one, $two) = map { HyperDerp::Test->new(load_module => ['hd']) } 1, 2;
+    for ([$one, $two], [$two, $one]) {
+        my ($own, $other) = @$_;
+        my $redirect = $own == $one ? ", redirect: ['127.0.0.1:$other->{tls}']" : '';
+        $own->{conf} = "hd: {enroll: anybody, private_key: $seed$redirect}\n";
+        $own->write_conf;
+        $own->run->ready or BAIL_OUT($own->log_text);
+    }
+    my ($key) = $one->ctl(qw(hd info)) =~ /(hd1\w+)/;
+    my $b = HyperDerp::Say->new($dir, 'b', '--allow', "--relay-key=$key", "127.0.0.1:$two->{tls}");
+    my $a = HyperDerp::Say->new($dir, 'a', "--relay-key=$key", "localhost:$one->{tls}", $b->key);
+    ok $_->says(qr/^state open/), 'open' for $a, $b;
+    $one->signal('USR2');
+    ok $a->says(qr/^state waiting localhost sends us to 127\.0\.0\.1:$two->{tls}$/), 'it is told where to go' or diag $a->text;
+    ok $a->says(qr/^state open/), '... and goes' or diag $a->text;
+    ok $a->says(qr/^peer here/), '... where the other one is' or diag $a->text;
+    $a->line('moved');
+    ok $b->says(qr/^packet \w+ moved$/), 'packets pass there';
+    is $one->stop, 0, 'the first one ends';
+    $one->run->ready or BAIL_OUT($one->log_text);
+    is $two->stop, 0, 'so does the second';
+    ok $a->says(qr/^state waiting (?!localhost)/), 'which is noticed' or diag $a->text;
+    ok $a->says(qr/^state open/), '... and it goes back' or diag $a->text;
+    is scalar @{ json($one, 'peers') }, 1, '... to the first one';
+    $_->end for $a, $b;
+    $one->finish;
+};
+
 subtest 'a relay that is silent' => sub {
     $hd->{conf} = "hd: {enroll: anybody, keepalive: 1s}\n";
     $hd->write_conf;
