@@ -6,22 +6,28 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define LOOKUPS_MAX 32 /* a resolver may take half a minute for each */
+/* A resolver may take half a minute for each; others wait for a thread. There
+ * are no more of them than connections. */
+#define THREADS_MAX 32
 
 struct lookup {
 	atomic_uint users;
 	int fd, error;
 	char *host, *port;
 	struct addrinfo *found;
+	struct lookup *next; /* that waits */
 };
 
-static atomic_uint under_way;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct lookup *waiting, **last = &waiting;
+static unsigned threads;
 
 static void put(struct lookup *l)
 {
@@ -36,17 +42,53 @@ static void put(struct lookup *l)
 	free(l);
 }
 
+/* Of those that wait; NULL: none, and this thread ends. */
+static struct lookup *next(void)
+{
+	struct lookup *l;
+
+	pthread_mutex_lock(&lock);
+	l = waiting;
+	if (l == NULL)
+		threads--;
+	else
+		waiting = l->next;
+	if (waiting == NULL)
+		last = &waiting;
+	pthread_mutex_unlock(&lock);
+	return l;
+}
+
 static void *run(void *arg)
 {
 	struct addrinfo hints = { .ai_socktype = SOCK_STREAM,
 				  .ai_flags = AI_NUMERICSERV };
-	struct lookup *l = arg;
 
-	l->error = getaddrinfo(l->host, l->port, &hints, &l->found);
-	atomic_fetch_sub(&under_way, 1);
-	(void)eventfd_write(l->fd, 1);
-	put(l);
+	for (struct lookup *l = arg; l != NULL; l = next()) {
+		if (atomic_load(&l->users) > 1) /* somebody wants to know */
+			l->error = getaddrinfo(l->host, l->port, &hints,
+					       &l->found);
+		(void)eventfd_write(l->fd, 1);
+		put(l);
+	}
 	return NULL;
+}
+
+/* Returns whether it waits for a thread; else one may be made for it. */
+static bool waits(struct lookup *l)
+{
+	bool full;
+
+	pthread_mutex_lock(&lock);
+	full = threads == THREADS_MAX;
+	if (full) {
+		*last = l;
+		last = &l->next;
+	} else {
+		threads++;
+	}
+	pthread_mutex_unlock(&lock);
+	return full;
 }
 
 static int start(struct lookup *l)
@@ -55,17 +97,17 @@ static int start(struct lookup *l)
 	pthread_t thread;
 	int r;
 
-	if (atomic_fetch_add(&under_way, 1) >= LOOKUPS_MAX) {
-		atomic_fetch_sub(&under_way, 1);
-		return -EBUSY;
-	}
 	atomic_store(&l->users, 2);
+	if (waits(l))
+		return 0;
 	pthread_attr_init(&attr);
 	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
 	r = -pthread_create(&thread, &attr, run, l);
 	pthread_attr_destroy(&attr);
 	if (r < 0) {
-		atomic_fetch_sub(&under_way, 1);
+		pthread_mutex_lock(&lock);
+		threads--;
+		pthread_mutex_unlock(&lock);
 		atomic_store(&l->users, 1);
 	}
 	return r;

@@ -7,7 +7,7 @@
 struct lookup;
 
 /* lookup_begin - in a thread. @ret  given: release with lookup_free()
- * Returns 0; -EBUSY too many are under way; -ENOMEM, -EMFILE, -EAGAIN.
+ * Returns 0; -ENOMEM, -EMFILE, -EAGAIN.
  * lookup_fd - readable when it is done.
  * lookup_take - the addresses; release with freeaddrinfo(). Returns 0; EAI_*
  * lookup_free - also while it is under way; NULL is fine. */
