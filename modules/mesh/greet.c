@@ -183,7 +183,7 @@ static int open_info(const struct hd_key *server, uint8_t *p,
 	return r == 0 ? 0 : -EBADMSG;
 }
 
-static void watch(struct hd_stream *s)
+void mesh_watch(struct hd_stream *s)
 {
 	uint8_t frame[DERP_HEADER_BYTES];
 
@@ -222,6 +222,6 @@ int mesh_take_info(struct hd_module *mod, struct hd_stream *s,
 	if (ms->link->source == MESH_ON_DEMAND)
 		probe(s, ms);
 	else
-		watch(s);
+		mesh_watch(s);
 	return 0;
 }

@@ -226,6 +226,7 @@ static void dialled(struct hd_module *mod, struct hd_worker *w, void *arg,
 	l->refused = false;
 	l->health[0] = '\0';
 	l->full = false;
+	mesh_realms_begin(l);
 	go(l, w, MESH_GREETING);
 	hd_stream_timer(got->stream, MESH_TIMER_GREETING,
 			(uint32_t)conf->silence_ms);

@@ -301,7 +301,7 @@ static const struct hd_proto *const dials[] = { &mesh_proto, NULL };
 
 HD_MODULE(mesh, .version = "1.0", .licence = "MIT",
 	  .summary = "several relays as one region: links to the others",
-	  .state_version = 6, .requires_ = needs, .options = options,
+	  .state_version = 7, .requires_ = needs, .options = options,
 	  .flags = HD_MODULE_UPGRADES, .upgrade = &mesh_upgrade,
 	  .conf_size = sizeof(struct mesh_conf),
 	  .worker_size = sizeof(struct mesh_worker), .reasons = reasons,

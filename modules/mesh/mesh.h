@@ -24,6 +24,7 @@
 #include <hyper-derp/link.h>
 #include <hyper-derp/metric.h>
 #include <hyper-derp/module.h>
+#include <hyper-derp/relay.h>
 #include <hyper-derp/timer.h>
 #include <hyper-derp/worker.h>
 
@@ -107,13 +108,17 @@ struct mesh_link {
 	unsigned tries; /* since it was up for long */
 	bool refused; /* nothing but an operator can change that */
 	bool full; /* it has told more keys than one may; said */
+	/* one whose tenant had no number, of this connection; "" none */
+	char refused_realm[HD_REALM_TEXT_BYTES];
+	uint64_t ask_ms; /* for all keys again, not before */
+	uint32_t ask_after_ms; /* so long after it was refused; 0: never was */
 	bool marked; /* links.c: the configuration has it still */
 	/* MESH_ON_DEMAND: */
 	uint64_t wanted_ms; /* the last wish, or packet */
 	uint64_t wanted_packets; /* that were seen then */
 	struct mesh_wanted {
 		struct hd_key key;
-		uint16_t realm;
+		uint16_t realm; /* held */
 	} *waiting; /* ways to add when it is up; NULL: none */
 	unsigned n_waiting;
 	/* of the other relay */
@@ -276,11 +281,14 @@ uint32_t mesh_backoff_ms(unsigned tries, uint32_t max_ms, uint32_t chance);
 /* ---- greet.c ---- */
 
 /* mesh_greet - asks for DERP: the first thing that is said.
+ * mesh_watch - asks who is there, and to be told what changes; once more: all
+ * of it again.
  * mesh_take_http - the answer. Returns the bytes used; 0: more must come;
  * -EPROTO: it closes.
  * mesh_take_key, mesh_take_info - frames: for the table in frames.c. Return 0;
  * negative errno: it closes. */
 void mesh_greet(struct hd_stream *s, const struct mesh_member *to);
+void mesh_watch(struct hd_stream *s);
 int64_t mesh_take_http(struct hd_module *mod, struct hd_stream *s,
 		       struct mesh_stream *ms, const uint8_t *p, size_t n);
 int mesh_take_key(struct hd_module *mod, struct hd_stream *s,
@@ -304,7 +312,9 @@ int mesh_take_no_more(struct mesh_link *l, struct hd_stream *s,
 /* ---- realms.c ---- */
 
 /* mesh_take_... - frames, for the table in frames.c.
- * mesh_realms_look - are there more realms here than it has been told of?
+ * mesh_realms_look - are there more realms here than it has been told of? Can
+ * a tenant that was refused have a number now?
+ * mesh_realms_begin - nothing has been refused.
  * mesh_realms_have - may keys of a realm be there? */
 int mesh_take_realms(struct hd_module *mod, struct hd_stream *s,
 		     struct mesh_stream *ms, uint8_t *p, uint32_t len_bytes);
@@ -315,6 +325,7 @@ int mesh_take_realm_gone(struct hd_module *mod, struct hd_stream *s,
 			 struct mesh_stream *ms, uint8_t *p,
 			 uint32_t len_bytes);
 void mesh_realms_look(struct hd_stream *s, struct mesh_stream *ms);
+void mesh_realms_begin(struct mesh_link *l);
 bool mesh_realms_have(const struct mesh_stream *ms, uint16_t realm);
 
 /* ---- health.c ---- */

@@ -2,6 +2,7 @@
 /* t/unit/mesh_realms.c - what relays of ours say to each other of realms that
  * DERP does not know, at the end that has dialled. Bytes are those of
  * doc/reference/protocol-derp.md. */
+#include <stdio.h>
 #include "core/relay/tenant.h"
 #include "t/unit/mesh_help.h"
 
@@ -117,6 +118,40 @@ static void what_is_no_realm_here_is_skipped(void **state)
 	mesh_end(&s, HD_CLOSE_PEER);
 }
 
+/* Others have all numbers; then one is free. */
+static void a_tenant_that_was_refused_is_asked_for_again(void **state)
+{
+	static uint16_t far[HD_TENANTS_MAX];
+	struct hd_stream *s = up(true);
+	struct mesh_stream *ms = hd_stream_state(s);
+	char name[16];
+	unsigned n = 0;
+
+	(void)state;
+	mesh_fake.now_ms += 3600 * 1000; /* what other tests had is free */
+	do
+		snprintf(name, sizeof(name), "/far%u", n);
+	while (hd_realm_hold(name, strlen(name), true, &far[n]) == 0 && ++n);
+	key_in(s, 0x71, "/late");
+	assert_int_equal(mesh_fake.added, 0);
+	fake_out_clear(s);
+	mesh_fake.now_ms += 3600 * 1000;
+	mesh_realms_look(s, ms);
+	assert_int_equal(s->out.n, 0);
+	hd_realm_drop(far[--n]);
+	mesh_fake.now_ms += 3600 * 1000; /* nobody had it for a while */
+	mesh_realms_look(s, ms);
+	assert_int_equal(s->out.n, 5);
+	assert_memory_equal(s->out.v, "\x10\0\0\0\0", 5); /* WatchConns */
+	mesh_realms_look(s, ms);
+	assert_int_equal(s->out.n, 5);
+	key_in(s, 0x71, "/late");
+	assert_int_equal(mesh_fake.added, 1);
+	while (n > 0)
+		hd_realm_drop(far[--n]);
+	mesh_end(&s, HD_CLOSE_PEER);
+}
+
 static void packets_have_their_realm(void **state)
 {
 	struct hd_stream *s = up(true);
@@ -148,6 +183,7 @@ int main(void)
 		TEST(what_is_new_is_told),
 		TEST(keys_of_other_realms_come_and_go),
 		TEST(what_is_no_realm_here_is_skipped),
+		TEST(a_tenant_that_was_refused_is_asked_for_again),
 		TEST(packets_have_their_realm),
 	};
 
