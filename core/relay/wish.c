@@ -8,6 +8,7 @@
 #include <string.h>
 #include "core/loop/hooks.h"
 #include "core/loop/worker.h"
+#include "core/relay/tenant.h"
 
 /* FNV-1a: any spread will do, but it must stay over a reload. */
 unsigned hd_link_worker(const char *name)
@@ -26,6 +27,7 @@ static void wish_free(struct hd_link_wish *wish)
 	free((char *)wish->name);
 	free((char *)wish->dial);
 	free((char *)wish->ca_file);
+	hd_tenant_drop(hd_realm_tenant(wish->realm));
 	free(wish);
 }
 
@@ -43,6 +45,7 @@ static struct hd_link_wish *wish_copy(const struct hd_link_wish *from)
 		return NULL;
 	wish->key = from->key;
 	wish->realm = from->realm;
+	hd_tenant_hold_again(hd_realm_tenant(wish->realm));
 	wish->gone = from->gone;
 	wish->unused = from->unused;
 	if (copy(&wish->name, from->name) && copy(&wish->dial, from->dial) &&

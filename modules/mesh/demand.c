@@ -57,14 +57,24 @@ static struct mesh_link *link_for(struct hd_module *mod, struct hd_worker *w,
 	return begin(mod, w, &m);
 }
 
+/* A number that somebody holds: once more, by its text. */
+static void hold(uint16_t realm)
+{
+	struct hd_realm_text text = hd_realm_text(realm);
+
+	hd_realm_hold(text.s, strlen(text.s), true, &realm);
+}
+
 /* Until it is up. */
 static void remember(struct mesh_link *l, const struct hd_link_wish *wish)
 {
 	if (l->waiting == NULL)
 		l->waiting = calloc(WAITING_MAX, sizeof(*l->waiting));
-	if (l->waiting != NULL && l->n_waiting < WAITING_MAX)
-		l->waiting[l->n_waiting++] =
-			(struct mesh_wanted){ wish->key, wish->realm };
+	if (l->waiting == NULL || l->n_waiting == WAITING_MAX)
+		return;
+	hold(wish->realm);
+	l->waiting[l->n_waiting++] =
+		(struct mesh_wanted){ wish->key, wish->realm };
 }
 
 /* An older relay of ours, or derper, would not know what to do with packets of
@@ -117,6 +127,8 @@ void mesh_demand_up(struct hd_stream *s, struct mesh_link *l)
 
 void mesh_demand_forget(struct mesh_link *l)
 {
+	for (unsigned i = 0; i < l->n_waiting; i++)
+		hd_realm_drop(l->waiting[i].realm);
 	free(l->waiting);
 	l->waiting = NULL;
 	l->n_waiting = 0;

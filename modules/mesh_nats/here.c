@@ -21,6 +21,7 @@ void here_forget(struct here *h)
 	here_set_revision(h, 0);
 	here_set_elsewhere(h, false);
 	HASH_DEL(all, h);
+	hd_realm_drop(h->of.realm);
 	free(h);
 	dir.n_here = HASH_COUNT(all);
 }
@@ -37,30 +38,31 @@ void here_set_elsewhere(struct here *h, bool elsewhere)
 	h->elsewhere = elsewhere;
 }
 
-struct here *here_find(const struct hd_key *key)
+struct here *here_find(const struct dir_of *of)
 {
 	struct here *h = NULL;
 
-	HASH_FIND(hh, all, key, sizeof(*key), h);
+	HASH_FIND(hh, all, of, sizeof(*of), h);
 	return h;
 }
 
 /* Returns NULL: no memory. */
-static struct here *find_or_add(const struct hd_key *key)
+static struct here *find_or_add(const struct dir_of *of)
 {
-	struct here *h = here_find(key);
+	struct here *h = here_find(of);
 
 	if (h != NULL)
 		return h;
 	h = calloc(1, sizeof(*h));
 	if (h == NULL)
 		return NULL;
-	h->key = *key;
-	HASH_ADD(hh, all, key, sizeof(h->key), h);
+	h->of = *of;
+	HASH_ADD(hh, all, of, sizeof(h->of), h);
 	if (h->hh.tbl == NULL) {
 		free(h);
 		return NULL;
 	}
+	dir_hold(of->realm);
 	dir.n_here = HASH_COUNT(all);
 	return h;
 }
@@ -76,9 +78,9 @@ uint64_t here_wall_ms(void)
 /* One that another process has published, and that is here, has not logged in
  * now. One that comes while the directory is away may have gone on to another
  * relay by the time that it is back. */
-void dir_here_came(const struct hd_key *key, uint64_t age_ms)
+void dir_here_came(const struct dir_of *of, uint64_t age_ms)
 {
-	struct here *h = find_or_add(key);
+	struct here *h = find_or_add(of);
 	uint64_t now_ms = dir_now_ms();
 
 	if (h == NULL)
@@ -96,9 +98,9 @@ void dir_here_came(const struct hd_key *key, uint64_t age_ms)
 	here_settle(h, now_ms);
 }
 
-void dir_here_left(const struct hd_key *key)
+void dir_here_left(const struct dir_of *of)
 {
-	struct here *h = here_find(key);
+	struct here *h = here_find(of);
 
 	if (h == NULL)
 		return;
@@ -107,9 +109,9 @@ void dir_here_left(const struct hd_key *key)
 }
 
 /* Of a key that has left it is deleted. */
-void dir_here_late(const struct hd_key *key, uint64_t revision)
+void dir_here_late(const struct dir_of *of, uint64_t revision)
 {
-	struct here *h = find_or_add(key);
+	struct here *h = find_or_add(of);
 
 	if (h == NULL)
 		return;
@@ -149,36 +151,56 @@ void dir_here_free(void)
 		here_forget(all);
 }
 
-/* ---- another process ---- */
+/* ---- another process: 32 key, 8 revision, and in the image of realms a text
+ * with its NUL ---- */
 
-uint8_t *dir_here_image(size_t *ret_bytes)
+enum { HEAD_BYTES = HD_KEY_BYTES + sizeof(uint64_t) };
+
+static bool is_in(const struct here *h, bool realms)
 {
-	uint8_t *v = malloc((size_t)dir.n_published * DIR_PUBLISHED_BYTES + 1);
-	uint8_t *to = v;
+	return h->revision != 0 && (h->of.realm != 0) == realms;
+}
 
+static uint8_t *write_one(uint8_t *to, const struct here *h)
+{
+	struct hd_realm_text realm;
+	size_t n;
+
+	memcpy(to, &h->of.key, HD_KEY_BYTES);
+	memcpy(to + HD_KEY_BYTES, &h->revision, sizeof(h->revision));
+	if (h->of.realm == 0)
+		return to + HEAD_BYTES;
+	realm = hd_realm_text(h->of.realm);
+	n = strlen(realm.s) + 1;
+	memcpy(to + HEAD_BYTES, realm.s, n);
+	return to + HEAD_BYTES + n;
+}
+
+uint8_t *dir_here_image(bool realms, size_t *ret_bytes)
+{
+	size_t each = HEAD_BYTES + (realms ? HD_REALM_TEXT_BYTES : 0), n = 0;
+	uint8_t *v, *to;
+
+	for (const struct here *h = all; h != NULL; h = h->hh.next)
+		n += is_in(h, realms);
+	to = v = malloc(n * each + 1);
 	for (const struct here *h = all; v != NULL && h != NULL;
-	     h = h->hh.next) {
-		if (h->revision == 0)
-			continue;
-		memcpy(to, &h->key, HD_KEY_BYTES);
-		memcpy(to + HD_KEY_BYTES, &h->revision, sizeof(h->revision));
-		to += DIR_PUBLISHED_BYTES;
-	}
+	     h = h->hh.next)
+		if (is_in(h, realms))
+			to = write_one(to, h);
 	*ret_bytes = v != NULL ? (size_t)(to - v) : 0;
 	return v;
 }
 
 /* When it is seen here it is read and put once more: the other process may have
  * done so after it wrote this. */
-static int inherit(const uint8_t *p)
+static int inherit(const struct dir_of *of, const uint8_t *p)
 {
-	struct hd_key key;
 	uint64_t revision;
+	struct here *h;
 
-	memcpy(&key, p, sizeof(key));
 	memcpy(&revision, p + HD_KEY_BYTES, sizeof(revision));
-	struct here *h = revision != 0 ? find_or_add(&key) : NULL;
-
+	h = revision != 0 ? find_or_add(of) : NULL;
 	if (h == NULL)
 		return revision != 0 ? -ENOMEM : -EBADMSG;
 	h->here = h->inherited = true;
@@ -186,15 +208,49 @@ static int inherit(const uint8_t *p)
 	return 0;
 }
 
-int dir_here_inherit(const uint8_t *p, size_t n)
+/* A realm that no module has here any more is left out: what the directory has
+ * of it ends by itself. */
+static int inherit_in(struct dir_of *of, const uint8_t *p, size_t len_bytes)
 {
-	int r = n % DIR_PUBLISHED_BYTES == 0 ? 0 : -EBADMSG;
+	int r = hd_realm_hold((const char *)p + HEAD_BYTES, len_bytes, true,
+			      &of->realm);
 
-	for (; r == 0 && n > 0; n -= DIR_PUBLISHED_BYTES) {
-		r = inherit(p);
-		p += DIR_PUBLISHED_BYTES;
-	}
+	if (r < 0)
+		return r == -EINVAL ? -EBADMSG : 0;
+	r = inherit(of, p);
+	hd_realm_drop(of->realm);
 	return r;
+}
+
+/* Returns the bytes used; negative errno. */
+static int64_t read_one(bool realms, const uint8_t *p, size_t n)
+{
+	struct dir_of of = { .realm = 0 };
+	size_t len = 0;
+	int r;
+
+	if (n < HEAD_BYTES)
+		return -EBADMSG;
+	memcpy(&of.key, p, sizeof(of.key));
+	if (realms) {
+		len = strnlen((const char *)p + HEAD_BYTES, n - HEAD_BYTES);
+		if (len == n - HEAD_BYTES)
+			return -EBADMSG;
+	}
+	r = realms ? inherit_in(&of, p, len) : inherit(&of, p);
+	return r < 0 ? r : (int64_t)(HEAD_BYTES + len + realms);
+}
+
+int dir_here_inherit(bool realms, const uint8_t *p, size_t n)
+{
+	int64_t used;
+
+	for (; n > 0; p += used, n -= (size_t)used) {
+		used = read_one(realms, p, n);
+		if (used < 0)
+			return (int)used;
+	}
+	return 0;
 }
 
 void dir_here_seen(void)

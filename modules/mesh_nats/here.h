@@ -12,7 +12,7 @@ enum {
 enum here_asks { HERE_IDLE, HERE_READS, HERE_LEASE, HERE_WRITES };
 
 struct here {
-	struct hd_key key;
+	struct dir_of of; /* its realm is held */
 	bool here;
 	bool inherited; /* another process's; not seen here yet: left alone */
 	bool elsewhere; /* it has logged in at another relay since */
@@ -32,7 +32,7 @@ struct here {
 
 /* ---- here.c ---- */
 
-struct here *here_find(const struct hd_key *key);
+struct here *here_find(const struct dir_of *of);
 void here_forget(struct here *h);
 void here_set_revision(struct here *h, uint64_t revision);
 void here_set_elsewhere(struct here *h, bool elsewhere);

@@ -26,14 +26,16 @@ enum {
 	ASKED_BY_MAX = 200, /* by those who share one of 64 counters */
 	AGAIN_MS = 1000,
 	SWEEP_MS = 1000,
+	SWEEP_SOON_MS = 100,
 	PLACES = 1024, /* of the table of peers, in a turn */
 };
 
 enum entry_state { ASKED, NOBODY, AT };
 
 struct dir_entry {
-	struct hd_key key;
+	struct dir_of of; /* its realm is held */
 	enum entry_state state;
+	bool wanted; /* NOBODY: a packet has come, and may wait */
 	uint64_t since_ms;
 	char *relay, *dial; /* AT: the way is there. NULL: none */
 	UT_hash_handle hh;
@@ -49,11 +51,11 @@ static struct dir_numbers *numbers(struct hd_module *mod, struct hd_worker *w)
 	return hd_metrics(mod, w);
 }
 
-static struct dir_entry *find(struct dir_worker *dw, const struct hd_key *key)
+static struct dir_entry *find(struct dir_worker *dw, const struct dir_of *of)
 {
 	struct dir_entry *e = NULL;
 
-	HASH_FIND(hh, dw->table, key, sizeof(*key), e);
+	HASH_FIND(hh, dw->table, of, sizeof(*of), e);
 	return e;
 }
 
@@ -68,8 +70,8 @@ static void relay_forget(struct dir_entry *e)
 static void way_ends(struct dir_entry *e, bool gone)
 {
 	const struct hd_link_wish wish = { .name = e->relay,
-					   .key = e->key,
-					   .realm = DIR_REALM,
+					   .key = e->of.key,
+					   .realm = e->of.realm,
 					   .gone = gone,
 					   .unused = !gone };
 
@@ -82,6 +84,7 @@ static void forget(struct dir_worker *dw, struct dir_entry *e)
 {
 	HASH_DEL(dw->table, e);
 	relay_forget(e);
+	hd_realm_drop(e->of.realm);
 	free(e);
 }
 
@@ -112,7 +115,7 @@ static bool may_ask(struct dir_worker *dw, struct hd_worker *w,
 }
 
 static struct dir_entry *entry_new(struct dir_worker *dw,
-				   const struct hd_key *key)
+				   const struct dir_of *of)
 {
 	struct dir_entry *e;
 
@@ -121,8 +124,9 @@ static struct dir_entry *entry_new(struct dir_worker *dw,
 	e = calloc(1, sizeof(*e));
 	if (e == NULL)
 		return NULL;
-	e->key = *key;
-	HASH_ADD(hh, dw->table, key, sizeof(e->key), e);
+	e->of = *of;
+	dir_hold(of->realm);
+	HASH_ADD(hh, dw->table, of, sizeof(e->of), e);
 	return e;
 }
 
@@ -134,7 +138,8 @@ static enum hd_verdict ask(struct hd_module *mod, struct hd_worker *w,
 	if (!may_ask(dw, w, packet->src))
 		e = NULL;
 	else if (e == NULL)
-		e = entry_new(dw, packet->dst);
+		e = entry_new(dw, &(struct dir_of){ *packet->dst,
+						    packet->realm });
 	if (e == NULL) {
 		hd_count(&numbers(mod, w)->refused, 1);
 		return HD_VERDICT_PASS;
@@ -142,26 +147,37 @@ static enum hd_verdict ask(struct hd_module *mod, struct hd_worker *w,
 	e->state = ASKED;
 	e->since_ms = hd_now_ms(w);
 	hd_count(&numbers(mod, w)->asked, 1);
-	dir_op_put(DIR_ASK, &e->key, NULL);
+	dir_op_put(DIR_ASK, &e->of, NULL);
 	return HD_VERDICT_PENDING;
+}
+
+/* Another module may let it wait: it is asked for again when it may be. */
+static enum hd_verdict is_nobody(struct dir_worker *dw, struct dir_entry *e,
+				 uint64_t age_ms)
+{
+	e->wanted = true;
+	if (!dw->soon)
+		hd_timer_set(dw->timer,
+			     (uint32_t)HD_MAX(AGAIN_MS - age_ms,
+					      (uint64_t)SWEEP_SOON_MS));
+	dw->soon = true;
+	return HD_VERDICT_PASS;
 }
 
 static enum hd_verdict on_unknown(struct hd_module *mod, struct hd_worker *w,
 				  const struct hd_packet *packet)
 {
-	struct dir_entry *e;
+	const struct dir_of of = { *packet->dst, packet->realm };
+	struct dir_entry *e = find(here(mod, w), &of);
 	uint64_t age_ms;
 
-	if (packet->realm != DIR_REALM)
-		return HD_VERDICT_PASS;
-	e = find(here(mod, w), packet->dst);
 	if (e == NULL)
 		return ask(mod, w, NULL, packet);
 	age_ms = hd_now_ms(w) - e->since_ms;
 	if (e->state == ASKED && age_ms < DIR_ANSWER_MS)
 		return HD_VERDICT_PENDING;
 	if (e->state == NOBODY && age_ms < AGAIN_MS)
-		return HD_VERDICT_PASS;
+		return is_nobody(here(mod, w), e, age_ms);
 	if (e->state == AT && age_ms < AGAIN_MS)
 		return HD_VERDICT_PENDING;
 	return ask(mod, w, e, packet);
@@ -175,7 +191,7 @@ static void nobody(struct hd_module *mod, struct hd_worker *w,
 	hd_count(&numbers(mod, w)->nobody, 1);
 	way_ends(e, true);
 	e->state = NOBODY;
-	hd_relay_unknown(w, DIR_REALM, &e->key);
+	hd_relay_unknown(w, e->of.realm, &e->of.key);
 }
 
 /* A way that is there stays as it is. */
@@ -187,8 +203,8 @@ static void wish(struct hd_module *mod, struct hd_worker *w,
 		.name = e->relay,
 		.dial = e->dial,
 		.ca_file = conf->ca_file,
-		.key = e->key,
-		.realm = DIR_REALM,
+		.key = e->of.key,
+		.realm = e->of.realm,
 	};
 
 	e->state = AT;
@@ -218,10 +234,18 @@ static void found(struct hd_module *mod, struct hd_worker *w,
 		nobody(mod, w, e); /* no memory */
 }
 
+static void found_free(void *found)
+{
+	struct dir_found *f = found;
+
+	hd_realm_drop(f->of.realm);
+	free(f);
+}
+
 static void answered(struct hd_module *mod, struct hd_worker *w, void *arg)
 {
 	struct dir_found *f = arg;
-	struct dir_entry *e = find(here(mod, w), &f->key);
+	struct dir_entry *e = find(here(mod, w), &f->of);
 
 	if (e != NULL) {
 		e->since_ms = hd_now_ms(w);
@@ -232,23 +256,25 @@ static void answered(struct hd_module *mod, struct hd_worker *w, void *arg)
 		else
 			nobody(mod, w, e);
 	}
-	free(f);
+	found_free(f);
 }
 
-void dir_lookup_answer(const struct hd_key *key, enum dir_says says,
+void dir_lookup_answer(const struct dir_of *of, enum dir_says says,
 		       const struct dir_relay *at)
 {
 	struct dir_found *f = calloc(1, sizeof(*f));
 
 	if (f == NULL)
 		return;
-	f->key = *key;
+	f->of = *of;
+	dir_hold(of->realm);
 	f->says = says;
 	if (says == DIR_AT) {
 		memcpy(f->relay, at->name, sizeof(f->relay));
 		memcpy(f->dial, at->dial, sizeof(f->dial));
 	}
-	hd_post(dir.mod, hd_relay_home(DIR_REALM, key), answered, f, free);
+	hd_post(dir.mod, hd_relay_home(of->realm, &of->key), answered, f,
+		found_free);
 }
 
 /* ---- who is here ---- */
@@ -256,20 +282,22 @@ void dir_lookup_answer(const struct hd_key *key, enum dir_says says,
 static void on_here(struct hd_module *mod, struct hd_worker *w,
 		    const struct hd_presence *what)
 {
+	const struct dir_of of = { *what->key, what->realm };
+
 	(void)mod, (void)w;
-	if (what->realm != DIR_REALM)
-		return;
 	if (what->present)
-		dir_op_login(what->key, 0);
+		dir_op_login(&of, 0);
 	else
-		dir_op_put(DIR_GONE, what->key, NULL);
+		dir_op_put(DIR_GONE, &of, NULL);
 }
 
 static void put_peer(void *unused, const struct hd_about_peer *p)
 {
+	const struct dir_of of = { *p->key, p->realm };
+
 	(void)unused;
-	if (p->active && !p->mesh && p->realm == DIR_REALM)
-		dir_op_login(p->key, p->age_ms);
+	if (p->active && !p->mesh)
+		dir_op_login(&of, p->age_ms);
 }
 
 /* ---- from time to time ---- */
@@ -293,12 +321,16 @@ static bool ask_again(struct hd_module *mod, struct hd_worker *w,
 	look_at_clock(dw, w);
 	if (dw->asked >= ASKED_MAX)
 		return true; /* in the next second */
-	if (!hd_link_used(w, DIR_REALM, &e->key))
+	if (e->state == AT ? !hd_link_used(w, e->of.realm, &e->of.key)
+			   : !e->wanted)
 		return false;
+	if (e->state == NOBODY)
+		e->state = ASKED;
+	e->wanted = false;
 	dw->asked++;
 	e->since_ms = hd_now_ms(w);
 	hd_count(&numbers(mod, w)->asked, 1);
-	dir_op_put(DIR_ASK, &e->key, NULL);
+	dir_op_put(DIR_ASK, &e->of, NULL);
 	return true;
 }
 
@@ -310,41 +342,11 @@ static void sweep(struct hd_module *mod, struct hd_worker *w)
 
 	HASH_ITER (hh, dw->table, e, next) {
 		if (!is_old(e, hd_now_ms(w), conf) ||
-		    (e->state == AT && ask_again(mod, w, e)))
+		    (e->state != ASKED && ask_again(mod, w, e)))
 			continue;
 		way_ends(e, false);
 		forget(dw, e);
 	}
-}
-
-static void show_count(struct hd_counter *c, const uint64_t *n, uint64_t *shown)
-{
-	uint64_t now = __atomic_load_n(n, __ATOMIC_RELAXED);
-
-	hd_count(c, now - *shown);
-	*shown = now;
-}
-
-/* The first worker shows what the thread has. */
-static void show(struct hd_module *mod, struct hd_worker *w)
-{
-	struct dir_worker *dw = here(mod, w);
-	struct dir_numbers *n = numbers(mod, w);
-
-	if (hd_worker_index(w) != 0)
-		return;
-	show_count(&n->puts, &dir.puts, &dw->shown[0]);
-	show_count(&n->deletes, &dir.deletes, &dw->shown[1]);
-	show_count(&n->failures, &dir.failures, &dw->shown[2]);
-	if (pthread_mutex_trylock(&dir.lock) != 0)
-		return; /* the next time */
-	hd_gauge_set(&n->connected, dir.ready);
-	hd_gauge_set(&n->away, dir.conf != NULL && !dir.ready);
-	hd_gauge_set(&n->keys, dir.n_here);
-	hd_gauge_set(&n->published, dir.n_published);
-	hd_gauge_set(&n->elsewhere, dir.n_elsewhere);
-	hd_gauge_set(&n->relays, dir.n_relays);
-	pthread_mutex_unlock(&dir.lock);
 }
 
 /* First of all: who was here before the module. */
@@ -361,8 +363,9 @@ static void on_timer(struct hd_module *mod, struct hd_worker *w, void *unused)
 		hd_timer_set(dw->timer, 1);
 		return;
 	}
+	dw->soon = false;
 	sweep(mod, w);
-	show(mod, w);
+	dir_numbers_show(mod, w);
 	hd_timer_set(dw->timer, SWEEP_MS);
 }
 

@@ -7,6 +7,8 @@
  *                                       the logout, both by revision
  *   REGION_leases  relay (: is =)       JSON, put every 5 s, gone after 10 s
  *
+ * Behind the key stands its realm, if it has one: `/hd`, `/hd/office`,
+ * `//office` (names.c).
  * An instance is one life of a relay: what an earlier one has left behind does
  * not count. A process that takes over (`hdctl upgrade`) goes on as the same.
  * Nobody watches the keys; a relay asks for one that it does not know, and
@@ -16,11 +18,11 @@
  *      ^                `--hd_post()--.
  *      `------------------------------'
  *
- * lookup.c is the workers' part. thread.c has the one thread in which all the
- * rest happens: connect.c the connection and the buckets, requests.c what was
- * asked and not answered, here.c the keys that are here, publish.c what the
- * directory has of them, relays.c the others' leases. libnats' own threads put
- * what they have into the queue of ops.
+ * lookup.c is the workers' part, numbers.c what they show. thread.c has the one
+ * thread in which all the rest happens: connect.c the connection and the
+ * buckets, requests.c what was asked and not answered, here.c the keys that are
+ * here, publish.c what the directory has of them, relays.c the others' leases.
+ * libnats' own threads put what they have into the queue of ops.
  * state.lock is held by the thread while it works, but not while it waits for
  * the server, and by who shows what there is. */
 #pragma once
@@ -28,6 +30,7 @@
 #include <hyper-derp/link.h>
 #include <hyper-derp/metric.h>
 #include <hyper-derp/module.h>
+#include <hyper-derp/relay.h>
 #include <hyper-derp/task.h>
 #include <hyper-derp/worker.h>
 #include <nats/nats.h>
@@ -36,7 +39,6 @@
 #define HASH_NONFATAL_OOM 1
 #include <uthash.h>
 
-#define DIR_REALM 0 /* links know no other */
 #define DIR_NAME_BYTES 256 /* of a relay: "host[:port]", NUL */
 #define DIR_INSTANCE_BYTES 17
 #define DIR_SUBJECT_BYTES 512
@@ -59,7 +61,19 @@ struct dir_conf {
 	uint64_t cache_ms, refresh_ms, replicas;
 };
 
+/* dir_of - a key in a realm; hashed: no padding. */
+struct dir_of {
+	struct hd_key key;
+	uint16_t realm; /* as packets have it, with the tenant */
+};
+_Static_assert(sizeof(struct dir_of) == HD_KEY_BYTES + sizeof(uint16_t),
+	       "no padding");
+
 /* ---- names.c: any thread ---- */
+
+/* dir_hold - a realm's number that somebody holds, once more; until
+ * hd_realm_drop(). */
+void dir_hold(uint16_t realm);
 
 /* dir_name_token - a relay's name as a key of a bucket. Returns whether it is a
  * name at all. dir_name_allowed - may a relay of this name be dialled? */
@@ -67,6 +81,10 @@ bool dir_name_token(const char *name, char ret[DIR_NAME_BYTES]);
 bool dir_name_allowed(const struct dir_conf *conf, const char *name);
 /* dir_dial_good - may be dialled: a host, an address, or "". */
 bool dir_dial_good(const char *dial);
+/* dir_subject - of a key's entry. @read  to ask for it; else to write it
+ * @bucket  of keys, without KV_ */
+void dir_subject(const char *bucket, const struct dir_of *of, bool read,
+		 char ret[DIR_SUBJECT_BYTES]);
 /* dir_names_check - for check(). */
 int dir_names_check(const struct dir_conf *conf, struct hd_error *err);
 
@@ -91,16 +109,16 @@ enum dir_op_kind {
 struct dir_op {
 	struct dir_op *next;
 	enum dir_op_kind kind;
-	struct hd_key key;
+	struct dir_of of; /* its realm is held */
 	uint64_t since_ms; /* DIR_HERE */
 	natsMsg *msg; /* DIR_MSG */
 };
 
 /* dir_op_put - any thread. @msg  taken. Without memory it is lost: what was not
  * answered is asked again. After the thread's end, too. */
-void dir_op_put(enum dir_op_kind kind, const struct hd_key *key, natsMsg *msg);
+void dir_op_put(enum dir_op_kind kind, const struct dir_of *of, natsMsg *msg);
 /* dir_op_login - the same of DIR_HERE. */
-void dir_op_login(const struct hd_key *key, uint64_t age_ms);
+void dir_op_login(const struct dir_of *of, uint64_t age_ms);
 
 /* ---- requests.c: the thread ---- */
 
@@ -117,7 +135,7 @@ struct dir_request {
 	uint64_t id;
 	enum dir_request_kind kind;
 	uint64_t sent_ms;
-	struct hd_key key; /* READ, PUT, DEL, ASK */
+	struct dir_of of; /* READ, PUT, DEL, ASK; its realm is held */
 	uint64_t revision; /* PUT, DEL */
 	char relay[DIR_NAME_BYTES]; /* LEASE */
 	UT_hash_handle hh;
@@ -144,7 +162,7 @@ static inline bool dir_answer_says(const struct dir_answer *a)
  * Returns 0; -errno. */
 struct dir_send {
 	enum dir_request_kind kind;
-	const struct hd_key *key;
+	const struct dir_of *of;
 	const char *relay, *subject, *data, *op;
 	bool expects;
 	uint64_t revision;
@@ -166,27 +184,27 @@ enum dir_lives { DIR_LIVES, DIR_DEAD, DIR_CANNOT_TELL, DIR_ASKED };
 
 /* dir_here_came - a key has logged in, so long ago. dir_here_left.
  * dir_here_lives - an answer to dir_relay_lives(). */
-void dir_here_came(const struct hd_key *key, uint64_t age_ms);
-void dir_here_left(const struct hd_key *key);
-void dir_here_lives(const struct hd_key *key, enum dir_lives answer);
+void dir_here_came(const struct dir_of *of, uint64_t age_ms);
+void dir_here_left(const struct dir_of *of);
+void dir_here_lives(const struct dir_of *of, enum dir_lives answer);
 void dir_here_answered(const struct dir_request *r, const struct dir_answer *a);
 /* dir_here_late - a put that was given up has been done all the same.
  * dir_here_sync - publishes what is not known there, some at a time.
  * dir_here_forget - nothing is known there any more.
  * dir_here_seen - all who are here have been named: of those that another
  * process has published the others are gone. */
-void dir_here_late(const struct hd_key *key, uint64_t revision);
+void dir_here_late(const struct dir_of *of, uint64_t revision);
 void dir_here_sync(uint64_t now_ms);
 void dir_here_forget(void);
 void dir_here_seen(void);
 void dir_here_free(void);
 
-/* To another process: DIR_PUBLISHED_BYTES each key that the directory has.
+/* To another process: all keys that the directory has; those with a realm are
+ * an image of their own.
  * dir_here_image - the caller's: free(); NULL: no memory. With dir.lock.
  * dir_here_inherit - before the thread begins. Returns 0; -EBADMSG, -ENOMEM. */
-#define DIR_PUBLISHED_BYTES (HD_KEY_BYTES + sizeof(uint64_t))
-uint8_t *dir_here_image(size_t *ret_bytes);
-int dir_here_inherit(const uint8_t *p, size_t n);
+uint8_t *dir_here_image(bool realms, size_t *ret_bytes);
+int dir_here_inherit(bool realms, const uint8_t *p, size_t n);
 
 /* ---- relays.c: the thread ---- */
 
@@ -198,7 +216,7 @@ struct dir_relay {
 	natsSubscription *sub;
 	struct dir_wait {
 		struct dir_wait *next;
-		struct hd_key key;
+		struct dir_of of; /* its realm is held */
 		char instance[DIR_INSTANCE_BYTES];
 		bool here; /* here.c wants to know */
 	} *waits; /* for that answer */
@@ -212,9 +230,9 @@ struct dir_relay {
  * dir_lease_msg - a lease was put, or deleted.
  * dir_lease_put - ours; dir_lease_end - no more.
  * dir_relays_back - leases count from now on: nobody could renew one. */
-void dir_ask(const struct hd_key *key);
+void dir_ask(const struct dir_of *of);
 enum dir_lives dir_relay_lives(const char *name, const char *instance,
-			       const struct hd_key *key);
+			       const struct dir_of *of);
 void dir_asked(const struct dir_request *r, const struct dir_answer *a);
 void dir_lease_asked(const struct dir_request *r, const struct dir_answer *a);
 void dir_lease_msg(const char *token, const struct dir_answer *a);
@@ -287,6 +305,7 @@ struct dir_worker {
 	struct hd_timer *timer;
 	uint64_t at; /* hd_about_peers(): who was here before */
 	uint64_t second_ms; /* the budgets are of this second */
+	bool soon; /* the timer rings before the usual time */
 	unsigned asked, asked_by[64];
 	uint64_t shown[4];
 };
@@ -304,7 +323,7 @@ enum dir_says {
 };
 
 struct dir_found { /* an answer on its way to a worker; freed there */
-	struct hd_key key;
+	struct dir_of of; /* its realm is held */
 	enum dir_says says;
 	char relay[DIR_NAME_BYTES], dial[DIR_NAME_BYTES];
 };
@@ -314,8 +333,12 @@ int dir_lookup_start(struct hd_module *mod, struct hd_worker *w,
 		     struct hd_error *err);
 void dir_lookup_stop(struct hd_module *mod, struct hd_worker *w);
 /* dir_lookup_answer - the thread: it goes to the key's home. @at  of DIR_AT */
-void dir_lookup_answer(const struct hd_key *key, enum dir_says says,
+void dir_lookup_answer(const struct dir_of *of, enum dir_says says,
 		       const struct dir_relay *at);
+
+/* ---- numbers.c: a worker ---- */
+
+void dir_numbers_show(struct hd_module *mod, struct hd_worker *w);
 
 /* ---- upgrade.c ---- */
 

@@ -4,6 +4,9 @@
  * key never goes to another host with a good certificate. Any thread. */
 #include "modules/mesh_nats/mesh_nats.h"
 #include <errno.h>
+#include <hyper-derp/relay.h>
+#include <sodium.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -84,6 +87,33 @@ bool dir_name_allowed(const struct dir_conf *conf, const char *name)
 		return n == own && strncasecmp(name, conf->name, n) == 0;
 	strncat(domain, dot, (size_t)(end - dot));
 	return matches(domain, name, n);
+}
+
+void dir_hold(uint16_t realm)
+{
+	struct hd_realm_text text = hd_realm_text(realm);
+
+	if (text.s[0] != '\0')
+		hd_realm_hold(text.s, strlen(text.s), true, &realm);
+}
+
+/* A token of a subject has no dot; names of realms and tenants have no =. */
+void dir_subject(const char *bucket, const struct dir_of *of, bool read,
+		 char ret[DIR_SUBJECT_BYTES])
+{
+	char hex[2 * HD_KEY_BYTES + 1];
+	struct hd_realm_text realm = hd_realm_text(of->realm);
+
+	sodium_bin2hex(hex, sizeof(hex), of->key.b, HD_KEY_BYTES);
+	for (char *dot; (dot = strchr(realm.s, '.')) != NULL;)
+		*dot = '=';
+	if (read)
+		snprintf(ret, DIR_SUBJECT_BYTES,
+			 "$JS.API.DIRECT.GET.KV_%s.$KV.%s.%s%s%s", bucket,
+			 bucket, hex, realm.s[0] != '\0' ? "/" : "", realm.s);
+	else
+		snprintf(ret, DIR_SUBJECT_BYTES, "$KV.%s.%s%s%s", bucket, hex,
+			 realm.s[0] != '\0' ? "/" : "", realm.s);
 }
 
 static bool is_bucket(const char *region)

@@ -16,7 +16,6 @@
  * revision, so nothing is deleted that is another relay's. Context: the thread.
  */
 #include <inttypes.h>
-#include <sodium.h>
 #include <stdio.h>
 #include <string.h>
 #include "modules/mesh_nats/here.h"
@@ -29,20 +28,6 @@ enum {
 };
 
 static unsigned n_asking;
-
-static void subject_of(const struct hd_key *key, bool read,
-		       char ret[DIR_SUBJECT_BYTES])
-{
-	char hex[2 * HD_KEY_BYTES + 1];
-
-	sodium_bin2hex(hex, sizeof(hex), key->b, HD_KEY_BYTES);
-	if (read)
-		snprintf(ret, DIR_SUBJECT_BYTES,
-			 "$JS.API.DIRECT.GET.KV_%s.$KV.%s.%s", dir.keys,
-			 dir.keys, hex);
-	else
-		snprintf(ret, DIR_SUBJECT_BYTES, "$KV.%s.%s", dir.keys, hex);
-}
 
 /* ---- what is under way ---- */
 
@@ -61,9 +46,9 @@ static void ask(struct here *h, struct dir_send *what, enum here_asks next)
 {
 	char subject[DIR_SUBJECT_BYTES];
 
-	what->key = &h->key;
+	what->of = &h->of;
 	what->subject = subject;
-	subject_of(&h->key, next == HERE_READS, subject);
+	dir_subject(dir.keys, &h->of, next == HERE_READS, subject);
 	if (dir_send(what) == 0)
 		asks(h, next);
 }
@@ -205,7 +190,7 @@ static void found(struct here *h, const struct entry *e)
 		return;
 	}
 	asks(h, HERE_LEASE);
-	answer = dir_relay_lives(e->relay, e->instance, &h->key);
+	answer = dir_relay_lives(e->relay, e->instance, &h->of);
 	if (answer == DIR_ASKED)
 		return;
 	asks(h, HERE_IDLE);
@@ -300,7 +285,7 @@ static void delete_answered(struct here *h, const struct dir_request *r,
 
 void dir_here_answered(const struct dir_request *r, const struct dir_answer *a)
 {
-	struct here *h = here_find(&r->key);
+	struct here *h = here_find(&r->of);
 
 	if (h == NULL || h->asks == HERE_IDLE)
 		return;
@@ -314,9 +299,9 @@ void dir_here_answered(const struct dir_request *r, const struct dir_answer *a)
 	here_settle(h, dir_now_ms());
 }
 
-void dir_here_lives(const struct hd_key *key, enum dir_lives answer)
+void dir_here_lives(const struct dir_of *of, enum dir_lives answer)
 {
-	struct here *h = here_find(key);
+	struct here *h = here_find(of);
 
 	if (h == NULL || h->asks != HERE_LEASE)
 		return;

@@ -8,7 +8,6 @@
 #include <hyper-derp/log.h>
 #include <inttypes.h>
 #include <jansson.h>
-#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,19 +16,16 @@ enum { RELAYS_MAX = 4096, PROTO = 1 };
 
 /* ---- where is a key? ---- */
 
-void dir_ask(const struct hd_key *key)
+void dir_ask(const struct dir_of *of)
 {
-	char hex[2 * HD_KEY_BYTES + 1], subject[DIR_SUBJECT_BYTES];
+	char subject[DIR_SUBJECT_BYTES];
 	const struct dir_send what = { .kind = DIR_R_ASK,
-				       .key = key,
+				       .of = of,
 				       .subject = subject };
 
-	sodium_bin2hex(hex, sizeof(hex), key->b, HD_KEY_BYTES);
-	snprintf(subject, sizeof(subject),
-		 "$JS.API.DIRECT.GET.KV_%s.$KV.%s.%s", dir.keys, dir.keys,
-		 hex);
+	dir_subject(dir.keys, of, true, subject);
 	if (!dir_is_up() || dir_send(&what) < 0)
-		dir_lookup_answer(key, DIR_SILENT, NULL);
+		dir_lookup_answer(of, DIR_SILENT, NULL);
 }
 
 static bool is_trusted(const struct dir_relay *r, const char *instance)
@@ -59,9 +55,9 @@ static void answer_wait(const struct dir_relay *r, const struct dir_wait *wait,
 						[DIR_AT] = DIR_LIVES };
 
 	if (wait->here)
-		dir_here_lives(&wait->key, lives[says]);
+		dir_here_lives(&wait->of, lives[says]);
 	else
-		dir_lookup_answer(&wait->key, says, r);
+		dir_lookup_answer(&wait->of, says, r);
 }
 
 /* @else_says  of keys whose relay has no lease */
@@ -73,21 +69,23 @@ static void answer_waits(struct dir_relay *r, enum dir_says else_says)
 		r->waits = wait->next;
 		answer_wait(r, wait,
 			    is_trusted(r, wait->instance) ? DIR_AT : else_says);
+		hd_realm_drop(wait->of.realm);
 		free(wait);
 	}
 }
 
-static void wait_for_lease(struct dir_relay *r, const struct hd_key *key,
+static void wait_for_lease(struct dir_relay *r, const struct dir_of *of,
 			   const char *instance, bool here)
 {
 	struct dir_wait *wait = calloc(1, sizeof(*wait));
-	const struct dir_wait none = { .key = *key, .here = here };
+	const struct dir_wait none = { .of = *of, .here = here };
 
 	if (wait == NULL) {
 		answer_wait(r, &none, DIR_SILENT);
 		return;
 	}
-	wait->key = *key;
+	wait->of = *of;
+	dir_hold(of->realm);
 	wait->here = here;
 	snprintf(wait->instance, sizeof(wait->instance), "%s", instance);
 	wait->next = r->waits;
@@ -189,22 +187,22 @@ void dir_asked(const struct dir_request *q, const struct dir_answer *a)
 	struct dir_relay *r = NULL;
 
 	if (!dir_answer_says(a)) {
-		dir_lookup_answer(&q->key, DIR_SILENT, NULL);
+		dir_lookup_answer(&q->of, DIR_SILENT, NULL);
 		return;
 	}
 	if (a->status[0] == '\0' && !a->deleted &&
 	    parse(a->text, name, instance))
 		r = relay_for(name);
 	if (r == NULL)
-		dir_lookup_answer(&q->key, DIR_NOBODY, NULL);
+		dir_lookup_answer(&q->of, DIR_NOBODY, NULL);
 	else if (is_trusted(r, instance))
-		dir_lookup_answer(&q->key, DIR_AT, r);
+		dir_lookup_answer(&q->of, DIR_AT, r);
 	else
-		wait_for_lease(r, &q->key, instance, false);
+		wait_for_lease(r, &q->of, instance, false);
 }
 
 enum dir_lives dir_relay_lives(const char *name, const char *instance,
-			       const struct hd_key *key)
+			       const struct dir_of *of)
 {
 	struct dir_relay *r;
 
@@ -215,7 +213,7 @@ enum dir_lives dir_relay_lives(const char *name, const char *instance,
 		return DIR_CANNOT_TELL;
 	if (is_trusted(r, instance))
 		return DIR_LIVES;
-	wait_for_lease(r, key, instance, true);
+	wait_for_lease(r, of, instance, true);
 	return DIR_ASKED;
 }
 

@@ -14,6 +14,12 @@ enum { TEXT_BYTES = 2048 }; /* of an answer; what is longer is none of ours */
 
 static uint64_t last_id;
 
+static void request_free(struct dir_request *r)
+{
+	hd_realm_drop(r->of.realm);
+	free(r);
+}
+
 static natsStatus add_headers(natsMsg *msg, const struct dir_send *what)
 {
 	char revision[24];
@@ -55,8 +61,9 @@ int dir_send(const struct dir_send *what)
 	r->id = ++last_id;
 	r->kind = what->kind;
 	r->sent_ms = dir_now_ms();
-	if (what->key != NULL)
-		r->key = *what->key;
+	if (what->of != NULL)
+		r->of = *what->of;
+	dir_hold(r->of.realm);
 	r->revision = what->revision;
 	if (what->relay != NULL)
 		snprintf(r->relay, sizeof(r->relay), "%s", what->relay);
@@ -64,7 +71,7 @@ int dir_send(const struct dir_send *what)
 	if (s != NATS_OK) {
 		dir_error("a request cannot be sent: %s",
 			  natsStatus_GetText(s));
-		free(r);
+		request_free(r);
 		return -EIO;
 	}
 	HASH_ADD(hh, dir.requests, id, sizeof(r->id), r);
@@ -91,7 +98,7 @@ static void keep(struct dir_request *r)
 {
 	HASH_ADD(hh, dir.late, id, sizeof(r->id), r);
 	if (r->hh.tbl == NULL)
-		free(r); /* no memory */
+		request_free(r); /* no memory */
 }
 
 static void end(struct dir_request *r, const struct dir_answer *a)
@@ -103,7 +110,7 @@ static void end(struct dir_request *r, const struct dir_answer *a)
 	if (a->msg == NULL && r->kind == DIR_R_PUT)
 		keep(r);
 	else
-		free(r);
+		request_free(r);
 }
 
 static void take_late(uint64_t id, const struct dir_answer *a)
@@ -117,8 +124,8 @@ static void take_late(uint64_t id, const struct dir_answer *a)
 		return;
 	HASH_DEL(dir.late, r);
 	if (revision != 0)
-		dir_here_late(&r->key, revision);
-	free(r);
+		dir_here_late(&r->of, revision);
+	request_free(r);
 }
 
 /* A buffer is sent when the server is back: until then they stay. */
@@ -132,7 +139,7 @@ static void forget_late(uint64_t now_ms)
 		if (now_ms - r->sent_ms < DIR_LATE_MS)
 			return;
 		HASH_DEL(dir.late, r);
-		free(r);
+		request_free(r);
 	}
 }
 
@@ -158,7 +165,7 @@ void dir_requests_free(void)
 		struct dir_request *r = dir.requests;
 
 		HASH_DEL(dir.requests, r);
-		free(r);
+		request_free(r);
 	}
 }
 

@@ -76,7 +76,14 @@ static void shut(void)
 	pthread_mutex_unlock(&queue.lock);
 }
 
-static void put(enum dir_op_kind kind, const struct hd_key *key,
+static void op_free(struct dir_op *op)
+{
+	natsMsg_Destroy(op->msg);
+	hd_realm_drop(op->of.realm);
+	free(op);
+}
+
+static void put(enum dir_op_kind kind, const struct dir_of *of,
 		uint64_t since_ms, natsMsg *msg)
 {
 	struct dir_op *op = calloc(1, sizeof(*op));
@@ -88,22 +95,21 @@ static void put(enum dir_op_kind kind, const struct hd_key *key,
 	op->kind = kind;
 	op->since_ms = since_ms;
 	op->msg = msg;
-	if (key != NULL)
-		op->key = *key;
-	if (!add(op)) {
-		natsMsg_Destroy(msg);
-		free(op);
-	}
+	if (of != NULL)
+		op->of = *of;
+	dir_hold(op->of.realm);
+	if (!add(op))
+		op_free(op);
 }
 
-void dir_op_put(enum dir_op_kind kind, const struct hd_key *key, natsMsg *msg)
+void dir_op_put(enum dir_op_kind kind, const struct dir_of *of, natsMsg *msg)
 {
-	put(kind, key, 0, msg);
+	put(kind, of, 0, msg);
 }
 
-void dir_op_login(const struct hd_key *key, uint64_t age_ms)
+void dir_op_login(const struct dir_of *of, uint64_t age_ms)
 {
-	put(DIR_HERE, key, dir_now_ms() - age_ms, NULL);
+	put(DIR_HERE, of, dir_now_ms() - age_ms, NULL);
 }
 
 /* Returns all of it: a list. */
@@ -149,11 +155,11 @@ static void seen(void)
 static void run(const struct dir_op *op)
 {
 	if (op->kind == DIR_HERE)
-		dir_here_came(&op->key, dir_now_ms() - op->since_ms);
+		dir_here_came(&op->of, dir_now_ms() - op->since_ms);
 	else if (op->kind == DIR_GONE)
-		dir_here_left(&op->key);
+		dir_here_left(&op->of);
 	else if (op->kind == DIR_ASK)
-		dir_ask(&op->key);
+		dir_ask(&op->of);
 	else if (op->kind == DIR_MSG && dir.inbox != NULL)
 		dir_requests_msg(op->msg);
 	else if (op->kind == DIR_AGAIN)
@@ -169,8 +175,7 @@ static void run_all(struct dir_op *op)
 	for (; op != NULL; op = next) {
 		next = op->next;
 		run(op);
-		natsMsg_Destroy(op->msg);
-		free(op);
+		op_free(op);
 	}
 }
 

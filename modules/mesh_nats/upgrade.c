@@ -13,20 +13,31 @@
 #include <string.h>
 #include "modules/mesh_nats/mesh_nats.h"
 
-/* With dir.lock. */
-static int pack_all(struct hd_pack *to)
+static int pack_keys(struct hd_pack *to, bool realms, const char *name)
 {
 	size_t n;
-	uint8_t *keys = dir_here_image(&n);
+	uint8_t *keys = dir_here_image(realms, &n);
 
 	if (keys == NULL)
 		return -ENOMEM;
+	hd_pack_bytes(to, name, keys, n);
+	free(keys);
+	return 0;
+}
+
+/* With dir.lock. */
+static int pack_all(struct hd_pack *to)
+{
+	int r = pack_keys(to, false, "keys");
+
+	if (r == 0)
+		r = pack_keys(to, true, "realm_keys");
+	if (r < 0)
+		return r;
 	hd_pack_text(to, "name", dir.conf->name);
 	hd_pack_text(to, "region", dir.conf->region);
 	hd_pack_text(to, "instance", dir.instance);
 	hd_pack_number(to, "created", (uint64_t)dir.created);
-	hd_pack_bytes(to, "keys", keys, n);
-	free(keys);
 	return 0;
 }
 
@@ -52,22 +63,33 @@ static bool says(const struct hd_unpack *from, const char *what,
 	       strcmp(got, text) == 0;
 }
 
+static int take_keys(const struct hd_unpack *from, bool realms,
+		     const char *name)
+{
+	const void *keys;
+	size_t n;
+	int r = hd_unpack_view(from, name, &keys, &n);
+
+	return r == 0 ? dir_here_inherit(realms, keys, n) : r;
+}
+
 /* The thread has not begun. */
 static int take(const struct hd_unpack *from)
 {
-	const void *keys;
 	uint64_t created;
-	size_t n;
+	int r;
 
 	if (hd_unpack_text(from, "instance", dir.instance,
 			   sizeof(dir.instance)) < 0 ||
 	    strspn(dir.instance, "0123456789abcdef") !=
 		    DIR_INSTANCE_BYTES - 1 ||
-	    hd_unpack_number(from, "created", &created) < 0 ||
-	    hd_unpack_view(from, "keys", &keys, &n) < 0)
+	    hd_unpack_number(from, "created", &created) < 0)
 		return -EBADMSG;
 	dir.created = (int64_t)created;
-	return dir_here_inherit(keys, n);
+	r = take_keys(from, false, "keys");
+	if (r == 0)
+		r = take_keys(from, true, "realm_keys");
+	return r == -ENOENT ? 0 : r; /* an older one knew no realms */
 }
 
 /* By another name it is another relay. */

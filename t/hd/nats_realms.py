@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: MIT
+"""HD's clients at two relays that find each other in a directory, in TAP;
+t/system/mesh-nats-realms.t starts the relays and runs this: PORT of one, PORT of
+two. Nobody tells a relay who is at the other one: what is sent first asks."""
+import os
+import sys
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import hd  # noqa: E402
+import tap  # noqa: E402
+
+HOST = "127.0.0.1"
+PORTS = [int(p) for p in sys.argv[1:3]]
+A, B = (hd.Client(HOST, port) for port in PORTS)
+
+
+def heard(client):
+    """What comes next of what an Allow brings."""
+    return client.wait(hd.ALLOWED, hd.PEER_GONE)[0]
+
+
+def allow_until(client, address, wanted):
+    """Allows until that is the answer: a login is in the directory soon, not
+    at once, and what is known to be nobody's is that for a second."""
+    while True:
+        handle = client.allow(address)
+        kind = heard(client)
+        if kind == wanted:
+            return handle
+        assert kind == hd.PEER_GONE
+
+
+def those_who_allow_each_other_both_learn_it():
+    B.allow(A.address)
+    allow_until(A, B.address, hd.ALLOWED)
+    while heard(B) != hd.ALLOWED:
+        pass
+
+
+def packets_cross():
+    of_a, of_b = A.allow(B.address), B.allow(A.address)
+    for i in range(5):  # the last ones by what is remembered
+        A.send_packets((of_a, b"hello %d" % i))
+        assert B.packet() == (of_b, b"hello %d" % i)
+        B.send_packets((of_b, b"and back %d" % i))
+        assert A.packet() == (of_a, b"and back %d" % i)
+
+
+def who_comes_later_is_found():
+    carol = hd.Client(HOST, PORTS[1])
+    carol.allow(A.address)
+    A.allow(carol.address)
+    allow_until(carol, A.address, hd.ALLOWED)
+    of_c, of_a = A.allow(carol.address), carol.allow(A.address)
+    carol.send_packets((of_a, b"here I am"))
+    assert A.packet() == (of_c, b"here I am")
+    carol.close()
+
+
+def who_leaves_is_told():
+    of_b = B.allow(A.address)
+    B.ping()
+    B.waiting.clear()
+    A.close()
+    until = time.monotonic() + hd.TIMEOUT
+    while not any(kind == hd.PEER_GONE for kind, _ in B.waiting):
+        assert time.monotonic() < until
+        B.send_packets((of_b, b"still there?"))
+        B.ping()
+    assert B.gone()[0] == of_b
+
+
+sys.exit(tap.run([(f.__name__, f) for f in (
+    those_who_allow_each_other_both_learn_it, packets_cross,
+    who_comes_later_is_found, who_leaves_is_told)]) != 0)
