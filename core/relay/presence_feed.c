@@ -329,6 +329,7 @@ static void fill(struct hd_worker *w, struct hd_feed *f)
 	if (f->at_first < f->n_first)
 		return;
 	free(hd_steal(&f->first));
+	f->n_first = f->at_first = 0;
 	HASH_ITER (hh, f->notes, n, next) {
 		if (!has_room(b))
 			return;
