@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* libhd/quic.h - QUIC between two peers, by ngtcp2 0.12 and GnuTLS.
+/* libhd/quic.h - QUIC between two peers, by ngtcp2 and GnuTLS.
  *
  * A peer has some connections: one that we have opened, if any, and those that
  * it has. Each of our connection ids begins with the 4 bytes of `tag`, by which
@@ -9,10 +9,8 @@
  * Inside of ngtcp2's callbacks nothing is freed, and nobody is called: they set
  * flags, which hdl_streams_run() looks at. */
 #pragma once
-#include <gnutls/gnutls.h>
-#include <ngtcp2/ngtcp2.h>
-#include <ngtcp2/ngtcp2_crypto.h>
 #include "libhd/inner.h"
+#include "libhd/quic_api.h"
 #include "libhd/ring.h"
 
 #define HDL_TAG_BYTES 4

@@ -274,7 +274,7 @@ struct hdl_quic *hdl_quic_accept(struct libhd_peer *peer, const uint8_t *p,
 	settings_make(&settings, &params);
 	cid_make(q, &scid);
 	q->first_dcid = hd.dcid;
-	params.original_dcid = hd.dcid;
+	hdl_ng_first_dcid(&params, &hd.dcid);
 	params.stateless_reset_token_present = 1;
 	hdl_quic_token(peer, scid.data, scid.datalen,
 		       params.stateless_reset_token);
@@ -301,13 +301,10 @@ void hdl_quic_failed(struct hdl_quic *q, int liberr)
 /* The other end has ended it, and says why. */
 static void ended(struct hdl_quic *q)
 {
-	ngtcp2_connection_close_error why;
+	struct hdl_ng_why why = hdl_ng_closed(q->conn);
 
-	ngtcp2_conn_get_connection_close_error(q->conn, &why);
 	q->told = true;
-	q->well = why.type ==
-			  NGTCP2_CONNECTION_CLOSE_ERROR_CODE_TYPE_APPLICATION &&
-		  why.error_code == 0;
+	q->well = hdl_ng_is_ours(&why, 0);
 	q->error = q->up ? -ECONNRESET : -ECONNREFUSED;
 	q->moves = q->up;
 }

@@ -152,7 +152,7 @@ static bool all_read(const struct hdl_quic *q)
 
 void hdl_quic_close(struct hdl_quic *q)
 {
-	ngtcp2_connection_close_error why;
+	struct hdl_ng_why why;
 	uint8_t packet[1200];
 	ngtcp2_path_storage path;
 	ngtcp2_pkt_info info;
@@ -162,18 +162,12 @@ void hdl_quic_close(struct hdl_quic *q)
 		return;
 	q->told = true;
 	ngtcp2_path_storage_zero(&path);
-	ngtcp2_connection_close_error_default(&why);
-	if (q->liberr == NGTCP2_ERR_CRYPTO)
-		ngtcp2_connection_close_error_set_transport_error_tls_alert(
-			&why, ngtcp2_conn_get_tls_alert(q->conn), NULL, 0);
-	else if (q->liberr != 0)
-		ngtcp2_connection_close_error_set_transport_error_liberr(
-			&why, q->liberr, NULL, 0);
+	if (q->liberr != 0)
+		hdl_ng_why_liberr(&why, q->conn, q->liberr);
 	else
-		ngtcp2_connection_close_error_set_application_error(
-			&why, all_read(q) ? 0 : 1, NULL, 0);
+		hdl_ng_why_ours(&why, all_read(q) ? 0 : 1);
 	n = ngtcp2_conn_write_connection_close(q->conn, &path.path, &info,
-					       packet, sizeof(packet), &why,
+					       packet, sizeof(packet), &why.v,
 					       hdl_quic_now());
 	if (n > 0)
 		(void)hdl_packet_put_tcp(q->peer, packet, (size_t)n);

@@ -348,7 +348,7 @@ void libhd_stream_close(struct libhd_stream **ps)
 	}
 	s->closed = true;
 	if (!(s->eof && s->end_acked))
-		(void)ngtcp2_conn_shutdown_stream(s->q->conn, s->id, 1);
+		hdl_ng_stream_stop(s->q->conn, s->id, 1);
 	s->h->tls->dirty = true;
 }
 
