@@ -18,6 +18,7 @@
  * hdl_ng_is_alert - whether an alert of TLS.
  * hdl_ng_stream_stop - both ways, with a number of ours.
  * hdl_ng_first_dcid - of a server: what the client has sent its first to.
+ * hdl_ng_in_flight - bytes that have not been acknowledged.
  * HDL_NG_BBR - the congestion control. In 0.12.1 version 1 of BBR: its version
  * 2 has an assertion that a lost packet can break (ngtcp2's commit cdc2a4c1 has
  * the fix), and gets less through. In 1.x there is one only. */
@@ -27,6 +28,14 @@ struct hdl_ng_why {
 	ngtcp2_ccerr v;
 };
 #define HDL_NG_BBR NGTCP2_CC_ALGO_BBR
+
+static inline uint64_t hdl_ng_in_flight(ngtcp2_conn *conn)
+{
+	ngtcp2_conn_info v;
+
+	ngtcp2_conn_get_conn_info(conn, &v);
+	return v.bytes_in_flight;
+}
 
 static inline void hdl_ng_why_liberr(struct hdl_ng_why *why, ngtcp2_conn *conn,
 				     int liberr)
@@ -72,6 +81,14 @@ struct hdl_ng_why {
 	ngtcp2_connection_close_error v;
 };
 #define HDL_NG_BBR NGTCP2_CC_ALGO_BBR
+
+static inline uint64_t hdl_ng_in_flight(ngtcp2_conn *conn)
+{
+	ngtcp2_conn_stat v;
+
+	ngtcp2_conn_get_conn_stat(conn, &v);
+	return v.bytes_in_flight;
+}
 
 static inline void hdl_ng_why_liberr(struct hdl_ng_why *why, ngtcp2_conn *conn,
 				     int liberr)

@@ -305,16 +305,14 @@ static void ended(struct hdl_quic *q)
 
 	q->told = true;
 	q->well = hdl_ng_is_ours(&why, 0);
-	q->error = q->up ? -ECONNRESET : -ECONNREFUSED;
-	q->moves = q->up;
+	/* who dials is up before the other end has seen its key */
+	q->moves = q->up && !hdl_ng_is_alert(&why);
+	q->error = q->moves ? -ECONNRESET : -ECONNREFUSED;
 }
 
 static uint64_t in_flight(const struct hdl_quic *q)
 {
-	ngtcp2_conn_stat stat;
-
-	ngtcp2_conn_get_conn_stat(q->conn, &stat);
-	return stat.bytes_in_flight;
+	return hdl_ng_in_flight(q->conn);
 }
 
 void hdl_quic_read(struct hdl_quic *q, const uint8_t *p, size_t n)

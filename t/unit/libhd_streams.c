@@ -104,6 +104,58 @@ static void streams_take_turns(void **state)
 	libhd_free(&b.h);
 }
 
+/* ---- somebody else's key ---- */
+
+/* A relay leads a, who wants b, to c. */
+static void a_listener_with_another_key_is_refused(void **state)
+{
+	struct libhd_stream *s;
+	struct end a, c, b = { 0 };
+
+	(void)state;
+	memset(&a, 0, sizeof(a));
+	memset(&c, 0, sizeof(c));
+	end_make(&a, 1, false);
+	end_make(&b, 2, true);
+	end_make(&c, 3, true);
+	contact(&a, &b);
+	contact(&c, &a);
+	assert_int_equal(libhd_stream_open(a.other, &s), 0);
+	assert_int_equal(libhd_stream_write(s, "secret", 6), 6);
+	TURN_UNTIL(&a, &c, s->error != 0);
+	assert_int_equal(s->error, -ECONNREFUSED);
+	assert_null(c.got);
+	libhd_stream_close(&s);
+	libhd_free(&a.h);
+	libhd_free(&b.h);
+	libhd_free(&c.h);
+}
+
+/* A relay tells b that a's packets are those of d, whom b allows. */
+static void a_dialler_with_another_key_is_refused(void **state)
+{
+	struct end a, b, d = { 0 };
+	struct libhd_stream *s;
+
+	(void)state;
+	memset(&a, 0, sizeof(a));
+	memset(&b, 0, sizeof(b));
+	end_make(&a, 1, false);
+	end_make(&b, 2, true);
+	end_make(&d, 4, true);
+	contact(&a, &b);
+	contact(&b, &d);
+	assert_int_equal(libhd_stream_open(a.other, &s), 0);
+	assert_int_equal(libhd_stream_write(s, "let me in", 9), 9);
+	TURN_UNTIL(&a, &b, s->error != 0);
+	assert_int_equal(s->error, -ECONNREFUSED);
+	assert_null(b.got);
+	libhd_stream_close(&s);
+	libhd_free(&a.h);
+	libhd_free(&b.h);
+	libhd_free(&d.h);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -111,6 +163,8 @@ int main(void)
 		cmocka_unit_test(what_nobody_reads_gives_the_window_back),
 		cmocka_unit_test(a_stream_that_nobody_takes_is_closed),
 		cmocka_unit_test(streams_take_turns),
+		cmocka_unit_test(a_listener_with_another_key_is_refused),
+		cmocka_unit_test(a_dialler_with_another_key_is_refused),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
