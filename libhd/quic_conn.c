@@ -198,6 +198,7 @@ static void settings_make(ngtcp2_settings *s, ngtcp2_transport_params *p)
 	s->max_tx_udp_payload_size = TX_BYTES;
 	s->no_tx_udp_payload_size_shaping = 1;
 	s->no_pmtud = 1;
+	s->cc_algo = HDL_NG_BBR;
 	ngtcp2_transport_params_default(p);
 	p->initial_max_stream_data_bidi_local = HDL_RING_BYTES;
 	p->initial_max_stream_data_bidi_remote = HDL_RING_BYTES;

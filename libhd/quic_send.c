@@ -6,7 +6,6 @@
 #include "libhd/quic.h"
 
 #define PACKET_BYTES 16000
-
 static bool pending(const struct libhd_stream *s)
 {
 	return s->id >= 0 && !s->blocked && !s->over && s->error == 0 &&
@@ -100,9 +99,12 @@ static bool room(struct libhd *h)
 
 static void write_all(struct hdl_quic *q)
 {
+	size_t most = ngtcp2_conn_get_send_quantum(q->conn), burst = 0;
+	const struct libhd *h = q->peer->h;
 	uint8_t packet[PACKET_BYTES];
-	size_t size = hdl_udp_up(q->peer->h) ? HDP_UDP_PACKET_MAX_BYTES
-					     : sizeof(packet);
+	size_t size = HD_MIN(hdl_udp_up(h) ? HDP_UDP_PACKET_MAX_BYTES
+					   : PACKET_BYTES,
+			     (size_t)h->packet_max);
 
 	while (room(q->peer->h)) {
 		struct libhd_stream *s = next_stream(q);
@@ -116,6 +118,11 @@ static void write_all(struct hdl_quic *q)
 			return; /* the window is full, or that is all */
 		if (n > 0 && hdl_packet_put(q->peer, packet, (size_t)n) < 0)
 			return; /* it is lost, and sent again */
+		burst += n > 0 ? (size_t)n : 0;
+		if (burst >= most) {
+			q->peer->h->tls->dirty = true; /* the next turn */
+			return;
+		}
 	}
 }
 
@@ -137,6 +144,10 @@ void hdl_quic_flush(struct hdl_quic *q)
 		write_ping(q);
 	else
 		write_all(q);
+	/* writev_stream() says 0 until the rate allows more, and the timer of
+	 * the connection stands for it */
+	if (q->error == 0)
+		ngtcp2_conn_update_pkt_tx_time(q->conn, hdl_quic_now());
 }
 
 /* Whether all streams are at their end both ways. */
