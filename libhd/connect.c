@@ -15,6 +15,7 @@
 #include "libhd/inner.h"
 
 #define DEFAULT_PORT "443"
+#define URL_MAX_BYTES 512 /* in Redirect */
 #define BACKOFF_MIN_MS 1000
 #define BACKOFF_MAX_MS 60000
 #define PENDING_SILENCE_S 60
@@ -140,10 +141,10 @@ void hdl_lost(struct libhd *h, int64_t at_least_ms, const char *fmt, ...)
 int hdl_take_redirect(struct libhd *h, const uint8_t *p, size_t n)
 {
 	static const char scheme[] = "https://";
-	char url[HDP_URL_MAX_BYTES + 1], host[HDL_HOST_BYTES], port[8];
+	char url[URL_MAX_BYTES + 1], host[HDL_HOST_BYTES], port[8];
 	size_t at = 1 + sizeof(scheme) - 1;
 
-	if (n <= at || n - 1 > HDP_URL_MAX_BYTES)
+	if (n <= at || n - 1 > URL_MAX_BYTES)
 		return -EPROTO;
 	hdl_text(url, sizeof(url), p + 1, n - 1);
 	url[strcspn(url + at - 1, "/") + at - 1] = '\0';

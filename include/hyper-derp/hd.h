@@ -54,6 +54,9 @@ enum hdp_type {
 	HDP_FORBID_GROUP = 0x1f, /* name */
 	HDP_PEER_GONE = 0x21, /* 4 handle, reason */
 	HDP_REDIRECT = 0x22, /* reason, URL */
+	HDP_OPEN_CONNECTION = 0x23, /* 4 handle, 4 number, intent */
+	HDP_INCOMING = 0x25, HDP_ANSWER = 0x26, /* as 0x23; intent behind it */
+	HDP_OPEN_RESULT = 0x24, HDP_ANSWER_RESULT = 0x27, /* 4, 4, result */
 	HDP_RESTARTING = 0x28, /* 4 reconnect in ms, 4 try for ms */
 	HDP_HEALTH = 0x29, /* text */
 	HDP_UDP = 0x2a, /* 4 connection id, 2 port */
@@ -81,7 +84,6 @@ enum hdp_denied {
 
 /* hdp_redirect - reasons in Redirect that relays of this version give. */
 enum hdp_redirect { HDP_REDIRECT_DRAINS = 1 };
-#define HDP_URL_MAX_BYTES 512 /* in Redirect */
 
 /* Lengths of payloads, or of what stands before the rest of one. */
 #define HDP_HELLO_BYTES (2 + HD_KEY_BYTES + HDP_SIGNATURE_BYTES)

@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <hyper-derp/log.h>
 #include <hyper-derp/relay.h>
-#include "modules/hd/hd.h"
+#include "modules/hd/intents.h"
 
 /* ---- the table ---- */
 
@@ -76,6 +76,10 @@ static const struct frame frames[] = {
 			      hdp_take_allow_group },
 	[HDP_FORBID_GROUP] = { "ForbidGroup", 1, HDP_WORD_MAX_BYTES, OPEN,
 			       hdp_take_forbid_group },
+	[HDP_OPEN_CONNECTION] = { "OpenConnection", HDP_INTENT_BYTES,
+				  HDP_INTENT_BYTES, OPEN, hdp_take_open },
+	[HDP_ANSWER] = { "Answer", HDP_INTENT_BYTES + 1, HDP_INTENT_BYTES + 1,
+			 OPEN, hdp_take_answer },
 	[HDP_UDP_LOST] = { "UdpLost", 0, 0, OPEN, hdp_take_udp_lost },
 };
 

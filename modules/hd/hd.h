@@ -3,7 +3,8 @@
  *
  * Files: routes.c the HTTP side and RelayHello, enroll.c the login, frames.c
  * the frame table and the receive loop, packets.c packets, knocks and contacts,
- * grouped.c a client's groups, groups.h who is in one, udp.c datagrams and
+ * grouped.c a client's groups, groups.h who is in one, intents.c what two
+ * clients want of their path, udp.c datagrams and
  * whose they are, path*.c a client's way by UDP, moved.c ids of another
  * process, udp_keys.c what seals datagrams, tell.c what the relay tells a
  * client, signals.c what relays tell each other, late.c what waits for a key
@@ -272,6 +273,8 @@ enum hdp_signal {
 	HDP_SIGNAL_ALLOWED = 2, /* I have allowed you; and you me? My group */
 	HDP_SIGNAL_MUTUAL = 3, /* so have I */
 	HDP_SIGNAL_GROUP = 4, /* my group, and a packet to yours */
+	HDP_SIGNAL_OPEN = 5, /* intents.c */
+	HDP_SIGNAL_ANSWER = 6,
 };
 struct hdp_said {
 	uint8_t kind; /* enum hdp_signal, or another relay's newer one */

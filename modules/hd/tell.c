@@ -3,7 +3,7 @@
 #include <hyper-derp/relay.h>
 #include <hyper-derp/worker.h>
 #include <string.h>
-#include "modules/hd/hd.h"
+#include "modules/hd/intents.h"
 
 #define KNOCKS_AT_ONCE 16
 #define KNOCK_MS 1000
@@ -168,6 +168,8 @@ static void take_signal(struct hd_module *mod, struct hd_peer *peer,
 		      &(struct hd_packet){
 			      .data = said->body + HDP_GROUP_BYTES,
 			      .len_bytes = said->n - HDP_GROUP_BYTES });
+	if (kind == HDP_SIGNAL_OPEN || kind == HDP_SIGNAL_ANSWER)
+		hdp_intents_signal(s, handle, said);
 	if ((kind == HDP_SIGNAL_ALLOWED || kind == HDP_SIGNAL_MUTUAL) &&
 	    hdp_contacts_tell(&d->contacts, handle,
 			      hd_now_ms(hd_stream_worker(s)) / 1000))

@@ -271,9 +271,60 @@ def test_frames_that_cannot_be():
 
 def test_unknown_frames_are_skipped():
     (a, b), (of_a, of_b) = pair()
-    a.send(hd.frame(0x23, os.urandom(14)) + hd.frame(0xEE, bytes(65000)) +
+    a.send(hd.frame(0x30, os.urandom(14)) + hd.frame(0xEE, bytes(65000)) +
            hd.packets((of_a[b], b"behind it")))
     assert b.packet() == (of_b[a], b"behind it")
+
+
+# What the two sides want, and what it comes to: 0 directly, 1 through relays,
+# 2 not at all. From the specification's table.
+MEET = {(0, 0): 0, (0, 1): 0, (0, 2): 1, (0, 3): 1, (1, 1): 0, (1, 2): 0,
+        (1, 3): 2, (2, 2): 1, (2, 3): 1, (3, 3): 1}
+
+
+def test_intents():
+    (a, b, c), (of_a, of_b, _) = pair(3)
+    number = 7
+    for mine in range(4):
+        (a, b), (of_a, of_b) = pair()  # knocks' limit is a connection's
+        for theirs in (0, 1, 2, 3, 255):
+            number += 1
+            a.send(hd.frame(hd.OPEN, struct.pack(">IIB", of_a[b], number,
+                                                 mine)))
+            assert b.wait(hd.INCOMING)[1] == struct.pack(
+                ">IIB", of_b[a], number, mine)
+            b.send(hd.frame(hd.ANSWER, struct.pack(">IIBB", of_b[a], number,
+                                                   mine, theirs)))
+            result = 2 if theirs == 255 else MEET[tuple(sorted((mine,
+                                                                theirs)))]
+            assert a.wait(hd.OPEN_RESULT)[1] == struct.pack(
+                ">IIB", of_a[b], number, result), (mine, theirs)
+            assert b.wait(hd.ANSWER_RESULT)[1] == struct.pack(
+                ">IIB", of_b[a], number, result)
+
+
+def test_intents_need_consent():
+    a, b = client(), client()
+    handle = a.allow(b.address)
+    opens = hd.frame(hd.OPEN, struct.pack(">IIB", handle, 1, 0))
+    a.send(opens)
+    a.ping()
+    b.ping()
+    assert not [k for k, _ in b.waiting if k == hd.INCOMING]
+    b.allow(a.address)
+    for _ in range(40):
+        a.send(opens)
+    a.ping()
+    b.ping()
+    n = len([k for k, _ in b.waiting if k == hd.INCOMING])
+    assert 10 < n < 30, n
+    for bad in (hd.frame(hd.OPEN, struct.pack(">IIB", handle, 1, 4)),
+                hd.frame(hd.ANSWER, struct.pack(">IIBB", handle, 1, 4, 0)),
+                hd.frame(hd.ANSWER, struct.pack(">IIBB", handle, 1, 0, 254)),
+                hd.frame(hd.OPEN, bytes(8)), hd.frame(hd.ANSWER, bytes(9))):
+        c = client()
+        c.send(bad)
+        assert c.closed(), bad
 
 
 def test_single_bytes():
