@@ -96,6 +96,14 @@ struct hd_up_more { /* of HD_UP_SNAPSHOT, HD_UP_AHEAD */
 	uint64_t secrets_bytes, module_fds;
 };
 
+/* Which streams it takes while the old one still has them: HD_SNAP_TAKES_AHEAD.
+ */
+enum hd_ahead_goes {
+	HD_AHEAD_NONE,
+	HD_AHEAD_PLAIN, /* beside which no module packs anything */
+	HD_AHEAD_PACKED, /* and those of modules with HD_MODULE_AHEAD */
+};
+
 #define HD_UP_DATA_BYTES 32768
 #define HD_UP_FDS 128
 
@@ -129,7 +137,7 @@ struct hd_give { /* upgrade_give.c; of the old one */
 	uint64_t theirs[HD_MODULES_MAX];
 	bool has[HD_MODULES_MAX]; /* it has loaded it */
 	bool reads[HD_MODULES_MAX]; /* it knows what ours packs */
-	bool takes_ahead; /* it takes streams while ours still has them */
+	enum hd_ahead_goes ahead_goes;
 	struct hd_ahead *ahead; /* which have gone so; NULL: none */
 	struct hd_snap *snaps; /* one each worker */
 	struct hd_pack_fds fds; /* of modules */
@@ -154,6 +162,7 @@ struct hd_give { /* upgrade_give.c; of the old one */
  * NULL: it can.
  * hd_give_settle - they are parked: until nothing is under way
  * between workers or to the kernel. Returns 0; -EBUSY.
+ * hd_give_key - the key of secrets that modules pack, once. Returns -ENOMEM.
  * hd_give_pack - all that can go, and the report says what does not.
  * @ret  one snapshot; @ret_secrets  in memory of hd_secret_alloc()
  * @err  empty: -errno says it
@@ -167,6 +176,7 @@ void hd_give_count(struct hd_give *g);
 void hd_give_count_parked(struct hd_give *g);
 const char *hd_give_stays(const struct hd_give *g, const struct hd_stream *s);
 int hd_give_settle(void);
+int hd_give_key(struct hd_give *g);
 int hd_give_pack(struct hd_give *g, struct hd_snap *ret,
 		 struct hd_snap *ret_secrets, struct hd_error *err);
 /* hd_give_fds - those that have not gone ahead, then those of modules.

@@ -28,7 +28,8 @@ static void write_down(struct hd_ahead *a, struct hd_worker *w,
 			      .worker = w->index,
 			      .at = plain->n,
 			      .secret_at = secret->n };
-	hd_assert(hd_give_stream(a->g, s, i, plain, &err) == 0);
+	if (hd_give_stream(a->g, s, i, plain, &err) < 0)
+		plain->failed = true;
 	if (s->tls != NULL)
 		hd_tls_pack_secret(s->tls, i, secret);
 	im->n = plain->n - im->at;
@@ -45,13 +46,19 @@ static uint64_t output_bytes(const struct hd_stream *s)
 	return n;
 }
 
-/* Of one key the newest comes last, and what modules keep beside a peer comes
- * behind what they have once: these go when the workers stand. So does what
- * waits for who does not read: else both would have it twice. */
+static bool modules_may(const struct hd_give *g, const struct hd_stream *s)
+{
+	return g->ahead_goes == HD_AHEAD_PACKED ? hd_peer_goes_ahead(s)
+						: hd_peer_is_plain(s);
+}
+
+/* Of one key the newest comes last, and what some modules keep beside a peer
+ * comes behind what they have once: these go when the workers stand. So does
+ * what waits for who does not read: else both would have it twice. */
 static bool may_go(const struct hd_ahead *a, const struct hd_stream *s)
 {
 	return hd_give_stays(a->g, s) == NULL && hd_peer_is_alone(s) &&
-	       hd_peer_is_plain(s) && s->output != HD_OUTPUT_SENDING &&
+	       modules_may(a->g, s) && s->output != HD_OUTPUT_SENDING &&
 	       s->reserved == NULL && output_bytes(s) == 0;
 }
 
@@ -103,7 +110,7 @@ bool hd_ahead_is_same(struct hd_give *g, struct hd_stream *s, size_t index,
 	struct hd_error err;
 
 	scratch->plain.n = scratch->secret.n = 0;
-	if (!hd_peer_is_plain(s) ||
+	if (!modules_may(g, s) ||
 	    hd_give_stream(g, s, index, &scratch->plain, &err) < 0)
 		return false;
 	if (s->tls != NULL)

@@ -257,17 +257,26 @@ static int pack_all(struct hd_give *g, struct hd_snap *to, struct hd_error *err)
 	return r == 0 ? hd_modules_pack(g->reads, to, &g->fds, err) : r;
 }
 
+int hd_give_key(struct hd_give *g)
+{
+	if (g->key != NULL)
+		return 0;
+	g->key = hd_secret_alloc(HD_PACK_KEY_BYTES);
+	if (g->key == NULL)
+		return -ENOMEM;
+	hd_pack_key_new(g->key);
+	g->fds.key = g->key;
+	return 0;
+}
+
 int hd_give_pack(struct hd_give *g, struct hd_snap *ret,
 		 struct hd_snap *ret_secrets, struct hd_error *err)
 {
 	g->size = hd_ahead_n(g->ahead) + count_streams();
 	g->gifts = calloc(g->size + 1, sizeof(*g->gifts));
 	g->snaps = calloc(hd_workers(), sizeof(*g->snaps));
-	g->key = hd_secret_alloc(HD_PACK_KEY_BYTES);
-	if (g->gifts == NULL || g->snaps == NULL || g->key == NULL)
+	if (g->gifts == NULL || g->snaps == NULL || hd_give_key(g) < 0)
 		return -ENOMEM;
-	hd_pack_key_new(g->key);
-	g->fds.key = g->key;
 	hd_give_head(ret);
 	hd_give_count_parked(g);
 	err->text[0] = '\0';

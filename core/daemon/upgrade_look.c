@@ -197,6 +197,18 @@ static int read_module(struct hd_give *g, struct hd_snap_in in)
 	return r;
 }
 
+/* A later one may take more: it takes what we know, too. */
+static int read_ahead(struct hd_give *g, const struct hd_snap_item *item)
+{
+	uint64_t n;
+	int r = hd_snap_to_number(item, &n);
+
+	if (r == 0)
+		g->ahead_goes = (enum hd_ahead_goes)HD_MIN(
+			n, (uint64_t)HD_AHEAD_PACKED);
+	return r;
+}
+
 static void read_version(struct hd_give *g, const struct hd_snap_item *item)
 {
 	char *text = NULL;
@@ -235,8 +247,9 @@ int hd_give_read(struct hd_give *g, struct hd_snap_in in, struct hd_error *err)
 			break;
 		if (item.tag == HD_SNAP_RELAY_VERSION)
 			read_version(g, &item);
-		else if (item.tag == HD_SNAP_TAKES_AHEAD)
-			g->takes_ahead = true;
+		else if (item.tag == HD_SNAP_TAKES_AHEAD &&
+			 read_ahead(g, &item) < 0)
+			break;
 		else if (item.tag == HD_SNAP_MODULE &&
 			 read_module(g, item.in) < 0)
 			break;

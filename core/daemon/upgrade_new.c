@@ -143,22 +143,39 @@ void hd_upgrade_hello(int fd)
 
 /* ---- what the old one has ---- */
 
-/* A module that hears of each key that is here, or keeps something beside it,
- * has read what it had in the old process first. */
-static bool takes_ahead(void)
+static bool comes_later(const struct hd_module *mod)
 {
-	const struct hd_hooks *hooks = hd_modules_hooks();
+	return (mod->def->flags & HD_MODULE_AHEAD) == 0;
+}
 
-	return hooks->here.n == 0 && hooks->data.n == 0;
+/* A module that keeps something beside a peer reads what it had in the old
+ * process first, if it does not say that this does not matter. */
+static enum hd_ahead_goes takes_ahead(void)
+{
+	const struct hd_hook_list *data = &hd_modules_hooks()->data;
+	enum hd_ahead_goes ret = HD_AHEAD_PACKED;
+
+	for (unsigned i = 0; i < data->n; i++)
+		if (comes_later(data->v[i].mod))
+			return HD_AHEAD_NONE;
+	for (unsigned i = 0; i < hd_modules_n(); i++) {
+		const struct hd_module *mod = hd_modules_at(i);
+
+		if (mod->def->upgrade != NULL &&
+		    mod->def->upgrade->unpack_peer != NULL && comes_later(mod))
+			ret = HD_AHEAD_PLAIN;
+	}
+	return ret;
 }
 
 static void say_prepared(void)
 {
+	enum hd_ahead_goes ahead = takes_ahead();
 	struct hd_snap s = { 0 };
 
 	hd_give_head(&s);
-	if (takes_ahead())
-		hd_snap_number(&s, HD_SNAP_TAKES_AHEAD, 1);
+	if (ahead != HD_AHEAD_NONE)
+		hd_snap_number(&s, HD_SNAP_TAKES_AHEAD, ahead);
 	if (s.failed || s.n > HD_UP_DATA_BYTES)
 		fail("memory", -ENOMEM);
 	int r = hd_upgrade_send_bytes(up.fd, HD_UP_PREPARED, s.v, s.n);

@@ -11,6 +11,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 #include "core/base/clock.h"
+#include "core/base/snap_format.h"
 #include "core/daemon/upgrade_ahead.h"
 #include "core/loop/worker.h"
 #include "core/tls/tls_snap.h"
@@ -23,7 +24,6 @@ struct hd_ahead_part { /* what the new process has been given */
 	size_t plain_n, first, end; /* indices */
 	struct hd_snap *secrets; /* of each worker */
 };
-
 
 static void secrets_free(struct hd_snap **secrets)
 {
@@ -40,7 +40,8 @@ static int secrets_new(struct hd_snap **ret)
 
 	for (unsigned i = 0; r == 0 && i < hd_workers(); i++) {
 		v[i].fixed = true;
-		v[i].size = HD_AHEAD_SLICE * HD_TLS_SECRET_BYTES;
+		/* and one more, the key of what modules have packed */
+		v[i].size = (HD_AHEAD_SLICE + 1) * HD_TLS_SECRET_BYTES;
 		v[i].v = hd_secret_alloc(v[i].size);
 		if (v[i].v == NULL)
 			r = -ENOMEM;
@@ -81,6 +82,11 @@ static int make(struct hd_ahead *a)
 		a->plains[i].n = 0;
 	hd_workers_run_all(hd_ahead_slice, a);
 	a->n = a->g->n;
+	if (a->g->fds.secrets > 0)
+		hd_snap_bytes(&a->secrets[0], HD_SNAP_PACK_KEY, a->g->key,
+			      HD_PACK_KEY_BYTES);
+	/* a part has no descriptors but those of its streams */
+	a->failed |= a->g->fds.n > 0;
 	return a->failed ? -ENOMEM : 0;
 }
 
@@ -282,11 +288,12 @@ static struct hd_ahead *ahead_new(struct hd_give *g)
 
 int hd_ahead_send(struct hd_give *g, int fd, struct hd_error *err)
 {
-	if (!g->takes_ahead)
+	if (g->ahead_goes == HD_AHEAD_NONE)
 		return 0;
 	g->ahead = ahead_new(g);
-	int r = g->ahead != NULL ? send_parts(g->ahead, fd, err)
-				 : failed(-ENOMEM, err);
+	if (g->ahead == NULL || hd_give_key(g) < 0)
+		return failed(-ENOMEM, err);
+	int r = send_parts(g->ahead, fd, err);
 
 	if (r < 0)
 		return r;

@@ -11,6 +11,7 @@
 #include "core/module/metric_snap.h"
 #include "core/module/module.h"
 #include "core/relay/debt.h"
+#include "core/relay/held.h"
 #include "core/relay/peer_snap.h"
 #include "core/stream/stream_snap.h"
 #include "core/stream/visitor.h"
@@ -49,6 +50,7 @@ static void take_here(struct hd_worker *w, void *arg)
 	int r = hd_modules_unpack_here(w, &k->modules, &err);
 
 	if (r == 0) {
+		hd_held_now(w);
 		take_streams(k, w);
 		hd_visitors_reload(w); /* they count for their addresses */
 		take_owed(k, w);
@@ -70,6 +72,7 @@ static void back_here(struct hd_worker *w, void *arg)
 
 static void part_here(struct hd_worker *w, void *arg)
 {
+	hd_held_later(w);
 	take_streams(arg, w);
 }
 
@@ -212,13 +215,15 @@ static int take_all(struct hd_taking *k, struct hd_error *err)
 {
 	int r = k->t->n_ahead > 0 && k->t->since == NULL ? -EBADMSG : 0;
 
-	if (r == 0)
-		r = hd_modules_unpack(&k->modules, err);
+	if (r < 0)
+		return r;
+	/* first: then it is as if it had never come, for modules, too */
+	hd_workers_run_parked(back_here, k); /* each looks at all of them */
+	r = hd_modules_unpack(&k->modules, err);
 	if (r == 0)
 		r = take_metrics(k, err);
 	if (r < 0)
 		return r;
-	hd_workers_run_parked(back_here, k); /* each looks at all of them */
 	hd_workers_run_parked(take_here, k);
 	if (k->error < 0)
 		*err = k->why;

@@ -317,7 +317,7 @@ static void tell(struct hd_peer *p, bool present)
 		.addr = &p->stream->addr,
 	};
 
-	if (p->login.mesh)
+	if (p->login.mesh || w->relay->here_later)
 		return;
 	for (const struct hd_hook *h = w->hooks->here.v; h->here != NULL; h++) {
 		struct hd_account *before = hd_meter_enter(
@@ -342,6 +342,24 @@ void hd_held_came(struct hd_peer *p)
 void hd_held_left(struct hd_peer *p)
 {
 	tell(p, false);
+}
+
+void hd_held_later(struct hd_worker *w)
+{
+	w->relay->here_later = true;
+}
+
+void hd_held_now(struct hd_worker *w)
+{
+	if (!w->relay->here_later)
+		return;
+	w->relay->here_later = false;
+	for (struct hd_stream *s = w->streams->first; s != NULL; s = s->next) {
+		struct hd_peer *p = hd_peer_up_of(s);
+
+		if (p != NULL)
+			tell(p, true);
+	}
 }
 
 void hd_held_free(struct hd_worker *w)

@@ -26,5 +26,10 @@ void hd_held_found(struct hd_worker *w, uint64_t hash, uint16_t realm,
 void hd_held_came(struct hd_peer *peer);
 void hd_held_left(struct hd_peer *peer);
 
+/* hd_held_later - connections come from another process, and may go back: until
+ * hd_held_now() no module hears of it. hd_held_now - of all that are here. */
+void hd_held_later(struct hd_worker *w);
+void hd_held_now(struct hd_worker *w);
+
 /* hd_held_free - the worker has ended. */
 void hd_held_free(struct hd_worker *w);

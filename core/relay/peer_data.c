@@ -147,6 +147,21 @@ bool hd_peer_data_stays(const struct hd_peer *p, const bool *reads)
 	return d != NULL || (own != NULL && !reads[own->index]);
 }
 
+static bool goes_ahead(const struct hd_module *mod)
+{
+	return (mod->def->flags & HD_MODULE_AHEAD) != 0;
+}
+
+bool hd_peer_data_ahead(const struct hd_peer *p)
+{
+	const struct hd_module *own = hd_peer_packer(p);
+	const struct hd_peer_data *d = p->data;
+
+	while (d != NULL && goes_ahead(d->mod))
+		d = d->next;
+	return d == NULL && (own == NULL || goes_ahead(own));
+}
+
 static int pack_one(const struct hd_peer *p, const struct hd_module *mod,
 		    struct hd_snap *to, struct hd_pack_fds *fds,
 		    struct hd_error *err)

@@ -21,6 +21,7 @@ void hd_peer_data_drop(struct hd_worker *w, const struct hd_module *mod);
 
 /* hd_peer_data_stays - whether some of it cannot go.
  * @reads  by index: the new process understands what the module packs
+ * hd_peer_data_ahead - whether all of it may go ahead: HD_MODULE_AHEAD.
  * hd_peer_data_pack - an item of each, in that of the peer.
  * hd_peer_data_unpack - one of them, once the peer has all that the modules of
  * this process ask for. Returns 1 somebody has read it; 0.
@@ -31,6 +32,7 @@ void hd_peer_data_drop(struct hd_worker *w, const struct hd_module *mod);
  * Return 0; negative, err may say why. */
 const struct hd_module *hd_peer_packer(const struct hd_peer *p);
 bool hd_peer_data_stays(const struct hd_peer *p, const bool *reads);
+bool hd_peer_data_ahead(const struct hd_peer *p);
 int hd_peer_data_pack(const struct hd_peer *p, struct hd_snap *to,
 		      struct hd_pack_fds *fds, struct hd_error *err);
 int hd_peer_data_unpack(struct hd_peer *p, struct hd_snap_in in, bool own,

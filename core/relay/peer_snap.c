@@ -68,6 +68,13 @@ bool hd_peer_is_plain(const struct hd_stream *s)
 	return p != NULL && p->data == NULL && hd_peer_packer(p) == NULL;
 }
 
+bool hd_peer_goes_ahead(const struct hd_stream *s)
+{
+	const struct hd_peer *p = hd_peer_up_of(s);
+
+	return p != NULL && hd_peer_data_ahead(p);
+}
+
 static uint64_t bits_of(const struct hd_peer *p)
 {
 	return (p->login.mesh ? BIT_MESH : 0) |

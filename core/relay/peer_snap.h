@@ -11,7 +11,8 @@
  * hd_peer_pack - an item of the peer, in that of its stream. Returns 0;
  * negative, err may say why.
  * hd_peer_is_alone - no other connection has its key. hd_peer_is_plain - it is
- * up, and no module packs anything beside it. Both also while workers turn.
+ * up, and no module packs anything beside it. hd_peer_goes_ahead - it is up,
+ * and all that modules pack beside it may go while workers turn. Also then.
  * hd_owed_pack - what all entries of the worker owe, those that have left, too.
  */
 const char *hd_peer_stays(const struct hd_stream *s, const bool *reads);
@@ -19,6 +20,7 @@ int hd_peer_pack(const struct hd_stream *s, struct hd_snap *to,
 		 struct hd_pack_fds *fds, struct hd_error *err);
 bool hd_peer_is_alone(const struct hd_stream *s);
 bool hd_peer_is_plain(const struct hd_stream *s);
+bool hd_peer_goes_ahead(const struct hd_stream *s);
 void hd_owed_pack(struct hd_worker *w, struct hd_snap *to);
 
 /* hd_peer_unpack - a peer for a stream that is in no worker yet: its user, once

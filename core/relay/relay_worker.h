@@ -26,6 +26,7 @@ struct hd_relay { /* w->relay */
 	struct hd_seen_table *seen; /* NULL: no other relay has brought any */
 	struct hd_held_queue *held; /* NULL: no packet has waited yet: held.h */
 	struct hd_refused *refused; /* NULL: nobody was refused yet */
+	bool here_later; /* nobody hears who is here: hd_held_later() */
 	uint64_t slowest_move_us; /* the worker writes, others look */
 };
 

@@ -72,7 +72,7 @@
  *      derp_realms.h: realms of other relays. HD_FRAME_MAX_BYTES is larger.
  * 2.1  hd_hook_admit_mesh(), hd_admit_mesh(), hd_peer_has_mesh_key(),
  *      hd_peer_set_flags(): hooks are asked about other relays, and say who is
- *      one. hd_tenant_is_used(). hd_pwrite_whole().
+ *      one. hd_tenant_is_used(). hd_pwrite_whole(). HD_MODULE_AHEAD.
  *      hd_udp_room(): a datagram is made where it is sent from.
  *
  * Why some shapes are as they are:
@@ -161,13 +161,16 @@ struct hd_module_def {
  * HD_MODULE_GUARD - it says who may log in: without it more people could than
  * before. So an unload must be forced, and while it is lost (a reload fails in
  * the new code and in the old) nobody logs in.
+ * HD_MODULE_AHEAD - its clients go to the new process while the old one serves:
+ * upgrade.h, "Ahead".
  * HD_MODULE_CERTIFICATES - it gives certificates, hd_tls_certificate(): TLS
  * listeners need no other. Until it has one they serve a self-signed one. */
 enum {
 	HD_MODULE_RESIDENT = 1,
 	HD_MODULE_GUARD = 2,
 	HD_MODULE_UPGRADES = 4,
-	HD_MODULE_CERTIFICATES = 8
+	HD_MODULE_CERTIFICATES = 8,
+	HD_MODULE_AHEAD = 16
 };
 
 /* HD_MODULE(derp, .version = "1.0", …): the name must be the file's name.

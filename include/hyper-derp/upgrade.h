@@ -18,6 +18,15 @@
  * this process: no file is written, no socket read. All of them run while no
  * packet moves: milliseconds, nothing that waits.
  *
+ * Ahead: most clients say nothing within a second, so they need not wait until
+ * all workers stand. Those of modules with HD_MODULE_AHEAD go before, as the
+ * old process serves: pack_peer() is called between two turns of the worker,
+ * and again when it stands; where both have written the same bytes the client
+ * has gone, otherwise it comes once more. So it packs no descriptor, and
+ * nothing that changes by itself. unpack_peer() and adopted() are called before
+ * unpack() and unpack_worker(), and hd_proto.closed() where a client comes once
+ * more. on_here waits until all have come.
+ *
  * What is packed has a name and a length, and is found by its name, in any
  * order. What the reader does not ask for is passed over. The version of a
  * module's format says who understands whom: a new binary reads all versions

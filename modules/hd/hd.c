@@ -327,8 +327,8 @@ static const struct hd_close_reason reasons[] = {
 
 HD_MODULE(hd, .version = "1.0", .licence = "MIT",
 	  .summary = "HD: packets to public keys", .state_version = 8,
-	  .flags = HD_MODULE_UPGRADES, .upgrade = &hdp_upgrade,
-	  .options = options, .metrics = metrics,
+	  .flags = HD_MODULE_UPGRADES | HD_MODULE_AHEAD,
+	  .upgrade = &hdp_upgrade, .options = options, .metrics = metrics,
 	  .metrics_size = sizeof(struct hdp_numbers),
 	  .conf_size = sizeof(struct hdp_conf), .reasons = reasons,
 	  .worker_size = sizeof(struct hdp_worker),

@@ -326,7 +326,8 @@ bool hdp_bucket_take(struct hdp_bucket *b, uint64_t now_ms);
  * hdp_udp_place_moved - the same, but path->conn stays what it is; -EEXIST.
  * hdp_udp_remove - the other way.
  * hdp_udp_paths - how many this worker has. hdp_udp_hold_moved - ids that
- * another process has given, before there are paths; it holds them, too. */
+ * another process has given; it holds them, too, and enters those of paths that
+ * have come ahead. Returns as hdp_moved_add(). */
 int hdp_udp_start(struct hd_module *mod, struct hd_worker *w,
 		  struct hd_error *err);
 void hdp_udp_stop(struct hd_module *mod, struct hd_worker *w);
@@ -338,8 +339,8 @@ int hdp_udp_place(struct hd_module *mod, struct hd_worker *w,
 int hdp_udp_place_moved(struct hd_module *mod, struct hd_worker *w,
 			struct hdp_path *path);
 size_t hdp_udp_paths(struct hd_module *mod, struct hd_worker *w);
-void hdp_udp_hold_moved(struct hd_module *mod, struct hd_worker *w,
-			struct hdp_moved *moved);
+int hdp_udp_hold_moved(struct hd_module *mod, struct hd_worker *w,
+		       struct hdp_moved *moved);
 void hdp_udp_remove(struct hd_module *mod, struct hd_worker *w,
 		    struct hdp_path *path);
 /* hdp_udp_of - where a worker sends from; NULL: it has no UDP. */

@@ -165,9 +165,9 @@ int hdp_udp_place_moved(struct hd_module *mod, struct hd_worker *w,
 			struct hdp_path *path)
 {
 	struct hdp_worker *hw = worker_of(mod, w);
-	int r = hw->moved != NULL ? take_slot(hw, path) : -ENOSPC;
+	int r = take_slot(hw, path);
 
-	if (r < 0)
+	if (r < 0 || hw->moved == NULL) /* ahead: hdp_udp_hold_moved() */
 		return r;
 	r = hdp_moved_add(hw->moved, path->conn, id_of(w, path));
 	if (r < 0)
@@ -185,10 +185,20 @@ void hdp_udp_remove(struct hd_module *mod, struct hd_worker *w,
 	give_slot(hw, path);
 }
 
-void hdp_udp_hold_moved(struct hd_module *mod, struct hd_worker *w,
-			struct hdp_moved *moved)
+int hdp_udp_hold_moved(struct hd_module *mod, struct hd_worker *w,
+		       struct hdp_moved *moved)
 {
-	worker_of(mod, w)->moved = hdp_moved_hold(moved);
+	struct hdp_worker *hw = worker_of(mod, w);
+	int r = 0;
+
+	hw->moved = hdp_moved_hold(moved);
+	for (uint32_t i = 0; i < hw->n_slots && r == 0; i++) {
+		const struct hdp_path *path = hw->slots[i].path;
+
+		if (path != NULL)
+			r = hdp_moved_add(moved, path->conn, id_of(w, path));
+	}
+	return r;
 }
 
 size_t hdp_udp_paths(struct hd_module *mod, struct hd_worker *w)

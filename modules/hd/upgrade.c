@@ -91,6 +91,7 @@ static int unpack_paths(struct hd_module *mod, const struct hd_unpack *from)
 {
 	struct hdp_moved *moved;
 	uint64_t n = 0;
+	int r = 0;
 
 	if (hd_unpack_number(from, "paths", &n) < 0 || n == 0)
 		return 0;
@@ -99,10 +100,10 @@ static int unpack_paths(struct hd_module *mod, const struct hd_unpack *from)
 	moved = hdp_moved_new((size_t)n);
 	if (moved == NULL)
 		return -ENOMEM;
-	for (unsigned i = 0; i < hd_workers(); i++)
-		hdp_udp_hold_moved(mod, hd_worker_at(i), moved);
+	for (unsigned i = 0; i < hd_workers() && r == 0; i++)
+		r = hdp_udp_hold_moved(mod, hd_worker_at(i), moved);
 	hdp_moved_drop(moved);
-	return 0;
+	return r;
 }
 
 static int unpack(struct hd_module *mod, struct hd_unpack *from,

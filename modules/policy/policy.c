@@ -251,7 +251,7 @@ static const struct hd_event_def events[] = {
 
 HD_MODULE(policy, .version = "1.0", .licence = "MIT",
 	  .summary = "who may use the relay",
-	  .flags = HD_MODULE_GUARD | HD_MODULE_UPGRADES,
+	  .flags = HD_MODULE_GUARD | HD_MODULE_UPGRADES | HD_MODULE_AHEAD,
 	  .upgrade = &policy_upgrade, .options = policy_options,
 	  .metrics = metrics, .events = events,
 	  .metrics_size = sizeof(struct policy_numbers),

@@ -39,7 +39,9 @@ subtest 'clients, and whom they allow' => sub {
         $hd->write_conf;
         my $dry = try_upgrade($hd, '--dry-run');
         is ref $dry ? "$dry->{moved} $dry->{closed_clients}" : $dry, '3 0', 'all would move';
-        is upgrade($hd)->{moved}, 3, "$workers workers: they do";
+        my $said = upgrade($hd);
+        is $said->{moved}, 3, "$workers workers: they do";
+        cmp_ok $said->{ahead}, '>=', 2, '... while the old process serves, but for who has just said something';
         $a->line("there $workers");
         ok $b->says(qr/^packet \w+ there $workers$/), 'a packet, by the handle of before' or diag $b->text, $hd->log_text;
         $b->line("and back $workers");
@@ -80,12 +82,14 @@ subtest 'clients that use UDP' => sub {
     my $a = HyperDerp::Say->new($hd->dir, 'ua', @relay, $b->key);
     ok $a->says(qr/^peer here/), 'another one' or diag $a->text;
     ok $by->('udp', 2), 'both by UDP' or diag $hd->log_text;
-    my ($found, $went_on) = (2, 0);
+    my ($found, $went_on, $ahead) = (2, 0, 0);
     for my $round (1 .. 12) {
         $hd->{workers} = (3, 1, 2, 4)[$round % 4];
         $hd->write_conf;
         my %was = map { $_ => number($hd, "hyper_derp_hd_udp_$_") } qw(packets_received_total packets_sent_total);
-        is upgrade($hd)->{moved}, 2, 'they move';
+        my $said = upgrade($hd);
+        is $said->{moved}, 2, 'they move';
+        $ahead += $said->{ahead};
         ok $arrives->($a, $b, "there $round"), 'packets pass' or diag $hd->log_text;
         ok $arrives->($b, $a, "back $round"), '... and back' or diag $hd->log_text;
         my $same = number($hd, 'hyper_derp_hd_udp_paths_found_total') == $found;
@@ -95,6 +99,7 @@ subtest 'clients that use UDP' => sub {
         $found = number($hd, 'hyper_derp_hd_udp_paths_found_total');
     }
     is $went_on, 4, 'four times they have gone on by the same ways by UDP' or diag $hd->log_text;
+    cmp_ok $ahead, '>', 0, '... and some while the old process served' or diag $hd->log_text;
     is number($hd, 'hyper_derp_hd_udp_clients'), 2, 'they are counted';
     is number($hd, 'hyper_derp_hd_udp_dropped_total'), 0, 'no datagram was forged, or another one again';
     unlike $_->text, qr/^state (?!open)/m, 'nobody has connected again' for $a, $b;

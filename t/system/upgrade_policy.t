@@ -116,6 +116,33 @@ subtest 'who they are, and what is counted' => sub {
     $hd->finish;
 };
 
+# Who has sent nothing since it was counted last has not changed.
+subtest 'clients go while the old process serves' => sub {
+    my ($hd, @who) = relay(office => 'rate: 1GiB, connections: 9');
+    my @c = map { HyperDerp::Raw->login($hd, $_) } @who;
+    my $packets = 0;
+    for my $round (1 .. 3) {
+        my $said = upgrade($hd);
+        is $said->{moved}, 4, "round $round: all move";
+        cmp_ok $said->{ahead}, '>=', 3, '... and ahead, once they are counted' if $round == 3;
+        next if $round == 1;
+        is talk(5, $c[0], $c[1], $who[1]{key}), 5, 'they talk';
+        is about($hd, $who[$_])->{tenant}, (qw(office office lab lab))[$_], 'its tenant' for 0 .. 3;
+        ok strangers($hd, $c[2], $c[0], $who[0]{key}), 'another tenant does not reach her';
+        $packets += 5;
+        becomes($hd, $who[0], 'packets_in', $packets, 'each packet is counted once');
+        HyperDerp::Test::wait_for(sub { (counted($hd, $who[2])->{packets_in} // 0) >= $round - 1 });
+    }
+    my $erin = HyperDerp::Raw::logins($hd);
+    HyperDerp::Test::spew("$hd->{dir}/lab", "$who[2]{key} carol\n$who[3]{key} dave\n$erin->{key} erin\n");
+    ok ctl($hd, qw(policy reread))->{ok}, 'one more key of the tenant lab';
+    ok !HyperDerp::Raw->start($hd, $erin)->admitted, '... is one connection too many';
+    $c[3]->close;
+    ok HyperDerp::Test::wait_for(sub { my $d = HyperDerp::Raw->start($hd, $erin); $d->admitted && $d->ping }),
+        'and may come when one has left';
+    $hd->finish;
+};
+
 subtest 'how many connections a tenant may have' => sub {
     my ($hd, $alice, $bob, $carol, $dave) = relay(office => 'rate: 1GiB');
     my ($c1, $c2) = map { HyperDerp::Raw->login($hd, $carol) } 1 .. 2;

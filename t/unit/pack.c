@@ -200,6 +200,27 @@ static void no_nonce_is_used_twice(void **state)
 	box_free(&b);
 }
 
+/* What has gone ahead is compared with what there is later. */
+static void the_same_secret_is_sealed_alike(void **state)
+{
+	static const char *const texts[] = { "text", "text", "next" };
+	uint8_t key[HD_PACK_KEY_BYTES];
+	struct box b[3];
+
+	(void)state;
+	hd_pack_key_new(key);
+	for (unsigned i = 0; i < 3; i++) {
+		box_open(&b[i]);
+		b[i].fds.key = key;
+		hd_pack_secret(&b[i].p, "a", texts[i], 4);
+		assert_int_equal(b[i].s.n, b[0].s.n);
+	}
+	assert_memory_equal(b[0].s.v, b[1].s.v, b[0].s.n);
+	assert_memory_not_equal(b[0].s.v, b[2].s.v, b[0].s.n);
+	for (unsigned i = 0; i < 3; i++)
+		box_free(&b[i]);
+}
+
 /* Cut off anywhere, in memory of just that size, for the sanitizer. */
 static void what_is_cut_is_noticed(void **state)
 {
@@ -251,6 +272,7 @@ int main(void)
 		cmocka_unit_test(groups_stand_in_groups),
 		cmocka_unit_test(a_descriptor_is_given_once),
 		cmocka_unit_test(a_secret_is_sealed),
+		cmocka_unit_test(the_same_secret_is_sealed_alike),
 		cmocka_unit_test(no_nonce_is_used_twice),
 		cmocka_unit_test(what_is_cut_is_noticed),
 		cmocka_unit_test(a_broken_name_is_passed_over),
