@@ -103,6 +103,14 @@ bool hd_fds_take(enum hd_fds who)
 	return false;
 }
 
+void hd_fds_inherit(enum hd_fds who)
+{
+	int n = __atomic_fetch_add(&used[who], 1, __ATOMIC_RELAXED);
+
+	if (n >= __atomic_load_n(&own[who], __ATOMIC_RELAXED))
+		__atomic_fetch_sub(&pool, 1, __ATOMIC_RELAXED);
+}
+
 void hd_fds_give(enum hd_fds who)
 {
 	int n = __atomic_fetch_sub(&used[who], 1, __ATOMIC_RELAXED);

@@ -31,4 +31,7 @@ void hd_fds_plan(uint64_t limit, uint64_t used, unsigned workers,
 void hd_fds_begin(unsigned workers);
 /* hd_fds_take - returns whether one may be opened; hd_fds_give() it back. */
 bool hd_fds_take(enum hd_fds who);
+/* hd_fds_inherit - one that another process had open: it is there, so none is
+ * refused; there may be fewer than none left then. */
+void hd_fds_inherit(enum hd_fds who);
 void hd_fds_give(enum hd_fds who);

@@ -118,9 +118,13 @@ struct hd_upgrade_message {
 /* hd_upgrade_send - within 5 s. Returns 0; -EPIPE the other one has gone;
  * -EAGAIN it does not take it; -errno.
  * hd_upgrade_receive - @until_ms of hd_clock_ms(). Returns 0; -EPIPE;
- * -ETIMEDOUT; -EBADMSG. */
+ * -ETIMEDOUT; -EBADMSG; -EMFILE its descriptors are too many for our limit.
+ * hd_upgrade_bound - neither waits any longer than until then, from now on:
+ * however many messages there are. hd_upgrade_is_late - it is past. */
 int hd_upgrade_send(int fd, const struct hd_upgrade_message *m);
 int hd_upgrade_receive(int fd, uint64_t until_ms, struct hd_upgrade_message *m);
+void hd_upgrade_bound(uint64_t until_ms);
+bool hd_upgrade_is_late(void);
 /* hd_upgrade_say - no data, no descriptors. hd_upgrade_send_bytes - as many
  * messages as it takes. hd_upgrade_send_fds - the same. */
 int hd_upgrade_say(int fd, enum hd_upgrade_type type, uint64_t n);
@@ -223,6 +227,7 @@ struct hd_take { /* upgrade_take.c; of the new one */
 	struct hd_taken *taken; /* by index; NULL: nobody asks */
 	size_t n; /* of streams that have come */
 	size_t n_module_fds;
+	size_t missing; /* descriptors that have not come yet */
 	size_t n_ahead; /* of these, have come before */
 	const uint8_t *since; /* in the last: enum hd_since for each of those */
 	const struct hd_listener *listeners;

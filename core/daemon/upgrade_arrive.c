@@ -147,6 +147,7 @@ int hd_arrive(struct hd_take *t, int fd, uint8_t *data)
 			break;
 		if (r == 0)
 			r = take_message(&a, &m);
+		t->missing = a.end_fd - a.first_fd - a.n_fds;
 		if (r < 0)
 			return r;
 	}

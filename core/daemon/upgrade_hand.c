@@ -19,8 +19,15 @@
 #include "core/net/listener.h"
 #include "core/net/udp.h"
 
-/* How long clients may wait for a new process that does not get on. */
-enum { READY_MS = 5000 };
+enum {
+	/* all of an upgrade up to GO: hdctl waits for 60 s */
+	ALL_MS = 55000,
+	/* of that, while workers stand, and who is just coming is awaited */
+	STAND_MS = 10000,
+	COMING_MS = 1000,
+	/* how long clients may wait for a new process that does not get on */
+	READY_MS = 5000,
+};
 
 /* ---- sockets ---- */
 
@@ -89,6 +96,7 @@ int hd_hand_sockets(const struct hd_daemon *d, int fd)
 {
 	struct fds f = { NULL, 0, false };
 
+	hd_upgrade_bound(hd_clock_ms() + ALL_MS - STAND_MS - COMING_MS);
 	all_sockets(d, &f);
 	int r = f.failed ? -ENOMEM : 0;
 
@@ -291,6 +299,7 @@ int hd_hand_over(struct hd_give *g, int fd, bool close_rest, bool *ret_parked,
 	uint64_t began_us = hd_clock_us();
 	int r = hd_workers_park();
 
+	hd_upgrade_bound(hd_clock_ms() + STAND_MS);
 	*ret_parked = r == 0;
 	if (r < 0)
 		return hd_hand_failed("the workers cannot be stopped", r, err);

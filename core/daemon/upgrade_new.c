@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -67,13 +68,38 @@ void hd_upgrade_failed(const struct hd_error *err)
 	_exit(HD_EXIT_FAILED);
 }
 
-static void fail(const char *what, int r)
+/* @missing  those that have not come, beside what is open */
+static int no_descriptors(const char *what, size_t missing,
+			  struct hd_error *err)
+{
+	struct rlimit limit = { 0 };
+	size_t needed = missing;
+
+	getrlimit(RLIMIT_NOFILE, &limit);
+	for (int fd = 0; (rlim_t)fd < limit.rlim_cur; fd++)
+		needed += fcntl(fd, F_GETFD) >= 0;
+	return hd_error_set(err, -EMFILE,
+			    "%s: %s: %zu are needed, and %ju are allowed "
+			    "(LimitNOFILE)",
+			    what, strerror(EMFILE), needed,
+			    (uintmax_t)limit.rlim_cur);
+}
+
+static void fail_missing(const char *what, int r, size_t missing)
 {
 	struct hd_error err;
 
-	hd_error_set(&err, r, "%s: %s", what, strerror(-r));
+	if (r == -EMFILE)
+		no_descriptors(what, missing, &err);
+	else
+		hd_error_set(&err, r, "%s: %s", what, strerror(-r));
 	hd_log_write(HD_LOG_ERROR, "upgrade: %s", err.text);
 	hd_upgrade_failed(&err);
+}
+
+static void fail(const char *what, int r)
+{
+	fail_missing(what, r, 1);
 }
 
 /* ---- hello ---- */
@@ -254,7 +280,7 @@ static bool take_one(struct hd_take *t)
 	if (what == -EPIPE)
 		_exit(HD_EXIT_FAILED);
 	if (what < 0)
-		fail("the snapshot", what);
+		fail_missing("the snapshot", what, t->missing);
 	if (what == HD_UP_SNAPSHOT) {
 		check_taken(hd_take_all(t, &err), &err);
 		return false;

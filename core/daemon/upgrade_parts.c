@@ -248,6 +248,14 @@ static int failed(int r, struct hd_error *err)
 	return hd_hand_failed("connections cannot go ahead", r, err);
 }
 
+static int late(const struct hd_ahead *a, struct hd_error *err)
+{
+	return hd_error_set(err, -ETIMEDOUT,
+			    "the new process takes connections too slowly: "
+			    "%zu of them, and there are more",
+			    a->n);
+}
+
 /* One part is made while the new process takes the one before. */
 static int send_parts(struct hd_ahead *a, int to, struct hd_error *err)
 {
@@ -267,6 +275,8 @@ static int send_parts(struct hd_ahead *a, int to, struct hd_error *err)
 		r = p != NULL ? send_part(a, p, to) : -ENOMEM;
 		if (r < 0)
 			return failed(r, err);
+		if (a->more && hd_upgrade_is_late())
+			return late(a, err);
 		waits = true;
 	} while (a->more);
 	return await_taken(to, err);

@@ -12,6 +12,18 @@
 /* Who does not take it may stand still for a moment, as its machine does. */
 enum { SEND_MS = 5000 };
 
+static uint64_t bound_ms = UINT64_MAX;
+
+void hd_upgrade_bound(uint64_t until_ms)
+{
+	bound_ms = until_ms;
+}
+
+bool hd_upgrade_is_late(void)
+{
+	return hd_clock_ms() >= bound_ms;
+}
+
 struct head {
 	uint32_t type, len;
 	uint64_t n;
@@ -47,7 +59,7 @@ int hd_upgrade_send(int fd, const struct hd_upgrade_message *m)
 			      .msg_iovlen = m->len > 0 ? 2 : 1,
 			      .msg_control = control,
 			      .msg_controllen = sizeof(control) };
-	uint64_t until_ms = hd_clock_ms() + SEND_MS;
+	uint64_t until_ms = HD_MIN(hd_clock_ms() + SEND_MS, bound_ms);
 
 	memset(control, 0, sizeof(control));
 	if (m->n_fds > 0)
@@ -108,7 +120,7 @@ int hd_upgrade_receive(int fd, uint64_t until_ms, struct hd_upgrade_message *m)
 			      .msg_controllen = sizeof(control) };
 	int r;
 
-	while ((r = wait_input(fd, until_ms)) == 0)
+	while ((r = wait_input(fd, HD_MIN(until_ms, bound_ms))) == 0)
 		;
 	if (r < 0)
 		return r;
@@ -121,7 +133,7 @@ int hd_upgrade_receive(int fd, uint64_t until_ms, struct hd_upgrade_message *m)
 	if ((size_t)n < sizeof(head) || head.len != (size_t)n - sizeof(head) ||
 	    msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) {
 		close_all(m);
-		return -EBADMSG;
+		return msg.msg_flags & MSG_CTRUNC ? -EMFILE : -EBADMSG;
 	}
 	m->type = head.type;
 	m->len = head.len;

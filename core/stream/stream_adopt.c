@@ -322,8 +322,7 @@ int hd_adopted_enter(struct hd_adopted *a, struct hd_worker *w)
 	struct hd_module *mod = s->mod;
 	int r;
 
-	if (!hd_fds_take((enum hd_fds)s->fds))
-		return -EMFILE;
+	hd_fds_inherit((enum hd_fds)s->fds);
 	s->mod = NULL; /* counted by hd_stream_set_proto() */
 	r = hd_stream_attach(w, s);
 	if (r < 0) {

@@ -11,6 +11,7 @@ use HyperDerp::Live;
 use HyperDerp::Metrics ();
 use HyperDerp::Raw;
 use HyperDerp::Test;
+use HyperDerp::Upgrade qw(can_upgrade try_upgrade upgrade);
 use IO::Socket::INET;
 use IO::Socket::UNIX;
 
@@ -46,8 +47,29 @@ subtest 'a crowd of clients' => sub {
     my $fds = () = glob "/proc/@{[$hd->pid]}/fd/*";
     cmp_ok $fds, '<', 128 - 16, "$fds descriptors are open: some are left";
     my $new = HyperDerp::Raw->start($hd, scalar HyperDerp::Raw::logins($hd));
+    my $dry = try_upgrade($hd, '--dry-run');
+    is ref $dry, 'HASH', 'another process could take over' or diag $dry;
     $_->close for splice @crowd;
     ok $new->admitted, 'when some leave, a new client logs in';
+    $hd->finish;
+};
+
+# Whoever is here when there is no room for one more moves: to a process that opens
+# more for itself, too.
+subtest 'an upgrade with all descriptors used up' => sub {
+    plan skip_all => 'no subreaper here' unless can_upgrade();
+    my $hd = HyperDerp::Test->new(no_tls => 1, workers => 1, load_module => ['derp'], wrap => ['prlimit', '--nofile=128:128']);
+    $hd->write_conf;
+    $hd->run->ready or BAIL_OUT($hd->log_text);
+    my @in = map { HyperDerp::Raw->start($hd, $_) } HyperDerp::Raw::logins($hd, 100);
+    ok $hd->log_like($starved), '100 clients: accepting pauses';
+    my $peers = sub { scalar @{ ctl($hd, 'peers')->{data} } };
+    my $n = $peers->();
+    $hd->{workers} = 3;
+    $hd->write_conf;
+    is upgrade($hd)->{moved}, $n, "$n clients move to a process of three workers";
+    cmp_ok $peers->(), '>=', $n, '... and are there';
+    like $hd->ctl('status'), qr/^state +serving$/m, 'hdctl status';
     $hd->finish;
 };
 
