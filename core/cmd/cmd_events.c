@@ -21,6 +21,8 @@ static const struct hd_event_def core_events[] = {
 	{ "peer.down", "a connection of a key has ended" },
 	{ "peer.up", "a key has logged in" },
 	{ "reload", "the configuration was read again: ok or not" },
+	{ "upgraded", "another process has taken over: the last line, "
+		      "whatever is watched" },
 	{ .name = NULL },
 };
 

@@ -25,6 +25,8 @@ static void put_report(struct hd_call *c, const struct hd_upgrade_report *r)
 	hd_out_uint(c, "moved", r->moved);
 	hd_out_uint(c, "closed_clients", r->closed_peers);
 	hd_out_uint(c, "closed_others", r->closed_others);
+	/* but for who has asked */
+	hd_out_uint(c, "control_clients", hd_clients_n() - 1);
 	put_reasons(c, r);
 	if (!r->dry_run) {
 		hd_out_uint(c, "pid", (uint64_t)r->pid);

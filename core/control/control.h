@@ -52,6 +52,10 @@ const char *hd_control_path(void); /* NULL: no socket */
 int hd_control_fd(void);
 void hd_control_inherit(int fd);
 void hd_control_ended(void); /* a client has: there is room */
+/* hd_control_replaced - this process ends, and another one answers: who watches
+ * gets a last line, whatever its filters, and who asks is told to ask that one.
+ */
+void hd_control_replaced(pid_t pid);
 
 /* ---- control_role.c ---- */
 
@@ -110,22 +114,25 @@ void hd_client_take(struct hd_client *c, struct hd_json *out);
 /* hd_client_go_on - write, take the next line, close: what is due. May free
  * it: nothing of it may be used afterwards. */
 void hd_client_go_on(struct hd_client *c);
+void hd_client_receive(struct hd_client *c); /* what it has sent; before */
 unsigned hd_clients_n(void);
 /* hd_clients_each - fn may mark, not free, and returns whether something is
  * due now. hd_clients_tick - close those that
- * stalled. hd_clients_ask_no_more - what they send is not looked at any more:
- * this process ends, its workers stand. hd_clients_close - all. */
+ * stalled. hd_clients_deaf - what they send is not looked at: this process
+ * ends, its workers stand. hd_clients_close - all. */
 void hd_clients_each(bool (*fn)(struct hd_client *c, void *arg), void *arg);
 void hd_clients_tick(uint64_t now_ms);
-void hd_clients_ask_no_more(void);
+void hd_clients_deaf(bool on);
 void hd_clients_close(void);
 
 /* ---- control_request.c ---- */
 
 /* hd_client_request - a line, without its end. Answers it or begins a call. */
 void hd_client_request(struct hd_client *c, const char *line, size_t n);
-/* hd_client_refuse - a line that never became a call. @id  JSON, "null" unknown
+/* hd_requests_refuse - every line is answered "upgraded" from now on.
+ * hd_client_refuse - a line that never became a call. @id  JSON, "null" unknown
  */
+void hd_requests_refuse(void);
 void hd_client_refuse(struct hd_client *c, const char *id, const char *code,
 		      const char *why);
 

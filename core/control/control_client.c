@@ -87,9 +87,9 @@ void hd_clients_each(bool (*fn)(struct hd_client *c, void *arg), void *arg)
 	}
 }
 
-void hd_clients_ask_no_more(void)
+void hd_clients_deaf(bool on)
 {
-	deaf = true;
+	deaf = on;
 }
 
 void hd_clients_close(void)
@@ -271,7 +271,7 @@ static bool is_full(struct hd_client *c)
 	       (unread(c) > HD_CONTROL_LINE_MAX_BYTES && line_end(c) != NULL);
 }
 
-static void receive(struct hd_client *c)
+void hd_client_receive(struct hd_client *c)
 {
 	while (!is_full(c) && make_room(c)) {
 		ssize_t n = recv(c->fd, c->in + c->in_len,
@@ -383,7 +383,7 @@ static void on_ready(void *client, uint32_t events)
 	struct hd_client *c = client;
 
 	if (events & (EPOLLIN | EPOLLHUP | EPOLLERR))
-		receive(c);
+		hd_client_receive(c);
 	c->gone = (events & (EPOLLHUP | EPOLLERR)) != 0;
 	hd_client_go_on(c);
 }

@@ -100,6 +100,29 @@ static void send_event(const char *name, const char *json)
 	__atomic_add_fetch(&lost, 1, __ATOMIC_RELAXED);
 }
 
+static bool say_goodbye(struct hd_client *c, void *event)
+{
+	const struct event *e = event;
+
+	if (c->watching && e != NULL)
+		hd_client_send(c, e->text, e->len);
+	hd_client_receive(c);
+	return true;
+}
+
+void hd_control_replaced(pid_t pid)
+{
+	char data[32];
+
+	snprintf(data, sizeof(data), "{\"pid\":%d}", (int)pid);
+	struct event *e = event_new("upgraded", data);
+
+	hd_requests_refuse();
+	hd_clients_deaf(false);
+	hd_clients_each(say_goodbye, e);
+	free(e);
+}
+
 static void clear_filters(struct hd_client *c)
 {
 	for (unsigned i = 0; i < HD_CONTROL_FILTERS_MAX; i++) {

@@ -151,10 +151,24 @@ static bool has_to_wait(const struct hd_command_entry *e)
 	       __atomic_load_n(&e->mod->closing, __ATOMIC_RELAXED);
 }
 
+static bool refused; /* another process has the relay */
+
+void hd_requests_refuse(void)
+{
+	refused = true;
+}
+
 static void call(struct hd_client *c, const struct request *q)
 {
 	struct hd_error err = { "" };
 	size_t used;
+
+	if (refused) {
+		hd_client_refuse(c, q->id, "upgraded",
+				 "another process has taken over: connect, "
+				 "and ask again");
+		return;
+	}
 	const struct hd_command_entry *e =
 		hd_command_find(q->words, q->n_words, &used, &err);
 

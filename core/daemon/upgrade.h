@@ -197,10 +197,12 @@ int hd_give_stream(struct hd_give *g, struct hd_stream *s, uint64_t index,
 
 /* upgrade_spawn.c. hd_spawn - the new process: its pid, and our end of the
  * socket pair. hd_spawn_end - wait for its own end that long, kill it, and wait
- * until it is dead. Returns its wait status. */
+ * until it is dead. Returns its wait status. hd_spawn_signals - who signals us
+ * now means the relay: it gets them, ends last. */
 int hd_spawn(const char *binary, char *const *argv, pid_t *ret_pid, int *ret_fd,
 	     struct hd_error *err);
 int hd_spawn_end(pid_t pid, unsigned wait_ms);
+void hd_spawn_signals(pid_t pid);
 
 /* upgrade_hand.c */
 /* hd_hand_sockets - HELLO, CONTROL, HELLO_END. Returns 0; -errno.

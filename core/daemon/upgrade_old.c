@@ -152,20 +152,6 @@ static void end(struct upgrade *u, int r, const struct hd_error *err)
 	tell(u, r, err);
 }
 
-/* Who signals now asked us, and means the relay. Ends come last. */
-static void pass_signals_on(pid_t pid)
-{
-	static const int v[] = { SIGUSR1, SIGHUP,  SIGUSR2,
-				 SIGQUIT, SIGTERM, SIGINT };
-	sigset_t pending;
-
-	if (sigpending(&pending) < 0)
-		return;
-	for (unsigned i = 0; i < HD_ARRAY_N(v); i++)
-		if (sigismember(&pending, v[i]))
-			kill(pid, v[i]);
-}
-
 static void __attribute__((noreturn)) leave(struct upgrade *u)
 {
 	const struct hd_upgrade_report *r = &u->report;
@@ -174,7 +160,7 @@ static void __attribute__((noreturn)) leave(struct upgrade *u)
 	/* The new one waits for our end: whatever hangs now (a log that takes
 	 * nothing, work that asks a worker), SIGALRM ends it. */
 	alarm(LEAVE_S);
-	hd_clients_ask_no_more();
+	hd_clients_deaf(true);
 	hd_give_rest();
 	hd_notify("MAINPID=%d", (int)u->pid);
 	hd_notify_barrier(BARRIER_MS);
@@ -186,9 +172,10 @@ static void __attribute__((noreturn)) leave(struct upgrade *u)
 		     (double)r->silent_us / 1000);
 	tell(u, 0, &none);
 	hd_main_posts_run(); /* the answer leaves */
+	hd_control_replaced(u->pid);
 	hd_audit_close();
 	hd_log_close(); /* so do the lines that wait */
-	pass_signals_on(u->pid);
+	hd_spawn_signals(u->pid);
 	/* no stop() and no unload(): files of modules are the new one's */
 	_exit(0);
 }

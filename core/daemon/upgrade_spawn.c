@@ -2,6 +2,7 @@
 /* core/daemon/upgrade_spawn.c - the old process starts the new one: the same
  * flags and environment, one end of a socket pair, and nothing else. */
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -60,6 +61,19 @@ int hd_spawn(const char *binary, char *const *argv, pid_t *ret_pid, int *ret_fd,
 	}
 	*ret_fd = fds[0];
 	return 0;
+}
+
+void hd_spawn_signals(pid_t pid)
+{
+	static const int v[] = { SIGUSR1, SIGHUP,  SIGUSR2,
+				 SIGQUIT, SIGTERM, SIGINT };
+	sigset_t pending;
+
+	if (sigpending(&pending) < 0)
+		return;
+	for (unsigned i = 0; i < HD_ARRAY_N(v); i++)
+		if (sigismember(&pending, v[i]))
+			kill(pid, v[i]);
 }
 
 int hd_spawn_end(pid_t pid, unsigned wait_ms)

@@ -15,7 +15,7 @@
 #define DEV_PATH "hyper-derp-dev/control.sock" /* as core/conf/conf.c has it */
 
 enum { LINE_MAX_BYTES = 80 * 1024 * 1024, FIRST_BYTES = 4096, WORDS_MAX = 64 };
-enum { PATIENCE_S = 60 };
+enum { PATIENCE_S = 60, AGAIN_MAX = 3 };
 
 static int try_path(struct ask *a, const char *path)
 {
@@ -93,6 +93,15 @@ void ask_close(struct ask *a)
 		close(a->fd);
 	free(a->buf);
 	*a = (struct ask){ .fd = -1 };
+}
+
+int ask_again(struct ask *a, struct hd_error *err)
+{
+	char path[sizeof(a->path)];
+
+	memcpy(path, a->path, sizeof(path));
+	ask_close(a);
+	return ask_open(a, path, err);
 }
 
 static bool write_all(int fd, const char *p, size_t n)
@@ -177,6 +186,15 @@ static const struct {
 	{ "not_permitted", HDCTL_NOT_PERMITTED },
 };
 
+/* Nobody has looked at what was asked. */
+static bool is_upgraded(const json_t *answer)
+{
+	const char *code = "";
+
+	json_unpack((json_t *)answer, "{s:{s:s}}", "error", "code", &code);
+	return strcmp(code, "upgraded") == 0;
+}
+
 static int read_error(const json_t *answer, struct hd_error *err)
 {
 	const char *code = "", *message = "the answer is none";
@@ -247,12 +265,26 @@ static bool send_request(struct ask *a, const char *const *words, size_t n)
 	return sent;
 }
 
+/* NULL: there is none. */
+static json_t *ask_once(struct ask *a, const char *const *words, size_t n,
+			struct hd_error *err)
+{
+	/* who is refused at once is told so, though nothing can be sent */
+	send_request(a, words, n);
+	wait_at_most(a, patience_s());
+	errno = 0;
+	json_t *answer = next_answer(a);
+
+	if (answer == NULL)
+		no_answer(a, errno == EAGAIN, err);
+	else
+		wait_at_most(a, 0); /* for the next event */
+	return answer;
+}
+
 int ask(struct ask *a, const char *const *words, size_t n, json_t **ret_data,
 	struct hd_error *err)
 {
-	json_t *answer;
-	int r = HDCTL_OK;
-
 	*ret_data = NULL;
 	for (size_t i = 0; i < n; i++) {
 		json_t *word = json_string(words[i]); /* checks UTF-8 */
@@ -262,14 +294,18 @@ int ask(struct ask *a, const char *const *words, size_t n, json_t **ret_data,
 					    "word %zu is not UTF-8", i + 1);
 		json_decref(word);
 	}
-	/* who is refused at once is told so, though nothing can be sent */
-	send_request(a, words, n);
-	wait_at_most(a, patience_s());
-	errno = 0;
-	answer = next_answer(a);
+	json_t *answer = ask_once(a, words, n, err);
+
+	for (int i = 0; i < AGAIN_MAX && is_upgraded(answer); i++) {
+		json_decref(answer);
+		if (ask_again(a, err) != HDCTL_OK)
+			return HDCTL_NO_DAEMON;
+		answer = ask_once(a, words, n, err);
+	}
 	if (answer == NULL)
-		return no_answer(a, errno == EAGAIN, err);
-	wait_at_most(a, 0); /* for the next event */
+		return HDCTL_NO_DAEMON;
+	int r = HDCTL_OK;
+
 	if (json_is_true(json_object_get(answer, "ok")))
 		*ret_data = json_incref(json_object_get(answer, "data"));
 	else

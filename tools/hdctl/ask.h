@@ -27,8 +27,11 @@ struct ask {
 int ask_open(struct ask *a, const char *path, struct hd_error *err);
 void ask_close(struct ask *a);
 
-/* ask - one command; waits for its answer.
+/* ask_again - another process has taken over: connect to it. As ask_open.
+ * ask - one command; waits for its answer; of the process that has taken over
+ * meanwhile, if that is so.
  * @ret_data  given; NULL: JSON null */
+int ask_again(struct ask *a, struct hd_error *err);
 int ask(struct ask *a, const char *const *words, size_t n, json_t **ret_data,
 	struct hd_error *err);
 /* ask_words - the same for words in one text: "module status". */

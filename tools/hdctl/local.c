@@ -218,16 +218,47 @@ int run_check_file(struct hdctl *h, const char *const *words, size_t n)
 						      : HDCTL_REFUSED;
 }
 
+static bool is_goodbye(const json_t *event)
+{
+	return strcmp(text_of(event, "event"), "upgraded") == 0;
+}
+
+static int begin_watch(struct hdctl *h, const char *const *words, size_t n)
+{
+	struct hd_error err;
+	json_t *data;
+	int r = ask(&h->ask, words, n, &data, &err);
+
+	json_decref(data);
+	return r == HDCTL_OK ? r : hdctl_fail(r, "%s", err.text);
+}
+
+/* It goes on with the process that has taken over. */
+static int watch_again(struct hdctl *h, const char *const *words, size_t n)
+{
+	struct hd_error err;
+	int r = ask_again(&h->ask, &err);
+
+	return r == HDCTL_OK ? begin_watch(h, words, n)
+			     : hdctl_fail(r, "%s", err.text);
+}
+
 /* Until the daemon ends, or Ctrl-C: in the shell that ends this only. */
-static int watch(struct hdctl *h)
+static int watch(struct hdctl *h, const char *const *words, size_t n)
 {
 	json_t *event;
 
 	while ((event = ask_next(&h->ask)) != NULL) {
+		bool again = is_goodbye(event);
+
 		put_event(h, event);
 		json_decref(event);
 		if (fflush(stdout) != 0)
 			break;
+		int r = again ? watch_again(h, words, n) : HDCTL_OK;
+
+		if (r != HDCTL_OK)
+			return r;
 	}
 	ask_close(&h->ask); /* in the shell the next command connects anew */
 	if (interrupt_came())
@@ -241,14 +272,11 @@ static int watch(struct hdctl *h)
 int run_watch(struct hdctl *h, const char *const *words, size_t n)
 {
 	const char *all[HDCTL_WORDS_MAX + 1] = { "watch" };
-	struct hd_error err;
-	json_t *data;
 	int r = hdctl_connect(h);
 
 	if (r != HDCTL_OK)
 		return r;
 	memcpy(all + 1, words, n * sizeof(*words));
-	r = ask(&h->ask, all, n + 1, &data, &err);
-	json_decref(data);
-	return r == HDCTL_OK ? watch(h) : hdctl_fail(r, "%s", err.text);
+	r = begin_watch(h, all, n + 1);
+	return r == HDCTL_OK ? watch(h, all, n + 1) : r;
 }

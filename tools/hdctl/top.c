@@ -154,6 +154,14 @@ static int look(struct top *t, struct hd_error *err)
 	struct top_sample next = { 0 };
 	int r = take(t->h, &next, err);
 
+	if (r == HDCTL_NO_DAEMON && !interrupt_came()) {
+		/* the relay may be another process by now */
+		struct hd_error unused;
+
+		sample_free(&next);
+		if (ask_again(&t->h->ask, &unused) == HDCTL_OK)
+			r = take(t->h, &next, err);
+	}
 	if (r != HDCTL_OK) {
 		sample_free(&next);
 		return r;
