@@ -2,7 +2,9 @@
 /* libhd/connect.c - the TCP connection to the relay, and when it is tried
  * again: after 1 s, then twice as long each time up to 60 s, each time between
  * half of that and all of it, so that the clients of a relay that comes back do
- * not all come at once. */
+ * not all come at once. Of several relays each is tried once, one after the
+ * other, before that; the one that is lost first, since it may only have been
+ * started anew. */
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -14,53 +16,10 @@
 #include <unistd.h>
 #include "libhd/inner.h"
 
-#define DEFAULT_PORT "443"
 #define URL_MAX_BYTES 512 /* in Redirect */
 #define BACKOFF_MIN_MS 1000
 #define BACKOFF_MAX_MS 60000
 #define PENDING_SILENCE_S 60
-
-/* ---- HOST, HOST:PORT, [IPV6]:PORT ---- */
-
-static int port_take(const char *text, char port[8])
-{
-	size_t n = strlen(text);
-
-	if (n == 0 || n > 5 || strspn(text, "0123456789") != n ||
-	    atoi(text) < 1 || atoi(text) > 65535)
-		return -EINVAL;
-	memcpy(port, text, n + 1);
-	return 0;
-}
-
-static int host_take(const char *text, size_t n, char host[HDL_HOST_BYTES])
-{
-	if (n == 0 || n >= HDL_HOST_BYTES)
-		return -EINVAL;
-	memcpy(host, text, n);
-	host[n] = '\0';
-	return 0;
-}
-
-int hdl_relay_split(const char *text, char host[HDL_HOST_BYTES], char port[8])
-{
-	const char *colon = strrchr(text, ':'), *end;
-	int r;
-
-	memcpy(port, DEFAULT_PORT, sizeof(DEFAULT_PORT));
-	if (text[0] == '[') {
-		end = strchr(text, ']');
-		if (end == NULL || (end[1] != ':' && end[1] != '\0'))
-			return -EINVAL;
-		r = host_take(text + 1, (size_t)(end - text) - 1, host);
-		return r < 0 || end[1] == '\0' ? r : port_take(end + 2, port);
-	}
-	/* more than one: IPv6 without brackets, so without a port */
-	if (colon == NULL || strchr(text, ':') != colon)
-		return host_take(text, strlen(text), host);
-	r = host_take(text, (size_t)(colon - text), host);
-	return r < 0 ? r : port_take(colon + 1, port);
-}
 
 /* ---- down ---- */
 
@@ -107,25 +66,68 @@ static int64_t back_off_ms(struct libhd *h)
 	return ms / 2 + randombytes_uniform((uint32_t)ms / 2 + 1);
 }
 
-static void go_back(struct libhd *h)
+static void go_back(struct hdl_relay *r)
 {
-	if (h->first_host[0] == '\0')
+	if (r->first_host[0] == '\0')
 		return;
-	memcpy(h->host, h->first_host, sizeof(h->host));
-	memcpy(h->port, h->first_port, sizeof(h->port));
-	h->first_host[0] = '\0';
+	memcpy(r->host, r->first_host, sizeof(r->host));
+	memcpy(r->port, r->first_port, sizeof(r->port));
+	r->first_host[0] = '\0';
+}
+
+static void wait_to(struct libhd *h, struct hdl_relay *relay, int64_t ms)
+{
+	h->relay = relay;
+	h->later_ms = 0;
+	h->untried = h->n_relays - 1;
+	h->retry_ms = hdl_now_ms() + HD_MAX(ms, back_off_ms(h));
+	hdl_set_state(h, LIBHD_WAITING);
+}
+
+static void go_to(struct libhd *h, struct hdl_relay *relay)
+{
+	h->untried--;
+	h->relay = relay;
+	h->retry_ms = hdl_now_ms();
+	hdl_set_state(h, LIBHD_CONNECTING);
 }
 
 void hdl_retry(struct libhd *h, int64_t at_least_ms)
 {
+	struct hdl_relay *next = hdl_relays_next(h);
+	bool was_open = h->phase == HDL_OPEN;
+
 	hdl_disconnect(h);
-	go_back(h);
-	if (h->once) {
+	go_back(h->relay);
+	h->later_ms = HD_MAX(h->later_ms, at_least_ms);
+	if (h->once && (was_open || next == NULL || h->untried == 0))
 		hdl_set_state(h, LIBHD_FAILED);
+	else if (was_open && !h->relay->refuses)
+		wait_to(h, h->relay, h->later_ms);
+	else if (next != NULL && h->untried > 0)
+		go_to(h, next);
+	else
+		wait_to(h, hdl_relays_first(h), h->later_ms);
+}
+
+/* Where it is, in the list, and not what has been tried: the caller looks for
+ * somebody at one after the other. */
+void hdl_leave(struct libhd *h)
+{
+	struct hdl_relay *next = hdl_relays_next(h);
+
+	h->leaves = false;
+	if (next == NULL || h->phase != HDL_OPEN)
+		return;
+	hdl_error(h, "on to the next relay");
+	hdl_disconnect(h);
+	go_back(h->relay);
+	if (next < h->relay) {
+		wait_to(h, next, 0);
 		return;
 	}
-	h->retry_ms = hdl_now_ms() + HD_MAX(at_least_ms, back_off_ms(h));
-	hdl_set_state(h, LIBHD_WAITING);
+	h->untried = (unsigned)(h->relays + h->n_relays - next);
+	go_to(h, next);
 }
 
 void hdl_lost(struct libhd *h, int64_t at_least_ms, const char *fmt, ...)
@@ -143,6 +145,7 @@ int hdl_take_redirect(struct libhd *h, const uint8_t *p, size_t n)
 	static const char scheme[] = "https://";
 	char url[URL_MAX_BYTES + 1], host[HDL_HOST_BYTES], port[8];
 	size_t at = 1 + sizeof(scheme) - 1;
+	struct hdl_relay *r = h->relay;
 
 	if (n <= at || n - 1 > URL_MAX_BYTES)
 		return -EPROTO;
@@ -152,11 +155,11 @@ int hdl_take_redirect(struct libhd *h, const uint8_t *p, size_t n)
 	    hdl_relay_split(url + at - 1, host, port) < 0)
 		return 0; /* not for us */
 	h->tries = 0;
-	hdl_lost(h, 0, "%s sends us to %s", h->host, url + at - 1);
-	memcpy(h->first_host, h->host, sizeof(h->host));
-	memcpy(h->first_port, h->port, sizeof(h->port));
-	memcpy(h->host, host, sizeof(host));
-	memcpy(h->port, port, sizeof(port));
+	hdl_lost(h, 0, "%s sends us to %s", r->host, url + at - 1);
+	memcpy(r->first_host, r->host, sizeof(r->host));
+	memcpy(r->first_port, r->port, sizeof(r->port));
+	memcpy(r->host, host, sizeof(host));
+	memcpy(r->port, port, sizeof(port));
 	return -ECONNRESET;
 }
 
@@ -176,7 +179,8 @@ void hdl_wait_for(struct libhd *h, uint32_t events)
 
 static int64_t address_ms(const struct libhd *h)
 {
-	return h->next_addr != NULL ? HDL_LOGIN_MS / 3 : HDL_LOGIN_MS;
+	return h->next_addr != NULL || h->untried > 0 ? HDL_LOGIN_MS / 3
+						       : HDL_LOGIN_MS;
 }
 
 static void options(int fd)
@@ -223,7 +227,8 @@ static void dial_next(struct libhd *h, int why)
 		if (why == 0)
 			return;
 	}
-	hdl_lost(h, 0, "%s port %s: %s", h->host, h->port, strerror(-why));
+	hdl_lost(h, 0, "%s port %s: %s", h->relay->host, h->relay->port,
+		 strerror(-why));
 }
 
 void hdl_connect(struct libhd *h)
@@ -233,10 +238,10 @@ void hdl_connect(struct libhd *h)
 	int r;
 
 	hdl_set_state(h, LIBHD_CONNECTING);
-	r = getaddrinfo(h->host, h->port, &hints, &h->addrs);
+	r = getaddrinfo(h->relay->host, h->relay->port, &hints, &h->addrs);
 	if (r != 0) {
 		h->addrs = NULL;
-		hdl_lost(h, 0, "%s: %s", h->host, gai_strerror(r));
+		hdl_lost(h, 0, "%s: %s", h->relay->host, gai_strerror(r));
 		return;
 	}
 	h->next_addr = h->addrs;
@@ -270,5 +275,5 @@ void hdl_dialed(struct libhd *h)
 		return;
 	}
 	h->phase = HDL_SHAKING;
-	h->deadline_ms = hdl_now_ms() + HDL_LOGIN_MS;
+	h->deadline_ms = hdl_now_ms() + address_ms(h);
 }

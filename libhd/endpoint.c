@@ -48,7 +48,8 @@ void hdl_fail(struct libhd *h, const char *fmt, ...)
 	va_start(args, fmt);
 	(void)vsnprintf(h->error, sizeof(h->error), fmt, args);
 	va_end(args);
-	if (!h->verified && !h->proven) {
+	h->relay->refuses = h->verified || h->proven;
+	if (hdl_relays_first(h) != NULL) {
 		hdl_retry(h, 0);
 		return;
 	}
@@ -68,7 +69,7 @@ const char *libhd_error(const struct libhd *h)
 
 const struct libhd_key *libhd_relay_key(const struct libhd *h)
 {
-	return h->has_relay ? &h->relay : NULL;
+	return h->relay->has_key ? &h->relay->key : NULL;
 }
 
 size_t libhd_unsent_bytes(const struct libhd *h)
@@ -80,14 +81,13 @@ size_t libhd_unsent_bytes(const struct libhd *h)
 
 static int conf_take(struct libhd *h, const struct libhd_conf *conf)
 {
-	h->id = *conf->identity;
-	if (hdl_relay_split(conf->relay, h->host, h->port) < 0 ||
-	    hdl_welcome_parse(&h->welcome, conf->invitation,
-			      conf->credential) < 0)
-		return -EINVAL;
-	h->has_relay_key = conf->relay_key != NULL;
-	if (h->has_relay_key)
-		h->relay_key = *conf->relay_key;
+	int r = hdl_relays_take(h, conf);
+
+	if (r == 0)
+		r = hdl_welcome_parse(&h->welcome, conf->invitation,
+				      conf->credential);
+	if (r < 0)
+		return r;
 	if (conf->ca_file != NULL) {
 		h->ca_file = strdup(conf->ca_file);
 		if (h->ca_file == NULL)
@@ -96,6 +96,7 @@ static int conf_take(struct libhd *h, const struct libhd_conf *conf)
 	(void)snprintf(h->agent, sizeof(h->agent), "%s",
 		       conf->agent != NULL ? conf->agent
 					   : "libhd/" PACKAGE_VERSION);
+	h->id = *conf->identity;
 	h->insecure = conf->insecure;
 	h->wants_knocks = conf->wants_knocks;
 	h->streams = conf->streams;
@@ -129,7 +130,8 @@ int libhd_new(const struct libhd_conf *conf, const struct libhd_events *events,
 	int r;
 
 	copy_sized(&c, sizeof(c), conf, conf->size);
-	if (c.identity == NULL || c.relay == NULL)
+	if (c.identity == NULL ||
+	    (c.n_relays > 0 ? c.relays == NULL : c.relay == NULL))
 		return -EINVAL;
 	if (c.streams && !libhd_has_streams())
 		return -EOPNOTSUPP;
@@ -168,6 +170,7 @@ void libhd_free(struct libhd **ph)
 	hdl_buf_free(&h->in);
 	hdl_buf_free(&h->out);
 	free(h->ca_file);
+	free(h->relays);
 	sodium_memzero(h, sizeof(*h));
 	free(h);
 	*ph = NULL;

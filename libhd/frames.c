@@ -59,7 +59,8 @@ static int take_restarting(struct libhd *h, const uint8_t *p, size_t n)
 	if (n != 8)
 		return -EPROTO;
 	h->tries = 0;
-	hdl_lost(h, HD_MIN(hdp_get_u32(p), 60000u), "%s restarts", h->host);
+	hdl_lost(h, HD_MIN(hdp_get_u32(p), 60000u), "%s restarts",
+		 h->relay->host);
 	return -ECONNRESET;
 }
 
@@ -111,7 +112,7 @@ static int broken(struct libhd *h, int r, uint8_t type)
 		hdl_lost(h, 0, "out of memory");
 	else
 		hdl_lost(h, 0, "%s has sent a frame of type 0x%02x that is "
-			       "wrong", h->host, type);
+			       "wrong", h->relay->host, type);
 	return r;
 }
 

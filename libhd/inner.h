@@ -2,7 +2,8 @@
 /* libhd/inner.h - the inside of libhd.
  *
  * Files: endpoint.c an endpoint's life, loop.c fd, timeout and process,
- * connect.c the TCP connection and when it is tried again, tls.c TLS on it,
+ * connect.c the TCP connection and when it is tried again, relays.c which relay
+ * that is, tls.c TLS on it,
  * login.c the upgrade and the enrolment, frames.c what the relay says, peers.c
  * whom we allow, udp*.c packets by UDP, proofs.c why the relay should have us,
  * identity*.c keys, ticket.c tickets, buffer.c bytes that wait; streams*.c,
@@ -58,6 +59,16 @@ struct hdl_welcome {
 	size_t statement_bytes;
 };
 
+struct hdl_relay {
+	char host[HDL_HOST_BYTES], port[8];
+	/* Redirect has led to host; else this is empty */
+	char first_host[HDL_HOST_BYTES], first_port[8];
+	struct libhd_key wanted; /* that it must have */
+	struct libhd_key key; /* that it has proven to have */
+	bool has_wanted, has_key;
+	bool refuses; /* for good */
+};
+
 struct hdl_quic; /* quic.h */
 
 struct libhd_peer {
@@ -81,12 +92,11 @@ struct libhd {
 	void *user;
 	struct libhd_identity id;
 	/* configuration */
-	char host[HDL_HOST_BYTES], port[8], *ca_file;
-	/* Redirect has led to host; else this is empty */
-	char first_host[HDL_HOST_BYTES], first_port[8];
+	struct hdl_relay *relays, *relay; /* all; the one it is at */
+	unsigned n_relays;
+	char *ca_file;
 	char agent[HDP_AGENT_MAX_BYTES + 1];
-	struct libhd_key relay_key; /* wanted */
-	bool has_relay_key, insecure, wants_knocks, streams, once, no_udp;
+	bool insecure, wants_knocks, streams, once, no_udp;
 	struct hdl_welcome welcome;
 	/* the connection */
 	enum libhd_state state;
@@ -107,8 +117,9 @@ struct libhd {
 	bool want_room; /* libhd_send() has said -EAGAIN */
 	unsigned pings; /* not answered: what was sent before is on its way */
 	uint8_t binding[HDP_BINDING_BYTES];
-	struct libhd_key relay; /* who it has proven to be */
-	bool has_relay;
+	bool leaves; /* for the next relay, when libhd_process() runs */
+	unsigned untried; /* relays of this round */
+	int64_t later_ms; /* that a relay of this round wants us to wait */
 	struct hdl_buf in, out;
 	int64_t deadline_ms, heard_ms; /* 0: no deadline */
 	int64_t retry_ms; /* in IDLE: when to try */
@@ -144,13 +155,25 @@ void hdl_retry(struct libhd *h, int64_t at_least_ms);
 void hdl_lost(struct libhd *h, int64_t at_least_ms, const char *fmt, ...)
 	HD_PRINTF(3, 4);
 void hdl_disconnect(struct libhd *h);
-/* hdl_wait_for - events of epoll. */
-void hdl_wait_for(struct libhd *h, uint32_t events);
-/* hdl_relay_split - HOST, HOST:PORT, [IPV6]:PORT into h. Returns 0; -EINVAL */
-int hdl_relay_split(const char *text, char host[HDL_HOST_BYTES], char port[8]);
+/* hdl_leave - for the next relay. */
+void hdl_leave(struct libhd *h);
 /* hdl_take_redirect - to another relay; back to the first one when that cannot
  * be reached, or is lost. */
 int hdl_take_redirect(struct libhd *h, const uint8_t *p, size_t n);
+/* hdl_wait_for - events of epoll. */
+void hdl_wait_for(struct libhd *h, uint32_t events);
+
+/* ---- relays.c ---- */
+/* hdl_relay_split - HOST, HOST:PORT, [IPV6]:PORT into h. Returns 0; -EINVAL
+ * hdl_relays_take - those of a configuration. Returns 0; -EINVAL; -ENOMEM.
+ * hdl_relays_next - the relay after this one, in turn, that has not refused us.
+ * Returns NULL: none, or it is the only one. hdl_relays_first - of all.
+ * hdl_relay_text - HOST:PORT, of at least LIBHD_RELAY_TEXT_BYTES. */
+int hdl_relay_split(const char *text, char host[HDL_HOST_BYTES], char port[8]);
+int hdl_relays_take(struct libhd *h, const struct libhd_conf *conf);
+struct hdl_relay *hdl_relays_next(const struct libhd *h);
+struct hdl_relay *hdl_relays_first(const struct libhd *h);
+void hdl_relay_text(const struct hdl_relay *r, char *ret);
 
 /* ---- tls.c ---- */
 /* hdl_tls_init - of an endpoint. Returns 0 or negative errno.

@@ -13,11 +13,12 @@
 static int request_put(struct libhd *h)
 {
 	char text[HDL_HOST_BYTES + 128];
-	bool v6 = strchr(h->host, ':') != NULL;
+	bool v6 = strchr(h->relay->host, ':') != NULL;
 	int n = snprintf(text, sizeof(text),
 			 "GET /hd HTTP/1.1\r\nHost: %s%s%s:%s\r\n"
 			 "Upgrade: HD\r\nConnection: Upgrade\r\n\r\n",
-			 v6 ? "[" : "", h->host, v6 ? "]" : "", h->port);
+			 v6 ? "[" : "", h->relay->host, v6 ? "]" : "",
+			 h->relay->port);
 	uint8_t *to = hdl_buf_room(&h->out, (size_t)n);
 
 	if (to == NULL)
@@ -54,8 +55,8 @@ void hdl_login_begin(struct libhd *h)
 	int r = request_put(h);
 
 	h->phase = HDL_UPGRADING;
-	if (r == 0 && h->verified && h->has_relay_key)
-		r = enroll_put(h, h->relay_key.v);
+	if (r == 0 && h->verified && h->relay->has_wanted)
+		r = enroll_put(h, h->relay->wanted.v);
 	if (r < 0)
 		hdl_lost(h, 0, "out of memory");
 }
@@ -69,7 +70,8 @@ static int refused(struct libhd *h, const uint8_t *p, size_t n)
 	while (line < n && p[line] != '\r' && p[line] != '\n')
 		line++;
 	hdl_text(text, sizeof(text), p, line);
-	hdl_lost(h, 0, "%s is no HD relay, or refuses: %s", h->host, text);
+	hdl_lost(h, 0, "%s is no HD relay, or refuses: %s", h->relay->host,
+		 text);
 	return -EPROTO;
 }
 
@@ -105,23 +107,23 @@ int hdl_take_hello(struct libhd *h, const uint8_t *p, size_t n)
 	if (h->phase != HDL_HELLO || n != HDP_HELLO_BYTES)
 		return -EPROTO;
 	if (p[0] != HDP_VERSION) {
-		hdl_fail(h, "%s speaks version %u of HD, and we 2", h->host,
-			 p[0]);
+		hdl_fail(h, "%s speaks version %u of HD, and we 2",
+			 h->relay->host, p[0]);
 		return -EPROTO;
 	}
 	if (!signed_here(h, identity, signature)) {
 		hdl_lost(h, 0, "%s has not proven its key: somebody in between "
-			       "ends TLS", h->host);
+			       "ends TLS", h->relay->host);
 		return -EPROTO;
 	}
-	if (h->has_relay_key &&
-	    memcmp(identity, h->relay_key.v, HD_KEY_BYTES) != 0) {
+	if (h->relay->has_wanted &&
+	    memcmp(identity, h->relay->wanted.v, HD_KEY_BYTES) != 0) {
 		hdl_lost(h, 0, "%s is another relay than the one we want",
-			 h->host);
+			 h->relay->host);
 		return -EPROTO;
 	}
-	memcpy(h->relay.v, identity, HD_KEY_BYTES);
-	h->has_relay = h->proven = true;
+	memcpy(h->relay->key.v, identity, HD_KEY_BYTES);
+	h->relay->has_key = h->proven = true;
 	h->phase = HDL_ENROLLING;
 	return h->enrolled ? 0 : enroll_put(h, identity);
 }
@@ -140,6 +142,8 @@ int hdl_take_welcome(struct libhd *h, const uint8_t *p, size_t n)
 	h->deadline_ms = 0;
 	h->phase = HDL_OPEN;
 	h->tries = 0;
+	h->later_ms = 0;
+	h->untried = h->n_relays - 1;
 	h->error[0] = '\0';
 	hdl_peers_open(h);
 	hdl_set_state(h, LIBHD_OPEN);
@@ -167,10 +171,10 @@ int hdl_take_denied(struct libhd *h, const uint8_t *p, size_t n)
 		return -EPROTO;
 	hdl_text(text, sizeof(text), p + 1, n - 1);
 	if (p[0] == HDP_DENIED_APPROVAL)
-		hdl_lost(h, APPROVAL_AGAIN_MS, "%s: %s", h->host, text);
+		hdl_lost(h, APPROVAL_AGAIN_MS, "%s: %s", h->relay->host, text);
 	else if (p[0] == HDP_DENIED_LATER)
-		hdl_lost(h, 0, "%s: %s", h->host, text);
+		hdl_lost(h, 0, "%s: %s", h->relay->host, text);
 	else
-		hdl_fail(h, "%s: %s", h->host, text);
+		hdl_fail(h, "%s: %s", h->relay->host, text);
 	return -EACCES;
 }

@@ -39,7 +39,8 @@ static bool must_run(const struct libhd *h)
 {
 	if (h->phase == HDL_IDLE)
 		return h->retry_ms == 0; /* the first time */
-	return h->again || h->udp_again || h->broken || hdl_udp_waits(h) ||
+	return h->leaves || h->again || h->udp_again || h->broken ||
+	       hdl_udp_waits(h) ||
 	       (h->out.n > 0 && (h->waits_for & EPOLLOUT) == 0 &&
 		h->phase > HDL_SHAKING);
 }
@@ -112,9 +113,10 @@ static void timers(struct libhd *h)
 	if (h->phase <= HDL_DIALING || next_ms(h) == 0 || now < next_ms(h))
 		return;
 	if (h->phase < HDL_OPEN)
-		hdl_lost(h, 0, "%s does not answer in time", h->host);
+		hdl_lost(h, 0, "%s does not answer in time", h->relay->host);
 	else
-		hdl_lost(h, 0, "%s has been silent for too long", h->host);
+		hdl_lost(h, 0, "%s has been silent for too long",
+			 h->relay->host);
 }
 
 static void room(struct libhd *h)
@@ -129,6 +131,8 @@ static void room(struct libhd *h)
 
 static void connection(struct libhd *h)
 {
+	if (h->leaves)
+		hdl_leave(h);
 	if (h->phase == HDL_IDLE && hdl_now_ms() >= h->retry_ms)
 		hdl_connect(h);
 	if (h->phase == HDL_DIALING)

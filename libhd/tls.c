@@ -122,10 +122,10 @@ static int name_set(struct libhd *h)
 {
 	X509_VERIFY_PARAM *param = SSL_get0_param(h->ssl);
 
-	if (is_address(h->host))
-		return X509_VERIFY_PARAM_set1_ip_asc(param, h->host);
-	return SSL_set_tlsext_host_name(h->ssl, h->host) == 1 &&
-	       X509_VERIFY_PARAM_set1_host(param, h->host, 0) == 1;
+	if (is_address(h->relay->host))
+		return X509_VERIFY_PARAM_set1_ip_asc(param, h->relay->host);
+	return SSL_set_tlsext_host_name(h->ssl, h->relay->host) == 1 &&
+	       X509_VERIFY_PARAM_set1_host(param, h->relay->host, 0) == 1;
 }
 
 int hdl_tls_begin(struct libhd *h)
@@ -150,7 +150,7 @@ static int tls_lost(struct libhd *h, const char *when)
 {
 	const char *why = ERR_reason_error_string(ERR_peek_last_error());
 
-	hdl_lost(h, 0, "%s: %s: %s", h->host, when,
+	hdl_lost(h, 0, "%s: %s: %s", h->relay->host, when,
 		 why != NULL ? why : "it hung up");
 	ERR_clear_error();
 	return -ECONNRESET;
@@ -177,8 +177,8 @@ static int check(struct libhd *h)
 	X509 *cert = SSL_get0_peer_certificate(h->ssl);
 
 	h->verified = cert != NULL && why == X509_V_OK;
-	if (!h->verified && !h->has_relay_key && !h->insecure) {
-		hdl_lost(h, 0, "%s: its certificate: %s", h->host,
+	if (!h->verified && !h->relay->has_wanted && !h->insecure) {
+		hdl_lost(h, 0, "%s: its certificate: %s", h->relay->host,
 			 X509_verify_cert_error_string(why));
 		return -EACCES;
 	}

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* hd/hd.h - libhd: reach others by their public key, through an HD relay.
  *
- * An endpoint (struct libhd) has an identity and a connection to one relay,
- * which it keeps up. It sends packets to peers and gets theirs, by consent of
- * both; or it opens and accepts streams, which are encrypted from end to end.
+ * An endpoint (struct libhd) has an identity and a connection to a relay, which
+ * it keeps up; it may know several, and is at one of them. It sends packets to
+ * peers and gets theirs, by consent of both; or it opens and accepts streams,
+ * which are encrypted from end to end.
  * The protocol is described in doc/reference/protocol-hd.md.
  *
  * There is no thread in it. Wait until libhd_fd() is readable or
@@ -133,8 +134,25 @@ struct libhd_events {
 			     void *user);
 };
 
+/* LIBHD_RELAYS_MAX - that an endpoint, or a ticket, may have.
+ * LIBHD_RELAY_TEXT_BYTES - of a relay's name, with its NUL. */
+#define LIBHD_RELAYS_MAX 4
+#define LIBHD_RELAY_TEXT_BYTES 264
+
+/* libhd_relay - one of several: see libhd_conf. */
+struct libhd_relay {
+	char name[LIBHD_RELAY_TEXT_BYTES]; /* HOST, HOST:PORT, [IPV6]:PORT */
+	struct libhd_key key; /* that it must have */
+	bool has_key;
+};
+
 /* libhd_conf - what an endpoint is to be; zeros but for size, identity and
- * relay are fine. All is copied.
+ * relay, or relays, are fine. All is copied.
+ *
+ * Of several relays the first that lets us in is ours until it is lost. Then it
+ * is tried again, and after it the others in turn, at once; then all again with
+ * back-off, from the first. One that refuses us for good is left out;
+ * LIBHD_FAILED is when all do.
  *
  * Who is the relay? With relay_key it must prove to have that key, on this TLS
  * connection; then its certificate need not be one that we trust. Without it
@@ -153,6 +171,8 @@ struct libhd_conf {
 	bool streams; /* what peers exchange is streams, not packets */
 	bool once; /* LIBHD_FAILED when it is lost, instead of trying again */
 	bool no_udp; /* by TCP only, also where the relay offers UDP */
+	const struct libhd_relay *relays; /* in place of relay, relay_key */
+	unsigned n_relays; /* 1..LIBHD_RELAYS_MAX; 0: relay is the only one */
 };
 
 /* libhd_new - an endpoint; it connects in libhd_process().
@@ -203,6 +223,12 @@ LIBHD_API bool libhd_by_udp(const struct libhd *h);
 LIBHD_API unsigned libhd_udp_port(const struct libhd *h);
 LIBHD_API const struct libhd_key *libhd_relay_key(const struct libhd *h);
 LIBHD_API size_t libhd_unsent_bytes(const struct libhd *h);
+/* libhd_relay_at - which relay it is at, or tries: 0 is the first of conf.
+ * libhd_next_relay - leave it for the next one, and after the last, in a while,
+ * for the first: whom we look for may be there. Done by libhd_process(). It is
+ * nothing where there is one only. */
+LIBHD_API unsigned libhd_relay_at(const struct libhd *h);
+LIBHD_API void libhd_next_relay(struct libhd *h);
 
 /* ---- peers ---- */
 
@@ -277,21 +303,25 @@ LIBHD_API void *libhd_stream_user(const struct libhd_stream *s);
 
 /* LIBHD_TICKET_TEXT_BYTES - of the longest, with its NUL.
  * LIBHD_TICKET_NOTE_BYTES - of the note that proves one. */
-#define LIBHD_TICKET_TEXT_BYTES 640
+#define LIBHD_TICKET_TEXT_BYTES 2048
 #define LIBHD_TICKET_NOTE_BYTES 32
 
 /* libhd_ticket - all that somebody needs to reach a listener: its key, its
- * relay, and a secret, by which the listener knows that it gave the ticket
- * away. The secret itself goes to nobody: a knock proves it by a MAC over both
- * keys, with which nobody else can do anything, the relay neither. */
+ * relays (libhd_conf.relays), and a secret, by which the listener knows that
+ * it gave the ticket away. The secret itself goes to nobody: a knock proves it
+ * by a MAC over both keys, with which nobody else can do anything, the relay
+ * neither. */
 struct libhd_ticket {
-	struct libhd_key listener, relay_key;
+	struct libhd_key listener;
 	uint8_t secret[16];
-	char relay[264]; /* HOST:PORT */
+	unsigned n_relays;
+	struct libhd_relay relays[LIBHD_RELAYS_MAX];
 };
 
-/* libhd_ticket_new - for this endpoint, with a new secret. Its relay must have
- * been reached. Returns 0; -ENOTCONN it has not.
+/* libhd_ticket_new - for this endpoint, with a new secret, and all relays of
+ * its conf, with their keys as far as they are known. One must have been
+ * reached.
+ * Returns 0; -ENOTCONN none has.
  * libhd_ticket_text - hdticket1...
  * @ret  at least LIBHD_TICKET_TEXT_BYTES
  * Returns ret.

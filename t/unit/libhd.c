@@ -153,13 +153,14 @@ static void a_ticket_admits_who_has_it(void **state)
 
 	(void)state;
 	assert_int_equal(libhd_ticket_new(h, &t), -ENOTCONN);
-	assert_int_equal(libhd_key_parse(RELAY, &h->relay), 0);
-	h->has_relay = true;
+	assert_int_equal(libhd_key_parse(RELAY, &h->relay->key), 0);
+	h->relay->has_key = true;
 	assert_int_equal(libhd_ticket_new(h, &t), 0);
 	assert_int_equal(libhd_ticket_parse(libhd_ticket_text(&t, text), &same),
 			 0);
 	assert_memory_equal(&same, &t, sizeof(t));
-	assert_string_equal(t.relay, "relay.example:3340");
+	assert_int_equal(t.n_relays, 1);
+	assert_string_equal(t.relays[0].name, "relay.example:3340");
 	libhd_ticket_note(&same, &other, note);
 	assert_true(libhd_ticket_admits(&t, &other, note, sizeof(note)));
 	assert_false(libhd_ticket_admits(&t, &other, note, sizeof(note) - 1));

@@ -10,6 +10,29 @@
 
 #define PING_MS 1000
 #define KNOCK_MS 5000
+#define KNOCKS 2 /* without an answer; then another relay */
+
+/* The listener is at one of its relays: the one that it found first, or has
+ * changed to. Returns whether there is another one to look at. */
+static bool elsewhere(struct hdcat *c)
+{
+	if (libhd_relay_at(c->h) + 1 >= c->ticket.n_relays)
+		return false;
+	libhd_next_relay(c->h);
+	return true;
+}
+
+static void on_state(struct libhd *h, enum libhd_state state, void *user)
+{
+	struct hdcat *c = user;
+
+	c->knocks = 0;
+	if (state == LIBHD_WAITING && c->was_open && c->peer == NULL &&
+	    c->looks)
+		fail(c, STATUS_PEER, "the listener is not found; %s",
+		     libhd_error(h));
+	end_state(h, state, user);
+}
 
 static void on_peer(struct libhd *h, struct libhd_peer *peer,
 		    enum libhd_peer_state state, void *user)
@@ -17,9 +40,12 @@ static void on_peer(struct libhd *h, struct libhd_peer *peer,
 	struct hdcat *c = user;
 
 	(void)h;
-	if (state == LIBHD_PEER_NOT_HERE && c->peer == NULL)
-		fail(c, STATUS_PEER, "nobody listens with this ticket");
-	else if (state == LIBHD_PEER_REFUSED)
+	if (state == LIBHD_PEER_NOT_HERE && c->peer == NULL) {
+		c->looks = elsewhere(c);
+		if (!c->looks)
+			fail(c, STATUS_PEER, "nobody listens with this ticket");
+	}
+	if (state == LIBHD_PEER_REFUSED)
 		fail(c, STATUS_RELAY, "the relay lets us speak with nobody");
 	else if (state == LIBHD_PEER_GONE && c->stays)
 		note(c, "the listener is gone; waiting for it");
@@ -31,7 +57,7 @@ static void on_peer(struct libhd *h, struct libhd_peer *peer,
 
 static const struct libhd_events events = {
 	.size = sizeof(events),
-	.state = end_state,
+	.state = on_state,
 	.peer = on_peer,
 	.stream = end_stream,
 	.stream_ready = end_ready,
@@ -50,7 +76,7 @@ int dial_reach(struct hdcat *c)
 	int64_t until = now_us() / 1000 + (int64_t)c->timeout_s * 1000;
 	struct libhd_peer *listener;
 
-	if (end_open(c, c->ticket.relay, &c->ticket.relay_key, false, &events) <
+	if (end_open(c, c->ticket.relays, c->ticket.n_relays, false, &events) <
 	    0)
 		return -1;
 	if (libhd_allow(c->h, &c->ticket.listener, &listener) < 0 ||
@@ -70,11 +96,14 @@ int64_t dial_keep(struct hdcat *c)
 {
 	int64_t now = now_us() / 1000;
 
-	if (libhd_peer_here(c->peer))
+	if (libhd_peer_here(c->peer) || libhd_state_of(c->h) != LIBHD_OPEN)
 		return 0;
 	if (c->knock_ms > now)
 		return c->knock_ms;
-	(void)knock(c, c->peer);
+	if (c->knocks++ == KNOCKS)
+		libhd_next_relay(c->h);
+	else
+		(void)knock(c, c->peer);
 	c->knock_ms = now + KNOCK_MS;
 	return c->knock_ms;
 }

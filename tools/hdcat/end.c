@@ -117,15 +117,15 @@ static int identity(struct hdcat *c, struct libhd_identity **ret)
 	return 0;
 }
 
-int end_open(struct hdcat *c, const char *relay,
-	     const struct libhd_key *relay_key, bool listens,
+int end_open(struct hdcat *c, const struct libhd_relay *relays,
+	     unsigned n_relays, bool listens,
 	     const struct libhd_events *events)
 {
 	struct libhd_identity *id = NULL;
 	struct libhd_conf conf = {
 		.size = sizeof(conf),
-		.relay = relay,
-		.relay_key = relay_key,
+		.relays = relays,
+		.n_relays = n_relays,
 		.ca_file = c->ca_file,
 		.invitation = c->invitation,
 		.credential = c->credential,
@@ -142,7 +142,7 @@ int end_open(struct hdcat *c, const char *relay,
 	libhd_identity_free(&id);
 	if (r == 0)
 		return 0;
-	fail(c, STATUS_USAGE, "the relay's name, an invitation, a credential "
+	fail(c, STATUS_USAGE, "a relay's name, an invitation, a credential "
 			      "or the CA file is wrong: %s", strerror(-r));
 	return -1;
 }

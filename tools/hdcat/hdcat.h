@@ -36,10 +36,11 @@ struct allow {
 
 struct hdcat {
 	/* options */
-	const char *identity_file, *ticket_file, *relay, *ca_file;
+	const char *identity_file, *ticket_file, *ca_file;
 	const char *invitation, *credential;
-	struct libhd_key relay_key;
-	bool has_relay_key, quiet, qr;
+	struct libhd_relay relays[LIBHD_RELAYS_MAX]; /* of a listener */
+	unsigned n_relays, n_relay_keys;
+	bool quiet, qr;
 	unsigned timeout_s, count, max_conns, udp_idle_s;
 	struct allow allow, allow_listen;
 	bool keeps_ticket;
@@ -57,8 +58,10 @@ struct hdcat {
 	unsigned n_conns;
 	void (*hello)(struct conn *k); /* a stream says what it is for */
 	/* dialing */
+	bool looks; /* at one relay after the other */
 	bool stays; /* when the listener is gone: it may come back */
 	int64_t knock_ms; /* when to ask again, if it is gone */
+	unsigned knocks; /* at this relay, without an answer */
 	/* listening */
 	enum purpose purpose;
 	struct libhd_peer *guests[GUESTS_MAX];
@@ -72,10 +75,9 @@ struct hdcat {
 };
 
 /* ---- end.c ---- */
-/* end_open - the endpoint. @relay_key  NULL: none is known.
- * Returns 0; -1, having said why and set c->status. */
-int end_open(struct hdcat *c, const char *relay,
-	     const struct libhd_key *relay_key, bool listens,
+/* end_open - the endpoint. Returns 0; -1, having said why and set c->status. */
+int end_open(struct hdcat *c, const struct libhd_relay *relays,
+	     unsigned n_relays, bool listens,
 	     const struct libhd_events *events);
 /* end_turn - wait for fds, at most until until_ms, 0: for ever.
  * end_state - what a change of state means: for libhd_events.state.

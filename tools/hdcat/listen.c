@@ -180,8 +180,7 @@ int run_listen(struct hdcat *c)
 				      : STATUS_OK;
 	if (c->purpose != FOR_CAT && loop_open(c) < 0)
 		return c->status;
-	if (end_open(c, c->relay, c->has_relay_key ? &c->relay_key : NULL, true,
-		     &events) < 0)
+	if (end_open(c, c->relays, c->n_relays, true, &events) < 0)
 		return c->status;
 	if (c->purpose != FOR_CAT)
 		connections(c);

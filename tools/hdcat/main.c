@@ -12,14 +12,14 @@
 #include <string.h>
 
 static const char usage[] =
-	"usage: hdcat listen [OPTION]... RELAY[:PORT]\n"
+	"usage: hdcat listen [OPTION]... RELAY[:PORT]...\n"
 	"       hdcat [OPTION]... TICKET\n"
 	"       hdcat forward [OPTION]... [udp:][BIND:]PORT:HOST:PORT... "
 	"TICKET\n"
 	"       hdcat expose [OPTION]... [udp:][BIND:]PORT:HOST:PORT... "
 	"TICKET\n"
 	"       hdcat socks [OPTION]... [BIND:]PORT TICKET\n"
-	"       hdcat receive [OPTION]... RELAY[:PORT]\n"
+	"       hdcat receive [OPTION]... RELAY[:PORT]...\n"
 	"       hdcat send [OPTION]... FILE|DIR... TICKET\n"
 	"       hdcat ping [OPTION]... TICKET\n"
 	"Connect two machines through an HD relay, encrypted from end to end: "
@@ -52,7 +52,8 @@ static const char usage[] =
 	"      --keep-ticket      listen: the ticket that is there stays good\n"
 	"      --qr               listen, receive: the ticket as a QR code, "
 	"too\n"
-	"      --relay-key KEY    listen: the relay's identity, hd1...\n"
+	"      --relay-key KEY    listen: the relay's identity, hd1...; of "
+	"several in turn\n"
 	"      --ca FILE          listen: whom to trust about its certificate\n"
 	"      --invitation TEXT  for the relay, hdinvite1..., or @FILE\n"
 	"      --credential TEXT  for the relay, hdcred1..., or @FILE\n"
@@ -186,6 +187,19 @@ static int secret_option(const char **ret)
 	return STATUS_RUNNING;
 }
 
+static int relay_key(struct hdcat *c)
+{
+	struct libhd_relay *r = &c->relays[c->n_relay_keys];
+
+	if (c->n_relay_keys == LIBHD_RELAYS_MAX)
+		return wrong("that is one relay too many: ", optarg);
+	if (libhd_key_parse(optarg, &r->key) < 0)
+		return wrong("no key: ", optarg);
+	r->has_key = true;
+	c->n_relay_keys++;
+	return STATUS_RUNNING;
+}
+
 static int text_option(struct hdcat *c, int o)
 {
 	const char **const texts[128] = {
@@ -203,10 +217,7 @@ static int text_option(struct hdcat *c, int o)
 	}
 	if (o != 'r')
 		return wrong("which option is that?", "");
-	c->has_relay_key = true;
-	return libhd_key_parse(optarg, &c->relay_key) < 0
-		       ? wrong("no key: ", optarg)
-		       : STATUS_RUNNING;
+	return relay_key(c);
 }
 
 static int switch_option(struct hdcat *c, int o)
@@ -257,13 +268,21 @@ static int option(struct hdcat *c, int o)
 static int listen_words(struct hdcat *c, char **words, unsigned n,
 			int (*run)(struct hdcat *c))
 {
-	if (n != 1)
-		return wrong("one relay is needed", "");
+	if (n < 1 || n > LIBHD_RELAYS_MAX)
+		return wrong("one to four relays are needed", "");
+	if (c->n_relay_keys > n)
+		return wrong("there are more --relay-key than relays", "");
 	if (c->keeps_ticket &&
 	    (c->ticket_file == NULL || c->identity_file == NULL))
 		return wrong("--keep-ticket needs --ticket-file and "
 			     "--identity", "");
-	c->relay = words[0];
+	for (c->n_relays = 0; c->n_relays < n; c->n_relays++) {
+		char *name = c->relays[c->n_relays].name;
+
+		if (strlen(words[c->n_relays]) >= LIBHD_RELAY_TEXT_BYTES)
+			return wrong("no relay: ", words[c->n_relays]);
+		strcpy(name, words[c->n_relays]);
+	}
 	return run(c);
 }
 

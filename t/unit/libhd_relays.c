@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: MIT */
+/* t/unit/libhd_relays.c - an endpoint of libhd with several relays: which is
+ * next when one is lost, or refuses; and tickets that name them. */
+#include "libhd/inner.h"
+#include "t/unit/unit.h"
+#include <errno.h>
+#include <hyper-derp/base.h>
+#include <string.h>
+
+/* As a listener gave it before tickets had several relays: protocol-hd.md. */
+#define TICKET_1                                                               \
+	"hdticket1qyszzg3rysjjvfeg9y4zktpd9chnqvfjxv6r2d3h8qun5weu85lr7sz" \
+	"pgfp5g32xgayyjjjtf3x5un6s29f9x4z42et4sk26tdw96hjlvpskycmyv4nxw6r" \
+	"fdf4kcmtwdaex2mrp0yhx27rpd4cxcef6xvengvqm38seh"
+
+static struct libhd *endpoint(unsigned n, bool once)
+{
+	static const struct libhd_relay relays[LIBHD_RELAYS_MAX] = {
+		{ .name = "one.example" },
+		{ .name = "[2001:db8::2]:3340", .has_key = true,
+		  .key = { { 2 } } },
+		{ .name = "three.example:3340" },
+		{ .name = "four.example" },
+	};
+	const uint8_t seed[LIBHD_SEED_BYTES] = { 1 };
+	struct libhd_identity *id;
+	struct libhd_conf conf = { .size = sizeof(conf),
+				   .relays = relays,
+				   .n_relays = n,
+				   .once = once };
+	struct libhd *h;
+
+	assert_int_equal(libhd_identity_from_seed(seed, &id), 0);
+	conf.identity = id;
+	assert_int_equal(libhd_new(&conf, NULL, NULL, &h), 0);
+	libhd_identity_free(&id);
+	return h;
+}
+
+/* Welcome, at the relay that it is at. */
+static void opened(struct libhd *h)
+{
+	static const uint8_t welcome[HDP_WELCOME_BYTES];
+
+	h->phase = HDL_ENROLLING;
+	assert_int_equal(hdl_take_welcome(h, welcome, sizeof(welcome)), 0);
+	assert_int_equal(libhd_state_of(h), LIBHD_OPEN);
+}
+
+static void each_is_tried_once_then_it_waits(void **state)
+{
+	struct libhd *h = endpoint(3, false);
+
+	(void)state;
+	for (unsigned round = 0; round < 2; round++) {
+		for (unsigned i = 0; i < 3; i++) {
+			assert_int_equal(libhd_relay_at(h), i);
+			h->phase = HDL_DIALING;
+			hdl_lost(h, 0, "nobody is there");
+			if (i < 2)
+				assert_int_equal(libhd_timeout_ms(h), 0);
+		}
+		assert_int_equal(libhd_state_of(h), LIBHD_WAITING);
+		assert_true(libhd_timeout_ms(h) >= 400 * (int)(round + 1));
+	}
+	libhd_free(&h);
+}
+
+static void what_is_lost_comes_first(void **state)
+{
+	struct libhd *h = endpoint(3, false);
+
+	(void)state;
+	hdl_lost(h, 0, "nobody is there");
+	opened(h);
+	hdl_lost(h, 0, "gone");
+	assert_int_equal(libhd_state_of(h), LIBHD_WAITING);
+	assert_int_equal(libhd_relay_at(h), 1);
+	hdl_lost(h, 0, "nobody is there");
+	assert_int_equal(libhd_relay_at(h), 2);
+	hdl_lost(h, 0, "nobody is there");
+	assert_int_equal(libhd_relay_at(h), 0);
+	hdl_lost(h, 0, "nobody is there");
+	assert_int_equal(libhd_state_of(h), LIBHD_WAITING);
+	assert_int_equal(libhd_relay_at(h), 0);
+	libhd_free(&h);
+}
+
+static void one_that_refuses_is_left_out(void **state)
+{
+	struct libhd *h = endpoint(2, false);
+
+	(void)state;
+	h->proven = true;
+	hdl_fail(h, "not you");
+	assert_int_equal(libhd_relay_at(h), 1);
+	opened(h);
+	hdl_lost(h, 0, "gone");
+	hdl_lost(h, 0, "nobody is there");
+	assert_int_equal(libhd_state_of(h), LIBHD_WAITING);
+	assert_int_equal(libhd_relay_at(h), 1);
+	h->proven = true;
+	hdl_fail(h, "not you either");
+	assert_int_equal(libhd_state_of(h), LIBHD_FAILED);
+	libhd_free(&h);
+}
+
+static void once_is_one_round(void **state)
+{
+	struct libhd *h = endpoint(2, true);
+
+	(void)state;
+	hdl_lost(h, 0, "nobody is there");
+	assert_int_equal(libhd_relay_at(h), 1);
+	opened(h);
+	hdl_lost(h, 0, "gone");
+	assert_int_equal(libhd_state_of(h), LIBHD_FAILED);
+	libhd_free(&h);
+}
+
+static void one_can_leave(void **state)
+{
+	struct libhd *h = endpoint(2, false);
+
+	(void)state;
+	opened(h);
+	libhd_next_relay(h);
+	assert_int_equal(libhd_relay_at(h), 0); /* in libhd_process() */
+	assert_int_equal(libhd_timeout_ms(h), 0);
+	hdl_leave(h);
+	assert_int_equal(libhd_relay_at(h), 1);
+	assert_int_equal(libhd_timeout_ms(h), 0);
+	opened(h);
+	libhd_next_relay(h);
+	hdl_leave(h);
+	assert_int_equal(libhd_relay_at(h), 0);
+	assert_int_equal(libhd_state_of(h), LIBHD_WAITING);
+	libhd_free(&h);
+}
+
+/* ---- tickets ---- */
+
+static void a_ticket_has_them_all(void **state)
+{
+	char text[LIBHD_TICKET_TEXT_BYTES];
+	struct libhd *h = endpoint(3, false);
+	struct libhd_ticket t, same;
+
+	(void)state;
+	assert_int_equal(libhd_ticket_new(h, &t), -ENOTCONN);
+	h->relay->has_key = true;
+	h->relay->key.v[0] = 1;
+	assert_int_equal(libhd_ticket_new(h, &t), 0);
+	assert_int_equal(libhd_ticket_parse(libhd_ticket_text(&t, text), &same),
+			 0);
+	assert_memory_equal(&same, &t, sizeof(t));
+	assert_int_equal(same.n_relays, 3);
+	assert_string_equal(same.relays[0].name, "one.example:443");
+	assert_string_equal(same.relays[1].name, "[2001:db8::2]:3340");
+	assert_int_equal(same.relays[0].key.v[0], 1);
+	assert_int_equal(same.relays[1].key.v[0], 2);
+	assert_false(same.relays[2].has_key);
+	libhd_free(&h);
+}
+
+static void the_longest_ticket_fits(void **state)
+{
+	char text[LIBHD_TICKET_TEXT_BYTES];
+	struct libhd_ticket t = { .n_relays = LIBHD_RELAYS_MAX }, same;
+
+	(void)state;
+	for (unsigned i = 0; i < LIBHD_RELAYS_MAX; i++) {
+		t.relays[i].has_key = true;
+		memset(t.relays[i].name, 'a', HDL_HOST_BYTES - 1);
+		memcpy(t.relays[i].name + HDL_HOST_BYTES - 1, ":65535", 7);
+	}
+	assert_int_equal(libhd_ticket_parse(libhd_ticket_text(&t, text), &same),
+			 0);
+	assert_memory_equal(&same, &t, sizeof(t));
+}
+
+static void a_ticket_of_one_is_as_it_was(void **state)
+{
+	struct libhd_ticket t;
+	char text[LIBHD_TICKET_TEXT_BYTES];
+
+	(void)state;
+	assert_int_equal(libhd_ticket_parse(TICKET_1, &t), 0);
+	assert_int_equal(t.n_relays, 1);
+	assert_true(t.relays[0].has_key);
+	assert_string_equal(t.relays[0].name, "relay.example:3340");
+	assert_string_equal(libhd_ticket_text(&t, text), TICKET_1);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(each_is_tried_once_then_it_waits),
+		cmocka_unit_test(what_is_lost_comes_first),
+		cmocka_unit_test(one_that_refuses_is_left_out),
+		cmocka_unit_test(once_is_one_round),
+		cmocka_unit_test(one_can_leave),
+		cmocka_unit_test(a_ticket_has_them_all),
+		cmocka_unit_test(the_longest_ticket_fits),
+		cmocka_unit_test(a_ticket_of_one_is_as_it_was),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
