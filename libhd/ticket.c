@@ -180,7 +180,8 @@ static int relays_take(struct libhd_ticket *t, const uint8_t *p, size_t n)
 			return used;
 		p += used;
 	}
-	return 0;
+	/* that is the first version's: a ticket has one text */
+	return t->n_relays == 1 && t->relays[0].has_key ? -EINVAL : 0;
 }
 
 int libhd_ticket_parse(const char *text, struct libhd_ticket *ret)
