@@ -29,9 +29,12 @@ struct hd_ring_ops {
 	int (*open)(const struct hd_conf *conf, struct hd_ring **ret,
 		    struct hd_error *err);
 	void (*close)(struct hd_ring **ring);
-	/* watch - events for IN, OUT and HUP edges until unwatch. The first
-	 * one reports what is ready now. Returns 0 or negative errno. */
-	int (*watch)(struct hd_ring *ring, int fd, uint64_t tag);
+	/* watch - events for HUP edges and those of bits until unwatch. The
+	 * first one reports what is ready now. Returns 0 or negative errno.
+	 * @bits  HD_READY_IN, with HD_READY_OUT where somebody waits for room:
+	 *        a UDP socket has it anew with each datagram that is read at
+	 *        the other end, an eventfd with each read */
+	int (*watch)(struct hd_ring *ring, int fd, int32_t bits, uint64_t tag);
 	void (*unwatch)(struct hd_ring *ring, int fd, uint64_t tag);
 	/* send - without waiting for room. Returns the bytes taken or negative
 	 * errno now, or -EINPROGRESS: they come as an event for tag, at the

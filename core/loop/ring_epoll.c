@@ -45,10 +45,12 @@ static int epoll_ring_open(const struct hd_conf *conf, struct hd_ring **ret,
 	return 0;
 }
 
-static int epoll_ring_watch(struct hd_ring *r, int fd, uint64_t tag)
+static int epoll_ring_watch(struct hd_ring *r, int fd, int32_t bits,
+			    uint64_t tag)
 {
+	uint32_t out = bits & HD_READY_OUT ? EPOLLOUT : 0;
 	struct epoll_event e = {
-		.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
+		.events = EPOLLIN | EPOLLRDHUP | EPOLLET | out,
 		.data.u64 = tag,
 	};
 

@@ -130,11 +130,12 @@ static struct io_uring_sqe *uring_sqe(struct hd_ring *r)
 	return sqe;
 }
 
-static int uring_watch(struct hd_ring *r, int fd, uint64_t tag)
+static int uring_watch(struct hd_ring *r, int fd, int32_t bits, uint64_t tag)
 {
 	struct io_uring_sqe *sqe = uring_sqe(r);
+	unsigned out = bits & HD_READY_OUT ? POLLOUT : 0;
 
-	io_uring_prep_poll_multishot(sqe, fd, POLLIN | POLLOUT | POLLRDHUP);
+	io_uring_prep_poll_multishot(sqe, fd, POLLIN | POLLRDHUP | out);
 	io_uring_sqe_set_data64(sqe, tag);
 	return 0;
 }

@@ -46,7 +46,8 @@ static int open_ring(struct hd_worker *w, struct hd_error *err)
 
 	if (r < 0)
 		return r;
-	r = w->ring_ops->watch(w->ring, w->wake_fd, hd_tag(HD_OP_WAKE, 0, 0));
+	r = w->ring_ops->watch(w->ring, w->wake_fd, HD_READY_IN,
+			       hd_tag(HD_OP_WAKE, 0, 0));
 	return r < 0 ? hd_error_set(err, r, "eventfd cannot be watched") : 0;
 }
 

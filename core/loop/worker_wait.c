@@ -33,7 +33,7 @@ void hd_worker_woken(struct hd_worker *w, bool disarmed)
 	if (read(w->wake_fd, &n, sizeof(n)) < 0 && errno != EAGAIN)
 		hd_log_error("bug: eventfd: %m");
 	if (disarmed)
-		w->ring_ops->watch(w->ring, w->wake_fd,
+		w->ring_ops->watch(w->ring, w->wake_fd, HD_READY_IN,
 				   hd_tag(HD_OP_WAKE, 0, 0));
 }
 

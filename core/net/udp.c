@@ -38,7 +38,7 @@ static int udp_place(struct hd_worker *w, struct hd_udp_socket *u)
 
 	if (r < 0)
 		return r;
-	r = w->ring_ops->watch(w->ring, u->fd,
+	r = w->ring_ops->watch(w->ring, u->fd, HD_READY_IN,
 			       hd_tag(HD_OP_UDP, u->slot, u->gen));
 	if (r < 0)
 		hd_slots_remove(&w->udps->slots, u->slot);

@@ -167,7 +167,7 @@ void hd_udp_on_ready(struct hd_worker *w, struct hd_udp_socket *u,
 		     bool disarmed)
 {
 	if (disarmed)
-		w->ring_ops->watch(w->ring, u->fd,
+		w->ring_ops->watch(w->ring, u->fd, HD_READY_IN,
 				   hd_tag(HD_OP_UDP, u->slot, u->gen));
 	u->readable = true;
 }

@@ -106,7 +106,7 @@ static int acceptor_arm(struct hd_worker *w, struct hd_acceptor *a)
 	if (r < 0)
 		return r;
 	hd_accept_options(a->fd, w->conf);
-	r = w->ring_ops->watch(w->ring, a->fd, tag_of(a));
+	r = w->ring_ops->watch(w->ring, a->fd, HD_READY_IN, tag_of(a));
 	if (r < 0)
 		hd_slots_remove(&w->streams->acceptors, a->slot);
 	return r;
@@ -213,7 +213,7 @@ void hd_accept_on_ready(struct hd_worker *w, struct hd_acceptor *a,
 			bool disarmed)
 {
 	if (disarmed)
-		w->ring_ops->watch(w->ring, a->fd, tag_of(a));
+		w->ring_ops->watch(w->ring, a->fd, HD_READY_IN, tag_of(a));
 	a->readable = true;
 }
 

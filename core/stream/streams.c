@@ -143,7 +143,8 @@ int hd_stream_attach(struct hd_worker *w, struct hd_stream *s)
 	s->account = hd_account_of(w, s->mod);
 	if (r < 0)
 		return r;
-	r = w->ring_ops->watch(w->ring, s->fd, stream_tag(s));
+	r = w->ring_ops->watch(w->ring, s->fd, HD_READY_IN | HD_READY_OUT,
+			       stream_tag(s));
 	if (r < 0) {
 		hd_slots_remove(&w->streams->slots, s->slot);
 		return r;
@@ -253,7 +254,8 @@ void hd_stream_on_ready(struct hd_stream *s, int32_t bits, bool disarmed)
 	struct hd_worker *w = s->worker;
 
 	if (disarmed && s->phase != HD_PHASE_ABORTED)
-		w->ring_ops->watch(w->ring, s->fd, stream_tag(s));
+		w->ring_ops->watch(w->ring, s->fd, HD_READY_IN | HD_READY_OUT,
+				   stream_tag(s));
 	if (bits < 0) {
 		hd_stream_abort(s, HD_CLOSE_ERROR);
 		return;

@@ -125,6 +125,7 @@ static void holds(const struct hd_ring_ops *ops)
 	}
 	for (uint32_t i = 0; i < 2; i++)
 		assert_int_equal(ops->watch(ring, fds[i],
+					    HD_READY_IN | HD_READY_OUT,
 					    hd_tag(HD_OP_WAKE, i, 0)),
 				 0);
 	ops->wait(ring, 0, 0);
