@@ -3,15 +3,23 @@
 #include "core/base/clock.h"
 #include "core/loop/pace.h"
 
-#define WINDOW_NS 1000000 /* the load is that of the last millisecond */
+/* t/bench/frontier compares with builds that have others. */
+#ifndef HD_PACE_WINDOW_US
+#define HD_PACE_WINDOW_US 1000 /* the load is that of the last millisecond */
+#endif
+#ifndef HD_PACE_FROM_PERCENT
+#define HD_PACE_FROM_PERCENT 80
+#endif
+#ifndef HD_PACE_FULL_PERCENT
+#define HD_PACE_FULL_PERCENT 95
+#endif
 
 /* In percent of the time: from LOW on turns are held apart, at HIGH by all
  * that is allowed. In proportion, so that it settles: waiting lowers the
  * load. */
-#ifndef HD_PACE_FROM_PERCENT /* t/bench/frontier has others */
-#define HD_PACE_FROM_PERCENT 50
-#endif
-enum { LOW = HD_PACE_FROM_PERCENT, HIGH = 90 };
+enum { LOW = HD_PACE_FROM_PERCENT, HIGH = HD_PACE_FULL_PERCENT };
+
+#define WINDOW_NS (HD_PACE_WINDOW_US * UINT64_C(1000))
 
 static uint64_t apart_ns(uint64_t load, uint64_t most_ns)
 {

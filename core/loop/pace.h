@@ -3,11 +3,13 @@
  *
  * A turn costs a fixed part for every socket that has something (system calls,
  * TCP's acknowledgements, waking the receiver) and a part for what it has. An
- * idle worker begins a turn with the first event. One that is busy for more
- * than half of the time lets some gather first, the more the busier it is, as
- * network cards do with interrupts (coalescing, ethtool's rx-usecs): it reads
- * more at once and has time again. At full load turns are long by themselves,
- * and nothing waits. Context: the worker. */
+ * worker with time to spare begins a turn with the first event. One that is
+ * busy for more than four fifths of the time lets some gather first, the more
+ * the busier it is, as network cards do with interrupts (coalescing, ethtool's
+ * rx-usecs): it reads more at once and has time again. From half of the time
+ * on that saved 0 to 6 % and made p50 two to four times as long
+ * (doc/measured/benchmarks.md). At full load turns are long by themselves, and
+ * nothing waits. Context: the worker. */
 #pragma once
 #include <hyper-derp/base.h>
 

@@ -57,17 +57,17 @@ static void the_more_the_busier(void **state)
 	struct hd_pace p;
 
 	(void)state;
-	work_and_look(&p, 143);
+	work_and_look(&p, 114);
 	assert_in_range(hd_pace_hold_ns(&p, 0), MOST_NS * 2 / 5,
 			MOST_NS * 3 / 5);
 }
 
-static void half_idle_takes_the_first(void **state)
+static void a_quarter_idle_takes_the_first(void **state)
 {
 	struct hd_pace p;
 
 	(void)state;
-	work_and_look(&p, 250);
+	work_and_look(&p, 133);
 	assert_int_equal(hd_pace_hold_ns(&p, 0), 0);
 }
 
@@ -167,7 +167,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(busy_turns_are_held_apart),
 		cmocka_unit_test(the_more_the_busier),
-		cmocka_unit_test(half_idle_takes_the_first),
+		cmocka_unit_test(a_quarter_idle_takes_the_first),
 		cmocka_unit_test(idle_again_within_a_millisecond),
 		cmocka_unit_test(off),
 		cmocka_unit_test(epoll_lets_events_gather),
