@@ -5,7 +5,7 @@
 
 /* t/bench/frontier compares with builds that have others. */
 #ifndef HD_PACE_WINDOW_US
-#define HD_PACE_WINDOW_US 1000 /* the load is that of the last millisecond */
+#define HD_PACE_WINDOW_US 4000 /* the load is that of the last 4 ms */
 #endif
 #ifndef HD_PACE_FROM_PERCENT
 #define HD_PACE_FROM_PERCENT 80

@@ -18,8 +18,8 @@ struct hd_pace {
 	uint64_t apart_ns; /* how far turns begin apart */
 };
 
-/* hd_pace_look - at the clocks; once in a millisecond at what this thread has
- * used of it.
+/* hd_pace_look - at the clocks; once in 4 ms at what this thread has used of
+ * them: one is full by chance at three quarters of a CPU.
  * @most_ns  how far turns may be apart; 0: never wait */
 void hd_pace_look(struct hd_pace *p, uint64_t now_ns, uint64_t most_ns);
 

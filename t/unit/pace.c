@@ -71,14 +71,14 @@ static void a_quarter_idle_takes_the_first(void **state)
 	assert_int_equal(hd_pace_hold_ns(&p, 0), 0);
 }
 
-static void idle_again_within_a_millisecond(void **state)
+static void idle_again_within_milliseconds(void **state)
 {
 	struct hd_pace p;
 	uint64_t used = work(&p);
 
 	(void)state;
 	hd_pace_look(&p, used, MOST_NS);
-	hd_pace_look(&p, used + MS_NS / 2, MOST_NS);
+	hd_pace_look(&p, used + 2 * MS_NS, MOST_NS);
 	assert_int_equal(hd_pace_hold_ns(&p, 0), MOST_NS);
 	hd_pace_look(&p, used + 100 * MS_NS, MOST_NS);
 	assert_int_equal(hd_pace_hold_ns(&p, 0), 0);
@@ -168,7 +168,7 @@ int main(void)
 		cmocka_unit_test(busy_turns_are_held_apart),
 		cmocka_unit_test(the_more_the_busier),
 		cmocka_unit_test(a_quarter_idle_takes_the_first),
-		cmocka_unit_test(idle_again_within_a_millisecond),
+		cmocka_unit_test(idle_again_within_milliseconds),
 		cmocka_unit_test(off),
 		cmocka_unit_test(epoll_lets_events_gather),
 		cmocka_unit_test(io_uring_lets_events_gather),
