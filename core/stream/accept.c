@@ -30,16 +30,19 @@ struct hd_acceptor {
 	bool booked; /* it has a place in max_accept_rate for its next one */
 };
 
-/* What the kernel has not loaded, or only root may choose, is said once. */
-static void use_congestion(int fd, const char *name)
+/* What the kernel has not loaded, or only root may choose, is said once, and
+ * not tried again: who is root has the kernel look for a module each time. */
+void hd_accept_congestion(int fd, const struct hd_conf *conf)
 {
-	static bool told;
+	const char *name = conf->tcp_congestion;
+	static bool fails;
 
 	if (name == NULL || strcmp(name, "kernel") == 0 ||
+	    __atomic_load_n(&fails, __ATOMIC_RELAXED) ||
 	    setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, name,
 		       (socklen_t)strlen(name)) == 0 ||
 	    errno == EOPNOTSUPP || /* no TCP */
-	    __atomic_exchange_n(&told, true, __ATOMIC_RELAXED))
+	    __atomic_exchange_n(&fails, true, __ATOMIC_RELAXED))
 		return;
 	hd_log_warn("tcp_congestion: %s: %m; connections have the kernel's "
 		    "(net.ipv4.tcp_available_congestion_control and "
@@ -65,7 +68,6 @@ void hd_accept_options(int fd, const struct hd_conf *conf)
 	for (size_t i = 0; i < HD_ARRAY_N(options); i++)
 		setsockopt(fd, options[i].level, options[i].name,
 			   &options[i].value, sizeof(int));
-	use_congestion(fd, conf->tcp_congestion);
 	int size = (int)conf->sockbuf_bytes;
 
 	if (size > 0) {
@@ -282,6 +284,7 @@ static void accept_one(struct hd_worker *w, struct hd_acceptor *a)
 		return;
 	}
 	a->starved = a->booked = false;
+	hd_accept_congestion(fd, w->conf);
 	hd_count(&w->stats.accepts, 1);
 	hd_stream_accept(w, a->listener, fd, &from);
 }

@@ -19,5 +19,7 @@ void hd_accept_on_ready(struct hd_worker *w, struct hd_acceptor *a,
 bool hd_accept_run(struct hd_worker *w);
 void hd_accept_stop(struct hd_worker *w);
 /* hd_accept_options - of the socket of any connection; a listener's are
- * inherited. */
+ * inherited. hd_accept_congestion - of a connection's alone: a listener goes on
+ * in the next process, which may have another one, or none. */
 void hd_accept_options(int fd, const struct hd_conf *conf);
+void hd_accept_congestion(int fd, const struct hd_conf *conf);

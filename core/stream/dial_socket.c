@@ -53,6 +53,7 @@ int hd_dial_socket(const struct hd_dial *d, const union hd_addr *to)
 		r = connect_path(fd, d->to.path);
 	} else {
 		hd_accept_options(fd, d->w->conf);
+		hd_accept_congestion(fd, d->w->conf);
 		r = connect_from(fd, &d->to.source, to);
 	}
 	if (r == 0)

@@ -7,6 +7,7 @@ use Test::More;
 use FindBin;
 use lib "$FindBin::Bin/../lib";
 use HyperDerp::Test;
+use HyperDerp::Upgrade qw(can_upgrade upgrade);
 
 plan skip_all => 'ss is not installed' if system('ss -V >/dev/null 2>&1') != 0;
 
@@ -36,4 +37,19 @@ my @warnings = $hd->log_text =~ /warn .*(tcp_congestion: nosuch: .*)/g;
 is @warnings, 1, '... which is said once' or diag $hd->log_text;
 like $warnings[0], qr/No such file.*tcp_available_congestion_control/, '... and where to look';
 $hd->finish;
+
+# Its listeners are those of the process before.
+subtest 'another process takes over' => sub {
+    plan skip_all => 'no subreaper here' unless can_upgrade();
+    my $hd = relay("tcp_congestion: reno\n");
+    my $yaml = $hd->yaml;
+    is chosen($hd), 'reno', 'what it names';
+    for my $to (['kernel', $kernel], ['reno', 'reno'], ['nosuch', $kernel]) {
+        $hd->{yaml} = $yaml =~ s/^tcp_congestion: \K.*/$to->[0]/mr;
+        $hd->write_conf;
+        upgrade($hd);
+        is chosen($hd), $to->[1], "with $to->[0]";
+    }
+    $hd->finish;
+};
 done_testing;
