@@ -119,7 +119,8 @@ unsigned hd_clients_n(void);
 /* hd_clients_each - fn may mark, not free, and returns whether something is
  * due now. hd_clients_tick - close those that
  * stalled. hd_clients_deaf - what they send is not looked at: this process
- * ends, its workers stand. hd_clients_close - all. */
+ * ends, its workers stand; off: in one last turn, all of it.
+ * hd_clients_close - all. */
 void hd_clients_each(bool (*fn)(struct hd_client *c, void *arg), void *arg);
 void hd_clients_tick(uint64_t now_ms);
 void hd_clients_deaf(bool on);

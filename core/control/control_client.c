@@ -6,6 +6,7 @@
  * Only hd_client_go_on() and what ends the main loop free a client; all else
  * marks it. */
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -23,6 +24,7 @@ static struct hd_client *clients;
 static unsigned n_clients;
 static struct hd_client *long_line; /* whose line may be long; or NULL */
 static bool deaf; /* answers go out, and no line begins a call any more */
+static unsigned lines_per_turn = LINES_PER_TURN;
 
 static void on_ready(void *client, uint32_t events);
 
@@ -90,6 +92,8 @@ void hd_clients_each(bool (*fn)(struct hd_client *c, void *arg), void *arg)
 void hd_clients_deaf(bool on)
 {
 	deaf = on;
+	if (!on) /* there is no other turn */
+		lines_per_turn = UINT_MAX;
 }
 
 void hd_clients_close(void)
@@ -353,7 +357,7 @@ static void wait_for(struct hd_client *c)
 
 static void take_lines(struct hd_client *c)
 {
-	unsigned n = LINES_PER_TURN;
+	unsigned n = lines_per_turn;
 
 	while (!deaf && n-- > 0 && !is_busy(c) && !c->broken && next_line(c))
 		send_out(c);
