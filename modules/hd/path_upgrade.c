@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* modules/hd/path_upgrade.c - a client's way by UDP goes to another process:
- * its id, its keys, and which counters have been used. Neither process seals
- * while both have it: the old one stands, the new one has not begun. */
+ * its id, its keys, and which counters have been used. Before it is the new
+ * one's that one seals nothing; the old one may, and then the path goes once
+ * more, with the counters that it has used by then. */
 #include <errno.h>
 #include <hyper-derp/upgrade.h>
 #include "modules/hd/moved.h"
