@@ -64,7 +64,8 @@ subtest 'an upgrade with all descriptors used up' => sub {
     my @in = map { HyperDerp::Raw->start($hd, $_) } HyperDerp::Raw::logins($hd, 100);
     ok $hd->log_like($starved), '100 clients: accepting pauses';
     my $peers = sub { scalar @{ ctl($hd, 'peers')->{data} } };
-    my $n = $peers->();
+    my $n = 0;    # all that have been taken are logged in
+    HyperDerp::Test::wait_for(sub { ($n = $peers->()) == ctl($hd, 'status')->{data}{streams} });
     $hd->{workers} = 3;
     $hd->write_conf;
     is upgrade($hd)->{moved}, $n, "$n clients move to a process of three workers";
