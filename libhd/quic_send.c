@@ -6,6 +6,7 @@
 #include "libhd/quic.h"
 
 #define PACKET_BYTES 16000
+
 static bool pending(const struct libhd_stream *s)
 {
 	return s->id >= 0 && !s->blocked && !s->over && s->error == 0 &&
@@ -97,14 +98,17 @@ static bool room(struct libhd *h)
 	       !hdl_udp_full(h);
 }
 
+static size_t packet_size(const struct libhd *h)
+{
+	return HD_MIN(hdl_udp_up(h) ? HDP_UDP_PACKET_MAX_BYTES : PACKET_BYTES,
+		      (size_t)h->packet_max);
+}
+
 static void write_all(struct hdl_quic *q)
 {
 	size_t most = ngtcp2_conn_get_send_quantum(q->conn), burst = 0;
-	const struct libhd *h = q->peer->h;
+	size_t size = packet_size(q->peer->h);
 	uint8_t packet[PACKET_BYTES];
-	size_t size = HD_MIN(hdl_udp_up(h) ? HDP_UDP_PACKET_MAX_BYTES
-					   : PACKET_BYTES,
-			     (size_t)h->packet_max);
 
 	while (room(q->peer->h)) {
 		struct libhd_stream *s = next_stream(q);
@@ -126,13 +130,23 @@ static void write_all(struct hdl_quic *q)
 	}
 }
 
-/* A PING is what ngtcp2 sends when its time for that has come. */
+/* A PING is what ngtcp2 sends when its time for that has come: that is so for
+ * one packet, or each would be a PING. It waits where nothing may be sent that
+ * is to be acknowledged. */
 static void write_ping(struct hdl_quic *q)
 {
+	uint64_t before = hdl_ng_in_flight(q->conn);
+	uint8_t packet[PACKET_BYTES];
+	ngtcp2_ssize n;
+
 	ngtcp2_conn_set_keep_alive_timeout(q->conn, NGTCP2_NANOSECONDS);
-	write_all(q);
+	n = packet_write(q, NULL, packet, packet_size(q->peer->h));
 	ngtcp2_conn_set_keep_alive_timeout(q->conn, HDL_KEEP_ALIVE);
-	q->wants_ping = false;
+	q->wants_ping = hdl_ng_in_flight(q->conn) <= before;
+	if (n < 0)
+		hdl_quic_failed(q, (int)n);
+	else if (n > 0)
+		(void)hdl_packet_put(q->peer, packet, (size_t)n);
 }
 
 void hdl_quic_flush(struct hdl_quic *q)
@@ -140,9 +154,9 @@ void hdl_quic_flush(struct hdl_quic *q)
 	if (q->error != 0)
 		return;
 	streams_number(q);
-	if (q->wants_ping)
+	if (q->wants_ping && room(q->peer->h))
 		write_ping(q);
-	else
+	if (q->error == 0)
 		write_all(q);
 	/* writev_stream() says 0 until the rate allows more, and the timer of
 	 * the connection stands for it */

@@ -14,6 +14,7 @@ static void again_make(struct end *again, const struct end *from)
 
 static void who_knows_nothing_says_so(void **state)
 {
+	static const char more[100]; /* what is too short is not answered */
 	struct libhd_stream *s;
 	struct end a, b, again;
 
@@ -21,7 +22,7 @@ static void who_knows_nothing_says_so(void **state)
 	pair_make(&a, &b, true);
 	s = opened(&a, &b);
 	again_make(&again, &a);
-	assert_int_equal(libhd_stream_write(s, "more", 4), 4);
+	assert_int_equal(libhd_stream_write(s, more, sizeof(more)), 100);
 	TURN_UNTIL(&a, &again, s->error != 0);
 	assert_int_equal(s->error, -ECONNRESET);
 	libhd_stream_close(&s);
@@ -161,6 +162,7 @@ static void a_connection_begins_anew_when_somebody_comes(void **state)
 /* A relay that gives a's packets to b as c's learns no token that a takes. */
 static void what_is_said_to_another_resets_nothing(void **state)
 {
+	static const char more[100];
 	struct end a, b, c, again;
 	struct libhd_stream *s;
 
@@ -170,13 +172,13 @@ static void what_is_said_to_another_resets_nothing(void **state)
 	memset(&c, 0, sizeof(c));
 	end_make(&c, 3, true);
 	again_make(&again, &c);
-	assert_int_equal(libhd_stream_write(s, "more", 4), 4);
+	assert_int_equal(libhd_stream_write(s, more, sizeof(more)), 100);
 	carry(&a, &again);
 	assert_true(again.h->out.n > 0); /* it says something */
 	carry(&again, &a);
 	assert_int_equal(s->error, 0);
 	write_all(&a, &b, s);
-	assert_int_equal(drain(b.got), 1 + 4 + BLOCK_BYTES);
+	assert_int_equal(drain(b.got), 1 + 100 + BLOCK_BYTES);
 	libhd_free(&a.h);
 	libhd_free(&b.h);
 	libhd_free(&c.h);
@@ -200,6 +202,63 @@ static void an_end_that_knows_it_says_nothing(void **state)
 	assert_int_equal(s->error, 0);
 	write_all(&a, &b, s);
 	assert_int_equal(drain(b.got), 1 + BLOCK_BYTES);
+	libhd_free(&a.h);
+	libhd_free(&b.h);
+}
+
+static unsigned frames(const struct end *e)
+{
+	const uint8_t *p = hdl_buf_front(&e->h->out);
+	size_t left = e->h->out.n;
+	unsigned n = 0;
+
+	for (; left > 0; n++) {
+		size_t len = HDP_HEADER_BYTES + hdp_header_get(p).len_bytes;
+
+		assert_true(len <= left);
+		p += len;
+		left -= len;
+	}
+	return n;
+}
+
+/* What only the one who knows it drops, and a PING. */
+static void it_is_asked_by_two_packets(void **state)
+{
+	struct libhd_stream *s;
+	struct end a, b;
+
+	(void)state;
+	pair_make(&a, &b, true);
+	s = opened(&a, &b);
+	TURN_UNTIL(&a, &b, libhd_stream_unsent_bytes(s) == 0);
+	said_here(&a);
+	do
+		hdl_streams_run(a.h);
+	while (s->q->wants_ping); /* the rate may have no room for it */
+	assert_in_range(frames(&a), 2, 3); /* or an acknowledgement, too */
+	libhd_free(&a.h);
+	libhd_free(&b.h);
+}
+
+/* There is room for nothing when it is to be asked. */
+static void a_ping_waits_for_room(void **state)
+{
+	static const uint8_t full[HDL_OUT_MAX_BYTES];
+	struct libhd_stream *s;
+	struct end a, b;
+
+	(void)state;
+	pair_make(&a, &b, true);
+	s = opened(&a, &b);
+	said_here(&a);
+	assert_int_equal(hdl_put(a.h, HDP_PING, full, sizeof(full), NULL, 0),
+			 0);
+	hdl_streams_run(a.h);
+	assert_true(s->q->wants_ping);
+	hdl_buf_free(&a.h->out);
+	TURN_UNTIL(&a, &b, !s->q->wants_ping);
+	TURN_UNTIL(&a, &b, !s->q->doubted);
 	libhd_free(&a.h);
 	libhd_free(&b.h);
 }
@@ -281,6 +340,8 @@ int main(void)
 		cmocka_unit_test(who_comes_back_in_time_is_not),
 		cmocka_unit_test(what_is_said_to_another_resets_nothing),
 		cmocka_unit_test(an_end_that_knows_it_says_nothing),
+		cmocka_unit_test(it_is_asked_by_two_packets),
+		cmocka_unit_test(a_ping_waits_for_room),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
