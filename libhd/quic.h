@@ -32,6 +32,7 @@ struct hdl_quic {
 	bool told; /* the other end has ended it */
 	bool well; /* ... having read all */
 	bool doubted; /* the other end may know nothing of it: quic_reset.c */
+	bool gone; /* ... for the relay has said that it had gone */
 	bool moves; /* when it ends, what it has not sent goes by another one */
 	bool heard; /* something has come of it */
 	bool wants_ping;

@@ -61,6 +61,20 @@ static int on_new_cid(ngtcp2_conn *conn, ngtcp2_cid *cid, uint8_t *token,
 	return 0;
 }
 
+/* Who had gone and begins anew knows nothing of what it had begun before. Its
+ * reset would not say so: a client's first connection id has no token. */
+static void replace(struct hdl_quic *q)
+{
+	struct hdl_quic *old;
+
+	for (old = q->peer->quic; old != NULL; old = old->next) {
+		if (old == q || !old->server || !old->gone || old->error != 0)
+			continue;
+		old->error = -ECONNRESET;
+		old->told = true;
+	}
+}
+
 static int on_up(ngtcp2_conn *conn, void *user)
 {
 	struct hdl_quic *q = user;
@@ -69,6 +83,8 @@ static int on_up(ngtcp2_conn *conn, void *user)
 	if (!q->verified)
 		return NGTCP2_ERR_CALLBACK_FAILURE;
 	q->up = true;
+	if (q->server)
+		replace(q);
 	return 0;
 }
 
@@ -329,7 +345,7 @@ void hdl_quic_read(struct hdl_quic *q, const uint8_t *p, size_t n)
 	r = ngtcp2_conn_read_pkt(q->conn, hdl_quic_path(), &info, p, n,
 				 hdl_quic_now());
 	if (q->doubted && in_flight(q) < before) /* acknowledged */
-		q->doubted = false;
+		q->doubted = q->gone = false;
 	if (r == NGTCP2_ERR_DRAINING)
 		ended(q);
 	else if (r == NGTCP2_ERR_DROP_CONN)

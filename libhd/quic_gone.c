@@ -37,6 +37,8 @@ static void over(struct libhd_peer *peer)
 void hdl_streams_gone(struct libhd_peer *peer, bool not_here)
 {
 	hdl_streams_away(peer);
+	for (struct hdl_quic *q = peer->quic; q != NULL; q = q->next)
+		q->gone = q->doubted;
 	if (not_here && peer->gone_asked)
 		over(peer);
 	else if (!not_here && peer->quic != NULL && peer->gone_ms == 0)

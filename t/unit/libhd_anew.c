@@ -328,6 +328,54 @@ static void who_comes_back_in_time_is_not(void **state)
 	libhd_free(&b.h);
 }
 
+/* a is killed and started anew, and opens streams to b again; b hears nothing
+ * of the connection that a had opened before. */
+static void who_dials_anew_ends_what_it_had(void **state)
+{
+	struct libhd_stream *old;
+	struct end a, b, again;
+
+	(void)state;
+	pair_make(&a, &b, true);
+	(void)opened(&a, &b);
+	old = b.got;
+	said(&b, HDP_GONE_DISCONNECTED);
+	memset(&again, 0, sizeof(again));
+	end_make(&again, 1, true);
+	contact(&again, &b);
+	said_here(&b);
+	(void)opened(&again, &b);
+	assert_ptr_not_equal(b.got, old);
+	hdl_streams_run(b.h);
+	assert_int_equal(old->error, -ECONNRESET);
+	assert_int_equal(b.got->error, 0);
+	libhd_free(&a.h);
+	libhd_free(&b.h);
+	libhd_free(&again.h);
+}
+
+/* Two processes have one key: the relay has not said that either has gone. */
+static void another_with_the_same_key_ends_nothing(void **state)
+{
+	struct libhd_stream *first;
+	struct end a, b, other;
+
+	(void)state;
+	pair_make(&a, &b, true);
+	(void)opened(&a, &b);
+	first = b.got;
+	memset(&other, 0, sizeof(other));
+	end_make(&other, 1, true);
+	contact(&other, &b);
+	said_here(&b);
+	(void)opened(&other, &b);
+	hdl_streams_run(b.h);
+	assert_int_equal(first->error, 0);
+	libhd_free(&a.h);
+	libhd_free(&b.h);
+	libhd_free(&other.h);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -342,6 +390,8 @@ int main(void)
 		cmocka_unit_test(an_end_that_knows_it_says_nothing),
 		cmocka_unit_test(it_is_asked_by_two_packets),
 		cmocka_unit_test(a_ping_waits_for_room),
+		cmocka_unit_test(who_dials_anew_ends_what_it_had),
+		cmocka_unit_test(another_with_the_same_key_ends_nothing),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
