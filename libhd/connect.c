@@ -66,15 +66,6 @@ static int64_t back_off_ms(struct libhd *h)
 	return ms / 2 + randombytes_uniform((uint32_t)ms / 2 + 1);
 }
 
-static void go_back(struct hdl_relay *r)
-{
-	if (r->first_host[0] == '\0')
-		return;
-	memcpy(r->host, r->first_host, sizeof(r->host));
-	memcpy(r->port, r->first_port, sizeof(r->port));
-	r->first_host[0] = '\0';
-}
-
 static void wait_to(struct libhd *h, struct hdl_relay *relay, int64_t ms)
 {
 	h->relay = relay;
@@ -98,7 +89,7 @@ void hdl_retry(struct libhd *h, int64_t at_least_ms)
 	bool was_open = h->phase == HDL_OPEN;
 
 	hdl_disconnect(h);
-	go_back(h->relay);
+	hdl_relay_back(h->relay);
 	h->later_ms = HD_MAX(h->later_ms, at_least_ms);
 	if (h->once && (was_open || next == NULL || h->untried == 0))
 		hdl_set_state(h, LIBHD_FAILED);
@@ -121,7 +112,7 @@ void hdl_leave(struct libhd *h)
 		return;
 	hdl_error(h, "on to the next relay");
 	hdl_disconnect(h);
-	go_back(h->relay);
+	hdl_relay_back(h->relay);
 	if (next < h->relay) {
 		wait_to(h, next, 0);
 		return;
@@ -156,10 +147,7 @@ int hdl_take_redirect(struct libhd *h, const uint8_t *p, size_t n)
 		return 0; /* not for us */
 	h->tries = 0;
 	hdl_lost(h, 0, "%s sends us to %s", r->host, url + at - 1);
-	memcpy(r->first_host, r->host, sizeof(r->host));
-	memcpy(r->first_port, r->port, sizeof(r->port));
-	memcpy(r->host, host, sizeof(host));
-	memcpy(r->port, port, sizeof(port));
+	hdl_relay_lead(r, host, port);
 	return -ECONNRESET;
 }
 

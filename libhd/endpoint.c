@@ -48,7 +48,10 @@ void hdl_fail(struct libhd *h, const char *fmt, ...)
 	va_start(args, fmt);
 	(void)vsnprintf(h->error, sizeof(h->error), fmt, args);
 	va_end(args);
-	h->relay->refuses = h->verified || h->proven;
+	/* who we have been led to speaks for itself, and not for the relay that
+	 * is in its place in the list */
+	h->relay->refuses = (h->verified || h->proven) &&
+			    h->relay->first_host[0] == '\0';
 	if (hdl_relays_first(h) != NULL) {
 		hdl_retry(h, 0);
 		return;

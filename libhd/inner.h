@@ -61,11 +61,14 @@ struct hdl_welcome {
 
 struct hdl_relay {
 	char host[HDL_HOST_BYTES], port[8];
-	/* Redirect has led to host; else this is empty */
-	char first_host[HDL_HOST_BYTES], first_port[8];
 	struct libhd_key wanted; /* that it must have */
 	struct libhd_key key; /* that it has proven to have */
 	bool has_wanted, has_key;
+	/* Redirect has led to host: what these were; else first_host is empty
+	 */
+	char first_host[HDL_HOST_BYTES], first_port[8];
+	struct libhd_key first_key;
+	bool has_first_key;
 	bool refuses; /* for good */
 };
 
@@ -168,12 +171,18 @@ void hdl_wait_for(struct libhd *h, uint32_t events);
  * hdl_relays_take - those of a configuration. Returns 0; -EINVAL; -ENOMEM.
  * hdl_relays_next - the relay after this one, in turn, that has not refused us.
  * Returns NULL: none, or it is the only one. hdl_relays_first - of all.
- * hdl_relay_text - HOST:PORT, of at least LIBHD_RELAY_TEXT_BYTES. */
+ * hdl_relay_text - HOST:PORT, of at least LIBHD_RELAY_TEXT_BYTES; not of where
+ * Redirect has led to. hdl_relay_known - the key that belongs to it, as it has
+ * proven, or as it must; NULL: none.
+ * hdl_relay_lead - to another host. hdl_relay_back - from there. */
 int hdl_relay_split(const char *text, char host[HDL_HOST_BYTES], char port[8]);
 int hdl_relays_take(struct libhd *h, const struct libhd_conf *conf);
 struct hdl_relay *hdl_relays_next(const struct libhd *h);
 struct hdl_relay *hdl_relays_first(const struct libhd *h);
 void hdl_relay_text(const struct hdl_relay *r, char *ret);
+const struct libhd_key *hdl_relay_known(const struct hdl_relay *r);
+void hdl_relay_lead(struct hdl_relay *r, const char *host, const char *port);
+void hdl_relay_back(struct hdl_relay *r);
 
 /* ---- tls.c ---- */
 /* hdl_tls_init - of an endpoint. Returns 0 or negative errno.

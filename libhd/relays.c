@@ -61,6 +61,40 @@ void hdl_relay_text(const struct hdl_relay *r, char *ret)
 		       led ? r->first_port : r->port);
 }
 
+const struct libhd_key *hdl_relay_known(const struct hdl_relay *r)
+{
+	if (r->first_host[0] != '\0' && r->has_first_key)
+		return &r->first_key;
+	if (r->first_host[0] == '\0' && r->has_key)
+		return &r->key;
+	return r->has_wanted ? &r->wanted : NULL;
+}
+
+/* ---- Redirect ---- */
+
+void hdl_relay_lead(struct hdl_relay *r, const char *host, const char *port)
+{
+	strcpy(r->first_host, r->host);
+	strcpy(r->first_port, r->port);
+	r->first_key = r->key;
+	r->has_first_key = r->has_key;
+	strcpy(r->host, host);
+	strcpy(r->port, port);
+	r->has_key = false;
+}
+
+void hdl_relay_back(struct hdl_relay *r)
+{
+	if (r->first_host[0] == '\0')
+		return;
+	strcpy(r->host, r->first_host);
+	strcpy(r->port, r->first_port);
+	r->key = r->first_key;
+	r->has_key = r->has_first_key;
+	r->first_host[0] = '\0';
+	r->has_first_key = false;
+}
+
 /* ---- all of them ---- */
 
 static int take(struct hdl_relay *r, const char *name,

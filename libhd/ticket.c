@@ -40,10 +40,12 @@ int hdl_text_bytes(const char *part, const char *text, uint8_t *v, size_t size)
 
 static void relay_give(const struct hdl_relay *r, struct libhd_relay *ret)
 {
+	const struct libhd_key *key = hdl_relay_known(r);
+
 	hdl_relay_text(r, ret->name);
-	ret->has_key = r->has_key || r->has_wanted;
-	if (ret->has_key)
-		ret->key = r->has_key ? r->key : r->wanted;
+	ret->has_key = key != NULL;
+	if (key != NULL)
+		ret->key = *key;
 }
 
 int libhd_ticket_new(const struct libhd *h, struct libhd_ticket *ret)
@@ -52,7 +54,7 @@ int libhd_ticket_new(const struct libhd *h, struct libhd_ticket *ret)
 
 	memset(ret, 0, sizeof(*ret));
 	for (unsigned i = 0; i < h->n_relays; i++) {
-		reached |= h->relays[i].has_key;
+		reached |= h->relays[i].has_key || h->relays[i].has_first_key;
 		relay_give(&h->relays[i], &ret->relays[i]);
 	}
 	if (!reached)

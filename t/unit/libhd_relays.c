@@ -138,6 +138,58 @@ static void one_can_leave(void **state)
 	libhd_free(&h);
 }
 
+/* ---- Redirect ---- */
+
+static void led(struct libhd *h)
+{
+	static const uint8_t to[] = "\x01https://other.example:1";
+
+	opened(h);
+	assert_int_equal(hdl_take_redirect(h, to, sizeof(to) - 1), -ECONNRESET);
+	assert_string_equal(h->relay->host, "other.example");
+	assert_null(libhd_relay_key(h));
+}
+
+/* Who it leads to may not know us, and says so for good. */
+static void one_that_we_are_led_to_may_refuse(void **state)
+{
+	struct libhd *h = endpoint(1, false);
+
+	(void)state;
+	led(h);
+	h->phase = HDL_ENROLLING;
+	h->verified = true;
+	hdl_fail(h, "not you");
+	assert_int_equal(libhd_state_of(h), LIBHD_WAITING);
+	assert_string_equal(h->relay->host, "one.example");
+	opened(h);
+	libhd_free(&h);
+}
+
+/* A ticket has the relay that it names, and that one's key. */
+static void a_ticket_is_not_of_where_we_are_led_to(void **state)
+{
+	struct libhd *h = endpoint(1, false);
+	struct libhd_ticket t;
+
+	(void)state;
+	h->relay->has_key = true;
+	h->relay->key.v[0] = 1;
+	led(h);
+	for (unsigned i = 0; i < 3; i++) {
+		if (i == 1) { /* the other one has proven its own */
+			h->relay->has_key = true;
+			h->relay->key.v[0] = 9;
+		}
+		if (i == 2)
+			hdl_lost(h, 0, "gone");
+		assert_int_equal(libhd_ticket_new(h, &t), 0);
+		assert_string_equal(t.relays[0].name, "one.example:443");
+		assert_int_equal(t.relays[0].key.v[0], 1);
+	}
+	libhd_free(&h);
+}
+
 /* ---- tickets ---- */
 
 static void a_ticket_has_them_all(void **state)
@@ -200,6 +252,8 @@ int main(void)
 		cmocka_unit_test(one_that_refuses_is_left_out),
 		cmocka_unit_test(once_is_one_round),
 		cmocka_unit_test(one_can_leave),
+		cmocka_unit_test(one_that_we_are_led_to_may_refuse),
+		cmocka_unit_test(a_ticket_is_not_of_where_we_are_led_to),
 		cmocka_unit_test(a_ticket_has_them_all),
 		cmocka_unit_test(the_longest_ticket_fits),
 		cmocka_unit_test(a_ticket_of_one_is_as_it_was),
