@@ -26,6 +26,14 @@ struct pipe {
 	size_t write_bytes;
 };
 
+/* What it had sent before is put out first. */
+static void broken(struct pipe *p, ssize_t r)
+{
+	if (p->down.n == 0)
+		fail(p->c, STATUS_BROKEN, "the other end is gone: %s",
+		     strerror((int)-r));
+}
+
 /* What the other end has not acknowledged, it never will if it is gone; nor
  * will it take what may come. Where it has ended its side, reading does not
  * tell. */
@@ -34,8 +42,7 @@ static void check(struct pipe *p)
 	ssize_t r = libhd_stream_write(p->c->s, "", 0);
 
 	if (r < 0 && r != -EPIPE)
-		fail(p->c, STATUS_BROKEN, "the other end is gone: %s",
-		     strerror((int)-r));
+		broken(p, r);
 }
 
 /* What has been read, into the stream, as far as there is room. */
@@ -49,8 +56,7 @@ static void up(struct pipe *p)
 		if (r == -EAGAIN)
 			return;
 		if (r < 0) {
-			fail(p->c, STATUS_BROKEN, "the other end is gone: %s",
-			     strerror((int)-r));
+			broken(p, r);
 			return;
 		}
 		b->at += (size_t)r;
@@ -149,6 +155,7 @@ void pipe_run(struct hdcat *c)
 	static struct pipe p;
 	struct stat st;
 
+	memset(&p, 0, sizeof(p));
 	p.c = c;
 	p.write_bytes = fstat(STDOUT_FILENO, &st) == 0 && S_ISREG(st.st_mode)
 				? BUFFER_BYTES
