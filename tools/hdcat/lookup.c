@@ -13,8 +13,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* A resolver may take half a minute for each; others wait for a thread. There
- * are no more of them than connections. */
+/* A resolver may take half a minute for each; others wait for a thread, as long
+ * as somebody wants to know. So there are no more of them than connections. */
 #define THREADS_MAX 32
 
 struct lookup {
@@ -59,15 +59,31 @@ static struct lookup *next(void)
 	return l;
 }
 
+/* One that nobody waits for any more. Returns whether no thread has it. */
+static bool leave(struct lookup *l)
+{
+	struct lookup **at = &waiting;
+	bool waits;
+
+	pthread_mutex_lock(&lock);
+	while (*at != NULL && *at != l)
+		at = &(*at)->next;
+	waits = *at == l;
+	if (waits) {
+		*at = l->next;
+		last = *at == NULL ? at : last;
+	}
+	pthread_mutex_unlock(&lock);
+	return waits;
+}
+
 static void *run(void *arg)
 {
 	struct addrinfo hints = { .ai_socktype = SOCK_STREAM,
 				  .ai_flags = AI_NUMERICSERV };
 
 	for (struct lookup *l = arg; l != NULL; l = next()) {
-		if (atomic_load(&l->users) > 1) /* somebody wants to know */
-			l->error = getaddrinfo(l->host, l->port, &hints,
-					       &l->found);
+		l->error = getaddrinfo(l->host, l->port, &hints, &l->found);
 		(void)eventfd_write(l->fd, 1);
 		put(l);
 	}
@@ -150,6 +166,8 @@ int lookup_take(struct lookup *l, struct addrinfo **ret)
 
 void lookup_free(struct lookup **l)
 {
+	if (*l != NULL && leave(*l))
+		put(*l); /* as the thread would have */
 	if (*l != NULL)
 		put(*l);
 	*l = NULL;
