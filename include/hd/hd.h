@@ -169,7 +169,9 @@ struct libhd_conf {
 	bool insecure;
 	bool wants_knocks; /* else nobody new can ask */
 	bool streams; /* what peers exchange is streams, not packets */
-	bool once; /* LIBHD_FAILED when it is lost, instead of trying again */
+	/* LIBHD_FAILED when it is lost, instead of trying again; and it is not
+	 * left for another relay that the relay names */
+	bool once;
 	bool no_udp; /* by TCP only, also where the relay offers UDP */
 	const struct libhd_relay *relays; /* in place of relay, relay_key */
 	unsigned n_relays; /* 1..LIBHD_RELAYS_MAX; 0: relay is the only one */
