@@ -2,17 +2,19 @@
 /* t/fuzz/fuzz_libhd.c - what a relay sends to libhd, and texts of people.
  *
  * Input: 1 byte what it is, then the bytes: a ticket, an invitation and a
- * credential; or the answer to the upgrade; or frames, in that phase; or
+ * credential; or what a ticket has in it, whose checksum is made here; or the
+ * answer to the upgrade; or frames, in that phase; or
  * datagrams, each as 2 bytes of length, 1 of flags and bytes: as they are, or
  * what the relay seals in one. */
 #include "libhd/udp.h"
+#include "modules/hd/bech32.h"
 #include <hyper-derp/base.h>
 #include <stdlib.h>
 #include <string.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n);
 
-enum { TEXTS, HEAD, DATAGRAMS = 255, FRAMES_N = HDL_OPEN + 1 };
+enum { TEXTS, HEAD, TICKET = 254, DATAGRAMS, FRAMES_N = HDL_OPEN + 1 };
 enum { RAW = 1, OTHER_EPOCH = 2, CONTROL = 4, RUN = 8 }; /* flags */
 
 static bool on_knock(struct libhd *h, const struct libhd_key *from,
@@ -73,6 +75,25 @@ static void texts(const uint8_t *p, size_t n)
 	(void)hdl_welcome_parse(&welcome, NULL, text);
 	if (libhd_ticket_parse(text, &t) == 0)
 		hd_assert(strcasecmp(libhd_ticket_text(&t, again), text) == 0);
+}
+
+static void ticket(const uint8_t *p, size_t n)
+{
+	char text[LIBHD_TICKET_TEXT_BYTES], again[LIBHD_TICKET_TEXT_BYTES];
+	char name[LIBHD_RELAY_TEXT_BYTES];
+	struct hdl_relay relay = { 0 };
+	struct libhd_ticket t;
+
+	n = HD_MIN(n, (size_t)1269); /* whose text fits */
+	hdp_bech32_text("hdticket", p, n, text, sizeof(text));
+	if (libhd_ticket_parse(text, &t) < 0)
+		return;
+	hd_assert(strcmp(libhd_ticket_text(&t, again), text) == 0);
+	for (unsigned i = 0; i < t.n_relays; i++) {
+		hd_assert(hdl_relay_split(t.relays[i].name, relay.host,
+					  relay.port) == 0);
+		hdl_relay_text(&relay, name);
+	}
 }
 
 static void bytes(uint8_t what, const uint8_t *p, size_t n)
@@ -149,6 +170,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 		return 0;
 	if (p[0] == TEXTS)
 		texts(p + 1, n - 1);
+	else if (p[0] == TICKET)
+		ticket(p + 1, n - 1);
 	else if (p[0] == DATAGRAMS)
 		datagrams(p + 1, n - 1);
 	else
