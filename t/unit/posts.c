@@ -305,7 +305,6 @@ static void the_end_of_the_relay(void **state)
 static void every_key_has_a_home(void **state)
 {
 	struct hd_key key;
-	unsigned at[WORKERS] = { 0 };
 
 	(void)state;
 	assert_null(hd_relay_home(0, &(struct hd_key){ { 0 } }));
@@ -313,15 +312,53 @@ static void every_key_has_a_home(void **state)
 	begin();
 	for (int i = 0; i < 100 * WORKERS; i++) {
 		randombytes_buf(&key, sizeof(key));
-		struct hd_worker *home = hd_relay_home(7, &key);
-
 		assert_ptr_equal(
-			home, hd_worker_at(hd_key_home(hd_key_hash(7, &key))));
-		at[hd_worker_index(home)]++;
+			hd_relay_home(7, &key),
+			hd_worker_at(hd_key_home(hd_key_hash(7, &key))));
 	}
-	for (unsigned i = 0; i < WORKERS; i++)
-		assert_in_range(at[i], 1, 100 * WORKERS);
 	end();
+}
+
+/* Of keys that are numbers, as somebody makes who wants them in one worker:
+ * chi-square of how many are whose. */
+static double unevenness(unsigned n_workers, unsigned n_keys)
+{
+	double mean = (double)n_keys / n_workers, sum = 0;
+	unsigned at[MANY] = { 0 };
+
+	for (unsigned i = 0; i < n_keys; i++) {
+		struct hd_key key = { { 0 } };
+
+		memcpy(&key, &i, sizeof(i));
+		at[hd_worker_index(hd_relay_home(7, &key))]++;
+	}
+	for (unsigned i = 0; i < n_workers; i++)
+		sum += (at[i] - mean) * (at[i] - mean) / mean;
+	return sum;
+}
+
+/* Bounds that a fair hash breaks once in a thousand million runs, by the
+ * number of workers less one. Too even is a count, not a hash. */
+static void keys_spread_evenly(void **state)
+{
+	static const struct {
+		unsigned workers;
+		double least, most;
+	} bounds[] = { { 2, 0, 38 }, { 3, 0, 42 }, { 8, 0, 60 },
+		       { 64, 16, 160 } };
+
+	(void)state;
+	hd_tasks_run();
+	for (unsigned i = 0; i < HD_ARRAY_N(bounds); i++) {
+		assert_int_equal(workers_start(bounds[i].workers), 0);
+		double x = unevenness(bounds[i].workers, 20000);
+
+		print_message("# 20,000 keys, %u workers: chi-square %.1f\n",
+			      bounds[i].workers, x);
+		assert_true(x >= bounds[i].least && x <= bounds[i].most);
+		hd_workers_stop();
+	}
+	assert_true(hd_tasks_stop(PATIENCE_MS));
 }
 
 int main(void)
@@ -334,6 +371,7 @@ int main(void)
 		TEST(a_relay_that_does_not_start_drops),
 		TEST(the_end_of_the_relay),
 		TEST(every_key_has_a_home),
+		TEST(keys_spread_evenly),
 	};
 
 	if (sodium_init() < 0)
