@@ -132,50 +132,85 @@ int hdp_take_forbid_group(struct hd_module *mod, struct hd_stream *s,
 
 /* ---- to all of a group ---- */
 
-/* The stream has paid for one of them. */
-static void send_each(struct hdp_numbers *numbers, struct hdp_state *d,
-		      const struct hd_key *to, size_t n, const uint8_t *body,
-		      uint32_t body_bytes)
+static bool may_take(struct hdp_state *d, uint32_t packet_bytes)
 {
-	uint32_t packet_bytes = body_bytes - HDP_GROUP_BYTES;
+	const struct hd_stream *s = hd_peer_stream(d->peer);
+
+	return hdp_copies_take(&d->copies, hd_now_ms(hd_stream_worker(s)),
+			       packet_bytes);
+}
+
+/* A copy is charged as a frame, or an empty packet would cost nothing; not as a
+ * packet, of which limits count what hd_relay_send() is given. */
+static bool may_copy(struct hdp_state *d, uint32_t packet_bytes, bool paid)
+{
+	return may_take(d, packet_bytes) &&
+	       (paid ||
+		hd_peer_received(d->peer,
+				 HDP_PACKET_FRAME_HEAD_BYTES + packet_bytes,
+				 0) == 0);
+}
+
+/* The stream has paid for one of them. Returns how many are dropped: from the
+ * first one that may not go. */
+static size_t send_each(struct hdp_numbers *numbers, struct hdp_state *d,
+			const struct hd_key *to, size_t n, const uint8_t *body,
+			uint32_t body_bytes)
+{
 	bool paid = true;
 
 	for (size_t i = 0; i < n; i++) {
 		if (memcmp(&to[i], hd_peer_key(d->peer), sizeof(to[i])) == 0)
 			continue;
-		if (!paid && hd_peer_received(d->peer, packet_bytes, 1) < 0) {
-			hd_count(&numbers->group_copies_dropped, 1);
-			continue;
-		}
+		if (!may_copy(d, body_bytes - HDP_GROUP_BYTES, paid))
+			return n - i;
 		paid = false;
 		hdp_signal(d->peer, &to[i], HDP_SIGNAL_GROUP, body, body_bytes);
 		hd_count(&numbers->group_copies, 1);
 	}
+	return 0;
 }
 
+/* Returns how many of the copies are dropped. */
+static size_t send_all(struct hd_module *mod, struct hd_stream *s,
+		       struct hdp_state *d, const struct hdp_group *to,
+		       const uint8_t *packet, uint32_t packet_bytes)
+{
+	uint8_t body[HDP_GROUP_BYTES + HDP_GROUP_PACKET_MAX_BYTES];
+	struct hd_key members[HDP_GROUP_MEMBERS_MAX];
+	size_t n;
+
+	memcpy(body, d->group.id, HDP_GROUP_BYTES);
+	memcpy(body + HDP_GROUP_BYTES, packet, packet_bytes);
+	n = hdp_groups_members(groups_of(mod, s), to,
+			       hd_peer_login(d->peer)->realm, members);
+	return send_each(hdp_metrics(mod, s), d, members, n, body,
+			 HDP_GROUP_BYTES + packet_bytes);
+}
+
+/* To look who is there counts as a copy. */
 int hdp_take_packet_to_group(struct hd_module *mod, struct hd_stream *s,
 			     struct hdp_state *d, uint8_t *p,
 			     uint32_t len_bytes)
 {
-	uint8_t body[HDP_GROUP_BYTES + HDP_GROUP_PACKET_MAX_BYTES];
 	struct hdp_numbers *numbers = hdp_metrics(mod, s);
-	struct hd_key to[HDP_GROUP_MEMBERS_MAX];
 	uint32_t packet_bytes;
 	struct hdp_group group;
-	size_t n = 0;
+	size_t dropped = 1;
 
 	if (p[0] == 0 || p[0] > HDP_WORD_MAX_BYTES || p[0] > len_bytes - 1 ||
 	    len_bytes - 1 - p[0] > HDP_GROUP_PACKET_MAX_BYTES)
 		return -EBADMSG;
 	packet_bytes = len_bytes - 1 - p[0];
-	group = hdp_group_of(d->operator_identity, p + 1, p[0]);
-	memcpy(body, d->group.id, HDP_GROUP_BYTES);
-	memcpy(body + HDP_GROUP_BYTES, p + 1 + p[0], packet_bytes);
-	if (d->has_operator && groups_of(mod, s) != NULL)
-		n = hdp_groups_members(groups_of(mod, s), &group,
-				       hd_peer_login(d->peer)->realm, to);
 	hd_count(&numbers->packets_in, 1);
 	hd_count(&numbers->packet_bytes_in, packet_bytes);
-	send_each(numbers, d, to, n, body, HDP_GROUP_BYTES + packet_bytes);
+	if (!d->has_operator || groups_of(mod, s) == NULL)
+		return 0;
+	if (may_take(d, packet_bytes)) {
+		group = hdp_group_of(d->operator_identity, p + 1, p[0]);
+		dropped = send_all(mod, s, d, &group, p + 1 + p[0],
+				   packet_bytes);
+	}
+	hd_count(&numbers->group_copies_dropped, dropped);
 	return 0;
 }

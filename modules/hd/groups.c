@@ -3,6 +3,7 @@
  * is in one is in no order. */
 #include "modules/hd/groups.h"
 #include <errno.h>
+#include <hyper-derp/hd.h>
 #include <pthread.h>
 #include <sodium.h>
 #include <stdlib.h>
@@ -235,4 +236,29 @@ size_t hdp_groups_members(struct hdp_groups *g, const struct hdp_group *id,
 		to[n] = group->v[n].key;
 	pthread_mutex_unlock(&g->lock);
 	return n;
+}
+
+/* ---- of one client ---- */
+
+/* More than a worker needs for a copy: 3 us with the bridge, whose MACs are
+ * made and looked at. So one client's are not all that it does, and hold others
+ * up for less than so long at once. */
+enum { COPY_US = 8, COPY_KIB_US = 4, AT_ONCE_US = 20000 };
+_Static_assert((1 + HDP_GROUP_MEMBERS_MAX) *
+			       (COPY_US +
+				COPY_KIB_US * HDP_GROUP_PACKET_MAX_BYTES /
+					1024) <=
+		       AT_ONCE_US,
+	       "the largest packet reaches all of a group");
+
+bool hdp_copies_take(struct hdp_copies *c, uint64_t now_ms, uint32_t n)
+{
+	uint64_t now_us = 1000 * now_ms;
+	uint64_t cost_us = COPY_US + COPY_KIB_US * ((uint64_t)n / 1024);
+
+	c->paid_us = HD_MAX(c->paid_us, now_us);
+	if (c->paid_us + cost_us > now_us + AT_ONCE_US)
+		return false;
+	c->paid_us += cost_us;
+	return true;
 }

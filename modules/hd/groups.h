@@ -38,3 +38,11 @@ void hdp_groups_leave(struct hdp_groups *g, const struct hdp_group *group,
 size_t hdp_groups_members(struct hdp_groups *g, const struct hdp_group *group,
 			  uint16_t realm,
 			  struct hd_key to[HDP_GROUP_MEMBERS_MAX]);
+
+/* hdp_copies - what packets to groups may cost the relay, of one client: a few
+ * bytes of it become hundreds of packets. Zeroed at first. One thread. */
+struct hdp_copies {
+	uint64_t paid_us; /* until when what was taken is paid for */
+};
+/* hdp_copies_take - Returns whether one of n bytes may be made. */
+bool hdp_copies_take(struct hdp_copies *c, uint64_t now_ms, uint32_t n);

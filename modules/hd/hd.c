@@ -291,10 +291,11 @@ static int start(struct hd_module *mod, struct hd_worker *w,
 		 struct hd_error *err)
 {
 	struct hdp_worker *hw = hd_module_worker_data(mod, w);
+	int r = hdp_udp_start(mod, w, err);
 
-	if (hw->groups == NULL)
+	if (r == 0 && hw->groups == NULL)
 		hw->groups = hdp_groups_hold(hdp_groups);
-	return hdp_udp_start(mod, w, err);
+	return r;
 }
 
 static void stop(struct hd_module *mod, struct hd_worker *w)
@@ -326,7 +327,7 @@ static const struct hd_close_reason reasons[] = {
 };
 
 HD_MODULE(hd, .version = "1.0", .licence = "MIT",
-	  .summary = "HD: packets to public keys", .state_version = 8,
+	  .summary = "HD: packets to public keys", .state_version = 9,
 	  .flags = HD_MODULE_UPGRADES | HD_MODULE_AHEAD,
 	  .upgrade = &hdp_upgrade, .options = options, .metrics = metrics,
 	  .metrics_size = sizeof(struct hdp_numbers),

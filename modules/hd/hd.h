@@ -100,6 +100,7 @@ struct hdp_state {
 	bool has_operator; /* by its credential; else it is this relay's */
 	bool in_group; /* it has joined */
 	struct hdp_group group, allows[HDP_GROUPS_ALLOWED_MAX];
+	struct hdp_copies copies;
 };
 
 enum hdp_refusal { /* of an enrolment */

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Groups that credentials name, in TAP; t/system/hd-groups.t starts the relay,
-`enroll: invited`, and runs this: PORT, CONTROL SOCKET. The operator of the seed
-7 is one of `hd.operators`."""
+`enroll: invited`, and runs this: PORT, CONTROL SOCKET, 1 if an upgrade can be
+followed. The operator of the seed 7 is one of `hd.operators`."""
 import json
 import os
 import subprocess
@@ -14,6 +14,7 @@ import tap  # noqa: E402
 from nacl.signing import SigningKey  # noqa: E402
 
 HOST, PORT, CONTROL = "127.0.0.1", int(sys.argv[1]), sys.argv[2]
+UPGRADES = sys.argv[3:] == ["1"]
 HDCTL = os.environ.get("HDCTL", "hdctl")
 OTHER = SigningKey(bytes([7]) * 32)
 
@@ -200,6 +201,55 @@ def copies_are_charged():
     assert 1 <= went < 16, went
 
 
+def empty_copies_are_charged_too():
+    """As frames of a packet, which have 10 bytes: at once no more than 6,560 of
+    48,000 go, and 100 a second."""
+    a = member("--group", "terse", "--rate", "1000")
+    crew = [of("lots") for _ in range(16)]
+    dropped = value("hyper_derp_hd_group_copies_dropped_total")
+    before = value("hyper_derp_hd_group_copies_total")
+    a.send(hd.frame(hd.PACKET_TO_GROUP, b"\4lots") * 3000)
+    until = time.monotonic() + hd.TIMEOUT
+    while value("hyper_derp_hd_group_copies_dropped_total") == dropped:
+        assert time.monotonic() < until, "nothing was dropped"
+        time.sleep(0.05)
+    went = value("hyper_derp_hd_group_copies_total") - before
+    assert 1 <= went < 16000, went
+    for c in crew:
+        c.close()
+
+
+def outlives(*words):
+    """Who is here of a group, and whom a client allows, are so after it."""
+    boss, there, gone = of("above"), of("below"), of("below")
+    for c in (there, gone):
+        assert c.allow_group(b"above")
+    said = hdctl(*words)
+    if "upgrade" in words:
+        print("# taken over by", said["pid"], flush=True)
+    gone.close()
+    later = of("below")
+    assert later.allow_group(b"above")
+    boss.to_group(b"below", b"all of you")
+    for c in (there, later):
+        handle, address = c.contact_by_group()
+        assert address == boss.address
+        assert c.packet() == (handle, b"all of you")
+    later.allow_group(b"below")
+    there.to_group(b"below", b"we two")
+    handle, address = later.contact_by_group()
+    assert address == there.address and later.packet()[1] == b"we two"
+
+
+def groups_outlive_a_reload():
+    outlives("module", "reload", "hd")
+
+
+def groups_outlive_an_upgrade():
+    if UPGRADES:
+        outlives("upgrade")
+
+
 def frames_that_cannot_be():
     for bad in (hd.frame(hd.ALLOW_GROUP), hd.frame(hd.FORBID_GROUP),
                 hd.frame(hd.ALLOW_GROUP, bytes(64)),
@@ -215,5 +265,6 @@ def frames_that_cannot_be():
 sys.exit(tap.run([(f.__name__, f) for f in (
     a_group_is_allowed, a_knock_says_the_group, others_are_not,
     who_has_none_goes_by_the_relay_s_operator, a_group_is_forbidden,
-    groups_have_a_limit, a_packet_reaches_a_group, copies_are_charged,
+    groups_have_a_limit, a_packet_reaches_a_group, copies_are_charged, empty_copies_are_charged_too,
+    groups_outlive_a_reload, groups_outlive_an_upgrade,
     frames_that_cannot_be)]) != 0)

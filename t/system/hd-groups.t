@@ -7,6 +7,7 @@ use Test::More;
 use FindBin;
 use lib "$FindBin::Bin/../lib";
 use HyperDerp::Test;
+use HyperDerp::Upgrade qw(can_upgrade);
 
 plan skip_all => 'needs python3-nacl and python3-openssl'
     if system('/usr/bin/python3 -c "import nacl, OpenSSL" 2>/dev/null') != 0;
@@ -21,9 +22,10 @@ for my $bridge (qw(no yes)) {
     my $hd = HyperDerp::Test->start(workers => 3, load_module => [qw(policy derp hd)],
         conf => "hd: {bridge: $bridge, operators: [$operator]}\npolicy: {default: allow}\n");
     subtest "bridge: $bridge" => sub {
-        open my $out, '-|', '/usr/bin/python3', '-B', "$FindBin::Bin/../hd/test_groups.py", $hd->{tls}, $hd->control or die "python3: $!";
+        open my $out, '-|', '/usr/bin/python3', '-B', "$FindBin::Bin/../hd/test_groups.py", $hd->{tls}, $hd->control, can_upgrade() or die "python3: $!";
         while (my $line = <$out>) {
             if ($line =~ /^(not )?ok \d+ - (.*)/) { ok !$1, $2 }
+            elsif ($line =~ /^# taken over by (\d+)/) { $hd->wait_exit; $hd->adopt($1) }
             elsif ($line =~ /^# (.*)/) { diag $1 }
         }
         close $out;

@@ -81,12 +81,34 @@ static void there_is_a_limit(void **state)
 	hdp_groups_drop(g);
 }
 
+/* At once so many, of which the largest cost 9 times as much; then 125 in each
+ * millisecond. */
+static void copies_have_a_limit(void **state)
+{
+	struct hdp_copies c = { 0 };
+	uint64_t now_ms = 1000000;
+	unsigned n = 0;
+
+	(void)state;
+	while (hdp_copies_take(&c, now_ms, 1))
+		n++;
+	assert_int_equal(n, 2500);
+	for (now_ms++, n = 0; hdp_copies_take(&c, now_ms, 0); n++)
+		;
+	assert_int_equal(n, 125);
+	for (now_ms += 60000, n = 0; hdp_copies_take(&c, now_ms, 16384); n++)
+		;
+	assert_int_equal(n, 277);
+	assert_true(n >= HDP_GROUP_MEMBERS_MAX);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_group_is_an_operator_and_a_name),
 		cmocka_unit_test(who_is_here_as_long_as_one_connection_is),
 		cmocka_unit_test(there_is_a_limit),
+		cmocka_unit_test(copies_have_a_limit),
 	};
 
 	if (sodium_init() < 0)
