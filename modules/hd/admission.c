@@ -34,14 +34,17 @@ static enum hd_verdict no(struct applicant *a, enum hdp_denied denied,
 	return HD_VERDICT_DENY;
 }
 
-static enum hd_verdict refuse(struct applicant *a,
-			      const struct hdp_person *person)
-{
-	char why[128];
+struct why {
+	char s[128];
+};
 
-	snprintf(why, sizeof(why), "the operator has refused this key%s%s",
+static struct why why_refused(const struct hdp_person *person)
+{
+	struct why why;
+
+	snprintf(why.s, sizeof(why.s), "the operator has refused this key%s%s",
 		 person->grant.name[0] != '\0' ? ": " : "", person->grant.name);
-	return no(a, HDP_DENIED_WELCOME, why);
+	return why;
 }
 
 /* Of the client, or of the key that its credential was made for. */
@@ -216,7 +219,7 @@ static enum hd_verdict decide(struct hdp_people *p, struct applicant *a)
 	const struct hdp_claim *claim = a->d->claim;
 
 	if (refused != NULL)
-		return refuse(a, refused);
+		return no(a, HDP_DENIED_WELCOME, why_refused(refused).s);
 	if (claim != NULL && claim->has_credential)
 		hdp_grant_give(a->ticket, &claim->grant);
 	else if (known != NULL)
@@ -232,6 +235,21 @@ static enum hd_verdict decide(struct hdp_people *p, struct applicant *a)
 	return HD_VERDICT_PASS;
 }
 
+/* Of another protocol, where it leads to our clients: who is refused there does
+ * not come in here. */
+static enum hd_verdict decide_bridged(const struct hd_admission *who,
+				      struct hd_ticket *ticket)
+{
+	const struct hdp_person *person =
+		hdp_person_find(hdp_people(), &who->login->key);
+	bool denied = person != NULL && person->denied;
+
+	if (denied)
+		hd_admit_reason(ticket, why_refused(person).s);
+	hdp_people_unlock();
+	return denied ? HD_VERDICT_DENY : HD_VERDICT_PASS;
+}
+
 static enum hd_verdict on_admit(struct hd_module *mod, struct hd_worker *w,
 				const struct hd_admission *who,
 				struct hd_ticket *ticket)
@@ -243,7 +261,9 @@ static enum hd_verdict on_admit(struct hd_module *mod, struct hd_worker *w,
 	enum hd_verdict v;
 
 	if (strcmp(who->proto, hdp_proto.name) != 0)
-		return HD_VERDICT_PASS;
+		return hdp_is_shared(who->login->realm)
+			       ? decide_bridged(who, ticket)
+			       : HD_VERDICT_PASS;
 	a.stream = hd_peer_stream(who->peer);
 	a.d = hd_stream_state(a.stream);
 	p = hdp_people();

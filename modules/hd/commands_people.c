@@ -126,7 +126,8 @@ static void run_approve(struct hd_module *mod, struct hd_call *call)
 
 static void put_out(void *worker, const struct hd_about_peer *p)
 {
-	if (strcmp(p->proto, hdp_proto.name) == 0)
+	if (strcmp(p->proto, hdp_proto.name) == 0 ||
+	    (hdp_is_shared(p->realm) && !p->mesh))
 		hd_relay_put_out(worker, p->conn,
 				 "the operator has refused this key");
 }

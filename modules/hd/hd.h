@@ -267,7 +267,8 @@ int hdp_take_knock(struct hd_module *mod, struct hd_stream *s,
 /* hdp_signal - what one client's relay has to say to another's, as a packet
  * that clients cannot send. hdp_signal_get - Returns whether a packet is one.
  * @body  n bytes behind the kind, HDP_SIGNAL_MAX_BYTES at most; borrowed
- * hdp_is_bridged - a realm is DERP's, too: others than ours are in it. */
+ * hdp_is_bridged - a realm is DERP's, too: others than ours are in it.
+ * hdp_is_shared - ... and those who log in to it meet ours. */
 #define HDP_SIGNAL_MAX_BYTES (HDP_GROUP_BYTES + HDP_GROUP_PACKET_MAX_BYTES)
 enum hdp_signal {
 	HDP_SIGNAL_KNOCK = 1, /* 32 identity, note */
@@ -286,6 +287,7 @@ void hdp_signal(struct hd_peer *from, const struct hd_key *to,
 		enum hdp_signal kind, const void *body, uint32_t n);
 bool hdp_signal_get(const struct hd_packet *packet, struct hdp_said *ret);
 bool hdp_is_bridged(uint16_t realm);
+bool hdp_is_shared(uint16_t realm);
 
 /* ---- grouped.c ---- */
 /* hdp_grouped_begin - in admitted(). @claim  NULL: it has none

@@ -30,6 +30,11 @@ bool hdp_is_bridged(uint16_t realm)
 	return hd_realm_name(realm)[0] == '\0';
 }
 
+bool hdp_is_shared(uint16_t realm)
+{
+	return hdp_is_bridged(hdp_relay->realm) && hdp_is_bridged(realm);
+}
+
 static void mac_of(uint8_t mac[HDP_BRIDGE_MAC_BYTES], const struct hd_key *src,
 		   const struct hd_key *dst, const uint8_t *kind, size_t n)
 {

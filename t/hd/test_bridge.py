@@ -177,6 +177,36 @@ def bridge_one_key_for_both():
     assert sorted(shown) == ["derp", "hd"], shown
 
 
+def bridge_packets_go_to_who_spoke_last():
+    h, friend = client(PORT), client(PORT)
+    to_h = friend.allow(h.address)
+    of_friend = h.allow(friend.address)
+    d = guest(PORT, key=PrivateKey(
+        bytes(h.key.to_curve25519_private_key())))
+    friend.send_packets((to_h, b"to the newest"))
+    assert d.packet() == (friend.address, b"to the newest")
+    h.ping()
+    friend.send_packets((to_h, b"to who spoke last"))
+    assert h.packet() == (of_friend, b"to who spoke last")
+    d.ping()
+    assert not [k for k, _ in d.waiting if k == derp.RECV]
+
+
+def bridge_who_is_denied_comes_by_neither():
+    h = client(PORT)
+    key = PrivateKey(bytes(h.key.to_curve25519_private_key()))
+    d = guest(PORT, key=key)
+    hdctl("hd", "deny", h.address.hex(), "--why", "stolen")
+    assert h.closed() and d.closed()
+    try:
+        guest(PORT, key=key)
+        raise AssertionError("it was let in")
+    except derp.Closed:
+        pass
+    hdctl("hd", "forget", h.address.hex())
+    guest(PORT, key=key).ping()
+
+
 def ruled_both_by_the_address():
     h, d = client(), guest()
     handle = h.allow(d.address)
@@ -203,6 +233,14 @@ def apart_without_the_bridge():
     assert h.gone() == (handle, 1)
     d.send_to(h.address, derp.DISCO)
     assert d.gone() == (h.address, 1)
+
+
+def apart_who_is_denied_is_so_by_hd():
+    h = client()
+    d = guest(key=PrivateKey(bytes(h.key.to_curve25519_private_key())))
+    hdctl("hd", "deny", h.address.hex())
+    assert h.closed()
+    d.ping()
 
 
 def main():
