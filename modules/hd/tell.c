@@ -230,7 +230,8 @@ static void deliver(struct hd_module *mod, struct hd_peer *peer,
 	if (handle == HDP_NO_HANDLE ||
 	    packet->len_bytes > HDP_PACKET_MAX_BYTES) {
 		hd_count(&hdp_metrics(mod, s)->packets_not_allowed, 1);
-		tell_visitor(mod, s, d, packet);
+		if (handle == HDP_NO_HANDLE)
+			tell_visitor(mod, s, d, packet);
 		return;
 	}
 	bring(mod, s, d, handle, packet);

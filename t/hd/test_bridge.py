@@ -192,6 +192,18 @@ def bridge_packets_go_to_who_spoke_last():
     assert not [k for k, _ in d.waiting if k == derp.RECV]
 
 
+def bridge_a_contact_is_no_visitor():
+    h, d = client(flags=VISITED), guest()
+    handle = h.allow(d.address)
+    met(h, d, handle)
+    d.send_to(h.address, bytes(65536))  # which HD has no frame for
+    d.send_to(h.address, b"behind it")
+    while h.packet() != (handle, b"behind it"):
+        pass  # another one of before, which came late
+    h.ping()
+    assert not [k for k, _ in h.waiting if k == hd.VISITOR]
+
+
 def bridge_who_is_denied_comes_by_neither():
     h = client(PORT)
     key = PrivateKey(bytes(h.key.to_curve25519_private_key()))
