@@ -48,6 +48,7 @@ struct libhd_stream {
 	struct hdl_ring in, out;
 	uint64_t sent; /* of out */
 	uint64_t turn; /* its last */
+	uint64_t rested; /* bytes, both ways, when it was last looked at */
 	bool end, end_sent, end_acked; /* of what we write */
 	bool eof; /* of what we read */
 	bool blocked; /* in this round */
@@ -65,6 +66,7 @@ struct hdl_tls { /* of an endpoint */
 	gnutls_priority_t priority;
 	struct libhd_stream *streams;
 	uint64_t turns; /* that streams have had */
+	int64_t rest_ms; /* when streams are looked at: are they quiet? or 0 */
 	bool dirty; /* there may be something to send */
 };
 

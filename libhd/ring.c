@@ -73,3 +73,14 @@ void hdl_ring_free(struct hdl_ring *r)
 	free(r->v);
 	r->v = NULL;
 }
+
+bool hdl_ring_can_rest(const struct hdl_ring *r)
+{
+	return r->v != NULL && r->from == r->to;
+}
+
+void hdl_ring_rest(struct hdl_ring *r)
+{
+	if (hdl_ring_can_rest(r))
+		hdl_ring_free(r);
+}

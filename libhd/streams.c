@@ -6,6 +6,8 @@
 #include <string.h>
 #include "libhd/quic.h"
 
+#define REST_MS 2000 /* that a stream is quiet till its memory goes */
+
 bool libhd_has_streams(void)
 {
 	return true;
@@ -134,6 +136,27 @@ static void tell(struct libhd *h, struct libhd_stream *s)
 		h->events.stream_ready(h, s, h->user);
 }
 
+/* One through which nothing has passed for a while has no memory for it. */
+static void rest(struct libhd *h)
+{
+	int64_t now = hdl_now_ms();
+
+	if (now < h->tls->rest_ms)
+		return;
+	h->tls->rest_ms = 0;
+	for (struct libhd_stream *s = h->tls->streams; s != NULL; s = s->next) {
+		uint64_t passed = s->in.to + s->out.to;
+
+		if (passed == s->rested) {
+			hdl_ring_rest(&s->in);
+			hdl_ring_rest(&s->out);
+		}
+		s->rested = passed;
+		if (hdl_ring_can_rest(&s->in) || hdl_ring_can_rest(&s->out))
+			h->tls->rest_ms = now + REST_MS;
+	}
+}
+
 void hdl_streams_run(struct libhd *h)
 {
 	struct libhd_stream *s;
@@ -148,6 +171,7 @@ void hdl_streams_run(struct libhd *h)
 		h->turn = peer->by_address.next;
 		peer_run(peer);
 	}
+	rest(h);
 }
 
 static uint64_t sooner(uint64_t at, int64_t ms)
@@ -169,7 +193,7 @@ static uint64_t peer_expiry(const struct libhd_peer *peer)
 
 int64_t hdl_streams_timeout_ms(const struct libhd *h)
 {
-	uint64_t first = UINT64_MAX, now;
+	uint64_t first = sooner(UINT64_MAX, h->tls->rest_ms), now;
 	const struct libhd_stream *s;
 	const struct libhd_peer *peer;
 

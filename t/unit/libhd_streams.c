@@ -104,6 +104,43 @@ static void streams_take_turns(void **state)
 	libhd_free(&b.h);
 }
 
+/* As if it had been quiet for long: it is looked at twice. */
+static void rest(struct end *a, struct end *b)
+{
+	for (unsigned i = 0; i < 2; i++) {
+		a->h->tls->rest_ms = b->h->tls->rest_ms = 0;
+		carry(a, b);
+		carry(b, a);
+	}
+}
+
+static void a_quiet_stream_has_no_memory(void **state)
+{
+	struct libhd_stream *s, *t;
+	struct end a, b;
+
+	(void)state;
+	pair_make(&a, &b, true);
+	s = opened(&a, &b);
+	t = b.got;
+	TURN_UNTIL(&a, &b, libhd_stream_unsent_bytes(s) == 0);
+	assert_non_null(s->out.v);
+	assert_in_range(hdl_streams_timeout_ms(a.h), 0, 2000);
+	rest(&a, &b);
+	assert_null(s->out.v);
+	assert_non_null(t->in.v); /* not read yet */
+	assert_int_equal(drain(t), 1);
+	rest(&a, &b);
+	assert_null(t->in.v);
+	assert_int_equal(libhd_stream_write(s, "again", 5), 5);
+	TURN_UNTIL(&a, &b, t->in.to == 6);
+	assert_int_equal(drain(t), 5);
+	libhd_stream_close(&s);
+	libhd_stream_close(&t);
+	libhd_free(&a.h);
+	libhd_free(&b.h);
+}
+
 /* ---- somebody else's key ---- */
 
 /* A relay leads a, who wants b, to c. */
@@ -163,6 +200,7 @@ int main(void)
 		cmocka_unit_test(what_nobody_reads_gives_the_window_back),
 		cmocka_unit_test(a_stream_that_nobody_takes_is_closed),
 		cmocka_unit_test(streams_take_turns),
+		cmocka_unit_test(a_quiet_stream_has_no_memory),
 		cmocka_unit_test(a_listener_with_another_key_is_refused),
 		cmocka_unit_test(a_dialler_with_another_key_is_refused),
 	};
