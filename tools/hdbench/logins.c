@@ -13,16 +13,24 @@
 #define SETTLE_STEP_MS 100
 #define FDS_SPARE 32
 
-static int check_fds(size_t n, struct hd_error *err)
+/* A socket; an endpoint of libhd has an epoll instance, and with UDP another
+ * socket. */
+static size_t fds_each(const struct opts *o)
 {
+	return o->is_hd_udp ? 3 : o->is_hd ? 2 : 1;
+}
+
+static int check_fds(const struct pool *pool, struct hd_error *err)
+{
+	size_t each = fds_each(pool->net->opts);
 	uint64_t allowed = proc_raise_fd_limit();
 
-	if (n + FDS_SPARE <= allowed)
+	if (pool->n * each + FDS_SPARE <= allowed)
 		return 0;
 	return hd_error_set(err, -EMFILE,
 			    "%zu connections: this shell allows %llu open "
-			    "files; raise it with ulimit -n",
-			    n, (unsigned long long)allowed);
+			    "files, and each is %zu; raise it with ulimit -n",
+			    pool->n, (unsigned long long)allowed, each);
 }
 
 /* Only the end of the connection is of interest. */
@@ -37,10 +45,23 @@ static bool has_ended(struct net *net, struct peer *p)
 	return p->hd == NULL || hd_peer_run(net, p, NULL, NULL) < 0;
 }
 
+/* Peers of HD have something to do also when nothing comes: UDP is asked
+ * whether it still passes. Returns how many have ended. */
+static int64_t run_due(const struct pool *pool)
+{
+	int64_t lost = 0;
+
+	for (size_t i = 0; pool->net->opts->is_hd && i < pool->n; i++)
+		if (hd_peer_is_due(&pool->peers[i]))
+			lost += has_ended(pool->net, &pool->peers[i]);
+	return lost;
+}
+
 /* Waits until the memory has been the same for SETTLE_NS. Returns how many
  * peers the relay closed; -ESRCH. */
-static int64_t settle(struct net *net, uint64_t *ret_kb)
+static int64_t settle(const struct pool *pool, uint64_t *ret_kb)
 {
+	struct net *net = pool->net;
 	int64_t since = clock_ns(), lost = 0;
 	struct epoll_event ev;
 	uint64_t kb;
@@ -49,6 +70,8 @@ static int64_t settle(struct net *net, uint64_t *ret_kb)
 	while (clock_ns() - since < SETTLE_NS) {
 		if (epoll_wait(net->epoll_fd, &ev, 1, SETTLE_STEP_MS) > 0)
 			lost += has_ended(net, ev.data.ptr);
+		else
+			lost += run_due(pool);
 		if (proc_rss_kb(&net->opts->pids, &kb) < 0)
 			return -ESRCH;
 		if (kb > *ret_kb + *ret_kb / 1000 ||
@@ -70,7 +93,7 @@ int mode_idle(struct net *net, struct hd_error *err)
 			     .arg = net,
 			     .what = "logging in" };
 	int64_t lost = 0;
-	int r = check_fds(pool.n, err);
+	int r = check_fds(&pool, err);
 
 	if (r < 0)
 		return r;
@@ -81,7 +104,7 @@ int mode_idle(struct net *net, struct hd_error *err)
 		return hd_error_set(err, -ENOMEM, "out of memory");
 	r = pool_run(&pool, err);
 	if (r == 0)
-		lost = settle(net, &res.after_kb);
+		lost = settle(&pool, &res.after_kb);
 	if (lost < 0)
 		r = hd_error_set(err, -ESRCH, "--pid: the process is gone");
 	res.lost = (uint64_t)lost;
