@@ -17,6 +17,7 @@ struct hd_hook {
 		hd_leave_fn *leave;
 		hd_here_fn *here;
 		hd_unknown_fn *unknown;
+		hd_there_fn *there;
 		hd_wish_fn *wish;
 		size_t data_bytes; /* no question: its memory in each peer */
 	};
@@ -32,7 +33,7 @@ struct hd_hook_list {
 struct hd_hooks {
 	struct hd_hook_list packet, accept, hello, admit, leave, data;
 	struct hd_hook_list admit_mesh; /* admit, of other relays */
-	struct hd_hook_list here, unknown, wish;
+	struct hd_hook_list here, unknown, there, wish;
 	/* modules that should be asked and are not there: nobody logs in */
 	unsigned n_lost;
 	char lost[HD_GUARDS_MAX][HD_GUARD_NAME_BYTES];

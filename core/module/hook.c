@@ -94,6 +94,12 @@ int hd_hook_unknown(struct hd_module *mod, hd_unknown_fn *fn,
 		     err);
 }
 
+int hd_hook_there(struct hd_module *mod, hd_there_fn *fn, struct hd_error *err)
+{
+	return enter(&draft.there, (struct hd_hook){ .mod = mod, .there = fn },
+		     "there", err);
+}
+
 int hd_hook_wish(struct hd_module *mod, hd_wish_fn *fn, struct hd_error *err)
 {
 	return enter(&draft.wish, (struct hd_hook){ .mod = mod, .wish = fn },
@@ -141,6 +147,7 @@ static void withdraw(const struct hd_module *mod)
 	leave_list(&draft.data, mod);
 	leave_list(&draft.here, mod);
 	leave_list(&draft.unknown, mod);
+	leave_list(&draft.there, mod);
 	leave_list(&draft.wish, mod);
 }
 

@@ -290,12 +290,26 @@ static void end_those(struct hd_worker *w, uint16_t realm,
 	set_timer(w);
 }
 
+static void tell_there(struct hd_worker *w, uint16_t realm,
+		       const struct hd_key *key)
+{
+	for (const struct hd_hook *h = w->hooks->there.v; h->there != NULL;
+	     h++) {
+		struct hd_account *before = hd_meter_enter(
+			&w->meter, hd_account_of(w, h->mod));
+
+		h->there(h->mod, w, realm, key);
+		hd_meter_leave(&w->meter, before);
+	}
+}
+
 void hd_held_found(struct hd_worker *w, uint64_t hash, uint16_t realm,
 		   const struct hd_key *key)
 {
 	if (w->relay->held != NULL &&
 	    hd_way_find(&w->relay->ways, hash, realm, key) != NULL)
 		end_those(w, realm, key, go);
+	tell_there(w, realm, key);
 }
 
 void hd_relay_unknown(struct hd_worker *w, uint16_t realm,

@@ -15,7 +15,8 @@ struct hd_peer;
 
 /* hd_held_ask - returns whether a module looks for the key: the packet waits.
  * @hash  of packet->dst
- * hd_held_found - a link has a way to a key: what waits for it goes. */
+ * hd_held_found - a link has a way to a key: what waits for it goes, and who
+ * wants to know is told. */
 bool hd_held_ask(struct hd_worker *w, const struct hd_packet *packet,
 		 uint64_t hash);
 void hd_held_found(struct hd_worker *w, uint64_t hash, uint16_t realm,

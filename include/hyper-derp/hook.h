@@ -155,6 +155,12 @@ typedef enum hd_verdict hd_unknown_fn(struct hd_module *mod,
 				      struct hd_worker *w,
 				      const struct hd_packet *packet);
 
+/* on_there - a link has a way to a key from now on, be it one more; in the home
+ * worker of that key. For each key that another relay tells: be quick. What
+ * on_unknown let wait is on its way. */
+typedef void hd_there_fn(struct hd_module *mod, struct hd_worker *w,
+			 uint16_t realm, const struct hd_key *key);
+
 /* on_wish - a module has called hd_link_wish(), which see; for a module that
  * makes links. In the worker that hd_link_worker() names. */
 typedef void hd_wish_fn(struct hd_module *mod, struct hd_worker *w,
@@ -182,6 +188,8 @@ HD_API int hd_hook_here(struct hd_module *mod, hd_here_fn *fn,
 			struct hd_error *err);
 HD_API int hd_hook_unknown(struct hd_module *mod, hd_unknown_fn *fn,
 			   struct hd_error *err);
+HD_API int hd_hook_there(struct hd_module *mod, hd_there_fn *fn,
+			 struct hd_error *err);
 HD_API int hd_hook_wish(struct hd_module *mod, hd_wish_fn *fn,
 			struct hd_error *err);
 #define HD_HOOKS_MAX 16

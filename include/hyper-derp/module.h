@@ -73,7 +73,7 @@
  * 2.1  hd_hook_admit_mesh(), hd_admit_mesh(), hd_peer_has_mesh_key(),
  *      hd_peer_set_flags(): hooks are asked about other relays, and say who is
  *      one. hd_tenant_is_used(). hd_pwrite_whole(). HD_MODULE_AHEAD.
- *      hd_udp_room(): a datagram is made where it is sent from.
+ *      hd_udp_room(): a datagram is made where it is sent from. hd_hook_there()
  *
  * Why some shapes are as they are:
  * - load() takes a struct hd_error: the loader prints one sentence, with the

@@ -2,6 +2,7 @@
 /* modules/hd/hd.c - HD: packets to public keys, for everybody who is not
  * Tailscale. doc/reference/protocol-hd.md describes the protocol. */
 #include "modules/hd/commands.h"
+#include "modules/hd/owed.h"
 #include <errno.h>
 #include <hyper-derp/control.h>
 #include <hyper-derp/log.h>
@@ -277,6 +278,8 @@ static int load(struct hd_module *mod, struct hd_error *err)
 		r = hdp_admission_add(mod, err);
 	if (r == 0)
 		r = hd_hook_unknown(mod, hdp_late, err);
+	if (r == 0)
+		r = hd_hook_there(mod, hdp_owed_there, err);
 	if (r == 0)
 		r = commands_add(mod, hdp_commands, err);
 	if (r == 0)

@@ -7,12 +7,12 @@
  * clients want of their path, udp.c datagrams and
  * whose they are, path*.c a client's way by UDP, moved.c ids of another
  * process, udp_keys.c what seals datagrams, tell.c what the relay tells a
- * client, signals.c what relays tell each other, late.c what waits for a key
- * that may be elsewhere, contacts.c whom a client allows, proofs.c why a client
- * should be welcome, credential.c what operators sign, admission.c the admit
- * hook, people.h whom the operator knows, keys.c who we are, bech32.c keys as
- * text, commands*.c what operators ask and order, upgrade.c what goes to a new
- * process, hd.c the module.
+ * client, signals.c what relays tell each other, late.c and owed.c what waits
+ * for a key that may come, contacts.c whom a client allows, proofs.c why a
+ * client should be welcome, credential.c what operators sign, admission.c the
+ * admit hook, people.h whom the operator knows, keys.c who we are, bech32.c
+ * keys as text, commands*.c what operators ask and order, upgrade.c what goes
+ * to a new process, hd.c the module.
  *
  * A connection:  HELLO -Enroll, proven-> ADMITTING -admitted()-> OPEN
  *                  `---------- a broken rule: CLOSED -----------' */
@@ -163,6 +163,7 @@ struct hdp_worker { /* of a worker; plain memory, a reload keeps it */
 	void *free_paths; /* the first one, which points to the next */
 	struct hdp_moved *moved; /* ids of another process; NULL: none */
 	struct hdp_groups *groups; /* of all workers */
+	struct hdp_owed *owed; /* owed.c; NULL: nothing yet */
 };
 
 static inline struct hdp_numbers *hdp_metrics(struct hd_module *mod,
@@ -370,10 +371,14 @@ bool hdp_path_send(struct hd_module *mod, struct hdp_path *path,
 int hdp_take_udp_lost(struct hd_module *mod, struct hd_stream *s,
 		      struct hdp_state *d, uint8_t *p, uint32_t len_bytes);
 
-/* ---- packets.c again: one that has come by UDP. Returns whether there is
- * somebody behind its handle. ---- */
+/* ---- packets.c again ---- */
+/* hdp_send_packet - one that has come by UDP. Returns whether there is somebody
+ * behind its handle.
+ * hdp_allowed_again - tells an address once more that it is allowed, if it
+ * still is. */
 bool hdp_send_packet(struct hdp_state *d, uint32_t handle, const uint8_t *p,
 		     uint32_t len_bytes);
+void hdp_allowed_again(struct hdp_state *d, const struct hd_key *to);
 
 /* ---- keys.c ---- */
 /* hdp_keys_load - the relay's and the operator's: from the options, else from

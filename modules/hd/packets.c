@@ -112,6 +112,12 @@ int hdp_take_allow(struct hd_module *mod, struct hd_stream *s,
 	return 0;
 }
 
+void hdp_allowed_again(struct hdp_state *d, const struct hd_key *to)
+{
+	if (hdp_contacts_find(&d->contacts, to) != HDP_NO_HANDLE)
+		hdp_grouped_tell_allowed(d, to);
+}
+
 int hdp_take_forbid(struct hd_module *mod, struct hd_stream *s,
 		    struct hdp_state *d, uint8_t *p, uint32_t len_bytes)
 {

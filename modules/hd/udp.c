@@ -381,6 +381,7 @@ void hdp_udp_stop(struct hd_module *mod, struct hd_worker *w)
 		return;
 	free(hw->slots);
 	hdp_moved_drop(hw->moved);
+	free(hw->owed);
 	blocks_free(hw);
 	*hw = (struct hdp_worker){ 0 };
 }

@@ -12,14 +12,28 @@ use HyperDerp::Region qw(goes lost);
 use HyperDerp::Test;
 
 my $mesh_key = '6d657368206b65792066726f6d2061207465737420616e64206e6f7468696e67';
-my $python = "$FindBin::Bin/../hd/mesh_realms.py";
+# A program of t/hd and its TAP; %now: what is done when it says so.
+sub python ($script, $args, %now) {
+    open my $out, '-|', '/usr/bin/python3', '-B', "$FindBin::Bin/../hd/$script", @$args or die "python3: $!";
+    while (my $line = <$out>) {
+        if ($line =~ /^(not )?ok \d+ - (.*)/) { ok !$1, $2 }
+        elsif ($line =~ /^# (.*)/) { diag $1 }
+        elsif ($now{ $line =~ s/\n//r }) { $now{ $line =~ s/\n//r }->() }
+    }
+    close $out;
+    return is $?, 0, 'python3 ends well';
+}
+
+my $lacks_hd = system('/usr/bin/python3 -c "import nacl, OpenSSL" 2>/dev/null') != 0 && 'needs python3-nacl and python3-openssl';
 
 sub relay (%o) { return HyperDerp::Test->new(workers => 3, load_module => [qw(derp mesh policy)], %o) }
 
+# $other: whom it dials; nothing: nobody.
 sub conf ($hd, $other, $more) {
+    my $members = $other ? qq({name: "127.0.0.1:$other->{plain}", tls: false}) : '';
     HyperDerp::Test::spew($hd->dir . '/mesh.key', "$mesh_key\n");
     $hd->{conf} = "derp: {mesh_key: @{[$hd->dir]}/mesh.key}\nmesh:\n  silence_max: 2m\n"
-        . qq(  members: [{name: "127.0.0.1:$other->{plain}", tls: false}]\n$more);
+        . "  members: [$members]\n$more";
     return $hd->write_conf;
 }
 
@@ -86,21 +100,34 @@ subtest 'tenants' => sub {
 };
 
 subtest 'HD' => sub {
-    plan skip_all => 'needs python3-nacl and python3-openssl'
-        if system('/usr/bin/python3 -c "import nacl, OpenSSL" 2>/dev/null') != 0;
+    plan skip_all => $lacks_hd if $lacks_hd;
     my ($one, $two) = map { relay(load_module => [qw(derp mesh hd)]) } 1 .. 2;
     my $three = relay(load_module => [qw(derp mesh)]);
     conf($_, $_ == $one ? $two : $one, "hd: {enroll: anybody}\n") for $one, $two;
     conf($three, $one, '');
     begin($one, $two, $three);
-    open my $out, '-|', '/usr/bin/python3', '-B', $python, $one->{tls}, $two->{tls}, map { $_->control } $one, $two, $three or die "python3: $!";
-    while (my $line = <$out>) {
-        if ($line =~ /^(not )?ok \d+ - (.*)/) { ok !$1, $2 }
-        elsif ($line =~ /^# (.*)/) { diag $1 }
-    }
-    close $out;
-    is $?, 0, 'python3 ends well';
+    python 'mesh_realms.py', [$one->{tls}, $two->{tls}, map { $_->control } $one, $two, $three];
     $_->finish for $one, $two, $three;
 };
+
+for my $bridge (qw(no yes)) {
+    subtest "HD, before there is a link; bridge: $bridge" => sub {
+        plan skip_all => $lacks_hd if $lacks_hd;
+        my ($one, $two) = map { relay(load_module => [qw(derp mesh hd)]) } 1 .. 2;
+        my $operator = HyperDerp::Test::spew($one->dir . '/operator.key', 'hdseed:' . '07' x 32 . "\n");
+        chmod 0600, $operator;
+        my $hd = "hd: {enroll: anybody, bridge: $bridge, operator_key: $operator}\n";
+        conf($_, undef, $hd) for $one, $two;
+        begin($one, $two);
+        my $link = sub {
+            for ([$one, $two], [$two, $one]) {
+                conf(@$_, $hd);
+                ok ctl($_->[0], 'reload')->{ok}, 'it is told of the other relay';
+            }
+        };
+        python 'mesh_late.py', [$one->{tls}, $two->{tls}, $bridge], 'link now' => $link;
+        $_->finish for $one, $two;
+    };
+}
 
 done_testing;

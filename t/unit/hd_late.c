@@ -1,11 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /* t/unit/hd_late.c - which signals wait for a key that is nowhere yet. */
 #include "core/relay/tenant.h"
-#include "modules/hd/hd.h"
+#include "modules/hd/owed.h"
 #include "t/unit/unit.h"
 
 static struct hdp_relay relay;
 struct hdp_relay *hdp_relay = &relay;
+static unsigned noted;
+
+void hdp_owed_note(struct hd_module *mod, struct hd_worker *w,
+		   const struct hd_packet *packet)
+{
+	(void)mod, (void)w, (void)packet;
+	noted++;
+}
 
 static enum hd_verdict of(uint16_t realm, bool urgent, uint8_t kind,
 			  uint32_t len_bytes)
@@ -21,7 +29,8 @@ static enum hd_verdict of(uint16_t realm, bool urgent, uint8_t kind,
 	return hdp_late(NULL, NULL, &packet);
 }
 
-/* Who allows, or knocks at, one that is nowhere is told at once. */
+/* Who allows, or knocks at, one that is nowhere is told at once; that it allows
+ * is noted. */
 static void only_an_answer_waits(void **state)
 {
 	uint16_t hd = relay.realm, tenant;
@@ -38,6 +47,7 @@ static void only_an_answer_waits(void **state)
 	assert_int_equal(of(hd, true, HDP_SIGNAL_MUTUAL, 0), HD_VERDICT_PASS);
 	assert_int_equal(of(hd, false, HDP_SIGNAL_MUTUAL, 1), HD_VERDICT_PASS);
 	assert_int_equal(of(0, true, HDP_SIGNAL_MUTUAL, 1), HD_VERDICT_PASS);
+	assert_int_equal(noted, 1);
 	hd_tenant_drop(tenant);
 }
 
