@@ -118,9 +118,9 @@ static int on_acked(ngtcp2_conn *conn, int64_t id, uint64_t offset, uint64_t n,
 	if (s == NULL)
 		return 0;
 	s->out.from = offset + n;
-	/* 0: nothing but the end was in it */
-	if (n == 0 || (s->end_sent && s->out.from == s->out.to))
-		s->end_acked = s->end_sent;
+	/* n is 0 also for an end that is there before what was lost */
+	if (s->end_sent && s->out.from == s->out.to)
+		s->end_acked = true;
 	s->ready = s->ready || s->wants_room || s->end;
 	return 0;
 }
