@@ -9,6 +9,8 @@ import struct
 
 from nacl.public import Box, PrivateKey, PublicKey
 
+from waiting import Waiting
+
 SERVER_KEY, CLIENT_INFO, SERVER_INFO, SEND, RECV = 1, 2, 3, 4, 5
 KEEP_ALIVE, PEER_GONE, PING, PONG, HEALTH = 6, 8, 0x12, 0x13, 0x14
 DISCO = b"TS\xf0\x9f\x92\xac" + bytes(56)
@@ -19,10 +21,11 @@ class Closed(Exception):
     """The relay has closed the connection."""
 
 
-class Client:
+class Client(Waiting):
     """A logged-in one. key: a PrivateKey, whose public one is its name."""
 
     def __init__(self, host, port, key=None):
+        super().__init__()
         context = ssl.create_default_context()
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
         self.sock = context.wrap_socket(
@@ -31,7 +34,6 @@ class Client:
         self.got = self.sock.makefile("rb")
         self.key = key or PrivateKey.generate()
         self.address = bytes(self.key.public_key)
-        self.waiting = []
         self.sock.sendall(b"GET /derp HTTP/1.1\r\nHost: localhost\r\n"
                           b"Upgrade: DERP\r\nConnection: Upgrade\r\n\r\n")
         assert b" 101 " in self.got.readline()
@@ -58,18 +60,6 @@ class Client:
             raise Closed
         kind, n = struct.unpack(">BI", head)
         return kind, self.got.read(n)
-
-    def wait(self, *kinds):
-        """The next frame of one of these kinds; others are kept."""
-        for i, (kind, payload) in enumerate(self.waiting):
-            if kind in kinds:
-                del self.waiting[i]
-                return kind, payload
-        while True:
-            kind, payload = self.frame()
-            if kind in kinds:
-                return kind, payload
-            self.waiting.append((kind, payload))
 
     def send_to(self, address, packet):
         self.send(SEND, address + packet)

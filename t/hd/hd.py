@@ -9,12 +9,13 @@ import hmac
 import socket
 import struct
 import time
-from collections import deque
 
 import nacl.bindings
 import nacl.exceptions
 import nacl.signing
 from OpenSSL import SSL
+
+from waiting import Waiting
 
 VERSION = 2
 PING, PONG, PACKETS, PACKET_TO, KEEP_ALIVE = 2, 3, 4, 5, 6
@@ -195,10 +196,11 @@ class Denied(Exception):
         self.reason = payload[0]
 
 
-class Connection:
+class Connection(Waiting):
     """TLS, the upgrade, and frames in and out; the login is enrol()'s."""
 
     def __init__(self, host, port, version=SSL.TLS1_3_VERSION, headers=()):
+        super().__init__()
         self.host = host
         context = SSL.Context(SSL.TLS_CLIENT_METHOD)
         context.set_min_proto_version(version)
@@ -217,7 +219,6 @@ class Connection:
                         "".join(h + "\r\n" for h in headers) +
                         "\r\n").encode()
         self.got = b""
-        self.waiting = deque()  # frames that a wait has passed over
 
     @property
     def binding(self):
@@ -265,18 +266,6 @@ class Connection:
         kind, payload = self.got[0], self.got[4:4 + n]
         self.got = self.got[4 + n:]
         return kind, payload
-
-    def wait(self, *kinds):
-        """The next frame of one of these kinds; others are kept."""
-        for i, (kind, payload) in enumerate(self.waiting):
-            if kind in kinds:
-                del self.waiting[i]
-                return kind, payload
-        while True:
-            kind, payload = self.frame()
-            if kind in kinds:
-                return kind, payload
-            self.waiting.append((kind, payload))
 
     def close(self):
         self.sock.close()
@@ -398,3 +387,13 @@ class Client(Connection):
         """All that was sent before it has been looked at when it returns."""
         self.send(frame(PING, b"12345678"))
         assert self.wait(PONG)[1] == b"12345678"
+
+
+def packets_cross(a, b):
+    """Both allow each other, and each has what the other sends."""
+    of_a, of_b = a.allow(b.address), b.allow(a.address)
+    for i in range(5):  # the last ones by what is remembered
+        a.send_packets((of_a, b"hello %d" % i))
+        assert b.packet() == (of_b, b"hello %d" % i)
+        b.send_packets((of_b, b"and back %d" % i))
+        assert a.packet() == (of_a, b"and back %d" % i)

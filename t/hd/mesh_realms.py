@@ -58,12 +58,7 @@ def a_knock_crosses():
 
 
 def packets_cross():
-    of_a, of_b = A.allow(B.address), B.allow(A.address)
-    for i in range(5):  # the last ones by what is remembered
-        A.send_packets((of_a, b"hello %d" % i))
-        assert B.packet() == (of_b, b"hello %d" % i)
-        B.send_packets((of_b, b"and back %d" % i))
-        assert A.packet() == (of_a, b"and back %d" % i)
+    hd.packets_cross(A, B)
 
 
 def the_largest_packet_crosses():
