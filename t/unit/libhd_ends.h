@@ -3,6 +3,7 @@
  * the test: no relay, and nothing is lost. */
 #pragma once
 #include "libhd/quic.h"
+#include "t/unit/libhd_contact.h"
 #include "t/unit/unit.h"
 #include <errno.h>
 #include <hyper-derp/base.h>
@@ -51,14 +52,7 @@ static inline void end_make(struct end *e, uint8_t first, bool accepts)
 
 static inline void contact(struct end *e, const struct end *other)
 {
-	uint8_t frame[HDP_HEADER_BYTES + HDP_CONTACT_BYTES] = { 0 }, *p;
-
-	assert_int_equal(libhd_allow(e->h, &other->h->id.key, &e->other), 0);
-	p = hdp_header_put(frame, HDP_CONTACT, HDP_CONTACT_BYTES);
-	hdp_put_u32(p, HANDLE);
-	memcpy(p + 4, e->other->address, HD_KEY_BYTES);
-	assert_int_equal(hdl_frames(e->h, frame, sizeof(frame)), sizeof(frame));
-	hdl_buf_free(&e->h->out); /* Allow */
+	e->other = contact_put(e->h, other->h, HANDLE);
 }
 
 static inline void pair_make(struct end *a, struct end *b, bool a_accepts)

@@ -4,6 +4,7 @@
  * does not leave at once. The link and its time are of this program: a run says
  * the same on any machine. */
 #include "libhd/quic.h"
+#include "t/unit/libhd_contact.h"
 #include "t/unit/unit.h"
 #include <hyper-derp/base.h>
 #include <stdlib.h>
@@ -82,14 +83,7 @@ static void end_make(struct end *e, uint8_t first, unsigned loss)
 
 static void contact(struct end *e, const struct end *other)
 {
-	uint8_t frame[HDP_HEADER_BYTES + HDP_CONTACT_BYTES] = { 0 }, *p;
-
-	assert_int_equal(libhd_allow(e->h, &other->h->id.key, &e->other), 0);
-	p = hdp_header_put(frame, HDP_CONTACT, HDP_CONTACT_BYTES);
-	hdp_put_u32(p, HANDLE);
-	memcpy(p + 4, e->other->address, HD_KEY_BYTES);
-	assert_int_equal(hdl_frames(e->h, frame, sizeof(frame)), sizeof(frame));
-	hdl_buf_free(&e->h->out);
+	e->other = contact_put(e->h, other->h, HANDLE);
 }
 
 /* One frame, onto the link to e. */
