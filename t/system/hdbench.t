@@ -53,7 +53,7 @@ like $text, qr/--rate N\|max/, 'the help names the options';
 like $text, qr/^hdbench \d+\.\d+/, '--version';
 for my $wrong ([], ['a', 'b'], ['--pairs', '0', 'x'], ['--rate', '1.5', 'x'],
     ['--size', '31', 'x'], ['--nosuch', 'x'], ['--idle', '5', 'x'],
-    ['--behind', '5', 'x'], ['--hd', '--silence', 'x'], ['--hd', '--plain', 'x'], ['--hd-udp', '--size', '1201', 'x']) {
+    ['--behind', '5', 'x'], ['--crypto', 'none', 'x'], ['--hd', '--silence', 'x'], ['--hd', '--plain', 'x'], ['--hd-udp', '--size', '1201', 'x']) {
     ($status, $text, $errors) = run_bench(@$wrong);
     is $status, 2, "usage: @$wrong";
     ok length $errors, '... and says why';
@@ -79,7 +79,15 @@ for my $how ([$tls], ['--fast-start', $tls], ['--ca', $hd->{crt}, $tls],
     cmp_ok $r->{since_sent_us}{p50}, '<=', $r->{latency_us}{p50}, '... of which some is since it was sent';
 }
 
+# Both ends encrypt by whom they like.
+is rate(@brief, qw(--crypto openssl), $tls)->{load_crypto}, 'openssl', 'by OpenSSL';
+($status, $text, $errors) = run_bench(qw(--json --crypto ipsec-mb), @brief, $tls);
+my $has_mb = $status == 0;
+$has_mb ? like $text, qr/"load_crypto": "ipsec-mb \d/, 'by ipsec-mb' : like $errors, qr/libipsec-mb/, 'no ipsec-mb here: said';
+is rate(@brief, $tls)->{load_crypto} =~ /^ipsec-mb/ ? 1 : 0, $has_mb ? 1 : 0, '... which auto takes where it is';
+ok !exists rate(@brief, '--plain', $plain)->{load_crypto}, 'nobody without TLS';
 my $r = rate(@brief, '--pid', $hd->pid, $tls);
+cmp_ok $r->{load_cores}, '>', 0, 'CPU of hdbench itself';
 cmp_ok $r->{cpu_us_per_packet}, '>', 0, 'CPU per packet of a process';
 # 64 KiB are four records each; a queue of the relay holds four of them
 $r = rate(qw(--size 65536 --rate 100 --duration 0.3 --warmup 0), $tls);

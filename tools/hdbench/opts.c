@@ -28,6 +28,9 @@ static const struct row rows[] = {
 	  "verified" },
 	{ "sni", "NAME", K_TEXT, AT(sni), 0, 0,
 	  "server name to ask for and to verify; default HOST" },
+	{ "crypto", "NAME", K_TEXT, AT(crypto), 0, 0,
+	  "who does hdbench's own AES-GCM: auto, openssl or ipsec-mb; default "
+	  "auto: what is faster" },
 	{ "fast-start", NULL, K_FLAG, AT(is_fast), 0, 0,
 	  "log in without waiting for the HTTP answer, as real clients do" },
 	{ "hd", NULL, K_FLAG, AT(is_hd), 0, 0,
@@ -220,6 +223,10 @@ static int check(struct opts *o)
 	if (o->is_hd_udp && o->size_bytes > HDP_UDP_PACKET_MAX_BYTES &&
 	    o->idle == 0 && o->logins == 0)
 		return wrong("--hd-udp: --size is 1200 at most");
+	if (strcmp(o->crypto, "auto") != 0 &&
+	    strcmp(o->crypto, "openssl") != 0 &&
+	    strcmp(o->crypto, "ipsec-mb") != 0)
+		return wrong("--crypto is auto, openssl or ipsec-mb");
 	if (o->is_silence && o->is_hd)
 		return wrong("HD has no --silence");
 	if (o->behind > 0 && o->logins == 0)
@@ -275,6 +282,7 @@ int opts_parse(struct opts *o, int argc, char **argv)
 			    .warmup_s = 1,
 			    .batch = 1,
 			    .burst = 1,
+			    .crypto = "auto",
 			    .parallel = 32 };
 	r = parse_options(o, argc, argv);
 	if (r != 0)

@@ -13,6 +13,7 @@ struct opts {
 	bool is_plain, is_fast, is_json, is_find, is_rate_max;
 	bool is_hd, is_hd_udp, is_silence;
 	const char *hd_credential;
+	const char *crypto; /* auto, openssl, ipsec-mb */
 	const char *ca_file;
 	const char *sni;
 	uint64_t pairs, peers;

@@ -95,7 +95,7 @@ size_t peer_seal(struct peer *p, uint8_t *out, uint8_t *data, size_t len_bytes)
 {
 	size_t put = 0;
 
-	if (p->out.ctx == NULL) {
+	if (p->out.suite == NULL) {
 		memcpy(out, data, len_bytes);
 		return len_bytes;
 	}
@@ -214,7 +214,7 @@ ssize_t peer_read(struct net *net, struct peer *p, peer_on_frame *on_frame,
 	if (n <= 0)
 		return fail(p, n < 0 ? -errno : -ECONNRESET,
 			    "the relay closed the connection");
-	if (p->in.ctx == NULL)
+	if (p->in.suite == NULL)
 		r = on_plain(p, net->rx, (size_t)n, on_frame, arg);
 	else
 		r = on_records(p, net->rx, before + (size_t)n, on_frame, arg);

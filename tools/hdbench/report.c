@@ -2,6 +2,7 @@
 /* tools/hdbench/report.c - the figures, once for people and once for jq. */
 #include "tools/hdbench/report.h"
 #include "tools/hdbench/clock.h"
+#include "tools/hdbench/gcm.h"
 #include <jansson.h>
 #include <stdio.h>
 
@@ -40,6 +41,12 @@ static void add_hist(json_t *o, const char *key, const struct hist *h)
 	json_object_set_new(o, key, p);
 }
 
+/* Of this program, not of the relay. */
+static const char *crypto(void)
+{
+	return gcm_about() != NULL ? gcm_about() : "openssl";
+}
+
 static json_t *json_head(const struct opts *o, const char *mode)
 {
 	json_t *j = json_object();
@@ -52,6 +59,8 @@ static json_t *json_head(const struct opts *o, const char *mode)
 			    json_string(o->is_hd_udp ? "hd-udp"
 					: o->is_hd   ? "hd"
 						     : "derp"));
+	if (!o->is_plain && !o->is_hd)
+		json_object_set_new(j, "load_crypto", json_string(crypto()));
 	json_object_set_new(j, "fast_start", json_boolean(o->is_fast));
 	return j;
 }
@@ -89,6 +98,7 @@ static json_t *json_run(const struct opts *o, const struct run_result *r,
 	if (o->is_silence)
 		add_hist(j, "silence_us", &r->silence);
 	add_real(j, "load_busy", r->busy);
+	add_real(j, "load_cores", r->load_cores);
 	if (r->cpu_cores >= 0) {
 		add_real(j, "cpu_cores", r->cpu_cores);
 		add_real(j, "cpu_us_per_packet", r->cpu_us_per_packet);

@@ -245,8 +245,7 @@ static void sum_up(struct run *r)
 		if (r->t->net->opts->is_silence)
 			hist_add(&res->silence,
 				 (uint64_t)r->t->pairs[i].silence.longest_ns);
-	if (r->t->net->opts->pids.n > 0)
-		run_cpu_sum(r->cpu, s, r->in_window, res);
+	run_cpu_sum(r->t->net->opts, r->cpu, r->in_window, res);
 }
 
 static void begin(struct run *r)

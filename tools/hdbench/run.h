@@ -48,6 +48,7 @@ struct run_result {
 	double lost_share; /* of all packets sent in the run */
 	uint64_t lost, reordered, foreign, unsent, closed;
 	double busy; /* share of the window that we worked */
+	double load_cores; /* our CPU time; looking for work is in it */
 	double cpu_cores, cpu_us_per_packet; /* the relay's; < 0 unknown */
 	double others_cores; /* used by all but the relay and us; < 0 unknown */
 	struct hist latency; /* of packets due in the window */
@@ -65,8 +66,8 @@ struct run_cpu { /* used up to a moment */
  * run_cpu_sum - between two of them. */
 int run_cpu_read(const struct opts *o, struct run_cpu *ret,
 		 struct hd_error *err);
-void run_cpu_sum(const struct run_cpu cpu[2], double window_s, uint64_t packets,
-		 struct run_result *ret);
+void run_cpu_sum(const struct opts *o, const struct run_cpu cpu[2],
+		 uint64_t packets, struct run_result *ret);
 
 /* traffic_open - log all pairs in. */
 int traffic_open(struct traffic *t, struct net *net, struct hd_error *err);

@@ -15,14 +15,17 @@ int run_cpu_read(const struct opts *o, struct run_cpu *ret,
 }
 
 /* Others: what the machine worked, less the relay and us. */
-void run_cpu_sum(const struct run_cpu cpu[2], double window_s, uint64_t packets,
-		 struct run_result *ret)
+void run_cpu_sum(const struct opts *o, const struct run_cpu cpu[2],
+		 uint64_t packets, struct run_result *ret)
 {
-	double window_ns = window_s * (double)NS_PER_S;
+	double window_ns = o->duration_s * (double)NS_PER_S;
 	double relay_ns = (double)(cpu[1].relay_ns - cpu[0].relay_ns);
 	double all_ns = (double)(cpu[1].all_ns - cpu[0].all_ns);
 	double self_ns = (double)(cpu[1].self_ns - cpu[0].self_ns);
 
+	ret->load_cores = self_ns / window_ns;
+	if (o->pids.n == 0)
+		return;
 	ret->cpu_cores = relay_ns / window_ns;
 	ret->others_cores = fmax(0, (all_ns - relay_ns - self_ns) / window_ns);
 	if (packets > 0)

@@ -15,13 +15,15 @@ struct tls13_suite { /* RFC 8446, B.4 */
 	const char *cipher_name;
 	const EVP_MD *(*hash)(void);
 	size_t hash_bytes, key_bytes;
+	bool is_gcm;
 	EVP_CIPHER *cipher; /* fetched once: doing it anew is slow */
 };
 
 static struct tls13_suite suites[] = {
-	{ 0x1301, "AES-128-GCM", EVP_sha256, 32, 16, NULL },
-	{ 0x1302, "AES-256-GCM", EVP_sha384, 48, 32, NULL },
-	{ 0x1303, "ChaCha20-Poly1305", EVP_sha256, 32, 32, NULL },
+	{ 0x1301, "AES-128-GCM", EVP_sha256, 32, 16, true, NULL },
+	{ 0x1302, "AES-256-GCM", EVP_sha384, 48, 32, true, NULL },
+	{ 0x1303, "ChaCha20-Poly1305", EVP_sha256, 32, 32, false,
+	  NULL },
 };
 
 static const struct tls13_suite *suite_find(uint16_t id)
@@ -102,6 +104,15 @@ static int set_key(struct tls13_half *h)
 		    0)
 		return -ENOMEM;
 	h->seq = 0;
+	gcm_key_free(&h->gcm);
+	if (h->suite->is_gcm)
+		h->gcm = gcm_key_new(key, h->suite->key_bytes);
+	if (h->gcm != NULL)
+		return 0;
+	if (h->ctx == NULL)
+		h->ctx = EVP_CIPHER_CTX_new();
+	if (h->ctx == NULL)
+		return -ENOMEM;
 	return EVP_CipherInit_ex2(h->ctx, h->suite->cipher, key, h->iv,
 				  h->is_seal, NULL) == 1
 		       ? 0
@@ -115,9 +126,6 @@ int tls13_half_start(struct tls13_half *h, uint16_t suite_id,
 	h->suite = suite_find(suite_id);
 	if (h->suite == NULL)
 		return -EOPNOTSUPP;
-	h->ctx = EVP_CIPHER_CTX_new();
-	if (h->ctx == NULL)
-		return -ENOMEM;
 	h->is_seal = is_seal;
 	memcpy(h->secret, secret, h->suite->hash_bytes);
 	return set_key(h);
@@ -126,6 +134,7 @@ int tls13_half_start(struct tls13_half *h, uint16_t suite_id,
 void tls13_half_end(struct tls13_half *h)
 {
 	EVP_CIPHER_CTX_free(h->ctx);
+	gcm_key_free(&h->gcm);
 	memset(h, 0, sizeof(*h));
 }
 
@@ -152,13 +161,41 @@ static void next_nonce(struct tls13_half *h, uint8_t nonce[TLS13_NONCE_BYTES])
 	memcpy(nonce + 4, &low, sizeof(low));
 }
 
+static bool evp_seal(struct tls13_half *h, const uint8_t *nonce,
+		     const uint8_t *head, uint8_t *out, const uint8_t *in,
+		     size_t len_bytes)
+{
+	int n;
+
+	return EVP_EncryptInit_ex(h->ctx, NULL, NULL, NULL, nonce) == 1 &&
+	       EVP_EncryptUpdate(h->ctx, NULL, &n, head, TLS13_HEADER_BYTES) ==
+		       1 &&
+	       EVP_EncryptUpdate(h->ctx, out, &n, in, (int)len_bytes) == 1 &&
+	       EVP_EncryptFinal_ex(h->ctx, out + len_bytes, &n) == 1 &&
+	       EVP_CIPHER_CTX_ctrl(h->ctx, EVP_CTRL_AEAD_GET_TAG,
+				   TLS13_TAG_BYTES, out + len_bytes) == 1;
+}
+
+static bool evp_open(struct tls13_half *h, const uint8_t *nonce,
+		     const uint8_t *head, uint8_t *p, size_t len_bytes)
+{
+	int n;
+
+	return EVP_DecryptInit_ex(h->ctx, NULL, NULL, NULL, nonce) == 1 &&
+	       EVP_DecryptUpdate(h->ctx, NULL, &n, head, TLS13_HEADER_BYTES) ==
+		       1 &&
+	       EVP_DecryptUpdate(h->ctx, p, &n, p, (int)len_bytes) == 1 &&
+	       EVP_CIPHER_CTX_ctrl(h->ctx, EVP_CTRL_AEAD_SET_TAG,
+				   TLS13_TAG_BYTES, p + len_bytes) == 1 &&
+	       EVP_DecryptFinal_ex(h->ctx, p + len_bytes, &n) == 1;
+}
+
 size_t tls13_seal(struct tls13_half *h, uint8_t *out, const uint8_t *in,
 		  size_t len_bytes)
 {
 	size_t body = len_bytes + TLS13_TAG_BYTES;
 	uint8_t nonce[TLS13_NONCE_BYTES];
 	uint8_t *p = out + TLS13_HEADER_BYTES;
-	int n;
 
 	out[0] = TLS13_DATA;
 	out[1] = 3;
@@ -166,14 +203,21 @@ size_t tls13_seal(struct tls13_half *h, uint8_t *out, const uint8_t *in,
 	out[3] = (uint8_t)(body >> 8);
 	out[4] = (uint8_t)body;
 	next_nonce(h, nonce);
-	if (EVP_EncryptInit_ex(h->ctx, NULL, NULL, NULL, nonce) != 1 ||
-	    EVP_EncryptUpdate(h->ctx, NULL, &n, out, TLS13_HEADER_BYTES) != 1 ||
-	    EVP_EncryptUpdate(h->ctx, p, &n, in, (int)len_bytes) != 1 ||
-	    EVP_EncryptFinal_ex(h->ctx, p + len_bytes, &n) != 1 ||
-	    EVP_CIPHER_CTX_ctrl(h->ctx, EVP_CTRL_AEAD_GET_TAG, TLS13_TAG_BYTES,
-				p + len_bytes) != 1)
+	if (h->gcm != NULL)
+		gcm_seal(h->gcm, nonce, out, TLS13_HEADER_BYTES, p, in,
+			 len_bytes);
+	else if (!evp_seal(h, nonce, out, p, in, len_bytes))
 		return 0;
 	return TLS13_HEADER_BYTES + body;
+}
+
+static bool open_body(struct tls13_half *h, const uint8_t *nonce,
+		      const uint8_t *head, uint8_t *p, size_t len_bytes)
+{
+	if (h->gcm != NULL)
+		return gcm_open(h->gcm, nonce, head, TLS13_HEADER_BYTES, p,
+				len_bytes) == 0;
+	return evp_open(h, nonce, head, p, len_bytes);
 }
 
 ssize_t tls13_open(struct tls13_half *h, uint8_t *record, size_t len_bytes,
@@ -183,18 +227,11 @@ ssize_t tls13_open(struct tls13_half *h, uint8_t *record, size_t len_bytes,
 	uint8_t nonce[TLS13_NONCE_BYTES];
 	ssize_t body =
 		(ssize_t)len_bytes - TLS13_HEADER_BYTES - TLS13_TAG_BYTES;
-	int n;
 
 	if (body < 1 || record[0] != TLS13_DATA)
 		return -EBADMSG;
 	next_nonce(h, nonce);
-	if (EVP_DecryptInit_ex(h->ctx, NULL, NULL, NULL, nonce) != 1 ||
-	    EVP_DecryptUpdate(h->ctx, NULL, &n, record, TLS13_HEADER_BYTES) !=
-		    1 ||
-	    EVP_DecryptUpdate(h->ctx, p, &n, p, (int)body) != 1 ||
-	    EVP_CIPHER_CTX_ctrl(h->ctx, EVP_CTRL_AEAD_SET_TAG, TLS13_TAG_BYTES,
-				p + body) != 1 ||
-	    EVP_DecryptFinal_ex(h->ctx, p + body, &n) != 1)
+	if (!open_body(h, nonce, record, p, (size_t)body))
 		return -EBADMSG;
 	while (body > 0 && p[body - 1] == 0)
 		body--; /* padding */

@@ -3,6 +3,7 @@
  * a connection whose handshake OpenSSL has done. SSL_write and SSL_read cost
  * about twice as much per record, and the load must not be what limits. */
 #pragma once
+#include "tools/hdbench/gcm.h"
 #include <openssl/ssl.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -36,7 +37,8 @@ struct tls13_secrets { /* collected from OpenSSL's key log */
 };
 
 struct tls13_half { /* one direction */
-	const struct tls13_suite *suite;
+	const struct tls13_suite *suite; /* NULL: no TLS */
+	struct gcm_key *gcm; /* NULL: OpenSSL does it */
 	EVP_CIPHER_CTX *ctx;
 	uint64_t seq;
 	bool is_seal;
