@@ -18,7 +18,9 @@ IS_PAIR(hd_conf, certificates, n_certificates);
 
 static const char *const backends[] = { "auto", "io_uring", "epoll", NULL };
 static const char *const ktls[] = { "auto", "on", "off", NULL };
-static const char *const cryptos[] = { "auto", "openssl", "ipsec-mb", NULL };
+static const char *const cryptos[] = { "auto",		"openssl",
+				       "ipsec-mb",	"ipsec-mb-avx2",
+				       "ipsec-mb-sse",	NULL };
 static const char *const records[] = { "auto", "own", "openssl", NULL };
 static const char *const formats[] = { "text", "json", NULL };
 static const char *const others[] = { "refuse", "read", NULL };
@@ -276,7 +278,7 @@ static const struct hd_option tls_options[] = {
 	  .choices = cryptos,
 	  .help = "whose AES-GCM and ChaCha20 our records take; auto: "
 		  "ipsec-mb's where it is built in and this processor makes it "
-		  "faster" },
+		  "faster; -avx2, -sse: its code for older processors" },
 	HD_OPTION_END,
 };
 

@@ -22,14 +22,19 @@
 
 static int choose_crypto(const struct hd_conf *conf, struct hd_error *err)
 {
+	static const char *const code[] = {
+		[HD_CRYPTO_IPSEC_MB] = "",
+		[HD_CRYPTO_IPSEC_MB_AVX2] = "-avx2",
+		[HD_CRYPTO_IPSEC_MB_SSE] = "-sse",
+	};
 	struct hd_error why;
 
 	if (hd_aead_start(conf->crypto, &why) == 0)
 		return 0;
 	return hd_error_set(err, -ENOTSUP,
-			    "tls: {crypto: ipsec-mb}: %s; auto takes OpenSSL "
+			    "tls: {crypto: ipsec-mb%s}: %s; auto takes OpenSSL "
 			    "then",
-			    why.text);
+			    code[conf->crypto], why.text);
 }
 
 int hd_serve_check(const struct hd_conf *conf,

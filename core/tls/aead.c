@@ -21,10 +21,10 @@ void hd_aead_serve(unsigned suite_index, const struct hd_aead *aead)
 }
 
 /* Every suite that ipsec-mb serves must answer right, or it serves none. */
-static int take_ipsec_mb(struct hd_error *err)
+static int take_ipsec_mb(enum hd_mb_code code, struct hd_error *err)
 {
 	const struct hd_aead *take[HD_TLS_SUITES];
-	int r = hd_ipsec_mb_start(HD_MB_BEST, err);
+	int r = hd_ipsec_mb_start(code, err);
 
 	if (r < 0)
 		return r;
@@ -42,6 +42,18 @@ static int take_ipsec_mb(struct hd_error *err)
 	return 0;
 }
 
+static enum hd_mb_code code_of(enum hd_crypto crypto)
+{
+	switch (crypto) {
+	case HD_CRYPTO_IPSEC_MB_AVX2:
+		return HD_MB_AVX2;
+	case HD_CRYPTO_IPSEC_MB_SSE:
+		return HD_MB_SSE;
+	default:
+		return HD_MB_BEST;
+	}
+}
+
 int hd_aead_start(enum hd_crypto crypto, struct hd_error *err)
 {
 	struct hd_error why = { "" };
@@ -51,13 +63,12 @@ int hd_aead_start(enum hd_crypto crypto, struct hd_error *err)
 		chosen[i] = NULL;
 	if (crypto == HD_CRYPTO_OPENSSL)
 		return 0;
-	r = take_ipsec_mb(&why);
+	r = take_ipsec_mb(code_of(crypto), &why);
 	if (r == -EBADMSG)
 		hd_log_error("%s; OpenSSL encrypts: please report this with "
 			     "`hyper-derp -V` and /proc/cpuinfo", why.text);
-	if (r < 0 && crypto == HD_CRYPTO_IPSEC_MB)
-		return hd_error_set(err, -ENOTSUP,
-				    "%s", why.text);
+	if (r < 0 && crypto != HD_CRYPTO_AUTO)
+		return hd_error_set(err, -ENOTSUP, "%s", why.text);
 	return 0;
 }
 

@@ -9,7 +9,13 @@
 #include <hyper-derp/aead.h>
 #include "core/tls/tls_keys.h"
 
-enum hd_crypto { HD_CRYPTO_AUTO, HD_CRYPTO_OPENSSL, HD_CRYPTO_IPSEC_MB };
+enum hd_crypto { /* tls: crypto: */
+		 HD_CRYPTO_AUTO,
+		 HD_CRYPTO_OPENSSL,
+		 HD_CRYPTO_IPSEC_MB,
+		 HD_CRYPTO_IPSEC_MB_AVX2, /* the code of older processors */
+		 HD_CRYPTO_IPSEC_MB_SSE,
+};
 
 /* A record as it is on the wire, or a datagram: a head, which is authenticated,
  * then n bytes, at least one, then the tag. Of a record of TLS the head has so

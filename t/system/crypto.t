@@ -44,11 +44,13 @@ sub ping ($c) {
     return $c->expect(qr/\x13\0\0\0\x08abcdefgh/);
 }
 
-for my $want ('auto', 'openssl', $auto eq 'ipsec-mb' ? 'ipsec-mb' : ()) {
+my @mb = map { "ipsec-mb$_" } '', qw(-avx2 -sse);
+for my $want ('auto', 'openssl', $auto eq 'ipsec-mb' ? @mb : ()) {
     subtest "crypto: $want" => sub {
         my $hd  = HyperDerp::Test->start(conf => "tls: {crypto: $want}\n");
-        my $got = $want eq 'auto' ? $auto : $want;
+        my $got = $want eq 'auto' ? $auto : $want =~ s/-(avx2|sse)$//r;
         like $hd->log_text, qr/notice TLS records: crypto="\Q$got\E/, "the log: $got";
+        like $hd->log_text, qr/crypto="ipsec-mb [\d.]+ \($1\)"/, "... its code: $1" if $want =~ /-(avx2|sse)$/;
         my $by = $want eq 'openssl' ? 'openssl' : 'own';
         like $hd->log_text, qr/notice TLS records: .* key_schedule=$by$/m, "... secrets: $by";
         like decode_json($hd->ctl(qw(--json status)))->{crypto}, qr/^\Q$got\E/, 'hdctl status';
