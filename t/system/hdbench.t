@@ -126,6 +126,22 @@ for my $to ([$tls], ['--plain', $plain]) {
 }
 ok !exists rate(@brief, $tls)->{silence_us}, 'who does not ask is not told';
 
+# Told to end, it measures no longer, and says what it has.
+{
+    my $pid = open my $out, '-|', $hdbench, qw(--json --pairs 2 --rate 500 --duration 3600 --warmup 0), $tls or die "hdbench: $!";
+    my $sent = sub { (grep { $_->{name} eq 'hyper_derp_send_packets_total' } @{ decode_json($hd->ctl(qw(--json metrics))) })[0]{value} };
+    my $before = $sent->();
+    HyperDerp::Test::wait_for(sub { $sent->() >= $before + 100 });
+    kill INT => $pid;
+    local $/;
+    $r = decode_json(<$out>);
+    close $out;
+    is $?, 0, 'SIGINT';
+    cmp_ok $r->{duration_s}, '<', 3600, '... how long it has measured';
+    cmp_ok $r->{delivered_pps} * $r->{duration_s}, '>=', 50, '... what has come';
+    is $r->{lost}, 0, '... what was under way, too';
+}
+
 ($status, $text, $errors) = run_bench(@brief, $plain);
 is $status, 1, 'TLS to a plain port';
 like $errors, qr/--plain/, '... names the remedy';

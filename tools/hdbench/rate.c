@@ -21,11 +21,12 @@ static struct run_conf conf_of(const struct opts *o)
 
 int mode_rate(struct net *net, struct hd_error *err)
 {
-	const struct run_conf conf = conf_of(net->opts);
+	struct run_conf conf = conf_of(net->opts);
 	static struct run_result res; /* too large for some stacks */
 	struct traffic t;
 	int r = traffic_open(&t, net, err);
 
+	conf.ends_on_int = true;
 	if (r == 0)
 		r = run_traffic(&t, &conf, &res, err);
 	if (r == 0)

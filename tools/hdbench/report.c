@@ -81,7 +81,7 @@ static json_t *json_run(const struct opts *o, const struct run_result *r,
 	add_count(j, "size_bytes", o->size_bytes);
 	add_count(j, "batch", o->batch);
 	add_count(j, "burst", o->burst);
-	add_real(j, "duration_s", o->duration_s);
+	add_real(j, "duration_s", r->window_s);
 	add_real(j, "offered_pps", r->offered_pps);
 	add_real(j, "sent_pps", r->sent_pps);
 	add_real(j, "delivered_pps", r->delivered_pps);

@@ -5,6 +5,7 @@
 #include "tools/hdbench/progress.h"
 #include <errno.h>
 #include <math.h>
+#include <signal.h>
 #include <sys/epoll.h>
 
 #define EVENTS 256
@@ -197,9 +198,26 @@ static void show(const struct run *r)
 		      (double)r->sent / s, (double)r->received / s);
 }
 
+static volatile sig_atomic_t is_enough;
+
+static void on_int(int sig)
+{
+	(void)sig;
+	is_enough = 1;
+}
+
+/* Another one ends the program, as it did before. */
+static void end_on_int(void)
+{
+	const struct sigaction enough = { .sa_handler = on_int,
+					  .sa_flags = SA_RESETHAND };
+
+	(void)sigaction(SIGINT, &enough, NULL);
+}
+
 static void run_until(struct run *r, int64_t until_ns)
 {
-	while (r->now_ns < until_ns) {
+	while (r->now_ns < until_ns && !is_enough) {
 		turn(r);
 		if (progress_due(r->now_ns))
 			show(r);
@@ -227,10 +245,11 @@ static void drain(struct run *r)
 static void sum_up(struct run *r)
 {
 	struct run_result *res = r->res;
-	double s = r->conf->duration_s;
+	double s = (double)(r->to_ns - r->from_ns) / (double)NS_PER_S;
 	uint64_t lost = r->sent - r->received;
 	uint64_t offered = r->conf->is_max ? r->in_window_sent : r->offered;
 
+	res->window_s = s;
 	res->offered_pps = (double)offered / s;
 	res->sent_pps = (double)r->in_window_sent / s;
 	res->delivered_pps = (double)r->in_window / s;
@@ -274,12 +293,16 @@ int run_traffic(struct traffic *t, const struct run_conf *conf,
 	int res;
 
 	memset(ret_result, 0, sizeof(*ret_result));
+	if (conf->ends_on_int)
+		end_on_int();
 	begin(&r);
 	run_until(&r, r.from_ns);
+	r.from_ns = HD_MIN(r.from_ns, r.now_ns);
 	res = run_cpu_read(t->net->opts, &r.cpu[0], err);
 	if (res < 0)
 		return res;
 	run_until(&r, r.to_ns);
+	r.to_ns = HD_MIN(r.to_ns, HD_MAX(r.now_ns, r.from_ns + 1));
 	res = run_cpu_read(t->net->opts, &r.cpu[1], err);
 	if (res < 0)
 		return res;

@@ -38,10 +38,12 @@ struct traffic {
 struct run_conf {
 	double rate_pps;
 	bool is_max;
+	bool ends_on_int; /* SIGINT: the window ends, all else is done */
 	double warmup_s, duration_s;
 };
 
 struct run_result {
+	double window_s; /* less than --duration when told to end */
 	double offered_pps; /* due in the window (max: sent in it) */
 	double sent_pps, delivered_pps; /* sent, arrived in the window */
 	double share; /* delivered_pps / offered_pps, at most 1 */

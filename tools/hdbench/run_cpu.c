@@ -18,7 +18,7 @@ int run_cpu_read(const struct opts *o, struct run_cpu *ret,
 void run_cpu_sum(const struct opts *o, const struct run_cpu cpu[2],
 		 uint64_t packets, struct run_result *ret)
 {
-	double window_ns = o->duration_s * (double)NS_PER_S;
+	double window_ns = ret->window_s * (double)NS_PER_S;
 	double relay_ns = (double)(cpu[1].relay_ns - cpu[0].relay_ns);
 	double all_ns = (double)(cpu[1].all_ns - cpu[0].all_ns);
 	double self_ns = (double)(cpu[1].self_ns - cpu[0].self_ns);
