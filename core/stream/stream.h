@@ -130,7 +130,7 @@ struct hd_stream {
 	/* output */
 	uint8_t reserved_lane;
 	uint32_t send_bytes; /* bytes of the send under way */
-	uint32_t large_bytes; /* its share of the worker's */
+	uint32_t shared_bytes; /* its share of the worker's */
 	int unacked;    /* SIOCOUTQ when it was blocked */
 	struct hd_chunk *reserved;
 	struct hd_queue lane[HD_LANE_N];

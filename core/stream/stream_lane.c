@@ -5,16 +5,16 @@
  * The bulk lane has a limit of bytes, so that what waits is not old when it
  * leaves. Of packets as large as a whole limit's share that leaves a few, so
  * some packets may wait whatever their size: a sender that keeps 30 of 64 KiB
- * under way (tailscale's derpprobe) loses none. What that takes beyond the
- * limit of bytes comes from a sum that all streams of a worker share: strangers
- * who do not read cannot multiply it. */
+ * under way (tailscale's derpprobe) loses none. What a stream has beyond a
+ * small part of its own comes from a sum that all of a worker share: a thousand
+ * strangers who do not read cannot multiply it. */
 #include <hyper-derp/log.h>
 #include "core/stream/stream_life.h"
 
 /* A control lane this full means a peer that does not read. */
 #define CONTROL_LIMIT_BYTES (256 * 1024)
 #define TRUSTED_SHARES 16 /* output limits: 4 MiB, 60 ms of 50,000 packets/s */
-#define LARGE_LIMIT_BYTES (32 * 1024 * 1024) /* of a worker; operations.md */
+#define SHARED_BYTES (64 * 1024 * 1024) /* of a worker; operations.md */
 
 /* Another relay takes the packets of many. */
 static uint64_t bulk_limit(const struct hd_stream *s)
@@ -25,38 +25,40 @@ static uint64_t bulk_limit(const struct hd_stream *s)
 }
 
 /* What of n bytes in the bulk lane comes from the shared sum. */
-static uint32_t large_part(const struct hd_stream *s, size_t n)
+static uint32_t shared_part(const struct hd_stream *s, size_t n)
 {
 	uint64_t limit = bulk_limit(s);
+	uint64_t own = s->trusted ? limit : HD_LANE_OWN_BYTES;
 
-	return n > limit ? (uint32_t)(n - limit) : 0;
+	return n > own ? (uint32_t)(n - own) : 0;
 }
 
 void hd_lane_recount(struct hd_stream *s)
 {
-	uint32_t large = large_part(s, s->lane[HD_LANE_BULK].bytes);
+	uint32_t shared = shared_part(s, s->lane[HD_LANE_BULK].bytes);
 
-	s->worker->streams->large_bytes += large;
-	s->worker->streams->large_bytes -= s->large_bytes;
-	s->large_bytes = large;
+	s->worker->streams->shared_bytes += shared;
+	s->worker->streams->shared_bytes -= s->shared_bytes;
+	s->shared_bytes = shared;
 }
 
 void hd_lane_moves(struct hd_stream *s)
 {
-	s->worker->streams->large_bytes -= s->large_bytes;
-	s->large_bytes = 0;
+	s->worker->streams->shared_bytes -= s->shared_bytes;
+	s->shared_bytes = 0;
 }
 
 static bool bulk_fits(const struct hd_stream *s, size_t n)
 {
 	const struct hd_queue *q = &s->lane[HD_LANE_BULK];
-	uint32_t large = large_part(s, q->bytes + n);
+	uint32_t shared = shared_part(s, q->bytes + n);
 
-	if (large == 0)
+	if (shared == 0)
 		return true;
-	return q->frames < s->worker->conf->output_packets &&
-	       s->worker->streams->large_bytes - s->large_bytes + large <=
-		       LARGE_LIMIT_BYTES;
+	return (q->bytes + n <= bulk_limit(s) ||
+		q->frames < s->worker->conf->output_packets) &&
+	       s->worker->streams->shared_bytes - s->shared_bytes + shared <=
+		       SHARED_BYTES;
 }
 
 static bool fits(const struct hd_stream *s, enum hd_lane lane, size_t n)

@@ -60,19 +60,23 @@ bool hd_lane_make_room(struct hd_stream *s, enum hd_lane lane, size_t n);
 void hd_lane_recount(struct hd_stream *s);
 void hd_lane_moves(struct hd_stream *s);
 
-/* For each packet: below the smallest limit there is nothing to count. */
+/* What a bulk lane may have without asking: derper's queue, 32 packets, has 45
+ * kB of the usual ones. Less than the smallest output_limit. */
+#define HD_LANE_OWN_BYTES (64 * 1024)
+
+/* For each packet: below that there is nothing to count. */
 static inline bool hd_lane_room(struct hd_stream *s, enum hd_lane lane,
 				size_t n)
 {
 	return (lane == HD_LANE_BULK &&
-		s->lane[HD_LANE_BULK].bytes + n <= HD_OUTPUT_LIMIT_MIN_BYTES) ||
+		s->lane[HD_LANE_BULK].bytes + n <= HD_LANE_OWN_BYTES) ||
 	       hd_lane_make_room(s, lane, n);
 }
 
 static inline void hd_lane_changed(struct hd_stream *s)
 {
-	if (s->lane[HD_LANE_BULK].bytes > HD_OUTPUT_LIMIT_MIN_BYTES ||
-	    s->large_bytes != 0)
+	if (s->lane[HD_LANE_BULK].bytes > HD_LANE_OWN_BYTES ||
+	    s->shared_bytes != 0)
 		hd_lane_recount(s);
 }
 

@@ -25,7 +25,7 @@ struct hd_streams { /* w->streams */
 	struct hd_stream *dirty; /* have output to flush */
 	struct hd_ready ready, handshakes; /* to be read; a TLS step is due */
 	size_t turn_bytes; /* read in this turn */
-	uint64_t large_bytes; /* in bulk lanes, above output_limit */
+	uint64_t shared_bytes; /* in bulk lanes, above HD_LANE_OWN_BYTES */
 	uint64_t part_bytes; /* of WebSocket messages that are not whole */
 	struct hd_chunk_pool pool;
 	uint8_t *cipher; /* what TLS has received */
