@@ -104,6 +104,31 @@ static void streams_take_turns(void **state)
 	libhd_free(&b.h);
 }
 
+/* The end arrives, and is acknowledged, before what is lost is sent again. */
+static void an_end_is_not_all_that_was_sent(void **state)
+{
+	struct libhd_stream *s, *t;
+	struct end a, b;
+
+	(void)state;
+	pair_make(&a, &b, true);
+	s = opened(&a, &b);
+	t = b.got;
+	TURN_UNTIL(&a, &b, libhd_stream_unsent_bytes(s) == 0);
+	assert_int_equal(libhd_stream_write(s, "lost", 4), 4);
+	hdl_streams_run(a.h);
+	assert_int_equal(s->sent, 5);
+	hdl_buf_free(&a.h->out); /* on the way */
+	libhd_stream_end(s);
+	TURN_UNTIL(&a, &b, libhd_stream_unsent_bytes(s) == 0);
+	assert_true(t->eof);
+	assert_int_equal(drain(t), 5);
+	libhd_stream_close(&s);
+	libhd_stream_close(&t);
+	libhd_free(&a.h);
+	libhd_free(&b.h);
+}
+
 /* As if it had been quiet for long: it is looked at twice. */
 static void rest(struct end *a, struct end *b)
 {
@@ -200,6 +225,7 @@ int main(void)
 		cmocka_unit_test(what_nobody_reads_gives_the_window_back),
 		cmocka_unit_test(a_stream_that_nobody_takes_is_closed),
 		cmocka_unit_test(streams_take_turns),
+		cmocka_unit_test(an_end_is_not_all_that_was_sent),
 		cmocka_unit_test(a_quiet_stream_has_no_memory),
 		cmocka_unit_test(a_listener_with_another_key_is_refused),
 		cmocka_unit_test(a_dialler_with_another_key_is_refused),
