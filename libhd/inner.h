@@ -2,12 +2,13 @@
 /* libhd/inner.h - the inside of libhd.
  *
  * Files: endpoint.c an endpoint's life, loop.c fd, timeout and process,
- * connect.c the TCP connection and when it is tried again, relays.c which relay
- * that is, tls.c TLS on it,
- * login.c the upgrade and the enrolment, frames.c what the relay says, peers.c
- * whom we allow, udp*.c packets by UDP, proofs.c why the relay should have us,
- * identity*.c keys, ticket.c tickets, buffer.c bytes that wait; streams*.c,
- * quic*.c streams (without ngtcp2: streams_none.c).
+ * connect.c the TCP connection and when it is tried again, relays.c which
+ * relay that is, tls.c TLS on it, login.c the upgrade and the enrolment,
+ * frames.c what the relay says, peers.c whom we allow, peer.c one of them,
+ * packets.c what they exchange, groups.c whom we allow by groups, intents.c
+ * what they want of a path, udp*.c packets by UDP, proofs.c why the relay
+ * should have us, identity*.c keys, ticket.c tickets, buffer.c bytes that
+ * wait; streams*.c, quic*.c streams (without ngtcp2: streams_none.c).
  *
  * A connection:  IDLE -> DIALING -> SHAKING -> UPGRADING -> HELLO -> ENROLLING
  *                 ^  (TCP)      (TLS)     (HTTP)    (RelayHello)      | Welcome
@@ -74,10 +75,19 @@ struct hdl_relay {
 
 struct hdl_quic; /* quic.h */
 
+struct hdl_group {
+	uint8_t n; /* of v; 0: a free place */
+	char v[HDP_WORD_MAX_BYTES];
+};
+
 struct libhd_peer {
 	struct libhd *h;
 	struct libhd_key identity;
-	uint8_t address[HD_KEY_BYTES];
+	struct libhd_address address;
+	bool has_identity; /* else the address is all that is known */
+	bool has_intent; /* of ours; the other one's and the path: -1: none */
+	uint8_t intent;
+	int8_t other_intent, path;
 	uint32_t handle; /* HDP_NO_HANDLE: none on this connection */
 	bool here, knocks;
 	bool no_memory; /* for its place in a table */
@@ -132,6 +142,8 @@ struct libhd {
 	/* whom we allow */
 	struct libhd_peer *by_address, *by_handle;
 	struct libhd_peer *turn; /* whom a loop over them comes to next */
+	struct hdl_group groups[LIBHD_GROUPS_MAX];
+	unsigned n_peers, peers_max; /* 0: the relay has not said */
 	struct hdl_tls *tls; /* of streams; quic.h */
 };
 
@@ -225,7 +237,7 @@ int hdl_put(struct libhd *h, enum hdp_type type, const void *head,
 int hdl_answer(struct libhd *h, enum hdp_type type, const uint8_t *p, size_t n);
 void hdl_text(char *to, size_t size, const uint8_t *p, size_t n);
 
-/* ---- peers.c ---- */
+/* ---- peers.c, packets.c ---- */
 /* hdl_peers_open - after Welcome: allow them all again.
  * hdl_peers_lost - handles mean nothing any more. */
 void hdl_peers_open(struct libhd *h);
@@ -238,12 +250,32 @@ int hdl_take_allowed(struct libhd *h, const uint8_t *p, size_t n);
 int hdl_take_gone(struct libhd *h, const uint8_t *p, size_t n);
 int hdl_take_knock(struct libhd *h, const uint8_t *p, size_t n);
 int hdl_take_packets(struct libhd *h, const uint8_t *p, size_t n);
-/* hdl_take_packet - one, however it came.
+/* hdl_peer_of_handle - NULL: none. hdl_out_room - whether something may be sent
+ * by TCP: returns 0; -ENOTCONN; -EAGAIN, and asks for `writable`.
+ * hdl_take_packet - one, however it came.
  * hdl_packet_put - as libhd_send(), streams or not. hdl_packet_put_tcp - the
  * same, in order with frames: the last one before Forbid. */
+struct libhd_peer *hdl_peer_of_handle(struct libhd *h, uint32_t handle);
+int hdl_out_room(struct libhd *h);
 int hdl_packet_put_tcp(struct libhd_peer *peer, const void *data, size_t n);
 void hdl_take_packet(struct libhd *h, const struct hdp_packet *packet);
 int hdl_packet_put(struct libhd_peer *peer, const void *data, size_t n);
+
+/* ---- groups.c ---- */
+/* hdl_groups_open - after Welcome: allow them again. hdl_groups_any - whether
+ * there are some. */
+void hdl_groups_open(struct libhd *h);
+bool hdl_groups_any(const struct libhd *h);
+int hdl_take_group(struct libhd *h, const uint8_t *p, size_t n);
+int hdl_take_visitor(struct libhd *h, const uint8_t *p, size_t n);
+
+/* ---- intents.c ---- */
+/* hdl_intents_here - it can be asked. hdl_intents_away - what it has said is
+ * over. */
+void hdl_intents_here(struct libhd_peer *peer);
+void hdl_intents_away(struct libhd_peer *peer);
+int hdl_take_incoming(struct libhd *h, const uint8_t *p, size_t n);
+int hdl_take_agreed(struct libhd *h, const uint8_t *p, size_t n);
 
 /* ---- udp.c, udp_io.c ---- */
 /* hdl_udp_put - a packet, which waits for hdl_udp_flush(). Returns

@@ -36,7 +36,8 @@ static int enroll_put(struct libhd *h, const uint8_t *relay)
 
 	*p++ = HDP_VERSION;
 	*p++ = (h->wants_knocks ? HDP_ENROLL_KNOCKS : 0) |
-	       (h->no_udp ? 0 : HDP_ENROLL_UDP);
+	       (h->no_udp ? 0 : HDP_ENROLL_UDP) |
+	       (h->events.visitor != NULL ? HDP_ENROLL_VISITORS : 0);
 	memcpy(p, h->id.key.v, LIBHD_KEY_BYTES);
 	p += LIBHD_KEY_BYTES;
 	hdp_signed_put(signed_, HDP_LABEL_CLIENT, h->binding, relay);
@@ -135,6 +136,7 @@ int hdl_take_welcome(struct libhd *h, const uint8_t *p, size_t n)
 	if (h->phase != HDL_ENROLLING || n < HDP_WELCOME_BYTES)
 		return -EPROTO;
 	keepalive_ms = hdp_get_u32(p + HD_KEY_BYTES);
+	h->peers_max = hdp_get_u32(p + HD_KEY_BYTES + 4);
 	h->packet_max = HD_MIN(hdp_get_u32(p + HD_KEY_BYTES + 8),
 			       (uint32_t)HDP_PACKET_MAX_BYTES);
 	/* 2.5 times as long as the relay is silent by itself */
@@ -145,6 +147,7 @@ int hdl_take_welcome(struct libhd *h, const uint8_t *p, size_t n)
 	h->later_ms = 0;
 	h->untried = h->n_relays - 1;
 	h->error[0] = '\0';
+	hdl_groups_open(h);
 	hdl_peers_open(h);
 	hdl_set_state(h, LIBHD_OPEN);
 	return 0;

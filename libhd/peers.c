@@ -24,7 +24,7 @@ static struct libhd_peer *of_address(struct libhd *h, const uint8_t *address)
 	return peer;
 }
 
-static struct libhd_peer *of_handle(struct libhd *h, uint32_t handle)
+struct libhd_peer *hdl_peer_of_handle(struct libhd *h, uint32_t handle)
 {
 	struct libhd_peer *peer;
 
@@ -55,7 +55,7 @@ int hdl_peer_ask(struct libhd_peer *peer)
 {
 	if (peer->h->phase != HDL_OPEN)
 		return 0; /* hdl_peers_open() will */
-	return hdl_put(peer->h, HDP_ALLOW, peer->address, HD_KEY_BYTES, NULL,
+	return hdl_put(peer->h, HDP_ALLOW, peer->address.v, HD_KEY_BYTES, NULL,
 		       0);
 }
 
@@ -63,49 +63,80 @@ static int knock_put(struct libhd_peer *peer)
 {
 	if (peer->h->phase != HDL_OPEN)
 		return 0;
-	return hdl_put(peer->h, HDP_KNOCK, peer->address, HD_KEY_BYTES,
+	return hdl_put(peer->h, HDP_KNOCK, peer->address.v, HD_KEY_BYTES,
 		       peer->note, peer->note_bytes);
 }
 
-static int peer_new(struct libhd *h, const struct libhd_key *identity,
-		    const uint8_t *address, struct libhd_peer **ret)
+/* identity: NULL: not known. */
+static struct libhd_peer *peer_make(struct libhd *h,
+				    const struct libhd_key *identity,
+				    const struct libhd_address *address)
 {
 	struct libhd_peer *peer = calloc(1, sizeof(*peer));
-	int r;
 
 	if (peer == NULL)
-		return -ENOMEM;
+		return NULL;
 	peer->h = h;
-	peer->identity = *identity;
-	memcpy(peer->address, address, HD_KEY_BYTES);
+	peer->address = *address;
 	peer->handle = HDP_NO_HANDLE;
+	peer->other_intent = peer->path = -1;
+	peer->has_identity = identity != NULL;
+	if (identity != NULL)
+		peer->identity = *identity;
 	HASH_ADD(by_address, h->by_address, address, HD_KEY_BYTES, peer);
 	if (peer->no_memory) {
 		free(peer);
-		return -ENOMEM;
+		return NULL;
 	}
-	r = hdl_peer_ask(peer);
+	h->n_peers++;
+	return peer;
+}
+
+static int peer_new(struct libhd *h, const struct libhd_key *identity,
+		    const struct libhd_address *address,
+		    struct libhd_peer **ret)
+{
+	int r;
+
+	*ret = peer_make(h, identity, address);
+	if (*ret == NULL)
+		return -ENOMEM;
+	r = hdl_peer_ask(*ret);
 	if (r < 0)
-		libhd_forbid(&peer);
-	*ret = peer;
+		libhd_forbid(ret);
+	return r;
+}
+
+static int allow(struct libhd *h, const struct libhd_key *identity,
+		 const struct libhd_address *address, struct libhd_peer **ret)
+{
+	struct libhd_peer *peer = of_address(h, address->v);
+	int r = 0;
+
+	if (peer == NULL)
+		r = peer_new(h, identity, address, &peer);
+	else if (identity != NULL && !peer->has_identity) {
+		peer->identity = *identity;
+		peer->has_identity = true;
+	}
+	if (r == 0 && ret != NULL)
+		*ret = peer;
 	return r;
 }
 
 int libhd_allow(struct libhd *h, const struct libhd_key *identity,
 		struct libhd_peer **ret)
 {
-	uint8_t address[HD_KEY_BYTES];
-	struct libhd_peer *peer;
-	int r = 0;
+	struct libhd_address address;
+	int r = libhd_key_address(identity, &address);
 
-	if (crypto_sign_ed25519_pk_to_curve25519(address, identity->v) != 0)
-		return -EINVAL;
-	peer = of_address(h, address);
-	if (peer == NULL)
-		r = peer_new(h, identity, address, &peer);
-	if (r == 0 && ret != NULL)
-		*ret = peer;
-	return r;
+	return r == 0 ? allow(h, identity, &address, ret) : r;
+}
+
+int libhd_allow_address(struct libhd *h, const struct libhd_address *address,
+			struct libhd_peer **ret)
+{
+	return allow(h, NULL, address, ret);
 }
 
 /* The relay may drop what a connection that ends has sent last. Who waits for
@@ -139,6 +170,7 @@ void libhd_forbid(struct libhd_peer **ppeer)
 	ask(h);
 	handle_set(peer, HDP_NO_HANDLE);
 	HASH_DELETE(by_address, h->by_address, peer);
+	h->n_peers--;
 	free(peer);
 	*ppeer = NULL;
 }
@@ -154,119 +186,54 @@ int libhd_knock(struct libhd_peer *peer, const void *note, size_t len_bytes)
 	return knock_put(peer);
 }
 
-/* ---- packets ---- */
-
-static int packet_put(struct libhd_peer *peer, const void *data, size_t n)
-{
-	uint8_t head[HDP_PACKET_HEAD_BYTES];
-
-	/* allowed a moment ago: the answer is on the way */
-	if (peer->handle == HDP_NO_HANDLE)
-		return hdl_put(peer->h, HDP_PACKET_TO, peer->address,
-			       HD_KEY_BYTES, data, n);
-	hdp_put_u32(head, peer->handle);
-	head[4] = (uint8_t)(n >> 8);
-	head[5] = (uint8_t)n;
-	return hdl_put(peer->h, HDP_PACKETS, head, sizeof(head), data, n);
-}
-
-int hdl_packet_put_tcp(struct libhd_peer *peer, const void *data, size_t n)
-{
-	struct libhd *h = peer->h;
-
-	if (h->phase != HDL_OPEN)
-		return -ENOTCONN;
-	if (n > h->packet_max)
-		return -EMSGSIZE;
-	if (h->out.n >= HDL_OUT_MAX_BYTES)
-		hdl_tls_write(h);
-	if (h->out.n >= HDL_OUT_MAX_BYTES) {
-		h->want_room = true;
-		return -EAGAIN;
-	}
-	return packet_put(peer, data, n);
-}
-
-int hdl_packet_put(struct libhd_peer *peer, const void *data, size_t n)
-{
-	struct libhd *h = peer->h;
-	enum hdl_udp_put put = HDL_UDP_NOT;
-
-	hdl_udp_passed(h, 0, n);
-	if (h->phase == HDL_OPEN && peer->handle != HDP_NO_HANDLE)
-		put = hdl_udp_put(h, peer->handle, data, n);
-	if (put == HDL_UDP_NOT)
-		return hdl_packet_put_tcp(peer, data, n);
-	if (put == HDL_UDP_SENT)
-		return 0;
-	h->want_room = true;
-	return -EAGAIN;
-}
-
-int libhd_send(struct libhd_peer *peer, const void *data, size_t len_bytes)
-{
-	if (peer->h->streams)
-		return -EPROTO;
-	return hdl_packet_put(peer, data, len_bytes);
-}
-
-void hdl_take_packet(struct libhd *h, const struct hdp_packet *packet)
-{
-	struct libhd_peer *peer = of_handle(h, packet->handle);
-
-	hdl_udp_passed(h, packet->len_bytes, 0);
-	if (peer == NULL)
-		return; /* forbidden meanwhile */
-	if (h->streams)
-		hdl_streams_packet(peer, packet->data, packet->len_bytes);
-	else if (h->events.packet != NULL)
-		h->events.packet(h, peer, packet->data, packet->len_bytes,
-				 h->user);
-}
-
-int hdl_take_packets(struct libhd *h, const uint8_t *p, size_t n)
-{
-	struct hdp_packet packet;
-
-	if (n == 0)
-		return -EPROTO;
-	while (n > 0) {
-		size_t used = hdp_packet_get(p, n, &packet);
-
-		if (used == 0)
-			return -EPROTO;
-		hdl_take_packet(h, &packet);
-		p += used;
-		n -= used;
-	}
-	return 0;
-}
-
 /* ---- what the relay says of them ---- */
+
+/* Of a group that we allow. Returns 0; -ENOMEM. */
+static int member(struct libhd *h, const uint8_t *address,
+		  struct libhd_peer **ret)
+{
+	struct libhd_address a;
+
+	memcpy(a.v, address, sizeof(a.v));
+	*ret = peer_make(h, NULL, &a);
+	return *ret != NULL ? 0 : -ENOMEM;
+}
+
+/* Who is no peer was forbidden before the answer came; or it is of a group, of
+ * which the relay must not name more than we can allow in all. */
+static bool is_welcome(const struct libhd *h, uint8_t flags)
+{
+	return (flags & HDP_CONTACT_BY_GROUP) != 0 && hdl_groups_any(h) &&
+	       h->n_peers < h->peers_max;
+}
 
 int hdl_take_contact(struct libhd *h, const uint8_t *p, size_t n)
 {
-	struct libhd_peer *peer;
+	struct libhd_peer *peer, *of_handle;
+	bool is_new = false;
 	uint32_t handle;
 
 	if (n < HDP_CONTACT_BYTES)
 		return -EPROTO;
 	handle = hdp_get_u32(p);
+	of_handle = hdl_peer_of_handle(h, handle);
 	peer = of_address(h, p + 4);
-	if (peer == NULL) { /* forbidden before the answer came */
-		return handle == HDP_NO_HANDLE
-			       ? 0
-			       : hdl_answer(h, HDP_FORBID, p, 4);
-	}
-	if ((p[4 + HD_KEY_BYTES] & HDP_CONTACT_REFUSED) != 0) {
+	if (peer == NULL && handle == HDP_NO_HANDLE)
+		return 0;
+	if (peer == NULL && !is_welcome(h, p[4 + HD_KEY_BYTES]))
+		return hdl_answer(h, HDP_FORBID, p, 4);
+	if (peer != NULL && (p[4 + HD_KEY_BYTES] & HDP_CONTACT_REFUSED) != 0) {
 		tell(peer, LIBHD_PEER_REFUSED);
 		return 0;
 	}
-	if (handle == HDP_NO_HANDLE)
+	if (handle == HDP_NO_HANDLE || (of_handle != NULL && of_handle != peer))
 		return -EPROTO;
-	if (of_handle(h, handle) != NULL && of_handle(h, handle) != peer)
-		return -EPROTO;
+	is_new = peer == NULL;
+	if (is_new && member(h, p + 4, &peer) < 0)
+		return -ENOMEM;
 	handle_set(peer, handle);
+	if (is_new && h->events.member != NULL)
+		h->events.member(h, peer, h->user);
 	return 0;
 }
 
@@ -276,11 +243,12 @@ int hdl_take_allowed(struct libhd *h, const uint8_t *p, size_t n)
 
 	if (n != 4)
 		return -EPROTO;
-	peer = of_handle(h, hdp_get_u32(p));
+	peer = hdl_peer_of_handle(h, hdp_get_u32(p));
 	if (peer == NULL)
 		return 0;
 	peer->knocks = false; /* it has been heard */
 	hdl_streams_here(peer);
+	hdl_intents_here(peer);
 	tell(peer, LIBHD_PEER_HERE);
 	return 0;
 }
@@ -291,10 +259,11 @@ int hdl_take_gone(struct libhd *h, const uint8_t *p, size_t n)
 
 	if (n != HDP_GONE_BYTES)
 		return -EPROTO;
-	peer = of_handle(h, hdp_get_u32(p));
+	peer = hdl_peer_of_handle(h, hdp_get_u32(p));
 	if (peer == NULL)
 		return 0;
 	hdl_streams_gone(peer, p[4] == HDP_GONE_NOT_HERE);
+	hdl_intents_away(peer);
 	tell(peer, p[4] == HDP_GONE_NOT_HERE ? LIBHD_PEER_NOT_HERE
 					     : LIBHD_PEER_GONE);
 	return 0;
@@ -334,6 +303,7 @@ void hdl_peers_lost(struct libhd *h)
 	HASH_ITER(by_address, h->by_address, peer, next) {
 		handle_set(peer, HDP_NO_HANDLE);
 		hdl_streams_away(peer);
+		hdl_intents_away(peer);
 		peer->gone_ms = 0;
 		peer->gone_asked = false;
 		peer->here = false;
@@ -346,26 +316,4 @@ void hdl_peers_free(struct libhd *h)
 
 	HASH_ITER(by_address, h->by_address, peer, next)
 		libhd_forbid(&peer);
-}
-
-/* ---- one of them ---- */
-
-const struct libhd_key *libhd_peer_key(const struct libhd_peer *peer)
-{
-	return &peer->identity;
-}
-
-bool libhd_peer_here(const struct libhd_peer *peer)
-{
-	return peer->here;
-}
-
-void libhd_peer_set_user(struct libhd_peer *peer, void *user)
-{
-	peer->user = user;
-}
-
-void *libhd_peer_user(const struct libhd_peer *peer)
-{
-	return peer->user;
 }

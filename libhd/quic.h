@@ -26,6 +26,7 @@ struct hdl_quic {
 	ngtcp2_crypto_conn_ref ref;
 	ngtcp2_cid first_dcid; /* chosen by the other end: of one it opened */
 	uint8_t tag[HDL_TAG_BYTES];
+	struct libhd_key key; /* that the other end shows; proven once up */
 	bool server, verified, up;
 	int error; /* of the connection; it ends */
 	int liberr; /* ... as ngtcp2 names it; 0: ours */

@@ -83,6 +83,8 @@ static int on_up(ngtcp2_conn *conn, void *user)
 	if (!q->verified)
 		return NGTCP2_ERR_CALLBACK_FAILURE;
 	q->up = true;
+	q->peer->identity = q->key;
+	q->peer->has_identity = true;
 	if (q->server)
 		replace(q);
 	return 0;

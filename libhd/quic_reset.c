@@ -28,8 +28,8 @@ void hdl_quic_token(const struct libhd_peer *peer, const uint8_t *cid,
 			   LIBHD_SEED_BYTES);
 	crypto_generichash_init(&s, key, sizeof(key),
 				NGTCP2_STATELESS_RESET_TOKENLEN);
-	crypto_generichash_update(&s, peer->identity.v,
-				  sizeof(peer->identity.v));
+	crypto_generichash_update(&s, peer->address.v,
+				  sizeof(peer->address.v));
 	crypto_generichash_update(&s, cid, n);
 	crypto_generichash_final(&s, ret, NGTCP2_STATELESS_RESET_TOKENLEN);
 	sodium_memzero(key, sizeof(key));

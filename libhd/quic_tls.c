@@ -21,6 +21,18 @@ static const char priority[] =
 	"+GROUP-X25519:+SIGN-EDDSA-ED25519:+CTYPE-CLI-RAWPK:+CTYPE-SRV-RAWPK:"
 	"+ECDHE-ECDSA:%DISABLE_TLS13_COMPAT_MODE";
 
+/* Of whom only the address was known it is one of two keys, which have one
+ * holder: doc/reference/protocol-hd.md. */
+static bool is_peer(const struct libhd_peer *peer, const struct libhd_key *key)
+{
+	struct libhd_address address;
+
+	if (peer->has_identity)
+		return memcmp(key, &peer->identity, sizeof(*key)) == 0;
+	return libhd_key_address(key, &address) == 0 &&
+	       memcmp(&address, &peer->address, sizeof(address)) == 0;
+}
+
 /* Returns 0: it is the peer's key; else the handshake fails. */
 static int verify(gnutls_session_t session)
 {
@@ -32,9 +44,10 @@ static int verify(gnutls_session_t session)
 	if (gnutls_certificate_type_get2(session, GNUTLS_CTYPE_PEERS) !=
 		    GNUTLS_CRT_RAWPK ||
 	    n != 1 || key->size != sizeof(spki_head) + LIBHD_KEY_BYTES ||
-	    memcmp(key->data, spki_head, sizeof(spki_head)) != 0 ||
-	    memcmp(key->data + sizeof(spki_head), q->peer->identity.v,
-		   LIBHD_KEY_BYTES) != 0)
+	    memcmp(key->data, spki_head, sizeof(spki_head)) != 0)
+		return GNUTLS_E_CERTIFICATE_ERROR;
+	memcpy(q->key.v, key->data + sizeof(spki_head), sizeof(q->key.v));
+	if (!is_peer(q->peer, &q->key))
 		return GNUTLS_E_CERTIFICATE_ERROR;
 	q->verified = true;
 	return 0;

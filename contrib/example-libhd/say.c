@@ -5,10 +5,13 @@
  *
  *	say --key=FILE RELAY [PEER]...
  *
- * Each line of the input goes to every peer. PEERs are asked to let us in; with
- * --allow everybody who asks is let in, else who is a PEER. Each line of the
- * output is an event: key, relay, state ..., knock KEY NOTE, peer STATE KEY,
- * packet KEY TEXT. */
+ * Each line of the input goes to every peer, and to all of --to-group. PEERs
+ * are asked to let us in; with --allow everybody who asks is let in, else
+ * who is a PEER, or in --group. A PEER may be the nodekey: of a client of
+ * DERP, as Tailscale's, where the relay has hd.bridge. --intent says what we
+ * want of the path to PEERs: 0 to 3, as enum libhd_intent. Each line of the
+ * output is an event: key, relay, state ..., knock KEY NOTE, visitor KEY,
+ * member KEY, peer STATE KEY, path KEY WHAT, packet KEY TEXT. */
 #include <errno.h>
 #include <getopt.h>
 #include <hd/hd.h>
@@ -20,7 +23,8 @@
 struct say {
 	struct libhd_conf conf;
 	struct libhd_key relay_key;
-	const char *key_file;
+	const char *key_file, *group, *to_group;
+	int intent; /* -1: none */
 	bool allow;
 	struct libhd *h;
 	struct libhd_peer *peers[64];
@@ -34,6 +38,22 @@ static void event(const char *what, const struct libhd_key *key,
 
 	printf("%s %s %.*s\n", what, libhd_key_text(key, name), (int)n,
 	       (const char *)text);
+	fflush(stdout);
+}
+
+/* Of some only the address is known. */
+static void peer_event(const char *what, const struct libhd_peer *peer,
+		       const void *text, size_t n)
+{
+	const struct libhd_key *key = libhd_peer_key(peer);
+	char name[LIBHD_ADDRESS_TEXT_BYTES];
+
+	if (key != NULL) {
+		event(what, key, text, n);
+		return;
+	}
+	libhd_address_text(libhd_peer_address(peer), name);
+	printf("%s %s %.*s\n", what, name, (int)n, (const char *)text);
 	fflush(stdout);
 }
 
@@ -53,21 +73,26 @@ static void on_packet(struct libhd *h, struct libhd_peer *from,
 		      const void *data, size_t len_bytes, void *user)
 {
 	(void)h, (void)user;
-	event("packet", libhd_peer_key(from), data, len_bytes);
+	peer_event("packet", from, data, len_bytes);
+}
+
+static void peer_keep(struct say *say, struct libhd_peer *peer)
+{
+	for (unsigned i = 0; i < say->n; i++)
+		if (say->peers[i] == peer)
+			return;
+	if (say->n == sizeof(say->peers) / sizeof(say->peers[0]))
+		fprintf(stderr, "say: a peer too many\n");
+	else
+		say->peers[say->n++] = peer;
 }
 
 static void peer_add(struct say *say, const struct libhd_key *key)
 {
 	struct libhd_peer *peer;
-	int r = libhd_allow(say->h, key, &peer);
 
-	for (unsigned i = 0; i < say->n && r == 0; i++)
-		if (say->peers[i] == peer)
-			return;
-	if (r < 0 || say->n == sizeof(say->peers) / sizeof(say->peers[0]))
-		fprintf(stderr, "say: a peer too many, or none\n");
-	else
-		say->peers[say->n++] = peer;
+	if (libhd_allow(say->h, key, &peer) == 0)
+		peer_keep(say, peer);
 }
 
 static bool on_knock(struct libhd *h, const struct libhd_key *from,
@@ -82,6 +107,21 @@ static bool on_knock(struct libhd *h, const struct libhd_key *from,
 	return say->allow;
 }
 
+/* A packet of somebody who cannot knock. */
+static bool on_visitor(struct libhd *h, const struct libhd_address *from,
+		       void *user)
+{
+	struct say *say = user;
+	char name[LIBHD_ADDRESS_TEXT_BYTES];
+	struct libhd_peer *peer;
+
+	printf("visitor %s\n", libhd_address_text(from, name));
+	fflush(stdout);
+	if (say->allow && libhd_allow_address(h, from, &peer) == 0)
+		peer_keep(say, peer);
+	return say->allow;
+}
+
 static void on_peer(struct libhd *h, struct libhd_peer *peer,
 		    enum libhd_peer_state state, void *user)
 {
@@ -89,7 +129,22 @@ static void on_peer(struct libhd *h, struct libhd_peer *peer,
 					     "peer not-here", "peer refused" };
 
 	(void)h, (void)user;
-	event(names[state], libhd_peer_key(peer), "", 0);
+	peer_event(names[state], peer, "", 0);
+}
+
+static void on_member(struct libhd *h, struct libhd_peer *peer, void *user)
+{
+	(void)h, (void)user;
+	peer_event("member", peer, "", 0);
+}
+
+static void on_path(struct libhd *h, struct libhd_peer *peer,
+		    enum libhd_path path, void *user)
+{
+	static const char *const names[] = { "direct", "relay", "none" };
+
+	(void)h, (void)user;
+	peer_event("path", peer, names[path], strlen(names[path]));
 }
 
 static const struct libhd_events events = {
@@ -98,7 +153,16 @@ static const struct libhd_events events = {
 	.packet = on_packet,
 	.knock = on_knock,
 	.peer = on_peer,
+	.member = on_member,
+	.visitor = on_visitor,
+	.path = on_path,
 };
+
+static void sent(int r)
+{
+	if (r < 0)
+		fprintf(stderr, "say: %s\n", strerror(-r));
+}
 
 /* What the input has. Returns whether there may be more. */
 static bool say_line(struct say *say)
@@ -110,12 +174,10 @@ static bool say_line(struct say *say)
 		return false;
 	if (line[n - 1] == '\n')
 		n--;
-	for (unsigned i = 0; i < say->n; i++) {
-		int r = libhd_send(say->peers[i], line, (size_t)n);
-
-		if (r < 0)
-			fprintf(stderr, "say: %s\n", strerror(-r));
-	}
+	for (unsigned i = 0; i < say->n; i++)
+		sent(libhd_send(say->peers[i], line, (size_t)n));
+	if (say->to_group != NULL)
+		sent(libhd_send_group(say->h, say->to_group, line, (size_t)n));
 	return true;
 }
 
@@ -132,10 +194,31 @@ static int loop(struct say *say)
 	return EXIT_FAILURE;
 }
 
+/* hd1... or nodekey:... Returns whether it is one. */
+static bool word_take(struct say *say, const char *word)
+{
+	struct libhd_peer *peer = NULL;
+	struct libhd_address address;
+	struct libhd_key key;
+
+	if (libhd_address_parse(word, &address) == 0)
+		(void)libhd_allow_address(say->h, &address, &peer);
+	else if (libhd_key_parse(word, &key) == 0)
+		(void)libhd_allow(say->h, &key, &peer);
+	if (peer == NULL)
+		return false;
+	peer_keep(say, peer);
+	if (!say->allow)
+		libhd_knock(peer, "say", 3);
+	if (say->intent >= 0)
+		sent(libhd_peer_set_intent(peer,
+					   (enum libhd_intent)say->intent));
+	return true;
+}
+
 static int run(struct say *say, char **peers, int n)
 {
 	struct libhd_identity *id = NULL;
-	struct libhd_key key;
 	int r = libhd_identity_open(say->key_file, &id);
 
 	if (r < 0) {
@@ -146,20 +229,48 @@ static int run(struct say *say, char **peers, int n)
 	say->conf.identity = id;
 	r = libhd_new(&say->conf, &events, say, &say->h);
 	libhd_identity_free(&id); /* it has been copied */
+	if (r == 0 && say->group != NULL)
+		r = libhd_allow_group(say->h, say->group);
 	if (r < 0) {
 		fprintf(stderr, "say: %s\n", strerror(-r));
 		return EXIT_FAILURE;
 	}
 	for (int i = 0; i < n; i++) {
-		if (libhd_key_parse(peers[i], &key) < 0) {
+		if (!word_take(say, peers[i])) {
 			fprintf(stderr, "say: no key: %s\n", peers[i]);
 			return EXIT_FAILURE;
 		}
-		peer_add(say, &key);
-		if (!say->allow)
-			libhd_knock(say->peers[say->n - 1], "say", 3);
 	}
 	return loop(say);
+}
+
+static int option(struct say *say, int c)
+{
+	if (c == 'k')
+		say->key_file = optarg;
+	else if (c == 'c')
+		say->conf.ca_file = optarg;
+	else if (c == 'i')
+		say->conf.invitation = optarg;
+	else if (c == 'd')
+		say->conf.credential = optarg;
+	else if (c == 'x')
+		say->conf.insecure = true;
+	else if (c == 'a')
+		say->allow = true;
+	else if (c == 'u')
+		say->conf.no_udp = true;
+	else if (c == 'g')
+		say->group = optarg;
+	else if (c == 't')
+		say->to_group = optarg;
+	else if (c == 'n')
+		say->intent = atoi(optarg);
+	else if (c == 'r' && libhd_key_parse(optarg, &say->relay_key) == 0)
+		say->conf.relay_key = &say->relay_key;
+	else
+		return -1;
+	return 0;
 }
 
 int main(int argc, char **argv)
@@ -173,33 +284,19 @@ int main(int argc, char **argv)
 		{ "insecure", no_argument, NULL, 'x' },
 		{ "allow", no_argument, NULL, 'a' },
 		{ "no-udp", no_argument, NULL, 'u' },
+		{ "group", required_argument, NULL, 'g' },
+		{ "to-group", required_argument, NULL, 't' },
+		{ "intent", required_argument, NULL, 'n' },
 		{ 0 },
 	};
 	struct say say = { .conf = { .size = sizeof(say.conf),
-				     .wants_knocks = true } };
+				     .wants_knocks = true },
+			   .intent = -1 };
 	int c, status;
 
-	while ((c = getopt_long(argc, argv, "", longs, NULL)) >= 0) {
-		if (c == 'k')
-			say.key_file = optarg;
-		else if (c == 'c')
-			say.conf.ca_file = optarg;
-		else if (c == 'i')
-			say.conf.invitation = optarg;
-		else if (c == 'd')
-			say.conf.credential = optarg;
-		else if (c == 'x')
-			say.conf.insecure = true;
-		else if (c == 'a')
-			say.allow = true;
-		else if (c == 'u')
-			say.conf.no_udp = true;
-		else if (c == 'r' &&
-			 libhd_key_parse(optarg, &say.relay_key) == 0)
-			say.conf.relay_key = &say.relay_key;
-		else
+	while ((c = getopt_long(argc, argv, "", longs, NULL)) >= 0)
+		if (option(&say, c) < 0)
 			return EXIT_FAILURE;
-	}
 	if (optind == argc || say.key_file == NULL) {
 		fprintf(stderr, "usage: say --key=FILE RELAY [PEER]...\n");
 		return EXIT_FAILURE;

@@ -184,7 +184,7 @@ sub write_file ($path, $text) {
 my ($bad, %seen) = 0;
 for my $path (@ARGV) {
     my ($folder, $header) = $path =~ m{([^/]+)/([^/]+)\.h\z} or die "$path: no header\n";
-    my $title = $folder eq 'hd' ? 'libhd-functions' : "$folder-$header";
+    my $title = $path =~ m{/hd/hd\.h\z} ? 'libhd-functions' : ($folder eq 'hd' ? 'lib' : '') . "$folder-$header";
     my @blocks = blocks(read_file($path));
     for my $name (undocumented(@blocks)) {
         warn "$path: $name has no docstring\n";

@@ -5,7 +5,8 @@
  * it keeps up; it may know several, and is at one of them. It sends packets to
  * peers and gets theirs, by consent of both; or it opens and accepts streams,
  * which are encrypted from end to end.
- * The protocol is described in doc/reference/protocol-hd.md.
+ * The protocol is described in doc/reference/protocol-hd.md. hd/peers.h, which
+ * this header includes, has what is done with peers.
  *
  * There is no thread in it. Wait until libhd_fd() is readable or
  * libhd_timeout_ms() is over, then call libhd_process(): all callbacks come
@@ -89,6 +90,27 @@ libhd_identity_key(const struct libhd_identity *id);
 /* libhd_identity_free - wipes it; NULL is fine, and *id is NULL then. */
 LIBHD_API void libhd_identity_free(struct libhd_identity **id);
 
+/* libhd_address - a public key of X25519. Of an identity it is the same point
+ * of the curve in another form: relays name clients so. A client of DERP, as
+ * Tailscale's, has an address only, its nodekey.
+ * LIBHD_ADDRESS_TEXT_BYTES - of one's text, nodekey: and 64 hexadecimal digits,
+ * with its NUL. */
+#define LIBHD_ADDRESS_TEXT_BYTES 73
+struct libhd_address {
+	uint8_t v[LIBHD_KEY_BYTES];
+};
+
+/* libhd_key_address - of an identity: what it is called by clients of DERP.
+ * Returns 0; -EINVAL no key that can be used.
+ * libhd_address_text - @ret  at least LIBHD_ADDRESS_TEXT_BYTES
+ * Returns ret.
+ * libhd_address_parse - of nodekey:... Returns 0; -EINVAL. */
+LIBHD_API int libhd_key_address(const struct libhd_key *key,
+				struct libhd_address *ret);
+LIBHD_API char *libhd_address_text(const struct libhd_address *address,
+				   char *ret);
+LIBHD_API int libhd_address_parse(const char *text, struct libhd_address *ret);
+
 /* ---- an endpoint ---- */
 
 /* libhd_state - of an endpoint. */
@@ -108,6 +130,22 @@ enum libhd_peer_state {
 	LIBHD_PEER_REFUSED, /* the relay has no room for one more of ours */
 };
 
+/* libhd_intent - what one of two wants of the path between them.
+ * libhd_path - what both have come to: directly, by a path that they find
+ * themselves; through relays; or not at all, since they require different
+ * ones. */
+enum libhd_intent {
+	LIBHD_PREFER_DIRECT,
+	LIBHD_REQUIRE_DIRECT,
+	LIBHD_PREFER_RELAY,
+	LIBHD_REQUIRE_RELAY,
+};
+enum libhd_path {
+	LIBHD_PATH_DIRECT,
+	LIBHD_PATH_RELAY,
+	LIBHD_PATH_NONE,
+};
+
 /* libhd_events - what an endpoint tells, from libhd_process(); NULL for what
  * does not matter. They may call any function of this header but libhd_free()
  * and libhd_process() of the same endpoint.
@@ -117,7 +155,10 @@ enum libhd_peer_state {
  * has changed. writable: after -EAGAIN of libhd_send(), there is room again.
  * stream: a peer has opened one; it is ours from now on, release with
  * libhd_stream_close(). stream_ready: it can be read from or written to, or has
- * failed. */
+ * failed. member: somebody of a group that we allow has become a peer of ours,
+ * as if by libhd_allow(). visitor: a packet has come from somebody whom we do
+ * not allow, as a client of DERP, which cannot knock, and was dropped; return
+ * whether it is allowed from now on. path: what an intent has come to. */
 struct libhd_events {
 	size_t size; /* sizeof(struct libhd_events) */
 	void (*state)(struct libhd *h, enum libhd_state state, void *user);
@@ -132,6 +173,11 @@ struct libhd_events {
 		       struct libhd_stream *s, void *user);
 	void (*stream_ready)(struct libhd *h, struct libhd_stream *s,
 			     void *user);
+	void (*member)(struct libhd *h, struct libhd_peer *peer, void *user);
+	bool (*visitor)(struct libhd *h, const struct libhd_address *from,
+			void *user);
+	void (*path)(struct libhd *h, struct libhd_peer *peer,
+		     enum libhd_path path, void *user);
 };
 
 /* LIBHD_RELAYS_MAX - that an endpoint, or a ticket, may have.
@@ -232,39 +278,6 @@ LIBHD_API size_t libhd_unsent_bytes(const struct libhd *h);
 LIBHD_API unsigned libhd_relay_at(const struct libhd *h);
 LIBHD_API void libhd_next_relay(struct libhd *h);
 
-/* ---- peers ---- */
-
-/* libhd_allow - let somebody send to us. It is so until libhd_forbid(), over
- * lost connections too. A peer that is allowed already is returned again.
- * @ret  borrowed: the endpoint's
- * Returns 0; -EINVAL no key that can be used; -ENOMEM. */
-LIBHD_API int libhd_allow(struct libhd *h, const struct libhd_key *identity,
-			  struct libhd_peer **ret);
-/* libhd_forbid - the other way; peer is gone with its streams, and *peer is
- * NULL then. NULL is fine. */
-LIBHD_API void libhd_forbid(struct libhd_peer **peer);
-/* libhd_knock - ask somebody that we allow to allow us; asked again after a
- * lost connection until it has. The answer is LIBHD_PEER_HERE, or nothing.
- * @note  what it may decide by; at most LIBHD_NOTE_MAX_BYTES
- * Returns 0; -EMSGSIZE; -ENOMEM. */
-LIBHD_API int libhd_knock(struct libhd_peer *peer, const void *note,
-			  size_t len_bytes);
-/* libhd_send - one packet. It may be lost: a peer that does not allow us, or is
- * slow, or gone, says nothing.
- * @len_bytes  0..LIBHD_PACKET_MAX_BYTES, and no more than the relay carries
- * Returns 0; -ENOTCONN the state is not LIBHD_OPEN; -EAGAIN too much waits
- * (see writable); -EMSGSIZE; -ENOMEM; -EPROTO the endpoint has streams. */
-LIBHD_API int libhd_send(struct libhd_peer *peer, const void *data,
-			 size_t len_bytes);
-
-/* libhd_peer_key - who it is; lives as long as the peer does.
- * libhd_peer_here - whether LIBHD_PEER_HERE was its last state.
- * libhd_peer_set_user, libhd_peer_user - a pointer of the caller's. */
-LIBHD_API const struct libhd_key *libhd_peer_key(const struct libhd_peer *peer);
-LIBHD_API bool libhd_peer_here(const struct libhd_peer *peer);
-LIBHD_API void libhd_peer_set_user(struct libhd_peer *peer, void *user);
-LIBHD_API void *libhd_peer_user(const struct libhd_peer *peer);
-
 /* ---- streams ---- */
 
 /* libhd_stream_open - a stream of bytes to a peer, both ways, by QUIC: both
@@ -344,3 +357,5 @@ LIBHD_API bool libhd_ticket_admits(const struct libhd_ticket *t,
 #ifdef __cplusplus
 }
 #endif
+
+#include <hd/peers.h>

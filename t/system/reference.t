@@ -39,7 +39,7 @@ sub names ($text) {
 my (@missing, $total);
 for my $header (glob "$srcdir/include/{hyper-derp,hd}/*.h") {
     my ($folder, $base) = $header =~ m{([^/]+)/([^/]+)\.h\z};
-    my $name = $folder eq 'hd' ? 'libhd-functions' : "$folder-$base";
+    my $name = $folder eq 'hd' ? ($base eq 'hd' ? 'libhd-functions' : "libhd-$base") : "$folder-$base";
     my $page = read_file("$made/$name.3") =~ s/\\-/-/gr;
     my %n = names(read_file($header));
     $total += keys %n;

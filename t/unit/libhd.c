@@ -255,7 +255,7 @@ static void contact(struct libhd *h, uint32_t handle)
 
 	p = hdp_header_put(frame, HDP_CONTACT, HDP_CONTACT_BYTES);
 	hdp_put_u32(p, handle);
-	memcpy(p + 4, h->by_address->address, HD_KEY_BYTES);
+	memcpy(p + 4, h->by_address->address.v, HD_KEY_BYTES);
 	assert_int_equal(hdl_frames(h, frame, sizeof(frame)), sizeof(frame));
 }
 

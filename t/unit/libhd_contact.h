@@ -17,7 +17,7 @@ contact_put(struct libhd *h, const struct libhd *other, uint32_t handle)
 	assert_int_equal(libhd_allow(h, &other->id.key, &peer), 0);
 	p = hdp_header_put(frame, HDP_CONTACT, HDP_CONTACT_BYTES);
 	hdp_put_u32(p, handle);
-	memcpy(p + 4, peer->address, HD_KEY_BYTES);
+	memcpy(p + 4, peer->address.v, HD_KEY_BYTES);
 	assert_int_equal(hdl_frames(h, frame, sizeof(frame)), sizeof(frame));
 	hdl_buf_free(&h->out); /* Allow */
 	return peer;

@@ -218,6 +218,39 @@ static void a_dialler_with_another_key_is_refused(void **state)
 	libhd_free(&d.h);
 }
 
+/* Of whom only the address is known, either of its two keys will do, and no
+ * other one. */
+static void a_peer_by_its_address_proves_its_key(void **state)
+{
+	struct libhd_stream *s;
+	struct end a, b;
+
+	(void)state;
+	for (unsigned other = 0; other < 2; other++) {
+		pair_make(&a, &b, true);
+		a.other->has_identity = b.other->has_identity = false;
+		memset(&a.other->identity, 0, sizeof(a.other->identity));
+		a.other->address.v[0] ^= (uint8_t)other;
+		assert_int_equal(libhd_stream_open(a.other, &s), 0);
+		assert_int_equal(libhd_stream_write(s, "x", 1), 1);
+		if (other != 0) {
+			TURN_UNTIL(&a, &b, s->error != 0);
+			assert_int_equal(s->error, -ECONNREFUSED);
+			assert_null(libhd_peer_key(a.other));
+		} else {
+			TURN_UNTIL(&a, &b, b.got != NULL);
+			assert_memory_equal(libhd_peer_key(a.other), &b.h->id,
+					    LIBHD_KEY_BYTES);
+			assert_memory_equal(libhd_peer_key(b.other), &a.h->id,
+					    LIBHD_KEY_BYTES);
+		}
+		a.other->address.v[0] ^= (uint8_t)other;
+		libhd_stream_close(&s);
+		libhd_free(&a.h);
+		libhd_free(&b.h);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -229,6 +262,7 @@ int main(void)
 		cmocka_unit_test(a_quiet_stream_has_no_memory),
 		cmocka_unit_test(a_listener_with_another_key_is_refused),
 		cmocka_unit_test(a_dialler_with_another_key_is_refused),
+		cmocka_unit_test(a_peer_by_its_address_proves_its_key),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
