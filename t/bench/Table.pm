@@ -61,30 +61,44 @@ sub aligned (@rows) {
     return $text;
 }
 
-sub table ($machine, $opt, $batch, @rows) {
+# What stands between the lines that t/bench/run looks for in benchmarks.md.
+sub table ($machine, $opt, $batch, $rows, @notes) {
     my @head = ('what', 'unit', 'ours', 'other', '', 'ratio', 'goal', 'result');
-    return <<~"END" . aligned(\@head, @rows);
-        <!-- SPDX-License-Identifier: MIT -->
-        <!-- Down to the first section: written by t/bench/run (make bench); do not edit. -->
-        # Benchmarks
-
+    my $missed = grep { $_->[7] eq 'MISSED' } @$rows;
+    my $goals  = grep { $_->[7] } @$rows;
+    return <<~"END" . aligned(\@head, @$rows) . join '', map { "\n$_\n" } @notes;
         $machine.
 
-        Either relay runs alone on CPU 0,
-        hdbench on CPU 1, over loopback; $opt->{runs} runs of
-        $opt->{duration} s, interleaved, and the median of each figure. Packets
-        are 1,400 bytes, 10 pairs if not said otherwise; latency counts from
-        when a packet was due, or, where the row says so, from the write that it
-        left with. Above 100,000 packets/s up to $batch records
-        that are due together leave hdbench in one write(2), if not said otherwise: with a write for
-        each, as real clients do it, one core of load could not fill our relay.
-        derper's own highest rate is sought with a write for each record, since
-        bursts overflow its queues of 32 packets.
-        A ratio is ours / other; where hdbench was busy all the time (1.00), ours
-        is a lower bound. User instructions are counted by callgrind, on epoll, with
-        one packet under way at a time: t/bench/run --only hook --without derper.
+        Either relay runs alone on CPU 0, hdbench on CPU 1, over loopback; $opt->{runs} runs of
+        $opt->{duration} s, interleaved, and the median of each figure. Packets are 1,400
+        bytes, 10 pairs if not said otherwise; latency counts from when a packet was
+        due, or, where the row says so, from the write that it left with. Above
+        100,000 packets/s up to $batch records that are due together leave hdbench in one
+        write(2), if not said otherwise: with a write for each, as real clients do it,
+        one core of load could not fill our relay. derper's own highest rate is
+        sought with a write for each record, since bursts overflow its queues of 32
+        packets; so is what a packet costs it at saturation. A ratio is ours / other;
+        where hdbench was busy all the time (1.00), ours is a lower bound. User
+        instructions are counted by callgrind, on epoll, with one packet under way at a
+        time. Of $goals goals $missed were missed.
 
         END
+}
+
+# Puts text between the two lines of a file; what is around them, by hand, stays.
+# Returns what stood there.
+sub put ($file, $text) {
+    my ($from, $to) = ('<!-- t/bench/run (make bench) writes from here -->', '<!-- to here -->');
+    open my $fh, '+<', $file or die "$file: $!\n";
+    my $all = do { local $/; <$fh> };
+    $text =~ s/^\n+|\n+$//g;
+    $all =~ s/^\Q$from\E\n\K(.*?)(?=^\Q$to\E$)/\n$text\n\n/ms or die "$file has no place for the table: $from\n";
+    my $old = $1;
+    seek $fh, 0, 0;
+    truncate $fh, 0;
+    print $fh $all;
+    close $fh or die "$file: $!\n";
+    return $old;
 }
 
 1;

@@ -99,6 +99,12 @@ cmp_ok $r->{delivered_pps}, '>', 0, 'one packet at a time';
 $r = measured(qw(--find --rate 20000 --share 1 --duration 0.05 --warmup 0),
     '--pairs', 2, '--plain', $plain);
 cmp_ok $r->{found_pps}, '>', 200, 'a rate is found';
+for my $step ([2], [1.1, '--near']) {
+    my ($factor, @near) = @$step;
+    $r = measured(qw(--find --rate 20000 --share 1 --duration 0.05 --warmup 0 --resolution 50), @near, '--pairs', 2, '--plain', $plain);
+    my $ratio = $r->{failed_pps} / $r->{found_pps};
+    ok abs($ratio - $factor) < 0.05 * $factor, "... by steps of $factor, and no smaller one than the resolution" or diag $ratio;
+}
 $r = measured('--idle', 20, '--pid', $hd->pid, $tls);
 is $r->{closed}, 0, 'idle peers stay';
 $r = measured('--logins', 40, '--pid', $hd->pid, '--fast-start', $tls);

@@ -11,7 +11,7 @@ struct opts {
 	char host[256];
 	char port[16];
 	bool is_plain, is_fast, is_json, is_find, is_rate_max;
-	bool is_hd, is_hd_udp, is_silence;
+	bool is_hd, is_hd_udp, is_silence, is_near;
 	const char *hd_credential;
 	const char *crypto; /* auto, openssl, ipsec-mb */
 	const char *ca_file;
@@ -20,6 +20,7 @@ struct opts {
 	uint64_t size_bytes;
 	double rate_pps;
 	double share_percent; /* of the offered packets, for --find */
+	double resolution_percent; /* --find ends there */
 	double duration_s, warmup_s;
 	uint64_t batch; /* records per write(2) */
 	uint64_t burst; /* packets of a pair that are due together */

@@ -5,10 +5,11 @@
 #include "tools/hdbench/report.h"
 #include <errno.h>
 
-#define RESOLUTION 0.01 /* the search ends when the bounds are that close */
 #define TRIES 3 /* a rate fails if it fails that often, or clearly: */
 #define CLEARLY 0.97 /* not even that share of the wanted, undisturbed */
 #define RATE_MIN 100.0
+#define STEP 2.0
+#define STEP_NEAR 1.1
 #define RATE_MAX 1e8
 
 static struct run_conf conf_of(const struct opts *o)
@@ -96,17 +97,21 @@ static void failed(struct search *s)
 /* Doubles or halves until there is a bound on both sides, then bisects. */
 static double next_rate(const struct search *s)
 {
+	double step = s->t.net->opts->is_near ? STEP_NEAR : STEP;
+
 	if (s->high == 0)
-		return s->low * 2;
+		return s->low * step;
 	if (s->low == 0)
-		return s->high / 2;
+		return s->high / step;
 	return (s->low + s->high) / 2;
 }
 
 static bool is_found(const struct search *s)
 {
+	double close = s->t.net->opts->resolution_percent / 100;
+
 	if (s->high > 0 && s->low > 0)
-		return s->high - s->low <= RESOLUTION * s->high;
+		return s->high - s->low <= close * s->high;
 	return s->conf.rate_pps < RATE_MIN || s->conf.rate_pps > RATE_MAX;
 }
 

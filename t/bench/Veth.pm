@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: MIT
+# t/bench/Veth.pm - two network namespaces and a cable between them (veth), with
+# GSO and GRO, as between two machines: the relay's end receives in a thread of
+# CPU 0, the load's in one of CPU 1. Over loopback whoever sends does the other's
+# receiving, too. Needs root, Linux 5.12, ip, ethtool.
+package Veth;
+use v5.36;
+
+my ($relay, $load) = ("hdbench$$-r", "hdbench$$-l");
+my ($at, $from) = qw(10.97.0.1 10.97.0.2);
+my ($owner, @napi);
+
+sub address { return $at }
+sub in_relay (@cmd) { return ('ip', 'netns', 'exec', $relay, @cmd) }
+sub in_load (@cmd) { return ('ip', 'netns', 'exec', $load, @cmd) }
+sub receivers { return @napi }
+
+sub run (@cmd) {
+    system("@cmd >/dev/null 2>&1") == 0 or die "no cable between namespaces: failed: @cmd\n";
+    return;
+}
+
+# The kernel's threads that receive for a device; its name is unique.
+sub threads ($ns, $dev) {
+    run('ip netns exec', $ns, qq(sh -c 'echo 1 >/sys/class/net/$dev/threaded'));
+    my @pids;
+    for my $comm (glob '/proc/[0-9]*/comm') {
+        open my $fh, '<', $comm or next;
+        push @pids, $comm =~ /(\d+)/ if (<$fh> // '') =~ m{^napi/\Q$dev\E-};
+    }
+    die "no threaded NAPI for $dev: Linux 5.12 or later\n" unless @pids;
+    return @pids;
+}
+
+sub up () {
+    return if $owner;
+    $owner = $$;
+    my ($a, $b) = ("hdr$$", "hdl$$");
+    run('ip netns add', $_) for $relay, $load;
+    run("ip -n $relay link add $a type veth peer name $b netns $load");
+    run("ip -n $_ link set lo up") for $relay, $load;
+    run("ip -n $relay addr add $at/24 dev $a");
+    run("ip -n $load addr add $from/24 dev $b");
+    for my $end ([ $relay, $a, 0 ], [ $load, $b, 1 ]) {
+        my ($ns, $dev, $cpu) = @$end;
+        run("ip netns exec $ns ethtool -K $dev gro on gso on tso on");
+        run("ip -n $ns link set $dev up");
+        my @pids = threads($ns, $dev);
+        run("taskset -pc $cpu $_"), run("renice -n -15 -p $_") for @pids;
+        @napi = @pids if $ns eq $relay;
+    }
+    return;
+}
+
+sub answers ($port) {
+    return system(in_load('bash', '-c', "exec 2>/dev/null; : >/dev/tcp/$at/$port")) == 0;
+}
+
+sub down () {
+    return if !$owner || $owner != $$;
+    local ($?, $!);
+    system "ip netns del $_ 2>/dev/null" for $relay, $load;
+    undef $owner;
+    return;
+}
+END { down() }
+
+1;
