@@ -103,7 +103,7 @@ static void step_handshake(struct hd_worker *w)
 /* What one turn reads before output is flushed: input and output in balance,
  * and what is on its way through stays in the second-level cache. */
 #define TURN_READS 64
-#define TURN_BYTES (128 * 1024)
+#define TURN_BYTES (256 * 1024)
 
 static bool may_read(const struct hd_worker *w, unsigned reads)
 {

@@ -84,10 +84,12 @@ struct hd_post;
 struct hd_hooks;
 struct hd_relay;
 
-/* What one read may bring; an unfinished frame (at most a ClientInfo of
- * 256 KiB) stands before it in the plaintext buffer. */
-#define HD_READ_BYTES (64 * 1024)
-#define HD_PLAIN_BYTES (512 * 1024)
+/* What one read may bring, of who has a limit or for whom there is less room a
+ * part; an unfinished frame (at most a ClientInfo of 256 KiB) stands before it
+ * in the plaintext buffer. */
+#define HD_READ_BYTES (128 * 1024)
+#define HD_READ_PART_BYTES (64 * 1024)
+#define HD_PLAIN_BYTES (576 * 1024)
 
 struct hd_inbox { /* from any thread; the lock is held for a few stores */
 	pthread_mutex_t lock;
@@ -120,6 +122,7 @@ struct hd_worker {
 	struct hd_xring **from; /* packets of other workers, by index */
 	struct hd_xring **to;
 	bool xfull; /* one of `to` fills up: read no more for now */
+	bool xnear; /* there is more in one of `to` than a little: read less */
 	uint8_t *plain; /* HD_PLAIN_BYTES: what is received, in the cache */
 	struct hd_streams *streams; /* core/stream/stream_worker.h */
 	struct hd_heap module_timers;

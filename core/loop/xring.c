@@ -10,6 +10,8 @@
 /* From here on the producer reads no more from its sockets: one more read
  * still fits, and TCP holds the senders back instead of us dropping. */
 #define FULL_BYTES (RING_BYTES / 2)
+/* and from here on, parts only: a whole read would not fit beside it. */
+#define NEAR_BYTES (RING_BYTES / 8)
 
 struct hd_xring {
 	_Alignas(64) uint32_t head; /* atomic; the consumer's, free-running */
@@ -83,7 +85,7 @@ int hd_xring_put(struct hd_worker *w, unsigned to,
 {
 	struct hd_xring *r = ring_to(w, to);
 	uint32_t total = (sizeof(*record) + record->len_bytes + 7) & ~7u;
-	uint32_t at;
+	uint32_t at, used;
 
 	if (r == NULL)
 		return -ENOMEM;
@@ -98,7 +100,9 @@ int hd_xring_put(struct hd_worker *w, unsigned to,
 		memcpy(to_record + 1, data, record->len_bytes);
 	__atomic_store_n(&r->tail, at + total, __ATOMIC_RELEASE);
 	r->wake = true;
-	if (ring_used(r) > FULL_BYTES && !w->xfull) {
+	used = ring_used(r);
+	w->xnear |= used > NEAR_BYTES;
+	if (used > FULL_BYTES && !w->xfull) {
 		w->xfull = true;
 		hd_worker_wake(hd_worker_at(to)); /* not at the turn's end */
 	}
@@ -122,10 +126,13 @@ static struct hd_xring *ring_from(const struct hd_worker *w, unsigned i)
 
 void hd_xring_look(struct hd_worker *w)
 {
-	w->xfull = false;
+	uint32_t most = 0;
+
 	for (unsigned i = 0, n = hd_workers(); i < n; i++)
-		w->xfull |= w->to[i] != NULL &&
-			    ring_used(w->to[i]) > FULL_BYTES;
+		if (w->to[i] != NULL)
+			most = HD_MAX(most, ring_used(w->to[i]));
+	w->xfull = most > FULL_BYTES;
+	w->xnear = most > NEAR_BYTES;
 }
 
 /* Both ends change `awaited`, one after the other: either the consumer finds

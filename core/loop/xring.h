@@ -39,7 +39,7 @@ void hd_xring_wake(struct hd_worker *w);
 /* hd_xring_has_room - for what can wait and must not hold packets up. */
 bool hd_xring_has_room(struct hd_worker *w, unsigned to);
 
-/* hd_xring_look - set w->xfull by what the others have taken by now. */
+/* hd_xring_look - set w->xfull and w->xnear by what the others have taken. */
 void hd_xring_look(struct hd_worker *w);
 /* hd_xring_await - before it sleeps until there is room: who takes enough wakes
  * it. Returns false: there is room by now. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* core/stream/stream_kept.h - bytes that a protocol has not used yet, an
- * unfinished frame. For stream_rx.c. Context: the stream's worker. */
+/* core/stream/stream_kept.h - how much a read brings, and bytes that a protocol
+ * has not used yet, an unfinished frame. For stream_rx.c. Context: the stream's
+ * worker. */
 #pragma once
 #include <string.h>
 #include "core/stream/stream_life.h"
@@ -47,4 +48,18 @@ static inline size_t unkeep(struct hd_stream *s)
 	memcpy(s->worker->plain, s->kept->data + s->kept->head, n);
 	hd_chunk_put(&s->worker->streams->pool, &s->kept);
 	return n;
+}
+
+/* Of how many that have input each has so much, when its turn comes, that a
+ * large read saves system calls and sends. With few, a small one is better: it
+ * stays in the second-level cache until it is sealed. */
+#define MANY_READY 32
+
+static inline size_t read_bytes(const struct hd_stream *s)
+{
+	const struct hd_worker *w = s->worker;
+	bool whole = w->streams->ready.n >= MANY_READY && !w->xnear &&
+		     s->throttle == NULL;
+
+	return whole ? HD_READ_BYTES : HD_READ_PART_BYTES;
 }

@@ -208,7 +208,7 @@ static void read_tls(struct hd_stream *s)
 {
 	struct hd_worker *w = s->worker;
 	size_t cut = hd_tls_partial_bytes(s->tls);
-	size_t n = receive(s, w->streams->cipher + cut, HD_READ_BYTES);
+	size_t n = receive(s, w->streams->cipher + cut, read_bytes(s));
 
 	if (n == 0)
 		return;
@@ -253,7 +253,7 @@ static void read_kernel(struct hd_stream *s)
 static void read_plain(struct hd_stream *s)
 {
 	uint8_t *to = s->worker->plain + kept_bytes(s);
-	size_t n = receive(s, to, HD_READ_BYTES);
+	size_t n = receive(s, to, read_bytes(s));
 
 	if (n > 0)
 		got_plain(s, n);

@@ -16,6 +16,7 @@ struct hd_worker;
 
 struct hd_ready { /* streams that may have input, in order */
 	struct hd_stream *first, *last;
+	unsigned n;
 };
 
 struct hd_streams { /* w->streams */

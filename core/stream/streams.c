@@ -41,6 +41,7 @@ void hd_stream_mark_ready(struct hd_stream *s)
 	else
 		list->last->ready_next = s;
 	list->last = s;
+	list->n++;
 }
 
 /* A freed stream was only waiting for its lists to let go of it. */
@@ -76,6 +77,7 @@ struct hd_stream *hd_streams_pop_ready(struct hd_ready *list)
 		if (s == NULL)
 			return NULL;
 		list->first = s->ready_next;
+		list->n--;
 		s->ready = false;
 	} while (reclaimed(s));
 	return s;
@@ -95,6 +97,7 @@ static void ready_out(struct hd_ready *list, struct hd_stream *s)
 		list->first = s->ready_next;
 	if (list->last == s)
 		list->last = before;
+	list->n--;
 	s->ready = false;
 }
 

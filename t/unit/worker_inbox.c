@@ -176,6 +176,8 @@ static uint64_t due_with_input(struct hd_worker *w)
 	return due;
 }
 
+static unsigned filled_near; /* records that left room for a whole read */
+
 static void fill(struct hd_worker *w, void *to, void *unused)
 {
 	static const uint8_t data[1400];
@@ -183,9 +185,9 @@ static void fill(struct hd_worker *w, void *to, void *unused)
 				      .len_bytes = sizeof(data) };
 
 	(void)unused;
-	w->xfull = false; /* what the test before has left */
+	w->xfull = w->xnear = false; /* what the test before has left */
 	due_ms[0] = due_with_input(w);
-	while (!w->xfull)
+	for (filled_near = 0; !w->xfull; filled_near += !w->xnear)
 		hd_xring_put(w, (unsigned)(uintptr_t)to, &x, data);
 	due_ms[1] = due_with_input(w);
 	__atomic_store_n(&arrived, 1, __ATOMIC_RELEASE);
@@ -213,6 +215,7 @@ static void a_worker_without_room_sleeps(void **state)
 	wait_for(&arrived, 1);
 	assert_int_equal(due_ms[0], 0);
 	assert_int_not_equal(due_ms[1], 0);
+	assert_in_range(filled_near * 1400, 16 * 1024, 64 * 1024);
 	wait_for(&w->asleep, 1);
 	before = turns(w);
 	__atomic_store_n(&go, 1, __ATOMIC_RELEASE);
