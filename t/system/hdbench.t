@@ -53,7 +53,9 @@ like $text, qr/--rate N\|max/, 'the help names the options';
 like $text, qr/^hdbench \d+\.\d+/, '--version';
 for my $wrong ([], ['a', 'b'], ['--pairs', '0', 'x'], ['--rate', '1.5', 'x'],
     ['--size', '31', 'x'], ['--nosuch', 'x'], ['--idle', '5', 'x'],
-    ['--behind', '5', 'x'], ['--crypto', 'none', 'x'], ['--hd', '--silence', 'x'], ['--hd', '--plain', 'x'], ['--hd-udp', '--size', '1201', 'x']) {
+    ['--behind', '5', 'x'], ['--crypto', 'none', 'x'], [qw(--threads 2 --idle 5 --pid 1 x)],
+    [qw(--threads 3 --pairs 2 x)], [qw(--threads 2 --in-flight 2 --rate max x)], ['--cpu', 'x'], ['--cpu'],
+    [qw(--pid 1 --cpu-command true x)], ['--hd', '--silence', 'x'], ['--hd', '--plain', 'x'], ['--hd-udp', '--size', '1201', 'x']) {
     ($status, $text, $errors) = run_bench(@$wrong);
     is $status, 2, "usage: @$wrong";
     ok length $errors, '... and says why';
@@ -89,6 +91,38 @@ ok !exists rate(@brief, '--plain', $plain)->{load_crypto}, 'nobody without TLS';
 my $r = rate(@brief, '--pid', $hd->pid, $tls);
 cmp_ok $r->{load_cores}, '>', 0, 'CPU of hdbench itself';
 cmp_ok $r->{cpu_us_per_packet}, '>', 0, 'CPU per packet of a process';
+
+# Several threads: together they offer and measure the same.
+for my $how ([$tls], ['--plain', $plain], [qw(--burst 5 --batch 5 --silence), $tls]) {
+    my $r = rate(qw(--pairs 5 --threads 3 --rate 2000 --duration 0.5 --warmup 0.1), '--pid', $hd->pid, @$how);
+    is $r->{threads}, 3, 'three threads';
+    is $r->{lost} + $r->{foreign} + $r->{reordered} + $r->{closed}, 0, '... nothing lost, nothing odd';
+    cmp_ok abs($r->{offered_pps} - 2000), '<=', 30, '... offered what was asked for' or diag $r->{offered_pps};
+    cmp_ok $r->{cpu_us_per_packet}, '>', 0, '... CPU per packet of all';
+    ok abs($r->{cpu_us_per_packet} * $r->{delivered_pps} / 1e6 - $r->{cpu_cores}) < 0.01 * $r->{cpu_cores}, '... of all packets';
+}
+$r = measured(qw(--find --rate 20000 --share 1 --duration 0.05 --warmup 0 --pairs 4 --threads 2 --plain), $plain);
+cmp_ok $r->{found_pps}, '>', 200, 'a rate is found by two';
+$r = rate(qw(--rate max --pairs 4 --threads 2 --duration 0.3 --warmup 0.1), $tls);
+cmp_ok $r->{delivered_pps}, '>', 0, 'as fast as two go';
+
+# A relay on another machine: who is there says what it has used.
+my $pid = $hd->pid;
+($status, $text) = run_bench('--cpu', '--pid', $pid);
+like $text, qr/^\d+\.\d{9} \d+\.\d{9}$/, '--cpu';
+is +(run_bench(qw(--cpu --pid 4194304)))[0], 1, '... of nobody';
+$r = rate(@brief, '--cpu-command', "$hdbench --cpu --pid $pid", $tls);
+cmp_ok $r->{cpu_us_per_packet}, '>', 0, 'CPU by a command';
+ok !exists $r->{others_cores}, '... which does not say what others use';
+$r = rate(@brief, '--cpu-command', 'echo 7 5', $tls);
+ok !exists $r->{cpu_cores}, '... nothing where no time has passed';
+my $told = "$hd->{dir}/told";
+$r = rate(@brief, '--cpu-command', "echo >>$told; grep -c '' $told", $tls);
+ok abs($r->{cpu_cores} - 1 / 0.3) < 0.5, '... a second used in 0.3, by our clock' or diag $r->{cpu_cores};
+($status, $text, $errors) = run_bench(@brief, '--cpu-command', 'false', $tls);
+is $status, 0, '... one that fails is no reason not to measure';
+like $errors, qr/--cpu-command/, '... and is said';
+
 # 64 KiB are four records each; a queue of the relay holds four of them
 $r = rate(qw(--size 65536 --rate 100 --duration 0.3 --warmup 0), $tls);
 is $r->{lost}, 0, 'packets of 64 KiB';

@@ -34,24 +34,12 @@ static int resolve(struct net *net, struct hd_error *err)
 	return 0;
 }
 
-/* Where --crypto auto cannot have ipsec-mb, OpenSSL does it. */
-static int start_crypto(const struct opts *o, struct hd_error *err)
-{
-	int r = strcmp(o->crypto, "openssl") != 0 ? gcm_start(err) : 0;
-
-	return strcmp(o->crypto, "ipsec-mb") == 0 ? r : 0;
-}
-
 static int open_tls(struct net *net, struct hd_error *err)
 {
 	const struct opts *o = net->opts;
-	int r;
 
 	if (o->is_plain)
 		return 0;
-	r = start_crypto(o, err);
-	if (r < 0)
-		return r;
 	net->tls = tls13_client_ctx();
 	if (net->tls == NULL)
 		return hd_error_set(err, -ENOMEM, "TLS: out of memory");
@@ -85,7 +73,6 @@ int net_open(struct net *net, const struct opts *opts, struct hd_error *err)
 void net_close(struct net *net)
 {
 	SSL_CTX_free(net->tls);
-	gcm_stop();
 	free(net->rx);
 	free(net->tx);
 	free(net->plain);

@@ -32,6 +32,14 @@ uint64_t hist_percentile(const struct hist *h, double percent)
 	return h->max_ns;
 }
 
+void hist_merge(struct hist *to, const struct hist *from)
+{
+	to->n += from->n;
+	to->max_ns = to->max_ns > from->max_ns ? to->max_ns : from->max_ns;
+	for (uint32_t i = 0; i < HIST_N; i++)
+		to->count[i] += from->count[i];
+}
+
 void hist_clear(struct hist *h)
 {
 	memset(h, 0, sizeof(*h));

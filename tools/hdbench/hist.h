@@ -39,4 +39,7 @@ static inline void hist_add(struct hist *h, uint64_t ns)
  * percent of all values do not exceed. 0 if there is none. */
 uint64_t hist_percentile(const struct hist *h, double percent);
 
+/* hist_merge - add what another one has. */
+void hist_merge(struct hist *to, const struct hist *from);
+
 void hist_clear(struct hist *h);

@@ -65,6 +65,8 @@ static const struct row rows[] = {
 	  "write(2); default 1, as real clients" },
 	{ "burst", "N", K_COUNT, AT(burst), 1, OPTS_BATCH_MAX,
 	  "packets of one pair that are due together; default 1" },
+	{ "threads", "N", K_COUNT, AT(threads), 1, OPTS_THREADS_MAX,
+	  "so many threads share the pairs and the rate; default 1" },
 	{ "in-flight", "N", K_COUNT, AT(in_flight), 1, 1000000,
 	  "with --rate max: send only while fewer than N packets are under "
 	  "way" },
@@ -85,6 +87,12 @@ static const struct row rows[] = {
 	  "logins under way at a time; default 32" },
 	{ "pid", "PID", K_PID, AT(pids), 1, 1 << 22,
 	  "a process of the relay, for CPU and memory; repeatable" },
+	{ "cpu-command", "CMD", K_TEXT, AT(cpu_command), 0, 0,
+	  "where the relay is on another machine: prints the seconds of CPU "
+	  "that it has used" },
+	{ "cpu", NULL, K_FLAG, AT(is_cpu), 0, 0,
+	  "print the seconds of CPU that --pid has used, and the clock's, and "
+	  "leave: for the --cpu-command of another hdbench" },
 	{ "json", NULL, K_FLAG, AT(is_json), 0, 0, "print one JSON object" },
 	{ "help", NULL, K_HELP, 0, 0, 0, "print this" },
 	{ "version", NULL, K_VERSION, 0, 0, 0, "print the version" },
@@ -235,6 +243,14 @@ static int check(struct opts *o)
 		return wrong("HD has no --silence");
 	if (o->behind > 0 && o->logins == 0)
 		return wrong("--behind needs --logins");
+	if (o->threads > 1 && (o->idle > 0 || o->logins > 0))
+		return wrong("--threads is for --rate and --find");
+	if (o->threads > 1 && o->in_flight > 0)
+		return wrong("--in-flight has one thread");
+	if (o->threads > o->pairs)
+		return wrong("more --threads than --pairs");
+	if (o->cpu_command != NULL && o->pids.n > 0)
+		return wrong("--cpu-command or --pid, not both");
 	if (o->idle > 0 && o->pids.n == 0)
 		return wrong("--idle needs the relay's --pid");
 	return 0;
@@ -288,10 +304,16 @@ int opts_parse(struct opts *o, int argc, char **argv)
 			    .batch = 1,
 			    .burst = 1,
 			    .crypto = "auto",
+			    .threads = 1,
 			    .parallel = 32 };
 	r = parse_options(o, argc, argv);
 	if (r != 0)
 		return r;
+	if (o->is_cpu) {
+		if (optind == argc && o->pids.n > 0)
+			return 0;
+		return wrong("--cpu needs --pid, and nothing else");
+	}
 	if (optind + 1 != argc) {
 		fputs("hdbench: one HOST[:PORT] is needed; see --help\n",
 		      stderr);

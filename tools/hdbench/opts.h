@@ -6,12 +6,17 @@
 
 #define OPTS_BATCH_MAX 64
 #define OPTS_BEHIND_MAX 8
+#define OPTS_THREADS_MAX 64
 
 struct opts {
 	char host[256];
 	char port[16];
 	bool is_plain, is_fast, is_json, is_find, is_rate_max;
 	bool is_hd, is_hd_udp, is_silence, is_near;
+	bool is_cpu; /* print what --pid has used, and leave */
+	bool is_quiet; /* of a thread: another one shows the progress */
+	const char *cpu_command;
+	uint64_t threads;
 	const char *hd_credential;
 	const char *crypto; /* auto, openssl, ipsec-mb */
 	const char *ca_file;

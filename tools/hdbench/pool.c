@@ -134,10 +134,11 @@ int pool_run(const struct pool *pool, struct hd_error *err)
 					    "%zu of %zu logins: no answer for "
 					    "%d s",
 					    r.up, pool->n, STUCK_MS / 1000);
-		if (progress_due(moved_ns))
+		if (!pool->net->opts->is_quiet && progress_due(moved_ns))
 			progress_line("%s: %zu of %zu", pool->what, r.up,
 				      pool->n);
 	}
-	progress_clear();
+	if (!pool->net->opts->is_quiet)
+		progress_clear();
 	return 0;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* tools/hdbench/rate.c - one rate, or the search for the highest. */
+#include "tools/hdbench/crew.h"
 #include "tools/hdbench/modes.h"
 #include "tools/hdbench/progress.h"
 #include "tools/hdbench/report.h"
@@ -24,24 +25,24 @@ int mode_rate(struct net *net, struct hd_error *err)
 {
 	struct run_conf conf = conf_of(net->opts);
 	static struct run_result res; /* too large for some stacks */
-	struct traffic t;
-	int r = traffic_open(&t, net, err);
+	struct crew crew;
+	int r = crew_open(&crew, net, err);
 
 	conf.ends_on_int = true;
 	if (r == 0)
-		r = run_traffic(&t, &conf, &res, err);
+		r = crew_run(&crew, &conf, &res, err);
 	if (r == 0)
-		report_run(net->opts, &res);
+		report_run(crew.opts, &res);
 	if (r == 0 && res.closed > 0)
 		r = hd_error_set(
 			err, -ECONNRESET, "%llu connections were lost: %s",
 			(unsigned long long)res.closed, res.error.text);
-	traffic_close(&t);
+	crew_close(&crew);
 	return r;
 }
 
 struct search {
-	struct traffic t;
+	struct crew crew;
 	struct run_conf conf;
 	struct found found;
 	struct run_result last;
@@ -60,10 +61,10 @@ static bool is_doubtful(const struct run_result *r, double want)
 /* Returns 1 it is delivered, 0 it is not, or an error. */
 static int try_rate(struct search *s, struct hd_error *err)
 {
-	double want = s->t.net->opts->share_percent / 100;
+	double want = s->crew.opts->share_percent / 100;
 
 	for (int i = 0; i < TRIES; i++) {
-		int r = run_traffic(&s->t, &s->conf, &s->last, err);
+		int r = crew_run(&s->crew, &s->conf, &s->last, err);
 
 		if (r < 0)
 			return r;
@@ -97,7 +98,7 @@ static void failed(struct search *s)
 /* Doubles or halves until there is a bound on both sides, then bisects. */
 static double next_rate(const struct search *s)
 {
-	double step = s->t.net->opts->is_near ? STEP_NEAR : STEP;
+	double step = s->crew.opts->is_near ? STEP_NEAR : STEP;
 
 	if (s->high == 0)
 		return s->low * step;
@@ -108,7 +109,7 @@ static double next_rate(const struct search *s)
 
 static bool is_found(const struct search *s)
 {
-	double close = s->t.net->opts->resolution_percent / 100;
+	double close = s->crew.opts->resolution_percent / 100;
 
 	if (s->high > 0 && s->low > 0)
 		return s->high - s->low <= close * s->high;
@@ -134,16 +135,16 @@ static int search(struct search *s, struct hd_error *err)
 int mode_find(struct net *net, struct hd_error *err)
 {
 	static struct search s;
-	int r = traffic_open(&s.t, net, err);
+	int r = crew_open(&s.crew, net, err);
 
 	s.conf = conf_of(net->opts);
 	s.conf.is_max = false;
 	if (r == 0)
 		r = search(&s, err);
 	if (r == 0)
-		report_found(net->opts, &s.found);
+		report_found(s.crew.opts, &s.found);
 	if (r == 0 && !s.found.is_any)
 		r = hd_error_set(err, -ENOENT, "no rate was delivered");
-	traffic_close(&s.t);
+	crew_close(&s.crew);
 	return r;
 }

@@ -81,6 +81,7 @@ static json_t *json_run(const struct opts *o, const struct run_result *r,
 	add_count(j, "size_bytes", o->size_bytes);
 	add_count(j, "batch", o->batch);
 	add_count(j, "burst", o->burst);
+	add_count(j, "threads", o->threads);
 	add_real(j, "duration_s", r->window_s);
 	add_real(j, "offered_pps", r->offered_pps);
 	add_real(j, "sent_pps", r->sent_pps);
@@ -102,8 +103,9 @@ static json_t *json_run(const struct opts *o, const struct run_result *r,
 	if (r->cpu_cores >= 0) {
 		add_real(j, "cpu_cores", r->cpu_cores);
 		add_real(j, "cpu_us_per_packet", r->cpu_us_per_packet);
-		add_real(j, "others_cores", r->others_cores);
 	}
+	if (r->others_cores >= 0)
+		add_real(j, "others_cores", r->others_cores);
 	return j;
 }
 

@@ -219,7 +219,7 @@ static void run_until(struct run *r, int64_t until_ns)
 {
 	while (r->now_ns < until_ns && !is_enough) {
 		turn(r);
-		if (progress_due(r->now_ns))
+		if (!r->t->net->opts->is_quiet && progress_due(r->now_ns))
 			show(r);
 	}
 }
@@ -239,32 +239,39 @@ static void drain(struct run *r)
 		if (r->received > before)
 			arrived_ns = r->now_ns;
 	}
-	progress_clear();
+	if (!r->t->net->opts->is_quiet)
+		progress_clear();
 }
 
 static void sum_up(struct run *r)
 {
 	struct run_result *res = r->res;
 	double s = (double)(r->to_ns - r->from_ns) / (double)NS_PER_S;
-	uint64_t lost = r->sent - r->received;
 	uint64_t offered = r->conf->is_max ? r->in_window_sent : r->offered;
 
 	res->window_s = s;
 	res->offered_pps = (double)offered / s;
 	res->sent_pps = (double)r->in_window_sent / s;
 	res->delivered_pps = (double)r->in_window / s;
-	res->share = offered == 0
-			     ? 0
-			     : fmin(1, res->delivered_pps / res->offered_pps);
-	res->lost = lost;
-	res->lost_share = r->sent == 0 ? 0 : (double)lost / (double)r->sent;
+	res->sent = r->sent;
+	res->lost = r->sent - r->received;
 	res->busy = 1 - (double)r->idle_ns / (s * (double)NS_PER_S);
 	res->cpu_cores = res->cpu_us_per_packet = res->others_cores = -1;
 	for (size_t i = 0; i < r->t->n; i++)
 		if (r->t->net->opts->is_silence)
 			hist_add(&res->silence,
 				 (uint64_t)r->t->pairs[i].silence.longest_ns);
-	run_cpu_sum(r->t->net->opts, r->cpu, r->in_window, res);
+	run_cpu_sum(r->t->net->opts, r->cpu, res);
+}
+
+void run_result_end(struct run_result *res)
+{
+	res->share = res->offered_pps <= 0
+			     ? 0
+			     : fmin(1, res->delivered_pps / res->offered_pps);
+	res->lost_share =
+		res->sent == 0 ? 0 : (double)res->lost / (double)res->sent;
+	run_cpu_per_packet(res);
 }
 
 static void begin(struct run *r)
@@ -279,7 +286,8 @@ static void begin(struct run *r)
 		pair->is_dirty = false; /* is_blocked stays */
 	}
 	r->t->dirty_n = 0;
-	r->start_ns = r->now_ns = clock_ns();
+	r->now_ns = clock_ns();
+	r->start_ns = c->start_ns > 0 ? c->start_ns : r->now_ns;
 	r->from_ns = r->start_ns + (int64_t)(c->warmup_s * (double)NS_PER_S);
 	r->to_ns = r->from_ns + (int64_t)(c->duration_s * (double)NS_PER_S);
 }

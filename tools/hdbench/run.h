@@ -13,6 +13,7 @@
 #include "tools/hdbench/hist.h"
 #include "tools/hdbench/pool.h"
 #include "tools/hdbench/silence.h"
+#include <stdio.h>
 
 /* Others that use more disturb; less is lost in the ticks of /proc/stat. */
 #define DISTURBED_CORES 0.05
@@ -40,6 +41,7 @@ struct run_conf {
 	bool is_max;
 	bool ends_on_int; /* SIGINT: the window ends, all else is done */
 	double warmup_s, duration_s;
+	int64_t start_ns; /* 0: now */
 };
 
 struct run_result {
@@ -48,7 +50,7 @@ struct run_result {
 	double sent_pps, delivered_pps; /* sent, arrived in the window */
 	double share; /* delivered_pps / offered_pps, at most 1 */
 	double lost_share; /* of all packets sent in the run */
-	uint64_t lost, reordered, foreign, unsent, closed;
+	uint64_t sent, lost, reordered, foreign, unsent, closed;
 	double busy; /* share of the window that we worked */
 	double load_cores; /* our CPU time; looking for work is in it */
 	double cpu_cores, cpu_us_per_packet; /* the relay's; < 0 unknown */
@@ -62,6 +64,8 @@ struct run_result {
 
 struct run_cpu { /* used up to a moment */
 	uint64_t relay_ns, self_ns, all_ns;
+	int64_t clock_ns;
+	FILE *said; /* by --cpu-command, which may take its time */
 };
 
 /* run_cpu_read - now. Returns 0; -ESRCH a --pid is gone.
@@ -69,12 +73,18 @@ struct run_cpu { /* used up to a moment */
 int run_cpu_read(const struct opts *o, struct run_cpu *ret,
 		 struct hd_error *err);
 void run_cpu_sum(const struct opts *o, const struct run_cpu cpu[2],
-		 uint64_t packets, struct run_result *ret);
+		 struct run_result *ret);
+/* run_cpu_per_packet - once all has been counted. */
+void run_cpu_per_packet(struct run_result *res);
+/* run_cpu_print - for --cpu. Returns 0; -ESRCH. */
+int run_cpu_print(const struct opts *o, struct hd_error *err);
 
 /* traffic_open - log all pairs in. */
 int traffic_open(struct traffic *t, struct net *net, struct hd_error *err);
 void traffic_close(struct traffic *t);
 
-/* run_traffic - Returns 0; -ESRCH a --pid is gone. */
+/* run_traffic - Returns 0; -ESRCH a --pid is gone.
+ * run_result_end - shares of it, when all is counted. */
 int run_traffic(struct traffic *t, const struct run_conf *conf,
 		struct run_result *ret_result, struct hd_error *err);
+void run_result_end(struct run_result *res);

@@ -61,6 +61,8 @@ SSL_CTX *tls13_client_ctx(void)
 {
 	SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
 
+	for (size_t i = 0; i < sizeof(suites) / sizeof(*suites); i++)
+		(void)suite_find(suites[i].id); /* before there are threads */
 	if (ctx == NULL)
 		return NULL;
 	SSL_CTX_set_min_proto_version(ctx, TLS1_3_VERSION);
