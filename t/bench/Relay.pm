@@ -10,7 +10,7 @@ use Veth;
 
 use constant {
     RELAY_CPU => 0, LOAD_CPU => 1, START_S => 30,
-    NICE => -15, SYS_SCHED_SETATTR => 314, SYS_PRCTL => 157,    # x86-64
+    NICE => -15, SCHED_RR => 2, SYS_SCHED_SETATTR => 314, SYS_PRCTL => 157,    # x86-64
     PR_SET_CHILD_SUBREAPER => 36,
     SLICE_NS => 100_000, QUIET_CORES => 0.05, STUCK_S => 300,
 };
@@ -40,6 +40,10 @@ sub setup ($class, %args) {
 sub favour ($nice = NICE) {
     setsid();
     return if $> != 0;
+    if ($ENV{HD_BENCH_REALTIME}) {    # before everything else; the hog by turns
+        my $rr = pack 'LLQlLQQQ', 48, SCHED_RR, 0, 0, 1, 0, 0, 0;
+        return if syscall(SYS_SCHED_SETATTR, 0, $rr, 0) == 0;
+    }
     if (open my $fh, '>', '/proc/self/autogroup') { print $fh NICE; close $fh }
     POSIX::nice($nice);
     # a short slice may preempt a longer one that is running (EEVDF)
