@@ -64,7 +64,8 @@ sub kernel () {
 }
 
 # What the packages need, and nothing of them.
-my $needs = join ',', sort { $a cmp $b } keys %{ { map { $_ => 1 } map { /(?:^|, )(lib[\w.+-]+)/g }
+my %is_ours = map { m{([^/_]+)_[^/]*$} ? ($1 => 1) : () } @debs;
+my $needs = join ',', sort { $a cmp $b } grep { !$is_ours{$_} } keys %{ { map { $_ => 1 } map { /(?:^|, )(lib[\w.+-]+)/g }
     map { qx{dpkg-deb -f $_ Depends} } @debs } };
 must("mmdebstrap --mode=root --variant=minbase --components=main"
     . " --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/locale/*'"
@@ -72,9 +73,22 @@ must("mmdebstrap --mode=root --variant=minbase --components=main"
 my $vmlinuz = kernel();
 make_path("$root/debs");
 copy($_, "$root/debs/") for @debs;
-# a relay of tomorrow, to upgrade to
-must("dpkg-deb -R $src/build-deb/hyper-derp_*.deb $tmp/next && sed -i 's/^Version: .*/Version: 99/' $tmp/next/DEBIAN/control"
-    . " && mkdir $root/next && dpkg-deb -Znone -b $tmp/next $root/next/hyper-derp_99.deb");
+
+# The same package with another version, in a folder of the guest.
+sub later ($version, $dir, @debs) {
+    make_path("$root/$dir");
+    for my $deb (@debs) {
+        my ($name) = $deb =~ m{([^/_]+)_[^/]*$};
+        must("rm -rf $tmp/later && dpkg-deb -R $deb $tmp/later"
+            . " && sed -i -e 's/^Version: .*/Version: $version/' -e 's/ (= [^)]*-0hd1)/ (= $version)/g' $tmp/later/DEBIAN/control"
+            . " && dpkg-deb -Znone -b $tmp/later $root/$dir/${name}_$version.deb");
+    }
+    must("cd $root/$dir && dpkg-scanpackages -m . >Packages");
+}
+
+# Relays of tomorrow, to upgrade to.
+later(99, 'next', grep { m{/hyper-derp(?:-tools|-mod-[\w-]+)?_} } @debs);
+later(100, 'later', grep { m{/hyper-derp-mod-derp_} } @debs);
 copy("$src/contrib/packaging/examples/wg-xdp.conf", "$root/debs/") or die "wg-xdp.conf: $!";
 must("cd $root/debs && dpkg-scanpackages -m . >Packages");
 spew('/etc/apt/sources.list', "deb [trusted=yes] file:/debs ./\n");
@@ -108,7 +122,7 @@ if ($pid == 0) {
 }
 my ($plan, $failed) = (0, 0);
 local $SIG{ALRM} = sub { kill 'KILL', $pid };
-alarm 1800;
+alarm 3600;
 while (my $line = <$out>) {
     $line =~ s/[\r\n]+$//;
     $plan = 1 if $line =~ /^1\.\./;
