@@ -199,12 +199,15 @@ class Denied(Exception):
 class Connection(Waiting):
     """TLS, the upgrade, and frames in and out; the login is enrol()'s."""
 
-    def __init__(self, host, port, version=SSL.TLS1_3_VERSION, headers=()):
+    def __init__(self, host, port, version=SSL.TLS1_3_VERSION, headers=(),
+                 keylog=None):
         super().__init__()
         self.host = host
         context = SSL.Context(SSL.TLS_CLIENT_METHOD)
         context.set_min_proto_version(version)
         context.set_max_proto_version(version)
+        if keylog:  # called with each line, NSS Key Log Format
+            context.set_keylog_callback(lambda _, line: keylog(line.decode()))
         self.sock = socket.create_connection((host, port), TIMEOUT)
         self.sock.settimeout(None)
         self.tls = SSL.Connection(context, self.sock)
