@@ -60,10 +60,6 @@ static int bio_init(struct libhd *h)
 
 static int trust(struct libhd *h)
 {
-	if (h->ca_file == NULL)
-		return SSL_CTX_set_default_verify_paths(h->ssl_ctx) == 1
-			       ? 0
-			       : -ENOMEM;
 	errno = 0;
 	if (SSL_CTX_load_verify_file(h->ssl_ctx, h->ca_file) == 1)
 		return 0;
@@ -103,8 +99,7 @@ int hdl_tls_init(struct libhd *h)
 		return -ENOMEM;
 	if (bio_init(h) < 0)
 		return -ENOMEM;
-	/* a hundred certificates of the system, for nothing */
-	return h->insecure ? 0 : trust(h);
+	return h->ca_file != NULL && !h->insecure ? trust(h) : 0;
 }
 
 /* ---- of a connection ---- */
@@ -128,12 +123,36 @@ static int name_set(struct libhd *h)
 	       X509_VERIFY_PARAM_set1_host(param, h->relay->host, 0) == 1;
 }
 
+/* Those of the system are a hundred, of nearly a megabyte: they are read for a
+ * handshake, and gone after it. */
+static bool trust_begin(struct libhd *h)
+{
+	X509_STORE *store;
+
+	if (h->ca_file != NULL || h->insecure)
+		return true;
+	store = X509_STORE_new();
+	if (store == NULL)
+		return false;
+	/* without any nobody is trusted, which check() says */
+	(void)X509_STORE_set_default_paths(store);
+	SSL_set0_verify_cert_store(h->ssl, store);
+	ERR_clear_error();
+	return true;
+}
+
+static void trust_end(struct libhd *h)
+{
+	SSL_set0_verify_cert_store(h->ssl, NULL);
+}
+
 int hdl_tls_begin(struct libhd *h)
 {
 	BIO *b = BIO_new(h->bio);
 
 	h->ssl = SSL_new(h->ssl_ctx);
-	if (b == NULL || h->ssl == NULL || name_set(h) != 1) {
+	if (b == NULL || h->ssl == NULL || name_set(h) != 1 ||
+	    !trust_begin(h)) {
 		BIO_free(b);
 		return -ENOMEM;
 	}
@@ -197,6 +216,7 @@ int hdl_tls_shake(struct libhd *h)
 	r = SSL_connect(h->ssl);
 	if (r != 1)
 		return wants(h, r) ? 0 : tls_lost(h, "TLS");
+	trust_end(h);
 	r = check(h);
 	if (r < 0)
 		return r;
