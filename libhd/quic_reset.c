@@ -9,9 +9,10 @@
 
 /* A reset is shorter than what it answers, so that two who both know nothing
  * soon say nothing. */
-#define RESET_BYTES (NGTCP2_MIN_STATELESS_RESET_RANDLEN + RANDOM_BYTES + \
-		     NGTCP2_STATELESS_RESET_TOKENLEN)
 #define RANDOM_BYTES 16
+#define RESET_BYTES (RANDOM_BYTES + NGTCP2_STATELESS_RESET_TOKENLEN)
+_Static_assert(RANDOM_BYTES >= NGTCP2_MIN_STATELESS_RESET_RANDLEN,
+	       "ngtcp2 takes it");
 #define ASK_BYTES (2 * RESET_BYTES)
 #define ASK_MS 250 /* the first time, then twice as long */
 #define ASK_DOUBLES_MAX 5

@@ -251,6 +251,27 @@ static void a_peer_by_its_address_proves_its_key(void **state)
 	}
 }
 
+/* ---- what nobody here knows ---- */
+
+/* RFC 9000, 10.3.3: shorter than what it answers, or two would go on. */
+static void a_reset_is_shorter_than_what_it_answers(void **state)
+{
+	uint8_t packet[64] = { 0x40 };
+	struct end a, b;
+
+	(void)state;
+	pair_make(&a, &b, true);
+	for (size_t n = 21; n <= sizeof(packet); n++) {
+		size_t answer = n > 32 ? HDP_PACKET_FRAME_HEAD_BYTES + 32 : 0;
+
+		hdl_streams_packet(b.other, packet, n);
+		assert_int_equal(b.h->out.n, answer);
+		hdl_buf_free(&b.h->out);
+	}
+	libhd_free(&a.h);
+	libhd_free(&b.h);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -263,6 +284,7 @@ int main(void)
 		cmocka_unit_test(a_listener_with_another_key_is_refused),
 		cmocka_unit_test(a_dialler_with_another_key_is_refused),
 		cmocka_unit_test(a_peer_by_its_address_proves_its_key),
+		cmocka_unit_test(a_reset_is_shorter_than_what_it_answers),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
