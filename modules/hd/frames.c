@@ -198,8 +198,10 @@ static void timer(struct hd_module *mod, struct hd_stream *s, void *state,
 	const struct hdp_conf *conf =
 		hd_module_worker_conf(mod, hd_stream_worker(s));
 	uint8_t frame[HDP_HEADER_BYTES];
+	struct hdp_state *d = state;
 
-	(void)state;
+	if (d->phase == HDP_OPEN)
+		hdp_grouped_again(mod, s, d);
 	hdp_header_put(frame, HDP_KEEP_ALIVE, 0);
 	hd_stream_append(s, HD_LANE_CONTROL, frame, sizeof(frame));
 	hd_stream_timer(s, which, (uint32_t)conf->keepalive_ms);
@@ -217,6 +219,7 @@ static void admitted(struct hd_module *mod, struct hd_stream *s, void *state,
 	hdp_grouped_begin(mod, s, d, d->claim);
 	hdp_admission_over(d);
 	hdp_tell_welcome(s, conf, hd_peer_key(peer));
+	hdp_grouped_tell_full(s, d);
 	hdp_path_begin(mod, s, d);
 	/* the first one early, by chance: not all at once after a restart */
 	hd_stream_timer(s, HDP_TIMER_KEEP_ALIVE,

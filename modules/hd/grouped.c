@@ -30,6 +30,28 @@ static void join(struct hd_module *mod, struct hd_stream *s,
 				      hd_peer_key(d->peer)) == 0;
 }
 
+static bool is_outside(const struct hdp_state *d)
+{
+	return d->has_operator && !hdp_group_is_none(&d->group) && !d->in_group;
+}
+
+void hdp_grouped_tell_full(struct hd_stream *s, const struct hdp_state *d)
+{
+	if (is_outside(d))
+		hdp_tell_health(s, "your group is full at this relay: packets "
+				   "to it do not reach you");
+}
+
+void hdp_grouped_again(struct hd_module *mod, struct hd_stream *s,
+		       struct hdp_state *d)
+{
+	if (!is_outside(d))
+		return;
+	join(mod, s, d);
+	if (d->in_group)
+		hdp_tell_health(s, "");
+}
+
 /* Whose credential names no operator of its own: it has none. */
 void hdp_grouped_begin(struct hd_module *mod, struct hd_stream *s,
 		       struct hdp_state *d, const struct hdp_claim *claim)

@@ -292,10 +292,15 @@ bool hdp_is_shared(uint16_t realm);
 
 /* ---- grouped.c ---- */
 /* hdp_grouped_begin - in admitted(). @claim  NULL: it has none
+ * hdp_grouped_tell_full - behind Welcome: it has no place in its group.
+ * hdp_grouped_again - there may be one by now.
  * hdp_grouped_allows - whether a client allows who is in a group.
  * hdp_grouped_tell_allowed - I have allowed you, and this is my group. */
 void hdp_grouped_begin(struct hd_module *mod, struct hd_stream *s,
 		       struct hdp_state *d, const struct hdp_claim *claim);
+void hdp_grouped_tell_full(struct hd_stream *s, const struct hdp_state *d);
+void hdp_grouped_again(struct hd_module *mod, struct hd_stream *s,
+		       struct hdp_state *d);
 void hdp_grouped_adopted(struct hd_module *mod, struct hd_stream *s,
 			 struct hdp_state *d);
 void hdp_grouped_end(struct hd_module *mod, struct hd_stream *s,
@@ -314,6 +319,7 @@ int hdp_take_packet_to_group(struct hd_module *mod, struct hd_stream *s,
 extern const struct hd_peer_ops hdp_peer_ops;
 void hdp_tell_denied(struct hd_stream *s, enum hdp_denied why,
 		     const char *text);
+void hdp_tell_health(struct hd_stream *s, const char *text);
 void hdp_tell_pending(struct hd_stream *s, const char *text);
 void hdp_tell_welcome(struct hd_stream *s, const struct hdp_conf *conf,
 		      const struct hd_key *address);

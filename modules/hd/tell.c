@@ -47,6 +47,11 @@ void hdp_tell_pending(struct hd_stream *s, const char *text)
 	tell_text(s, HDP_PENDING, NULL, 0, text);
 }
 
+void hdp_tell_health(struct hd_stream *s, const char *text)
+{
+	tell_text(s, HDP_HEALTH, NULL, 0, text);
+}
+
 void hdp_tell_welcome(struct hd_stream *s, const struct hdp_conf *conf,
 		      const struct hd_key *address)
 {
@@ -306,7 +311,7 @@ static void health(struct hd_module *mod, struct hd_peer *peer,
 	if (d->phase == HDP_ADMITTING)
 		hdp_tell_denied(s, denied_of(s, d), text);
 	else
-		tell_text(s, HDP_HEALTH, NULL, 0, text);
+		hdp_tell_health(s, text);
 }
 
 const struct hd_peer_ops hdp_peer_ops = {

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Groups that credentials name, in TAP; t/system/hd-groups.t starts the relay,
 `enroll: invited`, and runs this: PORT, CONTROL SOCKET, 1 if an upgrade can be
-followed. The operator of the seed 7 is one of `hd.operators`."""
+followed else 0, `hd.bridge`. The operator of the seed 7 is one of `hd.operators`."""
 import json
 import os
 import subprocess
@@ -14,7 +14,7 @@ import tap  # noqa: E402
 from nacl.signing import SigningKey  # noqa: E402
 
 HOST, PORT, CONTROL = "127.0.0.1", int(sys.argv[1]), sys.argv[2]
-UPGRADES = sys.argv[3:] == ["1"]
+UPGRADES, BRIDGED = sys.argv[3] == "1", sys.argv[4] == "yes"
 HDCTL = os.environ.get("HDCTL", "hdctl")
 OTHER = SigningKey(bytes([7]) * 32)
 
@@ -184,6 +184,49 @@ def a_packet_reaches_a_group():
     assert quiet(crew[1], hd.PACKETS)
 
 
+def dropped_between_workers():
+    return sum(m["value"] for m in hdctl("metrics")
+               if m["name"] == "hyper_derp_send_drops_total" and
+               'reason="xfer_full"' in m["labels"])
+
+
+def has_got(c):
+    """How many packets."""
+    c.ping()
+    return len([k for k, _ in c.waiting if k == hd.PACKETS])
+
+
+def a_full_group():
+    """One more is told; all copies of a long packet arrive or are counted."""
+    if BRIDGED:
+        return  # the same once more
+    crew = [of("full") for _ in range(256)]
+    late = of("full")
+    assert b"full" in late.wait(hd.HEALTH)[1]
+    for c in crew + [late]:
+        assert c.allow_group(b"full")
+    before = dropped_between_workers()
+    crew[0].to_group(b"full", bytes(16384))
+    crew[0].ping()
+    until = time.monotonic() + hd.TIMEOUT
+    while True:
+        dropped = dropped_between_workers() - before
+        got = sum(has_got(c) for c in crew)
+        if got + dropped == 255:
+            break
+        assert time.monotonic() < until, (got, dropped)
+    print(f"# {got} copies of 16,384 bytes, {dropped} are dropped")
+    assert has_got(late) == 0
+    crew[1].close()
+    while late.wait(hd.HEALTH)[1]:
+        pass  # it has a place
+    crew[0].to_group(b"full", b"for all of you")
+    while late.packet()[1] != b"for all of you":
+        pass
+    for c in crew:
+        c.close()
+
+
 def copies_are_charged():
     """1,000 bytes a second, and at once little more than one largest packet:
     of 16 copies some do not go."""
@@ -265,6 +308,7 @@ def frames_that_cannot_be():
 sys.exit(tap.run([(f.__name__, f) for f in (
     a_group_is_allowed, a_knock_says_the_group, others_are_not,
     who_has_none_goes_by_the_relay_s_operator, a_group_is_forbidden,
-    groups_have_a_limit, a_packet_reaches_a_group, copies_are_charged, empty_copies_are_charged_too,
+    groups_have_a_limit, a_packet_reaches_a_group, a_full_group,
+    copies_are_charged, empty_copies_are_charged_too,
     groups_outlive_a_reload, groups_outlive_an_upgrade,
     frames_that_cannot_be)]) != 0)

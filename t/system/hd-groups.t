@@ -20,9 +20,9 @@ my $operator = qx(/usr/bin/python3 -B -c "import sys; sys.path.insert(0, '$FindB
 
 for my $bridge (qw(no yes)) {
     my $hd = HyperDerp::Test->start(workers => 3, load_module => [qw(policy derp hd)],
-        conf => "hd: {bridge: $bridge, operators: [$operator]}\npolicy: {default: allow}\n");
+        conf => "max_accept_rate: 0\nhd: {keepalive: 1s, bridge: $bridge, operators: [$operator]}\npolicy: {default: allow}\n");
     subtest "bridge: $bridge" => sub {
-        open my $out, '-|', '/usr/bin/python3', '-B', "$FindBin::Bin/../hd/test_groups.py", $hd->{tls}, $hd->control, can_upgrade() or die "python3: $!";
+        open my $out, '-|', '/usr/bin/python3', '-B', "$FindBin::Bin/../hd/test_groups.py", $hd->{tls}, $hd->control, can_upgrade() ? 1 : 0, $bridge or die "python3: $!";
         while (my $line = <$out>) {
             if ($line =~ /^(not )?ok \d+ - (.*)/) { ok !$1, $2 }
             elsif ($line =~ /^# taken over by (\d+)/) { $hd->wait_exit; $hd->adopt($1) }
