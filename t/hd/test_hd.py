@@ -5,6 +5,8 @@ without a name are for an open relay; in ADMISSION are those for one that is
 `enroll: approved`."""
 import json
 import os
+import socket
+import ssl
 import struct
 import subprocess
 import sys
@@ -267,6 +269,28 @@ def test_frames_that_cannot_be():
         c = client()
         c.send(bad)
         assert c.closed(), bad
+
+
+def answer_to(port, request, tls=True):
+    """The head of it, and whether the connection ends behind it."""
+    sock = socket.create_connection((HOST, port), hd.TIMEOUT)
+    if tls:
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        sock = context.wrap_socket(sock)
+    sock.sendall(request)
+    got = b""
+    while b"\r\n\r\n" not in got:
+        got += sock.recv(65536)
+    return int(got.split()[1]), got
+
+
+def test_what_is_no_upgrade():
+    head = b"GET /hd HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\n"
+    assert answer_to(PORT, head + b"\r\n")[0] == 426
+    assert answer_to(PORT, head + b"Upgrade: DERP\r\n\r\n")[0] == 426
+    status, said = answer_to(PLAIN, head + b"Upgrade: HD\r\n\r\n", tls=False)
+    assert status == 403 and b"TLS" in said, said
 
 
 def test_unknown_frames_are_skipped():
@@ -606,6 +630,27 @@ def admission_credential_for_an_identity():
     shown = [p for p in hdctl("peers") if p["key"] == c.address.hex()]
     assert [(p["name"], p["tenant"]) for p in shown] == [("laptop", "acme")]
     assert "another key" in denied(4, proofs=proofs)
+
+
+def admission_limits_of_a_credential():
+    """One connection: a second one puts the first out."""
+    key = SigningKey.generate()
+    made = hdctl("hd", "credential", "new", "one", "--identity",
+                 hd.to_text(bytes(key.verify_key)), "--connections", "1")
+    proofs = hd.with_credential(made["credential"])
+    first = client(key=key, proofs=proofs)
+    first.ping()
+    second = client(key=key, proofs=proofs)
+    assert first.closed()
+    second.ping()
+
+
+def admission_invitation_that_has_expired():
+    made = hdctl("hd", "invite", "--expires", "1s")
+    end = time.time() + 2  # of whole seconds
+    while time.time() < end:
+        hdctl("hd", "invitations")
+    denied(5, proofs=hd.with_invitation(made["invitation"]))
 
 
 def admission_credential_with_a_key():
