@@ -9,6 +9,8 @@
 enum {
 	HD_UDP_SEGMENTS = 64, /* of one send; UDP_MAX_SEGMENTS of old kernels */
 	HD_UDP_OUT = 64, /* sends that wait */
+	HD_UDP_PIECES = 256, /* of all of them */
+	HD_UDP_LATEST = 64, /* addresses that are found again */
 	HD_UDP_IN = 64, /* datagrams handed over at once, at most */
 	HD_UDP_LARGE_BYTES = 65536,
 	/* Buffers that begin at the same place of the caches push each other
@@ -19,9 +21,15 @@ enum {
 struct hd_outgoing { /* one datagram, or some of equal size to one address */
 	union hd_addr to, from;
 	bool has_from;
-	uint32_t at, len; /* in the arena */
+	uint32_t len; /* of all of it */
 	uint32_t segment; /* size of each but the last */
+	uint16_t first, last; /* pieces */
 	struct hd_module *mod; /* whose it is */
+};
+
+struct hd_piece { /* whole datagrams, one behind the other in the arena */
+	uint32_t at, len;
+	uint16_t next; /* of the same send; of the last one: not used */
 };
 
 struct hd_udp { /* what a module has of a socket */
@@ -51,8 +59,10 @@ struct hd_udp_socket {
 	uint8_t *in; /* large: buffers, HD_UDP_STRIDE_BYTES apart */
 	uint8_t *arena; /* what waits to be sent */
 	uint32_t arena_n, arena_bytes;
-	unsigned n_out;
+	unsigned n_out, n_pieces;
+	uint8_t latest[HD_UDP_LATEST]; /* by address: in out[], from 1 */
 	struct hd_outgoing out[HD_UDP_OUT];
+	struct hd_piece pieces[HD_UDP_PIECES];
 };
 
 /* hd_udp_buffers - make them; probe what the kernel can. Returns 0; -ENOMEM.

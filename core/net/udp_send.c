@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* core/net/udp_send.c - what a turn sends goes out by one sendmmsg. Datagrams
- * of equal size that follow each other to one address are one send that the
- * kernel cuts (UDP_SEGMENT), where it can.
+ * of equal size to one address are one send that the kernel cuts (UDP_SEGMENT),
+ * where it can: also if some to others were queued between them.
  * Context: the socket's worker. */
 #include <errno.h>
 #include <netinet/udp.h>
@@ -99,8 +99,8 @@ static bool joins(const struct hd_udp_socket *u, const struct hd_outgoing *o,
 		  const struct hd_module *mod, const union hd_addr *to,
 		  const union hd_addr *from, size_t len)
 {
-	if (!u->gso || o->mod != mod || o->len % o->segment != 0 ||
-	    len > o->segment ||
+	if (!u->gso || o->mod != mod || len == 0 || o->len == 0 ||
+	    o->len % o->segment != 0 || len > o->segment ||
 	    o->len + len > SEND_MAX_BYTES ||
 	    o->len / o->segment >= HD_UDP_SEGMENTS)
 		return false;
@@ -110,7 +110,8 @@ static bool joins(const struct hd_udp_socket *u, const struct hd_outgoing *o,
 
 static bool make_room(struct hd_udp_socket *u, size_t len)
 {
-	if (u->n_out < HD_UDP_OUT && u->arena_n + len <= u->arena_bytes)
+	if (u->n_out < HD_UDP_OUT && u->n_pieces < HD_UDP_PIECES &&
+	    u->arena_n + len <= u->arena_bytes)
 		return true;
 	if (!u->large)
 		return false;
@@ -127,6 +128,17 @@ static void be_dirty(struct hd_udp_socket *u)
 	u->worker->udps->dirty = u;
 }
 
+/* Where the latest send to that address stands, or to another one. */
+static uint8_t *latest(struct hd_udp_socket *u, const union hd_addr *to)
+{
+	uint32_t v = to->in.sin_addr.s_addr;
+
+	if (to->sa.sa_family == AF_INET6)
+		memcpy(&v, &to->in6.sin6_addr.s6_addr[12], sizeof(v));
+	v = (v ^ to->in.sin_port) * 0x9e3779b1u; /* of Fibonacci hashing */
+	return &u->latest[v / (UINT32_MAX / HD_UDP_LATEST + 1)];
+}
+
 static struct hd_outgoing *begin(struct hd_udp_socket *u, struct hd_module *mod,
 				 const union hd_addr *to,
 				 const union hd_addr *from, size_t len)
@@ -135,12 +147,38 @@ static struct hd_outgoing *begin(struct hd_udp_socket *u, struct hd_module *mod,
 
 	*o = (struct hd_outgoing){ .to = *to,
 				   .has_from = from != NULL,
-				   .at = u->arena_n,
 				   .segment = (uint32_t)HD_MAX(len, (size_t)1),
 				   .mod = mod };
 	if (from != NULL)
 		o->from = *from;
+	*latest(u, to) = (uint8_t)u->n_out;
 	return o;
+}
+
+static struct hd_piece *piece_new(struct hd_udp_socket *u,
+				  struct hd_outgoing *o, bool is_first)
+{
+	uint16_t i = (uint16_t)u->n_pieces++;
+
+	if (is_first)
+		o->first = i;
+	else
+		u->pieces[o->last].next = i;
+	o->last = i;
+	u->pieces[i] = (struct hd_piece){ .at = u->arena_n };
+	return &u->pieces[i];
+}
+
+/* The datagram that stands at the arena's end. */
+static void append(struct hd_udp_socket *u, struct hd_outgoing *o, size_t len)
+{
+	struct hd_piece *piece = &u->pieces[o->last];
+
+	if (o->len == 0 || piece->at + piece->len != u->arena_n)
+		piece = piece_new(u, o, o->len == 0);
+	piece->len += (uint32_t)len;
+	o->len += (uint32_t)len;
+	u->arena_n += (uint32_t)len;
 }
 
 static size_t max_bytes(const struct hd_udp_socket *u)
@@ -162,6 +200,7 @@ int hd_udp_send(struct hd_udp *udp, const union hd_addr *to,
 {
 	struct hd_udp_socket *u = udp->socket;
 	struct hd_outgoing *o;
+	uint8_t i;
 
 	if (len > max_bytes(u) || !make_room(u, len))
 		return -ENOBUFS;
@@ -169,12 +208,13 @@ int hd_udp_send(struct hd_udp *udp, const union hd_addr *to,
 		from = NULL;
 	if (data != u->arena + u->arena_n) /* hd_udp_room() */
 		memcpy(u->arena + u->arena_n, data, len);
-	o = &u->out[u->n_out > 0 ? u->n_out - 1 : 0];
-	if (u->n_out == 0 || len == 0 ||
-	    !joins(u, o, udp->mod, to, from, len))
+	i = *latest(u, to);
+	if (i > 0 &&
+	    joins(u, &u->out[i - 1], udp->mod, to, from, len))
+		o = &u->out[i - 1];
+	else
 		o = begin(u, udp->mod, to, from, len);
-	o->len += (uint32_t)len;
-	u->arena_n += (uint32_t)len;
+	append(u, o, len);
 	be_dirty(u);
 	return 0;
 }
@@ -183,7 +223,8 @@ int hd_udp_send(struct hd_udp *udp, const union hd_addr *to,
 
 struct sending {
 	struct mmsghdr m[HD_UDP_OUT];
-	struct iovec iov[HD_UDP_OUT];
+	struct iovec iov[HD_UDP_PIECES];
+	unsigned n_iov;
 	_Alignas(struct cmsghdr) uint8_t control[HD_UDP_OUT][CONTROL_BYTES];
 };
 
@@ -200,6 +241,22 @@ static void put_segment(struct msghdr *m, uint32_t segment)
 	m->msg_controllen += CMSG_SPACE(sizeof(n));
 }
 
+/* Returns how many. */
+static unsigned put_pieces(const struct hd_udp_socket *u, struct sending *s,
+			   const struct hd_outgoing *o)
+{
+	unsigned from = s->n_iov;
+
+	for (uint16_t i = o->first;; i = u->pieces[i].next) {
+		const struct hd_piece *piece = &u->pieces[i];
+
+		s->iov[s->n_iov++] = (struct iovec){ u->arena + piece->at,
+						     piece->len };
+		if (i == o->last)
+			return s->n_iov - from;
+	}
+}
+
 static void prepare(struct hd_udp_socket *u, struct sending *s, unsigned i)
 {
 	struct hd_outgoing *o = &u->out[i];
@@ -207,14 +264,13 @@ static void prepare(struct hd_udp_socket *u, struct sending *s, unsigned i)
 
 	if (u->v6)
 		hd_udp_map(&o->to);
-	s->iov[i] = (struct iovec){ u->arena + o->at, o->len };
 	*m = (struct msghdr){
 		.msg_name = &o->to,
 		.msg_namelen = u->v6 ? sizeof(o->to.in6) : sizeof(o->to.in),
-		.msg_iov = &s->iov[i],
-		.msg_iovlen = 1,
+		.msg_iov = &s->iov[s->n_iov],
 		.msg_control = s->control[i],
 	};
+	m->msg_iovlen = put_pieces(u, s, o);
 	memset(s->control[i], 0, CONTROL_BYTES);
 	if (o->has_from) {
 		if (u->v6 && o->from.sa.sa_family == AF_INET)
@@ -235,17 +291,25 @@ static unsigned datagrams_of(const struct hd_outgoing *o)
 static unsigned send_each(struct hd_udp_socket *u, struct sending *s,
 			  unsigned i)
 {
-	const struct hd_outgoing *o = &u->out[i];
-	struct msghdr *m = &s->m[i].msg_hdr;
+	struct msghdr m = s->m[i].msg_hdr;
+	size_t segment = u->out[i].segment;
 	unsigned sent = 0;
 
-	m->msg_controllen -= CMSG_SPACE(sizeof(uint16_t));
-	if (m->msg_controllen == 0)
-		m->msg_control = NULL;
-	for (uint32_t at = 0; at < o->len; at += o->segment) {
-		s->iov[i] = (struct iovec){ u->arena + o->at + at,
-					    HD_MIN(o->segment, o->len - at) };
-		sent += sendmsg(u->fd, m, MSG_DONTWAIT) >= 0;
+	m.msg_iovlen = 1;
+	m.msg_controllen -= CMSG_SPACE(sizeof(uint16_t));
+	if (m.msg_controllen == 0)
+		m.msg_control = NULL;
+	for (size_t n = 0; n < s->m[i].msg_hdr.msg_iovlen; n++) {
+		struct iovec left = s->m[i].msg_hdr.msg_iov[n], one;
+
+		m.msg_iov = &one;
+		while (left.iov_len > 0) {
+			one = (struct iovec){ left.iov_base,
+					      HD_MIN(left.iov_len, segment) };
+			left.iov_base = (uint8_t *)left.iov_base + one.iov_len;
+			left.iov_len -= one.iov_len;
+			sent += sendmsg(u->fd, &m, MSG_DONTWAIT) >= 0;
+		}
 	}
 	return sent;
 }
@@ -297,11 +361,13 @@ void hd_udp_flush(struct hd_udp_socket *u)
 {
 	struct sending s;
 
+	s.n_iov = 0;
 	for (unsigned i = 0; i < u->n_out; i++)
 		prepare(u, &s, i);
 	send_all(u, &s);
-	u->n_out = 0;
+	u->n_out = u->n_pieces = 0;
 	u->arena_n = 0;
+	memset(u->latest, 0, sizeof(u->latest));
 }
 
 void hd_udps_flush(struct hd_worker *w)
