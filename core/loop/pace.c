@@ -28,14 +28,29 @@ static uint64_t apart_ns(uint64_t load, uint64_t most_ns)
 	return most_ns * (HD_MIN(load, (uint64_t)HIGH) - LOW) / (HIGH - LOW);
 }
 
+/* Of datagrams a second: from FEW on they gather for FEW_NS, from MANY on for
+ * MANY_NS, in proportion between the two. */
+enum { FEW = 20000, MANY = 150000, FEW_NS = 60000, MANY_NS = 250000 };
+
+static uint64_t gather_ns(uint64_t rate)
+{
+	if (rate < FEW)
+		return 0;
+	return FEW_NS + (HD_MIN(rate, (uint64_t)MANY) - FEW) *
+				(MANY_NS - FEW_NS) / (MANY - FEW);
+}
+
 void hd_pace_look(struct hd_pace *p, uint64_t now_ns, uint64_t most_ns)
 {
-	uint64_t passed_ns = now_ns - p->looked_ns, cpu_ns;
+	uint64_t passed_ns = now_ns - p->looked_ns, cpu_ns, gather;
 
 	if (passed_ns < WINDOW_NS)
 		return;
 	cpu_ns = hd_clock_thread_ns();
 	p->apart_ns = apart_ns((cpu_ns - p->cpu_ns) * 100 / passed_ns, most_ns);
+	gather = gather_ns(p->datagrams * 1000000000 / passed_ns);
+	p->apart_ns = HD_MAX(p->apart_ns, HD_MIN(gather, most_ns));
 	p->looked_ns = now_ns;
 	p->cpu_ns = cpu_ns;
+	p->datagrams = 0;
 }

@@ -94,6 +94,45 @@ static void off(void **state)
 	assert_int_equal(hd_pace_hold_ns(&p, 0), 0);
 }
 
+/* A thread that has not worked, and `rate` datagrams a second for 10 ms. */
+static uint64_t hold_of(uint64_t rate, uint64_t most_ns)
+{
+	struct hd_pace p = { .cpu_ns = hd_clock_thread_ns() };
+
+	p.datagrams = rate / 100;
+	hd_pace_look(&p, 10 * MS_NS, most_ns);
+	return hd_pace_hold_ns(&p, 0);
+}
+
+static void many_datagrams_gather(void **state)
+{
+	(void)state;
+	assert_int_equal(hold_of(19900, MOST_NS), 0);
+	assert_int_equal(hold_of(20000, 2 * MOST_NS), 60000);
+	assert_int_equal(hold_of(85000, 2 * MOST_NS), 155000);
+	assert_int_equal(hold_of(150000, 2 * MOST_NS), 250000);
+	assert_int_equal(hold_of(900000, 2 * MOST_NS), 250000);
+}
+
+static void no_longer_than_is_allowed(void **state)
+{
+	(void)state;
+	assert_int_equal(hold_of(150000, 120000), 120000);
+	assert_int_equal(hold_of(100000, 0), 0);
+}
+
+static void datagrams_are_those_since_the_last_look(void **state)
+{
+	struct hd_pace p = { .cpu_ns = hd_clock_thread_ns(),
+			     .datagrams = 1500 };
+
+	(void)state;
+	hd_pace_look(&p, 10 * MS_NS, MOST_NS);
+	assert_int_equal(hd_pace_hold_ns(&p, 0), MOST_NS);
+	hd_pace_look(&p, 110 * MS_NS, MOST_NS);
+	assert_int_equal(hd_pace_hold_ns(&p, 0), 0);
+}
+
 /* ---- waiting ---- */
 
 static unsigned events(const struct hd_ring_ops *ops, struct hd_ring *ring)
@@ -170,6 +209,9 @@ int main(void)
 		cmocka_unit_test(a_quarter_idle_takes_the_first),
 		cmocka_unit_test(idle_again_within_milliseconds),
 		cmocka_unit_test(off),
+		cmocka_unit_test(many_datagrams_gather),
+		cmocka_unit_test(no_longer_than_is_allowed),
+		cmocka_unit_test(datagrams_are_those_since_the_last_look),
 		cmocka_unit_test(epoll_lets_events_gather),
 		cmocka_unit_test(io_uring_lets_events_gather),
 	};
