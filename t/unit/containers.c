@@ -197,6 +197,21 @@ static void a_slab_gives_zeros_again(void **state)
 	assert_memory_equal(a, zeros, sizeof(zeros));
 }
 
+/* What was in it is gone at once, not when it is given again; all but where the
+ * list of free ones is. */
+static void a_slab_wipes_what_comes_back(void **state)
+{
+	static struct hd_slab slab = HD_SLAB(100, true);
+	static const uint8_t zeros[100];
+	uint8_t *a = hd_slab_alloc(&slab), *was = a;
+
+	(void)state;
+	memset(a, 7, sizeof(zeros));
+	hd_slab_free(&slab, (void **)&a);
+	assert_memory_equal(was + sizeof(void *), zeros,
+			    sizeof(zeros) - sizeof(void *));
+}
+
 static struct hd_key numbered(uint32_t n)
 {
 	struct hd_key key = { { 1 } };
@@ -319,6 +334,7 @@ int main(void)
 		cmocka_unit_test(the_sum_of_sets_is_bounded),
 		cmocka_unit_test(a_set_is_gone_through),
 		cmocka_unit_test(a_slab_gives_zeros_again),
+		cmocka_unit_test(a_slab_wipes_what_comes_back),
 	};
 
 	if (sodium_init() < 0)
