@@ -52,9 +52,9 @@ const char *hd_control_path(void); /* NULL: no socket */
 int hd_control_fd(void);
 void hd_control_inherit(int fd);
 void hd_control_ended(void); /* a client has: there is room */
-/* hd_control_replaced - this process ends, and another one answers: who watches
+/* hd_control_replaced - this process ends, and another one answers: everybody
  * gets a last line, whatever its filters, and who asks is told to ask that one.
- */
+ * Waits for who reads slowly, and not for who does not read. */
 void hd_control_replaced(pid_t pid);
 
 /* ---- control_role.c ---- */
@@ -132,8 +132,10 @@ void hd_clients_close(void);
 void hd_client_request(struct hd_client *c, const char *line, size_t n);
 /* hd_requests_refuse - every line is answered "upgraded" from now on.
  * hd_client_refuse - a line that never became a call. @id  JSON, "null" unknown
+ * hd_client_interrupt - its call has no end here: the client is told.
  */
 void hd_requests_refuse(void);
+void hd_client_interrupt(struct hd_client *c);
 void hd_client_refuse(struct hd_client *c, const char *id, const char *code,
 		      const char *why);
 

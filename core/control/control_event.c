@@ -6,8 +6,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include "core/base/clock.h"
 #include "core/base/event.h"
 #include "core/control/control.h"
+
+enum {
+	DRAIN_MS = 5000, /* at the end, for all together */
+	DRAIN_STALL_MS = 1000, /* of that, while nobody takes a byte */
+};
 
 struct event {
 	struct hd_main_post post;
@@ -100,14 +106,48 @@ static void send_event(const char *name, const char *json)
 	__atomic_add_fetch(&lost, 1, __ATOMIC_RELAXED);
 }
 
+/* The last line that answers or tells: what has no answer before it has not
+ * begun, and what came meanwhile is answered behind it. */
 static bool say_goodbye(struct hd_client *c, void *event)
 {
 	const struct event *e = event;
 
-	if (c->watching && e != NULL)
+	hd_client_interrupt(c);
+	if (e != NULL)
 		hd_client_send(c, e->text, e->len);
 	hd_client_receive(c);
 	return true;
+}
+
+/* It is offered what waits for it, and what it says is answered. */
+static bool push(struct hd_client *c, void *left)
+{
+	size_t n = c->out.len - c->out_off;
+
+	*(size_t *)left += n;
+	if (n > 0)
+		hd_client_receive(c);
+	return n > 0;
+}
+
+/* There may be answers of megabytes, and readers who have stopped. */
+static void drain(void)
+{
+	const struct timespec step = { .tv_nsec = 1000000 };
+	uint64_t began_ms = hd_clock_ms(), moved_ms = began_ms, now_ms;
+	size_t before = 0, left;
+
+	do {
+		left = 0;
+		hd_clients_each(push, &left);
+		now_ms = hd_clock_ms();
+		if (left != before)
+			moved_ms = now_ms;
+		before = left;
+		if (left > 0)
+			nanosleep(&step, NULL);
+	} while (left > 0 && now_ms - moved_ms < DRAIN_STALL_MS &&
+		 now_ms - began_ms < DRAIN_MS);
 }
 
 void hd_control_replaced(pid_t pid)
@@ -121,6 +161,7 @@ void hd_control_replaced(pid_t pid)
 	hd_clients_deaf(false);
 	hd_clients_each(say_goodbye, e);
 	free(e);
+	drain();
 }
 
 static void clear_filters(struct hd_client *c)

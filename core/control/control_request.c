@@ -37,6 +37,17 @@ void hd_client_refuse(struct hd_client *c, const char *id, const char *code,
 	hd_json_free(&out);
 }
 
+void hd_client_interrupt(struct hd_client *c)
+{
+	if (c->call == NULL)
+		return;
+	hd_client_refuse(c, c->call->id, "interrupted",
+			 "another process has taken over while this was under "
+			 "way: it may be done, or not");
+	hd_call_lost(c->call);
+	c->call = NULL;
+}
+
 /* The id comes back as it was: a number, or a short text. */
 static bool read_id(struct request *q)
 {

@@ -282,6 +282,35 @@ static void changes_are_audited(void **state)
 	control_leave(fd);
 }
 
+/* The last test: nobody is answered anything else after it. */
+static void all_are_told_who_has_taken_over(void **state)
+{
+	int asks = control_connect(HD_ROLE_READ);
+	int idle = control_connect(HD_ROLE_READ);
+
+	(void)state;
+	control_say(asks, "{\"id\":1,\"cmd\":[\"hold\"]}\n"
+			  "{\"id\":2,\"cmd\":[\"echo\",\"2\"]}\n");
+	hd_control_replaced(7);
+	control_say(asks, "");
+	const char *first = strstr(control_answer, "\"id\":1,\"ok\":false");
+	const char *told = strstr(control_answer, "\"data\":{\"pid\":7}}\n");
+	const char *second = strstr(control_answer, "\"id\":2,\"ok\":false");
+
+	assert_non_null(first);
+	assert_non_null(strstr(first, "\"interrupted\""));
+	assert_true(told > first && second > told);
+	assert_non_null(strstr(second, "\"upgraded\""));
+	control_say(idle, "");
+	assert_int_equal(strncmp(control_answer, "{\"event\":\"upgraded\"", 19),
+			 0);
+	close(idle);
+	control_leave(asks);
+	hd_call_answer(&held);
+	control_turns(2);
+	assert_int_equal(hd_control_calls(NULL), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -294,6 +323,7 @@ int main(void)
 		cmocka_unit_test(events_by_filter),
 		cmocka_unit_test(a_leaving_module_is_not_asked),
 		cmocka_unit_test(changes_are_audited),
+		cmocka_unit_test(all_are_told_who_has_taken_over),
 	};
 
 	return cmocka_run_group_tests(tests, begin, control_end);

@@ -186,13 +186,15 @@ static const struct {
 	{ "not_permitted", HDCTL_NOT_PERMITTED },
 };
 
-/* Nobody has looked at what was asked. */
+/* Nobody has looked at what was asked: the answer says so, or what a process
+ * says last, and nothing answers behind that. */
 static bool is_upgraded(const json_t *answer)
 {
-	const char *code = "";
+	const char *code = "", *event = "";
 
 	json_unpack((json_t *)answer, "{s:{s:s}}", "error", "code", &code);
-	return strcmp(code, "upgraded") == 0;
+	json_unpack((json_t *)answer, "{s:s}", "event", &event);
+	return strcmp(code, "upgraded") == 0 || strcmp(event, "upgraded") == 0;
 }
 
 static int read_error(const json_t *answer, struct hd_error *err)
@@ -208,12 +210,13 @@ static int read_error(const json_t *answer, struct hd_error *err)
 	return hd_error_set(err, HDCTL_REFUSED, "%s", message);
 }
 
-/* Events may come before it. */
+/* Events may come before it, and the last of all in its place. */
 static json_t *next_answer(struct ask *a)
 {
 	json_t *line = ask_next(a);
 
-	while (line != NULL && json_object_get(line, "ok") == NULL) {
+	while (line != NULL && json_object_get(line, "ok") == NULL &&
+	       !is_upgraded(line)) {
 		json_decref(line);
 		line = ask_next(a);
 	}
