@@ -11,6 +11,7 @@
  * a module that is loaded (its copy in memory, the pipes of the process that
  * tries it, and a socket of each of its addresses in each worker). */
 #include "core/base/descriptors.h"
+#include <dirent.h>
 #include <fcntl.h>
 #include <hyper-derp/log.h>
 #include <sys/resource.h>
@@ -117,4 +118,19 @@ void hd_fds_give(enum hd_fds who)
 
 	if (n > __atomic_load_n(&own[who], __ATOMIC_RELAXED))
 		__atomic_fetch_add(&pool, 1, __ATOMIC_RELAXED);
+}
+
+uint64_t hd_fds_open(void)
+{
+	struct rlimit limit = { 0 };
+	DIR *dir = opendir("/proc/self/fd");
+	uint64_t n = 0;
+
+	getrlimit(RLIMIT_NOFILE, &limit);
+	if (dir == NULL)
+		return limit.rlim_cur;
+	for (const struct dirent *e; (e = readdir(dir)) != NULL;)
+		n += e->d_name[0] != '.';
+	closedir(dir);
+	return n - 1; /* but for the folder's */
 }

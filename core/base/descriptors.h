@@ -35,3 +35,6 @@ bool hd_fds_take(enum hd_fds who);
  * refused; there may be fewer than none left then. */
 void hd_fds_inherit(enum hd_fds who);
 void hd_fds_give(enum hd_fds who);
+/* hd_fds_open - how many there are, of all that the limit allows; where /proc
+ * cannot be read, or no descriptor is left to read it: all of them. */
+uint64_t hd_fds_open(void);

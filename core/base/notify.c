@@ -27,6 +27,7 @@ static struct {
 		int fd; /* -1: given away */
 		int type;
 		union hd_addr addr;
+		char *label; /* NULL: its entry has a port */
 	} * v;
 	bool lent;
 } inherited = { .lock = PTHREAD_MUTEX_INITIALIZER };
@@ -159,6 +160,18 @@ int hd_listen_fds_add(int fd)
 	return 0;
 }
 
+int hd_listen_fds_add_any(int fd, const char *label)
+{
+	char *copy = strdup(label);
+	int r = copy != NULL ? hd_listen_fds_add(fd) : -ENOMEM;
+
+	if (r == 0)
+		inherited.v[inherited.n - 1].label = copy;
+	else
+		free(copy);
+	return r;
+}
+
 static void adopt(int fd)
 {
 	if (hd_listen_fds_add(fd) < 0)
@@ -203,6 +216,40 @@ int hd_listen_fds(int sock_type, const union hd_addr *addr)
 
 		if (in->fd < 0 || in->type != sock_type ||
 		    !hd_addr_same(&in->addr, addr))
+			continue;
+		fd = in->fd;
+		in->fd = -1;
+	}
+	pthread_mutex_unlock(&inherited.lock);
+	return fd;
+}
+
+static bool is_used(const union hd_addr *addr, int type);
+
+static bool same_host(const union hd_addr *a, const union hd_addr *b)
+{
+	union hd_addr with_port = *b;
+
+	if (a->sa.sa_family == AF_INET6)
+		with_port.in6.sin6_port = a->in6.sin6_port;
+	else
+		with_port.in.sin_port = a->in.sin_port;
+	return hd_addr_same(a, &with_port);
+}
+
+int hd_listen_fds_any(int sock_type, const union hd_addr *addr,
+		      const char *label)
+{
+	int fd = -1;
+
+	pthread_mutex_lock(&inherited.lock);
+	for (unsigned i = 0; i < inherited.n && fd < 0; i++) {
+		struct inherited *in = &inherited.v[i];
+
+		if (in->fd < 0 || in->type != sock_type || in->label == NULL ||
+		    strcmp(in->label, label) != 0 ||
+		    !same_host(&in->addr, addr) ||
+		    is_used(&in->addr, in->type))
 			continue;
 		fd = in->fd;
 		in->fd = -1;

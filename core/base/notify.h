@@ -18,12 +18,21 @@ unsigned hd_listen_fds_init(void);
  * (core/daemon/upgrade.h): taken. Returns 0; -ENOTSOCK, -ENOMEM: it is the
  * caller's still. Main thread, before the first is asked for.
  * hd_listen_fds_unused - close the ones nobody asked for; an address that is
- * nowhere is logged. */
+ * nowhere is logged.
+ * hd_listen_fds_add_any - as hd_listen_fds_add(), of a listener whose entry has
+ * port 0: which one that is, a label says. */
 int hd_listen_fds_add(int fd);
+int hd_listen_fds_add_any(int fd, const char *label);
 void hd_listen_fds_unused(void);
 /* hd_listen_fds_lend - who gave them uses them still: none may be shut down. */
 void hd_listen_fds_lend(bool lent);
 bool hd_listen_fds_lent(void);
+
+/* hd_listen_fds_any - the inherited socket of a listener with that label and
+ * address, whatever its port; of several listeners the first that none was
+ * given of. -1: none. */
+int hd_listen_fds_any(int sock_type, const union hd_addr *addr,
+		      const char *label);
 
 /* hd_listen_fds - the inherited socket of a type bound to addr, or -1; each is
  * given once, close-on-exec set. Source: sd_listen_fds(3). */

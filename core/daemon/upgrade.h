@@ -22,11 +22,11 @@
  * doc/internals/upgrade.md.  Main thread.
  *
  * Files: upgrade_wire.c messages; upgrade_old.c the old one's main thread,
- * upgrade_spawn.c how it starts the new one, upgrade_look.c what it sees
- * before, upgrade_ahead.c what goes ahead, upgrade_hand.c while its workers
- * stand, upgrade_give.c what they do; upgrade_new.c the new one's,
- * upgrade_arrive.c what comes to it, upgrade_take.c and upgrade_stream.c what
- * its workers do. */
+ * upgrade_spawn.c how it starts the new one, upgrade_files.c what it reads for
+ * it, upgrade_look.c what it sees before, upgrade_ahead.c what goes ahead,
+ * upgrade_hand.c while its workers stand, upgrade_give.c what they do;
+ * upgrade_new.c the new one's, upgrade_arrive.c what comes to it,
+ * upgrade_take.c and upgrade_stream.c what its workers do. */
 #pragma once
 #include <hyper-derp/base.h>
 #include <pthread.h>
@@ -83,7 +83,13 @@ enum hd_upgrade_type {
 	HD_UP_GO,
 	HD_UP_AHEAD, /* as HD_UP_SNAPSHOT: some streams, while workers turn */
 	HD_UP_TAKEN, /* those */
+	HD_UP_HELLO_ANY, /* of one listener with port 0; data: its label */
+	HD_UP_FILE, /* data: a path; the answer: what is in it, n bytes in all,
+		       0: not known */
 };
+
+/* n of HD_UP_HELLO_END: what the old one answers, before PREPARED. */
+enum { HD_UP_ANSWERS_FILE = 1 };
 
 /* What has become of a stream that went ahead: a byte of HD_SNAP_AHEAD. */
 enum hd_since {
@@ -203,6 +209,16 @@ int hd_spawn(const char *binary, char *const *argv, pid_t *ret_pid, int *ret_fd,
 	     struct hd_error *err);
 int hd_spawn_end(pid_t pid, unsigned wait_ms);
 void hd_spawn_signals(pid_t pid);
+
+/* upgrade_files.c: certificates and keys that only root may read, which was
+ * their reader when the old one began.
+ * hd_files_give - the old one: the answer to an HD_UP_FILE. Returns 0; -errno.
+ * hd_files_ask - the new one, up to PREPARED: what it may not read it asks for.
+ * @data  HD_UP_DATA_BYTES of secret memory. hd_files_asked - not any more. */
+int hd_files_give(const struct hd_daemon *d, int fd,
+		  const struct hd_upgrade_message *m);
+void hd_files_ask(int fd, uint8_t *data);
+void hd_files_asked(void);
 
 /* upgrade_hand.c */
 /* hd_hand_sockets - HELLO, CONTROL, HELLO_END. Returns 0; -errno.

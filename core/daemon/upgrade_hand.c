@@ -50,8 +50,13 @@ static void add_fd(void *arg, int fd)
 	f->v[f->n++] = fd;
 }
 
+/* One with port 0 has a message of its own: its address says nothing. */
 static void add_listener(struct fds *f, const struct hd_listener *l)
 {
+	char label[HD_LISTENER_LABEL_BYTES];
+
+	if (hd_listener_any(l, label))
+		return;
 	for (unsigned i = 0; i < l->n_fds; i++)
 		add_fd(f, l->fds[i]);
 }
@@ -83,6 +88,47 @@ static void all_sockets(const struct hd_daemon *d, struct fds *f)
 	hd_workers_run_all(add_udps_here, &u);
 }
 
+static int send_any(int fd, const struct hd_listener *l)
+{
+	char label[HD_LISTENER_LABEL_BYTES];
+	int r = 0;
+
+	if (!hd_listener_any(l, label))
+		return 0;
+	for (unsigned i = 0; i < l->n_fds && r == 0; i++) {
+		const struct hd_upgrade_message m = {
+			.type = HD_UP_HELLO_ANY,
+			.data = (uint8_t *)label,
+			.len = (uint32_t)strlen(label),
+			.n_fds = 1,
+			.fds = { l->fds[i] },
+		};
+
+		r = hd_upgrade_send(fd, &m);
+	}
+	return r;
+}
+
+/* Modules' are listed newest first; of one label the order counts. */
+static int send_any_of_modules(int fd, const struct hd_listener *l)
+{
+	int r = l->next != NULL ? send_any_of_modules(fd, l->next) : 0;
+
+	return r == 0 && !l->left ? send_any(fd, l) : r;
+}
+
+static int send_anys(const struct hd_daemon *d, int fd)
+{
+	const struct hd_listener *of_modules = hd_listens_first();
+	int r = 0;
+
+	for (size_t i = 0; i < d->n_listeners && r == 0; i++)
+		r = send_any(fd, &d->listeners[i]);
+	return r == 0 && of_modules != NULL
+		       ? send_any_of_modules(fd, of_modules)
+		       : r;
+}
+
 static int send_control(int fd)
 {
 	int control = hd_control_fd();
@@ -104,8 +150,11 @@ int hd_hand_sockets(const struct hd_daemon *d, int fd)
 		r = hd_upgrade_send_fds(fd, HD_UP_HELLO, f.v, f.n);
 	free(f.v);
 	if (r == 0)
+		r = send_anys(d, fd);
+	if (r == 0)
 		r = send_control(fd);
-	return r == 0 ? hd_upgrade_say(fd, HD_UP_HELLO_END, 0) : r;
+	return r == 0 ? hd_upgrade_say(fd, HD_UP_HELLO_END, HD_UP_ANSWERS_FILE)
+		      : r;
 }
 
 /* ---- the rest ---- */

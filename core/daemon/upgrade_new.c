@@ -19,6 +19,7 @@
 #include <unistd.h>
 #include "core/base/audit.h"
 #include "core/base/clock.h"
+#include "core/base/descriptors.h"
 #include "core/base/notify.h"
 #include "core/base/snap_format.h"
 #include "core/control/control.h"
@@ -28,6 +29,7 @@
 #include "core/loop/hooks.h"
 #include "core/loop/mainloop.h"
 #include "core/module/module.h"
+#include "core/net/listener.h"
 
 enum {
 	HELLO_MS = 10000,
@@ -76,8 +78,7 @@ static int no_descriptors(const char *what, size_t missing,
 	size_t needed = missing;
 
 	getrlimit(RLIMIT_NOFILE, &limit);
-	for (int fd = 0; (rlim_t)fd < limit.rlim_cur; fd++)
-		needed += fcntl(fd, F_GETFD) >= 0;
+	needed += hd_fds_open();
 	return hd_error_set(err, -EMFILE,
 			    "%s: %s: %zu are needed, and %ju are allowed "
 			    "(LimitNOFILE)",
@@ -117,11 +118,16 @@ static void receive(uint64_t until_ms, struct hd_upgrade_message *m)
 
 static void take_sockets(const struct hd_upgrade_message *m)
 {
+	char label[HD_LISTENER_LABEL_BYTES];
+
+	snprintf(label, sizeof(label), "%.*s", (int)m->len, (char *)m->data);
 	for (uint32_t i = 0; i < m->n_fds; i++) {
 		int r = 0;
 
 		if (m->type == HD_UP_CONTROL)
 			hd_control_inherit(m->fds[i]);
+		else if (m->type == HD_UP_HELLO_ANY)
+			r = hd_listen_fds_add_any(m->fds[i], label);
 		else
 			r = hd_listen_fds_add(m->fds[i]);
 		if (r < 0)
@@ -162,9 +168,11 @@ void hd_upgrade_hello(int fd)
 	for (;;) {
 		receive(until_ms, &m);
 		if (m.type == HD_UP_HELLO_END)
-			return;
+			break;
 		take_sockets(&m);
 	}
+	if (m.n == HD_UP_ANSWERS_FILE)
+		hd_files_ask(up.fd, up.data);
 }
 
 /* ---- what the old one has ---- */
@@ -199,6 +207,7 @@ static void say_prepared(void)
 	enum hd_ahead_goes ahead = takes_ahead();
 	struct hd_snap s = { 0 };
 
+	hd_files_asked();
 	hd_give_head(&s);
 	if (ahead != HD_AHEAD_NONE)
 		hd_snap_number(&s, HD_SNAP_TAKES_AHEAD, ahead);

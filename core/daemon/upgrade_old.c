@@ -283,6 +283,8 @@ static void on_message(void *arg, uint32_t events)
 		prepared(u, &m);
 		return;
 	}
+	if (r == 0 && m.type == HD_UP_FILE && hd_files_give(d, u->fd, &m) == 0)
+		return;
 	if (r == 0 && m.type == HD_UP_FAILED) {
 		hd_spawn_end(u->pid, 0);
 		hd_error_set(&err, -ECANCELED, "the new process says: %.*s",

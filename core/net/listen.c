@@ -129,7 +129,6 @@ static int open_new(struct hd_module *mod, const struct hd_listen *listen,
 	}
 	l->mod = mod;
 	l->whose = HD_FDS_NAMED;
-	l->conf_addr = listen->addr;
 	l->refs = 1;
 	l->next = listens;
 	listens = l;

@@ -192,6 +192,31 @@ static int copy_prefixes(const struct hd_prefixes *from, struct hd_prefixes *to)
 	return 0;
 }
 
+/* Of a module TLS comes later. */
+bool hd_listener_any(const struct hd_listener *l,
+		     char ret_label[static HD_LISTENER_LABEL_BYTES])
+{
+	if (l->conf_addr.in.sin_port != 0)
+		return false;
+	snprintf(ret_label, HD_LISTENER_LABEL_BYTES, "%s %s",
+		 l->mod == NULL && l->tls ? "tls" : "tcp",
+		 l->name != NULL ? l->name : "");
+	return true;
+}
+
+static int find_inherited(struct hd_listener *l, struct hd_listen_conf *lc)
+{
+	char label[HD_LISTENER_LABEL_BYTES];
+
+	if (!hd_listener_any(l, label))
+		return hd_listen_fds(SOCK_STREAM, &lc->addr);
+	int fd = hd_listen_fds_any(SOCK_STREAM, &lc->addr, label);
+
+	if (fd >= 0)
+		learn_port(l, lc, fd);
+	return fd;
+}
+
 int hd_listener_open(const struct hd_listen_conf *lc, uint64_t sockbuf_bytes,
 		     unsigned n_workers, struct hd_listener *l,
 		     struct hd_error *err)
@@ -204,14 +229,16 @@ int hd_listener_open(const struct hd_listen_conf *lc, uint64_t sockbuf_bytes,
 	l->whose = lc->name != NULL && hd_listener_is_taken(lc->name)
 			   ? HD_FDS_NAMED
 			   : HD_FDS_PUBLIC;
-	l->addr = lc->addr;
+	l->addr = l->conf_addr = lc->addr;
 	l->fds = calloc(n_workers, sizeof(*l->fds));
 	if (l->fds == NULL || (lc->name != NULL && l->name == NULL) ||
 	    (lc->protocol != NULL && l->protocol == NULL) ||
 	    copy_prefixes(&lc->proxies, &l->proxies) < 0)
 		return hd_error_set(err, -ENOMEM, "listen: out of memory");
-	int fd = hd_listen_fds(SOCK_STREAM, &lc->addr);
-	return fd >= 0 ? open_inherited(sockbuf_bytes, lc, l, fd, err)
+	struct hd_listen_conf found = *lc;
+	int fd = find_inherited(l, &found);
+
+	return fd >= 0 ? open_inherited(sockbuf_bytes, &found, l, fd, err)
 		       : open_per_worker(sockbuf_bytes, lc, n_workers, l, err);
 }
 

@@ -22,10 +22,10 @@ struct hd_listener {
 	int *fds; /* else one per worker */
 	unsigned n_fds;
 	union hd_addr addr;
+	union hd_addr conf_addr; /* addr before a port was given */
 	/* of a module only: core/net/listen.c */
 	struct hd_module *mod; /* NULL: of the configuration */
 	struct hd_listener *next;
-	union hd_addr conf_addr; /* addr before a port was given */
 	bool left; /* its module has ended and may claim it again */
 	char *cert, *key; /* PEM files of its own; NULL: of the relay */
 	struct hd_tls_store *tls_store; /* atomic; NULL: the relay's */
@@ -46,6 +46,11 @@ int hd_listener_open(const struct hd_listen_conf *lc, uint64_t sockbuf_bytes,
 		     unsigned n_workers, struct hd_listener *l,
 		     struct hd_error *err);
 void hd_listener_close(struct hd_listener *l);
+/* hd_listener_any - its entry has port 0: what the process that takes its place
+ * knows it by. Returns false: it has a port. */
+#define HD_LISTENER_LABEL_BYTES 128
+bool hd_listener_any(const struct hd_listener *l,
+		     char ret_label[static HD_LISTENER_LABEL_BYTES]);
 
 /* ---- listen.c ---- */
 

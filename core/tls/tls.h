@@ -26,6 +26,10 @@ int hd_tls_store_new(const struct hd_cert_files *v, size_t n,
 /* hd_tls_store_own - of one certificate, with nothing behind it. */
 int hd_tls_store_own(const char *cert, const char *key,
 		     struct hd_tls_store **ret, struct hd_error *err);
+/* hd_tls_store_file - what stood in a file that it was made of, as PEM. Returns
+ * 0; -ENOENT it was made of no such file; -ENOMEM. */
+int hd_tls_store_file(const struct hd_tls_store *store, const char *path,
+		      BIO *to);
 struct hd_tls_store *hd_tls_store_get(struct hd_tls_store *store);
 void hd_tls_store_put(struct hd_tls_store **store); /* any thread */
 /* hd_tls_store_ctx - what SSL_new() takes; the server name may lead to another

@@ -79,6 +79,17 @@ static int content_wrong(const struct hd_cert_files *files, bool key,
 			    key ? files->key : files->cert, why, where);
 }
 
+int (*hd_pem_elsewhere)(const char *path, BIO *to);
+
+static int ask_elsewhere(const char *path, BIO **ret, mode_t *ret_mode)
+{
+	if (hd_pem_elsewhere == NULL)
+		return -EACCES;
+	*ret_mode = 0;
+	*ret = BIO_new(BIO_s_secmem());
+	return *ret != NULL && hd_pem_elsewhere(path, *ret) == 0 ? 0 : -EACCES;
+}
+
 /* The whole file: later reads cannot see another version of it. */
 static int read_file(const char *path, BIO **ret, mode_t *ret_mode)
 {
@@ -88,7 +99,8 @@ static int read_file(const char *path, BIO **ret, mode_t *ret_mode)
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), r = 0;
 
 	if (fd < 0)
-		return -errno;
+		return errno == EACCES ? ask_elsewhere(path, ret, ret_mode)
+				       : -errno;
 	*ret = BIO_new(BIO_s_secmem());
 	if (fstat(fd, &st) < 0)
 		r = -errno;
@@ -290,6 +302,21 @@ int hd_pem_read(const char *text, size_t len_bytes, struct hd_pem *ret,
 	if (r < 0)
 		hd_pem_free(ret);
 	return r;
+}
+
+int hd_pem_write(const struct hd_pem *pem, bool key, BIO *to)
+{
+	int ok;
+
+	if (key)
+		ok = PEM_write_bio_PKCS8PrivateKey(to, pem->key, NULL, NULL, 0,
+						   NULL, NULL);
+	else
+		ok = PEM_write_bio_X509(to, pem->cert);
+	for (int i = 0; !key && ok == 1 && i < sk_X509_num(pem->chain); i++)
+		ok = PEM_write_bio_X509(to, sk_X509_value(pem->chain, i));
+	ERR_clear_error();
+	return ok == 1 ? 0 : -ENOMEM;
 }
 
 void hd_pem_free(struct hd_pem *pem)

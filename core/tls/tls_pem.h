@@ -21,6 +21,12 @@ int hd_pem_load(const struct hd_cert_files *files, struct hd_pem *ret,
 int hd_pem_read(const char *text, size_t len_bytes, struct hd_pem *ret,
 		struct hd_error *err);
 void hd_pem_free(struct hd_pem *pem); /* safe on half-built ones */
+/* hd_pem_write - what stands in a file of it, as PEM: its key, or its
+ * certificates. Returns 0; -ENOMEM. */
+int hd_pem_write(const struct hd_pem *pem, bool key, BIO *to);
+/* hd_pem_elsewhere - where to ask for a file that may not be read; NULL:
+ * nowhere. Returns 0 it is written to `to`; negative: it is not there. */
+extern int (*hd_pem_elsewhere)(const char *path, BIO *to);
 
 /* hd_tls_reason - what OpenSSL says went wrong; empties its queue. */
 const char *hd_tls_reason(void);

@@ -6,6 +6,7 @@
 #include "core/tls/tls.h"
 #include "core/tls/tls_about.h"
 #include "core/tls/tls_conn.h"
+#include "core/tls/tls_files.h"
 #include "core/tls/tls_given.h"
 #include "core/tls/tls_pem.h"
 #include <errno.h>
@@ -39,6 +40,7 @@ struct hd_tls_special { /* for one server name and one protocol */
 
 struct hd_tls_store {
 	atomic_uint refs;
+	struct hd_tls_files files;
 	bool chained; /* what modules append stands behind its certificates */
 	struct hd_tls_cert *certs; /* as they were configured */
 	size_t n_certs;
@@ -247,6 +249,12 @@ static int add_all_given(struct hd_tls_store *store, struct hd_error *err)
 	return r;
 }
 
+int hd_tls_store_file(const struct hd_tls_store *store, const char *path,
+		      BIO *to)
+{
+	return hd_tls_files_write(&store->files, path, to);
+}
+
 static int add_files(struct hd_tls_store *store, const struct hd_cert_files *v,
 		     size_t n, struct hd_error *err)
 {
@@ -259,6 +267,8 @@ static int add_files(struct hd_tls_store *store, const struct hd_cert_files *v,
 		if (r < 0)
 			break;
 		r = add_pem(store, &v[i], &pem, err);
+		if (r == 0)
+			r = hd_tls_files_keep(&store->files, &v[i], &pem, err);
 		hd_pem_free(&pem);
 	}
 	return r;
@@ -288,7 +298,8 @@ static struct hd_tls_store *store_new(size_t n, size_t given, bool chained)
 	store->chained = chained;
 	store->certs = calloc(n + given, sizeof(*store->certs));
 	store->specials = calloc(given + 1, sizeof(*store->specials));
-	if (store->certs == NULL || store->specials == NULL)
+	if (store->certs == NULL || store->specials == NULL ||
+	    hd_tls_files_new(&store->files, n) < 0)
 		hd_tls_store_put(&store);
 	return store;
 }
@@ -356,6 +367,7 @@ void hd_tls_store_put(struct hd_tls_store **store)
 	}
 	for (size_t i = 0; i < s->n_certs; i++)
 		hd_tls_cert_free(&s->certs[i]);
+	hd_tls_files_free(&s->files);
 	free(s->specials);
 	free(s->certs);
 	free(s);
