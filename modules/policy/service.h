@@ -2,6 +2,7 @@
 /* modules/policy/service.h - admission services: what they are asked, and what
  * they have said. */
 #pragma once
+#include <hyper-derp/upgrade.h>
 #include "modules/policy/policy.h"
 
 /* ---- verify.c: the words of derper's --verify-client-url ---- */
@@ -71,6 +72,15 @@ struct policy_answer policy_answers_find(const struct policy_worker *pw,
 					 const char *url,
 					 const struct hd_key *key,
 					 enum policy_when when);
+
+/* ---- answers_pack.c ---- */
+
+/* policy_answers_pack, policy_answers_unpack - of a worker: `hdctl upgrade`.
+ * What is broken is asked about again. */
+int policy_answers_pack(const struct policy_worker *pw, struct hd_pack *to,
+			struct hd_error *err);
+void policy_answers_unpack(struct policy_worker *pw,
+			   const struct hd_unpack *from);
 
 /* ---- ask.c ---- */
 

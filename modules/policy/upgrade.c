@@ -1,16 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* modules/policy/upgrade.c - what goes to a new process: what is counted of
- * each peer and what it has shown, the lock of the files, and which tenants
- * and keys have used their quotas.
+ * each peer and what it has shown, the lock of the files, which tenants and
+ * keys have used their quotas, and what services have said.
  *
  * Rules, files of keys, lists of devices and revocations are read by the new
- * process. What
- * services have said is asked anew, and so are logins that wait: those are
- * closed, and come again.
+ * process. Logins that wait for a service are closed, and come again.
  *
  * Versions: 1, the first. */
 #include <errno.h>
-#include "modules/policy/policy.h"
+#include "modules/policy/service.h"
 
 /* ---- once ---- */
 
@@ -52,19 +50,19 @@ static int unpack(struct hd_module *mod, struct hd_unpack *from,
 static int pack_worker(struct hd_module *mod, struct hd_worker *w,
 		       struct hd_pack *to, struct hd_error *err)
 {
-	(void)to;
-	(void)err;
+	struct policy_worker *pw = hd_module_worker_data(mod, w);
+
 	/* into the files, by pack(): so nothing counts twice or not at all */
-	account_collect(hd_module_worker_data(mod, w));
-	return 0;
+	account_collect(pw);
+	return policy_answers_pack(pw, to, err);
 }
 
 static int unpack_worker(struct hd_module *mod, struct hd_worker *w,
 			 struct hd_unpack *from, struct hd_error *err)
 {
-	(void)from;
 	(void)err;
 	policy_take(mod, w); /* what unpack() has made */
+	policy_answers_unpack(hd_module_worker_data(mod, w), from);
 	return 0;
 }
 

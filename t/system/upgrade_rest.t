@@ -17,6 +17,48 @@ use Test::More;
 
 plan skip_all => 'no subreaper here' unless can_upgrade();
 
+subtest 'what services have said' => sub {
+    my $hd = HyperDerp::Test->new(workers => 2, no_tls => 1, load_module => [qw(derp policy)]);
+    my $file = "$hd->{dir}/service";
+    my $pid = fork // die "fork: $!";
+    if ($pid == 0) {
+        open STDOUT, '>', "$file.said";
+        exec "$HyperDerp::Test::srcdir/t/lib/client/verify_server.py", $file or POSIX::_exit(127);
+    }
+    HyperDerp::Children::keep($pid);
+    my $said = sub { HyperDerp::Test::slurp("$file.said") };
+    my $port;
+    HyperDerp::Test::wait_for(sub { ($port) = $said->() =~ /^(\d+)\n/ }) or die 'no service';
+    $hd->{conf} = "policy: {rules: [{name: service, url: 'http://127.0.0.1:$port/'}], stale_ttl: 1h}\n";
+    $hd->write_conf;
+    $hd->run->ready or die $hd->log_text;
+    my @logins = HyperDerp::Raw::logins($hd, 9);
+    HyperDerp::Test::spew("$file.keys", join ' ', map { $_->{key} } @logins[0 .. 7]);
+    my ($alice, @others) = map { HyperDerp::Raw->login($hd, $_) } @logins[0 .. 7];
+    $_->close for @others;
+    ok HyperDerp::Raw->start($hd, $logins[8])->closed, 'one is not allowed';
+    my $asked = sub { scalar(() = $said->() =~ /POST/g) };
+    is $asked->(), 9, 'it was asked of each';
+    HyperDerp::Test::spew($file, '500 broken');
+    for my $workers (1, 3) {
+        $hd->{workers} = $workers;
+        $hd->write_conf;
+        upgrade($hd);
+        ok ctl($hd, qw(policy reread))->{ok}, "$workers workers: all who are here are looked at";
+        ok $alice->ping, '... and stay';
+        my @again = map { HyperDerp::Raw->login($hd, $_) } @logins[1 .. 7];
+        ok $_->ping, 'who has left comes again' for @again;
+        my ($p) = grep { $_->{key} eq $logins[3]{key} } @{ ctl($hd, 'peers')->{data} };
+        is $p->{name}, 'of the service', '... with the name that it has';
+        ok HyperDerp::Raw->start($hd, $logins[8])->closed, '... and not who is not allowed';
+    }
+    is $asked->(), 9, 'nobody was asked about again';
+    kill 'KILL', $pid;
+    waitpid $pid, 0;
+    HyperDerp::Children::ended($pid);
+    $hd->finish;
+};
+
 subtest 'ports that the kernel has chosen' => sub {
     my $hd = HyperDerp::Test->new(workers => 2);
     $hd->{yaml} = $hd->yaml =~ s/^listen:.*/listen: [{addr: "127.0.0.1:0", tls: true}, {addr: "127.0.0.1:0"}, {addr: "127.0.0.1:$hd->{plain}"}, {addr: "127.0.0.1:0"}]/mr;
