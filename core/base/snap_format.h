@@ -5,7 +5,7 @@
 #pragma once
 #include "core/base/snap.h"
 
-#define HD_SNAP_FORMAT 6
+#define HD_SNAP_FORMAT 7
 /* The oldest version that is read here, and whose readers are to understand
  * what is written here: all that came after it is an item of a connection, or
  * has HD_SNAP_SKIP. */
@@ -149,7 +149,23 @@ bool hd_snap_version_reads(const struct hd_snap_version *theirs);
 	F(METRIC_SUM, 0x0095, N)                                               \
 	F(METRIC_CELLS, 0x0096, B)                                             \
 	F(METRIC_FAMILY, 0x8097, T)                                            \
-	F(METRIC_SERIES, 0x8098, T)
+	F(METRIC_SERIES, 0x8098, T)                                            \
+	F(WS_MESSAGES, 0x00a0, N)                                              \
+	F(WS_PART, 0x00a1, B)                                                  \
+	F(TRACE, 0x80a8, G)                                                    \
+	F(TRACE_WHAT, 0x00a9, T)                                               \
+	F(TRACE_TIME, 0x00aa, N)                                               \
+	F(TRACE_KEY, 0x00ab, B)                                                \
+	F(TRACE_PROTO, 0x00ac, T)                                              \
+	F(TRACE_WHY, 0x00ad, T)                                                \
+	F(TRACE_ADDR, 0x00ae, B)                                               \
+	F(TRACE_SECONDS, 0x00af, N)                                            \
+	F(TRACE_BYTES_IN, 0x00b0, N)                                           \
+	F(TRACE_BYTES_OUT, 0x00b1, N)                                          \
+	F(TRACE_DROPS, 0x00b2, N)                                              \
+	F(FUND, 0x80b8, G)                                                     \
+	F(FUND_TENANT, 0x00b9, T)                                              \
+	F(FUND_PAID_NS, 0x00ba, N)
 
 enum hd_snap_tag {
 #define HD_SNAP_TAG(name, number, kind) HD_SNAP_##name = number,

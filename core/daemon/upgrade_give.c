@@ -19,9 +19,11 @@
 #include "core/module/metric_snap.h"
 #include "core/module/module.h"
 #include "core/relay/debt.h"
+#include "core/relay/limits.h"
 #include "core/relay/peer_snap.h"
 #include "core/stream/stream_life.h"
 #include "core/stream/stream_snap.h"
+#include "core/stream/trace.h"
 #include "core/tls/tls_snap.h"
 
 enum { SETTLE_ROUNDS = 200, GOODBYE_MS = 500, HASTE_ROUNDS = 20 };
@@ -172,6 +174,7 @@ static void pack_here(struct hd_worker *w, void *arg)
 		note_error(g, r, &err);
 	hd_owed_pack(w, p.to);
 	hd_debts_pack(w, p.to);
+	hd_trace_pack(*hd_trace_own(w), p.to);
 }
 
 static size_t count_streams(void)
@@ -254,6 +257,8 @@ static int pack_all(struct hd_give *g, struct hd_snap *to, struct hd_error *err)
 		hd_snap_bytes(to, HD_SNAP_AHEAD, g->ahead->since,
 			      hd_ahead_n(g->ahead));
 	hd_metrics_pack(to);
+	hd_trace_pack(hd_trace_main(), to);
+	hd_funds_pack(to);
 	return r == 0 ? hd_modules_pack(g->reads, to, &g->fds, err) : r;
 }
 

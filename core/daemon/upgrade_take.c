@@ -12,8 +12,10 @@
 #include "core/module/module.h"
 #include "core/relay/debt.h"
 #include "core/relay/held.h"
+#include "core/relay/limits.h"
 #include "core/relay/peer_snap.h"
 #include "core/stream/stream_snap.h"
+#include "core/stream/trace.h"
 #include "core/stream/visitor.h"
 #include "core/tls/tls_snap.h"
 
@@ -133,7 +135,8 @@ static bool is_later(unsigned tag)
 {
 	return tag == HD_SNAP_STREAM || tag == HD_SNAP_GONE ||
 	       tag == HD_SNAP_DEBT || tag == HD_SNAP_PACK ||
-	       tag == HD_SNAP_METRIC;
+	       tag == HD_SNAP_METRIC || tag == HD_SNAP_TRACE ||
+	       tag == HD_SNAP_FUND;
 }
 
 /* What became of those that had come ahead. */
@@ -211,6 +214,27 @@ static int take_metrics(struct hd_taking *k, struct hd_error *err)
 	return r;
 }
 
+/* What many have together: tenants have their peers by now. */
+static int take_funds(const struct hd_taking *k, struct hd_error *err)
+{
+	struct hd_snap_in in = { k->t->snapshot, k->t->snapshot_bytes };
+	struct hd_snap_item item;
+	int r = 0;
+
+	while (r == 0 && hd_snap_next(&in, &item) == 1)
+		if (item.tag == HD_SNAP_FUND)
+			r = hd_fund_take(item.in, err);
+	return r;
+}
+
+static int take_last(const struct hd_taking *k, struct hd_error *err)
+{
+	const struct hd_snap_in in = { k->t->snapshot, k->t->snapshot_bytes };
+	int r = take_funds(k, err);
+
+	return r == 0 ? hd_traces_take(in, err) : r;
+}
+
 static int take_all(struct hd_taking *k, struct hd_error *err)
 {
 	int r = k->t->n_ahead > 0 && k->t->since == NULL ? -EBADMSG : 0;
@@ -227,7 +251,7 @@ static int take_all(struct hd_taking *k, struct hd_error *err)
 	hd_workers_run_parked(take_here, k);
 	if (k->error < 0)
 		*err = k->why;
-	return k->error;
+	return k->error < 0 ? k->error : take_last(k, err);
 }
 
 /* What stands at the head of each of the parts, and of the last. */

@@ -27,18 +27,23 @@ _Alignas(64) static struct hd_fund relay_fund;
 static struct hd_fund *tenant_funds[HD_TENANTS_MAX + 1];
 static uint32_t tenant_peers[HD_TENANTS_MAX + 1]; /* atomic */
 
-static struct hd_fund *fund_of(uint16_t tenant)
+struct hd_fund *hd_fund_of(uint16_t tenant)
 {
 	return __atomic_load_n(&tenant_funds[tenant], __ATOMIC_ACQUIRE);
 }
 
-static struct hd_fund *fund_made(uint16_t tenant)
+struct hd_fund *hd_fund_relay(void)
+{
+	return &relay_fund;
+}
+
+struct hd_fund *hd_fund_made(uint16_t tenant)
 {
 	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 	struct hd_fund *f;
 
 	pthread_mutex_lock(&lock);
-	f = fund_of(tenant);
+	f = hd_fund_of(tenant);
 	if (f == NULL)
 		f = hd_alloc_lines(sizeof(*f));
 	__atomic_store_n(&tenant_funds[tenant], f, __ATOMIC_RELEASE);
@@ -49,12 +54,12 @@ static struct hd_fund *fund_made(uint16_t tenant)
 /* What the last one said counts for all of the tenant. */
 static int set_tenant(uint16_t tenant, const struct hd_limits *l)
 {
-	struct hd_fund *f = fund_of(tenant);
+	struct hd_fund *f = hd_fund_of(tenant);
 
 	if (f == NULL && l->bytes_per_s == 0)
 		return 0;
 	if (f == NULL)
-		f = fund_made(tenant);
+		f = hd_fund_made(tenant);
 	if (f == NULL)
 		return -ENOMEM;
 	hd_fund_set(f, l->bytes_per_s, l->burst_bytes, l->packet_bytes);
@@ -92,7 +97,7 @@ static int shares_of(const struct hd_peer *p,
 		     struct hd_pool_share *ret[HD_SHARED_N])
 {
 	struct hd_worker *w = p->stream->worker;
-	struct hd_fund *f = fund_of(p->tenant);
+	struct hd_fund *f = hd_fund_of(p->tenant);
 	struct hd_limits_worker *l;
 	int r = 0;
 

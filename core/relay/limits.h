@@ -43,4 +43,14 @@ void hd_limits_pack(const struct hd_peer *p, struct hd_snap *to);
 int hd_limits_unpack(struct hd_peer *p, struct hd_snap_in in,
 		     struct hd_error *err);
 void hd_limits_again(struct hd_peer *p);
+/* hd_funds_pack - what tenants and the relay have used up of their limits, an
+ * item each. hd_fund_take - one of them. Returns 0; -EBADMSG; -ENOTSUP;
+ * -ENOMEM. Main thread, while workers stand.
+ * hd_fund_relay - of all. hd_fund_of - of a tenant; NULL: it has none.
+ * hd_fund_made - made if there is none; NULL: out of memory. */
+struct hd_fund *hd_fund_relay(void);
+struct hd_fund *hd_fund_of(uint16_t tenant);
+struct hd_fund *hd_fund_made(uint16_t tenant);
+void hd_funds_pack(struct hd_snap *to);
+int hd_fund_take(struct hd_snap_in in, struct hd_error *err);
 void hd_limits_owe(struct hd_peer *p, uint64_t paid_ns);

@@ -55,6 +55,8 @@ static void stream_drop(struct hd_stream *s)
 		hd_queue_clear(&none, &s->lane[i]);
 	hd_queue_clear(&none, &s->flight);
 	hd_chunk_put(&none, &s->kept);
+	if (s->ws != NULL)
+		hd_chunk_put(&none, &s->ws->message);
 	hd_chunk_pool_free(&none);
 	hd_tls_free(&s->tls);
 	hd_ws_free(&s->ws);
@@ -232,7 +234,7 @@ static int take_other(struct hd_adopted *a, struct hd_worker *w,
 		r = take_queue(a->s, pool, item->in, err);
 		break;
 	case HD_SNAP_WS:
-		r = hd_ws_unpack(item->in, &a->s->ws, err);
+		r = hd_ws_unpack(item->in, pool, &a->s->ws, err);
 		break;
 	case HD_SNAP_STREAM_PROXY:
 	case HD_SNAP_STREAM_NAMED:
@@ -281,6 +283,12 @@ static bool is_whole(const struct hd_adopted *a)
 	       a->s->want <= HD_PLAIN_BYTES;
 }
 
+/* The route may have become one of bytes, or of messages. */
+static bool speaks(const struct hd_stream *s, const struct hd_proto *proto)
+{
+	return s->ws == NULL || !s->ws->messages || proto->message != NULL;
+}
+
 static int set_state(struct hd_stream *s, const struct hd_proto *proto,
 		     struct hd_snap_in state, struct hd_error *err)
 {
@@ -305,6 +313,10 @@ int hd_adopted_finish(struct hd_adopted *a, int fd, struct hd_module *mod,
 	struct hd_stream *s = a->s;
 
 	s->fd = fd;
+	if (!speaks(s, proto))
+		return hd_error_set(err, -ENOENT,
+				    "protocol %s takes no messages here",
+				    proto->name);
 	if (!is_whole(a) || (a->tls != NULL && !hd_tls_fits(a->tls, fd)))
 		return -EBADMSG;
 	s->listener = hd_listener_get(listener);

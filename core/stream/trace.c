@@ -25,23 +25,36 @@ const char *hd_trace_text(enum hd_trace_kind kind)
 	return text[kind];
 }
 
-static struct hd_trace_record *next_record(struct hd_trace **ring)
+struct hd_trace_record *hd_trace_put(struct hd_trace **ring,
+				     const struct hd_trace_record *r)
 {
-	struct timespec now;
-
 	if (*ring == NULL)
 		*ring = calloc(1, sizeof(**ring));
 	if (*ring == NULL)
 		return NULL;
-	struct hd_trace_record *r =
+	struct hd_trace_record *to =
 		&(*ring)->v[(*ring)->n++ % HD_TRACE_RECORDS];
 
+	*to = *r;
+	return to;
+}
+
+struct hd_trace **hd_trace_own(struct hd_worker *w)
+{
+	return w != NULL ? &w->streams->trace : &main_ring;
+}
+
+static struct hd_trace_record *next_record(struct hd_trace **ring)
+{
+	struct timespec now;
+
 	clock_gettime(CLOCK_REALTIME, &now);
-	*r = (struct hd_trace_record){
+	const struct hd_trace_record r = {
 		.time_ms = (uint64_t)now.tv_sec * 1000 +
 			   (uint64_t)now.tv_nsec / 1000000,
 	};
-	return r;
+
+	return hd_trace_put(ring, &r);
 }
 
 static uint64_t drops_of(const struct hd_stream *s)
@@ -133,10 +146,17 @@ static uint64_t dropped(enum hd_drop why)
 	return n;
 }
 
+static uint64_t seen[HD_DROP_N]; /* of them, at the last tick */
+
+/* What the process before this one has counted is none of this second's. */
+void hd_trace_seen(void)
+{
+	for (unsigned i = 0; i < HD_DROP_N; i++)
+		seen[i] = dropped(i);
+}
+
 void hd_trace_tick(void)
 {
-	static uint64_t seen[HD_DROP_N];
-
 	for (unsigned i = 0; i < HD_DROP_N; i++) {
 		uint64_t n = dropped(i);
 

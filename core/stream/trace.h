@@ -3,6 +3,7 @@
  * and one of the main thread. Nothing here is on the packet path: dropped
  * packets are counted there and looked at once a second. */
 #pragma once
+#include "core/base/snap.h"
 #include "core/stream/stream.h"
 
 enum { HD_TRACE_RECORDS = 512 }; /* a power of two */
@@ -40,3 +41,18 @@ void hd_trace_stream(const struct hd_stream *s, enum hd_trace_kind kind,
 void hd_trace_tick(void);
 const struct hd_trace *hd_trace_main(void);
 const char *hd_trace_text(enum hd_trace_kind kind);
+/* hd_trace_put - a copy, the newest of its ring. Returns where it is; NULL: out
+ * of memory. hd_trace_own - the ring of a worker; NULL: the main thread's. */
+struct hd_trace_record *hd_trace_put(struct hd_trace **ring,
+				     const struct hd_trace_record *r);
+struct hd_trace **hd_trace_own(struct hd_worker *w);
+
+/* ---- to another process: trace_snap.c; workers stand ---- */
+
+/* hd_trace_pack - an item each; NULL: none.
+ * hd_traces_take - all of a snapshot, by time, into the rings of this process;
+ * what it counts as dropped, from now on, is behind what has been counted. Main
+ * thread. Returns 0; -EBADMSG; -ENOMEM; -ENOTSUP. */
+void hd_trace_pack(const struct hd_trace *ring, struct hd_snap *to);
+int hd_traces_take(struct hd_snap_in in, struct hd_error *err);
+void hd_trace_seen(void);

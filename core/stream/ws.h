@@ -7,6 +7,7 @@
 #include "core/stream/ws_frame.h"
 
 struct hd_chunk;
+struct hd_chunk_pool;
 
 /* Of a byte stream, both ways; from clients larger: 1009. */
 #define HD_WS_BYTES_MAX_BYTES (32 * 1024)
@@ -80,8 +81,8 @@ void hd_ws_arrives(struct hd_stream *s);
  * -ENOMEM. */
 const char *hd_ws_stays(const struct hd_ws *ws);
 void hd_ws_pack(const struct hd_ws *ws, struct hd_snap *to);
-int hd_ws_unpack(struct hd_snap_in in, struct hd_ws **ret,
-		 struct hd_error *err);
+int hd_ws_unpack(struct hd_snap_in in, struct hd_chunk_pool *pool,
+		 struct hd_ws **ret, struct hd_error *err);
 
 /* hd_ws_reason - what our Close frame will say beside its code, unless the
  * module says else by hd_ws_close(): up to 123 bytes of whole characters. The

@@ -68,6 +68,12 @@ size_t hd_ws_next(struct hd_ws_frames *f, uint8_t *p, size_t n,
  * written down: its counts are within their arrays and fit each other. */
 bool hd_ws_is_sound(const struct hd_ws_frames *f);
 
+/* hd_ws_is_control - the frame whose head is there is no message's. */
+static inline bool hd_ws_is_control(const struct hd_ws_frames *f)
+{
+	return f->head[0] & 8;
+}
+
 /* hd_ws_under_way - a message has begun and not ended. */
 static inline bool hd_ws_under_way(const struct hd_ws_frames *f)
 {

@@ -3,6 +3,8 @@
  * within a frame, and what it was opened with. */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
+#include "core/base/chunk.h"
 #include "core/base/snap_format.h"
 #include "core/stream/stream.h"
 #include "core/stream/ws.h"
@@ -28,8 +30,6 @@ static const struct hd_snap_field fields[] = {
 
 const char *hd_ws_stays(const struct hd_ws *ws)
 {
-	if (ws->messages)
-		return "a WebSocket of messages";
 	return ws->ended || ws->said ? "closing" : NULL;
 }
 
@@ -40,6 +40,12 @@ void hd_ws_pack(const struct hd_ws *ws, struct hd_snap *to)
 	hd_snap_struct(to, fields, HD_ARRAY_N(fields), ws);
 	hd_snap_text(to, HD_SNAP_WS_SUBPROTOCOL, ws->subprotocol);
 	hd_snap_text(to, HD_SNAP_WS_REASON, ws->reason);
+	if (ws->messages) /* older binaries know only bytes, and refuse it */
+		hd_snap_number(to, HD_SNAP_WS_MESSAGES, 1);
+	if (ws->message != NULL)
+		hd_snap_bytes(to, HD_SNAP_WS_PART,
+			      ws->message->data + ws->message->head,
+			      hd_chunk_len(ws->message));
 	hd_snap_end(to, at);
 }
 
@@ -48,6 +54,8 @@ void hd_ws_pack(const struct hd_ws *ws, struct hd_snap *to)
 struct image {
 	uint64_t seen;
 	char *subprotocol, *reason;
+	uint64_t messages;
+	struct hd_snap_in part; /* of a message; p NULL: none */
 	struct hd_ws ws; /* without its text */
 };
 
@@ -71,6 +79,12 @@ static int take_item(struct image *i, const struct hd_snap_item *item,
 		return hd_snap_to_text(item, &i->subprotocol);
 	if (item->tag == HD_SNAP_WS_REASON)
 		return take_reason(i, item);
+	if (item->tag == HD_SNAP_WS_MESSAGES)
+		return hd_snap_to_number(item, &i->messages);
+	if (item->tag == HD_SNAP_WS_PART) {
+		i->part = item->in;
+		return 0;
+	}
 	return hd_snap_unknown(item, "a WebSocket", err);
 }
 
@@ -80,16 +94,45 @@ static bool is_bool(const bool *p)
 	return *(const uint8_t *)p <= 1;
 }
 
+/* What has come of a message: as much as its frames have said so far. */
+static bool is_part_sound(const struct image *i)
+{
+	const struct hd_ws_frames *in = &i->ws.in;
+	bool of_control = in->in_payload && hd_ws_is_control(in);
+	uint64_t to_come = in->in_payload && !of_control ? in->left : 0;
+
+	if (i->messages == 0)
+		return i->part.n == 0;
+	return i->messages == 1 && i->part.n == in->message_bytes - to_come;
+}
+
 static bool is_whole(const struct image *i)
 {
-	return hd_snap_whole(fields, HD_ARRAY_N(fields), i->seen) &&
+	return is_part_sound(i) &&
+	       hd_snap_whole(fields, HD_ARRAY_N(fields), i->seen) &&
 	       is_bool(&i->ws.in.in_payload) && is_bool(&i->ws.heard) &&
 	       hd_ws_is_sound(&i->ws.in);
 }
 
-static int make(struct image *i, struct hd_ws **ret)
+/* Counted when the stream has its worker: hd_ws_arrives(). */
+static int make_part(const struct image *i, struct hd_chunk_pool *pool,
+		     struct hd_ws *ws)
+{
+	if (i->part.n == 0)
+		return 0;
+	ws->message = hd_chunk_new(pool, i->part.n);
+	if (ws->message == NULL)
+		return -ENOMEM;
+	memcpy(ws->message->data + ws->message->tail, i->part.p, i->part.n);
+	ws->message->tail += (uint32_t)i->part.n;
+	ws->counted_bytes = ws->message->cap;
+	return 0;
+}
+
+static int make(struct image *i, struct hd_chunk_pool *pool, struct hd_ws **ret)
 {
 	const struct hd_ws_options options = {
+		.messages = i->messages != 0,
 		.limit_bytes = i->ws.in.limit_bytes,
 		.timeout_ms = i->ws.timeout_ms,
 		.ping_ms = i->ws.ping_ms,
@@ -104,10 +147,11 @@ static int make(struct image *i, struct hd_ws **ret)
 	(*ret)->in = i->ws.in;
 	(*ret)->heard = i->ws.heard;
 	(*ret)->reason = hd_steal(&i->reason);
-	return 0;
+	return make_part(i, pool, *ret);
 }
 
-int hd_ws_unpack(struct hd_snap_in in, struct hd_ws **ret, struct hd_error *err)
+int hd_ws_unpack(struct hd_snap_in in, struct hd_chunk_pool *pool,
+		 struct hd_ws **ret, struct hd_error *err)
 {
 	struct image i = { .seen = 0 };
 	struct hd_snap_item item;
@@ -121,7 +165,7 @@ int hd_ws_unpack(struct hd_snap_in in, struct hd_ws **ret, struct hd_error *err)
 			break;
 	}
 	if (r == 0)
-		r = make(&i, ret);
+		r = make(&i, pool, ret);
 	free(i.subprotocol);
 	free(i.reason);
 	return r;

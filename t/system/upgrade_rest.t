@@ -17,6 +17,126 @@ use Test::More;
 
 plan skip_all => 'no subreaper here' unless can_upgrade();
 
+subtest 'the trace' => sub {
+    my $hd = HyperDerp::Test->start(workers => 3, no_tls => 1);
+    my @logins = HyperDerp::Raw::logins($hd, 12);
+    my ($to, @others) = map { HyperDerp::Raw->login($hd, $_) } @logins;
+    $to->send($logins[1]{key} =~ tr/0-9a-f/1-9a-f0/r, 'to nobody') for 1 .. 7;
+    $to->ping;
+    $_->close for @others[5 .. 10];
+    # in order of time, which is in milliseconds
+    my $json = JSON::PP->new->canonical;
+    my $trace = sub { [sort { $a->{time} <=> $b->{time} or $json->encode($a) cmp $json->encode($b) } @{ ctl($hd, 'trace', '--last', '100')->{data} }] };
+    my $drops = sub { grep { $_->{what} eq 'drops' } @{ $trace->() } };
+    ok HyperDerp::Test::wait_for(sub { grep({ $_->{what} eq 'closed' } @{ $trace->() }) == 6 && $drops->() }), 'logins, ends, drops';
+    my $was = $trace->();
+    for my $workers (1, 2, 4) {
+        $hd->{workers} = $workers;
+        $hd->write_conf;
+        upgrade($hd);
+        is_deeply $trace->(), $was, "$workers workers: the same";
+    }
+    my $one = HyperDerp::Raw->login($hd);
+    is scalar @{ $trace->() }, @$was + 1, 'what happens afterwards is behind it';
+    # what was counted as dropped before is not of the first second of the new process
+    $to->send($logins[1]{key} =~ tr/0-9a-f/1-9a-f0/r, 'to nobody') for 1 .. 2;
+    $to->ping;
+    ok HyperDerp::Test::wait_for(sub { $drops->() > 1 }), 'more is dropped';
+    is +($drops->())[-1]{packets}, 2, '... as many as were';
+    $hd->finish;
+};
+
+# A client's frames, with a mask of zeroes.
+sub frame ($first, $data) {
+    my $n = length $data;
+    return pack('C', $first) . ($n < 126 ? pack('C', 0x80 | $n) : pack('Cn', 0x80 | 126, $n)) . "\0" x 4 . $data;
+}
+
+sub browser ($hd, $name) {
+    my $s = $hd->socket;
+    print {$s} join "\r\n", 'GET /messages/slow HTTP/1.1', 'Host: x', 'Connection: Upgrade', 'Upgrade: websocket',
+        'Sec-WebSocket-Version: 13', 'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==', 'Sec-WebSocket-Protocol: v1', '', '';
+    my $self = { socket => $s };
+    my $head = '';
+    $head .= take($self, 1) until $head =~ /\r\n\r\n\z/;
+    syswrite $s, frame(0x81, "login $name");
+    return message($self) eq 'logged in' ? $self : undef;
+}
+
+sub take ($c, $n) {
+    my $data = '';
+    while (length $data < $n) {
+        IO::Select->new($c->{socket})->can_read(60) or return 'nothing';
+        sysread $c->{socket}, $data, $n - length $data, length $data or return 'the end';
+    }
+    return $data;
+}
+
+sub message ($c) {
+    my ($first, $n) = unpack 'CC', take($c, 2);
+    $n = unpack 'n', take($c, 2) if $n == 126;
+    my $data = take($c, $n);
+    return ($first & 15) == 8 ? 'a close frame' : $data;
+}
+
+subtest 'WebSockets of messages' => sub {
+    plan skip_all => 'not built: t/lib/modules/messages.so' unless -e "$HyperDerp::Live::modules/messages.so";
+    my $live = HyperDerp::Live->new;
+    my $hd = HyperDerp::Test->start(workers => 2, no_tls => 1, load_module => [$live->make('messages', build => 1)]);
+    my ($alice, $bob) = map { browser($hd, $_) } qw(alice bob);
+    ok $alice && $bob, 'they are there';
+    my $say = sub ($c, $bytes) { syswrite $c->{socket}, $bytes };
+    my $text = join ' ', 1 .. 200;    # it comes back
+    my $frames = frame(0x01, substr $text, 0, 300) . frame(0x89, 'ping') . frame(0x80, substr $text, 300);
+    my $at = 0;
+    # amid a head, a payload, a ping, and between frames
+    for my $end (1, 150, 308, 311, 320, 400, length $frames) {
+        $say->($alice, substr $frames, $at, $end - $at);
+        $at = $end;
+        # what is counted of its bytes is with the relay
+        my $said = upgrade($hd);
+        is "$said->{moved} $said->{closed_clients}", '2 0', "$end bytes: both move";
+    }
+    is message($alice), 'ping', 'the ping was answered';
+    is message($alice), $text, 'the message is whole';
+    $say->($alice, frame(0x81, 'to bob hello'));
+    is message($bob), 'hello', 'they reach each other';
+    $say->($bob, frame(0x81, 'build'));
+    like message($bob), qr/messages=2$/, 'its state is what it was';
+    $say->($bob, frame(0x81, 'subprotocol'));
+    is message($bob), 'v1', '... and its subprotocol';
+    $say->($alice, frame(0x81, 'hold'));
+    upgrade($hd);
+    is message($alice), 'goes on', 'its timer goes on';
+    $hd->finish;
+    is $hd->metric('hyper_derp_websocket_part_bytes'), 0, 'nothing is held of messages';
+};
+
+# 128 KiB at once and then 16 bytes a second: all there is for hours.
+subtest 'limits that many share' => sub {
+    my $policy = "policy: {rules: [{from: [127.0.0.0/8], tenant: office}], tenants: [{name: office, limits: {rate: 16}}]}\n";
+    for (['a tenant', $policy], ['the relay', "relay_rate_limit: 16\n"]) {
+        my ($whose, $conf) = @$_;
+        my $hd = HyperDerp::Test->start(workers => 2, no_tls => 1, conf => $conf,
+            load_module => ['derp', $conf eq $policy ? 'policy' : 'stun']);
+        my @logins = HyperDerp::Raw::logins($hd, 4);
+        my ($a, $b) = map { HyperDerp::Raw->login($hd, $_) } @logins;
+        my $waits = sub { my $n = 0; $n += $_->{value} for grep { $_->{name} eq 'hyper_derp_limit_waits_total' } @{ ctl($hd, 'metrics')->{data} }; $n };
+        for (1 .. 40) { $a->write_some(HyperDerp::Raw::packet_frame($b->key, 'x' x 32000)); last if $waits->() }
+        ok HyperDerp::Test::wait_for(sub { $waits->() }), "$whose has used up its limit";
+        $a->close;
+        ok HyperDerp::Test::wait_for(sub { @{ ctl($hd, 'peers')->{data} } == 1 }), '... and who did that has left';
+        upgrade($hd);
+        my $was = $waits->();
+        my ($c, $d) = map { HyperDerp::Raw->login($hd, $_) } @logins[2, 3];
+        for (1 .. 4) { $c->write_some(HyperDerp::Raw::packet_frame($d->key, 'x' x 32000)) }
+        ok HyperDerp::Test::wait_for(sub { $waits->() > $was }), '... and another one of it waits in the new process';
+        my ($row) = grep { $_->{key} eq $logins[2]{key} } @{ ctl($hd, 'peers')->{data} };
+        cmp_ok $row->{bytes_in}, '<', 90_000, '... at once, not after another burst';
+        $hd->finish;
+    }
+};
+
 subtest 'what services have said' => sub {
     my $hd = HyperDerp::Test->new(workers => 2, no_tls => 1, load_module => [qw(derp policy)]);
     my $file = "$hd->{dir}/service";

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* t/unit/ws_snap.c - a WebSocket goes to another process, and what that one has
  * written down wrong is refused. */
+#include "core/base/chunk.h"
 #include "core/base/snap_format.h"
 #include "core/stream/ws.h"
 #include "t/unit/fake_stream.h"
@@ -14,6 +15,7 @@
 
 static struct fake_stream f;
 static struct hd_ws *ws;
+static struct hd_chunk_pool pool;
 
 static int set_up(void **state)
 {
@@ -26,6 +28,8 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
 	(void)state;
+	hd_chunk_put(&pool, &ws->message);
+	hd_chunk_pool_free(&pool);
 	hd_ws_free(&ws);
 	return 0;
 }
@@ -42,9 +46,10 @@ static int moved(void)
 	int r = hd_ws_unpack(
 		(struct hd_snap_in){ s.v + HD_SNAP_HEAD_BYTES,
 				     s.n - HD_SNAP_HEAD_BYTES },
-		&read, &err);
+		&pool, &read, &err);
 
 	if (r == 0) {
+		hd_chunk_put(&pool, &ws->message);
 		hd_ws_free(&ws);
 		ws = read;
 	}
@@ -133,6 +138,41 @@ static void a_reason_elsewhere(void **state)
 	assert_int_equal(strlen(ws->reason), 123);
 }
 
+/* What has come of a message is as much as its frames have said. */
+static void a_part_elsewhere(void **state)
+{
+	const struct hd_ws_frames in = { .limit_bytes = 100,
+					 .opcode = 1,
+					 .head = { 0x01, 0x85 },
+					 .head_bytes = 6,
+					 .in_payload = true,
+					 .message_bytes = 5,
+					 .left = 3 };
+
+	(void)state;
+	ws->messages = true;
+	ws->in = in;
+	assert_int_equal(moved(), -EBADMSG);
+	ws->message = hd_chunk_new(&pool, 5);
+	memcpy(ws->message->data + ws->message->tail, "he", 2);
+	ws->message->tail += 2;
+	assert_int_equal(moved(), 0);
+	assert_true(ws->messages);
+	assert_int_equal(hd_chunk_len(ws->message), 2);
+	assert_int_equal(ws->counted_bytes, ws->message->cap);
+	assert_memory_equal(ws->message->data + ws->message->head, "he", 2);
+	ws->in.left = 4;
+	assert_int_equal(moved(), -EBADMSG);
+	/* amid a ping, all that came before counts */
+	ws->in.head[0] = 0x89;
+	ws->in.left = 2;
+	assert_int_equal(moved(), -EBADMSG);
+	ws->in.message_bytes = 2;
+	assert_int_equal(moved(), 0);
+	ws->messages = false;
+	assert_int_equal(moved(), -EBADMSG);
+}
+
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
 
 int main(void)
@@ -141,6 +181,7 @@ int main(void)
 		TEST(goes_on_in_another_process),
 		TEST(broken_elsewhere),
 		TEST(a_reason_elsewhere),
+		TEST(a_part_elsewhere),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -216,6 +216,17 @@ static void on_closed(struct hd_module *mod, struct hd_stream *s, void *state,
 		     hd_ws_peer_reason(s));
 }
 
+/* By `hdctl upgrade`: the pointer is of the process before this one. */
+static void on_adopted(struct hd_module *mod, struct hd_stream *s, void *state,
+		       struct hd_peer *peer)
+{
+	struct state *st = state;
+
+	(void)mod;
+	(void)s;
+	st->peer = peer;
+}
+
 static void deliver(struct hd_module *mod, struct hd_peer *peer,
 		    const struct hd_packet *packet)
 {
@@ -241,6 +252,7 @@ static const struct hd_proto proto = {
 	.message = on_message,
 	.timer = on_timer,
 	.admitted = on_admitted,
+	.adopted = on_adopted,
 	.closed = on_closed,
 	.peer = &peer_ops,
 };
@@ -267,6 +279,7 @@ static const struct hd_route routes[] = {
 	{ MESSAGES("/messages/small"), .message_max_bytes = 100,
 	  .message_timeout_ms = 1000 },
 	{ MESSAGES("/messages/pinged"), .ping_ms = 1500 },
+	{ MESSAGES("/messages/slow"), .message_timeout_ms = 600000 },
 };
 
 /* The reason is 40 characters of three bytes, and one more that no Close frame
@@ -305,4 +318,5 @@ static int messages_load(struct hd_module *mod, struct hd_error *err)
 
 HD_MODULE(messages, .version = "1.0", .licence = "MIT",
 	  .summary = "speaks WebSocket's messages", .state_version = 1,
-	  .reasons = reasons, .load = messages_load);
+	  .flags = HD_MODULE_UPGRADES, .reasons = reasons,
+	  .load = messages_load);
