@@ -68,6 +68,20 @@ void hd_secret_free(void *secret)
 	munmap(head, size);
 }
 
+void hd_secret_shrink(void *secret, size_t len_bytes)
+{
+	struct head *head = hd_container_of(secret, struct head, data);
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	size_t keep = (sizeof(*head) + len_bytes + page - 1) / page * page;
+	uint8_t *rest = (uint8_t *)head + keep;
+
+	if (keep >= head->size)
+		return;
+	explicit_bzero(rest, head->size - keep);
+	munmap(rest, head->size - keep);
+	head->size = keep;
+}
+
 void hd_process_protect(bool core_dumps)
 {
 	struct rlimit limit;

@@ -11,6 +11,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 #include "core/base/clock.h"
+#include "core/base/secret.h"
 #include "core/base/snap_format.h"
 #include "core/daemon/upgrade_ahead.h"
 #include "core/loop/worker.h"
@@ -85,6 +86,13 @@ static int make(struct hd_ahead *a)
 	if (a->g->fds.secrets > 0)
 		hd_snap_bytes(&a->secrets[0], HD_SNAP_PACK_KEY, a->g->key,
 			      HD_PACK_KEY_BYTES);
+	/* kept until GO: the room that was not needed is not */
+	for (unsigned i = 0; i < hd_workers(); i++) {
+		struct hd_snap *s = &a->secrets[i];
+
+		s->size = s->n;
+		hd_secret_shrink(s->v, s->n);
+	}
 	/* a part has no descriptors but those of its streams */
 	a->failed |= a->g->fds.n > 0;
 	return a->failed ? -ENOMEM : 0;

@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -115,6 +116,31 @@ static void the_process_is_not_dumpable(void **state)
 	prctl(PR_SET_DUMPABLE, 1); /* for sanitizers */
 }
 
+static bool is_mapped(const void *p)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	unsigned char v;
+
+	return mincore((void *)((uintptr_t)p / page * page), 1, &v) == 0;
+}
+
+static void room_that_is_not_needed_is_given_back(void **state)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	uint8_t *p = hd_secret_alloc(4 * page);
+
+	(void)state;
+	memset(p, 7, 4 * page);
+	assert_true(is_mapped(p + 4 * page - 1));
+	hd_secret_shrink(p, page);
+	assert_int_equal(p[page - 1], 7);
+	assert_false(is_mapped(p + 3 * page));
+	hd_secret_shrink(p, 2 * page);
+	assert_int_equal(p[page - 1], 7);
+	hd_secret_free(p);
+	assert_false(is_mapped(p));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -122,6 +148,7 @@ int main(void)
 		cmocka_unit_test(unusable_files_are_refused),
 		cmocka_unit_test(pages_stay_out_of_core_dumps),
 		cmocka_unit_test(the_process_is_not_dumpable),
+		cmocka_unit_test(room_that_is_not_needed_is_given_back),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
