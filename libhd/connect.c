@@ -68,10 +68,12 @@ static int64_t back_off_ms(struct libhd *h)
 
 static void wait_to(struct libhd *h, struct hdl_relay *relay, int64_t ms)
 {
+	int64_t least_ms = back_off_ms(h);
+
 	h->relay = relay;
 	h->later_ms = 0;
 	h->untried = h->n_relays - 1;
-	h->retry_ms = hdl_now_ms() + HD_MAX(ms, back_off_ms(h));
+	h->retry_ms = hdl_now_ms() + HD_MAX(ms, least_ms);
 	hdl_set_state(h, LIBHD_WAITING);
 }
 

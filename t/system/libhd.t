@@ -131,6 +131,11 @@ subtest 'a relay that is silent' => sub {
     $hd->ctl('reload');
     my $a = HyperDerp::Say->new($dir, 'a', @by_key);
     ok $a->says(qr/^state open/), 'open';
+    my ($before) = @{ json($hd, 'peers') };
+    my $now;
+    ok HyperDerp::Test::wait_for(sub { ($now) = @{ json($hd, 'peers') }; $now->{bytes_out} >= $before->{bytes_out} + 12 }),
+        'three KeepAlives later' or diag $hd->ctl(qw(--json peers));
+    is $now->{bytes_in}, $before->{bytes_in}, '... it has sent nothing';
     $hd->signal('STOP');
     ok $a->says(qr/^state waiting localhost has been silent/), 'it is noticed' or diag $a->text;
     $hd->signal('CONT');

@@ -66,6 +66,25 @@ static void each_is_tried_once_then_it_waits(void **state)
 	libhd_free(&h);
 }
 
+/* libhd(3): about a second, then twice as long each time, up to a minute. */
+static void waits_are_longer_each_time(void **state)
+{
+	struct libhd *h = endpoint(1, false);
+
+	(void)state;
+	for (unsigned round = 0; round < 2; round++) {
+		for (unsigned i = 0; i < 10; i++) {
+			int most_ms = (int)HD_MIN(1000u << i, 60000u);
+
+			hdl_lost(h, 0, "nobody is there");
+			assert_in_range(libhd_timeout_ms(h), most_ms / 2 - 100,
+					most_ms);
+		}
+		opened(h); /* begins anew */
+	}
+	libhd_free(&h);
+}
+
 static void what_is_lost_comes_first(void **state)
 {
 	struct libhd *h = endpoint(3, false);
@@ -248,6 +267,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_is_tried_once_then_it_waits),
+		cmocka_unit_test(waits_are_longer_each_time),
 		cmocka_unit_test(what_is_lost_comes_first),
 		cmocka_unit_test(one_that_refuses_is_left_out),
 		cmocka_unit_test(once_is_one_round),
