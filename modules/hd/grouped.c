@@ -67,10 +67,12 @@ void hdp_grouped_begin(struct hd_module *mod, struct hd_stream *s,
 	join(mod, s, d);
 }
 
+/* Who found its group full may not take the place of who is in it. */
 void hdp_grouped_adopted(struct hd_module *mod, struct hd_stream *s,
 			 struct hdp_state *d)
 {
-	join(mod, s, d);
+	if (d->in_group)
+		join(mod, s, d);
 }
 
 void hdp_grouped_end(struct hd_module *mod, struct hd_stream *s,

@@ -217,6 +217,14 @@ def a_full_group():
         assert time.monotonic() < until, (got, dropped)
     print(f"# {got} copies of 16,384 bytes, {dropped} are dropped")
     assert has_got(late) == 0
+    if UPGRADES:
+        said = hdctl("upgrade")
+        print("# taken over by", said["pid"], flush=True)
+        crew[2].to_group(b"full", b"the same as before")
+        for c in crew[:2] + crew[3:]:
+            while c.packet()[1] != b"the same as before":
+                pass
+        assert has_got(late) == 0
     crew[1].close()
     while late.wait(hd.HEALTH)[1]:
         pass  # it has a place
