@@ -247,10 +247,26 @@ static void await_death(void)
 				  "this one takes over");
 }
 
+/* GO may be there already: what fails for a moment is tried again. */
+static int receive_go(struct hd_upgrade_message *m)
+{
+	const struct timespec step = { .tv_nsec = 1000000 };
+	uint64_t until_ms = hd_clock_ms() + GO_MS;
+	int r;
+
+	for (;;) {
+		r = hd_upgrade_receive(up.fd, until_ms, m);
+		if (r == 0 || r == -EPIPE || r == -EBADMSG ||
+		    hd_clock_ms() >= until_ms)
+			return r;
+		nanosleep(&step, NULL);
+	}
+}
+
 static void await_go(void)
 {
 	struct hd_upgrade_message m = { .data = up.data };
-	int r = hd_upgrade_receive(up.fd, hd_clock_ms() + GO_MS, &m);
+	int r = receive_go(&m);
 
 	if (r == 0 && m.type == HD_UP_GO)
 		return;
