@@ -89,7 +89,9 @@ sub later ($version, $dir, @debs) {
 # Relays of tomorrow, to upgrade to.
 later(99, 'next', grep { m{/hyper-derp(?:-tools|-mod-[\w-]+)?_} } @debs);
 later(100, 'later', grep { m{/hyper-derp-mod-derp_} } @debs);
-copy("$src/contrib/packaging/examples/wg-xdp.conf", "$root/debs/") or die "wg-xdp.conf: $!";
+for my $drop_in (qw(wg-xdp.conf credentials.conf)) {
+    copy("$src/contrib/packaging/examples/$drop_in", "$root/debs/") or die "$drop_in: $!";
+}
 must("cd $root/debs && dpkg-scanpackages -m . >Packages");
 spew('/etc/apt/sources.list', "deb [trusted=yes] file:/debs ./\n");
 unlink glob "$root/etc/apt/sources.list.d/*";
