@@ -9,7 +9,7 @@
 #include "core/net/udp_addr.h"
 #include "core/net/udp_private.h"
 
-/* Without buffers of its own a socket uses the worker's: 16 KiB for each
+/* Without buffers of its own a socket uses the worker's: 18 KiB for each
  * datagram, longer ones are lost. */
 enum { BATCH = 32, SHARED_BYTES = HD_PLAIN_BYTES / BATCH };
 

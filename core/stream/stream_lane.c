@@ -48,17 +48,33 @@ void hd_lane_moves(struct hd_stream *s)
 	s->shared_bytes = 0;
 }
 
+/* What a turn may bring to one peer: its reads, and another worker's ring. */
+#define TURN_BRINGS_BYTES (640 * 1024)
+
+/* All that it was sent so far has left: it is not slow, and what comes in this
+ * turn leaves at its end. */
+static bool keeps_up(const struct hd_stream *s)
+{
+	return s->output == HD_OUTPUT_IDLE && s->flight.first == NULL;
+}
+
 static bool bulk_fits(const struct hd_stream *s, size_t n)
 {
 	const struct hd_queue *q = &s->lane[HD_LANE_BULK];
 	uint32_t shared = shared_part(s, q->bytes + n);
+	uint64_t limit = bulk_limit(s), most = SHARED_BYTES;
 
 	if (shared == 0)
 		return true;
-	return (q->bytes + n <= bulk_limit(s) ||
-		q->frames < s->worker->conf->output_packets) &&
-	       s->worker->streams->shared_bytes - s->shared_bytes + shared <=
-		       SHARED_BYTES;
+	if (keeps_up(s)) {
+		limit += TURN_BRINGS_BYTES;
+		most *= 2;
+	}
+	if (q->bytes + n > limit &&
+	    q->frames >= s->worker->conf->output_packets)
+		return false;
+	return s->worker->streams->shared_bytes - s->shared_bytes + shared <=
+	       most;
 }
 
 static bool fits(const struct hd_stream *s, enum hd_lane lane, size_t n)
@@ -84,7 +100,8 @@ static void drop_oldest(struct hd_stream *s, enum hd_lane lane)
 bool hd_lane_make_room(struct hd_stream *s, enum hd_lane lane, size_t n)
 {
 	if (lane == HD_LANE_CONTROL) {
-		if (s->lane[lane].bytes + n <= CONTROL_LIMIT_BYTES)
+		if (s->lane[lane].bytes + n <=
+		    CONTROL_LIMIT_BYTES + (keeps_up(s) ? TURN_BRINGS_BYTES : 0))
 			return true;
 		hd_stream_abort(s, HD_CLOSE_SLOW);
 		return false;

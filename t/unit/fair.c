@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* t/unit/fair.c - pairs that send without end leave another pair of their
  * worker its packets: in turns, from the packet in the socket of who sends it
- * to the same in the socket of who gets it. One real worker, whose own thread
- * writes and reads the clients' ends between turns: no clock and no other
- * thread has a say. */
+ * to the same in the socket of who gets it. And who reads what it is sent loses
+ * none. One real worker, whose own thread writes and reads the clients' ends
+ * between turns: no clock and no other thread has a say. */
 #include <hyper-derp/worker.h>
 #include "t/unit/unit.h"
 
@@ -25,6 +25,7 @@ enum {
 	FRAMES = 64,
 	PACKETS = 60, /* of the quiet pair */
 	APART = 7, /* turns between one's arrival and the next one */
+	DEEP_BYTES = 4 << 20, /* what a socket holds, if the kernel allows it */
 };
 
 /* ---- clients ---- */
@@ -41,7 +42,11 @@ static struct pair {
 	size_t sent_bytes, got_bytes;
 } hot[HOT_MAX], quiet;
 static unsigned n_hot;
-static uint64_t xfer_drops; /* of worker 0 */
+static uint64_t xfer_drops, queue_drops; /* of worker 0 */
+static uint64_t others_bytes; /* what peers that do not read share there */
+static bool deep;
+static enum hd_lane lane = HD_LANE_BULK; /* that packets leave in */
+static unsigned n_slow; /* were closed, since they did not read */
 static struct hd_listener listener = { .refs = 1000 };
 static struct hd_module mod;
 
@@ -64,7 +69,7 @@ static void deliver(struct hd_module *of, struct hd_peer *p,
 		    const struct hd_packet *packet)
 {
 	(void)of;
-	hd_stream_append(hd_peer_stream(p), HD_LANE_BULK, packet->data,
+	hd_stream_append(hd_peer_stream(p), lane, packet->data,
 			 packet->len_bytes);
 }
 
@@ -74,7 +79,7 @@ static void closed(struct hd_module *of, struct hd_stream *s, void *state,
 	(void)of;
 	(void)s;
 	(void)state;
-	(void)why;
+	n_slow += why == HD_CLOSE_SLOW;
 }
 
 static void gone(struct hd_module *of, struct hd_peer *p,
@@ -94,6 +99,14 @@ static const struct hd_proto proto = {
 	.peer = &ops,
 };
 
+static void deepen(int fd)
+{
+	const int n = DEEP_BYTES;
+
+	if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &n, sizeof(n)) != 0)
+		setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &n, sizeof(n));
+}
+
 static void end_make(struct hd_worker *w, struct end *e)
 {
 	struct hd_stream *s = calloc(1, sizeof(*s));
@@ -107,6 +120,8 @@ static void end_make(struct hd_worker *w, struct end *e)
 	hd_assert(s != NULL && socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK,
 					  0, fds) == 0);
 	e->fd = fds[1];
+	for (unsigned i = 0; deep && i < 2; i++)
+		deepen(fds[i]);
 	s->magic = HD_STREAM_MAGIC;
 	s->fd = fds[0];
 	s->listener = &listener;
@@ -231,6 +246,7 @@ static void begin(struct hd_worker *w, void *unused, void *unused_too)
 	make_from(w, &quiet);
 	for (unsigned i = 0; i < n_hot; i++)
 		make_from(w, &hot[i]);
+	w->streams->shared_bytes += others_bytes;
 	was = w->ops;
 	counting = *was;
 	counting.turn = turn;
@@ -260,6 +276,7 @@ static void run(unsigned pairs, unsigned workers)
 	}
 	hd_workers_stop();
 	xfer_drops = hd_worker_at(0)->stats.drops[HD_DROP_XFER_FULL][0].n;
+	queue_drops = hd_worker_at(0)->stats.drops[HD_DROP_QUEUE_HEAD][0].n;
 	hd_workers_free();
 	pair_close(&quiet);
 	for (unsigned i = 0; i < n_hot; i++)
@@ -317,6 +334,45 @@ static void beside_those_that_cross(void **state)
 	assert_int_equal(xfer_drops, 0);
 }
 
+/* More waits in the socket of who sends than a turn reads, and the other one's
+ * takes all of it. */
+static void who_reads_loses_nothing(unsigned pairs)
+{
+	deep = true;
+	run(pairs, 1);
+	deep = false;
+	assert_int_equal(queue_drops + n_slow, 0);
+}
+
+static void one_that_reads_loses_nothing(void **state)
+{
+	(void)state;
+	who_reads_loses_nothing(1);
+}
+
+static void of_many_that_read_none_loses_any(void **state)
+{
+	(void)state;
+	who_reads_loses_nothing(HOT_MAX);
+}
+
+static void beside_those_that_do_not_read(void **state)
+{
+	(void)state;
+	others_bytes = 64 << 20; /* all of it: core/stream/stream_lane.c */
+	who_reads_loses_nothing(1);
+	who_reads_loses_nothing(HOT_MAX);
+	others_bytes = 0;
+}
+
+static void nor_is_closed_for_answers_to_many_at_once(void **state)
+{
+	(void)state;
+	lane = HD_LANE_CONTROL;
+	who_reads_loses_nothing(1);
+	lane = HD_LANE_BULK;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -324,6 +380,10 @@ int main(void)
 		cmocka_unit_test(beside_many),
 		cmocka_unit_test(the_hot_ones_get_the_same),
 		cmocka_unit_test(beside_those_that_cross),
+		cmocka_unit_test(one_that_reads_loses_nothing),
+		cmocka_unit_test(of_many_that_read_none_loses_any),
+		cmocka_unit_test(beside_those_that_do_not_read),
+		cmocka_unit_test(nor_is_closed_for_answers_to_many_at_once),
 	};
 
 	return sodium_init() < 0
