@@ -204,7 +204,7 @@ static const struct hd_option top_options[] = {
 	  .unit = "packets",
 	  .live = true,
 	  .help = "so many may wait whatever their size, as long as all that "
-		  "takes in a worker is below 64 MiB" },
+		  "takes in a worker is below 32 MiB" },
 	{ .name = "urgent_limit",
 	  .type = HD_OPTION_SIZE_BYTES,
 	  AT(urgent_limit_bytes),

@@ -58,6 +58,8 @@ static bool keeps_up(const struct hd_stream *s)
 	return s->output == HD_OUTPUT_IDLE && s->flight.first == NULL;
 }
 
+/* Large packets, beyond output_limit, leave half of the sum to others: those
+ * of a few peers would be all of it. */
 static bool bulk_fits(const struct hd_stream *s, size_t n)
 {
 	const struct hd_queue *q = &s->lane[HD_LANE_BULK];
@@ -70,9 +72,11 @@ static bool bulk_fits(const struct hd_stream *s, size_t n)
 		limit += TURN_BRINGS_BYTES;
 		most *= 2;
 	}
-	if (q->bytes + n > limit &&
-	    q->frames >= s->worker->conf->output_packets)
-		return false;
+	if (q->bytes + n > limit) {
+		if (q->frames >= s->worker->conf->output_packets)
+			return false;
+		most /= 2;
+	}
 	return s->worker->streams->shared_bytes - s->shared_bytes + shared <=
 	       most;
 }
