@@ -272,7 +272,7 @@ def test_frames_that_cannot_be():
 
 
 def answer_to(port, request, tls=True):
-    """The head of it, and whether the connection ends behind it."""
+    """Its status, and the head with what has come behind it."""
     sock = socket.create_connection((HOST, port), hd.TIMEOUT)
     if tls:
         context = ssl.create_default_context()

@@ -37,6 +37,22 @@ subtest 'two programs' => sub {
     is((stat "$dir/b.key")[2] & 0777, 0600, 'a key file is nobody else\'s');
 };
 
+# They are read for each handshake.
+subtest 'by the CAs of the system' => sub {
+    local @ENV{qw(SSL_CERT_FILE SSL_CERT_DIR)} = ($hd->{crt}, '/dev/null');
+    my $say = HyperDerp::Say->new($dir, 'ca', $relay);
+    ok $say->says(qr/^state open/), 'open' or diag $say->text;
+    is $hd->stop, 0, 'the relay ends';
+    ok $say->says(qr/^state waiting /), '... which is noticed';
+    $hd->run->ready or BAIL_OUT($hd->log_text);
+    ok $say->says(qr/^state open/), '... and open again' or diag $say->text;
+    is $say->end, 0, 'it ends';
+    $ENV{SSL_CERT_FILE} = '/dev/null';
+    $say = HyperDerp::Say->new($dir, 'ca', $relay);
+    ok $say->says(qr/^state waiting localhost: its certificate: self.signed/), 'without any nobody is believed' or diag $say->text;
+    is $say->end, 0, 'it ends';
+};
+
 subtest 'hd.py' => sub {
     plan skip_all => 'needs python3-nacl and python3-openssl'
         if system('/usr/bin/python3 -c "import nacl, OpenSSL" 2>/dev/null') != 0;
