@@ -6,9 +6,10 @@
  * relay that is, tls.c TLS on it, login.c the upgrade and the enrolment,
  * frames.c what the relay says, peers.c whom we allow, peer.c one of them,
  * packets.c what they exchange, groups.c whom we allow by groups, intents.c
- * what they want of a path, udp*.c packets by UDP, proofs.c why the relay
- * should have us, identity*.c keys, ticket.c tickets, buffer.c bytes that
- * wait; streams*.c, quic*.c streams (without ngtcp2: streams_none.c).
+ * what they want of a path, asks.c what may not be said too often, udp*.c
+ * packets by UDP, proofs.c why the relay should have us, identity*.c keys,
+ * ticket.c tickets, buffer.c bytes that wait; streams*.c, quic*.c streams
+ * (without ngtcp2: streams_none.c).
  *
  * A connection:  IDLE -> DIALING -> SHAKING -> UPGRADING -> HELLO -> ENROLLING
  *                 ^  (TCP)      (TLS)     (HTTP)    (RelayHello)      | Welcome
@@ -80,6 +81,9 @@ struct hdl_group {
 	char v[HDP_WORD_MAX_BYTES];
 };
 
+/* hdl_due - what waits for its turn, of one peer; in this order. */
+enum hdl_due { HDL_DUE_KNOCK = 1, HDL_DUE_OPEN = 2, HDL_DUE_ANSWER = 4 };
+
 struct libhd_peer {
 	struct libhd *h;
 	struct libhd_key identity;
@@ -88,6 +92,9 @@ struct libhd_peer {
 	bool has_intent; /* of ours; the other one's and the path: -1: none */
 	uint8_t intent;
 	int8_t other_intent, path;
+	uint8_t number[4]; /* of what is to be answered */
+	uint8_t due; /* enum hdl_due */
+	uint64_t due_at; /* in the order of h->asks */
 	uint32_t handle; /* HDP_NO_HANDLE: none on this connection */
 	bool here, knocks;
 	bool no_memory; /* for its place in a table */
@@ -144,6 +151,9 @@ struct libhd {
 	struct libhd_peer *turn; /* whom a loop over them comes to next */
 	struct hdl_group groups[LIBHD_GROUPS_MAX];
 	unsigned n_peers, peers_max; /* 0: the relay has not said */
+	unsigned n_due; /* peers */
+	uint64_t asks; /* a counter, for turns */
+	int64_t asks_paid_ms; /* until when those that went are paid for */
 	struct hdl_tls *tls; /* of streams; quic.h */
 };
 
@@ -245,6 +255,7 @@ void hdl_peers_lost(struct libhd *h);
 void hdl_peers_free(struct libhd *h);
 /* hdl_peer_ask - allow it again: the relay says whether it is here. */
 int hdl_peer_ask(struct libhd_peer *peer);
+int hdl_knock_put(struct libhd_peer *peer);
 int hdl_take_contact(struct libhd *h, const uint8_t *p, size_t n);
 int hdl_take_allowed(struct libhd *h, const uint8_t *p, size_t n);
 int hdl_take_gone(struct libhd *h, const uint8_t *p, size_t n);
@@ -269,9 +280,23 @@ bool hdl_groups_any(const struct libhd *h);
 int hdl_take_group(struct libhd *h, const uint8_t *p, size_t n);
 int hdl_take_visitor(struct libhd *h, const uint8_t *p, size_t n);
 
+/* ---- asks.c ---- */
+/* hdl_ask - now, or when its turn comes. Nothing without a connection. Returns
+ * 0; -ENOMEM. hdl_ask_not - it need not be said any more; what: several.
+ * hdl_asks_run - those whose turn it is. Returns as hdl_put().
+ * hdl_asks_timeout_ms - until then; -1.
+ * hdl_asks_lost - with the connection. */
+int hdl_ask(struct libhd_peer *peer, enum hdl_due what);
+void hdl_ask_not(struct libhd_peer *peer, unsigned what);
+int hdl_asks_run(struct libhd *h);
+int64_t hdl_asks_timeout_ms(const struct libhd *h);
+void hdl_asks_lost(struct libhd *h);
+
 /* ---- intents.c ---- */
 /* hdl_intents_here - it can be asked. hdl_intents_away - what it has said is
- * over. */
+ * over. hdl_intent_put - ask it. hdl_intent_answer - what it has asked. */
+int hdl_intent_put(struct libhd_peer *peer);
+int hdl_intent_answer(struct libhd_peer *peer);
 void hdl_intents_here(struct libhd_peer *peer);
 void hdl_intents_away(struct libhd_peer *peer);
 int hdl_take_incoming(struct libhd *h, const uint8_t *p, size_t n);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* libhd/intents.c - what two peers want of the path between them, and what they
- * have agreed on. Who has asked is answered at once, and nothing of it is kept
- * for longer than both are here. */
+ * have agreed on. Who has asked is answered, and nothing of it is kept for
+ * longer than both are here. */
 #include <errno.h>
 #include <hyper-derp/hd_intents.h>
 #include <string.h>
@@ -13,16 +13,32 @@ _Static_assert((int)LIBHD_REQUIRE_RELAY == (int)HDP_REQUIRE_RELAY &&
 
 enum { NUMBER_AT = 4, INTENT_AT = 8 }; /* behind the handle */
 
-static int open_put(struct libhd_peer *peer)
+int hdl_intent_put(struct libhd_peer *peer)
 {
 	uint8_t p[HDP_INTENT_BYTES];
 
-	if (peer->h->phase != HDL_OPEN || !peer->here || !peer->has_intent)
-		return 0;
 	hdp_put_u32(p, peer->handle);
 	randombytes_buf(p + NUMBER_AT, INTENT_AT - NUMBER_AT);
 	p[INTENT_AT] = peer->intent;
 	return hdl_put(peer->h, HDP_OPEN_CONNECTION, p, sizeof(p), NULL, 0);
+}
+
+int hdl_intent_answer(struct libhd_peer *peer)
+{
+	uint8_t p[HDP_INTENT_BYTES + 1];
+
+	hdp_put_u32(p, peer->handle);
+	memcpy(p + NUMBER_AT, peer->number, sizeof(peer->number));
+	p[INTENT_AT] = (uint8_t)peer->other_intent;
+	p[INTENT_AT + 1] = peer->has_intent ? peer->intent
+					    : (uint8_t)HDP_REQUIRE_RELAY;
+	return hdl_put(peer->h, HDP_ANSWER, p, sizeof(p), NULL, 0);
+}
+
+static int open_soon(struct libhd_peer *peer)
+{
+	return peer->here && peer->has_intent ? hdl_ask(peer, HDL_DUE_OPEN)
+					      : 0;
 }
 
 int libhd_peer_set_intent(struct libhd_peer *peer, enum libhd_intent intent)
@@ -31,7 +47,7 @@ int libhd_peer_set_intent(struct libhd_peer *peer, enum libhd_intent intent)
 		return -EINVAL;
 	peer->intent = (uint8_t)intent;
 	peer->has_intent = true;
-	return open_put(peer);
+	return open_soon(peer);
 }
 
 int libhd_peer_intent(const struct libhd_peer *peer)
@@ -48,19 +64,19 @@ void hdl_intents_here(struct libhd_peer *peer)
 {
 	peer->here = true;
 	/* without memory the buffer breaks with the next frame */
-	(void)open_put(peer);
+	(void)open_soon(peer);
 }
 
 void hdl_intents_away(struct libhd_peer *peer)
 {
 	peer->other_intent = peer->path = -1;
+	hdl_ask_not(peer, HDL_DUE_OPEN | HDL_DUE_ANSWER);
 }
 
 /* ---- what the relay says ---- */
 
 int hdl_take_incoming(struct libhd *h, const uint8_t *p, size_t n)
 {
-	uint8_t answer[HDP_INTENT_BYTES + 1];
 	struct libhd_peer *peer;
 
 	if (n != HDP_INTENT_BYTES || p[INTENT_AT] > HDP_REQUIRE_RELAY)
@@ -69,10 +85,8 @@ int hdl_take_incoming(struct libhd *h, const uint8_t *p, size_t n)
 	if (peer == NULL)
 		return 0;
 	peer->other_intent = (int8_t)p[INTENT_AT];
-	memcpy(answer, p, n);
-	answer[n] = peer->has_intent ? peer->intent
-				     : (uint8_t)HDP_REQUIRE_RELAY;
-	return hdl_answer(h, HDP_ANSWER, answer, sizeof(answer));
+	memcpy(peer->number, p + NUMBER_AT, sizeof(peer->number));
+	return hdl_ask(peer, HDL_DUE_ANSWER);
 }
 
 /* OpenResult, AnswerResult; a result of a later version is none. */

@@ -63,6 +63,7 @@ int libhd_timeout_ms(const struct libhd *h)
 	if (at != 0)
 		left = HD_MAX(at - hdl_now_ms(), 0);
 	left = earlier(left, hdl_udp_timeout_ms(h));
+	left = earlier(left, hdl_asks_timeout_ms(h));
 	if (h->tls != NULL)
 		left = earlier(left, hdl_streams_timeout_ms(h));
 	return (int)HD_MIN(left, INT32_MAX);
@@ -149,6 +150,7 @@ int libhd_process(struct libhd *h)
 	if (h->state == LIBHD_FAILED)
 		return -ENOTCONN;
 	connection(h);
+	(void)hdl_asks_run(h); /* without memory it is as if it were lost */
 	hdl_udp_run(h);
 	if (h->phase > HDL_SHAKING)
 		hdl_tls_flush(h);

@@ -59,10 +59,8 @@ int hdl_peer_ask(struct libhd_peer *peer)
 		       0);
 }
 
-static int knock_put(struct libhd_peer *peer)
+int hdl_knock_put(struct libhd_peer *peer)
 {
-	if (peer->h->phase != HDL_OPEN)
-		return 0;
 	return hdl_put(peer->h, HDP_KNOCK, peer->address.v, HD_KEY_BYTES,
 		       peer->note, peer->note_bytes);
 }
@@ -169,6 +167,7 @@ void libhd_forbid(struct libhd_peer **ppeer)
 		(void)hdl_put(h, HDP_FORBID, handle, sizeof(handle), NULL, 0);
 	ask(h);
 	handle_set(peer, HDP_NO_HANDLE);
+	hdl_ask_not(peer, peer->due);
 	HASH_DELETE(by_address, h->by_address, peer);
 	h->n_peers--;
 	free(peer);
@@ -183,7 +182,7 @@ int libhd_knock(struct libhd_peer *peer, const void *note, size_t len_bytes)
 		memcpy(peer->note, note, len_bytes);
 	peer->note_bytes = len_bytes;
 	peer->knocks = true;
-	return knock_put(peer);
+	return hdl_ask(peer, HDL_DUE_KNOCK);
 }
 
 /* ---- what the relay says of them ---- */
@@ -247,6 +246,7 @@ int hdl_take_allowed(struct libhd *h, const uint8_t *p, size_t n)
 	if (peer == NULL)
 		return 0;
 	peer->knocks = false; /* it has been heard */
+	hdl_ask_not(peer, HDL_DUE_KNOCK);
 	hdl_streams_here(peer);
 	hdl_intents_here(peer);
 	tell(peer, LIBHD_PEER_HERE);
@@ -292,7 +292,7 @@ void hdl_peers_open(struct libhd *h)
 	HASH_ITER(by_address, h->by_address, peer, next) {
 		/* without memory the buffer breaks with the next frame */
 		if (hdl_peer_ask(peer) == 0 && peer->knocks)
-			(void)knock_put(peer);
+			(void)hdl_ask(peer, HDL_DUE_KNOCK);
 	}
 }
 
@@ -300,8 +300,10 @@ void hdl_peers_lost(struct libhd *h)
 {
 	struct libhd_peer *peer, *next;
 
+	hdl_asks_lost(h);
 	HASH_ITER(by_address, h->by_address, peer, next) {
 		handle_set(peer, HDP_NO_HANDLE);
+		hdl_ask_not(peer, peer->due);
 		hdl_streams_away(peer);
 		hdl_intents_away(peer);
 		peer->gone_ms = 0;
