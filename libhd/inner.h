@@ -32,6 +32,7 @@
 #define HDL_IN_BYTES (128u << 10)
 #define HDL_LOGIN_MS 30000 /* TCP to Welcome; one address of several: a third  \
 			    */
+#define HDL_PEERS_MAX 65535u /* a relay has no more handles */
 #define HDL_HOST_BYTES 256
 #define HDL_HTTP_HEAD_MAX_BYTES 8192
 

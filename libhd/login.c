@@ -136,7 +136,8 @@ int hdl_take_welcome(struct libhd *h, const uint8_t *p, size_t n)
 	if (h->phase != HDL_ENROLLING || n < HDP_WELCOME_BYTES)
 		return -EPROTO;
 	keepalive_ms = hdp_get_u32(p + HD_KEY_BYTES);
-	h->peers_max = hdp_get_u32(p + HD_KEY_BYTES + 4);
+	h->peers_max = HD_MIN(hdp_get_u32(p + HD_KEY_BYTES + 4),
+			      HDL_PEERS_MAX);
 	h->packet_max = HD_MIN(hdp_get_u32(p + HD_KEY_BYTES + 8),
 			       (uint32_t)HDP_PACKET_MAX_BYTES);
 	/* 2.5 times as long as the relay is silent by itself */

@@ -65,7 +65,9 @@ LIBHD_API void *libhd_peer_user(const struct libhd_peer *peer);
 /* libhd_allow_group - let all in it send to us. It is so until
  * libhd_forbid_group(), over lost connections too. One of them who allows us,
  * knocks, or sends to a group of ours becomes a peer: see libhd_events.member.
- * It stays one until libhd_forbid(), also when the group is forbidden.
+ * It stays one until libhd_forbid(), also when the group is forbidden; while
+ * that is allowed, it is one again when it next speaks. Who is in a group is
+ * what the relay says, without a proof.
  * Returns 0; -EINVAL a name has 1 to 63 bytes; -ENOSPC LIBHD_GROUPS_MAX are
  * allowed; -ENOMEM.
  * libhd_forbid_group - the other way. Nothing if it is not allowed. */

@@ -35,13 +35,31 @@ static void on_packet(struct libhd *h, struct libhd_peer *from,
 		libhd_forbid(&peer);
 }
 
+static void on_member(struct libhd *h, struct libhd_peer *peer, void *user)
+{
+	(void)h, (void)user;
+	if (libhd_peer_address(peer)->v[0] == 'f')
+		libhd_forbid(&peer);
+	else
+		(void)libhd_peer_set_intent(peer, LIBHD_PREFER_DIRECT);
+}
+
+static bool on_visitor(struct libhd *h, const struct libhd_address *from,
+		       void *user)
+{
+	(void)h, (void)user;
+	return from->v[0] % 2 == 0;
+}
+
 /* One for all: what a connection leaves behind goes with it. */
 static struct libhd *endpoint(void)
 {
 	static const uint8_t seed[LIBHD_SEED_BYTES] = { 1 };
 	static const struct libhd_events events = { .size = sizeof(events),
 						    .knock = on_knock,
-						    .packet = on_packet };
+						    .packet = on_packet,
+						    .member = on_member,
+						    .visitor = on_visitor };
 	struct libhd_conf conf = { .size = sizeof(conf),
 				   .relay = "x",
 				   .insecure = true };
@@ -57,6 +75,8 @@ static struct libhd *endpoint(void)
 	hdl_peers_free(h);
 	h->state = LIBHD_CONNECTING;
 	libhd_allow(h, libhd_identity_key(id), NULL);
+	(void)libhd_allow_group(h, "ops");
+	h->peers_max = 8;
 	libhd_identity_free(&id);
 	return h;
 }

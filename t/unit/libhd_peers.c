@@ -229,6 +229,28 @@ static void members_are_peers_as_many_as_may_be(void **state)
 	libhd_free(&h);
 }
 
+/* It may say what it likes of how many there can be. */
+static void a_relay_names_no_more_than_has_handles(void **state)
+{
+	uint8_t frame[WHOLE] = { 0 };
+	struct seen seen = { 0 };
+	struct libhd *h = endpoint(&seen);
+	uint8_t *p = hdp_header_put(frame, HDP_CONTACT, HDP_CONTACT_BYTES);
+
+	(void)state;
+	opened(h, UINT32_MAX);
+	assert_int_equal(libhd_allow_group(h, "ops"), 0);
+	p[4 + HD_KEY_BYTES] = HDP_CONTACT_BY_GROUP;
+	for (uint32_t i = 1; i <= 70000; i++) {
+		hdp_put_u32(p, i);
+		hdp_put_u32(p + 4, i);
+		assert_int_equal(hdl_frames(h, frame, sizeof(frame)), WHOLE);
+	}
+	assert_int_equal(h->n_peers, 65535);
+	assert_int_equal(seen.members, 65535);
+	libhd_free(&h);
+}
+
 static void a_visitor_is_let_in_or_not(void **state)
 {
 	uint8_t frame[HDP_HEADER_BYTES + HD_KEY_BYTES] = { 0 };
@@ -325,6 +347,7 @@ int main(void)
 		cmocka_unit_test(groups_are_told_on_each_connection),
 		cmocka_unit_test(packets_to_a_group),
 		cmocka_unit_test(members_are_peers_as_many_as_may_be),
+		cmocka_unit_test(a_relay_names_no_more_than_has_handles),
 		cmocka_unit_test(a_visitor_is_let_in_or_not),
 		cmocka_unit_test(who_asks_is_answered),
 		cmocka_unit_test(wrong_frames_end_the_connection),
