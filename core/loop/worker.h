@@ -90,6 +90,7 @@ struct hd_relay;
 #define HD_READ_BYTES (128 * 1024)
 #define HD_READ_PART_BYTES (64 * 1024)
 #define HD_PLAIN_BYTES (576 * 1024)
+#define HD_KEPT_MAX_BYTES (HD_PLAIN_BYTES - HD_READ_BYTES) /* of that frame */
 
 struct hd_inbox { /* from any thread; the lock is held for a few stores */
 	pthread_mutex_t lock;

@@ -179,7 +179,7 @@ static int take_queue(struct hd_stream *s, struct hd_chunk_pool *pool,
 static int take_kept(struct hd_stream *s, struct hd_chunk_pool *pool,
 		     struct hd_snap_in bytes)
 {
-	if (s->kept != NULL || bytes.n == 0 || bytes.n > HD_PLAIN_BYTES)
+	if (s->kept != NULL || bytes.n == 0 || bytes.n > HD_KEPT_MAX_BYTES)
 		return -EBADMSG;
 	s->kept = chunk_of(pool, bytes);
 	return s->kept != NULL ? 0 : -ENOMEM;
@@ -280,7 +280,7 @@ static bool is_whole(const struct hd_adopted *a)
 	       hd_snap_whole(hd_stream_fields, HD_STREAM_FIELDS, a->seen) &&
 	       (a->flags & ~(uint64_t)HD_STREAM_FLAGS_ALL) == 0 &&
 	       ((a->flags & HD_STREAM_TLS) != 0) == (a->tls != NULL) &&
-	       a->s->want <= HD_PLAIN_BYTES;
+	       a->s->want <= HD_KEPT_MAX_BYTES;
 }
 
 /* The route may have become one of bytes, or of messages. */

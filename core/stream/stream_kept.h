@@ -44,7 +44,7 @@ static inline size_t unkeep(struct hd_stream *s)
 	if (s->kept == NULL)
 		return 0;
 	n = hd_chunk_len(s->kept);
-	hd_assert(n <= HD_PLAIN_BYTES - HD_READ_BYTES);
+	hd_assert(n <= HD_KEPT_MAX_BYTES);
 	memcpy(s->worker->plain, s->kept->data + s->kept->head, n);
 	hd_chunk_put(&s->worker->streams->pool, &s->kept);
 	return n;

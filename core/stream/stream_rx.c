@@ -21,7 +21,7 @@
 
 void hd_stream_want(struct hd_stream *s, size_t n)
 {
-	s->want = (uint32_t)HD_MIN(n, HD_PLAIN_BYTES - HD_READ_BYTES);
+	s->want = (uint32_t)HD_MIN(n, (size_t)HD_KEPT_MAX_BYTES);
 }
 
 static bool has_messages(const struct hd_stream *s)
@@ -73,7 +73,7 @@ static void offer(struct hd_stream *s, size_t n)
 		if (!switched && !s->rx_held && s->want == 0)
 			break; /* an unfinished frame of unknown length */
 	}
-	if (hd_stream_is_open(s) && n > HD_PLAIN_BYTES - HD_READ_BYTES)
+	if (hd_stream_is_open(s) && n > HD_KEPT_MAX_BYTES)
 		hd_stream_close(s, HD_CLOSE_PROTOCOL);
 	if (hd_stream_is_open(s) && n > 0)
 		keep_more(s, p, n);

@@ -319,6 +319,11 @@ some_stay('records that are said to be the kernel\'s', 'carol', qr/a connection 
     }));
 some_stay('a queue of another name', 'alice', qr/has a queue that this one has not: strange/,
     change => of('alice', sub ($in) { return $in . text(tag('STREAM_QUEUE'), text(tag('QUEUE_NAME'), 'strange')) }));
+for my $much (['STREAM_KEPT', 'x' x (448 * 1024 + 1)], ['STREAM_WANT', pack 'Q', 448 * 1024 + 1]) {
+    my ($what, $value) = @$much;
+    some_stay("$what: another read has no room behind it", 'alice', qr/a connection stays behind/,
+        change => of('alice', sub ($in) { return items($in, sub ($tag, $in) { return ($tag, $tag == tag($what) ? $value : $in) }) }));
+}
 some_stay('a module that keeps other state', 'alice bob carol dave', qr/module derp keeps other state/,
     change => sub ($snapshot) {
         return items($snapshot, sub ($tag, $in) {
