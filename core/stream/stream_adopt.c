@@ -283,10 +283,15 @@ static bool is_whole(const struct hd_adopted *a)
 	       a->s->want <= HD_KEPT_MAX_BYTES;
 }
 
+static bool has_messages(const struct hd_stream *s)
+{
+	return s->ws != NULL && s->ws->messages;
+}
+
 /* The route may have become one of bytes, or of messages. */
 static bool speaks(const struct hd_stream *s, const struct hd_proto *proto)
 {
-	return s->ws == NULL || !s->ws->messages || proto->message != NULL;
+	return has_messages(s) ? proto->message != NULL : proto->data != NULL;
 }
 
 static int set_state(struct hd_stream *s, const struct hd_proto *proto,
@@ -315,8 +320,8 @@ int hd_adopted_finish(struct hd_adopted *a, int fd, struct hd_module *mod,
 	s->fd = fd;
 	if (!speaks(s, proto))
 		return hd_error_set(err, -ENOENT,
-				    "protocol %s takes no messages here",
-				    proto->name);
+				    "protocol %s takes no %s here", proto->name,
+				    has_messages(s) ? "messages" : "bytes");
 	if (!is_whole(a) || (a->tls != NULL && !hd_tls_fits(a->tls, fd)))
 		return -EBADMSG;
 	s->listener = hd_listener_get(listener);

@@ -52,14 +52,14 @@ sub frame ($first, $data) {
     return pack('C', $first) . ($n < 126 ? pack('C', 0x80 | $n) : pack('Cn', 0x80 | 126, $n)) . "\0" x 4 . $data;
 }
 
-sub browser ($hd, $name) {
+sub browser ($hd, $name, $kind = 0x81) {
     my $s = $hd->socket;
     print {$s} join "\r\n", 'GET /messages/slow HTTP/1.1', 'Host: x', 'Connection: Upgrade', 'Upgrade: websocket',
         'Sec-WebSocket-Version: 13', 'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==', 'Sec-WebSocket-Protocol: v1', '', '';
     my $self = { socket => $s };
     my $head = '';
     $head .= take($self, 1) until $head =~ /\r\n\r\n\z/;
-    syswrite $s, frame(0x81, "login $name");
+    syswrite $s, frame($kind, "login $name");
     return message($self) eq 'logged in' ? $self : undef;
 }
 
@@ -110,6 +110,20 @@ subtest 'WebSockets of messages' => sub {
     is message($alice), 'goes on', 'its timer goes on';
     $hd->finish;
     is $hd->metric('hyper_derp_websocket_part_bytes'), 0, 'nothing is held of messages';
+};
+
+subtest 'a route of bytes becomes one of messages' => sub {
+    plan skip_all => 'not built: t/lib/modules/messages.so' unless -e "$HyperDerp::Live::modules/messages.so";
+    my $live = HyperDerp::Live->new;
+    my $hd = HyperDerp::Test->start(workers => 1, no_tls => 1, load_module => [$live->make('messages', mode => 'data')]);
+    my $alice = browser($hd, 'alice', 0x82);
+    ok $alice, 'she has logged in, by bytes';
+    $live->make('messages');
+    like try_upgrade($hd), qr/1 of 1 clients cannot move \(refused by the new process/, 'nobody there takes her bytes';
+    ok $hd->log_like(qr/protocol messages takes no bytes here/), 'the log says why';
+    syswrite $alice->{socket}, frame(0x82, 'bytes');
+    is message($alice), 'bytes', 'she stays';
+    $hd->finish;
 };
 
 # 128 KiB at once and then 16 bytes a second: all there is for hours.

@@ -12,6 +12,7 @@
 #include <string.h>
 
 static const volatile char build[] = "BUILD=000000"; /* the test changes it */
+static const volatile char mode[] = "MODE=fine"; /* and this: "data" */
 
 struct state {
 	uint64_t messages;
@@ -203,7 +204,24 @@ static void on_admitted(struct hd_module *mod, struct hd_stream *s, void *state,
 
 	(void)mod;
 	st->peer = peer;
-	text(s, "logged in");
+	if (mode[5] == 'd')
+		hd_stream_append(s, HD_LANE_CONTROL, "logged in", 9);
+	else
+		text(s, "logged in");
+}
+
+/* Where the route is one of bytes: the first ones log in. */
+static size_t on_data(struct hd_module *mod, struct hd_stream *s, void *state,
+		      uint8_t *p, size_t n)
+{
+	const struct state *st = state;
+
+	(void)mod;
+	if (st->peer == NULL)
+		do_login(s, state, "bytes");
+	else
+		hd_stream_append(s, HD_LANE_CONTROL, p, n);
+	return n;
 }
 
 static void on_closed(struct hd_module *mod, struct hd_stream *s, void *state,
@@ -251,6 +269,16 @@ static const struct hd_proto proto = {
 	.state_size = sizeof(struct state),
 	.message = on_message,
 	.timer = on_timer,
+	.admitted = on_admitted,
+	.adopted = on_adopted,
+	.closed = on_closed,
+	.peer = &peer_ops,
+};
+
+static const struct hd_proto bytes = { /* what messages was once */
+	.name = "messages",
+	.state_size = sizeof(struct state),
+	.data = on_data,
 	.admitted = on_admitted,
 	.adopted = on_adopted,
 	.closed = on_closed,
@@ -308,7 +336,13 @@ static int messages_load(struct hd_module *mod, struct hd_error *err)
 	if (e < 0)
 		return e;
 	for (size_t i = 0; i < HD_ARRAY_N(routes); i++) {
-		int r = hd_route_add(mod, &routes[i], err);
+		struct hd_route route = routes[i];
+
+		if (mode[5] == 'd') {
+			route.websocket = HD_WS_MODE_BYTES;
+			route.proto = &bytes;
+		}
+		int r = hd_route_add(mod, &route, err);
 
 		if (r < 0)
 			return r;
