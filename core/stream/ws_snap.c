@@ -108,10 +108,9 @@ static bool is_part_sound(const struct image *i)
 
 static bool is_whole(const struct image *i)
 {
-	return is_part_sound(i) &&
-	       hd_snap_whole(fields, HD_ARRAY_N(fields), i->seen) &&
+	return hd_snap_whole(fields, HD_ARRAY_N(fields), i->seen) &&
 	       is_bool(&i->ws.in.in_payload) && is_bool(&i->ws.heard) &&
-	       hd_ws_is_sound(&i->ws.in);
+	       hd_ws_is_sound(&i->ws.in) && is_part_sound(i);
 }
 
 /* Counted when the stream has its worker: hd_ws_arrives(). */

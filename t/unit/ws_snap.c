@@ -121,6 +121,9 @@ static void broken_elsewhere(void **state)
 	memset(&ws->heard, 2, 1);
 	assert_int_equal(moved(), -EBADMSG);
 	ws->heard = false;
+	memset(&ws->in.in_payload, 2, 1);
+	assert_int_equal(moved(), -EBADMSG);
+	ws->in.in_payload = false;
 	assert_int_equal(moved(), 0);
 }
 
