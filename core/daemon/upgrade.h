@@ -88,7 +88,7 @@ enum hd_upgrade_type {
 		       0: not known */
 };
 
-/* n of HD_UP_HELLO_END: what the old one answers, before PREPARED. */
+/* n of HD_UP_HELLO_END: bits, what the old one answers, before PREPARED. */
 enum { HD_UP_ANSWERS_FILE = 1 };
 
 /* What has become of a stream that went ahead: a byte of HD_SNAP_AHEAD. */

@@ -171,7 +171,7 @@ void hd_upgrade_hello(int fd)
 			break;
 		take_sockets(&m);
 	}
-	if (m.n == HD_UP_ANSWERS_FILE)
+	if (m.n & HD_UP_ANSWERS_FILE)
 		hd_files_ask(up.fd, up.data);
 }
 
