@@ -19,7 +19,7 @@ plan skip_all => 'not built: t/lib/fail_call.so' unless -e $library;
 use constant { ENOMEM => 12, EMFILE => 24, EPIPE => 32 };
 
 # Where there are very many, in these steps.
-my %step = (malloc => 97, calloc => 12, realloc => 12, mmap => 5);
+my %step = (malloc => 997, calloc => 12, realloc => 12, mmap => 5);
 $_ = int $_ / 10 + 1 for $ENV{HD_LONG} ? values %step : ();
 
 my $hd = HyperDerp::Test->new(workers => 2);
