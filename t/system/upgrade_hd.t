@@ -57,7 +57,7 @@ subtest 'clients, and whom they allow' => sub {
     is $_->end, 0, 'it ends' for $a, $c;
     ok $b->says(qr/^peer gone/), 'who has left is told';
     is $b->end, 0, 'the last one ends';
-    is number($hd, 'hyper_derp_hd_contacts'), 0, 'nothing is left of them';
+    ok HyperDerp::Test::wait_for(sub { number($hd, 'hyper_derp_hd_contacts') == 0 }), 'nothing is left of them';
     $hd->finish;
 };
 
