@@ -119,6 +119,9 @@ ok !exists $r->{cpu_cores}, '... nothing where no time has passed';
 my $told = "$hd->{dir}/told";
 $r = rate(@brief, '--cpu-command', "echo >>$told; grep -c '' $told", $tls);
 ok abs($r->{cpu_cores} - 1 / 0.3) < 0.5, '... a second used in 0.3, by our clock' or diag $r->{cpu_cores};
+ok !exists rate(@brief, '--cpu-command', "echo >>$told; expr 99 - \$(grep -c '' $told)", $tls)->{cpu_cores},
+    '... nothing of a relay that has begun anew';
+ok !exists rate(@brief, '--cpu-command', "echo >>$told; echo \$(grep -c '' $told)e300", $tls)->{cpu_cores}, '... nor of no time';
 ($status, $text, $errors) = run_bench(@brief, '--cpu-command', 'false', $tls);
 is $status, 0, '... one that fails is no reason not to measure';
 like $errors, qr/--cpu-command/, '... and is said';

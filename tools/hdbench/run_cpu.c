@@ -18,6 +18,12 @@ int run_cpu_read(const struct opts *o, struct run_cpu *ret,
 	return r < 0 ? hd_error_set(err, r, "--pid: the process is gone") : 0;
 }
 
+/* What fits into 64 bits of nanoseconds. */
+static bool is_time(double s)
+{
+	return s >= 0 && s < 9e9;
+}
+
 /* CPU_SECONDS [CLOCK_SECONDS]: without the latter ours, of when it was asked.
  * Returns 0; -EPROTO. */
 static int listen_to(struct run_cpu *cpu)
@@ -28,7 +34,8 @@ static int listen_to(struct run_cpu *cpu)
 	if (cpu->said == NULL)
 		return -EPROTO;
 	n = fscanf(cpu->said, "%lf %lf", &used_s, &clock_s);
-	if (pclose(cpu->said) != 0 || n < 1)
+	if (pclose(cpu->said) != 0 || n < 1 || !is_time(used_s) ||
+	    (n == 2 && !is_time(clock_s)))
 		return -EPROTO;
 	cpu->relay_ns = (uint64_t)(used_s * (double)NS_PER_S);
 	if (n == 2)
@@ -47,11 +54,12 @@ static void ask_elsewhere(const struct run_cpu cpu[2], struct run_result *ret)
 	struct run_cpu c[2] = { cpu[0], cpu[1] };
 	int before = listen_to(&c[0]), after = listen_to(&c[1]);
 
-	if (before == 0 && after == 0 && c[1].clock_ns > c[0].clock_ns)
+	if (before == 0 && after == 0 && c[1].clock_ns > c[0].clock_ns &&
+	    c[1].relay_ns >= c[0].relay_ns) /* the relay may have restarted */
 		ret->cpu_cores = relay_cores(c);
 	else
 		fputs("hdbench: --cpu-command does not print a number of "
-		      "seconds\n",
+		      "seconds that grows\n",
 		      stderr);
 }
 
