@@ -104,11 +104,14 @@ static void step_handshake(struct hd_worker *w)
  * and what is on its way through stays in the second-level cache. */
 #define TURN_READS 64
 #define TURN_BYTES (256 * 1024)
+#define TURN_TIGHT_BYTES (64 * 1024)
 
 static bool may_read(const struct hd_worker *w, unsigned reads)
 {
-	return reads < TURN_READS && w->streams->turn_bytes < TURN_BYTES &&
-	       !w->xfull;
+	size_t most = hd_streams_tight(w->streams) ? TURN_TIGHT_BYTES
+						   : TURN_BYTES;
+
+	return reads < TURN_READS && w->streams->turn_bytes < most && !w->xfull;
 }
 
 static void take_input(struct hd_worker *w)

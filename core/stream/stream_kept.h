@@ -59,7 +59,7 @@ static inline size_t read_bytes(const struct hd_stream *s)
 {
 	const struct hd_worker *w = s->worker;
 	bool whole = w->streams->ready.n >= MANY_READY && !w->xnear &&
-		     s->throttle == NULL;
+		     !hd_streams_tight(w->streams) && s->throttle == NULL;
 
 	return whole ? HD_READ_BYTES : HD_READ_PART_BYTES;
 }

@@ -14,7 +14,6 @@
 /* A control lane this full means a peer that does not read. */
 #define CONTROL_LIMIT_BYTES (256 * 1024)
 #define TRUSTED_SHARES 16 /* output limits: 4 MiB, 60 ms of 50,000 packets/s */
-#define SHARED_BYTES (64 * 1024 * 1024) /* of a worker; operations.md */
 
 /* Another relay takes the packets of many. */
 static uint64_t bulk_limit(const struct hd_stream *s)
@@ -59,12 +58,12 @@ static bool keeps_up(const struct hd_stream *s)
 }
 
 /* Large packets, beyond output_limit, leave half of the sum to others: those
- * of a few peers would be all of it. */
+ * of a few peers would be all of it. @n  of one more; 0: what there is */
 static bool bulk_fits(const struct hd_stream *s, size_t n)
 {
 	const struct hd_queue *q = &s->lane[HD_LANE_BULK];
 	uint32_t shared = shared_part(s, q->bytes + n);
-	uint64_t limit = bulk_limit(s), most = SHARED_BYTES;
+	uint64_t limit = bulk_limit(s), most = HD_LANES_SHARED_BYTES;
 
 	if (shared == 0)
 		return true;
@@ -73,7 +72,7 @@ static bool bulk_fits(const struct hd_stream *s, size_t n)
 		most *= 2;
 	}
 	if (q->bytes + n > limit) {
-		if (q->frames >= s->worker->conf->output_packets)
+		if (q->frames + (n > 0) > s->worker->conf->output_packets)
 			return false;
 		most /= 2;
 	}

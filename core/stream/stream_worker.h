@@ -26,7 +26,8 @@ struct hd_streams { /* w->streams */
 	struct hd_stream *dirty; /* have output to flush */
 	struct hd_ready ready, handshakes; /* to be read; a TLS step is due */
 	size_t turn_bytes; /* read in this turn */
-	uint64_t shared_bytes; /* in bulk lanes, above HD_LANE_OWN_BYTES */
+	uint64_t shared_bytes; /* in bulk lanes, above HD_LANE_OWN_BYTES; at
+				  most HD_LANES_SHARED_BYTES of slow peers */
 	uint64_t part_bytes; /* of WebSocket messages that are not whole */
 	struct hd_chunk_pool pool;
 	uint8_t *cipher; /* what TLS has received */
@@ -42,6 +43,15 @@ struct hd_streams { /* w->streams */
 	struct hd_trace *trace; /* made by its first record */
 	struct hd_ended ended; /* connections that the log tells together */
 };
+
+#define HD_LANES_SHARED_BYTES (64 * 1024 * 1024) /* operations.md */
+
+/* hd_streams_tight - slow peers have half of it: a turn reads little, so that
+ * little is sealed for one that does not read. */
+static inline bool hd_streams_tight(const struct hd_streams *all)
+{
+	return all->shared_bytes > HD_LANES_SHARED_BYTES / 2;
+}
 
 /* hd_streams_new - the worker's, before it runs. Returns 0; -ENOMEM.
  * hd_streams_free - when no worker runs; what was never made, too. */
