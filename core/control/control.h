@@ -54,7 +54,7 @@ void hd_control_inherit(int fd);
 void hd_control_ended(void); /* a client has: there is room */
 /* hd_control_replaced - this process ends, and another one answers: everybody
  * gets a last line, whatever its filters, and who asks is told to ask that one.
- * Waits for who reads slowly, and not for who does not read. */
+ * Waits for who reads slowly, 5 s at most, and 1 s for who does not read. */
 void hd_control_replaced(pid_t pid);
 
 /* ---- control_role.c ---- */

@@ -100,6 +100,21 @@ subtest 'who reads slowly' => sub {
     $hd->finish;
 };
 
+# Megabytes of answers, and nobody who takes a byte of them.
+subtest 'who does not read' => sub {
+    my $hd = HyperDerp::Test->start(workers => 1, no_tls => 1);
+    my $s = IO::Socket::UNIX->new(Peer => $hd->control) or die $!;
+    $s->blocking(0);
+    while (defined syswrite $s, qq({"id":1,"cmd":["commands"]}\n) x 20) { }
+    ok(IO::Select->new($s)->can_read(60), 'it asks until nothing is taken any more');
+    my $said = ctl($hd, 'upgrade');
+    ok $said->{ok}, 'it is upgraded' or diag explain $said;
+    is $hd->wait_exit, 0, 'the old process does not wait for it';
+    $hd->adopt($said->{data}{pid});
+    close $s;
+    $hd->finish;
+};
+
 # hdctl asks again by itself.
 subtest 'commands, one after another' => sub {
     my $hd = HyperDerp::Test->start(workers => 1, no_tls => 1);
