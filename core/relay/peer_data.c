@@ -232,9 +232,10 @@ static int unpack(struct hd_peer *p, const struct hd_module *mod,
 		return hd_error_set(err, -ENOENT,
 				    "module %s keeps other data beside it",
 				    mod->name);
-	return HD_MIN(u->unpack_peer((struct hd_module *)mod, p->stream->worker,
-				     p, &from, err),
-		      0);
+	int r = u->unpack_peer((struct hd_module *)mod, p->stream->worker, p,
+			       &from, err);
+
+	return HD_MIN(r, 0);
 }
 
 /* A module that keeps nothing beside peers any more has nothing to lose. */

@@ -256,15 +256,17 @@ struct adopting {
 static int adopt_item(struct adopting *a, const struct hd_snap_item *item,
 		      struct hd_error *err)
 {
+	int r;
+
 	switch (item->tag) {
 	case HD_SNAP_PEER_LIMIT:
 		return hd_snap_to_number(item, &a->paid_ns);
 	case HD_SNAP_PEER_LIMITS:
 		return hd_limits_unpack(a->p, item->in, err);
 	case HD_SNAP_PEER_PACK:
-		return HD_MIN(hd_peer_data_unpack(a->p, item->in, false,
-						  a->version, a->fds, err),
-			      0);
+		r = hd_peer_data_unpack(a->p, item->in, false, a->version,
+					a->fds, err);
+		return HD_MIN(r, 0);
 	default:
 		return 0; /* hd_peer_unpack() has read it */
 	}
