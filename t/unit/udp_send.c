@@ -88,6 +88,30 @@ static void got(const struct ends *e, unsigned at, uint8_t number, size_t n)
 
 /* ---- tests ---- */
 
+/* Five datagrams to each by turns. */
+static uint32_t sends(struct ends *e)
+{
+	for (uint8_t k = 0; k < 5; k++)
+		for (unsigned i = 0; i < RECEIVERS; i++)
+			put(e, i, k, SIZE);
+	return e->s.n_out;
+}
+
+/* Two addresses may share a place where the latest send is looked for, as the
+ * kernel chooses ports: then there are more sends, and other ports are
+ * tried. */
+static void ends_apart(struct ends *e)
+{
+	for (unsigned i = 0; i < 20; i++) {
+		ends_open(e);
+		if (!e->s.gso || sends(e) == RECEIVERS)
+			return;
+		hd_udp_flush(&e->s);
+		ends_close(e);
+	}
+	fail_msg("each address has many sends");
+}
+
 static void each_address_has_one_send(void **state)
 {
 	const int on = 1;
@@ -95,15 +119,11 @@ static void each_address_has_one_send(void **state)
 	uint8_t all[65536];
 
 	(void)state;
-	ends_open(&e);
+	ends_apart(&e);
 	if (!e.s.gso)
 		skip();
 	for (unsigned i = 0; i < RECEIVERS; i++)
 		setsockopt(e.fds[i], SOL_UDP, UDP_GRO, &on, sizeof(on));
-	for (uint8_t k = 0; k < 5; k++)
-		for (unsigned i = 0; i < RECEIVERS; i++)
-			put(&e, i, k, SIZE);
-	assert_int_equal(e.s.n_out, RECEIVERS);
 	hd_udp_flush(&e.s);
 	for (unsigned i = 0; i < RECEIVERS; i++) {
 		assert_int_equal(get(&e, i, all, sizeof(all)), 5 * SIZE);
