@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* t/unit/libhd_asks.c - knocks and intents: as many as a relay takes, and each
  * peer in turn. protocol-hd.md, "Limits": 16 at once, then one a second. */
-#include "libhd/inner.h"
-#include "t/unit/unit.h"
+#include "t/unit/libhd_alone.h"
 #include <errno.h>
 #include <hyper-derp/base.h>
 #include <hyper-derp/hd_intents.h>
@@ -12,17 +11,8 @@ enum { AT_ONCE = 15, PEERS = 20 };
 
 static struct libhd *endpoint(struct libhd_peer *peers[PEERS])
 {
-	const uint8_t seed[LIBHD_SEED_BYTES] = { 1 };
-	struct libhd_conf conf = { .size = sizeof(conf),
-				   .relay = "relay.example",
-				   .insecure = true };
-	struct libhd_identity *id;
-	struct libhd *h;
+	struct libhd *h = alone_new(NULL, NULL);
 
-	assert_int_equal(libhd_identity_from_seed(seed, &id), 0);
-	conf.identity = id;
-	assert_int_equal(libhd_new(&conf, NULL, NULL, &h), 0);
-	libhd_identity_free(&id);
 	for (unsigned i = 0; i < PEERS; i++) {
 		struct libhd_address address = { { (uint8_t)(i + 1) } };
 
@@ -30,16 +20,6 @@ static struct libhd *endpoint(struct libhd_peer *peers[PEERS])
 				 0);
 	}
 	return h;
-}
-
-static void opened(struct libhd *h)
-{
-	uint8_t welcome[HDP_WELCOME_BYTES] = { 0 };
-
-	hdp_put_u32(welcome + HD_KEY_BYTES + 4, PEERS);
-	hdp_put_u32(welcome + HD_KEY_BYTES + 8, HDP_PACKET_MAX_BYTES);
-	h->phase = HDL_ENROLLING;
-	assert_int_equal(hdl_take_welcome(h, welcome, sizeof(welcome)), 0);
 }
 
 /* Of a type, since the last time; *last: the payload of the last one, or NULL.
@@ -98,7 +78,7 @@ static void knocks_beyond_what_a_relay_takes_wait(void **state)
 	for (unsigned i = 0; i < PEERS; i++)
 		assert_int_equal(libhd_knock(peers[i], "x", 1), 0);
 	for (unsigned round = 0; round < 2; round++) {
-		opened(h);
+		alone_enrolled(h, PEERS);
 		assert_int_equal(sent(h, HDP_KNOCK, last), AT_ONCE);
 		assert_in_range(libhd_timeout_ms(h), 1, 1000);
 		assert_int_equal(libhd_knock(peers[0], "y", 1), 0);
@@ -122,7 +102,7 @@ static void what_is_not_to_be_said_any_more_is_not(void **state)
 	uint8_t last[64];
 
 	(void)state;
-	opened(h);
+	alone_enrolled(h, PEERS);
 	for (unsigned i = 0; i < PEERS; i++)
 		assert_int_equal(libhd_knock(peers[i], NULL, 0), 0);
 	assert_int_equal(sent(h, HDP_KNOCK, last), AT_ONCE);
@@ -144,7 +124,7 @@ static void all_with_an_intent_are_asked(void **state)
 	uint8_t last[64];
 
 	(void)state;
-	opened(h);
+	alone_enrolled(h, PEERS);
 	for (uint8_t i = 0; i < PEERS; i++) {
 		assert_int_equal(libhd_peer_set_intent(peers[i],
 						       LIBHD_PREFER_DIRECT),
@@ -169,7 +149,7 @@ static void who_asks_without_end_has_its_turn_only(void **state)
 	uint8_t last[64];
 
 	(void)state;
-	opened(h);
+	alone_enrolled(h, PEERS);
 	here(h, peers[0], 0);
 	here(h, peers[1], 1);
 	for (unsigned i = 0; i < 2 * AT_ONCE; i++)

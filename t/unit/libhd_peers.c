@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* t/unit/libhd_peers.c - what libhd says of groups and intents, and takes of
  * them: an endpoint without a relay. Bytes are those of protocol-hd.md. */
-#include "libhd/inner.h"
-#include "t/unit/unit.h"
+#include "t/unit/libhd_alone.h"
 #include <errno.h>
 #include <hyper-derp/base.h>
 #include <string.h>
@@ -50,32 +49,12 @@ static void on_path(struct libhd *h, struct libhd_peer *peer,
 
 static struct libhd *endpoint(struct seen *seen)
 {
-	const uint8_t seed[LIBHD_SEED_BYTES] = { 1 };
-	struct libhd_events events = { .size = sizeof(events),
-				       .member = on_member,
-				       .visitor = on_visitor,
-				       .path = on_path };
-	struct libhd_conf conf = { .size = sizeof(conf),
-				   .relay = "relay.example",
-				   .insecure = true };
-	struct libhd_identity *id;
-	struct libhd *h;
+	const struct libhd_events events = { .size = sizeof(events),
+					     .member = on_member,
+					     .visitor = on_visitor,
+					     .path = on_path };
 
-	assert_int_equal(libhd_identity_from_seed(seed, &id), 0);
-	conf.identity = id;
-	assert_int_equal(libhd_new(&conf, &events, seen, &h), 0);
-	libhd_identity_free(&id);
-	return h;
-}
-
-static void opened(struct libhd *h, uint32_t contacts)
-{
-	uint8_t welcome[HDP_WELCOME_BYTES] = { 0 };
-
-	hdp_put_u32(welcome + HD_KEY_BYTES + 4, contacts);
-	hdp_put_u32(welcome + HD_KEY_BYTES + 8, HDP_PACKET_MAX_BYTES);
-	h->phase = HDL_ENROLLING;
-	assert_int_equal(hdl_take_welcome(h, welcome, sizeof(welcome)), 0);
+	return alone_new(&events, seen);
 }
 
 /* What it has sent since the last time. */
@@ -147,7 +126,7 @@ static void groups_are_told_on_each_connection(void **state)
 	assert_int_equal(libhd_allow_group(h, "ops"), 0);
 	assert_int_equal(libhd_allow_group(h, ""), -EINVAL);
 	assert_int_equal(strlen(longest), HDP_WORD_MAX_BYTES);
-	opened(h, 10);
+	alone_enrolled(h, 10);
 	SENT(h, "\x1e\0\0\x03ops");
 	assert_int_equal(libhd_allow_group(h, "dev"), 0);
 	SENT(h, "\x1e\0\0\x03""dev");
@@ -164,7 +143,7 @@ static void groups_are_told_on_each_connection(void **state)
 	libhd_forbid_group(h, longest);
 	libhd_forbid_group(h, "4");
 	hdl_lost(h, 0, "gone");
-	opened(h, 10);
+	alone_enrolled(h, 10);
 	SENT(h, "\x1e\0\0\x01" "5" "\x1e\0\0\x03" "dev");
 	libhd_free(&h);
 }
@@ -178,7 +157,7 @@ static void packets_to_a_group(void **state)
 	assert_int_equal(libhd_send_group(h, "ops", "x", 1), -EACCES);
 	h->welcome.has_credential = true;
 	assert_int_equal(libhd_send_group(h, "ops", "x", 1), -ENOTCONN);
-	opened(h, 10);
+	alone_enrolled(h, 10);
 	assert_int_equal(libhd_send_group(h, "ops", "hello", 5), 0);
 	SENT(h, "\x07\0\0\x09\x03opshello");
 	assert_int_equal(libhd_send_group(h, "ops", NULL, 0), 0);
@@ -209,7 +188,7 @@ static void members_are_peers_as_many_as_may_be(void **state)
 	struct libhd *h = endpoint(&seen);
 
 	(void)state;
-	opened(h, 3);
+	alone_enrolled(h, 3);
 	assert_int_equal(contact(h, 0x100, 1, HDP_CONTACT_BY_GROUP), WHOLE);
 	SENT(h, "\x19\0\0\x04\0\0\x01\0"); /* we allow no group */
 	assert_int_equal(libhd_allow_group(h, "ops"), 0);
@@ -238,7 +217,7 @@ static void a_relay_names_no_more_than_has_handles(void **state)
 	uint8_t *p = hdp_header_put(frame, HDP_CONTACT, HDP_CONTACT_BYTES);
 
 	(void)state;
-	opened(h, UINT32_MAX);
+	alone_enrolled(h, UINT32_MAX);
 	assert_int_equal(libhd_allow_group(h, "ops"), 0);
 	p[4 + HD_KEY_BYTES] = HDP_CONTACT_BY_GROUP;
 	for (uint32_t i = 1; i <= 70000; i++) {
@@ -258,7 +237,7 @@ static void a_visitor_is_let_in_or_not(void **state)
 	struct libhd *h = endpoint(&seen);
 
 	(void)state;
-	opened(h, 3);
+	alone_enrolled(h, 3);
 	hdp_header_put(frame, HDP_VISITOR, HD_KEY_BYTES)[0] = 9;
 	assert_int_equal(hdl_frames(h, frame, sizeof(frame)), sizeof(frame));
 	assert_int_equal(h->n_peers, 0);
@@ -282,7 +261,7 @@ static void who_asks_is_answered(void **state)
 	struct libhd_peer *peer;
 
 	(void)state;
-	opened(h, 3);
+	alone_enrolled(h, 3);
 	assert_int_equal(libhd_allow_address(h, &who, &peer), 0);
 	assert_int_equal(contact(h, 0x100, 7, 0), WHOLE);
 	hdl_buf_free(&h->out);
@@ -331,7 +310,7 @@ static void wrong_frames_end_the_connection(void **state)
 	for (unsigned i = 0; i < HD_ARRAY_N(wrong); i++) {
 		struct libhd *h = endpoint(&(struct seen){ 0 });
 
-		opened(h, 3);
+		alone_enrolled(h, 3);
 		assert_int_equal(hdl_frames(h, wrong[i].v, wrong[i].n),
 				 -EPROTO);
 		assert_int_equal(libhd_state_of(h), LIBHD_WAITING);

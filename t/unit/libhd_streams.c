@@ -104,17 +104,24 @@ static void streams_take_turns(void **state)
 	libhd_free(&b.h);
 }
 
+/* Two ends; a stream of a's, which b has as b->got, and whose byte has come. */
+static struct libhd_stream *quiet(struct end *a, struct end *b)
+{
+	struct libhd_stream *s;
+
+	pair_make(a, b, true);
+	s = opened(a, b);
+	TURN_UNTIL(a, b, libhd_stream_unsent_bytes(s) == 0);
+	return s;
+}
+
 /* The end arrives, and is acknowledged, before what is lost is sent again. */
 static void an_end_is_not_all_that_was_sent(void **state)
 {
-	struct libhd_stream *s, *t;
 	struct end a, b;
+	struct libhd_stream *s = quiet(&a, &b), *t = b.got;
 
 	(void)state;
-	pair_make(&a, &b, true);
-	s = opened(&a, &b);
-	t = b.got;
-	TURN_UNTIL(&a, &b, libhd_stream_unsent_bytes(s) == 0);
 	assert_int_equal(libhd_stream_write(s, "lost", 4), 4);
 	hdl_streams_run(a.h);
 	assert_int_equal(s->sent, 5);
@@ -141,14 +148,10 @@ static void rest(struct end *a, struct end *b)
 
 static void a_quiet_stream_has_no_memory(void **state)
 {
-	struct libhd_stream *s, *t;
 	struct end a, b;
+	struct libhd_stream *s = quiet(&a, &b), *t = b.got;
 
 	(void)state;
-	pair_make(&a, &b, true);
-	s = opened(&a, &b);
-	t = b.got;
-	TURN_UNTIL(&a, &b, libhd_stream_unsent_bytes(s) == 0);
 	assert_non_null(s->out.v);
 	assert_in_range(hdl_streams_timeout_ms(a.h), 0, 2000);
 	rest(&a, &b);
