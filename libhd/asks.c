@@ -66,7 +66,7 @@ int64_t hdl_asks_timeout_ms(const struct libhd *h)
 {
 	if (h->n_due == 0 || h->out.n >= HDL_OUT_MAX_BYTES)
 		return -1;
-	return HD_MAX(next_ms(h) - hdl_now_ms(), 0);
+	return hdl_left_ms(next_ms(h));
 }
 
 int hdl_ask(struct libhd_peer *peer, enum hdl_due what)

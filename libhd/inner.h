@@ -158,7 +158,10 @@ struct libhd {
 	struct hdl_tls *tls; /* of streams; quic.h */
 };
 
+/* hdl_left_ms - until then; 0: it has passed. The clock is read once: a poll(2)
+ * for less than nothing would be one without end. */
 int64_t hdl_now_ms(void);
+int64_t hdl_left_ms(int64_t until_ms);
 
 /* ---- endpoint.c ---- */
 /* hdl_set_state - and tell, if it is another.

@@ -20,6 +20,13 @@ int64_t hdl_now_ms(void)
 	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
+int64_t hdl_left_ms(int64_t until_ms)
+{
+	int64_t left = until_ms - hdl_now_ms();
+
+	return HD_MAX(left, 0);
+}
+
 int libhd_fd(const struct libhd *h)
 {
 	return h->epfd;
@@ -61,7 +68,7 @@ int libhd_timeout_ms(const struct libhd *h)
 		return 0;
 	at = next_ms(h);
 	if (at != 0)
-		left = HD_MAX(at - hdl_now_ms(), 0);
+		left = hdl_left_ms(at);
 	left = earlier(left, hdl_udp_timeout_ms(h));
 	left = earlier(left, hdl_asks_timeout_ms(h));
 	if (h->tls != NULL)

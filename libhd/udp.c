@@ -308,5 +308,5 @@ int64_t hdl_udp_timeout_ms(const struct libhd *h)
 {
 	if (h->udp == NULL || h->udp->next_ms == 0)
 		return -1;
-	return HD_MAX(h->udp->next_ms - hdl_now_ms(), 0);
+	return hdl_left_ms(h->udp->next_ms);
 }

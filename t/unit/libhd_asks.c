@@ -6,8 +6,21 @@
 #include <hyper-derp/base.h>
 #include <hyper-derp/hd_intents.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 enum { AT_ONCE = 15, PEERS = 20 };
+
+static time_t step_s, stepped_s; /* what each look at the clock adds */
+
+int clock_gettime(clockid_t id, struct timespec *t)
+{
+	long r = syscall(SYS_clock_gettime, id, t);
+
+	stepped_s += step_s;
+	t->tv_sec += stepped_s;
+	return (int)r;
+}
 
 static struct libhd *endpoint(struct libhd_peer *peers[PEERS])
 {
@@ -168,9 +181,20 @@ static void who_asks_without_end_has_its_turn_only(void **state)
 	libhd_free(&h);
 }
 
+/* However late it gets between one look and the next. */
+static void the_time_left_is_not_less_than_nothing(void **state)
+{
+	(void)state;
+	step_s = 3;
+	for (int64_t s = 0; s < 10; s++)
+		assert_true(hdl_left_ms(hdl_now_ms() + s * 1000) >= 0);
+	step_s = 0;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_time_left_is_not_less_than_nothing),
 		cmocka_unit_test(knocks_beyond_what_a_relay_takes_wait),
 		cmocka_unit_test(what_is_not_to_be_said_any_more_is_not),
 		cmocka_unit_test(all_with_an_intent_are_asked),

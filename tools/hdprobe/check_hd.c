@@ -132,7 +132,8 @@ static bool run_until(struct pair *pair, bool (*is_so)(const struct client *c))
 {
 	for (;;) {
 		struct pollfd fds[CLIENTS];
-		int wait = (int)HD_MAX(pair->until_ms - now_ms(), 0);
+		int64_t left = pair->until_ms - now_ms();
+		int wait = (int)HD_MAX(left, 0);
 		bool all = true;
 
 		for (unsigned i = 0; i < CLIENTS; i++) {
