@@ -63,16 +63,8 @@ static void deliver(struct hd_module *of, struct hd_peer *p,
 	__atomic_fetch_add(&arrived, 1, __ATOMIC_RELEASE);
 }
 
-static void gone(struct hd_module *of, struct hd_peer *p,
-		 const struct hd_key *other, enum hd_gone why)
-{
-	(void)of;
-	(void)p;
-	(void)other;
-	(void)why;
-}
-
-static const struct hd_peer_ops ops = { .deliver = deliver, .gone = gone };
+static const struct hd_peer_ops ops = { .deliver = deliver,
+					.gone = workers_gone };
 static const struct hd_proto proto = { .name = "fake", .peer = &ops };
 
 static struct hd_key random_key(void)

@@ -82,16 +82,8 @@ static void closed(struct hd_module *of, struct hd_stream *s, void *state,
 	n_slow += why == HD_CLOSE_SLOW;
 }
 
-static void gone(struct hd_module *of, struct hd_peer *p,
-		 const struct hd_key *other, enum hd_gone why)
-{
-	(void)of;
-	(void)p;
-	(void)other;
-	(void)why;
-}
-
-static const struct hd_peer_ops ops = { .deliver = deliver, .gone = gone };
+static const struct hd_peer_ops ops = { .deliver = deliver,
+					.gone = workers_gone };
 static const struct hd_proto proto = {
 	.name = "fake",
 	.data = data,

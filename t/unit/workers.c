@@ -22,3 +22,12 @@ int workers_start(unsigned n)
 	print_error("%s\n", err.text);
 	return -1;
 }
+
+void workers_gone(struct hd_module *of, struct hd_peer *p,
+		  const struct hd_key *other, enum hd_gone why)
+{
+	(void)of;
+	(void)p;
+	(void)other;
+	(void)why;
+}
