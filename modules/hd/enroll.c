@@ -8,6 +8,7 @@
 #include <hyper-derp/log.h>
 #include <hyper-derp/relay.h>
 #include <string.h>
+#include "modules/hd/addresses.h"
 #include "modules/hd/hd.h"
 
 static const struct {
@@ -106,22 +107,31 @@ static int admit(struct hd_stream *s, struct hdp_state *d,
 	return 0;
 }
 
+/* What is wrong with the key comes before what is wrong with the signature,
+ * which such a key may have. */
+static enum hdp_refusal unsigned_why(const struct hdp_enroll *e)
+{
+	struct hd_key address;
+
+	return hdp_address_of(NULL, e->identity, &address) < 0
+		       ? HDP_REFUSED_IDENTITY
+		       : HDP_REFUSED_SIGNATURE;
+}
+
 /* Who signed it, and what it claims. Returns 0; the refusal, above 0;
  * -ENOMEM. */
 static int prove(struct hd_stream *s, const struct hdp_conf *conf,
-		 const struct hdp_enroll *e, struct hd_key *ret_address,
-		 struct hdp_claim **ret_claim)
+		 struct hdp_worker *hw, const struct hdp_enroll *e,
+		 struct hd_key *ret_address, struct hdp_claim **ret_claim)
 {
 	uint8_t binding[HDP_BINDING_BYTES];
 
 	if (e->version != HDP_VERSION)
 		return HDP_REFUSED_VERSION;
-	/* refuses points of small order, and those outside the group */
-	if (crypto_sign_ed25519_pk_to_curve25519(ret_address->b, e->identity) !=
-	    0)
-		return HDP_REFUSED_IDENTITY;
 	if (hdp_binding(s, binding) < 0 || !signed_here(binding, e))
-		return HDP_REFUSED_SIGNATURE;
+		return unsigned_why(e);
+	if (hdp_address_of(hw->addresses, e->identity, ret_address) < 0)
+		return HDP_REFUSED_IDENTITY;
 	if (conf->enroll == HDP_WHO_NOBODY)
 		return HDP_REFUSED_WELCOME;
 	return hdp_claim_of(conf, e, binding, ret_claim);
@@ -130,15 +140,16 @@ static int prove(struct hd_stream *s, const struct hdp_conf *conf,
 int hdp_enroll(struct hd_module *mod, struct hd_stream *s, struct hdp_state *d,
 	       uint8_t *p, uint32_t len_bytes)
 {
-	const struct hdp_conf *conf =
-		hd_module_worker_conf(mod, hd_stream_worker(s));
+	struct hd_worker *w = hd_stream_worker(s);
+	const struct hdp_conf *conf = hd_module_worker_conf(mod, w);
+	struct hdp_worker *hw = hd_module_worker_data(mod, w);
 	struct hd_key address;
 	struct hdp_enroll e;
 	int r;
 
 	if (!hdp_enroll_get(p, len_bytes, &e))
 		return hdp_enroll_refused(mod, s, HDP_REFUSED_FRAME);
-	r = prove(s, conf, &e, &address, &d->claim);
+	r = prove(s, conf, hw, &e, &address, &d->claim);
 	if (r > 0)
 		return hdp_enroll_refused(mod, s, (enum hdp_refusal)r);
 	if (r < 0) {

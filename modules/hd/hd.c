@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* modules/hd/hd.c - HD: packets to public keys, for everybody who is not
  * Tailscale. doc/reference/protocol-hd.md describes the protocol. */
+#include "modules/hd/addresses.h"
 #include "modules/hd/commands.h"
 #include "modules/hd/owed.h"
 #include <errno.h>
@@ -298,6 +299,8 @@ static int start(struct hd_module *mod, struct hd_worker *w,
 
 	if (r == 0 && hw->groups == NULL)
 		hw->groups = hdp_groups_hold(hdp_groups);
+	if (r == 0 && hw->addresses == NULL)
+		hw->addresses = hdp_addresses_new(); /* it works without */
 	return r;
 }
 
@@ -308,6 +311,7 @@ static void stop(struct hd_module *mod, struct hd_worker *w)
 	if (!hd_module_kept(mod, w)) {
 		hdp_groups_drop(hw->groups);
 		hw->groups = NULL;
+		hdp_addresses_free(&hw->addresses);
 	}
 	hdp_udp_stop(mod, w);
 }

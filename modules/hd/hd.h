@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* modules/hd/hd.h - the inside of the hd module.
  *
- * Files: routes.c the HTTP side and RelayHello, enroll.c the login, frames.c
- * the frame table and the receive loop, packets.c packets, knocks and contacts,
- * grouped.c a client's groups, groups.h who is in one, intents.c what two
- * clients want of their path, udp.c datagrams and
- * whose they are, path*.c a client's way by UDP, moved.c ids of another
+ * Files: routes.c the HTTP side and RelayHello, enroll.c the login, addresses.h
+ * who has enrolled before, frames.c the frame table and the receive loop,
+ * packets.c packets, knocks and contacts, grouped.c a client's groups, groups.h
+ * who is in one, intents.c what two clients want of their path, udp.c datagrams
+ * and whose they are, path*.c a client's way by UDP, moved.c ids of another
  * process, udp_keys.c what seals datagrams, tell.c what the relay tells a
  * client, signals.c what relays tell each other, late.c and owed.c what waits
  * for a key that may come, contacts.c whom a client allows, proofs.c why a
@@ -164,6 +164,7 @@ struct hdp_worker { /* of a worker; plain memory, a reload keeps it */
 	struct hdp_moved *moved; /* ids of another process; NULL: none */
 	struct hdp_groups *groups; /* of all workers */
 	struct hdp_owed *owed; /* owed.c; NULL: nothing yet */
+	struct hdp_addresses *addresses; /* of who has enrolled here */
 };
 
 static inline struct hdp_numbers *hdp_metrics(struct hd_module *mod,

@@ -55,7 +55,7 @@ for my $wrong ([], ['a', 'b'], ['--pairs', '0', 'x'], ['--rate', '1.5', 'x'],
     ['--size', '31', 'x'], ['--nosuch', 'x'], ['--idle', '5', 'x'],
     ['--behind', '5', 'x'], ['--crypto', 'none', 'x'], [qw(--threads 2 --idle 5 --pid 1 x)],
     [qw(--threads 3 --pairs 2 x)], [qw(--threads 2 --in-flight 2 --rate max x)], ['--cpu', 'x'], ['--cpu'],
-    [qw(--pid 1 --cpu-command true x)], ['--hd', '--silence', 'x'], ['--hd', '--plain', 'x'], ['--hd-udp', '--size', '1201', 'x']) {
+    [qw(--pid 1 --cpu-command true x)], ['--hd', '--silence', 'x'], [qw(--hd --hd-identities 2 x)], [qw(--logins 5 --hd-identities 2 x)], ['--hd', '--plain', 'x'], ['--hd-udp', '--size', '1201', 'x']) {
     ($status, $text, $errors) = run_bench(@$wrong);
     is $status, 2, "usage: @$wrong";
     ok length $errors, '... and says why';
