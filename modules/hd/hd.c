@@ -67,7 +67,7 @@ static const struct hd_option options[] = {
 	  .min = 1,
 	  .max = 32768,
 	  .help = "How many others a client may allow to send to it, on one "
-		  "connection; each costs the relay 40 bytes.",
+		  "connection; each costs the relay 42 to 84 bytes.",
 	  .live = true },
 	{ .name = "bridge",
 	  .type = HD_OPTION_BOOL,

@@ -17,9 +17,9 @@ plan skip_all => 'needs python3-nacl and python3-openssl'
 my $python = "$FindBin::Bin/../hd/test_hd.py";
 
 # Each line of its TAP becomes one of ours.
-sub python_ok ($hd, $what, @only) {
+sub tap_ok ($what, @cmd) {
     subtest $what => sub {
-        open my $out, '-|', '/usr/bin/python3', '-B', $python, $hd->{tls}, $hd->{plain}, $hd->control, @only or die "python3: $!";
+        open my $out, '-|', '/usr/bin/python3', '-B', @cmd or die "python3: $!";
         while (my $line = <$out>) {
             if ($line =~ /^(not )?ok \d+ - (.*)/) { ok !$1, $2 }
             elsif ($line =~ /^# (.*)/) { diag $1 }
@@ -27,6 +27,10 @@ sub python_ok ($hd, $what, @only) {
         close $out;
         is $?, 0, 'python3 ends well';
     };
+}
+
+sub python_ok ($hd, $what, @only) {
+    return tap_ok($what, $python, $hd->{tls}, $hd->{plain}, $hd->control, @only);
 }
 
 local $ENV{HDCTL} = "$HyperDerp::Test::build/hdctl";
@@ -98,6 +102,12 @@ SKIP: {
     python_ok $slow, 'denied while another module is asked', 'denied_in_between';
     $slow->finish;
 }
+
+# 100,000 handles, by four connections.
+my $holds = HyperDerp::Test->start(workers => 1, load_module => [qw(hd)], conf => "hd: {enroll: anybody, contacts_max: 25000}\n");
+tap_ok('many handles', "$FindBin::Bin/../hd/test_handles.py", $holds->{tls}, $holds->pid, 4, 25_000);
+ok HyperDerp::Test::wait_for(sub { $holds->ctl('metrics') =~ /hd_contacts\s+\S+\s+0\b/ }), 'and with the connections they go';
+$holds->finish;
 
 my $drains = HyperDerp::Test->start(load_module => [qw(hd)],
     conf => qq(hd: {enroll: anybody, redirect: [one.example, "[2001:db8::2]:8443"]}\n));
