@@ -142,6 +142,23 @@ static int pack_peer(struct hd_module *mod, struct hd_worker *w,
 	return 0;
 }
 
+static bool is_bool(const bool *v)
+{
+	uint8_t byte;
+
+	memcpy(&byte, v, sizeof(byte));
+	return byte <= 1;
+}
+
+/* As the other process has written it down, and the core has copied it. */
+static bool is_sound(const struct hdp_state *d)
+{
+	return d->phase == HDP_OPEN && d->skip_bytes <= HDP_PAYLOAD_MAX_BYTES &&
+	       is_bool(&d->wants_knocks) && is_bool(&d->wants_udp) &&
+	       is_bool(&d->wants_visitors) && is_bool(&d->has_operator) &&
+	       is_bool(&d->in_group);
+}
+
 static int unpack_peer(struct hd_module *mod, struct hd_worker *w,
 		       struct hd_peer *peer, struct hd_unpack *from,
 		       struct hd_error *err)
@@ -153,8 +170,7 @@ static int unpack_peer(struct hd_module *mod, struct hd_worker *w,
 
 	(void)err;
 	d->path = NULL;
-	if (r < 0 || d->phase != HDP_OPEN ||
-	    d->skip_bytes > HDP_PAYLOAD_MAX_BYTES)
+	if (r < 0 || !is_sound(d))
 		return -EBADMSG;
 	d->claim = NULL;
 	d->waits = 0;
