@@ -8,6 +8,7 @@
 #include <string.h>
 #include "core/cmd/cmd.h"
 #include "core/control/control.h"
+#include "core/net/path.h"
 #include "core/relay/peer.h"
 #include "core/stream/stream_life.h"
 #include "core/tls/ktls.h"
@@ -23,6 +24,8 @@ struct peer_copy { /* plain data: the stream goes on without us */
 			to */
 	bool datagrams;
 	const char *tls, *tls_rx, *tls_tx; /* literals; NULL: none */
+	char congestion[HD_PATH_NAME_BYTES]; /* "": no TCP */
+	uint32_t rtt_us; /* 0: not known */
 	char proto[15], agent[64], name[64], tenant[HD_TENANT_BYTES];
 	unsigned worker;
 	uint64_t age_ms, bytes_in, bytes_out, queued, drops;
@@ -88,6 +91,15 @@ static const char *layer_of(const struct hd_stream *s, unsigned direction)
 	return hd_tls_is_own(s->tls) ? "own" : "openssl";
 }
 
+static void copy_path(struct peer_copy *to, int fd)
+{
+	struct hd_path_seen seen;
+
+	hd_path_name(fd, to->congestion);
+	if (hd_path_see(fd, &seen) == 0)
+		to->rtt_us = seen.rtt_us;
+}
+
 static void copy_peer(struct peer_copy *to, const struct hd_stream *s)
 {
 	struct hd_about_peer p;
@@ -111,6 +123,7 @@ static void copy_peer(struct peer_copy *to, const struct hd_stream *s)
 	};
 	if (p.proxy != NULL)
 		to->proxy = *p.proxy;
+	copy_path(to, s->fd);
 	snprintf(to->proto, sizeof(to->proto), "%s", p.proto);
 	snprintf(to->agent, sizeof(to->agent), "%s", p.agent);
 	snprintf(to->name, sizeof(to->name), "%s", p.name);
@@ -189,6 +202,9 @@ static void put_peer(struct hd_call *c, const struct peer_copy *p)
 	hd_out_double(c, "seconds", (double)p->age_ms / 1000);
 	hd_out_uint(c, "bytes_in", p->bytes_in);
 	hd_out_uint(c, "bytes_out", p->bytes_out);
+	hd_out_string(c, "congestion",
+		      p->congestion[0] != '\0' ? p->congestion : NULL);
+	hd_out_uint(c, "rtt_us", p->rtt_us);
 	hd_out_uint(c, "queued", p->queued);
 	hd_out_uint(c, "drops", p->drops);
 	hd_out_close(c);

@@ -59,7 +59,7 @@ struct hd_conf {
 	struct hd_prefixes trusted; /* the same */
 	uint64_t trusted_header; /* enum hd_trusted_header */
 	uint64_t sockbuf_bytes; /* SO_SNDBUF and SO_RCVBUF; 0: kernel's */
-	const char *tcp_congestion; /* a name; "kernel" */
+	const char *tcp_congestion; /* a name; "auto"; "kernel" */
 	uint64_t max_accept_rate; /* connections per second; 0: no limit */
 	uint64_t address_connections; /* of one; 0: any number */
 	uint64_t address_rate; /* connections per second of one; 0: no limit */

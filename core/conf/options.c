@@ -108,9 +108,10 @@ static const struct hd_option top_options[] = {
 	{ .name = "tcp_congestion",
 	  .type = HD_OPTION_STRING,
 	  AT(tcp_congestion),
-	  .def = "kernel",
+	  .def = "auto",
 	  .help = "congestion control of each connection, by its name: cubic, "
-		  "bbr; kernel: what the kernel has chosen" },
+		  "bbr; auto: bbr for those that are far and lose packets, for "
+		  "others what the kernel has chosen; kernel: that for all" },
 	{ .name = "max_accept_rate",
 	  .type = HD_OPTION_UINT,
 	  AT(max_accept_rate),

@@ -57,6 +57,9 @@ const struct hd_metric hd_core_metrics[] = {
 	    "Connections closed since the kernel cannot rekey them"),
 	ROW(recv_paused, "hyper_derp_recv_paused_total",
 	    "Times that reading from a peer paused"),
+	ROW(bbr, "hyper_derp_tcp_bbr_total",
+	    "Connections that were given BBR, since they are far and lose "
+	    "packets"),
 	WAITS(0, "tenant"),
 	WAITS(1, "relay"),
 	ROW(peers, "hyper_derp_peers_active", "Admitted connections"),

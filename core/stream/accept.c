@@ -38,6 +38,7 @@ void hd_accept_congestion(int fd, const struct hd_conf *conf)
 	static bool fails;
 
 	if (name == NULL || strcmp(name, "kernel") == 0 ||
+	    strcmp(name, "auto") == 0 || /* stream_path.c */
 	    __atomic_load_n(&fails, __ATOMIC_RELAXED) ||
 	    setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, name,
 		       (socklen_t)strlen(name)) == 0 ||

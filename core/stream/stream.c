@@ -92,7 +92,9 @@ static void stream_free(struct hd_stream *s)
 	hd_proxied_free(&s->proxied);
 	hd_visitor_leave(s->worker, &s->visitor);
 	hd_listener_put(&s->listener);
+	free(s->path);
 	free(s->state);
+	s->path = NULL;
 	s->state = NULL;
 	s->magic = 0;
 	s->phase = HD_PHASE_FREED;

@@ -5,7 +5,7 @@
  * or:    dialled -> (TLS handshake) -> protocol -> closed
  * Files: stream.c life, streams.c those of a worker, stream_deadline.c time,
  * stream_rx.c input, stream_tx.c output, stream_lane.c what may wait,
- * stream_seal.c bytes for the wire. */
+ * stream_path.c what the way is like, stream_seal.c bytes for the wire. */
 #pragma once
 #include <hyper-derp/module.h>
 #include <hyper-derp/stream.h>
@@ -14,6 +14,7 @@
 #include "core/loop/stats.h"
 
 struct hd_listener;
+struct hd_path;
 struct hd_proxied;
 struct hd_stream_head;
 struct hd_throttle;
@@ -90,8 +91,6 @@ struct hd_stream {
 	uint32_t magic;
 	uint32_t slot, gen; /* in the worker's table; gen checks completions */
 	int fd;
-	uint32_t ahead; /* 1 + its number where it may have gone ahead to
-			 * another process: core/daemon/upgrade_ahead.c */
 	struct hd_worker *worker;
 	const struct hd_listener *listener;
 	uint8_t phase; /* enum hd_phase */
@@ -132,7 +131,10 @@ struct hd_stream {
 	uint32_t send_bytes; /* bytes of the send under way */
 	uint32_t shared_bytes; /* its share of the worker's */
 	int unacked;    /* SIOCOUTQ when it was blocked */
+	uint32_t ahead; /* 1 + its number where it may have gone ahead to
+			 * another process: core/daemon/upgrade_ahead.c */
 	struct hd_chunk *reserved;
+	struct hd_path *path; /* NULL: it has taken all so far */
 	struct hd_queue lane[HD_LANE_N];
 	struct hd_queue flight; /* what the kernel is to take next, sealed */
 	/* time */

@@ -65,6 +65,7 @@ static void stream_drop(struct hd_stream *s)
 		hd_listener_put(&s->listener);
 	if (s->fd >= 0)
 		close(s->fd);
+	free(s->path);
 	free(s->state);
 	hd_assert(!s->dirty && !s->ready);
 	free(s);
@@ -388,6 +389,8 @@ void hd_adopted_begin(struct hd_worker *w)
 {
 	for (struct hd_stream *s = w->streams->first; s != NULL; s = s->next)
 		if (!is_quiet(s)) {
+			if (has_output(s)) /* it may have had more room */
+				hd_stream_look(s);
 			hd_stream_mark_ready(s);
 			hd_stream_mark_dirty(s);
 		}

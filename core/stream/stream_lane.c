@@ -9,6 +9,7 @@
  * small part of its own comes from a sum that all of a worker share: a thousand
  * strangers who do not read cannot multiply it. */
 #include <hyper-derp/log.h>
+#include "core/net/path.h"
 #include "core/stream/stream_life.h"
 
 /* A control lane this full means a peer that does not read. */
@@ -57,8 +58,17 @@ static bool keeps_up(const struct hd_stream *s)
 	return s->output == HD_OUTPUT_IDLE && s->flight.first == NULL;
 }
 
-/* Large packets, beyond output_limit, leave half of the sum to others: those
- * of a few peers would be all of it. @n  of one more; 0: what there is */
+/* Beyond output_limit: a few packets of any size, or what a long path holds. */
+static bool may_exceed(const struct hd_stream *s, uint64_t bytes,
+		       unsigned packets)
+{
+	return packets <= s->worker->conf->output_packets ||
+	       (s->path != NULL && bytes <= s->path->room_bytes);
+}
+
+/* Large packets, and those to peers that are far, leave half of the sum to
+ * others beyond output_limit: those of a few peers would be all of it.
+ * @n  of one more; 0: what there is */
 static bool bulk_fits(const struct hd_stream *s, size_t n)
 {
 	const struct hd_queue *q = &s->lane[HD_LANE_BULK];
@@ -72,7 +82,7 @@ static bool bulk_fits(const struct hd_stream *s, size_t n)
 		most *= 2;
 	}
 	if (q->bytes + n > limit) {
-		if (q->frames + (n > 0) > s->worker->conf->output_packets)
+		if (!may_exceed(s, q->bytes + n, q->frames + (n > 0)))
 			return false;
 		most /= 2;
 	}

@@ -80,6 +80,11 @@ static inline void hd_lane_changed(struct hd_stream *s)
 		hd_lane_recount(s);
 }
 
+/* hd_stream_look - the kernel takes less of its output than there is: what the
+ * way to the other end is like, a few times a second. May change what sends on
+ * the socket, and how much may wait. */
+void hd_stream_look(struct hd_stream *s);
+
 /* hd_stream_seal - the lanes go to the flight; of bulk no more than a part at
  * a time, unless the stream closes. hd_stream_offer_kernel - let the kernel
  * make the records from here on, if it may now. */

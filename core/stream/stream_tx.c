@@ -246,8 +246,10 @@ static void send_took(struct hd_stream *s, int32_t res)
 		s->deadline_ms[HD_DEADLINE_WRITE] = 0;
 	else if (res > 0 || s->deadline_ms[HD_DEADLINE_WRITE] == 0)
 		hd_stream_await_progress(s);
-	if (s->output == HD_OUTPUT_BLOCKED) /* from now on it may have less */
+	if (s->output == HD_OUTPUT_BLOCKED) { /* it may have less from now on */
+		hd_stream_look(s);
 		(void)hd_lane_room(s, HD_LANE_BULK, 0);
+	}
 }
 
 /* The worker sleeps on although sends complete (ring_uring.c); not when

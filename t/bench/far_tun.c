@@ -46,7 +46,8 @@ int far_tun(const char *ns, const char *dev)
 	char path[256];
 	int fd;
 
-	snprintf(path, sizeof(path), "/run/netns/%s", ns);
+	snprintf(path, sizeof(path), "%s%s", ns[0] == '/' ? "" : "/run/netns/",
+		 ns);
 	enter(path);
 	fd = must(open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC),
 		  "/dev/net/tun");

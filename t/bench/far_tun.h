@@ -5,6 +5,6 @@
 
 /* far_tun - made in a network namespace, up; gone when the descriptor is
  * closed. Says what is wrong and exits where it cannot be made.
- * @ns  its name, as `ip netns` has it
+ * @ns  its name, as `ip netns` has it, or its path
  * Returns a descriptor that does not block. */
 int far_tun(const char *ns, const char *dev);

@@ -10,16 +10,16 @@ use Time::HiRes qw(time);
 
 my $patience = $HyperDerp::Children::patience;
 
-# Options: plain, upgrade (101), secret (hex), suite (of TLS 1.3), tls12. Dies unless it logs in; with
+# Options: plain, upgrade (101), secret (hex), suite (of TLS 1.3), tls12; wrap, host: elsewhere. Dies unless it logs in; with
 # `may_fail` check ->ok.
 sub new ($class, $port, %o) {
-    my @cmd = ("$o{build}/t/lib/client/derp-client");
+    my @cmd = (@{ $o{wrap} // [] }, "$o{build}/t/lib/client/derp-client");
     push @cmd, '--plain' if $o{plain};
     push @cmd, '--101' if $o{upgrade};
     push @cmd, '--secret', $o{secret} if $o{secret};
     push @cmd, '--suite', $o{suite} if $o{suite};
     push @cmd, '--tls12' if $o{tls12};
-    push @cmd, '127.0.0.1', $port;
+    push @cmd, $o{host} // '127.0.0.1', $port;
     my $pid = open2(my $out, my $in, @cmd);
     $in->autoflush(1);
     HyperDerp::Children::keep($pid);
