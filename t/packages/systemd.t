@@ -55,7 +55,7 @@ sub kernel () {
         or skip_all('apt-get update, and the network: no kernel');
     must("cd $tmp && apt-get -q download $name && dpkg -x $name*.deb kernel");
     my ($version) = map { m{([^/]+)$} } glob "$tmp/kernel/lib/modules/*";
-    for my $dir (qw(net/tls crypto arch/x86/crypto lib/crypto)) {    # kTLS, and its ciphers
+    for my $dir (qw(net/tls net/ipv4 crypto arch/x86/crypto lib/crypto)) {    # kTLS and its ciphers, BBR
         make_path("$root/lib/modules/$version/kernel/" . dirname($dir));
         must("cp -r $tmp/kernel/lib/modules/$version/kernel/$dir $root/lib/modules/$version/kernel/" . dirname($dir));
     }
