@@ -183,11 +183,16 @@ subtest 'the clock' => sub {
 };
 
 subtest 'kernel, descriptors, sysctls' => sub {
+    my $allowed = '/proc/sys/net/ipv4/tcp_allowed_congestion_control';
     my $hd = HyperDerp::Test->new(workers => 1);
     rewrite($hd, sub { s/^event_backend: .*/event_backend: epoll/m });
     my (undef, $lines) = doctor($hd);
     has($lines, kernel => ok => qr/^epoll, as event_backend says/);
     has($lines, sysctl => ok => qr/as the operations guide advises|enough for some thousand peers; for more: /);
+    has($lines, kernel => ok => qr/^TCP has bbr/) if HyperDerp::Test::slurp($allowed) =~ /\bbbr\b/;
+    rewrite($hd, sub { s/^event_backend: .*/tcp_congestion: nosuch\n$&/m });
+    (undef, $lines) = doctor($hd);
+    has($lines, kernel => warn => qr/^tcp_congestion: TCP has no nosuch/) if -e $allowed;
     my $text = qx(sh -c 'ulimit -n 500; exec $hdctl doctor -c $hd->{file}' 2>&1);
     like $text, qr/^warn  limits +descriptors: 500 of this shell.*\n +-> LimitNOFILE=1048576 in the unit/m, 'few descriptors' or diag $text;
 };

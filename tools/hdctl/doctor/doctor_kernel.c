@@ -97,6 +97,40 @@ static void look_at_ktls(struct doctor *d)
 	}
 }
 
+/* ---- congestion control ---- */
+
+static bool has_word(char *words, const char *word)
+{
+	char *save;
+
+	for (char *w = strtok_r(words, " ", &save); w != NULL;
+	     w = strtok_r(NULL, " ", &save))
+		if (strcmp(w, word) == 0)
+			return true;
+	return false;
+}
+
+static void look_at_congestion(struct doctor *d)
+{
+	const char *want = tree_text(d->conf, "tcp_congestion", "auto");
+	const char *name = strcmp(want, "auto") == 0 ? "bbr" : want;
+	char allowed[256];
+
+	if (strcmp(want, "kernel") == 0 ||
+	    !read_line("/proc/sys/net/ipv4/tcp_allowed_congestion_control",
+		       allowed, sizeof(allowed)))
+		return;
+	if (has_word(allowed, name)) {
+		doctor_say(d, DOCTOR_OK, "TCP has %s", name);
+		return;
+	}
+	doctor_say(d, DOCTOR_WARN, "tcp_congestion: TCP has no %s, or not for "
+				   "everybody", name);
+	doctor_remedy(d, "modprobe tcp_%s, which /etc/modules-load.d keeps; "
+			 "sysctl net.ipv4.tcp_allowed_congestion_control",
+		      name);
+}
+
 /* ---- XDP ---- */
 
 static void look_at_forwarding(struct doctor *d)
@@ -163,5 +197,6 @@ void doctor_check_kernel(struct doctor *d)
 	look_at_version(d);
 	look_at_uring(d);
 	look_at_ktls(d);
+	look_at_congestion(d);
 	look_at_xdp(d);
 }
