@@ -8,12 +8,31 @@ use v5.36;
 
 my ($relay, $load) = ("hdbench$$-r", "hdbench$$-l");
 my ($at, $from) = qw(10.97.0.1 10.97.0.2);
-my ($owner, @napi);
+my ($owner, @napi, @load_napi);
 
 sub address { return $at }
 sub in_relay (@cmd) { return ('ip', 'netns', 'exec', $relay, @cmd) }
 sub in_load (@cmd) { return ('ip', 'netns', 'exec', $load, @cmd) }
 sub receivers { return @napi }
+sub load_receivers { return @load_napi }
+sub devices { return ("hdr$$", "hdl$$") }
+sub from { return $from }
+
+# What address resolution would find, for who does not answer it.
+sub know_each_other () {
+    my ($a, $b) = devices();
+    for ([ $relay, $a, $at, $load, $b, $from ], [ $load, $b, $from, $relay, $a, $at ]) {
+        my ($ns, $dev, undef, $other_ns, $other, $addr) = @$_;
+        run("ip -n $ns neigh replace $addr lladdr", mac($other_ns, $other), "dev $dev nud permanent");
+    }
+    return;
+}
+
+sub mac ($ns, $dev) {
+    my ($mac) = qx(ip -n $ns link show $dev 2>/dev/null) =~ m{link/ether (\S+)};
+    return $mac;
+}
+sub relay_mac { return mac($relay, "hdr$$") }
 
 sub run (@cmd) {
     system("@cmd >/dev/null 2>&1") == 0 or die "no cable between namespaces: failed: @cmd\n";
@@ -35,7 +54,7 @@ sub threads ($ns, $dev) {
 sub up () {
     return if $owner;
     $owner = $$;
-    my ($a, $b) = ("hdr$$", "hdl$$");
+    my ($a, $b) = devices();
     run('ip netns add', $_) for $relay, $load;
     run("ip -n $relay link add $a type veth peer name $b netns $load");
     run("ip -n $_ link set lo up") for $relay, $load;
@@ -47,7 +66,7 @@ sub up () {
         run("ip -n $ns link set $dev up");
         my @pids = threads($ns, $dev);
         run("taskset -pc $cpu $_"), run("renice -n -15 -p $_") for @pids;
-        @napi = @pids if $ns eq $relay;
+        ($ns eq $relay ? @napi : @load_napi) = @pids;
     }
     return;
 }
