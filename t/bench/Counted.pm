@@ -13,7 +13,7 @@ sub instructions ($opt, $who, $tls, $seconds, $rate = 'max') {
         under => [ qw(valgrind --tool=callgrind -q),
             "--callgrind-out-file=$out" ]);
     $relay->bench_once(qw(--pairs 1 --in-flight 1 --rate), $rate,
-        qw(--warmup 0 --duration), $seconds);
+        qw(--warmup 0 --duration), $seconds, ($who->{load} // [])->@*);
     my $packets = $relay->status->{packets_in};
     $relay->stop;
     open my $fh, '<', $out or die "$out: $!\n";
