@@ -39,7 +39,6 @@ static void deliver(struct delivery *d)
 
 	for (unsigned i = 0; i < d->n; i++)
 		bytes += d->v[i].len_bytes;
-	w->pace.datagrams += d->n;
 	hd_account_add(account, HD_ACCOUNT_PACKETS_IN, d->n);
 	hd_account_add(account, HD_ACCOUNT_BYTES_IN, bytes);
 	u->fn(u->mod, u, u->arg, d->v, d->n);

@@ -215,6 +215,7 @@ int hd_udp_send(struct hd_udp *udp, const union hd_addr *to,
 	else
 		o = begin(u, udp->mod, to, from, len);
 	append(u, o, len);
+	u->worker->pace.datagrams += udp->large;
 	be_dirty(u);
 	return 0;
 }

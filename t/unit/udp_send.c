@@ -189,6 +189,23 @@ static void what_is_not_cut_goes_one_by_one(void **state)
 	ends_close(&e);
 }
 
+/* Turns are held apart for those that a module has many of, HD's and
+ * WireGuard's, and not for answers of STUN, which a stranger may ask for. */
+static void those_of_who_has_many_count(void **state)
+{
+	struct ends e;
+
+	(void)state;
+	ends_open(&e);
+	put(&e, 0, 1, SIZE);
+	assert_int_equal(e.w->pace.datagrams, 0);
+	e.udp.large = true;
+	put(&e, 0, 2, SIZE);
+	assert_int_equal(e.w->pace.datagrams, 1);
+	hd_udp_flush(&e.s);
+	ends_close(&e);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -196,6 +213,7 @@ int main(void)
 		cmocka_unit_test(all_sizes_arrive_in_order),
 		cmocka_unit_test(without_cutting),
 		cmocka_unit_test(what_is_not_cut_goes_one_by_one),
+		cmocka_unit_test(those_of_who_has_many_count),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
