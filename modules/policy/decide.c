@@ -193,12 +193,11 @@ static void by_quota(const struct policy_worker *pw, const struct hd_key *key,
 	const struct policy_spent *spent =
 		policy_quotas_find(pw->quotas, policy_tenant_of(ret));
 
-	if (ret->deny || ret->rule == NULL || ret->by == POLICY_ASK ||
-	    ret->by == POLICY_UNSAID)
+	if (ret->deny || ret->by == POLICY_ASK || ret->by == POLICY_UNSAID)
 		return;
 	if (spent != NULL && spent->denies)
 		deny_by_quota(ret, "its tenant");
-	else
+	else if (ret->rule != NULL)
 		by_quota_of_key(pw, key, ret);
 }
 
@@ -252,6 +251,7 @@ void policy_decide(const struct policy_worker *pw,
 		by_revocation(x, ret);
 	else
 		by_rules(pw, who, when, ret);
+	ret->tenant = who->tenant;
 	by_quota(pw, who->key, ret);
 }
 

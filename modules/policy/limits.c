@@ -152,12 +152,14 @@ static struct hd_limits given(const struct policy_worker *pw,
 {
 	if (of == HD_LIMITS_KEY && d->extra != NULL && d->extra->has_limits)
 		return d->extra->limits;
-	if (of == HD_LIMITS_TENANT && d->rule->tenant == NULL)
+	if (of == HD_LIMITS_TENANT &&
+	    (d->rule == NULL || d->rule->tenant == NULL))
 		return of_tenant(policy_conf_of(pw), policy_tenant_of(d));
-	return d->rule->limits[of];
+	return d->rule != NULL ? d->rule->limits[of]
+			       : (struct hd_limits){ 0 };
 }
 
-/* @of  whose: of somebody whom no rule allows, none */
+/* @of  whose: of somebody whom no rule allows, only what its tenant has */
 static struct hd_limits said_of(const struct policy_worker *pw,
 				const struct policy_decision *d,
 				enum hd_limits_of of)
@@ -167,7 +169,7 @@ static struct hd_limits said_of(const struct policy_worker *pw,
 
 	struct hd_limits l = { 0 };
 
-	if (d->rule == NULL || d->deny)
+	if (d->deny)
 		return l;
 	l = given(pw, d, of);
 	if (of == HD_LIMITS_TENANT && spent != NULL)
@@ -177,25 +179,39 @@ static struct hd_limits said_of(const struct policy_worker *pw,
 	return l;
 }
 
+static bool is_none(const struct hd_limits *l)
+{
+	return l->bytes_per_s == 0 && l->burst_bytes == 0 &&
+	       l->packet_bytes == 0 && l->connections == 0;
+}
+
 void policy_limits_admit(const struct policy_worker *pw,
 			 const struct policy_decision *d,
-			 struct hd_ticket *ticket)
+			 struct policy_left *left, struct hd_ticket *ticket)
 {
 	for (unsigned i = 0; i < HD_LIMITS_N; i++) {
 		const struct hd_limits l = said_of(pw, d, i);
 
-		hd_admit_limits(ticket, i, &l);
+		if (left != NULL)
+			left->limits[i] = is_none(&l);
+		if (!is_none(&l))
+			hd_admit_limits(ticket, i, &l);
 	}
 }
 
 void policy_limits_again(const struct policy_worker *pw, uint64_t conn,
-			 const struct policy_decision *d)
+			 const struct policy_decision *d,
+			 struct policy_left *left)
 {
 	if (d->deny || d->by == POLICY_ASK || d->by == POLICY_BY_FAILURE)
 		return;
 	for (unsigned i = 0; i < HD_LIMITS_N; i++) {
 		const struct hd_limits l = said_of(pw, d, i);
 
+		if (left != NULL && left->limits[i] && is_none(&l))
+			continue;
+		if (left != NULL)
+			left->limits[i] = false;
 		hd_relay_limit(pw->w, conn, i, &l);
 	}
 }

@@ -42,12 +42,20 @@ struct policy_subject { /* who asks */
 	const struct policy_shown *shown; /* NULL: nothing */
 	unsigned unsaid; /* enum policy_term_kind: nobody has said whether */
 	bool mesh; /* it has the mesh key */
+	const char *tenant; /* that another module has given it; NULL: none */
+	struct policy_left *left; /* to be noted; NULL: nowhere */
+};
+
+/* What rules have said nothing about, so that it is other modules' to say. */
+struct policy_left {
+	bool tenant, limits[HD_LIMITS_N];
 };
 
 /* Beside each peer. */
 struct policy_peer {
 	struct account_peer account;
 	struct policy_shown shown;
+	struct policy_left left;
 };
 
 struct policy_rule {
@@ -199,6 +207,7 @@ struct policy_decision {
 	unsigned unsaid; /* with POLICY_UNSAID: which of them */
 	const struct policy_extra *extra; /* of its service; NULL: none */
 	bool slow; /* the key has used its quota, rule->quota */
+	const char *tenant; /* policy_subject.tenant */
 	char reason[96]; /* of a denial; else "" */
 };
 
@@ -301,12 +310,28 @@ int policy_limits_take(const struct policy_conf *conf,
 		       const struct policy_rule_conf *c,
 		       struct hd_limits ret[HD_LIMITS_N], struct hd_error *err);
 /* policy_limits_admit - of a login. policy_limits_again - of who is connected.
- */
+ * @left  what they leave to others is noted there, and left alone; NULL: it is
+ * not known, and so is ours */
 void policy_limits_admit(const struct policy_worker *pw,
 			 const struct policy_decision *d,
-			 struct hd_ticket *ticket);
+			 struct policy_left *left, struct hd_ticket *ticket);
 void policy_limits_again(const struct policy_worker *pw, uint64_t conn,
-			 const struct policy_decision *d);
+			 const struct policy_decision *d,
+			 struct policy_left *left);
+
+/* ---- left.c ---- */
+
+/* policy_left_of - beside a peer; NULL: as hd_peer_data().
+ * policy_left_hooks - who comes with a tenant of another module, which has used
+ * its quota or has limits here, is looked at. In load(). */
+struct policy_left *policy_left_of(const struct hd_module *mod,
+				   const struct hd_peer *peer);
+int policy_left_hooks(struct hd_module *mod, struct hd_error *err);
+void policy_left_pack(const struct hd_module *mod, const struct hd_peer *peer,
+		      struct hd_pack *to);
+void policy_left_unpack(const struct hd_module *mod,
+			const struct hd_peer *peer,
+			const struct hd_unpack *from);
 
 /* ---- watch.c ---- */
 
@@ -348,6 +373,8 @@ void policy_sweep_later(struct policy_worker *pw);
 void policy_sweep_soon(struct policy_worker *pw);
 /* policy_sweep_key - those of this key, at once. In the worker. */
 void policy_sweep_key(struct policy_worker *pw, const struct hd_key *key);
+/* policy_sweep_left - of these whose tenant another module has given. */
+void policy_sweep_left(struct policy_worker *pw, const struct hd_key *key);
 
 /* ---- upgrade.c ---- */
 

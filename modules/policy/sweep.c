@@ -58,6 +58,7 @@ static bool has_another_role(const struct policy_decision *d, bool has_key,
 static void look_with(struct policy_worker *pw, const struct hd_about_peer *p,
 		      const struct policy_shown *shown)
 {
+	struct policy_left *left = policy_left_of(pw->mod, p->peer);
 	const struct policy_subject who = {
 		.key = p->key,
 		.from = p->addr,
@@ -67,6 +68,7 @@ static void look_with(struct policy_worker *pw, const struct hd_about_peer *p,
 		.shown = shown,
 		.unsaid = shown != NULL ? 0 : POLICY_TERMS,
 		.mesh = hd_peer_has_mesh_key(p->peer),
+		.tenant = left != NULL && left->tenant ? p->tenant : NULL,
 	};
 	struct policy_decision d;
 
@@ -88,7 +90,7 @@ static void look_with(struct policy_worker *pw, const struct hd_about_peer *p,
 				 "the rules have given it another role");
 		return;
 	}
-	policy_limits_again(pw, p->conn, &d);
+	policy_limits_again(pw, p->conn, &d, left);
 	if (d.deny)
 		hd_relay_put_out(pw->w, p->conn, d.reason);
 	else
@@ -180,6 +182,20 @@ static void on_sweep(struct hd_module *mod, struct hd_worker *w, void *arg)
 void policy_sweep_key(struct policy_worker *pw, const struct hd_key *key)
 {
 	hd_about_key(pw->w, key, look_at, pw);
+}
+
+static void look_if_left(void *arg, const struct hd_about_peer *p)
+{
+	const struct policy_worker *pw = arg;
+	const struct policy_left *left = policy_left_of(pw->mod, p->peer);
+
+	if (left != NULL && left->tenant && p->tenant[0] != '\0')
+		look_at(arg, p);
+}
+
+void policy_sweep_left(struct policy_worker *pw, const struct hd_key *key)
+{
+	hd_about_key(pw->w, key, look_if_left, pw);
 }
 
 int policy_sweep_new(struct hd_module *mod, struct hd_worker *w)

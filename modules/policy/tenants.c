@@ -23,14 +23,17 @@ int policy_tenant_check(const struct policy_rule_conf *c, struct hd_error *err)
 }
 
 /* The rule's comes before that of its service: which tenants a service may name
- * is the operator's to say. */
+ * is the operator's to say. What another module has said counts where neither
+ * says any. */
 const char *policy_tenant_of(const struct policy_decision *d)
 {
-	if (d->deny || d->rule == NULL)
+	if (d->deny)
 		return "";
-	if (d->rule->tenant != NULL)
+	if (d->rule != NULL && d->rule->tenant != NULL)
 		return d->rule->tenant;
-	return d->extra != NULL ? d->extra->tenant : "";
+	if (d->rule != NULL && d->extra != NULL && d->extra->tenant[0] != '\0')
+		return d->extra->tenant;
+	return d->tenant != NULL ? d->tenant : "";
 }
 
 bool policy_tenant_moved(const struct policy_decision *d, const char *now)
