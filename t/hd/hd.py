@@ -200,7 +200,8 @@ class Connection(Waiting):
     """TLS, the upgrade, and frames in and out; the login is enrol()'s."""
 
     def __init__(self, host, port, version=SSL.TLS1_3_VERSION, headers=(),
-                 keylog=None):
+                 keylog=None, first=b""):
+        """first: what a proxy says before TLS."""
         super().__init__()
         self.host = host
         context = SSL.Context(SSL.TLS_CLIENT_METHOD)
@@ -210,6 +211,7 @@ class Connection(Waiting):
             context.set_keylog_callback(lambda _, line: keylog(line.decode()))
         self.sock = socket.create_connection((host, port), TIMEOUT)
         self.sock.settimeout(None)
+        self.sock.sendall(first)
         self.tls = SSL.Connection(context, self.sock)
         # a blocking socket with a limit: OpenSSL does not see Python's
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO,

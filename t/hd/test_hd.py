@@ -572,7 +572,7 @@ def nobody_approves():
 def redirected():
     """Who is told where to go before the relay goes: each key to one place."""
     them = [client() for _ in range(8)]
-    hdctl("drain", "--for", "60s")
+    hdctl("drain", "--for", "10s")
     for c in them:
         kind, payload = c.wait(hd.REDIRECT, hd.RESTARTING)
         assert kind == hd.REDIRECT, kind

@@ -1,0 +1,257 @@
+# SPDX-License-Identifier: MIT
+"""HD and the rest of the relay, in TAP; t/system/hd-product.t starts the relays
+and runs this: PORT, CONTROL SOCKET, a kind of test: RULED (module policy),
+PROXIED (PORT speaks the PROXY protocol), DRAINED."""
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import hd  # noqa: E402
+import hd_udp  # noqa: E402
+import tap  # noqa: E402
+from nacl.signing import SigningKey  # noqa: E402
+
+HOST, PORT, CONTROL, KIND = "127.0.0.1", int(sys.argv[1]), *sys.argv[2:4]
+HDCTL = os.environ.get("HDCTL", "hdctl")
+
+
+def hdctl(*words):
+    """What a command answers; fails if it is refused."""
+    done = subprocess.run([HDCTL, "--socket", CONTROL, "--json", *words],
+                          capture_output=True, check=False)
+    assert done.returncode == 0, (words, done)
+    return json.loads(done.stdout or b"null")
+
+
+def client(**how):
+    return hd.Client(HOST, PORT, **how)
+
+
+def of(*words, **how):
+    """A client with a credential of its own."""
+    key = SigningKey.generate()
+    made = hdctl("hd", "credential", "new", "x", "--identity",
+                 hd.to_text(bytes(key.verify_key)), *words)
+    return client(key=key, proofs=hd.with_credential(made["credential"]),
+                  **how)
+
+
+def becomes(get, want):
+    """What get() returns follows within a second or so."""
+    until = time.monotonic() + hd.TIMEOUT
+    while (got := get()) != want:
+        assert time.monotonic() < until, (got, want)
+        time.sleep(0.05)
+
+
+# ---- RULED ----
+
+def ruled_tenants_keep_clients_apart():
+    a, b, c = of("--tenant", "red"), of("--tenant", "red"), \
+        of("--tenant", "blue")
+    hd.packets_cross(a, b)
+    a.ping()
+    a.waiting.clear()
+    to_a, to_c = c.allow(a.address), a.allow(c.address)
+    c.send_packets((to_a, b"from another tenant"))
+    a.send_packets((to_c, b"to another tenant"))
+    c.knock(a.address)
+    # as if the other was not there
+    assert c.gone() == (to_a, 1)
+    assert a.gone() == (to_c, 1)
+    a.ping()
+    c.ping()
+    assert not [k for k, _ in [*a.waiting, *c.waiting]
+                if k in (hd.PACKETS, hd.KNOCK, hd.ALLOWED)]
+
+
+def read_again():
+    """Rules ask about who is here: twice, so that the first has ended."""
+    for _ in range(2):
+        hdctl("policy", "reread")
+        hdctl("reload")
+        time.sleep(0.1)
+
+
+def ruled_rules_leave_a_credential_s_tenant():
+    """Rules that say nothing of it do not take it away."""
+    a, b = of("--tenant", "red"), of("--tenant", "red")
+    read_again()
+    hd.packets_cross(a, b)
+    shown = {p["key"]: p["tenant"] for p in hdctl("peers")}
+    assert shown[a.address.hex()] == "red", shown
+
+
+def account(c):
+    sums = {"packets_in": 0, "packets_out": 0, "bytes_in": 0}
+    for row in hdctl("accounting", "--key", c.address.hex()):
+        for name in sums:
+            sums[name] += row[name]
+    return sums
+
+
+def ruled_accounting_counts_both_transports():
+    a, b = (of("--tenant", "counted", flags=hd.UDP_FLAG) for _ in range(2))
+    of_a, of_b = a.allow(b.address), b.allow(a.address)
+    a.allowed()
+    b.allowed()
+    for _ in range(20):
+        a.send_packets((of_a, bytes(1000)))
+        assert b.packet() == (of_b, bytes(1000))
+    more = 2  # that a allows b, and the answer when b allows a
+    becomes(lambda: account(a)["packets_in"], 20 + more)
+    becomes(lambda: account(b)["packets_out"], 20 + more)
+    bytes_in = account(a)["bytes_in"]
+    assert bytes_in >= 20 * 1000
+    pa, pb = hd_udp.Path(a), hd_udp.Path(b)
+    pa.validate()
+    pb.validate()
+    for i in range(20):
+        pa.packet(of_a, bytes([i]) * 1000)
+        assert pb.receive() == (hd_udp.DG_PACKET, of_b.to_bytes(4, "big") +
+                                bytes([i]) * 1000)
+    becomes(lambda: account(a)["packets_in"], 40 + more)
+    becomes(lambda: account(b)["packets_out"], 40 + more)
+    assert account(a)["bytes_in"] >= bytes_in + 20 * 1000
+    tenant = [t for t in hdctl("accounting", "tenants")
+              if t["tenant"] == "counted"]
+    assert [(t["keys"], t["packets_in"]) for t in tenant] == \
+        [(2, 40 + more + 1)], tenant
+
+
+def ruled_a_quota_puts_them_out():
+    key = SigningKey.generate()
+    made = hdctl("hd", "credential", "new", "x", "--tenant", "small",
+                 "--identity", hd.to_text(bytes(key.verify_key)))
+    proofs = hd.with_credential(made["credential"])
+    a, b = client(key=key, proofs=proofs), of("--tenant", "small")
+    of_a, _ = a.allow(b.address), b.allow(a.address)
+    for _ in range(20):  # of 200 KiB, both ways
+        a.send_packets((of_a, bytes(10000)))
+        b.packet()
+    why = b"its tenant has used its quota of this month"
+    said = a.wait(hd.HEALTH)[1]
+    assert why in said, said
+    assert a.closed()
+    assert b.closed()
+    try:
+        client(key=key, proofs=proofs)
+        raise AssertionError("it was let in")
+    except hd.Denied as e:
+        assert e.reason == 4 and why.decode() in str(e), (e.reason, str(e))
+
+
+def ruled_the_rate_of_a_credential_holds():
+    """128 KiB a second, of which 64 KiB may come at once, and one read more
+    than is there."""
+    a, b = of("--rate", str(1 << 17)), of()
+    read_again()
+    of_a, _ = a.allow(b.address), b.allow(a.address)
+    began = time.monotonic()
+    for _ in range(16):
+        a.send_packets((of_a, bytes(1 << 15)))
+    for _ in range(16):
+        b.packet()
+    least = (16 - 2 - 4) * (1 << 15) / (1 << 17)
+    took = time.monotonic() - began
+    assert took > least, (took, least)
+
+
+def ruled_trace_and_top():
+    a, b = of(), of()
+    of_a, of_b = a.allow(b.address), b.allow(a.address)
+    hdctl("pairs")  # from now on they are counted
+    for _ in range(5):
+        a.send_packets((of_a, bytes(1000)))
+        assert b.packet() == (of_b, bytes(1000))
+    pair = [p for p in hdctl("pairs") if p["src"] == a.address.hex()]
+    assert [(p["dst"], p["packets"], p["bytes"]) for p in pair] == \
+        [(b.address.hex(), 5, 5000)], pair
+    with subprocess.Popen([HDCTL, "--socket", CONTROL, "--json", "top", "-1"],
+                          stdout=subprocess.PIPE) as top:
+        while top.poll() is None:
+            a.send_packets((of_a, bytes(1000)))
+            b.packet()
+        said = json.loads(top.stdout.read())
+    pair = [p for p in said["pairs"] if p["src"] == a.address.hex()]
+    assert pair and pair[0]["packets/s"] > 0, said["pairs"]
+    assert {p["key"] for p in said["peers"]} >= {a.address.hex(),
+                                                 b.address.hex()}
+    b.close()
+    while a.gone() != (of_a, 0):
+        pass
+    mine = [t["what"] for t in hdctl("trace")
+            if t.get("key") == b.address.hex()]
+    assert mine == ["login", "closed"], mine
+    refused = SigningKey.generate()
+    hdctl("hd", "deny", hd.to_text(bytes(refused.verify_key)))
+    try:
+        client(key=refused)
+        raise AssertionError("it was let in")
+    except hd.Denied:
+        pass
+    mine = [t["what"] for t in hdctl("trace")
+            if t.get("key") == hd.address_of(bytes(refused.verify_key)).hex()]
+    assert "denied" in mine, mine
+
+
+# ---- PROXIED ----
+
+def header(address):
+    return f"PROXY TCP4 {address} 192.0.2.99 4711 443\r\n".encode()
+
+
+def proxied_by_one_that_passes_tls_on():
+    """Who a client is comes from the header, what it proves from TLS."""
+    a, b = (client(first=header(f"203.0.113.{i}")) for i in (7, 8))
+    hd.packets_cross(a, b)
+    shown = {p["key"]: (p["addr"], p["proxy"].rsplit(":", 1)[0])
+             for p in hdctl("peers")}
+    assert shown[a.address.hex()] == ("203.0.113.7:4711", HOST), shown
+    assert shown[b.address.hex()] == ("203.0.113.8:4711", HOST), shown
+
+
+# ---- PLAIN: behind one that has ended TLS ----
+
+def plain_behind_one_that_ends_tls():
+    for head in (b"", header("203.0.113.7")):
+        sock = socket.create_connection((HOST, PORT), hd.TIMEOUT)
+        sock.sendall(head + b"GET /hd HTTP/1.1\r\nHost: localhost\r\n"
+                     b"Connection: Upgrade\r\nUpgrade: HD\r\n\r\n")
+        got = b""
+        while more := sock.recv(65536):
+            got += more
+        if head:  # without one the listener takes it for no proxy's
+            assert got.split()[1] == b"403", got
+            assert b"a proxy has ended it" in got, got
+
+
+# ---- DRAINED ----
+
+def drained():
+    """Who is there hears of it; who comes is told to come another time."""
+    a = client()
+    hdctl("drain", "--for", "10s")
+    a.wait(hd.RESTARTING)
+    c = hd.Connection(HOST, PORT)
+    c.send(c.request)
+    status, _ = c.head()
+    assert status == 503, status
+    while b"\n" not in c.got:
+        c._more()
+    assert b"about to stop" in c.got, c.got
+    hdctl("undrain")
+    client()
+
+
+def main():
+    tests = [(n, f) for n, f in list(globals().items())
+             if n.startswith(KIND.lower())]
+    return tap.run(tests) != 0
+
+
+sys.exit(main())
