@@ -29,7 +29,7 @@ static uint64_t apart_ns(uint64_t load, uint64_t most_ns)
 }
 
 #ifndef HD_PACE_FEW_US
-#define HD_PACE_FEW_US 60
+#define HD_PACE_FEW_US 75
 #endif
 #ifndef HD_PACE_MANY_US
 #define HD_PACE_MANY_US 250

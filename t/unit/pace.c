@@ -108,9 +108,9 @@ static void many_datagrams_gather(void **state)
 {
 	(void)state;
 	assert_int_equal(hold_of(19900, MOST_NS), 0);
-	assert_int_equal(hold_of(20000, 2 * MOST_NS), 60000);
-	assert_int_equal(hold_of(40000, 2 * MOST_NS), 60000);
-	assert_int_equal(hold_of(95000, 2 * MOST_NS), 155000);
+	assert_int_equal(hold_of(20000, 2 * MOST_NS), 75000);
+	assert_int_equal(hold_of(40000, 2 * MOST_NS), 75000);
+	assert_int_equal(hold_of(95000, 2 * MOST_NS), 162500);
 	assert_int_equal(hold_of(150000, 2 * MOST_NS), 250000);
 	assert_int_equal(hold_of(900000, 2 * MOST_NS), 250000);
 }
