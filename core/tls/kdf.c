@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* core/tls/kdf.c - an OpenSSL provider with one algorithm, TLS13-KDF: the key
- * schedule of RFC 8446, 7.1. libssl asks for it by the properties of its
- * context, with all parameters in one call; whoever else takes it may set them
- * before. Context: any thread. */
+/* core/tls/kdf.c - an OpenSSL provider with two algorithms: TLS13-KDF, the key
+ * schedule of RFC 8446, 7.1, and X25519. libssl asks for them by the properties
+ * of its context, for TLS13-KDF with all parameters in one call; whoever else
+ * takes it may set them before. Context: any thread. */
 #include "core/tls/kdf.h"
 #include <openssl/core_dispatch.h>
 #include <openssl/core_names.h>
@@ -10,13 +10,19 @@
 #include <openssl/evp.h>
 #include <openssl/kdf.h>
 #include <openssl/params.h>
+#include <openssl/prov_ssl.h>
 #include <openssl/provider.h>
 #include <pthread.h>
 #include <string.h>
 #include "core/tls/hkdf.h"
+#include "core/tls/x25519.h"
 
 #define NAME "hyper-derp"
 #define PROPERTIES "provider=" NAME
+#define TEXT(key, text)                                                        \
+	OSSL_PARAM_utf8_string(key, (char *)(text), sizeof(text))
+#define GROUP_X25519 0x1d
+#define X25519_NAMES "X25519:1.3.101.110" /* as OpenSSL's own has them */
 
 /* ---- watching ---- */
 
@@ -232,10 +238,51 @@ static const OSSL_ALGORITHM *query(void *provider, int operation, int *no_cache)
 		{ "TLS13-KDF", PROPERTIES, kdf_functions, NULL },
 		{ NULL, NULL, NULL, NULL },
 	};
+	static const OSSL_ALGORITHM keys[] = {
+		{ X25519_NAMES, PROPERTIES, hd_x25519_keys, NULL },
+		{ NULL, NULL, NULL, NULL },
+	};
+	static const OSSL_ALGORITHM exchanges[] = {
+		{ X25519_NAMES, PROPERTIES, hd_x25519_exchange, NULL },
+		{ NULL, NULL, NULL, NULL },
+	};
 
 	(void)provider;
 	*no_cache = 0;
-	return operation == OSSL_OP_KDF ? kdfs : NULL;
+	switch (operation) {
+	case OSSL_OP_KDF:
+		return kdfs;
+	case OSSL_OP_KEYMGMT:
+		return keys;
+	case OSSL_OP_KEYEXCH:
+		return exchanges;
+	default:
+		return NULL;
+	}
+}
+
+/* libssl has a group from the provider only that has its keys. The numbers are
+ * those of OpenSSL's own. Source: provider-base(7), RFC 8446, 4.2.7. */
+static int capabilities(void *provider, const char *which, OSSL_CALLBACK *to,
+			void *arg)
+{
+	static unsigned id = GROUP_X25519, bits = 128;
+	static int tls = TLS1_VERSION, dtls = DTLS1_VERSION, no_limit;
+	static const OSSL_PARAM group[] = {
+		TEXT(OSSL_CAPABILITY_TLS_GROUP_NAME, "x25519"),
+		TEXT(OSSL_CAPABILITY_TLS_GROUP_NAME_INTERNAL, "X25519"),
+		TEXT(OSSL_CAPABILITY_TLS_GROUP_ALG, "X25519"),
+		OSSL_PARAM_uint(OSSL_CAPABILITY_TLS_GROUP_ID, &id),
+		OSSL_PARAM_uint(OSSL_CAPABILITY_TLS_GROUP_SECURITY_BITS, &bits),
+		OSSL_PARAM_int(OSSL_CAPABILITY_TLS_GROUP_MIN_TLS, &tls),
+		OSSL_PARAM_int(OSSL_CAPABILITY_TLS_GROUP_MAX_TLS, &no_limit),
+		OSSL_PARAM_int(OSSL_CAPABILITY_TLS_GROUP_MIN_DTLS, &dtls),
+		OSSL_PARAM_int(OSSL_CAPABILITY_TLS_GROUP_MAX_DTLS, &no_limit),
+		OSSL_PARAM_END,
+	};
+
+	(void)provider;
+	return strcmp(which, "TLS-GROUP") != 0 || to(group, arg);
 }
 
 static int init(const OSSL_CORE_HANDLE *handle, const OSSL_DISPATCH *in,
@@ -243,6 +290,7 @@ static int init(const OSSL_CORE_HANDLE *handle, const OSSL_DISPATCH *in,
 {
 	static const OSSL_DISPATCH functions[] = {
 		FN(OSSL_FUNC_PROVIDER_QUERY_OPERATION, query),
+		FN(OSSL_FUNC_PROVIDER_GET_CAPABILITIES, capabilities),
 		{ 0, NULL },
 	};
 
@@ -263,11 +311,13 @@ static bool is_ours(const EVP_KDF *kdf)
 	return by != NULL && strcmp(OSSL_PROVIDER_get0_name(by), NAME) == 0;
 }
 
-/* OpenSSL's own providers stay, as its configuration has them. */
+/* OpenSSL's own providers stay, as its configuration has them, and come first:
+ * who does not ask for ours has theirs. */
 static void load(void)
 {
-	EVP_KDF *kdf;
+	EVP_KDF *kdf = EVP_KDF_fetch(NULL, "TLS13-KDF", NULL);
 
+	EVP_KDF_free(kdf);
 	if (OSSL_PROVIDER_add_builtin(NULL, NAME, init) == 1)
 		loaded = OSSL_PROVIDER_try_load(NULL, NAME, 1);
 	kdf = EVP_KDF_fetch(NULL, "TLS13-KDF", "?" PROPERTIES);

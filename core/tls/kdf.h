@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* core/tls/kdf.h - who derives the secrets of a TLS 1.3 handshake: a provider
- * of ours inside OpenSSL with one algorithm, its TLS13-KDF. It costs less than
+ * of ours inside OpenSSL, with TLS13-KDF and X25519. It costs less than
  * OpenSSL's own, and hands out the secrets that records.c needs: else they come
  * by the key log, in hexadecimal. */
 #pragma once
