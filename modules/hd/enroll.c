@@ -62,10 +62,18 @@ int hdp_enroll_refused(struct hd_module *mod, struct hd_stream *s,
 	return -EACCES;
 }
 
-int hdp_binding(struct hd_stream *s, uint8_t ret[HDP_BINDING_BYTES])
+int hdp_binding(struct hd_stream *s, struct hdp_state *d,
+		uint8_t ret[HDP_BINDING_BYTES])
 {
-	return hd_stream_export(s, HD_TLS_CHANNEL_BINDING, NULL, 0, ret,
-				HDP_BINDING_BYTES);
+	int r = 0;
+
+	hd_assert(d->phase == HDP_HELLO);
+	if (sodium_is_zero(d->binding, HDP_BINDING_BYTES))
+		r = hd_stream_export(s, HD_TLS_CHANNEL_BINDING, NULL, 0,
+				     d->binding, HDP_BINDING_BYTES);
+	if (r == 0)
+		memcpy(ret, d->binding, HDP_BINDING_BYTES);
+	return r;
 }
 
 static bool signed_here(const uint8_t *binding, const struct hdp_enroll *e)
@@ -121,20 +129,20 @@ static enum hdp_refusal unsigned_why(const struct hdp_enroll *e)
 /* Who signed it, and what it claims. Returns 0; the refusal, above 0;
  * -ENOMEM. */
 static int prove(struct hd_stream *s, const struct hdp_conf *conf,
-		 struct hdp_worker *hw, const struct hdp_enroll *e,
-		 struct hd_key *ret_address, struct hdp_claim **ret_claim)
+		 struct hdp_worker *hw, struct hdp_state *d,
+		 const struct hdp_enroll *e, struct hd_key *ret_address)
 {
 	uint8_t binding[HDP_BINDING_BYTES];
 
 	if (e->version != HDP_VERSION)
 		return HDP_REFUSED_VERSION;
-	if (hdp_binding(s, binding) < 0 || !signed_here(binding, e))
+	if (hdp_binding(s, d, binding) < 0 || !signed_here(binding, e))
 		return unsigned_why(e);
 	if (hdp_address_of(hw->addresses, e->identity, ret_address) < 0)
 		return HDP_REFUSED_IDENTITY;
 	if (conf->enroll == HDP_WHO_NOBODY)
 		return HDP_REFUSED_WELCOME;
-	return hdp_claim_of(conf, e, binding, ret_claim);
+	return hdp_claim_of(conf, e, binding, &d->claim);
 }
 
 int hdp_enroll(struct hd_module *mod, struct hd_stream *s, struct hdp_state *d,
@@ -149,7 +157,7 @@ int hdp_enroll(struct hd_module *mod, struct hd_stream *s, struct hdp_state *d,
 
 	if (!hdp_enroll_get(p, len_bytes, &e))
 		return hdp_enroll_refused(mod, s, HDP_REFUSED_FRAME);
-	r = prove(s, conf, hw, &e, &address, &d->claim);
+	r = prove(s, conf, hw, d, &e, &address);
 	if (r > 0)
 		return hdp_enroll_refused(mod, s, (enum hdp_refusal)r);
 	if (r < 0) {

@@ -95,7 +95,10 @@ struct hdp_state {
 	uint8_t phase;
 	uint8_t denied; /* enum hdp_denied, if a hook says no; 0: WELCOME */
 	bool wants_knocks, wants_udp, wants_visitors;
-	uint8_t identity[HD_KEY_BYTES];
+	union {
+		uint8_t identity[HD_KEY_BYTES];
+		uint8_t binding[HDP_BINDING_BYTES]; /* in HELLO; 0: none */
+	};
 	uint8_t operator_identity[HD_KEY_BYTES]; /* whose groups it names */
 	bool has_operator; /* by its credential; else it is this relay's */
 	bool in_group; /* it has joined */
@@ -183,9 +186,10 @@ extern const struct hd_proto hdp_proto;
 int hdp_routes_add(struct hd_module *mod, struct hd_error *err);
 
 /* ---- enroll.c ---- */
-/* hdp_binding - the exporter of this connection: RFC 9266. Returns as
- * hd_stream_export(). */
-int hdp_binding(struct hd_stream *s, uint8_t ret[HDP_BINDING_BYTES]);
+/* hdp_binding - the exporter of this connection: RFC 9266; d keeps it for the
+ * Enroll. Returns as hd_stream_export(). */
+int hdp_binding(struct hd_stream *s, struct hdp_state *d,
+		uint8_t ret[HDP_BINDING_BYTES]);
 /* hdp_enroll - an Enroll frame has come; on success asks the core to admit.
  * Returns 0; -EACCES refused: counted, logged, told, the stream closes. */
 int hdp_enroll(struct hd_module *mod, struct hd_stream *s, struct hdp_state *d,

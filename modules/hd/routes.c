@@ -38,13 +38,13 @@ static bool proxy_says_so(struct hd_request *req)
 
 /* Returns why this connection can prove nobody; NULL: it can. */
 static const char *unprovable(struct hd_request *req, struct hd_stream *s,
-			      uint8_t *binding)
+			      struct hdp_state *d, uint8_t *binding)
 {
 	if (!hd_stream_is_tls(s) || proxy_says_so(req))
 		return "HD needs TLS between the client and the relay itself, "
 		       "and a proxy has ended it, or there was none: pass TLS "
 		       "through, or connect without the proxy\n";
-	if (hdp_binding(s, binding) < 0)
+	if (hdp_binding(s, d, binding) < 0)
 		return "HD needs TLS 1.3\n";
 	return NULL;
 }
@@ -59,9 +59,8 @@ static int upgrade(struct hd_module *mod, struct hd_request *req,
 		   struct hd_stream *s, void *state)
 {
 	uint8_t binding[HDP_BINDING_BYTES];
-	const char *why = unprovable(req, s, binding);
+	const char *why = unprovable(req, s, state, binding);
 
-	(void)state;
 	if (why != NULL) {
 		hd_count(&hdp_metrics(mod, s)->refused_proxy, 1);
 		return refuse(req, 403, why);
