@@ -12,6 +12,7 @@ use Fcntl qw(S_IMODE);
 use File::Path qw(make_path remove_tree);
 use HyperDerp::Hdcat;
 use HyperDerp::Live qw(ctl);
+use HyperDerp::Qr;
 use HyperDerp::Test;
 use HyperDerp::Upgrade qw(can_upgrade upgrade);
 
@@ -359,6 +360,10 @@ subtest 'a receiver that stays' => sub {
         $r = receiver($to, '--qr');
         ok $r->says(qr/(\xe2\x96\x88)/), '--qr draws the ticket';
         $r->stop;
+        SKIP: {
+            skip HyperDerp::Qr::missing(), 1 if HyperDerp::Qr::missing();
+            is HyperDerp::Qr::decoded("$dir/qr.pbm", $r->err), $r->{ticket}, '... which zbarimg reads';
+        }
     }
     is_deeply [sort keys %{ listing($to) }], [1, 2, 3], 'all are there';
     my ($status, undef, $err) = $hdcat->run('send', "$from/none", $r->{ticket});

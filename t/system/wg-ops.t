@@ -7,6 +7,7 @@ use utf8;
 use Test::More;
 use FindBin;
 use lib "$FindBin::Bin/../lib";
+use HyperDerp::Qr;
 use HyperDerp::Test;
 use IO::Socket::INET;
 use IO::Socket::UNIX;
@@ -452,18 +453,6 @@ subtest 'client-config' => sub {
     unlike $hd->log_text, qr/\Q${\key 77}\E/, 'which the relay never sees';
 };
 
-# Half blocks become a picture: light is drawn.
-sub picture ($drawn) {
-    my @rows;
-    for my $line (split /\n/, $drawn) {
-        push @rows, join(' ', map { /[█▀]/ ? 0 : 1 } split //, $line),
-            join(' ', map { /[█▄]/ ? 0 : 1 } split //, $line);
-    }
-    my @scaled = map { my $r = join ' ', map { ($_) x 4 } split / /; ($r) x 4 } @rows;
-    my $width = () = $scaled[0] =~ /\d/g;
-    return "P1\n$width ${\scalar @scaled}\n" . join("\n", @scaled) . "\n";
-}
-
 # What belongs to a private key.
 sub public_of ($private) {
     my $pid = open2(my $out, my $in, qw(wg pubkey));
@@ -530,15 +519,12 @@ subtest 'a QR code without a key' => sub {
 };
 
 subtest 'as a QR code' => sub {
-    plan skip_all => 'the machine lacks zbarimg (apt-get install zbar-tools)' if `which zbarimg` eq '';
+    plan skip_all => HyperDerp::Qr::missing() if HyperDerp::Qr::missing();
     $hd->ctl(qw(wg peer remove), $_) for qw(hub office2 i1);
     my @words = (qw(wg client-config alice --endpoint relay.example.com --private-key), $private);
     my $drawn = $hd->ctl(@words, '--qr');
     plan skip_all => 'built without libqrencode' if $drawn =~ /built without/;
-    utf8::decode($drawn);
-    my $image = HyperDerp::Test::spew($hd->dir . '/qr.pbm', picture($drawn));
-    my $read = `zbarimg --raw -q $image 2>/dev/null`;
-    is $read =~ s/\n+\z//r, $hd->ctl(@words) =~ s/\n+\z//r, 'a camera reads the same text';
+    is HyperDerp::Qr::decoded($hd->dir . '/qr.pbm', $drawn), $hd->ctl(@words) =~ s/\n+\z//r, 'a camera reads the same text';
 };
 
 $hd->finish;
