@@ -24,7 +24,8 @@ uint64_t hdl_quic_now(void)
 
 const ngtcp2_path *hdl_quic_path(void)
 {
-	static struct sockaddr_in none = { .sin_family = AF_INET };
+	static const struct sockaddr_in none = { .sin_family = AF_INET };
+	/* ngtcp2 only copies what they point to */
 	static const ngtcp2_path path = {
 		.local = { (ngtcp2_sockaddr *)&none, sizeof(none) },
 		.remote = { (ngtcp2_sockaddr *)&none, sizeof(none) },
