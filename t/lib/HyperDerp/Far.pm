@@ -3,7 +3,7 @@
 # far: tcp_congestion.
 #
 #   my ($hd, $near, $far) = pair(wrap => [...], host => '10.8.0.1', conf => '...');
-#   ok load($near, $far, sub { switched($hd) });
+#   ok load($near, $far, 40, sub { switched($hd) });
 package HyperDerp::Far;
 use v5.36;
 use Exporter qw(import);
@@ -11,7 +11,8 @@ use HyperDerp::Children;
 use HyperDerp::Live qw(ctl);
 use HyperDerp::Raw;
 use HyperDerp::Test;
-use List::Util qw(sum0);
+use List::Util qw(max sum0);
+use Time::HiRes qw(time);
 our @EXPORT_OK = qw(load pair peer queued switched);
 
 use constant BYTES => 1400;
@@ -27,14 +28,15 @@ sub pair (%o) {
     return ($hd, $near, $far);
 }
 
-# More is sent than its line takes, and all of it read, until $enough->(n), which
-# gets how many packets have come. Returns false: that takes too long.
-sub load ($near, $far, $enough) {
-    my $batch = HyperDerp::Raw::packet_frame($far->key, 'x' x BYTES) x 64;
-    my $n = 0;
+# $mbit are sent, more than its line takes, and all of it read, until $enough->(n),
+# which gets how many packets have come. Returns false: that takes too long.
+sub load ($near, $far, $mbit, $enough) {
+    my $batch = HyperDerp::Raw::packet_frame($far->key, 'x' x BYTES) x 32;
+    my ($n, $next) = (0, 0);
     return HyperDerp::Test::wait_for(sub {
         $near->write($batch);
-        for (my $wait = 0.002; defined(my $e = $far->event($wait)); $wait = 0) {
+        $next = max($next, time - 0.1) + 8e-6 / $mbit * length $batch;
+        while (defined(my $e = $far->event(max(0, $next - time)))) {
             $n++ if $e =~ /^packet /;
         }
         return $enough->($n);
