@@ -92,7 +92,7 @@ static void take_events(struct hd_worker *w)
 /* Costly, so one step a turn, when what was queued has just been sent. */
 static void step_handshake(struct hd_worker *w)
 {
-	struct hd_stream *s = hd_streams_pop_ready(&w->streams->handshakes);
+	struct hd_stream *s = hd_streams_next_handshake(w);
 
 	if (s != NULL && !hd_stream_is_open(s))
 		hd_stream_read(s);
@@ -111,18 +111,21 @@ static bool may_read(const struct hd_worker *w, unsigned reads)
 	size_t most = hd_streams_tight(w->streams) ? TURN_TIGHT_BYTES
 						   : TURN_BYTES;
 
-	return reads < TURN_READS && w->streams->turn_bytes < most && !w->xfull;
+	return reads < TURN_READS && w->streams->turn_bytes < most;
 }
 
 static void take_input(struct hd_worker *w)
 {
 	w->streams->turn_bytes = 0;
 	for (unsigned n = 0; may_read(w, n); n++) {
-		struct hd_stream *s = hd_streams_pop_ready(&w->streams->ready);
+		struct hd_stream *s = hd_streams_next(w);
 
 		if (s == NULL)
 			return;
+		w->xfed = 0;
 		hd_stream_read(s);
+		if (!s->rx_held) /* else it has logged in */
+			s->feeds = w->xfed;
 	}
 }
 

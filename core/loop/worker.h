@@ -122,8 +122,11 @@ struct hd_worker {
 	struct hd_inbox inbox;
 	struct hd_xring **from; /* packets of other workers, by index */
 	struct hd_xring **to;
-	bool xfull; /* one of `to` fills up: read no more for now */
-	bool xnear; /* there is more in one of `to` than a little: read less */
+	/* rings to others that fill up, HD_XBIT() of each; those that the read
+	 * under way has fed; those that streams wait for; bytes in the fullest,
+	 * or some more */
+	uint64_t xfull, xfed, xawaited;
+	uint32_t xused;
 	uint8_t *plain; /* HD_PLAIN_BYTES: what is received, in the cache */
 	struct hd_streams *streams; /* core/stream/stream_worker.h */
 	struct hd_heap module_timers;

@@ -6,12 +6,11 @@
 #include <string.h>
 #include "core/loop/xring.h"
 
-#define RING_BYTES (256u * 1024)
-/* From here on the producer reads no more from its sockets: one more read
- * still fits, and TCP holds the senders back instead of us dropping. */
-#define FULL_BYTES (RING_BYTES / 2)
-/* and from here on, parts only: a whole read would not fit beside it. */
-#define NEAR_BYTES (RING_BYTES / 8)
+#define RING_BYTES HD_XRING_BYTES
+/* From here on the producer reads no more from those of its sockets that feed
+ * this ring: TCP holds their senders back instead of us dropping. One more read
+ * fits, and beside it some of streams that have not fed it before. */
+#define FULL_BYTES (RING_BYTES * 3 / 8)
 
 struct hd_xring {
 	_Alignas(64) uint32_t head; /* atomic; the consumer's, free-running */
@@ -54,20 +53,13 @@ static struct hd_xring *ring_to(struct hd_worker *w, unsigned to)
 	return r;
 }
 
-/* Room for total contiguous bytes at *at, after a wrap record if the end of
- * the ring is too near. */
-static bool ring_room(struct hd_xring *r, uint32_t total, uint32_t *at)
+/* What is skipped for total contiguous bytes: the end of the ring, if that is
+ * too near. */
+static uint32_t ring_skip(uint32_t at, uint32_t total)
 {
-	uint32_t head = __atomic_load_n(&r->head, __ATOMIC_ACQUIRE);
-	uint32_t to_end = RING_BYTES - *at % RING_BYTES;
-	uint32_t skip = to_end < total ? to_end : 0;
+	uint32_t to_end = RING_BYTES - at % RING_BYTES;
 
-	if (*at + skip + total - head > RING_BYTES)
-		return false;
-	if (skip > 0)
-		memset(&r->bytes[*at % RING_BYTES], 0, sizeof(uint32_t));
-	*at += skip;
-	return true;
+	return to_end < total ? to_end : 0;
 }
 
 static uint32_t ring_used(const struct hd_xring *r)
@@ -77,7 +69,16 @@ static uint32_t ring_used(const struct hd_xring *r)
 
 bool hd_xring_has_room(struct hd_worker *w, unsigned to)
 {
-	return w->to[to] == NULL || ring_used(w->to[to]) < FULL_BYTES / 2;
+	return w->to[to] == NULL || ring_used(w->to[to]) < RING_BYTES / 4;
+}
+
+static inline void note_used(struct hd_worker *w, unsigned to, uint32_t used)
+{
+	w->xused = HD_MAX(w->xused, used);
+	if (used <= FULL_BYTES || w->xfull & HD_XBIT(to))
+		return;
+	w->xfull |= HD_XBIT(to);
+	hd_worker_wake(hd_worker_at(to)); /* not at the turn's end */
 }
 
 int hd_xring_put(struct hd_worker *w, unsigned to,
@@ -85,13 +86,18 @@ int hd_xring_put(struct hd_worker *w, unsigned to,
 {
 	struct hd_xring *r = ring_to(w, to);
 	uint32_t total = (sizeof(*record) + record->len_bytes + 7) & ~7u;
-	uint32_t at, used;
+	uint32_t at, skip, used;
 
 	if (r == NULL)
 		return -ENOMEM;
 	at = r->tail;
-	if (!ring_room(r, total, &at))
+	skip = ring_skip(at, total);
+	used = ring_used(r) + skip + total;
+	if (used > RING_BYTES)
 		return -ENOBUFS;
+	if (skip > 0)
+		memset(&r->bytes[at % RING_BYTES], 0, sizeof(uint32_t));
+	at += skip;
 	struct hd_xrecord *to_record = (void *)&r->bytes[at % RING_BYTES];
 
 	*to_record = *record;
@@ -100,12 +106,9 @@ int hd_xring_put(struct hd_worker *w, unsigned to,
 		memcpy(to_record + 1, data, record->len_bytes);
 	__atomic_store_n(&r->tail, at + total, __ATOMIC_RELEASE);
 	r->wake = true;
-	used = ring_used(r);
-	w->xnear |= used > NEAR_BYTES;
-	if (used > FULL_BYTES && !w->xfull) {
-		w->xfull = true;
-		hd_worker_wake(hd_worker_at(to)); /* not at the turn's end */
-	}
+	w->xfed |= HD_XBIT(to);
+	if (used > HD_XRING_NEAR_BYTES)
+		note_used(w, to, used);
 	return 0;
 }
 
@@ -126,30 +129,46 @@ static struct hd_xring *ring_from(const struct hd_worker *w, unsigned i)
 
 void hd_xring_look(struct hd_worker *w)
 {
-	uint32_t most = 0;
+	w->xused = 0;
+	w->xfull = 0;
+	for (unsigned i = 0, n = hd_workers(); i < n; i++) {
+		uint32_t used = w->to[i] != NULL ? ring_used(w->to[i]) : 0;
 
-	for (unsigned i = 0, n = hd_workers(); i < n; i++)
-		if (w->to[i] != NULL)
-			most = HD_MAX(most, ring_used(w->to[i]));
-	w->xfull = most > FULL_BYTES;
-	w->xnear = most > NEAR_BYTES;
+		if (used > w->xused)
+			w->xused = used;
+		if (used > FULL_BYTES)
+			w->xfull |= HD_XBIT(i);
+	}
+}
+
+unsigned hd_xring_fullest(const struct hd_worker *w)
+{
+	uint32_t most = 0;
+	unsigned at = (unsigned)__builtin_ctzll(w->xfull);
+
+	for (unsigned i = 0, n = hd_workers(); i < n; i++) {
+		uint32_t used = w->to[i] != NULL ? ring_used(w->to[i]) : 0;
+
+		if (used <= most || !(w->xfull & HD_XBIT(i)))
+			continue;
+		most = used;
+		at = i % HD_XBITS;
+	}
+	return at;
 }
 
 /* Both ends change `awaited`, one after the other: either the consumer finds
  * it set, or the producer sees what was taken before. */
 bool hd_xring_await(struct hd_worker *w)
 {
-	bool full = false;
+	uint64_t full = w->xfull;
 
-	for (unsigned i = 0, n = hd_workers(); i < n; i++) {
-		struct hd_xring *r = w->to[i];
-
-		if (r == NULL || ring_used(r) <= FULL_BYTES)
-			continue;
-		(void)__atomic_exchange_n(&r->awaited, true, __ATOMIC_SEQ_CST);
-		full |= ring_used(r) > FULL_BYTES;
-	}
-	return full;
+	for (unsigned i = 0, n = hd_workers(); i < n; i++)
+		if (w->to[i] != NULL && full & HD_XBIT(i))
+			(void)__atomic_exchange_n(&w->to[i]->awaited, true,
+						  __ATOMIC_SEQ_CST);
+	hd_xring_look(w);
+	return w->xfull == full;
 }
 
 bool hd_xring_any(const struct hd_worker *w)

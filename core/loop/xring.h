@@ -4,6 +4,12 @@
 #pragma once
 #include "core/loop/worker.h"
 
+#define HD_XRING_BYTES (256u * 1024)
+/* What a ring may have before a read, for it to be as large as any. */
+#define HD_XRING_NEAR_BYTES (HD_XRING_BYTES / 8)
+#define HD_XBITS 64
+#define HD_XBIT(to) (1ull << (to) % HD_XBITS)
+
 enum hd_xkind {
 	HD_X_PACKET,
 	HD_X_DELIVERED, /* back to the source's home: dst (src there) got one */
@@ -39,11 +45,22 @@ void hd_xring_wake(struct hd_worker *w);
 /* hd_xring_has_room - for what can wait and must not hold packets up. */
 bool hd_xring_has_room(struct hd_worker *w, unsigned to);
 
-/* hd_xring_look - set w->xfull and w->xnear by what the others have taken. */
+/* hd_xring_look - set w->xfull and w->xused by what the others have taken.
+ * hd_xring_fullest - the bit of w->xfull that has least room; not while it is
+ * 0. */
 void hd_xring_look(struct hd_worker *w);
+unsigned hd_xring_fullest(const struct hd_worker *w);
 /* hd_xring_await - before it sleeps until there is room: who takes enough wakes
- * it. Returns false: there is room by now. */
+ * it. Returns false: one of those that are full has room by now. */
 bool hd_xring_await(struct hd_worker *w);
+
+/* hd_xring_fits - what may be given to a protocol, all of which may go to the
+ * fullest ring: packets have larger heads there than on the wire, and leave the
+ * end of the ring empty that they do not fit into. */
+static inline size_t hd_xring_fits(const struct hd_worker *w)
+{
+	return (HD_XRING_BYTES - w->xused) / 2;
+}
 
 bool hd_xring_any(const struct hd_worker *w);
 /* hd_xring_run - take at most a ring's worth from every other worker. */

@@ -310,6 +310,7 @@ void hd_stream_set_user(struct hd_stream *s, struct hd_stream_user *user)
 	if (user == NULL)
 		return;
 	s->rx_held = true;
+	s->feeds = UINT64_MAX;
 	hd_stream_mark_dirty(s);
 }
 

@@ -125,9 +125,13 @@ struct hd_stream {
 	/* input */
 	struct hd_chunk *kept; /* plaintext that was not used yet */
 	uint32_t want;
+	uint32_t ready_at; /* since when it is ready, beside others */
+	uint64_t feeds; /* rings that its last read has fed: w->xfed; all,
+			 * while that is not known */
 	uint8_t kernel_tries; /* TLS goes to the kernel: offers left */
 	/* output */
 	uint8_t reserved_lane;
+	uint8_t waits; /* for a ring, in the list of those: 1 + its bit */
 	uint32_t send_bytes; /* bytes of the send under way */
 	uint32_t shared_bytes; /* its share of the worker's */
 	int unacked;    /* SIOCOUTQ when it was blocked */

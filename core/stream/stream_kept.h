@@ -50,16 +50,27 @@ static inline size_t unkeep(struct hd_stream *s)
 	return n;
 }
 
+/* A ring to another worker has more room than that, or it is awaited. */
+#define HD_READ_LEAST_BYTES ((size_t)4096)
+
 /* Of how many that have input each has so much, when its turn comes, that a
  * large read saves system calls and sends. With few, a small one is better: it
- * stays in the second-level cache until it is sealed. */
+ * stays in the second-level cache until it is sealed. And no more than rings to
+ * other workers have room for. */
 #define MANY_READY 32
 
 static inline size_t read_bytes(const struct hd_stream *s)
 {
 	const struct hd_worker *w = s->worker;
-	bool whole = w->streams->ready.n >= MANY_READY && !w->xnear &&
+	size_t fits, kept;
+	bool whole = w->streams->ready.n >= MANY_READY &&
 		     !hd_streams_tight(w->streams) && s->throttle == NULL;
 
-	return whole ? HD_READ_BYTES : HD_READ_PART_BYTES;
+	if (w->xused <= HD_XRING_NEAR_BYTES)
+		return whole ? HD_READ_BYTES : HD_READ_PART_BYTES;
+	fits = hd_xring_fits(w);
+	kept = kept_bytes(s);
+	fits = fits > kept ? fits - kept : 0; /* a login's is no packet */
+	fits = HD_MAX(fits, HD_READ_LEAST_BYTES);
+	return HD_MIN(fits, HD_READ_PART_BYTES);
 }

@@ -144,6 +144,8 @@ struct hd_tls_env hd_stream_tls_env(struct hd_stream *s);
 
 /* The worker's lists: the first stream, or NULL. */
 struct hd_stream *hd_streams_pop_dirty(struct hd_worker *w);
-struct hd_stream *hd_streams_pop_ready(struct hd_ready *list);
+struct hd_stream *hd_streams_next_handshake(struct hd_worker *w);
+/* hd_streams_next - whom to read: none that feeds a ring which has no room. */
+struct hd_stream *hd_streams_next(struct hd_worker *w);
 /* hd_stream_lose - detached and nobody takes it: close and free. */
 void hd_stream_lose(struct hd_stream *s);

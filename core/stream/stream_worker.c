@@ -54,8 +54,8 @@ uint64_t hd_streams_due_ms(const struct hd_worker *w)
 	const struct hd_streams *all = w->streams;
 	uint64_t next_ms = hd_heap_next_ms(&all->timers);
 
-	/* input that no other worker has room for waits until one has */
-	if ((all->ready.first != NULL && !w->xfull) ||
+	/* input that another worker has no room for waits until it has */
+	if (all->ready.first != NULL || (w->xawaited & ~w->xfull) != 0 ||
 	    all->handshakes.first != NULL || all->dirty != NULL)
 		return 0;
 	if (all->ended.due_ms != 0)

@@ -5,6 +5,7 @@
 #include "core/base/chunk.h"
 #include "core/base/heap.h"
 #include "core/base/slots.h"
+#include "core/loop/xring.h"
 #include "core/stream/ended.h"
 
 struct hd_cipher_cache;
@@ -25,6 +26,9 @@ struct hd_streams { /* w->streams */
 	unsigned n;
 	struct hd_stream *dirty; /* have output to flush */
 	struct hd_ready ready, handshakes; /* to be read; a TLS step is due */
+	/* to be read, too, when the ring that they feed has room: by its bit */
+	struct hd_ready waiting[HD_XBITS];
+	uint32_t ready_n; /* how many became ready, ever */
 	size_t turn_bytes; /* read in this turn */
 	uint64_t shared_bytes; /* in bulk lanes, above HD_LANE_OWN_BYTES; at
 				  most HD_LANES_SHARED_BYTES of slow peers */

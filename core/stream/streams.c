@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include "core/loop/tag.h"
 #include "core/net/listener.h"
+#include "core/stream/stream_kept.h"
 #include "core/stream/stream_life.h"
 #include "core/stream/ws.h"
 #include "core/tls/tls.h"
@@ -24,16 +25,15 @@ void hd_stream_mark_dirty(struct hd_stream *s)
  * does not stand before those who have. */
 static struct hd_ready *list_of(struct hd_stream *s)
 {
-	return s->handshaking ? &s->worker->streams->handshakes
-			      : &s->worker->streams->ready;
+	struct hd_streams *all = s->worker->streams;
+
+	if (s->waits > 0)
+		return &all->waiting[s->waits - 1];
+	return s->handshaking ? &all->handshakes : &all->ready;
 }
 
-void hd_stream_mark_ready(struct hd_stream *s)
+static void ready_in(struct hd_ready *list, struct hd_stream *s)
 {
-	struct hd_ready *list = list_of(s);
-
-	if (s->ready)
-		return;
 	s->ready = true;
 	s->ready_next = NULL;
 	if (list->first == NULL)
@@ -42,6 +42,14 @@ void hd_stream_mark_ready(struct hd_stream *s)
 		list->last->ready_next = s;
 	list->last = s;
 	list->n++;
+}
+
+void hd_stream_mark_ready(struct hd_stream *s)
+{
+	if (s->ready)
+		return;
+	s->ready_at = s->worker->streams->ready_n++;
+	ready_in(list_of(s), s);
 }
 
 /* A freed stream was only waiting for its lists to let go of it. */
@@ -68,19 +76,36 @@ struct hd_stream *hd_streams_pop_dirty(struct hd_worker *w)
 	return s;
 }
 
-struct hd_stream *hd_streams_pop_ready(struct hd_ready *list)
+static struct hd_stream *pop(struct hd_ready *list)
 {
-	struct hd_stream *s;
+	struct hd_stream *s = list->first;
 
-	do {
-		s = list->first;
-		if (s == NULL)
-			return NULL;
-		list->first = s->ready_next;
-		list->n--;
-		s->ready = false;
-	} while (reclaimed(s));
+	list->first = s->ready_next;
+	list->n--;
+	s->ready = false;
 	return s;
+}
+
+struct hd_stream *hd_streams_next_handshake(struct hd_worker *w)
+{
+	struct hd_ready *list = &w->streams->handshakes;
+
+	while (list->first != NULL) {
+		struct hd_stream *s = pop(list);
+
+		if (!reclaimed(s))
+			return s;
+	}
+	return NULL;
+}
+
+static void waits_no_more(struct hd_stream *s)
+{
+	struct hd_worker *w = s->worker;
+
+	if (s->waits > 0 && list_of(s)->first == NULL)
+		w->xawaited &= ~HD_XBIT(s->waits - 1u);
+	s->waits = 0;
 }
 
 static void ready_out(struct hd_ready *list, struct hd_stream *s)
@@ -99,6 +124,68 @@ static void ready_out(struct hd_ready *list, struct hd_stream *s)
 		list->last = before;
 	list->n--;
 	s->ready = false;
+	waits_no_more(s);
+}
+
+/* ---- whose turn it is ---- */
+
+/* Those that wait for a ring keep their place beside all others. */
+static struct hd_ready *next_list(const struct hd_worker *w)
+{
+	struct hd_ready *next = &w->streams->ready;
+	uint64_t rings = w->xawaited & ~w->xfull;
+
+	for (; rings != 0; rings &= rings - 1) {
+		struct hd_ready *list =
+			&w->streams->waiting[__builtin_ctzll(rings)];
+		int32_t later = 0;
+
+		if (next->first != NULL)
+			later = (int32_t)(list->first->ready_at -
+					  next->first->ready_at);
+		if (next->first == NULL || later < 0)
+			next = list;
+	}
+	return next;
+}
+
+/* Whether to read it may overfill a ring: one that it feeds, or the fullest,
+ * which has no room for as much as it has. */
+static bool has_no_room(const struct hd_worker *w, const struct hd_stream *s)
+{
+	if (!hd_stream_is_open(s))
+		return false;
+	return (s->feeds & w->xfull) != 0 ||
+	       hd_xring_fits(w) < kept_bytes(s) + HD_READ_LEAST_BYTES;
+}
+
+static void await_ring(struct hd_worker *w, struct hd_stream *s)
+{
+	uint64_t feeds = s->feeds & w->xfull;
+	unsigned ring = feeds != 0 ? (unsigned)__builtin_ctzll(feeds)
+				   : hd_xring_fullest(w);
+
+	w->xawaited |= HD_XBIT(ring);
+	s->waits = (uint8_t)(ring + 1);
+	ready_in(&w->streams->waiting[ring], s);
+}
+
+struct hd_stream *hd_streams_next(struct hd_worker *w)
+{
+	struct hd_ready *list;
+
+	while ((list = next_list(w))->first != NULL) {
+		struct hd_stream *s = pop(list);
+
+		if (__builtin_expect(s->waits > 0, 0))
+			waits_no_more(s);
+		if (reclaimed(s))
+			continue;
+		if (__builtin_expect(w->xfull == 0, 1) || !has_no_room(w, s))
+			return s;
+		await_ring(w, s);
+	}
+	return NULL;
 }
 
 void hd_stream_await_handshake(struct hd_stream *s)
@@ -143,6 +230,7 @@ int hd_stream_attach(struct hd_worker *w, struct hd_stream *s)
 	int r = hd_slots_add(&w->streams->slots, s, &s->slot, &s->gen);
 
 	s->worker = w;
+	s->feeds = s->user != NULL ? UINT64_MAX : 0;
 	s->account = hd_account_of(w, s->mod);
 	if (r < 0)
 		return r;

@@ -155,7 +155,9 @@ static void packets_cross_between_all_workers(void **state)
 /* ---- a worker that has no room ---- */
 
 static int go; /* atomic */
-static uint64_t due_ms[2]; /* with input: before it was full, and after */
+/* with input of one that feeds the ring: before it was full, and after; and
+ * with another's after */
+static uint64_t due_ms[3];
 
 static void hold(struct hd_worker *w, void *unused, void *unused2)
 {
@@ -163,6 +165,16 @@ static void hold(struct hd_worker *w, void *unused, void *unused2)
 	(void)unused;
 	(void)unused2;
 	wait_for(&go, 1);
+}
+
+static uint64_t due_with_waiting(struct hd_worker *w, unsigned to)
+{
+	uint64_t due;
+
+	w->xawaited = HD_XBIT(to);
+	due = hd_streams_due_ms(w);
+	w->xawaited = 0;
+	return due;
 }
 
 static uint64_t due_with_input(struct hd_worker *w)
@@ -177,19 +189,29 @@ static uint64_t due_with_input(struct hd_worker *w)
 }
 
 static unsigned filled_near; /* records that left room for a whole read */
+static size_t fits_then; /* bytes, when it was full */
+
+static bool is_near(const struct hd_worker *w)
+{
+	return w->xused <= HD_XRING_NEAR_BYTES;
+}
 
 static void fill(struct hd_worker *w, void *to, void *unused)
 {
 	static const uint8_t data[1400];
 	const struct hd_xrecord x = { .kind = HD_X_NOT_HERE,
 				      .len_bytes = sizeof(data) };
+	unsigned ring = (unsigned)(uintptr_t)to;
 
 	(void)unused;
-	w->xfull = w->xnear = false; /* what the test before has left */
-	due_ms[0] = due_with_input(w);
-	for (filled_near = 0; !w->xfull; filled_near += !w->xnear)
-		hd_xring_put(w, (unsigned)(uintptr_t)to, &x, data);
-	due_ms[1] = due_with_input(w);
+	w->xfull = 0; /* what the test before has left */
+	w->xused = 0;
+	due_ms[0] = due_with_waiting(w, ring);
+	for (filled_near = 0; !w->xfull; filled_near += is_near(w))
+		hd_xring_put(w, ring, &x, data);
+	fits_then = hd_xring_fits(w);
+	due_ms[1] = due_with_waiting(w, ring);
+	due_ms[2] = due_with_input(w);
 	__atomic_store_n(&arrived, 1, __ATOMIC_RELEASE);
 }
 
@@ -215,6 +237,8 @@ static void a_worker_without_room_sleeps(void **state)
 	wait_for(&arrived, 1);
 	assert_int_equal(due_ms[0], 0);
 	assert_int_not_equal(due_ms[1], 0);
+	assert_int_equal(due_ms[2], 0);
+	assert_in_range(fits_then, HD_READ_PART_BYTES, HD_READ_BYTES);
 	assert_in_range(filled_near * 1400, 16 * 1024, 64 * 1024);
 	wait_for(&w->asleep, 1);
 	before = turns(w);
