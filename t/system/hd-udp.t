@@ -123,6 +123,34 @@ subtest 'libhd' => sub {
     $hd->finish;
 };
 
+# With both transports, while the relay says three times that it is there.
+subtest 'an idle libhd sends nothing' => sub {
+    plan skip_all => 'strace is missing, or may not trace here' if system('strace -o /dev/null true 2>/dev/null') != 0;
+    plan skip_all => 'a sanitizer does not like to be traced' if HyperDerp::Test::sanitized();
+    my $hd = HyperDerp::Test->start(load_module => ['hd'], conf => $conf =~ s/\{enroll/{keepalive: 1s, enroll/r);
+    my $dir = $hd->dir;
+    my @relay = ("--ca=$hd->{crt}", "127.0.0.1:$hd->{tls}");
+    my $b = HyperDerp::Say->new($dir, 'b', '--allow', @relay);
+    $b->says(qr/^state open/);
+    my $a = HyperDerp::Say->new($dir, 'a', ['strace', '-qq', '-o', "$dir/trace", '-e', 'trace=sendto,sendmsg,sendmmsg,write'],
+        @relay, $b->key);
+    ok by($hd, 'udp', 2), 'both have UDP' or diag $a->text;
+    ok arrives($a, $b, 'hello'), 'a packet passes';
+    my $sent = sub { scalar(() = HyperDerp::Test::slurp("$dir/trace") =~ /^(?:send|write\((?![012],))/mg) };
+    my ($begin, $since, $before) = (0, 0, -1);
+    ok HyperDerp::Test::wait_for(sub {
+        my $now = $sent->();
+        my @peers = @{ json($hd, 'peers') };
+        my $told = $peers[0]{bytes_out} + $peers[1]{bytes_out};
+        ($begin, $since, $before) = ($told, $peers[0]{seconds}, $now) if $now != $before;
+        return $peers[0]{seconds} - $since > 3.2 && $told - $begin >= 2 * 3 * 4;    # bytes: KeepAlive, to two
+    }), 'nothing has been sent';
+    cmp_ok $sent->(), '>', 3, '... but before';
+    ok arrives($a, $b, 'again'), 'it is there still';
+    $_->end for $a, $b;
+    $hd->finish;
+};
+
 # By first bytes: each module's datagrams come to it, whoever opened the port.
 sub stun_answers ($hd) {
     my $u = IO::Socket::IP->new(PeerHost => '127.0.0.1', PeerPort => $hd->{stun}, Type => Socket::SOCK_DGRAM) or die "socket: $@";
