@@ -13,6 +13,7 @@ use File::Path qw(make_path remove_tree);
 use HyperDerp::Hdcat;
 use HyperDerp::Live qw(ctl);
 use HyperDerp::Qr;
+use HyperDerp::Terminal;
 use HyperDerp::Test;
 use HyperDerp::Upgrade qw(can_upgrade upgrade);
 
@@ -369,6 +370,27 @@ subtest 'a receiver that stays' => sub {
     my ($status, undef, $err) = $hdcat->run('send', "$from/none", $r->{ticket});
     is $status, 2, 'no such file';
     like $err, qr/none: No such file/, '... is said';
+};
+
+# The receiver stands still while the screen is looked at.
+subtest 'how far it is, on a terminal' => sub {
+    plan skip_all => HyperDerp::Terminal::missing() if HyperDerp::Terminal::missing();
+    my $file = make_file(folder('from') . '/large', 20);
+    for ([80, qr/^\[[#.]{20}\] +\d+ %  [\d.]+ MB  [\d.]+ .?B\/s  .*large$/m], [40, qr/^ *\d+ %  [\d.]+ MB  [\d.]+ .?B\/s/m]) {
+        my ($columns, $line) = @$_;
+        my $to = folder('to');
+        my $r = receiver($to);
+        my $t = HyperDerp::Terminal->new($columns, 10, "$HyperDerp::Test::build/hdcat", 'send', $file, $r->{ticket});
+        some_of($to, 4_000_000);
+        kill STOP => $r->{pid};
+        ok $t->shows($line), "a line of $columns columns" or diag $t->text;
+        unlike $t->text, qr/\[[#.]/, '... without a bar' if $columns == 40;
+        kill CONT => $r->{pid};
+        is $t->ended, 0, '... the sender ends well' or diag $t->text;
+        unlike $t->text, qr/ %  /, '... and the line is gone';
+        is $r->status, 0, '... the receiver, too';
+        $t->close;
+    }
 };
 
 subtest '10 GB' => sub {
