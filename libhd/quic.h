@@ -27,6 +27,8 @@ struct hdl_quic {
 	ngtcp2_cid first_dcid; /* chosen by the other end: of one it opened */
 	uint8_t tag[HDL_TAG_BYTES];
 	struct libhd_key key; /* that the other end shows; proven once up */
+	struct hdl_ng_pace pace;
+	size_t wrote; /* in this turn, bytes */
 	bool server, verified, up;
 	int error; /* of the connection; it ends */
 	int liberr; /* ... as ngtcp2 names it; 0: ours */
@@ -116,8 +118,13 @@ void hdl_quic_gone_run(struct libhd_peer *peer);
 void hdl_quic_gone_back(struct libhd_peer *peer);
 
 /* ---- quic_send.c ---- */
-/* hdl_quic_flush - what there is to send, as far as it goes.
+/* hdl_stream_put - as much as may wait to be sent. Returns how much; -ENOMEM.
+ * hdl_stream_sent - more of it has been sent, or acknowledged: whoever waits to
+ * write may do so, if that is worth it.
+ * hdl_quic_flush - what there is to send, as far as it goes.
  * hdl_quic_close - tell the other end. */
+int64_t hdl_stream_put(struct libhd_stream *s, const void *data, size_t n);
+void hdl_stream_sent(struct libhd_stream *s);
 void hdl_quic_flush(struct hdl_quic *q);
 void hdl_quic_close(struct hdl_quic *q);
 

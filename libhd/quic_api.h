@@ -22,7 +22,55 @@
  * HDL_NG_BBR - the congestion control. In 0.12.1 version 1 of BBR: its version
  * 2 has an assertion that a lost packet can break (ngtcp2's commit cdc2a4c1 has
  * the fix), and gets less through. In 1.x there is one only. */
+
+/* When the next packets may leave, and how much later than that was looked at:
+ * a turn comes up to a millisecond late, and more where others want the
+ * processor. What was due meanwhile leaves then: else the rate would be less
+ * than it is to be, and BBR, which measures what it sends, would believe that
+ * the path has no more. ns */
+struct hdl_ng_pace {
+	uint64_t at, late;
+};
+
+#define HDL_NG_LATE_MAX (10 * NGTCP2_MILLISECONDS)
+
+/* hdl_ng_pace_look - before something is sent. */
+static inline void hdl_ng_pace_look(struct hdl_ng_pace *p, uint64_t now)
+{
+	if (p->at == 0 || now < p->at)
+		return;
+	p->late += now - p->at;
+	if (p->late > HDL_NG_LATE_MAX)
+		p->late = HDL_NG_LATE_MAX;
+	p->at = 0;
+}
+
+/* hdl_ng_pace_burst - what may leave at once, bytes.
+ * hdl_ng_pace_sent - that has been sent: when is the next due? */
 #if NGTCP2_VERSION_NUM >= 0x010000
+
+#define HDL_NG_BURST_MIN 60000
+
+/* Its burst is that of a millisecond, which needs turns as exact as that, and
+ * at the beginning two packets. */
+static inline size_t hdl_ng_pace_burst(ngtcp2_conn *conn,
+				       const struct hdl_ng_pace *p)
+{
+	size_t n = ngtcp2_conn_get_send_quantum(conn) *
+		   (size_t)(1 + p->late / NGTCP2_MILLISECONDS);
+
+	return n > HDL_NG_BURST_MIN ? n : HDL_NG_BURST_MIN;
+}
+
+static inline void hdl_ng_pace_sent(ngtcp2_conn *conn, struct hdl_ng_pace *p,
+				    size_t bytes, uint64_t now)
+{
+	ngtcp2_conn_update_pkt_tx_time(conn, now);
+	if (bytes == 0)
+		return;
+	p->late = 0;
+	p->at = ngtcp2_conn_get_expiry(conn); /* or earlier, by another timer */
+}
 
 struct hdl_ng_why {
 	ngtcp2_ccerr v;
@@ -76,6 +124,30 @@ static inline void hdl_ng_first_dcid(ngtcp2_transport_params *p,
 }
 
 #else
+
+static inline size_t hdl_ng_pace_burst(ngtcp2_conn *conn,
+				       const struct hdl_ng_pace *p)
+{
+	(void)p;
+	return ngtcp2_conn_get_send_quantum(conn);
+}
+
+static inline void hdl_ng_pace_sent(ngtcp2_conn *conn, struct hdl_ng_pace *p,
+				    size_t bytes, uint64_t now)
+{
+	uint64_t wait, sooner;
+	ngtcp2_conn_stat v;
+
+	if (bytes == 0)
+		return;
+	ngtcp2_conn_get_conn_stat(conn, &v);
+	wait = v.pacing_rate > 0 ? (uint64_t)((double)bytes / v.pacing_rate)
+				 : 0;
+	sooner = wait < p->late ? wait : p->late;
+	p->late -= sooner;
+	p->at = now - sooner + wait;
+	ngtcp2_conn_update_pkt_tx_time(conn, now - sooner);
+}
 
 struct hdl_ng_why {
 	ngtcp2_connection_close_error v;

@@ -6,6 +6,27 @@
 #include "libhd/quic.h"
 
 #define PACKET_BYTES 16000
+/* What is written before it can be sent: a stream holds this much, and what is
+ * under way, and a slow path makes no long queue. */
+#define UNSENT_BYTES (1u << 20)
+
+static size_t room_of(const struct libhd_stream *s)
+{
+	return HD_MIN(UNSENT_BYTES - (size_t)(s->out.to - s->sent),
+		      hdl_ring_room(&s->out));
+}
+
+void hdl_stream_sent(struct libhd_stream *s)
+{
+	s->ready |= s->wants_room && room_of(s) >= UNSENT_BYTES / 2;
+}
+
+int64_t hdl_stream_put(struct libhd_stream *s, const void *data, size_t n)
+{
+	size_t room = room_of(s);
+
+	return hdl_ring_put(&s->out, data, HD_MIN(n, room));
+}
 
 static bool pending(const struct libhd_stream *s)
 {
@@ -56,21 +77,25 @@ static ngtcp2_ssize packet_write(struct hdl_quic *q, struct libhd_stream *s,
 	struct iovec v[2];
 	ngtcp2_vec data[2];
 	size_t pieces = 0;
+	uint64_t end = s != NULL ? s->sent : 0;
 
 	ngtcp2_path_storage_zero(&path);
-	if (s != NULL) {
+	if (s != NULL)
 		pieces = hdl_ring_look(&s->out, s->sent, v);
-		if (s->end)
-			flags |= NGTCP2_WRITE_STREAM_FLAG_FIN;
-	}
-	for (size_t i = 0; i < pieces; i++)
+	for (size_t i = 0; i < pieces; i++) {
 		data[i] = (ngtcp2_vec){ v[i].iov_base, v[i].iov_len };
+		end += v[i].iov_len;
+	}
+	if (s != NULL && s->end && end == s->out.to)
+		flags |= NGTCP2_WRITE_STREAM_FLAG_FIN;
 	n = ngtcp2_conn_writev_stream(q->conn, &path.path, &info, to, size,
 				      &used, flags, s != NULL ? s->id : -1,
 				      data, pieces, hdl_quic_now());
+	q->wrote += n > 0 ? (size_t)n : 0;
 	if (s != NULL && used >= 0) {
 		s->sent += (uint64_t)used;
 		s->end_sent = s->end && s->sent == s->out.to;
+		hdl_stream_sent(s);
 	}
 	return n;
 }
@@ -106,7 +131,7 @@ static size_t packet_size(const struct libhd *h)
 
 static void write_all(struct hdl_quic *q)
 {
-	size_t most = ngtcp2_conn_get_send_quantum(q->conn), burst = 0;
+	size_t most = hdl_ng_pace_burst(q->conn, &q->pace), burst = 0;
 	size_t size = packet_size(q->peer->h);
 	uint8_t packet[PACKET_BYTES];
 
@@ -153,6 +178,8 @@ void hdl_quic_flush(struct hdl_quic *q)
 {
 	if (q->error != 0)
 		return;
+	q->wrote = 0;
+	hdl_ng_pace_look(&q->pace, hdl_quic_now());
 	streams_number(q);
 	if (q->wants_ping && room(q->peer->h))
 		write_ping(q);
@@ -161,7 +188,7 @@ void hdl_quic_flush(struct hdl_quic *q)
 	/* writev_stream() says 0 until the rate allows more, and the timer of
 	 * the connection stands for it */
 	if (q->error == 0)
-		ngtcp2_conn_update_pkt_tx_time(q->conn, hdl_quic_now());
+		hdl_ng_pace_sent(q->conn, &q->pace, q->wrote, hdl_quic_now());
 }
 
 /* Whether all streams are at their end both ways. */

@@ -336,7 +336,7 @@ ssize_t libhd_stream_write(struct libhd_stream *s, const void *data,
 		return s->error;
 	if (s->end || s->over)
 		return -EPIPE;
-	n = hdl_ring_put(&s->out, data, len_bytes);
+	n = hdl_stream_put(s, data, len_bytes);
 	s->h->tls->dirty |= n > 0; /* else who waits for room would not wait */
 	if (n == 0 && len_bytes > 0) {
 		s->wants_room = true;

@@ -90,7 +90,7 @@ static void streams_take_turns(void **state)
 		s[i] = opened(&a, &b);
 		t[i] = b.got;
 	}
-	while (got[0] + got[1] < 20 * HDL_RING_BYTES) {
+	while (got[0] + got[1] < 20u << 20) {
 		for (unsigned i = 0; i < 2; i++)
 			keep_full(s[i]);
 		carry(&a, &b);
@@ -99,7 +99,38 @@ static void streams_take_turns(void **state)
 		carry(&b, &a);
 	}
 	for (unsigned i = 0; i < 2; i++)
-		assert_true(got[i] > 5 * HDL_RING_BYTES);
+		assert_true(got[i] > 5u << 20);
+	libhd_free(&a.h);
+	libhd_free(&b.h);
+}
+
+/* A slow path, or a reader who does not read, makes no long queue of what
+ * waits to be sent; and he has to keep no more than a window. */
+static void what_is_not_sent_waits_with_the_writer(void **state)
+{
+	static const char block[BLOCK_BYTES];
+	size_t wrote = 0, before;
+	struct libhd_stream *s;
+	struct end a, b;
+	ssize_t n;
+
+	(void)state;
+	pair_make(&a, &b, true);
+	s = opened(&a, &b);
+	do {
+		before = wrote;
+		while ((n = libhd_stream_write(s, block, sizeof(block))) > 0)
+			wrote += (size_t)n;
+		assert_in_range(s->out.to - s->sent, 0, 1u << 20);
+		for (unsigned i = 0; i < 20; i++) {
+			carry(&a, &b);
+			carry(&b, &a);
+		}
+	} while (wrote > before || b.got->in.to < 4u << 20);
+	assert_int_equal(b.got->in.to, 4u << 20);
+	assert_int_equal(wrote + 1, 5u << 20);
+	libhd_stream_close(&s);
+	libhd_stream_close(&b.got);
 	libhd_free(&a.h);
 	libhd_free(&b.h);
 }
@@ -152,14 +183,14 @@ static void a_quiet_stream_has_no_memory(void **state)
 	struct libhd_stream *s = quiet(&a, &b), *t = b.got;
 
 	(void)state;
-	assert_non_null(s->out.v);
+	assert_non_null(s->out.chunks);
 	assert_in_range(hdl_streams_timeout_ms(a.h), 0, 2000);
 	rest(&a, &b);
-	assert_null(s->out.v);
-	assert_non_null(t->in.v); /* not read yet */
+	assert_null(s->out.chunks);
+	assert_non_null(t->in.chunks); /* not read yet */
 	assert_int_equal(drain(t), 1);
 	rest(&a, &b);
-	assert_null(t->in.v);
+	assert_null(t->in.chunks);
 	assert_int_equal(libhd_stream_write(s, "again", 5), 5);
 	TURN_UNTIL(&a, &b, t->in.to == 6);
 	assert_int_equal(drain(t), 5);
@@ -282,6 +313,7 @@ int main(void)
 		cmocka_unit_test(what_nobody_reads_gives_the_window_back),
 		cmocka_unit_test(a_stream_that_nobody_takes_is_closed),
 		cmocka_unit_test(streams_take_turns),
+		cmocka_unit_test(what_is_not_sent_waits_with_the_writer),
 		cmocka_unit_test(an_end_is_not_all_that_was_sent),
 		cmocka_unit_test(a_quiet_stream_has_no_memory),
 		cmocka_unit_test(a_listener_with_another_key_is_refused),
