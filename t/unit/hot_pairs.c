@@ -83,7 +83,8 @@ static void closed(struct hd_module *of, struct hd_stream *s, void *state,
 	(void)of;
 	(void)s;
 	(void)state;
-	n_slow += why == HD_CLOSE_SLOW;
+	if (why == HD_CLOSE_SLOW) /* in either worker */
+		__atomic_fetch_add(&n_slow, 1, __ATOMIC_RELAXED);
 }
 
 static const struct hd_peer_ops ops = { .deliver = deliver,
