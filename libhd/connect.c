@@ -20,6 +20,7 @@
 #define BACKOFF_MIN_MS 1000
 #define BACKOFF_MAX_MS 60000
 #define PENDING_SILENCE_S 60
+#define STAYS_MS 600000
 
 /* ---- down ---- */
 
@@ -85,14 +86,21 @@ static void go_to(struct libhd *h, struct hdl_relay *relay)
 	hdl_set_state(h, LIBHD_CONNECTING);
 }
 
-void hdl_retry(struct libhd *h, int64_t at_least_ms)
+/* To the relay that has led us away by a rule: it is there, and is not asked
+ * again for a while. */
+static void turn_back(struct libhd *h)
+{
+	hdl_relay_back(h->relay);
+	h->relay->stays_ms = hdl_now_ms() + STAYS_MS;
+	h->retry_ms = hdl_now_ms();
+	hdl_set_state(h, LIBHD_CONNECTING);
+}
+
+static void try_next(struct libhd *h, bool was_open)
 {
 	struct hdl_relay *next = hdl_relays_next(h);
-	bool was_open = h->phase == HDL_OPEN;
 
-	hdl_disconnect(h);
 	hdl_relay_back(h->relay);
-	h->later_ms = HD_MAX(h->later_ms, at_least_ms);
 	if (h->once && (was_open || next == NULL || h->untried == 0))
 		hdl_set_state(h, LIBHD_FAILED);
 	else if (was_open && !h->relay->refuses)
@@ -101,6 +109,20 @@ void hdl_retry(struct libhd *h, int64_t at_least_ms)
 		go_to(h, next);
 	else
 		wait_to(h, hdl_relays_first(h), h->later_ms);
+}
+
+void hdl_retry(struct libhd *h, int64_t at_least_ms)
+{
+	bool was_open = h->phase == HDL_OPEN;
+
+	hdl_disconnect(h);
+	h->later_ms = HD_MAX(h->later_ms, at_least_ms);
+	if (!h->relay->by_rule)
+		try_next(h, was_open);
+	else if (was_open) /* where we belong: it may only be started anew */
+		wait_to(h, h->relay, h->later_ms);
+	else
+		turn_back(h);
 }
 
 /* Where it is, in the list, and not what has been tried: the caller looks for
@@ -133,6 +155,25 @@ void hdl_lost(struct libhd *h, int64_t at_least_ms, const char *fmt, ...)
 	hdl_retry(h, at_least_ms);
 }
 
+/* ---- Redirect ---- */
+
+/* Two relays that each send us to the other one must not have us run. */
+static int lead_by_rule(struct libhd *h, const char *host, const char *port)
+{
+	struct hdl_relay *r = h->relay;
+
+	if (r->first_host[0] != '\0' || hdl_now_ms() < r->stays_ms)
+		return 0;
+	hdl_error(h, "%s says that we belong to %s port %s", r->host, host,
+		  port);
+	hdl_disconnect(h);
+	hdl_relay_lead(r, host, port);
+	r->by_rule = true;
+	h->retry_ms = hdl_now_ms();
+	hdl_set_state(h, LIBHD_CONNECTING);
+	return -ECONNRESET;
+}
+
 int hdl_take_redirect(struct libhd *h, const uint8_t *p, size_t n)
 {
 	static const char scheme[] = "https://";
@@ -147,8 +188,11 @@ int hdl_take_redirect(struct libhd *h, const uint8_t *p, size_t n)
 	if (strncmp(url, scheme, at - 1) != 0 || h->once ||
 	    hdl_relay_split(url + at - 1, host, port) < 0)
 		return 0; /* not for us */
+	if (p[0] == HDP_REDIRECT_RULE)
+		return lead_by_rule(h, host, port);
 	h->tries = 0;
 	hdl_lost(h, 0, "%s sends us to %s", r->host, url + at - 1);
+	hdl_relay_back(r);
 	hdl_relay_lead(r, host, port);
 	return -ECONNRESET;
 }
@@ -169,8 +213,10 @@ void hdl_wait_for(struct libhd *h, uint32_t events)
 
 static int64_t address_ms(const struct libhd *h)
 {
-	return h->next_addr != NULL || h->untried > 0 ? HDL_LOGIN_MS / 3
-						       : HDL_LOGIN_MS;
+	bool others = h->next_addr != NULL || h->untried > 0 ||
+		      h->relay->by_rule; /* there is one that answers */
+
+	return others ? HDL_LOGIN_MS / 3 : HDL_LOGIN_MS;
 }
 
 static void options(int fd)

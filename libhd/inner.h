@@ -72,6 +72,8 @@ struct hdl_relay {
 	char first_host[HDL_HOST_BYTES], first_port[8];
 	struct libhd_key first_key;
 	bool has_first_key;
+	bool by_rule; /* it has led because we belong there */
+	int64_t stays_ms; /* until then no rule leads away from it */
 	bool refuses; /* for good */
 };
 
@@ -187,7 +189,7 @@ void hdl_disconnect(struct libhd *h);
 /* hdl_leave - for the next relay. */
 void hdl_leave(struct libhd *h);
 /* hdl_take_redirect - to another relay; back to the first one when that cannot
- * be reached, or is lost. */
+ * be reached, or is lost. Where a rule has led no rule leads on. */
 int hdl_take_redirect(struct libhd *h, const uint8_t *p, size_t n);
 /* hdl_wait_for - events of epoll. */
 void hdl_wait_for(struct libhd *h, uint32_t events);

@@ -92,7 +92,7 @@ void hdl_relay_back(struct hdl_relay *r)
 	r->key = r->first_key;
 	r->has_key = r->has_first_key;
 	r->first_host[0] = '\0';
-	r->has_first_key = false;
+	r->has_first_key = r->by_rule = false;
 }
 
 /* ---- all of them ---- */

@@ -198,7 +198,8 @@ struct libhd_relay {
  * Of several relays the first that lets us in is ours until it is lost. Then it
  * is tried again, and after it the others in turn, at once; then all again with
  * back-off, from the first. One that refuses us for good is left out;
- * LIBHD_FAILED is when all do.
+ * LIBHD_FAILED is when all do. A relay may say that we belong to another one:
+ * LIBHD_CONNECTING follows LIBHD_OPEN then, and libhd_error() names it.
  *
  * Who is the relay? With relay_key it must prove to have that key, on this TLS
  * connection; then its certificate need not be one that we trust. Without it

@@ -83,7 +83,7 @@ enum hdp_denied {
 };
 
 /* hdp_redirect - reasons in Redirect that relays of this version give. */
-enum hdp_redirect { HDP_REDIRECT_DRAINS = 1 };
+enum hdp_redirect { HDP_REDIRECT_DRAINS = 1, HDP_REDIRECT_RULE = 4 };
 
 /* Lengths of payloads, or of what stands before the rest of one. */
 #define HDP_HELLO_BYTES (2 + HD_KEY_BYTES + HDP_SIGNATURE_BYTES)

@@ -209,6 +209,88 @@ static void a_ticket_is_not_of_where_we_are_led_to(void **state)
 	libhd_free(&h);
 }
 
+static int rule(struct libhd *h)
+{
+	static const uint8_t to[] = "\x04https://ours.example:1";
+
+	opened(h);
+	return hdl_take_redirect(h, to, sizeof(to) - 1);
+}
+
+static void a_rule_leads_once(void **state)
+{
+	struct libhd *h = endpoint(2, false);
+
+	(void)state;
+	assert_int_equal(rule(h), -ECONNRESET);
+	assert_int_equal(libhd_state_of(h), LIBHD_CONNECTING);
+	assert_int_equal(libhd_timeout_ms(h), 0);
+	assert_string_equal(h->relay->host, "ours.example");
+	assert_int_equal(rule(h), 0); /* and not on from there */
+	assert_string_equal(h->relay->host, "ours.example");
+	assert_int_equal(libhd_state_of(h), LIBHD_OPEN);
+	libhd_free(&h);
+}
+
+/* The one that has led is there: not the next of several, nor back-off. */
+static void who_is_led_in_vain_turns_back(void **state)
+{
+	struct libhd *h = endpoint(2, false);
+
+	(void)state;
+	assert_int_equal(rule(h), -ECONNRESET);
+	hdl_lost(h, 0, "nobody is there");
+	assert_int_equal(libhd_relay_at(h), 0);
+	assert_string_equal(h->relay->host, "one.example");
+	assert_int_equal(libhd_timeout_ms(h), 0);
+	assert_int_equal(rule(h), 0); /* and stays */
+	h->relay->stays_ms = hdl_now_ms();
+	assert_int_equal(rule(h), -ECONNRESET); /* for a while */
+	libhd_free(&h);
+}
+
+static void a_rule_may_lead_to_who_refuses(void **state)
+{
+	struct libhd *h = endpoint(1, false);
+
+	(void)state;
+	assert_int_equal(rule(h), -ECONNRESET);
+	h->phase = HDL_ENROLLING;
+	h->verified = true;
+	hdl_fail(h, "not you");
+	assert_int_equal(libhd_state_of(h), LIBHD_CONNECTING);
+	assert_string_equal(h->relay->host, "one.example");
+	assert_false(h->relay->refuses);
+	libhd_free(&h);
+}
+
+/* It is tried once more, since it may only have been started anew. */
+static void where_a_rule_has_led_may_be_lost(void **state)
+{
+	struct libhd *h = endpoint(2, false);
+
+	(void)state;
+	assert_int_equal(rule(h), -ECONNRESET);
+	opened(h);
+	hdl_lost(h, 0, "gone");
+	assert_int_equal(libhd_state_of(h), LIBHD_WAITING);
+	assert_string_equal(h->relay->host, "ours.example");
+	hdl_lost(h, 0, "nobody is there");
+	assert_string_equal(h->relay->host, "one.example");
+	assert_int_equal(libhd_state_of(h), LIBHD_CONNECTING);
+	libhd_free(&h);
+}
+
+static void a_rule_does_not_hold_who_is_there_once(void **state)
+{
+	struct libhd *h = endpoint(1, true);
+
+	(void)state;
+	assert_int_equal(rule(h), 0);
+	assert_int_equal(libhd_state_of(h), LIBHD_OPEN);
+	libhd_free(&h);
+}
+
 /* ---- tickets ---- */
 
 static void a_ticket_has_them_all(void **state)
@@ -274,6 +356,11 @@ int main(void)
 		cmocka_unit_test(one_can_leave),
 		cmocka_unit_test(one_that_we_are_led_to_may_refuse),
 		cmocka_unit_test(a_ticket_is_not_of_where_we_are_led_to),
+		cmocka_unit_test(a_rule_leads_once),
+		cmocka_unit_test(who_is_led_in_vain_turns_back),
+		cmocka_unit_test(a_rule_may_lead_to_who_refuses),
+		cmocka_unit_test(where_a_rule_has_led_may_be_lost),
+		cmocka_unit_test(a_rule_does_not_hold_who_is_there_once),
 		cmocka_unit_test(a_ticket_has_them_all),
 		cmocka_unit_test(the_longest_ticket_fits),
 		cmocka_unit_test(a_ticket_of_one_is_as_it_was),
