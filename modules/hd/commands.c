@@ -8,6 +8,7 @@
 #include <time.h>
 #include "modules/hd/bech32.h"
 #include "modules/hd/commands.h"
+#include "modules/hd/redirect.h"
 
 #define INVITE_MS (24 * 3600 * 1000ull)
 #define EXPIRES_MAX_S (876000ull * 3600) /* a hundred years */
@@ -100,6 +101,45 @@ static void run_info(struct hd_module *mod, struct hd_call *call)
 	hd_out_string(call, "identity", hdp_relay->key.text);
 	hd_out_string(call, "operator", hdp_relay->operator_key.text);
 	hd_out_uint(call, "version", HDP_VERSION);
+	hd_out_close(call);
+}
+
+/* ---- who was told to go to another relay ---- */
+
+/* A label's value, which is the name of a host or a word: nothing in it is
+ * escaped. */
+static void out_label(struct hd_call *call, const char *name,
+		      const char *labels)
+{
+	char text[HDP_REDIRECT_HOST_MAX_BYTES + 1] = "", begin[16];
+	int n = snprintf(begin, sizeof(begin), "%s=\"", name);
+	const char *at = strstr(labels, begin);
+
+	if (at != NULL)
+		snprintf(text, sizeof(text), "%.*s",
+			 (int)strcspn(at + n, "\""), at + n);
+	hd_out_string(call, name, text);
+}
+
+static void put_redirects(void *arg, const struct hd_sample *sample)
+{
+	struct hd_call *call = arg;
+
+	if (strcmp(sample->name, HDP_REDIRECTS_METRIC) != 0 ||
+	    sample->labels == NULL || sample->value == 0)
+		return;
+	hd_out_open(call, NULL, '{');
+	out_label(call, "reason", sample->labels);
+	out_label(call, "to", sample->labels);
+	hd_out_uint(call, "clients", (uint64_t)sample->value);
+	hd_out_close(call);
+}
+
+static void run_redirects(struct hd_module *mod, struct hd_call *call)
+{
+	(void)mod;
+	hd_out_open(call, NULL, '[');
+	hd_metrics_read(NULL, put_redirects, call);
 	hd_out_close(call);
 }
 
@@ -247,6 +287,12 @@ const struct hd_command hdp_commands[] = {
 	  .role = HD_ROLE_READ,
 	  .help = "the relay's identity, as HD's clients know it",
 	  .run = run_info },
+	{ .words = "hd redirects",
+	  .args = "",
+	  .role = HD_ROLE_READ,
+	  .help = "how many clients were told to go to which other relay",
+	  .run = run_redirects,
+	  .columns = "reason to clients" },
 	{ .words = "hd invite",
 	  .args = "[--name NAME] [--expires DURATION] " GRANT,
 	  .role = HD_ROLE_OPERATE,

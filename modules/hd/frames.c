@@ -6,6 +6,7 @@
 #include <hyper-derp/log.h>
 #include <hyper-derp/relay.h>
 #include "modules/hd/intents.h"
+#include "modules/hd/redirect.h"
 
 /* ---- the table ---- */
 
@@ -219,6 +220,7 @@ static void admitted(struct hd_module *mod, struct hd_stream *s, void *state,
 	hdp_grouped_begin(mod, s, d, d->claim);
 	hdp_admission_over(d);
 	hdp_tell_welcome(s, conf, hd_peer_key(peer));
+	hdp_redirect_by_rule(mod, d);
 	hdp_grouped_tell_full(s, d);
 	hdp_path_begin(mod, s, d);
 	/* the first one early, by chance: not all at once after a restart */

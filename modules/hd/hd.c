@@ -4,6 +4,7 @@
 #include "modules/hd/addresses.h"
 #include "modules/hd/commands.h"
 #include "modules/hd/owed.h"
+#include "modules/hd/redirect.h"
 #include <errno.h>
 #include <hyper-derp/control.h>
 #include <hyper-derp/log.h>
@@ -51,6 +52,16 @@ static const struct hd_option options[] = {
 	  .max = HDP_REDIRECTS_MAX,
 	  .help = "Other relays, as HOST or HOST:PORT: when this one drains, "
 		  "each client is sent to one of them.",
+	  .live = true },
+	{ .name = "redirect_rules",
+	  .type = HD_OPTION_ENTRIES,
+	  .offset = offsetof(struct hdp_conf, redirect_rules),
+	  .max = HDP_RULES_MAX,
+	  .entry = hdp_redirect_rule_options,
+	  .entry_size = sizeof(struct hdp_redirect_rule),
+	  .help = "Clients that belong to other relays, and are told so when "
+		  "they have logged in: the first rule counts of which all "
+		  "that it names matches.",
 	  .live = true },
 	{ .name = "keepalive",
 	  .type = HD_OPTION_DURATION_MS,
@@ -223,20 +234,6 @@ static int commands_add(struct hd_module *mod, const struct hd_command *c,
 	return r;
 }
 
-static int redirect_check(const struct hd_list *list, struct hd_error *err)
-{
-	for (size_t i = 0; i < list->n; i++)
-		if (list->v[i][0] == '\0' ||
-		    strlen(list->v[i]) > HDP_REDIRECT_HOST_MAX_BYTES ||
-		    strpbrk(list->v[i], "/@ \t\"") != NULL)
-			return hd_error_set(
-				err, -EINVAL,
-				"hd.redirect: %s: give a name or an address, "
-				"and :PORT if that is not 443",
-				list->v[i]);
-	return 0;
-}
-
 static int operators_check(const struct hd_list *list, struct hd_error *err)
 {
 	uint8_t identity[HD_KEY_BYTES];
@@ -259,7 +256,7 @@ static int check(struct hd_module *mod, const void *conf, struct hd_error *err)
 	int r = operators_check(&c->operators, err);
 
 	(void)mod;
-	return r == 0 ? redirect_check(&c->redirect, err) : r;
+	return r == 0 ? hdp_redirect_check(c, err) : r;
 }
 
 static int load(struct hd_module *mod, struct hd_error *err)
@@ -273,6 +270,8 @@ static int load(struct hd_module *mod, struct hd_error *err)
 		r = check(mod, hd_module_conf(mod), err);
 	if (r == 0)
 		r = hdp_people_load(err);
+	if (r == 0)
+		r = hdp_redirect_add(mod, err);
 	if (r == 0)
 		r = hdp_routes_add(mod, err);
 	if (r == 0)

@@ -12,7 +12,7 @@
  * client should be welcome, credential.c what operators sign, admission.c the
  * admit hook, people.h whom the operator knows, keys.c who we are, bech32.c
  * keys as text, commands*.c what operators ask and order, upgrade.c what goes
- * to a new process, hd.c the module.
+ * to a new process, redirect.h who belongs to another relay, hd.c the module.
  *
  * A connection:  HELLO -Enroll, proven-> ADMITTING -admitted()-> OPEN
  *                  `---------- a broken rule: CLOSED -----------' */
@@ -28,6 +28,7 @@
 #include <sodium.h>
 #include "modules/hd/contacts.h"
 #include "modules/hd/groups.h"
+#include "modules/hd/rule.h"
 
 #define HDP_REALM "hd"
 #define HDP_IDENTITY_PART "hd"
@@ -48,6 +49,7 @@ struct hdp_conf {
 	uint64_t enroll; /* enum hdp_who */
 	struct hd_list operators; /* texts of identities, beside our own */
 	struct hd_list redirect; /* HOST[:PORT] of other relays */
+	HD_ENTRIES_OF(struct hdp_redirect_rule) redirect_rules;
 	struct hd_secret private_key, operator_key; /* empty: in state_dir */
 	union hd_addr udp; /* family AF_UNSPEC: no UDP */
 	bool bridge; /* our clients are in DERP's realm */

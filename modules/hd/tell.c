@@ -4,6 +4,7 @@
 #include <hyper-derp/worker.h>
 #include <string.h>
 #include "modules/hd/intents.h"
+#include "modules/hd/redirect.h"
 
 #define KNOCKS_AT_ONCE 16
 #define KNOCK_MS 1000
@@ -50,6 +51,16 @@ void hdp_tell_pending(struct hd_stream *s, const char *text)
 void hdp_tell_health(struct hd_stream *s, const char *text)
 {
 	tell_text(s, HDP_HEALTH, NULL, 0, text);
+}
+
+void hdp_tell_redirect(struct hd_stream *s, enum hdp_redirect why,
+		       const char *relay)
+{
+	char url[sizeof("https://") + HDP_REDIRECT_HOST_MAX_BYTES];
+	uint8_t reason = (uint8_t)why;
+
+	snprintf(url, sizeof(url), "https://%s", relay);
+	tell_text(s, HDP_REDIRECT, &reason, 1, url);
 }
 
 void hdp_tell_welcome(struct hd_stream *s, const struct hdp_conf *conf,
@@ -260,31 +271,13 @@ static void gone(struct hd_module *mod, struct hd_peer *peer,
 			 sizeof(frame));
 }
 
-/* By its key: each time the same one, and of many clients as many to each. */
-static void redirect(struct hd_module *mod, struct hd_peer *peer,
-		     enum hdp_redirect why)
-{
-	struct hd_stream *s = hd_peer_stream(peer);
-	const struct hdp_conf *conf =
-		hd_module_worker_conf(mod, hd_stream_worker(s));
-	const struct hd_list *to = &conf->redirect;
-	char url[sizeof("https://") + HDP_REDIRECT_HOST_MAX_BYTES];
-	uint8_t reason = (uint8_t)why;
-
-	if (to->n == 0)
-		return;
-	snprintf(url, sizeof(url), "https://%s",
-		 to->v[hd_peer_key(peer)->b[0] % to->n]);
-	tell_text(s, HDP_REDIRECT, &reason, 1, url);
-}
-
 static void drain(struct hd_module *mod, struct hd_peer *peer,
 		  uint32_t reconnect_in_ms, uint32_t try_for_ms)
 {
 	uint8_t frame[HDP_HEADER_BYTES + 8];
 	uint8_t *p = hdp_header_put(frame, HDP_RESTARTING, 8);
 
-	redirect(mod, peer, HDP_REDIRECT_DRAINS);
+	hdp_redirect_drains(mod, peer);
 	hdp_put_u32(p, reconnect_in_ms);
 	hdp_put_u32(p + 4, try_for_ms);
 	hd_stream_append(hd_peer_stream(peer), HD_LANE_CONTROL, frame,

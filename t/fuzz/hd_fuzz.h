@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "modules/hd/path.h"
+#include "modules/hd/redirect.h"
 #include "t/unit/fake_core.h"
 
 /* ---- what the fake core does not have ---- */
@@ -96,6 +97,17 @@ int hd_stream_aead(struct hd_stream *s)
 {
 	(void)s;
 	return suite;
+}
+
+/* modules/hd/redirect.c, which asks the core about peers */
+void hdp_redirect_drains(struct hd_module *mod, struct hd_peer *peer)
+{
+	(void)mod, (void)peer;
+}
+
+void hdp_redirect_by_rule(struct hd_module *mod, const struct hdp_state *d)
+{
+	(void)mod, (void)d;
 }
 
 /* modules/hd/admission.c, which the fake core has no hooks for */
