@@ -81,20 +81,22 @@ static inline void note_used(struct hd_worker *w, unsigned to, uint32_t used)
 	hd_worker_wake(hd_worker_at(to)); /* not at the turn's end */
 }
 
-int hd_xring_put(struct hd_worker *w, unsigned to,
-		 const struct hd_xrecord *record, const uint8_t *data)
-{
-	struct hd_xring *r = ring_to(w, to);
-	uint32_t total = (sizeof(*record) + record->len_bytes + 7) & ~7u;
-	uint32_t at, skip, used;
+struct put { /* a record that is written */
+	struct hd_xring *r;
+	uint32_t end, used; /* of the ring, with it */
+};
 
-	if (r == NULL)
-		return -ENOMEM;
-	at = r->tail;
-	skip = ring_skip(at, total);
-	used = ring_used(r) + skip + total;
-	if (used > RING_BYTES)
-		return -ENOBUFS;
+/* The head of a record. Returns where its bytes go; NULL: the ring is full. */
+static inline uint8_t *put_begin(struct put *put, struct hd_xring *r,
+				 const struct hd_xrecord *record)
+{
+	uint32_t total = (sizeof(*record) + record->len_bytes + 7) & ~7u;
+	uint32_t at = r->tail, skip = ring_skip(at, total);
+
+	put->r = r;
+	put->used = ring_used(r) + skip + total;
+	if (put->used > RING_BYTES)
+		return NULL;
 	if (skip > 0)
 		memset(&r->bytes[at % RING_BYTES], 0, sizeof(uint32_t));
 	at += skip;
@@ -102,14 +104,56 @@ int hd_xring_put(struct hd_worker *w, unsigned to,
 
 	*to_record = *record;
 	to_record->total_bytes = total;
-	if (record->len_bytes > 0) /* else data may be NULL */
-		memcpy(to_record + 1, data, record->len_bytes);
-	__atomic_store_n(&r->tail, at + total, __ATOMIC_RELEASE);
-	r->wake = true;
+	put->end = at + total;
+	return (uint8_t *)(to_record + 1);
+}
+
+static inline int put_end(struct hd_worker *w, unsigned to,
+			  const struct put *put)
+{
+	__atomic_store_n(&put->r->tail, put->end, __ATOMIC_RELEASE);
+	put->r->wake = true;
 	w->xfed |= HD_XBIT(to);
-	if (used > HD_XRING_NEAR_BYTES)
-		note_used(w, to, used);
+	if (put->used > HD_XRING_NEAR_BYTES)
+		note_used(w, to, put->used);
 	return 0;
+}
+
+int hd_xring_put(struct hd_worker *w, unsigned to,
+		 const struct hd_xrecord *record, const uint8_t *data)
+{
+	struct hd_xring *r = ring_to(w, to);
+	struct put put;
+	uint8_t *p;
+
+	if (r == NULL)
+		return -ENOMEM;
+	p = put_begin(&put, r, record);
+	if (p == NULL)
+		return -ENOBUFS;
+	if (record->len_bytes > 0) /* else data may be NULL */
+		memcpy(p, data, record->len_bytes);
+	return put_end(w, to, &put);
+}
+
+int hd_xring_put_members(struct hd_worker *w, unsigned to,
+			 const struct hd_xrecord *record,
+			 const struct hd_xmember *members, const uint8_t *data)
+{
+	size_t head = record->n * sizeof(*members);
+	struct hd_xring *r = ring_to(w, to);
+	struct put put;
+	uint8_t *p;
+
+	if (r == NULL)
+		return -ENOMEM;
+	p = put_begin(&put, r, record);
+	if (p == NULL)
+		return -ENOBUFS;
+	memcpy(p, members, head);
+	if (record->len_bytes > head)
+		memcpy(p + head, data, record->len_bytes - head);
+	return put_end(w, to, &put);
 }
 
 void hd_xring_wake(struct hd_worker *w)

@@ -20,6 +20,8 @@ enum hd_xkind {
 	HD_X_BROUGHT, /* one of dst, which is elsewhere, has reached src */
 	HD_X_ASTRAY, /* a forwarded one for src, which is not here; slot of the
 			peer that brought it in hash */
+	HD_X_FANOUT, /* one packet for many: struct hd_xmember, n of them, stand
+			before its bytes, and count in len_bytes */
 };
 
 struct hd_xrecord { /* what stands before the packet's bytes */
@@ -32,15 +34,29 @@ struct hd_xrecord { /* what stands before the packet's bytes */
 	bool urgent;
 	union {
 		bool first; /* HD_X_PACKET: HD_X_DELIVERED is wanted */
+		uint32_t n; /* HD_X_FANOUT */
 		uint32_t from; /* HD_X_FORWARDED: who brought it: the worker,
 				  8 bits, and the slot of its stream */
 	};
 };
 
+struct hd_xmember { /* one of those who get the packet of HD_X_FANOUT */
+	uint64_t hash; /* of dst */
+	struct hd_key dst;
+	bool first; /* as in struct hd_xrecord */
+};
+_Static_assert(sizeof(struct hd_xrecord) % 8 == 0, "what follows is aligned");
+_Static_assert(sizeof(struct hd_xmember) % 8 == 0, "and what follows that");
+
 /* hd_xring_put - copy a record for worker `to`; it is woken at the end of the
  * turn, by hd_xring_wake(). Returns 0; -ENOBUFS full; -ENOMEM. */
 int hd_xring_put(struct hd_worker *w, unsigned to,
 		 const struct hd_xrecord *record, const uint8_t *data);
+/* hd_xring_put_members - the same with HD_X_FANOUT: record->n members, and data
+ * of what they leave of record->len_bytes. */
+int hd_xring_put_members(struct hd_worker *w, unsigned to,
+			 const struct hd_xrecord *record,
+			 const struct hd_xmember *members, const uint8_t *data);
 void hd_xring_wake(struct hd_worker *w);
 /* hd_xring_has_room - for what can wait and must not hold packets up. */
 bool hd_xring_has_room(struct hd_worker *w, unsigned to);

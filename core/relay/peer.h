@@ -166,6 +166,9 @@ bool hd_gone_run(struct hd_worker *w);
  * packet another relay has brought.
  * hd_relay_drop - counts. @from  the sender's name, "" when it is another
  * worker's or another relay's. */
+/* hd_relay_begins - a peer sends a packet: it is counted, and the packet hooks
+ * are asked. Returns whether it may go. */
+bool hd_relay_begins(struct hd_peer *from, const struct hd_packet *packet);
 struct hd_xrecord;
 void hd_relay_drop(struct hd_worker *w, enum hd_drop why,
 		   const struct hd_packet *packet, const char *from);

@@ -158,6 +158,31 @@ static bool denied(struct hd_worker *w, const struct hd_peer *from,
 	return true;
 }
 
+/* Counted, and asked about. A probe is one nop, but looks long to the compiler:
+ * it would not inline. Returns whether it may go. */
+__attribute__((always_inline)) static inline bool
+begins(struct hd_peer *from, const struct hd_packet *packet)
+{
+	struct hd_worker *w = from->stream->worker;
+
+	hd_count(&w->stats.packets_in, 1);
+	from->packets_in++;
+	hd_account_add(from->stream->account, HD_ACCOUNT_PACKETS_IN, 1);
+	HD_PROBE(packet_in, w->index, from->name.s, packet->src, packet->dst,
+		 packet->len_bytes, packet->urgent);
+	if (__builtin_expect(w->hooks->packet.n > 0, 0) &&
+	    denied(w, from, packet))
+		return false;
+	if (__builtin_expect(w->relay->pairs != NULL, 0))
+		hd_pairs_count(w, packet);
+	return true;
+}
+
+bool hd_relay_begins(struct hd_peer *from, const struct hd_packet *packet)
+{
+	return begins(from, packet);
+}
+
 static bool is_cached(const struct hd_peer *p, const struct hd_key *dst)
 {
 	return p->last != NULL &&
@@ -180,16 +205,8 @@ void hd_relay_send(struct hd_peer *from, const struct hd_key *dst, bool urgent,
 
 	if (from->entry == NULL)
 		return; /* it is closing */
-	hd_count(&w->stats.packets_in, 1);
-	from->packets_in++;
-	hd_account_add(from->stream->account, HD_ACCOUNT_PACKETS_IN, 1);
-	HD_PROBE(packet_in, w->index, from->name.s, packet.src, packet.dst,
-		 packet.len_bytes, packet.urgent);
-	if (__builtin_expect(w->hooks->packet.n > 0, 0) &&
-	    denied(w, from, &packet))
+	if (!begins(from, &packet))
 		return;
-	if (__builtin_expect(w->relay->pairs != NULL, 0))
-		hd_pairs_count(w, &packet);
 	if (is_cached(from, dst))
 		hd_deliver(w, from->last, &packet);
 	else
@@ -246,6 +263,24 @@ static void take_packet(struct hd_worker *w, const struct hd_xrecord *x,
 		answer(w, x, HD_X_NOT_HERE);
 }
 
+static void take_fanout(struct hd_worker *w, const struct hd_xrecord *x,
+			const uint8_t *data)
+{
+	const struct hd_xmember *m = (const void *)data;
+	const uint32_t n = x->n;
+	struct hd_xrecord one = *x;
+
+	one.kind = HD_X_PACKET;
+	one.n = 0;
+	one.len_bytes -= n * (uint32_t)sizeof(*m);
+	for (uint32_t i = 0; i < n; i++) {
+		one.hash = m[i].hash;
+		one.dst = m[i].dst;
+		one.first = m[i].first;
+		take_packet(w, &one, data + n * sizeof(*m));
+	}
+}
+
 static void take_delivered(struct hd_worker *w, const struct hd_xrecord *x,
 			   struct hd_entry *e)
 {
@@ -277,6 +312,8 @@ void hd_relay_take(struct hd_worker *w, const struct hd_xrecord *x,
 {
 	if (x->kind == HD_X_PACKET)
 		take_packet(w, x, data);
+	else if (x->kind == HD_X_FANOUT)
+		take_fanout(w, x, data);
 	else if (x->kind == HD_X_FORWARDED)
 		hd_forward_take(w, x, data);
 	else if (x->kind == HD_X_LINK)

@@ -74,6 +74,7 @@
  *      hd_peer_set_flags(): hooks are asked about other relays, and say who is
  *      one. hd_tenant_is_used(). hd_pwrite_whole(). HD_MODULE_AHEAD.
  *      hd_udp_room(): a datagram is made where it is sent from. hd_hook_there()
+ * 2.2  hd_relay_send_all().
  *
  * Why some shapes are as they are:
  * - load() takes a struct hd_error: the loader prints one sentence, with the
@@ -97,7 +98,7 @@ extern "C" {
 /* HD_ABI_MAJOR, HD_ABI_MINOR - of these headers: the relay must have the same
  * major number, and no smaller minor one. */
 #define HD_ABI_MAJOR 2
-#define HD_ABI_MINOR 1
+#define HD_ABI_MINOR 2
 
 struct hd_module_def {
 	uint32_t magic;

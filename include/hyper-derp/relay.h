@@ -81,6 +81,14 @@ HD_API void hd_relay_login(struct hd_stream *s, const struct hd_login *login);
 HD_API void hd_relay_send(struct hd_peer *from, const struct hd_key *dst,
 			  bool urgent, const uint8_t *data, uint32_t len_bytes);
 
+/* hd_relay_send_all - the same packet to n keys, as by hd_relay_send() to one
+ * after the other, and in order with those. What goes to another worker goes
+ * there once, whoever gets it there.
+ * @dst  n of them, borrowed */
+HD_API void hd_relay_send_all(struct hd_peer *from, const struct hd_key *dst,
+			      size_t n, bool urgent, const uint8_t *data,
+			      uint32_t len_bytes);
+
 /* hd_relay_forward - a packet that another relay has taken from src, for a key
  * that is here: it never leaves this relay again. Whether src may send it was
  * asked there: no packet hook is. If dst is not here, the relay is told by

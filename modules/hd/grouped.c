@@ -175,24 +175,23 @@ static bool may_copy(struct hdp_state *d, uint32_t packet_bytes, bool paid)
 				 0) == 0);
 }
 
-/* The stream has paid for one of them. Returns how many are dropped: from the
- * first one that may not go. */
-static size_t send_each(struct hdp_numbers *numbers, struct hdp_state *d,
-			const struct hd_key *to, size_t n, const uint8_t *body,
-			uint32_t body_bytes)
+/* Not to itself. Returns how many others are left of n, in any order. */
+static size_t without(struct hd_key *to, size_t n, const struct hd_key *self)
 {
-	bool paid = true;
+	for (size_t i = 0; i < n; i++)
+		if (memcmp(&to[i], self, sizeof(to[i])) == 0)
+			to[i--] = to[--n];
+	return n;
+}
 
-	for (size_t i = 0; i < n; i++) {
-		if (memcmp(&to[i], hd_peer_key(d->peer), sizeof(to[i])) == 0)
-			continue;
-		if (!may_copy(d, body_bytes - HDP_GROUP_BYTES, paid))
-			return n - i;
-		paid = false;
-		hdp_signal(d->peer, &to[i], HDP_SIGNAL_GROUP, body, body_bytes);
-		hd_count(&numbers->group_copies, 1);
-	}
-	return 0;
+/* The stream has paid for one of them. Returns how many of n may go. */
+static size_t paid_for(struct hdp_state *d, size_t n, uint32_t packet_bytes)
+{
+	size_t i = 0;
+
+	while (i < n && may_copy(d, packet_bytes, i == 0))
+		i++;
+	return i;
 }
 
 /* Returns how many of the copies are dropped. */
@@ -202,14 +201,18 @@ static size_t send_all(struct hd_module *mod, struct hd_stream *s,
 {
 	uint8_t body[HDP_GROUP_BYTES + HDP_GROUP_PACKET_MAX_BYTES];
 	struct hd_key members[HDP_GROUP_MEMBERS_MAX];
-	size_t n;
+	size_t n, paid;
 
 	memcpy(body, d->group.id, HDP_GROUP_BYTES);
 	memcpy(body + HDP_GROUP_BYTES, packet, packet_bytes);
 	n = hdp_groups_members(groups_of(mod, s), to,
 			       hd_peer_login(d->peer)->realm, members);
-	return send_each(hdp_metrics(mod, s), d, members, n, body,
+	n = without(members, n, hd_peer_key(d->peer));
+	paid = paid_for(d, n, packet_bytes);
+	hdp_signal_group(d->peer, members, paid, body,
 			 HDP_GROUP_BYTES + packet_bytes);
+	hd_count(&hdp_metrics(mod, s)->group_copies, paid);
+	return n - paid;
 }
 
 /* To look who is there counts as a copy. */

@@ -10,6 +10,8 @@
  *   magic(6) mac(32) mark(24) kind(1) body
  *
  * Who replays one repeats what the same client had said to the same other one.
+ * That of a packet to a group names nobody as the other one: it is the same for
+ * all of them, and goes to them as one.
  * Context: a worker. */
 #include <hyper-derp/derp.h>
 #include <hyper-derp/derp_realms.h>
@@ -35,6 +37,8 @@ bool hdp_is_shared(uint16_t realm)
 	return hdp_is_bridged(hdp_relay->realm) && hdp_is_bridged(realm);
 }
 
+static const struct hd_key nobody;
+
 static void mac_of(uint8_t mac[HDP_BRIDGE_MAC_BYTES], const struct hd_key *src,
 		   const struct hd_key *dst, const uint8_t *kind, size_t n)
 {
@@ -49,24 +53,49 @@ static void mac_of(uint8_t mac[HDP_BRIDGE_MAC_BYTES], const struct hd_key *src,
 	crypto_generichash_final(&hash, mac, HDP_BRIDGE_MAC_BYTES);
 }
 
-void hdp_signal(struct hd_peer *from, const struct hd_key *to,
-		enum hdp_signal kind, const void *body, uint32_t n)
+struct signal {
+	uint8_t v[KIND_AT + 1 + HDP_SIGNAL_MAX_BYTES];
+	const uint8_t *p; /* into v: it begins there */
+	uint32_t n;
+};
+
+static void signal_make(struct signal *s, const struct hd_peer *from,
+			const struct hd_key *to, enum hdp_signal kind,
+			const void *body, uint32_t n)
 {
-	uint8_t packet[KIND_AT + 1 + HDP_SIGNAL_MAX_BYTES];
-	uint8_t *p = packet + KIND_AT;
+	uint8_t *p = s->v + KIND_AT;
 
 	hd_assert(n <= HDP_SIGNAL_MAX_BYTES);
+	s->p = p;
+	s->n = 1 + n;
 	p[0] = (uint8_t)kind;
 	if (n > 0)
 		memcpy(p + 1, body, n);
-	if (!hdp_is_bridged(hd_peer_login(from)->realm)) {
-		hd_relay_send(from, to, true, p, 1 + n);
+	if (!hdp_is_bridged(hd_peer_login(from)->realm))
 		return;
-	}
-	memcpy(packet, DERP_DISCO_MAGIC, DERP_DISCO_MAGIC_BYTES);
-	mac_of(packet + MAC_AT, hd_peer_key(from), to, p, 1 + (size_t)n);
-	memcpy(packet + MARK_AT, HDP_BRIDGE_MARK, HDP_BRIDGE_MARK_BYTES);
-	hd_relay_send(from, to, true, packet, KIND_AT + 1 + n);
+	memcpy(s->v, DERP_DISCO_MAGIC, DERP_DISCO_MAGIC_BYTES);
+	mac_of(s->v + MAC_AT, hd_peer_key(from), to, p, s->n);
+	memcpy(s->v + MARK_AT, HDP_BRIDGE_MARK, HDP_BRIDGE_MARK_BYTES);
+	s->p = s->v;
+	s->n += KIND_AT;
+}
+
+void hdp_signal(struct hd_peer *from, const struct hd_key *to,
+		enum hdp_signal kind, const void *body, uint32_t n)
+{
+	struct signal s;
+
+	signal_make(&s, from, to, kind, body, n);
+	hd_relay_send(from, to, true, s.p, s.n);
+}
+
+void hdp_signal_group(struct hd_peer *from, const struct hd_key *to,
+		      size_t n_to, const void *body, uint32_t n)
+{
+	struct signal s;
+
+	signal_make(&s, from, &nobody, HDP_SIGNAL_GROUP, body, n);
+	hd_relay_send_all(from, to, n_to, true, s.p, s.n);
 }
 
 static bool is_ours(const struct hd_packet *packet)
@@ -75,7 +104,12 @@ static bool is_ours(const struct hd_packet *packet)
 
 	if (!hdp_has_bridge_mark(packet->data, packet->len_bytes))
 		return false;
-	mac_of(mac, packet->src, packet->dst, packet->data + KIND_AT,
+	mac_of(mac, packet->src,
+	       packet->len_bytes > KIND_AT &&
+			       packet->data[KIND_AT] == HDP_SIGNAL_GROUP
+		       ? &nobody
+		       : packet->dst,
+	       packet->data + KIND_AT,
 	       packet->len_bytes - KIND_AT);
 	return sodium_memcmp(mac, packet->data + MAC_AT, sizeof(mac)) == 0;
 }

@@ -323,14 +323,19 @@ void hd_relay_send(struct hd_peer *from, const struct hd_key *dst, bool urgent,
 	struct fake_sent *sent = &fake.sent[fake.n_sent % FAKE_SENT_MAX];
 
 	hd_assert(from->stream->admitted && len_bytes <= HD_PACKET_MAX_BYTES);
-	memset(sent, 0, sizeof(*sent));
+	*sent = (struct fake_sent){ .dst = *dst, .urgent = urgent };
+	sent->len_bytes = len_bytes;
 	for (uint32_t i = 0; i < len_bytes; i++)
 		sent->sum ^= data[i]; /* all of it can be read */
-	sent->dst = *dst;
-	sent->urgent = urgent;
-	sent->len_bytes = len_bytes;
 	memcpy(sent->head, data, HD_MIN(len_bytes, sizeof(sent->head)));
 	fake.n_sent++;
+}
+
+void hd_relay_send_all(struct hd_peer *from, const struct hd_key *dst, size_t n,
+		       bool urgent, const uint8_t *data, uint32_t len_bytes)
+{
+	for (size_t i = 0; i < n; i++)
+		hd_relay_send(from, &dst[i], urgent, data, len_bytes);
 }
 
 void hd_relay_forward(struct hd_peer *link, const struct hd_key *src,
