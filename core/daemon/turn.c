@@ -114,6 +114,29 @@ static bool may_read(const struct hd_worker *w, unsigned reads)
 	return reads < TURN_READS && w->streams->turn_bytes < most;
 }
 
+/* A read that brings no packet, nothing or half of one, does not say which
+ * rings it feeds; of who is new, other whole frames say that it feeds none. */
+static void note_fed(struct hd_stream *s, bool packets, bool bytes)
+{
+	uint64_t fed = s->worker->xfed;
+
+	if (fed != 0 || packets)
+		s->feeds = fed;
+	else if (s->feeds == UINT64_MAX && bytes && s->kept == NULL)
+		s->feeds = 0;
+}
+
+static void read_one(struct hd_worker *w, struct hd_stream *s)
+{
+	uint64_t packets = w->stats.packets_in.n, bytes = s->bytes_in;
+
+	w->xfed = 0;
+	hd_stream_read(s);
+	if (!s->rx_held) /* else it has logged in */
+		note_fed(s, w->stats.packets_in.n != packets,
+			 s->bytes_in != bytes);
+}
+
 static void take_input(struct hd_worker *w)
 {
 	w->streams->turn_bytes = 0;
@@ -122,10 +145,7 @@ static void take_input(struct hd_worker *w)
 
 		if (s == NULL)
 			return;
-		w->xfed = 0;
-		hd_stream_read(s);
-		if (!s->rx_held) /* else it has logged in */
-			s->feeds = w->xfed;
+		read_one(w, s);
 	}
 }
 

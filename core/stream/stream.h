@@ -126,8 +126,8 @@ struct hd_stream {
 	struct hd_chunk *kept; /* plaintext that was not used yet */
 	uint32_t want;
 	uint32_t ready_at; /* since when it is ready, beside others */
-	uint64_t feeds; /* rings that its last read has fed: w->xfed; all,
-			 * while that is not known */
+	uint64_t feeds; /* rings that its last packets have gone to: w->xfed;
+			 * all, while that is not known */
 	uint8_t kernel_tries; /* TLS goes to the kernel: offers left */
 	/* output */
 	uint8_t reserved_lane;

@@ -67,13 +67,14 @@ static void beside_those_that_cross(void **state)
 
 /* Only who feeds a ring that is full waits for it; and then goes on, and has
  * lost nothing. */
-static void others_do_not_wait_for_a_full_ring(unsigned pairs)
+static void others_do_not_wait_for_a_full_ring(unsigned pairs, bool halves)
 {
 	const struct hot_args args = {
 		.pairs = pairs,
 		.workers = 2,
 		.lane = HD_LANE_BULK,
 		.held_bytes = 1 << 20,
+		.halves = halves,
 	};
 	struct hot_result r;
 
@@ -86,13 +87,21 @@ static void others_do_not_wait_for_a_full_ring(unsigned pairs)
 static void beside_one_that_fills_a_ring(void **state)
 {
 	(void)state;
-	others_do_not_wait_for_a_full_ring(1);
+	others_do_not_wait_for_a_full_ring(1, false);
 }
 
 static void beside_many_that_fill_a_ring(void **state)
 {
 	(void)state;
-	others_do_not_wait_for_a_full_ring(HOT_MAX);
+	others_do_not_wait_for_a_full_ring(HOT_MAX, false);
+}
+
+/* Half of a packet goes nowhere: who has sent one feeds what it has fed before.
+ */
+static void beside_many_of_whom_the_last_read_brought_none(void **state)
+{
+	(void)state;
+	others_do_not_wait_for_a_full_ring(HOT_MAX, true);
 }
 
 /* ---- what is lost ---- */
@@ -150,6 +159,8 @@ int main(void)
 		cmocka_unit_test(beside_those_that_cross),
 		cmocka_unit_test(beside_one_that_fills_a_ring),
 		cmocka_unit_test(beside_many_that_fill_a_ring),
+		cmocka_unit_test(
+			beside_many_of_whom_the_last_read_brought_none),
 		cmocka_unit_test(one_that_reads_loses_nothing),
 		cmocka_unit_test(of_many_that_read_none_loses_any),
 		cmocka_unit_test(beside_those_that_do_not_read),

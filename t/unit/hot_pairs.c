@@ -188,18 +188,30 @@ static struct hd_worker_ops counting;
 static struct {
 	uint64_t turn, sent, due; /* turns: this, that it left in, the next */
 	uint64_t longest;
-	unsigned n;
+	unsigned n, hot_turns;
 	bool under_way;
 	bool all, done; /* atomic: all of its packets have come; hot ones, too*/
 } quietly;
 
-/* At home it has sent before, and nothing to others: that is known of it. */
+/* What each hot one sends in this turn. At home the quiet one has sent before,
+ * and nothing to others: that is known of it. */
+static size_t hot_most(void)
+{
+	static const size_t begins[] = { FRAME, FRAME / 2 };
+
+	if (args->held_bytes > 0 && quietly.n == 0)
+		return 0;
+	return args->halves && quietly.hot_turns < HD_ARRAY_N(begins)
+		       ? begins[quietly.hot_turns++]
+		       : SIZE_MAX;
+}
+
 static void before(void)
 {
-	bool first = args->held_bytes > 0 && quietly.n == 0;
+	size_t most = hot_most();
 
-	for (unsigned i = 0; i < n_hot && !first; i++)
-		pair_send(&hot[i], SIZE_MAX);
+	for (unsigned i = 0; i < n_hot && most > 0; i++)
+		pair_send(&hot[i], most);
 	if (quietly.under_way || quietly.turn < quietly.due || quietly.all)
 		return;
 	pair_send(&quiet, FRAME);

@@ -21,6 +21,7 @@ struct hot_args {
 	 * What the last worker has to take waits until all of its packets have;
 	 * then each hot pair gets so many bytes. 0: nothing waits. */
 	uint64_t held_bytes;
+	bool halves; /* each hot one begins with a packet, and half of one */
 };
 
 struct hot_result {
