@@ -5,6 +5,7 @@
 #pragma once
 #include <string.h>
 #include "core/stream/stream_life.h"
+#include "core/tls/tls.h"
 
 static inline size_t kept_bytes(const struct hd_stream *s)
 {
@@ -53,6 +54,13 @@ static inline size_t unkeep(struct hd_stream *s)
 /* A ring to another worker has more room than that, or it is awaited. */
 #define HD_READ_LEAST_BYTES ((size_t)4096)
 
+/* What a protocol may be given beside what a read was asked for: unused bytes,
+ * and the front of a record; the kernel's TLS brings a whole one at least. */
+static inline size_t beside_bytes(const struct hd_stream *s)
+{
+	return kept_bytes(s) + (s->tls != NULL ? HD_TLS_PARTIAL_BYTES : 0);
+}
+
 /* Of how many that have input each has so much, when its turn comes, that a
  * large read saves system calls and sends. With few, a small one is better: it
  * stays in the second-level cache until it is sealed. And no more than rings to
@@ -62,15 +70,25 @@ static inline size_t unkeep(struct hd_stream *s)
 static inline size_t read_bytes(const struct hd_stream *s)
 {
 	const struct hd_worker *w = s->worker;
-	size_t fits, kept;
+	size_t fits, beside;
 	bool whole = w->streams->ready.n >= MANY_READY &&
 		     !hd_streams_tight(w->streams) && s->throttle == NULL;
 
 	if (w->xused <= HD_XRING_NEAR_BYTES)
 		return whole ? HD_READ_BYTES : HD_READ_PART_BYTES;
 	fits = hd_xring_fits(w);
-	kept = kept_bytes(s);
-	fits = fits > kept ? fits - kept : 0; /* a login's is no packet */
+	beside = beside_bytes(s);
+	fits = fits > beside ? fits - beside : 0; /* a login's is no packet */
 	fits = HD_MAX(fits, HD_READ_LEAST_BYTES);
 	return HD_MIN(fits, HD_READ_PART_BYTES);
+}
+
+/* The kernel's TLS may bring all records that have come. */
+static inline size_t kernel_read_bytes(const struct hd_stream *s)
+{
+	size_t n = read_bytes(s);
+
+	if (s->worker->xused <= HD_XRING_NEAR_BYTES)
+		return HD_READ_BYTES;
+	return HD_MAX(n, (size_t)HD_TLS_PARTIAL_BYTES);
 }

@@ -233,12 +233,12 @@ static void kernel_failed(struct hd_stream *s, int e)
 	}
 }
 
-/* A read brings a record at most: an edge is used up by -EAGAIN only. */
+/* A read may end with any record: an edge is used up by -EAGAIN only. */
 static void read_kernel(struct hd_stream *s)
 {
 	struct hd_worker *w = s->worker;
 	int n = hd_tls_kernel_recv(s->tls, s->fd, w->plain + kept_bytes(s),
-				   HD_READ_BYTES);
+				   kernel_read_bytes(s));
 
 	if (n > 0)
 		got_plain(s, (size_t)n);

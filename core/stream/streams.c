@@ -150,13 +150,13 @@ static struct hd_ready *next_list(const struct hd_worker *w)
 }
 
 /* Whether to read it may overfill a ring: one that it feeds, or the fullest,
- * which has no room for as much as it has. */
+ * which has no room for as much as it has. Who has not logged in feeds none. */
 static bool has_no_room(const struct hd_worker *w, const struct hd_stream *s)
 {
-	if (!hd_stream_is_open(s))
+	if (!hd_stream_is_open(s) || s->user == NULL)
 		return false;
 	return (s->feeds & w->xfull) != 0 ||
-	       hd_xring_fits(w) < kept_bytes(s) + HD_READ_LEAST_BYTES;
+	       hd_xring_fits(w) < beside_bytes(s) + HD_READ_LEAST_BYTES;
 }
 
 static void await_ring(struct hd_worker *w, struct hd_stream *s)
