@@ -118,11 +118,13 @@ void hdl_quic_gone_run(struct libhd_peer *peer);
 void hdl_quic_gone_back(struct libhd_peer *peer);
 
 /* ---- quic_send.c ---- */
-/* hdl_stream_put - as much as may wait to be sent. Returns how much; -ENOMEM.
+/* hdl_quic_packet_bytes - of the longest packet, on the way that is used.
+ * hdl_stream_put - as much as may wait to be sent. Returns how much; -ENOMEM.
  * hdl_stream_sent - more of it has been sent, or acknowledged: whoever waits to
  * write may do so, if that is worth it.
  * hdl_quic_flush - what there is to send, as far as it goes.
  * hdl_quic_close - tell the other end. */
+size_t hdl_quic_packet_bytes(const struct libhd *h);
 int64_t hdl_stream_put(struct libhd_stream *s, const void *data, size_t n);
 void hdl_stream_sent(struct libhd_stream *s);
 void hdl_quic_flush(struct hdl_quic *q);

@@ -32,6 +32,7 @@ struct hdl_ng_pace {
 	uint64_t at, late;
 };
 
+#define HDL_NG_BURST_MAX 150000
 #define HDL_NG_LATE_MAX (10 * NGTCP2_MILLISECONDS)
 
 /* hdl_ng_pace_look - before something is sent. */
@@ -125,11 +126,20 @@ static inline void hdl_ng_first_dcid(ngtcp2_transport_params *p,
 
 #else
 
+/* ... of two milliseconds at least, for turns are no closer. */
 static inline size_t hdl_ng_pace_burst(ngtcp2_conn *conn,
 				       const struct hdl_ng_pace *p)
 {
+	size_t n = ngtcp2_conn_get_send_quantum(conn);
+	ngtcp2_conn_stat v;
+	double due;
+
 	(void)p;
-	return ngtcp2_conn_get_send_quantum(conn);
+	ngtcp2_conn_get_conn_stat(conn, &v);
+	due = v.pacing_rate * 2 * NGTCP2_MILLISECONDS;
+	if (due > HDL_NG_BURST_MAX)
+		due = HDL_NG_BURST_MAX;
+	return due > (double)n ? (size_t)due : n;
 }
 
 static inline void hdl_ng_pace_sent(ngtcp2_conn *conn, struct hdl_ng_pace *p,

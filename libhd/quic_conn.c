@@ -11,7 +11,6 @@
 #define STREAMS_MAX 256 /* that the other end may have open */
 #define IDLE_TIMEOUT (60 * NGTCP2_SECONDS)
 #define HANDSHAKE_TIMEOUT (30 * NGTCP2_SECONDS)
-#define TX_BYTES 15000 /* with its heads, in one record of TLS */
 /* What a peer may send that we have not read: at first, and where we read as
  * fast as it comes. A packet that is lost holds up all behind it for a round
  * trip and more, for sent again it may be lost as well: 100 Mbit/s over 50 ms,
@@ -217,12 +216,18 @@ static const ngtcp2_callbacks callbacks = {
 
 /* ---- beginning ---- */
 
-static void settings_make(ngtcp2_settings *s, ngtcp2_transport_params *p)
+static void settings_make(const struct libhd *h, ngtcp2_settings *s,
+			  ngtcp2_transport_params *p)
 {
+	size_t packet_bytes = hdl_quic_packet_bytes(h);
+
 	ngtcp2_settings_default(s);
 	s->initial_ts = hdl_quic_now();
 	s->handshake_timeout = HANDSHAKE_TIMEOUT;
-	s->max_tx_udp_payload_size = TX_BYTES;
+	/* by this size BBR reckons how much may leave at once, and wait in
+	 * queues; longer ones are not sent later on */
+	s->max_tx_udp_payload_size =
+		HD_MAX(packet_bytes, (size_t)NGTCP2_MAX_UDP_PAYLOAD_SIZE);
 	s->no_tx_udp_payload_size_shaping = 1;
 	s->no_pmtud = 1;
 	s->cc_algo = HDL_NG_BBR;
@@ -277,7 +282,7 @@ struct hdl_quic *hdl_quic_open(struct libhd_peer *peer)
 
 	if (q == NULL)
 		return NULL;
-	settings_make(&settings, &params);
+	settings_make(peer->h, &settings, &params);
 	cid_make(q, &scid);
 	randombytes_buf(v, sizeof(v));
 	ngtcp2_cid_init(&dcid, v, sizeof(v));
@@ -301,7 +306,7 @@ struct hdl_quic *hdl_quic_accept(struct libhd_peer *peer, const uint8_t *p,
 	q = quic_new(peer, true);
 	if (q == NULL)
 		return NULL;
-	settings_make(&settings, &params);
+	settings_make(peer->h, &settings, &params);
 	cid_make(q, &scid);
 	q->first_dcid = hd.dcid;
 	hdl_ng_first_dcid(&params, &hd.dcid);

@@ -5,7 +5,7 @@
 #include <string.h>
 #include "libhd/quic.h"
 
-#define PACKET_BYTES 16000
+#define PACKET_BYTES 15000 /* with its heads, in one record of TLS */
 /* What is written before it can be sent: a stream holds this much, and what is
  * under way, and a slow path makes no long queue. */
 #define UNSENT_BYTES (1u << 20)
@@ -123,16 +123,18 @@ static bool room(struct libhd *h)
 	       !hdl_udp_full(h);
 }
 
-static size_t packet_size(const struct libhd *h)
+size_t hdl_quic_packet_bytes(const struct libhd *h)
 {
-	return HD_MIN(hdl_udp_up(h) ? HDP_UDP_PACKET_MAX_BYTES : PACKET_BYTES,
-		      (size_t)h->packet_max);
+	size_t most = hdl_udp_up(h) ? HDP_UDP_PACKET_MAX_BYTES : PACKET_BYTES;
+
+	/* what the relay takes is not known before the first login */
+	return h->packet_max > 0 ? HD_MIN(most, (size_t)h->packet_max) : most;
 }
 
 static void write_all(struct hdl_quic *q)
 {
 	size_t most = hdl_ng_pace_burst(q->conn, &q->pace), burst = 0;
-	size_t size = packet_size(q->peer->h);
+	size_t size = hdl_quic_packet_bytes(q->peer->h);
 	uint8_t packet[PACKET_BYTES];
 
 	while (room(q->peer->h)) {
@@ -165,7 +167,7 @@ static void write_ping(struct hdl_quic *q)
 	ngtcp2_ssize n;
 
 	ngtcp2_conn_set_keep_alive_timeout(q->conn, NGTCP2_NANOSECONDS);
-	n = packet_write(q, NULL, packet, packet_size(q->peer->h));
+	n = packet_write(q, NULL, packet, hdl_quic_packet_bytes(q->peer->h));
 	ngtcp2_conn_set_keep_alive_timeout(q->conn, HDL_KEEP_ALIVE);
 	q->wants_ping = hdl_ng_in_flight(q->conn) <= before;
 	if (n < 0)
