@@ -14,7 +14,7 @@ enum hd_verdict hdp_late(struct hd_module *mod, struct hd_worker *w,
 		    hd_realm_name(hdp_relay->realm);
 	struct hdp_said said;
 
-	if (!ours || !hdp_signal_get(packet, &said))
+	if (!ours || !hdp_signal_get(w, packet, &said))
 		return HD_VERDICT_PASS;
 	if (said.kind == HDP_SIGNAL_ALLOWED)
 		hdp_owed_note(mod, w, packet);

@@ -29,6 +29,7 @@ void hdp_signal(struct hd_peer *from, const struct hd_key *to,
 		enum hdp_signal kind, const void *body, uint32_t n);
 void hdp_signal_group(struct hd_peer *from, const struct hd_key *to,
 		      size_t n_to, const void *body, uint32_t n);
-bool hdp_signal_get(const struct hd_packet *packet, struct hdp_said *ret);
+bool hdp_signal_get(const struct hd_worker *w, const struct hd_packet *packet,
+		    struct hdp_said *ret);
 bool hdp_is_bridged(uint16_t realm);
 bool hdp_is_shared(uint16_t realm);

@@ -238,7 +238,7 @@ static void deliver(struct hd_module *mod, struct hd_peer *peer,
 	struct hdp_said said;
 	uint32_t handle;
 
-	if (hdp_signal_get(packet, &said)) {
+	if (hdp_signal_get(hd_stream_worker(s), packet, &said)) {
 		take_signal(mod, peer, d, packet, &said);
 		return;
 	}
