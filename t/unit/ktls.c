@@ -109,6 +109,7 @@ static int teardown(void **state)
 {
 	(void)state;
 	hd_queue_clear(&w->streams->pool, &stream.flight);
+	free(stream.path);
 	hd_tls_free(&stream.tls);
 	hd_streams_free(w);
 	free(w);
