@@ -13,6 +13,7 @@
 #include <openssl/prov_ssl.h>
 #include <openssl/provider.h>
 #include <pthread.h>
+#include <sodium.h>
 #include <string.h>
 #include "core/tls/hkdf.h"
 #include "core/tls/x25519.h"
@@ -318,7 +319,10 @@ static void load(void)
 	EVP_KDF *kdf = EVP_KDF_fetch(NULL, "TLS13-KDF", NULL);
 
 	EVP_KDF_free(kdf);
-	if (OSSL_PROVIDER_add_builtin(NULL, NAME, init) == 1)
+	/* it makes our keys, also where no module needs it, and picks what is
+	 * fastest here; it may not be begun by two threads */
+	if (sodium_init() >= 0 &&
+	    OSSL_PROVIDER_add_builtin(NULL, NAME, init) == 1)
 		loaded = OSSL_PROVIDER_try_load(NULL, NAME, 1);
 	kdf = EVP_KDF_fetch(NULL, "TLS13-KDF", "?" PROPERTIES);
 	if (loaded != NULL && !is_ours(kdf)) {
