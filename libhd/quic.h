@@ -53,6 +53,7 @@ struct libhd_stream {
 	uint64_t turn; /* its last */
 	uint64_t rested; /* bytes, both ways, when it was last looked at */
 	bool end, end_sent, end_acked; /* of what we write */
+	bool end_alone; /* sent behind the bytes, and not acknowledged itself */
 	bool eof; /* of what we read */
 	bool blocked; /* in this round */
 	bool fresh; /* its beginning is to be told */

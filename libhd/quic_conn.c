@@ -127,8 +127,9 @@ static int on_acked(ngtcp2_conn *conn, int64_t id, uint64_t offset, uint64_t n,
 	if (s == NULL)
 		return 0;
 	hdl_ring_done(&s->out, offset + n);
-	/* n is 0 also for an end that is there before what was lost */
-	if (s->end_sent && s->out.from == s->out.to)
+	/* n is 0: that is the end, which may be there before what was lost */
+	s->end_alone = s->end_alone && n > 0;
+	if (s->end_sent && !s->end_alone && s->out.from == s->out.to)
 		s->end_acked = true;
 	s->ready = s->ready || s->end;
 	hdl_stream_sent(s);

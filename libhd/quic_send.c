@@ -95,6 +95,7 @@ static ngtcp2_ssize packet_write(struct hdl_quic *q, struct libhd_stream *s,
 	if (s != NULL && used >= 0) {
 		s->sent += (uint64_t)used;
 		s->end_sent = s->end && s->sent == s->out.to;
+		s->end_alone = s->end_sent && used == 0;
 		hdl_stream_sent(s);
 	}
 	return n;
@@ -131,7 +132,8 @@ size_t hdl_quic_packet_bytes(const struct libhd *h)
 	return h->packet_max > 0 ? HD_MIN(most, (size_t)h->packet_max) : most;
 }
 
-static void write_all(struct hdl_quic *q)
+/* Returns whether there is nothing more, or nothing that may be sent. */
+static bool write_all(struct hdl_quic *q)
 {
 	size_t most = hdl_ng_pace_burst(q->conn, &q->pace), burst = 0;
 	size_t size = hdl_quic_packet_bytes(q->peer->h);
@@ -143,17 +145,38 @@ static void write_all(struct hdl_quic *q)
 
 		if (n < 0 && !stream_refused(s, n)) {
 			hdl_quic_failed(q, (int)n);
-			return;
+			return false;
 		}
 		if (n == 0)
-			return; /* the window is full, or that is all */
+			return true; /* the window is full, or that is all */
 		if (n > 0 && hdl_packet_put(q->peer, packet, (size_t)n) < 0)
-			return; /* it is lost, and sent again */
+			return false; /* it is lost, and sent again */
 		burst += n > 0 ? (size_t)n : 0;
 		if (burst >= most) {
 			q->peer->h->tls->dirty = true; /* the next turn */
-			return;
+			return false;
 		}
+	}
+	return false;
+}
+
+/* An end that was sent behind its bytes may be sent again with them: then what
+ * acknowledges it looks like the bytes alone. It is there when nothing is under
+ * way any more, and nothing waits: the next timer is not one of what is sent.
+ */
+static void ends_look(struct hdl_quic *q)
+{
+	struct libhd_stream *s;
+
+	if (hdl_ng_in_flight(q->conn) > 0 ||
+	    ngtcp2_conn_get_expiry(q->conn) <
+		    hdl_quic_now() + HDL_KEEP_ALIVE / 2)
+		return;
+	for (s = q->peer->h->tls->streams; s != NULL; s = s->next) {
+		if (s->q != q || !s->end_alone || s->out.from < s->out.to)
+			continue;
+		s->end_alone = false;
+		s->end_acked = s->ready = true;
 	}
 }
 
@@ -178,6 +201,8 @@ static void write_ping(struct hdl_quic *q)
 
 void hdl_quic_flush(struct hdl_quic *q)
 {
+	bool all = false;
+
 	if (q->error != 0)
 		return;
 	q->wrote = 0;
@@ -186,11 +211,13 @@ void hdl_quic_flush(struct hdl_quic *q)
 	if (q->wants_ping && room(q->peer->h))
 		write_ping(q);
 	if (q->error == 0)
-		write_all(q);
+		all = write_all(q);
 	/* writev_stream() says 0 until the rate allows more, and the timer of
 	 * the connection stands for it */
 	if (q->error == 0)
 		hdl_ng_pace_sent(q->conn, &q->pace, q->wrote, hdl_quic_now());
+	if (all)
+		ends_look(q);
 }
 
 /* Whether all streams are at their end both ways. */
