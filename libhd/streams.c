@@ -136,9 +136,11 @@ static void tell(struct libhd *h, struct libhd_stream *s)
 		h->events.stream_ready(h, s, h->user);
 }
 
-/* One through which nothing has passed for a while has no memory for it. */
+/* One through which next to nothing has passed for a while has no memory for
+ * it: else a byte now and then would keep all of it. */
 static void rest(struct libhd *h)
 {
+	bool due = h->tls->rest_ms != 0; /* else from now on */
 	int64_t now = hdl_now_ms();
 
 	if (now < h->tls->rest_ms)
@@ -147,7 +149,7 @@ static void rest(struct libhd *h)
 	for (struct libhd_stream *s = h->tls->streams; s != NULL; s = s->next) {
 		uint64_t passed = s->in.to + s->out.to;
 
-		if (passed == s->rested) {
+		if (due && passed - s->rested < HDL_RING_CHUNK_BYTES) {
 			hdl_ring_rest(&s->in);
 			hdl_ring_rest(&s->out);
 		}
@@ -366,6 +368,9 @@ void libhd_stream_close(struct libhd_stream **ps)
 		return;
 	*ps = NULL;
 	window_back(s, (size_t)(s->in.to - s->in.from));
+	/* the peer may take its time until QUIC needs the stream no more */
+	hdl_ring_done(&s->in, s->in.to);
+	hdl_ring_rest(&s->in);
 	if (s->q == NULL || s->over || s->id < 0) {
 		hdl_stream_drop(s);
 		return;

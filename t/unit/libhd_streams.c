@@ -38,7 +38,9 @@ static void what_nobody_reads_gives_the_window_back(void **state)
 		struct libhd_stream *s = opened(&a, &b), *t = b.got;
 
 		write_all(&a, &b, s);
+		assert_non_null(b.got->in.chunks);
 		libhd_stream_close(&t);
+		assert_null(b.got->in.chunks); /* it is not over yet */
 		libhd_stream_close(&s);
 	}
 	libhd_free(&a.h);
@@ -183,14 +185,24 @@ static void all_has_arrived_when_the_end_has(void **state)
 	}
 }
 
-/* As if it had been quiet for long: it is looked at twice. */
+/* As if it were time to look whether they are quiet. */
 static void rest(struct end *a, struct end *b)
 {
-	for (unsigned i = 0; i < 2; i++) {
-		a->h->tls->rest_ms = b->h->tls->rest_ms = 0;
-		carry(a, b);
-		carry(b, a);
-	}
+	a->h->tls->rest_ms = b->h->tls->rest_ms = 1;
+	carry(a, b);
+	carry(b, a);
+}
+
+static void busy(struct end *a, struct end *b, struct libhd_stream *s)
+{
+	static const char block[BLOCK_BYTES];
+	uint64_t to = b->got->in.to + sizeof(block);
+
+	assert_int_equal(libhd_stream_write(s, block, sizeof(block)),
+			 sizeof(block));
+	TURN_UNTIL(a, b, b->got->in.to == to);
+	assert_int_equal(drain(b->got), sizeof(block));
+	carry(b, a); /* its time begins, if it has not */
 }
 
 static void a_quiet_stream_has_no_memory(void **state)
@@ -210,6 +222,13 @@ static void a_quiet_stream_has_no_memory(void **state)
 	assert_int_equal(libhd_stream_write(s, "again", 5), 5);
 	TURN_UNTIL(&a, &b, t->in.to == 6);
 	assert_int_equal(drain(t), 5);
+	assert_non_null(t->in.chunks); /* it is not time yet */
+	rest(&a, &b);
+	assert_null(t->in.chunks);
+	for (unsigned i = 0; i < 2; i++)
+		busy(&a, &b, s);
+	rest(&a, &b);
+	assert_non_null(t->in.chunks);
 	libhd_stream_close(&s);
 	libhd_stream_close(&t);
 	libhd_free(&a.h);
