@@ -106,10 +106,10 @@ static void log_login(const struct hd_stream *s, const struct hd_peer *p)
 static void admit(struct hd_stream *s)
 {
 	struct hd_peer *p = hd_peer_of(s);
+	const uint32_t may = hd_limits_may(p);
 
 	if (hd_limits_enter(p) < 0) {
-		hd_login_refuse(s, HD_CLOSE_DENIED,
-				"its tenant has as many connections as it may");
+		hd_login_refuse(s, HD_CLOSE_DENIED, HD_LIMITS_FULL);
 		return;
 	}
 	if (hd_peer_up(p) < 0) {
@@ -117,7 +117,7 @@ static void admit(struct hd_stream *s)
 		return;
 	}
 	hd_refused_forget(s->worker, p->login.realm, &p->login.key);
-	hd_limits_crowd(p);
+	hd_limits_crowd(p, may);
 	hd_count(&s->worker->stats.logins, 1);
 	hd_observe(&s->worker->stats.login_time, hd_clock_ns() - s->since_ns);
 	log_login(s, p);

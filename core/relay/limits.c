@@ -233,7 +233,7 @@ static bool takes_its_place(const struct hd_peer *p)
 	for (struct hd_peer *i = hd_peer_find(p->stream->worker, realm,
 					      &p->login.key);
 	     i != NULL; i = i->next)
-		if (i->counted)
+		if (i->counted && i != p)
 			old = i;
 	if (old == NULL)
 		return false;
@@ -270,12 +270,29 @@ int hd_limits_enter(struct hd_peer *p)
 	return -EUSERS;
 }
 
+uint32_t hd_limits_may(const struct hd_peer *p)
+{
+	return may_have(p, HD_LIMITS_TENANT);
+}
+
+/* Of a tenant, when it came up. */
+static bool is_too_many(const struct hd_peer *p, uint32_t before)
+{
+	uint32_t max = hd_limits_may(p);
+
+	return p->counted && max < before &&
+	       __atomic_load_n(&tenant_peers[p->tenant], __ATOMIC_RELAXED) >
+		       max;
+}
+
 /* A client that comes back is let in: its old connection may be dead. */
-void hd_limits_crowd(struct hd_peer *p)
+void hd_limits_crowd(struct hd_peer *p, uint32_t before)
 {
 	uint32_t n = 0, max = may_have(p, HD_LIMITS_KEY);
 	const struct hd_peer *next;
 
+	if (is_too_many(p, before) && !takes_its_place(p))
+		put_out(p, HD_LIMITS_FULL);
 	for (const struct hd_peer *i = p->entry->active; i != NULL; i = next) {
 		next = i->next;
 		if (n++ >= max)

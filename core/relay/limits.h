@@ -9,17 +9,22 @@
 
 struct hd_limits_worker; /* w->relay->limits */
 
+#define HD_LIMITS_FULL "its tenant has as many connections as it may"
+
 /* hd_limits_enter - a peer that hooks let in; before it is up. Returns 0;
  * -EUSERS its tenant has as many connections as it may, and its key has none of
  * them; else one of those closes.
  * hd_limits_begin - it is up: from now on what it sends is counted, if there is
  * a limit. Returns 0; -ENOMEM.
+ * hd_limits_may - how many its tenant may have, by what is said until now.
  * hd_limits_crowd - its key has more connections than it may: the one that has
- * been silent longest closes.
+ * been silent longest closes. The same of its tenant as hd_limits_enter(), if
+ * less than `before` was said while it came up.
  * hd_limits_end - it is about to leave its entry, or has never been up. */
 int hd_limits_enter(struct hd_peer *p);
 int hd_limits_begin(struct hd_peer *p);
-void hd_limits_crowd(struct hd_peer *p);
+uint32_t hd_limits_may(const struct hd_peer *p);
+void hd_limits_crowd(struct hd_peer *p, uint32_t before);
 void hd_limits_end(struct hd_peer *p);
 /* hd_limits_give - what a hook said of it. Returns 0; -ENOMEM. */
 int hd_limits_give(struct hd_peer *p, enum hd_limits_of of,

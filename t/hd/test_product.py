@@ -86,6 +86,23 @@ def ruled_rules_leave_a_credential_s_tenant():
     assert shown[a.address.hex()] == "red", shown
 
 
+def ruled_a_tenant_has_so_many_connections():
+    key = SigningKey.generate()
+    made = hdctl("hd", "credential", "new", "x", "--tenant", "few",
+                 "--identity", hd.to_text(bytes(key.verify_key)))
+    proofs = hd.with_credential(made["credential"])
+    a = client(key=key, proofs=proofs)
+    try:
+        of("--tenant", "few")
+        raise AssertionError("it was let in")
+    except hd.Denied as e:
+        assert "as many connections as it may" in str(e), str(e)
+    a.ping()
+    again = client(key=key, proofs=proofs)
+    assert a.closed()
+    again.ping()
+
+
 def account(c):
     sums = {"packets_in": 0, "packets_out": 0, "bytes_in": 0}
     for row in hdctl("accounting", "--key", c.address.hex()):

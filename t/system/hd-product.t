@@ -33,7 +33,7 @@ SKIP: {
     my $udp = HyperDerp::Test::free_port(SOCK_DGRAM);
     my $ruled = HyperDerp::Test->start(workers => 2, load_module => [qw(policy hd)], conf => <<~"END");
         hd: {enroll: invited, udp: '127.0.0.1:$udp'}
-        policy: {default: allow, tenants: [{name: small, quota: {bytes: 200KiB}}]}
+        policy: {default: allow, tenants: [{name: small, quota: {bytes: 200KiB}}, {name: few, limits: {connections: 1}}]}
         END
     python_ok $ruled, 'RULED';
     $ruled->finish;
