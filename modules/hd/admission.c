@@ -62,6 +62,13 @@ static const struct hdp_person *refusal_of(struct hdp_people *p,
 	return x != NULL && x->denied ? x : NULL;
 }
 
+/* ---- yes ---- */
+
+static void give(struct applicant *a, const struct hdp_grant *grant)
+{
+	hdp_grant_give(a->ticket, grant, a->who->tenant[0] != '\0');
+}
+
 /* ---- an invitation ---- */
 
 static bool is_invited(const struct hdp_invite *invite,
@@ -91,7 +98,7 @@ static enum hd_verdict spend(struct hdp_people *p, struct applicant *a)
 	if (hdp_person_set(p, &person) < 0)
 		return no(a, HDP_DENIED_LATER, "the relay is out of memory");
 	hdp_invite_remove(p, invite);
-	hdp_grant_give(a->ticket, &person.grant);
+	give(a, &person.grant);
 	a->is_spent = true;
 	return HD_VERDICT_PENDING;
 }
@@ -187,7 +194,8 @@ static enum hd_verdict wait(struct hdp_people *p, struct applicant *a)
 {
 	struct hdp_waiting who = { .address = a->who->login->key,
 				   .from = *a->who->from,
-				   .since_s = time(NULL) };
+				   .since_s = time(NULL),
+				   .has_tenant = a->who->tenant[0] != '\0' };
 
 	hd_admit_reason(a->ticket, "nobody has approved this key in time: ask "
 				   "the relay's operator, then come again");
@@ -221,9 +229,9 @@ static enum hd_verdict decide(struct hdp_people *p, struct applicant *a)
 	if (refused != NULL)
 		return no(a, HDP_DENIED_WELCOME, why_refused(refused).s);
 	if (claim != NULL && claim->has_credential)
-		hdp_grant_give(a->ticket, &claim->grant);
+		give(a, &claim->grant);
 	else if (known != NULL)
-		hdp_grant_give(a->ticket, &known->grant);
+		give(a, &known->grant);
 	else if (claim != NULL && claim->has_invitation)
 		return spend(p, a);
 	else if (a->conf->enroll == HDP_WHO_APPROVED)

@@ -34,6 +34,7 @@ struct hdp_waiting {
 	int64_t since_s;
 	uint64_t number; /* of struct hdp_state */
 	struct hd_ticket *ticket; /* NULL: it has gone, and may come again */
+	bool has_tenant; /* of a module that was asked before */
 };
 
 struct hdp_people {
@@ -87,5 +88,8 @@ void hdp_waiting_left(struct hdp_people *p, uint64_t number);
 unsigned hdp_waiting_settle(struct hdp_people *p, const struct hd_key *address,
 			    enum hd_verdict verdict,
 			    const struct hdp_grant *grant, const char *reason);
-/* hdp_grant_give - name, tenant and limits to a login. */
-void hdp_grant_give(struct hd_ticket *ticket, const struct hdp_grant *grant);
+/* hdp_grant_give - name, tenant and limits to a login. @has_tenant  of a module
+ * that was asked before: it stays, or rules that give one would put out whom
+ * they find in another, each time that he comes */
+void hdp_grant_give(struct hd_ticket *ticket, const struct hdp_grant *grant,
+		    bool has_tenant);

@@ -96,7 +96,7 @@ unsigned hdp_waiting_settle(struct hdp_people *p, const struct hd_key *address,
 		if (memcmp(&w->address, address, sizeof(*address)) != 0)
 			continue;
 		if (w->ticket != NULL && grant != NULL)
-			hdp_grant_give(w->ticket, grant);
+			hdp_grant_give(w->ticket, grant, w->has_tenant);
 		hd_admit_answer(&w->ticket, verdict, reason);
 		take_out(p, i);
 		n++;
@@ -104,7 +104,8 @@ unsigned hdp_waiting_settle(struct hdp_people *p, const struct hd_key *address,
 	return n;
 }
 
-void hdp_grant_give(struct hd_ticket *ticket, const struct hdp_grant *grant)
+void hdp_grant_give(struct hd_ticket *ticket, const struct hdp_grant *grant,
+		    bool has_tenant)
 {
 	const struct hd_limits limits = {
 		.bytes_per_s = grant->bytes_per_s,
@@ -113,7 +114,7 @@ void hdp_grant_give(struct hd_ticket *ticket, const struct hdp_grant *grant)
 
 	if (grant->name[0] != '\0')
 		hd_admit_name(ticket, grant->name);
-	if (grant->tenant[0] != '\0')
+	if (grant->tenant[0] != '\0' && !has_tenant)
 		hd_admit_tenant(ticket, grant->tenant);
 	if (grant->bytes_per_s != 0 || grant->connections != 0)
 		hd_admit_limits(ticket, HD_LIMITS_KEY, &limits);

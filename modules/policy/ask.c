@@ -22,6 +22,7 @@ struct policy_waiter { /* a login */
 	union hd_addr from;
 	char *listener, *server_name, *app_name; /* NULL: none */
 	struct policy_shown shown;
+	char tenant[HD_TENANT_BYTES]; /* "" none */
 	bool mesh;
 };
 
@@ -62,6 +63,8 @@ static struct policy_waiter *waiter_new(const struct policy_subject *who)
 	x->mesh = who->mesh;
 	if (who->shown != NULL)
 		x->shown = *who->shown;
+	if (who->tenant != NULL)
+		snprintf(x->tenant, sizeof(x->tenant), "%s", who->tenant);
 	if (!copy(&x->listener, who->listener) ||
 	    !copy(&x->server_name, who->server_name) ||
 	    !copy(&x->app_name, who->app_name))
@@ -105,6 +108,7 @@ static void go_on(struct policy_worker *pw, const struct hd_key *key,
 		.app_name = x->app_name,
 		.shown = &x->shown,
 		.mesh = x->mesh,
+		.tenant = x->tenant[0] != '\0' ? x->tenant : NULL,
 	};
 
 	policy_conclude(pw, &who, NULL, &x->ticket);

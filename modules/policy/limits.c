@@ -187,13 +187,13 @@ static bool is_none(const struct hd_limits *l)
 
 void policy_limits_admit(const struct policy_worker *pw,
 			 const struct policy_decision *d,
-			 struct policy_left *left, struct hd_ticket *ticket)
+			 struct policy_given *given, struct hd_ticket *ticket)
 {
 	for (unsigned i = 0; i < HD_LIMITS_N; i++) {
 		const struct hd_limits l = said_of(pw, d, i);
 
-		if (left != NULL)
-			left->limits[i] = is_none(&l);
+		if (given != NULL)
+			given->limits[i] = !is_none(&l);
 		if (!is_none(&l))
 			hd_admit_limits(ticket, i, &l);
 	}
@@ -201,17 +201,17 @@ void policy_limits_admit(const struct policy_worker *pw,
 
 void policy_limits_again(const struct policy_worker *pw, uint64_t conn,
 			 const struct policy_decision *d,
-			 struct policy_left *left)
+			 struct policy_given *given)
 {
 	if (d->deny || d->by == POLICY_ASK || d->by == POLICY_BY_FAILURE)
 		return;
 	for (unsigned i = 0; i < HD_LIMITS_N; i++) {
 		const struct hd_limits l = said_of(pw, d, i);
 
-		if (left != NULL && left->limits[i] && is_none(&l))
+		if (given != NULL && !given->limits[i] && is_none(&l))
 			continue;
-		if (left != NULL)
-			left->limits[i] = false;
+		if (given != NULL)
+			given->limits[i] = !is_none(&l);
 		hd_relay_limit(pw->w, conn, i, &l);
 	}
 }

@@ -99,11 +99,11 @@ static enum hd_verdict say(const struct policy_worker *pw,
 		hd_admit_name(t, d->name);
 	if (policy_tenant_of(d)[0] != '\0')
 		hd_admit_tenant(t, policy_tenant_of(d));
-	if (who->left != NULL)
-		who->left->tenant = policy_tenant_of(d)[0] == '\0';
+	if (who->given != NULL)
+		who->given->tenant = policy_gives_tenant(d);
 	if (policy_is_mesh(d, who->mesh) != who->mesh)
 		hd_admit_mesh(t, !who->mesh);
-	policy_limits_admit(pw, d, who->left, t);
+	policy_limits_admit(pw, d, who->given, t);
 	if (ticket == NULL)
 		hd_admit_answer(held, verdict, NULL);
 	return verdict;
@@ -166,6 +166,11 @@ enum hd_verdict policy_conclude(struct policy_worker *pw,
 	return say(pw, who, &d, ticket, held);
 }
 
+static const char *text_or_null(const char *text)
+{
+	return text[0] != '\0' ? text : NULL;
+}
+
 static enum hd_verdict on_admit(struct hd_module *mod, struct hd_worker *w,
 				const struct hd_admission *admission,
 				struct hd_ticket *ticket)
@@ -179,14 +184,17 @@ static enum hd_verdict on_admit(struct hd_module *mod, struct hd_worker *w,
 		.app_name = admission->login->agent,
 		.shown = policy_shown_login(mod, pw->rules, admission->peer),
 		.mesh = hd_peer_has_mesh_key(admission->peer),
-		.left = policy_left_of(mod, admission->peer),
+		.tenant = text_or_null(admission->tenant),
+		.given = policy_given_of(mod, admission->peer),
 	};
 	struct hd_ticket *held = NULL;
 	enum hd_verdict verdict;
 
-	if (who.left != NULL) /* nothing, until it is known */
-		*who.left = (struct policy_left){ 0 };
+	if (who.given != NULL)
+		*who.given = (struct policy_given){ .unsure = true };
 	verdict = policy_conclude(pw, &who, ticket, &held);
+	if (who.given != NULL)
+		who.given->unsure = verdict == HD_VERDICT_PENDING;
 	account_begin(mod, admission->peer);
 	hd_admit_answer(&held, verdict, NULL); /* nobody waits for it */
 	return verdict;
@@ -239,7 +247,7 @@ static int policy_load(struct hd_module *mod, struct hd_error *err)
 	if (r == 0)
 		r = hd_hook_admit_mesh(mod, on_admit, err);
 	if (r == 0)
-		r = policy_left_hooks(mod, err);
+		r = policy_given_hooks(mod, err);
 	if (r == 0)
 		r = add_commands(mod, policy_commands, err);
 	if (r == 0)

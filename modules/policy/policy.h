@@ -43,19 +43,20 @@ struct policy_subject { /* who asks */
 	unsigned unsaid; /* enum policy_term_kind: nobody has said whether */
 	bool mesh; /* it has the mesh key */
 	const char *tenant; /* that another module has given it; NULL: none */
-	struct policy_left *left; /* to be noted; NULL: nowhere */
+	struct policy_given *given; /* to be noted; NULL: nowhere */
 };
 
-/* What rules have said nothing about, so that it is other modules' to say. */
-struct policy_left {
+/* What rules have given it: the rest is other modules' to give. */
+struct policy_given {
 	bool tenant, limits[HD_LIMITS_N];
+	bool unsure; /* it has waited for a service, and nothing is noted */
 };
 
 /* Beside each peer. */
 struct policy_peer {
 	struct account_peer account;
 	struct policy_shown shown;
-	struct policy_left left;
+	struct policy_given given;
 };
 
 struct policy_rule {
@@ -281,10 +282,12 @@ enum hd_verdict policy_conclude(struct policy_worker *pw,
 
 /* policy_tenant_check - Returns 0; -EINVAL with the place in err.
  * policy_tenant_of - "" the one without a name. Lives as long as the rules.
+ * policy_gives_tenant - it is the rules' word.
  * policy_tenant_moved - who is connected as one of `now` should be of another,
  * and is known to. */
 int policy_tenant_check(const struct policy_rule_conf *c, struct hd_error *err);
 const char *policy_tenant_of(const struct policy_decision *d);
+bool policy_gives_tenant(const struct policy_decision *d);
 bool policy_tenant_moved(const struct policy_decision *d, const char *now);
 
 /* ---- roles.c ---- */
@@ -310,28 +313,32 @@ int policy_limits_take(const struct policy_conf *conf,
 		       const struct policy_rule_conf *c,
 		       struct hd_limits ret[HD_LIMITS_N], struct hd_error *err);
 /* policy_limits_admit - of a login. policy_limits_again - of who is connected.
- * @left  what they leave to others is noted there, and left alone; NULL: it is
- * not known, and so is ours */
+ * @given  what they give is noted there, and what they have not given is left
+ * alone; NULL: all may be theirs */
 void policy_limits_admit(const struct policy_worker *pw,
 			 const struct policy_decision *d,
-			 struct policy_left *left, struct hd_ticket *ticket);
+			 struct policy_given *given, struct hd_ticket *ticket);
 void policy_limits_again(const struct policy_worker *pw, uint64_t conn,
 			 const struct policy_decision *d,
-			 struct policy_left *left);
+			 struct policy_given *given);
 
-/* ---- left.c ---- */
+/* ---- given.c ---- */
 
-/* policy_left_of - beside a peer; NULL: as hd_peer_data().
- * policy_left_hooks - who comes with a tenant of another module, which has used
- * its quota or has limits here, is looked at. In load(). */
-struct policy_left *policy_left_of(const struct hd_module *mod,
-				   const struct hd_peer *peer);
-int policy_left_hooks(struct hd_module *mod, struct hd_error *err);
-void policy_left_pack(const struct hd_module *mod, const struct hd_peer *peer,
-		      struct hd_pack *to);
-void policy_left_unpack(const struct hd_module *mod,
-			const struct hd_peer *peer,
-			const struct hd_unpack *from);
+/* policy_given_of - beside a peer; NULL: as hd_peer_data().
+ * policy_given_besides - the tenant that it has from another module; NULL: it
+ * has none, or from rules.
+ * policy_given_hooks - who comes with something of another module is looked at.
+ * In load(). */
+struct policy_given *policy_given_of(const struct hd_module *mod,
+				     const struct hd_peer *peer);
+const char *policy_given_besides(const struct policy_given *given,
+				 const char *tenant);
+int policy_given_hooks(struct hd_module *mod, struct hd_error *err);
+void policy_given_pack(const struct hd_module *mod, const struct hd_peer *peer,
+		       struct hd_pack *to);
+void policy_given_unpack(const struct hd_module *mod,
+			 const struct hd_peer *peer,
+			 const struct hd_unpack *from);
 
 /* ---- watch.c ---- */
 
@@ -373,8 +380,10 @@ void policy_sweep_later(struct policy_worker *pw);
 void policy_sweep_soon(struct policy_worker *pw);
 /* policy_sweep_key - those of this key, at once. In the worker. */
 void policy_sweep_key(struct policy_worker *pw, const struct hd_key *key);
-/* policy_sweep_left - of these whose tenant another module has given. */
-void policy_sweep_left(struct policy_worker *pw, const struct hd_key *key);
+/* policy_sweep_peer - this one. In hd_about_key(). */
+struct hd_about_peer;
+void policy_sweep_peer(struct policy_worker *pw,
+		       const struct hd_about_peer *p);
 
 /* ---- upgrade.c ---- */
 

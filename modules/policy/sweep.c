@@ -55,10 +55,19 @@ static bool has_another_role(const struct policy_decision *d, bool has_key,
 	       policy_is_mesh(d, has_key) != now;
 }
 
+/* It is in the tenant of this decision. */
+static void note_tenant(struct policy_given *given,
+			const struct policy_decision *d)
+{
+	if (given != NULL && !d->deny && d->by != POLICY_ASK &&
+	    d->by != POLICY_BY_FAILURE)
+		given->tenant = policy_gives_tenant(d);
+}
+
 static void look_with(struct policy_worker *pw, const struct hd_about_peer *p,
 		      const struct policy_shown *shown)
 {
-	struct policy_left *left = policy_left_of(pw->mod, p->peer);
+	struct policy_given *given = policy_given_of(pw->mod, p->peer);
 	const struct policy_subject who = {
 		.key = p->key,
 		.from = p->addr,
@@ -68,7 +77,7 @@ static void look_with(struct policy_worker *pw, const struct hd_about_peer *p,
 		.shown = shown,
 		.unsaid = shown != NULL ? 0 : POLICY_TERMS,
 		.mesh = hd_peer_has_mesh_key(p->peer),
-		.tenant = left != NULL && left->tenant ? p->tenant : NULL,
+		.tenant = policy_given_besides(given, p->tenant),
 	};
 	struct policy_decision d;
 
@@ -90,7 +99,8 @@ static void look_with(struct policy_worker *pw, const struct hd_about_peer *p,
 				 "the rules have given it another role");
 		return;
 	}
-	policy_limits_again(pw, p->conn, &d, left);
+	note_tenant(given, &d);
+	policy_limits_again(pw, p->conn, &d, given);
 	if (d.deny)
 		hd_relay_put_out(pw->w, p->conn, d.reason);
 	else
@@ -184,18 +194,9 @@ void policy_sweep_key(struct policy_worker *pw, const struct hd_key *key)
 	hd_about_key(pw->w, key, look_at, pw);
 }
 
-static void look_if_left(void *arg, const struct hd_about_peer *p)
+void policy_sweep_peer(struct policy_worker *pw, const struct hd_about_peer *p)
 {
-	const struct policy_worker *pw = arg;
-	const struct policy_left *left = policy_left_of(pw->mod, p->peer);
-
-	if (left != NULL && left->tenant && p->tenant[0] != '\0')
-		look_at(arg, p);
-}
-
-void policy_sweep_left(struct policy_worker *pw, const struct hd_key *key)
-{
-	hd_about_key(pw->w, key, look_if_left, pw);
+	look_at(pw, p);
 }
 
 int policy_sweep_new(struct hd_module *mod, struct hd_worker *w)

@@ -23,17 +23,27 @@ int policy_tenant_check(const struct policy_rule_conf *c, struct hd_error *err)
 }
 
 /* The rule's comes before that of its service: which tenants a service may name
- * is the operator's to say. What another module has said counts where neither
- * says any. */
+ * is the operator's to say. */
+static const char *of_rules(const struct policy_decision *d)
+{
+	if (d->deny || d->rule == NULL)
+		return "";
+	if (d->rule->tenant != NULL)
+		return d->rule->tenant;
+	return d->extra != NULL ? d->extra->tenant : "";
+}
+
+bool policy_gives_tenant(const struct policy_decision *d)
+{
+	return of_rules(d)[0] != '\0';
+}
+
+/* What another module has said counts where rules say none. */
 const char *policy_tenant_of(const struct policy_decision *d)
 {
-	if (d->deny)
-		return "";
-	if (d->rule != NULL && d->rule->tenant != NULL)
-		return d->rule->tenant;
-	if (d->rule != NULL && d->extra != NULL && d->extra->tenant[0] != '\0')
-		return d->extra->tenant;
-	return d->tenant != NULL ? d->tenant : "";
+	return d->deny || d->tenant == NULL || policy_gives_tenant(d)
+		       ? of_rules(d)
+		       : d->tenant;
 }
 
 bool policy_tenant_moved(const struct policy_decision *d, const char *now)

@@ -73,7 +73,7 @@ static int pack_peer(struct hd_module *mod, struct hd_worker *w,
 		     struct hd_error *err)
 {
 	policy_shown_pack(mod, peer, to);
-	policy_left_pack(mod, peer, to);
+	policy_given_pack(mod, peer, to);
 	return account_pack_peer(mod, w, peer, to, err);
 }
 
@@ -82,7 +82,7 @@ static int unpack_peer(struct hd_module *mod, struct hd_worker *w,
 		       struct hd_error *err)
 {
 	policy_shown_unpack(mod, peer, from);
-	policy_left_unpack(mod, peer, from);
+	policy_given_unpack(mod, peer, from);
 	return account_unpack_peer(mod, w, peer, from, err);
 }
 

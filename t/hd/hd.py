@@ -300,7 +300,7 @@ class Client(Connection):
     proofs: a function of key, binding and relay."""
 
     def __init__(self, host, port, key=None, relay=None, flags=1, proofs=None,
-                 wait=True, **how):
+                 wait=True, agent=b"hd.py", **how):
         super().__init__(host, port, **how)
         self.key = key or nacl.signing.SigningKey.generate()
         self.identity = bytes(self.key.verify_key)
@@ -308,7 +308,7 @@ class Client(Connection):
 
         def mine(relay):
             more = proofs(self.key, self.binding, relay) if proofs else b""
-            return enroll(self.key, self.binding, relay, flags, proofs=more)
+            return enroll(self.key, self.binding, relay, flags, agent, more)
         first = self.request
         if relay is not None:
             first += mine(relay)

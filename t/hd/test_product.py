@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: MIT
 """HD and the rest of the relay, in TAP; t/system/hd-product.t starts the relays
-and runs this: PORT, CONTROL SOCKET, a kind of test: RULED (module policy),
-PROXIED (PORT speaks the PROXY protocol), DRAINED."""
+and runs this: PORT, CONTROL SOCKET, a kind of test: RULED (module policy, whose
+service is at the port of a fourth argument), UPGRADED (it is the file), PROXIED (PORT speaks the PROXY
+protocol), DRAINED."""
+import http.server
 import json
 import os
 import socket
 import subprocess
 import sys
+import threading
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -16,6 +19,7 @@ import tap  # noqa: E402
 from nacl.signing import SigningKey  # noqa: E402
 
 HOST, PORT, CONTROL, KIND = "127.0.0.1", int(sys.argv[1]), *sys.argv[2:4]
+ASKED = CONF = sys.argv[4] if len(sys.argv) > 4 else None
 HDCTL = os.environ.get("HDCTL", "hdctl")
 
 
@@ -77,13 +81,39 @@ def read_again():
         time.sleep(0.1)
 
 
+def tenant_of(c):
+    return {p["key"]: p["tenant"] for p in hdctl("peers")}[c.address.hex()]
+
+
 def ruled_rules_leave_a_credential_s_tenant():
     """Rules that say nothing of it do not take it away."""
     a, b = of("--tenant", "red"), of("--tenant", "red")
     read_again()
     hd.packets_cross(a, b)
-    shown = {p["key"]: p["tenant"] for p in hdctl("peers")}
-    assert shown[a.address.hex()] == "red", shown
+    assert tenant_of(a) == "red"
+
+
+def ruled_also_when_the_module_has_come_anew():
+    a, b = of("--tenant", "red"), of("--tenant", "red")
+    hdctl("module", "reload", "policy")
+    read_again()
+    hd.packets_cross(a, b)
+    assert tenant_of(a) == "red"
+
+
+def ruled_what_rules_say_comes_first():
+    """Of the tenant and of limits, at once and later."""
+    key = SigningKey.generate()
+    made = hdctl("hd", "credential", "new", "x", "--tenant", "red",
+                 "--connections", "5", "--identity",
+                 hd.to_text(bytes(key.verify_key)))
+    proofs = hd.with_credential(made["credential"])
+    a, b = (client(key=key, proofs=proofs, agent=b"ours") for _ in range(2))
+    assert tenant_of(b) == "ours"
+    assert a.closed()
+    read_again()
+    b.ping()
+    assert tenant_of(b) == "ours"
 
 
 def ruled_a_tenant_has_so_many_connections():
@@ -101,6 +131,28 @@ def ruled_a_tenant_has_so_many_connections():
     again = client(key=key, proofs=proofs)
     assert a.closed()
     again.ping()
+
+
+class Service(http.server.BaseHTTPRequestHandler):
+    def do_POST(self):
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b'{"Allow":true}')
+
+    def log_message(self, *_):
+        pass
+
+
+def ruled_a_service_that_lets_in_says_nothing_of_it():
+    service = http.server.ThreadingHTTPServer((HOST, int(ASKED)), Service)
+    threading.Thread(target=service.serve_forever, daemon=True).start()
+    a, b = (of("--tenant", "red", agent=b"asked") for _ in range(2))
+    read_again()
+    hd.packets_cross(a, b)
+    assert tenant_of(a) == "red"
+    service.shutdown()
+    service.server_close()
 
 
 def account(c):
@@ -163,10 +215,17 @@ def ruled_a_quota_puts_them_out():
 
 
 def ruled_the_rate_of_a_credential_holds():
-    """128 KiB a second, of which 64 KiB may come at once, and one read more
-    than is there."""
     a, b = of("--rate", str(1 << 17)), of()
     read_again()
+    is_held(a, b)
+    hdctl("module", "reload", "policy")
+    read_again()
+    is_held(a, b)
+
+
+def is_held(a, b):
+    """128 KiB a second, of which 64 KiB may come at once, and one read more
+    than is there."""
     of_a, _ = a.allow(b.address), b.allow(a.address)
     began = time.monotonic()
     for _ in range(16):
@@ -214,6 +273,29 @@ def ruled_trace_and_top():
     mine = [t["what"] for t in hdctl("trace")
             if t.get("key") == hd.address_of(bytes(refused.verify_key)).hex()]
     assert "denied" in mine, mine
+
+
+# ---- UPGRADED ----
+
+def upgraded_a_new_process_knows_whose_it_is():
+    """What rules have given and say no more goes; what they have left stays."""
+    a, b = (of("--tenant", "red", "--rate", str(1 << 17)) for _ in range(2))
+    ours = of(agent=b"ours")
+    said = hdctl("upgrade")
+    print("pid", said["pid"], flush=True)
+    assert said["moved"] == 3, said
+    read_again()
+    assert (tenant_of(a), tenant_of(ours)) == ("red", "ours")
+    hd.packets_cross(a, b)
+    is_held(a, b)
+    with open(CONF, encoding="utf-8") as f:
+        text = f.read()
+    with open(CONF, "w", encoding="utf-8") as f:
+        f.write(text.replace("tenant: ours", "role: client"))
+    hdctl("reload")
+    assert b"moved it to another tenant" in ours.wait(hd.HEALTH)[1]
+    assert ours.closed()
+    a.ping()
 
 
 # ---- PROXIED ----

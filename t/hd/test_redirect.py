@@ -95,9 +95,10 @@ def by_name_and_tenant():
 
 
 def by_what_policy_says():
-    """Its rule gives the tenant: agent hd.py, in t/system/hd-redirect.t."""
-    rules("{tenants: [python], to: [a.example]}")
-    assert sent_to(client()) == "a.example"
+    """Its rule gives the tenant: agent ruled, in t/system/hd-redirect.t."""
+    rules("{tenants: [ruled], to: [a.example]}")
+    assert sent_to(client(agent=b"ruled")) == "a.example"
+    assert sent_to(client()) is None
 
 
 def everybody_but():

@@ -19,7 +19,7 @@ subtest 'what is told' => sub {
     plan skip_all => 'the module policy is not built' unless $policy;
     local $ENV{HDCTL} = "$HyperDerp::Test::build/hdctl";
     my $hd = HyperDerp::Test->start(load_module => [qw(policy derp hd)],
-        conf => "max_accept_rate: 0\npolicy: {default: allow, rules: [{app_name: hd.py, tenant: python}]}\nhd: {enroll: anybody}\n");
+        conf => "max_accept_rate: 0\npolicy: {default: allow, rules: [{app_name: ruled, tenant: ruled}]}\nhd: {enroll: anybody}\n");
     open my $out, '-|', '/usr/bin/python3', '-B', "$FindBin::Bin/../hd/test_redirect.py", $hd->{tls}, $hd->control, $hd->{file} or die "python3: $!";
     while (my $line = <$out>) {
         if ($line =~ /^(not )?ok \d+ - (.*)/) { ok !$1, $2 }
