@@ -75,10 +75,15 @@ static bool key_get(const char *text, uint8_t ret[HD_KEY_BYTES],
 
 /* ---- whether it can be one ---- */
 
+/* A part of a URL, which clients read. */
 static bool is_relay(const char *text)
 {
-	return text[0] != '\0' && strlen(text) <= HDP_REDIRECT_HOST_MAX_BYTES &&
-	       strpbrk(text, "/@ \t\"") == NULL;
+	size_t n = 0;
+
+	while (text[n] > ' ' && text[n] <= '~' &&
+	       strchr("/@\"\\", text[n]) == NULL)
+		n++;
+	return n > 0 && n <= HDP_REDIRECT_HOST_MAX_BYTES && text[n] == '\0';
 }
 
 /* @at  NULL: the option hd.redirect, which stands by itself */
@@ -113,6 +118,11 @@ static int check_words(const struct hdp_redirect_rule *r, struct hd_error *err)
 					   "address (nodekey: and 64 "
 					   "hexadecimal digits)",
 					   r->keys.v[i]);
+	for (size_t i = 0; i < r->names.n; i++)
+		if (r->names.v[i][0] == '\0')
+			return hd_error_at(&r->at, err, -EINVAL,
+					   "names: one is empty, as that of "
+					   "all who have none: take it out");
 	for (size_t i = 0; i < r->tenants.n; i++)
 		if (!hd_tenant_is_name(r->tenants.v[i]))
 			return hd_error_at(&r->at, err, -EINVAL,

@@ -145,7 +145,10 @@ def rules_that_cannot_be():
             ("{keys: [hd1nobody], to: [a.example]}", "is not an identity"),
             ("{keys: ['nodekey:12'], to: [a.example]}", "is not an identity"),
             ("{tenants: ['a b'], to: [a.example]}", "no name of a tenant"),
-            ("{names: [x], to: ['https://a.example']}", "give a name")):
+            ("{names: [''], to: [a.example]}", "one is empty"),
+            ("{names: [x], to: ['https://a.example']}", "give a name"),
+            ('{names: [x], to: ["a.example\\n"]}', "give a name"),
+            ("{names: [x], to: ['a.example\\']}", "give a name")):
         said = rules(text)
         assert why in said, (text, said)
 
