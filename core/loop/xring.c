@@ -36,13 +36,11 @@ void hd_xring_free(struct hd_worker *w)
 	w->from = w->to = NULL;
 }
 
-static struct hd_xring *ring_to(struct hd_worker *w, unsigned to)
+__attribute__((cold, noinline)) static struct hd_xring *
+ring_make(struct hd_worker *w, unsigned to)
 {
-	struct hd_xring *r = w->to[to];
+	struct hd_xring *r = aligned_alloc(64, sizeof(*r));
 
-	if (r != NULL)
-		return r;
-	r = aligned_alloc(64, sizeof(*r));
 	if (r == NULL)
 		return NULL;
 	r->head = r->tail = 0;
@@ -51,6 +49,11 @@ static struct hd_xring *ring_to(struct hd_worker *w, unsigned to)
 	__atomic_store_n(&hd_worker_at(to)->from[w->index], r,
 			 __ATOMIC_RELEASE);
 	return r;
+}
+
+static inline struct hd_xring *ring_to(struct hd_worker *w, unsigned to)
+{
+	return w->to[to] != NULL ? w->to[to] : ring_make(w, to);
 }
 
 /* What is skipped for total contiguous bytes: the end of the ring, if that is
