@@ -86,7 +86,7 @@ static void addresses_are_those_of_the_specification(void **state)
 	assert_int_equal(libhd_address_parse(ADDRESS, &same), 0);
 	assert_memory_equal(&same, &address, sizeof(same));
 	assert_int_equal(libhd_address_parse(ADDRESS "0", &same), -EINVAL);
-	assert_int_equal(libhd_address_parse(ADDRESS + 1, &same), -EINVAL);
+	assert_int_equal(libhd_address_parse(&ADDRESS[1], &same), -EINVAL);
 	assert_int_equal(libhd_address_parse(IDENTITY, &same), -EINVAL);
 	memset(&key, 0, sizeof(key));
 	assert_int_equal(libhd_key_address(&key, &address), -EINVAL);
