@@ -2,13 +2,12 @@
 """HD's and DERP's clients of one relay with `hd.bridge`, in TAP;
 t/system/hd-bridge.t starts the relays and runs this: PORT, PORT of a relay
 that meshes with it, or the same, CONTROL SOCKET, [RULED]."""
-import json
 import os
-import subprocess
 import sys
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import ctl  # noqa: E402
 import derp  # noqa: E402
 import hd  # noqa: E402
 import tap  # noqa: E402
@@ -16,16 +15,8 @@ from nacl.public import PrivateKey  # noqa: E402
 
 HOST = "127.0.0.1"
 PORT, OTHER, CONTROL = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
-HDCTL = os.environ.get("HDCTL", "hdctl")
+hdctl = ctl.at(CONTROL)
 VISITED = hd.KNOCKS_FLAG | hd.VISITORS_FLAG
-
-
-def hdctl(*words):
-    """What a command answers; fails if it is refused."""
-    done = subprocess.run([HDCTL, "--socket", CONTROL, "--json", *words],
-                          capture_output=True, check=False)
-    assert done.returncode == 0, (words, done)
-    return json.loads(done.stdout or b"null")
 
 
 def client(port=PORT, **how):

@@ -2,29 +2,20 @@
 """Groups that credentials name, in TAP; t/system/hd-groups.t starts the relay,
 `enroll: invited`, and runs this: PORT, CONTROL SOCKET, 1 if an upgrade can be
 followed else 0, `hd.bridge`. The operator of the seed 7 is one of `hd.operators`."""
-import json
 import os
-import subprocess
 import sys
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import ctl  # noqa: E402
 import hd  # noqa: E402
 import tap  # noqa: E402
 from nacl.signing import SigningKey  # noqa: E402
 
 HOST, PORT, CONTROL = "127.0.0.1", int(sys.argv[1]), sys.argv[2]
 UPGRADES, BRIDGED = sys.argv[3] == "1", sys.argv[4] == "yes"
-HDCTL = os.environ.get("HDCTL", "hdctl")
+hdctl = ctl.at(CONTROL)
 OTHER = SigningKey(bytes([7]) * 32)
-
-
-def hdctl(*words):
-    """What a command answers; fails if it is refused."""
-    done = subprocess.run([HDCTL, "--socket", CONTROL, "--json", *words],
-                          capture_output=True, check=False)
-    assert done.returncode == 0, (words, done)
-    return json.loads(done.stdout or b"null")
 
 
 CREDENTIALS = {}

@@ -3,16 +3,15 @@
 runs this: PORT, PLAIN PORT, CONTROL SOCKET, [the name of one test]. Those
 without a name are for an open relay; in ADMISSION are those for one that is
 `enroll: approved`."""
-import json
 import os
 import socket
 import ssl
 import struct
-import subprocess
 import sys
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import ctl  # noqa: E402
 import hd  # noqa: E402
 import tap  # noqa: E402
 from nacl.signing import SigningKey  # noqa: E402
@@ -20,15 +19,7 @@ from OpenSSL import SSL  # noqa: E402
 
 HOST = "127.0.0.1"
 PORT, PLAIN, CONTROL = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
-HDCTL = os.environ.get("HDCTL", "hdctl")
-
-
-def hdctl(*words):
-    """What a command answers; fails if it is refused."""
-    done = subprocess.run([HDCTL, "--socket", CONTROL, "--json", *words],
-                          capture_output=True, check=False)
-    assert done.returncode == 0, (words, done)
-    return json.loads(done.stdout or b"null")
+hdctl = ctl.at(CONTROL)
 
 
 def client(**how):

@@ -13,6 +13,7 @@ import threading
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import ctl  # noqa: E402
 import hd  # noqa: E402
 import hd_udp  # noqa: E402
 import tap  # noqa: E402
@@ -20,15 +21,7 @@ from nacl.signing import SigningKey  # noqa: E402
 
 HOST, PORT, CONTROL, KIND = "127.0.0.1", int(sys.argv[1]), *sys.argv[2:4]
 ASKED = CONF = sys.argv[4] if len(sys.argv) > 4 else None
-HDCTL = os.environ.get("HDCTL", "hdctl")
-
-
-def hdctl(*words):
-    """What a command answers; fails if it is refused."""
-    done = subprocess.run([HDCTL, "--socket", CONTROL, "--json", *words],
-                          capture_output=True, check=False)
-    assert done.returncode == 0, (words, done)
-    return json.loads(done.stdout or b"null")
+hdctl = ctl.at(CONTROL)
 
 
 def client(**how):
@@ -247,7 +240,7 @@ def ruled_trace_and_top():
     pair = [p for p in hdctl("pairs") if p["src"] == a.address.hex()]
     assert [(p["dst"], p["packets"], p["bytes"]) for p in pair] == \
         [(b.address.hex(), 5, 5000)], pair
-    with subprocess.Popen([HDCTL, "--socket", CONTROL, "--json", "top", "-1"],
+    with subprocess.Popen(ctl.command(CONTROL, "top", "-1"),
                           stdout=subprocess.PIPE) as top:
         while top.poll() is None:
             a.send_packets((of_a, bytes(1000)))

@@ -2,32 +2,19 @@
 """Who belongs to another relay, in TAP; t/system/hd-redirect.t starts the relay
 and runs this: PORT, CONTROL SOCKET, its configuration, in which the section hd
 is the last line."""
-import json
 import os
-import subprocess
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import ctl  # noqa: E402
 import hd  # noqa: E402
 import tap  # noqa: E402
 from nacl.signing import SigningKey  # noqa: E402
 
 HOST, PORT, CONTROL = "127.0.0.1", int(sys.argv[1]), sys.argv[2]
 CONF = sys.argv[3]
-HDCTL = os.environ.get("HDCTL", "hdctl")
+hdctl = ctl.at(CONTROL)
 RULE = 4
-
-
-def command(*words):
-    return subprocess.run([HDCTL, "--socket", CONTROL, "--json", *words],
-                          capture_output=True, check=False)
-
-
-def hdctl(*words):
-    """What a command answers; fails if it is refused."""
-    done = command(*words)
-    assert done.returncode == 0, (words, done)
-    return json.loads(done.stdout or b"null")
 
 
 def rules(text):
@@ -37,7 +24,7 @@ def rules(text):
     lines[-1] = "hd: {enroll: anybody, redirect_rules: [" + text + "]}"
     with open(CONF, "w", encoding="utf-8") as f:
         f.write("\n".join(lines) + "\n")
-    done = command("reload")
+    done = ctl.run(CONTROL, "reload")
     return (done.stdout + done.stderr).decode()
 
 

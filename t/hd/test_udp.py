@@ -1,29 +1,22 @@
 # SPDX-License-Identifier: MIT
 """HD over UDP against a relay, in TAP; t/system/hd-udp.t starts the relay and
 runs this: PORT, CONTROL SOCKET, [the name of one test]."""
-import json
 import os
 import re
 import select
 import socket
 import struct
-import subprocess
 import sys
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import ctl  # noqa: E402
 import hd  # noqa: E402
 import hd_udp  # noqa: E402
 import tap  # noqa: E402
 
 HOST, PORT, CONTROL = "127.0.0.1", int(sys.argv[1]), sys.argv[2]
-HDCTL = os.environ.get("HDCTL", "hdctl")
-
-
-def hdctl(*words):
-    done = subprocess.run([HDCTL, "--socket", CONTROL, "--json", *words],
-                          capture_output=True, check=True)
-    return json.loads(done.stdout or b"null")
+hdctl = ctl.at(CONTROL)
 
 
 def metric(name, **labels):
