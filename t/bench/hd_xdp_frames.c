@@ -9,14 +9,13 @@
 #include <limits.h>
 #include <net/if.h>
 #include <netinet/in.h>
-#include <signal.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
-#include <sys/time.h>
 #include <unistd.h>
 #include "t/bench/hd_xdp.skel.h"
 #include "t/bench/hd_xdp_load.h"
+#include "t/bench/tasks.h"
 
 enum {
 	BATCH = 64, /* frames that the kernel hands over at once */
@@ -119,22 +118,6 @@ void hd_xdp_frames_open(const struct hd_xdp_load *load)
 	make_frame(load);
 }
 
-static void nothing(int sig)
-{
-	(void)sig; /* the system call ends */
-}
-
-static void end_in(double seconds)
-{
-	struct sigaction sa = { .sa_handler = nothing };
-	struct itimerval t = { .it_value.tv_sec = (time_t)seconds };
-
-	t.it_value.tv_usec =
-		(suseconds_t)((seconds - (double)(time_t)seconds) * 1e6);
-	sigaction(SIGALRM, &sa, NULL);
-	setitimer(ITIMER_REAL, &t, NULL);
-}
-
 void hd_xdp_frames_run(const struct hd_xdp_load *load, double seconds,
 		       uint64_t *ret_sent, uint64_t *ret_received)
 {
@@ -147,7 +130,7 @@ void hd_xdp_frames_run(const struct hd_xdp_load *load, double seconds,
 		    .flags = BPF_F_TEST_XDP_LIVE_FRAMES, .batch_size = BATCH);
 	uint64_t sent = bpf->bss->sent, received = bpf->bss->received;
 
-	end_in(seconds);
+	tasks_end_in(seconds);
 	if (bpf_prog_test_run_opts(bpf_program__fd(bpf->progs.hd_source),
 				   &opts) < 0 &&
 	    errno != EINTR)

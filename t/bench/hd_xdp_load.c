@@ -22,6 +22,7 @@
 #include <unistd.h>
 #include "core/base/clock.h"
 #include "t/bench/hd_xdp_load.h"
+#include "t/bench/tasks.h"
 
 #ifndef UDP_GRO
 #define UDP_GRO 104 /* linux/udp.h */
@@ -39,26 +40,12 @@ static uint32_t by_us[BUCKETS]; /* latency */
 
 /* ---- CPU time ---- */
 
-static uint64_t task_ns(int pid)
-{
-	unsigned long long ns = 0;
-	char path[64];
-	FILE *f;
-
-	snprintf(path, sizeof(path), "/proc/%d/schedstat", pid);
-	f = fopen(path, "re");
-	if (f == NULL || fscanf(f, "%llu", &ns) != 1)
-		hd_xdp_fail("a task of --cpu-of has gone");
-	fclose(f);
-	return ns;
-}
-
 static uint64_t cpu_ns(void)
 {
-	uint64_t sum = 0;
+	uint64_t sum;
 
-	for (int i = 0; i < n_pids; i++)
-		sum += task_ns(pids[i]);
+	if (!tasks_ns(pids, n_pids, &sum))
+		hd_xdp_fail("a task of --cpu-of has gone");
 	return sum;
 }
 

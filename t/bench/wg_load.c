@@ -21,6 +21,7 @@
 #include <time.h>
 #include <unistd.h>
 #include "t/bench/wg_load.h"
+#include "t/bench/tasks.h"
 
 enum {
 	PIDS_MAX = 64,
@@ -55,26 +56,12 @@ void put64(uint8_t *p, uint64_t v)
 	put32(p + 4, (uint32_t)(v >> 32));
 }
 
-/* Run time of a task in ns: exact, and charged with the interrupts' work. */
-static uint64_t task_ns(int pid)
-{
-	char path[64];
-	unsigned long long ns = 0;
-
-	snprintf(path, sizeof(path), "/proc/%d/schedstat", pid);
-	FILE *f = fopen(path, "re");
-	if (f == NULL || fscanf(f, "%llu", &ns) != 1)
-		fail("a task of --cpu-of has gone");
-	fclose(f);
-	return ns;
-}
-
 static uint64_t cpu_ns(void)
 {
-	uint64_t sum = 0;
+	uint64_t sum;
 
-	for (int i = 0; i < n_pids; i++)
-		sum += task_ns(pids[i]);
+	if (!tasks_ns(pids, n_pids, &sum))
+		fail("a task of --cpu-of has gone");
 	return sum;
 }
 

@@ -8,16 +8,15 @@
 #include <errno.h>
 #include <limits.h>
 #include <net/if.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
-#include <sys/time.h>
 #include <unistd.h>
 #include "t/bench/wg_frames.skel.h"
 #include "t/bench/wg_load.h"
+#include "t/bench/tasks.h"
 
 enum {
 	ETH_BYTES = 14,
@@ -147,22 +146,6 @@ static void open_(void)
 	make_frame();
 }
 
-static void nothing(int sig)
-{
-	(void)sig; /* the system call ends */
-}
-
-static void end_in(double seconds)
-{
-	struct sigaction sa = { .sa_handler = nothing };
-	struct itimerval t = { .it_value.tv_sec = (time_t)seconds };
-
-	t.it_value.tv_usec =
-		(suseconds_t)((seconds - (double)(time_t)seconds) * 1e6);
-	sigaction(SIGALRM, &sa, NULL);
-	setitimer(ITIMER_REAL, &t, NULL);
-}
-
 static void run(double seconds, struct result *r)
 {
 	struct xdp_md ctx = { .data_end = frame_bytes,
@@ -174,7 +157,7 @@ static void run(double seconds, struct result *r)
 	uint64_t sent = bpf->bss->sent, received = bpf->bss->received;
 	int fd = bpf_program__fd(bpf->progs.wg_source);
 
-	end_in(seconds);
+	tasks_end_in(seconds);
 	if (bpf_prog_test_run_opts(fd, &opts) < 0 && errno != EINTR)
 		fail("live frames need Linux 5.18");
 	usleep(REST_US);
