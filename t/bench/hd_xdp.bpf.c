@@ -27,7 +27,8 @@ const volatile __u16 relay_port = 7443, from_port = 20000, to_port = 30000;
 const volatile __u16 pairs = 10, burst = 1; /* of a pair, one after another */
 const volatile __u64 interval_ns; /* from one burst to the next */
 const volatile __u32 each_bytes = 1231; /* of a datagram */
-const volatile __u8 checked;
+const volatile __u8 checked, routes;
+__u64 unknown; /* datagrams that there is no route back for */
 /* pages come back as the relay left them */
 __u8 header[sizeof(struct headers)];
 __u32 sum; /* of a datagram from port 0 */
@@ -40,6 +41,22 @@ static __always_inline int is_udp(const struct headers *h, const void *end)
 	       h->eth.h_proto == bpf_htons(ETH_P_IP) && h->ip.protocol == 17;
 }
 
+/* The way back, as a relay would have to know it. */
+static __always_inline void look_up(struct xdp_md *ctx,
+				    const struct headers *h)
+{
+	struct bpf_fib_lookup to = { .family = 2, /* AF_INET */
+				     .l4_protocol = 17,
+				     .ifindex = ctx->ingress_ifindex,
+				     .tot_len = bpf_ntohs(h->ip.tot_len) };
+
+	to.ipv4_src = h->ip.daddr;
+	to.ipv4_dst = h->ip.saddr;
+	if (bpf_fib_lookup(ctx, &to, sizeof(to), 0) !=
+	    BPF_FIB_LKUP_RET_SUCCESS)
+		unknown++;
+}
+
 SEC("xdp")
 int hd_steer(struct xdp_md *ctx)
 {
@@ -48,6 +65,8 @@ int hd_steer(struct xdp_md *ctx)
 	if (!is_udp(h, (void *)(long)ctx->data_end) ||
 	    h->udp.dest != bpf_htons(relay_port))
 		return XDP_PASS;
+	if (routes)
+		look_up(ctx, h);
 	return bpf_redirect_map(&hd_sockets, 0, XDP_PASS);
 }
 
@@ -109,4 +128,4 @@ int hd_sink(struct xdp_md *ctx)
 	return XDP_DROP;
 }
 
-char LICENSE[] SEC("license") = "MIT";
+char LICENSE[] SEC("license") = "Dual MIT/GPL";

@@ -3,7 +3,8 @@
  * the relay: it is received, opened, sealed anew and sent to another address.
  * No connection is looked for, no counter, no limit.
  *
- *   hd_xdp sockets|af_xdp [--device NAME] [--hold US] [--no-gso]
+ *   hd_xdp sockets|af_xdp [--device NAME] [--hold US] [--no-gso] [--whole]
+ *          [--in-only]
  *
  * sockets: one recvmmsg(2) and one sendmmsg(2) a turn, as core/net/udp_*.c:
  * UDP_GRO where the kernel joins datagrams, UDP_SEGMENT for those to one
@@ -72,7 +73,7 @@ static void put_message(struct outgoing *o, struct iovec *iov,
 	memcpy(CMSG_DATA(c), &segment, sizeof(segment));
 }
 
-static void flush(void)
+void hd_xdp_flush(void)
 {
 	static struct mmsghdr m[HD_XDP_PAIRS_MAX];
 	static struct iovec iov[HD_XDP_PAIRS_MAX];
@@ -99,7 +100,7 @@ static struct outgoing *room(unsigned pair, size_t n)
 
 	if (o->len > 0 && (n != o->segment || o->len + n > OUT_BYTES ||
 			   o->len / o->segment >= most))
-		flush();
+		hd_xdp_flush();
 	if (o->data == NULL)
 		o->data = malloc(OUT_BYTES);
 	if (o->len == 0)
@@ -110,7 +111,7 @@ static struct outgoing *room(unsigned pair, size_t n)
 
 /* ---- in ---- */
 
-static void pass(const struct sockaddr_in *from, const uint8_t *p, size_t len)
+void hd_xdp_pass(const struct sockaddr_in *from, const uint8_t *p, size_t len)
 {
 	unsigned pair = ntohs(from->sin_port) - HD_XDP_FROM;
 	size_t n = len - HD_XDP_FRAME_BYTES;
@@ -168,8 +169,9 @@ static bool receive(void)
 		size_t each = segment_of(&m[i].msg_hdr, m[i].msg_len);
 
 		for (size_t at = 0; at < m[i].msg_len; at += each)
-			pass(&from[i], (uint8_t *)iov[i].iov_base + at,
-			     HD_MIN(each, m[i].msg_len - at));
+			hd_xdp_pass(&from[i],
+				    (uint8_t *)iov[i].iov_base + at,
+				    HD_MIN(each, m[i].msg_len - at));
 	}
 	return n == IN;
 }
@@ -189,11 +191,10 @@ void hd_xdp_rest(uint64_t began_ns, unsigned hold_us)
 		clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &ts, NULL);
 }
 
-void hd_xdp_by_sockets(const struct hd_xdp_options *o)
+void hd_xdp_socket(const struct hd_xdp_options *o)
 {
 	struct sockaddr_in any = { .sin_family = AF_INET,
 				   .sin_port = htons(HD_XDP_PORT) };
-	struct pollfd pfd = { .events = POLLIN };
 
 	gso = o->gso;
 	in = malloc((size_t)IN * APART_BYTES);
@@ -204,6 +205,13 @@ void hd_xdp_by_sockets(const struct hd_xdp_options *o)
 	set(SOL_SOCKET, SO_SNDBUFFORCE, KERNEL_BYTES);
 	if (gso)
 		set(SOL_UDP, UDP_GRO, 1);
+}
+
+void hd_xdp_by_sockets(const struct hd_xdp_options *o)
+{
+	struct pollfd pfd = { .events = POLLIN };
+
+	hd_xdp_socket(o);
 	pfd.fd = fd;
 	puts("ready");
 	fflush(stdout);
@@ -215,7 +223,7 @@ void hd_xdp_by_sockets(const struct hd_xdp_options *o)
 		began_ns = hd_clock_ns();
 		do {
 			more = receive();
-			flush();
+			hd_xdp_flush();
 		} while (more);
 		hd_xdp_rest(began_ns, o->hold_us);
 	}
@@ -226,6 +234,8 @@ int main(int argc, char **argv)
 	static const struct option names[] = { { "device", 1, NULL, 'd' },
 					       { "hold", 1, NULL, 'h' },
 					       { "no-gso", 0, NULL, 'g' },
+					       { "whole", 0, NULL, 'w' },
+					       { "in-only", 0, NULL, 'i' },
 					       { NULL, 0, NULL, 0 } };
 	struct hd_xdp_options o = { .gso = 1 };
 	int c;
@@ -237,6 +247,10 @@ int main(int argc, char **argv)
 			o.hold_us = (unsigned)atoi(optarg);
 		else if (c == 'g')
 			o.gso = 0;
+		else if (c == 'w')
+			o.whole = 1;
+		else if (c == 'i')
+			o.in_only = 1;
 		else
 			return 2;
 	}

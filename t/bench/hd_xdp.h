@@ -33,10 +33,19 @@ struct hd_xdp_options {
 	const char *device;
 	unsigned hold_us; /* turns begin so far apart; 0: with the first */
 	int gso;
+	int whole; /* with the sums of UDP, and a route for each that came */
+	int in_only; /* what leaves does so by a socket */
 };
 /* Both run until they are killed. */
 void hd_xdp_by_sockets(const struct hd_xdp_options *o);
 void hd_xdp_by_af_xdp(const struct hd_xdp_options *o);
+
+/* What leaves by the socket: hd_xdp_socket opens it, hd_xdp_pass opens, seals
+ * and keeps a datagram that came, hd_xdp_flush sends what is kept. */
+struct sockaddr_in;
+void hd_xdp_socket(const struct hd_xdp_options *o);
+void hd_xdp_pass(const struct sockaddr_in *from, const uint8_t *p, size_t len);
+void hd_xdp_flush(void);
 
 /* hd_xdp_fail - says what, and why (errno), and exits with 1.
  * hd_xdp_rest - until a turn that began at began_ns may be followed by another.

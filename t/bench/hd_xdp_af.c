@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* t/bench/hd_xdp_af.c - the same work by AF_XDP, as well as it can be had: one
  * queue; a frame that came in is the one that leaves, opened and sealed where
- * it is, addresses swapped. No UDP checksum, which IPv4 allows and IPv6 does
- * not; no route, no ARP, no fragments: a relay would need all of that.
+ * it is, addresses swapped. --whole: with the checksums of UDP, and the way
+ * back looked up for each (hd_xdp.bpf.c); else without. --in-only: what leaves
+ * does so by a socket with UDP_SEGMENT.
  *
  * In copy mode, which is what veth has: the kernel copies a frame into our
  * memory and makes a packet of each that leaves. It sleeps in poll(2). */
@@ -42,6 +43,7 @@ static struct xsk_ring_prod fill, tx;
 static struct xsk_ring_cons done, rx;
 static struct xsk_socket *xsk;
 static uint8_t *area;
+static struct hd_xdp_options options;
 
 /* ---- frames ---- */
 
@@ -69,6 +71,38 @@ static void collect_sent(void)
 	give_back(at, n);
 }
 
+/* ---- the sum over a datagram (RFC 768, RFC 1071) ---- */
+
+static uint64_t sum_of(const uint8_t *p, size_t n)
+{
+	uint64_t sum = 0;
+	uint32_t words[4];
+
+	for (; n >= sizeof(words); n -= sizeof(words), p += sizeof(words)) {
+		memcpy(words, p, sizeof(words));
+		sum += (uint64_t)words[0] + words[1] + words[2] + words[3];
+	}
+	for (; n > 1; n -= 2, p += 2) {
+		uint16_t w;
+
+		memcpy(&w, p, sizeof(w));
+		sum += w;
+	}
+	return n > 0 ? sum + *p : sum;
+}
+
+/* Over the header of UDP as it stands, too: 0 if its sum is right. */
+static uint16_t sum_of_udp(const struct headers *h)
+{
+	uint64_t sum = sum_of((const void *)&h->udp, ntohs(h->udp.len));
+
+	sum += (uint64_t)h->ip.saddr + h->ip.daddr + h->udp.len +
+	       htons(IPPROTO_UDP);
+	while (sum >> 16)
+		sum = (sum & 0xffff) + (sum >> 16);
+	return (uint16_t)~sum;
+}
+
 /* ---- a datagram ---- */
 
 static void turn_round(struct headers *h, unsigned pair)
@@ -84,6 +118,8 @@ static void turn_round(struct headers *h, unsigned pair)
 	h->udp.source = h->udp.dest;
 	h->udp.dest = htons((uint16_t)(HD_XDP_TO + pair));
 	h->udp.check = 0;
+	if (options.whole)
+		h->udp.check = sum_of_udp(h);
 }
 
 /* Returns whether it is to leave. */
@@ -96,7 +132,17 @@ static bool pass(uint8_t *frame, size_t frame_bytes)
 
 	if (pair >= HD_XDP_PAIRS_MAX || len <= HD_XDP_FRAME_BYTES ||
 	    len > frame_bytes - sizeof(*h) ||
-	    !hd_xdp_open(p, len - HD_XDP_FRAME_BYTES, p + HD_XDP_HEAD_BYTES))
+	    (options.whole && h->udp.check != 0 && sum_of_udp(h) != 0))
+		return false;
+	if (options.in_only) {
+		struct sockaddr_in from = { .sin_family = AF_INET,
+					    .sin_port = h->udp.source };
+
+		from.sin_addr.s_addr = h->ip.saddr;
+		hd_xdp_pass(&from, p, len);
+		return false;
+	}
+	if (!hd_xdp_open(p, len - HD_XDP_FRAME_BYTES, p + HD_XDP_HEAD_BYTES))
 		return false;
 	hd_xdp_seal(p, len - HD_XDP_FRAME_BYTES);
 	turn_round(h, pair);
@@ -135,6 +181,8 @@ static void turn(void)
 	xsk_ring_cons__release(&rx, n);
 	xsk_ring_prod__submit(&tx, n_out);
 	kick(n_out);
+	if (options.in_only)
+		hd_xdp_flush();
 	give_back(lost, n_lost);
 	collect_sent();
 }
@@ -165,11 +213,13 @@ static void open_socket(const char *device)
 		.libxdp_flags = XSK_LIBXDP_FLAGS__INHIBIT_PROG_LOAD,
 		.bind_flags = XDP_COPY | XDP_USE_NEED_WAKEUP,
 	};
-	struct hd_xdp_bpf *bpf = hd_xdp_bpf__open_and_load();
+	struct hd_xdp_bpf *bpf = hd_xdp_bpf__open();
 	struct xsk_umem *umem = NULL;
 	int zero = 0, fd;
 
-	if (bpf == NULL)
+	if (bpf != NULL)
+		bpf->rodata->routes = options.whole && !options.in_only;
+	if (bpf == NULL || hd_xdp_bpf__load(bpf) < 0)
 		hd_xdp_fail("the kernel does not take hd_xdp.bpf");
 	make_area(&umem);
 	if (xsk_socket__create(&xsk, device, 0, umem, &rx, &tx, &conf) < 0)
@@ -186,6 +236,9 @@ void hd_xdp_by_af_xdp(const struct hd_xdp_options *o)
 {
 	struct pollfd pfd = { .events = POLLIN };
 
+	options = *o;
+	if (o->in_only)
+		hd_xdp_socket(o);
 	open_socket(o->device);
 	pfd.fd = xsk_socket__fd(xsk);
 	puts("ready");
