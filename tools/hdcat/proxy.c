@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* tools/hdcat/proxy.c - the server's side of SOCKS5 (RFC 1928), without
- * authentication, CONNECT only. */
+/* tools/hdcat/proxy.c - a connection that speaks SOCKS5 to us: what it asks for
+ * becomes a stream, and it is told what has come of it. */
 #include "tools/hdcat/conn.h"
 #include "tools/hdcat/socks.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* tools/hdcat/socks.c - the server's side of SOCKS_VERSION (RFC 1928), without
+/* tools/hdcat/socks.c - the messages of SOCKS5 (RFC 1928): without
  * authentication, CONNECT only. A name is not looked up here. */
 #include "tools/hdcat/socks.h"
 
