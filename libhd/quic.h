@@ -17,11 +17,18 @@
 #define HDL_CID_BYTES 8
 #define HDL_KEEP_ALIVE (25 * NGTCP2_SECONDS)
 #define HDL_CONNS_MAX 8 /* of one peer, opened by it */
+/* What ngtcp2 may have for one connection: out of order, of streams that are
+ * open, up to 16 MB in blocks of 8 kB; as much once more of those that were
+ * closed unread, until the other end knows; and its notes of what is under way.
+ */
+#define HDL_CONN_MEMORY_BYTES (40u << 20)
 
 struct hdl_quic {
 	struct libhd_peer *peer;
 	struct hdl_quic *next; /* of the peer */
 	ngtcp2_conn *conn;
+	ngtcp2_mem mem; /* of conn */
+	size_t mem_bytes; /* that it has */
 	gnutls_session_t session;
 	ngtcp2_crypto_conn_ref ref;
 	ngtcp2_cid first_dcid; /* chosen by the other end: of one it opened */
@@ -97,6 +104,10 @@ void hdl_quic_free(struct hdl_quic *q);
 void hdl_quic_failed(struct hdl_quic *q, int liberr);
 uint64_t hdl_quic_now(void);
 const ngtcp2_path *hdl_quic_path(void);
+
+/* ---- quic_memory.c ---- */
+/* hdl_quic_memory_init - what ngtcp2 has for q is counted, and bounded. */
+void hdl_quic_memory_init(struct hdl_quic *q);
 
 /* ---- quic_reset.c ---- */
 /* hdl_quic_token - of one of our connection ids: who shows it knows that.

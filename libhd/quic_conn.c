@@ -251,6 +251,7 @@ static struct hdl_quic *quic_new(struct libhd_peer *peer, bool server)
 		return NULL;
 	q->peer = peer;
 	q->server = server;
+	hdl_quic_memory_init(q);
 	randombytes_buf(q->tag, sizeof(q->tag));
 	q->next = peer->quic;
 	peer->quic = q;
@@ -290,7 +291,7 @@ struct hdl_quic *hdl_quic_open(struct libhd_peer *peer)
 	return begun(q, ngtcp2_conn_client_new(&q->conn, &dcid, &scid,
 					       hdl_quic_path(),
 					       NGTCP2_PROTO_VER_V1, &callbacks,
-					       &settings, &params, NULL, q));
+					       &settings, &params, &q->mem, q));
 }
 
 struct hdl_quic *hdl_quic_accept(struct libhd_peer *peer, const uint8_t *p,
@@ -317,7 +318,7 @@ struct hdl_quic *hdl_quic_accept(struct libhd_peer *peer, const uint8_t *p,
 	return begun(q, ngtcp2_conn_server_new(&q->conn, &hd.scid, &scid,
 					       hdl_quic_path(), hd.version,
 					       &callbacks, &settings, &params,
-					       NULL, q));
+					       &q->mem, q));
 }
 
 /* ---- use ---- */
@@ -330,6 +331,8 @@ void hdl_quic_failed(struct hdl_quic *q, int liberr)
 	if (liberr == NGTCP2_ERR_IDLE_CLOSE ||
 	    liberr == NGTCP2_ERR_HANDSHAKE_TIMEOUT)
 		q->error = -ETIMEDOUT;
+	else if (liberr == NGTCP2_ERR_NOMEM)
+		q->error = -ENOMEM;
 	else /* before it is up: another key, or ours is not wanted */
 		q->error = q->up ? -EPROTO : -ECONNREFUSED;
 }
@@ -346,11 +349,6 @@ static void ended(struct hdl_quic *q)
 	q->error = q->moves ? -ECONNRESET : -ECONNREFUSED;
 }
 
-static uint64_t in_flight(const struct hdl_quic *q)
-{
-	return hdl_ng_in_flight(q->conn);
-}
-
 void hdl_quic_read(struct hdl_quic *q, const uint8_t *p, size_t n)
 {
 	ngtcp2_pkt_info info = { 0 };
@@ -360,11 +358,11 @@ void hdl_quic_read(struct hdl_quic *q, const uint8_t *p, size_t n)
 	if (q->error != 0)
 		return;
 	q->heard = true;
-	before = q->doubted ? in_flight(q) : 0;
+	before = q->doubted ? hdl_ng_in_flight(q->conn) : 0;
 	r = ngtcp2_conn_read_pkt(q->conn, hdl_quic_path(), &info, p, n,
 				 hdl_quic_now());
-	if (q->doubted && in_flight(q) < before) /* acknowledged */
-		q->doubted = q->gone = false;
+	if (q->doubted && hdl_ng_in_flight(q->conn) < before)
+		q->doubted = q->gone = false; /* acknowledged */
 	if (r == NGTCP2_ERR_DRAINING)
 		ended(q);
 	else if (r == NGTCP2_ERR_DROP_CONN)

@@ -292,7 +292,8 @@ LIBHD_API int libhd_stream_open(struct libhd_peer *peer,
 /* libhd_stream_read - what has come. Returns how many bytes, above 0; 0 the
  * peer has ended it; -EAGAIN nothing yet; -ECONNRESET the peer has broken it
  * off; -ETIMEDOUT the peer does not answer; -ECONNREFUSED it refuses, or has
- * another key; -EPROTO.
+ * another key; -ENOMEM it sends more out of order than is kept (libhd(3)), or
+ * there is no memory; -EPROTO.
  * libhd_stream_write - takes what there is room for. Returns how many bytes,
  * above 0 (0 if len_bytes is); -EAGAIN no room; -EPIPE it was ended here, or
  * the peer wants no more; else as libhd_stream_read(). */
