@@ -4,7 +4,8 @@
  * half of that and all of it, so that the clients of a relay that comes back do
  * not all come at once. Of several relays each is tried once, one after the
  * other, before that; the one that is lost first, since it may only have been
- * started anew. */
+ * started anew. A connection that has not lasted is no reason to begin with 1 s
+ * again: a relay may close it each time when it has let us in. */
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -21,6 +22,8 @@
 #define BACKOFF_MAX_MS 60000
 #define PENDING_SILENCE_S 60
 #define STAYS_MS 600000
+#define LASTS_MS 10000
+#define DROPS_MAX 3 /* by where a rule has led, one after the other */
 
 /* ---- down ---- */
 
@@ -117,9 +120,12 @@ void hdl_retry(struct libhd *h, int64_t at_least_ms)
 
 	hdl_disconnect(h);
 	h->later_ms = HD_MAX(h->later_ms, at_least_ms);
+	if (was_open && hdl_now_ms() - h->opened_ms >= LASTS_MS)
+		h->tries = 0;
 	if (!h->relay->by_rule)
 		try_next(h, was_open);
-	else if (was_open) /* where we belong: it may only be started anew */
+	else if (was_open && h->tries < DROPS_MAX)
+		/* where we belong: it may only be started anew */
 		wait_to(h, h->relay, h->later_ms);
 	else
 		turn_back(h);
@@ -190,7 +196,6 @@ int hdl_take_redirect(struct libhd *h, const uint8_t *p, size_t n)
 		return 0; /* not for us */
 	if (p[0] == HDP_REDIRECT_RULE)
 		return lead_by_rule(h, host, port);
-	h->tries = 0;
 	hdl_lost(h, 0, "%s sends us to %s", r->host, url + at - 1);
 	hdl_relay_back(r);
 	hdl_relay_lead(r, host, port);

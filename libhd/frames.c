@@ -58,7 +58,6 @@ static int take_restarting(struct libhd *h, const uint8_t *p, size_t n)
 {
 	if (n != 8)
 		return -EPROTO;
-	h->tries = 0;
 	hdl_lost(h, HD_MIN(hdp_get_u32(p), 60000u), "%s restarts",
 		 h->relay->host);
 	return -ECONNRESET;

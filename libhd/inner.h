@@ -147,7 +147,8 @@ struct libhd {
 	int64_t deadline_ms, heard_ms; /* 0: no deadline */
 	int64_t retry_ms; /* in IDLE: when to try */
 	uint32_t silence_ms, packet_max;
-	unsigned tries;
+	int64_t opened_ms; /* when it was let in, the last time */
+	unsigned tries; /* since a connection has lasted */
 	char error[320];
 	/* whom we allow */
 	struct libhd_peer *by_address, *by_handle;

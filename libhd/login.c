@@ -144,7 +144,7 @@ int hdl_take_welcome(struct libhd *h, const uint8_t *p, size_t n)
 	h->silence_ms = HD_MIN(keepalive_ms, KEEPALIVE_MAX_MS) / 2 * 5;
 	h->deadline_ms = 0;
 	h->phase = HDL_OPEN;
-	h->tries = 0;
+	h->opened_ms = hdl_now_ms();
 	h->later_ms = 0;
 	h->untried = h->n_relays - 1;
 	h->error[0] = '\0';

@@ -1,50 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* t/unit/libhd_relays.c - an endpoint of libhd with several relays: which is
- * next when one is lost, or refuses; and tickets that name them. */
-#include "libhd/inner.h"
-#include "t/unit/unit.h"
-#include <errno.h>
-#include <hyper-derp/base.h>
-#include <string.h>
+ * next when one is lost, or refuses. */
+#include "t/unit/libhd_relays.h"
 
-/* As a listener gave it before tickets had several relays: protocol-hd.md. */
-#define TICKET_1                                                               \
-	"hdticket1qyszzg3rysjjvfeg9y4zktpd9chnqvfjxv6r2d3h8qun5weu85lr7sz" \
-	"pgfp5g32xgayyjjjtf3x5un6s29f9x4z42et4sk26tdw96hjlvpskycmyv4nxw6r" \
-	"fdf4kcmtwdaex2mrp0yhx27rpd4cxcef6xvengvqm38seh"
-
-static struct libhd *endpoint(unsigned n, bool once)
+/* As if it had been there for so long that it counts. */
+static void lasted(struct libhd *h)
 {
-	static const struct libhd_relay relays[LIBHD_RELAYS_MAX] = {
-		{ .name = "one.example" },
-		{ .name = "[2001:db8::2]:3340", .has_key = true,
-		  .key = { { 2 } } },
-		{ .name = "three.example:3340" },
-		{ .name = "four.example" },
-	};
-	const uint8_t seed[LIBHD_SEED_BYTES] = { 1 };
-	struct libhd_identity *id;
-	struct libhd_conf conf = { .size = sizeof(conf),
-				   .relays = relays,
-				   .n_relays = n,
-				   .once = once };
-	struct libhd *h;
-
-	assert_int_equal(libhd_identity_from_seed(seed, &id), 0);
-	conf.identity = id;
-	assert_int_equal(libhd_new(&conf, NULL, NULL, &h), 0);
-	libhd_identity_free(&id);
-	return h;
-}
-
-/* Welcome, at the relay that it is at. */
-static void opened(struct libhd *h)
-{
-	static const uint8_t welcome[HDP_WELCOME_BYTES];
-
-	h->phase = HDL_ENROLLING;
-	assert_int_equal(hdl_take_welcome(h, welcome, sizeof(welcome)), 0);
-	assert_int_equal(libhd_state_of(h), LIBHD_OPEN);
+	opened(h);
+	h->opened_ms -= 10000;
 }
 
 static void each_is_tried_once_then_it_waits(void **state)
@@ -80,8 +43,33 @@ static void waits_are_longer_each_time(void **state)
 			assert_in_range(libhd_timeout_ms(h), most_ms / 2 - 100,
 					most_ms);
 		}
-		opened(h); /* begins anew */
+		lasted(h); /* begins anew */
 	}
+	libhd_free(&h);
+}
+
+/* A relay may let in whom it then closes, also as one that restarts or that
+ * sends elsewhere. */
+static void what_does_not_last_is_no_beginning(void **state)
+{
+	static const uint8_t restarting[] = "\x28\0\0\x08\0\0\0\0\0\0\0";
+	struct libhd *h = endpoint(1, false);
+
+	(void)state;
+	for (unsigned i = 0; i < 8; i++) {
+		int most_ms = (int)HD_MIN(1000u << i, 60000u);
+
+		opened(h);
+		if (i % 2 == 0)
+			hdl_lost(h, 0, "gone");
+		else
+			assert_true(hdl_frames(h, restarting, 12) < 0);
+		assert_in_range(libhd_timeout_ms(h), most_ms / 2 - 100,
+				most_ms);
+	}
+	lasted(h);
+	hdl_lost(h, 0, "gone");
+	assert_in_range(libhd_timeout_ms(h), 400, 1000);
 	libhd_free(&h);
 }
 
@@ -281,6 +269,28 @@ static void where_a_rule_has_led_may_be_lost(void **state)
 	libhd_free(&h);
 }
 
+/* It lets in and closes, each time: that is no place to be. */
+static void where_a_rule_has_led_may_close_each_time(void **state)
+{
+	struct libhd *h = endpoint(1, false);
+
+	(void)state;
+	assert_int_equal(rule(h), -ECONNRESET);
+	for (unsigned i = 0; i < 3; i++) {
+		opened(h);
+		hdl_lost(h, 0, "gone");
+		assert_string_equal(h->relay->host, "ours.example");
+		assert_in_range(libhd_timeout_ms(h), (500 << i) - 100,
+				1000 << i);
+	}
+	opened(h);
+	hdl_lost(h, 0, "gone");
+	assert_string_equal(h->relay->host, "one.example");
+	assert_int_equal(libhd_timeout_ms(h), 0);
+	assert_int_equal(rule(h), 0); /* and stays */
+	libhd_free(&h);
+}
+
 static void a_rule_does_not_hold_who_is_there_once(void **state)
 {
 	struct libhd *h = endpoint(1, true);
@@ -291,65 +301,12 @@ static void a_rule_does_not_hold_who_is_there_once(void **state)
 	libhd_free(&h);
 }
 
-/* ---- tickets ---- */
-
-static void a_ticket_has_them_all(void **state)
-{
-	char text[LIBHD_TICKET_TEXT_BYTES];
-	struct libhd *h = endpoint(3, false);
-	struct libhd_ticket t, same;
-
-	(void)state;
-	assert_int_equal(libhd_ticket_new(h, &t), -ENOTCONN);
-	h->relay->has_key = true;
-	h->relay->key.v[0] = 1;
-	assert_int_equal(libhd_ticket_new(h, &t), 0);
-	assert_int_equal(libhd_ticket_parse(libhd_ticket_text(&t, text), &same),
-			 0);
-	assert_memory_equal(&same, &t, sizeof(t));
-	assert_int_equal(same.n_relays, 3);
-	assert_string_equal(same.relays[0].name, "one.example:443");
-	assert_string_equal(same.relays[1].name, "[2001:db8::2]:3340");
-	assert_int_equal(same.relays[0].key.v[0], 1);
-	assert_int_equal(same.relays[1].key.v[0], 2);
-	assert_false(same.relays[2].has_key);
-	libhd_free(&h);
-}
-
-static void the_longest_ticket_fits(void **state)
-{
-	char text[LIBHD_TICKET_TEXT_BYTES];
-	struct libhd_ticket t = { .n_relays = LIBHD_RELAYS_MAX }, same;
-
-	(void)state;
-	for (unsigned i = 0; i < LIBHD_RELAYS_MAX; i++) {
-		t.relays[i].has_key = true;
-		memset(t.relays[i].name, 'a', HDL_HOST_BYTES - 1);
-		memcpy(t.relays[i].name + HDL_HOST_BYTES - 1, ":65535", 7);
-	}
-	assert_int_equal(libhd_ticket_parse(libhd_ticket_text(&t, text), &same),
-			 0);
-	assert_memory_equal(&same, &t, sizeof(t));
-}
-
-static void a_ticket_of_one_is_as_it_was(void **state)
-{
-	struct libhd_ticket t;
-	char text[LIBHD_TICKET_TEXT_BYTES];
-
-	(void)state;
-	assert_int_equal(libhd_ticket_parse(TICKET_1, &t), 0);
-	assert_int_equal(t.n_relays, 1);
-	assert_true(t.relays[0].has_key);
-	assert_string_equal(t.relays[0].name, "relay.example:3340");
-	assert_string_equal(libhd_ticket_text(&t, text), TICKET_1);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_is_tried_once_then_it_waits),
 		cmocka_unit_test(waits_are_longer_each_time),
+		cmocka_unit_test(what_does_not_last_is_no_beginning),
 		cmocka_unit_test(what_is_lost_comes_first),
 		cmocka_unit_test(one_that_refuses_is_left_out),
 		cmocka_unit_test(once_is_one_round),
@@ -360,10 +317,8 @@ int main(void)
 		cmocka_unit_test(who_is_led_in_vain_turns_back),
 		cmocka_unit_test(a_rule_may_lead_to_who_refuses),
 		cmocka_unit_test(where_a_rule_has_led_may_be_lost),
+		cmocka_unit_test(where_a_rule_has_led_may_close_each_time),
 		cmocka_unit_test(a_rule_does_not_hold_who_is_there_once),
-		cmocka_unit_test(a_ticket_has_them_all),
-		cmocka_unit_test(the_longest_ticket_fits),
-		cmocka_unit_test(a_ticket_of_one_is_as_it_was),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
