@@ -3,6 +3,8 @@
  * names, those that it allows, and packets to all of one. Context: the stream's
  * worker, which is the client's home. */
 #include <errno.h>
+#include <hyper-derp/event.h>
+#include <hyper-derp/log.h>
 #include <hyper-derp/relay.h>
 #include <hyper-derp/worker.h>
 #include <string.h>
@@ -42,6 +44,39 @@ void hdp_grouped_tell_full(struct hd_stream *s, const struct hdp_state *d)
 				   "to it do not reach you");
 }
 
+/* It is in a text of JSON, and the client's operator has chosen it. */
+static void plain(char to[HDP_WORD_MAX_BYTES + 1], const char *name)
+{
+	size_t i = 0;
+
+	for (; name[i] != '\0'; i++)
+		to[i] = name[i] < ' ' || name[i] == '"' || name[i] == '\\' ||
+					name[i] == 0x7f
+				? '?'
+				: name[i];
+	to[i] = '\0';
+}
+
+/* The operator may give others of it another group. */
+static void say_full(struct hd_module *mod, struct hd_stream *s,
+		     const struct hdp_state *d, const struct hdp_claim *claim)
+{
+	char json[256], name[HDP_WORD_MAX_BYTES + 1];
+	char key[2 * HD_KEY_BYTES + 1];
+
+	plain(name, claim->group_name);
+	sodium_bin2hex(key, sizeof(key), hd_peer_key(d->peer)->b,
+		       HD_KEY_BYTES);
+	hd_count(&hdp_metrics(mod, s)->groups_full, 1);
+	hd_log_warn("hd: the group %s is full: packets to it do not reach "
+		    "%.8s",
+		    name, key);
+	snprintf(json, sizeof(json),
+		 "{\"key\":\"%s\",\"group\":\"%s\",\"members\":%d}", key, name,
+		 HDP_GROUP_MEMBERS_MAX);
+	hd_event("hd.group_full", json);
+}
+
 void hdp_grouped_again(struct hd_module *mod, struct hd_stream *s,
 		       struct hdp_state *d)
 {
@@ -65,6 +100,8 @@ void hdp_grouped_begin(struct hd_module *mod, struct hd_stream *s,
 	       sizeof(d->operator_identity));
 	d->group = claim->group;
 	join(mod, s, d);
+	if (is_outside(d))
+		say_full(mod, s, d, claim);
 }
 
 /* Who found its group full may not take the place of who is in it. */

@@ -142,6 +142,8 @@ static const struct hd_metric metrics[] = {
 	    "Copies of packets to a group, one for each of its members"),
 	ROW(group_copies_dropped, "group_copies_dropped_total", NULL,
 	    "Copies that the sender's limits did not allow"),
+	ROW(groups_full, "groups_full_total", NULL,
+	    "Clients that found no place in their group"),
 	ROW(visitors, "visitors_total", NULL,
 	    "DERP clients of whom HD clients were told, since they had "
 	    "not allowed them"),
@@ -332,12 +334,19 @@ static const struct hd_close_reason reasons[] = {
 	HD_CLOSE_REASON_END,
 };
 
+static const struct hd_event_def events[] = {
+	{ "hd.group_full", "a client has found no place in its group: packets "
+			   "to that do not reach it" },
+	{ .name = NULL },
+};
+
 HD_MODULE(hd, .version = "1.0", .licence = "MIT",
 	  .summary = "HD: packets to public keys", .state_version = 9,
 	  .flags = HD_MODULE_UPGRADES | HD_MODULE_AHEAD,
 	  .upgrade = &hdp_upgrade, .options = options, .metrics = metrics,
 	  .metrics_size = sizeof(struct hdp_numbers),
 	  .conf_size = sizeof(struct hdp_conf), .reasons = reasons,
+	  .events = events,
 	  .worker_size = sizeof(struct hdp_worker),
 	  .load = load, .check = check, .start = start, .stop = stop,
 	  .unload = unload);

@@ -151,7 +151,7 @@ struct hdp_numbers {
 	struct hd_counter packets_in, packet_bytes_in;
 	struct hd_counter packets_no_handle, packets_not_allowed;
 	struct hd_counter knocks, knocks_dropped, visitors;
-	struct hd_counter group_copies, group_copies_dropped;
+	struct hd_counter group_copies, group_copies_dropped, groups_full;
 	struct hd_counter unknown_frames, refused_length;
 	struct hd_counter refused_proxy, enrolls_refused[HDP_REFUSED_N];
 	struct hd_gauge clients, contacts;
@@ -218,6 +218,7 @@ struct hdp_claim {
 	struct hd_key subject; /* the credential's, as an address */
 	uint8_t operator_identity[HD_KEY_BYTES]; /* who has signed it */
 	struct hdp_group group; /* that it names */
+	char group_name[HDP_WORD_MAX_BYTES + 1]; /* for people */
 	struct hdp_grant grant; /* the credential's */
 };
 /* hdp_claim_of - of what an Enroll has; after its signature has been checked.

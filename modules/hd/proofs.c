@@ -116,6 +116,7 @@ static int grant_of(struct hdp_claim *claim, const struct hdp_statement *s)
 	claim->grant.connections = s->connections;
 	word_copy(claim->grant.name, &s->name);
 	word_copy(claim->grant.tenant, &s->tenant);
+	word_copy(claim->group_name, &s->group);
 	if (s->group.n > 0)
 		claim->group = hdp_group_of(claim->operator_identity,
 					    s->group.v, s->group.n);

@@ -207,9 +207,16 @@ def a_full_group():
     """One more is told; all copies of a long packet arrive."""
     if BRIDGED:
         return  # the same once more
-    crew = [of("full") for _ in range(256)]
-    late = of("full")
-    assert b"full" in late.wait(hd.HEALTH)[1]
+    told = value("hyper_derp_hd_groups_full_total")
+    with ctl.watch(CONTROL, "hd.group_full") as events:
+        crew = [of("full") for _ in range(256)]
+        late = of("full")
+        assert b"full" in late.wait(hd.HEALTH)[1]
+        event = next(events)
+        assert event["event"] == "hd.group_full", event
+        assert event["data"] == {"key": late.address.hex(), "group": "full",
+                                 "members": 256}, event
+    assert value("hyper_derp_hd_groups_full_total") == told + 1
     for c in crew + [late]:
         assert c.allow_group(b"full")
     before = dropped_between_workers()
