@@ -221,7 +221,7 @@ static void admitted(struct hd_module *mod, struct hd_stream *s, void *state,
 	hdp_admission_over(d);
 	hdp_tell_welcome(s, conf, hd_peer_key(peer));
 	hdp_redirect_by_rule(mod, d);
-	hdp_grouped_tell_full(s, d);
+	(void)hdp_grouped_tell_full(s, d);
 	hdp_path_begin(mod, s, d);
 	/* the first one early, by chance: not all at once after a restart */
 	hd_stream_timer(s, HDP_TIMER_KEEP_ALIVE,

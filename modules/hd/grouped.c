@@ -37,11 +37,12 @@ static bool is_outside(const struct hdp_state *d)
 	return d->has_operator && !hdp_group_is_none(&d->group) && !d->in_group;
 }
 
-void hdp_grouped_tell_full(struct hd_stream *s, const struct hdp_state *d)
+bool hdp_grouped_tell_full(struct hd_stream *s, const struct hdp_state *d)
 {
 	if (is_outside(d))
 		hdp_tell_health(s, "your group is full at this relay: packets "
 				   "to it do not reach you");
+	return is_outside(d);
 }
 
 /* It is in a text of JSON, and the client's operator has chosen it. */
@@ -83,7 +84,8 @@ void hdp_grouped_again(struct hd_module *mod, struct hd_stream *s,
 	if (!is_outside(d))
 		return;
 	join(mod, s, d);
-	if (d->in_group)
+	/* while the relay drains its own text stands there, which came later */
+	if (d->in_group && hd_worker_serving(hd_stream_worker(s)))
 		hdp_tell_health(s, "");
 }
 

@@ -275,13 +275,14 @@ int hdp_take_knock(struct hd_module *mod, struct hd_stream *s,
 
 /* ---- grouped.c ---- */
 /* hdp_grouped_begin - in admitted(). @claim  NULL: it has none
- * hdp_grouped_tell_full - behind Welcome: it has no place in its group.
+ * hdp_grouped_tell_full - behind Welcome, and each time that an empty Health
+ * has been due: it has no place in its group. Returns whether that is so.
  * hdp_grouped_again - there may be one by now.
  * hdp_grouped_allows - whether a client allows who is in a group.
  * hdp_grouped_tell_allowed - I have allowed you, and this is my group. */
 void hdp_grouped_begin(struct hd_module *mod, struct hd_stream *s,
 		       struct hdp_state *d, const struct hdp_claim *claim);
-void hdp_grouped_tell_full(struct hd_stream *s, const struct hdp_state *d);
+bool hdp_grouped_tell_full(struct hd_stream *s, const struct hdp_state *d);
 void hdp_grouped_again(struct hd_module *mod, struct hd_stream *s,
 		       struct hdp_state *d);
 void hdp_grouped_adopted(struct hd_module *mod, struct hd_stream *s,

@@ -293,7 +293,8 @@ static enum hdp_denied denied_of(struct hd_stream *s, const struct hdp_state *d)
 	return d->denied != 0 ? (enum hdp_denied)d->denied : HDP_DENIED_WELCOME;
 }
 
-/* Before it is admitted, this is why it is not. */
+/* Before it is admitted, this is why it is not. An empty one is the core's, of
+ * what the core has said: what else is not well is said once more. */
 static void health(struct hd_module *mod, struct hd_peer *peer,
 		   const char *text)
 {
@@ -303,7 +304,7 @@ static void health(struct hd_module *mod, struct hd_peer *peer,
 	(void)mod;
 	if (d->phase == HDP_ADMITTING)
 		hdp_tell_denied(s, denied_of(s, d), text);
-	else
+	else if (text[0] != '\0' || !hdp_grouped_tell_full(s, d))
 		hdp_tell_health(s, text);
 }
 

@@ -203,6 +203,31 @@ def has_got(c):
     return len([k for k, _ in c.waiting if k == hd.PACKETS])
 
 
+def one_text_does_not_clear_another(crew, late):
+    """Of two things that are not well the later is told, and when it is over
+    the other one once more. `late` has a place at the end, and so has who comes
+    instead of it in `crew`."""
+    hdctl("drain", "--for", "1h")
+    assert b"about to stop" in late.wait(hd.HEALTH)[1]
+    hdctl("undrain")
+    assert b"group is full" in late.wait(hd.HEALTH)[1]
+    assert crew[5].wait(hd.HEALTH)[1] and not crew[5].wait(hd.HEALTH)[1]
+    hdctl("drain", "--for", "1h")
+    assert b"about to stop" in late.wait(hd.HEALTH)[1]
+    left = crew[255]
+    left.close()
+    until = time.monotonic() + hd.TIMEOUT
+    while left.address.hex() in [p["key"] for p in hdctl("peers")]:
+        assert time.monotonic() < until
+    late.ping()  # what has come before does not count
+    late.waiting = [w for w in late.waiting if w[0] != hd.KEEP_ALIVE]
+    for _ in range(2):
+        late.wait(hd.KEEP_ALIVE)
+    hdctl("undrain")
+    assert not late.wait(hd.HEALTH)[1]
+    crew[255] = late
+
+
 def a_full_group():
     """One more is told; all copies of a long packet arrive."""
     if BRIDGED:
@@ -217,6 +242,9 @@ def a_full_group():
         assert event["data"] == {"key": late.address.hex(), "group": "full",
                                  "members": 256}, event
     assert value("hyper_derp_hd_groups_full_total") == told + 1
+    one_text_does_not_clear_another(crew, late)
+    late = of("full")
+    assert b"full" in late.wait(hd.HEALTH)[1]
     for c in crew + [late]:
         assert c.allow_group(b"full")
     before = dropped_between_workers()
