@@ -262,6 +262,17 @@ subtest 'names of derper' => sub {
     parser_likes(get($port, '/metrics', Accept => 'application/openmetrics-text')->{body}, 'OpenMetrics');
 };
 
+# What is dropped is seen without Prometheus, too.
+subtest 'hdctl status' => sub {
+    my $s = samples(get($port, '/metrics')->{body});
+    my %sum;
+    $sum{ $_ =~ /reason="(\w+)"/ ? $1 : '' } += $s->{$_} for grep { /^hyper_derp_send_drops_total\{/ } keys %$s;
+    my $drops = ctl($hd, 'status')->{data}{drops};
+    is_deeply $drops, \%sum, 'drops: what /metrics has, by reason';
+    is $drops->{xfer_full}, $s->{hyper_derp_xfer_drops_total}, '... between workers as xfer_full';
+    like $hd->ctl('status'), qr/^drops\n(?:  .*\n)*  xfer_full +$drops->{xfer_full}$/m, '... also for people';
+};
+
 # doc/reference/metrics.md has exactly what there is, and its types, but for modules that are
 # not loaded here.
 subtest 'doc/reference/metrics.md' => sub {
