@@ -264,7 +264,7 @@ subtest 'names of derper' => sub {
 
 # What is dropped is seen without Prometheus, too.
 subtest 'hdctl status' => sub {
-    my $s = samples(get($port, '/metrics')->{body});
+    my $s = { samples(get($port, '/metrics')->{body}) };
     my %sum;
     $sum{ $_ =~ /reason="(\w+)"/ ? $1 : '' } += $s->{$_} for grep { /^hyper_derp_send_drops_total\{/ } keys %$s;
     my $drops = ctl($hd, 'status')->{data}{drops};
