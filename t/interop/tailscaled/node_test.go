@@ -31,7 +31,8 @@ var binary = sync.OnceValues(func() (string, error) {
 		return "", err
 	}
 	path := filepath.Join(cache, "hyper-derp-interop", "tailscaled")
-	cmd := exec.Command("nice", "go", "build", "-trimpath",
+	// Without -trimpath, as derper: half of what both need is compiled once.
+	cmd := exec.Command("nice", "go", "build",
 		"-tags", "ts_include_cli,ts_debug_websockets",
 		"-o", path, "tailscale.com/cmd/tailscaled")
 	if out, err := cmd.CombinedOutput(); err != nil {
