@@ -1,0 +1,106 @@
+#!/usr/bin/env perl
+# SPDX-License-Identifier: MIT
+# t/system/lanes.t - ./bootstrap check runs two stages at a time: each of them once,
+# what they print is not mixed, and none is lost that fails, breaks or is killed.
+# What stages do is replaced by commands that only take a moment.
+use v5.36;
+use Test::More;
+use File::Temp;
+use FindBin;
+use lib "$FindBin::Bin/../lib";
+use HyperDerp::Test;
+
+plan skip_all => 'the plain build is tried' if HyperDerp::Test::sanitized();
+my $src = $HyperDerp::Test::srcdir;
+my $dir = File::Temp->newdir('hd-lanes-XXXXXX', TMPDIR => 1);
+mkdir "$dir/build";
+symlink "$src/t", "$dir/t";
+my ($head, $tail) = HyperDerp::Test::slurp("$src/bootstrap") =~ /\A(.*)^(case \$\{1-build\} in\n.*)\z/ms
+    or die 'bootstrap: where are its commands?';
+my @parts = qw(sources tests epoll install plain asan tsan fuzz clients packages);
+
+# check(\@words, PART => COMMAND...) - what it said, and its exit status.
+sub check ($words, %does) {
+    my $does = join '', map { "\t$_) $does{$_} ;;\n" } sort keys %does;
+    HyperDerp::Test::spew("$dir/bootstrap", "$head
+install_packages() { :; }
+get_derper() { echo DERPER; }
+get_servers() { echo :SERVERS; }
+mine() { # PART
+	case \$1 in
+$does	*) for i in 1 2 3; do echo \"line \$1\"; perl -e 'select undef, undef, undef, 0.1'; done
+		t_run one \"\$1\" -- true ;;
+	esac
+}
+built() { t_run one build -- true; }
+lint() { mine sources; }
+suite() { case \$3 in *yes*) mine \"alone \$1\" ;; *) mine tests ;; esac; }
+epoll() { mine epoll; }
+packaging() { mine install; }
+plain() { mine plain; }
+asan() { mine asan; }
+tsan() { mine tsan; }
+fuzz() { mine fuzz; }
+t_run() {
+	case \$1 in
+	interop) mine clients ;;
+	packages) mine packages ;;
+	*) perl t/run --results=\"\$results\" \"\$@\" ;;
+	esac
+}
+$tail");
+    local @ENV{qw(TMPDIR HD_LONG HD_STAGE)} = ("$dir");
+    my $said = qx{sh $dir/bootstrap check @$words 2>&1 </dev/null};
+    return ($? >> 8, $said);
+}
+
+# The lines of each stage, by the line that ends it.
+sub mixed ($said) {
+    my ($name, @wrong);
+    for (split /\n/, $said) {
+        next if /^== two stages/;
+        if (/^== (.*): \d+ s$/) { push @wrong, $_ if $name ne $1; $name = '' }
+        elsif (/^== (.*)/)      { push @wrong, $_ if $name;       $name = $1 }
+    }
+    return @wrong;
+}
+
+subtest 'all of it' => sub {
+    my ($status, $said) = check([]);
+    is $status, 0, 'passed' or diag $said;
+    for my $part (@parts) {
+        my $ran = () = $said =~ /^ok +$part /mg;
+        my $lines = () = $said =~ /^line $part$/mg;
+        is "$ran $lines", '1 3', "$part: once";
+    }
+    like $said, qr/^ok +alone epoll .*^== two stages/ms, 'first what must be alone';
+    is_deeply [mixed($said)], [], 'no stage speaks within another' or diag $said;
+    like $said, qr/^13 passed, 0 failed, 0 skipped\n\z/m, 'the last line counts';
+};
+
+subtest 'parts' => sub {
+    my ($status, $said) = check(['fuzz']);
+    like $said, qr/^2 passed, 0 failed, 0 skipped\n\z/m, 'one, and the build';
+    unlike $said, qr/^== two stages/m, '... has the machine';
+    ($status, $said) = check([qw(fuzz packages epoll)]);
+    like $said, qr/^5 passed, 0 failed, 0 skipped\n\z/m, 'three, the build, and epoll alone' or diag $said;
+};
+
+# Each in the lane that begins with it.
+for my $part (qw(sources packages)) {
+    subtest "what goes wrong: $part" => sub {
+        my ($status, $said) = check([], $part => 't_run one cracked -- false');
+        is $status, 1, 'a failure';
+        like $said, qr/^Failed:\n  cracked: exit status 1\n\n12 passed, 1 failed/m, '... is counted once' or diag $said;
+        ($status, $said) = check([], $part => 'false');
+        is $status, 1, 'a stage that breaks';
+        like $said, qr/^Failed:\n  $part: see above\n\n12 passed, 1 failed/m, '... counts as failed' or diag $said;
+    };
+}
+subtest 'the lane beside is killed' => sub {
+    my ($status, $said) = check([], clients => q{perl -e 'kill KILL => getppid'});
+    is $status, 1, 'a failure';
+    like $said, qr/^Failed:\n  clients: it has not ended\n\n12 passed, 1 failed/m, '... that names the stage' or diag $said;
+};
+is_deeply [grep { !m{/(?:build|t|bootstrap)$} } glob "$dir/*"], [], 'nothing is left behind';
+done_testing;
