@@ -10,8 +10,11 @@
 #include "core/net/path.h"
 #include "core/stream/stream_life.h"
 
-/* The same for all: said once, and not tried again. */
-static bool refused;
+/* What the kernel refuses to one connection it refuses to all, until somebody
+ * loads the module: said once, and tried again by one of them, when this time
+ * has come. 0: it was never refused. */
+static uint64_t again_ms;
+#define AGAIN_MS 60000 /* the kernel may look for the module each time */
 
 static bool is_said(const struct hd_stream *s, const char *what)
 {
@@ -22,24 +25,24 @@ static bool is_said(const struct hd_stream *s, const char *what)
 
 static void set_bbr(struct hd_stream *s)
 {
-	struct hd_path *p = s->path;
+	uint64_t now_ms = s->worker->now_ms;
 	int r;
 
-	p->settled = true;
-	if (__atomic_load_n(&refused, __ATOMIC_RELAXED))
+	if (now_ms < __atomic_load_n(&again_ms, __ATOMIC_RELAXED))
 		return;
 	r = hd_path_set_bbr(s->fd);
 	if (r == 0) {
-		p->keeps_rate = true;
+		s->path->settled = s->path->keeps_rate = true;
 		hd_count(&s->worker->stats.bbr, 1);
 		hd_log_info("congestion: key=%s bbr (it is far, and packets "
 			    "get lost on the way)",
 			    hd_stream_key_text(s));
-	} else if (!__atomic_exchange_n(&refused, true, __ATOMIC_RELAXED)) {
+	} else if (__atomic_exchange_n(&again_ms, now_ms + AGAIN_MS,
+				       __ATOMIC_RELAXED) == 0) {
 		errno = -r;
-		hd_log_warn("tcp_congestion: bbr: %m; peers that are far keep "
-			    "the kernel's, which is slow where packets get "
-			    "lost (modprobe tcp_bbr)");
+		hd_log_warn("tcp_congestion: bbr: %m; until it is there, peers "
+			    "that are far keep the kernel's, which is slow "
+			    "where packets get lost (modprobe tcp_bbr)");
 	}
 }
 

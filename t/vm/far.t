@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: MIT
 # t/vm/far.t - tcp_congestion: auto with the kernel's own line (netem) and its
 # default (CUBIC): 100 ms, 4 Mbit/s, 1 % of what the relay sends is lost. Where BBR is
-# not loaded and the relay may not load it, that is said. Runs in t/vm/run's guest.
+# not loaded and the relay may not load it, that is said, and it is used once
+# somebody has. Runs in t/vm/run's guest.
 use v5.36;
 use Test::More;
 use Time::HiRes qw(time);
@@ -34,10 +35,12 @@ subtest 'BBR is not loaded' => sub {
     load($near, $far, 8, sub ($n) { $n > 2000 });
     is scalar(() = $hd->log_text =~ /warn tcp_congestion/g), 1, '... once';
     is peer($hd, $far)->{congestion}, 'cubic', 'the kernel\'s stays';
+    system('modprobe', 'tcp_bbr') == 0 or BAIL_OUT('this kernel has no BBR');
+    ok load($near, $far, 8, sub ($n) { switched($hd) }), 'it is loaded: the same connection gets it, in a minute';
+    is peer($hd, $far)->{congestion}, 'bbr', '... as hdctl peers says';
+    like $hd->log_text, qr/congestion: key=@{[substr $far->key, 0, 8]} bbr/, '... and the log';
     $hd->finish;
 };
-
-system('modprobe', 'tcp_bbr') == 0 or BAIL_OUT('this kernel has no BBR');
 
 # Mbit/s of payload that come, from when $since->($hd, n) is true.
 sub rate ($conf, $since) {
