@@ -51,6 +51,16 @@ static void udp_event(struct hd_worker *w, const struct hd_ring_event *e)
 		hd_udp_on_ready(w, u, e->disarmed);
 }
 
+static void carrier_event(struct hd_worker *w, const struct hd_ring_event *e)
+{
+	struct hd_carrier *c =
+		hd_slots_get(&w->udps->carriers, hd_tag_slot(e->tag),
+			     hd_tag_gen(e->tag));
+
+	if (c != NULL)
+		hd_carrier_on_ready(w, c, e->disarmed);
+}
+
 static void accept_event(struct hd_worker *w, const struct hd_ring_event *e)
 {
 	struct hd_acceptor *a =
@@ -77,6 +87,7 @@ static void (*const on_event[HD_OP_N])(struct hd_worker *,
 	[HD_OP_NONE] = no_event,       [HD_OP_WAKE] = wake_event,
 	[HD_OP_ACCEPT] = accept_event, [HD_OP_STREAM] = stream_event,
 	[HD_OP_SENT] = stream_event,   [HD_OP_UDP] = udp_event,
+	[HD_OP_CARRIER] = carrier_event,
 };
 
 static void take_events(struct hd_worker *w)

@@ -12,6 +12,7 @@ enum hd_op {
 	HD_OP_STREAM, /* a stream is ready */
 	HD_OP_SENT,   /* a stream's send ended */
 	HD_OP_UDP,    /* a UDP socket is readable */
+	HD_OP_CARRIER, /* what brings its datagrams another way is */
 	HD_OP_N
 };
 

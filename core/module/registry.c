@@ -30,6 +30,7 @@ static const struct hd_kind *kinds[KINDS_MAX + 1] = { /* NULL: the end */
 	&hd_watch_kind,	 &hd_fetch_kind,     &hd_tls_chain_kind,
 	&hd_service_kind, &hd_login_kind,   &hd_family_kind,
 	&hd_dial_kind,	 &hd_offer_kind,     &hd_tls_given_kind,
+	&hd_carrier_kind,
 };
 
 void hd_registry_add(const struct hd_kind *kind)

@@ -105,9 +105,8 @@ static void socket_end(struct hd_udp_socket *u)
 
 /* ---- who shares it ---- */
 
-/* One that a module of this worker has for the address. */
-static struct hd_udp_socket *find_socket(const struct hd_worker *w,
-					 const union hd_addr *addr)
+struct hd_udp_socket *hd_udp_find(const struct hd_worker *w,
+				  const union hd_addr *addr)
 {
 	for (uint32_t i = 0; i < w->udps->slots.n; i++) {
 		struct hd_udp_socket *s = w->udps->slots.v[i].object;
@@ -184,7 +183,7 @@ static int udp_new(struct hd_module *mod, struct hd_worker *w,
 
 	if (u == NULL)
 		return hd_error_set(err, -ENOMEM, "out of memory");
-	*u = (struct hd_udp){ .socket = find_socket(w, &o->bind),
+	*u = (struct hd_udp){ .socket = hd_udp_find(w, &o->bind),
 			      .mod = mod,
 			      .first = o->first,
 			      .last = o->last,
@@ -340,6 +339,7 @@ void hd_udps_free(struct hd_worker *w)
 	if (all == NULL)
 		return;
 	hd_slots_free(&all->slots);
+	hd_slots_free(&all->carriers);
 	free(all);
 }
 

@@ -8,6 +8,7 @@
 struct hd_udps { /* w->udps: what a worker has of them */
 	struct hd_slots slots;
 	struct hd_udp_socket *dirty; /* have datagrams to send */
+	struct hd_slots carriers;
 };
 
 /* hd_udps_new - the worker's, before it runs. Returns 0; -ENOMEM.
@@ -18,6 +19,9 @@ void hd_udps_free(struct hd_worker *w);
 struct hd_udp_socket;
 void hd_udp_on_ready(struct hd_worker *w, struct hd_udp_socket *udp,
 		     bool disarmed);
+struct hd_carrier;
+void hd_carrier_on_ready(struct hd_worker *w, struct hd_carrier *c,
+			 bool disarmed);
 /* hd_udps_run - receive from those that are readable. Returns whether one has
  * more. hd_udps_flush - send what was queued. */
 bool hd_udps_run(struct hd_worker *w);
@@ -32,3 +36,4 @@ void hd_udps_fds(const struct hd_worker *w, void (*fn)(void *arg, int fd),
  * closes while w->reloading is it); hd_udp_open() for the same address and
  * HD_UDP_LARGE takes one over. */
 extern const struct hd_kind hd_udp_kind;
+extern const struct hd_kind hd_carrier_kind; /* none is kept */

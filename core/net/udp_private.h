@@ -78,3 +78,14 @@ void hd_udp_end_closed(struct hd_udp_socket *u);
 
 /* hd_udp_flush - what waits is sent now, by the socket's worker. */
 void hd_udp_flush(struct hd_udp_socket *u);
+
+/* hd_udp_find - what the worker has open for the address, or NULL.
+ * hd_udp_deliver - to those who share it, by first bytes. */
+struct hd_udp_socket *hd_udp_find(const struct hd_worker *w,
+				  const union hd_addr *addr);
+void hd_udp_deliver(struct hd_udp_socket *u, struct hd_datagram *v, unsigned n);
+
+/* hd_carriers_run - as hd_udps_run(). hd_carriers_send - what one of them has
+ * taken does not wait any more. */
+bool hd_carriers_run(struct hd_worker *w);
+void hd_carriers_send(struct hd_udp_socket *u);

@@ -163,6 +163,19 @@ static void receive(struct hd_udp_socket *u)
 	u->delivers = false;
 }
 
+void hd_udp_deliver(struct hd_udp_socket *u, struct hd_datagram *v, unsigned n)
+{
+	struct delivery d = { .to = NULL };
+
+	u->delivers = true;
+	for (unsigned i = 0; i < n; i++)
+		add(&d, u, &v[i]);
+	if (d.n > 0)
+		deliver_if_open(&d);
+	u->delivers = false;
+	hd_udp_end_closed(u);
+}
+
 void hd_udp_on_ready(struct hd_worker *w, struct hd_udp_socket *u,
 		     bool disarmed)
 {
@@ -185,5 +198,5 @@ bool hd_udps_run(struct hd_worker *w)
 		more |= u->readable;
 		hd_udp_end_closed(u);
 	}
-	return more;
+	return hd_carriers_run(w) || more;
 }

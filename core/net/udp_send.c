@@ -363,6 +363,7 @@ void hd_udp_flush(struct hd_udp_socket *u)
 	struct sending s;
 
 	s.n_iov = 0;
+	hd_carriers_send(u);
 	for (unsigned i = 0; i < u->n_out; i++)
 		prepare(u, &s, i);
 	send_all(u, &s);

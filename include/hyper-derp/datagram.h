@@ -89,6 +89,60 @@ HD_API struct hd_worker *hd_udp_worker(const struct hd_udp *udp);
  * returns. */
 HD_API void hd_udp_close(struct hd_udp **udp);
 
+/* ---- past the kernel's sockets ---- */
+
+/* hd_carrier_options - a carrier brings datagrams of UDP sockets in and out
+ * another way: by AF_XDP, say. The sockets stay open and have all that it
+ * leaves to them, so it may leave anything. Copied; what is left out is 0. */
+struct hd_carrier_options {
+	union hd_addr bind; /* of the sockets, as their modules open them */
+	/* When it can be read, run is called. Stays the module's, which closes
+	 * it after hd_carrier_close(). */
+	int fd;
+	void *arg; /* for what follows; stays the module's */
+	/* run - hand over what has come: hd_carrier_deliver().
+	 * Returns whether there may be more: then it is called again. */
+	bool (*run)(struct hd_module *mod, void *arg);
+	/* send - at the end of a turn, a datagram that is the only one for its
+	 * address there: several are one send of the socket (UDP_SEGMENT).
+	 * @from  as of hd_udp_send(); NULL: any
+	 * Returns whether it has gone; else the socket sends it. */
+	bool (*send)(struct hd_module *mod, void *arg, const union hd_addr *to,
+		     const union hd_addr *from, const uint8_t *data,
+		     size_t len_bytes);
+	/* flush - after all of a turn; not where there were none. */
+	void (*flush)(struct hd_module *mod, void *arg);
+};
+
+/* hd_carrier_open_sized - what hd_carrier_open() calls. */
+struct hd_carrier;
+HD_API int hd_carrier_open_sized(struct hd_module *mod, struct hd_worker *w,
+				 const struct hd_carrier_options *options,
+				 size_t options_size,
+				 struct hd_carrier **ret_carrier);
+
+/* hd_carrier_open - from start() on, in the worker whose sockets they are. An
+ * address may have several; the first that sends a datagram has it.
+ * @ret_carrier  set on success only: hd_carrier_close() it in stop(), or the
+ *               core closes it after that
+ * Returns 0; -EINVAL an address or a function is missing; -ENOMEM; what
+ * epoll_ctl(2) says of the descriptor. */
+static inline int hd_carrier_open(struct hd_module *mod, struct hd_worker *w,
+				  const struct hd_carrier_options *options,
+				  struct hd_carrier **ret_carrier)
+{
+	return hd_carrier_open_sized(mod, w, options, sizeof(*options),
+				     ret_carrier);
+}
+
+/* hd_carrier_deliver - in run: to whom the first bytes say, as what comes by
+ * the socket. Nobody has the address now: they are lost. v and what it points
+ * to are the carrier's again when this returns. */
+HD_API void hd_carrier_deliver(struct hd_carrier *carrier,
+			       struct hd_datagram *v, unsigned n);
+/* hd_carrier_close - not in run, send or flush. */
+HD_API void hd_carrier_close(struct hd_carrier **carrier);
+
 #ifdef __cplusplus
 }
 #endif

@@ -75,6 +75,7 @@
  *      one. hd_tenant_is_used(). hd_pwrite_whole(). HD_MODULE_AHEAD.
  *      hd_udp_room(): a datagram is made where it is sent from. hd_hook_there()
  * 2.2  hd_relay_send_all().
+ * 2.3  hd_carrier_open(): datagrams of UDP sockets go another way.
  *
  * Why some shapes are as they are:
  * - load() takes a struct hd_error: the loader prints one sentence, with the
@@ -98,7 +99,7 @@ extern "C" {
 /* HD_ABI_MAJOR, HD_ABI_MINOR - of these headers: the relay must have the same
  * major number, and no smaller minor one. */
 #define HD_ABI_MAJOR 2
-#define HD_ABI_MINOR 2
+#define HD_ABI_MINOR 3
 
 struct hd_module_def {
 	uint32_t magic;

@@ -2,6 +2,7 @@
 /* t/unit/udp_send.c - what a turn sends to some addresses by turns: one send to
  * each, as far as sizes allow; each datagram arrives as it was given, in order;
  * and what the kernel does not cut. */
+#include <errno.h>
 #include <netinet/in.h>
 #include <netinet/udp.h>
 #include <poll.h>
@@ -46,6 +47,7 @@ static void ends_open(struct ends *e)
 	assert_int_equal(hd_udps_new(e->w), 0);
 	e->s.worker = e->w;
 	e->s.fd = bound(&mine);
+	e->s.addr = mine;
 	assert_int_equal(hd_udp_buffers(&e->s), 0);
 	e->udp.socket = &e->s;
 	for (unsigned i = 0; i < RECEIVERS; i++)
@@ -206,6 +208,94 @@ static void those_of_who_has_many_count(void **state)
 	ends_close(&e);
 }
 
+/* ---- a carrier ---- */
+
+static unsigned offered, flushed;
+static uint8_t carried[8];
+
+static int watch(struct hd_ring *ring, int fd, int32_t bits, uint64_t tag)
+{
+	(void)ring, (void)fd, (void)bits, (void)tag;
+	return 0;
+}
+
+static void unwatch(struct hd_ring *ring, int fd, uint64_t tag)
+{
+	(void)ring, (void)fd, (void)tag;
+}
+
+static bool run(struct hd_module *mod, void *arg)
+{
+	(void)mod, (void)arg;
+	return false;
+}
+
+/* Takes what is for the first receiver. */
+static bool carry(struct hd_module *mod, void *arg, const union hd_addr *to,
+		  const union hd_addr *from, const uint8_t *data,
+		  size_t len_bytes)
+{
+	const struct ends *e = arg;
+
+	(void)mod;
+	assert_null(from);
+	assert_int_equal(len_bytes, SIZE);
+	assert_int_equal(data[SIZE - 1], data[0]);
+	carried[offered++] = data[0];
+	return to->in.sin_port == e->at[0].in.sin_port;
+}
+
+static void flush(struct hd_module *mod, void *arg)
+{
+	(void)mod, (void)arg;
+	flushed++;
+}
+
+/* Offered is what is alone for its address; the socket has the rest, each once.
+ */
+static void a_carrier_has_lone_ones(void **state)
+{
+	const struct hd_ring_ops ring = { .watch = watch, .unwatch = unwatch };
+	struct hd_carrier_options o = { .run = run,
+					.send = carry,
+					.flush = flush };
+	struct hd_carrier *c = NULL;
+	struct ends e;
+
+	(void)state;
+	ends_open(&e);
+	if (!e.s.gso) {
+		ends_close(&e);
+		skip(); /* Linux 4.18 */
+	}
+	e.w->ring_ops = &ring;
+	o.arg = &e;
+	assert_int_equal(hd_carrier_open(NULL, e.w, &o, &c), -EINVAL);
+	o.bind = e.s.addr;
+	assert_int_equal(hd_carrier_open(NULL, e.w, &o, &c), 0);
+	put(&e, 0, 1, SIZE);
+	put(&e, 1, 2, SIZE);
+	put(&e, 2, 3, SIZE);
+	put(&e, 1, 4, SIZE);
+	hd_udps_flush(e.w);
+	assert_int_equal(offered, 2);
+	assert_memory_equal(carried, "\1\3", 2);
+	assert_int_equal(flushed, 1);
+	got(&e, 1, 2, SIZE);
+	got(&e, 1, 4, SIZE);
+	got(&e, 2, 3, SIZE);
+	put(&e, 1, 5, SIZE);
+	put(&e, 1, 6, SIZE);
+	hd_udps_flush(e.w); /* nothing is offered */
+	assert_int_equal(flushed, 1);
+	hd_carrier_close(&c);
+	assert_null(c);
+	put(&e, 0, 7, SIZE);
+	hd_udps_flush(e.w);
+	got(&e, 0, 7, SIZE); /* the first of it that comes there */
+	ends_close(&e);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -214,6 +304,7 @@ int main(void)
 		cmocka_unit_test(without_cutting),
 		cmocka_unit_test(what_is_not_cut_goes_one_by_one),
 		cmocka_unit_test(those_of_who_has_many_count),
+		cmocka_unit_test(a_carrier_has_lone_ones),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
