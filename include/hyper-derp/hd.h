@@ -338,7 +338,7 @@ static inline bool hdp_statement_get(const uint8_t *p, size_t n,
 #define HDP_UDP_OFFER_BYTES 6 /* of the frame HDP_UDP */
 #define HDP_UDP_SECRET_BYTES 32
 #define HDP_UDP_COUNTER_MAX ((UINT64_C(1) << 48) - 1)
-
+#define HDP_UDP_OFFERED "hd.udp" /* hd_offer(): that, a union hd_addr */
 /* The exporter's, with an empty context. */
 #define HDP_UDP_LABEL_CLIENT "EXPERIMENTAL HD/2 UDP client"
 #define HDP_UDP_LABEL_RELAY "EXPERIMENTAL HD/2 UDP relay"

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <hyper-derp/control.h>
 #include <hyper-derp/log.h>
+#include <hyper-derp/offer.h>
 #include <hyper-derp/secret.h>
 #include <string.h>
 
@@ -263,6 +264,7 @@ static int check(struct hd_module *mod, const void *conf, struct hd_error *err)
 
 static int load(struct hd_module *mod, struct hd_error *err)
 {
+	const struct hdp_conf *conf = hd_module_conf(mod);
 	int r;
 
 	if (sodium_init() < 0)
@@ -270,6 +272,9 @@ static int load(struct hd_module *mod, struct hd_error *err)
 	r = relay_make(mod, err);
 	if (r == 0)
 		r = check(mod, hd_module_conf(mod), err);
+	if (r == 0)
+		r = hd_offer(mod, HDP_UDP_OFFERED, &conf->udp,
+			     sizeof(conf->udp), err);
 	if (r == 0)
 		r = hdp_people_load(err);
 	if (r == 0)
