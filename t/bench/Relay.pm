@@ -40,8 +40,8 @@ sub setup ($class, %args) {
 sub favour ($nice = NICE) {
     setsid();
     return if $> != 0;
-    if ($ENV{HD_BENCH_REALTIME}) {    # before everything else; the hog by turns
-        my $rr = pack 'LLQlLQQQ', 48, SCHED_RR, 0, 0, 1, 0, 0, 0;
+    if (my $priority = $ENV{HD_BENCH_REALTIME}) {    # before everything else; the hog by turns
+        my $rr = pack 'LLQlLQQQ', 48, SCHED_RR, 0, 0, $priority, 0, 0, 0;
         return if syscall(SYS_SCHED_SETATTR, 0, $rr, 0) == 0;
     }
     if (open my $fh, '>', '/proc/self/autogroup') { print $fh NICE; close $fh }
@@ -130,7 +130,7 @@ sub add_hog ($self) {
 }
 
 # start(kind => derper|ours, tls => 0|1, veth => 0|1 (Veth.pm), backend => ..., modules => [...],
-# conf => what stands in the configuration, too,
+# receives => 0|1, passes => 0|1, gather => us: Veth.pm, conf => what stands in the configuration, too,
 # under => [valgrind...]): returns when it takes connections.
 sub start ($class, %args) {
     my $self = bless {
@@ -138,17 +138,28 @@ sub start ($class, %args) {
         log => "$build{tmp}/$args{kind}.log"
     }, $class;
     unlink $self->{log};
-    Veth::up() if $self->{veth};
+    if ($self->{veth}) {
+        Veth::up();
+        Veth::receives($self->{receives});
+        Veth::gather($self->{gather} // 0);
+    }
+    Veth::passes($self->{passes} ? $self->dir : '') if $self->{veth};
     $self->{pid} = $self->spawn($command{ $self->{kind} }->($self));
     $self->add_hog if $self->{hog};
     for (1 .. START_S * 20) {
         die "$self->{kind} did not start:\n" . $self->log_tail
             if waitpid($self->{pid}, WNOHANG) != 0;
-        return $self if $self->{veth} ? Veth::answers($self->{port})
+        return $self if $self->{veth} ? $self->reached
             : IO::Socket::INET->new(PeerAddr => "127.0.0.1:$self->{port}");
         select undef, undef, undef, 0.05;
     }
     die "$self->{kind} takes no connections:\n" . $self->log_tail;
+}
+
+sub reached ($self) {
+    return 0 if !Veth::answers($self->{port});
+    Veth::favour($ENV{HD_BENCH_REALTIME}) if $ENV{HD_BENCH_REALTIME};
+    return 1;
 }
 
 sub log_tail ($self) {

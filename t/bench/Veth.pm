@@ -34,6 +34,46 @@ sub mac ($ns, $dev) {
 }
 sub relay_mac { return mac($relay, "hdr$$") }
 
+# What comes is received by the relay's end: by its thread, on the relay's CPU, as
+# from a card. Where the load's end has TSO the kernel receives a datagram in the
+# sender's own time instead (veth_skb_is_eligible_for_gro()).
+sub receives ($on) {
+    my (undef, $dev) = devices();
+    run("ip netns exec $load ethtool -K $dev tso", $on ? 'off' : 'on');
+    return;
+}
+
+# Frames gather for so long before the relay's end is woken, as a card's
+# interrupts do (ethtool's rx-usecs), which a veth has none of; 0: each wakes it.
+# Only with a program there, and without GRO: that would hold them for
+# milliseconds.
+sub gather ($usecs) {
+    my ($dev) = devices();
+    my $sys = "/sys/class/net/$dev";
+    run("ip netns exec $relay ethtool -K $dev gro", $usecs ? 'off' : 'on');
+    run("ip netns exec $relay", "sh -c 'echo @{[$usecs ? 1000 : 0]} >$sys/napi_defer_hard_irqs; "
+        . "echo @{[1000 * $usecs]} >$sys/gro_flush_timeout'");
+    return;
+}
+
+# The threads that receive, before everything else: as Relay::favour() does with
+# those that they receive for, and a step before these. A device without GRO makes
+# its own when a program comes.
+sub favour ($priority) {
+    @napi = placed(0, threads($relay, (devices())[0]));
+    system 'chrt', '-r', '-p', $priority + 1, $_ for @napi, @load_napi;
+    return;
+}
+
+# A program at the relay's end that passes all, of a build folder; '': none.
+sub passes ($build) {
+    my ($dev) = devices();
+    my $file = "$build/t/unit/xdp_other.bpf.o";
+    die "make $file first\n" if $build && !-e $file;
+    run("ip -n $relay link set dev $dev xdpdrv", $build ? "obj $file sec xdp" : 'off');
+    return;
+}
+
 sub run (@cmd) {
     system("@cmd >/dev/null 2>&1") == 0 or die "no cable between namespaces: failed: @cmd\n";
     return;
@@ -51,6 +91,11 @@ sub threads ($ns, $dev) {
     return @pids;
 }
 
+sub placed ($cpu, @pids) {
+    run("taskset -pc $cpu $_"), run("renice -n -15 -p $_") for @pids;
+    return @pids;
+}
+
 sub up () {
     return if $owner;
     $owner = $$;
@@ -64,9 +109,7 @@ sub up () {
         my ($ns, $dev, $cpu) = @$end;
         run("ip netns exec $ns ethtool -K $dev gro on gso on tso on");
         run("ip -n $ns link set $dev up");
-        my @pids = threads($ns, $dev);
-        run("taskset -pc $cpu $_"), run("renice -n -15 -p $_") for @pids;
-        ($ns eq $relay ? @napi : @load_napi) = @pids;
+        ($ns eq $relay ? @napi : @load_napi) = placed($cpu, threads($ns, $dev));
     }
     return;
 }
