@@ -11,7 +11,7 @@
 const char *const hd_known_modules[] = {
 	"derp",	   "stun",   "hd",	 "wg",	 "mesh",
 	"metrics", "policy", "fallback", "acme", "mesh_nats",
-	NULL,
+	"hd_xdp",  NULL,
 };
 
 const char *const hd_default_modules[] = { "derp", "stun", NULL };
@@ -26,6 +26,7 @@ const char hd_example_modules[] = "load_module: ["
 				  "{name: stun, optional: true}, "
 				  "{name: fallback, optional: true}, "
 				  "{name: hd, optional: true}, "
+				  "{name: hd_xdp, optional: true}, "
 				  "{name: acme, optional: true}, "
 				  "{name: mesh, optional: true}, "
 				  "{name: mesh_nats, optional: true}, "

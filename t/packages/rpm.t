@@ -30,7 +30,8 @@ sub plain (@paths) {
 }
 
 # Names that are the distributions' own; libhd.so.0 is in the name for Debian only.
-my %rpm_name = (libhd0 => 'libhd', 'hyper-derp-mod-mesh-nats' => 'hyper-derp-mod-mesh_nats');
+my %rpm_name = (libhd0 => 'libhd', 'hyper-derp-mod-hd-xdp' => 'hyper-derp-mod-hd_xdp',
+    'hyper-derp-mod-mesh-nats' => 'hyper-derp-mod-mesh_nats');
 
 for my $deb (@debs) {
     my ($name) = $deb =~ m{/([^/_]+)_};

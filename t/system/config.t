@@ -83,12 +83,13 @@ subtest 'example' => sub {
 
     # Each page has all of its part and nothing else.
     my ($core, %part) = split /^# ---- module (\w+) ----\n/m, $example;
-    is_deeply [sort keys %part], [qw(acme derp fallback hd mesh mesh_nats metrics policy stun wg)], 'the modules of this tree';
+    is_deeply [sort keys %part], [qw(acme derp fallback hd hd_xdp mesh mesh_nats metrics policy stun wg)], 'the modules of this tree';
     my %page = (
         'hyper-derp.yaml.5'     => $core . $part{derp} . $part{stun},
         'hyper-derp-acme.8'     => $part{acme},
         'hyper-derp-fallback.8' => $part{fallback},
         'hyper-derp-hd.8'       => $part{hd},
+        'hyper-derp-hd-xdp.8'   => $part{hd_xdp},
         'hyper-derp-mesh.8'     => $part{mesh},
         'hyper-derp-mesh-nats.8' => $part{mesh_nats},
         'hyper-derp-metrics.8'  => $part{metrics},
@@ -96,7 +97,7 @@ subtest 'example' => sub {
         'hyper-derp-wg.8'       => $part{wg}
     );
     for my $page (sort keys %page) {
-        my @keys = $page{$page} =~ /^#(?:  )?(?!wg:|acme:|fallback:|hd:|mesh:|mesh_nats:|metrics:|policy:)(\w+):/mg;
+        my @keys = $page{$page} =~ /^#(?:  )?(?!wg:|acme:|fallback:|hd:|hd_xdp:|mesh:|mesh_nats:|metrics:|policy:)(\w+):/mg;
         push @keys, 'module_path' if $page =~ /yaml/;
         my $man = HyperDerp::Test::slurp("$srcdir/doc/man/$page.scd") =~ s/.*^# OPTIONS$(.*?)^# .*/$1/smr;
         my %has = map { $_ => 1 } $man =~ /(?:^\t*|, )\*(\w+)(?::\*|\*:)/mg;
@@ -107,7 +108,7 @@ subtest 'example' => sub {
 
     # Without those that exclude each other or name files.
     $example =~ s/^#(?:include|listen|port|tls_\w+|log_level|  certificates):.*//mg;
-    my $all = 'load_module: [derp, stun, fallback, hd, acme, mesh, mesh_nats, metrics, policy, wg]';
+    my $all = 'load_module: [derp, stun, fallback, hd, hd_xdp, acme, mesh, mesh_nats, metrics, policy, wg]';
     $example =~ s/^#load_module: .*/#$all/m;
     my @lines = map { s/^#//r } grep { /^#(?:  )?\w+:/ } split /\n/, $example;
     my (undef, $default) = daemon('-T', '-c', file("$mods$all\n"));

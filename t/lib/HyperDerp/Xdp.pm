@@ -9,8 +9,16 @@ use JSON::PP qw(decode_json);
 
 # '' or what this machine lacks.
 sub missing () {
-    my $missing = HyperDerp::Netns::missing();
-    return $missing if $missing;
+    return HyperDerp::Netns::missing() || missing_bpf();
+}
+
+# Without WireGuard, for that module.
+sub missing_here ($module) {
+    return HyperDerp::Netns::missing_nat() || missing_bpf()
+        || (-e "$HyperDerp::Test::build/modules.d/$module.so" ? '' : "$module is not built as a file of its own");
+}
+
+sub missing_bpf () {
     return 'hyper-derp was built without XDP' unless -e "$HyperDerp::Test::build/t/unit/xdp_other.bpf.o";
     for my $p (qw(bpftool ethtool)) {
         return "not installed: $p" unless grep { -x "$_/$p" } qw(/usr/sbin /sbin /usr/bin);
