@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* tools/hdcat/hdcat.h - the inside of hdcat: main.c options, listen.c and
- * dial.c the two ends, guests.c who is let in, pipe.c input and output, end.c
- * endpoints and words; conn.h and loop.h what forward.c, socks.c and serve.c
- * stand on. */
+/* tools/hdcat/hdcat.h - the inside of hdcat: main.c commands, options.c their
+ * options, listen.c and dial.c the two ends, guests.c who is let in, pipe.c
+ * input and output, end.c endpoints and words; conn.h and loop.h what
+ * forward.c, socks.c and serve.c stand on. */
 #pragma once
 #include <hd/hd.h>
 #include "tools/hdcat/inbox.h"
@@ -73,6 +73,13 @@ struct hdcat {
 	uint64_t max_size_bytes; /* of all that comes; 0: no limit */
 	uint64_t taken_bytes; /* of it, up to now */
 };
+
+/* ---- options.c ---- */
+/* options - Returns STATUS_RUNNING, optind is the first word of the command; or
+ * the exit status. wrong - says what is wrong in the words. Returns
+ * STATUS_USAGE. */
+int options(struct hdcat *c, int argc, char **argv);
+int wrong(const char *what, const char *value);
 
 /* ---- end.c ---- */
 /* end_open - the endpoint. Returns 0; -1, having said why and set c->status. */
