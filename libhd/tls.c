@@ -197,8 +197,10 @@ static int check(struct libhd *h)
 
 	h->verified = cert != NULL && why == X509_V_OK;
 	if (!h->verified && !h->relay->has_wanted && !h->insecure) {
-		hdl_lost(h, 0, "%s: its certificate: %s", h->relay->host,
-			 X509_verify_cert_error_string(why));
+		hdl_lost(h, 0,
+			 "%s: its certificate: %s; its key (hd1...) or a "
+			 "file of CAs would vouch for it",
+			 h->relay->host, X509_verify_cert_error_string(why));
 		return -EACCES;
 	}
 	if (SSL_export_keying_material(h->ssl, h->binding, sizeof(h->binding),

@@ -143,7 +143,7 @@ subtest 'what is not allowed' => sub {
 subtest 'nobody there' => sub {
     close $web;
     like until_end($hdcat->connect($at)), qr/^\(Connection reset|^$/, 'a server that is not there';
-    ok $f->says(qr/the other end: Connection refused/), '... is said';
+    ok $f->says(qr/hdcat: \S+:\d+: the other end: Connection refused/), '... is said';
 };
 
 subtest 'expose' => sub {

@@ -61,6 +61,8 @@ sub make_file ($name, $mb) {
     return "$dir/$name";
 }
 
+sub invitation () { return ($hd->ctl(qw(hd invite)) =~ /(hdinvite1\w+)/)[0] }
+
 subtest 'usage' => sub {
     my ($status, $out, $err) = run('--help');
     is $status, 0, '--help';
@@ -72,6 +74,27 @@ subtest 'usage' => sub {
         like $status, qr/^[23]$/, "hdcat @$args";
         like $err, qr/^(hdcat: |\S*hdcat: )/, '... with a reason';
     }
+    my @cases = (
+        ['lisen', $relay] => qr/no command lisen; did you mean listen\n/,
+        ['frobnicate', 't'] => qr/no command frobnicate\n.*they are listen, receive, forward,/,
+        ['ping'] => qr/a ticket is needed/,
+        ['--credential', "\@$dir/none", 't'] => qr{^hdcat: \Q$dir\E/none: No such file},
+        ['ping', "\@$dir/none"] => qr{^hdcat: \Q$dir\E/none: No such file},
+        ['ping', '@/dev/null'] => qr{^hdcat: /dev/null: there is nothing in it},
+        ['listen', '--credential=hdcred1x', '--invitation=' . invitation(), $relay] => qr/no credential, or it is mistyped/,
+        ['listen', '--invitation=hdinvite1x', $relay] => qr/no invitation, or it is mistyped/,
+        ['listen', 'a:0x', '--invitation=' . invitation()] => qr/a relay is HOST/,
+        ['listen', "--ca=$dir/none", $relay] => qr{^hdcat: \Q$dir\E/none: No such file},
+        ['listen', '--ca=/dev/null', $relay] => qr{^hdcat: /dev/null: no certificate in it},
+    );
+    while (my ($args, $want) = splice @cases, 0, 2) {
+        ($status, $out, $err) = run(@$args);
+        is $status, 2, "hdcat @$args";
+        like $err, $want, '... says what is wrong';
+    }
+    ($status, $out, $err) = run('listen', $relay);
+    is $status, 3, 'nobody vouches for the relay';
+    like $err, qr/its certificate: self.signed certificate; its key \(hd1\.\.\.\) or a file of CAs/, '... and what would';
     ($status, $out, $err) = run('listen', "--relay-key=$key", 'localhost:' . HyperDerp::Test::free_port());
     is $status, 3, 'no relay there';
     like $err, qr/^hdcat: localhost port \d+: Connection refused/, '... is said';
@@ -125,6 +148,15 @@ subtest 'whom not to let in' => sub {
     like HyperDerp::Test::slurp("$dir/same.err"), qr/without the ticket/, '... at both ends';
     is ended(start('/dev/null', "$dir/said", $same)), 0, 'the right one is let in';
     is ended($same_pid), 0, '... and that was all';
+    kill TERM => $pid;
+    ended $pid;
+};
+
+subtest 'a listener for something else' => sub {
+    my ($pid, $ticket) = listener('/dev/null', "$dir/got", '--allow=localhost:80');
+    my ($status, $out, $err) = run($ticket);
+    is $status, 1, 'no input and output for us';
+    like $err, qr/Connection reset by peer; or it listens for forward, socks, expose or send/, '... and why that may be';
     kill TERM => $pid;
     ended $pid;
 };

@@ -64,7 +64,7 @@ struct conn {
 	bool again; /* there is more to do at once */
 	bool readable, fd_eof, end_sent, s_eof, shut;
 	struct half up, down; /* socket to stream; stream to socket */
-	struct target to; /* LOOKUP, CONNECT */
+	struct target to; /* what we, or the other end, are asked for */
 	struct lookup *lookup;
 	struct addrinfo *addrs, *addr;
 	struct door *door; /* KEPT, where the socket is */

@@ -117,6 +117,25 @@ static int identity(struct hdcat *c, struct libhd_identity **ret)
 	return 0;
 }
 
+/* Libhd does not say what of a conf is mistyped: what it is well without. */
+static const char *mistyped(struct libhd_conf conf)
+{
+	struct libhd *h = NULL;
+	int r;
+
+	conf.ca_file = conf.credential = NULL;
+	r = libhd_new(&conf, NULL, NULL, &h);
+	libhd_free(&h);
+	if (r == 0)
+		return "that is no credential, or it is mistyped";
+	conf.invitation = NULL;
+	r = libhd_new(&conf, NULL, NULL, &h);
+	libhd_free(&h);
+	if (r == 0)
+		return "that is no invitation, or it is mistyped";
+	return "a relay is HOST, HOST:PORT, [IPV6] or [IPV6]:PORT";
+}
+
 int end_open(struct hdcat *c, const struct libhd_relay *relays,
 	     unsigned n_relays, bool listens,
 	     const struct libhd_events *events)
@@ -139,12 +158,16 @@ int end_open(struct hdcat *c, const struct libhd_relay *relays,
 		return -1;
 	conf.identity = id;
 	r = libhd_new(&conf, events, c, &c->h);
+	if (r == -EINVAL)
+		fail(c, STATUS_USAGE, "%s", mistyped(conf));
+	else if (r == -EBADMSG)
+		fail(c, STATUS_USAGE, "%s: no certificate in it", c->ca_file);
+	else if (r < 0)
+		fail(c, STATUS_USAGE, "%s: %s",
+		     r == -ENOENT || r == -EACCES ? c->ca_file : "an endpoint",
+		     strerror(-r));
 	libhd_identity_free(&id);
-	if (r == 0)
-		return 0;
-	fail(c, STATUS_USAGE, "a relay's name, an invitation, a credential "
-			      "or the CA file is wrong: %s", strerror(-r));
-	return -1;
+	return r < 0 ? -1 : 0;
 }
 
 void end_turn(struct hdcat *c, struct pollfd *fds, unsigned n,

@@ -63,6 +63,7 @@ static struct conn *lead(struct hdcat *c, int fd, const struct target *to)
 	if (k == NULL)
 		return NULL;
 	k->answers = true;
+	k->to = *to;
 	if (line_write(s, LINE_BEGIN "dial %s", target_text(to, text)) == 0)
 		return k;
 	conn_reset(k);

@@ -76,10 +76,11 @@ struct hdcat {
 
 /* ---- options.c ---- */
 /* options - Returns STATUS_RUNNING, optind is the first word of the command; or
- * the exit status. wrong - says what is wrong in the words. Returns
- * STATUS_USAGE. */
+ * the exit status. wrong - says what is wrong in the words. unread - says why
+ * nothing came of a file: errno, or 0. Both return STATUS_USAGE. */
 int options(struct hdcat *c, int argc, char **argv);
 int wrong(const char *what, const char *value);
+int unread(const char *path);
 
 /* ---- end.c ---- */
 /* end_open - the endpoint. Returns 0; -1, having said why and set c->status. */
@@ -121,7 +122,8 @@ int dial_reach(struct hdcat *c);
 int64_t dial_keep(struct hdcat *c);
 
 /* ---- listen.c ---- */
-/* ticket_read - the first line of a file. Returns 0; -1 there is none. */
+/* ticket_read - the first line of a file. Returns 0; -1 there is none: errno
+ * says why, if it is not 0. */
 int ticket_read(const char *path, char ret[LIBHD_TICKET_TEXT_BYTES]);
 /* end_stream, end_ready - a stream of the other end, and what is ready: for
  * libhd_events. */

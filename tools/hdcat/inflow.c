@@ -47,8 +47,9 @@ static void tell(struct conn *k)
 	if (!in->well)
 		note(k->c, "broken off; what has come is kept, to go on from");
 	else if (in->refused == 0)
-		note(k->c, "all is here: %u files; %s have come now",
-		     in->files, shown_bytes(in->bytes, bytes));
+		note(k->c, "all is here: %u file%s; %s have come now",
+		     in->files, in->files == 1 ? "" : "s",
+		     shown_bytes(in->bytes, bytes));
 	else if (!k->c->keeps_on && !k->c->quiet)
 		warn(k->c, "%u files are here, %u are not", in->files,
 		     in->refused);

@@ -87,11 +87,17 @@ static int own(int fd)
 
 int ticket_read(const char *path, char ret[LIBHD_TICKET_TEXT_BYTES])
 {
-	FILE *f = fopen(path, "re");
-	bool well = f != NULL && fgets(ret, LIBHD_TICKET_TEXT_BYTES, f) != NULL;
+	bool well;
+	int why;
+	FILE *f;
 
+	errno = 0;
+	f = fopen(path, "re");
+	well = f != NULL && fgets(ret, LIBHD_TICKET_TEXT_BYTES, f) != NULL;
+	why = errno;
 	if (f != NULL)
 		fclose(f);
+	errno = why;
 	if (!well)
 		return -1;
 	ret[strcspn(ret, "\n")] = '\0';

@@ -5,7 +5,9 @@
 #include "tools/lib/output.h"
 
 #include <getopt.h>
+#include <hyper-derp/near.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 
 static int listen_words(struct hdcat *c, char **words, unsigned n,
@@ -36,7 +38,7 @@ static int ticket(struct hdcat *c, const char *word)
 
 	if (*word == '@') {
 		if (ticket_read(word + 1, text) < 0)
-			return wrong("no ticket can be read from ", word + 1);
+			return unread(word + 1);
 		word = text;
 	}
 	if (libhd_ticket_parse(word, &c->ticket) < 0)
@@ -44,16 +46,40 @@ static int ticket(struct hdcat *c, const char *word)
 	return STATUS_RUNNING;
 }
 
+static const char *const verbs[] = { "listen", "receive", "forward", "expose",
+				     "socks",  "send",	  "ping" };
+
+static bool is_verb(const char *word)
+{
+	for (unsigned i = 0; i < HD_ARRAY_N(verbs); i++)
+		if (strcmp(verbs[i], word) == 0)
+			return true;
+	return false;
+}
+
+static int no_verb(const char *word)
+{
+	const char *near = hd_near(word, verbs, HD_ARRAY_N(verbs));
+
+	fprintf(stderr, "hdcat: there is no command %s%s%s\n", word,
+		near != NULL ? "; did you mean " : "",
+		near != NULL ? near : "");
+	return wrong("they are listen, receive, forward, expose, socks, send "
+		     "and ping", "");
+}
+
 static int command(struct hdcat *c, char **words, unsigned n)
 {
-	const char *verb = n > 1 ? words[0] : "";
+	const char *verb = n > 0 ? words[0] : "";
 	int status;
 
-	if (n > 0 && strcmp(words[0], "listen") == 0)
+	if (strcmp(verb, "listen") == 0)
 		return listen_words(c, words + 1, n - 1, run_listen);
-	if (n > 0 && strcmp(words[0], "receive") == 0)
+	if (strcmp(verb, "receive") == 0)
 		return listen_words(c, words + 1, n - 1, run_receive);
-	if (n == 0)
+	if (n > 1 && !is_verb(verb))
+		return no_verb(verb);
+	if (n == 0 || (n == 1 && is_verb(verb)))
 		return wrong("a ticket is needed", "");
 	status = ticket(c, words[n - 1]);
 	if (status != STATUS_RUNNING)
@@ -70,7 +96,7 @@ static int command(struct hdcat *c, char **words, unsigned n)
 		return run_send(c, words + 1, n - 2);
 	if (n == 3 && strcmp(verb, "socks") == 0)
 		return run_socks(c, words[1]);
-	return wrong("no such command: ", verb);
+	return wrong("too few words, or too many, for ", verb);
 }
 
 int main(int argc, char **argv)

@@ -3,6 +3,7 @@
 #include "tools/hdcat/hdcat.h"
 #include "tools/hdctl/qr.h"
 
+#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -99,6 +100,13 @@ int wrong(const char *what, const char *value)
 	return STATUS_USAGE;
 }
 
+int unread(const char *path)
+{
+	fprintf(stderr, "hdcat: %s: %s\n", path,
+		errno != 0 ? strerror(errno) : "there is nothing in it");
+	return STATUS_USAGE;
+}
+
 static bool number(const char *text, unsigned max, unsigned *ret)
 {
 	char *end;
@@ -166,19 +174,23 @@ static int number_option(struct hdcat *c, int o)
  * is read from there is kept for good. */
 static int secret_option(const char **ret)
 {
-	FILE *f = *optarg == '@' ? fopen(optarg + 1, "re") : NULL;
 	char *line = NULL;
 	size_t size = 0;
+	int status;
+	FILE *f;
 
 	*ret = optarg;
 	if (*optarg != '@')
 		return STATUS_RUNNING;
+	errno = 0;
+	f = fopen(optarg + 1, "re");
 	*ret = f != NULL && getline(&line, &size, f) > 0 ? line : NULL;
+	status = *ret == NULL ? unread(optarg + 1) : STATUS_RUNNING;
 	if (f != NULL)
 		fclose(f);
 	if (*ret == NULL) {
 		free(line);
-		return wrong("nothing can be read from ", optarg + 1);
+		return status;
 	}
 	line[strcspn(line, "\n")] = '\0';
 	return STATUS_RUNNING;

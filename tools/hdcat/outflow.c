@@ -208,7 +208,8 @@ static void tell(struct outflow *f)
 		fail(c, STATUS_BROKEN, "%u files are there, %u are not",
 		     f->files, failed);
 	else
-		note(c, "all is there: %u files, %s", f->files,
+		note(c, "all is there: %u file%s, %s", f->files,
+		     f->files == 1 ? "" : "s",
 		     shown_bytes(f->items.bytes, bytes));
 	if (c->status == STATUS_RUNNING)
 		c->status = STATUS_OK;

@@ -23,15 +23,25 @@ struct pipe {
 	struct hdcat *c;
 	struct buffer up, down;
 	bool input_ended, end_sent, stream_ended;
+	bool dials, has_heard;
 	size_t write_bytes;
 };
+
+/* A listener that is for something else has no answer but a reset. */
+static void gone(struct pipe *p, ssize_t r)
+{
+	bool maybe = p->dials && !p->has_heard && r == -ECONNRESET;
+
+	fail(p->c, STATUS_BROKEN, "the other end is gone: %s%s",
+	     strerror((int)-r),
+	     maybe ? "; or it listens for forward, socks, expose or send" : "");
+}
 
 /* What it had sent before is put out first. */
 static void broken(struct pipe *p, ssize_t r)
 {
 	if (p->down.n == 0)
-		fail(p->c, STATUS_BROKEN, "the other end is gone: %s",
-		     strerror((int)-r));
+		gone(p, r);
 }
 
 /* What the other end has not acknowledged, it never will if it is gone; nor
@@ -96,9 +106,9 @@ static void fill(struct pipe *p)
 	p->stream_ended = r <= 0;
 	b->at = 0;
 	b->n = r > 0 ? (size_t)r : 0;
+	p->has_heard |= r >= 0;
 	if (r < 0)
-		fail(p->c, STATUS_BROKEN, "the other end is gone: %s",
-		     strerror((int)-r));
+		gone(p, r);
 }
 
 static bool writable(void)
@@ -157,6 +167,7 @@ void pipe_run(struct hdcat *c)
 
 	memset(&p, 0, sizeof(p));
 	p.c = c;
+	p.dials = c->hello == NULL;
 	p.write_bytes = fstat(STDOUT_FILENO, &st) == 0 && S_ISREG(st.st_mode)
 				? BUFFER_BYTES
 				: PIPE_BUF;

@@ -56,13 +56,14 @@ static ssize_t to_stream(struct conn *k)
 int pump_answer(struct conn *k)
 {
 	int r = line_read(&k->line, k->s);
+	char text[TARGET_TEXT_BYTES];
 	bool well;
 
 	if (r <= 0)
 		return r;
 	well = strcmp(k->line.v, "ok") == 0;
 	if (!well)
-		note(k->c, "the other end: %s",
+		note(k->c, "%s: the other end: %s", target_text(&k->to, text),
 		     strncmp(k->line.v, "no ", 3) == 0 ? k->line.v + 3
 						       : "(unclear)");
 	k->answers = false;

@@ -70,6 +70,7 @@ static struct conn *came(struct door *d, int fd)
 	if (k == NULL)
 		return NULL;
 	k->answers = true;
+	k->to = d->at;
 	if (line_write(s, LINE_BEGIN "from %s",
 		       target_text(&d->at, text)) == 0)
 		return k;
