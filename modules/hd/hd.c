@@ -40,6 +40,18 @@ static const struct hd_option options[] = {
 		  "connects again.",
 	  .live = true },
 	{ .name = "operators",
+	  .type = HD_OPTION_PLACE,
+	  .offset = offsetof(struct hdp_conf, at_operators) },
+	{ .name = "redirect",
+	  .type = HD_OPTION_PLACE,
+	  .offset = offsetof(struct hdp_conf, at_redirect) },
+	{ .name = "private_key",
+	  .type = HD_OPTION_PLACE,
+	  .offset = offsetof(struct hdp_conf, at_private_key) },
+	{ .name = "operator_key",
+	  .type = HD_OPTION_PLACE,
+	  .offset = offsetof(struct hdp_conf, at_operator_key) },
+	{ .name = "operators",
 	  .type = HD_OPTION_LIST,
 	  .offset = offsetof(struct hdp_conf, operators),
 	  .max = HDP_OPERATORS_MAX,
@@ -237,14 +249,15 @@ static int commands_add(struct hd_module *mod, const struct hd_command *c,
 	return r;
 }
 
-static int operators_check(const struct hd_list *list, struct hd_error *err)
+static int operators_check(const struct hdp_conf *c, struct hd_error *err)
 {
+	const struct hd_list *list = &c->operators;
 	uint8_t identity[HD_KEY_BYTES];
 
 	for (size_t i = 0; i < list->n; i++)
 		if (!hdp_identity_parse(list->v[i], identity))
-			return hd_error_set(
-				err, -EINVAL,
+			return hd_error_at(
+				&c->at_operators, err, -EINVAL,
 				"hd.operators: %s is not an "
 				"identity: it begins with hd1 and has 61 "
 				"characters, as \"hdctl hd info\" "
@@ -256,9 +269,11 @@ static int operators_check(const struct hd_list *list, struct hd_error *err)
 static int check(struct hd_module *mod, const void *conf, struct hd_error *err)
 {
 	const struct hdp_conf *c = conf;
-	int r = operators_check(&c->operators, err);
+	int r = operators_check(c, err);
 
 	(void)mod;
+	if (r == 0)
+		r = hdp_keys_check(c, err);
 	return r == 0 ? hdp_redirect_check(c, err) : r;
 }
 
@@ -269,9 +284,9 @@ static int load(struct hd_module *mod, struct hd_error *err)
 
 	if (sodium_init() < 0)
 		return hd_error_set(err, -ENOTSUP, "libsodium does not start");
-	r = relay_make(mod, err);
+	r = check(mod, hd_module_conf(mod), err);
 	if (r == 0)
-		r = check(mod, hd_module_conf(mod), err);
+		r = relay_make(mod, err);
 	if (r == 0)
 		r = hd_offer(mod, HDP_UDP_OFFERED, &conf->udp,
 			     sizeof(conf->udp), err);

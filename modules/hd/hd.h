@@ -48,6 +48,8 @@ enum hdp_who { /* `enroll:`'s choices; each lets in those before it, too */
 struct hdp_conf {
 	uint64_t keepalive_ms, contacts_max, approval_ms;
 	uint64_t enroll; /* enum hdp_who */
+	struct hd_place at_operators, at_redirect;
+	struct hd_place at_private_key, at_operator_key;
 	struct hd_list operators; /* texts of identities, beside our own */
 	struct hd_list redirect; /* HOST[:PORT] of other relays */
 	HD_ENTRIES_OF(struct hdp_redirect_rule) redirect_rules;
@@ -373,6 +375,8 @@ void hdp_allowed_again(struct hdp_state *d, const struct hd_key *to);
 /* ---- keys.c ---- */
 /* hdp_keys_load - the relay's and the operator's: from the options, else from
  * state_dir, else made and kept there. Main thread; blocks. Returns 0 or
- * negative errno. */
+ * negative errno.
+ * hdp_keys_check - whether the options' files hold keys. Likewise. */
 int hdp_keys_load(struct hdp_relay *relay, const struct hdp_conf *conf,
 		  struct hd_error *err);
+int hdp_keys_check(const struct hdp_conf *conf, struct hd_error *err);

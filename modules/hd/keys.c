@@ -15,6 +15,8 @@
 #define KEY_HEX_BYTES (2 * crypto_sign_SEEDBYTES)
 #define KEY_TEXT_BYTES (KEY_PREFIX_BYTES + KEY_HEX_BYTES + 1)
 #define KEY_FILE_MAX_BYTES 4096
+#define NO_KEY                                                                 \
+	"the file holds no key; it should hold " KEY_PREFIX "<64 hex>"
 
 static void text_free(char **text)
 {
@@ -78,17 +80,37 @@ static int seed_from_state(const struct kept *k, uint8_t *seed,
 	return 0;
 }
 
+/* What check() has looked at already. */
 static int seed_from_option(const struct kept *k, uint8_t *seed,
 			    const struct hd_secret *option,
 			    struct hd_error *err)
 {
-	if (seed_parse(seed, (const char *)option->v, option->len_bytes) < 0)
-		return hd_error_set(
-			err, -EINVAL,
-			"%s: the file holds no key; it should hold " KEY_PREFIX
-			"<64 hex>",
-			k->option);
-	return 0;
+	if (seed_parse(seed, (const char *)option->v, option->len_bytes) == 0)
+		return 0;
+	return hd_error_set(err, -EINVAL, "%s: " NO_KEY, k->option);
+}
+
+static int option_check(const char *name, const struct hd_secret *option,
+			const struct hd_place *at, struct hd_error *err)
+{
+	uint8_t seed[crypto_sign_SEEDBYTES];
+	int r = option->len_bytes > 0
+			? seed_parse(seed, (const char *)option->v,
+				     option->len_bytes)
+			: 0;
+
+	sodium_memzero(seed, sizeof(seed));
+	return r == 0 ? 0 : hd_error_at(at, err, r, "%s: " NO_KEY, name);
+}
+
+int hdp_keys_check(const struct hdp_conf *c, struct hd_error *err)
+{
+	int r = option_check("hd.private_key", &c->private_key,
+			     &c->at_private_key, err);
+
+	return r == 0 ? option_check("hd.operator_key", &c->operator_key,
+				     &c->at_operator_key, err)
+		      : r;
 }
 
 static int key_load(const struct kept *k, const struct hd_secret *option,

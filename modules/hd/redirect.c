@@ -86,22 +86,15 @@ static bool is_relay(const char *text)
 	return n > 0 && n <= HDP_REDIRECT_HOST_MAX_BYTES && text[n] == '\0';
 }
 
-/* @at  NULL: the option hd.redirect, which stands by itself */
-static int check_relays(const struct hd_list *list, const struct hd_place *at,
-			struct hd_error *err)
+static int check_relays(const struct hd_list *list, const char *option,
+			const struct hd_place *at, struct hd_error *err)
 {
-	static const char how[] = "give a name or an address, and :PORT if "
-				  "that is not 443";
-
-	for (size_t i = 0; i < list->n; i++) {
-		if (is_relay(list->v[i]))
-			continue;
-		return at != NULL ? hd_error_at(at, err, -EINVAL, "to: %s: %s",
-						list->v[i], how)
-				  : hd_error_set(err, -EINVAL,
-						 "hd.redirect: %s: %s",
-						 list->v[i], how);
-	}
+	for (size_t i = 0; i < list->n; i++)
+		if (!is_relay(list->v[i]))
+			return hd_error_at(at, err, -EINVAL,
+					   "%s: %s: give a name or an address, "
+					   "and :PORT if that is not 443",
+					   option, list->v[i]);
 	return 0;
 }
 
@@ -144,12 +137,13 @@ static int check_rule(const struct hdp_redirect_rule *r, struct hd_error *err)
 				   "whom does this rule name? Give keys, names "
 				   "or tenants, or else `everybody: yes`");
 	e = check_words(r, err);
-	return e == 0 ? check_relays(&r->to, &r->at, err) : e;
+	return e == 0 ? check_relays(&r->to, "to", &r->at, err) : e;
 }
 
 int hdp_redirect_check(const struct hdp_conf *conf, struct hd_error *err)
 {
-	int r = check_relays(&conf->redirect, NULL, err);
+	int r = check_relays(&conf->redirect, "hd.redirect",
+			     &conf->at_redirect, err);
 
 	for (size_t i = 0; i < conf->redirect_rules.n && r == 0; i++)
 		r = check_rule(&conf->redirect_rules.v[i], err);

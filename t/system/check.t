@@ -33,7 +33,7 @@ sub files (%o) {
         tls_cert: $crt
         tls_key: $key
         module_path: [$HyperDerp::Test::build/modules.d]
-        load_module: [derp]
+        load_module: [@{[ $o{modules} // 'derp' ]}]
         state_dir: $dir/state
         ${user}control: {socket: $dir/run/control.sock}
         END
@@ -138,6 +138,26 @@ subtest 'files of modules' => sub {
     like $text, qr/$as.*\Q$key\E/, '... is named';
     chown $nobody, $group, $key;
     good($f, '... and the user\'s own is good');
+};
+
+subtest 'values of hd have their line' => sub {
+    my $none = HyperDerp::Test::spew("$top/no.key", "no key\n");
+    my $key = HyperDerp::Test::spew("$top/hd.key", 'hdseed:' . '1' x 64 . "\n");
+    chown $nobody, $group, $none, $key;
+    chmod 0600, $none, $key;
+    for my $case (
+        ["operators: [hd1xx]", qr/hd\.operators: hd1xx is not an identity/],
+        ["redirect: [a/b]", qr{hd\.redirect: a/b: give a name or an address}],
+        ["private_key: $none", qr/hd\.private_key: the file holds no key; it should hold hdseed:/],
+        ["operator_key: $none", qr/hd\.operator_key: the file holds no key/],
+    ) {
+        my $f = files(modules => 'hd', conf => "hd:\n  enroll: nobody\n  $case->[0]\n");
+        my $lines = () = HyperDerp::Test::slurp($f->{file}) =~ /\n/g;
+        my ($code, $text) = check($f);
+        is $code, 78, $case->[0];
+        like $text, qr/\Q$f->{file}\E:$lines: module hd: $case->[1]/, '... and where it stands';
+    }
+    good(files(modules => 'hd', conf => "hd: {private_key: $key, operator_key: $key}\n"), 'a key is good');
 };
 
 # It starts, as it always did: a relay that is down is worse than one that cannot
