@@ -11,6 +11,7 @@
 #include <pwd.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include "core/base/log.h"
@@ -19,6 +20,7 @@
 #include "core/daemon/daemon_files.h"
 #include "core/daemon/serve.h"
 #include "core/module/module.h"
+#include "core/stream/accept.h"
 #include "core/stream/service.h"
 
 struct runner {
@@ -93,6 +95,17 @@ static int become_runner(struct hd_daemon *d, struct runner *who,
 	return r == 0 ? read_again(d, err) : r;
 }
 
+/* Whether the kernel has it is known by asking only. */
+static void warn_congestion(const struct hd_conf *conf)
+{
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return;
+	hd_accept_congestion(fd, conf);
+	close(fd);
+}
+
 static int check(struct hd_daemon *d, struct hd_error *err)
 {
 	bool by_root = geteuid() == 0 && d->conf->user != NULL;
@@ -114,6 +127,8 @@ static int check(struct hd_daemon *d, struct hd_error *err)
 		r = hd_daemon_check_tls(d->conf, err);
 	if (r == 0 && d->conf->n_certificates > 0)
 		r = hd_daemon_store(d->conf, &d->tls, err);
+	if (r == 0 && d->cli->action == HD_CHECK)
+		warn_congestion(d->conf);
 	if (r == 0 && d->cli->action == HD_CHECK)
 		r = hd_files_check(d->conf, by_root, err);
 	return as_user(&who, r, err);

@@ -160,6 +160,12 @@ subtest 'values of hd have their line' => sub {
     good(files(modules => 'hd', conf => "hd: {private_key: $key, operator_key: $key}\n"), 'a key is good');
 };
 
+subtest 'a congestion control that the kernel does not have' => sub {
+    my ($code, $text) = check(files(conf => "tcp_congestion: nosuch\n"));
+    is $code, 0, 'is no error';
+    like $text, qr/ warn tcp_congestion: nosuch: No such file/, '... but said';
+};
+
 # It starts, as it always did: a relay that is down is worse than one that cannot
 # be reloaded. But it says so at once, and not on the day of the renewal.
 subtest 'the relay itself' => sub {
