@@ -31,7 +31,7 @@
 
 struct hd_peer *hd_peer_new(struct hd_stream *s, const struct hd_login *login)
 {
-	struct hd_peer *p = calloc(1, sizeof(*p));
+	struct hd_peer *p = hd_line_zalloc(sizeof(*p));
 
 	if (p == NULL)
 		return NULL;
@@ -113,6 +113,28 @@ static void count_peers(struct hd_worker *w, int change)
 	hd_gauge_add(&w->stats.peers, change);
 }
 
+static void entry_in(struct hd_entry *e, struct hd_peer *p)
+{
+	if (e->active != NULL)
+		e->active->is_active = false;
+	p->next = e->active;
+	p->is_active = true;
+	e->active = p;
+}
+
+static void entry_out(struct hd_entry *e, struct hd_peer *p)
+{
+	struct hd_peer **at = &e->active;
+
+	while (*at != p)
+		at = &(*at)->next;
+	*at = p->next;
+	p->next = NULL;
+	p->is_active = false;
+	if (e->active != NULL)
+		e->active->is_active = true;
+}
+
 int hd_peer_up(struct hd_peer *p)
 {
 	struct hd_worker *w = p->stream->worker;
@@ -133,8 +155,8 @@ int hd_peer_up(struct hd_peer *p)
 	if (e == NULL)
 		return -ENOMEM;
 	p->entry = e;
-	p->next = e->active; /* the newest is active */
-	e->active = p;
+	p->realm = l->realm;
+	entry_in(e, p); /* the newest is active */
 	p->state = HD_PEER_UP;
 	p->admitted = true;
 	hd_held_came(p);
@@ -145,25 +167,18 @@ int hd_peer_up(struct hd_peer *p)
 	return hd_limits_begin(p);
 }
 
-static void entry_out(struct hd_entry *e, struct hd_peer *p)
-{
-	struct hd_peer **at = &e->active;
-
-	while (*at != p)
-		at = &(*at)->next;
-	*at = p->next;
-	p->next = NULL;
-}
-
+/* For each packet: its entry is not looked at, that would be one more wait. */
 void hd_peer_active(struct hd_peer *p)
 {
-	struct hd_entry *e = p->entry;
+	struct hd_entry *e;
 
-	if (e == NULL || e->active == p)
+	if (p->is_active)
+		return;
+	e = p->entry;
+	if (e == NULL)
 		return;
 	entry_out(e, p);
-	p->next = e->active;
-	e->active = p;
+	entry_in(e, p);
 }
 
 void hd_peer_down(struct hd_stream *s)
