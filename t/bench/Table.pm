@@ -70,7 +70,8 @@ sub table ($machine, $opt, $batch, $rows, @notes) {
         $machine.
 
         Either relay runs alone on CPU 0, hdbench on CPU 1, over loopback; $opt->{runs} runs of
-        $opt->{duration} s, interleaved, and the median of each figure. Packets are 1,400
+        $opt->{duration} s, interleaved, and the median of each figure, or the lower quartile where
+        the row says so. Packets are 1,400
         bytes, 10 pairs if not said otherwise; latency counts from when a packet was
         due, or, where the row says so, from the write that it left with. Above
         100,000 packets/s up to $batch records that are due together leave hdbench in one
