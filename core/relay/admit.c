@@ -149,10 +149,12 @@ static bool take_tenant(struct hd_peer *p, struct hd_ticket *t)
 	return r == 0;
 }
 
-/* A tenant whose limits nobody says has none: its number may be used. */
+/* A tenant whose limits nobody says has those that it has, by who is in it; its
+ * first one may have a number that was another tenant's. */
 static bool take_limits(struct hd_peer *p, struct hd_ticket *t)
 {
-	t->has_limits[HD_LIMITS_TENANT] |= t->has_tenant;
+	t->has_limits[HD_LIMITS_TENANT] |= t->has_tenant &&
+					   hd_limits_is_first(p);
 	for (unsigned i = 0; i < HD_LIMITS_N; i++)
 		if (t->has_limits[i] &&
 		    hd_limits_give(p, i, &t->limits[i]) < 0) {

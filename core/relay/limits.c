@@ -270,6 +270,11 @@ int hd_limits_enter(struct hd_peer *p)
 	return -EUSERS;
 }
 
+bool hd_limits_is_first(const struct hd_peer *p)
+{
+	return __atomic_load_n(&tenant_peers[p->tenant], __ATOMIC_RELAXED) == 0;
+}
+
 uint32_t hd_limits_may(const struct hd_peer *p)
 {
 	return may_have(p, HD_LIMITS_TENANT);

@@ -16,6 +16,7 @@ struct hd_limits_worker; /* w->relay->limits */
  * them; else one of those closes.
  * hd_limits_begin - it is up: from now on what it sends is counted, if there is
  * a limit. Returns 0; -ENOMEM.
+ * hd_limits_is_first - nobody is in its tenant yet.
  * hd_limits_may - how many its tenant may have, by what is said until now.
  * hd_limits_crowd - its key has more connections than it may: the one that has
  * been silent longest closes. The same of its tenant as hd_limits_enter(), if
@@ -23,6 +24,7 @@ struct hd_limits_worker; /* w->relay->limits */
  * hd_limits_end - it is about to leave its entry, or has never been up. */
 int hd_limits_enter(struct hd_peer *p);
 int hd_limits_begin(struct hd_peer *p);
+bool hd_limits_is_first(const struct hd_peer *p);
 uint32_t hd_limits_may(const struct hd_peer *p);
 void hd_limits_crowd(struct hd_peer *p, uint32_t before);
 void hd_limits_end(struct hd_peer *p);

@@ -224,9 +224,8 @@ HD_API void *hd_peer_data(const struct hd_module *mod,
  * have, denies the login: in another tenant it would meet strangers.
  * hd_admit_limits - how much it may send, over all connections of its key; or
  * all of its tenant together, which is that of hd_admit_tenant(), and has the
- * limits of whoever logged in last: a tenant that is given without any has
- * none. Borrowed. Of several hooks the last one's stand. hd_relay_limit()
- * changes them.
+ * limits of whoever logged in last with some, while anybody is in it. Borrowed.
+ * Of several hooks the last one's stand. hd_relay_limit() changes them.
  * hd_admit_mesh - whether it is trusted as another relay from now on, in place
  * of what its protocol says: such a one may say of any packet from whom it is.
  * Of several hooks the last one's stands. Denies the login where its protocol

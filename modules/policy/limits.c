@@ -194,7 +194,9 @@ void policy_limits_admit(const struct policy_worker *pw,
 
 		if (given != NULL)
 			given->limits[i] = !is_none(&l);
-		if (!is_none(&l))
+		/* of a tenant that is known it is said that it has none */
+		if (!is_none(&l) ||
+		    (i == HD_LIMITS_TENANT && policy_tenant_of(d)[0] != '\0'))
 			hd_admit_limits(ticket, i, &l);
 	}
 }

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: MIT
 """HD and the rest of the relay, in TAP; t/system/hd-product.t starts the relays
 and runs this: PORT, CONTROL SOCKET, a kind of test: RULED (module policy, whose
-service is at the port of a fourth argument), UPGRADED (it is the file), PROXIED (PORT speaks the PROXY
+service is at the port of a fourth argument), WAITING (and a module that lets a
+login wait), UPGRADED (it is the file), PROXIED (PORT speaks the PROXY
 protocol), DRAINED."""
+import contextlib
 import http.server
 import json
 import os
@@ -228,6 +230,27 @@ def is_held(a, b):
     least = (16 - 2 - 4) * (1 << 15) / (1 << 17)
     took = time.monotonic() - began
     assert took > least, (took, least)
+
+
+def waiting_login_leaves_its_tenant_s_limits():
+    """Of a tenant of which policy hears when the client is here. The login
+    waits behind hd, which has given the tenant and no limits."""
+    a, b = (of("--tenant", "slow") for _ in range(2))
+    is_held(a, b)
+    hdctl("judge_a", "mode", "pend")
+
+    def come():
+        with contextlib.suppress(hd.Denied):
+            of("--tenant", "slow")
+
+    later = threading.Thread(target=come)
+    later.start()
+    becomes(lambda: hdctl("judge_a", "seen")["held"], 1)
+    is_held(a, b)
+    hdctl("judge_a", "mode", "pass")
+    hdctl("judge_a", "answer", "deny")
+    later.join()
+    is_held(a, b)
 
 
 def ruled_trace_and_top():

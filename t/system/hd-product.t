@@ -33,7 +33,7 @@ sub python_ok ($hd, $kind, $port = $hd->{tls}, @more) {
 }
 
 SKIP: {
-    skip 'the module policy is not built', 3 unless -e "$HyperDerp::Test::build/modules.d/policy.so";
+    skip 'the module policy is not built', 4 unless -e "$HyperDerp::Test::build/modules.d/policy.so";
     my $udp = HyperDerp::Test::free_port(SOCK_DGRAM);
     my $asked = HyperDerp::Test::free_port();
     my $conf = <<~"END";
@@ -46,12 +46,16 @@ SKIP: {
           tenants:
             - {name: small, quota: {bytes: 200KiB}}
             - {name: few, limits: {connections: 1}}
+            - {name: slow, limits: {rate: 128KiB, burst: 64KiB}}
         END
     for my $order ([qw(policy hd)], [qw(hd policy)]) {
         my $ruled = HyperDerp::Test->start(workers => 2, load_module => $order, conf => $conf);
         python_ok $ruled, 'RULED', $ruled->{tls}, $asked;
         $ruled->finish;
     }
+    my $waiting = HyperDerp::Test->start(load_module => [qw(policy hd judge_a)], conf => $conf);
+    python_ok $waiting, 'WAITING';
+    $waiting->finish;
     skip 'no subreaper here', 1 unless can_upgrade();
     my $upgraded = HyperDerp::Test->start(workers => 2, load_module => [qw(policy hd)], conf => $conf);
     my $pid = python_ok $upgraded, 'UPGRADED', $upgraded->{tls}, $upgraded->{file};
