@@ -38,6 +38,7 @@ static void look_once_more(void *arg, const struct hd_about_peer *p)
 	struct policy_worker *pw = arg;
 	struct policy_given *given = policy_given_of(pw->mod, p->peer);
 
+	policy_shown_late(pw->mod, pw->rules, p->peer);
 	if (given == NULL ||
 	    (!given->unsure && !given->limits[HD_LIMITS_KEY] &&
 	     policy_given_besides(given, p->tenant) == NULL))

@@ -100,6 +100,15 @@ const struct policy_shown *policy_shown_of(const struct hd_module *mod,
 	return pp != NULL && pp->shown.known ? &pp->shown : NULL;
 }
 
+void policy_shown_late(struct hd_module *mod, const struct policy_rules *rules,
+		       const struct hd_peer *peer)
+{
+	/* by which it has come to its protocol; of who is in it is gone */
+	if (policy_shown_of(mod, peer) == NULL &&
+	    hd_login_header(peer, "Upgrade") != NULL)
+		(void)policy_shown_login(mod, rules, peer);
+}
+
 /* ---- to another process ---- */
 
 void policy_shown_pack(const struct hd_module *mod, const struct hd_peer *peer,

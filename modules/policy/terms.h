@@ -82,11 +82,15 @@ typedef const char *policy_said_fn(const void *of, enum policy_term_kind kind,
 void policy_shown_take(const struct policy_rules *rules, policy_said_fn *said,
 		       const void *of, struct policy_shown *ret);
 /* policy_shown_login - the same of a login, kept beside the peer from now on.
+ * policy_shown_late - of one that comes up now, if its login was not seen: it
+ * has waited for another module while the code was replaced.
  * policy_shown_of - what is kept; NULL: the peer was here before the module
  * (or its code: a reload forgets). */
 const struct policy_shown *policy_shown_login(struct hd_module *mod,
 					      const struct policy_rules *rules,
 					      const struct hd_peer *peer);
+void policy_shown_late(struct hd_module *mod, const struct policy_rules *rules,
+		       const struct hd_peer *peer);
 const struct policy_shown *policy_shown_of(const struct hd_module *mod,
 					   const struct hd_peer *peer);
 /* policy_shown_pack, policy_shown_unpack - for another process. What cannot be

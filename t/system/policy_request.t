@@ -34,6 +34,13 @@ sub tokens (@lines) {
     return rename "$file.new", $file;
 }
 
+# Commands of which each begins when the one before it has ended, and no later.
+sub at_once (@cmds) {
+    my $s = IO::Socket::UNIX->new(Peer => $hd->control) or die "control socket: $!";
+    syswrite $s, join '', map { JSON::PP::encode_json({ id => 1, cmd => $_ }) . "\n" } @cmds;
+    return map { HyperDerp::Live::ctl_end($s) } @cmds;
+}
+
 # A login that says more in its request.
 sub with ($login, %o) {
     my $head = $login->{head};
@@ -141,6 +148,22 @@ subtest 'a login that waits, and new code' => sub {
     $in = admitted($bob, token => $one);
     tokens $two;
     is put_out($_), $list, 'a token is taken out: both leave' for $c, $in;
+};
+
+# Before new code has gone through who is here: what it has sent is known by then.
+subtest 'it is let in as soon as new code is there' => sub {
+    tokens $one;
+    reload "  rules:\n    - {name: friends, token_file: $file}\n";
+    for (1 .. 5) {
+        ctl($hd, qw(judge_a mode pend));
+        my $c = HyperDerp::Raw->start($hd, with($alice, token => $one));
+        ok HyperDerp::Test::wait_for(sub { ctl($hd, qw(judge_a seen))->{data}{held} == 1 }), 'it waits for another module';
+        is join(' ', map { $_->{ok} ? 'ok' : 'no' } at_once([qw(module reload policy)], [qw(judge_a answer pass)])), 'ok ok', 'new code, and it is let in';
+        ctl($hd, qw(judge_a mode pass));
+        ok $c->admitted, '... it is';
+        ok $c->ping, '... and stays' or diag put_out($c);
+        $c->close;
+    }
 };
 
 subtest 'what is secret stays so' => sub {
