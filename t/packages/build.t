@@ -42,6 +42,9 @@ my @modules = map { m{modules/([^/]+)/Makefile\.inc} ? $1 : () } glob 'modules/*
 ok $deb{ "hyper-derp-mod-$_" =~ tr/_/-/r }, "module $_ has a package" for @modules;
 ok $deb{$_}, "$_ is there" for qw(hyper-derp hyper-derp-tools hyper-derp-dev hyper-derp-dbgsym);
 
+my @objects = map { my $name = $_; map { /(\S+\.l?o)$/m ? "$name: $1" : () } qx{dpkg-deb -c $deb{$name}} } sort keys %deb;
+is_deeply \@objects, [], 'nobody has objects of the build';
+
 # README names files, so apt finds no package of ours that is not among them.
 for my $line (HyperDerp::Test::slurp("$src/README.md") =~ /^ *apt install (\S+)$/mg) {
     my @named = split ' ', qx{bash -c 'echo $line'};

@@ -38,6 +38,16 @@ sub echoed ($say, $text) {
     return sort map { ($say->says(qr/^packet \w+ \Q$text\E$/) // '') =~ /^packet (\w+)/ } 1, 2;
 }
 
+# A tree that was built in place has objects there, which are not the examples'.
+subtest 'their Makefile' => sub {
+    mkdir "$dir/copy" or die;
+    system 'cp', map({ "$folder/$_" } qw(Makefile say.c echo.c)), "$dir/copy";
+    HyperDerp::Test::spew("$dir/copy/$_.o", '') for qw(say echo);
+    my $said = qx{make -n -C $dir/copy say echo 2>/dev/null};
+    is $?, 0, 'make has a way' or diag $said;
+    like $said, qr/-o $_ $_\.c/, "$_ is made of its source alone" for qw(say echo);
+};
+
 subtest 'echo.c, with libuv' => sub {
     plan skip_all => 'libuv is not installed (libuv1-dev)' if !-x "$build/t/lib/client/echo";
     my ($out, $pid) = started("$build/t/lib/client/echo", @at, "$dir/one.key", "$dir/two.key");
