@@ -5,6 +5,7 @@
  * worker. */
 #include "modules/hd_xdp/queue.h"
 #include <errno.h>
+#include <hyper-derp/log.h>
 #include <hyper-derp/worker.h>
 #include <linux/if_ether.h>
 #include <string.h>
@@ -190,19 +191,32 @@ static void begin(struct hxp_queue *q, struct hd_module *mod,
 	q->ways = hw->ways;
 	q->numbers = hd_metrics(mod, w);
 	if (hd_carrier_open(mod, w, &options, &q->carrier) < 0) {
-		hxp_ports_detach(); /* nobody would read the queue */
+		hxp_queue_hide(q); /* nobody would read it */
 		return;
 	}
 	q->next = hw->queues;
 	hw->queues = q;
 }
 
+/* Half of the gain is lost there, and nothing else says so. */
+static void say_none(const struct hd_worker *w)
+{
+	hd_log_notice("hd_xdp: worker %u has no receive queue: what it sends "
+		      "goes by the socket; remedy: ethtool -L IFACE combined "
+		      "%u, then hdctl module reload hd_xdp",
+		      hd_worker_index(w), hd_workers());
+}
+
 void hxp_queues_begin(struct hd_module *mod, struct hd_worker *w)
 {
+	const struct hxp_worker *hw = hd_module_worker_data(mod, w);
+
 	for (unsigned p = 0; p < hxp.n_ports; p++)
 		for (unsigned i = 0; i < hxp.ports[p].n_queues; i++)
 			if (i % hd_workers() == hd_worker_index(w))
 				begin(hxp.ports[p].queues[i], mod, w);
+	if (hxp.n_ports > 0 && hxp.ports[0].n_queues > 0 && hw->queues == NULL)
+		say_none(w);
 }
 
 /* What has come before the program went is still delivered. */

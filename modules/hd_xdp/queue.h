@@ -31,3 +31,6 @@ struct hxp_queue {
 	unsigned n_free; /* frames to send in */
 	uint64_t free[HXP_RING];
 };
+
+/* hxp_queue_hide - the program gives it nothing any more. */
+void hxp_queue_hide(const struct hxp_queue *q);

@@ -132,6 +132,12 @@ void hxp_queue_close(struct hxp_queue **queue)
 	free(q);
 }
 
+void hxp_queue_hide(const struct hxp_queue *q)
+{
+	(void)bpf_map_delete_elem(bpf_map__fd(q->port->bpf->maps.hd_sockets),
+				  &q->index);
+}
+
 bool hxp_queue_is_zero_copy(const struct hxp_queue *q)
 {
 	return q->zero_copy;

@@ -77,15 +77,15 @@ SKIP: {
         . " && logrotate -d -s $tmp/state $tmp/etc/logrotate.d/hyper-derp";
 }
 SKIP: {
-    skip 'systemd-analyze is missing: apt-get install systemd', 5 if missing('systemd-analyze');
+    skip 'systemd-analyze is missing: apt-get install systemd', 6 if missing('systemd-analyze');
     my ($service, $socket) = map { "$tmp/lib/systemd/system/hyper-derp.$_" } qw(service socket);
     # the program stands where the unit says only once it is installed
     sh 'a unit for here', "sed -i 's,/usr/sbin/hyper-derp,$tmp/usr/sbin/hyper-derp,' $service";
     my $said = sh 'systemd-analyze verify', "systemd-analyze verify --man=no $service $socket";
     unlike $said, qr/hyper-derp/, '... says nothing of it';
     my $drop_in = "$service.d";
-    sh 'the example for XDP', "mkdir $drop_in && cp contrib/packaging/examples/wg-xdp.conf $drop_in/"
-        . " && systemd-analyze verify --man=no $service && rm -r $drop_in";
+    sh "the example $_", "mkdir $drop_in && cp contrib/packaging/examples/$_ $drop_in/"
+        . " && systemd-analyze verify --man=no $service && rm -r $drop_in" for qw(wg-xdp.conf hd-xdp.conf);
     # 2.0 of 10: what is left is what a server needs, such as the network
     sh 'systemd-analyze security', "systemd-analyze security --no-pager --offline=true --threshold=20 $service";
 }

@@ -82,7 +82,7 @@ sub attached () { return (HyperDerp::Xdp::attached($relay))[0] // '' }
 
 my $hd = relay(load_module => [qw(stun hd hd_xdp)]);
 is attached(), 'drv', 'the program is there';
-like $hd->log_text, qr/hd_xdp: attached: iface=eth0 mode=drv queues=\d+ zero_copy=no/, 'the log says so';
+ok $hd->log_like(qr/hd_xdp: attached: iface=eth0 mode=drv queues=\d+ zero_copy=no/), 'the log says so';
 
 for my $family ([IPv4 => $relay->{ip}], [IPv6 => "[$relay->{ip6}]"]) {
     subtest $family->[0] => sub {
@@ -125,7 +125,7 @@ subtest 'another MAC address' => sub {
     my ($a, $b) = two($hd, $relay->{ip});
     until_grown($hd, $a, $b, 'by AF_XDP', \&both_ways);
     $bob->run(qw(ip link set dev eth0 address 02:00:00:00:00:77));
-    $bob->out(qw(ping -c1 -W5), $relay->{ip});    # as a new router would be heard of
+    $relay->run(qw(ip neigh replace), $bob->{ip}, qw(lladdr 02:00:00:00:00:77 dev eth0 nud reachable));    # as by ARP
     until_grown($hd, $a, $b, 'after it has changed', \&both_ways);
     $relay->run(qw(ip neigh flush dev eth0));
     until_grown($hd, $a, $b, 'after the neighbours are forgotten', \&both_ways);
@@ -172,7 +172,7 @@ subtest 'kill -9' => sub {
     is $hd->stop('KILL'), 9, 'it is gone';
     ok HyperDerp::Test::wait_for(sub { attached() eq '' }), '... and its program';
     $hd->run_elsewhere;
-    is attached(), 'drv', 'a new one has it';
+    ok HyperDerp::Test::wait_for(sub { attached() eq 'drv' }), 'a new one has it, once the kernel has ended the sockets' or diag $hd->log_text;
     my ($a, $b) = two($hd, $relay->{ip});
     until_grown($hd, $a, $b, 'by AF_XDP', \&both_ways);
     $_->end for $a, $b;
@@ -213,10 +213,37 @@ subtest 'no UDP port' => sub {
     $other->finish;
 };
 
+# The rights of the start are given up, what was opened by them stays.
+subtest 'two workers, one queue' => sub {
+    my $other = relay(workers => 2);
+    ok $other->log_like(qr/notice hd_xdp: worker 1 has no receive queue: /), 'a line says so';
+    my ($a, $b) = two($other, $relay->{ip});
+    until_grown($other, $a, $b, 'what comes does so by AF_XDP', sub ($g) { ($g->{xdp_received_total} // 0) > 20 });
+    $_->end for $a, $b;
+    $other->finish;
+};
+
+subtest 'another user' => sub {
+    my $other = HyperDerp::Test->new(load_module => [qw(hd hd_xdp)], conf => conf() . "user: nobody\n", wrap => [$relay->wrap]);
+    plan skip_all => 'nobody may read the test folder' if !-r $other->dir;
+    chmod 0755, $other->dir;
+    $other->{yaml} = $other->yaml =~ s/^workers: 2/workers: 1/mr =~ s/^listen: \[/listen: [{addr: "[::]:$port", tls: true}, /mr;
+    $other->write_conf;
+    system 'chown', '-R', 'nobody', $other->dir;
+    $other->run_elsewhere or BAIL_OUT('no relay: ' . $other->log_text);
+    my ($a, $b) = two($other, $relay->{ip});
+    until_grown($other, $a, $b, 'by AF_XDP', \&both_ways);
+    my $since = time;
+    HyperDerp::Test::wait_for(sub { $a->line('on'); time > $since + 7 });
+    until_grown($other, $a, $b, '... and when addresses would have lapsed', \&both_ways);
+    $_->end for $a, $b;
+    $other->finish;
+};
+
 subtest 'generic, two workers, two queues' => sub {
     $relay->run(qw(ethtool -L eth0 rx 2 tx 2));
     my $other = relay(mode => 'skb', workers => 2);
-    like $other->log_text, qr/attached: iface=eth0 mode=skb queues=2 /, 'a socket for each queue';
+    ok $other->log_like(qr/attached: iface=eth0 mode=skb queues=2 /), 'a socket for each queue';
     my ($a, $b) = two($other, $relay->{ip});
     until_grown($other, $a, $b, 'by AF_XDP', \&both_ways);
     $_->end for $a, $b;
