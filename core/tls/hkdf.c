@@ -125,9 +125,10 @@ static bool add(EVP_MD_CTX *ctx, struct hd_bytes b)
 	return b.n == 0 || EVP_DigestUpdate(ctx, b.p, b.n) == 1;
 }
 
-static void pad_with(uint8_t *pad, size_t n, uint8_t value)
+/* Of the largest block: its length is known when this is compiled. */
+static void pad_with(uint8_t pad[static BLOCK_MAX_BYTES], uint8_t value)
 {
-	for (size_t i = 0; i < n; i++)
+	for (unsigned i = 0; i < BLOCK_MAX_BYTES; i++)
 		pad[i] ^= value;
 }
 
@@ -145,12 +146,12 @@ static int hmac(const struct hd_hash *h, struct hd_bytes key,
 		return -EPROTO;
 	if (key.n > 0)
 		memcpy(pad, key.p, key.n);
-	pad_with(pad, block.n, inner);
+	pad_with(pad, inner);
 	ok = add(ctx, block);
 	for (unsigned i = 0; i < n_parts; i++)
 		ok = ok && add(ctx, parts[i]);
 	ok = finish(h, ctx, ok, out);
-	pad_with(pad, block.n, inner ^ outer);
+	pad_with(pad, inner ^ outer);
 	ok = ok && add(ctx, block) &&
 	     add(ctx, (struct hd_bytes){ out, h->bytes });
 	ok = finish(h, ctx, ok, out);
