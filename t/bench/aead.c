@@ -4,30 +4,43 @@
  * processor. The least of many rounds: so it says something on a busy machine,
  * too. A row "of a read" opens record behind record of 64 KiB to another
  * buffer, as the relay does with what it has received; the others work on one
- * that stays in the first-level cache. */
+ * that stays in the first-level cache. Rows "N of keys" take a key after the
+ * other, as packets of many peers do: each has an expanded one of its own, or
+ * it is expanded for the record, into one of as many places as a worker has
+ * (core/tls/cipher_cache.h): which is how large that should be. */
 #include "t/unit/unit.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "core/base/clock.h"
-#include "core/tls/aead.h"
+#include "core/tls/cipher_cache.h"
 #include "t/records/crypto.h"
 
 enum {
 	ROUNDS = 400,
 	ROUND_BYTES = 65536, /* a round works on about so many */
 	READ_BYTES = 65536,
+	KEYS_MAX = 20000,
+	KEYS_ROUNDS = 40,
+	KEYS_STEP = 7919, /* a prime: no cache guesses who is next */
 };
 
 struct bench {
 	const struct hd_aead *aead;
+	const struct hd_tls_suite *suite;
 	void *key;
 	size_t n;
+	unsigned keys, turn; /* of many */
 	uint8_t bytes[HD_TLS_KEY_MAX_BYTES], nonce[HD_TLS_IV_BYTES];
 };
 
 static _Alignas(64) uint8_t records[READ_BYTES + 32768];
 static _Alignas(64) uint8_t plain[READ_BYTES + 32768];
+
+static void *many[KEYS_MAX]; /* expanded keys */
+static struct {
+	_Alignas(256) uint8_t key[HD_TLS_KEY_MAX_BYTES];
+} peers[KEYS_MAX];
 
 static size_t record_bytes(const struct bench *b)
 {
@@ -97,13 +110,35 @@ static unsigned read_round(struct bench *b)
 	return times;
 }
 
+static unsigned kept_round(struct bench *b)
+{
+	for (unsigned i = 0; i < b->keys; i++) {
+		b->key = many[i * KEYS_STEP % b->keys];
+		open_there(b, 0, 0);
+	}
+	return b->keys;
+}
+
+static unsigned again_round(struct bench *b)
+{
+	for (unsigned i = 0; i < b->keys; i++) {
+		const uint8_t *bytes = peers[i * KEYS_STEP % b->keys].key;
+
+		b->key = many[b->turn++ % HD_CIPHERS_MAX];
+		hd_assert(b->aead->expand(b->key, bytes, false) == 0);
+		open_there(b, 0, 0);
+	}
+	return b->keys;
+}
+
 /* ---- the least of them ---- */
 
 static double least_ns(struct bench *b, unsigned (*round)(struct bench *))
 {
+	unsigned rounds = b->keys == 0 ? ROUNDS : KEYS_ROUNDS;
 	double least = 1e12;
 
-	for (unsigned i = 0; i < ROUNDS; i++) {
+	for (unsigned i = 0; i < rounds; i++) {
 		uint64_t began = hd_clock_ns();
 		unsigned times = round(b);
 		double ns = (double)(hd_clock_ns() - began) / times;
@@ -127,6 +162,26 @@ static void seal_all(struct bench *b)
 	expand(b, false);
 }
 
+/* All have the same key, so that the record opens. */
+static double of_many(struct bench *b, bool kept)
+{
+	void *own = b->key;
+	unsigned n = HD_MAX(b->keys, (unsigned)HD_CIPHERS_MAX);
+	double ns;
+
+	for (unsigned i = 0; i < n; i++) {
+		memcpy(peers[i].key, b->bytes, sizeof(b->bytes));
+		many[i] = b->aead->make(b->suite);
+		hd_assert(many[i] != NULL);
+		hd_assert(b->aead->expand(many[i], b->bytes, false) == 0);
+	}
+	ns = least_ns(b, kept ? kept_round : again_round);
+	for (unsigned i = 0; i < n; i++)
+		b->aead->drop(&many[i]);
+	b->key = own;
+	return ns;
+}
+
 static double measure(struct bench *b, const char *what)
 {
 	expand(b, true);
@@ -135,6 +190,8 @@ static double measure(struct bench *b, const char *what)
 	if (strcmp(what, "seal") == 0)
 		return least_ns(b, seal_round);
 	seal_all(b);
+	if (b->keys > 0)
+		return of_many(b, strcmp(what, "of keys, kept") == 0);
 	return least_ns(b, strcmp(what, "open") == 0 ? open_round : read_round);
 }
 
@@ -143,11 +200,26 @@ static double measure(struct bench *b, const char *what)
 static const struct row {
 	const char *what;
 	size_t n;
+	unsigned keys;
 } rows[] = {
-	{ "expand", 1 },     { "open", 64 },   { "open", 1204 },
-	{ "open", 1438 },    { "of a read", 1438 }, { "open", 16385 },
-	{ "seal", 64 },      { "seal", 1204 }, { "seal", 1438 },
-	{ "seal", 16385 },
+	{ .what = "expand", .n = 1 },
+	{ .what = "open", .n = 64 },
+	{ .what = "open", .n = 1204 },
+	{ .what = "open", .n = 1438 },
+	{ .what = "of a read", .n = 1438 },
+	{ .what = "open", .n = 16385 },
+	{ .what = "seal", .n = 64 },
+	{ .what = "seal", .n = 1204 },
+	{ .what = "seal", .n = 1438 },
+	{ .what = "seal", .n = 16385 },
+	{ "of keys, kept", 1438, 2000 },
+	{ "of keys, expanded", 1438, 2000 },
+	{ "of keys, kept", 1438, 5000 },
+	{ "of keys, expanded", 1438, 5000 },
+	{ "of keys, kept", 1438, 10000 },
+	{ "of keys, expanded", 1438, 10000 },
+	{ "of keys, kept", 1438, KEYS_MAX },
+	{ "of keys, expanded", 1438, KEYS_MAX },
 };
 
 static bool same_as_before(unsigned provider, const struct hd_tls_suite *suite)
@@ -159,7 +231,7 @@ static bool same_as_before(unsigned provider, const struct hd_tls_suite *suite)
 static double cell(unsigned provider, const struct hd_tls_suite *suite,
 		   const struct row *row)
 {
-	struct bench b = { .n = row->n };
+	struct bench b = { .suite = suite, .n = row->n, .keys = row->keys };
 	double ns;
 
 	if (!crypto_use(provider) || same_as_before(provider, suite))
@@ -185,7 +257,10 @@ static void heads(void)
 
 static void line(const struct hd_tls_suite *suite, const struct row *row)
 {
-	printf("| %s, %s | %zu |", suite->cipher, row->what, row->n);
+	printf("| %s, ", suite->cipher);
+	if (row->keys > 0)
+		printf("%u ", row->keys);
+	printf("%s | %zu |", row->what, row->n);
 	for (unsigned p = 0; crypto_name(p) != NULL; p++) {
 		double ns = cell(p, suite, row);
 
