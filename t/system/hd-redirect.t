@@ -92,6 +92,23 @@ subtest 'nobody answers there' => sub {
     $one->ctl('reload');
 };
 
+subtest 'who is here when rules change' => sub {
+    $one->{conf} =~ s/, redirect_rules: .*\]/, redirect_rules: []/;
+    $one->write_conf;
+    $one->ctl('reload');
+    my $say = HyperDerp::Say->new($dir, 'd', @one);
+    ok $say->says(qr/^state open/), 'it belongs here' or diag $say->text;
+    my $before = told($one);
+    rules($one, $two->{tls});
+    $one->ctl('reload');
+    is at($one), 1, 'not any more: it stays';
+    is told($one), $before, '... and is not told';
+    $one->ctl(qw(peer close), JSON::PP::decode_json($one->ctl(qw(--json peers)))->[0]{key});
+    ok $say->says(qr/^state connecting localhost says that we belong to/), 'closed, it comes again and is told' or diag $say->text;
+    ok HyperDerp::Test::wait_for(sub { at($two) == 1 }), '... and goes';
+    is $say->end, 0, 'it ends';
+};
+
 subtest 'hdcat' => sub {
     my $hdcat = HyperDerp::Hdcat->around($one) or plan skip_all => 'hdcat is not built: ngtcp2 was not there';
     my $l = $hdcat->listener('--allow', 'localhost:1');
