@@ -3,8 +3,11 @@
 #pragma once
 #include <stddef.h>
 
+#define HD_LINE_BYTES 64 /* of the cache: x86-64, and nearly all of arm64 */
+
 /* hd_alloc_lines - zeroed, in whole cache lines: no other thread's data beside
- * it. free() it. Returns NULL when out of memory. */
+ * it; and what a packet needs of it stands in as few as it can. free() it.
+ * Returns NULL when out of memory. */
 void *hd_alloc_lines(size_t bytes);
 
 /* hd_map_pages - zeroed; a page takes memory when it is first used. Returns

@@ -31,7 +31,7 @@
 
 struct hd_peer *hd_peer_new(struct hd_stream *s, const struct hd_login *login)
 {
-	struct hd_peer *p = hd_line_zalloc(sizeof(*p));
+	struct hd_peer *p = hd_alloc_lines(sizeof(*p));
 
 	if (p == NULL)
 		return NULL;

@@ -10,7 +10,7 @@
 #include <hyper-derp/hook.h>
 #include <hyper-derp/log.h>
 #include "core/base/kind.h"
-#include "core/base/line.h"
+#include "core/base/lines.h"
 #include "core/loop/worker.h"
 #include "core/relay/relay_table.h"
 #include "core/stream/stream.h"

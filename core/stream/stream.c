@@ -39,7 +39,7 @@ static struct hd_stream *stream_new(const struct hd_listener *listener, int fd,
 				    const union hd_addr *from,
 				    const struct hd_proto *first)
 {
-	struct hd_stream *s = hd_line_zalloc(sizeof(*s));
+	struct hd_stream *s = hd_alloc_lines(sizeof(*s));
 
 	if (s == NULL)
 		return NULL;

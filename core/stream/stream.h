@@ -11,7 +11,7 @@
 #include <hyper-derp/stream.h>
 #include "core/base/chunk.h"
 #include "core/base/heap.h"
-#include "core/base/line.h"
+#include "core/base/lines.h"
 #include "core/loop/stats.h"
 
 struct hd_listener;
@@ -91,7 +91,7 @@ struct hd_stream_user_ops { /* the stream's worker; all but ended may be NULL */
 /* In lines of 64 bytes, by what a packet needs: of a thousand peers none is in
  * the caches when its next packet comes, and each line is waited for. The first
  * is everybody's, the second the sender's, the next two the receiver's.
- * hd_line_zalloc() puts it at the head of one. */
+ * hd_alloc_lines() puts it at the head of one. */
 struct hd_stream {
 	uint32_t magic;
 	uint32_t slot, gen; /* in the worker's table; gen checks completions */

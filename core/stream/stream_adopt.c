@@ -37,7 +37,7 @@ const struct hd_snap_field hd_stream_fields[HD_STREAM_FIELDS] = {
 int hd_adopted_new(struct hd_adopted *a)
 {
 	*a = (struct hd_adopted){ .index = UINT64_MAX };
-	a->s = hd_line_zalloc(sizeof(*a->s));
+	a->s = hd_alloc_lines(sizeof(*a->s));
 	if (a->s == NULL)
 		return -ENOMEM;
 	a->s->magic = HD_STREAM_MAGIC;

@@ -6,7 +6,7 @@
  * Always: a cipher's owner points to it, and it points to its owner; whose
  * cipher is taken away finds NULL there. Context: the worker. */
 #pragma once
-#include "core/base/line.h"
+#include "core/base/lines.h"
 #include "core/tls/aead.h"
 
 #define HD_CIPHERS_MAX 2048

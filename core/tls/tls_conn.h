@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* core/tls/tls_conn.h - a TLS connection's inside, for core/tls/tls*.c only. */
 #pragma once
-#include "core/base/line.h"
+#include "core/base/lines.h"
 #include "core/tls/kdf.h"
 #include "core/tls/records.h"
 #include "core/tls/tls.h"
@@ -26,7 +26,7 @@ void hd_tls_note_secret(void *tls, enum hd_kdf_secret what,
 			const uint8_t *secret, size_t n);
 bool hd_tls_has_secrets(const struct hd_tls *tls);
 
-/* What a packet needs stands in its first cache line: core/base/line.h. */
+/* What a packet needs stands in its first cache line: core/base/lines.h. */
 struct hd_tls {
 	struct hd_ssl openssl; /* .ssl is NULL once the records are ours */
 	struct hd_records *records; /* in memory that no core dump has */
