@@ -175,6 +175,7 @@ static int lead_by_rule(struct libhd *h, const char *host, const char *port)
 	hdl_disconnect(h);
 	hdl_relay_lead(r, host, port);
 	r->by_rule = true;
+	h->tries = 0; /* of that one; it leads us here once in STAYS_MS */
 	h->retry_ms = hdl_now_ms();
 	hdl_set_state(h, LIBHD_CONNECTING);
 	return -ECONNRESET;

@@ -269,6 +269,22 @@ static void where_a_rule_has_led_may_be_lost(void **state)
 	libhd_free(&h);
 }
 
+/* What went wrong before it was led there is not that relay's fault. */
+static void where_a_rule_has_led_begins_anew(void **state)
+{
+	struct libhd *h = endpoint(1, false);
+
+	(void)state;
+	for (unsigned i = 0; i < 6; i++)
+		hdl_lost(h, 0, "nobody is there");
+	assert_int_equal(rule(h), -ECONNRESET);
+	opened(h);
+	hdl_lost(h, 0, "gone");
+	assert_string_equal(h->relay->host, "ours.example");
+	assert_in_range(libhd_timeout_ms(h), 400, 1000);
+	libhd_free(&h);
+}
+
 /* It lets in and closes, each time: that is no place to be. */
 static void where_a_rule_has_led_may_close_each_time(void **state)
 {
@@ -317,6 +333,7 @@ int main(void)
 		cmocka_unit_test(who_is_led_in_vain_turns_back),
 		cmocka_unit_test(a_rule_may_lead_to_who_refuses),
 		cmocka_unit_test(where_a_rule_has_led_may_be_lost),
+		cmocka_unit_test(where_a_rule_has_led_begins_anew),
 		cmocka_unit_test(where_a_rule_has_led_may_close_each_time),
 		cmocka_unit_test(a_rule_does_not_hold_who_is_there_once),
 	};
