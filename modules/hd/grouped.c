@@ -45,14 +45,15 @@ bool hdp_grouped_tell_full(struct hd_stream *s, const struct hdp_state *d)
 	return is_outside(d);
 }
 
-/* It is in a text of JSON, and the client's operator has chosen it. */
+/* It is in a text of JSON, and the client's operator has chosen it: it may be
+ * no UTF-8. */
 static void plain(char to[HDP_WORD_MAX_BYTES + 1], const char *name)
 {
 	size_t i = 0;
 
 	for (; name[i] != '\0'; i++)
-		to[i] = name[i] < ' ' || name[i] == '"' || name[i] == '\\' ||
-					name[i] == 0x7f
+		to[i] = name[i] < ' ' || name[i] > '~' || name[i] == '"' ||
+					name[i] == '\\'
 				? '?'
 				: name[i];
 	to[i] = '\0';

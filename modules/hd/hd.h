@@ -212,7 +212,8 @@ struct hdp_grant {
 	uint32_t connections;
 };
 /* hdp_claim - what a client has proven beside its identity, or says: the MAC of
- * an invitation is looked at later. Plain memory, from malloc(). */
+ * an invitation is looked at later. Plain memory, from malloc(). Logins wait
+ * with one over a reload: change state_version with it, as hdp_state says. */
 struct hdp_claim {
 	bool has_invitation, has_credential;
 	uint8_t id[HDP_INVITATION_ID_BYTES], mac[HDP_MAC_BYTES];
