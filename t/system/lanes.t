@@ -98,9 +98,11 @@ for my $part (qw(sources packages)) {
     };
 }
 subtest 'the lane beside is killed' => sub {
-    my ($status, $said) = check([], clients => q{perl -e 'kill KILL => getppid'});
+    my ($status, $said) = check([], clients => q{echo its words; t_run one cracked -- false || :; perl -e 'kill KILL => getppid'});
     is $status, 1, 'a failure';
-    like $said, qr/^Failed:\n  clients: it has not ended\n\n12 passed, 1 failed/m, '... that names the stage' or diag $said;
+    like $said, qr/^Failed:\n  cracked: exit status 1\n  clients: it has not ended\n\n12 passed, 2 failed/m,
+        '... that names the stage, with what it had counted' or diag $said;
+    like $said, qr/^== the clients of Tailscale\nits words\n/m, '... and what it had said is shown';
 };
 is_deeply [grep { !m{/(?:build|t|bootstrap)$} } glob "$dir/*"], [], 'nothing is left behind';
 done_testing;
