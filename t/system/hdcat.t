@@ -77,6 +77,7 @@ subtest 'usage' => sub {
     my @cases = (
         ['lisen', $relay] => qr/no command lisen; did you mean listen\n/,
         ['frobnicate', 't'] => qr/no command frobnicate\n.*they are listen, receive, forward,/,
+        ['hdticket1oops', 'ping'] => qr/^(?!.*oops).*the ticket is the last word/s,
         ['ping'] => qr/a ticket is needed/,
         ['--credential', "\@$dir/none", 't'] => qr{^hdcat: \Q$dir\E/none: No such file},
         ['ping', "\@$dir/none"] => qr{^hdcat: \Q$dir\E/none: No such file},

@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 static int listen_words(struct hdcat *c, char **words, unsigned n,
 			int (*run)(struct hdcat *c))
@@ -57,10 +58,16 @@ static bool is_verb(const char *word)
 	return false;
 }
 
+#define TICKET_BEGIN "hdticket1"
+
 static int no_verb(const char *word)
 {
 	const char *near = hd_near(word, verbs, HD_ARRAY_N(verbs));
 
+	/* who has it is let in: it is shown to nobody */
+	if (strncasecmp(word, TICKET_BEGIN, sizeof(TICKET_BEGIN) - 1) == 0)
+		return wrong("the ticket is the last word, behind the command "
+			     "and what that wants", "");
 	fprintf(stderr, "hdcat: there is no command %s%s%s\n", word,
 		near != NULL ? "; did you mean " : "",
 		near != NULL ? near : "");
