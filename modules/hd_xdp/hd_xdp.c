@@ -20,7 +20,6 @@ enum {
 	FREED_MS = 3000, /* the kernel ends sockets some time after us */
 	ENDED_MS = 70000, /* the process before ends by itself after 60 s */
 	RETURN_MS = 1000, /* an upgrade has failed: it goes on */
-	TICK_MS = 1000,
 };
 
 struct hxp hxp;
@@ -263,9 +262,8 @@ static void on_tick(struct hd_module *mod, struct hd_worker *w, void *arg)
 {
 	struct hxp_worker *hw = arg;
 
-	hxp_queues_tick(hw);
+	hd_timer_set(hw->tick, hxp_queues_tick(hw));
 	hxp_ways_ask(hw->ways, mod, w);
-	hd_timer_set(hw->tick, TICK_MS);
 }
 
 static int start(struct hd_module *mod, struct hd_worker *w,
@@ -279,8 +277,8 @@ static int start(struct hd_module *mod, struct hd_worker *w,
 		hxp_ways_free(&hw->ways);
 		return hd_error_set(err, -ENOMEM, "out of memory");
 	}
-	hd_timer_set(hw->tick, TICK_MS);
 	hxp_queues_begin(mod, w);
+	hd_timer_set(hw->tick, hxp_queues_tick(hw));
 	return 0;
 }
 

@@ -98,13 +98,14 @@ void hxp_queue_close(struct hxp_queue **queue);
 bool hxp_queue_is_zero_copy(const struct hxp_queue *q);
 
 /* queue.c: in the worker; each has those of its number.
- * hxp_queues_tick - what has waited too long in them goes. */
+ * hxp_queues_tick - what has waited too long in them goes. Returns in how many
+ * ms it wants to be called again. */
 void hxp_queues_begin(struct hd_module *mod, struct hd_worker *w);
 void hxp_queues_end(struct hxp_worker *hw);
-void hxp_queues_tick(struct hxp_worker *hw);
+uint32_t hxp_queues_tick(struct hxp_worker *hw);
 
 /* locals.c: the addresses of this host are told to the programs, good for some
- * seconds. Any thread, one at a time. */
+ * seconds; which ports are gone. Any thread, one at a time. */
 enum { HXP_LOCALS_EVERY_MS = 2000 };
 void hxp_locals_tell(void);
 

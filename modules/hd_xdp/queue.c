@@ -13,7 +13,8 @@
 
 enum {
 	TURN_FRAMES = 4 * HXP_TURN, /* taken before others have their turn */
-	KICK = 32, /* what the kernel sends at once in copy mode */
+	TICK_MS = 1000,
+	SOON_MS = 2, /* a driver that had no room may have some by then */
 };
 
 static uint64_t frame_of(uint64_t at)
@@ -23,7 +24,20 @@ static uint64_t frame_of(uint64_t at)
 
 /* ---- in ---- */
 
-/* As many have room as there are frames. */
+void hxp_queue_give_frames(struct hxp_queue *q)
+{
+	uint32_t at = 0;
+
+	hd_assert(xsk_ring_prod__reserve(&q->fill, HXP_RING, &at) == HXP_RING);
+	for (uint64_t i = 0; i < HXP_RING; i++) {
+		*xsk_ring_prod__fill_addr(&q->fill, at + (uint32_t)i) =
+			i * HXP_FRAME_BYTES;
+		q->free[q->n_free++] = (HXP_RING + i) * HXP_FRAME_BYTES;
+	}
+	xsk_ring_prod__submit(&q->fill, HXP_RING);
+}
+
+/* All have room: HXP_FILL. */
 static void give_back(struct hxp_queue *q, uint32_t at, unsigned n)
 {
 	uint32_t to = 0;
@@ -127,6 +141,8 @@ static bool on_send(struct hd_module *mod, void *arg, const union hd_addr *to,
 		hd_count(&q->numbers->too_long, 1);
 		return false;
 	}
+	if (q->n_free == 0)
+		collect(q);
 	if (q->n_free == 0 ||
 	    xsk_ring_prod__reserve(&q->tx, 1, &at) != 1) {
 		hd_count(&q->numbers->full, 1);
@@ -144,30 +160,43 @@ static bool on_send(struct hd_module *mod, void *arg, const union hd_addr *to,
 	return true;
 }
 
-/* What the kernel cannot take now stays in the ring: the next kick, or a frame
- * that comes, sends it. */
-static void kick(struct hxp_queue *q, unsigned n)
+/* Frames that the kernel has not taken yet. */
+static unsigned waiting(struct hxp_queue *q)
+{
+	return HXP_RING - xsk_prod_nb_free(&q->tx, HXP_RING);
+}
+
+/* In copy mode the kernel takes some at once, as long as the driver has room.
+ * Returns whether it has stopped before the end, after some. */
+static bool kick(struct hxp_queue *q)
 {
 	int fd = xsk_socket__fd(q->xsk);
+	unsigned all = waiting(q), left = all, before;
 
-	for (unsigned sent = 0; sent < n; sent += KICK)
-		if (xsk_ring_prod__needs_wakeup(&q->tx) &&
-		    sendto(fd, NULL, 0, MSG_DONTWAIT, NULL, 0) < 0 &&
-		    errno != EAGAIN)
-			return;
+	do {
+		before = left;
+		if (left == 0 || !xsk_ring_prod__needs_wakeup(&q->tx))
+			return false;
+		if (sendto(fd, NULL, 0, MSG_DONTWAIT, NULL, 0) < 0 &&
+		    errno != EAGAIN && errno != EBUSY && errno != ENOBUFS)
+			return false;
+		left = waiting(q);
+	} while (left < before);
+	return left < all;
 }
 
 static void on_flush(struct hd_module *mod, void *arg)
 {
 	struct hxp_queue *q = arg;
-	unsigned n = q->unsubmitted;
+	const struct hxp_worker *hw = hd_module_worker_data(mod, q->worker);
+	bool has_new = q->unsubmitted > 0;
 
+	xsk_ring_prod__submit(&q->tx, q->unsubmitted);
 	q->unsubmitted = 0;
-	if (n > 0) {
-		xsk_ring_prod__submit(&q->tx, n);
-		kick(q, n);
-		collect(q);
-	}
+	kick(q);
+	collect(q);
+	if (has_new && !q->zero_copy && waiting(q) > 0)
+		hd_timer_set(hw->tick, SOON_MS);
 	hxp_ways_ask(q->ways, mod, q->worker);
 }
 
@@ -230,10 +259,13 @@ void hxp_queues_end(struct hxp_worker *hw)
 	hw->queues = NULL;
 }
 
-void hxp_queues_tick(struct hxp_worker *hw)
+uint32_t hxp_queues_tick(struct hxp_worker *hw)
 {
+	bool soon = false;
+
 	for (struct hxp_queue *q = hw->queues; q != NULL; q = q->next) {
+		soon |= kick(q);
 		collect(q);
-		kick(q, HXP_RING - q->n_free - q->unsubmitted);
 	}
+	return soon ? SOON_MS : TICK_MS;
 }

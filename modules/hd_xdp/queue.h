@@ -8,6 +8,9 @@
 enum {
 	HXP_FRAME_BYTES = 2048,
 	HXP_RING = 2048, /* frames that come; and as many that leave */
+	/* The kernel shows what has come before it says which places of this
+	 * ring are free again: what is given back meanwhile has room, too. */
+	HXP_FILL = 2 * HXP_RING,
 	HXP_AREA_BYTES = 2 * HXP_RING * HXP_FRAME_BYTES,
 };
 
@@ -32,5 +35,7 @@ struct hxp_queue {
 	uint64_t free[HXP_RING];
 };
 
+/* hxp_queue_give_frames - of a new one: half of them to the kernel. */
+void hxp_queue_give_frames(struct hxp_queue *q);
 /* hxp_queue_hide - the program gives it nothing any more. */
 void hxp_queue_hide(const struct hxp_queue *q);

@@ -31,23 +31,9 @@ static const char *reason(int r)
 	return strerror(-r);
 }
 
-/* Half of the frames to the kernel. */
-static void give_frames(struct hxp_queue *q)
-{
-	uint32_t at = 0;
-
-	hd_assert(xsk_ring_prod__reserve(&q->fill, HXP_RING, &at) == HXP_RING);
-	for (uint64_t i = 0; i < HXP_RING; i++) {
-		*xsk_ring_prod__fill_addr(&q->fill, at + (uint32_t)i) =
-			i * HXP_FRAME_BYTES;
-		q->free[q->n_free++] = (HXP_RING + i) * HXP_FRAME_BYTES;
-	}
-	xsk_ring_prod__submit(&q->fill, HXP_RING);
-}
-
 static int make_area(struct hxp_queue *q)
 {
-	const struct xsk_umem_config conf = { .fill_size = HXP_RING,
+	const struct xsk_umem_config conf = { .fill_size = HXP_FILL,
 					      .comp_size = HXP_RING,
 					      .frame_size = HXP_FRAME_BYTES };
 	void *p = mmap(NULL, HXP_AREA_BYTES, PROT_READ | PROT_WRITE,
@@ -106,7 +92,7 @@ int hxp_queue_open(struct hxp_port *port, unsigned i, struct hxp_queue **ret,
 		r = make_area(q);
 	}
 	if (r == 0) {
-		give_frames(q);
+		hxp_queue_give_frames(q);
 		r = make_socket(q);
 	}
 	if (r == 0)
