@@ -15,6 +15,6 @@ enum {
 struct hd_udp_stats { /* of one CPU; datagrams to the relay's port */
 	__u64 taken; /* given to an AF_XDP socket, which may be full */
 	__u64 passed_lapsed; /* to no address of ours, or the relay is silent */
-	__u64 passed_odd; /* lengths, tags, link-local, not HD's first byte */
+	__u64 passed_odd; /* lengths, tags, addresses, not HD's first byte */
 };
 _Static_assert(sizeof(struct hd_udp_stats) == 3 * 8, "no padding");

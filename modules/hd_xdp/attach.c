@@ -54,6 +54,7 @@ int hxp_load(struct hxp_port *port, struct hd_error *err)
 	if (bpf == NULL)
 		return hd_error_set(err, -ENOMEM, "cannot open the program");
 	bpf->rodata->relay_port = hxp.bind.in.sin_port; /* both have it there */
+	bpf->rodata->interface = (uint32_t)port->ifindex;
 	bpf->rodata->first_byte = HDP_UDP_PACKET;
 	bpf->rodata->last_byte = HDP_UDP_CONTROL;
 	r = hd_udp_bpf__load(bpf);

@@ -12,7 +12,8 @@ static void put_port(struct hd_call *call, const struct hxp_port *port)
 	hd_out_open(call, NULL, '{');
 	hd_out_string(call, "interface", port->name);
 	hd_out_bool(call, "attached",
-		    __atomic_load_n(&port->link_fd, __ATOMIC_ACQUIRE) >= 0);
+		    __atomic_load_n(&port->link_fd, __ATOMIC_ACQUIRE) >= 0 &&
+			    !__atomic_load_n(&port->gone, __ATOMIC_RELAXED));
 	hd_out_uint(call, "queues", port->n_queues);
 	hd_out_uint(call, "zero_copy", zero_copy);
 	hd_out_close(call);

@@ -156,6 +156,23 @@ static bool is_still_bound(void)
 	return false;
 }
 
+/* Its sockets do not come back with it. */
+static void say_gone(void)
+{
+	for (unsigned i = 0; i < hxp.n_ports; i++) {
+		struct hxp_port *port = &hxp.ports[i];
+
+		if (port->gone_said ||
+		    !__atomic_load_n(&port->gone, __ATOMIC_RELAXED))
+			continue;
+		port->gone_said = true;
+		hd_log_warn("hd_xdp: %s has gone, and all goes by the socket; "
+			    "remedy, when it is back: hdctl module reload "
+			    "hd_xdp",
+			    port->name);
+	}
+}
+
 static void on_timer(struct hd_module *mod, void *arg)
 {
 	struct hd_error err = { "" };
@@ -169,6 +186,7 @@ static void on_timer(struct hd_module *mod, void *arg)
 		return;
 	if (hxp_ports_attach(&err) < 0)
 		hd_log_warn("hd_xdp: %s; all goes by the socket", err.text);
+	say_gone();
 	(void)hd_task(mod, NULL, tell_locals, NULL, NULL, NULL);
 	count_passed(mod);
 	hd_main_timer_set(hxp.timer, HXP_LOCALS_EVERY_MS);

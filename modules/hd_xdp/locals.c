@@ -2,13 +2,17 @@
 /* modules/hd_xdp/locals.c - which addresses are ours: the program takes nothing
  * that is for others, and nothing at all when nobody says so any more. */
 #include <bpf/bpf.h>
+#include <errno.h>
 #include <hyper-derp/worker.h>
 #include <ifaddrs.h>
+#include <netpacket/packet.h>
 #include <string.h>
 #include "bpf/hd_udp.skel.h"
 #include "modules/hd_xdp/hd_xdp.h"
 
 #define GOOD_NS (UINT64_C(3) * HXP_LOCALS_EVERY_MS * 1000000)
+
+/* ---- IP addresses ---- */
 
 /* As the program has addresses. Returns whether it is one of those that hd's
  * socket has. */
@@ -19,8 +23,6 @@ static bool key_of(const struct sockaddr *sa, uint8_t key[16])
 	union hd_addr addr = { .sa.sa_family = AF_UNSPEC };
 	struct hxp_pair pair;
 
-	if (sa == NULL)
-		return false;
 	if (sa->sa_family == AF_INET)
 		addr.in = *in;
 	else if (sa->sa_family == AF_INET6)
@@ -32,44 +34,98 @@ static bool key_of(const struct sockaddr *sa, uint8_t key[16])
 }
 
 /* [::] has IPv4, too. */
-static bool is_any(const union hd_addr *a)
+static bool is_bound(const struct sockaddr *sa)
 {
-	return a->sa.sa_family == AF_INET
-		       ? a->in.sin_addr.s_addr == INADDR_ANY
-		       : IN6_IS_ADDR_UNSPECIFIED(&a->in6.sin6_addr);
+	const union hd_addr *a = &hxp.bind;
+	const struct sockaddr_in *in = (const void *)sa;
+	const struct sockaddr_in6 *in6 = (const void *)sa;
+
+	if (a->sa.sa_family == AF_INET6 &&
+	    IN6_IS_ADDR_UNSPECIFIED(&a->in6.sin6_addr))
+		return true;
+	if (a->sa.sa_family != sa->sa_family)
+		return false;
+	return sa->sa_family == AF_INET
+		       ? a->in.sin_addr.s_addr == INADDR_ANY ||
+				 a->in.sin_addr.s_addr == in->sin_addr.s_addr
+		       : IN6_ARE_ADDR_EQUAL(&a->in6.sin6_addr,
+					    &in6->sin6_addr);
 }
 
-static void tell(const struct sockaddr *sa, uint64_t until_ns)
+/* Addresses that this host has had and has no more make room. */
+static void forget_old(int map, uint64_t now_ns)
 {
+	uint8_t key[16], next[16];
+	uint64_t until_ns;
+	int r = bpf_map_get_next_key(map, NULL, key);
+
+	while (r == 0) {
+		r = bpf_map_get_next_key(map, key, next);
+		if (bpf_map_lookup_elem(map, key, &until_ns) == 0 &&
+		    until_ns < now_ns)
+			(void)bpf_map_delete_elem(map, key);
+		memcpy(key, next, sizeof(key));
+	}
+}
+
+static void tell(const struct sockaddr *sa, uint64_t now_ns)
+{
+	uint64_t until_ns = now_ns + GOOD_NS;
 	uint8_t key[16];
 
-	if (!key_of(sa, key))
+	if (!is_bound(sa) || !key_of(sa, key))
 		return;
 	for (unsigned i = 0; i < hxp.n_ports; i++) {
 		struct hd_udp_bpf *bpf = hxp.ports[i].bpf;
+		int map = bpf != NULL ? bpf_map__fd(bpf->maps.hd_locals) : -1;
 
-		if (bpf != NULL) /* full: the kernel has the others */
-			(void)bpf_map_update_elem(
-				bpf_map__fd(bpf->maps.hd_locals), key,
-				&until_ns, BPF_ANY);
+		if (map < 0 || bpf_map_update_elem(map, key, &until_ns,
+						   BPF_ANY) != -E2BIG)
+			continue;
+		forget_old(map, now_ns);
+		/* full of others: the kernel has this one */
+		(void)bpf_map_update_elem(map, key, &until_ns, BPF_ANY);
 	}
+}
+
+/* ---- interfaces ---- */
+
+/* By its number: another one of the same name is not it. Returns NULL: gone. */
+static const struct sockaddr_ll *find(const struct ifaddrs *all,
+				      const struct hxp_port *port)
+{
+	for (const struct ifaddrs *a = all; a != NULL; a = a->ifa_next) {
+		const struct sockaddr_ll *ll = (const void *)a->ifa_addr;
+
+		if (ll != NULL && ll->sll_family == AF_PACKET &&
+		    ll->sll_ifindex == port->ifindex)
+			return ll;
+	}
+	return NULL;
+}
+
+static void look_at(struct hxp_port *port, const struct ifaddrs *all)
+{
+	const struct sockaddr_ll *ll = find(all, port);
+
+	__atomic_store_n(&port->gone, ll == NULL, __ATOMIC_RELAXED);
+	if (ll != NULL && ll->sll_halen == HXP_MAC_BYTES)
+		memcpy((void *)port->bpf->bss->hd_mac, ll->sll_addr,
+		       HXP_MAC_BYTES);
 }
 
 void hxp_locals_tell(void)
 {
-	uint64_t until_ns = hd_now_ns() + GOOD_NS;
+	uint64_t now_ns = hd_now_ns();
 	struct ifaddrs *all = NULL;
-	sa_family_t family = hxp.bind.sa.sa_family;
 
-	if (!is_any(&hxp.bind)) {
-		tell(&hxp.bind.sa, until_ns);
-		return;
-	}
 	if (getifaddrs(&all) < 0)
 		return;
+	for (unsigned i = 0; i < hxp.n_ports; i++)
+		if (hxp.ports[i].bpf != NULL)
+			look_at(&hxp.ports[i], all);
 	for (const struct ifaddrs *a = all; a != NULL; a = a->ifa_next)
-		if (a->ifa_addr != NULL &&
-		    (family == AF_INET6 || a->ifa_addr->sa_family == family))
-			tell(a->ifa_addr, until_ns);
+		if (a->ifa_addr != NULL)
+			tell(a->ifa_addr, now_ns);
 	freeifaddrs(all);
 }

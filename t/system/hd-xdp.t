@@ -242,6 +242,21 @@ subtest 'another user' => sub {
     $other->finish;
 };
 
+subtest 'an interface that goes' => sub {
+    $net->plug($relay, 'eth1');
+    my $other = relay(interface => 'eth1');
+    my $show = sub { JSON::PP::decode_json($other->ctl(qw(--json hd_xdp show)))->{interfaces}[0]{attached} };
+    ok $show->(), 'it is there';
+    $relay->run(qw(ip link del eth1));
+    ok $other->log_like(qr/warn hd_xdp: eth1 has gone, .*; remedy, .*hdctl module reload hd_xdp/), 'a warning';
+    ok !$show->(), '... and hdctl says so';
+    $net->plug($relay, 'eth1');
+    is $other->ctl(qw(module reload hd_xdp)), "ok\n", 'the remedy';
+    ok HyperDerp::Test::wait_for($show), '... is one';
+    $other->finish;
+    $relay->run(qw(ip link del eth1));
+};
+
 subtest 'generic, two workers, two queues' => sub {
     $relay->run(qw(ethtool -L eth0 rx 2 tx 2));
     my $other = relay(mode => 'skb', workers => 2);
