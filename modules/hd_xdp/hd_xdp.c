@@ -311,12 +311,21 @@ static void stop(struct hd_module *mod, struct hd_worker *w)
 
 /* ---- another process takes over ---- */
 
-/* What comes from now on waits in the UDP sockets, which go over. If this
- * process goes on after all, the timer brings the programs back. */
+/* What comes from now on waits in the UDP sockets, which go over. Here, before
+ * clients are written down: what the rings have got since the workers stand is
+ * lost. */
+static int pack_worker(struct hd_module *mod, struct hd_worker *w,
+		       struct hd_pack *to, struct hd_error *err)
+{
+	(void)mod, (void)w, (void)to, (void)err;
+	hxp_ports_detach();
+	return 0;
+}
+
+/* If this process goes on after all, the timer brings the programs back. */
 static int pack(struct hd_module *mod, struct hd_pack *to, struct hd_error *err)
 {
 	(void)mod, (void)to, (void)err;
-	hxp_ports_detach();
 	if (hxp.open)
 		hd_main_timer_set(hxp.timer, RETURN_MS);
 	return 0;
@@ -326,6 +335,13 @@ static int unpack(struct hd_module *mod, struct hd_unpack *from,
 		  struct hd_error *err)
 {
 	(void)mod, (void)from, (void)err; /* there is nothing to say */
+	return 0;
+}
+
+static int unpack_worker(struct hd_module *mod, struct hd_worker *w,
+			 struct hd_unpack *from, struct hd_error *err)
+{
+	(void)mod, (void)w, (void)from, (void)err;
 	return 0;
 }
 
@@ -340,6 +356,8 @@ static void taken(struct hd_module *mod)
 
 static const struct hd_upgrade_def upgrade = { .version = 1,
 					       .oldest = 1,
+					       .pack_worker = pack_worker,
+					       .unpack_worker = unpack_worker,
 					       .pack = pack,
 					       .unpack = unpack,
 					       .taken = taken };
