@@ -45,5 +45,8 @@ for my $deb (@debs) {
     is_deeply [plain(@rpm_files)], [plain(@deb_files)], "$name: the same files";
     my ($abi) = qx{dpkg-deb -f $deb Provides Depends} =~ /hyper-derp-abi-2 \((.*?)\)/ or next;
     like qx{rpm -qp --provides --requires $rpms[0]}, qr/hyper-derp-abi-2 \Q$abi\E$/m, "$name: the same ABI";
+    for my $module (map { tr/-/_/r } qx{dpkg-deb -f $deb Depends} =~ /hyper-derp-mod-([\w-]+)/g) {
+        like qx{rpm -qp --requires $rpms[0]}, qr/^hyper-derp-mod-$module$/m, "$name: with the module $module";
+    }
 }
 done_testing;
