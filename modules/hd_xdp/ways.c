@@ -28,7 +28,8 @@ struct entry {
 
 struct hxp_ways {
 	in_port_t port;
-	bool asking; /* a helper thread has some */
+	bool asking; /* a helper thread has some, since: */
+	uint64_t asking_ms;
 	unsigned n_asks;
 	struct hxp_pair asks[ASKS];
 	struct entry sets[SETS][PLACES];
@@ -196,9 +197,12 @@ static void take(struct hd_module *mod, struct hd_worker *w, void *arg)
 void hxp_ways_ask(struct hxp_ways *ways, struct hd_module *mod,
 		  struct hd_worker *w)
 {
+	uint64_t now_ms = hd_now_ms(w);
 	struct batch *b;
 
-	if (ways->n_asks == 0 || ways->asking)
+	/* without memory an answer may be lost on its way back */
+	if (ways->n_asks == 0 ||
+	    (ways->asking && now_ms - ways->asking_ms < LOST_MS))
 		return;
 	b = calloc(1, sizeof(*b));
 	if (b == NULL)
@@ -208,5 +212,6 @@ void hxp_ways_ask(struct hxp_ways *ways, struct hd_module *mod,
 	for (unsigned i = 0; i < b->n; i++)
 		b->v[i].pair = ways->asks[i];
 	ways->n_asks = 0;
+	ways->asking_ms = now_ms;
 	ways->asking = hd_task(mod, w, look, take, b, free) == 0;
 }

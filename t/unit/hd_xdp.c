@@ -164,6 +164,7 @@ static void pairs(void **state)
 /* ---- ways ---- */
 
 static unsigned asked;
+static uint64_t now_ms;
 
 int hd_task(struct hd_module *mod, struct hd_worker *w, hd_task_fn *work,
 	    hd_post_fn *done, void *arg, hd_drop_fn *drop)
@@ -183,7 +184,7 @@ void *hd_module_worker_data(struct hd_module *mod, struct hd_worker *w)
 uint64_t hd_now_ms(const struct hd_worker *w)
 {
 	(void)w;
-	return 0;
+	return now_ms;
 }
 
 static void ways_are_known_for_a_second(void **state)
@@ -217,6 +218,23 @@ static void ways_are_known_for_a_second(void **state)
 	assert_null(ways);
 }
 
+/* hd_task() above drops all. */
+static void a_lost_answer_is_asked_for_again(void **state)
+{
+	struct hxp_ways *ways = hxp_ways_new(htons(3479));
+	struct hxp_pair a = pair_of("192.0.2.1", "198.51.100.2");
+	struct hxp_pair b = pair_of("192.0.2.7", "198.51.100.2");
+
+	(void)state;
+	asked = 0;
+	for (now_ms = 10000; now_ms < 16000; now_ms += 500) {
+		(void)hxp_ways_find(ways, now_ms < 11000 ? &a : &b, now_ms);
+		hxp_ways_ask(ways, NULL, NULL);
+		assert_int_equal(asked, (now_ms >= 10500) + (now_ms >= 15500));
+	}
+	hxp_ways_free(&ways);
+}
+
 static void a_full_table_forgets(void **state)
 {
 	struct hxp_ways *ways = hxp_ways_new(htons(3479));
@@ -243,6 +261,7 @@ int main(void)
 		cmocka_unit_test(what_does_not),
 		cmocka_unit_test(pairs),
 		cmocka_unit_test(ways_are_known_for_a_second),
+		cmocka_unit_test(a_lost_answer_is_asked_for_again),
 		cmocka_unit_test(a_full_table_forgets),
 	};
 
