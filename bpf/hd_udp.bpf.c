@@ -30,7 +30,7 @@ struct {
 	__type(value, __u32);
 } hd_sockets SEC(".maps");
 
-struct { /* until when, CLOCK_MONOTONIC */
+struct { /* until when, CLOCK_MONOTONIC; 0: hd's socket is not bound to it */
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, HD_UDP_LOCALS);
 	__type(key, struct wg_relay_addr);
@@ -103,7 +103,7 @@ static __always_inline bool is_hd(struct hd_frame *f)
 	       *type >= first_byte && *type <= last_byte;
 }
 
-static __always_inline bool is_ours(const struct wg_relay_addr *addr)
+static __always_inline bool is_bound(const struct wg_relay_addr *addr)
 {
 	const __u64 *until_ns = bpf_map_lookup_elem(&hd_locals, addr);
 
@@ -122,11 +122,12 @@ int hd_udp(struct xdp_md *ctx)
 		bpf_map_lookup_elem(&hd_udp_numbers, &zero);
 	if (!stats)
 		return XDP_PASS;
-	if (other(ctx, &f) || !is_hd(&f) || is_ours(&f.from)) {
+	if (other(ctx, &f) || !is_hd(&f) ||
+	    bpf_map_lookup_elem(&hd_locals, &f.from)) {
 		stats->passed_odd++;
 		return XDP_PASS;
 	}
-	if (!is_ours(&f.to)) {
+	if (!is_bound(&f.to)) {
 		stats->passed_lapsed++;
 		return XDP_PASS;
 	}

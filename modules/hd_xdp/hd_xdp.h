@@ -54,6 +54,7 @@ struct hxp_port { /* an interface */
 	int link_fd; /* the program hangs on it; -1: none. Atomic */
 	bool gone; /* there is no such interface any more. Atomic */
 	bool gone_said;
+	bool full; /* of addresses */
 	struct hd_udp_bpf *bpf; /* NULL: closed */
 	unsigned n_queues;
 	struct hxp_queue *queues[HD_UDP_QUEUES];

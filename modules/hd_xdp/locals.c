@@ -14,8 +14,7 @@
 
 /* ---- IP addresses ---- */
 
-/* As the program has addresses. Returns whether it is one of those that hd's
- * socket has. */
+/* As the program has addresses. Returns whether it has such. */
 static bool key_of(const struct sockaddr *sa, uint8_t key[16])
 {
 	const struct sockaddr_in *in = (const void *)sa;
@@ -33,7 +32,7 @@ static bool key_of(const struct sockaddr *sa, uint8_t key[16])
 	return true;
 }
 
-/* [::] has IPv4, too. */
+/* Whether hd's socket has it. [::] has IPv4, too. */
 static bool is_bound(const struct sockaddr *sa)
 {
 	const union hd_addr *a = &hxp.bind;
@@ -68,24 +67,33 @@ static void forget_old(int map, uint64_t now_ns)
 	}
 }
 
-static void tell(const struct sockaddr *sa, uint64_t now_ns)
+/* A map that is full is cleared the next time; the kernel has what does not
+ * fit. */
+static void tell_port(struct hxp_port *port, const struct ifaddrs *all,
+		      bool bound, uint64_t now_ns)
 {
-	uint64_t until_ns = now_ns + GOOD_NS;
+	int map = bpf_map__fd(port->bpf->maps.hd_locals);
+	uint64_t until_ns = bound ? now_ns + GOOD_NS : 0;
 	uint8_t key[16];
 
-	if (!is_bound(sa) || !key_of(sa, key))
-		return;
-	for (unsigned i = 0; i < hxp.n_ports; i++) {
-		struct hd_udp_bpf *bpf = hxp.ports[i].bpf;
-		int map = bpf != NULL ? bpf_map__fd(bpf->maps.hd_locals) : -1;
+	for (const struct ifaddrs *a = all; a != NULL; a = a->ifa_next)
+		if (a->ifa_addr != NULL && is_bound(a->ifa_addr) == bound &&
+		    key_of(a->ifa_addr, key) &&
+		    bpf_map_update_elem(map, key, &until_ns, BPF_ANY) ==
+			    -E2BIG)
+			port->full = true;
+}
 
-		if (map < 0 || bpf_map_update_elem(map, key, &until_ns,
-						   BPF_ANY) != -E2BIG)
-			continue;
-		forget_old(map, now_ns);
-		/* full of others: the kernel has this one */
-		(void)bpf_map_update_elem(map, key, &until_ns, BPF_ANY);
-	}
+/* What datagrams come to is more than what they cannot come from. */
+static void tell(struct hxp_port *port, const struct ifaddrs *all)
+{
+	uint64_t now_ns = hd_now_ns();
+
+	if (port->full)
+		forget_old(bpf_map__fd(port->bpf->maps.hd_locals), now_ns);
+	port->full = false;
+	tell_port(port, all, true, now_ns);
+	tell_port(port, all, false, now_ns);
 }
 
 /* ---- interfaces ---- */
@@ -116,16 +124,17 @@ static void look_at(struct hxp_port *port, const struct ifaddrs *all)
 
 void hxp_locals_tell(void)
 {
-	uint64_t now_ns = hd_now_ns();
 	struct ifaddrs *all = NULL;
 
 	if (getifaddrs(&all) < 0)
 		return;
-	for (unsigned i = 0; i < hxp.n_ports; i++)
-		if (hxp.ports[i].bpf != NULL)
-			look_at(&hxp.ports[i], all);
-	for (const struct ifaddrs *a = all; a != NULL; a = a->ifa_next)
-		if (a->ifa_addr != NULL)
-			tell(a->ifa_addr, now_ns);
+	for (unsigned i = 0; i < hxp.n_ports; i++) {
+		struct hxp_port *port = &hxp.ports[i];
+
+		if (port->bpf == NULL)
+			continue;
+		look_at(port, all);
+		tell(port, all);
+	}
 	freeifaddrs(all);
 }

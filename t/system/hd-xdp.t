@@ -23,7 +23,7 @@ my $udp = HyperDerp::Test::free_port(Socket::SOCK_DGRAM);
 my $port = HyperDerp::Test::free_port();
 
 sub conf (%o) {
-    my $hd = "hd: {enroll: anybody, udp: '[::]:$udp'}\n";
+    my $hd = "hd: {enroll: anybody, udp: '@{[$o{udp} // '[::]']}:$udp'}\n";
     my $mode = $o{mode} // 'drv';
     return $hd . "hd_xdp: {interfaces: [@{[$o{interface} // 'eth0']}], mode: $mode}\n";
 }
@@ -238,6 +238,14 @@ subtest 'another user' => sub {
     my $since = time;
     HyperDerp::Test::wait_for(sub { $a->line('on'); time > $since + 7 });
     until_grown($other, $a, $b, '... and when addresses would have lapsed', \&both_ways);
+    $_->end for $a, $b;
+    $other->finish;
+};
+
+subtest 'one address' => sub {
+    my $other = relay(udp => $relay->{ip});
+    my ($a, $b) = two($other, $relay->{ip});
+    until_grown($other, $a, $b, 'by AF_XDP', \&both_ways);
     $_->end for $a, $b;
     $other->finish;
 };

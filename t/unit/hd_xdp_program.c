@@ -20,9 +20,8 @@ enum { PORT = 3479 };
 static struct hd_udp_bpf *bpf;
 static const uint8_t mac[] = { 2, 0, 0, 0, 0, 1 }; /* frame_make()'s */
 
-static void local(const char *text)
+static void local(const char *text, uint64_t until_ns)
 {
-	uint64_t until_ns = UINT64_MAX;
 	uint8_t key[16] = { [10] = 0xff, 0xff };
 
 	if (inet_pton(AF_INET, text, key + 12) != 1)
@@ -45,11 +44,12 @@ static int up(void **state)
 	if (hd_udp_bpf__load(bpf) < 0)
 		return -1;
 	memcpy((void *)bpf->bss->hd_mac, mac, sizeof(mac));
-	local("192.0.2.1");
-	local("192.0.2.9");
-	local("127.0.0.1");
-	local("2001:db8::1");
-	local("2001:db8::9");
+	local("192.0.2.1", UINT64_MAX);
+	local("192.0.2.9", UINT64_MAX);
+	local("127.0.0.1", UINT64_MAX);
+	local("2001:db8::1", UINT64_MAX);
+	local("2001:db8::9", UINT64_MAX);
+	local("192.0.2.3", 0); /* not hd.udp's */
 	return 0;
 }
 
@@ -139,6 +139,7 @@ static void to_others(void **state)
 {
 	(void)state;
 	assert_int_equal(verdict("198.51.100.7", "192.0.2.2"), LAPSED);
+	assert_int_equal(verdict("198.51.100.7", "192.0.2.3"), LAPSED);
 	assert_int_equal(verdict("2001:db8:1::7", "2001:db8::2"), LAPSED);
 }
 
@@ -170,6 +171,7 @@ static void from_ourselves(void **state)
 	assert_int_equal(verdict("192.0.2.1", "192.0.2.1"), ODD);
 	assert_int_equal(verdict("192.0.2.9", "192.0.2.1"), ODD);
 	assert_int_equal(verdict("2001:db8::9", "2001:db8::1"), ODD);
+	assert_int_equal(verdict("192.0.2.3", "192.0.2.1"), ODD);
 }
 
 static void other_hosts_frames(void **state)
@@ -214,7 +216,7 @@ static void other_interfaces(void **state)
 	bpf->rodata->last_byte = 255;
 	assert_int_equal(hd_udp_bpf__load(bpf), 0);
 	memcpy((void *)bpf->bss->hd_mac, mac, sizeof(mac));
-	local("192.0.2.1");
+	local("192.0.2.1", UINT64_MAX);
 	assert_int_equal(verdict("198.51.100.7", "192.0.2.1"), ODD);
 }
 
