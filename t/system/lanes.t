@@ -8,7 +8,9 @@ use Test::More;
 use File::Temp;
 use FindBin;
 use lib "$FindBin::Bin/../lib";
+use HyperDerp::Children;
 use HyperDerp::Test;
+use POSIX qw(setsid);
 
 plan skip_all => 'the plain build is tried' if HyperDerp::Test::sanitized();
 my $src = $HyperDerp::Test::srcdir;
@@ -19,8 +21,8 @@ my ($head, $tail) = HyperDerp::Test::slurp("$src/bootstrap") =~ /\A(.*)^(case \$
     or die 'bootstrap: where are its commands?';
 my @parts = qw(sources tests epoll install plain asan tsan fuzz clients packages);
 
-# check(\@words, PART => COMMAND...) - what it said, and its exit status.
-sub check ($words, %does) {
+# written(PART => COMMAND...) - bootstrap, with these stages.
+sub written (%does) {
     my $does = join '', map { "\t$_) $does{$_} ;;\n" } sort keys %does;
     HyperDerp::Test::spew("$dir/bootstrap", "$head
 install_packages() { :; }
@@ -49,8 +51,14 @@ t_run() {
 	esac
 }
 $tail");
+    return "$dir/bootstrap";
+}
+
+# check(\@words, PART => COMMAND...) - what it said, and its exit status.
+sub check ($words, %does) {
+    my $program = written(%does);
     local @ENV{qw(TMPDIR HD_LONG HD_STAGE)} = ("$dir");
-    my $said = qx{sh $dir/bootstrap check @$words 2>&1 </dev/null};
+    my $said = qx{sh $program check @$words 2>&1 </dev/null};
     return ($? >> 8, $said);
 }
 
@@ -104,5 +112,37 @@ subtest 'the lane beside is killed' => sub {
         '... that names the stage, with what it had counted' or diag $said;
     like $said, qr/^== the clients of Tailscale\nits words\n/m, '... and what it had said is shown';
 };
+# As Ctrl-C, or who ends a whole session. The lane beside does not hear SIGINT, and
+# would go on with its next stage.
+sub of_session ($id) {
+    return grep { (HyperDerp::Test::slurp($_) =~ /^\d+ \(.*\) (?!Z)\S \d+ \d+ $id /s) } grep { -r } glob '/proc/[0-9]*/stat';
+}
+for (['INT', 130], ['TERM', 143]) {
+    my ($signal, $status) = @$_;
+    subtest "SIG$signal" => sub {
+        my $waits = "t_run one long -- sh -c 'touch $dir/tmp/begun.\$\$; sleep 600 & sleep 600'";
+        my $program = written(map { $_ => $waits } qw(sources plain asan packages));
+        mkdir "$dir/tmp";
+        my $pid = fork // die "fork: $!";
+        if ($pid == 0) {
+            setsid();
+            local $SIG{INT} = 'DEFAULT';
+            @ENV{qw(TMPDIR HD_LONG HD_STAGE)} = ("$dir/tmp");
+            open STDOUT, '>', "$dir/tmp/said";
+            open STDERR, '>&', \*STDOUT;
+            exec 'sh', $program, qw(check sources plain asan packages) or POSIX::_exit(127);
+        }
+        HyperDerp::Children::keep($pid);
+        ok HyperDerp::Test::wait_for(sub { (() = glob "$dir/tmp/begun.*") == 2 }), 'both lanes are at work';
+        kill $signal => -$pid;
+        waitpid $pid, 0;
+        HyperDerp::Children::ended($pid);
+        is $? >> 8, $status, 'its exit status';
+        ok HyperDerp::Test::wait_for(sub { !of_session($pid) }), 'nothing goes on';
+        is_deeply [grep { !m{/(?:said|begun\.\d+)$} } glob "$dir/tmp/*"], [], 'nothing is left behind';
+        unlink glob "$dir/tmp/*";
+        rmdir "$dir/tmp";
+    };
+}
 is_deeply [grep { !m{/(?:build|t|bootstrap)$} } glob "$dir/*"], [], 'nothing is left behind';
 done_testing;
