@@ -75,10 +75,8 @@ struct hd_peer {
 	struct hd_watcher *watch; /* of who is here; NULL: none */
 	struct hd_brought *brought; /* realms of its packets; NULL: its own */
 };
-_Static_assert(offsetof(struct hd_peer, last_key) == HD_LINE_BYTES &&
-		       offsetof(struct hd_peer, login.realm) ==
-			       2 * HD_LINE_BYTES,
-	       "its lines are as the comment says");
+HD_LINES_ARE(offsetof(struct hd_peer, last_key) == HD_LINE_BYTES &&
+	     offsetof(struct hd_peer, login.realm) == 2 * HD_LINE_BYTES);
 
 extern const struct hd_stream_user_ops hd_peer_user;
 

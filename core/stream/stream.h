@@ -165,10 +165,9 @@ struct hd_stream {
 	struct hd_proxied *proxied; /* NULL: which is the socket's other end */
 	struct hd_stream *prev, *next;
 };
-_Static_assert(offsetof(struct hd_stream, state) == HD_LINE_BYTES &&
-		       offsetof(struct hd_stream, lane) == 2 * HD_LINE_BYTES &&
-		       offsetof(struct hd_stream, user) == 4 * HD_LINE_BYTES,
-	       "its lines are as the comment says");
+HD_LINES_ARE(offsetof(struct hd_stream, state) == HD_LINE_BYTES &&
+	     offsetof(struct hd_stream, lane) == 2 * HD_LINE_BYTES &&
+	     offsetof(struct hd_stream, user) == 4 * HD_LINE_BYTES);
 
 static inline bool hd_stream_is_open(const struct hd_stream *s)
 {

@@ -57,12 +57,11 @@ struct hd_records {
 	int8_t ended; /* -EPIPE, -ECONNRESET: what follows is ignored */
 	struct hd_tls_keys rx, tx;
 };
-_Static_assert(offsetof(struct hd_records, rx.key) <= 64 &&
-		       offsetof(struct hd_records, tx) >= 128 &&
-		       offsetof(struct hd_records, tx.key) <= 192 &&
-		       sizeof(struct hd_records) > 240 &&
-		       sizeof(struct hd_records) <= 256,
-	       "its lines are as the comment says: it comes from a slab");
+HD_LINES_ARE(offsetof(struct hd_records, rx.key) <= 64 &&
+	     offsetof(struct hd_records, tx) >= 128 &&
+	     offsetof(struct hd_records, tx.key) <= 192 &&
+	     sizeof(struct hd_records) > 240 && /* it comes from a slab */
+	     sizeof(struct hd_records) <= 256);
 
 /* hd_records_open - take whole records off the front of in.
  * @in        n bytes
