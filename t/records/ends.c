@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "core/base/lines.h"
 #include "core/tls/kdf.h"
 
 #define READ_BYTES 65536
@@ -94,7 +95,7 @@ SSL_CTX *ends_client_ctx(void)
 
 struct ends *ends_new(const char *suites, bool own)
 {
-	struct ends *e = calloc(1, sizeof(*e));
+	struct ends *e = hd_alloc_lines(sizeof(*e)); /* of its cache */
 
 	MUST(e != NULL);
 	e->server = hd_tls_new(stores[ends_round % 2], own);
