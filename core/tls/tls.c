@@ -52,8 +52,7 @@ static int init(struct hd_tls *t, SSL_CTX *ctx, bool is_client, bool own)
 
 struct hd_tls *hd_tls_new(struct hd_tls_store *store, bool own)
 {
-	HD_AUTO(hd_tls_free)
-	struct hd_tls *t = hd_alloc_lines(sizeof(*t));
+	HD_AUTO(hd_tls_free) struct hd_tls *t = calloc(1, sizeof(*t));
 
 	if (t == NULL)
 		return NULL;
@@ -66,8 +65,7 @@ struct hd_tls *hd_tls_new(struct hd_tls_store *store, bool own)
 struct hd_tls *hd_tls_new_client(SSL_CTX *ctx, struct hd_tls_peer *peer,
 				 bool own)
 {
-	HD_AUTO(hd_tls_free)
-	struct hd_tls *t = hd_alloc_lines(sizeof(*t));
+	HD_AUTO(hd_tls_free) struct hd_tls *t = calloc(1, sizeof(*t));
 
 	if (t == NULL)
 		return NULL;
@@ -80,8 +78,7 @@ struct hd_tls *hd_tls_new_client(SSL_CTX *ctx, struct hd_tls_peer *peer,
 
 struct hd_tls *hd_tls_new_adopted(void)
 {
-	HD_AUTO(hd_tls_free)
-	struct hd_tls *t = hd_alloc_lines(sizeof(*t));
+	HD_AUTO(hd_tls_free) struct hd_tls *t = calloc(1, sizeof(*t));
 
 	if (t == NULL)
 		return NULL;
