@@ -19,7 +19,7 @@ sub missing_here ($module) {
 }
 
 sub missing_bpf () {
-    return 'hyper-derp was built without XDP' unless -e "$HyperDerp::Test::build/t/unit/xdp_other.bpf.o";
+    return 'hyper-derp was built without XDP, or without t/unit/xdp_other.bpf.o' unless -e "$HyperDerp::Test::build/t/unit/xdp_other.bpf.o";
     for my $p (qw(bpftool ethtool)) {
         return "not installed: $p" unless grep { -x "$_/$p" } qw(/usr/sbin /sbin /usr/bin);
     }
