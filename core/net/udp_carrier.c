@@ -145,14 +145,6 @@ static bool is_alone(const struct hd_outgoing *o)
 	return o->len > 0 && o->len <= o->segment;
 }
 
-static void count_sent(struct hd_udp_socket *u, const struct hd_outgoing *o)
-{
-	struct hd_account *account = hd_account_of(u->worker, o->mod);
-
-	hd_account_add(account, HD_ACCOUNT_PACKETS_OUT, 1);
-	hd_account_add(account, HD_ACCOUNT_BYTES_OUT, o->len);
-}
-
 static void send_by(struct hd_udp_socket *u, struct hd_carrier *c)
 {
 	unsigned left = 0;
@@ -167,7 +159,7 @@ static void send_by(struct hd_udp_socket *u, struct hd_carrier *c)
 				       o->has_from ? &o->from : NULL,
 				       u->arena + u->pieces[o->first].at,
 				       o->len))
-			count_sent(u, o);
+			hd_udp_account(u, o, 1);
 		else if (left++ != i)
 			u->out[left - 1] = *o;
 	}

@@ -76,8 +76,12 @@ void hd_udp_buffers_free(struct hd_udp_socket *u);
  * too, if nobody else has it. */
 void hd_udp_end_closed(struct hd_udp_socket *u);
 
-/* hd_udp_flush - what waits is sent now, by the socket's worker. */
+/* hd_udp_flush - what waits is sent now, by the socket's worker.
+ * hd_udp_account - it has left, to its module's account. @sent  datagrams of
+ * it; with fewer than it has: each by itself */
 void hd_udp_flush(struct hd_udp_socket *u);
+void hd_udp_account(struct hd_udp_socket *u, const struct hd_outgoing *o,
+		    unsigned sent);
 
 /* hd_udp_find - what the worker has open for the address, or NULL.
  * hd_udp_deliver - to those who share it, by first bytes. */

@@ -315,8 +315,7 @@ static unsigned send_each(struct hd_udp_socket *u, struct sending *s,
 	return sent;
 }
 
-/* @sent  datagrams of it; with fewer than it has: each by itself */
-static void account(struct hd_udp_socket *u, const struct hd_outgoing *o,
+void hd_udp_account(struct hd_udp_socket *u, const struct hd_outgoing *o,
 		    unsigned sent)
 {
 	struct hd_account *account = hd_account_of(u->worker, o->mod);
@@ -348,14 +347,16 @@ static void send_all(struct hd_udp_socket *u, struct sending *s)
 		if (n < 0 && errno == EAGAIN)
 			break; /* the kernel's buffer is full: they are lost */
 		if (n < 0) { /* what cannot be sent is skipped */
-			account(u, &u->out[at], refused(u, s, at, errno));
+			hd_udp_account(u, &u->out[at],
+				       refused(u, s, at, errno));
 			at++;
 		}
 		for (; n > 0; n--, at++)
-			account(u, &u->out[at], datagrams_of(&u->out[at]));
+			hd_udp_account(u, &u->out[at],
+				       datagrams_of(&u->out[at]));
 	}
 	for (; at < u->n_out; at++)
-		account(u, &u->out[at], 0);
+		hd_udp_account(u, &u->out[at], 0);
 }
 
 void hd_udp_flush(struct hd_udp_socket *u)
