@@ -19,11 +19,6 @@ static void put_port(struct hd_call *call, const struct hxp_port *port)
 	hd_out_close(call);
 }
 
-static const char *mode_text(void)
-{
-	return hxp_conf()->mode == HXP_DRV ? "drv" : "skb";
-}
-
 static void run_show(struct hd_module *mod, struct hd_call *call)
 {
 	char addr[HD_ADDR_TEXT_BYTES];
@@ -33,7 +28,7 @@ static void run_show(struct hd_module *mod, struct hd_call *call)
 	hxp_ports_stats(&stats);
 	hd_out_open(call, NULL, '{');
 	hd_out_string(call, "udp", hd_addr_text(&hxp.bind, addr));
-	hd_out_string(call, "mode", mode_text());
+	hd_out_string(call, "mode", hxp_modes[hxp_conf()->mode]);
 	hd_out_open(call, "interfaces", '[');
 	for (unsigned i = 0; i < hxp.n_ports; i++)
 		put_port(call, &hxp.ports[i]);

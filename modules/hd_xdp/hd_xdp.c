@@ -24,7 +24,7 @@ enum {
 
 struct hxp hxp;
 
-static const char *const mode_choices[] = { "drv", "skb", NULL };
+const char *const hxp_modes[] = { "drv", "skb", NULL };
 
 static const struct hd_option options[] = {
 	{ .name = "interfaces",
@@ -38,7 +38,7 @@ static const struct hd_option options[] = {
 	  .type = HD_OPTION_CHOICE,
 	  .offset = offsetof(struct hxp_conf, mode),
 	  .def = "drv",
-	  .choices = mode_choices,
+	  .choices = hxp_modes,
 	  .help = "drv: in the driver; skb: in the kernel's generic path, "
 		  "which every driver has, and which gains less." },
 	{ .name = "zero_copy",

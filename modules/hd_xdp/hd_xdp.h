@@ -29,6 +29,7 @@ enum {
 };
 
 enum hxp_mode { HXP_DRV, HXP_SKB };
+extern const char *const hxp_modes[]; /* as options and operators say it */
 
 struct hxp_conf {
 	struct hd_list interfaces;

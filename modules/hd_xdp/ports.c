@@ -61,8 +61,8 @@ static void log_open(const struct hxp_port *port)
 		all = all && hxp_queue_is_zero_copy(port->queues[i]);
 	hd_log_notice("hd_xdp: attached: iface=%s mode=%s queues=%u "
 		      "zero_copy=%s",
-		      port->name, hxp_conf()->mode == HXP_DRV ? "drv" : "skb",
-		      port->n_queues, all ? "yes" : "no");
+		      port->name, hxp_modes[hxp_conf()->mode], port->n_queues,
+		      all ? "yes" : "no");
 }
 
 int hxp_ports_open(struct hd_error *err)
