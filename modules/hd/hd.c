@@ -284,7 +284,7 @@ static int load(struct hd_module *mod, struct hd_error *err)
 
 	if (sodium_init() < 0)
 		return hd_error_set(err, -ENOTSUP, "libsodium does not start");
-	r = check(mod, hd_module_conf(mod), err);
+	r = check(mod, conf, err);
 	if (r == 0)
 		r = relay_make(mod, err);
 	if (r == 0)
