@@ -5,11 +5,13 @@
 #include <string.h>
 #include <sys/mman.h>
 
+enum { CACHE_LINE = 64 };
+
 void *hd_alloc_lines(size_t bytes)
 {
-	size_t lines = bytes > 0 ? (bytes - 1) / HD_LINE_BYTES + 1 : 1;
-	size_t n = lines * HD_LINE_BYTES;
-	void *p = aligned_alloc(HD_LINE_BYTES, n);
+	size_t lines = bytes > 0 ? (bytes - 1) / CACHE_LINE + 1 : 1;
+	size_t n = lines * CACHE_LINE;
+	void *p = aligned_alloc(CACHE_LINE, n);
 
 	return p != NULL ? memset(p, 0, n) : NULL;
 }

@@ -59,7 +59,7 @@ static bool may_go(const struct hd_ahead *a, const struct hd_stream *s)
 {
 	return hd_give_stays(a->g, s) == NULL && hd_peer_is_alone(s) &&
 	       modules_may(a->g, s) && s->output != HD_OUTPUT_SENDING &&
-	       s->reserved_lane == 0 && output_bytes(s) == 0;
+	       s->reserved == NULL && output_bytes(s) == 0;
 }
 
 void hd_ahead_slice(struct hd_worker *w, void *arg)

@@ -128,7 +128,7 @@ void hd_relay_send_all(struct hd_peer *from, const struct hd_key *dst, size_t n,
 		.packet = { .src = &from->login.key,
 			    .data = data,
 			    .len_bytes = len_bytes,
-			    .realm = from->realm,
+			    .realm = from->login.realm,
 			    .urgent = urgent },
 	};
 

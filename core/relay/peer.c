@@ -31,7 +31,7 @@
 
 struct hd_peer *hd_peer_new(struct hd_stream *s, const struct hd_login *login)
 {
-	struct hd_peer *p = hd_alloc_lines(sizeof(*p));
+	struct hd_peer *p = calloc(1, sizeof(*p));
 
 	if (p == NULL)
 		return NULL;
@@ -113,28 +113,6 @@ static void count_peers(struct hd_worker *w, int change)
 	hd_gauge_add(&w->stats.peers, change);
 }
 
-static void entry_in(struct hd_entry *e, struct hd_peer *p)
-{
-	if (e->active != NULL)
-		e->active->is_active = false;
-	p->next = e->active;
-	p->is_active = true;
-	e->active = p;
-}
-
-static void entry_out(struct hd_entry *e, struct hd_peer *p)
-{
-	struct hd_peer **at = &e->active;
-
-	while (*at != p)
-		at = &(*at)->next;
-	*at = p->next;
-	p->next = NULL;
-	p->is_active = false;
-	if (e->active != NULL)
-		e->active->is_active = true;
-}
-
 int hd_peer_up(struct hd_peer *p)
 {
 	struct hd_worker *w = p->stream->worker;
@@ -155,8 +133,8 @@ int hd_peer_up(struct hd_peer *p)
 	if (e == NULL)
 		return -ENOMEM;
 	p->entry = e;
-	p->realm = l->realm;
-	entry_in(e, p); /* the newest is active */
+	p->next = e->active; /* the newest is active */
+	e->active = p;
 	p->state = HD_PEER_UP;
 	p->admitted = true;
 	hd_held_came(p);
@@ -167,18 +145,25 @@ int hd_peer_up(struct hd_peer *p)
 	return hd_limits_begin(p);
 }
 
-/* For each packet: its entry is not looked at, that would be one more wait. */
+static void entry_out(struct hd_entry *e, struct hd_peer *p)
+{
+	struct hd_peer **at = &e->active;
+
+	while (*at != p)
+		at = &(*at)->next;
+	*at = p->next;
+	p->next = NULL;
+}
+
 void hd_peer_active(struct hd_peer *p)
 {
-	struct hd_entry *e;
+	struct hd_entry *e = p->entry;
 
-	if (p->is_active)
-		return;
-	e = p->entry;
-	if (e == NULL)
+	if (e == NULL || e->active == p)
 		return;
 	entry_out(e, p);
-	entry_in(e, p);
+	p->next = e->active;
+	e->active = p;
 }
 
 void hd_peer_down(struct hd_stream *s)

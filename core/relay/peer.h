@@ -10,7 +10,6 @@
 #include <hyper-derp/hook.h>
 #include <hyper-derp/log.h>
 #include "core/base/kind.h"
-#include "core/base/lines.h"
 #include "core/loop/worker.h"
 #include "core/relay/relay_table.h"
 #include "core/stream/stream.h"
@@ -26,57 +25,50 @@ enum hd_peer_state {
 
 struct hd_way;
 
-/* In cache lines, as struct hd_stream: the first is all that a receiver needs,
- * its sender needs the second, too. */
 struct hd_peer {
 	uint32_t magic;
 	uint8_t state; /* enum hd_peer_state */
-	bool is_active; /* it is the first of its entry's */
-	bool last_to_notify; /* it is in entry->to_notify */
-	bool datagrams; /* beside its stream: besides.c */
 	struct hd_stream *stream;
 	struct hd_entry *entry;    /* while UP */
-	uint64_t packets_in, packets_out; /* that it sent, that it was given */
+	struct hd_peer *next;      /* of the same key, spoke before this one */
 	/* the last destination, so that a conversation needs no look-up */
 	struct hd_entry *last;
+	struct hd_way *last_way; /* or it is at another relay; else NULL */
+	struct hd_key last_key;
 	uint64_t last_hash; /* its; 0: there is none */
-	uint32_t last_version; /* of the table, or ways, when it was found */
-	uint16_t realm; /* login.realm, while UP */
+	uint64_t packets_in, packets_out; /* that it sent, that it was given */
 	bool moved; /* to its home worker */
 	bool home; /* it is there: hooks know of it */
-	struct hd_key last_key;
-	struct hd_login login; /* its key ends the second line */
-	/* what packets do not need */
-	struct hd_way *last_way; /* last is at another relay; else NULL */
-	struct hd_peer *next;      /* of the same key, spoke before this one */
+	bool admitted; /* stays when it is DOWN */
+	bool last_to_notify; /* it is in entry->to_notify */
+	bool datagrams; /* beside its stream: besides.c */
+	uint32_t last_version; /* of the table, or ways, when it was found */
+	/* PeerGone(not here): 1 a second, burst 3 */
+	uint8_t not_here_tokens;
+	uint64_t not_here_ms;
+	uint64_t proven_us; /* when the protocol said so */
 	/* admission: who was asked last, the how manieth of its hooks that was,
 	 * and the number of the question, which an old answer has not */
 	const struct hd_module *hook_asked;
 	uint32_t asked_order, asked_hooks, asked_n;
-	uint32_t watches; /* that it has begun */
-	uint64_t late_ms; /* HD_DEADLINE_LOGIN until it asks again; 0: none */
 	bool asks_again; /* when HD_DEADLINE_LOGIN has passed */
-	bool admitted; /* stays when it is DOWN */
-	bool mesh_key; /* hd_login.mesh as its protocol said it */
-	bool counted; /* it is one of its tenant's connections */
-	uint16_t tenant; /* that a hook gave; held. In login.realm once UP */
-	/* PeerGone(not here): 1 a second, burst 3 */
-	uint8_t not_here_tokens;
+	uint64_t late_ms; /* that deadline until then; 0: none */
+	struct hd_login login;
 	struct hd_key_text name; /* of the key, for probes and logs */
-	uint64_t not_here_ms;
-	uint64_t proven_us; /* when the protocol said so */
 	char *label; /* that a hook gave; NULL: none */
 	char *late; /* why, after the time that a hook asked for; NULL: it has
 		       login_timeout */
 	char *refusal; /* why it was not admitted; NULL: nobody has said so */
 	struct hd_peer_data *data; /* of modules: peer_data.h; NULL: none */
+	uint16_t tenant; /* that a hook gave; held. In login.realm once UP */
+	bool mesh_key; /* hd_login.mesh as its protocol said it */
+	bool counted; /* it is one of its tenant's connections */
 	struct hd_limits *limits; /* that hooks gave: HD_LIMITS_N; NULL: none */
 	struct hd_stream_user user; /* of its stream */
 	struct hd_watcher *watch; /* of who is here; NULL: none */
+	uint32_t watches; /* that it has begun */
 	struct hd_brought *brought; /* realms of its packets; NULL: its own */
 };
-HD_LINES_ARE(offsetof(struct hd_peer, last_key) == HD_LINE_BYTES &&
-	     offsetof(struct hd_peer, login.realm) == 2 * HD_LINE_BYTES);
 
 extern const struct hd_stream_user_ops hd_peer_user;
 

@@ -199,7 +199,7 @@ void hd_relay_send(struct hd_peer *from, const struct hd_key *dst, bool urgent,
 		.dst = dst,
 		.data = data,
 		.len_bytes = len_bytes,
-		.realm = from->realm,
+		.realm = from->login.realm,
 		.urgent = urgent,
 	};
 

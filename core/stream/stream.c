@@ -39,7 +39,7 @@ static struct hd_stream *stream_new(const struct hd_listener *listener, int fd,
 				    const union hd_addr *from,
 				    const struct hd_proto *first)
 {
-	struct hd_stream *s = hd_alloc_lines(sizeof(*s));
+	struct hd_stream *s = calloc(1, sizeof(*s));
 
 	if (s == NULL)
 		return NULL;
@@ -351,7 +351,6 @@ void hd_stream_use_ws(struct hd_stream *s, struct hd_ws **ws)
 {
 	hd_assert(s->ws == NULL);
 	s->ws = hd_steal(ws);
-	s->framed = true;
 	hd_ws_begin(s);
 }
 

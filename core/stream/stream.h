@@ -11,7 +11,6 @@
 #include <hyper-derp/stream.h>
 #include "core/base/chunk.h"
 #include "core/base/heap.h"
-#include "core/base/lines.h"
 #include "core/loop/stats.h"
 
 struct hd_listener;
@@ -88,22 +87,18 @@ struct hd_stream_user_ops { /* the stream's worker; all but ended may be NULL */
 	void (*ended)(struct hd_stream *s);
 };
 
-/* In lines of 64 bytes, by what a packet needs: of a thousand peers none is in
- * the caches when its next packet comes, and each line is waited for. The first
- * is everybody's, the second the sender's, the next two the receiver's.
- * hd_alloc_lines() puts it at the head of one. */
 struct hd_stream {
 	uint32_t magic;
 	uint32_t slot, gen; /* in the worker's table; gen checks completions */
 	int fd;
 	struct hd_worker *worker;
+	const struct hd_listener *listener;
 	uint8_t phase; /* enum hd_phase */
 	uint8_t output; /* enum hd_output */
 	uint8_t why; /* enum hd_close, also of mod's own; once it closes */
-	uint8_t kernel_tries; /* TLS goes to the kernel: offers left */
-	uint8_t reserved_lane; /* 1 + the lane in which bytes are reserved, at
-				* the end of its last chunk; 0: none are */
-	uint8_t waits; /* for a ring, in the list of those: 1 + its bit */
+	uint8_t like; /* the core's that it is a kind of: stays that when
+		       * another table comes with mod's new code */
+	uint8_t fds; /* enum hd_fds: whose descriptor it is */
 	/* Each may go with any phase, and with any other. */
 	bool handshaking : 1; /* TLS is not up; also if it closes before */
 	bool readable : 1; /* the kernel may have more */
@@ -119,55 +114,46 @@ struct hd_stream {
 	bool dirty : 1; /* in its list of streams to flush */
 	bool unopened : 1; /* its module has not heard of it yet */
 	bool trusted : 1; /* another relay: no limits, patience */
-	bool framed : 1; /* ws is not NULL */
-	bool write_due : 1; /* HD_DEADLINE_WRITE may be set */
 	struct hd_module *mod; /* owner of proto; NULL: the core's */
 	const struct hd_proto *proto;
 	struct hd_account *account; /* of mod, in this worker */
-	struct hd_tls *tls;    /* NULL: plain */
-	/* input */
 	void *state;
+	struct hd_tls *tls;    /* NULL: plain */
 	struct hd_ws *ws;      /* NULL: no WebSocket */
+	struct hd_stream_user *user; /* NULL: nobody */
+	struct hd_stream_head *head; /* until it has logged in; NULL: none */
+	/* input */
 	struct hd_chunk *kept; /* plaintext that was not used yet */
 	uint32_t want;
 	uint32_t ready_at; /* since when it is ready, beside others */
-	struct hd_throttle *throttle; /* limits: limit.h; NULL: none */
 	uint64_t feeds; /* rings that its last packets have gone to: w->xfed;
 			 * all, while that is not known */
-	uint64_t bytes_in;
-	struct hd_stream *ready_next;
+	uint8_t kernel_tries; /* TLS goes to the kernel: offers left */
 	/* output */
-	struct hd_queue lane[HD_LANE_N];
-	struct hd_queue flight; /* what the kernel is to take next, sealed */
+	uint8_t reserved_lane;
+	uint8_t waits; /* for a ring, in the list of those: 1 + its bit */
 	uint32_t send_bytes; /* bytes of the send under way */
 	uint32_t shared_bytes; /* its share of the worker's */
-	uint64_t bytes_out;
-	uint64_t queued_ns; /* a packet is timed since then; 0: none */
-	struct hd_stream *dirty_next;
-	/* what packets do not need */
-	struct hd_stream_user *user; /* NULL: nobody */
-	struct hd_stream_head *head; /* until it has logged in; NULL: none */
-	struct hd_path *path; /* NULL: it has taken all so far */
 	int unacked;    /* SIOCOUTQ when it was blocked */
 	uint32_t ahead; /* 1 + its number where it may have gone ahead to
 			 * another process: core/daemon/upgrade_ahead.c */
+	struct hd_chunk *reserved;
+	struct hd_path *path; /* NULL: it has taken all so far */
+	struct hd_queue lane[HD_LANE_N];
+	struct hd_queue flight; /* what the kernel is to take next, sealed */
+	/* time */
 	struct hd_heap_node timer; /* at the earliest deadline or before it */
 	uint64_t deadline_ms[HD_DEADLINES]; /* 0: none */
-	uint8_t like; /* the core's that it is a kind of: stays that when
-		       * another table comes with mod's new code */
-	uint8_t fds; /* enum hd_fds: whose descriptor it is */
-	const struct hd_listener *listener;
+	struct hd_throttle *throttle; /* limits: limit.h; NULL: none */
 	/* the closing line */
-	uint64_t since_ms, since_ns;
+	uint64_t since_ms, since_ns, bytes_in, bytes_out;
+	uint64_t queued_ns; /* a packet is timed since then; 0: none */
 	uint32_t drops[HD_DROP_N];
 	union hd_addr addr; /* the client's */
 	struct hd_visitor *visitor; /* of that address; NULL: not counted */
 	struct hd_proxied *proxied; /* NULL: which is the socket's other end */
-	struct hd_stream *prev, *next;
+	struct hd_stream *dirty_next, *ready_next, *prev, *next;
 };
-HD_LINES_ARE(offsetof(struct hd_stream, state) == HD_LINE_BYTES &&
-	     offsetof(struct hd_stream, lane) == 2 * HD_LINE_BYTES &&
-	     offsetof(struct hd_stream, user) == 4 * HD_LINE_BYTES);
 
 static inline bool hd_stream_is_open(const struct hd_stream *s)
 {

@@ -37,7 +37,7 @@ const struct hd_snap_field hd_stream_fields[HD_STREAM_FIELDS] = {
 int hd_adopted_new(struct hd_adopted *a)
 {
 	*a = (struct hd_adopted){ .index = UINT64_MAX };
-	a->s = hd_alloc_lines(sizeof(*a->s));
+	a->s = calloc(1, sizeof(*a->s));
 	if (a->s == NULL)
 		return -ENOMEM;
 	a->s->magic = HD_STREAM_MAGIC;
@@ -236,7 +236,6 @@ static int take_other(struct hd_adopted *a, struct hd_worker *w,
 		break;
 	case HD_SNAP_WS:
 		r = hd_ws_unpack(item->in, pool, &a->s->ws, err);
-		a->s->framed = a->s->ws != NULL;
 		break;
 	case HD_SNAP_STREAM_PROXY:
 	case HD_SNAP_STREAM_NAMED:
@@ -350,7 +349,6 @@ int hd_adopted_enter(struct hd_adopted *a, struct hd_worker *w)
 	}
 	hd_stream_set_proto(s, mod, s->proto);
 	a->s = NULL;
-	s->write_due = s->deadline_ms[HD_DEADLINE_WRITE] != 0;
 	/* it waited for a turn of which nobody here knows: it asks again */
 	if (s->rx_paused && s->deadline_ms[HD_DEADLINE_PAUSE] == 0)
 		hd_stream_deadline(s, HD_DEADLINE_PAUSE, 1);

@@ -130,13 +130,13 @@ void hd_stream_seal(struct hd_stream *s)
 	hd_queue_append(&q, &s->lane[HD_LANE_CONTROL]);
 	hd_queue_append(&q, &s->lane[HD_LANE_URGENT]);
 	take_bulk(s, &q);
-	if (s->framed && !hd_stream_is_open(s))
+	if (s->ws != NULL && !hd_stream_is_open(s))
 		ws_end(s, &q);
 	if (q.first == NULL)
 		return;
 	if (s->queued_ns != 0)
 		timed(s);
-	if (s->framed)
+	if (s->ws != NULL)
 		ws_frame(&s->worker->streams->pool, &q);
 	if (s->tls == NULL) {
 		hd_queue_append(&s->flight, &q);

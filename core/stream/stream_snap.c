@@ -103,7 +103,7 @@ void hd_stream_pack(const struct hd_stream *s, struct hd_snap *to)
 {
 	uint8_t id[HD_LISTENER_ID_BYTES];
 
-	hd_assert(s->output != HD_OUTPUT_SENDING && s->reserved_lane == 0);
+	hd_assert(s->output != HD_OUTPUT_SENDING && s->reserved == NULL);
 	hd_listener_id(s->listener, id);
 	hd_snap_text(to, HD_SNAP_STREAM_MODULE, s->mod->name);
 	hd_snap_text(to, HD_SNAP_STREAM_PROTO, s->proto->name);

@@ -71,7 +71,8 @@ static struct hd_chunk *lane_chunk(struct hd_stream *s, enum hd_lane lane,
 	if (c == NULL)
 		return NULL;
 	c->raw = raw;
-	s->reserved_lane = (uint8_t)(lane + 1);
+	s->reserved = c;
+	s->reserved_lane = (uint8_t)lane;
 	return c;
 }
 
@@ -80,7 +81,7 @@ static uint8_t *reserve(struct hd_stream *s, enum hd_lane lane, size_t n,
 {
 	struct hd_chunk *c;
 
-	hd_assert(s->reserved_lane == 0);
+	hd_assert(s->reserved == NULL);
 	if (!hd_stream_is_open(s)) {
 		if (lane != HD_LANE_CONTROL)
 			hd_stream_dropped(s, HD_DROP_GONE,
@@ -93,7 +94,7 @@ static uint8_t *reserve(struct hd_stream *s, enum hd_lane lane, size_t n,
 
 static bool has_messages(const struct hd_stream *s)
 {
-	return s->framed && s->ws->messages;
+	return s->ws != NULL && s->ws->messages;
 }
 
 uint8_t *hd_stream_reserve(struct hd_stream *s, enum hd_lane lane, size_t n)
@@ -110,15 +111,15 @@ uint8_t *hd_stream_reserve_raw(struct hd_stream *s, enum hd_lane lane, size_t n)
 
 static void commit(struct hd_stream *s, size_t n)
 {
-	struct hd_queue *q = s->lane + s->reserved_lane - 1;
+	struct hd_chunk *c = hd_steal(&s->reserved);
 
-	hd_assert(s->reserved_lane != 0 && n <= hd_chunk_room(q->last));
-	s->reserved_lane = 0;
-	q->last->tail += (uint32_t)n;
-	q->last->frames++;
-	q->bytes += (uint32_t)n;
-	q->frames++;
-	hd_lane_changed(s);
+	hd_assert(c != NULL && n <= hd_chunk_room(c));
+	c->tail += (uint32_t)n;
+	c->frames++;
+	s->lane[s->reserved_lane].bytes += (uint32_t)n;
+	s->lane[s->reserved_lane].frames++;
+	if (s->reserved_lane == HD_LANE_BULK)
+		hd_lane_changed(s);
 	if (s->output == HD_OUTPUT_IDLE)
 		hd_stream_mark_dirty(s);
 }
@@ -144,11 +145,14 @@ bool hd_stream_append(struct hd_stream *s, enum hd_lane lane, const void *data,
 
 bool hd_stream_append_raw(struct hd_stream *s, const void *data, size_t n)
 {
-	uint8_t *to = reserve(s, HD_LANE_CONTROL, n, true);
+	struct hd_chunk *c;
 
-	if (to == NULL)
+	if (!hd_stream_is_open(s))
 		return false;
-	memcpy(to, data, n);
+	c = lane_chunk(s, HD_LANE_CONTROL, n, true);
+	if (c == NULL)
+		return false;
+	memcpy(c->data + c->tail, data, n);
 	commit(s, n);
 	return true;
 }
@@ -198,7 +202,6 @@ static uint64_t patience_ms(const struct hd_stream *s)
 void hd_stream_await_progress(struct hd_stream *s)
 {
 	s->unacked = unacked(s);
-	s->write_due = true;
 	hd_stream_deadline(s, HD_DEADLINE_WRITE, patience_ms(s));
 }
 
@@ -239,11 +242,9 @@ static void send_took(struct hd_stream *s, int32_t res)
 	}
 	all = s->flight.first == NULL;
 	s->output = output_after(s, res);
-	if (all && s->write_due) {
-		s->write_due = false;
+	if (all)
 		s->deadline_ms[HD_DEADLINE_WRITE] = 0;
-	}
-	if (!all && (res > 0 || s->deadline_ms[HD_DEADLINE_WRITE] == 0))
+	else if (res > 0 || s->deadline_ms[HD_DEADLINE_WRITE] == 0)
 		hd_stream_await_progress(s);
 	if (s->output == HD_OUTPUT_BLOCKED) { /* it may have less from now on */
 		hd_stream_look(s);

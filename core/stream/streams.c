@@ -254,7 +254,7 @@ void hd_stream_unlist(struct hd_stream *s)
 {
 	struct hd_worker *w = s->worker;
 
-	hd_assert(s->output != HD_OUTPUT_SENDING && s->reserved_lane == 0);
+	hd_assert(s->output != HD_OUTPUT_SENDING && s->reserved == NULL);
 	hd_lane_moves(s);
 	if (s->ws != NULL)
 		hd_ws_leaves(s);

@@ -229,7 +229,7 @@ uint8_t *hd_ws_reserve(struct hd_stream *s, enum hd_lane lane,
 	if (to == NULL)
 		return NULL;
 	memcpy(to, head, head_bytes);
-	s->lane[lane].last->tail += (uint32_t)head_bytes;
+	s->reserved->tail += (uint32_t)head_bytes;
 	s->lane[lane].bytes += (uint32_t)head_bytes;
 	ws->reserved_bytes = (uint32_t)n;
 	return to + head_bytes;

@@ -6,14 +6,12 @@
  * Always: a cipher's owner points to it, and it points to its owner; whose
  * cipher is taken away finds NULL there. Context: the worker. */
 #pragma once
-#include "core/base/lines.h"
 #include "core/tls/aead.h"
 
 #define HD_CIPHERS_MAX 2048
 
 struct hd_cipher {
-	/* a line of its own: a packet needs nothing of its neighbour's */
-	_Alignas(HD_LINE_BYTES) struct hd_cipher_cache *home;
+	struct hd_cipher_cache *home;
 	const struct hd_aead *aead;
 	const struct hd_tls_suite *suite;
 	void *key; /* the provider's; NULL: the slot is free */

@@ -42,10 +42,9 @@ enum hd_alert { /* RFC 8446, 6 */
 
 #define HD_KEY_UPDATE_BYTES 5 /* the whole handshake message */
 
-/* No pointer but the suite and ciphers in use. Opening a record needs the first
- * cache line, of rx number and nonce; sealing the third, too. */
-struct hd_records {
+struct hd_records { /* no pointer but the suite and ciphers in use */
 	const struct hd_tls_suite *suite;
+	struct hd_tls_keys rx, tx;
 	struct hd_cipher *rx_cipher, *tx_cipher; /* NULL: not in the cache */
 	uint8_t message[HD_KEY_UPDATE_BYTES]; /* one that is split */
 	uint8_t message_bytes; /* not 0: more of it must come next */
@@ -55,13 +54,7 @@ struct hd_records {
 	uint8_t alert; /* enum hd_alert to send after -EPROTO */
 	bool owes_update; /* KeyUpdate is due before our next data */
 	int8_t ended; /* -EPIPE, -ECONNRESET: what follows is ignored */
-	struct hd_tls_keys rx, tx;
 };
-HD_LINES_ARE(offsetof(struct hd_records, rx.key) <= 64 &&
-	     offsetof(struct hd_records, tx) >= 128 &&
-	     offsetof(struct hd_records, tx.key) <= 192 &&
-	     sizeof(struct hd_records) > 240 && /* it comes from a slab */
-	     sizeof(struct hd_records) <= 256);
 
 /* hd_records_open - take whole records off the front of in.
  * @in        n bytes

@@ -25,22 +25,17 @@ void hd_tls_note_secret(void *tls, enum hd_kdf_secret what,
 			const uint8_t *secret, size_t n);
 bool hd_tls_has_secrets(const struct hd_tls *tls);
 
-/* What a packet needs are its first 32 bytes, which are in one cache line of
- * three places in four: a whole line would cost each peer 80 bytes more. */
 struct hd_tls {
+	struct hd_ssl openssl; /* .ssl is NULL once the records are ours */
+	struct hd_tls_store *store; /* while OpenSSL needs its context */
+	struct hd_tls_peer *peer; /* we are the client, and shake hands */
 	struct hd_records *records; /* in memory that no core dump has */
-	struct hd_chunk *partial; /* the front of a record */
 	bool ready;    /* the handshake is done */
 	bool got_http;
 	uint8_t secrets; /* which OpenSSL has given: bits of hd_kdf_secret */
-	uint8_t kernel; /* HD_KTLS_ directions that are the kernel's */
-	struct hd_ssl openssl; /* .ssl is NULL once the records are ours */
-	/* what packets do not need */
-	struct hd_tls_store *store; /* while OpenSSL needs its context */
-	struct hd_tls_peer *peer; /* we are the client, and shake hands */
 	uint8_t *exporter; /* the exporter_secret, in memory that no core dump
 			      has, until hd_tls_forget(); NULL: none */
 	char *server_name;
+	struct hd_chunk *partial; /* the front of a record */
+	uint8_t kernel; /* HD_KTLS_ directions that are the kernel's */
 };
-_Static_assert(offsetof(struct hd_tls, openssl.in) <= 32,
-	       "what a packet needs is as the comment says");

@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include "core/base/lines.h"
 #include "core/tls/kdf.h"
 
 #define READ_BYTES 65536
@@ -95,7 +94,7 @@ SSL_CTX *ends_client_ctx(void)
 
 struct ends *ends_new(const char *suites, bool own)
 {
-	struct ends *e = hd_alloc_lines(sizeof(*e)); /* of its cache */
+	struct ends *e = calloc(1, sizeof(*e));
 
 	MUST(e != NULL);
 	e->server = hd_tls_new(stores[ends_round % 2], own);

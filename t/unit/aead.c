@@ -142,7 +142,7 @@ int main(void)
 	};
 	int failed;
 
-	streams.ciphers = hd_alloc_lines(sizeof(*streams.ciphers));
+	streams.ciphers = calloc(1, sizeof(*streams.ciphers));
 	if (streams.ciphers == NULL)
 		return 1;
 	failed = crypto_run(tests, HD_ARRAY_N(tests), true);

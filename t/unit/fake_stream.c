@@ -69,8 +69,8 @@ uint8_t *hd_stream_reserve_raw(struct hd_stream *s, enum hd_lane lane, size_t n)
 
 	if (f->closed || f->fail_append || f->out_len + n >= sizeof(f->out))
 		return NULL;
-	s->lane[lane].last = &f->chunk;
-	s->reserved_lane = (uint8_t)(lane + 1);
+	s->reserved = &f->chunk;
+	s->reserved_lane = (uint8_t)lane;
 	return (uint8_t *)f->out + f->out_len;
 }
 
@@ -78,8 +78,7 @@ void hd_stream_commit(struct hd_stream *s, size_t n)
 {
 	struct fake_stream *f = fake(s);
 
-	s->lane[s->reserved_lane - 1].last = NULL;
-	s->reserved_lane = 0;
+	hd_steal(&s->reserved);
 	f->out_len += f->chunk.tail + n; /* behind the head */
 	f->chunk.tail = 0;
 }
