@@ -54,6 +54,7 @@ sub told ($c) {
     return $c->closed ? $text : "$text, and not closed";
 }
 
+sub probe () { return qx($HyperDerp::Test::build/hdprobe --plain --no-stun --known-only 127.0.0.1:@{[$hd->port]}) }
 sub denied ($login) { return told(HyperDerp::Raw->start($hd, $login)) }
 sub admitted ($login) { return HyperDerp::Raw->login($hd, $login) }
 
@@ -100,6 +101,10 @@ subtest 'services that are no good' => sub {
     my $port = HyperDerp::Test::free_port();
     reload "  rules: [{url: 'http://127.0.0.1:$port/'}]\n";
     is denied($alice), $dead, 'it is not there: nobody is let in';
+    like probe(), qr/^FAIL  login +nobody new may log in; it says: \Q$dead\E$/m, '... and hdprobe --known-only says so';
+    allows $x, $bob;
+    reload "  rules: [{url: '$x->{url}there'}]\n";
+    like probe(), qr/^skip  login +the relay refuses a key that it does not know/m, '... it skips a refusal';
     cmp_ok $hd->rss, '<', 200_000_000, 'none of them fills the memory' unless HyperDerp::Test::sanitized();
 };
 

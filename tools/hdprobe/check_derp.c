@@ -148,6 +148,29 @@ static void check_server_key(struct probe *p, struct result *r)
 		compare_keys(p, r);
 }
 
+/* What the module policy tells whom it could not ask anybody about: that is no
+ * refusal of a stranger, for it refuses everybody.
+ * Source: modules/policy/decide.c. */
+#define CANNOT_ASK "the relay cannot ask who you are"
+
+static bool cannot_ask(const struct link *l)
+{
+	return strncmp(l->health, CANNOT_ASK, strlen(CANNOT_ASK)) == 0;
+}
+
+static void refused(struct result *r, const struct link *l)
+{
+	if (cannot_ask(l))
+		result_bad(r, V_FAIL,
+			   "whom it asks who may log in (policy: url, "
+			   "tailscaled, devices) does not answer: its log says "
+			   "why",
+			   "nobody new may log in; it says: %s", l->health);
+	else
+		result_skip(r, "the relay refuses a key that it does not know, "
+			       "as --known-only says");
+}
+
 static void login_failed(struct result *r, int code, const char *detail,
 			 const char *health)
 {
@@ -170,8 +193,7 @@ static void check_login(struct probe *p, struct result *r)
 	conn_deadline(p->conn[0], p->opt.timeout_ms);
 	rc = link_login(p->peer[0], &err);
 	if (rc == -ECONNRESET && p->opt.known_only)
-		result_skip(r, "the relay refuses a key that it does not know, "
-			       "as --known-only says");
+		refused(r, p->peer[0]);
 	else if (rc < 0)
 		login_failed(r, rc, err.text, p->peer[0]->health);
 	else
