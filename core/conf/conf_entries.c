@@ -84,10 +84,14 @@ static int fill_entry(struct hd_conf_private *priv, const struct hd_option *opt,
 static int fail_list(const struct hd_option *opt, const struct hd_node *node,
 		     struct hd_error *err)
 {
-	return hd_node_error(node, err,
-			     "`%s` must be a list, as in "
-			     "`%s: [first, second]`",
-			     opt->name, opt->name);
+	const char *any = opt->max == 1	       ? "{key: value}"
+			  : has_bare(opt->entry) ? "[first, second]"
+						 : "[{key: value}]";
+
+	return hd_node_error(node, err, "`%s` must be a %s, as in `%s: %s`",
+			     opt->name, opt->max == 1 ? "mapping" : "list",
+			     opt->name,
+			     opt->example != NULL ? opt->example : any);
 }
 
 /* One entry needs no brackets: a text, or where there can be but one. */

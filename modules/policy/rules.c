@@ -209,6 +209,12 @@ static int check_tailscaled(const struct policy_rule_conf *c,
 		return hd_error_at(&c->at_tailscaled, err, -EINVAL,
 				   "tailscaled and url in one rule; make two "
 				   "rules, or take one of them out");
+	if (c->tailscaled[0] != '/')
+		return hd_error_at(&c->at_tailscaled, err, -EINVAL,
+				   "tailscaled: %s is not the path of its "
+				   "socket; write it from the root, as "
+				   "/run/tailscale/tailscaled.sock",
+				   c->tailscaled);
 	if (hd_fetch_check(&request, &why) == 0)
 		return 0;
 	return hd_error_at(&c->at_tailscaled, err, -EINVAL, "tailscaled: %s",

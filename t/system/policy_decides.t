@@ -192,7 +192,8 @@ subtest 'a tailscaled' => sub {
         my $key = substr $who->{key}, 0, 8;
         ok $hd->log_like(qr{key=$key url=unix:\S+ts\.sock why=$why}), 'the log says so';
     }
-    for (['tailscaled: ts.sock', qr/ts\.sock/], ['tailscaled: ""', qr/tailscaled/],
+    for (['tailscaled: ts.sock', qr{ts\.sock is not the path .*/run/tailscale/tailscaled\.sock}], ['tailscaled: ""', qr/tailscaled/],
+        ['from: 10.0.0.0/8, quota: 5GiB', qr/`quota` must be a mapping, as in `quota: \{bytes: 50GiB, then: slow\}`/],
         ["tailscaled: $socket, url: 'http://a/'", qr/tailscaled and url in one rule/]) {
         my ($rule, $want) = @$_;
         conf "  rules:\n    - {$rule}\n";

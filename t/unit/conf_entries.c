@@ -245,7 +245,7 @@ static void wrong_entries_are_refused(void **state)
 				      "mapping or one value");
 	refuse_policy("rules: [~]", "text:4: an entry of `rules` needs `name`");
 	refuse_policy("rules: {name: a}", "text:4: `rules` must be a list, as "
-					  "in `rules: [first, second]`");
+					  "in `rules: [{name: all}]`");
 	refuse_policy("rules: [{name: [a]}]",
 		      "text:4: `name` must be one value");
 	refuse_policy("rules: [{name: a, '': 5}]",

@@ -100,7 +100,8 @@ static void wrong_listeners_are_refused(void **state)
 				  "mapping or one value" },
 		{ "listen: {addr: '[::]:80'}",
 		  "text:1: `listen` must be a list, as in "
-		  "`listen: [first, second]`" },
+		  "`listen: [{addr: \"[::]:443\", tls: true}, "
+		  "{addr: \"[::]:80\", only: [captive_portal]}]`" },
 		{ "listen:\n- '[::]:80'\n- '[::]:80'",
 		  "text:3: this address is listened on already, by text:2" },
 	};
