@@ -151,6 +151,11 @@ static int acme_check(struct hd_module *mod, const void *conf_,
 	if ((conf->eab_kid == NULL) != (conf->eab_key.len_bytes == 0))
 		return hd_error_at(&conf->at_eab, err, -EINVAL,
 				   "`eab_kid` and `eab_key_file` go together");
+	if (!conf->accept_tos)
+		hd_log_warn("acme: accept_tos is not set, and an authority "
+			    "with terms of service, as Let's Encrypt, gives "
+			    "no certificate then: read them, and set "
+			    "`accept_tos: true`");
 	r = hd_fetch_check(&request, &why);
 	return r < 0 ? hd_error_at(&conf->at_directory, err, r,
 				   "`directory`: %s", why.text)

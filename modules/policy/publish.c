@@ -160,6 +160,15 @@ const struct policy_rules *policy_rules_now(void)
 	return policy_main.rules;
 }
 
+/* Of a check before the start, too: then nobody is locked out yet. */
+static void warn_of_none(const struct policy_rules *rules)
+{
+	if (rules->n == 0)
+		hd_log_warn("policy has no rules: %s may log in; write some "
+			    "below `policy: rules:`",
+			    rules->deny ? "nobody" : "everybody");
+}
+
 int policy_check(struct hd_module *mod, const void *conf, struct hd_error *err)
 {
 	struct policy_main *m = &policy_main;
@@ -175,6 +184,7 @@ int policy_check(struct hd_module *mod, const void *conf, struct hd_error *err)
 		r = policy_rules_new(conf, &rules, err);
 	if (r < 0)
 		return r;
+	warn_of_none(rules);
 	policy_rules_drop(&m->candidate);
 	m->candidate = rules;
 	m->candidate_conf = conf;
@@ -206,10 +216,6 @@ int policy_main_init(struct hd_module *mod, struct hd_error *err)
 	settle(); /* what check() has just made */
 	policy_watch_files(m->rules);
 	policy_devices_want(m->rules);
-	if (m->rules->n == 0)
-		hd_log_warn("policy has no rules: %s may log in; write some "
-			    "below `policy: rules:`",
-			    m->rules->deny ? "nobody" : "everybody");
 	return 0;
 }
 

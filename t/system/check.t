@@ -166,6 +166,22 @@ subtest 'a congestion control that the kernel does not have' => sub {
     like $text, qr/ warn tcp_congestion: nosuch: No such file/, '... but said';
 };
 
+subtest 'who could use it, or get a certificate: nobody' => sub {
+    my ($code, $text) = check(files(modules => 'derp, policy'));
+    is $code, 0, 'no rules: no error';
+    like $text, qr/ warn policy has no rules: nobody may log in; write some /, '... but said before the start';
+    my $f = files(modules => 'derp, acme', conf => "acme: {hosts: [relay.example.net]}\n");
+    unless (-e "$HyperDerp::Test::build/modules.d/acme.so") {
+        note 'the build has no module acme';
+        return;
+    }
+    ($code, $text) = check($f);
+    is $code, 0, 'the terms of the authority are not agreed to: no error';
+    like $text, qr/ warn acme: accept_tos is not set, .* set `accept_tos: true`/, '... but said, too';
+    HyperDerp::Test::spew($f->{file}, HyperDerp::Test::slurp($f->{file}) =~ s/net\]/net], accept_tos: true/r);
+    good($f, 'agreed to');
+};
+
 # It starts, as it always did: a relay that is down is worse than one that cannot
 # be reloaded. But it says so at once, and not on the day of the renewal.
 subtest 'the relay itself' => sub {
