@@ -33,6 +33,16 @@ subtest 'our own need no relay' => sub {
         is $?, 0, '... exit 0';
     }
     like without_relay('drain', '--help'), qr/is the relay running/, 'others do';
+    my $said = without_relay('help');
+    is $? >> 8, 3, 'help: exit 3, for it cannot say what a relay offers';
+    like $said, qr/is the relay running.*^without a relay:\n.*^  setup .*/ms, '... but what there is without one';
+    unlike $said, qr/^  (?:watch|derpmap|top) /m, '... and no more';
+    like without_relay('help', 'module'), qr/^  module enable NAME /m, 'so for the beginning of a command';
+};
+
+subtest 'an option that is wrong' => sub {
+    like without_relay(qw(derpmap --host)), qr/^hdctl: --host: its value is missing; see hdctl derpmap --help$/m, 'no value';
+    like without_relay(qw(derpmap --hosts x)), qr/^hdctl: --hosts: no such option; see hdctl derpmap --help$/m, 'no option';
 };
 
 subtest 'what may stand behind --help' => sub {

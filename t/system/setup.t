@@ -56,12 +56,16 @@ my @whole = ('--host', 'localhost', '--self-signed');
 subtest 'what is asked for' => sub {
     my $r = relay();
     for ([[], qr/needs --host/], [['--host', 'a b'], qr/neither the name of a host/],
+        [['--host', 'relay.example.net:8443'], qr/a host nor an address; the port is an option of its own, --port$/],
+        [['--host', 'https://x.net/'], qr/the name alone/], [['--host', '[::1]'], qr/without brackets/],
+        [['--host', '300.1.1.1'], qr/neither the name/], [['--host', 'a..b'], qr/neither the name/],
         [['--host', 'x', '--port', '0'], qr/--port: 0 is outside 1-65535/], [['--host', 'x', '--port', '8443x'], qr/outside/],
         [['--host', 'x', '--cert', 'c'], qr/go together/], [['--host', 'x', '--acme'], qr/--accept-tos/],
         [['--host', 'x', '--self-signed', '--cert', 'c', '--key', 'k'], qr/choose one/],
         [['--host', 'x'], qr/no certificate yet/], [[@whole, '--who', 'keys'], qr/needs its file/],
         [[@whole, '--who', 'keys', 'k'], qr/from the root/], [[@whole, '--who', 'nobody'], qr/open, keys FILE/],
-        [[@whole, '--who', 'headscale', 'hs.example.net'], qr/a URL/], [['--nosuch'], qr/no such option/],
+        [[@whole, '--who', 'headscale', 'hs.example.net'], qr/a URL/], [['--nosuch'], qr/^hdctl: --nosuch: no such option; see hdctl setup --help$/m],
+        [['--host'], qr/^hdctl: --host: its value is missing/m],
         [\@whole, qr/nothing is changed: --yes/]) {
         my ($words, $re) = @$_;
         my ($code, $said) = setup($r, @$words);
@@ -129,6 +133,7 @@ subtest 'a relay that runs' => sub {
     like text($hd), qr/^load_module: \[derp, stun, policy\]$/m, '... for the next start, too';
     like text($hd), qr/^policy:\n  rules:\n    - \{name: setup, keys: \Q$keys\E\}$/m, '... with a rule';
     like $said, qr/^skip  login +the relay refuses a key that it does not know/m, 'hdprobe looked, and is no client';
+    like $said, qr/^who may use it: whom its rules allow/m, '... of which it is told';
     my $mine = text($hd);
     HyperDerp::Test::spew($hd->{file}, $mine =~ s/^(    - \{name: setup.*\n)/$1    - {name: mine, from: [127.0.0.0\/8]}\n/mr);
     ($code, $said) = setup($hd, '--who', 'tailscaled', '/run/my.sock', '--yes', '--dry-run');
@@ -197,6 +202,16 @@ subtest 'a certificate that the relay makes' => sub {
     like text($r), qr/^tls: \{self_signed: true\}$/m, '... and stays';
     like $said, qr/`hdctl derpmap` prints their entry/, 'its pin is not known here';
     unlike $said, qr/HostName/, '... and no entry without it is shown';
+    like $said, qr/^who may use it: everybody who finds it; /m, 'it is open, and that is said';
+    my $relay = HyperDerp::Test->new(no_tls => 1);
+    $relay->{$_} = $r->{$_} for qw(dir file);
+    $relay->{log} = "$r->{dir}/log";
+    $relay->run;
+    ok $relay->ready($r->{port}), 'it starts' or diag $relay->log_text;
+    ($code, $said) = setup($r, '--host', 'localhost', '--yes');
+    my ($pin) = $relay->ctl(qw(relay info)) =~ /(sha256-raw:\S+)/;
+    like $said, qr/^      certname: "$pin"$/m, 'a relay that runs is asked for its pin';
+    $relay->finish;
 };
 
 # Port 80 may be taken, or forbidden: that it is there is not asked here.

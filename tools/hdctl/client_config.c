@@ -43,10 +43,7 @@ static int take_value(struct client_wish *w, const char *option,
 			*rows[k].to = value;
 			return HDCTL_OK;
 		}
-	return hdctl_fail(HDCTL_USAGE,
-			  "wg client-config: %s: no such option, or its value "
-			  "is missing; see hdctl(1)",
-			  option);
+	return usage_fail_option(HDCTL_USAGE, "wg client-config", option);
 }
 
 static int check_wish(const struct client_wish *w)

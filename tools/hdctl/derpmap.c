@@ -35,10 +35,8 @@ static int read_wish(const char *const *words, size_t n, struct wish *w)
 		       strcmp(rows[k].option, words[i]) != 0)
 			k++;
 		if (k == HD_ARRAY_N(rows) || i + 1 == n)
-			return hdctl_fail(HDCTL_USAGE,
-					  "derpmap: %s: no such option, or its "
-					  "value is missing; see hdctl(1)",
-					  words[i]);
+			return usage_fail_option(HDCTL_USAGE, "derpmap",
+						 words[i]);
 		*rows[k].to = words[i + 1];
 	}
 	return HDCTL_OK;
@@ -111,15 +109,6 @@ static const char *text_in(const json_t *o, const char *name, const char *def)
 	const char *text = json_string_value(json_object_get(o, name));
 
 	return text != NULL ? text : def;
-}
-
-/* A name or an address, as RFC 1123 and RFC 4291 write them. */
-static bool is_host(const char *text)
-{
-	size_t n = strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-				"abcdefghijklmnopqrstuvwxyz0123456789-._:");
-
-	return n > 0 && n <= 253 && text[n] == '\0';
 }
 
 static void set_host(struct derpmap_node *node, const struct wish *w,
@@ -287,11 +276,8 @@ int run_derpmap(struct hdctl *h, const char *const *words, size_t n)
 	json_t *relay = NULL, *stun = NULL, *acme = NULL;
 	int r = read_wish(words, n, &w);
 
-	if (r == HDCTL_OK && w.host != NULL && !is_host(w.host))
-		r = hdctl_fail(HDCTL_USAGE,
-			       "--host \"%s\": neither the name of "
-			       "a host nor an address",
-			       w.host);
+	if (r == HDCTL_OK && w.host != NULL)
+		r = hdctl_host_name(w.host);
 	if (r == HDCTL_OK)
 		r = hdctl_commands(h);
 	if (r == HDCTL_OK && hdctl_find(h, derp_words, 2) == NULL)

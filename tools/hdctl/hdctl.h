@@ -39,6 +39,9 @@ int hdctl_unknown(const struct hdctl *h, const char *const *words, size_t n);
 /* hdctl_needs - for a command of ours that asks those of a module. Returns
  * HDCTL_OK; HDCTL_USAGE it is not loaded, told; as hdctl_commands(). */
 int hdctl_needs(struct hdctl *h, const char *module);
+/* hdctl_host_name - whether the value of --host is a name or an address.
+ * Returns HDCTL_OK; HDCTL_USAGE neither, told. */
+int hdctl_host_name(const char *text);
 /* hdctl_ask - the daemon's command; tells what goes wrong. */
 int hdctl_ask(struct hdctl *h, const char *words, json_t **ret_data);
 
@@ -49,6 +52,7 @@ struct local {
 	/* @words  those behind the command's */
 	int (*run)(struct hdctl *h, const char *const *words, size_t n);
 	size_t min; /* with fewer words the daemon's command is meant */
+	bool alone; /* of use where no relay runs */
 };
 extern const struct local locals[]; /* words NULL at the end */
 const struct local *local_find(const char *const *words, size_t n,
@@ -60,6 +64,9 @@ int run_help(struct hdctl *h, const char *const *words, size_t n);
  */
 size_t usage_asked(const char *const *words, size_t n);
 int run_usage(struct hdctl *h, const char *const *words, size_t n);
+/* usage_fail_option - a word of a local command that is no option of it, or
+ * one without its value: tells which. Returns status. */
+int usage_fail_option(int status, const char *command, const char *word);
 int run_watch(struct hdctl *h, const char *const *words, size_t n);
 int run_audit(struct hdctl *h, const char *const *words, size_t n);
 int run_top(struct hdctl *h, const char *const *words, size_t n);

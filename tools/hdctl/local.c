@@ -13,37 +13,38 @@
 
 const struct local locals[] = {
 	{ "help", "[COMMAND...]", "what there is, or more about one", run_help,
-	  0 },
+	  0, true },
 	{ "audit",
 	  "[--since TIME] [--user USER] [--what WHAT] [--file FILE] [-f]",
-	  "what operators and rules did: the audit log", run_audit, 0 },
-	{ "complete", "", NULL, run_complete, 0 },
+	  "what operators and rules did: the audit log", run_audit, 0, true },
+	{ "complete", "", NULL, run_complete, 0, false },
 	{ "completion", "bash|zsh|fish", "print a script for a shell",
-	  run_completion, 0 },
+	  run_completion, 0, true },
 	{ "config check", "FILE", "whether a relay would start with this file",
-	  run_check_file, 1 },
+	  run_check_file, 1, true },
 	{ "configure",
 	  "[-c FILE] [set PATH VALUE | add PATH VALUE | delete PATH [ITEM] | "
 	  "show [PATH] | diff | check | commit [confirmed [TIME]] [comment "
 	  "TEXT] | rollback N | discard | update | history]",
 	  "change the configuration step by step, and commit it at once; "
 	  "alone: a shell for that",
-	  run_configure, 0 },
+	  run_configure, 0, true },
 	{ "derpmap",
 	  "[--format json|yaml|tailcat] [--host NAME] [--port N] "
-	  "[--output FILE]",
+	  "[--output FILE] [--region-id N] [--region-code CODE] "
+	  "[--region-name NAME]",
 	  "the relay's entry for Tailscale, Headscale and tailcat", run_derpmap,
-	  0 },
+	  0, false },
 	{ "doctor", "[-c FILE] [--host NAME] [--time-from HOST] [--json]",
 	  "what is wrong with this relay, and what to do about it", run_doctor,
-	  0 },
+	  0, true },
 	{ "module disable", "NAME",
 	  "unload a module, and do not load it at the next start",
-	  run_module_disable, 0 },
+	  run_module_disable, 0, true },
 	{ "module enable", "NAME",
-	  "load a module, now and at every start", run_module_enable, 0 },
+	  "load a module, now and at every start", run_module_enable, 0, true },
 	{ "module new", "NAME", "write the beginning of a module into NAME/",
-	  run_module_new, 0 },
+	  run_module_new, 0, true },
 	{ "setup",
 	  "[--host NAME] [--cert FILE --key FILE | --self-signed | --acme "
 	  "--accept-tos [--email E]] [--who open|keys FILE|headscale URL|"
@@ -51,16 +52,17 @@ const struct local locals[] = {
 	  "[--dry-run] [--no-start]",
 	  "write the relay's configuration, start it, and print what clients "
 	  "need",
-	  run_setup, 0 },
+	  run_setup, 0, true },
 	{ "top", "[-1]",
 	  "rates of the relay and of its busiest peers; q ends", run_top,
-	  0 },
-	{ "watch", "[EVENT...]", "print events as they happen", run_watch, 0 },
+	  0, false },
+	{ "watch", "[EVENT...]", "print events as they happen", run_watch, 0,
+	  false },
 	{ "wg client-config",
 	  "NAME [--endpoint HOST] [--address IP] [--private-key FILE | "
 	  "--new-key [--link PEER]...] [--qr]",
 	  "a WireGuard client's configuration, ready for wg-quick",
-	  run_client_config, 0 },
+	  run_client_config, 0, false },
 	{ .words = NULL },
 };
 
@@ -127,6 +129,30 @@ static bool is_local(const char *words)
 	return false;
 }
 
+static unsigned help_ours(const char *const *words, size_t n, bool alone)
+{
+	unsigned shown = 0;
+
+	for (const struct local *l = locals; l->words != NULL; l++) {
+		if (l->help == NULL || !begins(l->words, words, n) ||
+		    (alone && !l->alone))
+			continue;
+		put_help(l->words, l->args, l->help);
+		shown++;
+	}
+	return shown;
+}
+
+/* Who has no relay yet wants to know how to get one. */
+static int help_alone(int r, const char *const *words, size_t n)
+{
+	if (r == HDCTL_NO_DAEMON && n == 0)
+		puts("without a relay:");
+	if (r == HDCTL_NO_DAEMON)
+		(void)help_ours(words, n, true);
+	return r;
+}
+
 int run_help(struct hdctl *h, const char *const *words, size_t n)
 {
 	const json_t *entry;
@@ -135,7 +161,7 @@ int run_help(struct hdctl *h, const char *const *words, size_t n)
 	int r = hdctl_commands(h);
 
 	if (r != HDCTL_OK)
-		return r;
+		return help_alone(r, words, n);
 	json_array_foreach(h->commands, i, entry)
 	{
 		const char *name = text_of(entry, "words");
@@ -145,12 +171,7 @@ int run_help(struct hdctl *h, const char *const *words, size_t n)
 		put_help(name, text_of(entry, "args"), text_of(entry, "help"));
 		shown++;
 	}
-	for (const struct local *l = locals; l->words != NULL; l++) {
-		if (l->help == NULL || !begins(l->words, words, n))
-			continue;
-		put_help(l->words, l->args, l->help);
-		shown++;
-	}
+	shown += help_ours(words, n, false);
 	return shown > 0 ? HDCTL_OK
 			 : hdctl_fail(HDCTL_USAGE, "there is no command \"%s\"",
 				      words[0]);

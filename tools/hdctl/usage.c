@@ -33,6 +33,29 @@ static int put_usage(const char *words, const char *args, const char *help)
 	return HDCTL_OK;
 }
 
+static bool has_word(const char *args, const char *word)
+{
+	size_t n = strlen(word);
+
+	for (const char *at = args; (at = strstr(at, word)) != NULL; at += n)
+		if ((at == args || strchr(" [", at[-1]) != NULL) &&
+		    strchr(" ]", at[n]) != NULL)
+			return true;
+	return false;
+}
+
+int usage_fail_option(int status, const char *command, const char *word)
+{
+	bool known = false;
+
+	for (const struct local *l = locals; l->words != NULL; l++)
+		if (strcmp(l->words, command) == 0)
+			known = has_word(l->args, word);
+	return hdctl_fail(status, "%s: %s; see hdctl %s --help", word,
+			  known ? "its value is missing" : "no such option",
+			  command);
+}
+
 static const char *text_of(const json_t *entry, const char *name)
 {
 	return json_string_value(json_object_get(entry, name));

@@ -38,10 +38,7 @@ static int take_option(struct doctor *d, const char *option, const char *value)
 			*rows[k].to = value;
 			return HDCTL_OK;
 		}
-	return hdctl_fail(DOCTOR_EXIT_USAGE,
-			  "doctor: %s: no such option, or its value is "
-			  "missing; see hdctl(1)",
-			  option);
+	return usage_fail_option(DOCTOR_EXIT_USAGE, "doctor", option);
 }
 
 static int read_options(struct doctor *d, const char *const *words, size_t n)

@@ -83,6 +83,7 @@ static int carry_out(struct setup *s)
 	if (r != HDCTL_OK)
 		return r; /* told; there is no relay that others could use */
 	setup_firewall(s);
+	setup_say_who(s);
 	if (seen != SETUP_NO_CERT)
 		setup_entries(s);
 	return judge(seen);

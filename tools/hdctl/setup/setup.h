@@ -49,6 +49,7 @@ struct setup {
 	struct pem pem; /* the certificate, where it is a file */
 	bool put_cert; /* it is to be written */
 	bool self_signed;
+	bool runs; /* with this configuration; it can be asked */
 	char why_not[512]; /* what of the file cannot be kept; "": all can */
 };
 
@@ -66,6 +67,7 @@ int setup_show(struct setup *s); /* diff; asks. 1: nothing to do, or no */
 int setup_apply(struct setup *s);
 int setup_start(struct setup *s, enum setup_seen *ret_seen);
 void setup_firewall(const struct setup *s);
+void setup_say_who(const struct setup *s); /* may use it */
 void setup_entries(struct setup *s); /* for Headscale and others */
 
 /* ---- helpers ---- */

@@ -67,6 +67,32 @@ void setup_firewall(const struct setup *s)
 	putchar('\n');
 }
 
+void setup_say_who(const struct setup *s)
+{
+	puts(setup_wants(s, "policy")
+		     ? "\nwho may use it: whom its rules allow (hdctl policy "
+		       "rules)"
+		     : "\nwho may use it: everybody who finds it; to limit "
+		       "that: hdctl setup --who keys FILE, headscale URL or "
+		       "tailscaled");
+}
+
+/* Of a certificate that the relay has made in its own folder. */
+static void ask_pin(struct setup *s, char pin[PEM_PIN_BYTES])
+{
+	struct hd_error err;
+	const json_t *cert;
+	json_t *info = NULL;
+
+	if (s->runs && ask_words(&s->h->ask, "relay info", &info, &err) ==
+			       HDCTL_OK) {
+		cert = json_object_get(info, "certificate");
+		(void)snprintf(pin, PEM_PIN_BYTES, "%s",
+			       tree_text(cert, "pin", ""));
+	}
+	json_decref(info);
+}
+
 void setup_entries(struct setup *s)
 {
 	char pin[PEM_PIN_BYTES] = "";
@@ -83,9 +109,11 @@ void setup_entries(struct setup *s)
 		.can_port_80 = has_port_80(s),
 	};
 
-	if (s->self_signed && s->pem.leaf != NULL &&
-	    pem_pin(s->pem.leaf, pin))
-		node.cert_name = pin;
+	if (s->self_signed && s->pem.leaf != NULL)
+		(void)pem_pin(s->pem.leaf, pin);
+	else if (s->self_signed)
+		ask_pin(s, pin);
+	node.cert_name = pin;
 	set_address(&node, s->w.host);
 	if (s->self_signed && pin[0] == '\0') {
 		puts("\nthe relay makes its certificate itself, and clients "

@@ -88,10 +88,8 @@ int setup_options(struct setup_wish *w, const char *const *words, size_t n)
 		if (take_switch(w, words[i]))
 			continue;
 		if (!take_value(w, words[i], value))
-			return hdctl_fail(HDCTL_USAGE,
-					  "setup: %s: no such option, or its "
-					  "value is missing; see hdctl(1)",
-					  words[i]);
+			return usage_fail_option(HDCTL_USAGE, "setup",
+						 words[i]);
 		i++;
 		if (strcmp(words[i - 1], "--who") == 0)
 			i += take_who(w, i + 1 < n ? words[i + 1] : NULL);
@@ -109,17 +107,6 @@ int setup_options(struct setup_wish *w, const char *const *words, size_t n)
 }
 
 /* ---- do they go together? ---- */
-
-/* A name or an address, as RFC 1123 and RFC 4291 write them; it becomes the
- * name of a file. */
-static bool is_host(const char *text)
-{
-	size_t n = strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-				"abcdefghijklmnopqrstuvwxyz0123456789-.:");
-
-	return n > 0 && n <= 253 && text[n] == '\0' && text[0] != '.' &&
-	       text[0] != '-';
-}
 
 static int check_certificate(const struct setup_wish *w)
 {
@@ -172,9 +159,8 @@ int setup_check(const struct setup_wish *w)
 		return hdctl_fail(HDCTL_USAGE,
 				  "setup needs --host: the name or the address "
 				  "that clients will use");
-	if (!is_host(w->host))
-		return hdctl_fail(HDCTL_USAGE, "--host \"%s\": neither the "
-				  "name of a host nor an address", w->host);
-	r = check_certificate(w);
+	r = hdctl_host_name(w->host);
+	if (r == HDCTL_OK)
+		r = check_certificate(w);
 	return r == HDCTL_OK ? check_who(w) : r;
 }

@@ -252,9 +252,8 @@ static enum setup_seen look(struct setup *s)
 
 int setup_start(struct setup *s, enum setup_seen *ret_seen)
 {
-	bool runs;
-	int r = start(s, &runs);
+	int r = start(s, &s->runs);
 
-	*ret_seen = runs ? look(s) : SETUP_WELL;
+	*ret_seen = s->runs ? look(s) : SETUP_WELL;
 	return r;
 }
