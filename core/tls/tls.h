@@ -61,6 +61,11 @@ int hd_tls_self_signed(const char *dir, const char *const *names, size_t n,
 int hd_tls_self_signed_host(const char *dir, char cert_path[static 256],
 			    char key_path[static 256], struct hd_error *err);
 
+/* hd_tls_self_signed_check - whether what is there can be served: a new one in
+ * its place would have another pin.
+ * Returns 0, also where there is none yet; -EIO it cannot; -ENAMETOOLONG. */
+int hd_tls_self_signed_check(const char *dir, struct hd_error *err);
+
 /* Whose records: ours where we can, or OpenSSL's. */
 enum hd_record_layer { HD_RECORDS_AUTO, HD_RECORDS_OWN, HD_RECORDS_OPENSSL };
 

@@ -276,6 +276,30 @@ static int give_to_owner(const char *dir, const char *path,
 			    dir, strerror(errno));
 }
 
+int hd_tls_self_signed_check(const char *dir, struct hd_error *err)
+{
+	char cert_path[PATH_BYTES], key_path[PATH_BYTES];
+	int r = set_paths(dir, "self-signed", cert_path, key_path, err);
+
+	if (r < 0 || access(cert_path, F_OK) < 0)
+		return r;
+	HD_AUTO(cert_free) X509 *cert = read_cert(cert_path);
+	HD_AUTO(key_free) EVP_PKEY *key = read_key(key_path);
+	bool fits = cert != NULL && key != NULL &&
+		    X509_check_private_key(cert, key) == 1;
+	ERR_clear_error();
+	if (fits)
+		return 0;
+	return hd_error_set(err, -EIO,
+			    "%s %s: put the right files back, or remove both "
+			    "for a new certificate, whose pin clients need "
+			    "then (hdctl derpmap)",
+			    cert == NULL ? cert_path : key_path,
+			    cert == NULL  ? "is no certificate that can be read"
+			    : key == NULL ? "is no key that can be read"
+					  : "is not the certificate's key");
+}
+
 int hd_tls_self_signed_host(const char *dir, char cert_path[static 256],
 			    char key_path[static 256], struct hd_error *err)
 {

@@ -232,6 +232,17 @@ subtest 'a certificate of its own' => sub {
     my $first = $pin->();
     is((stat "$dir/self-signed.key")[2] & 0777, 0600, 'the key is nobody else\'s');
     is $pin->(), $first, 'the next start serves the same';
+    for (['crt', qr/crt is no certificate that can be read/], ['key', qr/key is no key that can be read/]) {
+        my ($file, $why) = ("$dir/self-signed.$_->[0]", $_->[1]);
+        my $good = HyperDerp::Test::slurp($file);
+        HyperDerp::Test::spew($file, 'damaged');
+        ($code, $log) = refused(yaml => $yaml->('tls: {self_signed: true}'));
+        is $code, 1, "a damaged $_->[0] is not replaced";
+        like $log, qr/$why: put the right files back, or remove both .*hdctl derpmap/s, '... for clients have its pin';
+        like qx{$HyperDerp::Test::build/hyper-derp -t -c $hd->{file} 2>&1}, $why, '... which a check says, too';
+        HyperDerp::Test::spew($file, $good);
+    }
+    is $pin->(), $first, 'put back, it is as before';
 };
 
 subtest '--dev without root' => sub {
