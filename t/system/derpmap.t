@@ -27,6 +27,8 @@ subtest 'a relay without TLS' => sub {
     ($node, $remarks) = map_of($hd, '--port', 443);
     is $node->{DERPPort}, 443, '--port: that of the proxy';
     is $remarks, '', '... and no warning';
+    (undef, $remarks) = map_of($hd, '--port', 443, '--region-id', 5);
+    like $remarks, qr/region 5 may be one of Tailscale's, .*: 900 to 999 are yours$/m, 'a number of Tailscale: a warning';
     for (['--port', 0], ['--port', 'x'], ['--port', 65536], ['--region-id', 'x']) {
         my (undef, $refused) = map_of($hd, @$_);
         is $?, 2, "@$_: refused";

@@ -5,8 +5,12 @@
 #include <hyper-derp/base.h>
 #include <stdio.h>
 
+/* For one's own relays: another number in the policy file takes the place of
+ * Tailscale's region. Source: tailscale, tailcfg/derpmap.go. */
+enum { DERPMAP_OWN_MIN = 900, DERPMAP_OWN_MAX = 999 };
+
 struct derpmap_node { /* everything borrowed */
-	int region_id; /* 900 to 999 are for one's own relays */
+	int region_id;
 	const char *region_code, *region_name;
 	const char *host; /* its name, or an address */
 	const char *ipv4, *ipv6; /* "" ask DNS; "none" do not use */

@@ -116,4 +116,11 @@ void derpmap_warn(const char *program, const struct derpmap_node *node,
 			"%s: the certificate is self-signed and pinned: after "
 			"each renewal, make this entry again\n",
 			program);
+	if (node->region_id < DERPMAP_OWN_MIN ||
+	    node->region_id > DERPMAP_OWN_MAX)
+		fprintf(stderr,
+			"%s: region %d may be one of Tailscale's, which this "
+			"entry would replace: %d to %d are yours\n",
+			program, node->region_id, DERPMAP_OWN_MIN,
+			DERPMAP_OWN_MAX);
 }
