@@ -67,14 +67,18 @@ bool hd_aead_answers(const struct hd_aead *aead,
 const struct hd_aead *hd_aead_evp(const struct hd_tls_suite *suite);
 
 enum hd_mb_code { /* which of its code */
-		  HD_MB_BEST,
+		  HD_MB_BEST, /* AVX-512's, or else as HD_MB_TIMED */
 		  HD_MB_SSE,
 		  HD_MB_AVX,
 		  HD_MB_AVX2,
 		  HD_MB_AVX512,
+		  HD_MB_TIMED, /* the fastest of the others, measured now */
 };
 /* hd_ipsec_mb_start - returns 0; -ENOTSUP, err tells why. Twice is fine. */
 int hd_ipsec_mb_start(enum hd_mb_code code, struct hd_error *err);
 /* hd_aead_ipsec_mb - NULL: leave this suite to OpenSSL. */
 const struct hd_aead *hd_aead_ipsec_mb(const struct hd_tls_suite *suite);
 const char *hd_ipsec_mb_about(void);
+/* hd_mb_pick - of codes that took so many ns, the newest first: the index of
+ * the one to take. An older one only where it saves 5 %. */
+unsigned hd_mb_pick(const uint64_t *ns, unsigned n);

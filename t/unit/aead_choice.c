@@ -86,12 +86,33 @@ static void one_that_was_asked_for(void **state)
 	assert_string_equal(hd_aead_about(), "openssl");
 }
 
+/* The newest stands first; older ones must save 5 % of what is taken so far. */
+static void an_older_code_must_be_faster(void **state)
+{
+	const uint64_t same[] = { 1000, 1000, 1000 };
+	const uint64_t near[] = { 1000, 951, 950 };
+	const uint64_t faster[] = { 1000, 949, 1200 };
+	const uint64_t zen4[] = { 5637, 5080, 5039 }; /* avx2, avx, sse */
+	const uint64_t twice[] = { 1000, 900, 700 };
+	const uint64_t unknown[] = { UINT64_MAX, UINT64_MAX };
+
+	(void)state;
+	assert_int_equal(hd_mb_pick(same, 3), 0);
+	assert_int_equal(hd_mb_pick(near, 3), 0);
+	assert_int_equal(hd_mb_pick(faster, 3), 1);
+	assert_int_equal(hd_mb_pick(zen4, 3), 1);
+	assert_int_equal(hd_mb_pick(twice, 3), 2);
+	assert_int_equal(hd_mb_pick(unknown, 2), 0);
+	assert_int_equal(hd_mb_pick(same, 1), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(right_answers),
 		cmocka_unit_test(one_wrong_answer),
 		cmocka_unit_test(one_that_was_asked_for),
+		cmocka_unit_test(an_older_code_must_be_faster),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
