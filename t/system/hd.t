@@ -14,7 +14,6 @@ use POSIX ();
 plan skip_all => 'needs python3-nacl and python3-openssl'
     if system('/usr/bin/python3 -c "import nacl, OpenSSL" 2>/dev/null') != 0;
 
-my $python = "$FindBin::Bin/../hd/test_hd.py";
 
 # Each line of its TAP becomes one of ours.
 sub tap_ok ($what, @cmd) {
@@ -29,8 +28,9 @@ sub tap_ok ($what, @cmd) {
     };
 }
 
-sub python_ok ($hd, $what, @only) {
-    return tap_ok($what, $python, $hd->{tls}, $hd->{plain}, $hd->control, @only);
+# FILE is t/hd/test_FILE.py.
+sub python_ok ($hd, $what, $file, @only) {
+    return tap_ok($what, "$FindBin::Bin/../hd/test_$file.py", $hd->{tls}, $hd->{plain}, $hd->control, @only);
 }
 
 local $ENV{HDCTL} = "$HyperDerp::Test::build/hdctl";
@@ -39,7 +39,8 @@ my $conf = "hd: {enroll: anybody, contacts_max: 100}\n";
 for my $how (['our records', ''], ["OpenSSL's records", "tls: {record_layer: openssl}\n"]) {
     my ($name, $tls) = @$how;
     my $hd = HyperDerp::Test->start(load_module => [qw(derp hd)], conf => $conf . $tls);
-    python_ok $hd, $name;
+    python_ok $hd, "packets, $name", 'packets';
+    python_ok $hd, "logins, $name", 'login';
     like $hd->ctl(qw(hd info)), qr/hd1[a-z0-9]{58}\b/, 'the relay says who it is';
     $hd->finish;
 }
@@ -56,11 +57,11 @@ sub documented ($hd) {
 my $operator = qx(/usr/bin/python3 -B -c "import sys; sys.path.insert(0, '$FindBin::Bin/../hd'); import hd; from nacl.signing import SigningKey; print(hd.to_text(bytes(SigningKey(bytes([7]) * 32).verify_key)), end='')");
 my $asks = HyperDerp::Test->start(load_module => [qw(hd)],
     conf => "hd: {enroll: approved, keepalive: 1s, operators: [$operator]}\n");
-python_ok $asks, 'who may enrol', 'ADMISSION';
-python_ok $asks, 'a reload', 'reloaded' if -e "$HyperDerp::Test::build/modules.d/hd.so";
+python_ok $asks, 'who may enrol', 'admission';
+python_ok $asks, 'a reload', admission => 'reloaded' if -e "$HyperDerp::Test::build/modules.d/hd.so";
 {
     local $ENV{STATE} = $asks->{dir};
-    python_ok $asks, 'a file that cannot be written', 'not_kept';
+    python_ok $asks, 'a file that cannot be written', admission => 'not_kept';
 }
 documented $asks;
 
@@ -74,14 +75,14 @@ isnt $members, "[]\n", '... somebody';
 $asks->{conf} =~ s/enroll: approved/$&, approval_wait: 1s/;
 $asks->write_conf;
 $asks->ctl('reload');
-python_ok $asks, 'time is up', 'nobody_approves';
+python_ok $asks, 'time is up', admission => 'nobody_approves';
 $asks->finish;
 
 SKIP: {
     skip 'the module policy is not built', 1 unless -e "$HyperDerp::Test::build/modules.d/policy.so";
     my $ruled = HyperDerp::Test->start(load_module => [qw(policy hd)],
         conf => "hd: {enroll: anybody}\npolicy: {default: allow}\n");
-    python_ok $ruled, 'rules of policy', 'ruled';
+    python_ok $ruled, 'rules of policy', admission => 'ruled';
     $ruled->finish;
 
     my $slow = HyperDerp::Test->new(load_module => [qw(hd policy)]);
@@ -99,7 +100,7 @@ SKIP: {
         . "policy: {ask_timeout: 60s, rules: [{name: slow, url: 'http://127.0.0.1:$port/'}]}\n";
     $slow->write_conf;
     $slow->run->ready or BAIL_OUT($slow->log_text);
-    python_ok $slow, 'denied while another module is asked', 'denied_in_between';
+    python_ok $slow, 'denied while another module is asked', admission => 'denied_in_between';
     $slow->finish;
 }
 
@@ -111,14 +112,14 @@ $holds->finish;
 
 my $drains = HyperDerp::Test->start(load_module => [qw(hd)],
     conf => qq(hd: {enroll: anybody, redirect: [one.example, "[2001:db8::2]:8443"]}\n));
-python_ok $drains, 'a relay that drains', 'redirected';
+python_ok $drains, 'a relay that drains', admission => 'redirected';
 $drains->{conf} =~ s/one.example/https:\/\/one.example/;
 $drains->write_conf;
 like $drains->ctl('reload'), qr/hd\.redirect: https:/, 'a name, and no URL';
 $drains->finish;
 
 my $closed = HyperDerp::Test->start(load_module => [qw(hd)]);
-my $said = qx(/usr/bin/python3 -B $python $closed->{tls} $closed->{plain} ${\$closed->control} test_single_bytes);
+my $said = qx(/usr/bin/python3 -B $FindBin::Bin/../hd/test_packets.py $closed->{tls} $closed->{plain} ${\$closed->control} test_single_bytes);
 like $said, qr/Denied: this relay is for those who have an invitation/, 'nobody may enrol whom nobody knows';
 $closed->finish;
 
