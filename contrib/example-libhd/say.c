@@ -5,9 +5,10 @@
  *
  *	say --key=FILE RELAY [PEER]...
  *
- * Each line of the input goes to every peer, and to all of --to-group. PEERs
- * are asked to let us in; with --allow everybody who asks is let in, else
- * who is a PEER, or in --group. A PEER may be the nodekey: of a client of
+ * Each line of the input goes to every peer, and to all of --to-group; it
+ * waits until the relay has us and every PEER is here, so that it can be piped
+ * in. PEERs are asked to let us in; with --allow everybody who asks is let in,
+ * else who is a PEER, or in --group. A PEER may be the nodekey: of a client of
  * DERP, as Tailscale's, where the relay has hd.bridge. --intent says what we
  * want of the path to PEERs: 0 to 3, as enum libhd_intent. Each line of the
  * output is an event: key, relay, state ..., knock KEY NOTE, visitor KEY,
@@ -28,7 +29,11 @@ struct say {
 	bool allow;
 	struct libhd *h;
 	struct libhd_peer *peers[64];
-	unsigned n;
+	unsigned n, next; /* next: who is to get the first line */
+	unsigned missing; /* PEERs that have not been here yet */
+	char in[LIBHD_PACKET_MAX_BYTES]; /* what has been read */
+	size_t in_bytes;
+	bool ended; /* there is no more input */
 };
 
 static void event(const char *what, const struct libhd_key *key,
@@ -128,8 +133,14 @@ static void on_peer(struct libhd *h, struct libhd_peer *peer,
 	static const char *const names[] = { "peer here", "peer gone",
 					     "peer not-here", "peer refused" };
 
-	(void)h, (void)user;
+	struct say *say = user;
+
+	(void)h;
 	peer_event(names[state], peer, "", 0);
+	if (state == LIBHD_PEER_HERE && libhd_peer_user(peer) != NULL) {
+		libhd_peer_set_user(peer, NULL);
+		say->missing--;
+	}
 }
 
 static void on_member(struct libhd *h, struct libhd_peer *peer, void *user)
@@ -164,34 +175,91 @@ static void sent(int r)
 		fprintf(stderr, "say: %s\n", strerror(-r));
 }
 
-/* What the input has. Returns whether there may be more. */
-static bool say_line(struct say *say)
+/* Returns whether it has gone; else it is tried again, for those left. */
+static bool line_put(struct say *say, const char *line, size_t n)
 {
-	char line[LIBHD_PACKET_MAX_BYTES];
-	ssize_t n = read(STDIN_FILENO, line, sizeof(line));
+	int r = 0;
 
-	if (n <= 0)
-		return false;
-	if (line[n - 1] == '\n')
-		n--;
-	for (unsigned i = 0; i < say->n; i++)
-		sent(libhd_send(say->peers[i], line, (size_t)n));
-	if (say->to_group != NULL)
-		sent(libhd_send_group(say->h, say->to_group, line, (size_t)n));
+	for (; say->next < say->n; say->next++) {
+		r = libhd_send(say->peers[say->next], line, n);
+		if (r == -EAGAIN || r == -ENOTCONN)
+			return false;
+		sent(r);
+	}
+	if (say->to_group != NULL) {
+		r = libhd_send_group(say->h, say->to_group, line, n);
+		if (r == -EAGAIN || r == -ENOTCONN)
+			return false;
+		sent(r);
+	}
+	say->next = 0;
 	return true;
+}
+
+/* How much of what has been read is a line, with its end; 0: it is none yet. */
+static size_t line_len(const struct say *say, size_t from)
+{
+	const char *at = say->in + from;
+	size_t left = say->in_bytes - from;
+	const char *end = memchr(at, '\n', left);
+
+	if (end != NULL)
+		return (size_t)(end - at) + 1;
+	return say->ended || left == sizeof(say->in) ? left : 0;
+}
+
+static void lines_put(struct say *say)
+{
+	size_t from = 0, n;
+
+	if (say->missing > 0 || (say->n == 0 && say->to_group == NULL))
+		return;
+	while ((n = line_len(say, from)) > 0) {
+		const char *line = say->in + from;
+
+		if (!line_put(say, line, n - (line[n - 1] == '\n')))
+			break;
+		from += n;
+	}
+	say->in_bytes -= from;
+	memmove(say->in, say->in + from, say->in_bytes);
+}
+
+static void in_read(struct say *say)
+{
+	ssize_t n = read(STDIN_FILENO, say->in + say->in_bytes,
+			 sizeof(say->in) - say->in_bytes);
+
+	if (n > 0)
+		say->in_bytes += (size_t)n;
+	else if (n == 0 || (errno != EAGAIN && errno != EINTR))
+		say->ended = true;
+}
+
+/* All has been read, and has left. */
+static bool is_done(const struct say *say)
+{
+	return say->ended && say->in_bytes == 0 &&
+	       (libhd_state_of(say->h) != LIBHD_OPEN ||
+		libhd_unsent_bytes(say->h) == 0);
 }
 
 static int loop(struct say *say)
 {
 	struct pollfd in = { .fd = STDIN_FILENO, .events = POLLIN };
+	bool done;
 	int r;
 
 	do {
-		r = libhd_poll(say->h, &in, 1, -1);
-		if (r > 0 && !say_line(say))
-			return EXIT_SUCCESS;
-	} while (r >= 0 || r == -EINTR);
-	return EXIT_FAILURE;
+		lines_put(say);
+		done = is_done(say);
+		r = libhd_poll(say->h, &in,
+			       !say->ended && say->in_bytes < sizeof(say->in),
+			       done ? 0 : -1);
+		if (r > 0)
+			in_read(say);
+	} while (!done && (r >= 0 || r == -EINTR));
+	return done ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
 /* hd1... or nodekey:... Returns whether it is one. */
@@ -203,8 +271,12 @@ static bool word_take(struct say *say, const char *word)
 
 	if (libhd_address_parse(word, &address) == 0)
 		(void)libhd_allow_address(say->h, &address, &peer);
-	else if (libhd_key_parse(word, &key) == 0)
-		(void)libhd_allow(say->h, &key, &peer);
+	else if (libhd_key_parse(word, &key) == 0 &&
+		 libhd_allow(say->h, &key, &peer) == 0 &&
+		 libhd_peer_user(peer) == NULL) {
+		libhd_peer_set_user(peer, say); /* until it is here */
+		say->missing++;
+	}
 	if (peer == NULL)
 		return false;
 	peer_keep(say, peer);
@@ -289,9 +361,9 @@ int main(int argc, char **argv)
 		{ "intent", required_argument, NULL, 'n' },
 		{ 0 },
 	};
-	struct say say = { .conf = { .size = sizeof(say.conf),
-				     .wants_knocks = true },
-			   .intent = -1 };
+	static struct say say = { .conf = { .size = sizeof(say.conf),
+					    .wants_knocks = true },
+				  .intent = -1 };
 	int c, status;
 
 	while ((c = getopt_long(argc, argv, "", longs, NULL)) >= 0)

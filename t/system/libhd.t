@@ -37,6 +37,25 @@ subtest 'two programs' => sub {
     is((stat "$dir/b.key")[2] & 0777, 0600, 'a key file is nobody else\'s');
 };
 
+# Nobody is there, the relay neither, when the lines are.
+subtest 'lines that are piped in' => sub {
+    my ($from, $to) = map { HyperDerp::Say->new($dir, $_, $relay) } qw(from to);
+    my ($from_key, $to_key) = ($from->key, $to->key);
+    $_->end for $from, $to;
+    is $hd->stop, 0, 'there is no relay';
+    $from = HyperDerp::Say->new($dir, 'from', @by_key, $to_key);
+    $from->line($_) for 'one', 'two', 'x' x 40_000;
+    print { $from->{in} } 'no end';
+    close $from->{in};
+    ok $from->says(qr/^state waiting/), '... which is noticed' or diag $from->text;
+    $hd->run->ready or BAIL_OUT($hd->log_text);
+    ok $from->says(qr/^state open/), 'there is a relay, and nobody else' or diag $from->text;
+    $to = HyperDerp::Say->new($dir, 'to', @by_key, $from_key);
+    ok $to->says(qr/^packet $from_key $_$/), 'a line for each' or diag $from->text for 'one', 'two', 'x{40000}', 'no end';
+    is $from->end, 0, 'it ends when all has gone' or diag $from->text;
+    is $to->end, 0, 'as does the other';
+};
+
 # They are read for each handshake.
 subtest 'by the CAs of the system' => sub {
     local @ENV{qw(SSL_CERT_FILE SSL_CERT_DIR)} = ($hd->{crt}, '/dev/null');
