@@ -47,6 +47,7 @@ subtest 'status and peers' => sub {
     is $?, 0, 'exit status 0';
     my %by = map { $_->{key} => $_ } json('peers')->@*;
     is_deeply [sort keys %by], [sort $alice->key, $bob->key], 'of every worker';
+    like $hd->ctl(qw(peers ffffffff)), qr/^key +addr +proto .*\n\z/, 'of none the names of the columns';
     my $p = $by{ $alice->key };
     is $p->{proto}, 'derp', 'protocol';
     is $p->{tls}, 'own', 'who encrypts';

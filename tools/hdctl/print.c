@@ -229,8 +229,11 @@ void print_answer(FILE *out, const json_t *data, const char *columns)
 		print_text(out, json_string_value(data));
 	else if (json_is_object(data))
 		print_object(out, data, 0);
-	else if (json_is_object(first))
-		print_table(out, data, columns);
+	else if (json_is_object(first) ||
+		 (json_is_array(data) && first == NULL && columns != NULL))
+		print_table(out, data, columns); /* of none: their names */
+	else if (json_is_array(data) && first == NULL)
+		fputs("none\n", out);
 	else if (json_is_array(data))
 		json_array_foreach(data, i, e)
 			fprintf(out, "%s\n", print_cell("", e, buf));

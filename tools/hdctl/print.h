@@ -6,7 +6,8 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-/* print_answer - @columns  "key addr", of an array of objects; NULL: all */
+/* print_answer - @columns  "key addr", of an array of objects; NULL: all. Of
+ * none they are all that is printed. */
 void print_answer(FILE *out, const json_t *data, const char *columns);
 /* print_table - an array of objects. print_table_fit - in lines of width at
  * most, and the first so many rows; @columns  the weightiest first: those that
