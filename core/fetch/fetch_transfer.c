@@ -269,12 +269,28 @@ static int error_of(CURLcode code)
 	return -EIO;
 }
 
+/* Of a unix socket curl says "Failed to connect to localhost port 80". 0: it is
+ * another failure, or there is no errno. */
+static int socket_errno(const struct hd_curl *curl, const struct fetch *f,
+			CURLcode code)
+{
+	long n = 0;
+
+	if (code == CURLE_COULDNT_CONNECT &&
+	    strncmp(f->job.host, "unix:", 5) == 0)
+		curl->easy_getinfo(f->easy, CURLINFO_OS_ERRNO, &n);
+	return (int)n;
+}
+
 static void explain(const struct hd_curl *curl, struct fetch *f, CURLcode code)
 {
 	char said[sizeof(f->text)];
+	int e = socket_errno(curl, f, code);
 
 	if (f->error == -EFBIG)
 		snprintf(said, sizeof(said), "the answer is too long");
+	else if (e > 0)
+		snprintf(said, sizeof(said), "%s", strerror(e));
 	else
 		snprintf(said, sizeof(said), "%s",
 			 f->text[0] != '\0' ? f->text

@@ -176,6 +176,7 @@ subtest 'a tailscaled' => sub {
     my ($erin, $frank) = (HyperDerp::Raw::logins($hd, 6))[ 4, 5 ];
     reload "  rules:\n    - {name: tailnet, tailscaled: $socket}\n";
     is denied($bob), $dead, 'it is not there';
+    ok $hd->log_like(qr{url=unix:\S+ why=unix:\Q$socket\E: No such file or directory \(}), '... which the log says, of its socket';
     my $s = service("$hd->{dir}/ts", $socket);
     allows $s, $alice, $bob;
     my $c = admitted($alice);
