@@ -266,6 +266,7 @@ int policy_devices_take(const struct policy_rule_conf *c,
 	struct texts t = texts_of(c);
 	int r;
 
+	*ret = (struct policy_devices_rule){ .url = NULL };
 	if (c->devices == NULL)
 		return check_alone(c, err);
 	r = check_url(c, err);
