@@ -19,7 +19,8 @@
 
 struct lookup {
 	atomic_uint users;
-	int fd, error;
+	atomic_int error; /* written behind found, read before it */
+	int fd;
 	char *host, *port;
 	struct addrinfo *found;
 	struct lookup *next; /* that waits */
@@ -81,9 +82,11 @@ static void *run(void *arg)
 {
 	struct addrinfo hints = { .ai_socktype = SOCK_STREAM,
 				  .ai_flags = AI_NUMERICSERV };
+	int r;
 
 	for (struct lookup *l = arg; l != NULL; l = next()) {
-		l->error = getaddrinfo(l->host, l->port, &hints, &l->found);
+		r = getaddrinfo(l->host, l->port, &hints, &l->found);
+		atomic_store(&l->error, r);
 		(void)eventfd_write(l->fd, 1);
 		put(l);
 	}
@@ -159,9 +162,11 @@ int lookup_fd(const struct lookup *l)
 
 int lookup_take(struct lookup *l, struct addrinfo **ret)
 {
+	int r = atomic_load(&l->error);
+
 	*ret = l->found;
 	l->found = NULL;
-	return l->error;
+	return r;
 }
 
 void lookup_free(struct lookup **l)
