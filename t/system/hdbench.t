@@ -202,7 +202,7 @@ sub by_udp {
     my ($m) = grep { $_->{name} eq 'hyper_derp_hd_udp_packets_received_total' } @{ decode_json($relay->ctl(qw(--json metrics))) };
     return $m->{value};
 }
-for my $how (['--hd'], ['--hd', '--ca', $relay->{crt}], ['--hd', '--size', '20000'], ['--hd-udp', '--size', '1200']) {
+for my $how (['--hd'], ['--hd', '--ca', $relay->{crt}], [qw(--hd --size 20000 --rate 200)], ['--hd-udp', '--size', '1200']) {
     my $before = by_udp();
     my $r = rate(@brief, @$how, $to);
     is $r->{lost}, 0, '... nothing lost';
