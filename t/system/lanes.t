@@ -117,9 +117,10 @@ subtest 'the lane beside is killed' => sub {
 sub of_session ($id) {
     return grep { (HyperDerp::Test::slurp($_) =~ /^\d+ \(.*\) (?!Z)\S \d+ \d+ $id /s) } grep { -r } glob '/proc/[0-9]*/stat';
 }
-for (['INT', 130], ['TERM', 143]) {
-    my ($signal, $status) = @$_;
-    subtest "SIG$signal" => sub {
+# To all of it; or to the shell alone, as who has only its number does.
+for (['INT', 130, -1], ['TERM', 143, -1], ['TERM', 143, 1]) {
+    my ($signal, $status, $whom) = @$_;
+    subtest "SIG$signal" . ($whom > 0 ? ' to the shell' : '') => sub {
         my $waits = "t_run one long -- sh -c 'touch $dir/tmp/begun.\$\$; sleep 600 & sleep 600'";
         my $program = written(map { $_ => $waits } qw(sources plain asan packages));
         mkdir "$dir/tmp";
@@ -134,8 +135,8 @@ for (['INT', 130], ['TERM', 143]) {
         }
         HyperDerp::Children::keep($pid);
         ok HyperDerp::Test::wait_for(sub { (() = glob "$dir/tmp/begun.*") == 2 }), 'both lanes are at work';
-        kill $signal => -$pid;
-        waitpid $pid, 0;
+        kill $signal => $whom * $pid;
+        ok HyperDerp::Test::wait_for(sub { waitpid $pid, POSIX::WNOHANG }), 'it ends';
         HyperDerp::Children::ended($pid);
         is $? >> 8, $status, 'its exit status';
         ok HyperDerp::Test::wait_for(sub { !of_session($pid) }), 'nothing goes on';
@@ -144,5 +145,21 @@ for (['INT', 130], ['TERM', 143]) {
         rmdir "$dir/tmp";
     };
 }
+
+# Full in the midst of it: a stage fills the folder for what is temporary.
+subtest 'a disk that is full' => sub {
+    my $tmp = "$dir/small";
+    mkdir $tmp;
+    plan skip_all => 'no tmpfs of its own: mount needs root'
+        if system("unshare -m mount -t tmpfs -o size=256k none $tmp 2>/dev/null");
+    my $program = written(sources => "cat /dev/zero >$tmp/fill; t_run one sources -- true");
+    local @ENV{qw(TMPDIR HD_LONG HD_STAGE)} = ($tmp);
+    my $said = qx{unshare -m sh -c 'mount -t tmpfs -o size=256k none $tmp && exec sh $program check sources install' 2>&1 </dev/null};
+    is $? >> 8, 1, 'a failure';
+    like $said, qr/No space left/, '... that names the cause';
+    like $said, qr/^Failed:\n(?:  .*\n)*  sources: it has not ended\n/m, '... and the stage' or diag $said;
+    like $said, qr/^\d+ passed, [1-9]\d* failed, 0 skipped\n\z/m, 'the last line counts' or diag $said;
+    rmdir $tmp;
+};
 is_deeply [grep { !m{/(?:build|t|bootstrap)$} } glob "$dir/*"], [], 'nothing is left behind';
 done_testing;
