@@ -24,8 +24,8 @@ struct peer_copy { /* plain data: the stream goes on without us */
 			to */
 	bool datagrams;
 	const char *tls, *tls_rx, *tls_tx; /* literals; NULL: none */
-	char congestion[HD_PATH_NAME_BYTES]; /* "": no TCP */
-	uint32_t rtt_us; /* 0: not known */
+	char congestion[HD_PATH_NAME_BYTES]; /* "": no TCP, or not asked for */
+	uint32_t rtt_us; /* 0: not known, or not asked for */
 	char proto[15], agent[64], name[64], tenant[HD_TENANT_BYTES];
 	unsigned worker;
 	uint64_t age_ms, bytes_in, bytes_out, queued, drops;
@@ -40,6 +40,7 @@ struct block {
 struct list {
 	struct block *first, *last;
 	char prefix[2 * HD_KEY_BYTES + 1]; /* "" everybody */
+	bool paths; /* the kernel is asked: two calls for each peer */
 };
 
 static void list_release(void *list)
@@ -63,6 +64,7 @@ static struct list *list_of(struct hd_call *c)
 	if (l == NULL || !fresh)
 		return l;
 	c->release = list_release;
+	l->paths = key != NULL || hd_call_arg(c, "paths") != NULL;
 	for (unsigned i = 0; key != NULL && key[i] != '\0'; i++)
 		l->prefix[i] = (char)tolower((unsigned char)key[i]);
 	return l;
@@ -100,7 +102,8 @@ static void copy_path(struct peer_copy *to, int fd)
 		to->rtt_us = seen.rtt_us;
 }
 
-static void copy_peer(struct peer_copy *to, const struct hd_stream *s)
+static void copy_peer(struct peer_copy *to, const struct hd_stream *s,
+		      bool paths)
 {
 	struct hd_about_peer p;
 
@@ -123,7 +126,8 @@ static void copy_peer(struct peer_copy *to, const struct hd_stream *s)
 	};
 	if (p.proxy != NULL)
 		to->proxy = *p.proxy;
-	copy_path(to, s->fd);
+	if (paths)
+		copy_path(to, s->fd);
 	snprintf(to->proto, sizeof(to->proto), "%s", p.proto);
 	snprintf(to->agent, sizeof(to->agent), "%s", p.agent);
 	snprintf(to->name, sizeof(to->name), "%s", p.name);
@@ -171,13 +175,20 @@ static void each_peers(struct hd_module *mod, struct hd_call *c,
 		const struct hd_stream *s = w->streams->slots.v[*at].object;
 
 		if (wanted(s, l))
-			copy_peer(&b->v[b->n++], s);
+			copy_peer(&b->v[b->n++], s, l->paths);
 	}
 	if (*at == w->streams->slots.n)
 		*at = 0;
 }
 
-static void put_peer(struct hd_call *c, const struct peer_copy *p)
+static void put_path(struct hd_call *c, const struct peer_copy *p)
+{
+	hd_out_string(c, "congestion",
+		      p->congestion[0] != '\0' ? p->congestion : NULL);
+	hd_out_uint(c, "rtt_us", p->rtt_us);
+}
+
+static void put_peer(struct hd_call *c, const struct peer_copy *p, bool paths)
 {
 	char addr[HD_ADDR_TEXT_BYTES];
 
@@ -202,9 +213,8 @@ static void put_peer(struct hd_call *c, const struct peer_copy *p)
 	hd_out_double(c, "seconds", (double)p->age_ms / 1000);
 	hd_out_uint(c, "bytes_in", p->bytes_in);
 	hd_out_uint(c, "bytes_out", p->bytes_out);
-	hd_out_string(c, "congestion",
-		      p->congestion[0] != '\0' ? p->congestion : NULL);
-	hd_out_uint(c, "rtt_us", p->rtt_us);
+	if (paths)
+		put_path(c, p);
 	hd_out_uint(c, "queued", p->queued);
 	hd_out_uint(c, "drops", p->drops);
 	hd_out_close(c);
@@ -218,7 +228,7 @@ static void done_peers(struct hd_module *mod, struct hd_call *c)
 	hd_out_open(c, NULL, '[');
 	for (const struct block *b = l->first; b != NULL; b = b->next)
 		for (unsigned i = 0; i < b->n; i++)
-			put_peer(c, &b->v[i]);
+			put_peer(c, &b->v[i], l->paths);
 	hd_out_close(c);
 }
 
@@ -260,13 +270,14 @@ static void done_close(struct hd_module *mod, struct hd_call *c)
 
 const struct hd_command hd_cmd_peers[] = {
 	{ .words = "peers",
-	  .args = "[KEY]",
+	  .args = "[KEY] [--paths]",
 	  .role = HD_ROLE_READ,
-	  .help = "connected peers: all, or those whose key begins so",
+	  .help = "connected peers: all, or those whose key begins so; "
+		  "--paths: what TCP knows of each one's path, too",
 	  .each = each_peers,
 	  .done = done_peers,
 	  .columns = "key addr proto transport tls seconds bytes_in bytes_out "
-		     "queued drops name tenant agent" },
+		     "queued drops congestion rtt_us name tenant agent" },
 	{ .words = "peer close",
 	  .args = "KEY",
 	  .role = HD_ROLE_OPERATE,

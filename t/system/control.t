@@ -54,6 +54,13 @@ subtest 'status and peers' => sub {
     like $p->{addr}, qr/^127\.0\.0\.1:\d+$/, 'address';
     cmp_ok $p->{bytes_in}, '>', 0, 'bytes';
     is scalar json('peers', substr $alice->key, 0, 8)->@*, 1, 'by the beginning of a key';
+    is_deeply [grep { exists $p->{$_} } qw(congestion rtt_us)], [], 'the kernel is not asked for paths';
+    my ($path) = grep { $_->{key} eq $alice->key } json('peers', '--paths')->@*;
+    like $path->{congestion}, qr/^[a-z]+$/, '--paths: congestion control';
+    cmp_ok $path->{rtt_us}, '>', 0, '... and the round trip';
+    like $hd->ctl('peers', '--paths'), qr/^key .* drops +congestion +rtt_us +name/, '... as columns';
+    like $hd->ctl('peers'), qr/^key .* drops +name/, '... which the table has only then';
+    ok json('peers', $alice->key)->[0]{congestion}, '... as one who is asked for by key';
     my @sorted = map { $_->{bytes_in} + $_->{bytes_out} } json(qw(peers --sort bytes))->@*;
     cmp_ok $sorted[0], '>=', $sorted[1], '--sort bytes';
 };

@@ -26,6 +26,18 @@ static void column_add(struct table *t, const char *name, size_t len)
 	t->n++;
 }
 
+/* Some answers have a column only when it was asked for. */
+static bool has_column(const json_t *rows, const char *name)
+{
+	const json_t *row;
+	size_t i;
+
+	json_array_foreach(rows, i, row)
+		if (json_object_get(row, name) != NULL)
+			return true;
+	return json_array_size(rows) == 0;
+}
+
 static void choose_columns(struct table *t, const json_t *rows,
 			   const char *columns)
 {
@@ -38,6 +50,8 @@ static void choose_columns(struct table *t, const json_t *rows,
 		size_t n = strcspn(columns, " ");
 
 		column_add(t, columns, n);
+		if (t->n > 0 && !has_column(rows, t->names[t->n - 1]))
+			t->n--;
 		columns += n;
 	}
 	if (t->n == 0)

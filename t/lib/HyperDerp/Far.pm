@@ -48,7 +48,7 @@ sub switched ($hd) {
     return sum0 map { $_->{value} } grep { $_->{name} eq 'hyper_derp_tcp_bbr_total' } @{ ctl($hd, 'metrics')->{data} };
 }
 
-sub peer ($hd, $client) { return (grep { $_->{key} eq $client->key } @{ ctl($hd, 'peers')->{data} })[0] }
+sub peer ($hd, $client) { return (grep { $_->{key} eq $client->key } @{ ctl($hd, 'peers', $client->key)->{data} })[0] }
 sub queued ($hd, $client) { return peer($hd, $client)->{queued} }
 
 1;
