@@ -55,6 +55,13 @@ const struct hd_metric hd_core_metrics[] = {
 	    "TLS handshakes that failed"),
 	ROW(ktls_rekey, "hyper_derp_ktls_rekey_total",
 	    "Connections closed since the kernel cannot rekey them"),
+	ROW(key_hits, "hyper_derp_tls_key_cache_hits_total",
+	    "Records of TLS, and datagrams, whose key was expanded already"),
+	ROW(key_misses, "hyper_derp_tls_key_cache_misses_total",
+	    "Those whose key had to be expanded"),
+	ROW(key_evictions, "hyper_derp_tls_key_cache_evictions_total",
+	    "Expanded keys that gave way to another: there is room for 2,048 "
+	    "in a worker"),
 	ROW(recv_paused, "hyper_derp_recv_paused_total",
 	    "Times that reading from a peer paused"),
 	ROW(bbr, "hyper_derp_tcp_bbr_total",

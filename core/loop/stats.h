@@ -21,6 +21,7 @@ struct hd_stats {
 	struct hd_counter address_refused;
 	struct hd_counter logins, logins_denied;
 	struct hd_counter moves, slow_moves, tls_ok, tls_failed, ktls_rekey;
+	struct hd_counter key_hits, key_misses, key_evictions; /* each 2 s */
 	struct hd_counter recv_paused, gone_forgotten, bbr;
 	struct hd_counter share_waits[2]; /* enum hd_shared */
 	struct hd_counter drops[HD_DROP_N][2]; /* 1: urgent */

@@ -65,8 +65,21 @@ uint64_t hd_streams_due_ms(const struct hd_worker *w)
 	return HD_MIN(next_ms, all->sweep_ms);
 }
 
+/* A record counts in its worker's cache only: the numbers of the relay, which
+ * others read, follow. */
+static void count_keys(struct hd_worker *w)
+{
+	struct hd_cipher_cache *c = w->streams->ciphers;
+
+	hd_count(&w->stats.key_hits, c->hits);
+	hd_count(&w->stats.key_misses, c->misses);
+	hd_count(&w->stats.key_evictions, c->evictions);
+	c->hits = c->misses = c->evictions = 0;
+}
+
 void hd_streams_sweep(struct hd_worker *w)
 {
+	count_keys(w);
 	hd_cipher_evict_unused(w->streams->ciphers);
 	w->streams->sweep_ms = w->now_ms + SWEEP_MS;
 }

@@ -28,6 +28,7 @@ static struct hd_cipher *evict(struct hd_cipher_cache *cache)
 	} while (true);
 	*c->owner = NULL;
 	cache->n_busy--;
+	cache->evictions++;
 	return c;
 }
 
@@ -66,7 +67,10 @@ struct hd_cipher *hd_cipher_get(struct hd_cipher_cache *cache,
 {
 	struct hd_cipher *c = *owner;
 
-	if (c == NULL) {
+	if (c != NULL) {
+		cache->hits++;
+	} else {
+		cache->misses++;
 		c = find(cache);
 		if (!set_suite(c, suite) ||
 		    c->aead->expand(c->key, key, encrypt) < 0) {

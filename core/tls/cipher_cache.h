@@ -28,6 +28,9 @@ struct hd_cipher_cache { /* zeroed: empty */
 	unsigned n; /* the first n slots have been in use */
 	unsigned n_busy; /* have an owner */
 	unsigned hand; /* of the clock: who is the next to lose his */
+	/* until somebody takes them: uses of a key that was expanded already,
+	 * keys that were expanded, those of others that gave way to one */
+	uint64_t hits, misses, evictions;
 };
 
 /* hd_cipher_get - the one that *owner points to, or one that is made for it of

@@ -58,6 +58,20 @@ subtest 'Prometheus text' => sub {
     ok !(grep { /^derp_/ } keys %v), 'no names of derper unless asked for';
 };
 
+# Counted with the broom of the cache, every two seconds while keys are in use.
+subtest 'expanded keys' => sub {
+    plan skip_all => 'the record layer here is not ours' unless ctl($hd, 'peers')->{data}[0]{tls} eq 'own';
+    my %v;
+    ok HyperDerp::Test::wait_for(sub {
+        # one after the other: of a slow machine's packets each may come too late
+        $alice->send($bob->key, 'again') for 1 .. 2;
+        $bob->packet for 1 .. 2;
+        %v = samples(get($port, '/metrics')->{body});
+        $v{hyper_derp_tls_key_cache_misses_total} >= 4 && $v{hyper_derp_tls_key_cache_hits_total} > 0;
+    }), 'two directions of two connections; records that found theirs';
+    is $v{hyper_derp_tls_key_cache_evictions_total}, 0, 'there is room';
+};
+
 subtest 'OpenMetrics' => sub {
     my $r = get($port, '/metrics', Accept =>
         'application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.3,*/*;q=0.1');

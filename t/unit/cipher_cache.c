@@ -87,6 +87,7 @@ static void end(void)
 
 static void a_key_stays_until_it_is_put(void **state)
 {
+	uint64_t hits = cache.hits, misses = cache.misses;
 	struct hd_cipher *c = get(0, true);
 
 	(void)state;
@@ -96,6 +97,8 @@ static void a_key_stays_until_it_is_put(void **state)
 	hd_cipher_put(&users[0].cipher); /* twice is fine */
 	assert_int_equal(owners(), 0);
 	assert_ptr_equal(get(1, true), c); /* the slot is used again */
+	assert_int_equal(cache.misses - misses, 2);
+	assert_int_equal(cache.hits - hits, 1);
 	end();
 }
 
@@ -117,10 +120,12 @@ static void nobody_has_anothers_key(void **state)
 static void the_busy_ones_keep_theirs(void **state)
 {
 	struct hd_cipher *c;
+	uint64_t before;
 
 	(void)state;
 	for (unsigned i = 0; i < HD_CIPHERS_MAX; i++)
 		get(i, true);
+	before = cache.evictions;
 	get(HD_CIPHERS_MAX, true); /* all had been used: the first one loses */
 	assert_null(users[0].cipher);
 	c = get(7, true);
@@ -128,6 +133,7 @@ static void the_busy_ones_keep_theirs(void **state)
 		get(i, true);
 	assert_ptr_equal(users[7].cipher, c);
 	assert_null(users[8].cipher);
+	assert_int_equal(cache.evictions - before, 50);
 	end();
 }
 
