@@ -5,6 +5,7 @@
 #include "core/daemon/about_relay.h"
 #include <time.h>
 #include "core/base/clock.h"
+#include "core/base/reloaded.h"
 #include "core/base/version.h"
 #include "core/loop/worker.h"
 #include "core/module/hook.h"
@@ -18,6 +19,7 @@ void hd_about_begin(void)
 {
 	started.mono_ms = hd_clock_ms();
 	started.wall_s = (uint64_t)time(NULL);
+	hd_reloaded_note(true);
 }
 
 /* Any worker will do: they are told one after the other. */

@@ -3,6 +3,7 @@
  * all of it, or none. */
 #include <hyper-derp/log.h>
 #include "core/base/log.h"
+#include "core/base/reloaded.h"
 #include "core/daemon/daemon.h"
 #include "core/daemon/serve.h"
 #include "core/daemon/trial.h"
@@ -69,6 +70,7 @@ int hd_daemon_reload(struct hd_daemon *d, struct hd_error *err)
 
 	if (r == 0)
 		r = check_conf(d, conf, true, &tls, err);
+	hd_reloaded_note(r >= 0);
 	if (r < 0)
 		return r;
 	hd_serve_reload(conf, tls);

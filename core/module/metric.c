@@ -6,7 +6,9 @@
 #include <string.h>
 #include "core/base/audit.h"
 #include "core/base/metric_table.h"
+#include "core/base/reloaded.h"
 #include "core/loop/worker.h"
+#include "core/module/hook.h"
 #include "core/module/metric_family.h"
 #include "core/module/module.h"
 
@@ -154,17 +156,38 @@ static void read_families(const struct reader *r, const struct hd_module *mod)
 		hd_family_read(r->only, f, r->fn, r->arg);
 }
 
-static void read_audit(const struct reader *r)
+/* What no worker counts. */
+static void read_process(const struct reader *r)
 {
-	const struct hd_sample sample = {
-		.module = "core",
-		.name = "hyper_derp_audit_lost_total",
-		.help = "Lines that are missing in the audit log",
-		.kind = HD_METRIC_COUNTER,
-		.value = (int64_t)hd_audit_lost(),
+	const struct hd_sample samples[] = {
+		{ .name = "hyper_derp_audit_lost_total",
+		  .help = "Lines that are missing in the audit log",
+		  .kind = HD_METRIC_COUNTER,
+		  .value = (int64_t)hd_audit_lost() },
+		{ .name = "hyper_derp_config_last_reload_successful",
+		  .help = "0: the last reload of the configuration was "
+			  "refused; else 1",
+		  .kind = HD_METRIC_GAUGE,
+		  .value = hd_reloaded() },
+		{ .name = "hyper_derp_config_last_reload_success_timestamp_"
+			  "seconds",
+		  .help = "When the configuration in effect was read, in "
+			  "seconds since the epoch",
+		  .kind = HD_METRIC_GAUGE,
+		  .value = hd_reloaded_s() },
+		{ .name = "hyper_derp_locked",
+		  .help = "1: nobody may log in, since a module that says who "
+			  "may is lost",
+		  .kind = HD_METRIC_GAUGE,
+		  .value = hd_guards_lost() > 0 },
 	};
 
-	r->fn(r->arg, &sample);
+	for (size_t i = 0; i < HD_ARRAY_N(samples); i++) {
+		struct hd_sample sample = samples[i];
+
+		sample.module = "core";
+		r->fn(r->arg, &sample);
+	}
 }
 
 void hd_metrics_read(struct hd_worker *w, hd_sample_fn *fn, void *arg)
@@ -173,8 +196,8 @@ void hd_metrics_read(struct hd_worker *w, hd_sample_fn *fn, void *arg)
 	bool in_worker = hd_worker_self() != NULL;
 
 	read_table(&r, NULL, hd_core_metrics);
-	if (w == NULL) /* no worker's */
-		read_audit(&r);
+	if (w == NULL)
+		read_process(&r);
 	if (!in_worker)
 		hd_modules_hold();
 	for (unsigned i = 0; i < HD_MODULES_MAX; i++) {

@@ -216,19 +216,19 @@ static int read_answer(const struct policy_worker *pw, struct answer *a,
 static void understand(struct policy_worker *pw, struct answer *a,
 		       const char *url, const struct hd_fetched *got)
 {
+	struct policy_numbers *n = hd_metrics(pw->mod, pw->w);
+	int r = got->error < 0 ? got->error : read_answer(pw, a, url, got);
 	char text[64];
-	int r;
 
+	hd_count(r >= 0 ? &n->asks_answered : &n->asks_failed, 1);
 	snprintf(text, sizeof(text), "%s",
 		 policy_is_tailscaled(url) ? "no JSON with this node"
 					   : "no JSON with a boolean Allow, "
 					     "or a bad Tenant or Limits");
-
 	if (got->error < 0) {
 		take_failure(pw, a, url, got->text);
 		return;
 	}
-	r = read_answer(pw, a, url, got);
 	if (r >= 0) {
 		take_answer(pw, a, r);
 		return;

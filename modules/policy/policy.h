@@ -173,6 +173,7 @@ struct policy_numbers { /* its metrics in a worker */
 	struct hd_counter logins[POLICY_ENDS_N];
 	struct hd_counter account_lost, account_failed;
 	struct hd_counter quotas[4]; /* policy_quota_said() */
+	struct hd_counter asks_answered, asks_failed; /* services */
 	struct hd_counter devices_loaded, devices_failed;
 	struct hd_gauge devices, devices_failing;
 };

@@ -297,6 +297,26 @@ subtest 'doc/reference/metrics.md' => sub {
     is_deeply \%is, \%doc, 'what it lists is what is exported';
 };
 
+subtest 'a reload that is refused' => sub {
+    my $now = sub { +{ samples(get($port, '/metrics')->{body}) } };
+    my ($ok, $at) = map { "hyper_derp_config_last_reload_$_" } qw(successful success_timestamp_seconds);
+    my $good = $hd->{conf};
+    is $now->()->{$ok}, 1, 'the start went well';
+    ok abs($now->()->{$at} - time) < 300, '... then';
+    my $since = $now->()->{$at};
+    $hd->{conf} = "$good\nlog: {level\n";
+    $hd->write_conf;
+    is ctl($hd, 'reload')->{ok}, JSON::PP::false, 'half a file is refused';
+    is $now->()->{$ok}, 0, '... as /metrics says';
+    is $now->()->{$at}, $since, '... and since when';
+    $hd->{conf} = $good;
+    $hd->write_conf;
+    is ctl($hd, 'reload')->{ok}, JSON::PP::true, 'the whole one is not';
+    is $now->()->{$ok}, 1, '... and all is well';
+    is $now->()->{hyper_derp_locked}, 0, 'it is not locked';
+    is get($port, '/health')->{status}, 200, 'nor ill';
+};
+
 subtest 'draining' => sub {
     $hd->signal('USR2');
     ok HyperDerp::Test::wait_for(sub { get($port, '/health')->{status} == 503 }), '/health is 503';

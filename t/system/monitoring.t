@@ -111,6 +111,16 @@ is_deeply [sort grep { !$exported{$_} } map { names($_) } @exprs], [], '... and 
 my %recorded = map { $_ => 1 } $rules =~ /^ +- record: (\S+)$/mg;
 is_deeply [grep { !$recorded{$_} } $plain =~ /\b(instance\w*:\w+:\w+)/g], [], 'what alerts look at is recorded';
 
+# metrics.t looks at the tables of the core, derp and stun, hd.t at that of hd.
+my $reference = HyperDerp::Test::slurp("$HyperDerp::Test::srcdir/doc/reference/metrics.md");
+for my $module (qw(mesh acme policy), $nats ? 'mesh_nats' : ()) {
+    my ($part) = $reference =~ /^## Module $module\n(.*?)^## /ms;
+    my %doc = map { $_ => 1 } $part =~ /^\| `(\w+)` \|/mg;
+    my @are = grep { /^hyper_derp_${module}_/ && !($module eq 'mesh' && /_mesh_nats_/) }
+        map { s/_(?:bucket|sum|count)\z//r } keys %exported;
+    is_deeply [sort grep { !$doc{$_} } @are], [], "$module: doc/reference/metrics.md lists what there is";
+}
+
 # Labels that the rules and panels choose by or print.
 my @reasons = map { /^hyper_derp_send_drops_total\{reason="(\w+)"/ } keys %series;
 my %reason = map { $_ => 1 } @reasons;

@@ -64,6 +64,13 @@ sub why ($login, $re) {
     return $hd->log_like(qr/no answer of an admission service: key=$key url=\S+ why=$re/);
 }
 
+# How often services had an answer, and none, as metrics have it.
+sub asks () {
+    return map { my $result = $_; map { $_->{value} } grep {
+        $_->{name} eq 'hyper_derp_policy_service_asks_total' && $_->{labels} eq qq(result="$result")
+    } @{ ctl($hd, 'metrics')->{data} } } qw(ok failed);
+}
+
 $hd->{conf} = "policy:\n  default: allow\n";
 $hd->write_conf;
 $hd->run;
@@ -101,6 +108,9 @@ subtest 'services that are no good' => sub {
     my $port = HyperDerp::Test::free_port();
     reload "  rules: [{url: 'http://127.0.0.1:$port/'}]\n";
     is denied($alice), $dead, 'it is not there: nobody is let in';
+    my ($ok, $failed) = asks();
+    is $ok, 0, 'metrics: no answer';
+    cmp_ok $failed, '>=', @bad + 1, '... to all that was asked';
     like probe(), qr/^FAIL  login +nobody new may log in; it says: \Q$dead\E$/m, '... and hdprobe --known-only says so';
     allows $x, $bob;
     reload "  rules: [{url: '$x->{url}there'}]\n";
@@ -109,6 +119,7 @@ subtest 'services that are no good' => sub {
 };
 
 subtest 'who is known comes in by whatever is no good' => sub {
+    my ($before) = asks();
     allows $x, $bob;
     reload "  rules: [{url: '$x->{url}known'}]\n  allow_ttl: 1s\n  ask_timeout: 9s\n";
     my $first = admitted($bob);
@@ -117,6 +128,7 @@ subtest 'who is known comes in by whatever is no good' => sub {
         ok admitted($bob)->ping, $what;
     }
     ok $first->ping, '... and stays';
+    cmp_ok((asks())[0], '>', $before, 'metrics: there was an answer');
 };
 
 subtest 'who is here is asked about again' => sub {
