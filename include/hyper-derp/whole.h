@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* hyper-derp/whole.h - all bytes of a read or a write: the loops around
- * read(2), write(2) and pwrite(2), which may take a part or be interrupted.
- * Inline, so that programs without the core have them too. They block as the
- * descriptor does; any thread. */
+ * read(2), write(2) and pwrite(2), which may take a part or be interrupted; and
+ * all of the standard descriptors. Inline, so that programs without the core
+ * have them too. They block as the descriptor does; any thread. */
 #pragma once
 #include <errno.h>
+#include <fcntl.h>
 #include <stddef.h>
 #include <sys/types.h>
 #include <unistd.h>
@@ -65,6 +66,19 @@ static inline int hd_pwrite_whole(int fd, const void *buf, size_t n, off_t at)
 		n -= (size_t)r;
 		at += r;
 	}
+	return 0;
+}
+
+/* hd_stdio_whole - for the beginning of main(): 0, 1 and 2 are something, so
+ * that no socket or file gets one of these numbers, and with it what is meant
+ * for standard output. One that is closed stays so for whom it matters: to read
+ * or to write it is -EBADF. Returns 0; negative errno. */
+static inline int hd_stdio_whole(void)
+{
+	for (int fd = 0; fd <= 2; fd++)
+		if (fcntl(fd, F_GETFD) < 0 &&
+		    open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY) < 0)
+			return -errno;
 	return 0;
 }
 

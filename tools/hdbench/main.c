@@ -4,6 +4,7 @@
 #include "tools/hdbench/progress.h"
 #include "tools/hdbench/run.h"
 #include "tools/lib/output.h"
+#include <hyper-derp/whole.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -64,8 +65,11 @@ static int measure(const struct opts *opts)
 int main(int argc, char **argv)
 {
 	struct opts opts;
-	int r = opts_parse(&opts, argc, argv);
+	int r;
 
+	if (hd_stdio_whole() < 0)
+		return EXIT_FAILURE;
+	r = opts_parse(&opts, argc, argv);
 	if (r < 0)
 		return EXIT_USAGE;
 	return output_end("hdbench", r > 0 ? EXIT_SUCCESS : measure(&opts),

@@ -6,6 +6,7 @@
 
 #include <getopt.h>
 #include <hyper-derp/near.h>
+#include <hyper-derp/whole.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -116,6 +117,8 @@ int main(int argc, char **argv)
 				  .status = STATUS_RUNNING };
 	int status;
 
+	if (hd_stdio_whole() < 0)
+		return STATUS_BROKEN;
 	signal(SIGPIPE, SIG_IGN); /* a write says it, too */
 	status = options(&c, argc, argv);
 	if (status == STATUS_RUNNING)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* hdctl - operate a running relay. */
+#include <hyper-derp/whole.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -58,8 +59,11 @@ static int run(struct hdctl *h, int argc, char **argv)
 int main(int argc, char **argv)
 {
 	struct hdctl h = { .ask = { .fd = -1 } };
-	int status = run(&h, argc, argv);
+	int status;
 
+	if (hd_stdio_whole() < 0)
+		return HDCTL_REFUSED;
+	status = run(&h, argc, argv);
 	json_decref(h.commands);
 	free(h.configure_file);
 	ask_close(&h.ask);

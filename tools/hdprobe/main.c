@@ -4,6 +4,7 @@
 #include "tools/hdprobe/options.h"
 #include "tools/lib/output.h"
 
+#include <hyper-derp/whole.h>
 #include <signal.h>
 #include <sodium.h>
 
@@ -35,8 +36,11 @@ static int run(struct probe *p)
 int main(int argc, char **argv)
 {
 	static struct probe p;
-	int status = options_parse(argc, argv, &p.opt);
+	int status;
 
+	if (hd_stdio_whole() < 0)
+		return STATUS_UNKNOWN;
+	status = options_parse(argc, argv, &p.opt);
 	if (status < 0) {
 		signal(SIGPIPE, SIG_IGN); /* OpenSSL writes without a flag */
 		if (sodium_init() < 0 || !probe_init(&p)) {
