@@ -55,7 +55,7 @@ for my $wrong ([], ['a', 'b'], ['--pairs', '0', 'x'], ['--rate', '1.5', 'x'],
     ['--size', '31', 'x'], ['--nosuch', 'x'], ['--idle', '5', 'x'],
     ['--behind', '5', 'x'], ['--crypto', 'none', 'x'], [qw(--threads 2 --idle 5 --pid 1 x)],
     [qw(--threads 3 --pairs 2 x)], [qw(--threads 2 --in-flight 2 --rate max x)], ['--cpu', 'x'], ['--cpu'],
-    [qw(--pid 1 --cpu-command true x)], ['--hd', '--silence', 'x'], [qw(--hd --hd-identities 2 x)], [qw(--logins 5 --hd-identities 2 x)], ['--hd', '--plain', 'x'], ['--hd-udp', '--size', '1201', 'x']) {
+    [qw(--pid 1 --cpu-command true x)], ['--hd', '--silence', 'x'], [qw(--identities 2 x)], ['--hd', '--plain', 'x'], ['--hd-udp', '--size', '1201', 'x']) {
     ($status, $text, $errors) = run_bench(@$wrong);
     is $status, 2, "usage: @$wrong";
     ok length $errors, '... and says why';
@@ -148,6 +148,13 @@ $r = measured('--logins', 40, '--pid', $hd->pid, '--fast-start', $tls);
 is $r->{logins}, 40, 'logins';
 $r = measured(qw(--logins 40 --behind 8 --size 10000), @$_, $tls) for [], ['--fast-start'];
 is $r->{logins}, 40, '... with packets behind them';
+$r = measured(qw(--logins 40 --identities 5 --fast-start), $tls);
+is $r->{logins}, 40, 'logins of keys that take turns';
+my $logins = decode_json($hd->ctl(qw(--json status)))->{logins};
+my (@keys, %times);
+HyperDerp::Test::wait_for(sub { (@keys = $hd->log_text =~ /login: key=(\S+)/g) >= $logins });
+$times{$_}++ for @keys;
+is scalar(grep { $_ > 1 } values %times), 5, '... of so many keys';
 $r = measured(qw(--logins 20 --login-rate 200), $tls);
 cmp_ok $r->{logins_per_s}, '<=', 220, 'logins by the clock';
 

@@ -61,7 +61,7 @@ int net_open(struct net *net, const struct opts *opts, struct hd_error *err)
 	net->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	net->rx = malloc(NET_RX_BYTES + TLS13_RECORD_MAX_BYTES);
 	net->tx = malloc(NET_TX_BYTES);
-	randombytes_buf(net->hd_seed, sizeof(net->hd_seed));
+	randombytes_buf(net->seed, sizeof(net->seed));
 	net->plain = malloc(DERPC_OUT_BYTES + behind_bytes(opts) + 1);
 	if (net->epoll_fd < 0 || net->rx == NULL || net->tx == NULL ||
 	    net->plain == NULL)
@@ -118,6 +118,26 @@ static int connect_from(struct net *net, int fd)
 	return -EADDRNOTAVAIL;
 }
 
+void net_seed_of(const struct net *net, uint32_t index, uint8_t ret[static 32])
+{
+	if (net->opts->identities > 0)
+		index %= net->opts->identities;
+	crypto_generichash(ret, sizeof(net->seed), (const uint8_t *)&index,
+			   sizeof(index), net->seed, sizeof(net->seed));
+}
+
+static void make_keys(const struct net *net, struct peer *p)
+{
+	uint8_t seed[crypto_box_SEEDBYTES];
+
+	if (net->opts->identities == 0) {
+		derpc_keys_make(&p->keys);
+		return;
+	}
+	net_seed_of(net, p->index, seed);
+	crypto_box_seed_keypair(p->keys.pub.b, p->keys.secret, seed);
+}
+
 int peer_open(struct net *net, struct peer *p)
 {
 	struct epoll_event ev = { .events = EPOLLIN | EPOLLOUT | EPOLLET,
@@ -126,7 +146,7 @@ int peer_open(struct net *net, struct peer *p)
 
 	if (net->opts->is_hd)
 		return hd_peer_open(net, p);
-	derpc_keys_make(&p->keys);
+	make_keys(net, p);
 	p->state = PEER_CONNECTING;
 	p->hs = calloc(1, sizeof(*p->hs));
 	p->fd = socket(net->to.ss_family,

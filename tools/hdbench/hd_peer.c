@@ -50,10 +50,7 @@ static int identity_of(const struct net *net, uint32_t index,
 {
 	uint8_t seed[LIBHD_SEED_BYTES];
 
-	if (net->opts->hd_identities > 0)
-		index %= net->opts->hd_identities;
-	crypto_generichash(seed, sizeof(seed), (const uint8_t *)&index,
-			   sizeof(index), net->hd_seed, sizeof(net->hd_seed));
+	net_seed_of(net, index, seed);
 	return libhd_identity_from_seed(seed, ret);
 }
 

@@ -39,9 +39,9 @@ static const struct row rows[] = {
 	  "HD, over UDP; packets of up to 1,200 bytes" },
 	{ "hd-credential", "C", K_TEXT, AT(hd_credential), 0, 0,
 	  "hdcred1..., where not everybody may enrol" },
-	{ "hd-identities", "N", K_COUNT, AT(hd_identities), 1, 100000000,
-	  "with --logins: so many identities take turns; default each login "
-	  "has one of its own" },
+	{ "identities", "N", K_COUNT, AT(identities), 1, 100000000,
+	  "with --logins: so many keys take turns; default each login has one "
+	  "of its own" },
 	{ "pairs", "N", K_COUNT, AT(pairs), 1, 500000,
 	  "sender-receiver pairs, two connections each; default 10" },
 	{ "peers", "N", K_COUNT, AT(peers), 2, 1000000,
@@ -242,8 +242,8 @@ static int check(struct opts *o)
 	    strcmp(o->crypto, "openssl") != 0 &&
 	    strcmp(o->crypto, "ipsec-mb") != 0)
 		return wrong("--crypto is auto, openssl or ipsec-mb");
-	if (o->hd_identities > 0 && (!o->is_hd || o->logins == 0))
-		return wrong("--hd-identities needs --hd and --logins");
+	if (o->identities > 0 && o->logins == 0)
+		return wrong("--identities needs --logins");
 	if (o->is_silence && o->is_hd)
 		return wrong("HD has no --silence");
 	if (o->behind > 0 && o->logins == 0)

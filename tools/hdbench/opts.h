@@ -32,7 +32,7 @@ struct opts {
 	uint64_t in_flight; /* with is_rate_max: packets under way; 0: any */
 	uint64_t idle, logins, parallel;
 	uint64_t behind; /* packets behind each login */
-	uint64_t hd_identities; /* that take turns; 0: each has its own */
+	uint64_t identities; /* that take turns; 0: each has its own */
 	double login_rate;
 	struct proc_set pids;
 };

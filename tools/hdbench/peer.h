@@ -28,7 +28,7 @@ struct net { /* what all peers share */
 	uint8_t *plain; /* a login and what stands behind it */
 	int64_t rx_ns; /* when the latest receive returned */
 	int64_t arrived_ns; /* with --silence: when the kernel had it */
-	uint8_t hd_seed[32]; /* identities of HD come from it */
+	uint8_t seed[32]; /* of keys: net_seed_of() */
 };
 
 enum peer_state {
@@ -71,6 +71,10 @@ typedef void peer_on_frame(void *arg, const uint8_t *head,
 
 int net_open(struct net *net, const struct opts *opts, struct hd_error *err);
 void net_close(struct net *net);
+
+/* net_seed_of - what the keys of the peer with that index follow from. */
+void net_seed_of(const struct net *net, uint32_t index,
+		 uint8_t ret[static 32]);
 
 /* peer_open - begin to connect; the peer's address is the epoll data and must
  * not change. Returns 0; -errno, with the state CLOSED and error set. */
