@@ -162,6 +162,7 @@ static int meta_cert_add(struct hd_module *mod, struct hd_error *err)
 static void derp_unload(struct hd_module *mod)
 {
 	(void)mod;
+	derp_shared_keys_end();
 	hd_secret_free(derp_server);
 	derp_server = NULL;
 }
@@ -172,7 +173,7 @@ static int server_make(struct hd_module *mod, struct hd_error *err)
 	int r;
 
 	derp_server = hd_secret_alloc(sizeof(*derp_server));
-	if (derp_server == NULL)
+	if (derp_server == NULL || !derp_shared_keys_start())
 		return hd_error_set(err, -ENOMEM, "out of memory");
 	r = derp_server_key_load(derp_server, &conf->private_key, err);
 	if (r < 0)

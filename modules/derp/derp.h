@@ -3,8 +3,8 @@
  *
  * Files: frames.c the frame table, packets.c the packet path, login.c and
  * client_info.c the login, mesh.c and realms.c what other relays may,
- * server_key.c and meta_cert.c who we are, routes.c the HTTP side, derp.c the
- * module.
+ * server_key.c and meta_cert.c who we are, shared_keys.c whom we have met,
+ * routes.c the HTTP side, derp.c the module.
  *
  * A connection:  LOGIN -ClientInfo-> ADMITTING -admitted()-> OPEN
  *                  `--------- a broken rule: CLOSED ---------' */
@@ -150,6 +150,19 @@ int derp_client_info_parse(const char *json, size_t len_bytes,
  * kept there. Main thread; blocks. Returns 0 or negative errno. */
 int derp_server_key_load(struct derp_server *server,
 			 const struct hd_secret *option, struct hd_error *err);
+
+/* shared_keys.c: of the relay's key and those of clients. Any thread. Keys have
+ * crypto_box_BEFORENMBYTES. */
+/* derp_shared_keys_start, derp_shared_keys_end - main thread, without workers;
+ * the end wipes them. start returns whether there was memory. */
+bool derp_shared_keys_start(void);
+void derp_shared_keys_end(void);
+/* derp_shared_key_find - returns whether it was kept.
+ * @client  not 0 */
+bool derp_shared_key_find(const struct hd_key *client, uint8_t *ret_shared);
+/* derp_shared_key_keep - of a client that has proven its key: else whoever
+ * names keys puts out those who have them. */
+void derp_shared_key_keep(const struct hd_key *client, const uint8_t *shared);
 
 /* mesh.c */
 /* derp_mesh_key_load - from the option; empty: there is none. Main thread.

@@ -81,22 +81,40 @@ static void admit(struct hd_stream *s, struct derp_state *d, const uint8_t *key,
 	hd_relay_login(s, &login);
 }
 
-/* Opens the box in place and seals our answer with the same shared key.
+static bool derive(const struct hd_key *client,
+		   uint8_t ret_shared[static crypto_box_BEFORENMBYTES])
+{
+	return crypto_box_beforenm(ret_shared, client->b,
+				   derp_server->id.private_key) == 0;
+}
+
+/* Opens the box in place and seals our answer with the same shared key. A
+ * refusal takes as long for a key that was here as for any other: else
+ * whoever names somebody's key would learn from the clock that it was here.
  * Returns 0; else why not, an enum derp_refusal. */
 static unsigned open_box(struct derp_state *d, uint8_t *p, uint32_t len_bytes)
 {
 	uint8_t shared[crypto_box_BEFORENMBYTES];
 	uint8_t *nonce = p + HD_KEY_BYTES, *box = nonce + DERP_NONCE_BYTES;
+	struct hd_key client;
+	bool is_known;
 	int r;
 
-	if (sodium_is_zero(p, HD_KEY_BYTES) ||
-	    crypto_box_beforenm(shared, p, derp_server->id.private_key) != 0)
+	memcpy(client.b, p, HD_KEY_BYTES);
+	if (sodium_is_zero(client.b, HD_KEY_BYTES))
+		return DERP_REFUSED_KEY;
+	is_known = derp_shared_key_find(&client, shared);
+	if (!is_known && !derive(&client, shared))
 		return DERP_REFUSED_KEY;
 	r = crypto_box_open_easy_afternm(box, box,
 					 len_bytes - DERP_CLIENT_INFO_MIN_BYTES,
 					 nonce, shared);
 	if (r == 0)
 		seal_server_info(d, shared);
+	if (r == 0 && !is_known)
+		derp_shared_key_keep(&client, shared);
+	if (r != 0 && is_known)
+		(void)derive(&client, shared);
 	sodium_memzero(shared, sizeof(shared));
 	return r == 0 ? 0 : DERP_REFUSED_BOX;
 }
