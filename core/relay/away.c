@@ -6,6 +6,7 @@
 #include "core/relay/relay_worker.h"
 #include "core/relay/seen.h"
 #include "core/relay/way.h"
+#include "core/relay/wayless.h"
 
 static bool has_way(const struct hd_worker *w, uint64_t hash, uint16_t realm,
 		    const struct hd_key *key)
@@ -14,6 +15,22 @@ static bool has_way(const struct hd_worker *w, uint64_t hash, uint16_t realm,
 }
 
 /* ---- in the home of the source ---- */
+
+/* Of a link that is lost: away until the sweep comes to its way, which tells.
+ * Returns NULL: it is nowhere, or there is no memory. */
+static struct hd_entry *entry_of(struct hd_worker *w, uint64_t hash,
+				 uint16_t realm, const struct hd_key *source)
+{
+	struct hd_relay *r = w->relay;
+	struct hd_entry *e =
+		hd_relay_table_find(&r->table, hash, realm, source);
+
+	if (e == NULL)
+		e = hd_relay_table_find(&r->away, hash, realm, source);
+	if (e == NULL && has_way(w, hash, realm, source))
+		e = hd_relay_table_add(&r->away, hash, realm, source);
+	return e;
+}
 
 bool hd_away_stay(struct hd_worker *w, struct hd_entry *e)
 {
@@ -37,63 +54,59 @@ struct hd_entry *hd_away_back(struct hd_worker *w, uint64_t hash,
 void hd_away_came(struct hd_worker *w, uint64_t hash, uint16_t realm,
 		  const struct hd_key *key)
 {
+	struct hd_entry *e;
+
+	hd_wayless_came(w, hash, realm);
 	if (w->relay->gone.table.n > 0)
 		hd_gone_back(w, &w->relay->away, hash, realm, key);
+	if (!hd_wayless_has(w, hash, realm, key))
+		return;
+	e = entry_of(w, hash, realm, key);
+	if (e != NULL)
+		hd_wayless_join(w, e);
 }
 
 /* Returns its entry, in no table any more; NULL: it has none, or a way. */
-static struct hd_entry *take_wayless(struct hd_worker *w, uint16_t realm,
-				     const struct hd_key *key)
+static struct hd_entry *take_wayless(struct hd_worker *w, uint64_t hash,
+				     uint16_t realm, const struct hd_key *key)
 {
-	uint64_t hash;
-	struct hd_entry *e;
+	struct hd_entry *e =
+		hd_relay_table_find(&w->relay->away, hash, realm, key);
 
-	if (w->relay->away.n == 0)
-		return NULL;
-	hash = hd_key_hash(realm, key);
-	e = hd_relay_table_find(&w->relay->away, hash, realm, key);
 	if (e == NULL || has_way(w, hash, realm, key))
 		return NULL;
 	hd_relay_table_take(&w->relay->away, e);
 	return e;
 }
 
-void hd_away_left(struct hd_worker *w, uint16_t realm, const struct hd_key *key)
+void hd_away_left(struct hd_worker *w, uint16_t realm, const struct hd_key *key,
+		  bool said)
 {
-	struct hd_entry *e = take_wayless(w, realm, key);
+	struct hd_entry *e;
+	uint64_t hash;
 
+	if (!said && w->relay->away.n == 0)
+		return;
+	hash = hd_key_hash(realm, key);
+	e = take_wayless(w, hash, realm, key);
 	if (e != NULL)
 		hd_gone_begin(w, &e);
+	if (said && !has_way(w, hash, realm, key))
+		hd_wayless_went(w, hash, realm);
 }
 
 void hd_away_forget(struct hd_worker *w, uint16_t realm,
 		    const struct hd_key *key)
 {
-	struct hd_entry *e = take_wayless(w, realm, key);
+	struct hd_entry *e = NULL;
 
-	if (e == NULL)
-		return;
-	hd_keyset_free(&e->to_notify, &w->stats.gone_bytes);
-	hd_entry_free(&e);
+	if (w->relay->away.n > 0)
+		e = take_wayless(w, hd_key_hash(realm, key), realm, key);
+	if (e != NULL)
+		hd_wayless_keep(w, &e);
 }
 
-/* Returns NULL: it is nowhere, or there is no memory. */
-static struct hd_entry *entry_of(struct hd_worker *w, uint64_t hash,
-				 uint16_t realm, const struct hd_key *source)
-{
-	struct hd_relay *r = w->relay;
-	struct hd_entry *e =
-		hd_relay_table_find(&r->table, hash, realm, source);
-
-	if (e != NULL || !has_way(w, hash, realm, source))
-		return e;
-	e = hd_relay_table_find(&r->away, hash, realm, source);
-	return e != NULL ? e
-			 : hd_relay_table_add(&r->away, hash, realm, source);
-}
-
-/* Of a key that no way leads to nobody would hear when it goes: a relay that
- * this one does not dial brings its packets. */
+/* Returns whether it is here, or a way leads to it. */
 static bool note(struct hd_worker *w, uint64_t hash, uint16_t realm,
 		 const struct hd_key *source, const struct hd_key *receiver)
 {
@@ -107,6 +120,19 @@ static bool note(struct hd_worker *w, uint64_t hash, uint16_t realm,
 bool hd_away_take(struct hd_worker *w, const struct hd_xrecord *x)
 {
 	return note(w, x->hash, x->realm, &x->dst, &x->src);
+}
+
+static void note_brought(struct hd_worker *w, uint64_t hash, uint16_t realm,
+			 const struct hd_key *source,
+			 const struct hd_key *receiver)
+{
+	if (!note(w, hash, realm, source, receiver))
+		hd_wayless_note(w, hash, realm, source, receiver);
+}
+
+void hd_away_note(struct hd_worker *w, const struct hd_xrecord *x)
+{
+	note_brought(w, x->hash, x->realm, &x->dst, &x->src);
 }
 
 /* ---- in the home of the receiver ---- */
@@ -124,12 +150,11 @@ static int send_note(struct hd_worker *w, const struct hd_packet *packet)
 
 	if (hd_key_home(source) != w->index)
 		return hd_xring_put(w, hd_key_home(source), &x, NULL);
-	note(w, source, packet->realm, packet->src, packet->dst);
+	note_brought(w, source, packet->realm, packet->src, packet->dst);
 	return 0;
 }
 
-/* A way that comes behind its first packet, and a note that found no room, are
- * made good by the next one. */
+/* A note that found no room is made good by the next packet. */
 void hd_away_brought(struct hd_worker *w, const struct hd_packet *packet,
 		     struct hd_entry *to)
 {

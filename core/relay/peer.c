@@ -23,6 +23,7 @@
 #include "core/relay/presence.h"
 #include "core/relay/relay_worker.h"
 #include "core/relay/tenant.h"
+#include "core/relay/wayless.h"
 #include "core/stream/stream_life.h"
 
 #define NOT_HERE_BURST 3
@@ -132,6 +133,7 @@ int hd_peer_up(struct hd_peer *p)
 				       &l->key);
 	if (e == NULL)
 		return -ENOMEM;
+	hd_wayless_join(w, e);
 	p->entry = e;
 	p->next = e->active; /* the newest is active */
 	e->active = p;

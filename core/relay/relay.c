@@ -322,7 +322,7 @@ void hd_relay_take(struct hd_worker *w, const struct hd_xrecord *x,
 	else if (x->kind == HD_X_LINK)
 		hd_link_take(w, x, data);
 	else if (x->kind == HD_X_BROUGHT)
-		hd_away_take(w, x);
+		hd_away_note(w, x);
 	else if (x->kind == HD_X_ASTRAY)
 		hd_astray_take(w, x);
 	else

@@ -89,29 +89,6 @@ static bool notify(struct hd_worker *w, uint16_t realm,
 
 /* ---- who has left: first to last ---- */
 
-static void queue_in(struct hd_gone_queue *q, struct hd_entry *e)
-{
-	e->gone_next = NULL;
-	e->gone_prev = q->last;
-	if (q->last != NULL)
-		q->last->gone_next = e;
-	else
-		q->first = e;
-	q->last = e;
-}
-
-static void queue_out(struct hd_gone_queue *q, struct hd_entry *e)
-{
-	if (e->gone_prev != NULL)
-		e->gone_prev->gone_next = e->gone_next;
-	else
-		q->first = e->gone_next;
-	if (e->gone_next != NULL)
-		e->gone_next->gone_prev = e->gone_prev;
-	else
-		q->last = e->gone_prev;
-}
-
 static struct hd_entry *find(struct hd_worker *w, uint16_t realm,
 			     const struct hd_key *source)
 {
@@ -136,7 +113,7 @@ void hd_gone_begin(struct hd_worker *w, struct hd_entry **entry)
 
 	if (e->to_notify.n > 0 &&
 	    hd_relay_table_put(&w->relay->gone.table, e) == 0) {
-		queue_in(&w->relay->gone, e);
+		hd_gone_queue_in(&w->relay->gone, e);
 		return;
 	}
 	forgotten(w, e->to_notify.n); /* out of memory */
@@ -153,7 +130,7 @@ struct hd_entry *hd_gone_back(struct hd_worker *w, struct hd_relay_table *to,
 
 	if (e == NULL || hd_relay_table_put(to, e) < 0)
 		return NULL;
-	queue_out(&w->relay->gone, e);
+	hd_gone_queue_out(&w->relay->gone, e);
 	e->gone_at = 0;
 	hd_relay_table_take(&w->relay->gone.table, e);
 	return e;
@@ -170,7 +147,7 @@ void hd_gone_owe(struct hd_worker *w, uint16_t realm,
 				       hd_key_hash(realm, source), realm,
 				       source);
 		if (e != NULL)
-			queue_in(&w->relay->gone, e);
+			hd_gone_queue_in(&w->relay->gone, e);
 	}
 	if (e != NULL &&
 	    hd_keyset_try(&e->to_notify, receiver, owed_bytes(w)) >= 0)
@@ -196,11 +173,11 @@ void hd_gone_before(struct hd_worker *w, uint16_t realm,
  * is left found no room in a ring. */
 static void next_entry(struct hd_worker *w, struct hd_entry *e)
 {
-	queue_out(&w->relay->gone, e);
+	hd_gone_queue_out(&w->relay->gone, e);
 	if (e->gone_at >= e->to_notify.size)
 		e->gone_at = 0;
 	if (e->to_notify.n > 0) {
-		queue_in(&w->relay->gone, e);
+		hd_gone_queue_in(&w->relay->gone, e);
 		return;
 	}
 	hd_relay_table_take(&w->relay->gone.table, e);

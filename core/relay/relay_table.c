@@ -156,3 +156,28 @@ void hd_relay_table_free(struct hd_relay_table *t)
 	free(t->v);
 	*t = (struct hd_relay_table){ 0 };
 }
+
+/* ---- first to last ---- */
+
+void hd_gone_queue_in(struct hd_gone_queue *q, struct hd_entry *e)
+{
+	e->gone_next = NULL;
+	e->gone_prev = q->last;
+	if (q->last != NULL)
+		q->last->gone_next = e;
+	else
+		q->first = e;
+	q->last = e;
+}
+
+void hd_gone_queue_out(struct hd_gone_queue *q, struct hd_entry *e)
+{
+	if (e->gone_prev != NULL)
+		e->gone_prev->gone_next = e->gone_next;
+	else
+		q->first = e->gone_next;
+	if (e->gone_next != NULL)
+		e->gone_next->gone_prev = e->gone_prev;
+	else
+		q->last = e->gone_prev;
+}

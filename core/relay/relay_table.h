@@ -11,14 +11,16 @@ struct hd_limit;
 struct hd_entry { /* one key; lives while it has connections, or owes */
 	struct hd_key key;
 	uint16_t realm;
+	bool had_way; /* when its time in wayless.c is over, it has gone */
 	uint64_t hash;
 	struct hd_peer *active; /* spoke last; the others follow it */
 	struct hd_keyset
 		to_notify; /* receivers of its packets: PeerGone is due */
 	struct hd_limit *limit; /* of what it may send; NULL: none */
-	/* it has left: core/relay/relay_gone.c */
+	/* it has left: core/relay/relay_gone.c; or waits: wayless.c */
 	struct hd_entry *gone_prev, *gone_next;
 	uint32_t gone_at; /* in to_notify: those before it have been told */
+	uint32_t since_ms; /* it waits; the lower half */
 };
 
 struct hd_relay_table {
@@ -32,6 +34,11 @@ struct hd_gone_queue { /* the first has left first */
 	struct hd_relay_table table;
 	struct hd_entry *first, *last;
 };
+
+/* hd_gone_queue_in - it is the last. hd_gone_queue_out - it is in there. None
+ * looks at the table. */
+void hd_gone_queue_in(struct hd_gone_queue *q, struct hd_entry *e);
+void hd_gone_queue_out(struct hd_gone_queue *q, struct hd_entry *e);
 
 /* hd_realm_find - the number of a protocol's realm, without making one; -1
  * none. Any thread. */

@@ -9,6 +9,7 @@
 #include "core/relay/limits.h"
 #include "core/relay/pairs.h"
 #include "core/relay/presence.h"
+#include "core/relay/wayless.h"
 
 int hd_relay_new(struct hd_worker *w)
 {
@@ -27,6 +28,7 @@ void hd_relay_free(struct hd_worker *w)
 	hd_limits_free(w);
 	hd_debts_free(w);
 	hd_held_free(w);
+	hd_wayless_free(w);
 	hd_relay_table_free(&r->table);
 	hd_relay_table_free(&r->gone.table);
 	hd_relay_table_free(&r->away);

@@ -13,6 +13,7 @@ struct hd_limits_worker;
 struct hd_pairs;
 struct hd_refused;
 struct hd_seen_table;
+struct hd_wayless;
 
 struct hd_relay { /* w->relay */
 	struct hd_relay_table table;
@@ -23,6 +24,7 @@ struct hd_relay { /* w->relay */
 	struct hd_debts *debts; /* of keys that have left; NULL: never any */
 	struct hd_ways ways; /* keys at other relays */
 	struct hd_relay_table away; /* those whose packets came here: away.h */
+	struct hd_wayless *wayless; /* those that no way leads to; NULL: none */
 	struct hd_seen_table *seen; /* NULL: no other relay has brought any */
 	struct hd_held_queue *held; /* NULL: no packet has waited yet: held.h */
 	struct hd_refused *refused; /* NULL: nobody was refused yet */

@@ -120,8 +120,9 @@ static void way_free(struct hd_way *r)
 	free(r);
 }
 
-/* Takes it out of its chain. */
-static void drop(struct hd_worker *w, struct hd_way **at, bool quiet)
+/* Takes it out of its chain.
+ * @said  its relay has said that the key is there no more */
+static void drop(struct hd_worker *w, struct hd_way **at, bool quiet, bool said)
 {
 	struct hd_way *r = *at;
 	uint16_t realm = r->realm;
@@ -134,7 +135,7 @@ static void drop(struct hd_worker *w, struct hd_way **at, bool quiet)
 	if (quiet)
 		hd_away_forget(w, realm, &key);
 	else
-		hd_away_left(w, realm, &key);
+		hd_away_left(w, realm, &key, said);
 }
 
 static void show(const struct hd_ways *t, const struct hd_way *r,
@@ -224,7 +225,7 @@ static void del(struct hd_worker *w, const struct hd_link *link, uint64_t hash,
 		return;
 	at = find_of(t, link, upper(hash), c);
 	if (*at != NULL)
-		drop(w, at, c->quiet);
+		drop(w, at, c->quiet, true);
 }
 
 void hd_ways_take(struct hd_worker *w, void *batch, void *unused)
@@ -258,7 +259,7 @@ static void sweep_place(struct hd_worker *w, struct hd_way **at)
 		if (hd_link_is_up(link))
 			at = &(*at)->next;
 		else
-			drop(w, at, hd_link_is_quiet(link));
+			drop(w, at, hd_link_is_quiet(link), false);
 	}
 }
 

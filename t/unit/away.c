@@ -104,7 +104,7 @@ static void without_a_way_nobody_is_told(void **state)
 	relay_brings(&relay, &k, &d);
 	assert_int_equal(to.got, 1);
 	assert_int_equal(to.gone, 0);
-	assert_int_equal(away_n(), 0); /* nor is anything kept for it */
+	assert_int_equal(away_n(), 0);
 	peer_down(&to);
 	peer_down(&relay);
 }
