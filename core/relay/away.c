@@ -154,19 +154,22 @@ static int send_note(struct hd_worker *w, const struct hd_packet *packet)
 	return 0;
 }
 
-/* A note that found no room is made good by the next packet. */
+/* What its source owes of its last life comes first. A note that found no room
+ * is made good by the next packet. */
 void hd_away_brought(struct hd_worker *w, const struct hd_packet *packet,
 		     struct hd_entry *to)
 {
-	struct hd_seen *seen = hd_seen_make(w, packet, to->hash);
+	struct hd_seen *seen;
 
+	hd_gone_before(w, packet->realm, packet->src, packet->dst);
+	seen = hd_seen_make(w, packet, to->hash);
 	if ((seen == NULL || w->now_ms >= seen->until_ms) &&
 	    send_note(w, packet) == 0 && seen != NULL)
 		seen->until_ms = w->now_ms + HD_AWAY_SEEN_MS;
 	if (seen == NULL)
 		return;
 	seen->to = to;
-	seen->version = w->relay->table.version;
+	seen->version = hd_seen_version(w);
 }
 
 void hd_away_told(struct hd_worker *w, uint16_t realm,

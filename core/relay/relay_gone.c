@@ -111,6 +111,7 @@ void hd_gone_begin(struct hd_worker *w, struct hd_entry **entry)
 {
 	struct hd_entry *e = hd_steal(entry);
 
+	w->relay->gone.began++;
 	if (e->to_notify.n > 0 &&
 	    hd_relay_table_put(&w->relay->gone.table, e) == 0) {
 		hd_gone_queue_in(&w->relay->gone, e);
@@ -142,6 +143,7 @@ void hd_gone_owe(struct hd_worker *w, uint16_t realm,
 {
 	struct hd_entry *e = find(w, realm, source);
 
+	w->relay->gone.began++;
 	if (e == NULL) {
 		e = hd_relay_table_add(&w->relay->gone.table,
 				       hd_key_hash(realm, source), realm,

@@ -32,6 +32,7 @@ struct hd_relay_table {
 
 struct hd_gone_queue { /* the first has left first */
 	struct hd_relay_table table;
+	uint32_t began; /* changes when somebody is owed more */
 	struct hd_entry *first, *last;
 };
 

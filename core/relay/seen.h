@@ -23,7 +23,7 @@ struct hd_seen {
 	uint64_t hash; /* of dst; 0: nobody has the place */
 	uint64_t until_ms; /* before, the source's home needs no note, and the
 			      place is not given away */
-	uint32_t version; /* of the table, when `to` was found */
+	uint32_t version; /* hd_seen_version() when `to` was found */
 	uint16_t realm;
 };
 
@@ -66,12 +66,19 @@ static inline struct hd_seen *hd_seen_find(const struct hd_relay *r,
 	return hd_seen_is_of(seen + 1, packet) ? seen + 1 : NULL;
 }
 
+/* hd_seen_version - changes when a key leaves, or somebody is owed the end of
+ * one, which comes before its next packet. */
+static inline uint32_t hd_seen_version(const struct hd_worker *w)
+{
+	return w->relay->table.version + w->relay->gone.began;
+}
+
 /* hd_seen_is_good - the packet goes to seen->to, and nothing else is due. */
 static inline bool hd_seen_is_good(const struct hd_worker *w,
 				   const struct hd_seen *seen)
 {
 	return seen->to != NULL &&
-	       seen->version == w->relay->table.version &&
+	       seen->version == hd_seen_version(w) &&
 	       w->now_ms < seen->until_ms;
 }
 

@@ -63,6 +63,7 @@ static void deliver(struct hd_module *of, struct hd_peer *p,
 {
 	(void)of;
 	hd_assert(packet->len_bytes >= 2 && memcmp(packet->data, "hi", 2) == 0);
+	fake_of(p)->gone_then = fake_of(p)->gone;
 	__atomic_add_fetch(&fake_of(p)->got, 1, __ATOMIC_SEQ_CST);
 }
 

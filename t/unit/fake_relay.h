@@ -15,6 +15,7 @@ struct fake { /* a peer */
 	struct hd_stream s;
 	struct hd_peer p;
 	unsigned got, gone, not_here; /* what it has been told */
+	unsigned gone_then; /* gone, when it got the last packet */
 };
 
 struct far { /* a link */

@@ -262,6 +262,33 @@ static void it_waits_for_the_link(void **state)
 	in_all_homes(a_link_is_lost);
 }
 
+/* ---- both are on their way to one receiver ---- */
+
+static void end_and_next_life(struct hd_worker *w, void *unused, void *unused2)
+{
+	(void)unused, (void)unused2;
+	hd_gone_owe(w, REALM, &k, &d);
+	hd_relay_forward(&relay.p, &k, &d, false, (const uint8_t *)"hi", 2);
+}
+
+/* Told behind that, it would seem gone while it is there. */
+static void the_end_comes_before_the_next_life(void **state)
+{
+	(void)state;
+	for (unsigned home = 0; home < WORKERS; home++) {
+		begin(home, 0);
+		link_add(&one, &k);
+		relay_brings(&relay, &k, &d);
+		in_worker(relay.s.worker, end_and_next_life, NULL, NULL);
+		assert_int_equal(to.got, 2);
+		assert_int_equal(to.gone_then, 1);
+		assert_int_equal(to.gone, 1);
+		link_del(&one, &k);
+		assert_int_equal(to.gone, 2);
+		end();
+	}
+}
+
 /* ---- how long, and how many ---- */
 
 static void a_minute_without_a_way(void)
@@ -336,6 +363,7 @@ int main(void)
 		cmocka_unit_test(who_moves_has_not_gone),
 		cmocka_unit_test(who_goes_on_is_not_told_without_end),
 		cmocka_unit_test(it_waits_for_the_link),
+		cmocka_unit_test(the_end_comes_before_the_next_life),
 		cmocka_unit_test(it_waits_for_a_minute),
 		cmocka_unit_test(not_more_than_there_is_room_for),
 	};
