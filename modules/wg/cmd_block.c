@@ -87,11 +87,15 @@ static int compare(const void *a, const void *b)
 
 static void put_source(struct hd_call *c, const struct wg_source_info *s)
 {
+	uint64_t all = 0;
 	char name[64];
 
+	for (unsigned i = 0; i < WG_DROP_N; i++)
+		all += s->drops[i];
 	hd_out_open(c, NULL, '{');
 	put_ip(c, &s->ip);
 	wg_out_ago(c, "seen_s", s->seen_ms);
+	hd_out_uint(c, "drops", all);
 	for (unsigned i = 0; i < WG_DROP_N; i++) {
 		snprintf(name, sizeof(name), "drop_%s", wg_drop_text(i));
 		hd_out_uint(c, name, s->drops[i]);
@@ -135,7 +139,7 @@ const struct hd_command wg_cmd_block[] = {
 	  .each = wg_each_source,
 	  .done = done_sources,
 	  .columns =
-		  "ip seen_s drop_unknown_src drop_not_wg_shaped "
+		  "ip seen_s drops drop_unknown_src drop_not_wg_shaped "
 		  "drop_handshake_no_pubkey_match drop_blocklisted drop_rate" },
 	{ .words = NULL },
 };

@@ -172,6 +172,14 @@ subtest 'what is shown' => sub {
     is json(qw(wg blocklist clear))->{cleared}, 0, '... is cleared';
     like $hd->ctl(qw(wg blocklist clear nonsense)), qr/not an address/, '... by address';
     is_deeply json(qw(wg show drop-sources)), [], 'no drops yet';
+    my $udp = IO::Socket::INET->new(Proto => 'udp', PeerAddr => "127.0.0.1:$port") or die "socket: $@";
+    ok HyperDerp::Test::wait_for(sub { $udp->send('of no WireGuard'); json(qw(wg show drop-sources))->@* }), 'then one';
+    my ($of) = json(qw(wg show drop-sources))->@*;
+    is $of->{ip}, '127.0.0.1', '... its address';
+    cmp_ok $of->{drops}, '>', 0, '... how many packets of it';
+    my $sum = 0;
+    $sum += $of->{$_} for grep { /^drop_/ } keys %$of;
+    is $sum, $of->{drops}, '... which is the sum of the reasons';
     like $hd->ctl(qw(complete -- wg p)), qr/^peer$/m, 'completion knows the words';
 };
 
