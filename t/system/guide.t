@@ -40,6 +40,43 @@ END
 echo 'acme: {directory: "https://localhost:14000/dir"}' >/etc/hyper-derp/conf.d/authority.yaml
 END
 );
+# ... and Headscale on a machine of its own, as far as the relay asks it.
+$before{'start/headscale'} .= <<'END';
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 90 -subj /CN=hs.example.net \
+    -addext subjectAltName=DNS:hs.example.net -keyout hs.key -out hs.crt
+cat hs.crt >>/etc/ssl/certs/ca-certificates.crt
+echo '198.51.100.2 hs.example.net' >>/etc/hosts
+cat >hs.py <<'PY'
+import http.server, json, ssl
+class Verify(http.server.BaseHTTPRequestHandler):
+    def do_POST(self):
+        json.loads(self.rfile.read(int(self.headers["Content-Length"])))["NodePublic"]
+        self.send_response(200 if self.path == "/verify" else 404)
+        self.end_headers()
+        self.wfile.write(b'{"Allow":false}')
+context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+context.load_cert_chain("hs.crt", "hs.key")
+server = http.server.HTTPServer(("", 443), Verify)
+server.socket = context.wrap_socket(server.socket, server_side=True)
+server.serve_forever()
+PY
+mkfifo cable
+unshare -n sh -c 'read x; ip address add 198.51.100.2/24 dev hs1; ip link set hs1 up; exec python3 hs.py' <cable &
+ip link add hs0 type veth peer name hs1
+exec 3>cable
+here=$(readlink /proc/self/ns/net)
+while test "$(readlink /proc/$!/ns/net)" = "$here"; do sleep 0.1; done
+ip link set hs1 netns $!
+ip address add 198.51.100.1/24 dev hs0
+ip link set hs0 up
+echo plugged >&3
+n=0
+until curl -m 5 -sd '{"NodePublic":"nobody"}' https://hs.example.net/verify; do
+    n=$((n + 1))
+    test $n -lt 300
+    sleep 0.1
+done
+END
 # ... and a box with ssh, a folder, and a printer's web page.
 $before{'guides/hdcat'} = $before{'start/tailcat'} . <<'END';
 echo '127.0.0.1 printer.example.net' >>/etc/hosts
