@@ -5,13 +5,14 @@
 #include <hyper-derp/about.h>
 #include <hyper-derp/relay.h>
 #include <hyper-derp/task.h>
+#include <hyper-derp/worker.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include "modules/hd/bech32.h"
 #include "modules/hd/commands.h"
 
-enum { LOGINS_AT_ONCE = 4096 };
+enum { LOGINS_AT_ONCE = 4096, BEARERS_AT_ONCE = 256 };
 
 bool hdp_call_save(struct hd_call *call)
 {
@@ -157,6 +158,56 @@ static void put_out_here(struct hd_module *mod, struct hd_worker *w, void *key)
 	free(key);
 }
 
+/* ---- who has shown a credential ---- */
+
+struct bearers {
+	struct hd_worker *w;
+	uint64_t at, subject;
+};
+
+static void put_out_bearer(void *arg, const struct hd_about_peer *p)
+{
+	const struct bearers *b = arg;
+	const struct hdp_state *d;
+
+	if (strcmp(p->proto, hdp_proto.name) != 0)
+		return;
+	d = hd_stream_state(hd_peer_stream(p->peer));
+	if (b->subject == d->credential ||
+	    b->subject == hdp_claim_subject(d->claim))
+		hd_relay_put_out(b->w, p->conn,
+				 "the operator has refused this credential");
+}
+
+/* Some in each turn, so that packets do not wait. */
+static void put_out_bearers_here(struct hd_module *mod, struct hd_worker *w,
+				 void *arg)
+{
+	struct bearers *b = arg;
+	uint64_t logins = b->at;
+	bool more;
+
+	b->w = w;
+	hd_about_logins(w, &logins, BEARERS_AT_ONCE, put_out_bearer, b);
+	more = hd_about_peers(w, &b->at, BEARERS_AT_ONCE, put_out_bearer, b);
+	if (more)
+		hd_post(mod, w, put_out_bearers_here, b, free);
+	else
+		free(b);
+}
+
+static void put_out_bearers(struct hd_module *mod, const struct hd_key *subject)
+{
+	for (unsigned i = 0; i < hd_workers(); i++) {
+		struct bearers *b = calloc(1, sizeof(*b));
+
+		if (b == NULL)
+			return;
+		b->subject = hdp_subject_of(subject);
+		hd_post(mod, hd_worker_at(i), put_out_bearers_here, b, free);
+	}
+}
+
 static void put_out_of(struct hd_module *mod, uint16_t realm,
 		       const struct hd_key *address)
 {
@@ -185,6 +236,7 @@ static void run_deny(struct hd_module *mod, struct hd_call *call)
 	settle(call, &person.address, HD_VERDICT_DENY, NULL,
 	       "the operator has refused this key");
 	put_out_all(mod, &person.address);
+	put_out_bearers(mod, &person.address);
 }
 
 static void run_forget(struct hd_module *mod, struct hd_call *call)

@@ -218,6 +218,7 @@ static void admitted(struct hd_module *mod, struct hd_stream *s, void *state,
 	d->peer = peer;
 	d->phase = HDP_OPEN;
 	hdp_grouped_begin(mod, s, d, d->claim);
+	d->credential = hdp_claim_subject(d->claim);
 	hdp_admission_over(d);
 	hdp_tell_welcome(s, conf, hd_peer_key(peer));
 	hdp_redirect_by_rule(mod, d);

@@ -361,7 +361,7 @@ static const struct hd_event_def events[] = {
 };
 
 HD_MODULE(hd, .version = "1.0", .licence = "MIT",
-	  .summary = "HD: packets to public keys", .state_version = 10,
+	  .summary = "HD: packets to public keys", .state_version = 11,
 	  .flags = HD_MODULE_UPGRADES | HD_MODULE_AHEAD,
 	  .upgrade = &hdp_upgrade, .options = options, .metrics = metrics,
 	  .metrics_size = sizeof(struct hdp_numbers),

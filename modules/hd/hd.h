@@ -106,6 +106,7 @@ struct hdp_state {
 	};
 	uint8_t operator_identity[HD_KEY_BYTES]; /* whose groups it names */
 	bool has_operator; /* by its credential; else it is this relay's */
+	uint64_t credential; /* the beginning of its subject; 0: it has none */
 	bool in_group; /* it has joined */
 	struct hdp_group group, allows[HDP_GROUPS_ALLOWED_MAX];
 	struct hdp_copies copies;
@@ -229,6 +230,12 @@ struct hdp_claim {
  * Returns 0; the refusal, an enum hdp_refusal, above 0; -ENOMEM. */
 int hdp_claim_of(const struct hdp_conf *conf, const struct hdp_enroll *e,
 		 const uint8_t *binding, struct hdp_claim **ret);
+/* hdp_claim_subject - what a client that is let in keeps of its credential, to
+ * be found if that is denied: the beginning of an address. Two that are alike
+ * are out together; nobody makes such a pair of keys by chance.
+ * @claim  NULL: it has none. Returns 0: it has no credential. */
+uint64_t hdp_claim_subject(const struct hdp_claim *claim);
+uint64_t hdp_subject_of(const struct hd_key *address);
 /* hdp_invitation_mac - of a client, on a connection.
  * hdp_invitation_secret - follows from the id: it is kept nowhere. */
 void hdp_invitation_mac(const uint8_t *id, const uint8_t *binding,

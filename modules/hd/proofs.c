@@ -110,6 +110,21 @@ static void word_copy(char to[HDP_WORD_MAX_BYTES + 1],
 	to[word->n] = '\0';
 }
 
+uint64_t hdp_subject_of(const struct hd_key *address)
+{
+	uint64_t first;
+
+	memcpy(&first, address->b, sizeof(first));
+	return first != 0 ? first : 1;
+}
+
+uint64_t hdp_claim_subject(const struct hdp_claim *claim)
+{
+	return claim != NULL && claim->has_credential
+		       ? hdp_subject_of(&claim->subject)
+		       : 0;
+}
+
 static int grant_of(struct hdp_claim *claim, const struct hdp_statement *s)
 {
 	claim->grant.bytes_per_s = s->bytes_per_s;

@@ -269,6 +269,8 @@ def test_credential_with_a_key():
     made = hdctl("hd", "credential", "new", "fleet")
     proofs = hd.with_credential(made["credential"])
     a, b = client(proofs=proofs), client(proofs=proofs)
+    other = client(proofs=hd.with_credential(
+        hdctl("hd", "credential", "new", "other")["credential"]))
     b.allow(a.address)
     a.allow(b.address)
     b.allowed()
@@ -288,6 +290,10 @@ def test_credential_with_a_key():
     # to refuse its key refuses all that it would let in
     hdctl("hd", "deny", hd.to_text(bytes(subject.verify_key)))
     denied(4, proofs=proofs)
+    for c in (a, b):  # nor is it welcome any longer
+        assert b"refused this credential" in c.wait(hd.HEALTH)[1]
+        assert c.closed()
+    other.ping()  # who has another one, or none, stays
 
 
 def test_credentials_that_do_not_count():
