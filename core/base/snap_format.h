@@ -5,7 +5,7 @@
 #pragma once
 #include "core/base/snap.h"
 
-#define HD_SNAP_FORMAT 7
+#define HD_SNAP_FORMAT 8
 /* The oldest version that is read here, and whose readers are to understand
  * what is written here: all that came after it is an item of a connection, or
  * has HD_SNAP_SKIP. */
@@ -127,6 +127,8 @@ bool hd_snap_version_reads(const struct hd_snap_version *theirs);
 	F(GONE_REALM, 0x0072, T)                                               \
 	F(GONE_TENANT, 0x0073, T)                                              \
 	F(GONE_OWED, 0x0074, B)                                                \
+	F(AWAY, 0x8075, G)                                                     \
+	F(AWAY_HAD_WAY, 0x8076, N)                                             \
 	F(AHEAD, 0x0078, B)                                                    \
 	F(TAKES_AHEAD, 0x8079, N)                                              \
 	F(LIMITS_OF, 0x0080, N)                                                \

@@ -39,8 +39,9 @@ static void take_owed(struct hd_taking *k, struct hd_worker *w)
 	struct hd_error err;
 
 	while (hd_snap_next(&in, &item) == 1)
-		if (item.tag == HD_SNAP_GONE)
-			(void)hd_owed_take(w, item.in, &err);
+		if (item.tag == HD_SNAP_GONE || item.tag == HD_SNAP_AWAY)
+			(void)hd_owed_take(w, item.in,
+					   item.tag == HD_SNAP_AWAY, &err);
 		else if (item.tag == HD_SNAP_DEBT)
 			(void)hd_debt_take(w, item.in, &err);
 }
@@ -134,6 +135,7 @@ static int take_version(const struct hd_taking *k, struct hd_error *err)
 static bool is_later(unsigned tag)
 {
 	return tag == HD_SNAP_STREAM || tag == HD_SNAP_GONE ||
+	       tag == HD_SNAP_AWAY ||
 	       tag == HD_SNAP_DEBT || tag == HD_SNAP_PACK ||
 	       tag == HD_SNAP_METRIC || tag == HD_SNAP_TRACE ||
 	       tag == HD_SNAP_FUND;

@@ -9,13 +9,15 @@
 #include "core/relay/peer_snap.h"
 #include "core/relay/relay_worker.h"
 #include "core/relay/tenant.h"
+#include "core/relay/wayless.h"
 #include "core/stream/stream_worker.h"
 
-static void pack_owed(const struct hd_entry *e, struct hd_snap *to)
+/* @tag  HD_SNAP_GONE; HD_SNAP_AWAY: the key is elsewhere */
+static size_t begin(const struct hd_entry *e, unsigned tag, struct hd_snap *to)
 {
 	struct hd_key key;
 	uint32_t at = 0, looks = UINT32_MAX;
-	size_t begin = hd_snap_begin(to, HD_SNAP_GONE);
+	size_t begun = hd_snap_begin(to, tag);
 	uint8_t *v;
 
 	hd_snap_bytes(to, HD_SNAP_GONE_KEY, &e->key, sizeof(e->key));
@@ -28,25 +30,44 @@ static void pack_owed(const struct hd_entry *e, struct hd_snap *to)
 			     hd_keyset_next(&e->to_notify, &at, &looks, &key);
 	     n++, at++)
 		memcpy(v + n * sizeof(key), &key, sizeof(key));
-	hd_snap_end(to, begin);
+	return begun;
 }
 
 static void pack_table(const struct hd_relay_table *t, struct hd_snap *to)
 {
 	for (uint32_t i = 0; i < t->size; i++)
 		if (t->v[i] != NULL && t->v[i]->to_notify.n > 0)
-			pack_owed(t->v[i], to);
+			hd_snap_end(to, begin(t->v[i], HD_SNAP_GONE, to));
+}
+
+/* @all  had a way; else their entries say it */
+static void pack_away(const struct hd_relay_table *t, bool all,
+		      struct hd_snap *to)
+{
+	for (uint32_t i = 0; t != NULL && i < t->size; i++) {
+		const struct hd_entry *e = t->v[i];
+		size_t begun;
+
+		if (e == NULL || e->to_notify.n == 0)
+			continue;
+		begun = begin(e, HD_SNAP_AWAY, to);
+		hd_snap_number(to, HD_SNAP_AWAY_HAD_WAY, all || e->had_way);
+		hd_snap_end(to, begun);
+	}
 }
 
 void hd_owed_pack(struct hd_worker *w, struct hd_snap *to)
 {
 	pack_table(&w->relay->table, to);
 	pack_table(&w->relay->gone.table, to);
+	pack_away(&w->relay->away, true, to);
+	pack_away(hd_wayless_table(w), false, to);
 }
 
 struct owed {
 	struct hd_key key;
-	bool has_key;
+	bool has_key, away;
+	uint64_t had_way; /* away */
 	char *realm, *tenant;
 	struct hd_snap_in keys;
 };
@@ -62,6 +83,8 @@ static int take_owed(struct owed *o, const struct hd_snap_item *item,
 		return hd_snap_to_text(item, &o->realm);
 	case HD_SNAP_GONE_TENANT:
 		return hd_snap_to_text(item, &o->tenant);
+	case HD_SNAP_AWAY_HAD_WAY:
+		return hd_snap_to_number(item, &o->had_way);
 	case HD_SNAP_GONE_OWED:
 		o->keys = item->in;
 		return 0;
@@ -70,7 +93,19 @@ static int take_owed(struct owed *o, const struct hd_snap_item *item,
 	}
 }
 
-/* One that is here owes it when it leaves; one that has left owes it now. A
+static void owe_one(struct hd_worker *w, const struct owed *o, uint64_t hash,
+		    uint16_t realm, const struct hd_key *receiver)
+{
+	if (!o->away)
+		hd_gone_owe(w, realm, &o->key, receiver);
+	else if (o->had_way)
+		hd_wayless_owe(w, hash, realm, &o->key, receiver);
+	else
+		hd_wayless_note(w, hash, realm, &o->key, receiver);
+}
+
+/* One that is here owes it when it leaves; one that has left owes it now; one
+ * that is elsewhere waits for its way, which comes with the links. A
  * tenant that nobody is in any more is owed nothing. */
 static void owe(struct hd_worker *w, const struct owed *o, uint16_t realm)
 {
@@ -85,7 +120,7 @@ static void owe(struct hd_worker *w, const struct owed *o, uint16_t realm)
 			(void)hd_keyset_add(&e->to_notify, &key,
 					    &w->stats.gone_bytes);
 		else
-			hd_gone_owe(w, realm, &o->key, &key);
+			owe_one(w, o, hash, realm, &key);
 	}
 }
 
@@ -105,10 +140,10 @@ static int apply_owed(struct hd_worker *w, const struct owed *o)
 	return 0;
 }
 
-int hd_owed_take(struct hd_worker *w, struct hd_snap_in in,
+int hd_owed_take(struct hd_worker *w, struct hd_snap_in in, bool away,
 		 struct hd_error *err)
 {
-	struct owed o = { .has_key = false };
+	struct owed o = { .has_key = false, .away = away };
 	struct hd_snap_item item;
 	int r;
 

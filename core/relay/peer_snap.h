@@ -34,6 +34,7 @@ void hd_owed_pack(struct hd_worker *w, struct hd_snap *to);
  * @version  of what the old one's modules have packed, by index of ours
  * hd_owed_take - an item of hd_owed_pack(); those whose home is another worker
  * are passed over.
+ * @away     of keys that are at other relays
  * Return 0; -EBADMSG; -ENOTSUP; -ENOMEM; what a module says. */
 int hd_peer_unpack(struct hd_stream *s, struct hd_snap_in in,
 		   struct hd_error *err);
@@ -41,7 +42,7 @@ int hd_peer_home_in(struct hd_snap_in in);
 int hd_peer_adopt(struct hd_stream *s, struct hd_snap_in in,
 		  const uint64_t *version, struct hd_unpack_fds *fds,
 		  struct hd_error *err);
-int hd_owed_take(struct hd_worker *w, struct hd_snap_in in,
+int hd_owed_take(struct hd_worker *w, struct hd_snap_in in, bool away,
 		 struct hd_error *err);
 /* hd_peer_drop - one of hd_peer_unpack() that is not wanted. hd_peer_back - one
  * that was adopted is the old process's again. */

@@ -73,6 +73,24 @@ subtest 'a relay of a mesh' => sub {
     $_->finish for $one, $two;
 };
 
+# The way to a key elsewhere comes anew with the link; what that key owes goes over.
+subtest 'who leaves at the other relay' => sub {
+    my ($one, $two) = (relay(), relay());
+    begin($two, undef);
+    begin($one, $two);
+    ok ctl($two, qw(mesh add), "127.0.0.1:$one->{plain}", '--plain')->{ok}, 'an operator adds a member';
+    my ($alice, $bob) = map { HyperDerp::Raw->login($_) } $one, $two;
+    is_up $one, 1, 'the one knows who is at the other';
+    arrives $bob, $alice, 'bob says something';
+    is upgrade($one)->{moved}, 1, 'alice moves';
+    is_up $one, 1, 'the link is back';
+    ok $alice->ping, 'alice is there';
+    $bob->close;
+    my $gone = $alice->expect(HyperDerp::Raw::PEER_GONE);
+    is unpack('H*', substr $gone // '', 0, 32), $bob->key, 'bob leaves, and alice is told';
+    $_->finish for $one, $two;
+};
+
 subtest 'what is passed on to a web server' => sub {
     my $www = IO::Socket::IP->new(LocalHost => '127.0.0.1', LocalPort => 0, Listen => 5) or die $!;
     my $hd = relay('fallback');
