@@ -85,7 +85,10 @@ static bool has_gone(struct hd_worker *w, uint64_t hash, uint16_t realm,
 	    NULL)
 		return true; /* and others are told yet */
 	m = find_mark(w, hash, realm);
-	return m != NULL && m->left-- > 0;
+	if (m == NULL || m->left == 0)
+		return false;
+	m->left--;
+	return true;
 }
 
 /* ---- those that wait ---- */

@@ -221,6 +221,22 @@ static void who_moves_has_not_gone(void **state)
 	in_all_homes(it_moves);
 }
 
+/* The 64 are of all receivers. */
+static void other_receivers(unsigned told)
+{
+	for (unsigned i = 0; i < 2; i++) {
+		struct hd_key d2 = key_of(i);
+		struct fake also;
+
+		peer_make(&also, &d2, REALM);
+		peer_up(&also);
+		relay_brings(&relay, &k, &d2);
+		assert_int_equal(also.got, 1);
+		assert_true(told + also.gone <= HD_WENT_MAX);
+		peer_down(&also);
+	}
+}
+
 static void it_goes_on(void)
 {
 	unsigned waited = waiting_n();
@@ -233,6 +249,7 @@ static void it_goes_on(void)
 	assert_true(to.gone <= HD_WENT_MAX);
 	if (to.gone == HD_WENT_MAX) /* within the second */
 		assert_int_equal(waiting_n(), waited + 1);
+	other_receivers(to.gone);
 }
 
 /* It has come up elsewhere, which nobody has told us yet. */
