@@ -58,6 +58,11 @@ int hd_daemon_own_certificate(struct hd_conf *conf, struct hd_error *err)
 					    err);
 	if (r < 0)
 		return r;
+	if (r == 1 && !hd_modules_flagged(HD_MODULE_CERTIFICATES))
+		hd_log_write(HD_LOG_NOTICE,
+			     "new self-signed certificate, whose pin clients "
+			     "need (hdctl derpmap): cert=%s",
+			     own_cert);
 	conf->certificates = &own;
 	conf->n_certificates = 1;
 	return 0;

@@ -56,8 +56,8 @@ int hd_tls_self_signed(const char *dir, const char *const *names, size_t n,
 
 /* hd_tls_self_signed_host - dir/self-signed.crt and .key, for the names of this
  * machine. What is there is kept for as long as it is valid, whatever the
- * machine is called now: clients have its pin. Both belong to the owner of
- * dir. */
+ * machine is called now: clients have its pin. Both belong to the owner of dir.
+ * Returns 1 a new one; 0 what was there; negative errno. */
 int hd_tls_self_signed_host(const char *dir, char cert_path[static 256],
 			    char key_path[static 256], struct hd_error *err);
 

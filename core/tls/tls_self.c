@@ -276,12 +276,26 @@ static int give_to_owner(const char *dir, const char *path,
 			    dir, strerror(errno));
 }
 
+/* Else it would be called damaged, and removed. */
+static int check_access(const char *path, struct hd_error *err)
+{
+	if (access(path, R_OK) == 0 || errno == ENOENT)
+		return 0;
+	return hd_error_set(err, -EIO, "cannot read %s: %s", path,
+			    strerror(errno));
+}
+
 int hd_tls_self_signed_check(const char *dir, struct hd_error *err)
 {
 	char cert_path[PATH_BYTES], key_path[PATH_BYTES];
 	int r = set_paths(dir, "self-signed", cert_path, key_path, err);
 
 	if (r < 0 || access(cert_path, F_OK) < 0)
+		return r;
+	r = check_access(cert_path, err);
+	if (r == 0)
+		r = check_access(key_path, err);
+	if (r < 0)
 		return r;
 	HD_AUTO(cert_free) X509 *cert = read_cert(cert_path);
 	HD_AUTO(key_free) EVP_PKEY *key = read_key(key_path);
@@ -318,5 +332,7 @@ int hd_tls_self_signed_host(const char *dir, char cert_path[static 256],
 	r = make(cert_path, key_path, names, HD_ARRAY_N(names), err);
 	if (r == 0)
 		r = give_to_owner(dir, cert_path, err);
-	return r == 0 ? give_to_owner(dir, key_path, err) : r;
+	if (r == 0)
+		r = give_to_owner(dir, key_path, err);
+	return r == 0 ? 1 : r;
 }

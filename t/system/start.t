@@ -16,6 +16,15 @@ use POSIX ();
 my $build = $HyperDerp::Test::build;
 my $have_v6 = IO::Socket::IP->new(LocalHost => '::1', Listen => 1);
 
+my @nobody = qw(setpriv --reuid 65534 --regid 65534 --clear-groups);
+
+# Why nothing can be run as nobody; '': it can.
+sub not_somebody_else () {
+    return 'needs root and setpriv (util-linux), to be somebody else'
+        if $> != 0 || system('setpriv --version >/dev/null 2>&1');
+    return system(@nobody, 'test', '-x', "$build/hyper-derp") ? "$build is not for everybody to read" : '';
+}
+
 sub relays ($hd, @clients) {
     my ($alice, $bob) = @clients ? @clients : map { $hd->client } 1 .. 2;
     $alice->send($bob->key, 'hello');
@@ -243,17 +252,28 @@ subtest 'a certificate of its own' => sub {
         HyperDerp::Test::spew($file, $good);
     }
     is $pin->(), $first, 'put back, it is as before';
+    SKIP: {
+        my $not = not_somebody_else();
+        skip $not, 2 if $not;
+        chmod 0755, $dir, $hd->dir;
+        my $said = qx{@nobody $HyperDerp::Test::build/hyper-derp -t -c $hd->{file} 2>&1};
+        isnt $?, 0, 'who may not read it';
+        like $said, qr/cannot read \S+self-signed\.crt: Permission denied$/m, '... is not told to remove it';
+    }
+    my $made = sub { return scalar(() = $hd->log_text =~ /notice new self-signed certificate.* pin.*self-signed\.crt$/mg) };
+    is $made->(), 1, 'that it was made is said, once';
+    unlink "$dir/self-signed.crt";
+    isnt $pin->(), $first, 'a lost one is made anew';
+    is $made->(), 2, '... which is said';
 };
 
 subtest '--dev without root' => sub {
-    plan skip_all => 'needs root and setpriv (util-linux), to be somebody else'
-        if $> != 0 || system('setpriv --version >/dev/null 2>&1');
-    plan skip_all => "$build is not for everybody to read"
-        if system("setpriv --reuid 65534 --regid 65534 --clear-groups test -x $build/hyper-derp");
+    my $not = not_somebody_else();
+    plan skip_all => $not if $not;
     my $home = File::Temp->newdir;
     chown 65534, 65534, "$home";
     my $hd = HyperDerp::Test->new;
-    $hd->{wrap} = [qw(setpriv --reuid 65534 --regid 65534 --clear-groups)];
+    $hd->{wrap} = [@nobody];
     $hd->{args} = ['--dev', '--port', $hd->{tls}];
     $hd->{env} = { XDG_STATE_HOME => "$home" };
     HyperDerp::Test::spew($hd->{file}, "stun: {listen: '127.0.0.1:$hd->{stun}'}\n");
