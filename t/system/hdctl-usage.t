@@ -11,7 +11,7 @@ use HyperDerp::Test;
 my $hd = HyperDerp::Test->start(no_tls => 1, workers => 1);
 
 sub without_relay (@words) {
-    return qx($HyperDerp::Test::build/hdctl --socket /nonexistent @words 2>&1);
+    return qx(timeout 20 $HyperDerp::Test::build/hdctl --socket /nonexistent @words 2>&1);
 }
 
 subtest 'commands of the relay' => sub {
@@ -43,6 +43,9 @@ subtest 'our own need no relay' => sub {
 subtest 'an option that is wrong' => sub {
     like without_relay(qw(derpmap --host)), qr/^hdctl: --host: its value is missing; see hdctl derpmap --help$/m, 'no value';
     like without_relay(qw(derpmap --hosts x)), qr/^hdctl: --hosts: no such option; see hdctl derpmap --help$/m, 'no option';
+    for ('setup', 'doctor', 'derpmap', 'wg client-config phone') {
+        like without_relay($_, q('')), qr/^hdctl: : no such option; /m, "$_ '': an empty word";
+    }
 };
 
 subtest 'what may stand behind --help' => sub {

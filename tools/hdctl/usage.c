@@ -37,7 +37,9 @@ static bool has_word(const char *args, const char *word)
 {
 	size_t n = strlen(word);
 
-	for (const char *at = args; (at = strstr(at, word)) != NULL; at += n)
+	/* strstr() finds an empty word everywhere */
+	for (const char *at = args; n > 0 && (at = strstr(at, word)) != NULL;
+	     at += n)
 		if ((at == args || strchr(" [", at[-1]) != NULL) &&
 		    strchr(" ]", at[n]) != NULL)
 			return true;
