@@ -112,13 +112,39 @@ subtest 'the lane beside is killed' => sub {
         '... that names the stage, with what it had counted' or diag $said;
     like $said, qr/^== the clients of Tailscale\nits words\n/m, '... and what it had said is shown';
 };
+# What it has begun would go on, and speak behind the last line.
+for my $part (qw(sources install)) {
+    subtest "the shell of a stage is killed: $part" => sub {
+        HyperDerp::Test::spew("$dir/build/slow", <<'END');
+use v5.36;
+open my $f, '<', '/proc/' . getppid . '/stat' or die;
+kill KILL => <$f> =~ /^\d+ \(.*\) \S (\d+)/;
+select undef, undef, undef, 3;
+END
+        my ($status, $said) = check([qw(sources install)], $part => "t_run one slow -- perl $dir/build/slow");
+        is $status, 1, 'a failure';
+        like $said, qr/^Failed:\n  $part: it has not ended\n\n2 passed, 1 failed, 0 skipped\n\z/m, 'the last line counts' or diag $said;
+    };
+}
+subtest 'a stage that counts nothing' => sub {
+    my ($status, $said) = check([qw(sources install)], sources => ':');
+    is $status, 1, 'a failure';
+    like $said, qr/^Failed:\n  sources: it has counted nothing\n\n2 passed, 1 failed, 0 skipped\n\z/m, 'said so' or diag $said;
+};
+subtest 'the last line cannot be printed' => sub {
+    plan skip_all => 'no /dev/full' unless -w '/dev/full';
+    HyperDerp::Test::spew("$dir/results", '');
+    system "perl $src/t/run --builddir=$dir/build --results=$dir/results total >/dev/full 2>/dev/null";
+    isnt $?, 0, 'a failure';
+    unlink "$dir/results";
+};
 # As Ctrl-C, or who ends a whole session. The lane beside does not hear SIGINT, and
 # would go on with its next stage.
 sub of_session ($id) {
     return grep { (HyperDerp::Test::slurp($_) =~ /^\d+ \(.*\) (?!Z)\S \d+ \d+ $id /s) } grep { -r } glob '/proc/[0-9]*/stat';
 }
 # To all of it; or to the shell alone, as who has only its number does.
-for (['INT', 130, -1], ['TERM', 143, -1], ['TERM', 143, 1]) {
+for (['INT', 130, -1], ['TERM', 143, -1], ['TERM', 143, 1], ['HUP', 129, 1], ['QUIT', 131, 1]) {
     my ($signal, $status, $whom) = @$_;
     subtest "SIG$signal" . ($whom > 0 ? ' to the shell' : '') => sub {
         my $waits = "t_run one long -- sh -c 'touch $dir/tmp/begun.\$\$; sleep 600 & sleep 600'";
@@ -127,7 +153,7 @@ for (['INT', 130, -1], ['TERM', 143, -1], ['TERM', 143, 1]) {
         my $pid = fork // die "fork: $!";
         if ($pid == 0) {
             setsid();
-            local $SIG{INT} = 'DEFAULT';
+            @SIG{qw(INT HUP QUIT)} = ('DEFAULT') x 3;
             @ENV{qw(TMPDIR HD_LONG HD_STAGE)} = ("$dir/tmp");
             open STDOUT, '>', "$dir/tmp/said";
             open STDERR, '>&', \*STDOUT;
