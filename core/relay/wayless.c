@@ -4,6 +4,7 @@
 #include "core/relay/wayless.h"
 #include <hyper-derp/timer.h>
 #include <stdlib.h>
+#include "core/loop/hooks.h"
 #include "core/relay/peer.h"
 #include "core/relay/relay_worker.h"
 
@@ -169,6 +170,13 @@ static void set_timer(struct hd_worker *w, struct hd_wayless *all)
 	hd_timer_set(all->timer, ms);
 }
 
+/* Its way was there, and would have come again. Not so where a module keeps a
+ * directory of who is where: there ways come when somebody here needs one. */
+static bool is_lost(const struct hd_worker *w, const struct hd_entry *e)
+{
+	return e->had_way && w->hooks->here.n == 0;
+}
+
 static void end_old(struct hd_worker *w, struct hd_wayless *all)
 {
 	struct hd_entry *e;
@@ -176,7 +184,7 @@ static void end_old(struct hd_worker *w, struct hd_wayless *all)
 	while ((e = all->waits.first) != NULL &&
 	       waited_ms(w, e) >= HD_WAYLESS_MS) {
 		take_out(w, e);
-		if (e->had_way)
+		if (is_lost(w, e))
 			tell_all(w, e);
 		end(w, e);
 	}

@@ -7,7 +7,8 @@
  *
  *   packet --> waits --a way comes--> away (away.h): told when it goes
  *              ^  | `-it logs in----> here
- *              |  `--a minute is over--> forgotten; told if it had a way before
+ *              |  `--a minute is over--> forgotten; told if another process had
+ *              |     a way, and ways do not wait until somebody needs one
  *   its last way is not used any more --' (an upgrade)
  *
  *   its last way goes, since its relay says so --> marked --packet, within a
