@@ -151,6 +151,8 @@ int hd_daemon_check(const struct hd_cli *cli)
 
 	if (r < 0)
 		return hd_daemon_failed(&d, HD_EXIT_CONFIG, &err);
+	if (cli->action == HD_EXAMPLE) /* nobody runs it as it stands */
+		hd_log_level_set(HD_LOG_ERROR);
 	r = check(&d, &err);
 	if (r < 0)
 		code = hd_daemon_failed(&d, hd_daemon_exit_code(r), &err);

@@ -73,8 +73,9 @@ subtest 'dev' => sub {
 };
 
 subtest 'example' => sub {
-    my ($code, $example) = daemon('--print-example');
+    my ($code, $example, $warned) = daemon('--print-example');
     is $code, 0, '--print-example';
+    is $warned, '', '... warns of nothing, as nobody runs it';
     my $kept = HyperDerp::Test::slurp("$srcdir/contrib/hyper-derp.yaml.example");
     my ($etc) = (daemon('--help'))[1] =~ m{instead of (\S+)/hyper-derp/hyper-derp\.yaml};
     # these are the prefix's
