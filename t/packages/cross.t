@@ -18,11 +18,12 @@ my $root = Root->new(debs => "$src/build-deb", size => '3g');
 system("cp /etc/apt/sources.list.d/debian.sources /etc/apt/sources.list $root->{root}/etc/apt/ 2>/dev/null;"
     . " mv $root->{root}/etc/apt/debian.sources $root->{root}/etc/apt/sources.list.d/ 2>/dev/null;"
     . " cp -L /etc/resolv.conf /etc/hosts $root->{root}/etc/ 2>/dev/null");
-my @libraries = map { "lib$_-dev:arm64" } qw(bpf c6 cmocka edit jansson ltdl qrencode sodium ssl uring wslay xdp yaml);
+my @libraries = map { "lib$_-dev:arm64" } qw(bpf c6 cmocka curl4-openssl edit gnutls28 jansson ltdl nats
+    ngtcp2 ngtcp2-crypto-gnutls qrencode sodium ssl uring wslay xdp yaml);
 $root->run('dpkg --add-architecture arm64 && apt-get -q update')
     or plan(skip_all => 'apt-get update fails: ' . ($root->out =~ s/\n/ /gr));
 ok $root->run('apt-get -q -y --no-install-recommends install gcc-aarch64-linux-gnu qemu-user-static'
-    . " systemtap-sdt-dev:arm64 uthash-dev @libraries"), 'compiler and libraries' or diag(substr $root->out, -3000);
+    . " pkgconf:arm64 systemtap-sdt-dev:arm64 uthash-dev @libraries"), 'compiler and libraries' or diag(substr $root->out, -3000);
 ok $root->run("cd $src && . /etc/os-release && rm -rf /tmp/cross && mkdir /tmp/cross"
     . ' && tar -c --exclude=./build* --exclude=./.git . | tar -x -C /tmp/cross'
     . ' && cp -r /tmp/cross/contrib/debian /tmp/cross/debian'
