@@ -50,17 +50,27 @@ static struct hd_module *find_module(const char *name)
 	return name != NULL ? hd_modules_find(name) : NULL;
 }
 
+static bool has_id(const struct hd_listener *l, struct hd_snap_in id)
+{
+	uint8_t own[HD_LISTENER_ID_BYTES];
+
+	hd_listener_id(l, own);
+	return id.n == sizeof(own) && memcmp(own, id.p, id.n) == 0;
+}
+
+/* Those of the configuration, then those of modules: no module comes or goes
+ * while a process takes over. */
 static const struct hd_listener *find_listener(const struct hd_take *t,
 					       struct hd_snap_in id)
 {
-	for (size_t i = 0; i < t->n_listeners; i++) {
-		uint8_t own[HD_LISTENER_ID_BYTES];
+	const struct hd_listener *l = hd_listens_first();
 
-		hd_listener_id(&t->listeners[i], own);
-		if (id.n == sizeof(own) && memcmp(own, id.p, id.n) == 0)
+	for (size_t i = 0; i < t->n_listeners; i++)
+		if (has_id(&t->listeners[i], id))
 			return &t->listeners[i];
-	}
-	return NULL;
+	while (l != NULL && (l->left || !has_id(l, id)))
+		l = l->next;
+	return l;
 }
 
 /* ---- one stream ---- */
