@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "core/base/bug.h"
 #include "core/conf/conf_number.h"
 #include "core/control/control.h"
 #include "core/loop/worker.h"
@@ -262,25 +263,16 @@ void hd_call_answer(struct hd_call **call)
 	hd_main_post(&c->post);
 }
 
-static const char *arg_of_kind(const struct hd_call *call, const char *name,
-			       const char **ret_kind)
+const char *hd_call_arg(const struct hd_call *call, const char *name)
 {
 	const struct hd_command_entry *e = &call->entry;
 
-	for (unsigned i = 0; i < e->n_args; i++) {
-		if (strcmp(e->args[i].name, name) != 0)
-			continue;
-		*ret_kind = e->args[i].kind;
-		return call->values.v[i];
-	}
-	hd_assert_fail("no such argument", name, 0);
-}
-
-const char *hd_call_arg(const struct hd_call *call, const char *name)
-{
-	const char *kind;
-
-	return arg_of_kind(call, name, &kind);
+	for (unsigned i = 0; i < e->n_args; i++)
+		if (strcmp(e->args[i].name, name) == 0)
+			return call->values.v[i];
+	hd_bug_once("command \"%s\" has no argument \"%s\"", e->command->words,
+		    name);
+	return NULL;
 }
 
 bool hd_call_arg_key(struct hd_call *call, const char *name,

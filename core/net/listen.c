@@ -157,10 +157,16 @@ static int take_back(struct hd_listener *l, const struct hd_listen *listen,
 int hd_listen_open(struct hd_module *mod, const struct hd_listen *listen,
 		   struct hd_error *err)
 {
-	struct hd_listener *l = find_left(mod, listen);
+	struct hd_listener *l;
 
+	if (listen->name == NULL || listen->addr.sa.sa_family == 0)
+		return hd_error_set(err, -EINVAL,
+				    "a listener without a name or an address: "
+				    "the module has a bug, report it to its "
+				    "author");
 	if (hd_dry)
 		return 0;
+	l = find_left(mod, listen);
 	if (find_open(mod, listen->name) != NULL)
 		return hd_error_set(err, -EEXIST,
 				    "listener %s is opened twice: the module "
@@ -202,7 +208,12 @@ int hd_listen_tls(struct hd_module *mod, const char *name, const char *cert,
 {
 	struct hd_listener *l = find_open(mod, name);
 	struct hd_tls_store *store = NULL;
-	int r = hd_tls_store_own(cert, key, &store, err);
+	int r = l != NULL || hd_dry ? hd_tls_store_own(cert, key, &store, err)
+				    : hd_error_set(err, -ENOENT,
+						   "no listener %s is open: "
+						   "the module has a bug, "
+						   "report it to its author",
+						   name);
 
 	if (r == 0 && l != NULL)
 		r = set_files(l, cert, key, err);

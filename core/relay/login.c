@@ -14,12 +14,25 @@
 #include "core/relay/relay_worker.h"
 #include "core/stream/stream_life.h"
 
+static bool can_log_in(const struct hd_proto *proto)
+{
+	return proto->admitted != NULL && proto->peer != NULL &&
+	       proto->peer->deliver != NULL && proto->peer->gone != NULL;
+}
+
 void hd_relay_login(struct hd_stream *s, const struct hd_login *login)
 {
 	struct hd_peer *p;
 
 	if (!hd_stream_is_open(s))
 		return;
+	if (!can_log_in(s->proto) || login->realm >= hd_realms_n()) {
+		hd_bug_once("a login without admitted(), deliver() or gone(), "
+			    "or in no realm: proto=%s",
+			    s->proto->name);
+		hd_stream_abort(s, HD_CLOSE_ERROR);
+		return;
+	}
 	if (s->user != NULL) {
 		hd_bug_once("a second login: proto=%s", s->proto->name);
 		return;

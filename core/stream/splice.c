@@ -275,8 +275,12 @@ int hd_splice(struct hd_stream *a, struct hd_stream *b, uint32_t idle_ms)
 {
 	struct pipe *p;
 
+	if (a == b || a->worker != b->worker || a->mod != b->mod)
+		return -EINVAL;
 	if (!hd_stream_is_open(a) || !hd_stream_is_open(b))
 		return -EPIPE;
+	if (a->user != NULL || b->user != NULL)
+		return -EBUSY;
 	p = malloc(sizeof(*p));
 	if (p == NULL)
 		return -ENOMEM;

@@ -13,7 +13,10 @@
  * A length in bytes is called len_bytes, or n where it is clear that bytes are
  * meant; the room of a buffer is its size.
  * Errors are negative errno values; where a person reads the failure a
- * struct hd_error comes last and is filled whenever the result is < 0. */
+ * struct hd_error comes last and is filled whenever the result is < 0.
+ * Modules and core are one process. What a docstring forbids (a length out of
+ * its range, NULL where nothing says that it may be) is the module's bug: the
+ * relay ends, with a line `bug:` where it is noticed. */
 #pragma once
 #include <netinet/in.h>
 #include <stdbool.h>

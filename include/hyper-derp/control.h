@@ -66,7 +66,8 @@ HD_API int hd_command_add(struct hd_module *mod,
 /* ---- during a call; wherever the call is ---- */
 
 /* hd_call_arg - "key" for KEY, "for" for --for DURATION; a flag is "true".
- * Returns NULL when it was left out. hd_call_arg_ms - a DURATION. */
+ * Returns NULL when it was left out, or when args names no such thing, which is
+ * logged as a bug. hd_call_arg_ms - a DURATION. */
 HD_API const char *hd_call_arg(const struct hd_call *call, const char *name);
 HD_API uint64_t hd_call_arg_ms(const struct hd_call *call, const char *name,
 			       uint64_t def_ms);

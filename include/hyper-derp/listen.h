@@ -23,7 +23,8 @@ struct hd_listen { /* copied */
  * unloaded. A reload that asks for the same name and address gets the same
  * sockets: nobody who connects meanwhile is refused.
  * Returns 0; -EADDRINUSE and other -errno, with the address and the remedy in
- * err; -EEXIST the module has this name already; -ENOMEM. A protocol that
+ * err; -EEXIST the module has this name already; -EINVAL it has no name or no
+ * address; -ENOMEM. A protocol that
  * nobody offers is refused when load() returns, and one of TLS only without
  * hd_listen_tls(). */
 HD_API int hd_listen_open(struct hd_module *mod, const struct hd_listen *listen,
@@ -32,7 +33,8 @@ HD_API int hd_listen_open(struct hd_module *mod, const struct hd_listen *listen,
 /* hd_listen_tls - the listener of this name speaks TLS with a certificate of
  * its own; in load(), after hd_listen_open(). PEM files, which are read again
  * whenever the configuration is.
- * Returns 0; negative with the file and the reason in err. */
+ * Returns 0; -ENOENT the module has no listener of this name; else negative
+ * with the file and the reason in err. */
 HD_API int hd_listen_tls(struct hd_module *mod, const char *name,
 			 const char *cert, const char *key,
 			 struct hd_error *err);

@@ -208,7 +208,8 @@ HD_API struct hd_worker *hd_relay_home(uint16_t realm,
 
 /* hd_realm - the number of a name, given on first use; main thread, in load().
  * "" is 0, the realm that protocols with proof of the key share. At most 31
- * others. No `/` may stand in a name.
+ * others: names in the code, not in the configuration, since one more ends the
+ * relay. No `/` may stand in a name, and at most 31 bytes.
  * hd_realms_n - how many have a number: those below it. Grows while modules are
  * loaded, and numbers stay. hd_realm_name - of one of them, as long as the
  * relay runs. Any thread. */

@@ -26,7 +26,11 @@ extern "C" {
  *   for the same reason. hd_stream_close() of one closes both.
  * @idle_ms  so long without a byte either way, and both close with
  *           HD_CLOSE_TIMEOUT; it takes the place of login_timeout
- * Returns 0; -ENOMEM nothing has changed; -EPIPE one of the two closes. */
+ * Returns 0; else nothing has changed
+ * -EINVAL  they are one stream, or not of one module and one worker
+ * -EPIPE   one of the two closes
+ * -EBUSY   one is in a pipe already, or has logged in (relay.h)
+ * -ENOMEM */
 HD_API int hd_splice(struct hd_stream *a, struct hd_stream *b,
 		     uint32_t idle_ms);
 
