@@ -175,18 +175,31 @@ enum {
 	HD_MODULE_AHEAD = 16
 };
 
-/* HD_MODULE(derp, .version = "1.0", …): the name must be the file's name.
+/* HD_MODULE(derp, .version = "1.0", …): the name must be the file's name. In
+ * C++ the fields stand in the order of the struct, as everywhere there.
  * The symbol is NAME_LTX_hd_module, as libltdl's static preloading wants it. */
+#define HD_MODULE_BEGIN_                                                       \
+	.magic = HD_MODULE_MAGIC, .abi_major = HD_ABI_MAJOR,                   \
+	.abi_minor = HD_ABI_MINOR, .size = sizeof(struct hd_module_def)
+#ifndef __cplusplus
 #define HD_MODULE(ident, ...)                                                  \
 	HD_API extern const struct hd_module_def ident##_LTX_hd_module;        \
 	const struct hd_module_def ident##_LTX_hd_module = {                   \
-		.magic = HD_MODULE_MAGIC,                                      \
-		.abi_major = HD_ABI_MAJOR,                                     \
-		.abi_minor = HD_ABI_MINOR,                                     \
-		.size = sizeof(struct hd_module_def),                          \
-		.name = #ident,                                                \
-		__VA_ARGS__                                                    \
+		HD_MODULE_BEGIN_, .name = #ident, __VA_ARGS__                  \
 	}
+#else
+/* .name stands behind .state_version, which the module may set. */
+static constexpr struct hd_module_def hd_module_named_(struct hd_module_def def,
+						       const char *name)
+{
+	def.name = name;
+	return def;
+}
+#define HD_MODULE(ident, ...)                                                  \
+	HD_API extern const struct hd_module_def ident##_LTX_hd_module;        \
+	constexpr struct hd_module_def ident##_LTX_hd_module =                 \
+		hd_module_named_({ HD_MODULE_BEGIN_, __VA_ARGS__ }, #ident)
+#endif
 
 /* hd_module_conf - the module's filled options. Main thread.
  * hd_module_worker_conf - the same as worker w sees it: constant until

@@ -224,6 +224,19 @@ subtest 'the example' => sub {
     $hd->finish;
 };
 
+subtest 'C++' => sub {
+    plan skip_all => 'g++ is missing' unless qx{g++ --version 2>/dev/null};
+    chomp(my ($cflags, $libs) = map { scalar qx{pkg-config --$_ hyper-derp} } qw(cflags libs));
+    sh 'it compiles without a warning', "g++ -std=c++20 $cflags -Wall -Wextra -Werror -Wno-missing-field-initializers "
+        . "-o $tmp/plus.so $src/t/lib/modules/plus.cc $libs";
+    my $hd = HyperDerp::Test->start(no_tls => 1, workers => 1, load_module => ['derp', "$tmp/plus.so"],
+        conf => "plus: {text: well}\n");
+    is get($hd, '/plus'), "well 1\n", 'it is loaded, and answers';
+    $hd->ctl('module', 'reload', 'plus');
+    is get($hd, '/plus'), "well 2\n", '... and keeps its state over a reload';
+    $hd->finish;
+};
+
 subtest 'hdctl module new' => sub {
     like qx{cd $tmp && $build/hdctl module new Bad-name 2>&1}, qr/takes one name/, 'a bad name';
     is $? >> 8, 2, '... is wrong usage';
