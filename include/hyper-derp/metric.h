@@ -25,7 +25,7 @@
  * Each worker has such a struct of its own and is its only writer, so nothing
  * here locks, and a count is one addition. Readers add up all workers. The
  * numbers go on over a reload: those of a row whose name, labels and kind are
- * in the new table too. */
+ * in the new table too. So do counters and histograms over an upgrade. */
 #pragma once
 #include <hyper-derp/base.h>
 
@@ -83,8 +83,8 @@ struct hd_metric { /* a row; made by HD_METRIC() */
  * name    letters, digits, underscores; it begins with the module's name. Rows
  *         of one name differ in their labels, and have the same help and kind.
  * labels  constants, as they stand between the braces of Prometheus' text;
- * NULL: none. help    one
- * sentence for operators, without a full stop
+ *         NULL: none
+ * help    one sentence for operators, without a full stop
  *
  * A module whose table leaves out a field of its struct is not loaded. */
 #define HD_METRIC(type, field, name_, labels_, help_)                          \

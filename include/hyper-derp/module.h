@@ -120,12 +120,16 @@ struct hd_module_def {
 	/* load - register routes, hooks, listeners. Main thread; may block.
 	 * The configuration is there: hd_module_conf(mod). */
 	int (*load)(struct hd_module *mod, struct hd_error *err);
-	/* check - accept or refuse a new configuration; change nothing.
-	 * Main thread. */
+	/* check - accept or refuse a section; change nothing. Before load(),
+	 * and at each reload of the configuration, also when the section is
+	 * as it was: a file that it names may have changed. Main thread; may
+	 * block. */
 	int (*check)(struct hd_module *mod, const void *conf,
 		     struct hd_error *err);
 	/* start, changed, stop - in each worker: begin, see a new
-	 * configuration, end. start returns 0 or negative errno. */
+	 * configuration, end. start returns 0 or negative errno. changed
+	 * comes after each reload of the configuration, also when the section
+	 * is as it was; hd_module_worker_conf() is the new one by then. */
 	int (*start)(struct hd_module *mod, struct hd_worker *w,
 		     struct hd_error *err);
 	void (*changed)(struct hd_module *mod, struct hd_worker *w,

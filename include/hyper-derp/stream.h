@@ -108,11 +108,11 @@ HD_API void hd_stream_stay(struct hd_stream *s);
 HD_API void hd_stream_close(struct hd_stream *s, enum hd_close why);
 
 /* hd_stream_id - a name of it that outlives it, for who comes back later: a
- * post, what a task has done, an answer of hd_fetch(). Never 0. A stream that
- * logs in (relay.h) leaves it behind.
+ * post, what a task has done, an answer of hd_fetch(). Never 0.
  * hd_stream_find - the stream of this module in worker w, which is where we
- * are; NULL: it has ended, closes, or has logged in. Pointers to streams are
- * good until closed() returns. */
+ * are; NULL: it has ended, closes, or has logged in (relay.h). Who has logged
+ * in has a key and stays in that key's home worker: hd_peer_find(), or a
+ * pointer. Pointers to streams are good until closed() returns. */
 HD_API uint64_t hd_stream_id(const struct hd_stream *s);
 HD_API struct hd_stream *hd_stream_find(const struct hd_module *mod,
 					struct hd_worker *w, uint64_t id);
