@@ -2,7 +2,6 @@
 /* libhd/identity.c - who we are, and keys as text. */
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 #include "libhd/inner.h"
 #include "modules/hd/bech32.h"
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* libhd/packets.c - packets to a peer, and those that come. */
 #include <errno.h>
-#include <string.h>
 #include "libhd/inner.h"
 
 static int packet_put(struct libhd_peer *peer, const void *data, size_t n)

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* libhd/peer.c - what can be asked of one peer, and addresses as text. */
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 #include "libhd/inner.h"
 

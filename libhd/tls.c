@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
-#include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include "libhd/inner.h"

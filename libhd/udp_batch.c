@@ -2,7 +2,6 @@
 /* libhd/udp_batch.c - see udp_batch.h. */
 #include "libhd/udp_batch.h"
 #include <errno.h>
-#include <netinet/in.h>
 #include <netinet/udp.h>
 #include <stdlib.h>
 #include <sys/socket.h>

@@ -5,7 +5,6 @@
 #include <hyper-derp/log.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 static const char *text_v4(const struct in_addr *ip, in_port_t port, char *buf)
 {

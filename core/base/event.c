@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* core/base/event.c - events, from any room to whoever shows them. */
 #include "core/base/event.h"
-#include <hyper-derp/control.h>
 #include <hyper-derp/event.h>
 
 static hd_event_fn *shown_by; /* atomic; NULL: nobody wants them */

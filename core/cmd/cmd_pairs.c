@@ -3,7 +3,6 @@
  * counting, which ends when nobody asks any more. */
 #include <hyper-derp/worker.h>
 #include <stdlib.h>
-#include <string.h>
 #include "core/cmd/cmd.h"
 #include "core/control/control.h"
 #include "core/loop/worker.h"

@@ -3,7 +3,6 @@
  * It names files and code, so only who may write the relay's file may try one.
  */
 #include <stdio.h>
-#include <string.h>
 #include "core/cmd/cmd.h"
 #include "core/control/control.h"
 #include "core/module/module_listed.h"

@@ -5,7 +5,6 @@
 #include "core/conf/compat_keys.h"
 #include "core/conf/conf_value.h"
 #include <errno.h>
-#include <hyper-derp/log.h>
 #include <string.h>
 
 const char *const hd_known_modules[] = {

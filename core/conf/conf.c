@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <hyper-derp/log.h>
 #include <hyper-derp/module.h>
-#include <hyper-derp/secret.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>

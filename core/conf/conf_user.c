@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* core/conf/conf_user.c - the numbers of the user that `user` and `group` name.
  */
-#include <errno.h>
 #include <grp.h>
 #include <pwd.h>
 #include "core/conf/conf_value.h"

@@ -3,7 +3,6 @@
 #include "core/control/control.h"
 #include <errno.h>
 #include <hyper-derp/log.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>

@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <grp.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include "core/control/control.h"

@@ -6,10 +6,8 @@
  *
  * That user is `user:`, else the owner of the state folder, as with a service
  * manager that starts the relay as somebody. */
-#include <errno.h>
 #include <hyper-derp/log.h>
 #include <pwd.h>
-#include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>

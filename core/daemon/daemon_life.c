@@ -16,12 +16,10 @@
  * restart sends: peers come back at once, since any wait would be an outage. */
 #include "core/daemon/daemon.h"
 #include <errno.h>
-#include <hyper-derp/control.h>
 #include <hyper-derp/event.h>
 #include <hyper-derp/log.h>
 #include <pthread.h>
 #include <signal.h>
-#include <string.h>
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
 #include <unistd.h>

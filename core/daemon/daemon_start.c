@@ -6,10 +6,8 @@
  *
  * The order is that of need: modules make keys that certificates carry, ports
  * are bound while we may, threads start with the privileges they keep. */
-#include <errno.h>
 #include <hyper-derp/log.h>
 #include <hyper-derp/worker.h>
-#include <string.h>
 #include <unistd.h>
 #include "core/base/audit.h"
 #include "core/base/descriptors.h"

@@ -6,7 +6,6 @@
 #include <hyper-derp/secret.h>
 #include <hyper-derp/worker.h>
 #include <pthread.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>

@@ -4,9 +4,7 @@
  * what it has is changed. */
 #include <errno.h>
 #include <fcntl.h>
-#include <hyper-derp/secret.h>
 #include <hyper-derp/whole.h>
-#include <hyper-derp/worker.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>

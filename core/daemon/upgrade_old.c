@@ -9,7 +9,6 @@
 #include <errno.h>
 #include <hyper-derp/log.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>

@@ -4,7 +4,6 @@
  * work. */
 #include "core/fetch/fetch.h"
 #include <errno.h>
-#include <hyper-derp/log.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>

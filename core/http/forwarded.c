@@ -7,7 +7,6 @@
 #include "core/http/forwarded.h"
 #include <arpa/inet.h>
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>

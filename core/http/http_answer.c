@@ -11,7 +11,6 @@
  * has. So an answer of any length costs the text of one call. An answer whose
  * client has gone is freed when it comes back. */
 #include "core/http/http.h"
-#include <hyper-derp/log.h>
 #include "core/loop/task.h"
 #include <hyper-derp/worker.h>
 #include <stdio.h>

@@ -3,7 +3,6 @@
  * main thread talks to them through their inboxes only. Context: main thread.
  */
 #include <errno.h>
-#include <hyper-derp/log.h>
 #include <hyper-derp/worker.h>
 #include <sched.h>
 #include <stdlib.h>

@@ -9,7 +9,6 @@
  *
  * Context: main thread. */
 #include <errno.h>
-#include <hyper-derp/log.h>
 #include <sys/epoll.h>
 #include <sys/timerfd.h>
 #include <unistd.h>

@@ -8,7 +8,6 @@
  * Context: main thread; ..._here() in a worker. */
 #include "core/module/module_live.h"
 #include <errno.h>
-#include <hyper-derp/control.h>
 #include <hyper-derp/event.h>
 #include <hyper-derp/log.h>
 #include <stdlib.h>

@@ -3,7 +3,6 @@
  * configuration, start and stop. The sections of the current and of the next
  * configuration live here; both are only changed while no worker looks. */
 #include <errno.h>
-#include <hyper-derp/log.h>
 #include <hyper-derp/worker.h>
 #include <stdlib.h>
 #include <string.h>

@@ -9,7 +9,6 @@
 #include "core/base/notify.h"
 #include "core/net/listener.h"
 #include <errno.h>
-#include <hyper-derp/log.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -6,7 +6,6 @@
 #include <linux/tcp.h>
 #include <netinet/in.h>
 #include <string.h>
-#include <sys/socket.h>
 
 /* Of Linux 4.19 and later; older kernels tell less, and nothing is done. */
 #define SEEN_BYTES (offsetof(struct tcp_info, tcpi_bytes_sent) + 8)

@@ -8,7 +8,6 @@
 #include <fcntl.h>
 #include <hyper-derp/base.h>
 #include <pthread.h>
-#include <string.h>
 #include <time.h>
 #include <unistd.h>
 #include "core/base/addr.h"

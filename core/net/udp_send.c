@@ -5,7 +5,6 @@
  * Context: the socket's worker. */
 #include <errno.h>
 #include <netinet/udp.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include "core/base/addr.h"

@@ -7,7 +7,6 @@
  *
  * Between two workers, and here, it stays in order with packets to one key.
  * Context: the sender's worker. */
-#include <hyper-derp/worker.h>
 #include "core/base/key.h"
 #include "core/relay/deliver.h"
 #include "core/relay/held.h"

@@ -4,9 +4,7 @@
 #include "core/relay/limits.h"
 #include <errno.h>
 #include <hyper-derp/log.h>
-#include <hyper-derp/worker.h>
 #include <pthread.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include "core/base/lines.h"
 #include "core/relay/debt.h"

@@ -10,7 +10,6 @@
 #include <hyper-derp/worker.h>
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 #define HASH_NONFATAL_OOM 1
 #include <uthash.h>
 #include "core/relay/peer.h"

@@ -2,7 +2,6 @@
 /* core/relay/put_out.c - one connection is told why, and closed. Context: the
  * key's home worker. */
 #include <hyper-derp/log.h>
-#include <hyper-derp/worker.h>
 #include "core/relay/audited.h"
 #include "core/relay/peer.h"
 #include "core/stream/proxied.h"

@@ -3,7 +3,6 @@
  * behind it back, so that there are no tombstones to walk over. */
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 #include "core/relay/relay_table.h"
 #include "core/relay/tenant.h"
 

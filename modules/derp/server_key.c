@@ -7,7 +7,6 @@
  * would leave copies of the key in memory that nobody wipes. */
 #include "modules/derp/derp.h"
 #include <errno.h>
-#include <hyper-derp/log.h>
 #include <hyper-derp/secret.h>
 #include <hyper-derp/state_file.h>
 #include <stdio.h>

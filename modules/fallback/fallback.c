@@ -9,7 +9,6 @@
  */
 #include "modules/fallback/fallback.h"
 #include <hyper-derp/hook.h>
-#include <hyper-derp/log.h>
 #include <errno.h>
 #include <string.h>
 

@@ -8,7 +8,6 @@
  * Nothing is read from the client while it is being dialled: the relay keeps
  * what it has, and the kernel the rest. Context: the client's worker. */
 #include <errno.h>
-#include <hyper-derp/log.h>
 #include <hyper-derp/splice.h>
 #include <hyper-derp/worker.h>
 #include <stdlib.h>

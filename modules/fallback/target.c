@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* modules/fallback/target.c - where a web server is, from its text. */
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "modules/fallback/fallback.h"

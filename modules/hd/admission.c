@@ -3,11 +3,9 @@
  * or has signed for, and who waits for a person. Rules of other modules are
  * asked beside it, in the order of load_module.
  * Context: the key's home worker, but for what a task does. */
-#include <errno.h>
 #include <hyper-derp/hook.h>
 #include <hyper-derp/log.h>
 #include <hyper-derp/task.h>
-#include <hyper-derp/worker.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* modules/hd/commands_people.c - who waits, who is let in, who is put out. The
  * verdict is live: who waits gets it at once. Main thread. */
-#include <errno.h>
 #include <hyper-derp/about.h>
 #include <hyper-derp/relay.h>
 #include <hyper-derp/task.h>

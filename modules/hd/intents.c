@@ -4,7 +4,6 @@
  * means; nothing of it is kept here. Only between contacts of each other.
  * Context: the stream's worker, which is the client's home. */
 #include <errno.h>
-#include <hyper-derp/relay.h>
 #include <hyper-derp/worker.h>
 #include <string.h>
 #include "modules/hd/intents.h"

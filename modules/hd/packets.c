@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* modules/hd/packets.c - what an admitted client sends: packets, and who may
  * send to it. Context: the stream's worker, which is the client's home. */
-#include <errno.h>
 #include <hyper-derp/relay.h>
 #include <hyper-derp/worker.h>
 #include <string.h>

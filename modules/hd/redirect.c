@@ -3,7 +3,6 @@
 #include "modules/hd/redirect.h"
 #include <errno.h>
 #include <hyper-derp/about.h>
-#include <hyper-derp/log.h>
 #include <string.h>
 #include "modules/hd/bech32.h"
 

@@ -3,7 +3,6 @@
  * receive queues. Context: the main thread, but for hxp_ports_detach(). */
 #include <bpf/bpf.h>
 #include <dirent.h>
-#include <errno.h>
 #include <hyper-derp/log.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -7,7 +7,6 @@
 #include <hyper-derp/timer.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include "modules/policy/policy.h"
 
 enum {

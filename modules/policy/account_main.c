@@ -11,7 +11,6 @@
 #include <hyper-derp/task.h>
 #include <hyper-derp/worker.h>
 #include <pthread.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <time.h>

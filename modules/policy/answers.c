@@ -6,7 +6,6 @@
  *
  * While it is stale, it stands, and the service is asked. When that does not
  * answer, it stands to the end of stale_ttl, and not longer. */
-#include <errno.h>
 #include <hyper-derp/worker.h>
 #include <stdlib.h>
 #include <string.h>

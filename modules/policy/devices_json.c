@@ -7,7 +7,6 @@
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include "modules/policy/devices.h"
 #include "modules/policy/service.h"
 

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <hyper-derp/event.h>
 #include <stdio.h>
-#include <string.h>
 #include "modules/policy/devices.h"
 #include "modules/policy/service.h"
 

@@ -3,7 +3,6 @@
  * for good. The file has a line for each: the key, until when (seconds since
  * the epoch; 0: for good), and why. */
 #include <errno.h>
-#include <hyper-derp/log.h>
 #include <hyper-derp/state_file.h>
 #include <inttypes.h>
 #include <stdio.h>

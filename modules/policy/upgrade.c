@@ -7,7 +7,6 @@
  * process. Logins that wait for a service are closed, and come again.
  *
  * Versions: 1, the first. */
-#include <errno.h>
 #include "modules/policy/service.h"
 
 /* ---- once ---- */

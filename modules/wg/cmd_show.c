@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* modules/wg/cmd_show.c - wg show: the relay in numbers, or one peer and its
  * links. */
-#include <string.h>
 #include "modules/wg/rows.h"
 #include "modules/wg/state.h"
 

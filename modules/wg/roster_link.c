@@ -2,7 +2,6 @@
 /* modules/wg/roster_link.c - who may exchange packets with whom. */
 #include "modules/wg/roster.h"
 #include <errno.h>
-#include <stdlib.h>
 
 static struct wg_edge *edge_find(const struct wg_entry *from,
 				 const struct wg_entry *to)

@@ -4,7 +4,6 @@
 #include "modules/wg/seal.h"
 #include <errno.h>
 #include <sodium.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum { HEX_BYTES = 2 * WG_SEAL_BYTES + 1, LAST_MAX_BYTES = 128 };

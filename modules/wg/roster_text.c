@@ -2,7 +2,6 @@
 /* modules/wg/roster_text.c - the roster as text: read, written. */
 #include "modules/wg/roster.h"
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum {

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* modules/wg/tell.c - what an operator hears about tunnels. */
-#include <hyper-derp/control.h>
 #include <hyper-derp/event.h>
 #include <hyper-derp/log.h>
 #include <jansson.h>

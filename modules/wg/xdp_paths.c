@@ -6,7 +6,6 @@
  * its counts: they are carried over into the new entry. */
 #include <arpa/inet.h>
 #include <bpf/bpf.h>
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>

@@ -3,7 +3,6 @@
  * peer itself, so that each must come back, in order. They reach the relay
  * while it moves the connection to another worker. */
 #include "tools/hdbench/behind.h"
-#include <stdlib.h>
 
 static size_t frame_bytes(const struct opts *o)
 {

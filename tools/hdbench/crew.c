@@ -4,7 +4,6 @@
 #include "tools/hdbench/clock.h"
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 
 #define HEAD_START_NS (2 * NS_PER_MS) /* until all threads have begun */
 

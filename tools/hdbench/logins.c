@@ -6,7 +6,6 @@
 #include "tools/hdbench/progress.h"
 #include "tools/hdbench/report.h"
 #include <errno.h>
-#include <stdlib.h>
 #include <sys/epoll.h>
 
 #define SETTLE_NS (2 * NS_PER_S)

@@ -8,7 +8,6 @@
 #include <openssl/pem.h>
 #include <openssl/rand.h>
 #include <openssl/x509v3.h>
-#include <stdlib.h>
 #include <string.h>
 
 static int failed(const char *path, const char *what, struct hd_error *err)

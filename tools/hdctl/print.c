@@ -3,7 +3,6 @@
 #include "tools/hdctl/print.h"
 
 #include <hyper-derp/base.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 

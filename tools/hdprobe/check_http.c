@@ -2,7 +2,6 @@
 /* tools/hdprobe/check_http.c - the plain pages beside DERP. */
 #include "tools/hdprobe/probe.h"
 
-#include <errno.h>
 #include <string.h>
 
 /* Each request has a connection of its own, as clients' probes do. */

@@ -5,10 +5,8 @@
 #include "tools/lib/derpmap.h"
 #include "tools/hdprobe/probe.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 
 /* Where the relay's name is no address of the relay, clients must be told
  * one; and where it is an address, not to ask DNS for the other kind. */

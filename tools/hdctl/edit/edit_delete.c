@@ -2,7 +2,6 @@
 /* tools/hdctl/edit/edit_delete.c - what is cut out, so that an option is not
  * set. A section without options goes, too. */
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "tools/hdctl/edit/edit.h"

@@ -2,7 +2,6 @@
 /* tools/hdctl/setup/setup_apply.c - write it, try it with `hyper-derp -t`, and
  * take all back where that refuses it. */
 #include <errno.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>

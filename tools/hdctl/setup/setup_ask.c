@@ -2,7 +2,6 @@
 /* tools/hdctl/setup/setup_ask.c - questions on a terminal, for what the
  * command line has not said. */
 #include <netdb.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 

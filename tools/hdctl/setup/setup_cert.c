@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* tools/hdctl/setup/setup_cert.c - the certificate: files of somebody else,
  * which are copied to where the relay may read them, or one of our own. */
-#include <string.h>
 
 #include "tools/hdctl/setup/setup.h"
 #include "tools/lib/cert_days.h"

@@ -2,7 +2,6 @@
 /* tools/hdctl/setup/setup_entries.c - what clients' servers must be told, and
  * the firewall. */
 #include <arpa/inet.h>
-#include <string.h>
 
 #include "tools/hdctl/doctor/doctor.h"
 #include "tools/hdctl/setup/setup.h"

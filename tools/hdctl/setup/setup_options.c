@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* tools/hdctl/setup/setup_options.c - the command line, and whether it makes
  * sense. */
-#include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>
 

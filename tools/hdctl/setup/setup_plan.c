@@ -2,7 +2,6 @@
 /* tools/hdctl/setup/setup_plan.c - the tree of the file as it shall be: what
  * setup knows of is set, all else stays. */
 #include <errno.h>
-#include <netinet/in.h>
 #include <pwd.h>
 #include <stdlib.h>
 #include <string.h>

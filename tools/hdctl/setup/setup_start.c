@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* tools/hdctl/setup/setup_start.c - the relay takes it: one that runs reloads,
  * systemd starts it, or its command is said. Then hdprobe looks. */
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
