@@ -21,18 +21,6 @@ struct portion {
 	unsigned worker;
 };
 
-static void put_key(struct metrics_text *t, const struct hd_key *key)
-{
-	static const char digits[] = "0123456789abcdef";
-	char text[2 * HD_KEY_BYTES];
-
-	for (unsigned i = 0; i < HD_KEY_BYTES; i++) {
-		text[2 * i] = digits[key->b[i] >> 4];
-		text[2 * i + 1] = digits[key->b[i] & 15];
-	}
-	metrics_put(t, text, sizeof(text));
-}
-
 static void put_addr(struct metrics_text *t, const union hd_addr *addr)
 {
 	char text[HD_ADDR_TEXT_BYTES];
@@ -54,7 +42,7 @@ static void put_peer(void *arg, const struct hd_about_peer *p)
 
 	metrics_puts(t, portion->list->n++ > 0 ? ",\n{\"key\":\"" :
 						 "\n{\"key\":\"");
-	put_key(t, p->key);
+	metrics_put_key(t, p->key);
 	metrics_puts(t, "\",\"proto\":");
 	metrics_put_json(t, p->proto);
 	metrics_puts(t, ",\"agent\":");

@@ -186,8 +186,7 @@ static void put_peer(struct metrics_text *t, const struct peer *p)
 
 	metrics_printf(t, "{\"id\":\"%u.%" PRIx64 "\",\"key\":\"", p->worker,
 		       p->conn);
-	for (unsigned i = 0; i < HD_KEY_BYTES; i++)
-		metrics_printf(t, "%02x", p->key.b[i]);
+	metrics_put_key(t, &p->key);
 	metrics_puts(t, "\",\"addr\":");
 	metrics_put_json(t, hd_addr_text(&p->addr, addr));
 	metrics_puts(t, ",\"proto\":");

@@ -168,3 +168,15 @@ void metrics_put_json(struct metrics_text *t, const char *s)
 	}
 	metrics_puts(t, "\"");
 }
+
+void metrics_put_key(struct metrics_text *t, const struct hd_key *key)
+{
+	static const char digits[] = "0123456789abcdef";
+	char text[2 * HD_KEY_BYTES];
+
+	for (unsigned i = 0; i < HD_KEY_BYTES; i++) {
+		text[2 * i] = digits[key->b[i] >> 4];
+		text[2 * i + 1] = digits[key->b[i] & 15];
+	}
+	metrics_put(t, text, sizeof(text));
+}

@@ -21,8 +21,10 @@ void metrics_printf(struct metrics_text *t, const char *fmt, ...)
 /* metrics_put_label - NAME="VALUE". Backslash, quote and line feed are escaped;
  * what is not UTF-8 becomes U+FFFD, one for each byte.
  * metrics_put_help - a help text; @quotes whether quotes are escaped too.
- * metrics_put_json - a JSON string with its quotes. */
+ * metrics_put_json - a JSON string with its quotes.
+ * metrics_put_key - its 64 hexadecimal digits. */
 void metrics_put_label(struct metrics_text *t, const char *name,
 		       const char *value);
 void metrics_put_help(struct metrics_text *t, const char *help, bool quotes);
 void metrics_put_json(struct metrics_text *t, const char *s);
+void metrics_put_key(struct metrics_text *t, const struct hd_key *key);
