@@ -39,7 +39,7 @@ HD_PRINTF(2, 3) static void tell(struct hd_stream *s, const char *fmt, ...)
 	va_start(ap, fmt);
 	int n = vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	n = HD_MIN(n, (int)sizeof(text));
+	n = HD_MIN(n, (int)sizeof(text) - 1);
 	hd_stream_append(s, HD_LANE_URGENT, text, (size_t)n);
 }
 
