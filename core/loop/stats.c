@@ -74,8 +74,8 @@ const struct hd_metric hd_core_metrics[] = {
 	ROW(gone_bytes, "hyper_derp_peer_gone_owed_bytes",
 	    "Memory of who is to be told when a key leaves"),
 	ROW(gone_forgotten, "hyper_derp_peer_gone_forgotten_total",
-	    "Keys that will not be told when another leaves: that had "
-	    "sent to too many"),
+	    "Keys that will not be told when another leaves: too many "
+	    "were written down"),
 	ROW(ws_part_bytes, "hyper_derp_websocket_part_bytes",
 	    "Memory of WebSocket messages that have come in part"),
 	ROW(login_time, "hyper_derp_login_seconds",
