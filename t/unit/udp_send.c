@@ -114,6 +114,16 @@ static void ends_apart(struct ends *e)
 	fail_msg("each address has many sends");
 }
 
+/* The same, with nothing under way. */
+static void ends_empty(struct ends *e)
+{
+	ends_apart(e);
+	hd_udp_flush(&e->s);
+	for (uint8_t k = 0; e->s.gso && k < 5; k++)
+		for (unsigned i = 0; i < RECEIVERS; i++)
+			got(e, i, k, SIZE);
+}
+
 static void each_address_has_one_send(void **state)
 {
 	const int on = 1;
@@ -263,7 +273,7 @@ static void a_carrier_has_lone_ones(void **state)
 	struct ends e;
 
 	(void)state;
-	ends_open(&e);
+	ends_empty(&e);
 	if (!e.s.gso) {
 		ends_close(&e);
 		skip(); /* Linux 4.18 */
